@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <ipc/rpc.h>
+
 #include "core.h"
 
 /* All that are open, for the end of the interpreter. Under the GIL. */
@@ -262,24 +264,51 @@ static PyObject *unregister(PyObject *self, PyObject *text)
 	Py_RETURN_NONE;
 }
 
-/* get(name[, timeout_usec]) -> Proxy: with a time it waits until somebody registers the name. */
+/* The service manager compares the interface in the same request, so nothing can change between. */
+static int get_typed(struct ipc *ipc, const char *name, const char *text, const uint64_t *timeout,
+		     struct ipc_proxy **ret_proxy)
+{
+	const struct ipc_interface interface = {
+		.size = sizeof(interface),
+		.name = text,
+		.method_size = sizeof(struct ipc_method),
+	};
+
+	if (timeout)
+		return ipc_rpc_await(ipc, name, &interface, *timeout, ret_proxy);
+	return ipc_rpc_connect(ipc, name, &interface, ret_proxy);
+}
+
+/*
+ * get(name, timeout_usec or None, interface or None) -> Proxy: with a time it waits until somebody
+ * registers the name.
+ */
 static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_proxy *proxy = NULL;
 	uint64_t timeout = 0;
-	const char *name;
+	const char *name, *interface;
 	PyObject *result;
 	struct ipc *ipc;
+	bool waits;
 	int r;
 
-	if (!args_check("get", n, 1, 2) || !get_text(args[0], false, &name) ||
-	    (n == 2 && !get_u64(args[1], &timeout)))
+	if (!args_check("get", n, 3, 3) || !get_text(args[0], false, &name) ||
+	    !get_text(args[2], true, &interface))
+		return NULL;
+	waits = args[1] != Py_None;
+	if (waits && !get_u64(args[1], &timeout))
 		return NULL;
 	ipc = connection_hold(of(self));
 	if (!ipc)
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	r = n == 2 ? ipc_wait_name(ipc, name, timeout, &proxy) : ipc_get_name(ipc, name, &proxy);
+	if (interface)
+		r = get_typed(ipc, name, interface, waits ? &timeout : NULL, &proxy);
+	else if (waits)
+		r = ipc_wait_name(ipc, name, timeout, &proxy);
+	else
+		r = ipc_get_name(ipc, name, &proxy);
 	Py_END_ALLOW_THREADS
 	result = r < 0 ? fail(r, NULL) : proxy_new(of(self), proxy);
 	drop(ipc);

@@ -31,8 +31,8 @@ from ._base import (
     to_wait,
 )
 from ._base import Watch as Watch
-from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound, PeerDied
-from .errors import WouldBlock
+from .errors import Canceled, DeadlineExceeded, Error, InterfaceMismatch, NoManager, NoReply
+from .errors import NotFound, PeerDied, WouldBlock
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -605,29 +605,40 @@ class Bus:
     async def get_raw(self, name: str, *, wait: float | None = None) -> Proxy:
         """Finds the object that is registered under a name. wait is for how many seconds to wait
         until somebody registers it. Raises ``NotFound``, or ``DeadlineExceeded``."""
-        return Proxy(self, await self._find(name, wait))
+        return Proxy(self, await self._find(name, wait, None))
 
-    async def _find(self, name: str, wait: float | None) -> _core.Proxy:
+    async def _find(
+        self, name: str, wait: float | None, interface: stubs.Interface | None
+    ) -> _core.Proxy:
+        known = None if interface is None else interface.name
         try:
-            return await self._in_thread(self._connection.get, name)
+            return await self._in_thread(self._connection.get, name, None, known)
+        except InterfaceMismatch:
+            raise InterfaceMismatch(f"{name} is no {known}") from None
         except (NotFound, NoManager):
             if wait is None:
                 raise
         try:
             async with asyncio.timeout(wait):
-                return await self._appears(name)
+                found, info = await self._appears(name)
         except TimeoutError:
             raise DeadlineExceeded(f"nobody registered {name} in time") from None
+        if interface is not None:
+            interface.check(name, info.interface)
+        return found
 
-    async def _appears(self, name: str) -> _core.Proxy:
-        found: asyncio.Future[_core.Proxy] = self._loop.create_future()
+    async def _appears(self, name: str) -> tuple[_core.Proxy, NameInfo]:
+        found: asyncio.Future[tuple[_core.Proxy, NameInfo]] = self._loop.create_future()
 
-        def settle(proxy: _core.Proxy | None) -> None:
-            if proxy is not None and not found.done():
-                found.set_result(proxy)
+        def settle(proxy: _core.Proxy, info: NameInfo) -> None:
+            if not found.done():
+                found.set_result((proxy, info))
 
-        def changed(change: int, info: object, proxy: _core.Proxy | None) -> None:
-            self._run(settle, proxy)
+        def changed(
+            change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
+        ) -> None:
+            if proxy is not None and info is not None:
+                self._run(settle, proxy, NameInfo(*info))
 
         slot = await self._in_thread(self._connection.watch, name, changed)
         try:
@@ -638,10 +649,7 @@ class Bus:
     async def get(self, kind: type[C], name: str, *, wait: float | None = None) -> C:
         """Finds a service of that kind: ``echo = await bus.get(Echo, "demo.echo")``. Raises as
         get_raw(), and ``InterfaceMismatch`` if the name has another interface."""
-        proxy = await self._find(name, wait)
-        info = await self.check_name(name)
-        kind.INTERFACE.check(name, info.interface)
-        return kind(self, proxy)
+        return kind(self, await self._find(name, wait, kind.INTERFACE))
 
     async def check_name(self, name: str) -> NameInfo:
         """Says who has the name. Raises ``NotFound``."""

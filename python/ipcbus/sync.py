@@ -35,7 +35,7 @@ from ._base import (
     to_wait,
 )
 from ._base import Watch as Watch
-from .errors import NoReply, PeerDied
+from .errors import InterfaceMismatch, NoReply, PeerDied
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -469,20 +469,19 @@ class Bus:
     def get_raw(self, name: str, *, wait: float | None = None) -> Proxy:
         """Finds the object that is registered under a name. wait is for how many seconds to wait
         until somebody registers it. Raises ``NotFound``, or ``DeadlineExceeded``."""
-        return Proxy(self, self._find(name, wait))
+        return Proxy(self, self._find(name, wait, None))
 
-    def _find(self, name: str, wait: float | None) -> _core.Proxy:
-        if wait is None:
-            return self._connection.get(name)
-        return self._connection.get(name, to_usec(wait))
+    def _find(self, name: str, wait: float | None, interface: str | None) -> _core.Proxy:
+        limit = None if wait is None else to_usec(wait)
+        try:
+            return self._connection.get(name, limit, interface)
+        except InterfaceMismatch:
+            raise InterfaceMismatch(f"{name} is no {interface}") from None
 
     def get(self, kind: type[C], name: str, *, wait: float | None = None) -> C:
         """Finds a service of that kind: ``echo = bus.get(Echo, "demo.echo")``. Raises as
         get_raw(), and ``InterfaceMismatch`` if the name has another interface."""
-        proxy = self._find(name, wait)
-        info = self.check_name(name)
-        kind.INTERFACE.check(name, info.interface)
-        return kind(self, proxy)
+        return kind(self, self._find(name, wait, kind.INTERFACE.name))
 
     def check_name(self, name: str) -> NameInfo:
         """Says who has the name. Raises ``NotFound``."""

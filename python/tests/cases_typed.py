@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import subprocess
+from unittest import mock
 
 import echo_pb2
 import ipcbus
@@ -14,13 +15,17 @@ import kinds_pb2
 from common import Case, new_name
 from echo_ipc import Echo, EchoService, EchoSync, EchoSyncService
 from ipcbus import aio, sync
-from kinds_ipc import Kinds, KindsService
+from kinds_ipc import Kinds, KindsService, KindsSync
 
 B = os.environ["B"]
 
 
 class Empty(ipcbus.ServiceError, name="echo.Empty"):
     """The text is empty."""
+
+
+class Nameless(aio.RawService):
+    INTERFACE = None
 
 
 class MyEcho(EchoService):
@@ -148,8 +153,40 @@ class Typed(Case):
         self.assertEqual(self.service.calls, 1)
 
     async def test_interface(self):
-        with self.assertRaises(ipcbus.InterfaceMismatch):
+        with self.assertRaisesRegex(ipcbus.InterfaceMismatch, f"{self.name} is no echo.Echo"):
             await self.client.get(Echo, self.name)
+        # One that was registered without an interface is accepted.
+        name = new_name()
+        await self.server.register(name, Nameless())
+        await self.client.get(Echo, name, wait=20)
+
+    async def test_interface_in_one_request(self):
+        """A service that restarts behind the request for its name does not disturb."""
+        gone = ipcbus.NotFound("it restarts")
+        with (
+            mock.patch.object(aio.Bus, "check_name", side_effect=gone),
+            mock.patch.object(sync.Bus, "check_name", side_effect=gone),
+        ):
+            for wait in (None, 20):
+                await self.client.get(Kinds, self.name, wait=wait)
+                await self.within(asyncio.to_thread(self.get_sync, self.name, wait))
+            # Somebody waits already when the name comes.
+            for kind in (EchoService, KindsService):
+                name = new_name()
+                waits = [
+                    asyncio.create_task(self.client.get(Kinds, name, wait=60)),
+                    asyncio.create_task(asyncio.to_thread(self.get_sync, name, 60)),
+                ]
+                await asyncio.sleep(0.2)
+                self.assertFalse(any(task.done() for task in waits))
+                await self.server.register(name, kind())
+                results = await self.within(asyncio.gather(*waits, return_exceptions=True), 60)
+                failed = [isinstance(r, ipcbus.InterfaceMismatch) for r in results]
+                self.assertEqual(failed, [kind is EchoService] * 2, results)
+
+    def get_sync(self, name, wait):
+        with sync.Bus() as bus:
+            bus.get(KindsSync, name, wait=wait)
 
     async def test_callback(self):
         reply = await self.kinds.Callback(
