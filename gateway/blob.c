@@ -211,8 +211,8 @@ int blob_inline(const struct target *target, const struct schema_type *type,
 		.steps = MAX_STEPS,
 		.to = to,
 	};
-	const void *message, *blobs;
-	size_t size, blobs_size;
+	const void *message, *blobs = NULL;
+	size_t size, blobs_size = 0;
 	int r;
 
 	r = ipc_payload_message(received->data, received->size, &message, &size);

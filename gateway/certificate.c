@@ -51,13 +51,16 @@ static int next(struct der *der, struct der *ret_value)
 	return tag;
 }
 
-static bool enter(struct der *der)
+/* Goes into a sequence, and into the first one in that, and so on. */
+static bool enter(struct der *der, unsigned int depth)
 {
 	struct der value;
 
-	if (next(der, &value) != DER_SEQUENCE)
-		return false;
-	*der = value;
+	for (; depth; depth--) {
+		if (next(der, &value) != DER_SEQUENCE)
+			return false;
+		*der = value;
+	}
 	return true;
 }
 
@@ -73,7 +76,7 @@ static int take_time(int tag, const struct der *value, int64_t *ret_seconds)
 		return -EBADMSG;
 	/* Of two digits, 50 to 99 are of the last century. */
 	if (tag == DER_UTC_TIME)
-		memcpy(text, *value->at >= '5' ? "19" : "20", 2);
+		strcpy(text, *value->at >= '5' ? "19" : "20");
 	memcpy(text + strlen(text), value->at, size);
 	end = strptime(text, "%Y%m%d%H%M%SZ", &tm);
 	if (!end || *end)
@@ -84,17 +87,21 @@ static int take_time(int tag, const struct der *value, int64_t *ret_seconds)
 
 static int expiry_of(struct der der, int64_t *ret_seconds)
 {
+	/* serialNumber, signature, issuer. The version may be before them; validity is behind. */
+	static const int before[] = { DER_INTEGER, DER_SEQUENCE, DER_SEQUENCE };
 	struct der value, first;
 	int tag;
 
-	/* Certificate, TBSCertificate: version, serialNumber, signature, issuer, validity. */
-	if (!enter(&der) || !enter(&der))
+	/* Certificate, TBSCertificate. */
+	if (!enter(&der, 2))
 		return -EBADMSG;
 	first = der;
 	if (next(&first, &value) == DER_VERSION)
 		der = first;
-	if (next(&der, &value) != DER_INTEGER || next(&der, &value) != DER_SEQUENCE ||
-	    next(&der, &value) != DER_SEQUENCE || !enter(&der) || next(&der, &value) < 0)
+	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++)
+		if (next(&der, &value) != before[i])
+			return -EBADMSG;
+	if (!enter(&der, 1) || next(&der, &value) < 0)
 		return -EBADMSG;
 	tag = next(&der, &value);
 	return tag < 0 ? tag : take_time(tag, &value, ret_seconds);

@@ -286,19 +286,23 @@ static const struct net_call_ops net_ops = {
 	.ended = ended,
 };
 
-/* Its callbacks come on the other thread, and wait for the lock. */
+/* Its callbacks come on the other thread, and wait for the lock. The stream's wait for the handler,
+ * so until here nobody else changes refs. */
 static int open_call(struct passage *passage, struct net_channel *channel, const char *path)
 {
 	uint64_t remaining = ipc_stream_remaining(passage->stream);
 	int r = -ETIMEDOUT;
 
 	lock(passage);
+	passage->refs++;
 	if (remaining)
 		r = net_call_open(channel, path, remaining, &net_ops, passage, &passage->call);
-	if (r == 0)
+	if (r == 0) {
 		net_call_receive(passage->call);
-	else
+	} else {
 		passage->call = NULL;
+		passage->refs--;
+	}
 	unlock(passage);
 	return r;
 }
@@ -315,18 +319,15 @@ int import_stream_start(struct ipc_stream *stream, struct net_channel *channel, 
 	passage->method = method;
 	passage->on_over = over;
 	passage->userdata = userdata;
-	passage->refs = 2;
+	passage->refs = 1;
 	passage->stream = stream;
 	passage->error = (struct ipc_error)IPC_ERROR_INIT;
 	pthread_mutex_init(&passage->lock, NULL);
 	/* What the stream's callbacks need is there when the handler returns. */
 	r = ipc_stream_set_ops(stream, &stream_ops, passage);
-	if (r < 0)
+	if (r < 0) {
 		passage_put(passage);
-	if (r == 0)
-		r = open_call(passage, channel, path);
-	/* Without a call, the engine owns nothing. */
-	if (r < 0)
-		passage_put(passage);
-	return r;
+		return r;
+	}
+	return open_call(passage, channel, path);
 }

@@ -172,6 +172,7 @@ static void request_done(struct op *op, bool ok)
 	struct net_message message;
 	char *text = NULL;
 
+	message.size = 0;
 	unlink_request(request);
 	if (!ok)
 		status.code = NET_INTERNAL;

@@ -86,8 +86,10 @@ static int fetch(const char *path, char **ret_text)
 		r = ask(fd, until, file);
 		if (fclose(file))
 			r = -ENOMEM;
-		if (r < 0)
+		if (r < 0) {
 			free(*ret_text);
+			*ret_text = NULL;
+		}
 	} else if (r == 0) {
 		r = -ENOMEM;
 	}
@@ -284,11 +286,11 @@ static int parse(char *text, json_t *gateway)
 static int look(const char *path, json_t **ret_gateway)
 {
 	json_t *gateway;
-	char *text;
+	char *text = NULL;
 	int r = fetch(path, &text);
 
-	if (r < 0)
-		return r;
+	if (!text)
+		return r < 0 ? r : -ENOMEM;
 	gateway = json_pack("{s:o, s:i, s:i, s:{}, s:{}, s:[]}", "socket", text_json(path),
 			    "connections", 0, "links", 0, "refusals", "certificates", "services");
 	r = gateway ? parse(text, gateway) : -ENOMEM;
