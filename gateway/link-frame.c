@@ -105,7 +105,8 @@ static void read_number(struct link_frame *frame, const struct wire_field *field
 {
 	switch (field->number) {
 	case KIND:
-		frame->kind = field->value < LINK_KINDS ? (enum link_kind)field->value : 0;
+		frame->kind = field->value < LINK_KINDS ? (enum link_kind)field->value :
+							   LINK_UNKNOWN;
 		break;
 	case ID:
 		frame->id = field->value;

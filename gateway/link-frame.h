@@ -20,7 +20,8 @@
 #define LINK_OBJECTS_MAX	64
 
 enum link_kind {
-	LINK_HELLO = 1,
+	LINK_UNKNOWN,
+	LINK_HELLO,
 	LINK_FIND,
 	LINK_NAME,
 	LINK_CALL,

@@ -54,6 +54,7 @@ static void listen_at(const char *at)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
+	ck_assert_int_ge(fd, 0);
 	strcpy(address.sun_path, at);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);

@@ -92,6 +92,7 @@ START_TEST(many_rules_are_shown)
 	char expected[64];
 	FILE *file = fopen(POLICY "/20-many.conf", "we");
 
+	ck_assert_ptr_nonnull(file);
 	for (int i = 0; i < 200; i++)
 		fprintf(file, "hide user 1000 list many.%d\n", i);
 	ck_assert_int_eq(fclose(file), 0);

@@ -452,7 +452,8 @@ static int lingering(void)
 	socklen_t size = sizeof(address);
 	static char data[1 << 16];
 
-	if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
+	if (listener < 0 || fd < 0 || bind(listener, (struct sockaddr *)&address, size) ||
+	    listen(listener, 1) ||
 	    getsockname(listener, (struct sockaddr *)&address, &size) ||
 	    connect(fd, (struct sockaddr *)&address, size) ||
 	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)))

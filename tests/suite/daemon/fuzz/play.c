@@ -640,6 +640,8 @@ static void step_of_process(struct peer *peer, const struct op *op)
 	case CLOSE:
 		hang_up(peer, op);
 		break;
+	default:
+		break;
 	}
 }
 
@@ -691,6 +693,8 @@ static void step_of_slot(const struct peer *peer, const struct op *op)
 		break;
 	case HOLE:
 		punch(peer, op);
+		break;
+	default:
 		break;
 	}
 }
