@@ -151,7 +151,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	WRITE_ONCE(proc->dead, true);
 	proc->barred = true;
 	ipcbus_proc_calls_changed_locked(proc);
-	proc->freezer = NULL;
+	WRITE_ONCE(proc->freezer, NULL);
 	/* By then there may be another address space in this place. */
 	WRITE_ONCE(proc->mm, NULL);
 	spin_unlock(&proc->lock);

@@ -196,7 +196,8 @@ static void count_pending(struct ipcbus_freezer *freezer)
 static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *freezer, bool frozen)
 {
 	lockdep_assert_held(&proc->lock);
-	proc->freezer = freezer ? &freezer->changed : NULL;
+	/* A reply that ends looks without the lock. */
+	WRITE_ONCE(proc->freezer, freezer ? &freezer->changed : NULL);
 	WRITE_ONCE(proc->frozen, frozen);
 	proc->barred = proc->dead || freezer || frozen;
 }

@@ -96,7 +96,7 @@ enum ipcbus_writable {
  * @flushed: some fd of the file was closed: threads that come late must know
  * @dead: released; nothing is queued any more
  * @frozen: its threads get nothing: see freeze.h
- * @freezer: where whoever is freezing it waits, or NULL; of a dead one NULL
+ * @freezer: where whoever is freezing it waits, or NULL; of a dead one NULL; read without the lock
  * @barred: dead, frozen or about to be: what a sender looks at
  * @received: IPCBUS_FROZEN_*: what came since it was frozen last
  * @reopened: how many replies failed, so that their calls are open again
