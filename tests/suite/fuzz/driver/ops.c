@@ -252,6 +252,15 @@ static struct node *pick_own(struct proc *proc, u8 pick)
 	return NULL;
 }
 
+static struct node *own_node(struct proc *proc, u64 id)
+{
+	for (unsigned int i = 0; i < world.n_nodes; i++)
+		if (world.nodes[i].proc == proc && world.nodes[i].life == proc->life &&
+		    world.nodes[i].id == id)
+			return &world.nodes[i];
+	return NULL;
+}
+
 static void op_create(struct thread *t, const u8 *arg)
 {
 	u32 flags = (arg[0] & 1 ? IPCBUS_NODE_ACCEPT_FDS : 0) |
@@ -264,7 +273,9 @@ static void op_create(struct thread *t, const u8 *arg)
 
 static void op_destroy(struct thread *t, const u8 *arg)
 {
-	struct node *node = arg[0] >= 0xf0 ? NULL : pick_own(t->proc, arg[0]);
+	/* A number that is made up may be right. */
+	struct node *node = arg[0] >= 0xf0 ? own_node(t->proc, arg[1]) :
+					     pick_own(t->proc, arg[0]);
 	struct ipcbus_node args = { .size = sizeof(args) };
 	bool was = node && node->dying, odd;
 	u64 began = ++world.clock;
