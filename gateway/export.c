@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Exports: see export.h. The connection has one serving thread, on which names change; calls come
- * on the engine's thread. An export's target and reason are under its lock.
+ * on the engine's thread. An export's target and reason are under its lock. The log says what
+ * already holds: who has read the line and calls then meets what it says.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,6 +29,7 @@ struct export {
 	char *name;
 	struct net_counts counts;
 	struct ipc_slot *watch;
+	bool present; /* what the watch said last */
 	struct ipc_slot *describing;
 	struct ipc_proxy *described; /* of the object that is introspected */
 	pthread_mutex_t lock;
@@ -76,16 +78,19 @@ static int export_describe(struct export *export, int r, struct ipc_proxy *proxy
 {
 	struct target *target = NULL;
 	char *why = NULL;
+	bool ok;
 
 	if (r == 0)
 		r = target_new(proxy, reply->data, reply->size, &target, &why);
 	else
 		why = strdup(ipc_strerror(r));
-	if (!target)
-		log_line("cannot export %s: %s", export->name, why ?: ipc_strerror(r));
-	else
-		log_line("exporting %s as %s", export->name, schema_interface(target->schema));
+	ok = target;
 	export_set(export, target, why);
+	/* This thread alone changes what was set, so it is still there. */
+	if (ok)
+		log_line("exporting %s as %s", export->name, export->interface);
+	else
+		log_line("cannot export %s: %s", export->name, export->why ?: ipc_strerror(r));
 	return r;
 }
 
@@ -124,8 +129,13 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 
 	(void)ipc;
 	(void)info;
-	if (change == IPC_NAME_SETTLED)
-		return;
+	/* What look() found may be gone before the watch begins. */
+	if (change == IPC_NAME_SETTLED) {
+		if (export->present || !export->target)
+			return;
+		change = IPC_NAME_GONE;
+	}
+	export->present = change == IPC_NAME_PRESENT;
 	pthread_mutex_lock(&export->lock);
 	same = change == IPC_NAME_PRESENT && export->target && export->target->proxy == proxy;
 	pthread_mutex_unlock(&export->lock);
@@ -134,13 +144,13 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	export->describing = ipc_slot_end_async(export->describing);
 	export->described = ipc_proxy_unref(export->described);
 	if (change == IPC_NAME_GONE) {
-		log_line("%s is gone", export->name);
 		export_set(export, NULL, NULL);
+		log_line("%s is gone", export->name);
 	} else if (!proxy) {
 		metrics_refused(REFUSED_POLICY);
+		export_set(export, NULL, strdup("the gateway may not call it"));
 		log_line("cannot export %s: the policy does not let the gateway call it",
 			 export->name);
-		export_set(export, NULL, strdup("the gateway may not call it"));
 	} else {
 		introspect(export, proxy);
 	}

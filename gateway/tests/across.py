@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The programs of tests/suite/e2e across a link, unchanged: clients on one bus, servers on another.
 
-Each of their cases passes, but for those in DIFFERENT, and each of these fails: docs/gateway.md says
-what differs from one bus. All programs run while the first case waits for its own."""
+Each of their cases passes, but for those in DIFFERENT, and each of these fails, and those in RACES:
+docs/gateway.md says what differs from one bus. All programs run while the first case waits for its own."""
 
 import concurrent.futures
 import os
@@ -31,7 +31,6 @@ DIFFERENT = {
     },
     'async': {
         'the_server_dies_over_them': 'EOWNERDEAD is a cause',
-        'a_oneway_takes_anothers_place': 'each oneway is delivered',
     },
     'death': {
         'a_killed_server': NAME,
@@ -57,8 +56,12 @@ DIFFERENT = {
     'loop-sd-event': {},
 }
 
-# These fail when a call overtakes the death of its object.
-RACES = {'objects_of_a_dead_server'}
+# These may fail, the more the busier the machine is.
+RACES = {
+    'objects_of_a_dead_server': 'a call overtakes the death of its object',
+    'a_server_with_epoll': 'a call overtakes oneways',
+    'a_oneway_takes_anothers_place': 'the gateway takes oneways out of the queue one by one',
+}
 
 
 def run(program):
@@ -97,7 +100,7 @@ def across(program):
         executor = concurrent.futures.ThreadPoolExecutor(WORKERS)
         runs.update({name: executor.submit(run, name) for name in DIFFERENT})
     failed = runs[program].result()
-    assert set(failed) - RACES == set(DIFFERENT[program]), failed
+    assert set(failed) - set(RACES) == set(DIFFERENT[program]), failed
 
 
 def case_of(program):

@@ -20,6 +20,8 @@ import grpc  # noqa: E402
 import interop_pb2 as pb  # noqa: E402
 
 SERVICE = '/interop.Test/'
+# The programs that all cases share, in the order they start in.
+SHARED = ('manager', 'server', 'gateway')
 state = {'programs': [], 'folder': None, 'channel': None, 'numbers': itertools.count(1)}
 
 
@@ -131,12 +133,20 @@ def fails(code, call, *arguments, **options):
     raise AssertionError(f'succeeded, not {code}')
 
 
+def start_shared(name):
+    if name == 'manager':
+        state['manager'] = Program(os.path.join(B, 'servicemanager/servicemanager'), ready='ready')
+    elif name == 'server':
+        state['server'] = server()
+    else:
+        state['gateway'] = gateway()
+        state['channel'] = connect(state['gateway'].address)
+
+
 def start(folder):
     state['folder'] = folder
-    state['manager'] = Program(os.path.join(B, 'servicemanager/servicemanager'), ready='ready')
-    state['server'] = server()
-    state['gateway'] = gateway()
-    state['channel'] = connect(state['gateway'].address)
+    for name in SHARED:
+        start_shared(name)
 
 
 def stop():
@@ -155,6 +165,18 @@ def case(function):
     return function
 
 
+def revive():
+    """Starts those of the shared programs that have ended, so that the next case has them, and says
+    which, with their last words."""
+    ended = []
+    for name in SHARED:
+        program = state[name]
+        if program.ended():
+            ended.append(f'{program.name} ended with {program.status()}: {program.log()[-4000:]}')
+            start_shared(name)
+    return '\n'.join(ended)
+
+
 def run(cases):
     passed = 0
     print(f'1..{len(cases)}')
@@ -162,12 +184,14 @@ def run(cases):
         begin = time.monotonic()
         try:
             function()
-            assert not state['gateway'].ended(), 'the gateway ended: ' + state['gateway'].log()
-            passed += 1
-            print(f'ok {number} - {name} # {time.monotonic() - begin:.2f} s', flush=True)
+            trouble = ''
         except Exception:  # pylint: disable=broad-except
-            for line in traceback.format_exc().splitlines():
-                print(f'# {line}')
-            print(f'not ok {number} - {name}', flush=True)
+            trouble = traceback.format_exc()
+        trouble += revive()
+        for line in trouble.splitlines():
+            print(f'# {line}')
+        passed += not trouble
+        print(f'{"not ok" if trouble else "ok"} {number} - {name} # '
+              f'{time.monotonic() - begin:.2f} s', flush=True)
     print(f'gateway: {passed} of {len(cases)} cases', flush=True)
     return passed != len(cases)

@@ -345,9 +345,13 @@ def imported_streams_race():
                     one.reply()
                     one.cancel()
                 elif way == 2:
-                    _, text = Client('Output', {'replies': 1000, 'sleep_msec': 20},
-                                     timeout=0.3).result()
-                    assert text.startswith('DeadlineExceeded'), text
+                    # On a busy machine it may expire before the stream has begun.
+                    try:
+                        _, text = Client('Output', {'replies': 1000, 'sleep_msec': 20},
+                                         timeout=0.3).result()
+                        assert text.startswith('DeadlineExceeded'), text
+                    except ipcbus.DeadlineExceeded:
+                        pass
                 else:
                     one = Client('Duplex', {'size': 5}, more=True)
                     one.reply()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Methods with streams: the four kinds, credit, and how each side ends them."""
 
-import itertools
 import os
 import queue
 import threading
@@ -260,22 +259,23 @@ def slow_client_stops_the_service():
 
 @case
 def slow_service_stops_the_client():
-    made = itertools.count()
-    size = 20000
+    """What the client sends and the service does not take stays with the client."""
+    made = []
     memory = state['gateway'].memory()
     stop = threading.Event()
 
     def requests():
-        for _ in range(5000):
-            if stop.is_set():
-                return
-            next(made)
-            yield pb.Request(body=bytes(size))
+        while len(made) < 5000 and not stop.is_set():
+            made.append(None)
+            yield pb.Request(body=bytes(20000))
 
     replies = duplex('Deaf')(requests())
-    time.sleep(1)
-    count = next(made)
-    assert count * size < 16 << 20, count
+    counts = [-1, 0]
+    while counts[-1] != counts[-2]:
+        time.sleep(0.5)
+        counts.append(len(made))
+    # Some of it waits on the way, in windows that grow on a busy machine.
+    assert 0 < counts[-1] < 4000, counts
     assert state['gateway'].memory() - memory < 16 << 20
     stop.set()
     replies.cancel()
