@@ -24,6 +24,7 @@
 #include "link.h"
 #include "log.h"
 #include "metrics.h"
+#include "peers.h"
 
 /* So many of the largest messages fit into the region at the same time. */
 #define REGION_MESSAGES 4
@@ -36,6 +37,7 @@ struct gateway {
 	struct link_options link_options;
 	struct links *links;
 	struct net *net;
+	struct peers *peers;
 	struct metrics *metrics;
 	/* Seconds since 1970, 0 for no such option. Atomic. */
 	int64_t expiry, client_ca_expiry, server_ca_expiry;
@@ -256,6 +258,8 @@ static void accept_call(struct net_call *call, void *userdata)
 {
 	struct gateway *gateway = userdata;
 
+	if (!peers_admit(gateway->peers, call))
+		return;
 	if (!links_accept(gateway->links, call))
 		exports_accept(call, gateway->exports);
 }
@@ -265,7 +269,9 @@ static int open_net(struct gateway *gateway)
 	const struct gateway_options *options = gateway->options;
 	int r;
 
-	r = net_new(&gateway->net, &options->limits, accept_call, gateway);
+	r = peers_new(&gateway->peers, &options->peer_limits);
+	if (r == 0)
+		r = net_new(&gateway->net, &options->limits, accept_call, gateway);
 	if (r == 0)
 		r = load_pem(gateway);
 	for (size_t i = 0; r >= 0 && i < options->n_listen; i++) {
@@ -392,6 +398,7 @@ int gateway_run(const struct gateway_options *options)
 	imports_free(gateway.imports);
 	links_free(gateway.links);
 	net_free(gateway.net);
+	peers_free(gateway.peers);
 	exports_free(gateway.exports);
 	ipc_unref(gateway.ipc);
 	if (gateway.over >= 0)

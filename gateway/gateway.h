@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "net.h"
+#include "peers.h"
 
 struct gateway_options {
 	const char *device;
@@ -30,6 +31,7 @@ struct gateway_options {
 	const char *metrics; /* path of a socket; NULL: none */
 	struct net_limits limits;
 	unsigned int max_calls;
+	struct peer_limits peer_limits;
 	size_t max_blob; /* bytes of the blobs of a message */
 	unsigned int drain_seconds;
 };

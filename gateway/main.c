@@ -35,6 +35,8 @@ static const char help[] =
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
 	"      --max-blob SIZE     bytes of the blobs of a reply (default: 1M)\n"
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
+	"      --peer-calls N      the same, of one peer (default: --max-calls)\n"
+	"      --peer-rate N       calls of one peer in a second (default: no limit)\n"
 	"      --max-streams N     the same, of one connection (default: 100)\n"
 	"      --memory SIZE       bytes for what gRPC receives and sends (default: 256M)\n"
 	"      --drain SECONDS     how long open calls may go on after SIGTERM (default: 10)\n"
@@ -52,6 +54,8 @@ enum {
 	KEY_BLOB,
 	KEY_MESSAGE,
 	KEY_CALLS,
+	KEY_PEER_CALLS,
+	KEY_PEER_RATE,
 	KEY_STREAMS,
 	KEY_MEMORY,
 	KEY_DRAIN,
@@ -75,6 +79,8 @@ static const struct option long_options[] = {
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
 	{ "max-blob", required_argument, NULL, KEY_BLOB },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
+	{ "peer-calls", required_argument, NULL, KEY_PEER_CALLS },
+	{ "peer-rate", required_argument, NULL, KEY_PEER_RATE },
 	{ "max-streams", required_argument, NULL, KEY_STREAMS },
 	{ "memory", required_argument, NULL, KEY_MEMORY },
 	{ "drain", required_argument, NULL, KEY_DRAIN },
@@ -203,6 +209,10 @@ static int limit(struct gateway_options *options, int key, const char *text)
 		options->limits.streams = (int)value;
 	else if (key == KEY_CALLS)
 		options->max_calls = (unsigned int)value;
+	else if (key == KEY_PEER_CALLS)
+		options->peer_limits.calls = (unsigned int)value;
+	else if (key == KEY_PEER_RATE)
+		options->peer_limits.rate = (unsigned int)value;
 	else
 		options->drain_seconds = (unsigned int)value;
 	return 0;

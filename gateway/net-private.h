@@ -64,6 +64,8 @@ struct net_call {
 	unsigned int refs;	/* atomic */
 	const struct net_call_ops *ops;
 	void *userdata;
+	void (*over)(void *userdata); /* NULL: nobody wants to know */
+	void *over_userdata;
 
 	pthread_mutex_t lock;	/* of what follows */
 	unsigned int pending;	/* ops under way */

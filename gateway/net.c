@@ -134,6 +134,8 @@ void net_call_op_over(struct net_call *call)
 	count_end(call);
 	if (call->ops)
 		call->ops->ended(call->userdata);
+	if (call->over)
+		call->over(call->over_userdata);
 	if (call->client)
 		net_client_over(call);
 	net_call_unref(call);
@@ -426,6 +428,12 @@ void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void 
 	call->userdata = userdata;
 }
 
+void net_call_at_end(struct net_call *call, void (*over)(void *userdata), void *userdata)
+{
+	call->over = over;
+	call->over_userdata = userdata;
+}
+
 struct net_call *net_call_new(struct net *net)
 {
 	struct net_call *call = calloc(1, sizeof(*call));
@@ -699,6 +707,14 @@ char *net_call_peer(const struct net_call *call)
 		name = strndup(property->value, property->value_length);
 	grpc_auth_context_release(context);
 	return name;
+}
+
+char *net_call_address(const struct net_call *call)
+{
+	char *peer = grpc_call_get_peer(call->call), *address = peer ? strdup(peer) : NULL;
+
+	gpr_free(peer);
+	return address;
 }
 
 int net_listen(struct net *net, const char *address)

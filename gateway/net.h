@@ -146,6 +146,11 @@ const char *net_call_path(const struct net_call *call);
  * has a byte 0, or without memory. It may have any other bytes. The caller frees it. */
 char *net_call_peer(const struct net_call *call);
 
+/* Where the client's end of the connection is, as gRPC says it: "ipv4:192.0.2.1:4711",
+ * "ipv6:%5B2001:db8::1%5D:4711", or "unix:" and a path that the client may have chosen. NULL: no
+ * memory. The caller frees it. */
+char *net_call_address(const struct net_call *call);
+
 /* Microseconds until its deadline; 0: it has passed; UINT64_MAX: it has none. */
 uint64_t net_call_remaining(const struct net_call *call);
 
@@ -164,6 +169,9 @@ unsigned long net_connections(void);
 
 /* Set the callbacks, once, in net_accept. From here on canceled() and ended() will come. */
 void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void *userdata);
+
+/* Run over, once in net_accept, when the call is over, after all its other callbacks. */
+void net_call_at_end(struct net_call *call, void (*over)(void *userdata), void *userdata);
 
 /* Ask for a message. -EBUSY: the last one has not come yet; -ECANCELED: the call is over. */
 int net_call_receive(struct net_call *call);

@@ -25,6 +25,10 @@ SHARED = ('manager', 'server', 'gateway')
 state = {'programs': [], 'folder': None, 'channel': None, 'numbers': itertools.count(1)}
 
 
+class Skip(Exception):
+    """A case that this machine cannot run, and why."""
+
+
 def wait_until(what, condition, seconds=10):
     """Waits for a condition. Fails with what was waited for."""
     end = time.monotonic() + seconds
@@ -182,16 +186,18 @@ def run(cases):
     print(f'1..{len(cases)}')
     for number, (name, function) in enumerate(cases, 1):
         begin = time.monotonic()
+        trouble, skip = '', ''
         try:
             function()
-            trouble = ''
+        except Skip as reason:
+            skip = f'SKIP {reason}, '
         except Exception:  # pylint: disable=broad-except
             trouble = traceback.format_exc()
         trouble += revive()
         for line in trouble.splitlines():
             print(f'# {line}')
         passed += not trouble
-        print(f'{"not ok" if trouble else "ok"} {number} - {name} # '
+        print(f'{"not ok" if trouble else "ok"} {number} - {name} # {skip}'
               f'{time.monotonic() - begin:.2f} s', flush=True)
     print(f'gateway: {passed} of {len(cases)} cases', flush=True)
     return passed != len(cases)

@@ -12,12 +12,13 @@ import import_streams
 import imports
 import links
 import metrics
+import peers
 import streams
 import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, texts, across]
+MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, texts, across]
 
 
 def main():

@@ -69,13 +69,18 @@ def tls_gateway(*arguments):
     return program
 
 
-def call(program, roots='ca', client=None, name='Empty', request=EMPTY, reply=pb.EmptyMessage,
-         metadata=None):
+def channel(program, client=None, roots='ca'):
+    """A channel of its own, with the certificate of a client, or none."""
     credentials = grpc.ssl_channel_credentials(
         read(roots + '.pem'), client and read(client + '.key'), client and read(client + '.pem'))
-    with grpc.secure_channel(f'localhost:{program.port}', credentials,
-                             (('grpc.use_local_subchannel_pool', 1),)) as channel:
-        return method(name, reply, channel)(request, timeout=5, metadata=metadata)
+    return grpc.secure_channel(f'localhost:{program.port}', credentials,
+                               (('grpc.use_local_subchannel_pool', 1),))
+
+
+def call(program, roots='ca', client=None, name='Empty', request=EMPTY, reply=pb.EmptyMessage,
+         metadata=None):
+    with channel(program, client, roots) as to:
+        return method(name, reply, to)(request, timeout=5, metadata=metadata)
 
 
 @case

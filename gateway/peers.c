@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Peers: see peers.h. A rate is kept as a moment: each call moves it on by its part of a second,
+ * from now if it has passed. It may be one second ahead, so a peer that was silent may make the
+ * calls of a second at once.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "metrics.h"
+#include "peers.h"
+#include "status.h"
+
+/* Peers that are remembered: those that have calls, or had some in the last second. */
+#define PEERS_MAX	16384
+#define SECOND_USEC	UINT64_C(1000000)
+
+struct peer {
+	struct peers *of;
+	TAILQ_ENTRY(peer) idle; /* in of->idle while it has no call */
+	unsigned int open;
+	uint64_t used; /* that moment, in microseconds */
+	char *key;
+};
+
+/* The engine's thread admits calls. They end on any thread. */
+struct peers {
+	struct peer_limits limits;
+	pthread_mutex_t lock;	 /* of what follows, and of all peers */
+	void *by_key;		 /* a tree of tsearch(3) */
+	TAILQ_HEAD(, peer) idle; /* who has been idle longest first */
+	unsigned int count;
+};
+
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SECOND_USEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct peer *)a)->key, ((const struct peer *)b)->key);
+}
+
+/* --- Who it is ------------------------------------------------------------------------------ */
+
+/* "ipv6:%5B2001:db8::1%5D:4711": its network, such as "ipv6 2001:db8::". */
+static char *network_of(const char *address)
+{
+	char text[INET6_ADDRSTRLEN], *name;
+	struct in6_addr in6;
+	size_t n;
+
+	address += strspn(address, "[");
+	address += strncasecmp(address, "%5B", 3) ? 0 : 3;
+	n = strcspn(address, "]%");
+	if (n >= sizeof(text))
+		return NULL;
+	text[n] = 0;
+	memcpy(text, address, n);
+	if (inet_pton(AF_INET6, text, &in6) != 1)
+		return NULL;
+	memset(in6.s6_addr + 8, 0, 8);
+	if (!inet_ntop(AF_INET6, &in6, text, sizeof(text)))
+		return NULL;
+	return asprintf(&name, "ipv6 %s", text) < 0 ? NULL : name;
+}
+
+/* A word before the text says where it comes from, so none can be taken for another. NULL: no
+ * memory. */
+static char *key_of(const struct net_call *call)
+{
+	char *name = net_call_peer(call), *address, *key = NULL;
+
+	if (name) {
+		if (asprintf(&key, "certificate %s", name) < 0)
+			key = NULL;
+		free(name);
+		return key;
+	}
+	address = net_call_address(call);
+	if (!address)
+		return NULL;
+	if (!strncmp(address, "ipv6:", 5))
+		key = network_of(address + 5);
+	/* Who connects to a path may choose what it is called itself. */
+	else if (!strncmp(address, "unix", 4))
+		address[4] = 0;
+	else if (strrchr(address, ':'))
+		*strrchr(address, ':') = 0;
+	if (key)
+		free(address);
+	return key ?: address;
+}
+
+/* --- The table ------------------------------------------------------------------------------ */
+
+int peers_new(struct peers **ret_peers, const struct peer_limits *limits)
+{
+	struct peers *peers = calloc(1, sizeof(*peers));
+
+	if (!peers)
+		return -ENOMEM;
+	peers->limits = *limits;
+	pthread_mutex_init(&peers->lock, NULL);
+	TAILQ_INIT(&peers->idle);
+	*ret_peers = peers;
+	return 0;
+}
+
+static void forget_locked(struct peer *peer)
+{
+	TAILQ_REMOVE(&peer->of->idle, peer, idle);
+	tdelete(peer, &peer->of->by_key, compare);
+	peer->of->count--;
+	free(peer->key);
+	free(peer);
+}
+
+struct peers *peers_free(struct peers *peers)
+{
+	if (!peers)
+		return NULL;
+	while (!TAILQ_EMPTY(&peers->idle))
+		forget_locked(TAILQ_FIRST(&peers->idle));
+	pthread_mutex_destroy(&peers->lock);
+	free(peers);
+	return NULL;
+}
+
+/* Two for each that comes, so that they never pile up. What is left of a rate is kept. */
+static void forget_some_locked(struct peers *peers, uint64_t now)
+{
+	for (int i = 0; i < 2; i++) {
+		struct peer *peer = TAILQ_FIRST(&peers->idle);
+
+		if (!peer || peer->used > now)
+			return;
+		forget_locked(peer);
+	}
+}
+
+/* Takes over key. NULL: no memory, or too many. */
+static struct peer *find_locked(struct peers *peers, char *key)
+{
+	struct peer wanted = { .key = key }, *peer;
+	struct peer *const *found = tfind(&wanted, &peers->by_key, compare);
+
+	if (found) {
+		free(key);
+		return *found;
+	}
+	peer = peers->count < PEERS_MAX ? calloc(1, sizeof(*peer)) : NULL;
+	if (peer) {
+		peer->of = peers;
+		peer->key = key;
+	}
+	if (!peer || !tsearch(peer, &peers->by_key, compare)) {
+		free(peer);
+		free(key);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&peers->idle, peer, idle);
+	peers->count++;
+	return peer;
+}
+
+/* --- Calls ---------------------------------------------------------------------------------- */
+
+/* Its call is over. */
+static void end(void *userdata)
+{
+	struct peer *peer = userdata;
+	struct peers *peers = peer->of;
+
+	pthread_mutex_lock(&peers->lock);
+	if (!--peer->open)
+		TAILQ_INSERT_TAIL(&peers->idle, peer, idle);
+	pthread_mutex_unlock(&peers->lock);
+}
+
+static int begin_locked(struct peer *peer, uint64_t now)
+{
+	const struct peer_limits *limits = &peer->of->limits;
+	uint64_t used = peer->used > now ? peer->used : now;
+
+	if (limits->calls && peer->open >= limits->calls)
+		return -EDQUOT;
+	if (limits->rate) {
+		used += SECOND_USEC / limits->rate;
+		if (used > now + SECOND_USEC)
+			return -EAGAIN;
+		peer->used = used;
+	}
+	if (!peer->open++)
+		TAILQ_REMOVE(&peer->of->idle, peer, idle);
+	return 0;
+}
+
+static int begin(struct peers *peers, struct net_call *call, struct peer **ret_peer)
+{
+	char *key = key_of(call);
+	uint64_t now = now_usec();
+	struct peer *peer;
+	int r = -ENOMEM;
+
+	if (!key)
+		return r;
+	pthread_mutex_lock(&peers->lock);
+	forget_some_locked(peers, now);
+	peer = find_locked(peers, key);
+	if (peer)
+		r = begin_locked(peer, now);
+	pthread_mutex_unlock(&peers->lock);
+	*ret_peer = peer;
+	return r;
+}
+
+bool peers_admit(struct peers *peers, struct net_call *call)
+{
+	struct peer *peer;
+	int r;
+
+	if (!peers->limits.calls && !peers->limits.rate)
+		return true;
+	r = begin(peers, call, &peer);
+	if (r == 0) {
+		net_call_at_end(call, end, peer);
+		return true;
+	}
+	metrics_refused(REFUSED_PEER);
+	if (r == -EDQUOT)
+		status_say(call, NET_RESOURCE_EXHAUSTED, "this peer has %u open calls already",
+			   peers->limits.calls);
+	else if (r == -EAGAIN)
+		status_say(call, NET_RESOURCE_EXHAUSTED, "this peer made %u calls in a second",
+			   peers->limits.rate);
+	else
+		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
+	return false;
+}

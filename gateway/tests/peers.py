@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""What one peer may have. Clients at a Unix socket are one peer, and those at 127.0.0.1 another."""
+
+import socket
+import time
+
+import grpc
+
+from harness import (Skip, case, connect, fails, gateway, look, method, pb, server, socket_path,
+                     state, wait_until)
+from metrics import metrics
+from tls import certificate, certificates, channel as tls_channel, path, tls_gateway
+
+StatusCode = grpc.StatusCode
+EMPTY = pb.EmptyMessage()
+EXHAUSTED = StatusCode.RESOURCE_EXHAUSTED
+
+
+class Gateway:
+    """A gateway with two addresses, for two peers."""
+
+    def __init__(self, *arguments):
+        self.path = socket_path()
+        self.program = gateway('--insecure', '--listen', self.path, *arguments, listen='127.0.0.1:0')
+        port = self.program.log().split('listening on 127.0.0.1:')[1].split()[0]
+        self.address = f'127.0.0.1:{port}'
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        status = self.program.end()
+        assert kind or status == 0, self.program.log()
+
+
+def empty(channel):
+    return method('Empty', channel=channel)(EMPTY, timeout=10)
+
+
+def refused(channel, text):
+    assert text in fails(EXHAUSTED, empty, channel).details()
+
+
+@case
+def peers_have_so_many_calls():
+    where = socket_path()[len('unix:'):]
+    with Gateway('--peer-calls', '2', '--metrics', where) as both, connect(both.address) as one, \
+            connect(both.address) as again, connect(both.path) as other:
+        assert empty(one) == EMPTY
+        calls = [method('Keep', channel=channel).future(EMPTY) for channel in (one, again)]
+        wait_until('both are there', lambda: look().kept == 2)
+        for _ in range(3):
+            refused(one, 'has 2 open calls')
+            refused(again, 'has 2 open calls')
+            assert empty(other) == EMPTY
+        assert metrics(where)['refusals_total', 'reason="peer"'] == 6
+        # One that ends makes space for one, however it ends.
+        calls[0].cancel()
+        wait_until('it is canceled', lambda: look().kept == 1)
+        wait_until('there is space', lambda: succeeds(again))
+        method('Release', channel=other)(EMPTY)
+        assert calls[1].result(10) == EMPTY
+        for _ in range(3):
+            wait_until('there is space again', lambda: succeeds(one))
+
+
+def succeeds(channel):
+    try:
+        return empty(channel) == EMPTY
+    except grpc.RpcError as error:
+        assert error.code() == EXHAUSTED, error
+        return False
+
+
+@case
+def peers_have_a_rate():
+    with Gateway('--peer-rate', '5') as both, connect(both.address) as one, \
+            connect(both.path) as other:
+        call = method('Empty', channel=one)
+        begin = time.monotonic()
+        futures = [call.future(EMPTY, timeout=60) for _ in range(500)]
+        codes = [future.code() for future in futures]
+        took = time.monotonic() - begin
+        done = codes.count(StatusCode.OK)
+        assert done + codes.count(EXHAUSTED) == 500, codes
+        # A second's at once, and those of each second.
+        assert 5 <= done <= 5 + 5 * took + 1, (done, took)
+        # It did not use up what others may do.
+        for _ in range(5):
+            assert empty(other) == EMPTY
+        # Time heals it.
+        wait_until('it may again', lambda: succeeds(one))
+
+
+@case
+def peers_are_known_by_their_names():
+    certificates()
+    certificate('bob', 'ca', 'bob.example')
+    program = tls_gateway('--tls-client-ca', path('ca.pem'), '--peer-calls', '1')
+    with tls_channel(program, 'client') as one:
+        kept = method('Keep', channel=one).future(EMPTY)
+        wait_until('it is there', lambda: look().kept == 1)
+        # Another connection of the same name, and the same address with another name.
+        with tls_channel(program, 'client') as again:
+            refused(again, 'has 1 open calls')
+        with tls_channel(program, 'bob') as other:
+            assert empty(other) == EMPTY
+        kept.cancel()
+        wait_until('there is space', lambda: succeeds(one))
+    assert program.end() == 0
+
+
+@case
+def peers_of_ipv6_are_networks():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(('::1', 0))
+    except OSError as error:
+        raise Skip('no IPv6 here') from error
+    program = gateway('--insecure', '--peer-calls', '1', listen='[::1]:0')
+    port = program.log().split('listening on [::1]:')[1].split()[0]
+    with connect(f'[::1]:{port}') as one:
+        kept = method('Keep', channel=one).future(EMPTY)
+        wait_until('it is there', lambda: look().kept == 1)
+        refused(one, 'has 1 open calls')
+        kept.cancel()
+        wait_until('there is space', lambda: succeeds(one))
+    assert program.end() == 0
+
+
+@case
+def peers_of_a_path_are_one():
+    program = gateway('--peer-calls', '1')
+    with connect(program.address) as one, connect(program.address) as again:
+        kept = method('Keep', channel=one).future(EMPTY)
+        wait_until('it is there', lambda: look().kept == 1)
+        refused(again, 'has 1 open calls')
+        # The service dies: its calls are over.
+        state['server'].end(9)
+        fails(StatusCode.UNAVAILABLE, kept.result)
+        state['server'] = server()
+        program.wait_for('test.interop is gone')
+        wait_until('there is space', lambda: program.log().count('exporting') == 2)
+        wait_until('it may again', lambda: succeeds(again))
+    assert program.end() == 0
