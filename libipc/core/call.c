@@ -403,15 +403,27 @@ int ipc_call_canceled(const struct ipc_call *call)
 	return r == -ESRCH ? -EINVAL : r;
 }
 
-const char *ipc_call_metadata(const struct ipc_call *call, const char *name)
+static bool parse(const struct ipc_call *call, struct frame *frame)
 {
 	const uint8_t *data = call->payload;
 	size_t size = call->size;
+
+	return unlikely_frame(data, size) && frame_parse(frame, &data, &size) == 0;
+}
+
+const char *ipc_call_metadata(const struct ipc_call *call, const char *name)
+{
 	struct frame frame;
 
-	if (!unlikely_frame(data, size) || frame_parse(&frame, &data, &size) < 0)
-		return NULL;
-	return frame_metadata(&frame, name);
+	return parse(call, &frame) ? frame_metadata(&frame, name) : NULL;
+}
+
+const char *ipc_raw_next_metadata(const struct ipc_call *call, const char *name,
+				  const char **ret_value)
+{
+	struct frame frame;
+
+	return parse(call, &frame) ? frame_next_metadata(&frame, name, ret_value) : NULL;
 }
 
 const char *ipc_call_label(const struct ipc_call *call)

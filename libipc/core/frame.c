@@ -70,20 +70,28 @@ void metadata_copy(uint8_t *to, const char *const *metadata)
 		to = (uint8_t *)stpcpy((char *)to, *metadata) + 1;
 }
 
+const char *frame_next_metadata(const struct frame *frame, const char *name,
+				const char **ret_value)
+{
+	const char *end = frame->metadata + frame->metadata_size;
+	const char *at = frame->metadata;
+
+	if (name) {
+		at = name + strlen(name) + 1;
+		at += strlen(at) + 1;
+	}
+	*ret_value = at < end ? at + strlen(at) + 1 : end;
+	/* The last name may have no value. */
+	return *ret_value < end ? at : NULL;
+}
+
 const char *frame_metadata(const struct frame *frame, const char *name)
 {
-	const char *at = frame->metadata;
-	const char *end = at + frame->metadata_size;
+	const char *at = NULL, *value;
 
-	while (at < end) {
-		const char *value = at + strlen(at) + 1;
-
-		if (value == end)
-			return NULL;
+	while ((at = frame_next_metadata(frame, at, &value)))
 		if (!strcmp(at, name))
 			return value;
-		at = value + strlen(value) + 1;
-	}
 	return NULL;
 }
 

@@ -78,5 +78,8 @@ void metadata_copy(uint8_t *to, const char *const *metadata);
 
 /* The value that goes with a name, or NULL. */
 const char *frame_metadata(const struct frame *frame, const char *name);
+/* The name behind that one, or the first for NULL; NULL: there is no more. */
+const char *frame_next_metadata(const struct frame *frame, const char *name,
+				const char **ret_value);
 
 #endif /* IPC_FRAME_H */

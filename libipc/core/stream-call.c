@@ -233,14 +233,27 @@ int ipc_stream_pidfd(const struct ipc_stream *stream)
 	return fd < 0 ? -errno : fd;
 }
 
-const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name)
+static struct frame frame_of(const struct ipc_stream *stream)
 {
-	const struct frame frame = {
+	return (struct frame){
 		.metadata = stream->metadata,
 		.metadata_size = stream->metadata_size,
 	};
+}
+
+const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name)
+{
+	const struct frame frame = frame_of(stream);
 
 	return stream->metadata ? frame_metadata(&frame, name) : NULL;
+}
+
+const char *ipc_raw_stream_next_metadata(const struct ipc_stream *stream, const char *name,
+					 const char **ret_value)
+{
+	const struct frame frame = frame_of(stream);
+
+	return stream->metadata ? frame_next_metadata(&frame, name, ret_value) : NULL;
 }
 
 const char *ipc_stream_label(const struct ipc_stream *stream)

@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <ipc/raw.h>
+
 #include "typed/blob.h"
 #include "core/call.h"
 #include "fake-device.h"
@@ -383,6 +385,8 @@ START_TEST(metadata_travels)
 {
 	static const char *const metadata[] = { "trace", "00-1234", "empty", "", "last", "x", NULL };
 	struct ipc_options options = { .metadata = metadata };
+	const char *name, *value;
+	int i = 0;
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
 
 	begin();
@@ -395,6 +399,12 @@ START_TEST(metadata_travels)
 	ck_assert_str_eq(ipc_call_metadata(kept, "last"), "x");
 	ck_assert_ptr_null(ipc_call_metadata(kept, "00-1234"));
 	ck_assert_ptr_null(ipc_call_metadata(kept, ""));
+	for (name = ipc_raw_next_metadata(kept, NULL, &value); name;
+	     name = ipc_raw_next_metadata(kept, name, &value), i += 2) {
+		ck_assert_str_eq(name, metadata[i]);
+		ck_assert_str_eq(value, metadata[i + 1]);
+	}
+	ck_assert_int_eq(i, 6);
 	ipc_call_unref(kept);
 
 	options.metadata = metadata + 6;

@@ -113,6 +113,17 @@ int ipc_payload_message(const void *payload, size_t size, const void **ret_messa
 			size_t *ret_size);
 
 /*
+ * Walk the metadata that came with a call, or with the call that opened a stream. Return the name
+ * that follows name, which this function returned before, or the first one for NULL. NULL: there
+ * are no more. *ret_value is the value of the name that is returned. A name may come twice. Names
+ * and values have any bytes but 0, and are valid as long as the call or stream.
+ */
+const char *ipc_raw_next_metadata(const struct ipc_call *call, const char *name,
+				  const char **ret_value);
+const char *ipc_raw_stream_next_metadata(const struct ipc_stream *stream, const char *name,
+					 const char **ret_value);
+
+/*
  * Find the bytes of the blobs in the payload of a received message of generated code. A field of
  * the type ipc.Blob that has a size, and no data, has its bytes there. The blobs are in the order
  * of a walk over the message by field numbers, and each begins at a multiple of 8.
