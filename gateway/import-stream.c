@@ -288,15 +288,15 @@ static const struct net_call_ops net_ops = {
 
 /* Its callbacks come on the other thread, and wait for the lock. The stream's wait for the handler,
  * so until here nobody else changes refs. */
-static int open_call(struct passage *passage, struct net_channel *channel, const char *path)
+static int open_call(struct passage *passage, struct net_channel *channel, struct net_head head)
 {
-	uint64_t remaining = ipc_stream_remaining(passage->stream);
 	int r = -ETIMEDOUT;
 
+	head.remaining = ipc_stream_remaining(passage->stream);
 	lock(passage);
 	passage->refs++;
-	if (remaining)
-		r = net_call_open(channel, path, remaining, &net_ops, passage, &passage->call);
+	if (head.remaining)
+		r = net_call_open(channel, &head, &net_ops, passage, &passage->call);
 	if (r == 0) {
 		net_call_receive(passage->call);
 	} else {
@@ -307,9 +307,9 @@ static int open_call(struct passage *passage, struct net_channel *channel, const
 	return r;
 }
 
-int import_stream_start(struct ipc_stream *stream, struct net_channel *channel, const char *path,
-			const struct schema_method *method, void (*over)(void *userdata),
-			void *userdata)
+int import_stream_start(struct ipc_stream *stream, struct net_channel *channel,
+			const struct net_head *head, const struct schema_method *method,
+			void (*over)(void *userdata), void *userdata)
 {
 	struct passage *passage = calloc(1, sizeof(*passage));
 	int r;
@@ -329,5 +329,5 @@ int import_stream_start(struct ipc_stream *stream, struct net_channel *channel, 
 		passage_put(passage);
 		return r;
 	}
-	return open_call(passage, channel, path);
+	return open_call(passage, channel, *head);
 }

@@ -11,16 +11,16 @@
 #include "schema.h"
 
 /*
- * Start to pass a stream on, inside the handler that it opened. path and method are those of the
- * server; the method stays valid until the network is not served any more. Whoever ends one side
- * ends the other. over runs once, on the thread in net_run(), when the server's side is over, if
- * this function succeeded.
+ * Start to pass a stream on, inside the handler that it opened. The head's path and the method are
+ * those of the server, and the time that is left is the stream's own. The method stays valid until
+ * the network is not served any more. Whoever ends one side ends the other. over runs once, on the
+ * thread in net_run(), when the server's side is over, if this function succeeded.
  *
  *   -ETIMEDOUT  The time limit has passed.
  *   -ESHUTDOWN  The gateway stops.
  */
-int import_stream_start(struct ipc_stream *stream, struct net_channel *channel, const char *path,
-			const struct schema_method *method, void (*over)(void *userdata),
-			void *userdata);
+int import_stream_start(struct ipc_stream *stream, struct net_channel *channel,
+			const struct net_head *head, const struct schema_method *method,
+			void (*over)(void *userdata), void *userdata);
 
 #endif /* GATEWAY_IMPORT_STREAM_H */

@@ -19,6 +19,7 @@
 #include "import-stream.h"
 #include "import.h"
 #include "log.h"
+#include "metadata.h"
 #include "metrics.h"
 #include "relay.h"
 #include "schema.h"
@@ -156,8 +157,8 @@ static void canceled(struct ipc_call *call, void *userdata)
 }
 
 /* The slot is registered before the request starts, so that neither end is missed. */
-static int passage_start(struct import *import, struct ipc_call *call, const char *path,
-			 const void *data, size_t size)
+static int passage_start(struct import *import, struct ipc_call *call,
+			 const struct net_head *head, const void *data, size_t size)
 {
 	struct passage *passage = calloc(1, sizeof(*passage));
 	int r;
@@ -173,8 +174,8 @@ static int passage_start(struct import *import, struct ipc_call *call, const cha
 	if (r == 0) {
 		passage->refs++;
 		ipc_slot_set_destroy(passage->slot, passage_release);
-		r = net_request_new(import->channel, path, ipc_call_remaining(call), data, size,
-				    replied, passage, &passage->request);
+		r = net_request_new(import->channel, head, data, size, replied, passage,
+				    &passage->request);
 		if (r < 0) {
 			ipc_slot_end_async(passage->slot);
 			passage->slot = NULL;
@@ -212,8 +213,8 @@ static void oneway_over(const struct net_status *status, const struct net_messag
 	free(oneway);
 }
 
-static int oneway_start(struct import *import, struct ipc_call *call, const char *path,
-			const void *data, size_t size)
+static int oneway_start(struct import *import, struct ipc_call *call,
+			const struct net_head *head, const void *data, size_t size)
 {
 	struct oneway *oneway = malloc(sizeof(*oneway));
 	struct net_request *request;
@@ -221,8 +222,8 @@ static int oneway_start(struct import *import, struct ipc_call *call, const char
 
 	if (oneway) {
 		*oneway = (struct oneway){ import, ipc_call_ref(call) };
-		r = net_request_new(import->channel, path, ONEWAY_USEC, data, size, oneway_over,
-				    oneway, &request);
+		r = net_request_new(import->channel, head, data, size, oneway_over, oneway,
+				    &request);
 	}
 	if (r == 0) {
 		net_request_unref(request);
@@ -267,13 +268,44 @@ static char *path_of(const struct import *import, const struct schema_method *me
 	return path;
 }
 
+/* Of metadata that do not fit a call of gRPC. bad: the name, if one is to blame. */
+static const char *why_not(int error, const char *bad, char *text, size_t size)
+{
+	if (error == -EINVAL)
+		snprintf(text, size, "gRPC cannot carry the metadata '%s'", bad);
+	else if (error == -EMSGSIZE)
+		snprintf(text, size, "there are more than %zu bytes of metadata", METADATA_MAX);
+	else
+		snprintf(text, size, "%s", ipc_strerror(error));
+	return text;
+}
+
+static int start(struct import *import, const struct schema_method *method, struct ipc_call *call,
+		 const struct net_head *head, const void *data, size_t size)
+{
+	int r;
+
+	if (method->oneway)
+		return oneway_start(import, call, head, data, size);
+	if (count(import->of) < 0)
+		return ipc_call_errno(call, -EDQUOT, "the gateway has %u open calls already",
+				      import->of->options.max_calls);
+	r = passage_start(import, call, head, data, size);
+	if (r < 0)
+		count_over(import->of);
+	return r;
+}
+
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	const struct schema_method *method;
 	struct import *import = userdata;
+	struct net_metadata *metadata;
 	const void *message;
+	struct net_head head = { 0 };
+	const char *bad = NULL;
+	char text[200], *path;
 	size_t size;
-	char *path;
 	int r;
 
 	if (request->code == IPC_CODE_DESCRIBE)
@@ -290,13 +322,17 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	path = r < 0 ? NULL : path_of(import, method);
 	if (!path)
 		return r < 0 ? r : -ENOMEM;
-	if (method->oneway)
-		r = oneway_start(import, call, path, message, size);
-	else if (count(import->of) < 0)
-		r = ipc_call_errno(call, -EDQUOT, "the gateway has %u open calls already",
-				   import->of->options.max_calls);
-	else if ((r = passage_start(import, call, path, message, size)) < 0)
-		count_over(import->of);
+	head.path = path;
+	head.remaining = method->oneway ? ONEWAY_USEC : ipc_call_remaining(call);
+	r = metadata_of_call(call, &head, &metadata, &bad);
+	if (r == 0)
+		r = start(import, method, call, &head, message, size);
+	else if (method->oneway)
+		log_line("dropped a oneway to %s: %s", import->name,
+			 why_not(r, bad, text, sizeof(text)));
+	else
+		r = ipc_call_errno(call, r, "%s", why_not(r, bad, text, sizeof(text)));
+	free(metadata);
 	free(path);
 	return r;
 }
@@ -305,7 +341,10 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 {
 	struct import *import = userdata;
 	const struct schema_method *method = schema_find_code(import->schema, code);
-	char *path;
+	struct net_head head = { 0 };
+	struct net_metadata *metadata;
+	const char *bad = NULL;
+	char text[200], *path;
 	int r;
 
 	if (!method || (!method->streams_in && !method->streams_out))
@@ -313,13 +352,17 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	path = path_of(import, method);
 	if (!path)
 		return -ENOMEM;
-	r = count(import->of);
-	if (r == 0) {
-		r = import_stream_start(stream, import->channel, path, method, count_over,
+	head.path = path;
+	r = metadata_of_stream(stream, &head, &metadata, &bad);
+	if (r < 0) {
+		r = ipc_stream_fail(stream, r, NULL, "%s", why_not(r, bad, text, sizeof(text)));
+	} else if ((r = count(import->of)) == 0) {
+		r = import_stream_start(stream, import->channel, &head, method, count_over,
 					import->of);
 		if (r < 0)
 			count_over(import->of);
 	}
+	free(metadata);
 	free(path);
 	return r;
 }

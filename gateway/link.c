@@ -490,6 +490,7 @@ static bool wait_msec(struct links *links, unsigned int msec)
 /* One attempt, and the link if it succeeds. */
 static struct link *attempt(struct peer *peer)
 {
+	static const struct net_head head = { .path = LINK_PATH, .remaining = UINT64_MAX };
 	struct link *link = link_new(peer->of, peer);
 	int r = -ENOMEM;
 
@@ -499,8 +500,7 @@ static struct link *attempt(struct peer *peer)
 	if (r == 0) {
 		/* Its callbacks may come before it returns. */
 		pthread_mutex_lock(&link->lock);
-		r = net_call_open(peer->channel, LINK_PATH, UINT64_MAX, &ops, link,
-				  &link->call);
+		r = net_call_open(peer->channel, &head, &ops, link, &link->call);
 		pthread_mutex_unlock(&link->lock);
 	}
 	if (r == 0)

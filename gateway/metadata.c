@@ -21,10 +21,16 @@ static bool is(const struct iovec *name, const char *what)
 	return name->iov_len == strlen(what) && begins(name, what);
 }
 
+/* Is it a name that the protocol has for itself? */
+static bool is_protocol(const struct iovec *name)
+{
+	return begins(name, ":") || begins(name, "grpc-") || is(name, "user-agent") ||
+	       is(name, "content-type") || is(name, "te");
+}
+
 static bool passes(const struct iovec *name)
 {
-	return !begins(name, ":") && !begins(name, "grpc-") && !begins(name, "ipc-") &&
-	       !is(name, "user-agent") && !is(name, "content-type") && !is(name, "te");
+	return !is_protocol(name) && !begins(name, "ipc-");
 }
 
 static bool is_binary(const struct iovec *name)
@@ -109,4 +115,101 @@ int metadata_of(const struct net_call *call, const char ***ret_metadata)
 
 	free(peer);
 	return r;
+}
+
+/* --- To gRPC ---------------------------------------------------------------------------------- */
+
+/* The digits of base64, with or without '=' behind them. Returns the end of the bytes at to, or
+ * NULL. */
+static char *take_base64(char *to, const char *text)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t n = strspn(text, digits);
+	unsigned int bits = 0;
+
+	if (n % 4 == 1 || strspn(text + n, "=") > 2 || text[n + strspn(text + n, "=")])
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		bits = bits << 6 | (unsigned int)(strchr(digits, text[i]) - digits);
+		if (i % 4)
+			*to++ = (char)(bits >> (6 - 2 * (i % 4)));
+	}
+	return to;
+}
+
+/* Whichever of the two it is. */
+struct source {
+	const struct ipc_call *call;
+	const struct ipc_stream *stream;
+};
+
+static const char *next(const struct source *source, const char *name, const char **ret_value)
+{
+	return source->call ? ipc_raw_next_metadata(source->call, name, ret_value) :
+			      ipc_raw_stream_next_metadata(source->stream, name, ret_value);
+}
+
+/* at: where bytes may go. Returns where further ones may, or NULL: it cannot be sent. */
+static char *convert(struct net_metadata *metadata, const char *name, const char *value, char *at)
+{
+	const struct iovec bytes = { (char *)name, strlen(name) };
+
+	*metadata = (struct net_metadata){ name, value, strlen(value) };
+	if (is_binary(&bytes)) {
+		metadata->value = at;
+		at = take_base64(at, value);
+		if (!at)
+			return NULL;
+		metadata->size = (size_t)(at - (const char *)metadata->value);
+	}
+	return is_protocol(&bytes) || !net_metadata_is_legal(metadata) ? NULL : at;
+}
+
+static int build_head(const struct source *source, struct net_head *head,
+		      struct net_metadata **ret_metadata, const char **ret_bad)
+{
+	struct net_metadata *metadata;
+	size_t n = 0, size = 0;
+	const char *name = NULL, *value;
+	char *at;
+
+	*ret_metadata = NULL;
+	while ((name = next(source, name, &value))) {
+		n++;
+		size += strlen(name) + strlen(value) + 2;
+		if (size > METADATA_MAX)
+			return -EMSGSIZE;
+	}
+	if (!n)
+		return 0;
+	metadata = malloc(n * sizeof(*metadata) + size);
+	if (!metadata)
+		return -ENOMEM;
+	at = (char *)(metadata + n);
+	n = 0;
+	while ((name = next(source, name, &value))) {
+		at = convert(&metadata[n++], name, value, at);
+		if (!at) {
+			free(metadata);
+			*ret_bad = name;
+			return -EINVAL;
+		}
+	}
+	head->metadata = metadata;
+	head->n_metadata = n;
+	*ret_metadata = metadata;
+	return 0;
+}
+
+int metadata_of_call(const struct ipc_call *call, struct net_head *head,
+		     struct net_metadata **ret_metadata, const char **ret_bad)
+{
+	return build_head(&(struct source){ .call = call }, head, ret_metadata, ret_bad);
+}
+
+int metadata_of_stream(const struct ipc_stream *stream, struct net_head *head,
+		       struct net_metadata **ret_metadata, const char **ret_bad)
+{
+	return build_head(&(struct source){ .stream = stream }, head, ret_metadata, ret_bad);
 }

@@ -105,6 +105,46 @@ void net_channel_count(struct net_channel *channel, struct net_counts *counts)
 	channel->counts = counts;
 }
 
+/* --- Metadata ----------------------------------------------------------------------------- */
+
+bool net_metadata_is_legal(const struct net_metadata *metadata)
+{
+	grpc_slice name = grpc_slice_from_static_string(metadata->name);
+	grpc_slice value = grpc_slice_from_static_buffer(metadata->value, metadata->size);
+
+	return grpc_header_key_is_legal(name) &&
+	       (grpc_is_binary_header(name) || grpc_header_nonbin_value_is_legal(value));
+}
+
+/* For grpc_call_start_batch(), after which the core has references of its own. */
+static int copy_metadata(const struct net_head *head, grpc_op *op)
+{
+	grpc_metadata *metadata = calloc(head->n_metadata + 1, sizeof(*metadata));
+
+	if (!metadata)
+		return -ENOMEM;
+	for (size_t i = 0; i < head->n_metadata; i++) {
+		const struct net_metadata *from = &head->metadata[i];
+
+		metadata[i].key = grpc_slice_from_copied_string(from->name);
+		metadata[i].value = grpc_slice_from_copied_buffer(from->value, from->size);
+	}
+	op->data.send_initial_metadata.metadata = metadata;
+	op->data.send_initial_metadata.count = head->n_metadata;
+	return 0;
+}
+
+static void drop_metadata(grpc_op *op)
+{
+	grpc_metadata *metadata = op->data.send_initial_metadata.metadata;
+
+	for (size_t i = 0; i < op->data.send_initial_metadata.count; i++) {
+		grpc_slice_unref(metadata[i].key);
+		grpc_slice_unref(metadata[i].value);
+	}
+	free(metadata);
+}
+
 /* --- Requests ----------------------------------------------------------------------------- */
 
 struct net_request *net_request_unref(struct net_request *request)
@@ -203,9 +243,9 @@ static gpr_timespec deadline_of(uint64_t remaining)
 			    gpr_time_from_micros((int64_t)remaining, GPR_TIMESPAN));
 }
 
-static int start(struct net_request *request)
+static int start(struct net_request *request, const struct net_head *head)
 {
-	const grpc_op ops[] = {
+	grpc_op ops[] = {
 		{ .op = GRPC_OP_SEND_INITIAL_METADATA },
 		{ .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request->request },
 		{ .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT },
@@ -218,8 +258,11 @@ static int start(struct net_request *request)
 						  .status_details = &request->message } },
 	};
 	struct net *net = request->net;
-	int r = -ESHUTDOWN;
+	int r = copy_metadata(head, &ops[0]);
 
+	if (r < 0)
+		return r;
+	r = -ESHUTDOWN;
 	/* After net_stop() the queue may take nothing more. */
 	pthread_mutex_lock(&net->lock);
 	if (!net->stopping) {
@@ -235,11 +278,12 @@ static int start(struct net_request *request)
 		}
 	}
 	pthread_mutex_unlock(&net->lock);
+	drop_metadata(&ops[0]);
 	return r;
 }
 
-int net_request_new(struct net_channel *channel, const char *path, uint64_t remaining,
-		    const void *data, size_t size, net_reply_cb cb, void *userdata,
+int net_request_new(struct net_channel *channel, const struct net_head *head, const void *data,
+		    size_t size, net_reply_cb cb, void *userdata,
 		    struct net_request **ret_request)
 {
 	struct net_request *request = calloc(1, sizeof(*request));
@@ -259,9 +303,9 @@ int net_request_new(struct net_channel *channel, const char *path, uint64_t rema
 	bytes = grpc_slice_from_copied_buffer(data ?: "", size);
 	request->request = grpc_raw_byte_buffer_create(&bytes, 1);
 	grpc_slice_unref(bytes);
-	method = grpc_slice_from_copied_string(path);
+	method = grpc_slice_from_copied_string(head->path);
 	request->call = grpc_channel_create_call(channel->channel, NULL, 0, channel->net->queue,
-						 method, NULL, deadline_of(remaining), NULL);
+						 method, NULL, deadline_of(head->remaining), NULL);
 	grpc_slice_unref(method);
 	*ret_request = request;
 	request->counts = channel->counts;
@@ -269,7 +313,7 @@ int net_request_new(struct net_channel *channel, const char *path, uint64_t rema
 		net_count_begin(request->counts, false);
 		net_count(request->counts, &request->counts->sent, size);
 	}
-	r = start(request);
+	r = start(request, head);
 	if (r < 0 && request->counts)
 		net_count_end(request->counts, false, NET_CANCELLED);
 	if (r < 0)
@@ -321,9 +365,9 @@ static void link_call_locked(struct net *net, struct net_call *call)
 	net->calls = call;
 }
 
-static int start_call(struct net_call *call)
+static int start_call(struct net_call *call, const struct net_head *head)
 {
-	const grpc_op open[] = {
+	grpc_op open[] = {
 		{ .op = GRPC_OP_SEND_INITIAL_METADATA },
 		{ .op = GRPC_OP_RECV_INITIAL_METADATA,
 		  .data.recv_initial_metadata.recv_initial_metadata = &call->initial },
@@ -335,8 +379,11 @@ static int start_call(struct net_call *call)
 						.status_details = &call->message },
 	};
 	struct net *net = call->net;
-	int r = -ESHUTDOWN;
+	int r = copy_metadata(head, &open[0]);
 
+	if (r < 0)
+		return r;
+	r = -ESHUTDOWN;
 	pthread_mutex_lock(&net->lock);
 	pthread_mutex_lock(&call->lock);
 	if (!net->stopping)
@@ -351,10 +398,11 @@ static int start_call(struct net_call *call)
 	}
 	pthread_mutex_unlock(&call->lock);
 	pthread_mutex_unlock(&net->lock);
+	drop_metadata(&open[0]);
 	return r;
 }
 
-int net_call_open(struct net_channel *channel, const char *path, uint64_t remaining,
+int net_call_open(struct net_channel *channel, const struct net_head *head,
 		  const struct net_call_ops *ops, void *userdata, struct net_call **ret_call)
 {
 	struct net_call *call = net_call_new(channel->net);
@@ -366,14 +414,14 @@ int net_call_open(struct net_channel *channel, const char *path, uint64_t remain
 	call->client = true;
 	call->open.done = opened;
 	net_call_begin(call, ops, userdata);
-	method = grpc_slice_from_copied_string(path);
+	method = grpc_slice_from_copied_string(head->path);
 	call->call = grpc_channel_create_call(channel->channel, NULL, 0, channel->net->queue,
-					      method, NULL, deadline_of(remaining), NULL);
+					      method, NULL, deadline_of(head->remaining), NULL);
 	grpc_slice_unref(method);
 	*ret_call = call;
 	if (channel->counts)
 		net_call_count(call, channel->counts, true);
-	r = start_call(call);
+	r = start_call(call, head);
 	if (r < 0 && call->counts)
 		net_count_end(call->counts, true, NET_CANCELLED);
 	if (r < 0)

@@ -210,17 +210,35 @@ struct net_channel *net_channel_free(struct net_channel *channel);
 /* Count the calls of the channel, from here on. */
 void net_channel_count(struct net_channel *channel, struct net_counts *counts);
 
+/* Metadata that leave. Bytes of a name that ends in "-bin" may be anything. */
+struct net_metadata {
+	const char *name;
+	const void *value;
+	size_t size;
+};
+
+/* Whether gRPC lets a program send it: the name has letters, digits and "-_.", no capitals, and the
+ * value printable ASCII. */
+bool net_metadata_is_legal(const struct net_metadata *metadata);
+
+/* How a call of a client begins. All is copied. */
+struct net_head {
+	const char *path;	/* "/package.Service/Method" */
+	uint64_t remaining;	/* microseconds, or UINT64_MAX */
+	const struct net_metadata *metadata;
+	size_t n_metadata;
+};
+
 /*
  * Send a request and wait for its reply without blocking. cb runs once, on the thread in net_run():
  * with NET_OK and the reply, or with another status and NULL. The request is sent at most once.
- * The bytes are copied. remaining: microseconds, or UINT64_MAX. The caller has a reference of
- * *ret_request.
+ * The bytes are copied. The caller has a reference of *ret_request.
  *
  *   -ESHUTDOWN  net_stop() was called.
  */
 typedef void (*net_reply_cb)(const struct net_status *status, const struct net_message *reply,
 			     void *userdata);
-int net_request_new(struct net_channel *channel, const char *path, uint64_t remaining,
+int net_request_new(struct net_channel *channel, const struct net_head *head,
 		    const void *data, size_t size, net_reply_cb cb, void *userdata,
 		    struct net_request **ret_request);
 /* End a request early: cb gets NET_CANCELLED, unless it has run or is about to. */
@@ -229,13 +247,13 @@ struct net_request *net_request_unref(struct net_request *request);
 
 /*
  * Open a call with a stream in each direction. It does not block: if there is no connection, the
- * call is canceled soon. Messages may be sent from the beginning. remaining: microseconds, or
- * UINT64_MAX. The caller has a reference of *ret_call, which may have callbacks before this
- * returns. net_run() returns when such calls are over too, and net_cancel_all() ends them.
+ * call is canceled soon. Messages may be sent from the beginning. The caller has a reference of
+ * *ret_call, which may have callbacks before this returns. net_run() returns when such calls are
+ * over too, and net_cancel_all() ends them.
  *
  *   -ESHUTDOWN  net_stop() was called.
  */
-int net_call_open(struct net_channel *channel, const char *path, uint64_t remaining,
+int net_call_open(struct net_channel *channel, const struct net_head *head,
 		  const struct net_call_ops *ops, void *userdata, struct net_call **ret_call);
 
 /* End the sending of this side of such a call. -EBUSY: the last message has not left; -EALREADY: it

@@ -31,7 +31,7 @@ class Streams:
         self.address = socket_path()
         self.lock = threading.Lock()
         self.running = self.taken = self.canceled = self.made = 0
-        self.left = None
+        self.left = self.metadata = None
         self.notes = []
         self.gate = threading.Event()
         self.gate.set()
@@ -41,6 +41,7 @@ class Streams:
                  'Deaf': (grpc.stream_stream_rpc_method_handler, self.deaf, pb.Request),
                  'Broken': (grpc.stream_stream_rpc_method_handler, self.broken, pb.Request),
                  'Note': (grpc.unary_unary_rpc_method_handler, self.note, pb.Text),
+                 'Metadata': (grpc.unary_unary_rpc_method_handler, self.echo, pb.Text),
                  'Empty': (grpc.unary_unary_rpc_method_handler, self.evil, pb.EmptyMessage)}
         handlers = {name: kind(self.watched(function), request.FromString, self.bytes_of)
                     for name, (kind, function, request) in kinds.items()}
@@ -58,6 +59,7 @@ class Streams:
         """Counts the handlers that run, and the calls whose client went away."""
         def begin(context):
             self.left = context.time_remaining()
+            self.metadata = [tuple(entry) for entry in context.invocation_metadata()]
             with self.lock:
                 self.running += 1
             context.add_callback(lambda: over(context))
@@ -68,7 +70,7 @@ class Streams:
                 self.running -= 1
                 self.canceled += context._state.client == 'cancelled'
 
-        if function in (self.input, self.note, self.evil):
+        if function in (self.input, self.note, self.echo, self.evil):
             def one(request, context):
                 begin(context)
                 return function(request, context)
@@ -131,6 +133,10 @@ class Streams:
         if text.text == 'refused':
             context.abort(StatusCode.PERMISSION_DENIED, 'not \x1b[31mthis')
         return pb.EmptyMessage()
+
+    def echo(self, text, context):
+        del context
+        return text
 
     def evil(self, request, context):
         del request, context
@@ -228,6 +234,50 @@ def imported_streams_of_all_kinds():
         assert Client('Duplex').result() == ([], '')
         there.server.idle()
         assert there.server.canceled == 0
+
+
+def metadata_of(there):
+    """Those that the server got, without the protocol's own."""
+    return [entry for entry in there.server.metadata if entry[0] != 'user-agent']
+
+
+@case
+def imported_metadata():
+    stub_of = Client.bus().get
+    sent = {'trace': '00-1234', 'a.b_c-d': '', 'data-bin': 'AP8B', 'more-bin': 'eA==', 'none-bin': '',
+            'ipc-peer': 'alice'}
+    got = [('trace', '00-1234'), ('a.b_c-d', ''), ('data-bin', b'\0\xff\1'), ('more-bin', b'x'),
+           ('none-bin', b''), ('ipc-peer', 'alice')]
+    with Imported() as there:
+        stub = stub_of(interop_ipc.TestSync, NAME, wait=10)
+        assert stub.Metadata(text='a', metadata=sent).text == 'a'
+        assert sorted(metadata_of(there)) == sorted(got)
+        assert stub.Metadata(text='b').text == 'b' and metadata_of(there) == []
+        stream = stub.Duplex(metadata=sent)
+        stream.end()
+        assert stream.receive() is None
+        assert sorted(metadata_of(there)) == sorted(got)
+        stub.Note(text='noted', metadata={'trace': '1'})
+        wait_until('it is noted', lambda: there.server.notes == ['noted'])
+        assert metadata_of(there) == [('trace', '1')]
+        # What gRPC cannot carry. The server does not learn of these calls.
+        there.server.metadata = None
+        for name, value in (('Trace', 'x'), ('trace', 'a\nb'), ('trace', '\u00e4'), ('', 'x'), ('a b', 'x'),
+                            ('data-bin', 'AP8'[:1]), ('data-bin', '===='), ('data-bin', 'A P8B'),
+                            ('grpc-timeout', '1S'), (':path', '/x'), ('user-agent', 'x'),
+                            ('content-type', 'x'), ('te', 'x')):
+            for call in (stub.Metadata, stub.Duplex):
+                try:
+                    made = call(metadata={name: value})
+                    if call == stub.Duplex:
+                        made.receive()
+                    raise AssertionError(f'{name} passed')
+                except ipcbus.InvalidArgument as error:
+                    assert f"cannot carry the metadata '{name}'" in str(error), error
+        stub.Note(text='never', metadata={'A': 'x'})
+        there.program.wait_for("dropped a oneway to there.interop: gRPC cannot carry the metadata 'A'")
+        assert there.server.metadata is None and there.server.notes == ['noted']
+        assert stub.Metadata(text='c').text == 'c'
 
 
 @case
