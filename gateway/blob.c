@@ -120,9 +120,38 @@ static const struct schema_field *find_field(const struct schema_type *type, uin
 	return NULL;
 }
 
+/* Whether no oneof has two members, one of which holds blobs. */
+static bool has_no_rivals(const struct inliner *inliner, const struct schema_type *type,
+			  struct wire wire)
+{
+	const struct schema_field *field, **members, *other;
+	struct wire_field found;
+	bool fine = true;
+
+	if (!type->message->n_oneof_decl)
+		return true;
+	members = calloc(type->message->n_oneof_decl, sizeof(*members));
+	if (!members)
+		return false;
+	while (fine && wire_next(&wire, &found) > 0) {
+		field = find_field(type, found.number);
+		if (!field || field->oneof < 0)
+			continue;
+		other = members[field->oneof];
+		fine = !other || other == field ||
+		       (!holds_blobs(inliner, field) && !holds_blobs(inliner, other));
+		/* One that holds blobs is remembered. */
+		if (!other || holds_blobs(inliner, field))
+			members[field->oneof] = field;
+	}
+	free(members);
+	return fine;
+}
+
 /* Whether all fields can be read, with so many steps. */
 static bool is_sound(struct inliner *inliner, const struct schema_type *type, struct wire wire)
 {
+	const struct wire whole = wire;
 	struct wire_field field;
 	size_t n = 1, steps;
 	int r;
@@ -133,32 +162,16 @@ static bool is_sound(struct inliner *inliner, const struct schema_type *type, st
 	    steps > inliner->steps)
 		return false;
 	inliner->steps -= steps;
-	return true;
-}
-
-/* Whether another member of its oneof is there. */
-static bool has_rival(const struct schema_type *type, const struct schema_field *field,
-		      struct wire wire)
-{
-	const struct schema_field *other;
-	struct wire_field found;
-
-	while (wire_next(&wire, &found) > 0) {
-		other = found.number == field->number ? NULL : find_field(type, found.number);
-		if (other && other->oneof == field->oneof)
-			return true;
-	}
-	return false;
+	return has_no_rivals(inliner, type, whole);
 }
 
 static int put_message(struct inliner *inliner, const struct schema_type *type, struct wire wire,
 		       unsigned int depth);
 
 /* A field with blobs, each time that it occurs. */
-static int put_field(struct inliner *inliner, const struct schema_type *type,
-		     const struct schema_field *field, struct wire wire, unsigned int depth)
+static int put_field(struct inliner *inliner, const struct schema_field *field, struct wire wire,
+		     unsigned int depth)
 {
-	const struct wire whole = wire;
 	struct wire_field found;
 	unsigned int n = 0;
 	size_t begin;
@@ -167,8 +180,7 @@ static int put_field(struct inliner *inliner, const struct schema_type *type,
 	while (r == 0 && wire_next(&wire, &found) > 0) {
 		if (found.number != field->number)
 			continue;
-		if (found.type != WIRE_BYTES || (n++ && !field->repeated) ||
-		    (n == 1 && field->oneof >= 0 && has_rival(type, field, whole)))
+		if (found.type != WIRE_BYTES || (n++ && !field->repeated))
 			return -EBADMSG;
 		begin = inliner->to->size;
 		r = field->is->kind == KIND_BLOB ?
@@ -192,7 +204,7 @@ static int put_message(struct inliner *inliner, const struct schema_type *type, 
 		return -EBADMSG;
 	for (size_t i = 0; r == 0 && i < type->n_fields; i++)
 		if (holds_blobs(inliner, &type->fields[i]))
-			r = put_field(inliner, type, &type->fields[i], wire, depth);
+			r = put_field(inliner, &type->fields[i], wire, depth);
 	for (at = wire.at; r == 0 && wire_next(&wire, &found) > 0; at = wire.at) {
 		field = find_field(type, found.number);
 		if (!field || !holds_blobs(inliner, field))

@@ -27,6 +27,7 @@ struct export {
 	struct export *next;
 	struct exports *of;
 	char *name;
+	char *only; /* the only interface that it may have; NULL: any */
 	struct net_counts counts;
 	struct ipc_slot *watch;
 	bool present; /* what the watch said last */
@@ -35,7 +36,7 @@ struct export {
 	pthread_mutex_t lock;
 	struct target *target; /* NULL: there is none, because: */
 	char *why;	       /* NULL: nobody has registered the name */
-	char *interface;       /* of the last target; NULL: there was none */
+	char *interface;       /* of the last target; NULL: there was none. No other has it */
 };
 
 struct exports {
@@ -72,6 +73,42 @@ static void export_set(struct export *export, struct target *target, char *why)
 	builtins_changed(export->of->builtins);
 }
 
+/* Another export with the interface, or NULL. Whoever has it first keeps it, also while nobody
+ * serves it: else a service could take the calls that clients mean for another one. */
+static const struct export *find_rival(const struct export *export, const char *interface)
+{
+	bool same;
+
+	for (struct export *other = export->of->first; other; other = other->next) {
+		if (other == export)
+			continue;
+		pthread_mutex_lock(&other->lock);
+		same = (other->interface && !strcmp(other->interface, interface)) ||
+		       (other->only && !strcmp(other->only, interface));
+		pthread_mutex_unlock(&other->lock);
+		if (same)
+			return other;
+	}
+	return NULL;
+}
+
+/* May the export have the interface? If not, *ret_why says why, or is NULL without memory. */
+static bool may_have(const struct export *export, const char *interface, char **ret_why)
+{
+	const struct export *rival = find_rival(export, interface);
+	int n;
+
+	if (export->only && strcmp(export->only, interface))
+		n = asprintf(ret_why, "its interface is %s, not %s", interface, export->only);
+	else if (rival)
+		n = asprintf(ret_why, "%s has the same interface", rival->name);
+	else
+		return true;
+	if (n < 0)
+		*ret_why = NULL;
+	return false;
+}
+
 /* The object has said what it is, or nothing. */
 static int export_describe(struct export *export, int r, struct ipc_proxy *proxy,
 			   const struct ipc_raw_message *reply)
@@ -84,6 +121,10 @@ static int export_describe(struct export *export, int r, struct ipc_proxy *proxy
 		r = target_new(proxy, reply->data, reply->size, &target, &why);
 	else
 		why = strdup(ipc_strerror(r));
+	if (target && !may_have(export, schema_interface(target->schema), &why)) {
+		target = target_unref(target);
+		r = -EEXIST;
+	}
 	ok = target;
 	export_set(export, target, why);
 	/* This thread alone changes what was set, so it is still there. */
@@ -192,6 +233,7 @@ static struct export *export_free(struct export *export)
 	pthread_mutex_destroy(&export->lock);
 	free(export->interface);
 	free(export->why);
+	free(export->only);
 	free(export->name);
 	free(export);
 	return NULL;
@@ -230,37 +272,41 @@ static int look(struct export *export)
 	return export_describe(export, r, proxy, reply);
 }
 
-static bool is_taken(const struct exports *exports, const struct export *by)
+/* "NAME" or "NAME=INTERFACE" */
+static int take_apart(struct export *export, const char *what)
 {
-	for (const struct export *other = exports->first; other; other = other->next)
-		if (!strcmp(other->name, by->name) ||
-		    (by->interface && other->interface &&
-		     !strcmp(other->interface, by->interface))) {
-			log_line("cannot export %s: %s has the same interface", by->name,
-				 other->name);
-			return true;
+	const char *only = strchr(what, '=');
+
+	export->name = only ? strndup(what, (size_t)(only - what)) : strdup(what);
+	export->only = only ? strdup(only + 1) : NULL;
+	if (!export->name || (only && !export->only))
+		return -ENOMEM;
+	for (const struct export *other = export->of->first; other; other = other->next)
+		if (!strcmp(other->name, export->name) ||
+		    (only && other->only && !strcmp(other->only, export->only))) {
+			log_line("cannot export %s: %s has the same %s", export->name,
+				 other->name, only ? "interface" : "name");
+			return -EEXIST;
 		}
-	return false;
+	return 0;
 }
 
-int exports_add(struct exports *exports, const char *name)
+int exports_add(struct exports *exports, const char *what)
 {
 	struct export *export = calloc(1, sizeof(*export));
-	int r = -ENOMEM;
+	int r;
 
 	if (!export)
-		return r;
+		return -ENOMEM;
 	export->of = exports;
-	export->name = strdup(name);
 	pthread_mutex_init(&export->lock, NULL);
-	if (export->name)
+	r = take_apart(export, what);
+	if (r == 0)
 		r = look(export);
-	if (r == 0 && is_taken(exports, export))
-		r = -EEXIST;
 	if (r == 0) {
-		r = ipc_watch_names(exports->ipc, name, changed, export, &export->watch);
+		r = ipc_watch_names(exports->ipc, export->name, changed, export, &export->watch);
 		if (r < 0)
-			log_line("cannot watch %s: %s", name, ipc_strerror(r));
+			log_line("cannot watch %s: %s", export->name, ipc_strerror(r));
 	}
 	if (r < 0) {
 		export_free(export);

@@ -23,11 +23,12 @@ size_t exports_max_blob(const struct exports *exports);
 struct exports *exports_free(struct exports *exports);
 
 /*
- * Add a name. Blocks until the service manager has replied, and the service if there is one. If
- * there is none, its calls fail with UNAVAILABLE until it is registered. The reason of a failure
- * is logged.
+ * Add a name, or NAME=INTERFACE, which refuses a service with another interface. Blocks until the
+ * service manager has replied, and the service if there is one. If there is none, its calls fail
+ * with UNAVAILABLE until it is registered. An interface belongs to the export that had it first.
+ * The reason of a failure is logged.
  */
-int exports_add(struct exports *exports, const char *name);
+int exports_add(struct exports *exports, const char *what);
 
 /* A net_accept; userdata is the struct exports. */
 void exports_accept(struct net_call *call, void *userdata);

@@ -32,6 +32,10 @@
 /* Bytes that wait to leave. With more, calls wait, and oneways stay in their sender's queue. */
 #define OUT_BYTES_MAX		((size_t)4 << 20)
 
+/* With more, the other side does not take what this one sends. What goes without waiting, such as
+ * releases and refusals, is small, but the other side can cause as much of it as it likes. */
+#define OUT_BYTES_END		((size_t)64 << 20)
+
 /* Bytes of requests from the other side that are being served. Others are refused. */
 #define SERVING_BYTES_MAX	((size_t)64 << 20)
 
@@ -95,7 +99,7 @@ struct link {
 	struct links *of;
 	struct link *next;
 	struct peer *peer;	/* that this side has called; NULL: it was called */
-	struct ipc *ipc;
+	struct ipc *ipc;	/* set under the lock */
 	struct net_call *call;
 	struct names *names;
 
@@ -109,7 +113,7 @@ struct link {
 
 	struct out *out;
 	struct out **last_out;
-	size_t out_bytes;
+	size_t out_bytes;	/* with what each frame costs */
 	bool sending;
 
 	struct map exports;	/* by number */

@@ -14,6 +14,12 @@
 
 /* --- Frames ------------------------------------------------------------------------------ */
 
+/* What a frame that waits takes of memory, beside its bytes. */
+static size_t cost_of(const struct out *out)
+{
+	return out->bytes.size + 128;
+}
+
 static void pump_locked(struct link *link)
 {
 	struct out *out = link->out;
@@ -26,7 +32,7 @@ static void pump_locked(struct link *link)
 	link->out = out->next;
 	if (!link->out)
 		link->last_out = &link->out;
-	link->out_bytes -= out->bytes.size;
+	link->out_bytes -= cost_of(out);
 	pthread_cond_broadcast(&link->changed);
 	free(out->bytes.data);
 	free(out);
@@ -49,10 +55,13 @@ void link_send_locked(struct link *link, const struct link_frame *frame)
 		link_break_locked(link, "no memory");
 		return;
 	}
-	link->out_bytes += out->bytes.size;
+	link->out_bytes += cost_of(out);
 	*link->last_out = out;
 	link->last_out = &out->next;
 	pump_locked(link);
+	/* A message may be as large as that. */
+	if (link->out_bytes > OUT_BYTES_END + link_options(link)->message_size)
+		link_break_locked(link, "it does not take what is sent");
 }
 
 void link_send(struct link *link, const struct link_frame *frame)

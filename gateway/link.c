@@ -295,10 +295,17 @@ static int open_bus(struct link *link)
 {
 	const struct link_options *options = link_options(link);
 	const unsigned int most = THREADS_MAX - THREADS_EXTRA;
+	struct ipc *ipc = NULL;
 	int r;
 
 	link->max_calls = options->max_calls < most ? options->max_calls : most;
-	r = ipc_open_sized(&link->ipc, options->device, options->region_size);
+	r = ipc_open_sized(&ipc, options->device, options->region_size);
+	pthread_mutex_lock(&link->lock);
+	link->ipc = ipc;
+	/* Who broke the link meanwhile had none to stop. */
+	if (r == 0 && link->broken)
+		ipc_stop(ipc);
+	pthread_mutex_unlock(&link->lock);
 	if (r == 0)
 		r = ipc_set_threads(link->ipc, link->max_calls + THREADS_EXTRA);
 	if (r == 0)

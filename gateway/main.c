@@ -19,7 +19,7 @@ static const char help[] =
 	"Lets gRPC clients call services of an ipcbus, programs on it call gRPC services, and two\n"
 	"buses share services, each through its gateway.\n"
 	"\n"
-	"  -e, --export NAME       the service that is registered as NAME\n"
+	"  -e, --export NAME[=INTERFACE]  the service that is registered as NAME\n"
 	"  -l, --listen ADDRESS    unix:PATH, tls:HOST:PORT, or HOST:PORT of this machine alone\n"
 	"      --tls-cert FILE     the certificate of tls: addresses, in PEM\n"
 	"      --tls-key FILE      its key\n"

@@ -61,6 +61,7 @@ int net_channel_new(struct net *net, const char *target, const struct net_pem *p
 	struct net_channel *channel = calloc(1, sizeof(*channel));
 	grpc_channel_credentials *credentials = credentials_of(pem);
 	grpc_arg args[] = {
+		NET_NO_COMPRESSION,
 		{ .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0 },
 		{ .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
 		  .value.integer = (int)message_size },

@@ -102,6 +102,15 @@ struct net_call {
  * take to say so. */
 #define KEEPALIVE_MSEC 10000
 
+/* The core inflates a message before it looks at its size, and counts it nowhere: a mebibyte may
+ * become a gibibyte. So nobody may send any that is compressed. */
+#define NET_NO_COMPRESSION                                                                         \
+	{                                                                                          \
+		.type = GRPC_ARG_INTEGER,                                                          \
+		.key = (char *)GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET,                 \
+		.value.integer = 1 << GRPC_COMPRESS_NONE,                                          \
+	}
+
 /* net.c. counts may be NULL. */
 void net_count(struct net_counts *counts, uint64_t *number, uint64_t n);
 void net_count_begin(struct net_counts *counts, bool streams);

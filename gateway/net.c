@@ -163,11 +163,13 @@ int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_s
 	*ret_joined = grpc_empty_slice();
 	if (!grpc_byte_buffer_reader_init(&reader, buffer))
 		return -EBADMSG;
+	/* Peers may send empty ones, which would hide the first byte. */
 	while (message->n_parts < NET_PARTS_MAX && grpc_byte_buffer_reader_peek(&reader, &slice))
-		message->parts[message->n_parts++] = (struct iovec){
-			.iov_base = GRPC_SLICE_START_PTR(*slice),
-			.iov_len = GRPC_SLICE_LENGTH(*slice),
-		};
+		if (GRPC_SLICE_LENGTH(*slice))
+			message->parts[message->n_parts++] = (struct iovec){
+				.iov_base = GRPC_SLICE_START_PTR(*slice),
+				.iov_len = GRPC_SLICE_LENGTH(*slice),
+			};
 	if (message->n_parts == NET_PARTS_MAX) {
 		grpc_byte_buffer_reader_destroy(&reader);
 		if (!grpc_byte_buffer_reader_init(&reader, buffer))
@@ -544,6 +546,7 @@ static grpc_server *server_new(const struct net_limits *limits)
 {
 	grpc_resource_quota *quota = grpc_resource_quota_create("gateway");
 	grpc_arg args[] = {
+		NET_NO_COMPRESSION,
 		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH },
 		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_CONCURRENT_STREAMS },
 		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ALLOW_REUSEPORT },
@@ -557,23 +560,35 @@ static grpc_server *server_new(const struct net_limits *limits)
 	grpc_server *server;
 
 	grpc_resource_quota_resize(quota, limits->memory);
-	args[0].value.integer = (int)limits->message_size;
-	args[1].value.integer = limits->streams;
-	args[2].value.integer = 0;
-	args[3].value.integer = KEEPALIVE_MSEC;
+	args[1].value.integer = (int)limits->message_size;
+	args[2].value.integer = limits->streams;
+	args[3].value.integer = 0;
 	args[4].value.integer = KEEPALIVE_MSEC;
-	args[5].value.integer = KEEPALIVE_MSEC / 2;
-	args[6].value.pointer.p = quota;
-	args[6].value.pointer.vtable = grpc_resource_quota_arg_vtable();
+	args[5].value.integer = KEEPALIVE_MSEC;
+	args[6].value.integer = KEEPALIVE_MSEC / 2;
+	args[7].value.pointer.p = quota;
+	args[7].value.pointer.vtable = grpc_resource_quota_arg_vtable();
 	server = grpc_server_create(&all, NULL);
 	grpc_resource_quota_unref(quota);
 	return server;
 }
 
-/* What the core reports has texts of peers, such as names and metadata. It does not clean them. */
+static void (*deaf)(void *userdata);
+static void *deaf_userdata;
+
+void net_on_deaf(void (*cb)(void *userdata), void *userdata)
+{
+	deaf = cb;
+	deaf_userdata = userdata;
+}
+
+/* What the core reports has texts of peers, such as names and metadata. It does not clean them.
+ * That accept4() failed it says here alone. */
 static void log_core(gpr_log_func_args *args)
 {
 	log_line("gRPC: %s", args->message);
+	if (deaf && !strncmp(args->message, "Failed accept4", 14))
+		deaf(deaf_userdata);
 }
 
 int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,

@@ -61,7 +61,7 @@ struct net_status {
 /* A message that arrived. It belongs to the engine and is valid during the callback. */
 #define NET_PARTS_MAX	32
 struct net_message {
-	struct iovec parts[NET_PARTS_MAX];
+	struct iovec parts[NET_PARTS_MAX]; /* none is empty */
 	size_t n_parts;
 	size_t size;	/* of all parts */
 };
@@ -93,6 +93,10 @@ struct net_call_ops {
 
 /* A client calls. The callback sets net_call_begin(), or ends the call with net_call_finish(). */
 typedef void (*net_accept)(struct net_call *call, void *userdata);
+
+/* Run cb, on any thread, when an address accepts no connection any more, because there were too
+ * many open files. The core does not listen there again. Once, before net_new(). */
+void net_on_deaf(void (*cb)(void *userdata), void *userdata);
 
 /* Create an engine with one server. */
 int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,

@@ -17,10 +17,14 @@ enum { DESCRIPTION_INTERFACE = 1, DESCRIPTION_SET = 3 };
 
 /* --- What cannot leave the machine --------------------------------------------------- */
 
+/* So deep may types lie in each other. Nobody writes such types. */
+#define MAX_DEPTH 1000
+
 /* The way to a field, from the message of a method inward. */
 struct step {
 	const struct step *from;
 	const char *name;
+	unsigned int depth;
 };
 
 static const char *const kinds[] = {
@@ -52,10 +56,14 @@ static bool stays_here(const struct schema *schema, const struct schema_type *ty
 	}
 	if (visited[type - schema->types])
 		return false;
+	if (step->depth > MAX_DEPTH) {
+		fprintf(why, "types lie in each other more than %u deep", MAX_DEPTH);
+		return true;
+	}
 	visited[type - schema->types] = 1;
 	for (size_t i = 0; i < type->n_fields; i++) {
 		const struct schema_field *field = &type->fields[i];
-		const struct step next = { step, field->name };
+		const struct step next = { step, field->name, step->depth + 1 };
 
 		if (field->type == FIELD_MESSAGE &&
 		    stays_here(schema, field->is, &next, visited, why))
@@ -75,8 +83,8 @@ int target_check(const struct schema *schema, bool with_blobs, FILE *why)
 		visited[i] = schema->types[i].kind == KIND_BLOB;
 	for (size_t i = 0; !stays && i < schema->n_methods; i++) {
 		const struct schema_method *method = &schema->methods[i];
-		const struct step name = { NULL, method->name };
-		const struct step request = { &name, "request" }, reply = { &name, "reply" };
+		const struct step name = { NULL, method->name, 0 };
+		const struct step request = { &name, "request", 1 }, reply = { &name, "reply", 1 };
 
 		stays = stays_here(schema, method->request, &request, visited, why) ||
 			stays_here(schema, method->reply, &reply, visited, why);
@@ -87,33 +95,74 @@ int target_check(const struct schema *schema, bool with_blobs, FILE *why)
 
 /* --- Blobs ------------------------------------------------------------------------------ */
 
-static bool finds_blobs(const struct target *target, const struct schema_type *type)
+/* A field of a message's type, in the list of all that are of that type. */
+struct use {
+	struct use *next;
+	size_t by; /* number of the type that has the field */
+};
+
+/* Of the types: which have fields of each, and those that are found and not looked at yet. */
+struct search {
+	struct use **used;
+	struct use *uses;
+	size_t *found;
+	size_t n_found;
+};
+
+static void find(struct target *target, struct search *search, size_t type)
 {
-	if (type->kind == KIND_BLOB)
-		return true;
-	for (size_t i = 0; i < type->n_fields; i++)
-		if (type->fields[i].type == FIELD_MESSAGE &&
-		    target_has_blobs(target, type->fields[i].is))
-			return true;
-	return false;
+	if (target->has_blobs[type])
+		return;
+	target->has_blobs[type] = 1;
+	search->found[search->n_found++] = type;
 }
 
-/* From the blobs outward, until nothing changes. */
+static void list_uses(const struct schema *schema, struct search *search)
+{
+	struct use *use = search->uses;
+
+	for (size_t i = 0; i < schema->n_types; i++)
+		for (size_t j = 0; j < schema->types[i].n_fields; j++) {
+			const struct schema_field *field = &schema->types[i].fields[j];
+			struct use **used;
+
+			if (field->type != FIELD_MESSAGE)
+				continue;
+			used = &search->used[field->is - schema->types];
+			*use = (struct use){ *used, i };
+			*used = use++;
+		}
+}
+
+/* From the blobs outward. It looks at each field once. */
 static int find_blobs(struct target *target)
 {
 	const struct schema *schema = target->schema;
-	bool changed = true;
+	struct search search = { 0 };
+	size_t n_fields = 0;
+	int r = -ENOMEM;
 
+	for (size_t i = 0; i < schema->n_types; i++)
+		n_fields += schema->types[i].n_fields;
 	target->has_blobs = calloc(schema->n_types + 1, 1);
-	while (target->has_blobs && changed) {
-		changed = false;
+	search.used = calloc(schema->n_types + 1, sizeof(*search.used));
+	search.uses = calloc(n_fields + 1, sizeof(*search.uses));
+	search.found = calloc(schema->n_types + 1, sizeof(*search.found));
+	if (target->has_blobs && search.used && search.uses && search.found) {
+		list_uses(schema, &search);
 		for (size_t i = 0; i < schema->n_types; i++)
-			if (!target->has_blobs[i] && finds_blobs(target, &schema->types[i])) {
-				target->has_blobs[i] = 1;
-				changed = true;
-			}
+			if (schema->types[i].kind == KIND_BLOB)
+				find(target, &search, i);
+		while (search.n_found)
+			for (const struct use *use = search.used[search.found[--search.n_found]];
+			     use; use = use->next)
+				find(target, &search, use->by);
+		r = 0;
 	}
-	return target->has_blobs ? 0 : -ENOMEM;
+	free(search.used);
+	free(search.uses);
+	free(search.found);
+	return r;
 }
 
 bool target_has_blobs(const struct target *target, const struct schema_type *type)

@@ -85,13 +85,25 @@ class Program:
             state['programs'].remove(self)
         return status
 
-    def memory(self):
+    def memory(self, what='VmRSS:'):
         """Bytes of resident memory."""
         with open(f'/proc/{self.process.pid}/status') as file:
             for line in file:
-                if line.startswith('VmRSS:'):
+                if line.startswith(what):
                     return int(line.split()[1]) * 1024
         return 0
+
+    def peak_memory(self):
+        return self.memory('VmHWM:')
+
+    def cpu(self):
+        """Seconds of a processor that it has had."""
+        with open(f'/proc/{self.process.pid}/stat') as file:
+            fields = file.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def files(self):
+        return os.listdir(f'/proc/{self.process.pid}/fd')
 
 
 def server(*arguments):

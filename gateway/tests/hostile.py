@@ -2,15 +2,15 @@
 """Clients that mean harm. During each attack and afterwards, others are served, and the gateway's
 memory stays within bounds."""
 
-import os
 import random
+import signal
 import socket
 import threading
 import time
 
 import grpc
 
-from harness import SERVICE, case, connect, gateway, look, method, pb, state, wait_until
+from harness import Program, SERVICE, case, connect, gateway, look, method, pb, state, wait_until
 from streams import duplex, server_stream, nothing_runs
 
 EMPTY = pb.EmptyMessage()
@@ -172,17 +172,15 @@ def kept_connection_dies():
     """Clients that are killed amid a call."""
     with Bounded() as gate:
         for _ in range(5):
-            pid = os.fork()
-            if pid == 0:
-                os.execv('/usr/bin/python3', ['python3', '-c', f'''
+            # Not os.fork(): before that, gRPC may wait for its threads to be idle.
+            client = Program('/usr/bin/python3', '-c', f'''
 import grpc
 channel = grpc.insecure_channel({gate.program.address!r})
 calls = [channel.unary_unary('{SERVICE}Keep').future(b'') for _ in range(20)]
 calls[0].result()
-'''])
+''')
             wait_until('its calls are there', lambda: look().kept == 20)
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
+            client.end(signal.SIGKILL)
             wait_until('all are canceled', lambda: look().kept == 0)
 
 

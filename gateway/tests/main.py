@@ -5,6 +5,7 @@ import sys
 
 import harness
 import across
+import attacks
 import blobs
 import builtin
 import hostile
@@ -18,7 +19,7 @@ import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, texts, across]
+MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, texts, attacks, across]
 
 
 def main():

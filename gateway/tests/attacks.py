@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: MIT
+"""What somebody proved that the gateway let them do. None of it works any more."""
+
+import resource
+import signal
+import socket
+import struct
+import threading
+import time
+import zlib
+
+from google.protobuf import descriptor_pb2
+import grpc
+
+from harness import (B, Program, case, connect, fails, gateway, method, pb, server, state,
+                     wait_until)
+from http2 import DATA, END_STREAM, HEADERS, RESET, Connection, frame, message
+from import_streams import ipcbus
+from links import CONNECT
+
+StatusCode = grpc.StatusCode
+EMPTY = pb.EmptyMessage()
+
+
+def bytes_field(number, data):
+    return bytes((number << 3 | 2, len(data))) + data
+
+
+@case
+def empty_frames_hide_no_beginning():
+    """The byte 7 at the beginning of a payload marks a frame with metadata. An empty DATA frame before
+    it once hid it, so that a client chose its name."""
+    text = bytes_field(1, b'ipc-peer')
+    forged = b'ipc-peer\0the administrator\0'
+    payload = struct.pack('<BBBBIII', 7, 0, 0, 0, len(text), len(forged), 0) + text
+    payload += bytes(-len(payload) % 8) + forged
+    payload += bytes(-len(payload) % 8)
+    whole = message(payload)
+    program = gateway()
+    for pieces in ((whole,), (whole[:5], whole[5:]), (whole[:5], b'', whole[5:]),
+                   (b'', whole[:5], b'', b'', whole[5:6], b'', whole[6:])):
+        with Connection(program.address) as client:
+            stream = client.open('/interop.Test/Metadata')
+            for piece in pieces:
+                client.write(frame(DATA, 0, stream, piece))
+            client.write(frame(DATA, END_STREAM, stream))
+            got = client.wait(stream)
+            assert b'the administrator' not in b''.join(entry[3] for entry in got), got
+            # The status is text in its trailers: 3, INVALID_ARGUMENT.
+            assert any(kind == HEADERS and b'no message' in data for kind, _, _, data in got), got
+    assert program.end() == 0
+
+
+@case
+def links_that_are_reset_at_once():
+    """They once stayed, with a thread and a connection each, and the gateway never ended."""
+    program = gateway('--share', 'test.interop', exports=())
+    files = len(program.files())
+    reset = lambda stream: frame(RESET, 0, stream, struct.pack('>I', 8))  # noqa: E731
+    for _ in range(100):
+        with Connection(program.address) as client:
+            client.open(CONNECT, behind=reset)
+            client.step(0.02)
+    wait_until('all links are gone', lambda: len(program.files()) <= files + 4, 20)
+    near = Program(f'{B}/gateway/ipc-gateway', '--link', f'again=test.interop@{program.address}',
+                   ready='again is test.interop of')
+    assert near.end() == 0
+    assert program.end() == 0
+
+
+@case
+def compressed_messages():
+    """The core inflates before it looks at the size: a mebibyte once took a gibibyte."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b''.join(deflate.compress(bytes(1 << 20)) for _ in range(256)) + deflate.flush()
+    assert len(bomb) < 1 << 20
+    program = gateway()
+    memory = program.memory()
+    with Connection(program.address) as client:
+        stream = client.open('/interop.Test/Unary', (('grpc-encoding', 'gzip'),))
+        client.send(stream, message(bomb, compressed=1), end=True)
+        client.wait(stream)
+    assert program.peak_memory() - memory < 64 << 20, program.peak_memory() >> 20
+    with connect(program.address) as channel:
+        assert method('Empty', channel=channel)(EMPTY, timeout=10) == EMPTY
+        # Clients learn why.
+        error = fails(StatusCode.UNIMPLEMENTED, channel.unary_unary('/interop.Test/Unary'), bytes(10000),
+                      compression=grpc.Compression.Gzip, timeout=10)
+        assert 'gzip' in error.details(), error
+    assert program.end() == 0
+
+
+@case
+def too_many_connections():
+    """When accept4() fails once, the core does not listen any more. The gateway ends then, so that
+    whoever started it starts it again."""
+    program = gateway('--drain', '4')
+    resource.prlimit(program.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+    clients = []
+    with connect(program.address) as channel:
+        call = method('Unary', pb.Reply, channel).future(pb.Request(sleep_msec=2000), timeout=20)
+        time.sleep(0.2)
+        try:
+            for _ in range(100):
+                client = socket.socket(socket.AF_UNIX)
+                clients.append(client)
+                client.settimeout(1)
+                client.connect(program.address[len('unix:'):])
+        except OSError:
+            pass
+        # Calls that are open may end.
+        assert call.result() is not None
+    assert program.status(20) == 1
+    assert 'stopped serving: Too many open files' in program.log(), program.log()
+    state['programs'].remove(program)
+    for client in clients:
+        client.close()
+
+
+# --- Services that lie about their interface ------------------------------------------------------
+
+class Service(ipcbus.sync.RawService):
+    """Describes itself by a set of files, and replies with the same bytes to every call."""
+
+    def __init__(self, interface, files, reply=b''):
+        self.description = bytes_field(1, interface.encode())
+        data = descriptor_pb2.FileDescriptorSet(file=files).SerializeToString()
+        self.description += b'\x1a' + varint(len(data)) + data
+        self.reply = reply
+        self.calls = 0
+
+    def serve(self, request):
+        if request.code == ipcbus.sync._core.CODE_DESCRIBE:
+            return self.description
+        self.calls += 1
+        return self.reply
+
+
+def varint(value):
+    out = b''
+    while value > 127:
+        out += bytes((value & 127 | 128,))
+        value >>= 7
+    return out + bytes((value,))
+
+
+class Served:
+    """A service under a name, on a connection of its own."""
+
+    def __init__(self, name, service):
+        self.name, self.service = name, service
+
+    def __enter__(self):
+        self.bus = ipcbus.sync.Bus()
+        self.bus.register(self.name, self.service)
+        self.thread = threading.Thread(target=self.bus.run)
+        self.thread.start()
+        return self.service
+
+    def __exit__(self, kind, value, trace):
+        self.bus.close()
+        self.thread.join()
+
+
+BLOB = descriptor_pb2.FileDescriptorProto(name='ipc/ipc.proto', package='ipc', message_type=[
+    {'name': 'Blob', 'field': [{'name': 'size', 'number': 1, 'type': 4, 'label': 1},
+                               {'name': 'data', 'number': 2, 'type': 12, 'label': 1}]}])
+
+
+def interface_file(package, types, request, reply):
+    return descriptor_pb2.FileDescriptorProto(
+        name=f'{package}.proto', package=package, syntax='proto3', message_type=types,
+        dependency=['ipc/ipc.proto'],
+        service=[{'name': 'Test', 'method': [{'name': 'Empty', 'input_type': f'.{package}.{request}',
+                                              'output_type': f'.{package}.{reply}'}]}])
+
+
+def small(package):
+    return Service(f'{package}.Test', [BLOB, interface_file(package, [{'name': 'M'}], 'M', 'M')])
+
+
+@case
+def a_service_takes_no_interface_of_another():
+    program = gateway(exports=('test.interop', 'test.evil'))
+    with connect(program.address) as channel:
+        call = channel.unary_unary('/interop.Test/Empty')
+        with Served('test.evil', small('evil')):
+            program.wait_for('exporting test.evil as evil.Test')
+            assert call(b'', timeout=10) == b''
+        refusal = 'cannot export test.evil: test.interop has the same interface'
+        with Served('test.evil', small('interop')) as evil:
+            program.wait_for(refusal)
+            assert call(b'', timeout=10) == b''
+            # Also while nobody serves the other one.
+            state['server'].end(signal.SIGKILL)
+            program.wait_for('test.interop is gone')
+            fails(StatusCode.UNAVAILABLE, call, b'', timeout=10)
+            with Served('test.evil', small('interop')):
+                wait_until('it is refused again', lambda: program.log().count(refusal) == 2)
+                fails(StatusCode.UNAVAILABLE, call, b'', timeout=10)
+            state['server'] = server()
+            wait_until('it is there', lambda: program.log().count('exporting test.interop') == 2)
+            assert call(b'', timeout=10) == b''
+            assert evil.calls == 0
+    assert program.end() == 0
+
+
+@case
+def interfaces_of_the_command_line():
+    """Before anybody has served it, only its own export may have the interface."""
+    program = gateway(exports=('test.later=interop.Test', 'test.evil'))
+    with connect(program.address) as channel:
+        call = channel.unary_unary('/interop.Test/Empty')
+        with Served('test.evil', small('interop')) as evil:
+            program.wait_for('cannot export test.evil: test.later has the same interface')
+            fails(StatusCode.UNIMPLEMENTED, call, b'', timeout=10)
+            with Served('test.later', small('other')):
+                program.wait_for('cannot export test.later: its interface is other.Test, not interop.Test')
+            with Served('test.later', small('interop')) as right:
+                program.wait_for('exporting test.later as interop.Test')
+                assert call(b'', timeout=10) == b''
+                assert (right.calls, evil.calls) == (1, 0)
+    assert program.end() == 0
+    other = gateway(exports=('a=x.Y', 'b=x.Y'), ready=None)
+    assert other.status() == 1 and 'a has the same interface' in other.log()
+
+
+def others_wait(program, most):
+    """How long a call of another service takes."""
+    with connect(program.address) as channel:
+        begin = time.monotonic()
+        method('Empty', channel=channel)(EMPTY, timeout=60)
+        assert time.monotonic() - begin < most
+
+
+@case
+def blobs_in_many_oneofs():
+    """One reply of 7 KB once stopped everybody for ten seconds."""
+    count = 2300
+    types = [{'name': 'M'}, {'name': 'R', 'field': [
+        {'name': f'f{i}', 'number': i + 1, 'type': 11, 'label': 1, 'type_name': '.ipc.Blob',
+         'oneof_index': i} for i in range(count)],
+        'oneof_decl': [{'name': f'o{i}'} for i in range(count)]}]
+    reply = b''.join(varint((i + 1) << 3 | 2) + b'\0' for i in range(count))
+    with Served('test.evil', Service('evil.Test', [BLOB, interface_file('evil', types, 'M', 'R')], reply)):
+        program = gateway(exports=('test.interop', 'test.evil'))
+        with connect(program.address) as channel:
+            before = program.cpu()
+            future = channel.unary_unary('/evil.Test/Empty').future(b'', timeout=60)
+            others_wait(program, 20)
+            future.result()
+            # It was 9.7 s.
+            assert program.cpu() - before < 2, program.cpu() - before
+        assert program.end() == 0
+
+
+@case
+def types_in_a_long_row():
+    """A description of a mebibyte once took six seconds, in which nobody else was served."""
+    count = 900
+    names = [f'T{i:05}' for i in range(20000)]
+    types = [{'name': name, 'field': [
+        {'name': 'f', 'number': 1, 'type': 11, 'label': 1,
+         'type_name': '.ipc.Blob' if i == len(names) - 1 else f'.evil.{names[i + 1]}'}]}
+        for i, name in enumerate(names)]
+    program = gateway(exports=('test.interop', 'test.evil'))
+    for first, what in ((-count, 'exporting test.evil'), (0, 'cannot export test.evil: types lie in each')):
+        described = Service('evil.Test', [BLOB, interface_file(
+            'evil', types, names[first], names[first])])
+        before = program.cpu()
+        with Served('test.evil', described):
+            others_wait(program, 20)
+            program.wait_for(what, 30)
+            assert program.cpu() - before < 3, program.cpu() - before
+    assert program.end() == 0
+
+
+@case
+def peers_of_a_link_that_do_not_read():
+    """Calls beyond the limit are refused with a frame each, which once piled up."""
+    program = gateway('--share', 'test.interop', '--max-calls', '1', '--max-message', '64K', exports=())
+    memory = program.memory()
+
+    def field(number, value):
+        return varint(number << 3) + varint(value)
+
+    with Connection(program.address) as client:
+        stream = client.open(CONNECT)
+        hello = field(1, 1) + field(11, 1 << 20) + field(12, 1) + field(13, 1) + field(14, 1)
+        client.send(stream, message(hello))
+        client.send(stream, message(field(1, 2) + field(2, 1) + bytes_field(8, b'test.interop')))
+        number, taken = 0, True
+        while taken and number < 4_000_000:
+            calls = b''.join(message(field(1, 4) + field(2, number + i) + field(3, 1))
+                             for i in range(1, 5001))
+            number += 5000
+            taken = client.send(stream, calls)
+            if number % 100000 == 0:
+                assert program.memory() - memory < 160 << 20, number
+        assert not taken
+    wait_until('it is broken off', lambda: 'it does not take what is sent' in program.log(), 30)
+    assert program.end() == 0
