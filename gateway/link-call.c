@@ -632,6 +632,11 @@ static void took_locked(struct export *export, size_t size)
 	export->taken_bytes = 0;
 }
 
+static size_t cost_of(const struct arrived *arrived)
+{
+	return arrived->frame.data_size + sizeof(*arrived);
+}
+
 /* The first of those that wait. It stays in the list while it is sent: what comes waits behind
  * it. */
 static int retry(struct link *link, uint64_t number)
@@ -651,6 +656,8 @@ static int retry(struct link *link, uint64_t number)
 		if (!export->waiting)
 			export->last_waiting = &export->waiting;
 		export->n_waiting--;
+		export->waiting_bytes -= arrived->frame.data_size;
+		link->oneway_bytes -= cost_of(arrived);
 		took_locked(export, arrived->frame.data_size);
 		gone = table_drained_locked(link, export);
 	} else {
@@ -723,15 +730,20 @@ void oneway_arrived(struct link *link, struct arrived *arrived)
 
 	pthread_mutex_lock(&link->lock);
 	export = table_find_locked(link, arrived->frame.target);
-	if (!export || export->n_waiting >= ONEWAYS_MAX) {
-		link_break_locked(link, export ? "it sends more than it may" :
-						 "it calls what it does not have");
+	if (!export) {
+		link_break_locked(link, "it calls what it does not have");
+	} else if (export->n_waiting >= ONEWAYS_MAX || export->waiting_bytes >= ONEWAY_BYTES_MAX) {
+		link_break_locked(link, "it sends more than it may");
+	} else if (link->oneway_bytes >= WAITING_BYTES_MAX) {
+		link_break_locked(link, "too many of its oneways wait");
 	} else if (export->waiting || pass_oneway(export->proxy, arrived) < 0) {
 		first = !export->waiting;
 		waits = true;
 		*export->last_waiting = arrived;
 		export->last_waiting = &arrived->next;
 		export->n_waiting++;
+		export->waiting_bytes += arrived->frame.data_size;
+		link->oneway_bytes += cost_of(arrived);
 		want_writable_locked(link);
 	} else {
 		took_locked(export, arrived->frame.data_size);

@@ -39,6 +39,9 @@
 /* Bytes of requests from the other side that are being served. Others are refused. */
 #define SERVING_BYTES_MAX	((size_t)64 << 20)
 
+/* Bytes of oneways from the other side that wait because their receivers have no space. */
+#define WAITING_BYTES_MAX	((size_t)64 << 20)
+
 struct link;
 
 /* Entries of a message, with a reference each. */
@@ -60,6 +63,7 @@ struct export {
 	struct arrived *waiting; /* oneways that the receiver has no space for, oldest first */
 	struct arrived **last_waiting;
 	size_t n_waiting;
+	size_t waiting_bytes;
 	uint64_t taken;		/* oneways that the other side was not notified of */
 	uint64_t taken_bytes;
 };
@@ -128,6 +132,7 @@ struct link {
 	struct map waiting;	/* struct pending by id */
 	struct map serving;	/* struct served by id */
 	size_t serving_bytes;
+	size_t oneway_bytes;	/* of all oneways that wait, with what each costs */
 	uint64_t last_id;
 
 	struct job *jobs;

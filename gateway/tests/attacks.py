@@ -275,28 +275,125 @@ def types_in_a_long_row():
     assert program.end() == 0
 
 
+def field(number, value):
+    return varint(number << 3) + varint(value)
+
+
+def fields_of(data):
+    """The last value of each field; those of 4 and 8 bytes as bytes."""
+    found, at = {}, 0
+
+    def number():
+        nonlocal at
+        value = shift = 0
+        while True:
+            at += 1
+            value |= (data[at - 1] & 127) << shift
+            shift += 7
+            if data[at - 1] < 128:
+                return value
+
+    while at < len(data):
+        tag = number()
+        if tag & 7 == 0:
+            found[tag >> 3] = number()
+        else:
+            size = number() if tag & 7 == 2 else {1: 8, 5: 4}[tag & 7]
+            found[tag >> 3] = data[at:at + size]
+            at += size
+    return found
+
+
+class Peer:
+    """The other side of a link, by frames of gateway/link.proto."""
+
+    HELLO, FIND, NAME, CALL, ONEWAY, RELEASE = 1, 2, 3, 4, 7, 9
+
+    def __init__(self, client, size):
+        self.client = client
+        self.stream = client.open(CONNECT)
+        self.seen = 0
+        self.send(field(1, self.HELLO) + field(11, size) + field(12, 1) + field(13, 1) + field(14, 1))
+
+    def send(self, *frames):
+        """False: the gateway takes no more."""
+        try:
+            return self.client.send(self.stream, b''.join(message(each) for each in frames))
+        except OSError:
+            return False
+
+    def find(self, ident, name):
+        """The number of the object that has the name; None: the link is over."""
+        if not self.send(field(1, self.FIND) + field(2, ident) + bytes_field(8, name)):
+            return None
+        while True:
+            data = b''.join(data for kind, _, stream, data in self.client.got
+                            if (kind, stream) == (DATA, self.stream))
+            while self.seen + 5 <= len(data):
+                size = int.from_bytes(data[self.seen + 1:self.seen + 5], 'big')
+                if self.seen + 5 + size > len(data):
+                    break
+                got = fields_of(data[self.seen + 5:self.seen + 5 + size])
+                self.seen += 5 + size
+                if got[1] == self.NAME and got.get(2) == ident and 9 in got:
+                    return fields_of(got[9])[2]
+            if self.client.is_over(self.stream) or not self.client.step():
+                return None
+
+
 @case
 def peers_of_a_link_that_do_not_read():
     """Calls beyond the limit are refused with a frame each, which once piled up."""
     program = gateway('--share', 'test.interop', '--max-calls', '1', '--max-message', '64K', exports=())
     memory = program.memory()
-
-    def field(number, value):
-        return varint(number << 3) + varint(value)
-
     with Connection(program.address) as client:
-        stream = client.open(CONNECT)
-        hello = field(1, 1) + field(11, 1 << 20) + field(12, 1) + field(13, 1) + field(14, 1)
-        client.send(stream, message(hello))
-        client.send(stream, message(field(1, 2) + field(2, 1) + bytes_field(8, b'test.interop')))
+        peer = Peer(client, 1 << 20)
+        assert peer.find(1, b'test.interop') is not None
         number, taken = 0, True
         while taken and number < 4_000_000:
-            calls = b''.join(message(field(1, 4) + field(2, number + i) + field(3, 1))
-                             for i in range(1, 5001))
+            taken = peer.send(*(field(1, peer.CALL) + field(2, number + i) + field(3, 1)
+                                for i in range(1, 5001)))
             number += 5000
-            taken = client.send(stream, calls)
-            if number % 100000 == 0:
-                assert program.memory() - memory < 160 << 20, number
+            assert program.memory() - memory < 160 << 20, number
         assert not taken
     wait_until('it is broken off', lambda: 'it does not take what is sent' in program.log(), 30)
     assert program.end() == 0
+
+
+@case
+def oneways_to_a_service_that_is_stopped():
+    """They wait in the gateway. Once any number of them did, if their object was released and found
+    again."""
+    program = gateway('--share', 'test.interop', exports=())
+    memory = program.memory()
+    note = b'\x25' + struct.pack('<I', code_of('interop.Test/Note'))
+    text = bytes(3 << 20)
+    data = b'\x7a' + varint(len(text)) + text
+    state['server'].send(signal.SIGSTOP)
+    try:
+        with Connection(program.address) as client:
+            peer = Peer(client, 4 << 20)
+            for ident in range(1, 30):
+                target = peer.find(ident, b'test.interop')
+                if target is None:
+                    break
+                # So many that others have for one object on their way: some wait.
+                head = field(1, peer.ONEWAY) + field(3, target) + note
+                for _ in range(2):
+                    peer.send(head + data)
+                peer.send(field(1, peer.RELEASE) + field(3, target) + field(10, 1))
+                assert program.memory() - memory < 160 << 20, (ident, program.memory() >> 20)
+            assert ident < 29, program.memory() >> 20
+    finally:
+        state['server'].send(signal.SIGCONT)
+    wait_until('it is broken off', lambda: 'lost the link' in program.log(), 30)
+    assert 'more than it may' in program.log() or 'too many of its oneways' in program.log()
+    assert program.end() == 0
+
+
+def code_of(method):
+    """Of a method without a number: FNV-1a with the top bit set."""
+    code = 2166136261
+    for byte in method.encode():
+        code = ((code ^ byte) * 16777619) & 0xffffffff
+    return code | 0x80000000
