@@ -168,42 +168,63 @@ static const char *label(const struct sample *sample, const char *key)
 
 /* --- JSON of it --------------------------------------------------------------------------- */
 
-/* The row of a service, which is new if there is none. NULL: no memory. */
-static json_t *row_of(json_t *rows, const char *direction, const char *name)
-{
-	json_t *row;
-	size_t i;
+/**
+ * struct sheet - what a gateway has said
+ * @gateway: what is printed
+ * @rows: by direction and name, those of its services
+ */
+struct sheet {
+	json_t *gateway;
+	json_t *rows;
+};
 
-	json_array_foreach(rows, i, row)
-		if (!strcmp(value_text(row, "direction"), direction) &&
-		    !strcmp(value_text(row, "name"), name))
-			return row;
-	row = json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:{}}", "name", text_json(name),
-			"direction", text_json(direction), "calls", 0, "failed", 0, "open", 0,
-			"streams", 0, "received", 0, "sent", 0, "statuses");
-	return json_array_append_new(rows, row) < 0 ? NULL : row;
+/* The row of a service, which is new if there is none. NULL: no memory. */
+static json_t *row_of(struct sheet *sheet, const char *direction, const char *name)
+{
+	json_t *row, *services = json_object_get(sheet->gateway, "services");
+	char *key;
+
+	if (asprintf(&key, "%s\n%s", direction, name) < 0)
+		return NULL;
+	row = json_object_get(sheet->rows, key);
+	if (!row) {
+		row = json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:{}}", "name",
+				text_json(name), "direction", text_json(direction), "calls", 0,
+				"failed", 0, "open", 0, "streams", 0, "received", 0, "sent", 0,
+				"statuses");
+		if (json_array_append_new(services, row) < 0 ||
+		    json_object_set(sheet->rows, key, row) < 0)
+			row = NULL;
+	}
+	free(key);
+	return row;
 }
 
 static int add(json_t *object, const char *key, json_int_t number)
 {
-	return json_object_set_new(object, key, json_integer(value_number(object, key) + number));
+	json_int_t sum;
+
+	if (__builtin_add_overflow(value_number(object, key), number, &sum))
+		return -EBADMSG;
+	return json_object_set_new(object, key, json_integer(sum)) < 0 ? -ENOMEM : 0;
 }
 
 static int put_call(json_t *row, const struct sample *sample)
 {
 	json_t *status = text_json(label(sample, "status"));
 	const char *name = status ? json_string_value(status) : NULL;
-	int r = !name || add(row, "calls", sample->number) < 0 ||
-		add(json_object_get(row, "statuses"), name, sample->number) < 0;
+	int r = name ? add(row, "calls", sample->number) : -ENOMEM;
 
+	if (r == 0)
+		r = add(json_object_get(row, "statuses"), name, sample->number);
 	if (r == 0 && strcmp(name, "OK"))
-		r = add(row, "failed", sample->number) < 0;
+		r = add(row, "failed", sample->number);
 	json_decref(status);
-	return r ? -ENOMEM : 0;
+	return r;
 }
 
 /* A number of a service. */
-static int put_number(json_t *rows, const struct sample *sample, const char *key)
+static int put_number(struct sheet *sheet, const struct sample *sample, const char *key)
 {
 	json_t *direction = text_json(label(sample, "direction"));
 	json_t *name = text_json(label(sample, "name"));
@@ -211,14 +232,14 @@ static int put_number(json_t *rows, const struct sample *sample, const char *key
 	int r = -ENOMEM;
 
 	if (direction && name)
-		row = row_of(rows, json_string_value(direction), json_string_value(name));
+		row = row_of(sheet, json_string_value(direction), json_string_value(name));
 	if (row && key)
 		r = add(row, key, sample->number);
 	else if (row)
 		r = put_call(row, sample);
 	json_decref(direction);
 	json_decref(name);
-	return r < 0 ? -ENOMEM : 0;
+	return r;
 }
 
 /* A number by one label. */
@@ -226,13 +247,13 @@ static int put_by(json_t *gateway, const char *key, const struct sample *sample,
 {
 	json_t *name = text_json(label(sample, by));
 	int r = name ? add(json_object_get(gateway, key), json_string_value(name), sample->number) :
-		       -1;
+		       -ENOMEM;
 
 	json_decref(name);
-	return r < 0 ? -ENOMEM : 0;
+	return r;
 }
 
-static int put_sample(json_t *gateway, const struct sample *sample)
+static int put_sample(struct sheet *sheet, const struct sample *sample)
 {
 	static const struct {
 		const char *name;
@@ -244,17 +265,17 @@ static int put_sample(json_t *gateway, const struct sample *sample)
 		{ "received_bytes_total", "received" },
 		{ "sent_bytes_total", "sent" },
 	};
+	json_t *gateway = sheet->gateway;
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		if (!strcmp(sample->name, numbers[i].name))
-			return put_number(json_object_get(gateway, "services"), sample,
-					  numbers[i].key);
+			return put_number(sheet, sample, numbers[i].key);
 	if (!strcmp(sample->name, "refusals_total"))
 		return put_by(gateway, "refusals", sample, "reason");
 	if (!strcmp(sample->name, "certificate_expiry_seconds"))
 		return put_by(gateway, "certificates", sample, "option");
 	if (!strcmp(sample->name, "connections") || !strcmp(sample->name, "links"))
-		return add(gateway, sample->name, sample->number) < 0 ? -ENOMEM : 0;
+		return add(gateway, sample->name, sample->number);
 	if (!strcmp(sample->name, "build_info"))
 		return json_object_set_new(gateway, "version",
 					   text_json(label(sample, "version"))) < 0 ?
@@ -263,7 +284,7 @@ static int put_sample(json_t *gateway, const struct sample *sample)
 }
 
 /* Takes the text apart, in place. */
-static int parse(char *text, json_t *gateway)
+static int parse(char *text, struct sheet *sheet)
 {
 	struct sample sample;
 	bool whole = false;
@@ -278,27 +299,30 @@ static int parse(char *text, json_t *gateway)
 		whole |= !strcmp(line, "# EOF");
 		if (!*line || *line == '#')
 			continue;
-		r = take_sample(line, &sample) ? put_sample(gateway, &sample) : -EBADMSG;
+		r = take_sample(line, &sample) ? put_sample(sheet, &sample) : -EBADMSG;
 	}
 	return r == 0 && !whole ? -EBADMSG : r;
 }
 
 static int look(const char *path, json_t **ret_gateway)
 {
-	json_t *gateway;
+	struct sheet sheet;
 	char *text = NULL;
 	int r = fetch(path, &text);
 
 	if (!text)
 		return r < 0 ? r : -ENOMEM;
-	gateway = json_pack("{s:o, s:i, s:i, s:{}, s:{}, s:[]}", "socket", text_json(path),
-			    "connections", 0, "links", 0, "refusals", "certificates", "services");
-	r = gateway ? parse(text, gateway) : -ENOMEM;
+	sheet.rows = json_object();
+	sheet.gateway = json_pack("{s:o, s:i, s:i, s:{}, s:{}, s:[]}", "socket", text_json(path),
+				  "connections", 0, "links", 0, "refusals", "certificates",
+				  "services");
+	r = sheet.gateway && sheet.rows ? parse(text, &sheet) : -ENOMEM;
 	free(text);
+	json_decref(sheet.rows);
 	if (r < 0)
-		json_decref(gateway);
+		json_decref(sheet.gateway);
 	else
-		*ret_gateway = gateway;
+		*ret_gateway = sheet.gateway;
 	return r;
 }
 
@@ -383,7 +407,7 @@ static int failed(const char *path, int r)
 static int run(int argc, char **argv)
 {
 	json_t *gateways = json_array(), *gateway;
-	int status = gateways ? STATUS_OK : fail_memory(), r;
+	int status = gateways ? STATUS_OK : fail_memory(), first = STATUS_OK, r;
 	glob_t found = { 0 };
 
 	if (!status && !argc && glob(SOCKETS, 0, NULL, &found) != 0)
@@ -394,18 +418,21 @@ static int run(int argc, char **argv)
 		argc = (int)found.gl_pathc;
 		argv = found.gl_pathv;
 	}
+	/* One that does not reply, or replies with nonsense, does not hide the others. */
 	for (int i = 0; !status && i < argc; i++) {
 		r = look(argv[i], &gateway);
-		status = r < 0 ? failed(argv[i], r) :
-			 json_array_append_new(gateways, gateway) < 0 ? fail_memory() : STATUS_OK;
+		if (r < 0) {
+			r = failed(argv[i], r);
+			first = first ?: r;
+		} else if (json_array_append_new(gateways, gateway) < 0) {
+			status = fail_memory();
+		}
 	}
 	globfree(&found);
-	if (!status && ctl.json)
-		return out_json(gateways);
-	if (!status)
-		status = put(gateways);
+	if (!status && (!first || json_array_size(gateways)))
+		status = ctl.json ? out_json(json_incref(gateways)) : put(gateways);
 	json_decref(gateways);
-	return status;
+	return status ?: first;
 }
 
 const struct verb verb_gateway = {

@@ -220,6 +220,11 @@ def ipcctl_shows_metrics():
         assert one['services'][0]['statuses'] == two['services'][0]['statuses'] == \
             {'OK': 3, 'INVALID_ARGUMENT': 1, 'UNIMPLEMENTED': 1}, text
         assert one['version'] and one['connections'] == 1, text
+        # One that is not there hides no other.
+        for order in ((gate.where, '/nowhere'), ('/nowhere', gate.where)):
+            text, status = ipcctl('gateway', *order)
+            assert status == 3 and '/nowhere: No such file' in text, text
+            assert f'{gate.where}: 1 connections, 0 links' in text and 'test.interop' in text, text
         gate.program.end(9)
         text, status = ipcctl('gateway', gate.where)
         assert status == 9 and 'no gateway listens there any more' in text, text
@@ -243,6 +248,11 @@ def gateways_that_lie_to_ipcctl():
                 (ok + b'ipc_gateway_open_calls{name="\n# EOF\n', 'is no gateway', 1),
                 (ok + b'ipc_gateway_x{' + b'a="b",' * 9 + b'} 1\n# EOF\n', 'is no gateway', 1),
                 (b'x' * (5 << 20), 'is no gateway', 1),
+                (ok + b'ipc_gateway_open_calls{name="a"} 9223372036854775807\n' * 2 + b'# EOF\n',
+                 'is no gateway', 1),
+                # As many services as fit. Each line of them once took a look at all others.
+                (ok + b''.join(b'ipc_gateway_open_calls{name="%i"} 1\n' % i for i in range(80000)) +
+                 b'# EOF\n', '\n79999 ', 0),
                 (ok + b'ipc_gateway_open_calls{name="\x1b[2J\xff",direction="\\"\\n"} 1\n# EOF\n',
                  '?[2J?', 0),
                 (ok + b'ipc_gateway_later{name="a"} 1\nipc_gateway_links 7\n# EOF\n', '7 links', 0)):
