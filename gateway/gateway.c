@@ -89,23 +89,30 @@ static int read_pem(const char *path, char **ret_text)
 	return r;
 }
 
-/* A file whose end cannot be found is still gRPC's to judge. */
-static void set_expiry(int64_t *expiry, const char *path, const char *pem)
+/* When the certificates of a file end. gRPC would only say at the next connection that there are
+ * none, and go on with those before. */
+static int find_expiry(const char *path, const char *pem, int64_t *ret_seconds)
 {
-	int64_t seconds = 0;
+	int r;
 
-	if (pem && certificate_expiry(pem, &seconds) < 0) {
-		log_line("cannot find out when the certificates of %s end", path);
-		seconds = 0;
-	}
+	*ret_seconds = 0;
+	r = pem ? certificate_expiry(pem, ret_seconds) : 0;
+	if (r < 0)
+		log_line("%s has no certificates, or malformed ones", path);
+	return r;
+}
+
+static void set_expiry(int64_t *expiry, int64_t seconds)
+{
 	__atomic_store_n(expiry, seconds, __ATOMIC_RELAXED);
 }
 
-/* If a file cannot be read, those that were read last stay. */
+/* If a file cannot be used, those that were read last stay. */
 static int load_pem(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
 	char *certificate = NULL, *key = NULL, *client_ca = NULL;
+	int64_t expiry, client_ca_expiry;
 	int r;
 
 	if (!options->certificate)
@@ -116,11 +123,15 @@ static int load_pem(struct gateway *gateway)
 	if (r == 0)
 		r = read_pem(options->client_ca, &client_ca);
 	if (r == 0)
+		r = find_expiry(options->certificate, certificate, &expiry);
+	if (r == 0)
+		r = find_expiry(options->client_ca, client_ca, &client_ca_expiry);
+	if (r == 0)
 		r = net_set_pem(gateway->net,
 				&(struct net_pem){ certificate, key, client_ca });
 	if (r == 0) {
-		set_expiry(&gateway->expiry, options->certificate, certificate);
-		set_expiry(&gateway->client_ca_expiry, options->client_ca, client_ca);
+		set_expiry(&gateway->expiry, expiry);
+		set_expiry(&gateway->client_ca_expiry, client_ca_expiry);
 	}
 	if (key)
 		explicit_bzero(key, strlen(key));
@@ -341,6 +352,7 @@ static int open_clients(struct gateway *gateway)
 	const struct gateway_options *options = gateway->options;
 	char *certificate = NULL, *key = NULL, *server_ca = NULL;
 	struct net_pem pem;
+	int64_t expiry;
 	int r;
 
 	r = read_pem(options->certificate, &certificate);
@@ -348,7 +360,10 @@ static int open_clients(struct gateway *gateway)
 		r = read_pem(options->key, &key);
 	if (r == 0)
 		r = read_pem(options->server_ca, &server_ca);
-	set_expiry(&gateway->server_ca_expiry, options->server_ca, server_ca);
+	if (r == 0)
+		r = find_expiry(options->server_ca, server_ca, &expiry);
+	if (r == 0)
+		set_expiry(&gateway->server_ca_expiry, expiry);
 	pem = (struct net_pem){ certificate, key, server_ca };
 	if (r == 0)
 		r = open_imports(gateway, &pem);

@@ -121,7 +121,7 @@ static void read_number(struct link_frame *frame, const struct wire_field *field
 		frame->timeout = field->value;
 		break;
 	case ERROR:
-		frame->error = (uint32_t)field->value;
+		frame->error = (uint32_t)field->value & INT32_MAX;
 		break;
 	case COUNT:
 		frame->count = field->value;

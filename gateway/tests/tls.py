@@ -7,7 +7,7 @@ import subprocess
 
 import grpc
 
-from harness import case, fails, gateway, method, pb, state
+from harness import case, fails, gateway, method, pb, state, wait_until
 
 StatusCode = grpc.StatusCode
 EMPTY = pb.EmptyMessage()
@@ -129,6 +129,12 @@ def new_certificates():
     assert 'cannot read ' + path('server.key') in program.log()
     assert call(program, 'other') == EMPTY
     os.rename(path('moved.key'), path('server.key'))
+    # Nor one that has no certificate.
+    with open(path('server.pem'), 'w') as file:
+        file.write('rubbish')
+    program.send(signal.SIGHUP)
+    wait_until('it is refused', lambda: program.log().count('kept the old certificates') == 2)
+    assert call(program, 'other') == EMPTY
     certificate('server', 'ca')
     assert program.end() == 0
 
@@ -139,6 +145,11 @@ def wrong_certificates():
     with open(path('rubbish.pem'), 'w') as file:
         file.write('rubbish')
     program = gateway('--tls-cert', path('rubbish.pem'), '--tls-key', path('server.key'),
+                      '--insecure', listen='tls:localhost:0', ready=None)
+    assert program.status() == 1
+    assert path('rubbish.pem') + ' has no certificates, or malformed ones' in program.log()
+    # A key of somebody else is gRPC's to find.
+    program = gateway('--tls-cert', path('server.pem'), '--tls-key', path('client.key'),
                       '--insecure', listen='tls:localhost:0', ready=None)
     assert program.status() == 1
     assert 'cannot listen on tls:localhost:0' in program.log()
