@@ -48,6 +48,7 @@ static void passage_put(struct passage *passage)
 	ipc_error_done(&passage->error);
 	free(passage->pending);
 	pthread_mutex_destroy(&passage->lock);
+	passage->on_over(passage->userdata);
 	free(passage);
 }
 
@@ -275,7 +276,6 @@ static void ended(void *userdata)
 	net_call_unref(passage->call);
 	passage->call = NULL;
 	unlock(passage);
-	passage->on_over(passage->userdata);
 	passage_put(passage);
 }
 
@@ -314,8 +314,10 @@ int import_stream_start(struct ipc_stream *stream, struct net_channel *channel,
 	struct passage *passage = calloc(1, sizeof(*passage));
 	int r;
 
-	if (!passage)
+	if (!passage) {
+		over(userdata);
 		return -ENOMEM;
+	}
 	passage->method = method;
 	passage->on_over = over;
 	passage->userdata = userdata;

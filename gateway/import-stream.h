@@ -13,8 +13,8 @@
 /*
  * Start to pass a stream on, inside the handler that it opened. The head's path and the method are
  * those of the server, and the time that is left is the stream's own. The method stays valid until
- * the network is not served any more. Whoever ends one side ends the other. over runs once, on the
- * thread in net_run(), when the server's side is over, if this function succeeded.
+ * the network is not served any more. Whoever ends one side ends the other. over runs once, on any
+ * thread, when both sides are over and nothing waits any more, also if this function fails.
  *
  *   -ETIMEDOUT  The time limit has passed.
  *   -ESHUTDOWN  The gateway stops.

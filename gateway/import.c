@@ -50,6 +50,7 @@ struct imports {
 	size_t set_size;
 	struct import *first; /* does not change while metrics are collected */
 	unsigned int calls; /* atomic: calls and streams that are open */
+	unsigned int refs; /* atomic: the gateway's, and those of calls and streams */
 };
 
 struct passage {
@@ -65,18 +66,33 @@ struct passage {
 
 /* --- How many are open --------------------------------------------------------------------- */
 
+static void imports_put(struct imports *imports)
+{
+	if (__atomic_sub_fetch(&imports->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	free(imports->set);
+	free(imports);
+}
+
 static int count(struct imports *imports)
 {
-	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) <= imports->options.max_calls)
+	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) <=
+	    imports->options.max_calls) {
+		__atomic_add_fetch(&imports->refs, 1, __ATOMIC_RELAXED);
 		return 0;
+	}
 	__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
 	metrics_refused(REFUSED_CALLS);
 	return -EDQUOT;
 }
 
-static void count_over(void *imports)
+/* Streams may be over after the imports are. */
+static void count_over(void *userdata)
 {
-	__atomic_sub_fetch(&((struct imports *)imports)->calls, 1, __ATOMIC_RELAXED);
+	struct imports *imports = userdata;
+
+	__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
+	imports_put(imports);
 }
 
 /* --- Passages -------------------------------------------------------------------------- */
@@ -359,8 +375,6 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	} else if ((r = count(import->of)) == 0) {
 		r = import_stream_start(stream, import->channel, &head, method, count_over,
 					import->of);
-		if (r < 0)
-			count_over(import->of);
 	}
 	free(metadata);
 	free(path);
@@ -482,6 +496,7 @@ int imports_new(struct imports **ret_imports, struct ipc *ipc, struct net *net,
 
 	if (!imports)
 		return -ENOMEM;
+	imports->refs = 1;
 	imports->ipc = ipc;
 	imports->net = net;
 	imports->options = *options;
@@ -511,7 +526,6 @@ struct imports *imports_free(struct imports *imports)
 		next = import->next;
 		import_free(import);
 	}
-	free(imports->set);
-	free(imports);
+	imports_put(imports);
 	return NULL;
 }

@@ -382,6 +382,34 @@ def imported_streams_are_limited():
 
 
 @case
+def imported_streams_that_nobody_reads_are_counted():
+    """Also when the server has ended them: the gateway still holds a message of each."""
+    server = Streams()
+    program = importer(server.address, '--import', f'other.interop={server.address}/interop.Test',
+                       '--max-calls', '2')
+    # The limit of a name's own object is the same, so it takes another name to see the gateway's.
+    other = Client.bus().get(interop_ipc.TestSync, 'other.interop', wait=10)
+
+    def one():
+        try:
+            return len(list(iter(other.Output(replies=1).receive, None)))
+        except ipcbus.QuotaExceeded:
+            return 0
+
+    silent = [Client('Output', {'replies': 18}) for _ in range(2)]
+    wait_until('the server has ended both', lambda: server.made == 36 and not server.running)
+    time.sleep(0.2)
+    assert one() == 0
+    replies, text = silent.pop().result()
+    assert len(replies) == 18, text
+    wait_until('there is space', lambda: one() == 1)
+    silent.pop().cancel()
+    wait_until('there is space again', lambda: one() == 1)
+    assert program.end() == 0
+    server.stop()
+
+
+@case
 def imported_streams_race():
     with Imported() as there:
         def client(seed):
