@@ -69,22 +69,35 @@ int raw_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret
 	return stream_new(call->ipc, &of, ret_stream);
 }
 
+/* The call that opens the stream knows nothing of the stream's own flags. */
+static const struct ipc_options *options_of(const struct ipc_options *options,
+					    struct ipc_options *own, bool *ret_accept_fds)
+{
+	*ret_accept_fds = !options || !(options->flags & IPC_RAW_REFUSE_FDS);
+	if (*ret_accept_fds)
+		return options;
+	*own = *options;
+	own->flags &= ~IPC_RAW_REFUSE_FDS;
+	return own;
+}
+
 int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 			const struct ipc_options *options, struct ipc_stream **ret_stream,
 			struct ipc_error *error)
 {
-	const struct stream_of of = {
+	struct stream_of of = {
 		.type = &raw_stream,
 		.size = sizeof(struct ipc_stream),
 		.code = code,
-		.accept_fds = true,
 	};
 	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
 	struct ipc_stream *stream;
+	struct ipc_options own;
 	int r;
 
 	if (!ipc || !code || !ret_stream)
 		return error_set(error, -EINVAL);
+	options = options_of(options, &own, &of.accept_fds);
 	r = stream_new(ipc, &of, &stream);
 	if (r < 0)
 		return error_set(error, r);
@@ -164,18 +177,19 @@ int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
 			      const struct ipc_options *options, ipc_raw_stream_cb cb,
 			      void *userdata)
 {
-	const struct stream_of of = {
+	struct stream_of of = {
 		.type = &raw_stream,
 		.size = sizeof(struct ipc_stream),
 		.code = code,
-		.accept_fds = true,
 	};
 	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
 	struct opening *opening;
+	struct ipc_options own;
 	int r;
 
 	if (!ipc || !code || !cb)
 		return -EINVAL;
+	options = options_of(options, &own, &of.accept_fds);
 	opening = opening_new(options, cb, userdata);
 	if (!opening)
 		return -ENOMEM;

@@ -521,7 +521,7 @@ struct ipc_options {
 					 * a handler or callback of a stream */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,
 					 * NULL; or NULL. At most 64 KiB together (-EMSGSIZE) */
-	uint32_t flags;			/* Oneway: IPC_REPLACE or 0 */
+	uint32_t flags;			/* Oneway: IPC_REPLACE or 0. Raw stream: see <ipc/raw.h> */
 	uint32_t reserved[5];		/* 0 */
 };
 

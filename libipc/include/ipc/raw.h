@@ -241,12 +241,14 @@ int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size
  * Open a stream with the method code and block until the server has accepted it. The caller
  * releases *ret_stream with ipc_stream_unref(). All functions of <ipc/stream.h> work with it.
  * For a method with one request and a stream of replies, send the request and call
- * ipc_stream_end(). Errors as ipc_raw_call(), and:
+ * ipc_stream_end(). With IPC_RAW_REFUSE_FDS in the options' flags, messages to this end bring no
+ * file descriptors: the server's sending fails with -EPERM. Errors as ipc_raw_call(), and:
  *
  *   -EINVAL      code is 0.
  *   -EOPNOTSUPP  A generated object has no such stream, or a raw one has no streams. A raw object
  *                that has streams accepts every code; its error arrives with the first receive.
  */
+#define IPC_RAW_REFUSE_FDS	(1U << 1)
 int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 			const struct ipc_options *options, struct ipc_stream **ret_stream,
 			struct ipc_error *error);

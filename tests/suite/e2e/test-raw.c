@@ -452,6 +452,30 @@ START_TEST(streams)
 }
 END_TEST
 
+/* The server's sending of a file fails, and other messages come. */
+START_TEST(streams_without_files)
+{
+	const struct ipc_options options = { .flags = IPC_RAW_REFUSE_FDS };
+	struct ipc_raw_entry entry = { .tag = 3, .type = IPC_RAW_FD, .fd = STDIN_FILENO };
+	struct ipc_raw_message out = { .data = "12345", .size = 5, .entries = &entry };
+	const struct ipc_raw_message *message;
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc_stream *stream;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, BOUNCE, &options, &stream, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL), 1);
+	ck_assert_uint_eq(message->size, 5);
+	out.n_entries = 1;
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, &error), -EPERM);
+	ipc_error_done(&error);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 START_TEST(streams_that_fail)
 {
 	const struct ipc_raw_message out = { .data = "12345", .size = 5 };
@@ -495,7 +519,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("raw", bytes_of_all_sizes, parts_that_are_empty, sizes_that_are_none, calls_without_waiting,
-			 oneways, objects, files, errors, streams, streams_that_fail,
-			 streams_that_are_none);
+	return RUN_TESTS("raw", bytes_of_all_sizes, parts_that_are_empty, sizes_that_are_none,
+			 calls_without_waiting, oneways, objects, files, errors, streams,
+			 streams_without_files, streams_that_fail, streams_that_are_none);
 }
