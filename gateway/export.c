@@ -281,13 +281,17 @@ static int take_apart(struct export *export, const char *what)
 	export->only = only ? strdup(only + 1) : NULL;
 	if (!export->name || (only && !export->only))
 		return -ENOMEM;
-	for (const struct export *other = export->of->first; other; other = other->next)
-		if (!strcmp(other->name, export->name) ||
-		    (only && other->only && !strcmp(other->only, export->only))) {
-			log_line("cannot export %s: %s has the same %s", export->name,
-				 other->name, only ? "interface" : "name");
+	for (const struct export *other = export->of->first; other; other = other->next) {
+		if (!strcmp(other->name, export->name)) {
+			log_line("cannot export %s twice", export->name);
 			return -EEXIST;
 		}
+		if (only && other->only && !strcmp(other->only, export->only)) {
+			log_line("cannot export %s: %s has the same interface", export->name,
+				 other->name);
+			return -EEXIST;
+		}
+	}
 	return 0;
 }
 

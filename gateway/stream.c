@@ -352,6 +352,9 @@ static void open_stream(struct relay *relay)
 	struct ipc_options options = {
 		.timeout_usec = net_call_remaining(relay->call),
 		.cancellation = relay->cancellation,
+		/* Blobs may be files. Others would wait in the stream for nothing. */
+		.flags = target_has_blobs(relay->target, relay->method->reply) ?
+				 0 : IPC_RAW_REFUSE_FDS,
 	};
 	const char **metadata = NULL;
 	int r = -ETIMEDOUT;

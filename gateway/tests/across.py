@@ -50,6 +50,7 @@ DIFFERENT = {
         'sizes_that_are_none': 'on a bus of ipcbusd, a wrong pointer is a fault of its program',
         'files': 'a file',
         'streams': 'a file',
+        'streams_without_files': 'a file',
     },
     'loop-epoll': {},
     'loop-glib': {},
