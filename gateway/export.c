@@ -272,27 +272,25 @@ static int look(struct export *export)
 	return export_describe(export, r, proxy, reply);
 }
 
-/* "NAME" or "NAME=INTERFACE" */
+/* "NAME" or "NAME=INTERFACE". */
 static int take_apart(struct export *export, const char *what)
 {
 	const char *only = strchr(what, '=');
+	const struct export *rival;
 
 	export->name = only ? strndup(what, (size_t)(only - what)) : strdup(what);
 	export->only = only ? strdup(only + 1) : NULL;
 	if (!export->name || (only && !export->only))
 		return -ENOMEM;
-	for (const struct export *other = export->of->first; other; other = other->next) {
+	for (const struct export *other = export->of->first; other; other = other->next)
 		if (!strcmp(other->name, export->name)) {
 			log_line("cannot export %s twice", export->name);
 			return -EEXIST;
 		}
-		if (only && other->only && !strcmp(other->only, export->only)) {
-			log_line("cannot export %s: %s has the same interface", export->name,
-				 other->name);
-			return -EEXIST;
-		}
-	}
-	return 0;
+	rival = only ? find_rival(export, export->only) : NULL;
+	if (rival)
+		log_line("cannot export %s: %s has the same interface", export->name, rival->name);
+	return rival ? -EEXIST : 0;
 }
 
 int exports_add(struct exports *exports, const char *what)

@@ -221,8 +221,10 @@ def interfaces_of_the_command_line():
                 assert call(b'', timeout=10) == b''
                 assert (right.calls, evil.calls) == (1, 0)
     assert program.end() == 0
-    other = gateway(exports=('a=x.Y', 'b=x.Y'), ready=None)
-    assert other.status() == 1 and 'a has the same interface' in other.log()
+    for exports, text in ((('a=x.Y', 'b=x.Y'), 'cannot export b: a has the same interface'),
+                          (('test.interop', 'b=interop.Test'), 'test.interop has the same interface')):
+        other = gateway(exports=exports, ready=None)
+        assert other.status() == 1 and text in other.log(), other.log()
 
 
 def others_wait(program, most):
