@@ -39,6 +39,7 @@ struct gateway {
 	struct links *links;
 	struct net *net;
 	struct peers *peers;
+	struct peers *users;
 	struct metrics *metrics;
 	/* Seconds since 1970, 0 for no such option. Atomic. */
 	int64_t expiry, client_ca_expiry, server_ca_expiry;
@@ -312,13 +313,20 @@ static int open_net(struct gateway *gateway)
 	return r < 0 ? r : 0;
 }
 
+static unsigned int user_calls(const struct gateway_options *options)
+{
+	return options->user_calls ?: (options->max_calls + 1) / 2;
+}
+
 static int open_imports(struct gateway *gateway, const struct net_pem *pem)
 {
 	const struct gateway_options *options = gateway->options;
 	const struct import_options import = { .descriptor_set = options->descriptor_set,
 					       .pem = pem,
 					       .message_size = options->limits.message_size,
-					       .max_calls = options->max_calls };
+					       .max_calls = options->max_calls,
+					       .user_calls = user_calls(options),
+					       .users = gateway->users };
 	int r = 0;
 
 	if (options->n_imports)
@@ -341,6 +349,7 @@ static int open_links(struct gateway *gateway, const struct net_pem *pem)
 		.n_uses = options->n_links,
 		.message_size = options->limits.message_size,
 		.max_calls = options->max_calls,
+		.users = gateway->users,
 		.pem = pem,
 	};
 	return links_new(&gateway->links, gateway->net, &gateway->link_options);
@@ -360,6 +369,8 @@ static int open_clients(struct gateway *gateway)
 		r = read_pem(options->key, &key);
 	if (r == 0)
 		r = read_pem(options->server_ca, &server_ca);
+	if (r == 0)
+		r = peers_new(&gateway->users, &(struct peer_limits){ user_calls(options), 0 });
 	if (r == 0)
 		r = find_expiry(options->server_ca, server_ca, &expiry);
 	if (r == 0)
@@ -446,6 +457,7 @@ int gateway_run(const struct gateway_options *options)
 	peers_free(gateway.peers);
 	exports_free(gateway.exports);
 	ipc_unref(gateway.ipc);
+	peers_free(gateway.users);
 	if (gateway.over >= 0)
 		close(gateway.over);
 	if (gateway.signals >= 0)

@@ -32,6 +32,7 @@ struct gateway_options {
 	struct net_limits limits;
 	unsigned int max_calls;
 	struct peer_limits peer_limits;
+	unsigned int user_calls; /* of a user of the bus; 0: half of max_calls */
 	size_t max_blob; /* bytes of the blobs of a message */
 	unsigned int drain_seconds;
 };

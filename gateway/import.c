@@ -54,7 +54,7 @@ struct imports {
 };
 
 struct passage {
-	struct imports *imports;
+	struct ticket *ticket;
 	struct ipc_call *call;
 	unsigned int refs; /* atomic */
 	pthread_mutex_t lock;
@@ -74,25 +74,56 @@ static void imports_put(struct imports *imports)
 	free(imports);
 }
 
-static int count(struct imports *imports)
+/* A call or stream that is open. */
+struct ticket {
+	struct imports *imports;
+	struct peer *user;
+};
+
+/* What it returns, text says. */
+static int refuse(int error, char *text, size_t size, const char *what, unsigned int max)
 {
-	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) <=
-	    imports->options.max_calls) {
-		__atomic_add_fetch(&imports->refs, 1, __ATOMIC_RELAXED);
-		return 0;
-	}
-	__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
 	metrics_refused(REFUSED_CALLS);
-	return -EDQUOT;
+	snprintf(text, size, "%s has %u open calls already", what, max);
+	return error;
+}
+
+static int count(struct imports *imports, uid_t uid, struct ticket **ret_ticket, char *text,
+		 size_t size)
+{
+	struct ticket *ticket = malloc(sizeof(*ticket));
+	int r = -ENOMEM;
+
+	snprintf(text, size, "the gateway has no memory");
+	if (ticket)
+		r = peers_begin_user(imports->options.users, uid, &ticket->user);
+	if (r < 0) {
+		free(ticket);
+		return r == -EDQUOT ? refuse(r, text, size, "this user",
+					     imports->options.user_calls) : r;
+	}
+	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) >
+	    imports->options.max_calls) {
+		__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
+		peers_end(ticket->user);
+		free(ticket);
+		return refuse(-EDQUOT, text, size, "the gateway", imports->options.max_calls);
+	}
+	__atomic_add_fetch(&imports->refs, 1, __ATOMIC_RELAXED);
+	ticket->imports = imports;
+	*ret_ticket = ticket;
+	return 0;
 }
 
 /* Streams may be over after the imports are. */
 static void count_over(void *userdata)
 {
-	struct imports *imports = userdata;
+	struct ticket *ticket = userdata;
 
-	__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
-	imports_put(imports);
+	__atomic_sub_fetch(&ticket->imports->calls, 1, __ATOMIC_RELAXED);
+	peers_end(ticket->user);
+	imports_put(ticket->imports);
+	free(ticket);
 }
 
 /* --- Passages -------------------------------------------------------------------------- */
@@ -156,7 +187,7 @@ static void replied(const struct net_status *status, const struct net_message *r
 		fail(passage->call, status);
 	ipc_slot_end_async(slot);
 	net_request_unref(request);
-	count_over(passage->imports);
+	count_over(passage->ticket);
 	passage_put(passage);
 }
 
@@ -173,7 +204,7 @@ static void canceled(struct ipc_call *call, void *userdata)
 }
 
 /* The slot is registered before the request starts, so that neither end is missed. */
-static int passage_start(struct import *import, struct ipc_call *call,
+static int passage_start(struct import *import, struct ipc_call *call, struct ticket *ticket,
 			 const struct net_head *head, const void *data, size_t size)
 {
 	struct passage *passage = calloc(1, sizeof(*passage));
@@ -181,7 +212,7 @@ static int passage_start(struct import *import, struct ipc_call *call,
 
 	if (!passage)
 		return -ENOMEM;
-	passage->imports = import->of;
+	passage->ticket = ticket;
 	passage->call = ipc_call_ref(call);
 	passage->refs = 2; /* the network's, and this function's */
 	pthread_mutex_init(&passage->lock, NULL);
@@ -299,16 +330,18 @@ static const char *why_not(int error, const char *bad, char *text, size_t size)
 static int start(struct import *import, const struct schema_method *method, struct ipc_call *call,
 		 const struct net_head *head, const void *data, size_t size)
 {
+	struct ticket *ticket;
+	char text[100];
 	int r;
 
 	if (method->oneway)
 		return oneway_start(import, call, head, data, size);
-	if (count(import->of) < 0)
-		return ipc_call_errno(call, -EDQUOT, "the gateway has %u open calls already",
-				      import->of->options.max_calls);
-	r = passage_start(import, call, head, data, size);
+	r = count(import->of, ipc_call_uid(call), &ticket, text, sizeof(text));
 	if (r < 0)
-		count_over(import->of);
+		return ipc_call_errno(call, r, "%s", text);
+	r = passage_start(import, call, ticket, head, data, size);
+	if (r < 0)
+		count_over(ticket);
 	return r;
 }
 
@@ -359,6 +392,7 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	const struct schema_method *method = schema_find_code(import->schema, code);
 	struct net_head head = { 0 };
 	struct net_metadata *metadata;
+	struct ticket *ticket;
 	const char *bad = NULL;
 	char text[200], *path;
 	int r;
@@ -370,12 +404,14 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 		return -ENOMEM;
 	head.path = path;
 	r = metadata_of_stream(stream, &head, &metadata, &bad);
-	if (r < 0) {
-		r = ipc_stream_fail(stream, r, NULL, "%s", why_not(r, bad, text, sizeof(text)));
-	} else if ((r = count(import->of)) == 0) {
-		r = import_stream_start(stream, import->channel, &head, method, count_over,
-					import->of);
-	}
+	if (r < 0)
+		why_not(r, bad, text, sizeof(text));
+	else
+		r = count(import->of, ipc_stream_uid(stream), &ticket, text, sizeof(text));
+	if (r < 0)
+		r = ipc_stream_fail(stream, r, NULL, "%s", text);
+	else
+		r = import_stream_start(stream, import->channel, &head, method, count_over, ticket);
 	free(metadata);
 	free(path);
 	return r;

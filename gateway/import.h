@@ -9,6 +9,7 @@
 #include <ipc/ipc.h>
 
 #include "net.h"
+#include "peers.h"
 
 struct imports;
 
@@ -18,6 +19,8 @@ struct import_options {
 	const struct net_pem *pem;  /* of "tls:" targets */
 	size_t message_size;
 	unsigned int max_calls; /* and streams, that are open at a time */
+	unsigned int user_calls; /* of one user */
+	struct peers *users;	/* who has how many; outlives the connection */
 };
 
 /* Create an empty set of imports, which reads the descriptor set. The reason of a failure is

@@ -261,6 +261,7 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 		     const struct ipc_raw_message *request)
 {
 	struct pending pending = { .link = link, .last_nested = &pending.nested };
+	struct peer *user = NULL;
 	struct ipc_slot *slot;
 	int r;
 
@@ -269,8 +270,12 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 		return r;
 	pthread_cond_init(&pending.changed, NULL);
 	pthread_mutex_lock(&link->lock);
+	r = -EDQUOT;
 	/* Each has a thread, and some threads must be left for what ends them. */
-	r = link->calls++ < link->max_calls ? send_locked(&pending, frame, request) : -EDQUOT;
+	if (link->calls++ < link->max_calls)
+		r = peers_begin_user(link_options(link)->users, ipc_call_uid(call), &user);
+	if (r == 0)
+		r = send_locked(&pending, frame, request);
 	if (r == 0) {
 		wait_locked(&pending, call);
 		leave_locked(&pending);
@@ -285,6 +290,7 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 		r = pending.canceled ? -ECANCELED : finish_call(&pending, call);
 	arrived_free(pending.reply);
 	pthread_cond_destroy(&pending.changed);
+	peers_end(user);
 	return r;
 }
 

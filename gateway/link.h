@@ -11,6 +11,7 @@
 #define GATEWAY_LINK_H
 
 #include "net.h"
+#include "peers.h"
 
 struct links;
 
@@ -23,6 +24,7 @@ struct link_options {
 	size_t n_uses;
 	size_t message_size;
 	unsigned int max_calls;	/* of one link, in each direction */
+	struct peers *users;	/* what one user of this bus may call on the other side */
 	const struct net_pem *pem; /* of "tls:" targets; copied by the engine */
 };
 

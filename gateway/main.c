@@ -37,6 +37,8 @@ static const char help[] =
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
 	"      --peer-calls N      the same, of one peer (default: --max-calls)\n"
 	"      --peer-rate N       calls of one peer in a second (default: no limit)\n"
+	"      --user-calls N      calls to other machines of one user of the bus (default: half of\n"
+	"                          --max-calls)\n"
 	"      --max-streams N     the same, of one connection (default: 100)\n"
 	"      --memory SIZE       bytes for what gRPC receives and sends (default: 256M)\n"
 	"      --drain SECONDS     how long open calls may go on after SIGTERM (default: 10)\n"
@@ -56,6 +58,7 @@ enum {
 	KEY_CALLS,
 	KEY_PEER_CALLS,
 	KEY_PEER_RATE,
+	KEY_USER_CALLS,
 	KEY_STREAMS,
 	KEY_MEMORY,
 	KEY_DRAIN,
@@ -81,6 +84,7 @@ static const struct option long_options[] = {
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
 	{ "peer-calls", required_argument, NULL, KEY_PEER_CALLS },
 	{ "peer-rate", required_argument, NULL, KEY_PEER_RATE },
+	{ "user-calls", required_argument, NULL, KEY_USER_CALLS },
 	{ "max-streams", required_argument, NULL, KEY_STREAMS },
 	{ "memory", required_argument, NULL, KEY_MEMORY },
 	{ "drain", required_argument, NULL, KEY_DRAIN },
@@ -211,6 +215,8 @@ static int limit(struct gateway_options *options, int key, const char *text)
 		options->max_calls = (unsigned int)value;
 	else if (key == KEY_PEER_CALLS)
 		options->peer_limits.calls = (unsigned int)value;
+	else if (key == KEY_USER_CALLS)
+		options->user_calls = (unsigned int)value;
 	else if (key == KEY_PEER_RATE)
 		options->peer_limits.rate = (unsigned int)value;
 	else

@@ -31,7 +31,6 @@ struct peer {
 	char *key;
 };
 
-/* The engine's thread admits calls. They end on any thread. */
 struct peers {
 	struct peer_limits limits;
 	pthread_mutex_t lock;	 /* of what follows, and of all peers */
@@ -178,12 +177,12 @@ static struct peer *find_locked(struct peers *peers, char *key)
 
 /* --- Calls ---------------------------------------------------------------------------------- */
 
-/* Its call is over. */
-static void end(void *userdata)
+void peers_end(struct peer *peer)
 {
-	struct peer *peer = userdata;
-	struct peers *peers = peer->of;
+	struct peers *peers = peer ? peer->of : NULL;
 
+	if (!peers)
+		return;
 	pthread_mutex_lock(&peers->lock);
 	if (!--peer->open)
 		TAILQ_INSERT_TAIL(&peers->idle, peer, idle);
@@ -208,9 +207,8 @@ static int begin_locked(struct peer *peer, uint64_t now)
 	return 0;
 }
 
-static int begin(struct peers *peers, struct net_call *call, struct peer **ret_peer)
+int peers_begin(struct peers *peers, char *key, struct peer **ret_peer)
 {
-	char *key = key_of(call);
 	uint64_t now = now_usec();
 	struct peer *peer;
 	int r = -ENOMEM;
@@ -227,6 +225,18 @@ static int begin(struct peers *peers, struct net_call *call, struct peer **ret_p
 	return r;
 }
 
+int peers_begin_user(struct peers *users, uid_t uid, struct peer **ret_peer)
+{
+	char *key;
+
+	return peers_begin(users, asprintf(&key, "user %u", uid) < 0 ? NULL : key, ret_peer);
+}
+
+static void end(void *peer)
+{
+	peers_end(peer);
+}
+
 bool peers_admit(struct peers *peers, struct net_call *call)
 {
 	struct peer *peer;
@@ -234,7 +244,7 @@ bool peers_admit(struct peers *peers, struct net_call *call)
 
 	if (!peers->limits.calls && !peers->limits.rate)
 		return true;
-	r = begin(peers, call, &peer);
+	r = peers_begin(peers, key_of(call), &peer);
 	if (r == 0) {
 		net_call_at_end(call, end, peer);
 		return true;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Peers: what one of them may have. Who has a certificate is known by the name in it, others by
- * their address: of IPv6 its first 64 bits, and all of this machine's Unix sockets are one. So one
- * peer does not take all that the gateway offers.
+ * Peers: what one of many may have. A client that has a certificate is known by the name in it,
+ * others by their address: of IPv6 its first 64 bits, and all of this machine's Unix sockets are
+ * one. A user of the bus is known by their id. So nobody takes all that the gateway offers.
  */
 #ifndef GATEWAY_PEERS_H
 #define GATEWAY_PEERS_H
+
+#include <sys/types.h>
 
 #include "net.h"
 
@@ -22,6 +24,21 @@ int peers_new(struct peers **ret_peers, const struct peer_limits *limits);
 
 /* Free it, when no call is open. NULL is allowed. */
 struct peers *peers_free(struct peers *peers);
+
+/*
+ * One more call of who is known by key, on any thread, until peers_end(), which allows NULL. Takes
+ * over key.
+ *
+ *   -EDQUOT  There are as many already.
+ *   -EAGAIN  There were as many in the last second.
+ *   -ENOMEM  Also if key is NULL, or too many keys are remembered.
+ */
+struct peer;
+int peers_begin(struct peers *peers, char *key, struct peer **ret_peer);
+void peers_end(struct peer *peer);
+
+/* The same for a user of the bus. */
+int peers_begin_user(struct peers *users, uid_t uid, struct peer **ret_peer);
 
 /* Whether a peer may make this call, on the engine's thread. It is counted until it is over; or it
  * has ended with a status. */

@@ -366,7 +366,7 @@ def imported_streams_are_bounded():
 
 @case
 def imported_streams_are_limited():
-    with Imported('--max-calls', '5') as there:
+    with Imported('--max-calls', '5', '--user-calls', '5') as there:
         clients = [Client('Deaf', {}, more=True) for _ in range(5)]
         wait_until('they are there', lambda: there.server.running == 5)
         try:
@@ -386,7 +386,7 @@ def imported_streams_that_nobody_reads_are_counted():
     """Also when the server has ended them: the gateway still holds a message of each."""
     server = Streams()
     program = importer(server.address, '--import', f'other.interop={server.address}/interop.Test',
-                       '--max-calls', '2')
+                       '--max-calls', '2', '--user-calls', '2')
     # The limit of a name's own object is the same, so it takes another name to see the gateway's.
     other = Client.bus().get(interop_ipc.TestSync, 'other.interop', wait=10)
 

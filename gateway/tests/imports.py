@@ -115,6 +115,27 @@ def imported_call():
 
 
 @case
+def users_have_so_many_imported_calls():
+    service = Service()
+    program = importer(service.address, '--max-calls', '4')
+    threads = [threading.Thread(target=call, args=('Keep', None, 4)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_until('they are there', lambda: service.calls == 2)
+    fails_with('this user has 2 open calls already', 'Empty')
+    os.chmod(os.environ['IPCBUS_DEVICE'], 0o666)
+    done = subprocess.run(('setpriv', '--reuid', 'nobody', '--clear-groups', f'{B}/tools/ipcctl', '--device',
+                           os.environ['IPCBUS_DEVICE'], 'call', 'there.interop', 'Empty'),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    for thread in threads:
+        thread.join()
+    wait_until('there is space', lambda: call('Empty')[1] == 0)
+    assert program.end() == 0
+    service.stop()
+
+
+@case
 def imported_errors():
     service = Service()
     program = importer(service.address)

@@ -162,7 +162,7 @@ def linked_deadline_and_cancellation():
 
 @case
 def link_that_has_all_its_calls():
-    with Joined(link=('--max-calls', '3')) as joined:
+    with Joined(link=('--max-calls', '3', '--user-calls', '3')) as joined:
         done = []
         threads = [threading.Thread(target=lambda: done.append(call('Keep', timeout=5)))
                    for _ in range(3)]
