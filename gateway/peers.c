@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <time.h>
 
 #include "metrics.h"
@@ -25,7 +24,7 @@
 
 struct peer {
 	struct peers *of;
-	TAILQ_ENTRY(peer) idle; /* in of->idle while it has no call */
+	struct peer *older, *newer; /* those that are idle, while it is */
 	unsigned int open;
 	uint64_t used; /* that moment, in microseconds */
 	char *key;
@@ -35,7 +34,8 @@ struct peers {
 	struct peer_limits limits;
 	pthread_mutex_t lock;	 /* of what follows, and of all peers */
 	void *by_key;		 /* a tree of tsearch(3) */
-	TAILQ_HEAD(, peer) idle; /* who has been idle longest first */
+	struct peer *oldest;	 /* of those that have no call: who has been so longest */
+	struct peer *newest;
 	unsigned int count;
 };
 
@@ -113,16 +113,48 @@ int peers_new(struct peers **ret_peers, const struct peer_limits *limits)
 		return -ENOMEM;
 	peers->limits = *limits;
 	pthread_mutex_init(&peers->lock, NULL);
-	TAILQ_INIT(&peers->idle);
 	*ret_peers = peers;
 	return 0;
 }
 
-static void forget_locked(struct peer *peer)
+static void idle_locked(struct peer *peer)
 {
-	TAILQ_REMOVE(&peer->of->idle, peer, idle);
-	tdelete(peer, &peer->of->by_key, compare);
-	peer->of->count--;
+	struct peers *peers = peer->of;
+
+	peer->older = peers->newest;
+	peer->newer = NULL;
+	if (peers->newest)
+		peers->newest->newer = peer;
+	else
+		peers->oldest = peer;
+	peers->newest = peer;
+}
+
+static void busy_locked(struct peer *peer)
+{
+	struct peers *peers = peer->of;
+
+	if (peer->older)
+		peer->older->newer = peer->newer;
+	else
+		peers->oldest = peer->newer;
+	if (peer->newer)
+		peer->newer->older = peer->older;
+	else
+		peers->newest = peer->older;
+}
+
+static void forget_oldest_locked(struct peers *peers)
+{
+	struct peer *peer = peers->oldest;
+
+	peers->oldest = peer->newer;
+	if (peers->oldest)
+		peers->oldest->older = NULL;
+	else
+		peers->newest = NULL;
+	tdelete(peer, &peers->by_key, compare);
+	peers->count--;
 	free(peer->key);
 	free(peer);
 }
@@ -131,8 +163,8 @@ struct peers *peers_free(struct peers *peers)
 {
 	if (!peers)
 		return NULL;
-	while (!TAILQ_EMPTY(&peers->idle))
-		forget_locked(TAILQ_FIRST(&peers->idle));
+	while (peers->oldest)
+		forget_oldest_locked(peers);
 	pthread_mutex_destroy(&peers->lock);
 	free(peers);
 	return NULL;
@@ -141,13 +173,8 @@ struct peers *peers_free(struct peers *peers)
 /* Two for each that comes, so that they never pile up. What is left of a rate is kept. */
 static void forget_some_locked(struct peers *peers, uint64_t now)
 {
-	for (int i = 0; i < 2; i++) {
-		struct peer *peer = TAILQ_FIRST(&peers->idle);
-
-		if (!peer || peer->used > now)
-			return;
-		forget_locked(peer);
-	}
+	for (int i = 0; i < 2 && peers->oldest && peers->oldest->used <= now; i++)
+		forget_oldest_locked(peers);
 }
 
 /* Takes over key. NULL: no memory, or too many. */
@@ -170,7 +197,7 @@ static struct peer *find_locked(struct peers *peers, char *key)
 		free(key);
 		return NULL;
 	}
-	TAILQ_INSERT_TAIL(&peers->idle, peer, idle);
+	idle_locked(peer);
 	peers->count++;
 	return peer;
 }
@@ -185,7 +212,7 @@ void peers_end(struct peer *peer)
 		return;
 	pthread_mutex_lock(&peers->lock);
 	if (!--peer->open)
-		TAILQ_INSERT_TAIL(&peers->idle, peer, idle);
+		idle_locked(peer);
 	pthread_mutex_unlock(&peers->lock);
 }
 
@@ -203,7 +230,7 @@ static int begin_locked(struct peer *peer, uint64_t now)
 		peer->used = used;
 	}
 	if (!peer->open++)
-		TAILQ_REMOVE(&peer->of->idle, peer, idle);
+		busy_locked(peer);
 	return 0;
 }
 
