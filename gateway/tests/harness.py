@@ -69,7 +69,7 @@ class Program:
         self.reader.join()
         return True
 
-    def status(self, seconds=10):
+    def status(self, seconds=30):
         status = self.process.wait(seconds)
         self.reader.join()
         return status
