@@ -48,9 +48,9 @@ struct builtins {
 /* --- Health ---------------------------------------------------------------------------- */
 
 /* 0 bytes: the gateway itself. */
-static enum health health_of(const struct builtins *builtins, const char *service)
+static enum health health_of(const struct talk *talk, const char *service)
 {
-	switch (*service ? exports_has(builtins->exports, service) : EXPORT_SERVED) {
+	switch (*service ? exports_has(talk->of->exports, talk->call, service) : EXPORT_SERVED) {
 	case EXPORT_SERVED:
 		return SERVING;
 	case EXPORT_WAITS:
@@ -88,7 +88,7 @@ static char *parse_service(const void *request, size_t size)
 
 static void check(struct talk *talk, const char *service)
 {
-	enum health health = health_of(talk->of, service);
+	enum health health = health_of(talk, service);
 	uint8_t reply[2];
 
 	if (health == SERVICE_UNKNOWN)
@@ -104,7 +104,7 @@ static void watch_locked(struct talk *talk)
 
 	if (!talk->service || talk->sending)
 		return;
-	health = health_of(talk->of, talk->service);
+	health = health_of(talk, talk->service);
 	if (health == talk->sent)
 		return;
 	talk->sending = net_call_send(talk->call, reply, put_health(reply, health)) == 0;
@@ -125,7 +125,7 @@ static void reflect(struct talk *talk, const void *request, size_t size)
 {
 	struct wire_buffer reply = { 0 };
 
-	reflection_reply(talk->of->exports, request, size, &reply);
+	reflection_reply(talk->of->exports, talk->call, request, size, &reply);
 	if (reply.failed || net_call_send(talk->call, reply.data, reply.size) < 0)
 		status_say(talk->call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
 	free(reply.data);

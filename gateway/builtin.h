@@ -26,11 +26,11 @@ int builtins_start(struct builtins *builtins, struct net_call *call);
 /* What such calls did. */
 const struct net_counts *builtins_counts(const struct builtins *builtins);
 
-/* What is behind a name has changed. */
+/* What is behind a name has changed, or who may find it. */
 void builtins_changed(struct builtins *builtins);
 
-/* reflection.c: the reply to a request. */
-void reflection_reply(struct exports *exports, const void *request, size_t size,
-		      struct wire_buffer *reply);
+/* reflection.c: the reply to a request of a call. */
+void reflection_reply(struct exports *exports, const struct net_call *call, const void *request,
+		      size_t size, struct wire_buffer *reply);
 
 #endif /* GATEWAY_BUILTIN_H */

@@ -41,6 +41,7 @@ struct export {
 
 struct exports {
 	struct ipc *ipc;
+	struct guard *guard;
 	struct builtins *builtins;
 	struct export *first;
 	unsigned int calls; /* atomic */
@@ -204,8 +205,8 @@ size_t exports_max_blob(const struct exports *exports)
 	return exports->max_blob;
 }
 
-int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_calls,
-		size_t max_blob)
+int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard,
+		unsigned int max_calls, size_t max_blob)
 {
 	struct exports *exports = calloc(1, sizeof(*exports));
 	int r;
@@ -213,6 +214,7 @@ int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_
 	if (!exports)
 		return -ENOMEM;
 	exports->ipc = ipc;
+	exports->guard = guard;
 	exports->max_calls = max_calls;
 	exports->max_blob = max_blob;
 	r = builtins_new(&exports->builtins, exports);
@@ -331,10 +333,27 @@ static const char *method_of(const char *path, const char *interface)
 	return path + n + 2;
 }
 
+/* The target of an export that the call is for. NULL: it has ended the call. */
+static struct target *get_target_locked(struct export *export, enum policy_verdict verdict,
+					struct net_call *call)
+{
+	if (verdict != POLICY_ALLOW) {
+		metrics_refused(REFUSED_GUARD);
+		status_say(call, NET_PERMISSION_DENIED, "the policy of the gateway refuses this");
+		return NULL;
+	}
+	if (export->target)
+		return target_ref(export->target);
+	status_say(call, NET_UNAVAILABLE, "%s: %s", export->name,
+		   export->why ?: "no service has registered this name");
+	return NULL;
+}
+
 /* Finds the target, or ends the call. */
 static struct target *find(struct exports *exports, struct net_call *call, const char **ret_method,
 			   struct net_counts **ret_counts)
 {
+	enum policy_verdict verdict = POLICY_HIDE;
 	struct target *target = NULL;
 	bool found = false;
 
@@ -345,14 +364,13 @@ static struct target *find(struct exports *exports, struct net_call *call, const
 			found = *ret_method;
 			*ret_counts = &export->counts;
 		}
-		if (found && export->target)
-			target = target_ref(export->target);
-		else if (found)
-			status_say(call, NET_UNAVAILABLE, "%s: %s", export->name,
-				   export->why ?: "no service has registered this name");
+		if (found)
+			verdict = guard_ask(exports->guard, call, GUARD_CALL, export->name);
+		if (verdict != POLICY_HIDE)
+			target = get_target_locked(export, verdict, call);
 		pthread_mutex_unlock(&export->lock);
 	}
-	if (!found) {
+	if (!found || verdict == POLICY_HIDE) {
 		metrics_refused(REFUSED_SERVICE);
 		status_say(call, NET_UNIMPLEMENTED, "no such service is exported here");
 	} else if (!target) {
@@ -366,25 +384,33 @@ void exports_call_over(struct exports *exports)
 	__atomic_sub_fetch(&exports->calls, 1, __ATOMIC_RELAXED);
 }
 
-enum export_state exports_has(struct exports *exports, const char *interface)
+enum export_state exports_has(struct exports *exports, const struct net_call *call,
+			      const char *interface)
 {
 	enum export_state state = EXPORT_NONE;
 
 	for (struct export *export = exports->first; export; export = export->next) {
 		pthread_mutex_lock(&export->lock);
-		if (export->interface && !strcmp(export->interface, interface))
+		if (export->interface && !strcmp(export->interface, interface) &&
+		    guard_ask(exports->guard, call, POLICY_FIND, export->name) == POLICY_ALLOW)
 			state = export->target ? EXPORT_SERVED : EXPORT_WAITS;
 		pthread_mutex_unlock(&export->lock);
 	}
 	return state;
 }
 
-void exports_each(struct exports *exports,
+void exports_review(struct exports *exports)
+{
+	builtins_changed(exports->builtins);
+}
+
+void exports_each(struct exports *exports, const struct net_call *call,
 		  void (*see)(const struct target *target, void *userdata), void *userdata)
 {
 	for (struct export *export = exports->first; export; export = export->next) {
 		pthread_mutex_lock(&export->lock);
-		if (export->target)
+		if (export->target &&
+		    guard_ask(exports->guard, call, POLICY_LIST, export->name) == POLICY_ALLOW)
 			see(export->target, userdata);
 		pthread_mutex_unlock(&export->lock);
 	}
@@ -401,9 +427,9 @@ void exports_collect(struct exports *exports, struct metrics_sheet *sheet)
 static int begin(struct exports *exports, struct net_call *call)
 {
 	const struct schema_method *method;
-	struct net_counts *counts;
+	struct net_counts *counts = NULL;
 	struct target *target;
-	const char *name;
+	const char *name = NULL;
 	int r;
 
 	r = builtins_start(exports->builtins, call);

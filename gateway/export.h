@@ -8,15 +8,16 @@
 
 #include <ipc/ipc.h>
 
+#include "guard.h"
 #include "net.h"
 #include "target.h"
 
 struct exports;
 
 /* Create an empty set of exports. At most max_calls calls may be open at a time, and the blobs of a
- * reply may have max_blob bytes. */
-int exports_new(struct exports **ret_exports, struct ipc *ipc, unsigned int max_calls,
-		size_t max_blob);
+ * reply may have max_blob bytes. The guard says who may call. It must stay valid. */
+int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard,
+		unsigned int max_calls, size_t max_blob);
 size_t exports_max_blob(const struct exports *exports);
 
 /* Free it, when the connection is not served any more and no call is open. NULL is allowed. */
@@ -34,12 +35,17 @@ int exports_add(struct exports *exports, const char *what);
 void exports_accept(struct net_call *call, void *userdata);
 
 /* Whether a service with this interface is exported: it is, and somebody serves it; it is, and
- * nobody does; or it is not, or was never seen. */
+ * nobody does; or it is not, was never seen, or the peer of the call may not find it. */
 enum export_state { EXPORT_NONE, EXPORT_WAITS, EXPORT_SERVED };
-enum export_state exports_has(struct exports *exports, const char *interface);
+enum export_state exports_has(struct exports *exports, const struct net_call *call,
+			      const char *interface);
 
-/* Call see for each service that somebody serves now. It must not block. */
-void exports_each(struct exports *exports,
+/* The policy has changed: those that watch health get what they may see now. */
+void exports_review(struct exports *exports);
+
+/* Call see for each service that somebody serves now and the peer of the call may list. It must not
+ * block. */
+void exports_each(struct exports *exports, const struct net_call *call,
 		  void (*see)(const struct target *target, void *userdata), void *userdata);
 
 /* Add what calls of each name did. */

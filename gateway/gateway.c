@@ -21,6 +21,7 @@
 #include "export.h"
 #include "file.h"
 #include "gateway.h"
+#include "guard.h"
 #include "import.h"
 #include "link.h"
 #include "log.h"
@@ -33,6 +34,7 @@
 struct gateway {
 	const struct gateway_options *options;
 	struct ipc *ipc;
+	struct guard *guard;
 	struct exports *exports;
 	struct imports *imports;
 	struct link_options link_options;
@@ -142,11 +144,28 @@ static int load_pem(struct gateway *gateway)
 	return r;
 }
 
+static void reload_policy(struct gateway *gateway)
+{
+	if (guard_load(gateway->guard) < 0) {
+		log_line("kept the old policy");
+		return;
+	}
+	log_line("reloaded the policy");
+	exports_review(gateway->exports);
+	links_review(gateway->links);
+}
+
 static void reload(struct gateway *gateway)
 {
-	if (!gateway->options->certificate)
-		log_line("nothing to reload: no address has TLS");
-	else if (load_pem(gateway) == 0)
+	const struct gateway_options *options = gateway->options;
+
+	if (options->policy)
+		reload_policy(gateway);
+	if (!options->certificate && !options->policy)
+		log_line("nothing to reload: no address has TLS, and there is no --policy");
+	if (!options->certificate)
+		return;
+	if (load_pem(gateway) == 0)
 		log_line("reloaded the certificates");
 	else
 		log_line("kept the old certificates");
@@ -263,8 +282,10 @@ static int open_bus(struct gateway *gateway)
 		log_line("cannot open the bus %s: %s", options->device ?: "", ipc_strerror(r));
 		return r;
 	}
-	r = exports_new(&gateway->exports, gateway->ipc, options->max_calls,
-			options->max_blob);
+	r = guard_new(&gateway->guard, options->policy);
+	if (r == 0)
+		r = exports_new(&gateway->exports, gateway->ipc, gateway->guard,
+				options->max_calls, options->max_blob);
 	for (size_t i = 0; r == 0 && i < options->n_exports; i++)
 		r = exports_add(gateway->exports, options->exports[i]);
 	return r;
@@ -349,6 +370,7 @@ static int open_links(struct gateway *gateway, const struct net_pem *pem)
 		.n_uses = options->n_links,
 		.message_size = options->limits.message_size,
 		.max_calls = options->max_calls,
+		.guard = gateway->guard,
 		.users = gateway->users,
 		.pem = pem,
 	};
@@ -456,6 +478,7 @@ int gateway_run(const struct gateway_options *options)
 	net_free(gateway.net);
 	peers_free(gateway.peers);
 	exports_free(gateway.exports);
+	guard_free(gateway.guard);
 	ipc_unref(gateway.ipc);
 	peers_free(gateway.users);
 	if (gateway.over >= 0)

@@ -28,6 +28,7 @@ struct gateway_options {
 	const char *key;
 	const char *client_ca;
 	const char *server_ca; /* of imports and links */
+	const char *policy; /* a path; NULL: everybody may call */
 	const char *metrics; /* path of a socket; NULL: none */
 	struct net_limits limits;
 	unsigned int max_calls;

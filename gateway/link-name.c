@@ -31,6 +31,7 @@ struct watched {
 	struct watched *next;
 	uint64_t id;
 	char *name;
+	bool refused;	/* by the policy: it is not watched */
 	struct ipc_slot *slot;
 };
 
@@ -202,12 +203,40 @@ static bool is_shared(const struct link *link, const char *name)
 	return false;
 }
 
+static bool may_use(const struct link *link, const char *name)
+{
+	return guard_ask(link_options(link)->guard, link->call, GUARD_CALL, name) == POLICY_ALLOW;
+}
+
+static void watch_locked(struct link *link, struct watched *watched)
+{
+	if (link_work_locked(link, &watched->job) < 0)
+		link_break_locked(link, "no memory");
+}
+
+void names_review(struct link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	for (struct watched *watched = link->names->watched; watched && !link->broken;
+	     watched = watched->next) {
+		bool refused = !may_use(link, watched->name);
+
+		if (refused && !watched->refused)
+			link_break_locked(link, "the policy does not let it use %s any more",
+					  watched->name);
+		else if (!refused && watched->refused)
+			watch_locked(link, watched);
+		watched->refused = refused;
+	}
+	pthread_mutex_unlock(&link->lock);
+}
+
 void find_arrived(struct link *link, const struct link_frame *frame)
 {
 	struct names *names = link->names;
 	struct watched *watched;
 	char name[128];
-	int r;
+	bool refused;
 
 	snprintf(name, sizeof(name), "%.*s", (int)frame->text_size, frame->text ?: "");
 	/* Each shared name once, and some that are not. */
@@ -215,8 +244,8 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 		link_break(link, "it wants too many names");
 		return;
 	}
+	names->n_watched++;
 	if (!is_shared(link, name)) {
-		names->n_watched++;
 		metrics_refused(REFUSED_NAME);
 		log_line("%s is not shared", name);
 		refuse(link, frame->id, EACCES);
@@ -232,14 +261,19 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	}
 	watched->id = frame->id;
 	watched->job = (struct job){ .link = link, .run = watched_run, .drop = watched_drop };
+	/* A policy that comes meanwhile is asked here, or by names_review(). */
+	pthread_mutex_lock(&link->lock);
 	watched->next = names->watched;
 	names->watched = watched;
-	names->n_watched++;
-	pthread_mutex_lock(&link->lock);
-	r = link_work_locked(link, &watched->job);
-	if (r < 0)
-		link_break_locked(link, "no memory");
+	refused = watched->refused = !may_use(link, name);
+	if (!refused)
+		watch_locked(link, watched);
 	pthread_mutex_unlock(&link->lock);
+	if (!refused)
+		return;
+	metrics_refused(REFUSED_GUARD);
+	log_line("the policy does not let a linked gateway use %s", name);
+	refuse(link, frame->id, EACCES);
 }
 
 /* --- Setting up --------------------------------------------------------------------------- */

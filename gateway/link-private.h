@@ -228,6 +228,8 @@ int names_new(struct link *link);
 void names_free(struct link *link);
 /* The other side has said hello: wants the names that it has. */
 void names_want(struct link *link);
+/* The policy has changed: break the link if it uses a name that its other side may not use now. */
+void names_review(struct link *link);
 void find_arrived(struct link *link, const struct link_frame *frame);
 void name_arrived(struct link *link, const struct link_frame *frame);
 

@@ -371,11 +371,14 @@ static void serve(struct link *link)
 		.flags = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? LINK_LITTLE_ENDIAN : 0,
 		.size = link_options(link)->message_size,
 	};
+	bool entered;
 	int r;
 
+	/* First into the list: a name that the other side finds is one that links_review() sees. */
+	entered = enter(link);
 	link_send(link, &frame);
 	net_call_receive(link->call);
-	r = enter(link) ? ipc_run(link->ipc) : -ESHUTDOWN;
+	r = entered ? ipc_run(link->ipc) : -ESHUTDOWN;
 	link_break(link, "%s", r < 0 ? ipc_strerror(r) : "the bus is not served any more");
 	leave(link);
 
@@ -646,6 +649,14 @@ int links_start(struct links *links)
 		peer->started = r == 0;
 	}
 	return r;
+}
+
+void links_review(struct links *links)
+{
+	pthread_mutex_lock(&links->lock);
+	for (struct link *link = links->first; link; link = link->next)
+		names_review(link);
+	pthread_mutex_unlock(&links->lock);
 }
 
 void links_stop(struct links *links)

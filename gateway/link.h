@@ -10,6 +10,7 @@
 #ifndef GATEWAY_LINK_H
 #define GATEWAY_LINK_H
 
+#include "guard.h"
 #include "net.h"
 #include "peers.h"
 
@@ -24,6 +25,7 @@ struct link_options {
 	size_t n_uses;
 	size_t message_size;
 	unsigned int max_calls;	/* of one link, in each direction */
+	struct guard *guard;	/* who may use what is shared */
 	struct peers *users;	/* what one user of this bus may call on the other side */
 	const struct net_pem *pem; /* of "tls:" targets; copied by the engine */
 };
@@ -32,6 +34,10 @@ struct link_options {
  * they point to, except pem, must stay valid. The reason of a failure is logged. */
 int links_new(struct links **ret_links, struct net *net, const struct link_options *options);
 int links_start(struct links *links);
+
+/* The policy has changed: break links over which a name is used that the peer may not call any
+ * more. On any thread. */
+void links_review(struct links *links);
 
 /* End all links and wait for that. Before net_stop(), while net_run() runs. */
 void links_stop(struct links *links);

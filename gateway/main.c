@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway.h"
+#include "guard.h"
 
 static const char help[] =
 	"usage: ipc-gateway --export NAME... --listen ADDRESS... [OPTION...]\n"
@@ -29,6 +30,8 @@ static const char help[] =
 	"  -s, --share NAME        let linked gateways use the service that is registered as NAME\n"
 	"  -k, --link NAME[=REMOTE]@TARGET  register NAME for what TARGET offers as REMOTE or NAME\n"
 	"      --tls-server-ca FILE  who signs the certificates of tls: targets\n"
+	"      --policy PATH       who may call what: a file, or a folder with *.conf files\n"
+	"      --check-policy [CERTIFICATE RIGHT NAME]  check it, or ask what it says, and exit\n"
 	"      --insecure          let everybody call who reaches an address\n"
 	"      --metrics PATH      a Unix socket that has metrics, as OpenMetrics text\n"
 	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus)\n"
@@ -52,6 +55,8 @@ enum {
 	KEY_CLIENT_CA,
 	KEY_SERVER_CA,
 	KEY_SET,
+	KEY_POLICY,
+	KEY_CHECK,
 	KEY_METRICS,
 	KEY_BLOB,
 	KEY_MESSAGE,
@@ -77,6 +82,8 @@ static const struct option long_options[] = {
 	{ "descriptor-set", required_argument, NULL, KEY_SET },
 	{ "share", required_argument, NULL, 's' },
 	{ "link", required_argument, NULL, 'k' },
+	{ "policy", required_argument, NULL, KEY_POLICY },
+	{ "check-policy", no_argument, NULL, KEY_CHECK },
 	{ "metrics", required_argument, NULL, KEY_METRICS },
 	{ "device", required_argument, NULL, 'd' },
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
@@ -224,8 +231,14 @@ static int limit(struct gateway_options *options, int key, const char *text)
 	return 0;
 }
 
+/* What the options say beside those of the gateway. */
+struct flags {
+	int insecure;
+	int check_policy;
+};
+
 /* One option: 0, the exit status, or -1 for success. */
-static int option(struct gateway_options *options, int key, int *insecure)
+static int option(struct gateway_options *options, int key, struct flags *flags)
 {
 	switch (key) {
 	case 'e':
@@ -261,11 +274,17 @@ static int option(struct gateway_options *options, int key, int *insecure)
 	case KEY_SET:
 		options->descriptor_set = optarg;
 		return 0;
+	case KEY_POLICY:
+		options->policy = optarg;
+		return 0;
+	case KEY_CHECK:
+		flags->check_policy = 1;
+		return 0;
 	case KEY_METRICS:
 		options->metrics = optarg;
 		return 0;
 	case KEY_INSECURE:
-		*insecure = 1;
+		flags->insecure = 1;
 		return 0;
 	case 'h':
 		return say(help);
@@ -276,6 +295,20 @@ static int option(struct gateway_options *options, int key, int *insecure)
 	default:
 		return limit(options, key, optarg);
 	}
+}
+
+static int check_policy(const struct gateway_options *options, char **words)
+{
+	if (!options->policy)
+		return usage("missing --policy", NULL);
+	return guard_check(options->policy, words);
+}
+
+static int run(const struct gateway_options *options, const char *word, int insecure)
+{
+	int status = word ? usage("unexpected argument", word) : check(options, insecure);
+
+	return status ? status : gateway_run(options);
 }
 
 int main(int argc, char **argv)
@@ -291,19 +324,18 @@ int main(int argc, char **argv)
 		.max_blob = 1 << 20,
 		.drain_seconds = 10,
 	};
-	int key, insecure = 0, status = 0;
+	struct flags flags = { 0 };
+	int key, status = 0;
 
 	if (!options.exports || !options.listen || !options.imports || !options.shared ||
 	    !options.links)
 		status = usage("no memory", NULL);
 	while (!status && (key = getopt_long(argc, argv, "e:l:i:s:k:d:h", long_options, NULL)) >= 0)
-		status = option(&options, key, &insecure);
-	if (!status && optind < argc)
-		status = usage("unexpected argument", argv[optind]);
-	if (!status)
-		status = check(&options, insecure);
-	if (!status)
-		status = gateway_run(&options);
+		status = option(&options, key, &flags);
+	if (!status && flags.check_policy)
+		status = check_policy(&options, &argv[optind]);
+	else if (!status)
+		status = run(&options, argv[optind], flags.insecure);
 	free(options.exports);
 	free(options.listen);
 	free(options.imports);

@@ -178,7 +178,8 @@ static void print_refusals(FILE *file)
 		[REFUSED_CALLS] = "calls",   [REFUSED_SERVICE] = "service",
 		[REFUSED_METHOD] = "method", [REFUSED_MESSAGE] = "message",
 		[REFUSED_POLICY] = "policy", [REFUSED_NAME] = "name",
-		[REFUSED_LINKS] = "links",   [REFUSED_PEER] = "peer",
+		[REFUSED_LINKS] = "links",   [REFUSED_GUARD] = "access",
+		[REFUSED_PEER] = "peer",
 	};
 
 	print_family(file, "refusals", "counter", NULL, "What the gateway refused, by the reason.");

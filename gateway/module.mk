@@ -9,10 +9,11 @@ GATEWAY_PACKAGES := grpc libsystemd
 HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && echo yes)
 
 GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
-# How a service's description is read: as ipcctl reads it.
+# How a service's description is read: as ipcctl reads it. How a policy is read: as servicemanager
+# reads it.
 GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/schema-types.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
-	$(B)/libipc/core/map.o
-GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -pthread
+	$(B)/libipc/core/map.o $(addprefix $(B)/servicemanager/,policy.o policy-parse.o words.o config.o)
+GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -Iservicemanager -pthread
 GATEWAY_LIBS := -lgrpc -lgpr $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 
 $(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)

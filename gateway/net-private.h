@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two halves of the engine share: net.c, servers, and net-client.c, clients.
+ * What the two halves of the engine share: net.c, servers, net-client.c, clients, and
+ * net-tls.c, certificates.
  */
 #ifndef GATEWAY_NET_PRIVATE_H
 #define GATEWAY_NET_PRIVATE_H
 
 #include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
 #include <pthread.h>
 
 #include "net.h"
@@ -125,6 +127,10 @@ void net_call_op_over(struct net_call *call);
 
 /* A message of too many parts is joined into one, which *ret_joined holds. */
 int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_slice *ret_joined);
+
+/* net-tls.c: what "tls:" addresses take. NULL: no memory. */
+grpc_server_credentials *net_tls_credentials(struct net *net);
+void net_pem_done(struct net_pem *pem);
 
 /* net-client.c: all requests and calls of clients. */
 void net_cancel_requests(struct net *net);

@@ -611,18 +611,6 @@ int net_new(struct net **ret_net, const struct net_limits *limits, net_accept ac
 	return 0;
 }
 
-static char *copy(const char *text)
-{
-	return text ? strdup(text) : NULL;
-}
-
-static void pem_done(struct net_pem *pem)
-{
-	free((char *)pem->certificate);
-	free((char *)pem->key);
-	free((char *)pem->client_ca);
-}
-
 struct net *net_free(struct net *net)
 {
 	if (!net)
@@ -637,105 +625,19 @@ struct net *net_free(struct net *net)
 		next = listener->next;
 		free(listener);
 	}
-	pem_done(&net->pem);
+	net_pem_done(&net->pem);
 	pthread_mutex_destroy(&net->lock);
 	free(net);
 	grpc_shutdown();
 	return NULL;
 }
 
-/* --- TLS ---------------------------------------------------------------------------------- */
-
-int net_set_pem(struct net *net, const struct net_pem *pem)
-{
-	struct net_pem own = { copy(pem->certificate), copy(pem->key), copy(pem->client_ca) };
-	struct net_pem old;
-
-	if (!own.certificate || !own.key || !own.client_ca != !pem->client_ca) {
-		pem_done(&own);
-		return -ENOMEM;
-	}
-	pthread_mutex_lock(&net->lock);
-	old = net->pem;
-	net->pem = own;
-	net->version++;
-	pthread_mutex_unlock(&net->lock);
-	pem_done(&old);
-	return 0;
-}
-
-/* The core asks before each handshake. */
-static grpc_ssl_certificate_config_reload_status fetch(void *userdata,
-						       grpc_ssl_server_certificate_config **config)
-{
-	grpc_ssl_certificate_config_reload_status status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
-	struct listener *listener = userdata;
-	struct net *net = listener->net;
-	grpc_ssl_pem_key_cert_pair pair;
-
-	pthread_mutex_lock(&net->lock);
-	if (!net->version) {
-		status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
-	} else if (listener->version == net->version) {
-		status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
-	} else {
-		pair = (grpc_ssl_pem_key_cert_pair){ net->pem.key, net->pem.certificate };
-		/* The core wants authorities also if no client is asked for a certificate. */
-		*config = grpc_ssl_server_certificate_config_create(
-			net->pem.client_ca ?: net->pem.certificate, &pair, 1);
-		listener->version = net->version;
-	}
-	pthread_mutex_unlock(&net->lock);
-	return status;
-}
-
-static grpc_server_credentials *tls_credentials(struct net *net)
-{
-	struct listener *listener = calloc(1, sizeof(*listener));
-	bool mutual = net->pem.client_ca;
-
-	if (!listener)
-		return NULL;
-	listener->net = net;
-	listener->next = net->listeners;
-	net->listeners = listener;
-	return grpc_ssl_server_credentials_create_with_options(
-		grpc_ssl_server_credentials_create_options_using_config_fetcher(
-			mutual ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY :
-				 GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
-			fetch, listener));
-}
-
-char *net_call_peer(const struct net_call *call)
-{
-	grpc_auth_context *context = grpc_call_auth_context(call->call);
-	const grpc_auth_property *property = NULL;
-	grpc_auth_property_iterator at;
-	char *name = NULL;
-
-	if (context && grpc_auth_context_peer_is_authenticated(context)) {
-		at = grpc_auth_context_peer_identity(context);
-		property = grpc_auth_property_iterator_next(&at);
-	}
-	/* A name that a C string cannot hold is none: its beginning might be somebody else's. */
-	if (property && !memchr(property->value, 0, property->value_length))
-		name = strndup(property->value, property->value_length);
-	grpc_auth_context_release(context);
-	return name;
-}
-
-char *net_call_address(const struct net_call *call)
-{
-	char *peer = grpc_call_get_peer(call->call), *address = peer ? strdup(peer) : NULL;
-
-	gpr_free(peer);
-	return address;
-}
+/* --- Running ------------------------------------------------------------------------------ */
 
 int net_listen(struct net *net, const char *address)
 {
 	bool tls = !strncmp(address, "tls:", 4);
-	grpc_server_credentials *credentials = tls ? tls_credentials(net) :
+	grpc_server_credentials *credentials = tls ? net_tls_credentials(net) :
 						     grpc_insecure_server_credentials_create();
 	int port;
 
@@ -745,8 +647,6 @@ int net_listen(struct net *net, const char *address)
 	grpc_server_credentials_release(credentials);
 	return port > 0 ? port : -EADDRNOTAVAIL;
 }
-
-/* --- Running ------------------------------------------------------------------------------ */
 
 int net_start(struct net *net)
 {

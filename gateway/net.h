@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * gRPC, and nothing of ipcbus: a server with its calls, clients with theirs, and the thread that
- * all need. Only net.c and net-client.c know gRPC's C core.
+ * all need. Only net*.c know gRPC's C core.
  *
  * Threads. Callbacks run on the thread that is in net_run(). Functions of a call may be called
  * from any thread while the caller holds a reference. No function but net_run() waits. Callbacks
@@ -149,6 +149,12 @@ const char *net_call_path(const struct net_call *call);
 /* The name in the client's certificate, which an authority has signed. NULL if there is none, if it
  * has a byte 0, or without memory. It may have any other bytes. The caller frees it. */
 char *net_call_peer(const struct net_call *call);
+
+/* The names in the peer's certificate: its alternative names, or the common name if it has none. A
+ * name with a byte 0 is left out. NULL is behind the last one. The caller frees the array, which
+ * holds the texts. NULL: no memory. The call may be one of net_call_open(), whose peer is the
+ * server. */
+char **net_call_names(const struct net_call *call);
 
 /* Where the client's end of the connection is, as gRPC says it: "ipv4:192.0.2.1:4711",
  * "ipv6:%5B2001:db8::1%5D:4711", or "unix:" and a path that the client may have chosen. NULL: no

@@ -193,11 +193,12 @@ static void put_service(struct wire_buffer *reply, const char *name)
 	wire_wrap(reply, begin, 1);
 }
 
-static void put_services(struct exports *exports, struct wire_buffer *reply)
+static void put_services(struct exports *exports, const struct net_call *call,
+			 struct wire_buffer *reply)
 {
 	size_t begin = reply->size;
 
-	exports_each(exports, list, reply);
+	exports_each(exports, call, list, reply);
 	put_service(reply, "grpc.health.v1.Health");
 	put_service(reply, "grpc.reflection.v1alpha.ServerReflection");
 	wire_wrap(reply, begin, REPLY_SERVICES);
@@ -213,8 +214,8 @@ static void put_error(struct wire_buffer *reply, enum net_code code, const char 
 	wire_wrap(reply, begin, REPLY_ERROR);
 }
 
-static void put_question(struct exports *exports, const struct wire_field *field,
-			 struct wire_buffer *reply)
+static void put_question(struct exports *exports, const struct net_call *call,
+			 const struct wire_field *field, struct wire_buffer *reply)
 {
 	char *name = strndup((const char *)field->bytes.at,
 			     (size_t)(field->bytes.end - field->bytes.at));
@@ -228,7 +229,7 @@ static void put_question(struct exports *exports, const struct wire_field *field
 		question.file = name;
 	else
 		question.symbol = name;
-	exports_each(exports, look, &question);
+	exports_each(exports, call, look, &question);
 	if (!question.found && question.file && !strcmp(question.file, DESCRIPTOR_FILE))
 		put_descriptor(reply);
 	else if (!question.found)
@@ -236,8 +237,8 @@ static void put_question(struct exports *exports, const struct wire_field *field
 	free(name);
 }
 
-void reflection_reply(struct exports *exports, const void *request, size_t size,
-		      struct wire_buffer *reply)
+void reflection_reply(struct exports *exports, const struct net_call *call, const void *request,
+		      size_t size, struct wire_buffer *reply)
 {
 	struct wire wire = wire_of(request, size);
 	struct wire_field field, asked = { 0 };
@@ -251,9 +252,9 @@ void reflection_reply(struct exports *exports, const void *request, size_t size,
 	if (r < 0)
 		put_error(reply, NET_INVALID_ARGUMENT, "the request is no message");
 	else if (asked.number == REQUEST_SERVICES)
-		put_services(exports, reply);
+		put_services(exports, call, reply);
 	else if (asked.number == REQUEST_FILE || asked.number == REQUEST_SYMBOL)
-		put_question(exports, &asked, reply);
+		put_question(exports, call, &asked, reply);
 	else if (asked.number)
 		put_error(reply, NET_NOT_FOUND, "the gateway knows no extensions");
 	else

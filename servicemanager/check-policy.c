@@ -14,7 +14,8 @@
 
 #define GROUPS_MAX 64
 
-enum { ALLOWED = 0, BAD_POLICY = 1, BAD_QUESTION = 2, REFUSED = 3, HIDDEN = 4 };
+/* Others are those of policy_print(). */
+enum { ALLOWED = 0, BAD_POLICY = 1, BAD_QUESTION = 2 };
 
 struct question {
 	struct policy_subject subject;
@@ -69,29 +70,10 @@ static int parse_question(struct question *question, char **words)
 	return 0;
 }
 
-static int print_decision(const struct policy *policy, const struct question *question)
-{
-	static const int statuses[] = {
-		[POLICY_ALLOW] = ALLOWED,
-		[POLICY_HIDE] = HIDDEN,
-		[POLICY_REFUSE] = REFUSED,
-	};
-	struct policy_decision decision = policy_decide(policy, &question->subject,
-							question->right, question->name);
-
-	if (decision.rule)
-		printf("%s: %s:%u: %s\n", policy_verdict_text(decision.verdict),
-		       decision.rule->file, decision.rule->line,
-		       decision.rule->text);
-	else
-		printf("%s: no rule matches\n", policy_verdict_text(decision.verdict));
-
-	return statuses[decision.verdict];
-}
-
 int check_policy(const char *const *directories, char **words)
 {
 	struct question question = { .name = NULL };
+	struct policy_decision decision;
 	struct policy *policy;
 	int status = ALLOWED;
 
@@ -100,10 +82,12 @@ int check_policy(const char *const *directories, char **words)
 	if (policy_load(directories, &policy) < 0)
 		return BAD_POLICY;
 
-	if (question.name)
-		status = print_decision(policy, &question);
-	else
+	if (question.name) {
+		decision = policy_decide(policy, &question.subject, question.right, question.name);
+		status = policy_print(&decision);
+	} else {
 		printf("%zu rules\n", policy_count(policy));
+	}
 	policy_free(policy);
 	return status;
 }

@@ -102,7 +102,7 @@ static int read_open(int fd, char **ret_text, size_t *ret_size)
 	return 0;
 }
 
-static int take_file(const char *path, config_taker *taker, void *userdata)
+int config_load_file(const char *path, config_taker *taker, void *userdata)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = NULL;
@@ -129,7 +129,7 @@ static int take_files(struct config *config, config_taker *taker, void *userdata
 
 	qsort(config->list, config->count, sizeof(*config->list), by_name);
 	for (size_t i = 0; i < config->count && result != -ENOMEM; i++) {
-		int r = take_file(config->list[i].path, taker, userdata);
+		int r = config_load_file(config->list[i].path, taker, userdata);
 
 		if (r < 0)
 			result = r;

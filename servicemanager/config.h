@@ -19,4 +19,7 @@ typedef int config_taker(void *userdata, const char *path, const char *text, siz
  * Returns how many files there are, or the last failure. */
 int config_load(const char *const *directories, config_taker *taker, void *userdata);
 
+/* The same for one file. Returns 0 or the failure. */
+int config_load_file(const char *path, config_taker *taker, void *userdata);
+
 #endif /* SERVICEMANAGER_CONFIG_H */

@@ -5,8 +5,10 @@
  *   VERDICT WHO... RIGHTS NAME...
  *
  *   VERDICT  allow, refuse, hide
- *   WHO      anyone, or one or more of: user LIST, group LIST, label PATTERN
- *   RIGHTS   all, or some of register,find,list,call
+ *   WHO      anyone, or one or more of: user LIST, group LIST, label PATTERN; on the network
+ *            anyone, or certificate PATTERN,...
+ *   RIGHTS   all, or some of register,find,list,call; on the network, where nobody registers
+ *            names, the last three
  *   NAME     a name; "%u" in it is the user id of the caller, and a '*' at its end matches
  *            any rest
  *
@@ -155,6 +157,54 @@ static int parse_label(struct parser *parser, struct policy_rule *rule)
 	return rule->label ? 0 : -ENOMEM;
 }
 
+/* Names in certificates, in each of which one '*' may stand for any text. */
+static int parse_certificates(struct parser *parser, struct policy_rule *rule)
+{
+	char *list = next_word(parser), *item;
+
+	if (!list)
+		return complain(parser, "\"certificate\" needs a list of names");
+	if (rule->certificates)
+		return complain(parser, "more than one certificate; write a list with commas");
+
+	/* Each has a character and a comma at least. */
+	rule->certificates = calloc(strlen(list) / 2 + 1, sizeof(*rule->certificates));
+	if (!rule->certificates)
+		return -ENOMEM;
+	while ((item = strsep(&list, ","))) {
+		if (!*item)
+			return complain(parser, "missing name before or after a comma");
+		if (strchr(item, '*') != strrchr(item, '*'))
+			return complain(parser, "more than one * in \"%.64s\"", item);
+		rule->certificates[rule->n_certificates] = strdup(item);
+		if (!rule->certificates[rule->n_certificates])
+			return -ENOMEM;
+		rule->n_certificates++;
+	}
+
+	return 0;
+}
+
+/* A rule that cannot match anybody here may be meant for another program. */
+static int parse_who_word(struct parser *parser, struct policy_rule *rule, const char *word)
+{
+	bool network = parser->names->network;
+
+	if (!strcmp(word, "certificate"))
+		return network ? parse_certificates(parser, rule) :
+				 complain(parser, "only clients of ipc-gateway have certificates");
+	if (strcmp(word, "user") && strcmp(word, "group") && strcmp(word, "label"))
+		return 1;
+	if (network)
+		return complain(parser, "clients on the network have no %s, but certificates",
+				word);
+	if (!strcmp(word, "user"))
+		return parse_list(parser, rule->verdict, "user", &rule->users);
+	if (!strcmp(word, "group"))
+		return parse_list(parser, rule->verdict, "group", &rule->groups);
+	return parse_label(parser, rule);
+}
+
 /* Stops before the first word that does not say who. */
 static int parse_who(struct parser *parser, struct policy_rule *rule)
 {
@@ -167,23 +217,17 @@ static int parse_who(struct parser *parser, struct policy_rule *rule)
 	if (word && !strcmp(word, "anyone"))
 		return 0;
 
-	for (; word && r == 0; word = next_word(parser)) {
-		if (!strcmp(word, "user"))
-			r = parse_list(parser, rule->verdict, "user", &rule->users);
-		else if (!strcmp(word, "group"))
-			r = parse_list(parser, rule->verdict, "group", &rule->groups);
-		else if (!strcmp(word, "label"))
-			r = parse_label(parser, rule);
-		else
-			break;
-	}
+	while (word && (r = parse_who_word(parser, rule, word)) == 0)
+		word = next_word(parser);
 	if (r < 0)
 		return r;
 	if (word)
 		parser->at--;
+	if (parser->at > before)
+		return 0;
 
-	return parser->at > before ?
-		       0 :
+	return parser->names->network ?
+		       complain(parser, "missing who; use anyone or certificate LIST") :
 		       complain(parser, "missing who; use anyone, user LIST, group LIST or label PATTERN");
 }
 
@@ -235,6 +279,8 @@ static int parse_rights(struct parser *parser, struct policy_rule *rule)
 			return complain(parser,
 					"unknown right \"%.64s\"; use all, or some of register,find,list,call",
 					item);
+		if (right == POLICY_REGISTER && parser->names->network)
+			return complain(parser, "clients on the network register no names");
 		rule->rights |= right;
 	}
 
@@ -285,6 +331,8 @@ static int parse_patterns(struct parser *parser, struct policy_rule *rule)
 			return complain(parser,
 					"\"%.64s\" is neither a name nor the beginning of names and a *",
 					word);
+		if (parser->names->network && strchr(word, '%'))
+			return complain(parser, "clients on the network have no user for %%u");
 		if (pattern_is_open(word))
 			return complain(parser,
 					"\"%.64s\" would match names of other users; put a / or . after %%u",

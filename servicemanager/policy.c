@@ -30,6 +30,9 @@ struct policy_rule *policy_rule_free(struct policy_rule *rule)
 	for (size_t i = 0; i < rule->n_patterns; i++)
 		free(rule->patterns[i]);
 	free(rule->patterns);
+	for (size_t i = 0; i < rule->n_certificates; i++)
+		free(rule->certificates[i]);
+	free(rule->certificates);
 	free(rule->users.ranges);
 	free(rule->groups.ranges);
 	free(rule->label);
@@ -128,6 +131,30 @@ static bool label_matches(const char *pattern, const char *label)
 	return !strcmp(label, pattern);
 }
 
+/* A '*' in the pattern matches any text; there is one at most. */
+static bool text_matches(const char *pattern, const char *text)
+{
+	const char *star = strchr(pattern, '*');
+	size_t begin = star ? (size_t)(star - pattern) : 0, end, size = strlen(text);
+
+	if (!star)
+		return !strcmp(pattern, text);
+	end = strlen(star + 1);
+	return size >= begin + end && !strncmp(pattern, text, begin) &&
+	       !strcmp(star + 1, text + size - end);
+}
+
+static bool certificates_match(const struct policy_rule *rule,
+			       const struct policy_subject *subject)
+{
+	for (char *const *name = subject->certificates; name && *name; name++)
+		for (size_t i = 0; i < rule->n_certificates; i++)
+			if (text_matches(rule->certificates[i], *name))
+				return true;
+
+	return false;
+}
+
 static bool is_about(const struct policy_rule *rule, const struct policy_subject *subject,
 		     enum policy_right right, const char *name)
 {
@@ -135,6 +162,8 @@ static bool is_about(const struct policy_rule *rule, const struct policy_subject
 	    !groups_match(&rule->groups, subject))
 		return false;
 	if (rule->label && !label_matches(rule->label, subject->label))
+		return false;
+	if (rule->certificates && !certificates_match(rule, subject))
 		return false;
 
 	for (size_t i = 0; i < rule->n_patterns; i++)
@@ -189,4 +218,21 @@ const char *policy_verdict_text(enum policy_verdict verdict)
 	default:
 		return "refused";
 	}
+}
+
+int policy_print(const struct policy_decision *decision)
+{
+	static const int statuses[] = {
+		[POLICY_ALLOW] = 0,
+		[POLICY_REFUSE] = 3,
+		[POLICY_HIDE] = 4,
+	};
+	const struct policy_rule *rule = decision->rule;
+
+	if (rule)
+		printf("%s: %s:%u: %s\n", policy_verdict_text(decision->verdict), rule->file,
+		       rule->line, rule->text);
+	else
+		printf("%s: no rule matches\n", policy_verdict_text(decision->verdict));
+	return statuses[decision->verdict];
 }

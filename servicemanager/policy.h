@@ -2,7 +2,8 @@
 /*
  * The policy: who may register, find, list and call which names. policy.c decides,
  * policy-parse.c reads the text of a file, and policy-load.c finds the files;
- * ipcbus-policy(5) describes them. Pure: no files, no user database, no ipc.
+ * ipcbus-policy(5) describes them. Pure: no files, no user database, no ipc. ipc-gateway uses
+ * it too, for clients on the network.
  *
  * A policy is a list of rules in the order in which they were read. The last rule that
  * matches the caller, the right and the name decides. If none matches, access is
@@ -40,6 +41,7 @@ struct policy_subject {
 	const gid_t *groups; /* besides gid */
 	size_t n_groups;
 	const char *label; /* of the security module; NULL: none */
+	char *const *certificates; /* the names in its certificate, and NULL; NULL: it has none */
 };
 
 /* Numbers of users or groups, both ends included. */
@@ -59,6 +61,8 @@ struct policy_rule {
 	struct policy_ranges users;
 	struct policy_ranges groups;
 	char *label;	 /* NULL: any */
+	char **certificates; /* patterns; NULL: any, or no certificate */
+	size_t n_certificates;
 	char **patterns; /* of names */
 	size_t n_patterns;
 	char *file;
@@ -75,6 +79,9 @@ struct policy_decision {
 struct policy_names {
 	int (*user)(const char *name, uid_t *ret_uid);
 	int (*group)(const char *name, gid_t *ret_gid);
+	/* The callers are on the network: rules are about certificates, and user() and group() are
+	 * never called. Otherwise they are processes, which have users, groups and labels. */
+	bool network;
 };
 
 struct policy;
@@ -114,5 +121,9 @@ const struct policy_rule *policy_at(const struct policy *policy, size_t i);
 /* From "register", "find", "list" or "call"; 0 for anything else. */
 enum policy_right policy_right_from(const char *text);
 const char *policy_verdict_text(enum policy_verdict verdict);
+
+/* Prints the decision and its rule, for --check-policy. Returns the exit status: 0 allowed, 3
+ * refused, 4 hidden. */
+int policy_print(const struct policy_decision *decision);
 
 #endif /* SERVICEMANAGER_POLICY_H */

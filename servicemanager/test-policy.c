@@ -43,7 +43,7 @@ static void warn(const char *file, const struct text_problem *about)
 
 static int try(struct policy *policy, const char *text)
 {
-	static const struct policy_names names = { user_named, group_named };
+	static const struct policy_names names = { user_named, group_named, /* network= */ false };
 
 	memset(&problem, 0, sizeof(problem));
 	return policy_read(policy, "test", text, strlen(text), &names, warn, &problem);
@@ -224,6 +224,7 @@ START_TEST(what_is_wrong_is_said)
 		{ "allow label \"a find *", "a quote is not closed" },
 		{ "allow label \"a\"b find *", "a closing quote must be followed by a blank" },
 		{ "allow label a\"b\" find *", "a quote must be at the beginning of a word" },
+		{ "allow certificate a find *", "only clients of ipc-gateway have certificates" },
 		{ "allow anyone find \001", "there is a control character in the line" },
 	};
 	char text[256];
@@ -236,6 +237,106 @@ START_TEST(what_is_wrong_is_said)
 		ck_assert_int_eq(try(policy, text), -EINVAL);
 		ck_assert_str_eq(problem.text, wrong[i].text);
 		ck_assert_uint_eq(problem.line, 3);
+		policy_free(policy);
+	}
+}
+END_TEST
+
+/* --- On the network ----------------------------------------------------------------------- */
+
+static int try_network(struct policy *policy, const char *text)
+{
+	static const struct policy_names names = { .network = true };
+
+	memset(&problem, 0, sizeof(problem));
+	return policy_read(policy, "test", text, strlen(text), &names, warn, &problem);
+}
+
+/* The names in the certificate of who asks: two, or one and NULL, or none. */
+static enum policy_verdict decide_for(const char *rule, const char *first, const char *second)
+{
+	char *certificates[] = { (char *)first, (char *)second, NULL };
+	struct policy_subject subject = { .certificates = certificates };
+	struct policy *policy = policy_new();
+	enum policy_verdict verdict;
+
+	ck_assert_msg(try_network(policy, rule) == 0, "%s: %s", rule, problem.text);
+	verdict = policy_decide(policy, &subject, POLICY_CALL, "a").verdict;
+	subject.certificates = NULL;
+	if (!first)
+		ck_assert_int_eq(policy_decide(policy, &subject, POLICY_CALL, "a").verdict,
+				 verdict);
+	policy_free(policy);
+	return verdict;
+}
+
+START_TEST(certificates_are_compared)
+{
+	static const struct {
+		const char *rule;
+		const char *first, *second;
+		bool allowed;
+	} all[] = {
+		{ "allow certificate a.b call *", "a.b", NULL, true },
+		{ "allow certificate a.b call *", "a.bc", NULL, false },
+		{ "allow certificate a.b call *", "a.", NULL, false },
+		{ "allow certificate a.b call *", "", NULL, false },
+		{ "allow certificate a.b call *", "A.b", NULL, false },
+		{ "allow certificate a.b call *", NULL, NULL, false },
+		{ "allow certificate a.b call *", "x", "a.b", true },
+		{ "allow certificate a.b,x call *", "x", NULL, true },
+		{ "allow certificate \"a b\" call *", "a b", NULL, true },
+		{ "allow certificate *.b call *", "a.b", NULL, true },
+		{ "allow certificate *.b call *", "a.c.b", NULL, true },
+		{ "allow certificate *.b call *", ".b", NULL, true },
+		{ "allow certificate *.b call *", "b", NULL, false },
+		{ "allow certificate *.b call *", "a.b.c", NULL, false },
+		{ "allow certificate a* call *", "a", NULL, true },
+		{ "allow certificate a* call *", "ba", NULL, false },
+		{ "allow certificate aa*aa call *", "aaa", NULL, false },
+		{ "allow certificate aa*aa call *", "aaaa", NULL, true },
+		{ "allow certificate * call *", "a", NULL, true },
+		{ "allow certificate * call *", NULL, NULL, false },
+		{ "allow anyone call *", NULL, NULL, true },
+		{ "allow anyone call *\nrefuse certificate b call *", "a", "b", false },
+		{ "allow anyone call *\nrefuse certificate b call *", "a", NULL, true },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		ck_assert_msg((decide_for(all[i].rule, all[i].first, all[i].second) ==
+			       POLICY_ALLOW) == all[i].allowed,
+			      "%s: %s", all[i].rule, all[i].first ?: "none");
+}
+END_TEST
+
+START_TEST(what_is_wrong_on_the_network_is_said)
+{
+	static const struct {
+		const char *line, *text;
+	} wrong[] = {
+		{ "allow user root call *",
+		  "clients on the network have no user, but certificates" },
+		{ "allow certificate a group 1 call *",
+		  "clients on the network have no group, but certificates" },
+		{ "allow label a call *",
+		  "clients on the network have no label, but certificates" },
+		{ "allow certificate", "\"certificate\" needs a list of names" },
+		{ "allow certificate \"\" call *", "missing name before or after a comma" },
+		{ "allow certificate a, call *", "missing name before or after a comma" },
+		{ "allow certificate a*b* call *", "more than one * in \"a*b*\"" },
+		{ "allow certificate a certificate b call *",
+		  "more than one certificate; write a list with commas" },
+		{ "allow call *", "missing who; use anyone or certificate LIST" },
+		{ "allow anyone find,register *", "clients on the network register no names" },
+		{ "allow anyone call user/%u/*", "clients on the network have no user for %u" },
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct policy *policy = policy_new();
+
+		ck_assert_int_eq(try_network(policy, wrong[i].line), -EINVAL);
+		ck_assert_str_eq(problem.text, wrong[i].text);
+		ck_assert_uint_eq(problem.line, 1);
 		policy_free(policy);
 	}
 }
@@ -367,6 +468,8 @@ int main(void)
 	tcase_add_test(tcase, labels_are_compared);
 	tcase_add_test(tcase, patterns_are_names_beginnings_and_users);
 	tcase_add_test(tcase, what_is_wrong_is_said);
+	tcase_add_test(tcase, certificates_are_compared);
+	tcase_add_test(tcase, what_is_wrong_on_the_network_is_said);
 	tcase_add_test(tcase, there_are_limits);
 	tcase_add_test(tcase, files_are_read_by_name_and_the_first_directory_wins);
 	tcase_add_test(tcase, without_files_the_built_in_rules_hold);

@@ -238,6 +238,44 @@ def link_with_certificates():
 
 
 @case
+def policy_of_links():
+    """Only sides that the policy allows may use a name, and a new policy breaks links of others."""
+    certificates()
+    rules = path('links.conf')
+
+    def write(text):
+        with open(rules, 'w') as file:
+            file.write(text)
+
+    def reload(text):
+        write(text)
+        joined.far.send(signal.SIGHUP)
+
+    own = ('--tls-cert', path('client.pem'), '--tls-key', path('client.key'), '--tls-server-ca',
+           path('ca.pem'))
+    write('allow certificate alice.example find,call test.interop\n')
+    with Joined('--tls-cert', path('server.pem'), '--tls-key', path('server.key'), '--policy', rules,
+                '--tls-client-ca', path('ca.pem'), listen='tls:localhost:0',
+                target='tls:dns:///localhost', link=own) as joined:
+        assert succeeds('Empty') == {}
+        # What the policy still allows stays: the link is not a new one.
+        reload('allow certificate alice.example find,call test.*\n')
+        joined.far.wait_for('reloaded the policy')
+        assert succeeds('Empty') == {}
+        assert 'lost the link' not in joined.near.log()
+        reload('allow certificate bob.example all *\n')
+        joined.near.wait_for('the policy does not let it use test.interop any more')
+        joined.wait(there=False)
+        joined.near.wait_for('cannot use test.interop of')
+        joined.far.wait_for('the policy does not let a linked gateway use test.interop')
+        assert not is_there()
+        # Who was refused waits for a policy that does not.
+        reload('allow certificate alice.example all *\n')
+        joined.wait()
+        assert succeeds('Empty') == {}
+
+
+@case
 def name_that_is_not_shared():
     with Joined() as joined:
         other = Program(f'{B}/gateway/ipc-gateway', '--link', f'x=other.name@{joined.address}',

@@ -14,12 +14,13 @@ import imports
 import links
 import metrics
 import peers
+import policy
 import streams
 import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, texts, attacks, across]
+MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks, across]
 
 
 def main():

@@ -39,10 +39,12 @@ def length(data):
     return bytes((size,)) if size < 128 else b'\x82' + size.to_bytes(2, 'big')
 
 
-def certificate(name, by, common_name='localhost', alternative=None):
-    """alternative: the bytes of the name that the certificate is for, if common_name cannot be it."""
+def certificate(name, by, common_name='localhost', alternative=None, more=()):
+    """alternative: the bytes of the name that the certificate is for, if common_name cannot be it.
+    more: further names."""
     alternative = common_name.encode() if alternative is None else alternative
-    entry = b'\x82' + length(alternative) + alternative
+    entry = b''.join(b'\x82' + length(each) + each
+                     for each in (alternative, *(text.encode() for text in more)))
     with open(path('extensions'), 'w') as file:
         file.write(f'subjectAltName=DER:{(b"0" + length(entry) + entry).hex()}\n')
     openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout',
