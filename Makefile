@@ -124,7 +124,7 @@ ifneq ($(ARM64),)
 $(eval $(arm64_only))
 endif
 
-.PHONY: all products help setup demo test bench install uninstall clean style \
+.PHONY: all products help setup demo test test-more bench install uninstall clean style \
   run-test FORCE $(INSTALLS)
 
 all: $(ALL) $(B)/tests.list
@@ -140,6 +140,7 @@ help:
 	  'make demo GUEST=1  the same with the driver in the kernel of a guest' \
 	  'make test        set up, build and run every test, on three kernels; ends in a' \
   '                 line of totals' \
+	  'make test-more   what make test has no time for: other compilers, analyzers, ipcctl under ASan' \
 	  'make test-uml    the tests of the driver in user-mode Linux, which checks itself' \
 	  'make test-debug  that, and in a kernel with KASAN and two processors what it finds alone' \
   'make test-debug-more  the same with KCSAN and KMSAN' \
@@ -171,6 +172,8 @@ $(B)/tests.list: FORCE
 	@mkdir -p $(@D)
 	@{ printf 'unit %s\n' $(UNIT_TESTS); printf 'raw %s\n' $(GUEST_RAW_TESTS); \
 	   printf 'guest %s\n' $(GUEST_TESTS); printf 'debug %s\n' $(DEBUG_TESTS); \
+	   printf 'more-unit %s\n' $(MORE_UNIT_TESTS); \
+	   printf 'more-guest %s\n' $(MORE_GUEST_TESTS); \
 	   printf 'file %s\n' $(GUEST_FILES); \
 	 } | grep ' .' >$@.new || :
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
@@ -217,6 +220,10 @@ bench: $(B)/setup-build.done
 	@bench/run $(if $(FORMAT),--format $(FORMAT))
 
 export B KERNEL MORE_KERNELS
+
+test-more: setup
+	+@$(MAKE) $(JOBS) all
+	@tests/run --more
 
 run-test: all more-drivers $(if $(ARM64),,i386-tests)
 	@$(if $(ARM64),TEST_TIMEOUT=360 )tests/run --guests 2 $(MORE_KERNELS:%=--also %)

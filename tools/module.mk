@@ -2,8 +2,8 @@
 #
 # ipcctl. Unit tests are tests/test-*.c; they run on the host and link everything but main.o.
 # tests/live-* run the program itself in the guest, with a servicemanager or, live-doctor,
-# without. asan/ has all of it once more, with the sanitizers of tests/env/host; where it is
-# built, the live tests run there alone, for a second run in the guest would find nothing more.
+# without. asan/ has all of it once more, with the sanitizers of tests/env/host. The live tests
+# under these take six minutes in the guest, and are for `make test-more`.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
@@ -109,6 +109,7 @@ ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOO
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
 	tools/tests/test-limits tools/tests/test-many tools/tests/test-mock
 GUEST_RAW_TESTS += tools/tests/live-doctor
+GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many
 PRODUCTS += $(IPCCTL)
 INSTALLS += install-tools
@@ -116,8 +117,6 @@ INSTALLS += install-tools
 ifneq ($(filter asan,$(HOST_WAYS)),)
 ALL += $(TOOLS)/asan/ipcctl $(TOOLS_ASAN_TESTS) $(TOOLS_ASAN_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_ASAN_TESTS)
-GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)
+MORE_GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)
 GUEST_FILES += $(TOOLS)/asan/ipcctl
-else
-GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 endif

@@ -2,12 +2,15 @@
 #
 # The static checks: what can be said about the sources without running them.
 # Each script here is a test; `make check-static` runs them alone. They keep
-# what they build in $(B)/static, apart from all else.
+# what they build in $(B)/static, apart from all else. Those that compile or analyze
+# everything once more are for `make test-more`.
 
-STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths words sizes includes layers headers abi features readme guide forge runner guests build gcc clang tidy \
-	driver kernel-style kernel-doc calls)
+STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths words sizes includes layers headers abi features readme guide forge runner guests build driver \
+	kernel-style kernel-doc calls)
+STATIC_MORE_CHECKS := $(addprefix tests/suite/static/,gcc clang tidy analyzer)
 
 UNIT_TESTS += $(STATIC_CHECKS)
+MORE_UNIT_TESTS += $(STATIC_MORE_CHECKS)
 
 .PHONY: check-static run-check-static user-space
 
@@ -15,9 +18,9 @@ check-static: setup
 	+@$(MAKE) run-check-static
 
 run-check-static: $(B)/tests.list
-	@tests/run --host '^unit tests/suite/static/'
+	@tests/run --host ' tests/suite/static/'
 
 # What `make all` builds of C for user space, as make variables say. Code that
 # brings its own compilers and options along is left to itself.
 user-space:
-	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(FUZZ_B)/test-mutate $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/%,$(ALL))
+	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(FUZZ_B)/test-mutate $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/% $(B)/rust/built,$(ALL))
