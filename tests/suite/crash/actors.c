@@ -283,6 +283,7 @@ int actor_main(struct peer *self, void *arg)
 	pthread_t thread[2];
 
 	(void)self;
+	peer_report_nothing();
 	life = arg;
 	signal(SIGSEGV, gone);
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = interrupted }, NULL);
