@@ -4,7 +4,7 @@
  * server of one thread each, reach each other and make one round trip.
  *
  * main.c forks the two, lets the client run the rounds and reads the clock;
- * a transport (futex.c, pipe.c, socket.c, binder.c, ipcbus.c, typed.c) never
+ * a transport (futex.c, pipe.c, socket.c, binder.c, ipcbus.c, typed.c and others) never
  * measures, never prints but for bench_fail(), never allocates in a round.
  *
  * A case is one of two shapes:
@@ -104,14 +104,20 @@ struct bench_transport {
 	int (*round)(struct bench_case *c);
 };
 
-extern const struct bench_transport bench_futex;
+extern const struct bench_transport bench_futex, bench_shared, bench_file;
 extern const struct bench_transport bench_pipe;
 extern const struct bench_transport bench_stream;
 extern const struct bench_transport bench_seqpacket;
+extern const struct bench_transport bench_protobuf;
 extern const struct bench_transport bench_binder;
 extern const struct bench_transport bench_ipcbus;
 extern const struct bench_transport bench_typed, bench_blob;
 extern const struct bench_transport bench_daemon, bench_daemon_typed, bench_daemon_blob;
+extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;
+extern const struct bench_transport bench_grpc;
+
+/* What this program measures, in the order of its lines; NULL at the end. */
+extern const struct bench_transport *const bench_transports[];
 
 /* For create: libipc's bus is ipcbusd's, which is started first. Each case is a process. */
 int bench_daemon_start(struct bench_case *c);

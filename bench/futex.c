@@ -1,34 +1,80 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two futexes in a shared page: each side counts up its own word, wakes the
- * other and sleeps on the other's word. No payload moves; this is what two
- * wake-ups and two sleeps by system call cost, the least that any transport
- * without a system call of its own can cost on one CPU.
+ * Two futexes in memory that both share: each side counts up its own word, wakes the
+ * other and sleeps on the other's word.
+ *
+ *   futex        no payload moves; this is what two wake-ups and two sleeps by system call cost,
+ *                the least that any transport without a system call of its own can cost on one CPU
+ *   shared, file the client copies the request into the memory, and the server four bytes back. The
+ *                memory is anonymous or a file's. Nothing keeps one from changing what the other
+ *                reads, and nobody hears when one dies.
  */
 #include "bench.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define PAGE 4096
+
+/**
+ * struct futex_state - what both share
+ * @words: [0] the client's count, [1] the server's
+ * @request: of a transport with a payload: the request
+ * @reply: and the reply
+ * @rounds: so many
+ */
 struct futex_state {
-	_Atomic uint32_t *words;	/* [0] the client's count, [1] the server's */
+	_Atomic uint32_t *words;
+	void *request;
+	void *reply;
 	uint32_t rounds;
 };
 
-static int futex_create(struct bench_case *c)
+/* fd: the file's, or -1. Its pages are there before the first round. */
+static int share(struct bench_case *c, int fd, size_t size)
 {
 	struct futex_state *s = c->state;
-	void *page;
+	char *memory;
 
-	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
+	memory = mmap(NULL, PAGE + size, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_POPULATE | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+	if (memory == MAP_FAILED)
 		return -errno;
-	s->words = page;
+	s->words = (void *)memory;
+	if (size) {
+		s->reply = memory + PAGE / 2;
+		s->request = memory + PAGE;
+	}
 	return 0;
+}
+
+static int futex_create(struct bench_case *c)
+{
+	return share(c, -1, 0);
+}
+
+static int shared_create(struct bench_case *c)
+{
+	return share(c, -1, BENCH_MAX_SIZE);
+}
+
+static int file_create(struct bench_case *c)
+{
+	char path[] = "/tmp/bench.XXXXXX";
+	int fd = mkstemp(path), r;
+
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	r = ftruncate(fd, PAGE + BENCH_MAX_SIZE) < 0 ? -errno : share(c, fd, BENCH_MAX_SIZE);
+	close(fd);
+	return r;
 }
 
 static int futex(_Atomic uint32_t *word, int operation, uint32_t value)
@@ -61,6 +107,8 @@ static int futex_serve(struct bench_case *c)
 	while (r == 0) {
 		s->rounds++;
 		r = futex_await(s, 0);
+		if (r == 0 && s->reply)
+			memcpy(s->reply, s->request, BENCH_REPLY_SIZE);
 		if (r == 0)
 			r = futex_notify(s, 1);
 	}
@@ -73,6 +121,8 @@ static int futex_round(struct bench_case *c)
 	int r;
 
 	s->rounds++;
+	if (s->request)
+		memcpy(s->request, c->request, c->size);
 	r = futex_notify(s, 0);
 	if (r < 0)
 		return r;
@@ -85,6 +135,24 @@ const struct bench_transport bench_futex = {
 	.state_size = sizeof(struct futex_state),
 	.max_size = 4,
 	.create = futex_create,
+	.serve = futex_serve,
+	.round = futex_round,
+};
+
+const struct bench_transport bench_shared = {
+	.name = "shared",
+	.call = "call",
+	.state_size = sizeof(struct futex_state),
+	.create = shared_create,
+	.serve = futex_serve,
+	.round = futex_round,
+};
+
+const struct bench_transport bench_file = {
+	.name = "file",
+	.call = "call",
+	.state_size = sizeof(struct futex_state),
+	.create = file_create,
 	.serve = futex_serve,
 	.round = futex_round,
 };

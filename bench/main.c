@@ -24,12 +24,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct bench_transport *const transports[] = {
-	&bench_ipcbus,	     &bench_typed,	 &bench_blob,	&bench_daemon,
-	&bench_daemon_typed, &bench_daemon_blob, &bench_futex,	&bench_pipe,
-	&bench_seqpacket,    &bench_stream,	 &bench_binder,
-};
-
 static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };
 static const unsigned int batches[] = { 1, 16 };
 
@@ -64,6 +58,7 @@ static const struct bench_beside besides[] = {
  * @trace: instead of measuring, mark so many rounds for the tracer
  * @events: also print interrupts and context switches
  * @now: do not wait until what has booted is idle
+ * @any: it is no mistake if this program has none of these cases
  */
 struct options {
 	const char *transport;
@@ -72,6 +67,7 @@ struct options {
 	unsigned int trace;
 	bool events;
 	bool now;
+	bool any;
 };
 
 static char request[BENCH_MAX_SIZE];
@@ -348,10 +344,21 @@ static int run_transport(const struct bench_transport *transport, const struct o
 
 static int usage(void)
 {
-	fputs("usage: bench [-en] [-t TRANSPORT,...] [-c CASE,...] [-s BYTES] [-p ROUNDS]\n"
+	const char *between = "";
+
+	fputs("usage: bench [-ein] [-t TRANSPORT,...] [-c CASE,...] [-s BYTES] [-p ROUNDS]\n"
 	      "  -e  also interrupts that CPUs sent each other and context switches, a call\n"
+	      "  -i  if there is none of these cases, say nothing; the status is 3\n"
 	      "  -n  now, without the idle seconds that follow the boot of a guest\n"
-	      "  -t  only ipcbus, ipcbusd, futex, pipe, stream, seqpacket or binder\n"
+	      "  -t  only these, of which there are: ",
+	      stderr);
+	for (const struct bench_transport *const *t = bench_transports; *t; t++) {
+		if (t > bench_transports && !strcmp(t[0]->name, t[-1]->name))
+			continue;
+		fprintf(stderr, "%s%s", between, (*t)->name);
+		between = ", ";
+	}
+	fputs("\n"
 	      "  -c  only call, typed, blob, oneway, oneway16, mean, think, work, nap, hog,\n"
 	      "      clients2, clients4 or clients16\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"
@@ -364,10 +371,13 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "ent:c:s:p:")) >= 0) {
+	while ((c = getopt(argc, argv, "eint:c:s:p:")) >= 0) {
 		switch (c) {
 		case 'e':
 			o->events = true;
+			break;
+		case 'i':
+			o->any = true;
 			break;
 		case 'n':
 			o->now = true;
@@ -401,15 +411,15 @@ int main(int argc, char **argv)
 	memset(request, 'x', sizeof(request));
 	if (!o.now)
 		sleep(SETTLE_SECONDS);
-	for (size_t i = 0; i < ARRAY_SIZE(transports); i++) {
-		if (!o.transport && transports[i]->exists && !transports[i]->exists())
+	for (const struct bench_transport *const *t = bench_transports; *t; t++) {
+		if (!o.transport && (*t)->exists && !(*t)->exists())
 			continue;
-		r = run_transport(transports[i], &o);
+		r = run_transport(*t, &o);
 		if (r < 0)
 			return 1;
 		n += r;
 	}
 	if (n == 0)
-		return usage();
+		return o.any ? 3 : usage();
 	return 0;
 }

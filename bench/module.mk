@@ -1,30 +1,38 @@
 # SPDX-License-Identifier: MIT
 #
-# The benchmark: a guest program, and for bench/profile a QEMU plugin
-# (tracer.so) with the program that reads what it wrote (fold).
+# The benchmark: a guest program, another one for peers with large libraries (bench-peers), and for
+# bench/profile a QEMU plugin (tracer.so) with the program that reads what it wrote (fold).
 
 BENCH := $(B)/bench
-BENCH_NAMES := main measure futex pipe socket stream binder ipcbus typed daemon
+BENCH_NAMES := main measure transports futex pipe socket stream protobuf binder ipcbus typed daemon
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
+BENCH_PEERS_NAMES := main measure peers dbus grpc
+BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o
+# Of the gateway: without gRPC's C core there are no such peers.
+BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
 
-ALL += $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so
+ALL += $(BENCH)/bench $(BENCH_PEERS) $(BENCH)/fold $(BENCH)/tracer.so
 UNIT_TESTS += bench/test-guard
 
 # What `make bench` needs, and no more: it is also run while the rest changes.
 .PHONY: bench-programs
-bench-programs: $(BENCH)/bench $(BENCH)/fold $(BENCH)/tracer.so $(DRIVER_KO) $(IPCBUSD) $(B)/tests.list
+bench-programs: $(BENCH)/bench $(BENCH_PEERS) $(BENCH)/fold $(BENCH)/tracer.so $(DRIVER_KO) $(IPCBUSD) $(B)/tests.list
 
 $(BENCH)/%.o: bench/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(BENCH)/typed.o $(BENCH)/daemon.o: $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
+$(addprefix $(BENCH)/,typed.o daemon.o protobuf.o grpc.o): $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MMD -MP -c -o $@ $<
 
 $(BENCH)/bench: $(BENCH_OBJECTS) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ $(PROTOBUF_C_LIBS)
+
+$(BENCH)/bench-peers: $(BENCH_PEERS_OBJECTS) $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ -lgrpc -lgpr $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 
 $(BENCH)/fold: $(BENCH)/fold.o $(BENCH)/symbols.o
 	$(call msg,LD,$@)

@@ -40,7 +40,7 @@ static int stream_create(struct bench_case *c)
 	return socket_create(c, SOCK_STREAM);
 }
 
-static int seqpacket_create(struct bench_case *c)
+int stream_create_seqpacket(struct bench_case *c)
 {
 	return socket_create(c, SOCK_SEQPACKET);
 }
@@ -60,7 +60,7 @@ const struct bench_transport bench_seqpacket = {
 	.call = "call",
 	.state_size = sizeof(struct stream_state),
 	.has_oneway = true,
-	.create = seqpacket_create,
+	.create = stream_create_seqpacket,
 	.serve = stream_serve,
 	.round = stream_round,
 };

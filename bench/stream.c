@@ -14,11 +14,11 @@ enum { CLIENT, SERVER };
 
 int stream_init(struct stream_state *s)
 {
-	s->buffer = malloc(BENCH_MAX_SIZE);
+	s->buffer = malloc(STREAM_BUFFER_SIZE);
 	if (!s->buffer)
 		return -ENOMEM;
 	/* Its pages are there before the first round. */
-	memset(s->buffer, 0, BENCH_MAX_SIZE);
+	memset(s->buffer, 0, STREAM_BUFFER_SIZE);
 	return 0;
 }
 

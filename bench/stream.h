@@ -2,18 +2,22 @@
 /*
  * Round trips over a pair of fds that are written to and read from: pipe.c and
  * socket.c set them up. The receiver knows the sizes, so nothing is framed; a
- * message is copied out, since a read() can do nothing else.
+ * message is copied out, since a read() can do nothing else. protobuf.c sends packed
+ * messages over them.
  */
 #ifndef BENCH_STREAM_H
 #define BENCH_STREAM_H
 
 #include "bench.h"
 
+/* The largest payload, and what a message has around it. */
+#define STREAM_BUFFER_SIZE (BENCH_MAX_SIZE + 64)
+
 /**
  * struct stream_state - both ends, inherited by both processes
  * @in: [0] the client reads, [1] the server reads
  * @out: likewise, written
- * @buffer: where messages are read to
+ * @buffer: where messages are read to, STREAM_BUFFER_SIZE bytes
  */
 struct stream_state {
 	int in[2];
@@ -22,6 +26,8 @@ struct stream_state {
 };
 
 int stream_init(struct stream_state *s);
+/* For create: a pair of sockets of type seqpacket. */
+int stream_create_seqpacket(struct bench_case *c);
 int stream_serve(struct bench_case *c);
 int stream_round(struct bench_case *c);
 

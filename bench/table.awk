@@ -7,7 +7,8 @@ BEGIN {
 	columns = split("call:4 call:4096 call:65536 call:262144 call:1048576 oneway:64 oneway16:64", column, " ")
 	split("4 B|4 KB|64 KB|256 KB|1 MB|oneway|in 16s", title, "|")
 	besides = split("mean think work nap hog clients2 clients4 clients16", beside, " ")
-	rows = split("ipcbus ipcbus-typed ipcbus-blob futex pipe seqpacket stream binder", row, " ")
+	rows = split("ipcbus ipcbus-typed ipcbus-blob ipcbusd ipcbusd-typed ipcbusd-blob futex shared file pipe " \
+		"seqpacket stream binder seqpacket-typed sd-bus-typed dbus-broker-typed grpc-typed", row, " ")
 }
 
 {
@@ -26,7 +27,7 @@ function commas(n,  text) {
 }
 
 function line(label, cells, n,  i) {
-	printf "%-14s", label
+	printf "%-18s", label
 	for (i = 1; i <= n; i++)
 		printf "%10s", cells[i]
 	print ""
@@ -51,23 +52,27 @@ function print_row(name,  cells, i, any) {
 		return
 	for (i = 1; i <= columns; i++)
 		cells[i] = (name, column[i]) in figure ? commas(figure[name, column[i]]) : "-"
-	sub("-", ", ", name)
+	sub(/-(typed|blob)$/, ", &", name)
+	sub(", -", ", ", name)
 	line(name, cells, columns)
 }
 
-# Ours beside the smallest of the others'.
-function print_ratio(  cells, i, j, best, n) {
+# Ours beside the smallest of the others' of the same kind. Memory that both may write is no
+# other: nobody checks what is in it.
+function print_ratio(label, ours, typed,  cells, i, j, best, n, any) {
 	for (i = 1; i <= columns; i++) {
 		best = 0
 		for (j = 1; j <= rows; j++) {
 			n = figure[row[j], column[i]]
-			if (row[j] !~ /^ipcbus/ && n && (!best || n < best))
+			if (row[j] !~ /^(ipcbus|shared$|file$)/ && (row[j] ~ /-typed$/) == typed && n && (!best || n < best))
 				best = n
 		}
-		n = figure["ipcbus", column[i]]
+		n = figure[ours, column[i]]
 		cells[i] = n && best ? sprintf("%.2f", n / best) : "-"
+		any = any || cells[i] != "-"
 	}
-	line("ratio", cells, columns)
+	if (any)
+		line(label, cells, columns)
 }
 
 END {
@@ -79,15 +84,20 @@ END {
 	for (i = 1; i <= rows; i++)
 		print_row(row[i])
 	print ""
-	print_ratio()
+	print_ratio("ratio", "ipcbus", 0)
+	print_ratio("ratio, typed", "ipcbus-typed", 1)
 	print ""
 	line("4 B, means", beside, besides)
 	print_besides()
 	print ""
-	print "ratio        ipcbus (raw ioctl) to the best of the others: below 1 is better."
+	print "ratio        ipcbus (raw ioctl) to the best of the others, and its generated stubs to the"
+	print "             best of the others that are typed: below 1 is better. Not beside shared and"
+	print "             file, memory that both may write: nobody checks what is in it."
 	print "request of   Two processes of one thread each on one CPU; the reply has 4 bytes."
 	print "             The request was written before; its receiver does not look into it,"
 	print "             but a read() has to copy it. A futex moves no payload."
+	print "typed        a message with bytes there, one with a number back. seqpacket: protobuf-c by"
+	print "             hand. sd-bus: two connections of D-Bus without a bus. grpc: the C core."
 	print "oneway       64 bytes there, then 64 bytes back, per message: sent, woken up for,"
 	print "             received and released. In 16s: sixteen there, then sixteen back."
 	print "binder       raw ioctl, freeing in the write that sends; no objects."
