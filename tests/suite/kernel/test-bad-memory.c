@@ -198,6 +198,19 @@ START_TEST(replies_without_a_place)
 }
 END_TEST
 
+/* Each ioctl that writes its structure is in replied[], by one request at least. */
+START_TEST(each_ioctl_with_outputs_is_replied)
+{
+	for (size_t i = 0; i < REQUESTS; i++) {
+		bool found = !(_IOC_DIR(requests[i].cmd) & _IOC_READ);
+
+		for (size_t j = 0; j < ARRAY_SIZE(replied); j++)
+			found |= requests[replied[j].request].cmd == requests[i].cmd;
+		ck_assert_msg(found, "%s is not in replied[]", requests[i].name);
+	}
+}
+END_TEST
+
 /* --- Memory that changes, or goes, while it is read ------------------------------ */
 
 enum { ARGS, TEXT, OBJECTS, PARTS_PAGE, IDS, SENDS, PAGES };
@@ -531,6 +544,7 @@ int main(void)
 	tcase_add_test(tc, batch_that_ends_half_way);
 	tcase_add_test(tc, structures_that_end_half_way);
 	tcase_add_loop_test(tc, replies_without_a_place, 0, ARRAY_SIZE(replied));
+	tcase_add_test(tc, each_ioctl_with_outputs_is_replied);
 
 	tc = add_case(s, "changing", setup_there);
 	tcase_add_loop_test(tc, memory_that_changes, 0, ARRAY_SIZE(shakies));

@@ -288,6 +288,19 @@ START_TEST(accepted)
 }
 END_TEST
 
+/* A request that is in no go would be tried by nobody while it works. */
+START_TEST(each_request_is_in_a_go)
+{
+	unsigned int n[REQUESTS + 1] = { 0 };
+
+	for (size_t go = 0; go < ARRAY_SIZE(goes); go++)
+		for (const enum request *request = goes[go]; *request < REQUESTS; request++)
+			n[*request]++;
+	for (size_t i = 0; i < REQUESTS; i++)
+		ck_assert_msg(n[i] == 1, "%s is %u times in goes[]", requests[i].name, n[i]);
+}
+END_TEST
+
 /* --- By another process ------------------------------------------------------------ */
 
 static int child_of_the_opener(void)
@@ -340,6 +353,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, refused, 0, STATES);
 	tcase_add_loop_test(tc, accepted, 0, 2 * STATES);
+	tcase_add_test(tc, each_request_is_in_a_go);
 	tcase_add_test(tc, requests_after_fork);
 	return suite_main(s);
 }
