@@ -24,13 +24,15 @@
  *   base64.c      bytes in JSON
  *   wire.c        bytes of protobuf
  *   screen.c      a terminal and its keys
+ *   call-stream.c methods with streams, for verb-call.c
  *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes
  *   mock.c        what a mock service expects and replies
  *   monitor.c     receives the driver's records
  *   capture.c     records in a file
- *   report.c      all that is known of a bus
  *   resend.c      sends the calls of such a file once more
+ *   report.c      all that is known of a bus
+ *   dumps.c       the dumps of many services at once
  *   traffic.c     sums over records
  *   trace-*.c     tracepoints as a timeline
  *   doctor-*.c    facts about the system, and checks of them

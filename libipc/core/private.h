@@ -9,7 +9,7 @@
  *   async.c      calls that nobody waits for
  *   entry.c      objects and fds <-> the driver's object table
  *   thread.c     the state of a thread for a connection; the exchange
- *   device.c     the driver
+ *   device.c     the driver; device-daemon.c, device-socket.c ipcbusd in its place
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
@@ -21,7 +21,8 @@
  * watches of proxies; slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c,
  * stream-*.c and raw-stream.c streams; wire.c the few messages of the library itself;
  * writable.c senders that wait for space; backlog.c what is left to serving threads; timer.c
- * what they do at a time; peers.c what a user may hold of an object.
+ * what they do at a time; peers.c what a user may hold of an object; frame.c the parts of a
+ * message around its bytes.
  *
  * typed/ adds messages: see typed/typed.h. It uses core/, which knows nothing of it.
  *
