@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libipc: calls between processes through /dev/ipcbus.
+ * libipc: calls between processes on a bus: /dev/ipcbus, a mounted one, or ipcbusd's.
  *
  *     client:  proxy -> generated echo_say() -> driver
  *     server:  driver -> ipc_run() or ipc_process() -> handler -> reply
@@ -67,8 +67,8 @@
  *               fails with -EINVAL. What the program sets and this library does not know fails
  *               with -E2BIG. Structures that the library passes to the program grow too.
  *   Side effects  The library never aborts, installs no signal handlers, and prints
- *               nothing except in ipc_fail(). It starts threads only as far as
- *               ipc_set_threads() allows. Those threads block all signals.
+ *               nothing except in ipc_fail() and ipc_fail_open(). It starts threads only as
+ *               far as ipc_set_threads() allows. Those threads block all signals.
  *
  * Errors. An errno has the meaning below, except where a function lists another;
  * ipc_strerror() has these texts. Functions list the errors that are specific to them. Every
