@@ -119,6 +119,14 @@ void builtins_changed(struct builtins *builtins)
 	pthread_mutex_unlock(&builtins->lock);
 }
 
+void builtins_stop(struct builtins *builtins)
+{
+	pthread_mutex_lock(&builtins->lock);
+	for (struct talk *talk = builtins->first; talk; talk = talk->next)
+		status_say(talk->call, NET_UNAVAILABLE, "the gateway ends");
+	pthread_mutex_unlock(&builtins->lock);
+}
+
 /* --- Calls ------------------------------------------------------------------------------ */
 
 static void reflect(struct talk *talk, const void *request, size_t size)

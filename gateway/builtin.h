@@ -29,6 +29,9 @@ const struct net_counts *builtins_counts(const struct builtins *builtins);
 /* What is behind a name has changed, or who may find it. */
 void builtins_changed(struct builtins *builtins);
 
+/* End those that watch. */
+void builtins_stop(struct builtins *builtins);
+
 /* reflection.c: the reply to a request of a call. */
 void reflection_reply(struct exports *exports, const struct net_call *call, const void *request,
 		      size_t size, struct wire_buffer *reply);

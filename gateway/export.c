@@ -404,6 +404,11 @@ void exports_review(struct exports *exports)
 	builtins_changed(exports->builtins);
 }
 
+void exports_stop(struct exports *exports)
+{
+	builtins_stop(exports->builtins);
+}
+
 void exports_each(struct exports *exports, const struct net_call *call,
 		  void (*see)(const struct target *target, void *userdata), void *userdata)
 {

@@ -43,6 +43,9 @@ enum export_state exports_has(struct exports *exports, const struct net_call *ca
 /* The policy has changed: those that watch health get what they may see now. */
 void exports_review(struct exports *exports);
 
+/* End the calls that never end by themselves, which watch health. After net_stop(). */
+void exports_stop(struct exports *exports);
+
 /* Call see for each service that somebody serves now and the peer of the call may list. It must not
  * block. */
 void exports_each(struct exports *exports, const struct net_call *call,

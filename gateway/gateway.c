@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ipc/ipc.h>
@@ -30,6 +31,11 @@
 
 /* So many of the largest messages fit into the region at the same time. */
 #define REGION_MESSAGES 4
+
+/* While it drains: how often it looks for open calls, and how long clients without calls may take
+ * to close their connections. */
+#define DRAIN_STEP_MSEC 50
+#define LINGER_MSEC	500
 
 struct gateway {
 	const struct gateway_options *options;
@@ -192,6 +198,34 @@ static int wait_for(struct gateway *gateway, int msec)
 	return n > 0 ? 0 : -1;
 }
 
+static int64_t now_msec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Until the last call has ended, the time for that is over, or a second signal comes. A connection
+ * that stays without calls is one of a client that does not take its end. */
+static void wait_drained(struct gateway *gateway)
+{
+	int64_t now = now_msec(), end = now + (int64_t)gateway->options->drain_seconds * 1000;
+	int64_t idle_since = now;
+	int number = -1;
+
+	while (number < 0 && now < end && now - idle_since < LINGER_MSEC) {
+		number = wait_for(gateway, DRAIN_STEP_MSEC);
+		if (number == SIGHUP) {
+			reload(gateway);
+			number = -1;
+		}
+		now = now_msec();
+		if (!net_is_idle(gateway->net))
+			idle_since = now;
+	}
+}
+
 /* Calls that are open may end within the time for that; a second signal ends them at once. */
 static void drain(struct gateway *gateway)
 {
@@ -199,9 +233,9 @@ static void drain(struct gateway *gateway)
 	if (gateway->links)
 		links_stop(gateway->links);
 	net_stop(gateway->net);
+	exports_stop(gateway->exports);
 	if (gateway->failed == 0)
-		while (wait_for(gateway, (int)gateway->options->drain_seconds * 1000) == SIGHUP)
-			reload(gateway);
+		wait_drained(gateway);
 	net_cancel_all(gateway->net);
 	pthread_join(gateway->net_thread, NULL);
 	ipc_stop(gateway->ipc);
@@ -371,6 +405,7 @@ static int open_links(struct gateway *gateway, const struct net_pem *pem)
 		.message_size = options->limits.message_size,
 		.max_calls = options->max_calls,
 		.guard = gateway->guard,
+		.peers = gateway->peers,
 		.users = gateway->users,
 		.pem = pem,
 	};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls and oneways across a link: see link-private.h.
+ * Calls across a link: see link-private.h. Oneways are in link-oneway.c.
  *
  * A call from the bus is pending: its thread waits in the handler, and makes the calls that come
  * back meanwhile as a part of it. A call from the other side is served: a worker, or such a thread,
@@ -37,6 +37,8 @@ struct served {
 	struct arrived *arrived;
 	struct ipc_proxy *proxy;
 	struct ipc_cancellation *cancellation;
+	bool counted;		/* for link_end_call() */
+	struct peer *peer;
 };
 
 /* What this thread serves for the other side. */
@@ -316,109 +318,6 @@ static int serve_call(struct link *link, struct ipc_call *call, struct link_fram
 	return r;
 }
 
-/* --- Oneways from the bus ----------------------------------------------------------------- */
-
-static bool may_send(const struct remote *remote, size_t size)
-{
-	const struct link *link = remote->link;
-
-	if (link->out_bytes > OUT_BYTES_MAX)
-		return false;
-	/* The other side may have taken as many, and not said so yet: took_locked(). */
-	if (remote->oneways < ONEWAYS_MAX / 2 && remote->oneway_bytes < ONEWAY_BYTES_MAX / 2)
-		return true;
-	return remote->oneways < ONEWAYS_MAX && remote->oneway_bytes + size <= ONEWAY_BYTES_MAX;
-}
-
-static void send_oneway_locked(struct remote *remote, const struct ipc_raw_message *message)
-{
-	struct link_frame frame = { .kind = LINK_ONEWAY,
-				    .target = remote->number,
-				    .code = message->code,
-				    .data = message->data,
-				    .data_size = message->size };
-	int r = table_put_locked(remote->link, &frame, message->entries, message->n_entries);
-
-	if (r < 0) {
-		link_break_locked(remote->link, "no memory");
-		return;
-	}
-	remote->oneways++;
-	remote->oneway_bytes += message->size;
-	link_send_locked(remote->link, &frame);
-	table_sent_locked(remote->link, &frame);
-}
-
-/* The kernel delivers the next oneway to the object when this one is released. */
-static int serve_oneway(struct remote *remote, struct ipc_call *call,
-			const struct ipc_raw_message *message)
-{
-	struct link *link = remote->link;
-
-	pthread_mutex_lock(&link->lock);
-	if (message->size + LINK_FRAME_EXTRA > link->peer_size) {
-		/* A oneway that fails is dropped. */
-	} else if (may_send(remote, message->size)) {
-		send_oneway_locked(remote, message);
-	} else if (!link->broken) {
-		remote->held = ipc_call_ref(call);
-		remote->held_message = message;
-		link->held++;
-	}
-	pthread_mutex_unlock(&link->lock);
-	return 0;
-}
-
-static struct ipc_call *send_held_locked(struct link *link)
-{
-	struct remote *remote;
-	struct ipc_call *call;
-
-	for (size_t i = 0; link->held && i < link->remotes.n_slots; i++) {
-		remote = link->remotes.slots[i].value;
-		if (!remote || !remote->held || link->broken ||
-		    !may_send(remote, remote->held_message->size))
-			continue;
-		send_oneway_locked(remote, remote->held_message);
-		call = remote->held;
-		remote->held = NULL;
-		link->held--;
-		return call;
-	}
-	return NULL;
-}
-
-void oneways_send_held(struct link *link)
-{
-	struct ipc_call *call;
-
-	do {
-		pthread_mutex_lock(&link->lock);
-		call = send_held_locked(link);
-		pthread_mutex_unlock(&link->lock);
-		ipc_call_unref(call);
-	} while (call);
-}
-
-void taken_arrived(struct link *link, const struct link_frame *frame)
-{
-	struct remote *remote;
-
-	pthread_mutex_lock(&link->lock);
-	remote = map_get(&link->remotes, frame->target);
-	/* One that is gone was not waiting for anything. */
-	if (remote) {
-		if (frame->count > remote->oneways || frame->size > remote->oneway_bytes) {
-			link_break_locked(link, "it took oneways that were not sent");
-		} else {
-			remote->oneways -= (unsigned int)frame->count;
-			remote->oneway_bytes -= frame->size;
-		}
-	}
-	pthread_mutex_unlock(&link->lock);
-	oneways_send_held(link);
-}
-
 int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	struct remote *remote = userdata;
@@ -428,7 +327,7 @@ int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 				    .data_size = request->size };
 
 	if (ipc_call_is_oneway(call))
-		return serve_oneway(remote, call, request);
+		return remote_serve_oneway(remote, call, request);
 	return serve_call(remote->link, call, &frame, request);
 }
 
@@ -436,6 +335,8 @@ int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 static void served_free(struct served *served)
 {
+	if (served->counted)
+		link_end_call(served->job.link, served->peer);
 	ipc_cancellation_unref(served->cancellation);
 	ipc_proxy_unref(served->proxy);
 	arrived_free(served->arrived);
@@ -559,6 +460,10 @@ void call_arrived(struct link *link, struct arrived *arrived)
 	served->arrived = arrived;
 	served->job = (struct job){ .link = link, .run = served_run, .drop = served_drop };
 	r = ipc_cancellation_new(link->ipc, &served->cancellation);
+	if (r == 0) {
+		r = link_begin_call(link, &served->peer);
+		served->counted = r == 0;
+	}
 	pthread_mutex_lock(&link->lock);
 	export = table_find_locked(link, arrived->frame.target);
 	if (!export || !id || map_get(&link->serving, id)) {
@@ -605,161 +510,6 @@ void reply_arrived(struct link *link, struct arrived *arrived)
 	pthread_mutex_unlock(&link->lock);
 	if (!pending)
 		arrived_free(arrived);
-}
-
-/* --- Oneways from the other side ---------------------------------------------------------- */
-
-/* 0: it is on its way, or dropped. */
-static int pass_oneway(struct ipc_proxy *proxy, struct arrived *arrived)
-{
-	const struct ipc_raw_message message = { .code = arrived->frame.code,
-						 .data = arrived->frame.data,
-						 .size = arrived->frame.data_size,
-						 .entries = arrived->entries.all,
-						 .n_entries = arrived->entries.n };
-
-	return ipc_raw_oneway(proxy, &message, NULL) == -EAGAIN ? -EAGAIN : 0;
-}
-
-/* Says so when that is of use: half of what may be on its way. */
-static void took_locked(struct export *export, size_t size)
-{
-	export->taken++;
-	export->taken_bytes += size;
-	if (export->released)
-		return;
-	if (export->taken < ONEWAYS_MAX / 2 && export->taken_bytes < ONEWAY_BYTES_MAX / 2)
-		return;
-	link_send_locked(export->link, &(struct link_frame){ .kind = LINK_TAKEN,
-							     .target = export->number,
-							     .count = export->taken,
-							     .size = export->taken_bytes });
-	export->taken = 0;
-	export->taken_bytes = 0;
-}
-
-static size_t cost_of(const struct arrived *arrived)
-{
-	return arrived->frame.data_size + sizeof(*arrived);
-}
-
-/* The first of those that wait. It stays in the list while it is sent: what comes waits behind
- * it. */
-static int retry(struct link *link, uint64_t number)
-{
-	struct arrived *arrived = NULL;
-	struct export *export;
-	bool gone = false;
-	int r = -ENOENT;
-
-	pthread_mutex_lock(&link->lock);
-	export = map_get(&link->exports, number);
-	arrived = export ? export->waiting : NULL;
-	if (arrived)
-		r = pass_oneway(export->proxy, arrived);
-	if (arrived && r == 0) {
-		export->waiting = arrived->next;
-		if (!export->waiting)
-			export->last_waiting = &export->waiting;
-		export->n_waiting--;
-		export->waiting_bytes -= arrived->frame.data_size;
-		link->oneway_bytes -= cost_of(arrived);
-		took_locked(export, arrived->frame.data_size);
-		gone = table_drained_locked(link, export);
-	} else {
-		arrived = NULL;
-	}
-	pthread_mutex_unlock(&link->lock);
-	arrived_free(arrived);
-	if (gone)
-		export_drop(export);
-	return r;
-}
-
-static void writable(struct ipc *ipc, void *userdata);
-
-static void want_writable_locked(struct link *link)
-{
-	if (link->wants_writable)
-		return;
-	link->wants_writable = ipc_on_writable(link->ipc, writable, link, NULL) == 0;
-	if (!link->wants_writable)
-		link_break_locked(link, "no memory");
-}
-
-/* All of them: the driver does not say whose receiver has space. */
-static void retry_all(struct link *link)
-{
-	size_t n = 0;
-	uint64_t *numbers;
-	bool waiting = false;
-
-	pthread_mutex_lock(&link->lock);
-	numbers = calloc(link->exports.count + 1, sizeof(*numbers));
-	for (size_t i = 0; numbers && i < link->exports.n_slots; i++) {
-		const struct export *export = link->exports.slots[i].value;
-
-		if (export && export->waiting)
-			numbers[n++] = export->number;
-	}
-	pthread_mutex_unlock(&link->lock);
-	for (size_t i = 0; i < n; i++) {
-		int r;
-
-		while ((r = retry(link, numbers[i])) == 0)
-			;
-		waiting |= r == -EAGAIN;
-	}
-	if (waiting || !numbers) {
-		pthread_mutex_lock(&link->lock);
-		want_writable_locked(link);
-		pthread_mutex_unlock(&link->lock);
-	}
-	free(numbers);
-}
-
-static void writable(struct ipc *ipc, void *userdata)
-{
-	struct link *link = userdata;
-
-	(void)ipc;
-	pthread_mutex_lock(&link->lock);
-	link->wants_writable = false;
-	pthread_mutex_unlock(&link->lock);
-	retry_all(link);
-}
-
-void oneway_arrived(struct link *link, struct arrived *arrived)
-{
-	bool waits = false, first = false;
-	struct export *export;
-
-	pthread_mutex_lock(&link->lock);
-	export = table_find_locked(link, arrived->frame.target);
-	if (!export) {
-		link_break_locked(link, "it calls what it does not have");
-	} else if (export->n_waiting >= ONEWAYS_MAX || export->waiting_bytes >= ONEWAY_BYTES_MAX) {
-		link_break_locked(link, "it sends more than it may");
-	} else if (link->oneway_bytes >= WAITING_BYTES_MAX) {
-		link_break_locked(link, "too many of its oneways wait");
-	} else if (export->waiting || pass_oneway(export->proxy, arrived) < 0) {
-		first = !export->waiting;
-		waits = true;
-		*export->last_waiting = arrived;
-		export->last_waiting = &arrived->next;
-		export->n_waiting++;
-		export->waiting_bytes += arrived->frame.data_size;
-		link->oneway_bytes += cost_of(arrived);
-		want_writable_locked(link);
-	} else {
-		took_locked(export, arrived->frame.data_size);
-	}
-	pthread_mutex_unlock(&link->lock);
-	if (!waits)
-		arrived_free(arrived);
-	/* There may be space since just before somebody wanted to know. */
-	if (first)
-		retry_all(link);
 }
 
 /* --- The end ------------------------------------------------------------------------------ */

@@ -105,6 +105,7 @@ struct link {
 	struct peer *peer;	/* that this side has called; NULL: it was called */
 	struct ipc *ipc;	/* set under the lock */
 	struct net_call *call;
+	char *key;		/* of the other side, for peers_begin(); NULL: no call came yet */
 	struct names *names;
 
 	pthread_mutex_t lock;	/* of what follows */
@@ -161,6 +162,11 @@ void link_break_locked(struct link *link, const char *format, ...)
 
 const struct link_options *link_options(const struct link *link);
 
+/* One more call of the other side, on the engine's thread, until link_end_call(), on any thread.
+ * -EDQUOT: all links together have as many as may be, or the peer has. */
+int link_begin_call(struct link *link, struct peer **ret_peer);
+void link_end_call(struct link *link, struct peer *peer);
+
 /* --- link-queue.c ------------------------------------------------------------------------- */
 
 void link_send_locked(struct link *link, const struct link_frame *frame);
@@ -207,19 +213,27 @@ void table_drop(struct link *link);
 /* A call or oneway of the bus for an object of the other side. */
 int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata);
 
-/* The frames of these kinds. call_arrived() and oneway_arrived() take over what arrived. */
+/* The frames of these kinds. call_arrived() takes over what arrived. */
 void call_arrived(struct link *link, struct arrived *arrived);
 void reply_arrived(struct link *link, struct arrived *arrived);
-void oneway_arrived(struct link *link, struct arrived *arrived);
 void cancel_arrived(struct link *link, const struct link_frame *frame);
-void taken_arrived(struct link *link, const struct link_frame *frame);
-/* Oneways that waited and may go now. */
-void oneways_send_held(struct link *link);
 
 /* The link is broken: wakes who waits, and cancels what runs. */
 void calls_break_locked(struct link *link);
 /* Without the lock, when nothing else runs; before the connection closes. */
 void calls_drop(struct link *link);
+
+/* --- link-oneway.c ------------------------------------------------------------------------ */
+
+/* A oneway of the bus for an object of the other side. */
+int remote_serve_oneway(struct remote *remote, struct ipc_call *call,
+			const struct ipc_raw_message *message);
+
+/* The frames of these kinds. oneway_arrived() takes over what arrived. */
+void oneway_arrived(struct link *link, struct arrived *arrived);
+void taken_arrived(struct link *link, const struct link_frame *frame);
+/* Oneways that waited and may go now. */
+void oneways_send_held(struct link *link);
 
 /* --- link-name.c -------------------------------------------------------------------------- */
 

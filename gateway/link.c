@@ -39,6 +39,7 @@ struct links {
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t changed;
 	bool stopping;
+	unsigned int served;	/* atomic: calls of all other sides that are open */
 	struct link *first;
 	unsigned int accepted;	/* of them, with the threads that still end */
 };
@@ -87,6 +88,33 @@ void link_break(struct link *link, const char *format, ...)
 	break_locked(link, format, args);
 	pthread_mutex_unlock(&link->lock);
 	va_end(args);
+}
+
+/* --- Counting ----------------------------------------------------------------------------- */
+
+int link_begin_call(struct link *link, struct peer **ret_peer)
+{
+	const struct link_options *options = link_options(link);
+	struct links *links = link->of;
+	int r = -EDQUOT;
+
+	/* Each has a thread. */
+	if (__atomic_add_fetch(&links->served, 1, __ATOMIC_RELAXED) <= options->max_calls) {
+		if (!link->key)
+			link->key = peers_key(link->call);
+		r = peers_begin_call(options->peers, link->key, ret_peer);
+	}
+	if (r == 0)
+		return 0;
+	__atomic_sub_fetch(&links->served, 1, __ATOMIC_RELAXED);
+	metrics_refused(REFUSED_PEER);
+	return r == -EAGAIN ? -EDQUOT : r;
+}
+
+void link_end_call(struct link *link, struct peer *peer)
+{
+	__atomic_sub_fetch(&link->of->served, 1, __ATOMIC_RELAXED);
+	peers_end(peer);
 }
 
 /* --- What arrives ------------------------------------------------------------------------- */
@@ -288,6 +316,7 @@ static void link_free(struct link *link)
 	pthread_cond_destroy(&link->changed);
 	pthread_mutex_destroy(&link->lock);
 	free(link->why);
+	free(link->key);
 	free(link);
 }
 

@@ -24,8 +24,9 @@ struct link_options {
 	char **uses;	/* NAME[=REMOTE]@[tls:]TARGET */
 	size_t n_uses;
 	size_t message_size;
-	unsigned int max_calls;	/* of one link, in each direction */
+	unsigned int max_calls;	/* to one other side, and from all together */
 	struct guard *guard;	/* who may use what is shared */
+	struct peers *peers;	/* what one other side may call on this bus */
 	struct peers *users;	/* what one user of this bus may call on the other side */
 	const struct net_pem *pem; /* of "tls:" targets; copied by the engine */
 };

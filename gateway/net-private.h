@@ -46,6 +46,7 @@ struct net {
 	struct listener *listeners;
 	bool over;		/* net_run() has returned */
 	struct net_counts uncounted;
+	unsigned int open;	/* atomic: calls of the server that are not over */
 
 	pthread_mutex_t lock;	/* of what follows */
 	bool stopping;

@@ -138,6 +138,8 @@ void net_call_op_over(struct net_call *call)
 		call->over(call->over_userdata);
 	if (call->client)
 		net_client_over(call);
+	else
+		__atomic_sub_fetch(&call->net->open, 1, __ATOMIC_RELAXED);
 	net_call_unref(call);
 }
 
@@ -491,6 +493,7 @@ static void begin(struct net *net, struct net_call *call)
 		net_call_unref(call);
 		return;
 	}
+	__atomic_add_fetch(&net->open, 1, __ATOMIC_RELAXED);
 	call->path = grpc_slice_to_c_string(call->details.method);
 	if (call->path)
 		net->accept(call, net->userdata);
@@ -687,6 +690,16 @@ void net_stop(struct net *net)
 	pthread_mutex_unlock(&net->lock);
 	if (first)
 		grpc_server_shutdown_and_notify(net->server, net->queue, &net->stopped);
+}
+
+bool net_is_idle(struct net *net)
+{
+	bool idle;
+
+	pthread_mutex_lock(&net->lock);
+	idle = !net->calls && !net->requests;
+	pthread_mutex_unlock(&net->lock);
+	return idle && !__atomic_load_n(&net->open, __ATOMIC_RELAXED);
 }
 
 void net_cancel_all(struct net *net)

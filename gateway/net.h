@@ -134,9 +134,13 @@ int net_start(struct net *net);
 void net_run(struct net *net);
 
 /* Refuse new connections and calls; calls that are there go on. net_cancel_all(), afterwards,
- * ends these too. Any thread may call both. */
+ * ends these too, and connections without calls, whose clients may take long to close them. Any
+ * thread may call both. */
 void net_stop(struct net *net);
 void net_cancel_all(struct net *net);
+
+/* Whether no call is open, on either side. On any thread. */
+bool net_is_idle(struct net *net);
 
 /* --- A call ----------------------------------------------------------------------- */
 

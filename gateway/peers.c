@@ -78,7 +78,7 @@ static char *network_of(const char *address)
 
 /* A word before the text says where it comes from, so none can be taken for another. NULL: no
  * memory. */
-static char *key_of(const struct net_call *call)
+char *peers_key(const struct net_call *call)
 {
 	char *name = net_call_peer(call), *address, *key = NULL;
 
@@ -252,6 +252,19 @@ int peers_begin(struct peers *peers, char *key, struct peer **ret_peer)
 	return r;
 }
 
+static bool is_limited(const struct peers *peers)
+{
+	return peers->limits.calls || peers->limits.rate;
+}
+
+int peers_begin_call(struct peers *peers, const char *key, struct peer **ret_peer)
+{
+	*ret_peer = NULL;
+	if (!is_limited(peers))
+		return 0;
+	return peers_begin(peers, key ? strdup(key) : NULL, ret_peer);
+}
+
 int peers_begin_user(struct peers *users, uid_t uid, struct peer **ret_peer)
 {
 	char *key;
@@ -269,9 +282,9 @@ bool peers_admit(struct peers *peers, struct net_call *call)
 	struct peer *peer;
 	int r;
 
-	if (!peers->limits.calls && !peers->limits.rate)
+	if (!is_limited(peers))
 		return true;
-	r = peers_begin(peers, key_of(call), &peer);
+	r = peers_begin(peers, peers_key(call), &peer);
 	if (r == 0) {
 		net_call_at_end(call, end, peer);
 		return true;

@@ -13,7 +13,7 @@
 
 /* 0: as much as the peer wants. */
 struct peer_limits {
-	unsigned int calls; /* that are open at a time; a link is one */
+	unsigned int calls; /* that are open at a time: links, and each call over them, too */
 	unsigned int rate;  /* calls in a second */
 };
 
@@ -36,6 +36,12 @@ struct peers *peers_free(struct peers *peers);
 struct peer;
 int peers_begin(struct peers *peers, char *key, struct peer **ret_peer);
 void peers_end(struct peer *peer);
+
+/* By what the other side of a call is known. The caller frees it. NULL: no memory. */
+char *peers_key(const struct net_call *call);
+
+/* The same as peers_begin() for a key that stays the caller's. */
+int peers_begin_call(struct peers *peers, const char *key, struct peer **ret_peer);
 
 /* The same for a user of the bus. */
 int peers_begin_user(struct peers *users, uid_t uid, struct peer **ret_peer);

@@ -11,11 +11,13 @@ import time
 
 import grpc
 
-from harness import B, Program, case, connect, gateway, socket_path, state, wait_until
+from harness import (B, Program, case, connect, fails, gateway, method, pb, socket_path, state,
+                     wait_until)
 from tls import certificates, path
 
 CONNECT = '/ipc.link.Link/Connect'
 FAR = 'far.interop'
+EMPTY = pb.EmptyMessage()
 
 
 class Bus:
@@ -273,6 +275,68 @@ def policy_of_links():
         reload('allow certificate alice.example all *\n')
         joined.wait()
         assert succeeds('Empty') == {}
+
+
+def is_served(channel):
+    try:
+        return method('Empty', channel=channel)(EMPTY, timeout=20) == EMPTY
+    except grpc.RpcError:
+        return False
+
+
+class Kept:
+    """Calls over the link that the server keeps."""
+
+    def __init__(self, joined, name=FAR):
+        self.joined, self.name = joined, name
+        self.programs = []
+
+    def looked(self):
+        text, _ = ipcctl('call', 'test.interop', 'Look', '{}', device=self.joined.bus.device)
+        return int(json.loads(text).get('kept', 0))
+
+    def add(self):
+        before = self.looked()
+        self.programs.append(Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'],
+                                     'call', '--timeout', '60', self.name, 'Keep', '{}'))
+        wait_until('it is kept', lambda: self.looked() == before + 1, 20)
+
+    def end(self):
+        for program in self.programs:
+            program.end()
+        wait_until('none is kept', lambda: self.looked() == 0, 20)
+
+
+@case
+def calls_of_a_link_are_those_of_a_peer():
+    """--peer-calls 3: the link, and two calls over it. Clients at the same path are the same peer."""
+    with Joined('--peer-calls', '3', '--export', 'test.interop') as joined:
+        kept = Kept(joined)
+        kept.add()
+        kept.add()
+        fails_with('quota', 'Empty')
+        with connect(joined.address) as channel:
+            error = fails(grpc.StatusCode.RESOURCE_EXHAUSTED, method('Empty', channel=channel), EMPTY)
+            assert 'this peer has 3 open calls already' in error.details()
+            kept.programs.pop().end()
+            wait_until('there is space', lambda: call('Empty')[1] == 0, 20)
+            kept.end()
+            wait_until('there is space for a client', lambda: is_served(channel), 20)
+
+
+@case
+def links_have_so_many_calls_together():
+    with Joined('--max-calls', '2') as joined:
+        other = Program(f'{B}/gateway/ipc-gateway', '--link', f'other=test.interop@{joined.address}',
+                        ready='other is test.interop of')
+        one, two = Kept(joined), Kept(joined, 'other')
+        one.add()
+        two.add()
+        fails_with('quota', 'Empty')
+        two.programs.pop().end()
+        wait_until('there is space', lambda: call('Empty')[1] == 0, 20)
+        one.end()
+        assert other.end() == 0
 
 
 @case

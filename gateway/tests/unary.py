@@ -432,6 +432,28 @@ def drain_lets_calls_end():
 
 
 @case
+def drain_waits_for_no_silent_client():
+    """Connections without calls, watchers of health, and clients that say nothing end it as little as
+    those that have closed their connections."""
+    program = gateway('--drain', '60')
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    for client in silent:
+        client.connect(program.address[len('unix:'):])
+    # One has begun, and stays without a word.
+    silent[0].sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + b'\0\0\0\x04\0\0\0\0\0')
+    channel = connect(program.address)
+    watch = channel.unary_stream('/grpc.health.v1.Health/Watch')(b'')
+    assert next(watch) == b'\x08\x01'
+    assert method('Empty', channel=channel)(EMPTY) == EMPTY
+    assert program.end() == 0
+    error = fails(StatusCode.UNAVAILABLE, next, watch)
+    assert error.details() == 'the gateway ends', error
+    channel.close()
+    for client in silent:
+        client.close()
+
+
+@case
 def drain_has_an_end():
     for arguments, signals in ((('--drain', '1'), 1), (('--drain', '60'), 2)):
         program = gateway(*arguments)
