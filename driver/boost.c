@@ -111,7 +111,7 @@ static struct ipcbus_transaction *served_locked(struct ipcbus_thread *thread,
 	return t;
 }
 
-/* The first call that waits until the thread has done what it took last. */
+/* The first queued call, if the thread was the last to take work: the call waits for it. */
 static struct ipcbus_transaction *queued_locked(struct ipcbus_thread *thread)
 {
 	struct ipcbus_transaction *t;
@@ -289,7 +289,7 @@ static void update_locked(struct ipcbus_boost *boost, struct task_struct *task)
 	if (boost->inherited == IPCBUS_PRIORITY_NONE &&
 	    (READ_ONCE(task->flags) & PF_EXITING || !remember_own(boost, task)))
 		return;
-	/* A reply beside this, after the look at what it serves, must not miss the boost. */
+	/* Before the look at what it serves: a reply that comes after the look sees the mark. */
 	if (task != current)
 		mark_stale(boost, true);
 	best_wish(boost, &wish);
@@ -303,7 +303,7 @@ static void update_locked(struct ipcbus_boost *boost, struct task_struct *task)
 		inherit(boost, task, &wish);
 	if (rt_prio(boost->inherited))
 		check_later(boost, wish.deadline);
-	/* Others do not know what a thread has just taken. */
+	/* Only the task itself knows what it has just taken, so only it may clear the mark. */
 	if (task == current)
 		mark_stale(boost, boost->inherited != IPCBUS_PRIORITY_NONE);
 }

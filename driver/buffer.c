@@ -56,7 +56,7 @@ static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus
 			return -EFAULT;
 		if (part.size > left)
 			return -EINVAL;
-		/* Behind what fills the region there is no page to look at. */
+		/* A region that is full to its end has no page at this offset. */
 		if (!part.size)
 			continue;
 		ret = ipcbus_pages_copy_from_user(&region->pages, offset,

@@ -95,7 +95,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	ipcbus_boost_end(t);
 }
 
-/* A list of what is still to do, not a recursion: see ipcbus_transaction_free(). */
+/* Uses a list, because a recursion could exhaust the stack: see ipcbus_transaction_free(). */
 void ipcbus_cancel_server(struct ipcbus_transaction *t)
 {
 	LIST_HEAD(nested);

@@ -32,7 +32,7 @@ struct exchange_in {
 
 static_assert(sizeof(struct exchange_in) == offsetof(struct ipcbus_exchange, event));
 
-/* A structure of another version: what is behind ours must be zero. */
+/* For a structure of another version: bytes that this driver does not know must be zero. */
 static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __user *arg)
 {
 	int ret;
@@ -66,7 +66,7 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 	}
 	if (send->flags & ~flags || send->call)
 		return -EINVAL;
-	/* Where else should the reply go? */
+	/* The reply is copied into the region of the caller. */
 	if (send->kind == IPCBUS_SEND_CALL && !proc->region.size)
 		return -ENOBUFS;
 	return 0;

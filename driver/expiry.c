@@ -133,7 +133,7 @@ void ipcbus_boost_check(struct kthread_work *work)
 	struct ipcbus_boost *boost = container_of(work, struct ipcbus_boost, check);
 	struct ipcbus_transaction *t = ipcbus_boost_overdue(boost);
 
-	/* One at a time: nothing else runs meanwhile. */
+	/* Ends one call only: nothing else runs while the worker does, at its priority. */
 	if (!t)
 		return;
 	end_overdue(t);

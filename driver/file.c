@@ -31,7 +31,7 @@ static int file_open(struct inode *inode, struct file *file)
 	/* A kernel thread has no address space to talk from. */
 	if (!current->mm)
 		return -EINVAL;
-	/* Every ioctl sends or receives; less than both is no permission for any. */
+	/* Every ioctl sends or receives, so each of them needs both permissions. */
 	if ((file->f_flags & O_ACCMODE) != O_RDWR)
 		return -EINVAL;
 	proc = ipcbus_proc_new(ipcbus_fs_bus(inode), file->f_cred);

@@ -202,7 +202,7 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 	proc->barred = proc->dead || freezer || frozen;
 }
 
-/* Takes back what was handed to a thread that did not look yet, and hands it nothing more. */
+/* Hands the thread nothing more. Queues again what it was given and has not looked at. */
 static void stop_thread_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 {
 	struct ipcbus_work *work = thread->given;
@@ -243,7 +243,7 @@ static void freeze_locked(struct ipcbus_proc *proc)
 		spin_unlock(&proc->lock);
 		cond_resched();
 		spin_lock(&proc->lock);
-		/* It was thawed, and whoever did that has threads look again; or it is dead. */
+		/* Thawed: the thread that thawed it kicks all threads. Or dead. */
 		if (proc->freeze_count != count || proc->dead)
 			break;
 	}
@@ -410,7 +410,7 @@ static int act(struct ipcbus_freezer *freezer)
 	else
 		ret = freeze(freezer);
 	report(freezer);
-	/* It was frozen, whoever thaws it at the same time. */
+	/* The process was frozen. Another thread may have thawed it since. */
 	if (!ret && !args->flags)
 		args->received |= IPCBUS_FROZEN_NOW;
 	/* Not by who may not do that: who notifies of a change decides how soon. */

@@ -447,7 +447,7 @@ static struct file_system_type fs_type = {
 	.fs_flags = FS_USERNS_MOUNT,
 };
 
-/* Without an alias: who may mount it in a user namespace could have it loaded otherwise. */
+/* No MODULE_ALIAS_FS(): with it, a mount in a user namespace would load the module. */
 
 int ipcbus_fs_init(void)
 {

@@ -134,7 +134,7 @@ void ipcbus_node_retire(struct kref *ref)
 
 	WARN_ON_ONCE(!list_empty(&node->watches) || !hlist_empty(&node->queued) ||
 		     !list_empty(&node->oneways));
-	/* Holders may compare it. */
+	/* Holders compare it with their own proc, without a lock. */
 	WRITE_ONCE(node->proc, NULL);
 	ipcbus_node_let_go(node);
 	ipcbus_proc_put(proc);

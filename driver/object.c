@@ -51,7 +51,7 @@ static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_obj
 
 	if (number > IPCBUS_MAX_NUMBER)
 		return -EBADF;
-	/* May be dead: whoever gets it learns it at the first use. */
+	/* The node may be dead. The receiver gets -EOWNERDEAD when it uses the handle. */
 	node = ipcbus_handle_export(sender, number);
 	if (IS_ERR(node))
 		return PTR_ERR(node);
@@ -147,7 +147,7 @@ void ipcbus_objects_let_go(struct ipcbus_proc *sender, const struct ipcbus_send 
 	}
 }
 
-/* The receiver decides how long it keeps what came home. */
+/* A node that came home counts for the receiver, who decides how long it is kept. */
 static int charge_receiver(struct ipcbus_user *receiver, struct ipcbus_object_ref *ref)
 {
 	int ret;
@@ -182,7 +182,7 @@ static int install_one(struct ipcbus_proc *receiver, struct ipcbus_object_ref *r
 		ret = charge_receiver(receiver->user, ref);
 	if (ret)
 		return ret;
-	/* A dead one's id and cookie may mean something else by now. */
+	/* If the node is dead, its owner may use the id and the cookie for another one by now. */
 	if (READ_ONCE(ref->node->proc) == receiver && !READ_ONCE(ref->node->dead)) {
 		object->type = IPCBUS_OBJECT_NODE;
 		object->value = ref->node->id;

@@ -60,7 +60,7 @@ static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thr
 	*record = (struct ipcbus_record){
 		.wanted_by = IPCBUS_MONITOR_MESSAGES,
 		.head = {
-			/* Those of messages have the numbers of what is sent. */
+			/* IPCBUS_RECORD_CALL to _ERROR have the numbers of IPCBUS_SEND_*. */
 			.kind = send->kind,
 			.time = ktime_get_ns(),
 			.id = t->id,

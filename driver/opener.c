@@ -96,7 +96,7 @@ struct ipcbus_opener *ipcbus_opener_get(void)
 	struct mmu_notifier *notifier;
 
 	notifier = mmu_notifier_get(&notifier_ops, current->mm);
-	/* A signal keeps the kernel from taking so many locks. */
+	/* The kernel takes all locks of the address space. A signal ends that with -EINTR. */
 	if (IS_ERR(notifier))
 		return PTR_ERR(notifier) == -EINTR ? ERR_PTR(-ERESTARTNOINTR) : ERR_CAST(notifier);
 	opener = container_of(notifier, struct ipcbus_opener, notifier);

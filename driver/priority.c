@@ -107,7 +107,7 @@ void ipcbus_boost_put(struct ipcbus_boost *boost)
 	kref_put(&boost->ref, boost_free);
 }
 
-/* Whoever has no boost yet, here nobody can give it one meanwhile. */
+/* The current task's own priority. Under tasks_lock a task without a boost gets none. */
 static void get_own(struct sched_attr *ret_own)
 {
 	struct ipcbus_boost *boost;

@@ -129,7 +129,7 @@ void ipcbus_proc_leave_bus(struct ipcbus_proc *proc)
 	mutex_unlock(&bus->lock);
 }
 
-/* The one behind last in the list, in which last need not be any more. */
+/* The proc after last, also if last has left the list. */
 static struct ipcbus_proc *next_locked(struct ipcbus_bus *bus, struct ipcbus_proc *last)
 {
 	struct ipcbus_proc *proc;

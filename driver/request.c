@@ -110,7 +110,7 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	} else {
 		proc->async_count++;
 		ipcbus_async_add_locked(proc, t);
-		/* If it waits now, it waits for anything, and is to look first. */
+		/* Its next wait is for any work, so it looks at the queue before it sleeps. */
 		WRITE_ONCE(thread->kick, true);
 		if (t->deadline)
 			ipcbus_expiry_add_locked(t);
@@ -299,7 +299,7 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *message,
 		       struct ipcbus_transaction *t)
 {
-	/* Once queued, t is the receiver's, and with it what keeps the lock. */
+	/* Once t is queued the receiver may free it. The reference keeps the lock that is used. */
 	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
 	struct ipcbus_transaction *old = NULL;
 	u32 held;
@@ -333,7 +333,7 @@ static __always_inline int make_buffer(struct ipcbus_proc *sender, struct ipcbus
 	return ret;
 }
 
-/* The same with the sender's label behind it; what that needs of the stack is its own. */
+/* The same with the sender's label. noinline, so that other sends do not pay for its stack. */
 static noinline int make_labelled_buffer(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 					 struct ipcbus_message *message,
 					 struct ipcbus_buffer **ret_buffer)

@@ -23,7 +23,7 @@ static struct workqueue_struct *queue;
 
 /* So many are looked at while somebody holds the lock. */
 #define AT_ONCE	16
-/* Who looked at more rests for a tick: nobody pays for the worker's time. */
+/* After so many the worker rests for a tick, because its time is charged to nobody. */
 #define A_LOT	256
 
 /**
@@ -134,8 +134,8 @@ static bool fire_some_locked(struct ipcbus_region *region)
 		WRITE_ONCE(watch->fired, true);
 		WRITE_ONCE(watch->sender->writable, IPCBUS_WRITABLE_AGAIN);
 		wake_up_interruptible_poll(&watch->sender->poll_wait, EPOLLOUT | EPOLLWRNORM);
-		/* The last that is done with the watch: who finds no target may free it. And
-		 * not the target's last reference, for who wakes has one. */
+		/* The last access to the watch: a thread that finds no target may free it. This is
+		 * not the last reference of the target, because the caller has one. */
 		target = xchg(&watch->target, NULL);
 		if (target)
 			ipcbus_proc_put(target);
@@ -240,7 +240,7 @@ static void begin_look(struct space_waiter *waiter)
 	spin_unlock(&waiter->region->lock);
 }
 
-/* Space that came meanwhile, or that it was woken for, is for whoever is next. */
+/* Offers space that came meanwhile, or that the waiter did not use, to the next waiter. */
 static void end_look(struct space_waiter *waiter)
 {
 	spin_lock(&waiter->region->lock);
@@ -375,7 +375,7 @@ static int watch_space(struct ipcbus_proc *sender, struct ipcbus_proc *target)
 		return -ENOMEM;
 	watch->sender = sender;
 	watch->target = ipcbus_proc_get(target);
-	/* First there: who finds that it has not fired relies on it. */
+	/* First at the region: a watch in the list of the sender can always fire. */
 	spin_lock(&target->region.lock);
 	list_add(&watch->at_region, &target->region.pollers);
 	spin_unlock(&target->region.lock);

@@ -50,7 +50,7 @@ struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 	struct ipcbus_thread *thread = NULL;
 	struct rb_node *node;
 
-	/* The result stays: only the thread itself, or nobody, takes it away. */
+	/* The result is valid without the lock: only the thread itself removes its entry. */
 	spin_lock(&proc->lock);
 	node = proc->threads_by_pid.rb_node;
 	while (node) {

@@ -15,7 +15,7 @@
 #include "transaction.h"
 #include "user.h"
 
-/* A thread takes so many ids at once, so that no message counts in what others count in. */
+/* A thread takes so many ids at once, so that messages rarely touch the shared counter. */
 #define IDS_AT_ONCE 1024
 
 static struct kmem_cache *cache;
@@ -80,8 +80,8 @@ void ipcbus_transaction_free_spare(struct ipcbus_transaction *t)
 
 /* --- What calls inherit from another ------------------------------------------------- */
 
-/* So that the end of a call is bounded work. Calls for which nobody waits leave the rest for
- * others, which a thread can also leave behind when it cancels them. */
+/* So many calls inherit from one, so that the end of a call is bounded work. Async calls inherit
+ * only while half of them is free: a thread can leave async calls behind. */
 #define MAX_HEIRS	128
 #define MAX_ASYNC_HEIRS	64
 

@@ -67,7 +67,7 @@ struct ipcbus_user *ipcbus_user_find(struct ipcbus_bus *bus, const struct cred *
 	return user;
 }
 
-/* Came with the bus's lock held, so that nobody finds it meanwhile. */
+/* Called with the lock of the bus, so that nobody finds the user while it goes. */
 static void user_free(struct kref *ref)
 {
 	struct ipcbus_user *user = container_of(ref, struct ipcbus_user, ref);

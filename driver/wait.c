@@ -70,7 +70,7 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 	lockdep_assert_held(&proc->lock);
 	found->work = ipcbus_thread_pop_own_locked(thread);
 	if (found->work) {
-		/* Calls that come back, or what it was idle for. */
+		/* A call that came back to this thread, or work that it was given while idle. */
 	} else if (is_in_own_call_locked(thread, IPCBUS_ENDED)) {
 		found->ended = thread->top;
 		thread->top = thread->top->from_below;
@@ -107,7 +107,7 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	bool any;
 
 	spin_lock(&proc->lock);
-	/* Whatever is queued waits until the proc is thawed, which kicks. */
+	/* Work stays queued until the proc is thawed. Thawing kicks this thread. */
 	if (unlikely(proc->frozen)) {
 		WRITE_ONCE(thread->kick, false);
 		thread->deadline = 0;
@@ -178,7 +178,7 @@ static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,
 		return true;
 	cond_resched();
 	if (!READ_ONCE(thread->kick) && !thread_sleep(thread)) {
-		/* Leaves the idle list, or takes what came at the last moment. */
+		/* Interrupted: leaves the idle list, unless work was given to it just before. */
 		if (!look_or_idle(thread, serve, false, found))
 			found->interrupted = true;
 		return true;
@@ -198,7 +198,7 @@ static void take_expired(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	ipcbus_transaction_put(t, thread);
 }
 
-/* Makes an event of what was found; false if it came to nothing. */
+/* Makes an event of what was found. Returns false if there was nothing to report. */
 static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbus_event *event)
 {
 	if (found->ended) {

@@ -147,7 +147,7 @@ static bool take_frozen_locked(struct ipcbus_watch *watch, struct ipcbus_event *
 {
 	bool frozen;
 
-	/* While it is armed, whoever buries the node has not come here, and keeps the proc. */
+	/* While the watch is armed, bury() has not reached it, and keeps node->proc. */
 	if (watch->state != WATCH_ARMED)
 		return false;
 	/* If it changes after this the notification is queued again. */
@@ -233,7 +233,7 @@ static void unlink_locked(struct ipcbus_watch *watch)
 	watch->node->watch_count--;
 }
 
-/* Drops the reference of the node's list, in which it is not any more. */
+/* The watch was taken off the node's list: notifies, and drops the list's reference. */
 static void fire(struct ipcbus_watch *watch)
 {
 	notify(&watch->changed, WATCH_FIRED);

@@ -35,7 +35,7 @@ static inline struct ipcbus_work *best(const struct ipcbus_queue *queue)
 	return list_first_entry(&queue->list, struct ipcbus_work, entry);
 }
 
-/* The first work of the best rank that is worse than this one, which some work has. */
+/* The first work whose rank is worse than this one. There is such work. */
 static struct ipcbus_work *first_behind(const struct ipcbus_queue *queue, int rank)
 {
 	struct ipcbus_work *first, *behind = NULL;
@@ -99,7 +99,7 @@ void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *wor
 		work->rank = last ? last->rank : 2 * DEFAULT_PRIO;
 	} else {
 		work->rank = 2 * work->prio;
-		/* Who may be realtime may flood. */
+		/* Realtime messages have no flood rank: they are taken as they came. */
 		if (unlikely(floods) && !is_realtime(work->rank))
 			work->rank |= IS_FLOOD;
 		if (unlikely(last && work->rank < last->rank))

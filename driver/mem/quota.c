@@ -135,7 +135,7 @@ void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota)
 	free_quotas(&old);
 }
 
-/* Is it at most half of what others leave, if so much is left beside its own? */
+/* Is own + more at most half of what others leave, which is left + own? */
 static bool is_fair(u32 own, u32 more, u32 left)
 {
 	return own + more <= (left + own) / 2;
@@ -262,7 +262,7 @@ void ipcbus_space_wake_locked(struct ipcbus_region *region)
 		region->space_came_locked(region);
 }
 
-/* The quota first: then it wakes who waits for space in it. */
+/* Uncharges the quota first, because waiters that are woken look at it. */
 static void end_charge(struct ipcbus_region *region, struct ipcbus_quota *quota, u32 units,
 		       bool oneway)
 {

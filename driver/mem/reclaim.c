@@ -22,7 +22,7 @@
 static struct shrinker *shrinker;
 static struct vfsmount *mount;
 
-/* So many pages go at once: for so long their space is nobody's. */
+/* So many pages are freed at once. Meanwhile no message can have their space. */
 #define STEP_PAGES	512
 /* So many regions are looked at under the lock of the list. */
 #define STEP_REGIONS	256
@@ -45,7 +45,7 @@ static int init_fs_context(struct fs_context *fc)
 	return init_pseudo(fc, FS_MAGIC) ? 0 : -ENOMEM;
 }
 
-/* Mounted by nobody but us. */
+/* Only the driver mounts it: it is not registered. */
 static struct file_system_type fs_type = {
 	.name = "ipcbus_regions",
 	.init_fs_context = init_fs_context,
@@ -76,7 +76,7 @@ static void claim(struct ipcbus_region *region)
 
 static void end_claim(struct ipcbus_region *region)
 {
-	/* With the xchg() of who claims it next: what was done is seen. */
+	/* Pairs with the xchg() of the next claim, which then sees what was done. */
 	smp_store_release(&region->claimed, false);
 	wake_up_all(&waiters);
 }
@@ -163,7 +163,7 @@ static unsigned long idle_pages(struct ipcbus_region *region)
 		     DIV_ROUND_UP(ipcbus_region_backed(region), UNITS_PER_PAGE));
 }
 
-/* If there are many regions, an estimate from some of them, which are others each time. */
+/* If there are many regions, estimates from some of them. The next call looks at others. */
 static unsigned long count_idle(struct shrinker *unused, struct shrink_control *control)
 {
 	struct ipcbus_region *region;

@@ -146,7 +146,7 @@ int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mappin
 	spin_unlock(&region->lock);
 	region->spam_units = size / IPCBUS_UNIT / 2 / 5 * 4;
 	ipcbus_reclaim_add(region);
-	/* Senders look at the size first: all else is in place then. */
+	/* Senders read the size first. If it is not 0, all other fields are set. */
 	smp_store_release(&region->size, size);
 	return 0;
 
@@ -187,10 +187,10 @@ void ipcbus_region_end(struct ipcbus_region *region)
 	ipcbus_pages_leave(&region->pages);
 	spin_lock(&region->lock);
 	region->max_buffers = 0;
-	/* As if it were one: what follows needs the memory. */
+	/* Counts as a buffer, so that the memory stays until uncount_locked() below. */
 	region->buffers++;
 	spin_unlock(&region->lock);
-	/* A sender may be at its copy for as long as its memory lets it. */
+	/* A sender that copies may keep its buffer for long. Frees the pages of all others now. */
 	ipcbus_reclaim_now(region);
 	spin_lock(&region->lock);
 	last = uncount_locked(region);
@@ -307,8 +307,8 @@ u32 ipcbus_region_left_locked(const struct ipcbus_region *region)
 	return region->ranges->left + quick_units(region) + region->reclaiming;
 }
 
-/* If there is no memory, what lies idle in this very region is all that its owner has
- * to give. */
+/* If there is no memory, frees the idle pages of this region, whose owner pays for the new
+ * ones, and tries once more. */
 int ipcbus_region_populate_slow(struct ipcbus_region *region, const struct ipcbus_buffer *buffer,
 				int error)
 {
