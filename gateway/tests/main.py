@@ -8,6 +8,7 @@ import across
 import attacks
 import blobs
 import builtin
+import faults
 import hostile
 import import_streams
 import imports
@@ -20,7 +21,8 @@ import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks, across]
+MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks,
+           faults, across]
 
 
 def main():

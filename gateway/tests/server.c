@@ -156,6 +156,25 @@ static int number(struct ipc_call *call, const Interop__EmptyMessage *request, v
 	return test_reply_numbered(call, &nothing);
 }
 
+static int mark(struct ipc_call *call, const Interop__Marked *request, void *userdata)
+{
+	static uint32_t times[1 << 16];
+	Interop__Marked reply = INTEROP__MARKED__INIT;
+
+	(void)userdata;
+	if (request->number >= sizeof(times) / sizeof(*times))
+		return ipc_call_errno(call, EINVAL, "no such number");
+	pthread_mutex_lock(&lock);
+	if (!request->look)
+		times[request->number]++;
+	reply.number = request->number;
+	reply.times = times[request->number];
+	pthread_mutex_unlock(&lock);
+	if (request->sleep_msec)
+		usleep(request->sleep_msec * 1000);
+	return test_reply_mark(call, &reply);
+}
+
 static const struct test_ops ops = {
 	.empty = empty,
 	.unary = unary,
@@ -165,6 +184,7 @@ static const struct test_ops ops = {
 	.metadata = metadata,
 	.note = note,
 	.numbered = number,
+	.mark = mark,
 	.input = streams_input,
 	.output = streams_output,
 	.duplex = streams_duplex,
