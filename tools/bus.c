@@ -289,9 +289,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	r = bus_proxy(ipc, name, ret_proxy);
 	ipc_set_timeout(ipc, IPC_NEVER);
 	if (r == -EINVAL)
-		return fail_with(STATUS_USAGE,
-				 "a name has 1 to 127 letters, digits, and any of _ . / -",
-				 "\"%s\" is not a valid name", name);
+		return fail_with(STATUS_USAGE, NAME_HINT, "\"%s\" is not a valid name", name);
 	if (r == -ENOENT)
 		return no_service(ipc, name);
 	if (r < 0)

@@ -24,6 +24,11 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 #define BUS_QUESTION_MS 5000
 uint64_t bus_limit_usec(void);
 
+/* What to do about a name that is none. */
+#define NAME_HINT                                                                               \
+	"a name has 1 to 127 letters, digits, and any of _ . / -; each part between / begins with " \
+	"a letter, a digit or _"
+
 /* Opens the bus and finds its service manager, whose replies have this time limit. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
 

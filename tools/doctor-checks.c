@@ -375,7 +375,9 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 		find(finding, ok, "/etc/ipcbus/policy.d has %d file%s", facts->policy,
 		     facts->policy == 1 ? "" : "s");
 	else if (facts->policy == 0 || facts->policy == -ENOENT)
-		find(finding, ok, "/etc/ipcbus/policy.d has no files; the shipped default applies");
+		find(finding, ok,
+		     "/etc/ipcbus/policy.d has no files; ipcctl policy show prints the rules in "
+		     "force");
 	else
 		find(finding, unknown, "cannot read /etc/ipcbus/policy.d: %s",
 		     strerror(-facts->policy));

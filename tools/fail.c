@@ -123,7 +123,7 @@ const char *fail_hint(int error)
 	case -EACCES:
 		return "run it as root: sudo ipcctl ...";
 	case -EHOSTDOWN:
-		return "the service is frozen; thaw it: ipcctl thaw NAME";
+		return "thaw it: ipcctl thaw NAME";
 	default:
 		return NULL;
 	}

@@ -228,6 +228,9 @@ static int load(struct mock *mock)
 	int status;
 
 	mock->json = json_load_file(mock->path, JSON_REJECT_DUPLICATES, &error);
+	/* Without a line it is the file itself that cannot be opened or read. */
+	if (!mock->json && error.line < 1)
+		return fail_with(STATUS_USAGE, NULL, "%s", error.text);
 	if (!mock->json)
 		return fail_with(STATUS_USAGE, "ipcctl mock --help has an example",
 				 "%s: line %d, column %d: %s", mock->path, error.line, error.column,

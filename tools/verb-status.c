@@ -239,7 +239,7 @@ static void put_services(const json_t *services)
 	size_t i;
 
 	json_array_foreach(services, i, service)
-		printf("%s%-11s%s %s%s%s %s\n", out_color(COLOR_DIM), i ? "" : "names",
+		printf("%s%-11s%s %s%s%s, interface %s\n", out_color(COLOR_DIM), i ? "" : "names",
 		       out_plain(), out_color(COLOR_BOLD), value_text(service, "name"),
 		       out_plain(), value_text(service, "interface"));
 }
@@ -250,8 +250,8 @@ static void put_state(const json_t *status)
 	size_t i;
 
 	json_array_foreach(json_object_get(status, "connections"), i, row)
-		printf("%s%-11s%s %lld threads (%lld busy), %lld queued, %lld objects, %lld handles, "
-		       "%lld of %lld bytes\n",
+		printf("%s%-11s%s threads %lld (busy %lld), queued %lld, objects %lld, handles %lld, "
+		       "bytes %lld of %lld\n",
 		       out_color(COLOR_DIM), i ? "" : "connection", out_plain(),
 		       (long long)value_number(row, "threads"),
 		       (long long)value_number(row, "busy"), (long long)value_number(row, "queued"),

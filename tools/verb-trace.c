@@ -62,6 +62,9 @@ static int cannot(int error)
 	if (error == -EACCES || error == -EPERM)
 		return fail_with(STATUS_DENIED, "run it as root: sudo ipcctl ...",
 				 "no permission to trace the kernel");
+	if (error == -ENOENT && ctl_bus()->kind == IPC_BUS_DAEMON)
+		return fail_with(STATUS_NO_BUS, "ipcctl monitor and ipcctl top work with ipcbusd",
+				 "ipcbusd has no tracepoints");
 	if (error == -ENOENT)
 		return fail_with(
 			STATUS_NO_BUS,

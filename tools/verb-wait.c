@@ -37,9 +37,7 @@ static int wait_name(struct ipc *ipc, const char *name)
 	} while (r == -ENOTCONN || r == -EINTR);
 
 	if (r == -EINVAL)
-		return fail_with(STATUS_USAGE,
-				 "a name has 1 to 127 letters, digits, and any of _ . / -",
-				 "\"%s\" is not a valid name", name);
+		return fail_with(STATUS_USAGE, NAME_HINT, "\"%s\" is not a valid name", name);
 	return r < 0 ? fail_errno(r, name) : STATUS_OK;
 }
 

@@ -146,7 +146,7 @@ START_TEST(a_process_has_a_status)
 
 	ran = live_run("status %d", echo);
 	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo echo.Echo\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo, interface echo.Echo\n"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "  demo.echo, node "));
 	ran = live_run("tree");
 	ck_assert_int_eq(ran->status, 0);
@@ -162,7 +162,7 @@ START_TEST(a_process_has_a_status)
 	/* Others see who it is. */
 	ran = live_run("--version >/dev/null; su user -c 'ipcctl status demo.echo'");
 	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo echo.Echo\n"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo, interface echo.Echo\n"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "? (the objects and clients of a process need root"));
 	ck_assert_int_eq(live_run("--version; su user -c 'ipcctl tree'")->status, 6);
 	ck_assert_int_eq(live_run("status 1")->status, 3);
