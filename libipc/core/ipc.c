@@ -278,9 +278,6 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 
 	if (!ipc || !object || object->ipc != ipc)
 		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-
 	r = ipc_object_id(object, &id);
 	if (r < 0)
 		return r;

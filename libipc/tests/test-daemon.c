@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +29,7 @@
 #define SEND_AREA ((size_t)256 << 20) /* what the threads of a client share */
 
 /* Methods; the rest are streams. */
-enum { ECHO = 1, ADD, RESUME, MEET, BOUNCE, REFUSE, CALL_BACK };
+enum { ECHO = 1, ADD, RESUME, MEET, GET_FILES, BOUNCE, REFUSE, CALL_BACK };
 
 static struct ipc_test_bus *bus;
 static struct ipc *server, *client;
@@ -64,6 +65,16 @@ static int resume(void)
 	return r;
 }
 
+static int reply_files(struct ipc_call *call)
+{
+	struct ipc_raw_entry files[] = {
+		{ .type = IPC_RAW_FD, .fd = STDIN_FILENO },
+		{ .type = IPC_RAW_FD, .fd = STDIN_FILENO },
+	};
+
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .entries = files, .n_entries = 2 });
+}
+
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	const struct ipc_raw_message reply = { .data = request->data, .size = request->size };
@@ -73,6 +84,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		added++;
 		return 0;
 	}
+	if (request->code == GET_FILES)
+		return reply_files(call);
 	if (request->code == RESUME)
 		ck_assert_int_eq(resume(), 0);
 	if (request->code == MEET) {
@@ -203,6 +216,30 @@ START_TEST(calls_of_all_sizes)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		echo(data, sizes[i]);
 	free(data);
+	end();
+}
+END_TEST
+
+/* The first of two has a place, and the second not. */
+START_TEST(files_without_a_place_are_closed)
+{
+	const struct ipc_raw_message request = { .code = GET_FILES, .flags = IPC_RAW_ACCEPT_FDS };
+	struct ipc_raw_message *reply;
+	struct rlimit limit, before;
+
+	begin();
+	echo("x", 1);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)dup(STDIN_FILENO);
+	close((int)limit.rlim_cur);
+	limit.rlim_cur++;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), -EMFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->n_entries, 2);
+	ipc_raw_free(reply);
 	end();
 }
 END_TEST
@@ -460,7 +497,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("daemon", calls_of_all_sizes, parts_are_one_message,
+	return RUN_TESTS("daemon", calls_of_all_sizes, files_without_a_place_are_closed,
+			 parts_are_one_message,
 			 messages_of_two_threads_do_not_mix,
 			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,
 			 an_exchange_that_fails_early_has_no_event,

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every unit test of the library ends with: run these cases, each in a
- * process of its own (CK_FORK=no: all in this one, for a debugger).
+ * process of its own (CK_FORK=no: all in this one, for a debugger). A case that leaves a file
+ * open fails, for the library left it.
  */
 #ifndef IPC_TEST_RUN_H
 #define IPC_TEST_RUN_H
 
 #include <check.h>
+#include <dirent.h>
 #include <ipc/ipc.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* The number of an object, for messages. */
 static inline uint64_t object_id(struct ipc_object *object)
@@ -19,6 +23,34 @@ static inline uint64_t object_id(struct ipc_object *object)
 	return id;
 }
 
+/* How many files are open. */
+static inline unsigned int open_files(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	ck_assert_ptr_nonnull(folder);
+	while (readdir(folder))
+		n++;
+	closedir(folder);
+	return n;
+}
+
+static unsigned int files_before;
+
+static inline void note_files(void)
+{
+	files_before = open_files();
+}
+
+/* Threads that a case has left to end by themselves may still close theirs. */
+static inline void expect_files(void)
+{
+	for (int i = 0; i < 2000 && open_files() > files_before; i++)
+		usleep(1000);
+	ck_assert_uint_eq(open_files(), files_before);
+}
+
 static inline int run_tests(const char *name, const TTest *const *tests, size_t n)
 {
 	Suite *suite = suite_create(name);
@@ -27,6 +59,7 @@ static inline int run_tests(const char *name, const TTest *const *tests, size_t 
 	int failed;
 
 	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, note_files, expect_files);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tcase, tests[i]);
 	suite_add_tcase(suite, tcase);

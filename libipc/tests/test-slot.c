@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/proxy.h"
@@ -143,6 +144,84 @@ START_TEST(a_callback_ends_its_own)
 }
 END_TEST
 
+/* Runs a callback of the slot on a thread of its own, beside others of the same slot. */
+static void *run_beside(void *unused)
+{
+	struct slot_frame frame;
+
+	ck_assert(slot_enter(slot, &frame));
+	begun++;
+	while (hold)
+		sched_yield();
+	ended++;
+	slot_leave(&frame);
+	return unused;
+}
+
+static pthread_t start_beside(void)
+{
+	pthread_t thread;
+
+	hold = true;
+	ck_assert_int_eq(pthread_create(&thread, NULL, run_beside, NULL), 0);
+	while (!begun)
+		sched_yield();
+	return thread;
+}
+
+START_TEST(within_a_callback_the_end_waits_for_others)
+{
+	struct slot_frame frame;
+	pthread_t beside, other;
+
+	begin();
+	watch(on_death);
+	beside = start_beside();
+	ck_assert(slot_enter(slot, &frame));
+	ck_assert_int_eq(pthread_create(&other, NULL, let_go, NULL), 0);
+	ck_assert_ptr_null(ipc_slot_end(slot));
+	ck_assert_uint_eq(ended, 1);
+	ck_assert_uint_eq(destroyed, 0);
+	slot_leave(&frame);
+	ck_assert_uint_eq(destroyed, 1);
+	pthread_join(beside, NULL);
+	pthread_join(other, NULL);
+	end();
+}
+END_TEST
+
+static void destroy_in_child(void *userdata)
+{
+	(void)userdata;
+	destroyed++;
+}
+
+/* There the thread that ran the callback does not exist. */
+START_TEST(a_child_waits_for_no_callback)
+{
+	pthread_t beside;
+	int status;
+	pid_t pid;
+
+	begin();
+	watch(on_death);
+	beside = start_beside();
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		ipc_slot_set_destroy(slot, destroy_in_child);
+		ipc_slot_end(slot);
+		_exit(destroyed == 1 ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	hold = false;
+	pthread_join(beside, NULL);
+	ipc_slot_end(slot);
+	end();
+}
+END_TEST
+
 START_TEST(without_a_callback)
 {
 	begin();
@@ -231,6 +310,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("slot", the_end_waits_for_the_callback, the_async_end_does_not_wait,
-			 a_callback_ends_its_own, without_a_callback, destroy_is_set_late,
+			 a_callback_ends_its_own, within_a_callback_the_end_waits_for_others,
+			 a_child_waits_for_no_callback, without_a_callback, destroy_is_set_late,
 			 the_end_of_the_connection, writable_slots);
 }

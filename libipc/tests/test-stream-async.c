@@ -170,6 +170,11 @@ START_TEST(credit_is_granted_when_there_is_space)
 	writable_notify(ipc);
 	ck_assert_uint_eq(fake_last()->send.code, STREAM_CREDIT);
 	ck_assert_uint_eq(fake_last()->send.handle, 10);
+	/* Its callbacks hold it until it is over. */
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ONEWAY, .code = STREAM_END,
+					 .cookie = data_cookie, .buffer = 8 },
+		  NULL, 0, NULL, 0);
+	serve_all_of(ipc);
 	end();
 }
 END_TEST

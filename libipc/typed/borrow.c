@@ -112,7 +112,7 @@ static bool cut_field(struct cut *cut, const ProtobufCFieldDescriptor *known,
 	if (!tag || !put(cut, start, tag))
 		return false;
 	if (known->type == PROTOBUF_C_TYPE_BYTES) {
-		cut->n++;
+		cut->found = true;
 		return put(cut, (const uint8_t[]){ 0 }, 1);
 	}
 	if (!reserve(cut, SIZE_BYTES))
@@ -165,8 +165,8 @@ bool cut_init(struct cut *cut, const ProtobufCMessageDescriptor *descriptor, con
 	cut->space = sizeof(cut->local);
 	cut->max = size / 2;
 	cut->budget = 32 + size / 1024;
-	cut->n = 0;
-	if (cut_message(cut, descriptor, wire_of(data, size), /* depth= */ 0) && cut->n)
+	cut->found = false;
+	if (cut_message(cut, descriptor, wire_of(data, size), /* depth= */ 0) && cut->found)
 		return true;
 	cut_done(cut);
 	return false;

@@ -30,7 +30,7 @@ struct cut {
 	size_t space;
 	size_t max;			/* a larger one is not worthwhile */
 	size_t budget;			/* fields that may still be looked at */
-	unsigned int n;			/* fields that were emptied */
+	bool found;			/* a field that was emptied */
 	uint8_t local[CUT_LOCAL];
 };
 
