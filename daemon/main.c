@@ -55,7 +55,7 @@ static const char help[] =
 #define PART_OF_FDS	16
 #define PART_OF_MAPS	(16 * 4)
 #define MIN_CONNECTIONS 64
-/* How long to accept nobody where not even one fd can be had, in ms. */
+/* How long to accept no connection if no fd can be had, in milliseconds. */
 #define PAUSE		100
 
 /**
@@ -187,8 +187,8 @@ static void accept_again(int listener, bool again)
 	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, listener, &event);
 }
 
-/* There is no fd for who connects: with the one in reserve it hears so at once. Without that
- * nobody is accepted for a while. */
+/* There is no fd for a new connection. The one in reserve serves to accept it and to reply with
+ * the error. If that is used up, too, no connection is accepted for a while. */
 static void refuse_next(int listener)
 {
 	int socket = -1;
@@ -342,8 +342,8 @@ static bool is_dead(const struct connection *connection)
 	return poll(&pidfd, 1, 0) == 1;
 }
 
-/* The process of the pidfd has sent it if it lives still: then nobody else ever had its number
- * since WELCOME. */
+/* Is the message from the process of the pidfd? While that process lives, no other one can have
+ * its number. */
 static bool is_from_peer(const struct connection *connection,
 			 const struct ipcbusd_message *message, int sender)
 {
@@ -379,8 +379,8 @@ static int administer(const struct ipcbusd_message *message, struct ipcbusd_mess
 	return fd < 0 ? NO_FD : fd;
 }
 
-/* As debugfs and the parameters of a module: for root, here also for who runs the daemon. One
- * a connection. */
+/* What debugfs and the parameters are for the module. For root and the user who runs the daemon;
+ * one request a connection. */
 static bool take_admin(const struct connection *connection, const struct ipcbusd_message *message,
 		       int sender)
 {
@@ -444,7 +444,7 @@ static void receive(struct connection *connection)
 		return;
 	if (r == 1 && take_message(connection, &message, fd, sender))
 		return;
-	/* Taken over by nobody unless it was given to a slot. */
+	/* Unless a slot has got the fd, it is ours to close. */
 	if (fd >= 0 && (r != 1 || message.kind != IPCBUSD_SEND_FD || !connection->client))
 		close_later(fd);
 	connection_close(connection);

@@ -41,7 +41,7 @@
 #define RETRY_MAX_USEC 60000000ULL
 #define STABLE_USEC    10000000ULL
 
-/* What a service may expect that nobody configured. */
+/* For a service whose file does not say otherwise. */
 #define FILES_USUAL  1024
 #define SERVICE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -54,7 +54,7 @@ void idle_exit_wanted(struct manager *manager, struct owner *owner)
 			     "%s: its Provider cannot be notified", owner->entry.name);
 }
 
-/* A Provider that cannot be notified that nobody wants the object only exits later. */
+/* If the Provider cannot be notified that it is idle, it exits later. */
 void idle_exit_registered(struct manager *manager, struct owner *owner)
 {
 	owner->exiting = false;

@@ -238,7 +238,7 @@ int handle_unregister_name(struct ipc_call *call,
 
 	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", entry->name,
 		    ipc_call_pid(call), ipc_call_uid(call));
-	/* Who exits when idle may come back, and who gives a name up does not. */
+	/* A service that exits when idle comes back, so its name stays reserved for its user. */
 	registry_unregister(manager->registry, entry,
 			    request->idle_exit ? reservation_time(manager) : 0);
 	reservations_changed(manager);

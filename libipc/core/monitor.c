@@ -61,7 +61,7 @@ static void end(struct ipc_slot *slot)
 
 	if (!take(slot->ipc, slot))
 		return;
-	/* Records that come all the same go nowhere. */
+	/* Records that still arrive are dropped. */
 	if (!slot->ipc->foreign)
 		device_monitor(&slot->ipc->device, &none);
 	slot_drop(slot);

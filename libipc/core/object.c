@@ -243,7 +243,7 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 	return 0;
 }
 
-/* Made by whoever first asks for it. */
+/* The first caller makes the node. */
 static int object_make_node(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;

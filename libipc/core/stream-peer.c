@@ -162,7 +162,7 @@ static void end_came(struct ipc_stream *stream, const struct end *end)
 	stream_lock(stream);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
-		/* Of a closed end nobody reads it. */
+		/* Nobody can read the error of an end that is closed. */
 		if (code && !stream->closed)
 			error_decode(&stream->in_error, code,
 				     explained <= STREAM_MAX_EXPLANATION ? end->error :
@@ -478,7 +478,7 @@ static int introduce(struct introduction *i, struct ipc_stream *stream, uint32_t
 	return 0;
 }
 
-/* From now on only the other end holds the objects, or nobody if it was not sent. */
+/* The message holds the objects of the stream now. If it was not sent, they end here. */
 static void introduced(struct introduction *i)
 {
 	ipc_object_unref(i->entries[0].object);

@@ -96,7 +96,7 @@ static int send_end(struct ipc_stream *stream)
 	return r;
 }
 
-/* Sends what is due, now or when there is space: 0, or why it never goes. */
+/* Sends what is due, now or when there is space. An error means that it is never sent. */
 static int send_last_words(struct ipc_stream *stream)
 {
 	int r, end;

@@ -259,7 +259,7 @@ void thread_stash(struct thread *t, uint32_t kind, uint32_t code, uint64_t call,
 	t->stash = (struct stash){ .kind = kind, .code = code, .call = call, .size = size };
 }
 
-/* What a thread may hold back when nobody knows when it comes again. */
+/* Bytes of buffers that a thread may hold back, because its next exchange may come late. */
 static size_t release_bytes_max(const struct thread *t)
 {
 	size_t max = t->ipc->device.region_size / IPC_MAX_THREADS;

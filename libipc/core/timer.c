@@ -135,7 +135,7 @@ static void settle_locked(struct ipc *ipc)
 
 /* --- Timers --------------------------------------------------------------------------- */
 
-/* 1: the threads of ipc_run() are to be woken, so that they poll. */
+/* Returns 1 if the caller has to wake the threads of ipc_run(), so that they poll. */
 static int set_locked(struct ipc *ipc, struct timer *timer)
 {
 	int r;

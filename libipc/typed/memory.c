@@ -73,7 +73,7 @@ bool memory_has_holes(int fd, size_t size)
 	return hole < 0 || (size_t)hole < size;
 }
 
-/* Reading a hole fills it; nobody can write to sealed memory. */
+/* Fills the holes of sealed memory by reading them, because it cannot be written. */
 void memory_fill(const struct ipc_memory *memory, size_t size)
 {
 	const volatile uint8_t *data = memory->data;
@@ -212,7 +212,7 @@ int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **
 	if (memory_check(field->fd->fd, /* seals= */ 0, &size) < 0 || !size)
 		return -EBADMSG;
 
-	/* Older kernels share nothing that nobody may write. */
+	/* Older kernels refuse MAP_SHARED of a file with F_SEAL_WRITE, so map it privately. */
 	sealed = memory_check(field->fd->fd, F_SEAL_WRITE, &size) == 0;
 	if (sealed && flags & IPC_MEMORY_WRITE)
 		return -EPERM;

@@ -120,7 +120,7 @@ int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object 
 		return r;
 	}
 
-	/* Once: who finds it set under the lock looks at it without. */
+	/* Set once, under the lock. It never changes again, so it is read without the lock. */
 	ipc_lock(ipc);
 	if (!object->idle)
 		object->idle = object_is_idle;

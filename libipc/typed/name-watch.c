@@ -281,7 +281,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *cha
 {
 	struct name_watch *watch = userdata;
 
-	/* Only the manager has the object, or whoever got it from the manager. */
+	/* The caller is the manager: nobody else was handed this object. */
 	(void)call;
 	if (!is_current(watch, change))
 		return 0;
