@@ -79,7 +79,8 @@ struct ipc_record {
  * Senders do not wait for a monitor: records that do not fit into the region are lost. Use
  * a connection of its own with a large region.
  *
- *   -EPERM    The caller needs CAP_SYS_ADMIN in the user namespace in which the bus was mounted.
+ *   -EPERM    The caller needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the
+ *             user namespace in which the bus was mounted.
  *   -EDQUOT   The bus has 8 monitors already.
  *   -ESRCH    There is no such process.
  */
