@@ -661,6 +661,18 @@ static int take_fd(const char *option, const char *argument)
 	exit(2);
 }
 
+static mode_t take_mode(const char *argument)
+{
+	unsigned long mode;
+	char *end;
+
+	mode = strtoul(argument, &end, 8);
+	if (*argument >= '0' && *argument <= '7' && !*end && mode <= 0777)
+		return (mode_t)mode;
+	fprintf(stderr, "ipcbusd: --mode %s: not permissions in octal, from 0 to 777\n", argument);
+	exit(2);
+}
+
 static void take_clock(const char *argument)
 {
 	if (!strcmp(argument, "manual")) {
@@ -724,7 +736,7 @@ int main(int argc, char **argv)
 		if (option == 'b') {
 			bus = optarg;
 		} else if (option == 'm') {
-			mode = (mode_t)strtoul(optarg, NULL, 8) & 0777;
+			mode = take_mode(optarg);
 		} else if (option == 's') {
 			set_parameter(optarg);
 		} else if (option == CLOCK) {
