@@ -308,12 +308,15 @@ static size_t region_size(size_t message_size)
 static int open_bus(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
+	char *path = NULL;
 	int r;
 
 	r = ipc_open_sized(&gateway->ipc, options->device,
 			   region_size(options->limits.message_size));
 	if (r < 0) {
-		log_line("cannot open the bus %s: %s", options->device ?: "", ipc_strerror(r));
+		ipc_find_bus(options->device, &path, /* ret_kind= */ NULL, /* ret_reason= */ NULL);
+		log_line("cannot open the bus %s: %s", path ?: "", ipc_strerror(r));
+		free(path);
 		return r;
 	}
 	r = guard_new(&gateway->guard, options->policy);
