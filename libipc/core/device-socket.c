@@ -40,6 +40,18 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fd)
 	return 0;
 }
 
+/* What a message of n bytes says of itself. */
+static int judge(const struct ipcbusd_message *message, ssize_t n, const struct msghdr *msg)
+{
+	if (!n)
+		return -ECONNRESET;
+	if (n != sizeof(*message) || message->magic != IPCBUSD_MAGIC ||
+	    message->version != IPCBUSD_VERSION || message->error > 0)
+		return -EPROTO;
+	/* The kernel drops fds for which there is no number. */
+	return msg->msg_flags & MSG_CTRUNC ? -EMFILE : message->error;
+}
+
 int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 {
 	union control control;
@@ -52,6 +64,7 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 	};
 	struct cmsghdr *header;
 	ssize_t n;
+	int r;
 
 	for (int i = 0; i < 4; i++)
 		fds[i] = -1;
@@ -61,11 +74,13 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 	header = CMSG_FIRSTHDR(&msg);
 	if (header && header->cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
-	if (n != sizeof(*message) || message->magic != IPCBUSD_MAGIC ||
-	    message->version != IPCBUSD_VERSION)
-		return n ? -EPROTO : -ECONNRESET;
-	/* The kernel drops fds for which there is no number. */
-	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : message->error;
+	r = judge(message, n, &msg);
+	for (int i = 0; r < 0 && i < 4; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+	return r;
 }
 
 int socket_connect(const char *path)
@@ -94,9 +109,10 @@ int socket_administer(const char *path, struct ipcbusd_message *message, int fds
 	if (socket < 0)
 		return socket;
 	r = socket_receive(socket, &welcome, fds);
-	message->nonce = welcome.nonce;
-	if (r == 0)
+	if (r == 0) {
+		message->nonce = welcome.nonce;
 		r = socket_send(socket, message, NULL);
+	}
 	if (r == 0)
 		r = socket_receive(socket, message, fds);
 	close(socket);

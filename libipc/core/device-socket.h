@@ -13,8 +13,8 @@ int socket_connect(const char *path);
 
 /* Sends a message, with the fd if that is not NULL. */
 int socket_send(int socket, struct ipcbusd_message *message, const int *fd);
-/* Waits for one message with up to four fds; those that did not come are -1. An error that the
- * message brings is the result. */
+/* Waits for one message with up to four fds; those that did not come are -1. If it fails, none
+ * is left open. An error that the message brings is the result. */
 int socket_receive(int socket, struct ipcbusd_message *message, int fds[4]);
 
 /* Sends an administrator's message over a connection of its own, and puts the reply, with one fd

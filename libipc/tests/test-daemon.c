@@ -14,11 +14,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/device-daemon.h"
 #include "core/thread.h"
+#include "ipcbus-daemon.h"
 #include "ipcbus.h"
 #include "test-run.h"
 
@@ -179,6 +182,69 @@ static void end(void)
 	ipc_unref(server);
 	ipc_test_bus_free(bus);
 }
+
+/* --- Who is no daemon ---------------------------------------------------------------- */
+
+/* What a listener sends to who connects, with a file, and what comes of that. */
+static const struct lie {
+	size_t size;
+	struct ipcbusd_message message;
+	int result;
+} lies[] = {
+	{ 0, { .error = 0 }, -ECONNRESET },
+	{ 5, { .magic = IPCBUSD_MAGIC }, -EPROTO },
+	{ sizeof(struct ipcbusd_message), { .magic = 1, .version = IPCBUSD_VERSION }, -EPROTO },
+	{ sizeof(struct ipcbusd_message), { .magic = IPCBUSD_MAGIC }, -EPROTO },
+	{ sizeof(struct ipcbusd_message),
+	  { .magic = IPCBUSD_MAGIC, .version = IPCBUSD_VERSION, .error = 1 }, -EPROTO },
+	{ sizeof(struct ipcbusd_message),
+	  { .magic = IPCBUSD_MAGIC, .version = IPCBUSD_VERSION, .error = -EACCES }, -EACCES },
+};
+
+static void lie_to(int listener, const struct lie *lie)
+{
+	const int file = STDIN_FILENO;
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec part = { (void *)&lie->message, lie->size };
+	const struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+				    .msg_controllen = sizeof(control) };
+	int fd = accept(listener, NULL, NULL);
+
+	memcpy(CMSG_DATA(&control.header), &file, sizeof(file));
+	if (lie->size)
+		sendmsg(fd, &msg, MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void *lie_to_all(void *listener)
+{
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+		lie_to(*(const int *)listener, &lies[i]);
+	return NULL;
+}
+
+START_TEST(who_is_no_daemon)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct ipc *none;
+	pthread_t thread;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/no-daemon.%d", getpid());
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, lie_to_all, &listener), 0);
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+		ck_assert_int_eq(ipc_open(&none, address.sun_path), lies[i].result);
+	pthread_join(thread, NULL);
+	unlink(address.sun_path);
+	close(listener);
+}
+END_TEST
 
 /* --- Calls --------------------------------------------------------------------------- */
 
@@ -497,7 +563,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("daemon", calls_of_all_sizes, files_without_a_place_are_closed,
+	return RUN_TESTS("daemon", who_is_no_daemon, calls_of_all_sizes, files_without_a_place_are_closed,
 			 parts_are_one_message,
 			 messages_of_two_threads_do_not_mix,
 			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,

@@ -140,7 +140,8 @@ int dev_read_text(const char *path, char *text, size_t size)
 		used += n;
 	text[used] = 0;
 	close(fd);
-	return n < 0 ? -EIO : 0;
+	/* All of it is lines, unless some of it found no place. */
+	return n < 0 ? -EIO : used && used < size - 1 && text[used - 1] != '\n' ? -EBADMSG : 0;
 }
 
 int dev_debug(const char *name, char *text, size_t size)

@@ -290,7 +290,7 @@ START_TEST(debugfs_says_who_has_what)
 	raw_node(&cli, 0, 1);
 	assert_ok(dev_debug("users", text, sizeof(text)));
 	ck_assert_ptr_nonnull(strstr(text, "1000 1 1 0 0 0 0 0 "));
-	ck_assert_ptr_nonnull(strstr(text, "1001 1 0 0 0 0 0 0 "));
+	ck_assert_ptr_nonnull(strstr(text, "\n1001 1 0 0 0 0 0 0 "));
 	ck_assert_int_eq(live("users"), 3);
 	assert_ok(dev_debug("accounts", text, sizeof(text)));
 	ck_assert_ptr_nonnull(strstr(text, "1000 1 1 0 0 0 0 0 "));
