@@ -3,9 +3,11 @@
  * servicemanager: its options. daemon.c runs the daemon, and check-policy.c runs
  * --check-policy.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <ipc/ipc.h>
 
@@ -73,6 +75,19 @@ static void add_default(struct directories *directories, const char *local, cons
 	add_directory(directories, packaged);
 }
 
+/* The folders of the default may be missing. One that somebody named is mostly a mistake. */
+static bool report_missing(const struct directories *directories)
+{
+	bool missing = false;
+
+	for (size_t i = 0; i < directories->count; i++)
+		if (access(directories->list[i], F_OK) < 0 && errno == ENOENT) {
+			log_line("there is no directory %s", directories->list[i]);
+			missing = true;
+		}
+	return missing;
+}
+
 /* An exit status, or -1 to go on with the arguments from optind on. */
 static int parse_options(struct arguments *arguments, int argc, char **argv)
 {
@@ -137,6 +152,9 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		log_line("unexpected argument \"%s\"; see servicemanager --help", argv[optind]);
 		return 2;
 	}
+	if (report_missing(&arguments->policy) && arguments->check)
+		return 1;
+	report_missing(&arguments->services);
 	add_default(&arguments->policy, "/etc/ipcbus/policy.d", IPC_DATADIR "/ipcbus/policy.d");
 	add_default(&arguments->services, "/etc/ipcbus/services.d",
 		    IPC_DATADIR "/ipcbus/services.d");
