@@ -109,14 +109,16 @@ $(LIBIPC_TESTS:%=%.o) $(B)/libipc/tests/fake-device.o: $(B)/libipc/%.o: libipc/%
 	$(Q)$(LIBIPC_COMPILE) -I$(B)/libipc/tests
 
 LIBIPC_TEST_DAEMON := $(B)/libipc/tests/test-daemon
+# Each case is a process that looks when it ends whether it left memory behind, and fails if so.
+LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
 
 $(filter-out $(LIBIPC_TEST_DAEMON),$(LIBIPC_TESTS)): %: %.o $(LIBIPC_TEST_OBJECTS)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(LIBIPC_TEST_LEAKS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 $(LIBIPC_TEST_DAEMON): %: %.o $(LIBIPC_OBJECTS) $(LIBIPC_KIT)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(LIBIPC_TEST_LEAKS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 ALL += $(LIBIPC_TESTS)
 UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols

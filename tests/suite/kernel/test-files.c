@@ -138,6 +138,8 @@ START_TEST(handles)
 	ck_assert_uint_eq(number(l, "dead"), 0);
 	ck_assert_uint_eq(number(l, "pid"), getpid());
 	ck_assert_uint_eq(number(l, "owner"), last_proc(0));
+	l = line("node", "proc=%" PRIu64 " node=%" PRIu64, last_proc(0), node);
+	ck_assert_uint_eq(number(l, "refs"), 1);
 	assert_ok(raw_destroy(&oth, node, 0));
 	read_file("state");
 	l = line("handle", "proc=%" PRIu64 " handle=%u", CLI, handle);
