@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/device-daemon.h"
+#include "core/device-socket.h"
 #include "core/thread.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
@@ -32,7 +33,7 @@
 #define SEND_AREA ((size_t)256 << 20) /* what the threads of a client share */
 
 /* Methods; the rest are streams. */
-enum { ECHO = 1, ADD, RESUME, MEET, GET_FILES, BOUNCE, REFUSE, CALL_BACK };
+enum { ECHO = 1, ADD, RESUME, MEET, GET_FILES, TAKE_TIME, BOUNCE, REFUSE, CALL_BACK };
 
 static struct ipc_test_bus *bus;
 static struct ipc *server, *client;
@@ -89,6 +90,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	}
 	if (request->code == GET_FILES)
 		return reply_files(call);
+	if (request->code == TAKE_TIME)
+		usleep(200000);
 	if (request->code == RESUME)
 		ck_assert_int_eq(resume(), 0);
 	if (request->code == MEET) {
@@ -306,6 +309,70 @@ START_TEST(files_without_a_place_are_closed)
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
 	ck_assert_uint_eq(reply->n_entries, 2);
 	ipc_raw_free(reply);
+	end();
+}
+END_TEST
+
+/* --- What comes between ------------------------------------------------------------- */
+
+static void on_signal(int number)
+{
+	(void)number;
+	taken++;
+}
+
+static void *signal_often(void *to)
+{
+	for (int i = 0; i < 10; i++) {
+		usleep(10000);
+		pthread_kill(*(const pthread_t *)to, SIGUSR1);
+	}
+	return NULL;
+}
+
+START_TEST(signals_do_not_end_a_call)
+{
+	const struct ipc_raw_message request = { .code = TAKE_TIME, .data = "late", .size = 4 };
+	pthread_t own = pthread_self(), thread;
+	struct ipc_raw_message *reply;
+
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal }, NULL);
+	begin();
+	ck_assert_int_eq(pthread_create(&thread, NULL, signal_often, &own), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_mem_eq(reply->data, "late", 4);
+	ipc_raw_free(reply);
+	pthread_join(thread, NULL);
+	ck_assert_uint_gt(taken, 0);
+	echo("x", 1);
+	end();
+}
+END_TEST
+
+static void *kill_daemon(void *unused)
+{
+	struct ucred daemon;
+	socklen_t size = sizeof(daemon);
+	int fd = socket_connect(ipc_test_bus_path(bus));
+
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &daemon, &size), 0);
+	close(fd);
+	usleep(50000);
+	ck_assert_int_eq(kill(daemon.pid, SIGKILL), 0);
+	return unused;
+}
+
+/* Nobody serves the call. */
+START_TEST(the_end_of_the_daemon_ends_calls)
+{
+	const struct ipc_raw_message request = { .code = ECHO };
+	pthread_t thread;
+
+	begin_with(0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, kill_daemon, NULL), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), -ECONNRESET);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), -ECONNRESET);
 	end();
 }
 END_TEST
@@ -564,6 +631,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("daemon", who_is_no_daemon, calls_of_all_sizes, files_without_a_place_are_closed,
+			 signals_do_not_end_a_call, the_end_of_the_daemon_ends_calls,
 			 parts_are_one_message,
 			 messages_of_two_threads_do_not_mix,
 			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,
