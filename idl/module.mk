@@ -144,11 +144,15 @@ $(B)/%.ipc.pic.o: $(B)/%.ipc.c | $(IPC_SHARED_HEADERS)
 
 protodir ?= $(datadir)/ipcbus/proto
 
-install-idl: $(B)/idl/protoc-gen-ipc $(IPC_SHARED_HEADERS)
+# The plugin is for the machine that builds programs, the rest for their target.
+.PHONY: install-shared
+install-idl: $(B)/idl/protoc-gen-ipc install-shared
 	$(Q)$(INSTALL) -D -m 755 $(B)/idl/protoc-gen-ipc $(DESTDIR)$(bindir)/protoc-gen-ipc
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 idl/protoc-gen-ipc.1
+
+install-shared: $(IPC_SHARED_HEADERS)
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(protodir)/ipc idl/ipc/ipc.proto idl/ipc/options.proto
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(includedir)/ipc $(IPC_SHARED_HEADERS)
-	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 idl/protoc-gen-ipc.1
 
 PRODUCTS += $(B)/idl/protoc-gen-ipc $(IPC_SHARED_HEADERS)
 INSTALLS += install-idl
