@@ -116,7 +116,7 @@ GUEST_FILES :=
 FRAGMENTS := driver daemon idl libipc servicemanager python rust tests/env/host tools gateway examples packaging scripts bench \
 	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/cost \
 	tests/suite/budget tests/suite/crash tests/suite/daemon tests/suite/e2e tests/suite/hostile tests/suite/fault tests/suite/fuzz \
-	tests/suite/guide tests/suite/idl tests/suite/install tests/suite/kit tests/suite/languages/foreign tests/suite/languages/cpp tests/suite/languages/conformance tests/suite/packages tests/suite/mutants \
+	tests/suite/guide tests/suite/idl tests/suite/install tests/suite/kit tests/suite/languages/foreign tests/suite/languages/cpp tests/suite/languages/conformance tests/suite/packages tests/suite/ports tests/suite/mutants \
 	tests/suite/static
 include $(FRAGMENTS:%=%/module.mk)
 
@@ -147,6 +147,7 @@ help:
 	  'make test-debug-all  every guest test in every kernel with checkers (over 1 h)' \
 	  'make test-releases  make demo and make test in minimal roots of Debian 12 and 13' \
 	  'make test-packages  install, boot, upgrade and remove the packages on Debian 12 and 13' \
+	  'make test-ports  compile the module for armhf and s390x' \
 	  'make test-mutants  whether the tests find changes of the code (COUNT=300 SEED=1)' \
 	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
 	  'make test-gateway  ipc-gateway with gRPC programs that others wrote' \
