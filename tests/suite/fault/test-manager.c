@@ -35,10 +35,12 @@ static int act_start(void)
 
 static void prepare_epoll(void)
 {
+	static const struct policy_names nobody;
+
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	ck_assert_int_ge(epoll, 0);
 	policy = policy_new();
-	ck_assert_int_eq(policy_read(policy, "test", ALL, strlen(ALL), NULL, NULL, NULL), 0);
+	ck_assert_int_eq(policy_read(policy, "test", ALL, strlen(ALL), &nobody, NULL, NULL), 0);
 	call = 500;
 	handle = 100;
 }

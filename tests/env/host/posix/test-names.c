@@ -46,6 +46,7 @@ static int become_manager(struct ipc *ipc)
 	static const struct ipc_interceptor counter = { .size = sizeof(counter),
 							.before = count_notified };
 	static const char all[] = "allow anyone all *\n";
+	static const struct policy_names nobody;
 	struct manager_options options = { 0 };
 	int r;
 
@@ -53,7 +54,7 @@ static int become_manager(struct ipc *ipc)
 	state.epoll = epoll_create1(EPOLL_CLOEXEC);
 	state.policy = policy_new();
 	ck_assert_ptr_nonnull(state.policy);
-	r = policy_read(state.policy, "test", all, strlen(all), NULL, NULL, NULL);
+	r = policy_read(state.policy, "test", all, strlen(all), &nobody, NULL, NULL);
 	if (r == 0)
 		r = ipc_add_interceptor(ipc, &counter, NULL, /* ret_slot= */ NULL);
 	if (r < 0)
