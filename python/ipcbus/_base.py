@@ -148,8 +148,9 @@ def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]]
 
 
 def reply_exception(call: _core.Call | _core.Stream, error: BaseException) -> None:
-    """Ends a call with what its handler raised. Callers see an ``Error`` as it is, and of any
-    other exception its class; its text stays in the log of this process."""
+    """Ends a call with what its handler raised. Callers see an ``Error`` as it is. Of any other
+    exception they see ``ipc.Unhandled``, as of other languages' handlers, and its class; its text
+    stays in the log of this process."""
     if isinstance(error, Error):
         call.error(error.code, error.number, error.name, error.message or None, error.details)
     elif isinstance(error, TimeoutError):
@@ -159,7 +160,7 @@ def reply_exception(call: _core.Call | _core.Stream, error: BaseException) -> No
     else:
         log.error("a handler failed", exc_info=error)
         text = f"the handler failed: {type(error).__name__}"
-        call.error(errno.EIO, 0, None, text, b"")
+        call.error(errno.EREMOTEIO, 0, "ipc.Unhandled", text, b"")
 
 
 def end_call(call: _core.Call, error: BaseException) -> None:
