@@ -4,33 +4,18 @@
  * gRPC program in any language pays. The method is registered on both sides, the server gets the
  * request with the call, and each side waits in a completion queue of its own.
  */
-#include "bench.h"
+#include "grpc.h"
 
 #include "bench.pb-c.h"
 
 #include <errno.h>
 #include <grpc/byte_buffer_reader.h>
-#include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define METHOD "/bench.Sink/Put"
-
-/**
- * struct grpc_state - one process's end
- * @address: of the socket, which is in no folder
- * @queue: where operations end
- * @channel: the client's
- * @method: of @channel
- */
-struct grpc_state {
-	char address[64];
-	grpc_completion_queue *queue;
-	grpc_channel *channel;
-	void *method;
-};
 
 static int create(struct bench_case *c)
 {
@@ -164,7 +149,7 @@ static int serve(struct bench_case *c)
 
 /* --- The client ----------------------------------------------------------------------------- */
 
-static int connect_to(struct bench_case *c)
+int bench_grpc_connect(struct bench_case *c)
 {
 	struct grpc_state *s = c->state;
 	grpc_channel_credentials *credentials;
@@ -190,7 +175,7 @@ static int check(size_t size, grpc_status_code status, grpc_byte_buffer *payload
 	return r;
 }
 
-static int round_trip(struct bench_case *c)
+int bench_grpc_round(struct bench_case *c)
 {
 	struct grpc_state *s = c->state;
 	Bench__PutRequest request = BENCH__PUT_REQUEST__INIT;
@@ -239,6 +224,6 @@ const struct bench_transport bench_grpc = {
 	.state_size = sizeof(struct grpc_state),
 	.create = create,
 	.serve = serve,
-	.connect = connect_to,
-	.round = round_trip,
+	.connect = bench_grpc_connect,
+	.round = bench_grpc_round,
 };

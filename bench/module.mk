@@ -8,8 +8,10 @@ BENCH_NAMES := main measure transports futex pipe socket stream protobuf binder 
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 BENCH_PEERS_NAMES := main measure peers dbus grpc
 BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o
+BENCH_GATEWAY_NAMES := main measure gateway grpc
+BENCH_GATEWAY_OBJECTS := $(BENCH_GATEWAY_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 # Of the gateway: without gRPC's C core there are no such peers.
-BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
+BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers $(BENCH)/bench-gateway)
 
 ALL += $(BENCH)/bench $(BENCH_PEERS) $(BENCH)/fold $(BENCH)/tracer.so
 UNIT_TESTS += bench/test-guard
@@ -18,11 +20,15 @@ UNIT_TESTS += bench/test-guard
 .PHONY: bench-programs
 bench-programs: $(BENCH)/bench $(BENCH_PEERS) $(BENCH)/fold $(BENCH)/tracer.so $(DRIVER_KO) $(IPCBUSD) $(B)/tests.list
 
+# What a call costs through ipc-gateway, and 1,000 streams at a time.
+.PHONY: bench-gateway bench-gateway-programs
+bench-gateway-programs: $(BENCH)/bench-gateway $(DRIVER_KO) $(B)/tests.list
+
 $(BENCH)/%.o: bench/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(addprefix $(BENCH)/,typed.o daemon.o protobuf.o grpc.o): $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
+$(addprefix $(BENCH)/,typed.o daemon.o protobuf.o grpc.o gateway.o): $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MMD -MP -c -o $@ $<
 
@@ -33,6 +39,10 @@ $(BENCH)/bench: $(BENCH_OBJECTS) $(LIBIPC)
 $(BENCH)/bench-peers: $(BENCH_PEERS_OBJECTS) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ -lgrpc -lgpr $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
+
+$(BENCH)/bench-gateway: $(BENCH_GATEWAY_OBJECTS) $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ -lgrpc -lgpr $(PROTOBUF_C_LIBS)
 
 $(BENCH)/fold: $(BENCH)/fold.o $(BENCH)/symbols.o
 	$(call msg,LD,$@)

@@ -86,7 +86,11 @@ UNIT_TESTS += gateway/tests/test-gateway
 
 test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL) $(PYTHON_PACKAGE) $(GATEWAY_ACROSS)
 	$(Q)gateway/tests/test-gateway
+
+bench-gateway: bench-gateway-programs $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL) $(PYTHON_PACKAGE)
+	$(Q)bench/gateway-run
+	$(Q)STREAMS=1000 gateway/tests/test-gateway many_streams
 else
-test-gateway:
-	$(Q)echo 'test-gateway: libgrpc-dev is not installed; see make setup' >&2; exit 1
+test-gateway bench-gateway:
+	$(Q)echo 'ipc-gateway: libgrpc-dev is not installed; see make setup' >&2; exit 1
 endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls through ipc-gateway: of grpc.c's client, and of a program on the bus over a link of two
+ * gateways, which are on the same bus. The server is typed.c's handler under a name, so a service
+ * manager must run. The gateway is beside this program's folder, as in the build.
+ */
+#include "bench.h"
+#include "grpc.h"
+
+#include "bench.ipc.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NAME	    "bench.sink"
+#define LINKED_NAME "bench.linked"
+#define ADDRESS	    "unix:/tmp/bench-gateway"
+#define WAIT_USEC   20000000
+
+/**
+ * struct link_state - the client's end
+ * @ipc: the connection
+ * @sink: the object over the link
+ */
+struct link_state {
+	struct ipc *ipc;
+	struct sink *sink;
+};
+
+static const char *gateway_program(void)
+{
+	static char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+
+	if (n < 0)
+		return "";
+	path[n] = 0;
+	*strrchr(path, '/') = 0;
+	strcpy(strrchr(path, '/'), "/gateway/ipc-gateway");
+	return path;
+}
+
+static bool gateway_exists(void)
+{
+	return access(gateway_program(), X_OK) == 0;
+}
+
+/* --- The server --------------------------------------------------------------------------- */
+
+static int put(struct ipc_call *call, const Bench__PutRequest *request, void *userdata)
+{
+	Bench__PutReply reply = BENCH__PUT_REPLY__INIT;
+
+	(void)userdata;
+	reply.number = request->payload.len;
+	return sink_reply_put(call, &reply);
+}
+
+static int gateway_serve(struct bench_case *c)
+{
+	static const struct sink_ops ops = { .put = put };
+	struct ipc *ipc;
+	int r;
+
+	r = ipc_open(&ipc, NULL);
+	if (r == 0)
+		r = sink_register(ipc, NAME, &ops, NULL);
+	if (r < 0)
+		return bench_fail("register " NAME " (does a servicemanager run?)", r);
+	r = bench_ready(c);
+	return r < 0 ? r : ipc_run(ipc);
+}
+
+/* --- Clients -------------------------------------------------------------------------------- */
+
+/* It ends with this process. Its log, on standard error, is of use only if it fails. */
+static int start(const char *option, const char *what, const char *listen)
+{
+	const pid_t parent = getpid();
+	const char *program = gateway_program();
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent || !freopen("/dev/null", "w", stderr))
+			_exit(127);
+		execl(program, program, option, what, listen ? "--listen" : NULL, listen, NULL);
+		_exit(127);
+	}
+	return 0;
+}
+
+/* A gateway listens before it is ready; the first calls wait for it. */
+static int wait_socket(void)
+{
+	const char *path = ADDRESS + strlen("unix:");
+
+	for (int i = 0; i < WAIT_USEC / 1000; i++) {
+		if (access(path, F_OK) == 0)
+			return 0;
+		usleep(1000);
+	}
+	return bench_fail("start ipc-gateway", -ETIMEDOUT);
+}
+
+static int gateway_connect(struct bench_case *c)
+{
+	struct grpc_state *s = c->state;
+	int r;
+
+	unlink(ADDRESS + strlen("unix:"));
+	r = start("--export", NAME, ADDRESS);
+	if (r == 0)
+		r = wait_socket();
+	if (r < 0)
+		return r;
+	snprintf(s->address, sizeof(s->address), "%s", ADDRESS);
+	return bench_grpc_connect(c);
+}
+
+static int link_connect(struct bench_case *c)
+{
+	struct link_state *s = c->state;
+	int r;
+
+	unlink(ADDRESS + strlen("unix:"));
+	r = start("--share", NAME, ADDRESS);
+	if (r == 0)
+		r = wait_socket();
+	if (r == 0)
+		r = start("--link", LINKED_NAME "=" NAME "@" ADDRESS, NULL);
+	if (r == 0)
+		r = ipc_open(&s->ipc, NULL);
+	if (r == 0)
+		r = sink_await(s->ipc, LINKED_NAME, WAIT_USEC, &s->sink);
+	return r < 0 ? bench_fail("find " LINKED_NAME, r) : 0;
+}
+
+static int link_round(struct bench_case *c)
+{
+	Bench__PutRequest request = BENCH__PUT_REQUEST__INIT;
+	struct link_state *s = c->state;
+	Bench__PutReply *reply;
+	int r;
+
+	request.payload.data = (uint8_t *)c->request;
+	request.payload.len = c->size;
+	r = sink_put(s->sink, &request, &reply, NULL);
+	if (r < 0)
+		return r;
+	r = reply->number == c->size ? 0 : -EPROTO;
+	sink_put_reply_free(reply);
+	return r;
+}
+
+static const struct bench_transport bench_gateway = {
+	.name = "gateway",
+	.call = "typed",
+	.state_size = sizeof(struct grpc_state),
+	.exists = gateway_exists,
+	.serve = gateway_serve,
+	.connect = gateway_connect,
+	.round = bench_grpc_round,
+};
+
+static const struct bench_transport bench_link = {
+	.name = "link",
+	.call = "typed",
+	.state_size = sizeof(struct link_state),
+	.exists = gateway_exists,
+	.serve = gateway_serve,
+	.connect = link_connect,
+	.round = link_round,
+};
+
+/* All that bench-gateway measures. */
+const struct bench_transport *const bench_transports[] = {
+	&bench_grpc,
+	&bench_gateway,
+	&bench_link,
+	NULL,
+};
