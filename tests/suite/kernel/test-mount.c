@@ -721,10 +721,14 @@ START_TEST(nothing_can_be_changed)
 	ck_assert_int_lt(ftruncate(fd, 1 << 20), 1);
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	ck_assert_int_eq(st.st_size, 0);
+	ck_assert_int_eq(st.st_blksize, getpagesize());
 	ck_assert_int_lt(fallocate(fd, 0, 0, 4096), 0);
 	ck_assert_int_lt(read(fd, path, 1), 0);
 	ck_assert_int_lt(write(fd, path, 1), 0);
 	close(fd);
+	snprintf(path, sizeof(path), "%s/features/mount", p.dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode, S_IFREG | 0444);
 	ck_assert_int_eq(statfs(p.dir, &fs), 0);
 	ck_assert_uint_eq(fs.f_type, IPCBUS_SUPER_MAGIC);
 	ck_assert_int_lt(execl(p.bus, p.bus, NULL), 0);
