@@ -21,7 +21,8 @@
 
 #define NAME	    "bench.sink"
 #define LINKED_NAME "bench.linked"
-#define ADDRESS	    "unix:/tmp/bench-gateway"
+#define SOCKET	    "/tmp/bench-gateway"
+#define ADDRESS	    "unix:" SOCKET
 #define WAIT_USEC   20000000
 
 /**
@@ -102,10 +103,8 @@ static int start(const char *option, const char *what, const char *listen)
 /* A gateway listens before it is ready; the first calls wait for it. */
 static int wait_socket(void)
 {
-	const char *path = ADDRESS + strlen("unix:");
-
 	for (int i = 0; i < WAIT_USEC / 1000; i++) {
-		if (access(path, F_OK) == 0)
+		if (access(SOCKET, F_OK) == 0)
 			return 0;
 		usleep(1000);
 	}
@@ -117,7 +116,7 @@ static int gateway_connect(struct bench_case *c)
 	struct grpc_state *s = c->state;
 	int r;
 
-	unlink(ADDRESS + strlen("unix:"));
+	unlink(SOCKET);
 	r = start("--export", NAME, ADDRESS);
 	if (r == 0)
 		r = wait_socket();
@@ -132,7 +131,7 @@ static int link_connect(struct bench_case *c)
 	struct link_state *s = c->state;
 	int r;
 
-	unlink(ADDRESS + strlen("unix:"));
+	unlink(SOCKET);
 	r = start("--share", NAME, ADDRESS);
 	if (r == 0)
 		r = wait_socket();
