@@ -130,6 +130,10 @@ static inline void bench_spin(unsigned long turns)
 		__asm__ volatile("" : : "r"(i));
 }
 
+/* The path of a program of the build, such as "daemon/ipcbusd": beside the folder of this one. Stays
+ * until the next call; "": it is not known. */
+const char *bench_program(const char *name);
+
 /* Lets the client connect. */
 int bench_ready(struct bench_case *c);
 

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <ipc/ipc.h>
 #include <ipc/raw.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,20 +30,11 @@ struct daemon_state {
 	struct ipc_proxy *proxy;
 };
 
-/* Beside this program's folder, as in the build, unless the environment names another one. */
 static const char *daemon_program(void)
 {
-	static char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+	const char *path = getenv("IPCBUSD");
 
-	if (getenv("IPCBUSD"))
-		return getenv("IPCBUSD");
-	if (n < 0)
-		return "";
-	path[n] = 0;
-	*strrchr(path, '/') = 0;
-	strcpy(strrchr(path, '/'), "/daemon/ipcbusd");
-	return path;
+	return path ? path : bench_program("daemon/ipcbusd");
 }
 
 bool bench_daemon_exists(void)

@@ -6,11 +6,9 @@
  */
 #include "bench.h"
 #include "grpc.h"
-
-#include "bench.ipc.h"
+#include "typed.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,15 +35,7 @@ struct link_state {
 
 static const char *gateway_program(void)
 {
-	static char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
-
-	if (n < 0)
-		return "";
-	path[n] = 0;
-	*strrchr(path, '/') = 0;
-	strcpy(strrchr(path, '/'), "/gateway/ipc-gateway");
-	return path;
+	return bench_program("gateway/ipc-gateway");
 }
 
 static bool gateway_exists(void)
@@ -55,24 +45,14 @@ static bool gateway_exists(void)
 
 /* --- The server --------------------------------------------------------------------------- */
 
-static int put(struct ipc_call *call, const Bench__PutRequest *request, void *userdata)
-{
-	Bench__PutReply reply = BENCH__PUT_REPLY__INIT;
-
-	(void)userdata;
-	reply.number = request->payload.len;
-	return sink_reply_put(call, &reply);
-}
-
 static int gateway_serve(struct bench_case *c)
 {
-	static const struct sink_ops ops = { .put = put };
 	struct ipc *ipc;
 	int r;
 
 	r = ipc_open(&ipc, NULL);
 	if (r == 0)
-		r = sink_register(ipc, NAME, &ops, NULL);
+		r = sink_register(ipc, NAME, &bench_sink_ops, NULL);
 	if (r < 0)
 		return bench_fail("register " NAME " (does a servicemanager run?)", r);
 	r = bench_ready(c);
@@ -146,19 +126,9 @@ static int link_connect(struct bench_case *c)
 
 static int link_round(struct bench_case *c)
 {
-	Bench__PutRequest request = BENCH__PUT_REQUEST__INIT;
 	struct link_state *s = c->state;
-	Bench__PutReply *reply;
-	int r;
 
-	request.payload.data = (uint8_t *)c->request;
-	request.payload.len = c->size;
-	r = sink_put(s->sink, &request, &reply, NULL);
-	if (r < 0)
-		return r;
-	r = reply->number == c->size ? 0 : -EPROTO;
-	sink_put_reply_free(reply);
-	return r;
+	return bench_sink_round(s->sink, c);
 }
 
 static const struct bench_transport bench_gateway = {

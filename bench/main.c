@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,20 @@ int bench_fail(const char *what, int code)
 {
 	fprintf(stderr, "bench: %s: %s\n", what, strerror(-code));
 	return code;
+}
+
+const char *bench_program(const char *name)
+{
+	static char path[PATH_MAX];
+	const size_t most = sizeof(path) - strlen(name);
+	ssize_t n = readlink("/proc/self/exe", path, most);
+
+	if (n < 0 || (size_t)n == most)
+		return "";
+	path[n] = 0;
+	*strrchr(path, '/') = 0;
+	strcpy(strrchr(path, '/') + 1, name);
+	return path;
 }
 
 int bench_ready(struct bench_case *c)

@@ -8,12 +8,13 @@ BENCH_NAMES := main measure transports futex pipe socket stream protobuf binder 
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 BENCH_PEERS_NAMES := main measure peers dbus grpc
 BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o
-BENCH_GATEWAY_NAMES := main measure gateway grpc
+BENCH_GATEWAY_NAMES := main measure gateway grpc typed daemon
 BENCH_GATEWAY_OBJECTS := $(BENCH_GATEWAY_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 # Of the gateway: without gRPC's C core there are no such peers.
-BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers $(BENCH)/bench-gateway)
+BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
+BENCH_GATEWAY = $(if $(HAVE_GRPC),$(BENCH)/bench-gateway)
 
-ALL += $(BENCH)/bench $(BENCH_PEERS) $(BENCH)/fold $(BENCH)/tracer.so
+ALL += $(BENCH)/bench $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fold $(BENCH)/tracer.so
 UNIT_TESTS += bench/test-guard
 
 # What `make bench` needs, and no more: it is also run while the rest changes.

@@ -5,9 +5,7 @@
  * by the client and unpacked by the server, as any other message, or in a blob.
  * The server's object is handle 0, as in ipcbus.c.
  */
-#include "bench.h"
-
-#include "bench.ipc.h"
+#include "typed.h"
 
 #include <errno.h>
 #include <ipc/blob.h>
@@ -40,7 +38,7 @@ static int put_blob(struct ipc_call *call, const Bench__PutBlobRequest *request,
 	return sink_reply_put_blob(call, &reply);
 }
 
-static const struct sink_ops ops = { .put = put, .put_blob = put_blob };
+const struct sink_ops bench_sink_ops = { .put = put, .put_blob = put_blob };
 
 static int typed_serve(struct bench_case *c)
 {
@@ -51,7 +49,7 @@ static int typed_serve(struct bench_case *c)
 	r = ipc_open(&s->ipc, NULL);
 	if (r < 0)
 		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", r);
-	r = sink_object_new(s->ipc, &ops, NULL, NULL, &object);
+	r = sink_object_new(s->ipc, &bench_sink_ops, NULL, NULL, &object);
 	if (r < 0)
 		return r;
 	r = ipc_set_manager(s->ipc, object);
@@ -77,21 +75,27 @@ static int typed_connect(struct bench_case *c)
 	return 0;
 }
 
-static int typed_round(struct bench_case *c)
+int bench_sink_round(struct sink *sink, const struct bench_case *c)
 {
-	struct typed_state *s = c->state;
 	Bench__PutRequest request = BENCH__PUT_REQUEST__INIT;
 	Bench__PutReply *reply;
 	int r;
 
 	request.payload.data = (uint8_t *)c->request;
 	request.payload.len = c->size;
-	r = sink_put(s->sink, &request, &reply, NULL);
+	r = sink_put(sink, &request, &reply, NULL);
 	if (r < 0)
 		return r;
 	r = reply->number == c->size ? 0 : -EPROTO;
 	sink_put_reply_free(reply);
 	return r;
+}
+
+static int typed_round(struct bench_case *c)
+{
+	struct typed_state *s = c->state;
+
+	return bench_sink_round(s->sink, c);
 }
 
 static int blob_round(struct bench_case *c)
