@@ -66,12 +66,13 @@ static void *die(void *unused)
 	return unused;
 }
 
-static pthread_t die_elsewhere(void)
+/* Its callback has begun, and stays until hold is false. */
+static pthread_t start(void *(*run)(void *unused))
 {
 	pthread_t thread;
 
 	hold = true;
-	ck_assert_int_eq(pthread_create(&thread, NULL, die, NULL), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, NULL), 0);
 	while (!begun)
 		sched_yield();
 	return thread;
@@ -90,7 +91,7 @@ START_TEST(the_end_waits_for_the_callback)
 
 	begin();
 	watch(on_death);
-	dying = die_elsewhere();
+	dying = start(die);
 	ck_assert_int_eq(pthread_create(&other, NULL, let_go, NULL), 0);
 	ck_assert_ptr_null(ipc_slot_end(slot));
 	ck_assert_uint_eq(ended, 1);
@@ -108,7 +109,7 @@ START_TEST(the_async_end_does_not_wait)
 
 	begin();
 	watch(on_death);
-	dying = die_elsewhere();
+	dying = start(die);
 	ck_assert_ptr_null(ipc_slot_end_async(slot));
 	ck_assert_uint_eq(destroyed, 0);
 	hold = false;
@@ -150,23 +151,9 @@ static void *run_beside(void *unused)
 	struct slot_frame frame;
 
 	ck_assert(slot_enter(slot, &frame));
-	begun++;
-	while (hold)
-		sched_yield();
-	ended++;
+	on_death(proxy, &begun);
 	slot_leave(&frame);
 	return unused;
-}
-
-static pthread_t start_beside(void)
-{
-	pthread_t thread;
-
-	hold = true;
-	ck_assert_int_eq(pthread_create(&thread, NULL, run_beside, NULL), 0);
-	while (!begun)
-		sched_yield();
-	return thread;
 }
 
 START_TEST(within_a_callback_the_end_waits_for_others)
@@ -176,7 +163,7 @@ START_TEST(within_a_callback_the_end_waits_for_others)
 
 	begin();
 	watch(on_death);
-	beside = start_beside();
+	beside = start(run_beside);
 	ck_assert(slot_enter(slot, &frame));
 	ck_assert_int_eq(pthread_create(&other, NULL, let_go, NULL), 0);
 	ck_assert_ptr_null(ipc_slot_end(slot));
@@ -205,7 +192,7 @@ START_TEST(a_child_waits_for_no_callback)
 
 	begin();
 	watch(on_death);
-	beside = start_beside();
+	beside = start(run_beside);
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (!pid) {
