@@ -44,6 +44,7 @@ build_once() {
 		[ ! -e "$static/$1/driver/$KERNEL/ipcbus.ko" ] || [ -s "$static/$1.said" ] || : >"$kept"
 	fi
 	[ ! -e "$kept" ] || touch "$kept"
+	find "$clean" -mtime +30 -delete
 }
 
 # A module of one function with a fault for each tool.
