@@ -202,17 +202,6 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 	proc->barred = proc->dead || freezer || frozen;
 }
 
-/* Hands the thread nothing more. Queues again what it was given and has not looked at. */
-static void stop_thread_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
-{
-	struct ipcbus_work *work = thread->given;
-
-	lockdep_assert_held(&proc->lock);
-	hlist_del_init(&thread->idle);
-	if (work && ipcbus_work_unqueue_locked(work))
-		ipcbus_queue_add_locked(&proc->work, work);
-}
-
 /* Stops some threads from *number on. Returns whether there may be others. */
 static bool stop_some_locked(struct ipcbus_proc *proc, unsigned long *number)
 {
@@ -223,7 +212,7 @@ static bool stop_some_locked(struct ipcbus_proc *proc, unsigned long *number)
 		thread = xa_find(&proc->threads, number, ULONG_MAX, XA_PRESENT);
 		if (!thread)
 			return false;
-		stop_thread_locked(proc, thread);
+		ipcbus_thread_stop_locked(thread);
 	}
 	return true;
 }

@@ -107,8 +107,12 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	bool any;
 
 	spin_lock(&proc->lock);
-	/* Work stays queued until the proc is thawed. Thawing kicks this thread. */
+	/*
+	 * Work stays queued until the proc is thawed. Thawing kicks this thread. Who froze the
+	 * proc may not have come to it yet, and the thread may leave before.
+	 */
 	if (unlikely(proc->frozen)) {
+		ipcbus_thread_stop_locked(thread);
 		WRITE_ONCE(thread->kick, false);
 		thread->deadline = 0;
 		swap(found->interrupted, thread->interrupted);

@@ -228,6 +228,16 @@ void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work
 	ipcbus_thread_kick_locked(thread);
 }
 
+void ipcbus_thread_stop_locked(struct ipcbus_thread *thread)
+{
+	struct ipcbus_work *work = thread->given;
+
+	lockdep_assert_held(&thread->proc->lock);
+	hlist_del_init(&thread->idle);
+	if (work && ipcbus_work_unqueue_locked(work))
+		ipcbus_queue_add_locked(&thread->proc->work, work);
+}
+
 void ipcbus_proc_discard(struct ipcbus_proc *proc)
 {
 	struct ipcbus_work *work = NULL;

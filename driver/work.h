@@ -134,4 +134,8 @@ void ipcbus_proc_discard(struct ipcbus_proc *proc);
 /* Makes the thread look, and wakes it if it sleeps (proc->lock). */
 void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);
 
+/* Hands the thread nothing more, and queues again what it was given and has not looked at
+ * (proc->lock). */
+void ipcbus_thread_stop_locked(struct ipcbus_thread *thread);
+
 #endif

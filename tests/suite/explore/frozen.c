@@ -135,6 +135,65 @@ static void call_and_two_oneways(void *unused)
 	CHECK(!oneway(0, 2));
 }
 
+/* FREEZE stops so many threads before it releases the lock. */
+#define AT_ONCE 64
+
+static struct task_struct *behind;
+
+/* The first thread's number is behind those of AT_ONCE others, which have ended. */
+static void prepare_freeze_crowd(void)
+{
+	struct task_struct *crowd[AT_ONCE];
+	struct ipcbus_event event;
+
+	for (int i = 0; i < AT_ONCE; i++) {
+		crowd[i] = shim_task_new(sides[SRV].process, 0);
+		shim_task = crowd[i];
+		next_event(&event);
+	}
+	be(0);
+	behind = current;
+	next_event(&event);
+	for (int i = 0; i < AT_ONCE; i++) {
+		shim_task = crowd[i];
+		shim_task_exit();
+	}
+}
+
+/* A oneway is for whoever asks next, once the wait was interrupted. */
+static void wait_then_poll(void *unused)
+{
+	struct ipcbus_event event;
+
+	(void)unused;
+	CHECK(!exchange(IPCBUS_WAIT | IPCBUS_SERVE, NULL, 0, &event));
+	while (event.kind != IPCBUS_EVENT_ONEWAY) {
+		while (!(shim_poll(sides[SRV].fd, EPOLLIN, -1) & EPOLLIN))
+			;
+		next_event(&event);
+	}
+	reply_to(&event);
+	behind = NULL;
+}
+
+static void freeze_then_thaw(void *unused)
+{
+	struct ipcbus_freeze f;
+	int r = ioctl_freeze(SRV, 0, &f);
+
+	(void)unused;
+	CHECK(!r || r == -EAGAIN);
+	CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &f));
+}
+
+static void interrupt_and_thaw(void *unused)
+{
+	if (behind)
+		shim_signal(behind);
+	freeze_thaw(unused);
+	CHECK(!oneway(0, 1));
+}
+
 /* It is frozen for good: what it sends is no matter. */
 static void prepare_frozen(void)
 {
@@ -217,6 +276,9 @@ const struct scenario frozen_scenarios[] = {
 	{ "freeze_wait_thaw", "the same, by a thaw", prepare_freeze_queued,
 	  { { "freeze", OTH, freeze_wait }, { "thaw", CLI, freeze_thaw },
 	    { "serve", SRV, serve_one } }, 0 },
+	{ "freeze_crowd", "a thread is interrupted before FREEZE comes to it", prepare_freeze_crowd,
+	  { { "serve", SRV, wait_then_poll }, { "freeze", OTH, freeze_then_thaw },
+	    { "thaw", CLI, interrupt_and_thaw } }, 0 },
 	{ "freeze_watcher", "who is to be notified closes", prepare_freeze,
 	  { { "freeze", CLI, freeze_or_thaw }, { "close", OTH, close_file } }, 0 },
 	{ "thaw_wait", "who waits is thawed", prepare_frozen,
