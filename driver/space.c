@@ -23,6 +23,8 @@ static struct workqueue_struct *queue;
 
 /* So many are looked at while somebody holds the lock. */
 #define AT_ONCE	16
+/* Whoever makes space notifies so many of those who poll, and a worker the others. */
+#define NOTIFIED	4
 /* After so many the worker rests for a tick, because its time is charged to nobody. */
 #define A_LOT	256
 
@@ -121,14 +123,14 @@ static struct list_head *wake_some_locked(struct ipcbus_region *region, struct l
 }
 
 /* Reports to some of those who poll. Returns whether there are others. */
-static bool fire_some_locked(struct ipcbus_region *region)
+static bool fire_some_locked(struct ipcbus_region *region, unsigned int most)
 {
 	struct ipcbus_space_watch *watch;
 	struct ipcbus_proc *target;
 	unsigned int i;
 
 	lockdep_assert_held(&region->lock);
-	for (i = 0; i < AT_ONCE && !list_empty(&region->pollers); i++) {
+	for (i = 0; i < most && !list_empty(&region->pollers); i++) {
 		watch = list_first_entry(&region->pollers, struct ipcbus_space_watch, at_region);
 		list_del_init(&watch->at_region);
 		WRITE_ONCE(watch->fired, true);
@@ -156,7 +158,7 @@ static void wake_rest(struct work_struct *work)
 	spin_lock(&region->lock);
 	list_add(&mark.entry, &region->waiters);
 	do {
-		more = fire_some_locked(region);
+		more = fire_some_locked(region, AT_ONCE);
 		at = wake_some_locked(region, &mark.entry);
 		if (at)
 			list_move(&mark.entry, at);
@@ -181,7 +183,7 @@ static void wake_rest(struct work_struct *work)
 static void space_came_locked(struct ipcbus_region *region)
 {
 	struct ipcbus_proc *proc = container_of(region, struct ipcbus_proc, region);
-	bool more = fire_some_locked(region);
+	bool more = fire_some_locked(region, NOTIFIED);
 
 	if (!wake_some_locked(region, &region->waiters) && !more)
 		return;
