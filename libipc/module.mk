@@ -7,8 +7,8 @@
 # programs that a package carries away.
 #
 # Unit tests are tests/test-*.c. They link the library's objects themselves, hidden
-# symbols and all, with tests/fake-device.c in the place of core/device.c. test-daemon has the
-# real one, and a daemon.
+# symbols and all, with tests/fake-device.c in the place of core/device.c. test-daemon and
+# test-poll have the real one, and a daemon.
 
 LIBIPC_SONAME := libipc.so.0
 # What is installed has its version in the name: libipc.so.0.1.
@@ -108,7 +108,7 @@ $(LIBIPC_TESTS:%=%.o) $(B)/libipc/tests/fake-device.o: $(B)/libipc/%.o: libipc/%
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE) -I$(B)/libipc/tests
 
-LIBIPC_TEST_DAEMON := $(B)/libipc/tests/test-daemon
+LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-daemon test-poll)
 # Each case is a process that looks when it ends whether it left memory behind, and fails if so.
 LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
 

@@ -210,6 +210,8 @@ void device_wake(const struct device *device)
 
 int device_set_poll(struct device *device, unsigned int polls)
 {
+	if (fake.poll_error)
+		return fake.poll_error;
 	device->polls = polls;
 	if (device->poll_fd < 0)
 		device->poll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -36,6 +36,7 @@ struct fake {
 	int send_error;			/* the next message of this kind fails with it */
 	uint32_t send_error_kind;
 	unsigned int send_error_more;	/* so many after it fail, too */
+	int poll_error;			/* device_set_poll() fails with it */
 	void (*on_empty)(void);
 	void (*on_send)(void);		/* once, before the next message is there */
 

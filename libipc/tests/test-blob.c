@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -245,6 +246,32 @@ START_TEST(a_file_that_cannot_be_made_leaves_none)
 	ck_assert_int_eq(send_crate(&crate, NULL), -EMFILE);
 	limit.rlim_cur += 20;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	free(data);
+	end();
+}
+END_TEST
+
+/* What does not fit goes as a file, if there is anything that is worth one. */
+START_TEST(what_does_not_fit_is_sent_again)
+{
+	static const size_t sizes[] = { 1000, 4095, 4096 };
+	uint8_t *data = pattern(4096);
+	unsigned int tried;
+
+	begin();
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
+		Ipc__Blob blob = IPC__BLOB__INIT;
+		bool again = sizes[i] == 4096;
+
+		ipc_blob_set(&blob, data, sizes[i]);
+		crate.blob = &blob;
+		fake.send_error = -EMSGSIZE;
+		fake.send_error_kind = IPCBUS_SEND_CALL;
+		tried = fake.exchanges;
+		ck_assert_int_eq(send_crate(&crate, NULL), again ? 0 : -EMSGSIZE);
+		ck_assert_uint_eq(fake.exchanges - tried, again ? 2 : 1);
+	}
 	free(data);
 	end();
 }
@@ -761,6 +788,8 @@ START_TEST(memory_that_is_none)
 	Ipc__Memory field = IPC__MEMORY__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
 	struct ipc_memory *memory;
+	char path[32];
+	int writable;
 
 	ck_assert_int_eq(ipc_memory_new(0, 0, &memory), -EINVAL);
 	ck_assert_int_eq(ipc_memory_new(1, 2, &memory), -EINVAL);
@@ -776,6 +805,13 @@ START_TEST(memory_that_is_none)
 	fd.fd = file_of(0, F_SEAL_SHRINK | F_SEAL_GROW);
 	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
 	close(fd.fd);
+	/* Whoever sent it may not write either. It is taken, and closed. */
+	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", writable);
+	fd.fd = open(path, O_RDONLY | O_CLOEXEC);
+	close(writable);
+	ck_assert_int_eq(ipc_memory_take(&field, IPC_MEMORY_WRITE, &memory), -EPERM);
+	ck_assert_int_eq(fd.fd, -1);
 	ck_assert_int_eq(ipc_memory_fd(NULL), -EINVAL);
 	ck_assert_int_eq(ipc_memory_seal(NULL), -EINVAL);
 	ck_assert_ptr_null(ipc_memory_unref(NULL));
@@ -787,7 +823,7 @@ int main(void)
 {
 	return RUN_TESTS("blob", blobs_of_every_size, many_blobs, bytes_in_the_message,
 			 large_ones_are_files, a_file_that_cannot_be_made_leaves_none,
-			 blobs_beside_an_object, a_file_may_have_number_0,
+			 what_does_not_fit_is_sent_again, blobs_beside_an_object, a_file_may_have_number_0,
 			 sealed_memory_is_not_copied, blobs_that_are_none,
 			 a_reply_keeps_its_buffer, metadata_travels, frames_that_are_none,
 			 blobs_that_did_not_come, files_that_may_change, files_without_a_frame,

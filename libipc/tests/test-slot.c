@@ -270,6 +270,9 @@ START_TEST(writable_slots)
 	struct ipc_slot *first, *second;
 
 	begin();
+	fake.poll_error = -EMFILE;
+	ck_assert_int_eq(ipc_on_writable(ipc, writable, &begun, &first), -EMFILE);
+	fake.poll_error = 0;
 	ck_assert_int_eq(ipc_on_writable(ipc, NULL, &begun, &first), -EINVAL);
 	ck_assert_int_eq(ipc_on_writable(ipc, writable, &begun, &first), 0);
 	ck_assert_int_eq(ipc_on_writable(ipc, writable, &begun, &second), 0);

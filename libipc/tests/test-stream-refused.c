@@ -238,6 +238,24 @@ START_TEST(what_comes_after_the_end_says_nothing)
 }
 END_TEST
 
+/* Neither does a message behind the end of the other side, and this side may go on. */
+START_TEST(a_message_after_the_end_is_dropped)
+{
+	Ipc__Test__Crate more = IPC__TEST__CRATE__INIT;
+	unsigned int sent;
+
+	begin(/* server= */ true);
+	arrive(data_cookie, STREAM_END, "", 0);
+	sent = fake.n_sent;
+	arrive(data_cookie, STREAM_MESSAGE, "", 0);
+	ck_assert_uint_eq(fake.n_sent, sent);
+	ck_assert_int_eq(test_push_convey(stream, 0, &more), 0);
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	is_explained(0);
+	end();
+}
+END_TEST
+
 /* One that was canceled is over, and the program did not end it, whatever comes then. */
 START_TEST(what_comes_after_a_cancellation_says_nothing)
 {
@@ -404,6 +422,7 @@ int main(void)
 	return RUN_TESTS("stream-refused", both_sides_learn_why, the_reason_comes_from_the_peer,
 			 callbacks_learn_why, nobody_takes_messages,
 			 what_comes_after_the_end_says_nothing,
+			 a_message_after_the_end_is_dropped,
 			 what_comes_after_a_cancellation_says_nothing,
 			 a_refused_end_without_request_says_nothing_more, an_explanation_has_a_size,
 			 metadata_has_a_size, a_closed_end_keeps_no_explanation, who_canceled_it);

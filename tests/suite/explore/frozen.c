@@ -233,6 +233,7 @@ static void freeze_without_calls(void *unused)
 	(void)unused;
 	CHECK(!r || r == -EAGAIN);
 	CHECK(!r == !f.pending);
+	CHECK(f.pending <= 2);
 	if (r)
 		return;
 	CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_QUERY, &f));

@@ -53,6 +53,24 @@ START_TEST(all_threads_are_stopped)
 }
 END_TEST
 
+/* A copy of the fd is closed, which is how libipc wakes its threads: also frozen ones. */
+START_TEST(frozen_threads_are_interrupted)
+{
+	struct helper h[2];
+	struct ipcbus_freeze f;
+
+	for (int i = 0; i < 2; i++)
+		helper_start(&h[i], serve_in_vain, NULL);
+	for (int i = 0; i < 2; i++)
+		wait_asleep(h[i].tid);
+	assert_ok(raw_freeze(&cli, 0, getpid(), 0, &f));
+	close(dup(srv.fd));
+	for (int i = 0; i < 2; i++)
+		helper_end(&h[i]);
+	assert_ok(raw_freeze(&cli, IPCBUS_FREEZE_THAW, getpid(), 0, &f));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("freeze-threads");
@@ -60,5 +78,6 @@ int main(void)
 
 	tcase_set_timeout(tc, 100);
 	tcase_add_test(tc, all_threads_are_stopped);
+	tcase_add_test(tc, frozen_threads_are_interrupted);
 	return suite_main(s);
 }

@@ -19,10 +19,10 @@ UNIT_TESTS += tests/suite/mutants/test-instrument
 test-mutants: setup
 	+@$(MAKE) $(JOBS) run-test-mutants
 
-# ipcbusd is libipc/tests/test-daemon's.
+# ipcbusd is that of libipc/tests/test-daemon and test-poll.
 run-test-mutants: $(MUTANTS_PROGRAMS) $(B)/tests.list $(B)/daemon/ipcbusd
 	+@$(MAKE) B=$(B)/mutants CC=gcc WERROR=0 HOST_WAYS=asan HOST_asan='$(COVERAGE_FLAGS) -O0' \
 	  CFLAGS='-O0 -g $(COVERAGE_FLAGS) -fno-builtin-fork -include tests/suite/mutants/exit.h' LDFLAGS=--coverage \
 	  LIBIPC='$$(LIBIPC_A)' \
 	  $(MUTANTS_MAPPED:$(B)/%=$(B)/mutants/%)
-	@tests/suite/mutants/run --count $(COUNT) --seed $(or $(SEED),1)
+	@tests/suite/mutants/run --from $(or $(FROM),0) --count $(COUNT) --seed $(or $(SEED),1)

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a connection waits for by files: the real device.c, on a bus that ipcbusd runs and on
+ * pipes. No fake device here.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/device-daemon.h"
+#include "core/thread.h"
+#include "ipcbus-daemon.h"
+#include "ipcbus.h"
+#include "test-run.h"
+
+#include <ipc/test.h>
+
+static struct ipc_test_bus *bus;
+static struct ipc *client;
+
+static void begin(void)
+{
+	const char *build = getenv("B");
+	char daemon[256];
+	const struct ipc_test_options options = {
+		.size = sizeof(options),
+		.flags = IPC_TEST_NO_MANAGER,
+		.ipcbusd = daemon,
+	};
+
+	snprintf(daemon, sizeof(daemon), "%s/daemon/ipcbusd", build ? build : "build");
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), 0);
+	ck_assert_int_eq(ipc_open(&client, ipc_test_bus_path(bus)), 0);
+}
+
+static void end(void)
+{
+	ipc_unref(client);
+	ipc_test_bus_free(bus);
+}
+
+/* How many files an epoll file looks at. */
+static unsigned int looked_at(int epoll)
+{
+	char path[64], line[256];
+	unsigned int n = 0;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll);
+	info = fopen(path, "re");
+	ck_assert_ptr_nonnull(info);
+	while (fgets(line, sizeof(line), info))
+		n += !strncmp(line, "tfd:", 4);
+	fclose(info);
+	return n;
+}
+
+/* And at the socket, for the end of the daemon. */
+START_TEST(only_what_is_asked_for_is_polled)
+{
+	static const unsigned int polls[] = {
+		DEVICE_POLL_EVENT, DEVICE_POLL_EVENT | DEVICE_POLL_WRITABLE, DEVICE_POLL_WRITABLE, 0,
+	};
+	static const unsigned int files[] = { 2, 3, 2, 1 };
+
+	begin();
+	for (size_t i = 0; i < sizeof(polls) / sizeof(polls[0]); i++) {
+		ck_assert_int_eq(device_set_poll(&client->device, polls[i]), 0);
+		ck_assert_uint_eq(looked_at(client->device.poll_fd), files[i]);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(a_poll_keeps_events_from_errors)
+{
+	int events[2], writable[2];
+	struct device device = { .poll_fd = -1 };
+
+	ck_assert_int_eq(pipe(events), 0);
+	ck_assert_int_eq(pipe(writable), 0);
+	device.fd = events[0];
+	ck_assert_int_eq(device_poll(&device, -1, -1, 0), 0);
+	ck_assert_int_eq(write(events[1], "x", 1), 1);
+	ck_assert_int_eq(device_poll(&device, -1, -1, 0), (int)DEVICE_POLL_EVENT);
+	device.fd = writable[0];
+	device.poll_fd = events[0];
+	ck_assert_int_eq(device_poll(&device, -1, -1, 0), (int)DEVICE_POLL_WRITABLE);
+	/* Hung up, whatever is true beside. */
+	close(writable[1]);
+	ck_assert_int_eq(device_poll(&device, -1, -1, 0), -EIO);
+	device.poll_fd = -1;
+	ck_assert_int_eq(device_poll(&device, -1, -1, 0), -EIO);
+	close(writable[0]);
+	close(events[0]);
+	close(events[1]);
+}
+END_TEST
+
+static pthread_barrier_t all_have_asked;
+
+static void *take_a_slot(void *unused)
+{
+	struct ipcbus_info info = { .size = sizeof(info) };
+
+	ck_assert_int_eq(daemon_ioctl(client->device.link, IPCBUS_IOC_INFO, &info), 0);
+	pthread_barrier_wait(&all_have_asked);
+	pthread_barrier_wait(&all_have_asked);
+	return unused;
+}
+
+static void *find_no_slot(void *unused)
+{
+	struct ipcbus_info info = { .size = sizeof(info) };
+
+	ck_assert_int_eq(daemon_ioctl(client->device.link, IPCBUS_IOC_INFO, &info), -EDQUOT);
+	ck_assert_int_eq(daemon_set_poll(client->device.link, true, true), -EDQUOT);
+	return unused;
+}
+
+/* The daemon serves so many threads of a client. This one is one of them. */
+START_TEST(a_thread_too_many)
+{
+	static pthread_t threads[IPCBUSD_SLOTS - 1];
+	const size_t n = IPCBUSD_SLOTS - 1;
+	pthread_attr_t attr;
+	pthread_t last;
+
+	begin();
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 128 << 10);
+	pthread_barrier_init(&all_have_asked, NULL, IPCBUSD_SLOTS);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], &attr, take_a_slot, NULL), 0);
+	pthread_barrier_wait(&all_have_asked);
+	ck_assert_int_eq(pthread_create(&last, NULL, find_no_slot, NULL), 0);
+	pthread_join(last, NULL);
+	pthread_barrier_wait(&all_have_asked);
+	for (size_t i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&all_have_asked);
+	pthread_attr_destroy(&attr);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("poll", only_what_is_asked_for_is_polled, a_poll_keeps_events_from_errors,
+			 a_thread_too_many);
+}
