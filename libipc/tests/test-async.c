@@ -528,6 +528,36 @@ START_TEST(notified_of_the_end)
 }
 END_TEST
 
+static struct ipc_slot *of_call[3];
+
+static void end_others(void *userdata)
+{
+	(void)userdata;
+	if (destroyed++)
+		return;
+	for (int i = 0; i < 3; i++)
+		ipc_slot_end_async(of_call[i]);
+}
+
+/* Slots end with their call, and one of them may end the others then. */
+START_TEST(slots_end_with_their_call)
+{
+	begin();
+	notified = destroyed = 0;
+	on_echo = keep;
+	push_call(IPCBUS_EVENT_CALL);
+	serve_one();
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified, &of_call[i]), 0);
+		ipc_slot_set_destroy(of_call[i], end_others);
+	}
+	ipc_call_unref(kept);
+	ck_assert_uint_eq(destroyed, 3);
+	ck_assert_uint_eq(notified, 0);
+	end();
+}
+END_TEST
+
 START_TEST(notified_too_late)
 {
 	struct ipc_options options = { 0 };
@@ -719,7 +749,7 @@ int main(void)
 			 a_slot_ends_a_call, a_slot_ends_before_the_driver_knows,
 			 the_nearest_limit_counts,
 			 oneways_wait_only_when_asked, what_a_handler_can_ask, notified_of_the_end,
-			 notified_too_late, a_handlers_calls_end_with_it,
+			 slots_end_with_their_call, notified_too_late, a_handlers_calls_end_with_it,
 			 calls_outlive_a_finished_one,
 			 calls_for_a_kept_one, no_calls_for_a_finished_one,
 			 canceled_before_the_driver_knows);

@@ -805,6 +805,13 @@ START_TEST(memory_that_is_none)
 	fd.fd = file_of(0, F_SEAL_SHRINK | F_SEAL_GROW);
 	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
 	close(fd.fd);
+	/* 0 is the number of a file, too. */
+	close(STDIN_FILENO);
+	fd.fd = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
+	ck_assert_int_eq(fd.fd, 0);
+	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), 0);
+	ipc_memory_unref(memory);
+	ck_assert_int_eq(open("/dev/null", O_RDONLY), 0);
 	/* Whoever sent it may not write either. It is taken, and closed. */
 	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", writable);

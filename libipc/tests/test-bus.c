@@ -73,10 +73,16 @@ static void finds(const char *device, const char *where, enum ipc_bus_kind what,
 
 START_TEST(what_is_named_is_taken)
 {
+	char name[300] = "";
+
 	begin();
 	finds("/dev/null", "/dev/null", IPC_BUS_DEVICE, IPC_BUS_BY_ARGUMENT);
 	finds(folder, folder, IPC_BUS_UNKNOWN, IPC_BUS_BY_ARGUMENT);
 	finds("/nowhere/bus", "/nowhere/bus", IPC_BUS_NONE, IPC_BUS_BY_ARGUMENT);
+	finds("/dev/null/bus", "/dev/null/bus", IPC_BUS_NONE, IPC_BUS_BY_ARGUMENT);
+	/* It cannot be looked at. */
+	memset(name, 'x', sizeof(name) - 1);
+	finds(name, name, IPC_BUS_UNKNOWN, IPC_BUS_BY_ARGUMENT);
 	listen_at(bus);
 	finds(bus, bus, IPC_BUS_DAEMON, IPC_BUS_BY_ARGUMENT);
 

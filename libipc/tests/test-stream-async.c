@@ -179,6 +179,35 @@ START_TEST(credit_is_granted_when_there_is_space)
 }
 END_TEST
 
+static void on_writable(struct ipc_stream *writable, void *userdata)
+{
+	(void)writable, (void)userdata;
+}
+
+/* Space may have come before it was arranged that there is a callback: a send that finds none
+ * tries once more, also if it was arranged before. */
+START_TEST(a_send_that_finds_no_space_tries_again)
+{
+	static const struct ipc_stream_ops ops = {
+		.size = sizeof(ops), .on_message = take_all, .on_writable = on_writable,
+	};
+	const struct ipc_raw_message message = { .data = "more", .size = 4 };
+
+	begin();
+	open_stream();
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &ops, NULL), 0);
+	fake.send_error = -EAGAIN;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+	fake.send_error_more = 1;
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &message, 0), -EAGAIN);
+	fake.send_error = -EAGAIN;
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &message, 0), 0);
+	ipc_stream_cancel(stream);
+	serve_all_of(ipc);
+	end();
+}
+END_TEST
+
 START_TEST(calls_of_nothing)
 {
 	const struct ipc_raw_message *received;
@@ -398,7 +427,8 @@ int main(void)
 {
 	return RUN_TESTS("stream-async", opening_does_not_wait, opening_may_fail,
 			 a_bad_reply_opens_nothing, credit_is_granted_when_there_is_space,
-			 calls_of_nothing, a_cancellation_ends_the_opening_and_the_stream,
+			 a_send_that_finds_no_space_tries_again, calls_of_nothing,
+			 a_cancellation_ends_the_opening_and_the_stream,
 			 what_was_not_opened_ends_for_the_server,
 			 a_parent_is_held_until_it_is_open, what_was_left_comes_after_resume,
 			 resume_of_nothing_does_nothing, callbacks_may_end_it_before_they_are_set);

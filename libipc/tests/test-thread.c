@@ -55,6 +55,20 @@ START_TEST(the_environment_names_the_device)
 }
 END_TEST
 
+/* Those of connections that have closed go when the thread uses another one. */
+START_TEST(states_do_not_pile_up)
+{
+	struct thread *t;
+
+	for (int i = 0; i < 3; i++) {
+		begin();
+		ck_assert_int_eq(thread_get(ipc, &t), 0);
+		ck_assert_ptr_null(t->next);
+		ipc_unref(ipc);
+	}
+}
+END_TEST
+
 START_TEST(a_state_for_each_connection)
 {
 	struct thread *a, *b, *again;
@@ -339,7 +353,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("thread", opening, the_environment_names_the_device,
-			 a_state_for_each_connection, a_thread_that_ends_gives_back,
+			 states_do_not_pile_up, a_state_for_each_connection, a_thread_that_ends_gives_back,
 			 a_thread_that_outlives_the_connection,
 			 a_child_has_no_part_in_it, large_replies_are_released_at_once,
 			 a_child_releases_nothing, the_end_of_the_bus_is_reported,

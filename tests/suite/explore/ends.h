@@ -33,6 +33,7 @@ void space_make(void *unused);
 /* One that replaces another; serve until that was taken. */
 void space_replace_wait(void *unused);
 void space_replace_poll(void *unused);
+void space_replace_little(void *unused);
 void space_serve_newer(void *unused);
 /* Another that waits as well. */
 void space_wait_newer(void *unused);

@@ -743,6 +743,8 @@ static const struct scenario scenarios[] = {
 	  { { "wait", CLI, space_replace_wait }, { "serve", SRV, space_serve_newer } }, 0 },
 	{ "space_replace_poll", "the same, by poll", space_prepare_replace,
 	  { { "poll", CLI, space_replace_poll }, { "serve", SRV, space_serve_newer } }, 0 },
+	{ "space_replace_little", "the same, with a message of one unit", space_prepare_replace,
+	  { { "poll", CLI, space_replace_little }, { "serve", SRV, space_serve_newer } }, 0 },
 	{ "space_poll_leave", "who was refused closes while space is made", space_prepare,
 	  { { "try", CLI, space_try_or_closed }, { "close", CLI, close_file },
 	    { "free", SRV, space_make } }, 0 },

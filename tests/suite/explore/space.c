@@ -125,6 +125,7 @@ void space_make(void *unused)
 
 /* The newer one is a little smaller, so that it is known. */
 #define NEWER (SMALL - 64)
+#define LITTLE 1
 
 static int send_replacing(size_t size, u64 deadline)
 {
@@ -146,6 +147,14 @@ void space_replace_poll(void *unused)
 {
 	(void)unused;
 	while (is_refused(send_replacing(NEWER, 0)))
+		poll_for_space();
+}
+
+/* So little that it would do if a unit counted as free for it, but what it replaces has gone. */
+void space_replace_little(void *unused)
+{
+	(void)unused;
+	while (is_refused(send_replacing(LITTLE, 0)))
 		poll_for_space();
 }
 
@@ -171,7 +180,7 @@ void space_serve_newer(void *unused)
 		wait_event(&event);
 		CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
 		CHECK(!release(event.buffer));
-	} while (event.data_size != NEWER);
+	} while (event.data_size != NEWER && event.data_size != LITTLE);
 }
 
 /* --- Before ----------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "users.h"
@@ -114,13 +115,16 @@ END_TEST
 
 START_TEST(calls)
 {
-	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY };
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY, .code = 2011 };
+	static char failures[65536];
 	struct ipcbus_event ev;
 
 	set_limit("user_calls", 5);
 	for (int i = 0; i < 5; i++)
 		assert_ok(raw_send(&cli, &send, NULL));
 	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_TARGET, 0);
+	assert_ok(dev_debug("failures", failures, sizeof(failures)));
+	ck_assert_ptr_nonnull(strstr(failures, " code=2011 "));
 	assert_ok(raw_send(&oth, &send, NULL));
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_release(&srv, &ev);
@@ -269,6 +273,7 @@ END_TEST
 START_TEST(info_says_them)
 {
 	struct ipcbus_info info = raw_info(&cli);
+	struct sysinfo machine;
 
 	ck_assert(info.features & IPCBUS_FEATURE_QUOTA);
 	ck_assert_uint_gt(info.user_procs, 0);
@@ -278,6 +283,11 @@ START_TEST(info_says_them)
 	ck_assert_uint_gt(info.user_calls, 0);
 	ck_assert_uint_gt(info.user_threads, 0);
 	ck_assert_uint_gt(info.user_memory, 0);
+	ck_assert_int_eq(sysinfo(&machine), 0);
+	/* The host build and ipcbusd see another machine. */
+	if (!access("/sys/module/ipcbus", F_OK))
+		ck_assert_uint_le(info.user_memory,
+				  machine.totalram * machine.mem_unit / 1024 / 4);
 	set_limit("user_files", 77);
 	ck_assert_uint_eq(raw_info(&cli).user_files, 77);
 }

@@ -71,9 +71,42 @@ static int carry(struct ipc_call *call, const Ipc__Test__Cargo *cargo, void *use
 	return r;
 }
 
+/* Two slots of a call. The first that ends, with the call, ends the other. */
+struct couple {
+	struct ipc_slot *slots[2];
+	bool is_over;
+};
+
+static void never_canceled(struct ipc_call *call, void *userdata)
+{
+	(void)call, (void)userdata;
+	abort();
+}
+
+static void end_both(void *userdata)
+{
+	struct couple *couple = userdata;
+
+	if (couple->is_over) {
+		free(couple);
+		return;
+	}
+	couple->is_over = true;
+	for (int i = 0; i < 2; i++)
+		ipc_slot_end_async(couple->slots[i]);
+}
+
 static int ship(struct ipc_call *call, const Ipc__Test__Crate *crate, void *userdata)
 {
+	struct couple *couple = calloc(1, sizeof(*couple));
+
 	(void)userdata;
+	ck_assert_ptr_nonnull(couple);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(ipc_call_on_cancel(call, never_canceled, couple,
+						    &couple->slots[i]), 0);
+		ipc_slot_set_destroy(couple->slots[i], end_both);
+	}
 	return test_reply_ship(call, crate);
 }
 
