@@ -94,6 +94,17 @@ START_TEST(got)
 	check_wanted("Get", "some.name", "ipc.test.Test");
 	check_found(10);
 	ck_assert_int_eq(ipc_rpc_connect(ipc, "some.name", NULL, &found), -EINVAL);
+	/* The interface travels with the name. */
+	push_found(11);
+	ck_assert_int_eq(ipc_get_name_as(ipc, "some.name", "ipc.test.Other", &found), 0);
+	check_wanted("Get", "some.name", "ipc.test.Other");
+	check_found(11);
+	ck_assert_int_eq(ipc_get_name_as(ipc, "some.name", NULL, &found), -EINVAL);
+	push_found(12);
+	ck_assert_int_eq(ipc_wait_name_as(ipc, "some.name", "ipc.test.Other", IPC_NEVER, &found), 0);
+	check_wanted("Wait", "some.name", "ipc.test.Other");
+	check_found(12);
+	ck_assert_int_eq(ipc_wait_name_as(ipc, "some.name", NULL, IPC_NEVER, &found), -EINVAL);
 	ck_assert_int_eq(ipc_get_name(ipc, "some.name", NULL), -EINVAL);
 	ck_assert_int_eq(ipc_get_name(NULL, "some.name", &found), -EINVAL);
 	end();

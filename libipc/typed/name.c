@@ -400,6 +400,18 @@ int ipc_wait_name(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 	return wait_for(ipc, name, /* interface= */ "", timeout_usec, ret_proxy);
 }
 
+int ipc_get_name_as(struct ipc *ipc, const char *name, const char *interface,
+		    struct ipc_proxy **ret_proxy)
+{
+	return interface ? get(ipc, name, interface, ret_proxy) : -EINVAL;
+}
+
+int ipc_wait_name_as(struct ipc *ipc, const char *name, const char *interface,
+		     uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
+{
+	return interface ? wait_for(ipc, name, interface, timeout_usec, ret_proxy) : -EINVAL;
+}
+
 int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
 		    struct ipc_proxy **ret_proxy)
 {

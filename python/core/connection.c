@@ -264,21 +264,6 @@ static PyObject *unregister(PyObject *self, PyObject *text)
 	Py_RETURN_NONE;
 }
 
-/* The service manager compares the interface in the same request, so nothing can change between. */
-static int get_typed(struct ipc *ipc, const char *name, const char *text, const uint64_t *timeout,
-		     struct ipc_proxy **ret_proxy)
-{
-	const struct ipc_interface interface = {
-		.size = sizeof(interface),
-		.name = text,
-		.method_size = sizeof(struct ipc_method),
-	};
-
-	if (timeout)
-		return ipc_rpc_await(ipc, name, &interface, *timeout, ret_proxy);
-	return ipc_rpc_connect(ipc, name, &interface, ret_proxy);
-}
-
 /*
  * get(name, timeout_usec or None, interface or None) -> Proxy: with a time it waits until somebody
  * registers the name.
@@ -303,8 +288,10 @@ static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	if (!ipc)
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	if (interface)
-		r = get_typed(ipc, name, interface, waits ? &timeout : NULL, &proxy);
+	if (interface && waits)
+		r = ipc_wait_name_as(ipc, name, interface, timeout, &proxy);
+	else if (interface)
+		r = ipc_get_name_as(ipc, name, interface, &proxy);
 	else if (waits)
 		r = ipc_wait_name(ipc, name, timeout, &proxy);
 	else

@@ -327,6 +327,19 @@ extern "C" {
         timeout_usec: u64,
         ret_proxy: *mut *mut ipc_proxy,
     ) -> c_int;
+    pub fn ipc_get_name_as(
+        ipc: *mut ipc,
+        name: *const c_char,
+        interface: *const c_char,
+        ret_proxy: *mut *mut ipc_proxy,
+    ) -> c_int;
+    pub fn ipc_wait_name_as(
+        ipc: *mut ipc,
+        name: *const c_char,
+        interface: *const c_char,
+        timeout_usec: u64,
+        ret_proxy: *mut *mut ipc_proxy,
+    ) -> c_int;
     pub fn ipc_check_name(
         ipc: *mut ipc,
         name: *const c_char,

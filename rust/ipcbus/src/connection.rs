@@ -209,6 +209,39 @@ impl Connection {
         }
     }
 
+    /// The same for an object of an interface, which the service manager compares in the same
+    /// request. `EPROTOTYPE`: it has another one.
+    pub(crate) fn get_as(&self, name: &str, interface: &str) -> Result<Proxy> {
+        let (name, interface) = (exact(name)?, exact(interface)?);
+        let mut proxy = std::ptr::null_mut();
+        // SAFETY: the reference is new.
+        unsafe {
+            check(sys::ipc_get_name_as(self.0, name.as_ptr(), interface.as_ptr(), &mut proxy))?;
+            Ok(Proxy::new(proxy, self.clone()))
+        }
+    }
+
+    pub(crate) fn wait_for_as(
+        &self,
+        name: &str,
+        interface: &str,
+        timeout: Option<Duration>,
+    ) -> Result<Proxy> {
+        let (name, interface) = (exact(name)?, exact(interface)?);
+        let mut proxy = std::ptr::null_mut();
+        // SAFETY: the reference is new.
+        unsafe {
+            check(sys::ipc_wait_name_as(
+                self.0,
+                name.as_ptr(),
+                interface.as_ptr(),
+                micros(timeout),
+                &mut proxy,
+            ))?;
+            Ok(Proxy::new(proxy, self.clone()))
+        }
+    }
+
     /// Registers an object under a name, until [`Connection::unregister_name`] or the end of the
     /// connection. `EEXIST`: a living object of another user has the name.
     pub fn register_name(&self, name: &str, object: &Object) -> Result<()> {

@@ -288,21 +288,19 @@ fn from_reply<T: Incoming>(reply: &Reply) -> Result<T> {
 
 // --- Clients ---
 
-/// `EPROTOTYPE`: the object was registered with another interface.
-fn check(connection: &Connection, name: &str, interface: &Interface) -> Result<()> {
-    let found = connection.check_name(name)?.interface;
-    if found.is_empty() || found == interface.name {
-        return Ok(());
+fn explain(error: Error, name: &str, interface: &Interface) -> Error {
+    match error.code() {
+        libc::EPROTOTYPE => {
+            error.with_message(format!("{name} has another interface than {}", interface.name))
+        }
+        _ => error,
     }
-    let text = format!("{name} has the interface {found}");
-    Err(Error::errno(libc::EPROTOTYPE).with_message(text))
 }
 
-/// For generated code: the object under a name.
+/// For generated code: the object under a name. `EPROTOTYPE`: it was registered with another
+/// interface.
 pub fn get(connection: &Connection, name: &str, interface: &Interface) -> Result<Proxy> {
-    let proxy = connection.get(name)?;
-    check(connection, name, interface)?;
-    Ok(proxy)
+    connection.get_as(name, interface.name).map_err(|error| explain(error, name, interface))
 }
 
 /// For generated code: the same, when somebody has registered the name.
@@ -312,9 +310,9 @@ pub fn wait_for(
     timeout: Option<Duration>,
     interface: &Interface,
 ) -> Result<Proxy> {
-    let proxy = connection.wait_for(name, timeout)?;
-    check(connection, name, interface)?;
-    Ok(proxy)
+    connection
+        .wait_for_as(name, interface.name, timeout)
+        .map_err(|error| explain(error, name, interface))
 }
 
 fn limited<'a>(method: &Method, options: &Options<'a>) -> Options<'a> {

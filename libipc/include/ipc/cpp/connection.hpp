@@ -394,13 +394,20 @@ public:
 	 */
 	template <typename Service> outcome<typename Service::Proxy> get(const std::string &name) const
 	{
-		return as<Service>(name, [&] { return get(name); });
+		c::ipc_proxy *found;
+		int r = c::ipc_get_name_as(raw, name.c_str(), Service::ipc_interface.name, &found);
+
+		return as<Service>(name, r, found);
 	}
 	template <typename Service>
 	outcome<typename Service::Proxy> wait_for(const std::string &name,
 						  duration limit = never) const
 	{
-		return as<Service>(name, [&] { return wait_for(name, limit); });
+		c::ipc_proxy *found;
+		int r = c::ipc_wait_name_as(raw, name.c_str(), Service::ipc_interface.name,
+					    detail::usec(limit), &found);
+
+		return as<Service>(name, r, found);
 	}
 
 	/* Register an object. The connection keeps it until its end, or until the name is
@@ -454,29 +461,17 @@ public:
 	}
 
 private:
-	template <typename Service, typename F>
-	outcome<typename Service::Proxy> as(const std::string &name, F find) const
+	template <typename Service>
+	static outcome<typename Service::Proxy> as(const std::string &name, int r, c::ipc_proxy *found)
 	{
 		using Proxy = typename Service::Proxy;
-		struct c::ipc_name_info info = {};
-#if IPC_RESULTS
-		result<proxy> r = find();
 
-		if (!r)
-			return r.error();
-		proxy found = *std::move(r);
-#else
-		proxy found = find();
-#endif
-		info.size = sizeof(info);
-		int code = c::ipc_check_name(raw, name.c_str(), &info);
-
-		if (code < 0)
-			return detail::fail<Proxy>(code);
-		if (*info.interface && std::string(info.interface) != Service::ipc_interface.name)
-			return detail::fail<Proxy>(error(EPROTOTYPE, name + " has the interface " +
-								     info.interface));
-		return Proxy(std::move(found));
+		if (r == -EPROTOTYPE)
+			return detail::fail<Proxy>(error(EPROTOTYPE, name + " has another interface than " +
+								     Service::ipc_interface.name));
+		if (r < 0)
+			return detail::fail<Proxy>(r);
+		return Proxy(proxy(found));
 	}
 
 	static name_info from_c(const c::ipc_name_info &info)
