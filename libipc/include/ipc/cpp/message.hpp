@@ -14,6 +14,11 @@ IPC_CPP_BEGIN
 class message;
 class proxy;
 class object;
+struct typed_access;
+
+namespace detail {
+class arrived_blobs;
+}
 
 /* --- Proxies and objects as handles --------------------------------------------- */
 
@@ -145,6 +150,8 @@ public:
 	}
 
 private:
+	friend struct typed_access;
+
 	c::ipc_raw_entry &append(std::uint64_t tag, c::ipc_raw_type type)
 	{
 		c::ipc_raw_entry entry = {};
@@ -215,7 +222,15 @@ public:
 		return fd(taken);
 	}
 
+	/* The bytes with what surrounds them: metadata and blobs. */
+	std::string_view payload() const noexcept
+	{
+		return { static_cast<const char *>(raw->data), raw->size };
+	}
+
 protected:
+	friend class detail::arrived_blobs;
+
 	explicit received(const c::ipc_raw_message *m) noexcept : raw(m)
 	{
 		if (m && m->size)

@@ -16,7 +16,7 @@
 
 #include <google/protobuf/message_lite.h>
 
-#include <ipc/ipc.hpp>
+#include <ipc/cpp/blob.hpp>
 
 IPC_CPP_BEGIN
 
@@ -49,7 +49,7 @@ struct ignored {
 /* --- Messages with objects and files ----------------------------------------------------- */
 
 /*
- * A message whose fields can have objects and files, with these. -> and * have the message of
+ * A message whose fields can have objects, files and blobs, with these. -> and * have the message of
  * protobuf.
  *
  *	ipc::with_objects<chat::JoinRequest> request;
@@ -58,6 +58,8 @@ struct ignored {
  *
  * Received, take() and take_fd() give out what came in a field, once. What is not taken is
  * released with the message. put() and take() fail as received::take_proxy() does.
+ *
+ * Blobs need messages of protobuf's full runtime. One thread at a time uses a message.
  */
 template <typename T> class with_objects {
 public:
@@ -87,7 +89,42 @@ public:
 		out.add(tags, std::move(file));
 	}
 
+	/*
+	 * A field of type ipc.Blob gets these bytes, which are copied once. More than 64 KiB travel as
+	 * a sealed file beside the message, of which it may have 64. Fails if there is no file or no
+	 * memory for that: EMFILE, ENFILE, ENOMEM. The field must stay where it is until the message was
+	 * sent.
+	 */
+	template <typename Field> outcome<void> put(Field &field, std::string_view bytes)
+	{
+		blobs.remove(field);
+		field.Clear();
+		if (bytes.size() <= detail::blob_inside) {
+			field.set_data(bytes.data(), bytes.size());
+			return detail::done();
+		}
+		field.set_size(bytes.size());
+		return detail::check(blobs.add(field, bytes));
+	}
+
 	/* --- Received --- */
+
+	/*
+	 * The bytes of a field of type ipc.Blob, without a copy: as long as the message, in a handler as
+	 * long as the call.
+	 *
+	 *   EBADMSG   They did not come, or their file may change or has holes.
+	 *   EMSGSIZE  The files of the message have more than 1 GiB.
+	 *   ENOENT    The field is of no received message.
+	 */
+	template <typename Field> outcome<std::string_view> blob(const Field &field) const
+	{
+		if (field.has_data() || !field.size())
+			return std::string_view(field.data());
+		if (!in)
+			return detail::fail<std::string_view>(ENOENT);
+		return arrived.view(*in, held, field);
+	}
 
 	/* The object in a field, as a proxy of Service::Proxy, or as an ipc::proxy. */
 	template <typename Service, typename Field>
@@ -125,6 +162,8 @@ private:
 	T held;
 	message out;
 	std::uint64_t tags = 0;
+	detail::blob_files blobs;
+	mutable detail::arrived_blobs arrived;
 	/* Where the objects are: the request of a call, or what owned holds. */
 	const received *in = nullptr;
 	std::shared_ptr<const received> owned;
@@ -175,6 +214,12 @@ struct typed_access {
 		message copy = m.out.copy();
 
 		copy.bytes(bytes.bytes()).method(code);
+		/* The copy borrows them. */
+		if constexpr (std::is_base_of_v<google::protobuf::Message, T>)
+			if (!m.blobs.empty())
+				m.blobs.each(m.held, [&](std::uint64_t tag, int file) {
+					copy.append(tag, c::IPC_RAW_FD).fd = file;
+				});
 		return function(std::move(copy));
 	}
 
@@ -195,6 +240,17 @@ struct typed_access {
 		return parse(m.held, from.bytes());
 	}
 
+	/* Without the blobs that may surround it. */
+	template <typename T> static bool parse_inner(T &m, const received &from)
+	{
+		std::string_view payload = from.payload();
+		const void *data;
+		std::size_t size;
+
+		return c::ipc_payload_message(payload.data(), payload.size(), &data, &size) == 0 &&
+		       parse(m, { static_cast<const char *>(data), size });
+	}
+
 	/* Into a message of a stream. */
 	template <typename T> static bool receive(T &m, const item &from)
 	{
@@ -204,7 +260,7 @@ struct typed_access {
 	{
 		m.owned = std::make_shared<const item>(from);
 		m.in = m.owned.get();
-		return parse(m.held, from.bytes());
+		return parse_inner(m.held, from);
 	}
 
 	/* Into a reply. */
@@ -216,7 +272,7 @@ struct typed_access {
 	{
 		m.owned = std::make_shared<const ipc::reply>(std::move(from));
 		m.in = m.owned.get();
-		return parse(m.held, m.in->bytes());
+		return parse_inner(m.held, *m.in);
 	}
 };
 

@@ -287,6 +287,28 @@ void test_fds(const bench &b)
 	CHECK(fails(ENOENT, [&] { reply.take_fd(reply->same()); }));
 }
 
+void test_blobs(const bench &b)
+{
+	ipc::with_objects<conform::Blobs> request;
+	std::vector<std::string> blobs;
+
+	for (std::size_t size : { 0, 5, 100001, 5000000, 3 }) {
+		std::string bytes(size, '\0');
+
+		for (std::size_t i = 0; i < size; i++)
+			bytes[i] = static_cast<char>(i * 7 + blobs.size());
+		blobs.push_back(bytes);
+		request.put(*request->add_blobs(), blobs.back());
+	}
+
+	ipc::with_objects<conform::Blobs> reply = b.peer.Turn(request);
+	int n = static_cast<int>(blobs.size());
+
+	CHECK(reply->blobs_size() == n);
+	for (int i = 0; i < n; i++)
+		CHECK(reply.blob(reply->blobs(n - 1 - i)) == blobs[static_cast<std::size_t>(i)]);
+}
+
 void test_streams(const bench &b)
 {
 	for (int last : { 100, 0 }) {
@@ -427,6 +449,7 @@ const std::map<std::string, void (*)(const bench &)> cases = {
 	{ "oneways", test_oneways },
 	{ "callbacks", test_callbacks },
 	{ "fds", test_fds },
+	{ "blobs", test_blobs },
 	{ "streams", test_streams },
 	{ "deadlines", test_deadlines },
 	{ "cancellation", test_cancellation },

@@ -111,6 +111,16 @@ public:
 		return reply;
 	}
 
+	ipc::with_objects<conform::Blobs> Turn(const ipc::with_objects<conform::Blobs> &request,
+					       const ipc::call &) override
+	{
+		ipc::with_objects<conform::Blobs> reply;
+
+		for (int i = request->blobs_size(); i-- > 0;)
+			reply.put(*reply->add_blobs(), request.blob(request->blobs(i)));
+		return reply;
+	}
+
 	void Hang(ipc::call_for<void> call) override { hang(std::move(call)); }
 	void HangBriefly(ipc::call_for<void> call) override { hang(std::move(call)); }
 

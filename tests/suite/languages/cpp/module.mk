@@ -16,7 +16,7 @@ CPP_plain := $(CXX) -std=c++17 -O2 $(CPP_FLAGS) -fno-exceptions
 
 CPP_COMPILERS := gcc plain $(if $(shell command -v clang++),clang)
 CPP_PROGRAMS := results.plain $(foreach compiler,$(filter-out plain,$(CPP_COMPILERS)),\
-	$(addsuffix .$(compiler),bytes results typed))
+	$(addsuffix .$(compiler),bytes results typed blobs))
 
 # cpp_with COMPILER
 define cpp_with
@@ -40,7 +40,8 @@ $(CPP_B)/desk.pb.o: $(CPP_B)/desk.pb.cc | $(IPC_CPP_SHARED)
 $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o: $(CPP_B)/%.o: $(IPC_CPP_B)/ipc/%.cc | $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)
 	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MMD -MP -c -o $@ $<
-$(CPP_B)/typed.gcc $(CPP_B)/typed.clang $(CPP_B)/typed.fast: $(CPP_MESSAGES)
+$(CPP_B)/typed.gcc $(CPP_B)/typed.clang $(CPP_B)/typed.fast $(CPP_B)/blobs.gcc $(CPP_B)/blobs.clang: \
+	$(CPP_MESSAGES)
 
 $(CPP_B)/peer.o: $(CPP_S)/peer.c | $(CPP_B)/desk.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Blobs of generated C++: large ones, and what a stranger says of them.
+ */
+#include <sys/mman.h>
+
+#include "fixture.hpp"
+
+#include "desk.hpp"
+#include "ipc/ipc.pb.h"
+
+namespace {
+
+using Blobs = ipc::with_objects<desk_app::Blobs>;
+
+class shelf : public desk_app::Shelf::Service {
+public:
+	Blobs Turn(const Blobs &request, const ipc::call &) override
+	{
+		Blobs reply;
+		int n = request->blobs_size();
+
+		/* Not in the order of the fields. */
+		if (n)
+			reply.put(*reply->mutable_last(), request.blob(request->blobs(0)));
+		for (int i = n; i-- > 0;)
+			reply.put(*reply->add_blobs(), request.blob(request->blobs(i)));
+		return reply;
+	}
+};
+
+struct bench {
+	bench()
+		: server(ipc::connection::open()), client(ipc::connection::open()),
+		  object(ipc::make_object(server, std::make_shared<shelf>())),
+		  peer((server.register_name("test.shelf", object),
+			client.get<desk_app::Shelf>("test.shelf"))),
+		  server_thread(server)
+	{
+	}
+	~bench() { server.unregister_name("test.shelf"); }
+
+	ipc::connection server, client;
+	ipc::object object;
+	desk_app::Shelf::Proxy peer;
+	serving server_thread;
+};
+
+std::string pattern(std::size_t size, unsigned int seed)
+{
+	std::string bytes(size, '\0');
+
+	for (std::size_t i = 0; i < size; i++)
+		bytes[i] = static_cast<char>(i * 31 + seed);
+	return bytes;
+}
+
+CASE(blobs_of_every_size)
+{
+	bench b;
+
+	for (std::size_t size : { 0, 1, 65536, 65537, 4 << 20, 20 << 20 }) {
+		std::string data = pattern(size, 1), other = pattern(70000, 2);
+		Blobs request;
+
+		request.put(*request->add_blobs(), data);
+		request.put(*request->add_blobs(), "small");
+		request.put(*request->add_blobs(), other);
+		Blobs reply = b.peer.Turn(request);
+		CHECK(reply.blob(reply->blobs(0)) == other);
+		CHECK(reply.blob(reply->blobs(1)) == "small");
+		CHECK(reply.blob(reply->blobs(2)) == data);
+		CHECK(reply.blob(reply->last()) == data);
+		/* Once more: it is still there. Moved, too. */
+		Blobs moved = std::move(reply);
+		CHECK(moved.blob(moved->blobs(2)) == data);
+	}
+	/* One that was never set has no bytes. */
+	Blobs request;
+	request->add_blobs();
+	Blobs reply = b.peer.Turn(request);
+	CHECK(reply.blob(reply->blobs(0)).empty());
+}
+
+CASE(a_field_is_put_again)
+{
+	std::string first = pattern(80000, 1), second = pattern(90000, 2);
+	bench b;
+	Blobs request;
+	ipc::Blob *field = request->add_blobs();
+
+	request.put(*field, first);
+	request.put(*field, second);
+	Blobs reply = b.peer.Turn(request);
+	CHECK(reply.blob(reply->blobs(0)) == second);
+	request.put(*field, "small");
+	CHECK(request.blob(*field) == "small");
+	reply = b.peer.Turn(request);
+	CHECK(reply.blob(reply->blobs(0)) == "small");
+	/* A message can be sent again, and one that is to be sent has no large blobs to be read. */
+	reply = b.peer.Turn(request);
+	CHECK(reply.blob(reply->last()) == "small");
+	request.put(*field, first);
+	CHECK_FAILS(ENOENT, request.blob(*field));
+}
+
+CASE(too_many_are_refused)
+{
+	std::string data = pattern(70000, 1);
+	bench b;
+	Blobs request;
+
+	for (int i = 0; i < 63; i++)
+		request.put(*request->add_blobs(), data);
+	CHECK(b.peer.Turn(request)->blobs_size() == 63);
+	for (int i = 0; i < 2; i++)
+		request.put(*request->add_blobs(), data);
+	CHECK_FAILS(E2BIG, b.peer.Turn(request));
+}
+
+/* --- Lies ---------------------------------------------------------------------------------- */
+
+std::uint32_t turn()
+{
+	std::uint32_t code = 0x811c9dc5;
+
+	for (unsigned char byte : std::string("desk.app.Shelf/Turn"))
+		code = (code ^ byte) * 0x01000193;
+	return code | IPC_CODE_DERIVED;
+}
+
+/* The errno of a request with these bytes, and with that file. */
+int lie(const bench &b, std::string_view bytes, const ipc::fd &file)
+{
+	ipc::message m(turn(), bytes);
+
+	m.accept_fds();
+	if (file)
+		m.add(IPC_RAW_BLOB_TAG, file.duplicate());
+	try {
+		(*b.peer).call(m);
+	} catch (const ipc::error &e) {
+		return e.number_of_errno();
+	}
+	return 0;
+}
+
+ipc::fd memory(std::size_t size, off_t length, int seals)
+{
+	ipc::fd file(::memfd_create("blob", MFD_ALLOW_SEALING));
+
+	CHECK(::write(file.get(), pattern(size, 1).data(), size) == static_cast<ssize_t>(size));
+	CHECK(::ftruncate(file.get(), length) == 0);
+	CHECK(::fcntl(file.get(), F_ADD_SEALS, seals) == 0);
+	return file;
+}
+
+CASE(lies_are_refused)
+{
+	constexpr int ALL = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	/* Blobs { blobs: [Blob { size: 1000 }] } */
+	const std::string_view thousand("\x0a\x03\x08\xe8\x07", 5);
+	bench b;
+
+	CHECK(lie(b, thousand, ipc::fd()) == EBADMSG);
+	/* The file may change; it is too short; it has holes; it is no memory. */
+	CHECK(lie(b, thousand, memory(1000, 1000, 0)) == EBADMSG);
+	CHECK(lie(b, thousand, memory(1000, 1000, F_SEAL_WRITE)) == EBADMSG);
+	CHECK(lie(b, thousand, memory(999, 999, ALL)) == EBADMSG);
+	CHECK(lie(b, thousand, memory(0, 1000, ALL)) == EBADMSG);
+	CHECK(lie(b, thousand, ipc::fd(::open("/dev/null", O_RDONLY))) == EBADMSG);
+	CHECK(lie(b, thousand, memory(1000, 1000, ALL)) == 0);
+	/* Blob { size: 1 << 40 }: a terabyte of holes. */
+	CHECK(lie(b, std::string_view("\x0a\x07\x08\x80\x80\x80\x80\x80\x20", 9),
+		  memory(0, static_cast<off_t>(1) << 40, ALL)) == EMSGSIZE);
+	/* Blob { size: UINT64_MAX } twice, without files. */
+	CHECK(lie(b,
+		  "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+		  "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		  ipc::fd()) == EBADMSG);
+	CHECK(b.peer.Turn(Blobs())->blobs_size() == 0);
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	return run_cases(argc, argv);
+}
