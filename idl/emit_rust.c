@@ -305,7 +305,7 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 
 /* --- The file --------------------------------------------------------------------------- */
 
-void emit_rust(struct emitter *e)
+static void emit_file(struct emitter *e)
 {
 	const struct unit *unit = e->unit;
 
@@ -328,4 +328,11 @@ void emit_rust(struct emitter *e)
 		emit_trait(e, s);
 		emit_server_struct(e, s);
 	}
+}
+
+/* A blank line stands behind each item, but not behind the last. */
+void emit_rust(struct emitter *e)
+{
+	emit_file(e);
+	e->out->data[--e->out->size] = '\0';
 }

@@ -394,4 +394,3 @@ impl<S: Bytes> ::ipcbus::Service for BytesServer<S> {
         }
     }
 }
-

@@ -299,4 +299,3 @@ impl<S: Copy> ::ipcbus::Service for CopyServer<S> {
         }
     }
 }
-

@@ -489,4 +489,3 @@ impl<S: Depths> ::ipcbus::Service for DepthsServer<S> {
         }
     }
 }
-

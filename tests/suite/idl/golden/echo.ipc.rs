@@ -308,4 +308,3 @@ impl<S: Echo> ::ipcbus::Service for EchoServer<S> {
         }
     }
 }
-

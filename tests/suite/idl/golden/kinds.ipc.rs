@@ -380,4 +380,3 @@ impl<S: KindsOfURL> ::ipcbus::Service for KindsOfURLServer<S> {
         }
     }
 }
-

@@ -486,4 +486,3 @@ impl<S: Prefixed> ::ipcbus::Service for PrefixedServer<S> {
         }
     }
 }
-

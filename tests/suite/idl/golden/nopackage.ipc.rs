@@ -137,4 +137,3 @@ impl<S: Oracle> ::ipcbus::Service for OracleServer<S> {
         }
     }
 }
-

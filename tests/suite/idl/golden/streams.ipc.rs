@@ -324,4 +324,3 @@ impl<S: Clock> ::ipcbus::Service for ClockServer<S> {
         }
     }
 }
-

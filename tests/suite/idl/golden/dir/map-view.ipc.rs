@@ -214,4 +214,3 @@ impl<S: MapView> ::ipcbus::Service for MapViewServer<S> {
         }
     }
 }
-

@@ -12,4 +12,3 @@ pub struct Point {
 }
 
 impl ::ipcbus::typed::Body for Point {}
-
