@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/file.h>
@@ -43,7 +44,9 @@ static int open_bus(struct client *client)
 	return 0;
 }
 
-static int reply(struct client *client, u32 kind, int error, const int *fds, size_t n_fds)
+/* A client that cannot get it would wait for ever: its queue is full, or too many fds are on their
+ * way. Its connection ends, and the main thread sees that. */
+static void reply(struct client *client, u32 kind, int error, const int *fds, size_t n_fds)
 {
 	struct ipcbusd_message message = {
 		.kind = kind,
@@ -51,7 +54,8 @@ static int reply(struct client *client, u32 kind, int error, const int *fds, siz
 		.number = client->number,
 	};
 
-	return socket_send(client->peer.socket, &message, fds, error ? 0 : n_fds);
+	if (socket_send(client->peer.socket, &message, fds, error ? 0 : n_fds))
+		shutdown(client->peer.socket, SHUT_RDWR);
 }
 
 /* As mmap() of the device, read-only and shared. */

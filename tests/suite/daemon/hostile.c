@@ -9,6 +9,7 @@
  *   ipcbusd -- hostile crowd ERRNO
  *   ipcbusd -- hostile threads
  *   ipcbusd -- hostile linger
+ *   ipcbusd -- hostile deaf
  *
  * A crowd connects and says nothing. Those above the quota are to be refused with
  * ERRNO, the daemon is to sleep, and to serve again once the crowd has gone.
@@ -514,6 +515,27 @@ static int linger(void)
 	return failed;
 }
 
+/* Asks for a region again and again, and never reads that it has one. */
+static int deaf(void)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = PEER_REGION };
+	struct peer peer;
+	int n = 0, failed;
+
+	if (open_sealed(&peer)) {
+		perror("hostile: cannot begin");
+		return 1;
+	}
+	/* One at a time, or that would be what ends it. */
+	while (n < 3000 && !send_message(peer.socket, &message, -1)) {
+		usleep(1000);
+		n++;
+	}
+	failed = n < 100 || n == 3000 || honest();
+	printf("%s - whoever does not read is disconnected: %d replies\n", failed ? "not ok" : "ok", n);
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 100;
@@ -527,6 +549,8 @@ int main(int argc, char **argv)
 		return threads();
 	if (argc == 2 && !strcmp(argv[1], "linger"))
 		return linger();
+	if (argc == 2 && !strcmp(argv[1], "deaf"))
+		return deaf();
 	printf("# seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	for (unsigned long i = 0; i < rounds; i++) {
