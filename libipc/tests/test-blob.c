@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -783,57 +782,15 @@ START_TEST(memory_that_only_we_write)
 }
 END_TEST
 
-START_TEST(memory_that_is_none)
-{
-	Ipc__Memory field = IPC__MEMORY__INIT;
-	Ipc__Fd fd = IPC__FD__INIT;
-	struct ipc_memory *memory;
-	char path[32];
-	int writable;
-
-	ck_assert_int_eq(ipc_memory_new(0, 0, &memory), -EINVAL);
-	ck_assert_int_eq(ipc_memory_new(1, 2, &memory), -EINVAL);
-	ck_assert_int_eq(ipc_memory_take(NULL, 0, &memory), -ENOENT);
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -ENOENT);
-	field.fd = &fd;
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -ENOENT);
-	ck_assert_int_eq(ipc_memory_take(&field, 2, &memory), -EINVAL);
-	/* Its size could change, or it has none. */
-	fd.fd = file_of(4096, 0);
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
-	close(fd.fd);
-	fd.fd = file_of(0, F_SEAL_SHRINK | F_SEAL_GROW);
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
-	close(fd.fd);
-	/* 0 is the number of a file, too. */
-	close(STDIN_FILENO);
-	fd.fd = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
-	ck_assert_int_eq(fd.fd, 0);
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), 0);
-	ipc_memory_unref(memory);
-	ck_assert_int_eq(open("/dev/null", O_RDONLY), 0);
-	/* Whoever sent it may not write either. It is taken, and closed. */
-	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", writable);
-	fd.fd = open(path, O_RDONLY | O_CLOEXEC);
-	close(writable);
-	ck_assert_int_eq(ipc_memory_take(&field, IPC_MEMORY_WRITE, &memory), -EPERM);
-	ck_assert_int_eq(fd.fd, -1);
-	ck_assert_int_eq(ipc_memory_fd(NULL), -EINVAL);
-	ck_assert_int_eq(ipc_memory_seal(NULL), -EINVAL);
-	ck_assert_ptr_null(ipc_memory_unref(NULL));
-	ck_assert_ptr_null(ipc_memory_ref(NULL));
-}
-END_TEST
-
 int main(void)
 {
 	return RUN_TESTS("blob", blobs_of_every_size, many_blobs, bytes_in_the_message,
 			 large_ones_are_files, a_file_that_cannot_be_made_leaves_none,
-			 what_does_not_fit_is_sent_again, blobs_beside_an_object, a_file_may_have_number_0,
+			 what_does_not_fit_is_sent_again, blobs_beside_an_object,
+			 a_file_may_have_number_0,
 			 sealed_memory_is_not_copied, blobs_that_are_none,
 			 a_reply_keeps_its_buffer, metadata_travels, frames_that_are_none,
 			 blobs_that_did_not_come, files_that_may_change, files_without_a_frame,
 			 files_with_holes, files_over_the_limit, blobs_are_found_in_a_payload,
-			 memory_that_both_see, memory_that_only_we_write, memory_that_is_none);
+			 memory_that_both_see, memory_that_only_we_write);
 }

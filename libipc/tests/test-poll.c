@@ -63,7 +63,8 @@ static unsigned int looked_at(int epoll)
 START_TEST(only_what_is_asked_for_is_polled)
 {
 	static const unsigned int polls[] = {
-		DEVICE_POLL_EVENT, DEVICE_POLL_EVENT | DEVICE_POLL_WRITABLE, DEVICE_POLL_WRITABLE, 0,
+		DEVICE_POLL_EVENT, DEVICE_POLL_EVENT | DEVICE_POLL_WRITABLE,
+		DEVICE_POLL_WRITABLE, 0,
 	};
 	static const unsigned int files[] = { 2, 3, 2, 1 };
 

@@ -353,7 +353,8 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("thread", opening, the_environment_names_the_device,
-			 states_do_not_pile_up, a_state_for_each_connection, a_thread_that_ends_gives_back,
+			 states_do_not_pile_up, a_state_for_each_connection,
+			 a_thread_that_ends_gives_back,
 			 a_thread_that_outlives_the_connection,
 			 a_child_has_no_part_in_it, large_replies_are_released_at_once,
 			 a_child_releases_nothing, the_end_of_the_bus_is_reported,

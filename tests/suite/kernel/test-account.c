@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 
 #include "mount.h"
 #include "users.h"
@@ -359,6 +360,29 @@ START_TEST(owner_of_a_namespace_pays)
 }
 END_TEST
 
+START_TEST(info_says_them)
+{
+	struct ipcbus_info info = raw_info(&cli);
+	struct sysinfo machine;
+
+	ck_assert(info.features & IPCBUS_FEATURE_QUOTA);
+	ck_assert_uint_gt(info.user_procs, 0);
+	ck_assert_uint_ge(info.user_nodes, info.max_nodes);
+	ck_assert_uint_ge(info.user_handles, info.max_handles);
+	ck_assert_uint_gt(info.user_watches, 0);
+	ck_assert_uint_gt(info.user_calls, 0);
+	ck_assert_uint_gt(info.user_threads, 0);
+	ck_assert_uint_gt(info.user_memory, 0);
+	ck_assert_int_eq(sysinfo(&machine), 0);
+	/* At least of 64 MiB. The host build and ipcbusd see another machine. */
+	if (!access("/sys/module/ipcbus", F_OK))
+		ck_assert_uint_le(info.user_memory,
+				  machine.totalram * machine.mem_unit / 1024 / 4);
+	set_limit("user_files", 77);
+	ck_assert_uint_eq(raw_info(&cli).user_files, 77);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("account");
@@ -372,6 +396,7 @@ int main(void)
 	tcase_add_test(tc, buses_count_together);
 	tcase_add_test(tc, files_of_all_buses_count_together);
 	tcase_add_test(tc, dead_procs_are_not_charged);
+	tcase_add_test(tc, info_says_them);
 	tcase_add_test(tc, dead_procs_have_no_memory);
 	tcase_add_test(tc, threads);
 	tcase_add_test(tc, files_on_their_way);

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "users.h"
@@ -267,29 +266,6 @@ START_TEST(procs)
 	raw_close(&more);
 	open_as(&more, 1000);
 	raw_close(&more);
-}
-END_TEST
-
-START_TEST(info_says_them)
-{
-	struct ipcbus_info info = raw_info(&cli);
-	struct sysinfo machine;
-
-	ck_assert(info.features & IPCBUS_FEATURE_QUOTA);
-	ck_assert_uint_gt(info.user_procs, 0);
-	ck_assert_uint_ge(info.user_nodes, info.max_nodes);
-	ck_assert_uint_ge(info.user_handles, info.max_handles);
-	ck_assert_uint_gt(info.user_watches, 0);
-	ck_assert_uint_gt(info.user_calls, 0);
-	ck_assert_uint_gt(info.user_threads, 0);
-	ck_assert_uint_gt(info.user_memory, 0);
-	ck_assert_int_eq(sysinfo(&machine), 0);
-	/* The host build and ipcbusd see another machine. */
-	if (!access("/sys/module/ipcbus", F_OK))
-		ck_assert_uint_le(info.user_memory,
-				  machine.totalram * machine.mem_unit / 1024 / 4);
-	set_limit("user_files", 77);
-	ck_assert_uint_eq(raw_info(&cli).user_files, 77);
 }
 END_TEST
 
@@ -785,7 +761,6 @@ int main(void)
 	tcase_add_test(tc, objects_of_replies);
 	tcase_add_test(tc, objects_at_home);
 	tcase_add_test(tc, procs);
-	tcase_add_test(tc, info_says_them);
 	tcase_add_test(tc, debugfs_says_who_has_what);
 
 	tc = add_user_case(s, "quotas");

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory that both sides share: what ipc_memory_take() refuses. What it accepts is in test-blob.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "typed/memory.h"
+#include "test-run.h"
+
+#include <ipc/blob.h>
+
+static int file_of(size_t size, int seals)
+{
+	int fd = memory_file(size);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+START_TEST(memory_that_is_none)
+{
+	Ipc__Memory field = IPC__MEMORY__INIT;
+	Ipc__Fd fd = IPC__FD__INIT;
+	struct ipc_memory *memory;
+	char path[32];
+	int writable;
+
+	ck_assert_int_eq(ipc_memory_new(0, 0, &memory), -EINVAL);
+	ck_assert_int_eq(ipc_memory_new(1, 2, &memory), -EINVAL);
+	ck_assert_int_eq(ipc_memory_take(NULL, 0, &memory), -ENOENT);
+	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -ENOENT);
+	field.fd = &fd;
+	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -ENOENT);
+	ck_assert_int_eq(ipc_memory_take(&field, 2, &memory), -EINVAL);
+	/* Its size could change, or it has none. */
+	fd.fd = file_of(4096, 0);
+	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
+	close(fd.fd);
+	fd.fd = file_of(0, F_SEAL_SHRINK | F_SEAL_GROW);
+	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
+	close(fd.fd);
+	/* 0 is the number of a file, too. */
+	close(STDIN_FILENO);
+	fd.fd = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
+	ck_assert_int_eq(fd.fd, 0);
+	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), 0);
+	ipc_memory_unref(memory);
+	ck_assert_int_eq(open("/dev/null", O_RDONLY), 0);
+	/* Whoever sent it may not write either. It is taken, and closed. */
+	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", writable);
+	fd.fd = open(path, O_RDONLY | O_CLOEXEC);
+	close(writable);
+	ck_assert_int_eq(ipc_memory_take(&field, IPC_MEMORY_WRITE, &memory), -EPERM);
+	ck_assert_int_eq(fd.fd, -1);
+	ck_assert_int_eq(ipc_memory_fd(NULL), -EINVAL);
+	ck_assert_int_eq(ipc_memory_seal(NULL), -EINVAL);
+	ck_assert_ptr_null(ipc_memory_unref(NULL));
+	ck_assert_ptr_null(ipc_memory_ref(NULL));
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("memory", memory_that_is_none);
+}
