@@ -75,6 +75,17 @@ static void start(pid_t *servers, int n)
 	ck_assert_int_eq(live_run("wait --timeout 50 many.%d", SECOND + n / 2 - 1)->status, 0);
 }
 
+static void stop(const pid_t *servers)
+{
+	for (size_t i = 0; i < 2; i++) {
+		kill(servers[i], SIGKILL);
+		ck_assert_int_eq(waitpid(servers[i], NULL, 0), servers[i]);
+	}
+	ck_assert_int_eq(live_run("--version >/dev/null; (for i in $(seq 300); do "
+				  "ipcctl list --names many. >/tmp/many && [ ! -s /tmp/many ] && exit; "
+				  "sleep 0.1; done; exit 1)")->status, 0);
+}
+
 static void times_of(int n, struct times *times)
 {
 	double began = seconds();
@@ -85,13 +96,7 @@ static void times_of(int n, struct times *times)
 	printf("# %d registrations: %.3f s\n", n, times->registrations);
 	for (size_t i = 0; i < VERBS; i++)
 		times->verbs[i] = time_of(&verbs[i], n);
-	for (size_t i = 0; i < 2; i++) {
-		kill(servers[i], SIGKILL);
-		ck_assert_int_eq(waitpid(servers[i], NULL, 0), servers[i]);
-	}
-	ck_assert_int_eq(live_run("--version >/dev/null; (for i in $(seq 300); do "
-				  "ipcctl list --names many. >/tmp/many && [ ! -s /tmp/many ] && exit; "
-				  "sleep 0.1; done; exit 1)")->status, 0);
+	stop(servers);
 }
 
 static void check_times(const char *what, double few, double many)
@@ -102,7 +107,11 @@ static void check_times(const char *what, double few, double many)
 START_TEST(time_follows_the_number_of_names)
 {
 	struct times few, many;
+	pid_t servers[2];
 
+	/* This may have to wait until those of other tests are given up. */
+	start(servers, MANY);
+	stop(servers);
 	times_of(FEW, &few);
 	times_of(MANY, &many);
 	check_times("registrations", few.registrations, many.registrations);
