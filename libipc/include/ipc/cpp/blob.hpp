@@ -57,9 +57,11 @@ template <typename F> void each_blob(const google::protobuf::Message &m, F &func
 	for (const FieldDescriptor *field : fields) {
 		if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE)
 			continue;
-		if (!field->is_repeated())
+		if (!field->is_repeated()) {
 			each_blob(by->GetMessage(m, field), function);
-		for (int i = 0; field->is_repeated() && i < by->FieldSize(m, field); i++)
+			continue;
+		}
+		for (int i = 0, n = by->FieldSize(m, field); i < n; i++)
 			each_blob(by->GetRepeatedMessage(m, field, i), function);
 	}
 }
@@ -165,12 +167,13 @@ private:
 		std::unique_ptr<mapping> file;
 	};
 
-	static bool has_file(const received &from, std::uint64_t tag)
+	/* Whether it was taken or not. Other entries may have the same tag. */
+	static c::ipc_raw_entry *file_of(const received &from, std::uint64_t tag)
 	{
 		for (std::size_t i = 0; i < from.size(); i++)
 			if (from.tag(i) == tag && from.type(i) == c::IPC_RAW_FD)
-				return true;
-		return false;
+				return &from.raw->entries[i];
+		return nullptr;
 	}
 
 	bool find_all(const received &from, const google::protobuf::Message &m)
@@ -187,7 +190,7 @@ private:
 		auto look = [&](const blob_field &blob, std::uint64_t bytes) {
 			std::uint64_t tag = IPC_RAW_BLOB_TAG + number++;
 
-			if (has_file(from, tag)) {
+			if (file_of(from, tag)) {
 				places[&blob] = { bytes, tag, 0, nullptr };
 				return;
 			}
@@ -203,25 +206,36 @@ private:
 		return true;
 	}
 
-	/* EBADMSG: it is no memory, may change, or has holes, which reading would fill at the cost of
-	 * this process. EMSGSIZE: the message has more than 1 GiB in files. */
+	/*
+	 * Whether so much of the file is sealed memory without holes, which reading would fill at the
+	 * cost of this process. Blocks alone prove nothing, because they may lie behind that. SEEK_HOLE
+	 * alone neither, because huge pages do not have it.
+	 */
+	static bool is_whole(int file, std::uint64_t size)
+	{
+		int seals = ::fcntl(file, F_GET_SEALS);
+		struct stat about;
+		off_t hole;
+
+		if (seals < 0 || (seals & blob_seals) != blob_seals || ::fstat(file, &about) < 0 ||
+		    static_cast<std::uint64_t>(about.st_size) < size ||
+		    static_cast<std::uint64_t>(about.st_blocks) < size / 512)
+			return false;
+		hole = ::lseek(file, 0, SEEK_HOLE);
+		return hole >= 0 && static_cast<std::uint64_t>(hole) >= size;
+	}
+
+	/* 0 or -errno: see with_objects::blob(). */
 	int map(const received &from, place &p)
 	{
-		c::ipc_raw_entry *entry = from.find(p.tag);
-		struct stat about;
-		int seals;
 		void *data;
 
-		fd file(entry ? c::ipc_take_fd(&entry->fd) : -1);
-
-		seals = ::fcntl(file.get(), F_GET_SEALS);
-		if (seals < 0 || (seals & blob_seals) != blob_seals)
-			return -EBADMSG;
 		if (p.size > left)
 			return -EMSGSIZE;
-		if (::fstat(file.get(), &about) < 0 ||
-		    static_cast<std::uint64_t>(about.st_size) < p.size ||
-		    static_cast<std::uint64_t>(about.st_blocks) < p.size / 512)
+
+		fd file(c::ipc_take_fd(&file_of(from, p.tag)->fd));
+
+		if (!is_whole(file.get(), p.size))
 			return -EBADMSG;
 		data = ::mmap(nullptr, p.size, PROT_READ, MAP_PRIVATE, file.get(), 0);
 		if (data == MAP_FAILED)

@@ -394,7 +394,7 @@ public:
 	 */
 	template <typename Service> outcome<typename Service::Proxy> get(const std::string &name) const
 	{
-		c::ipc_proxy *found;
+		c::ipc_proxy *found = nullptr;
 		int r = c::ipc_get_name_as(raw, name.c_str(), Service::ipc_interface.name, &found);
 
 		return as<Service>(name, r, found);
@@ -403,7 +403,7 @@ public:
 	outcome<typename Service::Proxy> wait_for(const std::string &name,
 						  duration limit = never) const
 	{
-		c::ipc_proxy *found;
+		c::ipc_proxy *found = nullptr;
 		int r = c::ipc_wait_name_as(raw, name.c_str(), Service::ipc_interface.name,
 					    detail::usec(limit), &found);
 

@@ -18,6 +18,16 @@
 
 using namespace std::chrono_literals;
 
+/* The number of "package.Service/Method", as <ipc/raw.h> says. */
+inline std::uint32_t number_of(const std::string &method)
+{
+	std::uint32_t number = 0x811c9dc5;
+
+	for (unsigned char byte : method)
+		number = (number ^ byte) * 0x01000193;
+	return number | IPC_CODE_DERIVED;
+}
+
 /* What happens in other threads, to be waited for. */
 class event {
 public:

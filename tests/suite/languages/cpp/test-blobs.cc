@@ -120,19 +120,10 @@ CASE(too_many_are_refused)
 
 /* --- Lies ---------------------------------------------------------------------------------- */
 
-std::uint32_t turn()
-{
-	std::uint32_t code = 0x811c9dc5;
-
-	for (unsigned char byte : std::string("desk.app.Shelf/Turn"))
-		code = (code ^ byte) * 0x01000193;
-	return code | IPC_CODE_DERIVED;
-}
-
 /* The errno of a request with these bytes, and with that file. */
 int lie(const bench &b, std::string_view bytes, const ipc::fd &file)
 {
-	ipc::message m(turn(), bytes);
+	ipc::message m(number_of("desk.app.Shelf/Turn"), bytes);
 
 	m.accept_fds();
 	if (file)
@@ -169,7 +160,19 @@ CASE(lies_are_refused)
 	CHECK(lie(b, thousand, memory(999, 999, ALL)) == EBADMSG);
 	CHECK(lie(b, thousand, memory(0, 1000, ALL)) == EBADMSG);
 	CHECK(lie(b, thousand, ipc::fd(::open("/dev/null", O_RDONLY))) == EBADMSG);
+	/* A hole, and as many bytes behind what the blob has. */
+	ipc::fd hole(::memfd_create("blob", MFD_ALLOW_SEALING));
+	CHECK(::ftruncate(hole.get(), 8192) == 0);
+	CHECK(::pwrite(hole.get(), "x", 1, 4096) == 1);
+	CHECK(::fcntl(hole.get(), F_ADD_SEALS, ALL) == 0);
+	CHECK(lie(b, thousand, std::move(hole)) == EBADMSG);
 	CHECK(lie(b, thousand, memory(1000, 1000, ALL)) == 0);
+	/* An object has the tag of the file. */
+	ipc::message twins(number_of("desk.app.Shelf/Turn"), thousand);
+	twins.accept_fds().add(IPC_RAW_BLOB_TAG, *b.peer);
+	CHECK_FAILS(EBADMSG, (*b.peer).call(twins));
+	twins.add(IPC_RAW_BLOB_TAG, memory(1000, 1000, ALL));
+	(*b.peer).call(twins);
 	/* Blob { size: 1 << 40 }: a terabyte of holes. */
 	CHECK(lie(b, std::string_view("\x0a\x07\x08\x80\x80\x80\x80\x80\x20", 9),
 		  memory(0, static_cast<off_t>(1) << 40, ALL)) == EMSGSIZE);

@@ -182,14 +182,9 @@ CASE(nothing_is_served)
 	CHECK_FAILS(EOPNOTSUPP, (*o.desk).call(ipc::message(12345)));
 }
 
-/* The number of a method, as <ipc/raw.h> says. */
 static std::uint32_t code_of(const char *method)
 {
-	std::uint32_t code = 0x811c9dc5;
-
-	for (unsigned char byte : std::string("desk.app.Desk/") + method)
-		code = (code ^ byte) * 0x01000193;
-	return code | IPC_CODE_DERIVED;
+	return number_of(std::string("desk.app.Desk/") + method);
 }
 
 CASE(what_is_malformed_is_refused)
