@@ -99,6 +99,10 @@ START_TEST(got)
 	ck_assert_int_eq(ipc_get_name_as(ipc, "some.name", "ipc.test.Other", &found), 0);
 	check_wanted("Get", "some.name", "ipc.test.Other");
 	check_found(11);
+	push_found(13);
+	ck_assert_int_eq(ipc_get_name_as(ipc, "some.name", "", &found), 0);
+	check_wanted("Get", "some.name", "");
+	check_found(13);
 	ck_assert_int_eq(ipc_get_name_as(ipc, "some.name", NULL, &found), -EINVAL);
 	push_found(12);
 	ck_assert_int_eq(ipc_wait_name_as(ipc, "some.name", "ipc.test.Other", IPC_NEVER, &found), 0);

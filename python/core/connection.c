@@ -288,14 +288,10 @@ static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	if (!ipc)
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	if (interface && waits)
-		r = ipc_wait_name_as(ipc, name, interface, timeout, &proxy);
-	else if (interface)
-		r = ipc_get_name_as(ipc, name, interface, &proxy);
-	else if (waits)
-		r = ipc_wait_name(ipc, name, timeout, &proxy);
+	if (waits)
+		r = ipc_wait_name_as(ipc, name, interface ? interface : "", timeout, &proxy);
 	else
-		r = ipc_get_name(ipc, name, &proxy);
+		r = ipc_get_name_as(ipc, name, interface ? interface : "", &proxy);
 	Py_END_ALLOW_THREADS
 	result = r < 0 ? fail(r, NULL) : proxy_new(of(self), proxy);
 	drop(ipc);

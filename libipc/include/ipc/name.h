@@ -124,10 +124,10 @@ int ipc_wait_name(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		  struct ipc_proxy **ret_proxy);
 
 /*
- * The same for an object of an interface, by its name: "echo.Echo". An object that was registered
- * without an interface is accepted. The service manager compares the interface in the same
- * request, so the name cannot get another owner between the two. For libraries of other languages;
- * in C, echo_connect() and echo_await() do this.
+ * The same for an object of an interface, by its name: "echo.Echo", or "" for any. An object that
+ * was registered without an interface is accepted. The service manager compares the interface in
+ * the same request, so the name cannot get another owner between the two. For libraries of other
+ * languages; in C, echo_connect() and echo_await() do this.
  *
  *   -EINVAL      interface is NULL.
  *   -EPROTOTYPE  The object has another interface.

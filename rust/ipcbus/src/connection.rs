@@ -189,24 +189,12 @@ impl Connection {
     /// Finds the object that is registered under a name. Blocks until the service manager has
     /// replied. `ENOENT`: nobody has the name. `EXDEV`: the object belongs to this connection.
     pub fn get(&self, name: &str) -> Result<Proxy> {
-        let name = exact(name)?;
-        let mut proxy = std::ptr::null_mut();
-        // SAFETY: the reference is new.
-        unsafe {
-            check(sys::ipc_get_name(self.0, name.as_ptr(), &mut proxy))?;
-            Ok(Proxy::new(proxy, self.clone()))
-        }
+        self.get_as(name, "")
     }
 
     /// Waits until somebody registers the name. `ETIMEDOUT`: nobody did in time.
     pub fn wait_for(&self, name: &str, timeout: Option<Duration>) -> Result<Proxy> {
-        let name = exact(name)?;
-        let mut proxy = std::ptr::null_mut();
-        // SAFETY: the reference is new.
-        unsafe {
-            check(sys::ipc_wait_name(self.0, name.as_ptr(), micros(timeout), &mut proxy))?;
-            Ok(Proxy::new(proxy, self.clone()))
-        }
+        self.wait_for_as(name, "", timeout)
     }
 
     /// The same for an object of an interface, which the service manager compares in the same
