@@ -22,12 +22,12 @@
 #include "core/device-daemon.h"
 #include "core/device-socket.h"
 #include "core/thread.h"
+#include "daemon-run.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 #include "test-run.h"
 
 #include <ipc/raw.h>
-#include <ipc/test.h>
 
 #define TIMEOUT	  10000000		/* microseconds; nothing takes that long */
 #define SEND_AREA ((size_t)256 << 20) /* what the threads of a client share */
@@ -147,16 +147,7 @@ static void *run(void *data)
 
 static void begin_with(int n)
 {
-	const char *build = getenv("B");
-	char daemon[256];
-	const struct ipc_test_options options = {
-		.size = sizeof(options),
-		.flags = IPC_TEST_NO_MANAGER,
-		.ipcbusd = daemon,
-	};
-
-	snprintf(daemon, sizeof(daemon), "%s/daemon/ipcbusd", build ? build : "build");
-	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), 0);
+	bus = bus_new();
 	ck_assert_int_eq(ipc_open(&server, ipc_test_bus_path(bus)), 0);
 	ck_assert_int_eq(ipc_raw_object_new(server, &ops, NULL, &object), 0);
 	ck_assert_int_eq(ipc_set_manager(server, object), 0);

@@ -13,27 +13,17 @@
 
 #include "core/device-daemon.h"
 #include "core/thread.h"
+#include "daemon-run.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 #include "test-run.h"
-
-#include <ipc/test.h>
 
 static struct ipc_test_bus *bus;
 static struct ipc *client;
 
 static void begin(void)
 {
-	const char *build = getenv("B");
-	char daemon[256];
-	const struct ipc_test_options options = {
-		.size = sizeof(options),
-		.flags = IPC_TEST_NO_MANAGER,
-		.ipcbusd = daemon,
-	};
-
-	snprintf(daemon, sizeof(daemon), "%s/daemon/ipcbusd", build ? build : "build");
-	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), 0);
+	bus = bus_new();
 	ck_assert_int_eq(ipc_open(&client, ipc_test_bus_path(bus)), 0);
 }
 
