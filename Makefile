@@ -22,7 +22,7 @@ B ?= build
 V ?=
 
 # Of driver, libipc, the generator, servicemanager and ipcctl together.
-VERSION ?= 0.1.0
+VERSION ?= 0.9.0
 
 CC ?= gcc
 CXX ?= g++

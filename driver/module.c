@@ -94,4 +94,8 @@ module_init(ipcbus_init);
 module_exit(ipcbus_exit);
 
 MODULE_DESCRIPTION("Object-capability IPC with one copy");
+MODULE_AUTHOR("The authors of ipcbus");
 MODULE_LICENSE("GPL");
+#ifdef IPCBUS_RELEASE
+MODULE_VERSION(IPCBUS_RELEASE);
+#endif

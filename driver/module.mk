@@ -29,7 +29,8 @@ driver_ready = $(if $(filter native,$(1)),$(call driver_build,native)/Makefile,$
 # $(call kbuild,KERNEL): what builds a module in the folder of the target. make -n says
 # what that is: the folder is not there then, without which kbuild cannot say more.
 kbuild = $(if $(DRY),:) PATH="$(subst @,$(1),$(KERNEL_CACHE))/tools/bin:$$PATH" $(MAKE) -s \
-	-C $(call driver_build,$(1)) M=$(abspath $(@D)) $(call KERNEL_MAKE,$(1)) modules
+	-C $(call driver_build,$(1)) M=$(abspath $(@D)) IPCBUS_RELEASE=$(VERSION) $(call KERNEL_MAKE,$(1)) \
+	modules
 
 # driver_for KERNEL
 define driver_for
@@ -75,7 +76,7 @@ module:
 	  echo 'module: on Debian, as root: apt-get install linux-headers-$(KVER)' >&2; exit 1; }
 	$(Q)rm -rf $(MODULE) && mkdir -p $(MODULE)
 	$(Q)cp -r $(wildcard driver/*.[ch]) driver/Kbuild driver/mem driver/uapi $(MODULE)
-	+$(Q)$(MAKE) -C $(KDIR) M=$(abspath $(MODULE)) modules
+	+$(Q)$(MAKE) -C $(KDIR) M=$(abspath $(MODULE)) IPCBUS_RELEASE=$(VERSION) modules
 
 install-module: module
 	+$(Q)$(MAKE) -C $(KDIR) M=$(abspath $(MODULE)) INSTALL_MOD_PATH=$(abspath $(DESTDIR)) \

@@ -11,7 +11,7 @@
 # test-poll have the real one, and a daemon.
 
 LIBIPC_SONAME := libipc.so.0
-# What is installed has its version in the name: libipc.so.0.1.
+# What is installed has its version in the name: libipc.so.0.9.
 LIBIPC_FILE := libipc.so.$(basename $(VERSION))
 LIBIPC_SO := $(B)/libipc/libipc.so
 LIBIPC_A := $(B)/libipc/libipc.a
@@ -121,7 +121,7 @@ $(LIBIPC_TEST_DAEMON): %: %.o $(LIBIPC_OBJECTS) $(LIBIPC_KIT)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(LIBIPC_TEST_LEAKS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 ALL += $(LIBIPC_TESTS)
-UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols
+UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols libipc/tests/test-abi
 
 # --- Install --------------------------------------------------------------------
 

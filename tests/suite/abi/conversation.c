@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A program from another time. One source, two programs:
+ * A program from another time. One source, three programs:
  *
  *   test-older  built with the contract as it was when it was first published
  *               (ipcbus-v1.h): runs as ever, and is notified of nothing later
+ *   test-released  built with that of release 0.9
  *   test-newer  built with structures that are longer than the driver knows:
  *               runs as long as what is beyond is zero, and else gets an error
  *

@@ -8,7 +8,7 @@ require ipcbus-tree.inc
 
 inherit module
 
-EXTRA_OEMAKE += "-C ${STAGING_KERNEL_DIR} M=${S}/driver O=${STAGING_KERNEL_BUILDDIR}"
+EXTRA_OEMAKE += "-C ${STAGING_KERNEL_DIR} M=${S}/driver O=${STAGING_KERNEL_BUILDDIR} IPCBUS_RELEASE=${PV}"
 MODULES_INSTALL_TARGET = "modules_install"
 MAKE_TARGETS = "modules"
 RPROVIDES:${PN} += "kernel-module-ipcbus"

@@ -8,6 +8,7 @@
 
 #define THIS_MODULE NULL
 #define MODULE_DESCRIPTION(text) _Static_assert(1, text)
+#define MODULE_AUTHOR(text) _Static_assert(1, text)
 #define MODULE_PARM_DESC(name, text) _Static_assert(1, text)
 #define MODULE_LICENSE(text) _Static_assert(1, text)
 
