@@ -55,12 +55,6 @@ static const char *value_type(struct emitter *e, const struct types *types, cons
 	}
 }
 
-static bool is_map(const struct type *type)
-{
-	return type->descriptor->options && type->descriptor->options->map_entry &&
-	       type->descriptor->n_field == 2;
-}
-
 /* The message whose name the field's type has; or NULL. */
 static const struct type *named_type(const struct types *types, const Field *field)
 {
@@ -69,7 +63,7 @@ static const struct type *named_type(const struct types *types, const Field *fie
 	if (field->type != KIND(MESSAGE))
 		return NULL;
 	type = types_find(types, field->type_name);
-	if (is_map(type))
+	if (type_is_map(type))
 		return named_type(types, type->descriptor->field[1]);
 	return strncmp(type->full_name, "ipc.", strlen("ipc.")) ? type : NULL;
 }
@@ -82,7 +76,7 @@ static const char *field_type(struct emitter *e, const struct types *types, cons
 	if (field->label != GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED)
 		return arena_printf(e->arena, "_Optional[%s]", value);
 	type = field->type == KIND(MESSAGE) ? types_find(types, field->type_name) : NULL;
-	if (type && is_map(type))
+	if (type_is_map(type))
 		return arena_printf(e->arena, "_Mapping[%s, %s]",
 				    value_type(e, types, type->descriptor->field[0]),
 				    value_type(e, types, type->descriptor->field[1]));

@@ -179,12 +179,6 @@ static const struct type *type_of(struct emitter *e, const Field *field)
 	return is_message(field) ? types_find(e->types, field->type_name) : NULL;
 }
 
-static bool is_map(const struct type *type)
-{
-	return type && type->descriptor->options && type->descriptor->options->map_entry &&
-	       type->descriptor->n_field == 2;
-}
-
 /* What prost calls the kind, in the attribute of a field. */
 static const char *kind_of(struct emitter *e, const Field *field)
 {
@@ -260,7 +254,7 @@ static void emit_field(struct emitter *e, const struct type *owner, const Field 
 	const char *name = rust_identifier(e->arena, field->name), *value;
 	bool boxed = type && type->endless;
 
-	if (is_map(type)) {
+	if (type_is_map(type)) {
 		emit_map(e, field, type);
 		return;
 	}
@@ -355,7 +349,7 @@ static void emit_blob_field(struct emitter *e, const struct type *owner, const F
 
 	if (!type || !(type->holds & TYPE_HOLDS_BLOBS))
 		return;
-	if (is_map(type)) {
+	if (type_is_map(type)) {
 		emit(e, "        for value in self.%s.values_mut() {\n            %s;\n        }\n",
 		     name, blob_visit(e, type_of(e, type->descriptor->field[1]), "value"));
 	} else if (field->has_oneof_index && !field->proto3_optional) {
@@ -483,7 +477,7 @@ void rust_types(struct emitter *e)
 	const File *file = request_file(e->request, e->unit->file);
 
 	for (size_t i = 0; i < e->types->count; i++)
-		if (e->types->list[i].file == file && !is_map(&e->types->list[i]))
+		if (e->types->list[i].file == file && !type_is_map(&e->types->list[i]))
 			emit_message(e, &e->types->list[i]);
 	emit_enums(e, file->package ?: "", file->enum_type, file->n_enum_type, file->message_type,
 		   file->n_message_type);

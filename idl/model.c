@@ -84,6 +84,13 @@ static void check_type(struct builder *b, const struct method *method, const str
 			 "rpc %s: message %s has a group, field %d, which protobuf-c does not "
 			 "support; make it a message",
 			 method->name, type->group_owner->full_name, type->group->number);
+	/* Both sides count blobs in the order of the message. The maps of C++, Python and Rust do
+	 * not keep it. */
+	if (type->blob_map)
+		complain(b, place,
+			 "rpc %s: message %s has a map with blobs, field %d, and a map has no order; "
+			 "make it a repeated message",
+			 method->name, type->blob_map_owner->full_name, type->blob_map->number);
 }
 
 static void read_options(struct builder *b, struct method *method, const MethodProto *proto)

@@ -80,6 +80,12 @@ struct type *types_find(const struct types *types, const char *name)
 	return bsearch(&key, types->list, types->count, sizeof(key), compare_types);
 }
 
+bool type_is_map(const struct type *type)
+{
+	return type && type->descriptor->options && type->descriptor->options->map_entry &&
+	       type->descriptor->n_field == 2;
+}
+
 /* --- The graph --------------------------------------------------------------- */
 
 struct type_holder {
@@ -147,6 +153,41 @@ static void spread_holds(struct arena *arena, struct types *types)
 	}
 }
 
+/* Marks the types with maps of blobs, and those that contain such a type. */
+static void find_blob_maps(struct arena *arena, struct types *types)
+{
+	struct type **todo = arena_array(arena, types->count + 1, sizeof(*todo));
+	size_t n_todo = 0;
+
+	for (size_t i = 0; i < types->count; i++) {
+		struct type *type = &types->list[i];
+
+		for (size_t j = 0; j < type->descriptor->n_field && !type->blob_map; j++) {
+			const Field *field = type->descriptor->field[j];
+			const struct type *entry =
+				field->type_name ? types_find(types, field->type_name) : NULL;
+
+			if (!type_is_map(entry) || !(entry->holds & TYPE_HOLDS_BLOBS))
+				continue;
+			type->blob_map = field;
+			type->blob_map_owner = type;
+			todo[n_todo++] = type;
+		}
+	}
+
+	while (n_todo) {
+		const struct type *held = todo[--n_todo];
+
+		for (struct type_holder *h = held->holders; h; h = h->next) {
+			if (h->type->blob_map)
+				continue;
+			h->type->blob_map = held->blob_map;
+			h->type->blob_map_owner = held->blob_map_owner;
+			todo[n_todo++] = h->type;
+		}
+	}
+}
+
 /* Starts at the types that contain none. A type is finite if all types that it contains
  * are. The remaining types are recursive or contain a recursive type. */
 static void find_endless(struct arena *arena, struct types *types)
@@ -186,6 +227,7 @@ const char *types_collect(struct arena *arena, struct types *types, File *const 
 			return "a field's type is not among the messages";
 
 	spread_holds(arena, types);
+	find_blob_maps(arena, types);
 	find_endless(arena, types);
 	return NULL;
 }

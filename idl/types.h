@@ -6,6 +6,8 @@
 #ifndef IDL_TYPES_H
 #define IDL_TYPES_H
 
+#include <stdbool.h>
+
 #include "arena.h"
 #include "google/protobuf/descriptor.pb-c.h"
 
@@ -25,6 +27,9 @@ struct type {
 	 * at any depth; or NULL. */
 	const Google__Protobuf__FieldDescriptorProto *group;
 	const struct type *group_owner;
+	/* The same of a map whose values are blobs or contain some. */
+	const Google__Protobuf__FieldDescriptorProto *blob_map;
+	const struct type *blob_map_owner;
 };
 
 struct types {
@@ -43,5 +48,8 @@ const char *types_pb_name(struct arena *arena,
 
 /* name has a leading dot, as in a field or method. Returns NULL if it is unknown. */
 struct type *types_find(const struct types *types, const char *name);
+
+/* Whether protoc made the type for an entry of a map. NULL is none. */
+bool type_is_map(const struct type *type);
 
 #endif /* IDL_TYPES_H */

@@ -300,21 +300,15 @@ static int bind_file(struct blob_binder *binder, Ipc__Blob *blob, size_t size, i
 {
 	struct message *message = binder->message;
 	struct frame_mapping *mapping;
-	size_t file_size;
 	void *data;
 	int r;
 
-	r = memory_check(fd, F_SEAL_WRITE, &file_size);
-	if (r < 0)
-		return r;
-	if (size > file_size)
-		return -EBADMSG;
 	r = memory_count(binder->ipc, &message->file_bytes, size);
 	if (r < 0)
 		return r;
-	/* Reading a hole would fill it, with memory that counts as ours. */
-	if (memory_has_holes(fd, size))
-		return -EBADMSG;
+	r = ipc_payload_check_blob(fd, size);
+	if (r < 0)
+		return r;
 	mapping = arena_alloc(&message->arena, sizeof(*mapping));
 	if (!mapping)
 		return -ENOMEM;

@@ -73,6 +73,18 @@ bool memory_has_holes(int fd, size_t size)
 	return hole < 0 || (size_t)hole < size;
 }
 
+/* Reading a hole would fill it, with memory that counts as the reader's. */
+int ipc_payload_check_blob(int fd, uint64_t size)
+{
+	size_t file_size;
+	int r;
+
+	r = memory_check(fd, F_SEAL_WRITE, &file_size);
+	if (r < 0)
+		return r;
+	return size > file_size || memory_has_holes(fd, (size_t)size) ? -EBADMSG : 0;
+}
+
 /* Fills the holes of sealed memory by reading them, because it cannot be written. */
 void memory_fill(const struct ipc_memory *memory, size_t size)
 {

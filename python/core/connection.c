@@ -438,8 +438,6 @@ static PyObject *make_object(PyObject *self, PyObject *const *args, Py_ssize_t n
 	return object_create(of(self), args, n);
 }
 
-#define FAST(name) ((PyCFunction)(void (*)(void))(name))
-
 static PyMethodDef methods[] = {
 	{ "close", close_, METH_NOARGS, NULL },
 	{ "fileno", fileno_, METH_NOARGS, NULL },

@@ -83,6 +83,8 @@ void python_leave(PyGILState_STATE state);
 void python_end(void);
 
 /* Raises if there are fewer or more arguments. */
+/* A function of METH_FASTCALL in a table of methods. */
+#define FAST(name) ((PyCFunction)(void (*)(void))(name))
 bool args_check(const char *function, Py_ssize_t n, Py_ssize_t least, Py_ssize_t most);
 bool get_u64(PyObject *value, uint64_t *ret);
 bool get_u32(PyObject *value, uint32_t *ret);

@@ -344,8 +344,6 @@ static Py_ssize_t call_length(PyObject *self)
 	return (Py_ssize_t)call_of(self)->size;
 }
 
-#define FAST(name) ((PyCFunction)(void (*)(void))(name))
-
 static PyMethodDef call_methods[] = {
 	{ "reply", FAST(call_reply), METH_FASTCALL, NULL },
 	{ "error", FAST(call_error), METH_FASTCALL, NULL },

@@ -337,8 +337,6 @@ static Py_hash_t hash(PyObject *self)
 	return (Py_hash_t)((uintptr_t)of(self)->part.connection >> 4);
 }
 
-#define FAST(name) ((PyCFunction)(void (*)(void))(name))
-
 static PyMethodDef methods[] = {
 	{ "call", FAST(proxy_call), METH_FASTCALL, NULL },
 	{ "call_async", FAST(call_async), METH_FASTCALL, NULL },

@@ -457,8 +457,6 @@ static PyObject *metadata(PyObject *self, PyObject *text)
 	return PyUnicode_DecodeUTF8(value, (Py_ssize_t)strlen(value), "replace");
 }
 
-#define FAST(name) ((PyCFunction)(void (*)(void))(name))
-
 static PyMethodDef methods[] = {
 	{ "watch", watch, METH_O, NULL },
 	{ "send", FAST(send), METH_FASTCALL, NULL },

@@ -17,8 +17,8 @@ from typing import IO, Any, Generic, Protocol, TypeVar, Union
 
 from . import _core
 from ._base import BaseContext, Buffer, Entry
-from .errors import BadMessage, InterfaceMismatch, InvalidArgument, NotFound, ProtocolError
-from .errors import Unimplemented
+from .errors import BadMessage, InterfaceMismatch, InvalidArgument, MessageTooLarge, NotFound
+from .errors import ProtocolError, Unimplemented
 
 M = TypeVar("M")
 C = TypeVar("C")
@@ -27,6 +27,8 @@ BLOB_TAG = 1 << 63
 # A larger blob travels as a sealed file. What is inside the message is copied twice more, and
 # counts as a part of it where a receiver limits messages.
 BLOB_INSIDE = 64 * 1024
+# All blobs of a message that travel as files have at most so many bytes.
+BLOB_MAX = 1 << 30
 # Deeper than protobuf's own limit.
 MAX_DEPTH = 100
 
@@ -403,6 +405,7 @@ class Attachments:
         self._entries: dict[tuple[bool, int], list[int]] = {}
         self._sizes: list[int] = []
         self._views: list[memoryview] = []
+        self._left = BLOB_MAX
         for index, (tag, kind) in enumerate(raw.entries):
             self._entries.setdefault((kind == _core.FD, tag), []).append(index)
         self._number(message, 0)
@@ -466,14 +469,12 @@ class Attachments:
     def _map(self, number: int, size: int) -> memoryview:
         fd = self._take(True, BLOB_TAG + number)
         try:
-            if not size:
-                return memoryview(b"")
-            seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
-            if seals & _SEALS != _SEALS or os.fstat(fd).st_size < size:
-                raise BadMessage("the file of a blob may change")
-            return memoryview(mmap.mmap(fd, size, prot=mmap.PROT_READ))
-        except OSError as error:
-            raise BadMessage(f"the file of a blob is no memory: {error}") from None
+            if size > self._left:
+                raise MessageTooLarge("the files of blobs are larger than 1 GiB")
+            _core.check_blob(fd, size)
+            view = memoryview(mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ))
+            self._left -= size
+            return view
         finally:
             os.close(fd)
 
@@ -488,10 +489,9 @@ class Attachments:
 
 
 def _messages(field: Any, value: Any) -> Iterable[Any]:
+    # Values of a map have no blobs.
     if field.message_type.GetOptions().map_entry:
-        if field.message_type.fields_by_name["value"].message_type is None:
-            return ()
-        return [value[key] for key in sorted(value)]
+        return ()
     messages: Iterable[Any] = value if field.label == field.LABEL_REPEATED else (value,)
     return messages
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import subprocess
@@ -262,6 +263,19 @@ class Typed(Case):
         # Not sealed; then a file that is none.
         with self.assertRaises(ipcbus.BadMessage):
             await self.kinds.call(code, lie.SerializeToString(), entries=((1 << 63, fd),))
+        os.close(fd)
+        # A hole, which reading would fill; then more than 1 GiB.
+        fd = os.memfd_create("x", os.MFD_ALLOW_SEALING)
+        os.truncate(fd, 1 << 31)
+        os.pwrite(fd, b"x" * 4096, 1 << 30)
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+        with self.assertRaises(ipcbus.BadMessage):
+            await self.kinds.call(code, lie.SerializeToString(), entries=((1 << 63, fd),))
+        lie.blobs[0].size = (1 << 30) + 1
+        with self.assertRaises(ipcbus.MessageTooLarge):
+            await self.kinds.call(code, lie.SerializeToString(), entries=((1 << 63, fd),))
+        lie.blobs[0].size = 1000
         os.close(fd)
         with open("/dev/null") as null, self.assertRaises(ipcbus.BadMessage):
             await self.kinds.call(

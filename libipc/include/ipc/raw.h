@@ -136,6 +136,15 @@ const char *ipc_raw_stream_next_metadata(const struct ipc_stream *stream, const 
  *   -EBADMSG  The payload is malformed.
  */
 int ipc_payload_blobs(const void *payload, size_t size, const void **ret_blobs, size_t *ret_size);
+
+/*
+ * Check the file of a blob of so many bytes, before they are read or mapped: reading must neither
+ * fail, nor see a change, nor take memory. ipc_set_blob_max() is not looked at: count the bytes of
+ * a message. Needs no connection, and does not block.
+ *
+ *   -EBADMSG  It is no sealed memory file, is shorter, or has holes.
+ */
+int ipc_payload_check_blob(int fd, uint64_t size);
 #define IPC_RAW_BLOB_TAG	(UINT64_C(1) << 63)
 
 /* Free the reply of a call, with everything that was not taken out of it. NULL is

@@ -401,6 +401,7 @@ extern "C" {
         ret_blobs: *mut *const c_void,
         ret_size: *mut size_t,
     ) -> c_int;
+    pub fn ipc_payload_check_blob(fd: c_int, size: u64) -> c_int;
     pub fn ipc_raw_free(reply: *mut ipc_raw_message);
     pub fn ipc_raw_call(
         proxy: *mut ipc_proxy,

@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd};
 
 use prost::bytes::{Buf, BufMut};
 use prost::encoding::{self, DecodeContext, WireType};
 use prost::DecodeError;
 
+use crate::error::check;
 use crate::{Error, Item, Result};
 
 /// A larger blob travels as a sealed file. A smaller one is part of its message.
@@ -207,17 +208,10 @@ impl<'a> Arrived<'a> {
     /// `EBADMSG`: it is no memory, may change, or has holes, which reading would fill at the cost of
     /// this process. `EMSGSIZE`: the message has more than 1 GiB in files.
     fn file(&mut self, file: File, size: u64) -> Result<Vec<u8>> {
-        // SAFETY: it is open.
-        let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
-        if seals < 0 || seals & SEALS != SEALS {
-            return Err(malformed());
-        }
         self.left =
             self.left.checked_sub(size).ok_or_else(|| Error::errno(libc::EMSGSIZE))?;
-        let about = file.metadata()?;
-        if about.len() < size || about.blocks() < size / 512 {
-            return Err(malformed());
-        }
+        // SAFETY: it is open.
+        check(unsafe { ipcbus_sys::ipc_payload_check_blob(file.as_raw_fd(), size) })?;
         let size = usize::try_from(size).map_err(|_| malformed())?;
         let mut data = Vec::new();
         data.try_reserve_exact(size).map_err(|_| Error::errno(libc::ENOMEM))?;

@@ -10,7 +10,6 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <map>
 
@@ -206,25 +205,6 @@ private:
 		return true;
 	}
 
-	/*
-	 * Whether so much of the file is sealed memory without holes, which reading would fill at the
-	 * cost of this process. Blocks alone prove nothing, because they may lie behind that. SEEK_HOLE
-	 * alone neither, because huge pages do not have it.
-	 */
-	static bool is_whole(int file, std::uint64_t size)
-	{
-		int seals = ::fcntl(file, F_GET_SEALS);
-		struct stat about;
-		off_t hole;
-
-		if (seals < 0 || (seals & blob_seals) != blob_seals || ::fstat(file, &about) < 0 ||
-		    static_cast<std::uint64_t>(about.st_size) < size ||
-		    static_cast<std::uint64_t>(about.st_blocks) < size / 512)
-			return false;
-		hole = ::lseek(file, 0, SEEK_HOLE);
-		return hole >= 0 && static_cast<std::uint64_t>(hole) >= size;
-	}
-
 	/* 0 or -errno: see with_objects::blob(). */
 	int map(const received &from, place &p)
 	{
@@ -235,8 +215,10 @@ private:
 
 		fd file(c::ipc_take_fd(&file_of(from, p.tag)->fd));
 
-		if (!is_whole(file.get(), p.size))
-			return -EBADMSG;
+		int r = c::ipc_payload_check_blob(file.get(), p.size);
+
+		if (r < 0)
+			return r;
 		data = ::mmap(nullptr, p.size, PROT_READ, MAP_PRIVATE, file.get(), 0);
 		if (data == MAP_FAILED)
 			return -errno;
