@@ -76,7 +76,7 @@ static const char *field_type(struct emitter *e, const struct types *types, cons
 	if (field->label != GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED)
 		return arena_printf(e->arena, "_Optional[%s]", value);
 	type = field->type == KIND(MESSAGE) ? types_find(types, field->type_name) : NULL;
-	if (type_is_map(type))
+	if (type && type_is_map(type))
 		return arena_printf(e->arena, "_Mapping[%s, %s]",
 				    value_type(e, types, type->descriptor->field[0]),
 				    value_type(e, types, type->descriptor->field[1]));

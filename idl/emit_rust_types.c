@@ -254,7 +254,7 @@ static void emit_field(struct emitter *e, const struct type *owner, const Field 
 	const char *name = rust_identifier(e->arena, field->name), *value;
 	bool boxed = type && type->endless;
 
-	if (type_is_map(type)) {
+	if (type && type_is_map(type)) {
 		emit_map(e, field, type);
 		return;
 	}

@@ -82,7 +82,7 @@ struct type *types_find(const struct types *types, const char *name)
 
 bool type_is_map(const struct type *type)
 {
-	return type && type->descriptor->options && type->descriptor->options->map_entry &&
+	return type->descriptor->options && type->descriptor->options->map_entry &&
 	       type->descriptor->n_field == 2;
 }
 
@@ -167,7 +167,7 @@ static void find_blob_maps(struct arena *arena, struct types *types)
 			const struct type *entry =
 				field->type_name ? types_find(types, field->type_name) : NULL;
 
-			if (!type_is_map(entry) || !(entry->holds & TYPE_HOLDS_BLOBS))
+			if (!entry || !type_is_map(entry) || !(entry->holds & TYPE_HOLDS_BLOBS))
 				continue;
 			type->blob_map = field;
 			type->blob_map_owner = type;

@@ -49,7 +49,7 @@ const char *types_pb_name(struct arena *arena,
 /* name has a leading dot, as in a field or method. Returns NULL if it is unknown. */
 struct type *types_find(const struct types *types, const char *name);
 
-/* Whether protoc made the type for an entry of a map. NULL is none. */
+/* Whether protoc made the type for an entry of a map. */
 bool type_is_map(const struct type *type);
 
 #endif /* IDL_TYPES_H */

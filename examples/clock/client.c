@@ -15,8 +15,8 @@ static int watch(struct tower *tower, int count, int period_ms)
 {
 	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	Clock__WatchRequest request = CLOCK__WATCH_REQUEST__INIT;
-	const Clock__Tick *tick;
+	Clocks__WatchRequest request = CLOCK__WATCH_REQUEST__INIT;
+	const Clocks__Tick *tick;
 	int r;
 
 	request.period_ms = (uint32_t)period_ms;
@@ -37,8 +37,8 @@ static int compare(struct tower *tower, int count)
 {
 	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	Clock__Tick tick = CLOCK__TICK__INIT;
-	const Clock__Verdict *verdict;
+	Clocks__Tick tick = CLOCK__TICK__INIT;
+	const Clocks__Verdict *verdict;
 	int r;
 
 	r = tower_compare_open(tower, /* options= */ NULL, &stream, &error);

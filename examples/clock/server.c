@@ -59,7 +59,7 @@ static int start_timer(struct listener *listener, uint32_t period_ms)
 	return 0;
 }
 
-static int watch(struct ipc_stream *stream, const Clock__WatchRequest *request, void *userdata)
+static int watch(struct ipc_stream *stream, const Clocks__WatchRequest *request, void *userdata)
 {
 	struct listener *listener;
 	int r;
@@ -83,7 +83,7 @@ static int watch(struct ipc_stream *stream, const Clock__WatchRequest *request, 
 
 static void tick(struct listener *listener)
 {
-	Clock__Tick message = CLOCK__TICK__INIT;
+	Clocks__Tick message = CLOCK__TICK__INIT;
 	uint64_t periods;
 	int r;
 
@@ -98,10 +98,10 @@ static void tick(struct listener *listener)
 }
 
 /* A stream of clocks to compare. The one thread waits for none of them. */
-static void compare_message(struct ipc_stream *stream, const Clock__Tick *other, void *userdata)
+static void compare_message(struct ipc_stream *stream, const Clocks__Tick *other, void *userdata)
 {
 	int64_t off = (int64_t)(other->usec - now_usec());
-	Clock__Verdict *verdict = userdata;
+	Clocks__Verdict *verdict = userdata;
 
 	(void)stream;
 	verdict->clocks++;
@@ -126,13 +126,13 @@ static int compare(struct ipc_stream *stream, void *userdata)
 		.on_end = compare_end,
 		.destroy = free,
 	};
-	Clock__Verdict *verdict = malloc(sizeof(*verdict));
+	Clocks__Verdict *verdict = malloc(sizeof(*verdict));
 	int r;
 
 	(void)userdata;
 	if (!verdict)
 		return -ENOMEM;
-	*verdict = (Clock__Verdict)CLOCK__VERDICT__INIT;
+	*verdict = (Clocks__Verdict)CLOCK__VERDICT__INIT;
 	r = tower_set_ops_compare(stream, compare_message, &compare_ops, verdict);
 	if (r < 0)
 		free(verdict);
