@@ -20,15 +20,18 @@ $(EXAMPLES)/%.o: examples/%.c | $(IPC_SHARED_HEADERS) $(EXAMPLE_HEADERS) \
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP -c -o $@ $<
 
+# In C++: greet, and those of C of which Python and Rust have examples too.
+CPP_EXAMPLES := chat clock frames files
 CPP_EXAMPLE_COMPILE = $(CXX) -std=c++17 -O2 -g -Wall -Wextra -Werror $(IPC_CPP_CFLAGS) \
-	-I$(EXAMPLES)/cpp -MMD -MP -c -o $@ $<
-CPP_EXAMPLE_MESSAGES := $(addprefix $(EXAMPLES)/cpp/,greet.pb.o ipc.pb.o options.pb.o)
+	-I$(EXAMPLES)/cpp $(CPP_EXAMPLES:%=-I$(EXAMPLES)/%) -MMD -MP -c -o $@ $<
+CPP_EXAMPLE_SHARED := $(addprefix $(EXAMPLES)/cpp/,ipc.pb.o options.pb.o)
 
-$(EXAMPLES)/%.o: examples/%.cc | $(EXAMPLES)/cpp/greet.ipc.hpp
+$(EXAMPLES)/%.o: examples/%.cc | $(EXAMPLES)/cpp/greet.ipc.hpp $(foreach name,$(CPP_EXAMPLES), \
+		$(EXAMPLES)/$(name)/$(name).ipc.hpp)
 	$(call msg,CXX,$@)
 	$(Q)$(CPP_EXAMPLE_COMPILE)
 
-$(EXAMPLES)/cpp/greet.pb.o: $(EXAMPLES)/cpp/greet.pb.cc | $(IPC_CPP_SHARED)
+$(EXAMPLES)/%.pb.o: $(EXAMPLES)/%.pb.cc | $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)
 	$(Q)$(CPP_EXAMPLE_COMPILE)
 
@@ -46,8 +49,12 @@ $(EXAMPLES)/$(1)/client: $(EXAMPLES)/$(1)/client.o $(EXAMPLES)/$(1)/$(2).ipc.o \
 endef
 
 $(foreach name,$(EXAMPLE_NAMES),$(eval $(call example,$(name),$(name))))
-$(EXAMPLES)/cpp/server: $(EXAMPLES)/cpp/server.o $(CPP_EXAMPLE_MESSAGES)
-$(EXAMPLES)/cpp/client: $(EXAMPLES)/cpp/client.o $(CPP_EXAMPLE_MESSAGES)
+CPP_EXAMPLE_PROGRAMS := $(addprefix $(EXAMPLES)/cpp/,server client $(foreach name,$(CPP_EXAMPLES), \
+	$(name)_server $(name)_client))
+$(CPP_EXAMPLE_PROGRAMS): %: %.o $(CPP_EXAMPLE_SHARED)
+$(EXAMPLES)/cpp/server $(EXAMPLES)/cpp/client: $(EXAMPLES)/cpp/greet.pb.o
+$(foreach name,$(CPP_EXAMPLES),$(eval $(EXAMPLES)/cpp/$(name)_server $(EXAMPLES)/cpp/$(name)_client: \
+	$(EXAMPLES)/$(name)/$(name).pb.o))
 
 $(EXAMPLES)/journal/server: $(EXAMPLES)/journal/file.o
 $(EXAMPLES)/journal/reader: $(EXAMPLES)/journal/reader.o $(EXAMPLES)/journal/file.o
@@ -59,10 +66,11 @@ $(EXAMPLES)/story/newer: $(addprefix $(EXAMPLES)/story/newer,.o .ipc.o .pb-c.o)
 $(EXAMPLES)/raw/server: $(EXAMPLES)/raw/server.o
 $(EXAMPLES)/raw/client: $(EXAMPLES)/raw/client.o
 
-EXAMPLE_PROGRAMS := $(foreach name,$(EXAMPLE_NAMES) cpp raw,$(EXAMPLES)/$(name)/server \
-	$(EXAMPLES)/$(name)/client) $(EXAMPLES)/journal/reader $(STORY_PROGRAMS)
+EXAMPLE_PROGRAMS := $(foreach name,$(EXAMPLE_NAMES) raw,$(EXAMPLES)/$(name)/server \
+	$(EXAMPLES)/$(name)/client) $(CPP_EXAMPLE_PROGRAMS) $(EXAMPLES)/journal/reader $(STORY_PROGRAMS)
 
 # The guest has no C++ library, and no protobuf for C++.
+$(CPP_EXAMPLE_PROGRAMS): EXAMPLE_LIBS := $(IPC_CPP_LIBS) -lstdc++ -lm
 $(EXAMPLES)/cpp/server $(EXAMPLES)/cpp/client: EXAMPLE_LIBS := -static-libgcc -Wl,-Bstatic \
 	-lprotobuf -lstdc++ -Wl,-Bdynamic -lm -pthread
 

@@ -15,7 +15,7 @@ static int watch(struct tower *tower, int count, int period_ms)
 {
 	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	Clocks__WatchRequest request = CLOCK__WATCH_REQUEST__INIT;
+	Clocks__WatchRequest request = CLOCKS__WATCH_REQUEST__INIT;
 	const Clocks__Tick *tick;
 	int r;
 
@@ -37,7 +37,7 @@ static int compare(struct tower *tower, int count)
 {
 	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	Clocks__Tick tick = CLOCK__TICK__INIT;
+	Clocks__Tick tick = CLOCKS__TICK__INIT;
 	const Clocks__Verdict *verdict;
 	int r;
 

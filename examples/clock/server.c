@@ -83,7 +83,7 @@ static int watch(struct ipc_stream *stream, const Clocks__WatchRequest *request,
 
 static void tick(struct listener *listener)
 {
-	Clocks__Tick message = CLOCK__TICK__INIT;
+	Clocks__Tick message = CLOCKS__TICK__INIT;
 	uint64_t periods;
 	int r;
 
@@ -132,7 +132,7 @@ static int compare(struct ipc_stream *stream, void *userdata)
 	(void)userdata;
 	if (!verdict)
 		return -ENOMEM;
-	*verdict = (Clocks__Verdict)CLOCK__VERDICT__INIT;
+	*verdict = (Clocks__Verdict)CLOCKS__VERDICT__INIT;
 	r = tower_set_ops_compare(stream, compare_message, &compare_ops, verdict);
 	if (r < 0)
 		free(verdict);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Each example with a server in C, Python or Rust, and a client in one of these. They print the
-same."""
+"""Each example with a server in C, C++, Python or Rust, and a client in one of these. They print
+the same."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ def c(example: str, side: str, *args: str) -> list[str]:
     return [f"{B}/examples/{example}/{side}", *args]
 
 
+def cpp(example: str, side: str, *args: str) -> list[str]:
+    return [f"{B}/examples/cpp/{example}_{side}", *args]
+
+
 def python(example: str, side: str, *args: str) -> list[str]:
     return [sys.executable, f"examples/python/{example}_{side}.py", *args]
 
@@ -32,7 +36,7 @@ def rust(example: str, side: str, *args: str) -> list[str]:
 
 
 # The pair of C alone is tested with the examples in C.
-PAIRS = [(c, python), (python, c), (python, python)]
+PAIRS = [(c, python), (python, c), (python, python), (cpp, c), (c, cpp), (cpp, python), (cpp, cpp)]
 # Rust is not built everywhere.
 if pathlib.Path(B, "rust", "built").exists():
     PAIRS += [(c, rust), (rust, c), (rust, rust)]
@@ -60,7 +64,7 @@ class Examples(unittest.TestCase):
         return result.stdout + result.stderr
 
     def test_echo(self):
-        for server, client in PAIRS:
+        for server, client in (pair for pair in PAIRS if cpp not in pair):
             with self.running(server, client, "echo", "demo.echo"):
                 self.assertEqual(self.run_client(client("echo", "client", "hi")), "hi\n")
                 error = self.run_client(client("echo", "client", ""), status=1)

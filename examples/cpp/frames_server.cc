@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Registers demo.camera: frames of any size, as blobs in a stream.
+ */
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checksum.hpp"
+#include "frames.ipc.hpp"
+
+class Camera : public frames::Camera::Service {
+public:
+	void Watch(const frames::WatchRequest &request,
+		   ipc::stream_of<ipc::with_objects<frames::Frame>, ipc::no_message> out) override
+	{
+		std::uint32_t width = request.width(), height = request.height();
+
+		if (!width || width > 8192 || !height || height > 8192)
+			throw ipc::error("camera.BadSize", std::to_string(width) + " x " +
+						std::to_string(height) + " is not a valid size");
+		for (std::uint32_t number = 1; number <= request.count(); number++)
+			out.send(picture(number, width, height));
+	}
+
+private:
+	static ipc::with_objects<frames::Frame> picture(std::uint32_t number, std::uint32_t width,
+							std::uint32_t height)
+	{
+		std::vector<std::uint32_t> pixels(std::size_t{ width } * height, number);
+		std::string_view bytes(reinterpret_cast<const char *>(pixels.data()), 4 * pixels.size());
+		ipc::with_objects<frames::Frame> frame;
+
+		frame->set_number(number);
+		frame->set_width(width);
+		frame->set_height(height);
+		frame->set_checksum(checksum(bytes));
+		frame.put(*frame->mutable_pixels(), bytes);
+		return frame;
+	}
+};
+
+int main()
+try {
+	auto bus = ipc::connection::open();
+
+	bus.set_threads(16);
+	bus.register_name("demo.camera", ipc::make_object(bus, std::make_shared<Camera>()));
+	bus.run();
+	return 0;
+} catch (const std::exception &e) {
+	std::cerr << "demo.camera: " << e.what() << '\n';
+	return 1;
+}
