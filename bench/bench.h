@@ -115,6 +115,7 @@ extern const struct bench_transport bench_typed, bench_blob;
 extern const struct bench_transport bench_daemon, bench_daemon_typed, bench_daemon_blob;
 extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;
 extern const struct bench_transport bench_grpc;
+extern const struct bench_transport bench_cpp;
 
 /* What this program measures, in the order of its lines; NULL at the end. */
 extern const struct bench_transport *const bench_transports[];

@@ -8,7 +8,7 @@ BEGIN {
 	split("4 B|4 KB|64 KB|256 KB|1 MB|oneway|in 16s", title, "|")
 	besides = split("mean think work nap hog clients2 clients4 clients16", beside, " ")
 	rows = split("ipcbus ipcbus-typed ipcbus-blob ipcbusd ipcbusd-typed ipcbusd-blob futex shared file pipe " \
-		"seqpacket stream binder seqpacket-typed sd-bus-typed dbus-broker-typed grpc-typed", row, " ")
+		"seqpacket stream binder c++-typed seqpacket-typed sd-bus-typed dbus-broker-typed grpc-typed", row, " ")
 }
 
 {
@@ -64,7 +64,7 @@ function print_ratio(label, ours, typed,  cells, i, j, best, n, any) {
 		best = 0
 		for (j = 1; j <= rows; j++) {
 			n = figure[row[j], column[i]]
-			if (row[j] !~ /^(ipcbus|shared$|file$)/ && (row[j] ~ /-typed$/) == typed && n && (!best || n < best))
+			if (row[j] !~ /^(ipcbus|c\+\+|shared$|file$)/ && (row[j] ~ /-typed$/) == typed && n && (!best || n < best))
 				best = n
 		}
 		n = figure[ours, column[i]]
@@ -96,8 +96,9 @@ END {
 	print "request of   Two processes of one thread each on one CPU; the reply has 4 bytes."
 	print "             The request was written before; its receiver does not look into it,"
 	print "             but a read() has to copy it. A futex moves no payload."
-	print "typed        a message with bytes there, one with a number back. seqpacket: protobuf-c by"
-	print "             hand. sd-bus: two connections of D-Bus without a bus. grpc: the C core."
+	print "typed        a message with bytes there, one with a number back. c++: ours in C++, with"
+	print "             protobuf's own messages. seqpacket: protobuf-c by hand."
+	print "             sd-bus: two connections of D-Bus without a bus. grpc: the C core."
 	print "oneway       64 bytes there, then 64 bytes back, per message: sent, woken up for,"
 	print "             received and released. In 16s: sixteen there, then sixteen back."
 	print "binder       raw ioctl, freeing in the write that sends; no objects."
