@@ -61,7 +61,7 @@ struct inode *ipcbus_reclaim_inode(void)
 
 static bool try_to_claim(struct ipcbus_region *region)
 {
-	return !xchg(&region->claimed, true);
+	return !xchg(&region->claimed, 1);
 }
 
 static void claim(struct ipcbus_region *region)
@@ -77,7 +77,7 @@ static void claim(struct ipcbus_region *region)
 static void end_claim(struct ipcbus_region *region)
 {
 	/* Pairs with the xchg() of the next claim, which then sees what was done. */
-	smp_store_release(&region->claimed, false);
+	smp_store_release(&region->claimed, 0);
 	wake_up_all(&waiters);
 }
 

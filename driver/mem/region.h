@@ -101,7 +101,8 @@ struct ipcbus_buffer {
  * @payer: the accounts that pay; constant
  * @pages: the physical side
  * @reclaim_entry: in the list of regions that reclaim.c visits
- * @claimed: somebody takes free ranges out of it, or it has no memory (reclaim.c)
+ * @claimed: 1: somebody takes free ranges out of it, or it has no memory (reclaim.c). No bool:
+ *	not every processor exchanges a byte.
  * @reclaiming: units of the free range that reclaim.c holds, or 0. A sender that
  *	finds no space then waits for reclaim.c.
  * @reclaim_steps: how often it has put one back
@@ -139,7 +140,7 @@ struct ipcbus_region {
 	const struct ipcbus_payer *payer;
 	struct ipcbus_pages pages;
 	struct list_head reclaim_entry;
-	bool claimed;
+	u32 claimed;
 	u32 reclaiming;
 	u32 reclaim_steps;
 	struct ipcbus_range_pool *ranges;
