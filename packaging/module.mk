@@ -44,8 +44,8 @@ install-mac:
 
 ALL += $(UNITS) $(USER_UNITS)
 UNIT_TESTS += packaging/test-unit packaging/test-polkit packaging/test-mac
-# It builds everything twice.
-MORE_UNIT_TESTS += packaging/test-recipes
+# They build everything twice.
+MORE_UNIT_TESTS += packaging/test-recipes packaging/test-deb
 
 .PHONY: deb
 deb: $(B)/setup-deb.done
