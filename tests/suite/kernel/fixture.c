@@ -251,10 +251,30 @@ static void *helper_main(void *arg)
 	return h->fn(h->arg);
 }
 
+void set_field(void *at, size_t width, uint64_t value)
+{
+	uint32_t value32 = value;
+
+	if (width == sizeof(value))
+		memcpy(at, &value, width);
+	else if (width == sizeof(value32))
+		memcpy(at, &value32, width);
+	else
+		ck_abort_msg("no field has %zu bytes", width);
+}
+
+/* Of hundreds, the usual stacks of 8 MiB would not fit into 32 bits. */
+enum { HELPER_STACK = 1 << 20 };
+
 void helper_start(struct helper *h, void *(*fn)(void *), void *arg)
 {
+	pthread_attr_t attr;
+
 	*h = (struct helper){ .fn = fn, .arg = arg };
-	ck_assert_int_eq(pthread_create(&h->thread, NULL, helper_main, h), 0);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, HELPER_STACK);
+	ck_assert_int_eq(pthread_create(&h->thread, &attr, helper_main, h), 0);
+	pthread_attr_destroy(&attr);
 	while (!__atomic_load_n(&h->tid, __ATOMIC_ACQUIRE))
 		sleep_ms(1);
 }

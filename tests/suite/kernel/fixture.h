@@ -57,6 +57,9 @@ void peer_end(struct peer *p);
 /* Memory that parent and peers share. */
 void *shared_memory(size_t size);
 
+/* A field of 4 or 8 bytes, in this machine's order of bytes. */
+void set_field(void *at, size_t width, uint64_t value);
+
 /* Another thread. */
 struct helper {
 	pthread_t thread;

@@ -312,7 +312,7 @@ START_TEST(exchange_field)
 	const struct field *f = &fields[_i];
 	struct ipcbus_exchange x = { 0 };
 
-	memcpy((char *)&x + f->offset, &f->value, f->size);
+	set_field((char *)&x + f->offset, f->size, f->value);
 	int r = raw_exchange(&cli, &x);
 
 	ck_assert_msg(r == f->error, "%s = %#llx: %s, wanted %s", f->name,
@@ -342,7 +342,7 @@ START_TEST(send_field)
 		struct ipcbus_send send = { .kind = send_kinds[k] };
 		int r;
 
-		memcpy((char *)&send + f->offset, &f->value, f->size);
+		set_field((char *)&send + f->offset, f->size, f->value);
 		r = raw_send(&cli, &send, NULL);
 		ck_assert_msg(r == f->error, "kind %u, %s = %#llx: %s, wanted %s", send.kind,
 			      f->name, (unsigned long long)f->value, errname(r),

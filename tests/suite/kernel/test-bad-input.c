@@ -345,7 +345,7 @@ static void try_row(const struct row *row)
 	make(row->request, &a);
 	field = (char *)(row->base ? row->base : &a) + row->offset;
 	memcpy(&was, field, row->width);
-	memcpy(field, &row->value, row->width);
+	set_field(field, row->width, row->value);
 	r = issue(row->request, &a);
 	ck_assert_msg(r == row->error, "%s of %s = %#llx: %s, wanted %s", row->field,
 		      requests[row->request].name, (unsigned long long)row->value, errname(r),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# `make test-ports`: the module compiles for armhf and s390x. Not part of `make test`:
-# it downloads 100 MB of compilers for each.
+# `make test-ports`: the module and its tests on armhf, s390x and riscv64. Not part of `make test`:
+# it downloads 200 MB for each, and emulates.
 
 .PHONY: test-ports
 test-ports: setup
