@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# What is done to ipcbus inside the guest: load, start and stop the service
-# manager, look whether anything was left behind, unload. Sourced by init and
-# by tests/each; busybox's shell reads it. Each function prints what is wrong
-# and fails; none of them ends the shell.
+# What is done inside the guest: make the machine, load ipcbus, start and stop the
+# service manager, look whether anything was left behind, unload. Sourced by the guest's
+# init, that of tests/suite/ports and tests/each; busybox's shell reads it. Each function
+# prints what is wrong and fails; none of them ends the shell.
 
 guest_device=/dev/ipcbus
 guest_stats=/sys/kernel/debug/ipcbus/stats
@@ -50,6 +50,45 @@ guest_retry() {
 		retries=$((retries - 1))
 		sleep 0.1
 	done
+}
+
+# What other programs take for granted: file systems, devices, users. For init, at first.
+guest_make() {
+	mount -t proc proc /proc
+	mount -t sysfs sys /sys
+	mount -t devtmpfs dev /dev
+	mkdir -p /dev/pts /dev/shm
+	mount -t devpts pts /dev/pts
+	mount -t debugfs debug /sys/kernel/debug
+	mount -t tmpfs -o mode=1777 tmp /tmp
+	mount -t tmpfs -o mode=1777 shm /dev/shm
+	mount -t tmpfs run /run
+	ln -s /proc/self/fd /dev/fd
+	ln -s fd/0 /dev/stdin
+	ln -s fd/1 /dev/stdout
+	ln -s fd/2 /dev/stderr
+	hostname guest
+	mkdir -p /etc /home/user /home/other
+	cat >/etc/passwd <<-END
+		root:x:0:0:root:/root:/bin/sh
+		user:x:1000:1000:user:/home/user:/bin/sh
+		other:x:1001:1001:other:/home/other:/bin/sh
+	END
+	cat >/etc/group <<-END
+		root:x:0:
+		ipcbus:x:900:user,other
+		user:x:1000:
+		other:x:1001:
+	END
+	chown user:user /home/user
+	chown other:other /home/other
+}
+
+# A step of init. What it prints when it fails is a problem, by init's report().
+guest_step() {
+	"$@" >/run/step 2>&1 && return 0
+	while IFS= read -r line; do report "problem $line"; done </run/step
+	return 1
 }
 
 # Load it, with PARAMETER=VALUE...
