@@ -243,14 +243,6 @@ void *shared_memory(size_t size)
 	return m;
 }
 
-static void *helper_main(void *arg)
-{
-	struct helper *h = arg;
-
-	__atomic_store_n(&h->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
-	return h->fn(h->arg);
-}
-
 void set_field(void *at, size_t width, uint64_t value)
 {
 	uint32_t value32 = value;
@@ -261,6 +253,14 @@ void set_field(void *at, size_t width, uint64_t value)
 		memcpy(at, &value32, width);
 	else
 		ck_abort_msg("no field has %zu bytes", width);
+}
+
+static void *helper_main(void *arg)
+{
+	struct helper *h = arg;
+
+	__atomic_store_n(&h->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
+	return h->fn(h->arg);
 }
 
 /* Of hundreds, the usual stacks of 8 MiB would not fit into 32 bits. */
