@@ -19,4 +19,4 @@ $(COST_PROG): $(COST_OBJECTS)
 .PHONY: test-cost
 test-cost: setup
 	+@$(MAKE) $(JOBS) $(COST_PROG) $(DRIVER_KO)
-	@tests/suite/cost/run --most 10000 --timeout 1800
+	@tests/suite/cost/run --most 100000 --timeout 1800
