@@ -54,8 +54,8 @@
  * kind are never held together, so nothing here knows two procs at once. What concerns
  * two procs is done in two steps, and the second one looks again.
  *
- *   tasks_lock           mutex     the tasks that may be boosted (priority.c)
- *   +- boost->lock       rt_mutex  by what a task runs; above proc->lock alone
+ *   tasks_lock           spinlock  the tasks that may be boosted (priority.c); leaf
+ *   boost->lock          rt_mutex  by what a task runs; above proc->lock alone
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
  *   +- bus->lock         mutex     the bus's procs, its users and its manager

@@ -3,13 +3,13 @@
  * Priorities: see priority.h.
  */
 #include <linux/capability.h>
-#include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "compat.h"
 #include "priority.h"
@@ -19,9 +19,11 @@
 /*
  * A task may use several files, and inherits by each. What it owns is remembered once,
  * else one of them would take for its own what it inherited by another.
+ *
+ * The lock is everybody's, so who holds it neither sleeps nor is preempted.
  */
 static struct rb_root tasks = RB_ROOT;
-static DEFINE_MUTEX(tasks_lock);
+static DEFINE_SPINLOCK(tasks_lock);
 
 static int compare(const void *pid, const struct rb_node *node)
 {
@@ -35,19 +37,26 @@ static bool is_less(struct rb_node *a, const struct rb_node *b)
 	return compare(rb_entry(a, struct ipcbus_boost, entry)->pid, b) < 0;
 }
 
-/* The current task's, or NULL. */
-static struct ipcbus_boost *find_locked(void)
-{
-	lockdep_assert_held(&tasks_lock);
-	return rb_entry_safe(rb_find(task_pid(current), &tasks, compare), struct ipcbus_boost,
-			     entry);
-}
-
-static struct ipcbus_boost *new_locked(void)
+/* The current task's, counted, or NULL. Nobody but the task itself adds it. */
+static struct ipcbus_boost *find_own(unsigned int further_files)
 {
 	struct ipcbus_boost *boost;
 
-	lockdep_assert_held(&tasks_lock);
+	spin_lock(&tasks_lock);
+	boost = rb_entry_safe(rb_find(task_pid(current), &tasks, compare), struct ipcbus_boost,
+			      entry);
+	if (boost) {
+		kref_get(&boost->ref);
+		boost->files += further_files;
+	}
+	spin_unlock(&tasks_lock);
+	return boost;
+}
+
+static struct ipcbus_boost *add_own(void)
+{
+	struct ipcbus_boost *boost;
+
 	boost = kzalloc(sizeof(*boost), GFP_KERNEL_ACCOUNT);
 	if (!boost)
 		return NULL;
@@ -56,8 +65,11 @@ static struct ipcbus_boost *new_locked(void)
 	rt_mutex_init(&boost->lock);
 	INIT_LIST_HEAD(&boost->threads);
 	boost->inherited = IPCBUS_PRIORITY_NONE;
+	boost->files = 1;
 	ipcbus_boost_checks_begin(boost);
+	spin_lock(&tasks_lock);
 	rb_add(&boost->entry, &tasks, is_less);
+	spin_unlock(&tasks_lock);
 	return boost;
 }
 
@@ -65,19 +77,15 @@ struct ipcbus_boost *ipcbus_boost_join(struct list_head *entry, bool *ret_booste
 {
 	struct ipcbus_boost *boost;
 
-	mutex_lock(&tasks_lock);
-	boost = find_locked();
-	if (boost)
-		kref_get(&boost->ref);
-	else
-		boost = new_locked();
-	if (boost) {
-		rt_mutex_lock(&boost->lock);
-		list_add(entry, &boost->threads);
-		*ret_boosted = boost->inherited != IPCBUS_PRIORITY_NONE;
-		rt_mutex_unlock(&boost->lock);
-	}
-	mutex_unlock(&tasks_lock);
+	boost = find_own(1);
+	if (!boost)
+		boost = add_own();
+	if (!boost)
+		return NULL;
+	rt_mutex_lock(&boost->lock);
+	*ret_boosted = boost->inherited != IPCBUS_PRIORITY_NONE;
+	list_add(entry, &boost->threads);
+	rt_mutex_unlock(&boost->lock);
 	return boost;
 }
 
@@ -85,14 +93,14 @@ void ipcbus_boost_part(struct ipcbus_boost *boost, struct list_head *entry)
 {
 	bool last;
 
-	mutex_lock(&tasks_lock);
 	rt_mutex_lock(&boost->lock);
 	list_del_init(entry);
-	last = list_empty(&boost->threads);
 	rt_mutex_unlock(&boost->lock);
+	spin_lock(&tasks_lock);
+	last = !--boost->files;
 	if (last)
 		rb_erase(&boost->entry, &tasks);
-	mutex_unlock(&tasks_lock);
+	spin_unlock(&tasks_lock);
 	if (last)
 		ipcbus_boost_checks_end(boost);
 }
@@ -107,22 +115,22 @@ void ipcbus_boost_put(struct ipcbus_boost *boost)
 	kref_put(&boost->ref, boost_free);
 }
 
-/* The current task's own priority. Under tasks_lock a task without a boost gets none. */
+/* The current task's own priority. */
 static void get_own(struct sched_attr *ret_own)
 {
-	struct ipcbus_boost *boost;
+	struct ipcbus_boost *boost = find_own(0);
 
-	mutex_lock(&tasks_lock);
-	boost = find_locked();
-	if (boost)
-		rt_mutex_lock(&boost->lock);
-	if (boost && boost->inherited != IPCBUS_PRIORITY_NONE)
+	if (!boost) {
+		ipcbus_sched_get(current, ret_own);
+		return;
+	}
+	rt_mutex_lock(&boost->lock);
+	if (boost->inherited != IPCBUS_PRIORITY_NONE)
 		*ret_own = boost->own;
 	else
 		ipcbus_sched_get(current, ret_own);
-	if (boost)
-		rt_mutex_unlock(&boost->lock);
-	mutex_unlock(&tasks_lock);
+	rt_mutex_unlock(&boost->lock);
+	ipcbus_boost_put(boost);
 }
 
 /* --- What a node may ask for ------------------------------------------------------ */

@@ -37,6 +37,7 @@
  * struct ipcbus_boost - by what one task runs, whatever files it uses
  * @ref: its threads
  * @entry: in the table of all tasks
+ * @files: how many @threads there are, and soon will be (tasks_lock)
  * @pid: the task, counted by @threads; constant
  * @lock: one update at a time; protects the rest
  * @threads: what the task is in each proc, by boost_entry
@@ -52,6 +53,7 @@
 struct ipcbus_boost {
 	struct kref ref;
 	struct rb_node entry;
+	unsigned int files;
 	struct pid *pid;
 	struct rt_mutex lock;
 	struct list_head threads;
