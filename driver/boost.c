@@ -26,8 +26,9 @@
 /* The best that is inherited: whoever ends a boost must come before it. */
 #define BEST_PRIO	1
 
-/* So many of the files that a task uses boost it: those that it began to use last. Others than
- * the task look at them, too, and must not pay for how many there are. */
+/* So many of the files that a task uses boost it: the one by which it is boosted now, and those
+ * that it began to use last. Others than the task look at them, too, and must not pay for how many
+ * there are. */
 #define MAX_FILES	16
 
 static struct kthread_worker *worker;
@@ -283,6 +284,7 @@ static void mark_stale(struct ipcbus_boost *boost, bool stale)
 
 static void update_locked(struct ipcbus_boost *boost, struct task_struct *task)
 {
+	struct ipcbus_thread *best;
 	struct wish wish;
 
 	lockdep_assert_held(&boost->lock);
@@ -292,7 +294,7 @@ static void update_locked(struct ipcbus_boost *boost, struct task_struct *task)
 	/* Before the look at what it serves: a reply that comes after the look sees the mark. */
 	if (task != current)
 		mark_stale(boost, true);
-	best_wish(boost, &wish);
+	best = best_wish(boost, &wish);
 	/* A realtime thread is never lowered. */
 	if (wish.prio == boost->prio || (boost->prio < MAX_RT_PRIO && wish.prio > boost->prio))
 		wish.prio = IPCBUS_PRIORITY_NONE;
@@ -301,6 +303,9 @@ static void update_locked(struct ipcbus_boost *boost, struct task_struct *task)
 	else if (wish.prio != boost->inherited ||
 		 (rt_prio(wish.prio) && wish.policy != boost->inherited_policy))
 		inherit(boost, task, &wish);
+	/* It stays among those that are looked at, whatever files the task begins to use. */
+	if (boost->inherited != IPCBUS_PRIORITY_NONE && best)
+		list_move(&best->boost_entry, &boost->threads);
 	if (rt_prio(boost->inherited))
 		check_later(boost, wish.deadline);
 	/* Only the task itself knows what it has just taken, so only it may clear the mark. */
@@ -458,7 +463,9 @@ void ipcbus_boost_pass(struct ipcbus_thread *thread, struct ipcbus_transaction *
 	own = ipcbus_priority_current();
 	if (boost->inherited != IPCBUS_PRIORITY_NONE) {
 		own = boost->prio;
-		best = best_wish(boost, &wish);
+		/* A oneway outlasts whatever its sender serves. */
+		if (!t->oneway)
+			best = best_wish(boost, &wish);
 	}
 	if (best)
 		root = root_of(best, wish.prio);

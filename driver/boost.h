@@ -41,8 +41,8 @@ void ipcbus_boost_sleep(struct ipcbus_thread *thread);
  * exchange with those flags. It has finished a oneway if it waited for something else. */
 void ipcbus_boost_leave(struct ipcbus_thread *thread, u32 flags, u32 kind);
 
-/* A boosted thread sends the call or oneway t, which is not queued yet: t gets the
- * thread's own priority, and the boost for as long as that lasts. */
+/* A boosted thread sends t, which is not queued yet: t gets the thread's own priority, and a call
+ * the boost, too, for as long as that lasts. */
 void ipcbus_boost_pass(struct ipcbus_thread *thread, struct ipcbus_transaction *t);
 /* A call of that priority was queued, because all threads are busy: returns the thread whose
  * boost is to be updated afterwards, counted, or NULL (proc->lock). */

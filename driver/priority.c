@@ -84,7 +84,8 @@ struct ipcbus_boost *ipcbus_boost_join(struct list_head *entry, bool *ret_booste
 		return NULL;
 	rt_mutex_lock(&boost->lock);
 	*ret_boosted = boost->inherited != IPCBUS_PRIORITY_NONE;
-	list_add(entry, &boost->threads);
+	/* Behind the one by which it is boosted, if it is: see boost.c. */
+	list_add(entry, *ret_boosted ? boost->threads.next : &boost->threads);
 	rt_mutex_unlock(&boost->lock);
 	return boost;
 }

@@ -401,7 +401,7 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		ipcbus_node_put(node);
 		return PTR_ERR(t);
 	}
-	if (unlikely(READ_ONCE(thread->stale)) && !message->oneway)
+	if (unlikely(READ_ONCE(thread->stale)))
 		ipcbus_boost_pass(thread, t);
 	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
 		t->replaces = thread->proc->serial;

@@ -287,6 +287,26 @@ static void step_use_further(struct actor *self)
 	}
 }
 
+/* What it began to use later does not hide the file by which it is boosted. */
+START_TEST(further_files_hide_no_boost)
+{
+	struct actor client, server;
+
+	actor_start(&client, &cli);
+	actor_start(&server, &srv);
+	run_by(&client, -5, 0);
+	call_and_take(&client, &server);
+	actor_do(&server, step_use_further);
+	ck_assert_int_eq(nice_of(&server), -5);
+	raw_reply(&srv, server.ev.call, NULL, 0);
+	ck_assert_int_eq(nice_of(&server), 0);
+	for (size_t i = 0; i < BOOSTING; i++)
+		raw_close(&further[i]);
+	actor_end(&client);
+	actor_end(&server);
+}
+END_TEST
+
 /* Whoever calls a server does not pay for how many files that uses. */
 START_TEST(few_files_boost)
 {
@@ -407,6 +427,43 @@ START_TEST(queued_call_keeps_no_boost)
 	actor_do(&accomplice, step_reply);
 	actor_do(&accomplice, step_take);
 	ck_assert_int_eq(nice_of(&accomplice), 0);
+	end_all(&client, &server, &accomplice);
+}
+END_TEST
+
+static void step_oneway(struct actor *self)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY, .handle = self->handle };
+
+	assert_ok(raw_send(self->raw, &send, NULL));
+}
+
+static void step_take_first(struct actor *self)
+{
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE };
+
+	assert_ok(raw_exchange(self->raw, &x));
+	self->ev = x.event;
+}
+
+/* It has no caller, so the boost would have no end. */
+START_TEST(oneway_has_no_boost)
+{
+	struct actor client, server, accomplice;
+
+	actor_start(&client, &cli);
+	actor_start(&server, &srv);
+	actor_start(&accomplice, &oth);
+	server.handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	run_by(&client, -5, 0);
+	call_and_take(&client, &server);
+	actor_do(&server, step_oneway);
+	actor_do(&server, step_reply);
+	run_by(&server, -2, 0);
+	server.flags = IPCBUS_SEND_ASYNC;
+	actor_do(&server, step_call);
+	actor_do(&accomplice, step_take_first);
+	ck_assert_int_eq(accomplice.ev.kind, IPCBUS_EVENT_CALL);
 	end_all(&client, &server, &accomplice);
 }
 END_TEST
@@ -681,11 +738,13 @@ int main(void)
 	tcase_add_loop_test(tc, inherited_priority_allows_nothing, 0, 2);
 	tcase_add_test(tc, own_priority_allows_itself);
 	tcase_add_loop_test(tc, two_files_have_one_owner, 0, 2);
+	tcase_add_test(tc, further_files_hide_no_boost);
 	tcase_add_test(tc, few_files_boost);
 
 	tc = add_case(s, "passed on", setup_bus);
 	tcase_add_loop_test(tc, async_call_keeps_no_boost, 0, ARRAY_SIZE(ends));
 	tcase_add_test(tc, queued_call_keeps_no_boost);
+	tcase_add_test(tc, oneway_has_no_boost);
 	tcase_add_test(tc, passed_on_twice);
 	tcase_add_test(tc, nested_call_keeps_no_boost);
 	tcase_add_test(tc, own_priority_is_passed_on);
