@@ -382,6 +382,7 @@ static int open_imports(struct gateway *gateway, const struct net_pem *pem)
 	const struct import_options import = { .descriptor_set = options->descriptor_set,
 					       .pem = pem,
 					       .message_size = options->limits.message_size,
+					       .keepalive_msec = options->keepalive_seconds * 1000,
 					       .max_calls = options->max_calls,
 					       .user_calls = user_calls(options),
 					       .users = gateway->users };

@@ -478,8 +478,13 @@ static int import_open(struct import *import, const char *name, const char *targ
 	import->ops.interface = schema_interface(import->schema);
 	import->ops.serve = serve;
 	import->ops.stream = serve_stream;
-	r = net_channel_new(import->of->net, tls ? target + 4 : target, tls ? options->pem : NULL,
-			    options->message_size, 0, &import->channel);
+	r = net_channel_new(import->of->net,
+			    &(struct net_channel_options){
+				    .target = tls ? target + 4 : target,
+				    .pem = tls ? options->pem : NULL,
+				    .message_size = options->message_size,
+				    .keepalive_msec = options->keepalive_msec },
+			    &import->channel);
 	if (r == 0)
 		net_channel_count(import->channel, &import->counts);
 	if (r == 0)

@@ -18,6 +18,7 @@ struct import_options {
 	const char *descriptor_set; /* path of a FileDescriptorSet, with all imports of its files */
 	const struct net_pem *pem;  /* of "tls:" targets */
 	size_t message_size;
+	unsigned int keepalive_msec; /* as net_channel_new() takes it */
 	unsigned int max_calls; /* and streams, that are open at a time */
 	unsigned int user_calls; /* of one user */
 	struct peers *users;	/* who has how many; outlives the connection */

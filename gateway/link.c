@@ -596,8 +596,13 @@ static struct peer *peer_find(struct links *links, const char *target)
 	peer->target = strdup(target);
 	peer->uses = calloc(options->n_uses, sizeof(*peer->uses));
 	if (!peer->target || !peer->uses ||
-	    net_channel_new(links->net, tls ? target + 4 : target, tls ? options->pem : NULL,
-			    options->message_size, NET_KEEPALIVE, &peer->channel) < 0) {
+	    net_channel_new(links->net,
+			    &(struct net_channel_options){
+				    .target = tls ? target + 4 : target,
+				    .pem = tls ? options->pem : NULL,
+				    .message_size = options->message_size,
+				    .keepalive_msec = NET_KEEPALIVE_MSEC },
+			    &peer->channel) < 0) {
 		free(peer->target);
 		free(peer->uses);
 		free(peer);

@@ -11,6 +11,10 @@
 #include "gateway.h"
 #include "guard.h"
 
+/* By default, servers of gRPC allow a client one ping in five minutes. Some more, because a ping
+ * that the network delays is followed too soon by the next. */
+#define KEEPALIVE_SECONDS 310
+
 static const char help[] =
 	"usage: ipc-gateway --export NAME... --listen ADDRESS... [OPTION...]\n"
 	"       ipc-gateway --import NAME=TARGET/SERVICE... --descriptor-set FILE [OPTION...]\n"
@@ -44,6 +48,8 @@ static const char help[] =
 	"                          --max-calls)\n"
 	"      --max-streams N     calls of one connection at a time (default: 100)\n"
 	"      --memory SIZE       bytes for what gRPC receives and sends (default: 256M)\n"
+	"      --keepalive SECONDS  when to ping a server of an imported service that says\n"
+	"                          nothing to an open call (default: 310)\n"
 	"      --drain SECONDS     how long open calls may go on after SIGTERM (default: 10)\n"
 	"  -h, --help              print this text\n"
 	"      --version           print the version\n";
@@ -66,6 +72,7 @@ enum {
 	KEY_USER_CALLS,
 	KEY_STREAMS,
 	KEY_MEMORY,
+	KEY_KEEPALIVE,
 	KEY_DRAIN,
 	KEY_VERSION,
 };
@@ -94,6 +101,7 @@ static const struct option long_options[] = {
 	{ "user-calls", required_argument, NULL, KEY_USER_CALLS },
 	{ "max-streams", required_argument, NULL, KEY_STREAMS },
 	{ "memory", required_argument, NULL, KEY_MEMORY },
+	{ "keepalive", required_argument, NULL, KEY_KEEPALIVE },
 	{ "drain", required_argument, NULL, KEY_DRAIN },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, KEY_VERSION },
@@ -205,7 +213,7 @@ static int limit(struct gateway_options *options, int key, const char *text)
 {
 	unsigned long long max = key == KEY_MEMORY ? 1ULL << 40 :
 				 key == KEY_MESSAGE || key == KEY_BLOB ? 256 << 20 :
-				 key == KEY_DRAIN ? 86400 : 1000000;
+				 key == KEY_DRAIN || key == KEY_KEEPALIVE ? 86400 : 1000000;
 	unsigned long long value = number(text, max);
 
 	if (!value)
@@ -226,6 +234,8 @@ static int limit(struct gateway_options *options, int key, const char *text)
 		options->user_calls = (unsigned int)value;
 	else if (key == KEY_PEER_RATE)
 		options->peer_limits.rate = (unsigned int)value;
+	else if (key == KEY_KEEPALIVE)
+		options->keepalive_seconds = (unsigned int)value;
 	else
 		options->drain_seconds = (unsigned int)value;
 	return 0;
@@ -322,6 +332,7 @@ int main(int argc, char **argv)
 		.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
 		.max_calls = 1000,
 		.max_blob = 1 << 20,
+		.keepalive_seconds = KEEPALIVE_SECONDS,
 		.drain_seconds = 10,
 	};
 	struct flags flags = { 0 };

@@ -55,28 +55,29 @@ static grpc_channel_credentials *credentials_of(const struct net_pem *pem)
 }
 
 /* Without retries, not even those that the core takes for harmless: no request goes twice. */
-int net_channel_new(struct net *net, const char *target, const struct net_pem *pem,
-		    size_t message_size, unsigned int flags, struct net_channel **ret_channel)
+int net_channel_new(struct net *net, const struct net_channel_options *options,
+		    struct net_channel **ret_channel)
 {
 	struct net_channel *channel = calloc(1, sizeof(*channel));
-	grpc_channel_credentials *credentials = credentials_of(pem);
+	grpc_channel_credentials *credentials = credentials_of(options->pem);
 	grpc_arg args[] = {
 		NET_NO_COMPRESSION,
 		{ .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0 },
 		{ .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
-		  .value.integer = (int)message_size },
+		  .value.integer = (int)options->message_size },
 		{ .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
 		  .value.integer = BACKOFF_MIN_MSEC },
 		{ .key = (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
 		  .value.integer = BACKOFF_MIN_MSEC },
 		{ .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
 		  .value.integer = BACKOFF_MAX_MSEC },
-		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS, .value.integer = KEEPALIVE_MSEC },
-		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS, .value.integer = KEEPALIVE_MSEC },
+		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS,
+		  .value.integer = (int)options->keepalive_msec },
+		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+		  .value.integer = NET_KEEPALIVE_MSEC },
 		{ .key = (char *)GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, .value.integer = 0 },
 	};
-	const size_t n = sizeof(args) / sizeof(*args) - (flags & NET_KEEPALIVE ? 0 : 3);
-	const grpc_channel_args all = { .num_args = n, .args = args };
+	const grpc_channel_args all = { .num_args = sizeof(args) / sizeof(*args), .args = args };
 
 	for (size_t i = 0; i < all.num_args; i++)
 		args[i].type = GRPC_ARG_INTEGER;
@@ -86,7 +87,7 @@ int net_channel_new(struct net *net, const char *target, const struct net_pem *p
 		return -ENOMEM;
 	}
 	channel->net = net;
-	channel->channel = grpc_channel_create(target, credentials, &all);
+	channel->channel = grpc_channel_create(options->target, credentials, &all);
 	grpc_channel_credentials_release(credentials);
 	*ret_channel = channel;
 	return 0;

@@ -101,10 +101,6 @@ struct net_call {
 	grpc_status_code status;
 };
 
-/* How long nothing may come before the other side is asked whether it is there, and how long it may
- * take to say so. */
-#define KEEPALIVE_MSEC 10000
-
 /* The core inflates a message before it looks at its size, and counts it nowhere: a mebibyte may
  * become a gibibyte. So nobody may send any that is compressed. */
 #define NET_NO_COMPRESSION                                                                         \

@@ -566,9 +566,9 @@ static grpc_server *server_new(const struct net_limits *limits)
 	args[1].value.integer = (int)limits->message_size;
 	args[2].value.integer = limits->streams;
 	args[3].value.integer = 0;
-	args[4].value.integer = KEEPALIVE_MSEC;
-	args[5].value.integer = KEEPALIVE_MSEC;
-	args[6].value.integer = KEEPALIVE_MSEC / 2;
+	args[4].value.integer = NET_KEEPALIVE_MSEC;
+	args[5].value.integer = NET_KEEPALIVE_MSEC;
+	args[6].value.integer = NET_KEEPALIVE_MSEC / 2;
 	args[7].value.pointer.p = quota;
 	args[7].value.pointer.vtable = grpc_resource_quota_arg_vtable();
 	server = grpc_server_create(&all, NULL);

@@ -208,17 +208,26 @@ void net_call_cancel(struct net_call *call);
 struct net_channel;
 struct net_request;
 
-/*
- * Create a channel to a server, such as "dns:///host:50051". It connects when it is first used,
- * and again with back-off from 0.2 s to 30 s. The caller frees it after net_run() has returned, and
- * before net_free(). pem is NULL for no TLS; else client_ca is who signs the server's certificate
- * (NULL: the authorities of this system), and certificate and key are the client's, or NULL. With
- * NET_KEEPALIVE the client asks a server that says nothing whether it is still there, as long as
- * there are calls. Servers of others may take that amiss.
- */
-#define NET_KEEPALIVE (1U << 0)
-int net_channel_new(struct net *net, const char *target, const struct net_pem *pem,
-		    size_t message_size, unsigned int flags, struct net_channel **ret_channel);
+/* How long nothing may come before the other side is asked whether it is there, and how long it may
+ * take to say so: of the server's connections, and of channels between gateways. */
+#define NET_KEEPALIVE_MSEC 10000
+
+struct net_channel_options {
+	const char *target;	  /* of a server, such as "dns:///host:50051" */
+	/* NULL: no TLS. client_ca is who signs the server's certificate (NULL: the authorities of
+	 * this system); certificate and key are the client's, or NULL. */
+	const struct net_pem *pem;
+	size_t message_size;	  /* bytes of a message that arrives */
+	/* While there are calls, and nothing comes for so long, the server is asked whether it is
+	 * there, and has NET_KEEPALIVE_MSEC to say so. Servers end the connection of whoever asks
+	 * more often than they allow, which is once in five minutes with the defaults of gRPC. */
+	unsigned int keepalive_msec;
+};
+
+/* Create a channel to a server. It connects when it is first used, and again with back-off from
+ * 0.2 s to 30 s. The caller frees it after net_run() has returned, and before net_free(). */
+int net_channel_new(struct net *net, const struct net_channel_options *options,
+		    struct net_channel **ret_channel);
 struct net_channel *net_channel_free(struct net_channel *channel);
 
 /* Count the calls of the channel, from here on. */

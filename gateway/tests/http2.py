@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""A client that says frames of HTTP/2 as no gRPC library does (RFC 9113), and gRPC on top of it."""
+"""A client that says frames of HTTP/2 as no gRPC library does (RFC 9113), and gRPC on top of it. And a
+server that does nothing but take frames."""
 
 import socket
 import struct
+import time
 
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 INITIAL_WINDOW_SIZE = 4
 WINDOW_SIZE = 65535
+PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 
 
 def frame(kind, flags, stream, payload=b''):
@@ -40,12 +43,16 @@ class Connection:
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(address[len('unix:'):])
+        self.begin()
+        self.write(PREFACE + frame(SETTINGS, 0, 0))
+
+    def begin(self):
         self.buffer = b''
+        self.pings = 0
         self.next = 1
         self.window, self.initial = WINDOW_SIZE, WINDOW_SIZE
         self.windows = {}
         self.got = []   # frames that no other method has dealt with
-        self.write(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + frame(SETTINGS, 0, 0))
 
     def __enter__(self):
         return self
@@ -105,6 +112,7 @@ class Connection:
                     self.initial = value
             self.write(frame(SETTINGS, ACK, 0))
         elif kind == PING and not flags & ACK:
+            self.pings += 1
             self.write(frame(PING, ACK, 0, payload))
         else:
             self.got.append(found)
@@ -137,3 +145,27 @@ class Connection:
             pass
         assert self.is_over(stream), self.got
         return self.got
+
+
+class Server(Connection):
+    """The other end of a connection of a client, which it takes from a socket that listens."""
+
+    def __init__(self, listener):
+        self.socket = listener.accept()[0]
+        self.begin()
+        while len(self.buffer) < len(PREFACE):
+            data = self.socket.recv(65536)
+            assert data
+            self.buffer += data
+        assert self.buffer.startswith(PREFACE)
+        self.buffer = self.buffer[len(PREFACE):]
+        self.write(frame(SETTINGS, 0, 0))
+
+    def wait_for_call(self):
+        while not any(kind == HEADERS for kind, *_ in self.got):
+            assert self.step()
+
+    def serve(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.step(max(end - time.monotonic(), 0.001))

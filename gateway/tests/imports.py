@@ -4,6 +4,7 @@
 import concurrent.futures
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -11,6 +12,7 @@ import time
 import grpc
 
 import harness
+import http2
 from harness import B, Program, case, pb, socket_path, wait_until
 from unary import ErrorInfo, Status
 from google.protobuf import any_pb2
@@ -187,6 +189,41 @@ def server_that_is_not_there():
     assert service.calls == calls + 1
     assert program.end() == 0
     service.stop()
+
+
+def silent_server(*arguments):
+    """A server that has the only call of a gateway, and says nothing. The call is a program."""
+    address = socket_path()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address[len('unix:'):])
+        listener.listen()
+        program = importer(address, *arguments)
+        client = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
+                         '--timeout', '60', 'there.interop', 'Keep')
+        server = http2.Server(listener)
+    server.wait_for_call()
+    return program, client, server
+
+
+@case
+def silent_servers_are_asked():
+    """As often as they allow, which is seldom."""
+    program, client, server = silent_server()
+    with server:
+        server.serve(4)
+        assert not server.pings
+        assert not client.ended()
+    program.end()
+    client.status()
+    program, client, server = silent_server('--keepalive', '1')
+    with server:
+        server.serve(4)
+        assert 2 <= server.pings <= 4, server.pings
+        assert not client.ended()
+        # It is not there any more, and nobody says so.
+        wait_until('the call ends', client.ended, 20)
+        assert 'grpc.UNAVAILABLE' in client.log(), client.log()
+    program.end()
 
 
 @case
