@@ -151,6 +151,7 @@ help:
 	  'make test-mutants  whether the tests find changes of the code (COUNT=300 SEED=1)' \
 	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
 	  'make test-gateway  ipc-gateway with gRPC programs that others wrote' \
+  'make test-gateway-guests  the same between guests, over vsock and a network (1 to 2 min)' \
 	  'make test-hostile  attacks on services, clients, servicemanager and ipcctl' \
 	  'make test-languages  clients and servers in C, C++, Python and Rust with each other' \
 	  'make test-kills  clients of ipcbusd, 10,000 times, and ipcbusd, 100 times, killed under traffic' \

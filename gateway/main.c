@@ -25,7 +25,8 @@ static const char help[] =
 	"buses share services, each through its gateway.\n"
 	"\n"
 	"  -e, --export NAME[=INTERFACE]  the service that is registered as NAME\n"
-	"  -l, --listen ADDRESS    unix:PATH, tls:HOST:PORT, or HOST:PORT of this machine alone\n"
+	"  -l, --listen ADDRESS    unix:PATH, tls:HOST:PORT, HOST:PORT of this machine alone, or\n"
+	"                          vsock:CID:PORT\n"
 	"      --tls-cert FILE     the certificate of tls: addresses, in PEM\n"
 	"      --tls-key FILE      its key\n"
 	"      --tls-client-ca FILE  who signs the certificates that clients need\n"
@@ -144,10 +145,11 @@ static unsigned long long number(const char *text, unsigned long long max)
 	return value > max ? 0 : value;
 }
 
-/* Nobody else reaches it. */
+/* Nobody else reaches it. Number 1 of virtual machines is each one's own. */
 static int is_local(const char *address)
 {
-	static const char *const hosts[] = { "unix:", "localhost:", "127.0.0.1:", "[::1]:" };
+	static const char *const hosts[] = { "unix:", "localhost:", "127.0.0.1:", "[::1]:",
+					     "vsock:1:" };
 
 	for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++)
 		if (!strncmp(address, hosts[i], strlen(hosts[i])))
@@ -163,15 +165,33 @@ static int is_local_target(const char *text, char before)
 	if (!target || (before == '=' && !strchr(target, '/')))
 		return 1;
 	target++;
-	if (!strncmp(target, "tls:", 4))
+	/* Between a virtual machine and its host is nobody. */
+	if (!strncmp(target, "tls:", 4) || !strncmp(target, "vsock:", 6))
 		return 1;
 	return is_local(strncmp(target, "dns:///", 7) ? target : target + 7);
+}
+
+/* There the core takes no TLS. */
+static int is_tls_vsock(const char *address)
+{
+	return strstr(address, "tls:vsock:") != NULL;
+}
+
+static int check_target(const char *text, char before, int insecure)
+{
+	if (is_tls_vsock(text))
+		return usage("a vsock: target has no TLS", text);
+	if (!insecure && !is_local_target(text, before))
+		return usage("others can read this; it takes tls: or --insecure", text);
+	return 0;
 }
 
 static int check_address(const struct gateway_options *options, const char *address, int insecure)
 {
 	int tls = !strncmp(address, "tls:", 4);
 
+	if (is_tls_vsock(address))
+		return usage("a vsock: address has no TLS", address);
 	if (tls && !options->certificate)
 		return usage("this address takes --tls-cert", address);
 	if (!insecure && tls && !options->client_ca)
@@ -191,13 +211,11 @@ static int check(const struct gateway_options *options, int insecure)
 	if (options->n_imports && !options->descriptor_set)
 		return usage("missing --descriptor-set", NULL);
 	for (size_t i = 0; i < options->n_imports; i++)
-		if (!insecure && !is_local_target(options->imports[i], '='))
-			return usage("others can read this; it takes tls: or --insecure",
-				     options->imports[i]);
+		if (check_target(options->imports[i], '=', insecure))
+			return 2;
 	for (size_t i = 0; i < options->n_links; i++)
-		if (!insecure && !is_local_target(options->links[i], '@'))
-			return usage("others can read this; it takes tls: or --insecure",
-				     options->links[i]);
+		if (check_target(options->links[i], '@', insecure))
+			return 2;
 	if (!options->certificate != !options->key)
 		return usage("--tls-cert and --tls-key go together", NULL);
 	if (options->client_ca && !options->certificate)

@@ -71,7 +71,7 @@ $(GATEWAY_TESTS)/two-buses.so: gateway/tests/two-buses.c $(LIBIPC)
 GATEWAY_ACROSS := $(addprefix $(B)/tests/suite/e2e/test-,call object async death bytes stream \
 	stream-space stream-parent raw serve loop-epoll loop-glib loop-sd-event)
 
-.PHONY: install-gateway test-gateway
+.PHONY: install-gateway test-gateway test-gateway-guests
 install-gateway: $(GATEWAY)/ipc-gateway
 	$(Q)$(INSTALL) -D -m 755 $< $(DESTDIR)$(bindir)/ipc-gateway
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 gateway/ipc-gateway.8
@@ -83,14 +83,18 @@ ALL += $(GATEWAY_BUILT)
 PRODUCTS += $(GATEWAY)/ipc-gateway
 INSTALLS += install-gateway
 UNIT_TESTS += gateway/tests/test-gateway
+MORE_UNIT_TESTS += gateway/tests/test-guests
 
 test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL) $(PYTHON_PACKAGE) $(GATEWAY_ACROSS)
 	$(Q)gateway/tests/test-gateway
+
+test-gateway-guests: $(GATEWAY_BUILT) $(MANAGER) $(IPCCTL) $(DRIVER_KO)
+	$(Q)gateway/tests/test-guests
 
 bench-gateway: bench-gateway-programs $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL) $(PYTHON_PACKAGE)
 	$(Q)bench/gateway-run
 	$(Q)STREAMS=1000 gateway/tests/test-gateway many_streams
 else
-test-gateway bench-gateway:
+test-gateway test-gateway-guests bench-gateway:
 	$(Q)echo 'ipc-gateway: libgrpc-dev is not installed; see make setup' >&2; exit 1
 endif

@@ -14,12 +14,10 @@
 
 #include "net-private.h"
 
-#define BACKOFF_MIN_MSEC 200
-#define BACKOFF_MAX_MSEC 30000
-
 struct net_channel {
 	struct net *net;
-	grpc_channel *channel;
+	grpc_channel *channel;	     /* NULL: it has vsock */
+	struct vsock_channel *vsock;
 	struct net_counts *counts; /* NULL: not counted */
 };
 
@@ -66,11 +64,11 @@ int net_channel_new(struct net *net, const struct net_channel_options *options,
 		{ .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
 		  .value.integer = (int)options->message_size },
 		{ .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
-		  .value.integer = BACKOFF_MIN_MSEC },
+		  .value.integer = NET_BACKOFF_MIN_MSEC },
 		{ .key = (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
-		  .value.integer = BACKOFF_MIN_MSEC },
+		  .value.integer = NET_BACKOFF_MIN_MSEC },
 		{ .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
-		  .value.integer = BACKOFF_MAX_MSEC },
+		  .value.integer = NET_BACKOFF_MAX_MSEC },
 		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS,
 		  .value.integer = (int)options->keepalive_msec },
 		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
@@ -78,6 +76,8 @@ int net_channel_new(struct net *net, const struct net_channel_options *options,
 		{ .key = (char *)GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, .value.integer = 0 },
 	};
 	const grpc_channel_args all = { .num_args = sizeof(args) / sizeof(*args), .args = args };
+
+	int r;
 
 	for (size_t i = 0; i < all.num_args; i++)
 		args[i].type = GRPC_ARG_INTEGER;
@@ -87,8 +87,14 @@ int net_channel_new(struct net *net, const struct net_channel_options *options,
 		return -ENOMEM;
 	}
 	channel->net = net;
-	channel->channel = grpc_channel_create(options->target, credentials, &all);
+	r = net_vsock_channel_new(options, &all, &channel->vsock);
+	if (r == 0 && !channel->vsock)
+		channel->channel = grpc_channel_create(options->target, credentials, &all);
 	grpc_channel_credentials_release(credentials);
+	if (r < 0) {
+		free(channel);
+		return r;
+	}
 	*ret_channel = channel;
 	return 0;
 }
@@ -96,10 +102,34 @@ int net_channel_new(struct net *net, const struct net_channel_options *options,
 struct net_channel *net_channel_free(struct net_channel *channel)
 {
 	if (channel) {
-		grpc_channel_destroy(channel->channel);
+		net_vsock_channel_free(channel->vsock);
+		if (channel->channel)
+			grpc_channel_destroy(channel->channel);
 		free(channel);
 	}
 	return NULL;
+}
+
+static gpr_timespec deadline_of(uint64_t remaining)
+{
+	if (remaining > (uint64_t)INT64_MAX / 2)
+		return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+	return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+			    gpr_time_from_micros((int64_t)remaining, GPR_TIMESPAN));
+}
+
+static grpc_call *create_call(struct net_channel *channel, const struct net_head *head)
+{
+	grpc_slice method = grpc_slice_from_copied_string(head->path);
+	grpc_call *call;
+
+	call = grpc_channel_create_call(
+		channel->vsock ? net_vsock_hold(channel->vsock) : channel->channel, NULL, 0,
+		channel->net->queue, method, NULL, deadline_of(head->remaining), NULL);
+	if (channel->vsock)
+		net_vsock_release(channel->vsock);
+	grpc_slice_unref(method);
+	return call;
 }
 
 void net_channel_count(struct net_channel *channel, struct net_counts *counts)
@@ -237,14 +267,6 @@ static void request_done(struct op *op, bool ok)
 	net_request_unref(request);
 }
 
-static gpr_timespec deadline_of(uint64_t remaining)
-{
-	if (remaining > (uint64_t)INT64_MAX / 2)
-		return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-	return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-			    gpr_time_from_micros((int64_t)remaining, GPR_TIMESPAN));
-}
-
 static int start(struct net_request *request, const struct net_head *head)
 {
 	grpc_op ops[] = {
@@ -289,7 +311,7 @@ int net_request_new(struct net_channel *channel, const struct net_head *head, co
 		    struct net_request **ret_request)
 {
 	struct net_request *request = calloc(1, sizeof(*request));
-	grpc_slice bytes, method;
+	grpc_slice bytes;
 	int r;
 
 	if (!request)
@@ -305,10 +327,7 @@ int net_request_new(struct net_channel *channel, const struct net_head *head, co
 	bytes = grpc_slice_from_copied_buffer(data ?: "", size);
 	request->request = grpc_raw_byte_buffer_create(&bytes, 1);
 	grpc_slice_unref(bytes);
-	method = grpc_slice_from_copied_string(head->path);
-	request->call = grpc_channel_create_call(channel->channel, NULL, 0, channel->net->queue,
-						 method, NULL, deadline_of(head->remaining), NULL);
-	grpc_slice_unref(method);
+	request->call = create_call(channel, head);
 	*ret_request = request;
 	request->counts = channel->counts;
 	if (request->counts) {
@@ -408,7 +427,6 @@ int net_call_open(struct net_channel *channel, const struct net_head *head,
 		  const struct net_call_ops *ops, void *userdata, struct net_call **ret_call)
 {
 	struct net_call *call = net_call_new(channel->net);
-	grpc_slice method;
 	int r;
 
 	if (!call)
@@ -416,10 +434,7 @@ int net_call_open(struct net_channel *channel, const struct net_head *head,
 	call->client = true;
 	call->open.done = opened;
 	net_call_begin(call, ops, userdata);
-	method = grpc_slice_from_copied_string(head->path);
-	call->call = grpc_channel_create_call(channel->channel, NULL, 0, channel->net->queue,
-					      method, NULL, deadline_of(head->remaining), NULL);
-	grpc_slice_unref(method);
+	call->call = create_call(channel, head);
 	*ret_call = call;
 	if (channel->counts)
 		net_call_count(call, channel->counts, true);

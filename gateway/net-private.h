@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two halves of the engine share: net.c, servers, net-client.c, clients, and
- * net-tls.c, certificates.
+ * What the parts of the engine share: net.c, servers, net-client.c, clients, net-tls.c,
+ * certificates, and net-vsock.c, connections of virtual machines.
  */
 #ifndef GATEWAY_NET_PRIVATE_H
 #define GATEWAY_NET_PRIVATE_H
@@ -36,6 +36,12 @@ struct listener {
 	unsigned int version; /* of the certificates that it has; 0: none */
 };
 
+/* Whose the connections of "vsock:" addresses are, by the numbers of their files. */
+struct net_cids {
+	unsigned int *all;
+	size_t n;
+};
+
 struct net {
 	grpc_completion_queue *queue;
 	grpc_server *server;
@@ -44,6 +50,7 @@ struct net {
 	struct op stopped;
 	struct acceptor acceptors[ACCEPTS];
 	struct listener *listeners;
+	struct vsock_listener *vsock;
 	bool over;		/* net_run() has returned */
 	struct net_counts uncounted;
 	unsigned int open;	/* atomic: calls of the server that are not over */
@@ -54,6 +61,7 @@ struct net {
 	struct net_call *calls;	/* of net_call_open(), that are not over */
 	struct net_pem pem;	/* copies */
 	unsigned int version;	/* of them; 0: there are none */
+	struct net_cids cids;
 	struct net_request *requests;
 };
 
@@ -128,6 +136,29 @@ int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_s
 /* net-tls.c: what "tls:" addresses take. NULL: no memory. */
 grpc_server_credentials *net_tls_credentials(struct net *net);
 void net_pem_done(struct net_pem *pem);
+
+/* net-vsock.c. Listen at a "vsock:" address: the port, or 0 for an address of another kind. Accept
+ * from the start to the stop. */
+int net_vsock_listen(struct net *net, const char *address);
+int net_vsock_start(struct net *net);
+void net_vsock_stop(struct net *net);
+void net_vsock_free(struct net *net);
+/* "vsock:CID:", which the caller frees, for what the core calls a peer; else NULL. */
+char *net_vsock_address(struct net *net, const char *peer);
+
+/* A channel to a "vsock:" target; NULL for a target of another kind. -EINVAL: it is malformed, or
+ * with TLS, for which the core takes no files. */
+struct vsock_channel;
+int net_vsock_channel_new(const struct net_channel_options *options, const grpc_channel_args *args,
+			  struct vsock_channel **ret_channel);
+struct vsock_channel *net_vsock_channel_free(struct vsock_channel *channel);
+/* The core's channel for a call that begins now, until it is released. */
+grpc_channel *net_vsock_hold(struct vsock_channel *channel);
+void net_vsock_release(struct vsock_channel *channel);
+
+/* Between two attempts to connect. */
+#define NET_BACKOFF_MIN_MSEC 200
+#define NET_BACKOFF_MAX_MSEC 30000
 
 /* net-client.c: all requests and calls of clients. */
 void net_cancel_requests(struct net *net);

@@ -150,8 +150,10 @@ char **net_call_names(const struct net_call *call)
 
 char *net_call_address(const struct net_call *call)
 {
-	char *peer = grpc_call_get_peer(call->call), *address = peer ? strdup(peer) : NULL;
+	char *peer = grpc_call_get_peer(call->call), *address = NULL;
 
+	if (peer)
+		address = net_vsock_address(call->net, peer) ?: strdup(peer);
 	gpr_free(peer);
 	return address;
 }

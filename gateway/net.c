@@ -622,6 +622,7 @@ struct net *net_free(struct net *net)
 		net_stop(net);
 		net_run(net);
 	}
+	net_vsock_free(net);
 	grpc_server_destroy(net->server);
 	grpc_completion_queue_destroy(net->queue);
 	for (struct listener *listener = net->listeners, *next; listener; listener = next) {
@@ -640,10 +641,12 @@ struct net *net_free(struct net *net)
 int net_listen(struct net *net, const char *address)
 {
 	bool tls = !strncmp(address, "tls:", 4);
-	grpc_server_credentials *credentials = tls ? net_tls_credentials(net) :
-						     grpc_insecure_server_credentials_create();
-	int port;
+	grpc_server_credentials *credentials;
+	int port = net_vsock_listen(net, address);
 
+	if (port)
+		return port;
+	credentials = tls ? net_tls_credentials(net) : grpc_insecure_server_credentials_create();
 	if (!credentials)
 		return -ENOMEM;
 	port = grpc_server_add_http2_port(net->server, tls ? address + 4 : address, credentials);
@@ -661,7 +664,7 @@ int net_start(struct net *net)
 		if (!net->acceptors[i].call)
 			return -ENOMEM;
 	}
-	return 0;
+	return net_vsock_start(net);
 }
 
 void net_run(struct net *net)
@@ -688,8 +691,10 @@ void net_stop(struct net *net)
 	first = !net->stopping;
 	net->stopping = true;
 	pthread_mutex_unlock(&net->lock);
-	if (first)
-		grpc_server_shutdown_and_notify(net->server, net->queue, &net->stopped);
+	if (!first)
+		return;
+	net_vsock_stop(net);
+	grpc_server_shutdown_and_notify(net->server, net->queue, &net->stopped);
 }
 
 bool net_is_idle(struct net *net)

@@ -106,9 +106,9 @@ int net_new(struct net **ret_net, const struct net_limits *limits, net_accept ac
 struct net *net_free(struct net *net);
 
 /*
- * Listen at an address, before net_start(): "unix:PATH", "HOST:PORT" or, after net_set_pem(),
- * "tls:HOST:PORT". Returns the port, which
- * the system chooses for port 0; 1 for a path.
+ * Listen at an address, before net_start(): "unix:PATH", "HOST:PORT", "vsock:CID:PORT", where CID is
+ * a number or "any", or, after net_set_pem(), "tls:HOST:PORT". Returns the port, which the system
+ * chooses for port 0; 1 for a path.
  *
  *   -EADDRNOTAVAIL  It is no such address, or it is in use, or not permitted; or the
  *                   certificates are malformed.
@@ -161,8 +161,8 @@ char *net_call_peer(const struct net_call *call);
 char **net_call_names(const struct net_call *call);
 
 /* Where the client's end of the connection is, as gRPC says it: "ipv4:192.0.2.1:4711",
- * "ipv6:%5B2001:db8::1%5D:4711", or "unix:" and a path that the client may have chosen. NULL: no
- * memory. The caller frees it. */
+ * "ipv6:%5B2001:db8::1%5D:4711", or "unix:" and a path that the client may have chosen. Or
+ * "vsock:3:", without the port. NULL: no memory. The caller frees it. */
 char *net_call_address(const struct net_call *call);
 
 /* Microseconds until its deadline; 0: it has passed; UINT64_MAX: it has none. */
@@ -213,7 +213,7 @@ struct net_request;
 #define NET_KEEPALIVE_MSEC 10000
 
 struct net_channel_options {
-	const char *target;	  /* of a server, such as "dns:///host:50051" */
+	const char *target;	  /* of a server, such as "dns:///host:50051", or "vsock:2:50051" */
 	/* NULL: no TLS. client_ca is who signs the server's certificate (NULL: the authorities of
 	 * this system); certificate and key are the client's, or NULL. */
 	const struct net_pem *pem;
@@ -225,7 +225,8 @@ struct net_channel_options {
 };
 
 /* Create a channel to a server. It connects when it is first used, and again with back-off from
- * 0.2 s to 30 s. The caller frees it after net_run() has returned, and before net_free(). */
+ * 0.2 s to 30 s. One to a "vsock:" target connects at once, for which this may wait 2 s, and stays
+ * connected. The caller frees it after net_run() has returned, and before net_free(). */
 int net_channel_new(struct net *net, const struct net_channel_options *options,
 		    struct net_channel **ret_channel);
 struct net_channel *net_channel_free(struct net_channel *channel);
