@@ -21,6 +21,7 @@
 #include "monitor.h"
 #include "object.h"
 #include "proxy.h"
+#include "raw.h"
 #include "thread.h"
 
 #define REGION_MAX	((size_t)1 << 30)
@@ -194,6 +195,17 @@ int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec)
 		return -ECHILD;
 	atomic_store_explicit(&ipc->timeout_usec, timeout_usec == IPC_NEVER ? 0 : timeout_usec,
 			      memory_order_relaxed);
+	return 0;
+}
+
+int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userdata)
+{
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+	ipc->on_interrupt = cb;
+	ipc->interrupt_userdata = userdata;
 	return 0;
 }
 

@@ -123,6 +123,8 @@ struct ipc {
 	_Atomic size_t reply_max;	/* bytes of a reply that is unpacked */
 	_Atomic size_t borrowed;	/* bytes of buffers into which replies point */
 	atomic_bool has_interceptors;
+	int (*on_interrupt)(void *userdata);	/* of a wait, or NULL; and its argument */
+	void *interrupt_userdata;
 	struct pool pool;
 
 	/* Under the connections lock. */

@@ -71,6 +71,8 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 		send->deadline = deadline_earlier(send->deadline, stream->deadline);
 	if (options->flags & IPC_REPLACE)
 		send->flags |= IPCBUS_SEND_REPLACE;
+	if (unlikely(proxy->ipc->on_interrupt) && send->kind == IPCBUS_SEND_CALL)
+		send->cookie = ipc_next_cookie(proxy->ipc);
 	return 0;
 }
 
@@ -111,17 +113,34 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 
 /* --- Calls --------------------------------------------------------------------- */
 
-/* Waits for the reply, and serves what arrives before it. */
-static int wait_reply(struct thread *t, struct ipcbus_exchange *x)
+int request_interrupted(struct ipc *ipc)
 {
-	int r;
+	int r = ipc->on_interrupt ? ipc->on_interrupt(ipc->interrupt_userdata) : 0;
+
+	return r < 0 ? r : 0;
+}
+
+/* Waits for the reply, and serves what arrives before it. A call with a cookie can be canceled
+ * after a signal: then the program has said what error that is. */
+static int wait_reply(struct thread *t, struct ipcbus_exchange *x, uint64_t cookie)
+{
+	int r, why = 0;
 
 	for (;;) {
 		switch (x->event.kind) {
 		case IPCBUS_EVENT_REPLY:
 		case IPCBUS_EVENT_ERROR:
-		case IPCBUS_EVENT_FAILED:
 			return 0;
+		case IPCBUS_EVENT_FAILED:
+			if (why < 0 && x->event.error == -ECANCELED)
+				x->event.error = why;
+			return 0;
+		case IPCBUS_EVENT_INTERRUPTED:
+			if (cookie && why == 0)
+				why = request_interrupted(t->ipc);
+			if (why < 0)
+				device_cancel(&t->ipc->device, cookie);
+			break;
 		default:
 			dispatch(t, &x->event);
 		}
@@ -137,7 +156,7 @@ static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus
 	int r;
 
 	t->waiting++;
-	r = wait_reply(t, x);
+	r = wait_reply(t, x, x->send.cookie);
 	t->waiting--;
 	/* The rest of what was sent is of no use any more. */
 	x->send.deadline = deadline;
@@ -224,12 +243,16 @@ int request_call(struct request *request, const struct ipc_options *options)
 
 int request_oneway(struct request *request)
 {
-	int r;
+	int r, why;
 
 	/* A signal ends one wait for space, but not the time for all of them. */
 	request->x.flags = 0;
-	do {
+	for (;;) {
 		r = thread_exchange(request->t, &request->x);
-	} while (unlikely(r == -EINTR));
-	return r;
+		if (likely(r != -EINTR))
+			return r;
+		why = request_interrupted(request->t->ipc);
+		if (why < 0)
+			return why;
+	}
 }

@@ -35,6 +35,9 @@ static inline enum ipc_origin request_origin(const struct request *request)
 	return request->x.event.stage ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE;
 }
 
+/* A signal handler has run on a thread that waits: 0, or the errno with which the wait ends. */
+int request_interrupted(struct ipc *ipc);
+
 /* Sends a oneway. With a deadline, blocks until the receiver has space for it. */
 int request_oneway(struct request *request);
 

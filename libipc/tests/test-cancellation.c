@@ -177,7 +177,77 @@ START_TEST(canceled_while_it_is_sent)
 }
 END_TEST
 
+static unsigned int asked, waits_on;
+
+static int ask(void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &asked);
+	return asked++ < waits_on ? 1 : -EINTR;
+}
+
+static void push_signals(unsigned int n)
+{
+	while (n--)
+		push_end(IPCBUS_EVENT_INTERRUPTED, 0, 0);
+}
+
+/* A program may end what a signal has interrupted. */
+START_TEST(interrupted)
+{
+	struct ipc_raw_message oneway = { .code = 1 };
+	struct ipc_options options = { 0 };
+
+	begin();
+	ck_assert_int_eq(ipc_raw_set_interrupt(NULL, ask, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_raw_set_interrupt(ipc, ask, &asked), 0);
+
+	/* The call goes on twice, and is canceled with the third signal. */
+	asked = 0;
+	waits_on = 2;
+	push_signals(3);
+	push_end(IPCBUS_EVENT_FAILED, 0, -ECANCELED);
+	ck_assert_int_eq(call_now(&options), -EINTR);
+	ck_assert_uint_eq(asked, 3);
+	ck_assert_uint_eq(fake.n_cancels, 1);
+	ck_assert_uint_ne(fake.canceled, 0);
+
+	/* A reply that has arrived is the result, and so is another failure. */
+	asked = waits_on = 0;
+	push_signals(1);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
+	ck_assert_int_eq(call_now(&options), 0);
+	push_signals(1);
+	push_end(IPCBUS_EVENT_FAILED, 0, -EOWNERDEAD);
+	ck_assert_int_eq(call_now(&options), -EOWNERDEAD);
+	ck_assert_uint_eq(fake.n_cancels, 3);
+
+	/* Without options the driver knows no number of the call. */
+	asked = 0;
+	push_signals(1);
+	push_end(IPCBUS_EVENT_FAILED, 0, -ECANCELED);
+	ck_assert_int_eq(call_now(NULL), -ECANCELED);
+	ck_assert_uint_eq(asked, 0);
+
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+	waits_on = 1;
+	fake.send_error = -EINTR;
+	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, NULL), 0);
+	fake.send_error = -EINTR;
+	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, NULL), -EINTR);
+	ck_assert_uint_eq(asked, 2);
+
+	/* None again: signals end nothing. */
+	ck_assert_int_eq(ipc_raw_set_interrupt(ipc, NULL, NULL), 0);
+	push_signals(1);
+	push_end(IPCBUS_EVENT_FAILED, 0, -ECANCELED);
+	ck_assert_int_eq(call_now(&options), -ECANCELED);
+	ck_assert_uint_eq(asked, 2);
+	end();
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("cancellation", canceling, references, canceled_while_it_is_sent);
+	return RUN_TESTS("cancellation", canceling, references, canceled_while_it_is_sent,
+			 interrupted);
 }

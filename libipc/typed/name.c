@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/deadline.h"
+#include "core/request.h"
 #include "core/sized.h"
 #include "name.h"
 
@@ -326,6 +327,8 @@ static int get(struct ipc *ipc, const char *name, const char *interface,
 	ipc_auto(service_manager_get_reply_free) Ipc__Manager__GetReply *reply = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
+	/* A call with options can be interrupted. */
+	const struct ipc_options options = { 0 };
 	struct names *names;
 	int r;
 
@@ -336,7 +339,7 @@ static int get(struct ipc *ipc, const char *name, const char *interface,
 		return r;
 	request.name = (char *)name;
 	request.interface = (char *)interface;
-	r = service_manager_get(names_manager(names), &request, &reply, &error);
+	r = service_manager_get_with(names_manager(names), &options, &request, &reply, &error);
 	return take_found(ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
 }
 
@@ -383,7 +386,9 @@ static int wait_for(struct ipc *ipc, const char *name, const char *interface,
 		r = device_wait_manager(ipc->path, left_until(deadline));
 		if (r == 0)
 			return -ETIMEDOUT;
-		if (r < 0 && r != -EINTR)
+		if (r == -EINTR)
+			r = request_interrupted(ipc);
+		if (r < 0)
 			return r;
 	}
 	return r;

@@ -193,6 +193,28 @@ void ipc_raw_keep(struct ipc_raw_message *reply);
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		   const struct ipc_options *options);
 
+/*
+ * Let signals end waits. A wait goes on after a signal handler of the program has run; with a
+ * function here, the library first calls that, on the thread that waits, outside of the signal
+ * handler. So it may lock, allocate and print. If it returns 0, the wait goes on. If it returns a
+ * negative errno, the wait fails with it, and the server is notified that its call is canceled. A
+ * reply that has arrived by then is returned instead. The waits are those of
+ *
+ *   - calls and openings of streams that have options, which may be all 0
+ *   - oneways with a timeout_usec
+ *   - ipc_get_name(), ipc_wait_name() and the like
+ *
+ * A signal whose handler has SA_RESTART counts too. One that comes before the wait has begun does
+ * not. Streams have limits of time instead: see <ipc/stream.h>. cb runs on any thread of the
+ * program that gets signals, on several at once too. NULL removes it. Set it before another thread
+ * uses the connection.
+ *
+ *   -EINVAL   ipc is NULL.
+ *   -ECHILD   This is a forked child.
+ */
+typedef int (*ipc_raw_interrupt_cb)(void *userdata);
+int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userdata);
+
 /* --- Serving ------------------------------------------------------------------- */
 
 /* What an object does. Must stay valid as long as the object. It has no size: a member is added at

@@ -424,6 +424,11 @@ extern "C" {
         message: *const ipc_raw_message,
         options: *const ipc_options,
     ) -> c_int;
+    pub fn ipc_raw_set_interrupt(
+        ipc: *mut ipc,
+        cb: Option<unsafe extern "C" fn(userdata: *mut c_void) -> c_int>,
+        userdata: *mut c_void,
+    ) -> c_int;
     pub fn ipc_raw_object_new(
         ipc: *mut ipc,
         ops: *const ipc_raw_ops,
