@@ -106,6 +106,7 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	Py_END_ALLOW_THREADS
 	if (r < 0)
 		return fail(r, NULL);
+	interrupt_set(ipc);
 
 	connection = (struct connection *)PyType_GenericAlloc(type, 0);
 	if (!connection) {
@@ -156,7 +157,7 @@ static PyObject *close_(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;
 	close_connection(of(self));
-	Py_RETURN_NONE;
+	return interrupt_raise(Py_NewRef(Py_None));
 }
 
 static void dealloc(PyObject *self)
@@ -205,14 +206,14 @@ static PyObject *process(PyObject *self, PyObject *most)
 		return NULL;
 	}
 	Py_BEGIN_ALLOW_THREADS
-	for (; left > 0; left--) {
+	for (; left > 0 && !interrupt_is_kept(); left--) {
 		r = ipc_process(ipc);
 		if (r <= 0)
 			break;
 	}
 	ipc_unref(ipc);
 	Py_END_ALLOW_THREADS
-	return r < 0 ? fail(r, NULL) : PyBool_FromLong(r);
+	return interrupt_raise(r < 0 ? fail(r, NULL) : PyBool_FromLong(r));
 }
 
 /* --- Names ----------------------------------------------------------------------- */
@@ -295,7 +296,7 @@ static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_END_ALLOW_THREADS
 	result = r < 0 ? fail(r, NULL) : proxy_new(of(self), proxy);
 	drop(ipc);
-	return result;
+	return interrupt_raise(result);
 }
 
 static PyObject *info_tuple(const struct ipc_name_info *info)

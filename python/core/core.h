@@ -10,6 +10,7 @@
  *   stream.c      Stream: one end of a sequence of messages
  *   slot.c        Slot: a registered callback
  *   entry.c       objects and files in messages
+ *   interrupt.c   KeyboardInterrupt and the like in waits and callbacks
  *   module.c      the module, errors
  *
  * The GIL. Whatever may block, or may run a callback, or may drop the last reference of a
@@ -81,6 +82,15 @@ bool python_enter(PyGILState_STATE *ret_state);
 void python_leave(PyGILState_STATE state);
 /* From here on no callback enters. */
 void python_end(void);
+
+/* A callback has raised: what ends the program is kept for the thread, the rest is reported. */
+void callback_failed(PyObject *callback);
+/* At the end of a function in which signal handlers or callbacks may have run: result, or NULL and
+ * the exception that was kept. */
+PyObject *interrupt_raise(PyObject *result);
+bool interrupt_is_kept(void);
+/* Lets signal handlers of Python run in waits of the connection. */
+int interrupt_set(struct ipc *ipc);
 
 /* Raises if there are fewer or more arguments. */
 /* A function of METH_FASTCALL in a table of methods. */

@@ -161,7 +161,7 @@ static void canceled(struct ipc_call *native, void *userdata)
 	if (callback) {
 		result = PyObject_CallNoArgs(callback);
 		if (!result)
-			PyErr_WriteUnraisable(callback);
+			callback_failed(callback);
 		Py_XDECREF(result);
 		Py_DECREF(callback);
 	}
@@ -429,7 +429,7 @@ static int serve(struct ipc_call *native, const struct ipc_raw_message *request,
 	}
 	result = PyObject_CallFunctionObjArgs(state->serve, (PyObject *)call, NULL);
 	if (!result)
-		PyErr_WriteUnraisable(state->serve);
+		callback_failed(state->serve);
 	r = result ? 0 : -EIO;
 	Py_XDECREF(result);
 	Py_DECREF((PyObject *)call);
@@ -449,7 +449,7 @@ static int serve_stream(struct ipc_stream *native, uint32_t code, void *userdata
 	if (stream)
 		result = PyObject_CallFunction(state->stream, "OI", stream, (unsigned int)code);
 	if (!result)
-		PyErr_WriteUnraisable(state->stream);
+		callback_failed(state->stream);
 	Py_XDECREF(stream);
 	Py_XDECREF(result);
 	python_leave(gil);

@@ -157,7 +157,7 @@ static PyObject *proxy_call(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	result = r < 0 ? fail(r, &error) : message_new(of(self)->part.connection, reply);
 	ipc_error_done(&error);
 	sending_done(&s);
-	return result;
+	return interrupt_raise(result);
 }
 
 static void replied(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
@@ -237,9 +237,7 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	r = ipc_raw_oneway(s.proxy, &s.out.message, &s.options);
 	Py_END_ALLOW_THREADS
 	sending_done(&s);
-	if (r < 0)
-		return fail(r, NULL);
-	Py_RETURN_NONE;
+	return interrupt_raise(r < 0 ? fail(r, NULL) : Py_NewRef(Py_None));
 }
 
 /* open(code, timeout_usec, metadata, parent) -> Stream: blocks until the server has accepted */
@@ -269,7 +267,7 @@ static PyObject *open_stream(PyObject *self, PyObject *const *args, Py_ssize_t n
 	result = r < 0 ? fail(r, &error) : stream_new(of(self)->part.connection, stream);
 	ipc_error_done(&error);
 	sending_done(&s);
-	return result;
+	return interrupt_raise(result);
 }
 
 /* --- Watches --------------------------------------------------------------------- */

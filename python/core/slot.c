@@ -51,7 +51,7 @@ static void end(struct part *part)
 		result = error ? PyObject_CallFunctionObjArgs(callback, Py_None, error, NULL) :
 				 NULL;
 		if (!result)
-			PyErr_WriteUnraisable(callback);
+			callback_failed(callback);
 		Py_XDECREF(result);
 		Py_XDECREF(error);
 	}
@@ -115,7 +115,7 @@ void slot_notify(struct slot *slot, PyObject *args)
 	if (args)
 		result = PyObject_Call(callback, args, NULL);
 	if (!result)
-		PyErr_WriteUnraisable(callback);
+		callback_failed(callback);
 	Py_XDECREF(result);
 	Py_XDECREF(args);
 	Py_DECREF(callback);

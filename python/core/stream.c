@@ -99,7 +99,7 @@ static void notify(void *userdata)
 		Py_INCREF(callback);
 		result = PyObject_CallNoArgs(callback);
 		if (!result)
-			PyErr_WriteUnraisable(callback);
+			callback_failed(callback);
 		Py_XDECREF(result);
 		Py_DECREF(callback);
 	}

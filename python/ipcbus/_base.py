@@ -158,7 +158,9 @@ def reply_exception(call: _core.Call | _core.Stream, error: BaseException) -> No
     elif isinstance(error, NotImplementedError):
         call.error(errno.EOPNOTSUPP, 0, None, str(error) or None, b"")
     else:
-        log.error("a handler failed", exc_info=error)
+        # What else ends the program itself.
+        if isinstance(error, Exception):
+            log.error("a handler failed", exc_info=error)
         text = f"the handler failed: {type(error).__name__}"
         call.error(errno.EREMOTEIO, 0, "ipc.Unhandled", text, b"")
 

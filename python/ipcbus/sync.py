@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """ipcbus for threads: each call blocks its thread until the reply.
 
-Any thread may call any method at any time. A blocking call runs without the GIL. A signal does
-not end it, so Ctrl-C takes effect when the call has returned: set a time limit. Ctrl-C ends a wait
-for a stream within 0.1 s, and the stream can be used afterwards.
+Any thread may call any method at any time. A blocking call runs without the GIL. Ctrl-C on the
+main thread ends it, and cancels it at the server. Ctrl-C ends a wait for a stream within 0.1 s, and
+the stream can be used afterwards. Other signal handlers run meanwhile, and the call goes on, unless
+the handler raises.
 
 ``Bus.run()`` serves. Handlers run on the thread that called it, one after the other; so do
-callbacks. Several threads may serve at once. A handler of a method with streams has a thread of
+callbacks. KeyboardInterrupt and SystemExit in one of them end ``run()``. Several threads may serve at once. A handler of a method with streams has a thread of
 its own.
 """
 
@@ -442,8 +443,11 @@ class Bus:
             try:
                 with _serving(call):
                     service._serve(self, call)
-            except Exception as error:
+            except BaseException as error:
                 end_call(call, error)
+                # Ctrl-C and sys.exit() go on to whoever serves.
+                if not isinstance(error, Exception):
+                    raise
             finally:
                 call.release()
 
