@@ -64,5 +64,5 @@ ifneq ($(if $(ARM64),,$(wildcard $(PYTHON_INCLUDE)/Python.h)),)
 ALL += $(PYTHON_PACKAGE) $(PYTHON_TESTED)
 PRODUCTS += $(PYTHON_PACKAGE)
 INSTALLS += install-python
-UNIT_TESTS += python/tests/test-python python/tests/test-types
+UNIT_TESTS += python/tests/test-python python/tests/test-types python/tests/test-wheel
 endif
