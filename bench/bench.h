@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -57,6 +58,7 @@ struct bench_beside {
  * @beside: what else happens; NULL: nothing does, and the figure is a median
  * @work: the server's to compute before each reply
  * @request: @size bytes to send
+ * @daemon: between the two, if create started one
  * @ready_fd: the server's to report that it can be reached, see bench_ready()
  * @state: the transport's own, state_size bytes, zero at first
  */
@@ -67,6 +69,7 @@ struct bench_case {
 	const struct bench_beside *beside;
 	unsigned long work;
 	const void *request;
+	pid_t daemon;
 	int ready_fd;
 	void *state;
 };

@@ -44,15 +44,12 @@ bool bench_daemon_exists(void)
 
 int bench_daemon_start(struct bench_case *c)
 {
-	pid_t daemon;
-
-	(void)c;
 	setenv("IPCBUS_DEVICE", SOCKET, 1);
 	unlink(SOCKET);
-	daemon = fork();
-	if (daemon < 0)
+	c->daemon = fork();
+	if (c->daemon < 0)
 		return -errno;
-	if (!daemon) {
+	if (!c->daemon) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(daemon_program(), "ipcbusd", "--bus", SOCKET, NULL);
 		_exit(127);

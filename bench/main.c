@@ -131,13 +131,14 @@ static void print_figure(const struct bench_case *c, uint64_t nsec, const char *
 	fflush(stdout);
 }
 
-/* Where code lies in both processes, for whoever reads the trace. */
-static int print_maps(void)
+/* Where code of a process lies, for whoever reads the trace. */
+static int print_maps(pid_t pid)
 {
 	char line[512];
 	FILE *maps;
 
-	maps = fopen("/proc/self/maps", "re");
+	snprintf(line, sizeof(line), "/proc/%d/maps", (int)pid);
+	maps = fopen(line, "re");
 	if (!maps)
 		return -errno;
 	while (fgets(line, sizeof(line), maps)) {
@@ -173,7 +174,10 @@ static int run_client(struct bench_case *c, const struct options *o)
 	if (r < 0)
 		return r;
 	if (o->trace > 0) {
-		r = print_maps();
+		/* The server is a fork of this one. */
+		r = print_maps(getpid());
+		if (r == 0 && c->daemon)
+			r = print_maps(c->daemon);
 		return r < 0 ? r : bench_trace(c, o->trace);
 	}
 	if (c->beside)

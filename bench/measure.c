@@ -210,8 +210,9 @@ int bench_trace(struct bench_case *c, unsigned int rounds)
 	int r;
 
 	r = map_marks();
+	/* As many as bench_measure() has before its middle: by then the scheduler has settled. */
 	if (r == 0)
-		r = run(c, 64);
+		r = run(c, rounds_of(c) * GROUPS);
 	if (r < 0)
 		return r;
 	mark(TRACE_ARM);
