@@ -4,8 +4,7 @@
 # the files below, unchanged; those of daemon/kernel are without checkers.
 
 IPCBUSD := $(B)/daemon/ipcbusd
-IPCBUSD_SHIM := boot file inode mount notifier priority rcu report shrinker task time tree wait \
-	xarray
+IPCBUSD_SHIM := boot file inode mount notifier priority report shrinker task time tree wait xarray
 # Pages are memfds here.
 IPCBUSD_DRIVER := $(patsubst driver/%.c,%,$(filter-out driver/mem/pages.c,$(wildcard driver/*.c \
 	driver/mem/*.c)))

@@ -19,6 +19,7 @@
 
 #include "asan.h"
 #include "fiber.h"
+#include "rcu.h"
 #include "shim.h"
 
 #ifdef SHIM_ASAN
@@ -27,6 +28,8 @@
 #define STACK_SIZE (64UL << 10)
 #endif
 #define GUARD 4096UL
+/* So often a fiber may say that others could run before they do. */
+#define STEPS	     16
 /* Stacks that a worker keeps for the next fibers. */
 #define SPARE_STACKS 16
 
@@ -38,6 +41,7 @@
  * @remote: fibers that others woke, the latest first
  * @timers: fibers with a time, the earliest first; its own
  * @asleep: it sleeps, or is about to
+ * @steps: of the fiber that runs, since it does
  * @next: in the list of all
  * @sp: where it was left
  * @task: its own, while no fiber runs
@@ -48,6 +52,7 @@ struct worker {
 	struct shim_fiber *remote;
 	struct list_head timers;
 	bool asleep;
+	unsigned int steps;
 	struct worker *next;
 	void *sp;
 	void *fake_stack;
@@ -67,7 +72,12 @@ static struct worker *workers;
 /* Leaves the registers that a function keeps on the stack, whose top goes to *from. */
 void fiber_switch(void **from, void *to);
 
+/* Of the C library since 2.35, whose <sys/rseq.h> does not go with the kernel's headers here. */
+extern const long __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+
 #if defined(__x86_64__)
+#define RSEQ_SIGNATURE 0x53053053
 __asm__(".text\n"
 	".globl fiber_switch\n"
 	".type fiber_switch, @function\n"
@@ -102,6 +112,7 @@ static void *first_frame(void *top, void (*entry)(void))
 	return sp;
 }
 #elif defined(__aarch64__)
+#define RSEQ_SIGNATURE 0xd428bc00
 __asm__(".text\n"
 	".globl fiber_switch\n"
 	".type fiber_switch, %function\n"
@@ -152,8 +163,9 @@ static void leave(struct shim_fiber *fiber)
 {
 	struct worker *worker = fiber->worker;
 
-	if (current->locks.n)
-		shim_panic("fiber: leaves with %d locks", current->locks.n);
+	if (unlikely(shim_thread.held.n | shim_thread.held.rcu))
+		shim_panic("fiber: leaves with %d locks, in %d sections", shim_thread.held.n,
+			   shim_thread.held.rcu);
 	__sanitizer_start_switch_fiber(fiber->done ? NULL : &fiber->fake_stack, worker->bottom,
 				       worker->size);
 	fiber_switch(&fiber->sp, worker->sp);
@@ -307,6 +319,9 @@ static void run(struct worker *worker, struct shim_fiber *fiber)
 	}
 	__atomic_store_n(&fiber->queued, false, __ATOMIC_SEQ_CST);
 	shim_task = fiber->task;
+	shim_thread.now = 0;
+	worker->steps = 0;
+	rcu_quiet();
 	__sanitizer_start_switch_fiber(&worker->fake_stack, (char *)fiber->stack + GUARD,
 				       STACK_SIZE);
 	fiber_switch(&worker->sp, fiber->sp);
@@ -333,10 +348,22 @@ static void worker_sleep(struct worker *worker)
 			ts.tv_nsec = when % 1000000000;
 			until = &ts;
 		}
+		rcu_sleeps();
 		futex(worker->ops.word, FUTEX_WAIT_BITSET, 1, until);
+		rcu_awakes();
 	}
 	__atomic_store_n(&worker->asleep, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(worker->ops.word, 0, __ATOMIC_RELAXED);
+}
+
+/* The kernel writes to a thread's restartable sequences at each switch; no worker has any. */
+static void rseq_leave(void)
+{
+	enum { SIZE = 32, UNREGISTER = 1 };
+
+	if (&__rseq_size && __rseq_size)
+		syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, SIZE,
+			UNREGISTER, RSEQ_SIGNATURE);
 }
 
 static void *worker_main(void *arg)
@@ -346,7 +373,10 @@ static void *worker_main(void *arg)
 
 	this_worker = worker;
 	worker->task = current;
+	BUG_ON(!rcu_announce());
+	rseq_leave();
 	for (;;) {
+		shim_thread.now = 0;
 		take_remote(worker);
 		fire_timers(worker);
 		worker->ops.look(worker->ops.arg);
@@ -520,13 +550,18 @@ void shim_signal(struct task_struct *task)
 	shim_wake(task);
 }
 
-/* Those who can run do first. The holder of a mutex keeps it, as it does in the kernel,
- * but others of its worker could not get it. */
+/* After some steps those who can run do first. The holder of a mutex keeps it, as it does in the
+ * kernel, but others of its worker could not get it. */
 void cond_resched(void)
 {
 	struct shim_fiber *fiber = current->fiber;
 
-	if (!fiber || !fiber->worker->first || current->locks.n)
+	if (!fiber || ++fiber->worker->steps < STEPS || shim_thread.held.n)
+		return;
+	/* A clock that stands still would keep who waits for a time. */
+	fiber->worker->steps = 0;
+	shim_thread.now = 0;
+	if (!fiber->worker->first)
 		return;
 	fiber_wake(fiber);
 	leave(fiber);

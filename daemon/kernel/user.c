@@ -18,13 +18,13 @@ void shim_check_write(const volatile void *to, size_t size)
 }
 
 /* Where size bytes at a user address are, or NULL. */
-static void *user_at(const void __user *at, size_t size)
+static __always_inline void *user_at(const void __user *at, size_t size)
 {
 	const struct shim_fiber *fiber = current->fiber;
 	const struct client_memory *memory;
 	u64 offset;
 
-	if (!fiber)
+	if (unlikely(!fiber))
 		return NULL;
 	memory = client_memory(fiber->client);
 	offset = (u64)(uintptr_t)at - memory->base;
@@ -33,9 +33,11 @@ static void *user_at(const void __user *at, size_t size)
 	return memory->at + offset;
 }
 
+/* The copy itself looks. */
 bool access_ok(const void __user *at, size_t size)
 {
-	return !size || user_at(at, size);
+	(void)at, (void)size;
+	return true;
 }
 
 unsigned long raw_copy_from_user(void *to, const void __user *from, size_t size)
@@ -95,7 +97,7 @@ void *memdup_user(const void __user *from, size_t size)
 	void *copy;
 
 	/* Before the allocation: the size is the user's. */
-	if (!access_ok(from, size))
+	if (size && !user_at(from, size))
 		return ERR_PTR(-EFAULT);
 	copy = kmalloc(size, GFP_KERNEL);
 	if (!copy)

@@ -468,9 +468,9 @@ int shim_ioctl(int fd, unsigned int cmd, void *arg)
 	if (!file)
 		return -EBADF;
 	ret = file->f_op ? file->f_op->unlocked_ioctl(file, cmd, (unsigned long)arg) : -ENOTTY;
-	if (current->locks.n || current->locks.rcu)
-		shim_panic("ioctl: returns with %d locks, in %d sections", current->locks.n,
-			   current->locks.rcu);
+	if (shim_held_by(current)->n || shim_held_by(current)->rcu)
+		shim_panic("ioctl: returns with %d locks, in %d sections", shim_held_by(current)->n,
+			   shim_held_by(current)->rcu);
 	fput(file);
 	/* On the way back to user space signals are delivered. */
 	__atomic_store_n(&current->signalled, false, __ATOMIC_SEQ_CST);

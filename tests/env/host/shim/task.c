@@ -555,9 +555,9 @@ void shim_task_exit(void)
 		pid_detach(task->pid);
 	if (!atomic_dec_return(&process->tasks))
 		pid_detach(process->pid);
-	if (task->locks.n || task->locks.rcu)
-		shim_panic("task: ends with %d locks, in %d sections", task->locks.n,
-			   task->locks.rcu);
+	if (shim_held_by(task)->n || shim_held_by(task)->rcu)
+		shim_panic("task: ends with %d locks, in %d sections", shim_held_by(task)->n,
+			   shim_held_by(task)->rcu);
 	unlist_task(task);
 	shim_task = NULL;
 	/* Who found it under RCU may still look at it. */

@@ -30,9 +30,14 @@ static u64 stopped_at;
 static u64 machine_now(void)
 {
 	struct timespec ts;
+	u64 now = shim_clock_kept();
 
+	if (now)
+		return now;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	now = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	shim_clock_keep(now);
+	return now;
 }
 
 u64 ktime_get_ns(void)

@@ -8,7 +8,7 @@ struct mutex {
 	struct shim_lock lock;
 };
 
-#define __MUTEX_INITIALIZER(name) { { .class = &(struct shim_lock_class){ #name, true, 0 } } }
+#define __MUTEX_INITIALIZER(name) { SHIM_LOCK_STATIC(#name, true) }
 #define DEFINE_MUTEX(name) struct mutex name = __MUTEX_INITIALIZER(name)
 #define mutex_init(m) SHIM_LOCK_INIT(&(m)->lock, #m, true)
 #define mutex_lock(m) SHIM_LOCK(&(m)->lock)

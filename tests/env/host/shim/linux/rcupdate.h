@@ -9,13 +9,36 @@ struct rcu_head {
 	void (*func)(struct rcu_head *head);
 };
 
+#ifdef SHIM_LEAN
+static inline void rcu_read_lock(void)
+{
+	shim_thread.held.rcu++;
+	if (unlikely(!shim_thread.announces))
+		shim_rcu_enter();
+}
+
+static inline void rcu_read_unlock(void)
+{
+	shim_thread.held.rcu--;
+	if (unlikely(!shim_thread.announces))
+		shim_rcu_leave();
+}
+#else
 void rcu_read_lock(void);
 void rcu_read_unlock(void);
+#endif
 void rcu_barrier(void);
 void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 void shim_kfree_rcu(void *object);
 
+#ifdef SHIM_LEAN
+/* The head is in the object: a small number in place of a function says where. */
+#define kfree_rcu(object, field)                                              \
+	call_rcu(&(object)->field,                                            \
+		 (void (*)(struct rcu_head *))offsetof(__typeof__(*(object)), field))
+#else
 #define kfree_rcu(object, field) shim_kfree_rcu(({ (void)&(object)->field; (object); }))
+#endif
 #define kvfree_rcu(object, field) kfree_rcu(object, field)
 
 #define RCU_INIT_POINTER(p, v) __atomic_store_n(&(p), v, __ATOMIC_RELAXED)
@@ -34,4 +57,8 @@ void shim_kfree_rcu(void *object);
 void shim_rcu_enter(void);
 void shim_rcu_leave(void);
 /* Ends the program outside of a read-side section. */
+#ifdef SHIM_LEAN
+#define shim_rcu_check(what) do { } while (0)
+#else
 void shim_rcu_check(const char *what);
+#endif

@@ -73,9 +73,11 @@ struct task_struct {
 	int normal_prio;
 	int nice;
 	bool sched_reset_on_fork;
+#ifndef SHIM_LEAN
 	struct shim_held locks;
 	unsigned long rcu;
 	unsigned int rcu_bit;
+#endif
 	unsigned int fail[4];
 	unsigned int fail_gap[4];
 	bool failed[4];

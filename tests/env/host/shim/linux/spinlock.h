@@ -8,8 +8,7 @@ typedef struct {
 	struct shim_lock lock;
 } spinlock_t;
 
-#define __SPIN_LOCK_UNLOCKED(name)                                                \
-	(spinlock_t){ { .class = &(struct shim_lock_class){ #name, false, 0 } } }
+#define __SPIN_LOCK_UNLOCKED(name) (spinlock_t){ SHIM_LOCK_STATIC(#name, false) }
 #define DEFINE_SPINLOCK(name) spinlock_t name = __SPIN_LOCK_UNLOCKED(name)
 #define spin_lock_init(s) SHIM_LOCK_INIT(&(s)->lock, #s, false)
 #define spin_lock(s) SHIM_LOCK(&(s)->lock)

@@ -13,8 +13,7 @@ typedef struct {
 
 #define DECLARE_WAIT_QUEUE_HEAD(name)                                             \
 	wait_queue_head_t name = {                                                \
-		.lock = { { .class = &(struct shim_lock_class){                   \
-				    "&(" #name ")->lock", false, 0 } } },         \
+		.lock = { SHIM_LOCK_STATIC("&(" #name ")->lock", false) },        \
 		.head = LIST_HEAD_INIT(name.head),                                \
 	}
 

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Grace periods, in place of the shim's rcu.c.
+ *
+ * A worker passes through a moment without read-side sections at each switch, and says so: its
+ * sections cost nothing. Other threads seldom run the driver's code. They say when they are in a
+ * section. Both write the number of the period that they saw into a word of their own. One thread
+ * waits until no word has an older number, and then runs what was queued before.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <linux/rcupdate.h>
+
+#include "rcu.h"
+#include "shim.h"
+
+/**
+ * struct reader - of a thread; never freed, as threads that read do not end
+ * @next: constant
+ * @since: the period that it saw, or 0: it is in no section
+ * @depth: of sections; its own
+ */
+struct reader {
+	struct reader *next;
+	unsigned long since;
+	int depth;
+};
+
+static _Thread_local struct reader *mine;
+static struct reader *readers;
+static unsigned long period = 1;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t more = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
+static struct rcu_head *queue;
+static bool started, busy;
+
+/* --- Readers ------------------------------------------------------------------- */
+
+static struct reader *reader_new(void)
+{
+	struct reader *reader = calloc(1, sizeof(*reader));
+
+	if (!reader)
+		return NULL;
+	reader->next = __atomic_load_n(&readers, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&readers, &reader->next, reader, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+	mine = reader;
+	return reader;
+}
+
+static void begin(struct reader *reader)
+{
+	/* Before anything that it then reads. */
+	__atomic_exchange_n(&reader->since, __atomic_load_n(&period, __ATOMIC_RELAXED),
+			    __ATOMIC_SEQ_CST);
+}
+
+static void end(struct reader *reader)
+{
+	__atomic_store_n(&reader->since, 0, __ATOMIC_RELEASE);
+}
+
+void shim_rcu_enter(void)
+{
+	struct reader *reader = mine ?: reader_new();
+
+	BUG_ON(!reader);
+	if (!reader->depth++)
+		begin(reader);
+}
+
+void shim_rcu_leave(void)
+{
+	if (!--mine->depth)
+		end(mine);
+}
+
+bool rcu_announce(void)
+{
+	if (!mine && !reader_new())
+		return false;
+	begin(mine);
+	shim_thread.announces = true;
+	return true;
+}
+
+/* Who sees a period also sees all that was unlinked before it. */
+void rcu_quiet(void)
+{
+	__atomic_store_n(&mine->since, __atomic_load_n(&period, __ATOMIC_ACQUIRE),
+			 __ATOMIC_RELEASE);
+}
+
+void rcu_sleeps(void)
+{
+	end(mine);
+}
+
+void rcu_awakes(void)
+{
+	begin(mine);
+}
+
+/* --- Grace periods -------------------------------------------------------------- */
+
+static void wait_for(struct reader *reader, unsigned long now)
+{
+	unsigned long since;
+
+	while ((since = __atomic_load_n(&reader->since, __ATOMIC_SEQ_CST)) && since < now)
+		usleep(20);
+}
+
+/* Who begins to read after this begins sees what was unlinked before. */
+static void wait_for_readers(void)
+{
+	unsigned long now = __atomic_add_fetch(&period, 1, __ATOMIC_SEQ_CST);
+	struct reader *reader = __atomic_load_n(&readers, __ATOMIC_SEQ_CST);
+
+	for (; reader; reader = reader->next)
+		wait_for(reader, now);
+}
+
+/* A function, or where in the object to be freed the head is: see kfree_rcu(). */
+static void run(struct rcu_head *head)
+{
+	uintptr_t offset = (uintptr_t)head->func;
+
+	if (offset < PAGE_SIZE)
+		kfree((char *)head - offset);
+	else
+		head->func(head);
+}
+
+static void *reclaim(void *unused)
+{
+	struct rcu_head *head, *next;
+
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (!queue)
+			pthread_cond_wait(&more, &lock);
+		head = queue;
+		queue = NULL;
+		busy = true;
+		pthread_mutex_unlock(&lock);
+		wait_for_readers();
+		for (; head; head = next) {
+			next = head->next;
+			run(head);
+		}
+		pthread_mutex_lock(&lock);
+		busy = false;
+		pthread_cond_broadcast(&done);
+	}
+	return unused;
+}
+
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
+{
+	pthread_t thread;
+
+	head->func = func;
+	pthread_mutex_lock(&lock);
+	head->next = queue;
+	queue = head;
+	if (!started) {
+		BUG_ON(pthread_create(&thread, NULL, reclaim, NULL));
+		pthread_detach(thread);
+		started = true;
+	}
+	pthread_cond_signal(&more);
+	pthread_mutex_unlock(&lock);
+}
+
+void rcu_barrier(void)
+{
+	if (shim_thread.announces)
+		rcu_sleeps();
+	pthread_mutex_lock(&lock);
+	while (queue || busy)
+		pthread_cond_wait(&done, &lock);
+	pthread_mutex_unlock(&lock);
+	if (shim_thread.announces)
+		rcu_awakes();
+}
