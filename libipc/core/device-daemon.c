@@ -35,6 +35,7 @@ struct daemon_thread {
 	uint32_t unit;		/* its part of the send area */
 	uint32_t units;
 	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
+	struct timespec look;	/* when it looks whether the daemon is gone */
 };
 
 struct daemon_link {
@@ -130,9 +131,9 @@ static int do_ask(struct daemon_link *link, unsigned int number, const struct ip
 
 /* --- Slots ----------------------------------------------------------------------- */
 
-static long futex(uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
+static void wake(uint32_t *word)
 {
-	return syscall(SYS_futex, word, op, value, timeout, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 static struct ipcbusd_slot *slot_at(const struct daemon_link *link, unsigned int number)
@@ -159,7 +160,7 @@ static void ring(const struct daemon_link *link)
 	set_bit((uint64_t *)&bell->summary, link->number / 64);
 	if (__atomic_load_n(&bell->word, __ATOMIC_SEQ_CST) &&
 	    __atomic_exchange_n(&bell->word, 0, __ATOMIC_SEQ_CST))
-		futex(&bell->word, FUTEX_WAKE, 1, NULL);
+		wake(&bell->word);
 }
 
 static void ring_slot(const struct daemon_link *link, unsigned int number)
@@ -186,24 +187,37 @@ static bool pass_signal(struct daemon_link *link, unsigned int number)
 	return true;
 }
 
-/* Until the daemon gives the slot back, or a second is over. Returns -EINTR for a signal. */
+/* The next time to look whether the daemon is gone: in a second. */
+static void look_later(struct daemon_thread *thread)
+{
+	clock_gettime(CLOCK_MONOTONIC, &thread->look);
+	thread->look.tv_sec++;
+}
+
+/* Until the daemon gives the slot back, or it is time to look whether it is gone. Returns -EINTR
+ * for a signal. */
 static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
 {
-	static const struct timespec second = { .tv_sec = 1 };
+	struct daemon_thread *thread = &link->thread[number];
 	uint32_t *word = &slot_at(link, number)->state;
 	uint32_t sleeps = state | IPCBUSD_SLEEPS;
 
 	if (state != sleeps && !__atomic_compare_exchange_n(word, &state, sleeps, false,
 							    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return 0;
-	/* With a time limit the kernel does not restart it after a signal. */
-	if (!futex(word, FUTEX_WAIT, sleeps, &second))
+	/* With a time limit the kernel does not restart it after a signal. One that is absolute,
+	 * and the same for all waits of a second, costs least. */
+	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, sleeps, &thread->look, NULL,
+		     FUTEX_BITSET_MATCH_ANY))
 		return 0;
-	if (errno == ETIMEDOUT && is_gone(link)) {
+	if (errno != ETIMEDOUT)
+		return errno == EINTR ? -EINTR : 0;
+	if (is_gone(link)) {
 		link->gone = true;
 		return -ECONNRESET;
 	}
-	return errno == EINTR ? -EINTR : 0;
+	look_later(thread);
+	return 0;
 }
 
 /* Hands the slot to the daemon and waits for the result. */
