@@ -77,7 +77,7 @@ struct bench_case {
 /**
  * struct bench_transport - how messages travel
  * @name: the name in the table
- * @call: the name of its call case: "call", or "typed" through stubs
+ * @call: the name of its call case: "call", or "typed" through stubs, or "raw" without libipc
  * @state_size: bytes of bench_case.state
  * @max_size: the largest request; 0: any. A futex moves no payload.
  * @has_oneway: @turn exists
@@ -115,7 +115,8 @@ extern const struct bench_transport bench_protobuf;
 extern const struct bench_transport bench_binder;
 extern const struct bench_transport bench_ipcbus;
 extern const struct bench_transport bench_typed, bench_blob;
-extern const struct bench_transport bench_daemon, bench_daemon_typed, bench_daemon_blob;
+extern const struct bench_transport bench_daemon, bench_daemon_raw;
+extern const struct bench_transport bench_daemon_typed, bench_daemon_blob;
 extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;
 extern const struct bench_transport bench_grpc;
 extern const struct bench_transport bench_cpp;

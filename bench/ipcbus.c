@@ -4,13 +4,17 @@
  * buffer back, sends and waits. The server's node is the bus's handle 0, so no
  * servicemanager may run meanwhile. A batch of oneways is one
  * IPCBUS_IOC_SEND_BATCH; a single one rides on the exchange.
+ *
+ * The same through ipcbusd: by the part of libipc that hands ioctls to a daemon.
  */
 #include "bench.h"
 
+#include "core/device-daemon.h"
 #include "ipcbus.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -19,6 +23,7 @@
 /**
  * struct ipcbus_state - one process's end
  * @fd: /dev/ipcbus
+ * @link: to ipcbusd, in its place
  * @region: its map
  * @peer: the other side's handle
  * @x: the exchange, filled in for the next ioctl
@@ -27,12 +32,20 @@
  */
 struct ipcbus_state {
 	int fd;
+	struct daemon_link *link;
 	const char *region;
 	uint32_t peer;
 	struct ipcbus_exchange x;
 	struct ipcbus_send sends[BENCH_MAX_BATCH];
 	char reply[BENCH_REPLY_SIZE];
 };
+
+static int do_ioctl(struct ipcbus_state *s, unsigned long request, void *arg)
+{
+	if (s->link)
+		return daemon_ioctl(s->link, request, arg);
+	return ioctl(s->fd, request, arg) < 0 ? -errno : 0;
+}
 
 static void clear_send(struct ipcbus_state *s)
 {
@@ -43,13 +56,15 @@ static void clear_send(struct ipcbus_state *s)
 static int exchange(struct ipcbus_state *s, uint32_t expected)
 {
 	struct ipcbus_exchange *x = &s->x;
+	int r;
 
 	x->release = x->event.buffer;
 	x->release_count = x->event.buffer != 0;
 	x->thread = x->event.thread;
 	for (;;) {
-		if (ioctl(s->fd, IPCBUS_IOC_EXCHANGE, x) < 0)
-			return -errno;
+		r = do_ioctl(s, IPCBUS_IOC_EXCHANGE, x);
+		if (r < 0)
+			return r;
 		if (x->event.kind != IPCBUS_EVENT_INTERRUPTED)
 			break;
 		x->release = x->release_count = 0;
@@ -84,7 +99,7 @@ static int send_batch(struct bench_case *c)
 		s->x.send = s->sends[0];
 		return 0;
 	}
-	return ioctl(s->fd, IPCBUS_IOC_SEND_BATCH, &batch) < 0 ? -errno : 0;
+	return do_ioctl(s, IPCBUS_IOC_SEND_BATCH, &batch);
 }
 
 static int receive_batch(struct bench_case *c)
@@ -111,6 +126,20 @@ static void fill_batch(struct bench_case *c)
 		};
 }
 
+static int open_daemon(struct ipcbus_state *s)
+{
+	const void *region;
+	int r;
+
+	r = daemon_open(getenv("IPCBUS_DEVICE"), &s->link);
+	if (r == 0)
+		r = daemon_map(s->link, REGION_SIZE, &region);
+	if (r < 0)
+		return bench_fail("connect to ipcbusd", r);
+	s->region = region;
+	return 0;
+}
+
 static int open_device(struct ipcbus_state *s)
 {
 	void *region;
@@ -122,19 +151,27 @@ static int open_device(struct ipcbus_state *s)
 	if (region == MAP_FAILED)
 		return -errno;
 	s->region = region;
+	return 0;
+}
+
+static int open_bus(struct bench_case *c)
+{
+	struct ipcbus_state *s = c->state;
+
 	s->x.size = sizeof(s->x);
 	s->x.flags = IPCBUS_WAIT | IPCBUS_SERVE;
-	return 0;
+	return c->daemon ? open_daemon(s) : open_device(s);
 }
 
 static int create_node(struct ipcbus_state *s, uint64_t *ret_node)
 {
 	struct ipcbus_node node = { .size = sizeof(node) };
+	int r;
 
-	if (ioctl(s->fd, IPCBUS_IOC_NODE_CREATE, &node) < 0)
-		return -errno;
-	*ret_node = node.node;
-	return 0;
+	r = do_ioctl(s, IPCBUS_IOC_NODE_CREATE, &node);
+	if (r == 0)
+		*ret_node = node.node;
+	return r;
 }
 
 static int become_manager(struct ipcbus_state *s)
@@ -147,9 +184,8 @@ static int become_manager(struct ipcbus_state *s)
 	if (r < 0)
 		return r;
 	node.node = id;
-	if (ioctl(s->fd, IPCBUS_IOC_SET_MANAGER, &node) < 0)
-		return bench_fail("become handle 0 (does a servicemanager run?)", -errno);
-	return 0;
+	r = do_ioctl(s, IPCBUS_IOC_SET_MANAGER, &node);
+	return r < 0 ? bench_fail("become handle 0 (does a servicemanager run?)", r) : 0;
 }
 
 /* Takes the client's node out of its first call. */
@@ -203,7 +239,7 @@ static int ipcbus_serve(struct bench_case *c)
 	struct ipcbus_state *s = c->state;
 	int r;
 
-	r = open_device(s);
+	r = open_bus(c);
 	if (r == 0)
 		r = become_manager(s);
 	if (r == 0)
@@ -237,10 +273,9 @@ static int meet_server(struct bench_case *c)
 
 static int ipcbus_connect(struct bench_case *c)
 {
-	struct ipcbus_state *s = c->state;
 	int r;
 
-	r = open_device(s);
+	r = open_bus(c);
 	if (r < 0 || c->batch == 0)
 		return r;
 	fill_batch(c);
@@ -272,6 +307,18 @@ const struct bench_transport bench_ipcbus = {
 	.has_oneway = true,
 	.has_beside = true,
 	.many = true,
+	.serve = ipcbus_serve,
+	.connect = ipcbus_connect,
+	.round = ipcbus_round,
+};
+
+const struct bench_transport bench_daemon_raw = {
+	.name = "ipcbusd",
+	.call = "raw",
+	.state_size = sizeof(struct ipcbus_state),
+	.has_oneway = true,
+	.exists = bench_daemon_exists,
+	.create = bench_daemon_start,
 	.serve = ipcbus_serve,
 	.connect = ipcbus_connect,
 	.round = ipcbus_round,

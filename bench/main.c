@@ -53,8 +53,8 @@ static const struct bench_beside besides[] = {
 /**
  * struct options - the command line
  * @transport: only the cases of this one, or NULL
- * @name: only this case ("call", "typed", "blob", "oneway", "oneway16", "mean" and the
- *	others of besides[]), or NULL
+ * @name: only this case ("call", "typed", "blob", "raw", "oneway", "oneway16", "mean" and
+ *	the others of besides[]), or NULL
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
  * @events: also print interrupts and context switches
@@ -378,7 +378,7 @@ static int usage(void)
 		between = ", ";
 	}
 	fputs("\n"
-	      "  -c  only call, typed, blob, oneway, oneway16, mean, think, work, nap, hog,\n"
+	      "  -c  only call, typed, blob, raw, oneway, oneway16, mean, think, work, nap, hog,\n"
 	      "      clients2, clients4 or clients16\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"
 	      "  -p  mark ROUNDS rounds for bench/profile instead of measuring\n",

@@ -47,7 +47,9 @@ $(BENCH)/ipc.pb.o $(BENCH)/options.pb.o: $(BENCH)/%.o: $(IPC_CPP_B)/ipc/%.cc | $
 	$(call msg,CXX,$@)
 	$(Q)$(BENCH_CXX)
 
-$(BENCH)/bench: $(BENCH_OBJECTS) $(LIBIPC)
+# Raw ioctls of ipcbusd, which the library keeps to itself.
+$(BENCH)/ipcbus.o: ALL_CFLAGS += -Ilibipc
+$(BENCH)/bench: $(BENCH_OBJECTS) $(addprefix $(B)/libipc/core/,device-daemon.o device-socket.o) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ $(PROTOBUF_C_LIBS)
 
