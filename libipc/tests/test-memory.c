@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory that both sides share: what ipc_memory_take() refuses. What it accepts is in test-blob.
+ * Memory that both sides share: what ipc_memory_take() and ipc_memory_map() refuse. What the
+ * first accepts is in test-blob.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -66,7 +67,37 @@ START_TEST(memory_that_is_none)
 }
 END_TEST
 
+START_TEST(files_are_mapped)
+{
+	struct ipc_memory *own, *memory = NULL;
+	int fd;
+
+	ck_assert_int_eq(ipc_memory_new(4096, IPC_MEMORY_WRITE, &own), 0);
+	fd = dup(ipc_memory_fd(own));
+	ck_assert_int_eq(ipc_memory_map(fd, IPC_MEMORY_WRITE, &memory), 0);
+	((char *)ipc_memory_data(memory))[4095] = 7;
+	ck_assert_int_eq(((char *)ipc_memory_data(own))[4095], 7);
+	/* It is the memory's own. */
+	ck_assert_int_eq(ipc_memory_fd(memory), fd);
+	ipc_memory_unref(memory);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+
+	/* Taken over when it fails, too. */
+	fd = dup(ipc_memory_fd(own));
+	ck_assert_int_eq(ipc_memory_map(fd, ~0U, &memory), -EINVAL);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	fd = file_of(4096, F_SEAL_SHRINK);
+	ck_assert_int_eq(ipc_memory_map(fd, 0, &memory), -EBADMSG);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	fd = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE);
+	ck_assert_int_eq(ipc_memory_map(fd, IPC_MEMORY_WRITE, &memory), -EPERM);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	ck_assert_int_eq(ipc_memory_map(-1, 0, &memory), -EINVAL);
+	ipc_memory_unref(own);
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("memory", memory_that_is_none);
+	return RUN_TESTS("memory", memory_that_is_none, files_are_mapped);
 }

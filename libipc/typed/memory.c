@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Shared memory: <ipc/blob.h>. A file of memory whose size is sealed, so that
+ * Shared memory: <ipc/memory.h>. A file of memory whose size is sealed, so that
  * nobody's access can fail because another made it shorter.
  */
 #define _GNU_SOURCE
@@ -209,10 +209,52 @@ int ipc_memory_is_sealed(const struct ipc_memory *memory)
 	return atomic_load(&memory->sealed) || memory_check(memory->fd, F_SEAL_WRITE, &size) == 0;
 }
 
-int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **ret_memory)
+/* Whether a received file is shared memory, and may be mapped like that. */
+static int look_at(int fd, unsigned int flags, size_t *ret_size, bool *ret_sealed)
+{
+	if (memory_check(fd, /* seals= */ 0, ret_size) < 0 || !*ret_size)
+		return -EBADMSG;
+	*ret_sealed = memory_check(fd, F_SEAL_WRITE, ret_size) == 0;
+	return *ret_sealed && flags & IPC_MEMORY_WRITE ? -EPERM : 0;
+}
+
+/* Takes the fd over, also when it fails. */
+static int map_received(int fd, unsigned int flags, size_t size, bool sealed,
+			struct ipc_memory **ret_memory)
 {
 	int protection = flags & IPC_MEMORY_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	struct ipc_memory *memory = NULL;
+	int r;
+
+	/* Older kernels refuse MAP_SHARED of a file with F_SEAL_WRITE, so map it privately. */
+	r = memory_map(fd, size, protection, sealed ? MAP_PRIVATE : MAP_SHARED, &memory);
+	if (r < 0)
+		return r == -EACCES ? -EPERM : r;
+
+	atomic_store(&memory->sealed, sealed);
+	*ret_memory = memory;
+	return 0;
+}
+
+int ipc_memory_map(int fd, unsigned int flags, struct ipc_memory **ret_memory)
+{
+	size_t size = 0;
+	bool sealed;
+	int r = -EINVAL;
+
+	if (fd < 0)
+		return -EINVAL;
+	if (!(flags & ~IPC_MEMORY_WRITE) && ret_memory)
+		r = look_at(fd, flags, &size, &sealed);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return map_received(fd, flags, size, sealed, ret_memory);
+}
+
+int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **ret_memory)
+{
 	size_t size = 0;
 	bool sealed;
 	int fd, r;
@@ -221,21 +263,9 @@ int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **
 		return -EINVAL;
 	if (!field || !field->fd || field->fd->fd < 0)
 		return -ENOENT;
-	if (memory_check(field->fd->fd, /* seals= */ 0, &size) < 0 || !size)
-		return -EBADMSG;
-
-	/* Older kernels refuse MAP_SHARED of a file with F_SEAL_WRITE, so map it privately. */
-	sealed = memory_check(field->fd->fd, F_SEAL_WRITE, &size) == 0;
-	if (sealed && flags & IPC_MEMORY_WRITE)
-		return -EPERM;
-	fd = ipc_take_fd(&field->fd->fd);
-	if (fd < 0)
-		return fd;
-	r = memory_map(fd, size, protection, sealed ? MAP_PRIVATE : MAP_SHARED, &memory);
+	r = look_at(field->fd->fd, flags, &size, &sealed);
 	if (r < 0)
-		return r == -EACCES ? -EPERM : r;
-
-	atomic_store(&memory->sealed, sealed);
-	*ret_memory = memory;
-	return 0;
+		return r;
+	fd = ipc_take_fd(&field->fd->fd);
+	return fd < 0 ? fd : map_received(fd, flags, size, sealed, ret_memory);
 }

@@ -33,17 +33,13 @@
  *	{
  *		return draw(ipc_blob_data(frame->pixels), ipc_blob_size(frame->pixels));
  *
- * A struct ipc_memory is a memory file that two processes map at once: what one writes, the
- * other sees. Its size never changes. To stream frames, send a few of them once; then send
- * only the number of the one that holds the next frame.
- *
- * Threads: Any thread may use a struct ipc_memory. Its users must synchronize access to the
- * bytes themselves. A field of a message belongs to one thread at a time.
+ * Shared memory is that of <ipc/memory.h>. A field of a message belongs to one thread at a time.
  */
 #ifndef IPC_BLOB_H
 #define IPC_BLOB_H
 
 #include <ipc/ipc.pb-c.h>
+#include <ipc/memory.h>
 #include <ipc/raw.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,8 +47,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-struct ipc_memory;
 
 /* --- Blobs --------------------------------------------------------------------- */
 
@@ -109,42 +103,6 @@ int ipc_set_blob_max(struct ipc *ipc, size_t size);
 int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size);
 
 /* --- Shared memory --------------------------------------------------------------- */
-
-#define IPC_MEMORY_WRITE	(1U << 0)
-
-/*
- * Create zeroed memory of size bytes and map it for reading and writing. The caller owns
- * *ret_memory and releases it with ipc_memory_unref(). With IPC_MEMORY_WRITE in flags
- * receivers may write too; with 0 they may only read.
- *
- *   -EINVAL   size is 0, or flags has other bits.
- *   -EFBIG    size is too large for a file.
- *   -EMFILE   This process cannot open more files.
- */
-int ipc_memory_new(size_t size, unsigned int flags, struct ipc_memory **ret_memory);
-
-/* Take or drop a reference. The last one unmaps the memory here. */
-struct ipc_memory *ipc_memory_ref(struct ipc_memory *memory);
-struct ipc_memory *ipc_memory_unref(struct ipc_memory *memory);
-static inline void ipc_memory_unrefp(struct ipc_memory **p) { ipc_memory_unref(*p); }
-
-/* Return the address of the mapping, which does not change, and its size in bytes. */
-void *ipc_memory_data(const struct ipc_memory *memory);
-size_t ipc_memory_size(const struct ipc_memory *memory);
-
-/*
- * Seal the memory: nobody can write to it any more, not here either. Sealing sealed memory
- * succeeds.
- *
- *   -EBUSY    Another process has it mapped for writing. It is read-only here all the same.
- */
-int ipc_memory_seal(struct ipc_memory *memory);
-
-/* Return 1 if the memory is sealed, so that its bytes cannot change; else 0. */
-int ipc_memory_is_sealed(const struct ipc_memory *memory);
-
-/* Return the file descriptor, which stays the memory's; -EINVAL for NULL. */
-int ipc_memory_fd(const struct ipc_memory *memory);
 
 /* Set a field that will be sent to this memory. fd becomes part of the field. The caller
  * keeps fd and memory at least until the message is sent. */
