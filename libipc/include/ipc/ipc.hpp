@@ -35,6 +35,7 @@
  *
  *   <ipc/cpp/error.hpp>       error, result, outcome
  *   <ipc/cpp/basic.hpp>       fd, slot, cancellation, options, durations
+ *   <ipc/cpp/memory.hpp>      shared memory
  *   <ipc/cpp/message.hpp>     message, reply, request
  *   <ipc/cpp/stream.hpp>      streams of bytes
  *   <ipc/cpp/call.hpp>        serving: call, service, object
@@ -50,5 +51,6 @@
 
 #include <ipc/cpp/connection.hpp>
 #include <ipc/cpp/coroutine.hpp>
+#include <ipc/cpp/memory.hpp>
 
 #endif /* IPC_IPC_HPP */

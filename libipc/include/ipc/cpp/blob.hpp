@@ -158,6 +158,15 @@ public:
 		return rest.substr(p.offset, p.size);
 	}
 
+	/* Whether the message may have a file of so many bytes beside the others. */
+	bool count(std::uint64_t size)
+	{
+		if (size > left)
+			return false;
+		left -= size;
+		return true;
+	}
+
 private:
 	struct place {
 		std::uint64_t size;
@@ -210,7 +219,7 @@ private:
 	{
 		void *data;
 
-		if (p.size > left)
+		if (!count(p.size))
 			return -EMSGSIZE;
 
 		fd file(c::ipc_take_fd(&file_of(from, p.tag)->fd));
@@ -223,7 +232,6 @@ private:
 		if (data == MAP_FAILED)
 			return -errno;
 		p.file = std::make_unique<mapping>(data, p.size);
-		left -= p.size;
 		return 0;
 	}
 

@@ -23,6 +23,7 @@
 
 namespace ipc {
 namespace c {
+#include <ipc/memory.h>
 #include <ipc/raw.h>
 
 /* IPC_ERROR_INIT, which names what is in this namespace. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Blobs of generated C++: large ones, and what a stranger says of them.
+ * Blobs and shared memory of generated C++: large ones, and what a stranger says of them.
  */
 #include <sys/mman.h>
 
@@ -12,6 +12,7 @@
 namespace {
 
 using Blobs = ipc::with_objects<desk_app::Blobs>;
+using Shared = ipc::with_objects<desk_app::Shared>;
 
 class shelf : public desk_app::Shelf::Service {
 public:
@@ -27,12 +28,27 @@ public:
 			reply.put(*reply->add_blobs(), request.blob(request->blobs(i)));
 		return reply;
 	}
+
+	Shared Share(const Shared &request, const ipc::call &) override
+	{
+		Shared reply;
+		auto theirs = request.take_memory(request->memory(), ipc::memory::writable);
+		auto own = ipc::memory::create(theirs.size());
+
+		request->text().copy(static_cast<char *>(theirs.data()), theirs.size());
+		request->text().copy(static_cast<char *>(own.data()), own.size());
+		reply.put(*reply->mutable_memory(), own);
+		kept = own;
+		return reply;
+	}
+
+	std::optional<ipc::memory> kept;
 };
 
 struct bench {
 	bench()
 		: server(ipc::connection::open()), client(ipc::connection::open()),
-		  object(ipc::make_object(server, std::make_shared<shelf>())),
+		  own(std::make_shared<shelf>()), object(ipc::make_object(server, own)),
 		  peer((server.register_name("test.shelf", object),
 			client.get<desk_app::Shelf>("test.shelf"))),
 		  server_thread(server)
@@ -41,6 +57,7 @@ struct bench {
 	~bench() { server.unregister_name("test.shelf"); }
 
 	ipc::connection server, client;
+	std::shared_ptr<shelf> own;
 	ipc::object object;
 	desk_app::Shelf::Proxy peer;
 	serving server_thread;
@@ -182,6 +199,62 @@ CASE(lies_are_refused)
 		  "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
 		  ipc::fd()) == EBADMSG);
 	CHECK(b.peer.Turn(Blobs())->blobs_size() == 0);
+}
+
+/* What one side writes, the other one sees, as far as the owner permits. */
+CASE(memory_is_shared)
+{
+	bench b;
+	Shared request;
+	auto memory = ipc::memory::create(8192, ipc::memory::writable);
+
+	request->set_text("written by the service");
+	request.put(*request->mutable_memory(), memory);
+	Shared reply = b.peer.Share(request);
+	CHECK(memory.bytes().substr(0, 22) == "written by the service");
+
+	auto theirs = reply.take_memory(reply->memory());
+	CHECK_FAILS(ENOENT, reply.take_memory(reply->memory()));
+	CHECK(theirs.size() == 8192 && !theirs.is_sealed());
+	CHECK(theirs.bytes().substr(0, 22) == "written by the service");
+	static_cast<char *>(b.own->kept->data())[0] = 'W';
+	CHECK(theirs.bytes()[0] == 'W');
+	CHECK_FAILS(EPERM, ipc::memory::map(theirs.file(), ipc::memory::writable));
+
+	/* Mapped for writing elsewhere, it cannot be sealed. */
+	auto again = ipc::memory::map(memory.file(), ipc::memory::writable);
+	CHECK_FAILS(EBUSY, memory.seal());
+	b.own->kept->seal();
+	CHECK(theirs.is_sealed() && b.own->kept->is_sealed());
+
+	/* As the only memory, or for reading alone, it is refused by a service that writes. */
+	Shared readable;
+	readable.put(*readable->mutable_memory(), *b.own->kept);
+	CHECK_FAILS(EPERM, b.peer.Share(readable));
+	CHECK_FAILS(ENOENT, b.peer.Share(Shared()));
+}
+
+/* Files that are no memory of fixed size, or too much of it. */
+CASE(memory_of_a_stranger)
+{
+	bench b;
+	ipc::fd plain(::open("/dev/zero", O_RDWR)), growing(::memfd_create("growing", MFD_ALLOW_SEALING));
+	ipc::fd empty(::memfd_create("empty", MFD_ALLOW_SEALING));
+
+	CHECK(::ftruncate(growing.get(), 4096) == 0);
+	CHECK(::fcntl(empty.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
+	for (ipc::fd *file : { &plain, &growing, &empty }) {
+		Shared request;
+
+		request.put(*request->mutable_memory()->mutable_fd(), std::move(*file));
+		CHECK_FAILS(EBADMSG, b.peer.Share(request));
+	}
+	CHECK_FAILS(EBADMSG, ipc::memory::map(ipc::fd()));
+	CHECK_FAILS(EINVAL, ipc::memory::create(0));
+
+	Shared huge;
+	huge.put(*huge->mutable_memory(), ipc::memory::create((1UL << 30) + 4096, ipc::memory::writable));
+	CHECK_FAILS(EMSGSIZE, b.peer.Share(huge));
 }
 
 } // namespace

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages of generated code, of <ipc/cpp/protobuf.hpp>: with objects, files, blobs and memory, and
+ * how they become bytes.
+ */
+#ifndef IPC_CPP_OBJECTS_HPP
+#define IPC_CPP_OBJECTS_HPP
+
+#include <google/protobuf/message_lite.h>
+
+#include <ipc/cpp/blob.hpp>
+#include <ipc/cpp/memory.hpp>
+
+IPC_CPP_BEGIN
+
+/* In the place of ipc.None. */
+struct no_message {};
+
+/* A request of that type, which is not looked at. */
+struct ignored {
+	bool ParseFromArray(const void *, int) { return true; }
+};
+
+/* --- Messages with objects and files ----------------------------------------------------- */
+
+/*
+ * A message whose fields can have objects, files and blobs, with these. -> and * have the message of
+ * protobuf.
+ *
+ *	ipc::with_objects<chat::JoinRequest> request;
+ *	request->set_name("me");
+ *	request.put(*request->mutable_member(), object);
+ *
+ * Received, take(), take_fd() and take_memory() give out what came in a field, once. What is not taken
+ * is released with the message. put() and take() fail as received::take_proxy() does.
+ *
+ * Blobs need messages of protobuf's full runtime. One thread at a time uses a message.
+ */
+template <typename T> class with_objects {
+public:
+	with_objects() = default;
+	with_objects(T message) : held(std::move(message)) {}
+
+	T &operator*() noexcept { return held; }
+	const T &operator*() const noexcept { return held; }
+	T *operator->() noexcept { return &held; }
+	const T *operator->() const noexcept { return &held; }
+
+	/* --- To be sent. field is a field of the message, of type ipc.Object or ipc.Fd. --- */
+
+	template <typename Field> void put(Field &field, const object &o)
+	{
+		field.set_id(++tags);
+		out.add(tags, o);
+	}
+	template <typename Field> void put(Field &field, const proxy &p)
+	{
+		field.set_id(++tags);
+		out.add(tags, p);
+	}
+	template <typename Field> void put(Field &field, fd file)
+	{
+		field.set_fd(static_cast<std::int32_t>(++tags));
+		out.add(tags, std::move(file));
+	}
+
+	/*
+	 * A field of type ipc.Blob gets these bytes, which are copied once. More than 64 KiB travel as
+	 * a sealed file beside the message, of which it may have 64. Fails if there is no file or no
+	 * memory for that: EMFILE, ENFILE, ENOMEM. The field must stay where it is until the message was
+	 * sent.
+	 */
+	template <typename Field> outcome<void> put(Field &field, std::string_view bytes)
+	{
+		blobs.remove(field);
+		field.Clear();
+		if (bytes.size() <= detail::blob_inside) {
+			field.set_data(bytes.data(), bytes.size());
+			return detail::done();
+		}
+		field.set_size(bytes.size());
+		return detail::check(blobs.add(field, bytes));
+	}
+
+	/* A field of type ipc.Memory gets a file descriptor of the memory: EMFILE, if there is none. */
+	template <typename Field> outcome<void> put(Field &field, const memory &m)
+	{
+		outcome<fd> copy = m.file();
+#if IPC_RESULTS
+		if (!copy)
+			return copy.error();
+		put(*field.mutable_fd(), *std::move(copy));
+#else
+		put(*field.mutable_fd(), std::move(copy));
+#endif
+		return detail::done();
+	}
+
+	/* --- Received --- */
+
+	/*
+	 * The bytes of a field of type ipc.Blob, without a copy: as long as the message, in a handler as
+	 * long as the call.
+	 *
+	 *   EBADMSG   They did not come, or their file may change or has holes.
+	 *   EMSGSIZE  The files of the message have more than 1 GiB.
+	 *   ENOENT    The field is of no received message.
+	 */
+	template <typename Field> outcome<std::string_view> blob(const Field &field) const
+	{
+		if (field.has_data() || !field.size())
+			return std::string_view(field.data());
+		if (!in)
+			return detail::fail<std::string_view>(ENOENT);
+		return arrived.view(*in, held, field);
+	}
+
+	/* The object in a field, as a proxy of Service::Proxy, or as an ipc::proxy. */
+	template <typename Service, typename Field>
+	outcome<typename Service::Proxy> take(const Field &field) const
+	{
+		using Proxy = typename Service::Proxy;
+#if IPC_RESULTS
+		result<proxy> p = take_proxy(field);
+
+		if (!p)
+			return p.error();
+		return Proxy(*std::move(p));
+#else
+		return Proxy(take_proxy(field));
+#endif
+	}
+	template <typename Field> outcome<proxy> take_proxy(const Field &field) const
+	{
+		return in ? in->take_proxy(field.id()) : detail::fail<proxy>(ENOENT);
+	}
+	/* An object of this connection that came back. */
+	template <typename Field> outcome<object> take_object(const Field &field) const
+	{
+		return in ? in->take_object(field.id()) : detail::fail<object>(ENOENT);
+	}
+	template <typename Field> outcome<fd> take_fd(const Field &field) const
+	{
+		return in ? in->take_fd(static_cast<std::uint64_t>(field.fd())) :
+			    detail::fail<fd>(ENOENT);
+	}
+
+	/*
+	 * The memory in a field of type ipc.Memory: see memory::map().
+	 *
+	 *   EMSGSIZE  The files of the message have more than 1 GiB.
+	 *   ENOENT    The field is empty, or it was taken.
+	 */
+	template <typename Field>
+	outcome<memory> take_memory(const Field &field, memory::access wanted = memory::read_only) const
+	{
+#if IPC_RESULTS
+		result<fd> file = take_fd(field.fd());
+
+		if (!file)
+			return file.error();
+		result<memory> m = memory::map(*std::move(file), wanted);
+
+		if (m && !arrived.count(m->size()))
+			return detail::fail<memory>(EMSGSIZE);
+#else
+		memory m = memory::map(take_fd(field.fd()), wanted);
+
+		if (!arrived.count(m.size()))
+			return detail::fail<memory>(EMSGSIZE);
+#endif
+		return m;
+	}
+
+private:
+	friend struct typed_access;
+
+	T held;
+	message out;
+	std::uint64_t tags = 0;
+	detail::blob_files blobs;
+	mutable detail::arrived_blobs arrived;
+	/* Where the objects are: the request of a call, or what owned holds. */
+	const received *in = nullptr;
+	std::shared_ptr<const received> owned;
+};
+
+/* Between the messages and the bus. Not for programs. */
+struct typed_access {
+	/* The bytes of a small message lie on the stack. */
+	class packed {
+	public:
+		packed(const packed &) = delete;
+		explicit packed(const google::protobuf::MessageLite &m)
+		{
+			size = m.ByteSizeLong();
+			if (size > sizeof(block))
+				large = std::make_unique<std::uint8_t[]>(size);
+			/* More than 2 GiB fails when it is sent: no region is as large. */
+			if (size <= INT32_MAX)
+				m.SerializeWithCachedSizesToArray(large ? large.get() : block);
+		}
+		std::string_view bytes() const noexcept
+		{
+			return { reinterpret_cast<const char *>(large ? large.get() : block), size };
+		}
+
+	private:
+		std::uint8_t block[512];
+		std::unique_ptr<std::uint8_t[]> large;
+		std::size_t size;
+	};
+
+	/* Calls function(message to be sent). */
+	template <typename F> static auto send(std::uint32_t code, const no_message &, F function)
+	{
+		return function(message(code));
+	}
+	template <typename T, typename F>
+	static auto send(std::uint32_t code, const T &m, F function)
+	{
+		packed bytes(m);
+
+		return function(message(code, bytes.bytes()));
+	}
+	template <typename T, typename F>
+	static auto send(std::uint32_t code, const with_objects<T> &m, F function)
+	{
+		packed bytes(m.held);
+		message copy = m.out.copy();
+
+		copy.bytes(bytes.bytes()).method(code);
+		/* The copy borrows them. */
+		if constexpr (std::is_base_of_v<google::protobuf::Message, T>)
+			if (!m.blobs.empty())
+				m.blobs.each(m.held, [&](std::uint64_t tag, int file) {
+					copy.append(tag, c::IPC_RAW_FD).fd = file;
+				});
+		return function(std::move(copy));
+	}
+
+	template <typename T> static bool parse(T &m, std::string_view bytes)
+	{
+		return bytes.size() <= INT32_MAX &&
+		       m.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+	}
+
+	/* Into a request, whose objects stay with the call. */
+	template <typename T> static bool receive(T &m, const request &from)
+	{
+		return parse(m, from.bytes());
+	}
+	template <typename T> static bool receive(with_objects<T> &m, const request &from)
+	{
+		m.in = &from;
+		return parse(m.held, from.bytes());
+	}
+
+	/* Without the blobs that may surround it. */
+	template <typename T> static bool parse_inner(T &m, const received &from)
+	{
+		std::string_view payload = from.payload();
+		const void *data;
+		std::size_t size;
+
+		return c::ipc_payload_message(payload.data(), payload.size(), &data, &size) == 0 &&
+		       parse(m, { static_cast<const char *>(data), size });
+	}
+
+	/* Into a message of a stream. */
+	template <typename T> static bool receive(T &m, const item &from)
+	{
+		return parse(m, from.bytes());
+	}
+	template <typename T> static bool receive(with_objects<T> &m, const item &from)
+	{
+		m.owned = std::make_shared<const item>(from);
+		m.in = m.owned.get();
+		return parse_inner(m.held, from);
+	}
+
+	/* Into a reply. */
+	template <typename T> static bool receive(T &m, ipc::reply from)
+	{
+		return parse(m, from.bytes());
+	}
+	template <typename T> static bool receive(with_objects<T> &m, ipc::reply from)
+	{
+		m.owned = std::make_shared<const ipc::reply>(std::move(from));
+		m.in = m.owned.get();
+		return parse_inner(m.held, *m.in);
+	}
+};
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_OBJECTS_HPP */
