@@ -180,6 +180,35 @@ static const char *server_end(struct emitter *e, const struct method *m)
 			    m->sends ? passed(e, m->request) : "::ipc::no_message");
 }
 
+/* Without a request: no_message. The others are moved in, for the stream is opened first. */
+static void emit_open_later(struct emitter *e, const struct method *m)
+{
+	const char *with = m->sends ? "" : "_with", *end = client_end(e, m);
+	const char *types = m->sends ? end : passed(e, m->reply);
+	const char *param = "", *args = arena_printf(e->arena, "ipc_proxy, %s", method_of(e, m));
+
+	if (!m->sends && m->has_request) {
+		param = arena_printf(e->arena, "%s request, ", passed(e, m->request));
+		args = arena_printf(e->arena, "%s, ::std::move(request)", args);
+	} else if (!m->sends) {
+		args = arena_printf(e->arena, "%s, ::ipc::no_message()", args);
+	}
+	emit(e, "\t\ttemplate <typename F>\n");
+	emit(e, "\t\t::ipc::outcome<void> %s_async(%sF function,\n", m->name, param);
+	emit(e, "\t\t\tconst ::ipc::options &with = {}) const\n\t\t{\n");
+	emit(e, "\t\t\treturn ::ipc::typed::open%s_async<%s>(%s, ::std::move(function), with);\n\t\t}\n",
+	     with, types, args);
+	emit(e, "\t\t::std::future<::ipc::outcome<::ipc::stream_of<%s>>> %s_future(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
+	     end, m->name, param);
+	emit(e, "\t\t\treturn ::ipc::typed::open%s_future<%s>(%s, with);\n\t\t}\n", with, types,
+	     args);
+	emit(e, "#ifdef __cpp_impl_coroutine\n");
+	emit(e, "\t\tauto %s_await(%sconst ::ipc::options &with = {}) const\n\t\t{\n", m->name,
+	     param);
+	emit(e, "\t\t\treturn ::ipc::typed::open%s_await<%s>(%s, with);\n\t\t}\n#endif\n\n", with,
+	     types, args);
+}
+
 static void emit_open(struct emitter *e, const struct method *m)
 {
 	bool request = !m->sends && m->has_request;
@@ -191,11 +220,12 @@ static void emit_open(struct emitter *e, const struct method *m)
 	emit(e, "\t\t::ipc::outcome<::ipc::stream_of<%s>> %s(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
 	     client_end(e, m), m->name, request ? request_param(e, m) : "");
 	if (m->sends)
-		emit(e, "\t\t\treturn ::ipc::typed::open<%s>(ipc_proxy, %s, with);\n\t\t}\n\n",
+		emit(e, "\t\t\treturn ::ipc::typed::open<%s>(ipc_proxy, %s, with);\n\t\t}\n",
 		     client_end(e, m), method_of(e, m));
 	else
-		emit(e, "\t\t\treturn ::ipc::typed::open_with<%s>(ipc_proxy, %s, %s, with);\n\t\t}\n\n",
+		emit(e, "\t\t\treturn ::ipc::typed::open_with<%s>(ipc_proxy, %s, %s, with);\n\t\t}\n",
 		     passed(e, m->reply), method_of(e, m), request_arg(m));
+	emit_open_later(e, m);
 }
 
 static void emit_proxy(struct emitter *e, const struct service *s)
@@ -206,7 +236,9 @@ static void emit_proxy(struct emitter *e, const struct service *s)
 	     "\n"
 	     "METHOD() calls and blocks. METHOD_async() calls function(ipc::result<REPLY>) on a "
 	     "serving thread, METHOD_future() returns a future, and co_await METHOD_await() resumes on "
-	     "a serving thread.");
+	     "a serving thread. The REPLY of a method with streams is the opened end, an ipc::stream_of. If "
+	     "such a method has one request, that is sent when the stream is open, without a wait for "
+	     "space: EAGAIN.");
 	emit(e, "\tclass Proxy {\n\tpublic:\n");
 	emit(e, "\t\texplicit Proxy(::ipc::proxy p) : ipc_proxy(::std::move(p)) {}\n");
 	emit(e, "\t\tconst ::ipc::proxy *operator->() const noexcept { return &ipc_proxy; }\n");

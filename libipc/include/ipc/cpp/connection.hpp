@@ -28,6 +28,20 @@ template <typename T> void settle(std::promise<outcome<T>> &promise, result<T> e
 #endif
 }
 
+/* Calls start(function), which starts something that ends with function(result<T>). */
+template <typename T, typename Start> std::future<outcome<T>> future_of(Start start)
+{
+	auto promise = std::make_shared<std::promise<outcome<T>>>();
+	std::future<outcome<T>> future = promise->get_future();
+	result<void> started = catching<void>([&] {
+		return start([promise](result<T> r) { settle(*promise, std::move(r)); });
+	});
+
+	if (!started)
+		settle(*promise, result<T>(started.error()));
+	return future;
+}
+
 } // namespace detail
 
 /* --- Proxies --------------------------------------------------------------------------- */
@@ -93,18 +107,9 @@ public:
 	std::future<outcome<reply>> call_future(const message &request,
 						const options &with = {}) const
 	{
-		std::promise<outcome<reply>> promise;
-		std::future<outcome<reply>> future = promise.get_future();
-		auto shared = std::make_shared<std::promise<outcome<reply>>>(std::move(promise));
-		slot s;
-		int r = start(request,
-			      [shared](result<reply> ended) { detail::settle(*shared, std::move(ended)); },
-			      with, &s);
-
-		s.release();
-		if (r < 0)
-			detail::settle(*shared, result<reply>(error(r)));
-		return future;
+		return detail::future_of<reply>([&](auto function) {
+			return call_async(request, std::move(function), with);
+		});
 	}
 
 	/* Open a stream of a method, and block until the server has accepted it. The time limit in the
@@ -118,6 +123,36 @@ public:
 		if (r < 0)
 			return detail::fail<stream>(r, &e);
 		return stream(opened);
+	}
+
+	/*
+	 * Start to open a stream and return. function(ipc::result<ipc::stream>) runs once, on a serving
+	 * thread. Until then the connection stays open; a cancellation, parent or time limit in the
+	 * options ends the opening. If starting fails, this function reports it and function does not
+	 * run. An exception that leaves function ends the program.
+	 */
+	template <typename F>
+	outcome<void> open_stream_async(std::uint32_t method, F function,
+					const options &with = {}) const
+	{
+		auto holder = std::make_unique<F>(std::move(function));
+		int r = c::ipc_raw_stream_open_async(raw, method, with.c_ptr(), opened<F>,
+						     holder.get());
+
+		if (r < 0)
+			return detail::fail<void>(r);
+		holder.release();
+		return detail::done();
+	}
+
+	/* The same, and return the future of the stream. Another thread has to serve the connection
+	 * while one waits for it. */
+	std::future<outcome<stream>> open_stream_future(std::uint32_t method,
+							const options &with = {}) const
+	{
+		return detail::future_of<stream>([&](auto function) {
+			return open_stream_async(method, std::move(function), with);
+		});
 	}
 
 	/* Return when a thread of the object's process has served it. Blocks as a call. */
@@ -208,6 +243,17 @@ private:
 		}
 		c::ipc_raw_keep(m);
 		function(result<reply>(reply(m)));
+	}
+
+	template <typename F>
+	static void opened(int r, c::ipc_stream *s, const c::ipc_error *e, void *userdata) noexcept
+	{
+		std::unique_ptr<F> function(static_cast<F *>(userdata));
+
+		if (r < 0)
+			(*function)(result<stream>(error_access::from_c(r, e)));
+		else
+			(*function)(result<stream>(stream(s)));
 	}
 
 	template <typename F> static void ended(c::ipc_proxy *, void *userdata) noexcept

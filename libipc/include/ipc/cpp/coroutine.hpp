@@ -68,6 +68,16 @@ inline auto call_await(const proxy &p, const message &request, const options &wi
 	return awaitable<reply, decltype(start)>(std::move(start));
 }
 
+/* As proxy::open_stream_async(), to be awaited. */
+inline auto open_await(const proxy &p, std::uint32_t method, const options &with = {})
+{
+	auto start = [&p, method, &with](auto function) {
+		return p.open_stream_async(method, std::move(function), with);
+	};
+
+	return awaitable<stream, decltype(start)>(std::move(start));
+}
+
 IPC_CPP_END
 
 #endif /* __cpp_impl_coroutine */

@@ -458,28 +458,24 @@ template <typename Reply, typename M>
 std::future<outcome<Reply>> call_future(const proxy &p, const method &to, const M &m,
 					const options &with)
 {
-	auto promise = std::make_shared<std::promise<outcome<Reply>>>();
-	std::future<outcome<Reply>> future = promise->get_future();
-	result<void> started = detail::catching<void>([&] {
-		return call_async<Reply>(
-			p, to, m,
-			[promise](result<Reply> r) { detail::settle(*promise, std::move(r)); },
-			with);
+	return detail::future_of<Reply>([&](auto function) {
+		return call_async<Reply>(p, to, m, std::move(function), with);
 	});
+}
 
-	if (!started)
-		detail::settle(*promise, result<Reply>(started.error()));
-	return future;
+/* With the time limit of the method, if they have none. */
+inline options limited_by(const method &to, options with)
+{
+	if (to.timeout_ms && !with.has_timeout())
+		with.timeout(std::chrono::milliseconds(to.timeout_ms));
+	return with;
 }
 
 /* A stream of requests. */
 template <typename Request, typename Reply>
 outcome<stream_of<Request, Reply>> open(const proxy &p, const method &to, const options &with)
 {
-	options limited = with;
-
-	if (to.timeout_ms && !with.has_timeout())
-		limited.timeout(std::chrono::milliseconds(to.timeout_ms));
+	options limited = limited_by(to, with);
 #if IPC_RESULTS
 	result<stream> s = p.open_stream(to.code, limited);
 
@@ -500,34 +496,94 @@ inline int end_requests(const stream &s)
 	return r == -EOWNERDEAD ? 0 : r;
 }
 
+/* The one request of a method with a stream of replies. */
+template <typename Reply, typename M>
+outcome<void> send_only(const stream_of<no_message, Reply> &to, const M &m, duration wait)
+{
+#if IPC_RESULTS
+	result<void> sent = typed_access::send(0, m, [&](const message &out) {
+		return to->send(out, wait);
+	});
+
+	if (!sent)
+		return sent;
+#else
+	typed_access::send(0, m, [&](const message &out) { to->send(out, wait); });
+#endif
+	return detail::check(end_requests(*to.operator->()));
+}
+
 /* One request, and a stream of replies. The stream is canceled if the request cannot be sent. */
 template <typename Reply, typename M>
 outcome<stream_of<no_message, Reply>> open_with(const proxy &p, const method &to, const M &m,
 						const options &with)
 {
-	using Opened = stream_of<no_message, Reply>;
 #if IPC_RESULTS
-	result<Opened> r = open<no_message, Reply>(p, to, with);
+	result<stream_of<no_message, Reply>> r = open<no_message, Reply>(p, to, with);
 
 	if (!r)
-		return r.error();
-	result<void> sent = typed_access::send(0, m, [&](const message &out) {
-		return (*r)->send(out);
-	});
+		return r;
+	result<void> sent = send_only(*r, m, never);
 
 	if (!sent)
 		return sent.error();
-	if (int code = end_requests(*r->operator->()); code < 0)
-		return detail::fail<Opened>(code);
 	return r;
 #else
-	Opened s = open<no_message, Reply>(p, to, with);
+	stream_of<no_message, Reply> s = open<no_message, Reply>(p, to, with);
 
-	typed_access::send(0, m, [&](const message &out) { s->send(out); });
-	if (int code = end_requests(*s.operator->()); code < 0)
-		return detail::fail<Opened>(code);
+	send_only(s, m, never);
 	return s;
 #endif
+}
+
+/* The same without a wait: function(result<stream_of<...>>) gets the stream. */
+template <typename Request, typename Reply, typename F>
+outcome<void> open_async(const proxy &p, const method &to, F function, const options &with)
+{
+	using Opened = stream_of<Request, Reply>;
+
+	return p.open_stream_async(
+		to.code,
+		[function = std::move(function)](result<stream> r) mutable {
+			function(r ? result<Opened>(Opened(*std::move(r))) : result<Opened>(r.error()));
+		},
+		limited_by(to, with));
+}
+
+/* A thread that serves sends the request, so that does not wait for space: EAGAIN. */
+template <typename Reply, typename M, typename F>
+outcome<void> open_with_async(const proxy &p, const method &to, M m, F function, const options &with)
+{
+	using Opened = stream_of<no_message, Reply>;
+
+	return open_async<no_message, Reply>(
+		p, to,
+		[m = std::move(m), function = std::move(function)](result<Opened> r) mutable {
+			result<void> sent = r ? detail::catching<void>([&] {
+				return send_only(*r, m, duration(0));
+			}) : result<void>(r.error());
+
+			function(sent ? std::move(r) : result<Opened>(sent.error()));
+		},
+		with);
+}
+
+template <typename Request, typename Reply>
+std::future<outcome<stream_of<Request, Reply>>> open_future(const proxy &p, const method &to,
+							    const options &with)
+{
+	return detail::future_of<stream_of<Request, Reply>>([&](auto function) {
+		return open_async<Request, Reply>(p, to, std::move(function), with);
+	});
+}
+
+template <typename Reply, typename M>
+std::future<outcome<stream_of<no_message, Reply>>>
+open_with_future(const proxy &p, const method &to, M m, const options &with)
+{
+	return detail::future_of<stream_of<no_message, Reply>>([&](auto function) {
+		return open_with_async<Reply>(p, to, std::move(m), std::move(function), with);
+	});
 }
 
 #ifdef __cpp_impl_coroutine
@@ -539,6 +595,26 @@ auto call_await(const proxy &p, const method &to, const M &m, const options &wit
 	};
 
 	return awaitable<Reply, decltype(start)>(std::move(start));
+}
+
+template <typename Request, typename Reply>
+auto open_await(const proxy &p, const method &to, const options &with)
+{
+	auto start = [&p, to, &with](auto function) {
+		return open_async<Request, Reply>(p, to, std::move(function), with);
+	};
+
+	return awaitable<stream_of<Request, Reply>, decltype(start)>(std::move(start));
+}
+
+template <typename Reply, typename M>
+auto open_with_await(const proxy &p, const method &to, M m, const options &with)
+{
+	auto start = [&p, to, m = std::move(m), &with](auto function) mutable {
+		return open_with_async<Reply>(p, to, std::move(m), std::move(function), with);
+	};
+
+	return awaitable<stream_of<no_message, Reply>, decltype(start)>(std::move(start));
 }
 #endif
 

@@ -145,7 +145,9 @@ public:
 	 * METHOD() calls and blocks. METHOD_async() calls
 	 * function(ipc::result<REPLY>) on a serving thread, METHOD_future()
 	 * returns a future, and co_await METHOD_await() resumes on a serving
-	 * thread.
+	 * thread. The REPLY of a method with streams is the opened end, an
+	 * ipc::stream_of. If such a method has one request, that is sent when
+	 * the stream is open, without a wait for space: EAGAIN.
 	 */
 	class Proxy {
 	public:
@@ -258,6 +260,22 @@ public:
 		{
 			return ::ipc::typed::open<::bytes::Plain, ::bytes::Words>(ipc_proxy, ::ipc::method{ 0xfae0a10aU, 0U, false }, with);
 		}
+		template <typename F>
+		::ipc::outcome<void> Flow_async(F function,
+			const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_async<::bytes::Plain, ::bytes::Words>(ipc_proxy, ::ipc::method{ 0xfae0a10aU, 0U, false }, ::std::move(function), with);
+		}
+		::std::future<::ipc::outcome<::ipc::stream_of<::bytes::Plain, ::bytes::Words>>> Flow_future(const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_future<::bytes::Plain, ::bytes::Words>(ipc_proxy, ::ipc::method{ 0xfae0a10aU, 0U, false }, with);
+		}
+#ifdef __cpp_impl_coroutine
+		auto Flow_await(const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_await<::bytes::Plain, ::bytes::Words>(ipc_proxy, ::ipc::method{ 0xfae0a10aU, 0U, false }, with);
+		}
+#endif
 
 	private:
 		::ipc::proxy ipc_proxy;

@@ -173,7 +173,9 @@ public:
 	 * METHOD() calls and blocks. METHOD_async() calls
 	 * function(ipc::result<REPLY>) on a serving thread, METHOD_future()
 	 * returns a future, and co_await METHOD_await() resumes on a serving
-	 * thread.
+	 * thread. The REPLY of a method with streams is the opened end, an
+	 * ipc::stream_of. If such a method has one request, that is sent when
+	 * the stream is open, without a wait for space: EAGAIN.
 	 */
 	class Proxy {
 	public:
@@ -190,6 +192,22 @@ public:
 		{
 			return ::ipc::typed::open_with<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x3U, 0U, false }, request, with);
 		}
+		template <typename F>
+		::ipc::outcome<void> Watch_async(::streams::WatchRequest request, F function,
+			const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_with_async<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x3U, 0U, false }, ::std::move(request), ::std::move(function), with);
+		}
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>>> Watch_future(::streams::WatchRequest request, const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_with_future<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x3U, 0U, false }, ::std::move(request), with);
+		}
+#ifdef __cpp_impl_coroutine
+		auto Watch_await(::streams::WatchRequest request, const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_with_await<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x3U, 0U, false }, ::std::move(request), with);
+		}
+#endif
 
 		/*
 		 * Open the stream, and block until the server has accepted it.
@@ -198,6 +216,22 @@ public:
 		{
 			return ::ipc::typed::open_with<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x8a574520U, 0U, false }, ::ipc::no_message(), with);
 		}
+		template <typename F>
+		::ipc::outcome<void> Listen_async(F function,
+			const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_with_async<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x8a574520U, 0U, false }, ::ipc::no_message(), ::std::move(function), with);
+		}
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>>> Listen_future(const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_with_future<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x8a574520U, 0U, false }, ::ipc::no_message(), with);
+		}
+#ifdef __cpp_impl_coroutine
+		auto Listen_await(const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_with_await<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x8a574520U, 0U, false }, ::ipc::no_message(), with);
+		}
+#endif
 
 		/*
 		 * Open the stream, and block until the server has accepted it.
@@ -207,6 +241,22 @@ public:
 		{
 			return ::ipc::typed::open<::ipc::with_objects<::streams::Chunk>, ::streams::Total>(ipc_proxy, ::ipc::method{ 0x84cb779aU, 0U, false }, with);
 		}
+		template <typename F>
+		::ipc::outcome<void> Upload_async(F function,
+			const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_async<::ipc::with_objects<::streams::Chunk>, ::streams::Total>(ipc_proxy, ::ipc::method{ 0x84cb779aU, 0U, false }, ::std::move(function), with);
+		}
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Total>>> Upload_future(const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_future<::ipc::with_objects<::streams::Chunk>, ::streams::Total>(ipc_proxy, ::ipc::method{ 0x84cb779aU, 0U, false }, with);
+		}
+#ifdef __cpp_impl_coroutine
+		auto Upload_await(const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_await<::ipc::with_objects<::streams::Chunk>, ::streams::Total>(ipc_proxy, ::ipc::method{ 0x84cb779aU, 0U, false }, with);
+		}
+#endif
 
 		/*
 		 * Open the stream, and block until the server has accepted it.
@@ -215,6 +265,22 @@ public:
 		{
 			return ::ipc::typed::open<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>(ipc_proxy, ::ipc::method{ 0xad5d7d49U, 0U, false }, with);
 		}
+		template <typename F>
+		::ipc::outcome<void> Chat_async(F function,
+			const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_async<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>(ipc_proxy, ::ipc::method{ 0xad5d7d49U, 0U, false }, ::std::move(function), with);
+		}
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>>> Chat_future(const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_future<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>(ipc_proxy, ::ipc::method{ 0xad5d7d49U, 0U, false }, with);
+		}
+#ifdef __cpp_impl_coroutine
+		auto Chat_await(const ::ipc::options &with = {}) const
+		{
+			return ::ipc::typed::open_await<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>(ipc_proxy, ::ipc::method{ 0xad5d7d49U, 0U, false }, with);
+		}
+#endif
 
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().

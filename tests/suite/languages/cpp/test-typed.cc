@@ -307,6 +307,69 @@ CASE(a_stream_has_functions)
 	CHECK(received == 30);
 }
 
+CASE(a_stream_is_opened_later)
+{
+	office o;
+	event replied, failed;
+	std::int64_t sums = 0;
+
+	o.desk.Count_async(numbers({ 4, 5 }), [&](auto opened) {
+		auto stream = opened.value();
+
+		/* This runs on a thread that serves, so it does not wait. */
+		ipc::stream::functions f;
+		f.on_message = [&, stream](const ipc::stream &) {
+			if (auto sum = stream.receive(0us))
+				sums += sum->sum();
+		};
+		f.on_end = [&](const ipc::stream &, ipc::result<void>) { replied.set(); };
+		stream->set_functions(std::move(f));
+	});
+	CHECK(replied.wait());
+	CHECK(sums == 9);
+
+	auto counted = o.desk.Count_future(numbers({ 1, -1 })).get();
+	CHECK(counted.receive()->sum() == 1);
+	CHECK_FAILS(EREMOTEIO, counted.receive());
+	auto total = o.desk.Total_future().get();
+	total.send(numbers({ 20, 22 }));
+	CHECK(total.finish().sum() == 42);
+	auto running = o.desk.Running_future(ipc::options().timeout(100ms)).get();
+	running.send(numbers({ 2 }));
+	CHECK(running.receive()->sum() == 2);
+	CHECK_FAILS(ETIMEDOUT, running.receive());
+	(*o.desk).open_stream_future(code_of("Running")).get().cancel();
+
+	/* Canceled before, and an object that is not there any more. */
+	auto cancellation = ipc::cancellation::create(o.client);
+	cancellation.cancel();
+	CHECK_FAILS(ECANCELED,
+		    o.desk.Total_future(ipc::options().cancel_with(cancellation)).get());
+	class nothing : public desk_app::Desk::Service {};
+	auto mortal = std::make_unique<ipc::connection>(ipc::connection::open());
+	mortal->register_name("test.mortal", ipc::make_object(*mortal, std::make_shared<nothing>()));
+	auto dead = o.client.get<desk_app::Desk>("test.mortal");
+	mortal.reset();
+	CHECK_FAILS(EOWNERDEAD, dead.Count_future(numbers({ 1 })).get());
+}
+
+/* What a deaf server never accepts ends with its cancellation. */
+CASE(opening_a_stream_is_canceled)
+{
+	office o;
+	auto deaf = ipc::connection::open();
+	class nothing : public desk_app::Desk::Service {};
+
+	deaf.register_name("test.deaf", ipc::make_object(deaf, std::make_shared<nothing>()));
+	auto desk = o.client.get<desk_app::Desk>("test.deaf");
+	auto cancellation = ipc::cancellation::create(o.client);
+	auto future = desk.Count_future(numbers({ 1 }), ipc::options().cancel_with(cancellation));
+	CHECK(future.wait_for(20ms) == std::future_status::timeout);
+	cancellation.cancel();
+	CHECK_FAILS(ECANCELED, future.get());
+	deaf.unregister_name("test.deaf");
+}
+
 CASE(a_stream_that_nobody_serves_ends)
 {
 	class nothing : public desk_app::Desk::Service {};
@@ -353,6 +416,12 @@ static running add_up(const desk_app::Desk::Proxy &desk, std::int64_t &sum, int 
 	}
 	ipc::reply raw = co_await ipc::call_await(*desk, ipc::message(IPC_CODE_PING));
 	sum += static_cast<std::int64_t>(raw.bytes().size());
+	auto count = co_await desk.Count_await(numbers({ 100 }));
+	sum += count.receive()->sum();
+	auto total = co_await desk.Total_await();
+	total.send(numbers({ 200 }));
+	sum += total.finish().sum();
+	(co_await ipc::open_await(*desk, code_of("Running"))).cancel();
 	done.set();
 }
 
@@ -365,7 +434,7 @@ CASE(a_coroutine_awaits)
 
 	add_up(o.desk, sum, code, done);
 	CHECK(done.wait());
-	CHECK(sum == 12);
+	CHECK(sum == 312);
 	CHECK(code == ETIMEDOUT);
 }
 
