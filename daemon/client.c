@@ -22,6 +22,8 @@ void daemon_boot(void)
 	fds_init();
 	/* No security module is asked: nobody has a label. */
 	shim_label = NULL;
+	/* The first task is this thread's. All others find its process. */
+	(void)current;
 	shim_boot();
 }
 
@@ -163,10 +165,16 @@ static void control_main(void *arg)
 
 /* --- What the main thread does --------------------------------------------------------- */
 
+/* With CLIENT_END the worker may free the client before the fiber is woken here, and the fiber once
+ * nobody is in a read-side section. */
 static void post(struct client *client, unsigned int what)
 {
+	struct shim_fiber *control = client->control;
+
+	rcu_read_lock();
 	__atomic_fetch_or(&client->todo, what, __ATOMIC_SEQ_CST);
-	fiber_wake(client->control);
+	fiber_wake(control);
+	rcu_read_unlock();
 }
 
 bool client_map(struct client *client, uint64_t size)
