@@ -9,6 +9,7 @@ import attacks
 import blobs
 import builtin
 import faults
+import foreign
 import hostile
 import import_streams
 import imports
@@ -22,7 +23,7 @@ import tls
 import unary
 
 MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks,
-           faults, across]
+           faults, foreign, across]
 
 
 def main():
