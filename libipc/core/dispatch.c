@@ -36,9 +36,9 @@ static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
 	ipc_object_unref(object);
 }
 
-static int call_serve(struct ipc_call *call, const struct ipcbus_event *event)
+static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcbus_event *event)
 {
-	call->object = object_from_cookie(call->ipc, event->cookie);
+	call->object = object_served(t, event->cookie);
 	if (likely(call->object))
 		return call->object->type->serve(call, event);
 	event_refuse(call->ipc, event);
@@ -57,7 +57,7 @@ static void serve(struct thread *t, const struct ipcbus_event *event)
 	}
 
 	t->serving = call;
-	call_end(t, call, call_serve(call, event), outer);
+	call_end(t, call, call_serve(t, call, event), outer);
 }
 
 static void manager_came(struct ipc *ipc)

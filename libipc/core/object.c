@@ -21,17 +21,53 @@ static void object_link_locked(struct ipc_object *object)
 	ipc->objects = object;
 }
 
-static void object_unlink_locked(struct ipc_object *object)
+/* Its node has ended: no event of it is for this object any more. */
+static void object_forget_node_locked(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
 
-	if (object->node) {
-		map_remove(&ipc->nodes, object->node);
-		map_remove(&ipc->cookies, object->wants.cookie);
-	}
+	map_remove(&ipc->nodes, object->node);
+	map_remove(&ipc->cookies, object->wants.cookie);
+	atomic_fetch_add(&ipc->object_ends, 1);
+}
+
+static void object_unlink_locked(struct ipc_object *object)
+{
+	if (object->node)
+		object_forget_node_locked(object);
 	*object->link = object->next;
 	if (object->next)
 		object->next->link = object->link;
+}
+
+static bool is_looked_at(const struct ipc *ipc, const struct ipc_object *object)
+{
+	for (const struct thread *t = ipc->threads; t; t = t->ipc_next)
+		if (atomic_load(&t->looking) == object)
+			return true;
+	return false;
+}
+
+/* A thread that is just looking whether the object has references reads its memory. Then it is
+ * kept until the next object ends. */
+static void memory_free(struct ipc *ipc, struct ipc_object *object)
+{
+	struct ipc_object **link = &ipc->ended;
+
+	connections_lock();
+	object->next = ipc->ended;
+	ipc->ended = object;
+	while (*link) {
+		struct ipc_object *ended = *link;
+
+		if (is_looked_at(ipc, ended)) {
+			link = &ended->next;
+			continue;
+		}
+		*link = ended->next;
+		free(ended);
+	}
+	connections_unlock();
 }
 
 /* Out of all tables, without references. */
@@ -42,7 +78,11 @@ static void object_free(struct ipc_object *object)
 	if (object->holder)
 		peer_remove(object->ipc, object->holder, PEER_OBJECTS, 1);
 	peers_leave(object->ipc, object->peers);
-	free(object);
+	/* Those that never had a node have no cookie. */
+	if (object->ipc && object->wants.cookie)
+		memory_free(object->ipc, object);
+	else
+		free(object);
 }
 
 int object_new(struct ipc *ipc, const struct object_type *type, size_t size, unsigned int flags,
@@ -323,6 +363,20 @@ struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie)
 	return object_find(ipc, &ipc->cookies, cookie);
 }
 
+struct ipc_object *object_find_served(struct thread *t, uint64_t cookie)
+{
+	struct ipc *ipc = t->ipc;
+	struct ipc_object *object;
+
+	ipc_lock(ipc);
+	object = ipc_object_ref(map_get(&ipc->cookies, cookie));
+	t->served = object;
+	t->served_cookie = object ? cookie : 0;
+	t->served_ends = atomic_load(&ipc->object_ends);
+	ipc_unlock(ipc);
+	return object;
+}
+
 int ipc_take_object(struct ipc *ipc, uint64_t *id, struct ipc_object **ret_object)
 {
 	struct ipc_object *object;
@@ -456,8 +510,7 @@ int object_end_if_idle(struct ipc_object *object)
 	if (object->node) {
 		r = device_node_destroy_idle(&ipc->device, object->node);
 		if (r == 0) {
-			map_remove(&ipc->nodes, object->node);
-			map_remove(&ipc->cookies, object->wants.cookie);
+			object_forget_node_locked(object);
 			object->node = 0;
 		}
 	}
@@ -479,5 +532,11 @@ void objects_close(struct ipc *ipc)
 		object->ipc = NULL;
 		if (!object->refs)
 			object_free(object);
+	}
+	while (ipc->ended) {
+		struct ipc_object *ended = ipc->ended;
+
+		ipc->ended = ended->next;
+		free(ended);
 	}
 }

@@ -30,7 +30,7 @@
 #define IPC_OBJECT_H
 
 #include "peers.h"
-#include "private.h"
+#include "thread.h"
 
 struct ipc_call;
 struct ipc_stream;
@@ -118,6 +118,29 @@ static inline uint64_t id_handle(uint64_t id)
 
 /* The object with that cookie, with a reference; NULL if it is gone. */
 struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie);
+
+/* The same, for the thread that serves it, which remembers it for the next time. */
+struct ipc_object *object_find_served(struct thread *t, uint64_t cookie);
+
+/*
+ * The object that the thread served last it finds without a lock. Whoever ends an object counts
+ * that in object_ends first and looks at every thread's *looking* then; the thread writes
+ * *looking* first and reads object_ends then. So one of the two sees the other. An object without
+ * references here may be ending: that is for the lock.
+ */
+static inline struct ipc_object *object_served(struct thread *t, uint64_t cookie)
+{
+	struct ipc_object *object = t->served;
+	bool found;
+
+	if (unlikely(t->served_cookie != cookie || !object))
+		return object_find_served(t, cookie);
+	atomic_store(&t->looking, object);
+	found = atomic_load(&t->ipc->object_ends) == t->served_ends &&
+		refs_take_unless_none(&object->refs);
+	atomic_store_explicit(&t->looking, NULL, memory_order_release);
+	return likely(found) ? object : object_find_served(t, cookie);
+}
 
 /* The object with this node is about to be sent: -EBADF if there is none. */
 int object_sending(struct ipc *ipc, uint64_t node);

@@ -125,11 +125,13 @@ struct ipc {
 	atomic_bool has_interceptors;
 	int (*on_interrupt)(void *userdata);	/* of a wait, or NULL; and its argument */
 	void *interrupt_userdata;
+	_Atomic uint64_t object_ends;	/* of nodes of our objects; written under ipc->lock */
 	struct pool pool;
 
 	/* Under the connections lock. */
 	struct ipc *next;
 	struct thread *threads;
+	struct ipc_object *ended;	/* memory that could not be freed: object.c */
 
 	pthread_mutex_t lock;
 	pthread_cond_t slot_left;	/* a callback of an ended slot returned: slot.c */

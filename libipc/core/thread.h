@@ -43,6 +43,10 @@ struct thread {
 	bool blocked;			/* counted in pool.blocked */
 	struct ipc_call *spare;		/* memory for the next call */
 	struct reply *spare_reply;	/* and for the next reply */
+	struct ipc_object *served;	/* the last one; no reference: see object.h */
+	uint64_t served_cookie;
+	uint64_t served_ends;		/* ipc->object_ends, when it was there */
+	struct ipc_object *_Atomic looking;	/* its memory must not be freed now; or NULL */
 	struct stash stash;
 	struct scratch scratch;
 	unsigned int n_release;

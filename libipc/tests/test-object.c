@@ -3,6 +3,7 @@
  * How long objects live: each line of the table in object.h.
  */
 #include <errno.h>
+#include <pthread.h>
 
 #include "fake-device.h"
 #include "core/object.h"
@@ -14,7 +15,7 @@
 
 static struct ipc *ipc;
 static const struct test_ops no_ops;
-static int destroyed;
+static _Atomic int destroyed;
 
 static void destroy(void *userdata)
 {
@@ -251,6 +252,116 @@ START_TEST(held_by_others_until_idle)
 }
 END_TEST
 
+/* --- Found without a lock -------------------------------------------------------------- */
+
+START_TEST(served_only_while_it_is_there)
+{
+	struct ipc_object *object = begin();
+	uint64_t id = object_id(object);
+	struct thread *t;
+
+	ck_assert_int_eq(thread_get(ipc, &t), 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_ptr_eq(object_served(t, fake.cookie), object);
+		ck_assert_uint_eq(atomic_load(&object->refs), 2);
+		ipc_object_unref(object);
+		ck_assert_ptr_null(atomic_load(&t->looking));
+	}
+	ck_assert_ptr_null(object_served(t, fake.cookie + 1));
+	/* Held by others alone. */
+	ck_assert_int_eq(object_sending(ipc, id_node(id)), 0);
+	ipc_object_unref(object);
+	ck_assert_ptr_eq(object_served(t, fake.cookie), object);
+	ipc_object_unref(object);
+	ck_assert_int_eq(destroyed, 0);
+	object_idle(ipc, fake.cookie);
+	ck_assert_int_eq(destroyed, 1);
+	ck_assert_ptr_null(object_served(t, fake.cookie));
+	ipc_unref(ipc);
+}
+END_TEST
+
+/* The memory of one that a thread is looking at stays until another one ends. */
+START_TEST(looked_at_while_it_ends)
+{
+	struct ipc_object *object = begin(), *other;
+	struct thread *t;
+
+	object_id(object);
+	ck_assert_int_eq(thread_get(ipc, &t), 0);
+	ck_assert_ptr_eq(object_served(t, fake.cookie), object);
+	ipc_object_unref(object);
+	atomic_store(&t->looking, object);
+	ipc_object_unref(object);
+	ck_assert_int_eq(destroyed, 1);
+	ck_assert_ptr_eq(ipc->ended, object);
+	ck_assert(!refs_take_unless_none(&object->refs));
+	atomic_store(&t->looking, NULL);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(test_object_new(ipc, &no_ops, &destroyed, destroy, &other), 0);
+		object_id(other);
+		/* At last the connection is closed with one there. */
+		atomic_store(&t->looking, i ? other : NULL);
+		ipc_object_unref(other);
+		ck_assert_ptr_eq(ipc->ended, i ? other : NULL);
+	}
+	ipc_unref(ipc);
+}
+END_TEST
+
+#define ENDS	2000
+
+static _Atomic uint64_t current;	/* the cookie of the newest object; 0: no more come */
+static _Atomic int others;		/* objects that were found in its place */
+
+static void *serve_current(void *data)
+{
+	struct ipc_object *object;
+	struct thread *t;
+	uint64_t cookie;
+
+	(void)data;
+	if (thread_get(ipc, &t) < 0)
+		return NULL;
+	while ((cookie = atomic_load(&current))) {
+		object = object_served(t, cookie);
+		others += object && object->wants.cookie != cookie;
+		ipc_object_unref(object);
+	}
+	return NULL;
+}
+
+/* Threads that serve an object and one that ends it. */
+START_TEST(served_while_it_ends)
+{
+	struct ipc_object *object = begin();
+	pthread_t threads[2];
+
+	object_id(object);
+	atomic_store(&current, fake.cookie);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, serve_current, NULL), 0);
+	for (int i = 0; i < ENDS; i++) {
+		ipc_object_unref(object);
+		ck_assert_int_eq(test_object_new(ipc, &no_ops, &destroyed, destroy, &object), 0);
+		object_id(object);
+		atomic_store(&current, fake.cookie);
+		if (i % 64 == 0)
+			usleep(1000);
+	}
+	atomic_store(&current, 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	ipc_object_unref(object);
+	ck_assert_int_eq(others, 0);
+	ck_assert_int_eq(destroyed, ENDS + 1);
+	ck_assert_ptr_null(ipc->ended);
+	ipc_unref(ipc);
+}
+END_TEST
+
+/* --- Others' word -------------------------------------------------------------------- */
+
 /* IDLE was true when it was said, but then the object was sent again. */
 START_TEST(idle_that_is_old)
 {
@@ -442,5 +553,6 @@ int main(void)
 			 idle_that_is_old, idle_while_in_use_here, idle_overtakes_the_sender,
 			 not_sent_after_all, the_end_of_the_connection_ends_what_others_hold,
 			 a_reference_that_outlives_the_connection, the_manager_is_kept,
-			 sent_or_not, ended_while_others_hold_it);
+			 sent_or_not, ended_while_others_hold_it, served_only_while_it_is_there,
+			 looked_at_while_it_ends, served_while_it_ends);
 }

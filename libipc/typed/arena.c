@@ -29,17 +29,14 @@ static void allocator_free(void *data, void *pointer)
 	(void)pointer;
 }
 
-void arena_init(struct arena *arena, void *block, size_t block_size, size_t budget)
+ProtobufCAllocator *arena_allocator(struct arena *arena)
 {
-	arena->allocator.alloc = allocator_alloc;
-	arena->allocator.free = allocator_free;
-	arena->allocator.allocator_data = arena;
-	arena->next = block;
-	arena->end = arena->next + block_size;
-	arena->budget = budget;
-	arena->deadline = 0;
-	arena->chunks = NULL;
-	arena->error = 0;
+	arena->allocator = (ProtobufCAllocator){
+		.alloc = allocator_alloc,
+		.free = allocator_free,
+		.allocator_data = arena,
+	};
+	return &arena->allocator;
 }
 
 /* Each chunk twice the one before, and large enough for what is asked now. */

@@ -2,10 +2,9 @@
 /*
  * Memory of one unpacked message, allocated piece by piece and freed at once.
  *
- * protobuf-c allocates from it through the allocator, the first member. The first bytes
- * come from a block of the owner, so that a usual message needs no memory of its own.
- * Further bytes come from chunks of growing size. A budget limits all of it, because the
- * payload that causes the allocations is not trusted.
+ * The first bytes come from a block of the owner, so that a usual message needs no memory of its
+ * own. Further bytes come from chunks of growing size. protobuf-c allocates through the allocator.
+ * A budget limits all of it, because the payload that causes the allocations is not trusted.
  */
 #ifndef IPC_ARENA_H
 #define IPC_ARENA_H
@@ -17,18 +16,29 @@
 struct arena_chunk;
 
 struct arena {
-	ProtobufCAllocator allocator;
 	uint8_t *next;			/* free bytes of the newest chunk */
-	uint8_t *end;
+	uint8_t *end;			/* aligned to 8 bytes */
 	size_t budget;			/* bytes that may still be allocated */
 	uint64_t deadline;		/* of unpacking, in ns of the monotonic clock; 0: none */
 	struct arena_chunk *chunks;	/* newest first */
 	int error;			/* why an allocation failed: -EMSGSIZE, -ENOMEM,
 					 * -ETIMEDOUT */
+	ProtobufCAllocator allocator;	/* once protobuf-c needs it */
 };
 
 /* block stays the owner's. It is aligned to 8 bytes and lives as long as the arena. */
-void arena_init(struct arena *arena, void *block, size_t block_size, size_t budget);
+static inline void arena_init(struct arena *arena, void *block, size_t block_size, size_t budget)
+{
+	arena->next = (uint8_t *)block;
+	arena->end = arena->next + (block_size & ~(size_t)7);
+	arena->budget = budget;
+	arena->deadline = 0;
+	arena->chunks = NULL;
+	arena->error = 0;
+}
+
+/* What protobuf-c allocates with. It lives as long as the arena. */
+ProtobufCAllocator *arena_allocator(struct arena *arena);
 /* Returns memory that is aligned to 8 bytes and not cleared. On failure returns NULL and
  * sets arena->error. */
 void *arena_alloc(struct arena *arena, size_t size);

@@ -53,8 +53,8 @@ static inline int unpack(struct message *message, const ProtobufCMessageDescript
 	message->root = plain_unpack(descriptor, &message->arena, data, size);
 	if (message->root)
 		return 0;
-	message->root = protobuf_c_message_unpack(descriptor, &message->arena.allocator, size,
-						  data);
+	message->root = protobuf_c_message_unpack(descriptor, arena_allocator(&message->arena),
+						  size, data);
 	if (!message->root)
 		return message->arena.error && message->arena.error != -EMSGSIZE ?
 			       message->arena.error : -EBADMSG;
