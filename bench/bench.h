@@ -114,6 +114,7 @@ extern const struct bench_transport bench_seqpacket;
 extern const struct bench_transport bench_protobuf;
 extern const struct bench_transport bench_binder;
 extern const struct bench_transport bench_ipcbus;
+extern const struct bench_transport bench_handles, bench_procs, bench_queued, bench_fragmented;
 extern const struct bench_transport bench_typed, bench_blob;
 extern const struct bench_transport bench_daemon, bench_daemon_raw;
 extern const struct bench_transport bench_daemon_typed, bench_daemon_blob;

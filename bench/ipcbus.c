@@ -7,10 +7,9 @@
  *
  * The same through ipcbusd: by the part of libipc that hands ioctls to a daemon.
  */
-#include "bench.h"
+#include "ipcbus-raw.h"
 
 #include "core/device-daemon.h"
-#include "ipcbus.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,26 +18,6 @@
 #include <sys/mman.h>
 
 #define REGION_SIZE	(4 * BENCH_MAX_SIZE)
-
-/**
- * struct ipcbus_state - one process's end
- * @fd: /dev/ipcbus
- * @link: to ipcbusd, in its place
- * @region: its map
- * @peer: the other side's handle
- * @x: the exchange, filled in for the next ioctl
- * @sends: a batch
- * @reply: what is sent as a reply
- */
-struct ipcbus_state {
-	int fd;
-	struct daemon_link *link;
-	const char *region;
-	uint32_t peer;
-	struct ipcbus_exchange x;
-	struct ipcbus_send sends[BENCH_MAX_BATCH];
-	char reply[BENCH_REPLY_SIZE];
-};
 
 static int do_ioctl(struct ipcbus_state *s, unsigned long request, void *arg)
 {
@@ -52,8 +31,7 @@ static void clear_send(struct ipcbus_state *s)
 	s->x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
 }
 
-/* Releases the last event's buffer, sends x.send, waits. */
-static int exchange(struct ipcbus_state *s, uint32_t expected)
+int ipcbus_exchange(struct ipcbus_state *s, uint32_t expected)
 {
 	struct ipcbus_exchange *x = &s->x;
 	int r;
@@ -75,7 +53,7 @@ static int exchange(struct ipcbus_state *s, uint32_t expected)
 	return x->event.kind == expected ? 0 : -EPROTO;
 }
 
-static void put_reply(struct ipcbus_state *s)
+void ipcbus_put_reply(struct ipcbus_state *s)
 {
 	s->x.send = (struct ipcbus_send){
 		.kind = IPCBUS_SEND_REPLY,
@@ -107,7 +85,7 @@ static int receive_batch(struct bench_case *c)
 	int r = 0;
 
 	for (unsigned int i = 0; i < c->batch && r == 0; i++) {
-		r = exchange(c->state, IPCBUS_EVENT_ONEWAY);
+		r = ipcbus_exchange(c->state, IPCBUS_EVENT_ONEWAY);
 		clear_send(c->state);
 	}
 	return r;
@@ -163,7 +141,7 @@ static int open_bus(struct bench_case *c)
 	return c->daemon ? open_daemon(s) : open_device(s);
 }
 
-static int create_node(struct ipcbus_state *s, uint64_t *ret_node)
+int ipcbus_create_node(struct ipcbus_state *s, uint64_t *ret_node)
 {
 	struct ipcbus_node node = { .size = sizeof(node) };
 	int r;
@@ -180,7 +158,7 @@ static int become_manager(struct ipcbus_state *s)
 	uint64_t id = 0;
 	int r;
 
-	r = create_node(s, &id);
+	r = ipcbus_create_node(s, &id);
 	if (r < 0)
 		return r;
 	node.node = id;
@@ -195,14 +173,14 @@ static int meet_client(struct bench_case *c)
 	const struct ipcbus_object *object;
 	int r;
 
-	r = exchange(s, IPCBUS_EVENT_CALL);
+	r = ipcbus_exchange(s, IPCBUS_EVENT_CALL);
 	if (r < 0)
 		return r;
 	if (s->x.event.object_count != 1)
 		return -EPROTO;
 	object = (const void *)(s->region + s->x.event.objects);
 	s->peer = object->value;
-	put_reply(s);
+	ipcbus_put_reply(s);
 	fill_batch(c);
 	return 0;
 }
@@ -220,33 +198,38 @@ static int serve_batches(struct bench_case *c)
 	return r;
 }
 
-static int serve_calls(struct bench_case *c)
+int ipcbus_serve_calls(struct bench_case *c)
 {
 	struct ipcbus_state *s = c->state;
 	int r;
 
 	for (;;) {
-		r = exchange(s, IPCBUS_EVENT_CALL);
+		r = ipcbus_exchange(s, IPCBUS_EVENT_CALL);
 		if (r < 0)
 			return r;
 		bench_spin(c->work);
-		put_reply(s);
+		ipcbus_put_reply(s);
 	}
+}
+
+int ipcbus_start(struct bench_case *c)
+{
+	int r;
+
+	r = open_bus(c);
+	return r < 0 ? r : become_manager(c->state);
 }
 
 static int ipcbus_serve(struct bench_case *c)
 {
-	struct ipcbus_state *s = c->state;
 	int r;
 
-	r = open_bus(c);
-	if (r == 0)
-		r = become_manager(s);
+	r = ipcbus_start(c);
 	if (r == 0)
 		r = bench_ready(c);
 	if (r < 0)
 		return r;
-	return c->batch ? serve_batches(c) : serve_calls(c);
+	return c->batch ? serve_batches(c) : ipcbus_serve_calls(c);
 }
 
 /* Passes a node to the server, for it to send oneways back to. */
@@ -257,7 +240,7 @@ static int meet_server(struct bench_case *c)
 	uint64_t node = 0;
 	int r;
 
-	r = create_node(s, &node);
+	r = ipcbus_create_node(s, &node);
 	if (r < 0)
 		return r;
 	object.value = node;
@@ -266,12 +249,12 @@ static int meet_server(struct bench_case *c)
 		.object_count = 1,
 		.objects = (uintptr_t)&object,
 	};
-	r = exchange(s, IPCBUS_EVENT_REPLY);
+	r = ipcbus_exchange(s, IPCBUS_EVENT_REPLY);
 	clear_send(s);
 	return r;
 }
 
-static int ipcbus_connect(struct bench_case *c)
+int ipcbus_connect(struct bench_case *c)
 {
 	int r;
 
@@ -282,7 +265,7 @@ static int ipcbus_connect(struct bench_case *c)
 	return meet_server(c);
 }
 
-static int ipcbus_round(struct bench_case *c)
+int ipcbus_round(struct bench_case *c)
 {
 	struct ipcbus_state *s = c->state;
 	int r;
@@ -297,7 +280,7 @@ static int ipcbus_round(struct bench_case *c)
 		.data = (uintptr_t)c->request,
 		.data_size = c->size,
 	};
-	return exchange(s, IPCBUS_EVENT_REPLY);
+	return ipcbus_exchange(s, IPCBUS_EVENT_REPLY);
 }
 
 const struct bench_transport bench_ipcbus = {

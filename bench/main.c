@@ -54,7 +54,7 @@ static const struct bench_beside besides[] = {
  * struct options - the command line
  * @transport: only the cases of this one, or NULL
  * @name: only this case ("call", "typed", "blob", "raw", "oneway", "oneway16", "mean" and
- *	the others of besides[]), or NULL
+ *	the others of besides[], "handles" and the others of crowd.c), or NULL
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
  * @events: also print interrupts and context switches
@@ -379,7 +379,7 @@ static int usage(void)
 	}
 	fputs("\n"
 	      "  -c  only call, typed, blob, raw, oneway, oneway16, mean, think, work, nap, hog,\n"
-	      "      clients2, clients4 or clients16\n"
+	      "      clients2, clients4, clients16, handles, procs, queued or fragmented\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"
 	      "  -p  mark ROUNDS rounds for bench/profile instead of measuring\n",
 	      stderr);

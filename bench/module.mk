@@ -4,7 +4,7 @@
 # bench/profile a QEMU plugin (tracer.so) with the program that reads what it wrote (fold).
 
 BENCH := $(B)/bench
-BENCH_NAMES := main measure transports futex pipe socket stream protobuf binder ipcbus typed daemon
+BENCH_NAMES := main measure transports futex pipe socket stream protobuf binder ipcbus crowd typed daemon
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 BENCH_PEERS_NAMES := main measure peers dbus grpc
 BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o \
@@ -16,7 +16,7 @@ BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
 BENCH_GATEWAY = $(if $(HAVE_GRPC),$(BENCH)/bench-gateway)
 
 ALL += $(BENCH)/bench $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fold $(BENCH)/tracer.so
-UNIT_TESTS += bench/test-guard
+UNIT_TESTS += bench/test-guard bench/test-flat
 
 # What `make bench` needs, and no more: it is also run while the rest changes.
 .PHONY: bench-programs

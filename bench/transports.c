@@ -3,8 +3,24 @@
 #include "bench.h"
 
 const struct bench_transport *const bench_transports[] = {
-	&bench_ipcbus,	   &bench_typed,	&bench_blob,	    &bench_daemon,
-	&bench_daemon_raw, &bench_daemon_typed, &bench_daemon_blob, &bench_futex,
-	&bench_shared,	   &bench_file,		&bench_pipe,	    &bench_seqpacket,
-	&bench_protobuf,   &bench_stream,	&bench_binder,	    NULL,
+	&bench_ipcbus,
+	&bench_handles,
+	&bench_procs,
+	&bench_queued,
+	&bench_fragmented,
+	&bench_typed,
+	&bench_blob,
+	&bench_daemon,
+	&bench_daemon_raw,
+	&bench_daemon_typed,
+	&bench_daemon_blob,
+	&bench_futex,
+	&bench_shared,
+	&bench_file,
+	&bench_pipe,
+	&bench_seqpacket,
+	&bench_protobuf,
+	&bench_stream,
+	&bench_binder,
+	NULL,
 };

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the raw transport has for crowd.c, which measures it beside others.
+ */
+#ifndef BENCH_IPCBUS_RAW_H
+#define BENCH_IPCBUS_RAW_H
+
+#include "bench.h"
+
+#include "ipcbus.h"
+
+struct daemon_link;
+
+/**
+ * struct ipcbus_state - one process's end
+ * @fd: /dev/ipcbus
+ * @link: to ipcbusd, in its place
+ * @region: its map
+ * @peer: the other side's handle
+ * @x: the exchange, filled in for the next ioctl
+ * @sends: a batch
+ * @reply: what is sent as a reply
+ */
+struct ipcbus_state {
+	int fd;
+	struct daemon_link *link;
+	const char *region;
+	uint32_t peer;
+	struct ipcbus_exchange x;
+	struct ipcbus_send sends[BENCH_MAX_BATCH];
+	char reply[BENCH_REPLY_SIZE];
+};
+
+/* Releases the last event's buffer, sends x.send, and waits for an event of that kind. */
+int ipcbus_exchange(struct ipcbus_state *s, uint32_t expected);
+/* Makes x.send the reply to the last event. */
+void ipcbus_put_reply(struct ipcbus_state *s);
+int ipcbus_create_node(struct ipcbus_state *s, uint64_t *ret_node);
+/* Opens the device and becomes the manager; then serves calls until it fails. */
+int ipcbus_start(struct bench_case *c);
+int ipcbus_serve_calls(struct bench_case *c);
+int ipcbus_connect(struct bench_case *c);
+int ipcbus_round(struct bench_case *c);
+
+#endif /* BENCH_IPCBUS_RAW_H */
