@@ -147,7 +147,7 @@ help:
 	  'make test-debug-all  every guest test in every kernel with checkers (over 1 h)' \
 	  'make test-releases  make demo and make test in minimal roots of Debian 12 and 13' \
 	  'make test-packages  install, boot, upgrade and remove the packages on Debian 12 and 13' \
-	  'make test-ports  compile the module for armhf and s390x' \
+	  'make test-ports  the module and its tests on armhf, s390x and riscv64' \
 	  'make test-mutants  whether the tests find changes of the code (COUNT=300 SEED=1)' \
 	  'make crash       kill, close and unmap at random moments (TIME=600 seconds, SEED=)' \
 	  'make test-gateway  ipc-gateway with gRPC programs that others wrote' \

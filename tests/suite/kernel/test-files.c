@@ -431,7 +431,7 @@ START_TEST(failures)
 }
 END_TEST
 
-static int call_once(struct peer *self, void *arg)
+static int call_and_return(struct peer *self, void *arg)
 {
 	struct ipcbus_send bad = { .kind = IPCBUS_SEND_CALL, .data = 8, .data_size = 8 };
 	struct ipcbus_event ev;
@@ -456,7 +456,7 @@ START_TEST(failures_of_replies)
 	struct peer p;
 
 	snprintf(who, sizeof(who), "%d:%ld", getpid(), self());
-	peer_start(&p, call_once, NULL);
+	peer_start(&p, call_and_return, NULL);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	bad.call = ev.call;
 	raw_fails(&srv, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
