@@ -7,6 +7,7 @@
 #define IPC_INTERCEPT_H
 
 #include "private.h"
+#include "proxy.h"
 
 /*
  * Asks all, in the order in which they were added: 0 and the number of the last one; or the
@@ -23,6 +24,12 @@ struct interception {
 	struct ipc_intercepted step;
 	struct ipc_options options;	/* with the metadata that they set */
 };
+
+static inline bool is_intercepted(const struct ipc_proxy *proxy)
+{
+	return proxy && proxy->ipc &&
+	       atomic_load_explicit(&proxy->ipc->has_interceptors, memory_order_relaxed);
+}
 
 /* Asks about a call or oneway of ours. 0: it is made with *options, which may be others now,
  * and intercept_end() follows; or the refusal. method may be NULL. */

@@ -291,9 +291,10 @@ static int call(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 	return receive(request.t, &request.x.event, request.x.send.deadline, ret_reply, error);
 }
 
-int raw_call_as(struct ipc_proxy *proxy, const char *method,
-		const struct ipc_raw_message *request, const struct ipc_options *options,
-		struct ipc_raw_message **ret_reply, struct ipc_error *error)
+static __attribute__((noinline)) int
+call_intercepted(struct ipc_proxy *proxy, const char *method, const struct ipc_raw_message *request,
+		 const struct ipc_options *options, struct ipc_raw_message **ret_reply,
+		 struct ipc_error *error)
 {
 	struct interception i;
 	int r;
@@ -302,6 +303,15 @@ int raw_call_as(struct ipc_proxy *proxy, const char *method,
 	if (r < 0)
 		return error_set(error, r);
 	return intercept_end(&i, call(proxy, request, options, ret_reply, error));
+}
+
+int raw_call_as(struct ipc_proxy *proxy, const char *method,
+		const struct ipc_raw_message *request, const struct ipc_options *options,
+		struct ipc_raw_message **ret_reply, struct ipc_error *error)
+{
+	if (unlikely(is_intercepted(proxy)))
+		return call_intercepted(proxy, method, request, options, ret_reply, error);
+	return call(proxy, request, options, ret_reply, error);
 }
 
 int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
@@ -390,14 +400,23 @@ static int oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message
 	return r;
 }
 
-int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
-		  const struct ipc_raw_message *message, const struct ipc_options *options)
+static __attribute__((noinline)) int oneway_intercepted(struct ipc_proxy *proxy, const char *method,
+							const struct ipc_raw_message *message,
+							const struct ipc_options *options)
 {
 	struct interception i;
 	int r;
 
 	r = intercept_begin(&i, proxy, method, &options);
 	return r < 0 ? r : intercept_end(&i, oneway(proxy, message, options));
+}
+
+int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
+		  const struct ipc_raw_message *message, const struct ipc_options *options)
+{
+	if (unlikely(is_intercepted(proxy)))
+		return oneway_intercepted(proxy, method, message, options);
+	return oneway(proxy, message, options);
 }
 
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,

@@ -302,13 +302,6 @@ void ipc_rpc_free(ProtobufCMessage *message)
 
 /* --- Calls --------------------------------------------------------------------- */
 
-static inline bool is_intercepted(const struct ipc_proxy *proxy)
-{
-	return proxy && proxy->ipc &&
-	       atomic_load_explicit(&proxy->ipc->has_interceptors, memory_order_relaxed);
-}
-
-
 static int call(struct ipc_proxy *proxy, const struct ipc_method *method,
 		const struct ipc_options *options, const ProtobufCMessage *message,
 		ProtobufCMessage **ret_reply, struct ipc_error *error)

@@ -244,7 +244,7 @@ public:
 	const c::ipc_options *c_ptr() const
 	{
 		if (more)
-			return more->pairs.empty() ? &raw : more->complete(raw);
+			return with_more();
 		return raw.timeout_usec || raw.parent || raw.flags ? &raw : nullptr;
 	}
 
@@ -267,6 +267,11 @@ private:
 			return &completed;
 		}
 	};
+
+	const c::ipc_options *with_more() const
+	{
+		return more->pairs.empty() ? &raw : more->complete(raw);
+	}
 
 	extra &extras()
 	{
