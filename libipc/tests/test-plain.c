@@ -3,6 +3,9 @@
  * Plain messages: of any bytes plain_unpack() makes what protobuf-c makes of them, or nothing,
  * and of any message plain_pack() makes the bytes that protobuf-c makes, or none. Messages that
  * are plain it does not leave to protobuf-c.
+ *
+ *   test-plain [ROUNDS [SEED]]   so many messages by chance of each kind; CK_FORK=no without a
+ *                                limit of time
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -13,9 +16,10 @@
 #include "typed/plain.h"
 #include "typed/walk.h"
 
-#define ROUNDS		20000
 #define BUDGET		((size_t)1 << 20)
 #define FIELDS		32
+
+static unsigned int rounds = 20000, seed = 1;
 
 /* Sack as a proto2 file would have it: fields with a flag of their own, and one that has to be
  * there. */
@@ -26,7 +30,7 @@ static void begin(void)
 {
 	const ProtobufCMessageDescriptor *sack = &ipc__test__sack__descriptor;
 
-	srand(1);
+	srand(seed);
 	ck_assert_uint_le(sack->n_fields, FIELDS);
 	memcpy(optional_fields, sack->fields, sack->n_fields * sizeof(*sack->fields));
 	memcpy(required_fields, sack->fields, sack->n_fields * sizeof(*sack->fields));
@@ -255,7 +259,7 @@ static void check_by_chance(const ProtobufCMessageDescriptor *descriptor)
 	uint8_t data[4 * PLAIN_MAX + 512];
 	unsigned int damaged = 0;
 
-	for (int round = 0; round < ROUNDS; round++) {
+	for (unsigned int round = 0; round < rounds; round++) {
 		Ipc__Test__Sack sack = IPC__TEST__SACK__INIT;
 		size_t max = rand() % 8 ? 64 : PLAIN_MAX;
 		size_t size;
@@ -274,7 +278,7 @@ static void check_by_chance(const ProtobufCMessageDescriptor *descriptor)
 		damaged += compare_unpacked(descriptor, data, size, 8 * PLAIN_MAX);
 	}
 	/* Some of the damage makes another message. */
-	ck_assert_uint_gt(damaged, ROUNDS / 20);
+	ck_assert_uint_gt(damaged, rounds / 20);
 }
 
 START_TEST(fields_without_labels)
@@ -301,7 +305,7 @@ START_TEST(noise)
 	uint8_t data[64];
 
 	begin();
-	for (int round = 0; round < 4 * ROUNDS; round++) {
+	for (unsigned int round = 0; round < 4 * rounds; round++) {
 		size_t size = (size_t)rand() % (rand() % 2 ? 6 : sizeof(data));
 
 		/* Mostly small numbers, which are more often valid tags and sizes. */
@@ -309,7 +313,7 @@ START_TEST(noise)
 			data[i] = (uint8_t)(rand() % 4 ? rand() % 144 : rand());
 		plain += compare_unpacked(types[round % 4], data, size, 8 * PLAIN_MAX);
 	}
-	ck_assert_uint_gt(plain, ROUNDS / 20);
+	ck_assert_uint_gt(plain, rounds / 20);
 }
 END_TEST
 
@@ -412,8 +416,12 @@ START_TEST(a_budget_is_kept)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		rounds = (unsigned int)strtoul(argv[1], NULL, 10);
+	if (argc > 2)
+		seed = (unsigned int)strtoul(argv[2], NULL, 10);
 	return RUN_TESTS("plain", fields_without_labels, fields_with_flags, noise,
 			 other_fields_are_left_to_protobuf_c, long_tags_are_left_to_protobuf_c,
 			 unknown_fields_are_left_to_protobuf_c,
