@@ -58,8 +58,8 @@
  *   boost->lock          rt_mutex  by what a task runs; above proc->lock alone
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
+ *   +- accounts_lock     mutex     the accounts of users on all buses; leaf
  *   +- bus->lock         mutex     the bus's procs, its users and its manager
- *      +- accounts_lock  mutex     the accounts of users on all buses; leaf
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watches of the proc's own nodes
  *         +- wait queues' own      wake-ups happen under proc->lock
@@ -83,7 +83,8 @@
  * waited for with no lock but proc->handle_lock, or a process's mmap lock.
  *
  * No lock is held over a copy from or to user memory, and no spinlock over the
- * last put of anything.
+ * last put of anything. Nobody asks for memory who holds a lock that procs of others take: how
+ * long that takes is up to the one's memory cgroup.
  */
 #ifndef IPCBUS_MAIN_H
 #define IPCBUS_MAIN_H

@@ -30,40 +30,63 @@ static struct ipcbus_user *user_new(struct ipcbus_bus *bus, const struct cred *c
 	return user;
 }
 
+static void user_drop(struct ipcbus_user *user)
+{
+	/* Its first account looks at the limits of the bus. */
+	ipcbus_payer_done(&user->payer);
+	put_user_ns(user->ns);
+	ipcbus_bus_put(user->bus);
+	ipcbus_stat_remove(IPCBUS_STAT_USERS);
+	kfree(user);
+}
+
 static bool is_before(const struct cred *cred, const struct ipcbus_user *user)
 {
 	return uid_eq(cred->euid, user->uid) ? cred->user_ns < user->ns :
 					       uid_lt(cred->euid, user->uid);
 }
 
-static struct ipcbus_user *find_locked(struct ipcbus_bus *bus, const struct cred *cred)
+/* Counted. If there is none, new becomes it; NULL: there is none. */
+static struct ipcbus_user *find_or_add(struct ipcbus_bus *bus, const struct cred *cred,
+				       struct ipcbus_user *new)
 {
 	struct rb_node **link = &bus->users.rb_node, *parent = NULL;
 	struct ipcbus_user *user;
 
-	lockdep_assert_held(&bus->lock);
+	mutex_lock(&bus->lock);
 	while (*link) {
 		user = rb_entry(*link, struct ipcbus_user, entry);
-		if (uid_eq(cred->euid, user->uid) && cred->user_ns == user->ns)
-			return ipcbus_user_get(user);
+		if (uid_eq(cred->euid, user->uid) && cred->user_ns == user->ns) {
+			ipcbus_user_get(user);
+			goto out;
+		}
 		parent = *link;
 		link = is_before(cred, user) ? &parent->rb_left : &parent->rb_right;
 	}
-	user = user_new(bus, cred);
-	if (!user)
-		return NULL;
-	rb_link_node(&user->entry, parent, link);
-	rb_insert_color(&user->entry, &bus->users);
+	user = new;
+	if (new) {
+		rb_link_node(&new->entry, parent, link);
+		rb_insert_color(&new->entry, &bus->users);
+	}
+out:
+	mutex_unlock(&bus->lock);
 	return user;
 }
 
+/* Others need the lock, and memory may take as long as this user's cgroup wants it to. */
 struct ipcbus_user *ipcbus_user_find(struct ipcbus_bus *bus, const struct cred *cred)
 {
-	struct ipcbus_user *user;
+	struct ipcbus_user *user, *new;
 
-	mutex_lock(&bus->lock);
-	user = find_locked(bus, cred);
-	mutex_unlock(&bus->lock);
+	user = find_or_add(bus, cred, NULL);
+	if (user)
+		return user;
+	new = user_new(bus, cred);
+	if (!new)
+		return NULL;
+	user = find_or_add(bus, cred, new);
+	if (user != new)
+		user_drop(new);
 	return user;
 }
 
@@ -74,12 +97,7 @@ static void user_free(struct kref *ref)
 
 	rb_erase(&user->entry, &user->bus->users);
 	mutex_unlock(&user->bus->lock);
-	/* Its first account looks at the limits of the bus. */
-	ipcbus_payer_done(&user->payer);
-	put_user_ns(user->ns);
-	ipcbus_bus_put(user->bus);
-	ipcbus_stat_remove(IPCBUS_STAT_USERS);
-	kfree(user);
+	user_drop(user);
 }
 
 void ipcbus_user_put(struct ipcbus_user *user)

@@ -83,42 +83,66 @@ static bool is_before(const struct ipcbus_bus *bus, kuid_t uid,
 	return bus == account->bus ? uid_lt(uid, account->uid) : bus < account->bus;
 }
 
-/* Held once more; NULL: no memory. */
-static struct ipcbus_account *get_locked(const struct ipcbus_bus *bus, const u32 *most, kuid_t uid)
+/* Held once more. If there is none, new becomes it; NULL: there is none. */
+static struct ipcbus_account *find_or_add(const struct ipcbus_bus *bus, kuid_t uid,
+					  struct ipcbus_account *new)
 {
 	struct rb_node **link = &accounts.rb_node, *parent = NULL;
 	struct ipcbus_account *account;
 
-	lockdep_assert_held(&accounts_lock);
+	mutex_lock(&accounts_lock);
 	while (*link) {
 		account = rb_entry(*link, struct ipcbus_account, entry);
 		if (bus == account->bus && uid_eq(uid, account->uid)) {
 			account->holders++;
-			return account;
+			goto out;
 		}
 		parent = *link;
 		link = is_before(bus, uid, account) ? &parent->rb_left : &parent->rb_right;
 	}
-	account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
-	if (!account)
-		return NULL;
-	account->holders = 1;
-	account->bus = bus;
-	account->uid = uid;
-	account->most = most;
-	rb_link_node(&account->entry, parent, link);
-	rb_insert_color(&account->entry, &accounts);
+	account = new;
+	if (new) {
+		rb_link_node(&new->entry, parent, link);
+		rb_insert_color(&new->entry, &accounts);
+	}
+out:
+	mutex_unlock(&accounts_lock);
 	return account;
 }
 
-static void put_locked(struct ipcbus_account *account)
+/* Held once more; NULL: no memory. That is asked for without the lock, which everybody needs. */
+static struct ipcbus_account *get_account(const struct ipcbus_bus *bus, const u32 *most, kuid_t uid)
+{
+	struct ipcbus_account *account, *new;
+
+	account = find_or_add(bus, uid, NULL);
+	if (account)
+		return account;
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	new->holders = 1;
+	new->bus = bus;
+	new->uid = uid;
+	new->most = most;
+	account = find_or_add(bus, uid, new);
+	if (account != new)
+		kfree(new);
+	return account;
+}
+
+static void put_account(struct ipcbus_account *account)
 {
 	enum ipcbus_use use;
+	bool last;
 
-	lockdep_assert_held(&accounts_lock);
-	if (--account->holders)
+	mutex_lock(&accounts_lock);
+	last = !--account->holders;
+	if (last)
+		rb_erase(&account->entry, &accounts);
+	mutex_unlock(&accounts_lock);
+	if (!last)
 		return;
-	rb_erase(&account->entry, &accounts);
 	for (use = 0; use < IPCBUS_USE_COUNT; use++)
 		WARN_ON_ONCE(atomic_read(&account->used[use]));
 	kfree(account);
@@ -126,10 +150,10 @@ static void put_locked(struct ipcbus_account *account)
 
 /* --- Payers ----------------------------------------------------------------- */
 
-static int add_locked(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, const u32 *most,
-		      kuid_t uid)
+static int add(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, const u32 *most,
+	       kuid_t uid)
 {
-	struct ipcbus_account *account = get_locked(bus, most, uid);
+	struct ipcbus_account *account = get_account(bus, most, uid);
 
 	if (!account)
 		return -ENOMEM;
@@ -147,14 +171,14 @@ static bool is_among(const struct ipcbus_payer *payer, kuid_t uid)
 	return false;
 }
 
-static int add_owners_locked(struct ipcbus_payer *payer, const struct user_namespace *ns)
+static int add_owners(struct ipcbus_payer *payer, const struct user_namespace *ns)
 {
 	int ret;
 
 	for (; ns->parent; ns = ns->parent) {
 		if (uid_eq(ns->owner, GLOBAL_ROOT_UID) || is_among(payer, ns->owner))
 			continue;
-		ret = add_locked(payer, NULL, ipcbus_account_most, ns->owner);
+		ret = add(payer, NULL, ipcbus_account_most, ns->owner);
 		if (ret)
 			return ret;
 	}
@@ -174,11 +198,9 @@ int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, 
 	payer->account = kcalloc(count, sizeof(*payer->account), GFP_KERNEL_ACCOUNT);
 	if (!payer->account)
 		return -ENOMEM;
-	mutex_lock(&accounts_lock);
-	ret = add_locked(payer, bus, most, uid) ?:
-	      add_locked(payer, NULL, ipcbus_account_most, uid) ?:
-	      add_owners_locked(payer, ns);
-	mutex_unlock(&accounts_lock);
+	ret = add(payer, bus, most, uid) ?:
+	      add(payer, NULL, ipcbus_account_most, uid) ?:
+	      add_owners(payer, ns);
 	if (ret)
 		ipcbus_payer_done(payer);
 	return ret;
@@ -186,10 +208,8 @@ int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, 
 
 void ipcbus_payer_done(struct ipcbus_payer *payer)
 {
-	mutex_lock(&accounts_lock);
 	while (payer->count)
-		put_locked(payer->account[--payer->count]);
-	mutex_unlock(&accounts_lock);
+		put_account(payer->account[--payer->count]);
 	kfree(payer->account);
 }
 

@@ -168,6 +168,8 @@ void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn)
 
 /* What this thread may not do now: see locks.c. */
 void shim_might_sleep(const char *what);
+/* Also waits for others to free memory. */
+void shim_might_reclaim(void);
 #define might_sleep() shim_might_sleep(__func__)
 
 /* The string functions; no header has them in the kernel's way. */

@@ -6,6 +6,7 @@
  *   - no cycle in the order of any locks, as ever taken in this run
  *   - two locks of one class are never held together
  *   - nobody sleeps who holds a spinlock or is in an RCU read-side section
+ *   - nobody asks for memory who holds a lock that procs of others take
  *   - nobody copies from or to user memory who holds any lock
  *
  * With real threads a lock is a pthread mutex, so that the thread sanitizer
@@ -29,11 +30,8 @@ static const struct {
 	{ "&proc->handle_lock", "accounts_lock" },
 	{ "&proc->handle_lock", "&bus->lock" },
 	{ "&proc->handle_lock", "&proc->lock" },
-	{ "tasks_lock", "&boost->lock" },
 	{ "&boost->lock", "&proc->lock" },
 	{ "ipcbus_default_bus.lock", "&proc->lock" },
-	{ "&bus->lock", "accounts_lock" },
-	{ "ipcbus_default_bus.lock", "accounts_lock" },
 	{ "&bus->lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&region->lock" },
 	{ "&mm->mmap_lock", "&proc->lock" },
@@ -207,6 +205,25 @@ void shim_might_sleep(const char *what)
 			   held->lock[held->n - 1]->class->name);
 	if (held->rcu)
 		shim_panic("locks: %s may sleep, in an RCU read-side section", what);
+}
+
+/* Locks that procs of others take. */
+static bool is_shared(const struct shim_lock_class *class)
+{
+	return !strcmp(class->name, "&bus->lock") || !strcmp(class->name, "accounts_lock") ||
+	       !strcmp(class->name, "ipcbus_default_bus.lock") ||
+	       !strcmp(class->name, "regions_lock");
+}
+
+void shim_might_reclaim(void)
+{
+	const struct shim_held *held = &current->locks;
+
+	shim_might_sleep("an allocation");
+	for (int i = 0; i < held->n; i++)
+		if (is_shared(held->lock[i]->class))
+			shim_panic("locks: an allocation under %s, which others need",
+				   held->lock[i]->class->name);
 }
 
 void might_fault(void)

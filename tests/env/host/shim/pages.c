@@ -104,7 +104,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	void *at;
 
 	if (gfp & SHIM_GFP_SLEEP)
-		shim_might_sleep("a page allocation");
+		shim_might_reclaim();
 	shim_point("alloc_pages", "");
 	if (shim_fail_now(SHIM_FAIL_PAGE))
 		return NULL;

@@ -55,7 +55,7 @@ static void *allocate(size_t size, gfp_t gfp)
 	void *object;
 
 	if (gfp & SHIM_GFP_SLEEP)
-		shim_might_sleep("an allocation");
+		shim_might_reclaim();
 	shim_point("alloc", "");
 	if (!(gfp & __GFP_NOFAIL) && shim_fail_now(SHIM_FAIL_ALLOC))
 		return NULL;
