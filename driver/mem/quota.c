@@ -4,6 +4,7 @@
  * nobody else's. space.c waits for what is uncharged.
  */
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "../stats.h"
@@ -12,6 +13,9 @@
 
 /* So many idle ones stay, for a user who sends now mostly sends again. */
 #define KEPT_QUOTAS	16
+
+/* Of the others so many go at once: who sends next removes what others left. */
+#define REMOVED_AT_ONCE	16
 
 /* Where the user's is, or would be. */
 static struct ipcbus_quota *find_locked(struct ipcbus_region *region, kuid_t uid,
@@ -50,15 +54,14 @@ static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quo
 	region->idle_quota_count++;
 }
 
-/* Those that were idle for the longest time; to be freed without the lock. */
+/* Some that were idle for the longest time; to be freed without the lock. */
 static void remove_old_locked(struct ipcbus_region *region, struct list_head *old)
 {
+	u32 kept = region->max_buffers ? KEPT_QUOTAS : 0, left = REMOVED_AT_ONCE;
 	struct ipcbus_quota *quota;
 
-	u32 kept = region->max_buffers ? KEPT_QUOTAS : 0;
-
 	lockdep_assert_held(&region->lock);
-	while (region->idle_quota_count > kept) {
+	while (region->idle_quota_count > kept && left--) {
 		quota = list_last_entry(&region->idle_quotas, struct ipcbus_quota, idle);
 		list_move(&quota->idle, old);
 		region->idle_quota_count--;
@@ -309,10 +312,16 @@ void ipcbus_quotas_init(struct ipcbus_region *region)
 
 void ipcbus_quotas_done(struct ipcbus_region *region)
 {
-	LIST_HEAD(old);
+	bool more;
 
-	spin_lock(&region->lock);
-	remove_old_locked(region, &old);
-	spin_unlock(&region->lock);
-	free_quotas(&old);
+	do {
+		LIST_HEAD(old);
+
+		spin_lock(&region->lock);
+		remove_old_locked(region, &old);
+		more = region->idle_quota_count;
+		spin_unlock(&region->lock);
+		free_quotas(&old);
+		cond_resched();
+	} while (more);
 }
