@@ -138,6 +138,13 @@ void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota)
 	free_quotas(&old);
 }
 
+/* What is left of most. While a oneway and the one that it replaces are both there, more than
+ * that may be used. */
+static u32 left_of(u32 most, u32 used)
+{
+	return used < most ? most - used : 0;
+}
+
 /* Is own + more at most half of what others leave, which is left + own? */
 static bool is_fair(u32 own, u32 more, u32 left)
 {
@@ -153,9 +160,10 @@ static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_ch
 
 	/* An empty one counts, and needs no space. */
 	return (!units ||
-		is_fair(own->units, units, min(left, most_units - region->charged.units))) &&
+		is_fair(own->units, units,
+			min(left, left_of(most_units, region->charged.units)))) &&
 	       is_fair(own->buffers, 1, min(IPCBUS_LIMIT_BUFFERS - region->buffers,
-					    most - region->charged.buffers));
+					    left_of(most, region->charged.buffers)));
 }
 
 /* Do so many more oneways fit beside all that are charged to users? */
@@ -165,9 +173,10 @@ static bool oneways_fit_charged(const struct ipcbus_region *region,
 	u32 most_units = ipcbus_quota_part(region->size / IPCBUS_UNIT);
 	u32 most = ipcbus_quota_part(IPCBUS_LIMIT_BUFFERS);
 
-	return is_fair(own->units - credit, units, most_units - region->charged.units + credit) &&
+	return is_fair(own->units - credit, units,
+		       left_of(most_units + credit, region->charged.units)) &&
 	       is_fair(own->buffers - !!credit, count,
-		       most - region->charged.buffers + !!credit);
+		       left_of(most + !!credit, region->charged.buffers));
 }
 
 /* Do so many more fit among all oneways, and into their sender's quota if it has one?
@@ -176,7 +185,7 @@ static bool oneways_fit(const struct ipcbus_region *region, const struct ipcbus_
 			u32 units, u32 count, u32 credit)
 {
 	u32 most_units = region->size / IPCBUS_UNIT / 2, most = IPCBUS_LIMIT_BUFFERS / 2;
-	u32 part_units = ipcbus_quota_part(most_units);
+	u32 part_units = ipcbus_quota_part(most_units), part = ipcbus_quota_part(most);
 	const struct ipcbus_charged *own;
 
 	if (region->oneway_units + units > most_units + credit ||
@@ -187,11 +196,11 @@ static bool oneways_fit(const struct ipcbus_region *region, const struct ipcbus_
 	own = &quota->charged;
 	return own->oneway_units >= credit &&
 	       is_fair(own->oneway_units - credit, units,
-		       credit + min(most_units - region->oneway_units,
-				    part_units - region->charged.oneway_units)) &&
+		       min(left_of(most_units + credit, region->oneway_units),
+			   left_of(part_units + credit, region->charged.oneway_units))) &&
 	       is_fair(own->oneways - !!credit, count,
-		       !!credit + min(most - region->oneways,
-				      ipcbus_quota_part(most) - region->charged.oneways)) &&
+		       min(left_of(most + !!credit, region->oneways),
+			   left_of(part + !!credit, region->charged.oneways))) &&
 	       oneways_fit_charged(region, own, units, count, credit);
 }
 

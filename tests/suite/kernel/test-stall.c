@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fixture.h"
+#include "users.h"
 
 #define PAGE 4096
 
@@ -397,6 +397,55 @@ static bool writable(const struct raw *r)
 	return poll(&p, 1, 0) == 1;
 }
 
+static void call_as(const struct raw *r, size_t size, int result)
+{
+	static char bytes[REGION / 2];
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 1,
+		.data = PTR64(bytes), .data_size = size,
+	};
+
+	assert_result(raw_send(r, &send, NULL), result);
+}
+
+/*
+ * While a oneway and the one that it replaces are both there, other users may have more
+ * together than their part. Then they get nothing more of what is for the owner alone.
+ */
+START_TEST(replaced_one_is_there_meanwhile)
+{
+	enum { MOST = REGION / 8 * 7 };
+	static char bytes[MOST / 4];
+	struct ipcbus_iovec parts[] = {
+		{ PTR64(trap.page), 2 * PAGE }, { PTR64(bytes), MOST / 8 + MOST / 16 - 2 * PAGE },
+	};
+	struct sender s = {
+		.r = &oth,
+		.send = { .kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE,
+			  .data = PTR64(bytes), .data_size = sizeof(bytes) },
+	};
+	struct raw third, fourth;
+
+	open_as(&third, 1002);
+	open_as(&fourth, 1003);
+	call_as(&cli, MOST / 2, 0);
+	assert_ok(raw_send(&oth, &s.send, NULL));
+	call_as(&third, MOST / 8, 0);
+	s.send.flags |= IPCBUS_SEND_IOV;
+	s.send.data = PTR64(parts);
+	s.send.iov_count = ARRAY_SIZE(parts);
+	s.send.data_size = parts[0].size + parts[1].size;
+	helper_start(&s.h, send_it, &s);
+	trap_wait();
+	call_as(&fourth, 64, -EDQUOT);
+	trap_open(NULL);
+	assert_ok(sender_end(&s));
+	call_as(&fourth, 64, 0);
+	raw_close(&third);
+	raw_close(&fourth);
+}
+END_TEST
+
 START_TEST(replaced_one_is_taken_meanwhile)
 {
 	struct ipcbus_event ev;
@@ -529,6 +578,10 @@ int main(void)
 	tcase_add_test(tc, replaced_one_is_taken_meanwhile);
 	tcase_add_test(tc, replaced_one_is_taken_and_space_comes);
 	tcase_add_test(tc, replaced_one_is_taken_and_time_is_over);
+
+	tc = add_user_case(s, "users");
+	tcase_add_checked_fixture(tc, trap_set, NULL);
+	tcase_add_test(tc, replaced_one_is_there_meanwhile);
 
 	tc = add_case(s, "reply", setup_trap);
 	tcase_add_loop_test(tc, caller_closes, 0, 2);
