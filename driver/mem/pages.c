@@ -26,6 +26,9 @@
 #define CHUNK_ORDER	4
 #define CHUNK_PAGES	(1UL << CHUNK_ORDER)
 
+/* So much is copied at once, however long the run is. */
+#define COPY_MAX	(2 * CHUNK_PAGES * PAGE_SIZE)
+
 /* Pages that go at once, with one look for their mappings. */
 #define DROP_BATCH	32
 /* Frames looked at under the lock at once. */
@@ -171,6 +174,7 @@ static int populate_all(struct ipcbus_pages *pages, unsigned long i, unsigned lo
 		n = populate_run(pages, i, n);
 		if (!n)
 			return -ENOMEM;
+		cond_resched();
 	}
 	return 0;
 }
@@ -199,13 +203,14 @@ static void *frame_at(struct ipcbus_pages *pages, unsigned long index)
 	return READ_ONCE(pages->frame[index]);
 }
 
-/* How much of size lies in one piece of kernel memory from offset on. */
+/* How much of size lies in one piece of kernel memory from offset on, up to COPY_MAX. */
 static size_t run_length(struct ipcbus_pages *pages, size_t offset, size_t size)
 {
 	unsigned long index = offset >> PAGE_SHIFT;
 	size_t run = PAGE_SIZE - offset_in_page(offset);
 	void *frame = frame_at(pages, index);
 
+	size = min_t(size_t, size, COPY_MAX);
 	while (run < size && frame_at(pages, ++index) == frame + PAGE_SIZE) {
 		run += PAGE_SIZE;
 		frame += PAGE_SIZE;
@@ -225,6 +230,8 @@ int ipcbus_pages_copy_slow(struct ipcbus_pages *pages, size_t offset,
 		offset += run;
 		from += run;
 		size -= run;
+		if (size)
+			cond_resched();
 	}
 	return 0;
 }
@@ -254,6 +261,8 @@ void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_
 		offset += run;
 		from_offset += run;
 		size -= run;
+		if (size)
+			cond_resched();
 	}
 }
 
