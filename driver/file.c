@@ -18,6 +18,7 @@
 #include "info.h"
 #include "ioctl.h"
 #include "opener.h"
+#include "poll.h"
 #include "proc.h"
 #include "space.h"
 #include "thread.h"
@@ -39,6 +40,7 @@ static int file_open(struct inode *inode, struct file *file)
 		return PTR_ERR(proc);
 	ipcbus_exit_begin(proc);
 	ipcbus_expiry_begin(proc);
+	ipcbus_poll_begin(proc);
 	ipcbus_space_begin(proc);
 	ipcbus_handles_begin(proc);
 	ret = ipcbus_proc_join_bus(proc);

@@ -20,6 +20,7 @@
 
 #include "bus.h"
 #include "freeze.h"
+#include "poll.h"
 #include "thread.h"
 #include "ticks.h"
 #include "transaction.h"
@@ -244,7 +245,8 @@ static void thaw_locked(struct ipcbus_proc *proc)
 		proc->freeze_count++;
 	ipcbus_proc_calls_changed_locked(proc);
 	set_state_locked(proc, NULL, false);
-	wake_up_interruptible_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
+	if (ipcbus_poll_may_wake(proc))
+		wake_up_interruptible_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
 }
 
 /* --- All procs of the process ----------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "mem/account.h"
 #include "mem/reclaim.h"
 #include "opener.h"
+#include "poll.h"
 #include "proc.h"
 #include "report.h"
 #include "space.h"
@@ -43,9 +44,12 @@ static int __init ipcbus_init(void)
 	ret = ipcbus_space_init();
 	if (ret)
 		goto err_expiry;
-	ret = ipcbus_reclaim_init();
+	ret = ipcbus_poll_init();
 	if (ret)
 		goto err_space;
+	ret = ipcbus_reclaim_init();
+	if (ret)
+		goto err_poll;
 	ipcbus_opener_init(ipcbus_opener_shut_down);
 	ret = ipcbus_fs_init();
 	if (ret)
@@ -63,6 +67,8 @@ err_fs:
 	ipcbus_fs_done();
 err_reclaim:
 	ipcbus_reclaim_done();
+err_poll:
+	ipcbus_poll_done();
 err_space:
 	ipcbus_space_done();
 err_expiry:
@@ -80,6 +86,7 @@ static void __exit ipcbus_exit(void)
 	ipcbus_debugfs_done();
 	ipcbus_fs_done();
 	ipcbus_space_done();
+	ipcbus_poll_done();
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
 	ipcbus_boost_done();

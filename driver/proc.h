@@ -87,6 +87,8 @@ enum ipcbus_writable {
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer
  * @poll_wait: who polls the file
+ * @poll_many: wakes them where they are too many for whoever queues work: see poll.h
+ * @poll_rest: not before that, in jiffies; without the lock
  * @space_watches: regions of others that were full for a oneway of this proc
  * @space_rest: reports space in @region to those who are too many at once
  * @writable: whether space came in any of them since; changed without the lock
@@ -154,6 +156,8 @@ struct ipcbus_proc {
 	struct rb_root_cached expiry;
 	struct delayed_work expire;
 	wait_queue_head_t poll_wait;
+	struct delayed_work poll_many;
+	unsigned long poll_rest;
 	struct list_head space_watches;
 	struct delayed_work space_rest;
 	enum ipcbus_writable writable;

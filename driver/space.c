@@ -14,6 +14,7 @@
 #include "mem/quota.h"
 #include "message.h"
 #include "node.h"
+#include "poll.h"
 #include "proc.h"
 #include "space.h"
 #include "ticks.h"
@@ -135,7 +136,9 @@ static bool fire_some_locked(struct ipcbus_region *region, unsigned int most)
 		list_del_init(&watch->at_region);
 		WRITE_ONCE(watch->fired, true);
 		WRITE_ONCE(watch->sender->writable, IPCBUS_WRITABLE_AGAIN);
-		wake_up_interruptible_poll(&watch->sender->poll_wait, EPOLLOUT | EPOLLWRNORM);
+		if (ipcbus_poll_may_wake(watch->sender))
+			wake_up_interruptible_poll(&watch->sender->poll_wait,
+						   EPOLLOUT | EPOLLWRNORM);
 		/* The last access to the watch: a thread that finds no target may free it. This is
 		 * not the last reference of the target, because the caller has one. */
 		target = xchg(&watch->target, NULL);

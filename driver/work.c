@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "mem/quota.h"
+#include "poll.h"
 #include "priority.h"
 #include "proc.h"
 #include "thread.h"
@@ -191,7 +192,7 @@ bool ipcbus_work_unqueue_locked(struct ipcbus_work *work)
 
 static void wake_pollers(struct ipcbus_proc *proc)
 {
-	if (wq_has_sleeper(&proc->poll_wait))
+	if (ipcbus_poll_may_wake(proc))
 		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
 }
 

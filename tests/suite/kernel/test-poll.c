@@ -242,6 +242,33 @@ START_TEST(poll_is_woken)
 }
 END_TEST
 
+static void *poll_it(void *unused)
+{
+	struct pollfd p = { .fd = srv.fd, .events = POLLIN };
+
+	(void)unused;
+	ck_assert_int_eq(poll(&p, 1, 10000), 1);
+	return NULL;
+}
+
+/* More than whoever sends wakes by itself: a worker wakes them. */
+START_TEST(many_polls_are_woken)
+{
+	struct helper h[40];
+
+	for (int i = 0; i < 3; i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(h); j++) {
+			helper_start(&h[j], poll_it, NULL);
+			wait_asleep(h[j].tid);
+		}
+		raw_oneway(&cli, 0, 1, "wake", 4);
+		for (size_t j = 0; j < ARRAY_SIZE(h); j++)
+			helper_end(&h[j]);
+		expect_wake();
+	}
+}
+END_TEST
+
 static int epoll_on(const struct raw *r, uint32_t events)
 {
 	struct epoll_event ev = { .events = events };
@@ -471,6 +498,7 @@ int main(void)
 
 	tc = add_case(s, "sleep", setup_bus);
 	tcase_add_test(tc, poll_is_woken);
+	tcase_add_test(tc, many_polls_are_woken);
 	tcase_add_test(tc, epoll_is_woken);
 	tcase_add_test(tc, epoll_sees_own_work);
 	tcase_add_test(tc, epoll_sees_the_reply);

@@ -13,3 +13,6 @@ typedef struct {
 #define spin_lock_init(s) SHIM_LOCK_INIT(&(s)->lock, #s, false)
 #define spin_lock(s) SHIM_LOCK(&(s)->lock)
 #define spin_unlock(s) SHIM_UNLOCK(&(s)->lock)
+/* There are no interrupts. */
+#define spin_lock_irqsave(s, flags) do { (flags) = 0; spin_lock(s); } while (0)
+#define spin_unlock_irqrestore(s, flags) do { (void)(flags); spin_unlock(s); } while (0)
