@@ -21,15 +21,33 @@
 
 #define FIRST_SIZE	16
 
+/* A table of this size is part of an open file (user_procs). Larger ones count as memory, because
+ * they stay when their handles go. */
+#define SMALL_SIZE	128
+
 static struct ipcbus_handle_table no_table;
 
-static struct ipcbus_handle_table *table_new(u32 size)
+/* What a table takes of user_memory. */
+static u32 table_kib(u32 size)
+{
+	return size > SMALL_SIZE ? DIV_ROUND_UP(size * sizeof(void *), 1024) : 0;
+}
+
+static struct ipcbus_handle_table *table_new(struct ipcbus_proc *proc, u32 size)
 {
 	struct ipcbus_handle_table *table;
+	u32 kib = table_kib(size);
+	int ret;
 
+	ret = kib ? ipcbus_payer_charge(&proc->user->payer, IPCBUS_USE_MEMORY, kib) : 0;
+	if (ret)
+		return ERR_PTR(ret);
 	table = kvzalloc(struct_size(table, entry, size), GFP_KERNEL_ACCOUNT);
-	if (table)
-		table->size = size;
+	if (!table) {
+		ipcbus_payer_uncharge(&proc->user->payer, IPCBUS_USE_MEMORY, kib);
+		return ERR_PTR(-ENOMEM);
+	}
+	table->size = size;
 	return table;
 }
 
@@ -64,8 +82,10 @@ static void set_table(struct ipcbus_proc *proc, struct ipcbus_handle_table *tabl
 	struct ipcbus_handle_table *old = table_of(proc);
 
 	rcu_assign_pointer(proc->handles, table);
-	if (old != &no_table)
-		kvfree_rcu(old, rcu);
+	if (old == &no_table)
+		return;
+	ipcbus_payer_uncharge(&proc->user->payer, IPCBUS_USE_MEMORY, table_kib(old->size));
+	kvfree_rcu(old, rcu);
 }
 
 /* Makes the table so large that another entry leaves half of it free. */
@@ -76,9 +96,9 @@ static int table_grow(struct ipcbus_proc *proc)
 
 	if (proc->handle_count + 1 < old->size / 2)
 		return 0;
-	table = table_new(old->size * 2 ?: FIRST_SIZE);
-	if (!table)
-		return -ENOMEM;
+	table = table_new(proc, old->size * 2 ?: FIRST_SIZE);
+	if (IS_ERR(table))
+		return PTR_ERR(table);
 	for (i = 0; i < old->size; i++)
 		RCU_INIT_POINTER(table->entry[i], entry_at(proc, i));
 	set_table(proc, table);

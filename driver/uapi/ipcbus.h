@@ -162,7 +162,7 @@
  * @user_calls: out: calls and oneways that they sent and that have not ended, one more a thread
  * @user_files: out: fds in their messages that no receiver has taken, at most RLIMIT_NOFILE
  * @user_threads: out: their threads that use a bus
- * @user_memory: out: KiB that their regions may occupy
+ * @user_memory: out: KiB that their regions may occupy, and tables of more than 128 handles
  *
  * What exceeds one of these limits fails with -EDQUOT, also in open(2). If a message exceeds
  * user_memory of its receiver, the sender gets -ENOMEM. A user's limits hold for all buses.

@@ -383,6 +383,51 @@ START_TEST(info_says_them)
 }
 END_TEST
 
+/* A table of handles stays large when its handles go, so it is paid for by itself. */
+START_TEST(memory_of_a_table_of_handles)
+{
+	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(o), .object_count = ARRAY_SIZE(o),
+		.handle = give_handle(&oth, &cli, raw_node(&cli, 0, 1)),
+	};
+	struct ipcbus_event ev;
+	uint32_t handles[256];
+	long before;
+
+	/* That much of the region is there from here on. */
+	raw_oneway(&oth, send.handle, 1, data, sizeof(o));
+	raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
+	raw_release(&cli, &ev);
+	before = account(1000, MEMORY);
+	for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
+		o[i % ARRAY_SIZE(o)] = object_node(raw_node(&oth, 0, i));
+		if (i % ARRAY_SIZE(o) != ARRAY_SIZE(o) - 1)
+			continue;
+		assert_ok(raw_send(&oth, &send, NULL));
+		raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
+		for (size_t j = 0; j < ARRAY_SIZE(o); j++)
+			handles[i - j] = raw_objects(&cli, &ev)[j].value;
+		raw_release(&cli, &ev);
+	}
+	ck_assert_int_eq(account(1000, MEMORY), before + 1024 * (long)sizeof(void *) / KIB);
+	for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
+		assert_ok(raw_put(&cli, handles[i], 1));
+	/* Handle 0. */
+	ck_assert_int_eq(account(1000, HANDLES), 1);
+	ck_assert_int_eq(account(1000, MEMORY), before + 1024 * (long)sizeof(void *) / KIB);
+
+	/* Who may have no more memory gets no more handles, and others do. */
+	set_limit("user_memory", before + 1024 * (long)sizeof(void *) / KIB);
+	for (size_t i = 0; i < 1024 / 2 - 2; i++)
+		give_handle(&cli, &oth, raw_node(&oth, 0, i));
+	o[0] = object_node(raw_node(&oth, 0, 1));
+	send.object_count = 1;
+	assert_ok(raw_send(&oth, &send, NULL));
+	raw_none(&cli);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("account");
@@ -402,6 +447,7 @@ int main(void)
 	tcase_add_test(tc, files_on_their_way);
 	tcase_add_test(tc, memory);
 	tcase_add_test(tc, memory_of_an_index);
+	tcase_add_test(tc, memory_of_a_table_of_handles);
 	tcase_add_test(tc, memory_is_resident);
 	tcase_add_test(tc, owner_of_a_namespace_pays);
 	return suite_main(s);
