@@ -86,6 +86,7 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 	proc->asyncs = RB_ROOT;
 	init_waitqueue_head(&proc->poll_wait);
 	INIT_LIST_HEAD(&proc->space_watches);
+	proc->space_by_target = RB_ROOT;
 	INIT_LIST_HEAD(&proc->freeze_watches);
 	INIT_LIST_HEAD(&proc->bus_entry);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);

@@ -90,6 +90,7 @@ enum ipcbus_writable {
  * @poll_many: wakes them where they are too many for whoever queues work: see poll.h
  * @poll_rest: not before that, in jiffies; without the lock
  * @space_watches: regions of others that were full for a oneway of this proc
+ * @space_by_target: the same by whose they are
  * @space_rest: reports space in @region to those who are too many at once
  * @writable: whether space came in any of them since; changed without the lock
  * @serving: threads that ever served
@@ -159,6 +160,7 @@ struct ipcbus_proc {
 	struct delayed_work poll_many;
 	unsigned long poll_rest;
 	struct list_head space_watches;
+	struct rb_root space_by_target;
 	struct delayed_work space_rest;
 	enum ipcbus_writable writable;
 	u32 serving;

@@ -32,15 +32,19 @@ static struct workqueue_struct *queue;
 /**
  * struct ipcbus_space_watch - a sender that polls, and a region that was full
  * @entry: in sender->space_watches (sender->lock)
+ * @by_target: likewise in @space_by_target
  * @at_region: in region->pollers of the target until it fires (region->lock)
  * @sender: whose file is polled; it outlives the watch
- * @target: counted; NULL once it has fired
+ * @of: the target, to compare with; it may be gone once the watch has fired; constant
+ * @target: the same, counted; NULL once it has fired
  * @fired: there was space since, or the target died
  */
 struct ipcbus_space_watch {
 	struct list_head entry;
+	struct rb_node by_target;
 	struct list_head at_region;
 	struct ipcbus_proc *sender;
+	const struct ipcbus_proc *of;
 	struct ipcbus_proc *target;
 	bool fired;
 };
@@ -317,77 +321,171 @@ static int wait_for_space(struct ipcbus_proc *sender, struct ipcbus_node_entry *
 
 /* --- Polling ------------------------------------------------------------------------ */
 
-static void watch_free(struct ipcbus_space_watch *watch)
+/* It does not fire from here on. */
+static void detach(struct ipcbus_space_watch *watch)
 {
 	struct ipcbus_proc *target = xchg(&watch->target, NULL);
 
-	if (target) {
-		spin_lock(&target->region.lock);
-		list_del_init(&watch->at_region);
-		spin_unlock(&target->region.lock);
-		ipcbus_proc_put(target);
-	}
+	if (!target)
+		return;
+	spin_lock(&target->region.lock);
+	list_del_init(&watch->at_region);
+	spin_unlock(&target->region.lock);
+	ipcbus_proc_put(target);
+}
+
+static void watch_free(struct ipcbus_space_watch *watch)
+{
+	detach(watch);
+	ipcbus_user_uncharge(watch->sender->user, IPCBUS_USE_WATCHES);
 	kfree(watch);
 }
 
-/* Takes out one that has fired or is of target, or any; NULL if there is none. */
-static struct ipcbus_space_watch *pop_watch(struct ipcbus_proc *sender,
-					    const struct ipcbus_proc *target, bool any)
+static struct ipcbus_space_watch *watch_new(struct ipcbus_proc *sender)
 {
 	struct ipcbus_space_watch *watch;
 
-	spin_lock(&sender->lock);
-	list_for_each_entry(watch, &sender->space_watches, entry) {
-		if (!any && !READ_ONCE(watch->fired) && READ_ONCE(watch->target) != target)
-			continue;
-		list_del(&watch->entry);
-		spin_unlock(&sender->lock);
-		return watch;
+	if (ipcbus_user_charge(sender->user, IPCBUS_USE_WATCHES))
+		return NULL;
+	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	if (!watch) {
+		ipcbus_user_uncharge(sender->user, IPCBUS_USE_WATCHES);
+		return NULL;
 	}
-	spin_unlock(&sender->lock);
+	watch->sender = sender;
+	return watch;
+}
+
+/* One of target, or NULL. */
+static struct ipcbus_space_watch *find_locked(struct ipcbus_proc *sender,
+					      const struct ipcbus_proc *target)
+{
+	struct rb_node *node = sender->space_by_target.rb_node;
+	struct ipcbus_space_watch *watch;
+
+	lockdep_assert_held(&sender->lock);
+	while (node) {
+		watch = rb_entry(node, struct ipcbus_space_watch, by_target);
+		if (watch->of == target)
+			return watch;
+		node = target < watch->of ? node->rb_left : node->rb_right;
+	}
 	return NULL;
 }
 
-static void free_watches(struct ipcbus_proc *sender, const struct ipcbus_proc *target, bool all)
+static void add_locked(struct ipcbus_proc *sender, struct ipcbus_space_watch *watch)
 {
-	struct ipcbus_space_watch *watch;
+	struct rb_node **link = &sender->space_by_target.rb_node, *parent = NULL;
 
-	while ((watch = pop_watch(sender, target, all)))
-		watch_free(watch);
+	lockdep_assert_held(&sender->lock);
+	while (*link) {
+		parent = *link;
+		if (watch->of < rb_entry(parent, struct ipcbus_space_watch, by_target)->of)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&watch->by_target, parent, link);
+	rb_insert_color(&watch->by_target, &sender->space_by_target);
+	list_add_tail(&watch->entry, &sender->space_watches);
 }
 
-static bool is_watched(struct ipcbus_proc *sender, struct ipcbus_proc *target)
+static void remove_locked(struct ipcbus_proc *sender, struct ipcbus_space_watch *watch)
+{
+	lockdep_assert_held(&sender->lock);
+	list_del(&watch->entry);
+	rb_erase(&watch->by_target, &sender->space_by_target);
+}
+
+/* Takes one that has fired out of the next two, which come last then. So each that is made
+ * makes up for one that is left. */
+static struct ipcbus_space_watch *pop_fired_locked(struct ipcbus_proc *sender)
 {
 	struct ipcbus_space_watch *watch;
-	bool found = false;
+	unsigned int left = 2;
 
+	lockdep_assert_held(&sender->lock);
+	while (left-- && !list_empty(&sender->space_watches)) {
+		watch = list_first_entry(&sender->space_watches, struct ipcbus_space_watch, entry);
+		if (READ_ONCE(watch->fired)) {
+			remove_locked(sender, watch);
+			return watch;
+		}
+		list_move_tail(&watch->entry, &sender->space_watches);
+	}
+	return NULL;
+}
+
+/* Is there a watch of target? Otherwise *ret_fired is one that has fired, or NULL. */
+static bool is_watched(struct ipcbus_proc *sender, const struct ipcbus_proc *target,
+		       struct ipcbus_space_watch **ret_fired)
+{
+	struct ipcbus_space_watch *watch;
+	bool watched;
+
+	*ret_fired = NULL;
 	spin_lock(&sender->lock);
-	list_for_each_entry(watch, &sender->space_watches, entry)
-		found |= READ_ONCE(watch->target) == target && !READ_ONCE(watch->fired);
+	watch = find_locked(sender, target);
+	watched = watch && !READ_ONCE(watch->fired);
+	if (watch && !watched) {
+		remove_locked(sender, watch);
+		*ret_fired = watch;
+	} else if (!watched) {
+		*ret_fired = pop_fired_locked(sender);
+	}
 	spin_unlock(&sender->lock);
-	return found;
+	return watched;
+}
+
+/* Where the user may have no more, one of many that has fired. */
+static struct ipcbus_space_watch *find_fired(struct ipcbus_proc *sender)
+{
+	struct ipcbus_space_watch *watch = NULL;
+	unsigned int left;
+
+	for (left = 64; left && !watch; left--) {
+		spin_lock(&sender->lock);
+		watch = pop_fired_locked(sender);
+		spin_unlock(&sender->lock);
+	}
+	return watch;
 }
 
 static int watch_space(struct ipcbus_proc *sender, struct ipcbus_proc *target)
 {
 	struct ipcbus_space_watch *watch;
 
-	free_watches(sender, NULL, false);
-	if (is_watched(sender, target))
+	if (is_watched(sender, target, &watch))
 		return 0;
-	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	watch = watch ?: watch_new(sender) ?: find_fired(sender);
 	if (!watch)
 		return -ENOMEM;
-	watch->sender = sender;
+	/* It may just be about to have fired. */
+	detach(watch);
+	watch->of = target;
+	watch->fired = false;
 	watch->target = ipcbus_proc_get(target);
 	/* First at the region: a watch in the list of the sender can always fire. */
 	spin_lock(&target->region.lock);
 	list_add(&watch->at_region, &target->region.pollers);
 	spin_unlock(&target->region.lock);
 	spin_lock(&sender->lock);
-	list_add(&watch->entry, &sender->space_watches);
+	add_locked(sender, watch);
 	spin_unlock(&sender->lock);
 	return 0;
+}
+
+static void end_watch(struct ipcbus_proc *sender, const struct ipcbus_proc *target)
+{
+	struct ipcbus_space_watch *watch;
+
+	spin_lock(&sender->lock);
+	watch = find_locked(sender, target);
+	if (watch)
+		remove_locked(sender, watch);
+	spin_unlock(&sender->lock);
+	if (watch)
+		watch_free(watch);
 }
 
 int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
@@ -404,7 +502,7 @@ int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node
 	ret = watched ? try_again(sender, node, message, ret_buffer) : -EAGAIN;
 	/* The watch came too late for the node's end, and is not to keep the proc. */
 	if (unlikely(ret == -EOWNERDEAD))
-		free_watches(sender, node->proc, false);
+		end_watch(sender, node->proc);
 	/* Without a watch poll goes on reporting the file as writable. */
 	if (ret != -EAGAIN || !watched)
 		cmpxchg(&sender->writable, IPCBUS_NOT_WRITABLE, IPCBUS_WRITABLE);
@@ -422,5 +520,18 @@ __poll_t ipcbus_space_poll(struct ipcbus_proc *sender, __poll_t asked)
 
 void ipcbus_space_watches_release(struct ipcbus_proc *sender)
 {
-	free_watches(sender, NULL, true);
+	struct ipcbus_space_watch *watch;
+
+	for (;;) {
+		spin_lock(&sender->lock);
+		watch = list_first_entry_or_null(&sender->space_watches, struct ipcbus_space_watch,
+						 entry);
+		if (watch)
+			remove_locked(sender, watch);
+		spin_unlock(&sender->lock);
+		if (!watch)
+			return;
+		watch_free(watch);
+		cond_resched();
+	}
 }

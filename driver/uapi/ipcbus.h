@@ -158,7 +158,7 @@
  * @user_procs: out: open files that all procs of this proc's user may be together, on all buses
  * @user_nodes: out: nodes that they may have together
  * @user_handles: out: handles that they may have together
- * @user_watches: out: watches that they may have together
+ * @user_watches: out: watches that they may have together, and full regions that they poll for
  * @user_calls: out: calls and oneways that they sent and that have not ended, one more a thread
  * @user_files: out: fds in their messages that no receiver has taken, at most RLIMIT_NOFILE
  * @user_threads: out: their threads that use a bus

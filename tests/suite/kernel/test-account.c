@@ -5,6 +5,7 @@
  * device under several names.
  */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -428,6 +429,44 @@ START_TEST(memory_of_a_table_of_handles)
 }
 END_TEST
 
+/* A oneway that is refused leaves a watch behind, by which poll notices space. */
+START_TEST(full_regions_count_as_watches)
+{
+	/* Half of what others may have in the half of oneways. */
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(data), .data_size = 4096 / 2 / 8 * 7 / 2,
+	};
+	struct ipcbus_event ev;
+	struct raw full[4];
+
+	set_limit("user_watches", 3);
+	for (int i = 0; i < 4; i++) {
+		open_at_as(&full[i], NULL, 1001, 4096);
+		send.handle = give_handle(&cli, &full[i], raw_node(&full[i], 0, i));
+		assert_ok(raw_send(&cli, &send, NULL));
+		assert_result(raw_send(&cli, &send, NULL), -EAGAIN);
+		assert_result(raw_send(&cli, &send, NULL), -EAGAIN);
+		assert_ok(raw_put(&cli, send.handle, 1));
+		ck_assert_int_eq(account(1000, WATCHES), i < 3 ? i + 1 : 3);
+		/* Without a watch there is nothing to wait for. */
+		ck_assert_int_eq(!(dev_poll(cli.fd, 0) & POLLOUT), i < 3);
+	}
+	/* One that has fired is used again, or goes. */
+	raw_take(&full[0], IPCBUS_EVENT_ONEWAY, &ev);
+	raw_release(&full[0], &ev);
+	ck_assert(dev_poll(cli.fd, 0) & POLLOUT);
+	send.handle = give_handle(&cli, &full[3], raw_node(&full[3], 0, 7));
+	assert_result(raw_send(&cli, &send, NULL), -EAGAIN);
+	ck_assert(!(dev_poll(cli.fd, 0) & POLLOUT));
+	ck_assert_int_eq(account(1000, WATCHES), 3);
+	for (int i = 0; i < 4; i++)
+		raw_close(&full[i]);
+	ck_assert(dev_poll(cli.fd, 0) & POLLOUT);
+	raw_close(&cli);
+	ck_assert_int_eq(account(1000, WATCHES), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("account");
@@ -448,6 +487,7 @@ int main(void)
 	tcase_add_test(tc, memory);
 	tcase_add_test(tc, memory_of_an_index);
 	tcase_add_test(tc, memory_of_a_table_of_handles);
+	tcase_add_test(tc, full_regions_count_as_watches);
 	tcase_add_test(tc, memory_is_resident);
 	tcase_add_test(tc, owner_of_a_namespace_pays);
 	return suite_main(s);
