@@ -21,7 +21,7 @@
 u32 ipcbus_account_most[IPCBUS_USE_COUNT];
 
 /* The limits on a machine with 1 GiB of memory or more. A smaller one has less in
- * proportion: so all that one user has takes about a quarter of its memory at most. */
+ * proportion: so all that one user has takes less than half of its memory. */
 static const u32 most_of_all[IPCBUS_USE_COUNT] = {
 	[IPCBUS_USE_PROCS] = 8192,
 	[IPCBUS_USE_NODES] = 2 * IPCBUS_LIMIT_NODES,

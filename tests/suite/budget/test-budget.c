@@ -30,14 +30,14 @@
 /* Bytes that one of each takes at most, whatever it consists of: docs/security.md. */
 enum {
 	COST_PROC = 8192,
-	COST_NODE = 512,
+	COST_NODE = 1024,
 	COST_HANDLE = 512,
-	COST_WATCH = 512,
-	COST_CALL = 640,
+	COST_WATCH = 576,
+	COST_CALL = 768,
 	COST_FILE = 512,
-	COST_THREAD = 512,
+	COST_THREAD = 1536,
 	COST_BUS = 131072,
-	COST_OBJECT = 256,
+	COST_OBJECT = 320,
 };
 
 /* What other parts of the kernel may do meanwhile. */
