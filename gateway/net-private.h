@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the engine share: net.c, servers, net-client.c, clients, net-tls.c,
- * certificates, and net-vsock.c, connections of virtual machines.
+ * What the parts of the engine share: net.c, servers, net-client.c, clients, net-call.c, calls of
+ * both, net-tls.c, certificates, and net-vsock.c, connections of virtual machines.
  */
 #ifndef GATEWAY_NET_PRIVATE_H
 #define GATEWAY_NET_PRIVATE_H
@@ -55,6 +55,13 @@ struct net {
 	struct net_counts uncounted;
 	unsigned int open;	/* atomic: calls of the server that are not over */
 
+	pthread_t thread; /* the one in net_run() */
+	pthread_mutex_t callbacks; /* held while callbacks run */
+
+	uint64_t tick_usec; /* of the clock for young calls */
+	pthread_mutex_t young_lock; /* of what follows */
+	struct net_call *oldest, *newest; /* calls whose close nobody waits for yet */
+
 	pthread_mutex_t lock;	/* of what follows */
 	bool stopping;
 	bool server_over;
@@ -80,7 +87,11 @@ struct net_call {
 
 	pthread_mutex_t lock;	/* of what follows */
 	unsigned int pending;	/* ops under way */
+	bool closing;		/* the core was asked for the close */
+	bool closes;		/* with the op finish */
 	bool closed;		/* the core has reported the close, or the status */
+	bool close_late;	/* receive_done() ends the close */
+	bool close_ok;
 	bool opened;		/* initial metadata were sent */
 	bool finished;		/* a status was sent */
 	bool receiving;
@@ -99,6 +110,11 @@ struct net_call {
 	grpc_byte_buffer *leaving;
 	grpc_slice message;
 	grpc_metadata details_bin;
+
+	/* Of a server's call, while it is young; under the engine's young_lock. */
+	struct net_call *older, *younger;
+	bool young;
+	uint64_t young_until;	/* microseconds of the monotonic clock */
 
 	/* Of a client. */
 	bool client;
@@ -123,8 +139,15 @@ void net_count(struct net_counts *counts, uint64_t *number, uint64_t n);
 void net_count_begin(struct net_counts *counts, bool streams);
 void net_count_end(struct net_counts *counts, bool streams, int code);
 
-/* net.c: a call of the engine, without one of the core yet. */
+/* net-call.c: a call of the engine, without one of the core yet. */
 struct net_call *net_call_new(struct net *net);
+void net_young_init(struct net *net);
+/* A call that was accepted: its close is waited for later, if the thread in net_run() knows. */
+void net_call_accepted(struct net_call *call);
+/* Wait for the close of calls that are not young any more. Returns until when the oldest is. */
+gpr_timespec net_wait_for_closes(struct net *net);
+/* Run what an op says, and what the core completes on this thread meanwhile. */
+void net_run_op(struct net *net, struct op *op, bool ok);
 /* Starts ops that complete together. */
 int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, struct op *op);
 /* Ends an op. The last one after the close ends the call. */

@@ -3,9 +3,9 @@
  * gRPC, and nothing of ipcbus: a server with its calls, clients with theirs, and the thread that
  * all need. Only net*.c know gRPC's C core.
  *
- * Threads. Callbacks run on the thread that is in net_run(). Functions of a call may be called
- * from any thread while the caller holds a reference. No function but net_run() waits. Callbacks
- * of one call never run at the same time.
+ * Threads. Callbacks run on the thread that is in net_run(), or inside net_call_reply() on any
+ * thread, one at a time. Functions of a call may be called from any thread while the caller holds
+ * a reference. No function but net_run() waits, but for a callback.
  *
  * Results. 0 or a negative errno. A function that fails has changed nothing.
  */
@@ -194,7 +194,8 @@ int net_call_receive(struct net_call *call);
  * over. */
 int net_call_send(struct net_call *call, const void *data, size_t size);
 
-/* Send the last message, data, and NET_OK. */
+/* Send the last message, data, and NET_OK. Outside of a callback it may run some itself, of this
+ * call and of others, so the caller holds no lock that these take. */
 int net_call_reply(struct net_call *call, const void *data, size_t size);
 
 /* End the call with a status. -EALREADY: it has one. -ECANCELED: the call is over. */

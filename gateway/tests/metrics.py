@@ -104,6 +104,16 @@ class Counted:
 
 
 @case
+def no_call_stays_open():
+    """A reply and the close of its call end together, on any of two threads."""
+    with Counted() as gate:
+        call = method('Unary', pb.Reply, gate.channel)
+        for _ in range(3000):
+            call(pb.Request())
+        wait_until('none is open', lambda: gate.get()['open_calls', labels()] == 0)
+
+
+@case
 def metrics_of_calls():
     with Counted('--max-calls', '3') as gate:
         assert stat.S_IMODE(os.stat(gate.where).st_mode) == 0o600
