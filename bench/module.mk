@@ -49,7 +49,8 @@ $(BENCH)/ipc.pb.o $(BENCH)/options.pb.o: $(BENCH)/%.o: $(IPC_CPP_B)/ipc/%.cc | $
 
 # Raw ioctls of ipcbusd, which the library keeps to itself.
 $(BENCH)/ipcbus.o: ALL_CFLAGS += -Ilibipc
-$(BENCH)/bench: $(BENCH_OBJECTS) $(addprefix $(B)/libipc/core/,device-daemon.o device-socket.o) $(LIBIPC)
+$(BENCH)/bench: $(BENCH_OBJECTS) $(addprefix $(B)/libipc/core/,device-daemon.o device-socket.o device-send.o) \
+		$(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ $(PROTOBUF_C_LIBS)
 

@@ -22,18 +22,17 @@
 #include "device-socket.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
+#include "device-send.h"
 
-#define SEND_SIZE	(256UL << 20)	/* what is not used costs nothing */
-#define UNIT		(64UL << 10)	/* of the send area */
-#define UNITS		(SEND_SIZE / UNIT)
-#define KEEP		((4UL << 20) + UNIT) /* what a thread keeps for its next message */
+/* What a thread keeps for its next message. */
+#define KEEP		((4UL << 20) + SEND_AREA_UNIT)
 #define NO_SLOT		UINT_MAX
 
 /* A thread of this process. */
 struct daemon_thread {
 	uint32_t tid;		/* 0: the slot is free */
-	uint32_t unit;		/* its part of the send area */
-	uint32_t units;
+	uint8_t *piece;		/* its part of the send area, or NULL */
+	size_t piece_size;
 	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
 	struct timespec look;	/* when it looks whether the daemon is gone */
 };
@@ -52,7 +51,7 @@ struct daemon_link {
 	pthread_mutex_t lock;	/* the rest, but each slot's thread has its part to itself */
 	unsigned int slots;	/* no slot from this on was ever used */
 	struct daemon_thread thread[IPCBUSD_SLOTS];
-	uint8_t taken[UNITS];
+	struct send_area send;
 	unsigned int polls;
 	bool gone;		/* the daemon is */
 };
@@ -308,99 +307,39 @@ static unsigned int slot_mine(struct daemon_link *link)
 
 /* --- The send area ----------------------------------------------------------------- */
 
-static uint8_t *unit_at(const struct daemon_link *link, uint32_t unit)
+static void free_piece(struct daemon_link *link, struct daemon_thread *thread)
 {
-	return link->area + IPCBUSD_SEND_AREA + unit * UNIT;
-}
-
-static void free_units(struct daemon_link *link, struct daemon_thread *thread)
-{
-	if (!thread->units)
-		return;
-	if (thread->units * UNIT > KEEP)
-		madvise(unit_at(link, thread->unit), thread->units * UNIT, MADV_REMOVE);
-	pthread_mutex_lock(&link->lock);
-	memset(&link->taken[thread->unit], 0, thread->units);
-	pthread_mutex_unlock(&link->lock);
-	thread->units = 0;
-}
-
-/* The first place where so many units are free, or UNITS. */
-static uint32_t find_units_locked(const struct daemon_link *link, uint32_t n)
-{
-	uint32_t free = 0;
-
-	for (uint32_t i = 0; i < UNITS; i++) {
-		free = link->taken[i] ? 0 : free + 1;
-		if (free == n)
-			return i + 1 - n;
-	}
-	return UNITS;
+	if (thread->piece)
+		send_area_put(&link->send, thread->piece, KEEP);
+	thread->piece = NULL;
+	thread->piece_size = 0;
 }
 
 /* Makes the thread's part of the send area that large; NULL: there is no space. */
 static uint8_t *reserve(struct daemon_link *link, struct daemon_thread *thread, size_t size)
 {
-	uint32_t n = (uint32_t)((size + UNIT - 1) / UNIT), unit;
-
-	if (n <= thread->units)
-		return unit_at(link, thread->unit);
-	free_units(link, thread);
-	if (size > SEND_SIZE)
-		return NULL;
-	pthread_mutex_lock(&link->lock);
-	unit = find_units_locked(link, n);
-	if (unit < UNITS)
-		memset(&link->taken[unit], 1, n);
-	pthread_mutex_unlock(&link->lock);
-	if (unit == UNITS)
-		return NULL;
-	thread->unit = unit;
-	thread->units = n;
-	return unit_at(link, unit);
+	if (thread->piece && size <= thread->piece_size)
+		return thread->piece;
+	free_piece(link, thread);
+	size = size ? size : 1;
+	thread->piece = send_area_take(&link->send, size);
+	if (thread->piece)
+		thread->piece_size = (size + SEND_AREA_UNIT - 1) / SEND_AREA_UNIT * SEND_AREA_UNIT;
+	return thread->piece;
 }
 
-static size_t align8(size_t size)
+int daemon_alloc(struct daemon_link *link, size_t size, void **ret_memory)
 {
-	return (size + 7) & ~(size_t)7;
+	if (link->forks != forks)
+		return -ECHILD;
+	*ret_memory = send_area_take(&link->send, size ? size : 1);
+	return *ret_memory ? 0 : -ENOMEM;
 }
 
-/* What a message occupies in the send area. */
-static size_t send_size(const struct ipcbus_send *send)
+void daemon_free(struct daemon_link *link, void *memory)
 {
-	return align8(send->data_size) + send->object_count * sizeof(struct ipcbus_object);
-}
-
-/* Moves what the message points to to `to`. -EINVAL: the parts do not add up. */
-static int send_move(struct ipcbus_send *send, uint8_t *to)
-{
-	const struct ipcbus_iovec *parts = (void *)(uintptr_t)send->data;
-	size_t at = 0;
-
-	if (send->flags & IPCBUS_SEND_IOV) {
-		for (uint32_t i = 0; i < send->iov_count; i++) {
-			if (parts[i].size > send->data_size - at)
-				return -EINVAL;
-			if (parts[i].size)
-				memcpy(to + at, (void *)(uintptr_t)parts[i].base, parts[i].size);
-			at += parts[i].size;
-		}
-		if (at != send->data_size)
-			return -EINVAL;
-		send->flags &= ~IPCBUS_SEND_IOV;
-		send->iov_count = 0;
-	} else if (send->data_size) {
-		memcpy(to, (void *)(uintptr_t)send->data, send->data_size);
-	}
-	if (send->kind)
-		send->data = (uintptr_t)to;
-	if (!send->object_count)
-		return 0;
-	to += align8(send->data_size);
-	memcpy(to, (void *)(uintptr_t)send->objects,
-	       send->object_count * sizeof(struct ipcbus_object));
-	send->objects = (uintptr_t)to;
-	return 0;
+	if (link->forks == forks)
+		send_area_put(&link->send, memory, /* kept= */ 0);
 }
 
 /* --- Ioctls ------------------------------------------------------------------------ */
@@ -408,7 +347,7 @@ static int send_move(struct ipcbus_send *send, uint8_t *to)
 static bool is_too_much(const struct ipcbus_send *send)
 {
 	return send->iov_count > IPCBUS_MAX_IOV || send->object_count > IPCBUS_MAX_OBJECTS ||
-	       send->data_size > SEND_SIZE;
+	       send->data_size > SEND_AREA_SIZE;
 }
 
 static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
@@ -418,10 +357,10 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	uint8_t *to;
 
 	if (is_too_much(&x->send))
-		return x->send.data_size > SEND_SIZE ? -EMSGSIZE : -E2BIG;
+		return x->send.data_size > SEND_AREA_SIZE ? -EMSGSIZE : -E2BIG;
 	if (x->release_count > IPCBUS_MAX_RELEASE)
 		return -E2BIG;
-	size = send_size(&x->send) + ids;
+	size = send_area_needs(&link->send, &x->send) + ids;
 	/* Parts are to be moved even if all of them are empty. */
 	if (!size && !(x->send.flags & IPCBUS_SEND_IOV))
 		return 0;
@@ -432,7 +371,7 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 		memcpy(to, (void *)(uintptr_t)x->release, ids);
 		x->release = (uintptr_t)to;
 	}
-	return send_move(&x->send, to + ids);
+	return send_area_move(&link->send, &x->send, to + ids);
 }
 
 static int do_exchange(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *arg)
@@ -449,8 +388,8 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x);
 	if (!r || x->event.stage)
 		arg->event = x->event;
-	if (thread->units * UNIT > KEEP)
-		free_units(link, thread);
+	if (thread->piece_size > KEEP)
+		free_piece(link, thread);
 	return r;
 }
 
@@ -468,7 +407,7 @@ static int do_batch(struct daemon_link *link, unsigned int number, struct ipcbus
 	for (uint32_t i = 0; i < arg->count; i++) {
 		if (is_too_much(&sends[i]))
 			return -E2BIG;
-		size += send_size(&sends[i]);
+		size += send_area_needs(&link->send, &sends[i]);
 	}
 	to = reserve(link, &link->thread[number], size ? size : 1);
 	if (!to)
@@ -479,10 +418,10 @@ static int do_batch(struct daemon_link *link, unsigned int number, struct ipcbus
 	to += arg->count * sizeof(*sends);
 	for (uint32_t i = 0; i < arg->count; i++) {
 		copy[i] = sends[i];
-		r = send_move(&copy[i], to);
+		r = send_area_move(&link->send, &copy[i], to);
 		if (r < 0)
 			return r;
-		to += send_size(&sends[i]);
+		to += send_area_needs(&link->send, &sends[i]);
 	}
 	r = slot_run(link, number, IPCBUS_IOC_SEND_BATCH, batch);
 	*arg = *batch;
@@ -508,7 +447,7 @@ static int do_plain(struct daemon_link *link, unsigned int number, unsigned long
 
 static void forget_slot(struct daemon_link *link, unsigned int number)
 {
-	free_units(link, &link->thread[number]);
+	free_piece(link, &link->thread[number]);
 	pthread_mutex_lock(&link->lock);
 	link->thread[number].tid = 0;
 	pthread_mutex_unlock(&link->lock);
@@ -642,13 +581,14 @@ int daemon_open(const char *path, struct daemon_link **ret_link)
 		link->fds[i] = -1;
 	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	pthread_mutex_init(&link->lock, NULL);
+	pthread_mutex_init(&link->send.lock, NULL);
 	link->socket = socket_connect(path);
 	if (link->socket < 0) {
 		r = link->socket;
 		free(link);
 		return r;
 	}
-	link->size = IPCBUSD_SEND_AREA + SEND_SIZE;
+	link->size = IPCBUSD_SEND_AREA + SEND_AREA_SIZE;
 	/* The daemon learns where it will be. */
 	link->area = mmap(NULL, link->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			  -1, 0);
@@ -656,6 +596,7 @@ int daemon_open(const char *path, struct daemon_link **ret_link)
 		link->area = NULL;
 		r = -ENOMEM;
 	} else {
+		link->send.at = link->area + IPCBUSD_SEND_AREA;
 		r = say_hello(link);
 	}
 	if (r < 0) {
@@ -717,5 +658,6 @@ void daemon_close(struct daemon_link *link, bool mapped)
 			close(link->fds[i]);
 	close(link->socket);
 	pthread_mutex_destroy(&link->lock);
+	pthread_mutex_destroy(&link->send.lock);
 	free(link);
 }

@@ -25,6 +25,11 @@ void daemon_close(struct daemon_link *link, bool mapped);
 
 /* An ioctl of ipcbus.h. Returns its result, as 0 or -errno; waits as it does. */
 int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg);
+/* Memory in the send area, which bytes are sent from without being moved there; until it is freed
+ * or the link is closed. -ENOMEM, or -ECHILD. */
+int daemon_alloc(struct daemon_link *link, size_t size, void **ret_memory);
+void daemon_free(struct daemon_link *link, void *memory);
+
 /* Ends the waits of all threads. Async-signal-safe. */
 void daemon_wake(struct daemon_link *link);
 

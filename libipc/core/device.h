@@ -57,6 +57,11 @@ void device_close(struct device *device, bool mapped);
  */
 int device_exchange(const struct device *device, struct ipcbus_exchange *x);
 
+/* Memory to send bytes from: through a daemon they are copied once less. -ENOMEM, or -ECHILD. Ends
+ * with the device at the latest. memory may be NULL. */
+int device_alloc(const struct device *device, size_t size, void **ret_memory);
+void device_free(const struct device *device, void *memory);
+
 /*
  * Ends the current wait of every thread with IPCBUS_EVENT_INTERRUPTED. For a thread that
  * does not wait now, its next wait ends. Async-signal-safe.

@@ -371,14 +371,55 @@ END_TEST
 START_TEST(parts_are_one_message)
 {
 	const struct iovec parts[] = { { "par", 3 }, { "", 0 }, { "ts", 2 } };
+	const struct iovec empty[] = { { "", 0 }, { "", 0 } };
 	const struct ipc_raw_message request = { .code = ECHO, .parts = parts, .n_parts = 3 };
+	const struct ipc_raw_message none = { .code = ECHO, .parts = empty, .n_parts = 2 };
 	struct ipc_raw_message *reply;
 
 	begin();
+	ck_assert_int_eq(ipc_raw_call(proxy, &none, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->size, 0);
+	ipc_raw_free(reply);
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
 	ck_assert_uint_eq(reply->size, 5);
 	ck_assert_mem_eq(reply->data, "parts", 5);
 	ipc_raw_free(reply);
+	end();
+}
+END_TEST
+
+/* What came is what lay in the memory, alone and between other parts. */
+START_TEST(bytes_are_sent_from_allocated_memory)
+{
+	struct iovec parts[] = { { "begin", 5 }, { NULL, 100000 }, { "end", 3 } };
+	struct ipc_raw_message request = { .code = ECHO, .size = 100000 };
+	struct ipc_raw_message *reply;
+	void *memory, *more;
+
+	begin();
+	ck_assert_int_eq(ipc_send_alloc(client, 100000, &memory), 0);
+	memset(memory, 'x', 100000);
+	request.data = parts[1].iov_base = memory;
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->size, 100000);
+	ck_assert_mem_eq(reply->data, memory, 100000);
+	ipc_raw_free(reply);
+	request = (struct ipc_raw_message){ .code = ECHO, .parts = parts, .n_parts = 3 };
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->size, 100008);
+	ck_assert_mem_eq(reply->data, "begin", 5);
+	ck_assert_mem_eq((const char *)reply->data + 5, memory, 100000);
+	ck_assert_mem_eq((const char *)reply->data + 100005, "end", 3);
+	ipc_raw_free(reply);
+
+	/* Nobody else has it meanwhile, and it ends. */
+	ck_assert_int_eq(ipc_send_alloc(client, SEND_AREA, &more), -ENOMEM);
+	ipc_send_free(client, memory);
+	ck_assert_int_eq(ipc_send_alloc(client, SEND_AREA / 2, &more), 0);
+	ck_assert_uint_eq(*(uint8_t *)more, 0);
+	ipc_send_free(client, more);
+	ipc_send_free(client, NULL);
+	ck_assert_int_eq(ipc_send_alloc(NULL, 1, &more), -EINVAL);
 	end();
 }
 END_TEST
@@ -623,7 +664,7 @@ int main(void)
 {
 	return RUN_TESTS("daemon", who_is_no_daemon, calls_of_all_sizes, files_without_a_place_are_closed,
 			 signals_do_not_end_a_call, the_end_of_the_daemon_ends_calls,
-			 parts_are_one_message,
+			 parts_are_one_message, bytes_are_sent_from_allocated_memory,
 			 messages_of_two_threads_do_not_mix,
 			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,
 			 an_exchange_that_fails_early_has_no_event,

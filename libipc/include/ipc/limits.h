@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits on what peers send and hold; <ipc/ipc.h> includes this. Its rules and its error list
- * apply. <ipc/blob.h> has the limit on files in messages, and the region of a connection,
- * ipc_open_sized(), bounds all that waits there.
+ * Limits on what peers send and hold, and memory to send from; <ipc/ipc.h> includes this. Its
+ * rules and its error list apply. <ipc/blob.h> has the limit on files in messages, and the region
+ * of a connection, ipc_open_sized(), bounds all that waits there.
  */
 #ifndef IPC_LIMITS_H
 #define IPC_LIMITS_H
@@ -82,6 +82,16 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
  *   -EINVAL   size is 0.
  */
 int ipc_set_reply_max(struct ipc *ipc, size_t size);
+
+/*
+ * Allocate memory for large bytes that this connection sends. Through ipcbusd bytes that lie there
+ * are copied once, all others twice. Any thread. The program frees it before the last ipc_unref(),
+ * but not while a function sends from there. NULL may be freed.
+ *
+ *   -ENOMEM   No memory. A connection to ipcbusd has 256 MiB, in pieces of 64 KiB.
+ */
+int ipc_send_alloc(struct ipc *ipc, size_t size, void **ret_memory);
+void ipc_send_free(struct ipc *ipc, void *memory);
 
 #ifdef __cplusplus
 }

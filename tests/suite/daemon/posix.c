@@ -19,6 +19,7 @@
 
 /* Slots and the send area are its own business. */
 #include "../../../libipc/core/device-daemon.c"
+#include "../../../libipc/core/device-send.c"
 
 #define DEVICE	"/dev/ipcbus"
 #define DEBUGFS "/sys/kernel/debug/ipcbus/"
@@ -172,13 +173,13 @@ static void begin(struct staged *staged, struct daemon_link *link, unsigned int 
 {
 	*staged = (struct staged){ .link = link, .thread = &link->thread[number] };
 	staged->at = reserve(link, staged->thread, size);
-	staged->size = staged->at ? staged->thread->units * UNIT : 0;
+	staged->size = staged->thread->piece_size;
 }
 
 static void end(struct staged *staged)
 {
-	if (staged->thread->units * UNIT > KEEP)
-		free_units(staged->link, staged->thread);
+	if (staged->thread->piece_size > KEEP)
+		free_piece(staged->link, staged->thread);
 }
 
 static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *x)
