@@ -22,7 +22,7 @@
 #include "rcu.h"
 #include "shim.h"
 
-#ifdef SHIM_ASAN
+#if defined(SHIM_ASAN) || defined(SHIM_TSAN)
 #define STACK_SIZE (256UL << 10)
 #else
 #define STACK_SIZE (64UL << 10)
@@ -45,6 +45,7 @@
  * @next: in the list of all
  * @sp: where it was left
  * @task: its own, while no fiber runs
+ * @tsan: what the thread sanitizer knows it as
  */
 struct worker {
 	struct worker_ops ops;
@@ -59,6 +60,7 @@ struct worker {
 	const void *bottom;
 	size_t size;
 	struct task_struct *task;
+	void *tsan;
 	void *spare[SPARE_STACKS];
 	int spares;
 };
@@ -168,6 +170,7 @@ static void leave(struct shim_fiber *fiber)
 			   shim_thread.held.rcu);
 	__sanitizer_start_switch_fiber(fiber->done ? NULL : &fiber->fake_stack, worker->bottom,
 				       worker->size);
+	__tsan_switch_to_fiber(worker->tsan, 0);
 	fiber_switch(&fiber->sp, worker->sp);
 	__sanitizer_finish_switch_fiber(fiber->fake_stack, &worker->bottom, &worker->size);
 }
@@ -307,6 +310,7 @@ static void free_fiber(struct rcu_head *rcu)
 static void end(struct worker *worker, struct shim_fiber *fiber)
 {
 	free_stack(worker, fiber->stack);
+	__tsan_destroy_fiber(fiber->tsan);
 	if (!__atomic_exchange_n(&fiber->queued, true, __ATOMIC_SEQ_CST))
 		call_rcu(&fiber->rcu, free_fiber);
 }
@@ -324,6 +328,7 @@ static void run(struct worker *worker, struct shim_fiber *fiber)
 	rcu_quiet();
 	__sanitizer_start_switch_fiber(&worker->fake_stack, (char *)fiber->stack + GUARD,
 				       STACK_SIZE);
+	__tsan_switch_to_fiber(fiber->tsan, 0);
 	fiber_switch(&worker->sp, fiber->sp);
 	__sanitizer_finish_switch_fiber(worker->fake_stack, NULL, NULL);
 	shim_task = worker->task;
@@ -375,6 +380,7 @@ static void *worker_main(void *arg)
 	worker->task = current;
 	BUG_ON(!rcu_announce());
 	rseq_leave();
+	worker->tsan = __tsan_get_current_fiber();
 	for (;;) {
 		shim_thread.now = 0;
 		take_remote(worker);
@@ -451,6 +457,7 @@ struct shim_fiber *fiber_new(struct worker *worker, struct task_struct *task,
 		free(fiber);
 		return NULL;
 	}
+	fiber->tsan = __tsan_create_fiber(0);
 	fiber->sp = first_frame((char *)fiber->stack + GUARD + STACK_SIZE, fiber_main);
 	fiber->task = task;
 	fiber->worker = worker;
@@ -465,6 +472,7 @@ struct shim_fiber *fiber_new(struct worker *worker, struct task_struct *task,
 void fiber_free(struct shim_fiber *fiber)
 {
 	munmap(fiber->stack, GUARD + STACK_SIZE);
+	__tsan_destroy_fiber(fiber->tsan);
 	free(fiber);
 }
 

@@ -16,6 +16,8 @@ struct worker;
  * struct shim_fiber - what a task runs on
  * @sp: where it was left
  * @stack: mapped, with a guard page below
+ * @fake_stack: of the address sanitizer
+ * @tsan: what the thread sanitizer knows it as
  * @task: whose it is
  * @worker: runs it; constant
  * @client: whose memory user copies reach; constant
@@ -31,6 +33,7 @@ struct shim_fiber {
 	void *sp;
 	void *stack;
 	void *fake_stack;
+	void *tsan;
 	struct task_struct *task;
 	struct worker *worker;
 	struct client *client;

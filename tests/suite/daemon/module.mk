@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 #
-# ipcbusd with real processes, and what attacks it. asan/ipcbusd is the same with sanitizers.
+# ipcbusd with real processes, and what attacks it. asan/ipcbusd and tsan/ipcbusd are the same with
+# sanitizers.
 
 DAEMON_B := $(B)/tests/suite/daemon
 IPCBUSD_ASAN := $(DAEMON_B)/asan/ipcbusd
+IPCBUSD_TSAN := $(DAEMON_B)/tsan/ipcbusd
 
 DAEMON_ATTACKERS := $(DAEMON_B)/hostile $(DAEMON_B)/identity
 
@@ -17,6 +19,10 @@ $(DAEMON_ATTACKERS): %: %.o $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o
 
 $(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan) -fno-lto
 $(eval $(call ipcbusd_in,$(DAEMON_B)/asan))
+
+# Without optimization, which takes away calls that lead nowhere, all the same has to be linked.
+$(DAEMON_B)/tsan/%: DAEMON_FLAGS = $(HOST_tsan) -O0 -fno-lto
+$(eval $(call ipcbusd_in,$(DAEMON_B)/tsan))
 
 # The programs of tests/suite/kernel, unchanged, with a device of another make.
 DAEMON_KERNEL := $(KTEST_NAMES:%=$(DAEMON_B)/kernel/%)
@@ -62,5 +68,5 @@ run-test-kills: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IP
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --kills $(KILLS) --found $(DAEMON_B)/fuzz/found
 	@COUNT=$(DAEMON_KILLS) tests/suite/daemon/test-comeback
 
-ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
-UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel options slots)
+ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN) $(IPCBUSD_TSAN)
+UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel options races slots)

@@ -1,11 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address sanitizer's interface, or nothing where it is not compiled in.
+ * The sanitizers' interfaces, or nothing where they are not compiled in.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Its header declares what is a macro below. */
+#ifdef __SANITIZE_THREAD__
+#define SHIM_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SHIM_TSAN 1
+#endif
+#endif
+
+#ifdef SHIM_TSAN
+#include <sanitizer/tsan_interface.h>
+#else
+#define __tsan_get_current_fiber() NULL
+#define __tsan_create_fiber(flags) ((void)(flags), NULL)
+#define __tsan_switch_to_fiber(fiber, flags) ((void)(fiber), (void)(flags))
+#define __tsan_destroy_fiber(fiber) ((void)(fiber))
+#endif
 
 #ifdef __SANITIZE_ADDRESS__
 #define SHIM_ASAN 1
