@@ -11,9 +11,11 @@
 #include <linux/file.h>
 #include <linux/security.h>
 
+#include "account.h"
 #include "kernel/pages.h"
 #include "shim.h"
 #include "slot.h"
+#include "socket.h"
 
 extern const struct file_operations ipcbus_fops;
 
@@ -56,7 +58,7 @@ static void reply(struct client *client, u32 kind, int error, const int *fds, si
 		.number = client->number,
 	};
 
-	if (socket_send(client->peer.socket, &message, fds, error ? 0 : n_fds))
+	if (flight_send(client->flight, &message, fds, error ? 0 : n_fds))
 		shutdown(client->peer.socket, SHUT_RDWR);
 }
 
@@ -132,7 +134,7 @@ static void close_bus(struct client *client)
 static void client_free(struct client *client)
 {
 	slots_free(client);
-	socket_close(client->peer.socket);
+	flight_end(client->flight);
 	memory_free(&client->memory);
 	free(client);
 }
@@ -190,16 +192,17 @@ bool client_map(struct client *client, uint64_t size)
 void client_give_fd(struct client *client, uint32_t number, int fd)
 {
 	struct slot *slot = NULL;
-	int none = -1;
+	int none = SLOT_FD_COMES;
 
 	if (number < IPCBUSD_SLOTS)
 		slot = __atomic_load_n(&client->slot[number], __ATOMIC_ACQUIRE);
-	/* One at a time; what nobody asked for is closed with the slot. */
 	if (!slot || !__atomic_compare_exchange_n(&slot->fd, &none, fd, false, __ATOMIC_ACQ_REL,
 						  __ATOMIC_RELAXED)) {
-		close_later(fd);
+		close_later(fd, client->peer.account);
 		return;
 	}
+	/* As what was promised it counts already. */
+	account_drop_file(client->peer.account, /* was_closing= */ false);
 	post(client, CLIENT_FDS);
 }
 
@@ -246,11 +249,16 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	ret = memory_new(&client->memory, "ipcbus area", size);
 	if (ret)
 		return ret;
+	client->flight = flight_new(peer->account, peer->socket);
+	if (!client->flight) {
+		ret = -ENOMEM;
+		goto err_memory;
+	}
 	client->memory.base = base;
 	client->area = (struct ipcbusd_client *)client->memory.at;
 	ret = user_add(client->user, client);
 	if (ret < 0)
-		goto err_memory;
+		goto err_flight;
 	client->number = ret;
 	client->ends_before = user_ends(client->user);
 	ret = poll_begin(client);
@@ -260,6 +268,8 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 		return 0;
 	poll_end(client);
 	user_remove(client->user, client->number);
+err_flight:
+	flight_cancel(client->flight);
 err_memory:
 	memory_free(&client->memory);
 	return ret;

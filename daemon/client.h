@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct account;
 struct client;
 
 /**
@@ -41,6 +42,7 @@ static inline const struct client_memory *client_memory(const struct client *cli
  * @started: when that process began
  * @uid: at that moment
  * @gid: likewise
+ * @account: of that user; the connection counts there until it is closed
  */
 struct client_peer {
 	int socket;
@@ -48,6 +50,7 @@ struct client_peer {
 	uint64_t started;
 	uint32_t uid;
 	uint32_t gid;
+	struct account *account;
 };
 
 /* Main thread only. Opens the bus for the peer and replies to its HELLO, also with an
@@ -55,26 +58,10 @@ struct client_peer {
 struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_t size);
 /* The client asks for a region; the reply is sent. False: it may not ask now. */
 bool client_map(struct client *client, uint64_t size);
-/* An fd that a slot was asked for; it is taken over. */
+/* An fd that a slot was asked for, or that is closed; it is taken over. */
 void client_give_fd(struct client *client, uint32_t slot, int fd);
 /* The process is dead or the connection is closed. Not to be used from here on. */
 void client_end(struct client *client);
-
-/* --- Messages: socket.c --------------------------------------------------------- */
-
-struct ipcbusd_message;
-
-/* Does not wait. 0 or -errno; -EAGAIN: the peer does not read. */
-int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds);
-/* Receives one message with at most one fd, which is in *ret_fd, or -1. *ret_pid: who sent it,
- * with SO_PASSCRED, or 0. Returns 1; 0 at the end; -EAGAIN; or -EBADMSG for what is no message. */
-int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int *ret_pid);
-
-/* Closes an fd that a stranger sent, which may take them as long as they like: on another thread.
- * Any thread. closer.c */
-void close_later(int fd);
-/* Ends a connection at once, and closes it with what nobody received there. */
-void socket_close(int socket);
 
 /* The socket that systemd listens at for us (sd_listen_fds(3)), or -1. It stays systemd's: nothing
  * is removed at the end. Sets *ret_problem if it cannot be used. inherit.c */

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Files that travel in messages. fget() asks the sender's thread for the fd, receive_fd()
- * gives it to the receiver's. In between the daemon has it, and the driver charges it to
- * the sender's user.
+ * gives it to the receiver's. In between the daemon has it. The driver charges it to the sender's
+ * user, and so does the user's account of the daemon's fds: account.c.
  */
+#include <linux/file.h>
+
+#include "account.h"
+#include "ipcbus.h"
 #include "shim.h"
 #include "slot.h"
+#include "socket.h"
+
+extern const struct file_operations ipcbus_fops;
 
 static int no_number(void)
 {
@@ -17,7 +24,7 @@ static int wait_for_fd(struct slot *slot)
 {
 	int fd;
 
-	while ((fd = __atomic_exchange_n(&slot->fd, -1, __ATOMIC_ACQ_REL)) < 0) {
+	while ((fd = __atomic_load_n(&slot->fd, __ATOMIC_ACQUIRE)) < 0) {
 		if (slot->client->ending)
 			return -EINTR;
 		fiber_sleep();
@@ -25,29 +32,97 @@ static int wait_for_fd(struct slot *slot)
 	return fd;
 }
 
+/* The fd, which counts, or -errno. */
+static int ask_client(struct slot *slot, int number)
+{
+	struct account *account = slot->client->peer.account;
+	int ret, fd;
+
+	ret = account_promise_file(account);
+	if (ret)
+		return ret;
+	__atomic_store_n(&slot->fd, SLOT_FD_COMES, __ATOMIC_RELEASE);
+	ret = slot_ask(slot, IPCBUSD_ASK_SEND_FD, number);
+	if (ret >= 0)
+		ret = wait_for_fd(slot);
+	fd = __atomic_exchange_n(&slot->fd, SLOT_NO_FD, __ATOMIC_ACQ_REL);
+	if (ret >= 0)
+		return fd;
+	if (fd >= 0)
+		close_later(fd, account);
+	else
+		account_drop_file(account, /* was_closing= */ false);
+	return ret < -MAX_ERRNO ? -EBADF : ret;
+}
+
+/* A file that the driver takes for one of its own, and refuses. It is no client's. */
+static struct file own_file = { .f_op = &ipcbus_fops, .real = -1 };
+
 static struct file *take_from_client(int number)
 {
 	struct slot *slot = slot_current();
 	struct file *file;
 	int fd, flags;
 
-	if (!slot || slot_ask(slot, IPCBUSD_ASK_SEND_FD, number) < 0)
+	if (!slot)
 		return NULL;
-	fd = wait_for_fd(slot);
-	if (fd < 0)
+	fd = ask_client(slot, number);
+	if (fd < 0) {
+		slot->fd_error = fd;
 		return NULL;
+	}
 	flags = file_flags(fd);
-	if (flags < 0) {
-		close_later(fd);
-		return NULL;
+	if (flags < 0 || socket_is_of_bus(fd)) {
+		close_later(fd, slot->client->peer.account);
+		if (flags < 0)
+			return NULL;
+		refcount_inc(&own_file.ref);
+		return &own_file;
 	}
 	file = shim_file_new(NULL, flags);
 	file->real = fd;
+	file->private_data = slot->client->peer.account;
 	return file;
+}
+
+/* An exchange has it in its event as well. That is the client's, who can deceive itself only. */
+static void correct_event(const struct ipcbus_exchange *x, int error)
+{
+	int before;
+
+	if (!copy_from_user(&before, &x->event.error, sizeof(before)) && before == -EBADF)
+		(void)!copy_to_user((void *)&x->event.error, &error, sizeof(error));
+}
+
+long fds_result(struct slot *slot, u32 cmd, u64 arg, long result)
+{
+	int error = slot->fd_error;
+
+	slot->fd_error = 0;
+	if (result != -EBADF)
+		return result;
+	if (cmd == IPCBUS_IOC_EXCHANGE)
+		correct_event((const void *)(uintptr_t)arg, error);
+	return error;
 }
 
 /* A dying process takes whatever it gets: the call that brings the file fails with its death. */
 #define NUMBER_OF_NOBODY 0
+
+/* In the words of the UAPI. */
+static int error_of_send(int error)
+{
+	switch (error) {
+	case -EAGAIN:	/* the client does not take what was sent before */
+		return -EDQUOT;
+	case -ETOOMANYREFS:	/* all users together have too many on their way */
+		return -EMFILE;
+	case -ENOBUFS:
+		return -ENOMEM;
+	default:
+		return error;
+	}
+}
 
 static int give_to_client(struct file *file)
 {
@@ -58,11 +133,11 @@ static int give_to_client(struct file *file)
 	if (!slot)
 		return -EBADF;
 	message.number = slot->number;
-	ret = socket_send(slot->client->peer.socket, &message, &file->real, 1);
+	ret = flight_send(slot->client->flight, &message, &file->real, 1);
 	if (ret == -EPIPE || ret == -ECONNRESET)
 		return NUMBER_OF_NOBODY;
 	if (ret < 0)
-		return -EMFILE;
+		return error_of_send(ret);
 	ret = slot_ask(slot, IPCBUSD_ASK_RECEIVE_FD, -1);
 	if (slot->client->ending)
 		return NUMBER_OF_NOBODY;
@@ -79,7 +154,7 @@ static void close_in_client(int number)
 
 static void done(struct file *file)
 {
-	close_later(file->real);
+	close_later(file->real, file->private_data);
 }
 
 static const struct shim_fd_ops fd_ops = {
@@ -92,5 +167,6 @@ static const struct shim_fd_ops fd_ops = {
 
 void fds_init(void)
 {
+	refcount_set(&own_file.ref, 1);
 	shim_fd_ops = &fd_ops;
 }

@@ -24,8 +24,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "client.h"
 #include "ipcbus-daemon.h"
+#include "socket.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -51,10 +53,13 @@ static const char help[] =
 	"  -h, --help       show this\n";
 
 /* Of the daemon's fds and maps a user's connections may take a part, but this many always. Area,
- * region, and a stack with its guard are four maps. */
+ * region, and a stack with its guard are four maps. Files from a user's messages may take as large
+ * a part, and files on their way to the user. */
 #define PART_OF_FDS	16
 #define PART_OF_MAPS	(16 * 4)
 #define MIN_CONNECTIONS 64
+#define MIN_FILES	64	/* of one message */
+#define MAX_FILES	16384
 /* How long to accept no connection if no fd can be had, in milliseconds. */
 #define PAUSE		100
 
@@ -65,7 +70,6 @@ static const char help[] =
  * @peer: who it is
  * @nonce: what the peer is to say in its HELLO
  * @client: NULL before HELLO
- * @owner: counts it; NULL: nobody does
  * @closed: it is to be freed after this round of events
  * @next: in the list of those
  */
@@ -75,23 +79,14 @@ struct connection {
 	struct client_peer peer;
 	uint64_t nonce;
 	struct client *client;
-	struct owner *owner;
 	bool closed;
 	struct connection *next;
-};
-
-/* A user who has connections. */
-struct owner {
-	struct owner *next;
-	uint32_t uid;
-	unsigned int connections;
 };
 
 static int epoll_fd;
 static int until_fd = -1;
 static int print_fd = -1;
-static struct owner *owners;
-static unsigned int max_connections;
+static int accounts_fd;
 static struct rlimit files_before;
 static int spare_fd = -1;
 static bool pauses;
@@ -120,55 +115,26 @@ static void fail(const char *what, const char *on)
 /* The quota of each user, and an fd in reserve, with which to refuse. */
 static void set_limits(void)
 {
+	unsigned int max_connections = IPCBUSD_CLIENTS, max_files = MAX_FILES;
 	struct rlimit files;
 
-	max_connections = IPCBUSD_CLIENTS;
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files_before = files;
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 		if (files.rlim_max / PART_OF_FDS < max_connections)
 			max_connections = (unsigned int)files.rlim_max / PART_OF_FDS;
+		if (files.rlim_max / PART_OF_FDS < max_files)
+			max_files = (unsigned int)files.rlim_max / PART_OF_FDS;
 	}
 	if (memory_max_maps() / PART_OF_MAPS < max_connections)
 		max_connections = memory_max_maps() / PART_OF_MAPS;
 	if (max_connections < MIN_CONNECTIONS)
 		max_connections = MIN_CONNECTIONS;
+	if (max_files < MIN_FILES)
+		max_files = MIN_FILES;
+	accounts_fd = accounts_init(max_connections, max_files);
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-static int owner_add(struct connection *connection)
-{
-	uint32_t uid = connection->peer.uid;
-	struct owner *owner = owners;
-
-	while (owner && owner->uid != uid)
-		owner = owner->next;
-	if (!owner) {
-		owner = calloc(1, sizeof(*owner));
-		if (!owner)
-			return -ENOMEM;
-		owner->uid = uid;
-		owner->next = owners;
-		owners = owner;
-	}
-	if (owner->connections >= max_connections)
-		return -EDQUOT;
-	owner->connections++;
-	connection->owner = owner;
-	return 0;
-}
-
-static void owner_remove(struct owner *owner)
-{
-	struct owner **link = &owners;
-
-	if (!owner || --owner->connections)
-		return;
-	while (*link != owner)
-		link = &(*link)->next;
-	*link = owner->next;
-	free(owner);
 }
 
 /* In place of a WELCOME. The socket is the caller's. */
@@ -289,7 +255,8 @@ static void connection_close(struct connection *connection)
 	connection->closed = true;
 	connection->next = closed;
 	closed = connection;
-	owner_remove(connection->owner);
+	if (connection->peer.account)
+		account_disconnect(connection->peer.account);
 	if (connection->pidfd >= 0)
 		close(connection->pidfd);
 	/* The client has the socket, and maybe needs it a little longer. */
@@ -319,7 +286,7 @@ static void accept_one(int listener)
 	connection->pidfd = -1;
 	r = identify(connection);
 	if (!r)
-		r = owner_add(connection);
+		r = account_connect(connection->peer.uid, &connection->peer.account);
 	if (!r)
 		r = watch(connection, socket);
 	if (!r)
@@ -439,14 +406,14 @@ static void receive(struct connection *connection)
 	struct ipcbusd_message message;
 	int fd, sender, r;
 
-	r = socket_receive(connection->socket, &message, &fd, &sender);
+	r = socket_receive(connection->socket, connection->peer.account, &message, &fd, &sender);
 	if (r == -EAGAIN)
 		return;
 	if (r == 1 && take_message(connection, &message, fd, sender))
 		return;
 	/* Unless a slot has got the fd, it is ours to close. */
 	if (fd >= 0 && (r != 1 || message.kind != IPCBUSD_SEND_FD || !connection->client))
-		close_later(fd);
+		close_later(fd, connection->peer.account);
 	connection_close(connection);
 }
 
@@ -608,6 +575,8 @@ static void __attribute__((noreturn)) loop(int listener, int signals)
 				take_signal(signals);
 			else if (events[i].data.ptr == &until_fd)
 				end(SIGTERM);
+			else if (events[i].data.ptr == &accounts_fd)
+				accounts_look();
 			else if (!connection->closed && is_dead(connection))
 				connection_close(connection);
 			else if (!connection->closed)
@@ -698,14 +667,17 @@ static void print_path(void)
 
 static void watch_all(int listener, int signals)
 {
-	struct epoll_event accepts = { .events = EPOLLIN }, signalled = accepts, until = accepts;
+	struct epoll_event accepts = { .events = EPOLLIN }, signalled = accepts, until = accepts,
+			   accounts = accepts;
 
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	signalled.data.ptr = &epoll_fd;
 	until.data.ptr = &until_fd;
-	if (epoll_fd < 0 || signals < 0 ||
+	accounts.data.ptr = &accounts_fd;
+	if (epoll_fd < 0 || signals < 0 || accounts_fd < 0 ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &accepts) ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, signals, &signalled))
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, signals, &signalled) ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, accounts_fd, &accounts))
 		fail("cannot watch", socket_path);
 	if (until_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, until_fd, &until))
 		fail("cannot watch", "the file descriptor of --until");
@@ -765,6 +737,7 @@ int main(int argc, char **argv)
 		choose_path(bus, optind < argc || print_fd >= 0);
 		listener = listen_at(mode);
 	}
+	socket_set_listener(listener);
 	set_limits();
 	watch_all(listener, signals);
 	print_path();

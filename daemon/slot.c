@@ -73,6 +73,8 @@ static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
 	if (cmd == IPCBUSD_IOC_POLL)
 		return poll_choose(client, arg);
 	ret = file->f_op->unlocked_ioctl(file, cmd, arg);
+	if (slot->fd_error)
+		ret = fds_result(slot, cmd, arg, ret);
 	if (!ret && _IOC_NR(cmd) == _IOC_NR(IPCBUS_IOC_INFO))
 		ret = info_correct(arg);
 	/* On the way back to user space signals are delivered. */
@@ -185,7 +187,7 @@ static struct slot *slot_get(struct client *client, unsigned int number)
 	slot->number = number;
 	slot->shared = (struct ipcbusd_slot *)(client->memory.at + IPCBUSD_FIRST_SLOT +
 					       (u64)number * IPCBUSD_SLOT_SIZE);
-	slot->fd = -1;
+	slot->fd = SLOT_NO_FD;
 	__atomic_store_n(&client->slot[number], slot, __ATOMIC_RELEASE);
 	return slot;
 }
@@ -293,9 +295,6 @@ void slots_end(struct client *client)
 
 void slots_free(struct client *client)
 {
-	for (int i = 0; i < IPCBUSD_SLOTS; i++) {
-		if (client->slot[i] && client->slot[i]->fd >= 0)
-			close_later(client->slot[i]->fd);
+	for (int i = 0; i < IPCBUSD_SLOTS; i++)
 		free(client->slot[i]);
-	}
 }

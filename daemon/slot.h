@@ -31,7 +31,8 @@ enum slot_phase {
  * @shared: the client's memory: each field is read once
  * @fiber: NULL: no thread uses it
  * @phase: see there
- * @fd: that the client sent for it, or -1; set by the main thread
+ * @fd: that the client sent for it, or SLOT_*; set by the main thread if one comes
+ * @fd_error: why the driver did not get an fd in this ioctl, or 0
  */
 struct slot {
 	struct client *client;
@@ -40,7 +41,11 @@ struct slot {
 	struct shim_fiber *fiber;
 	enum slot_phase phase;
 	int fd;
+	int fd_error;
 };
+
+#define SLOT_NO_FD	(-1)	/* none is asked for */
+#define SLOT_FD_COMES	(-2)	/* one is, and counts already */
 
 /* What its control fiber is to do. */
 #define CLIENT_MAP		(1U << 0)
@@ -54,6 +59,7 @@ struct slot {
  * @memory: the area; first
  * @area: its first page
  * @peer: constant
+ * @flight: all that is sent to it
  * @user: constant
  * @number: at the user's bell
  * @ends_before: clients of the user that were to end when this one connected
@@ -73,6 +79,7 @@ struct client {
 	struct client_memory memory;
 	struct ipcbusd_client *area;
 	struct client_peer peer;
+	struct flight *flight;
 	struct user *user;
 	unsigned int number;
 	uint64_t ends_before;
@@ -106,6 +113,9 @@ int slot_ask(struct slot *slot, unsigned int ask, int fd);
 /* --- Files of clients: fds.c ----------------------------------------------------- */
 
 void fds_init(void);
+/* The result of an ioctl of the driver's, for which an fd did not come: fd_error is set. The driver
+ * knows one error only. */
+long fds_result(struct slot *slot, u32 cmd, u64 arg, long result);
 
 /* --- Poll: poll.c ----------------------------------------------------------------- */
 

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "account.h"
 #include "ipcbus-daemon.h"
+#include "socket.h"
 
 /* As many as the kernel lets anybody send: what does not fit it would close by itself, here. */
 #define MAX_FDS 253
@@ -40,9 +42,11 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
 	return 0;
 }
 
-/* All fds that came are the receiver's: the first one counts, others are closed. */
-static int take_fds(struct msghdr *msg, int *ret_fd)
+/* All fds that came are the receiver's: the first one is used, others are closed. -EDQUOT: they
+ * are above the user's quota. */
+static int take_fds(struct msghdr *msg, struct account *account, int *ret_fd)
 {
+	bool fits = true;
 	int n_fds = 0;
 
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
@@ -55,13 +59,14 @@ static int take_fds(struct msghdr *msg, int *ret_fd)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+			fits &= account_take_file(account);
 			if (!n_fds++)
 				*ret_fd = fd;
 			else
-				close_later(fd);
+				close_later(fd, account);
 		}
 	}
-	return n_fds;
+	return fits ? n_fds : -EDQUOT;
 }
 
 /* Whose message it is, if the socket asks for that. */
@@ -76,7 +81,8 @@ static int sender_of(struct msghdr *msg)
 	return ucred.pid;
 }
 
-int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int *ret_pid)
+int socket_receive(int socket, struct account *account, struct ipcbusd_message *message,
+		   int *ret_fd, int *ret_pid)
 {
 	union control control;
 	struct iovec part = { message, sizeof(*message) };
@@ -86,6 +92,7 @@ int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
+	int n_fds;
 	ssize_t n;
 
 	*ret_fd = -1;
@@ -93,11 +100,55 @@ int socket_receive(int socket, struct ipcbusd_message *message, int *ret_fd, int
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
 	*ret_pid = sender_of(&msg);
-	if (take_fds(&msg, ret_fd) > 1 || (n && n != sizeof(*message)) ||
-	    msg.msg_flags & MSG_TRUNC)
+	n_fds = take_fds(&msg, account, ret_fd);
+	if (n_fds < 0)
+		return n_fds;
+	if (n_fds > 1 || (n && n != sizeof(*message)) || msg.msg_flags & MSG_TRUNC)
 		return -EBADMSG;
 	if (!n)
 		return 0;
 	return message->magic == IPCBUSD_MAGIC && message->version == IPCBUSD_VERSION ? 1 :
 											 -EBADMSG;
+}
+
+/* --- Connections as files of messages --------------------------------------------- */
+
+/* What a socket that connected says of the one that listened: its address, and who made it. */
+struct origin {
+	struct sockaddr_un address;
+	socklen_t address_size;
+	struct ucred maker;
+};
+
+static struct origin bus;
+
+/* name: getsockname() of the one, getpeername() of the other. */
+static bool origin_of(int socket, int (*name)(int, struct sockaddr *, socklen_t *),
+		      struct origin *ret_origin)
+{
+	socklen_t maker_size = sizeof(ret_origin->maker);
+
+	memset(ret_origin, 0, sizeof(*ret_origin));
+	ret_origin->address_size = sizeof(ret_origin->address);
+	return !name(socket, (struct sockaddr *)&ret_origin->address, &ret_origin->address_size) &&
+	       ret_origin->address.sun_family == AF_UNIX &&
+	       ret_origin->address_size <= sizeof(ret_origin->address) &&
+	       !getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &ret_origin->maker, &maker_size);
+}
+
+void socket_set_listener(int socket)
+{
+	if (!origin_of(socket, getsockname, &bus))
+		bus.address_size = 0;
+}
+
+/* The kernel gives the connecting end the listener's address and credentials. */
+bool socket_is_of_bus(int fd)
+{
+	struct origin origin;
+
+	return bus.address_size && origin_of(fd, getpeername, &origin) &&
+	       origin.address_size == bus.address_size &&
+	       !memcmp(&origin.address, &bus.address, bus.address_size) &&
+	       !memcmp(&origin.maker, &bus.maker, sizeof(bus.maker));
 }

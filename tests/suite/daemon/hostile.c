@@ -9,6 +9,7 @@
  *   ipcbusd -- hostile crowd ERRNO
  *   ipcbusd -- hostile threads
  *   ipcbusd -- hostile linger
+ *   ipcbusd -- hostile lingering-crowd
  *   ipcbusd -- hostile deaf
  *
  * A crowd connects and says nothing. Those above the quota are to be refused with
@@ -451,9 +452,13 @@ static int lingering(void)
 	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct linger linger = { .l_onoff = 1, .l_linger = 1000 };
 	socklen_t size = sizeof(address);
+	static const int little = 4096;
 	static char data[1 << 16];
 
-	if (listener < 0 || fd < 0 || bind(listener, (struct sockaddr *)&address, size) ||
+	if (listener < 0 || fd < 0 ||
+	    setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)) ||
+	    bind(listener, (struct sockaddr *)&address, size) ||
 	    listen(listener, 1) ||
 	    getsockname(listener, (struct sockaddr *)&address, &size) ||
 	    connect(fd, (struct sockaddr *)&address, size) ||
@@ -515,6 +520,53 @@ static int linger(void)
 	return failed;
 }
 
+/* Another user's pipe is closed in time. */
+static int is_another_closed(void)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
+	struct pollfd end = { .events = POLLIN };
+	struct peer peer;
+	int fds[2];
+
+	if (setgid(65534) || setuid(65534) || pipe(fds) || open_sealed(&peer)) {
+		perror("hostile: cannot be another user");
+		return 1;
+	}
+	send_message(peer.socket, &message, fds[1]);
+	close(fds[1]);
+	end.fd = fds[0];
+	return poll(&end, 1, 30000) != 1;
+}
+
+/* More of these sockets than the daemon has threads to close them. */
+static int lingering_crowd(void)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
+	struct peer peers[4];
+	int fd, status = 0;
+
+	alarm(100);
+	for (int i = 0; i < 4 && !status; i++)
+		status = open_sealed(&peers[i]);
+	/* Or it would close first, and this one would wait. */
+	hold_daemon(peers[0].socket, /* hold= */ true);
+	for (int i = 0; i < 600 && !status; i++) {
+		fd = lingering();
+		status = fd < 0 || send_message(peers[i % 4].socket, &message, fd);
+		close(fd);
+	}
+	hold_daemon(peers[0].socket, /* hold= */ false);
+	if (status)
+		perror("hostile: cannot begin");
+	if (!status && !getuid()) {
+		if (!fork())
+			_exit(is_another_closed());
+		wait(&status);
+	}
+	printf("%s - another user's files are closed all the same\n", status ? "not ok" : "ok");
+	return status != 0;
+}
+
 /* Asks for a region again and again, and never reads that it has one. */
 static int deaf(void)
 {
@@ -549,6 +601,8 @@ int main(int argc, char **argv)
 		return threads();
 	if (argc == 2 && !strcmp(argv[1], "linger"))
 		return linger();
+	if (argc == 2 && !strcmp(argv[1], "lingering-crowd"))
+		return lingering_crowd();
 	if (argc == 2 && !strcmp(argv[1], "deaf"))
 		return deaf();
 	printf("# seed %llu\n", (unsigned long long)seed);

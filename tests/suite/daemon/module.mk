@@ -7,7 +7,7 @@ DAEMON_B := $(B)/tests/suite/daemon
 IPCBUSD_ASAN := $(DAEMON_B)/asan/ipcbusd
 IPCBUSD_TSAN := $(DAEMON_B)/tsan/ipcbusd
 
-DAEMON_ATTACKERS := $(DAEMON_B)/hostile $(DAEMON_B)/identity
+DAEMON_ATTACKERS := $(addprefix $(DAEMON_B)/,files hostile identity)
 
 $(DAEMON_B)/%.o: tests/suite/daemon/%.c
 	$(call msg,CC,$@)

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Accounts: see account.h. One user must not take the descriptors of all. Three numbers have a
+ * limit:
+ *
+ * - connections
+ * - files that clients sent: in a slot, in a message of the driver's, or while they are closed
+ * - files in the queues of the user's sockets, in flight. The kernel has one limit for all that the
+ *   daemon has there. It counts them until the client receives them or closes its end, whatever
+ *   the daemon does with its own end.
+ *
+ * A client may reply that it has received a file, and leave it in its queue. So what counts is what
+ * the kernel says of the queue (SIOCOUTQ). All messages have one size, so that is how many are not
+ * read, and these are the last that were sent. Nobody says when one is read: a flight is looked at
+ * when its user has no more left, and each second once its connection has ended.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/sockios.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "ipcbus-daemon.h"
+#include "socket.h"
+
+/* WELCOME comes first, without an fd. HELLO is the second, with four. All others have one, or
+ * count as if they had. */
+#define BEFORE_HELLO 1
+#define OTHERS_OF_HELLO 3
+
+/**
+ * struct account - one user's
+ * @next: in the list of all (accounts_lock)
+ * @uid: constant
+ * @holders: connections, files and flights (accounts_lock)
+ * @connections: (accounts_lock)
+ * @files: that clients sent, or are asked for (accounts_lock)
+ * @closing_files: those of them that are to be closed (accounts_lock)
+ * @closing: closer.c's
+ * @lock: the rest; inside it accounts_lock is not taken
+ * @flights: all
+ * @in_flight: the sum of their fds
+ * @left: those of flights that have ended
+ * @ended: how many have
+ */
+struct account {
+	struct account *next;
+	uint32_t uid;
+	unsigned int holders;
+	unsigned int connections;
+	unsigned int files;
+	unsigned int closing_files;
+	struct account_closing closing;
+	pthread_mutex_t lock;
+	struct flight *flights;
+	unsigned int in_flight;
+	unsigned int left;
+	unsigned int ended;
+};
+
+/**
+ * struct flight - what is on its way to one client
+ * @next: of the account
+ * @account: held
+ * @socket: the daemon's end
+ * @sent: messages, with WELCOME
+ * @fds: that were not taken, at most
+ * @ended: nothing more is sent
+ */
+struct flight {
+	struct flight *next;
+	struct account *account;
+	int socket;
+	uint64_t sent;
+	unsigned int fds;
+	bool ended;
+};
+
+static pthread_mutex_t accounts_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct account *accounts;
+static unsigned int most_connections, most_files;
+/* What a message occupies in a queue; 0: the kernel does not say. */
+static int message_size;
+static int timer_fd = -1;
+
+static int queued(int socket)
+{
+	int size = 0;
+
+	return ioctl(socket, SIOCOUTQ, &size) ? 0 : size;
+}
+
+static int measure(void)
+{
+	struct ipcbusd_message message = { 0 };
+	int pair[2], size = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return 0;
+	if (!socket_send(pair[0], &message, NULL, 0))
+		size = queued(pair[0]);
+	close(pair[0]);
+	close(pair[1]);
+	return size;
+}
+
+int accounts_init(unsigned int max_connections, unsigned int max_files)
+{
+	most_connections = max_connections;
+	most_files = max_files;
+	message_size = measure();
+	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	return timer_fd;
+}
+
+/* --- Accounts ------------------------------------------------------------------------ */
+
+static void put_locked(struct account *account)
+{
+	struct account **link = &accounts;
+
+	if (--account->holders)
+		return;
+	while (*link != account)
+		link = &(*link)->next;
+	*link = account->next;
+	pthread_mutex_destroy(&account->lock);
+	free(account);
+}
+
+static void put(struct account *account)
+{
+	pthread_mutex_lock(&accounts_lock);
+	put_locked(account);
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+/* Held once more. NULL: no memory. */
+static struct account *get_locked(uint32_t uid)
+{
+	struct account *account = accounts;
+
+	while (account && account->uid != uid)
+		account = account->next;
+	if (!account) {
+		account = calloc(1, sizeof(*account));
+		if (!account)
+			return NULL;
+		account->uid = uid;
+		pthread_mutex_init(&account->lock, NULL);
+		account->next = accounts;
+		accounts = account;
+	}
+	account->holders++;
+	return account;
+}
+
+static unsigned int what_is_left(struct account *account);
+
+int account_connect(uint32_t uid, struct account **ret_account)
+{
+	struct account *account;
+	bool is_full;
+
+	pthread_mutex_lock(&accounts_lock);
+	account = get_locked(uid);
+	is_full = account && (account->connections >= most_connections ||
+			      account->files >= 2 * most_files);
+	pthread_mutex_unlock(&accounts_lock);
+	if (!account)
+		return -ENOMEM;
+	if (is_full || what_is_left(account) >= most_files) {
+		put(account);
+		return -EDQUOT;
+	}
+	pthread_mutex_lock(&accounts_lock);
+	account->connections++;
+	pthread_mutex_unlock(&accounts_lock);
+	*ret_account = account;
+	return 0;
+}
+
+void account_disconnect(struct account *account)
+{
+	pthread_mutex_lock(&accounts_lock);
+	account->connections--;
+	put_locked(account);
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+/* --- Files that a client sent -------------------------------------------------------- */
+
+/* Those that are being closed are nobody's any more, but not more than as many again. */
+int account_promise_file(struct account *account)
+{
+	bool fits;
+
+	pthread_mutex_lock(&accounts_lock);
+	fits = account->files - account->closing_files < most_files &&
+	       account->files < 2 * most_files;
+	if (fits) {
+		account->files++;
+		account->holders++;
+	}
+	pthread_mutex_unlock(&accounts_lock);
+	return fits ? 0 : -EDQUOT;
+}
+
+/* A promised one counts twice until its slot has it. */
+bool account_take_file(struct account *account)
+{
+	bool fits;
+
+	pthread_mutex_lock(&accounts_lock);
+	fits = account->files < 3 * most_files;
+	account->files++;
+	account->holders++;
+	pthread_mutex_unlock(&accounts_lock);
+	return fits;
+}
+
+void account_begin_close(struct account *account)
+{
+	pthread_mutex_lock(&accounts_lock);
+	account->closing_files++;
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+void account_drop_file(struct account *account, bool was_closing)
+{
+	pthread_mutex_lock(&accounts_lock);
+	account->closing_files -= was_closing;
+	account->files--;
+	put_locked(account);
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+struct account_closing *account_closing(struct account *account)
+{
+	return &account->closing;
+}
+
+/* --- Files on their way to a client -------------------------------------------------- */
+
+static uint64_t unread_messages(int socket)
+{
+	return message_size ? (queued(socket) + message_size - 1) / message_size : 0;
+}
+
+/* Not more than before: what is not read was counted when it was sent. */
+static void look_locked(struct flight *flight)
+{
+	uint64_t unread = unread_messages(flight->socket);
+	unsigned int fds = (unsigned int)unread;
+
+	if (unread && unread + BEFORE_HELLO >= flight->sent)
+		fds += OTHERS_OF_HELLO;
+	if (fds >= flight->fds)
+		return;
+	flight->account->in_flight -= flight->fds - fds;
+	if (flight->ended)
+		flight->account->left -= flight->fds - fds;
+	flight->fds = fds;
+}
+
+static void look_at_all_locked(struct account *account)
+{
+	for (struct flight *flight = account->flights; flight; flight = flight->next)
+		look_locked(flight);
+}
+
+static unsigned int what_is_left(struct account *account)
+{
+	unsigned int left;
+
+	pthread_mutex_lock(&account->lock);
+	if (account->left >= most_files)
+		look_at_all_locked(account);
+	left = account->left;
+	pthread_mutex_unlock(&account->lock);
+	return left;
+}
+
+struct flight *flight_new(struct account *account, int socket)
+{
+	struct flight *flight = calloc(1, sizeof(*flight));
+
+	if (!flight)
+		return NULL;
+	pthread_mutex_lock(&accounts_lock);
+	account->holders++;
+	pthread_mutex_unlock(&accounts_lock);
+	flight->account = account;
+	flight->socket = socket;
+	flight->sent = BEFORE_HELLO;
+	pthread_mutex_lock(&account->lock);
+	flight->next = account->flights;
+	account->flights = flight;
+	pthread_mutex_unlock(&account->lock);
+	return flight;
+}
+
+/* The replies to HELLO and MAP come once a connection, and connections have their limit. */
+static bool is_one_too_many_locked(struct account *account, const struct ipcbusd_message *message)
+{
+	if (message->kind != IPCBUSD_RECEIVE_FD || account->in_flight < most_files)
+		return false;
+	look_at_all_locked(account);
+	return account->in_flight >= most_files;
+}
+
+int flight_send(struct flight *flight, struct ipcbusd_message *message, const int *fds,
+		size_t n_fds)
+{
+	struct account *account = flight->account;
+	int r = -EDQUOT;
+
+	pthread_mutex_lock(&account->lock);
+	if (!is_one_too_many_locked(account, message))
+		r = socket_send(flight->socket, message, fds, n_fds);
+	if (!r) {
+		flight->sent++;
+		flight->fds += (unsigned int)n_fds;
+		account->in_flight += (unsigned int)n_fds;
+	}
+	pthread_mutex_unlock(&account->lock);
+	return r;
+}
+
+static void unlink_locked(struct flight *flight)
+{
+	struct flight **link = &flight->account->flights;
+
+	while (*link != flight)
+		link = &(*link)->next;
+	*link = flight->next;
+}
+
+static void flight_free(struct flight *flight)
+{
+	put(flight->account);
+	free(flight);
+}
+
+void flight_cancel(struct flight *flight)
+{
+	pthread_mutex_lock(&flight->account->lock);
+	unlink_locked(flight);
+	pthread_mutex_unlock(&flight->account->lock);
+	flight_free(flight);
+}
+
+static void look_in_a_second(void)
+{
+	static const struct itimerspec second = { .it_value.tv_sec = 1 };
+
+	timerfd_settime(timer_fd, 0, &second, NULL);
+}
+
+void flight_end(struct flight *flight)
+{
+	struct account *account = flight->account;
+	bool is_empty;
+
+	shutdown(flight->socket, SHUT_RDWR);
+	pthread_mutex_lock(&account->lock);
+	look_locked(flight);
+	is_empty = !flight->fds;
+	if (is_empty) {
+		unlink_locked(flight);
+	} else {
+		flight->ended = true;
+		account->left += flight->fds;
+		account->ended++;
+	}
+	pthread_mutex_unlock(&account->lock);
+	if (!is_empty) {
+		look_in_a_second();
+		return;
+	}
+	socket_close(flight->socket);
+	flight_free(flight);
+}
+
+/* Takes out those that have ended and are empty. *ret_more: some are not. */
+static struct flight *take_empty(struct account *account, bool *ret_more)
+{
+	struct flight *flight, *next, *empty = NULL;
+
+	pthread_mutex_lock(&account->lock);
+	for (flight = account->ended ? account->flights : NULL; flight; flight = next) {
+		next = flight->next;
+		if (!flight->ended)
+			continue;
+		look_locked(flight);
+		if (flight->fds)
+			continue;
+		unlink_locked(flight);
+		account->ended--;
+		flight->next = empty;
+		empty = flight;
+	}
+	*ret_more = account->ended;
+	pthread_mutex_unlock(&account->lock);
+	return empty;
+}
+
+/* Whether some are not. */
+static bool free_empty(struct account *account)
+{
+	struct flight *flight, *next;
+	bool more;
+
+	for (flight = take_empty(account, &more); flight; flight = next) {
+		next = flight->next;
+		socket_close(flight->socket);
+		flight_free(flight);
+	}
+	return more;
+}
+
+/* Puts one account and holds the next, the first after NULL. */
+static struct account *next_account(struct account *account)
+{
+	struct account *next;
+
+	pthread_mutex_lock(&accounts_lock);
+	next = account ? account->next : accounts;
+	if (next)
+		next->holders++;
+	if (account)
+		put_locked(account);
+	pthread_mutex_unlock(&accounts_lock);
+	return next;
+}
+
+void accounts_look(void)
+{
+	uint64_t times;
+	bool more = false;
+
+	(void)!read(timer_fd, &times, sizeof(times));
+	for (struct account *account = next_account(NULL); account; account = next_account(account))
+		more |= free_empty(account);
+	if (more)
+		look_in_a_second();
+}

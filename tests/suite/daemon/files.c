@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Files that nobody takes: clients of ipcbusd that fill messages, slots and the queues of their
+ * sockets with them. Each is refused in time with the right error, other users have theirs all the
+ * while, and in the end the daemon has as many as before.
+ *
+ *   ipcbusd --bus PATH --mode 666 -- files CASE QUOTA
+ *
+ * CASE: one of cases[]. QUOTA: how many files of each kind a user may have in that daemon.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ipcbus-daemon.h"
+#include "ipcbus.h"
+#include "messages.h"
+#include "peer.h"
+
+#define SEND_SIZE (1UL << 20)
+#define SECONDS	  30
+#define OTHER_UID 65534
+#define MANY	  100000
+
+static const char *bus;
+static unsigned int quota;
+
+static void give_up(const char *what, int r)
+{
+	printf("not ok - %s: %s\n", what, strerror(-r));
+	fflush(stdout);
+	kill(0, SIGTERM);
+	_exit(1);
+}
+
+/* --- Exchanges by hand -------------------------------------------------------------------- */
+
+/* What a client does of what the daemon asks it. */
+enum manners {
+	HONEST,
+	LEAVES,	/* says that it received the file, which stays in its queue */
+	FAILS,	/* says that it could not send it */
+};
+
+static int do_ask(const struct peer *peer, unsigned int number, enum manners manners)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = number };
+	struct ipcbusd_slot *slot = peer_slot(peer, number);
+	int fds[4], r;
+
+	if (slot->ask == IPCBUSD_ASK_SEND_FD)
+		return manners == FAILS ? -ETXTBSY :
+					  send_message(peer->socket, &message, slot->ask_fd);
+	if (slot->ask == IPCBUSD_ASK_CLOSE_FD)
+		return manners == HONEST ? close(slot->ask_fd) : 0;
+	if (manners != HONEST)
+		return 1000;
+	r = receive_message(peer->socket, &message, fds);
+	return r ? r : fds[0];
+}
+
+static bool in_time(const struct timespec *begin)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - begin->tv_sec < SECONDS;
+}
+
+static int run(const struct peer *peer, unsigned int number, unsigned long cmd,
+	       enum manners manners)
+{
+	struct ipcbusd_slot *slot = peer_slot(peer, number);
+	struct timespec begin;
+	uint32_t now;
+
+	slot->tid = (uint32_t)getpid();
+	slot->cmd = (uint32_t)cmd;
+	slot->arg = (uintptr_t)slot->space;
+	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
+	peer_ring(peer, number);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while ((now = __atomic_load_n(&slot->state, __ATOMIC_SEQ_CST)) != IPCBUSD_DONE) {
+		if (now == IPCBUSD_ASKS) {
+			slot->reply = do_ask(peer, number, manners);
+			__atomic_store_n(&slot->state, IPCBUSD_REPLIED, __ATOMIC_SEQ_CST);
+			peer_ring(peer, number);
+		} else if (!in_time(&begin)) {
+			give_up("an exchange takes too long", -ETIME);
+		}
+		sched_yield();
+	}
+	return slot->result;
+}
+
+static void open_peer(struct peer *peer)
+{
+	int r = peer_open(peer, bus, SEND_SIZE);
+
+	if (r)
+		give_up("cannot connect", r);
+}
+
+/* Becomes the manager, at handle 0. */
+static void claim(const struct peer *peer)
+{
+	struct ipcbus_node *node = (void *)peer_slot(peer, 0)->space;
+	int r;
+
+	*node = (struct ipcbus_node){ .size = sizeof(*node), .flags = IPCBUS_NODE_ACCEPT_FDS };
+	r = run(peer, 0, IPCBUS_IOC_NODE_CREATE, HONEST);
+	node->flags = 0;
+	if (!r)
+		r = run(peer, 0, IPCBUS_IOC_SET_MANAGER, HONEST);
+	if (r)
+		give_up("cannot become the manager", r);
+}
+
+/* A message to the manager with so many copies of an fd. */
+static int send_files(const struct peer *peer, unsigned int n, int fd, uint32_t kind,
+		      enum manners manners)
+{
+	struct ipcbus_exchange *x = (void *)peer_slot(peer, 0)->space;
+	struct ipcbus_object *table = (void *)(peer->area + IPCBUSD_SEND_AREA);
+
+	for (unsigned int i = 0; i < n; i++)
+		table[i] = (struct ipcbus_object){ .type = IPCBUS_OBJECT_FD,
+						   .value = (uint64_t)fd };
+	*x = (struct ipcbus_exchange){
+		.size = sizeof(*x),
+		.send = { .kind = kind,
+			  .objects = (uintptr_t)table,
+			  .object_count = n },
+	};
+	return run(peer, 0, IPCBUS_IOC_EXCHANGE, manners);
+}
+
+/* Takes a message and releases it. */
+static int take_files(const struct peer *peer, enum manners manners)
+{
+	struct ipcbus_exchange *x = (void *)peer_slot(peer, 0)->space;
+	int r;
+
+	*x = (struct ipcbus_exchange){
+		.size = sizeof(*x),
+		.flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
+	};
+	r = run(peer, 0, IPCBUS_IOC_EXCHANGE, manners);
+	if (!r && x->event.error)
+		return x->event.error;
+	if (r || x->event.kind != IPCBUS_EVENT_ONEWAY)
+		return r ? r : -ENODATA;
+	*x = (struct ipcbus_exchange){
+		.size = sizeof(*x), .release_count = 1, .release = x->event.buffer
+	};
+	return run(peer, 0, IPCBUS_IOC_EXCHANGE, manners);
+}
+
+/* --- What the daemon has ------------------------------------------------------------------ */
+
+static unsigned int daemon_files(void)
+{
+	unsigned int n = 0;
+	char path[64];
+	DIR *folder;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)getppid());
+	folder = opendir(path);
+	if (!folder)
+		give_up("cannot count the daemon's files", -errno);
+	while (readdir(folder))
+		n++;
+	closedir(folder);
+	return n;
+}
+
+static int is_as_before(unsigned int before)
+{
+	struct timespec begin;
+	unsigned int now = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (in_time(&begin)) {
+		now = daemon_files();
+		if (now == before)
+			return 0;
+		usleep(10000);
+	}
+	fprintf(stderr, "the daemon has %u files; before: %u\n", now, before);
+	return 1;
+}
+
+/* Another user connects, which takes files of the daemon and a place in its queue, and sends as
+ * many as a message may have. */
+static void be_another_user(bool sends)
+{
+	struct peer peer;
+	int r = 0;
+
+	if (setgid(OTHER_UID) || setuid(OTHER_UID))
+		give_up("cannot become another user", -errno);
+	open_peer(&peer);
+	if (sends)
+		r = send_files(&peer, 64, STDIN_FILENO, IPCBUS_SEND_ONEWAY, HONEST);
+	if (r)
+		give_up("another user cannot send files", r);
+	_exit(0);
+}
+
+static int is_another_served(bool sends)
+{
+	int status = 0;
+	pid_t pid;
+
+	if (getuid())
+		return 0;
+	pid = fork();
+	if (!pid)
+		be_another_user(sends);
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+/* --- The attacks -------------------------------------------------------------------------- */
+
+/* In messages that nobody takes. */
+static int in_messages(struct peer *server, struct peer *client)
+{
+	unsigned int n = 0;
+	int r;
+
+	(void)server;
+	while (!(r = send_files(client, 1, STDIN_FILENO, IPCBUS_SEND_ONEWAY, HONEST)) && n < MANY)
+		n++;
+	if (r != -EDQUOT || n != quota) {
+		fprintf(stderr, "%u files in messages, then %s\n", n, strerror(-r));
+		return 1;
+	}
+	return 0;
+}
+
+/* What the caller hears of a call whose file the server does not get. */
+static int error_of_call(struct peer *server, struct peer *client)
+{
+	struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
+	int r = send_files(client, 1, STDIN_FILENO, IPCBUS_SEND_CALL, HONEST);
+
+	if (!r)
+		take_files(server, LEAVES);
+	*x = (struct ipcbus_exchange){ .size = sizeof(*x), .flags = IPCBUS_WAIT };
+	r = r ? r : run(client, 0, IPCBUS_IOC_EXCHANGE, HONEST);
+	return r ? r : x->event.error;
+}
+
+/* In a queue whose owner says that it took them. */
+static int in_queue(struct peer *server, struct peer *client)
+{
+	unsigned int n = 0;
+	int r;
+
+	while (!(r = send_files(client, 1, STDIN_FILENO, IPCBUS_SEND_ONEWAY, HONEST)) &&
+	       !take_files(server, LEAVES) && n < MANY)
+		n++;
+	if (!r)
+		r = error_of_call(server, client);
+	if (r != -EDQUOT || n != quota) {
+		fprintf(stderr, "%u files in a queue, then %s\n", n, strerror(-r));
+		return 1;
+	}
+	return 0;
+}
+
+/* In queues whose owners have ended their connections, but not closed them. */
+static int in_old_queues(struct peer *server, struct peer *client)
+{
+	struct ipcbusd_message bye = { .kind = IPCBUSD_BYE };
+	unsigned int n = 0;
+	int r = 0;
+
+	(void)server, (void)client;
+	for (; !r && n < MANY; n++) {
+		struct ipcbusd_message hello = { .kind = IPCBUSD_HELLO,
+						 .size = IPCBUSD_SEND_AREA + SEND_SIZE };
+		struct ipcbusd_message welcome;
+		int fds[4], socket = bus_connect(bus);
+
+		r = socket < 0 ? -errno : receive_message(socket, &welcome, fds);
+		hello.nonce = welcome.nonce;
+		if (!r && (send_message(socket, &hello, -1) || send_message(socket, &bye, -1)))
+			r = -EPIPE;
+	}
+	/* Each has four in its queue. Those above come before the daemon has heard BYE. */
+	if (r != -EDQUOT || n < quota / 4 || n > quota / 4 + 300) {
+		fprintf(stderr, "%u connections with files that are left, then %s\n", n,
+			strerror(-r));
+		return 1;
+	}
+	return 0;
+}
+
+/* Which nobody asked for. */
+static int unasked(struct peer *server, struct peer *client)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
+	unsigned int n = 0;
+
+	(void)server;
+	while (n < MANY && !send_message(client->socket, &message, STDIN_FILENO))
+		n++;
+	/* Whether it is disconnected depends on who is faster. */
+	return n < quota;
+}
+
+/* Errors of the client's own arrive as they are, and a connection is no file for a message. */
+static int refused(struct peer *server, struct peer *client)
+{
+	const struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
+	int r;
+
+	r = send_files(client, 1, STDIN_FILENO, IPCBUS_SEND_ONEWAY, FAILS);
+	if (r != -ETXTBSY || x->event.error != r) {
+		fprintf(stderr, "a file that cannot be sent: %s\n", strerror(-r));
+		return 1;
+	}
+	r = send_files(client, 1, server->socket, IPCBUS_SEND_ONEWAY, HONEST);
+	if (r == -ELOOP)
+		r = send_files(client, 1, client->socket, IPCBUS_SEND_ONEWAY, HONEST);
+	if (r != -ELOOP) {
+		fprintf(stderr, "a connection as a file: %s\n", strerror(-r));
+		return 1;
+	}
+	r = send_files(client, 64, STDIN_FILENO, IPCBUS_SEND_ONEWAY, HONEST);
+	if (!r)
+		r = take_files(server, HONEST);
+	if (r)
+		fprintf(stderr, "files that are taken: %s\n", strerror(-r));
+	return r != 0;
+}
+
+static const struct {
+	const char *name;
+	int (*attack)(struct peer *server, struct peer *client);
+} cases[] = {
+	{ "messages", in_messages }, { "queue", in_queue },	{ "old-queues", in_old_queues },
+	{ "unasked", unasked },	     { "refused", refused },
+};
+
+/* How the attackers end. */
+enum end { LEAVE, KILLED, STOPPED };
+
+static int attack(unsigned int which, enum end end, unsigned int before)
+{
+	static const char *const ends[] = { "leave", "are killed", "are stopped, then killed" };
+	int failed, status = 0, ready[2];
+	char byte = 1;
+	pid_t pid;
+
+	if (pipe(ready))
+		give_up("no pipe", -errno);
+	pid = fork();
+	if (!pid) {
+		struct peer server, client;
+
+		open_peer(&server);
+		open_peer(&client);
+		claim(&server);
+		byte = (char)cases[which].attack(&server, &client);
+		(void)!write(ready[1], &byte, 1);
+		if (end == LEAVE)
+			_exit(0);
+		for (;;)
+			pause();
+	}
+	if (read(ready[0], &byte, 1) != 1)
+		byte = 1;
+	if (end == STOPPED)
+		kill(pid, SIGSTOP);
+	failed = byte || (end != LEAVE && is_another_served(/* sends= */ true));
+	if (end != LEAVE)
+		kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	failed = failed || is_as_before(before);
+	printf("%s - files: %s; the attackers %s\n", failed ? "not ok" : "ok", cases[which].name,
+	       ends[end]);
+	fflush(stdout);
+	close(ready[0]);
+	close(ready[1]);
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	struct peer first;
+	unsigned int before, now;
+	int failed = 0;
+
+	bus = getenv("IPCBUS_DEVICE");
+	if (argc != 3 || !bus) {
+		fputs("usage: ipcbusd --bus PATH --mode 666 -- files CASE QUOTA\n", stderr);
+		return 2;
+	}
+	quota = (unsigned int)atoi(argv[2]);
+	signal(SIGPIPE, SIG_IGN);
+	/* What a user has for good: a bell. */
+	open_peer(&first);
+	peer_close(&first);
+	is_another_served(/* sends= */ false);
+	for (before = 0; (now = daemon_files()) != before; before = now)
+		usleep(300000);
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (enum end end = LEAVE; !strcmp(cases[i].name, argv[1]) && end <= STOPPED; end++)
+			failed |= attack(i, end, before);
+	return failed;
+}
