@@ -63,6 +63,7 @@ static int file_release(struct inode *inode, struct file *file)
 	struct ipcbus_proc *proc = file->private_data;
 
 	ipcbus_proc_shut_down(proc);
+	ipcbus_poll_end(proc);
 	iput(proc->inode);
 	proc->inode = NULL;
 	ipcbus_proc_put(proc);

@@ -49,6 +49,12 @@ void ipcbus_poll_begin(struct ipcbus_proc *proc)
 	proc->poll_rest = jiffies;
 }
 
+void ipcbus_poll_end(struct ipcbus_proc *proc)
+{
+	if (cancel_delayed_work_sync(&proc->poll_many))
+		ipcbus_proc_put(proc);
+}
+
 static bool are_few(wait_queue_head_t *head)
 {
 	const struct list_head *at;

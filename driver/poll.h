@@ -18,6 +18,10 @@ void ipcbus_poll_done(void);
 /* A new proc, before anybody knows it. */
 void ipcbus_poll_begin(struct ipcbus_proc *proc);
 
+/* Its last fd is closed, so nobody polls it or will. The caller has had the lock with which others
+ * wake them since then. The worker must not outlast the module, whose user was that fd. */
+void ipcbus_poll_end(struct ipcbus_proc *proc);
+
 bool ipcbus_poll_may_wake_slow(struct ipcbus_proc *proc);
 
 /* May the caller wake those who poll the proc? If there are too many, a worker does so instead. The
