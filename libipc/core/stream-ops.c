@@ -23,13 +23,17 @@ static bool is_ended_here_locked(const struct ipc_stream *stream)
 }
 
 /* That a client sends nothing after its one request is no event. */
+static bool is_end_expected_locked(const struct ipc_stream *stream)
+{
+	return stream->of.defer && !stream->in_error.code;
+}
+
 static bool is_in_over_locked(const struct ipc_stream *stream)
 {
-	bool expected = stream->of.defer && !stream->in_error.code;
-
 	if (stream->broken)
 		return true;
-	return stream->in_ended && !stream->lost && !stream->first && !expected;
+	return stream->in_ended && !stream->lost && !stream->first &&
+	       !is_end_expected_locked(stream);
 }
 
 static bool is_over_locked(const struct ipc_stream *stream)
@@ -89,7 +93,7 @@ static void run_end(struct ipc_stream *stream)
 	stream_lock(stream);
 	items = stream_take_items_locked(stream);
 	stream->end_called = true;
-	if (stream->in_ended && !stream->lost && !items)
+	if (stream->in_ended && !stream->lost && !items && !is_end_expected_locked(stream))
 		reported = &stream->in_error;
 	result = reported ? reported->code : stream->broken;
 	origin = stream->broken_by;

@@ -327,12 +327,12 @@ END_TEST
 
 /* --- The other ends ------------------------------------------------------------------------- */
 
-START_TEST(a_cancel_stops_the_server)
+static void cancel_with(unsigned int threads)
 {
 	const Stream__Number *number;
 	struct ipc_stream *stream;
 
-	begin(4);
+	begin(threads);
 	stream = open_count(1000000, 0, 0, "");
 	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
 	ipc_stream_cancel(stream);
@@ -346,6 +346,18 @@ START_TEST(a_cancel_stops_the_server)
 	ipc_stream_unref(stream);
 	look_until(0, -ECANCELED);
 	end();
+}
+
+START_TEST(a_cancel_stops_the_server)
+{
+	cancel_with(4);
+}
+END_TEST
+
+/* The client has ended its sending after its one request, which is not what on_end is for. */
+START_TEST(callbacks_learn_of_a_cancel)
+{
+	cancel_with(1);
 }
 END_TEST
 
@@ -753,7 +765,8 @@ int main(void)
 			 an_error_with_all_that_one_can_have, nothing_within_the_time,
 			 requests_are_summed, requests_to_an_event_loop, both_ways_at_once,
 			 the_server_fails_while_the_client_sends, the_client_fails,
-			 a_cancel_stops_the_server, a_cancel_is_no_good_end, the_server_dies,
+			 a_cancel_stops_the_server, callbacks_learn_of_a_cancel,
+			 a_cancel_is_no_good_end, the_server_dies,
 			 the_client_dies, an_event_loop_reads_many,
 			 an_event_loop_sees_no_closed_one, the_call_that_opens_it,
 			 its_time_limit_ends_both_sides, what_is_no_stream,
