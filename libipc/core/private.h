@@ -19,8 +19,8 @@
  *   intercept.c  functions of the program around every call
  * Beside that path: bus.c where the bus is; ipc.c the connection; object.c, proxy.c; watch.c
  * watches of proxies; slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c,
- * stream-*.c and raw-stream.c streams; wire.c the few messages of the library itself;
- * writable.c senders that wait for space; backlog.c what is left to serving threads; timer.c
+ * stream-*.c and raw-stream.c streams; memfd.c files of memory; wire.c the few messages of the
+ * library itself; writable.c senders that wait for space; backlog.c what is left to serving threads; timer.c
  * what they do at a time; peers.c what a user may hold of an object; frame.c the parts of a
  * message around its bytes.
  *

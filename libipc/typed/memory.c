@@ -13,8 +13,6 @@
 
 #include "memory.h"
 
-#define SEAL_SIZE	(F_SEAL_SHRINK | F_SEAL_GROW)
-
 struct ipc_memory {
 	atomic_uint refs;
 	atomic_bool sealed;
@@ -22,56 +20,6 @@ struct ipc_memory {
 	void *data;
 	size_t size;
 };
-
-int memory_file(size_t size)
-{
-	int fd, r;
-
-	if (size > INT64_MAX)
-		return -EFBIG;
-	fd = memfd_create("ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)size) == 0)
-		return fd;
-
-	r = -errno;
-	close(fd);
-	return r;
-}
-
-int memory_seal(int fd, int seals)
-{
-	return fcntl(fd, F_ADD_SEALS, SEAL_SIZE | seals) < 0 ? -errno : 0;
-}
-
-int memory_check(int fd, int seals, size_t *ret_size)
-{
-	int have = fcntl(fd, F_GET_SEALS);
-	struct stat st;
-
-	/* Not a file of memory at all: EINVAL. */
-	if (have < 0 || (have & (SEAL_SIZE | seals)) != (SEAL_SIZE | seals) || fstat(fd, &st) < 0)
-		return -EBADMSG;
-
-	*ret_size = (size_t)st.st_size;
-	return 0;
-}
-
-/*
- * The blocks alone prove nothing, because some may lie behind the end. SEEK_HOLE alone neither,
- * because huge pages do not have it.
- */
-bool memory_has_holes(int fd, size_t size)
-{
-	struct stat st;
-	off_t hole;
-
-	if (fstat(fd, &st) < 0 || (uint64_t)st.st_blocks < size / 512)
-		return true;
-	hole = lseek(fd, 0, SEEK_HOLE);
-	return hole < 0 || (size_t)hole < size;
-}
 
 /* Reading a hole would fill it, with memory that counts as the reader's. */
 int ipc_payload_check_blob(int fd, uint64_t size)

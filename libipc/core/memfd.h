@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sealed files of memory, which processes share. Whoever sends such a file is not trusted: check it
+ * before it is mapped.
+ */
+#ifndef IPC_MEMFD_H
+#define IPC_MEMFD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Makes a file of that size without seals. Returns its fd, which the caller must close, or
+ * -errno. */
+int memory_file(size_t size);
+/* Seals the size of the file, and adds the seals (F_SEAL_*). */
+int memory_seal(int fd, int seals);
+/* Checks a received fd, which may be anything: fails with -EBADMSG if it is not a file of
+ * memory whose size is sealed and that has these seals. */
+int memory_check(int fd, int seals, size_t *ret_size);
+/* Whether some of the first size bytes of such a file have no memory yet. Nobody can take memory
+ * out of one that is sealed. */
+bool memory_has_holes(int fd, size_t size);
+
+#endif /* IPC_MEMFD_H */
