@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Counts of what users hold of an object: see peers.h. Called by stream-peer.c when a stream
+ * Counts of what users hold of an object: see peers.h. Called by stream-open.c when a stream
  * opens, by call.c for calls, and by object.c for objects that replies give away.
  */
 #include <errno.h>

@@ -19,10 +19,11 @@
  *   intercept.c  functions of the program around every call
  * Beside that path: bus.c where the bus is; ipc.c the connection; object.c, proxy.c; watch.c
  * watches of proxies; slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c,
- * stream-*.c and raw-stream.c streams; memfd.c files of memory; wire.c the few messages of the
- * library itself; writable.c senders that wait for space; backlog.c what is left to serving threads; timer.c
- * what they do at a time; peers.c what a user may hold of an object; frame.c the parts of a
- * message around its bytes.
+ * stream-*.c and raw-stream.c streams; ring.c and shared.c those in memory that both ends map;
+ * memfd.c files of memory; wire.c the few messages of the library itself; writable.c senders
+ * that wait for space; backlog.c what is left to serving threads; timer.c what they do at a
+ * time; peers.c what a user may hold of an object; frame.c the parts of a message around its
+ * bytes.
  *
  * typed/ adds messages: see typed/typed.h. It uses core/, which knows nothing of it.
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of bytes: <ipc/raw.h>. The ends of a stream use them too (stream-peer.c).
+ * Messages of bytes: <ipc/raw.h>. The ends of a stream use them too (stream-open.c).
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -194,16 +194,10 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 /* 0: took one credit; -EAGAIN: there is none now; or why there will be none. */
 static int take_credit_locked(struct ipc_stream *stream)
 {
-	if (stream->out_ended)
-		return stream->refused ? stream->broken : -EPIPE;
-	/* The server has ended the stream: it takes no more. */
-	if (!stream->of.server && stream->in_ended)
-		return stream->in_error.code ?: -EPIPE;
-	/* A client that has said why, and is gone since. */
-	if (stream->broken == -EOWNERDEAD && stream->in_error.code)
-		return stream->in_error.code;
-	if (stream->broken)
-		return stream->broken;
+	int r = stream_may_send_locked(stream);
+
+	if (r < 0)
+		return r;
 	if (!stream->credit)
 		return -EAGAIN;
 	stream->credit--;
@@ -226,6 +220,8 @@ static int try_send(struct ipc_stream *stream, struct sending *sending)
 	static const struct ipc_options options;
 	int r;
 
+	if (stream_has_ring_out(stream))
+		return stream_ring_send(stream, sending->message);
 	stream_lock(stream);
 	r = take_credit_locked(stream);
 	stream_unlock(stream);
@@ -248,7 +244,7 @@ static int try_send(struct ipc_stream *stream, struct sending *sending)
 static int announce(struct ipc_stream *stream, struct sending *sending)
 {
 	bool first = !sending->announced;
-	bool cb;
+	bool cb, again = first;
 	int r = 0;
 
 	stream_lock(stream);
@@ -257,6 +253,8 @@ static int announce(struct ipc_stream *stream, struct sending *sending)
 		r = arm_locked(&stream->send_fd);
 	else if (cb && !sending->timeout_usec)
 		stream->wants_writable = true;
+	if ((sending->timeout_usec || cb) && stream_has_ring_out(stream))
+		again |= ring_want_space(&stream->rings->out);
 	stream_unlock(stream);
 	if (r < 0)
 		return r;
@@ -265,7 +263,7 @@ static int announce(struct ipc_stream *stream, struct sending *sending)
 		return 0;
 	sending->announced = true;
 	if (!sending->full || sending->waits)
-		return first;
+		return again;
 	r = stream_want_writable(stream, &stream->sender);
 	if (r < 0)
 		return r;
@@ -298,13 +296,13 @@ static int send_within(struct ipc_stream *stream, struct sending *sending)
 	}
 }
 
-int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
+/* Not inlined, so that a message in a ring does not pay for what this saves and sets up. */
+static __attribute__((noinline)) int send_or_wait(struct ipc_stream *stream, uint64_t timeout_usec,
+						  const void *message)
 {
 	struct sending sending = { .message = message, .timeout_usec = timeout_usec };
 	int r;
 
-	if (stream->ipc->foreign)
-		return -ECHILD;
 	if (timeout_usec && timeout_usec != IPC_NEVER)
 		sending.deadline = deadline_after(timeout_usec);
 	r = send_within(stream, &sending);
@@ -314,11 +312,26 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 	return r;
 }
 
+int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
+{
+	int r;
+
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	if (stream_has_ring_out(stream)) {
+		stream_expire(stream);
+		r = stream_ring_send(stream, message);
+		if (r != -EAGAIN)
+			return r;
+	}
+	return send_or_wait(stream, timeout_usec, message);
+}
+
 /* --- Receiving ------------------------------------------------------------------------ */
 
 /* 1: the next message is current; 0: the end; -EAGAIN: nothing arrived yet; or an error. */
 static int take_message_locked(struct ipc_stream *stream, const void **ret_message,
-			       struct ipc_error *error)
+			       struct ipc_error *error, struct ring_after *after)
 {
 	struct stream_item *item = stream->first;
 
@@ -335,6 +348,8 @@ static int take_message_locked(struct ipc_stream *stream, const void **ret_messa
 		*ret_message = item->message;
 		return 1;
 	}
+	if (stream_has_ring_in(stream) && stream_ring_get_locked(stream, ret_message, after))
+		return 1;
 	if (stream->in_ended && !stream->lost)
 		return stream->in_error.code ? error_copy(error, &stream->in_error) : 0;
 	if (stream->broken)
@@ -383,24 +398,31 @@ int stream_grant_credit(struct ipc_stream *stream)
 static int try_receive(struct ipc_stream *stream, bool arm, const void **ret_message,
 		       struct ipc_error *error)
 {
+	struct ring_after after = { .bell = false };
 	int r, armed = 0;
 
 	stream_lock(stream);
-	r = take_message_locked(stream, ret_message, error);
-	if (r == -EAGAIN && (arm || stream->receive_fd >= 0))
+	r = take_message_locked(stream, ret_message, error, &after);
+	if (r == -EAGAIN && (arm || stream->receive_fd >= 0)) {
 		armed = arm_locked(&stream->receive_fd);
+		/* The last look, now that the other end would ring the bell. */
+		if (armed == 0 && stream_has_ring_in(stream) && stream_want_message_locked(stream))
+			r = take_message_locked(stream, ret_message, error, &after);
+	}
 	stream_unlock(stream);
+	stream_ring_end(stream, &after);
 	return armed < 0 ? error_set(error, armed) : r;
 }
 
-int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
-		   struct ipc_error *error)
+/* As send_or_wait(). */
+static __attribute__((noinline)) int receive_or_wait(struct ipc_stream *stream,
+						     uint64_t timeout_usec,
+						     const void **ret_message,
+						     struct ipc_error *error)
 {
 	uint64_t deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
 	int r;
 
-	if (stream->ipc->foreign)
-		return error_set(error, -ECHILD);
 	stream_free_current(stream);
 	for (;;) {
 		stream_expire(stream);
@@ -416,6 +438,19 @@ int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void 
 	}
 }
 
+int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
+		   struct ipc_error *error)
+{
+	if (stream->ipc->foreign)
+		return error_set(error, -ECHILD);
+	if (stream_has_ring_in(stream)) {
+		stream_expire(stream);
+		if (stream_ring_receive(stream, ret_message))
+			return 1;
+	}
+	return receive_or_wait(stream, timeout_usec, ret_message, error);
+}
+
 int ipc_stream_get_fd(struct ipc_stream *stream)
 {
 	int r;
@@ -429,7 +464,7 @@ int ipc_stream_get_fd(struct ipc_stream *stream)
 		return r;
 	stream_lock(stream);
 	r = stream->receive_fd >= 0 ? 0 : arm_locked(&stream->receive_fd);
-	if (r == 0 && (stream->first || stream->in_ended || stream->broken))
+	if (r == 0 && (stream_want_message_locked(stream) || stream->in_ended || stream->broken))
 		stream_wake_receiver_locked(stream);
 	stream_unlock(stream);
 	return r < 0 ? r : stream->receive_fd;

@@ -25,12 +25,13 @@
 
 /* --- Objects ------------------------------------------------------------------- */
 
-/* Files go only to those whose methods can take any object at all, or blobs. */
+/* Files go only to those whose methods can take any object at all, or blobs, or shared memory. */
 static unsigned int node_flags(const struct ipc_interface *interface)
 {
 	for (size_t i = 0; i < interface->n_methods; i++)
 		if (method_at(interface, i)->flags &
-		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS))
+		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS |
+		     IPC_METHOD_SHARED))
 			return IPCBUS_NODE_ACCEPT_FDS;
 	return 0;
 }

@@ -5,7 +5,7 @@
  *
  *   rpc.c         a stub's call: pack, send, wait, unpack
  *   serve.c       objects of generated code: unpack, handler, reply
- *   streams.c     streams of messages
+ *   streams.c     streams of messages; slots.c those in shared memory
  *   gather.c      large bytes of a message, sent from where they are
  *   borrow.c      large bytes of a message, left where they arrived
  *   message.c     protobuf bytes <-> message; arena.c its memory; plain.c those that are plain

@@ -42,6 +42,8 @@ extern "C" {
 #define IPC_METHOD_REPLY_BYTES		(1U << 10)
 /* Received bytes are copies, also large ones: option (ipc.copy). */
 #define IPC_METHOD_COPY			(1U << 11)
+/* Messages of the streams may go through shared memory: option (ipc.shared). */
+#define IPC_METHOD_SHARED		(1U << 12)
 
 /* One method. Functions get methods of programs that are older, without a size. So a member is
  * added at the end, and a flag says of each method whether it is there. */

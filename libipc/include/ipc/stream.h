@@ -199,6 +199,15 @@ uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
  */
 int ipc_stream_canceled(struct ipc_stream *stream);
 
+/*
+ * Return 1 if the messages of a method with option (ipc.shared) go through memory that both
+ * processes share; 0 if the stream is an ordinary one: a side does not know the option or has other
+ * fields in these messages, has an interceptor, or had no memory or fds when the stream was opened.
+ *
+ *   -EINVAL   stream is NULL.
+ */
+int ipc_stream_is_shared(const struct ipc_stream *stream);
+
 /* For the server: what the call that opened the stream brought, as ipc_call_metadata() and
  * ipc_call_label(). Valid as long as the stream. NULL for a client's end. */
 const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name);
