@@ -29,6 +29,8 @@
 #define BENCH_REPLY_SIZE	4
 #define BENCH_MAX_SIZE		((size_t)1 << 20)
 #define BENCH_MAX_BATCH		16
+/* For transports with space for so many. */
+#define BENCH_LONG_BATCH	250
 
 /**
  * struct bench_beside - what else happens while calls are measured
@@ -77,10 +79,12 @@ struct bench_case {
 /**
  * struct bench_transport - how messages travel
  * @name: the name in the table
- * @call: the name of its call case: "call", or "typed" through stubs, or "raw" without libipc
+ * @call: the name of its call case: "call", or "typed" through stubs, or "raw" without libipc;
+ *	NULL: it has none
  * @state_size: bytes of bench_case.state
  * @max_size: the largest request; 0: any. A futex moves no payload.
  * @has_oneway: @turn exists
+ * @has_long: BENCH_LONG_BATCH oneway messages fit
  * @has_beside: its server does bench_case.work
  * @many: its server has many clients
  * @exists: whether it can be measured here; NULL: always. Who asks for it by name hears why not.
@@ -98,6 +102,7 @@ struct bench_transport {
 	size_t state_size;
 	size_t max_size;
 	bool has_oneway;
+	bool has_long;
 	bool has_beside;
 	bool many;
 	bool (*exists)(void);
@@ -116,6 +121,8 @@ extern const struct bench_transport bench_binder;
 extern const struct bench_transport bench_ipcbus;
 extern const struct bench_transport bench_handles, bench_procs, bench_queued, bench_fragmented;
 extern const struct bench_transport bench_typed, bench_blob;
+extern const struct bench_transport bench_streams;
+extern const struct bench_transport bench_shared_streams, bench_daemon_shared_streams;
 extern const struct bench_transport bench_daemon, bench_daemon_raw;
 extern const struct bench_transport bench_daemon_typed, bench_daemon_blob;
 extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;

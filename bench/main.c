@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };
-static const unsigned int batches[] = { 1, 16 };
+static const unsigned int batches[] = { 1, BENCH_MAX_BATCH, BENCH_LONG_BATCH };
 
 /* Some 100 microseconds of the deterministic guest: 10 calls and more. */
 #define SPIN 30000
@@ -53,8 +53,8 @@ static const struct bench_beside besides[] = {
 /**
  * struct options - the command line
  * @transport: only the cases of this one, or NULL
- * @name: only this case ("call", "typed", "blob", "raw", "oneway", "oneway16", "mean" and
- *	the others of besides[], "handles" and the others of crowd.c), or NULL
+ * @name: only this case ("call", "typed", "blob", "raw", "oneway", "oneway16",
+ *	"oneway250", "mean" and the others of besides[], "handles" and the others of crowd.c), or NULL
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
  * @events: also print interrupts and context switches
@@ -108,7 +108,9 @@ static const char *case_name(const struct bench_case *c)
 		return c->beside->name;
 	if (c->batch == 0)
 		return c->transport->call;
-	return c->batch == 1 ? "oneway" : "oneway16";
+	if (c->batch == 1)
+		return "oneway";
+	return c->batch == BENCH_MAX_BATCH ? "oneway16" : "oneway250";
 }
 
 static int wait_ready(int fd)
@@ -320,7 +322,9 @@ static bool is_in(const char *list, const char *name)
 
 static bool wanted(const struct bench_case *c, const struct options *o)
 {
-	if (c->batch && !c->transport->has_oneway)
+	if (c->batch ? !c->transport->has_oneway : !c->transport->call)
+		return false;
+	if (c->batch > BENCH_MAX_BATCH && !c->transport->has_long)
 		return false;
 	if (c->beside && !c->transport->has_beside)
 		return false;
@@ -378,8 +382,8 @@ static int usage(void)
 		between = ", ";
 	}
 	fputs("\n"
-	      "  -c  only call, typed, blob, raw, oneway, oneway16, mean, think, work, nap, hog,\n"
-	      "      clients2, clients4, clients16, handles, procs, queued or fragmented\n"
+	      "  -c  only call, typed, blob, raw, oneway, oneway16, oneway250, mean, think,\n"
+	      "      work, nap, hog, clients2, clients4, clients16, handles, procs, queued or fragmented\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"
 	      "  -p  mark ROUNDS rounds for bench/profile instead of measuring\n",
 	      stderr);

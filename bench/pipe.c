@@ -39,6 +39,7 @@ const struct bench_transport bench_pipe = {
 	.call = "call",
 	.state_size = sizeof(struct stream_state),
 	.has_oneway = true,
+	.has_long = true,
 	.has_beside = true,
 	.create = pipe_create,
 	.serve = stream_serve,
