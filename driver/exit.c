@@ -179,6 +179,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	ipcbus_open_calls_release(proc);
 	ipcbus_handles_release(proc);
 	ipcbus_buffers_release(&proc->region);
+	ipcbus_transaction_end(proc->user);
 	/* Others may refer to the proc for long. */
 	ipcbus_opener_put(proc->opener);
 	proc->opener = NULL;

@@ -22,6 +22,7 @@
 #include "proc.h"
 #include "space.h"
 #include "thread.h"
+#include "transaction.h"
 #include "wait.h"
 
 static int file_open(struct inode *inode, struct file *file)
@@ -48,6 +49,7 @@ static int file_open(struct inode *inode, struct file *file)
 		ipcbus_proc_put(proc);
 		return ret;
 	}
+	ipcbus_transaction_begin(proc->user);
 	spin_lock(&proc->opener->lock);
 	list_add_tail(&proc->opener_entry, &proc->opener->procs);
 	spin_unlock(&proc->opener->lock);

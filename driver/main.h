@@ -65,6 +65,7 @@
  *         +- wait queues' own      wake-ups happen under proc->lock
  *   region->lock         spinlock  the proc's ranges, buffer states and quotas
  *   +- wait queues' own        of who polls for space there
+ *   user->spare_lock     spinlock  the spare transactions of a user; leaf
  *   failures->lock       spinlock  the last failures of a bus; leaf
  *   monitors->lock       spinlock  who monitors a bus, and what; leaf
  *
@@ -126,7 +127,7 @@ enum ipcbus_use {
 	IPCBUS_USE_NODES,
 	IPCBUS_USE_HANDLES,
 	IPCBUS_USE_WATCHES,
-	IPCBUS_USE_CALLS,	/* transactions, and one kept by each thread */
+	IPCBUS_USE_CALLS,	/* transactions, and spare ones of threads and users */
 	IPCBUS_USE_FILES,	/* on their way */
 	IPCBUS_USE_THREADS,
 	IPCBUS_USE_MEMORY,	/* of regions, in KiB */

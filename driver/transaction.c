@@ -3,6 +3,7 @@
  * Transactions: see transaction.h. This file has their lifetime and the stacks of threads.
  */
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -14,6 +15,14 @@
 #include "thread.h"
 #include "transaction.h"
 #include "user.h"
+
+/*
+ * So many transactions a user keeps for its next messages. Whoever receives oneways frees the
+ * transactions, and whoever sends them needs some: without these each message would take memory
+ * from the kernel, and charge it. They count for user_calls, of which they are little.
+ */
+#define SPARES		64
+#define SPARES_PART	1024
 
 /* A thread takes so many ids at once, so that messages rarely touch the shared counter. */
 #define IDS_AT_ONCE 1024
@@ -41,6 +50,65 @@ int ipcbus_transaction_cache_init(void)
 void ipcbus_transaction_cache_done(void)
 {
 	kmem_cache_destroy(cache);
+}
+
+/* --- Spare ones ---------------------------------------------------------------------- */
+
+void ipcbus_transaction_begin(struct ipcbus_user *user)
+{
+	spin_lock(&user->spare_lock);
+	user->procs++;
+	spin_unlock(&user->spare_lock);
+}
+
+/* NULL: there is none. */
+static struct ipcbus_transaction *pop_spare(struct ipcbus_user *user)
+{
+	struct ipcbus_transaction *t;
+
+	spin_lock(&user->spare_lock);
+	t = user->spares;
+	if (t) {
+		user->spares = t->from_below;
+		user->spare_count--;
+	}
+	spin_unlock(&user->spare_lock);
+	return t;
+}
+
+/* False: there are enough. Without procs nobody would free them, and they keep the user. */
+static bool push_spare(struct ipcbus_transaction *t)
+{
+	struct ipcbus_user *user = t->user;
+	u32 most = min_t(u32, SPARES, ipcbus_user_limit(user->bus, IPCBUS_USE_CALLS) / SPARES_PART);
+	bool is_kept;
+
+	spin_lock(&user->spare_lock);
+	is_kept = user->procs && user->spare_count < most;
+	if (is_kept) {
+		t->from_below = user->spares;
+		user->spares = t;
+		user->spare_count++;
+	}
+	spin_unlock(&user->spare_lock);
+	return is_kept;
+}
+
+void ipcbus_transaction_end(struct ipcbus_user *user)
+{
+	struct ipcbus_transaction *t = NULL, *next;
+
+	spin_lock(&user->spare_lock);
+	if (!--user->procs) {
+		t = user->spares;
+		user->spares = NULL;
+		user->spare_count = 0;
+	}
+	spin_unlock(&user->spare_lock);
+	for (; t; t = next) {
+		next = t->from_below;
+		ipcbus_transaction_free_spare(t);
+	}
 }
 
 /* Charged as long as it is memory: a spare one is its thread's user's. */
@@ -170,6 +238,18 @@ static noinline void free_rare(struct ipcbus_transaction *t)
 		ipcbus_proc_put(t->caller);
 }
 
+/* A thread's own spare one is the usual way: the others are apart, and cost it nothing. */
+static noinline void retire(struct ipcbus_transaction *t)
+{
+	if (!push_spare(t))
+		ipcbus_transaction_free_spare(t);
+}
+
+static noinline struct ipcbus_transaction *get(struct ipcbus_user *user)
+{
+	return pop_spare(user) ?: alloc(user);
+}
+
 /* A loop over the parents, not a recursion: a chain may be long. */
 void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread *user)
 {
@@ -186,7 +266,7 @@ void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread 
 		if (user && !user->spare && likely(t->user == user->proc->user))
 			user->spare = t;
 		else
-			ipcbus_transaction_free_spare(t);
+			retire(t);
 		t = parent;
 	} while (t && refcount_dec_and_test(&t->ref));
 }
@@ -228,7 +308,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	if (likely(t))
 		thread->spare = NULL;
 	else
-		t = alloc(thread->proc->user);
+		t = get(thread->proc->user);
 	if (IS_ERR(t))
 		return t;
 	t->work.of_node = &node->queued;

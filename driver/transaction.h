@@ -69,7 +69,7 @@ enum ipcbus_transaction_state {
  * @empty: it has none, and counts as one in the target's region until it is delivered
  * @quota: if @empty: what it is charged to, or NULL
  * @state: see above
- * @from_below: the next on @from's stack (caller->lock)
+ * @from_below: the next on @from's stack (caller->lock); of a spare one: the next of its user
  * @async_entry: in caller->asyncs while PENDING (caller->lock)
  * @done: an async call's end, in the caller's queue (caller->lock); of another:
  *	in the list of who cancels it
@@ -138,6 +138,10 @@ struct ipcbus_transaction {
 
 int ipcbus_transaction_cache_init(void);
 void ipcbus_transaction_cache_done(void);
+
+/* A proc of the user is on its bus; it was shut down. With the last one its spare ones go. */
+void ipcbus_transaction_begin(struct ipcbus_user *user);
+void ipcbus_transaction_end(struct ipcbus_user *user);
 
 /* Nobody wants it any more, a thread's spare one included. */
 void ipcbus_transaction_free_spare(struct ipcbus_transaction *t);

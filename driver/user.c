@@ -26,6 +26,7 @@ static struct ipcbus_user *user_new(struct ipcbus_bus *bus, const struct cred *c
 	user->bus = ipcbus_bus_get(bus);
 	user->uid = cred->euid;
 	user->ns = get_user_ns(cred->user_ns);
+	spin_lock_init(&user->spare_lock);
 	ipcbus_stat_add(IPCBUS_STAT_USERS);
 	return user;
 }

@@ -14,6 +14,7 @@
 
 #include <linux/kref.h>
 #include <linux/rbtree.h>
+#include <linux/spinlock.h>
 #include <linux/uidgid.h>
 
 #include "main.h"
@@ -30,6 +31,10 @@ struct seq_file;
  * @uid: constant
  * @ns: counted; constant
  * @payer: who is charged
+ * @spare_lock: protects the rest
+ * @procs: how many it has on the bus that are not shut down
+ * @spares: transactions without a message, which it is charged for: see transaction.c
+ * @spare_count: how many; 0 without @procs
  */
 struct ipcbus_user {
 	struct kref ref;
@@ -38,6 +43,10 @@ struct ipcbus_user {
 	kuid_t uid;
 	struct user_namespace *ns;
 	struct ipcbus_payer payer;
+	spinlock_t spare_lock;
+	u32 procs;
+	struct ipcbus_transaction *spares;
+	u32 spare_count;
 };
 
 /* The effective user of that bus, counted; NULL: no memory. */

@@ -158,6 +158,46 @@ static void *one_exchange(void *arg)
 	return (void *)(intptr_t)raw_exchange(arg, &x);
 }
 
+static void take_oneways(int n)
+{
+	struct ipcbus_event ev;
+
+	while (n--) {
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_release(&srv, &ev);
+	}
+}
+
+/* What a user keeps for its next messages: little, and while it has a file. */
+START_TEST(spare_calls_are_few)
+{
+	long most = raw_info(&cli).user_calls / 1024;
+	struct raw second;
+
+	if (most > 64)
+		most = 64;
+	open_as(&second, 1000);
+	for (int i = 0; i < 100; i++)
+		raw_oneway(&cli, 0, 0, NULL, 0);
+	ck_assert_int_eq(account(1000, CALLS), 100);
+	take_oneways(90);
+	ck_assert_int_eq(account(1000, CALLS), 10 + most);
+	/* They are used before there are others, whatever file needs them. */
+	for (int i = 0; i < most; i++)
+		raw_oneway(&second, 0, 0, NULL, 0);
+	ck_assert_int_eq(account(1000, CALLS), 10 + most);
+	raw_close(&cli);
+	take_oneways(10 + most);
+	ck_assert_int_eq(account(1000, CALLS), most);
+	ck_assert_int_eq(account(0, CALLS), 0);
+	raw_oneway(&second, 0, 0, NULL, 0);
+	raw_close(&second);
+	ck_assert_int_eq(account(1000, CALLS), 1);
+	take_oneways(1);
+	ck_assert_int_eq(account(1000, CALLS), 0);
+}
+END_TEST
+
 START_TEST(threads)
 {
 	struct raw more;
@@ -482,6 +522,7 @@ int main(void)
 	tcase_add_test(tc, dead_procs_are_not_charged);
 	tcase_add_test(tc, info_says_them);
 	tcase_add_test(tc, dead_procs_have_no_memory);
+	tcase_add_test(tc, spare_calls_are_few);
 	tcase_add_test(tc, threads);
 	tcase_add_test(tc, files_on_their_way);
 	tcase_add_test(tc, memory);
