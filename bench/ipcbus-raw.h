@@ -19,6 +19,8 @@ struct daemon_link;
  * @peer: the other side's handle
  * @x: the exchange, filled in for the next ioctl
  * @sends: a batch
+ * @more: what came with the last event
+ * @release: the buffers of all of them
  * @reply: what is sent as a reply
  */
 struct ipcbus_state {
@@ -28,6 +30,8 @@ struct ipcbus_state {
 	uint32_t peer;
 	struct ipcbus_exchange x;
 	struct ipcbus_send sends[BENCH_MAX_BATCH];
+	struct ipcbus_event more[BENCH_MAX_BATCH - 1];
+	uint64_t release[BENCH_MAX_BATCH];
 	char reply[BENCH_REPLY_SIZE];
 };
 

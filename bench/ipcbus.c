@@ -3,7 +3,8 @@
  * ipcbus by raw ioctl: one IPCBUS_IOC_EXCHANGE a side and round gives the last
  * buffer back, sends and waits. The server's node is the bus's handle 0, so no
  * servicemanager may run meanwhile. A batch of oneways is one
- * IPCBUS_IOC_SEND_BATCH; a single one rides on the exchange.
+ * IPCBUS_IOC_SEND_BATCH, and as many as are there are received at once
+ * (IPCBUS_MORE). A single one rides on the exchange.
  *
  * The same through ipcbusd: by the part of libipc that hands ioctls to a daemon.
  */
@@ -31,13 +32,28 @@ static void clear_send(struct ipcbus_state *s)
 	s->x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
 }
 
+/* What the last exchange got. */
+static void release_all(struct ipcbus_state *s)
+{
+	struct ipcbus_exchange *x = &s->x;
+
+	x->release = x->event.buffer;
+	x->release_count = x->event.buffer != 0;
+	if (!x->event.more)
+		return;
+	s->release[0] = x->event.buffer;
+	for (uint32_t i = 0; i < x->event.more; i++)
+		s->release[i + 1] = s->more[i].buffer;
+	x->release = (uintptr_t)s->release;
+	x->release_count = 1 + x->event.more;
+}
+
 int ipcbus_exchange(struct ipcbus_state *s, uint32_t expected)
 {
 	struct ipcbus_exchange *x = &s->x;
 	int r;
 
-	x->release = x->event.buffer;
-	x->release_count = x->event.buffer != 0;
+	release_all(s);
 	x->thread = x->event.thread;
 	for (;;) {
 		r = do_ioctl(s, IPCBUS_IOC_EXCHANGE, x);
@@ -80,13 +96,26 @@ static int send_batch(struct bench_case *c)
 	return do_ioctl(s, IPCBUS_IOC_SEND_BATCH, &batch);
 }
 
+/* Looks at each event, as whoever serves them does. */
+static int check_more(const struct ipcbus_state *s)
+{
+	for (uint32_t i = 0; i < s->x.event.more; i++)
+		if (s->more[i].kind != IPCBUS_EVENT_ONEWAY)
+			return -EPROTO;
+	return 0;
+}
+
 static int receive_batch(struct bench_case *c)
 {
+	struct ipcbus_state *s = c->state;
 	int r = 0;
 
-	for (unsigned int i = 0; i < c->batch && r == 0; i++) {
-		r = ipcbus_exchange(c->state, IPCBUS_EVENT_ONEWAY);
-		clear_send(c->state);
+	for (unsigned int i = 0; i < c->batch && r == 0; i += 1 + s->x.event.more) {
+		s->x.more_count = c->batch - 1 - i;
+		r = ipcbus_exchange(s, IPCBUS_EVENT_ONEWAY);
+		if (r == 0)
+			r = check_more(s);
+		clear_send(s);
 	}
 	return r;
 }
@@ -136,8 +165,13 @@ static int open_bus(struct bench_case *c)
 {
 	struct ipcbus_state *s = c->state;
 
-	s->x.size = sizeof(s->x);
+	s->x.size = IPCBUS_EXCHANGE_SIZE_VER0;
 	s->x.flags = IPCBUS_WAIT | IPCBUS_SERVE;
+	if (c->batch > 1) {
+		s->x.size = sizeof(s->x);
+		s->x.flags |= IPCBUS_MORE;
+		s->x.more = (uintptr_t)s->more;
+	}
 	return c->daemon ? open_daemon(s) : open_device(s);
 }
 

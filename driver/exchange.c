@@ -12,6 +12,7 @@
 #include "exchange.h"
 #include "expiry.h"
 #include "message.h"
+#include "more.h"
 #include "proc.h"
 #include "reply.h"
 #include "report.h"
@@ -32,6 +33,8 @@ struct exchange_in {
 
 static_assert(sizeof(struct exchange_in) == offsetof(struct ipcbus_exchange, event));
 
+static_assert(IPCBUS_EXCHANGE_SIZE_VER0 == offsetof(struct ipcbus_exchange, more));
+
 /* For a structure of another version: bytes that this driver does not know must be zero. */
 static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __user *arg)
 {
@@ -41,6 +44,8 @@ static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __use
 		return -EINVAL;
 	if (in->size > PAGE_SIZE)
 		return -E2BIG;
+	if (in->size <= sizeof(*arg))
+		return 0;
 	ret = check_zeroed_user(arg + 1, in->size - sizeof(*arg));
 	return ret > 0 ? 0 : ret ?: -E2BIG;
 }
@@ -102,7 +107,7 @@ static __always_inline int check_send(struct ipcbus_proc *proc, const struct ipc
 
 static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in)
 {
-	if (in->flags & ~(IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK))
+	if (in->flags & ~(IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK | IPCBUS_MORE))
 		return -EINVAL;
 	if (in->flags & (IPCBUS_SERVE | IPCBUS_NONBLOCK) && !(in->flags & IPCBUS_WAIT))
 		return -EINVAL;
@@ -113,6 +118,29 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 	if (in->send.kind)
 		return check_send(proc, &in->send);
 	return is_empty(&in->send) ? 0 : -EINVAL;
+}
+
+/* Where events that follow the first one go. What a shorter structure lacks is zero. */
+static noinline int more_begin(struct ipcbus_more *more, const struct exchange_in *in,
+			       struct ipcbus_exchange __user *arg)
+{
+	struct {
+		u64 more;
+		u32 more_count;
+		u32 reserved;
+	} tail = {};
+
+	static_assert(sizeof(tail) == sizeof(*arg) - offsetof(struct ipcbus_exchange, more));
+	if (copy_from_user(&tail, &arg->more,
+			   min_t(size_t, in->size, sizeof(*arg)) - IPCBUS_EXCHANGE_SIZE_VER0))
+		return -EFAULT;
+	if (tail.reserved || !(in->flags & IPCBUS_SERVE))
+		return -EINVAL;
+	if (tail.more_count > IPCBUS_MAX_MORE)
+		return -E2BIG;
+	more->most = tail.more_count;
+	more->events = u64_to_user_ptr(tail.more);
+	return 0;
 }
 
 static __always_inline int release_one(struct ipcbus_proc *proc, u64 id)
@@ -201,6 +229,21 @@ static noinline int unwritten(struct ipcbus_thread *thread, const struct ipcbus_
 	return -EFAULT;
 }
 
+/* The event, and what follows it. */
+static noinline int write_more(struct ipcbus_thread *thread, struct ipcbus_exchange __user *arg,
+			       const struct ipcbus_event *event, int ret)
+{
+	struct ipcbus_more *more = &thread->more;
+
+	if (copy_to_user(&arg->event, event, sizeof(*event))) {
+		ipcbus_more_put_back(more);
+		ret = unwritten(thread, event, ret);
+	}
+	ipcbus_more_write(more, thread, &arg->event.more);
+	more->most = 0;
+	return ret;
+}
+
 long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *arg, bool nonblock)
 {
 	struct ipcbus_event event = {};
@@ -210,7 +253,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 
 	if (copy_from_user(&in, arg, sizeof(in)))
 		return -EFAULT;
-	ret = likely(in.size == sizeof(*arg)) ? 0 : check_tail(&in, arg);
+	ret = likely(in.size == IPCBUS_EXCHANGE_SIZE_VER0) ? 0 : check_tail(&in, arg);
 	if (!ret)
 		ret = check_exchange(proc, &in);
 	if (ret)
@@ -218,6 +261,11 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 	thread = ipcbus_thread_current(proc, in.thread);
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
+	if (unlikely(in.flags & IPCBUS_MORE)) {
+		ret = more_begin(&thread->more, &in, arg);
+		if (ret)
+			return ret;
+	}
 
 	ret = release_and_send(thread, &in, &event);
 	if (likely(!ret)) {
@@ -234,6 +282,8 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 	}
 	if (unlikely(READ_ONCE(thread->stale)))
 		ipcbus_boost_leave(thread, in.flags, event.kind);
+	if (unlikely(thread->more.most))
+		return write_more(thread, arg, &event, ret);
 	if (unlikely(copy_to_user(&arg->event, &event, sizeof(event))))
 		ret = unwritten(thread, &event, ret);
 	return ret;

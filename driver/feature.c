@@ -24,6 +24,7 @@ const struct ipcbus_feature ipcbus_feature[] = {
 	{ IPCBUS_FEATURE_MONITOR, "monitor" },
 	{ IPCBUS_FEATURE_WATCH_MANAGER, "watch_manager" },
 	{ IPCBUS_FEATURE_MOUNT, "mount" },
+	{ IPCBUS_FEATURE_MORE, "more" },
 	{}
 };
 

@@ -109,6 +109,7 @@ struct ipcbus_bus;
 struct ipcbus_handle_entry;
 struct ipcbus_handle_table;
 struct ipcbus_message;
+struct ipcbus_more;
 struct ipcbus_node_entry;
 struct ipcbus_object_ref;
 struct ipcbus_opener;

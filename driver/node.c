@@ -354,7 +354,7 @@ void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node)
 	/* A dead node's oneways are being discarded. */
 	if (!node->dead)
 		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
-	node->oneway_busy = work;
+	node->oneway_busy = !!work;
 	if (work) {
 		list_del_init(&work->entry);
 		work->waits = false;
@@ -371,7 +371,8 @@ void ipcbus_node_oneway_done(struct ipcbus_node_entry *node)
 
 	spin_lock(&proc->lock);
 	idle = ipcbus_node_end_call_locked(node);
-	ipcbus_node_next_oneway_locked(node);
+	if (likely(node->dead || !--node->oneway_busy))
+		ipcbus_node_next_oneway_locked(node);
 	spin_unlock(&proc->lock);
 	if (idle)
 		ipcbus_node_check_idle(node);

@@ -58,7 +58,8 @@ struct ipcbus_node_waiter {
  * @queued: what is in proc->work for it (proc->lock)
  * @oneways: transactions that wait for the one before (proc->lock)
  * @oneway_count: how many (proc->lock)
- * @oneway_busy: one was queued or delivered and not released (proc->lock)
+ * @oneway_busy: how many were queued or delivered and not released: one, or what a thread took
+ *	at once (proc->lock)
  * @replaceable: see replace.h (proc->lock)
  * @oneway_since: when that was queued, in jiffies (proc->lock)
  * @idle: notifies the owner that @remote and @pending are 0; holds a reference while
@@ -87,7 +88,7 @@ struct ipcbus_node_entry {
 	struct hlist_head queued;
 	struct list_head oneways;
 	u32 oneway_count;
-	bool oneway_busy;
+	u32 oneway_busy;
 	struct rb_root replaceable;
 	unsigned long oneway_since;
 	struct ipcbus_work idle;

@@ -256,7 +256,7 @@ static int queue_oneway(struct ipcbus_transaction *t, const struct ipcbus_messag
 		list_add_tail(&t->work.entry, &t->node->oneways);
 		t->node->oneway_count++;
 	} else {
-		t->node->oneway_busy = true;
+		t->node->oneway_busy = 1;
 		t->node->oneway_since = t->since;
 		ipcbus_proc_queue_locked(target, &t->work);
 	}

@@ -33,6 +33,18 @@
 #include "work.h"
 
 /**
+ * struct ipcbus_more - what follows the event of one exchange: see more.h
+ * @most: how many are wanted; 0 outside of such an exchange
+ * @events: where in user space they are
+ * @first: taken and not delivered yet, the oldest first
+ */
+struct ipcbus_more {
+	u32 most;
+	struct ipcbus_event __user *events;
+	struct ipcbus_transaction *first;
+};
+
+/**
  * struct ipcbus_thread - one thread that uses the file
  * @ref: see main.h
  * @rcu: frees it, with @pid and @tgid
@@ -69,6 +81,7 @@
  * @relieved: a thread whose boost is to be updated, counted, or NULL; its own
  * @oneway: the priority of the node whose oneway it serves, or NONE; its own
  * @oneway_policy: likewise
+ * @more: what follows the event that it waits for; its own
  * @spare: a transaction that is of no use now, for the next call; its own
  * @next_id: the id of its next message, unless it has to take new ones; its own
  */
@@ -102,6 +115,7 @@ struct ipcbus_thread {
 	struct ipcbus_thread *relieved;
 	int oneway;
 	u32 oneway_policy;
+	struct ipcbus_more more;
 	struct ipcbus_transaction *spare;
 	u64 next_id;
 };

@@ -13,6 +13,7 @@
 #include "cancel.h"
 #include "deliver.h"
 #include "expiry.h"
+#include "more.h"
 #include "proc.h"
 #include "reply.h"
 #include "report.h"
@@ -92,6 +93,8 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 	}
 	if (found->work) {
 		ipcbus_deliver_taken_locked(found->work, thread);
+		if (unlikely(thread->more.most))
+			ipcbus_more_take_locked(&thread->more, found->work, thread);
 		found->spawn = wants_spawn_locked(proc, thread);
 	}
 	more = !list_empty(&thread->work) || thread->interrupted ||
@@ -212,7 +215,7 @@ static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbu
 	} else if (found->work) {
 		ipcbus_report_starved(thread, found->work, found->waited);
 		if (!found->work->ops->deliver(found->work, thread, event))
-			return false;
+			return ipcbus_more_pop(&thread->more, thread, event);
 	} else if (found->interrupted) {
 		event->kind = IPCBUS_EVENT_INTERRUPTED;
 	}

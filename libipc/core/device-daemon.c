@@ -374,13 +374,30 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	return send_area_move(&link->send, &x->send, to + ids);
 }
 
+/* Events that follow the first one come into the rest of the slot, if there are not too many. */
+#define MAX_MORE                                                                            \
+	((sizeof(((struct ipcbusd_slot *)0)->space) - sizeof(struct ipcbus_exchange)) /     \
+	 sizeof(struct ipcbus_event))
+
+static void more_in(struct ipcbus_exchange *x, const struct ipcbus_exchange *arg)
+{
+	x->more = (uintptr_t)(x + 1);
+	x->more_count = arg->more_count;
+	x->reserved = arg->reserved;
+	if (x->more_count > MAX_MORE && x->more_count <= IPCBUS_MAX_MORE)
+		x->more_count = MAX_MORE;
+}
+
 static int do_exchange(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *arg)
 {
 	struct ipcbus_exchange *x = (void *)slot_at(link, number)->space;
 	struct daemon_thread *thread = &link->thread[number];
+	bool more = arg->flags & IPCBUS_MORE;
 	int r;
 
 	memcpy(x, arg, offsetof(struct ipcbus_exchange, event));
+	if (more)
+		more_in(x, arg);
 	r = exchange_in(link, thread, x);
 	if (r < 0)
 		return r;
@@ -388,6 +405,9 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x);
 	if (!r || x->event.stage)
 		arg->event = x->event;
+	if (more && !r && arg->event.more)
+		memcpy((void *)(uintptr_t)arg->more, x + 1,
+		       arg->event.more * sizeof(struct ipcbus_event));
 	if (thread->piece_size > KEEP)
 		free_piece(link, thread);
 	return r;

@@ -182,17 +182,33 @@ static void end(struct staged *staged)
 		free_piece(staged->link, staged->thread);
 }
 
+/* What follows the event, back where the program wants it. */
+static int write_more(const struct ipcbus_exchange *x, uint64_t to)
+{
+	const void *more = (void *)(uintptr_t)x->more;
+
+	if (!(x->flags & IPCBUS_MORE) || !x->event.more || x->more == to)
+		return 0;
+	return can_write(to, more, x->event.more * sizeof(struct ipcbus_event)) ? 0 : -EFAULT;
+}
+
 static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *x)
 {
 	struct ipcbus_exchange before = *x;
+	size_t more = 0;
 	struct staged staged;
 	int r;
 
-	begin(&staged, link, number, space_for(&x->send) + IPCBUS_MAX_RELEASE * sizeof(uint64_t));
+	if (x->flags & IPCBUS_MORE && x->more_count <= IPCBUS_MAX_MORE)
+		more = x->more_count * sizeof(struct ipcbus_event);
+	begin(&staged, link, number,
+	      space_for(&x->send) + IPCBUS_MAX_RELEASE * sizeof(uint64_t) + more);
 	stage_send(&staged, &x->send);
 	if (x->release_count > 1 && x->release_count <= IPCBUS_MAX_RELEASE)
 		stage(&staged, &x->release, x->release_count * sizeof(uint64_t));
-	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x);
+	stage(&staged, &x->more, more);
+	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x) ?: write_more(x, before.more);
+	x->more = before.more;
 	x->send.data = before.send.data;
 	x->send.objects = before.send.objects;
 	x->release = before.release;

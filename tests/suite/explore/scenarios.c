@@ -760,6 +760,7 @@ static const struct {
 	{ record_scenarios, &n_record_scenarios },
 	{ death_scenarios, &n_death_scenarios },
 	{ frozen_scenarios, &n_frozen_scenarios },
+	{ more_scenarios, &n_more_scenarios },
 };
 
 const struct scenario *scenario_nth(size_t i)

@@ -17,6 +17,8 @@ extern const struct scenario death_scenarios[];
 extern const size_t n_death_scenarios;
 extern const struct scenario frozen_scenarios[];
 extern const size_t n_frozen_scenarios;
+extern const struct scenario more_scenarios[];
+extern const size_t n_more_scenarios;
 
 /* What a server does with an event. */
 void reply_to(const struct ipcbus_event *event);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -385,6 +386,23 @@ int count_fds(void)
 		n++;
 	closedir(d);
 	return n;
+}
+
+void limit_fds(int more)
+{
+	int probes[64] = { 0 };
+	struct rlimit lim;
+
+	ck_assert_int_lt(more, 64);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
+	lim.rlim_cur = lim.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
+	for (int i = 0; i <= more; i++)
+		probes[i] = dup(1);
+	lim.rlim_cur = probes[more];
+	for (int i = 0; i <= more; i++)
+		close(probes[i]);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
 }
 
 unsigned int from_environment(const char *name, unsigned int otherwise)

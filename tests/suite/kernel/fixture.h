@@ -95,6 +95,8 @@ uint64_t now_ms(void);
 /* The time that many ms from now, as the driver takes deadlines. */
 uint64_t deadline_in(int ms);
 int count_fds(void);
+/* No more than so many fds besides those that are open, which may leave gaps. */
+void limit_fds(int more);
 /* Sends a copy of the fd through a Unix socket. */
 void send_fd(int socket, int fd);
 /* A number that a person may set for a run. */

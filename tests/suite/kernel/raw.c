@@ -309,7 +309,7 @@ static void check_unused_fields(const struct ipcbus_event *e)
 	raw_assert(!!e->stage == (k == IPCBUS_EVENT_FAILED), "kind %u with stage %u", k, e->stage);
 	raw_assert(!e->index || k == IPCBUS_EVENT_FAILED, "kind %u with index %u", k, e->index);
 	raw_assert(is_request(k) || (!e->label && !e->label_size), "kind %u with a label", k);
-	raw_assert(!e->reserved0 && !e->reserved, "event.reserved is set");
+	raw_assert(!e->reserved && (!e->more || k == IPCBUS_EVENT_ONEWAY), "kind %u with more", k);
 }
 
 static void check_message_fields(const struct ipcbus_event *e)

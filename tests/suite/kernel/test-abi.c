@@ -28,7 +28,7 @@
 	 IPCBUS_FEATURE_NODE_INFO |                                                        \
 	 IPCBUS_FEATURE_SENDER_INFO |                                                        \
 	 IPCBUS_FEATURE_MONITOR |                                                     \
-	 IPCBUS_FEATURE_WATCH_MANAGER | IPCBUS_FEATURE_MOUNT)
+	 IPCBUS_FEATURE_WATCH_MANAGER | IPCBUS_FEATURE_MOUNT | IPCBUS_FEATURE_MORE)
 #define NOWHERE ((void *)8)
 #define KERNEL_ADDRESS ((void *)0xffff888000000000ULL)
 
@@ -64,7 +64,8 @@ START_TEST(sizes_are_what_they_were)
 {
 	ck_assert_uint_eq(offsetof(struct ipcbus_info, user_procs), IPCBUS_INFO_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_info), 72);
-	ck_assert_uint_eq(sizeof(struct ipcbus_exchange), IPCBUS_EXCHANGE_SIZE_VER0);
+	ck_assert_uint_eq(offsetof(struct ipcbus_exchange, more), IPCBUS_EXCHANGE_SIZE_VER0);
+	ck_assert_uint_eq(sizeof(struct ipcbus_exchange), 240);
 	ck_assert_uint_eq(sizeof(struct ipcbus_batch), IPCBUS_BATCH_SIZE_VER0);
 	ck_assert_uint_eq(sizeof(struct ipcbus_node), 32);
 	ck_assert_uint_eq(sizeof(struct ipcbus_handle), IPCBUS_HANDLE_SIZE_VER0);
@@ -284,8 +285,10 @@ static const struct field {
 } fields[] = {
 #define X(f, v, e) { #f, offsetof(struct ipcbus_exchange, f), \
 		     sizeof(((struct ipcbus_exchange *)0)->f), v, e }
-	X(flags, 1U << 3, -EINVAL),
+	X(flags, 1U << 4, -EINVAL),
 	X(flags, 1U << 31, -EINVAL),
+	X(flags, IPCBUS_MORE, -EINVAL),
+	X(flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | IPCBUS_MORE, -EINVAL),
 	X(flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 16, -EINVAL),
 	X(release_count, IPCBUS_MAX_RELEASE + 1, -E2BIG),
 	X(release_count, 0xffffffff, -E2BIG),

@@ -64,7 +64,8 @@ static const struct row {
 #define EXCHANGE(request) \
 	ROW(request, exchange, flags, IPCBUS_SERVE, EINVAL) \
 	ROW(request, exchange, flags, IPCBUS_NONBLOCK, EINVAL) \
-	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 3, EINVAL) \
+	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | IPCBUS_MORE, EINVAL) \
+	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 4, EINVAL) \
 	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 31, EINVAL) \
 	ROW(request, exchange, release_count, IPCBUS_MAX_RELEASE + 1, E2BIG) \
 	ROW(request, exchange, release_count, 0xffffffff, E2BIG) \

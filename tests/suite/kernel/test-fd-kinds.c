@@ -14,7 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -133,18 +132,6 @@ START_TEST(one_too_many)
 	ck_assert_int_eq(count_fds(), before);
 }
 END_TEST
-
-/* No more than @more fds above what is open. */
-static void limit_fds(int more)
-{
-	struct rlimit lim;
-	int probe = dup(1);
-
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
-	close(probe);
-	lim.rlim_cur = probe + more;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
-}
 
 /* The receiver's limit is reached at each place of the table. */
 START_TEST(limit_in_the_middle)

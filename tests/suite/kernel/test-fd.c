@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -306,24 +305,6 @@ START_TEST(own_device_is_refused)
 END_TEST
 
 /* The receiver */
-
-/* No more than @more fds besides those that are open, which may leave gaps. */
-static void limit_fds(int more)
-{
-	int probes[64];
-	struct rlimit lim;
-
-	ck_assert_int_lt(more, 64);
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &lim), 0);
-	lim.rlim_cur = lim.rlim_max;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
-	for (int i = 0; i <= more; i++)
-		probes[i] = dup(1);
-	lim.rlim_cur = probes[more];
-	for (int i = 0; i <= more; i++)
-		close(probes[i]);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &lim), 0);
-}
 
 START_TEST(receiver_without_space_for_a_calls_fds)
 {

@@ -198,13 +198,15 @@ static void sender_is(const struct ipcbus_event *ev, const struct message *m)
 	     ev->tid, m->pid, m->from->tid);
 }
 
-static void oneway_in_order(struct node *node, const struct message *m)
+static void oneway_in_order(const struct thread *t, struct node *node, const struct message *m)
 {
 	u32 *last = &node->last[m->from->index];
 
 	must(*last < message_number(m), "oneway %u after %u", message_number(m), *last);
 	*last = message_number(m);
-	must(!node->held || node->proc->lossy, "two oneways of one node at once");
+	/* One that could not be written comes although what came with it is not released. */
+	must(!node->held || node->proc->lossy || t->follows || node->proc->unwritten_since,
+	     "two oneways of one node at once");
 }
 
 /* Damage may have made another message's code of it: then more must fit. */
@@ -299,7 +301,7 @@ static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 		     "message %u arrived, and was cancelled", message_number(m));
 		sender_is(ev, m);
 		if (oneway)
-			oneway_in_order(node, m);
+			oneway_in_order(t, node, m);
 		m->delivered = true;
 		m->taken_by = t->proc;
 		m->call = ev->call;
@@ -589,7 +591,8 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 	trace("%u: got event %u cookie %llx call %llu code %x, %llu bytes, %u objects\n", t->index,
 	      ev.kind, ev.cookie, ev.call, ev.code, ev.data_size, ev.object_count);
 	must(ev.thread || world.any_odd, "no thread number");
-	must(!ev.reserved0 && !ev.reserved, "a reserved field");
+	must(!ev.reserved, "a reserved field");
+	must(!ev.more || (ev.kind == IPCBUS_EVENT_ONEWAY && !t->follows), "%u more", ev.more);
 	must(!ev.label_size || ev.buffer, "a label of nowhere");
 	must(!(ev.flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS | IPCBUS_EVENT_SPAM)),
 	     "flags %x", ev.flags);
@@ -635,5 +638,22 @@ void judge_event(struct thread *t, const struct ipcbus_event *event)
 		break;
 	default:
 		must(false, "event of kind %u", ev.kind);
+	}
+}
+
+void judge_more(struct thread *t, const struct ipcbus_exchange *x)
+{
+	struct ipcbus_event first = x->event;
+	u32 life = t->proc->life;
+
+	must(first.more <= x->more_count, "%u more instead of %u", first.more, x->more_count);
+	for (u32 i = 0; i < first.more && t->proc->life == life; i++) {
+		struct ipcbus_event ev = t->more[i];
+
+		must(ev.kind == IPCBUS_EVENT_ONEWAY && ev.cookie == first.cookie,
+		     "event %u of another node follows", ev.kind);
+		t->follows = true;
+		judge_event(t, &ev);
+		t->follows = false;
 	}
 }

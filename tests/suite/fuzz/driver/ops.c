@@ -135,6 +135,11 @@ static void exchange_build(struct thread *t, struct exchange *e, const u8 *arg)
 	t->space = USER_PAYLOAD;
 	x->thread = arg[0] & 0x40 ? arg[5] : t->number;
 	x->flags = flags_of(arg[5]);
+	if (x->flags & IPCBUS_SERVE && arg[0] & 0x20) {
+		x->flags |= IPCBUS_MORE;
+		x->more = (unsigned long)t->more;
+		x->more_count = arg[2] % (IPCBUS_MAX_MORE + 1);
+	}
 	e->n_ids = free_build(t, x, arg[5] >> 2 | (arg[5] >= 0xf8 ? 0xf0 : 0), e->ids);
 	e->m = message_build(t, &x->send, arg);
 	e->life = t->life = t->proc->life;
@@ -206,13 +211,14 @@ static void op_exchange(struct thread *t, const u8 *arg)
 		return;
 	}
 	exchange_settle(t, &e, ret);
-	if (ret == -EFAULT && !t->proc->unwritten_since)
+	if ((ret == -EFAULT || (failed && e.x->flags & IPCBUS_MORE)) && !t->proc->unwritten_since)
 		t->proc->unwritten_since = t->began;
 	if (ret)
 		return;
 	if (alone && e.x->flags & IPCBUS_WAIT && !e.odd && !failed)
 		priority_of_waiter(t, &e.x->event);
 	judge_event(t, &e.x->event);
+	judge_more(t, e.x);
 }
 
 static void op_batch(struct thread *t, const u8 *arg)

@@ -57,6 +57,7 @@ static void *place(char **at, size_t size)
 static void user_memory(struct thread *t, char **at)
 {
 	t->exchange = place(at, sizeof(*t->exchange));
+	t->more = place(at, IPCBUS_MAX_MORE * sizeof(*t->more));
 	t->objects = place(at, MAX_OBJECTS * sizeof(*t->objects));
 	t->iov = place(at, 16 * sizeof(*t->iov));
 	t->free = place(at, 32 * sizeof(*t->free));

@@ -176,6 +176,7 @@ struct thread {
 	bool done;
 	bool waits, serves;	/* in an ioctl that may sleep */
 	bool busy;		/* in EXCHANGE */
+	bool follows;		/* the event that is judged came with another one */
 	bool batch;		/* in SEND_BATCH */
 	u32 polls;		/* in poll, for these events */
 	u64 began;		/* ... since when */
@@ -192,6 +193,7 @@ struct thread {
 	const struct op *ops[256];
 	unsigned int n_ops;
 	struct ipcbus_exchange *exchange; /* user memory, at the end of a page */
+	struct ipcbus_event *more;
 	struct ipcbus_object *objects;
 	struct ipcbus_iovec *iov;
 	u64 *free;
@@ -278,6 +280,8 @@ void priority_of_waiter(const struct thread *t, const struct ipcbus_event *event
 
 /* judge.c */
 void judge_event(struct thread *t, const struct ipcbus_event *event);
+/* What came with it, by an exchange with IPCBUS_MORE. */
+void judge_more(struct thread *t, const struct ipcbus_exchange *x);
 /* The call is there, and nothing can have ended it: CANCEL must find it. */
 bool judge_is_open(const struct message *m);
 /* Whether a server may have been notified that nobody waits for the reply. */

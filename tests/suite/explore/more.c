@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Oneways that come several at a time (IPCBUS_MORE), to two threads of SRV: in their order, and
+ * to one thread until it has released all.
+ */
+#include "scenarios.h"
+
+#define SENT 4
+
+static u32 next_code;
+static unsigned int held;
+
+static void more_prepare(void)
+{
+	next_code = 0;
+	held = 0;
+}
+
+static void more_send(void *unused)
+{
+	(void)unused;
+	for (u32 code = 0; code < SENT; code++) {
+		int r = oneway(0, code);
+
+		CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
+	}
+}
+
+/* Calls pass oneways, so they may end the two threads before all is served. */
+static void more_send_and_end(void *unused)
+{
+	more_send(unused);
+	for (int i = 0; i < 2; i++)
+		call_manager(NULL);
+}
+
+static void check_oneway(const struct ipcbus_event *event)
+{
+	CHECK(event->kind == IPCBUS_EVENT_ONEWAY && event->code == next_code);
+	next_code++;
+	held++;
+}
+
+static void release_oneway(const struct ipcbus_event *event)
+{
+	held--;
+	reply_to(event);
+}
+
+/* False: there was nothing, or something else than oneways. */
+static bool take(u32 flags, bool writable)
+{
+	struct ipcbus_event more[2];
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_MORE | flags,
+		.more = writable ? (uintptr_t)more : 1ULL << 63, .more_count = 2,
+	};
+	int r;
+
+	do
+		r = shim_ioctl(sides[own_side()].fd, IPCBUS_IOC_EXCHANGE, &x);
+	while (!r && x.event.kind == IPCBUS_EVENT_INTERRUPTED);
+	if (r) {
+		CHECK(r == -EBADF);
+		return false;
+	}
+	if (x.event.kind != IPCBUS_EVENT_ONEWAY) {
+		CHECK(!x.event.more);
+		reply_to(&x.event);
+		return false;
+	}
+	/* One that could not be written follows, although the one before is not released. */
+	CHECK(!held || !writable);
+	CHECK(x.event.more <= (writable ? 2 : 0));
+	check_oneway(&x.event);
+	for (u32 i = 0; i < x.event.more; i++)
+		check_oneway(&more[i]);
+	for (u32 i = 0; i < x.event.more; i++)
+		release_oneway(&more[i]);
+	release_oneway(&x.event);
+	return true;
+}
+
+static void more_serve(void *unused)
+{
+	(void)unused;
+	while (take(0, true))
+		;
+}
+
+/* Its array is not there, so the second one comes by its next wait. */
+static void more_serve_badly(void *unused)
+{
+	if (take(0, false))
+		more_serve(unused);
+}
+
+static void more_serve_what_is_there(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 3; i++)
+		take(IPCBUS_NONBLOCK, i != 1);
+}
+
+static void more_destroy(void *unused)
+{
+	(void)unused;
+	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, sides[SRV].node, 0));
+}
+
+static void more_freeze(void *unused)
+{
+	struct ipcbus_freeze freeze;
+
+	(void)unused;
+	CHECK(!ioctl_freeze(SRV, 0, &freeze));
+	CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &freeze));
+}
+
+const struct scenario more_scenarios[] = {
+	{ "more_take", "two threads take several oneways at once", more_prepare,
+	  { { "serve", SRV, more_serve }, { "serve2", SRV, more_serve },
+	    { "send", CLI, more_send_and_end } }, 0 },
+	{ "more_unwritten", "the same, and one of them cannot be written", more_prepare,
+	  { { "serve", SRV, more_serve_badly }, { "serve2", SRV, more_serve },
+	    { "send", CLI, more_send_and_end } }, 0 },
+	{ "more_destroy", "the node goes while several are taken", more_prepare,
+	  { { "serve", SRV, more_serve_what_is_there }, { "destroy", SRV, more_destroy },
+	    { "send", CLI, more_send } }, 0 },
+	{ "more_close", "the file closes while several are taken", more_prepare,
+	  { { "serve", SRV, more_serve_what_is_there }, { "close", SRV, close_file },
+	    { "send", CLI, more_send } }, 0 },
+	{ "more_freeze", "the process is frozen while several are taken", more_prepare,
+	  { { "serve", SRV, more_serve_what_is_there }, { "freeze", OTH, more_freeze },
+	    { "send", CLI, more_send } }, 0 },
+	{ "more_spare", "transactions come back to their user as it closes", more_prepare,
+	  { { "serve", SRV, more_serve_what_is_there }, { "close", CLI, close_file },
+	    { "send", OTH, more_send } }, 0 },
+};
+
+const size_t n_more_scenarios = ARRAY_SIZE(more_scenarios);
