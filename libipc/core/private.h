@@ -9,7 +9,7 @@
  *   async.c      calls that nobody waits for
  *   entry.c      objects and fds <-> the driver's object table
  *   thread.c     the state of a thread for a connection; the exchange
- *   device.c     the driver; device-daemon.c, -send.c and -socket.c ipcbusd in its place
+ *   device.c     the driver; device-daemon.c, device-send.c and device-socket.c ipcbusd
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
