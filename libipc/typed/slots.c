@@ -4,8 +4,6 @@
  */
 #include "slots.h"
 
-
-
 /* The bytes of a field in C and in a slot; 0: it has no place in a slot. */
 static uint16_t size_of(const ProtobufCFieldDescriptor *field)
 {
@@ -36,7 +34,6 @@ static uint16_t size_of(const ProtobufCFieldDescriptor *field)
 	}
 	return 0;
 }
-
 
 /* Becomes part of the run before it if both lie behind that. */
 static void add(struct slots *slots, unsigned int in_message, uint16_t size, bool is_bool)
