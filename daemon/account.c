@@ -368,6 +368,8 @@ void flight_end(struct flight *flight)
 	bool is_empty;
 
 	shutdown(flight->socket, SHUT_RDWR);
+	/* If the client sent its own end, that would be open as long as this one, and not empty. */
+	socket_drain(flight->socket, account);
 	pthread_mutex_lock(&account->lock);
 	look_locked(flight);
 	is_empty = !flight->fds;

@@ -111,6 +111,33 @@ int socket_receive(int socket, struct account *account, struct ipcbusd_message *
 											 -EBADMSG;
 }
 
+/* Each message comes with its sender's credentials, so what comes without is the end. */
+void socket_drain(int socket, struct account *account)
+{
+	static const int on = 1;
+	char byte;
+
+	setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+	for (;;) {
+		union control control;
+		struct iovec part = { &byte, sizeof(byte) };
+		struct msghdr msg = {
+			.msg_iov = &part,
+			.msg_iovlen = 1,
+			.msg_control = &control,
+			.msg_controllen = sizeof(control),
+		};
+		int fd = -1;
+
+		if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0 ||
+		    !msg.msg_controllen)
+			return;
+		take_fds(&msg, account, &fd);
+		if (fd >= 0)
+			close_later(fd, account);
+	}
+}
+
 /* --- Connections as files of messages --------------------------------------------- */
 
 /* What a socket that connected says of the one that listened: its address, and who made it. */

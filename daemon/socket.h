@@ -18,6 +18,8 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
  * what is no message; -EDQUOT: the user has sent too many fds. */
 int socket_receive(int socket, struct account *account, struct ipcbusd_message *message,
 		   int *ret_fd, int *ret_pid);
+/* Receives what is left on a socket that is shut down, and closes the fds in it. */
+void socket_drain(int socket, struct account *account);
 /* Of the bus that this socket listens for, and whether an fd is a connection to it. */
 void socket_set_listener(int socket);
 bool socket_is_of_bus(int fd);
