@@ -238,6 +238,9 @@ void env_boot(void)
 	/* One real thread: nobody else can be what is seen. */
 	shim_deterministic();
 	shim_boot();
+	/* With less than 1,024 a user keeps no transactions for the next messages, whose number
+	 * would be another one after each. */
+	*shim_param("user_calls") = 1000;
 }
 
 void env_arm(const struct raw *who, const struct plan *plan)
