@@ -434,7 +434,7 @@ START_TEST(memory_of_a_table_of_handles)
 	};
 	struct ipcbus_event ev;
 	uint32_t handles[256];
-	long before;
+	long before, table;
 
 	/* That much of the region is there from here on. */
 	raw_oneway(&oth, send.handle, 1, data, sizeof(o));
@@ -451,15 +451,17 @@ START_TEST(memory_of_a_table_of_handles)
 			handles[i - j] = raw_objects(&cli, &ev)[j].value;
 		raw_release(&cli, &ev);
 	}
-	ck_assert_int_eq(account(1000, MEMORY), before + 1024 * (long)sizeof(void *) / KIB);
+	/* 1,024 of the kernel's pointers, which may be longer than the program's. */
+	table = account(1000, MEMORY) - before;
+	ck_assert_msg(table == 4 || table == 8, "a table has %ld KiB", table);
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
 		assert_ok(raw_put(&cli, handles[i], 1));
 	/* Handle 0. */
 	ck_assert_int_eq(account(1000, HANDLES), 1);
-	ck_assert_int_eq(account(1000, MEMORY), before + 1024 * (long)sizeof(void *) / KIB);
+	ck_assert_int_eq(account(1000, MEMORY), before + table);
 
 	/* Who may have no more memory gets no more handles, and others do. */
-	set_limit("user_memory", before + 1024 * (long)sizeof(void *) / KIB);
+	set_limit("user_memory", before + table);
 	for (size_t i = 0; i < 1024 / 2 - 2; i++)
 		give_handle(&cli, &oth, raw_node(&oth, 0, i));
 	o[0] = object_node(raw_node(&oth, 0, 1));
