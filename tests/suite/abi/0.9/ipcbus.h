@@ -26,23 +26,18 @@
  *   unmapped everywhere, and at the latest when all processes in the address space that opened it
  *   have exited or called exec, whoever still holds the file.
  *
- * Blocking: Three things wait for other processes. A signal ends each of them.
- *     - EXCHANGE with IPCBUS_WAIT and without IPCBUS_NONBLOCK, until there is an event
- *     - a oneway with a deadline, until the receiver has space
- *     - FREEZE, for at most timeout_ms
- *   All other ioctls return at once. They may sleep for kernel memory.
+ * Blocking: Three things wait for other processes: EXCHANGE with IPCBUS_WAIT and without
+ *   IPCBUS_NONBLOCK for an event, a oneway with a deadline for space, and FREEZE for timeout_ms at
+ *   most. A signal ends each. All other ioctls return at once. They may sleep for kernel memory.
  *
  * Ownership: The sender keeps its payload, objects and file descriptors. It may change or free
  *   them as soon as the ioctl returns. The receiver owns the buffer of an event until any of its
  *   threads releases it by an exchange. It owns the objects of the message even after that.
  *
- * Versions: Every argument starts with its size in bytes.
- *     - A structure that is shorter than the driver's is completed with zeroes. If it is shorter
- *       than its _VER0 size, the ioctl fails with -EINVAL.
- *     - A structure that is longer than the driver's must be zero in the rest. Otherwise, or if it
- *       is larger than a page, the ioctl fails with -E2BIG.
- *     - Reserved fields must be zero and unknown flags must not be set (-EINVAL).
- *   Numbers and meanings never change. 32-bit and 64-bit programs use the same layout.
+ * Versions: Every argument starts with its size in bytes. The driver completes a shorter structure
+ *   with zeroes, but not one below its _VER0 size (-EINVAL). A longer one must be zero in the rest,
+ *   and not larger than a page (-E2BIG). Reserved fields must be zero, and unknown flags not set
+ *   (-EINVAL). Numbers and meanings never change. 32-bit and 64-bit programs use the same layout.
  *
  * Errors: An ioctl returns 0, or -1 with errno. An exchange that fails has sent nothing (but see
  *   EFAULT). If it fails at a later stage than ARGS, it also writes an IPCBUS_EVENT_FAILED with
@@ -61,15 +56,12 @@
  *               one if it leaves or ends. A batch whose results cannot be written has been sent.
  *   EHOSTDOWN   The target is frozen.
  *   EINTR       A signal came while a oneway waited for space, or in FREEZE.
- *   EINVAL      The argument is malformed, or values exclude each other. The target of a message
- *               is a node of the sender's own proc.
- *   ELOOP       Calls are nested deeper than IPCBUS_MAX_DEPTH. An object is a file descriptor of a
- *               bus.
+ *   EINVAL      The argument is malformed or contradicts itself. The target is the sender's node.
+ *   ELOOP       Calls are nested deeper than IPCBUS_MAX_DEPTH. An object is an fd of a bus.
  *   EMFILE      The receiver cannot open another file descriptor. If a security module forbids it,
  *               the error is the module's.
  *   EMSGSIZE    The message can never fit into the receiver's region.
- *   ENOBUFS     A region is not mapped: the receiver's, or the sender's own, without which no
- *               reply can arrive.
+ *   ENOBUFS     A region is not mapped: the receiver's, or the sender's own, which a reply needs.
  *   ENOENT      There is no such node or watch. A buffer id was never handed out.
  *   ENOMEM      The kernel, the receiver's memory cgroup or its user_memory has nothing left.
  *   ENOSPC      The receiver's region is full at the moment.
@@ -102,10 +94,8 @@
 #define IPCBUS_IOC_WATCH	_IOW(IPCBUS_IOC_TYPE, 0x07, struct ipcbus_handle)
 #define IPCBUS_IOC_UNWATCH	_IOW(IPCBUS_IOC_TYPE, 0x08, struct ipcbus_handle)
 #define IPCBUS_IOC_SET_THREADS	_IOW(IPCBUS_IOC_TYPE, 0x09, struct ipcbus_threads)
-/*
- * The calling thread will not use the file any more. The argument is 0 (else -EINVAL). The reply to
- * a call that the thread waits for is dropped. Calls that it serves stay open for other threads.
- */
+/* The calling thread will not use the file any more. The argument is 0 (else -EINVAL). The reply to
+ * a call that the thread waits for is dropped. Calls that it serves stay open for other threads. */
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a)
 #define IPCBUS_IOC_CANCEL	_IOW(IPCBUS_IOC_TYPE, 0x0b, struct ipcbus_cancel)
 #define IPCBUS_IOC_CALL_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x0c, struct ipcbus_call_info)
@@ -119,6 +109,7 @@
 #define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
 #define IPCBUS_MAX_RELEASE	256	/* buffers that one exchange releases */
 #define IPCBUS_MAX_BATCH	256	/* messages in one batch */
+#define IPCBUS_MAX_MORE		31	/* events of one exchange, beside the first */
 #define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls (-ELOOP) */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region (-EINVAL) */
 
@@ -138,9 +129,10 @@
 #define IPCBUS_FEATURE_MONITOR	(1ULL << 12) /* MONITOR, EVENT_RECORD, EVENT_SPAM */
 #define IPCBUS_FEATURE_WATCH_MANAGER (1ULL << 13) /* WATCH_MANAGER, EVENT_MANAGER */
 #define IPCBUS_FEATURE_MOUNT	(1ULL << 14) /* mount -t ipcbus */
+#define IPCBUS_FEATURE_MORE	(1ULL << 15) /* IPCBUS_MORE */
 
 /* Every feature that this header describes. The value grows with the header. */
-#define IPCBUS_FEATURES_ALL	((IPCBUS_FEATURE_MOUNT << 1) - 1)
+#define IPCBUS_FEATURES_ALL	((IPCBUS_FEATURE_MORE << 1) - 1)
 
 /* statfs(2) reports this as the type of a mounted bus. */
 #define IPCBUS_SUPER_MAGIC	0x69706362
@@ -158,11 +150,11 @@
  * @user_procs: out: open files that all procs of this proc's user may be together, on all buses
  * @user_nodes: out: nodes that they may have together
  * @user_handles: out: handles that they may have together
- * @user_watches: out: watches that they may have together
- * @user_calls: out: calls and oneways that they sent and that have not ended, one more a thread
+ * @user_watches: out: watches that they may have together, and full regions that they poll for
+ * @user_calls: out: calls and oneways that have not ended, one a thread, and up to 64 spare ones
  * @user_files: out: fds in their messages that no receiver has taken, at most RLIMIT_NOFILE
  * @user_threads: out: their threads that use a bus
- * @user_memory: out: KiB that their regions may occupy
+ * @user_memory: out: KiB that their regions may occupy, and tables of more than 128 handles
  *
  * What exceeds one of these limits fails with -EDQUOT, also in open(2). If a message exceeds
  * user_memory of its receiver, the sender gets -ENOMEM. A user's limits hold for all buses.
@@ -245,8 +237,8 @@ struct ipcbus_iovec {
  *	async. If a thread of the target waits deeper in the same chain of calls, it gets the call.
  *	Otherwise any thread that serves gets it.
  * @IPCBUS_SEND_ONEWAY: a message without a reply. Oneways to one node are delivered in order and
- *	one at a time. The next one is delivered when the receiver has released the buffer of the
- *	one before.
+ *	one at a time (but see IPCBUS_MORE). The next one is delivered when the receiver has
+ *	released the buffer of the one before.
  * @IPCBUS_SEND_REPLY: the reply to @call. Any thread of the proc may send it, once. If it fails,
  *	the call stays open and the proc may reply again. If the caller no longer waits, the reply
  *	is dropped and the exchange succeeds.
@@ -362,7 +354,7 @@ enum ipcbus_stage {
  *	same once more.
  * @IPCBUS_EVENT_CALL: A call to a node of this proc. Reply to @call.
  * @IPCBUS_EVENT_ONEWAY: A oneway to a node of this proc. Release @buffer to get the next one of
- *	the same node.
+ *	the same node. If more came with it, that takes all their buffers.
  * @IPCBUS_EVENT_REPLY: The reply to this thread's last call, or to an async call.
  * @IPCBUS_EVENT_ERROR: The same, but the server replied with an error. @error is the negative
  *	errno; the payload may explain it.
@@ -403,17 +395,13 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_MANAGER = 13,
 };
 
-/*
- * All threads of the pool are busy, and the proc has fewer than ipcbus_threads.max. Start one more
- * thread that serves. The driver does not ask again before that thread waits with IPCBUS_SERVE.
- */
+/* All threads of the pool are busy, and the proc has fewer than ipcbus_threads.max. Start one more
+ * thread that serves. The driver does not ask again before that thread waits with IPCBUS_SERVE. */
 #define IPCBUS_EVENT_SPAWN	(1U << 0)
 #define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
-/*
- * The oneway that this exchange sent is one of too many. Less than a fifth of the receiver's
+/* The oneway that this exchange sent is one of too many. Less than a fifth of the receiver's
  * oneway half is free, and this proc occupies more than a quarter of that half, or more than 50
- * buffers. Reported once, and again only after more than a fifth was free.
- */
+ * buffers. Reported once, and again only after more than a fifth was free. */
 #define IPCBUS_EVENT_SPAM	(1U << 2)
 
 /**
@@ -444,7 +432,7 @@ enum ipcbus_event_kind {
  * @label: CALL, ONEWAY to a node with IPCBUS_NODE_WANT_LABEL: where the security module's label of
  *	the sending thread starts in the region. It ends with a zero byte and is part of @buffer.
  * @label_size: bytes of the label without the zero byte; 0 if there is no label
- * @reserved0: 0
+ * @more: ONEWAY: how many events ipcbus_exchange.more got; else 0
  * @reserved: 0
  */
 struct ipcbus_event {
@@ -469,18 +457,19 @@ struct ipcbus_event {
 	__u64 deadline;
 	__u64 label;
 	__u32 label_size;
-	__u32 reserved0;
+	__u32 more;
 	__u64 reserved;
 } __attribute__((aligned(8)));
 
 #define IPCBUS_WAIT		(1U << 0) /* wait for an event */
 #define IPCBUS_SERVE		(1U << 1) /* with WAIT: also take work of the proc */
 #define IPCBUS_NONBLOCK		(1U << 2) /* with WAIT: EVENT_NONE instead of sleeping */
+#define IPCBUS_MORE		(1U << 3) /* with SERVE: also oneways that follow the first event */
 
 /**
  * struct ipcbus_exchange - release, send and wait, in this order (IPCBUS_IOC_EXCHANGE)
  * @size: sizeof(struct ipcbus_exchange)
- * @flags: IPCBUS_WAIT, IPCBUS_SERVE, IPCBUS_NONBLOCK
+ * @flags: IPCBUS_WAIT, IPCBUS_SERVE, IPCBUS_NONBLOCK, IPCBUS_MORE
  * @thread: event.thread of an earlier exchange of the same thread, or 0. It is a hint that saves a
  *	search. A wrong value is harmless.
  * @release_count: number of buffers to release, at most IPCBUS_MAX_RELEASE
@@ -489,6 +478,9 @@ struct ipcbus_event {
  * @send: the message to send
  * @event: out: the event. The driver does not read it. It writes all of it, also if the ioctl
  *	fails at a stage after ARGS.
+ * @more: with IPCBUS_MORE: address of an array of struct ipcbus_event for what follows @event
+ * @more_count: with IPCBUS_MORE: entries of that array, at most IPCBUS_MAX_MORE
+ * @reserved: 0. Without IPCBUS_MORE the driver reads none of these three fields.
  *
  * Without IPCBUS_WAIT the exchange releases, sends and returns with EVENT_NONE.
  * With IPCBUS_WAIT it takes one event:
@@ -499,6 +491,11 @@ struct ipcbus_event {
  *   - Else there is nothing to take: it sleeps until it is interrupted.
  * If there is nothing to take, the thread sleeps. With IPCBUS_NONBLOCK, or O_NONBLOCK on the file,
  * it returns EVENT_NONE instead.
+ *
+ * With IPCBUS_MORE, which needs IPCBUS_SERVE, an exchange that takes a oneway also takes those that
+ * wait for it: event.more of them, in their order. The next one is delivered when all buffers are
+ * released. None follows while other work waits for a thread, and none with IPCBUS_SEND_REPLACE. If
+ * an entry of @more cannot be written, the exchange ends before it, and the next wait gets it.
  *
  * A thread that takes a call and then waits again without a reply leaves the call open. Any thread
  * may reply to it later.
@@ -515,6 +512,9 @@ struct ipcbus_exchange {
 	__u64 release;
 	struct ipcbus_send send;
 	struct ipcbus_event event;
+	__u64 more;
+	__u32 more_count;
+	__u32 reserved;
 } __attribute__((aligned(8)));
 #define IPCBUS_EXCHANGE_SIZE_VER0 224
 
