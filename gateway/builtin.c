@@ -19,10 +19,12 @@
 
 enum kind { CHECK, WATCH, REFLECTION, N_KINDS };
 
+#define PATH_BEGIN "/grpc."
+
 static const char *const paths[N_KINDS] = {
-	[CHECK] = "/grpc.health.v1.Health/Check",
-	[WATCH] = "/grpc.health.v1.Health/Watch",
-	[REFLECTION] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+	[CHECK] = PATH_BEGIN "health.v1.Health/Check",
+	[WATCH] = PATH_BEGIN "health.v1.Health/Watch",
+	[REFLECTION] = PATH_BEGIN "reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 };
 
 /* grpc.health.v1.HealthCheckResponse.ServingStatus */
@@ -233,6 +235,8 @@ int builtins_start(struct builtins *builtins, struct net_call *call)
 	struct talk *talk;
 	int kind = 0;
 
+	if (strncmp(path, PATH_BEGIN, strlen(PATH_BEGIN)))
+		return 0;
 	while (kind < N_KINDS && strcmp(path, paths[kind]))
 		kind++;
 	if (kind == N_KINDS)

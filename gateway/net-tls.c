@@ -89,11 +89,15 @@ grpc_server_credentials *net_tls_credentials(struct net *net)
 
 char *net_call_peer(const struct net_call *call)
 {
-	grpc_auth_context *context = grpc_call_auth_context(call->call);
 	const grpc_auth_property *property = NULL;
 	grpc_auth_property_iterator at;
+	grpc_auth_context *context;
 	char *name = NULL;
 
+	/* Without TLS nobody says who he is. */
+	if (!call->net->listeners)
+		return NULL;
+	context = grpc_call_auth_context(call->call);
 	if (context && grpc_auth_context_peer_is_authenticated(context)) {
 		at = grpc_auth_context_peer_identity(context);
 		property = grpc_auth_property_iterator_next(&at);

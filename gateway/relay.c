@@ -209,14 +209,17 @@ int relay_start(struct exports *exports, struct net_call *call, struct target *t
 
 	if (method->streams_in || method->streams_out)
 		return stream_start(exports, call, target, method);
-	relay = calloc(1, sizeof(*relay));
+	/* As with each call of net-call.c. */
+	relay = malloc(sizeof(*relay));
 	if (!relay)
 		return -ENOMEM;
-	relay->exports = exports;
-	relay->call = net_call_ref(call);
-	relay->target = target_ref(target);
-	relay->method = method;
-	relay->refs = 1;
+	*relay = (struct relay){
+		.exports = exports,
+		.call = net_call_ref(call),
+		.target = target_ref(target),
+		.method = method,
+		.refs = 1,
+	};
 	pthread_mutex_init(&relay->lock, NULL);
 	net_call_begin(call, &unary, relay);
 	net_call_receive(call);
