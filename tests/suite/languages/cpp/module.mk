@@ -16,7 +16,7 @@ CPP_plain := $(CXX) -std=c++17 -O2 $(CPP_FLAGS) -fno-exceptions
 
 CPP_COMPILERS := gcc plain $(if $(shell command -v clang++),clang)
 CPP_PROGRAMS := results.plain $(foreach compiler,$(filter-out plain,$(CPP_COMPILERS)),\
-	$(addsuffix .$(compiler),bytes results typed blobs))
+	$(addsuffix .$(compiler),bytes exit results typed blobs))
 
 # cpp_with COMPILER
 define cpp_with
