@@ -5,8 +5,9 @@
  * cases.c is what differs of the cases.
  *
  * An open device is a link of libipc, known by the fd that is readable while an event is queued.
- * What an ioctl points to is copied into the send area if all of it can be read. Else the daemon
- * gets the pointer as it is, which it must refuse.
+ * What an ioctl points to is copied into the send area. If it can be read in part, that part is at
+ * the end of the area. If nothing can be read, the daemon gets the pointer as it is, which it must
+ * refuse.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #define DEVICE	"/dev/ipcbus"
 #define DEBUGFS "/sys/kernel/debug/ipcbus/"
 #define MAX_FDS 4096
+#define PAGE	4096
 
 int __real_open(const char *path, int flags, ...);
 int __real_close(int fd);
@@ -81,39 +83,94 @@ static bool can_write(uint64_t to, const void *from, size_t size)
 	return process_vm_writev(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
 }
 
-/* What one ioctl has in the send area. */
+/* Until the end of the page. */
+static size_t in_page(uint64_t at, size_t size)
+{
+	size_t left = PAGE - at % PAGE;
+
+	return size < left ? size : left;
+}
+
+/* How much of it can be read, page by page. */
+static size_t read_some(uint8_t *to, uint64_t from, size_t size)
+{
+	size_t done = 0, n;
+
+	for (; done < size; done += n) {
+		n = in_page(from + done, size - done);
+		if (!can_read(to + done, from + done, n))
+			break;
+	}
+	return done;
+}
+
+/* How much could be written. Nothing is. */
+static size_t writable(uint64_t to, size_t size)
+{
+	size_t done = 0, n;
+
+	for (; done < size; done += n) {
+		n = in_page(to + done, size - done);
+		if (madvise((void *)(uintptr_t)((to + done) & ~(uint64_t)(PAGE - 1)), PAGE,
+			    MADV_POPULATE_WRITE))
+			break;
+	}
+	return done;
+}
+
+/*
+ * What one ioctl has in the send area. What ends before its end lies at the end of the area, where
+ * the daemon finds no more of it than there is: one thing of one ioctl at a time.
+ */
 struct staged {
 	struct daemon_link *link;
 	struct daemon_thread *thread;
 	uint8_t *at;
 	size_t used;
 	size_t size;
+	bool has_edge;
 };
 
-/* What lies at *address, copied there. Left as it is if that is impossible, or wrong. */
-static void stage(struct staged *staged, __u64 *address, size_t size)
+static pthread_mutex_t edge_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* So many bytes before the end of the area. */
+static uint8_t *edge(struct staged *staged, size_t size)
+{
+	pthread_mutex_lock(&edge_lock);
+	staged->has_edge = true;
+	return staged->link->area + staged->link->size - size;
+}
+
+/* What lies at *address, copied there: how much of it there is. Left as it is if that is nothing,
+ * or there is no space. */
+static size_t stage(struct staged *staged, __u64 *address, size_t size)
 {
 	uint8_t *to = staged->at + staged->used;
+	size_t there;
 
-	if (!size || size > staged->size - staged->used || !can_read(to, *address, size))
-		return;
-	*address = (uintptr_t)to;
+	if (!size || size > staged->size - staged->used)
+		return 0;
+	there = read_some(to, *address, size);
+	if (!there || (there < size && staged->has_edge))
+		return 0;
 	staged->used += align8(size);
+	if (there < size)
+		to = memcpy(edge(staged, there), to, there);
+	*address = (uintptr_t)to;
+	return there;
 }
 
 /* The parts become parts in the send area, so that the driver adds them up. */
 static void stage_parts(struct staged *staged, struct ipcbus_send *send)
 {
 	struct ipcbus_iovec *parts;
-	uint64_t before = send->data;
+	size_t there;
 
 	if (send->iov_count > IPCBUS_MAX_IOV)
 		return;
-	stage(staged, &send->data, send->iov_count * sizeof(*parts));
-	if (send->data == before)
-		return;
+	there = stage(staged, &send->data, send->iov_count * sizeof(*parts));
 	parts = (void *)(uintptr_t)send->data;
-	for (uint32_t i = 0; i < send->iov_count; i++)
+	for (size_t i = 0; i < there / sizeof(*parts); i++)
 		stage(staged, &parts[i].base, parts[i].size);
 }
 
@@ -130,15 +187,13 @@ static void stage_send(struct staged *staged, struct ipcbus_send *send)
 static void stage_batch(struct staged *staged, struct ipcbus_batch *batch)
 {
 	struct ipcbus_send *sends;
-	uint64_t before = batch->sends;
+	size_t there;
 
 	if (batch->count > IPCBUS_MAX_BATCH)
 		return;
-	stage(staged, &batch->sends, batch->count * sizeof(*sends));
-	if (batch->sends == before)
-		return;
+	there = stage(staged, &batch->sends, batch->count * sizeof(*sends));
 	sends = (void *)(uintptr_t)batch->sends;
-	for (uint32_t i = 0; i < batch->count; i++)
+	for (size_t i = 0; i < there / sizeof(*sends); i++)
 		stage_send(staged, &sends[i]);
 }
 
@@ -164,8 +219,10 @@ static size_t space_for_batch(const struct ipcbus_batch *batch)
 	if (batch->count > IPCBUS_MAX_BATCH)
 		return 0;
 	for (uint32_t i = 0; i < batch->count; i++)
-		if (can_read(&send, batch->sends + i * sizeof(send), sizeof(send)))
-			size += sizeof(send) + space_for(&send);
+		size += sizeof(send) + 8 +
+			(can_read(&send, batch->sends + i * sizeof(send), sizeof(send)) ?
+				 space_for(&send) :
+				 0);
 	return size;
 }
 
@@ -178,11 +235,25 @@ static void begin(struct staged *staged, struct daemon_link *link, unsigned int 
 
 static void end(struct staged *staged)
 {
+	if (staged->has_edge)
+		pthread_mutex_unlock(&edge_lock);
 	if (staged->thread->piece_size > KEEP)
 		free_piece(staged->link, staged->thread);
 }
 
-/* What follows the event, back where the program wants it. */
+/* Events that follow the first one, to where the program wants them: into the send area, or its end
+ * if not all of them could be written. */
+static uint64_t place_for_more(struct staged *staged, uint64_t to, size_t size)
+{
+	size_t there = writable(to, size);
+	uint8_t *at = staged->at + staged->used;
+
+	if (!there || size > staged->size - staged->used || (there < size && staged->has_edge))
+		return to;
+	staged->used += align8(size);
+	return (uintptr_t)(there < size ? edge(staged, there) : at);
+}
+
 static int write_more(const struct ipcbus_exchange *x, uint64_t to)
 {
 	const void *more = (void *)(uintptr_t)x->more;
@@ -192,11 +263,30 @@ static int write_more(const struct ipcbus_exchange *x, uint64_t to)
 	return can_write(to, more, x->event.more * sizeof(struct ipcbus_event)) ? 0 : -EFAULT;
 }
 
-static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *x)
+/* x is in the slot. to: what the program has in its place. An event that could not be written there
+ * is one for which the area ends too early. */
+static int run_exchange(struct staged *staged, unsigned int number, struct ipcbus_exchange *x,
+			uint64_t to)
+{
+	size_t inputs = offsetof(struct ipcbus_exchange, event);
+	size_t there = writable(to + inputs, sizeof(x->event));
+	uint8_t *at;
+	int r;
+
+	if (there == sizeof(x->event) || staged->has_edge) {
+		r = slot_run(staged->link, number, IPCBUS_IOC_EXCHANGE, x);
+		return can_write(to + inputs, &x->event, sizeof(x->event)) ? r : -EFAULT;
+	}
+	at = memcpy(edge(staged, inputs + there), x, inputs + there);
+	return slot_run(staged->link, number, IPCBUS_IOC_EXCHANGE, at);
+}
+
+static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_exchange *x,
+		   uint64_t to)
 {
 	struct ipcbus_exchange before = *x;
-	size_t more = 0;
 	struct staged staged;
+	size_t more = 0;
 	int r;
 
 	if (x->flags & IPCBUS_MORE && x->more_count <= IPCBUS_MAX_MORE)
@@ -206,12 +296,9 @@ static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_
 	stage_send(&staged, &x->send);
 	if (x->release_count > 1 && x->release_count <= IPCBUS_MAX_RELEASE)
 		stage(&staged, &x->release, x->release_count * sizeof(uint64_t));
-	stage(&staged, &x->more, more);
-	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x) ?: write_more(x, before.more);
-	x->more = before.more;
-	x->send.data = before.send.data;
-	x->send.objects = before.send.objects;
-	x->release = before.release;
+	if (more)
+		x->more = place_for_more(&staged, x->more, more);
+	r = run_exchange(&staged, number, x, to) ?: write_more(x, before.more);
 	end(&staged);
 	return r;
 }
@@ -237,9 +324,9 @@ static int run(struct daemon_link *link, unsigned int number, unsigned long requ
 	void *space = slot_at(link, number)->space;
 	int r;
 
-	if (request == IPCBUS_IOC_EXCHANGE && size >= offsetof(struct ipcbus_exchange, event))
-		r = do_send(link, number, space);
-	else if (request == IPCBUS_IOC_SEND_BATCH && size >= sizeof(struct ipcbus_batch))
+	if (request == IPCBUS_IOC_EXCHANGE && size >= IPCBUS_EXCHANGE_SIZE_VER0)
+		return do_send(link, number, space, arg);
+	if (request == IPCBUS_IOC_SEND_BATCH && size >= sizeof(struct ipcbus_batch))
 		r = send_batch(link, number, space);
 	else
 		r = slot_run(link, number, request, space);
@@ -251,6 +338,7 @@ static int do_ioctl(struct daemon_link *link, unsigned long request, uint64_t ar
 	struct ipcbusd_slot *slot;
 	unsigned int number;
 	uint32_t size;
+	size_t there;
 	int r;
 
 	if (link->forks != forks)
@@ -271,7 +359,10 @@ static int do_ioctl(struct daemon_link *link, unsigned long request, uint64_t ar
 	/* The driver refuses such a size before it looks. */
 	if (size > sizeof(slot->space))
 		size = _IOC_SIZE(request);
-	if (!can_read(slot->space, arg, size))
+	there = read_some(slot->space, arg, size);
+	/* What follows the inputs of an exchange is output. */
+	if (there < size && (request != IPCBUS_IOC_EXCHANGE ||
+			     there < offsetof(struct ipcbus_exchange, event)))
 		return slot_run(link, number, request, (void *)(uintptr_t)arg);
 	return run(link, number, request, arg, size);
 }
@@ -304,6 +395,8 @@ static int open_bus(void)
 		daemon_close(link, /* mapped= */ true);
 		return -EMFILE;
 	}
+	/* The edge's. */
+	link->send.taken[SEND_AREA_UNITS - 1] = 2;
 	__atomic_store_n(&links[fd], link, __ATOMIC_RELEASE);
 	/* For epoll. */
 	r = daemon_set_poll(link, /* events= */ true, /* writable= */ false);
