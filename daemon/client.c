@@ -163,6 +163,7 @@ static void control_main(void *arg)
 	process_put(process);
 	client_free(client);
 	user_end_is_done(user);
+	user_put(user);
 }
 
 /* --- What the main thread does --------------------------------------------------------- */
@@ -212,6 +213,20 @@ void client_end(struct client *client)
 	post(client, CLIENT_END);
 }
 
+/* The task of a control fiber that has not run. */
+static void remove_task(struct client *client)
+{
+	struct task_struct *before = current;
+
+	if (client->control)
+		fiber_free(client->control);
+	process_leave(client->process);
+	shim_task = client->task;
+	shim_task_exit();
+	shim_task = before;
+	process_put(client->process);
+}
+
 /* The task of the control fiber, with the peer's credentials. */
 static int add_task(struct client *client)
 {
@@ -227,11 +242,7 @@ static int add_task(struct client *client)
 	client->control = fiber_new(user_worker(client->user), task, client, control_main, client);
 	if (client->control)
 		return 0;
-	process_leave(client->process);
-	shim_task = task;
-	shim_task_exit();
-	shim_task = before;
-	process_put(client->process);
+	remove_task(client);
 	return -ENOMEM;
 }
 
@@ -240,15 +251,15 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	int ret;
 
 	client->peer = *peer;
-	client->user = user_get(peer->uid);
-	if (!client->user)
-		return -ENOMEM;
 	if (base % PAGE_SIZE || size % PAGE_SIZE || size <= IPCBUSD_SEND_AREA ||
 	    size > IPCBUSD_MAX_AREA || base > ~0ULL - size)
 		return -EINVAL;
+	client->user = user_get(peer->uid);
+	if (!client->user)
+		return -ENOMEM;
 	ret = memory_new(&client->memory, "ipcbus area", size);
 	if (ret)
-		return ret;
+		goto err_user;
 	client->flight = flight_new(peer->account, peer->socket);
 	if (!client->flight) {
 		ret = -ENOMEM;
@@ -256,22 +267,24 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	}
 	client->memory.base = base;
 	client->area = (struct ipcbusd_client *)client->memory.at;
-	ret = user_add(client->user, client);
-	if (ret < 0)
-		goto err_flight;
-	client->number = ret;
 	client->ends_before = user_ends(client->user);
-	ret = poll_begin(client);
-	if (!ret)
-		ret = add_task(client);
-	if (!ret)
+	ret = poll_begin(client) ?: add_task(client);
+	if (ret)
+		goto err_poll;
+	/* Last: from here on the worker may look at it. */
+	ret = user_add(client->user, client);
+	if (ret >= 0) {
+		client->number = ret;
 		return 0;
+	}
+	remove_task(client);
+err_poll:
 	poll_end(client);
-	user_remove(client->user, client->number);
-err_flight:
 	flight_cancel(client->flight);
 err_memory:
 	memory_free(&client->memory);
+err_user:
+	user_put(client->user);
 	return ret;
 }
 

@@ -3,6 +3,7 @@
  * Users: see user.h. The bell is memory that all clients of the user write. A bit of it says
  * no more than "look there".
  */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "kernel/fiber.h"
@@ -19,8 +20,9 @@ struct waiting {
 
 /**
  * struct user - see user.h
- * @next: in the list of all (main thread)
+ * @next: in the list of all (lock)
  * @uid: constant
+ * @ref: its clients (lock)
  * @memory: of the bell
  * @bell: in it
  * @worker: constant
@@ -34,6 +36,7 @@ struct waiting {
 struct user {
 	struct user *next;
 	uint32_t uid;
+	unsigned int ref;
 	struct client_memory memory;
 	struct ipcbusd_bell *bell;
 	struct worker *worker;
@@ -50,6 +53,7 @@ struct user {
 #define PART_OF_MAPS	16
 #define MAPS_OF_A_FIBER 2
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct user *users;
 
 /* Takes the bits of a word that others set. */
@@ -84,9 +88,17 @@ static bool look(void *arg)
 	return any;
 }
 
+static void user_free(void *arg)
+{
+	struct user *user = arg;
+
+	memory_free(&user->memory);
+	free(user);
+}
+
 static struct user *user_new(uint32_t uid)
 {
-	struct worker_ops ops = { .look = look };
+	struct worker_ops ops = { .look = look, .free = user_free };
 	struct user *user = calloc(1, sizeof(*user));
 
 	if (!user)
@@ -109,18 +121,39 @@ err:
 
 struct user *user_get(uint32_t uid)
 {
-	struct user *user = users;
+	struct user *user;
 
+	pthread_mutex_lock(&lock);
+	user = users;
 	while (user && user->uid != uid)
 		user = user->next;
-	if (user)
-		return user;
-	user = user_new(uid);
-	if (user) {
-		user->next = users;
-		users = user;
+	if (!user) {
+		user = user_new(uid);
+		if (user) {
+			user->next = users;
+			users = user;
+		}
 	}
+	if (user)
+		user->ref++;
+	pthread_mutex_unlock(&lock);
 	return user;
+}
+
+void user_put(struct user *user)
+{
+	struct user **link = &users;
+	bool is_last;
+
+	pthread_mutex_lock(&lock);
+	is_last = !--user->ref;
+	while (is_last && *link != user)
+		link = &(*link)->next;
+	if (is_last)
+		*link = user->next;
+	pthread_mutex_unlock(&lock);
+	if (is_last)
+		worker_end(user->worker);
 }
 
 struct worker *user_worker(struct user *user)

@@ -10,8 +10,10 @@ struct client;
 struct user;
 struct worker;
 
-/* The user with that id, made if there is none; never freed. NULL: no memory. */
+/* The user with that id, made if there is none, counted. NULL: no memory. Main thread only. */
 struct user *user_get(uint32_t uid);
+/* The last one ends worker and bell. Any thread. */
+void user_put(struct user *user);
 struct worker *user_worker(struct user *user);
 /* The bell's memfd. */
 int user_bell(struct user *user);

@@ -42,10 +42,13 @@
  * @timers: fibers with a time, the earliest first; its own
  * @asleep: it sleeps, or is about to
  * @steps: of the fiber that runs, since it does
- * @next: in the list of all
+ * @fibers: of it that are not freed yet; anybody adds some
+ * @ends: it ends once it has none
+ * @next: in the list of all (workers_lock)
  * @sp: where it was left
  * @task: its own, while no fiber runs
  * @tsan: what the thread sanitizer knows it as
+ * @rcu: frees it: who woke its last fiber may still look whether it sleeps
  */
 struct worker {
 	struct worker_ops ops;
@@ -54,6 +57,8 @@ struct worker {
 	struct list_head timers;
 	bool asleep;
 	unsigned int steps;
+	unsigned int fibers;
+	bool ends;
 	struct worker *next;
 	void *sp;
 	void *fake_stack;
@@ -63,10 +68,11 @@ struct worker {
 	void *tsan;
 	void *spare[SPARE_STACKS];
 	int spares;
+	struct rcu_head rcu;
 };
 
 static _Thread_local struct worker *this_worker;
-/* Main thread. */
+static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct worker *workers;
 
 /* --- Switching -------------------------------------------------------------- */
@@ -305,6 +311,13 @@ static void free_fiber(struct rcu_head *rcu)
 	free(container_of(rcu, struct shim_fiber, rcu));
 }
 
+/* Nobody queues it any more. */
+static void retire(struct worker *worker, struct shim_fiber *fiber)
+{
+	call_rcu(&fiber->rcu, free_fiber);
+	__atomic_sub_fetch(&worker->fibers, 1, __ATOMIC_SEQ_CST);
+}
+
 /* From here on it counts as queued, so nobody queues it. Somebody may have before: then it
  * is freed when its turn comes. */
 static void end(struct worker *worker, struct shim_fiber *fiber)
@@ -312,13 +325,13 @@ static void end(struct worker *worker, struct shim_fiber *fiber)
 	free_stack(worker, fiber->stack);
 	__tsan_destroy_fiber(fiber->tsan);
 	if (!__atomic_exchange_n(&fiber->queued, true, __ATOMIC_SEQ_CST))
-		call_rcu(&fiber->rcu, free_fiber);
+		retire(worker, fiber);
 }
 
 static void run(struct worker *worker, struct shim_fiber *fiber)
 {
 	if (fiber->done) {
-		call_rcu(&fiber->rcu, free_fiber);
+		retire(worker, fiber);
 		return;
 	}
 	__atomic_store_n(&fiber->queued, false, __ATOMIC_SEQ_CST);
@@ -336,8 +349,14 @@ static void run(struct worker *worker, struct shim_fiber *fiber)
 		end(worker, fiber);
 }
 
-/* Others set remote, bits, a stopped clock or the word after what is looked at here, and then
- * look whether this sleeps. */
+static bool is_over(const struct worker *worker)
+{
+	return __atomic_load_n(&worker->ends, __ATOMIC_SEQ_CST) &&
+	       !__atomic_load_n(&worker->fibers, __ATOMIC_SEQ_CST);
+}
+
+/* Others set remote, bits, a stopped clock, the end or the word after what is looked at here, and
+ * then look whether this sleeps. */
 static void worker_sleep(struct worker *worker)
 {
 	struct timespec ts, *until = NULL;
@@ -346,7 +365,7 @@ static void worker_sleep(struct worker *worker)
 	__atomic_store_n(worker->ops.word, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&worker->asleep, true, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&worker->remote, __ATOMIC_SEQ_CST) &&
-	    !worker->ops.look(worker->ops.arg) &&
+	    !worker->ops.look(worker->ops.arg) && !is_over(worker) &&
 	    !(when && shim_clock_is_stopped() && when <= ktime_get_ns())) {
 		if (when && !shim_clock_is_stopped()) {
 			ts.tv_sec = when / 1000000000;
@@ -371,6 +390,31 @@ static void rseq_leave(void)
 			UNREGISTER, RSEQ_SIGNATURE);
 }
 
+static void free_worker(struct rcu_head *rcu)
+{
+	struct worker *worker = container_of(rcu, struct worker, rcu);
+
+	worker->ops.free(worker->ops.arg);
+	free(worker);
+}
+
+/* By the worker, which has no fibers and gets none. */
+static void worker_leave(struct worker *worker)
+{
+	struct worker **link = &workers;
+
+	pthread_mutex_lock(&workers_lock);
+	while (*link != worker)
+		link = &(*link)->next;
+	*link = worker->next;
+	pthread_mutex_unlock(&workers_lock);
+	while (worker->spares)
+		munmap(worker->spare[--worker->spares], GUARD + STACK_SIZE);
+	shim_task_exit();
+	rcu_retire();
+	call_rcu(&worker->rcu, free_worker);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
@@ -387,6 +431,8 @@ static void *worker_main(void *arg)
 		fire_timers(worker);
 		worker->ops.look(worker->ops.arg);
 		if (!worker->first) {
+			if (is_over(worker))
+				break;
 			worker_sleep(worker);
 			continue;
 		}
@@ -398,6 +444,7 @@ static void *worker_main(void *arg)
 				break;
 		}
 	}
+	worker_leave(worker);
 	return NULL;
 }
 
@@ -410,20 +457,35 @@ struct worker *worker_new(const struct worker_ops *ops)
 		return NULL;
 	worker->ops = *ops;
 	INIT_LIST_HEAD(&worker->timers);
+	/* It takes itself off the list. */
+	pthread_mutex_lock(&workers_lock);
+	worker->next = workers;
 	if (pthread_create(&thread, NULL, worker_main, worker)) {
+		pthread_mutex_unlock(&workers_lock);
 		free(worker);
 		return NULL;
 	}
-	pthread_detach(thread);
-	worker->next = workers;
 	workers = worker;
+	pthread_mutex_unlock(&workers_lock);
+	pthread_detach(thread);
 	return worker;
+}
+
+void worker_end(struct worker *worker)
+{
+	/* It may end before it is woken. */
+	rcu_read_lock();
+	__atomic_store_n(&worker->ends, true, __ATOMIC_SEQ_CST);
+	worker_wake(worker);
+	rcu_read_unlock();
 }
 
 void workers_look_at_clock(void)
 {
+	pthread_mutex_lock(&workers_lock);
 	for (struct worker *worker = workers; worker; worker = worker->next)
 		worker_wake(worker);
+	pthread_mutex_unlock(&workers_lock);
 }
 
 /* --- Fibers ----------------------------------------------------------------- */
@@ -466,11 +528,13 @@ struct shim_fiber *fiber_new(struct worker *worker, struct task_struct *task,
 	fiber->arg = arg;
 	INIT_LIST_HEAD(&fiber->timer);
 	task->fiber = fiber;
+	__atomic_add_fetch(&worker->fibers, 1, __ATOMIC_SEQ_CST);
 	return fiber;
 }
 
 void fiber_free(struct shim_fiber *fiber)
 {
+	__atomic_sub_fetch(&fiber->worker->fibers, 1, __ATOMIC_SEQ_CST);
 	munmap(fiber->stack, GUARD + STACK_SIZE);
 	__tsan_destroy_fiber(fiber->tsan);
 	free(fiber);

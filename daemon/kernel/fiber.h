@@ -52,12 +52,16 @@ struct worker_ops {
 	u32 *word;	/* a futex that others may write */
 	/* Whether there was anything to do; it may queue fibers. */
 	bool (*look)(void *arg);
+	/* The worker has ended, and nobody looks at the word any more. */
+	void (*free)(void *arg);
 	void *arg;
 };
 
-/* NULL: no memory, or no thread. It is never ended. */
+/* NULL: no memory, or no thread. */
 struct worker *worker_new(const struct worker_ops *ops);
-/* The clock, which is stopped, was moved. Like worker_new(), main thread only. */
+/* It gets no more fibers, and ends after the last one that it has. Any thread. */
+void worker_end(struct worker *worker);
+/* The clock, which is stopped, was moved. */
 void workers_look_at_clock(void);
 
 /* Any thread may call these. NULL: no memory. */

@@ -17,13 +17,15 @@
 #include "shim.h"
 
 /**
- * struct reader - of a thread; never freed, as threads that read do not end
+ * struct reader - of a thread; never freed, but that of a thread that ended is the next one's
  * @next: constant
+ * @used: by a thread
  * @since: the period that it saw, or 0: it is in no section
  * @depth: of sections; its own
  */
 struct reader {
 	struct reader *next;
+	bool used;
 	unsigned long since;
 	int depth;
 };
@@ -41,10 +43,17 @@ static bool started, busy;
 
 static struct reader *reader_new(void)
 {
-	struct reader *reader = calloc(1, sizeof(*reader));
+	struct reader *reader = __atomic_load_n(&readers, __ATOMIC_SEQ_CST);
 
+	for (; reader; reader = reader->next)
+		if (!__atomic_exchange_n(&reader->used, true, __ATOMIC_SEQ_CST)) {
+			mine = reader;
+			return reader;
+		}
+	reader = calloc(1, sizeof(*reader));
 	if (!reader)
 		return NULL;
+	reader->used = true;
 	reader->next = __atomic_load_n(&readers, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(&readers, &reader->next, reader, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
@@ -87,6 +96,14 @@ bool rcu_announce(void)
 	begin(mine);
 	shim_thread.announces = true;
 	return true;
+}
+
+void rcu_retire(void)
+{
+	end(mine);
+	shim_thread.announces = false;
+	__atomic_store_n(&mine->used, false, __ATOMIC_SEQ_CST);
+	mine = NULL;
 }
 
 /* Who sees a period also sees all that was unlinked before it. */

@@ -6,6 +6,8 @@
 
 /* From here on the calling thread does. False: no memory. */
 bool rcu_announce(void);
+/* Before it ends: it reads no more. */
+void rcu_retire(void);
 /* Now it is in none. */
 void rcu_quiet(void);
 /* It is in none until it awakes. */

@@ -292,6 +292,16 @@ static int honest(void)
 	return 0;
 }
 
+/* Once, as another user. */
+static int visit(uid_t uid)
+{
+	if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid)) {
+		perror("hostile: cannot become another user");
+		return 1;
+	}
+	return honest();
+}
+
 /* --- The crowd ----------------------------------------------------------------------- */
 
 static bool in_time(const struct timespec *begin)
@@ -597,6 +607,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && !strcmp(argv[1], "crowd"))
 		return crowd(atoi(argv[2]));
+	if (argc == 3 && !strcmp(argv[1], "visit"))
+		return visit((uid_t)atoi(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "threads"))
 		return threads();
 	if (argc == 2 && !strcmp(argv[1], "linger"))
