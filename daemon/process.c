@@ -2,18 +2,45 @@
 /*
  * Processes: see process.h. An address space ends with its last client, as it ends in the
  * kernel with its last thread: who connects after that gets another one.
+ *
+ * A process may be in a PID namespace below the daemon's. The driver then numbers it and its
+ * threads there, too.
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include <linux/pid_namespace.h>
 
 #include "client.h"
+#include "numbers.h"
 #include "process.h"
 #include "shim.h"
+
+/**
+ * struct space - a PID namespace below the daemon's
+ * @next: in the list of all (lock)
+ * @fd: keeps it, so that no other one gets its number; -1: it cannot be known, and is of one
+ *	process alone
+ * @number: its own, or 0: it cannot be known; constant
+ * @parent: counted, or NULL: the daemon's; constant
+ * @shim: counted; constant
+ * @ref: processes in it, and namespaces below it (lock)
+ */
+struct space {
+	struct space *next;
+	int fd;
+	uint64_t number;
+	struct space *parent;
+	struct pid_namespace *shim;
+	unsigned int ref;
+};
 
 /**
  * struct process - one process, as long as it has a client
  * @next: in the list of all (lock)
  * @peer: its pid, and when it began; constant
+ * @space: counted, or NULL: the daemon's; constant
  * @shim: counted; constant
  * @clients: that have not begun to end (lock)
  * @holders: those that have not ended (lock)
@@ -21,13 +48,80 @@
 struct process {
 	struct process *next;
 	struct client_peer peer;
+	struct space *space;
 	struct shim_process *shim;
 	unsigned int clients;
 	unsigned int holders;
 };
 
+/* Each namespace takes an fd. So one that is deeper is of one process alone. */
+#define MAX_KNOWN 4
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct process *processes;
+static struct space *spaces;
+
+/* --- Namespaces -------------------------------------------------------------------- */
+
+static void space_put_locked(struct space *space)
+{
+	struct space **link, *parent;
+
+	for (; space && !--space->ref; space = parent) {
+		parent = space->parent;
+		for (link = &spaces; *link != space; link = &(*link)->next)
+			;
+		*link = space->next;
+		if (space->fd >= 0)
+			close(space->fd);
+		put_pid_ns(space->shim);
+		free(space);
+	}
+}
+
+static struct space *find_space_locked(int fd)
+{
+	uint64_t number = namespace_number(fd);
+	struct space *space = number ? spaces : NULL;
+
+	while (space && space->number != number)
+		space = space->next;
+	return space;
+}
+
+/* The namespace of the fd, which is taken over, so far below the daemon's. NULL: no memory. */
+static struct space *space_get_locked(int fd, unsigned int level)
+{
+	struct space *space = find_space_locked(fd);
+
+	if (space) {
+		close(fd);
+		space->ref++;
+		return space;
+	}
+	space = calloc(1, sizeof(*space));
+	if (space && level > 1) {
+		space->parent = space_get_locked(namespace_open_parent(fd), level - 1);
+		if (!space->parent) {
+			free(space);
+			space = NULL;
+		}
+	}
+	if (!space) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	space->fd = fd < 0 ? -1 : fd;
+	space->number = namespace_number(fd);
+	space->shim = shim_pid_ns_new(space->parent ? space->parent->shim : &init_pid_ns);
+	space->ref = 1;
+	space->next = spaces;
+	spaces = space;
+	return space;
+}
+
+/* --- Processes --------------------------------------------------------------------- */
 
 static struct process *find_locked(const struct client_peer *peer)
 {
@@ -39,15 +133,30 @@ static struct process *find_locked(const struct client_peer *peer)
 	return process;
 }
 
-static struct process *make(const struct client_peer *peer)
+static struct process *make_locked(const struct client_peer *peer)
 {
 	struct process *process = calloc(1, sizeof(*process));
+	struct numbers numbers;
+	int fd;
 
 	if (!process)
 		return NULL;
 	process->peer = *peer;
-	process->shim = shim_process_new(peer->pid, NULL);
+	/* One that has ended has none, and will not be on the bus for long. */
+	if (numbers_read(peer->pid, &numbers) || numbers.nr[0] != peer->pid)
+		numbers.level = 0;
+	if (numbers.level) {
+		fd = numbers.level > MAX_KNOWN ? -EPERM : namespace_open(peer->pid);
+		process->space = space_get_locked(fd, numbers.level);
+		if (!process->space) {
+			free(process);
+			return NULL;
+		}
+	}
+	process->shim = shim_process_new(peer->pid, process->space ? process->space->shim : NULL);
 	process->shim->leader.start_boottime = peer->started;
+	if (process->space)
+		shim_pid_set(process->shim->pid, numbers.nr);
 	return process;
 }
 
@@ -58,7 +167,7 @@ struct process *process_get(const struct client_peer *peer, struct task_struct *
 	pthread_mutex_lock(&lock);
 	process = find_locked(peer);
 	if (!process) {
-		process = make(peer);
+		process = make_locked(peer);
 		if (process) {
 			process->next = processes;
 			processes = process;
@@ -90,8 +199,10 @@ void process_put(struct process *process)
 	is_last = !--process->holders;
 	while (is_last && *link != process)
 		link = &(*link)->next;
-	if (is_last)
+	if (is_last) {
 		*link = process->next;
+		space_put_locked(process->space);
+	}
 	pthread_mutex_unlock(&lock);
 	if (!is_last)
 		return;
@@ -99,7 +210,20 @@ void process_put(struct process *process)
 	free(process);
 }
 
-struct shim_process *process_shim(const struct process *process)
+struct task_struct *process_new_task(const struct process *process, int tid)
 {
-	return process->shim;
+	struct numbers numbers = { .nr = { tid } };
+	struct task_struct *task;
+
+	if (!process->space) {
+		if (!numbers_are_of_thread(process->peer.pid, tid))
+			return NULL;
+	} else if (numbers_find_thread(process->peer.pid, tid, &numbers) ||
+		   numbers.level != process->space->shim->level) {
+		return NULL;
+	}
+	/* It is of no other slot, although a client can give two of them one tid. */
+	task = shim_task_new(process->shim, -numbers.nr[0]);
+	shim_pid_set(task->pid, numbers.nr);
+	return task;
 }

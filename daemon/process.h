@@ -7,7 +7,6 @@
 
 struct client_peer;
 struct process;
-struct shim_process;
 struct task_struct;
 
 /* The peer's, made if it has no other client. *ret_task: a new task of it, which ends between
@@ -18,5 +17,5 @@ void process_leave(struct process *process);
 /* It has ended that. */
 void process_put(struct process *process);
 
-/* For the driver. */
-struct shim_process *process_shim(const struct process *process);
+/* A task for a thread of it that has that number where the process is. NULL: there is none. */
+struct task_struct *process_new_task(const struct process *process, int tid);

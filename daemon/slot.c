@@ -124,20 +124,14 @@ static void slot_main(void *arg)
 
 /* --- Looking ------------------------------------------------------------------------ */
 
-/* Whether the client's process has a thread with that number. A process that may not be
- * signalled has it too. */
-static bool has_thread(const struct client *client, u32 tid)
-{
-	return !syscall(SYS_tgkill, client->peer.pid, tid, 0) || errno == EPERM;
-}
-
-/* A task with the credentials of the connection: another one of the process may have
- * others. It is of no other slot, although a client can give two of them one tid. */
+/* A task with the credentials of the connection: another one of the process may have others. */
 static struct task_struct *new_task(struct client *client, u32 tid)
 {
-	struct task_struct *task = shim_task_new(process_shim(client->process), -(int)tid);
+	struct task_struct *task = process_new_task(client->process, (int)tid);
 	struct task_struct *before = shim_task;
 
+	if (!task)
+		return NULL;
 	shim_put_cred(task->cred);
 	shim_task = client->task;
 	task->cred = shim_get_current_cred();
@@ -151,15 +145,15 @@ static int begin(struct slot *slot)
 	struct client *client = slot->client;
 	u32 tid = __atomic_load_n(&slot->shared->tid, __ATOMIC_RELAXED);
 	struct task_struct *task;
+	int ret = user_add_fiber(client->user);
 
-	int ret;
-
-	if (!tid || tid > INT_MAX || !has_thread(client, tid))
-		return -ESRCH;
-	ret = user_add_fiber(client->user);
 	if (ret)
 		return ret;
-	task = new_task(client, tid);
+	task = tid && tid <= INT_MAX ? new_task(client, tid) : NULL;
+	if (!task) {
+		user_remove_fiber(client->user);
+		return -ESRCH;
+	}
 	slot->fiber = fiber_new(user_worker(client->user), task, client, slot_main, slot);
 	if (!slot->fiber) {
 		struct task_struct *before = shim_task;

@@ -296,7 +296,7 @@ static void check_daemon_error(const struct facts *facts, struct finding *findin
 		find(finding, error, "the daemon does not let this process open the bus: %s",
 		     strerror(-facts->info_error));
 		if (facts->info_error == -ESRCH)
-			fix(finding, "run ipcbusd in the PID namespace of its clients");
+			fix(finding, "run ipcbusd in the PID namespace of its clients, or in one above it");
 	}
 }
 

@@ -69,5 +69,5 @@ run-test-kills: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IP
 	@COUNT=$(DAEMON_KILLS) tests/suite/daemon/test-comeback
 
 ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN) $(IPCBUSD_TSAN)
-UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out options \
+UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out namespaces options \
 	races seccomp slots users)

@@ -65,7 +65,7 @@ static void *peer_main(void *arg)
 
 	refcount_inc(&current->process->ref);
 	running->process = current->process;
-	__atomic_store_n(&running->pid, current->process->pid->outer_nr, __ATOMIC_RELEASE);
+	__atomic_store_n(&running->pid, current->process->pid->nr[0], __ATOMIC_RELEASE);
 	return (void *)(intptr_t)running->fn(&running->self, running->arg);
 }
 

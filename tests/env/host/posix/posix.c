@@ -642,7 +642,7 @@ void posix_kill(struct shim_process *process)
 
 pid_t host_getpid(void)
 {
-	return current->process->pid->outer_nr;
+	return current->process->pid->nr[0];
 }
 
 uid_t host_geteuid(void)

@@ -17,7 +17,7 @@ static bool has_number(struct task_struct *task, void *arg)
 {
 	struct by_number *search = arg;
 
-	if (task->pid->outer_nr != search->nr)
+	if (task->pid->nr[0] != search->nr)
 		return false;
 	search->task = get_task_struct(task);
 	return true;

@@ -95,7 +95,9 @@ void shim_set_ids(u32 euid, u32 egid, struct user_namespace *ns);
 void shim_set_nice(struct task_struct *task, int nice);
 void shim_set_policy(struct task_struct *task, unsigned int policy, unsigned int rt);
 struct user_namespace *shim_user_ns_new(u32 root);
-struct pid_namespace *shim_pid_ns_new(void);
+struct pid_namespace *shim_pid_ns_new(struct pid_namespace *parent);
+/* Its numbers, in the first namespace and each below it, down to its own. */
+void shim_pid_set(struct pid *pid, const int *nr);
 /* The main task of the real process again, after a fork(). */
 void shim_task_refork(void);
 

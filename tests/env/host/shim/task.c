@@ -101,12 +101,14 @@ bool kgid_has_mapping(struct user_namespace *ns, kgid_t gid)
 	return gid.val != U32_MAX && (ns == &init_user_ns || gid.val == ns->root);
 }
 
-struct pid_namespace *shim_pid_ns_new(void)
+struct pid_namespace *shim_pid_ns_new(struct pid_namespace *parent)
 {
 	struct pid_namespace *ns = calloc(1, sizeof(*ns));
 
 	BUG_ON(!ns);
 	refcount_set(&ns->ref, 1);
+	ns->parent = get_pid_ns(parent);
+	ns->level = parent->level + 1;
 	return ns;
 }
 
@@ -118,8 +120,12 @@ struct pid_namespace *get_pid_ns(struct pid_namespace *ns)
 
 void put_pid_ns(struct pid_namespace *ns)
 {
-	if (refcount_dec_and_test(&ns->ref))
+	struct pid_namespace *parent;
+
+	for (; refcount_dec_and_test(&ns->ref); ns = parent) {
+		parent = ns->parent;
 		free(ns);
+	}
 }
 
 struct pid_namespace *task_active_pid_ns(struct task_struct *task)
@@ -133,13 +139,14 @@ struct pid_namespace *task_active_pid_ns(struct task_struct *task)
  * number is -nr, and it is not found. */
 static struct pid *pid_new(int nr, struct pid_namespace *ns)
 {
-	struct pid *pid = calloc(1, sizeof(*pid));
+	struct pid *pid = calloc(1, sizeof(*pid) + (ns->level + 1) * sizeof(*pid->nr));
 
 	BUG_ON(!pid);
 	refcount_set(&pid->ref, nr < 0 ? 1 : 2);
 	pid->ns = get_pid_ns(ns);
-	pid->outer_nr = nr < 0 ? -nr : nr ? nr : __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
-	pid->nr = ns == &init_pid_ns ? pid->outer_nr : pid->outer_nr - FIRST_FAKE_PID;
+	pid->nr[0] = nr < 0 ? -nr : nr ? nr : __atomic_add_fetch(&last_pid, 1, __ATOMIC_RELAXED);
+	for (unsigned int i = 1; i <= ns->level; i++)
+		pid->nr[i] = pid->nr[0] - FIRST_FAKE_PID;
 	shim_count(SHIM_PIDS, 1);
 	if (nr < 0)
 		return pid;
@@ -148,6 +155,13 @@ static struct pid *pid_new(int nr, struct pid_namespace *ns)
 	pids = pid;
 	pthread_mutex_unlock(&pids_lock);
 	return pid;
+}
+
+void shim_pid_set(struct pid *pid, const int *nr)
+{
+	pthread_mutex_lock(&pids_lock);
+	memcpy(pid->nr, nr, (pid->ns->level + 1) * sizeof(*nr));
+	pthread_mutex_unlock(&pids_lock);
 }
 
 struct pid *get_pid(struct pid *pid)
@@ -216,16 +230,16 @@ struct pid *find_get_pid(int nr)
 
 int pid_nr(struct pid *pid)
 {
-	return pid ? pid->outer_nr : 0;
+	return pid ? pid->nr[0] : 0;
 }
 
 int pid_nr_ns(struct pid *pid, struct pid_namespace *ns)
 {
-	if (!pid)
-		return 0;
-	if (ns == &init_pid_ns)
-		return pid->outer_nr;
-	return ns == pid->ns ? pid->nr : 0;
+	struct pid_namespace *at = pid ? pid->ns : NULL;
+
+	while (at && at->level > ns->level)
+		at = at->parent;
+	return at == ns ? pid->nr[ns->level] : 0;
 }
 
 int pid_vnr(struct pid *pid)
@@ -240,7 +254,7 @@ static struct shim_process *find_process(int nr)
 
 	pthread_mutex_lock(&lock);
 	for (int i = 0; i < n_tasks && !found; i++)
-		if (tasks[i]->process->pid->outer_nr == nr)
+		if (tasks[i]->process->pid->nr[0] == nr)
 			found = tasks[i]->process;
 	pthread_mutex_unlock(&lock);
 	return found;
@@ -253,7 +267,7 @@ struct task_struct *pid_task(struct pid *pid, enum pid_type type)
 	shim_rcu_check("pid->task");
 	if (type == PIDTYPE_PID)
 		return __atomic_load_n(&pid->task, __ATOMIC_ACQUIRE);
-	process = find_process(pid->outer_nr);
+	process = find_process(pid->nr[0]);
 	return process ? &process->leader : NULL;
 }
 
@@ -470,8 +484,8 @@ void shim_task_refork(void)
 	n_tasks = 1;
 	atomic_set(&task->process->tasks, 1);
 	atomic_set(&task->process->signal.live, 1);
-	task->pid->nr = task->pid->outer_nr = gettid();
-	task->process->pid->nr = task->process->pid->outer_nr = getpid();
+	task->pid->nr[0] = gettid();
+	task->process->pid->nr[0] = getpid();
 }
 
 struct pid *task_tgid(struct task_struct *task)

@@ -179,8 +179,8 @@ static void thread_begin(unsigned int index)
 	t->index = index;
 	t->proc = &world.procs[index % world.n_procs];
 	t->task = get_task_struct(shim_task_new(t->proc->process, 0));
-	t->pid = t->proc->process->pid->nr;
-	t->tid = t->task->pid->nr;
+	t->pid = t->proc->process->pid->nr[0];
+	t->tid = t->task->pid->nr[0];
 	t->own = t->task->normal_prio;
 	t->life = 1;
 	t->proc->alive++;

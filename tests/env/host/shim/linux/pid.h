@@ -18,19 +18,17 @@ enum pid_type {
  * @ref: who holds it
  * @rcu: frees it
  * @ns: the namespace in which it was made; counted
- * @nr: the number there
- * @outer_nr: the number in the first namespace
  * @task: who has it now, or NULL
  * @next: in the list of all
+ * @nr: the number in each namespace, from the first to @ns
  */
 struct pid {
 	refcount_t ref;
 	struct rcu_head rcu;
 	struct pid_namespace *ns;
-	int nr;
-	int outer_nr;
 	struct task_struct *task;
 	struct pid *next;
+	int nr[];
 };
 
 struct pid *get_pid(struct pid *pid);

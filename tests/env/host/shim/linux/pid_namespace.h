@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Pid namespaces: the first one and its children. */
+/* Pid namespaces: the first one and those below it. */
 #pragma once
 
 #include "refcount.h"
 
 struct task_struct;
 
+/**
+ * struct pid_namespace - one
+ * @ref: who holds it
+ * @parent: counted; constant
+ * @level: how far it is below the first one; constant
+ */
 struct pid_namespace {
 	refcount_t ref;
+	struct pid_namespace *parent;
+	unsigned int level;
 };
 
 extern struct pid_namespace init_pid_ns;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Numbers in PID namespaces: see numbers.h.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "numbers.h"
+
+/* "NSpid:	1234	7" */
+static bool parse(const char *line, struct numbers *ret_numbers)
+{
+	struct numbers numbers = { 0 };
+	unsigned int n = 0;
+	char *end;
+
+	for (; n < NUMBERS_LEVELS; n++, line = end) {
+		numbers.nr[n] = (int)strtol(line, &end, 10);
+		if (end == line)
+			break;
+	}
+	if (!n)
+		return false;
+	numbers.level = n - 1;
+	*ret_numbers = numbers;
+	return true;
+}
+
+static int read_status(int pid, int tid, struct numbers *ret_numbers)
+{
+	char path[64], line[512];
+	int r = -ESRCH;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	file = fopen(path, "re");
+	if (!file)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (r && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "NSpid:", 6) && parse(line + 6, ret_numbers))
+			r = 0;
+	fclose(file);
+	return r;
+}
+
+int numbers_read(int pid, struct numbers *ret_numbers)
+{
+	return read_status(pid, pid, ret_numbers);
+}
+
+/* A process that may not be signalled has it too. */
+bool numbers_are_of_thread(int pid, int tid)
+{
+	return !syscall(SYS_tgkill, pid, tid, 0) || errno == EPERM;
+}
+
+int numbers_find_thread(int pid, int tid, struct numbers *ret_numbers)
+{
+	struct numbers numbers;
+	struct dirent *entry;
+	char path[64];
+	int r = -ESRCH;
+	DIR *threads;
+
+	/* Most threads that call are the first one of their process. */
+	if (!read_status(pid, pid, &numbers) && numbers.nr[numbers.level] == tid) {
+		*ret_numbers = numbers;
+		return 0;
+	}
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	threads = opendir(path);
+	if (!threads)
+		return -ESRCH;
+	while (r && (entry = readdir(threads)))
+		if (*entry->d_name != '.' && !read_status(pid, atoi(entry->d_name), &numbers) &&
+		    numbers.nr[numbers.level] == tid) {
+			*ret_numbers = numbers;
+			r = 0;
+		}
+	closedir(threads);
+	return r;
+}
+
+int namespace_open(int pid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int namespace_open_parent(int fd)
+{
+	int parent = fd < 0 ? -1 : ioctl(fd, NS_GET_PARENT);
+
+	return parent < 0 ? -EPERM : parent;
+}
+
+/* All are files of one file system. */
+uint64_t namespace_number(int fd)
+{
+	struct stat st;
+
+	return fd < 0 || fstat(fd, &st) ? 0 : st.st_ino;
+}
