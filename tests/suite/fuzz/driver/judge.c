@@ -209,13 +209,14 @@ static void oneway_in_order(const struct thread *t, struct node *node, const str
 	     "two oneways of one node at once");
 }
 
-/* Damage may have made another message's code of it: then more must fit. */
+/* Damage may have made another message's code of it, such as that of a call that ended before
+ * anybody had it: then more must fit. */
 static bool is_likely(const struct message *m, const struct ipcbus_event *ev)
 {
 	if (m->odd)
 		return false;
 	return !world.any_odd ||
-	       (m->from->tid == ev->tid && m->size == ev->data_size && !m->delivered &&
+	       (m->from->tid == ev->tid && m->size == ev->data_size && !m->delivered && !m->ended &&
 		(m->kind == IPCBUS_SEND_ONEWAY) == (ev->kind == IPCBUS_EVENT_ONEWAY) &&
 		(!m->target || m->target->cookie == ev->cookie));
 }
