@@ -110,6 +110,16 @@ static void add_service(struct table *table, const struct service *service)
 			return;
 }
 
+static void add_codec(struct table *table, const struct codec *codec)
+{
+	static const char *const names[] = { "%s__put", "%s__take", "%s__codec" };
+	const char *owner = arena_printf(table->arena, "message %s", codec->type->full_name);
+
+	for (size_t i = 0; i < LENGTH(names); i++)
+		table_add(table, arena_printf(table->arena, names[i], codec->name), owner,
+			  (struct path){ 0 });
+}
+
 static unsigned int method_has(const struct method *method)
 {
 	if (method->streams)
@@ -158,6 +168,8 @@ void clash_check(const struct unit *unit, struct arena *arena,
 	};
 
 	table_add(&table, "file_descriptor_set", "the generated file", (struct path){ 0 });
+	for (size_t i = 0; i < unit->codecs.count; i++)
+		add_codec(&table, &unit->codecs.list[i]);
 	for (size_t i = 0; i < unit->n_services; i++)
 		add_service(&table, &unit->services[i]);
 

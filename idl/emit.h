@@ -4,6 +4,7 @@
  *
  *   emit_header.c   X.ipc.h, from the first line to the last
  *   emit_source.c   X.ipc.c: its frame, and the embedded descriptors
+ *   emit_codec.c      the codecs of its messages
  *   emit_server.c     the server: handlers' trampolines, method table, replies
  *   emit_client.c     the client: the proxy's functions
  *   emit_stream.c   methods with streams, in both files
@@ -50,6 +51,7 @@ void emit_python_types(struct emitter *e);
 void emit_rust(struct emitter *e);
 
 /* Parts of the source. */
+void emit_codecs(struct emitter *e);
 void emit_server(struct emitter *e, const struct service *service);
 void emit_client(struct emitter *e, const struct service *service);
 

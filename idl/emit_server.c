@@ -54,6 +54,8 @@ static void emit_flags(struct emitter *e, const struct method *m)
 		{ m->reply->endless, "IPC_METHOD_REPLY_RECURSIVE" },
 		{ m->sends, "IPC_METHOD_REQUEST_STREAM" },
 		{ m->pushes, "IPC_METHOD_REPLY_STREAM" },
+		{ m->request_codec, "IPC_METHOD_REQUEST_CODEC" },
+		{ m->reply_codec, "IPC_METHOD_REPLY_CODEC" },
 	};
 	bool any = false;
 
@@ -83,6 +85,10 @@ static void emit_entry(struct emitter *e, const struct service *s, const struct 
 		emit(e, "\t\t.invoke = %s_invoke_%s,\n", s->prefix, m->snake);
 	if (m->timeout_ms)
 		emit(e, "\t\t.timeout_usec = %" PRIu64 ",\n", (uint64_t)m->timeout_ms * 1000);
+	if (m->request_codec)
+		emit(e, "\t\t.request_codec = &%s__codec,\n", m->request_codec->name);
+	if (m->reply_codec)
+		emit(e, "\t\t.reply_codec = &%s__codec,\n", m->reply_codec->name);
 	emit(e, "\t},\n");
 }
 

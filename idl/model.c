@@ -439,6 +439,24 @@ static bool check_prefixes(struct builder *b, const struct unit *unit)
 	return unique;
 }
 
+static void add_codecs(struct builder *b, struct unit *unit)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < unit->n_services; i++)
+		n += unit->services[i].n_methods;
+	unit->codecs.list = arena_array(b->arena, 2 * n + 1, sizeof(*unit->codecs.list));
+	for (size_t i = 0; i < unit->n_services; i++) {
+		for (size_t j = 0; j < unit->services[i].n_methods; j++) {
+			struct method *method = &unit->services[i].methods[j];
+
+			method->request_codec =
+				codecs_add(b->arena, &unit->codecs, method->request);
+			method->reply_codec = codecs_add(b->arena, &unit->codecs, method->reply);
+		}
+	}
+}
+
 /* libipc compares the hashes first; if they are equal, it compares nothing else. */
 static void hash_services(struct builder *b, struct unit *unit)
 {
@@ -488,8 +506,10 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 		for (size_t j = 0; j < n_earlier; j++)
 			check_earlier(&b, &unit->services[i], &earlier[j]);
 	/* Report clashes only if all names are valid by themselves. */
-	if (check_prefixes(&b, unit) && diag->count == before)
+	if (check_prefixes(&b, unit) && diag->count == before) {
+		add_codecs(&b, unit);
 		clash_check(unit, b.arena, b.source, diag);
+	}
 
 	unit->set = request_file_set(request, file, &unit->set_size);
 	hash_services(&b, unit);

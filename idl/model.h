@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "codec.h"
 #include "diag.h"
 #include "request.h"
 
@@ -19,6 +20,8 @@ struct method {
 	const char *comment; /* the author's, or NULL */
 	const struct type *request;
 	const struct type *reply;
+	const struct codec *request_codec; /* or NULL */
+	const struct codec *reply_codec;   /* or NULL */
 	bool has_request; /* not ipc.None */
 	bool has_reply;	  /* neither ipc.None nor a oneway */
 	bool oneway;
@@ -54,6 +57,7 @@ struct unit {
 	const char *license; /* "MIT", by the author's SPDX line, or NULL */
 	struct service *services;
 	size_t n_services;
+	struct codecs codecs; /* of the methods' messages */
 	const uint8_t *set; /* FileDescriptorSet */
 	size_t set_size;
 };

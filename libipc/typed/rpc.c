@@ -79,7 +79,8 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	if (method->flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS) ||
 	    unlikely(options && options->metadata))
 		return fill_more(rpc, IPC_BLOB_LARGE);
-	if (likely(message_pack_plain(rpc->request.t, message, &rpc->request.x.send)))
+	if (likely(message_pack_small(rpc->request.t, request_codec(method), message,
+				      &rpc->request.x.send)))
 		return 0;
 	size = protobuf_c_message_get_packed_size(message);
 	if (unlikely(size >= GATHER_MIN))
@@ -174,6 +175,8 @@ static inline int unpack(struct thread *t, const struct ipc_method *method, unsi
 	*ret_reply = reply;
 	if (!reply)
 		return -ENOMEM;
+	if (likely(message_unpack_small(&reply->message, reply_codec(method), data, size)))
+		return 0;
 	reply->message.arena.deadline = deadline;
 	r = message_unpack(&reply->message, method->reply, how, data, size);
 	if (r < 0)

@@ -36,9 +36,12 @@ static unsigned int node_flags(const struct ipc_interface *interface)
 	return 0;
 }
 
+/* Of libipc 0.9.0. */
+#define METHOD_SIZE_FIRST	offsetof(struct ipc_method, request_codec)
+
 int interface_check(const struct ipc_interface *interface)
 {
-	if (!interface || interface->method_size < sizeof(struct ipc_method))
+	if (!interface || interface->method_size < METHOD_SIZE_FIRST)
 		return -EINVAL;
 	return sized_check(sizeof(*interface), sizeof(*interface), interface);
 }
@@ -107,7 +110,10 @@ int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 	if (unlikely(call->size >= BORROW_MIN) && method->flags & IPC_METHOD_REQUEST_BYTES &&
 	    !(method->flags & IPC_METHOD_COPY))
 		how |= MESSAGE_BORROW;
-	r = message_unpack(request, method->request, how, call->payload, call->size);
+	if (message_unpack_small(request, request_codec(method), call->payload, call->size))
+		r = 0;
+	else
+		r = message_unpack(request, method->request, how, call->payload, call->size);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
 		r = blobs_bind(call->ipc, request);
 	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
@@ -304,7 +310,7 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
 		return reply_more(call, t, reply);
 
-	if (likely(message_pack_plain(t, reply, &send)))
+	if (likely(message_pack_small(t, reply_codec(method), reply, &send)))
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);
 	size = protobuf_c_message_get_packed_size(reply);
 	if (unlikely(size >= GATHER_MIN) && method->flags & IPC_METHOD_REPLY_BYTES &&

@@ -63,6 +63,9 @@ static void describe_direction(struct ipc_method *method, const struct ipc_metho
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (of->flags & (requests ? flags[i].request : flags[i].reply))
 			method->flags |= flags[i].request;
+	method->request_codec = requests ? request_codec(of) : reply_codec(of);
+	if (method->request_codec)
+		method->flags |= IPC_METHOD_REQUEST_CODEC;
 }
 
 static int unpack(struct ipc_stream *stream, struct ipc_call *call,

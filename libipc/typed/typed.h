@@ -8,7 +8,8 @@
  *   streams.c     streams of messages; slots.c those in shared memory
  *   gather.c      large bytes of a message, sent from where they are
  *   borrow.c      large bytes of a message, left where they arrived
- *   message.c     protobuf bytes <-> message; arena.c its memory; plain.c those that are plain
+ *   message.c     protobuf bytes <-> message; arena.c its memory; plain.c those that are plain,
+ *                 for methods without a codec
  *   blob.c        blobs and metadata around a message; memory.c their files
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
  *   builtin.c     the methods that every object has; introspect.c calls them
@@ -51,6 +52,17 @@ static inline const struct ipc_method *method_at(const struct ipc_interface *int
 					   i * interface->method_size);
 }
 
+/* Of a method's messages, or NULL. */
+static inline const struct ipc_codec *request_codec(const struct ipc_method *method)
+{
+	return method->flags & IPC_METHOD_REQUEST_CODEC ? method->request_codec : NULL;
+}
+
+static inline const struct ipc_codec *reply_codec(const struct ipc_method *method)
+{
+	return method->flags & IPC_METHOD_REPLY_CODEC ? method->reply_codec : NULL;
+}
+
 /* 0, or what sized_check() says, of an interface that a program passes; NULL is -EINVAL. */
 int interface_check(const struct ipc_interface *interface);
 
@@ -90,19 +102,46 @@ static inline int message_pack(struct thread *t, const ProtobufCMessage *message
 	return 0;
 }
 
-/* The same of a plain message, whose size is not known before. False: it is not plain, or there
- * is no memory for one; it may need less. */
-static inline bool message_pack_plain(struct thread *t, const ProtobufCMessage *message,
-				      struct ipcbus_send *send)
+_Static_assert(PLAIN_MAX == IPC_CODEC_MAX, "one scratch for both");
+
+/*
+ * The same of a small message by its codec, or if that is NULL of a plain message; the size is not
+ * known before. False: it is none, or there is no memory for one; it may need less.
+ */
+static inline bool message_pack_small(struct thread *t, const struct ipc_codec *codec,
+				      const ProtobufCMessage *message, struct ipcbus_send *send)
 {
+	uint8_t *data, *end;
 	size_t size;
 
-	if (unlikely(thread_reserve(t, PLAIN_MAX) < 0) ||
-	    !plain_pack(message, t->scratch.data, &size))
+	if (unlikely(thread_reserve(t, IPC_CODEC_MAX) < 0))
 		return false;
-	send->data = (uintptr_t)t->scratch.data;
+	data = t->scratch.data;
+	if (likely(codec)) {
+		if (unlikely(message->n_unknown_fields))
+			return false;
+		end = codec->pack(message, data, data + IPC_CODEC_MAX);
+		if (unlikely(!end))
+			return false;
+		size = (size_t)(end - data);
+	} else if (!plain_pack(message, data, &size)) {
+		return false;
+	}
+	send->data = (uintptr_t)data;
 	send->data_size = size;
 	return true;
+}
+
+/* Unpacks a small message by its codec. False: it has none, or message_unpack() is to do it. */
+static inline bool message_unpack_small(struct message *message, const struct ipc_codec *codec,
+					const uint8_t *data, size_t size)
+{
+	struct arena *arena = &message->arena;
+
+	if (unlikely(!codec || size > IPC_CODEC_MAX))
+		return false;
+	message->root = codec->unpack(data, data + size, &arena->next, arena->end);
+	return likely(message->root != NULL);
 }
 
 #endif /* IPC_TYPED_H */

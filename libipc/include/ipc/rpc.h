@@ -44,6 +44,31 @@ extern "C" {
 #define IPC_METHOD_COPY			(1U << 11)
 /* Messages of the streams may go through shared memory: option (ipc.shared). */
 #define IPC_METHOD_SHARED		(1U << 12)
+/* The method has request_codec or reply_codec. */
+#define IPC_METHOD_REQUEST_CODEC	(1U << 13)
+#define IPC_METHOD_REPLY_CODEC		(1U << 14)
+
+/* The most bytes of a message that a codec packs or unpacks. */
+#define IPC_CODEC_MAX			1024
+
+/*
+ * Straight code for messages of one type, whose fields are single numbers, strings and bytes. It
+ * makes the bytes and the messages that protobuf-c makes, or nothing; then protobuf-c is to do it.
+ */
+struct ipc_codec {
+	/*
+	 * Packs a message without unknown fields into to, which ends at end and has space for
+	 * IPC_CODEC_MAX bytes. Returns where its bytes end, or NULL: it has too many.
+	 */
+	uint8_t *(*pack)(const ProtobufCMessage *message, uint8_t *to, const uint8_t *end);
+	/*
+	 * Unpacks the bytes from at to end, at most IPC_CODEC_MAX of them, into the memory from
+	 * *memory, which is aligned to 8 bytes, to memory_end. Returns the message, which begins
+	 * where that memory does, and sets *memory behind all that it needs; or returns NULL.
+	 */
+	ProtobufCMessage *(*unpack)(const uint8_t *at, const uint8_t *end, uint8_t **memory,
+				    const uint8_t *memory_end);
+};
 
 /* One method. Functions get methods of programs that are older, without a size. So a member is
  * added at the end, and a flag says of each method whether it is there. */
@@ -61,6 +86,9 @@ struct ipc_method {
 	/* The same for a method with streams. request is NULL if that is a stream. */
 	int (*open)(struct ipc_stream *stream, const ProtobufCMessage *request,
 		    const void *ops, void *userdata);
+	/* IPC_METHOD_REQUEST_CODEC and IPC_METHOD_REPLY_CODEC: of its messages. */
+	const struct ipc_codec *request_codec;
+	const struct ipc_codec *reply_codec;
 };
 
 /*

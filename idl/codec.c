@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which messages get a codec: see codec.h. A field of which protoc-c makes an unusual member gets
+ * none for its message.
+ */
+#include <stdlib.h>
+
+#include "codec.h"
+#include "names.h"
+
+/* The number of the options in protobuf-c.proto. */
+#define PB_C_OPTION 1019
+/* A tag has up to two bytes. */
+#define NUMBER_MAX 2047
+
+typedef Google__Protobuf__DescriptorProto Descriptor;
+typedef Google__Protobuf__FieldDescriptorProto Field;
+
+static bool has_unusual_options(const Field *field)
+{
+	const Google__Protobuf__FieldOptions *options = field->options;
+
+	if (!options)
+		return false;
+	for (unsigned int i = 0; i < options->base.n_unknown_fields; i++)
+		if (options->base.unknown_fields[i].tag == PB_C_OPTION)
+			return true;
+	/* Compilers warn wherever it is used. */
+	return options->deprecated;
+}
+
+static bool has_plain_type(const Field *field)
+{
+	switch (field->type) {
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE:
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP:
+		return false;
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING:
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES:
+		/* protobuf-c compares the pointer with that of its default. */
+		return !field->default_value;
+	default:
+		return true;
+	}
+}
+
+static bool is_plain(struct arena *arena, const Field *field)
+{
+	return field->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL &&
+	       !field->has_oneof_index && field->number > 0 && field->number <= NUMBER_MAX &&
+	       has_plain_type(field) && !has_unusual_options(field) &&
+	       !name_is_reserved(codec_member(arena, field));
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	const Field *const *x = a, *const *y = b;
+
+	return (*x)->number < (*y)->number ? -1 : (*x)->number > (*y)->number;
+}
+
+/* NULL: some are not plain, or there are too many. */
+static const Field **plain_fields(struct arena *arena, const Descriptor *message)
+{
+	const Field **fields;
+
+	if (message->n_field < 1 || message->n_field > CODEC_FIELDS_MAX)
+		return NULL;
+	fields = arena_array(arena, message->n_field, sizeof(*fields));
+	for (size_t i = 0; i < message->n_field; i++) {
+		if (!is_plain(arena, message->field[i]))
+			return NULL;
+		fields[i] = message->field[i];
+	}
+	qsort(fields, message->n_field, sizeof(*fields), compare_numbers);
+	return fields;
+}
+
+const struct codec *codecs_add(struct arena *arena, struct codecs *codecs,
+			       const struct type *type)
+{
+	const Field **fields;
+	struct codec *codec;
+
+	for (size_t i = 0; i < codecs->count; i++)
+		if (codecs->list[i].type == type)
+			return &codecs->list[i];
+
+	fields = plain_fields(arena, type->descriptor);
+	if (!fields)
+		return NULL;
+	codec = &codecs->list[codecs->count++];
+	*codec = (struct codec){
+		.type = type,
+		.name = name_c_lower(arena, type->pb_name),
+		.fields = fields,
+		.n_fields = type->descriptor->n_field,
+	};
+	return codec;
+}
+
+const char *codec_member(struct arena *arena, const Field *field)
+{
+	char *name = arena_printf(arena, "%s", field->name);
+
+	for (char *p = name; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p - 'A' + 'a');
+	return name;
+}

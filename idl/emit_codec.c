@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The codecs of X.ipc.c: for each message that gets one a function that packs it, one that unpacks
+ * it, and the struct ipc_codec with both. <ipc/codec.h> has what they are made of.
+ */
+#include <string.h>
+
+#include "emit.h"
+
+typedef Google__Protobuf__FieldDescriptorProto Field;
+
+enum { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
+
+/* A type whose value is a number: what is around the member as it is packed, and what is around
+ * the value that is taken for it. Of fixed size without: the member is copied. */
+struct kind {
+	unsigned int wire;
+	const char *put;
+	const char *put_end;
+	const char *take;
+};
+
+#define TYPE(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
+
+static const struct kind kinds[] = {
+	[TYPE(DOUBLE)] = { .wire = WIRE_64BIT },
+	[TYPE(FLOAT)] = { .wire = WIRE_32BIT },
+	[TYPE(INT64)] = { WIRE_VARINT, "(uint64_t)m->", "", "(int64_t)value" },
+	[TYPE(UINT64)] = { WIRE_VARINT, "m->", "", "value" },
+	[TYPE(INT32)] = { WIRE_VARINT, "(uint64_t)m->", "", "(int32_t)value" },
+	[TYPE(FIXED64)] = { .wire = WIRE_64BIT },
+	[TYPE(FIXED32)] = { .wire = WIRE_32BIT },
+	[TYPE(BOOL)] = { WIRE_VARINT, "m->", " != 0", NULL },
+	[TYPE(STRING)] = { .wire = WIRE_BYTES },
+	[TYPE(BYTES)] = { .wire = WIRE_BYTES },
+	[TYPE(UINT32)] = { WIRE_VARINT, "m->", "", "(uint32_t)value" },
+	[TYPE(ENUM)] = { WIRE_VARINT, "(uint64_t)(int32_t)m->", "", "(int32_t)value" },
+	[TYPE(SFIXED32)] = { .wire = WIRE_32BIT },
+	[TYPE(SFIXED64)] = { .wire = WIRE_64BIT },
+	[TYPE(SINT32)] = { WIRE_VARINT, "ipc_codec_zigzag32(m->", ")",
+			   "ipc_codec_unzigzag32(value)" },
+	[TYPE(SINT64)] = { WIRE_VARINT, "ipc_codec_zigzag64(m->", ")",
+			   "ipc_codec_unzigzag64(value)" },
+};
+
+static unsigned int tag_of(const Field *field)
+{
+	return (unsigned int)field->number << 3 | kinds[field->type].wire;
+}
+
+/* Fields of other files have a flag that says whether they are there; strings are NULL or not. */
+static bool is_proto3(const struct codec *codec)
+{
+	const char *syntax = codec->type->file->syntax;
+
+	return syntax && !strcmp(syntax, "proto3");
+}
+
+/* --- Packing ---------------------------------------------------------------------- */
+
+static const char *is_there(struct emitter *e, const struct codec *codec, const Field *field,
+			    const char *member)
+{
+	bool always = !is_proto3(codec);
+
+	if (field->type == TYPE(STRING))
+		return always ? arena_printf(e->arena, "m->%s", member) :
+				arena_printf(e->arena, "m->%s && m->%s[0]", member, member);
+	if (always)
+		return arena_printf(e->arena, "m->has_%s", member);
+	return arena_printf(e->arena, field->type == TYPE(BYTES) ? "m->%s.len" : "m->%s", member);
+}
+
+static void emit_put(struct emitter *e, const struct codec *codec, size_t i)
+{
+	const Field *field = codec->fields[i];
+	const char *member = codec_member(e->arena, field);
+	const struct kind *kind = &kinds[field->type];
+	unsigned int tag = tag_of(field);
+
+	emit(e, "\tif (%s)", is_there(e, codec, field, member));
+	if (kind->wire == WIRE_BYTES) {
+		emit(e, " {\n\t\tto = ipc_codec_put_bytes(to, end, %zu, %u, ", codec->n_fields - i, tag);
+		if (field->type == TYPE(STRING))
+			emit(e, "m->%s,\n\t\t\t\t\t strlen(m->%s));\n", member, member);
+		else
+			emit(e, "m->%s.data,\n\t\t\t\t\t m->%s.len);\n", member, member);
+		emit(e, "\t\tif (!to)\n\t\t\treturn NULL;\n\t}\n");
+		return;
+	}
+	if (kind->wire == WIRE_VARINT)
+		emit(e, "\n\t\tto = ipc_codec_put_varint(to, %u, %s%s%s);\n", tag, kind->put, member,
+		     kind->put_end);
+	else
+		emit(e, "\n\t\tto = ipc_codec_put_fixed%u(to, %u, &m->%s);\n",
+		     kind->wire == WIRE_32BIT ? 32 : 64, tag, member);
+}
+
+static bool has(const struct codec *codec, unsigned int wire)
+{
+	for (size_t i = 0; i < codec->n_fields; i++)
+		if (kinds[codec->fields[i]->type].wire == wire)
+			return true;
+	return false;
+}
+
+static void emit_pack(struct emitter *e, const struct codec *codec)
+{
+	text_params(e->out, 0, arena_printf(e->arena, "static uint8_t *%s__put", codec->name),
+		    (const char *const[]){ "const ProtobufCMessage *message", "uint8_t *to",
+					   "const uint8_t *end", NULL },
+		    "\n{\n");
+	emit(e, "\tconst %s *m = (const %s *)message;\n\n", emit_class(e, codec->type),
+	     emit_class(e, codec->type));
+	if (!has(codec, WIRE_BYTES))
+		emit(e, "\t(void)end;\n");
+	for (size_t i = 0; i < codec->n_fields; i++)
+		emit_put(e, codec, i);
+	emit(e, "\treturn to;\n}\n\n");
+}
+
+/* --- Unpacking -------------------------------------------------------------------- */
+
+static void emit_take(struct emitter *e, const struct codec *codec, const Field *field)
+{
+	const char *member = codec_member(e->arena, field);
+	const struct kind *kind = &kinds[field->type];
+
+	emit(e, "\tif (ipc_codec_has(&in, %u)) {\n", tag_of(field));
+	if (field->type == TYPE(STRING)) {
+		emit(e, "\t\tm->%s = ipc_codec_take_text(&in);\n", member);
+		emit(e, "\t\tif (!m->%s)\n\t\t\treturn NULL;\n\t}\n", member);
+		return;
+	}
+	if (kind->take)
+		emit(e, "\t\tif (!ipc_codec_take_varint(&in, &value))\n");
+	else if (field->type == TYPE(BOOL))
+		emit(e, "\t\tif (!ipc_codec_take_bool(&in, &m->%s))\n", member);
+	else if (field->type == TYPE(BYTES))
+		emit(e, "\t\tif (!ipc_codec_take_data(&in, &m->%s))\n", member);
+	else
+		emit(e, "\t\tif (!ipc_codec_take_fixed%u(&in, &m->%s))\n",
+		     kind->wire == WIRE_32BIT ? 32 : 64, member);
+	emit(e, "\t\t\treturn NULL;\n");
+	if (kind->take)
+		emit(e, "\t\tm->%s = %s;\n", member, kind->take);
+	if (!is_proto3(codec))
+		emit(e, "\t\tm->has_%s = 1;\n", member);
+	emit(e, "\t}\n");
+}
+
+/* The macro that protoc-c makes for a message begins with it. */
+static const char *upper(struct emitter *e, const char *name)
+{
+	char *upper = arena_printf(e->arena, "%s", name);
+
+	for (char *p = upper; *p; p++)
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+	return upper;
+}
+
+static bool has_taken_value(const struct codec *codec)
+{
+	for (size_t i = 0; i < codec->n_fields; i++)
+		if (kinds[codec->fields[i]->type].take)
+			return true;
+	return false;
+}
+
+static size_t count_bytes(const struct codec *codec)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < codec->n_fields; i++)
+		n += kinds[codec->fields[i]->type].wire == WIRE_BYTES;
+	return n;
+}
+
+static void emit_unpack(struct emitter *e, const struct codec *codec)
+{
+	const char *class = emit_class(e, codec->type);
+
+	text_params(e->out, 0,
+		    arena_printf(e->arena, "static ProtobufCMessage *%s__take", codec->name),
+		    (const char *const[]){ "const uint8_t *at", "const uint8_t *end",
+					   "uint8_t **memory", "const uint8_t *memory_end", NULL },
+		    "\n{\n");
+	emit(e, "\tstruct ipc_codec_input in = { at, end, *memory };\n\t%s *m;\n", class);
+	if (has_taken_value(codec))
+		emit(e, "\tuint64_t value;\n");
+	emit(e, "\n\tm = ipc_codec_begin(&in, memory_end, sizeof(*m), %zu);\n", count_bytes(codec));
+	emit(e, "\tif (!m)\n\t\treturn NULL;\n");
+	emit(e, "\t*m = (%s)%s__INIT;\n", class, upper(e, codec->name));
+	for (size_t i = 0; i < codec->n_fields; i++)
+		emit_take(e, codec, codec->fields[i]);
+	emit(e, "\tif (in.at != in.end)\n\t\treturn NULL;\n\n");
+	emit(e, "\t*memory = in.memory;\n\treturn (ProtobufCMessage *)m;\n}\n\n");
+}
+
+void emit_codecs(struct emitter *e)
+{
+	const struct codecs *codecs = &e->unit->codecs;
+
+	if (codecs->count)
+		emit_title(e, '=', "Codecs");
+	for (size_t i = 0; i < codecs->count; i++) {
+		const struct codec *codec = &codecs->list[i];
+
+		emit_pack(e, codec);
+		emit_unpack(e, codec);
+		emit(e, "static const struct ipc_codec %s__codec = {\n", codec->name);
+		emit(e, "\t.pack = %s__put,\n\t.unpack = %s__take,\n};\n\n", codec->name,
+		     codec->name);
+	}
+}
