@@ -121,6 +121,7 @@ extern const struct bench_transport bench_binder;
 extern const struct bench_transport bench_ipcbus;
 extern const struct bench_transport bench_handles, bench_procs, bench_queued, bench_fragmented;
 extern const struct bench_transport bench_typed, bench_blob;
+extern const struct bench_transport bench_oneways, bench_daemon_oneways, bench_calls;
 extern const struct bench_transport bench_streams;
 extern const struct bench_transport bench_shared_streams, bench_daemon_shared_streams;
 extern const struct bench_transport bench_daemon, bench_daemon_raw;

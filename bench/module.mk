@@ -5,7 +5,7 @@
 
 BENCH := $(B)/bench
 BENCH_NAMES := main measure transports futex pipe socket stream protobuf binder ipcbus crowd typed daemon \
-	streams
+	streams oneways
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 BENCH_PEERS_NAMES := main measure peers dbus grpc
 BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o \
@@ -31,7 +31,7 @@ $(BENCH)/%.o: bench/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
 
-$(addprefix $(BENCH)/,typed.o daemon.o streams.o protobuf.o grpc.o gateway.o): $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
+$(addprefix $(BENCH)/,typed.o daemon.o streams.o oneways.o protobuf.o grpc.o gateway.o): $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MMD -MP -c -o $@ $<
 
