@@ -49,6 +49,7 @@ struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
 	call->name = NULL;
 	call->done = NULL;
 	call->peer = NULL;
+	call->more = NULL;
 	call->number = event->call;
 	call->buffer = event->buffer;
 	call->payload = device_at(&t->ipc->device, event->offset);
@@ -330,6 +331,8 @@ static void call_free(struct ipc_call *call)
 		thread_release_next(t, call->buffer);
 		thread_flush(t);
 	}
+	if (unlikely(call->more))
+		more_release(call->ipc, call->more);
 	call_done(call);
 	free(call);
 }
@@ -372,6 +375,8 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 			free(call);
 		return;
 	}
+	if (unlikely(t->more.serving))
+		more_keep(t, call);
 	if (call->detached)
 		thread_release_next(t, call->buffer);
 	if (refs_drop(&call->refs))

@@ -40,6 +40,7 @@ struct ipc_call {
 	uint64_t intercepted;			/* the last interceptor that was asked, or 0 */
 	void (*done)(struct ipc_call *call);	/* releases what is in the block; or NULL */
 	struct peer *peer;			/* that this call counts for, or NULL */
+	struct more *more;			/* oneways that wait for this one, or NULL */
 	uint64_t number;			/* the driver's, to reply with */
 	uint64_t buffer;
 	const uint8_t *payload;			/* in the region */

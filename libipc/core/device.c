@@ -126,7 +126,7 @@ void device_close(struct device *device, bool mapped)
 int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 {
 	/* Older drivers do not know what comes after that. */
-	x->size = IPCBUS_EXCHANGE_SIZE_VER0;
+	x->size = x->flags & IPCBUS_MORE ? sizeof(*x) : IPCBUS_EXCHANGE_SIZE_VER0;
 	if (x->send.kind)
 		x->send.flags |= device->send_flags;
 	/* Left alone by the driver when it fails early. */

@@ -68,11 +68,10 @@ static void manager_came(struct ipc *ipc)
 		upper->manager_came(upper);
 }
 
-/* Objects of streams keep what came, and no more. */
-static bool is_for_stream(struct ipc *ipc, uint64_t cookie)
+bool dispatch_is_for_stream(struct ipc *ipc, uint64_t cookie)
 {
 	struct ipc_object *object = object_from_cookie(ipc, cookie);
-	bool is = object && object->type->is_passive && object->type->is_passive(object);
+	bool is = object_is_passive(object);
 
 	ipc_object_unref(object);
 	return is;
@@ -83,12 +82,12 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
 	switch (event->kind) {
 	case IPCBUS_EVENT_CALL:
 	case IPCBUS_EVENT_ONEWAY:
-		if (!is_for_stream(t->ipc, event->cookie))
+		if (!dispatch_is_for_stream(t->ipc, event->cookie))
 			return false;
 		serve(t, event);
 		return true;
 	case IPCBUS_EVENT_IDLE:
-		if (!is_for_stream(t->ipc, event->cookie))
+		if (!dispatch_is_for_stream(t->ipc, event->cookie))
 			return false;
 		object_idle(t->ipc, event->cookie);
 		return true;

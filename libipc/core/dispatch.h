@@ -12,6 +12,8 @@
 void dispatch(struct thread *t, const struct ipcbus_event *event);
 /* The bus has ended: calls the death watchers of all proxies. */
 void dispatch_bus_end(struct thread *t);
+/* Whether what comes for the object with that cookie runs nothing of the program's. */
+bool dispatch_is_for_stream(struct ipc *ipc, uint64_t cookie);
 
 /*
  * For a thread that waits for a stream: does with the event what the library does alone, for

@@ -24,6 +24,7 @@
 
 #include "dispatch.h"
 #include "loop.h"
+#include "more.h"
 
 struct pool_thread {
 	struct pool_thread *next;
@@ -62,8 +63,7 @@ static int serve_polling(struct thread *t)
 	return r & DEVICE_POLL_EVENT ? ipc_process(ipc) : 0;
 }
 
-/* Without sleeping: 1, or 0 if there is none. */
-static int process_event(struct thread *t)
+int loop_serve_one(struct thread *t)
 {
 	struct ipcbus_exchange x;
 	int r;
@@ -81,6 +81,14 @@ static int process_event(struct thread *t)
 	return r < 0 ? r : 1;
 }
 
+static inline void oneway_came(struct thread *t)
+{
+	if (t->more.wait)
+		t->more.wait--;
+	else if (!t->depth)
+		more_ask(t);
+}
+
 static int serve_events(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
@@ -96,7 +104,7 @@ static int serve_events(struct thread *t)
 			timers_run(ipc);
 		/* Events come in between, by turns. */
 		if (unlikely(attention & ATTEND_BACKLOG) && backlog_run(t)) {
-			r = process_event(t);
+			r = loop_serve_one(t);
 			if (r < 0)
 				return r;
 			continue;
@@ -107,9 +115,17 @@ static int serve_events(struct thread *t)
 				return r;
 			continue;
 		}
+		if (unlikely(t->more.ask) && !t->depth) {
+			r = more_serve(t);
+			if (unlikely(r < 0))
+				return r;
+			continue;
+		}
 		r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE, &x);
 		if (unlikely(r < 0))
 			return r;
+		if (x.event.kind == IPCBUS_EVENT_ONEWAY)
+			oneway_came(t);
 		dispatch(t, &x.event);
 	}
 }
@@ -154,7 +170,7 @@ int ipc_process(struct ipc *ipc)
 		timers_run(ipc);
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_BACKLOG))
 		backlog_run(t);
-	r = process_event(t);
+	r = loop_serve_one(t);
 	if (r)
 		return serve_ended(t, r);
 

@@ -15,6 +15,9 @@ int pool_poll_locked(struct ipc *ipc);
 /* Starts one more thread, for which the driver asked, if the limit of ipc_run() allows it. */
 void pool_grow(struct ipc *ipc);
 
+/* Serves one event without sleeping: 1, 0 if there is none, or -errno. */
+int loop_serve_one(struct thread *t);
+
 /* Whether there are threads in ipc_run(). */
 bool pool_serves(struct ipc *ipc);
 /*

@@ -464,6 +464,19 @@ void object_idle(struct ipc *ipc, uint64_t cookie)
 	ipc_object_unref(idle);
 }
 
+static int force_end_locked(struct ipc_object *object)
+{
+	struct ipc *ipc = object->ipc;
+	int r;
+
+	r = device_node_destroy(&ipc->device, object->node);
+	object->forced_end = true;
+	atomic_fetch_add(&ipc->forced_ends, 1);
+	/* It settles when the last reference goes, be it that of a thread that serves it. */
+	object->maybe_idle = true;
+	return r;
+}
+
 int ipc_object_end(struct ipc_object *object)
 {
 	int r = -ENOENT;
@@ -474,11 +487,8 @@ int ipc_object_end(struct ipc_object *object)
 		return -ECHILD;
 
 	ipc_lock(object->ipc);
-	if (object->node) {
-		r = device_node_destroy(&object->ipc->device, object->node);
-		/* The caller's reference is the last but those of threads that serve it. */
-		object->maybe_idle = true;
-	}
+	if (object->node)
+		r = force_end_locked(object);
 	ipc_unlock(object->ipc);
 	return r;
 }
@@ -491,14 +501,24 @@ void object_end(struct ipc *ipc, uint64_t cookie)
 	ipc_lock(ipc);
 	object = map_get(&ipc->cookies, cookie);
 	if (object) {
-		device_node_destroy(&ipc->device, object->node);
-		/* Without a node it settles at once, or when a thread that serves it drops it. */
-		object->maybe_idle = true;
+		force_end_locked(object);
 		gone = !object->refs && object_settle_locked(object);
 	}
 	ipc_unlock(ipc);
 	if (gone)
 		object_free(object);
+}
+
+bool object_has_ended(struct ipc *ipc, uint64_t cookie)
+{
+	const struct ipc_object *object;
+	bool ended;
+
+	ipc_lock(ipc);
+	object = map_get(&ipc->cookies, cookie);
+	ended = !object || object->forced_end;
+	ipc_unlock(ipc);
+	return ended;
 }
 
 int object_end_if_idle(struct ipc_object *object)

@@ -80,6 +80,7 @@ struct ipc_object {
 	_Atomic uint64_t node;	/* 0: none yet */
 	struct ipcbus_node wants;	/* of the driver, for the node */
 	bool maybe_idle;
+	bool forced_end;	/* while others may refer to it: what waits is dropped */
 	struct ipc_object *next;
 	struct ipc_object **link;
 };
@@ -114,6 +115,12 @@ static inline uint64_t id_node(uint64_t id)
 static inline uint64_t id_handle(uint64_t id)
 {
 	return (id >> 1) - 1;
+}
+
+/* Objects of streams keep what comes, and no more. */
+static inline bool object_is_passive(const struct ipc_object *object)
+{
+	return object && object->type->is_passive && object->type->is_passive(object);
 }
 
 /* The object with that cookie, with a reference; NULL if it is gone. */
@@ -154,6 +161,9 @@ void object_idle(struct ipc *ipc, uint64_t cookie);
 
 /* Ends the object with that cookie, whoever refers to its node. What arrived before is served. */
 void object_end(struct ipc *ipc, uint64_t cookie);
+
+/* Whether that was done, or there is no such object. */
+bool object_has_ended(struct ipc *ipc, uint64_t cookie);
 
 /* Destroys the node if nobody refers to it. 0: the object may be sent anew; or -EBUSY. */
 int object_end_if_idle(struct ipc_object *object);

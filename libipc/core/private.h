@@ -10,7 +10,8 @@
  *   entry.c      objects and fds <-> the driver's object table
  *   thread.c     the state of a thread for a connection; the exchange
  *   device.c     the driver; device-daemon.c, device-send.c and device-socket.c ipcbusd
- *   loop.c       the serving threads: wait for events and hand them to dispatch.c
+ *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c
+ *                oneways that come together
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
  *   cancel.c     the end of served calls before their reply
@@ -127,6 +128,7 @@ struct ipc {
 	int (*on_interrupt)(void *userdata);	/* of a wait, or NULL; and its argument */
 	void *interrupt_userdata;
 	_Atomic uint64_t object_ends;	/* of nodes of our objects; written under ipc->lock */
+	_Atomic uint64_t forced_ends;	/* likewise, of those that others may refer to */
 	struct pool pool;
 
 	/* Under the connections lock. */

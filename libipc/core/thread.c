@@ -23,6 +23,7 @@ static void thread_free(struct thread *t)
 {
 	if (t == thread_last)
 		thread_last = NULL;
+	more_thread_ends(t, /* live= */ false);
 	free(t->spare);
 	free(t->spare_reply);
 	free(t->scratch.data);
@@ -48,6 +49,7 @@ static void thread_leave(struct thread *t)
 	if (t->ipc) {
 		if (!t->ipc->foreign && !t->ipc->closing) {
 			thread_flush(t);
+			more_thread_ends(t, /* live= */ true);
 			device_thread_exit(&t->ipc->device);
 		}
 		thread_unlink_locked(t);
@@ -259,8 +261,7 @@ void thread_stash(struct thread *t, uint32_t kind, uint32_t code, uint64_t call,
 	t->stash = (struct stash){ .kind = kind, .code = code, .call = call, .size = size };
 }
 
-/* Bytes of buffers that a thread may hold back, because its next exchange may come late. */
-static size_t release_bytes_max(const struct thread *t)
+size_t thread_may_hold(const struct thread *t)
 {
 	size_t max = t->ipc->device.region_size / IPC_MAX_THREADS;
 
@@ -293,7 +294,7 @@ void thread_release_later(struct thread *t, uint64_t buffer, size_t size)
 
 	thread_release_next(t, buffer);
 	t->release_bytes += size;
-	if (unlikely(t->release_bytes > release_bytes_max(t)))
+	if (unlikely(t->release_bytes > thread_may_hold(t)))
 		thread_flush(t);
 }
 

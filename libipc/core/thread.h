@@ -10,10 +10,11 @@
 #ifndef IPC_THREAD_H
 #define IPC_THREAD_H
 
+#include "more.h"
 #include "private.h"
 
 /* As many buffers are released at once. */
-#define THREAD_MAX_RELEASE		8
+#define THREAD_MAX_RELEASE		32
 /* Scratch memory above this is not kept for smaller messages. */
 #define THREAD_SCRATCH_KEPT	((size_t)256 << 10)
 
@@ -47,6 +48,7 @@ struct thread {
 	uint64_t served_cookie;
 	uint64_t served_ends;		/* ipc->object_ends, when it was there */
 	struct ipc_object *_Atomic looking;	/* its memory must not be freed now; or NULL */
+	struct more_state more;		/* oneways that came together */
 	struct stash stash;
 	struct scratch scratch;
 	unsigned int n_release;
@@ -121,6 +123,9 @@ void thread_stash(struct thread *t, uint32_t kind, uint32_t code, uint64_t call,
  */
 void thread_release_later(struct thread *t, uint64_t buffer, size_t size);
 void thread_release_next(struct thread *t, uint64_t buffer);
+
+/* Bytes of buffers that a thread may hold back, because its next exchange may come late. */
+size_t thread_may_hold(const struct thread *t);
 
 int scratch_resize(struct scratch *scratch, size_t size);
 

@@ -174,11 +174,24 @@ static void release(const struct ipcbus_exchange *x)
 		fake.released[fake.n_released++ % FAKE_MAX] = buffers[i];
 }
 
+/* Oneways of the same object. */
+static void take_more(struct ipcbus_exchange *x)
+{
+	struct ipcbus_event *events = (void *)(uintptr_t)x->more;
+
+	while (x->event.kind == IPCBUS_EVENT_ONEWAY && x->event.more < x->more_count &&
+	       queue_begin < queue_end &&
+	       queue[queue_begin].event.kind == IPCBUS_EVENT_ONEWAY &&
+	       queue[queue_begin].event.cookie == x->event.cookie)
+		events[x->event.more++] = queue[queue_begin++].event;
+}
+
 int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 {
 	int r;
 
 	fake.exchanges++;
+	fake.n_more += !!(x->flags & IPCBUS_MORE);
 	if (x->send.kind)
 		x->send.flags |= device->send_flags;
 	release(x);
@@ -197,6 +210,8 @@ int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 		x->event.kind = IPCBUS_EVENT_INTERRUPTED;
 	} else if (x->flags & IPCBUS_WAIT && queue_begin < queue_end) {
 		x->event = queue[queue_begin++].event;
+		if (x->flags & IPCBUS_MORE)
+			take_more(x);
 	}
 	x->event.thread = 1;
 	return 0;

@@ -26,6 +26,7 @@ struct fake_sent {
 
 struct fake {
 	unsigned int exchanges;
+	unsigned int n_more;		/* of those that asked for more events */
 	unsigned int n_sent;
 	struct fake_sent sent[FAKE_MAX];
 

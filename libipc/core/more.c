@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Oneways that come together: see more.h. Called by loop.c, and by call.c for a call that is kept.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "call.h"
+#include "dispatch.h"
+#include "entry.h"
+#include "loop.h"
+#include "more.h"
+#include "object.h"
+
+/* Beside the first one. The driver allows more, and ipcbusd fewer. */
+#define MORE_EVENTS	15
+/* So many oneways come at most before the thread asks again. */
+#define WAIT_MAX	64
+
+struct more {
+	struct backlog_work base;	/* while it is in the backlog */
+	unsigned int depth;		/* of the thread, in the handlers of these */
+	unsigned int next;		/* of events */
+	unsigned int n;
+	struct ipcbus_event events[MORE_EVENTS];
+};
+
+void more_ask(struct thread *t)
+{
+	t->more.ask = t->ipc->device.features & IPCBUS_FEATURE_MORE;
+}
+
+/* Nothing came behind the first event. */
+static void came_alone(struct more_state *state)
+{
+	state->ask = false;
+	state->wait = state->last_wait ? 2 * state->last_wait : 1;
+	if (state->wait > WAIT_MAX)
+		state->wait = WAIT_MAX;
+	state->last_wait = state->wait;
+}
+
+/* --- What is left ----------------------------------------------------------------- */
+
+/* Keeps the memory for the next ones. */
+static void done(struct thread *t, struct more *more)
+{
+	if (!t->more.spare)
+		t->more.spare = more;
+	else
+		free(more);
+}
+
+static void drop(struct ipc *ipc, struct backlog_work *work)
+{
+	struct more *more = (struct more *)work;
+
+	/* In a child of fork() they are the parent's. */
+	while (more->next < more->n && !ipc->foreign)
+		event_refuse(ipc, &more->events[more->next++]);
+	free(more);
+}
+
+static void run(struct thread *t, struct backlog_work *work);
+
+/* wake: as of backlog_add() */
+static void leave(struct ipc *ipc, struct more *more, bool wake)
+{
+	more->base = (struct backlog_work){ .run = run, .drop = drop };
+	backlog_add(ipc, &more->base, wake);
+}
+
+void more_keep(struct thread *t, struct ipc_call *call)
+{
+	struct more *more = t->more.serving;
+
+	/* A call within the handler of one of these has nothing to do with them. A stream keeps
+	 * messages, and the next one does not wait until they are received. */
+	if (more->depth != t->depth || more->next == more->n || call->detached ||
+	    object_is_passive(call->object))
+		return;
+	t->more.serving = NULL;
+	call->more = more;
+}
+
+void more_release(struct ipc *ipc, struct more *more)
+{
+	if (ipc->foreign)
+		drop(ipc, &more->base);
+	else
+		leave(ipc, more, /* wake= */ true);
+}
+
+/* A thread that ends in a handler never comes back to the rest. */
+void more_thread_ends(struct thread *t, bool live)
+{
+	struct more *more = t->more.serving;
+
+	free(t->more.spare);
+	t->more.spare = NULL;
+	t->more.serving = NULL;
+	if (more && live)
+		leave(t->ipc, more, /* wake= */ true);
+	else
+		free(more);
+}
+
+/* --- Serving ---------------------------------------------------------------------- */
+
+static uint64_t tick(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* What is for a stream is served to its end, and waits for no serving thread. */
+static bool must_stop(struct ipc *ipc, const struct more *more, uint64_t since)
+{
+	bool stop = atomic_load_explicit(&ipc->attention, memory_order_acquire) & ATTEND_STOP;
+
+	return unlikely(stop || tick() != since) &&
+	       !dispatch_is_for_stream(ipc, more->events[more->next].cookie);
+}
+
+/* The driver drops what waits for an object that ends, so these are dropped as well. */
+static bool drop_ended(struct thread *t, const struct ipcbus_event *event, uint64_t *seen)
+{
+	uint64_t ends = atomic_load(&t->ipc->forced_ends);
+
+	if (likely(ends == *seen))
+		return false;
+	if (!object_has_ended(t->ipc, event->cookie)) {
+		*seen = ends;
+		return false;
+	}
+	event_refuse(t->ipc, event);
+	thread_release_next(t, event->buffer);
+	return true;
+}
+
+/*
+ * Serves those that are left, those but the first within a tick. False: other things of this thread
+ * come first. A handler may keep its call, and then what follows is not the thread's any more.
+ */
+static bool serve_rest(struct thread *t, bool first, uint64_t since)
+{
+	struct ipc *ipc = t->ipc;
+	uint64_t seen = 0;
+	size_t bytes = 0;
+	struct more *more;
+
+	while ((more = t->more.serving)) {
+		const struct ipcbus_event *event = &more->events[more->next];
+
+		if (more->next == more->n || unlikely(ipc->foreign)) {
+			t->more.serving = NULL;
+			done(t, more);
+			break;
+		}
+		if (!first && must_stop(ipc, more, since)) {
+			t->more.serving = NULL;
+			leave(ipc, more, /* wake= */ true);
+			return false;
+		}
+		bytes += event->data_size;
+		if (unlikely(bytes > thread_may_hold(t))) {
+			bytes = 0;
+			thread_flush(t);
+		}
+		first = false;
+		more->next++;
+		if (!drop_ended(t, event, &seen))
+			dispatch(t, event);
+	}
+	return true;
+}
+
+/* From the backlog: perhaps in a handler that serves, while others are served further out. */
+static void run(struct thread *t, struct backlog_work *work)
+{
+	struct more *more = (struct more *)work, *outer = t->more.serving;
+
+	more->depth = t->depth + 1;
+	t->more.serving = more;
+	serve_rest(t, /* first= */ true, tick());
+	t->more.serving = outer;
+}
+
+int more_serve(struct thread *t)
+{
+	struct more_state *state = &t->more;
+	struct more *more = state->spare;
+	struct ipcbus_exchange x;
+	uint64_t since;
+	int r;
+
+	if (!more)
+		more = malloc(sizeof(*more));
+	state->spare = more;
+	x.more = more ? (uintptr_t)more->events : 0;
+	x.more_count = more ? MORE_EVENTS : 0;
+	x.reserved = 0;
+	r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_MORE, &x);
+	if (unlikely(r < 0))
+		return r;
+	if (!x.event.more) {
+		if (x.event.kind != IPCBUS_EVENT_INTERRUPTED)
+			came_alone(state);
+		dispatch(t, &x.event);
+		return 0;
+	}
+	state->last_wait = 0;
+	more->depth = t->depth + 1;
+	more->next = 0;
+	more->n = x.event.more;
+	state->spare = NULL;
+	state->serving = more;
+	since = tick();
+	dispatch(t, &x.event);
+	/* Its turn is over: what else there is has one first. */
+	return serve_rest(t, /* first= */ false, since) ? 0 : loop_serve_one(t);
+}
