@@ -209,16 +209,24 @@ static void oneway_in_order(const struct thread *t, struct node *node, const str
 	     "two oneways of one node at once");
 }
 
-/* Damage may have made another message's code of it, such as that of a call that ended before
- * anybody had it: then more must fit. */
+/* Whose code could now be any other message's of this thread. */
+static bool was_damaged(u32 tid)
+{
+	for (unsigned int i = 0; i < world.n_messages; i++)
+		if (world.messages[i].odd && world.messages[i].from->tid == tid)
+			return true;
+	return false;
+}
+
+/* Whether it is the one that its code says. */
 static bool is_likely(const struct message *m, const struct ipcbus_event *ev)
 {
 	if (m->odd)
 		return false;
 	return !world.any_odd ||
-	       (m->from->tid == ev->tid && m->size == ev->data_size && !m->delivered && !m->ended &&
+	       (m->from->tid == ev->tid && m->size == ev->data_size && !m->delivered &&
 		(m->kind == IPCBUS_SEND_ONEWAY) == (ev->kind == IPCBUS_EVENT_ONEWAY) &&
-		(!m->target || m->target->cookie == ev->cookie));
+		(!m->target || m->target->cookie == ev->cookie) && !was_damaged(ev->tid));
 }
 
 /* One of those that replace each other; NULL: it could be several. */
