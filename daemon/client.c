@@ -150,12 +150,14 @@ static void control_main(void *arg)
 	 * with the device: a new service manager, say, finds no old one. */
 	user_wait_for_ends(user, client->ends_before);
 	ret = open_bus(client);
-	fds[0] = client->memory.fd;
+	fds[0] = client->shown < 0 ? client->memory.fd : client->shown;
 	fds[1] = user_bell(client->user);
 	fds[2] = poll_fd(client, 0);
 	fds[3] = poll_fd(client, 1);
 	reply(client, IPCBUSD_HELLO, ret, fds, 4);
 	poll_shown(client);
+	if (client->shown >= 0)
+		close(client->shown);
 	do_what_comes(client);
 	close_bus(client);
 	process_leave(process);
@@ -275,6 +277,7 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	ret = user_add(client->user, client);
 	if (ret >= 0) {
 		client->number = ret;
+		client->shown = area_show(client->memory.fd);
 		return 0;
 	}
 	remove_task(client);
@@ -288,13 +291,16 @@ err_user:
 	return ret;
 }
 
-struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_t size)
+struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_t size,
+			  struct area_watch *watch, void *owner)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_HELLO };
 	struct client *client = calloc(1, sizeof(*client));
 
 	message.error = client ? begin(client, peer, base, size) : -ENOMEM;
 	if (!message.error) {
+		if (client->shown >= 0)
+			area_watch(watch, client->memory.fd, owner);
 		fiber_wake(client->control);
 		return client;
 	}

@@ -53,9 +53,13 @@ struct client_peer {
 	struct account *account;
 };
 
+struct area_watch;
+
 /* Main thread only. Opens the bus for the peer and replies to its HELLO, also with an
- * error: then NULL is returned and the peer's socket is still the caller's. */
-struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_t size);
+ * error: then NULL is returned and the peer's socket is still the caller's. *watch is set with that
+ * owner before the peer has its area, and stays the caller's. */
+struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_t size,
+			  struct area_watch *watch, void *owner);
 /* The client asks for a region; the reply is sent. False: it may not ask now. */
 bool client_map(struct client *client, uint64_t size);
 /* An fd that a slot was asked for, or that is closed; it is taken over. */
@@ -81,6 +85,32 @@ void event_set(int fd, bool set);
 int event_show(int fd);
 /* Duplicates and flags of fds, for files that are no devices. */
 int file_flags(int fd);
+
+/* --- The end of address spaces: area.c -------------------------------------------- */
+
+/**
+ * struct area_watch - of one area
+ * @next: in the list of those with the same hash
+ * @number: inotify's, or -1: it cannot be watched
+ * @memfd: of the area; the client's
+ * @owner: NULL: none is watched
+ */
+struct area_watch {
+	struct area_watch *next;
+	int number;
+	int memfd;
+	void *owner;
+};
+
+/* Main thread only. The fd to poll for areas_next_gone(), or -1: ends are not seen. */
+int areas_init(void);
+/* An open file of the area for its client alone, to be closed once it is sent. -errno. */
+int area_show(int memfd);
+/* Before the client gets that, and before the client ends. */
+void area_watch(struct area_watch *watch, int memfd, void *owner);
+void area_unwatch(struct area_watch *watch);
+/* The owner of an area that nobody has any more; NULL: none. */
+void *areas_next_gone(void);
 
 /* --- Start: client.c ------------------------------------------------------------ */
 

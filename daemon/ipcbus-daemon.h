@@ -145,7 +145,9 @@ struct ipcbusd_bell {
  * @IPCBUSD_WELCOME: From the daemon, at once: @nonce, or @error, and then it closes
  * @IPCBUSD_HELLO: From the client: the @nonce, @base and @size of the area. The process that
  *	connected must send it. Reply: @error, or @number of the client at the bell, with four
- *	fds: area, bell, and two to poll.
+ *	fds: area, bell, and two to poll. Nobody else has this open file of the area. Once it is
+ *	neither open nor mapped anywhere, the client has ended. So the client maps it such that no
+ *	child inherits that (MADV_DONTFORK), and closes it.
  * @IPCBUSD_MAP: From the client: @size of its region. Reply: @error, or the region's fd,
  *	which can be mapped for reading only. As mmap() of the device.
  * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that was asked for it

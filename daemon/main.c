@@ -70,6 +70,7 @@ static const char help[] =
  * @peer: who it is
  * @nonce: what the peer is to say in its HELLO
  * @client: NULL before HELLO
+ * @area: the client's, which says that its address space has ended
  * @closed: it is to be freed after this round of events
  * @next: in the list of those
  */
@@ -79,6 +80,7 @@ struct connection {
 	struct client_peer peer;
 	uint64_t nonce;
 	struct client *client;
+	struct area_watch area;
 	bool closed;
 	struct connection *next;
 };
@@ -87,6 +89,7 @@ static int epoll_fd;
 static int until_fd = -1;
 static int print_fd = -1;
 static int accounts_fd;
+static int areas_fd;
 static struct rlimit files_before;
 static int spare_fd = -1;
 static bool pauses;
@@ -261,6 +264,7 @@ static void connection_close(struct connection *connection)
 		close(connection->pidfd);
 	/* The client has the socket, and maybe needs it a little longer. */
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, connection->socket, NULL);
+	area_unwatch(&connection->area);
 	if (connection->client)
 		client_end(connection->client);
 	else
@@ -377,7 +381,8 @@ static bool take_hello(struct connection *connection, const struct ipcbusd_messa
 		return false;
 	}
 	setsockopt(connection->socket, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
-	connection->client = client_new(&connection->peer, message->base, message->size);
+	connection->client = client_new(&connection->peer, message->base, message->size,
+					&connection->area, connection);
 	return connection->client;
 }
 
@@ -517,6 +522,7 @@ static void start_command(char **argv)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (files_before.rlim_max)
 		setrlimit(RLIMIT_NOFILE, &files_before);
+	signal(SIGIO, SIG_DFL);
 	setenv("IPCBUS_DEVICE", socket_path, 1);
 	execvp(argv[0], argv);
 	fprintf(stderr, "ipcbusd: cannot start %s: %s\n", argv[0], strerror(errno));
@@ -545,6 +551,15 @@ static void take_signal(int fd)
 		return;
 	clean_up();
 	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+/* Of a process that goes on as another program, and a copy of whose socket somebody has. */
+static void close_gone(void)
+{
+	struct connection *connection;
+
+	while ((connection = areas_next_gone()))
+		connection_close(connection);
 }
 
 static void free_closed(void)
@@ -577,6 +592,8 @@ static void __attribute__((noreturn)) loop(int listener, int signals)
 				end(SIGTERM);
 			else if (events[i].data.ptr == &accounts_fd)
 				accounts_look();
+			else if (events[i].data.ptr == &areas_fd)
+				close_gone();
 			else if (!connection->closed && is_dead(connection))
 				connection_close(connection);
 			else if (!connection->closed)
@@ -668,7 +685,7 @@ static void print_path(void)
 static void watch_all(int listener, int signals)
 {
 	struct epoll_event accepts = { .events = EPOLLIN }, signalled = accepts, until = accepts,
-			   accounts = accepts;
+			   accounts = accepts, areas = accepts;
 
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	signalled.data.ptr = &epoll_fd;
@@ -679,6 +696,10 @@ static void watch_all(int listener, int signals)
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, signals, &signalled) ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, accounts_fd, &accounts))
 		fail("cannot watch", socket_path);
+	areas_fd = areas_init();
+	areas.data.ptr = &areas_fd;
+	if (areas_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, areas_fd, &areas))
+		fail("cannot watch", "areas");
 	if (until_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, until_fd, &until))
 		fail("cannot watch", "the file descriptor of --until");
 }

@@ -58,6 +58,7 @@ struct slot {
  * struct client - see client.h
  * @memory: the area; first
  * @area: its first page
+ * @shown: the file of it that the client gets, until it has it, or -1
  * @peer: constant
  * @flight: all that is sent to it
  * @user: constant
@@ -78,6 +79,7 @@ struct slot {
 struct client {
 	struct client_memory memory;
 	struct ipcbusd_client *area;
+	int shown;
 	struct client_peer peer;
 	struct flight *flight;
 	struct user *user;

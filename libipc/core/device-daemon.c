@@ -581,6 +581,12 @@ static int say_hello(struct daemon_link *link)
 	link->bell = map(link->fds[1], NULL, sizeof(*link->bell), PROT_READ | PROT_WRITE);
 	if (!link->bell || !map(link->fds[0], link->area, link->size, PROT_READ | PROT_WRITE))
 		return -ENOMEM;
+	/* The mapping of the area is what says to the daemon that this address space is there: a
+	 * child would have the file. */
+	for (int i = 0; i < 2; i++) {
+		close(link->fds[i]);
+		link->fds[i] = -1;
+	}
 	return 0;
 }
 

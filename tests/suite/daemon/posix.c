@@ -4,23 +4,26 @@
  * with these functions in the place of the C library's (--wrap), and are otherwise the same.
  * cases.c is what differs of the cases.
  *
- * An open device is a link of libipc, known by the fd that is readable while an event is queued.
+ * An open device is a link of libipc, known by the fd of its socket, of which there may be copies.
  * What an ioctl points to is copied into the send area. If it can be read in part, that part is at
  * the end of the area. If nothing can be read, the daemon gets the pointer as it is, which it must
  * refuse.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/io_uring.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-/* Slots and the send area are its own business. */
-#include "../../../libipc/core/device-daemon.c"
-#include "../../../libipc/core/device-send.c"
 
 #define DEVICE	"/dev/ipcbus"
 #define DEBUGFS "/sys/kernel/debug/ipcbus/"
@@ -33,8 +36,20 @@ int __real_ioctl(int fd, unsigned long request, ...);
 void *__real_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __real_epoll_wait(int fd, struct epoll_event *events, int max, int timeout);
+int __real_epoll_ctl(int fd, int op, int other, struct epoll_event *event);
+int __real_select(int n, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout);
+pid_t __real_fork(void);
+ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
 int __real_stat(const char *path, struct stat *st);
 int __real_chmod(const char *path, mode_t mode);
+
+/* Slots and the send area are the library's own business, and its sockets no device. */
+#define poll  __real_poll
+#define close __real_close
+#include "../../../libipc/core/device-daemon.c"
+#include "../../../libipc/core/device-send.c"
+#undef poll
+#undef close
 
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_close(int fd);
@@ -42,16 +57,42 @@ int __wrap_ioctl(int fd, unsigned long request, ...);
 void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int timeout);
+int __wrap_epoll_ctl(int fd, int op, int other, struct epoll_event *event);
+int __wrap_select(int n, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout);
+pid_t __wrap_fork(void);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
 int __wrap_stat(const char *path, struct stat *st);
 int __wrap_chmod(const char *path, mode_t mode);
 /* For cases.c: what it was, or -errno. */
 int set_parameter(const char *name, unsigned int value);
 
 static struct daemon_link *links[MAX_FDS];
+/* Of each: ioctls that run, how many children there were before, and whether it was sent away. */
+static struct {
+	unsigned int running;
+	unsigned int children;
+	bool given;
+} more_of[MAX_FDS];
 
-static struct daemon_link *link_of(int fd)
+static struct daemon_link *link_at(int fd)
 {
 	return fd >= 0 && fd < MAX_FDS ? __atomic_load_n(&links[fd], __ATOMIC_ACQUIRE) : NULL;
+}
+
+/* Also of a copy of its fd. */
+static struct daemon_link *link_of(int fd)
+{
+	struct daemon_link *link = link_at(fd);
+	struct stat st, other;
+
+	if (link || fd < 0 || fstat(fd, &st) || !S_ISSOCK(st.st_mode))
+		return link;
+	for (int i = 0; i < MAX_FDS; i++) {
+		link = link_at(i);
+		if (link && !fstat(i, &other) && other.st_ino == st.st_ino)
+			return link;
+	}
+	return NULL;
 }
 
 static int result(int r)
@@ -370,18 +411,80 @@ static int do_ioctl(struct daemon_link *link, unsigned long request, uint64_t ar
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
 	struct daemon_link *link = link_of(fd);
+	unsigned int *running;
 	va_list list;
 	void *arg;
+	int r;
 
 	va_start(list, request);
 	arg = va_arg(list, void *);
 	va_end(list);
 	if (!link)
 		return __real_ioctl(fd, request, arg);
-	return result(do_ioctl(link, request, (uintptr_t)arg));
+	running = &more_of[daemon_socket(link)].running;
+	__atomic_add_fetch(running, 1, __ATOMIC_SEQ_CST);
+	r = do_ioctl(link, request, (uintptr_t)arg);
+	__atomic_sub_fetch(running, 1, __ATOMIC_SEQ_CST);
+	return result(r);
 }
 
 /* --- Files ---------------------------------------------------------------------------- */
+
+/* Those that this process made, each of which may have copies of what was open then. */
+static pid_t child[MAX_FDS];
+static unsigned int children;
+
+pid_t __wrap_fork(void)
+{
+	pid_t pid = __real_fork();
+
+	if (!pid)
+		children = 0;
+	else if (pid > 0 && children < MAX_FDS)
+		child[children++] = pid;
+	return pid;
+}
+
+static bool lives(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
+}
+
+/* Whether somebody else has a copy of the fd. */
+static bool is_held(int fd)
+{
+	for (unsigned int i = more_of[fd].children; i < children; i++)
+		if (lives(child[i]))
+			return true;
+	return more_of[fd].given;
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct cmsghdr *header = msg->msg_controllen ? CMSG_FIRSTHDR(msg) : NULL;
+	int sent;
+
+	if (header && header->cmsg_type == SCM_RIGHTS) {
+		memcpy(&sent, CMSG_DATA(header), sizeof(sent));
+		if (link_at(sent))
+			more_of[sent].given = true;
+	}
+	return __real_sendmsg(fd, msg, flags);
+}
+
+/* As much of syscall() as the programs need: a ring keeps files. */
+long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
+
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	if (number == SYS_io_uring_register && b == IORING_REGISTER_FILES &&
+	    link_at(*(const int *)c))
+		more_of[*(const int *)c].given = true;
+	return __real_syscall(number, a, b, c, d, e, f);
+}
 
 static int open_bus(void)
 {
@@ -390,13 +493,16 @@ static int open_bus(void)
 
 	if (r < 0 || !link)
 		return r;
-	fd = daemon_event_fd(link);
+	fd = daemon_socket(link);
 	if (fd >= MAX_FDS) {
 		daemon_close(link, /* mapped= */ true);
 		return -EMFILE;
 	}
 	/* The edge's. */
 	link->send.taken[SEND_AREA_UNITS - 1] = 2;
+	more_of[fd].running = 0;
+	more_of[fd].children = children;
+	more_of[fd].given = false;
 	__atomic_store_n(&links[fd], link, __ATOMIC_RELEASE);
 	/* For epoll. */
 	r = daemon_set_poll(link, /* events= */ true, /* writable= */ false);
@@ -421,11 +527,26 @@ int __wrap_open(const char *path, int flags, ...)
 
 int __wrap_close(int fd)
 {
-	struct daemon_link *link = link_of(fd);
+	struct daemon_link *link = link_at(fd), *twin = link ? NULL : link_of(fd);
+	int r;
 
-	if (!link)
-		return __real_close(fd);
+	if (!link) {
+		r = __real_close(fd);
+		/* As any close() of a copy does. */
+		if (twin)
+			daemon_wake(twin);
+		return r;
+	}
 	__atomic_store_n(&links[fd], NULL, __ATOMIC_RELEASE);
+	/* The file goes once nobody has it, or the process ends. */
+	if (link->forks == forks && is_held(fd)) {
+		daemon_wake(link);
+		return __real_close(fd);
+	}
+	while (link->forks == forks && __atomic_load_n(&more_of[fd].running, __ATOMIC_SEQ_CST)) {
+		daemon_wake(link);
+		usleep(1000);
+	}
 	/* What a test has mapped stays mapped. */
 	link->region = NULL;
 	daemon_close(link, /* mapped= */ link->forks == forks);
@@ -504,6 +625,7 @@ static int polled_as(const struct pollfd *fd, struct pollfd *as)
 	as[1] = (struct pollfd){ .fd = -1 };
 	if (!link)
 		return 0;
+	as[0].fd = daemon_event_fd(link);
 	as[0].events &= (short)~(POLLOUT | POLLWRNORM);
 	as[1].fd = writable ? daemon_writable_fd(link) : -1;
 	as[1].events = POLLIN;
@@ -539,6 +661,35 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 		ready += fds[i].revents != 0;
 	}
 	return ready;
+}
+
+/* Of the device there is the fd that says what its poll says. */
+static int event_fd_of(int fd)
+{
+	struct daemon_link *link = link_of(fd);
+
+	return link ? daemon_event_fd(link) : fd;
+}
+
+int __wrap_epoll_ctl(int fd, int op, int other, struct epoll_event *event)
+{
+	return __real_epoll_ctl(fd, op, event_fd_of(other), event);
+}
+
+int __wrap_select(int n, fd_set *in, fd_set *out, fd_set *other, struct timeval *timeout)
+{
+	fd_set as;
+	int r;
+
+	FD_ZERO(&as);
+	for (int fd = 0; fd < n; fd++)
+		if (FD_ISSET(fd, in))
+			FD_SET(event_fd_of(fd), &as);
+	r = __real_select(FD_SETSIZE, &as, out, other, timeout);
+	for (int fd = 0; fd < n; fd++)
+		if (!FD_ISSET(event_fd_of(fd), &as))
+			FD_CLR(fd, in);
+	return r;
 }
 
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int timeout)

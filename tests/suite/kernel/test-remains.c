@@ -209,9 +209,9 @@ static void expect_end(const char *what)
 	for (; now_ms() < end && live("pages"); usleep(2000))
 		;
 	ck_assert_msg(!live("pages") && !live("buffers"), "%s: memory stays", what);
-	/* Its own thread; that of the dead is gone. */
+	/* Its own thread; that of the dead is gone. The dead proc stays with its file at most. */
 	ck_assert_int_eq(live("threads"), 1);
-	ck_assert_int_eq(live("procs"), 2);
+	ck_assert_int_le(live("procs"), 2);
 }
 
 START_TEST(server_ends_and_others_hold_its_file)
