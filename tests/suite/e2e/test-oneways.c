@@ -16,7 +16,7 @@
 
 #define LANES	3
 #define SENDERS	2
-#define EACH	600	/* oneways of a sender to a lane */
+#define EACH	200	/* oneways of a sender to a lane */
 #define KEPT	64
 
 /* Methods of the manager's object; those of lanes have one oneway. */
