@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * What tests read and write of the kernel beside the device: the driver's files
- * in debugfs and fdinfo, its parameters, the security label, and the one that makes
- * memory short. Each is a file in memory with its text; called by posix.c.
+ * in debugfs and fdinfo, its parameters, the security label, the one that makes memory
+ * short, and those that move a process to a group of tasks. Each is a file in memory with
+ * its text; called by posix.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,6 +21,9 @@
 #define PARAMETERS "/sys/module/ipcbus/parameters/"
 #define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define LABEL "/proc/self/attr/current"
+#define GROUPS "/tmp/cgroup/"
+#define ROOT_GROUP GROUPS "cgroup.procs"
+#define NO_REALTIME GROUPS "no-realtime/cgroup.procs"
 #define FDINFO "/proc/self/fdinfo/"
 
 /* A parameter is set when its file is closed; one at a time. */
@@ -65,7 +69,18 @@ static const char *in_folder(const char *path, const char *folder)
 bool posix_is_file(const char *path)
 {
 	return in_folder(path, DEBUGFS) || in_folder(path, PARAMETERS) ||
-	       in_folder(path, FDINFO) || !strcmp(path, DROP_CACHES) || !strcmp(path, LABEL);
+	       in_folder(path, FDINFO) || !strcmp(path, DROP_CACHES) || !strcmp(path, LABEL) ||
+	       !strcmp(path, ROOT_GROUP) || !strcmp(path, NO_REALTIME);
+}
+
+static int open_group(bool never_realtime)
+{
+	int e = shim_set_group(never_realtime);
+
+	if (!e)
+		return posix_text_file("cgroup.procs", strdup(""));
+	errno = -e;
+	return -1;
 }
 
 int posix_open_file(const char *path)
@@ -83,6 +98,8 @@ int posix_open_file(const char *path)
 	if (!strcmp(path, LABEL))
 		return posix_text_file("label", strdup(shim_label));
 	/* Opening is enough; what is written goes nowhere. */
+	if (in_folder(path, GROUPS))
+		return open_group(!strcmp(path, NO_REALTIME));
 	shim_shrink(~0UL);
 	return posix_text_file("drop_caches", strdup(""));
 }

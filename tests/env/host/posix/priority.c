@@ -4,6 +4,7 @@
  * posix.c. Tasks are found by their number.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <sched.h>
 
 #include "posix.h"
@@ -77,8 +78,11 @@ int host_sched_getparam(pid_t pid, struct sched_param *param)
 int host_sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 {
 	struct task_struct *task = task_of(pid);
+	int e = shim_set_policy(task, policy, param->sched_priority);
 
-	shim_set_policy(task, policy, param->sched_priority);
 	put_task_struct(task);
-	return 0;
+	if (!e)
+		return 0;
+	errno = -e;
+	return -1;
 }

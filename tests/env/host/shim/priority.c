@@ -5,12 +5,18 @@
  */
 #include "shim.h"
 
+#include <linux/cgroup.h>
 #include <linux/sched/rt.h>
 #include <uapi/linux/sched/types.h>
 
+static bool is_realtime(u32 policy)
+{
+	return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
 static void set(struct task_struct *task, u32 policy, int nice, u32 rt, bool reset)
 {
-	bool realtime = policy == SCHED_FIFO || policy == SCHED_RR;
+	bool realtime = is_realtime(policy);
 
 	__atomic_store_n(&task->policy, policy, __ATOMIC_RELAXED);
 	__atomic_store_n(&task->rt_priority, realtime ? rt : 0, __ATOMIC_RELAXED);
@@ -24,11 +30,13 @@ static void set(struct task_struct *task, u32 policy, int nice, u32 rt, bool res
 
 int sched_setattr_nocheck(struct task_struct *task, const struct sched_attr *attr)
 {
-	bool realtime = attr->sched_policy == SCHED_FIFO || attr->sched_policy == SCHED_RR;
+	bool realtime = is_realtime(attr->sched_policy);
 
 	shim_might_sleep("sched_setattr_nocheck");
 	BUG_ON(attr->size != sizeof(*attr));
 	BUG_ON(realtime && (attr->sched_priority < 1 || attr->sched_priority > 99));
+	/* The kernel would not look either, and the task would never run. */
+	BUG_ON(realtime && READ_ONCE(task->never_realtime));
 	BUG_ON(!realtime && (attr->sched_nice < MIN_NICE || attr->sched_nice > MAX_NICE));
 	set(task, attr->sched_policy, attr->sched_nice, attr->sched_priority,
 	    attr->sched_flags & SCHED_FLAG_RESET_ON_FORK);
@@ -45,7 +53,26 @@ void shim_set_nice(struct task_struct *task, int nice)
 	set(task, task->policy, nice, task->rt_priority, task->sched_reset_on_fork);
 }
 
-void shim_set_policy(struct task_struct *task, unsigned int policy, unsigned int rt)
+int shim_set_policy(struct task_struct *task, unsigned int policy, unsigned int rt)
 {
+	if (is_realtime(policy) && READ_ONCE(task->never_realtime))
+		return -EPERM;
 	set(task, policy, task->nice, rt, task->sched_reset_on_fork);
+	return 0;
+}
+
+int shim_set_group(bool never_realtime)
+{
+	if (never_realtime && is_realtime(READ_ONCE(current->policy)))
+		return -EINVAL;
+	WRITE_ONCE(current->never_realtime, never_realtime);
+	return 0;
+}
+
+struct cgroup_subsys_state *task_css(struct task_struct *task, int subsys)
+{
+	static struct cgroup_subsys_state root, group = { .parent = &root };
+
+	(void)subsys;
+	return READ_ONCE(task->never_realtime) ? &group : &root;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Groups of tasks: all are in the root of each. */
+/*
+ * Groups of tasks. There are two: the root, in which a task begins, and one that has no
+ * realtime runtime. A realtime task in that would never run, so it is a mistake (priority.c).
+ */
 #pragma once
 
 #include "sched.h"
@@ -12,10 +15,4 @@ struct cgroup_subsys_state {
 
 enum cgroup_subsys_id { cpu_cgrp_id };
 
-static inline struct cgroup_subsys_state *task_css(struct task_struct *task, int subsys)
-{
-	static struct cgroup_subsys_state root;
-
-	(void)task, (void)subsys;
-	return &root;
-}
+struct cgroup_subsys_state *task_css(struct task_struct *task, int subsys);

@@ -36,6 +36,7 @@ struct shim_process;
  * @timer_slack_ns: not heeded
  * @signalled: a signal waits for it
  * @policy: SCHED_*; this and the next four are what it is scheduled by (priority.c)
+ * @never_realtime: its group has no realtime runtime (cgroup.h)
  * @locks: what it holds and is in, for the checks
  * @rcu: since when it is in a read-side section, with real threads
  * @rcu_bit: which bit it is in rcu.c's masks, under the scheduler
@@ -73,6 +74,7 @@ struct task_struct {
 	int normal_prio;
 	int nice;
 	bool sched_reset_on_fork;
+	bool never_realtime;
 #ifndef SHIM_LEAN
 	struct shim_held locks;
 	unsigned long rcu;
