@@ -6,6 +6,8 @@
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -13,6 +15,9 @@
 
 /* Whoever has something for them wakes so many, in its own time. */
 #define FEW	16
+
+/* The worker wakes so many at once. Interrupts are off meanwhile. */
+#define PIECE	64
 
 /* Of its time the worker rests for so many times as much. */
 #define REST	4
@@ -30,15 +35,58 @@ void ipcbus_poll_done(void)
 	destroy_workqueue(queue);
 }
 
-/* Not all of them wait for all of this. They look again. */
+/* Of the mark: nobody waits by it. */
+static int wake_nobody(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+{
+	return 0;
+}
+
+/*
+ * Wakes some behind the mark, and moves that. Who comes meanwhile comes before it, and has looked.
+ * Returns whether there are others: not if one who wants to be the only one was woken.
+ */
+static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark)
+{
+	/* Not all of them wait for all of this. They look again. */
+	void *key = poll_to_key(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM);
+	wait_queue_entry_t *entry;
+	unsigned int left = PIECE;
+	bool more, exclusive;
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&head->lock, flags);
+	while ((more = !list_is_last(&mark->entry, &head->head)) && left--) {
+		entry = list_next_entry(mark, entry);
+		exclusive = entry->flags & WQ_FLAG_EXCLUSIVE;
+		list_move(&mark->entry, &entry->entry);
+		ret = entry->func(entry, TASK_INTERRUPTIBLE, 0, key);
+		if (ret < 0 || (ret && exclusive)) {
+			more = false;
+			break;
+		}
+	}
+	if (!more)
+		list_del(&mark->entry);
+	spin_unlock_irqrestore(&head->lock, flags);
+	return more;
+}
+
 static void wake_all(struct work_struct *work)
 {
 	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, poll_many.work);
-	u64 took = ktime_get_ns();
+	wait_queue_entry_t mark;
+	u64 took = 0, begin;
+	bool more;
 
-	wake_up_interruptible_poll(&proc->poll_wait,
-				   EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM);
-	took = ktime_get_ns() - took;
+	init_waitqueue_func_entry(&mark, wake_nobody);
+	add_wait_queue(&proc->poll_wait, &mark);
+	do {
+		begin = ktime_get_ns();
+		more = wake_some(&proc->poll_wait, &mark);
+		took += ktime_get_ns() - begin;
+		cond_resched();
+	} while (more);
 	WRITE_ONCE(proc->poll_rest, jiffies + 1 + nsecs_to_jiffies64(REST * took));
 	ipcbus_proc_put(proc);
 }

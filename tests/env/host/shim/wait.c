@@ -15,7 +15,7 @@
 
 void init_waitqueue_entry(wait_queue_entry_t *entry, struct task_struct *task)
 {
-	*entry = (wait_queue_entry_t){ .task = task };
+	*entry = (wait_queue_entry_t){ .task = task, .func = default_wake_function };
 	INIT_LIST_HEAD(&entry->entry);
 }
 
@@ -91,10 +91,7 @@ void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key)
 	spin_lock(&wq->lock);
 	/* An entry may take itself out. */
 	list_for_each_entry_safe(entry, next, &wq->head, entry) {
-		if (entry->func)
-			ret = entry->func(entry, mode, 0, key);
-		else
-			shim_wake(entry->task);
+		ret = entry->func(entry, mode, 0, key);
 		if (ret < 0)
 			break;
 	}

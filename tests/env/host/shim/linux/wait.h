@@ -17,11 +17,14 @@ typedef struct {
 		.head = LIST_HEAD_INIT(name.head),                                \
 	}
 
-/* Woken by its func if it has one, else as a task. */
+/* Woken by its func. */
 typedef struct wait_queue_entry wait_queue_entry_t;
 typedef int (*wait_queue_func_t)(wait_queue_entry_t *entry, unsigned int mode, int flags,
 				 void *key);
+/* flags are only read: nobody is exclusive. */
+#define WQ_FLAG_EXCLUSIVE	1U
 struct wait_queue_entry {
+	unsigned int flags;
 	struct task_struct *task;
 	wait_queue_func_t func;
 	bool woken;
