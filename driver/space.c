@@ -26,7 +26,8 @@ static struct workqueue_struct *queue;
 #define AT_ONCE	16
 /* Whoever makes space notifies so many of those who poll, and a worker the others. */
 #define NOTIFIED	4
-/* After so many the worker rests for a tick, because its time is charged to nobody. */
+/* After so many the worker rests for a tick, because its time is charged to nobody, and there may
+ * be others as fast as it looks. */
 #define A_LOT	256
 
 /**
@@ -152,6 +153,15 @@ static bool fire_some_locked(struct ipcbus_region *region, unsigned int most)
 	return !list_empty(&region->pollers);
 }
 
+/* After each A_LOT. */
+static void rest(unsigned int looked)
+{
+	if (looked % A_LOT)
+		cond_resched();
+	else
+		schedule_timeout_uninterruptible(1);
+}
+
 /* Goes on where space_came() ended, without keeping anybody from the region for long. */
 static void wake_rest(struct work_struct *work)
 {
@@ -171,7 +181,7 @@ static void wake_rest(struct work_struct *work)
 			list_move(&mark.entry, at);
 		looked += AT_ONCE;
 		spin_unlock(&region->lock);
-		cond_resched();
+		rest(looked);
 		spin_lock(&region->lock);
 	} while (at || more);
 	list_del(&mark.entry);
