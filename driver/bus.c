@@ -27,7 +27,7 @@ struct ipcbus_bus ipcbus_default_bus = {
 	.root = GLOBAL_ROOT_UID,
 	.limits = MOST,
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
-	.procs = LIST_HEAD_INIT(ipcbus_default_bus.procs),
+	.procs = RB_ROOT,
 	.users = RB_ROOT,
 	.manager_watches = LIST_HEAD_INIT(ipcbus_default_bus.manager_watches),
 	.user_ns = &init_user_ns,
@@ -64,7 +64,7 @@ struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 	bus->root = make_kuid(ns, 0);
 	bus->manager_uid = current_fsuid();
 	mutex_init(&bus->lock);
-	INIT_LIST_HEAD(&bus->procs);
+	bus->procs = RB_ROOT;
 	bus->users = RB_ROOT;
 	INIT_LIST_HEAD(&bus->manager_watches);
 	ipcbus_stat_add(IPCBUS_STAT_BUSES);
@@ -81,7 +81,7 @@ static void bus_free(struct kref *ref)
 {
 	struct ipcbus_bus *bus = container_of(ref, struct ipcbus_bus, ref);
 
-	WARN_ON_ONCE(!list_empty(&bus->procs) || !RB_EMPTY_ROOT(&bus->users) ||
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&bus->procs) || !RB_EMPTY_ROOT(&bus->users) ||
 		     !list_empty(&bus->manager_watches) || bus->manager);
 	if (bus->counted)
 		ipcbus_payer_uncharge(&bus->payer, IPCBUS_USE_BUSES, 1);

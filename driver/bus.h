@@ -55,7 +55,7 @@ extern const struct ipcbus_limits ipcbus_most;
  * @failures: the last ones; own lock
  * @monitors: who sees its traffic; own lock
  * @lock: protects the rest
- * @procs: all procs, in the order of their numbers
+ * @procs: all procs, by number
  * @last_number: of a proc
  * @proc_count: how many
  * @users: who opened them, and who is still charged for something
@@ -76,7 +76,7 @@ struct ipcbus_bus {
 	struct ipcbus_failures failures;
 	struct ipcbus_monitors monitors;
 	struct mutex lock;
-	struct list_head procs;
+	struct rb_root procs;
 	u64 last_number;
 	u32 proc_count;
 	struct rb_root users;

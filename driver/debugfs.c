@@ -54,7 +54,7 @@ static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ip
 	/* A proc has its pages as long as it is on the bus. */
 	mutex_lock(&proc->bus->lock);
 	/* With the release in ipcbus_region_map(). */
-	there = !list_empty(&proc->bus_entry) && smp_load_acquire(&proc->region.size);
+	there = !RB_EMPTY_NODE(&proc->bus_entry) && smp_load_acquire(&proc->region.size);
 	end = there ? min_t(u64, place->at + PIECE, pages->count) : 0;
 	for (; place->at < end; place->at++) {
 		frame = READ_ONCE(pages->frame[place->at]);

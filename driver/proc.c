@@ -88,7 +88,7 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 	INIT_LIST_HEAD(&proc->space_watches);
 	proc->space_by_target = RB_ROOT;
 	INIT_LIST_HEAD(&proc->freeze_watches);
-	INIT_LIST_HEAD(&proc->bus_entry);
+	RB_CLEAR_NODE(&proc->bus_entry);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
 	return proc;
 
@@ -103,6 +103,12 @@ err_free:
 	return ERR_PTR(ret);
 }
 
+static bool is_before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct ipcbus_proc, bus_entry)->number <
+	       rb_entry(b, struct ipcbus_proc, bus_entry)->number;
+}
+
 int ipcbus_proc_join_bus(struct ipcbus_proc *proc)
 {
 	struct ipcbus_bus *bus = proc->bus;
@@ -112,7 +118,7 @@ int ipcbus_proc_join_bus(struct ipcbus_proc *proc)
 	if (bus->proc_count < READ_ONCE(bus->limits.procs)) {
 		bus->proc_count++;
 		proc->number = ++bus->last_number;
-		list_add_tail(&proc->bus_entry, &bus->procs);
+		rb_add(&proc->bus_entry, &bus->procs, is_before);
 	} else {
 		ret = -EDQUOT;
 	}
@@ -125,26 +131,26 @@ void ipcbus_proc_leave_bus(struct ipcbus_proc *proc)
 	struct ipcbus_bus *bus = proc->bus;
 
 	mutex_lock(&bus->lock);
-	list_del_init(&proc->bus_entry);
+	rb_erase(&proc->bus_entry, &bus->procs);
+	RB_CLEAR_NODE(&proc->bus_entry);
 	bus->proc_count--;
 	mutex_unlock(&bus->lock);
 }
 
-/* The proc after last, also if last has left the list. */
-static struct ipcbus_proc *next_locked(struct ipcbus_bus *bus, struct ipcbus_proc *last)
+/* The first one with a number above that. Whoever had the number may have left the bus. */
+static struct ipcbus_proc *first_above_locked(struct ipcbus_bus *bus, u64 number)
 {
-	struct ipcbus_proc *proc;
+	struct rb_node *node = bus->procs.rb_node;
+	struct ipcbus_proc *proc, *first = NULL;
 
 	lockdep_assert_held(&bus->lock);
-	if (!last)
-		return list_first_entry_or_null(&bus->procs, struct ipcbus_proc, bus_entry);
-	if (!list_empty(&last->bus_entry))
-		return list_is_last(&last->bus_entry, &bus->procs) ?
-			NULL : list_next_entry(last, bus_entry);
-	list_for_each_entry(proc, &bus->procs, bus_entry)
-		if (proc->number > last->number)
-			return proc;
-	return NULL;
+	while (node) {
+		proc = rb_entry(node, struct ipcbus_proc, bus_entry);
+		if (proc->number > number)
+			first = proc;
+		node = proc->number > number ? node->rb_left : node->rb_right;
+	}
+	return first;
 }
 
 struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc *last)
@@ -152,7 +158,7 @@ struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc 
 	struct ipcbus_proc *next;
 
 	mutex_lock(&bus->lock);
-	next = next_locked(bus, last);
+	next = first_above_locked(bus, last ? last->number : 0);
 	if (next)
 		ipcbus_proc_get(next);
 	mutex_unlock(&bus->lock);

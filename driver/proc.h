@@ -112,7 +112,7 @@ struct ipcbus_proc {
 	struct kref ref;
 	u64 serial;
 	struct ipcbus_bus *bus;
-	struct list_head bus_entry;
+	struct rb_node bus_entry;
 	u64 number;
 	struct ipcbus_monitor_wish monitor;
 	struct ipcbus_opener *opener;
