@@ -179,6 +179,71 @@ static void take_and_release(struct world *w)
 	release(w);
 }
 
+/* --- Oneways for which there is little space, or none -------------------------------- */
+
+static char large[64 << 10];
+static uint32_t full_handle;
+
+static int try_to_send(int fd, uint32_t handle, size_t size)
+{
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .send = {
+			.kind = IPCBUS_SEND_ONEWAY, .handle = handle, .data = (uintptr_t)large,
+			.data_size = size,
+		},
+	};
+
+	return ioctl(fd, IPCBUS_IOC_EXCHANGE, &x) < 0 ? -errno : 0;
+}
+
+static void have_full(struct world *w)
+{
+	int fd;
+
+	if (full_handle)
+		return;
+	fd = open_proc(4096);
+	full_handle = hand(w, w->cli, fd, create_node(fd));
+	if (try_to_send(w->cli, full_handle, 2048))
+		fail("a oneway", errno);
+}
+
+static void send_in_vain(struct world *w)
+{
+	if (try_to_send(w->cli, full_handle, 2048) != -EAGAIN)
+		fail("a oneway found space", errno);
+}
+
+static void spam(struct world *w)
+{
+	if (try_to_send(w->cli, w->spam_handle, sizeof(large)))
+		fail("a oneway", errno);
+}
+
+/* Almost four fifths of what oneways may have of the region. The one after that is of too many,
+ * and the driver looks who has them. */
+static void have_much_spam(struct world *w)
+{
+	if (!w->spam)
+		spam_make(w);
+	for (size_t sent = 0; sent + sizeof(large) < REGION / 2 / 5 * 4; sent += sizeof(large))
+		spam(w);
+}
+
+static void take_spam(struct world *w)
+{
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
+	};
+
+	for (;;) {
+		xioctl(w->spam, IPCBUS_IOC_EXCHANGE, &x, "a wait");
+		if (x.event.kind != IPCBUS_EVENT_ONEWAY)
+			return;
+		release_buffer(w->spam, x.event.buffer);
+	}
+}
+
 /* The region for whose space others wait. */
 static int flooded(struct world *w)
 {
@@ -490,6 +555,9 @@ const struct op ops[] = {
 	{ "call info", call_and_take, call_info, reply_and_take, NULL, 0 },
 	{ "sender info", call_and_take, sender_info, reply_and_take, NULL, 0 },
 	{ "oneway", have_handle, send_oneway, take_and_release, NULL, 0 },
+	{ "oneway without space", have_full, send_in_vain, NULL, NULL, 0 },
+	{ "oneway, one of too many", have_much_spam, spam, take_spam,
+	  "looks at each message of the region", 0 },
 	{ "wait that takes a oneway", have_oneway, take_oneway, release, NULL, 0 },
 	{ "release", have_taken_oneway, release, NULL, NULL, 0 },
 	{ "batch of one", have_handle, batch, take_and_release, NULL, 0 },

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -40,13 +41,18 @@ int xioctl(int fd, unsigned long cmd, void *arg, const char *what)
 	return r;
 }
 
+/* The regions by fd. They stay mapped. */
+#define MAX_FDS	32768
+static const char *maps[MAX_FDS];
+
 int open_proc(size_t region)
 {
 	int fd = open("/dev/ipcbus", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0)
+	if (fd < 0 || fd >= MAX_FDS)
 		fail("/dev/ipcbus", errno);
-	if (region && mmap(NULL, region, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED)
+	maps[fd] = region ? mmap(NULL, region, PROT_READ, MAP_SHARED, fd, 0) : NULL;
+	if (maps[fd] == MAP_FAILED)
 		fail("mmap", errno);
 	return fd;
 }
@@ -94,22 +100,14 @@ void release_buffer(int fd, uint64_t id)
 	xioctl(fd, IPCBUS_IOC_EXCHANGE, &x, "a release");
 }
 
-/* Regions stay mapped at an address each; of srv and cli they are at these. */
-static const char *srv_map, *cli_map, *oth_map;
-
-static const char *map_of(const struct world *w, int fd)
-{
-	return fd == w->srv ? srv_map : fd == w->cli ? cli_map : oth_map;
-}
-
-static uint32_t taken_handle(const struct world *w, int fd, uint32_t kind, uint64_t *ret_call)
+static uint32_t taken_handle(int fd, uint32_t kind, uint64_t *ret_call)
 {
 	const struct ipcbus_object *object;
 	struct ipcbus_event ev;
 	uint32_t handle;
 
 	take_event(fd, kind, &ev);
-	object = (const void *)(map_of(w, fd) + ev.objects);
+	object = (const void *)(maps[fd] + ev.objects);
 	handle = object->value;
 	*ret_call = ev.call;
 	release_buffer(fd, ev.buffer);
@@ -142,7 +140,7 @@ uint32_t hand(struct world *w, int to, int from, uint64_t node)
 		call.object_count = 1;
 		call.objects = (uintptr_t)&object;
 		send_message(from, &call);
-		handle = taken_handle(w, w->srv, IPCBUS_EVENT_CALL, &id);
+		handle = taken_handle(w->srv, IPCBUS_EVENT_CALL, &id);
 		reply_with(w->srv, id, NULL);
 		take_event(from, IPCBUS_EVENT_REPLY, &ev);
 		object = (struct ipcbus_object){ .type = IPCBUS_OBJECT_HANDLE, .value = handle };
@@ -152,7 +150,7 @@ uint32_t hand(struct world *w, int to, int from, uint64_t node)
 	send_message(to, &call);
 	take_event(w->srv, IPCBUS_EVENT_CALL, &ev);
 	reply_with(w->srv, ev.call, &object);
-	handle = taken_handle(w, to, IPCBUS_EVENT_REPLY, &id);
+	handle = taken_handle(to, IPCBUS_EVENT_REPLY, &id);
 	run_as(0);
 	return handle;
 }
@@ -166,23 +164,13 @@ void run_as(int nice)
 		fail("a priority", errno);
 }
 
-static const char *map_again(int fd, size_t size)
-{
-	void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-
-	if (map == MAP_FAILED)
-		fail("mmap", errno);
-	return map;
-}
-
 void world_make(struct world *w)
 {
 	struct ipcbus_node n = { .size = sizeof(n) };
 
-	*w = (struct world){ .srv = open_proc(0), .cli = open_proc(0), .oth = open_proc(0) };
-	srv_map = map_again(w->srv, REGION);
-	cli_map = map_again(w->cli, REGION);
-	oth_map = map_again(w->oth, REGION);
+	*w = (struct world){
+		.srv = open_proc(REGION), .cli = open_proc(REGION), .oth = open_proc(REGION),
+	};
 	w->node = create_node(w->srv);
 	n.node = w->node;
 	xioctl(w->srv, IPCBUS_IOC_SET_MANAGER, &n, "SET_MANAGER");
@@ -324,9 +312,112 @@ static void make_objects(struct world *w, unsigned int count)
 		send_message(w->oth, &send);
 }
 
-/* --- Those who wait for space ------------------------------------------------------- */
+/* --- Regions ------------------------------------------------------------------------ */
 
 static char large[64 << 10];
+
+/* A queued oneway of each of so many users. */
+static void make_users(struct world *w, unsigned int count)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY };
+
+	if (chmod("/dev/ipcbus", 0666) < 0)
+		fail("chmod", errno);
+	while (count--) {
+		if (seteuid(100000 + count) < 0)
+			fail("seteuid", errno);
+		make_procs(w, 1);
+		if (seteuid(0) < 0)
+			fail("seteuid", errno);
+		send_message(w->procs[w->proc_count - 1], &send);
+	}
+}
+
+/* Each of cli's next sends to one of them fails, and is to be reported when there is space. */
+static void make_full_regions(struct world *w, unsigned int count)
+{
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .send = {
+			.kind = IPCBUS_SEND_ONEWAY, .data = (uintptr_t)large, .data_size = 2048,
+		},
+	};
+	int fd;
+
+	while (count--) {
+		fd = open_proc(4096);
+		w->procs[w->proc_count++] = fd;
+		x.send.handle = hand(w, w->cli, fd, create_node(fd));
+		send_message(w->cli, &x.send);
+		if (ioctl(w->cli, IPCBUS_IOC_EXCHANGE, &x) == 0 || errno != EAGAIN)
+			fail("a oneway found space", errno);
+	}
+}
+
+/* In the region: others had as many messages there at once, and have none now. */
+static void make_descriptors(struct world *w, unsigned int count)
+{
+	struct ipcbus_exchange x = {
+		.size = sizeof(x), .send = {
+			.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC,
+			.data = (uintptr_t)large, .data_size = 64,
+		},
+	};
+	struct ipcbus_event ev;
+	unsigned int i;
+
+	spam_make(w);
+	x.send.handle = w->spam_handle;
+	for (i = 0; i < count; i++) {
+		x.send.cookie = i + 1;
+		xioctl(w->cli, IPCBUS_IOC_EXCHANGE, &x, "a call");
+	}
+	for (i = 0; i < count; i++) {
+		take_event(w->spam, IPCBUS_EVENT_CALL, &ev);
+		release_buffer(w->spam, ev.buffer);
+		reply_with(w->spam, ev.call, NULL);
+		take_event(w->cli, IPCBUS_EVENT_REPLY, &ev);
+	}
+}
+
+void spam_make(struct world *w)
+{
+	w->spam = open_proc(REGION);
+	w->spam_handle = hand(w, w->cli, w->spam, create_node(w->spam));
+}
+
+/* --- Those who poll one file --------------------------------------------------------- */
+
+#define COPIES	4000
+
+/* Copies of the fd in some epoll files: each in each. */
+static void poll_often(int fd, unsigned int count)
+{
+	static int copy[2 * COPIES];
+	static unsigned int used;
+	struct epoll_event want = { .events = EPOLLIN | EPOLLOUT };
+	unsigned int copies = count < COPIES ? count : COPIES, first = used, i;
+	int epoll = -1;
+
+	for (i = 0; i < copies; i++) {
+		copy[used] = dup(fd);
+		if (copy[used++] < 0)
+			fail("dup", errno);
+	}
+	for (i = 0; i < count; i++) {
+		if (i % copies == 0)
+			epoll = epoll_create1(EPOLL_CLOEXEC);
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, copy[first + i % copies], &want) < 0)
+			fail("epoll_ctl", errno);
+	}
+}
+
+static void make_polls(struct world *w, unsigned int count)
+{
+	poll_often(w->srv, count / 2);
+	poll_often(w->cli, count / 2);
+}
+
+/* --- Those who wait for space ------------------------------------------------------- */
 
 /* A proc with a small region in which half, the part of oneways, is taken but for a bit. */
 static void make_full(struct world *w, size_t message)
@@ -537,6 +628,10 @@ const struct thing things[] = {
 	{ "oneways to a node", 8000, make_oneways, false },
 	{ "oneways to a node each", 8000, make_oneways_to_many, false },
 	{ "objects and fds in flight", 8000, make_objects, false },
+	{ "users of a region", 7000, make_users, false },
+	{ "full regions", 8000, make_full_regions, false },
+	{ "descriptors in a region", 16000, make_descriptors, false },
+	{ "polls of one file", 60000, make_polls, true },
 	{ "waiters for space", 1000, make_waiters, true },
 	{ "polls for space", 8000, make_pollers, false },
 	{ "nodes, and waiters for space", 12000, make_nodes_and_waiters, false },
