@@ -8,7 +8,7 @@ BUDGET := $(B)/tests/suite/budget/test-budget
 GUEST_RAW_TESTS += $(BUDGET)
 ALL += $(BUDGET)
 
-BUDGET_OBJECTS := $(patsubst %,$(B)/tests/suite/budget/%.o,test-budget machine)
+BUDGET_OBJECTS := $(patsubst %,$(B)/tests/suite/budget/%.o,test-budget couple machine)
 
 $(BUDGET_OBJECTS): $(B)/tests/suite/budget/%.o: tests/suite/budget/%.c
 	$(call msg,CC,$@)

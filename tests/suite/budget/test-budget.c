@@ -8,6 +8,7 @@
  * The last line is "budget: N ways, 0 above the bound".
  *
  *   test-budget [--all]    a few ways, of which one is in each part of the driver; or all
+ *   test-budget NAME       those whose names contain that
  */
 #define _GNU_SOURCE
 #include <linux/io_uring.h>
@@ -21,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "couple.h"
 #include "machine.h"
 #include "mount.h"
 
@@ -73,8 +75,6 @@ struct way {
 
 #define GROUPED	1U
 #define SAMPLE	2U
-
-static const char *device; /* of the way; NULL: the default bus */
 
 static int worker(struct peer *self, void *arg)
 {
@@ -143,35 +143,6 @@ static bool judge(const char *name, const char *when, long held, long bound)
 
 /* --- Opening ------------------------------------------------------------------ */
 
-static int try_open(void)
-{
-	return device ? dev_open_at(device, O_RDWR) : dev_open(O_RDWR);
-}
-
-/* 0 if it may not be opened or mapped. */
-static bool try_raw(struct raw *r, size_t size)
-{
-	void *map = NULL;
-	int fd = try_open();
-
-	if (fd < 0)
-		return false;
-	if (size && dev_map(fd, size, PROT_READ, MAP_SHARED, 0, &map)) {
-		dev_close(fd);
-		return false;
-	}
-	*r = (struct raw){ .fd = fd, .map = map, .size = size };
-	return true;
-}
-
-static struct raw must_raw(size_t size)
-{
-	struct raw r;
-
-	ck_assert(try_raw(&r, size));
-	return r;
-}
-
 static void open_files(int i)
 {
 	(void)i;
@@ -192,15 +163,6 @@ static void open_regions(int i)
 
 /* --- Nodes, handles, watches --------------------------------------------------- */
 
-static int try_node(const struct raw *r, uint64_t *ret_node)
-{
-	struct ipcbus_node n = { .flags = IPCBUS_NODE_ACCEPT_FDS };
-	int e = raw_node_ioctl(r, IPCBUS_IOC_NODE_CREATE, &n);
-
-	*ret_node = n.node;
-	return e;
-}
-
 static void make_nodes(int i)
 {
 	struct raw r = must_raw(0);
@@ -209,72 +171,6 @@ static void make_nodes(int i)
 	(void)i;
 	while (!try_node(&r, &node))
 		;
-}
-
-/* A server of the same process, to whose first node the client has a handle: its own
- * message to handle 0 cannot be, for an ordinary user is no manager. So it goes by srv. */
-struct couple {
-	struct raw server, client;
-	uint32_t handle;
-	uint64_t node;
-};
-
-/* The manager, which is root's, passes each handle on: see be_manager(). */
-static bool pass_handle(const struct raw *from, uint64_t node, const struct raw *to,
-			uint32_t *ret_handle)
-{
-	struct ipcbus_object o = object_node(node);
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_CALL, .code = 1, .objects = PTR64(&o), .object_count = 1,
-	};
-	struct ipcbus_event ev;
-
-	if (raw_send(from, &send, &ev) || raw_next(from, 0, &ev) ||
-	    ev.kind != IPCBUS_EVENT_REPLY)
-		return false;
-	raw_release(from, &ev);
-	send = (struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .code = 2 };
-	if (raw_send(to, &send, &ev) || raw_next(to, 0, &ev) || ev.kind != IPCBUS_EVENT_REPLY)
-		return false;
-	*ret_handle = raw_objects(to, &ev)[0].value;
-	raw_release(to, &ev);
-	return true;
-}
-
-/* False if that is more than the user may have by now. */
-static bool couple_open(struct couple *c, size_t size)
-{
-	return try_raw(&c->server, size) && try_raw(&c->client, 64 * KIB) &&
-	       !try_node(&c->server, &c->node) &&
-	       pass_handle(&c->server, c->node, &c->client, &c->handle);
-}
-
-/* Nodes of the client become handles of the server, up to 64 at once. */
-static long give_handles(struct couple *c)
-{
-	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_ONEWAY, .handle = c->handle, .objects = PTR64(o),
-	};
-	struct ipcbus_event ev;
-	uint32_t n;
-
-	for (n = 0; n < IPCBUS_MAX_OBJECTS; n++) {
-		uint64_t node;
-
-		if (try_node(&c->client, &node))
-			break;
-		o[n] = object_node(node);
-	}
-	send.object_count = n;
-	if (!n || raw_send(&c->client, &send, &ev))
-		return 0;
-	if (raw_next(&c->server, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev) ||
-	    ev.kind != IPCBUS_EVENT_ONEWAY)
-		return 0;
-	n = ev.object_count;
-	raw_release(&c->server, &ev);
-	return n;
 }
 
 static void make_handles(int i)
@@ -286,6 +182,31 @@ static void make_handles(int i)
 		return;
 	while (give_handles(&c))
 		;
+}
+
+#define TABLE 4096
+
+/* Procs without a handle whose tables had that many of them: tables do not shrink. */
+static void make_tables(int i)
+{
+	uint64_t end = now_ms() + 4000;
+	static struct raw proc[500];
+	struct couple c;
+
+	(void)i;
+	for (int n = 0; n < 500 && now_ms() < end; n++) {
+		uint32_t count = 0, got;
+
+		/* The next one has a client of its own, whose nodes end with that. */
+		if (!couple_open(&c, MIB))
+			break;
+		proc[n] = c.server;
+		while (count < TABLE && (got = give_handles(&c)))
+			count += got;
+		raw_close(&c.client);
+		while (count)
+			raw_put(&proc[n], count--, 1);
+	}
 }
 
 static void make_watches(int i)
@@ -593,6 +514,11 @@ static long of_handles(void)
 	return of_nodes() + limits.handles * COST_HANDLE + limits.memory;
 }
 
+static long of_tables(void)
+{
+	return limits.procs * COST_PROC + limits.memory;
+}
+
 static long of_watches(void)
 {
 	return of_handles() + limits.watches * COST_WATCH;
@@ -645,6 +571,7 @@ static const struct way ways[] = {
 	{ "nodes", make_nodes, 4, of_nodes, NOISE, 0, 0 },
 	{ "nodes on own buses", nodes_on_own_buses, 8, of_nodes, NOISE, 0, 0 },
 	{ "handles", make_handles, 4, of_handles, NOISE, SAMPLE, 0 },
+	{ "large tables of handles", make_tables, 6, of_tables, NOISE, 0, 0 },
 	{ "watches", make_watches, 4, of_watches, NOISE, 0, 0 },
 	{ "empty calls", queue_empty_calls, 8, of_messages, NOISE, 0, 0 },
 	{ "tiny calls", queue_tiny_calls, 8, of_messages, NOISE, 0, 0 },
@@ -741,20 +668,20 @@ START_TEST(way_is_bounded)
 }
 END_TEST
 
-/* All ways, or those of the sample; returns how many. */
-static int choose(bool all)
+/* All ways, those with a name like that, or for NULL those of the sample; returns how many. */
+static int choose(const char *name)
 {
+	bool all = name && !strcmp(name, "--all");
 	int count = 0;
 
 	for (int i = 0; i < WAYS; i++)
-		if (all || ways[i].how & SAMPLE)
+		if (all || (name ? !!strstr(ways[i].name, name) : ways[i].how & SAMPLE))
 			chosen[count++] = i;
 	return count;
 }
 
 int main(int argc, char **argv)
 {
-	bool all = argc > 1 && !strcmp(argv[1], "--all");
 	Suite *s = suite_create("budget");
 	TCase *tc;
 	int failed;
@@ -771,7 +698,8 @@ int main(int argc, char **argv)
 	tried = above + 1;
 	tc = add_case(s, "ways", setup_bare);
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, way_is_bounded, 0, choose(all));
+	tcase_add_loop_test(tc, way_is_bounded, 0,
+			    choose(argc > 1 ? argv[1] : NULL));
 	failed = suite_main(s);
 	printf("budget: %d ways, %d above the bound\n", *tried, *above);
 	return failed || *above;
