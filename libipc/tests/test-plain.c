@@ -145,12 +145,14 @@ static void same(const ProtobufCMessageDescriptor *descriptor, const ProtobufCMe
 static ProtobufCMessage *unpack(const struct way *way, struct arena *arena, const uint8_t *data,
 				size_t size)
 {
-	struct message message = { .arena = *arena };
+	struct message message;
 
 	if (!way->codec)
 		return plain_unpack(way->descriptor, arena, data, size);
-	message_unpack_small(&message, way->codec, data, size);
-	*arena = message.arena;
+	if (size > IPC_CODEC_MAX)
+		return NULL;
+	message_unpack_small(&message, way->codec, arena->next,
+			     (size_t)(arena->end - arena->next), data, size);
 	return message.root;
 }
 

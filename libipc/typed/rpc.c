@@ -175,8 +175,6 @@ static inline int unpack(struct thread *t, const struct ipc_method *method, unsi
 	*ret_reply = reply;
 	if (!reply)
 		return -ENOMEM;
-	if (likely(message_unpack_small(&reply->message, reply_codec(method), data, size)))
-		return 0;
 	reply->message.arena.deadline = deadline;
 	r = message_unpack(&reply->message, method->reply, how, data, size);
 	if (r < 0)
@@ -236,9 +234,34 @@ static void free_reply(struct typed_reply *reply)
 	reply_free(&reply->base);
 }
 
-static int take_reply(struct thread *t, const struct ipc_method *method,
-		      struct ipcbus_event *event, uint64_t deadline,
-		      ProtobufCMessage **ret_reply)
+/* A usual one. False: take_other() is to do it. */
+static inline bool take_small(struct thread *t, const struct ipc_method *method,
+			      const struct ipcbus_event *event, ProtobufCMessage **ret_reply)
+{
+	const uint8_t *data = device_at(&t->ipc->device, event->offset);
+	const struct ipc_codec *codec = reply_codec(method);
+	size_t size = event->data_size;
+	struct typed_reply *reply;
+
+	if (!is_small(event, codec) ||
+	    unlikely(size > atomic_load_explicit(&t->ipc->reply_max, memory_order_relaxed)))
+		return false;
+	reply = (void *)reply_alloc(t, sizeof(*reply) + method->reply->sizeof_message + 2 * size +
+				       64);
+	if (unlikely(!reply))
+		return false;
+	if (unlikely(!message_unpack_small(&reply->message, codec, reply->block,
+					   reply->base.size - sizeof(*reply), data, size))) {
+		reply_free(&reply->base);
+		return false;
+	}
+	*ret_reply = reply->message.root;
+	return true;
+}
+
+static __attribute__((noinline)) int take_other(struct thread *t, const struct ipc_method *method,
+						struct ipcbus_event *event, uint64_t deadline,
+						ProtobufCMessage **ret_reply)
 {
 	const uint8_t *data = device_at(&t->ipc->device, event->offset);
 	struct ipc *ipc = t->ipc;
@@ -280,11 +303,11 @@ static int receive(struct thread *t, const struct ipc_method *method, struct ipc
 
 	if (unlikely(event->kind != IPCBUS_EVENT_REPLY)) {
 		r = reply_failed(t, event, deadline, error);
-	} else if (ret_reply) {
-		r = take_reply(t, method, event, deadline, ret_reply);
+	} else if (ret_reply && !take_small(t, method, event, ret_reply)) {
+		r = take_other(t, method, event, deadline, ret_reply);
 		if (unlikely(r < 0))
 			error_set(error, r);
-	} else {
+	} else if (!ret_reply) {
 		event_refuse(t->ipc, event);
 	}
 	thread_release_later(t, event->buffer, event->data_size);

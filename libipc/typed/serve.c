@@ -92,16 +92,17 @@ static void release_request(struct ipc_call *call)
 	message_done(request);
 }
 
-int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
-		 const struct ipc_method *method, ProtobufCMessage **ret_message)
+__attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
+						const struct ipcbus_event *event,
+						const struct ipc_method *method,
+						ProtobufCMessage **ret_message)
 {
 	struct typed_call *typed = (struct typed_call *)call->block;
 	struct message *request = &typed->request;
 	unsigned int how = method->flags & MESSAGE_RECURSIVE;
 	int r;
 
-	message_init(request, typed->block, CALL_BLOCK - offsetof(struct typed_call, block),
-		     call->size);
+	message_init(request, typed->block, TYPED_BLOCK, call->size);
 	call->done = release_request;
 	r = claims_take(request, call->ipc, event);
 	if (unlikely(r < 0))
@@ -110,10 +111,7 @@ int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 	if (unlikely(call->size >= BORROW_MIN) && method->flags & IPC_METHOD_REQUEST_BYTES &&
 	    !(method->flags & IPC_METHOD_COPY))
 		how |= MESSAGE_BORROW;
-	if (message_unpack_small(request, request_codec(method), call->payload, call->size))
-		r = 0;
-	else
-		r = message_unpack(request, method->request, how, call->payload, call->size);
+	r = message_unpack(request, method->request, how, call->payload, call->size);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
 		r = blobs_bind(call->ipc, request);
 	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
@@ -142,6 +140,19 @@ static const struct ipc_method *method_find(const struct ipc_interface *interfac
 	if (low == interface->n_methods || method_at(interface, low)->code != code)
 		return builtin_find(code);
 	return method_at(interface, low);
+}
+
+/* Mostly it is the one of the call before. */
+static inline const struct ipc_method *method_called(struct typed_object *object, uint32_t code)
+{
+	const struct ipc_method *method =
+		atomic_load_explicit(&object->last, memory_order_relaxed);
+
+	if (likely(method && method->code == code))
+		return method;
+	method = method_find(object->interface, code);
+	atomic_store_explicit(&object->last, method, memory_order_relaxed);
+	return method;
 }
 
 /* The same codes come from handlers too, so each says what it is about. */
@@ -197,8 +208,8 @@ static __attribute__((noinline)) int serve_other(struct ipc_call *call,
 
 static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 {
-	const struct typed_object *object = typed_object(call->object);
-	const struct ipc_method *method = method_find(object->interface, call->code);
+	struct typed_object *object = typed_object(call->object);
+	const struct ipc_method *method = method_called(object, call->code);
 	ProtobufCMessage *request;
 	int r;
 

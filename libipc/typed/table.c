@@ -209,12 +209,9 @@ int claims_bind(struct ipc *ipc, struct message *message)
 	return 0;
 }
 
-void claims_release(struct message *message)
+void claims_release_more(struct message *message)
 {
 	struct claims *claims = message->claims;
-
-	if (likely(!claims))
-		return;
 
 	message->claims = NULL;
 	for (unsigned int i = 0; i < claims->n; i++) {

@@ -56,6 +56,12 @@ int claims_take_fd(struct claims *claims, uint64_t tag);
  */
 int claims_bind(struct ipc *ipc, struct message *message);
 /* Releases all claims that the message still holds. */
-void claims_release(struct message *message);
+void claims_release_more(struct message *message);
+
+static inline void claims_release(struct message *message)
+{
+	if (unlikely(message->claims))
+		claims_release_more(message);
+}
 
 #endif /* IPC_TABLE_H */

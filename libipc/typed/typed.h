@@ -35,6 +35,7 @@ struct typed_object {
 	const struct ipc_interface *interface;
 	const void *ops;
 	ipc_dump_cb dump;	/* or NULL */
+	const struct ipc_method *_Atomic last;	/* that was called, or NULL */
 };
 
 extern const struct object_type typed_type;
@@ -75,14 +76,6 @@ struct typed_call {
 	struct message request;
 	uint64_t block[];	/* the first memory of the request's arena */
 };
-
-/*
- * Unpacks the payload of the call as a request of the method, and binds objects and blobs
- * to its fields. The call owns what came with the event, also on failure, and releases it
- * at its end. Fails as message_unpack() and claims_bind() do.
- */
-int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
-		 const struct ipc_method *method, ProtobufCMessage **ret_message);
 
 /* streams.c: object_type.new_stream of typed objects. */
 int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
@@ -132,16 +125,52 @@ static inline bool message_pack_small(struct thread *t, const struct ipc_codec *
 	return true;
 }
 
-/* Unpacks a small message by its codec. False: it has none, or message_unpack() is to do it. */
-static inline bool message_unpack_small(struct message *message, const struct ipc_codec *codec,
-					const uint8_t *data, size_t size)
+/* The event brought a message that may be unpacked by its codec. */
+static inline bool is_small(const struct ipcbus_event *event, const struct ipc_codec *codec)
 {
-	struct arena *arena = &message->arena;
+	return likely(codec && event->data_size <= IPC_CODEC_MAX && !event->object_count);
+}
 
-	if (unlikely(!codec || size > IPC_CODEC_MAX))
-		return false;
-	message->root = codec->unpack(data, data + size, &arena->next, arena->end);
+/*
+ * Unpacks a small message by its codec, in place of message_init() and message_unpack(), which are
+ * to do it if this is false. A message that is true of has nothing outside the block.
+ */
+static inline bool message_unpack_small(struct message *message, const struct ipc_codec *codec,
+					void *block, size_t block_size, const uint8_t *data,
+					size_t size)
+{
+	uint8_t *memory = block;
+
+	message->root = codec->unpack(data, data + size, &memory, memory + block_size);
+	message->arena.chunks = NULL;
+	message->claims = NULL;
+	message->framed = false;
+	message->borrows = false;
 	return likely(message->root != NULL);
+}
+
+#define TYPED_BLOCK	(CALL_BLOCK - offsetof(struct typed_call, block))
+
+int typed_unpack_more(struct ipc_call *call, const struct ipcbus_event *event,
+		      const struct ipc_method *method, ProtobufCMessage **ret_message);
+
+/*
+ * Unpacks the payload of the call as a request of the method, and binds objects and blobs
+ * to its fields. The call owns what came with the event, also on failure, and releases it
+ * at its end. Fails as message_unpack() and claims_bind() do.
+ */
+static inline int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
+			       const struct ipc_method *method, ProtobufCMessage **ret_message)
+{
+	struct typed_call *typed = (struct typed_call *)call->block;
+	const struct ipc_codec *codec = request_codec(method);
+
+	if (!is_small(event, codec) ||
+	    !message_unpack_small(&typed->request, codec, typed->block, TYPED_BLOCK,
+				  call->payload, event->data_size))
+		return typed_unpack_more(call, event, method, ret_message);
+	*ret_message = typed->request.root;
+	return 0;
 }
 
 #endif /* IPC_TYPED_H */
