@@ -75,16 +75,23 @@ static void begin(void)
 
 /* --- Comparing ------------------------------------------------------------------------ */
 
+/* ck_assert() writes down where it is, each time. */
+#define must(what)                                  \
+	do {                                        \
+		if (!(what))                        \
+			ck_abort_msg("%s", #what);  \
+	} while (0)
+
 static void same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
 {
-	ck_assert_uint_eq(a->len, b->len);
-	ck_assert_int_eq(!a->data, !b->data);
-	ck_assert(!a->len || !memcmp(a->data, b->data, a->len));
+	must(a->len == b->len);
+	must(!a->data == !b->data);
+	must(!a->len || !memcmp(a->data, b->data, a->len));
 }
 
 static void same_text(const char *const *a, const char *const *b)
 {
-	ck_assert_pstr_eq(*a, *b);
+	must(*a && *b ? !strcmp(*a, *b) : *a == *b);
 }
 
 static size_t size_of(ProtobufCType type)
@@ -116,16 +123,15 @@ static void same(const ProtobufCMessageDescriptor *descriptor, const ProtobufCMe
 		const void *of_a = field_at(a, field->offset), *of_b = field_at(b, field->offset);
 
 		if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-			ck_assert_uint_eq(*(const size_t *)field_at(b, field->quantifier_offset),
-					  0);
+			must(*(const size_t *)field_at(b, field->quantifier_offset) == 0);
 			continue;
 		}
 		if (field->quantifier_offset && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
-			ck_assert_int_eq(*flag_of(field, (void *)a), *flag_of(field, (void *)b));
+			must(*flag_of(field, (void *)a) == *flag_of(field, (void *)b));
 		switch (field->type) {
 		case PROTOBUF_C_TYPE_MESSAGE:
-			ck_assert_ptr_null(*(const void *const *)of_a);
-			ck_assert_ptr_null(*(const void *const *)of_b);
+			must(!*(const void *const *)of_a);
+			must(!*(const void *const *)of_b);
 			break;
 		case PROTOBUF_C_TYPE_STRING:
 			same_text(of_a, of_b);
@@ -134,12 +140,12 @@ static void same(const ProtobufCMessageDescriptor *descriptor, const ProtobufCMe
 			same_bytes(of_a, of_b);
 			break;
 		default:
-			ck_assert_mem_eq(of_a, of_b, size_of(field->type));
+			must(!memcmp(of_a, of_b, size_of(field->type)));
 			break;
 		}
 	}
-	ck_assert_uint_eq(a->n_unknown_fields, 0);
-	ck_assert_uint_eq(b->n_unknown_fields, 0);
+	must(a->n_unknown_fields == 0);
+	must(b->n_unknown_fields == 0);
 }
 
 static ProtobufCMessage *unpack(const struct way *way, struct arena *arena, const uint8_t *data,
@@ -168,21 +174,23 @@ static bool compare_unpacked(const struct way *way, const uint8_t *data, size_t 
 	/* Of exactly that length, for tools that check bounds. */
 	copy = malloc(size ? size : 1);
 	block = malloc(space ? space : 1);
-	ck_assert(copy && block);
+	must(copy && block);
 	memcpy(copy, data, size);
+	/* Memory of the message before. */
+	memset(block, 0xa5, space);
 	arena_init(&arena, block, space, BUDGET);
 	plain = unpack(way, &arena, copy, size);
 	model = protobuf_c_message_unpack(descriptor, NULL, size, copy);
 	if (plain) {
-		ck_assert_ptr_eq(plain, block);
-		ck_assert_ptr_nonnull(model);
+		must((void *)plain == block);
+		must(model);
 		same(descriptor, plain, model);
 	} else {
-		ck_assert_ptr_eq(arena.next, block);
-		ck_assert_uint_eq(arena.budget, BUDGET);
+		must(arena.next == block);
+		must(arena.budget == BUDGET);
 	}
-	ck_assert_ptr_null(arena.chunks);
-	ck_assert_int_eq(arena.error, 0);
+	must(!arena.chunks);
+	must(arena.error == 0);
 	if (model)
 		protobuf_c_message_free_unpacked(model, NULL);
 	free(block);
@@ -211,12 +219,12 @@ static bool compare_packed(const struct way *way, const ProtobufCMessage *messag
 	bool is_plain;
 	size_t size;
 
-	ck_assert_ptr_nonnull(plain);
+	must(plain);
 	*ret_size = protobuf_c_message_pack(message, data);
 	is_plain = pack(way, message, plain, &size);
 	if (is_plain) {
-		ck_assert_uint_eq(size, *ret_size);
-		ck_assert_mem_eq(plain, data, size);
+		must(size == *ret_size);
+		must(!memcmp(plain, data, size));
 	}
 	free(plain);
 	return is_plain;
@@ -342,16 +350,16 @@ static void check_by_chance(const struct way *way)
 		message.base.descriptor = way->descriptor;
 		plain = compare_packed(way, &message.base, data, &size);
 		if (size < 512)
-			ck_assert(plain);
-		ck_assert(!plain || size <= PLAIN_MAX);
+			must(plain);
+		must(!plain || size <= PLAIN_MAX);
 		plain = compare_unpacked(way, data, size, 8 * PLAIN_MAX);
-		ck_assert_int_eq(plain, size <= PLAIN_MAX);
+		must(plain == (size <= PLAIN_MAX));
 		compare_unpacked(way, data, size, (size_t)rand() % 64 * 8);
 		damage(data, &size);
 		damaged += compare_unpacked(way, data, size, 8 * PLAIN_MAX);
 	}
 	/* Some of the damage makes another message. */
-	ck_assert_uint_gt(damaged, rounds / 20);
+	must(damaged > rounds / 20);
 }
 
 START_TEST(fields_without_labels)
