@@ -17,8 +17,9 @@ static struct ipcbus_transaction *next_locked(const struct ipcbus_node_entry *no
 	struct ipcbus_transaction *t;
 
 	lockdep_assert_held(&node->proc->lock);
-	/* What waits for any thread has its turn first. A dead node's oneways are discarded. */
-	if (node->dead || list_empty(&node->oneways) ||
+	/* What waits for any thread has its turn first. A dead node's oneways are discarded. The
+	 * priority of a node is the thread's for one oneway, until its buffer is released. */
+	if (node->dead || node->flags & IPCBUS_NODE_PRIORITY || list_empty(&node->oneways) ||
 	    !ipcbus_queue_is_empty_locked(&node->proc->work))
 		return NULL;
 	t = ipcbus_transaction_of(list_first_entry(&node->oneways, struct ipcbus_work, entry));

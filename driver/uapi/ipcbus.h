@@ -494,8 +494,8 @@ struct ipcbus_event {
  *
  * With IPCBUS_MORE, which needs IPCBUS_SERVE, an exchange that takes a oneway also takes those that
  * wait for it: event.more of them, in their order. The next one is delivered when all buffers are
- * released. None follows while other work waits for a thread, and none with IPCBUS_SEND_REPLACE. If
- * an entry of @more cannot be written, the exchange ends before it, and the next wait gets it.
+ * released. None follows while other work waits for a thread, none with IPCBUS_SEND_REPLACE, none
+ * of a node with a priority. If one cannot be written, the exchange ends; the next wait gets it.
  *
  * A thread that takes a call and then waits again without a reply leaves the call open. Any thread
  * may reply to it later.

@@ -252,6 +252,24 @@ START_TEST(what_may_be_replaced_waits)
 }
 END_TEST
 
+/* Its priority is that of the thread for one oneway. */
+START_TEST(those_of_a_node_with_a_priority_come_alone)
+{
+	struct ipcbus_node node = { .cookie = 1, .flags = IPCBUS_NODE_PRIORITY, .priority = -5 };
+	struct taken t;
+	uint32_t handle;
+
+	assert_ok(raw_node_ioctl(&srv, IPCBUS_IOC_NODE_CREATE, &node));
+	handle = give_handle(&cli, &srv, node.node);
+	raw_oneway(&cli, handle, 1, NULL, 0);
+	raw_oneway(&cli, handle, 2, NULL, 0);
+	for (uint32_t code = 1; code <= 2; code++) {
+		take(&srv, IPCBUS_MAX_MORE, code, 0, &t);
+		release_all(&srv, &t);
+	}
+}
+END_TEST
+
 START_TEST(nothing_comes_to_the_frozen)
 {
 	struct ipcbus_freeze freeze;
@@ -476,6 +494,7 @@ int main(void)
 	tcase_add_test(tc, nothing_follows_a_call);
 	tcase_add_test(tc, other_nodes_do_not_follow);
 	tcase_add_test(tc, what_may_be_replaced_waits);
+	tcase_add_test(tc, those_of_a_node_with_a_priority_come_alone);
 	tcase_add_test(tc, nothing_comes_to_the_frozen);
 	tcase_add_test(tc, dead_node_has_no_more);
 	tc = add_case(s, "is not delivered", setup_bus);
