@@ -358,6 +358,7 @@ void ipcbus_boost_unlock(struct ipcbus_boost *boost)
 
 	while (left--) {
 		rt_mutex_unlock(&boost->lock);
+		/* Who asks and finds the lock taken is seen here: see try_or_ask(). */
 		smp_mb();
 		if (likely(!READ_ONCE(boost->asked)) || !rt_mutex_trylock(&boost->lock))
 			return;

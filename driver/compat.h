@@ -16,6 +16,7 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/stat.h>
 #include <linux/security.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
@@ -59,14 +60,29 @@ ipcbus_copy_from_user(void *to, const void __user *from, size_t size)
 
 /*
  * Wakes the waiter's task and says that the waker will sleep soon, as
- * __wake_up_sync() does, without a queue to lock and walk. The flag is WF_SYNC of
- * kernel/sched/sched.h; default_wake_function() warns of any it does not know.
+ * __wake_up_sync() does, without a queue to lock and walk. The flags are WF_SYNC and
+ * WF_CURRENT_CPU of kernel/sched/sched.h; default_wake_function() warns of any it does not
+ * know, such as the second one before 6.6, where wait.h has no use for it.
+ *
+ * here: The waker waits for the task from now on. Unless others want this CPU, it is the
+ * best one: another would be idle, and be interrupted to look. Before 6.6 there is no way
+ * to say so.
  */
 #define IPCBUS_WF_SYNC 0x10
+#define IPCBUS_WF_CURRENT_CPU 0x40
+#ifdef wake_up_poll_on_current_cpu
+#define IPCBUS_WAKES_HERE 1
+#else
+#define IPCBUS_WAKES_HERE 0
+#endif
 
-static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter)
+static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter, bool here)
 {
-	default_wake_function(waiter, TASK_INTERRUPTIBLE, IPCBUS_WF_SYNC, NULL);
+	int flags = IPCBUS_WF_SYNC;
+
+	if (IPCBUS_WAKES_HERE && here && single_task_running())
+		flags |= IPCBUS_WF_CURRENT_CPU;
+	default_wake_function(waiter, TASK_INTERRUPTIBLE, flags, NULL);
 }
 
 /*

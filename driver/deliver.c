@@ -66,7 +66,7 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	withdrawn = ipcbus_cancel_withdraw_locked(t);
 	ipcbus_transaction_end_serving_locked(t);
 	/* The call below may have ended while this one hid it. */
-	ipcbus_thread_kick_locked(thread);
+	ipcbus_thread_kick_locked(thread, /* here= */ false);
 	idle = ipcbus_node_end_call_locked(t->node);
 	ipcbus_proc_end_call_locked(thread->proc);
 	spin_unlock(&thread->proc->lock);
@@ -252,7 +252,7 @@ void ipcbus_deliver_again(struct ipcbus_thread *thread, const struct ipcbus_even
 	WRITE_ONCE(thread->keeps, true);
 	spin_lock(&thread->proc->lock);
 	list_add(&kept->work.entry, &thread->work);
-	ipcbus_thread_kick_locked(thread);
+	ipcbus_thread_kick_locked(thread, /* here= */ false);
 	spin_unlock(&thread->proc->lock);
 	ipcbus_threads_look_later(thread->proc);
 }

@@ -45,6 +45,13 @@ static const struct ipcbus_work_ops async_ops = {
 	.discard = async_discard,
 };
 
+/* The server has nothing else to do, so the caller best runs where it replied. */
+static bool may_take_cpu(const struct ipcbus_transaction *t)
+{
+	return IPCBUS_WAKES_HERE && t->result.kind != IPCBUS_EVENT_FAILED &&
+	       list_empty(&t->node->proc->work.list);
+}
+
 /* Ends the call, whatever the result is: from here on the caller may look at it. */
 static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u32 stage, u32 index)
 {
@@ -57,7 +64,7 @@ static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u3
 	if (unlikely(!RB_EMPTY_NODE(&t->expiry)))
 		ipcbus_expiry_remove_locked(t);
 	if (likely(!(t->flags & IPCBUS_SEND_ASYNC))) {
-		ipcbus_thread_kick_locked(t->from);
+		ipcbus_thread_kick_locked(t->from, may_take_cpu(t));
 		return;
 	}
 	ipcbus_async_remove_locked(t->caller, t);

@@ -205,10 +205,11 @@ static int queue_call(struct ipcbus_transaction *t)
 	}
 	t->node->pending++;
 	target->calls++;
+	t->work.here = IPCBUS_WAKES_HERE && !(t->flags & IPCBUS_SEND_ASYNC);
 	thread = t->parent ? waiting_in_chain_locked(t, target) : NULL;
 	if (thread) {
 		list_add_tail(&t->work.entry, &thread->work);
-		ipcbus_thread_kick_locked(thread);
+		ipcbus_thread_kick_locked(thread, t->work.here);
 	} else {
 		ipcbus_proc_queue_locked(target, &t->work);
 		if (unlikely(!t->work.thread)) {

@@ -237,7 +237,7 @@ static void kick_all(struct ipcbus_proc *proc, bool interrupt)
 		if (thread) {
 			spin_lock(&proc->lock);
 			thread->interrupted |= interrupt;
-			ipcbus_thread_kick_locked(thread);
+			ipcbus_thread_kick_locked(thread, /* here= */ false);
 			spin_unlock(&proc->lock);
 		}
 		rcu_read_unlock();

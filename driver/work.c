@@ -196,7 +196,7 @@ static void wake_pollers(struct ipcbus_proc *proc)
 		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
 }
 
-void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
+void ipcbus_thread_kick_locked(struct ipcbus_thread *thread, bool here)
 {
 	lockdep_assert_held(&thread->proc->lock);
 	WRITE_ONCE(thread->kick, true);
@@ -205,7 +205,7 @@ void ipcbus_thread_kick_locked(struct ipcbus_thread *thread)
 	/* If it sleeps it has not ended, and if it ends from here on, its task stays until
 	 * RCU readers have left: who holds a spinlock is one. */
 	if (READ_ONCE(thread->asleep))
-		ipcbus_wake_sync(&thread->waiter);
+		ipcbus_wake_sync(&thread->waiter, here);
 	else
 		wake_pollers(thread->proc);
 }
@@ -226,7 +226,7 @@ void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work
 	hlist_del_init(&thread->idle);
 	thread->given = work;
 	work->thread = thread;
-	ipcbus_thread_kick_locked(thread);
+	ipcbus_thread_kick_locked(thread, work->here);
 }
 
 void ipcbus_thread_stop_locked(struct ipcbus_thread *thread)

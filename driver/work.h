@@ -66,6 +66,7 @@ struct ipcbus_work_ops {
  * @rank: twice that, and 1 more for what floods @queue; or what it found when it was queued
  *	without a priority (proc->lock)
  * @waits: it is in a node's oneways, behind another (proc->lock)
+ * @here: who queues it waits for it from now on, so it best runs on this CPU
  */
 struct ipcbus_work {
 	struct list_head entry;
@@ -80,6 +81,7 @@ struct ipcbus_work {
 	s16 prio;
 	s16 rank;
 	bool waits;
+	bool here;
 };
 
 /* Queues work by its priority. Work without one comes after all that is there. */
@@ -99,6 +101,7 @@ static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbu
 	work->of_node = NULL;
 	work->ops = ops;
 	work->prio = MAX_PRIO;
+	work->here = false;
 }
 
 /* Is it in any queue, or given to a thread (proc->lock)? */
@@ -131,8 +134,8 @@ void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work
 /* Discards all in the queue of a proc that is dead. */
 void ipcbus_proc_discard(struct ipcbus_proc *proc);
 
-/* Makes the thread look, and wakes it if it sleeps (proc->lock). */
-void ipcbus_thread_kick_locked(struct ipcbus_thread *thread);
+/* Makes the thread look, and wakes it if it sleeps (proc->lock). here: see compat.h. */
+void ipcbus_thread_kick_locked(struct ipcbus_thread *thread, bool here);
 
 /* Hands the thread nothing more, and queues again what it was given and has not looked at
  * (proc->lock). */
