@@ -469,6 +469,21 @@ static void choose_path(const char *bus, bool is_private)
 	}
 }
 
+/* connect() to a file that is no socket fails like one to a socket of a daemon that has gone. */
+static void remove_old(const char *path)
+{
+	struct stat status;
+
+	if (lstat(path, &status))
+		return;
+	if (!S_ISSOCK(status.st_mode)) {
+		errno = EEXIST;
+		*socket_path = 0;
+		fail("there is no socket, but something else, at", path);
+	}
+	unlink(path);
+}
+
 static int listen_at(mode_t mode)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -480,14 +495,13 @@ static int listen_at(mode_t mode)
 	if (fd < 0)
 		fail("cannot make a socket for", path);
 	make_folder(path);
-	/* One of a daemon that has gone refuses. */
 	if (!connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		errno = EADDRINUSE;
 		*socket_path = 0;
 		fail("cannot listen at", path);
 	}
 	if (errno == ECONNREFUSED)
-		unlink(path);
+		remove_old(path);
 	/* Nobody connects before listen(). */
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, mode) ||
 	    listen(fd, 128)) {

@@ -152,7 +152,8 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		log_line("unexpected argument \"%s\"; see servicemanager --help", argv[optind]);
 		return 2;
 	}
-	if (report_missing(&arguments->policy) && arguments->check)
+	/* Without it, the built-in policy would allow what it may refuse. */
+	if (report_missing(&arguments->policy))
 		return 1;
 	report_missing(&arguments->services);
 	add_default(&arguments->policy, "/etc/ipcbus/policy.d", IPC_DATADIR "/ipcbus/policy.d");
