@@ -186,12 +186,23 @@ static int check_target(const char *text, char before, int insecure)
 	return 0;
 }
 
+/* The core takes a port above 65535 for another one. */
+static int has_port(const char *address)
+{
+	const char *port = strrchr(address, ':');
+	size_t digits = port ? strspn(port + 1, "0123456789") : 0;
+
+	return digits && digits <= 5 && !port[1 + digits] && strtoul(port + 1, NULL, 10) <= 65535;
+}
+
 static int check_address(const struct gateway_options *options, const char *address, int insecure)
 {
 	int tls = !strncmp(address, "tls:", 4);
 
 	if (is_tls_vsock(address))
 		return usage("a vsock: address has no TLS", address);
+	if (strncmp(address, "unix:", 5) && strncmp(address, "vsock:", 6) && !has_port(address))
+		return usage("an address of TCP ends in a port, a number from 0 to 65535", address);
 	if (tls && !options->certificate)
 		return usage("this address takes --tls-cert", address);
 	if (!insecure && tls && !options->client_ca)

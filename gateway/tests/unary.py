@@ -406,9 +406,12 @@ def command_line():
     refuses('not a number', '--max-message', '1G')
     refuses('not a number', '--max-calls', '5X')
     refuses('unexpected argument', 'a')
-    program = Program(f'{harness.B}/gateway/ipc-gateway', '-e', 'a', '-l', 'localhost:x', ready='cannot')
+    for address in 'localhost', 'localhost:', 'localhost:x', 'localhost:65536', '[::1]:99999', 'tls:localhost':
+        refuses('ends in a port', '--export', 'a', '--listen', address)
+    address = 'unix:/no such folder/socket'
+    program = Program(f'{harness.B}/gateway/ipc-gateway', '-e', 'a', '-l', address, ready='cannot')
     assert program.status() == 1
-    assert 'cannot listen on localhost:x' in program.log()
+    assert f'cannot listen on {address}' in program.log()
 
 
 # --- Ending --------------------------------------------------------------------------------------------
