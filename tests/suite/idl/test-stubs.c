@@ -283,10 +283,13 @@ START_TEST(flags_say_what_messages_can_hold)
 		{ DEPTHS, "Toss", IPC_METHOD_ONEWAY | IPC_METHOD_REQUEST_OBJECTS },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		ck_assert_msg(method_of(cases[i].interface, cases[i].method)->flags ==
-				      cases[i].flags,
-			      "%s", cases[i].method);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t flags = method_of(cases[i].interface, cases[i].method)->flags;
+
+		/* Which of them have codecs is in what suite/idl/golden has. */
+		flags &= ~(IPC_METHOD_REQUEST_CODEC | IPC_METHOD_REPLY_CODEC);
+		ck_assert_msg(flags == cases[i].flags, "%s", cases[i].method);
+	}
 }
 END_TEST
 

@@ -192,8 +192,8 @@ static size_t n_open_fds;
 
 static void remember(int fd)
 {
-	ck_assert_msg(n_open_fds < ARRAY_SIZE(open_fds), "too many files for one test");
 	pthread_mutex_lock(&fds_lock);
+	ck_assert_msg(n_open_fds < ARRAY_SIZE(open_fds), "too many files for one test");
 	open_fds[n_open_fds++] = fd;
 	pthread_mutex_unlock(&fds_lock);
 }
