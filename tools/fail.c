@@ -114,14 +114,26 @@ int fail_status(int error)
 	}
 }
 
+const char *fail_root_hint(void)
+{
+	static char hint[512];
+
+	/* sudo does not pass $IPCBUS_DEVICE on. */
+	if (!strcmp(ctl_device(), "/dev/ipcbus"))
+		return "run it as root: sudo ipcctl ...";
+	snprintf(hint, sizeof(hint), "run it as root: sudo ipcctl --device %s ...", ctl_device());
+	return hint;
+}
+
 const char *fail_hint(int error)
 {
 	switch (error) {
 	case -ENOTCONN:
 		return "start the service manager: systemctl start ipcbus-servicemanager, or: servicemanager &";
 	case -EPERM:
+		return fail_root_hint();
 	case -EACCES:
-		return "run it as root: sudo ipcctl ...";
+		return "see which rule decides: sudo ipcctl policy check --user USER call NAME";
 	case -EHOSTDOWN:
 		return "thaw it: ipcctl thaw NAME";
 	default:

@@ -197,5 +197,7 @@ int fail_errno(int error, const char *what);
 /* Its status, and its hint or NULL. */
 int fail_status(int error);
 const char *fail_hint(int error);
+/* What to do if only root may, on this bus. Valid until the next call. */
+const char *fail_root_hint(void);
 
 #endif

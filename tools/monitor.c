@@ -26,7 +26,7 @@ static int fail_to_open(int error)
 {
 	switch (error) {
 	case -EPERM:
-		return fail_with(STATUS_DENIED, "run it as root: sudo ipcctl ...",
+		return fail_with(STATUS_DENIED, fail_root_hint(),
 				 "no permission to monitor the bus %s", ctl_device());
 	case -EDQUOT:
 		return fail_with(STATUS_FAILED, "end another ipcctl top, monitor or graph first",

@@ -91,7 +91,7 @@ static int cannot_open(const char *name, int error)
 		return fail_with(STATUS_NO_BUS, "load the driver: modprobe ipcbus",
 				 "no bus at %s", ctl_device());
 	if (error == EACCES)
-		return fail_with(STATUS_DENIED, "run it as root: sudo ipcctl ...",
+		return fail_with(STATUS_DENIED, fail_root_hint(),
 				 "no permission to read the file %s of the bus %s", name,
 				 ctl_device());
 	return fail_with(STATUS_FAILED, NULL, "the file %s of the bus %s: %s", name, ctl_device(),

@@ -401,7 +401,7 @@ static int failed(const char *path, int r)
 	if (r == -EBADMSG || r == -EMSGSIZE)
 		return fail_with(STATUS_FAILED, "give the socket of --metrics",
 				 "%s: what replies is no gateway", path);
-	return fail_with(fail_status(r), fail_hint(r), "%s: %s", path, strerror(-r));
+	return fail_with(fail_status(r), r == -EACCES ? fail_root_hint() : NULL, "%s: %s", path, strerror(-r));
 }
 
 static int run(int argc, char **argv)

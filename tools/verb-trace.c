@@ -60,7 +60,7 @@ static int put_file(const char *name, const char *text)
 static int cannot(int error)
 {
 	if (error == -EACCES || error == -EPERM)
-		return fail_with(STATUS_DENIED, "run it as root: sudo ipcctl ...",
+		return fail_with(STATUS_DENIED, fail_root_hint(),
 				 "no permission to trace the kernel");
 	if (error == -ENOENT && ctl_bus()->kind == IPC_BUS_DAEMON)
 		return fail_with(STATUS_NO_BUS, "ipcctl monitor and ipcctl top work with ipcbusd",
