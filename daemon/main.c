@@ -96,6 +96,7 @@ static bool pauses;
 static struct connection *closed;
 static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static char private_folder[sizeof(socket_path)];
+static bool is_in_run;
 static pid_t command;
 
 static void clean_up(void)
@@ -109,6 +110,8 @@ static void clean_up(void)
 static void fail(const char *what, const char *on)
 {
 	fprintf(stderr, "ipcbusd: %s %s: %s\n", what, on, strerror(errno));
+	if (is_in_run && geteuid())
+		fputs("ipcbusd: XDG_RUNTIME_DIR is not set; name another place: --bus PATH\n", stderr);
 	clean_up();
 	exit(1);
 }
@@ -459,6 +462,7 @@ static void choose_path(const char *bus, bool is_private)
 			fail("cannot make a folder in", "/tmp");
 		n = snprintf(socket_path, sizeof(socket_path), "%s/bus", private_folder);
 	} else {
+		is_in_run = !runtime;
 		n = runtime ? snprintf(socket_path, sizeof(socket_path), "%s/ipcbus/bus", runtime) :
 			      snprintf(socket_path, sizeof(socket_path), "/run/ipcbus/bus");
 	}
