@@ -3,6 +3,7 @@
  * Connection: an open bus, its events, and names. And the list of its parts; see core.h.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <ipc/rpc.h>
@@ -87,6 +88,19 @@ void part_free(struct part *part)
 
 /* --- Opening and closing --------------------------------------------------------- */
 
+/* Otherwise NotFound would say that a name is missing. */
+static PyObject *fail_to_open(const char *device, int r)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	char message[512];
+
+	snprintf(message, sizeof(message), "cannot open the bus%s%s: %s", device ? " " : "",
+		 device ? device : "", ipc_strerror(r));
+	error.code = r;
+	error.message = message;
+	return fail(r, &error);
+}
+
 static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	unsigned long long region = IPC_REGION_DEFAULT;
@@ -105,7 +119,7 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	r = ipc_open_sized(&ipc, device, (size_t)region);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
-		return fail(r, NULL);
+		return fail_to_open(device, r);
 	interrupt_set(ipc);
 
 	connection = (struct connection *)PyType_GenericAlloc(type, 0);

@@ -127,7 +127,8 @@ static inline uint8_t *ipc_codec_put_bytes(uint8_t *to, const uint8_t *end, size
 
 /* --- Unpacking ------------------------------------------------------------------- */
 
-/* Where a function has read to, and the memory for what it finds. */
+/* Where a function has read to, and the memory for what it finds. It can grow, for all that uses it
+ * is compiled into the program. */
 struct ipc_codec_input {
 	const uint8_t *at;
 	const uint8_t *end;

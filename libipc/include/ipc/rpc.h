@@ -54,6 +54,7 @@ extern "C" {
 /*
  * Straight code for messages of one type, whose fields are single numbers, strings and bytes. It
  * makes the bytes and the messages that protobuf-c makes, or nothing; then protobuf-c is to do it.
+ * It does not grow: what is new gets a flag and a member of struct ipc_method.
  */
 struct ipc_codec {
 	/*

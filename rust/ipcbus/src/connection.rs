@@ -79,6 +79,10 @@ impl Builder {
             check(match self.region {
                 Some(region) => sys::ipc_open_sized(&mut raw, device, region),
                 None => sys::ipc_open(&mut raw, device),
+            })
+            .map_err(|error| {
+                let message = format!("cannot open the bus: {error}");
+                error.with_message(message)
             })?;
             let connection = Connection(raw);
             if let Some(bytes) = self.reply_max {

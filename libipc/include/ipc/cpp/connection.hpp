@@ -342,7 +342,9 @@ public:
 		int r = c::ipc_open_sized(&raw, device, region_size);
 
 		if (r < 0)
-			return detail::fail<connection>(r);
+			return detail::fail<connection>(
+				error(r, "cannot open the bus" + (device ? ' ' + std::string(device) : "") +
+						 ": " + c::ipc_strerror(r)));
 		return connection(raw);
 	}
 

@@ -652,6 +652,11 @@ CASE(names_are_found_listed_and_watched)
 CASE(there_is_no_bus)
 {
 	CHECK_FAILS(ENOENT, ipc::connection::open("/nowhere"));
+	try {
+		(void)ipc::connection::open("/nowhere");
+	} catch (const ipc::error &e) {
+		CHECK(!std::strncmp(e.what(), "cannot open the bus /nowhere: ", 30));
+	}
 }
 
 CASE(an_event_loop_serves)
