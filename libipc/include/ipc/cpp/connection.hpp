@@ -281,7 +281,7 @@ inline message &message::add(std::uint64_t tag, const proxy &p)
 
 inline outcome<proxy> received::take_proxy(std::uint64_t tag) const
 {
-	const c::ipc_raw_entry *entry = find(tag);
+	const c::ipc_raw_entry *entry = find(tag, false);
 
 	if (!entry)
 		return detail::fail<proxy>(ENOENT);
@@ -292,7 +292,7 @@ inline outcome<proxy> received::take_proxy(std::uint64_t tag) const
 
 inline outcome<object> received::take_object(std::uint64_t tag) const
 {
-	const c::ipc_raw_entry *entry = find(tag);
+	const c::ipc_raw_entry *entry = find(tag, false);
 
 	if (!entry || (entry->type == c::IPC_RAW_OBJECT && !entry->object))
 		return detail::fail<object>(ENOENT);
@@ -320,7 +320,8 @@ enum class name_change {
 /*
  * An open bus. Copies are the same connection, which closes with the last of them; slots,
  * cancellations and calls keep it open too. When it closes, its objects end and its async calls
- * complete with ECANCELED. A handler or callback must not drop the last copy.
+ * complete with ECANCELED. A handler or callback must not drop the last copy, nor may anybody while a
+ * thread is in run(), so that has one of its own.
  *
  * Any thread may use it. It is unusable in a child process after fork(): functions fail with
  * ECHILD there.

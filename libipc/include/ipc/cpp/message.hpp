@@ -209,7 +209,7 @@ public:
 	inline outcome<object> take_object(std::uint64_t tag) const;
 	outcome<fd> take_fd(std::uint64_t tag) const
 	{
-		c::ipc_raw_entry *entry = find(tag);
+		c::ipc_raw_entry *entry = find(tag, true);
 		int taken;
 
 		if (!entry)
@@ -237,12 +237,20 @@ protected:
 			text = { static_cast<const char *>(m->data), m->size };
 	}
 
-	c::ipc_raw_entry *find(std::uint64_t tag) const noexcept
+	/* A file and an object may have the same tag: in C they are numbers of the sender. What is of
+	 * the other kind is found if there is nothing else. */
+	c::ipc_raw_entry *find(std::uint64_t tag, bool is_file) const noexcept
 	{
-		for (std::size_t i = 0; i < raw->n_entries; i++)
-			if (raw->entries[i].tag == tag)
+		c::ipc_raw_entry *other = nullptr;
+
+		for (std::size_t i = 0; i < raw->n_entries; i++) {
+			if (raw->entries[i].tag != tag)
+				continue;
+			if ((raw->entries[i].type == c::IPC_RAW_FD) == is_file)
 				return &raw->entries[i];
-		return nullptr;
+			other = &raw->entries[i];
+		}
+		return other;
 	}
 
 	const c::ipc_raw_message *raw;

@@ -500,6 +500,31 @@ CASE(metadata_arrives)
 
 /* --- Files and objects ----------------------------------------------------------------------------- */
 
+/* As the stubs for C may number them. */
+CASE(a_file_may_have_the_tag_of_an_object)
+{
+	pair p([](ipc::call c) {
+		auto conn = ipc::connection(ipc::c::ipc_ref(ipc::c::ipc_call_ipc(c.c_ptr())));
+		auto made = ipc::object::create(conn, { "test.Made" }, [](ipc::call) {});
+		auto add_file = [](ipc::message &m) { m.add(9, ipc::fd(::memfd_create("test", 0))); };
+		ipc::message m;
+
+		if (c.request().method() == 1)
+			add_file(m);
+		m.add(9, made);
+		if (c.request().method() == 2)
+			add_file(m);
+		std::move(c).reply(m);
+	});
+
+	for (std::uint32_t method : { 1, 2 }) {
+		ipc::reply r = p.proxy.call(ipc::message(method).accept_fds());
+
+		CHECK(r.take_fd(9).get() >= 0);
+		CHECK(r.take_proxy(9).c_ptr());
+	}
+}
+
 CASE(files_travel_both_ways)
 {
 	pair p([](ipc::call c) {

@@ -45,8 +45,9 @@ static void open_all()
 	object = ipc::object::create(*server, { "test.Exit" }, serve);
 	server->register_name("test.exit", *object);
 	proxy = client->get("test.exit");
-	for (const ipc::connection *conn : { &*server, &*client })
-		std::thread([conn] { conn->run(); }).detach();
+	/* Who serves has a copy: the last one must not go meanwhile. */
+	for (const ipc::connection &conn : { *server, *client })
+		std::thread([conn] { conn.run(); }).detach();
 	proxy->call(ipc::message(REPLY));
 }
 
