@@ -31,6 +31,9 @@
  * there are. */
 #define MAX_FILES	16
 
+/* Who holds the lock makes so many updates for others. */
+#define AT_ONCE		4
+
 static struct kthread_worker *worker;
 
 int ipcbus_boost_init(void)
@@ -257,18 +260,6 @@ static enum hrtimer_restart queue_check(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-void ipcbus_boost_checks_begin(struct ipcbus_boost *boost)
-{
-	kthread_init_work(&boost->check, ipcbus_boost_check);
-	ipcbus_hrtimer_init(&boost->timer, queue_check, HRTIMER_MODE_ABS_HARD);
-}
-
-void ipcbus_boost_checks_end(struct ipcbus_boost *boost)
-{
-	hrtimer_cancel(&boost->timer);
-	kthread_cancel_work_sync(&boost->check);
-}
-
 static void mark_stale(struct ipcbus_boost *boost, bool stale)
 {
 	struct ipcbus_thread *thread;
@@ -313,19 +304,98 @@ static void update_locked(struct ipcbus_boost *boost, struct task_struct *task)
 		mark_stale(boost, boost->inherited != IPCBUS_PRIORITY_NONE);
 }
 
+/* Who has ended runs by no priority. */
+static void update_task_locked(struct ipcbus_boost *boost)
+{
+	struct task_struct *task;
+
+	task = boost->task ? get_task_struct(boost->task) : get_pid_task(boost->pid, PIDTYPE_PID);
+	if (!task)
+		return;
+	update_locked(boost, task);
+	put_task_struct(task);
+}
+
+/* The last access to the boost may be that of whoever queued it. */
+static void pass_through(struct kthread_work *work)
+{
+	struct ipcbus_boost *boost = container_of(work, struct ipcbus_boost, hurry);
+
+	/* While this waits, the holder has the priority of this thread. */
+	rt_mutex_lock(&boost->lock);
+	ipcbus_boost_unlock(boost);
+	ipcbus_boost_put(boost);
+}
+
+void ipcbus_boost_lock(struct ipcbus_boost *boost)
+{
+	if (likely(rt_mutex_trylock(&boost->lock)))
+		return;
+	kref_get(&boost->ref);
+	if (!kthread_queue_work(worker, &boost->hurry))
+		ipcbus_boost_put(boost);
+	rt_mutex_lock(&boost->lock);
+}
+
+/* Did the lock become the caller's? Otherwise its holder sees that somebody asked. */
+static bool try_or_ask(struct ipcbus_boost *boost)
+{
+	WRITE_ONCE(boost->asked, true);
+	/* Pairs with that in ipcbus_boost_unlock(). */
+	smp_mb();
+	return rt_mutex_trylock(&boost->lock);
+}
+
+static void update_asked_locked(struct ipcbus_boost *boost)
+{
+	WRITE_ONCE(boost->asked, false);
+	update_task_locked(boost);
+}
+
+void ipcbus_boost_unlock(struct ipcbus_boost *boost)
+{
+	unsigned int left = AT_ONCE;
+
+	while (left--) {
+		rt_mutex_unlock(&boost->lock);
+		/* Who asks and finds the lock taken is seen here: see try_or_ask(). */
+		smp_mb();
+		if (likely(!READ_ONCE(boost->asked)) || !rt_mutex_trylock(&boost->lock))
+			return;
+		update_asked_locked(boost);
+	}
+	/* Others ask as fast as this goes. The check sees to it; without a file there is none. */
+	if (!list_empty(&boost->threads))
+		check_later(boost, ktime_get_ns() + NSEC_PER_MSEC);
+	rt_mutex_unlock(&boost->lock);
+}
+
+void ipcbus_boost_checks_begin(struct ipcbus_boost *boost)
+{
+	kthread_init_work(&boost->check, ipcbus_boost_check);
+	kthread_init_work(&boost->hurry, pass_through);
+	ipcbus_hrtimer_init(&boost->timer, queue_check, HRTIMER_MODE_ABS_HARD);
+}
+
+void ipcbus_boost_checks_end(struct ipcbus_boost *boost)
+{
+	hrtimer_cancel(&boost->timer);
+	kthread_cancel_work_sync(&boost->check);
+}
+
 void ipcbus_boost_update(struct ipcbus_thread *thread)
 {
 	struct ipcbus_boost *boost = thread->boost;
-	struct task_struct *task;
 
-	rt_mutex_lock(&boost->lock);
-	task = boost->task ? get_task_struct(boost->task) : get_pid_task(boost->pid, PIDTYPE_PID);
-	/* Who has ended runs by no priority. */
-	if (task)
-		update_locked(boost, task);
-	rt_mutex_unlock(&boost->lock);
-	if (task)
-		put_task_struct(task);
+	if (boost->pid == task_pid(current)) {
+		ipcbus_boost_lock(boost);
+		update_task_locked(boost);
+	} else {
+		if (!try_or_ask(boost))
+			return;
+		update_asked_locked(boost);
+	}
+	ipcbus_boost_unlock(boost);
 }
 
 /* Unless it is in a call that it made on behalf of the oneway. */
@@ -459,7 +529,7 @@ void ipcbus_boost_pass(struct ipcbus_thread *thread, struct ipcbus_transaction *
 	struct wish wish;
 	int own;
 
-	rt_mutex_lock(&boost->lock);
+	ipcbus_boost_lock(boost);
 	own = ipcbus_priority_current();
 	if (boost->inherited != IPCBUS_PRIORITY_NONE) {
 		own = boost->prio;
@@ -469,7 +539,7 @@ void ipcbus_boost_pass(struct ipcbus_thread *thread, struct ipcbus_transaction *
 	}
 	if (best)
 		root = root_of(best, wish.prio);
-	rt_mutex_unlock(&boost->lock);
+	ipcbus_boost_unlock(boost);
 
 	t->own_prio = min_t(int, own, t->node->prio);
 	t->work.prio = t->own_prio;
@@ -541,6 +611,6 @@ struct ipcbus_transaction *ipcbus_boost_overdue(struct ipcbus_boost *boost)
 		best_wish(boost, &wish);
 		check_later(boost, t ? ktime_get_ns() + NSEC_PER_MSEC : wish.deadline);
 	}
-	rt_mutex_unlock(&boost->lock);
+	ipcbus_boost_unlock(boost);
 	return t;
 }

@@ -82,11 +82,11 @@ struct ipcbus_boost *ipcbus_boost_join(struct list_head *entry, bool *ret_booste
 		boost = add_own();
 	if (!boost)
 		return NULL;
-	rt_mutex_lock(&boost->lock);
+	ipcbus_boost_lock(boost);
 	*ret_boosted = boost->inherited != IPCBUS_PRIORITY_NONE;
 	/* Behind the one by which it is boosted, if it is: see boost.c. */
 	list_add(entry, *ret_boosted ? boost->threads.next : &boost->threads);
-	rt_mutex_unlock(&boost->lock);
+	ipcbus_boost_unlock(boost);
 	return boost;
 }
 
@@ -94,9 +94,9 @@ void ipcbus_boost_part(struct ipcbus_boost *boost, struct list_head *entry)
 {
 	bool last;
 
-	rt_mutex_lock(&boost->lock);
+	ipcbus_boost_lock(boost);
 	list_del_init(entry);
-	rt_mutex_unlock(&boost->lock);
+	ipcbus_boost_unlock(boost);
 	spin_lock(&tasks_lock);
 	last = !--boost->files;
 	if (last)
@@ -125,12 +125,12 @@ static void get_own(struct sched_attr *ret_own)
 		ipcbus_sched_get(current, ret_own);
 		return;
 	}
-	rt_mutex_lock(&boost->lock);
+	ipcbus_boost_lock(boost);
 	if (boost->inherited != IPCBUS_PRIORITY_NONE)
 		*ret_own = boost->own;
 	else
 		ipcbus_sched_get(current, ret_own);
-	rt_mutex_unlock(&boost->lock);
+	ipcbus_boost_unlock(boost);
 	ipcbus_boost_put(boost);
 }
 

@@ -39,7 +39,9 @@
  * @entry: in the table of all tasks
  * @files: how many @threads there are, and soon will be (tasks_lock)
  * @pid: the task, counted by @threads; constant
- * @lock: one update at a time; protects the rest
+ * @lock: one update at a time; protects the rest. See ipcbus_boost_lock().
+ * @asked: somebody found it held, and leaves an update to the holder
+ * @hurry: lets the holder finish
  * @threads: what the task is in each proc, by boost_entry
  * @task: counted while it has a boost, else NULL
  * @inherited: the priority that it inherited, or NONE if it has its own
@@ -56,6 +58,8 @@ struct ipcbus_boost {
 	unsigned int files;
 	struct pid *pid;
 	struct rt_mutex lock;
+	bool asked;
+	struct kthread_work hurry;
 	struct list_head threads;
 	struct task_struct *task;
 	int inherited;
@@ -73,6 +77,16 @@ struct ipcbus_boost *ipcbus_boost_join(struct list_head *entry, bool *ret_booste
 /* Takes the thread out of them. */
 void ipcbus_boost_part(struct ipcbus_boost *boost, struct list_head *entry);
 void ipcbus_boost_put(struct ipcbus_boost *boost);
+
+/*
+ * For what the current task is, whose boost it is. Others only try the lock: a class that hardly
+ * runs, beside a program that never sleeps, could keep them from the CPU while they hold it or
+ * come before the task in the queue for it. If one of these has it, a realtime thread of the
+ * driver's waits for it, too, so that the holder runs.
+ */
+void ipcbus_boost_lock(struct ipcbus_boost *boost);
+/* Does what others ask for. */
+void ipcbus_boost_unlock(struct ipcbus_boost *boost);
 
 /* Lets boost be checked, and ends that; see boost.c. */
 void ipcbus_boost_checks_begin(struct ipcbus_boost *boost);

@@ -10,4 +10,5 @@ struct rt_mutex {
 
 #define rt_mutex_init(m) SHIM_LOCK_INIT(&(m)->lock, #m, true)
 #define rt_mutex_lock(m) SHIM_LOCK(&(m)->lock)
+#define rt_mutex_trylock(m) SHIM_TRYLOCK(&(m)->lock)
 #define rt_mutex_unlock(m) SHIM_UNLOCK(&(m)->lock)
