@@ -127,24 +127,25 @@ int codec_on_death(struct codec *codec, ipc_death_cb cb, void *userdata,
  */
 
 /*
- * Call DoAll and block until the reply, which the caller frees with
- * codec_do_all_reply_free(). ret_reply and error may be NULL.
+ * Call DoOnce and block until the reply, which the caller frees with
+ * codec_do_once_reply_free(). ret_reply and error may be NULL.
  */
-int codec_do_all(struct codec *codec, const Codec__All *request,
-		 Codec__Seventeen **ret_reply, struct ipc_error *error);
-int codec_do_all_with(struct codec *codec, const struct ipc_options *options,
-		      const Codec__All *request, Codec__Seventeen **ret_reply,
-		      struct ipc_error *error);
-typedef void (*codec_do_all_cb)(int result, Codec__Seventeen *reply,
-				const struct ipc_error *error, void *userdata);
-int codec_do_all_async(struct codec *codec, const struct ipc_options *options,
-		       const Codec__All *request, codec_do_all_cb cb,
-		       void *userdata, struct ipc_slot **ret_slot);
-void codec_do_all_reply_keep(Codec__Seventeen *reply);
-void codec_do_all_reply_free(Codec__Seventeen *reply);
-static inline void codec_do_all_reply_freep(Codec__Seventeen **p)
+int codec_do_once(struct codec *codec, const Codec__All *request,
+		  Codec__One **ret_reply, struct ipc_error *error);
+int codec_do_once_with(struct codec *codec, const struct ipc_options *options,
+		       const Codec__All *request, Codec__One **ret_reply,
+		       struct ipc_error *error);
+typedef void (*codec_do_once_cb)(int result, Codec__One *reply,
+				 const struct ipc_error *error,
+				 void *userdata);
+int codec_do_once_async(struct codec *codec, const struct ipc_options *options,
+			const Codec__All *request, codec_do_once_cb cb,
+			void *userdata, struct ipc_slot **ret_slot);
+void codec_do_once_reply_keep(Codec__One *reply);
+void codec_do_once_reply_free(Codec__One *reply);
+static inline void codec_do_once_reply_freep(Codec__One **p)
 {
-	codec_do_all_reply_free(*p);
+	codec_do_once_reply_free(*p);
 }
 
 /*
@@ -170,128 +171,6 @@ static inline void codec_do_again_reply_freep(Codec__All **p)
 	codec_do_again_reply_free(*p);
 }
 
-/*
- * Call DoRequired and block until the reply, which the caller frees with
- * codec_do_required_reply_free(). ret_reply and error may be NULL.
- */
-int codec_do_required(struct codec *codec, const Codec__Required *request,
-		      Codec__Repeated **ret_reply, struct ipc_error *error);
-int codec_do_required_with(struct codec *codec,
-			   const struct ipc_options *options,
-			   const Codec__Required *request,
-			   Codec__Repeated **ret_reply,
-			   struct ipc_error *error);
-typedef void (*codec_do_required_cb)(int result, Codec__Repeated *reply,
-				     const struct ipc_error *error,
-				     void *userdata);
-int codec_do_required_async(struct codec *codec,
-			    const struct ipc_options *options,
-			    const Codec__Required *request,
-			    codec_do_required_cb cb, void *userdata,
-			    struct ipc_slot **ret_slot);
-void codec_do_required_reply_keep(Codec__Repeated *reply);
-void codec_do_required_reply_free(Codec__Repeated *reply);
-static inline void codec_do_required_reply_freep(Codec__Repeated **p)
-{
-	codec_do_required_reply_free(*p);
-}
-
-/*
- * Call DoNested and block until the reply, which the caller frees with
- * codec_do_nested_reply_free(). ret_reply and error may be NULL.
- */
-int codec_do_nested(struct codec *codec, const Codec__Nested *request,
-		    Codec__Choice **ret_reply, struct ipc_error *error);
-int codec_do_nested_with(struct codec *codec,
-			 const struct ipc_options *options,
-			 const Codec__Nested *request,
-			 Codec__Choice **ret_reply, struct ipc_error *error);
-typedef void (*codec_do_nested_cb)(int result, Codec__Choice *reply,
-				   const struct ipc_error *error,
-				   void *userdata);
-int codec_do_nested_async(struct codec *codec,
-			  const struct ipc_options *options,
-			  const Codec__Nested *request, codec_do_nested_cb cb,
-			  void *userdata, struct ipc_slot **ret_slot);
-void codec_do_nested_reply_keep(Codec__Choice *reply);
-void codec_do_nested_reply_free(Codec__Choice *reply);
-static inline void codec_do_nested_reply_freep(Codec__Choice **p)
-{
-	codec_do_nested_reply_free(*p);
-}
-
-/*
- * Call DoDefault and block until the reply, which the caller frees with
- * codec_do_default_reply_free(). ret_reply and error may be NULL.
- */
-int codec_do_default(struct codec *codec, const Codec__Default *request,
-		     Codec__Deprecated **ret_reply, struct ipc_error *error);
-int codec_do_default_with(struct codec *codec,
-			  const struct ipc_options *options,
-			  const Codec__Default *request,
-			  Codec__Deprecated **ret_reply,
-			  struct ipc_error *error);
-typedef void (*codec_do_default_cb)(int result, Codec__Deprecated *reply,
-				    const struct ipc_error *error,
-				    void *userdata);
-int codec_do_default_async(struct codec *codec,
-			   const struct ipc_options *options,
-			   const Codec__Default *request,
-			   codec_do_default_cb cb, void *userdata,
-			   struct ipc_slot **ret_slot);
-void codec_do_default_reply_keep(Codec__Deprecated *reply);
-void codec_do_default_reply_free(Codec__Deprecated *reply);
-static inline void codec_do_default_reply_freep(Codec__Deprecated **p)
-{
-	codec_do_default_reply_free(*p);
-}
-
-/*
- * Call DoLarge and block until the reply, which the caller frees with
- * codec_do_large_reply_free(). ret_reply and error may be NULL.
- */
-int codec_do_large(struct codec *codec, const Codec__Large *request,
-		   Codec__Keyword **ret_reply, struct ipc_error *error);
-int codec_do_large_with(struct codec *codec, const struct ipc_options *options,
-			const Codec__Large *request,
-			Codec__Keyword **ret_reply, struct ipc_error *error);
-typedef void (*codec_do_large_cb)(int result, Codec__Keyword *reply,
-				  const struct ipc_error *error,
-				  void *userdata);
-int codec_do_large_async(struct codec *codec,
-			 const struct ipc_options *options,
-			 const Codec__Large *request, codec_do_large_cb cb,
-			 void *userdata, struct ipc_slot **ret_slot);
-void codec_do_large_reply_keep(Codec__Keyword *reply);
-void codec_do_large_reply_free(Codec__Keyword *reply);
-static inline void codec_do_large_reply_freep(Codec__Keyword **p)
-{
-	codec_do_large_reply_free(*p);
-}
-
-/*
- * Call DoEmpty and block until the reply, which the caller frees with
- * codec_do_empty_reply_free(). ret_reply and error may be NULL.
- */
-int codec_do_empty(struct codec *codec, const Codec__Empty *request,
-		   Codec__Empty **ret_reply, struct ipc_error *error);
-int codec_do_empty_with(struct codec *codec, const struct ipc_options *options,
-			const Codec__Empty *request, Codec__Empty **ret_reply,
-			struct ipc_error *error);
-typedef void (*codec_do_empty_cb)(int result, Codec__Empty *reply,
-				  const struct ipc_error *error,
-				  void *userdata);
-int codec_do_empty_async(struct codec *codec,
-			 const struct ipc_options *options,
-			 const Codec__Empty *request, codec_do_empty_cb cb,
-			 void *userdata, struct ipc_slot **ret_slot);
-void codec_do_empty_reply_keep(Codec__Empty *reply);
-void codec_do_empty_reply_free(Codec__Empty *reply);
-static inline void codec_do_empty_reply_freep(Codec__Empty **p)
-{
-	codec_do_empty_reply_free(*p);
-}
-
 /* --- Server --------------------------------------------------------------- */
 
 /*
@@ -311,19 +190,9 @@ static inline void codec_do_empty_reply_freep(Codec__Empty **p)
  * run concurrently.
  */
 struct codec_ops {
-	int (*do_all)(struct ipc_call *call, const Codec__All *request,
-		      void *userdata);
+	int (*do_once)(struct ipc_call *call, const Codec__All *request,
+		       void *userdata);
 	int (*do_again)(struct ipc_call *call, const Codec__All *request,
-			void *userdata);
-	int (*do_required)(struct ipc_call *call,
-			   const Codec__Required *request, void *userdata);
-	int (*do_nested)(struct ipc_call *call, const Codec__Nested *request,
-			 void *userdata);
-	int (*do_default)(struct ipc_call *call, const Codec__Default *request,
-			  void *userdata);
-	int (*do_large)(struct ipc_call *call, const Codec__Large *request,
-			void *userdata);
-	int (*do_empty)(struct ipc_call *call, const Codec__Empty *request,
 			void *userdata);
 };
 
@@ -333,15 +202,8 @@ struct codec_ops {
  *   -EALREADY      The call already has a reply.
  *   -EINVAL        The call is of another method.
  */
-int codec_reply_do_all(struct ipc_call *call, const Codec__Seventeen *reply);
+int codec_reply_do_once(struct ipc_call *call, const Codec__One *reply);
 int codec_reply_do_again(struct ipc_call *call, const Codec__All *reply);
-int codec_reply_do_required(struct ipc_call *call,
-			    const Codec__Repeated *reply);
-int codec_reply_do_nested(struct ipc_call *call, const Codec__Choice *reply);
-int codec_reply_do_default(struct ipc_call *call,
-			   const Codec__Deprecated *reply);
-int codec_reply_do_large(struct ipc_call *call, const Codec__Keyword *reply);
-int codec_reply_do_empty(struct ipc_call *call, const Codec__Empty *reply);
 
 /*
  * Create an object with this service. The caller releases *ret_object with

@@ -41,142 +41,15 @@ pub struct All {
 
 impl ::ipcbus::typed::Body for All {}
 
-/// The message `codec.Choice`.
+/// The message `codec.One`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[allow(missing_docs, non_camel_case_types)]
-pub struct Choice {
-    #[prost(oneof="ChoiceChoice", tags="1")]
-    pub choice: ::core::option::Option<ChoiceChoice>,
-}
-
-impl ::ipcbus::typed::Body for Choice {}
-
-#[derive(Clone, PartialEq, ::prost::Oneof)]
-#[allow(missing_docs, non_camel_case_types)]
-pub enum ChoiceChoice {
-    #[prost(bool, tag="1")]
-    A(bool),
-}
-
-/// The message `codec.Default`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Default {
-    #[prost(string, optional, tag="1")]
-    pub a: ::core::option::Option<::std::string::String>,
-}
-
-impl ::ipcbus::typed::Body for Default {}
-
-/// The message `codec.Deprecated`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Deprecated {
+pub struct One {
     #[prost(bool, optional, tag="1")]
     pub a: ::core::option::Option<bool>,
 }
 
-impl ::ipcbus::typed::Body for Deprecated {}
-
-/// The message `codec.Empty`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Empty {
-}
-
-impl ::ipcbus::typed::Body for Empty {}
-
-/// The message `codec.Keyword`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Keyword {
-    #[prost(bool, optional, tag="1")]
-    pub register: ::core::option::Option<bool>,
-}
-
-impl ::ipcbus::typed::Body for Keyword {}
-
-/// The message `codec.Large`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Large {
-    #[prost(bool, optional, tag="2048")]
-    pub a: ::core::option::Option<bool>,
-}
-
-impl ::ipcbus::typed::Body for Large {}
-
-/// The message `codec.Nested`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Nested {
-    #[prost(message, optional, tag="1")]
-    pub a: ::core::option::Option<All>,
-}
-
-impl ::ipcbus::typed::Body for Nested {}
-
-/// The message `codec.Repeated`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Repeated {
-    #[prost(bool, repeated, packed="false", tag="1")]
-    pub a: ::std::vec::Vec<bool>,
-}
-
-impl ::ipcbus::typed::Body for Repeated {}
-
-/// The message `codec.Required`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Required {
-    #[prost(bool, required, tag="1")]
-    pub a: bool,
-}
-
-impl ::ipcbus::typed::Body for Required {}
-
-/// The message `codec.Seventeen`.
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[allow(missing_docs, non_camel_case_types)]
-pub struct Seventeen {
-    #[prost(bool, optional, tag="1")]
-    pub a1: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="2")]
-    pub a2: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="3")]
-    pub a3: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="4")]
-    pub a4: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="5")]
-    pub a5: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="6")]
-    pub a6: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="7")]
-    pub a7: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="8")]
-    pub a8: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="9")]
-    pub a9: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="10")]
-    pub a10: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="11")]
-    pub a11: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="12")]
-    pub a12: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="13")]
-    pub a13: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="14")]
-    pub a14: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="15")]
-    pub a15: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="16")]
-    pub a16: ::core::option::Option<bool>,
-    #[prost(bool, optional, tag="17")]
-    pub a17: ::core::option::Option<bool>,
-}
-
-impl ::ipcbus::typed::Body for Seventeen {}
+impl ::ipcbus::typed::Body for One {}
 
 /// The enum `codec.Kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -188,125 +61,44 @@ pub enum Kind {
 }
 
 /// A `FileDescriptorSet` of the file and its imports.
-static IPC_DESCRIPTOR_SET: [u8; 1783] = [
-    10, 220, 3, 10, 17, 105, 112, 99, 47, 111, 112, 116, 105, 111, 110, 115,
-    46, 112, 114, 111, 116, 111, 18, 3, 105, 112, 99, 26, 32, 103, 111, 111,
-    103, 108, 101, 47, 112, 114, 111, 116, 111, 98, 117, 102, 47, 100, 101, 115,
-    99, 114, 105, 112, 116, 111, 114, 46, 112, 114, 111, 116, 111, 58, 56, 10,
-    6, 111, 110, 101, 119, 97, 121, 18, 30, 46, 103, 111, 111, 103, 108, 101,
-    46, 112, 114, 111, 116, 111, 98, 117, 102, 46, 77, 101, 116, 104, 111, 100,
-    79, 112, 116, 105, 111, 110, 115, 24, 169, 139, 3, 32, 1, 40, 8, 82,
-    6, 111, 110, 101, 119, 97, 121, 58, 48, 10, 2, 105, 100, 18, 30, 46,
-    103, 111, 111, 103, 108, 101, 46, 112, 114, 111, 116, 111, 98, 117, 102, 46,
-    77, 101, 116, 104, 111, 100, 79, 112, 116, 105, 111, 110, 115, 24, 170, 139,
-    3, 32, 1, 40, 13, 82, 2, 105, 100, 58, 63, 10, 10, 116, 105, 109,
-    101, 111, 117, 116, 95, 109, 115, 18, 30, 46, 103, 111, 111, 103, 108, 101,
-    46, 112, 114, 111, 116, 111, 98, 117, 102, 46, 77, 101, 116, 104, 111, 100,
-    79, 112, 116, 105, 111, 110, 115, 24, 171, 139, 3, 32, 1, 40, 13, 82,
-    9, 116, 105, 109, 101, 111, 117, 116, 77, 115, 58, 52, 10, 4, 99, 111,
-    112, 121, 18, 30, 46, 103, 111, 111, 103, 108, 101, 46, 112, 114, 111, 116,
-    111, 98, 117, 102, 46, 77, 101, 116, 104, 111, 100, 79, 112, 116, 105, 111,
-    110, 115, 24, 172, 139, 3, 32, 1, 40, 8, 82, 4, 99, 111, 112, 121,
-    58, 56, 10, 6, 115, 104, 97, 114, 101, 100, 18, 30, 46, 103, 111, 111,
-    103, 108, 101, 46, 112, 114, 111, 116, 111, 98, 117, 102, 46, 77, 101, 116,
-    104, 111, 100, 79, 112, 116, 105, 111, 110, 115, 24, 173, 139, 3, 32, 1,
-    40, 8, 82, 6, 115, 104, 97, 114, 101, 100, 58, 69, 10, 14, 112, 114,
-    101, 102, 105, 120, 95, 112, 97, 99, 107, 97, 103, 101, 18, 28, 46, 103,
-    111, 111, 103, 108, 101, 46, 112, 114, 111, 116, 111, 98, 117, 102, 46, 70,
-    105, 108, 101, 79, 112, 116, 105, 111, 110, 115, 24, 169, 139, 3, 32, 1,
-    40, 8, 82, 13, 112, 114, 101, 102, 105, 120, 80, 97, 99, 107, 97, 103,
-    101, 58, 60, 10, 8, 99, 95, 112, 114, 101, 102, 105, 120, 18, 31, 46,
-    103, 111, 111, 103, 108, 101, 46, 112, 114, 111, 116, 111, 98, 117, 102, 46,
-    83, 101, 114, 118, 105, 99, 101, 79, 112, 116, 105, 111, 110, 115, 24, 169,
-    139, 3, 32, 1, 40, 9, 82, 7, 99, 80, 114, 101, 102, 105, 120, 10,
-    149, 10, 10, 11, 99, 111, 100, 101, 99, 46, 112, 114, 111, 116, 111, 18,
-    5, 99, 111, 100, 101, 99, 26, 17, 105, 112, 99, 47, 111, 112, 116, 105,
-    111, 110, 115, 46, 112, 114, 111, 116, 111, 34, 210, 2, 10, 3, 65, 108,
-    108, 18, 22, 10, 4, 116, 101, 120, 116, 24, 9, 32, 1, 40, 9, 66,
-    2, 24, 0, 82, 4, 116, 101, 120, 116, 18, 17, 10, 1, 100, 24, 1,
-    32, 1, 40, 1, 58, 3, 49, 46, 53, 82, 1, 100, 18, 12, 10, 1,
-    102, 24, 2, 32, 1, 40, 2, 82, 1, 102, 18, 16, 10, 3, 105, 54,
-    52, 24, 3, 32, 1, 40, 3, 82, 3, 105, 54, 52, 18, 16, 10, 3,
-    117, 54, 52, 24, 4, 32, 1, 40, 4, 82, 3, 117, 54, 52, 18, 20,
-    10, 3, 105, 51, 50, 24, 5, 32, 1, 40, 5, 58, 2, 45, 49, 82,
-    3, 105, 51, 50, 18, 16, 10, 3, 102, 54, 52, 24, 6, 32, 1, 40,
-    6, 82, 3, 102, 54, 52, 18, 16, 10, 3, 102, 51, 50, 24, 7, 32,
-    1, 40, 7, 82, 3, 102, 51, 50, 18, 18, 10, 4, 102, 108, 97, 103,
-    24, 8, 32, 1, 40, 8, 82, 4, 102, 108, 97, 103, 18, 18, 10, 4,
-    100, 97, 116, 97, 24, 12, 32, 1, 40, 12, 82, 4, 100, 97, 116, 97,
-    18, 16, 10, 3, 117, 51, 50, 24, 13, 32, 1, 40, 13, 82, 3, 117,
-    51, 50, 18, 37, 10, 4, 107, 105, 110, 100, 24, 14, 32, 1, 40, 14,
-    50, 11, 46, 99, 111, 100, 101, 99, 46, 75, 105, 110, 100, 58, 4, 83,
-    79, 77, 69, 82, 4, 107, 105, 110, 100, 18, 16, 10, 3, 115, 51, 50,
-    24, 15, 32, 1, 40, 15, 82, 3, 115, 51, 50, 18, 16, 10, 3, 115,
-    54, 52, 24, 16, 32, 1, 40, 16, 82, 3, 115, 54, 52, 18, 28, 10,
-    9, 67, 97, 109, 101, 108, 67, 97, 115, 101, 24, 17, 32, 1, 40, 17,
-    82, 9, 67, 97, 109, 101, 108, 67, 97, 115, 101, 18, 17, 10, 3, 122,
-    54, 52, 24, 255, 15, 32, 1, 40, 18, 82, 3, 122, 54, 52, 34, 171,
-    2, 10, 9, 83, 101, 118, 101, 110, 116, 101, 101, 110, 18, 14, 10, 2,
-    97, 49, 24, 1, 32, 1, 40, 8, 82, 2, 97, 49, 18, 14, 10, 2,
-    97, 50, 24, 2, 32, 1, 40, 8, 82, 2, 97, 50, 18, 14, 10, 2,
-    97, 51, 24, 3, 32, 1, 40, 8, 82, 2, 97, 51, 18, 14, 10, 2,
-    97, 52, 24, 4, 32, 1, 40, 8, 82, 2, 97, 52, 18, 14, 10, 2,
-    97, 53, 24, 5, 32, 1, 40, 8, 82, 2, 97, 53, 18, 14, 10, 2,
-    97, 54, 24, 6, 32, 1, 40, 8, 82, 2, 97, 54, 18, 14, 10, 2,
-    97, 55, 24, 7, 32, 1, 40, 8, 82, 2, 97, 55, 18, 14, 10, 2,
-    97, 56, 24, 8, 32, 1, 40, 8, 82, 2, 97, 56, 18, 14, 10, 2,
-    97, 57, 24, 9, 32, 1, 40, 8, 82, 2, 97, 57, 18, 16, 10, 3,
-    97, 49, 48, 24, 10, 32, 1, 40, 8, 82, 3, 97, 49, 48, 18, 16,
-    10, 3, 97, 49, 49, 24, 11, 32, 1, 40, 8, 82, 3, 97, 49, 49,
-    18, 16, 10, 3, 97, 49, 50, 24, 12, 32, 1, 40, 8, 82, 3, 97,
-    49, 50, 18, 16, 10, 3, 97, 49, 51, 24, 13, 32, 1, 40, 8, 82,
-    3, 97, 49, 51, 18, 16, 10, 3, 97, 49, 52, 24, 14, 32, 1, 40,
-    8, 82, 3, 97, 49, 52, 18, 16, 10, 3, 97, 49, 53, 24, 15, 32,
-    1, 40, 8, 82, 3, 97, 49, 53, 18, 16, 10, 3, 97, 49, 54, 24,
-    16, 32, 1, 40, 8, 82, 3, 97, 49, 54, 18, 16, 10, 3, 97, 49,
-    55, 24, 17, 32, 1, 40, 8, 82, 3, 97, 49, 55, 34, 24, 10, 8,
-    82, 101, 113, 117, 105, 114, 101, 100, 18, 12, 10, 1, 97, 24, 1, 32,
-    2, 40, 8, 82, 1, 97, 34, 24, 10, 8, 82, 101, 112, 101, 97, 116,
-    101, 100, 18, 12, 10, 1, 97, 24, 1, 32, 3, 40, 8, 82, 1, 97,
-    34, 34, 10, 6, 78, 101, 115, 116, 101, 100, 18, 24, 10, 1, 97, 24,
-    1, 32, 1, 40, 11, 50, 10, 46, 99, 111, 100, 101, 99, 46, 65, 108,
-    108, 82, 1, 97, 34, 34, 10, 6, 67, 104, 111, 105, 99, 101, 18, 14,
-    10, 1, 97, 24, 1, 32, 1, 40, 8, 72, 0, 82, 1, 97, 66, 8,
-    10, 6, 99, 104, 111, 105, 99, 101, 34, 26, 10, 7, 68, 101, 102, 97,
-    117, 108, 116, 18, 15, 10, 1, 97, 24, 1, 32, 1, 40, 9, 58, 1,
-    98, 82, 1, 97, 34, 30, 10, 10, 68, 101, 112, 114, 101, 99, 97, 116,
-    101, 100, 18, 16, 10, 1, 97, 24, 1, 32, 1, 40, 8, 66, 2, 24,
-    1, 82, 1, 97, 34, 22, 10, 5, 76, 97, 114, 103, 101, 18, 13, 10,
-    1, 97, 24, 128, 16, 32, 1, 40, 8, 82, 1, 97, 34, 37, 10, 7,
-    75, 101, 121, 119, 111, 114, 100, 18, 26, 10, 8, 114, 101, 103, 105, 115,
-    116, 101, 114, 24, 1, 32, 1, 40, 8, 82, 8, 114, 101, 103, 105, 115,
-    116, 101, 114, 34, 7, 10, 5, 69, 109, 112, 116, 121, 42, 26, 10, 4,
-    75, 105, 110, 100, 18, 8, 10, 4, 78, 79, 78, 69, 16, 0, 18, 8,
-    10, 4, 83, 79, 77, 69, 16, 1, 50, 177, 2, 10, 5, 67, 111, 100,
-    101, 99, 18, 37, 10, 5, 68, 111, 65, 108, 108, 18, 10, 46, 99, 111,
-    100, 101, 99, 46, 65, 108, 108, 26, 16, 46, 99, 111, 100, 101, 99, 46,
-    83, 101, 118, 101, 110, 116, 101, 101, 110, 18, 33, 10, 7, 68, 111, 65,
-    103, 97, 105, 110, 18, 10, 46, 99, 111, 100, 101, 99, 46, 65, 108, 108,
-    26, 10, 46, 99, 111, 100, 101, 99, 46, 65, 108, 108, 18, 46, 10, 10,
-    68, 111, 82, 101, 113, 117, 105, 114, 101, 100, 18, 15, 46, 99, 111, 100,
-    101, 99, 46, 82, 101, 113, 117, 105, 114, 101, 100, 26, 15, 46, 99, 111,
-    100, 101, 99, 46, 82, 101, 112, 101, 97, 116, 101, 100, 18, 40, 10, 8,
-    68, 111, 78, 101, 115, 116, 101, 100, 18, 13, 46, 99, 111, 100, 101, 99,
-    46, 78, 101, 115, 116, 101, 100, 26, 13, 46, 99, 111, 100, 101, 99, 46,
-    67, 104, 111, 105, 99, 101, 18, 46, 10, 9, 68, 111, 68, 101, 102, 97,
-    117, 108, 116, 18, 14, 46, 99, 111, 100, 101, 99, 46, 68, 101, 102, 97,
-    117, 108, 116, 26, 17, 46, 99, 111, 100, 101, 99, 46, 68, 101, 112, 114,
-    101, 99, 97, 116, 101, 100, 18, 39, 10, 7, 68, 111, 76, 97, 114, 103,
-    101, 18, 12, 46, 99, 111, 100, 101, 99, 46, 76, 97, 114, 103, 101, 26,
-    14, 46, 99, 111, 100, 101, 99, 46, 75, 101, 121, 119, 111, 114, 100, 18,
-    43, 10, 7, 68, 111, 69, 109, 112, 116, 121, 18, 12, 46, 99, 111, 100,
-    101, 99, 46, 69, 109, 112, 116, 121, 26, 12, 46, 99, 111, 100, 101, 99,
-    46, 69, 109, 112, 116, 121, 34, 4, 200, 218, 24, 0, 74, 25, 10, 23,
-    10, 2, 4, 1, 26, 17, 32, 84, 104, 111, 115, 101, 32, 103, 101, 116,
-    32, 110, 111, 110, 101, 46, 10,
+static IPC_DESCRIPTOR_SET: [u8; 491] = [
+    10, 232, 3, 10, 11, 99, 111, 100, 101, 99, 46, 112, 114, 111, 116, 111,
+    18, 5, 99, 111, 100, 101, 99, 34, 210, 2, 10, 3, 65, 108, 108, 18,
+    22, 10, 4, 116, 101, 120, 116, 24, 9, 32, 1, 40, 9, 66, 2, 24,
+    0, 82, 4, 116, 101, 120, 116, 18, 17, 10, 1, 100, 24, 1, 32, 1,
+    40, 1, 58, 3, 49, 46, 53, 82, 1, 100, 18, 12, 10, 1, 102, 24,
+    2, 32, 1, 40, 2, 82, 1, 102, 18, 16, 10, 3, 105, 54, 52, 24,
+    3, 32, 1, 40, 3, 82, 3, 105, 54, 52, 18, 16, 10, 3, 117, 54,
+    52, 24, 4, 32, 1, 40, 4, 82, 3, 117, 54, 52, 18, 20, 10, 3,
+    105, 51, 50, 24, 5, 32, 1, 40, 5, 58, 2, 45, 49, 82, 3, 105,
+    51, 50, 18, 16, 10, 3, 102, 54, 52, 24, 6, 32, 1, 40, 6, 82,
+    3, 102, 54, 52, 18, 16, 10, 3, 102, 51, 50, 24, 7, 32, 1, 40,
+    7, 82, 3, 102, 51, 50, 18, 18, 10, 4, 102, 108, 97, 103, 24, 8,
+    32, 1, 40, 8, 82, 4, 102, 108, 97, 103, 18, 18, 10, 4, 100, 97,
+    116, 97, 24, 12, 32, 1, 40, 12, 82, 4, 100, 97, 116, 97, 18, 16,
+    10, 3, 117, 51, 50, 24, 13, 32, 1, 40, 13, 82, 3, 117, 51, 50,
+    18, 37, 10, 4, 107, 105, 110, 100, 24, 14, 32, 1, 40, 14, 50, 11,
+    46, 99, 111, 100, 101, 99, 46, 75, 105, 110, 100, 58, 4, 83, 79, 77,
+    69, 82, 4, 107, 105, 110, 100, 18, 16, 10, 3, 115, 51, 50, 24, 15,
+    32, 1, 40, 15, 82, 3, 115, 51, 50, 18, 16, 10, 3, 115, 54, 52,
+    24, 16, 32, 1, 40, 16, 82, 3, 115, 54, 52, 18, 28, 10, 9, 67,
+    97, 109, 101, 108, 67, 97, 115, 101, 24, 17, 32, 1, 40, 17, 82, 9,
+    67, 97, 109, 101, 108, 67, 97, 115, 101, 18, 17, 10, 3, 122, 54, 52,
+    24, 255, 15, 32, 1, 40, 18, 82, 3, 122, 54, 52, 34, 19, 10, 3,
+    79, 110, 101, 18, 12, 10, 1, 97, 24, 1, 32, 1, 40, 8, 82, 1,
+    97, 42, 26, 10, 4, 75, 105, 110, 100, 18, 8, 10, 4, 78, 79, 78,
+    69, 16, 0, 18, 8, 10, 4, 83, 79, 77, 69, 16, 1, 50, 76, 10,
+    5, 67, 111, 100, 101, 99, 18, 32, 10, 6, 68, 111, 79, 110, 99, 101,
+    18, 10, 46, 99, 111, 100, 101, 99, 46, 65, 108, 108, 26, 10, 46, 99,
+    111, 100, 101, 99, 46, 79, 110, 101, 18, 33, 10, 7, 68, 111, 65, 103,
+    97, 105, 110, 18, 10, 46, 99, 111, 100, 101, 99, 46, 65, 108, 108, 26,
+    10, 46, 99, 111, 100, 101, 99, 46, 65, 108, 108,
 ];
 
 static CODEC: ::ipcbus::typed::Interface = ::ipcbus::typed::Interface {
     name: "codec.Codec",
     descriptor: &IPC_DESCRIPTOR_SET,
-    hash: 0xf31584f1eb6ff6ec,
+    hash: 0x60dd7627944a0dbb,
     accept_fds: false,
 };
 
@@ -345,18 +137,18 @@ impl CodecClient {
     }
 
     /// Calls, and blocks until the reply.
-    pub fn do_all(&self, request: &All) -> ::ipcbus::Result<Seventeen> {
-        self.do_all_with(request, &::ipcbus::Options::new())
+    pub fn do_once(&self, request: &All) -> ::ipcbus::Result<One> {
+        self.do_once_with(request, &::ipcbus::Options::new())
     }
 
     /// The same with options.
-    pub fn do_all_with(&self, request: &All, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<Seventeen> {
-        ::ipcbus::typed::call(&self.proxy, &::ipcbus::typed::Method { code: 0x9ed7da1a, timeout_ms: 0, accept_fds: false }, request, options)
+    pub fn do_once_with(&self, request: &All, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<One> {
+        ::ipcbus::typed::call(&self.proxy, &::ipcbus::typed::Method { code: 0xe5dae4ca, timeout_ms: 0, accept_fds: false }, request, options)
     }
 
     /// Starts the call, and returns a future of the reply.
-    pub fn do_all_async(&self, request: &All, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<::ipcbus::typed::ReplyFuture<Seventeen>> {
-        ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0x9ed7da1a, timeout_ms: 0, accept_fds: false }, request, options)
+    pub fn do_once_async(&self, request: &All, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<::ipcbus::typed::ReplyFuture<One>> {
+        ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0xe5dae4ca, timeout_ms: 0, accept_fds: false }, request, options)
     }
 
     /// Calls, and blocks until the reply.
@@ -374,81 +166,6 @@ impl CodecClient {
         ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0xd92f2b4d, timeout_ms: 0, accept_fds: false }, request, options)
     }
 
-    /// Calls, and blocks until the reply.
-    pub fn do_required(&self, request: &Required) -> ::ipcbus::Result<Repeated> {
-        self.do_required_with(request, &::ipcbus::Options::new())
-    }
-
-    /// The same with options.
-    pub fn do_required_with(&self, request: &Required, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<Repeated> {
-        ::ipcbus::typed::call(&self.proxy, &::ipcbus::typed::Method { code: 0xf2e1c73a, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Starts the call, and returns a future of the reply.
-    pub fn do_required_async(&self, request: &Required, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<::ipcbus::typed::ReplyFuture<Repeated>> {
-        ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0xf2e1c73a, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Calls, and blocks until the reply.
-    pub fn do_nested(&self, request: &Nested) -> ::ipcbus::Result<Choice> {
-        self.do_nested_with(request, &::ipcbus::Options::new())
-    }
-
-    /// The same with options.
-    pub fn do_nested_with(&self, request: &Nested, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<Choice> {
-        ::ipcbus::typed::call(&self.proxy, &::ipcbus::typed::Method { code: 0xd4b7d5fc, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Starts the call, and returns a future of the reply.
-    pub fn do_nested_async(&self, request: &Nested, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<::ipcbus::typed::ReplyFuture<Choice>> {
-        ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0xd4b7d5fc, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Calls, and blocks until the reply.
-    pub fn do_default(&self, request: &Default) -> ::ipcbus::Result<Deprecated> {
-        self.do_default_with(request, &::ipcbus::Options::new())
-    }
-
-    /// The same with options.
-    pub fn do_default_with(&self, request: &Default, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<Deprecated> {
-        ::ipcbus::typed::call(&self.proxy, &::ipcbus::typed::Method { code: 0xbaa194f8, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Starts the call, and returns a future of the reply.
-    pub fn do_default_async(&self, request: &Default, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<::ipcbus::typed::ReplyFuture<Deprecated>> {
-        ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0xbaa194f8, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Calls, and blocks until the reply.
-    pub fn do_large(&self, request: &Large) -> ::ipcbus::Result<Keyword> {
-        self.do_large_with(request, &::ipcbus::Options::new())
-    }
-
-    /// The same with options.
-    pub fn do_large_with(&self, request: &Large, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<Keyword> {
-        ::ipcbus::typed::call(&self.proxy, &::ipcbus::typed::Method { code: 0xcefedaaa, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Starts the call, and returns a future of the reply.
-    pub fn do_large_async(&self, request: &Large, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<::ipcbus::typed::ReplyFuture<Keyword>> {
-        ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0xcefedaaa, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Calls, and blocks until the reply.
-    pub fn do_empty(&self, request: &Empty) -> ::ipcbus::Result<Empty> {
-        self.do_empty_with(request, &::ipcbus::Options::new())
-    }
-
-    /// The same with options.
-    pub fn do_empty_with(&self, request: &Empty, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<Empty> {
-        ::ipcbus::typed::call(&self.proxy, &::ipcbus::typed::Method { code: 0xfe4a6dcc, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
-    /// Starts the call, and returns a future of the reply.
-    pub fn do_empty_async(&self, request: &Empty, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<::ipcbus::typed::ReplyFuture<Empty>> {
-        ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0xfe4a6dcc, timeout_ms: 0, accept_fds: false }, request, options)
-    }
-
 }
 
 /// What serves it. Of each method override the function of its name, which
@@ -457,14 +174,14 @@ impl CodecClient {
 /// `EOPNOTSUPP`. Handlers run on serving threads.
 #[allow(unused_variables)]
 pub trait Codec: Send + Sync + 'static {
-    fn do_all(&self, request: All, call: &::ipcbus::Call) -> ::ipcbus::Result<Seventeen> {
+    fn do_once(&self, request: All, call: &::ipcbus::Call) -> ::ipcbus::Result<One> {
         let _ = (request, call);
         Err(::ipcbus::typed::unserved())
     }
 
     /// The same for a handler that replies later.
-    fn do_all_call(&self, request: All, call: ::ipcbus::typed::CallFor<Seventeen>) -> ::ipcbus::Result<()> {
-        call.reply_with(|call| self.do_all(request, call))
+    fn do_once_call(&self, request: All, call: ::ipcbus::typed::CallFor<One>) -> ::ipcbus::Result<()> {
+        call.reply_with(|call| self.do_once(request, call))
     }
 
     fn do_again(&self, request: All, call: &::ipcbus::Call) -> ::ipcbus::Result<All> {
@@ -475,56 +192,6 @@ pub trait Codec: Send + Sync + 'static {
     /// The same for a handler that replies later.
     fn do_again_call(&self, request: All, call: ::ipcbus::typed::CallFor<All>) -> ::ipcbus::Result<()> {
         call.reply_with(|call| self.do_again(request, call))
-    }
-
-    fn do_required(&self, request: Required, call: &::ipcbus::Call) -> ::ipcbus::Result<Repeated> {
-        let _ = (request, call);
-        Err(::ipcbus::typed::unserved())
-    }
-
-    /// The same for a handler that replies later.
-    fn do_required_call(&self, request: Required, call: ::ipcbus::typed::CallFor<Repeated>) -> ::ipcbus::Result<()> {
-        call.reply_with(|call| self.do_required(request, call))
-    }
-
-    fn do_nested(&self, request: Nested, call: &::ipcbus::Call) -> ::ipcbus::Result<Choice> {
-        let _ = (request, call);
-        Err(::ipcbus::typed::unserved())
-    }
-
-    /// The same for a handler that replies later.
-    fn do_nested_call(&self, request: Nested, call: ::ipcbus::typed::CallFor<Choice>) -> ::ipcbus::Result<()> {
-        call.reply_with(|call| self.do_nested(request, call))
-    }
-
-    fn do_default(&self, request: Default, call: &::ipcbus::Call) -> ::ipcbus::Result<Deprecated> {
-        let _ = (request, call);
-        Err(::ipcbus::typed::unserved())
-    }
-
-    /// The same for a handler that replies later.
-    fn do_default_call(&self, request: Default, call: ::ipcbus::typed::CallFor<Deprecated>) -> ::ipcbus::Result<()> {
-        call.reply_with(|call| self.do_default(request, call))
-    }
-
-    fn do_large(&self, request: Large, call: &::ipcbus::Call) -> ::ipcbus::Result<Keyword> {
-        let _ = (request, call);
-        Err(::ipcbus::typed::unserved())
-    }
-
-    /// The same for a handler that replies later.
-    fn do_large_call(&self, request: Large, call: ::ipcbus::typed::CallFor<Keyword>) -> ::ipcbus::Result<()> {
-        call.reply_with(|call| self.do_large(request, call))
-    }
-
-    fn do_empty(&self, request: Empty, call: &::ipcbus::Call) -> ::ipcbus::Result<Empty> {
-        let _ = (request, call);
-        Err(::ipcbus::typed::unserved())
-    }
-
-    /// The same for a handler that replies later.
-    fn do_empty_call(&self, request: Empty, call: ::ipcbus::typed::CallFor<Empty>) -> ::ipcbus::Result<()> {
-        call.reply_with(|call| self.do_empty(request, call))
     }
 
 }
@@ -563,13 +230,8 @@ impl<S: Codec> CodecServer<S> {
 impl<S: Codec> ::ipcbus::Service for CodecServer<S> {
     fn serve(&self, call: ::ipcbus::Call) -> ::ipcbus::Result<()> {
         match call.method() {
-            0x9ed7da1a => ::ipcbus::typed::serve(call, |request: All, call| self.0.do_all_call(request, call)),
+            0xe5dae4ca => ::ipcbus::typed::serve(call, |request: All, call| self.0.do_once_call(request, call)),
             0xd92f2b4d => ::ipcbus::typed::serve(call, |request: All, call| self.0.do_again_call(request, call)),
-            0xf2e1c73a => ::ipcbus::typed::serve(call, |request: Required, call| self.0.do_required_call(request, call)),
-            0xd4b7d5fc => ::ipcbus::typed::serve(call, |request: Nested, call| self.0.do_nested_call(request, call)),
-            0xbaa194f8 => ::ipcbus::typed::serve(call, |request: Default, call| self.0.do_default_call(request, call)),
-            0xcefedaaa => ::ipcbus::typed::serve(call, |request: Large, call| self.0.do_large_call(request, call)),
-            0xfe4a6dcc => ::ipcbus::typed::serve(call, |request: Empty, call| self.0.do_empty_call(request, call)),
             _ => ::ipcbus::typed::unknown(call, &CODEC),
         }
     }

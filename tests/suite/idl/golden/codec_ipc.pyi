@@ -10,7 +10,7 @@ from ipcbus import aio as _aio, stubs as _stubs, sync as _sync
 
 class Codec(_aio.Client):
     INTERFACE: _stubs.Interface
-    async def DoAll(
+    async def DoOnce(
         self,
         request: _Optional[_Union[codec_pb2.All, _Mapping[str, _Any]]] = ...,
         /,
@@ -33,7 +33,7 @@ class Codec(_aio.Client):
         s64: _Optional[int] = ...,
         CamelCase: _Optional[int] = ...,
         z64: _Optional[int] = ...,
-    ) -> codec_pb2.Seventeen: ...
+    ) -> codec_pb2.One: ...
     async def DoAgain(
         self,
         request: _Optional[_Union[codec_pb2.All, _Mapping[str, _Any]]] = ...,
@@ -58,99 +58,25 @@ class Codec(_aio.Client):
         CamelCase: _Optional[int] = ...,
         z64: _Optional[int] = ...,
     ) -> codec_pb2.All: ...
-    async def DoRequired(
-        self,
-        request: _Optional[_Union[codec_pb2.Required, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        a: _Optional[bool] = ...,
-    ) -> codec_pb2.Repeated: ...
-    async def DoNested(
-        self,
-        request: _Optional[_Union[codec_pb2.Nested, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        a: _Optional[_Union[codec_pb2.All, _Mapping[str, _Any]]] = ...,
-    ) -> codec_pb2.Choice: ...
-    async def DoDefault(
-        self,
-        request: _Optional[_Union[codec_pb2.Default, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        a: _Optional[str] = ...,
-    ) -> codec_pb2.Deprecated: ...
-    async def DoLarge(
-        self,
-        request: _Optional[_Union[codec_pb2.Large, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        a: _Optional[bool] = ...,
-    ) -> codec_pb2.Keyword: ...
-    async def DoEmpty(
-        self,
-        request: _Optional[_Union[codec_pb2.Empty, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-    ) -> codec_pb2.Empty: ...
 
 class CodecService(_aio.Service):
     INTERFACE: _stubs.Interface
-    async def DoAll(
+    async def DoOnce(
         self,
         request: codec_pb2.All,
         context: _aio.Context,
         /,
-    ) -> _Union[codec_pb2.Seventeen, _Mapping[str, _Any]]: ...
+    ) -> _Union[codec_pb2.One, _Mapping[str, _Any]]: ...
     async def DoAgain(
         self,
         request: codec_pb2.All,
         context: _aio.Context,
         /,
     ) -> _Union[codec_pb2.All, _Mapping[str, _Any]]: ...
-    async def DoRequired(
-        self,
-        request: codec_pb2.Required,
-        context: _aio.Context,
-        /,
-    ) -> _Union[codec_pb2.Repeated, _Mapping[str, _Any]]: ...
-    async def DoNested(
-        self,
-        request: codec_pb2.Nested,
-        context: _aio.Context,
-        /,
-    ) -> _Union[codec_pb2.Choice, _Mapping[str, _Any]]: ...
-    async def DoDefault(
-        self,
-        request: codec_pb2.Default,
-        context: _aio.Context,
-        /,
-    ) -> _Union[codec_pb2.Deprecated, _Mapping[str, _Any]]: ...
-    async def DoLarge(
-        self,
-        request: codec_pb2.Large,
-        context: _aio.Context,
-        /,
-    ) -> _Union[codec_pb2.Keyword, _Mapping[str, _Any]]: ...
-    async def DoEmpty(
-        self,
-        request: codec_pb2.Empty,
-        context: _aio.Context,
-        /,
-    ) -> _Union[codec_pb2.Empty, _Mapping[str, _Any]]: ...
 
 class CodecSync(_sync.Client):
     INTERFACE: _stubs.Interface
-    def DoAll(
+    def DoOnce(
         self,
         request: _Optional[_Union[codec_pb2.All, _Mapping[str, _Any]]] = ...,
         /,
@@ -173,7 +99,7 @@ class CodecSync(_sync.Client):
         s64: _Optional[int] = ...,
         CamelCase: _Optional[int] = ...,
         z64: _Optional[int] = ...,
-    ) -> codec_pb2.Seventeen: ...
+    ) -> codec_pb2.One: ...
     def DoAgain(
         self,
         request: _Optional[_Union[codec_pb2.All, _Mapping[str, _Any]]] = ...,
@@ -198,92 +124,18 @@ class CodecSync(_sync.Client):
         CamelCase: _Optional[int] = ...,
         z64: _Optional[int] = ...,
     ) -> codec_pb2.All: ...
-    def DoRequired(
-        self,
-        request: _Optional[_Union[codec_pb2.Required, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        a: _Optional[bool] = ...,
-    ) -> codec_pb2.Repeated: ...
-    def DoNested(
-        self,
-        request: _Optional[_Union[codec_pb2.Nested, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        a: _Optional[_Union[codec_pb2.All, _Mapping[str, _Any]]] = ...,
-    ) -> codec_pb2.Choice: ...
-    def DoDefault(
-        self,
-        request: _Optional[_Union[codec_pb2.Default, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        a: _Optional[str] = ...,
-    ) -> codec_pb2.Deprecated: ...
-    def DoLarge(
-        self,
-        request: _Optional[_Union[codec_pb2.Large, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        a: _Optional[bool] = ...,
-    ) -> codec_pb2.Keyword: ...
-    def DoEmpty(
-        self,
-        request: _Optional[_Union[codec_pb2.Empty, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-    ) -> codec_pb2.Empty: ...
 
 class CodecSyncService(_sync.Service):
     INTERFACE: _stubs.Interface
-    def DoAll(
+    def DoOnce(
         self,
         request: codec_pb2.All,
         context: _sync.Context,
         /,
-    ) -> _Union[codec_pb2.Seventeen, _Mapping[str, _Any]]: ...
+    ) -> _Union[codec_pb2.One, _Mapping[str, _Any]]: ...
     def DoAgain(
         self,
         request: codec_pb2.All,
         context: _sync.Context,
         /,
     ) -> _Union[codec_pb2.All, _Mapping[str, _Any]]: ...
-    def DoRequired(
-        self,
-        request: codec_pb2.Required,
-        context: _sync.Context,
-        /,
-    ) -> _Union[codec_pb2.Repeated, _Mapping[str, _Any]]: ...
-    def DoNested(
-        self,
-        request: codec_pb2.Nested,
-        context: _sync.Context,
-        /,
-    ) -> _Union[codec_pb2.Choice, _Mapping[str, _Any]]: ...
-    def DoDefault(
-        self,
-        request: codec_pb2.Default,
-        context: _sync.Context,
-        /,
-    ) -> _Union[codec_pb2.Deprecated, _Mapping[str, _Any]]: ...
-    def DoLarge(
-        self,
-        request: codec_pb2.Large,
-        context: _sync.Context,
-        /,
-    ) -> _Union[codec_pb2.Keyword, _Mapping[str, _Any]]: ...
-    def DoEmpty(
-        self,
-        request: codec_pb2.Empty,
-        context: _sync.Context,
-        /,
-    ) -> _Union[codec_pb2.Empty, _Mapping[str, _Any]]: ...

@@ -97,36 +97,6 @@ int clock_on_death(struct clock *clock, ipc_death_cb cb, void *userdata,
 /* --- Client: calling it --------------------------------------------------- */
 
 /*
- * Calls. Each method has three functions:
- *
- *   - clock_METHOD() calls it and blocks until the reply.
- *   - clock_METHOD_with() takes options besides, such as a time limit or a
- *     cancellation: see struct ipc_options. NULL: none.
- *   - clock_METHOD_async() starts the call and returns. If that succeeds, cb
- *     runs once, on a serving thread: with 0 and the reply, or with a negative
- *     errno, no reply, and an error that is never NULL. The library frees the
- *     reply when cb returns, unless cb called _reply_keep(); then the program
- *     frees it with _reply_free(). ipc_slot_end() of *ret_slot cancels the
- *     call, and cb does not run; ret_slot may be NULL. If the connection
- *     closes, cb gets -ECANCELED.
- *
- * The request stays the caller's. error, which must be IPC_ERROR_INIT before,
- * describes a failure; free it with ipc_error_done(). The errors to expect
- * are:
- *
- *   -EREMOTEIO     The service reports an error of its own: see error->name.
- *                  It may report any other errno as well.
- *   -EOPNOTSUPP    The object has no such method.
- *   -EOWNERDEAD    The object's process died or destroyed the object.
- *   -EHOSTDOWN     The object's process is frozen.
- *   -ENOMSG        The server ended the call without a reply.
- *   -ETIMEDOUT     The time limit expired.
- *   -ECANCELED     The call was canceled.
- *   -ENOSPC        The receiver's region is full at the moment.
- *   -EMSGSIZE      The message can never fit into the receiver's region.
- */
-
-/*
  * Streams. _open() blocks until the server accepts the stream. The time limit
  * in options is that of the whole stream. Each other function waits for at
  * most timeout_usec microseconds; 0: not at all, IPC_NEVER: without limit.
@@ -226,17 +196,6 @@ int clock_chat_set_ops(struct ipc_stream *stream,
 		       clock_chat_receive_cb on_message,
 		       const struct ipc_stream_ops *ops, void *userdata);
 
-/* Call Set and block until it is done. error may be NULL. */
-int clock_set(struct clock *clock, const Streams__Tick *request,
-	      struct ipc_error *error);
-int clock_set_with(struct clock *clock, const struct ipc_options *options,
-		   const Streams__Tick *request, struct ipc_error *error);
-typedef void (*clock_set_cb)(int result, const struct ipc_error *error,
-			     void *userdata);
-int clock_set_async(struct clock *clock, const struct ipc_options *options,
-		    const Streams__Tick *request, clock_set_cb cb,
-		    void *userdata, struct ipc_slot **ret_slot);
-
 /* --- Server --------------------------------------------------------------- */
 
 /*
@@ -265,17 +224,7 @@ struct clock_ops {
 	int (*listen)(struct ipc_stream *stream, void *userdata);
 	int (*upload)(struct ipc_stream *stream, void *userdata);
 	int (*chat)(struct ipc_stream *stream, void *userdata);
-	int (*set)(struct ipc_call *call, const Streams__Tick *request,
-		   void *userdata);
 };
-
-/*
- * Reply to a call of that method, from any thread. reply stays the caller's.
- *
- *   -EALREADY      The call already has a reply.
- *   -EINVAL        The call is of another method.
- */
-int clock_reply_set(struct ipc_call *call);
 
 /*
  * The server's ends of streams: push sends, pull receives and set_ops sets

@@ -42,7 +42,7 @@ pub struct WatchRequest {
 impl ::ipcbus::typed::Body for WatchRequest {}
 
 /// A `FileDescriptorSet` of the file and its imports.
-static IPC_DESCRIPTOR_SET: [u8; 1823] = [
+static IPC_DESCRIPTOR_SET: [u8; 1783] = [
     10, 205, 6, 10, 13, 105, 112, 99, 47, 105, 112, 99, 46, 112, 114, 111,
     116, 111, 18, 3, 105, 112, 99, 34, 27, 10, 6, 79, 98, 106, 101, 99,
     116, 18, 17, 10, 2, 105, 100, 24, 1, 32, 2, 40, 6, 58, 1, 48,
@@ -126,7 +126,7 @@ static IPC_DESCRIPTOR_SET: [u8; 1823] = [
     103, 111, 111, 103, 108, 101, 46, 112, 114, 111, 116, 111, 98, 117, 102, 46,
     83, 101, 114, 118, 105, 99, 101, 79, 112, 116, 105, 111, 110, 115, 24, 169,
     139, 3, 32, 1, 40, 9, 82, 7, 99, 80, 114, 101, 102, 105, 120, 10,
-    237, 3, 10, 13, 115, 116, 114, 101, 97, 109, 115, 46, 112, 114, 111, 116,
+    197, 3, 10, 13, 115, 116, 114, 101, 97, 109, 115, 46, 112, 114, 111, 116,
     111, 18, 7, 115, 116, 114, 101, 97, 109, 115, 26, 13, 105, 112, 99, 47,
     105, 112, 99, 46, 112, 114, 111, 116, 111, 26, 17, 105, 112, 99, 47, 111,
     112, 116, 105, 111, 110, 115, 46, 112, 114, 111, 116, 111, 34, 43, 10, 12,
@@ -139,7 +139,7 @@ static IPC_DESCRIPTOR_SET: [u8; 1823] = [
     46, 70, 100, 82, 2, 102, 100, 34, 47, 10, 5, 84, 111, 116, 97, 108,
     18, 38, 10, 6, 116, 111, 116, 97, 108, 115, 24, 1, 32, 3, 40, 11,
     50, 14, 46, 115, 116, 114, 101, 97, 109, 115, 46, 84, 111, 116, 97, 108,
-    82, 6, 116, 111, 116, 97, 108, 115, 50, 227, 1, 10, 5, 67, 108, 111,
+    82, 6, 116, 111, 116, 97, 108, 115, 50, 187, 1, 10, 5, 67, 108, 111,
     99, 107, 18, 53, 10, 5, 87, 97, 116, 99, 104, 18, 21, 46, 115, 116,
     114, 101, 97, 109, 115, 46, 87, 97, 116, 99, 104, 82, 101, 113, 117, 101,
     115, 116, 26, 13, 46, 115, 116, 114, 101, 97, 109, 115, 46, 84, 105, 99,
@@ -151,18 +151,16 @@ static IPC_DESCRIPTOR_SET: [u8; 1823] = [
     97, 109, 115, 46, 84, 111, 116, 97, 108, 40, 1, 18, 41, 10, 4, 67,
     104, 97, 116, 18, 14, 46, 115, 116, 114, 101, 97, 109, 115, 46, 67, 104,
     117, 110, 107, 26, 13, 46, 115, 116, 114, 101, 97, 109, 115, 46, 84, 105,
-    99, 107, 40, 1, 48, 1, 18, 38, 10, 3, 83, 101, 116, 18, 13, 46,
-    115, 116, 114, 101, 97, 109, 115, 46, 84, 105, 99, 107, 26, 9, 46, 105,
-    112, 99, 46, 78, 111, 110, 101, 34, 5, 216, 218, 24, 250, 1, 74, 39,
-    10, 37, 10, 4, 6, 0, 2, 0, 26, 29, 32, 84, 105, 99, 107, 115,
-    32, 117, 110, 116, 105, 108, 32, 110, 111, 98, 111, 100, 121, 32, 108, 105,
-    115, 116, 101, 110, 115, 46, 10, 98, 6, 112, 114, 111, 116, 111, 51,
+    99, 107, 40, 1, 48, 1, 74, 39, 10, 37, 10, 4, 6, 0, 2, 0,
+    26, 29, 32, 84, 105, 99, 107, 115, 32, 117, 110, 116, 105, 108, 32, 110,
+    111, 98, 111, 100, 121, 32, 108, 105, 115, 116, 101, 110, 115, 46, 10, 98,
+    6, 112, 114, 111, 116, 111, 51,
 ];
 
 static CLOCK: ::ipcbus::typed::Interface = ::ipcbus::typed::Interface {
     name: "streams.Clock",
     descriptor: &IPC_DESCRIPTOR_SET,
-    hash: 0xe9bbfc46bc3f8d3b,
+    hash: 0x16611d148b85287c,
     accept_fds: true,
 };
 
@@ -223,21 +221,6 @@ impl ClockClient {
         ::ipcbus::typed::open(&self.proxy, &::ipcbus::typed::Method { code: 0xad5d7d49, timeout_ms: 0, accept_fds: false }, options)
     }
 
-    /// Calls, and blocks until the reply.
-    pub fn set(&self, request: &Tick) -> ::ipcbus::Result<()> {
-        self.set_with(request, &::ipcbus::Options::new())
-    }
-
-    /// The same with options.
-    pub fn set_with(&self, request: &Tick, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<()> {
-        ::ipcbus::typed::call(&self.proxy, &::ipcbus::typed::Method { code: 0xe323590d, timeout_ms: 250, accept_fds: false }, request, options)
-    }
-
-    /// Starts the call, and returns a future of the reply.
-    pub fn set_async(&self, request: &Tick, options: &::ipcbus::Options<'_>) -> ::ipcbus::Result<::ipcbus::typed::ReplyFuture<()>> {
-        ::ipcbus::typed::call_async(&self.proxy, &::ipcbus::typed::Method { code: 0xe323590d, timeout_ms: 250, accept_fds: false }, request, options)
-    }
-
 }
 
 /// What serves it. Of each method override the function of its name, which
@@ -265,16 +248,6 @@ pub trait Clock: Send + Sync + 'static {
     fn chat(&self, stream: ::ipcbus::typed::StreamOf<Tick, ::ipcbus::typed::With<Chunk>>) -> ::ipcbus::Result<()> {
         let _ = stream;
         Err(::ipcbus::typed::unserved())
-    }
-
-    fn set(&self, request: Tick, call: &::ipcbus::Call) -> ::ipcbus::Result<()> {
-        let _ = (request, call);
-        Err(::ipcbus::typed::unserved())
-    }
-
-    /// The same for a handler that replies later.
-    fn set_call(&self, request: Tick, call: ::ipcbus::typed::CallFor<()>) -> ::ipcbus::Result<()> {
-        call.reply_with(|call| self.set(request, call))
     }
 
 }
@@ -313,7 +286,6 @@ impl<S: Clock> ClockServer<S> {
 impl<S: Clock> ::ipcbus::Service for ClockServer<S> {
     fn serve(&self, call: ::ipcbus::Call) -> ::ipcbus::Result<()> {
         match call.method() {
-            0xe323590d => ::ipcbus::typed::serve(call, |request: Tick, call| self.0.set_call(request, call)),
             _ => ::ipcbus::typed::unknown(call, &CLOCK),
         }
     }

@@ -37,15 +37,6 @@ class Clock(_aio.Client):
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
     ) -> _aio.Stream[streams_pb2.Chunk, streams_pb2.Tick]: ...
-    async def Set(
-        self,
-        request: _Optional[_Union[streams_pb2.Tick, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        usec: _Optional[int] = ...,
-    ) -> None: ...
 
 class ClockService(_aio.Service):
     INTERFACE: _stubs.Interface
@@ -72,12 +63,6 @@ class ClockService(_aio.Service):
         context: _aio.Context,
         /,
     ) -> _AsyncIterator[_Union[streams_pb2.Tick, _Mapping[str, _Any]]]: ...
-    async def Set(
-        self,
-        request: streams_pb2.Tick,
-        context: _aio.Context,
-        /,
-    ) -> None: ...
 
 class ClockSync(_sync.Client):
     INTERFACE: _stubs.Interface
@@ -108,15 +93,6 @@ class ClockSync(_sync.Client):
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
     ) -> _sync.Stream[streams_pb2.Chunk, streams_pb2.Tick]: ...
-    def Set(
-        self,
-        request: _Optional[_Union[streams_pb2.Tick, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        usec: _Optional[int] = ...,
-    ) -> None: ...
 
 class ClockSyncService(_sync.Service):
     INTERFACE: _stubs.Interface
@@ -143,9 +119,3 @@ class ClockSyncService(_sync.Service):
         context: _sync.Context,
         /,
     ) -> _Iterator[_Union[streams_pb2.Tick, _Mapping[str, _Any]]]: ...
-    def Set(
-        self,
-        request: streams_pb2.Tick,
-        context: _sync.Context,
-        /,
-    ) -> None: ...
