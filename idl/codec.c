@@ -49,7 +49,7 @@ static bool is_plain(struct arena *arena, const Field *field)
 	return field->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL &&
 	       !field->has_oneof_index && field->number > 0 && field->number <= NUMBER_MAX &&
 	       has_plain_type(field) && !has_unusual_options(field) &&
-	       !name_is_reserved(codec_member(arena, field));
+	       !name_is_reserved(name_c_member(arena, field->name));
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -97,14 +97,4 @@ const struct codec *codecs_add(struct arena *arena, struct codecs *codecs,
 		.n_fields = type->descriptor->n_field,
 	};
 	return codec;
-}
-
-const char *codec_member(struct arena *arena, const Field *field)
-{
-	char *name = arena_printf(arena, "%s", field->name);
-
-	for (char *p = name; *p; p++)
-		if (*p >= 'A' && *p <= 'Z')
-			*p = (char)(*p - 'A' + 'a');
-	return name;
 }

@@ -32,8 +32,4 @@ struct codecs {
 const struct codec *codecs_add(struct arena *arena, struct codecs *codecs,
 			       const struct type *type);
 
-/* What protoc-c calls the field in C. */
-const char *codec_member(struct arena *arena,
-			 const Google__Protobuf__FieldDescriptorProto *field);
-
 #endif /* IDL_CODEC_H */

@@ -3,9 +3,8 @@
  * The codecs of X.ipc.c: for each message that gets one a function that packs it, one that unpacks
  * it, and the struct ipc_codec with both. <ipc/codec.h> has what they are made of.
  */
-#include <string.h>
-
 #include "emit.h"
+#include "names.h"
 
 typedef Google__Protobuf__FieldDescriptorProto Field;
 
@@ -48,20 +47,23 @@ static unsigned int tag_of(const Field *field)
 	return (unsigned int)field->number << 3 | kinds[field->type].wire;
 }
 
-/* Fields of other files have a flag that says whether they are there; strings are NULL or not. */
-static bool is_proto3(const struct codec *codec)
+static size_t count_bytes(const struct codec *codec)
 {
-	const char *syntax = codec->type->file->syntax;
+	size_t n = 0;
 
-	return syntax && !strcmp(syntax, "proto3");
+	for (size_t i = 0; i < codec->n_fields; i++)
+		n += kinds[codec->fields[i]->type].wire == WIRE_BYTES;
+	return n;
 }
 
 /* --- Packing ---------------------------------------------------------------------- */
 
+/* In proto3 a field is there if it is not zero or empty. Otherwise a flag says it; a string is NULL
+ * or not. */
 static const char *is_there(struct emitter *e, const struct codec *codec, const Field *field,
 			    const char *member)
 {
-	bool always = !is_proto3(codec);
+	bool always = !type_is_proto3(codec->type);
 
 	if (field->type == TYPE(STRING))
 		return always ? arena_printf(e->arena, "m->%s", member) :
@@ -74,7 +76,7 @@ static const char *is_there(struct emitter *e, const struct codec *codec, const 
 static void emit_put(struct emitter *e, const struct codec *codec, size_t i)
 {
 	const Field *field = codec->fields[i];
-	const char *member = codec_member(e->arena, field);
+	const char *member = name_c_member(e->arena, field->name);
 	const struct kind *kind = &kinds[field->type];
 	unsigned int tag = tag_of(field);
 
@@ -96,14 +98,6 @@ static void emit_put(struct emitter *e, const struct codec *codec, size_t i)
 		     kind->wire == WIRE_32BIT ? 32 : 64, tag, member);
 }
 
-static bool has(const struct codec *codec, unsigned int wire)
-{
-	for (size_t i = 0; i < codec->n_fields; i++)
-		if (kinds[codec->fields[i]->type].wire == wire)
-			return true;
-	return false;
-}
-
 static void emit_pack(struct emitter *e, const struct codec *codec)
 {
 	text_params(e->out, 0, arena_printf(e->arena, "static uint8_t *%s__put", codec->name),
@@ -112,7 +106,7 @@ static void emit_pack(struct emitter *e, const struct codec *codec)
 		    "\n{\n");
 	emit(e, "\tconst %s *m = (const %s *)message;\n\n", emit_class(e, codec->type),
 	     emit_class(e, codec->type));
-	if (!has(codec, WIRE_BYTES))
+	if (!count_bytes(codec))
 		emit(e, "\t(void)end;\n");
 	for (size_t i = 0; i < codec->n_fields; i++)
 		emit_put(e, codec, i);
@@ -123,7 +117,7 @@ static void emit_pack(struct emitter *e, const struct codec *codec)
 
 static void emit_take(struct emitter *e, const struct codec *codec, const Field *field)
 {
-	const char *member = codec_member(e->arena, field);
+	const char *member = name_c_member(e->arena, field->name);
 	const struct kind *kind = &kinds[field->type];
 
 	emit(e, "\tif (ipc_codec_has(&in, %u)) {\n", tag_of(field));
@@ -144,20 +138,9 @@ static void emit_take(struct emitter *e, const struct codec *codec, const Field 
 	emit(e, "\t\t\treturn NULL;\n");
 	if (kind->take)
 		emit(e, "\t\tm->%s = %s;\n", member, kind->take);
-	if (!is_proto3(codec))
+	if (!type_is_proto3(codec->type))
 		emit(e, "\t\tm->has_%s = 1;\n", member);
 	emit(e, "\t}\n");
-}
-
-/* The macro that protoc-c makes for a message begins with it. */
-static const char *upper(struct emitter *e, const char *name)
-{
-	char *upper = arena_printf(e->arena, "%s", name);
-
-	for (char *p = upper; *p; p++)
-		if (*p >= 'a' && *p <= 'z')
-			*p = (char)(*p - 'a' + 'A');
-	return upper;
 }
 
 static bool has_taken_value(const struct codec *codec)
@@ -166,15 +149,6 @@ static bool has_taken_value(const struct codec *codec)
 		if (kinds[codec->fields[i]->type].take)
 			return true;
 	return false;
-}
-
-static size_t count_bytes(const struct codec *codec)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < codec->n_fields; i++)
-		n += kinds[codec->fields[i]->type].wire == WIRE_BYTES;
-	return n;
 }
 
 static void emit_unpack(struct emitter *e, const struct codec *codec)
@@ -191,7 +165,7 @@ static void emit_unpack(struct emitter *e, const struct codec *codec)
 		emit(e, "\tuint64_t value;\n");
 	emit(e, "\n\tm = ipc_codec_begin(&in, memory_end, sizeof(*m), %zu);\n", count_bytes(codec));
 	emit(e, "\tif (!m)\n\t\treturn NULL;\n");
-	emit(e, "\t*m = (%s)%s__INIT;\n", class, upper(e, codec->name));
+	emit(e, "\t*m = (%s)%s__INIT;\n", class, name_upper(e->arena, codec->name));
 	for (size_t i = 0; i < codec->n_fields; i++)
 		emit_take(e, codec, codec->fields[i]);
 	emit(e, "\tif (in.at != in.end)\n\t\treturn NULL;\n\n");

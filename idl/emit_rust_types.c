@@ -221,14 +221,9 @@ static bool is_packable(const Field *field)
 	return !is_message(field) && field->type != KIND(STRING) && field->type != KIND(BYTES);
 }
 
-static bool is_proto3(const struct type *type)
-{
-	return type->file->syntax && !strcmp(type->file->syntax, "proto3");
-}
-
 static const char *packed_of(const struct type *owner, const Field *field)
 {
-	bool packed = is_proto3(owner);
+	bool packed = type_is_proto3(owner);
 
 	if (!is_packable(field))
 		return "";
@@ -271,7 +266,7 @@ static void emit_field(struct emitter *e, const struct type *owner, const Field 
 		emit(e, "    #[prost(%s, required%s, tag=\"%d\"%s)]\n", kind_of(e, field),
 		     boxed ? ", boxed" : "", field->number, default_of(e, field));
 		emit(e, "    pub %s: %s,\n", name, value);
-	} else if (type || !is_proto3(owner) || field->proto3_optional) {
+	} else if (type || !type_is_proto3(owner) || field->proto3_optional) {
 		emit(e, "    #[prost(%s, optional%s, tag=\"%d\"%s)]\n", kind_of(e, field),
 		     boxed ? ", boxed" : "", field->number, default_of(e, field));
 		emit(e, "    pub %s: ::core::option::Option<%s>,\n", name, value);

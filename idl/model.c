@@ -80,7 +80,7 @@ typedef Google__Protobuf__FieldDescriptorProto FieldProto;
 /* A field of a message that goes through shared memory must always take the same space. */
 static bool is_number(const struct type *type, const FieldProto *field)
 {
-	bool proto3 = type->file->syntax && !strcmp(type->file->syntax, "proto3");
+	bool proto3 = type_is_proto3(type);
 
 	switch (field->type) {
 	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING:

@@ -97,6 +97,16 @@ char *name_c_lower(struct arena *arena, const char *full_name)
 	return name_join(arena, full_name, put_lower);
 }
 
+char *name_c_member(struct arena *arena, const char *field)
+{
+	char *lower = arena_strndup(arena, field, strlen(field));
+
+	for (char *p = lower; *p; p++)
+		*p = to_lower(*p);
+
+	return lower;
+}
+
 char *name_override(struct arena *arena, const char *full_name, const char *package,
 		    const char *c_package)
 {

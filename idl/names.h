@@ -20,6 +20,7 @@
 
 char *name_c_class(struct arena *arena, const char *full_name);	/* Echo__SayReply */
 char *name_c_lower(struct arena *arena, const char *full_name);	/* echo__say_reply */
+char *name_c_member(struct arena *arena, const char *field);	/* a field, in lower case */
 
 /* The full name from which protoc-c makes C names if option (pb_c_file).c_package is set.
  * package is the file's, "" for none. */

@@ -86,6 +86,11 @@ bool type_is_map(const struct type *type)
 	       type->descriptor->n_field == 2;
 }
 
+bool type_is_proto3(const struct type *type)
+{
+	return type->file->syntax && !strcmp(type->file->syntax, "proto3");
+}
+
 /* --- The graph --------------------------------------------------------------- */
 
 struct type_holder {

@@ -52,4 +52,7 @@ struct type *types_find(const struct types *types, const char *name);
 /* Whether protoc made the type for an entry of a map. */
 bool type_is_map(const struct type *type);
 
+/* Whether its file is. */
+bool type_is_proto3(const struct type *type);
+
 #endif /* IDL_TYPES_H */
