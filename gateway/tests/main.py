@@ -10,6 +10,7 @@ import blobs
 import builtin
 import faults
 import foreign
+import foreign_servers
 import hostile
 import import_streams
 import imports
@@ -23,7 +24,7 @@ import tls
 import unary
 
 MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks,
-           faults, foreign, across]
+           faults, foreign, foreign_servers, across]
 
 
 def main():

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A client and a server with grpc-go: interop client ADDRESS | interop server ADDRESS. The client prints a
-// line for each of gRPC's interop cases: "ok NAME", or "not ok NAME: why". The server has a part of
-// interop.Test, which interop.proto describes, and says "ready" when it listens.
+// line for each of gRPC's interop cases: "ok NAME", or "not ok NAME: why". The server is in server.go.
 package main
 
 import (
@@ -33,6 +32,7 @@ type Request struct {
 	Code    int32  `protobuf:"zigzag32,3,opt,name=code,proto3"`
 	Name    string `protobuf:"bytes,4,opt,name=name,proto3"`
 	Message string `protobuf:"bytes,5,opt,name=message,proto3"`
+	Number  int32  `protobuf:"zigzag32,6,opt,name=number,proto3"`
 }
 
 type Reply struct {
@@ -41,12 +41,22 @@ type Reply struct {
 }
 
 type Plan struct {
-	Replies uint32 `protobuf:"varint,1,opt,name=replies,proto3"`
-	Size    uint32 `protobuf:"varint,2,opt,name=size,proto3"`
+	Replies   uint32 `protobuf:"varint,1,opt,name=replies,proto3"`
+	Size      uint32 `protobuf:"varint,2,opt,name=size,proto3"`
+	Code      int32  `protobuf:"zigzag32,3,opt,name=code,proto3"`
+	Message   string `protobuf:"bytes,4,opt,name=message,proto3"`
+	SleepMsec uint32 `protobuf:"varint,5,opt,name=sleep_msec,proto3"`
 }
 
 type Text struct {
 	Text string `protobuf:"bytes,1,opt,name=text,proto3"`
+}
+
+// ipc.Error, without its details.
+type Error struct {
+	Name    string `protobuf:"bytes,1,opt,name=name"`
+	Message string `protobuf:"bytes,2,opt,name=message"`
+	Number  int32  `protobuf:"zigzag32,3,opt,name=number"`
 }
 
 func (m *Empty) Reset()           { *m = Empty{} }
@@ -64,6 +74,9 @@ func (*Plan) ProtoMessage()       {}
 func (m *Text) Reset()            { *m = Text{} }
 func (m *Text) String() string    { return m.Text }
 func (*Text) ProtoMessage()       {}
+func (m *Error) Reset()           { *m = Error{} }
+func (m *Error) String() string   { return m.Message }
+func (*Error) ProtoMessage()      {}
 
 // --- The client ----------------------------------------------------------------------------
 
@@ -278,95 +291,6 @@ func client(path string) error {
 		cancel()
 	}
 	return connection.Close()
-}
-
-// --- The server ----------------------------------------------------------------------------
-
-var errnos = map[int32]codes.Code{-2: codes.NotFound, -22: codes.InvalidArgument}
-
-func input(stream grpc.ServerStream) error {
-	var reply Reply
-	for {
-		var request Request
-		err := stream.RecvMsg(&request)
-		if err == io.EOF {
-			return stream.SendMsg(&reply)
-		}
-		if err != nil {
-			return err
-		}
-		reply.RequestSize += uint32(len(request.Body))
-	}
-}
-
-func output(stream grpc.ServerStream) error {
-	var plan Plan
-	err := stream.RecvMsg(&plan)
-	for i := uint32(0); err == nil && i < plan.Replies; i++ {
-		err = stream.SendMsg(&Reply{Body: make([]byte, plan.Size), RequestSize: i})
-	}
-	return err
-}
-
-func duplex(stream grpc.ServerStream) error {
-	for {
-		var request Request
-		err := stream.RecvMsg(&request)
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = stream.SendMsg(&Reply{Body: make([]byte, request.Size),
-				RequestSize: uint32(len(request.Body))})
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func unary(stream grpc.ServerStream) error {
-	var request Request
-	if err := stream.RecvMsg(&request); err != nil {
-		return err
-	}
-	if request.Code != 0 {
-		return status.Error(errnos[request.Code], request.Message)
-	}
-	return stream.SendMsg(&Reply{Body: make([]byte, request.Size), RequestSize: uint32(len(request.Body))})
-}
-
-func serve(_ interface{}, stream grpc.ServerStream) error {
-	method, _ := grpc.MethodFromServerStream(stream)
-	switch strings.TrimPrefix(method, service) {
-	case "Empty":
-		if err := stream.RecvMsg(&Empty{}); err != nil {
-			return err
-		}
-		return stream.SendMsg(&Empty{})
-	case "Unary":
-		return unary(stream)
-	case "Keep":
-		<-stream.Context().Done()
-		fmt.Println("canceled")
-		return stream.Context().Err()
-	case "Input":
-		return input(stream)
-	case "Output":
-		return output(stream)
-	case "Duplex":
-		return duplex(stream)
-	}
-	return status.Error(codes.Unimplemented, method)
-}
-
-func server(path string) error {
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		return err
-	}
-	fmt.Println("ready")
-	return grpc.NewServer(grpc.UnknownServiceHandler(serve)).Serve(listener)
 }
 
 func main() {
