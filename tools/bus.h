@@ -8,6 +8,7 @@
 #define IPCCTL_BUS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -52,6 +53,10 @@ struct bus_process {
  * and user unless they are those of the last row. NULL: no memory. */
 json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid,
 		const char *interface);
+
+/* Whether its rules are older than its files, because one of them is wrong: what is, cleaned, for
+ * root and the service manager's own user. Prints nothing. */
+bool bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
 /* The services whose names begin with prefix: an array of bus_row(). */
 int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows);

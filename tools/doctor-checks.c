@@ -157,7 +157,7 @@ static void check_missing(const struct facts *facts, struct finding *finding)
 	if (facts->dkms)
 		fix(finding, "dkms autoinstall -k %s && modprobe ipcbus", facts->release);
 	else
-		fix(finding, "apt install ipcbus-dkms, or in the source: make install-module");
+		fix(finding, "install the package ipcbus-dkms, or in the source: make install-module");
 }
 
 static void check_module(const struct facts *facts, struct finding *finding)
@@ -291,7 +291,7 @@ static void check_daemon_error(const struct facts *facts, struct finding *findin
 	} else if (facts->peer.version != IPCBUSD_VERSION) {
 		find(finding, error, "the daemon speaks version %u, these tools version %u",
 		     facts->peer.version, IPCBUSD_VERSION);
-		fix(finding, "apt install --only-upgrade ipcbus-tools libipc0, and start ipcbusd again");
+		fix(finding, "upgrade the packages ipcbus-tools and libipc0, and start ipcbusd again");
 	} else {
 		find(finding, error, "the daemon does not let this process open the bus: %s",
 		     strerror(-facts->info_error));
@@ -323,12 +323,12 @@ static void check_version(const struct facts *facts, struct finding *finding)
 	} else if (facts->info.version != IPCBUS_VERSION) {
 		find(finding, error, "the driver has version %u, these tools are for version %u",
 		     facts->info.version, IPCBUS_VERSION);
-		fix(finding, "apt install --only-upgrade ipcbus-dkms ipcbus-tools libipc0, then: "
+		fix(finding, "upgrade the packages ipcbus-dkms, ipcbus-tools and libipc0, then: "
 			     "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (lacks) {
 		find(finding, warning,
 		     "the driver is older than these tools: it lacks features %#llx", lacks);
-		fix(finding, "apt install --only-upgrade ipcbus-dkms, then: rmmod ipcbus && "
+		fix(finding, "upgrade the package ipcbus-dkms, then: rmmod ipcbus && "
 			     "modprobe ipcbus, or reboot");
 	} else {
 		find(finding, ok, "the driver has version %u, the same as these tools",
@@ -369,6 +369,12 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 	if (facts->policy_error[0]) {
 		find(finding, error, "the policy is not valid: %s", facts->policy_error);
 		fix(finding, "correct it, and check it: servicemanager --check-policy");
+		return;
+	}
+	if (facts->outdated[0]) {
+		find(finding, error, "the service manager's rules are older than its files: %s",
+		     facts->outdated);
+		fix(finding, "correct the file, then: ipcctl policy reload");
 		return;
 	}
 	if (facts->policy > 0)

@@ -21,8 +21,10 @@
 
 #include <ipc/ipc.h>
 
+#include "bus.h"
 #include "doctor.h"
 #include "ipcbus-daemon.h"
+#include "servicemanager.ipc.h"
 #include "user.h"
 
 #define MANAGER_TIMEOUT_USEC 5000000
@@ -214,10 +216,11 @@ static void look_at_dkms(struct facts *facts)
 /* --- The device, the driver, the manager --------------------------------------------- */
 
 /* 1: it replies; 0: there is none; or -errno. */
-static int ping_manager(const char *path)
+static int ask_manager(struct facts *facts, const char *path)
 {
-	ipc_auto(ipc_proxy_unref) struct ipc_proxy *manager = NULL;
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct ipc_proxy *proxy = NULL;
 	int r = ipc_wait_manager(path, 0);
 
 	if (r == 1)
@@ -226,9 +229,13 @@ static int ping_manager(const char *path)
 		return r;
 	r = ipc_set_timeout(ipc, MANAGER_TIMEOUT_USEC);
 	if (r == 0)
-		r = ipc_get_manager(ipc, &manager);
+		r = ipc_get_manager(ipc, &proxy);
+	manager = service_manager_from_proxy(proxy);
 	if (r == 0)
-		r = ipc_proxy_ping(manager, /* error= */ NULL);
+		r = ipc_proxy_ping(proxy, /* error= */ NULL);
+	/* It may have other folders of policy than this system's. */
+	if (r == 0)
+		bus_policy_problem(manager, facts->outdated, sizeof(facts->outdated));
 	return r == 0 ? 1 : r == -ENOTCONN ? 0 : r;
 }
 
@@ -283,7 +290,7 @@ static void look_at_device(struct facts *facts)
 	else
 		open_device(facts, path);
 	if (!facts->open_error && !facts->info_error)
-		facts->manager = ping_manager(path);
+		facts->manager = ask_manager(facts, path);
 }
 
 static int is_policy(const struct dirent *entry)

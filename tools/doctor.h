@@ -47,6 +47,8 @@
  *	reply
  * @policy: number of policy files, or -errno
  * @policy_error: what the service manager finds wrong in them, or ""
+ * @outdated: what is wrong in the files of the running service manager, whose rules are older for
+ *	that; "" if they are not, or if this user may not know
  */
 struct facts {
 	const char *root;
@@ -78,6 +80,7 @@ struct facts {
 	int manager;
 	int policy;
 	char policy_error[512];
+	char outdated[512];
 };
 
 /* The caller sets root, device, kind and reason, and the rest to zero. */

@@ -46,6 +46,16 @@ static int put_activatable(json_t *rows)
 	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
 }
 
+/* Under a policy that is wrong from the start there is nothing to see. */
+static void explain_nothing(struct service_manager *manager)
+{
+	char problem[512];
+
+	if (bus_policy_problem(manager, problem, sizeof(problem)))
+		print_error(stderr, STATUS_OK, "correct the file, then: ipcctl policy reload", NULL,
+			    problem);
+}
+
 static int run(int argc, char **argv)
 {
 	static const struct column columns[] = {
@@ -67,6 +77,8 @@ static int run(int argc, char **argv)
 			manager, argc ? argv[0] : "", &rows);
 	if (status)
 		return status;
+	if (!json_array_size(rows))
+		explain_nothing(manager);
 	if (activatable && !names_only)
 		return put_activatable(rows);
 	return names_only ? put_names(rows) : out_table(columns, 6, rows);

@@ -235,7 +235,7 @@ START_TEST(module_missing)
 	is_defect("module", "error", "no file of it was found for kernel 6.1.0-9-amd64",
 		  "dkms autoinstall -k 6.1.0-9-amd64");
 	facts.dkms = facts.headers = false;
-	is_defect("module", "error", "no file of it", "apt install ipcbus-dkms");
+	is_defect("module", "error", "no file of it", "the package ipcbus-dkms");
 	is_defect("headers", "error", "not installed", "apt install linux-headers-6.1.0-9-amd64");
 }
 END_TEST
@@ -318,6 +318,9 @@ START_TEST(other_ailments)
 	be_well();
 	strcpy(facts.policy_error, "a.conf:1: no rule");
 	is_defect("policy", "error", "a.conf:1: no rule", "servicemanager --check-policy");
+	be_well();
+	strcpy(facts.outdated, "b.conf:2: no such user");
+	is_defect("policy", "error", "b.conf:2: no such user", "ipcctl policy reload");
 	be_well();
 	facts.manager = -ETIMEDOUT;
 	is_defect("manager", "error", "does not reply", "systemctl restart");
