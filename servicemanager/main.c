@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -88,6 +90,21 @@ static bool report_missing(const struct directories *directories)
 	return missing;
 }
 
+/* Whether the file can be there. Else the names would be lost with the next restart. */
+static bool has_folder(const char *file)
+{
+	char path[PATH_MAX];
+	const char *folder;
+
+	if (snprintf(path, sizeof(path), "%s", file) >= (int)sizeof(path))
+		return true;
+	folder = dirname(path);
+	if (access(folder, F_OK) == 0 || errno != ENOENT)
+		return true;
+	log_line("there is no directory %s", folder);
+	return false;
+}
+
 /* An exit status, or -1 to go on with the arguments from optind on. */
 static int parse_options(struct arguments *arguments, int argc, char **argv)
 {
@@ -154,6 +171,8 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 	}
 	/* Without it, the built-in policy would allow what it may refuse. */
 	if (report_missing(&arguments->policy))
+		return 1;
+	if (arguments->reservations && !has_folder(arguments->reservations))
 		return 1;
 	report_missing(&arguments->services);
 	add_default(&arguments->policy, "/etc/ipcbus/policy.d", IPC_DATADIR "/ipcbus/policy.d");
