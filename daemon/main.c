@@ -50,7 +50,8 @@ static const char help[] =
 	"                   write the socket's path to FD once clients can connect; without --bus\n"
 	"                   the bus is in a new folder\n"
 	"      --until=FD   end when FD is readable or hangs up: a pidfd, or a pipe's end\n"
-	"  -h, --help       show this\n";
+	"  -h, --help       show this\n"
+	"      --version    print the version\n";
 
 /* Of the daemon's fds and maps a user's connections may take a part, but this many always. Area,
  * region, and a stack with its guard are four maps. Files from a user's messages may take as large
@@ -724,7 +725,7 @@ static void watch_all(int listener, int signals)
 
 int main(int argc, char **argv)
 {
-	enum { CLOCK = 256, PRINT, UNTIL };
+	enum { CLOCK = 256, PRINT, UNTIL, VERSION };
 	static const struct option options[] = {
 		{ "bus", required_argument, NULL, 'b' },
 		{ "mode", required_argument, NULL, 'm' },
@@ -733,6 +734,7 @@ int main(int argc, char **argv)
 		{ "print-path", required_argument, NULL, PRINT },
 		{ "until", required_argument, NULL, UNTIL },
 		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, VERSION },
 		{ 0 },
 	};
 	const char *bus = NULL, *problem = NULL;
@@ -742,6 +744,10 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "+b:m:s:h", options, NULL)) >= 0) {
 		if (option == 'h') {
 			fputs(help, stdout);
+			return 0;
+		}
+		if (option == VERSION) {
+			puts("ipcbusd " IPC_VERSION);
 			return 0;
 		}
 		if (option == 'b') {

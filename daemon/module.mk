@@ -13,7 +13,8 @@ IPCBUSD_OWN := $(filter-out $(IPCBUSD_POSIX),$(patsubst daemon/%.c,%,$(wildcard 
 	daemon/kernel/*.c)))
 
 IPCBUSD_INCLUDES := -Itests/env/host/shim -Idriver/uapi -Idaemon
-IPCBUSD_FLAGS := -flto=auto -fno-strict-aliasing -fwrapv -DSHIM_LEAN -DMAX_TASKS=65536 -pthread
+IPCBUSD_FLAGS := -flto=auto -fno-strict-aliasing -fwrapv -DSHIM_LEAN -DMAX_TASKS=65536 -pthread \
+	-DIPC_VERSION='"$(VERSION)"'
 # The kernel's own rules of C, in which the driver is written.
 IPCBUSD_DRIVER_CFLAGS = -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) $(CFLAGS) \
 	-Wno-unknown-warning-option -Wno-dangling-pointer
