@@ -23,6 +23,9 @@
 /* How long a service may take to say what it is. */
 #define DESCRIBE_USEC 5000000
 
+/* Others decide how often. */
+static struct log_limit limit;
+
 struct export {
 	struct export *next;
 	struct exports *of;
@@ -130,9 +133,10 @@ static int export_describe(struct export *export, int r, struct ipc_proxy *proxy
 	export_set(export, target, why);
 	/* This thread alone changes what was set, so it is still there. */
 	if (ok)
-		log_line("exporting %s as %s", export->name, export->interface);
+		log_others(&limit, "exporting %s as %s", export->name, export->interface);
 	else
-		log_line("cannot export %s: %s", export->name, export->why ?: ipc_strerror(r));
+		log_others(&limit, "cannot export %s: %s", export->name,
+			   export->why ?: ipc_strerror(r));
 	return r;
 }
 
@@ -187,12 +191,12 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	export->described = ipc_proxy_unref(export->described);
 	if (change == IPC_NAME_GONE) {
 		export_set(export, NULL, NULL);
-		log_line("%s is gone", export->name);
+		log_others(&limit, "%s is gone", export->name);
 	} else if (!proxy) {
 		metrics_refused(REFUSED_POLICY);
 		export_set(export, NULL, strdup("the gateway may not call it"));
-		log_line("cannot export %s: the policy does not let the gateway call it",
-			 export->name);
+		log_others(&limit, "cannot export %s: the policy does not let the gateway call it",
+			   export->name);
 	} else {
 		introspect(export, proxy);
 	}

@@ -30,6 +30,9 @@
 /* How long a server may take to say that it has a oneway. Others wait behind it. */
 #define ONEWAY_USEC 30000000
 
+/* Others decide how often. */
+static struct log_limit limit;
+
 struct import {
 	struct import *next;
 	struct imports *of;
@@ -253,8 +256,8 @@ static void oneway_over(const struct net_status *status, const struct net_messag
 
 	(void)reply;
 	if (status->code != NET_OK && !import->dropping)
-		log_line("dropping oneways to %s: %s: %s", import->name, status_name(status->code),
-			 status->message ?: "");
+		log_others(&limit, "dropping oneways to %s: %s: %s", import->name,
+			   status_name(status->code), status->message ?: "");
 	import->dropping = status->code != NET_OK;
 	ipc_call_unref(oneway->call);
 	free(oneway);
@@ -276,7 +279,7 @@ static int oneway_start(struct import *import, struct ipc_call *call,
 		net_request_unref(request);
 		return 0;
 	}
-	log_line("dropped a oneway to %s: %s", import->name, ipc_strerror(r));
+	log_others(&limit, "dropped a oneway to %s: %s", import->name, ipc_strerror(r));
 	if (oneway)
 		ipc_call_unref(oneway->call);
 	free(oneway);
@@ -377,8 +380,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	if (r == 0)
 		r = start(import, method, call, &head, message, size);
 	else if (method->oneway)
-		log_line("dropped a oneway to %s: %s", import->name,
-			 why_not(r, bad, text, sizeof(text)));
+		log_others(&limit, "dropped a oneway to %s: %s", import->name,
+			   why_not(r, bad, text, sizeof(text)));
 	else
 		r = ipc_call_errno(call, r, "%s", why_not(r, bad, text, sizeof(text)));
 	free(metadata);

@@ -34,6 +34,9 @@ struct links {
 	struct net *net;
 	const struct link_options *options;
 	struct peer *peers;
+/* Others decide how often. */
+static struct log_limit limit;
+
 	struct net_counts counts;
 
 	pthread_mutex_t lock;	/* of what follows */
@@ -133,7 +136,7 @@ static void hello(struct link *link, const struct link_frame *frame)
 		link->greeted = true;
 		link->peer_size = frame->size;
 		pthread_mutex_unlock(&link->lock);
-		log_line("linked with %s", link->peer ? link->peer->target : "a gateway");
+		log_others(&limit, "linked with %s", link->peer ? link->peer->target : "a gateway");
 		names_want(link);
 	}
 }
@@ -434,9 +437,9 @@ static void *run_accepted(void *userdata)
 
 	if (r == 0) {
 		serve(link);
-		log_line("lost the link with a gateway: %s", link->why ?: "no memory");
+		log_others(&limit, "lost the link with a gateway: %s", link->why ?: "no memory");
 	} else {
-		log_line("cannot open the bus for a link: %s", ipc_strerror(r));
+		log_others(&limit, "cannot open the bus for a link: %s", ipc_strerror(r));
 		status_say(link->call, NET_UNAVAILABLE, "the bus of the other side: %s",
 			   ipc_strerror(r));
 		wait_over(link);

@@ -192,10 +192,16 @@ void net_on_deaf(void (*cb)(void *userdata), void *userdata)
 }
 
 /* What the core reports has texts of peers, such as names and metadata. It does not clean them.
- * That accept4() failed it says here alone. */
+ * Errors come for each connection that fails; more than these it says only if the environment wants
+ * that. That accept4() failed it says here alone. */
 static void log_core(gpr_log_func_args *args)
 {
-	log_line("gRPC: %s", args->message);
+	static struct log_limit limit;
+
+	if (args->severity == GPR_LOG_SEVERITY_ERROR)
+		log_others(&limit, "gRPC: %s", args->message);
+	else
+		log_line("gRPC: %s", args->message);
 	if (deaf && !strncmp(args->message, "Failed accept4", 14))
 		deaf(deaf_userdata);
 }
