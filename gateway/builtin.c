@@ -216,7 +216,6 @@ static void ended(void *userdata)
 			break;
 		}
 	pthread_mutex_unlock(&builtins->lock);
-	exports_call_over(builtins->exports);
 	net_call_unref(talk->call);
 	free(talk->service);
 	free(talk);

@@ -20,7 +20,7 @@ int builtins_new(struct builtins **ret_builtins, struct exports *exports);
 struct builtins *builtins_free(struct builtins *builtins);
 
 /* Serve a call, inside net_accept. 1: it is one of these services; 0: it is not. After -ENOMEM the
- * caller ends the call. When the call is over, exports_call_over() is called. */
+ * caller ends the call. */
 int builtins_start(struct builtins *builtins, struct net_call *call);
 
 /* What such calls did. */

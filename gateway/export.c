@@ -47,8 +47,7 @@ struct exports {
 	struct guard *guard;
 	struct builtins *builtins;
 	struct export *first;
-	unsigned int calls; /* atomic */
-	unsigned int max_calls;
+	struct net_limit calls;
 	size_t max_blob;
 };
 
@@ -219,7 +218,7 @@ int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *gua
 		return -ENOMEM;
 	exports->ipc = ipc;
 	exports->guard = guard;
-	exports->max_calls = max_calls;
+	exports->calls.max = max_calls;
 	exports->max_blob = max_blob;
 	r = builtins_new(&exports->builtins, exports);
 	if (r < 0) {
@@ -383,11 +382,6 @@ static struct target *find(struct exports *exports, struct net_call *call, const
 	return target;
 }
 
-void exports_call_over(struct exports *exports)
-{
-	__atomic_sub_fetch(&exports->calls, 1, __ATOMIC_RELAXED);
-}
-
 enum export_state exports_has(struct exports *exports, const struct net_call *call,
 			      const char *interface)
 {
@@ -432,7 +426,7 @@ void exports_collect(struct exports *exports, struct metrics_sheet *sheet)
 	metrics_add(sheet, "builtin", "", builtins_counts(exports->builtins));
 }
 
-/* 1: somebody will end the call, and then the call of it. */
+/* Somebody has ended the call, or will; or it fails. */
 static int begin(struct exports *exports, struct net_call *call)
 {
 	const struct schema_method *method;
@@ -451,7 +445,6 @@ static int begin(struct exports *exports, struct net_call *call)
 	net_call_count(call, counts, method && (method->streams_in || method->streams_out));
 	if (method) {
 		r = relay_start(exports, call, target, method);
-		r = r < 0 ? r : 1;
 	} else {
 		metrics_refused(REFUSED_METHOD);
 		status_say(call, NET_UNIMPLEMENTED, "%s has no method of this name",
@@ -466,15 +459,13 @@ void exports_accept(struct net_call *call, void *userdata)
 	struct exports *exports = userdata;
 	int r = -EDQUOT;
 
-	if (__atomic_add_fetch(&exports->calls, 1, __ATOMIC_RELAXED) <= exports->max_calls)
+	if (net_call_take(call, &exports->calls))
 		r = begin(exports, call);
-	if (r <= 0)
-		exports_call_over(exports);
 	if (r == -EDQUOT)
 		metrics_refused(REFUSED_CALLS);
 	if (r == -EDQUOT)
 		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has %u open calls already",
-			   exports->max_calls);
+			   exports->calls.max);
 	else if (r < 0)
 		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
 }

@@ -55,7 +55,4 @@ void exports_each(struct exports *exports, const struct net_call *call,
 struct metrics_sheet;
 void exports_collect(struct exports *exports, struct metrics_sheet *sheet);
 
-/* For relays: a call is over. */
-void exports_call_over(struct exports *exports);
-
 #endif /* GATEWAY_EXPORT_H */

@@ -184,13 +184,14 @@ static void replied(const struct net_status *status, const struct net_message *r
 	passage->request = NULL;
 	passage->slot = NULL;
 	pthread_mutex_unlock(&passage->lock);
+	/* Before the client can see the reply, and call again. */
+	count_over(passage->ticket);
 	if (reply)
 		succeed(passage->call, reply);
 	else
 		fail(passage->call, status);
 	ipc_slot_end_async(slot);
 	net_request_unref(request);
-	count_over(passage->ticket);
 	passage_put(passage);
 }
 

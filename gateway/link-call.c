@@ -37,6 +37,7 @@ struct served {
 	struct arrived *arrived;
 	struct ipc_proxy *proxy;
 	struct ipc_cancellation *cancellation;
+	bool started;		/* it is in the link's table */
 	bool counted;		/* for link_end_call() */
 	struct peer *peer;
 };
@@ -71,6 +72,33 @@ static void reply_error(struct link *link, uint64_t id, int r, const struct ipc_
 	}
 	link_send(link, &frame);
 	free(bytes.data);
+}
+
+/* It does not count as open any more. */
+static void served_end_locked(struct served *served)
+{
+	struct link *link = served->job.link;
+
+	if (served->started) {
+		map_remove(&link->serving, served->arrived->frame.id);
+		link->serving_bytes -= served->arrived->frame.data_size;
+		served->started = false;
+	}
+	if (served->counted) {
+		link_end_call(link, served->peer);
+		served->counted = false;
+	}
+}
+
+/* The call ends before its reply leaves, so that the other side may make the next one at once. */
+static void reply_error_of(struct served *served, int r, const struct ipc_error *error)
+{
+	struct link *link = served->job.link;
+
+	pthread_mutex_lock(&link->lock);
+	served_end_locked(served);
+	pthread_mutex_unlock(&link->lock);
+	reply_error(link, served->arrived->frame.id, r, error);
 }
 
 /* --- Deadlines of streams ----------------------------------------------------------------- */
@@ -204,7 +232,7 @@ static void leave_locked(struct pending *pending)
 		r = link_work_locked(link, &served->job);
 		if (r < 0) {
 			pthread_mutex_unlock(&link->lock);
-			reply_error(link, served->arrived->frame.id, r, NULL);
+			reply_error_of(served, r, NULL);
 			served->job.drop(&served->job);
 			pthread_mutex_lock(&link->lock);
 		}
@@ -287,12 +315,13 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 	}
 	link->calls--;
 	pthread_mutex_unlock(&link->lock);
+	/* Before the caller can see the reply, and call again. */
+	peers_end(user);
 	ipc_slot_end(slot);
 	if (r == 0)
 		r = pending.canceled ? -ECANCELED : finish_call(&pending, call);
 	arrived_free(pending.reply);
 	pthread_cond_destroy(&pending.changed);
-	peers_end(user);
 	return r;
 }
 
@@ -335,8 +364,6 @@ int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 static void served_free(struct served *served)
 {
-	if (served->counted)
-		link_end_call(served->job.link, served->peer);
 	ipc_cancellation_unref(served->cancellation);
 	ipc_proxy_unref(served->proxy);
 	arrived_free(served->arrived);
@@ -349,14 +376,15 @@ static void served_drop(struct job *job)
 	struct link *link = job->link;
 
 	pthread_mutex_lock(&link->lock);
-	map_remove(&link->serving, served->arrived->frame.id);
-	link->serving_bytes -= served->arrived->frame.data_size;
+	served_end_locked(served);
 	pthread_mutex_unlock(&link->lock);
 	served_free(served);
 }
 
-static void reply_message(struct link *link, uint64_t id, const struct ipc_raw_message *reply)
+static void reply_message(struct served *served, const struct ipc_raw_message *reply)
 {
+	struct link *link = served->job.link;
+	uint64_t id = served->arrived->frame.id;
 	struct link_frame frame = { .kind = LINK_REPLY,
 				    .id = id,
 				    .data = reply->data,
@@ -366,6 +394,7 @@ static void reply_message(struct link *link, uint64_t id, const struct ipc_raw_m
 	pthread_mutex_lock(&link->lock);
 	while (link->out_bytes > OUT_BYTES_MAX && !link->broken)
 		pthread_cond_wait(&link->changed, &link->lock);
+	served_end_locked(served);
 	r = table_put_locked(link, &frame, reply->entries, reply->n_entries);
 	if (r == 0) {
 		link_send_locked(link, &frame);
@@ -408,9 +437,9 @@ static bool served_run(struct job *job)
 	if (r == 0 && reply->size + LINK_FRAME_EXTRA > link->peer_size)
 		r = -EMSGSIZE;
 	if (r < 0)
-		reply_error(link, arrived->frame.id, r, &error);
+		reply_error_of(served, r, &error);
 	else
-		reply_message(link, arrived->frame.id, reply);
+		reply_message(served, reply);
 	has_objects = reply && reply->n_entries;
 	ipc_raw_free(reply);
 	served_drop(job);
@@ -438,10 +467,12 @@ static int start_locked(struct link *link, struct served *served)
 	} else {
 		r = link_work_locked(link, &served->job);
 	}
-	if (r < 0)
+	if (r < 0) {
 		map_remove(&link->serving, frame->id);
-	else
+	} else {
+		served->started = true;
 		link->serving_bytes += frame->data_size;
+	}
 	return r;
 }
 
@@ -474,6 +505,8 @@ void call_arrived(struct link *link, struct arrived *arrived)
 		served->proxy = ipc_proxy_ref(export->proxy);
 		r = start_locked(link, served);
 	}
+	if (r < 0)
+		served_end_locked(served);
 	pthread_mutex_unlock(&link->lock);
 	if (r < 0) {
 		served_free(served);

@@ -77,8 +77,11 @@ void net_call_op_over(struct net_call *call)
 	count_end(call);
 	if (call->ops)
 		call->ops->ended(call->userdata);
+	if (call->limit)
+		__atomic_sub_fetch(call->left ? &call->limit->leaving : &call->limit->open, 1,
+				   __ATOMIC_RELAXED);
 	if (call->over)
-		call->over(call->over_userdata);
+		call->over(call->over_userdata, call->left);
 	if (call->client)
 		net_client_over(call);
 	else
@@ -448,6 +451,20 @@ static void finish_done(struct op *op, bool ok)
 		net_call_op_over(call);
 }
 
+/* Before the client can see the status, and call again. One that is closed may be over already. */
+static void leave_locked(struct net_call *call)
+{
+	if (call->left || call->closed)
+		return;
+	call->left = true;
+	if (call->limit) {
+		__atomic_add_fetch(&call->limit->leaving, 1, __ATOMIC_RELAXED);
+		__atomic_sub_fetch(&call->limit->open, 1, __ATOMIC_RELAXED);
+	}
+	if (call->leaves)
+		call->leaves(call->over_userdata);
+}
+
 /* ops has space for one more. */
 static int finish(struct net_call *call, grpc_op *ops, size_t n, enum net_code code)
 {
@@ -461,6 +478,7 @@ static int finish(struct net_call *call, grpc_op *ops, size_t n, enum net_code c
 	/* Before, because finish_done() may run at once. */
 	call->code = code;
 	call->closes = closes;
+	leave_locked(call);
 	r = net_call_start_locked(call, ops, n, &call->finish);
 	if (r == 0 && closes) {
 		call->closing = true;
@@ -580,8 +598,23 @@ void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void 
 	call->userdata = userdata;
 }
 
-void net_call_at_end(struct net_call *call, void (*over)(void *userdata), void *userdata)
+bool net_call_take(struct net_call *call, struct net_limit *limit)
 {
+	unsigned int open = __atomic_add_fetch(&limit->open, 1, __ATOMIC_RELAXED);
+
+	if (open > limit->max ||
+	    __atomic_load_n(&limit->leaving, __ATOMIC_RELAXED) >= limit->max + NET_LEAVING_EXTRA) {
+		__atomic_sub_fetch(&limit->open, 1, __ATOMIC_RELAXED);
+		return false;
+	}
+	call->limit = limit;
+	return true;
+}
+
+void net_call_at_end(struct net_call *call, void (*leaves)(void *userdata),
+		     void (*over)(void *userdata, bool left), void *userdata)
+{
+	call->leaves = leaves;
 	call->over = over;
 	call->over_userdata = userdata;
 }

@@ -82,7 +82,9 @@ struct net_call {
 	unsigned int refs;	/* atomic */
 	const struct net_call_ops *ops;
 	void *userdata;
-	void (*over)(void *userdata); /* NULL: nobody wants to know */
+	struct net_limit *limit; /* NULL: it is not counted there */
+	void (*leaves)(void *userdata); /* NULL, as is over: nobody wants to know */
+	void (*over)(void *userdata, bool left);
 	void *over_userdata;
 
 	pthread_mutex_t lock;	/* of what follows */
@@ -94,6 +96,7 @@ struct net_call {
 	bool close_ok;
 	bool opened;		/* initial metadata were sent */
 	bool finished;		/* a status was sent */
+	bool left;		/* it does not count as open any more */
 	bool receiving;
 	bool sending;
 

@@ -26,6 +26,7 @@ struct peer {
 	struct peers *of;
 	struct peer *older, *newer; /* those that are idle, while it is */
 	unsigned int open;
+	unsigned int leaving; /* calls that have a status and are not over */
 	uint64_t used; /* that moment, in microseconds */
 	char *key;
 };
@@ -204,16 +205,21 @@ static struct peer *find_locked(struct peers *peers, char *key)
 
 /* --- Calls ---------------------------------------------------------------------------------- */
 
-void peers_end(struct peer *peer)
+static void end(struct peer *peer, unsigned int *number)
 {
-	struct peers *peers = peer ? peer->of : NULL;
+	struct peers *peers = peer->of;
 
-	if (!peers)
-		return;
 	pthread_mutex_lock(&peers->lock);
-	if (!--peer->open)
+	--*number;
+	if (!peer->open && !peer->leaving)
 		idle_locked(peer);
 	pthread_mutex_unlock(&peers->lock);
+}
+
+void peers_end(struct peer *peer)
+{
+	if (peer)
+		end(peer, &peer->open);
 }
 
 static int begin_locked(struct peer *peer, uint64_t now)
@@ -221,7 +227,8 @@ static int begin_locked(struct peer *peer, uint64_t now)
 	const struct peer_limits *limits = &peer->of->limits;
 	uint64_t used = peer->used > now ? peer->used : now;
 
-	if (limits->calls && peer->open >= limits->calls)
+	if (limits->calls &&
+	    (peer->open >= limits->calls || peer->leaving >= limits->calls + NET_LEAVING_EXTRA))
 		return -EDQUOT;
 	if (limits->rate) {
 		used += SECOND_USEC / limits->rate;
@@ -229,8 +236,9 @@ static int begin_locked(struct peer *peer, uint64_t now)
 			return -EAGAIN;
 		peer->used = used;
 	}
-	if (!peer->open++)
+	if (!peer->open && !peer->leaving)
 		busy_locked(peer);
+	peer->open++;
 	return 0;
 }
 
@@ -240,6 +248,7 @@ int peers_begin(struct peers *peers, char *key, struct peer **ret_peer)
 	struct peer *peer;
 	int r = -ENOMEM;
 
+	*ret_peer = NULL;
 	if (!key)
 		return r;
 	pthread_mutex_lock(&peers->lock);
@@ -248,7 +257,7 @@ int peers_begin(struct peers *peers, char *key, struct peer **ret_peer)
 	if (peer)
 		r = begin_locked(peer, now);
 	pthread_mutex_unlock(&peers->lock);
-	*ret_peer = peer;
+	*ret_peer = r == 0 ? peer : NULL;
 	return r;
 }
 
@@ -272,9 +281,21 @@ int peers_begin_user(struct peers *users, uid_t uid, struct peer **ret_peer)
 	return peers_begin(users, asprintf(&key, "user %u", uid) < 0 ? NULL : key, ret_peer);
 }
 
-static void end(void *peer)
+static void leaves(void *userdata)
 {
-	peers_end(peer);
+	struct peer *peer = userdata;
+
+	pthread_mutex_lock(&peer->of->lock);
+	peer->leaving++;
+	peer->open--;
+	pthread_mutex_unlock(&peer->of->lock);
+}
+
+static void over(void *userdata, bool left)
+{
+	struct peer *peer = userdata;
+
+	end(peer, left ? &peer->leaving : &peer->open);
 }
 
 bool peers_admit(struct peers *peers, struct net_call *call)
@@ -286,7 +307,7 @@ bool peers_admit(struct peers *peers, struct net_call *call)
 		return true;
 	r = peers_begin(peers, peers_key(call), &peer);
 	if (r == 0) {
-		net_call_at_end(call, end, peer);
+		net_call_at_end(call, leaves, over, peer);
 		return true;
 	}
 	metrics_refused(REFUSED_PEER);

@@ -187,19 +187,11 @@ static void canceled(void *userdata)
 	ipc_slot_end_async(take_slot(userdata));
 }
 
-static void ended(void *userdata)
-{
-	struct relay *relay = userdata;
-
-	exports_call_over(relay->exports);
-	relay_unref(relay);
-}
-
 static const struct net_call_ops unary = {
 	.received = received,
 	.sent = sent,
 	.canceled = canceled,
-	.ended = ended,
+	.ended = relay_unref,
 };
 
 int relay_start(struct exports *exports, struct net_call *call, struct target *target,

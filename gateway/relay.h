@@ -11,8 +11,8 @@
 #include "net.h"
 #include "target.h"
 
-/* Start to relay a call, inside net_accept. It takes references of what it needs. When the call is
- * over, exports_call_over() is called. After -ENOMEM, the caller ends the call. */
+/* Start to relay a call, inside net_accept. It takes references of what it needs. After
+ * -ENOMEM, the caller ends the call. */
 int relay_start(struct exports *exports, struct net_call *call, struct target *target,
 		const struct schema_method *method);
 

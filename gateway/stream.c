@@ -332,19 +332,11 @@ static void canceled(void *userdata)
 	ipc_cancel(relay->cancellation);
 }
 
-static void ended(void *userdata)
-{
-	struct relay *relay = userdata;
-
-	exports_call_over(relay->exports);
-	relay_put(relay);
-}
-
 static const struct net_call_ops net_ops = {
 	.received = received,
 	.sent = sent,
 	.canceled = canceled,
-	.ended = ended,
+	.ended = relay_put,
 };
 
 static void open_stream(struct relay *relay)

@@ -8,6 +8,9 @@ import grpc
 
 from harness import (Skip, case, connect, fails, gateway, look, method, pb, server, socket_path,
                      state, wait_until)
+from http2 import HEADERS, Connection, message
+from import_streams import NAME, Client, Imported, interop_ipc
+from links import FAR, Joined
 from metrics import metrics
 from tls import certificate, certificates, channel as tls_channel, path, tls_gateway
 
@@ -142,4 +145,43 @@ def peers_of_a_path_are_one():
         program.wait_for('test.interop is gone')
         wait_until('there is space', lambda: program.log().count('exporting') == 2)
         wait_until('it may again', lambda: succeeds(again))
+    assert program.end() == 0
+
+
+@case
+def a_reply_makes_space_for_the_next_call():
+    """A call once counted until the gateway saw that its reply had left, so clients that stayed within
+    their limits were refused now and then."""
+    program = gateway('--peer-calls', '1', '--max-calls', '1')
+    with connect(program.address) as channel:
+        for _ in range(3000):
+            assert empty(channel) == EMPTY
+    assert program.end() == 0
+    with Imported('--user-calls', '1'):
+        stub = Client.bus().get(interop_ipc.TestSync, NAME, wait=10)
+        for i in range(1000):
+            assert stub.Metadata(text=str(i)).text == str(i)
+    # The link is a call of the peer too.
+    with Joined('--peer-calls', '2', link=('--user-calls', '1')):
+        stub = Client.bus().get(interop_ipc.TestSync, FAR, wait=10)
+        for _ in range(3000):
+            stub.Empty()
+
+
+@case
+def replies_that_a_peer_does_not_read():
+    """They are no open calls any more, and limited all the same."""
+    program = gateway('--peer-calls', '2')
+    request = message(pb.Request(size=50000).SerializeToString())
+    with Connection(program.address) as client, connect(program.address) as other:
+        for _ in range(60):
+            client.send(client.open('/interop.Test/Unary'), request, end=True)
+            while client.step(0.05):
+                pass
+        refused_ones = [data for kind, _, _, data in client.got if kind == HEADERS and b'open calls' in data]
+        # One reply has left, and 18 wait.
+        assert len(refused_ones) == 60 - 1 - 18, len(refused_ones)
+        refused(other, 'has 2 open calls')
+    with connect(program.address) as other:
+        wait_until('there is space', lambda: succeeds(other))
     assert program.end() == 0
