@@ -37,6 +37,7 @@ struct served {
 	struct arrived *arrived;
 	struct ipc_proxy *proxy;
 	struct ipc_cancellation *cancellation;
+	struct pending *outer;	/* the call that it is a part of; NULL: none */
 	bool started;		/* it is in the link's table */
 	bool counted;		/* for link_end_call() */
 	struct peer *peer;
@@ -207,6 +208,7 @@ static void wait_locked(struct pending *pending, struct ipc_call *call)
 	while (!link->broken && !pending->canceled) {
 		served = next_nested_locked(pending);
 		if (served) {
+			served->outer = pending;
 			pthread_mutex_unlock(&link->lock);
 			served->job.run(&served->job);
 			pthread_mutex_lock(&link->lock);
@@ -381,6 +383,12 @@ static void served_drop(struct job *job)
 	served_free(served);
 }
 
+/* A peer that does not read keeps no thread whose own caller has gone. */
+static bool may_wait(const struct served *served)
+{
+	return !served->job.link->broken && !(served->outer && served->outer->canceled);
+}
+
 static void reply_message(struct served *served, const struct ipc_raw_message *reply)
 {
 	struct link *link = served->job.link;
@@ -392,7 +400,7 @@ static void reply_message(struct served *served, const struct ipc_raw_message *r
 	int r;
 
 	pthread_mutex_lock(&link->lock);
-	while (link->out_bytes > OUT_BYTES_MAX && !link->broken)
+	while (link->out_bytes > OUT_BYTES_MAX && may_wait(served))
 		pthread_cond_wait(&link->changed, &link->lock);
 	served_end_locked(served);
 	r = table_put_locked(link, &frame, reply->entries, reply->n_entries);

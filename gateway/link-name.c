@@ -155,6 +155,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	struct link *link = watched->job.link;
 	struct ipc_raw_entry entry = { .type = IPC_RAW_PROXY, .proxy = proxy };
 	struct link_frame frame = { .kind = LINK_NAME, .id = watched->id };
+	int r;
 
 	(void)ipc;
 	if (change == IPC_NAME_SETTLED)
@@ -171,8 +172,9 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 		frame.text_size = strlen(info->interface);
 	}
 	pthread_mutex_lock(&link->lock);
-	if (table_put_locked(link, &frame, &entry, change == IPC_NAME_PRESENT) < 0)
-		link_break_locked(link, "no memory");
+	r = table_put_locked(link, &frame, &entry, change == IPC_NAME_PRESENT);
+	if (r < 0)
+		link_break_locked(link, "%s", ipc_strerror(r));
 	link_send_locked(link, &frame);
 	table_sent_locked(link, &frame);
 	pthread_mutex_unlock(&link->lock);

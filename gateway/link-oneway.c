@@ -31,6 +31,9 @@ static void send_oneway_locked(struct remote *remote, const struct ipc_raw_messa
 				    .data_size = message->size };
 	int r = table_put_locked(remote->link, &frame, message->entries, message->n_entries);
 
+	/* One that cannot be delivered is dropped. */
+	if (r == -EDQUOT)
+		return;
 	if (r < 0) {
 		link_break_locked(remote->link, "no memory");
 		return;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of a link share. From the top down: link.c, a link from its beginning to its end;
- * link-name.c, names; link-call.c, calls and oneways; link-table.c, objects; link-queue.c, frames
- * that leave, and work that waits for a thread.
+ * link-name.c, names; link-call.c, calls, and link-oneway.c, oneways; link-table.c, objects;
+ * link-metadata.c, what the other side says of a call; link-queue.c, frames that leave, and work
+ * that waits for a thread.
  *
  * A link has a connection of its own to the bus. So what belongs to the other side dies with the
  * link, as what belongs to a process dies with the process.
@@ -38,6 +39,10 @@
 
 /* Bytes of requests from the other side that are being served. Others are refused. */
 #define SERVING_BYTES_MAX	((size_t)64 << 20)
+
+/* Objects of either side that the other one has. All links share what the gateway's user may
+ * have. */
+#define OBJECTS_MAX		8192
 
 /* Bytes of oneways from the other side that wait because their receivers have no space. */
 #define WAITING_BYTES_MAX	((size_t)64 << 20)
@@ -106,6 +111,7 @@ struct link {
 	struct ipc *ipc;	/* set under the lock */
 	struct net_call *call;
 	char *key;		/* of the other side, for peers_begin(); NULL: no call came yet */
+	struct peer *caller;	/* that has opened it; NULL: this side has */
 	struct names *names;
 
 	pthread_mutex_t lock;	/* of what follows */
@@ -167,6 +173,11 @@ const struct link_options *link_options(const struct link *link);
 int link_begin_call(struct link *link, struct peer **ret_peer);
 void link_end_call(struct link *link, struct peer *peer);
 
+/* --- link-metadata.c ---------------------------------------------------------------------- */
+
+/* In a payload of the other side: a name "ipc-*" becomes "far-*". */
+void link_rename_metadata(uint8_t *payload, size_t size);
+
 /* --- link-queue.c ------------------------------------------------------------------------- */
 
 void link_send_locked(struct link *link, const struct link_frame *frame);
@@ -183,7 +194,7 @@ void link_drop_jobs(struct link *link);
 
 /*
  * Put objects into a frame. Once for each frame that is sent: the other side counts them. Sending
- * is the same step. -EPERM: one is a file.
+ * is the same step. -EPERM: one is a file. -EDQUOT: the other side has too many objects.
  */
 int table_put_locked(struct link *link, struct link_frame *frame,
 		     const struct ipc_raw_entry *entries, size_t n);

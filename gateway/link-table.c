@@ -200,6 +200,8 @@ static int remote_take_locked(struct link *link, uint64_t number, const char *in
 	/* Its object has just ended. */
 	if (remote)
 		map_remove(&link->remotes, number);
+	if (link->remotes.count >= OBJECTS_MAX)
+		return -EDQUOT;
 	return remote_new_locked(link, number, interface, ret_object);
 }
 
@@ -239,12 +241,18 @@ int table_put_locked(struct link *link, struct link_frame *frame,
 		     const struct ipc_raw_entry *entries, size_t n)
 {
 	const struct remote *remote;
+	size_t new = 0;
 	int r;
 
 	frame->n_objects = 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (entries[i].type != IPC_RAW_PROXY && entries[i].type != IPC_RAW_OBJECT)
 			return -EPERM;
+		new += entries[i].type == IPC_RAW_PROXY &&
+		       !map_get(&link->proxies, (uintptr_t)entries[i].proxy);
+	}
+	if (new && link->exports.count + new > OBJECTS_MAX)
+		return -EDQUOT;
 	for (size_t i = 0; i < n; i++) {
 		struct link_object *object = &frame->objects[frame->n_objects];
 

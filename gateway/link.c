@@ -17,8 +17,12 @@
 #include "metrics.h"
 #include "status.h"
 
-/* Links that others have opened, at most. */
+/* Links that others have opened, at most; and those of one peer. */
 #define ACCEPTED_MAX	64
+#define PEER_LINKS_MAX	(ACCEPTED_MAX / 2)
+
+/* How long the other side may take to say hello. */
+#define HELLO_SECONDS 10
 
 /* What the threads of a connection may be beside those that wait in calls. */
 #define THREADS_EXTRA	8
@@ -30,13 +34,14 @@
 #define BACKOFF_MIN_MSEC	200
 #define BACKOFF_MAX_MSEC	10000
 
+/* Others decide how often. */
+static struct log_limit limit;
+
 struct links {
 	struct net *net;
 	const struct link_options *options;
 	struct peer *peers;
-/* Others decide how often. */
-static struct log_limit limit;
-
+	struct peers *callers; /* who has opened how many links */
 	struct net_counts counts;
 
 	pthread_mutex_t lock;	/* of what follows */
@@ -135,6 +140,7 @@ static void hello(struct link *link, const struct link_frame *frame)
 		pthread_mutex_lock(&link->lock);
 		link->greeted = true;
 		link->peer_size = frame->size;
+		pthread_cond_broadcast(&link->changed);
 		pthread_mutex_unlock(&link->lock);
 		log_others(&limit, "linked with %s", link->peer ? link->peer->target : "a gateway");
 		names_want(link);
@@ -144,8 +150,13 @@ static void hello(struct link *link, const struct link_frame *frame)
 /* Messages with objects. */
 static void message_arrived(struct link *link, struct arrived *arrived)
 {
-	int r = table_take(link, &arrived->frame, NULL, &arrived->entries);
+	struct link_frame *frame = &arrived->frame;
+	int r = table_take(link, frame, NULL, &arrived->entries);
 
+	/* The frame's bytes are arrived->bytes. */
+	if (frame->data)
+		link_rename_metadata(arrived->bytes + (frame->data - arrived->bytes),
+				     frame->data_size);
 	if (r == -EPROTO) {
 		link_break(link, "it sent objects that it does not have");
 		arrived_free(arrived);
@@ -238,7 +249,9 @@ static void received(void *userdata, const struct net_message *message)
 	bool broken;
 
 	if (!message) {
-		link_break(link, "it ended the link");
+		/* A server has a status too, which says why. */
+		if (!link->peer)
+			link_break(link, "it ended the link");
 		return;
 	}
 	pthread_mutex_lock(&link->lock);
@@ -274,7 +287,7 @@ static void canceled(void *userdata)
 	pthread_mutex_lock(&link->lock);
 	why = link->peer ? net_call_why(link->call) : NULL;
 	pthread_mutex_unlock(&link->lock);
-	link_break(link, "%s", why && *why ? why : "the connection ended");
+	link_break(link, "%s", why && *why ? why : "the other side ended it");
 	free(why);
 }
 
@@ -318,6 +331,7 @@ static void link_free(struct link *link)
 	map_done(&link->remotes);
 	pthread_cond_destroy(&link->changed);
 	pthread_mutex_destroy(&link->lock);
+	peers_end(link->caller);
 	free(link->why);
 	free(link->key);
 	free(link);
@@ -374,14 +388,38 @@ static void leave(struct link *link)
 	pthread_mutex_unlock(&links->lock);
 }
 
-/* Until nothing arrives any more, and nobody works or waits. A peer that does not read its last
- * words does not hold up the rest. */
-static void wait_over(struct link *link)
+/* A time so many seconds from now. */
+static struct timespec seconds_on(time_t seconds)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += LAST_WORDS_SECONDS;
+	until.tv_sec += seconds;
+	return until;
+}
+
+/* Who connects and says nothing holds a thread, a connection to the bus, and the place of
+ * others. */
+static void wait_hello(struct link *link)
+{
+	struct timespec until = seconds_on(HELLO_SECONDS);
+
+	pthread_mutex_lock(&link->lock);
+	while (!link->greeted && !link->broken &&
+	       pthread_cond_clockwait(&link->changed, &link->lock, CLOCK_MONOTONIC, &until) !=
+		       ETIMEDOUT)
+		;
+	if (!link->greeted)
+		link_break_locked(link, "it did not say hello within %d s", HELLO_SECONDS);
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* Until nothing arrives any more, and nobody works or waits. A peer that does not read its last
+ * words does not hold up the rest. */
+static void wait_over(struct link *link)
+{
+	struct timespec until = seconds_on(LAST_WORDS_SECONDS);
+
 	pthread_mutex_lock(&link->lock);
 	while (!link->over && pthread_cond_clockwait(&link->changed, &link->lock, CLOCK_MONOTONIC,
 						     &until) != ETIMEDOUT)
@@ -410,6 +448,8 @@ static void serve(struct link *link)
 	entered = enter(link);
 	link_send(link, &frame);
 	net_call_receive(link->call);
+	if (entered)
+		wait_hello(link);
 	r = entered ? ipc_run(link->ipc) : -ESHUTDOWN;
 	link_break(link, "%s", r < 0 ? ipc_strerror(r) : "the bus is not served any more");
 	leave(link);
@@ -462,6 +502,12 @@ static int accept_link(struct links *links, struct net_call *call)
 
 	if (!link)
 		return -ENOMEM;
+	link->key = peers_key(call);
+	r = peers_begin_call(links->callers, link->key, &link->caller);
+	if (r < 0) {
+		link_free(link);
+		return r;
+	}
 	link->call = net_call_ref(call);
 	net_call_count(call, &links->counts, true);
 	net_call_begin(call, &ops, link);
@@ -501,7 +547,9 @@ bool links_accept(struct links *links, struct net_call *call)
 	if (r < 0)
 		metrics_refused(REFUSED_LINKS);
 	if (r < 0)
-		status_say(call, NET_RESOURCE_EXHAUSTED, "no more links: %s", ipc_strerror(r));
+		status_say(call, NET_RESOURCE_EXHAUSTED,
+			   "no more links: %s (there may be %d, and %d of one peer)",
+			   ipc_strerror(r), ACCEPTED_MAX, PEER_LINKS_MAX);
 	return true;
 }
 
@@ -667,6 +715,7 @@ int links_new(struct links **ret_links, struct net *net, const struct link_optio
 	links->options = options;
 	pthread_mutex_init(&links->lock, NULL);
 	pthread_cond_init(&links->changed, NULL);
+	r = peers_new(&links->callers, &(struct peer_limits){ .calls = PEER_LINKS_MAX });
 	for (size_t i = 0; r == 0 && i < options->n_uses; i++)
 		r = add_use(links, options->uses[i]);
 	if (r < 0) {
@@ -730,6 +779,7 @@ struct links *links_free(struct links *links)
 		free(peer->target);
 		free(peer);
 	}
+	peers_free(links->callers);
 	pthread_cond_destroy(&links->changed);
 	pthread_mutex_destroy(&links->lock);
 	free(links);

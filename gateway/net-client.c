@@ -338,7 +338,7 @@ int net_request_new(struct net_channel *channel, const struct net_head *head, co
 	if (r < 0 && request->counts)
 		net_count_end(request->counts, false, NET_CANCELLED);
 	if (r < 0)
-		net_request_unref(request);
+		*ret_request = net_request_unref(request);
 	return r;
 }
 
@@ -442,7 +442,7 @@ int net_call_open(struct net_channel *channel, const struct net_head *head,
 	if (r < 0 && call->counts)
 		net_count_end(call->counts, true, NET_CANCELLED);
 	if (r < 0)
-		net_call_unref(call);
+		*ret_call = net_call_unref(call);
 	return r;
 }
 

@@ -14,6 +14,7 @@ import foreign_servers
 import hostile
 import import_streams
 import imports
+import link_attacks
 import links
 import metrics
 import peers
@@ -23,7 +24,7 @@ import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks,
+MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks, link_attacks,
            faults, foreign, foreign_servers, across]
 
 

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+"""What a peer of a link, or a program behind one, could once do to others."""
+
+import concurrent.futures
+import os
+import socket
+import struct
+import threading
+import time
+
+import grpc
+
+from attacks import Peer, bytes_field, code_of, field, fields_of
+from harness import B, Program, case, connect, gateway, look, socket_path, wait_until
+from http2 import DATA, END_HEADERS, HEADERS, Connection, Server, frame, message
+from import_streams import Client, interop_ipc, ipcbus
+from links import CONNECT, FAR, HELLO, Joined, ipcctl
+from tls import certificates, path, tls_gateway
+
+KIND, ID, TARGET, CHAIN, ERROR, TEXT, OBJECTS = 1, 2, 3, 5, 7, 8, 9
+FIND, NAME, CALL, REPLY = 2, 3, 4, 5
+OBJECTS_MAX = 8192
+
+
+def code(method):
+    return b'\x25' + struct.pack('<I', code_of(f'interop.Test/{method}'))
+
+
+@case
+def other_sides_do_not_speak_for_the_gateway():
+    """ipc-peer is the name in a certificate that the gateway has seen. A program on another bus once
+    could set it, for a service behind --share."""
+    sent = {'ipc-peer': 'administrator', 'trace': '1', 'ipc-': 'x'}
+    with Joined('--export', 'test.interop') as joined:
+        stub = Client.bus().get(interop_ipc.TestSync, FAR, wait=10)
+        for name, value in (('ipc-peer', ''), ('far-peer', 'administrator'), ('trace', '1'), ('far-', 'x'),
+                            ('ipc-', '')):
+            try:
+                got = stub.Metadata(text=name, metadata=sent).text
+            except ipcbus.NotFound:
+                got = ''
+            assert got == value, (name, got)
+        assert joined.far.log().count('linked') == 1
+
+
+@case
+def links_that_say_nothing():
+    """One peer once could take the place of all others for ever."""
+    path_ = socket_path()
+    program = gateway('--share', 'test.interop', '--insecure', '--listen', path_, exports=(),
+                      listen='127.0.0.1:0')
+    port = program.log().split('listening on 127.0.0.1:')[1].split()[0]
+    files, over = len(program.files()), threading.Event()
+
+    def say_nothing():
+        over.wait(60)
+        yield b''
+
+    with connect(path_) as channel:
+        calls = [channel.stream_stream(CONNECT)(say_nothing()) for _ in range(64)]
+        refused = []
+        for call in calls:
+            try:
+                next(call)
+            except grpc.RpcError as error:
+                refused.append(error)
+        assert len(refused) == 32, (len(refused), program.log())
+        assert all('and 32 of one peer' in error.details() for error in refused), refused[0]
+        late = Program(f'{B}/gateway/ipc-gateway', '--link', f'late=test.interop@{path_}',
+                       ready='cannot link with')
+        late.wait_for('no more links')
+        # Another peer has its place.
+        near = Program(f'{B}/gateway/ipc-gateway', '--link', f'near=test.interop@127.0.0.1:{port}',
+                       ready='near is test.interop of')
+        program.wait_for('it did not say hello within 10 s', 20)
+        late.wait_for('late is test.interop of', 20)
+        over.set()
+        for each in (near, late):
+            assert each.end() == 0, each.log()
+    wait_until('the others are gone', lambda: len(program.files()) <= files + 4, 20)
+    assert program.end() == 0
+
+
+def objects(first, count):
+    """So many new ones, for a frame."""
+    return b''.join(bytes_field(OBJECTS, b'\x09' + struct.pack('<Q', i) + field(2, first + i))
+                    for i in range(count))
+
+
+@case
+def objects_that_a_peer_makes():
+    """One link once took a third of what all of them may have, with 46,000 objects."""
+    program = gateway('--share', 'test.interop', '--export', 'test.interop', exports=())
+    with Connection(program.address) as client:
+        peer = Peer(client, 4 << 20)
+        target = peer.find(1, b'test.interop')
+        calls = OBJECTS_MAX // 64 + 10
+        for i in range(1, calls + 1):
+            assert peer.send(field(KIND, CALL) + field(ID, i) + field(TARGET, target) + code('Keep') +
+                             objects(i * 64, 64))
+        wait_until('they are there', lambda: look().kept == calls - 10)
+        time.sleep(0.3)
+        assert look().kept == calls - 10
+    wait_until('they are gone', lambda: look().kept == 0)
+    assert program.end() == 0
+
+
+class Hostile:
+    """A side that accepts links, and does with each frame what reply says."""
+
+    def __init__(self, reply):
+        self.reply = reply
+        self.address = socket_path()
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler('ipc.link.Link', {
+            'Connect': grpc.stream_stream_rpc_method_handler(self.connect)}),))
+        self.server.add_insecure_port(self.address)
+        self.server.start()
+
+    def connect(self, frames, context):
+        del context
+        yield HELLO
+        for data in frames:
+            yield from self.reply(fields_of(data))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.server.stop(0).wait()
+
+
+def offers(got):
+    """Whatever name the other side wants, it is object 1."""
+    if got[KIND] == FIND:
+        yield (field(KIND, NAME) + field(ID, got[ID]) + bytes_field(TEXT, b'interop.Test') +
+               bytes_field(OBJECTS, field(2, 1)))
+
+
+class Nothing(ipcbus.sync.RawService):
+    def serve(self, request):
+        return b''
+
+
+@case
+def objects_that_a_peer_keeps():
+    """A service on another bus that never releases what it gets once had as many as all may have."""
+    def keeps(got):
+        yield from offers(got)
+        if got[KIND] == CALL:
+            yield field(KIND, REPLY) + field(ID, got[ID])
+
+    with Hostile(keeps) as hostile:
+        near = Program(f'{B}/gateway/ipc-gateway', '--link', f'x.y=y@{hostile.address}', ready='x.y is')
+        bus = ipcbus.sync.Bus()
+        proxy, kept = bus.get_raw('x.y', wait=10), 0
+        try:
+            while kept <= OBJECTS_MAX:
+                entries = tuple((i, bus.export(Nothing())) for i in range(1, 65))
+                proxy.call(1, b'', entries=entries).release()
+                kept += 64
+        except ipcbus.QuotaExceeded:
+            pass
+        # The name's own object is none of them.
+        assert kept == OBJECTS_MAX, kept
+        # What has no new objects goes.
+        proxy.call(1, b'').release()
+        proxy.call(1, b'', entries=entries[:0]).release()
+        bus.close()
+        assert near.end() == 0
+
+
+@case
+def peers_do_not_fill_the_log():
+    """Each frame, connection or link once could be a line."""
+    count, done = 5000, threading.Event()
+
+    def talks(got):
+        if got[KIND] == FIND:
+            for _ in range(count):
+                yield field(KIND, NAME) + field(ID, got[ID]) + field(ERROR, 13)
+            done.set()
+
+    def lines_of(program, most):
+        time.sleep(1.1)
+        assert len(program.lines) < most, program.lines[:50]
+
+    with Hostile(talks) as hostile:
+        near = Program(f'{B}/gateway/ipc-gateway', '--link', f'x.y=y@{hostile.address}', ready='cannot use')
+        begin = time.monotonic()
+        assert done.wait(60)
+        lines_of(near, 100 + 25 * (time.monotonic() - begin))
+        assert near.end() == 0
+    certificates()
+    program = tls_gateway('--tls-client-ca', path('ca.pem'), '--share', 'test.interop', '--listen',
+                          where := socket_path())
+    port = int(program.log().split('listening on tls:localhost:')[1].split()[0])
+
+    def knock():
+        with socket.create_connection(('localhost', port)) as client:
+            client.sendall(b'x' * 100)
+
+    begin = time.monotonic()
+    for _ in range(400):
+        knock()
+    lines_of(program, 100 + 25 * (time.monotonic() - begin))
+    # What was left out is said.
+    knock()
+    program.wait_for('lines were left out before this one')
+    before, begin = len(program.lines), time.monotonic()
+    with connect(where) as channel:
+        for _ in range(400):
+            try:
+                next(channel.stream_stream(CONNECT)(iter((b'\xff\xff',)), timeout=10))
+            except grpc.RpcError:
+                pass
+    lines_of(program, before + 50 + 25 * (time.monotonic() - begin))
+    assert program.end() == 0
+
+
+def replies_of(server, stream):
+    """The frames of a link that have come to a Server, but for a beginning of one."""
+    data = b''.join(data for kind, _, of, data in server.got if (kind, of) == (DATA, stream))
+    at = 0
+    while at + 5 <= len(data):
+        size = int.from_bytes(data[at + 1:at + 5], 'big')
+        if at + 5 + size > len(data):
+            return
+        yield fields_of(data[at + 5:at + 5 + size])
+        at += 5 + size
+
+
+@case
+def callers_of_a_peer_that_does_not_read():
+    """A call that came back as a part of theirs waited until the peer read its reply, with their place
+    among the calls of their user, for ever."""
+    address = socket_path()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address[len('unix:'):])
+        listener.listen()
+        near = Program(f'{B}/gateway/ipc-gateway', '--link', f'x.y=y@{address}', '--share', 'test.interop',
+                       '--listen', socket_path(), '--user-calls', '1')
+        server = Server(listener)
+    with server:
+        server.wait_for_call()
+        stream = 1
+        server.windows[stream] = server.initial
+        # :status 200, content-type.
+        server.write(frame(HEADERS, END_HEADERS, stream, b'\x88\x00\x0ccontent-type\x10application/grpc'))
+
+        def say(*frames):
+            assert server.send(stream, b''.join(message(each) for each in frames))
+
+        def wait_for(kind):
+            while True:
+                for got in replies_of(server, stream):
+                    if got[KIND] == kind:
+                        return got
+                assert server.step(), server.got
+
+        say(HELLO)
+        find = wait_for(FIND)
+        say(next(offers(find)), field(KIND, FIND) + field(ID, 1) + bytes_field(TEXT, b'test.interop'))
+        wait_for(NAME)
+        near.wait_for('x.y is y of')
+        caller = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call', '--timeout',
+                         '3', 'x.y', 'Empty', '{}')
+        chain = wait_for(CALL)[ID]
+        # Large replies, which it does not read, and one that is a part of the call.
+        unary = field(KIND, CALL) + field(TARGET, 1) + code('Unary') + bytes_field(15, field(1, 1000000))
+        for i in range(8):
+            say(unary + field(ID, i + 1))
+        time.sleep(0.5)
+        say(unary + field(ID, 100) + field(CHAIN, chain))
+        assert caller.status() != 0
+        time.sleep(0.5)
+        out, status = ipcctl('call', '--timeout', '1', 'x.y', 'Empty', '{}')
+        assert status and 'quota' not in out, out
+        near.end()
