@@ -56,7 +56,6 @@ struct gateway {
 	int over; /* an eventfd: a thread has ended */
 	int signals;
 	int failed; /* the bus: a negative errno */
-	bool deaf; /* atomic: an address accepts nothing any more */
 };
 
 static void *run_net(void *userdata)
@@ -76,14 +75,6 @@ static void *run_ipc(void *userdata)
 	if (gateway->failed < 0)
 		eventfd_write(gateway->over, 1);
 	return NULL;
-}
-
-static void set_deaf(void *userdata)
-{
-	struct gateway *gateway = userdata;
-
-	__atomic_store_n(&gateway->deaf, true, __ATOMIC_RELAXED);
-	eventfd_write(gateway->over, 1);
 }
 
 /* --- Certificates ---------------------------------------------------------------------- */
@@ -244,9 +235,7 @@ static void drain(struct gateway *gateway)
 
 static int serve(struct gateway *gateway)
 {
-	eventfd_t count;
 	int r, number;
-	bool deaf;
 
 	r = -pthread_create(&gateway->ipc_thread, NULL, run_ipc, gateway);
 	if (r < 0)
@@ -269,12 +258,8 @@ static int serve(struct gateway *gateway)
 		reload(gateway);
 	if (number > 0)
 		log_line("stopping: %s", strsignal(number));
-	/* Whoever started it may start it again, and then it listens. */
-	deaf = number == 0 && __atomic_load_n(&gateway->deaf, __ATOMIC_RELAXED);
-	if (deaf)
-		eventfd_read(gateway->over, &count);
 	drain(gateway);
-	return gateway->failed < 0 || !deaf ? gateway->failed : -EMFILE;
+	return gateway->failed;
 }
 
 /* --- Setting up -------------------------------------------------------------------------- */
@@ -472,15 +457,22 @@ static void collect(struct metrics_sheet *sheet, void *userdata)
 	collect_expiry(sheet, "tls-server-ca", &gateway->server_ca_expiry);
 }
 
-/* Each connection has a file. */
-static void allow_files(void)
+/* Each connection has a file. Clients may have half of them. */
+static void allow_connections(const struct gateway_options *options)
 {
+	struct net_connection_limits limits = { options->max_connections,
+						options->peer_connections };
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
+		if (limits.all > limit.rlim_cur / 2)
+			limits.all = (unsigned int)(limit.rlim_cur / 2);
 	}
+	if (!limits.peer)
+		limits.peer = (limits.all + 1) / 2;
+	net_limit_connections(&limits);
 }
 
 int gateway_run(const struct gateway_options *options)
@@ -488,8 +480,7 @@ int gateway_run(const struct gateway_options *options)
 	struct gateway gateway = { .options = options, .over = -1 };
 	int r;
 
-	allow_files();
-	net_on_deaf(set_deaf, &gateway);
+	allow_connections(options);
 
 	r = gateway.signals = open_signals();
 	if (r >= 0) {

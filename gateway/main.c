@@ -43,6 +43,9 @@ static const char help[] =
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
 	"      --max-blob SIZE     bytes of the blobs of a reply (default: 1M)\n"
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
+	"      --max-connections N  connections of clients (default: 10000, or half of the files that\n"
+	"                          the gateway may have)\n"
+	"      --peer-connections N  the same, of one address (default: half of --max-connections)\n"
 	"      --peer-calls N      the same, of one peer (default: --max-calls)\n"
 	"      --peer-rate N       calls of one peer in a second (default: no limit)\n"
 	"      --user-calls N      calls to other machines of one user of the bus (default: half of\n"
@@ -68,6 +71,8 @@ enum {
 	KEY_BLOB,
 	KEY_MESSAGE,
 	KEY_CALLS,
+	KEY_CONNECTIONS,
+	KEY_PEER_CONNECTIONS,
 	KEY_PEER_CALLS,
 	KEY_PEER_RATE,
 	KEY_USER_CALLS,
@@ -97,6 +102,8 @@ static const struct option long_options[] = {
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
 	{ "max-blob", required_argument, NULL, KEY_BLOB },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
+	{ "max-connections", required_argument, NULL, KEY_CONNECTIONS },
+	{ "peer-connections", required_argument, NULL, KEY_PEER_CONNECTIONS },
 	{ "peer-calls", required_argument, NULL, KEY_PEER_CALLS },
 	{ "peer-rate", required_argument, NULL, KEY_PEER_RATE },
 	{ "user-calls", required_argument, NULL, KEY_USER_CALLS },
@@ -257,6 +264,10 @@ static int limit(struct gateway_options *options, int key, const char *text)
 		options->limits.streams = (int)value;
 	else if (key == KEY_CALLS)
 		options->max_calls = (unsigned int)value;
+	else if (key == KEY_CONNECTIONS)
+		options->max_connections = (unsigned int)value;
+	else if (key == KEY_PEER_CONNECTIONS)
+		options->peer_connections = (unsigned int)value;
 	else if (key == KEY_PEER_CALLS)
 		options->peer_limits.calls = (unsigned int)value;
 	else if (key == KEY_USER_CALLS)
@@ -359,6 +370,7 @@ int main(int argc, char **argv)
 		.shared = calloc(argc, sizeof(char *)),
 		.links = calloc(argc, sizeof(char *)),
 		.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
+		.max_connections = 10000,
 		.max_calls = 1000,
 		.max_blob = 1 << 20,
 		.keepalive_seconds = KEEPALIVE_SECONDS,

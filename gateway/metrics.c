@@ -179,7 +179,7 @@ static void print_refusals(FILE *file)
 		[REFUSED_METHOD] = "method", [REFUSED_MESSAGE] = "message",
 		[REFUSED_POLICY] = "policy", [REFUSED_NAME] = "name",
 		[REFUSED_LINKS] = "links",   [REFUSED_GUARD] = "access",
-		[REFUSED_PEER] = "peer",
+		[REFUSED_PEER] = "peer",     [REFUSED_CONNECTIONS] = "connections",
 	};
 
 	print_family(file, "refusals", "counter", NULL, "What the gateway refused, by the reason.");
@@ -333,7 +333,8 @@ static void *run(void *userdata)
 			return NULL;
 		if (fds[1].revents)
 			return NULL;
-		fd = accept4(metrics->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		/* Not accept4(), by which clients are counted. */
+		fd = accept(metrics->listening, NULL, NULL);
 		/* Without file descriptors it does not spin. */
 		if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			poll(&fds[1], 1, READER_MSEC);

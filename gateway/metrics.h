@@ -21,6 +21,7 @@ enum metrics_refusal {
 	REFUSED_NAME,	 /* a linked side wants a name that is not shared */
 	REFUSED_LINKS,	 /* as many links are open as may be */
 	REFUSED_GUARD,	 /* the gateway's policy does not let a peer do it */
+	REFUSED_CONNECTIONS, /* there are too many, or too many of a peer */
 	REFUSED_PEER,	 /* one peer has as many calls as it may, or makes them too fast */
 	N_REFUSALS
 };

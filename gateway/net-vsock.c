@@ -98,6 +98,11 @@ static bool parse(const char *text, struct sockaddr_vm *ret_address)
 	return true;
 }
 
+unsigned int net_vsock_cid(const struct sockaddr_storage *address)
+{
+	return ((const struct sockaddr_vm *)address)->svm_cid;
+}
+
 /* Waits for a file, or for the end: true. */
 static bool wait_file(int fd, short events, int stop, int msec)
 {

@@ -182,18 +182,9 @@ static grpc_server *server_new(const struct net_limits *limits)
 	return server;
 }
 
-static void (*deaf)(void *userdata);
-static void *deaf_userdata;
-
-void net_on_deaf(void (*cb)(void *userdata), void *userdata)
-{
-	deaf = cb;
-	deaf_userdata = userdata;
-}
-
 /* What the core reports has texts of peers, such as names and metadata. It does not clean them.
  * Errors come for each connection that fails; more than these it says only if the environment wants
- * that. That accept4() failed it says here alone. */
+ * that. */
 static void log_core(gpr_log_func_args *args)
 {
 	static struct log_limit limit;
@@ -202,8 +193,6 @@ static void log_core(gpr_log_func_args *args)
 		log_others(&limit, "gRPC: %s", args->message);
 	else
 		log_line("gRPC: %s", args->message);
-	if (deaf && !strncmp(args->message, "Failed accept4", 14))
-		deaf(deaf_userdata);
 }
 
 int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,

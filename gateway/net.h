@@ -94,9 +94,15 @@ struct net_call_ops {
 /* A client calls. The callback sets net_call_begin(), or ends the call with net_call_finish(). */
 typedef void (*net_accept)(struct net_call *call, void *userdata);
 
-/* Run cb, on any thread, when an address accepts no connection any more, because there were too
- * many open files. The core does not listen there again. Once, before net_new(). */
-void net_on_deaf(void (*cb)(void *userdata), void *userdata);
+/* How many connections clients may have, and those of one peer: an address of IPv4, the first 64
+ * bits of one of IPv6, a virtual machine, or all Unix sockets. Others are closed at once. The
+ * limits are the process's, before net_start(). */
+struct net_connection_limits {
+	unsigned int all;
+	unsigned int peer;
+};
+
+void net_limit_connections(const struct net_connection_limits *limits);
 
 /* Create an engine with one server. */
 int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,

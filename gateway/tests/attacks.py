@@ -12,11 +12,12 @@ import zlib
 from google.protobuf import descriptor_pb2
 import grpc
 
-from harness import (B, Program, case, connect, fails, gateway, method, pb, server, state,
+from harness import (B, Program, case, connect, fails, gateway, method, pb, server, socket_path, state,
                      wait_until)
-from http2 import DATA, END_STREAM, HEADERS, RESET, Connection, frame, message
+from http2 import DATA, END_STREAM, HEADERS, PREFACE, RESET, SETTINGS, Connection, frame, message
 from import_streams import ipcbus
 from links import CONNECT
+from metrics import metrics
 
 StatusCode = grpc.StatusCode
 EMPTY = pb.EmptyMessage()
@@ -90,31 +91,70 @@ def compressed_messages():
     assert program.end() == 0
 
 
+def is_closed(client):
+    """By the other end, without a word. A server that takes it says its settings."""
+    client.settimeout(5)
+    try:
+        return not client.recv(1)
+    except ConnectionError:
+        return True
+
+
+def knock(port, host='127.0.0.1', count=1):
+    clients = [socket.create_connection(('127.0.0.1', port), 5, (host, 0)) for _ in range(count)]
+    for client in clients:
+        client.sendall(PREFACE + frame(SETTINGS, 0, 0))
+    return clients
+
+
 @case
-def too_many_connections():
-    """When accept4() fails once, the core does not listen any more. The gateway ends then, so that
-    whoever started it starts it again."""
-    program = gateway('--drain', '4')
+def connections_are_limited():
+    """One peer once could take all files that the gateway may have, without a certificate."""
+    where = socket_path()[len('unix:'):]
+    program = gateway('--insecure', '--max-connections', '10', '--peer-connections', '4', '--metrics', where,
+                      listen='0.0.0.0:0')
+    port = int(program.log().split('listening on 0.0.0.0:')[1].split()[0])
+    one = knock(port, count=6)
+    assert [is_closed(client) for client in one] == [False] * 4 + [True] * 2
+    others = [knock(port, f'127.0.0.{i}')[0] for i in range(2, 12)]
+    assert [is_closed(client) for client in others] == [False] * 6 + [True] * 4
+    assert metrics(where)['refusals_total', 'reason="connections"'] == 6
+    assert 'refused a connection: there are too many' in program.log()
+    # Those that end make space.
+    for client in one[:2] + others[:1]:
+        client.close()
+    wait_until('they are closed', lambda: metrics(where)['connections', ''] == 7)
+    again = knock(port, count=3)
+    assert [is_closed(client) for client in again] == [False] * 2 + [True]
+    assert not is_closed(knock(port, '127.0.0.99')[0])
+    for _ in range(100):
+        for client in knock(port, '127.0.0.2'):
+            client.close()
+    assert program.end() == 0
+
+
+@case
+def too_many_files():
+    """When accept4() failed once, the core did not listen any more, and the gateway ended."""
+    program = gateway()
     resource.prlimit(program.process.pid, resource.RLIMIT_NOFILE, (40, 40))
-    clients = []
     with connect(program.address) as channel:
         call = method('Unary', pb.Reply, channel).future(pb.Request(sleep_msec=2000), timeout=20)
         time.sleep(0.2)
-        try:
-            for _ in range(100):
-                client = socket.socket(socket.AF_UNIX)
-                clients.append(client)
-                client.settimeout(1)
-                client.connect(program.address[len('unix:'):])
-        except OSError:
-            pass
-        # Calls that are open may end.
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+        for client in clients:
+            client.connect(program.address[len('unix:'):])
+        assert is_closed(clients[-1])
+        program.wait_for('refused a connection: the gateway may have no more files')
+        # Calls that are open go on.
         assert call.result() is not None
-    assert program.status(20) == 1
-    assert 'stopped serving: Too many open files' in program.log(), program.log()
-    state['programs'].remove(program)
+        assert method('Empty', channel=channel)(EMPTY, timeout=10) == EMPTY
     for client in clients:
         client.close()
+    wait_until('they are gone', lambda: len(program.files()) < 35)
+    with connect(program.address) as channel:
+        assert method('Empty', channel=channel)(EMPTY, timeout=10) == EMPTY
+    assert program.end() == 0
 
 
 # --- Services that lie about their interface ------------------------------------------------------
