@@ -20,6 +20,9 @@ $(UNITS) $(USER_UNITS): $(B)/packaging/%: packaging/%.in FORCE
 	$(call msg,GEN,$@)
 	$(Q)sed -e 's|@bindir@|$(bindir)|' $< >$@
 
+.PHONY: units
+units: $(UNITS) $(USER_UNITS)
+
 .PHONY: install-packaging
 INSTALLS += install-packaging
 install-packaging: $(UNITS) $(USER_UNITS)
