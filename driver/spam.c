@@ -76,7 +76,7 @@ static bool is_due(struct ipcbus_region *region)
 	bool due;
 
 	spin_lock(&region->lock);
-	due = region->oneways >= region->spam_look;
+	due = region->oneways >= READ_ONCE(region->spam_look);
 	if (due)
 		WRITE_ONCE(region->spam_look, region->oneways + region->oneways / 8 + 1);
 	spin_unlock(&region->lock);
