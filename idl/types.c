@@ -106,6 +106,10 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 		struct type_holder *holder;
 		struct type *held;
 
+		/* protobuf-c passes on whatever number there is, and tables are by type. */
+		if (field->type < GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_DOUBLE ||
+		    field->type > GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SINT64)
+			return false;
 		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES &&
 		    !(type->holds & TYPE_HOLDS_BLOBS))
 			type->holds |= TYPE_HOLDS_BYTES;
@@ -229,7 +233,7 @@ const char *types_collect(struct arena *arena, struct types *types, File *const 
 			return "two messages have one name";
 	for (size_t i = 0; i < types->count; i++)
 		if (!link_fields(arena, types, &types->list[i]))
-			return "a field's type is not among the messages";
+			return "a field has a type that is not there";
 
 	spread_holds(arena, types);
 	find_blob_maps(arena, types);
