@@ -17,6 +17,7 @@ DENIED = StatusCode.PERMISSION_DENIED
 
 
 def write(text, name='rules.conf'):
+    os.makedirs(os.path.dirname(path(name)), exist_ok=True)
     with open(path(name), 'w') as file:
         file.write(text)
     return path(name)
@@ -171,7 +172,6 @@ def policy_is_reloaded():
 @case
 def policy_in_a_folder():
     folder = path('rules.d')
-    os.makedirs(folder, exist_ok=True)
     write('allow anyone all *\n', 'rules.d/10-all.conf')
     write('refuse certificate bob.example all *\n', 'rules.d/20-bob.conf')
     write('rubbish\n', 'rules.d/not-read')
