@@ -209,7 +209,7 @@ int net_vsock_listen(struct net *net, const char *text)
 	if (!is_vsock(text))
 		return 0;
 	if (!parse(text, &address))
-		return -EADDRNOTAVAIL;
+		return -EINVAL;
 	if (!address.svm_port)
 		address.svm_port = VMADDR_PORT_ANY;
 	listener = calloc(1, sizeof(*listener));
@@ -224,7 +224,7 @@ int net_vsock_listen(struct net *net, const char *text)
 	    bind(listener->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(listener->fd, BACKLOG) < 0 ||
 	    getsockname(listener->fd, (struct sockaddr *)&address, &size) < 0)
-		return -EADDRNOTAVAIL;
+		return -errno;
 	return address.svm_port > INT_MAX ? INT_MAX : (int)address.svm_port;
 }
 

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <grpc/support/log.h>
 #include <pthread.h>
@@ -242,22 +241,6 @@ struct net *net_free(struct net *net)
 }
 
 /* --- Running ------------------------------------------------------------------------------ */
-
-int net_listen(struct net *net, const char *address)
-{
-	bool tls = !strncmp(address, "tls:", 4);
-	grpc_server_credentials *credentials;
-	int port = net_vsock_listen(net, address);
-
-	if (port)
-		return port;
-	credentials = tls ? net_tls_credentials(net) : grpc_insecure_server_credentials_create();
-	if (!credentials)
-		return -ENOMEM;
-	port = grpc_server_add_http2_port(net->server, tls ? address + 4 : address, credentials);
-	grpc_server_credentials_release(credentials);
-	return port > 0 ? port : -EADDRNOTAVAIL;
-}
 
 int net_start(struct net *net)
 {

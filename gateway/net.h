@@ -116,8 +116,13 @@ struct net *net_free(struct net *net);
  * a number or "any", or, after net_set_pem(), "tls:HOST:PORT". Returns the port, which the system
  * chooses for port 0; 1 for a path.
  *
- *   -EADDRNOTAVAIL  It is no such address, or it is in use, or not permitted; or the
- *                   certificates are malformed.
+ *   -EINVAL         It is no address.
+ *   -ENOENT         There is no such host, or no such folder.
+ *   -EADDRNOTAVAIL  The host is not this machine.
+ *   -EADDRINUSE     Another one listens there.
+ *   -EACCES         Not permitted.
+ *   -EKEYREJECTED   The certificate and the key do not belong together.
+ *   Others of socket(2), bind(2) and listen(2); -EAGAIN if it was in use a moment ago.
  */
 int net_listen(struct net *net, const char *address);
 

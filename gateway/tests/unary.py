@@ -408,10 +408,28 @@ def command_line():
     refuses('unexpected argument', 'a')
     for address in 'localhost', 'localhost:', 'localhost:x', 'localhost:65536', '[::1]:99999', 'tls:localhost':
         refuses('ends in a port', '--export', 'a', '--listen', address)
-    address = 'unix:/no such folder/socket'
-    program = Program(f'{harness.B}/gateway/ipc-gateway', '-e', 'a', '-l', address, ready='cannot')
-    assert program.status() == 1
-    assert f'cannot listen on {address}' in program.log()
+
+
+@case
+def addresses_where_it_cannot_listen():
+    def says(text, address, *arguments):
+        program = Program(f'{harness.B}/gateway/ipc-gateway', '-e', 'a', '-l', address, *arguments,
+                          ready='cannot')
+        assert program.status() == 1
+        assert f'cannot listen on {address}: {text}' in program.log(), program.log()
+
+    says('there is no such host, or no such folder', 'unix:/no such folder/socket')
+    says('there is no such host', 'no-such-host.invalid:0', '--insecure')
+    says("this is another machine's address", '192.0.2.1:0', '--insecure')
+    says('File name too long', 'unix:/' + 200 * 'x')
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        says('Address already in use', f'127.0.0.1:{taken.getsockname()[1]}')
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(('::1', 0))
+        taken.listen()
+        says('Address already in use', f'[::1]:{taken.getsockname()[1]}')
 
 
 # --- Ending --------------------------------------------------------------------------------------------
