@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the engine share: net.c, servers, net-client.c, clients, net-call.c, calls of
- * both, net-accept.c, how many connections clients have, net-tls.c, certificates, and net-vsock.c,
- * connections of virtual machines.
+ * both, net-listen.c, addresses, net-accept.c, how many connections clients have, net-tls.c,
+ * certificates, and net-vsock.c, connections of virtual machines.
  */
 #ifndef GATEWAY_NET_PRIVATE_H
 #define GATEWAY_NET_PRIVATE_H
