@@ -76,11 +76,30 @@ static void until_ended(struct ipc_stream *stream)
 	ck_assert_int_eq(pfd.revents, POLLIN);
 }
 
+/* There is a thread again: not when its handler says that it ends, but soon after. */
+static void expect_a_sum(void)
+{
+	Stream__Number number = STREAM__NUMBER__INIT;
+	const Stream__Number *total;
+	struct ipc_stream *stream;
+	int r = -EDEADLK;
+
+	number.value = 5;
+	for (int i = 0; i < 500 && r == -EDEADLK; i++) {
+		ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
+		streams_sum_send(stream, SECONDS(10), &number);
+		r = streams_sum_finish(stream, SECONDS(10), &total, NULL);
+		ck_assert(r != 0 || total->value == 5);
+		ipc_stream_unref(stream);
+		usleep(10000);
+	}
+	ck_assert_int_eq(r, 0);
+}
+
 /* Handlers that wait leave one thread to serve. */
 START_TEST(idle_streams_of_a_pool)
 {
 	struct ipc_stream *idle[THREADS + 2];
-	Stream__Number number = STREAM__NUMBER__INIT;
 	const Stream__Number *total;
 
 	begin(THREADS);
@@ -98,13 +117,8 @@ START_TEST(idle_streams_of_a_pool)
 	ck_assert_int_eq(streams_sum_finish(idle[0], SECONDS(10), &total, NULL), 0);
 	ipc_stream_unref(idle[0]);
 	look_until(THREADS - 2, 0);
-	/* There is a thread again. */
-	ck_assert_int_eq(streams_sum_open(streams, NULL, &idle[0], NULL), 0);
-	number.value = 5;
-	ck_assert_int_eq(streams_sum_send(idle[0], SECONDS(10), &number), 0);
-	ck_assert_int_eq(streams_sum_finish(idle[0], SECONDS(10), &total, NULL), 0);
-	ck_assert_uint_eq(total->value, 5);
-	for (int i = 0; i < THREADS - 1; i++)
+	expect_a_sum();
+	for (int i = 1; i < THREADS - 1; i++)
 		ipc_stream_unref(idle[i]);
 	end();
 }
