@@ -199,3 +199,14 @@ const struct bench_transport bench_calls = {
 	.connect = oneways_connect,
 	.round = calls_round,
 };
+
+const struct bench_transport bench_daemon_calls = {
+	.name = "ipcbusd-async",
+	.state_size = sizeof(struct oneways_state),
+	.has_oneway = true,
+	.exists = bench_daemon_exists,
+	.create = daemon_create,
+	.serve = oneways_serve,
+	.connect = oneways_connect,
+	.round = calls_round,
+};

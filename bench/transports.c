@@ -17,6 +17,7 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_oneways,
 	&bench_daemon_oneways,
 	&bench_calls,
+	&bench_daemon_calls,
 	&bench_streams,
 	&bench_shared_streams,
 	&bench_daemon_shared_streams,
