@@ -63,6 +63,19 @@ static int serve_polling(struct thread *t)
 	return r & DEVICE_POLL_EVENT ? ipc_process(ipc) : 0;
 }
 
+/*
+ * The buffer of the end of an async call may wait for the thread's next exchange, as that of a
+ * reply does for which a thread waited. Not if it brought objects, whose owners may wait until
+ * nobody refers to them, nor anything else that is to be released or sent.
+ */
+static bool may_keep(const struct thread *t, const struct ipcbus_event *event)
+{
+	bool is_end = event->kind == IPCBUS_EVENT_REPLY || event->kind == IPCBUS_EVENT_ERROR;
+
+	return is_end && !event->object_count && t->stash.kind == IPCBUS_SEND_NONE &&
+	       t->n_release == 1 && t->release[0] == event->buffer;
+}
+
 int loop_serve_one(struct thread *t)
 {
 	struct ipcbus_exchange x;
@@ -77,6 +90,8 @@ int loop_serve_one(struct thread *t)
 		return 0;
 
 	dispatch(t, &x.event);
+	if (may_keep(t, &x.event))
+		return 1;
 	r = thread_flush(t);
 	return r < 0 ? r : 1;
 }
