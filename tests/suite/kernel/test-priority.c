@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -23,29 +24,41 @@ struct caller {
 	uint32_t handle;
 	uint32_t code;
 	bool oneway;
+	bool stays;
 };
+
+static sem_t sent;
 
 static void *call_as(void *arg)
 {
-	const struct caller *c = arg;
+	struct caller c = *(const struct caller *)arg;
 
-	set_nice(c->nice);
-	if (c->policy)
-		set_policy(c->policy, c->priority);
-	if (c->oneway)
-		raw_oneway(&cli, c->handle, c->code, NULL, 0);
+	set_nice(c.nice);
+	if (c.policy)
+		set_policy(c.policy, c.priority);
+	if (c.oneway)
+		raw_oneway(&cli, c.handle, c.code, NULL, 0);
 	else
-		raw_call(&cli, c->handle, c->code, NULL, 0);
+		raw_call(&cli, c.handle, c.code, NULL, 0);
+	sem_post(&sent);
+	while (c.stays && pause())
+		;
 	return NULL;
 }
 
-/* The call is queued when this returns; its thread has ended, its reply is lost. */
+/* The call is queued when this returns, its reply is lost. Its thread has ended, if it does not
+ * stay: as long as a call gives somebody realtime priority its caller must, or it is canceled. */
 static void queue(struct caller c)
 {
 	struct helper h;
 
+	c.stays |= c.policy != SCHED_OTHER;
+	sem_init(&sent, 0, 0);
 	helper_start(&h, call_as, &c);
-	helper_end(&h);
+	while (sem_wait(&sent))
+		;
+	if (!c.stays)
+		helper_end(&h);
 }
 
 static void *call_and_wait_as(void *arg)
@@ -470,7 +483,7 @@ START_TEST(node_of_a_realtime_class)
 	uint32_t handle = handle_to(policy, 12);
 	struct ipcbus_event ev;
 
-	queue((struct caller){ .handle = handle });
+	queue((struct caller){ .handle = handle, .stays = true });
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_policy_of(0, policy, 12);
 	raw_reply(&srv, ev.call, NULL, 0);
@@ -629,7 +642,7 @@ START_TEST(node_lifts_in_the_queue)
 
 	queue((struct caller){ .code = 'b' });
 	queue((struct caller){ .code = 'c' });
-	queue((struct caller){ .code = 'a', .handle = handle, .nice = 19 });
+	queue((struct caller){ .code = 'a', .handle = handle, .nice = 19, .stays = true });
 	expect_order("abc");
 }
 END_TEST
