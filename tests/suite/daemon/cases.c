@@ -5,6 +5,7 @@
  * the daemon is another process.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,17 +91,27 @@ void __wrap__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_v
 
 /* --- Deaths ----------------------------------------------------------------------------- */
 
-/* The daemon hears of a death a moment later. */
+/* The daemon hears of a death a moment later: its main thread before it replies to this, its
+ * workers soon after. */
+static void hear_of_deaths(void)
+{
+	int fd = open(DEBUGFS "/state", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	usleep(10000);
+}
+
 void __wrap_peer_kill(struct peer *p)
 {
 	__real_peer_kill(p);
-	usleep(10000);
+	hear_of_deaths();
 }
 
 void __wrap_peer_end(struct peer *p)
 {
 	__real_peer_end(p);
-	usleep(10000);
+	hear_of_deaths();
 }
 
 /* --- Threads ---------------------------------------------------------------------------- */
