@@ -141,9 +141,8 @@ help:
 	  'make test        set up, build and run every test, on three kernels; ends in a' \
   '                 line of totals' \
 	  'make test-more   what make test has no time for: other compilers, analyzers, ipcctl under ASan' \
-	  'make test-uml    the tests of the driver in user-mode Linux, which checks itself' \
-	  'make test-debug  that, and in a kernel with KASAN and two processors what it finds alone' \
-  'make test-debug-more  the same with KCSAN and KMSAN' \
+	  'make test-debug  the tests of the driver in user-mode Linux, which checks itself' \
+  'make test-debug-more  what kernels with KASAN, KCSAN and KMSAN find alone' \
 	  'make test-debug-all  every guest test in every kernel with checkers (over 1 h)' \
 	  'make test-releases  make demo and make test in minimal roots of Debian 12 and 13' \
 	  'make test-packages  install, boot, upgrade and remove the packages on Debian 12 and 13' \

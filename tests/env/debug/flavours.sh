@@ -99,7 +99,7 @@ flavour_without() {
 }
 
 # The part of the tests, as a regular expression, that a kernel under QEMU has in `make
-# test-debug`: what its checkers alone find. Each test runs in uml or in one of these.
+# test-debug-more`: what its checkers alone find. Each test runs in uml or in one of these.
 # Two processors tell something new where threads meet (kasan, kcsan) and where memory
 # goes or comes back; structures that reach user space may have holes (kmsan).
 flavour_part() {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Kernels with checkers: what is built for them, and `make test-uml`, `make test-debug`,
-# `make test-debug-more` and `make test-debug-all`. mutants.ko is a module of bugs that show whether the
+# Kernels with checkers: what is built for them, and `make test-debug`, `make
+# test-debug-more` and `make test-debug-all`. mutants.ko is a module of bugs that show whether the
 # checkers report them.
 
 MUTANTS_KO := $(B)/debug/$(KERNEL)/mutants.ko
@@ -13,23 +13,20 @@ $(MUTANTS_KO): $(MUTANTS_SOURCES) $(call driver_ready,$(KERNEL))
 	+$(Q)$(call kbuild,$(KERNEL))
 	@touch $@
 
-.PHONY: test-uml test-debug test-debug-more test-debug-all run-test-uml run-test-debug \
-	run-test-debug-more run-test-debug-all debug-modules
+.PHONY: test-debug test-debug-more test-debug-all run-test-debug run-test-debug-more \
+	run-test-debug-all debug-modules
 
 # For one kernel at a time: make KERNEL=kasan debug-modules
 debug-modules: $(DRIVER_KO) $(MUTANTS_KO)
 
-test-uml test-debug test-debug-more test-debug-all: setup $(B)/setup-debug.done
+test-debug test-debug-more test-debug-all: setup $(B)/setup-debug.done
 	+@$(MAKE) run-$@
 
-run-test-uml: all
+run-test-debug: all
 	@tests/env/debug/run uml
 
-run-test-debug: all
-	@tests/env/debug/run --part uml kasan
-
 run-test-debug-more: all
-	@tests/env/debug/run --part kcsan kmsan
+	@tests/env/debug/run --part kasan kcsan kmsan
 
 run-test-debug-all: all
 	@tests/env/debug/run uml kasan kcsan kmsan
