@@ -19,6 +19,8 @@
 #include "request.h"
 #include "stream.h"
 
+_Static_assert(IPC_RAW_FRAME == FRAME_MAGIC, "programs know the byte");
+
 /* --- Sending ------------------------------------------------------------------- */
 
 /* A message as the driver takes it. */
@@ -58,12 +60,11 @@ static int append_entry(struct table *table, struct ipc *ipc, const struct ipc_r
 	return -EINVAL;
 }
 
-static int append_entries(struct table *table, struct ipc *ipc,
-			  const struct ipc_raw_message *message)
+static __attribute__((noinline)) int append_entries(struct table *table, struct ipc *ipc,
+						    const struct ipc_raw_message *message)
 {
 	int r = 0;
 
-	table->n = 0;
 	for (size_t i = 0; r == 0 && i < message->n_entries; i++)
 		r = append_entry(table, ipc, &message->entries[i]);
 	if (r < 0)
@@ -71,10 +72,19 @@ static int append_entries(struct table *table, struct ipc *ipc,
 	return r;
 }
 
-static int check(const struct ipc_raw_message *message, uint32_t flags)
+/* Bytes alone, as most messages are. */
+static inline bool is_plain(const struct ipc_raw_message *message)
 {
-	if (!message || message->flags & ~flags || (message->size && !message->data) ||
-	    (message->n_parts && (message->data || !message->parts)) ||
+	return likely(!(message->n_parts | message->n_entries));
+}
+
+static inline int check(const struct ipc_raw_message *message, uint32_t flags)
+{
+	if (unlikely(!message || message->flags & ~flags || (message->size && !message->data)))
+		return -EINVAL;
+	if (is_plain(message))
+		return 0;
+	if ((message->n_parts && (message->data || !message->parts)) ||
 	    (message->n_entries && !message->entries))
 		return -EINVAL;
 	return message->n_parts > IPC_RAW_PARTS_MAX ? -E2BIG : 0;
@@ -141,11 +151,17 @@ static int fill_bytes(struct outgoing *out, struct thread *t, struct ipcbus_send
 }
 
 /* On failure nothing is held; on success out->table is, until the message was sent. */
-static int fill(struct outgoing *out, struct thread *t, struct ipcbus_send *send,
-		const struct ipc_raw_message *message, const char *const *metadata)
+static inline int fill(struct outgoing *out, struct thread *t, struct ipcbus_send *send,
+		       const struct ipc_raw_message *message, const char *const *metadata)
 {
 	int r;
 
+	out->table.n = 0;
+	if (is_plain(message) && likely(!metadata)) {
+		send->data = (uintptr_t)message->data;
+		send->data_size = message->size;
+		return 0;
+	}
 	r = fill_bytes(out, t, send, message, metadata);
 	if (r == 0)
 		r = append_entries(&out->table, t->ipc, message);
@@ -185,14 +201,14 @@ static struct raw_reply *reply_of(struct ipc_raw_message *message)
 }
 
 /* Takes the references that came: on failure the message has none of them. */
-static int take_entries(struct ipc_raw_message *message, struct ipc_raw_entry *entries,
-			struct ipc *ipc, const struct ipcbus_event *event)
+static __attribute__((noinline)) int take_some(struct ipc_raw_message *message,
+					       struct ipc_raw_entry *entries, struct ipc *ipc,
+					       const struct ipcbus_event *event)
 {
 	const struct ipcbus_object *objects = event_objects(ipc, event);
 	unsigned int n = event->object_count;
 	int r;
 
-	message->entries = entries;
 	for (message->n_entries = 0; message->n_entries < n; message->n_entries++) {
 		size_t i = message->n_entries;
 
@@ -203,6 +219,12 @@ static int take_entries(struct ipc_raw_message *message, struct ipc_raw_entry *e
 		}
 	}
 	return 0;
+}
+
+static inline int take_entries(struct ipc_raw_message *message, struct ipc_raw_entry *entries,
+			       struct ipc *ipc, const struct ipcbus_event *event)
+{
+	return unlikely(event->object_count) ? take_some(message, entries, ipc, event) : 0;
 }
 
 static void release_entries(struct ipc_raw_message *message)
@@ -228,6 +250,7 @@ static int take_reply(struct thread *t, struct ipcbus_event *event,
 	reply->message = (struct ipc_raw_message){
 		.data = device_at(&ipc->device, event->offset),
 		.size = event->data_size,
+		.entries = reply->entries,
 	};
 	r = take_entries(&reply->message, reply->entries, ipc, event);
 	if (r < 0) {
@@ -237,6 +260,17 @@ static int take_reply(struct thread *t, struct ipcbus_event *event,
 	reply_hold(&reply->base, ipc, event, /* borrowed= */ false);
 	*ret_reply = &reply->message;
 	return 0;
+}
+
+/* A reply that the program only looks at. */
+static inline int look(struct thread *t, struct ipcbus_event *event, ipc_raw_look_cb cb,
+		       void *userdata, struct ipc_error *error)
+{
+	int r;
+
+	event_refuse(t->ipc, event);
+	r = cb(device_at(&t->ipc->device, event->offset), event->data_size, userdata);
+	return likely(r >= 0) ? 0 : error_set(error, r);
 }
 
 static int receive(struct thread *t, struct ipcbus_event *event, uint64_t deadline,
@@ -272,23 +306,79 @@ void ipc_raw_keep(struct ipc_raw_message *reply)
 
 /* --- Calls ---------------------------------------------------------------------- */
 
+/* Until its end. On failure error is set. */
+static inline __attribute__((always_inline)) int
+exchange(struct request *request, struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+	 const struct ipc_options *options, struct ipc_error *error)
+{
+	struct outgoing out;
+	int r;
+
+	r = start(request, &out, IPCBUS_SEND_CALL, proxy, message, options);
+	if (unlikely(r < 0))
+		return error_set(error, r);
+	r = request_call(request, options);
+	if (unlikely(r < 0 || request->x.event.kind == IPCBUS_EVENT_FAILED))
+		table_unsent(&out.table, request->t->ipc);
+	return likely(r == 0) ? 0 : error_from(error, request_origin(request), r);
+}
+
 static int call(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		const struct ipc_options *options, struct ipc_raw_message **ret_reply,
 		struct ipc_error *error)
 {
-	struct outgoing out;
 	struct request request;
 	int r;
 
-	r = start(&request, &out, IPCBUS_SEND_CALL, proxy, message, options);
+	r = exchange(&request, proxy, message, options, error);
+	if (unlikely(r < 0))
+		return r;
+	return receive(request.t, &request.x.event, request.x.send.deadline, ret_reply, error);
+}
+
+static int call_and_look(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+			 const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
+			 struct ipc_error *error)
+{
+	struct ipcbus_event *event;
+	struct request request;
+	int r;
+
+	r = exchange(&request, proxy, message, options, error);
+	if (unlikely(r < 0))
+		return r;
+	event = &request.x.event;
+	if (likely(event->kind == IPCBUS_EVENT_REPLY))
+		r = look(request.t, event, cb, userdata, error);
+	else
+		r = reply_failed(request.t, event, request.x.send.deadline, error);
+	thread_release_later(request.t, event->buffer, event->data_size);
+	return r;
+}
+
+static __attribute__((noinline)) int
+call_and_look_intercepted(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+			  const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
+			  struct ipc_error *error)
+{
+	struct interception i;
+	int r;
+
+	r = intercept_begin(&i, proxy, /* method= */ NULL, &options);
 	if (r < 0)
 		return error_set(error, r);
-	r = request_call(&request, options);
-	if (r < 0 || request.x.event.kind == IPCBUS_EVENT_FAILED)
-		table_unsent(&out.table, request.t->ipc);
-	if (r < 0)
-		return error_from(error, request_origin(&request), r);
-	return receive(request.t, &request.x.event, request.x.send.deadline, ret_reply, error);
+	return intercept_end(&i, call_and_look(proxy, request, options, cb, userdata, error));
+}
+
+int ipc_raw_call_look(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+		      const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
+		      struct ipc_error *error)
+{
+	if (unlikely(!cb))
+		return error_set(error, -EINVAL);
+	if (unlikely(is_intercepted(proxy)))
+		return call_and_look_intercepted(proxy, request, options, cb, userdata, error);
+	return call_and_look(proxy, request, options, cb, userdata, error);
 }
 
 static __attribute__((noinline)) int
@@ -459,6 +549,7 @@ int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool co
 		.data = request->copy ? memcpy(request->copy, call->payload, call->size) :
 					call->payload,
 		.size = call->size,
+		.entries = request->entries,
 	};
 	call->done = request_done;
 	*ret_message = &request->message;
@@ -579,17 +670,17 @@ int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply)
 	size_t size;
 	int r;
 
-	if (!call)
+	if (unlikely(!call))
 		return -EINVAL;
 	r = check(reply, /* flags= */ 0);
-	if (r == 0)
+	if (likely(r == 0))
 		r = call_prepare_reply(call, &t);
-	if (r < 0)
+	if (unlikely(r < 0))
 		return r;
-	if (t->serving != call || reply->n_entries)
+	if (unlikely(t->serving != call || reply->n_entries))
 		return reply_now(call, t, reply);
 	r = gather(t, reply, &size);
-	return r < 0 ? r : call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, size);
+	return unlikely(r < 0) ? r : call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, size);
 }
 
 int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size)

@@ -112,6 +112,10 @@ struct ipc_raw_message {
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);
 
+/* The first byte of a payload with something around the message. Any other payload is the message
+ * itself. */
+#define IPC_RAW_FRAME	7
+
 /*
  * Walk the metadata that came with a call, or with the call that opened a stream. Return the name
  * that follows name, which this function returned before, or the first one for NULL. NULL: there
@@ -167,6 +171,19 @@ void ipc_raw_free(struct ipc_raw_message *reply);
 int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		 const struct ipc_options *options, struct ipc_raw_message **ret_reply,
 		 struct ipc_error *error);
+
+/*
+ * The same, for a reply of bytes that the program only looks at. If the call succeeds, cb runs once
+ * before the function returns, on this thread. data is valid until cb returns. Entries of the
+ * reply are released. If cb returns a negative errno, the call fails with it. cb must not leave by
+ * longjmp() or an exception. Costs less than ipc_raw_call(), because there is no reply to free.
+ *
+ *   -EINVAL   cb is NULL.
+ */
+typedef int (*ipc_raw_look_cb)(const void *data, size_t size, void *userdata);
+int ipc_raw_call_look(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
+		      const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
+		      struct ipc_error *error);
 
 /*
  * Start a call and return. If that succeeds, cb runs once on a serving thread: with 0 and the
