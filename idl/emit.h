@@ -43,6 +43,10 @@ void emit_header(struct emitter *e);
 void emit_source(struct emitter *e);
 void emit_cpp(struct emitter *e);
 
+/* Its messages' codecs, and the name of a message's class. */
+void emit_cpp_codecs(struct emitter *e);
+const char *cpp_class(struct emitter *e, const struct type *type);
+
 /* lang=python: X_ipc.py, and X_ipc.pyi with the types. */
 void emit_python(struct emitter *e);
 void emit_python_types(struct emitter *e);

@@ -30,7 +30,7 @@ static const char *scoped(struct emitter *e, const char *full_name)
 	return name;
 }
 
-static const char *class_of(struct emitter *e, const struct type *type)
+const char *cpp_class(struct emitter *e, const struct type *type)
 {
 	return scoped(e, type->full_name);
 }
@@ -43,8 +43,8 @@ static bool carries(const struct type *type)
 /* The type in which a message is passed. */
 static const char *passed(struct emitter *e, const struct type *type)
 {
-	return carries(type) ? arena_printf(e->arena, "::ipc::with_objects<%s>", class_of(e, type)) :
-			       class_of(e, type);
+	return carries(type) ? arena_printf(e->arena, "::ipc::with_objects<%s>", cpp_class(e, type)) :
+			       cpp_class(e, type);
 }
 
 static const char *reply_of(struct emitter *e, const struct method *m)
@@ -399,6 +399,7 @@ void emit_cpp(struct emitter *e)
 	emit(e, "#ifndef IPC_STUB_%s_HPP\n#define IPC_STUB_%s_HPP\n\n", unit->identifier,
 	     unit->identifier);
 	emit(e, "#include <ipc/cpp/protobuf.hpp>\n\n#include \"%s.pb.h\"\n\n", unit->base);
+	emit_cpp_codecs(e);
 	if (*space)
 		emit(e, "namespace %s {\n\n", space + 2);
 	emit_set(e);

@@ -67,7 +67,7 @@ $(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
 IDL_SOURCES := main.c plugin.c request.c model.c clash.c types.c options.c source.c \
 	diag.c names.c wire.c text.c arena.c shape.c shape_compare.c check.c \
 	parameters.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
-	emit_sign.c emit_cpp.c clash_cpp.c emit_python.c emit_python_types.c \
+	emit_sign.c emit_cpp.c emit_cpp_codec.c clash_cpp.c emit_python.c emit_python_types.c \
 	emit_rust.c emit_rust_types.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \

@@ -9,6 +9,7 @@
 #include <google/protobuf/message_lite.h>
 
 #include <ipc/cpp/blob.hpp>
+#include <ipc/cpp/codec.hpp>
 #include <ipc/cpp/memory.hpp>
 
 IPC_CPP_BEGIN
@@ -191,24 +192,41 @@ struct typed_access {
 	class packed {
 	public:
 		packed(const packed &) = delete;
-		explicit packed(const google::protobuf::MessageLite &m)
+		template <typename T> explicit packed(const T &m) : size(m.ByteSizeLong())
 		{
-			size = m.ByteSizeLong();
-			if (size > sizeof(block))
-				large = std::make_unique<std::uint8_t[]>(size);
-			/* More than 2 GiB fails when it is sent: no region is as large. */
-			if (size <= INT32_MAX)
-				m.SerializeWithCachedSizesToArray(large ? large.get() : block);
+			if (!typed::codec<T>::exists || size > sizeof(block) || !put(m))
+				pack(m);
+		}
+		~packed()
+		{
+			if (at != block)
+				delete[] at;
 		}
 		std::string_view bytes() const noexcept
 		{
-			return { reinterpret_cast<const char *>(large ? large.get() : block), size };
+			return { reinterpret_cast<const char *>(at), size };
 		}
 
 	private:
-		std::uint8_t block[512];
-		std::unique_ptr<std::uint8_t[]> large;
+		/* The size is another if there is more in the message than the codec knows. */
+		template <typename T> bool put(const T &m)
+		{
+			typed::packer out(block, sizeof(block));
+
+			return typed::codec<T>::put(m, out) && out.at() == block + size;
+		}
+		__attribute__((noinline)) void pack(const google::protobuf::MessageLite &m)
+		{
+			if (size > sizeof(block))
+				at = new std::uint8_t[size];
+			/* More than 2 GiB fails when it is sent: no region is as large. */
+			if (size <= INT32_MAX)
+				m.SerializeWithCachedSizesToArray(at);
+		}
+
+		std::uint8_t *at = block;
 		std::size_t size;
+		std::uint8_t block[typed::small];
 	};
 
 	/* Calls function(message to be sent). */
@@ -239,10 +257,23 @@ struct typed_access {
 		return function(std::move(copy));
 	}
 
-	template <typename T> static bool parse(T &m, std::string_view bytes)
+	/* False: protobuf is to do it. */
+	template <typename T> static bool take(T &m, std::string_view bytes)
+	{
+		typed::unpacker in(bytes);
+
+		return typed::codec<T>::exists && bytes.size() <= typed::small &&
+		       typed::codec<T>::take(m, in);
+	}
+	template <typename T>
+	static __attribute__((noinline)) bool parse_other(T &m, std::string_view bytes)
 	{
 		return bytes.size() <= INT32_MAX &&
 		       m.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+	}
+	template <typename T> static bool parse(T &m, std::string_view bytes)
+	{
+		return take(m, bytes) || parse_other(m, bytes);
 	}
 
 	/* Into a request, whose objects stay with the call. */

@@ -7,6 +7,49 @@
 
 #include "bytes.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_bytes_Plain
+#define IPC_CODEC_bytes_Plain
+template <> struct ipc::typed::codec<::bytes::Plain> {
+	static constexpr bool exists = true;
+	static bool put(const ::bytes::Plain &m, packer &out)
+	{
+		if (!m.data().empty() && !out.bytes(1, 10, m.data()))
+			return false;
+		return true;
+	}
+	static bool take(::bytes::Plain &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_data();
+		else if (!in.bytes(*m.mutable_data()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
+#ifndef IPC_CODEC_bytes_Words
+#define IPC_CODEC_bytes_Words
+template <> struct ipc::typed::codec<::bytes::Words> {
+	static constexpr bool exists = true;
+	static bool put(const ::bytes::Words &m, packer &out)
+	{
+		if (!m.text().empty() && !out.text(1, 10, m.text()))
+			return false;
+		return true;
+	}
+	static bool take(::bytes::Words &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_text();
+		else if (!in.text(*m.mutable_text()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 namespace bytes {
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */

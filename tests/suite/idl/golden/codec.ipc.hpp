@@ -7,6 +7,30 @@
 
 #include "codec.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_codec_One
+#define IPC_CODEC_codec_One
+template <> struct ipc::typed::codec<::codec::One> {
+	static constexpr bool exists = true;
+	static bool put(const ::codec::One &m, packer &out)
+	{
+		if (m.has_a())
+			out.varint(8, m.a());
+		return true;
+	}
+	static bool take(::codec::One &m, unpacker &in)
+	{
+		if (!in.has(8))
+			m.clear_a();
+		else if (::std::uint64_t value; in.varint(value))
+			m.set_a(value != 0);
+		else
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 namespace codec {
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */

@@ -7,6 +7,49 @@
 
 #include "copy.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_copy_Plain
+#define IPC_CODEC_copy_Plain
+template <> struct ipc::typed::codec<::copy::Plain> {
+	static constexpr bool exists = true;
+	static bool put(const ::copy::Plain &m, packer &out)
+	{
+		if (!m.data().empty() && !out.bytes(1, 10, m.data()))
+			return false;
+		return true;
+	}
+	static bool take(::copy::Plain &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_data();
+		else if (!in.bytes(*m.mutable_data()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
+#ifndef IPC_CODEC_copy_Words
+#define IPC_CODEC_copy_Words
+template <> struct ipc::typed::codec<::copy::Words> {
+	static constexpr bool exists = true;
+	static bool put(const ::copy::Words &m, packer &out)
+	{
+		if (!m.text().empty() && !out.text(1, 10, m.text()))
+			return false;
+		return true;
+	}
+	static bool take(::copy::Words &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_text();
+		else if (!in.text(*m.mutable_text()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 namespace copy {
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */

@@ -7,6 +7,70 @@
 
 #include "echo.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_echo_SayRequest
+#define IPC_CODEC_echo_SayRequest
+template <> struct ipc::typed::codec<::echo::SayRequest> {
+	static constexpr bool exists = true;
+	static bool put(const ::echo::SayRequest &m, packer &out)
+	{
+		if (!m.text().empty() && !out.text(1, 10, m.text()))
+			return false;
+		return true;
+	}
+	static bool take(::echo::SayRequest &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_text();
+		else if (!in.text(*m.mutable_text()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
+#ifndef IPC_CODEC_echo_SayReply
+#define IPC_CODEC_echo_SayReply
+template <> struct ipc::typed::codec<::echo::SayReply> {
+	static constexpr bool exists = true;
+	static bool put(const ::echo::SayReply &m, packer &out)
+	{
+		if (!m.text().empty() && !out.text(1, 10, m.text()))
+			return false;
+		return true;
+	}
+	static bool take(::echo::SayReply &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_text();
+		else if (!in.text(*m.mutable_text()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
+#ifndef IPC_CODEC_echo_LogRequest
+#define IPC_CODEC_echo_LogRequest
+template <> struct ipc::typed::codec<::echo::LogRequest> {
+	static constexpr bool exists = true;
+	static bool put(const ::echo::LogRequest &m, packer &out)
+	{
+		if (!m.line().empty() && !out.text(1, 10, m.line()))
+			return false;
+		return true;
+	}
+	static bool take(::echo::LogRequest &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_line();
+		else if (!in.text(*m.mutable_line()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 namespace echo {
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */

@@ -7,6 +7,28 @@
 
 #include "nopackage.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_Question
+#define IPC_CODEC_Question
+template <> struct ipc::typed::codec<::Question> {
+	static constexpr bool exists = true;
+	static bool put(const ::Question &m, packer &out)
+	{
+		if (!m.text().empty() && !out.text(1, 10, m.text()))
+			return false;
+		return true;
+	}
+	static bool take(::Question &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_text();
+		else if (!in.text(*m.mutable_text()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */
 inline constexpr unsigned char ipc_descriptor_set_nopackage_2eproto[98] = {
 	0x0a, 0x60, 0x0a, 0x0f, 0x6e, 0x6f, 0x70, 0x61, 0x63, 0x6b, 0x61, 0x67,

@@ -7,6 +7,67 @@
 
 #include "shared.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_shared_Words
+#define IPC_CODEC_shared_Words
+template <> struct ipc::typed::codec<::shared::Words> {
+	static constexpr bool exists = true;
+	static bool put(const ::shared::Words &m, packer &out)
+	{
+		if (!m.text().empty() && !out.text(1, 10, m.text()))
+			return false;
+		return true;
+	}
+	static bool take(::shared::Words &m, unpacker &in)
+	{
+		if (!in.has(10))
+			m.clear_text();
+		else if (!in.text(*m.mutable_text()))
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
+#ifndef IPC_CODEC_shared_Sample
+#define IPC_CODEC_shared_Sample
+template <> struct ipc::typed::codec<::shared::Sample> {
+	static constexpr bool exists = true;
+	static bool put(const ::shared::Sample &m, packer &out)
+	{
+		if (!packer::is_zero(m.time()))
+			out.fixed(9, m.time());
+		if (!packer::is_zero(m.value()))
+			out.fixed(17, m.value());
+		if (m.valid())
+			out.varint(24, m.valid());
+		return true;
+	}
+	static bool take(::shared::Sample &m, unpacker &in)
+	{
+		if (!in.has(9))
+			m.clear_time();
+		else if (auto value = m.time(); in.fixed(value))
+			m.set_time(value);
+		else
+			return false;
+		if (!in.has(17))
+			m.clear_value();
+		else if (auto value = m.value(); in.fixed(value))
+			m.set_value(value);
+		else
+			return false;
+		if (!in.has(24))
+			m.clear_valid();
+		else if (::std::uint64_t value; in.varint(value))
+			m.set_valid(value != 0);
+		else
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 namespace shared {
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */

@@ -7,6 +7,53 @@
 
 #include "streams.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_streams_WatchRequest
+#define IPC_CODEC_streams_WatchRequest
+template <> struct ipc::typed::codec<::streams::WatchRequest> {
+	static constexpr bool exists = true;
+	static bool put(const ::streams::WatchRequest &m, packer &out)
+	{
+		if (m.period_ms())
+			out.varint(8, m.period_ms());
+		return true;
+	}
+	static bool take(::streams::WatchRequest &m, unpacker &in)
+	{
+		if (!in.has(8))
+			m.clear_period_ms();
+		else if (::std::uint64_t value; in.varint(value))
+			m.set_period_ms(static_cast<::std::uint32_t>(value));
+		else
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
+#ifndef IPC_CODEC_streams_Tick
+#define IPC_CODEC_streams_Tick
+template <> struct ipc::typed::codec<::streams::Tick> {
+	static constexpr bool exists = true;
+	static bool put(const ::streams::Tick &m, packer &out)
+	{
+		if (m.usec())
+			out.varint(8, m.usec());
+		return true;
+	}
+	static bool take(::streams::Tick &m, unpacker &in)
+	{
+		if (!in.has(8))
+			m.clear_usec();
+		else if (::std::uint64_t value; in.varint(value))
+			m.set_usec(value);
+		else
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 namespace streams {
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */

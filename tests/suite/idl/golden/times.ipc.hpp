@@ -7,6 +7,30 @@
 
 #include "times.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_times_Tick
+#define IPC_CODEC_times_Tick
+template <> struct ipc::typed::codec<::times::Tick> {
+	static constexpr bool exists = true;
+	static bool put(const ::times::Tick &m, packer &out)
+	{
+		if (m.usec())
+			out.varint(8, m.usec());
+		return true;
+	}
+	static bool take(::times::Tick &m, unpacker &in)
+	{
+		if (!in.has(8))
+			m.clear_usec();
+		else if (::std::uint64_t value; in.varint(value))
+			m.set_usec(value);
+		else
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 namespace times {
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */

@@ -16,11 +16,13 @@ CPP_plain := $(CXX) -std=c++17 -O2 $(CPP_FLAGS) -fno-exceptions
 
 CPP_COMPILERS := gcc plain $(if $(shell command -v clang++),clang)
 CPP_PROGRAMS := results.plain $(foreach compiler,$(filter-out plain,$(CPP_COMPILERS)),\
-	$(addsuffix .$(compiler),bytes exit results typed blobs))
+	$(addsuffix .$(compiler),bytes codec exit results typed blobs))
+
+CPP_STUBS := $(addprefix $(CPP_B)/,desk.ipc.hpp plain.ipc.hpp plain2.ipc.hpp)
 
 # cpp_with COMPILER
 define cpp_with
-$(CPP_B)/%.$(1).o: $(CPP_S)/test-%.cc | $(CPP_B)/desk.ipc.hpp $(IPC_CPP_SHARED)
+$(CPP_B)/%.$(1).o: $(CPP_S)/test-%.cc | $(CPP_STUBS) $(IPC_CPP_SHARED)
 	$$(call msg,CXX,$$@)
 	$$(Q)$$(CPP_$(1)) -MMD -MP -c -o $$@ $$<
 
@@ -33,8 +35,9 @@ $(foreach compiler,gcc plain clang fast,$(eval $(call cpp_with,$(compiler))))
 .PRECIOUS: $(CPP_B)/%.o
 
 # What protoc makes, for all of them.
-CPP_MESSAGES := $(CPP_B)/desk.pb.o $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o
-$(CPP_B)/desk.pb.o: $(CPP_B)/desk.pb.cc | $(IPC_CPP_SHARED)
+CPP_IPC_MESSAGES := $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o
+CPP_MESSAGES := $(CPP_B)/desk.pb.o $(CPP_IPC_MESSAGES)
+$(addprefix $(CPP_B)/,desk.pb.o plain.pb.o plain2.pb.o): $(CPP_B)/%.pb.o: $(CPP_B)/%.pb.cc | $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)
 	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MMD -MP -c -o $@ $<
 $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o: $(CPP_B)/%.o: $(IPC_CPP_B)/ipc/%.cc | $(IPC_CPP_SHARED)
@@ -42,6 +45,7 @@ $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o: $(CPP_B)/%.o: $(IPC_CPP_B)/ipc/%.cc | $
 	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MMD -MP -c -o $@ $<
 $(CPP_B)/typed.gcc $(CPP_B)/typed.clang $(CPP_B)/typed.fast $(CPP_B)/blobs.gcc $(CPP_B)/blobs.clang: \
 	$(CPP_MESSAGES)
+$(CPP_B)/codec.gcc $(CPP_B)/codec.clang: $(CPP_B)/plain.pb.o $(CPP_B)/plain2.pb.o $(CPP_IPC_MESSAGES)
 
 $(CPP_B)/peer.o: $(CPP_S)/peer.c | $(CPP_B)/desk.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)

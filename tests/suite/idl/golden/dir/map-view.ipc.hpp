@@ -7,6 +7,38 @@
 
 #include "dir/map-view.pb.h"
 
+/* How small messages become bytes. Not for programs. */
+#ifndef IPC_CODEC_dir_types_Point
+#define IPC_CODEC_dir_types_Point
+template <> struct ipc::typed::codec<::dir::types::Point> {
+	static constexpr bool exists = true;
+	static bool put(const ::dir::types::Point &m, packer &out)
+	{
+		if (m.x())
+			out.varint(8, static_cast<::std::uint64_t>(m.x()));
+		if (m.y())
+			out.varint(16, static_cast<::std::uint64_t>(m.y()));
+		return true;
+	}
+	static bool take(::dir::types::Point &m, unpacker &in)
+	{
+		if (!in.has(8))
+			m.clear_x();
+		else if (::std::uint64_t value; in.varint(value))
+			m.set_x(static_cast<::std::int32_t>(value));
+		else
+			return false;
+		if (!in.has(16))
+			m.clear_y();
+		else if (::std::uint64_t value; in.varint(value))
+			m.set_y(static_cast<::std::int32_t>(value));
+		else
+			return false;
+		return in.at_end();
+	}
+};
+#endif
+
 namespace dir {
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */

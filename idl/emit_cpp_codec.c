@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The codecs of X.ipc.hpp: for each message that gets one a specialization of ipc::typed::codec.
+ * <ipc/cpp/codec.hpp> has what they are made of.
+ *
+ * Two files may have services with the same message, so each codec has a guard.
+ */
+#include <string.h>
+
+#include "emit.h"
+#include "names.h"
+
+typedef Google__Protobuf__FieldDescriptorProto Field;
+
+#define TYPE(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
+
+enum { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
+
+/* A type of fields: how a field m.NAME() is packed, and how a value is taken for one. */
+struct kind {
+	unsigned int wire;
+	const char *put;	/* of a varint: around the field */
+	const char *put_end;
+	const char *take;	/* the same around the value */
+	const char *take_end;
+};
+
+static const struct kind kinds[] = {
+	[TYPE(DOUBLE)] = { .wire = WIRE_64BIT },
+	[TYPE(FLOAT)] = { .wire = WIRE_32BIT },
+	[TYPE(INT64)] = { WIRE_VARINT, "static_cast<::std::uint64_t>(", ")",
+			  "static_cast<::std::int64_t>(", ")" },
+	[TYPE(UINT64)] = { WIRE_VARINT, "", "", "", "" },
+	[TYPE(INT32)] = { WIRE_VARINT, "static_cast<::std::uint64_t>(", ")",
+			  "static_cast<::std::int32_t>(", ")" },
+	[TYPE(FIXED64)] = { .wire = WIRE_64BIT },
+	[TYPE(FIXED32)] = { .wire = WIRE_32BIT },
+	[TYPE(BOOL)] = { WIRE_VARINT, "", "", "", " != 0" },
+	[TYPE(STRING)] = { .wire = WIRE_BYTES },
+	[TYPE(BYTES)] = { .wire = WIRE_BYTES },
+	[TYPE(UINT32)] = { WIRE_VARINT, "", "", "static_cast<::std::uint32_t>(", ")" },
+	[TYPE(ENUM)] = { WIRE_VARINT, "static_cast<::std::uint64_t>(", ")", NULL, "" },
+	[TYPE(SFIXED32)] = { .wire = WIRE_32BIT },
+	[TYPE(SFIXED64)] = { .wire = WIRE_64BIT },
+	[TYPE(SINT32)] = { WIRE_VARINT, "zigzag(", ")", "unzigzag32(", ")" },
+	[TYPE(SINT64)] = { WIRE_VARINT, "zigzag(", ")", "unzigzag64(", ")" },
+};
+
+static unsigned int tag_of(const Field *field)
+{
+	return (unsigned int)field->number << 3 | kinds[field->type].wire;
+}
+
+/* --- Which ------------------------------------------------------------------------- */
+
+/* protoc makes other functions of it, or other names. An unknown number of a closed enum is an
+ * unknown field. */
+static bool is_usual(const struct type *type, const Field *field)
+{
+	if (field->options && field->options->has_ctype)
+		return false;
+	if (field->type == TYPE(ENUM) && !type_is_proto3(type))
+		return false;
+	return !field->name[strcspn(field->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] &&
+	       !name_is_keyword(field->name);
+}
+
+static bool has_codec(const struct codec *codec)
+{
+	if (codec->type->descriptor->n_extension_range)
+		return false;
+	for (size_t i = 0; i < codec->n_fields; i++)
+		if (!is_usual(codec->type, codec->fields[i]))
+			return false;
+	return true;
+}
+
+/* --- Packing ----------------------------------------------------------------------- */
+
+static const char *is_there(struct emitter *e, const struct codec *codec, const Field *field)
+{
+	const char *name = field->name;
+
+	if (!type_is_proto3(codec->type))
+		return arena_printf(e->arena, "m.has_%s()", name);
+	if (kinds[field->type].wire == WIRE_BYTES)
+		return arena_printf(e->arena, "!m.%s().empty()", name);
+	if (kinds[field->type].wire == WIRE_VARINT)
+		return arena_printf(e->arena, "m.%s()", name);
+	return arena_printf(e->arena, "!packer::is_zero(m.%s())", name);
+}
+
+static void emit_put(struct emitter *e, const struct codec *codec, size_t i)
+{
+	const Field *field = codec->fields[i];
+	const struct kind *kind = &kinds[field->type];
+	const char *there = is_there(e, codec, field);
+	unsigned int tag = tag_of(field);
+
+	if (kind->wire == WIRE_BYTES)
+		emit(e, "\t\tif (%s && !out.%s(%zu, %u, m.%s()))\n\t\t\treturn false;\n", there,
+		     field->type == TYPE(STRING) ? "text" : "bytes", codec->n_fields - i, tag,
+		     field->name);
+	else if (kind->wire == WIRE_VARINT)
+		emit(e, "\t\tif (%s)\n\t\t\tout.varint(%u, %sm.%s()%s);\n", there, tag, kind->put,
+		     field->name, kind->put_end);
+	else
+		emit(e, "\t\tif (%s)\n\t\t\tout.fixed(%u, m.%s());\n", there, tag, field->name);
+}
+
+/* --- Unpacking --------------------------------------------------------------------- */
+
+static void emit_take(struct emitter *e, const Field *field)
+{
+	const struct kind *kind = &kinds[field->type];
+	const char *name = field->name;
+
+	emit(e, "\t\tif (!in.has(%u))\n\t\t\tm.clear_%s();\n", tag_of(field), name);
+	if (kind->wire == WIRE_BYTES) {
+		emit(e, "\t\telse if (!in.%s(*m.mutable_%s()))\n\t\t\treturn false;\n",
+		     field->type == TYPE(STRING) ? "text" : "bytes", name);
+		return;
+	}
+	if (kind->wire == WIRE_VARINT)
+		emit(e, "\t\telse if (::std::uint64_t value; in.varint(value))\n");
+	else
+		emit(e, "\t\telse if (auto value = m.%s(); in.fixed(value))\n", name);
+	emit(e, "\t\t\tm.set_%s(", name);
+	if (field->type == TYPE(ENUM))
+		emit(e, "static_cast<decltype(m.%s())>(static_cast<int>(value))", name);
+	else
+		emit(e, "%svalue%s", kind->take ?: "", kind->take_end ?: "");
+	emit(e, ");\n\t\telse\n\t\t\treturn false;\n");
+}
+
+/* --- All of it --------------------------------------------------------------------- */
+
+static const char *guard_of(struct emitter *e, const struct type *type)
+{
+	char *guard = arena_printf(e->arena, "IPC_CODEC_%s", type->full_name);
+
+	for (char *c = guard; *c; c++)
+		if (*c == '.')
+			*c = '_';
+	return guard;
+}
+
+static void emit_codec(struct emitter *e, const struct codec *codec)
+{
+	const char *class = cpp_class(e, codec->type), *guard = guard_of(e, codec->type);
+
+	emit(e, "#ifndef %s\n#define %s\n", guard, guard);
+	emit(e, "template <> struct ipc::typed::codec<%s> {\n", class);
+	emit(e, "\tstatic constexpr bool exists = true;\n");
+	emit(e, "\tstatic bool put(const %s &m, packer &out)\n\t{\n", class);
+	for (size_t i = 0; i < codec->n_fields; i++)
+		emit_put(e, codec, i);
+	emit(e, "\t\treturn true;\n\t}\n");
+	emit(e, "\tstatic bool take(%s &m, unpacker &in)\n\t{\n", class);
+	for (size_t i = 0; i < codec->n_fields; i++)
+		emit_take(e, codec->fields[i]);
+	emit(e, "\t\treturn in.at_end();\n\t}\n};\n#endif\n\n");
+}
+
+void emit_cpp_codecs(struct emitter *e)
+{
+	const struct codecs *codecs = &e->unit->codecs;
+	bool any = false;
+
+	for (size_t i = 0; i < codecs->count; i++) {
+		if (!has_codec(&codecs->list[i]))
+			continue;
+		if (!any)
+			emit(e, "/* How small messages become bytes. Not for programs. */\n");
+		any = true;
+		emit_codec(e, &codecs->list[i]);
+	}
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What generated code packs and unpacks small messages with, of <ipc/cpp/protobuf.hpp>. Nothing here
+ * is for programs.
+ *
+ * A message of single numbers, strings and bytes has a codec, which uses what protobuf's classes have
+ * for programs. It reads and writes the fields one behind the other, in the order of their numbers,
+ * as every implementation of protobuf writes them. The bytes are a stranger's. At whatever is not
+ * expected it ends without a result, and protobuf decides about the message, errors included.
+ */
+#ifndef IPC_CPP_CODEC_HPP
+#define IPC_CPP_CODEC_HPP
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <ipc/cpp/error.hpp>
+
+IPC_CPP_BEGIN
+
+namespace typed {
+
+/* The most bytes of a message that a codec packs or unpacks. */
+inline constexpr std::size_t small = 1024;
+
+/* The most bytes of a field besides the contents of strings and bytes. */
+inline constexpr std::size_t field_max = 16;
+
+inline std::uint32_t little(std::uint32_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap32(value);
+#endif
+	return value;
+}
+
+inline std::uint64_t little(std::uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap64(value);
+#endif
+	return value;
+}
+
+inline std::uint64_t zigzag(std::int32_t value)
+{
+	return static_cast<std::uint32_t>(value) << 1 ^ static_cast<std::uint32_t>(value >> 31);
+}
+
+inline std::uint64_t zigzag(std::int64_t value)
+{
+	return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+}
+
+inline std::int32_t unzigzag32(std::uint64_t value)
+{
+	std::uint32_t low = static_cast<std::uint32_t>(value);
+
+	return static_cast<std::int32_t>(low >> 1 ^ (0 - (low & 1)));
+}
+
+inline std::int64_t unzigzag64(std::uint64_t value)
+{
+	return static_cast<std::int64_t>(value >> 1 ^ (0 - (value & 1)));
+}
+
+inline bool is_ascii(std::string_view text) noexcept
+{
+	std::size_t i = 0;
+
+	for (std::uint64_t word; i + sizeof(word) <= text.size(); i += sizeof(word)) {
+		std::memcpy(&word, text.data() + i, sizeof(word));
+		if (word & UINT64_C(0x8080808080808080))
+			return false;
+	}
+	for (; i < text.size(); i++)
+		if (text[i] & 0x80)
+			return false;
+	return true;
+}
+
+/* --- Packing ----------------------------------------------------------------------- */
+
+/* Where the next field goes. There is space for all fields without their contents. */
+class packer {
+public:
+	packer(std::uint8_t *to, std::size_t size) noexcept : to(to), end(to + size) {}
+
+	std::uint8_t *at() const noexcept { return to; }
+
+	void varint(std::uint32_t tag, std::uint64_t value) noexcept
+	{
+		put(tag);
+		put(value);
+	}
+	template <typename T> void fixed(std::uint32_t tag, T value) noexcept
+	{
+		put(tag);
+		put_fixed(bits(value));
+	}
+	/* What proto3 does not send. Of a float it is one value alone, and not -0. */
+	template <typename T> static bool is_zero(T value) noexcept { return !bits(value); }
+
+	/* False: they do not fit. fields is the number of this and of all later fields. */
+	bool bytes(std::size_t fields, std::uint32_t tag, std::string_view value) noexcept
+	{
+		std::size_t space = static_cast<std::size_t>(end - to) - fields * field_max;
+
+		if (__builtin_expect(value.size() > space, 0))
+			return false;
+		varint(tag, value.size());
+		std::memcpy(to, value.data(), value.size());
+		to += value.size();
+		return true;
+	}
+	/* Protobuf says what it says of text that is not UTF-8. */
+	bool text(std::size_t fields, std::uint32_t tag, std::string_view value) noexcept
+	{
+		return is_ascii(value) && bytes(fields, tag, value);
+	}
+
+private:
+	template <typename T> static auto bits(T value) noexcept
+	{
+		std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t> n;
+
+		static_assert(sizeof(n) == sizeof(value));
+		std::memcpy(&n, &value, sizeof(n));
+		return n;
+	}
+	template <typename T> void put_fixed(T value) noexcept
+	{
+		value = little(value);
+		std::memcpy(to, &value, sizeof(value));
+		to += sizeof(value);
+	}
+	void put(std::uint64_t value) noexcept
+	{
+		for (; __builtin_expect(value >= 0x80, 0); value >>= 7)
+			*to++ = static_cast<std::uint8_t>(value | 0x80);
+		*to++ = static_cast<std::uint8_t>(value);
+	}
+
+	std::uint8_t *to;
+	const std::uint8_t *const end;
+};
+
+/* --- Unpacking --------------------------------------------------------------------- */
+
+/* Where the next field is. Each function returns false if something else comes. */
+class unpacker {
+public:
+	explicit unpacker(std::string_view from) noexcept
+		: at(reinterpret_cast<const std::uint8_t *>(from.data())), end(at + from.size())
+	{
+	}
+
+	bool at_end() const noexcept { return at == end; }
+
+	/* The field with this tag, of up to two bytes, comes: steps over the tag. */
+	bool has(std::uint32_t tag) noexcept
+	{
+		if (tag < 0x80) {
+			if (at == end || *at != tag)
+				return false;
+			at++;
+			return true;
+		}
+		if (end - at < 2 || at[0] != static_cast<std::uint8_t>(tag | 0x80) ||
+		    at[1] != static_cast<std::uint8_t>(tag >> 7))
+			return false;
+		at += 2;
+		return true;
+	}
+
+	/* Without bits above the 64th. */
+	bool varint(std::uint64_t &value) noexcept
+	{
+		if (__builtin_expect(at < end && *at < 0x80, 1)) {
+			value = *at++;
+			return true;
+		}
+		return long_varint(value);
+	}
+	template <typename T> bool fixed(T &value) noexcept
+	{
+		std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t> n;
+
+		static_assert(sizeof(n) == sizeof(value));
+		if (end - at < static_cast<std::ptrdiff_t>(sizeof(n)))
+			return false;
+		std::memcpy(&n, at, sizeof(n));
+		at += sizeof(n);
+		n = little(n);
+		std::memcpy(&value, &n, sizeof(n));
+		return true;
+	}
+
+	bool bytes(std::string &value)
+	{
+		std::size_t size;
+
+		if (!take_size(size))
+			return false;
+		/* Not assign(): mostly it has that size from the message before. */
+		value.resize(size);
+		std::memcpy(value.data(), at, size);
+		at += size;
+		return true;
+	}
+	/* Protobuf looks whether what is not ASCII is UTF-8. */
+	bool text(std::string &value) { return bytes(value) && is_ascii(value); }
+
+private:
+	__attribute__((noinline)) bool long_varint(std::uint64_t &value) noexcept
+	{
+		std::uint64_t n = 0;
+
+		for (unsigned int shift = 0; shift < 70 && at < end; shift += 7) {
+			if (shift == 63 && *at > 1)
+				return false;
+			n |= static_cast<std::uint64_t>(*at & 0x7f) << shift;
+			if (*at++ < 0x80) {
+				value = n;
+				return true;
+			}
+		}
+		return false;
+	}
+
+	/* Of up to two bytes. */
+	bool take_size(std::size_t &size) noexcept
+	{
+		if (at == end)
+			return false;
+		size = *at++;
+		if (__builtin_expect(size >= 0x80, 0)) {
+			if (at == end || *at >= 0x80)
+				return false;
+			size = (size & 0x7f) | static_cast<std::size_t>(*at++) << 7;
+		}
+		return size <= static_cast<std::size_t>(end - at);
+	}
+
+	const std::uint8_t *at;
+	const std::uint8_t *end;
+};
+
+/*
+ * The codec of a message; generated code has others, for the messages that have one. Each of these
+ * ends with false where protobuf is to do it. take() sets all fields: m may be one that it made
+ * before.
+ */
+template <typename T> struct codec {
+	static constexpr bool exists = false;
+	static bool put(const T &, packer &) { return false; }
+	static bool take(T &, unpacker &) { return false; }
+};
+
+} // namespace typed
+
+IPC_CPP_END
+
+#endif /* IPC_CPP_CODEC_HPP */
