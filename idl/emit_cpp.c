@@ -35,6 +35,9 @@ const char *cpp_class(struct emitter *e, const struct type *type)
 	return scoped(e, type->full_name);
 }
 
+/* The last parameter of what calls. */
+#define WITH "const ::ipc::options &with = ::ipc::no_options"
+
 static bool carries(const struct type *type)
 {
 	return type->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS);
@@ -133,7 +136,7 @@ static const char *request_arg(const struct method *m)
 static void emit_oneway(struct emitter *e, const struct method *m)
 {
 	note(e, "\t\t", m->comment, "Send the oneway. See ipc::proxy::send().");
-	emit(e, "\t\t::ipc::outcome<void> %s(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
+	emit(e, "\t\t::ipc::outcome<void> %s(%s" WITH ") const\n\t\t{\n",
 	     m->name, request_param(e, m));
 	emit(e, "\t\t\treturn ::ipc::typed::send(ipc_proxy, %s, %s, with);\n\t\t}\n\n",
 	     method_of(e, m), request_arg(m));
@@ -146,22 +149,22 @@ static void emit_call(struct emitter *e, const struct method *m)
 					request_arg(m));
 
 	note(e, "\t\t", m->comment, "Call and block until the reply. See ipc::proxy::call().");
-	emit(e, "\t\t::ipc::outcome<%s> %s(%sconst ::ipc::options &with = {}) const\n\t\t{\n", reply,
+	emit(e, "\t\t::ipc::outcome<%s> %s(%s" WITH ") const\n\t\t{\n", reply,
 	     m->name, request);
 	emit(e, "\t\t\treturn ::ipc::typed::call<%s>(%s, with);\n\t\t}\n", reply, args);
 
 	emit(e, "\t\ttemplate <typename F>\n");
 	emit(e, "\t\t::ipc::outcome<void> %s_async(%sF function,\n", m->name, request);
-	emit(e, "\t\t\tconst ::ipc::options &with = {}) const\n\t\t{\n");
+	emit(e, "\t\t\t" WITH ") const\n\t\t{\n");
 	emit(e, "\t\t\treturn ::ipc::typed::call_async<%s>(%s, ::std::move(function), with);\n\t\t}\n",
 	     reply, args);
 
-	emit(e, "\t\t::std::future<::ipc::outcome<%s>> %s_future(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
+	emit(e, "\t\t::std::future<::ipc::outcome<%s>> %s_future(%s" WITH ") const\n\t\t{\n",
 	     reply, m->name, request);
 	emit(e, "\t\t\treturn ::ipc::typed::call_future<%s>(%s, with);\n\t\t}\n", reply, args);
 
 	emit(e, "#ifdef __cpp_impl_coroutine\n");
-	emit(e, "\t\tauto %s_await(%sconst ::ipc::options &with = {}) const\n\t\t{\n", m->name,
+	emit(e, "\t\tauto %s_await(%s" WITH ") const\n\t\t{\n", m->name,
 	     request);
 	emit(e, "\t\t\treturn ::ipc::typed::call_await<%s>(%s, with);\n\t\t}\n#endif\n\n", reply,
 	     args);
@@ -195,15 +198,15 @@ static void emit_open_later(struct emitter *e, const struct method *m)
 	}
 	emit(e, "\t\ttemplate <typename F>\n");
 	emit(e, "\t\t::ipc::outcome<void> %s_async(%sF function,\n", m->name, param);
-	emit(e, "\t\t\tconst ::ipc::options &with = {}) const\n\t\t{\n");
+	emit(e, "\t\t\t" WITH ") const\n\t\t{\n");
 	emit(e, "\t\t\treturn ::ipc::typed::open%s_async<%s>(%s, ::std::move(function), with);\n\t\t}\n",
 	     with, types, args);
-	emit(e, "\t\t::std::future<::ipc::outcome<::ipc::stream_of<%s>>> %s_future(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
+	emit(e, "\t\t::std::future<::ipc::outcome<::ipc::stream_of<%s>>> %s_future(%s" WITH ") const\n\t\t{\n",
 	     end, m->name, param);
 	emit(e, "\t\t\treturn ::ipc::typed::open%s_future<%s>(%s, with);\n\t\t}\n", with, types,
 	     args);
 	emit(e, "#ifdef __cpp_impl_coroutine\n");
-	emit(e, "\t\tauto %s_await(%sconst ::ipc::options &with = {}) const\n\t\t{\n", m->name,
+	emit(e, "\t\tauto %s_await(%s" WITH ") const\n\t\t{\n", m->name,
 	     param);
 	emit(e, "\t\t\treturn ::ipc::typed::open%s_await<%s>(%s, with);\n\t\t}\n#endif\n\n", with,
 	     types, args);
@@ -217,7 +220,7 @@ static void emit_open(struct emitter *e, const struct method *m)
 	     m->pushes ? "Open the stream, and block until the server has accepted it." :
 			 "Open the stream, and block until the server has accepted it. finish() gets "
 			 "the reply.");
-	emit(e, "\t\t::ipc::outcome<::ipc::stream_of<%s>> %s(%sconst ::ipc::options &with = {}) const\n\t\t{\n",
+	emit(e, "\t\t::ipc::outcome<::ipc::stream_of<%s>> %s(%s" WITH ") const\n\t\t{\n",
 	     client_end(e, m), m->name, request ? request_param(e, m) : "");
 	if (m->sends)
 		emit(e, "\t\t\treturn ::ipc::typed::open<%s>(ipc_proxy, %s, with);\n\t\t}\n",

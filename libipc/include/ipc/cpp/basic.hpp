@@ -284,6 +284,9 @@ private:
 	std::unique_ptr<extra> more;
 };
 
+/* Options without any. */
+inline const options no_options;
+
 IPC_CPP_END
 
 #endif /* IPC_CPP_BASIC_HPP */

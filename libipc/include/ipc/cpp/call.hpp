@@ -32,7 +32,12 @@ public:
 		std::swap(received, other.received);
 		return *this;
 	}
-	~call() { c::ipc_call_unref(raw); }
+	~call()
+	{
+		/* Most are moved from. */
+		if (raw)
+			c::ipc_call_unref(raw);
+	}
 
 	explicit operator bool() const noexcept { return raw; }
 	const ipc::request &request() const noexcept { return received; }
@@ -46,15 +51,7 @@ public:
 	 * that is made in the handler is sent when the handler returns; what fails then, the
 	 * caller alone gets. If nobody waits any more, the reply is dropped.
 	 */
-	outcome<void> reply(const message &m) &&
-	{
-		call ended = std::move(*this);
-		int r = c::ipc_raw_reply(ended.raw, m.c_ptr());
-
-		if (r < 0)
-			c::ipc_call_errno(ended.raw, r, nullptr);
-		return detail::check(r);
-	}
+	outcome<void> reply(const message &m) && { return std::move(*this).reply_raw(*m.c_ptr()); }
 	outcome<void> reply(std::string_view bytes = {}) &&
 	{
 		return std::move(*this).reply(message(bytes));
@@ -129,6 +126,17 @@ public:
 
 private:
 	friend struct object_access;
+	friend struct typed_access;
+
+	outcome<void> reply_raw(const c::ipc_raw_message &m) &&
+	{
+		call ended = std::move(*this);
+		int r = c::ipc_raw_reply(ended.raw, &m);
+
+		if (r < 0)
+			c::ipc_call_errno(ended.raw, r, nullptr);
+		return detail::check(r);
+	}
 
 	call(c::ipc_call *from_c, const c::ipc_raw_message *m, std::string_view bytes) noexcept
 		: raw(c::ipc_call_ref(from_c)), received(m, bytes)
@@ -233,13 +241,26 @@ struct object_access {
 		service &by = *static_cast<holder *>(userdata)->by;
 		const void *bytes = m->data;
 		std::size_t size = m->size;
-		int code = size ? c::ipc_payload_message(m->data, m->size, &bytes, &size) : 0;
 
-		if (code < 0)
-			return code;
-		result<void> r = detail::catching<void>([&] {
-			return by.serve(call(raw, m, { static_cast<const char *>(bytes), size }));
-		});
+		if (size && *static_cast<const unsigned char *>(bytes) == IPC_RAW_FRAME) {
+			int code = c::ipc_payload_message(m->data, m->size, &bytes, &size);
+
+			if (code < 0)
+				return code;
+		}
+#if IPC_RESULTS
+		return ended(raw, by.serve(call(raw, m, { static_cast<const char *>(bytes), size })));
+#else
+		try {
+			by.serve(call(raw, m, { static_cast<const char *>(bytes), size }));
+			return 0;
+		} catch (...) {
+			return ended(raw, detail::catching<void>([] { throw; }));
+		}
+#endif
+	}
+	static int ended(c::ipc_call *raw, const result<void> &r) noexcept
+	{
 		if (r)
 			return 0;
 		call::raise(raw, r.error());

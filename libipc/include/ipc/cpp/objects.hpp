@@ -276,6 +276,67 @@ struct typed_access {
 		return take(m, bytes) || parse_other(m, bytes);
 	}
 
+	/* Replies to a call. */
+	template <typename T> static outcome<void> reply(call c, const T &m)
+	{
+		packed bytes(m);
+		c::ipc_raw_message out = {};
+
+		out.data = bytes.bytes().data();
+		out.size = bytes.bytes().size();
+		return std::move(c).reply_raw(out);
+	}
+	template <typename T> static outcome<void> reply(call c, const with_objects<T> &m)
+	{
+		return send(0, m, [&](message out) { return std::move(c).reply(out); });
+	}
+
+	/* --- Calls of bytes alone, whose replies are parsed where they lie --- */
+
+	template <typename T>
+	static constexpr bool is_bytes = std::is_base_of_v<google::protobuf::MessageLite, T>;
+
+	/* No exception goes through C. Protobuf has those of memory. */
+	template <typename T>
+	static int look(const void *data, std::size_t size, void *m) noexcept
+	{
+		std::string_view bytes(static_cast<const char *>(data), size);
+#ifdef __cpp_exceptions
+		try {
+			return parse(*static_cast<T *>(m), bytes) ? 0 : -EBADMSG;
+		} catch (...) {
+			return -ENOMEM;
+		}
+#else
+		return parse(*static_cast<T *>(m), bytes) ? 0 : -EBADMSG;
+#endif
+	}
+
+	template <typename Reply, typename T>
+	static outcome<Reply> call_bytes(const proxy &p, std::uint32_t code, const T &m,
+					 const options &with)
+	{
+		c::ipc_error e = c::no_error();
+		c::ipc_raw_message out = {};
+		Reply got;
+		packed bytes(m);
+		int r;
+
+		out.code = code;
+		out.data = bytes.bytes().data();
+		out.size = bytes.bytes().size();
+		r = c::ipc_raw_call_look(p.c_ptr(), &out, with.c_ptr(), look<Reply>, &got, &e);
+		/* Where this throws, got is what is returned: nothing moves it. */
+#if IPC_RESULTS
+		if (r < 0)
+			return detail::fail<Reply>(r, &e);
+#else
+		if (__builtin_expect(r < 0, 0))
+			detail::fail<void>(r, &e);
+#endif
+		return got;
+	}
+
 	/* Into a request, whose objects stay with the call. */
 	template <typename T> static bool receive(T &m, const request &from)
 	{

@@ -52,12 +52,7 @@ public:
 	explicit operator bool() const noexcept { return static_cast<bool>(held); }
 
 	/* Of type Reply; without an argument if the method has no reply. See call::reply(). */
-	outcome<void> reply(const Reply &m) &&
-	{
-		call c = std::move(held);
-
-		return typed_access::send(0, m, [&](message out) { return std::move(c).reply(out); });
-	}
+	outcome<void> reply(const Reply &m) && { return typed_access::reply(std::move(held), m); }
 	outcome<void> fail(const error &e) && { return std::move(held).fail(e); }
 
 private:
@@ -189,6 +184,10 @@ private:
 	std::shared_ptr<const end_of> held;
 };
 
+namespace typed {
+inline std::string describe(const interface &i);
+}
+
 /* The base of generated services. */
 class typed_service : public service {
 public:
@@ -207,6 +206,12 @@ protected:
 							" has no such stream"));
 	}
 	virtual outcome<void> ipc_dispatch(call c) = 0;
+
+private:
+	__attribute__((noinline)) outcome<void> ipc_describe(call c) const
+	{
+		return std::move(c).reply(typed::describe(ipc_served()));
+	}
 };
 
 namespace typed {
@@ -271,8 +276,70 @@ inline outcome<void> malformed(call c, const char *path)
 	return std::move(c).fail(error(EBADMSG, std::string(path) + ": the request is not valid"));
 }
 
+/* The request of a call. */
+template <typename T> class received_request {
+public:
+	received_request() = default;
+	received_request(const received_request &) = delete;
+
+	T &operator*() noexcept { return m; }
+	bool parse(const request &from) { return typed_access::receive(m, from); }
+
+private:
+	T m;
+};
+
+/*
+ * The same of a type that has a codec. The thread keeps one for its next call, whose strings then
+ * have their memory already.
+ */
+template <typename T> class kept_request {
+public:
+	kept_request() : m(std::exchange(spare, nullptr))
+	{
+		if (!m)
+			m = std::make_unique<T>();
+	}
+	kept_request(const kept_request &) = delete;
+	~kept_request()
+	{
+		static thread_local thread_end end;
+
+		/* What protobuf parsed may have unknown fields, which a codec would not clear. */
+		if (is_small && !spare && !is_ending)
+			spare = m.release();
+	}
+
+	T &operator*() noexcept { return *m; }
+	bool parse(const request &from) { return parse(from.bytes()); }
+	bool parse(std::string_view bytes)
+	{
+		is_small = typed_access::take(*m, bytes);
+		return is_small || typed_access::parse_other(*m, bytes);
+	}
+
+private:
+	struct thread_end {
+		~thread_end()
+		{
+			delete std::exchange(spare, nullptr);
+			is_ending = true;
+		}
+	};
+
+	/* They are there after thread_end too: static destructors may serve calls. */
+	static inline thread_local T *spare = nullptr;
+	static inline thread_local bool is_ending = false;
+
+	std::unique_ptr<T> m;
+	bool is_small = false;
+};
+
+template <typename T>
+using request_of = std::conditional_t<codec<T>::exists, kept_request<T>, received_request<T>>;
+
 template <typename Request, typename Reply, typename F>
-outcome<void> serve(call c, const char *path, F function)
+outcome<void> serve(call &&c, const char *path, F function)
 {
 	/* A oneway of a method with a reply is of another version of the interface. */
 	if (c.is_oneway())
@@ -281,12 +348,13 @@ outcome<void> serve(call c, const char *path, F function)
 		return function(call_for<Reply>(std::move(c)));
 	} else {
 		/* Its objects stay where they are while the handler runs, whoever has the call. */
-		const request from = c.request();
-		Request m;
+		const std::conditional_t<typed_access::is_bytes<Request>, const request &, request> from =
+			c.request();
+		request_of<Request> m;
 
-		if (!typed_access::receive(m, from))
+		if (!m.parse(from))
 			return malformed(std::move(c), path);
-		return function(m, call_for<Reply>(std::move(c)));
+		return function(std::as_const(*m), call_for<Reply>(std::move(c)));
 	}
 }
 
@@ -299,11 +367,11 @@ outcome<void> serve_oneway(call c, const char *path, F function)
 	if constexpr (std::is_void_v<Request>) {
 		return function(static_cast<const call &>(c));
 	} else {
-		Request m;
+		request_of<Request> m;
 
-		if (!typed_access::receive(m, c.request()))
+		if (!m.parse(c.request()))
 			return detail::done();
-		return function(m, static_cast<const call &>(c));
+		return function(std::as_const(*m), static_cast<const call &>(c));
 	}
 }
 
@@ -375,6 +443,14 @@ outcome<void> serve_replies(stream s, const char *path, F function)
 
 /* --- Calling -------------------------------------------------------------------------------- */
 
+/* With the time limit of the method, if they have none. */
+inline options limited_by(const method &to, options with)
+{
+	if (to.timeout_ms && !with.has_timeout())
+		with.timeout(std::chrono::milliseconds(to.timeout_ms));
+	return with;
+}
+
 /* Calls function with the message and the options of the method. */
 template <typename M, typename F>
 auto with_method(const method &to, const M &m, const options &with, F function)
@@ -398,10 +474,11 @@ template <typename Reply> outcome<Reply> unpack(ipc::reply from)
 		(void)from;
 		return detail::done();
 	} else {
-		outcome<Reply> m{ Reply() };
 #if IPC_RESULTS
+		outcome<Reply> m{ Reply() };
 		bool good = typed_access::receive(*m, std::move(from));
 #else
+		Reply m;
 		bool good = typed_access::receive(m, std::move(from));
 #endif
 		if (!good)
@@ -420,17 +497,24 @@ template <typename Reply> result<Reply> unpack_result(result<ipc::reply> from)
 template <typename Reply, typename M>
 outcome<Reply> call(const proxy &p, const method &to, const M &m, const options &with)
 {
-	return with_method(to, m, with, [&](const message &out, const options &o) -> outcome<Reply> {
+	if constexpr (typed_access::is_bytes<Reply> && typed_access::is_bytes<M>) {
+		if (__builtin_expect(to.timeout_ms && !with.has_timeout(), 0))
+			return typed_access::call_bytes<Reply>(p, to.code, m, limited_by(to, with));
+		return typed_access::call_bytes<Reply>(p, to.code, m, with);
+	} else {
+		return with_method(to, m, with, [&](const message &out,
+						    const options &o) -> outcome<Reply> {
 #if IPC_RESULTS
-		result<ipc::reply> r = p.call(out, o);
+			result<ipc::reply> r = p.call(out, o);
 
-		if (!r)
-			return r.error();
-		return unpack<Reply>(*std::move(r));
+			if (!r)
+				return r.error();
+			return unpack<Reply>(*std::move(r));
 #else
-		return unpack<Reply>(p.call(out, o));
+			return unpack<Reply>(p.call(out, o));
 #endif
-	});
+		});
+	}
 }
 
 template <typename M>
@@ -461,14 +545,6 @@ std::future<outcome<Reply>> call_future(const proxy &p, const method &to, const 
 	return detail::future_of<Reply>([&](auto function) {
 		return call_async<Reply>(p, to, m, std::move(function), with);
 	});
-}
-
-/* With the time limit of the method, if they have none. */
-inline options limited_by(const method &to, options with)
-{
-	if (to.timeout_ms && !with.has_timeout())
-		with.timeout(std::chrono::milliseconds(to.timeout_ms));
-	return with;
 }
 
 /* A stream of requests. */
@@ -622,8 +698,8 @@ auto open_with_await(const proxy &p, const method &to, M m, const options &with)
 
 inline outcome<void> typed_service::serve(call c)
 {
-	if (c.request().method() == IPC_CODE_DESCRIBE && !c.is_oneway())
-		return std::move(c).reply(typed::describe(ipc_served()));
+	if (__builtin_expect(c.request().method() == IPC_CODE_DESCRIBE, 0) && !c.is_oneway())
+		return ipc_describe(std::move(c));
 	return ipc_dispatch(std::move(c));
 }
 

@@ -211,22 +211,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<void> Put(const ::bytes::Plain &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<void> Put(const ::bytes::Plain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<void>(ipc_proxy, ::ipc::method{ 0x9c57a8dbU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Put_async(const ::bytes::Plain &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<void>(ipc_proxy, ::ipc::method{ 0x9c57a8dbU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<void>> Put_future(const ::bytes::Plain &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<void>> Put_future(const ::bytes::Plain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<void>(ipc_proxy, ::ipc::method{ 0x9c57a8dbU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Put_await(const ::bytes::Plain &request, const ::ipc::options &with = {}) const
+		auto Put_await(const ::bytes::Plain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<void>(ipc_proxy, ::ipc::method{ 0x9c57a8dbU, 0U, false }, request, with);
 		}
@@ -235,22 +235,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::bytes::Plain> Get(const ::ipc::options &with = {}) const
+		::ipc::outcome<::bytes::Plain> Get(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::bytes::Plain>(ipc_proxy, ::ipc::method{ 0xcad895aaU, 0U, false }, ::ipc::no_message(), with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Get_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::bytes::Plain>(ipc_proxy, ::ipc::method{ 0xcad895aaU, 0U, false }, ::ipc::no_message(), ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::bytes::Plain>> Get_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::bytes::Plain>> Get_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::bytes::Plain>(ipc_proxy, ::ipc::method{ 0xcad895aaU, 0U, false }, ::ipc::no_message(), with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Get_await(const ::ipc::options &with = {}) const
+		auto Get_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::bytes::Plain>(ipc_proxy, ::ipc::method{ 0xcad895aaU, 0U, false }, ::ipc::no_message(), with);
 		}
@@ -259,22 +259,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::bytes::Ring> Deep(const ::bytes::Outer &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::bytes::Ring> Deep(const ::bytes::Outer &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::bytes::Ring>(ipc_proxy, ::ipc::method{ 0xa2f27f44U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Deep_async(const ::bytes::Outer &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::bytes::Ring>(ipc_proxy, ::ipc::method{ 0xa2f27f44U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::bytes::Ring>> Deep_future(const ::bytes::Outer &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::bytes::Ring>> Deep_future(const ::bytes::Outer &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::bytes::Ring>(ipc_proxy, ::ipc::method{ 0xa2f27f44U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Deep_await(const ::bytes::Outer &request, const ::ipc::options &with = {}) const
+		auto Deep_await(const ::bytes::Outer &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::bytes::Ring>(ipc_proxy, ::ipc::method{ 0xa2f27f44U, 0U, false }, request, with);
 		}
@@ -285,22 +285,22 @@ public:
 		 *
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::bytes::Words> Blob(const ::ipc::with_objects<::bytes::Crate> &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::bytes::Words> Blob(const ::ipc::with_objects<::bytes::Crate> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::bytes::Words>(ipc_proxy, ::ipc::method{ 0xa1f8bea5U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Blob_async(const ::ipc::with_objects<::bytes::Crate> &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::bytes::Words>(ipc_proxy, ::ipc::method{ 0xa1f8bea5U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::bytes::Words>> Blob_future(const ::ipc::with_objects<::bytes::Crate> &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::bytes::Words>> Blob_future(const ::ipc::with_objects<::bytes::Crate> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::bytes::Words>(ipc_proxy, ::ipc::method{ 0xa1f8bea5U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Blob_await(const ::ipc::with_objects<::bytes::Crate> &request, const ::ipc::options &with = {}) const
+		auto Blob_await(const ::ipc::with_objects<::bytes::Crate> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::bytes::Words>(ipc_proxy, ::ipc::method{ 0xa1f8bea5U, 0U, false }, request, with);
 		}
@@ -309,22 +309,22 @@ public:
 		/*
 		 * Open the stream, and block until the server has accepted it.
 		 */
-		::ipc::outcome<::ipc::stream_of<::bytes::Plain, ::bytes::Words>> Flow(const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::bytes::Plain, ::bytes::Words>> Flow(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open<::bytes::Plain, ::bytes::Words>(ipc_proxy, ::ipc::method{ 0xfae0a10aU, 0U, false }, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Flow_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_async<::bytes::Plain, ::bytes::Words>(ipc_proxy, ::ipc::method{ 0xfae0a10aU, 0U, false }, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::bytes::Plain, ::bytes::Words>>> Flow_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::bytes::Plain, ::bytes::Words>>> Flow_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_future<::bytes::Plain, ::bytes::Words>(ipc_proxy, ::ipc::method{ 0xfae0a10aU, 0U, false }, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Flow_await(const ::ipc::options &with = {}) const
+		auto Flow_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_await<::bytes::Plain, ::bytes::Words>(ipc_proxy, ::ipc::method{ 0xfae0a10aU, 0U, false }, with);
 		}

@@ -113,22 +113,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::codec::One> DoOnce(const ::codec::All &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::codec::One> DoOnce(const ::codec::All &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::codec::One>(ipc_proxy, ::ipc::method{ 0xe5dae4caU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> DoOnce_async(const ::codec::All &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::codec::One>(ipc_proxy, ::ipc::method{ 0xe5dae4caU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::codec::One>> DoOnce_future(const ::codec::All &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::codec::One>> DoOnce_future(const ::codec::All &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::codec::One>(ipc_proxy, ::ipc::method{ 0xe5dae4caU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto DoOnce_await(const ::codec::All &request, const ::ipc::options &with = {}) const
+		auto DoOnce_await(const ::codec::All &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::codec::One>(ipc_proxy, ::ipc::method{ 0xe5dae4caU, 0U, false }, request, with);
 		}
@@ -137,22 +137,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::codec::All> DoAgain(const ::codec::All &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::codec::All> DoAgain(const ::codec::All &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::codec::All>(ipc_proxy, ::ipc::method{ 0xd92f2b4dU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> DoAgain_async(const ::codec::All &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::codec::All>(ipc_proxy, ::ipc::method{ 0xd92f2b4dU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::codec::All>> DoAgain_future(const ::codec::All &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::codec::All>> DoAgain_future(const ::codec::All &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::codec::All>(ipc_proxy, ::ipc::method{ 0xd92f2b4dU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto DoAgain_await(const ::codec::All &request, const ::ipc::options &with = {}) const
+		auto DoAgain_await(const ::codec::All &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::codec::All>(ipc_proxy, ::ipc::method{ 0xd92f2b4dU, 0U, false }, request, with);
 		}

@@ -120,22 +120,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::codeless::Required> DoMany(const ::codeless::Seventeen &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::codeless::Required> DoMany(const ::codeless::Seventeen &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::codeless::Required>(ipc_proxy, ::ipc::method{ 0x904e5480U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> DoMany_async(const ::codeless::Seventeen &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::codeless::Required>(ipc_proxy, ::ipc::method{ 0x904e5480U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::codeless::Required>> DoMany_future(const ::codeless::Seventeen &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::codeless::Required>> DoMany_future(const ::codeless::Seventeen &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::codeless::Required>(ipc_proxy, ::ipc::method{ 0x904e5480U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto DoMany_await(const ::codeless::Seventeen &request, const ::ipc::options &with = {}) const
+		auto DoMany_await(const ::codeless::Seventeen &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::codeless::Required>(ipc_proxy, ::ipc::method{ 0x904e5480U, 0U, false }, request, with);
 		}
@@ -144,22 +144,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::codeless::Nested> DoRepeated(const ::codeless::Repeated &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::codeless::Nested> DoRepeated(const ::codeless::Repeated &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::codeless::Nested>(ipc_proxy, ::ipc::method{ 0xb8332e61U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> DoRepeated_async(const ::codeless::Repeated &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::codeless::Nested>(ipc_proxy, ::ipc::method{ 0xb8332e61U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::codeless::Nested>> DoRepeated_future(const ::codeless::Repeated &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::codeless::Nested>> DoRepeated_future(const ::codeless::Repeated &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::codeless::Nested>(ipc_proxy, ::ipc::method{ 0xb8332e61U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto DoRepeated_await(const ::codeless::Repeated &request, const ::ipc::options &with = {}) const
+		auto DoRepeated_await(const ::codeless::Repeated &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::codeless::Nested>(ipc_proxy, ::ipc::method{ 0xb8332e61U, 0U, false }, request, with);
 		}
@@ -168,22 +168,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::codeless::Default> DoChoice(const ::codeless::Choice &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::codeless::Default> DoChoice(const ::codeless::Choice &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::codeless::Default>(ipc_proxy, ::ipc::method{ 0x92f47e44U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> DoChoice_async(const ::codeless::Choice &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::codeless::Default>(ipc_proxy, ::ipc::method{ 0x92f47e44U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::codeless::Default>> DoChoice_future(const ::codeless::Choice &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::codeless::Default>> DoChoice_future(const ::codeless::Choice &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::codeless::Default>(ipc_proxy, ::ipc::method{ 0x92f47e44U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto DoChoice_await(const ::codeless::Choice &request, const ::ipc::options &with = {}) const
+		auto DoChoice_await(const ::codeless::Choice &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::codeless::Default>(ipc_proxy, ::ipc::method{ 0x92f47e44U, 0U, false }, request, with);
 		}
@@ -192,22 +192,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::codeless::Large> DoDeprecated(const ::codeless::Deprecated &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::codeless::Large> DoDeprecated(const ::codeless::Deprecated &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::codeless::Large>(ipc_proxy, ::ipc::method{ 0xdeb49a1eU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> DoDeprecated_async(const ::codeless::Deprecated &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::codeless::Large>(ipc_proxy, ::ipc::method{ 0xdeb49a1eU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::codeless::Large>> DoDeprecated_future(const ::codeless::Deprecated &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::codeless::Large>> DoDeprecated_future(const ::codeless::Deprecated &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::codeless::Large>(ipc_proxy, ::ipc::method{ 0xdeb49a1eU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto DoDeprecated_await(const ::codeless::Deprecated &request, const ::ipc::options &with = {}) const
+		auto DoDeprecated_await(const ::codeless::Deprecated &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::codeless::Large>(ipc_proxy, ::ipc::method{ 0xdeb49a1eU, 0U, false }, request, with);
 		}
@@ -216,22 +216,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::codeless::Empty> DoKeyword(const ::codeless::Keyword &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::codeless::Empty> DoKeyword(const ::codeless::Keyword &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::codeless::Empty>(ipc_proxy, ::ipc::method{ 0x9651351aU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> DoKeyword_async(const ::codeless::Keyword &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::codeless::Empty>(ipc_proxy, ::ipc::method{ 0x9651351aU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::codeless::Empty>> DoKeyword_future(const ::codeless::Keyword &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::codeless::Empty>> DoKeyword_future(const ::codeless::Keyword &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::codeless::Empty>(ipc_proxy, ::ipc::method{ 0x9651351aU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto DoKeyword_await(const ::codeless::Keyword &request, const ::ipc::options &with = {}) const
+		auto DoKeyword_await(const ::codeless::Keyword &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::codeless::Empty>(ipc_proxy, ::ipc::method{ 0x9651351aU, 0U, false }, request, with);
 		}

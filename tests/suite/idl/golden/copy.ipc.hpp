@@ -226,22 +226,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::copy::Plain> Own(const ::copy::Plain &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::copy::Plain> Own(const ::copy::Plain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::copy::Plain>(ipc_proxy, ::ipc::method{ 0xc2e990a4U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Own_async(const ::copy::Plain &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::copy::Plain>(ipc_proxy, ::ipc::method{ 0xc2e990a4U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::copy::Plain>> Own_future(const ::copy::Plain &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::copy::Plain>> Own_future(const ::copy::Plain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::copy::Plain>(ipc_proxy, ::ipc::method{ 0xc2e990a4U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Own_await(const ::copy::Plain &request, const ::ipc::options &with = {}) const
+		auto Own_await(const ::copy::Plain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::copy::Plain>(ipc_proxy, ::ipc::method{ 0xc2e990a4U, 0U, false }, request, with);
 		}
@@ -250,22 +250,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::copy::Words> Text(const ::copy::Words &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::copy::Words> Text(const ::copy::Words &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::copy::Words>(ipc_proxy, ::ipc::method{ 0xb5a57643U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Text_async(const ::copy::Words &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::copy::Words>(ipc_proxy, ::ipc::method{ 0xb5a57643U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::copy::Words>> Text_future(const ::copy::Words &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::copy::Words>> Text_future(const ::copy::Words &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::copy::Words>(ipc_proxy, ::ipc::method{ 0xb5a57643U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Text_await(const ::copy::Words &request, const ::ipc::options &with = {}) const
+		auto Text_await(const ::copy::Words &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::copy::Words>(ipc_proxy, ::ipc::method{ 0xb5a57643U, 0U, false }, request, with);
 		}
@@ -274,22 +274,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::copy::Words> Blob(const ::ipc::with_objects<::copy::Crate> &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::copy::Words> Blob(const ::ipc::with_objects<::copy::Crate> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::copy::Words>(ipc_proxy, ::ipc::method{ 0x83970947U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Blob_async(const ::ipc::with_objects<::copy::Crate> &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::copy::Words>(ipc_proxy, ::ipc::method{ 0x83970947U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::copy::Words>> Blob_future(const ::ipc::with_objects<::copy::Crate> &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::copy::Words>> Blob_future(const ::ipc::with_objects<::copy::Crate> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::copy::Words>(ipc_proxy, ::ipc::method{ 0x83970947U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Blob_await(const ::ipc::with_objects<::copy::Crate> &request, const ::ipc::options &with = {}) const
+		auto Blob_await(const ::ipc::with_objects<::copy::Crate> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::copy::Words>(ipc_proxy, ::ipc::method{ 0x83970947U, 0U, false }, request, with);
 		}

@@ -297,22 +297,22 @@ public:
 		 *
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::ipc::with_objects<::my_app::V2::io::Files>> OpenAll(const ::my_app::V2::io::Ping &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::with_objects<::my_app::V2::io::Files>> OpenAll(const ::my_app::V2::io::Ping &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::ipc::with_objects<::my_app::V2::io::Files>>(ipc_proxy, ::ipc::method{ 0xeb269ef1U, 0U, true }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> OpenAll_async(const ::my_app::V2::io::Ping &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::ipc::with_objects<::my_app::V2::io::Files>>(ipc_proxy, ::ipc::method{ 0xeb269ef1U, 0U, true }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::with_objects<::my_app::V2::io::Files>>> OpenAll_future(const ::my_app::V2::io::Ping &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::with_objects<::my_app::V2::io::Files>>> OpenAll_future(const ::my_app::V2::io::Ping &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::ipc::with_objects<::my_app::V2::io::Files>>(ipc_proxy, ::ipc::method{ 0xeb269ef1U, 0U, true }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto OpenAll_await(const ::my_app::V2::io::Ping &request, const ::ipc::options &with = {}) const
+		auto OpenAll_await(const ::my_app::V2::io::Ping &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::ipc::with_objects<::my_app::V2::io::Files>>(ipc_proxy, ::ipc::method{ 0xeb269ef1U, 0U, true }, request, with);
 		}
@@ -321,22 +321,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::HTTPRequest2Go> Climb(const ::ipc::with_objects<::my_app::V2::io::Tree> &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::HTTPRequest2Go> Climb(const ::ipc::with_objects<::my_app::V2::io::Tree> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::HTTPRequest2Go>(ipc_proxy, ::ipc::method{ 0xc36d1d43U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Climb_async(const ::ipc::with_objects<::my_app::V2::io::Tree> &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::HTTPRequest2Go>(ipc_proxy, ::ipc::method{ 0xc36d1d43U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::HTTPRequest2Go>> Climb_future(const ::ipc::with_objects<::my_app::V2::io::Tree> &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::HTTPRequest2Go>> Climb_future(const ::ipc::with_objects<::my_app::V2::io::Tree> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::HTTPRequest2Go>(ipc_proxy, ::ipc::method{ 0xc36d1d43U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Climb_await(const ::ipc::with_objects<::my_app::V2::io::Tree> &request, const ::ipc::options &with = {}) const
+		auto Climb_await(const ::ipc::with_objects<::my_app::V2::io::Tree> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::HTTPRequest2Go>(ipc_proxy, ::ipc::method{ 0xc36d1d43U, 0U, false }, request, with);
 		}
@@ -345,22 +345,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::_odd1Name> Tie(const ::my_app::V2::io::Rope &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::_odd1Name> Tie(const ::my_app::V2::io::Rope &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::_odd1Name>(ipc_proxy, ::ipc::method{ 0xa1a65d1cU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Tie_async(const ::my_app::V2::io::Rope &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::_odd1Name>(ipc_proxy, ::ipc::method{ 0xa1a65d1cU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::_odd1Name>> Tie_future(const ::my_app::V2::io::Rope &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::_odd1Name>> Tie_future(const ::my_app::V2::io::Rope &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::_odd1Name>(ipc_proxy, ::ipc::method{ 0xa1a65d1cU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Tie_await(const ::my_app::V2::io::Rope &request, const ::ipc::options &with = {}) const
+		auto Tie_await(const ::my_app::V2::io::Rope &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::_odd1Name>(ipc_proxy, ::ipc::method{ 0xa1a65d1cU, 0U, false }, request, with);
 		}
@@ -369,22 +369,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::Pong> Part(const ::my_app::V2::io::HTTPRequest2Go::inner_part &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::Pong> Part(const ::my_app::V2::io::HTTPRequest2Go::inner_part &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::Pong>(ipc_proxy, ::ipc::method{ 0xc9274e03U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Part_async(const ::my_app::V2::io::HTTPRequest2Go::inner_part &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::Pong>(ipc_proxy, ::ipc::method{ 0xc9274e03U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::Pong>> Part_future(const ::my_app::V2::io::HTTPRequest2Go::inner_part &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::Pong>> Part_future(const ::my_app::V2::io::HTTPRequest2Go::inner_part &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::Pong>(ipc_proxy, ::ipc::method{ 0xc9274e03U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Part_await(const ::my_app::V2::io::HTTPRequest2Go::inner_part &request, const ::ipc::options &with = {}) const
+		auto Part_await(const ::my_app::V2::io::HTTPRequest2Go::inner_part &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::Pong>(ipc_proxy, ::ipc::method{ 0xc9274e03U, 0U, false }, request, with);
 		}
@@ -393,7 +393,7 @@ public:
 		/*
 		 * Send the oneway. See ipc::proxy::send().
 		 */
-		::ipc::outcome<void> Toss(const ::ipc::with_objects<::my_app::V2::io::Leaf> &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<void> Toss(const ::ipc::with_objects<::my_app::V2::io::Leaf> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::send(ipc_proxy, ::ipc::method{ 0xc0dd8f6dU, 0U, false }, request, with);
 		}

@@ -262,22 +262,22 @@ public:
 		 *
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::echo::SayReply> Say(const ::echo::SayRequest &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::echo::SayReply> Say(const ::echo::SayRequest &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::echo::SayReply>(ipc_proxy, ::ipc::method{ 0xa88476a3U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Say_async(const ::echo::SayRequest &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::echo::SayReply>(ipc_proxy, ::ipc::method{ 0xa88476a3U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::echo::SayReply>> Say_future(const ::echo::SayRequest &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::echo::SayReply>> Say_future(const ::echo::SayRequest &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::echo::SayReply>(ipc_proxy, ::ipc::method{ 0xa88476a3U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Say_await(const ::echo::SayRequest &request, const ::ipc::options &with = {}) const
+		auto Say_await(const ::echo::SayRequest &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::echo::SayReply>(ipc_proxy, ::ipc::method{ 0xa88476a3U, 0U, false }, request, with);
 		}
@@ -286,7 +286,7 @@ public:
 		/*
 		 * Send the oneway. See ipc::proxy::send().
 		 */
-		::ipc::outcome<void> Log(const ::echo::LogRequest &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<void> Log(const ::echo::LogRequest &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::send(ipc_proxy, ::ipc::method{ 0xb9bdfb72U, 0U, false }, request, with);
 		}
@@ -294,22 +294,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<void> Watch(const ::ipc::with_objects<::echo::WatchRequest> &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<void> Watch(const ::ipc::with_objects<::echo::WatchRequest> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<void>(ipc_proxy, ::ipc::method{ 0xd526f2dbU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Watch_async(const ::ipc::with_objects<::echo::WatchRequest> &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<void>(ipc_proxy, ::ipc::method{ 0xd526f2dbU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<void>> Watch_future(const ::ipc::with_objects<::echo::WatchRequest> &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<void>> Watch_future(const ::ipc::with_objects<::echo::WatchRequest> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<void>(ipc_proxy, ::ipc::method{ 0xd526f2dbU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Watch_await(const ::ipc::with_objects<::echo::WatchRequest> &request, const ::ipc::options &with = {}) const
+		auto Watch_await(const ::ipc::with_objects<::echo::WatchRequest> &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<void>(ipc_proxy, ::ipc::method{ 0xd526f2dbU, 0U, false }, request, with);
 		}

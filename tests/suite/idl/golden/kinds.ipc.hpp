@@ -212,22 +212,22 @@ public:
 		 *
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<void> Stop(const ::ipc::options &with = {}) const
+		::ipc::outcome<void> Stop(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<void>(ipc_proxy, ::ipc::method{ 0x916ec029U, 0U, false }, ::ipc::no_message(), with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Stop_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<void>(ipc_proxy, ::ipc::method{ 0x916ec029U, 0U, false }, ::ipc::no_message(), ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<void>> Stop_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<void>> Stop_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<void>(ipc_proxy, ::ipc::method{ 0x916ec029U, 0U, false }, ::ipc::no_message(), with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Stop_await(const ::ipc::options &with = {}) const
+		auto Stop_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<void>(ipc_proxy, ::ipc::method{ 0x916ec029U, 0U, false }, ::ipc::no_message(), with);
 		}
@@ -236,22 +236,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::Chain> GetStatus(const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::Chain> GetStatus(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xc2480c0dU, 0U, false }, ::ipc::no_message(), with);
 		}
 		template <typename F>
 		::ipc::outcome<void> GetStatus_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xc2480c0dU, 0U, false }, ::ipc::no_message(), ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> GetStatus_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> GetStatus_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xc2480c0dU, 0U, false }, ::ipc::no_message(), with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto GetStatus_await(const ::ipc::options &with = {}) const
+		auto GetStatus_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xc2480c0dU, 0U, false }, ::ipc::no_message(), with);
 		}
@@ -260,7 +260,7 @@ public:
 		/*
 		 * Send the oneway. See ipc::proxy::send().
 		 */
-		::ipc::outcome<void> Kick(const ::ipc::options &with = {}) const
+		::ipc::outcome<void> Kick(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::send(ipc_proxy, ::ipc::method{ 0xf5a5f453U, 0U, false }, ::ipc::no_message(), with);
 		}
@@ -270,22 +270,22 @@ public:
 		 *
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::Chain> Seventh(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::Chain> Seventh(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x7U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Seventh_async(const ::my_app::V2::io::Chain &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x7U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> Seventh_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> Seventh_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x7U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Seventh_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		auto Seventh_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x7U, 0U, false }, request, with);
 		}
@@ -294,22 +294,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::Chain> Last(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::Chain> Last(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xffffU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Last_async(const ::my_app::V2::io::Chain &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xffffU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> Last_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> Last_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xffffU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Last_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		auto Last_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xffffU, 0U, false }, request, with);
 		}
@@ -318,22 +318,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<void> NotOneway(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<void> NotOneway(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<void>(ipc_proxy, ::ipc::method{ 0xb25b3ccdU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> NotOneway_async(const ::my_app::V2::io::Chain &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<void>(ipc_proxy, ::ipc::method{ 0xb25b3ccdU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<void>> NotOneway_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<void>> NotOneway_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<void>(ipc_proxy, ::ipc::method{ 0xb25b3ccdU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto NotOneway_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		auto NotOneway_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<void>(ipc_proxy, ::ipc::method{ 0xb25b3ccdU, 0U, false }, request, with);
 		}

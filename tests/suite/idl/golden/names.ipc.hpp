@@ -230,22 +230,22 @@ public:
 		 *
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::Chain> HTTP2ServerNow(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::Chain> HTTP2ServerNow(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x8d08cfe5U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> HTTP2ServerNow_async(const ::my_app::V2::io::Chain &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x8d08cfe5U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> HTTP2ServerNow_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> HTTP2ServerNow_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x8d08cfe5U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto HTTP2ServerNow_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		auto HTTP2ServerNow_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x8d08cfe5U, 0U, false }, request, with);
 		}
@@ -335,22 +335,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::Chain> send(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::Chain> send(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x87320ccfU, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> send_async(const ::my_app::V2::io::Chain &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x87320ccfU, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> send_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> send_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x87320ccfU, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto send_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		auto send_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0x87320ccfU, 0U, false }, request, with);
 		}
@@ -433,22 +433,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::my_app::V2::io::Chain> DoIt(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::my_app::V2::io::Chain> DoIt(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xaaa99717U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> DoIt_async(const ::my_app::V2::io::Chain &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xaaa99717U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> DoIt_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::my_app::V2::io::Chain>> DoIt_future(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xaaa99717U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto DoIt_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = {}) const
+		auto DoIt_await(const ::my_app::V2::io::Chain &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::my_app::V2::io::Chain>(ipc_proxy, ::ipc::method{ 0xaaa99717U, 0U, false }, request, with);
 		}

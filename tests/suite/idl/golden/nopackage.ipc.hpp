@@ -77,22 +77,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::Question> Ask(const ::Question &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::Question> Ask(const ::Question &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::Question>(ipc_proxy, ::ipc::method{ 0xaabc3d79U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Ask_async(const ::Question &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::Question>(ipc_proxy, ::ipc::method{ 0xaabc3d79U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::Question>> Ask_future(const ::Question &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::Question>> Ask_future(const ::Question &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::Question>(ipc_proxy, ::ipc::method{ 0xaabc3d79U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Ask_await(const ::Question &request, const ::ipc::options &with = {}) const
+		auto Ask_await(const ::Question &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::Question>(ipc_proxy, ::ipc::method{ 0xaabc3d79U, 0U, false }, request, with);
 		}

@@ -180,22 +180,22 @@ public:
 		/*
 		 * Open the stream, and block until the server has accepted it.
 		 */
-		::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::shared::Sample>> Watch(const ::shared::Words &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::shared::Sample>> Watch(const ::shared::Words &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with<::shared::Sample>(ipc_proxy, ::ipc::method{ 0x9b5245f7U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Watch_async(::shared::Words request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_async<::shared::Sample>(ipc_proxy, ::ipc::method{ 0x9b5245f7U, 0U, false }, ::std::move(request), ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::shared::Sample>>> Watch_future(::shared::Words request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::shared::Sample>>> Watch_future(::shared::Words request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_future<::shared::Sample>(ipc_proxy, ::ipc::method{ 0x9b5245f7U, 0U, false }, ::std::move(request), with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Watch_await(::shared::Words request, const ::ipc::options &with = {}) const
+		auto Watch_await(::shared::Words request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_await<::shared::Sample>(ipc_proxy, ::ipc::method{ 0x9b5245f7U, 0U, false }, ::std::move(request), with);
 		}
@@ -205,22 +205,22 @@ public:
 		 * Open the stream, and block until the server has accepted it.
 		 * finish() gets the reply.
 		 */
-		::ipc::outcome<::ipc::stream_of<::shared::Sample, ::shared::Words>> Record(const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::shared::Sample, ::shared::Words>> Record(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open<::shared::Sample, ::shared::Words>(ipc_proxy, ::ipc::method{ 0xd668b051U, 0U, false }, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Record_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_async<::shared::Sample, ::shared::Words>(ipc_proxy, ::ipc::method{ 0xd668b051U, 0U, false }, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::shared::Sample, ::shared::Words>>> Record_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::shared::Sample, ::shared::Words>>> Record_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_future<::shared::Sample, ::shared::Words>(ipc_proxy, ::ipc::method{ 0xd668b051U, 0U, false }, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Record_await(const ::ipc::options &with = {}) const
+		auto Record_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_await<::shared::Sample, ::shared::Words>(ipc_proxy, ::ipc::method{ 0xd668b051U, 0U, false }, with);
 		}
@@ -229,22 +229,22 @@ public:
 		/*
 		 * Open the stream, and block until the server has accepted it.
 		 */
-		::ipc::outcome<::ipc::stream_of<::shared::Sample, ::shared::Sample>> Filter(const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::shared::Sample, ::shared::Sample>> Filter(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open<::shared::Sample, ::shared::Sample>(ipc_proxy, ::ipc::method{ 0xd5948626U, 0U, false }, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Filter_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_async<::shared::Sample, ::shared::Sample>(ipc_proxy, ::ipc::method{ 0xd5948626U, 0U, false }, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::shared::Sample, ::shared::Sample>>> Filter_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::shared::Sample, ::shared::Sample>>> Filter_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_future<::shared::Sample, ::shared::Sample>(ipc_proxy, ::ipc::method{ 0xd5948626U, 0U, false }, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Filter_await(const ::ipc::options &with = {}) const
+		auto Filter_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_await<::shared::Sample, ::shared::Sample>(ipc_proxy, ::ipc::method{ 0xd5948626U, 0U, false }, with);
 		}
@@ -253,22 +253,22 @@ public:
 		/*
 		 * Open the stream, and block until the server has accepted it.
 		 */
-		::ipc::outcome<::ipc::stream_of<::shared::Words, ::shared::Words>> Talk(const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::shared::Words, ::shared::Words>> Talk(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open<::shared::Words, ::shared::Words>(ipc_proxy, ::ipc::method{ 0x8b140222U, 0U, false }, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Talk_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_async<::shared::Words, ::shared::Words>(ipc_proxy, ::ipc::method{ 0x8b140222U, 0U, false }, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::shared::Words, ::shared::Words>>> Talk_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::shared::Words, ::shared::Words>>> Talk_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_future<::shared::Words, ::shared::Words>(ipc_proxy, ::ipc::method{ 0x8b140222U, 0U, false }, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Talk_await(const ::ipc::options &with = {}) const
+		auto Talk_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_await<::shared::Words, ::shared::Words>(ipc_proxy, ::ipc::method{ 0x8b140222U, 0U, false }, with);
 		}

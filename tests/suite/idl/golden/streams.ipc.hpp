@@ -246,22 +246,22 @@ public:
 		 *
 		 * Open the stream, and block until the server has accepted it.
 		 */
-		::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>> Watch(const ::streams::WatchRequest &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>> Watch(const ::streams::WatchRequest &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x3U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Watch_async(::streams::WatchRequest request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_async<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x3U, 0U, false }, ::std::move(request), ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>>> Watch_future(::streams::WatchRequest request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>>> Watch_future(::streams::WatchRequest request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_future<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x3U, 0U, false }, ::std::move(request), with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Watch_await(::streams::WatchRequest request, const ::ipc::options &with = {}) const
+		auto Watch_await(::streams::WatchRequest request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_await<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x3U, 0U, false }, ::std::move(request), with);
 		}
@@ -270,22 +270,22 @@ public:
 		/*
 		 * Open the stream, and block until the server has accepted it.
 		 */
-		::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>> Listen(const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>> Listen(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x8a574520U, 0U, false }, ::ipc::no_message(), with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Listen_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_async<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x8a574520U, 0U, false }, ::ipc::no_message(), ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>>> Listen_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::no_message, ::streams::Tick>>> Listen_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_future<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x8a574520U, 0U, false }, ::ipc::no_message(), with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Listen_await(const ::ipc::options &with = {}) const
+		auto Listen_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_with_await<::streams::Tick>(ipc_proxy, ::ipc::method{ 0x8a574520U, 0U, false }, ::ipc::no_message(), with);
 		}
@@ -295,22 +295,22 @@ public:
 		 * Open the stream, and block until the server has accepted it.
 		 * finish() gets the reply.
 		 */
-		::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Total>> Upload(const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Total>> Upload(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open<::ipc::with_objects<::streams::Chunk>, ::streams::Total>(ipc_proxy, ::ipc::method{ 0x84cb779aU, 0U, false }, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Upload_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_async<::ipc::with_objects<::streams::Chunk>, ::streams::Total>(ipc_proxy, ::ipc::method{ 0x84cb779aU, 0U, false }, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Total>>> Upload_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Total>>> Upload_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_future<::ipc::with_objects<::streams::Chunk>, ::streams::Total>(ipc_proxy, ::ipc::method{ 0x84cb779aU, 0U, false }, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Upload_await(const ::ipc::options &with = {}) const
+		auto Upload_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_await<::ipc::with_objects<::streams::Chunk>, ::streams::Total>(ipc_proxy, ::ipc::method{ 0x84cb779aU, 0U, false }, with);
 		}
@@ -319,22 +319,22 @@ public:
 		/*
 		 * Open the stream, and block until the server has accepted it.
 		 */
-		::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>> Chat(const ::ipc::options &with = {}) const
+		::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>> Chat(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>(ipc_proxy, ::ipc::method{ 0xad5d7d49U, 0U, false }, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Chat_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_async<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>(ipc_proxy, ::ipc::method{ 0xad5d7d49U, 0U, false }, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>>> Chat_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::ipc::stream_of<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>>> Chat_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_future<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>(ipc_proxy, ::ipc::method{ 0xad5d7d49U, 0U, false }, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Chat_await(const ::ipc::options &with = {}) const
+		auto Chat_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::open_await<::ipc::with_objects<::streams::Chunk>, ::streams::Tick>(ipc_proxy, ::ipc::method{ 0xad5d7d49U, 0U, false }, with);
 		}

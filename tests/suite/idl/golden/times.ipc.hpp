@@ -195,22 +195,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<void> Set(const ::times::Tick &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<void> Set(const ::times::Tick &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<void>(ipc_proxy, ::ipc::method{ 0xff077d11U, 250U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Set_async(const ::times::Tick &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<void>(ipc_proxy, ::ipc::method{ 0xff077d11U, 250U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<void>> Set_future(const ::times::Tick &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<void>> Set_future(const ::times::Tick &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<void>(ipc_proxy, ::ipc::method{ 0xff077d11U, 250U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Set_await(const ::times::Tick &request, const ::ipc::options &with = {}) const
+		auto Set_await(const ::times::Tick &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<void>(ipc_proxy, ::ipc::method{ 0xff077d11U, 250U, false }, request, with);
 		}

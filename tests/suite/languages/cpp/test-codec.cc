@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Codecs of generated code against protobuf: the same bytes, and from any bytes the same message or
- * none. The bytes are also those of a stranger: cut off, with other bits, and of other fields.
+ * none. The bytes are also those of a stranger: cut off, with other bits, and of other fields. Then
+ * the requests that a thread uses again.
  *
  *	ROUNDS=1000000 SEED=2 codec.gcc messages_are_those_of_protobuf
  */
@@ -241,6 +242,156 @@ CASE(messages_that_have_no_codec)
 	m.set_class_("x");
 	m.add_many(1);
 	check_packed(m);
+}
+
+/* --- The requests of a thread ------------------------------------------------------------- */
+
+/* Returns what came. While a text is longer than the number, it asks the other one first. */
+class turner : public plain::Plain::Service {
+public:
+	plain::All Turn(const plain::All &request, const ipc::call &) override
+	{
+		const plain::All before = request;
+
+		last = &request;
+		if (request.flag())
+			throw ipc::error(EIO);
+		if (other && request.i32() > 0) {
+			plain::All inner;
+
+			inner.set_i32(request.i32() - 1);
+			inner.set_text(request.text() + "x");
+			CHECK(other->Turn(inner).text() == inner.text());
+		}
+		CHECK(request.SerializeAsString() == before.SerializeAsString());
+		return request;
+	}
+	void Note(const plain::All &request, const ipc::call &) override
+	{
+		notes += request.SerializeAsString() + ";";
+		noted.set();
+	}
+	plain::Others Other(const plain::Others &request, const ipc::call &) override { return request; }
+
+	std::optional<plain::Plain::Proxy> other;
+	const void *last = nullptr;
+	std::string notes;
+	event noted;
+};
+
+/* Two of them, each of which one thread serves. */
+struct turners {
+	turners()
+		: left(std::make_shared<turner>()), right(std::make_shared<turner>()),
+		  server(ipc::connection::open()), client(ipc::connection::open()),
+		  objects{ ipc::make_object(server, left), ipc::make_object(client, right) },
+		  proxy((server.register_name("test.left", objects[0]),
+			 client.register_name("test.right", objects[1]),
+			 client.get<plain::Plain>("test.left"))),
+		  threads{ std::make_unique<serving>(server), std::make_unique<serving>(client) }
+	{
+		left->other = server.get<plain::Plain>("test.right");
+		right->other = proxy;
+	}
+	~turners()
+	{
+		left->other.reset();
+		right->other.reset();
+		server.unregister_name("test.left");
+		client.unregister_name("test.right");
+	}
+
+	/* What the bytes are turned into. */
+	std::string turned(const std::string &bytes) const
+	{
+		ipc::reply r = proxy->call({ number_of("plain.Plain/Turn"), bytes });
+
+		return std::string(r.bytes());
+	}
+
+	std::shared_ptr<turner> left, right;
+	ipc::connection server, client;
+	ipc::object objects[2];
+	plain::Plain::Proxy proxy;
+	std::unique_ptr<serving> threads[2];
+};
+
+CASE(nothing_is_left_of_the_request_before)
+{
+	const std::string unknown = "\x80\x7d\x01", text = "\x4a\x04text", bad = "\x4a\x02\xc3(";
+	turners t;
+	plain::All m;
+	const void *used;
+
+	m.set_text("text");
+	m.set_z64(-1);
+	CHECK(t.proxy.Turn(m).SerializeAsString() == m.SerializeAsString());
+	used = t.left->last;
+	CHECK(t.proxy.Turn(plain::All()).ByteSizeLong() == 0);
+	CHECK(t.left->last == used);
+
+	/* One with a field that nobody knows is not used again. */
+	CHECK(t.turned(text + unknown) == text + unknown);
+	CHECK(t.turned(text) == text);
+	CHECK(t.turned("") == "");
+	CHECK_FAILS(EBADMSG, t.turned(text + bad));
+	CHECK(t.turned("") == "");
+
+	m.set_flag(true);
+	CHECK_FAILS(EIO, t.proxy.Turn(m));
+	CHECK(t.proxy.Turn(plain::All()).ByteSizeLong() == 0);
+}
+
+CASE(a_thread_that_serves_while_it_serves)
+{
+	turners t;
+	plain::All m;
+
+	m.set_i32(6);
+	for (int i = 0; i < 3; i++) {
+		m.set_text(std::string(i, 'y'));
+		CHECK(t.proxy.Turn(m).text() == m.text());
+	}
+}
+
+CASE(oneways)
+{
+	turners t;
+	plain::All m;
+
+	m.set_text("a");
+	t.proxy.Note(m);
+	t.proxy.Note(plain::All());
+	m.set_text(std::string(5000, 'b'));
+	t.proxy.Note(m);
+	CHECK(t.left->noted.wait(3));
+	CHECK(t.left->notes == "\x4a\x01" "a;;" + m.SerializeAsString() + ";");
+}
+
+/* A service that a static destructor calls finds none of the thread's. */
+struct at_exit {
+	~at_exit() { use(); }
+	static void use()
+	{
+		for (int i = 0; i < 2; i++) {
+			ipc::typed::kept_request<plain::All> outer;
+			ipc::typed::kept_request<plain::All> inner;
+
+			(*inner).set_text(std::string(100, 'x'));
+			if (!parse(outer) || !parse(inner) || !(*inner).text().empty())
+				std::abort();
+		}
+	}
+	static bool parse(ipc::typed::kept_request<plain::All> &m)
+	{
+		return m.parse("");
+	}
+} late;
+
+CASE(threads_end)
+{
+	std::thread(at_exit::use).join();
+	at_exit::use();
 }
 
 } // namespace

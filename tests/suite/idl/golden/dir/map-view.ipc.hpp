@@ -176,22 +176,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<void> Centre(const ::dir::types::Point &request, const ::ipc::options &with = {}) const
+		::ipc::outcome<void> Centre(const ::dir::types::Point &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<void>(ipc_proxy, ::ipc::method{ 0xc45fd5e9U, 0U, false }, request, with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Centre_async(const ::dir::types::Point &request, F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<void>(ipc_proxy, ::ipc::method{ 0xc45fd5e9U, 0U, false }, request, ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<void>> Centre_future(const ::dir::types::Point &request, const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<void>> Centre_future(const ::dir::types::Point &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<void>(ipc_proxy, ::ipc::method{ 0xc45fd5e9U, 0U, false }, request, with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Centre_await(const ::dir::types::Point &request, const ::ipc::options &with = {}) const
+		auto Centre_await(const ::dir::types::Point &request, const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<void>(ipc_proxy, ::ipc::method{ 0xc45fd5e9U, 0U, false }, request, with);
 		}
@@ -200,22 +200,22 @@ public:
 		/*
 		 * Call and block until the reply. See ipc::proxy::call().
 		 */
-		::ipc::outcome<::dir::types::Point> Where(const ::ipc::options &with = {}) const
+		::ipc::outcome<::dir::types::Point> Where(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call<::dir::types::Point>(ipc_proxy, ::ipc::method{ 0xc398d159U, 0U, false }, ::ipc::no_message(), with);
 		}
 		template <typename F>
 		::ipc::outcome<void> Where_async(F function,
-			const ::ipc::options &with = {}) const
+			const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_async<::dir::types::Point>(ipc_proxy, ::ipc::method{ 0xc398d159U, 0U, false }, ::ipc::no_message(), ::std::move(function), with);
 		}
-		::std::future<::ipc::outcome<::dir::types::Point>> Where_future(const ::ipc::options &with = {}) const
+		::std::future<::ipc::outcome<::dir::types::Point>> Where_future(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_future<::dir::types::Point>(ipc_proxy, ::ipc::method{ 0xc398d159U, 0U, false }, ::ipc::no_message(), with);
 		}
 #ifdef __cpp_impl_coroutine
-		auto Where_await(const ::ipc::options &with = {}) const
+		auto Where_await(const ::ipc::options &with = ::ipc::no_options) const
 		{
 			return ::ipc::typed::call_await<::dir::types::Point>(ipc_proxy, ::ipc::method{ 0xc398d159U, 0U, false }, ::ipc::no_message(), with);
 		}
