@@ -232,6 +232,18 @@ static PyObject *process(PyObject *self, PyObject *most)
 
 /* --- Names ----------------------------------------------------------------------- */
 
+/* A name of up to 255 bytes: longer ones are cut. */
+static PyObject *fail_name(const char *name, int r)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	char message[512];
+
+	snprintf(message, sizeof(message), "%.255s: %s", name, ipc_strerror(r));
+	error.code = r;
+	error.message = message;
+	return fail(r, &error);
+}
+
 static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *object;
@@ -255,7 +267,7 @@ static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t
 	ipc_unref(ipc);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
-		return fail(r, NULL);
+		return fail_name(name, r);
 	Py_RETURN_NONE;
 }
 
@@ -308,7 +320,7 @@ static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	else
 		r = ipc_get_name_as(ipc, name, interface ? interface : "", &proxy);
 	Py_END_ALLOW_THREADS
-	result = r < 0 ? fail(r, NULL) : proxy_new(of(self), proxy);
+	result = r < 0 ? fail_name(name, r) : proxy_new(of(self), proxy);
 	drop(ipc);
 	return interrupt_raise(result);
 }

@@ -235,8 +235,10 @@ class Calls(Case):
 
 class Names(Case):
     async def test_missing(self):
-        with self.assertRaises(ipcbus.NotFound):
-            await self.client.get_raw(new_name())
+        name = new_name()
+        with self.assertRaises(ipcbus.NotFound) as caught:
+            await self.client.get_raw(name)
+        self.assertEqual(str(caught.exception), f"{name}: no such name or device")
         with self.assertRaises(ipcbus.DeadlineExceeded):
             await self.client.get_raw(new_name(), wait=0.2)
         with self.assertRaises(ValueError):

@@ -150,6 +150,7 @@ fn errors(bench: &Bench) {
     assert_eq!(call(Message::new(8)).code(), libc::EPROTO);
     let nobody = PeerClient::get(&bench.bus, "conform.nobody").unwrap_err();
     assert!(matches!(nobody, Error::NotFound(_)));
+    assert_eq!(nobody.to_string(), "conform.nobody: no such name or device");
     let other = VisitorClient::get(&bench.bus, &bench.name).unwrap_err();
     assert_eq!(other.code(), libc::EPROTOTYPE);
 }

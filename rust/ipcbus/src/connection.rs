@@ -204,11 +204,12 @@ impl Connection {
     /// The same for an object of an interface, which the service manager compares in the same
     /// request. `EPROTOTYPE`: it has another one.
     pub(crate) fn get_as(&self, name: &str, interface: &str) -> Result<Proxy> {
-        let (name, interface) = (exact(name)?, exact(interface)?);
+        let (text, interface) = (exact(name)?, exact(interface)?);
         let mut proxy = std::ptr::null_mut();
         // SAFETY: the reference is new.
         unsafe {
-            check(sys::ipc_get_name_as(self.0, name.as_ptr(), interface.as_ptr(), &mut proxy))?;
+            check(sys::ipc_get_name_as(self.0, text.as_ptr(), interface.as_ptr(), &mut proxy))
+                .map_err(|error| error.about(name))?;
             Ok(Proxy::new(proxy, self.clone()))
         }
     }
@@ -219,17 +220,18 @@ impl Connection {
         interface: &str,
         timeout: Option<Duration>,
     ) -> Result<Proxy> {
-        let (name, interface) = (exact(name)?, exact(interface)?);
+        let (text, interface) = (exact(name)?, exact(interface)?);
         let mut proxy = std::ptr::null_mut();
         // SAFETY: the reference is new.
         unsafe {
             check(sys::ipc_wait_name_as(
                 self.0,
-                name.as_ptr(),
+                text.as_ptr(),
                 interface.as_ptr(),
                 micros(timeout),
                 &mut proxy,
-            ))?;
+            ))
+            .map_err(|error| error.about(name))?;
             Ok(Proxy::new(proxy, self.clone()))
         }
     }
@@ -237,11 +239,12 @@ impl Connection {
     /// Registers an object under a name, until [`Connection::unregister_name`] or the end of the
     /// connection. `EEXIST`: a living object of another user has the name.
     pub fn register_name(&self, name: &str, object: &Object) -> Result<()> {
-        let name = exact(name)?;
+        let text = exact(name)?;
         // SAFETY: both have references.
         check(unsafe {
-            sys::ipc_register_name(self.0, name.as_ptr(), object.raw(), std::ptr::null_mut())
+            sys::ipc_register_name(self.0, text.as_ptr(), object.raw(), std::ptr::null_mut())
         })
+        .map_err(|error| error.about(name))
         .map(drop)
     }
 

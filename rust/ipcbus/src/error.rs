@@ -112,6 +112,12 @@ impl Error {
         self
     }
 
+    /// The same with a text that says what it is about.
+    pub(crate) fn about(self, what: &str) -> Error {
+        let message = format!("{what}: {self}");
+        self.with_message(message)
+    }
+
     /// The same with a number of the service's.
     pub fn with_number(mut self, number: i32) -> Error {
         self.failure_mut().number = number;

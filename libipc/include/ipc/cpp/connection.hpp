@@ -420,7 +420,7 @@ public:
 		int r = c::ipc_get_name(raw, name.c_str(), &found);
 
 		if (r < 0)
-			return detail::fail<proxy>(r);
+			return fail<proxy>(name, r);
 		return proxy(found);
 	}
 
@@ -431,7 +431,7 @@ public:
 		int r = c::ipc_wait_name(raw, name.c_str(), detail::usec(limit), &found);
 
 		if (r < 0)
-			return detail::fail<proxy>(r);
+			return fail<proxy>(name, r);
 		return proxy(found);
 	}
 
@@ -463,7 +463,9 @@ public:
 	 * unregistered. EEXIST: a living object of another user has the name. */
 	outcome<void> register_name(const std::string &name, const object &o) const
 	{
-		return detail::check(c::ipc_register_name(raw, name.c_str(), o.c_ptr(), nullptr));
+		int r = c::ipc_register_name(raw, name.c_str(), o.c_ptr(), nullptr);
+
+		return r < 0 ? fail<void>(name, r) : detail::done();
 	}
 	outcome<void> unregister_name(const std::string &name) const
 	{
@@ -510,6 +512,11 @@ public:
 	}
 
 private:
+	template <typename T> static outcome<T> fail(const std::string &name, int r)
+	{
+		return detail::fail<T>(error(r, name + ": " + c::ipc_strerror(r)));
+	}
+
 	template <typename Service>
 	static outcome<typename Service::Proxy> as(const std::string &name, int r, c::ipc_proxy *found)
 	{
@@ -519,7 +526,7 @@ private:
 			return detail::fail<Proxy>(error(EPROTOTYPE, name + " has another interface than " +
 								     Service::ipc_interface.name));
 		if (r < 0)
-			return detail::fail<Proxy>(r);
+			return fail<Proxy>(name, r);
 		return Proxy(proxy(found));
 	}
 

@@ -659,7 +659,13 @@ CASE(names_are_found_listed_and_watched)
 		});
 	auto named = ipc::object::create(p.server, { "test.Named" }, echo);
 
-	CHECK_FAILS(ENOENT, p.client.get("test.named/1"));
+	try {
+		(void)p.client.get("test.named/1");
+		CHECK(!"failed");
+	} catch (const ipc::error &e) {
+		CHECK(e.code() == std::errc::no_such_file_or_directory);
+		CHECK(e.what() == std::string("test.named/1: no such name or device"));
+	}
 	CHECK_FAILS(ETIMEDOUT, p.client.wait_for("test.named/1", 20ms));
 	CHECK_FAILS(EINVAL, p.client.get("no name"));
 	p.server.register_name("test.named/1", named);
