@@ -94,8 +94,8 @@ static PyObject *fail_to_open(const char *device, int r)
 	struct ipc_error error = IPC_ERROR_INIT;
 	char message[512];
 
-	snprintf(message, sizeof(message), "cannot open the bus%s%s: %s", device ? " " : "",
-		 device ? device : "", ipc_strerror(r));
+	snprintf(message, sizeof(message), "cannot open the bus%s%s: %s; see ipcctl doctor",
+		 device ? " " : "", device ? device : "", ipc_strerror(r));
 	error.code = r;
 	error.message = message;
 	return fail(r, &error);

@@ -81,7 +81,7 @@ impl Builder {
                 None => sys::ipc_open(&mut raw, device),
             })
             .map_err(|error| {
-                let message = format!("cannot open the bus: {error}");
+                let message = format!("cannot open the bus: {error}; see ipcctl doctor");
                 error.with_message(message)
             })?;
             let connection = Connection(raw);

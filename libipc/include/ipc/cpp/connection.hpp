@@ -345,7 +345,7 @@ public:
 		if (r < 0)
 			return detail::fail<connection>(
 				error(r, "cannot open the bus" + (device ? ' ' + std::string(device) : "") +
-						 ": " + c::ipc_strerror(r)));
+						 ": " + c::ipc_strerror(r) + "; see ipcctl doctor"));
 		return connection(raw);
 	}
 
