@@ -151,6 +151,7 @@ fn errors(bench: &Bench) {
     let nobody = PeerClient::get(&bench.bus, "conform.nobody").unwrap_err();
     assert!(matches!(nobody, Error::NotFound(_)));
     assert_eq!(nobody.to_string(), "conform.nobody: no such name or device");
+    assert!(format!("{nobody:?}").contains("code: 2 (no such name or device)"));
     let other = VisitorClient::get(&bench.bus, &bench.name).unwrap_err();
     assert_eq!(other.code(), libc::EPROTOTYPE);
 }

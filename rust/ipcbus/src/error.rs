@@ -227,8 +227,9 @@ const DETAILS_SHOWN: usize = 64;
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = &self.details[..self.details.len().min(DETAILS_SHOWN)];
+        // main() prints an error that it returns like this.
         f.debug_struct("Failure")
-            .field("code", &self.code)
+            .field("code", &format_args!("{} ({})", self.code, text_of(self.code)))
             .field("origin", &self.origin)
             .field("name", &self.name.as_deref().map(printable))
             .field("message", &self.message.as_deref().map(printable))
