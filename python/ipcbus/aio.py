@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -454,8 +454,8 @@ class Service(stubs.BaseService):
                     raise NoReply(f"{method.name} was opened without a request") from None
                 result = handler(request, context)
             if method.pushes:
-                async with contextlib.aclosing(result):
-                    async for reply in result:
+                async with contextlib.aclosing(_replies(self, method, result)) as replies:
+                    async for reply in replies:
                         await _send_reply(bus, end, method, reply)
             else:
                 await _send_reply(bus, end, method, await result)
@@ -472,6 +472,17 @@ async def _requests(
         if item is None:
             return
         yield context._request(method, item)
+
+
+def _replies(service: Service, method: stubs.Method, result: Any) -> AsyncGenerator[Any, None]:
+    if isinstance(result, AsyncGenerator):
+        return result
+    if isinstance(result, Coroutine):
+        result.close()
+    raise TypeError(
+        f"{type(service).__name__}.{method.attribute} has a stream of replies: it must be an "
+        "asynchronous generator, which yields them"
+    )
 
 
 async def _send_reply(bus: Bus, end: _End, method: stubs.Method, reply: Any) -> None:

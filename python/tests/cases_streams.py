@@ -256,6 +256,17 @@ class Streams(Case):
             async with self.kinds_of(KindsService()) as kinds:
                 await kinds.Chat().receive()
 
+    async def test_no_generator(self):
+        class Lists(KindsService):
+            async def Count(self, request, context):
+                return []
+
+        async with self.kinds_of(Lists()) as kinds:
+            with self.assertLogs("ipcbus") as logs, self.assertRaises(ipcbus.ServiceError):
+                async with kinds.Count(until=10) as stream:
+                    await self.within(stream.receive())
+        self.assertIn("Lists.Count has a stream of replies", logs.output[0])
+
     def kinds_of(self, service):
         test = self
 
