@@ -315,12 +315,16 @@ exchange(struct request *request, struct ipc_proxy *proxy, const struct ipc_raw_
 	int r;
 
 	r = start(request, &out, IPCBUS_SEND_CALL, proxy, message, options);
-	if (unlikely(r < 0))
-		return error_set(error, r);
+	if (unlikely(r < 0)) {
+		error_set(error, r);
+		return r;
+	}
 	r = request_call(request, options);
 	if (unlikely(r < 0 || request->x.event.kind == IPCBUS_EVENT_FAILED))
 		table_unsent(&out.table, request->t->ipc);
-	return likely(r == 0) ? 0 : error_from(error, request_origin(request), r);
+	if (unlikely(r < 0))
+		error_from(error, request_origin(request), r);
+	return r;
 }
 
 static int call(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
