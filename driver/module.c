@@ -2,11 +2,11 @@
 /*
  * Module init and exit. What the driver is: see main.h.
  */
-#include <linux/miscdevice.h>
 #include <linux/module.h>
 
 #include "boost.h"
 #include "debugfs.h"
+#include "device.h"
 #include "exit.h"
 #include "expiry.h"
 #include "fs.h"
@@ -18,14 +18,6 @@
 #include "report.h"
 #include "space.h"
 #include "transaction.h"
-
-static struct miscdevice device = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "ipcbus",
-	.fops = &ipcbus_fops,
-	/* Packaging gives it to the group of those who may use the bus. */
-	.mode = 0660,
-};
 
 static int __init ipcbus_init(void)
 {
@@ -56,7 +48,7 @@ static int __init ipcbus_init(void)
 		goto err_reclaim;
 	ipcbus_debugfs_init();
 	/* The last that can fail: whoever opens it keeps what is here. */
-	ret = misc_register(&device);
+	ret = ipcbus_device_init();
 	if (ret)
 		goto err_fs;
 	ipcbus_fs_ready();
@@ -82,7 +74,7 @@ err_cache:
 
 static void __exit ipcbus_exit(void)
 {
-	misc_deregister(&device);
+	ipcbus_device_done();
 	ipcbus_debugfs_done();
 	ipcbus_fs_done();
 	ipcbus_space_done();

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/ipcbus: see device.h. file.c has what can be done with it.
+ */
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+
+#include "compat.h"
+#include "device.h"
+#include "proc.h"
+
+#define NAME "ipcbus"
+
+static dev_t number;
+static struct cdev cdev;
+
+/* Packaging gives it to the group of those who may use the bus. */
+static char *device_node(ipcbus_const_device *unused, umode_t *mode)
+{
+	if (mode)
+		*mode = 0660;
+	return NULL;
+}
+
+static struct class device_class = {
+	.name = NAME,
+	.devnode = device_node,
+};
+
+int ipcbus_device_init(void)
+{
+	struct device *device;
+	int ret;
+
+	ret = alloc_chrdev_region(&number, 0, 1, NAME);
+	if (ret)
+		return ret;
+	ret = class_register(&device_class);
+	if (ret)
+		goto err_number;
+	cdev_init(&cdev, &ipcbus_fops);
+	cdev.owner = THIS_MODULE;
+	ret = cdev_add(&cdev, number, 1);
+	if (ret)
+		goto err_class;
+	/* Now users hear of it, and the first may be there before this returns. */
+	device = device_create(&device_class, NULL, number, NULL, NAME);
+	if (IS_ERR(device)) {
+		ret = PTR_ERR(device);
+		goto err_cdev;
+	}
+	return 0;
+
+err_cdev:
+	cdev_del(&cdev);
+err_class:
+	class_unregister(&device_class);
+err_number:
+	unregister_chrdev_region(number, 1);
+	return ret;
+}
+
+void ipcbus_device_done(void)
+{
+	device_destroy(&device_class, number);
+	cdev_del(&cdev);
+	class_unregister(&device_class);
+	unregister_chrdev_region(number, 1);
+}
