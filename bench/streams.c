@@ -131,7 +131,7 @@ static int streams_connect(struct bench_case *c, struct feed **ret_feed)
 static int ordinary_connect(struct bench_case *c)
 {
 	struct streams_state *s = c->state;
-	struct feed *feed;
+	struct feed *feed = NULL;
 	int r;
 
 	s->send = feed_play_send;
@@ -143,7 +143,7 @@ static int ordinary_connect(struct bench_case *c)
 static int shared_connect(struct bench_case *c)
 {
 	struct streams_state *s = c->state;
-	struct feed *feed;
+	struct feed *feed = NULL;
 	int r;
 
 	s->send = feed_play_shared_send;
