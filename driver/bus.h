@@ -10,7 +10,7 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/mutex.h>
+#include <linux/rtmutex.h>
 #include <linux/rbtree.h>
 #include <linux/uidgid.h>
 
@@ -75,7 +75,7 @@ struct ipcbus_bus {
 	bool counted;
 	struct ipcbus_failures failures;
 	struct ipcbus_monitors monitors;
-	struct mutex lock;
+	struct rt_mutex lock;
 	struct rb_root procs;
 	u64 last_number;
 	u32 proc_count;

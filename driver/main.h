@@ -55,11 +55,13 @@
  * two procs is done in two steps, and the second one looks again.
  *
  *   tasks_lock           spinlock  the tasks that may be boosted (priority.c); leaf
+ *   register_lock        rt_mutex  below the mmap lock of the address space that is registered
+ *                                  (opener.c); above what the kernel takes for that
  *   boost->lock          rt_mutex  by what a task runs; above proc->lock alone
- *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
+ *   proc->handle_lock    rt_mutex  the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
- *   +- accounts_lock     mutex     the accounts of users on all buses; leaf
- *   +- bus->lock         mutex     the bus's procs, its users and its manager
+ *   +- accounts_lock     rt_mutex  the accounts of users on all buses; leaf
+ *   +- bus->lock         rt_mutex  the bus's procs, its users and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watches of the proc's own nodes
  *         +- wait queues' own      wake-ups happen under proc->lock
@@ -71,9 +73,7 @@
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |
- *   +- regions_lock      mutex     the list of regions that have memory to give. None is
- *   |  |                           allocated under it: the kernel asks for memory with
- *   |  |                           anything held, and only tries it
+ *   +- regions_lock      spinlock  the list of regions that have memory to give
  *   |  +- region->lock
  *   +- pages->lock       spinlock  pages that leave a region; leaf
  *   |  +- page's lock              only tried; a fault, which holds it, may take
@@ -82,6 +82,10 @@
  *
  * Free ranges of a region are taken out by whoever has claimed it (mem/reclaim.c). A claim is
  * waited for with no lock but proc->handle_lock, or a process's mmap lock.
+ *
+ * Each lock that sleeps is an rt_mutex: whoever has it inherits the priority of those who
+ * wait. With another a realtime thread would wait for one that gets no CPU time. So it does for
+ * a claim, but only while memory is short.
  *
  * No lock is held over a copy from or to user memory, and no spinlock over the
  * last put of anything. Nobody asks for memory who holds a lock that procs of others take: how

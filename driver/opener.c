@@ -3,6 +3,8 @@
  * Openers: see opener.h. file.c gets one for each open, and the kernel calls release()
  * from exit_mmap().
  */
+#include <linux/mmap_lock.h>
+#include <linux/rtmutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -13,6 +15,14 @@
 #endif
 
 static DEFINE_SPINLOCK(openers_lock);
+/*
+ * To register, the kernel takes a mutex of its own that all address spaces share. Whoever
+ * has that does not inherit the priority of those who wait. So it is taken by one at a time
+ * here, who has this lock, and inherits theirs.
+ */
+static DEFINE_RT_MUTEX(register_lock);
+/* For the address space that is registered now: nothing of its is allocated under the lock. */
+static struct ipcbus_opener *spare;
 static LIST_HEAD(openers);
 static void (*end)(struct ipcbus_opener *opener);
 
@@ -30,15 +40,10 @@ void ipcbus_opener_put(struct ipcbus_opener *opener)
 
 static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
 {
-	struct ipcbus_opener *opener;
+	struct ipcbus_opener *opener = spare;
 
-	opener = kzalloc(sizeof(*opener), GFP_KERNEL_ACCOUNT);
-	if (!opener)
-		return ERR_PTR(-ENOMEM);
-	kref_init(&opener->ref);
-	INIT_LIST_HEAD(&opener->entry);
-	spin_lock_init(&opener->lock);
-	INIT_LIST_HEAD(&opener->procs);
+	lockdep_assert_held(&register_lock);
+	spare = NULL;
 	return &opener->notifier;
 }
 
@@ -90,12 +95,47 @@ static bool list_once(struct ipcbus_opener *opener)
 	return first;
 }
 
+static struct ipcbus_opener *opener_new(void)
+{
+	struct ipcbus_opener *opener;
+
+	opener = kzalloc(sizeof(*opener), GFP_KERNEL_ACCOUNT);
+	if (!opener)
+		return NULL;
+	kref_init(&opener->ref);
+	INIT_LIST_HEAD(&opener->entry);
+	spin_lock_init(&opener->lock);
+	INIT_LIST_HEAD(&opener->procs);
+	return opener;
+}
+
+/* That of the current address space, which new becomes if there is none. */
+static struct mmu_notifier *get_notifier(struct ipcbus_opener *new)
+{
+	struct mm_struct *mm = current->mm;
+	struct mmu_notifier *notifier;
+
+	mmap_write_lock(mm);
+	rt_mutex_lock(&register_lock);
+	spare = new;
+	notifier = mmu_notifier_get_locked(&notifier_ops, mm);
+	new = spare;
+	spare = NULL;
+	rt_mutex_unlock(&register_lock);
+	mmap_write_unlock(mm);
+	kfree(new);
+	return notifier;
+}
+
 struct ipcbus_opener *ipcbus_opener_get(void)
 {
 	struct ipcbus_opener *opener;
 	struct mmu_notifier *notifier;
 
-	notifier = mmu_notifier_get(&notifier_ops, current->mm);
+	opener = opener_new();
+	if (!opener)
+		return ERR_PTR(-ENOMEM);
+	notifier = get_notifier(opener);
 	/* The kernel takes all locks of the address space. A signal ends that with -EINTR. */
 	if (IS_ERR(notifier))
 		return PTR_ERR(notifier) == -EINTR ? ERR_PTR(-ERESTARTNOINTR) : ERR_CAST(notifier);

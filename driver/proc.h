@@ -10,7 +10,7 @@
 #define IPCBUS_PROC_H
 
 #include <linux/kref.h>
-#include <linux/mutex.h>
+#include <linux/rtmutex.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -136,7 +136,7 @@ struct ipcbus_proc {
 	u32 reap_at;
 	struct delayed_work look;
 
-	struct mutex handle_lock;
+	struct rt_mutex handle_lock;
 	struct ipcbus_handle_table __rcu *handles;
 	u32 next_handle;
 	struct rb_root handles_by_node;

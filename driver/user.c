@@ -22,7 +22,7 @@ static struct ipcbus_user *user_new(struct ipcbus_bus *bus, const struct cred *c
 		kfree(user);
 		return NULL;
 	}
-	kref_init(&user->ref);
+	refcount_set(&user->ref, 1);
 	user->bus = ipcbus_bus_get(bus);
 	user->uid = cred->euid;
 	user->ns = get_user_ns(cred->user_ns);
@@ -54,7 +54,7 @@ static struct ipcbus_user *find_or_add(struct ipcbus_bus *bus, const struct cred
 	struct rb_node **link = &bus->users.rb_node, *parent = NULL;
 	struct ipcbus_user *user;
 
-	mutex_lock(&bus->lock);
+	rt_mutex_lock(&bus->lock);
 	while (*link) {
 		user = rb_entry(*link, struct ipcbus_user, entry);
 		if (uid_eq(cred->euid, user->uid) && cred->user_ns == user->ns) {
@@ -70,7 +70,7 @@ static struct ipcbus_user *find_or_add(struct ipcbus_bus *bus, const struct cred
 		rb_insert_color(&new->entry, &bus->users);
 	}
 out:
-	mutex_unlock(&bus->lock);
+	rt_mutex_unlock(&bus->lock);
 	return user;
 }
 
@@ -91,19 +91,21 @@ struct ipcbus_user *ipcbus_user_find(struct ipcbus_bus *bus, const struct cred *
 	return user;
 }
 
-/* Called with the lock of the bus, so that nobody finds the user while it goes. */
-static void user_free(struct kref *ref)
-{
-	struct ipcbus_user *user = container_of(ref, struct ipcbus_user, ref);
-
-	rb_erase(&user->entry, &user->bus->users);
-	mutex_unlock(&user->bus->lock);
-	user_drop(user);
-}
-
+/* The last one is put with the lock of the bus, so that nobody finds the user while it goes. */
 void ipcbus_user_put(struct ipcbus_user *user)
 {
-	kref_put_mutex(&user->ref, user_free, &user->bus->lock);
+	struct ipcbus_bus *bus = user->bus;
+	bool last;
+
+	if (refcount_dec_not_one(&user->ref))
+		return;
+	rt_mutex_lock(&bus->lock);
+	last = refcount_dec_and_test(&user->ref);
+	if (last)
+		rb_erase(&user->entry, &bus->users);
+	rt_mutex_unlock(&bus->lock);
+	if (last)
+		user_drop(user);
 }
 
 u32 ipcbus_user_limit(const struct ipcbus_bus *bus, enum ipcbus_use use)
@@ -117,7 +119,7 @@ void ipcbus_users_show(struct seq_file *seq, struct ipcbus_bus *bus)
 	const struct rb_node *node;
 	enum ipcbus_use use;
 
-	mutex_lock(&bus->lock);
+	rt_mutex_lock(&bus->lock);
 	for (node = rb_first(&bus->users); node; node = rb_next(node)) {
 		/* Those of one user in several namespaces are neighbours, and have one account. */
 		account = rb_entry(node, struct ipcbus_user, entry)->payer.account[0];
@@ -129,5 +131,5 @@ void ipcbus_users_show(struct seq_file *seq, struct ipcbus_bus *bus)
 			seq_printf(seq, " %d", atomic_read(&account->used[use]));
 		seq_puts(seq, "\n");
 	}
-	mutex_unlock(&bus->lock);
+	rt_mutex_unlock(&bus->lock);
 }

@@ -12,7 +12,7 @@
 #ifndef IPCBUS_USER_H
 #define IPCBUS_USER_H
 
-#include <linux/kref.h>
+#include <linux/refcount.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
@@ -37,7 +37,7 @@ struct seq_file;
  * @spare_count: how many; 0 without @procs
  */
 struct ipcbus_user {
-	struct kref ref;
+	refcount_t ref;
 	struct rb_node entry;
 	struct ipcbus_bus *bus;
 	kuid_t uid;
@@ -54,7 +54,7 @@ struct ipcbus_user *ipcbus_user_find(struct ipcbus_bus *bus, const struct cred *
 
 static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 {
-	kref_get(&user->ref);
+	refcount_inc(&user->ref);
 	return user;
 }
 

@@ -7,9 +7,9 @@
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/mount.h>
-#include <linux/mutex.h>
 #include <linux/pseudo_fs.h>
 #include <linux/sched.h>
+#include <linux/spinlock.h>
 #include <linux/wait.h>
 
 #include "../compat.h"
@@ -28,11 +28,11 @@ static struct vfsmount *mount;
 #define STEP_REGIONS	256
 
 /*
- * For the list alone; reclaim never waits for it. Whoever takes free ranges out of a region
- * has claimed it before, and nobody else does so meanwhile. A claim is no lock: it ends
- * by one store, after which the region may be gone.
+ * For the list alone. Whoever takes free ranges out of a region has claimed it before, and
+ * nobody else does so meanwhile. A claim is no lock: it ends by one store, after which the
+ * region may be gone.
  */
-static DEFINE_MUTEX(regions_lock);
+static DEFINE_SPINLOCK(regions_lock);
 static LIST_HEAD(regions);
 static unsigned long region_count;
 /* Those who wait for a claim, or for a free range to be put back. */
@@ -95,20 +95,20 @@ void ipcbus_reclaim_wait(struct ipcbus_region *region, u32 steps)
 
 void ipcbus_reclaim_add(struct ipcbus_region *region)
 {
-	mutex_lock(&regions_lock);
+	spin_lock(&regions_lock);
 	list_add_tail(&region->reclaim_entry, &regions);
 	region_count++;
-	mutex_unlock(&regions_lock);
+	spin_unlock(&regions_lock);
 }
 
 void ipcbus_reclaim_remove(struct ipcbus_region *region)
 {
 	/* For good. */
 	claim(region);
-	mutex_lock(&regions_lock);
+	spin_lock(&regions_lock);
 	list_del(&region->reclaim_entry);
 	region_count--;
-	mutex_unlock(&regions_lock);
+	spin_unlock(&regions_lock);
 }
 
 /*
@@ -169,8 +169,7 @@ static unsigned long count_idle(struct shrinker *unused, struct shrink_control *
 	struct ipcbus_region *region;
 	unsigned long pages = 0, looked;
 
-	if (!mutex_trylock(&regions_lock))
-		return 0;
+	spin_lock(&regions_lock);
 	for (looked = 0; looked < min(region_count, STEP_REGIONS + 0UL); looked++) {
 		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
 		list_move_tail(&region->reclaim_entry, &regions);
@@ -179,7 +178,7 @@ static unsigned long count_idle(struct shrinker *unused, struct shrink_control *
 	if (looked < region_count)
 		/* The others may have some where these have none. */
 		pages = pages * region_count / looked + region_count - looked;
-	mutex_unlock(&regions_lock);
+	spin_unlock(&regions_lock);
 	return pages ?: SHRINK_EMPTY;
 }
 
@@ -188,8 +187,7 @@ static struct ipcbus_region *next_region(unsigned long *left)
 {
 	struct ipcbus_region *region, *found = NULL;
 
-	if (!mutex_trylock(&regions_lock))
-		return NULL;
+	spin_lock(&regions_lock);
 	*left = min(*left, region_count);
 	while (!found && *left) {
 		--*left;
@@ -198,7 +196,7 @@ static struct ipcbus_region *next_region(unsigned long *left)
 		if (try_to_claim(region))
 			found = region;
 	}
-	mutex_unlock(&regions_lock);
+	spin_unlock(&regions_lock);
 	return found;
 }
 

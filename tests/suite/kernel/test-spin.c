@@ -217,76 +217,6 @@ START_TEST(boosted_thread_executes)
 }
 END_TEST
 
-#define IDLERS 4
-
-/* Begins and ends to use the bus as often as it can, which is seldom. */
-static int come_and_go(struct peer *self, void *arg)
-{
-	struct sched_param param = { 0 };
-	struct raw r;
-
-	(void)arg;
-	use_first_cpu();
-	ck_assert_int_eq(sched_setscheduler(0, SCHED_IDLE, &param), 0);
-	peer_notify(self, 1);
-	for (;;) {
-		raw_open(&r, 0);
-		raw_none(&r);
-		raw_close(&r);
-	}
-	return 1;
-}
-
-static int compute(struct peer *self, void *arg)
-{
-	(void)arg;
-	use_first_cpu();
-	peer_notify(self, 1);
-	for (;;)
-		;
-	return 1;
-}
-
-/* How long it took at most to begin and to end, within three seconds. */
-static uint64_t longest_use(void)
-{
-	uint64_t begin, longest = 0;
-	struct raw r;
-
-	for (uint64_t end = now_ms() + 3000; now_ms() < end; usleep(3000)) {
-		begin = now_ms();
-		raw_open(&r, 0);
-		raw_none(&r);
-		raw_close(&r);
-		if (now_ms() - begin > longest)
-			longest = now_ms() - begin;
-	}
-	return longest;
-}
-
-/* Who starts to use the bus does not wait for tasks that the scheduler keeps from running. This
- * machine may be kept from running as well, but not each time. */
-START_TEST(first_use_waits_for_nobody)
-{
-	struct peer idlers[IDLERS], hog;
-	uint64_t longest = LITTLE_MS;
-
-	for (int i = 0; i < IDLERS; i++)
-		peer_start(&idlers[i], come_and_go, NULL);
-	for (int i = 0; i < IDLERS; i++)
-		peer_hear(&idlers[i]);
-	peer_start(&hog, compute, NULL);
-	peer_hear(&hog);
-	become_realtime(50);
-	for (int i = 0; i < 3 && longest >= LITTLE_MS; i++)
-		longest = longest_use();
-	peer_kill(&hog);
-	for (int i = 0; i < IDLERS; i++)
-		peer_kill(&idlers[i]);
-	ck_assert_msg(longest < LITTLE_MS, "once it took %llu ms", (unsigned long long)longest);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("spin");
@@ -303,6 +233,5 @@ int main(void)
 
 	tc = add_case(s, "exec", setup_bare);
 	tcase_add_test(tc, boosted_thread_executes);
-	tcase_add_test(tc, first_use_waits_for_nobody);
 	return suite_main(s);
 }

@@ -37,6 +37,7 @@ static const struct {
 	{ "&mm->mmap_lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&pages->lock" },
 	{ "&mm->mmap_lock", "regions_lock" },
+	{ "&mm->mmap_lock", "register_lock" },
 	{ "&proc->handle_lock", "regions_lock" },
 	{ "&proc->handle_lock", "&region->lock" },
 	{ "&proc->handle_lock", "&mapping->i_mmap_lock" },
@@ -212,7 +213,7 @@ static bool is_shared(const struct shim_lock_class *class)
 {
 	return !strcmp(class->name, "&bus->lock") || !strcmp(class->name, "accounts_lock") ||
 	       !strcmp(class->name, "ipcbus_default_bus.lock") ||
-	       !strcmp(class->name, "regions_lock");
+	       !strcmp(class->name, "register_lock");
 }
 
 void shim_might_reclaim(void)

@@ -48,16 +48,12 @@ static struct mmu_notifier *make(const struct mmu_notifier_ops *ops, struct mm_s
 	return notifier;
 }
 
-struct mmu_notifier *mmu_notifier_get(const struct mmu_notifier_ops *ops, struct mm_struct *mm)
+struct mmu_notifier *mmu_notifier_get_locked(const struct mmu_notifier_ops *ops,
+					     struct mm_struct *mm)
 {
-	struct mmu_notifier *notifier;
-
-	shim_might_sleep("mmu_notifier_get");
 	BUG_ON(!atomic_read(&mm->mm_users));
-	mutex_lock(&mm->mmap_lock);
-	notifier = find(ops, mm) ?: make(ops, mm);
-	mutex_unlock(&mm->mmap_lock);
-	return notifier;
+	lockdep_assert_held(&mm->mmap_lock);
+	return find(ops, mm) ?: make(ops, mm);
 }
 
 static void free_notifier(struct rcu_head *rcu)

@@ -2,7 +2,6 @@
 /* Reference counts with a destructor. */
 #pragma once
 
-#include "mutex.h"
 #include "refcount.h"
 
 struct kref {
@@ -32,21 +31,4 @@ static inline int kref_put(struct kref *kref, void (*release)(struct kref *kref)
 		return 0;
 	release(kref);
 	return 1;
-}
-
-/* The last one is put with the lock held, which release() is to drop. */
-static inline int kref_put_mutex(struct kref *kref, void (*release)(struct kref *kref),
-				 struct mutex *lock)
-{
-	int old = refcount_read(&kref->refcount);
-
-	while (old > 1)
-		if (__atomic_compare_exchange_n(&kref->refcount.refs.counter, &old, old - 1, false,
-						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			return 0;
-	mutex_lock(lock);
-	if (kref_put(kref, release))
-		return 1;
-	mutex_unlock(lock);
-	return 0;
 }

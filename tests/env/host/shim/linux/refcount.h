@@ -48,3 +48,19 @@ static inline bool __must_check refcount_dec_and_test(refcount_t *r)
 		shim_panic("refcount: put once too often");
 	return !left;
 }
+
+/* Unless it is the last. */
+static inline bool __must_check refcount_dec_not_one(refcount_t *r)
+{
+	int old = refcount_read(r);
+
+	shim_point_fine("put", "");
+	do
+		if (old == 1)
+			return false;
+	while (!__atomic_compare_exchange_n(&r->refs.counter, &old, old - 1, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	if (!old)
+		shim_panic("refcount: put once too often");
+	return true;
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Priority inversion: a realtime thread uses the bus beside tasks that the scheduler keeps
+ * from running for a second at a time, wherever in the driver they are. It waits for none of
+ * them: either they hold nothing that it needs, or they run at its priority until they have
+ * put it back.
+ *
+ * All are on one CPU, where a process that computes leaves the idle class the least of it.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+/* What it may take on a machine that does other things as well. */
+#define LITTLE_MS 500
+#define SECONDS 2
+
+static void use_first_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+static void become(int policy, int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+
+	use_first_cpu();
+	ck_assert_int_eq(sched_setscheduler(0, policy, &param), 0);
+}
+
+static int normal = 0, favoured = -20;
+
+/* arg: its nice value. */
+static int compute(struct peer *self, void *arg)
+{
+	use_first_cpu();
+	ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, *(int *)arg), 0);
+	peer_notify(self, 1);
+	for (;;)
+		;
+	return 1;
+}
+
+/* --- What took long ----------------------------------------------------------------- */
+
+struct uses {
+	int many;
+	int slow;
+	uint64_t longest;
+};
+
+static void count_use(struct uses *uses, uint64_t ms)
+{
+	uses->many++;
+	uses->slow += ms >= LITTLE_MS;
+	if (ms > uses->longest)
+		uses->longest = ms;
+}
+
+/* At realtime priority, for as long as that takes. */
+static void use_for_a_while(struct uses *uses, void (*use)(void))
+{
+	uint64_t begin, end;
+
+	become(SCHED_FIFO, 50);
+	for (end = now_ms() + SECONDS * 1000; now_ms() < end; usleep(3000)) {
+		begin = now_ms();
+		use();
+		count_use(uses, now_ms() - begin);
+	}
+}
+
+/* This machine may be kept from running as well, but not twice. */
+static void none_waited(const struct uses *uses)
+{
+	ck_assert_int_gt(uses->many, 20);
+	ck_assert_msg(uses->slow < 2, "%d of %d waited, once %llu ms", uses->slow, uses->many,
+		      (unsigned long long)uses->longest);
+}
+
+/* --- An open, and all that goes with it ------------------------------------------------ */
+
+#define IDLERS 4
+
+static void use_once(void)
+{
+	struct raw r;
+
+	raw_open(&r, REGION);
+	raw_none(&r);
+	raw_close(&r);
+}
+
+static int come_and_go(struct peer *self, void *arg)
+{
+	(void)arg;
+	become(SCHED_IDLE, 0);
+	peer_report_nothing();
+	peer_notify(self, 1);
+	for (;;)
+		use_once();
+	return 1;
+}
+
+START_TEST(open_waits_for_nobody)
+{
+	struct peer idlers[IDLERS], hog;
+	struct uses uses = { 0 };
+
+	for (int i = 0; i < IDLERS; i++)
+		peer_start(&idlers[i], come_and_go, NULL);
+	for (int i = 0; i < IDLERS; i++)
+		peer_hear(&idlers[i]);
+	peer_start(&hog, compute, &normal);
+	peer_hear(&hog);
+	use_for_a_while(&uses, use_once);
+	peer_kill(&hog);
+	for (int i = 0; i < IDLERS; i++)
+		peer_kill(&idlers[i]);
+	none_waited(&uses);
+}
+END_TEST
+
+/* --- The first open of a process, for which the kernel takes all locks of its memory ------- */
+
+#define FIRST_IDLERS 12
+#define PAGE 4096
+#define MAPPINGS 4000
+#define FIRST_USERS 30
+
+/* Neighbours with different permissions are mappings of their own. */
+static void map_many(void)
+{
+	char *at = mmap(NULL, MAPPINGS * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert(at != MAP_FAILED);
+	for (int i = 0; i < MAPPINGS; i += 2)
+		ck_assert_int_eq(mprotect(at + i * PAGE, PAGE, PROT_READ | PROT_WRITE), 0);
+}
+
+static int come_once(struct peer *self, void *arg)
+{
+	(void)arg;
+	peer_report_nothing();
+	map_many();
+	become(SCHED_IDLE, 0);
+	peer_notify(self, 1);
+	peer_hear(self);
+	use_once();
+	peer_notify(self, 1);
+	return pause();
+}
+
+static int come_once_realtime(struct peer *self, void *arg)
+{
+	uint64_t begin;
+
+	(void)arg;
+	become(SCHED_FIFO, 50);
+	peer_report_nothing();
+	peer_hear(self);
+	begin = now_ms();
+	use_once();
+	peer_notify(self, 1 + now_ms() - begin);
+	return pause();
+}
+
+START_TEST(first_open_waits_for_nobody)
+{
+	static struct peer idlers[FIRST_IDLERS], users[FIRST_USERS];
+	struct uses uses = { 0 };
+	struct peer hog;
+
+	/* None begins or ends meanwhile: that takes some of these locks as well. */
+	for (int i = 0; i < FIRST_USERS; i++)
+		peer_start(&users[i], come_once_realtime, NULL);
+	for (int i = 0; i < FIRST_IDLERS; i++)
+		peer_start(&idlers[i], come_once, NULL);
+	for (int i = 0; i < FIRST_IDLERS; i++)
+		peer_hear(&idlers[i]);
+	peer_start(&hog, compute, &favoured);
+	peer_hear(&hog);
+	for (int i = 0; i < FIRST_IDLERS; i++)
+		peer_notify(&idlers[i], 1);
+	for (int i = 0; i < FIRST_USERS; i++) {
+		usleep(SECONDS * 1000000 / FIRST_USERS);
+		peer_notify(&users[i], 1);
+		count_use(&uses, peer_hear(&users[i]) - 1);
+	}
+	peer_kill(&hog);
+	for (int i = 0; i < FIRST_USERS; i++)
+		peer_kill(&users[i]);
+	for (int i = 0; i < FIRST_IDLERS; i++)
+		peer_kill(&idlers[i]);
+	none_waited(&uses);
+}
+END_TEST
+
+/* --- Watches of the manager, whose list is the bus's, and which are in the proc's handles --- */
+
+/* Or find that another thread just did. */
+static void watch_and_unwatch(void)
+{
+	raw_watch_for(&cli, 0, IPCBUS_WATCH_MANAGER, 1);
+	raw_unwatch_for(&cli, 0, IPCBUS_WATCH_MANAGER);
+}
+
+static void *watch_manager(void *arg)
+{
+	become(SCHED_IDLE, 0);
+	while (!__atomic_load_n((bool *)arg, __ATOMIC_RELAXED))
+		watch_and_unwatch();
+	return NULL;
+}
+
+static int watch_manager_elsewhere(struct peer *self, void *arg)
+{
+	bool over = false;
+
+	(void)arg;
+	peer_report_nothing();
+	raw_open(&cli, 0);
+	peer_notify(self, 1);
+	watch_manager(&over);
+	return 1;
+}
+
+static void *watch_manager_realtime(void *arg)
+{
+	struct peer hog;
+
+	peer_start(&hog, compute, &normal);
+	peer_hear(&hog);
+	use_for_a_while(arg, watch_and_unwatch);
+	peer_kill(&hog);
+	return NULL;
+}
+
+START_TEST(thread_waits_for_no_other)
+{
+	struct helper idlers[IDLERS], user;
+	struct uses uses = { 0 };
+	bool over = false;
+
+	raw_open(&cli, 0);
+	for (int i = 0; i < IDLERS; i++)
+		helper_start(&idlers[i], watch_manager, &over);
+	helper_start(&user, watch_manager_realtime, &uses);
+	helper_end(&user);
+	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < IDLERS; i++)
+		helper_end(&idlers[i]);
+	none_waited(&uses);
+}
+END_TEST
+
+START_TEST(watcher_waits_for_nobody)
+{
+	struct peer idlers[IDLERS];
+	struct uses uses = { 0 };
+
+	raw_open(&cli, 0);
+	for (int i = 0; i < IDLERS; i++)
+		peer_start(&idlers[i], watch_manager_elsewhere, NULL);
+	for (int i = 0; i < IDLERS; i++)
+		peer_hear(&idlers[i]);
+	watch_manager_realtime(&uses);
+	for (int i = 0; i < IDLERS; i++)
+		peer_kill(&idlers[i]);
+	none_waited(&uses);
+}
+END_TEST
+
+/*
+ * A kernel that takes the CPU from whoever runs in it, if this one can be made so: then the
+ * idle ones can stand anywhere. In the file is "none voluntary (full)"; nothing else shows it.
+ */
+#define PREEMPT "/sys/kernel/debug/sched/preempt"
+
+static void set_preemption(const char *mode)
+{
+	FILE *f = fopen(PREEMPT, "w");
+
+	if (f && (fputs(mode, f) == EOF) + fclose(f))
+		perror(PREEMPT);
+}
+
+/* Makes it so, and says what it was; empty: it cannot be changed. */
+static void preempt_fully(char before[32])
+{
+	FILE *f = fopen(PREEMPT, "r");
+
+	if (!f)
+		return;
+	if (fscanf(f, "%*[^(](%31[^)]", before) == 1)
+		set_preemption("full");
+	fclose(f);
+}
+
+int main(void)
+{
+	Suite *s = suite_create("inversion");
+	TCase *tc = add_case(s, "inversion", setup_bare);
+	char preemption[32] = "";
+	int failed;
+
+	if (geteuid()) {
+		fprintf(stderr, "needs root\n");
+		return 77;
+	}
+	preempt_fully(preemption);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, open_waits_for_nobody);
+	tcase_add_test(tc, first_open_waits_for_nobody);
+	tcase_add_test(tc, thread_waits_for_no_other);
+	tcase_add_test(tc, watcher_waits_for_nobody);
+	failed = suite_main(s);
+	if (*preemption)
+		set_preemption(preemption);
+	return failed;
+}
