@@ -52,6 +52,30 @@ static bool is_plain(struct arena *arena, const Field *field)
 	       !name_is_reserved(name_c_member(arena, field->name));
 }
 
+enum wire codec_wire(const Field *field)
+{
+	switch (field->type) {
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_DOUBLE:
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FIXED64:
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SFIXED64:
+		return WIRE_64BIT;
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FLOAT:
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FIXED32:
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SFIXED32:
+		return WIRE_32BIT;
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING:
+	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES:
+		return WIRE_BYTES;
+	default:
+		return WIRE_VARINT;
+	}
+}
+
+unsigned int codec_tag(const Field *field)
+{
+	return (unsigned int)field->number << 3 | codec_wire(field);
+}
+
 static int compare_numbers(const void *a, const void *b)
 {
 	const Field *const *x = a, *const *y = b;

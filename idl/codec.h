@@ -21,6 +21,13 @@ struct codec {
 	size_t n_fields;
 };
 
+/* How the value of a field lies in the message: the lower bits of its tag. */
+enum wire { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
+
+/* Of the types that a codec's fields have. */
+enum wire codec_wire(const Google__Protobuf__FieldDescriptorProto *field);
+unsigned int codec_tag(const Google__Protobuf__FieldDescriptorProto *field);
+
 /* One for each type: of a file with services. */
 struct codecs {
 	struct codec *list;

@@ -8,12 +8,9 @@
 
 typedef Google__Protobuf__FieldDescriptorProto Field;
 
-enum { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
-
-/* A type whose value is a number: what is around the member as it is packed, and what is around
- * the value that is taken for it. Of fixed size without: the member is copied. */
+/* A type whose value is a varint: what is around the member as it is packed, and what the member
+ * is then. Any other is copied. */
 struct kind {
-	unsigned int wire;
 	const char *put;
 	const char *put_end;
 	const char *take;
@@ -22,37 +19,24 @@ struct kind {
 #define TYPE(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
 
 static const struct kind kinds[] = {
-	[TYPE(DOUBLE)] = { .wire = WIRE_64BIT },
-	[TYPE(FLOAT)] = { .wire = WIRE_32BIT },
-	[TYPE(INT64)] = { WIRE_VARINT, "(uint64_t)m->", "", "(int64_t)value" },
-	[TYPE(UINT64)] = { WIRE_VARINT, "m->", "", "value" },
-	[TYPE(INT32)] = { WIRE_VARINT, "(uint64_t)m->", "", "(int32_t)value" },
-	[TYPE(FIXED64)] = { .wire = WIRE_64BIT },
-	[TYPE(FIXED32)] = { .wire = WIRE_32BIT },
-	[TYPE(BOOL)] = { WIRE_VARINT, "m->", " != 0", NULL },
-	[TYPE(STRING)] = { .wire = WIRE_BYTES },
-	[TYPE(BYTES)] = { .wire = WIRE_BYTES },
-	[TYPE(UINT32)] = { WIRE_VARINT, "m->", "", "(uint32_t)value" },
-	[TYPE(ENUM)] = { WIRE_VARINT, "(uint64_t)(int32_t)m->", "", "(int32_t)value" },
-	[TYPE(SFIXED32)] = { .wire = WIRE_32BIT },
-	[TYPE(SFIXED64)] = { .wire = WIRE_64BIT },
-	[TYPE(SINT32)] = { WIRE_VARINT, "ipc_codec_zigzag32(m->", ")",
+	[TYPE(INT64)] = { "(uint64_t)m->", "", "(int64_t)value" },
+	[TYPE(UINT64)] = { "m->", "", "value" },
+	[TYPE(INT32)] = { "(uint64_t)m->", "", "(int32_t)value" },
+	[TYPE(BOOL)] = { "m->", " != 0", NULL },
+	[TYPE(UINT32)] = { "m->", "", "(uint32_t)value" },
+	[TYPE(ENUM)] = { "(uint64_t)(int32_t)m->", "", "(int32_t)value" },
+	[TYPE(SINT32)] = { "ipc_codec_zigzag32(m->", ")",
 			   "ipc_codec_unzigzag32(value)" },
-	[TYPE(SINT64)] = { WIRE_VARINT, "ipc_codec_zigzag64(m->", ")",
+	[TYPE(SINT64)] = { "ipc_codec_zigzag64(m->", ")",
 			   "ipc_codec_unzigzag64(value)" },
 };
-
-static unsigned int tag_of(const Field *field)
-{
-	return (unsigned int)field->number << 3 | kinds[field->type].wire;
-}
 
 static size_t count_bytes(const struct codec *codec)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < codec->n_fields; i++)
-		n += kinds[codec->fields[i]->type].wire == WIRE_BYTES;
+		n += codec_wire(codec->fields[i]) == WIRE_BYTES;
 	return n;
 }
 
@@ -78,10 +62,10 @@ static void emit_put(struct emitter *e, const struct codec *codec, size_t i)
 	const Field *field = codec->fields[i];
 	const char *member = name_c_member(e->arena, field->name);
 	const struct kind *kind = &kinds[field->type];
-	unsigned int tag = tag_of(field);
+	unsigned int tag = codec_tag(field);
 
 	emit(e, "\tif (%s)", is_there(e, codec, field, member));
-	if (kind->wire == WIRE_BYTES) {
+	if (codec_wire(field) == WIRE_BYTES) {
 		emit(e, " {\n\t\tto = ipc_codec_put_bytes(to, end, %zu, %u, ", codec->n_fields - i, tag);
 		if (field->type == TYPE(STRING))
 			emit(e, "m->%s,\n\t\t\t\t\t strlen(m->%s));\n", member, member);
@@ -90,12 +74,12 @@ static void emit_put(struct emitter *e, const struct codec *codec, size_t i)
 		emit(e, "\t\tif (!to)\n\t\t\treturn NULL;\n\t}\n");
 		return;
 	}
-	if (kind->wire == WIRE_VARINT)
+	if (codec_wire(field) == WIRE_VARINT)
 		emit(e, "\n\t\tto = ipc_codec_put_varint(to, %u, %s%s%s);\n", tag, kind->put, member,
 		     kind->put_end);
 	else
 		emit(e, "\n\t\tto = ipc_codec_put_fixed%u(to, %u, &m->%s);\n",
-		     kind->wire == WIRE_32BIT ? 32 : 64, tag, member);
+		     codec_wire(field) == WIRE_32BIT ? 32 : 64, tag, member);
 }
 
 static void emit_pack(struct emitter *e, const struct codec *codec)
@@ -120,7 +104,7 @@ static void emit_take(struct emitter *e, const struct codec *codec, const Field 
 	const char *member = name_c_member(e->arena, field->name);
 	const struct kind *kind = &kinds[field->type];
 
-	emit(e, "\tif (ipc_codec_has(&in, %u)) {\n", tag_of(field));
+	emit(e, "\tif (ipc_codec_has(&in, %u)) {\n", codec_tag(field));
 	if (field->type == TYPE(STRING)) {
 		emit(e, "\t\tm->%s = ipc_codec_take_text(&in);\n", member);
 		emit(e, "\t\tif (!m->%s)\n\t\t\treturn NULL;\n\t}\n", member);
@@ -134,7 +118,7 @@ static void emit_take(struct emitter *e, const struct codec *codec, const Field 
 		emit(e, "\t\tif (!ipc_codec_take_data(&in, &m->%s))\n", member);
 	else
 		emit(e, "\t\tif (!ipc_codec_take_fixed%u(&in, &m->%s))\n",
-		     kind->wire == WIRE_32BIT ? 32 : 64, member);
+		     codec_wire(field) == WIRE_32BIT ? 32 : 64, member);
 	emit(e, "\t\t\treturn NULL;\n");
 	if (kind->take)
 		emit(e, "\t\tm->%s = %s;\n", member, kind->take);

@@ -14,42 +14,27 @@ typedef Google__Protobuf__FieldDescriptorProto Field;
 
 #define TYPE(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
 
-enum { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
-
-/* A type of fields: how a field m.NAME() is packed, and how a value is taken for one. */
+/* A type whose value is a varint: how a field m.NAME() is packed, and how a value is taken for
+ * one. */
 struct kind {
-	unsigned int wire;
-	const char *put;	/* of a varint: around the field */
+	const char *put;	/* around the field */
 	const char *put_end;
 	const char *take;	/* the same around the value */
 	const char *take_end;
 };
 
 static const struct kind kinds[] = {
-	[TYPE(DOUBLE)] = { .wire = WIRE_64BIT },
-	[TYPE(FLOAT)] = { .wire = WIRE_32BIT },
-	[TYPE(INT64)] = { WIRE_VARINT, "static_cast<::std::uint64_t>(", ")",
+	[TYPE(INT64)] = { "static_cast<::std::uint64_t>(", ")",
 			  "static_cast<::std::int64_t>(", ")" },
-	[TYPE(UINT64)] = { WIRE_VARINT, "", "", "", "" },
-	[TYPE(INT32)] = { WIRE_VARINT, "static_cast<::std::uint64_t>(", ")",
+	[TYPE(UINT64)] = { "", "", "", "" },
+	[TYPE(INT32)] = { "static_cast<::std::uint64_t>(", ")",
 			  "static_cast<::std::int32_t>(", ")" },
-	[TYPE(FIXED64)] = { .wire = WIRE_64BIT },
-	[TYPE(FIXED32)] = { .wire = WIRE_32BIT },
-	[TYPE(BOOL)] = { WIRE_VARINT, "", "", "", " != 0" },
-	[TYPE(STRING)] = { .wire = WIRE_BYTES },
-	[TYPE(BYTES)] = { .wire = WIRE_BYTES },
-	[TYPE(UINT32)] = { WIRE_VARINT, "", "", "static_cast<::std::uint32_t>(", ")" },
-	[TYPE(ENUM)] = { WIRE_VARINT, "static_cast<::std::uint64_t>(", ")", NULL, "" },
-	[TYPE(SFIXED32)] = { .wire = WIRE_32BIT },
-	[TYPE(SFIXED64)] = { .wire = WIRE_64BIT },
-	[TYPE(SINT32)] = { WIRE_VARINT, "zigzag(", ")", "unzigzag32(", ")" },
-	[TYPE(SINT64)] = { WIRE_VARINT, "zigzag(", ")", "unzigzag64(", ")" },
+	[TYPE(BOOL)] = { "", "", "", " != 0" },
+	[TYPE(UINT32)] = { "", "", "static_cast<::std::uint32_t>(", ")" },
+	[TYPE(ENUM)] = { "static_cast<::std::uint64_t>(", ")", NULL, "" },
+	[TYPE(SINT32)] = { "zigzag(", ")", "unzigzag32(", ")" },
+	[TYPE(SINT64)] = { "zigzag(", ")", "unzigzag64(", ")" },
 };
-
-static unsigned int tag_of(const Field *field)
-{
-	return (unsigned int)field->number << 3 | kinds[field->type].wire;
-}
 
 /* --- Which ------------------------------------------------------------------------- */
 
@@ -83,9 +68,9 @@ static const char *is_there(struct emitter *e, const struct codec *codec, const 
 
 	if (!type_is_proto3(codec->type))
 		return arena_printf(e->arena, "m.has_%s()", name);
-	if (kinds[field->type].wire == WIRE_BYTES)
+	if (codec_wire(field) == WIRE_BYTES)
 		return arena_printf(e->arena, "!m.%s().empty()", name);
-	if (kinds[field->type].wire == WIRE_VARINT)
+	if (codec_wire(field) == WIRE_VARINT)
 		return arena_printf(e->arena, "m.%s()", name);
 	return arena_printf(e->arena, "!packer::is_zero(m.%s())", name);
 }
@@ -95,13 +80,13 @@ static void emit_put(struct emitter *e, const struct codec *codec, size_t i)
 	const Field *field = codec->fields[i];
 	const struct kind *kind = &kinds[field->type];
 	const char *there = is_there(e, codec, field);
-	unsigned int tag = tag_of(field);
+	unsigned int tag = codec_tag(field);
 
-	if (kind->wire == WIRE_BYTES)
+	if (codec_wire(field) == WIRE_BYTES)
 		emit(e, "\t\tif (%s && !out.%s(%zu, %u, m.%s()))\n\t\t\treturn false;\n", there,
 		     field->type == TYPE(STRING) ? "text" : "bytes", codec->n_fields - i, tag,
 		     field->name);
-	else if (kind->wire == WIRE_VARINT)
+	else if (codec_wire(field) == WIRE_VARINT)
 		emit(e, "\t\tif (%s)\n\t\t\tout.varint(%u, %sm.%s()%s);\n", there, tag, kind->put,
 		     field->name, kind->put_end);
 	else
@@ -115,13 +100,13 @@ static void emit_take(struct emitter *e, const Field *field)
 	const struct kind *kind = &kinds[field->type];
 	const char *name = field->name;
 
-	emit(e, "\t\tif (!in.has(%u))\n\t\t\tm.clear_%s();\n", tag_of(field), name);
-	if (kind->wire == WIRE_BYTES) {
+	emit(e, "\t\tif (!in.has(%u))\n\t\t\tm.clear_%s();\n", codec_tag(field), name);
+	if (codec_wire(field) == WIRE_BYTES) {
 		emit(e, "\t\telse if (!in.%s(*m.mutable_%s()))\n\t\t\treturn false;\n",
 		     field->type == TYPE(STRING) ? "text" : "bytes", name);
 		return;
 	}
-	if (kind->wire == WIRE_VARINT)
+	if (codec_wire(field) == WIRE_VARINT)
 		emit(e, "\t\telse if (::std::uint64_t value; in.varint(value))\n");
 	else
 		emit(e, "\t\telse if (auto value = m.%s(); in.fixed(value))\n", name);
