@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What generated code packs and unpacks small messages with, of <ipc/cpp/protobuf.hpp>. Nothing here
- * is for programs.
+ * What generated code packs and unpacks small messages with, of <ipc/cpp/protobuf.hpp>; for C
+ * <ipc/codec.h> is the same, which needs protobuf-c. Nothing here is for programs.
  *
  * A message of single numbers, strings and bytes has a codec, which uses what protobuf's classes have
  * for programs. It reads and writes the fields one behind the other, in the order of their numbers,

@@ -460,11 +460,7 @@ auto with_method(const method &to, const M &m, const options &with, F function)
 			out.accept_fds();
 		if (!to.timeout_ms || with.has_timeout())
 			return function(out, with);
-
-		options limited = with;
-
-		limited.timeout(std::chrono::milliseconds(to.timeout_ms));
-		return function(out, limited);
+		return function(out, limited_by(to, with));
 	});
 }
 
