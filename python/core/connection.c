@@ -89,16 +89,22 @@ void part_free(struct part *part)
 /* --- Opening and closing --------------------------------------------------------- */
 
 /* Otherwise NotFound would say that a name is missing. */
-static PyObject *fail_to_open(const char *device, int r)
+static PyObject *fail_saying(int r, char *message)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
+
+	error.code = r;
+	error.message = message;
+	return fail(r, &error);
+}
+
+static PyObject *fail_to_open(const char *device, int r)
+{
 	char message[512];
 
 	snprintf(message, sizeof(message), "cannot open the bus%s%s: %s; see ipcctl doctor",
 		 device ? " " : "", device ? device : "", ipc_strerror(r));
-	error.code = r;
-	error.message = message;
-	return fail(r, &error);
+	return fail_saying(r, message);
 }
 
 static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -235,13 +241,10 @@ static PyObject *process(PyObject *self, PyObject *most)
 /* A name of up to 255 bytes: longer ones are cut. */
 static PyObject *fail_name(const char *name, int r)
 {
-	struct ipc_error error = IPC_ERROR_INIT;
 	char message[512];
 
 	snprintf(message, sizeof(message), "%.255s: %s", name, ipc_strerror(r));
-	error.code = r;
-	error.message = message;
-	return fail(r, &error);
+	return fail_saying(r, message);
 }
 
 static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
