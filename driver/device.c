@@ -40,21 +40,21 @@ int ipcbus_device_init(void)
 	ret = class_register(&device_class);
 	if (ret)
 		goto err_number;
+	device = device_create(&device_class, NULL, number, NULL, NAME);
+	if (IS_ERR(device)) {
+		ret = PTR_ERR(device);
+		goto err_class;
+	}
+	/* The last that can fail: whoever opens it keeps what is here. */
 	cdev_init(&cdev, &ipcbus_fops);
 	cdev.owner = THIS_MODULE;
 	ret = cdev_add(&cdev, number, 1);
 	if (ret)
-		goto err_class;
-	/* Now users hear of it, and the first may be there before this returns. */
-	device = device_create(&device_class, NULL, number, NULL, NAME);
-	if (IS_ERR(device)) {
-		ret = PTR_ERR(device);
-		goto err_cdev;
-	}
+		goto err_device;
 	return 0;
 
-err_cdev:
-	cdev_del(&cdev);
+err_device:
+	device_destroy(&device_class, number);
 err_class:
 	class_unregister(&device_class);
 err_number:
@@ -64,8 +64,8 @@ err_number:
 
 void ipcbus_device_done(void)
 {
-	device_destroy(&device_class, number);
 	cdev_del(&cdev);
+	device_destroy(&device_class, number);
 	class_unregister(&device_class);
 	unregister_chrdev_region(number, 1);
 }

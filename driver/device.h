@@ -10,7 +10,7 @@
 #ifndef IPCBUS_DEVICE_H
 #define IPCBUS_DEVICE_H
 
-/* From here on it can be opened, until ipcbus_device_done(). */
+/* Its name may be there a moment before it can be opened, which gives -ENXIO. */
 int ipcbus_device_init(void);
 void ipcbus_device_done(void);
 

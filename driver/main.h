@@ -55,8 +55,6 @@
  * two procs is done in two steps, and the second one looks again.
  *
  *   tasks_lock           spinlock  the tasks that may be boosted (priority.c); leaf
- *   register_lock        rt_mutex  below the mmap lock of the address space that is registered
- *                                  (opener.c); above what the kernel takes for that
  *   boost->lock          rt_mutex  by what a task runs; above proc->lock alone
  *   proc->handle_lock    rt_mutex  the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
@@ -73,23 +71,31 @@
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |
- *   +- regions_lock      spinlock  the list of regions that have memory to give
+ *   +- regions_lock      spinlock  the list of regions that have memory to give; reclaim only
+ *   |  |                           tries it
  *   |  +- region->lock
  *   +- pages->lock       spinlock  pages that leave a region; leaf
  *   |  +- page's lock              only tried; a fault, which holds it, may take
  *   |                              pages->lock, and nothing else of ours
  *   +- i_mmap_rwsem      the kernel's, of the region's own inode
  *
+ *   a process's mmap lock
+ *   |
+ *   +- register_lock     rt_mutex  who registers an address space (opener.c)
+ *      +- the kernel's, for all of what is mapped
+ *
  * Free ranges of a region are taken out by whoever has claimed it (mem/reclaim.c). A claim is
  * waited for with no lock but proc->handle_lock, or a process's mmap lock.
  *
- * Each lock that sleeps is an rt_mutex: whoever has it inherits the priority of those who
- * wait. With another a realtime thread would wait for one that gets no CPU time. So it does for
- * a claim, but only while memory is short.
+ * Each sleeping lock of the driver's is an rt_mutex: whoever has it inherits the priority of
+ * those who wait. With another a realtime thread would wait for one that gets no CPU time. So it
+ * does where security.md says so: for a claim, for the kernel's locks of what is mapped, and for
+ * work that it cancels.
  *
  * No lock is held over a copy from or to user memory, and no spinlock over the
  * last put of anything. Nobody asks for memory who holds a lock that procs of others take: how
- * long that takes is up to the one's memory cgroup.
+ * long that takes is up to the one's memory cgroup. The kernel does, under register_lock, for one
+ * structure that is charged to no group.
  */
 #ifndef IPCBUS_MAIN_H
 #define IPCBUS_MAIN_H

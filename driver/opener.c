@@ -3,7 +3,7 @@
  * Openers: see opener.h. file.c gets one for each open, and the kernel calls release()
  * from exit_mmap().
  */
-#include <linux/mmap_lock.h>
+#include <linux/mm.h>
 #include <linux/rtmutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -15,15 +15,16 @@
 #endif
 
 static DEFINE_SPINLOCK(openers_lock);
+static struct rb_root openers = RB_ROOT;
 /*
- * To register, the kernel takes a mutex of its own that all address spaces share. Whoever
- * has that does not inherit the priority of those who wait. So it is taken by one at a time
- * here, who has this lock, and inherits theirs.
+ * The kernel registers one address space at a time, under a mutex of its own that passes no
+ * priority on. Under this lock one at a time asks for that, and whoever does inherits the
+ * priority of those who wait. For the other locks that the kernel takes then, those of what
+ * is mapped, it still waits as long as others have them.
  */
 static DEFINE_RT_MUTEX(register_lock);
-/* For the address space that is registered now: nothing of its is allocated under the lock. */
+/* For the address space that is registered now. */
 static struct ipcbus_opener *spare;
-static LIST_HEAD(openers);
 static void (*end)(struct ipcbus_opener *opener);
 
 static void opener_free(struct kref *ref)
@@ -52,16 +53,24 @@ static void free_notifier(struct mmu_notifier *notifier)
 	ipcbus_opener_put(container_of(notifier, struct ipcbus_opener, notifier));
 }
 
-/* Takes it off the list of all; false if somebody else did. */
-static bool unlist(struct ipcbus_opener *opener)
+static void remove_locked(struct ipcbus_opener *opener)
 {
-	bool listed;
+	lockdep_assert_held(&openers_lock);
+	rb_erase(&opener->entry, &openers);
+	RB_CLEAR_NODE(&opener->entry);
+}
+
+/* Takes it out of the tree; false if somebody else did. */
+static bool remove(struct ipcbus_opener *opener)
+{
+	bool there;
 
 	spin_lock(&openers_lock);
-	listed = !list_empty(&opener->entry);
-	list_del_init(&opener->entry);
+	there = !RB_EMPTY_NODE(&opener->entry);
+	if (there)
+		remove_locked(opener);
 	spin_unlock(&openers_lock);
-	return listed;
+	return there;
 }
 
 /* In an SRCU section of the kernel's: it may sleep, and unloading waits for it. */
@@ -70,7 +79,7 @@ static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 	struct ipcbus_opener *opener = container_of(notifier, struct ipcbus_opener, notifier);
 
 	end(opener);
-	if (unlist(opener))
+	if (remove(opener))
 		mmu_notifier_put(notifier);
 }
 
@@ -82,20 +91,46 @@ static const struct mmu_notifier_ops notifier_ops = {
 
 /* --- What procs call ------------------------------------------------------------------ */
 
-/* The first time its count by the kernel is kept, until unlist(). */
-static bool list_once(struct ipcbus_opener *opener)
+static int compare(const void *mm, const struct rb_node *node)
+{
+	const struct ipcbus_opener *opener = rb_entry(node, struct ipcbus_opener, entry);
+
+	return mm < (const void *)opener->mm ? -1 : mm > (const void *)opener->mm;
+}
+
+/* While one of its threads is here the address space does not end. */
+static struct ipcbus_opener *find(const struct mm_struct *mm)
+{
+	struct ipcbus_opener *opener;
+
+	spin_lock(&openers_lock);
+	opener = rb_entry_safe(rb_find(mm, &openers, compare), struct ipcbus_opener, entry);
+	if (opener)
+		kref_get(&opener->ref);
+	spin_unlock(&openers_lock);
+	return opener;
+}
+
+static bool is_before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct ipcbus_opener, entry)->mm <
+	       rb_entry(b, struct ipcbus_opener, entry)->mm;
+}
+
+/* The first time its count by the kernel is kept, until remove(). */
+static bool add_once(struct ipcbus_opener *opener)
 {
 	bool first;
 
 	spin_lock(&openers_lock);
-	first = list_empty(&opener->entry);
+	first = RB_EMPTY_NODE(&opener->entry);
 	if (first)
-		list_add(&opener->entry, &openers);
+		rb_add(&opener->entry, &openers, is_before);
 	spin_unlock(&openers_lock);
 	return first;
 }
 
-static struct ipcbus_opener *opener_new(void)
+static struct ipcbus_opener *opener_new(const struct mm_struct *mm)
 {
 	struct ipcbus_opener *opener;
 
@@ -103,26 +138,29 @@ static struct ipcbus_opener *opener_new(void)
 	if (!opener)
 		return NULL;
 	kref_init(&opener->ref);
-	INIT_LIST_HEAD(&opener->entry);
+	opener->mm = mm;
+	RB_CLEAR_NODE(&opener->entry);
 	spin_lock_init(&opener->lock);
 	INIT_LIST_HEAD(&opener->procs);
 	return opener;
 }
 
-/* That of the current address space, which new becomes if there is none. */
-static struct mmu_notifier *get_notifier(struct ipcbus_opener *new)
+/* What an address space has, or new as that. The kernel allocates a structure, uncharged. */
+static struct mmu_notifier *get_notifier(struct mm_struct *mm, struct ipcbus_opener *new)
 {
-	struct mm_struct *mm = current->mm;
-	struct mmu_notifier *notifier;
+	struct mmu_notifier *notifier = ERR_PTR(-EINTR);
 
-	mmap_write_lock(mm);
-	rt_mutex_lock(&register_lock);
-	spare = new;
-	notifier = mmu_notifier_get_locked(&notifier_ops, mm);
-	new = spare;
-	spare = NULL;
-	rt_mutex_unlock(&register_lock);
+	if (mmap_write_lock_killable(mm))
+		goto out;
+	if (!rt_mutex_lock_killable(&register_lock)) {
+		spare = new;
+		notifier = mmu_notifier_get_locked(&notifier_ops, mm);
+		new = spare;
+		spare = NULL;
+		rt_mutex_unlock(&register_lock);
+	}
 	mmap_write_unlock(mm);
+out:
 	kfree(new);
 	return notifier;
 }
@@ -132,16 +170,20 @@ struct ipcbus_opener *ipcbus_opener_get(void)
 	struct ipcbus_opener *opener;
 	struct mmu_notifier *notifier;
 
-	opener = opener_new();
+	opener = find(current->mm);
+	if (opener)
+		return opener;
+	opener = opener_new(current->mm);
 	if (!opener)
 		return ERR_PTR(-ENOMEM);
-	notifier = get_notifier(opener);
-	/* The kernel takes all locks of the address space. A signal ends that with -EINTR. */
+	notifier = get_notifier(current->mm, opener);
+	/* A signal ends the wait for all locks of the address space with -EINTR. */
 	if (IS_ERR(notifier))
 		return PTR_ERR(notifier) == -EINTR ? ERR_PTR(-ERESTARTNOINTR) : ERR_CAST(notifier);
 	opener = container_of(notifier, struct ipcbus_opener, notifier);
 	kref_get(&opener->ref);
-	if (!list_once(opener))
+	/* Another thread may have been first. */
+	if (!add_once(opener))
 		mmu_notifier_put(notifier);
 	return opener;
 }
@@ -153,19 +195,24 @@ void ipcbus_opener_init(void (*procs_end)(struct ipcbus_opener *opener))
 	end = procs_end;
 }
 
+/* Address spaces may end meanwhile. */
+static struct ipcbus_opener *remove_any(void)
+{
+	struct ipcbus_opener *opener;
+
+	spin_lock(&openers_lock);
+	opener = rb_entry_safe(openers.rb_node, struct ipcbus_opener, entry);
+	if (opener)
+		remove_locked(opener);
+	spin_unlock(&openers_lock);
+	return opener;
+}
+
 void ipcbus_opener_done(void)
 {
 	struct ipcbus_opener *opener;
 
-	for (;;) {
-		spin_lock(&openers_lock);
-		opener = list_first_entry_or_null(&openers, struct ipcbus_opener, entry);
-		if (opener)
-			list_del_init(&opener->entry);
-		spin_unlock(&openers_lock);
-		if (!opener)
-			break;
+	while ((opener = remove_any()))
 		mmu_notifier_put(&opener->notifier);
-	}
 	mmu_notifier_synchronize();
 }

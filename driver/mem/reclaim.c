@@ -28,9 +28,9 @@ static struct vfsmount *mount;
 #define STEP_REGIONS	256
 
 /*
- * For the list alone. Whoever takes free ranges out of a region has claimed it before, and
- * nobody else does so meanwhile. A claim is no lock: it ends by one store, after which the
- * region may be gone.
+ * For the list alone; reclaim, which may happen on many CPUs at once, only tries it. Whoever
+ * takes free ranges out of a region has claimed it before, and nobody else does so meanwhile. A
+ * claim is no lock: it ends by one store, after which the region may be gone.
  */
 static DEFINE_SPINLOCK(regions_lock);
 static LIST_HEAD(regions);
@@ -169,7 +169,8 @@ static unsigned long count_idle(struct shrinker *unused, struct shrink_control *
 	struct ipcbus_region *region;
 	unsigned long pages = 0, looked;
 
-	spin_lock(&regions_lock);
+	if (!spin_trylock(&regions_lock))
+		return 0;
 	for (looked = 0; looked < min(region_count, STEP_REGIONS + 0UL); looked++) {
 		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
 		list_move_tail(&region->reclaim_entry, &regions);
@@ -187,7 +188,8 @@ static struct ipcbus_region *next_region(unsigned long *left)
 {
 	struct ipcbus_region *region, *found = NULL;
 
-	spin_lock(&regions_lock);
+	if (!spin_trylock(&regions_lock))
+		return NULL;
 	*left = min(*left, region_count);
 	while (!found && *left) {
 		--*left;

@@ -43,6 +43,18 @@ struct mm_struct {
 
 #define MM_SHMEMPAGES 1
 
+/* Nobody is killed while it waits for a lock here. */
+static inline int mmap_write_lock_killable(struct mm_struct *mm)
+{
+	mutex_lock(&mm->mmap_lock);
+	return 0;
+}
+
+static inline void mmap_write_unlock(struct mm_struct *mm)
+{
+	mutex_unlock(&mm->mmap_lock);
+}
+
 static inline unsigned long totalram_pages(void)
 {
 	return 1UL << 20;

@@ -12,6 +12,7 @@ typedef struct {
 #define DEFINE_SPINLOCK(name) spinlock_t name = __SPIN_LOCK_UNLOCKED(name)
 #define spin_lock_init(s) SHIM_LOCK_INIT(&(s)->lock, #s, false)
 #define spin_lock(s) SHIM_LOCK(&(s)->lock)
+#define spin_trylock(s) SHIM_TRYLOCK(&(s)->lock)
 #define spin_unlock(s) SHIM_UNLOCK(&(s)->lock)
 /* There are no interrupts. */
 #define spin_lock_irqsave(s, flags) do { (flags) = 0; spin_lock(s); } while (0)
