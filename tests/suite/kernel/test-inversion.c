@@ -52,7 +52,7 @@ static int compute(struct peer *self, void *arg)
 
 /* --- What took long ----------------------------------------------------------------- */
 
-/* The idle ones have done something. */
+/* That the idle ones began. */
 static unsigned int *rounds_of_idlers;
 
 static void count_round(void)
@@ -171,8 +171,8 @@ static int come_once(struct peer *self, void *arg)
 	become(SCHED_IDLE, 0);
 	peer_notify(self, 1);
 	peer_hear(self);
-	use_once();
 	count_round();
+	use_once();
 	return pause();
 }
 
