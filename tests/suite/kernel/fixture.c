@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -366,6 +367,23 @@ void peep_close(struct peep *p)
 {
 	close(p->socket[0]);
 	close(p->socket[1]);
+}
+
+void use_first_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+void run_on_first_cpu(int policy, int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+
+	use_first_cpu();
+	ck_assert_int_eq(sched_setscheduler(0, policy, &param), 0);
 }
 
 uint64_t now_ms(void)

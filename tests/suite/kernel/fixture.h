@@ -91,6 +91,10 @@ void peep_open(struct peep *p, const struct raw *r);
 bool peep(struct peep *p, size_t offset, void *to, size_t size);
 void peep_close(struct peep *p);
 
+/* The calling thread runs on CPU 0 alone; by that policy and priority. */
+void use_first_cpu(void);
+void run_on_first_cpu(int policy, int priority);
+
 uint64_t now_ms(void);
 /* The time that many ms from now, as the driver takes deadlines. */
 uint64_t deadline_in(int ms);

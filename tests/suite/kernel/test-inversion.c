@@ -20,34 +20,31 @@
 #define LITTLE_MS 500
 #define SECONDS 2
 
-static void use_first_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
-}
-
-static void become(int policy, int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	use_first_cpu();
-	ck_assert_int_eq(sched_setscheduler(0, policy, &param), 0);
-}
-
 static int normal = 0, favoured = -20;
 
 /* arg: its nice value. */
 static int compute(struct peer *self, void *arg)
 {
-	become(SCHED_OTHER, 0);
+	run_on_first_cpu(SCHED_OTHER, 0);
 	ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, *(int *)arg), 0);
 	peer_notify(self, 1);
 	for (;;)
 		;
 	return 1;
+}
+
+static void start_all(struct peer *peers, int n, int (*fn)(struct peer *self, void *arg))
+{
+	for (int i = 0; i < n; i++)
+		peer_start(&peers[i], fn, NULL);
+	for (int i = 0; i < n; i++)
+		peer_hear(&peers[i]);
+}
+
+static void kill_all(struct peer *peers, int n)
+{
+	for (int i = 0; i < n; i++)
+		peer_kill(&peers[i]);
 }
 
 /* --- What took long ----------------------------------------------------------------- */
@@ -79,7 +76,7 @@ static void use_for_a_while(struct uses *uses, void (*use)(void))
 {
 	uint64_t begin, end;
 
-	become(SCHED_FIFO, 50);
+	run_on_first_cpu(SCHED_FIFO, 50);
 	for (end = now_ms() + SECONDS * 1000; now_ms() < end; usleep(3000)) {
 		begin = now_ms();
 		use();
@@ -120,7 +117,7 @@ static void use_once(void)
 static int come_and_go(struct peer *self, void *arg)
 {
 	(void)arg;
-	become(SCHED_IDLE, 0);
+	run_on_first_cpu(SCHED_IDLE, 0);
 	peer_report_nothing();
 	peer_notify(self, 1);
 	for (;;) {
@@ -134,16 +131,12 @@ static void open_again(struct uses *uses)
 {
 	struct peer idlers[IDLERS], hog;
 
-	for (int i = 0; i < IDLERS; i++)
-		peer_start(&idlers[i], come_and_go, NULL);
-	for (int i = 0; i < IDLERS; i++)
-		peer_hear(&idlers[i]);
+	start_all(idlers, IDLERS, come_and_go);
 	peer_start(&hog, compute, &normal);
 	peer_hear(&hog);
 	use_for_a_while(uses, use_once);
 	peer_kill(&hog);
-	for (int i = 0; i < IDLERS; i++)
-		peer_kill(&idlers[i]);
+	kill_all(idlers, IDLERS);
 }
 
 /* --- The first open of a process, for which the kernel takes all locks of its memory ------- */
@@ -168,7 +161,7 @@ static int come_once(struct peer *self, void *arg)
 	(void)arg;
 	peer_report_nothing();
 	map_many();
-	become(SCHED_IDLE, 0);
+	run_on_first_cpu(SCHED_IDLE, 0);
 	peer_notify(self, 1);
 	peer_hear(self);
 	count_round();
@@ -181,8 +174,9 @@ static int come_realtime(struct peer *self, void *arg)
 	uint64_t begin;
 
 	(void)arg;
-	become(SCHED_FIFO, 50);
+	run_on_first_cpu(SCHED_FIFO, 50);
 	peer_report_nothing();
+	peer_notify(self, 1);
 	for (;;) {
 		peer_hear(self);
 		begin = now_ms();
@@ -198,12 +192,8 @@ static void open_first(struct uses *uses)
 	struct peer hog;
 
 	/* None begins or ends meanwhile: that takes some of these locks as well. */
-	for (int i = 0; i < FIRST_USERS; i++)
-		peer_start(&users[i], come_realtime, NULL);
-	for (int i = 0; i < FIRST_IDLERS; i++)
-		peer_start(&idlers[i], come_once, NULL);
-	for (int i = 0; i < FIRST_IDLERS; i++)
-		peer_hear(&idlers[i]);
+	start_all(users, FIRST_USERS, come_realtime);
+	start_all(idlers, FIRST_IDLERS, come_once);
 	peer_start(&hog, compute, &favoured);
 	peer_hear(&hog);
 	for (int i = 0; i < FIRST_IDLERS; i++)
@@ -214,10 +204,8 @@ static void open_first(struct uses *uses)
 		count_use(uses, peer_hear(&users[i / 2]) - 1);
 	}
 	peer_kill(&hog);
-	for (int i = 0; i < FIRST_USERS; i++)
-		peer_kill(&users[i]);
-	for (int i = 0; i < FIRST_IDLERS; i++)
-		peer_kill(&idlers[i]);
+	kill_all(users, FIRST_USERS);
+	kill_all(idlers, FIRST_IDLERS);
 }
 
 /* --- Watches of the manager, whose list is the bus's, and which are in the proc's handles --- */
@@ -231,7 +219,7 @@ static void watch_and_unwatch(void)
 
 static void *watch_manager(void *arg)
 {
-	become(SCHED_IDLE, 0);
+	run_on_first_cpu(SCHED_IDLE, 0);
 	while (!__atomic_load_n((bool *)arg, __ATOMIC_RELAXED)) {
 		watch_and_unwatch();
 		count_round();
@@ -283,13 +271,9 @@ static void watch_beside_others(struct uses *uses)
 	struct peer idlers[IDLERS];
 
 	raw_open(&cli, 0);
-	for (int i = 0; i < IDLERS; i++)
-		peer_start(&idlers[i], watch_manager_elsewhere, NULL);
-	for (int i = 0; i < IDLERS; i++)
-		peer_hear(&idlers[i]);
+	start_all(idlers, IDLERS, watch_manager_elsewhere);
 	watch_manager_realtime(uses);
-	for (int i = 0; i < IDLERS; i++)
-		peer_kill(&idlers[i]);
+	kill_all(idlers, IDLERS);
 	raw_close(&cli);
 }
 

@@ -17,23 +17,6 @@
 /* What it may take: the driver looks each 100 ms for callers that are dying. */
 #define LITTLE_MS 700
 
-static void use_first_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	ck_assert_int_eq(sched_setaffinity(0, sizeof(set), &set), 0);
-}
-
-static void become_realtime(int priority)
-{
-	struct sched_param param = { .sched_priority = priority };
-
-	use_first_cpu();
-	ck_assert_int_eq(sched_setscheduler(0, SCHED_FIFO, &param), 0);
-}
-
 struct server {
 	struct helper helper;
 	pid_t victim;
@@ -98,7 +81,7 @@ static void *call_with_deadline(void *arg)
 		.send = { .kind = IPCBUS_SEND_CALL, .flags = c->flags },
 	};
 
-	become_realtime(c->priority);
+	run_on_first_cpu(SCHED_FIFO, c->priority);
 	x.send.deadline = deadline_in(100);
 	assert_ok(raw_exchange(&cli, &x));
 	ck_assert_int_eq(x.event.kind, IPCBUS_EVENT_FAILED);
@@ -127,7 +110,7 @@ static int call_for_ever(struct peer *self, void *arg)
 	(void)arg;
 	raw_open(&r, REGION);
 	peer_hear(self);
-	become_realtime(50);
+	run_on_first_cpu(SCHED_FIFO, 50);
 	raw_call_wait(&r, 0, 0, NULL, 0, &ev);
 	return 1;
 }
@@ -195,7 +178,7 @@ static void *call_realtime(void *arg)
 {
 	struct ipcbus_event ev;
 
-	become_realtime(50);
+	run_on_first_cpu(SCHED_FIFO, 50);
 	raw_call_wait(&cli, 0, 0, NULL, 0, &ev);
 	return arg;
 }
