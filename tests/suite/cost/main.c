@@ -217,21 +217,28 @@ static void run_control(unsigned int most)
 	}
 }
 
-static bool any_is_long(unsigned int count)
+/* Some are, and none that lacks a batch of the kernel's own. */
+static bool only_ends_are_long(unsigned int count)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < op_count; i++)
-		for (unsigned int size = 0; size < count; size++)
-			if (is_long(&ops[i], &shared->figure[i][size]))
-				return true;
-	return false;
+		for (unsigned int size = 0; size < count; size++) {
+			if (!is_long(&ops[i], &shared->figure[i][size]))
+				continue;
+			if (!(ops[i].how & CLOSE))
+				return false;
+			any = true;
+		}
+	return any;
 }
 
-/* A batch of the kernel's own is longer now and then. What is the driver's is so again. */
+/* That batch is longer now and then. What is the driver's is so again. */
 static void run_thing(const struct thing *thing, unsigned int most)
 {
 	unsigned int count = run_children(thing, most);
 
-	if (any_is_long(count))
+	if (only_ends_are_long(count))
 		count = run_children(thing, most);
 	for (size_t i = 0; i < op_count; i++)
 		judge(thing, &ops[i], shared->figure[i], count);
