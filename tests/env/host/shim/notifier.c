@@ -51,6 +51,7 @@ static struct mmu_notifier *make(const struct mmu_notifier_ops *ops, struct mm_s
 struct mmu_notifier *mmu_notifier_get_locked(const struct mmu_notifier_ops *ops,
 					     struct mm_struct *mm)
 {
+	shim_might_sleep("mmu_notifier_get_locked");
 	BUG_ON(!atomic_read(&mm->mm_users));
 	lockdep_assert_held(&mm->mmap_lock);
 	return find(ops, mm) ?: make(ops, mm);
