@@ -88,7 +88,6 @@ void part_free(struct part *part)
 
 /* --- Opening and closing --------------------------------------------------------- */
 
-/* Otherwise NotFound would say that a name is missing. */
 static PyObject *fail_saying(int r, char *message)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
@@ -98,6 +97,7 @@ static PyObject *fail_saying(int r, char *message)
 	return fail(r, &error);
 }
 
+/* Otherwise NotFound would say that a name is missing. */
 static PyObject *fail_to_open(const char *device, int r)
 {
 	char message[512];
