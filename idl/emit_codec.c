@@ -25,10 +25,8 @@ static const struct kind kinds[] = {
 	[TYPE(BOOL)] = { "m->", " != 0", NULL },
 	[TYPE(UINT32)] = { "m->", "", "(uint32_t)value" },
 	[TYPE(ENUM)] = { "(uint64_t)(int32_t)m->", "", "(int32_t)value" },
-	[TYPE(SINT32)] = { "ipc_codec_zigzag32(m->", ")",
-			   "ipc_codec_unzigzag32(value)" },
-	[TYPE(SINT64)] = { "ipc_codec_zigzag64(m->", ")",
-			   "ipc_codec_unzigzag64(value)" },
+	[TYPE(SINT32)] = { "ipc_codec_zigzag32(m->", ")", "ipc_codec_unzigzag32(value)" },
+	[TYPE(SINT64)] = { "ipc_codec_zigzag64(m->", ")", "ipc_codec_unzigzag64(value)" },
 };
 
 static size_t count_bytes(const struct codec *codec)
