@@ -10,8 +10,8 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/rtmutex.h>
 #include <linux/rbtree.h>
+#include <linux/rtmutex.h>
 #include <linux/uidgid.h>
 
 #include "main.h"

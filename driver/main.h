@@ -55,6 +55,8 @@
  * two procs is done in two steps, and the second one looks again.
  *
  *   tasks_lock           spinlock  the tasks that may be boosted (priority.c); leaf
+ *   openers_lock         spinlock  the openers, by address space (opener.c); leaf
+ *   opener->lock         spinlock  the procs of an opener; leaf
  *   boost->lock          rt_mutex  by what a task runs; above proc->lock alone
  *   proc->handle_lock    rt_mutex  the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory

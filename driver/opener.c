@@ -113,8 +113,7 @@ static struct ipcbus_opener *find(const struct mm_struct *mm)
 
 static bool is_before(struct rb_node *a, const struct rb_node *b)
 {
-	return rb_entry(a, struct ipcbus_opener, entry)->mm <
-	       rb_entry(b, struct ipcbus_opener, entry)->mm;
+	return compare(rb_entry(a, struct ipcbus_opener, entry)->mm, b) < 0;
 }
 
 /* The first time its count by the kernel is kept, until remove(). */

@@ -8,7 +8,7 @@
  *
  * An address space has one opener, from its first open until it ends or the module is
  * unloaded. To register costs all locks of the address space, so that is done once. A later
- * open finds the opener by the address space, and waits for nobody.
+ * open finds the opener by the address space, and does not register.
  */
 #ifndef IPCBUS_OPENER_H
 #define IPCBUS_OPENER_H

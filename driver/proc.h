@@ -10,8 +10,8 @@
 #define IPCBUS_PROC_H
 
 #include <linux/kref.h>
-#include <linux/rtmutex.h>
 #include <linux/rbtree.h>
+#include <linux/rtmutex.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>

@@ -12,8 +12,8 @@
 #ifndef IPCBUS_USER_H
 #define IPCBUS_USER_H
 
-#include <linux/refcount.h>
 #include <linux/rbtree.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 
