@@ -14,7 +14,7 @@
 #define NAME "ipcbus"
 
 static dev_t number;
-static struct cdev cdev;
+static struct cdev *cdev;
 
 /* Packaging gives it to the group of those who may use the bus. */
 static char *device_node(ipcbus_const_device *unused, umode_t *mode)
@@ -45,14 +45,22 @@ int ipcbus_device_init(void)
 		ret = PTR_ERR(device);
 		goto err_class;
 	}
-	/* The last that can fail: whoever opens it keeps what is here. */
-	cdev_init(&cdev, &ipcbus_fops);
-	cdev.owner = THIS_MODULE;
-	ret = cdev_add(&cdev, number, 1);
-	if (ret)
+	/* Memory of its own, for its last reference may go after the module. */
+	cdev = cdev_alloc();
+	if (!cdev) {
+		ret = -ENOMEM;
 		goto err_device;
+	}
+	cdev->ops = &ipcbus_fops;
+	cdev->owner = THIS_MODULE;
+	/* The last that can fail: whoever opens it keeps what is here. */
+	ret = cdev_add(cdev, number, 1);
+	if (ret)
+		goto err_cdev;
 	return 0;
 
+err_cdev:
+	cdev_del(cdev);
 err_device:
 	device_destroy(&device_class, number);
 err_class:
@@ -64,7 +72,7 @@ err_number:
 
 void ipcbus_device_done(void)
 {
-	cdev_del(&cdev);
+	cdev_del(cdev);
 	device_destroy(&device_class, number);
 	class_unregister(&device_class);
 	unregister_chrdev_region(number, 1);

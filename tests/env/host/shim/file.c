@@ -18,6 +18,7 @@
 #include <linux/device.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/slab.h>
 
 #include "shim.h"
 
@@ -68,9 +69,9 @@ void class_unregister(struct class *class)
 	unregistered();
 }
 
-void cdev_init(struct cdev *cdev, const struct file_operations *ops)
+struct cdev *cdev_alloc(void)
 {
-	*cdev = (struct cdev){ .ops = ops };
+	return kzalloc(sizeof(struct cdev), GFP_KERNEL);
 }
 
 int cdev_add(struct cdev *cdev, dev_t number, unsigned int count)
@@ -85,11 +86,14 @@ int cdev_add(struct cdev *cdev, dev_t number, unsigned int count)
 	return 0;
 }
 
+/* Also after a cdev_add() that failed. */
 void cdev_del(struct cdev *cdev)
 {
-	BUG_ON(device != cdev);
-	device = NULL;
-	unregistered();
+	if (device == cdev) {
+		device = NULL;
+		unregistered();
+	}
+	kfree(cdev);
 }
 
 struct device *device_create(struct class *class, struct device *parent, dev_t number, void *data,

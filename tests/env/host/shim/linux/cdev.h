@@ -13,6 +13,6 @@ struct cdev {
 
 int alloc_chrdev_region(dev_t *number, unsigned int first, unsigned int count, const char *name);
 void unregister_chrdev_region(dev_t number, unsigned int count);
-void cdev_init(struct cdev *cdev, const struct file_operations *ops);
+struct cdev *cdev_alloc(void);
 int cdev_add(struct cdev *cdev, dev_t number, unsigned int count);
 void cdev_del(struct cdev *cdev);
