@@ -181,49 +181,49 @@ static int populate_all(struct ipcbus_pages *pages, unsigned long i, unsigned lo
 
 int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size)
 {
-	unsigned long first = offset >> PAGE_SHIFT;
-	unsigned long end = ((offset + size - 1) >> PAGE_SHIFT) + 1;
+	void **frame = &pages->frame[offset >> PAGE_SHIFT];
+	void **end = &pages->frame[(offset + size - 1) >> PAGE_SHIFT] + 1;
 	struct mem_cgroup *before;
 	int ret;
 
 	/* Mostly all of them are there. */
-	while (first < end && READ_ONCE(pages->frame[first]))
-		first++;
-	if (first == end)
+	while (frame < end && READ_ONCE(*frame))
+		frame++;
+	if (frame == end)
 		return 0;
 	before = ipcbus_charge_begin(pages->group);
-	ret = populate_all(pages, first, end);
+	ret = populate_all(pages, frame - pages->frame, end - pages->frame);
 	ipcbus_charge_end(before);
 	return ret;
 }
 
-/* Of a populated page. Others may just fail to publish one of their own. */
+/* Others may just fail to publish a page of their own. */
 static void *frame_at(struct ipcbus_pages *pages, unsigned long index)
 {
 	return READ_ONCE(pages->frame[index]);
 }
 
-/* How much of size lies in one piece of kernel memory from offset on, up to COPY_MAX. */
-static size_t run_length(struct ipcbus_pages *pages, size_t offset, size_t size)
+/* Where offset, whose page is populated, is in kernel memory. *size becomes how much of it
+ * lies there in one piece, up to COPY_MAX. */
+static void *run_at(struct ipcbus_pages *pages, size_t offset, size_t *size)
 {
-	unsigned long index = offset >> PAGE_SHIFT;
-	size_t run = PAGE_SIZE - offset_in_page(offset);
-	void *frame = frame_at(pages, index);
+	void **frame = &pages->frame[offset >> PAGE_SHIFT];
+	void *next = READ_ONCE(*frame) + PAGE_SIZE;
+	void *start = next - PAGE_SIZE + offset_in_page(offset);
+	void *end = start + min_t(size_t, *size, COPY_MAX);
 
-	size = min_t(size_t, size, COPY_MAX);
-	while (run < size && frame_at(pages, ++index) == frame + PAGE_SIZE) {
-		run += PAGE_SIZE;
-		frame += PAGE_SIZE;
-	}
-	return min(run, size);
+	while (next < end && READ_ONCE(*++frame) == next)
+		next += PAGE_SIZE;
+	*size = min(next, end) - start;
+	return start;
 }
 
 int ipcbus_pages_copy_slow(struct ipcbus_pages *pages, size_t offset,
 			   const void __user *from, size_t size)
 {
 	while (size) {
-		size_t run = run_length(pages, offset, size);
-		void *to = frame_at(pages, offset >> PAGE_SHIFT) + offset_in_page(offset);
+		size_t run = size;
+		void *to = run_at(pages, offset, &run);
 
 		if (ipcbus_copy_from_user(to, from, run))
 			return -EFAULT;
@@ -240,9 +240,10 @@ void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 				   const void *from, size_t size)
 {
 	while (size) {
-		size_t run = run_length(pages, offset, size);
+		size_t run = size;
+		void *to = run_at(pages, offset, &run);
 
-		memcpy(frame_at(pages, offset >> PAGE_SHIFT) + offset_in_page(offset), from, run);
+		memcpy(to, from, run);
 		offset += run;
 		from += run;
 		size -= run;
@@ -253,11 +254,10 @@ void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_
 		       size_t from_offset, size_t size)
 {
 	while (size) {
-		size_t run = run_length(from, from_offset, size);
-		void *frame = frame_at(from, from_offset >> PAGE_SHIFT);
+		size_t run = size;
+		void *start = run_at(from, from_offset, &run);
 
-		ipcbus_pages_copy_from_kernel(pages, offset, frame + offset_in_page(from_offset),
-					      run);
+		ipcbus_pages_copy_from_kernel(pages, offset, start, run);
 		offset += run;
 		from_offset += run;
 		size -= run;
