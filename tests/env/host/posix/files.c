@@ -75,7 +75,7 @@ bool posix_is_file(const char *path)
 
 static int open_group(bool never_realtime)
 {
-	int e = shim_set_group(never_realtime);
+	int e = shim_set_group(current, never_realtime);
 
 	if (!e)
 		return posix_text_file("cgroup.procs", strdup(""));

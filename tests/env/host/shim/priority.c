@@ -61,11 +61,11 @@ int shim_set_policy(struct task_struct *task, unsigned int policy, unsigned int 
 	return 0;
 }
 
-int shim_set_group(bool never_realtime)
+int shim_set_group(struct task_struct *task, bool never_realtime)
 {
-	if (never_realtime && is_realtime(READ_ONCE(current->policy)))
+	if (never_realtime && is_realtime(READ_ONCE(task->policy)))
 		return -EINVAL;
-	WRITE_ONCE(current->never_realtime, never_realtime);
+	WRITE_ONCE(task->never_realtime, never_realtime);
 	return 0;
 }
 

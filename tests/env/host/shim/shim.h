@@ -95,8 +95,8 @@ void shim_set_ids(u32 euid, u32 egid, struct user_namespace *ns);
 void shim_set_nice(struct task_struct *task, int nice);
 /* -EPERM: its group has no realtime runtime. */
 int shim_set_policy(struct task_struct *task, unsigned int policy, unsigned int rt);
-/* The current task comes to the group that has none, or back. -EINVAL: it is realtime. */
-int shim_set_group(bool never_realtime);
+/* The task comes to the group that has none, or back. -EINVAL: it is realtime. */
+int shim_set_group(struct task_struct *task, bool never_realtime);
 struct user_namespace *shim_user_ns_new(u32 root);
 struct pid_namespace *shim_pid_ns_new(struct pid_namespace *parent);
 /* Its numbers, in the first namespace and each below it, down to its own. */

@@ -28,16 +28,23 @@ static bool may_be_boosted_now(const struct thread *t)
 /* Not while something is inherited: what is set then is lost, and so it should be. */
 void op_priority(struct thread *t, const u8 *arg)
 {
+	int e = 0;
+
 	if (now(t) != t->own || t->indebted || may_be_boosted_now(t))
 		return;
-	if (arg[2] % 3 == 2) {
-		shim_set_policy(t->task, arg[2] & 4 ? SCHED_RR : SCHED_FIFO, 1 + arg[3] % 99);
+	if ((arg[2] & 0xc0) == 0xc0) {
+		e = shim_set_group(t->task, arg[3] & 1);
+		must(e == (arg[3] & 1 && t->own < MAX_RT_PRIO ? -EINVAL : 0), "moved: %d", e);
+	} else if (arg[2] % 3 == 2) {
+		e = shim_set_policy(t->task, arg[2] & 4 ? SCHED_RR : SCHED_FIFO, 1 + arg[3] % 99);
+		must(e == (t->task->never_realtime ? -EPERM : 0), "became realtime: %d", e);
 	} else {
 		shim_set_policy(t->task, SCHED_NORMAL, 0);
 		shim_set_nice(t->task, MIN_NICE + arg[3] % 40);
 	}
 	t->own = now(t);
-	trace("%u: runs by %d\n", t->index, t->own);
+	trace("%u: runs by %d%s\n", t->index, t->own,
+	      t->task->never_realtime ? ", never as realtime" : "");
 }
 
 int priority_of_node(struct ipcbus_node *args, u8 pick)
@@ -58,6 +65,9 @@ static int inherited(const struct thread *t, int prio, const struct node *node)
 {
 	/* At most 98: whoever ends a boost comes before it. */
 	prio = max(min(prio, node->prio), 1);
+	/* The best that its group lets it have. */
+	if (t->task->never_realtime && prio < MAX_RT_PRIO)
+		prio = NICE_TO_PRIO(MIN_NICE);
 	return t->own < MAX_RT_PRIO && prio > t->own ? t->own : prio;
 }
 
