@@ -2,8 +2,8 @@
 /*
  * Servers in a group of tasks that has no realtime runtime (CONFIG_RT_GROUP_SCHED), where a
  * realtime task never runs: they inherit the best nice value in place of a realtime class. Needs
- * root, cgroup v2 and a kernel with such groups, which Debian's are not. The host build has them,
- * and ends the program if a task in such a group becomes realtime.
+ * root, cgroup v2 and a kernel with such groups: Debian's have none, user-mode Linux has them. So
+ * has the host build, which ends the program if a task in such a group becomes realtime.
  */
 #define _GNU_SOURCE
 #include <errno.h>
