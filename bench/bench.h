@@ -113,13 +113,14 @@ struct bench_transport {
 };
 
 extern const struct bench_transport bench_futex, bench_shared, bench_file;
-extern const struct bench_transport bench_pipe;
+extern const struct bench_transport bench_pipe, bench_pipe_each;
 extern const struct bench_transport bench_stream;
 extern const struct bench_transport bench_seqpacket;
 extern const struct bench_transport bench_protobuf;
 extern const struct bench_transport bench_binder;
 extern const struct bench_transport bench_ipcbus;
-extern const struct bench_transport bench_handles, bench_procs, bench_queued, bench_fragmented;
+extern const struct bench_transport bench_alone, bench_handles, bench_procs, bench_queued;
+extern const struct bench_transport bench_fragmented;
 extern const struct bench_transport bench_typed, bench_blob;
 extern const struct bench_transport bench_oneways, bench_daemon_oneways;
 extern const struct bench_transport bench_calls, bench_daemon_calls;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Calls of the raw transport beside much of what a bus can have. Each must cost what a call costs
- * on an empty bus: bench/test-flat compares.
+ * on an empty bus: bench/test-flat compares. They have 4 and 1,024 bytes in turn, so that none
+ * gets the buffer that the one before had.
  *
+ *   alone       nothing
  *   handles     the client has 10,000, and the server the nodes; it calls by the last of them
  *   procs       1,000 more have the bus open
  *   queued      100,000 oneways wait at others
@@ -24,6 +26,7 @@
 #define RECEIVERS 13
 #define HOLES	  2000
 #define HOLE_SIZE 512
+#define LARGE_SIZE 1024
 
 static int open_proc(void)
 {
@@ -237,9 +240,29 @@ static int serve_fragmented(struct bench_case *c)
 	return r < 0 ? r : ipcbus_serve_calls(c);
 }
 
+static int call_in_turn(struct bench_case *c)
+{
+	const size_t size = c->size;
+	static bool large;
+	int r;
+
+	if (large)
+		c->size = LARGE_SIZE;
+	large = !large;
+	r = ipcbus_round(c);
+	c->size = size;
+	return r;
+}
+
 #define CROWD(NAME)                                                                               \
 	.name = "ipcbus", .call = NAME, .state_size = sizeof(struct ipcbus_state), .max_size = 4, \
-	.round = ipcbus_round
+	.round = call_in_turn
+
+const struct bench_transport bench_alone = {
+	CROWD("alone"),
+	.serve = serve_plainly,
+	.connect = ipcbus_connect,
+};
 
 const struct bench_transport bench_handles = {
 	CROWD("handles"),

@@ -5,7 +5,7 @@
  *
  *   kernel  case  transport  bytes  instructions
  *
- * and after that, if option -e asks for it, interrupts and context switches of a call.
+ * and after that, if option -e asks for it, interrupts, context switches and sleeps of a call.
  *
  * bench/run starts it in the deterministic guest, where a nanosecond is
  * an instruction, and makes the table. Elsewhere the last column is time.
@@ -54,12 +54,14 @@ static const struct bench_beside besides[] = {
  * struct options - the command line
  * @transport: only the cases of this one, or NULL
  * @name: only this case ("call", "typed", "blob", "raw", "oneway", "oneway16",
- *	"oneway250", "mean" and the others of besides[], "handles" and the others of crowd.c), or NULL
+ *	"oneway250", "mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
- * @events: also print interrupts and context switches
+ * @events: also print interrupts, context switches and sleeps
  * @now: do not wait until what has booted is idle
  * @any: it is no mistake if this program has none of these cases
+ * @help: only print the usage
+ * @check: measure nothing: see whether there are such cases
  */
 struct options {
 	const char *transport;
@@ -69,6 +71,8 @@ struct options {
 	bool events;
 	bool now;
 	bool any;
+	bool check;
+	bool help;
 };
 
 static char request[BENCH_MAX_SIZE];
@@ -158,11 +162,12 @@ static int measure_mean(struct bench_case *c, const struct options *o)
 	char events[64] = "";
 	int r;
 
-	r = bench_measure_mean(c, &mean);
+	r = bench_measure_mean(c, o->events, &mean);
 	if (r < 0)
 		return r;
 	if (o->events)
-		snprintf(events, sizeof(events), "\t%.3f\t%.3f", mean.interrupts, mean.switches);
+		snprintf(events, sizeof(events), "\t%.3f\t%.3f\t%.3f", mean.interrupts, mean.switches,
+			 mean.sleeps);
 	print_figure(c, mean.nsec, events);
 	return 0;
 }
@@ -349,7 +354,7 @@ static int run_transport(const struct bench_transport *transport, const struct o
 		c.batch = is_call ? 0 : batches[i - ARRAY_SIZE(sizes)];
 		if (!wanted(&c, o))
 			continue;
-		r = run_case(&c, o);
+		r = o->check ? 0 : run_case(&c, o);
 		n++;
 	}
 	c.size = sizes[0];
@@ -359,34 +364,38 @@ static int run_transport(const struct bench_transport *transport, const struct o
 		c.work = c.beside->work;
 		if (!wanted(&c, o))
 			continue;
-		r = run_case(&c, o);
+		r = o->check ? 0 : run_case(&c, o);
 		n++;
 	}
 	return r < 0 ? r : n;
 }
 
-static int usage(void)
+static int usage(FILE *to)
 {
 	const char *between = "";
 
-	fputs("usage: bench [-ein] [-t TRANSPORT,...] [-c CASE,...] [-s BYTES] [-p ROUNDS]\n"
-	      "  -e  also interrupts that CPUs sent each other and context switches, a call\n"
+	fputs("usage: bench [-ehikn] [-t TRANSPORT,...] [-c CASE,...] [-s BYTES] [-p ROUNDS]\n"
+	      "  -e  also interrupts that CPUs sent each other, context switches, and how many of these\n"
+	      "      were sleeps, a call\n"
+	      "  -h  print this\n"
 	      "  -i  if there is none of these cases, say nothing; the status is 3\n"
+	      "  -k  only check the options: measure nothing\n"
 	      "  -n  now, without the idle seconds that follow the boot of a guest\n"
 	      "  -t  only these, of which there are: ",
-	      stderr);
+	      to);
 	for (const struct bench_transport *const *t = bench_transports; *t; t++) {
 		if (t > bench_transports && !strcmp(t[0]->name, t[-1]->name))
 			continue;
-		fprintf(stderr, "%s%s", between, (*t)->name);
+		fprintf(to, "%s%s", between, (*t)->name);
 		between = ", ";
 	}
 	fputs("\n"
 	      "  -c  only call, typed, blob, raw, oneway, oneway16, oneway250, mean, think,\n"
-	      "      work, nap, hog, clients2, clients4, clients16, handles, procs, queued or fragmented\n"
+	      "      work, nap, hog, clients2, clients4, clients16, alone, handles, procs, queued or\n"
+	      "      fragmented\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"
 	      "  -p  mark ROUNDS rounds for bench/profile instead of measuring\n",
-	      stderr);
+	      to);
 	return 2;
 }
 
@@ -394,13 +403,19 @@ static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "eint:c:s:p:")) >= 0) {
+	while ((c = getopt(argc, argv, "ehiknt:c:s:p:")) >= 0) {
 		switch (c) {
 		case 'e':
 			o->events = true;
 			break;
+		case 'h':
+			o->help = true;
+			break;
 		case 'i':
 			o->any = true;
+			break;
+		case 'k':
+			o->check = true;
 			break;
 		case 'n':
 			o->now = true;
@@ -430,9 +445,13 @@ int main(int argc, char **argv)
 	int n = 0, r;
 
 	if (parse(argc, argv, &o) < 0)
-		return usage();
+		return usage(stderr);
+	if (o.help) {
+		usage(stdout);
+		return 0;
+	}
 	memset(request, 'x', sizeof(request));
-	if (!o.now)
+	if (!o.now && !o.check)
 		sleep(SETTLE_SECONDS);
 	for (const struct bench_transport *const *t = bench_transports; *t; t++) {
 		if (!o.transport && (*t)->exists && !(*t)->exists())
@@ -443,6 +462,6 @@ int main(int argc, char **argv)
 		n += r;
 	}
 	if (n == 0)
-		return o.any ? 3 : usage();
+		return o.any ? 3 : usage(stderr);
 	return 0;
 }

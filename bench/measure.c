@@ -11,6 +11,7 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,10 +126,10 @@ static uint64_t read_counter(const char *path, const char *name)
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file)) {
-		word = strtok(line, " \n");
+		word = strtok(line, " \t\n");
 		if (!word || strcmp(word, name) != 0)
 			continue;
-		while ((word = strtok(NULL, " \n"))) {
+		while ((word = strtok(NULL, " \t\n"))) {
 			n = strtoull(word, &end, 10);
 			if (*end)
 				break;
@@ -142,6 +143,20 @@ static uint64_t read_counter(const char *path, const char *name)
 static uint64_t interrupts(void)
 {
 	return read_counter("/proc/interrupts", "RES:") + read_counter("/proc/interrupts", "CAL:");
+}
+
+/* How often tasks slept: each process has one thread. */
+static uint64_t sleeps(void)
+{
+	uint64_t sum = 0;
+	glob_t found;
+
+	if (glob("/proc/[0-9]*/status", 0, NULL, &found) != 0)
+		return 0;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		sum += read_counter(found.gl_pathv[i], "voluntary_ctxt_switches:");
+	globfree(&found);
+	return sum;
 }
 
 static int call_again_and_again(struct bench_case *c, bool call, uint64_t *ret_nsec)
@@ -164,10 +179,10 @@ static int call_again_and_again(struct bench_case *c, bool call, uint64_t *ret_n
 	return r;
 }
 
-int bench_measure_mean(struct bench_case *c, struct bench_mean *ret_mean)
+int bench_measure_mean(struct bench_case *c, bool count_sleeps, struct bench_mean *ret_mean)
 {
 	unsigned int calls = count_calls(c);
-	uint64_t sent, switched, own = 0, nsec;
+	uint64_t sent, switched, slept, own = 0, nsec;
 	int r;
 
 	r = run(c, 64);
@@ -176,6 +191,8 @@ int bench_measure_mean(struct bench_case *c, struct bench_mean *ret_mean)
 		r = call_again_and_again(c, false, &own);
 	if (r < 0)
 		return r;
+	/* To count them changes how the scheduler begins, and so the figure. */
+	slept = count_sleeps ? sleeps() : 0;
 	sent = interrupts();
 	switched = read_counter("/proc/stat", "ctxt");
 	r = call_again_and_again(c, true, &nsec);
@@ -184,6 +201,7 @@ int bench_measure_mean(struct bench_case *c, struct bench_mean *ret_mean)
 	ret_mean->nsec = nsec > own ? (nsec - own + calls / 2) / calls : 0;
 	ret_mean->switches = (double)(read_counter("/proc/stat", "ctxt") - switched) / calls;
 	ret_mean->interrupts = (double)(interrupts() - sent) / calls;
+	ret_mean->sleeps = count_sleeps ? (double)(sleeps() - slept) / calls : 0;
 	return 0;
 }
 

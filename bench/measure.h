@@ -17,15 +17,16 @@ int bench_measure(struct bench_case *c, uint64_t *ret_nsec);
 /*
  * The same as the mean of many calls in a row, ticks and all, without what the case's two
  * sides compute themselves; and of all CPUs in that time, for a call, the interrupts that
- * CPUs sent each other and the context switches.
+ * CPUs sent each other, the context switches, and how many of these were because a thread slept.
  */
 struct bench_mean {
 	uint64_t nsec;
 	double interrupts;
 	double switches;
+	double sleeps;
 };
 
-int bench_measure_mean(struct bench_case *c, struct bench_mean *ret_mean);
+int bench_measure_mean(struct bench_case *c, bool count_sleeps, struct bench_mean *ret_mean);
 
 /*
  * For bench/profile: after warming up, marks where each of `rounds`

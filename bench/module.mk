@@ -17,7 +17,7 @@ BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
 BENCH_GATEWAY = $(if $(HAVE_GRPC),$(BENCH)/bench-gateway)
 
 ALL += $(BENCH)/bench $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fold $(BENCH)/tracer.so
-UNIT_TESTS += bench/test-guard bench/test-flat bench/test-plots
+UNIT_TESTS += bench/test-guard bench/test-flat bench/test-plots bench/test-run
 
 # What `make bench` needs, and no more: it is also run while the rest changes.
 .PHONY: bench-programs

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Two pipes, one a direction, as large as a message: with the default 64 KB
- * the two sides would take turns within a round.
+ * the two sides would take turns within a round. pipe-each writes and reads the messages of a
+ * batch one by one, as programs do that have them one by one.
  */
 #define _GNU_SOURCE
 #include "stream.h"
@@ -31,7 +32,15 @@ static int pipe_create(struct bench_case *c)
 	r = make_pipe(&s->in[1], &s->out[0]);
 	if (r == 0)
 		r = make_pipe(&s->in[0], &s->out[1]);
-	return r < 0 ? r : stream_init(s);
+	return r < 0 ? r : stream_init(c);
+}
+
+static int create_for_each(struct bench_case *c)
+{
+	struct stream_state *s = c->state;
+
+	s->each = true;
+	return pipe_create(c);
 }
 
 const struct bench_transport bench_pipe = {
@@ -42,6 +51,16 @@ const struct bench_transport bench_pipe = {
 	.has_long = true,
 	.has_beside = true,
 	.create = pipe_create,
+	.serve = stream_serve,
+	.round = stream_round,
+};
+
+const struct bench_transport bench_pipe_each = {
+	.name = "pipe-each",
+	.state_size = sizeof(struct stream_state),
+	.has_oneway = true,
+	.has_long = true,
+	.create = create_for_each,
 	.serve = stream_serve,
 	.round = stream_round,
 };

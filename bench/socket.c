@@ -32,7 +32,7 @@ static int socket_create(struct bench_case *c, int type)
 		return r;
 	s->in[0] = s->out[0] = pair[0];
 	s->in[1] = s->out[1] = pair[1];
-	return stream_init(s);
+	return stream_init(c);
 }
 
 static int stream_create(struct bench_case *c)

@@ -13,19 +13,29 @@
 /* The largest payload, and what a message has around it. */
 #define STREAM_BUFFER_SIZE (BENCH_MAX_SIZE + 64)
 
+struct iovec;
+struct mmsghdr;
+
 /**
  * struct stream_state - both ends, inherited by both processes
  * @in: [0] the client reads, [1] the server reads
  * @out: likewise, written
  * @buffer: where messages are read to, STREAM_BUFFER_SIZE bytes
+ * @each: each message of a batch takes a system call; else all of them take one
+ * @batch: the messages of a batch in @buffer, BENCH_LONG_BATCH of them
+ * @packets: a header for each of them, where messages are packets; else NULL
  */
 struct stream_state {
 	int in[2];
 	int out[2];
 	void *buffer;
+	bool each;
+	struct iovec *batch;
+	struct mmsghdr *packets;
 };
 
-int stream_init(struct stream_state *s);
+/* For create, when in and out are there. */
+int stream_init(struct bench_case *c);
 /* For create: a pair of sockets of type seqpacket. */
 int stream_create_seqpacket(struct bench_case *c);
 int stream_serve(struct bench_case *c);

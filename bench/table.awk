@@ -8,7 +8,7 @@ BEGIN {
 	split("4 B|4 KB|64 KB|256 KB|1 MB|oneway|in 16s|in 250s", title, "|")
 	besides = split("mean think work nap hog clients2 clients4 clients16", beside, " ")
 	rows = split("ipcbus ipcbus-typed ipcbus-blob ipcbusd-raw ipcbusd ipcbusd-typed ipcbusd-blob " \
-		"ipcbus-stubs ipcbusd-stubs ipcbus-async ipcbusd-async ipcbus-stream ipcbus-shared ipcbusd-shared futex shared file pipe seqpacket stream binder c++-typed seqpacket-typed sd-bus-typed dbus-broker-typed grpc-typed", row, " ")
+		"ipcbus-stubs ipcbusd-stubs ipcbus-async ipcbusd-async ipcbus-stream ipcbus-shared ipcbusd-shared futex shared file pipe pipe-each seqpacket stream binder c++-typed seqpacket-typed sd-bus-typed dbus-broker-typed grpc-typed", row, " ")
 	for (i = 1; i <= rows; i++)
 		known[row[i]]
 }
@@ -108,7 +108,8 @@ END {
 	print "             protobuf's own messages. seqpacket: protobuf-c by hand."
 	print "             sd-bus: two connections of D-Bus without a bus. grpc: the C core."
 	print "oneway       64 bytes there, then 64 bytes back, per message: sent, woken up for,"
-	print "             received and released. In 16s: sixteen there, then sixteen back."
+	print "             received and released. In 16s: sixteen there, then sixteen back, and all"
+	print "             sixteen by one system call if there is one. pipe-each: one for each."
 	print "binder       raw ioctl, freeing in the write that sends; no objects."
 	print "mean         of 2,000 calls in a row, timer ticks and all. think: the client computes"
 	print "             before each call. work: the server does before each reply. nap: the client"

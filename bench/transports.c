@@ -4,6 +4,7 @@
 
 const struct bench_transport *const bench_transports[] = {
 	&bench_ipcbus,
+	&bench_alone,
 	&bench_handles,
 	&bench_procs,
 	&bench_queued,
@@ -25,6 +26,7 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_shared,
 	&bench_file,
 	&bench_pipe,
+	&bench_pipe_each,
 	&bench_seqpacket,
 	&bench_protobuf,
 	&bench_stream,
