@@ -25,28 +25,42 @@
 
 /* --- Waking whoever waits -------------------------------------------------------- */
 
+/* What this thread waits for while it takes an event itself: it looks again after that. */
+static _Thread_local int own_fd = -1;
+
 /* A write fails if the fd is readable already. */
+static void wake(int fd, bool *set)
+{
+	*set = true;
+	eventfd_write(fd, 1);
+}
+
 void stream_wake_receiver_locked(struct ipc_stream *stream)
 {
-	if (stream->receive_fd >= 0)
-		eventfd_write(stream->receive_fd, 1);
+	int fd = stream->receive_fd;
+
+	if (fd >= 0 && (fd != own_fd || stream->receive_fd_given))
+		wake(fd, &stream->receive_fd_set);
 }
 
 void stream_wake_sender_locked(struct ipc_stream *stream)
 {
-	if (stream->send_fd >= 0)
-		eventfd_write(stream->send_fd, 1);
+	int fd = stream->send_fd;
+
+	if (fd >= 0 && fd != own_fd)
+		wake(fd, &stream->send_fd_set);
 }
 
 /* Makes the fd unreadable: there is nothing to receive or no way to send now. */
-static int arm_locked(int *fd)
+static int arm_locked(int *fd, bool *set)
 {
 	uint64_t count;
 
 	if (*fd < 0)
 		*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	else if (read(*fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+	else if (*set && read(*fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return -errno;
+	*set = false;
 	return *fd < 0 ? -errno : 0;
 }
 
@@ -158,7 +172,12 @@ static int wait_alone(struct thread *t, int fd, uint64_t usec)
 		writable_notify(ipc);
 		timers_run(ipc);
 	}
-	return r & DEVICE_POLL_EVENT ? take_event(t) : 0;
+	if (!(r & DEVICE_POLL_EVENT))
+		return 0;
+	own_fd = fd;
+	r = take_event(t);
+	own_fd = -1;
+	return r;
 }
 
 /* Sleeps until the fd is readable, or something else happened, such as the stream's deadline;
@@ -250,7 +269,7 @@ static int announce(struct ipc_stream *stream, struct sending *sending)
 	stream_lock(stream);
 	cb = stream->has_ops && stream->ops.on_writable;
 	if (sending->timeout_usec && first)
-		r = arm_locked(&stream->send_fd);
+		r = arm_locked(&stream->send_fd, &stream->send_fd_set);
 	else if (cb && !sending->timeout_usec)
 		stream->wants_writable = true;
 	if ((sending->timeout_usec || cb) && stream_has_ring_out(stream))
@@ -404,7 +423,7 @@ static int try_receive(struct ipc_stream *stream, bool arm, const void **ret_mes
 	stream_lock(stream);
 	r = take_message_locked(stream, ret_message, error, &after);
 	if (r == -EAGAIN && (arm || stream->receive_fd >= 0)) {
-		armed = arm_locked(&stream->receive_fd);
+		armed = arm_locked(&stream->receive_fd, &stream->receive_fd_set);
 		/* The last look, now that the other end would ring the bell. */
 		if (armed == 0 && stream_has_ring_in(stream) && stream_want_message_locked(stream))
 			r = take_message_locked(stream, ret_message, error, &after);
@@ -463,7 +482,9 @@ int ipc_stream_get_fd(struct ipc_stream *stream)
 	if (r < 0)
 		return r;
 	stream_lock(stream);
-	r = stream->receive_fd >= 0 ? 0 : arm_locked(&stream->receive_fd);
+	r = stream->receive_fd >= 0 ? 0 :
+				      arm_locked(&stream->receive_fd, &stream->receive_fd_set);
+	stream->receive_fd_given = true;
 	if (r == 0 && (stream_want_message_locked(stream) || stream->in_ended || stream->broken))
 		stream_wake_receiver_locked(stream);
 	stream_unlock(stream);
