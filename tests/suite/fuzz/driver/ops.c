@@ -211,7 +211,8 @@ static void op_exchange(struct thread *t, const u8 *arg)
 		return;
 	}
 	exchange_settle(t, &e, ret);
-	if ((ret == -EFAULT || (failed && e.x->flags & IPCBUS_MORE)) && !t->proc->unwritten_since)
+	if ((ret == -EFAULT || (failed && e.x->flags & IPCBUS_MORE)) &&
+	    (!t->proc->unwritten_since || t->began < t->proc->unwritten_since))
 		t->proc->unwritten_since = t->began;
 	if (ret)
 		return;
