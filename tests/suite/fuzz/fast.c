@@ -5,11 +5,11 @@
  * the host build and the judge find what goes wrong. So it makes some twenty times more
  * sequences a second than libFuzzer does, from what libFuzzer found.
  *
- *   fast [--count N] [--seed S] [--every SECONDS] [--found FILE] FOLDER...
+ *   fast [--count N] [--from N] [--seed S] [--every SECONDS] [--found FILE] FOLDER...
  *   fast FILE...                  these inputs, once each, as they are
  *
- * The same seed and folders give the same sequences. Prints how far it is, and at the end
- * `fast: N sequences, R a second`. What goes wrong is written into FILE.
+ * The same seed and folders give the same sequences; --from leaves out the first ones. Prints how
+ * far it is, and at the end `fast: N sequences, R a second`. What goes wrong is written into FILE.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -42,7 +42,7 @@ struct input {
 static struct input *inputs;
 static unsigned int n_inputs;
 static struct input now;
-static unsigned long count = 1000000, every = 60, seed = 1;
+static unsigned long count = 1000000, from, every = 60, seed = 1;
 static unsigned long done;
 static const char *found_path = "fast-found.seed";
 static bool as_they_are;
@@ -65,9 +65,10 @@ static void keep_input(void)
 		return;
 	fd = open(found_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd < 0 || write(fd, now.data, now.size) != now.size) {
-		say("fast: the input cannot be written to ");
-		say(found_path);
-		say("\n");
+		snprintf(text, sizeof(text),
+			 "fast: sequence %lu of seed %lu cannot be written to %s\n", done, seed,
+			 found_path);
+		say(text);
 		return;
 	}
 	snprintf(text, sizeof(text), "fast: FOUND something, sequence %lu of seed %lu: %s\n", done,
@@ -227,7 +228,7 @@ static void report(double since)
 {
 	double passed = seconds() - since;
 
-	printf("fast: %lu sequences, %.0f a second\n", done, done / (passed > 0 ? passed : 1));
+	printf("fast: %lu sequences, %.0f a second\n", done, (done - from) / (passed > 0 ? passed : 1));
 	fflush(stdout);
 }
 
@@ -236,6 +237,8 @@ static void run_many(void)
 	const struct itimerval limit = { .it_value.tv_sec = TOO_LONG };
 	double begin = seconds(), next = begin + every;
 
+	for (; done < from; done++)
+		change();
 	while (done < count) {
 		if (done % 256 == 0) {
 			setitimer(ITIMER_VIRTUAL, &limit, NULL);
@@ -252,7 +255,8 @@ static void run_many(void)
 
 static int usage(void)
 {
-	fputs("usage: fast [--count N] [--seed S] [--every SECONDS] [--found FILE] FOLDER...\n"
+	fputs("usage: fast [--count N] [--from N] [--seed S] [--every SECONDS] [--found FILE]\n"
+	      "            FOLDER...\n"
 	      "       fast FILE...\n", stderr);
 	return 2;
 }
@@ -273,6 +277,7 @@ static int read_options(int argc, char **argv)
 
 	for (i = 1; i + 1 < argc && argv[i][0] == '-'; i += 2) {
 		unsigned long *value = !strcmp(argv[i], "--count") ? &count :
+				       !strcmp(argv[i], "--from") ? &from :
 				       !strcmp(argv[i], "--seed") ? &seed :
 				       !strcmp(argv[i], "--every") ? &every : NULL;
 
@@ -291,6 +296,10 @@ int main(int argc, char **argv)
 
 	if (i < 0)
 		return usage();
+	if (!stat(found_path, &st) && !S_ISREG(st.st_mode)) {
+		fprintf(stderr, "fast: %s is no file\n", found_path);
+		return 2;
+	}
 	inputs = calloc(MAX_INPUTS, sizeof(*inputs));
 	if (!inputs)
 		return EXIT_FAILURE;
