@@ -25,43 +25,45 @@
 
 /* --- Waking whoever waits -------------------------------------------------------- */
 
-/* What this thread waits for while it takes an event itself: it looks again after that. */
-static _Thread_local int own_fd = -1;
+/* This thread waits for its messages, and takes an event itself: it looks again after that. */
+static _Thread_local struct ipc_stream *own_stream;
 
 /* A write fails if the fd is readable already. */
-static void wake(int fd, bool *set)
-{
-	*set = true;
-	eventfd_write(fd, 1);
-}
-
 void stream_wake_receiver_locked(struct ipc_stream *stream)
 {
-	int fd = stream->receive_fd;
-
-	if (fd >= 0 && (fd != own_fd || stream->receive_fd_given))
-		wake(fd, &stream->receive_fd_set);
+	if (stream->receive_fd < 0 || (stream == own_stream && !stream->receive_fd_given))
+		return;
+	stream->receive_fd_set = true;
+	eventfd_write(stream->receive_fd, 1);
 }
 
+/* Several threads may wait to send, and the one that hears of credit needs some of it only. */
 void stream_wake_sender_locked(struct ipc_stream *stream)
 {
-	int fd = stream->send_fd;
-
-	if (fd >= 0 && fd != own_fd)
-		wake(fd, &stream->send_fd_set);
+	if (stream->send_fd >= 0)
+		eventfd_write(stream->send_fd, 1);
 }
 
 /* Makes the fd unreadable: there is nothing to receive or no way to send now. */
-static int arm_locked(int *fd, bool *set)
+static int arm_locked(int *fd)
 {
 	uint64_t count;
 
 	if (*fd < 0)
 		*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	else if (*set && read(*fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+	else if (read(*fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return -errno;
-	*set = false;
 	return *fd < 0 ? -errno : 0;
+}
+
+static int arm_receiver_locked(struct ipc_stream *stream)
+{
+	int r = 0;
+
+	if (stream->receive_fd < 0 || stream->receive_fd_set)
+		r = arm_locked(&stream->receive_fd);
+	stream->receive_fd_set = r < 0;
+	return r;
 }
 
 static struct ipc_stream *stream_of_waiter(struct writable_waiter *waiter, size_t offset)
@@ -126,13 +128,17 @@ static void stop_idling(void *data)
 }
 
 /* The threads of ipc_run() serve, if there are any: 1. */
-static int wait_for_others(struct thread *t, int fd, uint64_t usec)
+static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 {
-	struct idler idler = { .ipc = t->ipc, .waiter = { .fd = fd } };
+	struct idler idler = { .ipc = stream->ipc, .waiter = { .fd = fd } };
 	int r;
 
-	if (!pool_add_waiter(t->ipc, &idler.waiter))
+	if (!pool_add_waiter(stream->ipc, &idler.waiter))
 		return 0;
+	/* The last of them writes it when it goes. */
+	stream_lock(stream);
+	stream->receive_fd_set = true;
+	stream_unlock(stream);
 	pthread_cleanup_push(stop_idling, &idler);
 	r = poll_two(fd, -1, usec);
 	pthread_cleanup_pop(/* execute= */ 1);
@@ -157,7 +163,13 @@ static int take_event(struct thread *t)
 	return 0;
 }
 
-static int wait_alone(struct thread *t, int fd, uint64_t usec)
+static void forget_own(void *unused)
+{
+	(void)unused;
+	own_stream = NULL;
+}
+
+static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint64_t usec)
 {
 	struct ipc *ipc = t->ipc;
 	int r;
@@ -174,9 +186,11 @@ static int wait_alone(struct thread *t, int fd, uint64_t usec)
 	}
 	if (!(r & DEVICE_POLL_EVENT))
 		return 0;
-	own_fd = fd;
+	/* A program's own code looks at what arrives, and may end the thread. */
+	own_stream = fd == stream->receive_fd ? stream : NULL;
+	pthread_cleanup_push(forget_own, NULL);
 	r = take_event(t);
-	own_fd = -1;
+	pthread_cleanup_pop(/* execute= */ 1);
 	return r;
 }
 
@@ -202,9 +216,9 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 		r = pool_block(t);
 		return r < 0 ? r : poll_two(fd, atomic_load(&t->ipc->pool.stop_fd), left);
 	}
-	r = wait_for_others(t, fd, left);
+	r = wait_for_others(stream, fd, left);
 	if (r == 0)
-		return wait_alone(t, fd, left);
+		return wait_alone(t, stream, fd, left);
 	return r < 0 ? r : 0;
 }
 
@@ -269,7 +283,7 @@ static int announce(struct ipc_stream *stream, struct sending *sending)
 	stream_lock(stream);
 	cb = stream->has_ops && stream->ops.on_writable;
 	if (sending->timeout_usec && first)
-		r = arm_locked(&stream->send_fd, &stream->send_fd_set);
+		r = arm_locked(&stream->send_fd);
 	else if (cb && !sending->timeout_usec)
 		stream->wants_writable = true;
 	if ((sending->timeout_usec || cb) && stream_has_ring_out(stream))
@@ -423,7 +437,7 @@ static int try_receive(struct ipc_stream *stream, bool arm, const void **ret_mes
 	stream_lock(stream);
 	r = take_message_locked(stream, ret_message, error, &after);
 	if (r == -EAGAIN && (arm || stream->receive_fd >= 0)) {
-		armed = arm_locked(&stream->receive_fd, &stream->receive_fd_set);
+		armed = arm_receiver_locked(stream);
 		/* The last look, now that the other end would ring the bell. */
 		if (armed == 0 && stream_has_ring_in(stream) && stream_want_message_locked(stream))
 			r = take_message_locked(stream, ret_message, error, &after);
@@ -482,8 +496,7 @@ int ipc_stream_get_fd(struct ipc_stream *stream)
 	if (r < 0)
 		return r;
 	stream_lock(stream);
-	r = stream->receive_fd >= 0 ? 0 :
-				      arm_locked(&stream->receive_fd, &stream->receive_fd_set);
+	r = stream->receive_fd >= 0 ? 0 : arm_receiver_locked(stream);
 	stream->receive_fd_given = true;
 	if (r == 0 && (stream_want_message_locked(stream) || stream->in_ended || stream->broken))
 		stream_wake_receiver_locked(stream);

@@ -207,8 +207,7 @@ struct ipc_stream {
 	bool released;			/* the other end's objects are */
 	int receive_fd;			/* eventfds, or -1: open while there are users */
 	int send_fd;
-	bool receive_fd_set;		/* written since it was last read */
-	bool send_fd_set;
+	bool receive_fd_set;		/* may have been written since it was last read */
 	bool receive_fd_given;		/* the program has it */
 	int cancel_state;		/* of the thread that has the lock */
 

@@ -42,8 +42,8 @@
  *
  * There are two ways to use a stream: callbacks (ipc_stream_set_ops()), or threads that wait.
  *
- * Threads. One thread may send while another receives; only one thread may receive. A
- * thread that waits for a stream serves nobody meanwhile: no handler and no callback runs on
+ * Threads. At most one thread receives at a time. Others may send meanwhile, each a message
+ * of its own. A thread that waits for a stream serves nobody: no handler and no callback runs on
  * its stack, and messages to other objects of the connection stay until a thread serves. In a
  * handler or callback, a thread that has waited counts as busy until the outermost handler or
  * callback on it returns. One of the threads of ipc_set_threads() must be left to serve: with

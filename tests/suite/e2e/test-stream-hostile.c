@@ -503,11 +503,63 @@ START_TEST(a_canceled_thread_leaves_the_stream)
 }
 END_TEST
 
+/* --- Threads of ipc_run() that go -------------------------------------------------------- */
+
+static void *run_until_stopped(void *data)
+{
+	ck_assert_int_eq(ipc_run(data), 0);
+	return NULL;
+}
+
+static void *sleep_for_a_message(void *data)
+{
+	const Stream__Number *number;
+	struct timespec cpu;
+
+	ck_assert_int_eq(streams_later_receive(data, 400000, &number, NULL), -EAGAIN);
+	ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu), 0);
+	ck_assert_int_eq(cpu.tv_sec, 0);
+	ck_assert_int_lt(cpu.tv_nsec, 100000000);
+	return NULL;
+}
+
+/* A thread that waits for a message goes on without them, and sleeps. */
+START_TEST(a_receiver_sleeps_when_the_last_run_returned)
+{
+	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
+	struct pollfd fd = { .events = POLLIN };
+	const Stream__Number *number;
+	pthread_t runner, receiver;
+	struct ipc_stream *stream;
+
+	begin(1);
+	request.count = 1;
+	request.usec = SECONDS(1);
+	ck_assert_int_eq(streams_later_open(streams, NULL, &request, &stream, NULL), 0);
+	ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 1);
+	ck_assert_int_eq(pthread_create(&runner, NULL, run_until_stopped, ipc), 0);
+	usleep(50000);
+	ck_assert_int_eq(pthread_create(&receiver, NULL, sleep_for_a_message, stream), 0);
+	usleep(50000);
+	ipc_stop(ipc);
+	ck_assert_int_eq(pthread_join(runner, NULL), 0);
+	ck_assert_int_eq(pthread_join(receiver, NULL), 0);
+
+	fd.fd = ipc_stream_get_fd(stream);
+	ck_assert_int_ge(fd.fd, 0);
+	ck_assert_int_eq(streams_later_receive(stream, 0, &number, NULL), -EAGAIN);
+	ck_assert_int_eq(poll(&fd, 1, 0), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("stream-hostile", idle_streams_of_one_thread,
 			 idle_streams_of_an_event_loop, idle_streams_of_a_pool,
 			 an_idle_stream_does_not_keep_a_server, callbacks_do_not_overlap,
 			 streams_of_one_user_are_limited, calls_of_one_user_are_limited,
-			 a_canceled_thread_leaves_the_stream);
+			 a_canceled_thread_leaves_the_stream,
+			 a_receiver_sleeps_when_the_last_run_returned);
 }
