@@ -8,8 +8,9 @@
  *   fast [--count N] [--from N] [--seed S] [--every SECONDS] [--found FILE] FOLDER...
  *   fast FILE...                  these inputs, once each, as they are
  *
- * The same seed and folders give the same sequences; --from leaves out the first ones. Prints how
- * far it is, and at the end `fast: N sequences, R a second`. What goes wrong is written into FILE.
+ * The same seed and folders give the same sequences. --from N begins with sequence N, and --count
+ * is the number at which it ends. Prints how far it is, and at the end `fast: N sequences, R a
+ * second`. What goes wrong is written into FILE.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -228,7 +229,7 @@ static void report(double since)
 {
 	double passed = seconds() - since;
 
-	printf("fast: %lu sequences, %.0f a second\n", done, (done - from) / (passed > 0 ? passed : 1));
+	printf("fast: %lu sequences, %.0f a second\n", done - from, (done - from) / (passed > 0 ? passed : 1));
 	fflush(stdout);
 }
 
@@ -239,6 +240,7 @@ static void run_many(void)
 
 	for (; done < from; done++)
 		change();
+	setitimer(ITIMER_VIRTUAL, &limit, NULL);
 	while (done < count) {
 		if (done % 256 == 0) {
 			setitimer(ITIMER_VIRTUAL, &limit, NULL);
@@ -285,6 +287,10 @@ static int read_options(int argc, char **argv)
 			found_path = argv[i + 1];
 		else if (!value || !number(argv[i + 1], value) || !every)
 			return -1;
+	}
+	if (from >= count) {
+		fputs("fast: --from begins where --count ends\n", stderr);
+		return -1;
 	}
 	return i < argc && argv[i][0] != '-' ? i : -1;
 }
