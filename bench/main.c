@@ -60,7 +60,6 @@ static const struct bench_beside besides[] = {
  * @events: also print interrupts, context switches and sleeps
  * @now: do not wait until what has booted is idle
  * @any: it is no mistake if this program has none of these cases
- * @help: only print the usage
  * @check: measure nothing: see whether there are such cases
  */
 struct options {
@@ -72,7 +71,6 @@ struct options {
 	bool now;
 	bool any;
 	bool check;
-	bool help;
 };
 
 static char request[BENCH_MAX_SIZE];
@@ -299,6 +297,8 @@ static int run_case(struct bench_case *c, const struct options *o)
 	int status, r;
 	pid_t pid;
 
+	if (o->check)
+		return 0;
 	pid = fork();
 	if (pid < 0)
 		return bench_fail("fork", -errno);
@@ -354,7 +354,7 @@ static int run_transport(const struct bench_transport *transport, const struct o
 		c.batch = is_call ? 0 : batches[i - ARRAY_SIZE(sizes)];
 		if (!wanted(&c, o))
 			continue;
-		r = o->check ? 0 : run_case(&c, o);
+		r = run_case(&c, o);
 		n++;
 	}
 	c.size = sizes[0];
@@ -364,7 +364,7 @@ static int run_transport(const struct bench_transport *transport, const struct o
 		c.work = c.beside->work;
 		if (!wanted(&c, o))
 			continue;
-		r = o->check ? 0 : run_case(&c, o);
+		r = run_case(&c, o);
 		n++;
 	}
 	return r < 0 ? r : n;
@@ -409,8 +409,8 @@ static int parse(int argc, char **argv, struct options *o)
 			o->events = true;
 			break;
 		case 'h':
-			o->help = true;
-			break;
+			usage(stdout);
+			exit(EXIT_SUCCESS);
 		case 'i':
 			o->any = true;
 			break;
@@ -446,10 +446,6 @@ int main(int argc, char **argv)
 
 	if (parse(argc, argv, &o) < 0)
 		return usage(stderr);
-	if (o.help) {
-		usage(stdout);
-		return 0;
-	}
 	memset(request, 'x', sizeof(request));
 	if (!o.now && !o.check)
 		sleep(SETTLE_SECONDS);

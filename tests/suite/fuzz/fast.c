@@ -228,8 +228,9 @@ static double seconds(void)
 static void report(double since)
 {
 	double passed = seconds() - since;
+	unsigned long ran = done - from;
 
-	printf("fast: %lu sequences, %.0f a second\n", done - from, (done - from) / (passed > 0 ? passed : 1));
+	printf("fast: %lu sequences, %.0f a second\n", ran, ran / (passed > 0 ? passed : 1));
 	fflush(stdout);
 }
 
