@@ -73,21 +73,19 @@
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |
- *   +- regions_lock      spinlock  the list of regions that have memory to give; reclaim only
- *   |  |                           tries it
- *   |  +- region->lock
- *   +- pages->lock       spinlock  pages that leave a region; leaf
- *   |  +- page's lock              only tried; a fault, which holds it, may take
- *   |                              pages->lock, and nothing else of ours
- *   +- i_mmap_rwsem      the kernel's, of the region's own inode
+ *   +- region->claim     rt_mutex  free ranges that are out of the region (mem/reclaim.c)
+ *   |  +- regions_lock   spinlock  the list of regions that have memory to give; reclaim only
+ *   |  |  |                        tries it, and under it the claim of a region
+ *   |  |  +- region->lock
+ *   |  +- pages->lock    spinlock  pages that leave a region; leaf
+ *   |  |  +- page's lock           only tried; a fault, which holds it, may take
+ *   |  |                           pages->lock, and nothing else of ours
+ *   |  +- i_mmap_rwsem   the kernel's, of the region's own inode
  *
  *   a process's mmap lock
  *   |
  *   +- register_lock     rt_mutex  who registers an address space (opener.c)
  *      +- the kernel's, for all of what is mapped
- *
- * Free ranges of a region are taken out by whoever has claimed it (mem/reclaim.c). A claim is
- * waited for with no lock but proc->handle_lock, or a process's mmap lock.
  *
  * Each sleeping lock of the driver's is an rt_mutex: whoever has it inherits the priority of
  * those who wait. With another a realtime thread would wait for one that gets no CPU time. So it

@@ -8,9 +8,9 @@
 #include <linux/minmax.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
+#include <linux/rtmutex.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 
 #include "../compat.h"
 #include "reclaim.h"
@@ -28,15 +28,13 @@ static struct vfsmount *mount;
 #define STEP_REGIONS	256
 
 /*
- * For the list alone; reclaim, which may happen on many CPUs at once, only tries it. Whoever
- * takes free ranges out of a region has claimed it before, and nobody else does so meanwhile. A
- * claim is no lock: it ends by one store, after which the region may be gone.
+ * For the list alone; reclaim, which may happen on many CPUs at once, only tries it. A free range
+ * is out of its region under that region's claim. Whoever finds a region in the list only tries
+ * that, under the lock of the list; so who takes it out has the claim last.
  */
 static DEFINE_SPINLOCK(regions_lock);
 static LIST_HEAD(regions);
 static unsigned long region_count;
-/* Those who wait for a claim, or for a free range to be put back. */
-static DECLARE_WAIT_QUEUE_HEAD(waiters);
 
 /* --- Inodes ---------------------------------------------------------------- */
 
@@ -57,40 +55,6 @@ struct inode *ipcbus_reclaim_inode(void)
 	return alloc_anon_inode(mount->mnt_sb);
 }
 
-/* --- Claims ----------------------------------------------------------------- */
-
-static bool try_to_claim(struct ipcbus_region *region)
-{
-	return !xchg(&region->claimed, 1);
-}
-
-static void claim(struct ipcbus_region *region)
-{
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-
-	add_wait_queue(&waiters, &wait);
-	while (!try_to_claim(region))
-		wait_woken(&wait, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
-	remove_wait_queue(&waiters, &wait);
-}
-
-static void end_claim(struct ipcbus_region *region)
-{
-	/* Pairs with the xchg() of the next claim, which then sees what was done. */
-	smp_store_release(&region->claimed, 0);
-	wake_up_all(&waiters);
-}
-
-void ipcbus_reclaim_wait(struct ipcbus_region *region, u32 steps)
-{
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-
-	add_wait_queue(&waiters, &wait);
-	while (READ_ONCE(region->reclaim_steps) == steps)
-		wait_woken(&wait, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
-	remove_wait_queue(&waiters, &wait);
-}
-
 /* --- Regions ---------------------------------------------------------------- */
 
 void ipcbus_reclaim_add(struct ipcbus_region *region)
@@ -103,12 +67,12 @@ void ipcbus_reclaim_add(struct ipcbus_region *region)
 
 void ipcbus_reclaim_remove(struct ipcbus_region *region)
 {
-	/* For good. */
-	claim(region);
+	rt_mutex_lock(&region->claim);
 	spin_lock(&regions_lock);
 	list_del(&region->reclaim_entry);
 	region_count--;
 	spin_unlock(&regions_lock);
+	rt_mutex_unlock(&region->claim);
 }
 
 /*
@@ -130,29 +94,39 @@ static unsigned long reclaim_range(struct ipcbus_region *region, struct ipcbus_r
 	return dropped;
 }
 
-/* Of a region that the caller has claimed. */
-static unsigned long reclaim_region(struct ipcbus_region *region, unsigned long want)
+/* One step; false: there is nothing left to be taken. */
+static bool reclaim_some(struct ipcbus_region *region, unsigned long want, unsigned long *dropped)
 {
 	struct ipcbus_range *range;
-	unsigned long dropped = 0;
 
-	while (dropped < want && (range = ipcbus_region_take_backed(region, UNITS_PER_PAGE))) {
-		dropped += reclaim_range(region, range, min(want - dropped, STEP_PAGES));
-		ipcbus_region_put_reclaimed(region, range);
-		wake_up_all(&waiters);
+	lockdep_assert_held(&region->claim);
+	range = ipcbus_region_take_backed(region, UNITS_PER_PAGE);
+	if (!range)
+		return false;
+	*dropped += reclaim_range(region, range, min(want, STEP_PAGES));
+	ipcbus_region_put_reclaimed(region, range);
+	return true;
+}
+
+/* Senders may need what one step holds. */
+bool ipcbus_reclaim_now(struct ipcbus_region *region)
+{
+	unsigned long dropped = 0;
+	bool more;
+
+	do {
+		rt_mutex_lock(&region->claim);
+		more = reclaim_some(region, STEP_PAGES, &dropped);
+		rt_mutex_unlock(&region->claim);
 		cond_resched();
-	}
+	} while (more);
 	return dropped;
 }
 
-bool ipcbus_reclaim_now(struct ipcbus_region *region)
+void ipcbus_reclaim_wait(struct ipcbus_region *region)
 {
-	unsigned long dropped;
-
-	claim(region);
-	dropped = reclaim_region(region, ULONG_MAX);
-	end_claim(region);
-	return dropped;
+	rt_mutex_lock(&region->claim);
+	rt_mutex_unlock(&region->claim);
 }
 
 /* --- The shrinker ----------------------------------------------------------- */
@@ -195,7 +169,7 @@ static struct ipcbus_region *next_region(unsigned long *left)
 		--*left;
 		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
 		list_move_tail(&region->reclaim_entry, &regions);
-		if (try_to_claim(region))
+		if (rt_mutex_trylock(&region->claim))
 			found = region;
 	}
 	spin_unlock(&regions_lock);
@@ -208,8 +182,10 @@ static unsigned long scan_idle(struct shrinker *unused, struct shrink_control *c
 	struct ipcbus_region *region;
 
 	while (dropped < control->nr_to_scan && (region = next_region(&left))) {
-		dropped += reclaim_region(region, control->nr_to_scan - dropped);
-		end_claim(region);
+		while (dropped < control->nr_to_scan &&
+		       reclaim_some(region, control->nr_to_scan - dropped, &dropped))
+			cond_resched();
+		rt_mutex_unlock(&region->claim);
 		/* Most may have nothing. */
 		cond_resched();
 	}

@@ -36,8 +36,8 @@ void ipcbus_reclaim_remove(struct ipcbus_region *region);
 /* Frees all idle pages of the region now. Returns whether there were any. */
 bool ipcbus_reclaim_now(struct ipcbus_region *region);
 
-/* Waits until a free range of the region that reclaim holds is back: it was taken out when
- * region->reclaim_steps was that. The caller keeps the region. */
-void ipcbus_reclaim_wait(struct ipcbus_region *region, u32 steps);
+/* Waits until the free range of the region that reclaim holds, if any, is back. The caller keeps
+ * the region. */
+void ipcbus_reclaim_wait(struct ipcbus_region *region);
 
 #endif

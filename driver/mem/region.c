@@ -28,6 +28,7 @@ void ipcbus_region_init(struct ipcbus_region *region, const struct ipcbus_payer 
 {
 	region->payer = payer;
 	spin_lock_init(&region->lock);
+	rt_mutex_init(&region->claim);
 	INIT_LIST_HEAD(&region->waiters);
 	INIT_LIST_HEAD(&region->pollers);
 	INIT_LIST_HEAD(&region->spare);
@@ -260,7 +261,6 @@ struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32
 {
 	struct ipcbus_range *range, *rest;
 	struct ipcbus_buffer *spare;
-	u32 steps;
 
 	for (;;) {
 		spare = get_spare_locked(region);
@@ -274,9 +274,8 @@ struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32
 			return container_of(range, struct ipcbus_buffer, range);
 		if (!region->reclaiming)
 			return ERR_PTR(-ENOSPC);
-		steps = region->reclaim_steps;
 		spin_unlock(&region->lock);
-		ipcbus_reclaim_wait(region, steps);
+		ipcbus_reclaim_wait(region);
 		spin_lock(&region->lock);
 	}
 }
@@ -499,7 +498,6 @@ void ipcbus_region_put_reclaimed(struct ipcbus_region *region, struct ipcbus_ran
 	spin_lock(&region->lock);
 	spare_ranges(region, unused, ipcbus_range_put_reclaimed(region->ranges, range, unused));
 	region->reclaiming = 0;
-	WRITE_ONCE(region->reclaim_steps, region->reclaim_steps + 1);
 	spin_unlock(&region->lock);
 }
 

@@ -21,6 +21,7 @@
 #define IPCBUS_MEM_REGION_H
 
 #include <linux/rbtree.h>
+#include <linux/rtmutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -101,11 +102,9 @@ struct ipcbus_buffer {
  * @payer: the accounts that pay; constant
  * @pages: the physical side
  * @reclaim_entry: in the list of regions that reclaim.c visits
- * @claimed: 1: somebody takes free ranges out of it, or it has no memory (reclaim.c). No bool:
- *	not every processor exchanges a byte.
+ * @claim: whoever takes free ranges out of it has this (reclaim.c)
  * @reclaiming: units of the free range that reclaim.c holds, or 0. A sender that
  *	finds no space then waits for reclaim.c.
- * @reclaim_steps: how often it has put one back
  * @ranges: the free and used ranges; NULL while it has no memory
  * @quick: buffers released lately, all of one size, kept as they are: the next
  *	message is often as large, and then costs no search. Used ranges still.
@@ -140,9 +139,8 @@ struct ipcbus_region {
 	const struct ipcbus_payer *payer;
 	struct ipcbus_pages pages;
 	struct list_head reclaim_entry;
-	u32 claimed;
+	struct rt_mutex claim;
 	u32 reclaiming;
-	u32 reclaim_steps;
 	struct ipcbus_range_pool *ranges;
 	struct ipcbus_buffer *quick;
 	u32 quick_count;
