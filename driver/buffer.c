@@ -256,14 +256,14 @@ void ipcbus_buffer_label(struct ipcbus_region *region, struct ipcbus_buffer *buf
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
 			  u32 *ret_index)
 {
-	size_t size = buffer->cargo.objects.count * sizeof(struct ipcbus_object);
+	size_t size = buffer->cargo.objects->count * sizeof(struct ipcbus_object);
 	struct ipcbus_object *table;
 	int ret;
 
 	table = kzalloc(size, GFP_KERNEL);
 	if (!table)
 		return -ENOMEM;
-	ret = ipcbus_objects_install(receiver, &buffer->cargo.objects, table, ret_index);
+	ret = ipcbus_objects_install(receiver, buffer->cargo.objects, table, ret_index);
 	if (!ret)
 		ipcbus_pages_copy_from_kernel(&receiver->region.pages, objects_offset(buffer),
 					      table, size);
@@ -277,10 +277,10 @@ void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *b
 	event->buffer = ipcbus_buffer_id(buffer);
 	event->offset = ipcbus_buffer_offset(buffer);
 	event->data_size = buffer->data_size;
-	if (buffer->cargo.objects.count) {
+	if (buffer->cargo.objects) {
 		event->objects = objects_offset(buffer);
-		event->object_count = buffer->cargo.objects.count;
-		ipcbus_objects_keep_home(&buffer->cargo.objects, receiver);
+		event->object_count = buffer->cargo.objects->count;
+		buffer->cargo.objects = ipcbus_objects_keep_home(buffer->cargo.objects, receiver);
 	}
 	/* With the acquire in ipcbus_region_release(): all above is done by then. */
 	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
@@ -288,7 +288,9 @@ void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *b
 
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
-	ipcbus_objects_drop(&buffer->cargo.objects);
+	if (buffer->cargo.objects)
+		ipcbus_objects_drop(buffer->cargo.objects);
+	buffer->cargo.objects = NULL;
 	ipcbus_region_free(region, buffer);
 }
 
@@ -298,7 +300,8 @@ void ipcbus_cargo_drop(struct ipcbus_cargo *cargo)
 		ipcbus_node_oneway_done(cargo->node);
 		ipcbus_node_put(cargo->node);
 	}
-	ipcbus_objects_drop(&cargo->objects);
+	if (cargo->objects)
+		ipcbus_objects_drop(cargo->objects);
 }
 
 void ipcbus_buffers_release(struct ipcbus_region *region)

@@ -70,7 +70,8 @@ static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head 
 	}
 }
 
-static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nested)
+static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nested,
+			     bool (*drop_later)(struct ipcbus_transaction *t))
 {
 	struct ipcbus_proc *server = t->node->proc;
 	bool queued, idle = false;
@@ -88,7 +89,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	spin_unlock(&server->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);
-	if (queued) {
+	if (queued && !(drop_later && drop_later(t))) {
 		ipcbus_transaction_drop_request(t);
 		ipcbus_transaction_put(t, NULL);
 	}
@@ -96,17 +97,23 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 }
 
 /* Uses a list, because a recursion could exhaust the stack: see ipcbus_transaction_free(). */
-void ipcbus_cancel_server(struct ipcbus_transaction *t)
+void ipcbus_cancel_server_quickly(struct ipcbus_transaction *t,
+				  bool (*drop_later)(struct ipcbus_transaction *t))
 {
 	LIST_HEAD(nested);
 
-	cancel_at_server(t, &nested);
+	cancel_at_server(t, &nested, drop_later);
 	while ((t = list_first_entry_or_null(&nested, struct ipcbus_transaction, done.entry))) {
 		list_del(&t->done.entry);
 		ipcbus_report_failed(t, NULL, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
-		cancel_at_server(t, &nested);
+		cancel_at_server(t, &nested, drop_later);
 		ipcbus_transaction_put(t, NULL);
 	}
+}
+
+void ipcbus_cancel_server(struct ipcbus_transaction *t)
+{
+	ipcbus_cancel_server_quickly(t, /* drop_later= */ NULL);
 }
 
 static struct ipcbus_transaction *find_in_thread_locked(struct ipcbus_thread *thread, u64 cookie)

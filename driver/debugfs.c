@@ -34,13 +34,6 @@ static int stats_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
-static int accounts_show(struct seq_file *seq, void *unused)
-{
-	ipcbus_accounts_show(seq);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(accounts);
-
 /* As many as a piece has. */
 #define PIECE	64
 
@@ -67,6 +60,7 @@ static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ip
 	return there;
 }
 
+static const struct ipcbus_file accounts_file = { .show_user = ipcbus_accounts_show };
 static const struct ipcbus_file pages_file = { .show_proc = pages_show };
 
 static int file_open(struct inode *inode, struct file *file)
@@ -89,7 +83,7 @@ void ipcbus_debugfs_init(void)
 	/* Errors need no handling: the files are then just not there. */
 	dir = debugfs_create_dir("ipcbus", NULL);
 	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
-	debugfs_create_file("accounts", 0400, dir, NULL, &accounts_fops);
+	debugfs_create_file("accounts", 0400, dir, (void *)&accounts_file, &file_fops);
 	debugfs_create_file("pages", 0400, dir, (void *)&pages_file, &file_fops);
 	for (file = ipcbus_file; file->name; file++)
 		debugfs_create_file(file->name, 0400, dir, (void *)file, &file_fops);

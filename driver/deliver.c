@@ -113,7 +113,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 
 	if (READ_ONCE(t->node->dead))
 		return refuse_delivery(t, thread, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
-	if (buffer && buffer->cargo.objects.count)
+	if (buffer && buffer->cargo.objects)
 		ret = ipcbus_buffer_install(thread->proc, buffer, &index);
 	if (ret)
 		return refuse_delivery(t, thread, ret, IPCBUS_STAGE_DELIVER, index);

@@ -150,7 +150,7 @@ static __always_inline int release_one(struct ipcbus_proc *proc, u64 id)
 
 	ret = ipcbus_region_release(&proc->region, id, &cargo);
 	ipcbus_report_release(id, ret);
-	if (unlikely(cargo.node || cargo.objects.count))
+	if (unlikely(cargo.node || cargo.objects))
 		ipcbus_cargo_drop(&cargo);
 	return ret;
 }

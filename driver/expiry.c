@@ -97,11 +97,53 @@ static struct ipcbus_transaction *expire_one(struct ipcbus_proc *proc)
 	return t;
 }
 
+/* Has the work drop the request of t, which is off its queue. False: its caller is dead. */
+static bool drop_later(struct ipcbus_transaction *t)
+{
+	struct ipcbus_proc *proc = t->caller;
+	bool later;
+
+	spin_lock(&proc->lock);
+	later = !proc->dead;
+	if (later) {
+		/* Nobody notifies the server, which never had it. */
+		list_add_tail(&t->canceled_work.entry, &proc->undropped);
+		mod_delayed_work(queue, &proc->expire, 0);
+	}
+	spin_unlock(&proc->lock);
+	return later;
+}
+
+static struct ipcbus_transaction *pop_undropped(struct ipcbus_proc *proc)
+{
+	struct ipcbus_transaction *t;
+
+	spin_lock(&proc->lock);
+	t = list_first_entry_or_null(&proc->undropped, struct ipcbus_transaction,
+				     canceled_work.entry);
+	if (t)
+		list_del(&t->canceled_work.entry);
+	spin_unlock(&proc->lock);
+	return t;
+}
+
+static void drop_undropped(struct ipcbus_proc *proc)
+{
+	struct ipcbus_transaction *t;
+
+	while ((t = pop_undropped(proc))) {
+		ipcbus_transaction_drop_request(t);
+		ipcbus_transaction_put(t, NULL);
+		cond_resched();
+	}
+}
+
 static void expire(struct work_struct *work)
 {
 	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, expire.work);
 	struct ipcbus_transaction *t;
 
+	drop_undropped(proc);
 	while ((t = expire_one(proc))) {
 		ipcbus_report_failed(t, NULL, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
 		ipcbus_cancel_server(t);
@@ -125,7 +167,7 @@ static void end_overdue(struct ipcbus_transaction *t)
 	if (!ended)
 		return;
 	ipcbus_report_failed(t, NULL, error, IPCBUS_STAGE_REPLY, 0);
-	ipcbus_cancel_server(t);
+	ipcbus_cancel_server_quickly(t, drop_later);
 }
 
 void ipcbus_boost_check(struct kthread_work *work)
@@ -143,12 +185,14 @@ void ipcbus_boost_check(struct kthread_work *work)
 void ipcbus_expiry_begin(struct ipcbus_proc *proc)
 {
 	proc->expiry = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&proc->undropped);
 	INIT_DELAYED_WORK(&proc->expire, expire);
 }
 
 void ipcbus_expiry_end(struct ipcbus_proc *proc)
 {
 	cancel_delayed_work_sync(&proc->expire);
+	drop_undropped(proc);
 }
 
 static bool is_earlier(struct rb_node *a, const struct rb_node *b)

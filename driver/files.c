@@ -35,7 +35,7 @@ static void failures_show(struct seq_file *seq, struct ipcbus_bus *bus)
 
 const struct ipcbus_file ipcbus_file[] = {
 	{ "procs", .show_proc = procs_show },
-	{ "users", .show = ipcbus_users_show },
+	{ "users", .show_user = ipcbus_user_show },
 	{ "state", .show_proc = ipcbus_state_show },
 	{ "transactions", .show_proc = ipcbus_transactions_show },
 	{ "failures", .show = failures_show },
@@ -51,7 +51,9 @@ const struct ipcbus_file ipcbus_file[] = {
  * @proc: whose turn it is, counted; NULL behind the last one
  * @place: of the piece whose turn it is
  * @end: behind that piece, once it was shown
- * @more: another piece of @proc is there
+ * @more: another piece of @proc is there, or maybe another user
+ * @uid: of users: whose turn it is, or the next one's
+ * @next_uid: that after it, once it was shown
  */
 struct reading {
 	const struct ipcbus_file *file;
@@ -60,6 +62,8 @@ struct reading {
 	struct ipcbus_place place;
 	struct ipcbus_place end;
 	bool more;
+	u64 uid;
+	u64 next_uid;
 };
 
 static void next_proc(struct reading *reading)
@@ -75,6 +79,11 @@ static void *reading_start(struct seq_file *seq, loff_t *pos)
 
 	if (reading->file->show)
 		return *pos ? NULL : reading;
+	if (reading->file->show_user) {
+		if (!*pos)
+			reading->uid = 0;
+		return reading->uid <= U32_MAX ? reading : NULL;
+	}
 	if (!*pos) {
 		if (reading->proc)
 			ipcbus_proc_put(reading->proc);
@@ -91,6 +100,10 @@ static void *reading_next(struct seq_file *seq, void *unused, loff_t *pos)
 	++*pos;
 	if (reading->file->show)
 		return NULL;
+	if (reading->file->show_user) {
+		reading->uid = reading->more ? reading->next_uid : U32_MAX + 1ULL;
+		return reading->more ? reading : NULL;
+	}
 	if (reading->more)
 		reading->place = reading->end;
 	else
@@ -109,6 +122,11 @@ static int reading_show(struct seq_file *seq, void *unused)
 
 	if (reading->file->show) {
 		reading->file->show(seq, reading->bus);
+		return 0;
+	}
+	if (reading->file->show_user) {
+		reading->next_uid = reading->uid;
+		reading->more = reading->file->show_user(seq, reading->bus, &reading->next_uid);
 		return 0;
 	}
 	reading->end = reading->place;

@@ -245,8 +245,7 @@ static void thaw_locked(struct ipcbus_proc *proc)
 		proc->freeze_count++;
 	ipcbus_proc_calls_changed_locked(proc);
 	set_state_locked(proc, NULL, false);
-	if (ipcbus_poll_may_wake(proc))
-		wake_up_interruptible_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
+	ipcbus_poll_wake(proc, EPOLLIN | EPOLLRDNORM, /* sync= */ false);
 }
 
 /* --- All procs of the process ----------------------------------------------------- */

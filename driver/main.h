@@ -121,7 +121,7 @@ struct ipcbus_handle_table;
 struct ipcbus_message;
 struct ipcbus_more;
 struct ipcbus_node_entry;
-struct ipcbus_object_ref;
+struct ipcbus_objects;
 struct ipcbus_opener;
 struct ipcbus_proc;
 struct ipcbus_quota;
@@ -156,16 +156,6 @@ enum ipcbus_use {
 struct ipcbus_sender_id {
 	u32 pid;
 	u64 started;
-};
-
-/**
- * struct ipcbus_objects - what travels beside a payload, see object.h
- * @count: how many
- * @ref: a counted reference each
- */
-struct ipcbus_objects {
-	u32 count;
-	struct ipcbus_object_ref *ref;
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include "fs.h"
 #include "mem/account.h"
 #include "mem/reclaim.h"
+#include "object.h"
 #include "opener.h"
 #include "poll.h"
 #include "proc.h"
@@ -23,7 +24,7 @@ static int __init ipcbus_init(void)
 {
 	int ret;
 
-	ipcbus_accounts_init();
+	ipcbus_accounts_init(ipcbus_objects_close);
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;
@@ -39,9 +40,12 @@ static int __init ipcbus_init(void)
 	ret = ipcbus_poll_init();
 	if (ret)
 		goto err_space;
-	ret = ipcbus_reclaim_init();
+	ret = ipcbus_objects_init();
 	if (ret)
 		goto err_poll;
+	ret = ipcbus_reclaim_init();
+	if (ret)
+		goto err_objects;
 	ipcbus_opener_init(ipcbus_opener_shut_down);
 	ret = ipcbus_fs_init();
 	if (ret)
@@ -59,6 +63,8 @@ err_fs:
 	ipcbus_fs_done();
 err_reclaim:
 	ipcbus_reclaim_done();
+err_objects:
+	ipcbus_objects_done();
 err_poll:
 	ipcbus_poll_done();
 err_space:
@@ -82,6 +88,7 @@ static void __exit ipcbus_exit(void)
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
 	ipcbus_boost_done();
+	ipcbus_objects_done();
 	ipcbus_report_done();
 	/* Threads, nodes and handles are freed after a grace period. */
 	rcu_barrier();

@@ -61,7 +61,9 @@ static const struct ipcbus_work_ops queued_ops = {
 
 static u32 objects_of(const struct ipcbus_record *record)
 {
-	return record->buffer ? record->buffer->cargo.objects.count : 0;
+	const struct ipcbus_buffer *buffer = record->buffer;
+
+	return buffer && buffer->cargo.objects ? buffer->cargo.objects->count : 0;
 }
 
 /* The header as this monitor sees it. */
@@ -93,7 +95,7 @@ static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_re
 	u32 i;
 
 	for (i = 0; i < objects_of(record); i++) {
-		ref = &record->buffer->cargo.objects.ref[i];
+		ref = &record->buffer->cargo.objects->ref[i];
 		object = (struct ipcbus_record_object){ .type = ref->type, .tag = ref->tag };
 		if (ref->type != IPCBUS_OBJECT_FD) {
 			object.pid = pid_nr_ns(ref->node->pid, proc->pid_ns);

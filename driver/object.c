@@ -3,11 +3,19 @@
  * Objects beside a payload: see object.h. Taken in the sender, installed in the
  * receiver at delivery, undone entry by entry from the driver's own records.
  */
+#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fdtable.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "handle.h"
@@ -17,6 +25,46 @@
 #include "proc.h"
 #include "stats.h"
 #include "user.h"
+
+static struct workqueue_struct *queue;
+
+int ipcbus_objects_init(void)
+{
+	queue = alloc_workqueue("ipcbus_close", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return queue ? 0 : -ENOMEM;
+}
+
+void ipcbus_objects_done(void)
+{
+	destroy_workqueue(queue);
+}
+
+static void end_file(struct ipcbus_object_ref *ref)
+{
+	ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
+	ipcbus_stat_remove(IPCBUS_STAT_FILES);
+	ipcbus_user_put(ref->user);
+}
+
+static void drop_one(struct ipcbus_object_ref *ref)
+{
+	if (ref->type == IPCBUS_OBJECT_FD) {
+		fput(ref->file);
+		end_file(ref);
+	} else {
+		ipcbus_node_put_remote(ref->node);
+		ipcbus_user_uncharge(ref->user, IPCBUS_USE_OBJECTS);
+		ipcbus_user_put(ref->user);
+	}
+}
+
+/* By whoever may take the time. */
+static void drop_all(struct ipcbus_objects *objects)
+{
+	while (objects->count)
+		drop_one(&objects->ref[--objects->count]);
+	kfree(objects);
+}
 
 static int take_file(struct ipcbus_proc *sender, u64 fd, bool accept_fds,
 		     struct ipcbus_object_ref *ref)
@@ -103,20 +151,23 @@ static int take_one(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 
 int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 			struct ipcbus_message *message, bool accept_fds,
-			struct ipcbus_objects *objects)
+			struct ipcbus_objects **ret_objects)
 {
 	u32 count = message->send->object_count;
+	struct ipcbus_objects *objects;
 	struct ipcbus_object *table;
 	int ret = 0;
 
 	table = memdup_user(u64_to_user_ptr(message->send->objects), count * sizeof(*table));
 	if (IS_ERR(table))
 		return PTR_ERR(table);
-	objects->ref = kcalloc(count, sizeof(*objects->ref), GFP_KERNEL_ACCOUNT);
-	if (!objects->ref)
-		ret = -ENOMEM;
+	objects = kzalloc(struct_size(objects, ref, count), GFP_KERNEL_ACCOUNT);
+	if (!objects) {
+		kfree(table);
+		return -ENOMEM;
+	}
 	/* count counts what is taken, so a drop undoes exactly that. */
-	for (objects->count = 0; !ret && objects->count < count; ) {
+	while (!ret && objects->count < count) {
 		message->index = objects->count;
 		ret = take_one(sender, payer, &table[objects->count], accept_fds,
 			       &objects->ref[objects->count]);
@@ -125,7 +176,9 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 	}
 	kfree(table);
 	if (ret)
-		ipcbus_objects_drop(objects);
+		drop_all(objects);
+	else
+		*ret_objects = objects;
 	return ret;
 }
 
@@ -207,7 +260,7 @@ static void uninstall_one(struct ipcbus_proc *receiver, const struct ipcbus_obje
 		ipcbus_handle_put_counts(receiver, object->value, 1);
 }
 
-int ipcbus_objects_install(struct ipcbus_proc *receiver, const struct ipcbus_objects *objects,
+int ipcbus_objects_install(struct ipcbus_proc *receiver, struct ipcbus_objects *objects,
 			   struct ipcbus_object *table, u32 *ret_index)
 {
 	u32 i;
@@ -227,20 +280,8 @@ err:
 	return ret;
 }
 
-static void drop_one(struct ipcbus_object_ref *ref)
-{
-	if (ref->type == IPCBUS_OBJECT_FD) {
-		fput(ref->file);
-		ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
-		ipcbus_stat_remove(IPCBUS_STAT_FILES);
-	} else {
-		ipcbus_node_put_remote(ref->node);
-		ipcbus_user_uncharge(ref->user, IPCBUS_USE_OBJECTS);
-	}
-	ipcbus_user_put(ref->user);
-}
-
-void ipcbus_objects_keep_home(struct ipcbus_objects *objects, struct ipcbus_proc *receiver)
+struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
+						struct ipcbus_proc *receiver)
 {
 	u32 i, kept = 0;
 
@@ -253,14 +294,81 @@ void ipcbus_objects_keep_home(struct ipcbus_objects *objects, struct ipcbus_proc
 			drop_one(ref);
 	}
 	objects->count = kept;
-	if (!kept)
-		ipcbus_objects_drop(objects);
+	if (kept)
+		return objects;
+	kfree(objects);
+	return NULL;
+}
+
+/* --- Files that nobody took -------------------------------------------------------- */
+
+/* After each message's the worker of an account rests for so many times as long as it took, but at
+ * most for a second. */
+#define REST	4
+
+static void close_files(struct ipcbus_objects *objects)
+{
+	u32 i;
+
+	for (i = 0; i < objects->count; i++) {
+		__fput_sync(objects->ref[i].file);
+		end_file(&objects->ref[i]);
+		cond_resched();
+	}
+	kfree(objects);
+}
+
+/* With the last file the account may go. Files that come meanwhile queue the work anew. */
+void ipcbus_objects_close(struct work_struct *work)
+{
+	struct ipcbus_account *account = container_of(work, struct ipcbus_account, close);
+	struct llist_node *entry = llist_reverse_order(llist_del_all(&account->unclosed)), *next;
+	unsigned long rest;
+	u64 began, took;
+
+	for (; entry; entry = next) {
+		next = entry->next;
+		began = ktime_get_ns();
+		close_files(llist_entry(entry, struct ipcbus_objects, entry));
+		took = ktime_get_ns() - began;
+		rest = nsecs_to_jiffies(min_t(u64, REST * took, NSEC_PER_SEC));
+		if (rest)
+			schedule_timeout_uninterruptible(rest);
+		module_put(THIS_MODULE);
+	}
+}
+
+/* All are files, of one user. */
+static void close_later(struct ipcbus_objects *objects)
+{
+	struct ipcbus_account *account = objects->ref[0].user->payer.outermost;
+
+	/* Its fd may be gone, and a close may take long: then "in use" is better than a wait. */
+	__module_get(THIS_MODULE);
+	if (llist_add(&objects->entry, &account->unclosed))
+		queue_work(queue, &account->close);
+}
+
+static bool is_own(const struct ipcbus_object_ref *ref)
+{
+	return !(current->flags & PF_KTHREAD) && uid_eq(ref->user->uid, current_euid());
 }
 
 void ipcbus_objects_drop(struct ipcbus_objects *objects)
 {
-	while (objects->count)
-		drop_one(&objects->ref[--objects->count]);
-	kfree(objects->ref);
-	objects->ref = NULL;
+	u32 i, kept = 0;
+
+	for (i = 0; i < objects->count; i++) {
+		struct ipcbus_object_ref *ref = &objects->ref[i];
+
+		if (ref->type == IPCBUS_OBJECT_FD && !is_own(ref))
+			objects->ref[kept++] = *ref;
+		else
+			drop_one(ref);
+	}
+	objects->count = kept;
+	if (kept)
+		close_later(objects);
+	else
+		kfree(objects);
 }

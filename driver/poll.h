@@ -4,8 +4,9 @@
  *
  * Who polls a proc's file stands in its wait queue. Others wake them, with a spinlock held. The
  * file's owner decides how many there are: an epoll file has as many of them as it has copies of
- * the fd. So where there are more than a few, a worker wakes them. Its time is charged to nobody,
- * so it rests for longer than it took.
+ * the fd, and others may poll the epoll file. So where there are more than a few, or where it took
+ * long before, a worker wakes them. Its time is charged to nobody, so it rests for longer than it
+ * took.
  */
 #ifndef IPCBUS_POLL_H
 #define IPCBUS_POLL_H
@@ -22,13 +23,14 @@ void ipcbus_poll_begin(struct ipcbus_proc *proc);
  * wake them since then. The worker must not outlast the module, whose user was that fd. */
 void ipcbus_poll_end(struct ipcbus_proc *proc);
 
-bool ipcbus_poll_may_wake_slow(struct ipcbus_proc *proc);
+void ipcbus_poll_wake_some(struct ipcbus_proc *proc, __poll_t events, bool sync);
 
-/* May the caller wake those who poll the proc? If there are too many, a worker does so instead. The
- * caller has a reference of the proc. */
-static inline bool ipcbus_poll_may_wake(struct ipcbus_proc *proc)
+/* Wakes those who poll the proc for the events, or has that done. With sync the caller is about to
+ * sleep. It has a reference of the proc. */
+static inline void ipcbus_poll_wake(struct ipcbus_proc *proc, __poll_t events, bool sync)
 {
-	return wq_has_sleeper(&proc->poll_wait) && ipcbus_poll_may_wake_slow(proc);
+	if (wq_has_sleeper(&proc->poll_wait))
+		ipcbus_poll_wake_some(proc, events, sync);
 }
 
 #endif

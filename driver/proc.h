@@ -86,9 +86,11 @@ enum ipcbus_writable {
  * @async_count: those, and results that were not taken
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer
+ * @undropped: its own calls that ended before they were taken, whose requests that is to drop
  * @poll_wait: who polls the file
  * @poll_many: wakes them where they are too many for whoever queues work: see poll.h
  * @poll_rest: not before that, in jiffies; without the lock
+ * @poll_debt: for how many ns more it will have to rest; its own
  * @space_watches: regions of others that were full for a oneway of this proc
  * @space_by_target: the same by whose they are
  * @space_rest: reports space in @region to those who are too many at once
@@ -156,9 +158,11 @@ struct ipcbus_proc {
 	u32 async_count;
 	struct rb_root_cached expiry;
 	struct delayed_work expire;
+	struct list_head undropped;
 	wait_queue_head_t poll_wait;
 	struct delayed_work poll_many;
 	unsigned long poll_rest;
+	u64 poll_debt;
 	struct list_head space_watches;
 	struct rb_root space_by_target;
 	struct delayed_work space_rest;

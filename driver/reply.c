@@ -115,7 +115,7 @@ void ipcbus_reply_take(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	int ret = 0;
 
 	event->cookie = t->cookie;
-	if (buffer && buffer->cargo.objects.count)
+	if (buffer && buffer->cargo.objects)
 		ret = ipcbus_buffer_install(thread->proc, buffer, &index);
 	if (ret) {
 		ipcbus_buffer_drop(&thread->proc->region, buffer);

@@ -141,9 +141,7 @@ static bool fire_some_locked(struct ipcbus_region *region, unsigned int most)
 		list_del_init(&watch->at_region);
 		WRITE_ONCE(watch->fired, true);
 		WRITE_ONCE(watch->sender->writable, IPCBUS_WRITABLE_AGAIN);
-		if (ipcbus_poll_may_wake(watch->sender))
-			wake_up_interruptible_poll(&watch->sender->poll_wait,
-						   EPOLLOUT | EPOLLWRNORM);
+		ipcbus_poll_wake(watch->sender, EPOLLOUT | EPOLLWRNORM, /* sync= */ false);
 		/* The last access to the watch: a thread that finds no target may free it. This is
 		 * not the last reference of the target, because the caller has one. */
 		target = xchg(&watch->target, NULL);

@@ -113,23 +113,37 @@ u32 ipcbus_user_limit(const struct ipcbus_bus *bus, enum ipcbus_use use)
 	return min(READ_ONCE(ipcbus_account_most[use]), READ_ONCE(bus->limits.user[use]));
 }
 
-void ipcbus_users_show(struct seq_file *seq, struct ipcbus_bus *bus)
+/* Those of one user in several namespaces have one account. */
+static const struct ipcbus_account *first_from_locked(struct ipcbus_bus *bus, u64 uid)
 {
-	const struct ipcbus_account *account, *shown = NULL;
-	const struct rb_node *node;
-	enum ipcbus_use use;
+	const struct ipcbus_account *first = NULL;
+	struct rb_node *node = bus->users.rb_node;
+	const struct ipcbus_user *user;
+
+	lockdep_assert_held(&bus->lock);
+	while (node) {
+		user = rb_entry(node, struct ipcbus_user, entry);
+		if (__kuid_val(user->uid) >= uid)
+			first = user->payer.account[0];
+		node = __kuid_val(user->uid) >= uid ? node->rb_left : node->rb_right;
+	}
+	return first;
+}
+
+bool ipcbus_user_show(struct seq_file *seq, struct ipcbus_bus *bus, u64 *uid)
+{
+	const struct ipcbus_account *account;
+	u32 used[IPCBUS_USE_COUNT];
+	kuid_t shown;
 
 	rt_mutex_lock(&bus->lock);
-	for (node = rb_first(&bus->users); node; node = rb_next(node)) {
-		/* Those of one user in several namespaces are neighbours, and have one account. */
-		account = rb_entry(node, struct ipcbus_user, entry)->payer.account[0];
-		if (account == shown)
-			continue;
-		shown = account;
-		seq_printf(seq, "%u", from_kuid_munged(seq_user_ns(seq), account->uid));
-		for (use = 0; use < IPCBUS_USE_ON_BUS; use++)
-			seq_printf(seq, " %d", atomic_read(&account->used[use]));
-		seq_puts(seq, "\n");
-	}
+	account = first_from_locked(bus, *uid);
+	if (account)
+		shown = ipcbus_account_copy(account, used);
 	rt_mutex_unlock(&bus->lock);
+	if (!account)
+		return false;
+	*uid = __kuid_val(shown) + 1ULL;
+	ipcbus_account_show(seq, shown, used, IPCBUS_USE_ON_BUS);
+	return true;
 }

@@ -81,7 +81,8 @@ static inline void ipcbus_user_uncharge(struct ipcbus_user *user, enum ipcbus_us
 	ipcbus_payer_uncharge(&user->payer, use, 1);
 }
 
-/* A line each of the bus's users, as the reader sees them. */
-void ipcbus_users_show(struct seq_file *seq, struct ipcbus_bus *bus);
+/* A line of the bus's first user from *uid on, as the reader sees it; *uid is the next one's then.
+ * False: there is none. */
+bool ipcbus_user_show(struct seq_file *seq, struct ipcbus_bus *bus, u64 *uid);
 
 #endif

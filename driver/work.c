@@ -192,8 +192,7 @@ bool ipcbus_work_unqueue_locked(struct ipcbus_work *work)
 
 static void wake_pollers(struct ipcbus_proc *proc)
 {
-	if (ipcbus_poll_may_wake(proc))
-		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
+	ipcbus_poll_wake(proc, EPOLLIN | EPOLLRDNORM, /* sync= */ true);
 }
 
 void ipcbus_thread_kick_locked(struct ipcbus_thread *thread, bool here)

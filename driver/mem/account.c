@@ -59,12 +59,15 @@ MODULE_PARM_DESC(user_buses, "buses that one user mounted");
 module_param_named(user_objects, ipcbus_account_most[IPCBUS_USE_OBJECTS], uint, 0644);
 MODULE_PARM_DESC(user_objects, "nodes and handles in messages of one user that nobody took yet");
 
-void ipcbus_accounts_init(void)
+static work_func_t close_files;
+
+void ipcbus_accounts_init(work_func_t close)
 {
 	u32 mib = min_t(u64, (u64)totalram_pages() * PAGE_SIZE >> 20, U32_MAX >> 10);
 	u32 part = clamp(mib, SMALL_MIB, LARGE_MIB), *most = ipcbus_account_most;
 	enum ipcbus_use use;
 
+	close_files = close;
 	for (use = 0; use < IPCBUS_USE_COUNT; use++)
 		if (!most[use])
 			most[use] = (u64)most_of_all[use] * part / LARGE_MIB;
@@ -125,6 +128,7 @@ static struct ipcbus_account *get_account(const struct ipcbus_bus *bus, const u3
 	new->bus = bus;
 	new->uid = uid;
 	new->most = most;
+	INIT_WORK(&new->close, close_files);
 	account = find_or_add(bus, uid, new);
 	if (account != new)
 		kfree(new);
@@ -161,14 +165,15 @@ static int add(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, const u
 	return 0;
 }
 
-static bool is_among(const struct ipcbus_payer *payer, kuid_t uid)
+/* That of all buses, or NULL. */
+static struct ipcbus_account *find_among(const struct ipcbus_payer *payer, kuid_t uid)
 {
 	u32 i;
 
 	for (i = 1; i < payer->count; i++)
 		if (uid_eq(payer->account[i]->uid, uid))
-			return true;
-	return false;
+			return payer->account[i];
+	return NULL;
 }
 
 static int add_owners(struct ipcbus_payer *payer, const struct user_namespace *ns)
@@ -176,11 +181,14 @@ static int add_owners(struct ipcbus_payer *payer, const struct user_namespace *n
 	int ret;
 
 	for (; ns->parent; ns = ns->parent) {
-		if (uid_eq(ns->owner, GLOBAL_ROOT_UID) || is_among(payer, ns->owner))
+		if (uid_eq(ns->owner, GLOBAL_ROOT_UID))
 			continue;
-		ret = add(payer, NULL, ipcbus_account_most, ns->owner);
-		if (ret)
-			return ret;
+		if (!find_among(payer, ns->owner)) {
+			ret = add(payer, NULL, ipcbus_account_most, ns->owner);
+			if (ret)
+				return ret;
+		}
+		payer->outermost = find_among(payer, ns->owner);
 	}
 	return 0;
 }
@@ -199,8 +207,11 @@ int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, 
 	if (!payer->account)
 		return -ENOMEM;
 	ret = add(payer, bus, most, uid) ?:
-	      add(payer, NULL, ipcbus_account_most, uid) ?:
-	      add_owners(payer, ns);
+	      add(payer, NULL, ipcbus_account_most, uid);
+	if (!ret) {
+		payer->outermost = payer->account[1];
+		ret = add_owners(payer, ns);
+	}
 	if (ret)
 		ipcbus_payer_done(payer);
 	return ret;
@@ -248,22 +259,57 @@ void ipcbus_payer_uncharge(const struct ipcbus_payer *payer, enum ipcbus_use use
 	uncharge_first(payer, payer->count, use, n);
 }
 
-void ipcbus_accounts_show(struct seq_file *seq)
+kuid_t ipcbus_account_copy(const struct ipcbus_account *account, u32 used[IPCBUS_USE_COUNT])
 {
-	const struct ipcbus_account *account;
-	const struct rb_node *node;
 	enum ipcbus_use use;
 
-	rt_mutex_lock(&accounts_lock);
-	/* Those without a bus come first. */
-	for (node = rb_first(&accounts); node; node = rb_next(node)) {
+	for (use = 0; use < IPCBUS_USE_COUNT; use++)
+		used[use] = atomic_read(&account->used[use]);
+	return account->uid;
+}
+
+void ipcbus_account_show(struct seq_file *seq, kuid_t uid, const u32 *used, u32 uses)
+{
+	u32 use;
+
+	seq_printf(seq, "%u", from_kuid_munged(seq_user_ns(seq), uid));
+	for (use = 0; use < uses; use++)
+		seq_printf(seq, " %d", used[use]);
+	seq_puts(seq, "\n");
+}
+
+/* Of those without a bus. */
+static const struct ipcbus_account *first_from_locked(u64 uid)
+{
+	const struct ipcbus_account *account, *first = NULL;
+	struct rb_node *node = accounts.rb_node;
+	bool is_from;
+
+	lockdep_assert_held(&accounts_lock);
+	while (node) {
 		account = rb_entry(node, struct ipcbus_account, entry);
-		if (account->bus)
-			break;
-		seq_printf(seq, "%u", from_kuid_munged(seq_user_ns(seq), account->uid));
-		for (use = 0; use < IPCBUS_USE_COUNT; use++)
-			seq_printf(seq, " %d", atomic_read(&account->used[use]));
-		seq_puts(seq, "\n");
+		is_from = account->bus || __kuid_val(account->uid) >= uid;
+		if (is_from && !account->bus)
+			first = account;
+		node = is_from ? node->rb_left : node->rb_right;
 	}
+	return first;
+}
+
+bool ipcbus_accounts_show(struct seq_file *seq, struct ipcbus_bus *unused, u64 *uid)
+{
+	const struct ipcbus_account *account;
+	u32 used[IPCBUS_USE_COUNT];
+	kuid_t shown;
+
+	rt_mutex_lock(&accounts_lock);
+	account = first_from_locked(*uid);
+	if (account)
+		shown = ipcbus_account_copy(account, used);
 	rt_mutex_unlock(&accounts_lock);
+	if (!account)
+		return false;
+	*uid = __kuid_val(shown) + 1ULL;
+	ipcbus_account_show(seq, shown, used, IPCBUS_USE_COUNT);
+	return true;
 }

@@ -18,8 +18,10 @@
 #define IPCBUS_MEM_ACCOUNT_H
 
 #include <linux/atomic.h>
+#include <linux/llist.h>
 #include <linux/rbtree.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 
 #include "../main.h"
 
@@ -34,6 +36,9 @@ struct user_namespace;
  * @uid: constant
  * @most: the limits of that bus, or the module's, by enum ipcbus_use
  * @used: of each use
+ * @unclosed: messages that nobody took, whose files are to be closed: see object.c
+ * @close: closes them
+ * @slow_polls_until: whoever wakes those who poll leaves that to a worker until then: see poll.c
  */
 struct ipcbus_account {
 	struct rb_node entry;
@@ -42,23 +47,29 @@ struct ipcbus_account {
 	kuid_t uid;
 	const u32 *most;
 	atomic_t used[IPCBUS_USE_COUNT];
+	struct llist_head unclosed;
+	struct work_struct close;
+	u64 slow_polls_until;
 };
 
 /**
  * struct ipcbus_payer - the accounts that a proc is charged to
  * @count: how many
  * @account: the first is the user's on the bus, the second on all buses; constant
+ * @outermost: that of the owner of the outermost namespace, who decides how many users there are
+ *	in it; without one the user's on all buses
  */
 struct ipcbus_payer {
 	u32 count;
+	struct ipcbus_account *outermost;
 	struct ipcbus_account **account;
 };
 
 /* What each user may have on all buses, by enum ipcbus_use: parameters of the module. */
 extern u32 ipcbus_account_most[IPCBUS_USE_COUNT];
 
-/* Sets the limits that nobody set, by the size of memory. */
-void ipcbus_accounts_init(void);
+/* Sets the limits that nobody set, by the size of memory; close is that of each account. */
+void ipcbus_accounts_init(work_func_t close);
 
 /* Finds or makes the accounts of a user who opens a bus in a namespace; most are the limits
  * of the bus, which outlive the payer. -ENOMEM. */
@@ -70,7 +81,12 @@ void ipcbus_payer_done(struct ipcbus_payer *payer);
 int ipcbus_payer_charge(const struct ipcbus_payer *payer, enum ipcbus_use use, u32 n);
 void ipcbus_payer_uncharge(const struct ipcbus_payer *payer, enum ipcbus_use use, u32 n);
 
-/* A line each of what users have on all buses: user id, and how many of each use. */
-void ipcbus_accounts_show(struct seq_file *seq);
+/* What the account has; returns its user. The caller keeps it. */
+kuid_t ipcbus_account_copy(const struct ipcbus_account *account, u32 used[IPCBUS_USE_COUNT]);
+/* A line: user id, and how many of the first uses. */
+void ipcbus_account_show(struct seq_file *seq, kuid_t uid, const u32 *used, u32 uses);
+/* That of the first user from *uid on, on all buses; *uid is the next one's then. False: there is
+ * none. */
+bool ipcbus_accounts_show(struct seq_file *seq, struct ipcbus_bus *unused, u64 *uid);
 
 #endif

@@ -382,7 +382,7 @@ static __always_inline void release_delivered_locked(struct ipcbus_region *regio
 		spin_lock(&region->lock);
 	}
 	*cargo = buffer->cargo;
-	buffer->cargo.objects = (struct ipcbus_objects){};
+	buffer->cargo.objects = NULL;
 	release_range(region, buffer);
 	ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
 }

@@ -49,12 +49,12 @@ enum ipcbus_buffer_state {
  * struct ipcbus_cargo - what a buffer holds beside bytes, for buffer.c alone
  * @node: of a delivered oneway: the node whose next oneway waits for this buffer,
  *	with a reference; else NULL
- * @objects: what travels beside the payload; of a delivered buffer: the receiver's
+ * @objects: what travels beside the payload, or NULL; of a delivered buffer: the receiver's
  *	own nodes that came home
  */
 struct ipcbus_cargo {
 	struct ipcbus_node_entry *node;
-	struct ipcbus_objects objects;
+	struct ipcbus_objects *objects;
 };
 
 /**

@@ -124,13 +124,16 @@ static struct work_struct *earliest(void)
 	return first;
 }
 
-/* With the lock, which is dropped meanwhile. */
+/* With the lock, which is dropped meanwhile. Whoever does it is a kernel thread meanwhile. The
+ * work may be gone then. */
 static void do_work(struct work_struct *work)
 {
 	list_del_init(&work->entry);
 	running = work;
 	pthread_mutex_unlock(&lock);
+	current->flags |= PF_KTHREAD;
 	work->func(work);
+	current->flags &= ~PF_KTHREAD;
 	pthread_mutex_lock(&lock);
 	running = NULL;
 	pthread_cond_broadcast(&changed);
@@ -158,9 +161,24 @@ static void *worker_main(void *unused)
 	return unused;
 }
 
+static bool is_work_due(void)
+{
+	struct work_struct *work = earliest();
+
+	return running || (work && work->due <= ktime_get_ns());
+}
+
 void destroy_workqueue(struct workqueue_struct *queue)
 {
 	(void)queue;
+	pthread_mutex_lock(&lock);
+	while (is_work_due()) {
+		if (has_worker)
+			pthread_cond_wait(&changed, &lock);
+		else
+			do_work(earliest());
+	}
+	pthread_mutex_unlock(&lock);
 	if (--queues)
 		return;
 	BUG_ON(!list_empty(&pending));
@@ -199,6 +217,11 @@ bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 	add_work(&work->work, delay);
 	pthread_mutex_unlock(&lock);
 	return was_pending;
+}
+
+bool queue_work(struct workqueue_struct *queue, struct work_struct *work)
+{
+	return queue_delayed_work(queue, container_of(work, struct delayed_work, work), 0);
 }
 
 bool queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
@@ -253,13 +276,6 @@ bool shim_clock_is_stopped(void)
 u64 shim_clock_ahead(void)
 {
 	return shim_clock_is_stopped() ? machine_now() - ktime_get_ns() : 0;
-}
-
-static bool is_work_due(void)
-{
-	struct work_struct *work = earliest();
-
-	return running || (work && work->due <= ktime_get_ns());
 }
 
 void shim_clock_advance(u64 by)

@@ -29,3 +29,8 @@ static inline u64 nsecs_to_jiffies64(u64 ns)
 {
 	return ns / NSEC_PER_TICK;
 }
+
+static inline unsigned long nsecs_to_jiffies(u64 ns)
+{
+	return nsecs_to_jiffies64(ns);
+}

@@ -8,6 +8,7 @@ struct work_struct;
 struct workqueue_struct;
 
 #define WQ_UNBOUND 1
+#define WQ_MAX_ACTIVE 512
 
 /**
  * struct work_struct - what is to be done
@@ -21,15 +22,22 @@ struct work_struct {
 	u64 due;
 };
 
+typedef void (*work_func_t)(struct work_struct *work);
+
 struct delayed_work {
 	struct work_struct work;
 };
 
+#define INIT_WORK(w, fn) \
+	do { INIT_LIST_HEAD(&(w)->entry); (w)->func = (fn); } while (0)
+
 #define INIT_DELAYED_WORK(dw, fn) \
-	do { INIT_LIST_HEAD(&(dw)->work.entry); (dw)->work.func = (fn); } while (0)
+	INIT_WORK(&(dw)->work, fn)
 
 struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active);
+/* Does what is due before. */
 void destroy_workqueue(struct workqueue_struct *queue);
+bool queue_work(struct workqueue_struct *queue, struct work_struct *work);
 bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 		      unsigned long delay);
 /* The same, unless it is pending already. */
