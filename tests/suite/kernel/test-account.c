@@ -19,24 +19,6 @@
 
 static uint8_t data[REGION];
 
-/* What the user has of the use in that column, on all buses. */
-static long account(uid_t uid, int column)
-{
-	char text[8192], *line, *save;
-
-	assert_ok(dev_debug("accounts", text, sizeof(text)));
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		if (strtoul(line, &line, 10) != uid)
-			continue;
-		while (column--)
-			strtoul(line, &line, 10);
-		return strtol(line, NULL, 10);
-	}
-	return 0;
-}
-
-enum { PROCS, NODES, HANDLES, WATCHES, CALLS, FILES, THREADS, MEMORY };
-
 /* --- All buses ---------------------------------------------------------------- */
 
 static int create_node(const struct raw *r)

@@ -20,6 +20,7 @@
 struct server {
 	struct helper helper;
 	pid_t victim;
+	uint32_t nested;
 	bool was_realtime;
 	uint64_t spun_ms;
 };
@@ -27,6 +28,18 @@ struct server {
 static bool is_realtime(void)
 {
 	return sched_getscheduler(0) & SCHED_FIFO;
+}
+
+/* A call that nobody takes, of a secret. */
+static void call_nested(uint32_t handle)
+{
+	static const char secret[REGION / 4];
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .handle = handle, .flags = IPCBUS_SEND_CLEAR,
+		.data = PTR64(secret), .data_size = sizeof(secret),
+	};
+
+	assert_ok(raw_send(&srv, &send, NULL));
 }
 
 static void *serve_and_spin(void *arg)
@@ -39,11 +52,15 @@ static void *serve_and_spin(void *arg)
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	begin = now_ms();
 	self->was_realtime = is_realtime();
+	if (self->nested)
+		call_nested(self->nested);
 	if (self->victim)
 		kill(self->victim, SIGKILL);
 	while (is_realtime() && now_ms() - begin < MUCH_MS)
 		;
 	self->spun_ms = now_ms() - begin;
+	if (self->nested)
+		raw_failed(&srv, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 	return NULL;
 }
 
@@ -99,6 +116,25 @@ START_TEST(deadline_passes)
 	helper_start(&h, call_with_deadline, &c);
 	server_end(&s);
 	helper_end(&h);
+}
+END_TEST
+
+/* Whoever ends the boost takes back what the server sent meanwhile. */
+START_TEST(nested_call_is_taken_back)
+{
+	struct caller c = callers[0];
+	struct ipcbus_event ev;
+	struct server s = { .nested = give_handle(&srv, &oth, raw_node(&oth, 0, 1)) };
+	struct helper h;
+
+	helper_start(&s.helper, serve_and_spin, &s);
+	wait_asleep(s.helper.tid);
+	helper_start(&h, call_with_deadline, &c);
+	server_end(&s);
+	helper_end(&h);
+	raw_none(&oth);
+	assert_ok(raw_put(&srv, s.nested, 1));
+	raw_take(&oth, IPCBUS_EVENT_IDLE, &ev);
 }
 END_TEST
 
@@ -211,6 +247,7 @@ int main(void)
 	}
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, deadline_passes, 0, ARRAY_SIZE(callers));
+	tcase_add_test(tc, nested_call_is_taken_back);
 	tcase_add_test(tc, caller_is_killed);
 	tcase_add_test(tc, waiting_caller_stops_waiting);
 

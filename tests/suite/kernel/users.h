@@ -6,6 +6,8 @@
 #ifndef TESTS_KERNEL_USERS_H
 #define TESTS_KERNEL_USERS_H
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -39,6 +41,24 @@ static inline void set_limit(const char *name, unsigned int value)
 	ck_assert_int_ge(before, 0);
 	limited = name;
 	limit_before = before;
+}
+
+enum { PROCS, NODES, HANDLES, WATCHES, CALLS, FILES, THREADS, MEMORY };
+
+/* What the user has of the use in that column, on all buses. */
+static inline long account(uid_t uid, int column)
+{
+	char text[8192], *line, *save;
+
+	assert_ok(dev_debug("accounts", text, sizeof(text)));
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (strtoul(line, &line, 10) != uid)
+			continue;
+		while (column--)
+			strtoul(line, &line, 10);
+		return strtol(line, NULL, 10);
+	}
+	return 0;
 }
 
 /* srv is root's, cli and oth are two others'. */
