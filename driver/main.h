@@ -89,8 +89,8 @@
  *
  * Each sleeping lock of the driver's is an rt_mutex: whoever has it inherits the priority of
  * those who wait. With another a realtime thread would wait for one that gets no CPU time. So it
- * does where security.md says so: for a claim, for the kernel's locks of what is mapped, and for
- * work that it cancels.
+ * does where security.md says so: for the kernel's locks of what is mapped, and for work that it
+ * cancels.
  *
  * No lock is held over a copy from or to user memory, and no spinlock over the
  * last put of anything. Nobody asks for memory who holds a lock that procs of others take: how
