@@ -74,8 +74,11 @@ static struct ipcbus_transaction *first_locked(struct ipcbus_proc *proc)
 /* For the earliest one. */
 static void arm_locked(struct ipcbus_proc *proc, u64 deadline)
 {
+	unsigned long ticks = list_empty(&proc->undropped) ? ipcbus_ticks_until(deadline) : 0;
+
+	/* What is to be dropped is not put off. */
 	if (!proc->dead)
-		mod_delayed_work(queue, &proc->expire, ipcbus_ticks_until(deadline));
+		mod_delayed_work(queue, &proc->expire, ticks);
 }
 
 /* Fails one whose time has come; returns it, counted, or NULL. */

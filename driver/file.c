@@ -41,7 +41,6 @@ static int file_open(struct inode *inode, struct file *file)
 		return PTR_ERR(proc);
 	ipcbus_exit_begin(proc);
 	ipcbus_expiry_begin(proc);
-	ipcbus_poll_begin(proc);
 	ipcbus_space_begin(proc);
 	ipcbus_handles_begin(proc);
 	ret = ipcbus_proc_join_bus(proc);
@@ -65,7 +64,6 @@ static int file_release(struct inode *inode, struct file *file)
 	struct ipcbus_proc *proc = file->private_data;
 
 	ipcbus_proc_shut_down(proc);
-	ipcbus_poll_end(proc);
 	iput(proc->inode);
 	proc->inode = NULL;
 	ipcbus_proc_put(proc);

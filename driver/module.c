@@ -24,7 +24,7 @@ static int __init ipcbus_init(void)
 {
 	int ret;
 
-	ipcbus_accounts_init(ipcbus_objects_close);
+	ipcbus_accounts_init(ipcbus_objects_close, ipcbus_poll_work);
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;

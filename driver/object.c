@@ -3,7 +3,6 @@
  * Objects beside a payload: see object.h. Taken in the sender, installed in the
  * receiver at delivery, undone entry by entry from the driver's own records.
  */
-#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fdtable.h>
@@ -306,8 +305,10 @@ struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
  * most for a second. */
 #define REST	4
 
-static void close_files(struct ipcbus_objects *objects)
+/* Returns how long it took, in ns. */
+static u64 close_files(struct ipcbus_objects *objects)
 {
+	u64 began = ktime_get_ns();
 	u32 i;
 
 	for (i = 0; i < objects->count; i++) {
@@ -316,24 +317,32 @@ static void close_files(struct ipcbus_objects *objects)
 		cond_resched();
 	}
 	kfree(objects);
+	return ktime_get_ns() - began;
 }
 
-/* With the last file the account may go. Files that come meanwhile queue the work anew. */
+static void rest(u64 took)
+{
+	unsigned long ticks = nsecs_to_jiffies(min_t(u64, REST * took, NSEC_PER_SEC));
+
+	if (ticks)
+		schedule_timeout_uninterruptible(ticks);
+}
+
+/* Files that come meanwhile queue the work anew. */
 void ipcbus_objects_close(struct work_struct *work)
 {
 	struct ipcbus_account *account = container_of(work, struct ipcbus_account, close);
 	struct llist_node *entry = llist_reverse_order(llist_del_all(&account->unclosed)), *next;
-	unsigned long rest;
-	u64 began, took;
+	struct ipcbus_objects *objects;
+	struct ipcbus_user *user;
 
 	for (; entry; entry = next) {
 		next = entry->next;
-		began = ktime_get_ns();
-		close_files(llist_entry(entry, struct ipcbus_objects, entry));
-		took = ktime_get_ns() - began;
-		rest = nsecs_to_jiffies(min_t(u64, REST * took, NSEC_PER_SEC));
-		if (rest)
-			schedule_timeout_uninterruptible(rest);
+		objects = llist_entry(entry, struct ipcbus_objects, entry);
+		user = ipcbus_user_get(objects->ref[0].user);
+		rest(close_files(objects));
+		/* With the last one the account may go. */
+		ipcbus_user_put(user);
 		module_put(THIS_MODULE);
 	}
 }
@@ -349,11 +358,6 @@ static void close_later(struct ipcbus_objects *objects)
 		queue_work(queue, &account->close);
 }
 
-static bool is_own(const struct ipcbus_object_ref *ref)
-{
-	return !(current->flags & PF_KTHREAD) && uid_eq(ref->user->uid, current_euid());
-}
-
 void ipcbus_objects_drop(struct ipcbus_objects *objects)
 {
 	u32 i, kept = 0;
@@ -361,7 +365,7 @@ void ipcbus_objects_drop(struct ipcbus_objects *objects)
 	for (i = 0; i < objects->count; i++) {
 		struct ipcbus_object_ref *ref = &objects->ref[i];
 
-		if (ref->type == IPCBUS_OBJECT_FD && !is_own(ref))
+		if (ref->type == IPCBUS_OBJECT_FD)
 			objects->ref[kept++] = *ref;
 		else
 			drop_one(ref);

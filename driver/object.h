@@ -8,7 +8,7 @@
  *
  * Closing a file may take as long as whoever sent it likes: a socket with SO_LINGER waits for its
  * peer. So a file that nobody took is closed by a worker, which closes those of one account only,
- * one after the other. Until then it stays charged. Its own user closes it at once.
+ * one after the other. Until then it stays charged.
  */
 #ifndef IPCBUS_OBJECT_H
 #define IPCBUS_OBJECT_H
@@ -78,7 +78,7 @@ int ipcbus_objects_install(struct ipcbus_proc *receiver, struct ipcbus_objects *
 struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 						struct ipcbus_proc *receiver);
 
-/* Nobody gets them any more. Files of another user than the current one are closed later. */
+/* Nobody gets them any more. Files are closed later. */
 void ipcbus_objects_drop(struct ipcbus_objects *objects);
 
 /* Of an account: closes the files that wait there. */

@@ -5,6 +5,8 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/minmax.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -17,27 +19,29 @@
 /* Whoever has something for them wakes so many, in its own time. */
 #define FEW	16
 
+/*
+ * One of them can be an epoll file, which others poll in their turn, any number of them. That
+ * is not to be seen from here, only how long it takes. What a wake-up takes beyond QUICK, in ns,
+ * may be one PART of an account's time, of which as much may come at once as is due in AT_ONCE,
+ * in ns. Whatever would be more is left to the worker.
+ */
+#define QUICK	(10 * NSEC_PER_USEC)
+#define PART	1000
+#define AT_ONCE	(100 * NSEC_PER_MSEC)
+
 /* The worker wakes so many at once, or begins no other after this time, in ns. Interrupts are off
  * meanwhile. */
 #define PIECE	64
 #define PIECE_TIME	(50 * NSEC_PER_USEC)
 
-/*
- * One of a few can be an epoll file, which itself has any number of those who poll it: that is not
- * to be seen from here, only how long it takes. Where it took as long as this, in ns, the worker
- * does so for all that the same account has, for as long as that.
- */
-#define SLOW	(100 * NSEC_PER_USEC)
-#define SLOW_FOR	(60ULL * NSEC_PER_SEC)
-
-/* Of its time the worker rests for so many times as much. */
+/* Of its time the worker of an account rests for so many times as much. */
 #define REST	4
 
 static struct workqueue_struct *queue;
 
 int ipcbus_poll_init(void)
 {
-	queue = alloc_workqueue("ipcbus_poll", WQ_UNBOUND, 0);
+	queue = alloc_workqueue("ipcbus_poll", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	return queue ? 0 : -ENOMEM;
 }
 
@@ -46,134 +50,148 @@ void ipcbus_poll_done(void)
 	destroy_workqueue(queue);
 }
 
+/* --- The worker ---------------------------------------------------------------- */
+
 /* Of the mark: nobody waits by it. */
 static int wake_nobody(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
 	return 0;
 }
 
-/* The wake-up of some who poll the proc took from began until now. */
-static void note_time(struct ipcbus_proc *proc, u64 began, u64 now)
-{
-	if (unlikely(now - began > SLOW))
-		WRITE_ONCE(proc->user->payer.outermost->slow_polls_until, now + SLOW_FOR);
-}
-
 /*
  * Wakes some behind the mark, and moves that. Who comes meanwhile comes before it, and has looked.
  * Returns whether there are others: not if one who wants to be the only one was woken.
  */
-static bool wake_some(struct ipcbus_proc *proc, wait_queue_entry_t *mark)
+static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u64 *took)
 {
-	wait_queue_head_t *head = &proc->poll_wait;
 	/* Not all of them wait for all of this. They look again. */
 	void *key = poll_to_key(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM);
 	wait_queue_entry_t *entry;
-	u64 began = ktime_get_ns(), now = began;
 	unsigned int left = PIECE;
 	bool more, exclusive;
 	unsigned long flags;
+	u64 began, now;
 	int ret;
 
 	spin_lock_irqsave(&head->lock, flags);
+	now = began = ktime_get_ns();
 	while ((more = !list_is_last(&mark->entry, &head->head)) && left-- &&
 	       now - began < PIECE_TIME) {
 		entry = list_next_entry(mark, entry);
 		exclusive = entry->flags & WQ_FLAG_EXCLUSIVE;
 		list_move(&mark->entry, &entry->entry);
 		ret = entry->func(entry, TASK_INTERRUPTIBLE, 0, key);
+		now = ktime_get_ns();
 		if (ret < 0 || (ret && exclusive)) {
 			more = false;
 			break;
 		}
-		now = ktime_get_ns();
 	}
 	if (!more)
 		list_del(&mark->entry);
+	*took += now - began;
 	spin_unlock_irqrestore(&head->lock, flags);
-	note_time(proc, began, ktime_get_ns());
 	return more;
 }
 
+/* Returns how long it took, in ns. */
+static u64 wake_all(wait_queue_head_t *head)
+{
+	wait_queue_entry_t mark;
+	u64 took = 0;
+
+	init_waitqueue_func_entry(&mark, wake_nobody);
+	add_wait_queue(head, &mark);
+	while (wake_some(head, &mark, &took))
+		cond_resched();
+	return took;
+}
+
 /* Less than a tick is put together with that of the next time. */
-static void rest_for(struct ipcbus_proc *proc, u64 took)
+static void rest(struct ipcbus_account *account, u64 took)
 {
 	unsigned long ticks;
 
-	proc->poll_debt += REST * took;
-	ticks = nsecs_to_jiffies(proc->poll_debt);
+	account->poll_debt += REST * took;
+	ticks = nsecs_to_jiffies(account->poll_debt);
 	if (!ticks)
 		return;
-	proc->poll_debt = 0;
-	WRITE_ONCE(proc->poll_rest, jiffies + ticks + 1);
+	account->poll_debt = 0;
+	schedule_timeout_uninterruptible(ticks + 1);
 }
 
-static void wake_all(struct work_struct *work)
+void ipcbus_poll_work(struct work_struct *work)
 {
-	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, poll_many.work);
-	wait_queue_entry_t mark;
-	u64 took = 0, begin;
-	bool more;
+	struct ipcbus_account *account = container_of(work, struct ipcbus_account, wake);
+	struct llist_node *entry = llist_reverse_order(llist_del_all(&account->polled)), *next;
+	struct ipcbus_proc *proc;
 
-	init_waitqueue_func_entry(&mark, wake_nobody);
-	add_wait_queue(&proc->poll_wait, &mark);
-	do {
-		begin = ktime_get_ns();
-		more = wake_some(proc, &mark);
-		took += ktime_get_ns() - begin;
-		cond_resched();
-	} while (more);
-	rest_for(proc, took);
-	ipcbus_proc_put(proc);
-}
-
-void ipcbus_poll_begin(struct ipcbus_proc *proc)
-{
-	INIT_DELAYED_WORK(&proc->poll_many, wake_all);
-	proc->poll_rest = jiffies;
-}
-
-void ipcbus_poll_end(struct ipcbus_proc *proc)
-{
-	if (cancel_delayed_work_sync(&proc->poll_many))
+	for (; entry; entry = next) {
+		proc = llist_entry(entry, struct ipcbus_proc, poll_entry);
+		next = entry->next;
+		/* Whoever has something new from here on has it woken again. */
+		xchg(&proc->poll_waits, 0);
+		rest(account, wake_all(&proc->poll_wait));
+		/* With the last one the account may go. */
 		ipcbus_proc_put(proc);
+		cond_resched();
+	}
 }
 
-static bool are_few(wait_queue_head_t *head)
+/* If it waits already, it sees what is new. */
+static void wake_later(struct ipcbus_proc *proc, struct ipcbus_account *account)
+{
+	if (xchg(&proc->poll_waits, 1))
+		return;
+	ipcbus_proc_get(proc);
+	if (llist_add(&proc->poll_entry, &account->polled))
+		queue_work(queue, &account->wake);
+}
+
+/* --- Whoever has something for them ------------------------------------------------ */
+
+static bool are_few_locked(wait_queue_head_t *head)
 {
 	const struct list_head *at;
 	unsigned int left = FEW;
-	unsigned long flags;
 
-	spin_lock_irqsave(&head->lock, flags);
+	lockdep_assert_held(&head->lock);
 	for (at = head->head.next; at != &head->head && left; at = at->next)
 		left--;
-	spin_unlock_irqrestore(&head->lock, flags);
 	return left;
 }
 
-static void wake_later(struct ipcbus_proc *proc)
+static void note_time(struct ipcbus_account *account, u64 began, u64 now)
 {
-	long rest = READ_ONCE(proc->poll_rest) - jiffies;
+	u64 due;
 
-	/* Until it is done. If it waits already, it sees what is new. */
-	ipcbus_proc_get(proc);
-	if (!queue_delayed_work(queue, &proc->poll_many, max(rest, 0L)))
-		ipcbus_proc_put(proc);
+	if (likely(now - began <= QUICK))
+		return;
+	due = max(READ_ONCE(account->polls_due), now);
+	WRITE_ONCE(account->polls_due, due + PART * (now - began - QUICK));
 }
 
 void ipcbus_poll_wake_some(struct ipcbus_proc *proc, __poll_t events, bool sync)
 {
-	u64 began = ktime_get_ns();
+	struct ipcbus_account *account = proc->user->payer.outermost;
+	wait_queue_head_t *head = &proc->poll_wait;
+	void *key = poll_to_key(events);
+	unsigned long flags;
+	bool may_wake;
+	u64 began;
 
-	if (unlikely(began < READ_ONCE(proc->user->payer.outermost->slow_polls_until) ||
-		     !are_few(&proc->poll_wait))) {
-		wake_later(proc);
-		return;
+	/* Whatever interrupts this is not their time. */
+	spin_lock_irqsave(&head->lock, flags);
+	began = ktime_get_ns();
+	may_wake = READ_ONCE(account->polls_due) <= began + AT_ONCE && are_few_locked(head);
+	if (likely(may_wake)) {
+		if (sync)
+			__wake_up_locked_sync_key(head, TASK_INTERRUPTIBLE, key);
+		else
+			__wake_up_locked_key(head, TASK_INTERRUPTIBLE, key);
+		note_time(account, began, ktime_get_ns());
 	}
-	if (sync)
-		wake_up_interruptible_sync_poll(&proc->poll_wait, events);
-	else
-		wake_up_interruptible_poll(&proc->poll_wait, events);
-	note_time(proc, began, ktime_get_ns());
+	spin_unlock_irqrestore(&head->lock, flags);
+	if (unlikely(!may_wake))
+		wake_later(proc, account);
 }

@@ -5,8 +5,8 @@
  * Who polls a proc's file stands in its wait queue. Others wake them, with a spinlock held. The
  * file's owner decides how many there are: an epoll file has as many of them as it has copies of
  * the fd, and others may poll the epoll file. So where there are more than a few, or where it took
- * long before, a worker wakes them. Its time is charged to nobody, so it rests for longer than it
- * took.
+ * long lately, a worker of the account wakes them. Its time is charged to nobody, so it rests for
+ * longer than it took.
  */
 #ifndef IPCBUS_POLL_H
 #define IPCBUS_POLL_H
@@ -16,12 +16,8 @@
 int ipcbus_poll_init(void);
 void ipcbus_poll_done(void);
 
-/* A new proc, before anybody knows it. */
-void ipcbus_poll_begin(struct ipcbus_proc *proc);
-
-/* Its last fd is closed, so nobody polls it or will. The caller has had the lock with which others
- * wake them since then. The worker must not outlast the module, whose user was that fd. */
-void ipcbus_poll_end(struct ipcbus_proc *proc);
+/* Of an account: wakes those who poll its procs that wait for that. */
+void ipcbus_poll_work(struct work_struct *work);
 
 void ipcbus_poll_wake_some(struct ipcbus_proc *proc, __poll_t events, bool sync);
 

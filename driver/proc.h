@@ -10,6 +10,7 @@
 #define IPCBUS_PROC_H
 
 #include <linux/kref.h>
+#include <linux/llist.h>
 #include <linux/rbtree.h>
 #include <linux/rtmutex.h>
 #include <linux/sched.h>
@@ -88,9 +89,8 @@ enum ipcbus_writable {
  * @expire: the timer
  * @undropped: its own calls that ended before they were taken, whose requests that is to drop
  * @poll_wait: who polls the file
- * @poll_many: wakes them where they are too many for whoever queues work: see poll.h
- * @poll_rest: not before that, in jiffies; without the lock
- * @poll_debt: for how many ns more it will have to rest; its own
+ * @poll_entry: among those whose pollers a worker is to wake: see poll.h
+ * @poll_waits: 1: it is there; without the lock. No bool: not every processor exchanges a byte
  * @space_watches: regions of others that were full for a oneway of this proc
  * @space_by_target: the same by whose they are
  * @space_rest: reports space in @region to those who are too many at once
@@ -160,9 +160,8 @@ struct ipcbus_proc {
 	struct delayed_work expire;
 	struct list_head undropped;
 	wait_queue_head_t poll_wait;
-	struct delayed_work poll_many;
-	unsigned long poll_rest;
-	u64 poll_debt;
+	struct llist_node poll_entry;
+	u32 poll_waits;
 	struct list_head space_watches;
 	struct rb_root space_by_target;
 	struct delayed_work space_rest;

@@ -59,15 +59,16 @@ MODULE_PARM_DESC(user_buses, "buses that one user mounted");
 module_param_named(user_objects, ipcbus_account_most[IPCBUS_USE_OBJECTS], uint, 0644);
 MODULE_PARM_DESC(user_objects, "nodes and handles in messages of one user that nobody took yet");
 
-static work_func_t close_files;
+static work_func_t close_files, wake_pollers;
 
-void ipcbus_accounts_init(work_func_t close)
+void ipcbus_accounts_init(work_func_t close, work_func_t wake)
 {
 	u32 mib = min_t(u64, (u64)totalram_pages() * PAGE_SIZE >> 20, U32_MAX >> 10);
 	u32 part = clamp(mib, SMALL_MIB, LARGE_MIB), *most = ipcbus_account_most;
 	enum ipcbus_use use;
 
 	close_files = close;
+	wake_pollers = wake;
 	for (use = 0; use < IPCBUS_USE_COUNT; use++)
 		if (!most[use])
 			most[use] = (u64)most_of_all[use] * part / LARGE_MIB;
@@ -129,6 +130,7 @@ static struct ipcbus_account *get_account(const struct ipcbus_bus *bus, const u3
 	new->uid = uid;
 	new->most = most;
 	INIT_WORK(&new->close, close_files);
+	INIT_WORK(&new->wake, wake_pollers);
 	account = find_or_add(bus, uid, new);
 	if (account != new)
 		kfree(new);

@@ -38,7 +38,10 @@ struct user_namespace;
  * @used: of each use
  * @unclosed: messages that nobody took, whose files are to be closed: see object.c
  * @close: closes them
- * @slow_polls_until: whoever wakes those who poll leaves that to a worker until then: see poll.c
+ * @polled: procs whose pollers are to be woken: see poll.c
+ * @wake: wakes them
+ * @poll_debt: for how many ns more that will have to rest; its own
+ * @polls_due: in ns of the clock: since when other wake-ups would have taken none of that time
  */
 struct ipcbus_account {
 	struct rb_node entry;
@@ -49,7 +52,10 @@ struct ipcbus_account {
 	atomic_t used[IPCBUS_USE_COUNT];
 	struct llist_head unclosed;
 	struct work_struct close;
-	u64 slow_polls_until;
+	struct llist_head polled;
+	struct work_struct wake;
+	u64 poll_debt;
+	u64 polls_due;
 };
 
 /**
@@ -68,8 +74,8 @@ struct ipcbus_payer {
 /* What each user may have on all buses, by enum ipcbus_use: parameters of the module. */
 extern u32 ipcbus_account_most[IPCBUS_USE_COUNT];
 
-/* Sets the limits that nobody set, by the size of memory; close is that of each account. */
-void ipcbus_accounts_init(work_func_t close);
+/* Sets the limits that nobody set, by the size of memory; the work is that of each account. */
+void ipcbus_accounts_init(work_func_t close, work_func_t wake);
 
 /* Finds or makes the accounts of a user who opens a bus in a namespace; most are the limits
  * of the bus, which outlive the payer. -ENOMEM. */

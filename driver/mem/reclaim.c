@@ -168,12 +168,22 @@ static struct ipcbus_region *next_region(unsigned long *left)
 	while (!found && *left) {
 		--*left;
 		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
-		list_move_tail(&region->reclaim_entry, &regions);
 		if (rt_mutex_trylock(&region->claim))
 			found = region;
+		else
+			list_move_tail(&region->reclaim_entry, &regions);
 	}
 	spin_unlock(&regions_lock);
 	return found;
+}
+
+/* Of a claimed region, which has nothing left. */
+static void end_turn(struct ipcbus_region *region)
+{
+	if (!spin_trylock(&regions_lock))
+		return;
+	list_move_tail(&region->reclaim_entry, &regions);
+	spin_unlock(&regions_lock);
 }
 
 static unsigned long scan_idle(struct shrinker *unused, struct shrink_control *control)
@@ -182,11 +192,12 @@ static unsigned long scan_idle(struct shrinker *unused, struct shrink_control *c
 	struct ipcbus_region *region;
 
 	while (dropped < control->nr_to_scan && (region = next_region(&left))) {
-		while (dropped < control->nr_to_scan &&
-		       reclaim_some(region, control->nr_to_scan - dropped, &dropped))
-			cond_resched();
-		rt_mutex_unlock(&region->claim);
 		/* Most may have nothing. */
+		if (reclaim_some(region, control->nr_to_scan - dropped, &dropped))
+			left++;
+		else
+			end_turn(region);
+		rt_mutex_unlock(&region->claim);
 		cond_resched();
 	}
 	return dropped ?: SHRINK_STOP;

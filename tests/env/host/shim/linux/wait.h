@@ -57,6 +57,8 @@ void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 bool waitqueue_active(wait_queue_head_t *wq);
 bool wq_has_sleeper(wait_queue_head_t *wq);
 /* All, whatever nr. */
+void __wake_up_locked_key(wait_queue_head_t *wq, unsigned int mode, void *key);
+#define __wake_up_locked_sync_key(wq, mode, key) __wake_up_locked_key(wq, mode, key)
 void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key);
 
 #define shim_wake_up(wq) __wake_up(wq, TASK_INTERRUPTIBLE, 0, NULL)
@@ -64,5 +66,3 @@ void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key);
 #define wake_up_interruptible_sync(wq) shim_wake_up(wq)
 #define wake_up_interruptible(wq) shim_wake_up(wq)
 #define wake_up_interruptible_all(wq) shim_wake_up(wq)
-#define wake_up_interruptible_poll(wq, mask) ((void)(mask), shim_wake_up(wq))
-#define wake_up_interruptible_sync_poll(wq, mask) ((void)(mask), shim_wake_up(wq))
