@@ -57,8 +57,7 @@ static void drop_one(struct ipcbus_object_ref *ref)
 	}
 }
 
-/* By whoever may take the time. */
-static void drop_all(struct ipcbus_objects *objects)
+void ipcbus_objects_take_back(struct ipcbus_objects *objects)
 {
 	while (objects->count)
 		drop_one(&objects->ref[--objects->count]);
@@ -175,7 +174,7 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 	}
 	kfree(table);
 	if (ret)
-		drop_all(objects);
+		ipcbus_objects_take_back(objects);
 	else
 		*ret_objects = objects;
 	return ret;

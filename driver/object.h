@@ -78,6 +78,9 @@ int ipcbus_objects_install(struct ipcbus_proc *receiver, struct ipcbus_objects *
 struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 						struct ipcbus_proc *receiver);
 
+/* Nobody gets them; by their sender, whose time it is. */
+void ipcbus_objects_take_back(struct ipcbus_objects *objects);
+
 /* Nobody gets them any more. Files are closed later. */
 void ipcbus_objects_drop(struct ipcbus_objects *objects);
 

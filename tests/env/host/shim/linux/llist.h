@@ -17,12 +17,15 @@ struct llist_head {
 /* Was the list empty? */
 static inline bool llist_add(struct llist_node *node, struct llist_head *head)
 {
+	struct llist_node *first = __atomic_load_n(&head->first, __ATOMIC_RELAXED);
+
 	shim_point("llist_add", "");
-	node->next = __atomic_load_n(&head->first, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&head->first, &node->next, node, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		;
-	return !node->next;
+	do {
+		node->next = first;
+	} while (!__atomic_compare_exchange_n(&head->first, &first, node, false,
+					      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	/* From here on the node is somebody else's. */
+	return !first;
 }
 
 static inline struct llist_node *llist_del_all(struct llist_head *head)
