@@ -6,9 +6,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fdtable.h>
-#include <linux/jiffies.h>
 #include <linux/ktime.h>
-#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
@@ -300,10 +298,6 @@ struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 
 /* --- Files that nobody took -------------------------------------------------------- */
 
-/* After each message's the worker of an account rests for so many times as long as it took, but at
- * most for a second. */
-#define REST	4
-
 /* Returns how long it took, in ns. */
 static u64 close_files(struct ipcbus_objects *objects)
 {
@@ -319,14 +313,6 @@ static u64 close_files(struct ipcbus_objects *objects)
 	return ktime_get_ns() - began;
 }
 
-static void rest(u64 took)
-{
-	unsigned long ticks = nsecs_to_jiffies(min_t(u64, REST * took, NSEC_PER_SEC));
-
-	if (ticks)
-		schedule_timeout_uninterruptible(ticks);
-}
-
 /* Files that come meanwhile queue the work anew. */
 void ipcbus_objects_close(struct work_struct *work)
 {
@@ -339,7 +325,7 @@ void ipcbus_objects_close(struct work_struct *work)
 		next = entry->next;
 		objects = llist_entry(entry, struct ipcbus_objects, entry);
 		user = ipcbus_user_get(objects->ref[0].user);
-		rest(close_files(objects));
+		ipcbus_account_rest(&account->close_debt, close_files(objects));
 		/* With the last one the account may go. */
 		ipcbus_user_put(user);
 		module_put(THIS_MODULE);

@@ -2,12 +2,15 @@
 /*
  * Those who poll: see poll.h. work.c, space.c and freeze.c wake them.
  */
-#include <linux/jiffies.h>
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/jhash.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/minmax.h>
 #include <linux/poll.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -22,25 +25,77 @@
 /*
  * One of them can be an epoll file, which others poll in their turn, any number of them. That
  * is not to be seen from here, only how long it takes. What a wake-up takes beyond QUICK, in ns,
- * may be one PART of an account's time, of which as much may come at once as is due in AT_ONCE,
- * in ns. Whatever would be more is left to the worker.
+ * or the time of so many STEPS on a slow machine, may be one PART of the waker's time, of which
+ * as much may come at once as is due in AT_ONCE, in ns. Whatever would be more is left to the
+ * worker. It is due within LONGEST, in ns: not all of that is the account's doing, where the
+ * machine is a guest of another.
  */
 #define QUICK	(10 * NSEC_PER_USEC)
+#define STEPS	512
 #define PART	1000
 #define AT_ONCE	(100 * NSEC_PER_MSEC)
+#define LONGEST	(10ULL * NSEC_PER_SEC)
 
 /* The worker wakes so many at once, or begins no other after this time, in ns. Interrupts are off
  * meanwhile. */
 #define PIECE	64
 #define PIECE_TIME	(50 * NSEC_PER_USEC)
 
-/* Of its time the worker of an account rests for so many times as much. */
-#define REST	4
+/*
+ * Of each user who wakes and each account, in ns of the clock: since when other wake-ups would
+ * have taken none of that time. Accounts may go and come again, so they are here. Some have one
+ * together: then the worker may wake for one because of another.
+ */
+#define DUES	4096
 
+static atomic64_t dues[DUES];
+static u32 dues_seed;
+static u64 quick = QUICK;
 static struct workqueue_struct *queue;
+
+/* Of the mark: nobody waits by it. */
+static int wake_nobody(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+{
+	return 0;
+}
+
+/* How long it takes to wake nobody in so many steps, in ns. */
+static u64 time_of_steps(void)
+{
+	wait_queue_entry_t entry[FEW];
+	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(head);
+	unsigned long flags;
+	unsigned int i;
+	u64 began;
+
+	for (i = 0; i < FEW; i++) {
+		init_waitqueue_func_entry(&entry[i], wake_nobody);
+		add_wait_queue(&head, &entry[i]);
+	}
+	spin_lock_irqsave(&head.lock, flags);
+	began = ktime_get_ns();
+	for (i = 0; i < STEPS / FEW; i++)
+		__wake_up_locked_key(&head, TASK_INTERRUPTIBLE, NULL);
+	began = ktime_get_ns() - began;
+	spin_unlock_irqrestore(&head.lock, flags);
+	return began;
+}
+
+/* The quickest of some: something may have interrupted the machine itself. */
+static u64 measure_quick(void)
+{
+	u64 least = U64_MAX;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		least = min(least, time_of_steps());
+	return max_t(u64, least, QUICK);
+}
 
 int ipcbus_poll_init(void)
 {
+	quick = measure_quick();
+	dues_seed = get_random_u32();
 	queue = alloc_workqueue("ipcbus_poll", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	return queue ? 0 : -ENOMEM;
 }
@@ -52,20 +107,15 @@ void ipcbus_poll_done(void)
 
 /* --- The worker ---------------------------------------------------------------- */
 
-/* Of the mark: nobody waits by it. */
-static int wake_nobody(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
-{
-	return 0;
-}
-
 /*
  * Wakes some behind the mark, and moves that. Who comes meanwhile comes before it, and has looked.
  * Returns whether there are others: not if one who wants to be the only one was woken.
  */
-static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u64 *took)
+static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, __poll_t events,
+		      u64 *took)
 {
-	/* Not all of them wait for all of this. They look again. */
-	void *key = poll_to_key(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM);
+	/* One of them may have waited for only one of both. */
+	bool is_one = !(events & EPOLLIN) || !(events & EPOLLOUT);
 	wait_queue_entry_t *entry;
 	unsigned int left = PIECE;
 	bool more, exclusive;
@@ -80,9 +130,9 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u64 *to
 		entry = list_next_entry(mark, entry);
 		exclusive = entry->flags & WQ_FLAG_EXCLUSIVE;
 		list_move(&mark->entry, &entry->entry);
-		ret = entry->func(entry, TASK_INTERRUPTIBLE, 0, key);
+		ret = entry->func(entry, TASK_INTERRUPTIBLE, 0, poll_to_key(events));
 		now = ktime_get_ns();
-		if (ret < 0 || (ret && exclusive)) {
+		if (ret < 0 || (ret && exclusive && is_one)) {
 			more = false;
 			break;
 		}
@@ -95,29 +145,16 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u64 *to
 }
 
 /* Returns how long it took, in ns. */
-static u64 wake_all(wait_queue_head_t *head)
+static u64 wake_all(wait_queue_head_t *head, __poll_t events)
 {
 	wait_queue_entry_t mark;
 	u64 took = 0;
 
 	init_waitqueue_func_entry(&mark, wake_nobody);
 	add_wait_queue(head, &mark);
-	while (wake_some(head, &mark, &took))
+	while (wake_some(head, &mark, events, &took))
 		cond_resched();
 	return took;
-}
-
-/* Less than a tick is put together with that of the next time. */
-static void rest(struct ipcbus_account *account, u64 took)
-{
-	unsigned long ticks;
-
-	account->poll_debt += REST * took;
-	ticks = nsecs_to_jiffies(account->poll_debt);
-	if (!ticks)
-		return;
-	account->poll_debt = 0;
-	schedule_timeout_uninterruptible(ticks + 1);
 }
 
 void ipcbus_poll_work(struct work_struct *work)
@@ -125,13 +162,14 @@ void ipcbus_poll_work(struct work_struct *work)
 	struct ipcbus_account *account = container_of(work, struct ipcbus_account, wake);
 	struct llist_node *entry = llist_reverse_order(llist_del_all(&account->polled)), *next;
 	struct ipcbus_proc *proc;
+	__poll_t events;
 
 	for (; entry; entry = next) {
 		proc = llist_entry(entry, struct ipcbus_proc, poll_entry);
 		next = entry->next;
 		/* Whoever has something new from here on has it woken again. */
-		xchg(&proc->poll_waits, 0);
-		rest(account, wake_all(&proc->poll_wait));
+		events = (__force __poll_t)atomic_xchg(&proc->poll_events, 0);
+		ipcbus_account_rest(&account->poll_debt, wake_all(&proc->poll_wait, events));
 		/* With the last one the account may go. */
 		ipcbus_proc_put(proc);
 		cond_resched();
@@ -139,9 +177,9 @@ void ipcbus_poll_work(struct work_struct *work)
 }
 
 /* If it waits already, it sees what is new. */
-static void wake_later(struct ipcbus_proc *proc, struct ipcbus_account *account)
+static void wake_later(struct ipcbus_proc *proc, struct ipcbus_account *account, __poll_t events)
 {
-	if (xchg(&proc->poll_waits, 1))
+	if (atomic_fetch_or((__force int)events, &proc->poll_events))
 		return;
 	ipcbus_proc_get(proc);
 	if (llist_add(&proc->poll_entry, &account->polled))
@@ -161,37 +199,46 @@ static bool are_few_locked(wait_queue_head_t *head)
 	return left;
 }
 
-static void note_time(struct ipcbus_account *account, u64 began, u64 now)
+static atomic64_t *due_of(const struct ipcbus_account *account)
 {
-	u64 due;
+	u32 hash = jhash_2words(__kuid_val(current_euid()), __kuid_val(account->uid), dues_seed);
 
-	if (likely(now - began <= QUICK))
+	return &dues[hash % DUES];
+}
+
+/* Of several at once some may be lost. */
+static void note_time(atomic64_t *due, u64 began, u64 now)
+{
+	u64 from;
+
+	if (likely(now - began <= quick))
 		return;
-	due = max(READ_ONCE(account->polls_due), now);
-	WRITE_ONCE(account->polls_due, due + PART * (now - began - QUICK));
+	from = max_t(u64, atomic64_read(due), now);
+	atomic64_set(due, min(from + PART * (now - began - quick), now + LONGEST));
 }
 
 void ipcbus_poll_wake_some(struct ipcbus_proc *proc, __poll_t events, bool sync)
 {
 	struct ipcbus_account *account = proc->user->payer.outermost;
 	wait_queue_head_t *head = &proc->poll_wait;
+	atomic64_t *due = due_of(account);
 	void *key = poll_to_key(events);
 	unsigned long flags;
 	bool may_wake;
 	u64 began;
 
-	/* Whatever interrupts this is not their time. */
+	/* What interrupts this is not their time, but in a kernel with PREEMPT_RT. */
 	spin_lock_irqsave(&head->lock, flags);
 	began = ktime_get_ns();
-	may_wake = READ_ONCE(account->polls_due) <= began + AT_ONCE && are_few_locked(head);
+	may_wake = (u64)atomic64_read(due) <= began + AT_ONCE && are_few_locked(head);
 	if (likely(may_wake)) {
 		if (sync)
 			__wake_up_locked_sync_key(head, TASK_INTERRUPTIBLE, key);
 		else
 			__wake_up_locked_key(head, TASK_INTERRUPTIBLE, key);
-		note_time(account, began, ktime_get_ns());
+		note_time(due, began, ktime_get_ns());
 	}
 	spin_unlock_irqrestore(&head->lock, flags);
 	if (unlikely(!may_wake))
-		wake_later(proc, account);
+		wake_later(proc, account, events);
 }

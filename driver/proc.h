@@ -90,7 +90,7 @@ enum ipcbus_writable {
  * @undropped: its own calls that ended before they were taken, whose requests that is to drop
  * @poll_wait: who polls the file
  * @poll_entry: among those whose pollers a worker is to wake: see poll.h
- * @poll_waits: 1: it is there; without the lock. No bool: not every processor exchanges a byte
+ * @poll_events: for which events; 0: it is not there
  * @space_watches: regions of others that were full for a oneway of this proc
  * @space_by_target: the same by whose they are
  * @space_rest: reports space in @region to those who are too many at once
@@ -161,7 +161,7 @@ struct ipcbus_proc {
 	struct list_head undropped;
 	wait_queue_head_t poll_wait;
 	struct llist_node poll_entry;
-	u32 poll_waits;
+	atomic_t poll_events;
 	struct list_head space_watches;
 	struct rb_root space_by_target;
 	struct delayed_work space_rest;

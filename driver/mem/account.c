@@ -5,11 +5,14 @@
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/rtmutex.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -167,15 +170,14 @@ static int add(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, const u
 	return 0;
 }
 
-/* That of all buses, or NULL. */
-static struct ipcbus_account *find_among(const struct ipcbus_payer *payer, kuid_t uid)
+static bool is_among(const struct ipcbus_payer *payer, kuid_t uid)
 {
 	u32 i;
 
 	for (i = 1; i < payer->count; i++)
 		if (uid_eq(payer->account[i]->uid, uid))
-			return payer->account[i];
-	return NULL;
+			return true;
+	return false;
 }
 
 static int add_owners(struct ipcbus_payer *payer, const struct user_namespace *ns)
@@ -183,20 +185,31 @@ static int add_owners(struct ipcbus_payer *payer, const struct user_namespace *n
 	int ret;
 
 	for (; ns->parent; ns = ns->parent) {
-		if (uid_eq(ns->owner, GLOBAL_ROOT_UID))
+		if (uid_eq(ns->owner, GLOBAL_ROOT_UID) || is_among(payer, ns->owner))
 			continue;
-		if (!find_among(payer, ns->owner)) {
-			ret = add(payer, NULL, ipcbus_account_most, ns->owner);
-			if (ret)
-				return ret;
-		}
-		payer->outermost = find_among(payer, ns->owner);
+		ret = add(payer, NULL, ipcbus_account_most, ns->owner);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
 
+static int add_outermost(struct ipcbus_payer *payer, kuid_t uid, struct user_namespace *ns)
+{
+	kuid_t root;
+
+	while (ns->parent && ns->parent->parent)
+		ns = ns->parent;
+	if (ns->parent) {
+		root = make_kuid(ns, 0);
+		uid = uid_eq(ns->owner, GLOBAL_ROOT_UID) && uid_valid(root) ? root : ns->owner;
+	}
+	payer->outermost = get_account(NULL, ipcbus_account_most, uid);
+	return payer->outermost ? 0 : -ENOMEM;
+}
+
 int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, const u32 *most,
-		      kuid_t uid, const struct user_namespace *ns)
+		      kuid_t uid, struct user_namespace *ns)
 {
 	const struct user_namespace *above;
 	u32 count = 2;
@@ -205,15 +218,14 @@ int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, 
 	for (above = ns; above->parent; above = above->parent)
 		count++;
 	payer->count = 0;
+	payer->outermost = NULL;
 	payer->account = kcalloc(count, sizeof(*payer->account), GFP_KERNEL_ACCOUNT);
 	if (!payer->account)
 		return -ENOMEM;
 	ret = add(payer, bus, most, uid) ?:
-	      add(payer, NULL, ipcbus_account_most, uid);
-	if (!ret) {
-		payer->outermost = payer->account[1];
-		ret = add_owners(payer, ns);
-	}
+	      add(payer, NULL, ipcbus_account_most, uid) ?:
+	      add_owners(payer, ns) ?:
+	      add_outermost(payer, uid, ns);
 	if (ret)
 		ipcbus_payer_done(payer);
 	return ret;
@@ -221,6 +233,8 @@ int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, 
 
 void ipcbus_payer_done(struct ipcbus_payer *payer)
 {
+	if (payer->outermost)
+		put_account(payer->outermost);
 	while (payer->count)
 		put_account(payer->account[--payer->count]);
 	kfree(payer->account);
@@ -260,6 +274,24 @@ void ipcbus_payer_uncharge(const struct ipcbus_payer *payer, enum ipcbus_use use
 {
 	uncharge_first(payer, payer->count, use, n);
 }
+
+/* --- Workers ---------------------------------------------------------------- */
+
+#define REST	4
+
+void ipcbus_account_rest(u64 *debt, u64 took)
+{
+	unsigned long ticks;
+
+	*debt = min_t(u64, *debt + REST * took, NSEC_PER_SEC);
+	ticks = nsecs_to_jiffies(*debt);
+	if (!ticks)
+		return;
+	*debt = 0;
+	schedule_timeout_uninterruptible(ticks + 1);
+}
+
+/* --- What is shown ---------------------------------------------------------- */
 
 kuid_t ipcbus_account_copy(const struct ipcbus_account *account, u32 used[IPCBUS_USE_COUNT])
 {

@@ -40,8 +40,8 @@ struct user_namespace;
  * @close: closes them
  * @polled: procs whose pollers are to be woken: see poll.c
  * @wake: wakes them
- * @poll_debt: for how many ns more that will have to rest; its own
- * @polls_due: in ns of the clock: since when other wake-ups would have taken none of that time
+ * @close_debt: see ipcbus_account_rest(); of @close
+ * @poll_debt: the same of @wake
  */
 struct ipcbus_account {
 	struct rb_node entry;
@@ -54,16 +54,16 @@ struct ipcbus_account {
 	struct work_struct close;
 	struct llist_head polled;
 	struct work_struct wake;
+	u64 close_debt;
 	u64 poll_debt;
-	u64 polls_due;
 };
 
 /**
  * struct ipcbus_payer - the accounts that a proc is charged to
  * @count: how many
  * @account: the first is the user's on the bus, the second on all buses; constant
- * @outermost: that of the owner of the outermost namespace, who decides how many users there are
- *	in it; without one the user's on all buses
+ * @outermost: that of whoever decides how many users there are: the owner of the outermost
+ *	namespace, or where that is global root, its root; without one the user. Held, not charged
  */
 struct ipcbus_payer {
 	u32 count;
@@ -80,12 +80,16 @@ void ipcbus_accounts_init(work_func_t close, work_func_t wake);
 /* Finds or makes the accounts of a user who opens a bus in a namespace; most are the limits
  * of the bus, which outlive the payer. -ENOMEM. */
 int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, const u32 *most,
-		      kuid_t uid, const struct user_namespace *ns);
+		      kuid_t uid, struct user_namespace *ns);
 void ipcbus_payer_done(struct ipcbus_payer *payer);
 
 /* So many more, or -EDQUOT; so many less. */
 int ipcbus_payer_charge(const struct ipcbus_payer *payer, enum ipcbus_use use, u32 n);
 void ipcbus_payer_uncharge(const struct ipcbus_payer *payer, enum ipcbus_use use, u32 n);
+
+/* A worker of an account took so many ns, which are charged to nobody: it rests for four times as
+ * long, at most for a second. Less than a tick is in *debt until the next time. */
+void ipcbus_account_rest(u64 *debt, u64 took);
 
 /* What the account has; returns its user. The caller keeps it. */
 kuid_t ipcbus_account_copy(const struct ipcbus_account *account, u32 used[IPCBUS_USE_COUNT]);

@@ -24,6 +24,8 @@ static struct vfsmount *mount;
 
 /* So many pages are freed at once. Meanwhile no message can have their space. */
 #define STEP_PAGES	512
+/* So many times it looks for pages to free, at most: there may be none where it looks. */
+#define STEPS		4096
 /* So many regions are looked at under the lock of the list. */
 #define STEP_REGIONS	256
 
@@ -188,10 +190,10 @@ static void end_turn(struct ipcbus_region *region)
 
 static unsigned long scan_idle(struct shrinker *unused, struct shrink_control *control)
 {
-	unsigned long dropped = 0, left = ULONG_MAX;
+	unsigned long dropped = 0, left = ULONG_MAX, steps = STEPS;
 	struct ipcbus_region *region;
 
-	while (dropped < control->nr_to_scan && (region = next_region(&left))) {
+	while (dropped < control->nr_to_scan && steps-- && (region = next_region(&left))) {
 		/* Most may have nothing. */
 		if (reclaim_some(region, control->nr_to_scan - dropped, &dropped))
 			left++;

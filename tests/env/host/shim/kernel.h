@@ -41,6 +41,7 @@ typedef void *fl_owner_t;
 typedef long ssize_t;
 
 #define __user
+#define __force
 #define __rcu
 #define __releases(lock)
 #define __init __attribute__((unused))
@@ -66,6 +67,7 @@ typedef long ssize_t;
 #define max(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
 #define clamp(v, low, high) min(max(v, low), high)
 #define min_t(type, a, b) min((type)(a), (type)(b))
+#define max_t(type, a, b) max((type)(a), (type)(b))
 #define swap(a, b) do { __typeof__(a) t_ = (a); (a) = (b); (b) = t_; } while (0)
 #define ALIGN(x, a) (((x) + (__typeof__(x))(a) - 1) & ~((__typeof__(x))(a) - 1))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
@@ -73,6 +75,7 @@ typedef long ssize_t;
 #define INT_MAX 0x7fffffff
 #define LONG_MAX __LONG_MAX__
 #define U32_MAX 0xffffffffU
+#define U64_MAX (~0ULL)
 #define ULONG_MAX (~0UL)
 
 #define PAGE_SHIFT 12
@@ -216,6 +219,11 @@ typedef struct {
 #define atomic_long_add(i, v) ((void)atomic_add_return(i, v))
 #define atomic_long_sub(i, v)                                                 \
 	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))
+#define atomic_fetch_or(i, v) \
+	SHIM_ATOMIC(__atomic_fetch_or(&(v)->counter, i, __ATOMIC_SEQ_CST))
+#define atomic_xchg(v, i) atomic64_xchg(v, i)
+#define atomic64_read(v) atomic_read(v)
+#define atomic64_set(v, i) atomic_set(v, i)
 #define atomic64_add(i, v) \
 	SHIM_ATOMIC((void)__atomic_fetch_add(&(v)->counter, i, __ATOMIC_RELAXED))
 #define atomic64_add_return(i, v) atomic_add_return(i, v)

@@ -17,6 +17,9 @@ typedef struct {
 		.head = LIST_HEAD_INIT(name.head),                                \
 	}
 
+#define DECLARE_WAIT_QUEUE_HEAD_ONSTACK(name) \
+	wait_queue_head_t name; init_waitqueue_head(&name)
+
 /* Woken by its func. */
 typedef struct wait_queue_entry wait_queue_entry_t;
 typedef int (*wait_queue_func_t)(wait_queue_entry_t *entry, unsigned int mode, int flags,
