@@ -111,17 +111,19 @@ START_TEST(waiter_beside_them_is_woken)
 {
 	struct epoll_event event;
 	struct peer poller;
-	int e = epoll_of(&srv);
+	uint64_t node = raw_node(&oth, 0, 1);
+	uint32_t handle = give_handle(&cli, &oth, node);
+	int e = epoll_of(&oth);
 
 	peer_start(&poller, poll_the_epoll, &e);
 	peer_hear(&poller);
 	for (int i = 0; i < EVENTS; i++) {
 		struct ipcbus_event ev;
 
-		raw_oneway(&cli, 0, 0, NULL, 0);
+		raw_oneway(&cli, handle, 0, NULL, 0);
 		ck_assert_int_eq(epoll_wait(e, &event, 1, 10000), 1);
-		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		raw_release(&srv, &ev);
+		raw_take(&oth, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_release(&oth, &ev);
 	}
 	peer_kill(&poller);
 	close(e);

@@ -15,6 +15,9 @@
 
 #include "fixture.h"
 
+/* A worker may wake those who wait. */
+#define SOON_MS 5000
+
 static bool readable(const struct raw *r)
 {
 	int revents = dev_poll(r->fd, 0);
@@ -306,8 +309,8 @@ START_TEST(epoll_sees_own_work)
 
 	for (int i = 0; i < 5; i++) {
 		raw_oneway(&cli, 0, 3, "wake", 4);
-		ck_assert_int_eq(epoll_wait(e, &ev, 1, 0), 1);
-		ck_assert_int_eq(epoll_wait(edge, &ev, 1, 0), 1);
+		ck_assert_int_eq(epoll_wait(e, &ev, 1, SOON_MS), 1);
+		ck_assert_int_eq(epoll_wait(edge, &ev, 1, SOON_MS), 1);
 		expect_wake();
 		ck_assert_int_eq(epoll_wait(e, &ev, 1, 0), 0);
 	}
@@ -327,7 +330,7 @@ START_TEST(epoll_sees_the_reply)
 		ck_assert_int_eq(epoll_wait(e, &got, 1, 0), 0);
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 		raw_reply(&srv, ev.call, NULL, 0);
-		ck_assert_int_eq(epoll_wait(e, &got, 1, 0), 1);
+		ck_assert_int_eq(epoll_wait(e, &got, 1, SOON_MS), 1);
 		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 		ck_assert_int_eq(epoll_wait(e, &got, 1, 0), 0);
 	}
