@@ -4,7 +4,6 @@
  */
 #include <linux/atomic.h>
 #include <linux/cred.h>
-#include <linux/jhash.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -46,10 +45,11 @@
  * have taken none of that time. Accounts may go and come again, so they are here. Some have one
  * together: then the worker may wake for one because of another.
  */
-#define DUES	4096
+#define DUES_BITS	12
 
-static atomic64_t dues[DUES];
-static u32 dues_seed;
+static atomic64_t dues[1 << DUES_BITS];
+/* Not even, and random: nobody can choose whose index is the same. */
+static u64 dues_factor;
 static u64 quick = QUICK;
 static struct workqueue_struct *queue;
 
@@ -95,7 +95,7 @@ static u64 measure_quick(void)
 int ipcbus_poll_init(void)
 {
 	quick = measure_quick();
-	dues_seed = get_random_u32();
+	dues_factor = get_random_u64() | 1;
 	queue = alloc_workqueue("ipcbus_poll", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	return queue ? 0 : -ENOMEM;
 }
@@ -201,9 +201,9 @@ static bool are_few_locked(wait_queue_head_t *head)
 
 static atomic64_t *due_of(const struct ipcbus_account *account)
 {
-	u32 hash = jhash_2words(__kuid_val(current_euid()), __kuid_val(account->uid), dues_seed);
+	u64 both = (u64)__kuid_val(current_euid()) << 32 | __kuid_val(account->uid);
 
-	return &dues[hash % DUES];
+	return &dues[both * dues_factor >> (64 - DUES_BITS)];
 }
 
 /* Of several at once some may be lost. */

@@ -50,6 +50,11 @@ u32 get_random_u32(void)
 	return value;
 }
 
+u64 get_random_u64(void)
+{
+	return (u64)get_random_u32() << 32 | get_random_u32();
+}
+
 #ifndef SHIM_LEAN
 void shim_deterministic(void)
 {

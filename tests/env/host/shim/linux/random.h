@@ -5,3 +5,4 @@
 #include "../kernel.h"
 
 u32 get_random_u32(void);
+u64 get_random_u64(void);
