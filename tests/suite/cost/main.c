@@ -178,7 +178,8 @@ static void judge(const struct thing *thing, const struct op *op, const struct f
 		bad |= steep || long_one;
 		printf("%s\t%s\t%u\t%llu\t%llu\t%s\n", thing->name, op->name,
 		       sizes[i] < thing->most ? sizes[i] : thing->most,
-		       (unsigned long long)figure[i].cost, (unsigned long long)figure[i].section,
+		       (unsigned long long)figure[i].cost,
+		       thing->is_kernels ? 0ULL : (unsigned long long)figure[i].section,
 		       steep ? "STEEP" : long_one ? "LONG" : op->yields ? "yields" : "");
 		if (long_one)
 			printf("# the longest section ended in:%s\n", figure[i].where);
