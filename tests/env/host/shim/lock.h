@@ -39,13 +39,15 @@ struct shim_lock {
 #define SHIM_MAX_HELD 8
 
 /* What a task holds and is in. A spinlock is a read-side section too (reading), but one
- * that nobody may rely on unsaid (rcu). */
+ * that nobody may rely on unsaid (rcu). Under the scheduler no time passes for a task that holds
+ * spinlocks: it is what it was at its first look (since). */
 struct shim_held {
 	struct shim_lock *lock[SHIM_MAX_HELD];
 	int n;
 	int spinning;
 	int rcu;
 	int reading;
+	u64 since;
 };
 
 void shim_lock_take(struct shim_lock *lock);

@@ -182,6 +182,8 @@ static void forget(struct shim_held *held, const struct shim_lock *lock)
 		held->lock[i - 1] = held->lock[i];
 	held->n--;
 	held->spinning -= !lock->class->sleeps;
+	if (!held->spinning)
+		held->since = 0;
 }
 
 void shim_lock_drop(struct shim_lock *lock)

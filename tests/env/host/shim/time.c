@@ -40,12 +40,27 @@ static u64 machine_now(void)
 	return now;
 }
 
+#ifdef SHIM_LEAN
+#define now_of(task) virtual_now
+#else
+static u64 now_of(struct task_struct *task)
+{
+	struct shim_held *held = &task->locks;
+
+	if (!held->spinning)
+		return virtual_now;
+	if (!held->since)
+		held->since = virtual_now;
+	return held->since;
+}
+#endif
+
 u64 ktime_get_ns(void)
 {
 	u64 stopped;
 
 	if (shim_is_deterministic)
-		return virtual_now;
+		return now_of(current);
 	stopped = __atomic_load_n(&stopped_at, __ATOMIC_SEQ_CST);
 	return stopped ?: machine_now();
 }
