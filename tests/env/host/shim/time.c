@@ -43,11 +43,12 @@ static u64 machine_now(void)
 #ifdef SHIM_LEAN
 #define now_of(task) virtual_now
 #else
+/* task: NULL: none of the scheduler's. */
 static u64 now_of(struct task_struct *task)
 {
-	struct shim_held *held = &task->locks;
+	struct shim_held *held = task ? &task->locks : NULL;
 
-	if (!held->spinning)
+	if (!held || !held->spinning)
 		return virtual_now;
 	if (!held->since)
 		held->since = virtual_now;
@@ -60,7 +61,7 @@ u64 ktime_get_ns(void)
 	u64 stopped;
 
 	if (shim_is_deterministic)
-		return now_of(current);
+		return now_of(shim_task);
 	stopped = __atomic_load_n(&stopped_at, __ATOMIC_SEQ_CST);
 	return stopped ?: machine_now();
 }
@@ -139,16 +140,13 @@ static struct work_struct *earliest(void)
 	return first;
 }
 
-/* With the lock, which is dropped meanwhile. Whoever does it is a kernel thread meanwhile. The
- * work may be gone then. */
+/* With the lock, which is dropped meanwhile. The work may be gone then. */
 static void do_work(struct work_struct *work)
 {
 	list_del_init(&work->entry);
 	running = work;
 	pthread_mutex_unlock(&lock);
-	current->flags |= PF_KTHREAD;
 	work->func(work);
-	current->flags &= ~PF_KTHREAD;
 	pthread_mutex_lock(&lock);
 	running = NULL;
 	pthread_cond_broadcast(&changed);
