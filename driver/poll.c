@@ -124,7 +124,8 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, __poll_
 	int ret;
 
 	spin_lock_irqsave(&head->lock, flags);
-	now = began = ktime_get_ns();
+	began = ktime_get_ns();
+	now = began;
 	while ((more = !list_is_last(&mark->entry, &head->head)) && left-- &&
 	       now - began < PIECE_TIME) {
 		entry = list_next_entry(mark, entry);
