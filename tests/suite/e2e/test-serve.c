@@ -385,10 +385,10 @@ START_TEST(the_fd_says_when_there_is_work)
 		ck_assert_int_eq(ipc_wait(server, 0), 0);
 		ck_assert_int_eq(visitor_notify(visitor, &request), 0);
 		ck_assert_int_eq(visitor_notify(visitor, &request), 0);
-		ck_assert_int_eq(poll(&pfd, 1, 0), 1);
+		ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
 		ck_assert_int_eq(ipc_wait(server, UINT64_MAX), 1);
 		ck_assert_int_eq(ipc_process(server), 1);
-		ck_assert_int_eq(poll(&pfd, 1, 0), 1);
+		ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
 		ck_assert_int_eq(ipc_process(server), 1);
 		ck_assert_int_eq(ipc_process(server), 0);
 		ck_assert_int_eq(notified, i * 2);

@@ -154,6 +154,11 @@ void env_estrange(struct raw *who)
 	env_leave();
 }
 
+void env_moment(void)
+{
+	shim_time_passes();
+}
+
 /* --- What is there ----------------------------------------------------------- */
 
 static long noted[SHIM_COUNTS];
@@ -167,6 +172,8 @@ void env_note(void)
 
 void env_expect_as_noted(void)
 {
+	while (shim_time_passes())
+		;
 	rcu_barrier();
 	for (int i = 0; i < SHIM_COUNTS; i++)
 		ck_assert_msg(shim_live[i] == noted[i], "%ld %s, were %ld", shim_live[i],

@@ -73,6 +73,11 @@ void env_leave(void)
 {
 }
 
+void env_moment(void)
+{
+	usleep(1000);
+}
+
 void env_estrange(struct raw *who)
 {
 	raw_close(who);

@@ -74,6 +74,9 @@ bool env_disarm(const struct raw *who, const struct plan *plan);
 void env_enter(const struct raw *who);
 void env_leave(void);
 
+/* A moment passes, for what the driver does later. */
+void env_moment(void);
+
 /* Who is somebody else from now on, with a new proc: its messages to others come
  * from another user. */
 void env_estrange(struct raw *who);

@@ -258,8 +258,16 @@ void note_counts(struct state *s)
 		s->counts[i] = live(count_name[i]);
 }
 
+void wait_for_files(long files)
+{
+	for (int i = 0; i < 2000 && live("files") != files; i++)
+		env_moment();
+	ck_assert_int_eq(live("files"), files);
+}
+
 void expect_undone(const struct state *s, long more_handles)
 {
+	wait_for_files(s->counts[FILES]);
 	for (int i = 0; i < COUNTS; i++) {
 		long now = live(count_name[i]), most = s->counts[i];
 

@@ -72,6 +72,8 @@ bool is_silent(const struct state *s);
 void check_effect(const struct state *s, int r, bool happened);
 
 void note_counts(struct state *s);
+/* Files of a message that nobody took are closed a moment later. */
+void wait_for_files(long files);
 /* Nothing stayed of what did not happen; a first use may have left a handle 0. */
 void expect_undone(const struct state *s, long more_handles);
 
