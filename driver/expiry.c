@@ -111,7 +111,7 @@ static bool drop_later(struct ipcbus_transaction *t)
 	if (later) {
 		/* Nobody notifies the server, which never had it. */
 		list_add_tail(&t->canceled_work.entry, &proc->undropped);
-		mod_delayed_work(queue, &proc->expire, 0);
+		arm_locked(proc, 0);
 	}
 	spin_unlock(&proc->lock);
 	return later;

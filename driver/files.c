@@ -49,11 +49,9 @@ const struct ipcbus_file ipcbus_file[] = {
  * @file: which
  * @bus: of which bus; the opened inode keeps it
  * @proc: whose turn it is, counted; NULL behind the last one
- * @place: of the piece whose turn it is
+ * @place: of the piece whose turn it is; of users: from which one on
  * @end: behind that piece, once it was shown
  * @more: another piece of @proc is there, or maybe another user
- * @uid: of users: whose turn it is, or the next one's
- * @next_uid: that after it, once it was shown
  */
 struct reading {
 	const struct ipcbus_file *file;
@@ -62,14 +60,20 @@ struct reading {
 	struct ipcbus_place place;
 	struct ipcbus_place end;
 	bool more;
-	u64 uid;
-	u64 next_uid;
 };
 
 static void next_proc(struct reading *reading)
 {
 	reading->proc = ipcbus_proc_next(reading->bus, reading->proc);
 	reading->place = (struct ipcbus_place){};
+}
+
+/* NULL behind the last one. */
+static void *or_end(struct reading *reading)
+{
+	bool there = reading->file->show_user ? reading->place.at <= U32_MAX : !!reading->proc;
+
+	return there ? reading : NULL;
 }
 
 /* At the beginning, or again where the reader is. */
@@ -79,18 +83,15 @@ static void *reading_start(struct seq_file *seq, loff_t *pos)
 
 	if (reading->file->show)
 		return *pos ? NULL : reading;
-	if (reading->file->show_user) {
-		if (!*pos)
-			reading->uid = 0;
-		return reading->uid <= U32_MAX ? reading : NULL;
-	}
 	if (!*pos) {
 		if (reading->proc)
 			ipcbus_proc_put(reading->proc);
 		reading->proc = NULL;
-		next_proc(reading);
+		reading->place = (struct ipcbus_place){};
+		if (reading->file->show_proc)
+			next_proc(reading);
 	}
-	return reading->proc ? reading : NULL;
+	return or_end(reading);
 }
 
 static void *reading_next(struct seq_file *seq, void *unused, loff_t *pos)
@@ -100,15 +101,13 @@ static void *reading_next(struct seq_file *seq, void *unused, loff_t *pos)
 	++*pos;
 	if (reading->file->show)
 		return NULL;
-	if (reading->file->show_user) {
-		reading->uid = reading->more ? reading->next_uid : U32_MAX + 1ULL;
-		return reading->more ? reading : NULL;
-	}
 	if (reading->more)
 		reading->place = reading->end;
+	else if (reading->file->show_user)
+		reading->place.at = U32_MAX + 1ULL;
 	else
 		next_proc(reading);
-	return reading->proc ? reading : NULL;
+	return or_end(reading);
 }
 
 static void reading_stop(struct seq_file *seq, void *unused)
@@ -124,13 +123,11 @@ static int reading_show(struct seq_file *seq, void *unused)
 		reading->file->show(seq, reading->bus);
 		return 0;
 	}
-	if (reading->file->show_user) {
-		reading->next_uid = reading->uid;
-		reading->more = reading->file->show_user(seq, reading->bus, &reading->next_uid);
-		return 0;
-	}
 	reading->end = reading->place;
-	reading->more = reading->file->show_proc(seq, reading->proc, &reading->end);
+	if (reading->file->show_user)
+		reading->more = reading->file->show_user(seq, reading->bus, &reading->end.at);
+	else
+		reading->more = reading->file->show_proc(seq, reading->proc, &reading->end);
 	return 0;
 }
 
