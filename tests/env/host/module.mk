@@ -47,7 +47,7 @@ HOST_MANAGER := $(MANAGER_CORE)
 # A target's way is the folder that it is in.
 HOST_FLAGS = $(HOST_$(firstword $(subst /, ,$(patsubst $(HOST_B)/%,%,$@))))
 HOST_COMPILE = $(CC) $(HOST_CFLAGS) $(HOST_FLAGS)
-HOST_OBJECT = -MMD -MP -c -o $@ $<
+HOST_OBJECT = -MD -MP -c -o $@ $<
 # Names of the C library become those of posix/, by the lists among the prerequisites.
 HOST_RENAME = cat $(filter %.syms,$^) | $(OBJCOPY) --redefine-syms=/dev/stdin $@
 HOST_LINK = $(CC) $(HOST_FLAGS) -pthread -o $@ $^

@@ -38,7 +38,6 @@ int fcntl(int fd, int cmd, ...);
 #define MNT_DETACH 2
 #define DEVICE "/dev/ipcbus"
 #define MAX_MAPS 256
-#define IN_FLIGHT 512	/* real files on their way have numbers from here on */
 
 /* In a system call, out of which a thread that is killed comes first. */
 static _Thread_local int inside;

@@ -16,7 +16,9 @@ int posix_thread(pthread_t *ret, const pthread_attr_t *attr, struct shim_process
 		 void *(*fn)(void *), void *arg);
 /* All its threads end, as soon as they come out of a system call. */
 void posix_kill(struct shim_process *process);
-/* Real files that messages hold: they have numbers that nobody is to see. */
+/* Real files that messages hold: how many, and their lowest number, for nobody is to
+   see those. */
+#define IN_FLIGHT 512
 int posix_in_flight(void);
 
 /* A file in memory with that text, which is freed; NULL: ENOENT. */
