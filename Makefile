@@ -14,7 +14,7 @@
 #
 # and writes its own rules. A recipe begins with $(call msg,WHAT,$@), which
 # also makes the target's folder; commands take $(Q) in front, so that V=1
-# shows them. Compilers get -MMD -MP: what has a .d file beside it is compiled anew
+# shows them. Compilers get -MD -MP: what has a .d file beside it is compiled anew
 # when a header or a flag changes. Outputs go under $(B), in sub-folders named like
 # the sources'.
 

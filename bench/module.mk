@@ -29,14 +29,14 @@ bench-gateway-programs: $(BENCH)/bench-gateway $(DRIVER_KO) $(B)/tests.list
 
 $(BENCH)/%.o: bench/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(addprefix $(BENCH)/,typed.o daemon.o streams.o oneways.o protobuf.o grpc.o gateway.o): $(BENCH)/%.o: bench/%.c | $(BENCH)/bench.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MD -MP -c -o $@ $<
 
 # Optimized, as what it is measured beside.
-BENCH_CXX = $(CXX) -std=c++17 -O2 -g -Wall -Wextra -Werror $(IPC_CPP_CFLAGS) -Ibench -I$(BENCH) -MMD -MP \
+BENCH_CXX = $(CXX) -std=c++17 -O2 -g -Wall -Wextra -Werror $(IPC_CPP_CFLAGS) -Ibench -I$(BENCH) -MD -MP \
 	-c -o $@ $<
 $(BENCH)/cpp.o: bench/cpp.cc | $(BENCH)/bench.ipc.hpp $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)

@@ -20,7 +20,7 @@ IPCBUSD_DRIVER_CFLAGS = -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) $(
 	-Wno-unknown-warning-option -Wno-dangling-pointer
 # DAEMON_FLAGS: of another build, as a pattern-specific variable of its folder.
 DAEMON_FLAGS :=
-IPCBUSD_OBJECT = $(IPCBUSD_FLAGS) $(DAEMON_FLAGS) -MMD -MP -c -o $@ $<
+IPCBUSD_OBJECT = $(IPCBUSD_FLAGS) $(DAEMON_FLAGS) -MD -MP -c -o $@ $<
 
 # $(call ipcbusd_in,FOLDER): rules for FOLDER/ipcbusd
 define ipcbusd_in

@@ -18,12 +18,12 @@ EXAMPLE_HEADERS := $(foreach name,$(EXAMPLE_NAMES),$(EXAMPLES)/$(name)/$(name).i
 $(EXAMPLES)/%.o: examples/%.c | $(IPC_SHARED_HEADERS) $(EXAMPLE_HEADERS) \
 		$(EXAMPLES)/story/story.ipc.h $(EXAMPLES)/story/newer.ipc.h
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MD -MP -c -o $@ $<
 
 # In C++: greet, and those of C of which Python and Rust have examples too.
 CPP_EXAMPLES := chat clock frames files
 CPP_EXAMPLE_COMPILE = $(CXX) -std=c++17 -O2 -g -Wall -Wextra -Werror $(IPC_CPP_CFLAGS) \
-	-I$(EXAMPLES)/cpp $(CPP_EXAMPLES:%=-I$(EXAMPLES)/%) -MMD -MP -c -o $@ $<
+	-I$(EXAMPLES)/cpp $(CPP_EXAMPLES:%=-I$(EXAMPLES)/%) -MD -MP -c -o $@ $<
 CPP_EXAMPLE_SHARED := $(addprefix $(EXAMPLES)/cpp/,ipc.pb.o options.pb.o)
 
 $(EXAMPLES)/%.o: examples/%.cc | $(EXAMPLES)/cpp/greet.ipc.hpp $(foreach name,$(CPP_EXAMPLES), \

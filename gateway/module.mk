@@ -18,7 +18,7 @@ GATEWAY_LIBS := -lgrpc -lgpr $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 
 $(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(GATEWAY_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(GATEWAY_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MD -MP -c -o $@ $<
 
 # What services leave out of the descriptions of themselves, for reflection.
 $(GATEWAY)/descriptor.inc:
@@ -42,7 +42,7 @@ GATEWAY_SERVER := $(GATEWAY_TESTS)/server.o $(GATEWAY_TESTS)/streams.o
 
 $(GATEWAY_SERVER): $(GATEWAY_TESTS)/%.o: gateway/tests/%.c | $(GATEWAY_TESTS)/interop.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -pthread -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -pthread -MD -MP -c -o $@ $<
 
 $(GATEWAY_TESTS)/server: $(GATEWAY_SERVER) $(GATEWAY_TESTS)/interop.ipc.o \
 		$(GATEWAY_TESTS)/interop.pb-c.o | $(LIBIPC)

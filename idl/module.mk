@@ -16,7 +16,7 @@
 #
 #   $(B)/demo/server.o: demo/server.c | $(B)/demo/echo.ipc.h
 #   	$(call msg,CC,$@)
-#   	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP -c -o $@ $<
+#   	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MD -MP -c -o $@ $<
 #   $(B)/demo/server: $(B)/demo/server.o $(B)/demo/echo.ipc.o $(B)/demo/echo.pb-c.o
 #
 # IPC_STUB_CFLAGS names the public headers (<ipc/...>) and protobuf-c's; what
@@ -73,7 +73,7 @@ IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
 	$(B)/idl/shape.pb-c.o $(B)/idl/extensions.pb-c.o
 IDL_CFLAGS := -I$(B)/idl $(shell $(PKG_CONFIG_FOR_BUILD) --cflags libprotobuf-c 2>/dev/null)
-IDL_COMPILE = $(CC_FOR_BUILD) -std=gnu11 $(WARNINGS) $(CFLAGS_FOR_BUILD) $(IDL_CFLAGS) -MMD -MP -c -o $@ $<
+IDL_COMPILE = $(CC_FOR_BUILD) -std=gnu11 $(WARNINGS) $(CFLAGS_FOR_BUILD) $(IDL_CFLAGS) -MD -MP -c -o $@ $<
 IDL_LIBS := $(shell $(PKG_CONFIG_FOR_BUILD) --libs libprotobuf-c 2>/dev/null || echo -lprotobuf-c)
 
 $(B)/idl/google/protobuf/%.pb-c.c $(B)/idl/google/protobuf/%.pb-c.h: \
@@ -104,7 +104,7 @@ ALL += $(B)/idl/protoc-gen-ipc
 IDL_DESCRIPTOR := $(B)/idl/descriptor.pb-c.o
 $(IDL_DESCRIPTOR): $(B)/idl/google/protobuf/descriptor.pb-c.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -I$(B)/idl $(PROTOBUF_C_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -I$(B)/idl $(PROTOBUF_C_CFLAGS) -MD -MP -c -o $@ $<
 
 # --- Stubs of any folder ---------------------------------------------------------
 
@@ -122,7 +122,7 @@ $(B)/%.ipc.c $(B)/%.ipc.h: %.proto $(B)/idl/protoc-gen-ipc | $(B)/%.pb-c.h
 # They may be nobody's explicit goal; make would delete them after use.
 .PRECIOUS: $(B)/%.pb-c.c $(B)/%.pb-c.h $(B)/%.ipc.c $(B)/%.ipc.h
 
-IPC_STUB_COMPILE = $(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MMD -MP -c -o $@ $<
+IPC_STUB_COMPILE = $(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MD -MP -c -o $@ $<
 
 $(B)/%.pb-c.o: $(B)/%.pb-c.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)

@@ -32,7 +32,7 @@ LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 # initial-exec: one instruction instead of a call for what a thread keeps.
 LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
 	-Idriver/uapi -Idaemon $(IPC_STUB_CFLAGS) -I$(B)/servicemanager
-LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MMD -MP -c -o $@ $<
+LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MD -MP -c -o $@ $<
 # Of generated code, and of what the plugin has as well, the linker keeps what is called.
 LIBIPC_IN_PARTS := -ffunction-sections
 LIBIPC_HEADERS := $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h

@@ -15,7 +15,7 @@ PYTHON_PACKAGE := $(PYTHON_FILES:python/%=$(PYTHON_B)/%) $(PYTHON_B)/ipcbus/_cor
 $(PYTHON_OBJECTS): $(PYTHON_B)/%.o: python/%.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden $(IPC_STUB_CFLAGS) -I$(PYTHON_INCLUDE) \
-	  -MMD -MP -c -o $@ $<
+	  -MD -MP -c -o $@ $<
 
 $(PYTHON_B)/ipcbus/_core.abi3.so: $(PYTHON_OBJECTS) | $(LIBIPC)
 	$(call msg,LD,$@)

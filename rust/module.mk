@@ -47,7 +47,7 @@ $(RUST_GENERATED): $(B)/idl/protoc-gen-ipc
 $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Ilibipc/include -MMD -MP -MF $@.d -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Ilibipc/include -MD -MP -MF $@.d -o $@ $<
 
 # Those of the examples.
 RUST_PROTOS := $(foreach name,echo chat clock frames files,examples/$(name)/$(name).proto)

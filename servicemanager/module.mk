@@ -14,7 +14,7 @@ $(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: service
 		| $(MANAGER_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) $(CHECK_CFLAGS) \
-	  -DIPC_VERSION='"$(VERSION)"' -DIPC_DATADIR='"$(datadir)"' -MMD -MP -c -o $@ $<
+	  -DIPC_VERSION='"$(VERSION)"' -DIPC_DATADIR='"$(datadir)"' -MD -MP -c -o $@ $<
 
 # The programs that are installed look where PREFIX says.
 $(B)/servicemanager/main.o: $(B)/servicemanager/datadir

@@ -21,7 +21,7 @@ TOOLS_HEADERS = $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h \
 	$(B)/idl/google/protobuf/descriptor.pb-c.h
 TOOLS_FEATURES := $(TOOLS)/feature-names.inc
 TOOLS_COMPILE = $(CC) $(ALL_CFLAGS) $(TOOLS_CFLAGS) $(CHECK_CFLAGS) -DIPC_VERSION='"$(VERSION)"' \
-	-MMD -MP -c -o $@ $<
+	-MD -MP -c -o $@ $<
 
 # The name of each bit of IPCBUS_FEATURES_ALL.
 $(TOOLS_FEATURES): driver/uapi/ipcbus.h

@@ -22,7 +22,7 @@ ABI_newer := -DHEADER='"ipcbus.h"' -DLATER=64 -DRESERVED=0
 
 $(ABI_TESTS:%=%.o): $(ABI)/test-%.o: tests/suite/abi/conversation.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ABI_$*) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(ABI_$*) -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(ABI_TESTS): %: %.o
 	$(call msg,LD,$@)
@@ -43,12 +43,12 @@ $(I386_ROOT)/layout:
 
 $(ABI)/i386/%.o: tests/suite/kernel/%.c | $(I386_ROOT)/layout
 	$(call msg,CC,$@)
-	$(Q)$(I386_CC) $(I386_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(I386_CC) $(I386_CFLAGS) -MD -MP -c -o $@ $<
 
 $(ABI_NAMES:%=$(ABI)/i386/%.o): $(ABI)/i386/test-%.o: tests/suite/abi/conversation.c \
 		| $(I386_ROOT)/layout
 	$(call msg,CC,$@)
-	$(Q)$(I386_CC) $(I386_CFLAGS) $(ABI_$*) -MMD -MP -c -o $@ $<
+	$(Q)$(I386_CC) $(I386_CFLAGS) $(ABI_$*) -MD -MP -c -o $@ $<
 
 $(I386_KERNEL:%=$(ABI)/i386/%): %: %.o $(ABI)/i386/raw.o $(ABI)/i386/fixture.o
 $(ABI_NAMES:%=$(ABI)/i386/%): %: %.o

@@ -12,7 +12,7 @@ BUDGET_OBJECTS := $(patsubst %,$(B)/tests/suite/budget/%.o,test-budget couple ma
 
 $(BUDGET_OBJECTS): $(B)/tests/suite/budget/%.o: tests/suite/budget/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -Itests/suite/kernel -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -Itests/suite/kernel -MD -MP -c -o $@ $<
 
 $(BUDGET): $(BUDGET_OBJECTS) $(KTEST_COMMON)
 	$(call msg,LD,$@)

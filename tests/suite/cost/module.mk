@@ -10,7 +10,7 @@ UNIT_TESTS += tests/suite/cost/test-sample
 
 $(COST_OBJECTS): $(B)/tests/suite/cost/%.o: tests/suite/cost/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(COST_PROG): $(COST_OBJECTS)
 	$(call msg,LD,$@)

@@ -14,7 +14,7 @@ ALL += $(CRASH_TESTS)
 
 $(CRASH_OBJECTS): $(CRASH)/%.o: tests/suite/crash/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(CRASH_TESTS): %: %.o $(CRASH)/actors.o $(B)/tests/suite/kernel/raw.o $(B)/tests/suite/kernel/fixture.o
 	$(call msg,LD,$@)

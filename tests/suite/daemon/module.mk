@@ -11,7 +11,7 @@ DAEMON_ATTACKERS := $(addprefix $(DAEMON_B)/,files hostile identity)
 
 $(DAEMON_B)/%.o: tests/suite/daemon/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(DAEMON_ATTACKERS): %: %.o $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o
 	$(call msg,LD,$@)
@@ -38,7 +38,7 @@ $(DAEMON_KERNEL): $(DAEMON_B)/kernel/%: $(B)/tests/suite/kernel/%.o $(KTEST_COMM
 # A program as a user writes one.
 $(DAEMON_B)/comeback.o: tests/suite/daemon/comeback.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -MD -MP -c -o $@ $<
 
 $(DAEMON_B)/comeback: $(DAEMON_B)/comeback.o | $(LIBIPC)
 	$(call msg,LD,$@)
@@ -49,7 +49,7 @@ DAEMON_FUZZ := $(patsubst tests/suite/daemon/fuzz/%.c,$(DAEMON_B)/fuzz/%.o,$(wil
 
 $(DAEMON_FUZZ): $(DAEMON_B)/fuzz/%.o: tests/suite/daemon/fuzz/%.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -Idaemon -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -Idaemon -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(DAEMON_B)/fuzz/slots: $(DAEMON_FUZZ) $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o | $(LIBIPC)
 	$(call msg,LD,$@)

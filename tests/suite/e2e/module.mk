@@ -21,7 +21,7 @@ ALL += $(E2E_TESTS)
 $(E2E_TESTS:%=%.o) $(E2E_SHARED:%=$(E2E)/%.o) $(E2E)/streams.o $(E2E)/stream-client.o: $(E2E)/%.o: tests/suite/e2e/%.c \
 		| $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MD -MP -c -o $@ $<
 
 $(E2E_TESTS): %: %.o $(E2E_COMMON) $(LIBIPC)
 	$(call msg,LD,$@)
@@ -33,7 +33,7 @@ E2E_LOOPS := $(addprefix $(E2E)/test-loop-,epoll glib sd-event)
 $(E2E_LOOPS): $(E2E)/loops.o
 $(E2E)/loops.o: tests/suite/e2e/loops.c | $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MD -MP -c -o $@ $<
 $(E2E)/test-loop-sd-event.o: E2E_CFLAGS += $(shell $(PKG_CONFIG) --cflags libsystemd)
 $(E2E)/test-loop-glib.o: E2E_CFLAGS += $(shell $(PKG_CONFIG) --cflags glib-2.0)
 $(E2E)/test-loop-sd-event: LDLIBS += $(shell $(PKG_CONFIG) --libs libsystemd)
@@ -50,7 +50,7 @@ $(E2E)/test-manager-activation: $(E2E)/systemd.o
 $(E2E)/test-manager-activation: LDLIBS += $(LIBSYSTEMD_LIBS)
 $(E2E)/systemd.o: tests/suite/e2e/systemd.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -MD -MP -c -o $@ $<
 
 # Programs of different age in one.
 EVOLVE := $(foreach name,evolve-old evolve-new evolve-broken,$(E2E)/$(name).ipc.o \
@@ -71,4 +71,4 @@ $(E2E)/test-stream-shared: $(E2E_SHARED_MEMORY)
 $(E2E)/test-stream-shared.o $(E2E)/shared-server.o: | $(E2E)/shared.ipc.h
 $(E2E)/shared-server.o: tests/suite/e2e/shared-server.c | $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MD -MP -c -o $@ $<

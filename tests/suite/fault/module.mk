@@ -15,11 +15,11 @@ FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*
 
 $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/suite/fault/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(FAIL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(FAIL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(FAIL_B)/env-host.o: tests/suite/fault/env-host.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(FAIL_CFLAGS) -fno-strict-aliasing -Itests/env/host/shim -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(FAIL_CFLAGS) -fno-strict-aliasing -Itests/env/host/shim -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(FAIL_B)/test-driver: $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o) $(FAIL_B)/env-host.o $(FAIL_KERNEL)
 	$(call msg,LD,$@)
@@ -31,7 +31,7 @@ FAIL_IN_KERNEL := $(patsubst %,$(FAIL_B)/kernel/%.o,$(FAIL_SCENARIOS) env-kernel
 
 $(FAIL_IN_KERNEL): $(FAIL_B)/kernel/%.o: tests/suite/fault/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
 # Symbols are bound at the start: looking one up must not be what fails.
 $(FAIL_B)/kernel/test-driver: $(FAIL_IN_KERNEL) $(B)/tests/suite/kernel/raw.o
@@ -54,7 +54,7 @@ FAIL_WRAPPED := malloc calloc realloc reallocarray free strdup vasprintf pthread
 	device_watch \
 	device_watch_manager
 FAIL_LIBRARY_COMPILE = $(CC) $(FAIL_CFLAGS) -pthread -Ilibipc -Idriver/uapi -I$(B)/libipc/tests \
-	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MMD -MP -c -o $@ $<
+	-I$(B)/servicemanager $(IPC_STUB_CFLAGS) -MD -MP -c -o $@ $<
 FAIL_LIBRARY_HEADERS = $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h \
 	$(B)/libipc/tests/test.ipc.h \
 	$(B)/servicemanager/servicemanager.ipc.h

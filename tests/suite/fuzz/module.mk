@@ -21,7 +21,7 @@ FUZZ_NAMES := range registry policy activation plugin schema table skeleton stre
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize=function -fno-sanitize-recover=undefined
 FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
-	$(FUZZ_INCLUDES) -MMD -MP -c -o $@ $<
+	$(FUZZ_INCLUDES) -MD -MP -c -o $@ $<
 
 # What is fuzzed reports to libFuzzer where it went; parsers also what they compare
 # with, which costs too much for the driver. The fuzzers themselves do not.
@@ -110,11 +110,11 @@ FUZZ_FAST_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g \
 
 $(FUZZ_B)/without/driver/%.o: driver/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(HOST_DRIVER_CFLAGS) -O2 -fno-omit-frame-pointer $(HOST_INCLUDES) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(HOST_DRIVER_CFLAGS) -O2 -fno-omit-frame-pointer $(HOST_INCLUDES) -MD -MP -c -o $@ $<
 
 $(FUZZ_B)/without/tests/%.o: tests/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(FUZZ_FAST_CFLAGS) $(FUZZ_KERNEL) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(FUZZ_FAST_CFLAGS) $(FUZZ_KERNEL) -MD -MP -c -o $@ $<
 
 $(FUZZ_B)/fast: $(FUZZ_FAST)
 	$(call msg,LD,$@)
@@ -133,7 +133,7 @@ UNIT_TESTS += $(FUZZ_B)/test-heap tests/suite/fuzz/test-fast
 FUZZ_REGIONS := $(addprefix $(FUZZ_B)/,test-regions.o kcov.o)
 $(FUZZ_REGIONS): $(FUZZ_B)/%.o: tests/suite/fuzz/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(FUZZ_B)/test-regions: $(FUZZ_REGIONS) $(KTEST_COMMON)
 	$(call msg,LD,$@)

@@ -26,7 +26,7 @@ $(GUIDE)/$(1)/$(2).ipc.h &: $(GUIDE)/$(1)/$(2).proto $(B)/idl/protoc-gen-ipc
 $(GUIDE)/$(1)/server.o $(GUIDE)/$(1)/client.o: $(GUIDE)/$(1)/%.o: $(GUIDE)/$(1)/%.c \
 		| $(GUIDE)/$(1)/$(2).ipc.h $(IPC_SHARED_HEADERS)
 	$$(call msg,CC,$$@)
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(IPC_STUB_CFLAGS) -I$$(@D) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(IPC_STUB_CFLAGS) -I$$(@D) -MD -MP -c -o $$@ $$<
 
 $(GUIDE)/$(1)/server $(GUIDE)/$(1)/client: %: %.o $(GUIDE)/$(1)/$(2).ipc.o \
 	$(GUIDE)/$(1)/$(2).pb-c.o

@@ -14,7 +14,7 @@ ALL += $(HOSTILE_ATTACKS)
 $(HOSTILE_OBJECTS): $(HOSTILE)/%.o: tests/suite/hostile/%.c \
 		| $(E2E)/e2e.ipc.h $(E2E)/stream.ipc.h $(B)/servicemanager/servicemanager.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -I$(B)/servicemanager -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -I$(B)/servicemanager -MD -MP -c -o $@ $<
 
 $(HOSTILE_ATTACKS): $(HOSTILE_OBJECTS) $(addprefix $(E2E)/,e2e.ipc.o e2e.pb-c.o stream.ipc.o stream.pb-c.o) \
 		$(MANAGER_STUBS) $(LIBIPC)

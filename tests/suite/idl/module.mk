@@ -16,7 +16,7 @@ $(B)/tests/suite/idl/test-stubs.o: tests/suite/idl/test-stubs.c | $(IPC_SHARED_H
 		$(IDL_PROTOS:%=$(B)/idl/%.pb-c.h)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) $(CHECK_CFLAGS) -I$(IDL_GOLDEN) -I$(B)/idl \
-	  -MMD -MP -c -o $@ $<
+	  -MD -MP -c -o $@ $<
 
 $(B)/tests/suite/idl/test-stubs: $(B)/tests/suite/idl/test-stubs.o $(IDL_GOLDEN_OBJECTS) \
 		$(B)/idl/ipc/ipc.pb-c.o $(IDL_DESCRIPTOR)

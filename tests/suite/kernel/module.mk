@@ -12,7 +12,7 @@ ALL += $(KTEST_PROGS)
 
 $(KTEST_PROGS:%=%.o) $(KTEST_COMMON): $(B)/tests/suite/kernel/%.o: tests/suite/kernel/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
 $(KTEST_PROGS): %: %.o $(KTEST_COMMON)
 	$(call msg,LD,$@)

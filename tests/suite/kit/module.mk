@@ -6,7 +6,7 @@ KIT_B := $(B)/tests/suite/kit
 
 $(KIT_B)/cases.o: tests/suite/kit/cases.c | $(EXAMPLES)/testing/shop.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(EXAMPLES)/testing $(CHECK_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(EXAMPLES)/testing $(CHECK_CFLAGS) -MD -MP -c -o $@ $<
 
 $(KIT_B)/cases: $(KIT_B)/cases.o $(EXAMPLES)/testing/shop.ipc.o $(EXAMPLES)/testing/shop.pb-c.o \
 		$(LIBIPC_TEST_A) | $(LIBIPC)

@@ -18,7 +18,7 @@ $(CONF_C_$(1):%=$(CONF_B)/%.o): $(CONF_B)/%.o: $(CONF_S)/%.c \
 		| $(CONF_B)/conform.ipc.h $(CONF_B)/$(1)/versions.ipc.h $(IPC_SHARED_HEADERS)
 	$$(call msg,CC,$$@)
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(IPC_STUB_CFLAGS) -I$(CONF_B) -I$(CONF_B)/$(1) -pthread \
-	  -MMD -MP -c -o $$@ $$<
+	  -MD -MP -c -o $$@ $$<
 
 $(CONF_B)/c-$(1): $(CONF_C_$(1):%=$(CONF_B)/%.o) $(CONF_B)/conform.ipc.o $(CONF_B)/conform.pb-c.o \
 		$(CONF_B)/$(1)/versions.ipc.o $(CONF_B)/$(1)/versions.pb-c.o | $(LIBIPC)
@@ -33,7 +33,7 @@ CONF_PROGRAMS := $(CONF_SIDES:%=$(CONF_B)/c-%)
 
 # --- C++ -------------------------------------------------------------------------------------
 
-CONF_CXX = $(CXX) -std=c++17 -O1 -g1 $(IPC_CPP_CFLAGS) -pthread -MMD -MP -c
+CONF_CXX = $(CXX) -std=c++17 -O1 -g1 $(IPC_CPP_CFLAGS) -pthread -MD -MP -c
 
 # What protoc made.
 CONF_PB := $(addprefix $(CONF_B)/,conform.pb.o $(CONF_SIDES:%=%/versions.pb.o))

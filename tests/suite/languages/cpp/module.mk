@@ -24,7 +24,7 @@ CPP_STUBS := $(addprefix $(CPP_B)/,desk.ipc.hpp plain.ipc.hpp plain2.ipc.hpp)
 define cpp_with
 $(CPP_B)/%.$(1).o: $(CPP_S)/test-%.cc | $(CPP_STUBS) $(IPC_CPP_SHARED)
 	$$(call msg,CXX,$$@)
-	$$(Q)$$(CPP_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CPP_$(1)) -MD -MP -c -o $$@ $$<
 
 $(CPP_B)/%.$(1): $(CPP_B)/%.$(1).o | $(LIBIPC)
 	$$(call msg,LD,$$@)
@@ -39,17 +39,17 @@ CPP_IPC_MESSAGES := $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o
 CPP_MESSAGES := $(CPP_B)/desk.pb.o $(CPP_IPC_MESSAGES)
 $(addprefix $(CPP_B)/,desk.pb.o plain.pb.o plain2.pb.o): $(CPP_B)/%.pb.o: $(CPP_B)/%.pb.cc | $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)
-	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MD -MP -c -o $@ $<
 $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o: $(CPP_B)/%.o: $(IPC_CPP_B)/ipc/%.cc | $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)
-	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MD -MP -c -o $@ $<
 $(CPP_B)/typed.gcc $(CPP_B)/typed.clang $(CPP_B)/typed.fast $(CPP_B)/blobs.gcc $(CPP_B)/blobs.clang: \
 	$(CPP_MESSAGES)
 $(CPP_B)/codec.gcc $(CPP_B)/codec.clang: $(CPP_B)/plain.pb.o $(CPP_B)/plain2.pb.o $(CPP_IPC_MESSAGES)
 
 $(CPP_B)/peer.o: $(CPP_S)/peer.c | $(CPP_B)/desk.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(CPP_B) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(CPP_B) -MD -MP -c -o $@ $<
 $(CPP_B)/peer: $(CPP_B)/peer.o $(CPP_B)/desk.ipc.o $(CPP_B)/desk.pb-c.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../../libipc) -o $@ $^ $(LIBIPC) \

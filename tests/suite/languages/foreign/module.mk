@@ -7,6 +7,6 @@ FOREIGN := $(B)/tests/suite/languages/foreign/server
 $(FOREIGN): tests/suite/languages/foreign/server.c | $(LIBIPC) $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(IPC_STUB_CFLAGS) $(call LIBIPC_RPATH,../../../../libipc) \
-	  -pthread -MMD -MP -o $@ $< $(LIBIPC) $(PROTOBUF_C_LIBS)
+	  -pthread -MD -MP -o $@ $< $(LIBIPC) $(PROTOBUF_C_LIBS)
 
 ALL += $(FOREIGN)
