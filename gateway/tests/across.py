@@ -43,7 +43,6 @@ DIFFERENT = {
     'stream-parent': {},
     'serve': {
         'stop_from_a_handler': NAME,
-        'the_fd_says_when_there_is_work': 'a oneway is still on its way when its sender goes on',
         'notified_of_space': 'the gateways take oneways too, so there is space earlier',
     },
     'raw': {
