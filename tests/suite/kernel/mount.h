@@ -56,19 +56,6 @@ static inline void umount_bus(const struct place *p)
 	place_remove(p);
 }
 
-/* Which users, or groups, a process in a user namespace has. name: "uid_map", "gid_map". */
-static inline void write_map(pid_t pid, const char *name, const char *text)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 /* Who serves a bus, and who calls there. */
 struct pair {
 	struct raw server, client;

@@ -12,6 +12,7 @@
 #include <sys/sysinfo.h>
 
 #include "mount.h"
+#include "namespace.h"
 #include "users.h"
 
 #define KIB 1024
@@ -343,12 +344,8 @@ static int be_many_users(struct peer *self, void *arg)
 	(void)arg;
 	if (setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0)
 		return 97;
-	if (unshare(CLONE_NEWUSER) < 0) {
-		peer_notify(self, 0);
+	if (!enter_namespace(self, 0))
 		return 0;
-	}
-	peer_notify(self, 1);
-	peer_hear(self);
 	for (uid_t i = 0; i < 2; i++) {
 		if (setresuid(-1, i + 1, -1) < 0)
 			return 98;
@@ -371,13 +368,8 @@ START_TEST(owner_of_a_namespace_pays)
 
 	set_limit("user_procs", 3);
 	peer_start(&peer, be_many_users, NULL);
-	if (peer_hear(&peer)) {
-		write_map(peer.pid, "uid_map", "0 2000 10");
-		write_map(peer.pid, "gid_map", "0 2000 10");
-		peer_notify(&peer, 1);
-	} else {
+	if (!give_users(&peer, "0 2000 10", "0 2000 10"))
 		case_skip("no user namespaces in this kernel");
-	}
 	peer_end(&peer);
 	ck_assert_int_eq(account(1000, PROCS), 1);
 }

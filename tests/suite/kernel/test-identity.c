@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "namespace.h"
 
 /* Sends one call of each uid and gid that it goes through, then ends. */
 static int call_as_many(struct peer *self, void *arg)
@@ -504,27 +505,14 @@ START_TEST(user_namespace_of_the_receiver)
 }
 END_TEST
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 /* Where user 1000 is root and nobody else is anybody. */
 static int serve_as_root_of_few(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
 
 	(void)arg;
-	if (unshare(CLONE_NEWUSER) < 0) {
-		peer_notify(self, 0);
+	if (!enter_namespace(self, 0))
 		return 0;
-	}
-	peer_notify(self, 1);
-	peer_hear(self);
 	raw_open(&srv, REGION);
 	assert_ok(raw_claim(&srv, raw_node(&srv, 0, 1)));
 	peer_notify(self, 1);
@@ -538,20 +526,14 @@ static int serve_as_root_of_few(struct peer *self, void *arg)
 
 START_TEST(users_that_have_a_number_there)
 {
-	char path[64];
 	struct peer server, client;
 
 	peer_start(&server, serve_as_root_of_few, NULL);
-	if (!peer_hear(&server)) {
+	if (!give_users(&server, "0 1000 1", "7 2000 1")) {
 		case_skip("no user namespaces in this kernel");
 		peer_end(&server);
 		return;
 	}
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", server.pid);
-	write_file(path, "0 1000 1");
-	snprintf(path, sizeof(path), "/proc/%d/gid_map", server.pid);
-	write_file(path, "7 2000 1");
-	peer_notify(&server, 1);
 	peer_hear(&server);
 	peer_start(&client, send_as_user, NULL);
 	peer_hear(&client);

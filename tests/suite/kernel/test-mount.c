@@ -12,6 +12,7 @@
 
 #include "ipcbus-monitor.h"
 #include "mount.h"
+#include "namespace.h"
 
 /* --- Each its own --------------------------------------------------------- */
 
@@ -180,12 +181,8 @@ static int claim_in_a_namespace(struct peer *self, void *arg)
 	const struct place *p = arg;
 	struct raw r;
 
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
-		peer_notify(self, 0);
+	if (!enter_namespace(self, CLONE_NEWNS))
 		return 0;
-	}
-	peer_notify(self, 1);
-	peer_hear(self);
 	if (setresuid(0, 0, 0) < 0)
 		return 98;
 	assert_ok(try_mount(p, 0, "uid=5,manager_uid=5"));
@@ -208,13 +205,8 @@ static void run_in_a_namespace(int (*fn)(struct peer *self, void *arg))
 
 	place_make(&p);
 	peer_start(&peer, fn, &p);
-	if (peer_hear(&peer)) {
-		write_map(peer.pid, "uid_map", "0 1000 10");
-		write_map(peer.pid, "gid_map", "0 1000 10");
-		peer_notify(&peer, 1);
-	} else {
+	if (!give_users(&peer, "0 1000 10", "0 1000 10"))
 		case_skip("no user namespaces in this kernel");
-	}
 	peer_end(&peer);
 	place_remove(&p);
 }

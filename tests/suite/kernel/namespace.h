@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Peers in user namespaces of their own. Used by test-account.c, test-close.c, test-epoll.c,
+ * test-identity.c and test-mount.c.
+ */
+#ifndef TESTS_KERNEL_NAMESPACE_H
+#define TESTS_KERNEL_NAMESPACE_H
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+/* Of a peer: until give_users() has given it some. False: this kernel has no user namespaces. */
+static inline bool enter_namespace(struct peer *self, int flags)
+{
+	if (unshare(CLONE_NEWUSER | flags) < 0) {
+		peer_notify(self, 0);
+		return false;
+	}
+	peer_notify(self, 1);
+	peer_hear(self);
+	return true;
+}
+
+static inline void write_map(pid_t pid, const char *name, const char *text)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* Lines of first number there, first number here, how many. False: it entered none. */
+static inline bool give_users(struct peer *p, const char *users, const char *groups)
+{
+	if (!peer_hear(p))
+		return false;
+	write_map(p->pid, "uid_map", users);
+	write_map(p->pid, "gid_map", groups);
+	peer_notify(p, 1);
+	return true;
+}
+
+#endif /* TESTS_KERNEL_NAMESPACE_H */
