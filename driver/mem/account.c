@@ -194,17 +194,26 @@ static int add_owners(struct ipcbus_payer *payer, const struct user_namespace *n
 	return 0;
 }
 
-static int add_outermost(struct ipcbus_payer *payer, kuid_t uid, struct user_namespace *ns)
+static bool is_other_than_root(kuid_t uid)
+{
+	return uid_valid(uid) && !uid_eq(uid, GLOBAL_ROOT_UID);
+}
+
+kuid_t ipcbus_uid_outermost_of(kuid_t uid, struct user_namespace *ns)
 {
 	kuid_t root;
 
-	while (ns->parent && ns->parent->parent)
+	while (ns->parent->parent)
 		ns = ns->parent;
-	if (ns->parent) {
-		root = make_kuid(ns, 0);
-		uid = uid_eq(ns->owner, GLOBAL_ROOT_UID) && uid_valid(root) ? root : ns->owner;
-	}
-	payer->outermost = get_account(NULL, ipcbus_account_most, uid);
+	if (is_other_than_root(ns->owner))
+		return ns->owner;
+	root = make_kuid(ns, 0);
+	return is_other_than_root(root) ? root : uid;
+}
+
+static int add_outermost(struct ipcbus_payer *payer, kuid_t uid, struct user_namespace *ns)
+{
+	payer->outermost = get_account(NULL, ipcbus_account_most, ipcbus_uid_outermost(uid, ns));
 	return payer->outermost ? 0 : -ENOMEM;
 }
 

@@ -21,12 +21,12 @@
 #include <linux/llist.h>
 #include <linux/rbtree.h>
 #include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 
 #include "../main.h"
 
 struct seq_file;
-struct user_namespace;
 
 /**
  * struct ipcbus_account - what one user has
@@ -62,8 +62,7 @@ struct ipcbus_account {
  * struct ipcbus_payer - the accounts that a proc is charged to
  * @count: how many
  * @account: the first is the user's on the bus, the second on all buses; constant
- * @outermost: that of whoever decides how many users there are: the owner of the outermost
- *	namespace, or where that is global root, its root; without one the user. Held, not charged
+ * @outermost: of ipcbus_uid_outermost(). Held, not charged
  */
 struct ipcbus_payer {
 	u32 count;
@@ -82,6 +81,16 @@ void ipcbus_accounts_init(work_func_t close, work_func_t wake);
 int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, const u32 *most,
 		      kuid_t uid, struct user_namespace *ns);
 void ipcbus_payer_done(struct ipcbus_payer *payer);
+
+kuid_t ipcbus_uid_outermost_of(kuid_t uid, struct user_namespace *ns);
+
+/* Whoever decides how many users there are: the owner of the outermost namespace. Where that is
+ * global root, its root; where that is global root as well, or is none, or without a namespace,
+ * the user: global root's own accounts are nobody else's. */
+static inline kuid_t ipcbus_uid_outermost(kuid_t uid, struct user_namespace *ns)
+{
+	return likely(ns == &init_user_ns) ? uid : ipcbus_uid_outermost_of(uid, ns);
+}
 
 /* So many more, or -EDQUOT; so many less. */
 int ipcbus_payer_charge(const struct ipcbus_payer *payer, enum ipcbus_use use, u32 n);

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
+#include "namespace.h"
 #include "users.h"
 
 /* Which no test lasts. */
@@ -291,6 +292,63 @@ START_TEST(sender_may_be_dead)
 }
 END_TEST
 
+/* In a namespace that root made and where 1002 is itself: sends that file, which nobody takes. */
+static int send_in_a_namespace(struct peer *self, void *s)
+{
+	struct raw r;
+
+	if (!enter_namespace(self, 0))
+		return 0;
+	if (setresuid(1002, 1002, 1002))
+		return 1;
+	raw_open(&r, REGION);
+	assert_ok(send_file(&r, IPCBUS_SEND_CALL, *(int *)s));
+	wait_for_timeout(&r);
+	peer_notify(self, 1);
+	for (;;)
+		pause();
+}
+
+/* 1002 is still 1002, and not root, whose worker would close the file. */
+static void root_does_not_wait_for_users_of(const char *users)
+{
+	int s = slow_socket(), end;
+	struct peer sender;
+	struct raw r;
+
+	peer_start(&sender, send_in_a_namespace, &s);
+	close(s);
+	if (!give_users(&sender, users, "0 0 1")) {
+		case_skip("no user namespaces in this kernel");
+		peer_end(&sender);
+		end_linger();
+		return;
+	}
+	peer_hear(&sender);
+	raw_open(&r, REGION);
+	end = send_pipe_end(&r);
+	wait_for_timeout(&r);
+	ck_assert(is_closed_within(end, SOON_MS));
+	close(end);
+	ck_assert_int_eq(account(1002, FILES), 1);
+	end_linger();
+	peer_kill(&sender);
+	wait_for_files(1002, 0);
+	raw_close(&r);
+}
+
+START_TEST(root_does_not_wait_for_its_namespace)
+{
+	root_does_not_wait_for_users_of("0 0 1\n1002 1002 1\n");
+}
+END_TEST
+
+START_TEST(root_does_not_wait_for_a_namespace_without_root)
+{
+	root_does_not_wait_for_users_of("1002 1002 1\n");
+}
+END_TEST
+
 static bool has_tcp(void)
 {
 	int s = socket(AF_INET, SOCK_STREAM, 0);
@@ -314,6 +372,8 @@ static void add_slow(Suite *s)
 	tcase_add_test(tc, files_of_others_are_closed_meanwhile);
 	tcase_add_test(tc, sender_may_be_dead);
 	tcase_add_test(tc, waiting_files_stay_charged);
+	tcase_add_test(tc, root_does_not_wait_for_its_namespace);
+	tcase_add_test(tc, root_does_not_wait_for_a_namespace_without_root);
 }
 
 int main(void)
