@@ -41,9 +41,17 @@
 #define PIECE_TIME	(50 * NSEC_PER_USEC)
 
 /*
+ * Beside the events in a proc's poll_events: several came, of which each may be for another one
+ * who waits; the worker wakes for some, and whoever comes would wait for it, with a spinlock held.
+ */
+#define MANY	(1 << 24)
+#define WAKING	(1 << 25)
+
+/*
  * Of each user who wakes and each account, in ns of the clock: since when other wake-ups would
  * have taken none of that time. Accounts may go and come again, so they are here. Some have one
- * together: then the worker may wake for one because of another.
+ * together: then the worker may wake for one because of another. The user is who decides how many
+ * users there are, as the account's is; workers of the kernel, which work for others, are one more.
  */
 #define DUES_BITS	12
 
@@ -111,11 +119,11 @@ void ipcbus_poll_done(void)
  * Wakes some behind the mark, and moves that. Who comes meanwhile comes before it, and has looked.
  * Returns whether there are others: not if one who wants to be the only one was woken.
  */
-static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, __poll_t events,
-		      u64 *took)
+static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u32 events, u64 *took)
 {
+	void *key = poll_to_key((__force __poll_t)(events & ~MANY));
 	/* One of them may have waited for only one of both. */
-	bool is_one = !(events & EPOLLIN) || !(events & EPOLLOUT);
+	bool is_one = !(events & MANY);
 	wait_queue_entry_t *entry;
 	unsigned int left = PIECE;
 	bool more, exclusive;
@@ -131,7 +139,7 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, __poll_
 		entry = list_next_entry(mark, entry);
 		exclusive = entry->flags & WQ_FLAG_EXCLUSIVE;
 		list_move(&mark->entry, &entry->entry);
-		ret = entry->func(entry, TASK_INTERRUPTIBLE, 0, poll_to_key(events));
+		ret = entry->func(entry, TASK_INTERRUPTIBLE, 0, key);
 		now = ktime_get_ns();
 		if (ret < 0 || (ret && exclusive && is_one)) {
 			more = false;
@@ -146,7 +154,7 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, __poll_
 }
 
 /* Returns how long it took, in ns. */
-static u64 wake_all(wait_queue_head_t *head, __poll_t events)
+static u64 wake_all(wait_queue_head_t *head, u32 events)
 {
 	wait_queue_entry_t mark;
 	u64 took = 0;
@@ -158,33 +166,52 @@ static u64 wake_all(wait_queue_head_t *head, __poll_t events)
 	return took;
 }
 
+static void enqueue(struct ipcbus_proc *proc, struct ipcbus_account *account)
+{
+	ipcbus_proc_get(proc);
+	if (llist_add(&proc->poll_entry, &account->polled))
+		queue_work(queue, &account->wake);
+}
+
+/* If it waits already, or is in the worker's hands, that sees what is new. */
+static void wake_later(struct ipcbus_proc *proc, struct ipcbus_account *account, __poll_t events)
+{
+	int old = atomic_read(&proc->poll_events), all;
+
+	do {
+		all = old | (__force int)events;
+		if (old & ~WAKING)
+			all |= MANY;
+	} while (!atomic_try_cmpxchg(&proc->poll_events, &old, all));
+	if (!old)
+		enqueue(proc, account);
+}
+
+/* Returns how long it took, in ns. */
+static u64 wake(struct ipcbus_proc *proc, struct ipcbus_account *account)
+{
+	u64 took = wake_all(&proc->poll_wait, atomic_xchg(&proc->poll_events, WAKING));
+
+	/* What came meanwhile takes another turn, behind the others. */
+	if (atomic_fetch_andnot(WAKING, &proc->poll_events) != WAKING)
+		enqueue(proc, account);
+	return took;
+}
+
 void ipcbus_poll_work(struct work_struct *work)
 {
 	struct ipcbus_account *account = container_of(work, struct ipcbus_account, wake);
 	struct llist_node *entry = llist_reverse_order(llist_del_all(&account->polled)), *next;
 	struct ipcbus_proc *proc;
-	__poll_t events;
 
 	for (; entry; entry = next) {
 		proc = llist_entry(entry, struct ipcbus_proc, poll_entry);
 		next = entry->next;
-		/* Whoever has something new from here on has it woken again. */
-		events = (__force __poll_t)atomic_xchg(&proc->poll_events, 0);
-		ipcbus_account_rest(&account->poll_debt, wake_all(&proc->poll_wait, events));
+		ipcbus_account_rest(&account->poll_debt, wake(proc, account));
 		/* With the last one the account may go. */
 		ipcbus_proc_put(proc);
 		cond_resched();
 	}
-}
-
-/* If it waits already, it sees what is new. */
-static void wake_later(struct ipcbus_proc *proc, struct ipcbus_account *account, __poll_t events)
-{
-	if (atomic_fetch_or((__force int)events, &proc->poll_events))
-		return;
-	ipcbus_proc_get(proc);
-	if (llist_add(&proc->poll_entry, &account->polled))
-		queue_work(queue, &account->wake);
 }
 
 /* --- Whoever has something for them ------------------------------------------------ */
@@ -202,7 +229,9 @@ static bool are_few_locked(wait_queue_head_t *head)
 
 static atomic64_t *due_of(const struct ipcbus_account *account)
 {
-	u64 both = (u64)__kuid_val(current_euid()) << 32 | __kuid_val(account->uid);
+	kuid_t uid = unlikely(current->flags & PF_KTHREAD) ? INVALID_UID :
+		     ipcbus_uid_outermost(current_euid(), current_user_ns());
+	u64 both = (u64)__kuid_val(uid) << 32 | __kuid_val(account->uid);
 
 	return &dues[both * dues_factor >> (64 - DUES_BITS)];
 }
@@ -218,9 +247,10 @@ static void note_time(atomic64_t *due, u64 began, u64 now)
 	atomic64_set(due, min(from + PART * (now - began - quick), now + LONGEST));
 }
 
-void ipcbus_poll_wake_some(struct ipcbus_proc *proc, __poll_t events, bool sync)
+/* Returns whether it woke them. */
+static bool wake_at_once(struct ipcbus_proc *proc, struct ipcbus_account *account,
+			 __poll_t events, bool sync)
 {
-	struct ipcbus_account *account = proc->user->payer.outermost;
 	wait_queue_head_t *head = &proc->poll_wait;
 	atomic64_t *due = due_of(account);
 	void *key = poll_to_key(events);
@@ -240,6 +270,14 @@ void ipcbus_poll_wake_some(struct ipcbus_proc *proc, __poll_t events, bool sync)
 		note_time(due, began, ktime_get_ns());
 	}
 	spin_unlock_irqrestore(&head->lock, flags);
-	if (unlikely(!may_wake))
+	return may_wake;
+}
+
+void ipcbus_poll_wake_some(struct ipcbus_proc *proc, __poll_t events, bool sync)
+{
+	struct ipcbus_account *account = proc->user->payer.outermost;
+
+	if (unlikely(atomic_read(&proc->poll_events) & WAKING) ||
+	    !wake_at_once(proc, account, events, sync))
 		wake_later(proc, account, events);
 }

@@ -90,7 +90,7 @@ enum ipcbus_writable {
  * @undropped: its own calls that ended before they were taken, whose requests that is to drop
  * @poll_wait: who polls the file
  * @poll_entry: among those whose pollers a worker is to wake: see poll.h
- * @poll_events: for which events; 0: it is not there
+ * @poll_events: for which events, and how: see poll.c; 0: it is not there
  * @space_watches: regions of others that were full for a oneway of this proc
  * @space_by_target: the same by whose they are
  * @space_rest: reports space in @region to those who are too many at once

@@ -221,6 +221,11 @@ typedef struct {
 	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))
 #define atomic_fetch_or(i, v) \
 	SHIM_ATOMIC(__atomic_fetch_or(&(v)->counter, i, __ATOMIC_SEQ_CST))
+#define atomic_fetch_andnot(i, v) \
+	SHIM_ATOMIC(__atomic_fetch_and(&(v)->counter, ~(i), __ATOMIC_SEQ_CST))
+#define atomic_try_cmpxchg(v, old, new)                                       \
+	SHIM_ATOMIC(__atomic_compare_exchange_n(&(v)->counter, old, new, false, \
+						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 #define atomic_xchg(v, i) atomic64_xchg(v, i)
 #define atomic64_read(v) atomic_read(v)
 #define atomic64_set(v, i) atomic_set(v, i)

@@ -140,13 +140,16 @@ static struct work_struct *earliest(void)
 	return first;
 }
 
-/* With the lock, which is dropped meanwhile. The work may be gone then. */
+/* With the lock, which is dropped meanwhile. The work may be gone then. Whoever runs it is a
+ * thread of the kernel so long. */
 static void do_work(struct work_struct *work)
 {
 	list_del_init(&work->entry);
 	running = work;
 	pthread_mutex_unlock(&lock);
+	__atomic_fetch_or(&current->flags, PF_KTHREAD, __ATOMIC_RELAXED);
 	work->func(work);
+	__atomic_fetch_and(&current->flags, ~PF_KTHREAD, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&lock);
 	running = NULL;
 	pthread_cond_broadcast(&changed);

@@ -12,6 +12,7 @@
 #define TASK_FREEZABLE		2U
 
 #define PF_EXITING		4U
+#define PF_KTHREAD		0x00200000U
 #define EXIT_DEAD		16
 
 #define SCHED_NORMAL		0
