@@ -2,15 +2,18 @@
 /*
  * Those who poll an epoll file that has a proc's fd in it are woken with each event of the proc.
  * Nothing limits how many there are. Whoever replies to the proc, or makes space for it, does not
- * wake them in its own time, but for the first time.
+ * wake them in its own time, but for the first time. Nobody is asleep beside an event for that.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
 
+#include "namespace.h"
 #include "users.h"
 
 #define THREADS 32
@@ -20,6 +23,11 @@
 #define LONG_NS 1000000
 /* A machine that does other things may be slow now and then. */
 #define MOST_LONG 5
+/* So long the driver remembers at most what a wake-up took. */
+#define LONGEST_S 10
+/* More than whoever sends wakes in its own time. */
+#define EXCLUSIVE 24
+#define MESSAGES 8
 
 static pthread_barrier_t polling;
 
@@ -76,6 +84,16 @@ static uint64_t cpu_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+/* What it takes to send to the manager. */
+static bool takes_long(const struct raw *r)
+{
+	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC };
+	uint64_t begin = cpu_ns();
+
+	assert_ok(raw_send(r, &call, NULL));
+	return cpu_ns() - begin > LONG_NS;
+}
+
 START_TEST(replies_to_a_polled_proc)
 {
 	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC };
@@ -130,6 +148,138 @@ START_TEST(waiter_beside_them_is_woken)
 }
 END_TEST
 
+/* Users 1 to 20 of the namespace are others outside; 1000 made it. Says of how many the call took
+ * long. */
+static int send_as_many_users(struct peer *self, void *unused)
+{
+	int n_long = 0;
+	struct raw r;
+
+	(void)unused;
+	if (setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0)
+		return 97;
+	if (!enter_namespace(self, 0))
+		return 0;
+	if (setresuid(0, 0, 0) < 0)
+		return 98;
+	raw_open(&r, REGION);
+	for (uid_t user = 1; user <= EVENTS; user++) {
+		if (setresuid(-1, user, -1) < 0)
+			return 99;
+		n_long += takes_long(&r);
+		if (setresuid(-1, 0, -1) < 0)
+			return 99;
+	}
+	peer_notify(self, n_long);
+	return 0;
+}
+
+START_TEST(users_of_a_namespace_wake_as_one)
+{
+	struct peer poller, sender;
+	int e = epoll_of(&srv);
+
+	peer_start(&poller, poll_the_epoll, &e);
+	peer_hear(&poller);
+	peer_start(&sender, send_as_many_users, NULL);
+	if (!give_users(&sender, "0 1000 1\n1 2001 20\n", "0 1000 1\n")) {
+		case_skip("no user namespaces in this kernel");
+		peer_end(&sender);
+	} else {
+		ck_assert_uint_le(peer_hear(&sender), MOST_LONG);
+		peer_end(&sender);
+	}
+	peer_kill(&poller);
+	close(e);
+}
+END_TEST
+
+/* Whose deadlines pass may be anybody: that a worker was slow then is not what root did. */
+static bool root_wakes_after_a_worker(const struct raw *r)
+{
+	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC };
+	struct pollfd p = { .fd = r->fd, .events = POLLIN };
+	struct ipcbus_event ev;
+	uint64_t begin;
+
+	assert_ok(raw_send(r, &call, NULL));
+	call.deadline = deadline_in(20);
+	assert_ok(raw_send(r, &call, NULL));
+	ck_assert_int_eq(poll(&p, 1, 10000), 1);
+	raw_failed(r, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	begin = cpu_ns();
+	raw_reply(&srv, ev.call, NULL, 0);
+	begin = cpu_ns() - begin;
+	raw_take(r, IPCBUS_EVENT_REPLY, &ev);
+	return begin > LONG_NS;
+}
+
+START_TEST(workers_have_a_time_of_their_own)
+{
+	struct peer poller;
+	struct raw r;
+	bool wakes;
+	int e;
+
+	raw_open(&r, REGION);
+	e = epoll_of(&r);
+	peer_start(&poller, poll_the_epoll, &e);
+	peer_hear(&poller);
+	wakes = root_wakes_after_a_worker(&r);
+	if (!wakes) {
+		/* Perhaps because of what root did before. */
+		sleep(LONGEST_S + 1);
+		wakes = root_wakes_after_a_worker(&r);
+	}
+	ck_assert(wakes);
+	peer_kill(&poller);
+	close(e);
+	raw_close(&r);
+}
+END_TEST
+
+static int woken;
+
+static void *wait_for_one(void *unused)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int e = epoll_create1(EPOLL_CLOEXEC), n = -EXCLUSIVE;
+
+	if (!epoll_ctl(e, EPOLL_CTL_ADD, srv.fd, &event))
+		n = epoll_wait(e, &event, 1, 3000);
+	__atomic_fetch_add(&woken, n, __ATOMIC_RELAXED);
+	close(e);
+	return unused;
+}
+
+/* For each message one of them at least, though a worker wakes them and they came at once. */
+START_TEST(one_is_woken_for_each)
+{
+	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC };
+	struct helper waiters[EXCLUSIVE];
+	struct ipcbus_event ev;
+
+	woken = 0;
+	for (int i = 0; i < EXCLUSIVE; i++) {
+		helper_start(&waiters[i], wait_for_one, NULL);
+		wait_asleep(waiters[i].tid);
+	}
+	run_on_first_cpu(SCHED_FIFO, 1);
+	for (int i = 0; i < MESSAGES; i++)
+		assert_ok(raw_send(&cli, &call, NULL));
+	run_on_first_cpu(SCHED_OTHER, 0);
+	for (int i = 0; i < EXCLUSIVE; i++)
+		helper_end(&waiters[i]);
+	ck_assert_int_ge(woken, MESSAGES);
+	for (int i = 0; i < MESSAGES; i++) {
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		raw_reply(&srv, ev.call, NULL, 0);
+		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("epoll");
@@ -137,5 +287,8 @@ int main(void)
 
 	tcase_add_test(tc, replies_to_a_polled_proc);
 	tcase_add_test(tc, waiter_beside_them_is_woken);
+	tcase_add_test(tc, users_of_a_namespace_wake_as_one);
+	tcase_add_test(tc, workers_have_a_time_of_their_own);
+	tcase_add_test(tc, one_is_woken_for_each);
 	return suite_main(s);
 }
