@@ -194,21 +194,17 @@ static int add_owners(struct ipcbus_payer *payer, const struct user_namespace *n
 	return 0;
 }
 
-static bool is_other_than_root(kuid_t uid)
-{
-	return uid_valid(uid) && !uid_eq(uid, GLOBAL_ROOT_UID);
-}
-
 kuid_t ipcbus_uid_outermost_of(kuid_t uid, struct user_namespace *ns)
 {
-	kuid_t root;
+	kuid_t who;
 
-	while (ns->parent->parent)
-		ns = ns->parent;
-	if (is_other_than_root(ns->owner))
-		return ns->owner;
-	root = make_kuid(ns, 0);
-	return is_other_than_root(root) ? root : uid;
+	/* The outermost wins. */
+	for (; ns->parent; ns = ns->parent) {
+		who = uid_eq(ns->owner, GLOBAL_ROOT_UID) ? make_kuid(ns, 0) : ns->owner;
+		if (uid_valid(who) && !uid_eq(who, GLOBAL_ROOT_UID))
+			uid = who;
+	}
+	return uid;
 }
 
 static int add_outermost(struct ipcbus_payer *payer, kuid_t uid, struct user_namespace *ns)

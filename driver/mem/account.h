@@ -84,9 +84,9 @@ void ipcbus_payer_done(struct ipcbus_payer *payer);
 
 kuid_t ipcbus_uid_outermost_of(kuid_t uid, struct user_namespace *ns);
 
-/* Whoever decides how many users there are: the owner of the outermost namespace. Where that is
- * global root, its root; where that is global root as well, or is none, or without a namespace,
- * the user: global root's own accounts are nobody else's. */
+/* Whoever decides how many users there are: the owner of the outermost namespace, or where that is
+ * global root, its root. Where that is global root as well, or is none, the next one inside does;
+ * without any the user: global root's own accounts are nobody else's. */
 static inline kuid_t ipcbus_uid_outermost(kuid_t uid, struct user_namespace *ns)
 {
 	return likely(ns == &init_user_ns) ? uid : ipcbus_uid_outermost_of(uid, ns);
