@@ -36,16 +36,13 @@
 #define LONGEST	(10ULL * NSEC_PER_SEC)
 
 /* The worker wakes so many at once, or begins no other after this time, in ns. Interrupts are off
- * meanwhile. */
+ * meanwhile. For no longer does anybody wait for who else does so. */
 #define PIECE	64
 #define PIECE_TIME	(50 * NSEC_PER_USEC)
 
-/*
- * Beside the events in a proc's poll_events: several came, of which each may be for another one
- * who waits; the worker wakes for some, and whoever comes would wait for it, with a spinlock held.
- */
+/* Beside the events in a proc's poll_events: several came, and each may be for another one who
+ * waits. */
 #define MANY	(1 << 24)
-#define WAKING	(1 << 25)
 
 /*
  * Of each user who wakes and each account, in ns of the clock: since when other wake-ups would
@@ -61,7 +58,7 @@ static u64 dues_factor;
 static u64 quick = QUICK;
 static struct workqueue_struct *queue;
 
-/* Of the mark: nobody waits by it. */
+/* Of marks: nobody waits by them. */
 static int wake_nobody(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
 	return 0;
@@ -116,10 +113,12 @@ void ipcbus_poll_done(void)
 /* --- The worker ---------------------------------------------------------------- */
 
 /*
- * Wakes some behind the mark, and moves that. Who comes meanwhile comes before it, and has looked.
- * Returns whether there are others: not if one who wants to be the only one was woken.
+ * Wakes some between the marks, and moves the first. Who comes meanwhile comes before or behind
+ * them, and has looked. Returns whether there are others: not if one who wants to be the only one
+ * was woken.
  */
-static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u32 events, u64 *took)
+static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark,
+		      wait_queue_entry_t *end, u32 events, u64 *took)
 {
 	void *key = poll_to_key((__force __poll_t)(events & ~MANY));
 	/* One of them may have waited for only one of both. */
@@ -134,8 +133,7 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u32 eve
 	spin_lock_irqsave(&head->lock, flags);
 	began = ktime_get_ns();
 	now = began;
-	while ((more = !list_is_last(&mark->entry, &head->head)) && left-- &&
-	       now - began < PIECE_TIME) {
+	while ((more = mark->entry.next != &end->entry) && left-- && now - began < PIECE_TIME) {
 		entry = list_next_entry(mark, entry);
 		exclusive = entry->flags & WQ_FLAG_EXCLUSIVE;
 		list_move(&mark->entry, &entry->entry);
@@ -146,8 +144,10 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u32 eve
 			break;
 		}
 	}
-	if (!more)
+	if (!more) {
 		list_del(&mark->entry);
+		list_del(&end->entry);
+	}
 	*took += now - began;
 	spin_unlock_irqrestore(&head->lock, flags);
 	return more;
@@ -156,46 +156,33 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark, u32 eve
 /* Returns how long it took, in ns. */
 static u64 wake_all(wait_queue_head_t *head, u32 events)
 {
-	wait_queue_entry_t mark;
+	wait_queue_entry_t mark, end;
 	u64 took = 0;
 
 	init_waitqueue_func_entry(&mark, wake_nobody);
+	init_waitqueue_func_entry(&end, wake_nobody);
+	add_wait_queue_exclusive(head, &end);
 	add_wait_queue(head, &mark);
-	while (wake_some(head, &mark, events, &took))
+	while (wake_some(head, &mark, &end, events, &took))
 		cond_resched();
 	return took;
 }
 
-static void enqueue(struct ipcbus_proc *proc, struct ipcbus_account *account)
-{
-	ipcbus_proc_get(proc);
-	if (llist_add(&proc->poll_entry, &account->polled))
-		queue_work(queue, &account->wake);
-}
-
-/* If it waits already, or is in the worker's hands, that sees what is new. */
+/* If it waits already, the worker sees what is new. */
 static void wake_later(struct ipcbus_proc *proc, struct ipcbus_account *account, __poll_t events)
 {
 	int old = atomic_read(&proc->poll_events), all;
 
 	do {
 		all = old | (__force int)events;
-		if (old & ~WAKING)
+		if (old)
 			all |= MANY;
 	} while (!atomic_try_cmpxchg(&proc->poll_events, &old, all));
-	if (!old)
-		enqueue(proc, account);
-}
-
-/* Returns how long it took, in ns. */
-static u64 wake(struct ipcbus_proc *proc, struct ipcbus_account *account)
-{
-	u64 took = wake_all(&proc->poll_wait, atomic_xchg(&proc->poll_events, WAKING));
-
-	/* What came meanwhile takes another turn, behind the others. */
-	if (atomic_fetch_andnot(WAKING, &proc->poll_events) != WAKING)
-		enqueue(proc, account);
-	return took;
+	if (old)
+		return;
+	ipcbus_proc_get(proc);
+	if (llist_add(&proc->poll_entry, &account->polled))
+		queue_work(queue, &account->wake);
 }
 
 void ipcbus_poll_work(struct work_struct *work)
@@ -203,11 +190,14 @@ void ipcbus_poll_work(struct work_struct *work)
 	struct ipcbus_account *account = container_of(work, struct ipcbus_account, wake);
 	struct llist_node *entry = llist_reverse_order(llist_del_all(&account->polled)), *next;
 	struct ipcbus_proc *proc;
+	u32 events;
 
 	for (; entry; entry = next) {
 		proc = llist_entry(entry, struct ipcbus_proc, poll_entry);
 		next = entry->next;
-		ipcbus_account_rest(&account->poll_debt, wake(proc, account));
+		/* Whoever has something new from here on has it woken again. */
+		events = atomic_xchg(&proc->poll_events, 0);
+		ipcbus_account_rest(&account->poll_debt, wake_all(&proc->poll_wait, events));
 		/* With the last one the account may go. */
 		ipcbus_proc_put(proc);
 		cond_resched();
@@ -247,6 +237,16 @@ static void note_time(atomic64_t *due, u64 began, u64 now)
 	atomic64_set(due, min(from + PART * (now - began - quick), now + LONGEST));
 }
 
+static bool is_late(u64 *until)
+{
+	u64 now = ktime_get_ns();
+
+	if (!*until)
+		*until = now + PIECE_TIME;
+	cpu_relax();
+	return now > *until;
+}
+
 /* Returns whether it woke them. */
 static bool wake_at_once(struct ipcbus_proc *proc, struct ipcbus_account *account,
 			 __poll_t events, bool sync)
@@ -255,11 +255,19 @@ static bool wake_at_once(struct ipcbus_proc *proc, struct ipcbus_account *accoun
 	atomic64_t *due = due_of(account);
 	void *key = poll_to_key(events);
 	unsigned long flags;
+	u64 until = 0, began;
 	bool may_wake;
-	u64 began;
 
-	/* What interrupts this is not their time, but in a kernel with PREEMPT_RT. */
-	spin_lock_irqsave(&head->lock, flags);
+	/* Who has it may be waking one of them for long: nobody spins for that. They sleep with
+	 * PREEMPT_RT, where what interrupts this counts as their time. */
+	might_lock(&head->lock);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		spin_lock_irqsave(&head->lock, flags);
+	} else {
+		while (!spin_trylock_irqsave(&head->lock, flags))
+			if (is_late(&until))
+				return false;
+	}
 	began = ktime_get_ns();
 	may_wake = (u64)atomic64_read(due) <= began + AT_ONCE && are_few_locked(head);
 	if (likely(may_wake)) {
@@ -277,7 +285,6 @@ void ipcbus_poll_wake_some(struct ipcbus_proc *proc, __poll_t events, bool sync)
 {
 	struct ipcbus_account *account = proc->user->payer.outermost;
 
-	if (unlikely(atomic_read(&proc->poll_events) & WAKING) ||
-	    !wake_at_once(proc, account, events, sync))
+	if (unlikely(!wake_at_once(proc, account, events, sync)))
 		wake_later(proc, account, events);
 }

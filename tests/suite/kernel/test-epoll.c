@@ -28,6 +28,8 @@
 /* More than whoever sends wakes in its own time. */
 #define EXCLUSIVE 24
 #define MESSAGES 8
+#define SLOW 4
+#define COPIES 300
 
 static pthread_barrier_t polling;
 
@@ -148,6 +150,9 @@ START_TEST(waiter_beside_them_is_woken)
 }
 END_TEST
 
+#define NAMESPACE_USERS "0 1000 1\n1 2001 20\n"
+#define NAMESPACE_GROUPS "0 1000 1\n"
+
 /* Users 1 to 20 of the namespace are others outside; 1000 made it. Says of how many the call took
  * long. */
 static int send_as_many_users(struct peer *self, void *unused)
@@ -174,15 +179,32 @@ static int send_as_many_users(struct peer *self, void *unused)
 	return 0;
 }
 
-START_TEST(users_of_a_namespace_wake_as_one)
+/* The same in a namespace in which everybody has the number that he has outside. */
+static int send_from_within(struct peer *self, void *unused)
+{
+	struct peer sender;
+
+	(void)unused;
+	if (!enter_namespace(self, 0))
+		return 0;
+	peer_start(&sender, send_as_many_users, NULL);
+	if (!give_users(&sender, NAMESPACE_USERS, NAMESPACE_GROUPS))
+		return 98;
+	peer_notify(self, peer_hear(&sender));
+	peer_end(&sender);
+	return 0;
+}
+
+static void users_wake_as_one(int (*send)(struct peer *self, void *arg), const char *users,
+			      const char *groups)
 {
 	struct peer poller, sender;
 	int e = epoll_of(&srv);
 
 	peer_start(&poller, poll_the_epoll, &e);
 	peer_hear(&poller);
-	peer_start(&sender, send_as_many_users, NULL);
-	if (!give_users(&sender, "0 1000 1\n1 2001 20\n", "0 1000 1\n")) {
+	peer_start(&sender, send, NULL);
+	if (!give_users(&sender, users, groups)) {
 		case_skip("no user namespaces in this kernel");
 		peer_end(&sender);
 	} else {
@@ -191,6 +213,17 @@ START_TEST(users_of_a_namespace_wake_as_one)
 	}
 	peer_kill(&poller);
 	close(e);
+}
+
+START_TEST(users_of_a_namespace_wake_as_one)
+{
+	users_wake_as_one(send_as_many_users, NAMESPACE_USERS, NAMESPACE_GROUPS);
+}
+END_TEST
+
+START_TEST(users_of_a_namespace_in_roots_wake_as_one)
+{
+	users_wake_as_one(send_from_within, "0 0 3000\n", "0 0 3000\n");
 }
 END_TEST
 
@@ -280,6 +313,72 @@ START_TEST(one_is_woken_for_each)
 }
 END_TEST
 
+/* Copies that are slow to wake go to the end of the queue again, all the time. */
+static void *move_copies(void *arg)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int e = ((int *)arg)[0], fd = ((int *)arg)[1], copies[COPIES];
+
+	for (int i = 0; i < COPIES; i++) {
+		copies[i] = dup(fd);
+		ck_assert_int_eq(epoll_ctl(e, EPOLL_CTL_ADD, copies[i], &event), 0);
+	}
+	pthread_barrier_wait(&polling);
+	for (int i = 0;; i = (i + 1) % COPIES) {
+		epoll_ctl(e, EPOLL_CTL_DEL, copies[i], &event);
+		epoll_ctl(e, EPOLL_CTL_ADD, copies[i], &event);
+		if (i % 128 == 0)
+			usleep(10000);
+	}
+	return NULL;
+}
+
+/* Of two procs the first has such copies, and both get a reply. */
+static int wait_for_the_second(struct peer *self, void *unused)
+{
+	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC };
+	struct epoll_event event = { .events = EPOLLIN };
+	int second = epoll_create1(EPOLL_CLOEXEC), moved[2];
+	struct rlimit files = { POLLS, POLLS };
+	pthread_t thread;
+	struct raw r[2];
+
+	(void)unused;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	for (int i = 0; i < 2; i++) {
+		open_as(&r[i], 1000);
+		assert_ok(raw_send(&r[i], &call, NULL));
+	}
+	moved[0] = epoll_create1(EPOLL_CLOEXEC);
+	moved[1] = r[0].fd;
+	for (int i = 0; i < EXCLUSIVE; i++)
+		ck_assert_int_eq(epoll_ctl(second, EPOLL_CTL_ADD, dup(r[1].fd), &event), 0);
+	pthread_barrier_init(&polling, NULL, SLOW + 2);
+	for (int i = 0; i < SLOW; i++)
+		ck_assert_int_eq(pthread_create(&thread, NULL, poll_it, &moved[0]), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, move_copies, moved), 0);
+	pthread_barrier_wait(&polling);
+	usleep(500000);
+	peer_notify(self, 1);
+	return epoll_wait(second, &event, 1, 10000) != 1;
+}
+
+/* The worker's turn has an end, and then comes another proc of the same user. */
+START_TEST(who_comes_meanwhile_is_not_waited_for)
+{
+	struct ipcbus_event ev;
+	struct peer waiter;
+
+	peer_start(&waiter, wait_for_the_second, NULL);
+	peer_hear(&waiter);
+	for (int i = 0; i < 2; i++) {
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		raw_reply(&srv, ev.call, NULL, 0);
+	}
+	peer_end(&waiter);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("epoll");
@@ -288,7 +387,9 @@ int main(void)
 	tcase_add_test(tc, replies_to_a_polled_proc);
 	tcase_add_test(tc, waiter_beside_them_is_woken);
 	tcase_add_test(tc, users_of_a_namespace_wake_as_one);
+	tcase_add_test(tc, users_of_a_namespace_in_roots_wake_as_one);
 	tcase_add_test(tc, workers_have_a_time_of_their_own);
 	tcase_add_test(tc, one_is_woken_for_each);
+	tcase_add_test(tc, who_comes_meanwhile_is_not_waited_for);
 	return suite_main(s);
 }

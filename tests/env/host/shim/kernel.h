@@ -202,6 +202,9 @@ typedef struct {
 		expr;                                                         \
 	})
 
+/* No option is. */
+#define IS_ENABLED(option) 0
+
 #define atomic_read(v) SHIM_ATOMIC(__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED))
 #define atomic_set(v, i) SHIM_ATOMIC(__atomic_store_n(&(v)->counter, i, __ATOMIC_RELAXED))
 #define atomic_inc(v) ((void)atomic_inc_return(v))
@@ -221,8 +224,6 @@ typedef struct {
 	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))
 #define atomic_fetch_or(i, v) \
 	SHIM_ATOMIC(__atomic_fetch_or(&(v)->counter, i, __ATOMIC_SEQ_CST))
-#define atomic_fetch_andnot(i, v) \
-	SHIM_ATOMIC(__atomic_fetch_and(&(v)->counter, ~(i), __ATOMIC_SEQ_CST))
 #define atomic_try_cmpxchg(v, old, new)                                       \
 	SHIM_ATOMIC(__atomic_compare_exchange_n(&(v)->counter, old, new, false, \
 						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
