@@ -237,6 +237,23 @@ static void note_time(atomic64_t *due, u64 began, u64 now)
 	atomic64_set(due, min(from + PART * (now - began - quick), now + LONGEST));
 }
 
+static bool is_spent(const atomic64_t *due, u64 now)
+{
+	return (u64)atomic64_read(due) > now + AT_ONCE;
+}
+
+/* A trylock does not say so. */
+static void say_that_it_locks(wait_queue_head_t *head)
+{
+	unsigned long flags;
+
+	if (!IS_ENABLED(CONFIG_LOCKDEP))
+		return;
+	local_irq_save(flags);
+	might_lock(&head->lock);
+	local_irq_restore(flags);
+}
+
 static bool is_late(u64 *until)
 {
 	u64 now = ktime_get_ns();
@@ -258,18 +275,23 @@ static bool wake_at_once(struct ipcbus_proc *proc, struct ipcbus_account *accoun
 	u64 until = 0, began;
 	bool may_wake;
 
+	if (unlikely(atomic64_read(due)) && is_spent(due, ktime_get_ns()))
+		return false;
 	/* Who has it may be waking one of them for long: nobody spins for that. They sleep with
 	 * PREEMPT_RT, where what interrupts this counts as their time. */
-	might_lock(&head->lock);
 	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		spin_lock_irqsave(&head->lock, flags);
 	} else {
-		while (!spin_trylock_irqsave(&head->lock, flags))
-			if (is_late(&until))
-				return false;
+		say_that_it_locks(head);
+		while (!spin_trylock_irqsave(&head->lock, flags)) {
+			if (!is_late(&until))
+				continue;
+			note_time(due, until - PIECE_TIME, ktime_get_ns());
+			return false;
+		}
 	}
-	began = ktime_get_ns();
-	may_wake = (u64)atomic64_read(due) <= began + AT_ONCE && are_few_locked(head);
+	began = unlikely(until) ? until - PIECE_TIME : ktime_get_ns();
+	may_wake = are_few_locked(head);
 	if (likely(may_wake)) {
 		if (sync)
 			__wake_up_locked_sync_key(head, TASK_INTERRUPTIBLE, key);
