@@ -86,6 +86,16 @@ static uint64_t cpu_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+/* User-mode Linux may have a clock that stands still while a program computes. */
+static bool is_time_seen(void)
+{
+	uint64_t begin = cpu_ns();
+
+	for (volatile int i = 0; i < 1000000; i++)
+		;
+	return cpu_ns() > begin;
+}
+
 /* What it takes to send to the manager. */
 static bool takes_long(const struct raw *r)
 {
@@ -255,6 +265,10 @@ START_TEST(workers_have_a_time_of_their_own)
 	bool wakes;
 	int e;
 
+	if (!is_time_seen()) {
+		case_skip("no time passes here while a program computes");
+		return;
+	}
 	raw_open(&r, REGION);
 	e = epoll_of(&r);
 	peer_start(&poller, poll_the_epoll, &e);
