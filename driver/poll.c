@@ -121,7 +121,6 @@ static bool wake_some(wait_queue_head_t *head, wait_queue_entry_t *mark,
 		      wait_queue_entry_t *end, u32 events, u64 *took)
 {
 	void *key = poll_to_key((__force __poll_t)(events & ~MANY));
-	/* One of them may have waited for only one of both. */
 	bool is_one = !(events & MANY);
 	wait_queue_entry_t *entry;
 	unsigned int left = PIECE;
@@ -237,9 +236,11 @@ static void note_time(atomic64_t *due, u64 began, u64 now)
 	atomic64_set(due, min(from + PART * (now - began - quick), now + LONGEST));
 }
 
-static bool is_spent(const atomic64_t *due, u64 now)
+static bool is_spent(const atomic64_t *due)
 {
-	return (u64)atomic64_read(due) > now + AT_ONCE;
+	u64 from = atomic64_read(due);
+
+	return unlikely(from) && from > ktime_get_ns() + AT_ONCE;
 }
 
 /* A trylock does not say so. */
@@ -254,16 +255,6 @@ static void say_that_it_locks(wait_queue_head_t *head)
 	local_irq_restore(flags);
 }
 
-static bool is_late(u64 *until)
-{
-	u64 now = ktime_get_ns();
-
-	if (!*until)
-		*until = now + PIECE_TIME;
-	cpu_relax();
-	return now > *until;
-}
-
 /* Returns whether it woke them. */
 static bool wake_at_once(struct ipcbus_proc *proc, struct ipcbus_account *account,
 			 __poll_t events, bool sync)
@@ -272,10 +263,10 @@ static bool wake_at_once(struct ipcbus_proc *proc, struct ipcbus_account *accoun
 	atomic64_t *due = due_of(account);
 	void *key = poll_to_key(events);
 	unsigned long flags;
-	u64 until = 0, began;
+	u64 began = 0, now;
 	bool may_wake;
 
-	if (unlikely(atomic64_read(due)) && is_spent(due, ktime_get_ns()))
+	if (is_spent(due))
 		return false;
 	/* Who has it may be waking one of them for long: nobody spins for that. They sleep with
 	 * PREEMPT_RT, where what interrupts this counts as their time. */
@@ -284,13 +275,16 @@ static bool wake_at_once(struct ipcbus_proc *proc, struct ipcbus_account *accoun
 	} else {
 		say_that_it_locks(head);
 		while (!spin_trylock_irqsave(&head->lock, flags)) {
-			if (!is_late(&until))
-				continue;
-			note_time(due, until - PIECE_TIME, ktime_get_ns());
-			return false;
+			now = ktime_get_ns();
+			began = began ?: now;
+			if (now - began > PIECE_TIME) {
+				note_time(due, began, now);
+				return false;
+			}
+			cpu_relax();
 		}
 	}
-	began = unlikely(until) ? until - PIECE_TIME : ktime_get_ns();
+	began = began ?: ktime_get_ns();
 	may_wake = are_few_locked(head);
 	if (likely(may_wake)) {
 		if (sync)

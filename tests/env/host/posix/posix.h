@@ -17,7 +17,7 @@ int posix_thread(pthread_t *ret, const pthread_attr_t *attr, struct shim_process
 /* All its threads end, as soon as they come out of a system call. */
 void posix_kill(struct shim_process *process);
 /* Real files that messages hold: how many, and their lowest number, for nobody is to
-   see those. */
+ * see those. */
 #define IN_FLIGHT 512
 int posix_in_flight(void);
 
