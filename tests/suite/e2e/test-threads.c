@@ -331,7 +331,7 @@ static void on_later(int result, E2e__SayReply *reply, const struct ipc_error *e
 	if (result == 0)
 		ck_assert_str_eq(reply->text, awaited->text);
 	else
-		ck_assert(may_end_so(result));
+		ck_assert_msg(may_end_so(result), "ended with %s", ipc_strerror(result));
 	if (result == 0 && awaited->keep) {
 		server_later_reply_keep(reply);
 		server_later_reply_free(reply);
@@ -343,7 +343,7 @@ static void on_later(int result, E2e__SayReply *reply, const struct ipc_error *e
 static void on_hang(int result, const struct ipc_error *error, void *data)
 {
 	(void)error;
-	ck_assert(may_end_so(result));
+	ck_assert_msg(may_end_so(result), "ended with %s", ipc_strerror(result));
 	free(data);
 	atomic_fetch_sub(&pending, 1);
 }
