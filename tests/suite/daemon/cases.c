@@ -23,6 +23,7 @@ void __real__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_v
 void __real__ck_assert_failed(const char *file, int line, const char *expr, const char *msg, ...);
 
 int __wrap_pthread_kill(pthread_t thread, int signal);
+long __wrap_kernel_memory(void);
 int __wrap_dev_set_param(const char *name, unsigned int value);
 void __wrap_wait_asleep(pid_t tid);
 void __wrap_peer_kill(struct peer *p);
@@ -34,6 +35,7 @@ void __attribute__((noreturn)) __wrap__ck_assert_failed(const char *file, int li
 
 /* Of posix.c. */
 int set_parameter(const char *name, unsigned int value);
+pid_t daemon_pid(void);
 
 /* --- Parameters ------------------------------------------------------------------------- */
 
@@ -130,4 +132,22 @@ int __wrap_pthread_kill(pthread_t thread, int signal)
 {
 	usleep(5000);
 	return __real_pthread_kill(thread, signal);
+}
+
+/* --- Memory ----------------------------------------------------------------------------- */
+
+long __wrap_kernel_memory(void)
+{
+	char path[32], line[128];
+	long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)daemon_pid());
+	f = fopen(path, "re");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f) && sscanf(line, "RssAnon: %ld", &kib) != 1)
+		;
+	fclose(f);
+	ck_assert_int_gt(kib, 0);
+	return kib * 1024;
 }

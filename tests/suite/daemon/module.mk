@@ -31,7 +31,7 @@ $(eval $(call ipcbusd_in,$(DAEMON_B)/tsan))
 # The programs of tests/suite/kernel, unchanged, with a device of another make.
 DAEMON_KERNEL := $(KTEST_NAMES:%=$(DAEMON_B)/kernel/%)
 DAEMON_WRAPPED := open close ioctl mmap poll epoll_ctl epoll_wait select fork sendmsg syscall stat chmod dev_set_param wait_asleep \
-	peer_kill peer_end pthread_kill _ck_assert_failed _tcase_add_test
+	peer_kill peer_end pthread_kill kernel_memory _ck_assert_failed _tcase_add_test
 
 $(DAEMON_KERNEL): $(DAEMON_B)/kernel/%: $(B)/tests/suite/kernel/%.o $(KTEST_COMMON) $(DAEMON_B)/posix.o \
 		$(DAEMON_B)/cases.o $(B)/libipc/core/device-socket.o

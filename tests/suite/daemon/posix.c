@@ -63,8 +63,9 @@ pid_t __wrap_fork(void);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
 int __wrap_stat(const char *path, struct stat *st);
 int __wrap_chmod(const char *path, mode_t mode);
-/* For cases.c: what it was, or -errno. */
+/* For cases.c: what it was, or -errno; and the daemon's pid. */
 int set_parameter(const char *name, unsigned int value);
+pid_t daemon_pid(void);
 
 static struct daemon_link *links[MAX_FDS];
 /* Of each: ioctls that run, how many children there were before, and whether it was sent away. */
@@ -606,6 +607,19 @@ int set_parameter(const char *name, unsigned int value)
 	memcpy(message.name, name, strnlen(name, sizeof(message.name)));
 	r = socket_administer(bus_path(DEVICE), &message, fds);
 	return r < 0 ? r : (int)message.number;
+}
+
+pid_t daemon_pid(void)
+{
+	struct ucred ucred = { 0 };
+	socklen_t size = sizeof(ucred);
+	struct daemon_link *link = NULL;
+
+	for (int fd = 0; fd < MAX_FDS && !link; fd++)
+		link = link_at(fd);
+	if (link)
+		getsockopt(link->socket, SOL_SOCKET, SO_PEERCRED, &ucred, &size);
+	return ucred.pid;
 }
 
 /* --- Poll ----------------------------------------------------------------------------- */

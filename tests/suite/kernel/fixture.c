@@ -317,6 +317,21 @@ void wait_asleep(pid_t tid)
 	}
 }
 
+long kernel_memory(void)
+{
+	long kib, sum = 0;
+	char line[256];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "SUnreclaim: %ld", &kib) == 1 ||
+		    sscanf(line, "VmallocUsed: %ld", &kib) == 1)
+			sum += kib;
+	fclose(f);
+	return sum * 1024;
+}
+
 void serve_echo(const struct raw *r)
 {
 	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE };

@@ -99,6 +99,8 @@ uint64_t now_ms(void);
 /* The time that many ms from now, as the driver takes deadlines. */
 uint64_t deadline_in(int ms);
 int count_fds(void);
+/* Bytes that the kernel has for itself: small objects, and tables. */
+long kernel_memory(void);
 /* No more than so many fds besides those that are open, which may leave gaps. */
 void limit_fds(int more);
 /* Sends a copy of the fd through a Unix socket. */

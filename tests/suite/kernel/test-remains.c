@@ -248,22 +248,6 @@ START_TEST(server_ends_and_others_hold_its_file)
 }
 END_TEST
 
-/* Bytes that the kernel has for itself: small objects, and tables. */
-static long kernel_memory(void)
-{
-	long kib, sum = 0;
-	char line[256];
-	FILE *f = fopen("/proc/meminfo", "re");
-
-	ck_assert_ptr_nonnull(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "SUnreclaim: %ld", &kib) == 1 ||
-		    sscanf(line, "VmallocUsed: %ld", &kib) == 1)
-			sum += kib;
-	fclose(f);
-	return sum * 1024;
-}
-
 /* The node and the handle. The rest of the machine has its noise. */
 #define PROC_REMAINS 512
 #define DEAD_PROCS 2000
