@@ -54,6 +54,7 @@ struct daemon_link {
 	struct send_area send;
 	unsigned int polls;
 	bool gone;		/* the daemon is */
+	bool signals;		/* daemon_set_signals() */
 };
 
 /* How often a process had forked before this one came of it, as a child of fork() counts. */
@@ -194,7 +195,7 @@ static void look_later(struct daemon_thread *thread)
 }
 
 /* Until the daemon gives the slot back, or it is time to look whether it is gone. Returns -EINTR
- * for a signal. */
+ * for a signal, and where one may have come. */
 static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
 {
 	struct daemon_thread *thread = &link->thread[number];
@@ -216,7 +217,8 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 		return -ECONNRESET;
 	}
 	look_later(thread);
-	return 0;
+	/* The handler of a signal that came just then has run, and left no trace. */
+	return link->signals && slot_at(link, number)->cmd == IPCBUS_IOC_EXCHANGE ? -EINTR : 0;
 }
 
 /* Hands the slot to the daemon and waits for the result. */
@@ -496,6 +498,11 @@ int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
 	r = slot_run(link, number, request, NULL);
 	forget_slot(link, number);
 	return r;
+}
+
+void daemon_set_signals(struct daemon_link *link, bool signals)
+{
+	link->signals = signals;
 }
 
 void daemon_wake(struct daemon_link *link)

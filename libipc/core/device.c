@@ -150,6 +150,12 @@ void device_free(const struct device *device, void *memory)
 		daemon_free(device->link, memory);
 }
 
+void device_set_signals(const struct device *device, bool signals)
+{
+	if (device->link)
+		daemon_set_signals(device->link, signals);
+}
+
 /*
  * The driver interrupts waits when an fd of the file is closed. dup3() over the
  * spare fd closes it and has it back at once: it needs no free fd number.

@@ -217,6 +217,12 @@ int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 	return 0;
 }
 
+void device_set_signals(const struct device *device, bool signals)
+{
+	(void)device;
+	(void)signals;
+}
+
 void device_wake(const struct device *device)
 {
 	(void)device;

@@ -21,6 +21,10 @@ $(DAEMON_B)/threads: $(DAEMON_B)/threads.o $(B)/daemon/numbers.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
+$(DAEMON_B)/signals: $(DAEMON_B)/signals.o $(B)/libipc/core/device-socket.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
+
 $(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan) -fno-lto
 $(eval $(call ipcbusd_in,$(DAEMON_B)/asan))
 
@@ -72,6 +76,6 @@ run-test-kills: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IP
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --kills $(KILLS) --found $(DAEMON_B)/fuzz/found
 	@COUNT=$(DAEMON_KILLS) tests/suite/daemon/test-comeback
 
-ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(DAEMON_B)/threads $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN) $(IPCBUSD_TSAN)
+ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(DAEMON_B)/signals $(DAEMON_B)/threads $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN) $(IPCBUSD_TSAN)
 UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out namespaces options \
-	races seccomp slots users)
+	races seccomp signals slots users)

@@ -499,6 +499,10 @@ static int open_bus(void)
 		daemon_close(link, /* mapped= */ true);
 		return -EMFILE;
 	}
+	/* A signal that comes as a thread looks whether the daemon is gone ends no wait. The cases
+	 * count on each, and the daemon is there for as long as they run. */
+	for (size_t i = 0; i < IPCBUSD_SLOTS; i++)
+		link->thread[i].look.tv_sec = INT_MAX;
 	/* The edge's. */
 	link->send.taken[SEND_AREA_UNITS - 1] = 2;
 	more_of[fd].running = 0;

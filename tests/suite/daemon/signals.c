@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A signal ends a wait, also one that comes as the thread looks whether the daemon is gone. The
+ * library's clock is behind here, so that threads look 3,000 times a second and not once.
+ *
+ *   signals        with $IPCBUS_DEVICE
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_NSEC 300000
+
+/* A second before it is time to look. */
+static void read_clock(struct timespec *ts)
+{
+	clock_gettime(CLOCK_MONOTONIC, ts);
+	ts->tv_sec--;
+	ts->tv_nsec += LOOK_NSEC;
+	if (ts->tv_nsec < 1000000000)
+		return;
+	ts->tv_nsec -= 1000000000;
+	ts->tv_sec++;
+}
+
+#define clock_gettime(clock, ts) read_clock(ts)
+#include "../../../libipc/core/device-daemon.c"
+#include "../../../libipc/core/device-send.c"
+#undef clock_gettime
+
+#define THREADS 32
+#define ROUNDS	40
+#define REGION	65536
+#define SECONDS 20
+
+static struct daemon_link *bus;
+static _Thread_local volatile sig_atomic_t signalled;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	signalled = 1;
+}
+
+/* Until the wait ends for the signal. */
+static void *wait_for_signal(void *unused)
+{
+	struct ipcbus_exchange x;
+	int r;
+
+	do {
+		x = (struct ipcbus_exchange){ .size = sizeof(x),
+					      .flags = IPCBUS_WAIT | IPCBUS_SERVE };
+		r = daemon_ioctl(bus, IPCBUS_IOC_EXCHANGE, &x);
+	} while (r == 0 && x.event.kind == IPCBUS_EVENT_INTERRUPTED && !signalled);
+	daemon_ioctl(bus, IPCBUS_IOC_THREAD_EXIT, NULL);
+	return r || x.event.kind != IPCBUS_EVENT_INTERRUPTED ? unused : NULL;
+}
+
+/* Returns how many of them do not end. */
+static int play_round(void)
+{
+	struct timespec until;
+	pthread_t thread[THREADS];
+	int missed = 0;
+	void *failed;
+
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&thread[i], NULL, wait_for_signal, &bus))
+			abort();
+	usleep(20000);
+	for (int i = 0; i < THREADS; i++)
+		pthread_kill(thread[i], SIGUSR1);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += SECONDS;
+	for (int i = 0; i < THREADS; i++) {
+		if (pthread_timedjoin_np(thread[i], &failed, &until))
+			missed++;
+		else if (failed)
+			abort();
+	}
+	return missed;
+}
+
+int main(void)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	const char *path = getenv("IPCBUS_DEVICE");
+	const void *region;
+	int r, missed = 0;
+
+	r = path ? daemon_open(path, &bus) : -EINVAL;
+	if (r == 0)
+		r = daemon_map(bus, REGION, &region);
+	if (r < 0) {
+		printf("cannot use the bus: %s\n", strerror(-r));
+		return 1;
+	}
+	daemon_set_signals(bus, /* signals= */ true);
+	sigaction(SIGUSR1, &act, NULL);
+	for (int i = 0; i < ROUNDS && !missed; i++)
+		missed = play_round();
+	printf("%d signals did not end a wait\n", missed);
+	return missed != 0;
+}
