@@ -76,11 +76,14 @@ static int send_file(const struct raw *r, uint32_t kind, int fd)
 	struct ipcbus_send send = { .kind = kind, .objects = PTR64(&o), .object_count = 1 };
 	int e;
 
-	if (kind == IPCBUS_SEND_CALL) {
-		send.flags = IPCBUS_SEND_ASYNC;
-		send.deadline = deadline_in(20);
-	}
-	e = raw_send(r, &send, NULL);
+	/* Its time may be over before it is sent. */
+	do {
+		if (kind == IPCBUS_SEND_CALL) {
+			send.flags = IPCBUS_SEND_ASYNC;
+			send.deadline = deadline_in(20);
+		}
+		e = raw_send(r, &send, NULL);
+	} while (e == -ETIMEDOUT);
 	close(fd);
 	return e;
 }
