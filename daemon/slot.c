@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/rcu.h"
 #include "ipcbus.h"
 #include "shim.h"
 #include "slot.h"
@@ -149,6 +150,9 @@ static int begin(struct slot *slot)
 
 	if (ret)
 		return ret;
+	/* Who it is may take long to find out, and others wait for the end of sections. */
+	client->begun = true;
+	rcu_quiet();
 	task = tid && tid <= INT_MAX ? new_task(client, tid) : NULL;
 	if (!task) {
 		user_remove_fiber(client->user);
@@ -186,10 +190,32 @@ static struct slot *slot_get(struct client *client, unsigned int number)
 	return slot;
 }
 
+static bool is_submitted(const struct slot *slot)
+{
+	return (__atomic_load_n(&slot->shared->state, __ATOMIC_RELAXED) & IPCBUSD_STATE) ==
+	       IPCBUSD_SUBMITTED;
+}
+
+/* As its thread has set the bits. */
+static void look_again(struct slot *slot)
+{
+	struct ipcbusd_client *area = slot->client->area;
+	unsigned int word = slot->number / 64;
+
+	__atomic_fetch_or(&area->submitted[word], 1ULL << slot->number % 64, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&area->summary, 1ULL << word, __ATOMIC_SEQ_CST);
+	user_ring(slot->client->user, slot->client->number);
+}
+
+/* One thread begins in a look at the client, so that fibers run before the next one does. */
 static void look_idle(struct slot *slot)
 {
 	int ret;
 
+	if (!slot->fiber && slot->client->begun && is_submitted(slot)) {
+		look_again(slot);
+		return;
+	}
 	if (!change(slot, IPCBUSD_SUBMITTED, IPCBUSD_TAKEN))
 		return;
 	ret = slot->fiber ? 0 : begin(slot);
@@ -231,6 +257,7 @@ void client_look(struct client *client)
 	struct ipcbusd_client *area = client->area;
 	u64 words, bits;
 
+	client->begun = false;
 	if (__atomic_load_n(&area->interrupt, __ATOMIC_RELAXED) &&
 	    __atomic_exchange_n(&area->interrupt, 0, __ATOMIC_SEQ_CST)) {
 		__atomic_fetch_or(&client->todo, CLIENT_INTERRUPT, __ATOMIC_RELAXED);

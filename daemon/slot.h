@@ -73,6 +73,7 @@ struct slot {
  * @maps: a map is asked for (main thread sets, worker clears)
  * @ending: its fibers are to end
  * @fibers: how many slots have one
+ * @begun: a thread's first ioctl has begun in this look at the client
  * @slot: those that were used, by number; NULL: never
  * @poll: see poll.c
  */
@@ -94,6 +95,7 @@ struct client {
 	bool maps;
 	bool ending;
 	unsigned int fibers;
+	bool begun;
 	struct slot *slot[IPCBUSD_SLOTS];
 	struct client_poll *poll;
 };

@@ -166,6 +166,13 @@ int user_bell(struct user *user)
 	return user->memory.fd;
 }
 
+void user_ring(struct user *user, unsigned int number)
+{
+	__atomic_fetch_or(&user->bell->submitted[number / 64], 1ULL << number % 64,
+			  __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&user->bell->summary, 1ULL << number / 64, __ATOMIC_SEQ_CST);
+}
+
 int user_add(struct user *user, struct client *client)
 {
 	for (int i = 0; i < IPCBUSD_CLIENTS; i++)

@@ -17,6 +17,8 @@ void user_put(struct user *user);
 struct worker *user_worker(struct user *user);
 /* The bell's memfd. */
 int user_bell(struct user *user);
+/* The worker looks at the client of that number once more. */
+void user_ring(struct user *user, unsigned int number);
 
 /* A number for the client at its user's bell, or -EDQUOT. Main thread only. */
 int user_add(struct user *user, struct client *client);

@@ -375,6 +375,9 @@ static void worker_sleep(struct worker *worker)
 		rcu_sleeps();
 		futex(worker->ops.word, FUTEX_WAIT_BITSET, 1, until);
 		rcu_awakes();
+	} else {
+		/* What it finds may have no fiber run, for as long as somebody likes. */
+		rcu_quiet();
 	}
 	__atomic_store_n(&worker->asleep, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(worker->ops.word, 0, __ATOMIC_RELAXED);

@@ -8,6 +8,7 @@
  *   ipcbusd -- hostile [ROUNDS [SEED]]
  *   ipcbusd -- hostile crowd ERRNO
  *   ipcbusd -- hostile threads
+ *   ipcbusd -- hostile nobody
  *   ipcbusd -- hostile linger
  *   ipcbusd -- hostile lingering-crowd
  *   ipcbusd -- hostile deaf
@@ -21,6 +22,7 @@
 #include <linux/futex.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -249,28 +251,40 @@ static int attack(uint64_t seed)
 
 /* --- The honest client --------------------------------------------------------------- */
 
+static long seconds_since(const struct timespec *begin)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - begin->tv_sec;
+}
+
 /* One ioctl by a slot. Returns its result, or INT_MIN if there is none in time. */
-static int info_by(struct peer *peer, unsigned int number)
+static int run_by(struct peer *peer, unsigned int number, unsigned long cmd)
 {
 	struct ipcbusd_slot *slot = peer_slot(peer, number);
-	struct ipcbus_info *info = (void *)slot->space;
-	struct timespec begin, now;
+	struct timespec begin;
 
 	slot->tid = (uint32_t)getpid();
-	slot->cmd = (uint32_t)IPCBUS_IOC_INFO;
+	slot->cmd = (uint32_t)cmd;
 	slot->arg = (uintptr_t)slot->space;
-	memset(info, 0, sizeof(*info));
-	info->size = sizeof(*info);
 	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
 	peer_ring(peer, number);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	while (__atomic_load_n(&slot->state, __ATOMIC_SEQ_CST) != IPCBUSD_DONE) {
 		sched_yield();
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec - begin.tv_sec > 100)
+		if (seconds_since(&begin) > 100)
 			return INT_MIN;
 	}
 	return slot->result;
+}
+
+static int info_by(struct peer *peer, unsigned int number)
+{
+	struct ipcbus_info *info = (void *)peer_slot(peer, number)->space;
+
+	*info = (struct ipcbus_info){ .size = sizeof(*info) };
+	return run_by(peer, number, IPCBUS_IOC_INFO);
 }
 
 static int honest(void)
@@ -307,10 +321,7 @@ static int visit(uid_t uid)
 
 static bool in_time(const struct timespec *begin)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec - begin->tv_sec < 100;
+	return seconds_since(begin) < 100;
 }
 
 /* Waits until enough of the crowd are refused. */
@@ -451,6 +462,95 @@ static int threads(void)
 	failed = r != -EDQUOT || is_another_served();
 	printf("%s - a user has so many threads: %u\n", failed ? "not ok" : "ok", n);
 	return failed;
+}
+
+/* --- Threads that there are not -------------------------------------------------------- */
+
+#define NOBODYS 3 /* seconds */
+#define SOMEBODYS 100
+#define GROWTH_KB 20000
+
+static long daemon_memory_kb(void)
+{
+	char path[64], line[128];
+	long kb = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)getppid());
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file) && sscanf(line, "RssAnon: %ld", &kb) != 1)
+		;
+	if (file)
+		fclose(file);
+	return kb;
+}
+
+static void *sleep_for_ever(void *unused)
+{
+	pause();
+	return unused;
+}
+
+/* In each slot a thread of a PID namespace that there is not, again and again. */
+static void use_nobodys_slots(void)
+{
+	struct ipcbusd_slot *slot;
+	struct peer peer;
+	pthread_t thread;
+
+	if (setgid(65534) || setuid(65534) || open_sealed(&peer))
+		_exit(3);
+	for (int i = 0; i < SOMEBODYS; i++)
+		if (pthread_create(&thread, NULL, sleep_for_ever, NULL))
+			_exit(3);
+	for (unsigned int i = 0;; i = (i + 1) % IPCBUSD_SLOTS) {
+		slot = peer_slot(&peer, i);
+		slot->tid = INT_MAX;
+		slot->cmd = (uint32_t)IPCBUS_IOC_THREAD_EXIT;
+		__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
+		peer_ring(&peer, i);
+	}
+}
+
+/* Meanwhile another user's nodes come and go, and what they were in the daemon goes with them. */
+static int nobody(void)
+{
+	struct ipcbus_node *node;
+	struct timespec begin;
+	struct peer peer;
+	long before, grown;
+	unsigned int n = 0;
+	pid_t pid;
+	int r = 0;
+
+	if (getuid() || unshare(CLONE_NEWPID)) {
+		printf("ok - no memory is lost for threads that there are not # SKIP needs root\n");
+		return 0;
+	}
+	pid = fork();
+	if (!pid)
+		use_nobodys_slots();
+	poll(NULL, 0, 500);
+	if (open_sealed(&peer))
+		exit(3);
+	node = (void *)peer_slot(&peer, 0)->space;
+	before = daemon_memory_kb();
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (; r == 0 && seconds_since(&begin) < NOBODYS; n++) {
+		*node = (struct ipcbus_node){ .size = sizeof(*node), .cookie = 1 };
+		r = run_by(&peer, 0, IPCBUS_IOC_NODE_CREATE);
+		*node = (struct ipcbus_node){ .size = sizeof(*node), .node = node->node };
+		if (r == 0)
+			r = run_by(&peer, 0, IPCBUS_IOC_NODE_DESTROY);
+	}
+	grown = daemon_memory_kb() - before;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	printf("# %u nodes by another user, the last one %d: the daemon has %ld kB more\n", n, r,
+	       grown);
+	r = r || grown > GROWTH_KB || n < 100;
+	printf("%s - no memory is lost for threads that there are not\n", r ? "not ok" : "ok");
+	return r;
 }
 
 /* --- Sockets that nobody can close -------------------------------------------------------- */
@@ -623,6 +723,8 @@ int main(int argc, char **argv)
 		return visit((uid_t)atoi(argv[2]));
 	if (argc == 2 && !strcmp(argv[1], "threads"))
 		return threads();
+	if (argc == 2 && !strcmp(argv[1], "nobody"))
+		return nobody();
 	if (argc == 2 && !strcmp(argv[1], "linger"))
 		return linger();
 	if (argc == 2 && !strcmp(argv[1], "lingering-crowd"))
