@@ -54,7 +54,6 @@ struct daemon_link {
 	struct send_area send;
 	unsigned int polls;
 	bool gone;		/* the daemon is */
-	bool signals;		/* daemon_set_signals() */
 };
 
 /* How often a process had forked before this one came of it, as a child of fork() counts. */
@@ -77,6 +76,9 @@ static __thread struct {
 	uint64_t link;
 	unsigned int slot;
 } last;
+
+/* What the calling thread waits for may be ended by a signal. */
+static __thread bool interruptible;
 
 static bool is_gone(const struct daemon_link *link)
 {
@@ -194,6 +196,13 @@ static void look_later(struct daemon_thread *thread)
 	thread->look.tv_sec++;
 }
 
+static bool waits_for_event(const struct ipcbusd_slot *slot)
+{
+	const struct ipcbus_exchange *x = (void *)(uintptr_t)slot->arg;
+
+	return slot->cmd == IPCBUS_IOC_EXCHANGE && x->flags & IPCBUS_WAIT;
+}
+
 /* Until the daemon gives the slot back, or it is time to look whether it is gone. Returns -EINTR
  * for a signal, and where one may have come. */
 static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
@@ -217,8 +226,9 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 		return -ECONNRESET;
 	}
 	look_later(thread);
-	/* The handler of a signal that came just then has run, and left no trace. */
-	return link->signals && slot_at(link, number)->cmd == IPCBUS_IOC_EXCHANGE ? -EINTR : 0;
+	/* The handler of a signal that came just then has run, and left no trace. A oneway would
+	 * lose its place among those that wait for space. */
+	return interruptible && waits_for_event(slot_at(link, number)) ? -EINTR : 0;
 }
 
 /* Hands the slot to the daemon and waits for the result. */
@@ -500,9 +510,12 @@ int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
 	return r;
 }
 
-void daemon_set_signals(struct daemon_link *link, bool signals)
+bool daemon_set_interruptible(bool on)
 {
-	link->signals = signals;
+	bool before = interruptible;
+
+	interruptible = on;
+	return before;
 }
 
 void daemon_wake(struct daemon_link *link)

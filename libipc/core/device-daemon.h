@@ -30,9 +30,9 @@ int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg);
 int daemon_alloc(struct daemon_link *link, size_t size, void **ret_memory);
 void daemon_free(struct daemon_link *link, void *memory);
 
-/* Whether no signal may be missed: then an exchange that waits ends without one too, each second,
- * with IPCBUS_EVENT_INTERRUPTED or -EINTR. Before other threads use the link. */
-void daemon_set_signals(struct daemon_link *link, bool signals);
+/* Of the calling thread, whether its waits for an event may miss no signal: they then end with
+ * IPCBUS_EVENT_INTERRUPTED where none came too, at most once a second. Returns what it was. */
+bool daemon_set_interruptible(bool on);
 /* Ends the waits of all threads. Async-signal-safe. */
 void daemon_wake(struct daemon_link *link);
 

@@ -150,10 +150,9 @@ void device_free(const struct device *device, void *memory)
 		daemon_free(device->link, memory);
 }
 
-void device_set_signals(const struct device *device, bool signals)
+bool device_set_interruptible(bool on)
 {
-	if (device->link)
-		daemon_set_signals(device->link, signals);
+	return daemon_set_interruptible(on);
 }
 
 /*

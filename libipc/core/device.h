@@ -62,9 +62,9 @@ int device_exchange(const struct device *device, struct ipcbus_exchange *x);
 int device_alloc(const struct device *device, size_t size, void **ret_memory);
 void device_free(const struct device *device, void *memory);
 
-/* Whether the program has signals that end waits. Through a daemon those then end now and then
- * as if a signal had come. Before other threads use the device. */
-void device_set_signals(const struct device *device, bool signals);
+/* Of the calling thread, whether its waits for an event may miss no signal. Through a daemon they
+ * then end where none came too, at most once a second. Returns what it was. */
+bool device_set_interruptible(bool on);
 
 /*
  * Ends the current wait of every thread with IPCBUS_EVENT_INTERRUPTED. For a thread that

@@ -219,7 +219,6 @@ int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userda
 		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
-	device_set_signals(&ipc->device, cb);
 	ipc->on_interrupt = cb;
 	ipc->interrupt_userdata = userdata;
 	return 0;

@@ -225,18 +225,36 @@ static __attribute__((noinline)) int send_for(struct request *request,
 	return r;
 }
 
-int request_call(struct request *request, const struct ipc_options *options)
+static inline int send_and_wait(struct request *request)
 {
 	int r;
 
-	if (unlikely(options &&
-		     (options->parent || options->parent_stream || options->cancellation)))
-		return send_for(request, options);
 	request->x.flags = IPCBUS_WAIT;
 	r = thread_exchange(request->t, &request->x);
 	if (unlikely(r < 0) || likely(request->x.event.kind == IPCBUS_EVENT_REPLY))
 		return r;
 	return wait_longer(request->t, &request->x);
+}
+
+static __attribute__((noinline)) int call_with(struct request *request,
+					       const struct ipc_options *options)
+{
+	bool before = device_set_interruptible(request->t->ipc->on_interrupt);
+	int r;
+
+	if (options->parent || options->parent_stream || options->cancellation)
+		r = send_for(request, options);
+	else
+		r = send_and_wait(request);
+	device_set_interruptible(before);
+	return r;
+}
+
+int request_call(struct request *request, const struct ipc_options *options)
+{
+	if (unlikely(options))
+		return call_with(request, options);
+	return send_and_wait(request);
 }
 
 /* --- Oneways ------------------------------------------------------------------- */

@@ -192,6 +192,7 @@ int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 
 	fake.exchanges++;
 	fake.n_more += !!(x->flags & IPCBUS_MORE);
+	fake.n_interruptible += fake.interruptible && x->flags & IPCBUS_WAIT;
 	if (x->send.kind)
 		x->send.flags |= device->send_flags;
 	release(x);
@@ -217,10 +218,12 @@ int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 	return 0;
 }
 
-void device_set_signals(const struct device *device, bool signals)
+bool device_set_interruptible(bool on)
 {
-	(void)device;
-	(void)signals;
+	bool before = fake.interruptible;
+
+	fake.interruptible = on;
+	return before;
 }
 
 void device_wake(const struct device *device)

@@ -57,6 +57,8 @@ struct fake {
 	int manager_watches;			/* watches for a manager */
 	int unwatch_error;
 	unsigned int woken;
+	bool interruptible;		/* device_set_interruptible() */
+	unsigned int n_interruptible;	/* waits while that was set */
 	unsigned int n_cancels;		/* of calls, by device_cancel() */
 	uint64_t canceled;		/* the cookie of the last */
 	int cancel_error;

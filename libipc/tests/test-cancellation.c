@@ -210,6 +210,8 @@ START_TEST(interrupted)
 	ck_assert_uint_eq(asked, 3);
 	ck_assert_uint_eq(fake.n_cancels, 1);
 	ck_assert_uint_ne(fake.canceled, 0);
+	ck_assert_uint_eq(fake.n_interruptible, 4);
+	ck_assert(!fake.interruptible);
 
 	/* A reply that has arrived is the result, and so is another failure. */
 	asked = waits_on = 0;
@@ -223,6 +225,7 @@ START_TEST(interrupted)
 
 	/* Without options the driver knows no number of the call. */
 	asked = 0;
+	fake.n_interruptible = 0;
 	push_signals(1);
 	push_end(IPCBUS_EVENT_FAILED, 0, -ECANCELED);
 	ck_assert_int_eq(call_now(NULL), -ECANCELED);
@@ -242,6 +245,7 @@ START_TEST(interrupted)
 	push_end(IPCBUS_EVENT_FAILED, 0, -ECANCELED);
 	ck_assert_int_eq(call_now(&options), -ECANCELED);
 	ck_assert_uint_eq(asked, 2);
+	ck_assert_uint_eq(fake.n_interruptible, 0);
 	end();
 }
 END_TEST

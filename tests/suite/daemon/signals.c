@@ -54,6 +54,7 @@ static void *wait_for_signal(void *unused)
 	struct ipcbus_exchange x;
 	int r;
 
+	daemon_set_interruptible(true);
 	do {
 		x = (struct ipcbus_exchange){ .size = sizeof(x),
 					      .flags = IPCBUS_WAIT | IPCBUS_SERVE };
@@ -102,7 +103,6 @@ int main(void)
 		printf("cannot use the bus: %s\n", strerror(-r));
 		return 1;
 	}
-	daemon_set_signals(bus, /* signals= */ true);
 	sigaction(SIGUSR1, &act, NULL);
 	for (int i = 0; i < ROUNDS && !missed; i++)
 		missed = play_round();
