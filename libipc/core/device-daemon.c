@@ -61,9 +61,13 @@ static unsigned int forks;
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 static int forks_error;
 
+/* What the calling thread waits for may be ended by a signal. */
+static __thread bool interruptible;
+
 static void count_fork(void)
 {
 	forks++;
+	interruptible = false;
 }
 
 static void forks_init(void)
@@ -76,9 +80,6 @@ static __thread struct {
 	uint64_t link;
 	unsigned int slot;
 } last;
-
-/* What the calling thread waits for may be ended by a signal. */
-static __thread bool interruptible;
 
 static bool is_gone(const struct daemon_link *link)
 {
