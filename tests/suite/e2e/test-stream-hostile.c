@@ -534,7 +534,7 @@ START_TEST(a_receiver_sleeps_when_the_last_run_returned)
 
 	begin(1);
 	request.count = 1;
-	request.usec = SECONDS(3);
+	request.usec = SECONDS(1);
 	ck_assert_int_eq(streams_later_open(streams, NULL, &request, &stream, NULL), 0);
 	ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 1);
 	ck_assert_int_eq(pthread_create(&runner, NULL, run_until_stopped, ipc), 0);
