@@ -210,6 +210,11 @@ void process_put(struct process *process)
 	free(process);
 }
 
+bool process_is_below(const struct process *process)
+{
+	return process->space;
+}
+
 struct task_struct *process_new_task(const struct process *process, int tid)
 {
 	struct numbers numbers = { .nr = { tid } };

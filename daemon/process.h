@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct client_peer;
 struct process;
 struct task_struct;
@@ -17,5 +19,7 @@ void process_leave(struct process *process);
 /* It has ended that. */
 void process_put(struct process *process);
 
+/* Whether its threads have other numbers here: to find one takes long. */
+bool process_is_below(const struct process *process);
 /* A task for a thread of it that has that number where the process is. NULL: there is none. */
 struct task_struct *process_new_task(const struct process *process, int tid);

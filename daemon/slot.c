@@ -151,9 +151,9 @@ static int begin(struct slot *slot)
 	if (ret)
 		return ret;
 	/* Who it is may take long to find out, and others wait for the end of sections. */
-	client->begun = true;
-	rcu_quiet();
+	rcu_sleeps();
 	task = tid && tid <= INT_MAX ? new_task(client, tid) : NULL;
+	rcu_awakes();
 	if (!task) {
 		user_remove_fiber(client->user);
 		return -ESRCH;
@@ -190,49 +190,63 @@ static struct slot *slot_get(struct client *client, unsigned int number)
 	return slot;
 }
 
-static bool is_submitted(const struct slot *slot)
-{
-	return (__atomic_load_n(&slot->shared->state, __ATOMIC_RELAXED) & IPCBUSD_STATE) ==
-	       IPCBUSD_SUBMITTED;
-}
-
-/* As its thread has set the bits. */
-static void look_again(struct slot *slot)
-{
-	struct ipcbusd_client *area = slot->client->area;
-	unsigned int word = slot->number / 64;
-
-	__atomic_fetch_or(&area->submitted[word], 1ULL << slot->number % 64, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&area->summary, 1ULL << word, __ATOMIC_SEQ_CST);
-	user_ring(slot->client->user, slot->client->number);
-}
-
-/* One thread begins in a look at the client, so that fibers run before the next one does. */
-static void look_idle(struct slot *slot)
-{
-	int ret;
-
-	if (!slot->fiber && slot->client->begun && is_submitted(slot)) {
-		look_again(slot);
-		return;
-	}
-	if (!change(slot, IPCBUSD_SUBMITTED, IPCBUSD_TAKEN))
-		return;
-	ret = slot->fiber ? 0 : begin(slot);
-	if (ret) {
-		finish(slot, ret);
-		return;
-	}
-	slot->phase = SLOT_RUNS;
-	fiber_wake(slot->fiber);
-}
-
 static void look_running(struct slot *slot)
 {
 	if (__atomic_load_n(&slot->shared->state, __ATOMIC_RELAXED) & IPCBUSD_SIGNALLED &&
 	    __atomic_fetch_and(&slot->shared->state, ~(u32)IPCBUSD_SIGNALLED, __ATOMIC_SEQ_CST) &
 		    IPCBUSD_SIGNALLED)
 		shim_signal(slot->fiber->task);
+}
+
+static void start(struct slot *slot)
+{
+	slot->phase = SLOT_RUNS;
+	fiber_wake(slot->fiber);
+	/* With the ioctl that it is to end, perhaps. */
+	look_running(slot);
+}
+
+static void add_new(struct slot *slot)
+{
+	struct client *client = slot->client;
+
+	slot->phase = SLOT_NEW;
+	slot->next_new = NULL;
+	if (client->first_new)
+		client->last_new->next_new = slot;
+	else
+		client->first_new = slot;
+	client->last_new = slot;
+}
+
+/* In the order in which they came; one in each look where that takes long, so that fibers which
+ * are ready run soon. */
+static void begin_new(struct client *client)
+{
+	struct slot *slot;
+	int ret;
+
+	do {
+		slot = client->first_new;
+		client->first_new = slot->next_new;
+		ret = begin(slot);
+		if (ret)
+			finish(slot, ret);
+		else
+			start(slot);
+	} while (client->first_new && !process_is_below(client->process));
+	if (client->first_new)
+		user_ring(client->user, client->number);
+}
+
+static void look_idle(struct slot *slot)
+{
+	if (!change(slot, IPCBUSD_SUBMITTED, IPCBUSD_TAKEN))
+		return;
+	if (likely(slot->fiber))
+		start(slot);
+	else
+		add_new(slot);
 }
 
 void slot_look(struct client *client, unsigned int number)
@@ -243,12 +257,9 @@ void slot_look(struct client *client, unsigned int number)
 		return;
 	if (slot->phase == SLOT_IDLE)
 		look_idle(slot);
-	if (slot->phase == SLOT_ASKS && change(slot, IPCBUSD_REPLIED, IPCBUSD_TAKEN)) {
-		slot->phase = SLOT_RUNS;
-		fiber_wake(slot->fiber);
-	}
-	/* With the ioctl that it is to end, perhaps. */
-	if (slot->phase == SLOT_RUNS)
+	else if (slot->phase == SLOT_ASKS && change(slot, IPCBUSD_REPLIED, IPCBUSD_TAKEN))
+		start(slot);
+	else if (slot->phase == SLOT_RUNS)
 		look_running(slot);
 }
 
@@ -257,7 +268,6 @@ void client_look(struct client *client)
 	struct ipcbusd_client *area = client->area;
 	u64 words, bits;
 
-	client->begun = false;
 	if (__atomic_load_n(&area->interrupt, __ATOMIC_RELAXED) &&
 	    __atomic_exchange_n(&area->interrupt, 0, __ATOMIC_SEQ_CST)) {
 		__atomic_fetch_or(&client->todo, CLIENT_INTERRUPT, __ATOMIC_RELAXED);
@@ -271,6 +281,8 @@ void client_look(struct client *client)
 		for (; bits; bits &= bits - 1)
 			slot_look(client, word * 64 + __builtin_ctzll(bits));
 	}
+	if (unlikely(client->first_new) && !client->ending)
+		begin_new(client);
 }
 
 /* --- Asking ------------------------------------------------------------------------- */

@@ -15,11 +15,13 @@ struct file;
 /**
  * enum slot_phase - what the daemon believes of a slot, whatever its memory says
  * @SLOT_IDLE: the client's
+ * @SLOT_NEW: an ioctl of a thread that has no fiber yet
  * @SLOT_RUNS: an ioctl runs on its fiber
  * @SLOT_ASKS: its fiber waits for a reply of the client's
  */
 enum slot_phase {
 	SLOT_IDLE,
+	SLOT_NEW,
 	SLOT_RUNS,
 	SLOT_ASKS,
 };
@@ -31,6 +33,7 @@ enum slot_phase {
  * @shared: the client's memory: each field is read once
  * @fiber: NULL: no thread uses it
  * @phase: see there
+ * @next_new: in the client's list
  * @fd: that the client sent for it, or SLOT_*; set by the main thread if one comes
  * @fd_error: why the driver did not get an fd in this ioctl, or 0
  */
@@ -40,6 +43,7 @@ struct slot {
 	struct ipcbusd_slot *shared;
 	struct shim_fiber *fiber;
 	enum slot_phase phase;
+	struct slot *next_new;
 	int fd;
 	int fd_error;
 };
@@ -73,7 +77,8 @@ struct slot {
  * @maps: a map is asked for (main thread sets, worker clears)
  * @ending: its fibers are to end
  * @fibers: how many slots have one
- * @begun: a thread's first ioctl has begun in this look at the client
+ * @first_new: slots whose thread is to begin, in the order in which they came
+ * @last_new: the last of them
  * @slot: those that were used, by number; NULL: never
  * @poll: see poll.c
  */
@@ -95,7 +100,8 @@ struct client {
 	bool maps;
 	bool ending;
 	unsigned int fibers;
-	bool begun;
+	struct slot *first_new;
+	struct slot *last_new;
 	struct slot *slot[IPCBUSD_SLOTS];
 	struct client_poll *poll;
 };

@@ -25,6 +25,11 @@ $(DAEMON_B)/signals: $(DAEMON_B)/signals.o $(B)/libipc/core/device-socket.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
+$(DAEMON_B)/newcomers: $(DAEMON_B)/newcomers.o $(addprefix $(B)/libipc/core/,device-daemon.o \
+		device-send.o device-socket.o)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
+
 $(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan) -fno-lto
 $(eval $(call ipcbusd_in,$(DAEMON_B)/asan))
 
@@ -76,6 +81,6 @@ run-test-kills: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IP
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --kills $(KILLS) --found $(DAEMON_B)/fuzz/found
 	@COUNT=$(DAEMON_KILLS) tests/suite/daemon/test-comeback
 
-ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(DAEMON_B)/signals $(DAEMON_B)/threads $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN) $(IPCBUSD_TSAN)
+ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(addprefix $(DAEMON_B)/,newcomers signals threads) $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN) $(IPCBUSD_TSAN)
 UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out namespaces options \
 	races seccomp signals slots users)

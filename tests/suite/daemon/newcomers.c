@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads begin, use the bus once, and end, all the time. No thread's first ioctl waits for good
+ * while others come after it. In a PID namespace below the daemon's, where it begins one thread at
+ * a time.
+ *
+ *   newcomers      with $IPCBUS_DEVICE
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ipcbus.h"
+#include "../../../libipc/core/device-daemon.h"
+
+#define PLACES	 16
+#define SECONDS	 4
+#define LONGEST	 1500 /* ms: all wait for the ones before them, in turn */
+#define MS(nsec) ((nsec) / 1000000)
+
+static struct daemon_link *bus;
+static atomic_llong longest;
+static atomic_uint begun, failed;
+
+static long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static void *come(void *unused)
+{
+	struct ipcbus_info info = { .size = sizeof(info) };
+	long long begin = now(), took, most;
+
+	if (daemon_ioctl(bus, IPCBUS_IOC_INFO, &info))
+		atomic_fetch_add(&failed, 1);
+	took = now() - begin;
+	most = atomic_load(&longest);
+	while (took > most && !atomic_compare_exchange_weak(&longest, &most, took))
+		;
+	atomic_fetch_add(&begun, 1);
+	daemon_ioctl(bus, IPCBUS_IOC_THREAD_EXIT, NULL);
+	return unused;
+}
+
+static void *come_one_by_one(void *unused)
+{
+	long long end = now() + SECONDS * 1000000000LL;
+	pthread_t thread;
+
+	while (now() < end) {
+		if (pthread_create(&thread, NULL, come, NULL))
+			abort();
+		pthread_join(thread, NULL);
+	}
+	return unused;
+}
+
+int main(void)
+{
+	const char *path = getenv("IPCBUS_DEVICE");
+	pthread_t place[PLACES];
+	int r;
+
+	r = path ? daemon_open(path, &bus) : -EINVAL;
+	if (r < 0 || !bus) {
+		printf("cannot use the bus: %s\n", strerror(-r));
+		return 1;
+	}
+	for (int i = 0; i < PLACES; i++)
+		if (pthread_create(&place[i], NULL, come_one_by_one, NULL))
+			abort();
+	for (int i = 0; i < PLACES; i++)
+		pthread_join(place[i], NULL);
+	printf("%u threads, %u failed, the longest wait %lld ms\n", atomic_load(&begun),
+	       atomic_load(&failed), MS(atomic_load(&longest)));
+	return failed || MS(atomic_load(&longest)) > LONGEST;
+}
