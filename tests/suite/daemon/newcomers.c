@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads begin, use the bus once, and end, all the time. No thread's first ioctl waits for good
- * while others come after it. In a PID namespace below the daemon's, where it begins one thread at
- * a time.
+ * Many threads use the bus for the first time at once, and it has each of them served, though none
+ * does anything after that. Then threads begin, use it once, and end, all the time: no thread's
+ * first ioctl waits for good while others come after it. In a PID namespace below the daemon's,
+ * where it begins one thread at a time.
  *
  *   newcomers      with $IPCBUS_DEVICE
  */
@@ -10,16 +11,20 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ipcbus.h"
 #include "../../../libipc/core/device-daemon.h"
 
+#define BURST	 150
 #define PLACES	 16
 #define SECONDS	 4
+#define PATIENCE 30
 #define LONGEST	 1500 /* ms: all wait for the ones before them, in turn */
 #define MS(nsec) ((nsec) / 1000000)
 
@@ -33,6 +38,45 @@ static long long now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static pthread_barrier_t barrier;
+static atomic_bool finished;
+
+static void *come_at_once(void *unused)
+{
+	struct ipcbus_info info = { .size = sizeof(info) };
+
+	pthread_barrier_wait(&barrier);
+	if (daemon_ioctl(bus, IPCBUS_IOC_INFO, &info))
+		atomic_fetch_add(&failed, 1);
+	atomic_fetch_add(&begun, 1);
+	while (!atomic_load(&finished))
+		usleep(10000);
+	daemon_ioctl(bus, IPCBUS_IOC_THREAD_EXIT, NULL);
+	return unused;
+}
+
+/* Whether all of them were served. */
+static bool come_together(void)
+{
+	long long begin = now();
+	pthread_t thread[BURST];
+
+	pthread_barrier_init(&barrier, NULL, BURST);
+	for (int i = 0; i < BURST; i++)
+		if (pthread_create(&thread[i], NULL, come_at_once, NULL))
+			abort();
+	while (atomic_load(&begun) < BURST && now() - begin < PATIENCE * 1000000000LL)
+		usleep(10000);
+	printf("%u threads of %d are served\n", atomic_load(&begun), BURST);
+	if (atomic_load(&begun) < BURST)
+		return false;
+	atomic_store(&finished, true);
+	for (int i = 0; i < BURST; i++)
+		pthread_join(thread[i], NULL);
+	atomic_store(&begun, 0);
+	return true;
 }
 
 static void *come(void *unused)
@@ -75,6 +119,8 @@ int main(void)
 		printf("cannot use the bus: %s\n", strerror(-r));
 		return 1;
 	}
+	if (!come_together())
+		return 1;
 	for (int i = 0; i < PLACES; i++)
 		if (pthread_create(&place[i], NULL, come_one_by_one, NULL))
 			abort();
