@@ -64,9 +64,10 @@ static struct reader *reader_new(void)
 
 static void begin(struct reader *reader)
 {
+	__atomic_store_n(&reader->since, __atomic_load_n(&period, __ATOMIC_RELAXED),
+			 __ATOMIC_RELEASE);
 	/* Before anything that it then reads. */
-	__atomic_exchange_n(&reader->since, __atomic_load_n(&period, __ATOMIC_RELAXED),
-			    __ATOMIC_SEQ_CST);
+	smp_mb();
 }
 
 static void end(struct reader *reader)
