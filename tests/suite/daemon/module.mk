@@ -19,7 +19,7 @@ $(DAEMON_ATTACKERS): %: %.o $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o
 
 $(DAEMON_B)/threads: $(DAEMON_B)/threads.o $(B)/daemon/numbers.o
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(IPCBUSD_FLAGS) $(LDFLAGS) -o $@ $^
 
 $(DAEMON_B)/signals: $(DAEMON_B)/signals.o $(B)/libipc/core/device-socket.o
 	$(call msg,LD,$@)
