@@ -270,6 +270,7 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	client->memory.base = base;
 	client->area = (struct ipcbusd_client *)client->memory.at;
 	client->ends_before = user_ends(client->user);
+	INIT_LIST_HEAD(&client->new_slots);
 	ret = poll_begin(client) ?: add_task(client);
 	if (ret)
 		goto err_poll;

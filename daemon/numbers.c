@@ -77,7 +77,7 @@ static int look_for_thread(int pid, int tid, struct numbers *ret_numbers)
 	struct numbers numbers;
 	struct dirent *entry;
 	char path[64];
-	int r = -EAGAIN;
+	int r = -ESRCH;
 	DIR *threads;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
@@ -97,16 +97,16 @@ static int look_for_thread(int pid, int tid, struct numbers *ret_numbers)
 int numbers_find_thread(int pid, int tid, struct numbers *ret_numbers)
 {
 	struct numbers numbers;
-	int r = -EAGAIN;
+	int r = -ESRCH;
 
 	/* Most threads that call are the first one of their process. */
 	if (!read_status(pid, pid, &numbers) && numbers.nr[numbers.level] == tid) {
 		*ret_numbers = numbers;
 		return 0;
 	}
-	for (int i = 0; r == -EAGAIN && i < LOOKS; i++)
+	for (int i = 0; r && i < LOOKS; i++)
 		r = look_for_thread(pid, tid, ret_numbers);
-	return r == -EAGAIN ? -ESRCH : r;
+	return r;
 }
 
 int namespace_open(int pid)

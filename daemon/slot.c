@@ -206,19 +206,6 @@ static void start(struct slot *slot)
 	look_running(slot);
 }
 
-static void add_new(struct slot *slot)
-{
-	struct client *client = slot->client;
-
-	slot->phase = SLOT_NEW;
-	slot->next_new = NULL;
-	if (client->first_new)
-		client->last_new->next_new = slot;
-	else
-		client->first_new = slot;
-	client->last_new = slot;
-}
-
 /* In the order in which they came; one in each look where that takes long, so that fibers which
  * are ready run soon. */
 static void begin_new(struct client *client)
@@ -227,15 +214,15 @@ static void begin_new(struct client *client)
 	int ret;
 
 	do {
-		slot = client->first_new;
-		client->first_new = slot->next_new;
+		slot = list_first_entry(&client->new_slots, struct slot, new_entry);
+		list_del(&slot->new_entry);
 		ret = begin(slot);
 		if (ret)
 			finish(slot, ret);
 		else
 			start(slot);
-	} while (client->first_new && !process_is_below(client->process));
-	if (client->first_new)
+	} while (!list_empty(&client->new_slots) && !process_is_below(client->process));
+	if (!list_empty(&client->new_slots))
 		user_ring(client->user, client->number);
 }
 
@@ -243,10 +230,12 @@ static void look_idle(struct slot *slot)
 {
 	if (!change(slot, IPCBUSD_SUBMITTED, IPCBUSD_TAKEN))
 		return;
-	if (likely(slot->fiber))
+	if (likely(slot->fiber)) {
 		start(slot);
-	else
-		add_new(slot);
+		return;
+	}
+	slot->phase = SLOT_NEW;
+	list_add_tail(&slot->new_entry, &slot->client->new_slots);
 }
 
 void slot_look(struct client *client, unsigned int number)
@@ -281,7 +270,7 @@ void client_look(struct client *client)
 		for (; bits; bits &= bits - 1)
 			slot_look(client, word * 64 + __builtin_ctzll(bits));
 	}
-	if (unlikely(client->first_new) && !client->ending)
+	if (unlikely(!list_empty(&client->new_slots)) && !client->ending)
 		begin_new(client);
 }
 

@@ -33,7 +33,7 @@ enum slot_phase {
  * @shared: the client's memory: each field is read once
  * @fiber: NULL: no thread uses it
  * @phase: see there
- * @next_new: in the client's list
+ * @new_entry: in the client's list, while it is SLOT_NEW
  * @fd: that the client sent for it, or SLOT_*; set by the main thread if one comes
  * @fd_error: why the driver did not get an fd in this ioctl, or 0
  */
@@ -43,7 +43,7 @@ struct slot {
 	struct ipcbusd_slot *shared;
 	struct shim_fiber *fiber;
 	enum slot_phase phase;
-	struct slot *next_new;
+	struct list_head new_entry;
 	int fd;
 	int fd_error;
 };
@@ -77,8 +77,7 @@ struct slot {
  * @maps: a map is asked for (main thread sets, worker clears)
  * @ending: its fibers are to end
  * @fibers: how many slots have one
- * @first_new: slots whose thread is to begin, in the order in which they came
- * @last_new: the last of them
+ * @new_slots: those whose thread is to begin, in the order in which they came
  * @slot: those that were used, by number; NULL: never
  * @poll: see poll.c
  */
@@ -100,8 +99,7 @@ struct client {
 	bool maps;
 	bool ending;
 	unsigned int fibers;
-	struct slot *first_new;
-	struct slot *last_new;
+	struct list_head new_slots;
 	struct slot *slot[IPCBUSD_SLOTS];
 	struct client_poll *poll;
 };
