@@ -5,7 +5,7 @@
 # what they build in $(B)/static, apart from all else. Those that compile or analyze
 # everything once more are for `make test-more`.
 
-STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths words sizes includes layers headers abi features readme guide man forge runner guests build driver \
+STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths sizes includes layers headers abi features readme guide man forge runner guests build driver \
 	kernel-style kernel-doc calls)
 STATIC_MORE_CHECKS := $(addprefix tests/suite/static/,gcc clang tidy analyzer)
 
