@@ -3,16 +3,18 @@
 # The one makefile: variables, the public targets, and the fragments of the
 # folders (FOLDER/module.mk), each of which appends to
 #
-#   ALL          what `make all` builds
-#   PRODUCTS     what of it `make install` needs
+#   PRODUCTS     what is installed: `make` builds it
 #   INSTALLS     names of targets that `make install` runs
+#   TEST_BUILDS  what `make test` needs as well
+#   MORE_BUILDS  what `make test-more` needs as well; `make tests` builds all three
 #   UNIT_TESTS   executables that tests/run starts on the host
 #   GUEST_TESTS  executables that tests/run starts in the guest
 #   GUEST_RAW_TESTS  the same, but without a servicemanager: handle 0 is theirs
 #   DEBUG_TESTS  raw tests for the kernels of tests/env/debug alone
 #   GUEST_FILES  further files that the guest needs
 #
-# and writes its own rules. A recipe begins with $(call msg,WHAT,$@), which
+# and writes its own rules. `make test` runs these tests. The same lists with MORE_ before their
+# names are for `make test-more`, with LONG_ for `make test-all` alone. A recipe begins with $(call msg,WHAT,$@), which
 # also makes the target's folder; commands take $(Q) in front, so that V=1
 # shows them. Compilers get -MD -MP: what has a .d file beside it is compiled anew
 # when a header or a flag changes. Outputs go under $(B), in sub-folders named like
@@ -99,14 +101,14 @@ msg = @mkdir -p $(@D) && printf '  %-8s %s\n' '$(1)' '$(2)'
 MAKEFLAGS += --no-print-directory
 endif
 
-ALL :=
 PRODUCTS :=
 INSTALLS :=
-UNIT_TESTS :=
-GUEST_TESTS :=
-GUEST_RAW_TESTS :=
+TEST_BUILDS :=
+MORE_BUILDS :=
 DEBUG_TESTS :=
 GUEST_FILES :=
+$(foreach list,UNIT_TESTS GUEST_TESTS GUEST_RAW_TESTS,\
+	$(eval $(list) :=)$(eval MORE_$(list) :=)$(eval LONG_$(list) :=))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -124,23 +126,25 @@ ifneq ($(ARM64),)
 $(eval $(arm64_only))
 endif
 
-.PHONY: all products help setup demo test test-more bench install uninstall clean style \
-  run-test FORCE $(INSTALLS)
+.PHONY: all tests help setup demo test test-more test-all bench install uninstall clean style \
+  run-test run-test-more run-test-long FORCE $(INSTALLS)
 
-all: $(ALL) $(B)/tests.list
+all: $(PRODUCTS)
 
-products: $(PRODUCTS)
+tests: $(PRODUCTS) $(TEST_BUILDS) $(MORE_BUILDS) $(B)/tests.list
 
 help:
 	@printf '%s\n' \
-	  'make all         build everything into $(B)/ (the default; V=1 shows the commands)' \
+	  'make             build what is installed into $(B)/ (V=1 shows the commands)' \
+	  'make tests       build all tests as well' \
 	  'make setup       install the Debian packages that are missing' \
 	  'make demo        set up, build and show what ipcbus does, with ipcbusd: without a' \
 	  '                 module, root or a guest' \
 	  'make demo GUEST=1  the same with the driver in the kernel of a guest' \
-	  'make test        set up, build and run every test, on three kernels; ends in a' \
-  '                 line of totals' \
-	  'make test-more   what make test has no time for: other compilers, analyzers, ipcctl under ASan' \
+	  'make test        set up, build and run the tests of the host, of ipcbusd and of one' \
+	  '                 guest; ends in a line of totals' \
+	  'make test-more   the other tests: more kernels, sanitizers, languages, attacks, fuzzers' \
+	  'make test-all    both, and other compilers, analyzers and kernels with checkers' \
 	  'make test-debug  the tests of the driver in user-mode Linux, which checks itself' \
   'make test-debug-more  what kernels with KASAN, KCSAN and KMSAN find alone' \
 	  'make test-debug-all  every guest test in every kernel with checkers (over 1 h)' \
@@ -170,13 +174,13 @@ help:
 
 # Programs that a person starts by hand (tests/run, tests/env/vm/run) find here
 # what there is to run, one "KIND PATH" a line.
+listed = printf '$(2)unit %s\n' $($(1)UNIT_TESTS); printf '$(2)raw %s\n' $($(1)GUEST_RAW_TESTS); \
+	printf '$(2)guest %s\n' $($(1)GUEST_TESTS);
+
 $(B)/tests.list: FORCE
 	@mkdir -p $(@D)
-	@{ printf 'unit %s\n' $(UNIT_TESTS); printf 'raw %s\n' $(GUEST_RAW_TESTS); \
-	   printf 'guest %s\n' $(GUEST_TESTS); printf 'debug %s\n' $(DEBUG_TESTS); \
-	   printf 'more-unit %s\n' $(MORE_UNIT_TESTS); \
-	   printf 'more-guest %s\n' $(MORE_GUEST_TESTS); \
-	   printf 'file %s\n' $(GUEST_FILES); \
+	@{ $(call listed,,) $(call listed,MORE_,more-) $(call listed,LONG_,long-) \
+	   printf 'debug %s\n' $(DEBUG_TESTS); printf 'file %s\n' $(GUEST_FILES); \
 	 } | grep ' .' >$@.new || :
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
@@ -224,17 +228,29 @@ bench: $(B)/setup-build.done
 export B KERNEL MORE_KERNELS
 
 test-more: setup
-	+@$(MAKE) $(JOBS) all
-	@tests/run --more
+	+@$(MAKE) $(JOBS) run-test-more
 
-run-test: all more-drivers $(if $(ARM64),,i386-tests)
-	@$(if $(ARM64),TEST_TIMEOUT=360 )tests/run --guests 2 $(MORE_KERNELS:%=--also %)
+# A part that fails does not keep the others from running.
+test-all: setup
+	+@status=0; for part in run-test run-test-more run-test-long run-test-debug-all; do \
+	  $(MAKE) $(JOBS) $$part || status=1; done; exit $$status
 
-install: products
+TESTS_RUN = $(if $(ARM64),TEST_TIMEOUT=360 )tests/run --guests 2
+
+run-test: $(PRODUCTS) $(TEST_BUILDS) $(B)/tests.list
+	@$(TESTS_RUN)
+
+run-test-more: tests more-drivers $(if $(ARM64),,i386-tests)
+	@$(TESTS_RUN) --more $(MORE_KERNELS:%=--also %)
+
+run-test-long: tests
+	@$(TESTS_RUN) --long
+
+install: $(PRODUCTS)
 	+$(Q)for t in $(INSTALLS); do $(MAKE) $$t || exit 1; done
 
 # What was installed is what would be installed: do it aside and look.
-uninstall: products
+uninstall: $(PRODUCTS)
 	$(Q)rm -rf $(B)/uninstall
 	$(Q)$(MAKE) -s install DESTDIR='$(CURDIR)/$(B)/uninstall'
 	$(Q)cd $(B)/uninstall && find . ! -type d | while read -r f; do \

@@ -53,6 +53,5 @@ install-daemon: $(IPCBUSD)
 	$(Q)$(INSTALL) -D -m 755 $(IPCBUSD) $(DESTDIR)$(bindir)/ipcbusd
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 daemon/ipcbusd.8
 
-ALL += $(IPCBUSD)
 PRODUCTS += $(IPCBUSD)
 INSTALLS += install-daemon

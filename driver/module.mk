@@ -51,7 +51,7 @@ endef
 
 $(foreach kernel,$(sort $(KERNEL) $(MORE_KERNELS)),$(eval $(call driver_for,$(kernel))))
 
-ALL += $(DRIVER_KO)
+TEST_BUILDS += $(DRIVER_KO)
 GUEST_FILES += $(DRIVER_KO)
 
 # What cannot be built leaves nothing: tests/run counts it as a failure.

@@ -92,8 +92,8 @@ DEMO_PROGRAMS := $(STORY_PROGRAMS) $(B)/servicemanager/servicemanager $(B)/bench
 demo-daemon: $(DEMO_PROGRAMS) $(IPCBUSD)
 demo-guest demo-native: $(DEMO_PROGRAMS) $(B)/driver/$(KERNEL)/ipcbus.ko $(B)/tests.list
 
-ALL += $(EXAMPLE_PROGRAMS) $(EXAMPLES)/testing/test-shop
-GUEST_TESTS += examples/test-examples
-GUEST_RAW_TESTS += examples/story/test-native
+TEST_BUILDS += $(EXAMPLE_PROGRAMS) $(EXAMPLES)/testing/test-shop
+MORE_GUEST_TESTS += examples/test-examples
+MORE_GUEST_RAW_TESTS += examples/story/test-native
 UNIT_TESTS += examples/story/test-daemon examples/testing/test-here
 GUEST_FILES += $(EXAMPLE_PROGRAMS) examples/story/demo examples/story/native $(B)/bench/bench

@@ -79,11 +79,11 @@ install-gateway: $(GATEWAY)/ipc-gateway
 ifneq ($(HAVE_GRPC),)
 GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/python/interop_pb2.py \
 	$(GATEWAY_TESTS)/python/interop_ipc.py $(GATEWAY_TESTS)/interop.set $(GATEWAY_TESTS)/two-buses.so
-ALL += $(GATEWAY_BUILT)
+MORE_BUILDS += $(GATEWAY_BUILT)
 PRODUCTS += $(GATEWAY)/ipc-gateway
 INSTALLS += install-gateway
-UNIT_TESTS += gateway/tests/test-gateway
-MORE_UNIT_TESTS += gateway/tests/test-guests
+MORE_UNIT_TESTS += gateway/tests/test-gateway
+LONG_UNIT_TESTS += gateway/tests/test-guests
 
 test-gateway: $(GATEWAY_BUILT) $(IPCBUSD) $(MANAGER) $(IPCCTL) $(PYTHON_PACKAGE) $(GATEWAY_ACROSS)
 	$(Q)gateway/tests/test-gateway

@@ -49,8 +49,6 @@ $(B)/include/ipc/options.pb-c.h: idl/ipc/options.pb-c.h
 	$(call msg,COPY,$@)
 	$(Q)cp $< $@
 
-ALL += $(IPC_SHARED_HEADERS)
-
 # What libipc and the plugin share besides: see idl/shape.h. Both compile it.
 IDL_SHAPE_SOURCES := idl/shape.c idl/shape_compare.c $(B)/idl/shape.pb-c.c
 
@@ -97,8 +95,6 @@ $(IDL_SOURCES:%.c=$(B)/idl/%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl
 $(B)/idl/protoc-gen-ipc: $(IDL_OBJECTS)
 	$(call msg,LD,$@)
 	$(Q)$(CC_FOR_BUILD) $(LDFLAGS_FOR_BUILD) -o $@ $^ $(IDL_LIBS)
-
-ALL += $(B)/idl/protoc-gen-ipc
 
 # Of these the programs that we build have one as well.
 IDL_DESCRIPTOR := $(B)/idl/descriptor.pb-c.o
@@ -180,7 +176,7 @@ $(B)/idl/test-plugin.set: tests/suite/idl/golden/kinds.proto idl/ipc/ipc.proto i
 
 $(B)/idl/test-plugin: | $(B)/idl/test-plugin.set
 
-ALL += $(IDL_TESTS)
+TEST_BUILDS += $(IDL_TESTS)
 UNIT_TESTS += $(IDL_TESTS)
 
 # --- C++ --------------------------------------------------------------------------------

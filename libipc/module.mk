@@ -93,7 +93,6 @@ $(LIBIPC_TEST_A): $(LIBIPC_KIT) $(B)/libipc/core/device-socket.o
 	$(Q)$(OBJCOPY) -w --keep-global-symbol='ipc_test_*' $(@:.a=.static.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.static.o)
 
-ALL += $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A)
 PRODUCTS += $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A)
 GUEST_FILES += $(B)/libipc/$(LIBIPC_SONAME)
 
@@ -124,7 +123,7 @@ $(LIBIPC_TEST_DAEMON): %: %.o $(LIBIPC_OBJECTS) $(LIBIPC_KIT)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(LIBIPC_TEST_LEAKS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
-ALL += $(LIBIPC_TESTS)
+TEST_BUILDS += $(LIBIPC_TESTS)
 UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols libipc/tests/test-abi
 
 # --- Install --------------------------------------------------------------------

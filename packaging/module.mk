@@ -45,10 +45,10 @@ install-mac:
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(macdir)/selinux packaging/selinux/ipcbus.te \
 	  packaging/selinux/ipcbus.fc
 
-ALL += $(UNITS) $(USER_UNITS)
+TEST_BUILDS += $(UNITS) $(USER_UNITS)
 UNIT_TESTS += packaging/test-unit packaging/test-polkit packaging/test-mac
 # They build everything twice.
-MORE_UNIT_TESTS += packaging/test-recipes packaging/test-deb
+LONG_UNIT_TESTS += packaging/test-recipes packaging/test-deb
 
 .PHONY: deb
 deb: $(B)/setup-deb.done

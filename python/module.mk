@@ -61,8 +61,9 @@ install-python: $(PYTHON_PACKAGE)
 
 # Where there is no Python to build for, nothing of this is built or tested.
 ifneq ($(if $(ARM64),,$(wildcard $(PYTHON_INCLUDE)/Python.h)),)
-ALL += $(PYTHON_PACKAGE) $(PYTHON_TESTED)
+TEST_BUILDS += $(PYTHON_TESTED)
 PRODUCTS += $(PYTHON_PACKAGE)
 INSTALLS += install-python
-UNIT_TESTS += python/tests/test-python python/tests/test-types python/tests/test-wheel
+UNIT_TESTS += python/tests/test-python
+MORE_UNIT_TESTS += python/tests/test-types python/tests/test-wheel
 endif

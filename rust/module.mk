@@ -82,8 +82,8 @@ install-rust:
 
 # Where Debian's Rust is not installed, nothing of this is built or tested.
 ifneq ($(if $(ARM64),,$(and $(wildcard $(CARGO)),$(wildcard $(CARGO_REGISTRY)/prost-derive-*),$(wildcard $(CARGO_REGISTRY)/tokio-*))),)
-ALL += $(RUST_B)/built $(RUST_B)/layout
-UNIT_TESTS += rust/tests/test-rust
+MORE_BUILDS += $(RUST_B)/built $(RUST_B)/layout
+MORE_UNIT_TESTS += rust/tests/test-rust
 endif
 
 # Sources alone, which need no compiler.

@@ -72,7 +72,7 @@ install-servicemanager: $(MANAGER)
 	  $(DESTDIR)$(datadir)/ipcbus/policy.d/00-default.conf
 
 PRODUCTS += $(MANAGER)
-ALL += $(MANAGER) $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \
+TEST_BUILDS += $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \
 	$(B)/servicemanager/test-activation $(MANAGER_GUEST_TESTS)
 UNIT_TESTS += $(B)/servicemanager/test-registry $(B)/servicemanager/test-policy \
 	$(B)/servicemanager/test-activation

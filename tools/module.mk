@@ -3,7 +3,7 @@
 # ipcctl. Unit tests are tests/test-*.c; they run on the host and link everything but main.o.
 # tests/live-* run the program itself in the guest, with a servicemanager or, live-doctor,
 # without. asan/ has all of it once more, with the sanitizers of tests/env/host. The live tests
-# under these take six minutes in the guest, and are for `make test-more`.
+# under these take six minutes in the guest, and are for `make test-all`.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
@@ -105,18 +105,19 @@ install-tools: $(IPCCTL)
 	  $(DESTDIR)$(datadir)/bash-completion/completions/ipcctl
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(datadir)/zsh/site-functions tools/completion/_ipcctl
 
-ALL += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS)/tests/oneway $(IPCCTL) $(TOOLS_UNIT_TESTS) $(TOOLS_LIVE_TESTS)
+TEST_BUILDS += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS)/tests/oneway $(TOOLS_UNIT_TESTS)
+MORE_BUILDS += $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
 	tools/tests/test-limits tools/tests/test-many tools/tests/test-mock
-GUEST_RAW_TESTS += tools/tests/live-doctor
-GUEST_TESTS += $(TOOLS_LIVE_TESTS)
+MORE_GUEST_RAW_TESTS += tools/tests/live-doctor
+MORE_GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many
 PRODUCTS += $(IPCCTL)
 INSTALLS += install-tools
 
 ifneq ($(filter asan,$(HOST_WAYS)),)
-ALL += $(TOOLS)/asan/ipcctl $(TOOLS_ASAN_TESTS) $(TOOLS_ASAN_LIVE_TESTS)
-UNIT_TESTS += $(TOOLS_ASAN_TESTS)
-MORE_GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)
+MORE_BUILDS += $(TOOLS)/asan/ipcctl $(TOOLS_ASAN_TESTS) $(TOOLS_ASAN_LIVE_TESTS)
+MORE_UNIT_TESTS += $(TOOLS_ASAN_TESTS)
+LONG_GUEST_TESTS += $(TOOLS_ASAN_LIVE_TESTS)
 GUEST_FILES += $(TOOLS)/asan/ipcctl
 endif

@@ -45,7 +45,7 @@ COVERAGE_GUEST = $(filter $(addprefix $(B)/,tests/suite/e2e/% tests/suite/kernel
 .PHONY: coverage run-coverage coverage-programs
 
 coverage-programs: $(COVERAGE_REPLAYS)
-	+$(Q)$(MAKE) $(COVERAGE_GUEST) $(filter $(B)/tests/env/host/asan/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(ALL)) \
+	+$(Q)$(MAKE) $(COVERAGE_GUEST) $(filter $(B)/tests/env/host/asan/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(TEST_BUILDS) $(MORE_BUILDS)) \
 	  $(B)/tests/env/host/asan/explore
 
 coverage: setup $(B)/setup-debug.done

@@ -22,11 +22,11 @@ debug-modules: $(DRIVER_KO) $(MUTANTS_KO)
 test-debug test-debug-more test-debug-all: setup $(B)/setup-debug.done
 	+@$(MAKE) run-$@
 
-run-test-debug: all
+run-test-debug: tests
 	@tests/env/debug/run uml
 
-run-test-debug-more: all
+run-test-debug-more: tests
 	@tests/env/debug/run --part kasan kcsan kmsan
 
-run-test-debug-all: all
+run-test-debug-all: tests
 	@tests/env/debug/run uml kasan kcsan kmsan

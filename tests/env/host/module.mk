@@ -60,8 +60,11 @@ $(foreach WAY,$(HOST_WAYS),$(eval HOST_WAY := $(HOST_B)/$(WAY))$(eval include te
 HOST_EXPLORER := $(patsubst %,$(HOST_B)/%/explore,$(filter-out tsan,$(HOST_WAYS)))
 HOST_TESTS += $(HOST_EXPLORER)
 
-ALL += $(HOST_TESTS)
-UNIT_TESTS += $(HOST_TESTS) $(if $(filter asan,$(HOST_WAYS)),tests/suite/explore/mutants)
+# `make test` has one way of looking.
+TEST_BUILDS += $(filter-out $(HOST_B)/tsan/%,$(HOST_TESTS))
+UNIT_TESTS += $(filter-out $(HOST_B)/tsan/%,$(HOST_TESTS))
+MORE_BUILDS += $(filter $(HOST_B)/tsan/%,$(HOST_TESTS))
+MORE_UNIT_TESTS += $(filter $(HOST_B)/tsan/%,$(HOST_TESTS)) $(if $(filter asan,$(HOST_WAYS)),tests/suite/explore/mutants)
 
 .PHONY: test-host
 test-host: $(HOST_TESTS) $(B)/tests.list

@@ -12,8 +12,8 @@ ABI := $(B)/tests/suite/abi
 ABI_NAMES := test-older test-released test-newer
 ABI_TESTS := $(ABI_NAMES:%=$(ABI)/%)
 
-GUEST_RAW_TESTS += $(ABI_TESTS)
-ALL += $(ABI_TESTS)
+MORE_GUEST_RAW_TESTS += $(ABI_TESTS)
+MORE_BUILDS += $(ABI_TESTS)
 
 # RESERVED: bytes at the end of an event that such a program knows to be 0.
 ABI_older := -DHEADER='"ipcbus-v1.h"' -DLATER=0 -DRESERVED=32
@@ -56,11 +56,10 @@ $(I386_TESTS):
 	$(call msg,LD,$@)
 	$(Q)$(I386_CC) -static -pthread -o $@ $^ -lcheck_pic -lsubunit -lrt -lm
 
-# Before the libraries are there only `make test` builds these; later `make all` does, so
-# that nothing is out of date.
+# `make test-more` fetches the libraries. Once they are there, `make tests` builds these too.
 ifeq ($(ARM64),)
-GUEST_RAW_TESTS += $(I386_TESTS)
-ALL += $(if $(wildcard $(I386_ROOT)/layout),$(I386_TESTS))
+MORE_GUEST_RAW_TESTS += $(I386_TESTS)
+MORE_BUILDS += $(if $(wildcard $(I386_ROOT)/layout),$(I386_TESTS))
 endif
 
 # What cannot be built leaves nothing: tests/run counts it as a failure.

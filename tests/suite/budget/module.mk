@@ -5,8 +5,8 @@
 
 BUDGET := $(B)/tests/suite/budget/test-budget
 
-GUEST_RAW_TESTS += $(BUDGET)
-ALL += $(BUDGET)
+MORE_GUEST_RAW_TESTS += $(BUDGET)
+MORE_BUILDS += $(BUDGET)
 
 BUDGET_OBJECTS := $(patsubst %,$(B)/tests/suite/budget/%.o,test-budget couple machine)
 

@@ -5,8 +5,8 @@
 COST_PROG := $(B)/tests/suite/cost/cost
 COST_OBJECTS := $(patsubst %,$(B)/tests/suite/cost/%.o,main ops world clock)
 
-ALL += $(COST_PROG)
-UNIT_TESTS += tests/suite/cost/test-sample
+MORE_BUILDS += $(COST_PROG)
+MORE_UNIT_TESTS += tests/suite/cost/test-sample
 
 $(COST_OBJECTS): $(B)/tests/suite/cost/%.o: tests/suite/cost/%.c
 	$(call msg,CC,$@)

@@ -9,8 +9,8 @@ CRASH := $(B)/tests/suite/crash
 CRASH_TESTS := $(CRASH)/test-crash $(CRASH)/test-memory
 CRASH_OBJECTS := $(CRASH_TESTS:%=%.o) $(CRASH)/actors.o
 
-GUEST_RAW_TESTS += $(CRASH_TESTS)
-ALL += $(CRASH_TESTS)
+MORE_GUEST_RAW_TESTS += $(CRASH_TESTS)
+MORE_BUILDS += $(CRASH_TESTS)
 
 $(CRASH_OBJECTS): $(CRASH)/%.o: tests/suite/crash/%.c
 	$(call msg,CC,$@)

@@ -81,6 +81,8 @@ run-test-kills: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN) $(DAEMON_B)/comeback $(IP
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --kills $(KILLS) --found $(DAEMON_B)/fuzz/found
 	@COUNT=$(DAEMON_KILLS) tests/suite/daemon/test-comeback
 
-ALL += $(DAEMON_B)/fuzz/slots $(DAEMON_B)/comeback $(addprefix $(DAEMON_B)/,newcomers signals threads) $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN) $(IPCBUSD_TSAN)
-UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out namespaces options \
-	races seccomp signals slots users)
+TEST_BUILDS += $(addprefix $(DAEMON_B)/,comeback newcomers signals threads) $(DAEMON_KERNEL) $(DAEMON_ATTACKERS) $(IPCBUSD_ASAN)
+MORE_BUILDS += $(DAEMON_B)/fuzz/slots $(IPCBUSD_TSAN)
+UNIT_TESTS += $(addprefix tests/suite/daemon/test-,activation comeback doctor e2e hostile identity idle kernel left-out \
+	namespaces options seccomp signals users)
+MORE_UNIT_TESTS += $(addprefix tests/suite/daemon/test-,races slots)

@@ -16,7 +16,7 @@ E2E_WITH_MANAGER := $(filter-out $(E2E_OWN_MANAGER),$(filter $(E2E)/test-manager
 
 GUEST_TESTS += $(E2E_WITH_MANAGER)
 GUEST_RAW_TESTS += $(filter-out $(E2E_WITH_MANAGER),$(E2E_TESTS)) tests/suite/e2e/containers
-ALL += $(E2E_TESTS)
+TEST_BUILDS += $(E2E_TESTS)
 
 $(E2E_TESTS:%=%.o) $(E2E_SHARED:%=$(E2E)/%.o) $(E2E)/streams.o $(E2E)/stream-client.o: $(E2E)/%.o: tests/suite/e2e/%.c \
 		| $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)

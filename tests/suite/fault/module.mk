@@ -38,8 +38,8 @@ $(FAIL_B)/kernel/test-driver: $(FAIL_IN_KERNEL) $(B)/tests/suite/kernel/raw.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,now -pthread -o $@ $^
 
-ALL += $(FAIL_B)/test-driver $(FAIL_B)/kernel/test-driver
-UNIT_TESTS += $(FAIL_B)/test-driver
+MORE_BUILDS += $(FAIL_B)/test-driver $(FAIL_B)/kernel/test-driver
+MORE_UNIT_TESTS += $(FAIL_B)/test-driver
 DEBUG_TESTS += $(FAIL_B)/kernel/test-driver
 
 # The library's objects again, under the sanitizers.
@@ -92,10 +92,10 @@ $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager:
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(HOST_asan) -pthread -o $@ $^ $(FAIL_WRAPPED:%=-Wl,--wrap=%) $(PROTOBUF_C_LIBS) $(LDLIBS)
 
-ALL += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
-UNIT_TESTS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
+MORE_BUILDS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
+MORE_UNIT_TESTS += $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager
 
-UNIT_TESTS += tests/suite/fault/mutants
+MORE_UNIT_TESTS += tests/suite/fault/mutants
 
 .PHONY: test-fault
 test-fault: $(FAIL_B)/test-driver $(FAIL_LIBRARY_TESTS) $(FAIL_B)/test-manager $(B)/tests.list

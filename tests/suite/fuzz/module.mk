@@ -124,8 +124,8 @@ $(FUZZ_B)/test-heap: tests/suite/fuzz/test-heap.c tests/suite/fuzz/heap.c tests/
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(FUZZ_FAST_CFLAGS) -o $@ $(filter %.c,$^) $(CHECK_LIBS)
 
-ALL += $(FUZZ_B)/fast $(FUZZ_B)/test-heap
-UNIT_TESTS += $(FUZZ_B)/test-heap tests/suite/fuzz/test-fast
+MORE_BUILDS += $(FUZZ_B)/fast $(FUZZ_B)/test-heap
+MORE_UNIT_TESTS += $(FUZZ_B)/test-heap tests/suite/fuzz/test-fast
 
 # --- Running them --------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ $(FUZZ_B)/test-regions: $(FUZZ_REGIONS) $(KTEST_COMMON)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS)
 
-ALL += $(FUZZ_B)/test-regions
+MORE_BUILDS += $(FUZZ_B)/test-regions
 DEBUG_TESTS += $(FUZZ_B)/test-regions
 
 # Needs no libFuzzer.
@@ -147,11 +147,11 @@ $(FUZZ_B)/test-mutate: tests/suite/fuzz/test-mutate.c tests/suite/fuzz/driver/mu
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(HOST_CFLAGS) $(HOST_asan) -Itests/suite/fuzz -o $@ $(filter %.c,$^) $(CHECK_LIBS)
 
-ALL += $(FUZZ_B)/test-mutate
-UNIT_TESTS += $(FUZZ_B)/test-mutate
-UNIT_TESTS += tests/suite/fuzz/replay
+MORE_BUILDS += $(FUZZ_B)/test-mutate
+MORE_UNIT_TESTS += $(FUZZ_B)/test-mutate
+MORE_UNIT_TESTS += tests/suite/fuzz/replay
 ifneq ($(shell command -v $(FUZZ_CC)),)
-ALL += $(FUZZ_PROGRAMS)
+MORE_BUILDS += $(FUZZ_PROGRAMS)
 endif
 
 TIME ?= 60

@@ -42,10 +42,10 @@ $(GUIDE_PROGRAMS): | $(LIBIPC)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -pthread -o $@ $^ \
 	  $(LIBIPC) $(PROTOBUF_C_LIBS)
 
-ALL += $(GUIDE_PROGRAMS)
-GUEST_TESTS += tests/suite/guide/test-guide
+MORE_BUILDS += $(GUIDE_PROGRAMS)
+MORE_GUEST_TESTS += tests/suite/guide/test-guide
 GUEST_FILES += $(GUIDE_PROGRAMS) $(GUIDE_PAGES) tests/suite/guide/extract
-UNIT_TESTS += tests/suite/guide/test-here tests/suite/guide/test-html
+MORE_UNIT_TESTS += tests/suite/guide/test-here tests/suite/guide/test-html
 
 # --- HTML --------------------------------------------------------------------------
 

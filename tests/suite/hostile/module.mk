@@ -7,9 +7,9 @@ HOSTILE := $(B)/tests/suite/hostile
 HOSTILE_ATTACKS := $(HOSTILE)/attacks
 HOSTILE_OBJECTS := $(patsubst tests/suite/hostile/%.c,$(HOSTILE)/%.o,$(sort $(wildcard tests/suite/hostile/*.c)))
 
-GUEST_RAW_TESTS += tests/suite/hostile/test-hostile
+MORE_GUEST_RAW_TESTS += tests/suite/hostile/test-hostile
 GUEST_FILES += $(HOSTILE_ATTACKS)
-ALL += $(HOSTILE_ATTACKS)
+MORE_BUILDS += $(HOSTILE_ATTACKS)
 
 $(HOSTILE_OBJECTS): $(HOSTILE)/%.o: tests/suite/hostile/%.c \
 		| $(E2E)/e2e.ipc.h $(E2E)/stream.ipc.h $(B)/servicemanager/servicemanager.ipc.h $(IPC_SHARED_HEADERS)
@@ -26,5 +26,5 @@ $(HOSTILE_ATTACKS): $(HOSTILE_OBJECTS) $(addprefix $(E2E)/,e2e.ipc.o e2e.pb-c.o 
 test-hostile: setup
 	+@$(MAKE) run-hostile
 
-run-hostile: all
+run-hostile: tests
 	@tests/env/vm/run --cpus 1 --no-servicemanager -- tests/suite/hostile/test-hostile

@@ -23,5 +23,5 @@ $(B)/tests/suite/idl/test-stubs: $(B)/tests/suite/idl/test-stubs.o $(IDL_GOLDEN_
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
-ALL += $(B)/tests/suite/idl/test-stubs
+TEST_BUILDS += $(B)/tests/suite/idl/test-stubs
 UNIT_TESTS += $(B)/tests/suite/idl/test-stubs $(IDL_SHELL_TESTS)

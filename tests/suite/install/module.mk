@@ -6,8 +6,8 @@
 
 INSTALL_ECHO := $(addprefix $(B)/tests/suite/install/echo/,server client libipc.so.0)
 
-UNIT_TESTS += tests/suite/install/test-install tests/suite/install/test-tutorial
-GUEST_TESTS += tests/suite/install/test-echo
+MORE_UNIT_TESTS += tests/suite/install/test-install tests/suite/install/test-tutorial
+MORE_GUEST_TESTS += tests/suite/install/test-echo
 GUEST_FILES += $(INSTALL_ECHO)
 
 # Status 77 is a skip.

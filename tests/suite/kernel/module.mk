@@ -8,7 +8,7 @@ KTEST_PROGS := $(KTEST_NAMES:%=$(B)/tests/suite/kernel/%)
 KTEST_COMMON := $(B)/tests/suite/kernel/raw.o $(B)/tests/suite/kernel/fixture.o
 
 GUEST_RAW_TESTS += $(KTEST_PROGS) tests/suite/kernel/manager-uid
-ALL += $(KTEST_PROGS)
+TEST_BUILDS += $(KTEST_PROGS)
 
 $(KTEST_PROGS:%=%.o) $(KTEST_COMMON): $(B)/tests/suite/kernel/%.o: tests/suite/kernel/%.c
 	$(call msg,CC,$@)

@@ -14,5 +14,5 @@ $(KIT_B)/cases: $(KIT_B)/cases.o $(EXAMPLES)/testing/shop.ipc.o $(EXAMPLES)/test
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -o $@ $^ $(LIBIPC) \
 	  $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
-ALL += $(KIT_B)/cases
+TEST_BUILDS += $(KIT_B)/cases
 UNIT_TESTS += tests/suite/kit/test-kit

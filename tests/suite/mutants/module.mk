@@ -8,7 +8,7 @@
 # $(B)/mutants. exit.h is for children of libipc's tests, which end by _exit(). gcov's own fork()
 # would forget what ran inside the real one.
 
-MUTANTS_PROGRAMS := $(filter $(B)/tests/env/host/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(UNIT_TESTS))
+MUTANTS_PROGRAMS := $(filter $(B)/tests/env/host/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(MORE_UNIT_TESTS))
 MUTANTS_MAPPED := $(filter-out $(B)/tests/env/host/tsan/%,$(MUTANTS_PROGRAMS))
 
 COUNT ?= 300

@@ -3,14 +3,12 @@
 # The static checks: what can be said about the sources without running them.
 # Each script here is a test; `make check-static` runs them alone. They keep
 # what they build in $(B)/static, apart from all else. Those that compile or analyze
-# everything once more are for `make test-more`.
+# everything once more are for `make test-all`.
 
-STATIC_CHECKS := $(addprefix tests/suite/static/,spdx paths sizes includes layers headers abi features readme guide man forge runner guests build driver \
+UNIT_TESTS += $(addprefix tests/suite/static/,spdx paths sizes includes layers abi features readme guide man forge \
 	kernel-style kernel-doc calls)
-STATIC_MORE_CHECKS := $(addprefix tests/suite/static/,gcc clang tidy analyzer)
-
-UNIT_TESTS += $(STATIC_CHECKS)
-MORE_UNIT_TESTS += $(STATIC_MORE_CHECKS)
+MORE_UNIT_TESTS += $(addprefix tests/suite/static/,headers build driver)
+LONG_UNIT_TESTS += $(addprefix tests/suite/static/,gcc clang tidy analyzer)
 
 .PHONY: check-static run-check-static user-space
 
@@ -20,7 +18,7 @@ check-static: setup
 run-check-static: $(B)/tests.list
 	@tests/run --host ' tests/suite/static/'
 
-# What `make all` builds of C for user space, as make variables say. Code that
+# What `make tests` builds of C for user space, as make variables say. Code that
 # brings its own compilers and options along is left to itself.
 user-space:
-	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(FUZZ_B)/test-mutate $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/% $(B)/rust/built,$(ALL))
+	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(FUZZ_B)/test-mutate $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/% $(B)/rust/built,$(PRODUCTS) $(TEST_BUILDS) $(MORE_BUILDS))

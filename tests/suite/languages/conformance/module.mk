@@ -80,8 +80,8 @@ endif
 $(CONF_B)/languages: FORCE
 	$(Q)mkdir -p $(@D) && echo $(CONF_LANGUAGES) >$@
 
-ALL += $(CONF_PROGRAMS) $(CONF_B)/languages
-UNIT_TESTS += $(CONF_S)/test-conformance
+MORE_BUILDS += $(CONF_PROGRAMS) $(CONF_B)/languages
+MORE_UNIT_TESTS += $(CONF_S)/test-conformance
 
 # The whole table, and nothing else of the tests.
 .PHONY: test-languages

@@ -59,5 +59,5 @@ CPP_TESTS := $(CPP_PROGRAMS:%=$(CPP_B)/%) $(CPP_B)/peer
 $(CPP_B)/programs: FORCE
 	$(Q)mkdir -p $(@D) && echo $(CPP_PROGRAMS) >$@
 
-ALL += $(CPP_TESTS) $(CPP_B)/programs
-UNIT_TESTS += $(CPP_S)/test-cpp
+MORE_BUILDS += $(CPP_TESTS) $(CPP_B)/programs
+MORE_UNIT_TESTS += $(CPP_S)/test-cpp
