@@ -336,13 +336,14 @@ START_TEST(what_hangs_is_killed)
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.hang"), -EHOSTUNREACH);
-	/* Its timeout and its end are one failure. */
+	/* The timeout and the end of the program count as one failure. On a busy machine the
+	 * program may be killed before it has written that it started. */
 	manager_expect(&manager, "names not registered within 1 s; 1 in a row");
-	ck_assert_int_eq(starts(), 1);
+	ck_assert_int_le(starts(), 1);
 	sleep_ms(600);
 	ck_assert_int_eq(get(ipc, "activation.hang"), -EHOSTUNREACH);
 	manager_expect(&manager, "names not registered within 1 s; 2 in a row");
-	ck_assert_int_eq(starts(), 2);
+	ck_assert_int_le(starts(), 2);
 	end();
 }
 END_TEST
