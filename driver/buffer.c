@@ -286,14 +286,6 @@ void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *b
 	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
 }
 
-void ipcbus_buffer_take_back(struct ipcbus_buffer *buffer)
-{
-	if (!buffer || !buffer->cargo.objects)
-		return;
-	ipcbus_objects_take_back(buffer->cargo.objects);
-	buffer->cargo.objects = NULL;
-}
-
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
 	if (buffer->cargo.objects)

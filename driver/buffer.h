@@ -66,9 +66,6 @@ void ipcbus_buffer_copy(struct ipcbus_region *region, struct ipcbus_buffer *buff
 			struct ipcbus_region *from_region, const struct ipcbus_buffer *from,
 			size_t size);
 
-/* Nobody gets what the current thread put into the buffer, if there is one: drops the objects. */
-void ipcbus_buffer_take_back(struct ipcbus_buffer *buffer);
-
 /* Frees a buffer that was not delivered, with the objects in it. */
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
 

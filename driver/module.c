@@ -12,7 +12,6 @@
 #include "fs.h"
 #include "mem/account.h"
 #include "mem/reclaim.h"
-#include "object.h"
 #include "opener.h"
 #include "poll.h"
 #include "proc.h"
@@ -24,7 +23,7 @@ static int __init ipcbus_init(void)
 {
 	int ret;
 
-	ipcbus_accounts_init(ipcbus_objects_close, ipcbus_poll_work);
+	ipcbus_accounts_init(ipcbus_poll_work);
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;
@@ -40,12 +39,9 @@ static int __init ipcbus_init(void)
 	ret = ipcbus_poll_init();
 	if (ret)
 		goto err_space;
-	ret = ipcbus_objects_init();
-	if (ret)
-		goto err_poll;
 	ret = ipcbus_reclaim_init();
 	if (ret)
-		goto err_objects;
+		goto err_poll;
 	ipcbus_opener_init(ipcbus_opener_shut_down);
 	ret = ipcbus_fs_init();
 	if (ret)
@@ -63,8 +59,6 @@ err_fs:
 	ipcbus_fs_done();
 err_reclaim:
 	ipcbus_reclaim_done();
-err_objects:
-	ipcbus_objects_done();
 err_poll:
 	ipcbus_poll_done();
 err_space:
@@ -88,7 +82,6 @@ static void __exit ipcbus_exit(void)
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
 	ipcbus_boost_done();
-	ipcbus_objects_done();
 	ipcbus_report_done();
 	/* Threads, nodes and handles are freed after a grace period. */
 	rcu_barrier();

@@ -6,13 +6,9 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fdtable.h>
-#include <linux/ktime.h>
-#include <linux/module.h>
 #include <linux/overflow.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "handle.h"
@@ -23,39 +19,20 @@
 #include "stats.h"
 #include "user.h"
 
-static struct workqueue_struct *queue;
-
-int ipcbus_objects_init(void)
-{
-	queue = alloc_workqueue("ipcbus_close", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	return queue ? 0 : -ENOMEM;
-}
-
-void ipcbus_objects_done(void)
-{
-	destroy_workqueue(queue);
-}
-
-static void end_file(struct ipcbus_object_ref *ref)
-{
-	ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
-	ipcbus_stat_remove(IPCBUS_STAT_FILES);
-	ipcbus_user_put(ref->user);
-}
-
 static void drop_one(struct ipcbus_object_ref *ref)
 {
 	if (ref->type == IPCBUS_OBJECT_FD) {
 		fput(ref->file);
-		end_file(ref);
+		ipcbus_user_uncharge(ref->user, IPCBUS_USE_FILES);
+		ipcbus_stat_remove(IPCBUS_STAT_FILES);
 	} else {
 		ipcbus_node_put_remote(ref->node);
 		ipcbus_user_uncharge(ref->user, IPCBUS_USE_OBJECTS);
-		ipcbus_user_put(ref->user);
 	}
+	ipcbus_user_put(ref->user);
 }
 
-void ipcbus_objects_take_back(struct ipcbus_objects *objects)
+void ipcbus_objects_drop(struct ipcbus_objects *objects)
 {
 	while (objects->count)
 		drop_one(&objects->ref[--objects->count]);
@@ -172,7 +149,7 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 	}
 	kfree(table);
 	if (ret)
-		ipcbus_objects_take_back(objects);
+		ipcbus_objects_drop(objects);
 	else
 		*ret_objects = objects;
 	return ret;
@@ -294,70 +271,4 @@ struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 		return objects;
 	kfree(objects);
 	return NULL;
-}
-
-/* --- Files that nobody took -------------------------------------------------------- */
-
-/* Returns how long it took, in ns. */
-static u64 close_files(struct ipcbus_objects *objects)
-{
-	u64 began = ktime_get_ns();
-	u32 i;
-
-	for (i = 0; i < objects->count; i++) {
-		__fput_sync(objects->ref[i].file);
-		end_file(&objects->ref[i]);
-		cond_resched();
-	}
-	kfree(objects);
-	return ktime_get_ns() - began;
-}
-
-/* Files that come meanwhile queue the work anew. */
-void ipcbus_objects_close(struct work_struct *work)
-{
-	struct ipcbus_account *account = container_of(work, struct ipcbus_account, close);
-	struct llist_node *entry = llist_reverse_order(llist_del_all(&account->unclosed)), *next;
-	struct ipcbus_objects *objects;
-	struct ipcbus_user *user;
-
-	for (; entry; entry = next) {
-		next = entry->next;
-		objects = llist_entry(entry, struct ipcbus_objects, entry);
-		user = ipcbus_user_get(objects->ref[0].user);
-		ipcbus_account_rest(&account->close_debt, close_files(objects));
-		/* With the last one the account may go. */
-		ipcbus_user_put(user);
-		module_put(THIS_MODULE);
-	}
-}
-
-/* All are files, of one user. */
-static void close_later(struct ipcbus_objects *objects)
-{
-	struct ipcbus_account *account = objects->ref[0].user->payer.outermost;
-
-	/* Its fd may be gone, and a close may take long: then "in use" is better than a wait. */
-	__module_get(THIS_MODULE);
-	if (llist_add(&objects->entry, &account->unclosed))
-		queue_work(queue, &account->close);
-}
-
-void ipcbus_objects_drop(struct ipcbus_objects *objects)
-{
-	u32 i, kept = 0;
-
-	for (i = 0; i < objects->count; i++) {
-		struct ipcbus_object_ref *ref = &objects->ref[i];
-
-		if (ref->type == IPCBUS_OBJECT_FD)
-			objects->ref[kept++] = *ref;
-		else
-			drop_one(ref);
-	}
-	objects->count = kept;
-	if (kept)
-		close_later(objects);
-	else
-		kfree(objects);
 }

@@ -6,16 +6,13 @@
  * once, checks the copy, and turns it into counted references. From then on it looks at
  * nothing else.
  *
- * Closing a file may take as long as whoever sent it likes: a socket with SO_LINGER waits for its
- * peer. So a file that nobody took is closed by a worker, which closes those of one account only,
- * one after the other. Until then it stays charged.
+ * The thread that drops a file that nobody took closes it, as with a file in the queue of a Unix
+ * socket.
  */
 #ifndef IPCBUS_OBJECT_H
 #define IPCBUS_OBJECT_H
 
 #include "main.h"
-
-#include <linux/llist.h>
 
 /**
  * struct ipcbus_object_ref - one object on its way
@@ -23,8 +20,8 @@
  * @tag: the sender's
  * @node: counted, also as a remote reference
  * @file: counted
- * @user: who is charged for it, counted. The sender of a request pays for what is in it, and the
- *	caller for what is in the reply. The receiver pays for what came home.
+ * @user: the user who is charged for it, counted: the sender of a request or a oneway, and for a
+ *	reply the caller, who decides when to take it. The receiver pays for a node that came home.
  */
 struct ipcbus_object_ref {
 	u32 type;
@@ -38,22 +35,16 @@ struct ipcbus_object_ref {
 
 /**
  * struct ipcbus_objects - what travels beside a payload
- * @entry: among those whose files are to be closed
  * @count: how many
  * @ref: a counted reference each
  */
 struct ipcbus_objects {
-	struct llist_node entry;
 	u32 count;
 	struct ipcbus_object_ref ref[];
 };
 
-int ipcbus_objects_init(void);
-/* No message is left. */
-void ipcbus_objects_done(void);
-
-/* Takes what the message's table names, at payer's expense but for files, which are at the
- * sender's; message->index says which failed. */
+/* Takes the objects that the message's table names, and charges them to payer. If one fails,
+ * message->index is its number. */
 int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 			struct ipcbus_message *message, bool accept_fds,
 			struct ipcbus_objects **ret_objects);
@@ -78,13 +69,7 @@ int ipcbus_objects_install(struct ipcbus_proc *receiver, struct ipcbus_objects *
 struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 						struct ipcbus_proc *receiver);
 
-/* Nobody gets them; by their sender, whose time it is. */
-void ipcbus_objects_take_back(struct ipcbus_objects *objects);
-
-/* Nobody gets them any more. Files are closed later. */
+/* Drops all references, and frees objects. May sleep. */
 void ipcbus_objects_drop(struct ipcbus_objects *objects);
-
-/* Of an account: closes the files that wait there. */
-void ipcbus_objects_close(struct work_struct *work);
 
 #endif

@@ -325,10 +325,8 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 	ipcbus_thread_identify(thread, caller, &t->result.sender);
 	ipcbus_report_reply(thread, message, t, buffer);
 	if (!hand_over(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
-		       error ? -(s32)message->send->code : 0)) {
-		ipcbus_buffer_take_back(buffer);
+		       error ? -(s32)message->send->code : 0))
 		ipcbus_buffer_drop(&caller->region, buffer);
-	}
 	if (unlikely(!hlist_empty(&t->heirs)))
 		ipcbus_boost_end(t);
 	ipcbus_transaction_put(t, thread);

@@ -370,10 +370,8 @@ static __always_inline int try_to_send(struct ipcbus_thread *thread, struct ipcb
 		t->quota = message->want.quota;
 	}
 	ret = message->oneway ? send_oneway(thread, message, t) : send_call(thread, message, t);
-	if (ret < 0) {
-		ipcbus_buffer_take_back(t->buffer);
+	if (ret < 0)
 		ipcbus_transaction_drop_request(t);
-	}
 	return ret;
 }
 

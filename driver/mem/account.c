@@ -52,7 +52,7 @@ MODULE_PARM_DESC(user_watches, "watches of one user");
 module_param_named(user_calls, ipcbus_account_most[IPCBUS_USE_CALLS], uint, 0644);
 MODULE_PARM_DESC(user_calls, "open calls and oneways of one user");
 module_param_named(user_files, ipcbus_account_most[IPCBUS_USE_FILES], uint, 0644);
-MODULE_PARM_DESC(user_files, "files in one user's messages that nobody took yet");
+MODULE_PARM_DESC(user_files, "files in messages of one user that nobody took yet");
 module_param_named(user_threads, ipcbus_account_most[IPCBUS_USE_THREADS], uint, 0644);
 MODULE_PARM_DESC(user_threads, "threads of one user that use a bus");
 module_param_named(user_memory, ipcbus_account_most[IPCBUS_USE_MEMORY], uint, 0644);
@@ -62,15 +62,14 @@ MODULE_PARM_DESC(user_buses, "buses that one user mounted");
 module_param_named(user_objects, ipcbus_account_most[IPCBUS_USE_OBJECTS], uint, 0644);
 MODULE_PARM_DESC(user_objects, "nodes and handles in messages of one user that nobody took yet");
 
-static work_func_t close_files, wake_pollers;
+static work_func_t wake_pollers;
 
-void ipcbus_accounts_init(work_func_t close, work_func_t wake)
+void ipcbus_accounts_init(work_func_t wake)
 {
 	u32 mib = min_t(u64, (u64)totalram_pages() * PAGE_SIZE >> 20, U32_MAX >> 10);
 	u32 part = clamp(mib, SMALL_MIB, LARGE_MIB), *most = ipcbus_account_most;
 	enum ipcbus_use use;
 
-	close_files = close;
 	wake_pollers = wake;
 	for (use = 0; use < IPCBUS_USE_COUNT; use++)
 		if (!most[use])
@@ -132,7 +131,6 @@ static struct ipcbus_account *get_account(const struct ipcbus_bus *bus, const u3
 	new->bus = bus;
 	new->uid = uid;
 	new->most = most;
-	INIT_WORK(&new->close, close_files);
 	INIT_WORK(&new->wake, wake_pollers);
 	account = find_or_add(bus, uid, new);
 	if (account != new)

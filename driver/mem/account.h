@@ -36,12 +36,9 @@ struct seq_file;
  * @uid: constant
  * @most: the limits of that bus, or the module's, by enum ipcbus_use
  * @used: of each use
- * @unclosed: messages that nobody took, whose files are to be closed: see object.c
- * @close: closes them
  * @polled: procs whose pollers are to be woken: see poll.c
  * @wake: wakes them
- * @close_debt: see ipcbus_account_rest(); of @close
- * @poll_debt: the same of @wake
+ * @poll_debt: see ipcbus_account_rest(); of @wake
  */
 struct ipcbus_account {
 	struct rb_node entry;
@@ -50,11 +47,8 @@ struct ipcbus_account {
 	kuid_t uid;
 	const u32 *most;
 	atomic_t used[IPCBUS_USE_COUNT];
-	struct llist_head unclosed;
-	struct work_struct close;
 	struct llist_head polled;
 	struct work_struct wake;
-	u64 close_debt;
 	u64 poll_debt;
 };
 
@@ -73,8 +67,8 @@ struct ipcbus_payer {
 /* What each user may have on all buses, by enum ipcbus_use: parameters of the module. */
 extern u32 ipcbus_account_most[IPCBUS_USE_COUNT];
 
-/* Sets the limits that nobody set, by the size of memory; the work is that of each account. */
-void ipcbus_accounts_init(work_func_t close, work_func_t wake);
+/* Sets the limits that nobody set, by the size of memory; wake is the work of each account. */
+void ipcbus_accounts_init(work_func_t wake);
 
 /* Finds or makes the accounts of a user who opens a bus in a namespace; most are the limits
  * of the bus, which outlive the payer. -ENOMEM. */

@@ -8,6 +8,5 @@ struct file;
 
 struct file *fget(unsigned int fd);
 void fput(struct file *file);
-#define __fput_sync(file) fput(file)
 /* Takes a reference of its own; the number, or -errno. */
 int receive_fd(struct file *file, unsigned int flags);
