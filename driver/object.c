@@ -39,7 +39,8 @@ void ipcbus_objects_drop(struct ipcbus_objects *objects)
 	kfree(objects);
 }
 
-static int take_file(struct ipcbus_proc *sender, u64 fd, bool accept_fds,
+/* Charges the payer first: ipcbusd has the sender's thread pass the file over a socket. */
+static int take_file(struct ipcbus_user *payer, u64 fd, bool accept_fds,
 		     struct ipcbus_object_ref *ref)
 {
 	struct file *file;
@@ -47,21 +48,20 @@ static int take_file(struct ipcbus_proc *sender, u64 fd, bool accept_fds,
 
 	if (!accept_fds)
 		return -EPERM;
+	ret = ipcbus_user_charge(payer, IPCBUS_USE_FILES);
+	if (ret)
+		return ret;
 	file = fd <= INT_MAX ? fget(fd) : NULL;
-	if (!file)
-		return -EBADF;
 	/* A bus inside a bus could keep itself alive for ever. */
-	if (file->f_op == &ipcbus_fops) {
-		fput(file);
-		return -ELOOP;
-	}
-	ret = ipcbus_user_charge(sender->user, IPCBUS_USE_FILES);
-	if (ret) {
-		fput(file);
+	if (!file || file->f_op == &ipcbus_fops) {
+		ret = file ? -ELOOP : -EBADF;
+		if (file)
+			fput(file);
+		ipcbus_user_uncharge(payer, IPCBUS_USE_FILES);
 		return ret;
 	}
 	ref->file = file;
-	ref->user = ipcbus_user_get(sender->user);
+	ref->user = ipcbus_user_get(payer);
 	ipcbus_stat_add(IPCBUS_STAT_FILES);
 	return 0;
 }
@@ -116,7 +116,7 @@ static int take_one(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 		return take_object(sender, payer, object, ref);
 	case IPCBUS_OBJECT_FD:
 		ref->type = IPCBUS_OBJECT_FD;
-		return take_file(sender, object->value, accept_fds, ref);
+		return take_file(payer, object->value, accept_fds, ref);
 	default:
 		return -EINVAL;
 	}

@@ -52,7 +52,7 @@ MODULE_PARM_DESC(user_watches, "watches of one user");
 module_param_named(user_calls, ipcbus_account_most[IPCBUS_USE_CALLS], uint, 0644);
 MODULE_PARM_DESC(user_calls, "open calls and oneways of one user");
 module_param_named(user_files, ipcbus_account_most[IPCBUS_USE_FILES], uint, 0644);
-MODULE_PARM_DESC(user_files, "files in messages of one user that nobody took yet");
+MODULE_PARM_DESC(user_files, "files that nobody took yet, in requests of one user and replies to it");
 module_param_named(user_threads, ipcbus_account_most[IPCBUS_USE_THREADS], uint, 0644);
 MODULE_PARM_DESC(user_threads, "threads of one user that use a bus");
 module_param_named(user_memory, ipcbus_account_most[IPCBUS_USE_MEMORY], uint, 0644);
@@ -243,7 +243,8 @@ void ipcbus_payer_done(struct ipcbus_payer *payer)
 	kfree(payer->account);
 }
 
-/* Files on their way are bounded as those in the queues of Unix sockets are. */
+/* Files that nobody took are bounded like those in the queues of Unix sockets: a process that sends
+ * one must be allowed to have as many open, also if the caller pays for it. */
 static bool is_too_much(const struct ipcbus_account *account, enum ipcbus_use use, u32 used)
 {
 	if (used > READ_ONCE(account->most[use]))

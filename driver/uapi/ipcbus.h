@@ -152,7 +152,8 @@
  * @user_handles: out: handles that they may have together
  * @user_watches: out: watches that they may have together, and full regions that they poll for
  * @user_calls: out: calls and oneways that have not ended, one a thread, and up to 64 spare ones
- * @user_files: out: fds in their messages, until taken or closed, at most RLIMIT_NOFILE
+ * @user_files: out: fds in their requests and in replies to them that no receiver has taken; also
+ *	limited to RLIMIT_NOFILE of the process that sends one
  * @user_threads: out: their threads that use a bus
  * @user_memory: out: KiB that their regions may occupy, and tables of more than 128 handles
  *

@@ -234,6 +234,92 @@ START_TEST(files_on_their_way)
 }
 END_TEST
 
+/* A caller that does not take its replies gets no more of what counts by that limit, and costs
+ * other callers nothing. */
+static void replies_count_for_their_caller(const char *limit, uint32_t kind,
+					   struct ipcbus_object o[2])
+{
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC | IPCBUS_SEND_ACCEPT_FDS,
+		.cookie = 1,
+	};
+	struct ipcbus_send reply = {
+		.kind = kind, .code = kind == IPCBUS_SEND_ERROR ? 7 : 0, .objects = PTR64(o),
+		.object_count = 2,
+	};
+	uint32_t ends_as = kind == IPCBUS_SEND_ERROR ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY;
+	struct ipcbus_event ev;
+
+	set_limit(limit, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(raw_send(&cli, &send, NULL));
+		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+		reply.call = ev.call;
+		if (!i)
+			assert_ok(raw_send(&srv, &reply, NULL));
+	}
+	raw_fails(&srv, &reply, -EDQUOT, IPCBUS_STAGE_OBJECT, 0);
+	assert_ok(raw_send(&oth, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	reply.call = ev.call;
+	assert_ok(raw_send(&srv, &reply, NULL));
+	raw_take(&oth, ends_as, &ev);
+	raw_release(&oth, &ev);
+	/* Nothing of it is counted once it is taken. */
+	raw_take(&cli, ends_as, &ev);
+	raw_release(&cli, &ev);
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
+	reply.call = ev.call;
+	assert_ok(raw_send(&srv, &reply, NULL));
+}
+
+START_TEST(objects_of_replies)
+{
+	struct ipcbus_object o[2] = {
+		object_node(raw_node(&srv, 0, 1)), object_node(raw_node(&srv, 0, 2)),
+	};
+
+	replies_count_for_their_caller("user_objects", IPCBUS_SEND_REPLY, o);
+}
+END_TEST
+
+START_TEST(files_of_replies)
+{
+	struct ipcbus_object o[2] = { object_fd(0), object_fd(1) };
+
+	replies_count_for_their_caller("user_files", IPCBUS_SEND_REPLY, o);
+}
+END_TEST
+
+START_TEST(files_of_errors)
+{
+	struct ipcbus_object o[2] = { object_fd(0), object_fd(1) };
+
+	replies_count_for_their_caller("user_files", IPCBUS_SEND_ERROR, o);
+}
+END_TEST
+
+/* They do not count until they are closed, which may take long. */
+START_TEST(dropped_files_count_no_more)
+{
+	struct ipcbus_object o = object_fd(0);
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(&o), .object_count = 1,
+	};
+
+	set_limit("user_files", 1);
+	for (int i = 0; i < 100; i++) {
+		uint64_t node = raw_node(&oth, IPCBUS_NODE_ACCEPT_FDS, i);
+
+		send.handle = give_handle(&cli, &oth, node);
+		assert_ok(raw_send(&cli, &send, NULL));
+		raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_OBJECT, 0);
+		assert_ok(raw_destroy(&oth, node, 0));
+	}
+}
+END_TEST
+
 /* --- Memory ------------------------------------------------------------------- */
 
 static int try_oneway(const struct raw *r, uint32_t handle, size_t size)
@@ -501,6 +587,10 @@ int main(void)
 	tcase_add_test(tc, spare_calls_are_few);
 	tcase_add_test(tc, threads);
 	tcase_add_test(tc, files_on_their_way);
+	tcase_add_test(tc, objects_of_replies);
+	tcase_add_test(tc, files_of_replies);
+	tcase_add_test(tc, files_of_errors);
+	tcase_add_test(tc, dropped_files_count_no_more);
 	tcase_add_test(tc, memory);
 	tcase_add_test(tc, memory_of_an_index);
 	tcase_add_test(tc, memory_of_a_table_of_handles);

@@ -186,45 +186,6 @@ START_TEST(objects)
 }
 END_TEST
 
-/* Who asks for them and does not take them gets no more, and costs nobody else anything. */
-START_TEST(objects_of_replies)
-{
-	struct ipcbus_object o[2] = {
-		object_node(raw_node(&srv, 0, 1)), object_node(raw_node(&srv, 0, 2)),
-	};
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 1,
-	};
-	struct ipcbus_send reply = {
-		.kind = IPCBUS_SEND_REPLY, .objects = PTR64(o), .object_count = 2,
-	};
-	struct ipcbus_event ev;
-
-	set_limit("user_objects", 2);
-	for (int i = 0; i < 2; i++) {
-		assert_ok(raw_send(&cli, &send, NULL));
-		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-		reply.call = ev.call;
-		if (!i)
-			assert_ok(raw_send(&srv, &reply, NULL));
-	}
-	raw_fails(&srv, &reply, -EDQUOT, IPCBUS_STAGE_OBJECT, 0);
-	assert_ok(raw_send(&oth, &send, NULL));
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	reply.call = ev.call;
-	assert_ok(raw_send(&srv, &reply, NULL));
-	raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
-	raw_release(&oth, &ev);
-	/* Nothing of it is counted once it is taken. */
-	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-	raw_release(&cli, &ev);
-	assert_ok(raw_send(&cli, &send, NULL));
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	reply.call = ev.call;
-	assert_ok(raw_send(&srv, &reply, NULL));
-}
-END_TEST
-
 /* A receiver that keeps messages with its own nodes pays for these. */
 START_TEST(objects_at_home)
 {
@@ -762,7 +723,6 @@ int main(void)
 	tcase_add_test(tc, calls);
 	tcase_add_test(tc, files);
 	tcase_add_test(tc, objects);
-	tcase_add_test(tc, objects_of_replies);
 	tcase_add_test(tc, objects_at_home);
 	tcase_add_test(tc, procs);
 	tcase_add_test(tc, debugfs_says_who_has_what);
