@@ -18,7 +18,6 @@
 #include "info.h"
 #include "ioctl.h"
 #include "opener.h"
-#include "poll.h"
 #include "proc.h"
 #include "space.h"
 #include "thread.h"

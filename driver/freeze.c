@@ -20,7 +20,6 @@
 
 #include "bus.h"
 #include "freeze.h"
-#include "poll.h"
 #include "thread.h"
 #include "ticks.h"
 #include "transaction.h"
@@ -245,7 +244,7 @@ static void thaw_locked(struct ipcbus_proc *proc)
 		proc->freeze_count++;
 	ipcbus_proc_calls_changed_locked(proc);
 	set_state_locked(proc, NULL, false);
-	ipcbus_poll_wake(proc, EPOLLIN | EPOLLRDNORM, /* sync= */ false);
+	wake_up_interruptible_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
 }
 
 /* --- All procs of the process ----------------------------------------------------- */

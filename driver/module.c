@@ -13,7 +13,6 @@
 #include "mem/account.h"
 #include "mem/reclaim.h"
 #include "opener.h"
-#include "poll.h"
 #include "proc.h"
 #include "report.h"
 #include "space.h"
@@ -23,7 +22,7 @@ static int __init ipcbus_init(void)
 {
 	int ret;
 
-	ipcbus_accounts_init(ipcbus_poll_work);
+	ipcbus_accounts_init();
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;
@@ -36,12 +35,9 @@ static int __init ipcbus_init(void)
 	ret = ipcbus_space_init();
 	if (ret)
 		goto err_expiry;
-	ret = ipcbus_poll_init();
-	if (ret)
-		goto err_space;
 	ret = ipcbus_reclaim_init();
 	if (ret)
-		goto err_poll;
+		goto err_space;
 	ipcbus_opener_init(ipcbus_opener_shut_down);
 	ret = ipcbus_fs_init();
 	if (ret)
@@ -59,8 +55,6 @@ err_fs:
 	ipcbus_fs_done();
 err_reclaim:
 	ipcbus_reclaim_done();
-err_poll:
-	ipcbus_poll_done();
 err_space:
 	ipcbus_space_done();
 err_expiry:
@@ -78,7 +72,6 @@ static void __exit ipcbus_exit(void)
 	ipcbus_debugfs_done();
 	ipcbus_fs_done();
 	ipcbus_space_done();
-	ipcbus_poll_done();
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
 	ipcbus_boost_done();

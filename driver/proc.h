@@ -10,7 +10,6 @@
 #define IPCBUS_PROC_H
 
 #include <linux/kref.h>
-#include <linux/llist.h>
 #include <linux/rbtree.h>
 #include <linux/rtmutex.h>
 #include <linux/sched.h>
@@ -89,8 +88,6 @@ enum ipcbus_writable {
  * @expire: the timer
  * @undropped: its own calls that ended before they were taken, whose requests that is to drop
  * @poll_wait: who polls the file
- * @poll_entry: among those whose pollers a worker is to wake: see poll.h
- * @poll_events: for which events, and how: see poll.c; 0: it is not there
  * @space_watches: regions of others that were full for a oneway of this proc
  * @space_by_target: the same by whose they are
  * @space_rest: reports space in @region to those who are too many at once
@@ -160,8 +157,6 @@ struct ipcbus_proc {
 	struct delayed_work expire;
 	struct list_head undropped;
 	wait_queue_head_t poll_wait;
-	struct llist_node poll_entry;
-	atomic_t poll_events;
 	struct list_head space_watches;
 	struct rb_root space_by_target;
 	struct delayed_work space_rest;

@@ -14,7 +14,6 @@
 #include "mem/quota.h"
 #include "message.h"
 #include "node.h"
-#include "poll.h"
 #include "proc.h"
 #include "space.h"
 #include "ticks.h"
@@ -141,7 +140,8 @@ static bool fire_some_locked(struct ipcbus_region *region, unsigned int most)
 		list_del_init(&watch->at_region);
 		WRITE_ONCE(watch->fired, true);
 		WRITE_ONCE(watch->sender->writable, IPCBUS_WRITABLE_AGAIN);
-		ipcbus_poll_wake(watch->sender, EPOLLOUT | EPOLLWRNORM, /* sync= */ false);
+		wake_up_interruptible_poll(&watch->sender->poll_wait,
+					   EPOLLOUT | EPOLLWRNORM);
 		/* The last access to the watch: a thread that finds no target may free it. This is
 		 * not the last reference of the target, because the caller has one. */
 		target = xchg(&watch->target, NULL);

@@ -9,7 +9,6 @@
 
 #include "compat.h"
 #include "mem/quota.h"
-#include "poll.h"
 #include "priority.h"
 #include "proc.h"
 #include "thread.h"
@@ -192,7 +191,8 @@ bool ipcbus_work_unqueue_locked(struct ipcbus_work *work)
 
 static void wake_pollers(struct ipcbus_proc *proc)
 {
-	ipcbus_poll_wake(proc, EPOLLIN | EPOLLRDNORM, /* sync= */ true);
+	if (wq_has_sleeper(&proc->poll_wait))
+		wake_up_interruptible_sync_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
 }
 
 void ipcbus_thread_kick_locked(struct ipcbus_thread *thread, bool here)

@@ -5,14 +5,11 @@
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/jiffies.h>
-#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/rtmutex.h>
-#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -62,15 +59,12 @@ MODULE_PARM_DESC(user_buses, "buses that one user mounted");
 module_param_named(user_objects, ipcbus_account_most[IPCBUS_USE_OBJECTS], uint, 0644);
 MODULE_PARM_DESC(user_objects, "nodes and handles in messages of one user that nobody took yet");
 
-static work_func_t wake_pollers;
-
-void ipcbus_accounts_init(work_func_t wake)
+void ipcbus_accounts_init(void)
 {
 	u32 mib = min_t(u64, (u64)totalram_pages() * PAGE_SIZE >> 20, U32_MAX >> 10);
 	u32 part = clamp(mib, SMALL_MIB, LARGE_MIB), *most = ipcbus_account_most;
 	enum ipcbus_use use;
 
-	wake_pollers = wake;
 	for (use = 0; use < IPCBUS_USE_COUNT; use++)
 		if (!most[use])
 			most[use] = (u64)most_of_all[use] * part / LARGE_MIB;
@@ -131,7 +125,6 @@ static struct ipcbus_account *get_account(const struct ipcbus_bus *bus, const u3
 	new->bus = bus;
 	new->uid = uid;
 	new->most = most;
-	INIT_WORK(&new->wake, wake_pollers);
 	account = find_or_add(bus, uid, new);
 	if (account != new)
 		kfree(new);
@@ -192,25 +185,6 @@ static int add_owners(struct ipcbus_payer *payer, const struct user_namespace *n
 	return 0;
 }
 
-kuid_t ipcbus_uid_outermost_of(kuid_t uid, struct user_namespace *ns)
-{
-	kuid_t who;
-
-	/* The outermost wins. */
-	for (; ns->parent; ns = ns->parent) {
-		who = uid_eq(ns->owner, GLOBAL_ROOT_UID) ? make_kuid(ns, 0) : ns->owner;
-		if (uid_valid(who) && !uid_eq(who, GLOBAL_ROOT_UID))
-			uid = who;
-	}
-	return uid;
-}
-
-static int add_outermost(struct ipcbus_payer *payer, kuid_t uid, struct user_namespace *ns)
-{
-	payer->outermost = get_account(NULL, ipcbus_account_most, ipcbus_uid_outermost(uid, ns));
-	return payer->outermost ? 0 : -ENOMEM;
-}
-
 int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, const u32 *most,
 		      kuid_t uid, struct user_namespace *ns)
 {
@@ -221,14 +195,12 @@ int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, 
 	for (above = ns; above->parent; above = above->parent)
 		count++;
 	payer->count = 0;
-	payer->outermost = NULL;
 	payer->account = kcalloc(count, sizeof(*payer->account), GFP_KERNEL_ACCOUNT);
 	if (!payer->account)
 		return -ENOMEM;
 	ret = add(payer, bus, most, uid) ?:
 	      add(payer, NULL, ipcbus_account_most, uid) ?:
-	      add_owners(payer, ns) ?:
-	      add_outermost(payer, uid, ns);
+	      add_owners(payer, ns);
 	if (ret)
 		ipcbus_payer_done(payer);
 	return ret;
@@ -236,8 +208,6 @@ int ipcbus_payer_init(struct ipcbus_payer *payer, const struct ipcbus_bus *bus, 
 
 void ipcbus_payer_done(struct ipcbus_payer *payer)
 {
-	if (payer->outermost)
-		put_account(payer->outermost);
 	while (payer->count)
 		put_account(payer->account[--payer->count]);
 	kfree(payer->account);
@@ -277,22 +247,6 @@ int ipcbus_payer_charge(const struct ipcbus_payer *payer, enum ipcbus_use use, u
 void ipcbus_payer_uncharge(const struct ipcbus_payer *payer, enum ipcbus_use use, u32 n)
 {
 	uncharge_first(payer, payer->count, use, n);
-}
-
-/* --- Workers ---------------------------------------------------------------- */
-
-#define REST	4
-
-void ipcbus_account_rest(u64 *debt, u64 took)
-{
-	unsigned long ticks;
-
-	*debt = min_t(u64, *debt + REST * took, NSEC_PER_SEC);
-	ticks = nsecs_to_jiffies(*debt);
-	if (!ticks)
-		return;
-	*debt = 0;
-	schedule_timeout_uninterruptible(ticks + 1);
 }
 
 /* --- What is shown ---------------------------------------------------------- */

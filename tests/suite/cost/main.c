@@ -11,7 +11,7 @@
  *            from running for more than 100 us. Where files are closed and threads end, the
  *            kernel itself has longer ones, among them its batches of RCU callbacks: there
  *            it is at most twice as long as that of a process without ipcbus that has as many
- *            files and threads. Nor does it apply beside polls behind an epoll file, of whatever.
+ *            files and threads.
  *
  * An operation costs what its own thread runs. What the kernel's own threads do for an
  * operation, or in a second in which nothing happens, is shown likewise. Nobody pays for it.
@@ -173,13 +173,13 @@ static void judge(const struct thing *thing, const struct op *op, const struct f
 	for (unsigned int i = 0; i < count; i++) {
 		bool steep = !op->yields && i &&
 			     figure[i].cost > figure[i - 1].cost * 5 / 4 + SLACK;
-		bool long_one = !thing->is_kernels && is_long(op, &figure[i]);
+		bool long_one = is_long(op, &figure[i]);
 
 		bad |= steep || long_one;
 		printf("%s\t%s\t%u\t%llu\t%llu\t%s\n", thing->name, op->name,
 		       sizes[i] < thing->most ? sizes[i] : thing->most,
 		       (unsigned long long)figure[i].cost,
-		       thing->is_kernels ? 0ULL : (unsigned long long)figure[i].section,
+		       (unsigned long long)figure[i].section,
 		       steep ? "STEEP" : long_one ? "LONG" : op->yields ? "yields" : "");
 		if (long_one)
 			printf("# the longest section ended in:%s\n", figure[i].where);

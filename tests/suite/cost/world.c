@@ -8,14 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -386,38 +384,6 @@ void spam_make(struct world *w)
 	w->spam_handle = hand(w, w->cli, w->spam, create_node(w->spam));
 }
 
-/* --- Those who poll one file --------------------------------------------------------- */
-
-#define COPIES	4000
-
-/* Copies of the fd in some epoll files: each in each. */
-static void poll_often(int fd, unsigned int count)
-{
-	static int copy[2 * COPIES];
-	static unsigned int used;
-	struct epoll_event want = { .events = EPOLLIN | EPOLLOUT };
-	unsigned int copies = count < COPIES ? count : COPIES, first = used, i;
-	int epoll = -1;
-
-	for (i = 0; i < copies; i++) {
-		copy[used] = dup(fd);
-		if (copy[used++] < 0)
-			fail("dup", errno);
-	}
-	for (i = 0; i < count; i++) {
-		if (i % copies == 0)
-			epoll = epoll_create1(EPOLL_CLOEXEC);
-		if (epoll_ctl(epoll, EPOLL_CTL_ADD, copy[first + i % copies], &want) < 0)
-			fail("epoll_ctl", errno);
-	}
-}
-
-static void make_polls(struct world *w, unsigned int count)
-{
-	poll_often(w->srv, count / 2);
-	poll_often(w->cli, count / 2);
-}
-
 /* --- Those who wait for space ------------------------------------------------------- */
 
 /* A proc with a small region in which half, the part of oneways, is taken but for a bit. */
@@ -585,39 +551,6 @@ static void make_keepers(struct world *w, unsigned int count)
 	}
 }
 
-static int polled;
-
-/* For what never comes. */
-static void *poll_for_ever(void *count)
-{
-	nfds_t n = (uintptr_t)count;
-	struct pollfd *p = calloc(n, sizeof(*p));
-
-	for (nfds_t i = 0; p && i < n; i++)
-		p[i] = (struct pollfd){ .fd = polled, .events = POLLPRI };
-	if (!p || poll(p, n, -1) < 0)
-		fail("poll", errno);
-	return NULL;
-}
-
-/* One poll of the server's file, one of the caller's, and many of the epoll file that has these. */
-static void make_polls_behind(struct world *w, unsigned int count)
-{
-	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
-	unsigned int each = 2000;
-
-	if (!polled) {
-		polled = epoll_create1(EPOLL_CLOEXEC);
-		if (polled < 0 || epoll_ctl(polled, EPOLL_CTL_ADD, w->srv, &event) < 0 ||
-		    epoll_ctl(polled, EPOLL_CTL_ADD, w->cli, &event) < 0)
-			fail("epoll", errno);
-	}
-	for (; count; count -= count < each ? count : each)
-		start_thread(poll_for_ever, (void *)(uintptr_t)(count < each ? count : each));
-	/* Until they poll. */
-	sleep(1);
-}
-
 static void make_mounts(struct world *w, unsigned int count)
 {
 	char path[64];
@@ -648,32 +581,30 @@ static void make_monitors(struct world *w, unsigned int count)
 }
 
 const struct thing things[] = {
-	{ "procs", 8000, make_procs, true, false },
-	{ "nodes", 60000, make_nodes, false, false },
-	{ "server's nodes", 60000, make_nodes_of_server, false, false },
-	{ "handles", 60000, make_handles, false, false },
-	{ "death watches", 8000, make_watches, false, false },
-	{ "manager watches", 8000, make_manager_watches, false, false },
-	{ "queued calls, nice 19", 16000, make_low_calls, false, false },
-	{ "queued calls, same priority", 16000, make_equal_calls, false, false },
-	{ "queued calls with 64 B", 16000, make_full_calls, false, false },
-	{ "queued calls, 20 priorities", 16000, make_mixed_calls, true, false },
-	{ "open calls", 16000, make_open_calls, false, false },
-	{ "oneways to a node", 8000, make_oneways, false, false },
-	{ "oneways to a node each", 8000, make_oneways_to_many, false, false },
-	{ "objects and fds in flight", 8000, make_objects, false, false },
-	{ "users of a region", 7000, make_users, false, false },
-	{ "full regions", 8000, make_full_regions, false, false },
-	{ "descriptors in a region", 16000, make_descriptors, false, false },
-	{ "polls of one file", 60000, make_polls, true, false },
-	{ "polls behind an epoll file", 100000, make_polls_behind, true, true },
-	{ "waiters for space", 1000, make_waiters, true, false },
-	{ "polls for space", 8000, make_pollers, false, false },
-	{ "nodes, and waiters for space", 12000, make_nodes_and_waiters, false, false },
-	{ "threads", 1000, make_threads, true, false },
-	{ "threads that keep an event", 1000, make_keepers, false, false },
-	{ "monitors", 1000, make_monitors, false, false },
-	{ "mounts", 1000, make_mounts, false, false },
+	{ "procs", 8000, make_procs, true },
+	{ "nodes", 60000, make_nodes, false },
+	{ "server's nodes", 60000, make_nodes_of_server, false },
+	{ "handles", 60000, make_handles, false },
+	{ "death watches", 8000, make_watches, false },
+	{ "manager watches", 8000, make_manager_watches, false },
+	{ "queued calls, nice 19", 16000, make_low_calls, false },
+	{ "queued calls, same priority", 16000, make_equal_calls, false },
+	{ "queued calls with 64 B", 16000, make_full_calls, false },
+	{ "queued calls, 20 priorities", 16000, make_mixed_calls, true },
+	{ "open calls", 16000, make_open_calls, false },
+	{ "oneways to a node", 8000, make_oneways, false },
+	{ "oneways to a node each", 8000, make_oneways_to_many, false },
+	{ "objects and fds in flight", 8000, make_objects, false },
+	{ "users of a region", 7000, make_users, false },
+	{ "full regions", 8000, make_full_regions, false },
+	{ "descriptors in a region", 16000, make_descriptors, false },
+	{ "waiters for space", 1000, make_waiters, true },
+	{ "polls for space", 8000, make_pollers, false },
+	{ "nodes, and waiters for space", 12000, make_nodes_and_waiters, false },
+	{ "threads", 1000, make_threads, true },
+	{ "threads that keep an event", 1000, make_keepers, false },
+	{ "monitors", 1000, make_monitors, false },
+	{ "mounts", 1000, make_mounts, false },
 };
 
 /* --- Without ipcbus -------------------------------------------------------------------- */
@@ -704,6 +635,6 @@ static void make_control(struct world *w, unsigned int count)
 	usleep(20000);
 }
 
-const struct thing control = { "a process without ipcbus", 8000, make_control, true, false };
+const struct thing control = { "a process without ipcbus", 8000, make_control, true };
 
 const unsigned int thing_count = sizeof(things) / sizeof(things[0]);

@@ -50,14 +50,12 @@ struct world {
  * @most: how many there may be here at most
  * @make: creates so many more
  * @in_sample: what costs others most where it is wrong, and is made soon
- * @is_kernels: the kernel keeps interrupts off for as long as there are many, whoever wakes them
  */
 struct thing {
 	const char *name;
 	unsigned int most;
 	void (*make)(struct world *w, unsigned int count);
 	bool in_sample;
-	bool is_kernels;
 };
 
 /* As many files and threads without ipcbus. */

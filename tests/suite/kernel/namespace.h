@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Peers in user namespaces of their own. Used by test-account.c, test-epoll.c,
- * test-identity.c and test-mount.c.
+ * Peers in user namespaces of their own. Used by test-account.c, test-identity.c and test-mount.c.
  */
 #ifndef TESTS_KERNEL_NAMESPACE_H
 #define TESTS_KERNEL_NAMESPACE_H

@@ -254,7 +254,6 @@ static void *poll_it(void *unused)
 	return NULL;
 }
 
-/* More than whoever sends wakes by itself: a worker wakes them. */
 START_TEST(many_polls_are_woken)
 {
 	struct helper h[40];

@@ -84,22 +84,13 @@ long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout)
 
 void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key)
 {
+	wait_queue_entry_t *entry, *next;
+
 	(void)nr;
 	spin_lock(&wq->lock);
-	__wake_up_locked_key(wq, mode, key);
-	spin_unlock(&wq->lock);
-}
-
-void __wake_up_locked_key(wait_queue_head_t *wq, unsigned int mode, void *key)
-{
-	wait_queue_entry_t *entry, *next;
-	int ret = 0;
-
-	lockdep_assert_held(&wq->lock);
 	/* An entry may take itself out. */
-	list_for_each_entry_safe(entry, next, &wq->head, entry) {
-		ret = entry->func(entry, mode, 0, key);
-		if (ret < 0)
+	list_for_each_entry_safe(entry, next, &wq->head, entry)
+		if (entry->func(entry, mode, 0, key) < 0)
 			break;
-	}
+	spin_unlock(&wq->lock);
 }

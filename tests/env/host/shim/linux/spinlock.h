@@ -17,7 +17,6 @@ typedef struct {
 /* There are no interrupts. */
 #define spin_lock_irqsave(s, flags) do { (flags) = 0; spin_lock(s); } while (0)
 /* It waits: nobody holds one for long. */
-#define spin_trylock_irqsave(s, flags) ({ spin_lock_irqsave(s, flags); true; })
 #define might_lock(s) ((void)(s))
 #define local_irq_save(flags) ((void)((flags) = 0))
 #define local_irq_restore(flags) ((void)(flags))

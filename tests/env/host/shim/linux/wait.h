@@ -59,13 +59,14 @@ void add_wait_queue_exclusive(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 bool waitqueue_active(wait_queue_head_t *wq);
 bool wq_has_sleeper(wait_queue_head_t *wq);
-/* All, whatever nr. */
-void __wake_up_locked_key(wait_queue_head_t *wq, unsigned int mode, void *key);
-#define __wake_up_locked_sync_key(wq, mode, key) __wake_up_locked_key(wq, mode, key)
+/* Wakes all waiters, whatever nr is. */
 void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key);
 
 #define shim_wake_up(wq) __wake_up(wq, TASK_INTERRUPTIBLE, 0, NULL)
 #define wake_up_all(wq) __wake_up(wq, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE, 0, NULL)
+#define wake_up_interruptible_poll(wq, events) \
+	__wake_up(wq, TASK_INTERRUPTIBLE, 1, (void *)(uintptr_t)(events))
+#define wake_up_interruptible_sync_poll(wq, events) wake_up_interruptible_poll(wq, events)
 #define wake_up_interruptible_sync(wq) shim_wake_up(wq)
 #define wake_up_interruptible(wq) shim_wake_up(wq)
 #define wake_up_interruptible_all(wq) shim_wake_up(wq)

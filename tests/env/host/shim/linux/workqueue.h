@@ -8,7 +8,6 @@ struct work_struct;
 struct workqueue_struct;
 
 #define WQ_UNBOUND 1
-#define WQ_MAX_ACTIVE 512
 
 /**
  * struct work_struct - what is to be done
