@@ -322,19 +322,19 @@ static void pass_through(struct kthread_work *work)
 	struct ipcbus_boost *boost = container_of(work, struct ipcbus_boost, hurry);
 
 	/* While this waits, the holder has the priority of this thread. */
-	rt_mutex_lock(&boost->lock);
+	mutex_lock(&boost->lock);
 	ipcbus_boost_unlock(boost);
 	ipcbus_boost_put(boost);
 }
 
 void ipcbus_boost_lock(struct ipcbus_boost *boost)
 {
-	if (likely(rt_mutex_trylock(&boost->lock)))
+	if (likely(mutex_trylock(&boost->lock)))
 		return;
 	kref_get(&boost->ref);
 	if (!kthread_queue_work(worker, &boost->hurry))
 		ipcbus_boost_put(boost);
-	rt_mutex_lock(&boost->lock);
+	mutex_lock(&boost->lock);
 }
 
 /* Did the lock become the caller's? Otherwise its holder sees that somebody asked. */
@@ -343,7 +343,7 @@ static bool try_or_ask(struct ipcbus_boost *boost)
 	WRITE_ONCE(boost->asked, true);
 	/* Pairs with that in ipcbus_boost_unlock(). */
 	smp_mb();
-	return rt_mutex_trylock(&boost->lock);
+	return mutex_trylock(&boost->lock);
 }
 
 static void update_asked_locked(struct ipcbus_boost *boost)
@@ -357,17 +357,17 @@ void ipcbus_boost_unlock(struct ipcbus_boost *boost)
 	unsigned int left = AT_ONCE;
 
 	while (left--) {
-		rt_mutex_unlock(&boost->lock);
+		mutex_unlock(&boost->lock);
 		/* Who asks and finds the lock taken is seen here: see try_or_ask(). */
 		smp_mb();
-		if (likely(!READ_ONCE(boost->asked)) || !rt_mutex_trylock(&boost->lock))
+		if (likely(!READ_ONCE(boost->asked)) || !mutex_trylock(&boost->lock))
 			return;
 		update_asked_locked(boost);
 	}
 	/* Others ask as fast as this goes. The check sees to it; without a file there is none. */
 	if (!list_empty(&boost->threads))
 		check_later(boost, ktime_get_ns() + NSEC_PER_MSEC);
-	rt_mutex_unlock(&boost->lock);
+	mutex_unlock(&boost->lock);
 }
 
 void ipcbus_boost_checks_begin(struct ipcbus_boost *boost)
@@ -598,7 +598,7 @@ struct ipcbus_transaction *ipcbus_boost_overdue(struct ipcbus_boost *boost)
 	int left = MAX_FILES;
 	struct wish wish;
 
-	rt_mutex_lock(&boost->lock);
+	mutex_lock(&boost->lock);
 	boost->check_at = 0;
 	if (rt_prio(boost->inherited)) {
 		list_for_each_entry(thread, &boost->threads, boost_entry) {

@@ -26,7 +26,7 @@ struct ipcbus_bus ipcbus_default_bus = {
 	.ref = KREF_INIT(1),
 	.root = GLOBAL_ROOT_UID,
 	.limits = MOST,
-	.lock = __RT_MUTEX_INITIALIZER(ipcbus_default_bus.lock),
+	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = RB_ROOT,
 	.users = RB_ROOT,
 	.manager_watches = LIST_HEAD_INIT(ipcbus_default_bus.manager_watches),
@@ -63,7 +63,7 @@ struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 	spin_lock_init(&bus->monitors.lock);
 	bus->root = make_kuid(ns, 0);
 	bus->manager_uid = current_fsuid();
-	rt_mutex_init(&bus->lock);
+	mutex_init(&bus->lock);
 	bus->procs = RB_ROOT;
 	bus->users = RB_ROOT;
 	INIT_LIST_HEAD(&bus->manager_watches);

@@ -11,7 +11,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
-#include <linux/rtmutex.h>
+#include <linux/mutex.h>
 #include <linux/uidgid.h>
 
 #include "main.h"
@@ -75,7 +75,7 @@ struct ipcbus_bus {
 	bool counted;
 	struct ipcbus_failures failures;
 	struct ipcbus_monitors monitors;
-	struct rt_mutex lock;
+	struct mutex lock;
 	struct rb_root procs;
 	u64 last_number;
 	u32 proc_count;

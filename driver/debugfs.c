@@ -45,7 +45,7 @@ static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ip
 	void *frame;
 
 	/* A proc has its pages as long as it is on the bus. */
-	rt_mutex_lock(&proc->bus->lock);
+	mutex_lock(&proc->bus->lock);
 	/* With the release in ipcbus_region_map(). */
 	there = !RB_EMPTY_NODE(&proc->bus_entry) && smp_load_acquire(&proc->region.size);
 	end = there ? min_t(u64, place->at + PIECE, pages->count) : 0;
@@ -56,7 +56,7 @@ static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ip
 				   place->at << PAGE_SHIFT, page_to_pfn(virt_to_page(frame)));
 	}
 	there = there && end < pages->count;
-	rt_mutex_unlock(&proc->bus->lock);
+	mutex_unlock(&proc->bus->lock);
 	return there;
 }
 

@@ -184,10 +184,10 @@ static void apply_options(struct super_block *sb, struct fs_options *options)
 	if (options->given & BIT(OPTION_GID))
 		inode->i_gid = options->gid;
 	inode_unlock(inode);
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	if (options->given & BIT(OPTION_MANAGER_UID))
 		bus->manager_uid = options->manager_uid;
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	for (i = 0; i < ARRAY_SIZE(limit_options); i++)
 		if (options->given & BIT(OPTION_LIMIT + i))
 			WRITE_ONCE(*limit_at(&bus->limits, i), *limit_at(&options->limits, i));
@@ -202,9 +202,9 @@ static int show_options(struct seq_file *seq, struct dentry *root)
 	unsigned int i;
 	u32 value;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	manager_uid = bus->manager_uid;
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	seq_printf(seq, ",mode=%03o,uid=%u,gid=%u,manager_uid=%u", inode->i_mode & 0777,
 		   from_kuid_munged(seq_user_ns(seq), inode->i_uid),
 		   from_kgid_munged(seq_user_ns(seq), inode->i_gid),

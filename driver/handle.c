@@ -263,12 +263,12 @@ static struct ipcbus_node_entry *manager_node(struct ipcbus_proc *proc)
 	struct ipcbus_handle_entry *entry;
 	struct ipcbus_node_entry *node;
 
-	rt_mutex_lock(&proc->handle_lock);
+	mutex_lock(&proc->handle_lock);
 	entry = manager_entry(proc);
 	node = IS_ERR(entry) ? ERR_CAST(entry) : entry->node;
 	if (!IS_ERR(node) && !ipcbus_node_get_active(node))
 		node = ERR_PTR(-EOWNERDEAD);
-	rt_mutex_unlock(&proc->handle_lock);
+	mutex_unlock(&proc->handle_lock);
 	return node;
 }
 
@@ -306,7 +306,7 @@ int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 	struct rb_node **link, *parent;
 	int ret = 0;
 
-	rt_mutex_lock(&proc->handle_lock);
+	mutex_lock(&proc->handle_lock);
 	entry = find_by_node(proc, node, &link, &parent);
 	if (!entry) {
 		entry = entry_new(proc, node);
@@ -327,7 +327,7 @@ int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 	entry->count++;
 	*ret_number = entry->number;
 out:
-	rt_mutex_unlock(&proc->handle_lock);
+	mutex_unlock(&proc->handle_lock);
 	return ret;
 }
 
@@ -336,7 +336,7 @@ int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count)
 	struct ipcbus_handle_entry *entry;
 	int ret = 0;
 
-	rt_mutex_lock(&proc->handle_lock);
+	mutex_lock(&proc->handle_lock);
 	entry = number ? entry_at(proc, number) : NULL;
 	if (!entry || entry->count < count) {
 		ret = -EBADF;
@@ -347,7 +347,7 @@ int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count)
 			entry_free(proc, entry);
 		}
 	}
-	rt_mutex_unlock(&proc->handle_lock);
+	mutex_unlock(&proc->handle_lock);
 	return ret;
 }
 
@@ -378,12 +378,12 @@ struct ipcbus_node_entry *ipcbus_handle_export(struct ipcbus_proc *proc, u32 num
 	struct ipcbus_handle_entry *entry;
 	struct ipcbus_node_entry *node;
 
-	rt_mutex_lock(&proc->handle_lock);
+	mutex_lock(&proc->handle_lock);
 	entry = entry_find(proc, number);
 	node = IS_ERR(entry) ? ERR_CAST(entry) : entry->node;
 	if (!IS_ERR(node))
 		ipcbus_node_get_remote(node);
-	rt_mutex_unlock(&proc->handle_lock);
+	mutex_unlock(&proc->handle_lock);
 	return node;
 }
 
@@ -425,12 +425,12 @@ int ipcbus_handle_watch(struct ipcbus_proc *proc, void *data)
 
 	if (args->count || (args->flags & ~IPCBUS_WATCH_FROZEN && !is_of_manager(args)))
 		return -EINVAL;
-	rt_mutex_lock(&proc->handle_lock);
+	mutex_lock(&proc->handle_lock);
 	if (is_of_manager(args))
 		ret = ipcbus_watch_manager(proc, args->cookie);
 	else
 		ret = watch_node(proc, args);
-	rt_mutex_unlock(&proc->handle_lock);
+	mutex_unlock(&proc->handle_lock);
 	return ret;
 }
 
@@ -455,12 +455,12 @@ int ipcbus_handle_unwatch(struct ipcbus_proc *proc, void *data)
 
 	if (args->count || args->cookie || (args->flags && !is_of_manager(args)))
 		return -EINVAL;
-	rt_mutex_lock(&proc->handle_lock);
+	mutex_lock(&proc->handle_lock);
 	if (is_of_manager(args))
 		ret = ipcbus_unwatch_manager(proc);
 	else
 		ret = unwatch_node(proc, args->handle);
-	rt_mutex_unlock(&proc->handle_lock);
+	mutex_unlock(&proc->handle_lock);
 	return ret;
 }
 
@@ -469,7 +469,7 @@ void ipcbus_handles_release(struct ipcbus_proc *proc)
 	struct ipcbus_handle_entry *entry;
 	u32 number;
 
-	rt_mutex_lock(&proc->handle_lock);
+	mutex_lock(&proc->handle_lock);
 	ipcbus_unwatch_manager(proc);
 	for (number = 0; number < table_of(proc)->size; number++) {
 		entry = entry_at(proc, number);
@@ -480,5 +480,5 @@ void ipcbus_handles_release(struct ipcbus_proc *proc)
 		cond_resched();
 	}
 	set_table(proc, &no_table);
-	rt_mutex_unlock(&proc->handle_lock);
+	mutex_unlock(&proc->handle_lock);
 }

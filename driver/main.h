@@ -57,11 +57,11 @@
  *   tasks_lock           spinlock  the tasks that may be boosted (priority.c); leaf
  *   openers_lock         spinlock  the openers, by address space (opener.c); leaf
  *   opener->lock         spinlock  the procs of an opener; leaf
- *   boost->lock          rt_mutex  by what a task runs; above proc->lock alone
- *   proc->handle_lock    rt_mutex  the proc's handle table, counts, watches of
+ *   boost->lock          mutex     by what a task runs; above proc->lock alone
+ *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
- *   +- accounts_lock     rt_mutex  the accounts of users on all buses; leaf
- *   +- bus->lock         rt_mutex  the bus's procs, its users and its manager
+ *   +- accounts_lock     mutex     the accounts of users on all buses; leaf
+ *   +- bus->lock         mutex     the bus's procs, its users and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watches of the proc's own nodes
  *         +- wait queues' own      wake-ups happen under proc->lock
@@ -73,7 +73,7 @@
  *
  *   proc->handle_lock, or a process's mmap lock
  *   |
- *   +- region->claim     rt_mutex  free ranges that are out of the region (mem/reclaim.c)
+ *   +- region->claim     mutex     free ranges that are out of the region (mem/reclaim.c)
  *   |  +- regions_lock   spinlock  the list of regions that have memory to give; reclaim only
  *   |  |  |                        tries it, and under it the claim of a region
  *   |  |  +- region->lock
@@ -84,13 +84,8 @@
  *
  *   a process's mmap lock
  *   |
- *   +- register_lock     rt_mutex  who registers an address space (opener.c)
+ *   +- register_lock     mutex     who registers an address space (opener.c)
  *      +- the kernel's, for all of what is mapped
- *
- * Each sleeping lock of the driver's is an rt_mutex: whoever has it inherits the priority of
- * those who wait. With another a realtime thread would wait for one that gets no CPU time. So it
- * does where security.md says so: for the kernel's locks of what is mapped, and for work that it
- * cancels.
  *
  * No lock is held over a copy from or to user memory, and no spinlock over the
  * last put of anything. Nobody asks for memory who holds a lock that procs of others take: how

@@ -40,7 +40,7 @@ int ipcbus_manager_set(struct ipcbus_proc *proc, void *data)
 	if (!node)
 		return -ENOENT;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	if (!may_be_manager_locked(bus)) {
 		ret = -EPERM;
 	} else if (ipcbus_node_is_alive(bus->manager)) {
@@ -50,7 +50,7 @@ int ipcbus_manager_set(struct ipcbus_proc *proc, void *data)
 		bus->manager = node;
 		bus->manager_count++;
 	}
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	ipcbus_watches_notify_manager(bus);
 
 	if (ret)
@@ -64,10 +64,10 @@ struct ipcbus_node_entry *ipcbus_manager_get(struct ipcbus_bus *bus)
 {
 	struct ipcbus_node_entry *node = NULL;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	if (bus->manager && ipcbus_node_get_remote_alive(bus->manager))
 		node = bus->manager;
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	return node;
 }
 
@@ -76,10 +76,10 @@ void ipcbus_manager_release(struct ipcbus_proc *proc)
 	struct ipcbus_node_entry *manager = NULL;
 	struct ipcbus_bus *bus = proc->bus;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	if (bus->manager && bus->manager->owner == proc->number)
 		swap(manager, bus->manager);
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	if (manager)
 		ipcbus_node_put_remote(manager);
 }

@@ -4,7 +4,7 @@
  * from exit_mmap().
  */
 #include <linux/mm.h>
-#include <linux/rtmutex.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -22,7 +22,7 @@ static struct rb_root openers = RB_ROOT;
  * priority of those who wait. For the other locks that the kernel takes then, those of what
  * is mapped, it still waits as long as others have them.
  */
-static DEFINE_RT_MUTEX(register_lock);
+static DEFINE_MUTEX(register_lock);
 /* For the address space that is registered now. */
 static struct ipcbus_opener *spare;
 static void (*end)(struct ipcbus_opener *opener);
@@ -151,12 +151,12 @@ static struct mmu_notifier *get_notifier(struct mm_struct *mm, struct ipcbus_ope
 
 	if (mmap_write_lock_killable(mm))
 		goto out;
-	if (!rt_mutex_lock_killable(&register_lock)) {
+	if (!mutex_lock_killable(&register_lock)) {
 		spare = new;
 		notifier = mmu_notifier_get_locked(&notifier_ops, mm);
 		new = spare;
 		spare = NULL;
-		rt_mutex_unlock(&register_lock);
+		mutex_unlock(&register_lock);
 	}
 	mmap_write_unlock(mm);
 out:

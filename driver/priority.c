@@ -62,7 +62,7 @@ static struct ipcbus_boost *add_own(void)
 		return NULL;
 	kref_init(&boost->ref);
 	boost->pid = task_pid(current);
-	rt_mutex_init(&boost->lock);
+	mutex_init(&boost->lock);
 	INIT_LIST_HEAD(&boost->threads);
 	boost->inherited = IPCBUS_PRIORITY_NONE;
 	boost->files = 1;

@@ -17,7 +17,7 @@
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
-#include <linux/rtmutex.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sched/prio.h>
 #include <uapi/linux/sched/types.h>
@@ -57,7 +57,7 @@ struct ipcbus_boost {
 	struct rb_node entry;
 	unsigned int files;
 	struct pid *pid;
-	struct rt_mutex lock;
+	struct mutex lock;
 	bool asked;
 	struct kthread_work hurry;
 	struct list_head threads;

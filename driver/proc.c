@@ -77,7 +77,7 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 	xa_init_flags(&proc->nodes, XA_FLAGS_ALLOC);
 	xa_init_flags(&proc->threads, XA_FLAGS_ALLOC);
 	proc->reap_at = IPCBUS_QUICK_THREADS;
-	rt_mutex_init(&proc->handle_lock);
+	mutex_init(&proc->handle_lock);
 	proc->handles_by_node = RB_ROOT;
 	spin_lock_init(&proc->lock);
 	proc->threads_by_pid = RB_ROOT;
@@ -114,7 +114,7 @@ int ipcbus_proc_join_bus(struct ipcbus_proc *proc)
 	struct ipcbus_bus *bus = proc->bus;
 	int ret = 0;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	if (bus->proc_count < READ_ONCE(bus->limits.procs)) {
 		bus->proc_count++;
 		proc->number = ++bus->last_number;
@@ -122,7 +122,7 @@ int ipcbus_proc_join_bus(struct ipcbus_proc *proc)
 	} else {
 		ret = -EDQUOT;
 	}
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	return ret;
 }
 
@@ -130,11 +130,11 @@ void ipcbus_proc_leave_bus(struct ipcbus_proc *proc)
 {
 	struct ipcbus_bus *bus = proc->bus;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	rb_erase(&proc->bus_entry, &bus->procs);
 	RB_CLEAR_NODE(&proc->bus_entry);
 	bus->proc_count--;
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 }
 
 /* The first one with a number above that. Whoever had the number may have left the bus. */
@@ -157,11 +157,11 @@ struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc 
 {
 	struct ipcbus_proc *next;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	next = first_above_locked(bus, last ? last->number : 0);
 	if (next)
 		ipcbus_proc_get(next);
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	if (last)
 		ipcbus_proc_put(last);
 	return next;

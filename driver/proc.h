@@ -11,7 +11,7 @@
 
 #include <linux/kref.h>
 #include <linux/rbtree.h>
-#include <linux/rtmutex.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
@@ -135,7 +135,7 @@ struct ipcbus_proc {
 	u32 reap_at;
 	struct delayed_work look;
 
-	struct rt_mutex handle_lock;
+	struct mutex handle_lock;
 	struct ipcbus_handle_table __rcu *handles;
 	u32 next_handle;
 	struct rb_root handles_by_node;

@@ -407,7 +407,7 @@ static bool show_handles(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at
 	int shown = 0;
 	u32 i, end;
 
-	rt_mutex_lock(&proc->handle_lock);
+	mutex_lock(&proc->handle_lock);
 	end = ipcbus_handle_end(proc);
 	for (i = 0; i < PIECE && *at < end && shown < HANDLES_AT_ONCE; i++, ++*at) {
 		entry = ipcbus_handle_at(proc, *at);
@@ -416,7 +416,7 @@ static bool show_handles(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at
 			shown++;
 		}
 	}
-	rt_mutex_unlock(&proc->handle_lock);
+	mutex_unlock(&proc->handle_lock);
 	cond_resched();
 	return *at < end;
 }

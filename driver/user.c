@@ -54,7 +54,7 @@ static struct ipcbus_user *find_or_add(struct ipcbus_bus *bus, const struct cred
 	struct rb_node **link = &bus->users.rb_node, *parent = NULL;
 	struct ipcbus_user *user;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	while (*link) {
 		user = rb_entry(*link, struct ipcbus_user, entry);
 		if (uid_eq(cred->euid, user->uid) && cred->user_ns == user->ns) {
@@ -70,7 +70,7 @@ static struct ipcbus_user *find_or_add(struct ipcbus_bus *bus, const struct cred
 		rb_insert_color(&new->entry, &bus->users);
 	}
 out:
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	return user;
 }
 
@@ -99,11 +99,11 @@ void ipcbus_user_put(struct ipcbus_user *user)
 
 	if (refcount_dec_not_one(&user->ref))
 		return;
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	last = refcount_dec_and_test(&user->ref);
 	if (last)
 		rb_erase(&user->entry, &bus->users);
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	if (last)
 		user_drop(user);
 }
@@ -136,11 +136,11 @@ bool ipcbus_user_show(struct seq_file *seq, struct ipcbus_bus *bus, u64 *uid)
 	u32 used[IPCBUS_USE_COUNT];
 	kuid_t shown;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	account = first_from_locked(bus, *uid);
 	if (account)
 		shown = ipcbus_account_copy(account, used);
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	if (!account)
 		return false;
 	*uid = __kuid_val(shown) + 1ULL;

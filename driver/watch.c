@@ -297,12 +297,12 @@ int ipcbus_watch_manager(struct ipcbus_proc *proc, u64 cookie)
 	if (IS_ERR(watch))
 		return PTR_ERR(watch);
 	proc->manager_watch = watch;
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	watch->manager_count = bus->manager_count;
 	list_add_tail(&watch->entry, &bus->manager_watches);
 	if (ipcbus_node_is_alive(bus->manager))
 		notify(&watch->changed, WATCH_ARMED);
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	return 0;
 }
 
@@ -369,9 +369,9 @@ int ipcbus_unwatch_manager(struct ipcbus_proc *proc)
 	if (!watch)
 		return -ENOENT;
 	proc->manager_watch = NULL;
-	rt_mutex_lock(&proc->bus->lock);
+	mutex_lock(&proc->bus->lock);
 	list_del(&watch->entry);
-	rt_mutex_unlock(&proc->bus->lock);
+	mutex_unlock(&proc->bus->lock);
 	return end(watch);
 }
 
@@ -428,7 +428,7 @@ static struct ipcbus_watch *next_of_manager(struct ipcbus_bus *bus)
 {
 	struct ipcbus_watch *watch;
 
-	rt_mutex_lock(&bus->lock);
+	mutex_lock(&bus->lock);
 	watch = list_first_entry_or_null(&bus->manager_watches, struct ipcbus_watch, entry);
 	if (watch && watch->manager_count == bus->manager_count)
 		watch = NULL;
@@ -437,7 +437,7 @@ static struct ipcbus_watch *next_of_manager(struct ipcbus_bus *bus)
 		list_move_tail(&watch->entry, &bus->manager_watches);
 		kref_get(&watch->ref);
 	}
-	rt_mutex_unlock(&bus->lock);
+	mutex_unlock(&bus->lock);
 	return watch;
 }
 

@@ -9,7 +9,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
-#include <linux/rtmutex.h>
+#include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -74,7 +74,7 @@ void ipcbus_accounts_init(void)
 
 /* --- Accounts --------------------------------------------------------------- */
 
-static DEFINE_RT_MUTEX(accounts_lock);
+static DEFINE_MUTEX(accounts_lock);
 static struct rb_root accounts = RB_ROOT;
 
 static bool is_before(const struct ipcbus_bus *bus, kuid_t uid,
@@ -90,7 +90,7 @@ static struct ipcbus_account *find_or_add(const struct ipcbus_bus *bus, kuid_t u
 	struct rb_node **link = &accounts.rb_node, *parent = NULL;
 	struct ipcbus_account *account;
 
-	rt_mutex_lock(&accounts_lock);
+	mutex_lock(&accounts_lock);
 	while (*link) {
 		account = rb_entry(*link, struct ipcbus_account, entry);
 		if (bus == account->bus && uid_eq(uid, account->uid)) {
@@ -106,7 +106,7 @@ static struct ipcbus_account *find_or_add(const struct ipcbus_bus *bus, kuid_t u
 		rb_insert_color(&new->entry, &accounts);
 	}
 out:
-	rt_mutex_unlock(&accounts_lock);
+	mutex_unlock(&accounts_lock);
 	return account;
 }
 
@@ -136,11 +136,11 @@ static void put_account(struct ipcbus_account *account)
 	enum ipcbus_use use;
 	bool last;
 
-	rt_mutex_lock(&accounts_lock);
+	mutex_lock(&accounts_lock);
 	last = !--account->holders;
 	if (last)
 		rb_erase(&account->entry, &accounts);
-	rt_mutex_unlock(&accounts_lock);
+	mutex_unlock(&accounts_lock);
 	if (!last)
 		return;
 	for (use = 0; use < IPCBUS_USE_COUNT; use++)
@@ -294,11 +294,11 @@ bool ipcbus_accounts_show(struct seq_file *seq, struct ipcbus_bus *unused, u64 *
 	u32 used[IPCBUS_USE_COUNT];
 	kuid_t shown;
 
-	rt_mutex_lock(&accounts_lock);
+	mutex_lock(&accounts_lock);
 	account = first_from_locked(*uid);
 	if (account)
 		shown = ipcbus_account_copy(account, used);
-	rt_mutex_unlock(&accounts_lock);
+	mutex_unlock(&accounts_lock);
 	if (!account)
 		return false;
 	*uid = __kuid_val(shown) + 1ULL;

@@ -8,7 +8,7 @@
 #include <linux/minmax.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
-#include <linux/rtmutex.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 
@@ -69,12 +69,12 @@ void ipcbus_reclaim_add(struct ipcbus_region *region)
 
 void ipcbus_reclaim_remove(struct ipcbus_region *region)
 {
-	rt_mutex_lock(&region->claim);
+	mutex_lock(&region->claim);
 	spin_lock(&regions_lock);
 	list_del(&region->reclaim_entry);
 	region_count--;
 	spin_unlock(&regions_lock);
-	rt_mutex_unlock(&region->claim);
+	mutex_unlock(&region->claim);
 }
 
 /*
@@ -117,9 +117,9 @@ bool ipcbus_reclaim_now(struct ipcbus_region *region)
 	bool more;
 
 	do {
-		rt_mutex_lock(&region->claim);
+		mutex_lock(&region->claim);
 		more = reclaim_some(region, STEP_PAGES, &dropped);
-		rt_mutex_unlock(&region->claim);
+		mutex_unlock(&region->claim);
 		cond_resched();
 	} while (more);
 	return dropped;
@@ -127,8 +127,8 @@ bool ipcbus_reclaim_now(struct ipcbus_region *region)
 
 void ipcbus_reclaim_wait(struct ipcbus_region *region)
 {
-	rt_mutex_lock(&region->claim);
-	rt_mutex_unlock(&region->claim);
+	mutex_lock(&region->claim);
+	mutex_unlock(&region->claim);
 }
 
 /* --- The shrinker ----------------------------------------------------------- */
@@ -170,7 +170,7 @@ static struct ipcbus_region *next_region(unsigned long *left)
 	while (!found && *left) {
 		--*left;
 		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
-		if (rt_mutex_trylock(&region->claim))
+		if (mutex_trylock(&region->claim))
 			found = region;
 		else
 			list_move_tail(&region->reclaim_entry, &regions);
@@ -199,7 +199,7 @@ static unsigned long scan_idle(struct shrinker *unused, struct shrink_control *c
 			left++;
 		else
 			end_turn(region);
-		rt_mutex_unlock(&region->claim);
+		mutex_unlock(&region->claim);
 		cond_resched();
 	}
 	return dropped ?: SHRINK_STOP;

@@ -28,7 +28,7 @@ void ipcbus_region_init(struct ipcbus_region *region, const struct ipcbus_payer 
 {
 	region->payer = payer;
 	spin_lock_init(&region->lock);
-	rt_mutex_init(&region->claim);
+	mutex_init(&region->claim);
 	INIT_LIST_HEAD(&region->waiters);
 	INIT_LIST_HEAD(&region->pollers);
 	INIT_LIST_HEAD(&region->spare);

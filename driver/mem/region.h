@@ -21,7 +21,7 @@
 #define IPCBUS_MEM_REGION_H
 
 #include <linux/rbtree.h>
-#include <linux/rtmutex.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -139,7 +139,7 @@ struct ipcbus_region {
 	const struct ipcbus_payer *payer;
 	struct ipcbus_pages pages;
 	struct list_head reclaim_entry;
-	struct rt_mutex claim;
+	struct mutex claim;
 	u32 reclaiming;
 	struct ipcbus_range_pool *ranges;
 	struct ipcbus_buffer *quick;

@@ -7,10 +7,7 @@ KTEST_NAMES := $(patsubst tests/suite/kernel/%.c,%,$(sort $(wildcard tests/suite
 KTEST_PROGS := $(KTEST_NAMES:%=$(B)/tests/suite/kernel/%)
 KTEST_COMMON := $(B)/tests/suite/kernel/raw.o $(B)/tests/suite/kernel/fixture.o
 
-# test-inversion measures how long a realtime thread waits, so a busy machine disturbs it.
-KTEST_MORE := $(B)/tests/suite/kernel/test-inversion
-MORE_GUEST_RAW_TESTS += $(KTEST_MORE)
-GUEST_RAW_TESTS += $(filter-out $(KTEST_MORE),$(KTEST_PROGS)) tests/suite/kernel/manager-uid
+GUEST_RAW_TESTS += $(KTEST_PROGS) tests/suite/kernel/manager-uid
 TEST_BUILDS += $(KTEST_PROGS)
 
 $(KTEST_PROGS:%=%.o) $(KTEST_COMMON): $(B)/tests/suite/kernel/%.o: tests/suite/kernel/%.c
