@@ -17,7 +17,8 @@
  * UTF-8. */
 size_t text_character(const char *text, uint32_t *ret_code, bool *ret_printable);
 
-/* Replaces each byte of what is not printable by '?', as ipc_printable() does. */
+/* Replaces each byte of a character that is not printable by '?', as ipc_printable() does. A text
+ * that needs no change is not written to. */
 void text_clean(char *text);
 
 /* The same for a line that may have tabs, which become blanks. */

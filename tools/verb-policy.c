@@ -53,27 +53,36 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 	return STATUS_OK;
 }
 
-static int put(Ipc__Manager__CheckPolicyReply *reply, const char *right, const char *name)
+/* The texts of reply may be protobuf-c's constant empty string: clean copies of them. */
+static json_t *verdict_json(const Ipc__Manager__CheckPolicyReply *reply, const char *right,
+			    const char *name)
+{
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:o}", "right", right, "name", name,
+			 "user", user ? user : "", "verdict", text_json(reply->verdict), "file",
+			 text_json(reply->file), "line", (json_int_t)reply->line, "rule",
+			 text_json(reply->rule));
+}
+
+static int put(const Ipc__Manager__CheckPolicyReply *reply, const char *right, const char *name)
 {
 	bool allowed = !strcmp(reply->verdict, "allowed");
+	json_t *verdict = verdict_json(reply, right, name);
 	int status = allowed ? STATUS_OK : STATUS_DENIED, put;
 
-	text_clean(reply->verdict);
-	text_clean(reply->file);
-	text_clean(reply->rule);
 	if (ctl.json) {
-		put = out_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "right", right,
-					 "name", name, "user", user ? user : "", "verdict",
-					 reply->verdict, "file", reply->file, "line",
-					 (int)reply->line, "rule", reply->rule));
+		put = out_json(verdict);
 		return put ? put : status;
 	}
-	printf("%s%s%s\n", out_color(allowed ? COLOR_GREEN : COLOR_RED), reply->verdict,
-	       out_plain());
-	if (*reply->file)
-		printf("%s:%u: %s\n", reply->file, reply->line, reply->rule);
+	if (!verdict)
+		return fail_memory();
+	printf("%s%s%s\n", out_color(allowed ? COLOR_GREEN : COLOR_RED),
+	       value_text(verdict, "verdict"), out_plain());
+	if (*value_text(verdict, "file"))
+		printf("%s:%u: %s\n", value_text(verdict, "file"), reply->line,
+		       value_text(verdict, "rule"));
 	else
 		puts("no rule matches, or only root may see which does");
+	json_decref(verdict);
 	return status;
 }
 

@@ -265,7 +265,8 @@ char *ipc_printable(char *to, size_t size, const char *text)
 {
 	const unsigned char *c = (const unsigned char *)(text ?: "");
 	size_t n = 0, kept = 0, length;
-	bool shown;
+	/* Write only bytes that change: protobuf-c's empty string is in read-only memory. */
+	bool in_place = to == text, shown;
 
 	for (; *c; c += length, n += length) {
 		length = length_of(c);
@@ -275,14 +276,14 @@ char *ipc_printable(char *to, size_t size, const char *text)
 			kept = n;
 		if (n + length >= size)
 			break;
-		if (shown)
-			memmove(to + n, c, length);
-		else
+		if (!shown)
 			memset(to + n, '?', length);
+		else if (!in_place)
+			memcpy(to + n, c, length);
 	}
 	if (*c && size >= sizeof(CUT))
 		memcpy(to + kept, CUT, sizeof(CUT));
-	else if (size)
+	else if (size && (*c || !in_place))
 		to[n] = '\0';
 	return to;
 }

@@ -184,6 +184,19 @@ START_TEST(a_text_becomes_printable_where_it_is)
 }
 END_TEST
 
+/* Such as protobuf-c's constant empty string, which all absent fields of a message share. */
+START_TEST(printable_text_in_read_only_memory_stays)
+{
+	static const char *const texts[] = { "", "gr\xc3\xbc\xc3\x9f" };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char *text = (char *)texts[i];
+
+		ck_assert_ptr_eq(ipc_printable(text, strlen(text) + 1, text), text);
+	}
+}
+END_TEST
+
 /* A service cannot fill a log with one error. */
 START_TEST(fail_prints_so_much)
 {
@@ -205,5 +218,6 @@ int main(void)
 			 an_error_of_a_newer_program, fail_says_what_is_known,
 			 the_services_text_is_cleaned, each_length_of_utf8_stays,
 			 what_does_not_fit_is_cut, a_text_becomes_printable_where_it_is,
+			 printable_text_in_read_only_memory_stays,
 			 fail_prints_so_much);
 }

@@ -775,7 +775,8 @@ int ipc_fail_open(const char *device, int code);
  * a 0 at its end, and return `to`. A '?' replaces each byte of a control character, such as those
  * that begin escape sequences and end lines; of a character that changes the direction of text or
  * has no width; and of what is no UTF-8. A text that does not fit is cut between two characters,
- * and "..." ends it. NULL is an empty text. text may be `to` itself. Size 0 writes nothing.
+ * and "..." ends it. NULL is an empty text. text may be `to` itself; a text that needs no change is
+ * then not written to, so it may be in read-only memory. Size 0 writes nothing.
  */
 char *ipc_printable(char *to, size_t size, const char *text);
 
