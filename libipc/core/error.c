@@ -213,11 +213,17 @@ static const struct {
 	{ EMSGSIZE, "the message is larger than the receiver can ever accept" },
 	{ ENOSPC, "the receiver has no space for the message at the moment" },
 	{ EAGAIN, "the receiver has no space, or no message has arrived; try again later" },
-	{ EPERM, "not permitted, or the receiver does not accept file descriptors" },
+	{ EPERM, "not permitted; or the message has file descriptors, which the receiver does not "
+		 "accept" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
 	{ EEXIST, "a service of another user has that name" },
+	{ EINVAL, "an argument is malformed; if it is a name: it must have 1 to 127 letters, digits "
+		  "and any of _ . / -, and each part between / must begin with a letter, a digit or "
+		  "_" },
 	{ EXDEV, "the object belongs to this connection where a proxy is expected, or the reverse" },
-	{ EDQUOT, "a quota is used up" },
+	{ EDQUOT, "a quota of this user is used up: connections, objects, proxies, watches, "
+		  "threads, open calls, files, names, or space at the receiver; ipcctl stats, as "
+		  "root, shows what each process has" },
 	{ ELOOP, "calls are nested too deeply, or the message contains a bus" },
 	{ ENOBUFS, "the receiver is not ready for messages" },
 	{ ETIMEDOUT, "the time limit expired" },
@@ -226,10 +232,15 @@ static const struct {
 	{ ESHUTDOWN, "the service is stopping" },
 };
 
+static const char *system_text(int code)
+{
+	const char *text = strerrordesc_np(code);
+
+	return text ? text : "unknown error";
+}
+
 const char *ipc_strerror(int code)
 {
-	const char *text;
-
 	if (code < 0)
 		code = -code;
 	if (!code)
@@ -238,9 +249,26 @@ const char *ipc_strerror(int code)
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
 		if (meanings[i].code == code)
 			return meanings[i].meaning;
+	return system_text(code);
+}
 
-	text = strerrordesc_np(code);
-	return text ? text : "unknown error";
+/* Whether the service chose the errno. The library reports some on behalf of a server. */
+static bool is_of_service(int code, const struct ipc_error *error)
+{
+	switch (abs(code)) {
+	case EOPNOTSUPP:
+	case EBADMSG:
+	case EPROTOTYPE:
+	case EPROTO:
+	case EREMOTEIO:
+	case ENOMSG:
+	case EMSGSIZE:
+	case ECANCELED:
+	case ESHUTDOWN:
+		return false;
+	default:
+		return error->origin == IPC_ORIGIN_PEER;
+	}
 }
 
 /* Bytes of the UTF-8 character at c; 0: there is none. */
@@ -288,22 +316,30 @@ char *ipc_printable(char *to, size_t size, const char *text)
 	return to;
 }
 
+char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error)
+{
+	static const struct ipc_error none = IPC_ERROR_INIT;
+	char name[IPC_PRINTABLE_MAX], message[IPC_PRINTABLE_MAX];
+	const char *said, *reports = "";
+	bool of_service;
+
+	if (!error)
+		error = &none;
+	of_service = is_of_service(code, error);
+	said = error->message ?: of_service ? system_text(abs(code)) :
+					      ipc_strerror(error->cause ?: code);
+	if (!error->message && !error->name && (error->cause || of_service))
+		reports = "the service reports: ";
+	snprintf(to, size, "%s%s%s%s", ipc_printable(name, sizeof(name), error->name),
+		 error->name ? ": " : "", reports,
+		 ipc_printable(message, sizeof(message), said));
+	return to;
+}
+
 int ipc_fail(const char *what, int code, const struct ipc_error *error)
 {
-	const char *name = error ? error->name : NULL;
-	const char *message = error ? error->message : NULL;
-	char printable[IPC_PRINTABLE_MAX];
-	int cause = error ? error->cause : 0;
+	char text[IPC_ERROR_TEXT_MAX];
 
-	if (!message && !name && cause)
-		name = "the service reports";
-	if (!message)
-		message = ipc_strerror(cause ?: code);
-	flockfile(stderr);
-	fprintf(stderr, "%s: ", what);
-	if (name)
-		fprintf(stderr, "%s: ", ipc_printable(printable, sizeof(printable), name));
-	fprintf(stderr, "%s\n", ipc_printable(printable, sizeof(printable), message));
-	funlockfile(stderr);
+	fprintf(stderr, "%s: %s\n", what, ipc_error_text(text, sizeof(text), code, error));
 	return 1;
 }

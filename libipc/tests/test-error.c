@@ -77,6 +77,9 @@ START_TEST(fail_says_what_is_known)
 		.code = -EREMOTEIO, .origin = IPC_ORIGIN_BEHIND, .cause = -EOWNERDEAD,
 	};
 	struct ipc_error name = { .code = -EREMOTEIO, .name = "echo.Empty", .message = NULL };
+	struct ipc_error of_service = { .code = -ENOENT, .origin = IPC_ORIGIN_PEER };
+	struct ipc_error of_library = { .code = -EOPNOTSUPP, .origin = IPC_ORIGIN_PEER };
+	struct ipc_error of_bus = { .code = -EPERM, .origin = IPC_ORIGIN_BUS };
 	struct ipc_error none = IPC_ERROR_INIT;
 	char *line;
 
@@ -91,6 +94,15 @@ START_TEST(fail_says_what_is_known)
 	free(line);
 	line = printed("say", -EREMOTEIO, &behind);
 	ck_assert_str_eq(line, "say: the service reports: the object's process died or destroyed the object\n");
+	free(line);
+	line = printed("say", -ENOENT, &of_service);
+	ck_assert_str_eq(line, "say: the service reports: No such file or directory\n");
+	free(line);
+	line = printed("say", -EOPNOTSUPP, &of_library);
+	ck_assert_str_eq(line, "say: the object has no such method\n");
+	free(line);
+	line = printed("say", -EPERM, &of_bus);
+	ck_assert_ptr_nonnull(strstr(line, "file descriptors, which the receiver does not accept"));
 	free(line);
 	line = printed("say", -ENOTCONN, &none);
 	ck_assert_str_eq(line, "say: no servicemanager is running\n");

@@ -29,11 +29,16 @@ PyObject *make_error(int code, const struct ipc_error *error)
 {
 	static const struct ipc_error none = IPC_ERROR_INIT;
 	PyObject *name, *message, *details, *exception = NULL;
+	char described[IPC_ERROR_TEXT_MAX];
+	struct ipc_error unnamed;
 
 	if (!error)
 		error = &none;
+	unnamed = *error;
+	unnamed.name = NULL;
 	name = text(error->name);
-	message = error->message ? text(error->message) : text(ipc_strerror(code));
+	message = text(error->message ?:
+		       ipc_error_text(described, sizeof(described), code, &unnamed));
 	details = PyBytes_FromStringAndSize(error->details, (Py_ssize_t)error->details_size);
 	if (name && message && details && error_factory)
 		exception = PyObject_CallFunction(error_factory, "iiOOOii", -code, error->number,

@@ -290,7 +290,9 @@ fn objects_can_be_called() {
     assert_eq!(reply.object(2).unwrap(), visitor);
     assert_eq!(reply.proxy(2).unwrap_err().code(), libc::EXDEV);
     assert_eq!(reply.proxy(3).unwrap_err().code(), libc::ENOENT);
-    assert_eq!(bus.call(VISIT, b"").unwrap_err().code(), libc::ENOENT);
+    let error = bus.call(VISIT, b"").unwrap_err();
+    assert_eq!(error.code(), libc::ENOENT);
+    assert_eq!(error.to_string(), "the service reports: No such file or directory");
 }
 
 fn memory_file(text: &[u8]) -> std::fs::File {

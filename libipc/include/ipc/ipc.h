@@ -71,12 +71,12 @@
  *               far as ipc_set_threads() allows. Those threads block all signals.
  *
  * Errors. An errno has the meaning below, except where a function lists another;
- * ipc_strerror() has these texts. Functions list the errors that are specific to them. Every
+ * ipc_strerror() abridges these texts. Functions list the errors that are specific to them. Every
  * function may fail with -EINVAL and -ECHILD; a function that allocates, with -ENOMEM. Calls
  * may fail with each error below.
  *
  *   This side
- *   -EINVAL       An argument is malformed, or the proxy outlived its connection.
+ *   -EINVAL       An argument, such as a name, is malformed, or the proxy outlived its connection.
  *   -ECHILD       The connection belongs to the parent process.
  *   -EBADF        The message names an object that is no object or proxy of this
  *                 connection, or a file descriptor that is not open.
@@ -86,8 +86,8 @@
  *                 one that serves, so it cannot wait for a stream.
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
  *   -EALREADY     The call already has a reply, or the stream has already ended.
- *   -EDQUOT       A quota is used up: connections, objects, proxies, watches, threads,
- *                 open calls or files of this user, or its quota in the receiver's region.
+ *   -EDQUOT       A quota of this user is used up: connections, objects, proxies, watches,
+ *                 threads, open calls, files, names, or space at a receiver; see ipcctl stats.
  *   -ENOMEM       Out of memory, here or in the kernel.
  *
  *   The receiver
@@ -749,34 +749,33 @@ struct ipc_error {
 /* Free the members and set it to IPC_ERROR_INIT. NULL is allowed. */
 void ipc_error_done(struct ipc_error *error);
 
-/* Return what an errno of this library means: English, static. code may be positive or
- * negative. */
+/* Return what an errno of this library means, static, in English. code may have either sign. */
 const char *ipc_strerror(int code);
+#define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
+#define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* always enough for a text */
 
 /*
- * Print "WHAT: NAME: MESSAGE" to stderr and return 1, an exit status. NAME is left out if
- * error is NULL or has none; then MESSAGE is the error's own or ipc_strerror(code). For an error
- * with a cause and without a message, it prints "WHAT: the service reports: MESSAGE". NAME and
- * MESSAGE are printed as ipc_printable() makes them, with IPC_PRINTABLE_MAX bytes each.
+ * Write "NAME: MESSAGE" to `to`, which has size bytes, and return `to`. NAME is left out if error is
+ * NULL or has none. MESSAGE is the error's own, or ipc_strerror(code). If there is neither name nor
+ * message, and the service chose the errno, it is "the service reports: " and the system's text for
+ * code, or ipc_strerror(cause) if there is a cause. All is written as ipc_printable() does.
  */
+char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error);
+
+/* Print "WHAT: " and ipc_error_text() to stderr, and return 1, an exit status. */
 int ipc_fail(const char *what, int code, const struct ipc_error *error);
 
-/*
- * The same for ipc_open() and ipc_open_sized() that failed: print "open PATH: MESSAGE" and return
- * 1. PATH is that of the bus that ipc_find_bus() finds for this device, and what made it the one.
- */
+/* The same for ipc_open() and ipc_open_sized() that failed. WHAT is "open PATH": the bus that
+ * ipc_find_bus() finds for this device, and why. */
 int ipc_fail_open(const char *device, int code);
-
-/* Bytes that ipc_fail(), and errors in C++, Python and Rust, print of a name or text, with a 0. */
-#define IPC_PRINTABLE_MAX	1024
 
 /*
  * Make a text of others fit for a terminal or a log: write it to `to`, which has size bytes, with
  * a 0 at its end, and return `to`. A '?' replaces each byte of a control character, such as those
  * that begin escape sequences and end lines; of a character that changes the direction of text or
  * has no width; and of what is no UTF-8. A text that does not fit is cut between two characters,
- * and "..." ends it. NULL is an empty text. text may be `to` itself; a text that needs no change is
- * then not written to, so it may be in read-only memory. Size 0 writes nothing.
+ * and "..." ends it. NULL is an empty text. text may be `to` itself, and then even in read-only memory
+ * if it needs no change. Size 0 writes nothing.
  */
 char *ipc_printable(char *to, size_t size, const char *text);
 

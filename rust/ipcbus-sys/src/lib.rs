@@ -26,6 +26,7 @@ pub const IPC_NEVER: u64 = u64::MAX;
 pub const IPC_INHERIT: u64 = u64::MAX - 1;
 pub const IPC_REGION_DEFAULT: size_t = 16 << 20;
 pub const IPC_PRINTABLE_MAX: size_t = 1024;
+pub const IPC_ERROR_TEXT_MAX: size_t = 2 * IPC_PRINTABLE_MAX + 2;
 pub const IPC_REPLACE: u32 = 1 << 0;
 pub const IPC_OBJECT_LABEL: c_uint = 1 << 0;
 pub const IPC_OBJECT_PIDFD: c_uint = 1 << 1;
@@ -286,6 +287,12 @@ extern "C" {
     pub fn ipc_call_ipc(call: *const ipc_call) -> *mut ipc;
     pub fn ipc_error_done(error: *mut ipc_error);
     pub fn ipc_strerror(code: c_int) -> *const c_char;
+    pub fn ipc_error_text(
+        to: *mut c_char,
+        size: size_t,
+        code: c_int,
+        error: *const ipc_error,
+    ) -> *mut c_char;
     pub fn ipc_printable(to: *mut c_char, size: size_t, text: *const c_char) -> *mut c_char;
 
     // <ipc/limits.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 use std::ffi::{c_void, CStr, CString};
 use std::fmt;
-use std::os::raw::{c_char, c_int};
+use std::os::raw::{c_char, c_int, c_uint};
 
 use ipcbus_sys as sys;
 
@@ -243,13 +243,28 @@ impl fmt::Debug for Failure {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failure = self.failure();
-        if let Some(name) = &failure.name {
-            write!(f, "{}: ", printable(name))?;
-        }
-        match &failure.message {
-            Some(message) => f.write_str(&printable(message)),
-            None => f.write_str(&text_of(failure.code)),
-        }
+        let name = failure.name.as_deref().map(lossy);
+        let message = failure.message.as_deref().map(lossy);
+        let text_of = |text: &Option<CString>| {
+            text.as_ref().map_or(std::ptr::null_mut(), |text| text.as_ptr() as *mut c_char)
+        };
+        let error = sys::ipc_error {
+            size: std::mem::size_of::<sys::ipc_error>(),
+            code: -failure.code,
+            number: 0,
+            name: text_of(&name),
+            message: text_of(&message),
+            details: std::ptr::null_mut(),
+            details_size: 0,
+            origin: failure.origin as c_uint,
+            cause: -failure.cause,
+        };
+        let mut to = [0; sys::IPC_ERROR_TEXT_MAX];
+        // SAFETY: the buffer has the size, and what the function writes ends with a zero.
+        let shown = unsafe {
+            CStr::from_ptr(sys::ipc_error_text(to.as_mut_ptr(), to.len(), failure.code, &error))
+        };
+        f.write_str(&shown.to_string_lossy())
     }
 }
 

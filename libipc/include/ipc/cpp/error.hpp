@@ -51,9 +51,8 @@ enum class origin {
  * stored and copied. Copies share their texts.
  *
  * code() is the errno: `e.code() == std::errc::timed_out`. <ipc/ipc.h> says what each errno means.
- * what() is "NAME: MESSAGE", or the message alone, or what <ipc/ipc.h> says of the errno. It is for
- * people: name and message are as ipc_printable() makes them, so a service can neither send a
- * terminal commands nor fill a log. name(), message() and details() are what the service sent.
+ * what() is for people, as ipc_error_text() writes it: a service can neither send commands to a
+ * terminal nor fill a log. name(), message() and details() are what the service sent.
  *
  * A service makes one to report it: error("echo.Empty", "nothing to say") arrives with that
  * name and EREMOTEIO, error(ENOENT) with that errno.
@@ -100,17 +99,14 @@ private:
 
 	static std::string describe(int code, const text &t)
 	{
-		const char *said = t.message.empty() ? c::ipc_strerror(code) : t.message.c_str();
+		char buffer[IPC_ERROR_TEXT_MAX];
+		c::ipc_error e = c::no_error();
 
-		return t.name.empty() ? printable(said) :
-					printable(t.name.c_str()) + ": " + printable(said);
-	}
-
-	static std::string printable(const char *text)
-	{
-		char buffer[IPC_PRINTABLE_MAX];
-
-		return c::ipc_printable(buffer, sizeof(buffer), text);
+		e.name = t.name.empty() ? nullptr : const_cast<char *>(t.name.c_str());
+		e.message = t.message.empty() ? nullptr : const_cast<char *>(t.message.c_str());
+		e.origin = static_cast<c::ipc_origin>(t.from);
+		e.cause = t.cause;
+		return c::ipc_error_text(buffer, sizeof(buffer), code, &e);
 	}
 
 	error(int code, text t)
