@@ -26,6 +26,8 @@ void daemon_boot(void)
 	shim_label = NULL;
 	/* The first task is this thread's. All others find its process. */
 	(void)current;
+	/* It may monitor the bus and freeze its processes. */
+	init_user_ns.root = geteuid();
 	shim_boot();
 }
 

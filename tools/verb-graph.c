@@ -152,8 +152,8 @@ const struct verb verb_graph = {
 		"Prints a graph of the processes on the bus. An edge is an object that a process holds,\n"
 		"from the holder to the owner. With --time, an edge is traffic within that time: number\n"
 		"of calls and oneways, median latency, and red if a message failed. The format is DOT,\n"
-		"for graphviz. Needs root; with --time, CAP_SYS_ADMIN in the user namespace in which the\n"
-		"bus was mounted.\n",
+		"for graphviz. Needs root, or the owner of a mounted bus or of an ipcbusd; with --time,\n"
+		"the same as ipcctl monitor.\n",
 	.example = "  sudo ipcctl graph --time 5 --svg >bus.svg\n",
 	.statuses = ON_BUS,
 	.options = options,

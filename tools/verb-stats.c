@@ -134,7 +134,7 @@ const struct verb verb_stats = {
 		"region with their bytes and the size of the region (OF), and buffers that the process\n"
 		"has received and not released (HELD) with the age of the oldest one in ms. For the\n"
 		"default bus, the driver's counters follow: how many exist now, and the total since it\n"
-		"was loaded. Needs root, or the owner of a mounted bus.\n",
+		"was loaded. Needs root, or the owner of a mounted bus or of an ipcbusd.\n",
 	.example = "  sudo ipcctl stats\n",
 	.statuses = MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT),
 	.run = run,

@@ -23,7 +23,8 @@
 #include "value.h"
 #include "verbs.h"
 
-#define NEEDS_ROOT "the objects and clients of a process need root, or the owner of a mounted bus"
+#define NEEDS_ROOT "the objects and clients of a process need root, or the owner of " \
+	"a mounted bus or of an ipcbusd"
 
 /* --- Who it is ---------------------------------------------------------------------- */
 
@@ -407,7 +408,8 @@ const struct verb verb_tree = {
 	.summary = "print processes, their objects, and who holds them",
 	.description =
 		"Prints each process on the bus with its unit and user, and below it its objects: name,\n"
-		"number, and the processes that hold it. Needs root, or the owner of a mounted bus.\n",
+		"number, and the processes that hold it. Needs root, or the owner of a mounted bus or of\n"
+		"an ipcbusd.\n",
 	.example = "  sudo ipcctl tree\n",
 	.statuses = ON_BUS,
 	.run = run_tree,

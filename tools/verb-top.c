@@ -502,8 +502,8 @@ const struct verb verb_top = {
 		"the busiest pairs of sender and service. Processes without any traffic, queue and\n"
 		"held buffers are hidden, but not in JSON. On a terminal the tables fit the window, and\n"
 		"there are keys: \"<\" and \">\" choose the column to sort by, \"i\" shows what is idle, and\n"
-		"\"q\" ends it. Ctrl-C ends it, too. Needs CAP_SYS_ADMIN in the user namespace in which the\n"
-		"bus was mounted.\n",
+		"\"q\" ends it. Ctrl-C ends it, too. Needs what ipcctl monitor\n"
+		"needs, and to read the bus's state as ipcctl stats does.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.statuses = ON_BUS,
 	.options = options,

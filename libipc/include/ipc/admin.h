@@ -63,7 +63,7 @@ int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_feature
  *   -EAGAIN   Calls were left when the time was over. The process is not frozen.
  *   -EBUSY    Another process is freezing it.
  *   -ESRCH    The process is not on this bus.
- *   -EPERM    The process belongs to another user.
+ *   -EPERM    The process belongs to another user. On a bus of ipcbusd, the user who runs it may.
  *   -EINTR    A signal arrived. The process is not frozen.
  */
 int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec);

@@ -80,7 +80,8 @@ struct ipc_record {
  * a connection of its own with a large region.
  *
  *   -EPERM    The caller needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the
- *             user namespace in which the bus was mounted.
+ *             user namespace in which the bus was mounted. On a bus of ipcbusd, root and the
+ *             user who runs it may.
  *   -EDQUOT   The bus has 8 monitors already.
  *   -ESRCH    There is no such process.
  */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Rights in a user namespace: its root has all of them, others none. */
+/*
+ * Capabilities: root has all of them. The root of a user namespace has all of them there. That of
+ * the first one, in ipcbusd the user who runs it, has them everywhere, but its limits hold.
+ */
 #pragma once
 
 #include "cred.h"
@@ -9,7 +12,12 @@
 #define CAP_SYS_NICE	23
 #define CAP_SYS_RESOURCE 24
 
-#define capable(cap) ((void)(cap), !__kuid_val(current_euid()))
+static inline bool capable(int cap)
+{
+	u32 uid = __kuid_val(current_euid());
+
+	return !uid || (uid == init_user_ns.root && cap != CAP_SYS_RESOURCE);
+}
 
 static inline bool ns_capable(struct user_namespace *ns, int cap)
 {
