@@ -222,6 +222,16 @@ static int loop(struct daemon *daemon)
 	return daemon->status;
 }
 
+/* The bus may end at any moment: with the program that ipcbusd runs, for one. */
+static int fail(const char *what, int error)
+{
+	if (error == -ECONNRESET)
+		log_line("ending: ipcbusd has ended, and the bus with it");
+	else
+		log_line("%s: %s", what, ipc_strerror(error));
+	return EXIT_FAILURE;
+}
+
 static int serve(struct daemon *daemon)
 {
 	struct manager_options options = {
@@ -244,12 +254,13 @@ static int serve(struct daemon *daemon)
 		return EXIT_FAILURE;
 	}
 	if (r < 0)
-		return ipc_fail("servicemanager: cannot become the manager of the bus", r, NULL);
+		return fail("cannot become the manager of the bus", r);
 
 	if (load_services(daemon) < 0)
 		log_line("starting no services, until their files are right and SIGHUP comes");
-	if (r == 0)
-		r = source_set(daemon->epoll, &daemon->bus, ipc_get_fd(daemon->ipc), EPOLLIN);
+	r = ipc_get_fd(daemon->ipc);
+	if (r >= 0)
+		r = source_set(daemon->epoll, &daemon->bus, r, EPOLLIN);
 	if (r == 0)
 		r = source_set(daemon->epoll, &daemon->signal, daemon->signals, EPOLLIN);
 	if (r == 0) {
@@ -260,7 +271,7 @@ static int serve(struct daemon *daemon)
 	sd_notify(/* unset_environment= */ 0, "STOPPING=1");
 	daemon->manager = manager_free(daemon->manager);
 	if (r < 0)
-		return ipc_fail("servicemanager: cannot continue", r, NULL);
+		return fail("cannot continue", r);
 
 	return EXIT_SUCCESS;
 }
@@ -280,7 +291,7 @@ static int open_bus(struct daemon *daemon)
 		log_line("cannot open %s: no ipcbusd listens there; start it first",
 			 daemon->device);
 	else if (r < 0)
-		return ipc_fail("servicemanager: cannot open the bus", r, NULL);
+		return fail("cannot open the bus", r);
 
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
