@@ -68,8 +68,9 @@ static void check_bus(const struct facts *facts, struct finding *finding)
 		     reason);
 	} else if (facts->reason == IPC_BUS_NOT_FOUND) {
 		find(finding, error, "there is no bus: no /dev/ipcbus, and no socket of ipcbusd");
-		fix(finding, "load the module, see below; or, without a module: ipcbusd & then "
-			     "servicemanager &");
+		fix(finding, "%s; or, without a module: ipcbusd & then servicemanager &",
+		    facts->confined ? "give the container the host's device, see below" :
+				      "load the module, see below");
 	} else {
 		find(finding, error, "programs open %s, %s; it does not exist", facts->device,
 		     reason);
@@ -229,6 +230,9 @@ static void check_headers(const struct facts *facts, struct finding *finding)
 
 /* --- The device ------------------------------------------------------------------ */
 
+static const char on_the_host[] =
+	"on the host: modprobe ipcbus; then give the device to the container: docker run --device /dev/ipcbus";
+
 static void check_device(const struct facts *facts, struct finding *finding)
 {
 	if (!facts->device_error) {
@@ -240,14 +244,15 @@ static void check_device(const struct facts *facts, struct finding *finding)
 	} else if (!facts->loaded) {
 		find(finding, error, "%s does not exist, because the module is not loaded",
 		     facts->device);
-		fix(finding, "modprobe ipcbus");
+		fix(finding, "%s", facts->confined ? on_the_host : "modprobe ipcbus");
 	} else if (strcmp(facts->device, "/dev/ipcbus")) {
 		find(finding, error, "%s does not exist", facts->device);
 		fix(finding, "mount -t ipcbus none FOLDER, and IPCBUS_DEVICE=FOLDER/bus");
 	} else {
 		find(finding, error, "%s does not exist, although the module is loaded",
 		     facts->device);
-		fix(finding, "udevadm trigger --name-match=ipcbus");
+		fix(finding, "%s", facts->confined ? "give it to the container: docker run --device /dev/ipcbus" :
+						     "udevadm trigger --name-match=ipcbus");
 	}
 }
 
@@ -389,8 +394,18 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 		     strerror(-facts->policy));
 }
 
-/* For which kinds of bus a check is. */
-enum { OF_DEVICE = 1, OF_DAEMON = 2, OF_ANY = 3 };
+/* Checks of any bus, of a daemon, of a device, and of the module that this system can load. */
+enum { OF_ANY = 1, OF_DAEMON = 2, OF_DEVICE = 4, OF_MODULE = 8 };
+
+static int checks_for(const struct facts *facts)
+{
+	if (facts->kind == IPC_BUS_DAEMON)
+		return OF_ANY | OF_DAEMON;
+	/* A path that does not exist may have been that of a daemon. */
+	if (facts->kind != IPC_BUS_DEVICE && !facts->loaded && strcmp(facts->device, "/dev/ipcbus"))
+		return OF_ANY;
+	return OF_ANY | OF_DEVICE | (facts->confined ? 0 : OF_MODULE);
+}
 
 json_t *facts_check(const struct facts *facts)
 {
@@ -401,23 +416,23 @@ json_t *facts_check(const struct facts *facts)
 	} checks[] = {
 		{ "bus", check_bus, OF_ANY },
 		{ "daemon", check_daemon, OF_DAEMON },
-		{ "module", check_module, OF_DEVICE },
-		{ "signature", check_signature, OF_DEVICE },
-		{ "headers", check_headers, OF_DEVICE },
+		{ "module", check_module, OF_MODULE },
+		{ "signature", check_signature, OF_MODULE },
+		{ "headers", check_headers, OF_MODULE },
 		{ "device", check_device, OF_DEVICE },
 		{ "permission", check_permission, OF_ANY },
 		{ "version", check_version, OF_ANY },
 		{ "manager", check_manager, OF_ANY },
 		{ "policy", check_policy, OF_ANY },
 	};
-	int kind = facts->kind == IPC_BUS_DAEMON ? OF_DAEMON : OF_DEVICE;
+	int wanted = checks_for(facts);
 	json_t *findings = json_array();
 
 	for (size_t i = 0; findings && i < sizeof(checks) / sizeof(*checks); i++) {
 		struct finding finding = { .state = ok };
 		json_t *row;
 
-		if (!(checks[i].of & kind))
+		if (!(checks[i].of & wanted))
 			continue;
 		checks[i].check(facts, &finding);
 		row = json_pack("{s:s, s:s, s:s, s:s*}", "check", checks[i].name, "state",

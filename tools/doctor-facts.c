@@ -9,11 +9,13 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <libkmod.h>
+#include <linux/capability.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -131,6 +133,18 @@ static void look_for_file(struct facts *facts)
 	}
 	kmod_module_unref(module);
 	kmod_unref(ctx);
+}
+
+/* A container lacks the capability even as root, or its user namespace is not the first one. */
+static bool is_confined(void)
+{
+	static const struct facts here = { .root = "" };
+	unsigned int inside = 0, outside = 0, count = 0;
+	char map[64];
+
+	slurp(&here, "/proc/self/uid_map", map, sizeof(map));
+	return prctl(PR_CAPBSET_READ, CAP_SYS_MODULE) == 0 ||
+	       (sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && count != UINT32_MAX);
 }
 
 static bool is_refusal(const char *line)
@@ -358,6 +372,7 @@ void facts_gather(struct facts *facts)
 	snprintf(facts->release, sizeof(facts->release), "%s", name.release);
 	facts->uid = geteuid();
 	user_name(facts->uid, facts->user, sizeof(facts->user));
+	facts->confined = is_confined();
 	facts->loaded = is_there(facts, "/sys/module/ipcbus");
 	look_for_file(facts);
 	look_at_signatures(facts);

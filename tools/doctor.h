@@ -24,6 +24,7 @@
  * @release: release of the running kernel
  * @user: name of the user of ipcctl
  * @uid: of that user
+ * @confined: no process here can load a module, as in a container
  * @loaded: the module is loaded
  * @file: file of the module for this kernel, or ""
  * @indexed: modprobe finds @file
@@ -58,6 +59,7 @@ struct facts {
 	char release[128];
 	char user[64];
 	uid_t uid;
+	bool confined;
 	bool loaded;
 	char file[512];
 	bool indexed;

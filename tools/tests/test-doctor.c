@@ -154,6 +154,45 @@ START_TEST(no_bus)
 }
 END_TEST
 
+static bool has_check(const char *check)
+{
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach(findings, i, finding)
+		if (!strcmp(json_string_value(json_object_get(finding, "check")), check))
+			return true;
+	return false;
+}
+
+/* Nothing there can load a module or build one. */
+START_TEST(container_gets_no_advice_about_modules)
+{
+	be_well();
+	facts.confined = true;
+	facts.loaded = false;
+	facts.file[0] = '\0';
+	facts.headers = false;
+	facts.kind = IPC_BUS_NONE;
+	facts.reason = IPC_BUS_NOT_FOUND;
+	facts.device_error = -ENOENT;
+	be_examined();
+	ck_assert(!has_check("module") && !has_check("signature") && !has_check("headers"));
+	ck_assert_ptr_nonnull(strstr(finding_of("bus", "fix"), "ipcbusd &"));
+	ck_assert_ptr_nonnull(strstr(finding_of("device", "fix"), "on the host"));
+
+	/* The bus was that of a daemon. */
+	facts.device = "/run/user/7/ipcbus/bus";
+	facts.reason = IPC_BUS_BY_ENVIRONMENT;
+	be_examined();
+	ck_assert(!has_check("device"));
+	ck_assert_ptr_nonnull(strstr(finding_of("bus", "fix"), "ipcbusd --bus /run/user/7"));
+	facts.confined = false;
+	be_examined();
+	ck_assert(!has_check("module"));
+}
+END_TEST
+
 START_TEST(daemon_does_not_listen)
 {
 	use_daemon();
@@ -485,6 +524,7 @@ int main(void)
 	tcase_add_test(tcase, health);
 	tcase_add_test(tcase, health_of_a_daemon);
 	tcase_add_test(tcase, no_bus);
+	tcase_add_test(tcase, container_gets_no_advice_about_modules);
 	tcase_add_test(tcase, daemon_does_not_listen);
 	tcase_add_test(tcase, daemon_refuses);
 	tcase_add_test(tcase, module_not_loaded);
