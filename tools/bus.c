@@ -54,13 +54,8 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	case -ENOENT:
 	case -ENXIO:
 	case -ENODEV:
-		return fail_with(STATUS_NO_BUS,
-				 "load the driver: modprobe ipcbus; or run ipcbusd, which needs no "
-				 "module; or see ipcctl doctor",
-				 "no bus at %s", ctl_device());
 	case -ECONNREFUSED:
-		return fail_with(STATUS_NO_BUS, "start it: ipcbusd --bus PATH; or see ipcctl doctor",
-				 "no ipcbusd listens at %s: it has ended", ctl_device());
+		return fail_no_bus(r);
 	case -EPROTO:
 		return fail_with(STATUS_NO_BUS, "see ipcctl doctor",
 				 "%s is no socket of ipcbusd, or of another version", ctl_device());
@@ -209,7 +204,7 @@ static int list(struct service_manager *manager, const char *prefix, bool activa
 
 		if (r < 0) {
 			json_decref(rows);
-			return fail_errno(r, error.message ? error.message : "the service manager");
+			return fail_call(r, &error, "the service manager");
 		}
 		for (size_t i = 0; rows && i < reply->n_entries; i++)
 			rows = value_append(rows, entry_row(&last, reply->entries[i]));
@@ -332,7 +327,7 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 				 "an older protoc-gen-ipc may have made its stubs",
 				 "service %s does not describe its interface", name);
 	if (r < 0)
-		return r == -ETIMEDOUT ? bus_no_reply(name) : fail_errno(r, name);
+		return r == -ETIMEDOUT ? bus_no_reply(name) : fail_call(r, &error, name);
 	*ret_ipc = ipc;
 	*ret_proxy = proxy;
 	ipc = NULL;
@@ -349,6 +344,10 @@ static int find_pid(const char *name, pid_t *ret_pid)
 	int status;
 	size_t i;
 
+	if (!strcmp(name, "servicemanager"))
+		return fail_with(STATUS_NOT_FOUND,
+				 "use its pid: ipcctl status servicemanager, as root, prints it",
+				 "the service manager is not a registered service");
 	status = bus_manager(&ipc, &manager);
 	if (!status)
 		status = bus_list(manager, name, &rows);

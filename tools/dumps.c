@@ -97,7 +97,7 @@ static void note_failure(struct dump *dump, int r, const struct ipc_error *error
 	const char *name = value_text(dump->row, "name");
 	unsigned int ms = bus_limit_usec() / 1000;
 	const char *hint = fail_hint(r);
-	char key[24];
+	char key[24], text[IPC_ERROR_TEXT_MAX];
 
 	if (r == -EOPNOTSUPP || (r == -EPERM && error && error->origin == IPC_ORIGIN_BUS)) {
 		note(dump, STATUS_NOT_FOUND, "service %s has no dump", name);
@@ -107,8 +107,7 @@ static void note_failure(struct dump *dump, int r, const struct ipc_error *error
 		json_object_set_new(dump->all->silent, pid_of(dump, key, sizeof(key)), json_true());
 	} else {
 		note(dump, fail_status(r), "%s: %s%s%s", name,
-		     error && error->message ? error->message : ipc_strerror(r), hint ? "; " : "",
-		     hint ?: "");
+		     ipc_error_text(text, sizeof(text), r, error), hint ? "; " : "", hint ?: "");
 	}
 }
 

@@ -10,11 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <ipc/ipc.h>
 
 #include "ipcctl.h"
 #include "text.h"
+#include "user.h"
 
 static const char *origin_of(const struct ipc_error *error)
 {
@@ -114,14 +117,53 @@ int fail_status(int error)
 	}
 }
 
+/* The beginning of a command as root for this bus: sudo does not pass $IPCBUS_DEVICE on. */
+static const char *as_root(char *command, size_t size)
+{
+	bool is_default = !strcmp(ctl_device(), "/dev/ipcbus");
+
+	snprintf(command, size, "sudo ipcctl%s%s", is_default ? "" : " --device ",
+		 is_default ? "" : ctl_device());
+	return command;
+}
+
 const char *fail_root_hint(void)
+{
+	static char hint[640];
+	char command[512], user[64];
+	struct stat st;
+
+	as_root(command, sizeof(command));
+	snprintf(hint, sizeof(hint), "run it as root: %s ...", command);
+	/* The socket of a bus belongs to the user who runs its daemon. */
+	if (ctl_bus()->kind != IPC_BUS_DAEMON || stat(ctl_device(), &st) < 0 || !st.st_uid ||
+	    st.st_uid == geteuid())
+		return hint;
+	user_name(st.st_uid, user, sizeof(user));
+	snprintf(hint, sizeof(hint), "run it as user %s, who runs ipcbusd, or as root: %s ...", user,
+		 command);
+	return hint;
+}
+
+const char *fail_manager_hint(void)
 {
 	static char hint[512];
 
-	/* sudo does not pass $IPCBUS_DEVICE on. */
-	if (!strcmp(ctl_device(), "/dev/ipcbus"))
-		return "run it as root: sudo ipcctl ...";
-	snprintf(hint, sizeof(hint), "run it as root: sudo ipcctl --device %s ...", ctl_device());
+	if (ctl_bus()->kind != IPC_BUS_DAEMON)
+		return "start the service manager: systemctl start ipcbus-servicemanager, or: "
+		       "servicemanager &";
+	snprintf(hint, sizeof(hint), "start the service manager: servicemanager --device %s &",
+		 ctl_device());
+	return hint;
+}
+
+static const char *policy_hint(void)
+{
+	static char hint[640];
+	char command[512];
+
+	snprintf(hint, sizeof(hint), "see which rule decides: %s policy check --user USER call NAME",
+		 as_root(command, sizeof(command)));
 	return hint;
 }
 
@@ -129,11 +171,11 @@ const char *fail_hint(int error)
 {
 	switch (error) {
 	case -ENOTCONN:
-		return "start the service manager: systemctl start ipcbus-servicemanager, or: servicemanager &";
+		return fail_manager_hint();
 	case -EPERM:
 		return fail_root_hint();
 	case -EACCES:
-		return "see which rule decides: sudo ipcctl policy check --user USER call NAME";
+		return policy_hint();
 	case -EHOSTDOWN:
 		return "thaw it: ipcctl thaw NAME";
 	default:
@@ -143,5 +185,31 @@ const char *fail_hint(int error)
 
 int fail_errno(int error, const char *what)
 {
-	return fail_with(fail_status(error), fail_hint(error), "%s: %s", what, ipc_strerror(error));
+	return fail_call(error, /* reported= */ NULL, what);
+}
+
+int fail_call(int error, const struct ipc_error *reported, const char *what)
+{
+	char text[IPC_ERROR_TEXT_MAX];
+
+	return fail_reported(fail_status(error), fail_hint(error), reported, "%s: %s", what,
+			     ipc_error_text(text, sizeof(text), error, reported));
+}
+
+int fail_no_bus(int error)
+{
+	const struct ctl_bus *bus = ctl_bus();
+	char hint[512];
+
+	snprintf(hint, sizeof(hint), "start it: ipcbusd --bus %s; or see ipcctl doctor", bus->path);
+	if (error == -ECONNREFUSED)
+		return fail_with(STATUS_NO_BUS, hint, "no ipcbusd listens at %s: it has ended",
+				 bus->path);
+	if (bus->reason != IPC_BUS_BY_ENVIRONMENT && bus->reason != IPC_BUS_BY_ARGUMENT)
+		return fail_with(STATUS_NO_BUS,
+				 "load the driver: modprobe ipcbus; or run ipcbusd, which needs no "
+				 "module; or see ipcctl doctor",
+				 "no bus: there is neither /dev/ipcbus nor a socket of ipcbusd");
+	return fail_with(STATUS_NO_BUS, hint, "no bus at %s, which %s names", bus->path,
+			 bus->reason == IPC_BUS_BY_ENVIRONMENT ? "IPCBUS_DEVICE" : "--device");
 }

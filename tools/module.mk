@@ -108,7 +108,7 @@ install-tools: $(IPCCTL)
 TEST_BUILDS += $(TOOLS)/other-kernel.bin $(TOOLS)/tests/limits $(TOOLS)/tests/many $(TOOLS)/tests/oneway $(TOOLS_UNIT_TESTS)
 MORE_BUILDS += $(TOOLS_LIVE_TESTS)
 UNIT_TESTS += $(TOOLS_UNIT_TESTS) tools/tests/test-completion tools/tests/test-man \
-	tools/tests/test-limits tools/tests/test-many tools/tests/test-mock
+	tools/tests/test-limits tools/tests/test-many tools/tests/test-mock tools/tests/test-users
 MORE_GUEST_RAW_TESTS += tools/tests/live-doctor
 MORE_GUEST_TESTS += $(TOOLS_LIVE_TESTS)
 GUEST_FILES += $(IPCCTL) $(TOOLS)/other-kernel.bin $(TOOLS)/tests/many

@@ -160,8 +160,9 @@ static void ask_all(struct names *names, struct ipc *ipc, struct ipc_proxy *cons
 static size_t find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *manager,
 		       const json_t *rows, struct ipc_proxy **proxies)
 {
-	json_t *state = NULL, *handles = NULL, *row;
+	json_t *state, *handles = NULL, *row;
 	size_t i, n = 0;
+	FILE *file;
 	int r = 0;
 
 	json_array_foreach(rows, i, row) {
@@ -170,7 +171,11 @@ static size_t find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *m
 		if (r < 0)
 			proxies[i] = NULL;
 	}
-	if (state_read("state", &state)) {
+	file = state_open("state");
+	state = file ? state_parse(file) : NULL;
+	if (file)
+		fclose(file);
+	if (!state) {
 		for (i = 0; i < json_array_size(rows); i++)
 			ipc_proxy_unref(proxies[i]);
 		return 0;

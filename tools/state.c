@@ -83,13 +83,15 @@ static int cannot_open(const char *name, int error)
 {
 	struct stat st;
 
+	if (ctl_bus()->kind == IPC_BUS_UNKNOWN ||
+	    (ctl_bus()->kind == IPC_BUS_DEVICE && access("/sys/module/ipcbus", F_OK) < 0))
+		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_device());
 	if (error == ENOENT && !stat(ctl_device(), &st) && S_ISCHR(st.st_mode))
 		return fail_with(STATUS_NO_BUS,
 				 "mount debugfs: mount -t debugfs debugfs /sys/kernel/debug",
 				 "the driver's file %s is not in /sys/kernel/debug/ipcbus", name);
 	if (error == ENOENT || error == ECONNREFUSED)
-		return fail_with(STATUS_NO_BUS, "load the driver: modprobe ipcbus",
-				 "no bus at %s", ctl_device());
+		return fail_no_bus(-error);
 	if (error == EACCES)
 		return fail_with(STATUS_DENIED, fail_root_hint(),
 				 "no permission to read the file %s of the bus %s", name,

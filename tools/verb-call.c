@@ -147,22 +147,15 @@ int call_put_reply(const struct schema_method *method, const struct ipc_raw_mess
 
 int call_failed(int r, const struct schema_method *method, const struct ipc_error *error)
 {
+	char text[IPC_ERROR_TEXT_MAX];
+
 	if (r == -ETIMEDOUT)
 		return fail_reported(STATUS_TIMEOUT, "wait longer: --timeout S", error,
 				     "%s: not done in time", method->name);
-	if (r == -EOWNERDEAD || r == -EHOSTDOWN)
-		return fail_errno(r, method->name);
-	if (error->origin == IPC_ORIGIN_BEHIND)
-		return fail_reported(STATUS_REMOTE, NULL, error, "%s: a service behind it: %s%s%s",
-				     method->name, ipc_strerror(error->cause),
-				     error->message ? ": " : "",
-				     error->message ? error->message : "");
-	if (error->name || error->message || r == -EREMOTEIO)
-		return fail_reported(STATUS_REMOTE, NULL, error, "%s: %s%s%s", method->name,
-				     error->name ? error->name : ipc_strerror(r),
-				     error->message ? ": " : "",
-				     error->message ? error->message : "");
-	return fail_errno(r, method->name);
+	if (error->name || error->message || r == -EREMOTEIO || error->origin == IPC_ORIGIN_PEER)
+		return fail_reported(STATUS_REMOTE, NULL, error, "%s: %s", method->name,
+				     ipc_error_text(text, sizeof(text), r, error));
+	return fail_call(r, error, method->name);
 }
 
 static int send(struct ipc_proxy *proxy, const struct schema_method *method,

@@ -127,7 +127,7 @@ static int run_ping(int argc, char **argv)
 	r = ipc_proxy_ping(proxy, &error);
 	us = (clock_ns() - begin) / 1000.0;
 	if (r < 0)
-		return r == -ETIMEDOUT ? bus_no_reply(argv[0]) : fail_errno(r, argv[0]);
+		return r == -ETIMEDOUT ? bus_no_reply(argv[0]) : fail_call(r, &error, argv[0]);
 	if (ctl.json)
 		return out_json(json_pack("{s:s, s:f}", "name", argv[0], "us", us));
 	printf("%s replied in %.0f us\n", argv[0], us);
@@ -221,7 +221,7 @@ static int run_dump(int argc, char **argv)
 				 "service %s has no dump", argv[0]);
 	if (r == -ETIMEDOUT)
 		return bus_no_reply(argv[0]);
-	return r < 0 ? fail_errno(r, error.message ? error.message : argv[0]) : out_flush();
+	return r < 0 ? fail_call(r, &error, argv[0]) : out_flush();
 }
 
 const struct verb verb_describe = {

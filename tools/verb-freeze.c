@@ -24,6 +24,9 @@ static int fail_to(const char *what, pid_t pid, int error)
 	if (error == -EBUSY)
 		return fail_with(STATUS_FAILED, "try again",
 				 "another program is freezing process %d at this moment", (int)pid);
+	if (error == -EPERM)
+		return fail_with(STATUS_DENIED, fail_root_hint(),
+				 "cannot %s process %d: it belongs to another user", what, (int)pid);
 	return fail_errno(error, what);
 }
 
@@ -80,7 +83,8 @@ const struct verb verb_freeze = {
 		"Freezes the process PID, or the one that registered NAME. Until it is thawed, calls to\n"
 		"it fail with EHOSTDOWN and oneways stay queued. First it may finish the calls that it\n"
 		"has, for at most --timeout seconds (default: 3). If it does not, it is not frozen and\n"
-		"the status is 7. Root may do this, and the user of the process.\n",
+		"the status is 7. Root may do this, the user of the process, and the user who runs\n"
+		"ipcbusd.\n",
 	.example = "  ipcctl freeze demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.min = 1,

@@ -53,6 +53,16 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 	return STATUS_OK;
 }
 
+static int fail_manager(int r, const struct ipc_error *error)
+{
+	if (r == -EOPNOTSUPP)
+		return fail_with(STATUS_NOT_FOUND, "send it SIGHUP to have the files read again",
+				 "the service manager is older than ipcctl and cannot do this");
+	if (r == -EOWNERDEAD)
+		return fail_errno(-ENOTCONN, "the service manager");
+	return fail_call(r, error, "the service manager");
+}
+
 /* The texts of reply may be protobuf-c's constant empty string: clean copies of them. */
 static json_t *verdict_json(const Ipc__Manager__CheckPolicyReply *reply, const char *right,
 			    const char *name)
@@ -107,23 +117,11 @@ static int check(struct service_manager *manager, const char *right, const char 
 		return fail_with(STATUS_USAGE, "see ipcctl policy --help", "%s",
 				 error.message ? error.message : "invalid question");
 	if (r < 0)
-		return fail_errno(r == -EOWNERDEAD ? -ENOTCONN : r,
-				  error.message ? error.message : "the service manager");
+		return fail_manager(r, &error);
 	return put(reply, right, name);
 }
 
 /* --- show and reload ------------------------------------------------------------------ */
-
-static int fail_manager(int r, const struct ipc_error *error)
-{
-	if (r == -EOPNOTSUPP)
-		return fail_with(STATUS_NOT_FOUND, "send it SIGHUP to have the files read again",
-				 "the service manager is older than ipcctl and cannot do this");
-	if (r == -EPERM)
-		return fail_errno(r, "the policy");
-	return fail_errno(r == -EOWNERDEAD ? -ENOTCONN : r,
-			  error->message ? error->message : "the service manager");
-}
 
 static json_t *texts_json(char **texts, size_t n)
 {

@@ -59,12 +59,12 @@ static int put_file(const char *name, const char *text)
 
 static int cannot(int error)
 {
+	if (ctl_bus()->kind == IPC_BUS_DAEMON && access("/sys/module/ipcbus", F_OK) < 0)
+		return fail_with(STATUS_NO_BUS, "ipcctl monitor and ipcctl top work with ipcbusd",
+				 "ipcbusd has no tracepoints");
 	if (error == -EACCES || error == -EPERM)
 		return fail_with(STATUS_DENIED, fail_root_hint(),
 				 "no permission to trace the kernel");
-	if (error == -ENOENT && ctl_bus()->kind == IPC_BUS_DAEMON)
-		return fail_with(STATUS_NO_BUS, "ipcctl monitor and ipcctl top work with ipcbusd",
-				 "ipcbusd has no tracepoints");
 	if (error == -ENOENT)
 		return fail_with(
 			STATUS_NO_BUS,
