@@ -191,6 +191,25 @@ SETUP ?= yes
 setup: $(B)/setup.done
 	@:
 
+# `make setup all`: make reads everything anew once it has made a file that it includes.
+ifeq ($(if $(DRY),,$(filter setup,$(MAKECMDGOALS))),setup)
+include $(B)/setup.done
+endif
+
+# Without the packages, compilers would name headers, and make files of build/.
+PACKAGES := libprotobuf-c libsystemd $(TOOLS_PACKAGES)
+PLUGIN_PROTO := $(PROTO_INCLUDE)/google/protobuf/compiler/plugin.proto
+GOALS := $(filter all products install,$(or $(MAKECMDGOALS),all))
+ifeq ($(DRY)$(filter setup,$(MAKECMDGOALS)),)
+ifneq ($(GOALS),)
+PACKAGES += $(if $(filter all,$(GOALS)),check)
+ifneq ($(shell $(PKG_CONFIG) --exists $(PACKAGES) 2>&1 && ls $(PLUGIN_PROTO) 2>&1 >/dev/null || echo no),)
+$(shell scripts/setup --check >&2)
+$(error packages are missing: run `make setup`, or install what has $(PLUGIN_PROTO), and for pkg-config: $(PACKAGES))
+endif
+endif
+endif
+
 SETUPS := $(B)/setup.done $(B)/setup-demo.done $(B)/setup-native.done $(B)/setup-debug.done \
 	$(B)/setup-build.done $(B)/setup-arm64.done $(B)/setup-deb.done $(B)/setup-guide.done
 $(SETUPS): $(wildcard scripts/packages*) scripts/setup
