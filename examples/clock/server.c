@@ -66,7 +66,7 @@ static int watch(struct ipc_stream *stream, const Clocks__WatchRequest *request,
 
 	(void)userdata;
 	if (!request->period_ms)
-		return ipc_stream_fail(stream, 0, "clock.NoPeriod", "the period is zero");
+		return ipc_stream_fail(stream, 0, "clock.BadPeriod", "the period is zero");
 	listener = calloc(1, sizeof(*listener));
 	if (!listener)
 		return -ENOMEM;
