@@ -199,10 +199,10 @@ endif
 # Without the packages, compilers would name headers, and make files of build/.
 PACKAGES := libprotobuf-c libsystemd $(TOOLS_PACKAGES)
 PLUGIN_PROTO := $(PROTO_INCLUDE)/google/protobuf/compiler/plugin.proto
-GOALS := $(filter all products install,$(or $(MAKECMDGOALS),all))
+GOALS := $(filter all tests install,$(or $(MAKECMDGOALS),all))
 ifeq ($(DRY)$(filter setup,$(MAKECMDGOALS)),)
 ifneq ($(GOALS),)
-PACKAGES += $(if $(filter all,$(GOALS)),check)
+PACKAGES += $(if $(filter tests,$(GOALS)),check)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PACKAGES) 2>&1 && ls $(PLUGIN_PROTO) 2>&1 >/dev/null || echo no),)
 $(shell scripts/setup --check >&2)
 $(error packages are missing: run `make setup`, or install what has $(PLUGIN_PROTO), and for pkg-config: $(PACKAGES))
