@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accounts: see account.h. One user must not take the descriptors of all. Three numbers have a
- * limit:
+ * Accounts: see account.h. One user must not take the fds of all. Each of these has a limit:
  *
  * - connections
- * - files that clients sent: in a slot, in a message of the driver's, or while they are closed
+ * - threads that have a stack in the daemon
+ * - files that the user sent and that are being closed. Files in messages are not counted here:
+ *   the driver charges them to the sender, or for a reply to the caller (user_files)
  * - files in the queues of the user's sockets, in flight. The kernel has one limit for all that the
  *   daemon has there. It counts them until the client receives them or closes its end, whatever
  *   the daemon does with its own end.
@@ -25,13 +26,28 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "client.h"
 #include "ipcbus-daemon.h"
 #include "socket.h"
+
+/* Of the daemon's fds and maps, a user's connections may take one part, but a few always. Its files
+ * in messages may take as many fds, and so may those that are being closed. A connection takes
+ * seven: socket, pidfd, area, region, two eventfds, and the bell if it is the first of its uid.
+ * Area, region, and a stack with its guard are four maps. A thread is a stack. */
+#define PART		16
+#define FDS_OF_CONNECTION 7
+#define MAPS_OF_CONNECTION 4
+#define MAPS_OF_THREAD	2
+#define MIN_CONNECTIONS 64
+#define MIN_FILES	64	/* of one message */
+#define MAX_FILES	16384
 
 /* WELCOME comes first, without an fd. HELLO is the second, with four. All others have one, or
  * count as if they had. */
 #define BEFORE_HELLO 1
 #define OTHERS_OF_HELLO 3
+/* So many seconds, and a part of one, a sender waits until its user's files are closed. */
+#define MAX_WAIT 1
 
 /**
  * struct account - one user's
@@ -39,8 +55,9 @@
  * @uid: constant
  * @holders: connections, files and flights (accounts_lock)
  * @connections: (accounts_lock)
- * @files: that clients sent, or are asked for (accounts_lock)
- * @closing_files: those of them that are to be closed (accounts_lock)
+ * @threads: that have a stack (accounts_lock)
+ * @closing_files: that the user sent, and that are being closed (accounts_lock)
+ * @waits: of senders, until fewer are (accounts_lock)
  * @closing: closer.c's
  * @lock: the rest; inside it accounts_lock is not taken
  * @flights: all
@@ -53,8 +70,9 @@ struct account {
 	uint32_t uid;
 	unsigned int holders;
 	unsigned int connections;
-	unsigned int files;
+	unsigned int threads;
 	unsigned int closing_files;
+	struct account_wait *waits;
 	struct account_closing closing;
 	pthread_mutex_t lock;
 	struct flight *flights;
@@ -83,10 +101,15 @@ struct flight {
 
 static pthread_mutex_t accounts_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct account *accounts;
-static unsigned int most_connections, most_files;
+static struct {
+	unsigned int connections;
+	unsigned int threads;
+	unsigned int files;
+} most;
 /* What a message occupies in a queue; 0: the kernel does not say. */
 static int message_size;
 static int timer_fd = -1;
+static bool timer_runs;
 
 static int queued(int socket)
 {
@@ -109,10 +132,20 @@ static int measure(void)
 	return size;
 }
 
-int accounts_init(unsigned int max_connections, unsigned int max_files)
+static unsigned int part(uint64_t of_all, unsigned int least, unsigned int at_most)
 {
-	most_connections = max_connections;
-	most_files = max_files;
+	return of_all > at_most ? at_most : of_all < least ? least : (unsigned int)of_all;
+}
+
+int accounts_init(uint64_t fds)
+{
+	unsigned int maps = memory_max_maps() / PART, connections;
+
+	connections = part(fds / PART / FDS_OF_CONNECTION, MIN_CONNECTIONS, IPCBUSD_CLIENTS);
+	most.connections = part(maps / MAPS_OF_CONNECTION, MIN_CONNECTIONS, connections);
+	most.threads = maps / MAPS_OF_THREAD;
+	most.files = part(fds / PART, MIN_FILES, MAX_FILES);
+	admin_set_default("user_files", most.files);
 	message_size = measure();
 	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	return timer_fd;
@@ -169,12 +202,12 @@ int account_connect(uint32_t uid, struct account **ret_account)
 
 	pthread_mutex_lock(&accounts_lock);
 	account = get_locked(uid);
-	is_full = account && (account->connections >= most_connections ||
-			      account->files >= 2 * most_files);
+	is_full = account && (account->connections >= most.connections ||
+			      account->closing_files >= 2 * most.files);
 	pthread_mutex_unlock(&accounts_lock);
 	if (!account)
 		return -ENOMEM;
-	if (is_full || what_is_left(account) >= most_files) {
+	if (is_full || what_is_left(account) >= most.files) {
 		put(account);
 		return -EDQUOT;
 	}
@@ -193,32 +226,32 @@ void account_disconnect(struct account *account)
 	pthread_mutex_unlock(&accounts_lock);
 }
 
-/* --- Files that a client sent -------------------------------------------------------- */
-
-/* Those that are being closed are nobody's any more, but not more than as many again. */
-int account_promise_file(struct account *account)
+int account_add_thread(struct account *account)
 {
 	bool fits;
 
 	pthread_mutex_lock(&accounts_lock);
-	fits = account->files - account->closing_files < most_files &&
-	       account->files < 2 * most_files;
-	if (fits) {
-		account->files++;
-		account->holders++;
-	}
+	fits = account->threads < most.threads;
+	account->threads += fits;
 	pthread_mutex_unlock(&accounts_lock);
 	return fits ? 0 : -EDQUOT;
 }
 
-/* A promised one counts twice until its slot has it. */
+void account_remove_thread(struct account *account)
+{
+	pthread_mutex_lock(&accounts_lock);
+	account->threads--;
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+/* --- Files that a client sent -------------------------------------------------------- */
+
 bool account_take_file(struct account *account)
 {
 	bool fits;
 
 	pthread_mutex_lock(&accounts_lock);
-	fits = account->files < 3 * most_files;
-	account->files++;
+	fits = account->closing_files < 2 * most.files;
 	account->holders++;
 	pthread_mutex_unlock(&accounts_lock);
 	return fits;
@@ -231,13 +264,65 @@ void account_begin_close(struct account *account)
 	pthread_mutex_unlock(&accounts_lock);
 }
 
-void account_drop_file(struct account *account, bool was_closing)
+void account_end_close(struct account *account)
 {
 	pthread_mutex_lock(&accounts_lock);
-	account->closing_files -= was_closing;
-	account->files--;
+	account->closing_files--;
+	for (struct account_wait *wait = account->waits; wait; wait = wait->next)
+		wait->wake(wait->arg);
 	put_locked(account);
 	pthread_mutex_unlock(&accounts_lock);
+}
+
+static void look_in_a_second(void);
+
+void account_wait_begin(struct account *account, struct account_wait *wait)
+{
+	pthread_mutex_lock(&accounts_lock);
+	wait->next = account->waits;
+	account->waits = wait;
+	pthread_mutex_unlock(&accounts_lock);
+	look_in_a_second();
+}
+
+int account_may_send(struct account *account, const struct account_wait *wait)
+{
+	int r = -EAGAIN;
+
+	pthread_mutex_lock(&accounts_lock);
+	if (account->closing_files < most.files)
+		r = 0;
+	else if (wait && wait->seconds > MAX_WAIT)
+		r = -EDQUOT;
+	pthread_mutex_unlock(&accounts_lock);
+	return r;
+}
+
+void account_wait_end(struct account *account, struct account_wait *wait)
+{
+	struct account_wait **link = &account->waits;
+
+	pthread_mutex_lock(&accounts_lock);
+	while (*link != wait)
+		link = &(*link)->next;
+	*link = wait->next;
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+/* A second has passed. Returns whether some wait on. */
+static bool wake_waits(struct account *account)
+{
+	bool more = false;
+
+	pthread_mutex_lock(&accounts_lock);
+	for (struct account_wait *wait = account->waits; wait; wait = wait->next) {
+		if (++wait->seconds > MAX_WAIT)
+			wait->wake(wait->arg);
+		else
+			more = true;
+	}
+	pthread_mutex_unlock(&accounts_lock);
+	return more;
 }
 
 struct account_closing *account_closing(struct account *account)
@@ -279,7 +364,7 @@ static unsigned int what_is_left(struct account *account)
 	unsigned int left;
 
 	pthread_mutex_lock(&account->lock);
-	if (account->left >= most_files)
+	if (account->left >= most.files)
 		look_at_all_locked(account);
 	left = account->left;
 	pthread_mutex_unlock(&account->lock);
@@ -308,10 +393,10 @@ struct flight *flight_new(struct account *account, int socket)
 /* The replies to HELLO and MAP come once a connection, and connections have their limit. */
 static bool is_one_too_many_locked(struct account *account, const struct ipcbusd_message *message)
 {
-	if (message->kind != IPCBUSD_RECEIVE_FD || account->in_flight < most_files)
+	if (message->kind != IPCBUSD_RECEIVE_FD || account->in_flight < most.files)
 		return false;
 	look_at_all_locked(account);
-	return account->in_flight >= most_files;
+	return account->in_flight >= most.files;
 }
 
 int flight_send(struct flight *flight, struct ipcbusd_message *message, const int *fds,
@@ -355,11 +440,13 @@ void flight_cancel(struct flight *flight)
 	flight_free(flight);
 }
 
+/* Does not put off a look that is to come. */
 static void look_in_a_second(void)
 {
 	static const struct itimerspec second = { .it_value.tv_sec = 1 };
 
-	timerfd_settime(timer_fd, 0, &second, NULL);
+	if (!__atomic_exchange_n(&timer_runs, true, __ATOMIC_SEQ_CST))
+		timerfd_settime(timer_fd, 0, &second, NULL);
 }
 
 void flight_end(struct flight *flight)
@@ -447,8 +534,12 @@ void accounts_look(void)
 	bool more = false;
 
 	(void)!read(timer_fd, &times, sizeof(times));
-	for (struct account *account = next_account(NULL); account; account = next_account(account))
+	__atomic_store_n(&timer_runs, false, __ATOMIC_SEQ_CST);
+	for (struct account *account = next_account(NULL); account;
+	     account = next_account(account)) {
 		more |= free_empty(account);
+		more |= wake_waits(account);
+	}
 	if (more)
 		look_in_a_second();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Account: what one user has of the daemon's file descriptors. See account.c. Any thread may call
- * these unless it says otherwise.
+ * Account: what one user has of the daemon's file descriptors and stacks. See account.c.
+ * Any thread may call these unless it says otherwise.
  */
 #pragma once
 
@@ -14,25 +14,47 @@ struct closing;
 struct flight;
 struct ipcbusd_message;
 
-/* So many connections, and so many files, for each user. An fd that is readable when
- * accounts_look() is to be called, or -1. Main thread, both. */
-int accounts_init(unsigned int max_connections, unsigned int max_files);
+/* Sets the limits of each account, and user_files of the driver, for a daemon that may have so many
+ * fds. Before daemon_boot(). Returns an fd that is readable when accounts_look() is to be called,
+ * or -1. Main thread, both. */
+int accounts_init(uint64_t fds);
 void accounts_look(void);
 
-/* Counts a connection of the user. 0; -EDQUOT: it has enough, of those or of files; -ENOMEM. */
+/* Counts a connection of the user. 0; -EDQUOT: it has enough, or too many of its files are open;
+ * -ENOMEM. */
 int account_connect(uint32_t uid, struct account **ret_account);
 void account_disconnect(struct account *account);
 
+/* Counts a thread of a client that is connected: 0, or -EDQUOT. */
+int account_add_thread(struct account *account);
+void account_remove_thread(struct account *account);
+
 /* --- Files that a client sent, from then until they are closed ---------------------- */
 
-/* Before the daemon asks for one: 0, or -EDQUOT. */
-int account_promise_file(struct account *account);
-/* One that came unasked. False: the user has too many. */
+/* One has come, and holds the account. False: too many are being closed. */
 bool account_take_file(struct account *account);
-/* It is to be closed, which may take long; account_drop_file() follows. */
+/* It is to be closed, which may take long, and then it is. */
 void account_begin_close(struct account *account);
-/* It is closed, or does not come. */
-void account_drop_file(struct account *account, bool was_closing);
+void account_end_close(struct account *account);
+
+/**
+ * struct account_wait - a sender that waits until fewer files of its user are being closed
+ * @next: the account's
+ * @wake: called for each that is closed, and once time is up
+ * @arg: for @wake
+ * @seconds: how long it has waited
+ */
+struct account_wait {
+	struct account_wait *next;
+	void (*wake)(void *arg);
+	void *arg;
+	unsigned int seconds;
+};
+
+void account_wait_begin(struct account *account, struct account_wait *wait);
+/* 0; -EAGAIN: wait until it is woken; -EDQUOT: it has waited long enough. */
+int account_may_send(struct account *account, const struct account_wait *wait);
+void account_wait_end(struct account *account, struct account_wait *wait);
 
 /**
  * struct account_closing - which of these are closed right now: closer.c's

@@ -79,3 +79,11 @@ int admin_set(const char *name, unsigned int value, unsigned int *ret_before)
 	*ret_before = __atomic_exchange_n(parameter, value, __ATOMIC_RELAXED);
 	return 0;
 }
+
+void admin_set_default(const char *name, unsigned int value)
+{
+	unsigned int *parameter = shim_param(name);
+
+	if (parameter && !*parameter)
+		*parameter = value;
+}

@@ -206,8 +206,6 @@ void client_give_fd(struct client *client, uint32_t number, int fd)
 		close_later(fd, client->peer.account);
 		return;
 	}
-	/* As what was promised it counts already. */
-	account_drop_file(client->peer.account, /* was_closing= */ false);
 	post(client, CLIENT_FDS);
 }
 

@@ -131,3 +131,5 @@ int admin_advance(uint64_t by, uint64_t *ret_now);
 uint64_t admin_fail(int pid, uint64_t nth);
 /* Sets a parameter of the driver; *ret_before: what it was. -ENOENT: there is none. */
 int admin_set(const char *name, unsigned int value, unsigned int *ret_before);
+/* Sets one that --set did not set. Before daemon_boot(). */
+void admin_set_default(const char *name, unsigned int value);

@@ -109,7 +109,7 @@ static void close_now(int fd, struct account *account)
 {
 	close(fd);
 	if (account)
-		account_drop_file(account, /* was_closing= */ true);
+		account_end_close(account);
 }
 
 static void *closer_main(void *unused)
@@ -122,7 +122,7 @@ static void *closer_main(void *unused)
 			pthread_mutex_lock(&lock);
 			end_locked(closing->account);
 			pthread_mutex_unlock(&lock);
-			account_drop_file(closing->account, /* was_closing= */ true);
+			account_end_close(closing->account);
 		}
 		free(closing);
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Files that travel in messages. fget() asks the sender's thread for the fd, receive_fd()
- * gives it to the receiver's. In between the daemon has it. The driver charges it to the sender's
- * user, and so does the user's account of the daemon's fds: account.c.
+ * gives it to the receiver's. In between the daemon has it, and the driver charges it. When the
+ * driver drops it, another thread closes it, and until then it counts for the user who sent it.
  */
 #include <linux/file.h>
 
@@ -32,13 +32,34 @@ static int wait_for_fd(struct slot *slot)
 	return fd;
 }
 
-/* The fd, which counts, or -errno. */
-static int ask_client(struct slot *slot, int number)
+static void wake_sender(void *fiber)
+{
+	fiber_wake(fiber);
+}
+
+/* Files are closed a moment after they were received. So a sender in a loop waits until that is
+ * done, where it would be refused otherwise. */
+static int wait_for_closes(struct slot *slot)
 {
 	struct account *account = slot->client->peer.account;
+	struct account_wait wait = { .wake = wake_sender, .arg = current->fiber };
+	int ret = account_may_send(account, NULL);
+
+	if (likely(!ret))
+		return 0;
+	account_wait_begin(account, &wait);
+	while ((ret = account_may_send(account, &wait)) == -EAGAIN && !slot->client->ending)
+		fiber_sleep();
+	account_wait_end(account, &wait);
+	return slot->client->ending ? -EINTR : ret;
+}
+
+/* The fd, or -errno. */
+static int ask_client(struct slot *slot, int number)
+{
 	int ret, fd;
 
-	ret = account_promise_file(account);
+	ret = wait_for_closes(slot);
 	if (ret)
 		return ret;
 	__atomic_store_n(&slot->fd, SLOT_FD_COMES, __ATOMIC_RELEASE);
@@ -49,9 +70,7 @@ static int ask_client(struct slot *slot, int number)
 	if (ret >= 0)
 		return fd;
 	if (fd >= 0)
-		close_later(fd, account);
-	else
-		account_drop_file(account, /* was_closing= */ false);
+		close_later(fd, slot->client->peer.account);
 	return ret < -MAX_ERRNO ? -EBADF : ret;
 }
 

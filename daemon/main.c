@@ -53,14 +53,6 @@ static const char help[] =
 	"  -h, --help       show this\n"
 	"      --version    print the version\n";
 
-/* Of the daemon's fds and maps a user's connections may take a part, but this many always. Area,
- * region, and a stack with its guard are four maps. Files from a user's messages may take as large
- * a part, and files on their way to the user. */
-#define PART_OF_FDS	16
-#define PART_OF_MAPS	(16 * 4)
-#define MIN_CONNECTIONS 64
-#define MIN_FILES	64	/* of one message */
-#define MAX_FILES	16384
 /* How long to accept no connection if no fd can be had, in milliseconds. */
 #define PAUSE		100
 
@@ -122,25 +114,14 @@ static void fail(const char *what, const char *on)
 /* The quota of each user, and an fd in reserve, with which to refuse. */
 static void set_limits(void)
 {
-	unsigned int max_connections = IPCBUSD_CLIENTS, max_files = MAX_FILES;
 	struct rlimit files;
 
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files_before = files;
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
-		if (files.rlim_max / PART_OF_FDS < max_connections)
-			max_connections = (unsigned int)files.rlim_max / PART_OF_FDS;
-		if (files.rlim_max / PART_OF_FDS < max_files)
-			max_files = (unsigned int)files.rlim_max / PART_OF_FDS;
 	}
-	if (memory_max_maps() / PART_OF_MAPS < max_connections)
-		max_connections = memory_max_maps() / PART_OF_MAPS;
-	if (max_connections < MIN_CONNECTIONS)
-		max_connections = MIN_CONNECTIONS;
-	if (max_files < MIN_FILES)
-		max_files = MIN_FILES;
-	accounts_fd = accounts_init(max_connections, max_files);
+	accounts_fd = accounts_init(files_before.rlim_max);
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "kernel/rcu.h"
 #include "ipcbus.h"
 #include "shim.h"
@@ -116,7 +117,7 @@ static void slot_main(void *arg)
 	shim_task_exit();
 	slot->fiber = NULL;
 	slot->phase = SLOT_IDLE;
-	user_remove_fiber(client->user);
+	account_remove_thread(client->peer.account);
 	if (is_open)
 		finish(slot, result);
 	if (!--client->fibers && client->ending)
@@ -146,7 +147,7 @@ static int begin(struct slot *slot)
 	struct client *client = slot->client;
 	u32 tid = __atomic_load_n(&slot->shared->tid, __ATOMIC_RELAXED);
 	struct task_struct *task;
-	int ret = user_add_fiber(client->user);
+	int ret = account_add_thread(client->peer.account);
 
 	if (ret)
 		return ret;
@@ -155,7 +156,7 @@ static int begin(struct slot *slot)
 	task = tid && tid <= INT_MAX ? new_task(client, tid) : NULL;
 	rcu_awakes();
 	if (!task) {
-		user_remove_fiber(client->user);
+		account_remove_thread(client->peer.account);
 		return -ESRCH;
 	}
 	slot->fiber = fiber_new(user_worker(client->user), task, client, slot_main, slot);
@@ -165,7 +166,7 @@ static int begin(struct slot *slot)
 		shim_task = task;
 		shim_task_exit();
 		shim_task = before;
-		user_remove_fiber(client->user);
+		account_remove_thread(client->peer.account);
 		return -ENOMEM;
 	}
 	client->fibers++;

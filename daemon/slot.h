@@ -49,7 +49,7 @@ struct slot {
 };
 
 #define SLOT_NO_FD	(-1)	/* none is asked for */
-#define SLOT_FD_COMES	(-2)	/* one is, and counts already */
+#define SLOT_FD_COMES	(-2)	/* one is */
 
 /* What its control fiber is to do. */
 #define CLIENT_MAP		(1U << 0)

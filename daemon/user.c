@@ -26,8 +26,6 @@ struct waiting {
  * @memory: of the bell
  * @bell: in it
  * @worker: constant
- * @fibers: of threads (worker)
- * @max_fibers: constant
  * @ends: of how many clients the main thread has said that they end (main thread)
  * @ended: how many of these have (worker)
  * @waiting: who waits for some of them to have (worker)
@@ -40,18 +38,11 @@ struct user {
 	struct client_memory memory;
 	struct ipcbusd_bell *bell;
 	struct worker *worker;
-	unsigned int fibers;
-	unsigned int max_fibers;
 	uint64_t ends;
 	uint64_t ended;
 	struct waiting *waiting;
 	struct client *client[IPCBUSD_CLIENTS];
 };
-
-/* Of all that the daemon may map, a user's stacks may be so much. A stack and its guard are
- * two maps. */
-#define PART_OF_MAPS	16
-#define MAPS_OF_A_FIBER 2
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct user *users;
@@ -104,7 +95,6 @@ static struct user *user_new(uint32_t uid)
 	if (!user)
 		return NULL;
 	user->uid = uid;
-	user->max_fibers = memory_max_maps() / PART_OF_MAPS / MAPS_OF_A_FIBER;
 	if (memory_new(&user->memory, "ipcbus bell", ALIGN(sizeof(*user->bell), PAGE_SIZE)) < 0)
 		goto err;
 	user->bell = (struct ipcbusd_bell *)user->memory.at;
@@ -186,19 +176,6 @@ int user_add(struct user *user, struct client *client)
 void user_remove(struct user *user, unsigned int number)
 {
 	__atomic_store_n(&user->client[number], NULL, __ATOMIC_RELEASE);
-}
-
-int user_add_fiber(struct user *user)
-{
-	if (user->fibers == user->max_fibers)
-		return -EDQUOT;
-	user->fibers++;
-	return 0;
-}
-
-void user_remove_fiber(struct user *user)
-{
-	user->fibers--;
 }
 
 uint64_t user_ends(const struct user *user)

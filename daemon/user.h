@@ -32,9 +32,5 @@ void user_end_begins(struct user *user);
 void user_end_is_done(struct user *user);
 void user_wait_for_ends(struct user *user, uint64_t ends);
 
-/* Counts a fiber for a thread of the user's: 0, or -EDQUOT. Worker only, both. */
-int user_add_fiber(struct user *user);
-void user_remove_fiber(struct user *user);
-
 /* The client's bit was set: worker only. */
 void client_look(struct client *client);

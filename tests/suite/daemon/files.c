@@ -50,6 +50,7 @@ static void give_up(const char *what, int r)
 enum manners {
 	HONEST,
 	LEAVES,	/* says that it received the file, which stays in its queue */
+	CLOSES,	/* receives it and closes it at once */
 	FAILS,	/* says that it could not send it */
 };
 
@@ -64,9 +65,11 @@ static int do_ask(const struct peer *peer, unsigned int number, enum manners man
 					  send_message(peer->socket, &message, slot->ask_fd);
 	if (slot->ask == IPCBUSD_ASK_CLOSE_FD)
 		return manners == HONEST ? close(slot->ask_fd) : 0;
-	if (manners != HONEST)
+	if (manners != HONEST && manners != CLOSES)
 		return 1000;
 	r = receive_message(peer->socket, &message, fds);
+	if (!r && manners == CLOSES)
+		close(fds[0]);
 	return r ? r : fds[0];
 }
 
@@ -250,6 +253,92 @@ static int in_messages(struct peer *server, struct peer *client)
 	return 0;
 }
 
+/* Both at once, many times: files that were received no longer count, though closed later. */
+static int in_a_loop(struct peer *server, struct peer *client)
+{
+	unsigned int n = 0;
+	int r = 0;
+
+	while (!r && n++ < 20 * quota) {
+		r = send_files(client, 1, STDIN_FILENO, IPCBUS_SEND_ONEWAY, HONEST);
+		r = r ? r : take_files(server, CLOSES);
+	}
+	if (r)
+		fprintf(stderr, "file number %u: %s\n", n, strerror(-r));
+	return r != 0;
+}
+
+/* A call without files; the server takes it, and replies with one. */
+static int reply_with_file(struct peer *server, struct peer *client)
+{
+	struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
+	struct ipcbus_object *file = (void *)(server->area + IPCBUSD_SEND_AREA);
+	uint64_t call;
+	int r;
+
+	*x = (struct ipcbus_exchange){
+		.size = sizeof(*x),
+		.send = { .kind = IPCBUS_SEND_CALL,
+			  .flags = IPCBUS_SEND_ASYNC | IPCBUS_SEND_ACCEPT_FDS },
+	};
+	r = run(client, 0, IPCBUS_IOC_EXCHANGE, HONEST);
+	x = (void *)peer_slot(server, 0)->space;
+	*x = (struct ipcbus_exchange){
+		.size = sizeof(*x),
+		.flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
+	};
+	r = r ? r : run(server, 0, IPCBUS_IOC_EXCHANGE, HONEST);
+	if (r || x->event.kind != IPCBUS_EVENT_CALL)
+		return r ? r : -ENODATA;
+	call = x->event.call;
+	*file = (struct ipcbus_object){ .type = IPCBUS_OBJECT_FD };
+	*x = (struct ipcbus_exchange){
+		.size = sizeof(*x),
+		.send = { .kind = IPCBUS_SEND_REPLY, .call = call,
+			  .objects = (uintptr_t)file, .object_count = 1 },
+	};
+	return run(server, 0, IPCBUS_IOC_EXCHANGE, HONEST);
+}
+
+/* In replies that a client of another user does not take: they count for that user. */
+static int in_replies(struct peer *server, struct peer *client)
+{
+	struct peer other;
+	unsigned int n = 0;
+	int r, ready[2], status = 0;
+	char byte;
+	pid_t pid;
+
+	(void)client;
+	if (getuid())
+		return 0;
+	pid = pipe(ready) ? -1 : fork();
+	if (pid < 0)
+		give_up("no child", -errno);
+	if (!pid) {
+		if (setgid(OTHER_UID) || setuid(OTHER_UID))
+			give_up("cannot become another user", -errno);
+		open_peer(&other);
+		while (!(r = reply_with_file(server, &other)) && n < MANY)
+			n++;
+		if (r != -EDQUOT || n != quota)
+			fprintf(stderr, "%u files in replies, then %s\n", n, strerror(-r));
+		byte = r != -EDQUOT || n != quota;
+		(void)!write(ready[1], &byte, 1);
+		pause();
+	}
+	status = read(ready[0], &byte, 1) != 1 || byte;
+	/* Their connection is there, and the server serves others. */
+	r = reply_with_file(server, client);
+	if (r)
+		fprintf(stderr, "a file in a reply to another user: %s\n", strerror(-r));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+	return status || r;
+}
+
 /* What the caller hears of a call whose file the server does not get. */
 static int error_of_call(struct peer *server, struct peer *client)
 {
@@ -352,8 +441,9 @@ static const struct {
 	const char *name;
 	int (*attack)(struct peer *server, struct peer *client);
 } cases[] = {
-	{ "messages", in_messages }, { "queue", in_queue },	{ "old-queues", in_old_queues },
-	{ "unasked", unasked },	     { "refused", refused },
+	{ "messages", in_messages }, { "replies", in_replies },	    { "loop", in_a_loop },
+	{ "queue", in_queue },	     { "old-queues", in_old_queues }, { "unasked", unasked },
+	{ "refused", refused },
 };
 
 /* How the attackers end. */
