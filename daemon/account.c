@@ -50,7 +50,7 @@
 #define MAX_WAIT 1
 
 /**
- * struct account - one user's
+ * struct account - of one payer: payer.c
  * @next: in the list of all (accounts_lock)
  * @uid: constant
  * @holders: connections, files and flights (accounts_lock)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Account: what one user has of the daemon's file descriptors and stacks. See account.c.
- * Any thread may call these unless it says otherwise.
+ * Account: what one user has of the daemon's file descriptors and stacks. The user is the payer
+ * (payer.c): subordinate uids count for their owner. See account.c. Any thread may call these
+ * unless it says otherwise.
  */
 #pragma once
 
@@ -20,9 +21,12 @@ struct ipcbusd_message;
 int accounts_init(uint64_t fds);
 void accounts_look(void);
 
-/* Counts a connection of the user. 0; -EDQUOT: it has enough, or too many of its files are open;
+/* The user who pays for a process of that uid: payer.c. Main thread. */
+uint32_t payer_of(uint32_t uid, int pid);
+
+/* Counts a connection of the payer. 0; -EDQUOT: it has enough, or too many of its files are open;
  * -ENOMEM. */
-int account_connect(uint32_t uid, struct account **ret_account);
+int account_connect(uint32_t payer, struct account **ret_account);
 void account_disconnect(struct account *account);
 
 /* Counts a thread of a client that is connected: 0, or -EDQUOT. */

@@ -238,7 +238,7 @@ static int add_task(struct client *client)
 	if (!client->process)
 		return -ENOMEM;
 	shim_task = task;
-	shim_set_ids(client->peer.uid, client->peer.gid, NULL);
+	shim_set_ids(client->peer.uid, client->peer.gid, user_ns(client->user));
 	shim_task = before;
 	client->task = task;
 	client->control = fiber_new(user_worker(client->user), task, client, control_main, client);
@@ -256,7 +256,7 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	if (base % PAGE_SIZE || size % PAGE_SIZE || size <= IPCBUSD_SEND_AREA ||
 	    size > IPCBUSD_MAX_AREA || base > ~0ULL - size)
 		return -EINVAL;
-	client->user = user_get(peer->uid);
+	client->user = user_get(peer->uid, peer->payer);
 	if (!client->user)
 		return -ENOMEM;
 	ret = memory_new(&client->memory, "ipcbus area", size);

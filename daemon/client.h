@@ -42,7 +42,8 @@ static inline const struct client_memory *client_memory(const struct client *cli
  * @started: when that process began
  * @uid: at that moment
  * @gid: likewise
- * @account: of that user; the connection counts there until it is closed
+ * @payer: of payer.c
+ * @account: of the payer; the connection counts there until it is closed
  */
 struct client_peer {
 	int socket;
@@ -50,6 +51,7 @@ struct client_peer {
 	uint64_t started;
 	uint32_t uid;
 	uint32_t gid;
+	uint32_t payer;
 	struct account *account;
 };
 

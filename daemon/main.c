@@ -209,6 +209,7 @@ static int identify(struct connection *connection)
 		if (connection->pidfd < 0)
 			return -errno;
 	}
+	peer->payer = payer_of(ucred.uid, ucred.pid);
 	return read_start(ucred.pid, &peer->started);
 }
 
@@ -275,7 +276,7 @@ static void accept_one(int listener)
 	connection->pidfd = -1;
 	r = identify(connection);
 	if (!r)
-		r = account_connect(connection->peer.uid, &connection->peer.account);
+		r = account_connect(connection->peer.payer, &connection->peer.account);
 	if (!r)
 		r = watch(connection, socket);
 	if (!r)

@@ -26,6 +26,7 @@ struct waiting {
  * @memory: of the bell
  * @bell: in it
  * @worker: constant
+ * @ns: counted: that of the payer, if it is another user; constant
  * @ends: of how many clients the main thread has said that they end (main thread)
  * @ended: how many of these have (worker)
  * @waiting: who waits for some of them to have (worker)
@@ -38,6 +39,7 @@ struct user {
 	struct client_memory memory;
 	struct ipcbusd_bell *bell;
 	struct worker *worker;
+	struct user_namespace *ns;
 	uint64_t ends;
 	uint64_t ended;
 	struct waiting *waiting;
@@ -84,10 +86,12 @@ static void user_free(void *arg)
 	struct user *user = arg;
 
 	memory_free(&user->memory);
+	if (user->ns)
+		put_user_ns(user->ns);
 	free(user);
 }
 
-static struct user *user_new(uint32_t uid)
+static struct user *user_new(uint32_t uid, uint32_t payer)
 {
 	struct worker_ops ops = { .look = look, .free = user_free };
 	struct user *user = calloc(1, sizeof(*user));
@@ -95,6 +99,8 @@ static struct user *user_new(uint32_t uid)
 	if (!user)
 		return NULL;
 	user->uid = uid;
+	/* In which the driver knows nothing but the owner, whom it charges as well. */
+	user->ns = payer == uid ? NULL : shim_user_ns_owned(payer);
 	if (memory_new(&user->memory, "ipcbus bell", ALIGN(sizeof(*user->bell), PAGE_SIZE)) < 0)
 		goto err;
 	user->bell = (struct ipcbusd_bell *)user->memory.at;
@@ -105,11 +111,13 @@ static struct user *user_new(uint32_t uid)
 		return user;
 	memory_free(&user->memory);
 err:
+	if (user->ns)
+		put_user_ns(user->ns);
 	free(user);
 	return NULL;
 }
 
-struct user *user_get(uint32_t uid)
+struct user *user_get(uint32_t uid, uint32_t payer)
 {
 	struct user *user;
 
@@ -118,7 +126,7 @@ struct user *user_get(uint32_t uid)
 	while (user && user->uid != uid)
 		user = user->next;
 	if (!user) {
-		user = user_new(uid);
+		user = user_new(uid, payer);
 		if (user) {
 			user->next = users;
 			users = user;
@@ -144,6 +152,11 @@ void user_put(struct user *user)
 	pthread_mutex_unlock(&lock);
 	if (is_last)
 		worker_end(user->worker);
+}
+
+struct user_namespace *user_ns(struct user *user)
+{
+	return user->ns;
 }
 
 struct worker *user_worker(struct user *user)

@@ -8,13 +8,17 @@
 
 struct client;
 struct user;
+struct user_namespace;
 struct worker;
 
-/* The user with that id, made if there is none, counted. NULL: no memory. Main thread only. */
-struct user *user_get(uint32_t uid);
+/* The user with that id, made if there is none, counted. The payer is that of the first client.
+ * NULL: no memory. Main thread only. */
+struct user *user_get(uint32_t uid, uint32_t payer);
 /* The last one ends worker and bell. Any thread. */
 void user_put(struct user *user);
 struct worker *user_worker(struct user *user);
+/* That of the user's credentials: the daemon's, or one of its payer. */
+struct user_namespace *user_ns(struct user *user);
 /* The bell's memfd. */
 int user_bell(struct user *user);
 /* The worker looks at the client of that number once more. */

@@ -98,6 +98,8 @@ int shim_set_policy(struct task_struct *task, unsigned int policy, unsigned int 
 /* The task comes to the group that has none, or back. -EINVAL: it is realtime. */
 int shim_set_group(struct task_struct *task, bool never_realtime);
 struct user_namespace *shim_user_ns_new(u32 root);
+/* One below the first that has its ids, and that owner. */
+struct user_namespace *shim_user_ns_owned(u32 owner);
 struct pid_namespace *shim_pid_ns_new(struct pid_namespace *parent);
 /* Its numbers, in the first namespace and each below it, down to its own. */
 void shim_pid_set(struct pid *pid, const int *nr);

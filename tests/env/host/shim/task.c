@@ -45,6 +45,21 @@ struct user_namespace *shim_user_ns_new(u32 root)
 	return ns;
 }
 
+struct user_namespace *shim_user_ns_owned(u32 owner)
+{
+	struct user_namespace *ns = shim_user_ns_new(U32_MAX);
+
+	ns->parent = &init_user_ns;
+	ns->owner.val = owner;
+	ns->owned = true;
+	return ns;
+}
+
+static bool has_all_ids(const struct user_namespace *ns)
+{
+	return ns == &init_user_ns || ns->owned;
+}
+
 struct user_namespace *get_user_ns(struct user_namespace *ns)
 {
 	refcount_inc(&ns->ref);
@@ -59,7 +74,7 @@ void put_user_ns(struct user_namespace *ns)
 
 static u32 munge(const struct user_namespace *ns, u32 id)
 {
-	if (ns == &init_user_ns)
+	if (has_all_ids(ns))
 		return id;
 	return id == ns->root ? 0 : SHIM_OVERFLOW_ID;
 }
@@ -76,7 +91,7 @@ u32 from_kgid_munged(struct user_namespace *ns, kgid_t gid)
 
 static u32 unmunge(const struct user_namespace *ns, u32 id)
 {
-	if (ns == &init_user_ns)
+	if (has_all_ids(ns))
 		return id;
 	return id ? U32_MAX : ns->root;
 }
@@ -93,12 +108,12 @@ kgid_t make_kgid(struct user_namespace *ns, u32 gid)
 
 bool kuid_has_mapping(struct user_namespace *ns, kuid_t uid)
 {
-	return uid.val != U32_MAX && (ns == &init_user_ns || uid.val == ns->root);
+	return uid.val != U32_MAX && (has_all_ids(ns) || uid.val == ns->root);
 }
 
 bool kgid_has_mapping(struct user_namespace *ns, kgid_t gid)
 {
-	return gid.val != U32_MAX && (ns == &init_user_ns || gid.val == ns->root);
+	return gid.val != U32_MAX && (has_all_ids(ns) || gid.val == ns->root);
 }
 
 struct pid_namespace *shim_pid_ns_new(struct pid_namespace *parent)

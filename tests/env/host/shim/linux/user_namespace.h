@@ -11,12 +11,14 @@
  * @parent: NULL of the first
  * @owner: who made it
  * @root: the id that is 0 inside; all others but the first's are overflow ids
+ * @owned: ids are those of the first, and it is only there for its owner
  */
 struct user_namespace {
 	refcount_t ref;
 	struct user_namespace *parent;
 	kuid_t owner;
 	u32 root;
+	bool owned;
 };
 
 #define SHIM_OVERFLOW_ID 65534

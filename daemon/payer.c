@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The payer of a client: the user to whose account all of it is charged. A user who has subordinate
+ * uids would otherwise have a quota for each of them. The daemon needs no privileges, so it cannot
+ * ask who owns a user namespace. It takes the first of these:
+ *
+ * - the owner of the uid by /etc/subuid
+ * - if the process is in a user namespace with several uids: the owner of the lowest, or that uid
+ * - the uid itself
+ *
+ * Ranges of root have no owner: root decides how many uids its containers have.
+ */
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "account.h"
+
+static const char subuid_path[] = "/etc/subuid";
+
+/* A line of subuid(5). */
+struct range {
+	uint32_t first;
+	uint32_t count;
+	uint32_t owner;
+};
+
+static struct range *ranges;
+static size_t n_ranges;
+
+/* --- /etc/subuid ------------------------------------------------------------------- */
+
+/* Without NSS, which may ask another machine. A name that is not found has no uid to charge: then
+ * the first of the range pays. */
+static uint32_t owner_of(const char *name, uint32_t first)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	struct passwd *entry = NULL;
+	char *end;
+	unsigned long uid = strtoul(name, &end, 10);
+
+	if (file) {
+		while ((entry = fgetpwent(file)) && strcmp(entry->pw_name, name))
+			;
+		if (entry)
+			first = entry->pw_uid;
+		fclose(file);
+	}
+	return !entry && *name && !*end ? (uint32_t)uid : first;
+}
+
+static bool read_range(const char *line, struct range *range)
+{
+	char name[256];
+
+	if (sscanf(line, "%255[^:]:%" SCNu32 ":%" SCNu32, name, &range->first, &range->count) != 3)
+		return false;
+	range->owner = owner_of(name, range->first);
+	return true;
+}
+
+static void read_ranges(void)
+{
+	FILE *file = fopen(subuid_path, "re");
+	struct range *more, range;
+	char line[1024];
+
+	n_ranges = 0;
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!read_range(line, &range))
+			continue;
+		more = realloc(ranges, (n_ranges + 1) * sizeof(*ranges));
+		if (!more)
+			break;
+		ranges = more;
+		ranges[n_ranges++] = range;
+	}
+	if (file)
+		fclose(file);
+}
+
+/* Again if it is another file than before, or changed. */
+static void update_ranges(void)
+{
+	static struct stat before;
+	struct stat now = { 0 };
+
+	(void)!stat(subuid_path, &now);
+	if (now.st_ino == before.st_ino && now.st_dev == before.st_dev &&
+	    now.st_size == before.st_size && now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == before.st_mtim.tv_nsec)
+		return;
+	before = now;
+	read_ranges();
+}
+
+/* The owner of a subordinate uid, or the uid itself. */
+static uint32_t owner_by_file(uint32_t uid)
+{
+	update_ranges();
+	for (size_t i = 0; i < n_ranges; i++)
+		if (uid >= ranges[i].first && uid - ranges[i].first < ranges[i].count &&
+		    ranges[i].owner)
+			return ranges[i].owner;
+	return uid;
+}
+
+/* --- User namespaces ---------------------------------------------------------------- */
+
+/* The lowest uid outside of the namespace in which the process is, or uid, if that is not in there.
+ * That is so where the process is in the daemon's own namespace. */
+static uint32_t lowest_beside(uint32_t uid, int pid)
+{
+	uint32_t inside, outside, count, lowest = UINT32_MAX;
+	bool is_there = false;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return uid;
+	while (fscanf(file, "%" SCNu32 " %" SCNu32 " %" SCNu32, &inside, &outside, &count) == 3) {
+		is_there |= uid >= outside && uid - outside < count;
+		if (outside < lowest)
+			lowest = outside;
+	}
+	fclose(file);
+	return is_there && lowest ? lowest : uid;
+}
+
+uint32_t payer_of(uint32_t uid, int pid)
+{
+	uint32_t owner = uid ? owner_by_file(uid) : uid;
+
+	return owner == uid && uid ? owner_by_file(lowest_beside(uid, pid)) : owner;
+}
