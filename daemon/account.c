@@ -26,7 +26,6 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "client.h"
 #include "ipcbus-daemon.h"
 #include "socket.h"
 
@@ -137,15 +136,16 @@ static unsigned int part(uint64_t of_all, unsigned int least, unsigned int at_mo
 	return of_all > at_most ? at_most : of_all < least ? least : (unsigned int)of_all;
 }
 
-int accounts_init(uint64_t fds)
+int accounts_init(uint64_t fds, unsigned int maps, unsigned int *ret_files)
 {
-	unsigned int maps = memory_max_maps() / PART, connections;
+	unsigned int connections;
 
+	maps /= PART;
 	connections = part(fds / PART / FDS_OF_CONNECTION, MIN_CONNECTIONS, IPCBUSD_CLIENTS);
 	most.connections = part(maps / MAPS_OF_CONNECTION, MIN_CONNECTIONS, connections);
 	most.threads = maps / MAPS_OF_THREAD;
 	most.files = part(fds / PART, MIN_FILES, MAX_FILES);
-	admin_set_default("user_files", most.files);
+	*ret_files = most.files;
 	message_size = measure();
 	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	return timer_fd;
@@ -198,10 +198,11 @@ static unsigned int what_is_left(struct account *account);
 int account_connect(uint32_t uid, struct account **ret_account)
 {
 	struct account *account;
-	bool is_full;
+	bool is_full, is_new;
 
 	pthread_mutex_lock(&accounts_lock);
 	account = get_locked(uid);
+	is_new = account && account->holders == 1;
 	is_full = account && (account->connections >= most.connections ||
 			      account->closing_files >= 2 * most.files);
 	pthread_mutex_unlock(&accounts_lock);
@@ -215,7 +216,7 @@ int account_connect(uint32_t uid, struct account **ret_account)
 	account->connections++;
 	pthread_mutex_unlock(&accounts_lock);
 	*ret_account = account;
-	return 0;
+	return is_new;
 }
 
 void account_disconnect(struct account *account)

@@ -15,17 +15,17 @@ struct closing;
 struct flight;
 struct ipcbusd_message;
 
-/* Sets the limits of each account, and user_files of the driver, for a daemon that may have so many
- * fds. Before daemon_boot(). Returns an fd that is readable when accounts_look() is to be called,
- * or -1. Main thread, both. */
-int accounts_init(uint64_t fds);
+/* Sets the limits of each account, for a daemon that may have so many fds and maps. *ret_files: as
+ * many files may be in its messages. Returns an fd that is readable when accounts_look() is to be
+ * called, or -1. Main thread, both. */
+int accounts_init(uint64_t fds, unsigned int maps, unsigned int *ret_files);
 void accounts_look(void);
 
 /* The user who pays for a process of that uid: payer.c. Main thread. */
 uint32_t payer_of(uint32_t uid, int pid);
 
-/* Counts a connection of the payer. 0; -EDQUOT: it has enough, or too many of its files are open;
- * -ENOMEM. */
+/* Counts a connection of the payer. 0, or 1 if the account is new; -EDQUOT: it has enough, or too
+ * many of its files are being closed; -ENOMEM. */
 int account_connect(uint32_t payer, struct account **ret_account);
 void account_disconnect(struct account *account);
 

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <linux/ktime.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 
 #include "client.h"
 #include "kernel/fiber.h"
@@ -86,4 +88,27 @@ void admin_set_default(const char *name, unsigned int value)
 
 	if (parameter && !*parameter)
 		*parameter = value;
+}
+
+/* By which the driver sets its limits. */
+unsigned long totalram_pages(void)
+{
+	return memory_total() / PAGE_SIZE;
+}
+
+#define PART_OF_MEMORY	4
+#define LEAST_MEMORY	(16U << 10)	/* KiB */
+#define MOST_MEMORY	(4U << 20)
+
+void admin_update_memory(void)
+{
+	static unsigned int before;
+	unsigned int *parameter = shim_param("user_memory"), now;
+	uint64_t part = memory_total() / 1024 / PART_OF_MEMORY;
+
+	now = (unsigned int)clamp(part, (uint64_t)LEAST_MEMORY, (uint64_t)MOST_MEMORY);
+	if (__atomic_load_n(parameter, __ATOMIC_RELAXED) != before)
+		return;
+	before = now;
+	__atomic_store_n(parameter, now, __ATOMIC_RELAXED);
 }

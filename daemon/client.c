@@ -47,7 +47,7 @@ static int open_bus(struct client *client)
 		return ret;
 	}
 	client->file = file;
-	return 0;
+	return area_begin(&client->memory, file);
 }
 
 /* A client that cannot get it would wait for ever: its queue is full, or too many fds are on their
@@ -129,6 +129,7 @@ static void close_bus(struct client *client)
 	user_remove(client->user, client->number);
 	if (client->file) {
 		client->file->f_op->flush(client->file, NULL);
+		area_end(&client->memory);
 		fput(client->file);
 	}
 }

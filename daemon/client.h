@@ -14,25 +14,43 @@
 
 struct account;
 struct client;
+struct file;
+struct ipcbus_user;
+
+/* A range of bytes, of whole pages. */
+struct client_range {
+	uint64_t begin;
+	uint64_t size;
+};
 
 /**
- * struct client_memory - the area of a client
+ * struct client_memory - the area of a client, or a bell
  * @base: its address in the client
  * @size: constant, as the area is sealed
  * @at: its address here
  * @fd: the memfd
+ * @used: a bit for each page of an area that the daemon has used, and that @payer is charged for
+ * @n_used: how many
+ * @ready: ranges of used pages among the slots and in the send area, for a quick look
+ * @payer: counted; NULL: the daemon may not use the area, for the bus is not open
+ * @refused: a page was not used, because its payer has too much
  */
 struct client_memory {
 	uint64_t base;
 	uint64_t size;
 	char *at;
 	int fd;
+	unsigned long *used;
+	unsigned int n_used;
+	struct client_range ready[2];
+	struct ipcbus_user *payer;
+	bool refused;
 };
 
 /* The first member of a client. */
-static inline const struct client_memory *client_memory(const struct client *client)
+static inline struct client_memory *client_memory(struct client *client)
 {
-	return (const struct client_memory *)client;
+	return (struct client_memory *)client;
 }
 
 /**
@@ -78,6 +96,8 @@ int socket_inherited(const char **ret_problem);
 /* A memfd that nobody can resize, mapped for writing. -errno. */
 int memory_new(struct client_memory *memory, const char *name, uint64_t size);
 void memory_free(struct client_memory *memory);
+/* How many bytes of memory the daemon may have: the machine's, or less by its cgroup's limit. */
+uint64_t memory_total(void);
 /* How many pieces of memory a process may map. */
 unsigned int memory_max_maps(void);
 /* Eventfds that start at 0, and how they are set and cleared. They stay the daemon's own. */
@@ -87,6 +107,17 @@ void event_set(int fd, bool set);
 int event_show(int fd);
 /* Duplicates and flags of fds, for files that are no devices. */
 int file_flags(int fd);
+
+/* --- Areas: kernel/user.c ------------------------------------------------------- */
+
+/* Whoever first uses a page of an area allocates it, and it stays in the memory of the daemon's
+ * cgroup if that is the daemon. So before a use the client's user is charged for the page, whether
+ * the client has used it or not: the client can free it again at any moment. False: the user has
+ * too much. Worker only, as for all of these. */
+bool area_use(struct client_memory *memory, uint64_t offset, uint64_t size);
+/* From here on the owner of an open file pays, until area_end(). -EDQUOT. */
+int area_begin(struct client_memory *memory, struct file *file);
+void area_end(struct client_memory *memory);
 
 /* --- The end of address spaces: area.c -------------------------------------------- */
 
@@ -135,3 +166,5 @@ uint64_t admin_fail(int pid, uint64_t nth);
 int admin_set(const char *name, unsigned int value, unsigned int *ret_before);
 /* Sets one that --set did not set. Before daemon_boot(). */
 void admin_set_default(const char *name, unsigned int value);
+/* Sets user_memory to a part of memory_total(), unless somebody else has set it. */
+void admin_update_memory(void);

@@ -104,27 +104,6 @@ static struct file *take_from_client(int number)
 	return file;
 }
 
-/* An exchange has it in its event as well. That is the client's, who can deceive itself only. */
-static void correct_event(const struct ipcbus_exchange *x, int error)
-{
-	int before;
-
-	if (!copy_from_user(&before, &x->event.error, sizeof(before)) && before == -EBADF)
-		(void)!copy_to_user((void *)&x->event.error, &error, sizeof(error));
-}
-
-long fds_result(struct slot *slot, u32 cmd, u64 arg, long result)
-{
-	int error = slot->fd_error;
-
-	slot->fd_error = 0;
-	if (result != -EBADF)
-		return result;
-	if (cmd == IPCBUS_IOC_EXCHANGE)
-		correct_event((const void *)(uintptr_t)arg, error);
-	return error;
-}
-
 /* A dying process takes whatever it gets: the call that brings the file fails with its death. */
 #define NUMBER_OF_NOBODY 0
 

@@ -114,6 +114,7 @@ static void fail(const char *what, const char *on)
 /* The quota of each user, and an fd in reserve, with which to refuse. */
 static void set_limits(void)
 {
+	unsigned int max_files;
 	struct rlimit files;
 
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
@@ -121,7 +122,9 @@ static void set_limits(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	accounts_fd = accounts_init(files_before.rlim_max);
+	accounts_fd = accounts_init(files_before.rlim_max, memory_max_maps(), &max_files);
+	admin_set_default("user_files", max_files);
+	admin_update_memory();
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -277,7 +280,10 @@ static void accept_one(int listener)
 	r = identify(connection);
 	if (!r)
 		r = account_connect(connection->peer.payer, &connection->peer.account);
-	if (!r)
+	/* The daemon's cgroup may be another one than at the last user, or have another limit. */
+	if (r == 1)
+		admin_update_memory();
+	if (r >= 0)
 		r = watch(connection, socket);
 	if (!r)
 		r = watch(connection, connection->pidfd);

@@ -5,7 +5,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -15,12 +18,16 @@
 
 int memory_new(struct client_memory *memory, const char *name, uint64_t size)
 {
+	size_t pages = size / (size_t)sysconf(_SC_PAGESIZE), bits = 8 * sizeof(*memory->used);
 	int r = -ENOMEM;
 
 	memory->size = size;
 	memory->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memory->fd < 0)
 		return -errno;
+	memory->used = calloc((pages + bits - 1) / bits, sizeof(*memory->used));
+	if (!memory->used)
+		goto err;
 	if (ftruncate(memory->fd, (off_t)size))
 		goto err;
 	memory->at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
@@ -32,6 +39,7 @@ int memory_new(struct client_memory *memory, const char *name, uint64_t size)
 	r = -errno;
 	munmap(memory->at, size);
 err:
+	free(memory->used);
 	close(memory->fd);
 	return r;
 }
@@ -39,7 +47,79 @@ err:
 void memory_free(struct client_memory *memory)
 {
 	munmap(memory->at, memory->size);
+	free(memory->used);
 	close(memory->fd);
+}
+
+/* --- Limits of the system ----------------------------------------------------------- */
+
+static uint64_t read_limit(const char *folder, const char *name)
+{
+	unsigned long long limit = UINT64_MAX;
+	char path[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "re");
+	if (!file)
+		return limit;
+	/* "max" is no number. */
+	if (fscanf(file, "%llu", &limit) != 1)
+		limit = UINT64_MAX;
+	fclose(file);
+	return limit;
+}
+
+/* The least limit of a group and all above it. */
+static uint64_t limit_of_group(const char *root, const char *group, const char *name)
+{
+	uint64_t least = UINT64_MAX, limit;
+	char folder[PATH_MAX - 64];
+	char *slash;
+
+	snprintf(folder, sizeof(folder), "%s%s", root, group);
+	for (;;) {
+		limit = read_limit(folder, name);
+		least = limit < least ? limit : least;
+		slash = strrchr(folder, '/');
+		if (!slash || (size_t)(slash - folder) < strlen(root))
+			return least;
+		*slash = 0;
+	}
+}
+
+/* Of control groups of both versions. */
+static uint64_t limit_of_groups(void)
+{
+	uint64_t least = UINT64_MAX, limit = UINT64_MAX;
+	char line[PATH_MAX], *controllers, *group;
+	FILE *file = fopen("/proc/self/cgroup", "re");
+
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = 0;
+		controllers = strchr(line, ':');
+		group = controllers ? strchr(controllers + 1, ':') : NULL;
+		if (!group)
+			continue;
+		*group++ = 0;
+		if (!controllers[1])
+			limit = limit_of_group("/sys/fs/cgroup", group, "memory.max");
+		else if (strstr(controllers, "memory"))
+			limit = limit_of_group("/sys/fs/cgroup/memory", group,
+					       "memory.limit_in_bytes");
+		least = limit < least ? limit : least;
+	}
+	if (file)
+		fclose(file);
+	return least;
+}
+
+uint64_t memory_total(void)
+{
+	uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t group = limit_of_groups();
+
+	return group < machine ? group : machine;
 }
 
 unsigned int memory_max_maps(void)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -66,6 +67,31 @@ static long info_correct(u64 arg)
 	return copy_to_user(at, &features, sizeof(features)) ? -EFAULT : 0;
 }
 
+/* An exchange has it in its event as well. That is the client's, who can deceive itself only. */
+static void correct_event(const struct ipcbus_exchange *x, int wrong, int error)
+{
+	int before;
+
+	if (!copy_from_user(&before, &x->event.error, sizeof(before)) && before == wrong)
+		(void)!copy_to_user((void *)&x->event.error, &error, sizeof(error));
+}
+
+/* The driver has one error each for an fd that did not come, and for memory that cannot be used. */
+static long correct_result(struct slot *slot, u32 cmd, u64 arg, long result)
+{
+	int error = 0;
+
+	if (result == -EBADF)
+		error = slot->fd_error;
+	else if (result == -EFAULT && slot->client->memory.refused)
+		error = -EDQUOT;
+	if (error && cmd == IPCBUS_IOC_EXCHANGE)
+		correct_event((const void *)(uintptr_t)arg, (int)result, error);
+	slot->fd_error = 0;
+	slot->client->memory.refused = false;
+	return error ?: result;
+}
+
 static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
 {
 	struct client *client = slot->client;
@@ -75,8 +101,8 @@ static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
 	if (cmd == IPCBUSD_IOC_POLL)
 		return poll_choose(client, arg);
 	ret = file->f_op->unlocked_ioctl(file, cmd, arg);
-	if (slot->fd_error)
-		ret = fds_result(slot, cmd, arg, ret);
+	if (unlikely(slot->fd_error || client->memory.refused))
+		ret = correct_result(slot, cmd, arg, ret);
 	if (!ret && _IOC_NR(cmd) == _IOC_NR(IPCBUS_IOC_INFO))
 		ret = info_correct(arg);
 	/* On the way back to user space signals are delivered. */
@@ -175,17 +201,21 @@ static int begin(struct slot *slot)
 
 static struct slot *slot_get(struct client *client, unsigned int number)
 {
+	u64 offset = IPCBUSD_FIRST_SLOT + (u64)number * IPCBUSD_SLOT_SIZE;
 	struct slot *slot = client->slot[number];
 
 	if (slot)
 		return slot;
-	slot = calloc(1, sizeof(*slot));
-	if (!slot)
+	if (area_use(&client->memory, offset, IPCBUSD_SLOT_SIZE))
+		slot = calloc(1, sizeof(*slot));
+	if (!slot) {
+		/* No word of the slot could say so. */
+		shutdown(client->peer.socket, SHUT_RDWR);
 		return NULL;
+	}
 	slot->client = client;
 	slot->number = number;
-	slot->shared = (struct ipcbusd_slot *)(client->memory.at + IPCBUSD_FIRST_SLOT +
-					       (u64)number * IPCBUSD_SLOT_SIZE);
+	slot->shared = (struct ipcbusd_slot *)(client->memory.at + offset);
 	slot->fd = SLOT_NO_FD;
 	__atomic_store_n(&client->slot[number], slot, __ATOMIC_RELEASE);
 	return slot;
@@ -241,9 +271,12 @@ static void look_idle(struct slot *slot)
 
 void slot_look(struct client *client, unsigned int number)
 {
-	struct slot *slot = slot_get(client, number);
+	struct slot *slot;
 
-	if (!slot || client->ending || !client->file)
+	if (client->ending)
+		return;
+	slot = slot_get(client, number);
+	if (!slot)
 		return;
 	if (slot->phase == SLOT_IDLE)
 		look_idle(slot);
@@ -258,6 +291,8 @@ void client_look(struct client *client)
 	struct ipcbusd_client *area = client->area;
 	u64 words, bits;
 
+	if (unlikely(!client->memory.payer))
+		return;
 	if (__atomic_load_n(&area->interrupt, __ATOMIC_RELAXED) &&
 	    __atomic_exchange_n(&area->interrupt, 0, __ATOMIC_SEQ_CST)) {
 		__atomic_fetch_or(&client->todo, CLIENT_INTERRUPT, __ATOMIC_RELAXED);

@@ -121,9 +121,6 @@ int slot_ask(struct slot *slot, unsigned int ask, int fd);
 /* --- Files of clients: fds.c ----------------------------------------------------- */
 
 void fds_init(void);
-/* The result of an ioctl of the driver's, for which an fd did not come: fd_error is set. The driver
- * knows one error only. */
-long fds_result(struct slot *slot, u32 cmd, u64 arg, long result);
 
 /* --- Poll: poll.c ----------------------------------------------------------------- */
 

@@ -2,13 +2,16 @@
 /*
  * User copies. A user address means what it means to the client whose fiber runs: a byte of
  * the area that it maps there. What is not in the area cannot be reached. Nobody can resize
- * an area, so no copy faults.
+ * an area, so no copy faults. Its pages are charged before they are used: see area_use().
  */
 #include <string.h>
 
 #include <linux/instrumented.h>
 
+#include "../../driver/proc.h"
+#include "../../driver/user.h"
 #include "../client.h"
+#include "../ipcbus-daemon.h"
 #include "fiber.h"
 #include "shim.h"
 
@@ -17,20 +20,89 @@ void shim_check_write(const volatile void *to, size_t size)
 	(void)to, (void)size;
 }
 
+#define PAGE_KIB	(PAGE_SIZE / 1024)
+#define USED_BITS	(8 * sizeof(unsigned long))
+
+static noinline bool charge_page(struct client_memory *memory, u64 page)
+{
+	if (!memory->payer ||
+	    ipcbus_payer_charge(&memory->payer->payer, IPCBUS_USE_MEMORY, PAGE_KIB)) {
+		memory->refused = true;
+		return false;
+	}
+	memory->used[page / USED_BITS] |= 1UL << page % USED_BITS;
+	memory->n_used++;
+	return true;
+}
+
+bool area_use(struct client_memory *memory, uint64_t offset, uint64_t size)
+{
+	u64 page = offset >> PAGE_SHIFT, end = (offset + size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+	for (; page < end; page++)
+		if (unlikely(!(memory->used[page / USED_BITS] >> page % USED_BITS & 1)) &&
+		    !charge_page(memory, page))
+			return false;
+	return true;
+}
+
+int area_begin(struct client_memory *memory, struct file *file)
+{
+	struct ipcbus_proc *proc = file->private_data;
+
+	memory->payer = ipcbus_user_get(proc->user);
+	/* The page in which the worker looks for bits. */
+	return area_use(memory, 0, PAGE_SIZE) ? 0 : -EDQUOT;
+}
+
+void area_end(struct client_memory *memory)
+{
+	struct ipcbus_user *payer = memory->payer;
+
+	if (!payer)
+		return;
+	memory->payer = NULL;
+	ipcbus_payer_uncharge(&payer->payer, IPCBUS_USE_MEMORY, memory->n_used * PAGE_KIB);
+	ipcbus_user_put(payer);
+}
+
+static noinline void *user_at_slow(struct client_memory *memory, u64 offset, size_t size,
+				   struct client_range *ready)
+{
+	u64 begin = offset & ~(PAGE_SIZE - 1), end;
+
+	if (offset > memory->size || size > memory->size - offset)
+		return NULL;
+	if (!area_use(memory, offset, size))
+		return NULL;
+	end = ALIGN(offset + size, PAGE_SIZE);
+	/* It grows by what overlaps or adjoins it. Anything else replaces it. */
+	if (begin <= ready->begin + ready->size && end >= ready->begin) {
+		end = max(end, ready->begin + ready->size);
+		begin = min(begin, ready->begin);
+	}
+	ready->begin = begin;
+	ready->size = end - begin;
+	return memory->at + offset;
+}
+
 /* Where size bytes at a user address are, or NULL. */
 static __always_inline void *user_at(const void __user *at, size_t size)
 {
 	const struct shim_fiber *fiber = current->fiber;
-	const struct client_memory *memory;
-	u64 offset;
+	struct client_memory *memory;
+	struct client_range *ready;
+	u64 offset, inside;
 
 	if (unlikely(!fiber))
 		return NULL;
 	memory = client_memory(fiber->client);
 	offset = (u64)(uintptr_t)at - memory->base;
-	if (offset > memory->size || size > memory->size - offset)
-		return NULL;
-	return memory->at + offset;
+	ready = &memory->ready[offset >= IPCBUSD_SEND_AREA];
+	inside = offset - ready->begin;
+	if (likely(inside <= ready->size && size <= ready->size - inside))
+		return memory->at + offset;
+	return user_at_slow(memory, offset, size, ready);
 }
 
 /* The copy itself looks. */

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
  * Files that nobody takes: clients of ipcbusd that fill messages, slots and the queues of their
- * sockets with them. Each is refused in time with the right error, other users have theirs all the
- * while, and in the end the daemon has as many as before.
+ * sockets with them. And pages of areas, which the daemon would allocate for them. Each is refused
+ * in time with the right error, other users have theirs all the while, and in the end the daemon
+ * has as many as before.
  *
  *   ipcbusd --bus PATH --mode 666 -- files CASE QUOTA
  *
- * CASE: one of cases[]. QUOTA: how many files of each kind a user may have in that daemon.
+ * CASE: one of cases[]. QUOTA: how many files of each kind a user may have in that daemon, or so
+ * many times 64 KiB of memory (user_memory).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -81,8 +84,8 @@ static bool in_time(const struct timespec *begin)
 	return now.tv_sec - begin->tv_sec < SECONDS;
 }
 
-static int run(const struct peer *peer, unsigned int number, unsigned long cmd,
-	       enum manners manners)
+static int run_with(const struct peer *peer, unsigned int number, unsigned long cmd, uintptr_t arg,
+		    enum manners manners)
 {
 	struct ipcbusd_slot *slot = peer_slot(peer, number);
 	struct timespec begin;
@@ -90,7 +93,7 @@ static int run(const struct peer *peer, unsigned int number, unsigned long cmd,
 
 	slot->tid = (uint32_t)getpid();
 	slot->cmd = (uint32_t)cmd;
-	slot->arg = (uintptr_t)slot->space;
+	slot->arg = arg;
 	__atomic_store_n(&slot->state, IPCBUSD_SUBMITTED, __ATOMIC_SEQ_CST);
 	peer_ring(peer, number);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
@@ -105,6 +108,12 @@ static int run(const struct peer *peer, unsigned int number, unsigned long cmd,
 		sched_yield();
 	}
 	return slot->result;
+}
+
+static int run(const struct peer *peer, unsigned int number, unsigned long cmd,
+	       enum manners manners)
+{
+	return run_with(peer, number, cmd, (uintptr_t)peer_slot(peer, number)->space, manners);
 }
 
 static void open_peer(struct peer *peer)
@@ -411,6 +420,51 @@ static int unasked(struct peer *server, struct peer *client)
 	return n < quota;
 }
 
+static unsigned int daemon_kib(void)
+{
+	unsigned int kib = 0;
+	char path[64], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)getppid());
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "RssShmem: %u", &kib);
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+/* The daemon allocates pages that it reads, here QUOTA of 64 KiB, by arguments of ioctls. */
+static int in_areas(struct peer *server, struct peer *client)
+{
+	static struct peer more[16];
+	unsigned int pages = quota * 16, before = daemon_kib(), n = 0, grown;
+	struct pollfd ended = { .fd = client->socket };
+	int r = 0;
+
+	(void)server;
+	for (int i = 0; i < 16 && r != -EDQUOT; i++) {
+		open_peer(&more[i]);
+		for (size_t at = 0; at < SEND_SIZE && r != -EDQUOT; at += 4096, n++)
+			r = run_with(&more[i], 0, IPCBUS_IOC_HANDLE_PUT,
+				     (uintptr_t)more[i].area + IPCBUSD_SEND_AREA + at, HONEST);
+	}
+	grown = daemon_kib() - before;
+	if (r != -EDQUOT || n > pages || n < pages / 2 || grown > pages * 4 + 1024) {
+		fprintf(stderr, "%u pages of areas, %u KiB, then %s\n", n, grown, strerror(-r));
+		return 1;
+	}
+	/* A slot that would be one more ends the connection, as nothing else can say so. */
+	for (unsigned int i = 1; i < IPCBUSD_SLOTS && !ended.revents; i++) {
+		peer_ring(client, i);
+		poll(&ended, 1, 10);
+	}
+	if (!(ended.revents & POLLHUP))
+		fputs("slots without an end\n", stderr);
+	return !(ended.revents & POLLHUP);
+}
+
 /* Errors of the client's own arrive as they are, and a connection is no file for a message. */
 static int refused(struct peer *server, struct peer *client)
 {
@@ -443,7 +497,7 @@ static const struct {
 } cases[] = {
 	{ "messages", in_messages }, { "replies", in_replies },	    { "loop", in_a_loop },
 	{ "queue", in_queue },	     { "old-queues", in_old_queues }, { "unasked", unasked },
-	{ "refused", refused },
+	{ "refused", refused },	     { "areas", in_areas },
 };
 
 /* How the attackers end. */

@@ -55,10 +55,15 @@ static inline void mmap_write_unlock(struct mm_struct *mm)
 	mutex_unlock(&mm->mmap_lock);
 }
 
+#ifdef SHIM_LEAN
+/* daemon/admin.c */
+unsigned long totalram_pages(void);
+#else
 static inline unsigned long totalram_pages(void)
 {
 	return 1UL << 20;
 }
+#endif
 
 struct vm_area_struct {
 	unsigned long vm_start;
