@@ -247,15 +247,11 @@ void account_remove_thread(struct account *account)
 
 /* --- Files that a client sent -------------------------------------------------------- */
 
-bool account_take_file(struct account *account)
+void account_take_file(struct account *account)
 {
-	bool fits;
-
 	pthread_mutex_lock(&accounts_lock);
-	fits = account->closing_files < 2 * most.files;
 	account->holders++;
 	pthread_mutex_unlock(&accounts_lock);
-	return fits;
 }
 
 void account_begin_close(struct account *account)

@@ -35,8 +35,8 @@ void account_remove_thread(struct account *account);
 
 /* --- Files that a client sent, from then until they are closed ---------------------- */
 
-/* One has come, and holds the account. False: too many are being closed. */
-bool account_take_file(struct account *account);
+/* One has come, and holds the account. */
+void account_take_file(struct account *account);
 /* It is to be closed, which may take long, and then it is. */
 void account_begin_close(struct account *account);
 void account_end_close(struct account *account);

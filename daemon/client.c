@@ -195,7 +195,7 @@ bool client_map(struct client *client, uint64_t size)
 	return true;
 }
 
-void client_give_fd(struct client *client, uint32_t number, int fd)
+bool client_give_fd(struct client *client, uint32_t number, int fd)
 {
 	struct slot *slot = NULL;
 	int none = SLOT_FD_COMES;
@@ -205,9 +205,10 @@ void client_give_fd(struct client *client, uint32_t number, int fd)
 	if (!slot || !__atomic_compare_exchange_n(&slot->fd, &none, fd, false, __ATOMIC_ACQ_REL,
 						  __ATOMIC_RELAXED)) {
 		close_later(fd, client->peer.account);
-		return;
+		return false;
 	}
 	post(client, CLIENT_FDS);
+	return true;
 }
 
 void client_end(struct client *client)

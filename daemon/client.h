@@ -82,8 +82,8 @@ struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_
 			  struct area_watch *watch, void *owner);
 /* The client asks for a region; the reply is sent. False: it may not ask now. */
 bool client_map(struct client *client, uint64_t size);
-/* An fd that a slot was asked for, or that is closed; it is taken over. */
-void client_give_fd(struct client *client, uint32_t slot, int fd);
+/* An fd that a slot was asked for; it is taken over. False: no slot was. */
+bool client_give_fd(struct client *client, uint32_t slot, int fd);
 /* The process is dead or the connection is closed. Not to be used from here on. */
 void client_end(struct client *client);
 

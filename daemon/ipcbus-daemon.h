@@ -150,7 +150,8 @@ struct ipcbusd_bell {
  *	child inherits that (MADV_DONTFORK), and closes it.
  * @IPCBUSD_MAP: From the client: @size of its region. Reply: @error, or the region's fd,
  *	which can be mapped for reading only. As mmap() of the device.
- * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that was asked for it
+ * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that was asked for it. If
+ *	none was, the connection ends.
  * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the slot
  * @IPCBUSD_READ: From the client, in place of HELLO: the @nonce, and the @name of a file that the
  *	driver has in debugfs, as "state". Reply: @error, or an fd of its text. For root and

@@ -393,8 +393,7 @@ static bool take_message(struct connection *connection, const struct ipcbusd_mes
 		return client_map(connection->client, message->size);
 	if (message->kind != IPCBUSD_SEND_FD || fd < 0)
 		return false;
-	client_give_fd(connection->client, message->number, fd);
-	return true;
+	return client_give_fd(connection->client, message->number, fd);
 }
 
 /* A message at a time: others have their turn. */

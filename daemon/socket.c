@@ -42,11 +42,10 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
 	return 0;
 }
 
-/* All fds that came are the receiver's: the first one is used, others are closed. -EDQUOT: they
- * are above the user's quota. */
+/* All fds that came are the receiver's: the first one is used, others are closed. Returns how many
+ * came. */
 static int take_fds(struct msghdr *msg, struct account *account, int *ret_fd)
 {
-	bool fits = true;
 	int n_fds = 0;
 
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
@@ -59,14 +58,14 @@ static int take_fds(struct msghdr *msg, struct account *account, int *ret_fd)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
-			fits &= account_take_file(account);
+			account_take_file(account);
 			if (!n_fds++)
 				*ret_fd = fd;
 			else
 				close_later(fd, account);
 		}
 	}
-	return fits ? n_fds : -EDQUOT;
+	return n_fds;
 }
 
 /* Whose message it is, if the socket asks for that. */
@@ -101,8 +100,6 @@ int socket_receive(int socket, struct account *account, struct ipcbusd_message *
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
 	*ret_pid = sender_of(&msg);
 	n_fds = take_fds(&msg, account, ret_fd);
-	if (n_fds < 0)
-		return n_fds;
 	if (n_fds > 1 || (n && n != sizeof(*message)) || msg.msg_flags & MSG_TRUNC)
 		return -EBADMSG;
 	if (!n)

@@ -15,7 +15,7 @@ struct ipcbusd_message;
 int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds);
 /* Receives one message with at most one fd, which is in *ret_fd, or -1, and counts in the account.
  * *ret_pid: who sent it, with SO_PASSCRED, or 0. Returns 1; 0 at the end; -EAGAIN; or -EBADMSG for
- * what is no message; -EDQUOT: the user has sent too many fds. */
+ * what is no message. */
 int socket_receive(int socket, struct account *account, struct ipcbusd_message *message,
 		   int *ret_fd, int *ret_pid);
 /* Receives what is left on a socket that is shut down, and closes the fds in it. */
