@@ -53,15 +53,20 @@ void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t)
 	ipcbus_proc_queue_locked(server, &t->canceled_work);
 }
 
-/* Calls that t's server waits for, made while it served t: they fail and go to the
- * list, counted. */
+/*
+ * Calls that t's server waits for, made while it served t: they fail and go to the list, counted.
+ * A detached call does not depend on t, and neither do the calls above it.
+ */
 static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head *list)
 {
 	struct ipcbus_thread *server = t->server;
-	struct ipcbus_transaction *p;
+	struct ipcbus_transaction *p, *first = server ? server->top : t;
 
 	lockdep_assert_held(&t->node->proc->lock);
-	for (p = server ? server->top : t; p != t; p = *ipcbus_transaction_below(p, server)) {
+	for (p = first; p != t; p = *ipcbus_transaction_below(p, server))
+		if (p->from == server && p->flags & IPCBUS_SEND_DETACHED)
+			first = *ipcbus_transaction_below(p, server);
+	for (p = first; p != t; p = *ipcbus_transaction_below(p, server)) {
 		if (p->from != server || p->state != IPCBUS_PENDING)
 			continue;
 		ipcbus_reply_fail_locked(p, -ECANCELED, IPCBUS_STAGE_REPLY, 0);

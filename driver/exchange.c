@@ -63,7 +63,7 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 	u32 flags = IPCBUS_SEND_IOV | IPCBUS_SEND_CLEAR;
 
 	if (send->kind == IPCBUS_SEND_CALL) {
-		flags |= IPCBUS_SEND_ACCEPT_FDS | IPCBUS_SEND_ASYNC;
+		flags |= IPCBUS_SEND_ACCEPT_FDS | IPCBUS_SEND_ASYNC | IPCBUS_SEND_DETACHED;
 	} else {
 		if (send->cookie)
 			return -EINVAL;

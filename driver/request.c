@@ -49,13 +49,15 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 	return node;
 }
 
-/* Calls made while serving another end no later than that one. */
+/* Calls made while serving another end no later than that one, unless they are detached. */
 static void inherit_deadline_locked(struct ipcbus_transaction *t,
 				    const struct ipcbus_thread *thread)
 {
 	const struct ipcbus_transaction *served = thread->top;
 
 	lockdep_assert_held(&thread->proc->lock);
+	if (t->flags & IPCBUS_SEND_DETACHED)
+		return;
 	while (served && served->from == thread)
 		served = served->from_below;
 	if (served && served->deadline && (!t->deadline || served->deadline < t->deadline))

@@ -115,7 +115,7 @@
 
 /* What a driver has beyond the first version. ipcbus_info.features reports it. */
 #define IPCBUS_FEATURE_DEADLINE	(1ULL << 0) /* send.deadline */
-#define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, EVENT_CANCELED */
+#define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, SEND_DETACHED, ... */
 #define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
 #define IPCBUS_FEATURE_WRITABLE	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
 #define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
@@ -259,11 +259,12 @@ enum ipcbus_send_kind {
 #define IPCBUS_SEND_ASYNC	(1U << 2) /* CALL: the thread does not wait for it */
 #define IPCBUS_SEND_CLEAR	(1U << 3) /* the buffer is zeroed when it is released */
 #define IPCBUS_SEND_REPLACE	(1U << 4) /* ONEWAY: replaces an older one */
+#define IPCBUS_SEND_DETACHED	(1U << 5) /* CALL: outlives the call that the thread serves */
 
 /**
  * struct ipcbus_send - one message to send
  * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields are 0.
- * @flags: IPCBUS_SEND_IOV, _ACCEPT_FDS, _ASYNC, _CLEAR and _REPLACE
+ * @flags: IPCBUS_SEND_IOV, _ACCEPT_FDS, _ASYNC, _CLEAR, _REPLACE and _DETACHED
  * @handle: CALL, ONEWAY: the target
  * @code: CALL, ONEWAY: any number; the receiver gets it in its event (the method). ERROR: the
  *	errno. REPLY: 0.
@@ -287,7 +288,8 @@ enum ipcbus_send_kind {
  * any entry.
  *
  * IPCBUS_SEND_ASYNC: The call belongs to the proc instead of the thread. Any thread that serves
- * gets its REPLY, ERROR or FAILED, once.
+ * gets its REPLY, ERROR or FAILED, once. IPCBUS_SEND_DETACHED: The call inherits no deadline from
+ * the call that the thread serves, and is not canceled with it.
  *
  * IPCBUS_SEND_REPLACE: The oneway replaces an older one that came from the same proc, goes to the
  * same node, has the flag and the same @code, and was not yet taken by a thread. The driver drops

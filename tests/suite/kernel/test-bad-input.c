@@ -74,7 +74,7 @@ static const struct row {
 	ROW(request, exchange, release, 1, EINVAL) \
 	SEND(request, kind, 5, EINVAL) \
 	SEND(request, kind, 0xffffffff, EINVAL) \
-	SEND(request, flags, 1U << 5, EINVAL) \
+	SEND(request, flags, 1U << 6, EINVAL) \
 	SEND(request, flags, 1U << 16, EINVAL) \
 	SEND(request, flags, 1U << 31, EINVAL) \
 	SEND(request, object_count, IPCBUS_MAX_OBJECTS + 1, E2BIG) \
@@ -106,6 +106,7 @@ static const struct row {
 	LATE(CALL, send.deadline, 1, ETIMEDOUT, QUEUE)
 	SEND(ONEWAY, flags, IPCBUS_SEND_ACCEPT_FDS, EINVAL)
 	SEND(ONEWAY, flags, IPCBUS_SEND_ASYNC, EINVAL)
+	SEND(ONEWAY, flags, IPCBUS_SEND_DETACHED, EINVAL)
 	SEND(ONEWAY, call, 1, EINVAL)
 	SEND(ONEWAY, cookie, 1, EINVAL)
 	SEND(ONEWAY, cookie, 1ULL << 63, EINVAL)
@@ -166,6 +167,7 @@ static const struct row {
 	SEND(request, iov_count, 1, EINVAL) \
 	SEND(request, flags, IPCBUS_SEND_ACCEPT_FDS, EINVAL) \
 	SEND(request, flags, IPCBUS_SEND_ASYNC, EINVAL) \
+	SEND(request, flags, IPCBUS_SEND_DETACHED, EINVAL) \
 	SEND(request, flags, IPCBUS_SEND_REPLACE, EINVAL) \
 	LATE(request, send.data_size, REGION + 1, EMSGSIZE, BUFFER) \
 	LATE(request, send.data_size, ~0ULL, EMSGSIZE, BUFFER) \

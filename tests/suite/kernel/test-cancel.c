@@ -173,6 +173,47 @@ START_TEST(goes_down_the_chain)
 }
 END_TEST
 
+/* Neither does a call that its target's thread made in the meantime, back in the same chain. */
+START_TEST(detached_nested_call_goes_on)
+{
+	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
+	uint32_t back = give_handle(&oth, &srv, raw_node(&srv, 0, 2));
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_DETACHED, .handle = to_oth,
+	};
+	struct ipcbus_event first, nested, above, ev;
+
+	send_call(&cli, 0, 5);
+	raw_take(&srv, IPCBUS_EVENT_CALL, &first);
+	assert_ok(raw_send(&srv, &send, NULL));
+	raw_take(&oth, IPCBUS_EVENT_CALL, &nested);
+	send_call(&oth, back, 9);
+	assert_ok(raw_next(&srv, IPCBUS_NONBLOCK, &above));
+	ck_assert_uint_eq(above.kind, IPCBUS_EVENT_CALL);
+	send_call(&srv, to_oth, 10);
+	assert_ok(raw_next(&oth, IPCBUS_NONBLOCK, &ev));
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
+
+	assert_ok(raw_cancel(&cli, 5));
+	raw_failed(&cli, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+	raw_reply(&oth, ev.call, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	raw_reply(&srv, above.call, NULL, 0);
+	raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
+	raw_reply(&oth, nested.call, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	/* The served call is canceled all the same, and a call that is made now goes through. */
+	take_canceled(&srv, first.call);
+	assert_ok(raw_send(&srv, &send, NULL));
+	raw_take(&oth, IPCBUS_EVENT_CALL, &nested);
+	raw_reply(&oth, nested.call, NULL, 0);
+	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
+	raw_reply(&srv, first.call, NULL, 0);
+	raw_none(&srv);
+	raw_none(&cli);
+}
+END_TEST
+
 /* Only calls that have not ended: a nested one that was replied to keeps its reply. */
 START_TEST(nested_reply_was_there_first)
 {
@@ -369,6 +410,7 @@ int main(void)
 	tcase_add_loop_test(tc, node_in_a_reply_for_nobody_is_idle, 0, 2);
 	tcase_add_test(tc, node_in_a_reply_for_nobody_that_others_have);
 	tcase_add_test(tc, goes_down_the_chain);
+	tcase_add_test(tc, detached_nested_call_goes_on);
 	tcase_add_test(tc, nested_reply_was_there_first);
 	tcase_add_test(tc, does_not_reach_other_calls_of_the_server);
 	tcase_add_test(tc, caller_is_killed);

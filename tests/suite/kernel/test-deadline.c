@@ -197,9 +197,12 @@ START_TEST(nested_call_inherits)
 		       sooner = deadline_in(30000);
 	const struct {
 		uint64_t outer, own, effective;
+		uint32_t flags;
 	} cases[] = {
-		{ outer, 0, outer }, { outer, later, outer }, { outer, sooner, sooner },
-		{ 0, sooner, sooner }, { 0, 0, 0 },
+		{ outer, 0, outer, 0 }, { outer, later, outer, 0 }, { outer, sooner, sooner, 0 },
+		{ 0, sooner, sooner, 0 }, { 0, 0, 0, 0 },
+		{ outer, 0, 0, IPCBUS_SEND_DETACHED },
+		{ outer, later, later, IPCBUS_SEND_DETACHED },
 	};
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
 
@@ -211,7 +214,7 @@ START_TEST(nested_call_inherits)
 		raw_take(&srv, IPCBUS_EVENT_CALL, &first);
 		send = call_by(cases[i / 2].own);
 		send.handle = to_oth;
-		send.flags = i % 2 ? IPCBUS_SEND_ASYNC : 0;
+		send.flags = cases[i / 2].flags | (i % 2 ? IPCBUS_SEND_ASYNC : 0);
 		assert_ok(raw_send(&srv, &send, NULL));
 		raw_take(&oth, IPCBUS_EVENT_CALL, &second);
 		ck_assert_uint_eq(second.deadline, cases[i / 2].effective);

@@ -423,8 +423,8 @@ static void ended_so(const struct message *m, const struct ipcbus_event *ev)
 	if (ev->error == -ETIMEDOUT)
 		must(may_have_expired(m), "message %u timed out too early", number);
 	if (ev->error == -ECANCELED)
-		must(m->cancels || (m->nested && !m->async), "message %u ECANCELED by nobody",
-		     number);
+		must(m->cancels || (m->nested && !m->async && !m->detached),
+		     "message %u ECANCELED by nobody", number);
 	if (ev->error == -ETIMEDOUT || ev->error == -ECANCELED)
 		must(ev->stage == IPCBUS_STAGE_REPLY, "message %u ends at stage %u", number,
 		     ev->stage);

@@ -246,6 +246,11 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 		send->code = CODE_BASE | message_number(m);
 		if (kind == IPCBUS_SEND_CALL && arg[0] & 0x80)
 			send->flags = IPCBUS_SEND_ACCEPT_FDS;
+		if (kind == IPCBUS_SEND_CALL && arg[0] & 0x20) {
+			send->flags |= IPCBUS_SEND_DETACHED;
+			m->detached = true;
+			m->limit = 0;
+		}
 		m->replaces = kind == IPCBUS_SEND_ONEWAY && arg[0] & 0x80;
 		if (m->replaces) {
 			send->flags = IPCBUS_SEND_REPLACE;

@@ -83,6 +83,7 @@ struct message {
 	bool replied;		/* ... and was sent; since: */
 	u64 replied_at;
 	bool async;		/* CALL: its reply is the process's */
+	bool detached;		/* CALL: depends on no call that its thread serves */
 	u64 cookie;
 	u64 deadline;
 	u64 limit;		/* no deadline that it inherits is earlier; 0: none */
