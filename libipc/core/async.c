@@ -15,8 +15,10 @@
 
 #include "async.h"
 #include "cancellation.h"
+#include "deadline.h"
 #include "intercept.h"
 #include "proxy.h"
+#include "reply.h"
 #include "stream.h"
 
 #define SPARE_MAX	64
@@ -100,18 +102,18 @@ static void async_forget(struct ipc *ipc, uint64_t id)
 
 /* --- Sending ---------------------------------------------------------------------- */
 
-/* Makes it a child of the stream, of parent or, without them, of the call whose handler runs
- * here. 1: it is a child of a call; 0: there is no such call. */
-static int async_attach(struct async *async, struct ipc_stream *stream, struct ipc_call *parent,
-			struct thread *t)
+/* Makes it a child of the stream, of parent or, without them, of serving, the call whose handler
+ * runs here. 1: it is a child of a call; 0: there is no such call. */
+static int async_attach(struct async *async, struct ipc *ipc, struct ipc_stream *stream,
+			struct ipc_call *parent, struct ipc_call *serving)
 {
 	int r;
 
 	if (stream)
-		return dependents_add_call(t->ipc, &stream->children, &async->child);
-	if (!parent && !t->serving)
+		return dependents_add_call(ipc, &stream->children, &async->child);
+	if (!parent && !serving)
 		return 0;
-	r = call_add_child(parent ? parent : t->serving, &async->child);
+	r = call_add_child(parent ? parent : serving, &async->child);
 	/* A handler may go on calling after its reply, and for a oneway. */
 	return r == -EINVAL && !parent ? 0 : r < 0 ? r : 1;
 }
@@ -136,20 +138,22 @@ static int async_send(struct request *request, struct async *async,
 	struct ipc_cancellation *cancellation = options ? options->cancellation : NULL;
 	struct ipc_stream *stream = options ? options->parent_stream : NULL;
 	struct ipc_call *parent = options ? options->parent : NULL;
+	struct ipc_call *serving = request->t->serving;
 	struct ipc *ipc = request->t->ipc;
 	uint64_t id = async->child.id;
 	bool has_slot = async->slot;
 	int attached;
 	int r;
 
-	/* At its end this thread serves something else. */
+	if (request->x.send.flags & IPCBUS_SEND_DETACHED)
+		serving = NULL;
 	async->deadline = request->x.send.deadline;
-	if (!async->deadline && request->t->serving)
-		async->deadline = request->t->serving->deadline;
+	if (serving)
+		async->deadline = deadline_earlier(async->deadline, serving->deadline);
 	request->x.flags = 0;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
 	request->x.send.cookie = id;
-	r = attached = async_attach(async, stream, parent, request->t);
+	r = attached = async_attach(async, ipc, stream, parent, serving);
 	if (r >= 0 && cancellation)
 		r = dependents_add_call(ipc, &cancellation->dependents, &async->canceled_with);
 	if (r >= 0)
@@ -159,7 +163,7 @@ static int async_send(struct request *request, struct async *async,
 		return r;
 	}
 	if (attached)
-		call_child_sent(parent ? parent : request->t->serving, id);
+		call_child_sent(parent ? parent : serving, id);
 	if (stream)
 		dependents_sent(ipc, &stream->children, id);
 	if (cancellation)
@@ -254,7 +258,9 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	struct ipcbus_event copy = *event;
 	struct async async;
 
-	/* The driver reports each end once, of calls that it was given. */
+	/* Its deadline is complete, and this thread serves another call. The driver reports each
+	 * end once, of calls that it was given. */
+	copy.flags |= EVENT_DETACHED;
 	if (async_take(t->ipc, event->cookie, &async))
 		end(t->ipc, t, &async, &copy);
 }

@@ -61,17 +61,18 @@ void reply_free(struct reply *reply)
 		free(reply);
 }
 
-uint64_t reply_deadline(const struct thread *t, uint64_t deadline)
+uint64_t reply_deadline(const struct thread *t, const struct ipcbus_event *event,
+			uint64_t deadline)
 {
-	uint64_t inherited = t->serving ? t->serving->deadline : 0;
-
-	return deadline_earlier(deadline, inherited);
+	if (event->flags & EVENT_DETACHED || !t->serving)
+		return deadline;
+	return deadline_earlier(deadline, t->serving->deadline);
 }
 
 /* A call that a service made for this one had the same deadline, and ended a moment before. */
-static bool is_over(const struct thread *t, uint64_t deadline)
+static bool is_over(const struct thread *t, const struct ipcbus_event *event, uint64_t deadline)
 {
-	deadline = reply_deadline(t, deadline);
+	deadline = reply_deadline(t, event, deadline);
 	return deadline && time_now() >= deadline;
 }
 
@@ -81,7 +82,7 @@ int reply_failed(struct thread *t, const struct ipcbus_event *event, uint64_t de
 	if (event->kind != IPCBUS_EVENT_ERROR)
 		return error_from(error, IPC_ORIGIN_BUS, event->error);
 	event_refuse(t->ipc, event);
-	if (event->error == -ETIMEDOUT && is_over(t, deadline))
+	if (event->error == -ETIMEDOUT && is_over(t, event, deadline))
 		return error_from(error, IPC_ORIGIN_BUS, event->error);
 	if (event->data_size > atomic_load_explicit(&t->ipc->reply_max, memory_order_relaxed))
 		return error_from(error, IPC_ORIGIN_HERE, -EMSGSIZE);

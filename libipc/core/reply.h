@@ -33,9 +33,14 @@ void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event
 /* Frees the reply and releases its buffer. */
 void reply_free(struct reply *reply);
 
-/* The earlier of two deadlines: of a call that this thread made, or 0, and of the call that it
- * serves. 0: none. */
-uint64_t reply_deadline(const struct thread *t, uint64_t deadline);
+/* In the flags of an event that ends a call: the call has no deadline but its own. The driver does
+ * not set it. */
+#define EVENT_DETACHED	(1U << 31)
+
+/* Returns the deadline of a call that has ended by event: the earlier of its own (0: none) and that
+ * of the call that this thread serves. 0: none. */
+uint64_t reply_deadline(const struct thread *t, const struct ipcbus_event *event,
+			uint64_t deadline);
 
 /*
  * Handles the end of a call by ERROR or FAILED: releases what came with the event but for

@@ -13,6 +13,7 @@
 #include "deadline.h"
 #include "dispatch.h"
 #include "proxy.h"
+#include "reply.h"
 #include "request.h"
 #include "stream.h"
 
@@ -33,16 +34,15 @@ static int check_options(const struct ipc_options *options, uint32_t kind)
 	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(options->reserved[0]); i++)
 		if (options->reserved[i])
 			return -EINVAL;
-	if (options->flags & ~IPC_REPLACE)
-		return -EINVAL;
-	/* Options that only a oneway has, and that it does not have. */
 	if (kind == IPCBUS_SEND_ONEWAY)
-		return options->cancellation || options->parent || options->parent_stream ?
+		return options->cancellation || options->parent || options->parent_stream ||
+				       options->flags & ~IPC_REPLACE ?
 			       -EINVAL :
 			       0;
-	if (options->parent && options->parent_stream)
+	/* At most one of these. */
+	if (!!options->parent + !!options->parent_stream + !!options->flags > 1)
 		return -EINVAL;
-	return options->flags ? -EINVAL : 0;
+	return options->flags & ~IPC_DETACHED ? -EINVAL : 0;
 }
 
 static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
@@ -71,6 +71,8 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 		send->deadline = deadline_earlier(send->deadline, stream->deadline);
 	if (options->flags & IPC_REPLACE)
 		send->flags |= IPCBUS_SEND_REPLACE;
+	if (options->flags & IPC_DETACHED)
+		send->flags |= IPCBUS_SEND_DETACHED;
 	if (unlikely(proxy->ipc->on_interrupt) && send->kind == IPCBUS_SEND_CALL)
 		send->cookie = ipc_next_cookie(proxy->ipc);
 	return 0;
@@ -247,6 +249,8 @@ static __attribute__((noinline)) int call_with(struct request *request,
 	else
 		r = send_and_wait(request);
 	device_set_interruptible(before);
+	if (options->flags & IPC_DETACHED)
+		request->x.event.flags |= EVENT_DETACHED;
 	return r;
 }
 

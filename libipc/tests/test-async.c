@@ -607,6 +607,54 @@ START_TEST(a_handlers_calls_end_with_it)
 }
 END_TEST
 
+static int call_detached(struct ipc_call *call)
+{
+	struct ipc_options options = { .flags = IPC_DETACHED };
+	Ipc__Error explained = IPC__ERROR__INIT;
+	uint8_t data[64] = { 0 };
+	size_t size = protobuf_c_message_pack(&explained.base, data);
+
+	ck_assert_int_eq(call_async(&options, &child_id), 0);
+	ck_assert(fake_last()->send.flags & IPCBUS_SEND_DETACHED);
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+
+	/* The deadline of the served call is over, and is not this call's. */
+	push_end(IPCBUS_EVENT_REPLY, 0, 0);
+	ck_assert_int_eq(call_now(&options), 0);
+	ck_assert(fake_last()->send.flags & IPCBUS_SEND_DETACHED);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -ETIMEDOUT },
+		  data, size, NULL, 0);
+	ck_assert_int_eq(call_now(&options), -EREMOTEIO);
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_ERROR, .error = -ETIMEDOUT },
+		  data, size, NULL, 0);
+	ck_assert_int_eq(call_now(NULL), -ETIMEDOUT);
+
+	options.parent = call;
+	ck_assert_int_eq(call_now(&options), -EINVAL);
+	options = (struct ipc_options){ .flags = IPC_DETACHED | IPC_REPLACE };
+	ck_assert_int_eq(call_now(&options), -EINVAL);
+	options = (struct ipc_options){ .flags = IPC_DETACHED };
+	ck_assert_int_eq(log_with(&options), -EINVAL);
+	return keep(call);
+}
+
+START_TEST(a_detached_call_does_not_end_with_the_served_one)
+{
+	begin();
+	on_echo = call_detached;
+	push_call(IPCBUS_EVENT_CALL);
+	serve_one();
+	push_canceled();
+	serve_one();
+	ck_assert_uint_eq(fake.n_cancels, 0);
+	push_end(IPCBUS_EVENT_REPLY, child_id, 0);
+	serve_one();
+	ck_assert_int_eq(end_of.result, 0);
+	ipc_call_unref(kept);
+	end();
+}
+END_TEST
+
 START_TEST(calls_outlive_a_finished_one)
 {
 	begin();
@@ -745,10 +793,10 @@ int main(void)
 	return RUN_TESTS("async", a_reply_completes, a_reply_may_be_kept, failures_complete,
 			 what_was_not_sent_does_not_complete, the_end_of_the_connection_completes,
 			 a_slot_ends_a_call, a_slot_ends_before_the_driver_knows,
-			 the_nearest_limit_counts,
-			 oneways_wait_only_when_asked, what_a_handler_can_ask, notified_of_the_end,
-			 slots_end_with_their_call, notified_too_late, a_handlers_calls_end_with_it,
-			 calls_outlive_a_finished_one,
-			 calls_for_a_kept_one, no_calls_for_a_finished_one,
-			 canceled_before_the_driver_knows);
+			 the_nearest_limit_counts, oneways_wait_only_when_asked,
+			 what_a_handler_can_ask, notified_of_the_end, slots_end_with_their_call,
+			 notified_too_late, a_handlers_calls_end_with_it,
+			 a_detached_call_does_not_end_with_the_served_one,
+			 calls_outlive_a_finished_one, calls_for_a_kept_one,
+			 no_calls_for_a_finished_one, canceled_before_the_driver_knows);
 }

@@ -362,6 +362,9 @@ START_TEST(options_of_a_parent)
 	begin();
 	options.parent_stream = parent;
 	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), -EINVAL);
+	options.flags = IPC_DETACHED;
+	ck_assert_int_eq(call_now(&options), -EINVAL);
+	options.flags = 0;
 	ck_assert_int_eq(ipc_open(&other, NULL), 0);
 	ck_assert_int_eq(proxy_arrived(other, 5, &elsewhere), 0);
 	ck_assert_int_eq(ipc_raw_call(elsewhere, &oneway, &options, NULL, NULL), -EINVAL);

@@ -209,7 +209,8 @@ static __attribute__((noinline)) int unpack_large(struct thread *t,
 	int r;
 
 	how |= borrow_begin(t->ipc, method, event->data_size);
-	r = unpack(t, method, how, reply_deadline(t, deadline), data, event->data_size, ret_reply);
+	r = unpack(t, method, how, reply_deadline(t, event, deadline), data, event->data_size,
+		   ret_reply);
 	if (*ret_reply && (*ret_reply)->message.borrows)
 		reply_hold(&(*ret_reply)->base, t->ipc, event, /* borrowed= */ true);
 	else if (how & MESSAGE_BORROW)

@@ -489,6 +489,7 @@ int ipc_take_fd(int32_t *fd);
  * made in a handler, or for a call (options.parent), has no later deadline than that call,
  * and is canceled with it. A reply to that call does not end it. A call that is made for a
  * stream (options.parent_stream) has no later deadline than the stream, and is canceled with it.
+ * IPC_DETACHED makes a call in a handler independent of the call that the handler serves.
  *
  * 1 and 3 limit a whole stream (see ipc_stream_remaining()), 2 and 4 only its opening.
  */
@@ -521,13 +522,19 @@ struct ipc_options {
 					 * a handler or callback of a stream */
 	const char *const *metadata;	/* Strings for ipc_call_metadata(): name, value, ...,
 					 * NULL; or NULL. At most 64 KiB together (-EMSGSIZE) */
-	uint32_t flags;			/* Oneway: IPC_REPLACE or 0. Raw stream: see <ipc/raw.h> */
+	uint32_t flags;			/* Oneway: IPC_REPLACE or 0. Call or stream: IPC_DETACHED
+					 * or 0. Raw stream: see also <ipc/raw.h> */
 	uint32_t reserved[5];		/* 0 */
 };
 
 /* A oneway replaces an older one that is still queued and has this flag too, from this
  * process to the same method of the same object. */
 #define IPC_REPLACE	(1U << 0)
+
+/* Make the call or stream for no call and no stream: only its own deadline applies, and it is not
+ * canceled with the call that this thread serves. A handler cleans up with it after its call was
+ * canceled, or starts a job that outlives its call. Not with parent or parent_stream (-EINVAL). */
+#define IPC_DETACHED	(1U << 1)
 
 /*
  * Create a cancellation, which ends calls and streams early. The options of any number of calls

@@ -298,7 +298,7 @@ int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size
  *   -EOPNOTSUPP  A generated object has no such stream, or a raw one has no streams. A raw object
  *                that has streams accepts every code; its error arrives with the first receive.
  */
-#define IPC_RAW_REFUSE_FDS	(1U << 1)
+#define IPC_RAW_REFUSE_FDS	(1U << 2)
 int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 			const struct ipc_options *options, struct ipc_stream **ret_stream,
 			struct ipc_error *error);

@@ -41,6 +41,8 @@ extern const struct server_ops server_handlers;
 
 /* How many calls of Hang the handlers hold on this connection. */
 unsigned int local_hanging(struct ipc *ipc);
+/* How many calls of Hung they have served. */
+unsigned int local_asked(struct ipc *ipc);
 
 /* A connection, and the server seen from it. */
 struct client {

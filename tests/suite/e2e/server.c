@@ -345,7 +345,7 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 /* Of each connection, for where both sides are in one process (tests/env/host). */
 static struct hanging {
 	_Atomic(struct ipc *) ipc;
-	atomic_uint open, notified, had_ms;
+	atomic_uint open, notified, had_ms, asked;
 } hanging[4];
 
 static struct hanging *hanging_of(struct ipc *ipc)
@@ -448,6 +448,18 @@ static int hang_elsewhere(struct ipc_call *call, struct server *target)
 	return -pthread_detach(thread);
 }
 
+/* Its call has ended, so only a detached call reaches the target. */
+static int hang_and_clean_up(struct server *target)
+{
+	const struct ipc_options options = { .flags = IPC_DETACHED };
+	E2e__HangRequest inner = E2E__HANG_REQUEST__INIT;
+	int r = server_hang(target, &inner, NULL);
+
+	if (server_hung_with(target, &options, NULL, NULL) < 0)
+		abort();
+	return r;
+}
+
 static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
 {
 	ipc_auto(server_unref) struct server *target = NULL;
@@ -461,6 +473,8 @@ static int hang_calling(struct ipc_call *call, const E2e__HangRequest *request)
 		return server_hang(target, &inner, NULL);
 	if (request->how == E2E__HANG_REQUEST__HOW__CALLING_ELSEWHERE)
 		return hang_elsewhere(call, target);
+	if (request->how == E2E__HANG_REQUEST__HOW__CLEANING_UP)
+		return hang_and_clean_up(target);
 
 	ipc_call_ref(call);
 	r = ipc_rpc_call_async(server_proxy(target), method_hang(), NULL, &inner.base, hung, NULL,
@@ -495,12 +509,18 @@ unsigned int local_hanging(struct ipc *ipc)
 	return atomic_load(&hanging_of(ipc)->open);
 }
 
+unsigned int local_asked(struct ipc *ipc)
+{
+	return atomic_load(&hanging_of(ipc)->asked);
+}
+
 static int get_hung(struct ipc_call *call, void *userdata)
 {
 	E2e__HungReply reply = E2E__HUNG_REPLY__INIT;
 	struct hanging *h = hanging_with(call);
 
 	(void)userdata;
+	atomic_fetch_add(&h->asked, 1);
 	reply.open = atomic_load(&h->open);
 	reply.notified = atomic_load(&h->notified);
 	reply.had_ms = atomic_load(&h->had_ms);

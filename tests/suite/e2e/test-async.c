@@ -315,7 +315,8 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 	ipc_cancellation_unref(options.cancellation);
 	ck_assert_int_eq(ends.last, timeout ? -ETIMEDOUT : -ECANCELED);
 	/* Notification goes all the way down. */
-	while (local_hanging(client.ipc)) {
+	while (local_hanging(client.ipc) ||
+	       (how == E2E__HANG_REQUEST__HOW__CLEANING_UP && !local_asked(client.ipc))) {
 		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
 		while (ipc_process(client.ipc) > 0)
 			;
@@ -340,6 +341,18 @@ END_TEST
 START_TEST(canceled_through_another_thread)
 {
 	through_the_middle(E2E__HANG_REQUEST__HOW__CALLING_ELSEWHERE, false);
+}
+END_TEST
+
+START_TEST(a_canceled_handler_cleans_up)
+{
+	through_the_middle(E2E__HANG_REQUEST__HOW__CLEANING_UP, false);
+}
+END_TEST
+
+START_TEST(a_handler_out_of_time_cleans_up)
+{
+	through_the_middle(E2E__HANG_REQUEST__HOW__CLEANING_UP, true);
 }
 END_TEST
 
@@ -418,7 +431,8 @@ int main(void)
 			 a_blocked_call_is_canceled, a_handler_asks, the_caller_dies,
 			 time_runs_out,
 			 canceled_through_a_waiting_handler, canceled_through_an_async_call,
-			 canceled_through_another_thread, time_runs_out_through_another_thread,
+			 canceled_through_another_thread, a_canceled_handler_cleans_up,
+			 a_handler_out_of_time_cleans_up, time_runs_out_through_another_thread,
 			 time_runs_out_through_a_waiting_handler,
 			 time_runs_out_through_an_async_call, a_oneway_waits_for_space,
 			 a_oneway_takes_anothers_place);
