@@ -5,7 +5,9 @@
  *
  *	r = ipc_attach_event(ipc, event, SD_EVENT_PRIORITY_NORMAL, NULL);
  *	...
- *	return sd_event_loop(event);
+ *	r = sd_event_loop(event);
+ *	if (r < 0)
+ *		return ipc_fail("serve", r, NULL);
  */
 #ifndef IPC_SD_EVENT_H
 #define IPC_SD_EVENT_H
@@ -44,8 +46,10 @@ static inline void ipc_event_destroy(void *userdata)
  * loop. Returns 0, or the negative errno of ipc_get_fd() or sd_event_add_io().
  *
  * The source holds a reference of the connection. If ret_source is NULL, the loop owns the
- * source; otherwise the caller unrefs it. If ipc_process() fails, the loop disables the
- * source, see sd_event_source_set_exit_on_failure().
+ * source; otherwise the caller unrefs it. If ipc_process() fails, the loop ends, and
+ * sd_event_loop() returns the negative errno. The usual reason is that ipcbusd has ended
+ * (-ECONNRESET). With sd_event_source_set_exit_on_failure(source, 0) the loop goes on without the
+ * source.
  */
 static inline int ipc_attach_event(struct ipc *ipc, sd_event *event, int64_t priority,
 				   sd_event_source **ret_source)
@@ -63,6 +67,8 @@ static inline int ipc_attach_event(struct ipc *ipc, sd_event *event, int64_t pri
 	ipc_ref(ipc);
 	sd_event_source_set_destroy_callback(source, ipc_event_destroy);
 	r = sd_event_source_set_priority(source, priority);
+	if (r >= 0)
+		r = sd_event_source_set_exit_on_failure(source, 1);
 	if (r >= 0 && !ret_source)
 		r = sd_event_source_set_floating(source, 1);
 	if (r < 0 || !ret_source)

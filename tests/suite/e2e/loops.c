@@ -4,6 +4,11 @@
  */
 #include <errno.h>
 #include <ipc/rpc.h>
+#include <ipc/test.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +17,7 @@
 #define CALLS	100
 
 static run_loop_fn run_loop;
+static run_to_end_fn run_loop_to_end;
 
 static bool never(void *userdata)
 {
@@ -95,8 +101,59 @@ START_TEST(a_client_in_the_loop)
 }
 END_TEST
 
-int test_loop(const char *name, run_loop_fn run)
+/* False in the guest, which has no daemon. */
+static bool find_daemon(char *path, size_t size)
 {
+	const char *build = getenv("B");
+
+	snprintf(path, size, "%s/daemon/ipcbusd", build ? build : "build");
+	return access(path, X_OK) == 0;
+}
+
+/* A bus of ipcbusd, whatever the others are. */
+static struct ipc_test_bus *new_bus(void)
+{
+	char daemon[256];
+	const struct ipc_test_options options = {
+		.size = sizeof(options), .flags = IPC_TEST_NO_MANAGER, .ipcbusd = daemon,
+	};
+	struct ipc_test_bus *bus;
+
+	ck_assert(find_daemon(daemon, sizeof(daemon)));
+	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), 0);
+	return bus;
+}
+
+static void *kill_bus(void *bus)
+{
+	sleep_ms(50);
+	ck_assert_int_eq(kill(ipc_test_bus_pid(bus), SIGKILL), 0);
+	return NULL;
+}
+
+START_TEST(the_end_of_the_bus_ends_the_loop)
+{
+	struct ipc_test_bus *bus = new_bus();
+	pthread_t killer;
+	struct ipc *ipc;
+
+	ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(pthread_create(&killer, NULL, kill_bus, bus), 0);
+	ck_assert_int_eq(run_loop_to_end(ipc), -ECONNRESET);
+	pthread_join(killer, NULL);
+	ipc_unref(ipc);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+int test_loop(const char *name, run_loop_fn run, run_to_end_fn run_to_end)
+{
+	char daemon[256];
+
 	run_loop = run;
-	return RUN_TESTS(name, a_server_in_the_loop, a_client_in_the_loop);
+	run_loop_to_end = run_to_end;
+	if (!find_daemon(daemon, sizeof(daemon)))
+		return RUN_TESTS(name, a_server_in_the_loop, a_client_in_the_loop);
+	return RUN_TESTS(name, a_server_in_the_loop, a_client_in_the_loop,
+			 the_end_of_the_bus_ends_the_loop);
 }

@@ -30,7 +30,7 @@ $(E2E_TESTS): %: %.o $(E2E_COMMON) $(LIBIPC)
 
 # Other people's event loops, with their libraries.
 E2E_LOOPS := $(addprefix $(E2E)/test-loop-,epoll glib sd-event)
-$(E2E_LOOPS): $(E2E)/loops.o
+$(E2E_LOOPS): $(E2E)/loops.o $(LIBIPC_TEST_A)
 $(E2E)/loops.o: tests/suite/e2e/loops.c | $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MD -MP -c -o $@ $<

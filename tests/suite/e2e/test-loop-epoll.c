@@ -27,7 +27,18 @@ static int run(struct ipc *ipc, bool (*done)(void *userdata), void *userdata)
 	return r;
 }
 
+static bool never(void *userdata)
+{
+	(void)userdata;
+	return false;
+}
+
+static int run_to_end(struct ipc *ipc)
+{
+	return run(ipc, never, NULL);
+}
+
 int main(void)
 {
-	return test_loop("loop-epoll", run);
+	return test_loop("loop-epoll", run, run_to_end);
 }

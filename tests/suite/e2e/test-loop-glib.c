@@ -10,10 +10,11 @@
 static int run(struct ipc *ipc, bool (*done)(void *userdata), void *userdata)
 {
 	GMainContext *context = g_main_context_new();
-	guint id = ipc_attach_glib(ipc, context, G_PRIORITY_DEFAULT);
+	guint id = ipc_attach_glib_context(ipc, context, G_PRIORITY_DEFAULT, NULL, NULL);
 	GSource *source;
 
-	if (!id || ipc_attach_glib(NULL, context, 0))
+	if (!id || ipc_attach_glib_context(NULL, context, 0, NULL, NULL) ||
+	    ipc_attach_glib(ipc, NULL, 0, NULL))
 		return -EINVAL;
 	while (!done(userdata))
 		g_main_context_iteration(context, /* may_block= */ TRUE);
@@ -25,7 +26,19 @@ static int run(struct ipc *ipc, bool (*done)(void *userdata), void *userdata)
 	return 0;
 }
 
+static int run_to_end(struct ipc *ipc)
+{
+	GMainLoop *loop = g_main_loop_new(NULL, /* is_running= */ FALSE);
+	int error = 0;
+
+	if (!ipc_attach_glib(ipc, loop, G_PRIORITY_DEFAULT, &error))
+		return -EINVAL;
+	g_main_loop_run(loop);
+	g_main_loop_unref(loop);
+	return error;
+}
+
 int main(void)
 {
-	return test_loop("loop-glib", run);
+	return test_loop("loop-glib", run, run_to_end);
 }

@@ -43,7 +43,21 @@ static int run(struct ipc *ipc, bool (*done)(void *userdata), void *userdata)
 	return r < 0 ? r : 0;
 }
 
+static int run_to_end(struct ipc *ipc)
+{
+	sd_event *event;
+	int r;
+
+	r = sd_event_new(&event);
+	if (r == 0)
+		r = ipc_attach_event(ipc, event, SD_EVENT_PRIORITY_NORMAL, /* ret_source= */ NULL);
+	if (r == 0)
+		r = sd_event_loop(event);
+	sd_event_unref(event);
+	return r;
+}
+
 int main(void)
 {
-	return test_loop("loop-sd-event", run);
+	return test_loop("loop-sd-event", run, run_to_end);
 }
