@@ -111,7 +111,7 @@ LIBIPC_TEST_CODECS := $(foreach name,codec codec2,$(addprefix $(B)/libipc/tests/
 $(B)/libipc/tests/test-plain.o: | $(addprefix $(B)/libipc/tests/,codec.ipc.h codec2.ipc.h)
 $(B)/libipc/tests/test-plain: $(LIBIPC_TEST_CODECS)
 
-LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-daemon test-poll)
+LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon test-poll)
 # Each case is a process that looks when it ends whether it left memory behind, and fails if so.
 LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
 

@@ -11,6 +11,7 @@
  * instead. It may be canceled with a cancellation as well.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "async.h"
@@ -83,21 +84,24 @@ static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 	return async;
 }
 
-/* It was not sent after all. */
-static void async_forget(struct ipc *ipc, uint64_t id)
+/* It was not sent after all. False: the bus ended in the meantime, and the call has completed. */
+static bool async_forget(struct ipc *ipc, uint64_t id)
 {
-	struct async_slot *slot;
+	struct async_slot *slot = NULL;
 	struct async *async;
 
 	ipc_lock(ipc);
 	async = map_remove(&ipc->asyncs, id);
-	slot = async->slot;
-	call_remove_child_locked(&async->child);
-	call_remove_child_locked(&async->canceled_with);
-	async_free_locked(ipc, async);
+	if (async) {
+		slot = async->slot;
+		call_remove_child_locked(&async->child);
+		call_remove_child_locked(&async->canceled_with);
+		async_free_locked(ipc, async);
+	}
 	ipc_unlock(ipc);
 	if (slot)
 		slot_abandon(&slot->base, /* given= */ true);
+	return async;
 }
 
 /* --- Sending ---------------------------------------------------------------------- */
@@ -156,12 +160,12 @@ static int async_send(struct request *request, struct async *async,
 	r = attached = async_attach(async, ipc, stream, parent, serving);
 	if (r >= 0 && cancellation)
 		r = dependents_add_call(ipc, &cancellation->dependents, &async->canceled_with);
+	/* From here on another thread may end it, and free its memory. */
+	atomic_store_explicit(&async->ready, true, memory_order_release);
 	if (r >= 0)
 		r = thread_exchange(request->t, &request->x);
-	if (r < 0) {
-		async_forget(ipc, id);
-		return r;
-	}
+	if (r < 0)
+		return async_forget(ipc, id) ? r : 0;
 	if (attached)
 		call_child_sent(parent ? parent : serving, id);
 	if (stream)
@@ -265,22 +269,50 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 		end(t->ipc, t, &async, &copy);
 }
 
+/* True: *ret_id is that of a call that no thread is preparing, or 0 if there are only others. */
+static bool find_any(struct ipc *ipc, uint64_t *ret_id)
+{
+	const struct async *async;
+	size_t place = 0;
+	bool any;
+
+	ipc_lock(ipc);
+	any = ipc->asyncs.count;
+	do {
+		async = map_next(&ipc->asyncs, &place, ret_id);
+	} while (async && !atomic_load(&async->ready) && !ipc->foreign);
+	if (!async)
+		*ret_id = 0;
+	ipc_unlock(ipc);
+	return any;
+}
+
+static void end_all(struct ipc *ipc, struct thread *t, int error)
+{
+	struct async async;
+	uint64_t id;
+
+	while (find_any(ipc, &id)) {
+		struct ipcbus_event event = { .kind = IPCBUS_EVENT_FAILED, .error = error };
+
+		if (!id)
+			sched_yield();
+		else if (async_take(ipc, id, &async) && !ipc->foreign)
+			end(ipc, t, &async, &event);
+	}
+}
+
+void asyncs_end(struct thread *t, int error)
+{
+	end_all(t->ipc, t, error);
+}
+
 /* In a forked child there is nothing to end: those are the parent's. */
 void asyncs_close(struct ipc *ipc)
 {
 	struct async *spare;
-	struct async async;
-	uint64_t id;
 
-	while (map_first(&ipc->asyncs, &id)) {
-		struct ipcbus_event event = {
-			.kind = IPCBUS_EVENT_FAILED,
-			.error = -ECANCELED,
-		};
-
-		if (async_take(ipc, id, &async) && !ipc->foreign)
-			end(ipc, /* t= */ NULL, &async, &event);
-	}
+	end_all(ipc, /* t= */ NULL, -ECANCELED);
 	while ((spare = ipc->spare_asyncs)) {
 		ipc->spare_asyncs = spare->next;
 		free(spare);

@@ -33,6 +33,7 @@ struct async {
 	uint64_t intercepted;		/* the last interceptor that was asked, or 0 */
 	struct async_slot *slot;	/* or NULL */
 	uint64_t deadline;		/* 0: none */
+	atomic_bool ready;		/* the sending thread does not use it any more */
 	struct call_child child;	/* has the id; in the list of a parent, or in none */
 	struct call_child canceled_with;	/* in the list of a cancellation, or in none */
 };
@@ -48,6 +49,8 @@ int request_async(struct request *request, const struct async *model,
 
 /* Handles a REPLY, ERROR or FAILED that does not end a call that this thread waits for. */
 void async_end(struct thread *t, const struct ipcbus_event *event);
+/* Ends all async calls with this error: the bus has ended. */
+void asyncs_end(struct thread *t, int error);
 /* Ends all async calls of a connection that is closed with -ECANCELED. */
 void asyncs_close(struct ipc *ipc);
 

@@ -405,6 +405,8 @@ int ipc_call_canceled(const struct ipc_call *call)
 		return -ECHILD;
 
 	r = device_call_canceled(&call->ipc->device, call->number);
+	if (r == -ECONNRESET)
+		return 1;
 	return r == -ESRCH ? -EINVAL : r;
 }
 

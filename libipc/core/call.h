@@ -103,7 +103,8 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 
 /*
  * Adds a call that is about to be made for this one, and is canceled with it. -ECANCELED:
- * nobody waits for this one any more. -EINVAL: it has a reply, or is a oneway. The child
+ * nobody waits for this one any more. -ECONNRESET: the bus has ended. -EINVAL: it has a reply, or
+ * is a oneway. The child
  * leaves the list when either call ends.
  */
 int call_add_child(struct ipc_call *parent, struct call_child *child);
@@ -115,5 +116,7 @@ void call_remove_child_locked(struct call_child *child);
 
 /* A CANCELED event came: nobody waits for the reply of the call with this number. */
 void call_canceled(struct ipc *ipc, uint64_t number);
+/* The bus has ended: the same for all calls. */
+void calls_canceled(struct ipc *ipc);
 
 #endif /* IPC_CALL_H */

@@ -47,8 +47,8 @@ static const struct slot_type cancel_slot_type = {
 /* --- Being watched ---------------------------------------------------------------- */
 
 /*
- * Puts the call into the table, unless it is there, and returns whether it can still be
- * canceled: 0, -ECANCELED, -EINVAL as call_add_child(), -ENOMEM. What the driver reported
+ * Puts the call into the table, unless it is there, and returns whether it can still be canceled:
+ * 0, -ENOMEM, or -ECANCELED, -ECONNRESET and -EINVAL as call_add_child(). What the driver reported
  * before the call was in the table found nothing, so the driver is asked. The lock keeps a
  * thread with a report that arrives now waiting.
  */
@@ -70,7 +70,9 @@ static int call_watch_locked(struct ipc_call *call)
 		call->on_cancel = NULL;
 		call->watched = true;
 	}
-	return call->canceled ? -ECANCELED : 0;
+	if (call->canceled)
+		return atomic_load(&call->ipc->bus_ended) ? -ECONNRESET : -ECANCELED;
+	return 0;
 }
 
 /* The callbacks that it has left, for calls_drop(). */
@@ -184,7 +186,7 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 	ipc_unlock(call->ipc);
 	if (r < 0)
 		slot_abandon(slot, /* given= */ false);
-	return r;
+	return r == -ECONNRESET ? -ECANCELED : r;
 }
 
 void call_canceled(struct ipc *ipc, uint64_t number)
@@ -220,4 +222,36 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	}
 	ipc_unlock(ipc);
 	ipc_call_unref(call);
+}
+
+/* True: *ret_number is that of a call that was not canceled before, and is now. */
+static bool cancel_next(struct ipc *ipc, size_t *place, uint64_t *ret_number)
+{
+	struct ipc_call *call;
+
+	ipc_lock(ipc);
+	do {
+		call = map_next(&ipc->calls, place, ret_number);
+	} while (call && call->canceled);
+	if (call)
+		call->canceled = true;
+	ipc_unlock(ipc);
+	return call;
+}
+
+/* The callbacks may change the table, so this ends with a round that finds no call. */
+void calls_canceled(struct ipc *ipc)
+{
+	uint64_t number;
+	size_t place;
+	bool found;
+
+	do {
+		place = 0;
+		found = false;
+		while (cancel_next(ipc, &place, &number)) {
+			call_canceled(ipc, number);
+			found = true;
+		}
+	} while (found);
 }

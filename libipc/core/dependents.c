@@ -73,8 +73,7 @@ void dependents_cancel(struct ipc *ipc, struct dependents *list)
 		device_cancel(&ipc->device, call->id);
 	while ((stream = take_stream_locked(list))) {
 		ipc_unlock(ipc);
-		stream_expire(stream);
-		ipc_stream_cancel(stream);
+		stream_cancel_with(stream);
 		ipc_stream_unref(stream);
 		ipc_lock(ipc);
 	}

@@ -544,6 +544,13 @@ int daemon_socket(const struct daemon_link *link)
 	return link->socket;
 }
 
+bool daemon_is_gone(struct daemon_link *link)
+{
+	if (!link->gone)
+		link->gone = is_gone(link);
+	return link->gone;
+}
+
 int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
 {
 	uintptr_t polls = (events ? IPCBUSD_POLL_EVENT : 0) |

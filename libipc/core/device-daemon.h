@@ -42,6 +42,8 @@ int daemon_event_fd(const struct daemon_link *link);
 int daemon_writable_fd(const struct daemon_link *link);
 /* The fd that hangs up when the daemon is gone. */
 int daemon_socket(const struct daemon_link *link);
+/* Returns whether the daemon is gone. If so, later ioctls fail at once. */
+bool daemon_is_gone(struct daemon_link *link);
 int daemon_set_poll(struct daemon_link *link, bool events, bool writable);
 
 #endif /* IPC_DEVICE_DAEMON_H */

@@ -172,6 +172,16 @@ void device_wake(const struct device *device)
 	errno = saved;
 }
 
+int device_end_fd(const struct device *device)
+{
+	return device->link ? daemon_socket(device->link) : -1;
+}
+
+bool device_has_ended(const struct device *device)
+{
+	return device->link && daemon_is_gone(device->link);
+}
+
 static int poll_change(int epoll, int how, int fd, struct epoll_event *event)
 {
 	return epoll_ctl(epoll, how, fd, event) < 0 && errno != ENOENT && errno != EEXIST ?
@@ -235,7 +245,7 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 		{ .fd = device->poll_fd, .events = POLLIN },
 		{ .fd = other, .events = POLLIN },
 		{ .fd = another, .events = POLLIN },
-		{ .fd = device->link ? daemon_socket(device->link) : -1 },
+		{ .fd = device_end_fd(device) },
 	};
 	struct timespec ts = {
 		.tv_sec = (time_t)(timeout_usec / 1000000),

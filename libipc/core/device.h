@@ -73,6 +73,11 @@ bool device_set_interruptible(bool on);
  */
 void device_wake(const struct device *device);
 
+/* Returns an fd that hangs up when the bus ends, or -1 for a bus that does not end. */
+int device_end_fd(const struct device *device);
+/* Returns whether the bus has ended. Does not wait. */
+bool device_has_ended(const struct device *device);
+
 /* What poll_fd can be readable for. */
 #define DEVICE_POLL_EVENT	(1U << 0)	/* an event is queued */
 #define DEVICE_POLL_WRITABLE	(1U << 1)	/* a refused oneway may be sent again */

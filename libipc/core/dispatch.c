@@ -99,11 +99,26 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
 	}
 }
 
+/* Watches come first: those of streams break the streams off with this error, before calls that
+ * end would cancel streams that were opened for them. */
 void dispatch_bus_end(struct thread *t)
 {
+	struct upper *upper = atomic_load(&t->ipc->upper);
+	struct ipc *ipc = t->ipc;
+
+	/* From here on ioctls fail without a wait. */
+	device_has_ended(&ipc->device);
+	atomic_store(&ipc->bus_ended, true);
 	thread_enter(t);
-	watches_died(t->ipc);
+	watches_died(ipc);
+	asyncs_end(t, -ECONNRESET);
+	calls_canceled(ipc);
+	writable_notify(ipc);
+	if (upper)
+		upper->bus_ended(upper);
 	thread_leave_handler(t);
+	while (backlog_run(t))
+		;
 }
 
 void dispatch(struct thread *t, const struct ipcbus_event *event)

@@ -10,7 +10,10 @@
 #include "thread.h"
 
 void dispatch(struct thread *t, const struct ipcbus_event *event);
-/* The bus has ended: calls the death watchers of all proxies. */
+/*
+ * The bus has ended: completes or notifies, with -ECONNRESET, all that waits for an event of this
+ * connection. Any number of serving threads may call it; each callback runs once.
+ */
 void dispatch_bus_end(struct thread *t);
 /* Whether what comes for the object with that cookie runs nothing of the program's. */
 bool dispatch_is_for_stream(struct ipc *ipc, uint64_t cookie);

@@ -145,7 +145,6 @@ static int serve_events(struct thread *t)
 	}
 }
 
-/* When a daemon's bus has ended, all others on it are dead as well. */
 static int serve_ended(struct thread *t, int r)
 {
 	if (unlikely(r == -ECONNRESET))
@@ -225,6 +224,9 @@ int ipc_wait(struct ipc *ipc, uint64_t timeout_usec)
 		r = device_poll(&ipc->device, /* other= */ -1, ipc->backlog.fd, timeout_usec);
 	if (r == 0 && atomic_load(&ipc->attention) & ATTEND_BACKLOG)
 		r = 1;
+	/* ipc_process() is to complete what waits for events, once. */
+	if (r == -ECONNRESET && !atomic_load(&ipc->bus_ended))
+		return 1;
 	return r > 0 ? 1 : r;
 }
 

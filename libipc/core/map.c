@@ -89,15 +89,24 @@ void *map_remove(struct map *map, uint64_t key)
 	return NULL;
 }
 
-void *map_first(const struct map *map, uint64_t *ret_key)
+void *map_next(const struct map *map, size_t *place, uint64_t *ret_key)
 {
-	for (size_t i = 0; i < map->n_slots; i++) {
-		if (!map->slots[i].value)
+	while (*place < map->n_slots) {
+		const struct map_slot *slot = &map->slots[(*place)++];
+
+		if (!slot->value)
 			continue;
-		*ret_key = map->slots[i].key;
-		return map->slots[i].value;
+		*ret_key = slot->key;
+		return slot->value;
 	}
 	return NULL;
+}
+
+void *map_first(const struct map *map, uint64_t *ret_key)
+{
+	size_t place = 0;
+
+	return map_next(map, &place, ret_key);
 }
 
 void map_done(struct map *map)

@@ -47,6 +47,9 @@ int map_add(struct map *map, uint64_t key, void *value);
 void *map_remove(struct map *map, uint64_t key);
 /* Any one value, or NULL when the map is empty. */
 void *map_first(const struct map *map, uint64_t *ret_key);
+/* The next value from *place on, which begins as 0, or NULL. If the map has changed since the last
+ * one, values may be missed or come again. */
+void *map_next(const struct map *map, size_t *place, uint64_t *ret_key);
 void map_done(struct map *map);
 
 #endif /* IPC_MAP_H */

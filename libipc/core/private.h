@@ -107,6 +107,8 @@ struct left_streams {
 struct upper {
 	/* There is a manager, perhaps a new one. */
 	void (*manager_came)(struct upper *upper);
+	/* The bus has ended. */
+	void (*bus_ended)(struct upper *upper);
 	/* The connection is closed: releases the objects, then the memory. */
 	void (*close)(struct upper *upper);
 };
@@ -119,6 +121,7 @@ struct ipc {
 	struct upper *_Atomic upper;	/* or NULL */
 	bool foreign;			/* opened by the parent; written in fork() only */
 	bool closing;			/* its device is closed, or soon; connections lock */
+	atomic_bool bus_ended;		/* the bus has ended, and a serving thread has noticed */
 	atomic_uint attention;		/* ATTEND_*, for serving threads */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	_Atomic size_t blob_max;	/* bytes of files of blobs in a message */

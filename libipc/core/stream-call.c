@@ -90,8 +90,7 @@ static void parent_canceled(struct ipc_call *parent, void *userdata)
 	/* One that is closing is canceled by that. */
 	if (!refs_take_unless_none(&stream->users))
 		return;
-	stream_expire(stream);
-	ipc_stream_cancel(stream);
+	stream_cancel_with(stream);
 	ipc_stream_unref(stream);
 }
 
@@ -191,6 +190,9 @@ int ipc_stream_canceled(struct ipc_stream *stream)
 	if (stream->ipc->foreign)
 		return -ECHILD;
 	stream_expire(stream);
+	/* Perhaps no thread serves, and notices it. */
+	if (device_has_ended(&stream->ipc->device))
+		stream_break(stream, -ECONNRESET);
 	stream_lock(stream);
 	broken = stream->broken;
 	stream_unlock(stream);

@@ -100,19 +100,21 @@ void stream_may_grant(struct writable_waiter *waiter)
 
 /* --- Waiting ------------------------------------------------------------------------- */
 
-static int poll_two(int fd, int other, uint64_t usec)
+static int poll_fds(struct ipc *ipc, int fd, int other, uint64_t usec)
 {
 	struct pollfd fds[] = {
 		{ .fd = fd, .events = POLLIN },
 		{ .fd = other, .events = POLLIN },
+		{ .fd = device_end_fd(&ipc->device) },
 	};
 	struct timespec ts = {
 		.tv_sec = (time_t)(usec / 1000000),
 		.tv_nsec = (long)(usec % 1000000) * 1000,
 	};
 
-	return ppoll(fds, 2, usec == IPC_NEVER ? NULL : &ts, NULL) < 0 && errno != EINTR ? -errno :
-											     0;
+	if (ppoll(fds, 3, usec == IPC_NEVER ? NULL : &ts, NULL) < 0)
+		return errno == EINTR ? 0 : -errno;
+	return fds[2].revents ? -ECONNRESET : 0;
 }
 
 struct idler {
@@ -140,7 +142,7 @@ static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 	stream->receive_fd_set = true;
 	stream_unlock(stream);
 	pthread_cleanup_push(stop_idling, &idler);
-	r = poll_two(fd, -1, usec);
+	r = poll_fds(stream->ipc, fd, -1, usec);
 	pthread_cleanup_pop(/* execute= */ 1);
 	return r < 0 ? r : 1;
 }
@@ -194,9 +196,7 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	return r;
 }
 
-/* Sleeps until the fd is readable, or something else happened, such as the stream's deadline;
- * or fails with -EAGAIN after the function's (0: none). */
-static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
+static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 {
 	bool last = stream->deadline && (!deadline || stream->deadline <= deadline);
 	uint64_t end = last ? stream->deadline : deadline;
@@ -214,12 +214,26 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 
 	if (t->depth) {
 		r = pool_block(t);
-		return r < 0 ? r : poll_two(fd, atomic_load(&t->ipc->pool.stop_fd), left);
+		return r < 0 ? r : poll_fds(t->ipc, fd, atomic_load(&t->ipc->pool.stop_fd), left);
 	}
 	r = wait_for_others(stream, fd, left);
 	if (r == 0)
 		return wait_alone(t, stream, fd, left);
 	return r < 0 ? r : 0;
+}
+
+/* Sleeps until the fd is readable, or something else happened, such as the stream's deadline or
+ * the end of the bus; or fails with -EAGAIN after the function's (0: none). */
+static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
+{
+	int r = sleep_on_fd(stream, fd, deadline);
+
+	/* Perhaps no thread serves, and notices it. */
+	if (r == -ECONNRESET) {
+		stream_break(stream, r);
+		r = 0;
+	}
+	return r;
 }
 
 /* --- Sending ------------------------------------------------------------------------ */

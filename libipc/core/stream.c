@@ -278,7 +278,7 @@ static void peer_died(struct ipc_proxy *proxy, void *userdata)
 	struct ipc_stream *stream = userdata;
 
 	(void)proxy;
-	stream_break(stream, -EOWNERDEAD);
+	stream_break(stream, atomic_load(&stream->ipc->bus_ended) ? -ECONNRESET : -EOWNERDEAD);
 }
 
 static void put_watched(void *stream)
@@ -636,4 +636,12 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 	if (send_last_words(stream) < 0)
 		drop_last_words(stream);
 	stream_break(stream, -ECANCELED);
+}
+
+void stream_cancel_with(struct ipc_stream *stream)
+{
+	stream_expire(stream);
+	if (device_has_ended(&stream->ipc->device))
+		stream_break(stream, -ECONNRESET);
+	ipc_stream_cancel(stream);
 }

@@ -361,8 +361,13 @@ static inline bool stream_take_deferred(struct ipc_stream *stream)
 void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code);
 static inline void stream_break(struct ipc_stream *stream, int code)
 {
-	stream_break_by(stream, code == -EOWNERDEAD ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE, code);
+	bool by_bus = code == -EOWNERDEAD || code == -ECONNRESET;
+
+	stream_break_by(stream, by_bus ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE, code);
 }
+/* Cancels a stream with the call, stream or cancellation that it depends on. If its own time is
+ * over, or the bus has ended, that is the error. */
+void stream_cancel_with(struct ipc_stream *stream);
 /* The same for what the other end did. It learns the error, and of the errors that have a limit
  * also the limit. */
 void stream_refuse(struct ipc_stream *stream, int code);

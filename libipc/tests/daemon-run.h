@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus without a service manager, which an ipcbusd of this build runs.
+ * A bus that an ipcbusd of this build runs.
  */
 #ifndef IPC_DAEMON_RUN_H
 #define IPC_DAEMON_RUN_H
@@ -11,20 +11,28 @@
 
 #include <ipc/test.h>
 
-static inline struct ipc_test_bus *bus_new(void)
+static inline struct ipc_test_bus *bus_new_with(unsigned int flags)
 {
-	const char *build = getenv("B");
-	char daemon[256];
+	const char *build = getenv("B") ?: "build";
+	char daemon[256], manager[256];
 	const struct ipc_test_options options = {
 		.size = sizeof(options),
-		.flags = IPC_TEST_NO_MANAGER,
+		.flags = flags,
 		.ipcbusd = daemon,
+		.servicemanager = manager,
 	};
 	struct ipc_test_bus *bus;
 
-	snprintf(daemon, sizeof(daemon), "%s/daemon/ipcbusd", build ? build : "build");
+	snprintf(daemon, sizeof(daemon), "%s/daemon/ipcbusd", build);
+	snprintf(manager, sizeof(manager), "%s/servicemanager/servicemanager", build);
 	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), 0);
 	return bus;
+}
+
+/* Without a service manager. */
+static inline struct ipc_test_bus *bus_new(void)
+{
+	return bus_new_with(IPC_TEST_NO_MANAGER);
 }
 
 #endif /* IPC_DAEMON_RUN_H */

@@ -242,6 +242,18 @@ int device_set_poll(struct device *device, unsigned int polls)
 	return device->poll_fd < 0 ? -errno : 0;
 }
 
+int device_end_fd(const struct device *device)
+{
+	(void)device;
+	return -1;
+}
+
+bool device_has_ended(const struct device *device)
+{
+	(void)device;
+	return fake.ended;
+}
+
 /* What does not come now never comes. */
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
 {

@@ -57,6 +57,7 @@ struct fake {
 	int manager_watches;			/* watches for a manager */
 	int unwatch_error;
 	unsigned int woken;
+	bool ended;			/* device_has_ended() */
 	bool interruptible;		/* device_set_interruptible() */
 	unsigned int n_interruptible;	/* waits while that was set */
 	unsigned int n_cancels;		/* of calls, by device_cancel() */

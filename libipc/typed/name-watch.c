@@ -13,8 +13,9 @@
  *   SETTLED                 names that are still not sure are gone
  *
  * The driver delivers messages to one object one after another, whatever the number of
- * serving threads, so callbacks of one watch never overlap. The table is under ipc->lock
- * all the same, because other threads free it.
+ * serving threads, so callbacks of one watch never overlap. At the end of the bus, a thread that
+ * serves reports all names as gone, unless a change is served at that moment: then the thread
+ * that serves the change does. The table is under ipc->lock, because several threads use it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,9 +40,11 @@ struct name_watch {
 	struct ipc *ipc;
 	uint64_t asked;			/* cookie of the newest Watch(); under names.lock */
 	bool missed;			/* a change; under names.lock */
+	bool all_ended;			/* with the bus; under names.lock */
 	ipc_name_cb cb;
 
 	/* Under ipc->lock. */
+	bool busy;			/* a thread runs its callback */
 	uint64_t cookie;		/* of the manager that notifies this watch */
 	struct known **known;		/* by name */
 	size_t n_known;
@@ -228,20 +231,57 @@ static void settled(struct name_watch *watch)
 		notify(watch, IPC_NAME_SETTLED, NULL);
 }
 
-/* False: the change is a late one of an old manager. */
+/* The bus has ended. */
+static void end_all_names(struct name_watch *watch)
+{
+	struct known *known;
+	bool busy;
+
+	ipc_lock(watch->ipc);
+	busy = watch->busy;
+	watch->busy = true;
+	if (!busy)
+		doubt_all_locked(watch);
+	ipc_unlock(watch->ipc);
+	if (busy)
+		return;
+	while ((known = take_doubtful(watch))) {
+		notify(watch, IPC_NAME_GONE, known);
+		known_free(known);
+	}
+	ipc_lock(watch->ipc);
+	watch->busy = false;
+	ipc_unlock(watch->ipc);
+}
+
+/* False: the change is a late one of an old manager, or the bus has ended. */
 static bool is_current(struct name_watch *watch, const Ipc__Manager__Change *change)
 {
 	bool current;
 
 	ipc_lock(watch->ipc);
-	current = !watch->slot.ended && change->cookie >= watch->cookie;
+	current = !watch->slot.ended && !watch->busy && change->cookie >= watch->cookie;
 	if (current && (change->cookie > watch->cookie ||
 			change->kind == IPC__MANAGER__CHANGE_KIND__CHANGE_REPLAY))
 		doubt_all_locked(watch);
 	if (current)
 		watch->cookie = change->cookie;
+	watch->busy |= current;
 	ipc_unlock(watch->ipc);
 	return current;
+}
+
+/* Ends what is_current() has begun. */
+static void end_change(struct name_watch *watch)
+{
+	bool ended;
+
+	ipc_lock(watch->ipc);
+	watch->busy = false;
+	ended = atomic_load(&watch->ipc->bus_ended);
+	ipc_unlock(watch->ipc);
+	if (ended)
+		end_all_names(watch);
 }
 
 typedef int (*watch_method)(struct service_manager *manager,
@@ -290,17 +330,19 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *cha
 	case IPC__MANAGER__CHANGE_KIND__CHANGE_PRESENT:
 		if (present(watch, change) < 0)
 			watch_again(watch);
-		return 0;
+		break;
 	case IPC__MANAGER__CHANGE_KIND__CHANGE_GONE:
 		if (change->entry)
 			gone(watch, change->entry->name);
-		return 0;
+		break;
 	case IPC__MANAGER__CHANGE_KIND__CHANGE_SETTLED:
 		settled(watch);
-		return 0;
+		break;
 	default:
-		return 0;
+		break;
 	}
+	end_change(watch);
+	return 0;
 }
 
 /* --- Watches --------------------------------------------------------------------- */
@@ -370,6 +412,33 @@ static int send(struct names *names, struct registration *registration)
 }
 
 static const struct registration_type watch_type = { .send = send, .drop = drop };
+
+/* Returns the next watch whose names have not ended, with a reference of its object. */
+static struct name_watch *next_watch(struct names *names)
+{
+	struct name_watch *watch = NULL;
+
+	pthread_mutex_lock(&names->lock);
+	for (struct registration *i = names->list; i && !watch; i = i->next) {
+		if (i->type != &watch_type || ((struct name_watch *)i)->all_ended)
+			continue;
+		watch = (struct name_watch *)i;
+		watch->all_ended = true;
+		ipc_object_ref(watch->object);
+	}
+	pthread_mutex_unlock(&names->lock);
+	return watch;
+}
+
+void name_watches_end(struct names *names)
+{
+	struct name_watch *watch;
+
+	while ((watch = next_watch(names))) {
+		end_all_names(watch);
+		ipc_object_unref(watch->object);
+	}
+}
 
 static int watch_new(struct names *names, const char *pattern, void *userdata,
 		     struct name_watch **ret_watch)

@@ -50,6 +50,11 @@ static void names_manager_came(struct upper *upper)
 	names_replay((struct names *)upper);
 }
 
+static void names_bus_ended(struct upper *upper)
+{
+	name_watches_end((struct names *)upper);
+}
+
 int names_get(struct ipc *ipc, struct names **ret_names)
 {
 	struct upper *upper = NULL;
@@ -67,6 +72,7 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 	if (!names)
 		return -ENOMEM;
 	names->upper.manager_came = names_manager_came;
+	names->upper.bus_ended = names_bus_ended;
 	names->upper.close = names_close;
 	names->ipc = ipc;
 	names->manager = (struct ipc_proxy){

@@ -103,6 +103,9 @@ int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_i
 /* How many characters of [A-Za-z0-9_./-] the text begins with. */
 size_t name_length(const char *text);
 
+/* name-watch.c: the bus has ended, and with it all names. */
+void name_watches_end(struct names *names);
+
 /* name-replay.c: sends all registrations to a manager that may be a new one. */
 void names_replay(struct names *names);
 /* Takes the result of sending one that is due. True: it is due later. After the last try

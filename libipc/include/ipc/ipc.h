@@ -18,7 +18,8 @@
  *   stream      struct ipc_stream: one end of a sequence of messages.
  *   slot        struct ipc_slot: a callback that is registered.
  *   cancellation  struct ipc_cancellation: a way to end calls and streams of this process early.
- *   chain       A call, with the calls that its handler makes, and so on.
+ *   chain       A call, with the calls that its handler makes on its own thread, and so on. While a
+ *               thread waits for a reply, it serves calls that come back to it in the chain.
  *   serving thread  A thread inside ipc_run() or ipc_process(). Handlers and callbacks run
  *               on serving threads.
  *
@@ -62,6 +63,11 @@
  *   Fork        A connection and all that came from it are unusable in a child process.
  *               Functions fail with -ECHILD there. The child opens its own connection
  *               and may only unref what it inherited.
+ *   End of the bus  If ipcbusd ends, everything fails with -ECONNRESET, within a second. Calls and
+ *               functions that wait for a stream or name return it. As soon as a thread serves the
+ *               connection, async calls complete with it, streams break off, cancel callbacks of
+ *               served calls and death watches run, watched names are reported as gone, and
+ *               ipc_run() or ipc_process() then returns it. The program opens a new connection.
  *   Structures  A structure whose first member is size can grow at its end. The program sets
  *               size to its sizeof, also where a function fills the structure; a smaller one
  *               fails with -EINVAL. What the program sets and this library does not know fails
@@ -125,7 +131,7 @@
  *   -EEXIST       A service of another user has that name.
  *   -EHOSTUNREACH Activation of the service failed.
  *   -ENOTCONN     No service manager is running.
- *   -ECONNRESET   ipcbusd ran this bus and has ended: open a new connection.
+ *   -ECONNRESET   ipcbusd ran this bus and has ended: open a new connection; see above.
  *   -EXDEV        The object belongs to this connection where a proxy is expected, or the
  *                 reverse.
  */
@@ -266,8 +272,8 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads);
 
 /*
  * Serve on the calling thread. Blocks until ipc_stop() and returns 0 then, or -errno if a
- * thread cannot serve any more. Several threads may call it. The last one to return joins
- * the threads that were started.
+ * thread cannot serve any more, as after the end of the bus. Several threads may call it. The
+ * last one to return joins the threads that were started.
  *
  *   -EDEADLK  The calling thread waits for a reply: it is in a handler that was called
  *             back.
@@ -291,13 +297,15 @@ void ipc_stop(struct ipc *ipc);
  *
  *   -EMFILE, -ENOMEM  ipc_get_fd(): the first call cannot create the file descriptor.
  *   -EDEADLK, -EDQUOT ipc_process(): as ipc_run().
+ *   -ECONNRESET       ipc_process(): the bus has ended. The file descriptor stays readable.
  */
 int ipc_get_fd(struct ipc *ipc);
 int ipc_process(struct ipc *ipc);
 
 /*
  * Block until there is an event to process, and return 1. Returns 0 after timeout_usec
- * microseconds (0: at once).
+ * microseconds (0: at once). After the end of the bus it returns 1 until ipc_process() has
+ * reported the end, and then -ECONNRESET.
  *
  *   -EINTR    A signal arrived.
  */
@@ -512,8 +520,9 @@ struct ipc_options {
 					 * be served on another thread. It is canceled with
 					 * the parent (-ECANCELED) and has no later deadline
 					 * (-ETIMEDOUT); a reply to the parent does not end
-					 * it. NULL: the call that this thread serves; of a
-					 * stream, none. -EINVAL: the parent has a reply */
+					 * it. On another thread it begins a chain. NULL: the
+					 * call that this thread serves; of a stream, none.
+					 * -EINVAL: the parent has a reply */
 	struct ipc_stream *parent_stream; /* Call or stream: make it for this stream, either
 					 * end of one. It has no later deadline (-ETIMEDOUT). It is
 					 * canceled (-ECANCELED) when the stream breaks off, is
@@ -645,8 +654,9 @@ const char *ipc_call_metadata(const struct ipc_call *call, const char *name);
 uint64_t ipc_call_remaining(const struct ipc_call *call);
 
 /*
- * Return 1 if nobody waits for the reply any more: the call was canceled, its time is over, or
- * the caller died. Return 0 otherwise. A canceled call must still be replied to or unref'ed.
+ * Return 1 if nobody waits for the reply any more: the call was canceled, its time is over, the
+ * caller died, or the bus has ended. Return 0 otherwise. A canceled call must still be replied to
+ * or unref'ed.
  *
  *   -EINVAL   The call is a oneway or already has a reply.
  */

@@ -28,7 +28,8 @@
  *   -ECANCELED   One side canceled the stream, or its parent or its cancellation was canceled.
  *                The origin of the error is IPC_ORIGIN_PEER if the other side did.
  *   -ETIMEDOUT   The time limit of the stream expired. This is no limit of a single function.
- *   -EOWNERDEAD  The other side died, or closed its end without ending it.
+ *   -EOWNERDEAD  The other side died.
+ *   -ECONNRESET  The bus has ended.
  *   -EPROTO      The other side violates the protocol of streams.
  *   -EBADMSG     A message of the stream, or its end, is malformed.
  *   -EMSGSIZE    A message is larger than the receiver allows.
@@ -193,9 +194,9 @@ uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 
 /*
  * Return 1 if the stream has broken off: one side canceled it, the time limit expired, the
- * other side died or violates the protocol. Return 0 otherwise. What the other side did is
- * known when some thread has served it, so a handler on the only thread sees nothing but the
- * time limit here.
+ * other side died or violates the protocol, or the bus has ended. Return 0 otherwise, also after
+ * an end. What the other side did is known when some thread has served it, so a handler on the
+ * only thread sees nothing but the time limit and the end of the bus here.
  */
 int ipc_stream_canceled(struct ipc_stream *stream);
 

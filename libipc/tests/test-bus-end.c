@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The end of a bus that ipcbusd runs, for everything that waits at that moment: calls, streams and
+ * watches complete with -ECONNRESET, and served calls are canceled.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon-run.h"
+#include "test-run.h"
+
+#include <ipc/raw.h>
+
+/* Methods of the server: HANG keeps its call, ASK polls whether it is canceled. */
+enum { HANG = 1, ASK, ECHO };
+
+static struct ipc_test_bus *bus;
+static struct ipc *server, *client;
+static struct ipc_object *object;
+static struct ipc_proxy *proxy;
+static pthread_t thread;
+static struct ipc_call *kept[2];
+static unsigned int n_kept;
+static atomic_uint arrived, canceled, asked;
+
+/* What the callbacks of the client got. */
+static int result;
+static unsigned int completed, died, ended, destroyed;
+
+static void until(atomic_uint *count)
+{
+	while (!atomic_load(count))
+		usleep(1000);
+}
+
+/* --- The server ------------------------------------------------------------------------- */
+
+static void on_cancel(struct ipc_call *call, void *userdata)
+{
+	(void)userdata;
+	ck_assert_int_eq(ipc_call_canceled(call), 1);
+	atomic_fetch_add(&canceled, 1);
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)userdata;
+	atomic_fetch_add(&arrived, 1);
+	if (request->code == ASK) {
+		while (ipc_call_canceled(call) == 0)
+			usleep(1000);
+		ck_assert_int_eq(ipc_call_on_cancel(call, on_cancel, NULL, NULL), -ECANCELED);
+		atomic_fetch_add(&asked, 1);
+		return -ECANCELED;
+	}
+	if (request->code == ECHO)
+		return ipc_raw_reply(call, &(struct ipc_raw_message){ .size = 0 });
+	ck_assert_int_eq(ipc_call_on_cancel(call, on_cancel, NULL, NULL), 0);
+	kept[n_kept++] = ipc_call_ref(call);
+	return 0;
+}
+
+/* Receives until its end; the client sends nothing. */
+static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
+{
+	const struct ipc_raw_message *message;
+
+	(void)code, (void)userdata;
+	atomic_fetch_add(&arrived, 1);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, IPC_NEVER, &message, NULL), -ECONNRESET);
+	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	atomic_fetch_add(&canceled, 1);
+	return 0;
+}
+
+static const struct ipc_raw_ops ops = { .serve = serve, .stream = serve_stream };
+
+static void *run(void *ipc)
+{
+	ck_assert_int_eq(ipc_run(ipc), -ECONNRESET);
+	return NULL;
+}
+
+static void begin(void)
+{
+	bus = bus_new();
+	arrived = canceled = asked = 0;
+	completed = died = ended = destroyed = 0;
+	n_kept = 0;
+	ck_assert_int_eq(ipc_open(&server, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_set_threads(server, 4), 0);
+	ck_assert_int_eq(ipc_raw_object_new(server, &ops, NULL, &object), 0);
+	ck_assert_int_eq(ipc_set_manager(server, object), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, server), 0);
+	ck_assert_int_eq(ipc_open(&client, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(client, &proxy), 0);
+}
+
+static void kill_bus(void)
+{
+	ck_assert_int_eq(kill(ipc_test_bus_pid(bus), SIGKILL), 0);
+}
+
+static void end(void)
+{
+	pthread_join(thread, NULL);
+	while (n_kept)
+		ipc_call_unref(kept[--n_kept]);
+	ipc_proxy_unref(proxy);
+	ipc_unref(client);
+	ipc_object_unref(object);
+	ipc_unref(server);
+	ipc_test_bus_free(bus);
+}
+
+/* --- The client ------------------------------------------------------------------------- */
+
+static void on_reply(int r, struct ipc_raw_message *reply, const struct ipc_error *error,
+		     void *userdata)
+{
+	(void)userdata;
+	ck_assert_ptr_null(reply);
+	ck_assert_int_eq(error->code, r);
+	ck_assert_int_eq(error->origin, IPC_ORIGIN_BUS);
+	result = r;
+	completed++;
+}
+
+static void on_death(struct ipc_proxy *dead, void *userdata)
+{
+	(void)dead, (void)userdata;
+	died++;
+}
+
+static void on_end(struct ipc_stream *stream, int r, const struct ipc_error *error, void *userdata)
+{
+	(void)userdata;
+	ck_assert_int_eq(r, -ECONNRESET);
+	ck_assert_int_eq(error->origin, IPC_ORIGIN_BUS);
+	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ended++;
+}
+
+static void destroy(void *userdata)
+{
+	(void)userdata;
+	destroyed++;
+}
+
+static void call(uint32_t code, const struct ipc_options *options)
+{
+	const struct ipc_raw_message request = { .code = code };
+
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, options, on_reply, NULL, NULL), 0);
+}
+
+static struct ipc_stream *open_stream(void)
+{
+	struct ipc_stream *stream;
+
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, 1, NULL, &stream, NULL), 0);
+	return stream;
+}
+
+/* The first time that a thread serves after the end, everything completes. */
+static void check_completed(int r)
+{
+	ck_assert_int_eq(r, -ECONNRESET);
+	ck_assert_int_eq(result, -ECONNRESET);
+	ck_assert_uint_eq(completed, 3);
+	ck_assert_uint_eq(died, 1);
+	ck_assert_uint_eq(ended, 1);
+	ck_assert_uint_eq(destroyed, 1);
+	ck_assert_int_eq(ipc_process(client), -ECONNRESET);
+	ck_assert_uint_eq(completed, 3);
+}
+
+static void begin_waiting(void)
+{
+	static const struct ipc_stream_ops callbacks = {
+		.size = sizeof(callbacks), .on_end = on_end, .destroy = destroy,
+	};
+	struct ipc_options options = { 0 };
+	struct ipc_stream *stream;
+
+	begin();
+	stream = open_stream();
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &callbacks, NULL), 0);
+	options.parent_stream = stream;
+	call(HANG, &options);
+	call(HANG, NULL);
+	call(ASK, NULL);
+	ipc_stream_unref(stream);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, on_death, NULL, NULL), 0);
+	while (arrived < 4)
+		usleep(1000);
+}
+
+START_TEST(what_waits_completes_in_ipc_run)
+{
+	begin_waiting();
+	kill_bus();
+	check_completed(ipc_run(client));
+	until(&asked);
+	end();
+	/* Both calls that were kept, and the stream. */
+	ck_assert_uint_eq(canceled, 3);
+}
+END_TEST
+
+START_TEST(what_waits_completes_in_an_event_loop)
+{
+	struct pollfd fd = { .events = POLLIN };
+	int r;
+
+	begin_waiting();
+	fd.fd = ipc_get_fd(client);
+	while (ipc_process(client) > 0)
+		;
+	kill_bus();
+	ck_assert_int_eq(poll(&fd, 1, 20000), 1);
+	/* Perhaps a message of the end of the server first. */
+	ck_assert_int_eq(ipc_wait(client, IPC_NEVER), 1);
+	do {
+		r = ipc_process(client);
+	} while (r >= 0);
+	check_completed(r);
+	ck_assert_int_eq(ipc_wait(client, IPC_NEVER), -ECONNRESET);
+	end();
+}
+END_TEST
+
+/* --- Without a thread that serves ------------------------------------------------------------- */
+
+static void *kill_later(void *unused)
+{
+	usleep(50000);
+	kill_bus();
+	return unused;
+}
+
+static void check_receive(struct ipc_stream *stream)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	const struct ipc_raw_message *message;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(ipc_raw_stream_receive(stream, IPC_NEVER, &message, &error),
+				 -ECONNRESET);
+		ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
+		ipc_error_done(&error);
+	}
+	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ipc_stream_unref(stream);
+}
+
+START_TEST(a_receiver_wakes_that_nobody_serves)
+{
+	struct ipc_stream *stream;
+	pthread_t killer;
+
+	begin();
+	stream = open_stream();
+	ck_assert_int_eq(pthread_create(&killer, NULL, kill_later, NULL), 0);
+	check_receive(stream);
+	pthread_join(killer, NULL);
+	end();
+}
+END_TEST
+
+static void block(int r, struct ipc_raw_message *reply, const struct ipc_error *error,
+		  void *userdata)
+{
+	(void)reply, (void)error;
+	ck_assert_int_eq(r, 0);
+	atomic_store(&asked, 1);
+	until(userdata);
+}
+
+/* The only thread of ipc_run() is in a callback, and does not notice the end. */
+START_TEST(a_receiver_wakes_while_callbacks_run)
+{
+	const struct ipc_raw_message request = { .code = ECHO };
+	static atomic_uint go_on;
+	struct ipc_stream *stream;
+	pthread_t runner, killer;
+
+	begin();
+	stream = open_stream();
+	ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, block, &go_on, NULL), 0);
+	ck_assert_int_eq(pthread_create(&runner, NULL, run, client), 0);
+	until(&asked);
+	ck_assert_int_eq(pthread_create(&killer, NULL, kill_later, NULL), 0);
+	check_receive(stream);
+	atomic_store(&go_on, 1);
+	pthread_join(killer, NULL);
+	pthread_join(runner, NULL);
+	end();
+}
+END_TEST
+
+START_TEST(a_stream_is_canceled_without_a_serving_thread)
+{
+	struct ipc_stream *stream;
+
+	begin();
+	stream = open_stream();
+	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	kill_bus();
+	while (!ipc_stream_canceled(stream))
+		usleep(1000);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* --- Names ------------------------------------------------------------------------------------ */
+
+static unsigned int changes[IPC_NAME_SETTLED + 1];
+
+static void on_name(struct ipc *ipc, enum ipc_name_change change, const struct ipc_name_info *info,
+		    struct ipc_proxy *named, void *userdata)
+{
+	(void)ipc, (void)named, (void)userdata;
+	if (info)
+		ck_assert_str_eq(info->name, "some.name");
+	changes[change]++;
+}
+
+START_TEST(watched_names_are_gone)
+{
+	int r = 0;
+
+	memset(changes, 0, sizeof(changes));
+	bus = bus_new_with(/* flags= */ 0);
+	ck_assert_int_eq(ipc_open(&server, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_raw_object_new(server, &ops, NULL, &object), 0);
+	ck_assert_int_eq(ipc_register_name(server, "some.name", object, NULL), 0);
+	ck_assert_int_eq(ipc_open(&client, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_watch_names(client, "some.*", on_name, NULL, NULL), 0);
+	while (!changes[IPC_NAME_SETTLED]) {
+		ck_assert_int_eq(ipc_wait(client, IPC_NEVER), 1);
+		ck_assert_int_ge(ipc_process(client), 0);
+	}
+	kill_bus();
+	while (r >= 0)
+		r = ipc_wait(client, IPC_NEVER) == 1 ? ipc_process(client) : -EPROTO;
+	ck_assert_int_eq(r, -ECONNRESET);
+	ck_assert_uint_eq(changes[IPC_NAME_PRESENT], 1);
+	ck_assert_uint_eq(changes[IPC_NAME_GONE], 1);
+	ipc_unref(client);
+	ipc_object_unref(object);
+	ipc_unref(server);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("bus-end", what_waits_completes_in_ipc_run,
+			 what_waits_completes_in_an_event_loop, a_receiver_wakes_that_nobody_serves,
+			 a_receiver_wakes_while_callbacks_run,
+			 a_stream_is_canceled_without_a_serving_thread, watched_names_are_gone);
+}
