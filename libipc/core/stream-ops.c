@@ -235,8 +235,13 @@ void stream_begin_handler(struct ipc_stream *stream)
 	stream_unlock(stream);
 }
 
-void stream_end_handler(struct ipc_stream *stream)
+/* A handler that returns 0, and is the last user, has ended the stream well. */
+void stream_end_handler(struct ipc_stream *stream, int r)
 {
+	if (r < 0)
+		ipc_stream_fail(stream, r, NULL, NULL);
+	else if (atomic_load(&stream->users) == 1)
+		stream->out_code = 0;
 	strand_rest(stream);
 }
 

@@ -46,9 +46,7 @@ void stream_start_handler(struct ipc_stream *stream, const void *request)
 	r = stream_watch(stream);
 	if (r == 0)
 		r = stream->of.type->handle(stream, request);
-	if (r < 0)
-		ipc_stream_fail(stream, r, NULL, NULL);
-	stream_end_handler(stream);
+	stream_end_handler(stream, r);
 	ipc_stream_unref(stream);
 }
 

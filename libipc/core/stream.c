@@ -256,6 +256,7 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
 	stream->pidfd = -EINVAL;
+	stream->out_code = of->server ? -ENOMSG : 0;
 	stream->timer.expired = stream_expired;
 	stream->sender.ready = stream_may_send;
 	stream->granter.ready = stream_may_grant;
@@ -384,6 +385,9 @@ static void close_locked(struct ipc_stream *stream)
 /* No user is left: releases everything that could keep the other end. */
 static void stream_close(struct ipc_stream *stream)
 {
+	static const struct ipc_error dropped = {
+		.message = (char *)"the server released its end of the stream without ending it",
+	};
 	struct stream_item *items;
 	bool over;
 
@@ -408,7 +412,7 @@ static void stream_close(struct ipc_stream *stream)
 		if (!stream->of.server)
 			set_cancel(stream);
 		else if (!stream->last_words.data)
-			set_end(stream, stream->out_code, NULL);
+			set_end(stream, stream->out_code, stream->out_code ? &dropped : NULL);
 		else
 			stream->last_words.end = true;
 		if (send_last_words(stream) < 0)

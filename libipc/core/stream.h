@@ -194,7 +194,7 @@ struct ipc_stream {
 	unsigned int credit;		/* messages that may be sent */
 	struct stream_rings *rings;	/* or NULL. A user's pointer does not change */
 	bool out_ended;
-	int out_code;			/* of an end that could not be sent */
+	int out_code;			/* of the end that closing sends, unless it was sent */
 	bool in_ended;
 	bool closed;			/* no users left */
 	int broken;			/* -errno that ended both directions, or 0 */
@@ -287,7 +287,7 @@ void stream_kick(struct ipc_stream *stream);
 void stream_kick_writable(struct ipc_stream *stream);
 /* A handler runs, and has returned. */
 void stream_begin_handler(struct ipc_stream *stream);
-void stream_end_handler(struct ipc_stream *stream);
+void stream_end_handler(struct ipc_stream *stream, int r);
 void stream_run_work(struct thread *t, struct backlog_work *work);
 
 /*

@@ -20,6 +20,7 @@
  * 0 a receive function does not wait.
  *
  *   -EAGAIN      No message arrived in time.
+ *   -ENOMSG      The server released its end without ending the stream.
  *   Others       The error with which the other side ended its sending; -EREMOTEIO in place
  *                of -EAGAIN, -EPIPE, and the errnos that enum ipc_origin lists.
  *
@@ -60,8 +61,10 @@
  *
  * Closing. A handler may use its stream until it returns; with ipc_stream_ref() it may keep
  * it and use it from any thread. If the handler returns a negative errno, the server's sending
- * ends with it at once; else it ends when the last reference of the server's end goes, unless
- * the stream has callbacks. When the last reference of a client's end without callbacks goes, a
+ * ends with it at once. If it returns 0, there are no callbacks, and nobody has a reference of the
+ * server's end at that moment, the stream ends well. In every other case the server must end the
+ * stream: if the last reference of the server's end goes without an end, the client receives
+ * -ENOMSG after all messages. When the last reference of a client's end without callbacks goes, a
  * stream that is not over is canceled. A stream holds a reference of its connection.
  *
  * Calls for a stream. What a handler or callback of a stream calls does not depend on the stream,

@@ -123,7 +123,8 @@ static void *feed(void *data)
 {
 	struct job *job = data;
 
-	push_numbers(job->stream, &job->request, streams_push_later);
+	if (push_numbers(job->stream, &job->request, streams_push_later) == 0)
+		ipc_stream_end(job->stream);
 	ipc_stream_unref(job->stream);
 	free(job);
 	return NULL;
