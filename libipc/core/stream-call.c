@@ -148,7 +148,7 @@ void stream_expired(struct timer *timer)
 {
 	struct ipc_stream *stream = (void *)((char *)timer - offsetof(struct ipc_stream, timer));
 
-	stream_break(stream, -ETIMEDOUT);
+	stream_expire_now(stream);
 	stream_put(stream);
 }
 
@@ -183,7 +183,7 @@ uint64_t ipc_stream_remaining(const struct ipc_stream *stream)
 
 int ipc_stream_canceled(struct ipc_stream *stream)
 {
-	int broken;
+	bool broken;
 
 	if (!stream)
 		return -EINVAL;
@@ -194,9 +194,9 @@ int ipc_stream_canceled(struct ipc_stream *stream)
 	if (device_has_ended(&stream->ipc->device))
 		stream_break(stream, -ECONNRESET);
 	stream_lock(stream);
-	broken = stream->broken;
+	broken = stream->broken && !stream->broken_late;
 	stream_unlock(stream);
-	return !!broken;
+	return broken;
 }
 
 /* --- Identity ------------------------------------------------------------------------- */

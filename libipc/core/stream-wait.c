@@ -147,7 +147,7 @@ static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 	return r < 0 ? r : 1;
 }
 
-/* Takes one event. No other thread may be there to do it. */
+/* Takes one event: 1; 0: there is none. What is not for a stream is left to threads that serve. */
 static int take_event(struct thread *t)
 {
 	struct backlog_event *memory = backlog_event_new();
@@ -159,10 +159,46 @@ static int take_event(struct thread *t)
 	r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
 	if (r < 0 || dispatch_waiting(t, &x.event)) {
 		backlog_event_free(memory);
-		return r < 0 ? r : thread_flush(t);
+		if (r == 0)
+			r = thread_flush(t);
+		return r < 0 ? r : x.event.kind != IPCBUS_EVENT_NONE;
 	}
 	backlog_add_event(t->ipc, memory, &x.event);
-	return 0;
+	return 1;
+}
+
+/* Events that a thread takes to find the messages of a stream whose time is over. */
+#define ARRIVED_MAX	1024
+
+/* Not while this thread waits for a reply: what it would take may not be for it. */
+static void take_arrived(struct ipc *ipc)
+{
+	static _Thread_local bool taking;
+	struct thread *t;
+
+	if (taking || thread_get(ipc, &t) < 0 || t->waiting)
+		return;
+	taking = true;
+	for (int i = 0; i < ARRIVED_MAX && take_event(t) > 0; i++)
+		;
+	taking = false;
+}
+
+void stream_expire_now(struct ipc_stream *stream)
+{
+	bool done, ended;
+
+	if (stream->ipc->foreign)
+		return;
+	stream_lock(stream);
+	ended = stream->in_ended;
+	done = stream->broken || (!stream->of.server && stream_is_over_locked(stream));
+	stream_unlock(stream);
+	if (done)
+		return;
+	if (!ended)
+		take_arrived(stream->ipc);
+	stream_break(stream, -ETIMEDOUT);
 }
 
 static void forget_own(void *unused)
@@ -193,7 +229,7 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	pthread_cleanup_push(forget_own, NULL);
 	r = take_event(t);
 	pthread_cleanup_pop(/* execute= */ 1);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)

@@ -466,30 +466,37 @@ struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream)
 	return NULL;
 }
 
-static void break_locked(struct ipc_stream *stream, enum ipc_origin origin, int code)
+/* Returns whether the stream is broken now. */
+static bool break_locked(struct ipc_stream *stream, enum ipc_origin origin, int code)
 {
+	bool by_itself = code == -EOWNERDEAD || code == -ECONNRESET || code == -ETIMEDOUT;
 	bool late = stream_is_late(stream);
 
 	if (stream->broken)
-		return;
+		return true;
+	stream->broken_late = by_itself && stream_is_over_locked(stream);
+	/* A server may still wait for a message. */
+	if (stream->broken_late && !stream->of.server)
+		return false;
 	if (stream->rings)
 		ring_close(&stream->rings->in);
 	stream->broken = late ? -ETIMEDOUT : code;
 	stream->broken_by = late ? IPC_ORIGIN_HERE : origin;
+	return true;
 }
 
 void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code)
 {
-	bool closed;
+	bool broken, closed;
 
 	stream_lock(stream);
 	closed = stream->closed;
-	break_locked(stream, origin, code);
+	broken = break_locked(stream, origin, code);
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
 	stream_kick(stream);
-	if (!closed)
+	if (broken && !closed)
 		stream_cancel_children(stream);
 	if (stream_take_deferred(stream))
 		stream_abandon(stream);
@@ -511,7 +518,7 @@ static void end_failed(struct ipc_stream *stream, int code)
 static int end_with(struct ipc_stream *stream, int code, const struct ipc_error *error,
 		    bool refused)
 {
-	bool ended;
+	bool ended, over;
 	int r = 0;
 
 	if (stream->ipc->foreign)
@@ -519,6 +526,7 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 	stream_expire(stream);
 	stream_lock(stream);
 	ended = stream->out_ended;
+	over = !ended && !stream->of.server && stream_is_over_locked(stream);
 	if (!ended && stream->broken)
 		r = stream->broken;
 	if (refused && !ended && !r) {
@@ -533,7 +541,8 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 
 	if (ended)
 		return -EALREADY;
-	if (r < 0)
+	/* The server takes no more, and may have released its end. */
+	if (r < 0 || over)
 		return r;
 	set_end(stream, code, error);
 	r = send_last_words(stream);
@@ -644,8 +653,14 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 
 void stream_cancel_with(struct ipc_stream *stream)
 {
+	bool over;
+
 	stream_expire(stream);
 	if (device_has_ended(&stream->ipc->device))
 		stream_break(stream, -ECONNRESET);
-	ipc_stream_cancel(stream);
+	stream_lock(stream);
+	over = stream_is_over_locked(stream);
+	stream_unlock(stream);
+	if (!over)
+		ipc_stream_cancel(stream);
 }

@@ -199,6 +199,7 @@ struct ipc_stream {
 	bool closed;			/* no users left */
 	int broken;			/* -errno that ended both directions, or 0 */
 	enum ipc_origin broken_by;
+	bool broken_late;		/* after the server had ended the stream */
 	bool refused;			/* the library ended the sending, to say why */
 	bool lost;			/* messages were dropped because of that, so the
 					 * end of the other side does not count */
@@ -285,7 +286,7 @@ void stream_may_grant(struct writable_waiter *waiter);
 void stream_kick(struct ipc_stream *stream);
 /* The same for one that reports space or credit to send. */
 void stream_kick_writable(struct ipc_stream *stream);
-/* A handler runs, and has returned. */
+/* A handler runs, and has returned this. */
 void stream_begin_handler(struct ipc_stream *stream);
 void stream_end_handler(struct ipc_stream *stream, int r);
 void stream_run_work(struct thread *t, struct backlog_work *work);
@@ -327,6 +328,13 @@ static inline void stream_unlock_briefly(struct ipc_stream *stream)
 	pthread_mutex_unlock(&stream->lock);
 }
 
+/* The server has ended the stream, and this end knows. Its messages may be left to receive. */
+static inline bool stream_is_over_locked(const struct ipc_stream *stream)
+{
+	return !stream->broken && (stream->of.server ? stream->out_ended :
+						       stream->in_ended && !stream->lost);
+}
+
 /* 0, or why nothing can be sent any more. */
 static inline int stream_may_send_locked(const struct ipc_stream *stream)
 {
@@ -357,7 +365,8 @@ static inline bool stream_take_deferred(struct ipc_stream *stream)
 }
 
 /* Ends both directions with this error, unless they have ended before. After the deadline,
- * the error is -ETIMEDOUT. */
+ * the error is -ETIMEDOUT. The client's end of a stream that is over does not break off by time,
+ * by death of the other end, or with the bus. */
 void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code);
 static inline void stream_break(struct ipc_stream *stream, int code)
 {
@@ -384,11 +393,13 @@ static inline bool stream_is_late(const struct ipc_stream *stream)
 	return unlikely(stream->deadline) && time_now() >= stream->deadline;
 }
 
+/* After the deadline: takes the messages that have arrived, and breaks the stream off. */
+void stream_expire_now(struct ipc_stream *stream);
 /* What breaks off by itself at the deadline. Functions for programs begin with it. */
 static inline void stream_expire(struct ipc_stream *stream)
 {
 	if (stream_is_late(stream))
-		stream_break(stream, -ETIMEDOUT);
+		stream_expire_now(stream);
 }
 /* Wake the receiving or sending thread to look again. */
 void stream_wake_receiver_locked(struct ipc_stream *stream);

@@ -91,6 +91,13 @@ static void arrive(uint64_t cookie, uint32_t code)
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
+static void push_idle(uint64_t cookie)
+{
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE, .cookie = cookie }, NULL, 0,
+		  NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+}
+
 /* --- Breaking off ----------------------------------------------------------------------- */
 
 static void cancel_here(void)
@@ -191,6 +198,11 @@ START_TEST(a_good_end_of_the_other_side_ends_nothing)
 	begin();
 	id = call_for(parent);
 	arrive(data_cookie, STREAM_END);
+	/* The server releases its end, and dies. */
+	push_idle(data_cookie);
+	push_idle(control_cookie);
+	stream_break(parent, -EOWNERDEAD);
+	ck_assert_int_eq(ipc_stream_canceled(parent), 0);
 	ck_assert_int_eq(ipc_stream_end(parent), 0);
 	parent = ipc_stream_unref(parent);
 	ck_assert_uint_eq(fake.n_cancels, 0);

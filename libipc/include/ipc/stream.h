@@ -59,7 +59,7 @@
  * A received message with blobs blocks the messages behind it until the next receive, or
  * until on_message returns.
  *
- * Closing. A handler may use its stream until it returns; with ipc_stream_ref() it may keep
+ * Closing. A handler may use its stream until it returns. With ipc_stream_ref() it may keep
  * it and use it from any thread. If the handler returns a negative errno, the server's sending
  * ends with it at once. If it returns 0, there are no callbacks, and nobody has a reference of the
  * server's end at that moment, the stream ends well. In every other case the server must end the
@@ -67,10 +67,14 @@
  * -ENOMSG after all messages. When the last reference of a client's end without callbacks goes, a
  * stream that is not over is canceled. A stream holds a reference of its connection.
  *
+ * Over. A client's end is over when the server's end of the stream has arrived. From then on the
+ * client can receive the messages that are left, whatever becomes of the server, and nothing but
+ * ipc_stream_cancel() breaks the stream off. A server's end is over when the server has ended it.
+ *
  * Calls for a stream. What a handler or callback of a stream calls does not depend on the stream,
  * unless its options say so: parent_stream in struct ipc_options. It needs a reference of the
  * stream until the function that makes the call or opens the stream returns, and no longer. After
- * the other side has ended a stream well, such calls go on: messages may be left to receive.
+ * the other side has ended a stream, such calls go on: messages may be left to receive.
  */
 #ifndef IPC_PUBLIC_STREAM_H
 #define IPC_PUBLIC_STREAM_H
@@ -97,7 +101,8 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
 
 /*
  * End the sending of this side. A server's end ends the whole stream; a client may still
- * receive. If the receiver has no space for the end, it is sent when there is space, as long
+ * receive. For a client whose server has ended the stream already, nothing is sent, and the result
+ * is 0. If the receiver has no space for the end, it is sent when there is space, as long
  * as the connection is open and somebody serves it or waits for a stream.
  *
  * ipc_stream_fail() and ipc_stream_raise() end it with an error, which the other side
@@ -189,7 +194,8 @@ int ipc_stream_resume(struct ipc_stream *stream);
  * Return the microseconds until the time limit; 0 if it has expired; IPC_NEVER if there is
  * none. The client sets it when it opens the stream: timeout_usec and parent in struct
  * ipc_options, or timeout_ms of the method. Both ends know it and break off by themselves:
- * what arrived before can still be received, everything else fails with -ETIMEDOUT. As long as
+ * what arrived before can still be received, also if no thread has served the connection since,
+ * and everything else fails with -ETIMEDOUT. As long as
  * a stream with a time limit has callbacks or an fd, serving the connection takes one system
  * call more for each event.
  */

@@ -28,12 +28,16 @@ enum {
 	GIVE,	/* replies with the objects that came */
 	STOP,
 	BOUNCE,	/* stream: what comes goes back */
+	ONCE,	/* stream: only the first message goes back */
 	BREAK,	/* stream: an error after the first message */
+	DROP,	/* stream: is kept; call: sends a message, and releases the stream without an end */
 };
 
 /* Oneways are served one after the other and need no lock, but a call may come meanwhile. */
 static uint32_t added;
 static _Atomic uint32_t sum;
+
+static struct ipc_stream *kept;
 
 static int reply_bytes(struct ipc_call *call, const void *data, size_t size)
 {
@@ -110,6 +114,10 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return ipc_call_raise(call, &error);
 	case GIVE:
 		return ipc_raw_reply(call, &same);
+	case DROP:
+		ipc_raw_stream_send(kept, &same, 0);
+		kept = ipc_stream_unref(kept);
+		return reply_bytes(call, NULL, 0);
 	case STOP:
 		ipc_stop(ipc_call_ipc(call));
 		return reply_bytes(call, NULL, 0);
@@ -124,14 +132,18 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	int r;
 
 	(void)userdata;
+	if (code == DROP) {
+		kept = ipc_stream_ref(stream);
+		return 0;
+	}
 	while ((r = ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL)) > 0) {
 		if (code == BREAK)
 			return ipc_stream_fail(stream, -EREMOTEIO, "raw.Broken", "%zu bytes",
 					       message->size);
-		if (code != BOUNCE)
+		if (code != BOUNCE && code != ONCE)
 			return -EOPNOTSUPP;
 		r = ipc_raw_stream_send(stream, message, SECONDS(10));
-		if (r < 0)
+		if (r < 0 || code == ONCE)
 			return r;
 	}
 	return r;
@@ -502,6 +514,139 @@ START_TEST(streams_that_fail)
 }
 END_TEST
 
+START_TEST(a_stream_that_is_dropped_is_no_good_end)
+{
+	const struct ipc_raw_message *message;
+	const struct ipc_raw_message drop = { .code = DROP };
+	struct ipc_error error = IPC_ERROR_INIT;
+	struct ipc_stream *stream;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, DROP, NULL, &stream, NULL), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &drop, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL), 1);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, &error), -ENOMSG);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_PEER);
+	ck_assert_ptr_nonnull(error.message);
+	ipc_error_done(&error);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* The server ends the stream and releases its end while a message is left. */
+START_TEST(a_stream_that_ended_well_does_not_break_off)
+{
+	const struct ipc_raw_message out = { .data = "12345", .size = 5 };
+	const struct ipc_raw_message request = { .code = ECHO };
+	const struct ipc_raw_message *message;
+	struct ipc_options options = { 0 };
+	struct ipc_stream *stream;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, ONCE, NULL, &stream, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
+	/* Until this side has noticed both. */
+	while (ipc_raw_stream_send(stream, &out, 0) != -EPIPE) {
+		ipc_wait(ipc, 1000);
+		ipc_process(ipc);
+	}
+	for (int i = 0; i < 10; i++) {
+		ipc_wait(ipc, 10000);
+		ipc_process(ipc);
+	}
+	options.parent_stream = stream;
+	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, &options, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), 1);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), 0);
+	ck_assert_int_eq(ipc_stream_end(stream), 0);
+	ck_assert_int_eq(ipc_stream_end(stream), -EALREADY);
+	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, &options, NULL, NULL), 0);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+/* Opens a stream, and lets its time pass without serving. Three messages have arrived. */
+static struct ipc_stream *open_late(void)
+{
+	const struct ipc_options options = { .timeout_usec = SECONDS(2) };
+	const struct ipc_raw_message out = { .data = "12345", .size = 5 };
+	struct ipc_stream *stream;
+
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, BOUNCE, &options, &stream, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(ipc_raw_stream_send(stream, &out, 0), 0);
+	return stream;
+}
+
+static void pass_time(const struct ipc_stream *stream)
+{
+	while (ipc_stream_remaining(stream))
+		sleep_ms(10);
+}
+
+START_TEST(messages_that_arrived_outlive_the_time_limit)
+{
+	const struct ipc_raw_message *message;
+	struct ipc_stream *stream;
+
+	begin();
+	stream = open_late();
+	pass_time(stream);
+	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), 1);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), -ETIMEDOUT);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
+static unsigned int received;
+static int end_result;
+
+static void on_message(struct ipc_stream *stream, void *userdata)
+{
+	const struct ipc_raw_message *message;
+
+	(void)userdata;
+	received += ipc_raw_stream_receive(stream, 0, &message, NULL) == 1;
+}
+
+static void on_stream_end(struct ipc_stream *stream, int r, const struct ipc_error *error,
+			  void *userdata)
+{
+	(void)stream, (void)error, (void)userdata;
+	end_result = r;
+}
+
+START_TEST(callbacks_get_what_arrived_before_the_time_limit)
+{
+	static const struct ipc_stream_ops callbacks = {
+		.size = sizeof(callbacks), .on_message = on_message, .on_end = on_stream_end,
+	};
+	struct ipc_stream *stream;
+
+	begin();
+	received = 0;
+	end_result = 0;
+	stream = open_late();
+	ck_assert_int_eq(ipc_stream_set_ops(stream, &callbacks, NULL), 0);
+	pass_time(stream);
+	while (!end_result) {
+		ck_assert_int_ge(ipc_wait(ipc, SECONDS(10)), 0);
+		ck_assert_int_ge(ipc_process(ipc), 0);
+	}
+	ck_assert_int_eq(end_result, -ETIMEDOUT);
+	ck_assert_uint_eq(received, 3);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 /* What opens one may be anything. */
 START_TEST(streams_that_are_none)
 {
@@ -521,5 +666,9 @@ int main(void)
 {
 	return RUN_TESTS("raw", bytes_of_all_sizes, parts_that_are_empty, sizes_that_are_none,
 			 calls_without_waiting, oneways, objects, files, errors, streams,
-			 streams_without_files, streams_that_fail, streams_that_are_none);
+			 streams_without_files, streams_that_fail,
+			 a_stream_that_is_dropped_is_no_good_end,
+			 a_stream_that_ended_well_does_not_break_off,
+			 messages_that_arrived_outlive_the_time_limit,
+			 callbacks_get_what_arrived_before_the_time_limit, streams_that_are_none);
 }
