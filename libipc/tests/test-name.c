@@ -5,6 +5,7 @@
  * so.
  */
 #include <errno.h>
+#include <ipc/raw.h>
 #include <ipc/rpc.h>
 #include <stdio.h>
 #include <string.h>
@@ -470,9 +471,45 @@ START_TEST(a_connection_may_close_meanwhile)
 }
 END_TEST
 
+/* Of a canceled cancellation: nothing is sent, and nothing waits. */
+START_TEST(canceled_thread_sends_no_names)
+{
+	struct ipc_cancellation *cancellation;
+	struct ipc_name_info **infos;
+	struct ipc_slot *slot = NULL;
+	struct ipc_proxy *proxy;
+	unsigned int sent;
+
+	begin();
+	push_reply(0);
+	ck_assert_int_eq(ipc_register_name(ipc, "name", object, &slot), 0);
+	ck_assert_int_eq(ipc_cancellation_new(ipc, &cancellation), 0);
+	ipc_raw_set_names_cancellation(cancellation);
+	push_reply(-EEXIST);
+	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), -EEXIST);
+	ck_assert_int_eq(ipc_cancel(cancellation), 0);
+	sent = fake.n_sent;
+	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), -ECANCELED);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), -ECANCELED);
+	ck_assert_int_eq(ipc_get_name(ipc, "name", &proxy), -ECANCELED);
+	ck_assert_int_eq(ipc_wait_name(ipc, "name", IPC_NEVER, &proxy), -ECANCELED);
+	ck_assert_int_eq(ipc_check_name(ipc, "name", NULL), -ECANCELED);
+	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), -ECANCELED);
+	ck_assert_int_eq(ipc_watch_names(ipc, "*", on_change, NULL, NULL), -ECANCELED);
+	ipc_slot_end(slot);
+	ck_assert_uint_eq(fake.n_sent, sent);
+
+	ipc_raw_set_names_cancellation(NULL);
+	ipc_cancellation_unref(cancellation);
+	push_reply(0);
+	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), 0);
+	end();
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("name", what_may_pass_is_tried_again, what_does_not_pass_is_reported,
+	return RUN_TESTS("name", canceled_thread_sends_no_names, what_may_pass_is_tried_again, what_does_not_pass_is_reported,
 			 watches_are_tried_and_reported_too,
 			 each_time_it_takes_longer_and_not_for_ever,
 			 without_a_clock_it_is_tried_once_more,

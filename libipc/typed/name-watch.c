@@ -284,7 +284,7 @@ static void end_change(struct name_watch *watch)
 		end_all_names(watch);
 }
 
-typedef int (*watch_method)(struct service_manager *manager,
+typedef int (*watch_method)(struct service_manager *manager, const struct ipc_options *options,
 			    const Ipc__Manager__WatchRequest *request, struct ipc_error *error);
 
 static int call_locked(struct name_watch *watch, watch_method method)
@@ -293,6 +293,7 @@ static int call_locked(struct name_watch *watch, watch_method method)
 	char name[NAME_PATTERN_SIZE];
 	Ipc__Object object = IPC__OBJECT__INIT;
 	size_t size = name_length(watch->base.text);
+	struct ipc_options options;
 	int r;
 
 	r = ipc_object_id(watch->object, &object.id);
@@ -303,7 +304,8 @@ static int call_locked(struct name_watch *watch, watch_method method)
 	request.prefix = watch->base.text[size] == '*';
 	request.watcher = &object;
 	request.cookie = ++watch->asked;
-	return manager_result(method(names_manager(watch->names), &request, /* error= */ NULL));
+	return manager_result(method(names_manager(watch->names), names_cancellation(&options),
+				     &request, /* error= */ NULL));
 }
 
 /* A change could not be taken: everything is to be reported once more, when there may be
@@ -376,7 +378,7 @@ static void slot_end(struct ipc_slot *slot)
 	listed = registration_remove_locked(watch->names, &watch->base);
 	/* If this fails, the watch ends with its object. */
 	if (listed)
-		call_locked(watch, service_manager_unwatch);
+		call_locked(watch, service_manager_unwatch_with);
 	pthread_mutex_unlock(&watch->names->lock);
 	if (listed)
 		slot_drop(slot);
@@ -402,12 +404,12 @@ static int send(struct names *names, struct registration *registration)
 
 	(void)names;
 	if (watch->missed) {
-		r = call_locked(watch, service_manager_unwatch);
+		r = call_locked(watch, service_manager_unwatch_with);
 		if (r < 0 && r != -ENOENT)
 			return r;
 		watch->missed = false;
 	}
-	r = call_locked(watch, service_manager_watch);
+	r = call_locked(watch, service_manager_watch_with);
 	return r == -EEXIST ? 0 : r;
 }
 

@@ -29,6 +29,26 @@ int manager_result(int r)
 	return r == -EOWNERDEAD ? -ENOTCONN : r;
 }
 
+/* --- Options -------------------------------------------------------------------------- */
+
+static __thread struct ipc_cancellation *thread_cancellation;
+
+void ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation)
+{
+	thread_cancellation = cancellation;
+}
+
+struct ipc_options names_options(void)
+{
+	return (struct ipc_options){ .cancellation = thread_cancellation };
+}
+
+const struct ipc_options *names_cancellation(struct ipc_options *options)
+{
+	*options = names_options();
+	return options->cancellation ? options : NULL;
+}
+
 /* --- The names of a connection ------------------------------------------------------ */
 
 static void names_close(struct upper *upper)
@@ -141,10 +161,12 @@ static struct name *name_of(struct ipc_slot *slot)
 static int send_unregister(struct names *names, const char *name)
 {
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+	struct ipc_options options;
 
 	request.name = (char *)name;
-	return manager_result(service_manager_unregister_name(names_manager(names), &request,
-							      /* error= */ NULL));
+	return manager_result(service_manager_unregister_name_with(names_manager(names),
+								   names_cancellation(&options),
+								   &request, /* error= */ NULL));
 }
 
 static void slot_end(struct ipc_slot *slot)
@@ -196,6 +218,7 @@ static int send(struct names *names, struct registration *registration)
 	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	const struct name *name = (const struct name *)registration;
 	Ipc__Object id = IPC__OBJECT__INIT;
+	struct ipc_options options;
 	int r;
 
 	r = ipc_object_id(name->provider ?: name->object, &id.id);
@@ -207,8 +230,9 @@ static int send(struct names *names, struct registration *registration)
 	else
 		request.object = &id;
 	request.interface = (char *)(name->object->interface ?: "");
-	return manager_result(service_manager_register_name(names_manager(names), &request,
-							    /* error= */ NULL));
+	return manager_result(service_manager_register_name_with(names_manager(names),
+								 names_cancellation(&options),
+								 &request, /* error= */ NULL));
 }
 
 const struct registration_type name_type = { .send = send, .drop = drop };
@@ -334,7 +358,7 @@ static int get(struct ipc *ipc, const char *name, const char *interface,
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
 	/* A call with options can be interrupted. */
-	const struct ipc_options options = { 0 };
+	const struct ipc_options options = names_options();
 	struct names *names;
 	int r;
 
@@ -355,9 +379,10 @@ static int wait_once(struct names *names, const char *name, const char *interfac
 	ipc_auto(service_manager_wait_reply_free) Ipc__Manager__WaitReply *reply = NULL;
 	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct ipc_options options = { .timeout_usec = timeout_usec };
+	struct ipc_options options = names_options();
 	int r;
 
+	options.timeout_usec = timeout_usec;
 	request.name = (char *)name;
 	request.interface = (char *)interface;
 	r = service_manager_wait_with(names_manager(names), &options, &request, &reply, &error);
@@ -461,6 +486,7 @@ int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_
 {
 	ipc_auto(service_manager_check_reply_free) Ipc__Manager__CheckReply *reply = NULL;
 	Ipc__Manager__CheckRequest request = IPC__MANAGER__CHECK_REQUEST__INIT;
+	struct ipc_options options;
 	struct ipc_name_info info;
 	struct names *names;
 	int r;
@@ -469,7 +495,8 @@ int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
-	r = service_manager_check(names_manager(names), &request, &reply, /* error= */ NULL);
+	r = service_manager_check_with(names_manager(names), names_cancellation(&options),
+				       &request, &reply, /* error= */ NULL);
 	if (r < 0)
 		return manager_result(r);
 	r = name_info_take(reply->entry, &info);
@@ -521,6 +548,7 @@ int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***
 {
 	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
 	struct ipc_name_info *infos = NULL, **pointers;
+	struct ipc_options options;
 	struct names *names;
 	bool more = true;
 	int r;
@@ -537,7 +565,8 @@ int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***
 
 		if (n)
 			request.after = infos[n - 1].name;
-		r = service_manager_list(names_manager(names), &request, &reply, &error);
+		r = service_manager_list_with(names_manager(names), names_cancellation(&options),
+					      &request, &reply, &error);
 		r = kept_result(r, &error);
 		if (r < 0)
 			break;

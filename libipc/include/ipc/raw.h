@@ -234,6 +234,21 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
 typedef int (*ipc_raw_interrupt_cb)(void *userdata);
 int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userdata);
 
+/*
+ * Make a cancellation end the functions of <ipc/name.h> that this thread calls, which take no
+ * options: from now on, their calls to the service manager have it. If it is canceled, a function
+ * fails with -ECANCELED, with two exceptions: it still waits for another thread of the connection
+ * that registers, unregisters or watches, and ipc_wait_name() still waits for a service manager.
+ * If ipc_register_name() was canceled, the service manager may know the name all the same, until
+ * ipc_object_end(). Ending a slot of <ipc/name.h> succeeds, and the service manager is not
+ * informed.
+ *
+ * The functions must be of the connection of the cancellation; those of others fail with -EINVAL.
+ * The thread needs a reference of the cancellation until it calls this function with NULL, which
+ * removes it, or ends.
+ */
+void ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation);
+
 /* --- Serving ------------------------------------------------------------------- */
 
 /* What an object does. Must stay valid as long as the object. It has no size: a member is added at
