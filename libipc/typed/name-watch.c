@@ -475,7 +475,7 @@ static int watch_new(struct names *names, const char *pattern, void *userdata,
 int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *userdata,
 		    struct ipc_slot **ret_slot)
 {
-	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL, *given = NULL;
 	struct name_watch *watch;
 	struct names *names;
 	int r;
@@ -492,6 +492,8 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 	/* Callbacks may come before this returns. */
 	watch->cb = cb;
 	slot_give(&watch->slot, ret_slot);
+	if (ret_slot)
+		given = *ret_slot;
 	pthread_mutex_lock(&names->lock);
 	r = registration_send_locked(names, &watch->base);
 	/* The manager that comes gets it. */
@@ -502,8 +504,14 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 	pthread_mutex_unlock(&names->lock);
 	if (r == 0)
 		return 0;
+
+	/* The manager may know the watch all the same: no callback may run any more. */
 	if (ret_slot)
 		*ret_slot = before;
-	slot_abandon(&watch->slot, /* given= */ ret_slot);
+	else
+		slot_give(&watch->slot, &given);
+	ipc_object_end(watch->object);
+	ipc_slot_end(given);
+	slot_drop(&watch->slot);
 	return r;
 }
