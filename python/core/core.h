@@ -32,6 +32,7 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
 #include <Python.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <ipc/raw.h>

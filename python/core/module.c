@@ -3,7 +3,6 @@
  * The module: types, constants, errors, and what its files share.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "core.h"
@@ -239,7 +238,9 @@ static int add_types(PyObject *module)
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		*types[i].type = (PyTypeObject *)PyType_FromSpec(types[i].spec);
+		/* A program may import the module again. */
+		if (!*types[i].type)
+			*types[i].type = (PyTypeObject *)PyType_FromSpec(types[i].spec);
 		if (!*types[i].type || PyModule_AddType(module, *types[i].type) < 0)
 			return -1;
 	}
@@ -269,21 +270,31 @@ static int add_constants(PyObject *module)
 	return r;
 }
 
-/* Without phases: one interpreter of the process has it, because callbacks enter that one. */
+/* The interpreter that may have it: callbacks enter the main one, see PyGILState_Ensure(). */
+static int exec(PyObject *module)
+{
+	if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+		PyErr_SetString(PyExc_ImportError,
+				"ipcbus can be imported in the main interpreter only");
+		return -1;
+	}
+	return add_types(module) < 0 || add_constants(module) < 0 ? -1 : 0;
+}
+
+/* With phases, so that exec() runs in each interpreter. */
 PyMODINIT_FUNC PyInit__core(void)
 {
+	static PyModuleDef_Slot slots[] = {
+		{ Py_mod_exec, (void *)exec },
+		{ 0, NULL },
+	};
 	static struct PyModuleDef definition = {
 		.m_base = PyModuleDef_HEAD_INIT,
 		.m_name = "ipcbus._core",
 		.m_doc = "The byte layer of libipc.",
-		.m_size = -1,
 		.m_methods = functions,
+		.m_slots = slots,
 	};
-	PyObject *module = PyModule_Create(&definition);
 
-	if (module && (add_types(module) < 0 || add_constants(module) < 0)) {
-		Py_DECREF(module);
-		return NULL;
-	}
-	return module;
+	return PyModuleDef_Init(&definition);
 }

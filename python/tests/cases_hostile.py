@@ -300,6 +300,29 @@ class Ends(Case):
             name,
         )
 
+    async def test_other_interpreters_are_refused(self):
+        """The first one keeps its classes."""
+        out, err = await asyncio.to_thread(
+            self.run_program,
+            """
+            import sys
+            import _xxsubinterpreters as interpreters
+            import ipcbus
+            from ipcbus import sync
+
+            other = interpreters.create(isolated=False)
+            try:
+                interpreters.run_string(other, f"import sys; sys.path = {sys.path}; import ipcbus")
+            except interpreters.RunFailedError as error:
+                print(error)
+            try:
+                sync.Bus().get_raw("test.nobody")
+            except ipcbus.NotFound:
+                print("the first goes on")
+            """,
+        )
+        self.assertRegex(out, "ImportError.*main interpreter only\nthe first goes on\n")
+
     async def test_ctrl_c(self):
         """A signal ends run(), and asyncio's."""
         for text in (
