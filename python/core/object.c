@@ -69,6 +69,12 @@ static PyObject *fail_released(void)
 	return NULL;
 }
 
+/* close() has ended the call, or release(). */
+static PyObject *fail_ended(const struct call *call)
+{
+	return call->part.connection->ipc ? fail_released() : fail_closed();
+}
+
 /* reply(data, entries) */
 static PyObject *call_reply(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
@@ -80,7 +86,7 @@ static PyObject *call_reply(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	if (!args_check("reply", n, 2, 2))
 		return NULL;
 	if (!native)
-		return fail_released();
+		return fail_ended(call);
 	if (!outgoing_init(&out, call->part.connection, args[0], args[1]))
 		return NULL;
 	ipc_call_ref(native);
@@ -116,7 +122,7 @@ static PyObject *call_error(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	    !get_text(args[3], true, &message))
 		return NULL;
 	if (!native)
-		return fail_released();
+		return fail_ended(call_of(self));
 	error.code = -(int)PyLong_AsLong(args[0]);
 	error.number = (int)PyLong_AsLong(args[1]);
 	if (PyErr_Occurred() || PyObject_GetBuffer(args[4], &details, PyBUF_SIMPLE) < 0)

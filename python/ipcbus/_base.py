@@ -7,10 +7,10 @@ import errno
 import logging
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, Union
+from typing import NamedTuple, Protocol, Union
 
 from . import _core
-from .errors import Canceled, DeadlineExceeded, Error
+from .errors import DeadlineExceeded, Error
 
 log = logging.getLogger("ipcbus")
 
@@ -125,6 +125,12 @@ class RawRequest(BaseContext):
         return self._call.take(index)
 
 
+class Named(Protocol):
+    """A service, as far as a log needs it."""
+
+    def _method(self, code: int) -> str: ...
+
+
 class BaseRawService:
     """What the bases of services of bytes have alike."""
 
@@ -135,6 +141,10 @@ class BaseRawService:
 
     def _interface(self) -> str | None:
         return self.INTERFACE
+
+    def _method(self, code: int) -> str:
+        """The method with that number, for a log."""
+        return f"{type(self).__name__} {code:#x}"
 
 
 def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]] | None) -> None:
@@ -147,43 +157,82 @@ def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]]
         call.reply(reply, None)
 
 
-def reply_exception(call: _core.Call | _core.Stream, error: BaseException) -> None:
-    """Ends a call with what its handler raised. Callers see an ``Error`` as it is. Of any other
-    exception they see ``ipc.Unhandled``, as of other languages' handlers, and its class; its text
-    stays in the log of this process."""
+def _text(text: object) -> str | None:
+    """What can be sent of a text: a question mark replaces what no UTF-8 has, and a NUL."""
+    if text is None or text == "":
+        return None
+    return str(text).encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def _describe(error: BaseException) -> tuple[int, int, str | None, str | None, bytes]:
+    """The arguments of ``Call.error()`` and ``Stream.error()``. Callers see an ``Error`` as it is.
+    Of any other exception they see ``ipc.Unhandled``, as of other languages' handlers, and its
+    class; its text stays in the log of this process."""
     if isinstance(error, Error):
-        call.error(error.code, error.number, error.name, error.message or None, error.details)
-    elif isinstance(error, TimeoutError):
-        call.error(errno.ETIMEDOUT, 0, None, str(error) or None, b"")
-    elif isinstance(error, NotImplementedError):
-        call.error(errno.EOPNOTSUPP, 0, None, str(error) or None, b"")
-    else:
-        # What else ends the program itself.
-        if isinstance(error, Exception):
-            log.error("a handler failed", exc_info=error)
-        text = f"the handler failed: {type(error).__name__}"
+        number = min(max(error.number, -(1 << 31)), (1 << 31) - 1)
+        details = error.details or b""
+        return error.code, number, _text(error.name), _text(error.message), details
+    if isinstance(error, TimeoutError):
+        return errno.ETIMEDOUT, 0, None, _text(error), b""
+    if isinstance(error, NotImplementedError):
+        return errno.EOPNOTSUPP, 0, None, _text(error), b""
+    text = f"the handler failed: {type(error).__name__}"
+    return errno.EREMOTEIO, 0, "ipc.Unhandled", _text(text), b""
+
+
+def _report(call: _core.Call | _core.Stream, error: BaseException, method: str) -> None:
+    """Sends the error. If it cannot be sent, for what the handler put into it, at least the caller
+    learns that there was one."""
+    try:
+        call.error(*_describe(error))
+    except Exception as failure:
+        if isinstance(failure, Error) and failure.code in _NOBODY_WAITS:
+            raise
+        _log(call, failure, method, "the error of a handler cannot be sent")
+        text = _text(f"the handler failed: {type(error).__name__}")
         call.error(errno.EREMOTEIO, 0, "ipc.Unhandled", text, b"")
 
 
-def end_call(call: _core.Call, error: BaseException) -> None:
-    """The same where the call may be over: nobody is there to be informed of a failure."""
+# What a handler raises to report an error.
+_EXPECTED = (Error, TimeoutError, NotImplementedError)
+_NOBODY_WAITS = (errno.ECANCELED, errno.ETIMEDOUT, errno.EOWNERDEAD, errno.ECONNRESET)
+
+
+def _log(
+    call: _core.Call | _core.Stream, error: BaseException, method: str, what: str
+) -> None:
+    try:
+        caller = f"pid {call.pid}, uid {call.uid}"
+    except (Error, ValueError):  # it is over
+        caller = "a caller that is gone"
+    log.error("%s: %s, called by %s", what, method, caller, exc_info=error)
+
+
+def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
+    """Ends a call with what its handler raised. The call may be over."""
+    try:
+        method = service._method(call.code)
+    except ValueError:  # close() has ended the call
+        method = type(service).__name__
+    # What is no Exception ends the program, which says so itself.
+    if isinstance(error, Exception) and not isinstance(error, _EXPECTED):
+        _log(call, error, method, "a handler failed")
     if call.replied or call.oneway:
-        if not isinstance(error, Error):
-            log.error("a handler failed when nobody waited for its reply", exc_info=error)
         return
     try:
-        reply_exception(call, error)
-    except Canceled:
-        pass
+        _report(call, error, method)
     except Error as failure:
-        log.warning("could not report an error: %s", failure)
+        if failure.code not in _NOBODY_WAITS:
+            log.warning("%s: could not report an error: %s", method, failure)
 
 
-def end_stream(stream: _core.Stream, error: BaseException) -> None:
-    """The same for a stream, which may be over."""
+def end_stream(stream: _core.Stream, error: BaseException, service: Named, code: int) -> None:
+    """The same for a stream. If all else fails, it is canceled: its end would be a success."""
+    method = service._method(code)
+    if not isinstance(error, _EXPECTED):
+        _log(stream, error, method, "a handler failed")
     try:
-        reply_exception(stream, error)
-    except Error as failure:
-        if not isinstance(error, Error):
-            log.error("a handler failed", exc_info=error)
-        log.debug("could not report the end of a stream: %s", failure)
+        _report(stream, error, method)
+    except Exception as failure:
+        log.debug("%s: could not report the end of a stream: %s", method, failure)
+        stream.cancel()

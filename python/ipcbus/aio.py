@@ -699,7 +699,7 @@ class Bus:
 
     def _start(self, service: Service | RawService, call: _core.Call) -> None:
         if self._closing:
-            end_call(call, Canceled("the service is closed"))
+            end_call(call, Canceled("the service is closed"), service)
             call.release()
             return
         task = self._loop.create_task(self._serve(service, call))
@@ -722,11 +722,14 @@ class Bus:
         _current.set(stream)
         try:
             await service._serve_stream(self, stream, code)
-        except asyncio.CancelledError:
-            end_stream(stream, Canceled("the service canceled the stream"))
-            raise
-        except Exception as error:
-            end_stream(stream, error)
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            end_stream(stream, Canceled("the service canceled the stream"), service, code)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        except BaseException as error:
+            end_stream(stream, error, service, code)
+            if not isinstance(error, Exception):
+                raise  # the end of the program
         finally:
             stream.release()
 
@@ -734,11 +737,14 @@ class Bus:
         _current.set(call)
         try:
             await service._serve(self, call)
-        except asyncio.CancelledError:
-            end_call(call, Canceled("the service canceled the call"))
-            raise
-        except Exception as error:
-            end_call(call, error)
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            end_call(call, Canceled("the service canceled the call"), service)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        except BaseException as error:
+            end_call(call, error, service)
+            if not isinstance(error, Exception):
+                raise  # the end of the program
         finally:
             call.release()
 

@@ -621,5 +621,10 @@ class BaseService:
     def _interface(self) -> str | None:
         return self.INTERFACE.name
 
+    def _method(self, code: int) -> str:
+        """The method with that number, for a log."""
+        method = self.INTERFACE.by_code.get(code)
+        return f"{self.INTERFACE.name}.{method.name if method else hex(code)}"
+
     def _unimplemented(self, method: Method) -> Unimplemented:
         return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")

@@ -7,8 +7,9 @@ the stream can be used afterwards. Other signal handlers run meanwhile, and the 
 the handler raises.
 
 ``Bus.run()`` serves. Handlers run on the thread that called it, one after the other; so do
-callbacks. KeyboardInterrupt and SystemExit in one of them end ``run()``. Several threads may serve at once. A handler of a method with streams has a thread of
-its own.
+callbacks. KeyboardInterrupt and SystemExit in one of them end ``run()``. Several threads may serve
+at once. A handler of a method with streams has a thread of its own; each exception in it ends only
+the stream.
 """
 
 from __future__ import annotations
@@ -444,7 +445,7 @@ class Bus:
                 with _serving(call):
                     service._serve(self, call)
             except BaseException as error:
-                end_call(call, error)
+                end_call(call, error, service)
                 # Ctrl-C and sys.exit() go on to whoever serves.
                 if not isinstance(error, Exception):
                     raise
@@ -456,8 +457,8 @@ class Bus:
             try:
                 with _serving(stream):
                     service._serve_stream(self, stream, code)
-            except Exception as error:
-                end_stream(stream, error)
+            except BaseException as error:
+                end_stream(stream, error, service, code)
             finally:
                 stream.release()
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import math
 import os
@@ -295,6 +296,146 @@ class Streams(Case):
         gc.collect()
         self.assertLessEqual(len(os.listdir("/proc/self/fd")), fds + 1)
         self.assertLess(len(gc.get_objects()), objects + 100)
+
+
+class Failing(KindsService):
+    """Raises what a case sets, in each kind of handler."""
+
+    async def Unwritten(self, context):
+        raise self.error
+
+    async def Count(self, request, context):
+        yield {"text": "first"}
+        raise self.error
+
+    async def Join(self, requests, context):
+        raise self.error
+
+
+class FailingSync(KindsSyncService):
+    def Unwritten(self, context):
+        raise self.error
+
+    def Count(self, request, context):
+        yield {"text": "first"}
+        raise self.error
+
+    def Join(self, requests, context):
+        raise self.error
+
+
+class Errors(Case):
+    """Whatever a handler raises, the client gets an error: no end of a stream, no NoReply."""
+
+    async def fails(self, call) -> ipcbus.Error:
+        with self.assertRaises(ipcbus.Error) as caught:
+            await self.within(call)
+        self.assertNotIsInstance(caught.exception, ipcbus.NoReply)
+        return caught.exception
+
+    async def each(self, kinds):
+        """The errors of a call, of a stream of replies and of a stream of requests."""
+        yield await self.fails(kinds.Unwritten())
+        async with kinds.Count(until=1) as stream:
+            self.assertEqual((await self.within(stream.receive())).text, "first")
+            yield await self.fails(stream.receive())
+        async with kinds.Join() as join:
+            yield await self.fails(join.finish())
+
+    async def check(self, service, name):
+        kinds = await self.client.get(Kinds, name)
+        path = os.fsdecode(b"/tmp/caf\xe9")
+        for error, expected in (
+            (Full(path), ("test.Full", "/tmp/caf?", 0, b"")),
+            (Full("a\0b"), ("test.Full", "a?b", 0, b"")),
+            (Full("x", details=None), ("test.Full", "x", 0, b"")),
+            (Full("x", number=1 << 40), ("test.Full", "x", (1 << 31) - 1, b"")),
+            (ipcbus.ServiceError("x", name="t.\udc80\0"), ("t.??", "x", 0, b"")),
+            (TimeoutError(path), (None, "/tmp/caf?", 0, b"")),
+        ):
+            service.error = error
+            async for got in self.each(kinds):
+                shown = (got.name, got.message, got.number, got.details)
+                self.assertEqual(shown, expected)
+
+        class Unprintable(Exception):
+            def __str__(self):
+                raise RuntimeError("no text")
+
+            __repr__ = __str__
+
+        # An error that cannot be sent as it is, at least arrives.
+        for error in (
+            Full("x", details="no bytes"),
+            Full("x", number="no number"),
+            Full("x", code=1 << 70),
+            Unprintable(),
+            KeyError("secret"),
+        ):
+            service.error = error
+            with self.assertLogs("ipcbus", "ERROR") as logs:
+                async for got in self.each(kinds):
+                    self.assertEqual(got.name, "ipc.Unhandled")
+                    self.assertIn(type(error).__name__, got.message)
+            for line, method in zip(logs.output, ("Unwritten", "Count", "Join"), strict=True):
+                self.assertIn(f"test.kinds.Kinds.{method}, called by pid {os.getpid()}, uid", line)
+
+    async def test_errors_arrive(self):
+        failing, name = Failing(), new_name()
+        await self.server.register(name, failing)
+        await self.check(failing, name)
+        kinds = await self.client.get(Kinds, name)
+        for failing.error in (asyncio.CancelledError(), GeneratorExit()):
+            async for got in self.each(kinds):
+                self.assertEqual(got.cause_code or got.code, errno.ECANCELED)
+
+    async def test_errors_of_threads_arrive(self):
+        failing, name = FailingSync(), new_name()
+        with sync.Bus() as server:
+            await asyncio.to_thread(server.register, name, failing)
+            serving = threading.Thread(target=server.run)
+            serving.start()
+            await self.check(failing, name)
+            # In a stream's own thread nothing ends the program.
+            kinds = await self.client.get(Kinds, name)
+            for failing.error in (SystemExit(3), KeyboardInterrupt(), GeneratorExit()):
+                with self.assertLogs("ipcbus", "ERROR"):
+                    stream = kinds.Count(until=1)
+                    await stream.receive()
+                    got = await self.fails(stream.receive())
+                self.assertEqual(got.name, "ipc.Unhandled")
+            server.stop()
+            await asyncio.to_thread(serving.join)
+
+    async def test_exit_in_a_stream_arrives(self):
+        """It ends the server, and the client sees an error."""
+        process = program(EXITS, name := new_name())
+        self.addCleanup(process.kill)
+        await asyncio.to_thread(process.stdout.readline)
+        async with (await self.client.get(Kinds, name)).Count(until=1) as stream:
+            await self.fails(stream.receive())
+        _, err = await self.within(asyncio.to_thread(process.communicate))
+        self.assertEqual(process.returncode, 3, err)
+
+
+EXITS = """
+    import asyncio, sys
+    from ipcbus import aio
+    from kinds_ipc import KindsService
+
+    class Exits(KindsService):
+        async def Count(self, request, context):
+            sys.exit(3)
+            yield {}
+
+    async def main():
+        async with aio.Bus() as bus:
+            await bus.register(sys.argv[1], Exits())
+            print("ready", flush=True)
+            await bus.serve_forever()
+
+    asyncio.run(main())
+"""
 
 
 class Threads(Case):
