@@ -403,6 +403,7 @@ class Attachments:
         self._bus = bus
         self._raw = raw
         self._entries: dict[tuple[bool, int], list[int]] = {}
+        self._unclaimed: dict[tuple[bool, int], int] = {}
         self._sizes: list[int] = []
         self._views: list[memoryview] = []
         self._left = BLOB_MAX
@@ -411,11 +412,19 @@ class Attachments:
         self._number(message, 0)
 
     def _number(self, message: Any, depth: int) -> None:
-        """Writes into each blob that lies outside the message its number, in a member that
-        nobody sends."""
+        """Checks that what the fields name came along. Writes into each blob that lies outside the
+        message its number, in a member that nobody sends."""
         if depth > MAX_DEPTH:
             raise BadMessage("the message nests too deeply")
-        if message.DESCRIPTOR.full_name == "ipc.Blob":
+        name = message.DESCRIPTOR.full_name
+        if name == "ipc.Object":
+            if message.id:
+                self._check(False, message.id)
+            return
+        if name == "ipc.Fd":
+            self._check(True, message.fd)
+            return
+        if name == "ipc.Blob":
             message.ClearField("memory")
             # One without bytes has no number.
             if message.size and not message.HasField("data"):
@@ -423,10 +432,18 @@ class Attachments:
                 message.memory = len(self._sizes)
             return
         for field, value in message.ListFields():
-            if field.message_type is None:
-                continue
             for one in _messages(field, value):
                 self._number(one, depth + 1)
+
+    def _check(self, is_fd: bool, tag: int) -> None:
+        """Each field has an entry of its own."""
+        unclaimed = self._unclaimed.get((is_fd, tag))
+        if unclaimed is None:
+            unclaimed = len(self._entries.get((is_fd, tag), ()))
+        if not unclaimed:
+            what = "file" if is_fd else "object"
+            raise BadMessage(f"a field names the {what} {tag}, which did not come along")
+        self._unclaimed[is_fd, tag] = unclaimed - 1
 
     def _take(self, is_fd: bool, tag: int) -> Any:
         indices = self._entries.get((is_fd, tag))
@@ -489,10 +506,15 @@ class Attachments:
 
 
 def _messages(field: Any, value: Any) -> Iterable[Any]:
-    # Values of a map have no blobs.
-    if field.message_type.GetOptions().map_entry:
+    """The messages in a field. The order of a map does not matter: its values have no blobs."""
+    kind = field.message_type
+    if kind is None:
         return ()
-    messages: Iterable[Any] = value if field.label == field.LABEL_REPEATED else (value,)
+    if kind.GetOptions().map_entry:
+        value = value.values() if kind.fields_by_name["value"].message_type else ()
+    elif field.label != field.LABEL_REPEATED:
+        value = (value,)
+    messages: Iterable[Any] = value
     return messages
 
 

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import fcntl
 import json
 import os
+import pickle
 import subprocess
+import weakref
 from unittest import mock
 
 import echo_pb2
@@ -84,6 +87,10 @@ class MyKinds(KindsService):
         views = [context.blob(blob) for blob in request.blobs]
         self.kept = views
         return {"blobs": [view for view in views], "last": b"last"}
+
+    async def Files(self, requests, context):
+        async for request in requests:
+            yield {"file": 0}
 
     async def ping_(self, context):
         return {"text": "the method"}
@@ -209,6 +216,20 @@ class Typed(Case):
             elsewhere = await self.client.get(Echo, name)
             self.assertEqual((await self.kinds.Callback(to=elsewhere)).text, "hello 0")
 
+    async def test_finalize_reports_the_end_of_an_object(self):
+        class Target(EchoService):
+            async def Say(self, request, context):
+                return {"text": request.text}
+
+        ended = asyncio.Event()
+        target = Target()
+        weakref.finalize(target, ended.set)
+        call = self.kinds.Callback(to=target)
+        del target
+        self.assertEqual((await call).text, "hello 0")
+        del call
+        await self.within(ended.wait())
+
     async def test_own(self):
         """What belongs to the receiver is its own service."""
 
@@ -284,12 +305,34 @@ class Typed(Case):
         lie = kinds_pb2.BlobRequest()
         lie.blobs.add(data=b"x", memory=77)
         await self.kinds.call(code, lie.SerializeToString(), accept_fds=True)
-        # An object that did not come along.
-        code = next(m.code for m in Kinds.INTERFACE.methods if m.name == "Callback")
-        wrong = kinds_pb2.CallbackRequest()
-        wrong.to.id = 1
-        with self.assertRaises(ipcbus.NotFound):
-            await self.kinds.call(code, wrong.SerializeToString())
+
+    async def test_entries_that_did_not_come_along(self):
+        """A handler does not see the numbers of another process."""
+        codes = {method.name: method.code for method in Kinds.INTERFACE.methods}
+        entry = ((1, self.client.export(MyEcho())),)
+        target = kinds_pb2.CallbackRequest.Target(object={"id": 2})
+        targets = [
+            kinds_pb2.CallbackRequest(to={"id": 2}),
+            kinds_pb2.CallbackRequest(more=[{"object": {"id": 2}}]),
+            kinds_pb2.CallbackRequest(named={"key": target}),
+            # Each field has an entry of its own.
+            kinds_pb2.CallbackRequest(to={"id": 1}, more=[{"object": {"id": 1}}]),
+        ]
+        for wrong in targets:
+            with self.subTest(wrong), self.assertRaises(ipcbus.BadMessage):
+                await self.kinds.call(codes["Callback"], wrong.SerializeToString(), entries=entry)
+        read, write = os.pipe()
+        for fd, entries in ((0, None), (0, ((1, write),)), (-1, None), (1, entry)):
+            wrong = kinds_pb2.FileRequest(file={"fd": fd}).SerializeToString()
+            with self.subTest(fd), self.assertRaises(ipcbus.BadMessage):
+                await self.kinds.call(codes["Write"], wrong, entries=entries, accept_fds=True)
+            with self.subTest(fd), self.assertRaises(ipcbus.BadMessage):
+                async with self.kinds.Files() as files:
+                    await files._end.send(wrong, entries)
+                    await self.within(files.receive())
+        os.close(write)
+        self.assertEqual(os.read(read, 1), b"")
+        os.close(read)
 
 
 class Interop(Case):
