@@ -536,7 +536,7 @@ class _Attached:
 
     def file(self, field: Any, mode: str = "rb", **options: Any) -> IO[Any]:
         """Takes the file descriptor and opens it as a file object, as open() does."""
-        fd = self.fd(field)
+        fd = self._attached().fd(field)
         try:
             return os.fdopen(fd, mode, **options)
         except BaseException:
@@ -594,8 +594,12 @@ class Context(_Attached, BaseContext):
 
 
 class Received(_Attached, Generic[M]):
-    """A reply with objects, files or blobs. Its fields are attributes; ``message`` is the
-    message itself. As a context it ends with release()."""
+    """A reply with objects, files or blobs. Its fields are attributes; ``message`` is always the
+    message itself. As a context it ends with release().
+
+    A field with the name of a method hides the method. Call it through the class then:
+    ``Received.take(reply, reply.seat, Seat)``. A copy has the same objects, files and blobs, so
+    release() of one releases the other."""
 
     def __init__(self, bus: Any, raw: _core.Message | Item, message: M) -> None:
         self._bus = bus
@@ -603,14 +607,26 @@ class Received(_Attached, Generic[M]):
         self.message = message
         self._attachments = Attachments(bus, raw, message)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.message, name)
+    def __getattribute__(self, name: str) -> Any:
+        if name != "message" and not name.startswith("_"):
+            message: Any = self.message
+            if name in message.DESCRIPTOR.fields_by_name:
+                return getattr(message, name)
+        return object.__getattribute__(self, name)
+
+    def __copy__(self: R) -> R:
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("what came along cannot be copied or pickled; the message itself can")
 
     def __enter__(self: R) -> R:
         return self
 
     def __exit__(self, *args: object) -> None:
-        self.release()
+        Received.release(self)
 
     def release(self) -> None:
         """Gives the memory back. Views that blob() returned raise ValueError from here on."""

@@ -231,7 +231,7 @@ class Streams(Case):
             os.close(write)
             reply = await files.receive()
             self.assertEqual(reply.text, "into the pipe")
-            reply.file(reply.message.file).close()
+            aio.Received.file(reply, reply.file).close()
             self.assertEqual(os.read(read, 100), b"into the pipe")
             self.assertEqual(os.read(read, 100), b"")
             os.close(read)

@@ -257,10 +257,25 @@ class Typed(Case):
         self.assertEqual(os.read(read, 100), b"")
         os.close(read)
         self.assertEqual(reply.text, "to the file")
-        with reply.file(reply.message.file) as file:
+        # The field has the name of a method.
+        with aio.Received.file(reply, reply.file) as file:
             self.assertEqual(file.read(), b"from the service")
         with self.assertRaises(ipcbus.NotFound):
-            reply.fd(reply.message.file)
+            reply.fd(reply.file)
+        self.assertEqual(reply.message.text, reply.text)
+
+    async def test_copied_reply(self):
+        """A copy has the same objects. What came along cannot be copied deeply or pickled."""
+        new = await self.kinds.Make()
+        again = copy.copy(new)
+        echo = again.take(again.object, Echo)
+        self.assertEqual((await echo.Say(text="copied")).text, "copied")
+        for refused in (copy.deepcopy, pickle.dumps):
+            with self.assertRaises(TypeError):
+                refused(new)
+        self.assertEqual(pickle.loads(pickle.dumps(new.message)), copy.deepcopy(new.message))
+        with self.assertRaises(AttributeError):
+            new.nothing
 
     async def test_blobs(self):
         blobs = [b"small", b"", b"x" * 100_000, bytes(range(256)) * 40_000, bytearray(b"end")]
