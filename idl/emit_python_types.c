@@ -87,7 +87,7 @@ static const char *field_type(struct emitter *e, const struct types *types, cons
 static bool is_keyword_argument(const char *name)
 {
 	return !python_is_keyword(name) && strcmp(name, "self") && strcmp(name, "timeout") &&
-	       strcmp(name, "metadata");
+	       strcmp(name, "metadata") && strcmp(name, "detached");
 }
 
 static void emit_fields(struct emitter *e, const struct types *types, const struct type *type)
@@ -133,6 +133,7 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 				"        /,\n", request_type(e, m));
 		emit(e, "        *,\n        timeout: _Optional[float] = ...,\n");
 		emit(e, "        metadata: _Optional[_Mapping[str, str]] = ...,\n");
+		emit(e, "        detached: bool = ...,\n");
 		if (request)
 			emit_fields(e, e->types, m->request);
 		if (m->streams)

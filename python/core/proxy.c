@@ -4,8 +4,6 @@
  * equal if they name one object.
  */
 #include <errno.h>
-#include <string.h>
-
 #include "core.h"
 
 static struct proxy *of(PyObject *self)
@@ -48,8 +46,8 @@ static void dealloc(PyObject *self)
 
 /*
  * The arguments of all that send: code, data, entries, flags, timeout_usec, metadata, parent.
- * timeout_usec is 0 for the default; metadata None or a tuple of str: name, value, ...; parent a
- * Call, Stream or None.
+ * flags are those of the message, and DETACHED. timeout_usec is 0 for the default; metadata None
+ * or a tuple of str: name, value, ...; parent a Call, Stream or None.
  */
 #define SEND_ARGS	7
 
@@ -132,7 +130,8 @@ static bool sending_init(struct sending *s, struct proxy *proxy, PyObject *const
 	}
 	s->proxy = ipc_proxy_ref(proxy->proxy);
 	s->out.message.code = code;
-	s->out.message.flags = flags;
+	s->out.message.flags = flags & ~IPC_DETACHED;
+	s->options.flags = flags & IPC_DETACHED;
 	if (set_metadata(s, args[5]) && set_parent(s, args[6]))
 		return true;
 	sending_done(s);
@@ -231,7 +230,7 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	if (!args_check("oneway", n, SEND_ARGS, SEND_ARGS) || !sending_init(&s, of(self), args))
 		return NULL;
 	/* The flags of a oneway are those of its options. */
-	s.options.flags = s.out.message.flags;
+	s.options.flags |= s.out.message.flags;
 	s.out.message.flags = 0;
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_raw_oneway(s.proxy, &s.out.message, &s.options);
@@ -240,26 +239,31 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	return interrupt_raise(r < 0 ? fail(r, NULL) : Py_NewRef(Py_None));
 }
 
-/* open(code, timeout_usec, metadata, parent) -> Stream: blocks until the server has accepted */
+/* --- Streams --------------------------------------------------------------------- */
+
+/* The arguments of what opens a stream: code, flags, timeout_usec, metadata, parent. */
+#define OPEN_ARGS	5
+
+static bool opening_init(struct sending *s, struct proxy *proxy, PyObject *const *args)
+{
+	PyObject *all[SEND_ARGS] = {
+		args[0], /* data= */ Py_None, /* entries= */ Py_None,
+		args[1], args[2], args[3], args[4],
+	};
+
+	return sending_init(s, proxy, all);
+}
+
+/* open(...) -> Stream: blocks until the server has accepted */
 static PyObject *open_stream(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
-	PyObject *zero, *result, *all[SEND_ARGS];
 	struct ipc_stream *stream = NULL;
 	struct sending s;
-	bool ready;
+	PyObject *result;
 	int r;
 
-	if (!args_check("open", n, 4, 4))
-		return NULL;
-	zero = PyLong_FromLong(0);
-	if (!zero)
-		return NULL;
-	memcpy(all, (PyObject *[]){ args[0], Py_None, Py_None, zero, args[1], args[2], args[3] },
-	       sizeof(all));
-	ready = sending_init(&s, of(self), all);
-	Py_DECREF(zero);
-	if (!ready)
+	if (!args_check("open", n, OPEN_ARGS, OPEN_ARGS) || !opening_init(&s, of(self), args))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_raw_stream_open(s.proxy, s.out.message.code, &s.options, &stream, &error);

@@ -16,6 +16,7 @@ CODE_DESCRIBE: int
 CODE_DUMP: int
 CODE_STREAM: int
 REPLACE: int
+DETACHED: int
 NAME_PRESENT: int
 NAME_GONE: int
 NAME_SETTLED: int
@@ -162,7 +163,13 @@ class Proxy:
         /,
     ) -> None: ...
     def open(
-        self, code: int, timeout: int, metadata: _Metadata, parent: Call | Stream | None, /
+        self,
+        code: int,
+        flags: int,
+        timeout: int,
+        metadata: _Metadata,
+        parent: Call | Stream | None,
+        /,
     ) -> Stream: ...
     def on_death(self, callback: Callable[[], object], /) -> Slot: ...
 

@@ -75,12 +75,13 @@ class Proxy:
         timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
         accept_fds: bool = False,
+        detached: bool = False,
     ) -> _core.Message:
         """Calls the method with this number and returns its reply.
 
         timeout is in seconds; None is the default of the bus. If the task is canceled, so is the
-        call: the server is notified. With accept_fds the reply may contain files. Raises an
-        ``Error``.
+        call: the server is notified. With accept_fds the reply may contain files. With detached
+        the call does not depend on the call or stream that the task serves. Raises an ``Error``.
         """
         future: asyncio.Future[_core.Message] = self._bus._loop.create_future()
 
@@ -91,10 +92,36 @@ class Proxy:
             code,
             data,
             entries,
-            _core.ACCEPT_FDS if accept_fds else 0,
+            (_core.ACCEPT_FDS if accept_fds else 0) | (_core.DETACHED if detached else 0),
             to_usec(timeout),
             to_metadata(metadata),
-            _current.get(),
+            None if detached else _current.get(),
+            done,
+        )
+        try:
+            return await future
+        except asyncio.CancelledError:
+            slot.end()
+            raise
+
+    async def _open(
+        self,
+        code: int,
+        timeout: int,
+        metadata: tuple[str, ...] | None,
+        detached: bool = False,
+    ) -> _core.Stream:
+        future: asyncio.Future[_core.Stream] = self._bus._loop.create_future()
+
+        def done(stream: _core.Stream | None, error: Error | None) -> None:
+            self._bus._run(_settle, future, stream, error)
+
+        slot = self._proxy.open_async(
+            code,
+            _core.DETACHED if detached else 0,
+            timeout,
+            metadata,
+            None if detached else _current.get(),
             done,
         )
         try:
@@ -112,12 +139,14 @@ class Proxy:
         timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
         replace: bool = False,
+        detached: bool = False,
     ) -> None:
         """Sends a message without a reply. Returns when it is queued.
 
         timeout is how long to wait for space at the receiver; without it the function does not
         wait and raises ``WouldBlock``. With replace it takes the place of an older one that is
-        still queued and has replace, too.
+        still queued and has replace, too. detached changes nothing: a oneway never depends on the
+        call or stream that the task serves.
         """
         flags = _core.REPLACE if replace else 0
         more = to_metadata(metadata)
@@ -152,8 +181,9 @@ class Proxy:
 
 
 class Client(Proxy):
-    """The base of generated clients. A method takes a request, a mapping of its
-    fields, or its fields as keywords."""
+    """The base of generated clients. A method takes a request, a mapping of its fields, or its
+    fields as keywords. With detached=True its call or stream does not depend on the call or stream
+    that the task serves: a handler cleans up with it after its own call has ended."""
 
     INTERFACE: stubs.Interface
 
@@ -164,6 +194,7 @@ class Client(Proxy):
         fields: Mapping[str, Any] | None,
         timeout: float | None,
         metadata: Mapping[str, str] | None,
+        detached: bool = False,
     ) -> Any:
         if timeout is None:
             timeout = method.timeout
@@ -179,6 +210,7 @@ class Client(Proxy):
                     timeout=timeout,
                     metadata=metadata,
                     accept_fds=method.reply_holds,
+                    detached=detached,
                 )
         else:
             data = b"" if method.request is None else stubs.pack_plain(method.request, content)
@@ -188,6 +220,7 @@ class Client(Proxy):
                 timeout=timeout,
                 metadata=metadata,
                 accept_fds=method.reply_holds,
+                detached=detached,
             )
         if method.reply is None:
             return None
@@ -200,9 +233,10 @@ class Client(Proxy):
         fields: Mapping[str, Any] | None,
         timeout: float | None,
         metadata: Mapping[str, str] | None,
+        detached: bool = False,
     ) -> Stream[Any, Any]:
         content = None if method.sends else stubs.choose(method, request, fields)
-        return Stream(self, method, content, timeout, metadata)
+        return Stream(self, method, content, timeout, metadata, detached)
 
     async def _send(
         self,
@@ -211,6 +245,7 @@ class Client(Proxy):
         fields: Mapping[str, Any] | None,
         timeout: float | None,
         metadata: Mapping[str, str] | None,
+        detached: bool = False,
     ) -> None:
         with stubs.Packer(self._bus) as packer:
             data = packer.pack(method.request, stubs.choose(method, request, fields))
@@ -282,12 +317,14 @@ class Stream(Generic[Req, Rep]):
         content: Any,
         timeout: float | None,
         metadata: Mapping[str, str] | None,
+        detached: bool = False,
     ) -> None:
         self._client = client
         self._method = method
         self._content = content
         self._timeout = method.timeout if timeout is None else timeout
         self._metadata = to_metadata(metadata)
+        self._detached = detached
         self._end: _End | None = None
         self._opening = asyncio.Lock()
 

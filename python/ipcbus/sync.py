@@ -90,18 +90,20 @@ class Proxy:
         timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
         accept_fds: bool = False,
+        detached: bool = False,
     ) -> _core.Message:
         """Calls the method with this number and blocks until its reply. timeout is in seconds;
-        None is the default of the bus. With accept_fds the reply may contain files. Raises an
+        None is the default of the bus. With accept_fds the reply may contain files. With detached
+        the call does not depend on the call or stream that the thread serves. Raises an
         ``Error``."""
         return self._proxy.call(
             code,
             data,
             entries,
-            _core.ACCEPT_FDS if accept_fds else 0,
+            (_core.ACCEPT_FDS if accept_fds else 0) | (_core.DETACHED if detached else 0),
             to_usec(timeout),
             to_metadata(metadata),
-            _parent(),
+            None if detached else _parent(),
         )
 
     def oneway(
@@ -113,10 +115,13 @@ class Proxy:
         timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
         replace: bool = False,
+        detached: bool = False,
     ) -> None:
         """Sends a message without a reply. Returns when it is queued. timeout is how long to
         block for space at the receiver; without it the function raises ``WouldBlock``. With
-        replace it takes the place of an older one that is still queued and has replace, too."""
+        replace it takes the place of an older one that is still queued and has replace, too.
+        detached changes nothing: a oneway never depends on the call or stream that the thread
+        serves."""
         flags = _core.REPLACE if replace else 0
         self._proxy.oneway(
             code, data, entries, flags, to_usec(timeout), to_metadata(metadata), None
@@ -133,8 +138,9 @@ class Proxy:
 
 
 class Client(Proxy):
-    """The base of generated clients. A method takes a request, a mapping of its
-    fields, or its fields as keywords."""
+    """The base of generated clients. A method takes a request, a mapping of its fields, or its
+    fields as keywords. With detached=True its call or stream does not depend on the call or stream
+    that the thread serves: a handler cleans up with it after its own call has ended."""
 
     INTERFACE: stubs.Interface
 
@@ -145,6 +151,7 @@ class Client(Proxy):
         fields: Mapping[str, Any] | None,
         timeout: float | None,
         metadata: Mapping[str, str] | None,
+        detached: bool = False,
     ) -> Any:
         if timeout is None:
             timeout = method.timeout
@@ -159,6 +166,7 @@ class Client(Proxy):
                     timeout=timeout,
                     metadata=metadata,
                     accept_fds=method.reply_holds,
+                    detached=detached,
                 )
         else:
             data = b"" if method.request is None else stubs.pack_plain(method.request, content)
@@ -168,6 +176,7 @@ class Client(Proxy):
                 timeout=timeout,
                 metadata=metadata,
                 accept_fds=method.reply_holds,
+                detached=detached,
             )
         if method.reply is None:
             return None
@@ -180,9 +189,10 @@ class Client(Proxy):
         fields: Mapping[str, Any] | None,
         timeout: float | None,
         metadata: Mapping[str, str] | None,
+        detached: bool = False,
     ) -> Stream[Any, Any]:
         content = None if method.sends else stubs.choose(method, request, fields)
-        return Stream(self, method, content, timeout, metadata)
+        return Stream(self, method, content, timeout, metadata, detached)
 
     def _send(
         self,
@@ -191,6 +201,7 @@ class Client(Proxy):
         fields: Mapping[str, Any] | None,
         timeout: float | None,
         metadata: Mapping[str, str] | None,
+        detached: bool = False,
     ) -> None:
         with stubs.Packer(self._bus) as packer:
             data = packer.pack(method.request, stubs.choose(method, request, fields))
@@ -220,11 +231,18 @@ class Stream(Generic[Req, Rep]):
         content: Any,
         timeout: float | None,
         metadata: Mapping[str, str] | None,
+        detached: bool = False,
     ) -> None:
         self._client = client
         self._method = method
         limit = to_usec(method.timeout if timeout is None else timeout)
-        self._stream = client._proxy.open(method.code, limit, to_metadata(metadata), _parent())
+        self._stream = client._proxy.open(
+            method.code,
+            _core.DETACHED if detached else 0,
+            limit,
+            to_metadata(metadata),
+            None if detached else _parent(),
+        )
         if not method.sends:
             self._send(content)
             # The server may have ended the stream already: receive() says how.

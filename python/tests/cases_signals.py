@@ -41,7 +41,7 @@ CALLER = (
         elif case == "name":
             bus.get_raw("nobody.has.this", wait=50)
         elif case == "stream":
-            echo._proxy.open(3, 0, None, None)
+            echo._proxy.open(3, 0, 0, None, None)
         elif case == "space":
             while True:
                 echo.oneway(1, bytes(100000), timeout=50)

@@ -247,7 +247,7 @@ class Streams(Case):
         with self.assertRaises(ipcbus.ProtocolError):
             await self.kinds.call(next(m.code for m in Kinds.INTERFACE.methods if m.sends))
         with self.assertRaises(ipcbus.Unimplemented):
-            stream = await asyncio.to_thread(self.kinds._proxy.open, 99, 0, None, None)
+            stream = await asyncio.to_thread(self.kinds._proxy.open, 99, 0, 0, None, None)
             await asyncio.to_thread(stream.receive, 5_000_000)
         chat = await self.kinds.Chat().__aenter__()
         await chat._end.send(b"\x0a\xff\xff", None)

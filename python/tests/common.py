@@ -8,6 +8,7 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import unittest
 
@@ -50,6 +51,41 @@ def program(text: str, *args: str, **options) -> subprocess.Popen:  # type: igno
         text=True,
         **options,
     )
+
+
+class PrivateBus:
+    """A daemon and a service manager of a test's own, which it may stop and kill. They end with
+    the test at the latest."""
+
+    def __enter__(self) -> PrivateBus:
+        build = os.environ["B"]
+        self.folder = tempfile.TemporaryDirectory()
+        self.daemon = subprocess.Popen(
+            [
+                f"{build}/daemon/ipcbusd",
+                f"--bus={self.folder.name}/bus",
+                "--print-path=1",
+                "--until=0",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.path = self.daemon.stdout.readline().rstrip("\n")
+        self.manager = subprocess.Popen(
+            [f"{build}/servicemanager/servicemanager", "--device", self.path],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while "ready" not in self.manager.stderr.readline():
+            pass
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        for process in (self.manager, self.daemon):
+            process.kill()
+            process.communicate()
+        self.folder.cleanup()
 
 
 class Echo(aio.RawService):

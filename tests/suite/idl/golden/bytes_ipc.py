@@ -150,21 +150,21 @@ class Bytes(_aio.Client):
 
     INTERFACE = _Bytes
 
-    def Put(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Bytes.methods[0], request, fields, timeout, metadata)
+    def Put(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Bytes.methods[0], request, fields, timeout, metadata, detached)
 
-    def Get(self, *, timeout=None, metadata=None):
-        return self._invoke(_Bytes.methods[1], None, None, timeout, metadata)
+    def Get(self, *, timeout=None, metadata=None, detached=False):
+        return self._invoke(_Bytes.methods[1], None, None, timeout, metadata, detached)
 
-    def Deep(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Bytes.methods[2], request, fields, timeout, metadata)
+    def Deep(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Bytes.methods[2], request, fields, timeout, metadata, detached)
 
-    def Blob(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def Blob(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """A blob's own bytes are none."""
-        return self._invoke(_Bytes.methods[3], request, fields, timeout, metadata)
+        return self._invoke(_Bytes.methods[3], request, fields, timeout, metadata, detached)
 
-    def Flow(self, *, timeout=None, metadata=None):
-        return self._stream(_Bytes.methods[4], None, None, timeout, metadata)
+    def Flow(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Bytes.methods[4], None, None, timeout, metadata, detached)
 
 
 class BytesService(_aio.Service):
@@ -193,21 +193,21 @@ class BytesSync(_sync.Client):
 
     INTERFACE = _Bytes
 
-    def Put(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Bytes.methods[0], request, fields, timeout, metadata)
+    def Put(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Bytes.methods[0], request, fields, timeout, metadata, detached)
 
-    def Get(self, *, timeout=None, metadata=None):
-        return self._invoke(_Bytes.methods[1], None, None, timeout, metadata)
+    def Get(self, *, timeout=None, metadata=None, detached=False):
+        return self._invoke(_Bytes.methods[1], None, None, timeout, metadata, detached)
 
-    def Deep(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Bytes.methods[2], request, fields, timeout, metadata)
+    def Deep(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Bytes.methods[2], request, fields, timeout, metadata, detached)
 
-    def Blob(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def Blob(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """A blob's own bytes are none."""
-        return self._invoke(_Bytes.methods[3], request, fields, timeout, metadata)
+        return self._invoke(_Bytes.methods[3], request, fields, timeout, metadata, detached)
 
-    def Flow(self, *, timeout=None, metadata=None):
-        return self._stream(_Bytes.methods[4], None, None, timeout, metadata)
+    def Flow(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Bytes.methods[4], None, None, timeout, metadata, detached)
 
 
 class BytesSyncService(_sync.Service):

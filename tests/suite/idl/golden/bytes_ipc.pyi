@@ -17,6 +17,7 @@ class Bytes(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         data: _Optional[bytes] = ...,
     ) -> None: ...
     async def Get(
@@ -24,6 +25,7 @@ class Bytes(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> bytes_pb2.Plain: ...
     async def Deep(
         self,
@@ -32,6 +34,7 @@ class Bytes(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
         inner: _Optional[_Union[bytes_pb2.Outer.Inner, _Mapping[str, _Any]]] = ...,
     ) -> bytes_pb2.Ring: ...
@@ -42,6 +45,7 @@ class Bytes(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         blob: _Optional[_stubs.BlobLike] = ...,
     ) -> bytes_pb2.Words: ...
     def Flow(
@@ -49,6 +53,7 @@ class Bytes(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _aio.Stream[bytes_pb2.Plain, bytes_pb2.Words]: ...
 
 class BytesService(_aio.Service):
@@ -92,6 +97,7 @@ class BytesSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         data: _Optional[bytes] = ...,
     ) -> None: ...
     def Get(
@@ -99,6 +105,7 @@ class BytesSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> bytes_pb2.Plain: ...
     def Deep(
         self,
@@ -107,6 +114,7 @@ class BytesSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
         inner: _Optional[_Union[bytes_pb2.Outer.Inner, _Mapping[str, _Any]]] = ...,
     ) -> bytes_pb2.Ring: ...
@@ -117,6 +125,7 @@ class BytesSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         blob: _Optional[_stubs.BlobLike] = ...,
     ) -> bytes_pb2.Words: ...
     def Flow(
@@ -124,6 +133,7 @@ class BytesSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _sync.Stream[bytes_pb2.Plain, bytes_pb2.Words]: ...
 
 class BytesSyncService(_sync.Service):

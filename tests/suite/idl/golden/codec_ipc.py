@@ -67,11 +67,11 @@ class Codec(_aio.Client):
 
     INTERFACE = _Codec
 
-    def DoOnce(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codec.methods[0], request, fields, timeout, metadata)
+    def DoOnce(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codec.methods[0], request, fields, timeout, metadata, detached)
 
-    def DoAgain(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codec.methods[1], request, fields, timeout, metadata)
+    def DoAgain(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codec.methods[1], request, fields, timeout, metadata, detached)
 
 
 class CodecService(_aio.Service):
@@ -89,11 +89,11 @@ class CodecSync(_sync.Client):
 
     INTERFACE = _Codec
 
-    def DoOnce(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codec.methods[0], request, fields, timeout, metadata)
+    def DoOnce(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codec.methods[0], request, fields, timeout, metadata, detached)
 
-    def DoAgain(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codec.methods[1], request, fields, timeout, metadata)
+    def DoAgain(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codec.methods[1], request, fields, timeout, metadata, detached)
 
 
 class CodecSyncService(_sync.Service):

@@ -111,20 +111,20 @@ class Codeless(_aio.Client):
 
     INTERFACE = _Codeless
 
-    def DoMany(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[0], request, fields, timeout, metadata)
+    def DoMany(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[0], request, fields, timeout, metadata, detached)
 
-    def DoRepeated(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[1], request, fields, timeout, metadata)
+    def DoRepeated(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[1], request, fields, timeout, metadata, detached)
 
-    def DoChoice(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[2], request, fields, timeout, metadata)
+    def DoChoice(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[2], request, fields, timeout, metadata, detached)
 
-    def DoDeprecated(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[3], request, fields, timeout, metadata)
+    def DoDeprecated(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[3], request, fields, timeout, metadata, detached)
 
-    def DoKeyword(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[4], request, fields, timeout, metadata)
+    def DoKeyword(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[4], request, fields, timeout, metadata, detached)
 
 
 class CodelessService(_aio.Service):
@@ -151,20 +151,20 @@ class CodelessSync(_sync.Client):
 
     INTERFACE = _Codeless
 
-    def DoMany(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[0], request, fields, timeout, metadata)
+    def DoMany(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[0], request, fields, timeout, metadata, detached)
 
-    def DoRepeated(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[1], request, fields, timeout, metadata)
+    def DoRepeated(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[1], request, fields, timeout, metadata, detached)
 
-    def DoChoice(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[2], request, fields, timeout, metadata)
+    def DoChoice(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[2], request, fields, timeout, metadata, detached)
 
-    def DoDeprecated(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[3], request, fields, timeout, metadata)
+    def DoDeprecated(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[3], request, fields, timeout, metadata, detached)
 
-    def DoKeyword(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Codeless.methods[4], request, fields, timeout, metadata)
+    def DoKeyword(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Codeless.methods[4], request, fields, timeout, metadata, detached)
 
 
 class CodelessSyncService(_sync.Service):

@@ -17,6 +17,7 @@ class Codeless(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         a1: _Optional[bool] = ...,
         a2: _Optional[bool] = ...,
         a3: _Optional[bool] = ...,
@@ -42,6 +43,7 @@ class Codeless(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         a: _Iterable[bool] = ...,
     ) -> codeless_pb2.Nested: ...
     async def DoChoice(
@@ -51,6 +53,7 @@ class Codeless(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         a: _Optional[bool] = ...,
     ) -> codeless_pb2.Default: ...
     async def DoDeprecated(
@@ -60,6 +63,7 @@ class Codeless(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         a: _Optional[bool] = ...,
     ) -> codeless_pb2.Large: ...
     async def DoKeyword(
@@ -69,6 +73,7 @@ class Codeless(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         register: _Optional[bool] = ...,
     ) -> codeless_pb2.Empty: ...
 
@@ -114,6 +119,7 @@ class CodelessSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         a1: _Optional[bool] = ...,
         a2: _Optional[bool] = ...,
         a3: _Optional[bool] = ...,
@@ -139,6 +145,7 @@ class CodelessSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         a: _Iterable[bool] = ...,
     ) -> codeless_pb2.Nested: ...
     def DoChoice(
@@ -148,6 +155,7 @@ class CodelessSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         a: _Optional[bool] = ...,
     ) -> codeless_pb2.Default: ...
     def DoDeprecated(
@@ -157,6 +165,7 @@ class CodelessSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         a: _Optional[bool] = ...,
     ) -> codeless_pb2.Large: ...
     def DoKeyword(
@@ -166,6 +175,7 @@ class CodelessSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         register: _Optional[bool] = ...,
     ) -> codeless_pb2.Empty: ...
 

@@ -145,14 +145,14 @@ class Copy(_aio.Client):
 
     INTERFACE = _Copy
 
-    def Own(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Copy.methods[0], request, fields, timeout, metadata)
+    def Own(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Copy.methods[0], request, fields, timeout, metadata, detached)
 
-    def Text(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Copy.methods[1], request, fields, timeout, metadata)
+    def Text(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Copy.methods[1], request, fields, timeout, metadata, detached)
 
-    def Blob(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Copy.methods[2], request, fields, timeout, metadata)
+    def Blob(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Copy.methods[2], request, fields, timeout, metadata, detached)
 
 
 class CopyService(_aio.Service):
@@ -174,14 +174,14 @@ class CopySync(_sync.Client):
 
     INTERFACE = _Copy
 
-    def Own(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Copy.methods[0], request, fields, timeout, metadata)
+    def Own(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Copy.methods[0], request, fields, timeout, metadata, detached)
 
-    def Text(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Copy.methods[1], request, fields, timeout, metadata)
+    def Text(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Copy.methods[1], request, fields, timeout, metadata, detached)
 
-    def Blob(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Copy.methods[2], request, fields, timeout, metadata)
+    def Blob(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Copy.methods[2], request, fields, timeout, metadata, detached)
 
 
 class CopySyncService(_sync.Service):

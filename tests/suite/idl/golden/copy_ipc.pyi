@@ -17,6 +17,7 @@ class Copy(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         data: _Optional[bytes] = ...,
     ) -> copy_pb2.Plain: ...
     async def Text(
@@ -26,6 +27,7 @@ class Copy(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
     ) -> copy_pb2.Words: ...
     async def Blob(
@@ -35,6 +37,7 @@ class Copy(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         blob: _Optional[_stubs.BlobLike] = ...,
     ) -> copy_pb2.Words: ...
 
@@ -68,6 +71,7 @@ class CopySync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         data: _Optional[bytes] = ...,
     ) -> copy_pb2.Plain: ...
     def Text(
@@ -77,6 +81,7 @@ class CopySync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
     ) -> copy_pb2.Words: ...
     def Blob(
@@ -86,6 +91,7 @@ class CopySync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         blob: _Optional[_stubs.BlobLike] = ...,
     ) -> copy_pb2.Words: ...
 

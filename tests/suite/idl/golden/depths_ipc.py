@@ -246,21 +246,21 @@ class Depths(_aio.Client):
 
     INTERFACE = _Depths
 
-    def OpenAll(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def OpenAll(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """Objects, descriptors and recursion, at any depth."""
-        return self._invoke(_Depths.methods[0], request, fields, timeout, metadata)
+        return self._invoke(_Depths.methods[0], request, fields, timeout, metadata, detached)
 
-    def Climb(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Depths.methods[1], request, fields, timeout, metadata)
+    def Climb(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Depths.methods[1], request, fields, timeout, metadata, detached)
 
-    def Tie(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Depths.methods[2], request, fields, timeout, metadata)
+    def Tie(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Depths.methods[2], request, fields, timeout, metadata, detached)
 
-    def Part(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Depths.methods[3], request, fields, timeout, metadata)
+    def Part(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Depths.methods[3], request, fields, timeout, metadata, detached)
 
-    def Toss(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._send(_Depths.methods[4], request, fields, timeout, metadata)
+    def Toss(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._send(_Depths.methods[4], request, fields, timeout, metadata, detached)
 
 
 class DepthsService(_aio.Service):
@@ -289,21 +289,21 @@ class DepthsSync(_sync.Client):
 
     INTERFACE = _Depths
 
-    def OpenAll(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def OpenAll(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """Objects, descriptors and recursion, at any depth."""
-        return self._invoke(_Depths.methods[0], request, fields, timeout, metadata)
+        return self._invoke(_Depths.methods[0], request, fields, timeout, metadata, detached)
 
-    def Climb(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Depths.methods[1], request, fields, timeout, metadata)
+    def Climb(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Depths.methods[1], request, fields, timeout, metadata, detached)
 
-    def Tie(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Depths.methods[2], request, fields, timeout, metadata)
+    def Tie(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Depths.methods[2], request, fields, timeout, metadata, detached)
 
-    def Part(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Depths.methods[3], request, fields, timeout, metadata)
+    def Part(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Depths.methods[3], request, fields, timeout, metadata, detached)
 
-    def Toss(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._send(_Depths.methods[4], request, fields, timeout, metadata)
+    def Toss(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._send(_Depths.methods[4], request, fields, timeout, metadata, detached)
 
 
 class DepthsSyncService(_sync.Service):

@@ -18,6 +18,7 @@ class Depths(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         pongs: _Iterable[_Union[depths_pb2.Pong, _Mapping[str, _Any]]] = ...,
     ) -> _aio.Received[depths_pb2.Files]: ...
     async def Climb(
@@ -27,6 +28,7 @@ class Depths(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         left: _Optional[_Union[depths_pb2.Tree, _Mapping[str, _Any]]] = ...,
         leaf: _Optional[_Union[depths_pb2.Leaf, _Mapping[str, _Any]]] = ...,
     ) -> depths_pb2.HTTPRequest2Go: ...
@@ -37,6 +39,7 @@ class Depths(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         chain: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
     ) -> depths_pb2._odd1Name: ...
     async def Part(
@@ -46,6 +49,7 @@ class Depths(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         n: _Optional[int] = ...,
     ) -> depths_pb2.Pong: ...
     async def Toss(
@@ -55,6 +59,7 @@ class Depths(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         objects: _Iterable[_stubs.ObjectLike] = ...,
     ) -> None: ...
 
@@ -100,6 +105,7 @@ class DepthsSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         pongs: _Iterable[_Union[depths_pb2.Pong, _Mapping[str, _Any]]] = ...,
     ) -> _sync.Received[depths_pb2.Files]: ...
     def Climb(
@@ -109,6 +115,7 @@ class DepthsSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         left: _Optional[_Union[depths_pb2.Tree, _Mapping[str, _Any]]] = ...,
         leaf: _Optional[_Union[depths_pb2.Leaf, _Mapping[str, _Any]]] = ...,
     ) -> depths_pb2.HTTPRequest2Go: ...
@@ -119,6 +126,7 @@ class DepthsSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         chain: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
     ) -> depths_pb2._odd1Name: ...
     def Part(
@@ -128,6 +136,7 @@ class DepthsSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         n: _Optional[int] = ...,
     ) -> depths_pb2.Pong: ...
     def Toss(
@@ -137,6 +146,7 @@ class DepthsSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         objects: _Iterable[_stubs.ObjectLike] = ...,
     ) -> None: ...
 

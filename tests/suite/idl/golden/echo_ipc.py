@@ -156,15 +156,15 @@ class Echo(_aio.Client):
 
     INTERFACE = _Echo
 
-    def Say(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def Say(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """What was said, in the reply."""
-        return self._invoke(_Echo.methods[0], request, fields, timeout, metadata)
+        return self._invoke(_Echo.methods[0], request, fields, timeout, metadata, detached)
 
-    def Log(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._send(_Echo.methods[1], request, fields, timeout, metadata)
+    def Log(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._send(_Echo.methods[1], request, fields, timeout, metadata, detached)
 
-    def Watch(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Echo.methods[2], request, fields, timeout, metadata)
+    def Watch(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Echo.methods[2], request, fields, timeout, metadata, detached)
 
 
 class EchoService(_aio.Service):
@@ -189,15 +189,15 @@ class EchoSync(_sync.Client):
 
     INTERFACE = _Echo
 
-    def Say(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def Say(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """What was said, in the reply."""
-        return self._invoke(_Echo.methods[0], request, fields, timeout, metadata)
+        return self._invoke(_Echo.methods[0], request, fields, timeout, metadata, detached)
 
-    def Log(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._send(_Echo.methods[1], request, fields, timeout, metadata)
+    def Log(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._send(_Echo.methods[1], request, fields, timeout, metadata, detached)
 
-    def Watch(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Echo.methods[2], request, fields, timeout, metadata)
+    def Watch(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Echo.methods[2], request, fields, timeout, metadata, detached)
 
 
 class EchoSyncService(_sync.Service):

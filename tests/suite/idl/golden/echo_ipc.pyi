@@ -17,6 +17,7 @@ class Echo(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
     ) -> echo_pb2.SayReply: ...
     async def Log(
@@ -26,6 +27,7 @@ class Echo(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         line: _Optional[str] = ...,
     ) -> None: ...
     async def Watch(
@@ -35,6 +37,7 @@ class Echo(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         listener: _Optional[_stubs.ObjectLike] = ...,
     ) -> None: ...
 
@@ -68,6 +71,7 @@ class EchoSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
     ) -> echo_pb2.SayReply: ...
     def Log(
@@ -77,6 +81,7 @@ class EchoSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         line: _Optional[str] = ...,
     ) -> None: ...
     def Watch(
@@ -86,6 +91,7 @@ class EchoSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         listener: _Optional[_stubs.ObjectLike] = ...,
     ) -> None: ...
 

@@ -186,25 +186,25 @@ class KindsOfURL(_aio.Client):
 
     INTERFACE = _KindsOfURL
 
-    def Stop(self, *, timeout=None, metadata=None):
+    def Stop(self, *, timeout=None, metadata=None, detached=False):
         """Without a request."""
-        return self._invoke(_KindsOfURL.methods[0], None, None, timeout, metadata)
+        return self._invoke(_KindsOfURL.methods[0], None, None, timeout, metadata, detached)
 
-    def GetStatus(self, *, timeout=None, metadata=None):
-        return self._invoke(_KindsOfURL.methods[1], None, None, timeout, metadata)
+    def GetStatus(self, *, timeout=None, metadata=None, detached=False):
+        return self._invoke(_KindsOfURL.methods[1], None, None, timeout, metadata, detached)
 
-    def Kick(self, *, timeout=None, metadata=None):
-        return self._send(_KindsOfURL.methods[2], None, None, timeout, metadata)
+    def Kick(self, *, timeout=None, metadata=None, detached=False):
+        return self._send(_KindsOfURL.methods[2], None, None, timeout, metadata, detached)
 
-    def Seventh(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def Seventh(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """Numbers of their own, smaller ones first."""
-        return self._invoke(_KindsOfURL.methods[3], request, fields, timeout, metadata)
+        return self._invoke(_KindsOfURL.methods[3], request, fields, timeout, metadata, detached)
 
-    def Last(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_KindsOfURL.methods[4], request, fields, timeout, metadata)
+    def Last(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_KindsOfURL.methods[4], request, fields, timeout, metadata, detached)
 
-    def NotOneway(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_KindsOfURL.methods[5], request, fields, timeout, metadata)
+    def NotOneway(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_KindsOfURL.methods[5], request, fields, timeout, metadata, detached)
 
 
 class KindsOfURLService(_aio.Service):
@@ -238,25 +238,25 @@ class KindsOfURLSync(_sync.Client):
 
     INTERFACE = _KindsOfURL
 
-    def Stop(self, *, timeout=None, metadata=None):
+    def Stop(self, *, timeout=None, metadata=None, detached=False):
         """Without a request."""
-        return self._invoke(_KindsOfURL.methods[0], None, None, timeout, metadata)
+        return self._invoke(_KindsOfURL.methods[0], None, None, timeout, metadata, detached)
 
-    def GetStatus(self, *, timeout=None, metadata=None):
-        return self._invoke(_KindsOfURL.methods[1], None, None, timeout, metadata)
+    def GetStatus(self, *, timeout=None, metadata=None, detached=False):
+        return self._invoke(_KindsOfURL.methods[1], None, None, timeout, metadata, detached)
 
-    def Kick(self, *, timeout=None, metadata=None):
-        return self._send(_KindsOfURL.methods[2], None, None, timeout, metadata)
+    def Kick(self, *, timeout=None, metadata=None, detached=False):
+        return self._send(_KindsOfURL.methods[2], None, None, timeout, metadata, detached)
 
-    def Seventh(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def Seventh(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """Numbers of their own, smaller ones first."""
-        return self._invoke(_KindsOfURL.methods[3], request, fields, timeout, metadata)
+        return self._invoke(_KindsOfURL.methods[3], request, fields, timeout, metadata, detached)
 
-    def Last(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_KindsOfURL.methods[4], request, fields, timeout, metadata)
+    def Last(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_KindsOfURL.methods[4], request, fields, timeout, metadata, detached)
 
-    def NotOneway(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_KindsOfURL.methods[5], request, fields, timeout, metadata)
+    def NotOneway(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_KindsOfURL.methods[5], request, fields, timeout, metadata, detached)
 
 
 class KindsOfURLSyncService(_sync.Service):

@@ -15,18 +15,21 @@ class KindsOfURL(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> None: ...
     async def GetStatus(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> kinds_pb2.Chain: ...
     async def Kick(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> None: ...
     async def Seventh(
         self,
@@ -35,6 +38,7 @@ class KindsOfURL(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -45,6 +49,7 @@ class KindsOfURL(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -55,6 +60,7 @@ class KindsOfURL(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> None: ...
@@ -102,18 +108,21 @@ class KindsOfURLSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> None: ...
     def GetStatus(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> kinds_pb2.Chain: ...
     def Kick(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> None: ...
     def Seventh(
         self,
@@ -122,6 +131,7 @@ class KindsOfURLSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -132,6 +142,7 @@ class KindsOfURLSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -142,6 +153,7 @@ class KindsOfURLSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> None: ...

@@ -163,12 +163,12 @@ class Commented(_aio.Client):
 
     INTERFACE = _Commented
 
-    def HTTP2ServerNow(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def HTTP2ServerNow(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """*/ or nest /* one ??/
 
 
         and	goes on after two empty lines \\"""
-        return self._invoke(_Commented.methods[0], request, fields, timeout, metadata)
+        return self._invoke(_Commented.methods[0], request, fields, timeout, metadata, detached)
 
 
 class CommentedService(_aio.Service):
@@ -187,12 +187,12 @@ class CommentedSync(_sync.Client):
 
     INTERFACE = _Commented
 
-    def HTTP2ServerNow(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def HTTP2ServerNow(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """*/ or nest /* one ??/
 
 
         and	goes on after two empty lines \\"""
-        return self._invoke(_Commented.methods[0], request, fields, timeout, metadata)
+        return self._invoke(_Commented.methods[0], request, fields, timeout, metadata, detached)
 
 
 class CommentedSyncService(_sync.Service):
@@ -227,8 +227,8 @@ class Request(_aio.Client):
 
     INTERFACE = _Request
 
-    def send(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Request.methods[0], request, fields, timeout, metadata)
+    def send(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Request.methods[0], request, fields, timeout, metadata, detached)
 
 
 class RequestService(_aio.Service):
@@ -245,8 +245,8 @@ class RequestSync(_sync.Client):
 
     INTERFACE = _Request
 
-    def send(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Request.methods[0], request, fields, timeout, metadata)
+    def send(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Request.methods[0], request, fields, timeout, metadata, detached)
 
 
 class RequestSyncService(_sync.Service):
@@ -277,8 +277,8 @@ class Prefixed(_aio.Client):
 
     INTERFACE = _Prefixed
 
-    def DoIt(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Prefixed.methods[0], request, fields, timeout, metadata)
+    def DoIt(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Prefixed.methods[0], request, fields, timeout, metadata, detached)
 
 
 class PrefixedService(_aio.Service):
@@ -293,8 +293,8 @@ class PrefixedSync(_sync.Client):
 
     INTERFACE = _Prefixed
 
-    def DoIt(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Prefixed.methods[0], request, fields, timeout, metadata)
+    def DoIt(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Prefixed.methods[0], request, fields, timeout, metadata, detached)
 
 
 class PrefixedSyncService(_sync.Service):

@@ -17,6 +17,7 @@ class Commented(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -39,6 +40,7 @@ class CommentedSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -61,6 +63,7 @@ class Request(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -83,6 +86,7 @@ class RequestSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -105,6 +109,7 @@ class Prefixed(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...
@@ -127,6 +132,7 @@ class PrefixedSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> kinds_pb2.Chain: ...

@@ -36,8 +36,8 @@ class Oracle(_aio.Client):
 
     INTERFACE = _Oracle
 
-    def Ask(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Oracle.methods[0], request, fields, timeout, metadata)
+    def Ask(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Oracle.methods[0], request, fields, timeout, metadata, detached)
 
 
 class OracleService(_aio.Service):
@@ -52,8 +52,8 @@ class OracleSync(_sync.Client):
 
     INTERFACE = _Oracle
 
-    def Ask(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Oracle.methods[0], request, fields, timeout, metadata)
+    def Ask(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Oracle.methods[0], request, fields, timeout, metadata, detached)
 
 
 class OracleSyncService(_sync.Service):

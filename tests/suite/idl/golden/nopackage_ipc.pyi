@@ -17,6 +17,7 @@ class Oracle(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
     ) -> nopackage_pb2.Question: ...
 
@@ -38,6 +39,7 @@ class OracleSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
     ) -> nopackage_pb2.Question: ...
 

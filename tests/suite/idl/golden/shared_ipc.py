@@ -109,17 +109,17 @@ class Shared(_aio.Client):
 
     INTERFACE = _Shared
 
-    def Watch(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._stream(_Shared.methods[0], request, fields, timeout, metadata)
+    def Watch(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._stream(_Shared.methods[0], request, fields, timeout, metadata, detached)
 
-    def Record(self, *, timeout=None, metadata=None):
-        return self._stream(_Shared.methods[1], None, None, timeout, metadata)
+    def Record(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Shared.methods[1], None, None, timeout, metadata, detached)
 
-    def Filter(self, *, timeout=None, metadata=None):
-        return self._stream(_Shared.methods[2], None, None, timeout, metadata)
+    def Filter(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Shared.methods[2], None, None, timeout, metadata, detached)
 
-    def Talk(self, *, timeout=None, metadata=None):
-        return self._stream(_Shared.methods[3], None, None, timeout, metadata)
+    def Talk(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Shared.methods[3], None, None, timeout, metadata, detached)
 
 
 class SharedService(_aio.Service):
@@ -143,17 +143,17 @@ class SharedSync(_sync.Client):
 
     INTERFACE = _Shared
 
-    def Watch(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._stream(_Shared.methods[0], request, fields, timeout, metadata)
+    def Watch(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._stream(_Shared.methods[0], request, fields, timeout, metadata, detached)
 
-    def Record(self, *, timeout=None, metadata=None):
-        return self._stream(_Shared.methods[1], None, None, timeout, metadata)
+    def Record(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Shared.methods[1], None, None, timeout, metadata, detached)
 
-    def Filter(self, *, timeout=None, metadata=None):
-        return self._stream(_Shared.methods[2], None, None, timeout, metadata)
+    def Filter(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Shared.methods[2], None, None, timeout, metadata, detached)
 
-    def Talk(self, *, timeout=None, metadata=None):
-        return self._stream(_Shared.methods[3], None, None, timeout, metadata)
+    def Talk(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Shared.methods[3], None, None, timeout, metadata, detached)
 
 
 class SharedSyncService(_sync.Service):

@@ -17,6 +17,7 @@ class Shared(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
     ) -> _aio.Stream[shared_pb2.Words, shared_pb2.Sample]: ...
     def Record(
@@ -24,18 +25,21 @@ class Shared(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _aio.Stream[shared_pb2.Sample, shared_pb2.Words]: ...
     def Filter(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _aio.Stream[shared_pb2.Sample, shared_pb2.Sample]: ...
     def Talk(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _aio.Stream[shared_pb2.Words, shared_pb2.Words]: ...
 
 class SharedService(_aio.Service):
@@ -74,6 +78,7 @@ class SharedSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         text: _Optional[str] = ...,
     ) -> _sync.Stream[shared_pb2.Words, shared_pb2.Sample]: ...
     def Record(
@@ -81,18 +86,21 @@ class SharedSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _sync.Stream[shared_pb2.Sample, shared_pb2.Words]: ...
     def Filter(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _sync.Stream[shared_pb2.Sample, shared_pb2.Sample]: ...
     def Talk(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _sync.Stream[shared_pb2.Words, shared_pb2.Words]: ...
 
 class SharedSyncService(_sync.Service):

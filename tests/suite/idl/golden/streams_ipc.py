@@ -169,18 +169,18 @@ class Clock(_aio.Client):
 
     INTERFACE = _Clock
 
-    def Watch(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def Watch(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """Ticks until nobody listens."""
-        return self._stream(_Clock.methods[0], request, fields, timeout, metadata)
+        return self._stream(_Clock.methods[0], request, fields, timeout, metadata, detached)
 
-    def Listen(self, *, timeout=None, metadata=None):
-        return self._stream(_Clock.methods[1], None, None, timeout, metadata)
+    def Listen(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Clock.methods[1], None, None, timeout, metadata, detached)
 
-    def Upload(self, *, timeout=None, metadata=None):
-        return self._stream(_Clock.methods[2], None, None, timeout, metadata)
+    def Upload(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Clock.methods[2], None, None, timeout, metadata, detached)
 
-    def Chat(self, *, timeout=None, metadata=None):
-        return self._stream(_Clock.methods[3], None, None, timeout, metadata)
+    def Chat(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Clock.methods[3], None, None, timeout, metadata, detached)
 
 
 class ClockService(_aio.Service):
@@ -206,18 +206,18 @@ class ClockSync(_sync.Client):
 
     INTERFACE = _Clock
 
-    def Watch(self, request=None, /, *, timeout=None, metadata=None, **fields):
+    def Watch(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
         """Ticks until nobody listens."""
-        return self._stream(_Clock.methods[0], request, fields, timeout, metadata)
+        return self._stream(_Clock.methods[0], request, fields, timeout, metadata, detached)
 
-    def Listen(self, *, timeout=None, metadata=None):
-        return self._stream(_Clock.methods[1], None, None, timeout, metadata)
+    def Listen(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Clock.methods[1], None, None, timeout, metadata, detached)
 
-    def Upload(self, *, timeout=None, metadata=None):
-        return self._stream(_Clock.methods[2], None, None, timeout, metadata)
+    def Upload(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Clock.methods[2], None, None, timeout, metadata, detached)
 
-    def Chat(self, *, timeout=None, metadata=None):
-        return self._stream(_Clock.methods[3], None, None, timeout, metadata)
+    def Chat(self, *, timeout=None, metadata=None, detached=False):
+        return self._stream(_Clock.methods[3], None, None, timeout, metadata, detached)
 
 
 class ClockSyncService(_sync.Service):

@@ -17,6 +17,7 @@ class Clock(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         period_ms: _Optional[int] = ...,
     ) -> _aio.Stream[streams_pb2.WatchRequest, streams_pb2.Tick]: ...
     def Listen(
@@ -24,18 +25,21 @@ class Clock(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _aio.Stream[None, streams_pb2.Tick]: ...
     def Upload(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _aio.Stream[streams_pb2.Chunk, streams_pb2.Total]: ...
     def Chat(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _aio.Stream[streams_pb2.Chunk, streams_pb2.Tick]: ...
 
 class ClockService(_aio.Service):
@@ -73,6 +77,7 @@ class ClockSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         period_ms: _Optional[int] = ...,
     ) -> _sync.Stream[streams_pb2.WatchRequest, streams_pb2.Tick]: ...
     def Listen(
@@ -80,18 +85,21 @@ class ClockSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _sync.Stream[None, streams_pb2.Tick]: ...
     def Upload(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _sync.Stream[streams_pb2.Chunk, streams_pb2.Total]: ...
     def Chat(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> _sync.Stream[streams_pb2.Chunk, streams_pb2.Tick]: ...
 
 class ClockSyncService(_sync.Service):

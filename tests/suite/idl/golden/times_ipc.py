@@ -122,8 +122,8 @@ class Alarm(_aio.Client):
 
     INTERFACE = _Alarm
 
-    def Set(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Alarm.methods[0], request, fields, timeout, metadata)
+    def Set(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Alarm.methods[0], request, fields, timeout, metadata, detached)
 
 
 class AlarmService(_aio.Service):
@@ -138,8 +138,8 @@ class AlarmSync(_sync.Client):
 
     INTERFACE = _Alarm
 
-    def Set(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_Alarm.methods[0], request, fields, timeout, metadata)
+    def Set(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_Alarm.methods[0], request, fields, timeout, metadata, detached)
 
 
 class AlarmSyncService(_sync.Service):

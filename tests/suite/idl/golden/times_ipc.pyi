@@ -17,6 +17,7 @@ class Alarm(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         usec: _Optional[int] = ...,
     ) -> None: ...
 
@@ -38,6 +39,7 @@ class AlarmSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         usec: _Optional[int] = ...,
     ) -> None: ...
 

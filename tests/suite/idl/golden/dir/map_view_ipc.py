@@ -108,11 +108,11 @@ class MapView(_aio.Client):
 
     INTERFACE = _MapView
 
-    def Centre(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_MapView.methods[0], request, fields, timeout, metadata)
+    def Centre(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_MapView.methods[0], request, fields, timeout, metadata, detached)
 
-    def Where(self, *, timeout=None, metadata=None):
-        return self._invoke(_MapView.methods[1], None, None, timeout, metadata)
+    def Where(self, *, timeout=None, metadata=None, detached=False):
+        return self._invoke(_MapView.methods[1], None, None, timeout, metadata, detached)
 
 
 class MapViewService(_aio.Service):
@@ -130,11 +130,11 @@ class MapViewSync(_sync.Client):
 
     INTERFACE = _MapView
 
-    def Centre(self, request=None, /, *, timeout=None, metadata=None, **fields):
-        return self._invoke(_MapView.methods[0], request, fields, timeout, metadata)
+    def Centre(self, request=None, /, *, timeout=None, metadata=None, detached=False, **fields):
+        return self._invoke(_MapView.methods[0], request, fields, timeout, metadata, detached)
 
-    def Where(self, *, timeout=None, metadata=None):
-        return self._invoke(_MapView.methods[1], None, None, timeout, metadata)
+    def Where(self, *, timeout=None, metadata=None, detached=False):
+        return self._invoke(_MapView.methods[1], None, None, timeout, metadata, detached)
 
 
 class MapViewSyncService(_sync.Service):

@@ -17,6 +17,7 @@ class MapView(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         x: _Optional[int] = ...,
         y: _Optional[int] = ...,
     ) -> None: ...
@@ -25,6 +26,7 @@ class MapView(_aio.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> dir.types_pb2.Point: ...
 
 class MapViewService(_aio.Service):
@@ -50,6 +52,7 @@ class MapViewSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
         x: _Optional[int] = ...,
         y: _Optional[int] = ...,
     ) -> None: ...
@@ -58,6 +61,7 @@ class MapViewSync(_sync.Client):
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
     ) -> dir.types_pb2.Point: ...
 
 class MapViewSyncService(_sync.Service):
