@@ -142,9 +142,31 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	return (PyObject *)connection;
 }
 
+/* Limits of the last events. */
+#define LAST_EVENTS	1000
+#define LAST_WAIT_USEC	100000
+
+/*
+ * Streams with callbacks, and streams that are being opened, keep the connection open until
+ * ipc_process() has served their end.
+ */
+static void serve_last(struct connection *connection, struct ipc *ipc)
+{
+	int r = 1;
+
+	for (int i = 0; i < LAST_EVENTS && r > 0; i++) {
+		Py_BEGIN_ALLOW_THREADS
+		r = ipc_process(ipc);
+		if (r == 0 && atomic_load(&connection->openings))
+			r = ipc_wait(ipc, LAST_WAIT_USEC);
+		Py_END_ALLOW_THREADS
+	}
+}
+
 static void close_connection(struct connection *connection)
 {
 	struct ipc *ipc = connection->ipc;
+	bool used = connection->parts;
 	struct part *part;
 
 	connection->ipc = NULL;
@@ -159,6 +181,8 @@ static void close_connection(struct connection *connection)
 		part->end(part);
 		Py_DECREF((PyObject *)part);
 	}
+	if (used)
+		serve_last(connection, ipc);
 	drop(ipc);
 }
 
@@ -238,6 +262,13 @@ static PyObject *process(PyObject *self, PyObject *most)
 
 /* --- Names ----------------------------------------------------------------------- */
 
+/* cancellation() -> Slot: see Slot.cancels_names() */
+static PyObject *cancellation(PyObject *self, PyObject *nothing)
+{
+	(void)nothing;
+	return slot_new_cancellation(of(self));
+}
+
 /* A name of up to 255 bytes: longer ones are cut. */
 static PyObject *fail_name(const char *name, int r)
 {
@@ -247,6 +278,7 @@ static PyObject *fail_name(const char *name, int r)
 	return fail_saying(r, message);
 }
 
+/* register(name, Object): if that fails, the Object ends, because the manager may know it. */
 static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *object;
@@ -266,6 +298,8 @@ static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t
 	object = ipc_object_ref(((struct object *)args[1])->object);
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
+	if (r < 0)
+		ipc_object_end(object);
 	ipc_object_unref(object);
 	ipc_unref(ipc);
 	Py_END_ALLOW_THREADS
@@ -472,6 +506,7 @@ static PyMethodDef methods[] = {
 	{ "close", close_, METH_NOARGS, NULL },
 	{ "fileno", fileno_, METH_NOARGS, NULL },
 	{ "process", process, METH_O, NULL },
+	{ "cancellation", cancellation, METH_NOARGS, NULL },
 	{ "register", FAST(register_name), METH_FASTCALL, NULL },
 	{ "unregister", unregister, METH_O, NULL },
 	{ "get", FAST(get), METH_FASTCALL, NULL },

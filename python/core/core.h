@@ -8,7 +8,7 @@
  *   object.c      Object and Call: serving
  *   message.c     Message: a received reply, as a buffer without a copy
  *   stream.c      Stream: one end of a sequence of messages
- *   slot.c        Slot: a registered callback
+ *   slot.c        Slot: a registered callback, or a cancellation
  *   entry.c       objects and files in messages
  *   interrupt.c   KeyboardInterrupt and the like in waits and callbacks
  *   module.c      the module, errors
@@ -45,6 +45,7 @@ struct connection {
 	PyObject_HEAD
 	struct ipc *ipc;		/* NULL once it was closed */
 	struct part *parts;
+	atomic_uint openings;		/* streams that are being opened */
 	struct connection *next, **link;	/* all that are open */
 };
 
@@ -183,11 +184,13 @@ void connections_close_all(void);
 
 /*
  * A Slot whose callback starts. start() registers with the slot as userdata; it runs without the
- * GIL. Returns the Slot, or NULL and an exception.
+ * GIL. It sets *ret_slot, or slot->cancellation: then the callback calls slot_finish() at its end.
+ * Returns the Slot, or NULL and an exception.
  */
 struct slot {
 	struct part part;
-	struct ipc_slot *slot;		/* NULL: ended */
+	struct ipc_slot *slot;		/* NULL: ended, or there is a cancellation */
+	struct ipc_cancellation *cancellation;
 	PyObject *callback;		/* NULL: it has run for the last time */
 	bool once;			/* a call: the callback runs once, also at close() */
 };
@@ -196,7 +199,15 @@ typedef int (*slot_start)(struct ipc *ipc, struct slot *slot, void *data,
 			  struct ipc_slot **ret_slot);
 PyObject *slot_new(struct connection *connection, PyObject *callback, bool once, slot_start start,
 		   void *data);
-/* In a trampoline: calls the callback with what is built by format, as Py_BuildValue(). */
+/* A Slot without a callback, which cancels functions of names. */
+PyObject *slot_new_cancellation(struct connection *connection);
+/* In a trampoline: calls the callback with args, a tuple, which it takes over. NULL: reports the
+ * exception that is set. */
 void slot_notify(struct slot *slot, PyObject *args);
+/* In the trampoline of a call: calls the callback with (value, None) or (None, exception), and
+ * takes over both. Both NULL: the exception is the one that is set. */
+void slot_settle(struct slot *slot, PyObject *value, PyObject *exception);
+/* In a trampoline: drops the cancellation and the reference that the library has. */
+void slot_finish(struct slot *slot);
 
 #endif /* PYTHON_CORE_H */

@@ -616,6 +616,22 @@ static PyObject *object_close(PyObject *self, PyObject *nothing)
 	Py_RETURN_NONE;
 }
 
+/* end(): it ends here and elsewhere, whoever has it. Does nothing if nobody ever had it. */
+static PyObject *object_end(PyObject *self, PyObject *nothing)
+{
+	struct ipc_object *object = of(self)->object;
+
+	(void)nothing;
+	if (!object)
+		Py_RETURN_NONE;
+	ipc_object_ref(object);
+	Py_BEGIN_ALLOW_THREADS
+	ipc_object_end(object);
+	ipc_object_unref(object);
+	Py_END_ALLOW_THREADS
+	Py_RETURN_NONE;
+}
+
 static void dealloc(PyObject *self)
 {
 	part_remove(&of(self)->part);
@@ -625,6 +641,7 @@ static void dealloc(PyObject *self)
 
 static PyMethodDef methods[] = {
 	{ "close", object_close, METH_NOARGS, NULL },
+	{ "end", object_end, METH_NOARGS, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

@@ -162,10 +162,9 @@ static PyObject *proxy_call(PyObject *self, PyObject *const *args, Py_ssize_t n)
 static void replied(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
 		    void *userdata)
 {
-	PyObject *message = Py_None, *exception = Py_None;
+	PyObject *message = NULL, *exception = NULL;
 	struct slot *slot = userdata;
 	PyGILState_STATE state;
-	PyObject *args = NULL;
 
 	if (!python_enter(&state))
 		return;
@@ -178,24 +177,8 @@ static void replied(int result, struct ipc_raw_message *reply, const struct ipc_
 	} else {
 		ipc_raw_keep(reply);
 		message = message_new(slot->part.connection, reply);
-		/* The reply is no good: this is the end of the call. */
-		if (!message) {
-			PyObject *type, *traceback;
-
-			PyErr_Fetch(&type, &exception, &traceback);
-			PyErr_NormalizeException(&type, &exception, &traceback);
-			Py_XDECREF(type);
-			Py_XDECREF(traceback);
-			message = Py_None;
-		}
 	}
-	if (exception)
-		args = PyTuple_Pack(2, message, exception);
-	if (message != Py_None)
-		Py_XDECREF(message);
-	if (exception != Py_None)
-		Py_XDECREF(exception);
-	slot_notify(slot, args);
+	slot_settle(slot, message, exception);
 	python_leave(state);
 }
 
@@ -274,6 +257,68 @@ static PyObject *open_stream(PyObject *self, PyObject *const *args, Py_ssize_t n
 	return interrupt_raise(result);
 }
 
+static void opened(int result, struct ipc_stream *native, const struct ipc_error *error,
+		   void *userdata)
+{
+	PyObject *stream = NULL, *exception = NULL;
+	struct slot *slot = userdata;
+	PyGILState_STATE state;
+
+	if (!python_enter(&state))
+		return;
+	atomic_fetch_sub(&slot->part.connection->openings, 1);
+	if (!slot->callback) {
+		/* Without callbacks this cancels it. */
+		Py_BEGIN_ALLOW_THREADS
+		ipc_stream_unref(native);
+		Py_END_ALLOW_THREADS
+	} else {
+		if (result < 0)
+			exception = make_error(result, error);
+		else
+			stream = stream_new(slot->part.connection, native);
+		slot_settle(slot, stream, exception);
+	}
+	slot_finish(slot);
+	python_leave(state);
+}
+
+static int start_opening(struct ipc *ipc, struct slot *slot, void *data,
+			 struct ipc_slot **ret_slot)
+{
+	atomic_uint *openings = &slot->part.connection->openings;
+	struct sending *s = data;
+	int r;
+
+	(void)ret_slot;
+	r = ipc_cancellation_new(ipc, &slot->cancellation);
+	if (r < 0)
+		return r;
+	/* opened() may run, and drop the slot's reference, before this returns. */
+	s->options.cancellation = ipc_cancellation_ref(slot->cancellation);
+	atomic_fetch_add(openings, 1);
+	r = ipc_raw_stream_open_async(s->proxy, s->out.message.code, &s->options, opened, slot);
+	if (r < 0)
+		atomic_fetch_sub(openings, 1);
+	ipc_cancellation_unref(s->options.cancellation);
+	return r;
+}
+
+/* open_async(..., callback) -> Slot: callback(Stream or None, exception or None) */
+static PyObject *open_async(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	struct sending s;
+	PyObject *slot;
+
+	if (!args_check("open_async", n, OPEN_ARGS + 1, OPEN_ARGS + 1) ||
+	    !opening_init(&s, of(self), args))
+		return NULL;
+	slot = slot_new(of(self)->part.connection, args[OPEN_ARGS], /* once= */ true,
+			start_opening, &s);
+	sending_done(&s);
+	return slot;
+}
+
 /* --- Watches --------------------------------------------------------------------- */
 
 static void died(struct ipc_proxy *proxy, void *userdata)
@@ -344,6 +389,7 @@ static PyMethodDef methods[] = {
 	{ "call_async", FAST(call_async), METH_FASTCALL, NULL },
 	{ "oneway", FAST(oneway), METH_FASTCALL, NULL },
 	{ "open", FAST(open_stream), METH_FASTCALL, NULL },
+	{ "open_async", FAST(open_async), METH_FASTCALL, NULL },
 	{ "on_death", on_death, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Slot: a registered callback. The library has a reference of its own from start() until
- * destroyed() has run, so a callback finds its Slot in any case. Once end() has returned, the
- * callback does not begin any more: it would need the GIL, and finds that it is gone.
+ * Slot: a registered callback, or a cancellation. The library has a reference of its own from
+ * start() until destroyed() or slot_finish() has run, so a callback always finds its Slot. Once
+ * end() has returned, the callback does not begin any more: it would need the GIL, and finds that
+ * it is gone.
  */
 #include <errno.h>
 
@@ -23,16 +24,34 @@ static void destroyed(void *userdata)
 	python_leave(state);
 }
 
+static void drop_cancellation(struct slot *slot)
+{
+	struct ipc_cancellation *cancellation = slot->cancellation;
+
+	slot->cancellation = NULL;
+	if (!cancellation)
+		return;
+	Py_BEGIN_ALLOW_THREADS
+	ipc_cancellation_unref(cancellation);
+	Py_END_ALLOW_THREADS
+}
+
+/* A thread may use the cancellation of names until the Slot goes. Any other must not keep the
+ * connection open. */
 static void end_native(struct slot *slot)
 {
+	/* slot_finish() may run meanwhile. */
+	struct ipc_cancellation *cancellation = ipc_cancellation_ref(slot->cancellation);
 	struct ipc_slot *native = slot->slot;
 
 	slot->slot = NULL;
-	if (!native)
-		return;
 	Py_BEGIN_ALLOW_THREADS
 	ipc_slot_end_async(native);
+	ipc_cancel(cancellation);
+	ipc_cancellation_unref(cancellation);
 	Py_END_ALLOW_THREADS
+	if (slot->once)
+		drop_cancellation(slot);
 }
 
 static void end(struct part *part)
@@ -86,7 +105,7 @@ PyObject *slot_new(struct connection *connection, PyObject *callback, bool once,
 	Py_INCREF((PyObject *)slot);
 	Py_BEGIN_ALLOW_THREADS
 	r = start(ipc, slot, data, &native);
-	if (r >= 0)
+	if (native)
 		ipc_slot_set_destroy(native, destroyed);
 	ipc_unref(ipc);
 	Py_END_ALLOW_THREADS
@@ -121,6 +140,59 @@ void slot_notify(struct slot *slot, PyObject *args)
 	Py_DECREF(callback);
 }
 
+void slot_settle(struct slot *slot, PyObject *value, PyObject *exception)
+{
+	PyObject *args = NULL;
+
+	if (!value && !exception) {
+		PyObject *type, *traceback;
+
+		PyErr_Fetch(&type, &exception, &traceback);
+		PyErr_NormalizeException(&type, &exception, &traceback);
+		Py_XDECREF(type);
+		Py_XDECREF(traceback);
+	}
+	args = PyTuple_Pack(2, value ? value : Py_None, exception ? exception : Py_None);
+	Py_XDECREF(value);
+	Py_XDECREF(exception);
+	slot_notify(slot, args);
+}
+
+void slot_finish(struct slot *slot)
+{
+	drop_cancellation(slot);
+	Py_DECREF((PyObject *)slot);
+}
+
+PyObject *slot_new_cancellation(struct connection *connection)
+{
+	struct ipc *ipc = connection_hold(connection);
+	struct slot *slot;
+	int r;
+
+	if (!ipc)
+		return NULL;
+	slot = of_part(part_new(slot_type, connection, end));
+	r = slot ? ipc_cancellation_new(ipc, &slot->cancellation) : -ENOMEM;
+	Py_BEGIN_ALLOW_THREADS
+	ipc_unref(ipc);
+	Py_END_ALLOW_THREADS
+	if (r < 0) {
+		Py_XDECREF((PyObject *)slot);
+		return fail(r, NULL);
+	}
+	return part_add(&slot->part) ? (PyObject *)slot : NULL;
+}
+
+/* cancels_names(): from here on end() cancels the functions of names that this thread calls. Keep
+ * the Slot until the thread ends. */
+static PyObject *cancels_names(PyObject *self, PyObject *nothing)
+{
+	(void)nothing;
+	ipc_raw_set_names_cancellation(((struct slot *)self)->cancellation);
+	Py_RETURN_NONE;
+}
+
 /* end() -> None: the callback does not begin any more. Ends a call whose reply did not arrive. */
 static PyObject *slot_end(PyObject *self, PyObject *nothing)
 {
@@ -142,11 +214,13 @@ static void dealloc(PyObject *self)
 	/* The library's reference is gone, so the registration has ended: this only frees it. */
 	if (slot->slot)
 		end_native(slot);
+	drop_cancellation(slot);
 	part_free(&slot->part);
 }
 
 static PyMethodDef methods[] = {
 	{ "end", slot_end, METH_NOARGS, NULL },
+	{ "cancels_names", cancels_names, METH_NOARGS, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

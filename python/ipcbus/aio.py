@@ -350,19 +350,19 @@ class Stream(Generic[Req, Rep]):
         async with self._opening:
             if self._end is None:
                 bus = self._client._bus
-                stream = await bus._in_thread(
-                    self._client._proxy.open,
-                    self._method.code,
-                    to_usec(self._timeout),
-                    self._metadata,
-                    _current.get(),
+                stream = await self._client._open(
+                    self._method.code, to_usec(self._timeout), self._metadata, self._detached
                 )
                 end = _End(bus, stream)
-                if not self._method.sends:
-                    await self._send(end, self._content)
-                    # The server may have ended the stream already: receive() says how.
-                    with contextlib.suppress(PeerDied):
-                        stream.end()
+                try:
+                    if not self._method.sends:
+                        await self._send(end, self._content)
+                        # The server may have ended the stream already: receive() says how.
+                        with contextlib.suppress(PeerDied):
+                            stream.end()
+                except BaseException:
+                    stream.cancel()
+                    raise
                 self._end = end
         return self._end
 
@@ -425,15 +425,18 @@ class Stream(Generic[Req, Rep]):
 S = TypeVar("S", bound=Stream[Any, Any])
 
 
-def _settle(
-    future: asyncio.Future[_core.Message], message: _core.Message | None, error: Error | None
-) -> None:
+def _end_watch(slot: _core.Slot) -> None:
+    """Informs the service manager, so it may wait for that."""
+    threading.Thread(target=slot.end, name="ipcbus", daemon=True).start()
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if future.done():
         return
-    if message is not None:
-        future.set_result(message)
-    elif error is not None:
+    if error is not None:
         future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 class RawService(BaseRawService):
@@ -548,7 +551,9 @@ class Bus:
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
-        self._failure: BaseException | None = None
+        self._failure: Error | None = None
+        # One thread at a time registers or watches; see _in_thread().
+        self._names = asyncio.Lock()
         if timeout is not None:
             self._connection.set_timeout(to_usec(timeout))
         self._fd = self._connection.fileno()
@@ -604,19 +609,25 @@ class Bus:
         except RuntimeError:
             pass  # the loop is closed, and so is what the callback was for
 
-    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        """What waits for the service manager. The thread does not keep the interpreter."""
+    async def _in_thread(
+        self,
+        function: Callable[..., T],
+        *args: Any,
+        undo: Callable[[T], object] = lambda result: None,
+    ) -> T:
+        """Calls a function of names, which waits for the service manager. If the task is canceled,
+        so is the function. If that comes too late, undo gets the result. The thread does not keep
+        the interpreter."""
         future: asyncio.Future[T] = self._loop.create_future()
+        cancellation = self._connection.cancellation()
 
         def settle(result: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            if error is None and future.cancelled():
+                undo(result)
+            _settle(future, result, error)
 
         def run() -> None:
+            cancellation.cancels_names()
             try:
                 result, error = function(*args), None
             except BaseException as e:
@@ -624,7 +635,13 @@ class Bus:
             self._run(settle, result, error)
 
         threading.Thread(target=run, name="ipcbus", daemon=True).start()
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            cancellation.end()
+            if not future.cancelled() and future.exception() is None:
+                undo(future.result())
+            raise
 
     async def _writable(self, deadline: float | None) -> None:
         """Returns when a oneway may be tried again: a receiver somewhere has space."""
@@ -678,21 +695,18 @@ class Bus:
     async def _appears(self, name: str) -> tuple[_core.Proxy, NameInfo]:
         found: asyncio.Future[tuple[_core.Proxy, NameInfo]] = self._loop.create_future()
 
-        def settle(proxy: _core.Proxy, info: NameInfo) -> None:
-            if not found.done():
-                found.set_result((proxy, info))
-
         def changed(
             change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
         ) -> None:
             if proxy is not None and info is not None:
-                self._run(settle, proxy, NameInfo(*info))
+                self._run(_settle, found, (proxy, NameInfo(*info)), None)
 
-        slot = await self._in_thread(self._connection.watch, name, changed)
+        async with self._names:
+            slot = await self._in_thread(self._connection.watch, name, changed, undo=_end_watch)
         try:
             return await found
         finally:
-            threading.Thread(target=slot.end, name="ipcbus", daemon=True).start()
+            _end_watch(slot)
 
     async def get(self, kind: type[C], name: str, *, wait: float | None = None) -> C:
         """Finds a service of that kind: ``echo = await bus.get(Echo, "demo.echo")``. Raises as
@@ -711,12 +725,18 @@ class Bus:
 
     async def register(self, name: str, service: Service | RawService) -> None:
         """Registers a service under a name. Raises ``NameTaken`` if another user's service has
-        it, ``PermissionDenied`` if the policy forbids it."""
-        await self._in_thread(self._connection.register, name, self.export(service))
+        it, ``PermissionDenied`` if the policy forbids it. If it fails or is canceled, the name is
+        not registered."""
+        exported = self.export(service)
+        async with self._names:
+            await self._in_thread(
+                self._connection.register, name, exported, undo=lambda _: exported.end()
+            )
 
     async def unregister(self, name: str) -> None:
         """Unregisters a name."""
-        await self._in_thread(self._connection.unregister, name)
+        async with self._names:
+            await self._in_thread(self._connection.unregister, name)
 
     # --- Serving -----------------------------------------------------------------------------
 

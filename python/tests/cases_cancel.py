@@ -47,10 +47,133 @@ def count_fds() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+async def without_fds(fds: int) -> None:
+    """Returns when no more files are open than these. Threads that end close some."""
+    while count_fds() > fds:
+        await asyncio.sleep(0.01)
+
+
 async def without_threads(threads: int) -> None:
     """Returns when there are no more threads than these."""
     while threading.active_count() > threads:
         await asyncio.sleep(0.01)
+
+
+class Canceled(Case):
+    async def test_canceled_opening_leaves_nothing(self):
+        name = new_name()
+        server = program(HUNG, name)
+        self.addCleanup(server.communicate)
+        self.addCleanup(server.kill)
+        await asyncio.to_thread(server.stdout.readline)
+        kinds = await self.client.get(Kinds, name)
+        fds = count_fds()
+        threads = threading.active_count()
+        os.kill(server.pid, signal.SIGSTOP)
+        for _ in range(20):
+            with self.assertRaises(TimeoutError):
+                async with asyncio.timeout(0.01), kinds.Count(until=1):
+                    pass
+        with self.assertRaises(ipcbus.DeadlineExceeded):
+            await kinds.Count(until=1, timeout=0.01).receive()
+        closing = kinds.Count(until=1)
+        opening = asyncio.create_task(closing.receive())
+        await asyncio.sleep(0)
+        self.assertLessEqual(threading.active_count(), threads)
+        os.kill(server.pid, signal.SIGCONT)
+        await self.within(opening)
+        closing.cancel()
+        # The server heard of this one only.
+        await self.within(kinds.Nothing())
+        self.assertEqual(server.stdout.readline(), "1\n")
+        await self.within(without_fds(fds))
+
+    async def test_opening_ends_with_the_bus(self):
+        name = new_name()
+        server = program(HUNG, name)
+        self.addCleanup(server.communicate)
+        self.addCleanup(server.kill)
+        await asyncio.to_thread(server.stdout.readline)
+        fds = count_fds()
+        bus = aio.Bus()
+        kinds = await bus.get(Kinds, name)
+        os.kill(server.pid, signal.SIGSTOP)
+        opening = asyncio.create_task(kinds.Count(until=1).receive())
+        await asyncio.sleep(0)
+        await bus.close()
+        with self.assertRaises(ipcbus.Canceled):
+            await self.within(opening)
+        await self.within(without_fds(fds))
+
+    async def test_streams_do_not_outlive_the_connection(self):
+        class Endless(KindsService):
+            async def Count(self, request, context):
+                yield {}
+                await asyncio.sleep(60)
+
+        name = new_name()
+        await self.server.register(name, Endless())
+        fds = count_fds()
+        async with aio.Bus() as bus:
+            stream = (await bus.get(Kinds, name)).Count(until=1)
+            await stream.receive()
+        await self.within(without_fds(fds))
+
+    async def test_canceled_names_leave_nothing(self):
+        """The service manager hangs, and goes on later."""
+        with PrivateBus() as private:
+            async with aio.Bus(private.path) as bus, aio.Bus(private.path) as other:
+                await bus.register("test.before", Echo())
+                threads = threading.active_count()
+                os.kill(private.manager.pid, signal.SIGSTOP)
+                for wait in (
+                    lambda: bus.register("test.name", Echo()),
+                    lambda: bus.unregister("test.before"),
+                    lambda: bus.get_raw("test.name"),
+                    lambda: bus.get_raw("test.name", wait=60),
+                    lambda: bus.check_name("test.name"),
+                    lambda: bus.list_names("test."),
+                ):
+                    with self.assertRaises(TimeoutError):
+                        await asyncio.wait_for(wait(), 0.05)
+                    await self.within(without_threads(threads))
+                os.kill(private.manager.pid, signal.SIGCONT)
+                with self.assertRaises(ipcbus.NotFound):
+                    await self.within(bus.check_name("test.name"))
+                # What was canceled does not disturb.
+                await bus.register("test.name", Echo())
+                await (await other.get_raw("test.name")).ping()
+
+    async def test_register_canceled_at_any_time_is_not_registered(self):
+        """It may be canceled before, while and after the service manager replies."""
+        for turns in range(12):
+            name = new_name()
+            task = asyncio.create_task(self.server.register(name, Echo()))
+            for _ in range(turns):
+                await asyncio.sleep(0.0003)
+            if task.cancel():
+                with self.assertRaises(asyncio.CancelledError):
+                    await task
+                while await self.client.list_names(name):
+                    await asyncio.sleep(0.01)
+
+    async def test_failed_register_is_not_registered(self):
+        """Its time was over, but the service manager got it."""
+        with PrivateBus() as private, sync.Bus(private.path, timeout=0.2) as bus:
+            os.kill(private.manager.pid, signal.SIGSTOP)
+            with self.assertRaises(ipcbus.DeadlineExceeded):
+                await asyncio.to_thread(bus.register, "test.name", sync.RawService())
+            os.kill(private.manager.pid, signal.SIGCONT)
+            async with aio.Bus(private.path) as other:
+                while await other.list_names("test."):
+                    await asyncio.sleep(0.01)
+
+    async def test_canceled_wait_for_a_name(self):
+        threads = threading.active_count()
+        for _ in range(20):
+            with self.assertRaises(TimeoutError):
+                await asyncio.wait_for(self.client.get_raw(new_name(), wait=60), 0.005)
+        await self.within(without_threads(threads))
 
 
 class Cleaner(KindsService):
