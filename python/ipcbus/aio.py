@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import copy
+import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from types import TracebackType
@@ -167,15 +169,17 @@ class Proxy:
 
     def on_death(self, callback: Callable[[], object]) -> Watch:
         """Calls callback once, in the loop, when the object's process has died or destroyed the
-        object, or soon if that has already happened. Until then, ``end()`` ends the watch."""
+        object, or when the bus has ended; soon if that has already happened. Until then, ``end()``
+        ends the watch."""
         return Watch(self._proxy.on_death(lambda: self._bus._run(callback)))
 
     async def wait_dead(self) -> None:
-        """Returns when the object's process has died or destroyed the object."""
-        gone = asyncio.Event()
-        watch = self.on_death(gone.set)
+        """Returns when the object's process has died or destroyed the object, or when the bus has
+        ended. Raises ``Canceled`` if the connection is closed."""
+        gone: asyncio.Future[None] = self._bus._loop.create_future()
+        watch = self.on_death(lambda: _settle(gone, None, None))
         try:
-            await gone.wait()
+            await self._bus._wait(gone)
         finally:
             watch.end()
 
@@ -548,8 +552,11 @@ class Bus:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._connection = _core.Connection(device, region_size)
+        self._pid = os.getpid()
         self._closing = False
+        self._closed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waits: set[asyncio.Future[Any]] = set()
         self._stopped = asyncio.Event()
         self._failure: Error | None = None
         # One thread at a time registers or watches; see _in_thread().
@@ -572,18 +579,34 @@ class Bus:
 
     async def close(self) -> None:
         """Closes the connection: handlers are canceled and calls fail with ``Canceled``. Objects
-        end, and their names with them."""
+        end, and their names with them.
+
+        Waits until the canceled handlers have returned. If close() is canceled, it closes the
+        connection at once. Any task may call it again: it returns when the connection is closed.
+        In a child after fork() it closes what the child has, and leaves the parent's alone."""
+        if os.getpid() != self._pid:
+            self._closing = True
+            self._connection.close()
+            return
+        current = asyncio.current_task()
         if self._closing:
+            # The first close() waits for its handlers.
+            if current not in self._tasks:
+                await self._closed.wait()
             return
         self._closing = True
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        tasks = [task for task in self._tasks if task is not current]
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        self._loop.remove_reader(self._fd)
-        self._connection.close()
-        self._stopped.set()
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            self._loop.remove_reader(self._fd)
+            self._connection.close()
+            self._end_waits(Canceled("the connection is closed"))
+            self._stopped.set()
+            self._closed.set()
 
     # --- Events ------------------------------------------------------------------------------
 
@@ -594,10 +617,30 @@ class Bus:
             if self._connection.process(_AT_ONCE):
                 self._loop.call_soon(self._process)
         except Error as error:
-            # Nothing can be served any more; serve_forever() says why.
-            self._failure = error
-            self._loop.remove_reader(self._fd)
-            self._stopped.set()
+            self._fail(error)
+
+    def _fail(self, error: Error) -> None:
+        """Nothing can be served any more. serve_forever() says why, and so does what waits."""
+        self._failure = error
+        self._loop.remove_reader(self._fd)
+        self._end_waits(error)
+        for task in self._tasks:
+            task.cancel()
+        self._stopped.set()
+
+    def _end_waits(self, error: Error) -> None:
+        for future in self._waits:
+            _settle(future, None, copy.copy(error))
+
+    async def _wait(self, future: asyncio.Future[T]) -> T:
+        """Waits for something that the bus reports: its end ends the wait."""
+        if self._failure is not None:
+            raise copy.copy(self._failure)
+        self._waits.add(future)
+        try:
+            return await future
+        finally:
+            self._waits.discard(future)
 
     def _run(self, function: Callable[..., object], *args: Any) -> None:
         """Runs it in the loop: callbacks may come on a thread that waits for a name."""
@@ -645,11 +688,11 @@ class Bus:
 
     async def _writable(self, deadline: float | None) -> None:
         """Returns when a oneway may be tried again: a receiver somewhere has space."""
-        writable = asyncio.Event()
-        slot = self._connection.on_writable(lambda: self._run(writable.set))
+        writable: asyncio.Future[None] = self._loop.create_future()
+        slot = self._connection.on_writable(lambda: self._run(_settle, writable, None, None))
         try:
             async with asyncio.timeout_at(deadline):
-                await writable.wait()
+                await self._wait(writable)
         except TimeoutError:
             raise DeadlineExceeded("the receiver had no space in time") from None
         finally:
@@ -704,7 +747,7 @@ class Bus:
         async with self._names:
             slot = await self._in_thread(self._connection.watch, name, changed, undo=_end_watch)
         try:
-            return await found
+            return await self._wait(found)
         finally:
             _end_watch(slot)
 

@@ -133,7 +133,7 @@ class Proxy:
 
     def on_death(self, callback: Callable[[], object]) -> Watch:
         """Calls callback once, on a thread that serves, when the object's process has died or
-        destroyed the object. Until then, ``end()`` ends the watch."""
+        destroyed the object, or when the bus has ended. Until then, ``end()`` ends the watch."""
         return Watch(self._proxy.on_death(callback))
 
 
@@ -399,6 +399,7 @@ class Bus:
         self._connection = _core.Connection(device, region_size)
         if timeout is not None:
             self._connection.set_timeout(to_usec(timeout))
+        self._pid = os.getpid()
         self._stopped, self._stop = os.pipe()
         os.set_blocking(self._stop, False)
 
@@ -420,7 +421,8 @@ class Bus:
 
     def close(self) -> None:
         """Closes the connection. ``run()`` returns. Objects end, and their names with them, as
-        soon as the calls of other threads have returned."""
+        soon as the calls of other threads have returned. In a child after fork() it closes what the
+        child has, and leaves the parent's alone."""
         self.stop()
         self._connection.close()
 
@@ -449,9 +451,10 @@ class Bus:
 
     def stop(self) -> None:
         """Makes ``run()`` return on all threads, now and later. May be called in a signal
-        handler."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._stop, b"\0")
+        handler. Does nothing in a child after fork(), which shares the pipe with its parent."""
+        if os.getpid() == self._pid:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._stop, b"\0")
 
     def export(self, service: Service | RawService) -> _core.Object:
         """Makes an object of a service, to be registered or sent as an entry. It lives as long as

@@ -176,6 +176,110 @@ class Canceled(Case):
         await self.within(without_threads(threads))
 
 
+class Slow(aio.RawService):
+    """Takes its time when it is canceled."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.end = asyncio.Event()
+
+    async def serve(self, request):
+        self.begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await self.end.wait()
+
+
+class Closing(Case):
+    async def begin(self):
+        self.bus, self.slow, name = aio.Bus(), Slow(), new_name()
+        await self.bus.register(name, self.slow)
+        self.call = asyncio.create_task((await self.client.get_raw(name)).call(1))
+        await self.within(self.slow.begun.wait())
+
+    async def end(self):
+        self.assertTrue(self.bus._connection.closed)
+        with self.assertRaises(ipcbus.Error):
+            await self.within(self.call)
+        await self.within(self.bus.serve_forever())
+        self.slow.end.set()
+        await self.bus.close()
+
+    async def test_canceled_close_closes(self):
+        await self.begin()
+        with self.assertRaises(TimeoutError):
+            await asyncio.wait_for(self.bus.close(), 0.05)
+        await self.end()
+
+    async def test_concurrent_closes_return_when_it_is_closed(self):
+        await self.begin()
+        closes = [asyncio.create_task(self.bus.close()) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        self.assertFalse(any(close.done() for close in closes))
+        self.slow.end.set()
+        await self.within(asyncio.gather(*closes))
+        await self.end()
+
+    async def test_handlers_may_close(self):
+        """Each waits for the others, but not for itself."""
+        bus, name = aio.Bus(), new_name()
+
+        class Closer(aio.RawService):
+            async def serve(self, request):
+                try:
+                    await asyncio.sleep(60 if request.code else 0)
+                finally:
+                    await bus.close()
+
+        await bus.register(name, Closer())
+        proxy = await self.client.get_raw(name)
+        calls = [asyncio.create_task(proxy.call(code)) for code in (1, 2, 0)]
+        for result in await self.within(asyncio.gather(*calls, return_exceptions=True)):
+            self.assertIsInstance(result, ipcbus.Error)
+        await self.within(bus.close())
+
+    async def test_close_ends_waits(self):
+        async with aio.Bus() as bus:
+            name = new_name()
+            await self.server.register(name, Echo())
+            proxy = await bus.get_raw(name)
+            waits = [
+                asyncio.create_task(wait)
+                for wait in (proxy.wait_dead(), bus.get_raw(new_name(), wait=60), proxy.call(2))
+            ]
+            await asyncio.sleep(0.1)
+        for wait in waits:
+            with self.assertRaises(ipcbus.Canceled):
+                await self.within(wait)
+
+    async def test_close_in_a_child_leaves_the_parent_alone(self):
+        service = Echo()
+        name = new_name()
+        await self.server.register(name, service)
+        threaded = sync.Bus()
+        await asyncio.to_thread(threaded.register, new_name(), sync.RawService())
+        running = threading.Thread(target=threaded.run)
+        running.start()
+        child = os.fork()
+        if child == 0:
+            try:
+                self.server.close().send(None)
+            except StopIteration:
+                threaded.close()
+                threaded.stop()
+                os._exit(7)
+            os._exit(1)
+        status = await asyncio.to_thread(os.waitpid, child, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status[1]), 7)
+        proxy = await self.client.get_raw(name)
+        self.assertEqual(bytes(await self.within(proxy.call(1, b"x"))), b"x")
+        self.assertTrue(running.is_alive())
+        threaded.close()
+        running.join(10)
+        self.assertFalse(running.is_alive())
+
+
 class Cleaner(KindsService):
     """Its handlers call another service after their own call has ended."""
 
@@ -272,3 +376,73 @@ class Detached(Case):
             await asyncio.to_thread(serving.join)
         self.assertIn(texts[0], (errno.ETIMEDOUT, errno.ECANCELED))
         self.assertEqual(texts[1:], ["cleaned"])
+
+
+class Waiting(KindsService):
+    def __init__(self) -> None:
+        self.canceled: asyncio.Queue[str] = asyncio.Queue()
+
+    async def waits(self, what: str) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.canceled.put_nowait(what)
+            raise
+
+    async def Nothing(self, context):
+        await self.waits("call")
+
+    async def Count(self, request, context):
+        yield kinds_pb2.PlainReply(text="first")
+        await self.waits("stream")
+
+
+class BusEnds(unittest.IsolatedAsyncioTestCase):
+    """The daemon ends: whatever waits ends with ECONNRESET, with and without serve_forever()."""
+
+    async def stream(self, kinds):
+        async with kinds.Count(until=1) as stream:
+            async for _ in stream:
+                pass
+
+    def stream_sync(self, kinds):
+        with kinds.Count(until=1) as stream:
+            for _ in stream:
+                pass
+
+    async def test_all_that_waits_ends(self):
+        with PrivateBus() as private:
+            waiting = Waiting()
+            server, client = aio.Bus(private.path), aio.Bus(private.path)
+            threaded = sync.Bus(private.path)
+            await server.register("test.waiting", waiting)
+            kinds = await client.get(Kinds, "test.waiting")
+            kinds_sync = await asyncio.to_thread(threaded.get, KindsSync, "test.waiting")
+            waits = {
+                "call": kinds.Nothing(),
+                "stream": self.stream(kinds),
+                "name": client.get_raw("test.nobody", wait=60),
+                "serve": server.serve_forever(),
+                "call_sync": asyncio.to_thread(kinds_sync.Nothing),
+                "stream_sync": asyncio.to_thread(self.stream_sync, kinds_sync),
+                "name_sync": asyncio.to_thread(threaded.get_raw, "test.nobody", wait=60),
+                "run_sync": asyncio.to_thread(threaded.run),
+            }
+            tasks = {name: asyncio.create_task(wait) for name, wait in waits.items()}
+            await asyncio.sleep(0.5)
+            private.daemon.kill()
+            await asyncio.wait(tasks.values(), timeout=10)
+            for name, task in tasks.items():
+                with self.subTest(name):
+                    self.assertTrue(task.done())
+                    self.assertIsInstance(task.exception(), ipcbus.Error)
+                    self.assertEqual(task.exception().code, errno.ECONNRESET)
+                task.cancel()
+            ended = [await asyncio.wait_for(waiting.canceled.get(), 10) for _ in range(4)]
+            self.assertEqual(sorted(ended), ["call", "call", "stream", "stream"])
+            for later in (kinds.Nothing(), self.stream(kinds), client.get_raw("test.x", wait=60)):
+                with self.assertRaises(ipcbus.Error) as caught:
+                    await asyncio.wait_for(later, 10)
+                self.assertEqual(caught.exception.code, errno.ECONNRESET)
+            await asyncio.gather(server.close(), client.close())
+            threaded.close()
