@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""The ends of streams of ``aio``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from . import _core, stubs
+from ._base import Entry, to_metadata, to_usec, to_wait
+from .errors import DeadlineExceeded, Error, NoReply, PeerDied, WouldBlock
+
+if TYPE_CHECKING:
+    from .aio import Bus, Client
+
+Req = TypeVar("Req")
+Rep = TypeVar("Rep")
+
+
+class End:
+    """One end of a stream: send and receive without blocking the loop."""
+
+    def __init__(
+        self, bus: Bus, stream: _core.Stream, task: asyncio.Task[Any] | None = None
+    ) -> None:
+        self.stream = stream
+        self._task = task
+        self._changed = asyncio.Event()
+        # The library keeps the callback until the stream is over: it must not keep the client.
+        stream.watch(lambda: bus._run(self._change))
+
+    def _change(self) -> None:
+        self._changed.set()
+        try:
+            broken = self._task is not None and self.stream.canceled
+        except Error:
+            return  # it is over
+        if broken and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def receive(self) -> stubs.Item | None:
+        while True:
+            self._changed.clear()
+            try:
+                received = self.stream.receive(0)
+                return None if received is None else stubs.Item(received)
+            except WouldBlock:
+                pass
+            await self._changed.wait()
+
+    async def send(self, data: bytes, entries: tuple[Entry, ...] | None) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                return self.stream.send(data, entries, 0)
+            except WouldBlock:
+                pass
+            await self._changed.wait()
+
+
+class Stream(Generic[Req, Rep]):
+    """The client's end of a method with streams. It is an iterator of the replies::
+
+        async with clock.Ticks(count=3) as ticks:
+            async for tick in ticks:
+                print(tick.number)
+
+    The stream is opened with the first use. At the end of the context, or when nobody refers to
+    it any more, a stream that is not over is canceled: the server's handler is, too.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        method: stubs.Method,
+        content: Any,
+        timeout: float | None,
+        metadata: Mapping[str, str] | None,
+        detached: bool = False,
+    ) -> None:
+        self._client = client
+        self._method = method
+        self._content = content
+        self._timeout = method.timeout if timeout is None else timeout
+        self._metadata = to_metadata(metadata)
+        self._detached = detached
+        self._end: End | None = None
+        self._opening = asyncio.Lock()
+
+    def __del__(self) -> None:
+        self.cancel()
+
+    async def __aenter__(self: S) -> S:
+        await self._opened()
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Ends both directions on both sides."""
+        end = getattr(self, "_end", None)
+        if end is not None:
+            end.stream.cancel()
+
+    async def _opened(self) -> End:
+        if self._end is not None:
+            return self._end
+        async with self._opening:
+            if self._end is None:
+                bus = self._client._bus
+                stream = await self._client._open(
+                    self._method.code, to_usec(self._timeout), self._metadata, self._detached
+                )
+                end = End(bus, stream)
+                try:
+                    if not self._method.sends:
+                        await self._send(end, self._content)
+                        # The server may have ended the stream already: receive() says how.
+                        with contextlib.suppress(PeerDied):
+                            stream.end()
+                except BaseException:
+                    stream.cancel()
+                    raise
+                self._end = end
+        return self._end
+
+    async def _send(self, end: End, content: Any) -> None:
+        with stubs.Packer(self._client._bus) as packer:
+            data = packer.pack(self._method.request, content)
+            await end.send(data, packer.entries)
+
+    async def send(
+        self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
+    ) -> None:
+        """Sends a request, a mapping of its fields, or its fields. Waits while the server is not
+        ready for another one. Raises the error with which the server ended the stream."""
+        content = stubs.choose(self._method, request, fields)
+        await self._send(await self._opened(), content)
+
+    async def end(self) -> None:
+        """Ends the requests: the server's iterator ends."""
+        (await self._opened()).stream.end()
+
+    def __aiter__(self: S) -> S:
+        return self
+
+    async def __anext__(self) -> Rep:
+        reply = await self.receive()
+        if reply is None:
+            raise StopAsyncIteration
+        return reply
+
+    async def receive(self, *, timeout: float | None = None) -> Rep | None:
+        """The next reply, or None at the end. Raises the error that ended the stream, or
+        ``DeadlineExceeded`` if no reply came within timeout seconds: the stream goes on, and the
+        next receive() may get it. With 0 the function returns what has arrived. The limit does
+        not hold for opening the stream."""
+        to_wait(timeout)
+        end = await self._opened()
+        try:
+            async with asyncio.timeout(timeout):
+                item = await end.receive()
+        except DeadlineExceeded:
+            raise  # that of the stream
+        except TimeoutError:
+            raise DeadlineExceeded("no message came in time") from None
+        if item is None:
+            return None
+        reply: Rep = stubs.receive_reply(self._client._bus, self._method, item)
+        return reply
+
+    async def finish(self) -> Rep:
+        """Ends the requests and returns the one reply of a method without a stream of
+        replies."""
+        with contextlib.suppress(PeerDied):
+            await self.end()
+        reply = await self.receive()
+        if reply is None:
+            raise NoReply(f"{self._method.name} ended without a reply")
+        return reply
+
+
+S = TypeVar("S", bound=Stream[Any, Any])
