@@ -28,11 +28,16 @@ class End:
         self.stream = stream
         self._task = task
         self._changed = asyncio.Event()
+        bus._ends.add(self)
         # The library keeps the callback until the stream is over: it must not keep the client.
         stream.watch(lambda: bus._run(self._change))
 
-    def _change(self) -> None:
+    def wake(self) -> None:
+        """Makes send() and receive() look at the stream again."""
         self._changed.set()
+
+    def _change(self) -> None:
+        self.wake()
         try:
             broken = self._task is not None and self.stream.canceled
         except Error:

@@ -14,6 +14,7 @@ import contextvars
 import copy
 import os
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
@@ -388,6 +389,7 @@ class Bus:
         self._closed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waits: set[asyncio.Future[Any]] = set()
+        self._ends: weakref.WeakSet[End] = weakref.WeakSet()
         self._stopped = asyncio.Event()
         self._failure: Error | None = None
         # One thread at a time registers or watches; see _in_thread().
@@ -462,6 +464,8 @@ class Bus:
     def _end_waits(self, error: Error) -> None:
         for future in self._waits:
             _settle(future, None, copy.copy(error))
+        for end in self._ends:
+            end.wake()
 
     async def _wait(self, future: asyncio.Future[T]) -> T:
         """Waits for something that the bus reports: its end ends the wait."""

@@ -242,11 +242,18 @@ class Closing(Case):
     async def test_close_ends_waits(self):
         async with aio.Bus() as bus:
             name = new_name()
-            await self.server.register(name, Echo())
-            proxy = await bus.get_raw(name)
+            await self.server.register(name, Waiting())
+            kinds = await bus.get(Kinds, name)
+            stream = kinds.Count(until=1)
+            await stream.receive()
             waits = [
                 asyncio.create_task(wait)
-                for wait in (proxy.wait_dead(), bus.get_raw(new_name(), wait=60), proxy.call(2))
+                for wait in (
+                    kinds.wait_dead(),
+                    kinds.Nothing(),
+                    stream.receive(),
+                    bus.get_raw(new_name(), wait=60),
+                )
             ]
             await asyncio.sleep(0.1)
         for wait in waits:
