@@ -229,8 +229,10 @@ int device_set_poll(struct device *device, unsigned int polls)
 
 	if (polls & DEVICE_POLL_EVENT)
 		event.events |= EPOLLIN;
+	/* After a poll with EPOLLOUT the driver may withdraw its report before device_is_writable()
+	 * asks for it. */
 	if (polls & DEVICE_POLL_WRITABLE)
-		event.events |= EPOLLOUT;
+		event.events |= EPOLLWRNORM;
 	how = !device->polls ? EPOLL_CTL_ADD : polls ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
 	if (epoll_ctl(device->poll_fd, how, device->fd, &event) < 0)
 		return -errno;
@@ -267,6 +269,16 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 		return -EIO;
 	return (fds[0].revents ? (int)DEVICE_POLL_EVENT : 0) |
 	       (fds[1].revents ? (int)DEVICE_POLL_WRITABLE : 0);
+}
+
+bool device_is_writable(const struct device *device)
+{
+	struct pollfd fd = {
+		.fd = device->link ? daemon_writable_fd(device->link) : device->fd,
+		.events = device->link ? POLLIN : POLLOUT,
+	};
+
+	return poll(&fd, 1, 0) > 0;
 }
 
 /* The event need not be taken: the file is there for nothing else. */

@@ -87,9 +87,12 @@ bool device_has_ended(const struct device *device);
  * against other calls of this function. */
 int device_set_poll(struct device *device, unsigned int polls);
 
+/* Whether the driver reports space since the last report or the last refused oneway. Each report of
+ * space is true once, so the caller must act on it. */
+bool device_is_writable(const struct device *device);
+
 /* Blocks until an event is queued, poll_fd or one of two other fds (-1: none) is readable, or
- * the time is over. Returns the DEVICE_POLL_* that are true, which may be none, or -EINTR.
- * Each change to writable is reported once, so the caller must act on it. */
+ * the time is over. Returns the DEVICE_POLL_* that may be true, which may be none, or -EINTR. */
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec);
 
 /* Blocks until the bus has a manager or the time is over. Opens the device at path for

@@ -188,7 +188,6 @@ int ipc_process(struct ipc *ipc)
 	if (r)
 		return serve_ended(t, r);
 
-	/* If that is not why it was called, no harm is done. */
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_WRITABLE)) {
 		writable_notify(ipc);
 		backlog_run(t);

@@ -109,6 +109,8 @@ void writable_notify(struct ipc *ipc)
 	struct writable_waiter *waiter;
 	unsigned int n = 0;
 
+	if (!device_is_writable(&ipc->device))
+		return;
 	ipc_lock(ipc);
 	for (waiter = ipc->writable.first; waiter; waiter = waiter->next)
 		n++;

@@ -40,7 +40,7 @@ int writable_make_poll(struct ipc *ipc, unsigned int polls);
 int writable_want(struct ipc *ipc, struct writable_waiter *waiter);
 /* False: it did not wait (any more). */
 bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter);
-/* There may be space: removes and notifies all waiters. */
+/* Removes and notifies all waiters, if the driver reports space. */
 void writable_notify(struct ipc *ipc);
 /* Serving threads need not poll, unless somebody waits or a timer is set. */
 void writable_stop_polling_locked(struct ipc *ipc);

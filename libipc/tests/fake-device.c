@@ -254,6 +254,12 @@ bool device_has_ended(const struct device *device)
 	return fake.ended;
 }
 
+bool device_is_writable(const struct device *device)
+{
+	(void)device;
+	return true;
+}
+
 /* What does not come now never comes. */
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
 {
