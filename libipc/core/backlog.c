@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "backlog.h"
+#include "descriptor.h"
 #include "dispatch.h"
 #include "entry.h"
 #include "loop.h"
@@ -133,7 +134,8 @@ int backlog_make_fd_locked(struct ipc *ipc)
 	struct backlog *backlog = &ipc->backlog;
 
 	if (backlog->fd < 0)
-		backlog->fd = eventfd(backlog->first ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK);
+		backlog->fd = descriptor_move(
+			eventfd(backlog->first ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK));
 	return backlog->fd < 0 ? -errno : 0;
 }
 
@@ -160,7 +162,7 @@ static int make_all_locked(struct ipc *ipc)
 	r = backlog_make_fd_locked(ipc);
 	if (r < 0)
 		return r;
-	fd = epoll_create1(EPOLL_CLOEXEC);
+	fd = descriptor_move(epoll_create1(EPOLL_CLOEXEC));
 	if (fd < 0)
 		return -errno;
 	if (epoll_ctl(fd, EPOLL_CTL_ADD, backlog->fd, &event) < 0 ||

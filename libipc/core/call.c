@@ -19,6 +19,7 @@
 #include "call.h"
 #include "cancel.h"
 #include "deadline.h"
+#include "descriptor.h"
 #include "entry.h"
 #include "errors.h"
 #include "frame.h"
@@ -473,7 +474,7 @@ int ipc_call_pidfd(const struct ipc_call *call)
 		return -EINVAL;
 	if (!call->pid)
 		return -ENOENT;
-	fd = (int)syscall(SYS_pidfd_open, call->pid, 0);
+	fd = descriptor_move((int)syscall(SYS_pidfd_open, call->pid, 0));
 	if (fd < 0)
 		return -errno;
 	info.call = call->number;

@@ -4,11 +4,14 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "deadline.h"
+#include "descriptor.h"
 #include "device-daemon.h"
 #include "device-socket.h"
 #include "ipcbus-daemon.h"
@@ -75,6 +78,13 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 	if (header && header->cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 	r = judge(message, n, &msg);
+	for (int i = 0; i < 4; i++) {
+		bool came = fds[i] >= 0;
+
+		fds[i] = descriptor_move(fds[i]);
+		if (came && fds[i] < 0 && r == 0)
+			r = -errno;
+	}
 	for (int i = 0; r < 0 && i < 4; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -91,7 +101,7 @@ int socket_connect(const char *path)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = descriptor_move(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
 	if (fd < 0)
 		return -errno;
 	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))

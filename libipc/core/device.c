@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "device-daemon.h"
 #include "device.h"
 #include "ipcbus-monitor.h"
@@ -40,7 +41,7 @@ static int open_bus(struct device *device, const char *path)
 	int r;
 
 	*device = (struct device){ .wake_fd = -1, .poll_fd = -1 };
-	device->fd = open(path, O_RDWR | O_CLOEXEC);
+	device->fd = descriptor_move(open(path, O_RDWR | O_CLOEXEC));
 	if (device->fd >= 0)
 		return 0;
 	/* That is what open() says of a socket. */
@@ -81,7 +82,7 @@ int device_open(struct device *device, const char *path, size_t region_size)
 		return r;
 
 	if (!device->link) {
-		device->wake_fd = fcntl(device->fd, F_DUPFD_CLOEXEC, 0);
+		device->wake_fd = fcntl(device->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		r = device->wake_fd < 0 ? -errno : 0;
 	}
 	/* Anything but our device says ENOTTY here, before it is mapped. */
@@ -215,7 +216,7 @@ int device_set_poll(struct device *device, unsigned int polls)
 	int how;
 
 	if (is_new)
-		device->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+		device->poll_fd = descriptor_move(epoll_create1(EPOLL_CLOEXEC));
 	if (device->poll_fd < 0)
 		return -errno;
 	/* Without events: its end is reported. */
@@ -317,7 +318,7 @@ int device_open_state(const char *path, const char *name)
 					   (int)(basename(path) - path), path, name);
 	if (n < 0 || (size_t)n >= sizeof(file))
 		return -ENAMETOOLONG;
-	fd = open(file, O_RDONLY | O_CLOEXEC);
+	fd = descriptor_move(open(file, O_RDONLY | O_CLOEXEC));
 	return fd < 0 ? -errno : fd;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "entry.h"
 #include "object.h"
 #include "proxy.h"
@@ -61,8 +62,8 @@ int entry_take(struct ipc_raw_entry *entry, struct ipc *ipc, const struct ipcbus
 	case IPCBUS_OBJECT_HANDLE:
 		return proxy_arrived(ipc, (uint32_t)object->value, &entry->proxy);
 	case IPCBUS_OBJECT_FD:
-		entry->fd = (int32_t)object->value;
-		return 0;
+		entry->fd = descriptor_move((int32_t)object->value);
+		return entry->fd < 0 ? -errno : 0;
 	default:
 		return -EPROTO;
 	}

@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "dispatch.h"
 #include "loop.h"
 #include "more.h"
@@ -237,7 +238,7 @@ static int make_stop_fd_locked(struct ipc *ipc)
 
 	if (atomic_load(&ipc->pool.stop_fd) >= 0)
 		return 0;
-	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fd = descriptor_move(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (fd < 0)
 		return -errno;
 	atomic_store(&ipc->pool.stop_fd, fd);

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "deadline.h"
+#include "descriptor.h"
 #include "memfd.h"
 
 #define SEAL_SIZE	(F_SEAL_SHRINK | F_SEAL_GROW)
@@ -21,7 +23,7 @@ int memory_file(size_t size)
 
 	if (size > INT64_MAX)
 		return -EFBIG;
-	fd = memfd_create("ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fd = descriptor_move(memfd_create("ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, (off_t)size) == 0)

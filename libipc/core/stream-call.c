@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,7 +232,7 @@ int ipc_stream_pidfd(const struct ipc_stream *stream)
 		return -ECHILD;
 	if (stream->pidfd < 0)
 		return stream->pidfd;
-	fd = fcntl(stream->pidfd, F_DUPFD_CLOEXEC, 0);
+	fd = fcntl(stream->pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	return fd < 0 ? -errno : fd;
 }
 

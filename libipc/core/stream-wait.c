@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "descriptor.h"
 #include "dispatch.h"
 #include "errors.h"
 #include "loop.h"
@@ -50,7 +51,7 @@ static int arm_locked(int *fd)
 	uint64_t count;
 
 	if (*fd < 0)
-		*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		*fd = descriptor_move(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	else if (read(*fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return -errno;
 	return *fd < 0 ? -errno : 0;

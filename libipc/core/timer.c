@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "descriptor.h"
 #include "loop.h"
 #include "timer.h"
 
@@ -96,7 +97,7 @@ static int make_fd_locked(struct ipc *ipc)
 	r = device_set_poll(&ipc->device, ipc->device.polls);
 	if (r < 0)
 		return r;
-	fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	fd = descriptor_move(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
 	if (fd < 0)
 		return -errno;
 	if (epoll_ctl(ipc->device.poll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {

@@ -21,6 +21,7 @@
 #include <ipc/ipc.h>
 #include <ipc/test.h>
 
+#include "core/descriptor.h"
 #include "core/device-socket.h"
 #include "ipcbus-daemon.h"
 #include "program.h"
@@ -195,7 +196,7 @@ static int start(struct ipc_test_bus *bus, const struct ipc_test_options *option
 	struct command command = { 0 };
 	int fds[2], until, r;
 
-	until = (int)syscall(SYS_pidfd_open, bus->owner, 0);
+	until = descriptor_move((int)syscall(SYS_pidfd_open, bus->owner, 0));
 	if (until < 0)
 		return -errno;
 	if (pipe2(fds, O_CLOEXEC) < 0) {
@@ -203,7 +204,11 @@ static int start(struct ipc_test_bus *bus, const struct ipc_test_options *option
 		close(until);
 		return r;
 	}
-	r = command_make(&command, options, until, fds[1]);
+	fds[0] = descriptor_move(fds[0]);
+	fds[1] = descriptor_move(fds[1]);
+	r = fds[0] < 0 || fds[1] < 0 ? -EMFILE : 0;
+	if (r == 0)
+		r = command_make(&command, options, until, fds[1]);
 	if (r == 0)
 		r = spawn(&command, until, fds[1], &bus->pid);
 	free(command.argument);

@@ -47,9 +47,10 @@ START_TEST(memory_that_is_none)
 	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
 	close(fd.fd);
 	/* 0 is the number of a file, too. */
-	close(STDIN_FILENO);
-	fd.fd = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
+	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
+	fd.fd = dup2(writable, STDIN_FILENO);
 	ck_assert_int_eq(fd.fd, 0);
+	close(writable);
 	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), 0);
 	ipc_memory_unref(memory);
 	ck_assert_int_eq(open("/dev/null", O_RDONLY), 0);

@@ -87,7 +87,7 @@ public:
 	/* A second file descriptor of the same file, O_CLOEXEC. */
 	outcome<fd> duplicate() const
 	{
-		int copy = ::fcntl(number, F_DUPFD_CLOEXEC, 0);
+		int copy = ::fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
 		if (copy < 0)
 			return detail::fail<fd>(errno);
