@@ -16,10 +16,19 @@
 #include "device-socket.h"
 #include "ipcbus-daemon.h"
 
+/* How long a daemon may take to accept a connection, and to reply on its socket. */
+#define CONNECT_SECONDS 30
+
 union control {
 	struct cmsghdr header;
 	char space[CMSG_SPACE(4 * sizeof(int))];
 };
+
+/* The socket's own time limit expires with -EAGAIN. */
+static int error_of_wait(void)
+{
+	return errno == EAGAIN ? -ETIMEDOUT : -errno;
+}
 
 int socket_send(int socket, struct ipcbusd_message *message, const int *fd)
 {
@@ -39,7 +48,7 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fd)
 	}
 	while (sendmsg(socket, &msg, MSG_NOSIGNAL) < 0)
 		if (errno != EINTR)
-			return errno == EPIPE ? -ECONNRESET : -errno;
+			return errno == EPIPE ? -ECONNRESET : error_of_wait();
 	return 0;
 }
 
@@ -73,7 +82,7 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 		fds[i] = -1;
 	while ((n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC)) < 0)
 		if (errno != EINTR)
-			return -errno;
+			return error_of_wait();
 	header = CMSG_FIRSTHDR(&msg);
 	if (header && header->cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
@@ -93,8 +102,21 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4])
 	return r;
 }
 
+/* A signal handler may end connect() while the daemon's queue of connections is full. The kernel
+ * then has not begun to connect. */
+static int connect_until(int fd, const struct sockaddr_un *address, uint64_t deadline)
+{
+	while (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+		if (errno == EINTR && time_now() < deadline)
+			continue;
+		return errno == EINTR ? -ETIMEDOUT : error_of_wait();
+	}
+	return 0;
+}
+
 int socket_connect(const char *path)
 {
+	static const struct timeval limit = { .tv_sec = CONNECT_SECONDS };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd, r;
 
@@ -104,9 +126,12 @@ int socket_connect(const char *path)
 	fd = descriptor_move(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
 	if (fd < 0)
 		return -errno;
-	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+	r = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+			    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ?
+		    -errno :
+		    connect_until(fd, &address, deadline_after(CONNECT_SECONDS * 1000000ULL));
+	if (r == 0)
 		return fd;
-	r = -errno;
 	close(fd);
 	return r;
 }
