@@ -573,13 +573,26 @@ int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
 
 /* --- Connections ------------------------------------------------------------------- */
 
+/*
+ * Maps size bytes of a file, or of nothing if fd is -1, at an address or anywhere. Returns NULL
+ * with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and allocates all of
+ * its pages, or refuses it. So a single page is mapped and unlocked, and then grows: a mapping
+ * that grows stays unlocked.
+ */
 static void *map(int fd, void *at, size_t size, int prot)
 {
-	int flags = MAP_SHARED | MAP_NORESERVE | (at ? MAP_FIXED : 0);
-	void *memory = mmap(at, size, prot, flags, fd, 0);
+	int flags = (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_NORESERVE;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *first = mmap(NULL, page, prot, flags, fd, 0), *memory;
 
-	if (memory == MAP_FAILED)
+	if (first == MAP_FAILED)
 		return NULL;
+	munlock(first, page);
+	memory = mremap(first, page, size, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), at);
+	if (memory == MAP_FAILED) {
+		munmap(first, page);
+		return NULL;
+	}
 	/* A child has no part in it. */
 	madvise(memory, size, MADV_DONTFORK);
 	madvise(memory, size, MADV_DONTDUMP);
@@ -608,7 +621,7 @@ static int say_hello(struct daemon_link *link)
 	link->number = message.number;
 	link->bell = map(link->fds[1], NULL, sizeof(*link->bell), PROT_READ | PROT_WRITE);
 	if (!link->bell || !map(link->fds[0], link->area, link->size, PROT_READ | PROT_WRITE))
-		return -ENOMEM;
+		return -errno;
 	/* The mapping of the area is what says to the daemon that this address space is there: a
 	 * child would have the file. */
 	for (int i = 0; i < 2; i++) {
@@ -644,14 +657,12 @@ int daemon_open(const char *path, struct daemon_link **ret_link)
 	}
 	link->size = IPCBUSD_SEND_AREA + SEND_AREA_SIZE;
 	/* The daemon learns where it will be. */
-	link->area = mmap(NULL, link->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-			  -1, 0);
-	if (link->area == MAP_FAILED) {
-		link->area = NULL;
-		r = -ENOMEM;
-	} else {
+	link->area = map(-1, NULL, link->size, PROT_NONE);
+	if (link->area) {
 		link->send.at = link->area + IPCBUSD_SEND_AREA;
 		r = say_hello(link);
+	} else {
+		r = -errno;
 	}
 	if (r < 0) {
 		daemon_close(link, /* mapped= */ true);
@@ -673,9 +684,10 @@ int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
 	if (r < 0)
 		return r;
 	link->region = map(fds[0], NULL, size, PROT_READ);
+	r = -errno;
 	close(fds[0]);
 	if (!link->region)
-		return -ENOMEM;
+		return r;
 	link->region_size = size;
 	*ret_region = link->region;
 	return 0;

@@ -180,19 +180,19 @@ struct ipc_cancellation;
  * device is the path of a bus: /dev/ipcbus, the file "bus" of a mounted bus, or the socket of
  * ipcbusd(8). NULL is the bus that ipc_find_bus() finds.
  *
- * region_size is the number of bytes of messages that may be waiting here, and so limits
- * the largest message that this process can receive. It must be a multiple of the page size
- * and at most 1 GiB. It is address space: pages are allocated as messages arrive.
- * ipc_open() uses IPC_REGION_DEFAULT.
+ * region_size is the number of bytes of messages that may be waiting here, and so limits the
+ * largest message that this process can receive. It must be a multiple of the page size and at most
+ * 1 GiB. Pages are allocated as messages arrive. ipc_open() uses IPC_REGION_DEFAULT.
  *
  *   -ENOENT   There is no such device; the module may not be loaded.
  *   -ECONNREFUSED  No daemon listens at the socket: it has ended.
  *   -EACCES   The caller may not open the device, or connect to the socket.
  *   -ENOTTY   The file is no bus.
  *   -EPROTO   Whoever listens at the socket is no ipcbusd, or has another version.
- *   -EDQUOT   The bus has as many connections as it allows, or allows no region of that
- *             size.
- *   -EMFILE   This process cannot open more files.
+ *   -EDQUOT   The bus allows no more connections, or no region of that size.
+ *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
+ *   -EFBIG    The limit of file sizes (ulimit -f) of ipcbusd is too small for a connection.
+ *   -ETIMEDOUT  ipcbusd took more than 30 seconds. Signals do not interrupt the wait.
  */
 int ipc_open(struct ipc **ret_ipc, const char *device);
 int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size);
