@@ -335,7 +335,7 @@ static uint8_t *reserve(struct daemon_link *link, struct daemon_thread *thread, 
 		return thread->piece;
 	free_piece(link, thread);
 	size = size ? size : 1;
-	thread->piece = send_area_take(&link->send, size);
+	thread->piece = send_area_take(&link->send, size, SEND_AREA_SIZE);
 	if (thread->piece)
 		thread->piece_size = (size + SEND_AREA_UNIT - 1) / SEND_AREA_UNIT * SEND_AREA_UNIT;
 	return thread->piece;
@@ -345,7 +345,7 @@ int daemon_alloc(struct daemon_link *link, size_t size, void **ret_memory)
 {
 	if (link->forks != forks)
 		return -ECHILD;
-	*ret_memory = send_area_take(&link->send, size ? size : 1);
+	*ret_memory = send_area_take(&link->send, size ? size : 1, SEND_AREA_ALLOC);
 	return *ret_memory ? 0 : -ENOMEM;
 }
 

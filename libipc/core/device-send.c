@@ -14,12 +14,12 @@
 
 /* --- Pieces ------------------------------------------------------------------------ */
 
-/* The first place where so many units are free, or UNITS. */
-static size_t find_locked(const struct send_area *area, size_t n)
+/* The first place among the first units where n of them are free, or UNITS. */
+static size_t find_locked(const struct send_area *area, size_t n, size_t units)
 {
 	size_t free = 0;
 
-	for (size_t i = 0; i < UNITS; i++) {
+	for (size_t i = 0; i < units; i++) {
 		free = area->taken[i] ? 0 : free + 1;
 		if (free == n)
 			return i + 1 - n;
@@ -27,14 +27,14 @@ static size_t find_locked(const struct send_area *area, size_t n)
 	return UNITS;
 }
 
-uint8_t *send_area_take(struct send_area *area, size_t size)
+uint8_t *send_area_take(struct send_area *area, size_t size, size_t within)
 {
 	size_t n = (size + UNIT - 1) / UNIT, unit;
 
-	if (!n || size > SEND_AREA_SIZE)
+	if (!n || size > within)
 		return NULL;
 	pthread_mutex_lock(&area->lock);
-	unit = find_locked(area, n);
+	unit = find_locked(area, n, within / UNIT);
 	if (unit < UNITS) {
 		memset(&area->taken[unit], 1, n);
 		area->taken[unit] = 2;

@@ -17,6 +17,8 @@
 #define SEND_AREA_SIZE	(256UL << 20)	/* what is not used costs nothing */
 #define SEND_AREA_UNIT	(64UL << 10)
 #define SEND_AREA_UNITS	(SEND_AREA_SIZE / SEND_AREA_UNIT)
+/* The program allocates within the first bytes. Of the rest each thread can have a unit. */
+#define SEND_AREA_ALLOC	(192UL << 20)
 
 struct send_area {
 	uint8_t *at;
@@ -24,8 +26,8 @@ struct send_area {
 	uint8_t taken[SEND_AREA_UNITS];	/* 0: free, 2: the first of a piece, 1: another */
 };
 
-/* A piece of memory; NULL: there is no space. */
-uint8_t *send_area_take(struct send_area *area, size_t size);
+/* A piece of memory within the first `within` bytes; NULL: there is no space. */
+uint8_t *send_area_take(struct send_area *area, size_t size, size_t within);
 /* The whole piece. If it is larger than kept, its pages go back to the system. */
 void send_area_put(struct send_area *area, const void *piece, size_t kept);
 

@@ -424,6 +424,24 @@ START_TEST(bytes_are_sent_from_allocated_memory)
 }
 END_TEST
 
+START_TEST(calls_work_when_the_program_has_allocated_all_it_can)
+{
+	void *memory[SEND_AREA >> 20];
+	unsigned int n = 0;
+
+	begin();
+	while (ipc_send_alloc(client, 1 << 20, &memory[n]) == 0)
+		n++;
+	ck_assert_uint_gt(n, 100);
+	while (ipc_send_alloc(client, 1, &memory[n]) == 0)
+		n++;
+	echo("four", 4);
+	while (n)
+		ipc_send_free(client, memory[--n]);
+	end();
+}
+END_TEST
+
 static pthread_barrier_t barrier;
 
 /* Sends its bytes, which no other thread sends, once, and again while the daemon is stopped. */
@@ -665,6 +683,7 @@ int main(void)
 	return RUN_TESTS("daemon", who_is_no_daemon, calls_of_all_sizes, files_without_a_place_are_closed,
 			 signals_do_not_end_a_call, the_end_of_the_daemon_ends_calls,
 			 parts_are_one_message, bytes_are_sent_from_allocated_memory,
+			 calls_work_when_the_program_has_allocated_all_it_can,
 			 messages_of_two_threads_do_not_mix,
 			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,
 			 an_exchange_that_fails_early_has_no_event,

@@ -88,7 +88,8 @@ int ipc_set_reply_max(struct ipc *ipc, size_t size);
  * are copied once, all others twice. Any thread. The program frees it before the last ipc_unref(),
  * but not while a function sends from there. NULL may be freed.
  *
- *   -ENOMEM   No memory. A connection to ipcbusd has 256 MiB, in pieces of 64 KiB.
+ *   -ENOMEM   No memory. A connection to ipcbusd has 192 MiB, in pieces of 64 KiB, less what
+ *             its messages take at the moment.
  */
 int ipc_send_alloc(struct ipc *ipc, size_t size, void **ret_memory);
 void ipc_send_free(struct ipc *ipc, void *memory);
