@@ -7,6 +7,7 @@
  * other threads; each thread frees its own when it next makes one, or ends.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "call.h"
@@ -17,6 +18,7 @@ static __thread struct thread *thread_list;
 
 static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+static atomic_bool exit_set;
 static int exit_error;
 
 static void thread_free(struct thread *t)
@@ -75,6 +77,17 @@ static void thread_exit(void *list)
 static void exit_init(void)
 {
 	exit_error = -pthread_key_create(&exit_key, thread_exit);
+	exit_set = !exit_error;
+}
+
+/*
+ * A plugin may contain the library, and be unloaded: then no thread may call thread_exit() any
+ * more. At the end of the process other threads may still run: thread_new() then does without.
+ */
+static void __attribute__((destructor)) exit_done(void)
+{
+	if (atomic_exchange(&exit_set, false))
+		pthread_key_delete(exit_key);
 }
 
 /* Frees the calling thread's states of connections that closed meanwhile. */
@@ -125,7 +138,7 @@ static int thread_new(struct ipc *ipc, struct thread **ret_thread)
 
 	t->next = thread_list;
 	r = pthread_setspecific(exit_key, t);
-	if (r) {
+	if (r && atomic_load(&exit_set)) {
 		free(t);
 		return -r;
 	}
