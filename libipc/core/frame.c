@@ -42,6 +42,8 @@ int frame_parse(struct frame *frame, const uint8_t **data, size_t *size)
 	r = cut(&at, end, header.metadata_size, &metadata);
 	if (r < 0)
 		return r;
+	if (header.metadata_size > METADATA_MAX)
+		return -EMSGSIZE;
 	if (header.metadata_size && metadata[header.metadata_size - 1])
 		return -EBADMSG;
 

@@ -7,7 +7,7 @@
  *
  *   header      16 bytes, struct frame_header, in the machine's byte order
  *   message     header.message_size bytes
- *   metadata    header.metadata_size bytes: name, 0, value, 0, ...
+ *   metadata    header.metadata_size bytes, at most METADATA_MAX: name, 0, value, 0, ...
  *   blobs       one behind the other, in the order of a walk over the message
  *
  * Each part begins at a multiple of 8. The message contains the number of blobs and the size
@@ -26,6 +26,7 @@
 
 #define FRAME_MAGIC	7
 #define FRAME_ALIGN(n)	(((n) + 7) & ~(size_t)7)
+#define METADATA_MAX	((size_t)64 << 10)
 
 struct frame_header {
 	uint8_t magic;
@@ -56,7 +57,8 @@ static inline bool unlikely_frame(const uint8_t *data, size_t size)
 	return __builtin_expect(size && data[0] == FRAME_MAGIC, 0);
 }
 
-/* Takes a frame apart: data and size become the message's. -EBADMSG. */
+/* Takes a frame apart: data and size become the message's. -EBADMSG; -EMSGSIZE: its metadata is
+ * larger than METADATA_MAX. */
 int frame_parse(struct frame *frame, const uint8_t **data, size_t *size);
 /* Ends the mappings. */
 void frame_done(struct frame *frame);

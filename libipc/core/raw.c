@@ -113,13 +113,15 @@ static int add_frame(struct outgoing *out, struct thread *t, struct ipcbus_send 
 	size_t extra = metadata_size(metadata);
 	size_t size;
 
+	if (extra > METADATA_MAX)
+		return -EMSGSIZE;
 	if (thread_reserve(t, extra) < 0)
 		return -ENOMEM;
 	metadata_copy(t->scratch.data, metadata);
 	add_part(out, send, &out->header, sizeof(out->header));
 	add_bytes(out, send, message);
 	size = send->data_size - sizeof(out->header);
-	if (size > UINT32_MAX || extra > UINT32_MAX)
+	if (size > UINT32_MAX)
 		return -EMSGSIZE;
 	out->header = (struct frame_header){
 		.magic = FRAME_MAGIC,

@@ -28,15 +28,17 @@ static int take_metadata(struct ipc_stream *stream, struct ipc_call *call)
 	const uint8_t *data = call->payload;
 	size_t size = call->size;
 	struct frame frame;
+	int r;
 
-	if (!unlikely_frame(data, size) || frame_parse(&frame, &data, &size) < 0 ||
-	    !frame.metadata_size)
+	if (!unlikely_frame(data, size))
 		return 0;
-	if (frame.metadata_size > STREAM_MAX_EXPLANATION) {
-		ipc_call_errno(call, -EMSGSIZE, "a stream has at most %zu bytes of metadata",
-			       STREAM_MAX_EXPLANATION);
-		return -EMSGSIZE;
+	r = frame_parse(&frame, &data, &size);
+	if (r == -EMSGSIZE) {
+		ipc_call_errno(call, r, "a stream has at most %zu bytes of metadata", METADATA_MAX);
+		return r;
 	}
+	if (r < 0 || !frame.metadata_size)
+		return 0;
 	stream->metadata = malloc(frame.metadata_size);
 	if (!stream->metadata)
 		return -ENOMEM;

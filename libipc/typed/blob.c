@@ -147,7 +147,7 @@ static int pack_scratch(struct parts *parts, struct thread *t, const ProtobufCMe
 	uint8_t *at;
 	int r;
 
-	if (size > UINT32_MAX || extra > UINT32_MAX)
+	if (size > UINT32_MAX || extra > METADATA_MAX)
 		return -EMSGSIZE;
 	r = thread_reserve(t, all + small);
 	if (r < 0)

@@ -108,6 +108,7 @@ struct ipc_raw_message {
  * generated code may surround. *ret_message points into payload. Needs no connection.
  *
  *   -EBADMSG  The payload is malformed.
+ *   -EMSGSIZE Its metadata is larger than 64 KiB.
  */
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);
