@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,12 +17,22 @@
 #include "memfd.h"
 
 #define SEAL_SIZE	(F_SEAL_SHRINK | F_SEAL_GROW)
+#define SEAL_TRIES	4
+
+/* Beyond RLIMIT_FSIZE ftruncate() and write() raise SIGXFSZ, which ends the program. */
+static bool may_have_size(size_t size)
+{
+	struct rlimit limit;
+
+	return size <= INT64_MAX &&
+	       (getrlimit(RLIMIT_FSIZE, &limit) < 0 || size <= limit.rlim_cur);
+}
 
 int memory_file(size_t size)
 {
 	int fd, r;
 
-	if (size > INT64_MAX)
+	if (!may_have_size(size))
 		return -EFBIG;
 	fd = descriptor_move(memfd_create("ipc", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (fd < 0)
@@ -37,6 +48,24 @@ int memory_file(size_t size)
 int memory_seal(int fd, int seals)
 {
 	return fcntl(fd, F_ADD_SEALS, SEAL_SIZE | seals) < 0 ? -errno : 0;
+}
+
+/*
+ * While a page has a reference beside the file's, the kernel refuses the seal. It waits some 150
+ * ms for the references to go. On a busy machine that may be too short for a large file.
+ */
+int memory_seal_write(int fd, int seals, uint64_t deadline)
+{
+	int r;
+
+	for (int i = 0;; i++) {
+		r = memory_seal(fd, F_SEAL_WRITE | seals);
+		if (r != -EBUSY || i == SEAL_TRIES)
+			return r;
+		if (deadline && time_now() >= deadline)
+			return -ETIMEDOUT;
+		usleep(1000U << i);
+	}
 }
 
 int memory_check(int fd, int seals, size_t *ret_size)

@@ -8,12 +8,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Makes a file of that size without seals. Returns its fd, which the caller must close, or
- * -errno. */
+ * -errno: -EFBIG if RLIMIT_FSIZE forbids the size. */
 int memory_file(size_t size);
 /* Seals the size of the file, and adds the seals (F_SEAL_*). */
 int memory_seal(int fd, int seals);
+/* Also seals against writing. Retries for at most a second while the kernel holds pages of the
+ * file. -EBUSY: it still does, or the file is mapped for writing. -ETIMEDOUT: the deadline passed
+ * (0: none). */
+int memory_seal_write(int fd, int seals, uint64_t deadline);
 /* Checks a received fd, which may be anything: fails with -EBADMSG if it is not a file of
  * memory whose size is sealed and that has these seals. */
 int memory_check(int fd, int seals, size_t *ret_size);

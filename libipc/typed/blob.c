@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "blob.h"
+#include "core/deadline.h"
 #include "core/frame.h"
 #include "gather.h"
 #include "typed.h"
@@ -21,6 +22,8 @@
 
 /* Copying a blob of up to so many bytes costs less than a part of its own. */
 #define BLOB_SMALL	512
+/* Between two writes of so many bytes the time limit is checked. */
+#define WRITE_AT_ONCE	((size_t)16 << 20)
 
 /* --- Sending ------------------------------------------------------------------ */
 
@@ -47,35 +50,46 @@ static int collect(struct visitor *visitor, Ipc__Blob *blob)
 }
 
 /* Signals do not interrupt a write to a file of memory. */
-static int write_all(int fd, const uint8_t *data, size_t size)
+static int write_all(int fd, const uint8_t *data, size_t size, uint64_t deadline)
 {
 	while (size) {
-		ssize_t n = write(fd, data, size);
+		ssize_t n = write(fd, data, size < WRITE_AT_ONCE ? size : WRITE_AT_ONCE);
 
 		if (n < 0)
 			return -errno;
 		data += n;
 		size -= (size_t)n;
+		if (deadline && time_now() >= deadline)
+			return -ETIMEDOUT;
 	}
 	return 0;
 }
 
-/* Returns a sealed file with the blob's bytes. */
-static int blob_file(const Ipc__Blob *blob)
+/* Returns a sealed file with the bytes. */
+static int blob_file(const uint8_t *data, size_t size, uint64_t deadline)
 {
 	int fd, r;
 
-	fd = memory_file(blob->data.len);
+	fd = memory_file(size);
 	if (fd < 0)
 		return fd;
-	r = write_all(fd, blob->data.data, blob->data.len);
+	r = write_all(fd, data, size, deadline);
 	if (r == 0)
-		r = memory_seal(fd, F_SEAL_WRITE | F_SEAL_SEAL);
+		r = memory_seal_write(fd, F_SEAL_SEAL, deadline);
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
 	return fd;
+}
+
+int ipc_payload_make_blob(const void *data, size_t size, uint64_t timeout_usec)
+{
+	if (!data || !size)
+		return -EINVAL;
+	if (size > IPC_BLOB_MAX)
+		return -EMSGSIZE;
+	return blob_file(data, size, deadline_after(timeout_usec));
 }
 
 static int add_file(struct parts *parts, struct table *table, const Ipc__Blob *blob,
@@ -84,7 +98,7 @@ static int add_file(struct parts *parts, struct table *table, const Ipc__Blob *b
 	int fd = (int)blob->memory - 1;
 
 	if (!blob->memory) {
-		fd = blob_file(blob);
+		fd = blob_file(blob->data.data, blob->data.len, parts->deadline);
 		if (fd < 0)
 			return fd;
 		parts->files[parts->n_files++] = fd;
@@ -167,12 +181,29 @@ static int pack_scratch(struct parts *parts, struct thread *t, const ProtobufCMe
 	return 0;
 }
 
+/* No receiver takes more, so no file is made. */
+static bool files_are_too_large(const struct parts *parts, const struct collector *found)
+{
+	size_t size = 0;
+
+	for (unsigned int i = 0; i < found->n; i++) {
+		if (!is_file(parts, found->blobs[i]))
+			continue;
+		if (found->blobs[i]->data.len > IPC_BLOB_MAX - size)
+			return true;
+		size += found->blobs[i]->data.len;
+	}
+	return false;
+}
+
 static int pack_parts(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
 		      const char *const *metadata, const struct collector *found,
 		      struct table *table)
 {
 	int r;
 
+	if (files_are_too_large(parts, found))
+		return -EMSGSIZE;
 	r = pack_scratch(parts, t, message, metadata, (size_t)found->n * FRAME_ALIGN(BLOB_SMALL));
 	for (unsigned int i = 0; r == 0 && i < found->n; i++) {
 		if (is_file(parts, found->blobs[i]))
@@ -233,7 +264,7 @@ static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage 
 }
 
 int packed_init(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
-		uint32_t flags, const char *const *metadata, size_t large,
+		uint32_t flags, const char *const *metadata, size_t large, uint64_t deadline,
 		struct ipcbus_send *send)
 {
 	int r = 0;
@@ -242,6 +273,7 @@ int packed_init(struct packed *packed, struct thread *t, const ProtobufCMessage 
 	packed->parts.n = 0;
 	packed->parts.n_files = 0;
 	packed->parts.large = large;
+	packed->parts.deadline = deadline;
 	if (flags & IPC_METHOD_REQUEST_OBJECTS)
 		r = table_build(&packed->table, t->ipc, message);
 	if (r < 0)

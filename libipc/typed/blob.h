@@ -18,6 +18,7 @@ struct parts {
 	unsigned int n;
 	unsigned int n_files;		/* in files[] */
 	size_t large;			/* blobs of this many bytes or more become files */
+	uint64_t deadline;		/* for making the files; 0: none */
 	/* The scratch buffer; then each blob, and bytes that pad it to a multiple of 8. */
 	struct ipcbus_iovec parts[1 + 2 * IPC_BLOBS_MAX];
 	int files[IPC_BLOBS_MAX];	/* made for this message; packed_done() closes them */
@@ -50,12 +51,13 @@ static inline uint32_t reply_flags(const struct ipc_method *method)
  *   -EBADF     a field has a negative fd, or an object of another connection
  *   -EINVAL    a blob was not set with ipc_blob_set() or ipc_blob_set_memory()
  *   -E2BIG     there are too many blobs or objects
- *   -EMSGSIZE  the message or its metadata exceed 4 GiB
+ *   -EMSGSIZE  the message exceeds 4 GiB, its metadata METADATA_MAX, or its files IPC_BLOB_MAX
+ *   -ETIMEDOUT the deadline (0: none) passed while files were made
  *
  * and errors of memory and files.
  */
 int packed_init(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
-		uint32_t flags, const char *const *metadata, size_t large,
+		uint32_t flags, const char *const *metadata, size_t large, uint64_t deadline,
 		struct ipcbus_send *send);
 /* Closes files that packed_init() made. If the message was not sent, also takes back its
  * objects. */

@@ -36,7 +36,8 @@ static __attribute__((noinline)) int fill_more(struct rpc *rpc, size_t large)
 	int r;
 
 	r = packed_init(&rpc->packed, rpc->request.t, rpc->message, rpc->method->flags,
-			rpc->options ? rpc->options->metadata : NULL, large, &rpc->request.x.send);
+			rpc->options ? rpc->options->metadata : NULL, large,
+			rpc->request.x.send.deadline, &rpc->request.x.send);
 	rpc->is_packed = r == 0;
 	return r;
 }

@@ -256,7 +256,7 @@ static int reply_parts(struct ipc_call *call, struct thread *t, const ProtobufCM
 
 	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
 	r = packed_init(&packed, t, reply, reply_flags(call->method), /* metadata= */ NULL, large,
-			&x.send);
+			call->deadline, &x.send);
 	if (r < 0)
 		return r;
 	r = call_gives(call, &packed.table);

@@ -16,11 +16,15 @@
  *               copies the bytes into the file, and maps it in the receiver. Only the time
  *               differs: fresh memory costs about ten times as much as the copy.
  *   Limits      The files of one message, of blobs and of shared memory, have at most
- *               ipc_set_blob_max() bytes together. A larger message fails with -EMSGSIZE: its
+ *               ipc_set_blob_max() bytes together. A message with more than IPC_BLOB_MAX is not
+ *               sent (-EMSGSIZE). A larger message fails with -EMSGSIZE: its
  *               handler does not run, and a call whose reply it is fails. A message with a
  *               file whose size may change fails with -EBADMSG in the same way. So does one
  *               with a blob whose file has holes, because reading a hole allocates memory of
- *               the receiver.
+ *               the receiver. If RLIMIT_FSIZE forbids a file of the size of a blob, sending
+ *               fails with -EFBIG. If the time limit of a call passes while blobs are copied, the
+ *               call fails with -ETIMEDOUT. If the kernel still holds pages of a new file after a
+ *               second, sending fails with -EBUSY.
  *
  *	Camera__Frame frame = CAMERA__FRAME__INIT;
  *	Ipc__Blob pixels = IPC__BLOB__INIT;

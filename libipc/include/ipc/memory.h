@@ -27,7 +27,7 @@ struct ipc_memory;
  * receivers may write too; with 0 they may only read.
  *
  *   -EINVAL   size is 0, or flags has other bits.
- *   -EFBIG    size is too large for a file.
+ *   -EFBIG    size is too large for a file, or RLIMIT_FSIZE forbids it.
  *   -EMFILE   This process cannot open more files.
  */
 int ipc_memory_new(size_t size, unsigned int flags, struct ipc_memory **ret_memory);
@@ -44,7 +44,8 @@ size_t ipc_memory_size(const struct ipc_memory *memory);
  * Seal the memory: nobody can write to it any more, not here either. Sealing sealed memory
  * succeeds.
  *
- *   -EBUSY    Another process has it mapped for writing. It is read-only here all the same.
+ *   -EBUSY    Another process has it mapped for writing, or the kernel held some of its pages for
+ *             a second. It is read-only here all the same.
  */
 int ipc_memory_seal(struct ipc_memory *memory);
 

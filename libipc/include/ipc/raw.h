@@ -150,6 +150,20 @@ int ipc_payload_blobs(const void *payload, size_t size, const void **ret_blobs, 
  *   -EBADMSG  It is no sealed memory file, is shorter, or has holes.
  */
 int ipc_payload_check_blob(int fd, uint64_t size);
+
+/*
+ * Make the file of a blob that is sent: a sealed memory file with a copy of the bytes. Return its
+ * file descriptor, which the caller closes after the message was sent. Needs no connection. The
+ * copy may take a second for each gigabyte.
+ *
+ *   -EINVAL    data is NULL, or size is 0.
+ *   -EMSGSIZE  size is more than IPC_BLOB_MAX, which no receiver takes.
+ *   -EFBIG     RLIMIT_FSIZE forbids a file of this size.
+ *   -ETIMEDOUT The copy took longer than timeout_usec (IPC_NEVER: no limit).
+ *   -EBUSY     The kernel held pages of the file for a second. Try again.
+ *   -EMFILE    This process cannot open more files.
+ */
+int ipc_payload_make_blob(const void *data, size_t size, uint64_t timeout_usec);
 #define IPC_RAW_BLOB_TAG	(UINT64_C(1) << 63)
 
 /* Free the reply of a call, with everything that was not taken out of it. NULL is
