@@ -199,6 +199,22 @@ static PyObject *check_blob(PyObject *module, PyObject *const *args, Py_ssize_t 
 	Py_RETURN_NONE;
 }
 
+/* make_blob(data) -> fd */
+static PyObject *make_blob(PyObject *module, PyObject *data)
+{
+	Py_buffer buffer;
+	int r;
+
+	(void)module;
+	if (PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE) < 0)
+		return NULL;
+	Py_BEGIN_ALLOW_THREADS
+	r = ipc_payload_make_blob(buffer.buf, (size_t)buffer.len, IPC_NEVER);
+	Py_END_ALLOW_THREADS
+	PyBuffer_Release(&buffer);
+	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
+}
+
 static PyObject *printable(PyObject *module, PyObject *value)
 {
 	char to[IPC_PRINTABLE_MAX];
@@ -222,6 +238,7 @@ static PyMethodDef functions[] = {
 	{ "close_all", close_all, METH_NOARGS, NULL },
 	{ "message_bytes", message_bytes, METH_O, NULL },
 	{ "check_blob", FAST(check_blob), METH_FASTCALL, NULL },
+	{ "make_blob", make_blob, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

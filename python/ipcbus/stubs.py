@@ -8,7 +8,6 @@ set to, as a keyword of a call or in a mapping.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import struct
@@ -283,17 +282,10 @@ class Packer:
             target.data = view.tobytes()
             return
         target.size = view.nbytes
-        fd = os.memfd_create("ipcbus-blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fd = _core.make_blob(view)
         self._files.append(fd)
-        rest = view.cast("B")
-        while rest.nbytes:
-            rest = rest[os.write(fd, rest) :]
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS | fcntl.F_SEAL_SEAL)
         self._entries.append((BLOB_TAG + self._blobs, fd))
         self._blobs += 1
-
-
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 def serialize(kind: Any, message: Any) -> bytes:

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import errno
 import fcntl
 import json
+import mmap
 import os
 import pickle
+import resource
+import signal
 import subprocess
 import weakref
 from unittest import mock
@@ -286,6 +290,21 @@ class Typed(Case):
         for view in views + self.service.kept:
             with self.assertRaises(ValueError):
                 view.tobytes()
+
+    async def test_blobs_beyond_limits_are_refused(self):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+            with self.assertRaises(ipcbus.Error) as caught:
+                await self.kinds.Blobs(blobs=[bytes((1 << 20) + 1)])
+            self.assertEqual(caught.exception.code, errno.EFBIG)
+            # No file is made for it.
+            with mmap.mmap(-1, (1 << 30) + 1) as huge, self.assertRaises(ipcbus.MessageTooLarge):
+                await self.kinds.Blobs(blobs=[huge])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
 
     async def test_lies(self):
         """What a message says of its attachments is not believed."""

@@ -101,6 +101,24 @@ fn too_many_large_blobs_are_refused() {
     assert_eq!(bench.peer.turn(&Blobs { blobs }).unwrap().blobs.len(), 64);
 }
 
+/// SIGXFSZ would end the test.
+fn blobs_beyond_limits_are_refused() {
+    fn limit(size: libc::rlim_t) {
+        let limit = libc::rlimit { rlim_cur: size, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: the structure is whole.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+    }
+
+    let bench = bench();
+    limit(1 << 20);
+    let blobs = vec![Blob::new(vec![7; (1 << 20) + 1])];
+    assert_eq!(bench.peer.turn(&Blobs { blobs }).unwrap_err().code(), libc::EFBIG);
+    // No file is made for it.
+    let blobs = vec![Blob::new(vec![0; (1 << 30) + 1])];
+    assert_eq!(bench.peer.turn(&Blobs { blobs }).unwrap_err().code(), libc::EMSGSIZE);
+    limit(libc::RLIM_INFINITY);
+}
+
 /// What a request says of its blobs is not believed.
 fn lies_are_refused() {
     let bench = bench();
@@ -148,6 +166,7 @@ fn main() {
     std::process::exit(case::run(&cases![
         sizes_around_the_limit_arrive
         too_many_large_blobs_are_refused
+        blobs_beyond_limits_are_refused
         lies_are_refused
         huge_files_are_refused
     ]));

@@ -412,6 +412,7 @@ extern "C" {
         ret_size: *mut size_t,
     ) -> c_int;
     pub fn ipc_payload_check_blob(fd: c_int, size: u64) -> c_int;
+    pub fn ipc_payload_make_blob(data: *const c_void, size: usize, timeout_usec: u64) -> c_int;
     pub fn ipc_raw_free(reply: *mut ipc_raw_message);
     pub fn ipc_raw_call(
         proxy: *mut ipc_proxy,

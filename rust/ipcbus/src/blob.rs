@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -19,8 +18,6 @@ use crate::{Error, Item, Result};
 const INSIDE: usize = 64 * 1024;
 /// All blobs of a message that travel as files have at most so many bytes: `IPC_BLOB_MAX`.
 const MAX: u64 = 1 << 30;
-
-const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
 
 /// Large bytes, up to 1 GiB in a message. They do not count as part of their message where a
 /// receiver limits messages, if they have more than 64 KiB.
@@ -128,21 +125,12 @@ fn collect(data: &[u8]) {
 }
 
 fn sealed_file(data: &[u8]) -> Result<OwnedFd> {
+    let data_ptr = data.as_ptr().cast();
+    // SAFETY: the bytes stay there.
+    let r = unsafe { ipcbus_sys::ipc_payload_make_blob(data_ptr, data.len(), ipcbus_sys::IPC_NEVER) };
+    check(r)?;
     // SAFETY: the descriptor is new, and ours.
-    let mut file = unsafe {
-        let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-        let fd = libc::memfd_create(b"ipcbus-blob\0".as_ptr() as *const _, flags);
-        if fd < 0 {
-            return Err(std::io::Error::last_os_error().into());
-        }
-        File::from_raw_fd(fd)
-    };
-    file.write_all(data)?;
-    // SAFETY: it is open.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, SEALS | libc::F_SEAL_SEAL) } < 0 {
-        return Err(std::io::Error::last_os_error().into());
-    }
-    Ok(file.into())
+    Ok(unsafe { OwnedFd::from_raw_fd(r) })
 }
 
 /// The bytes of a message, and the files of its large blobs in their order.

@@ -6,7 +6,6 @@
 #ifndef IPC_CPP_BLOB_HPP
 #define IPC_CPP_BLOB_HPP
 
-#include <fcntl.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 #include <sys/mman.h>
@@ -25,7 +24,6 @@ using blob_field = google::protobuf::Message;
 constexpr std::size_t blob_inside = 64 * 1024;
 /* All blobs of a message that travel as files have at most so many bytes: IPC_BLOB_MAX. */
 constexpr std::uint64_t blob_max = 1 << 30;
-constexpr int blob_seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 /* How many bytes a blob has outside its message. */
 inline std::uint64_t size_outside(const blob_field &blob)
@@ -65,30 +63,18 @@ template <typename F> void each_blob(const google::protobuf::Message &m, F &func
 	}
 }
 
-inline int write_sealed(int file, std::string_view bytes)
-{
-	while (!bytes.empty()) {
-		ssize_t n = ::write(file, bytes.data(), bytes.size());
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		bytes.remove_prefix(n < 0 ? 0 : static_cast<std::size_t>(n));
-	}
-	return ::fcntl(file, F_ADD_SEALS, blob_seals | F_SEAL_SEAL) < 0 ? -errno : 0;
-}
-
 /* The files of the large blobs of a message to be sent. */
 class blob_files {
 public:
 	/* 0 or -errno. */
 	int add(const blob_field &blob, std::string_view bytes)
 	{
-		fd file(::memfd_create("ipcbus-blob", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-		int r = file ? write_sealed(file.get(), bytes) : -errno;
+		int r = c::ipc_payload_make_blob(bytes.data(), bytes.size(), IPC_NEVER);
 
-		if (r == 0)
-			files[&blob] = std::move(file);
-		return r;
+		if (r < 0)
+			return r;
+		files[&blob] = fd(r);
+		return 0;
 	}
 	void remove(const blob_field &blob) { files.erase(&blob); }
 	bool empty() const noexcept { return files.empty(); }

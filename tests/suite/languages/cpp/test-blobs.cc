@@ -3,6 +3,7 @@
  * Blobs and shared memory of generated C++: large ones, and what a stranger says of them.
  */
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "fixture.hpp"
 
@@ -119,6 +120,26 @@ CASE(a_field_is_put_again)
 	CHECK(reply.blob(reply->last()) == "small");
 	request.put(*field, first);
 	CHECK_FAILS(ENOENT, request.blob(*field));
+}
+
+/* SIGXFSZ would end the test. */
+CASE(blobs_beyond_limits_are_refused)
+{
+	std::size_t size = (1UL << 30) + 1;
+	void *huge = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct rlimit before, small;
+	Blobs request;
+
+	CHECK(huge != MAP_FAILED && ::getrlimit(RLIMIT_FSIZE, &before) == 0);
+	small = before;
+	small.rlim_cur = 1 << 20;
+	CHECK(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+	CHECK_FAILS(EFBIG, request.put(*request->add_blobs(), pattern((1 << 20) + 1, 1)));
+	/* No file is made for it. */
+	CHECK_FAILS(EMSGSIZE, request.put(*request->add_blobs(),
+					  std::string_view(static_cast<char *>(huge), size)));
+	CHECK(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+	::munmap(huge, size);
 }
 
 CASE(too_many_are_refused)
