@@ -87,6 +87,11 @@ bool client_give_fd(struct client *client, uint32_t slot, int fd);
 /* The process is dead or the connection is closed. Not to be used from here on. */
 void client_end(struct client *client);
 
+/* When a process began, in ticks. -ESRCH: there is none. main.c */
+int read_start(int pid, uint64_t *ret_start);
+
+/* --- What the daemon and its command inherit: inherit.c ---------------------------- */
+
 /* The socket that systemd listens at for us (sd_listen_fds(3)), or -1. It stays systemd's: nothing
  * is removed at the end. Sets *ret_problem if it cannot be used. inherit.c */
 int socket_inherited(const char **ret_problem);

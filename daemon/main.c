@@ -166,7 +166,7 @@ static void refuse_next(int listener)
 /* --- Who connects ---------------------------------------------------------------- */
 
 /* When the process began, in ticks. */
-static int read_start(int pid, uint64_t *ret_start)
+int read_start(int pid, uint64_t *ret_start)
 {
 	char path[64], text[1024], *at;
 	unsigned long long ticks = 0;

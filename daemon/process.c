@@ -12,6 +12,7 @@
 
 #include <linux/pid_namespace.h>
 
+#include "../driver/sender.h"
 #include "client.h"
 #include "numbers.h"
 #include "process.h"
@@ -231,4 +232,55 @@ struct task_struct *process_new_task(const struct process *process, int tid)
 	task = shim_task_new(process->shim, -numbers.nr[0]);
 	shim_pid_set(task->pid, numbers.nr);
 	return task;
+}
+
+/* --- Senders ----------------------------------------------------------------------- */
+
+static bool is_space(struct pid_namespace *ns, uint64_t number)
+{
+	struct space *space;
+
+	pthread_mutex_lock(&lock);
+	space = number ? spaces : NULL;
+	while (space && (space->number != number || space->shim != ns))
+		space = space->next;
+	pthread_mutex_unlock(&lock);
+	return space;
+}
+
+/* The number of a process in the namespace, or 0. */
+static u32 number_in(int pid, struct pid_namespace *ns)
+{
+	unsigned int level = (unsigned int)ns->level;
+	struct numbers numbers;
+	bool is_there;
+	int fd, parent;
+
+	if (ns == &init_pid_ns)
+		return (u32)pid;
+	if (numbers_read(pid, &numbers) || numbers.level < level)
+		return 0;
+	fd = namespace_open(pid);
+	for (unsigned int i = numbers.level; i > level; i--, fd = parent) {
+		parent = namespace_open_parent(fd);
+		if (fd >= 0)
+			close(fd);
+	}
+	is_there = is_space(ns, namespace_number(fd));
+	if (fd >= 0)
+		close(fd);
+	return is_there ? (u32)numbers.nr[level] : 0;
+}
+
+/* In place of the driver's. A process that has executed another program, or is a zombie, has no
+ * client any more, and so no task here. */
+bool ipcbus_sender_id_exists(const struct ipcbus_sender_id *id, struct pid_namespace *ns,
+			     u32 *ret_pid)
+{
+	uint64_t started;
+
+	if (read_start(id->pid, &started) || started != id->started)
+		return false;
+	*ret_pid = number_in(id->pid, ns);
+	return true;
 }

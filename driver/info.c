@@ -83,7 +83,6 @@ int ipcbus_sender_info(struct ipcbus_proc *proc, void *data)
 {
 	struct ipcbus_sender_info *args = data;
 	struct ipcbus_sender_id id;
-	struct pid *pid;
 	int ret;
 
 	if (args->flags || args->pid || args->reserved || !args->call == !args->buffer)
@@ -94,13 +93,8 @@ int ipcbus_sender_info(struct ipcbus_proc *proc, void *data)
 		ret = ipcbus_region_sender(&proc->region, args->buffer, &id);
 	if (ret)
 		return ret;
-	rcu_read_lock();
-	pid = ipcbus_sender_id_find(&id);
-	if (pid) {
+	if (ipcbus_sender_id_exists(&id, proc->pid_ns, &args->pid))
 		args->flags = IPCBUS_SENDER_ALIVE;
-		args->pid = pid_nr_ns(pid, proc->pid_ns);
-	}
-	rcu_read_unlock();
 	return 0;
 }
 

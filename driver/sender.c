@@ -22,3 +22,16 @@ struct pid *ipcbus_sender_id_find(const struct ipcbus_sender_id *id)
 
 	return leader && leader->start_boottime == id->started ? pid : NULL;
 }
+
+bool __weak ipcbus_sender_id_exists(const struct ipcbus_sender_id *id, struct pid_namespace *ns,
+				    u32 *ret_pid)
+{
+	struct pid *pid;
+
+	rcu_read_lock();
+	pid = ipcbus_sender_id_find(id);
+	if (pid)
+		*ret_pid = pid_nr_ns(pid, ns);
+	rcu_read_unlock();
+	return pid;
+}

@@ -18,12 +18,18 @@
 #include "main.h"
 
 struct pid;
+struct pid_namespace;
 
 /* Stores the current process. */
 void ipcbus_sender_id_set(struct ipcbus_sender_id *id);
 
 /* Returns the process, or NULL once its parent has waited for it. Call it under RCU. */
 struct pid *ipcbus_sender_id_find(const struct ipcbus_sender_id *id);
+
+/* Whether the process still exists, and its pid in a namespace; 0: it is not visible there. Where
+ * the driver runs as a daemon, that has a function of its own. */
+bool ipcbus_sender_id_exists(const struct ipcbus_sender_id *id, struct pid_namespace *ns,
+			     u32 *ret_pid);
 
 /* The sender of a message, as its receiver sees it. */
 struct ipcbus_sender {
