@@ -35,12 +35,14 @@ extern char **environ;
 /**
  * struct ipc_test_bus - see <ipc/test.h>
  * @owner: the process that made it
- * @pid: of the daemon; 0: it has ended
+ * @pid: of the daemon; 0: it was not started
+ * @pidfd: the same
  * @path: of its socket, in a folder of its own
  */
 struct ipc_test_bus {
 	pid_t owner;
 	pid_t pid;
+	int pidfd;
 	char path[PATH_SIZE];
 };
 
@@ -111,12 +113,12 @@ static int command_make(struct command *command, const struct ipc_test_options *
 
 /* --- The process ------------------------------------------------------------------- */
 
-/* With the two fds, no signal blocked, and no process group of the test's. */
+/* With the two fds, no signal blocked or ignored, and no process group of the test's. */
 static int spawn(struct command *command, int until, int print, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	sigset_t none;
+	sigset_t none, all;
 	int r;
 
 	r = posix_spawn_file_actions_init(&actions);
@@ -128,8 +130,11 @@ static int spawn(struct command *command, int until, int print, pid_t *ret_pid)
 		return -r;
 	}
 	sigemptyset(&none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	sigfillset(&all);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP |
+						      POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
 	/* To itself: it stays open. */
 	r = posix_spawn_file_actions_adddup2(&actions, until, until);
 	if (!r)
@@ -211,6 +216,10 @@ static int start(struct ipc_test_bus *bus, const struct ipc_test_options *option
 		r = command_make(&command, options, until, fds[1]);
 	if (r == 0)
 		r = spawn(&command, until, fds[1], &bus->pid);
+	if (r == 0) {
+		bus->pidfd = descriptor_move((int)syscall(SYS_pidfd_open, bus->pid, 0));
+		r = bus->pidfd < 0 ? -errno : 0;
+	}
 	free(command.argument);
 	close(until);
 	close(fds[1]);
@@ -241,6 +250,7 @@ int ipc_test_bus_new(const struct ipc_test_options *options, struct ipc_test_bus
 	if (!bus)
 		return -ENOMEM;
 	bus->owner = getpid();
+	bus->pidfd = -1;
 	r = start(bus, options);
 	if (r < 0) {
 		ipc_test_bus_free(bus);
@@ -261,17 +271,28 @@ static void remove_path(char *path)
 	rmdir(path);
 }
 
+static void send_signal(const struct ipc_test_bus *bus, int signal)
+{
+	if (bus->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, bus->pidfd, signal, NULL, 0);
+	else
+		kill(bus->pid, signal);
+}
+
 struct ipc_test_bus *ipc_test_bus_free(struct ipc_test_bus *bus)
 {
 	if (!bus)
 		return NULL;
 	if (bus->pid > 0 && bus->owner == getpid()) {
-		kill(bus->pid, SIGTERM);
-		kill(bus->pid, SIGCONT);
+		/* If SIGCHLD is ignored, another process may have the number by now. */
+		send_signal(bus, SIGTERM);
+		send_signal(bus, SIGCONT);
 		while (waitpid(bus->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 		remove_path(bus->path);
 	}
+	if (bus->pidfd >= 0)
+		close(bus->pidfd);
 	free(bus);
 	return NULL;
 }

@@ -62,7 +62,7 @@ struct ipc_test_options {
  * group of its own. What it and the service manager have to say goes to stderr.
  *
  * The process may have several buses. While it has one, it must not wait for the daemon, as
- * waitpid(-1) may, or set SIGCHLD to SIG_IGN. The caller frees the bus with ipc_test_bus_free().
+ * waitpid(-1) may. The caller frees the bus with ipc_test_bus_free().
  *
  *   -ENOENT     There is no ipcbusd, or no servicemanager.
  *   -EPIPE      A program ended at once. It said why on stderr.

@@ -501,6 +501,21 @@ START_TEST(each_allocation_fails)
 }
 END_TEST
 
+START_TEST(a_bus_ends_although_SIGCHLD_is_ignored)
+{
+	struct ipc_test_bus *bus;
+	int daemon;
+
+	signal(SIGCHLD, SIG_IGN);
+	bus = bus_new(NULL);
+	daemon = pidfd(ipc_test_bus_pid(bus));
+	ck_assert_int_ge(daemon, 0);
+	ipc_test_bus_free(bus);
+	signal(SIGCHLD, SIG_DFL);
+	await_end(daemon);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("kit");
@@ -517,6 +532,7 @@ int main(void)
 	tcase_add_test(tcase, a_child_does_not_end_it);
 	tcase_add_test(tcase, a_daemon_may_be_killed);
 	tcase_add_test(tcase, a_stopped_daemon_ends_too);
+	tcase_add_test(tcase, a_bus_ends_although_SIGCHLD_is_ignored);
 	tcase_add_test(tcase, what_is_wrong);
 	tcase_add_test(tcase, time_stands_still);
 	tcase_add_test(tcase, in_order);
