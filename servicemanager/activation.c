@@ -127,9 +127,12 @@ static int detach(void)
 	if (null < 0)
 		return -errno;
 
+	/* What whoever started us ignores, blocks or has open is not meant for the service. */
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	umask(022);
 	setsid();
 	if (dup2(null, STDIN_FILENO) < 0 || chdir("/") < 0)

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -187,6 +188,8 @@ int main(int argc, char **argv)
 	struct arguments arguments = { 0 };
 	int status;
 
+	/* An ignored SIGCHLD is inherited, and takes away the status of services. */
+	signal(SIGCHLD, SIG_DFL);
 	status = parse_arguments(&arguments, argc, argv);
 	if (status >= 0)
 		return status;

@@ -31,6 +31,8 @@ static void run_manager(const char *const *arguments, int log)
 	for (int i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
 		argv[i + 1] = arguments[i];
 	dup2(log, STDERR_FILENO);
+	/* Whoever starts a manager may do so, and it passes on to the manager. */
+	signal(SIGCHLD, SIG_IGN);
 	execv(path, (char *const *)argv);
 	_exit(127);
 }

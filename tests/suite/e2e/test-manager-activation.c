@@ -24,9 +24,27 @@
 
 /* --- The service --------------------------------------------------------------------- */
 
+/* Descriptors, ignored and blocked signals that this process has inherited. */
+static unsigned int inherited(void)
+{
+	struct sigaction action;
+	unsigned int n = 0;
+	sigset_t blocked;
+
+	for (int i = STDERR_FILENO + 1; i < 64; i++)
+		n += fcntl(i, F_GETFD) >= 0;
+	sigprocmask(SIG_SETMASK, NULL, &blocked);
+	for (int i = 1; i < SIGRTMIN; i++) {
+		n += sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+		n += sigismember(&blocked, i) == 1;
+	}
+	return n;
+}
+
 /* The file is another user's, perhaps: it is not to be made. */
 static void leave_a_line(const char *starts)
 {
+	unsigned int foreign = inherited();
 	int fd = open(starts, O_WRONLY | O_APPEND | O_CLOEXEC);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "a");
 	FILE *score = fopen("/proc/self/oom_score_adj", "r");
@@ -35,9 +53,9 @@ static void leave_a_line(const char *starts)
 
 	getrlimit(RLIMIT_NOFILE, &files);
 	if (file && score && fscanf(score, "%d", &oom) == 1)
-		fprintf(file, "uid %d, files %d, oom %d, home %s, user %s, secret %s\n",
+		fprintf(file, "uid %d, files %d, oom %d, home %s, user %s, secret %s, foreign %u\n",
 			(int)geteuid(), (int)files.rlim_cur, oom, getenv("HOME"), getenv("USER"),
-			getenv("NOTIFY_SOCKET") ?: "none");
+			getenv("NOTIFY_SOCKET") ?: "none", foreign);
 	if (score)
 		fclose(score);
 	if (file)
@@ -358,6 +376,8 @@ static void started_with(const char *more, const char *expected)
 	setenv("HOME", "/managers", /* overwrite= */ 1);
 	setenv("USER", "manager", /* overwrite= */ 1);
 	setenv("NOTIFY_SOCKET", "@managers", /* overwrite= */ 1);
+	signal(SIGUSR1, SIG_IGN);
+	ck_assert_int_ge(fcntl(STDIN_FILENO, F_DUPFD, 32), 0);
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	put("activation.good", "good", more);
 	begin();
@@ -380,13 +400,13 @@ static void started_with(const char *more, const char *expected)
 START_TEST(it_has_its_limits)
 {
 	started_with("limit files 77\nlimit core 0\nuser root\n",
-		     "uid 0, files 77, oom 0, home /root, user root, secret none\n");
+		     "uid 0, files 77, oom 0, home /root, user root, secret none, foreign 0\n");
 }
 END_TEST
 
 START_TEST(it_inherits_nothing)
 {
-	started_with("", "uid 0, files 1024, oom 0, home /root, user root, secret none\n");
+	started_with("", "uid 0, files 1024, oom 0, home /root, user root, secret none, foreign 0\n");
 }
 END_TEST
 
