@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../libipc/core/descriptor.h"
 #include "account.h"
 #include "client.h"
 #include "ipcbus-daemon.h"
@@ -728,6 +729,7 @@ int main(int argc, char **argv)
 	int listener, signals, option;
 	mode_t mode = 0600;
 
+	descriptor_fill_streams(O_RDWR);
 	while ((option = getopt_long(argc, argv, "+b:m:s:h", options, NULL)) >= 0) {
 		if (option == 'h') {
 			fputs(help, stdout);

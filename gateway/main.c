@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../libipc/core/descriptor.h"
 #include "gateway.h"
 #include "guard.h"
 
@@ -379,6 +380,7 @@ int main(int argc, char **argv)
 	struct flags flags = { 0 };
 	int key, status = 0;
 
+	descriptor_fill_streams(O_RDWR);
 	if (!options.exports || !options.listen || !options.imports || !options.shared ||
 	    !options.links)
 		status = usage("no memory", NULL);

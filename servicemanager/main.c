@@ -14,6 +14,7 @@
 
 #include <ipc/ipc.h>
 
+#include "../libipc/core/descriptor.h"
 #include "check-policy.h"
 #include "daemon.h"
 #include "log.h"
@@ -188,6 +189,7 @@ int main(int argc, char **argv)
 	struct arguments arguments = { 0 };
 	int status;
 
+	descriptor_fill_streams(O_RDWR);
 	/* An ignored SIGCHLD is inherited, and takes away the status of services. */
 	signal(SIGCHLD, SIG_DFL);
 	status = parse_arguments(&arguments, argc, argv);

@@ -4,9 +4,11 @@
  * and runs it. And the help, which completion and the manual page's test read, too.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../libipc/core/descriptor.h"
 #include "ipcctl.h"
 #include "near.h"
 #include "number.h"
@@ -243,6 +245,9 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 	int key, status = 0;
 
+	descriptor_fill_streams(O_RDONLY);
+	/* An ignored SIGCHLD is inherited, and takes away the status of children. */
+	signal(SIGCHLD, SIG_DFL);
 	argv[0] = "ipcctl";
 	while ((key = getopt_long(argc, argv, "+d:h", options, NULL)) != -1) {
 		if (key == 'h')
