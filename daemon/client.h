@@ -93,8 +93,14 @@ int read_start(int pid, uint64_t *ret_start);
 /* --- What the daemon and its command inherit: inherit.c ---------------------------- */
 
 /* The socket that systemd listens at for us (sd_listen_fds(3)), or -1. It stays systemd's: nothing
- * is removed at the end. Sets *ret_problem if it cannot be used. inherit.c */
+ * is removed at the end. Sets *ret_problem if it cannot be used. */
 int socket_inherited(const char **ret_problem);
+/* Exits if /proc does not show this process. */
+void proc_check(void);
+/* Raises the soft limits of open files and of the size of files. Returns that of open files. */
+unsigned long limits_raise(void);
+/* Starts the command on a bus, with the limits as they were. Returns its pid, or -1 with errno. */
+int command_start(char **argv, const char *bus);
 
 /* --- Memory: memory.c ----------------------------------------------------------- */
 

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The socket that systemd listens at for us.
+ * What the daemon inherits: the socket that systemd listens at for it, limits, signals and /proc;
+ * and what its command does.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "client.h"
+
+/* Before they were raised; rlim_max 0: they were not. */
+static struct rlimit files, file_size;
+
+/* --- The socket ---------------------------------------------------------------------- */
 
 /* A number of the environment, or -1. */
 static long number_of(const char *name)
@@ -57,4 +67,63 @@ int socket_inherited(const char **ret_problem)
 	else if (fcntl(first, F_SETFD, FD_CLOEXEC) || fcntl(first, F_SETFL, O_NONBLOCK))
 		*ret_problem = "the socket of systemd";
 	return first;
+}
+
+/* --- Limits and /proc ----------------------------------------------------------------- */
+
+void proc_check(void)
+{
+	char self[16] = "";
+
+	/* /proc may show another PID namespace. */
+	if (readlink("/proc/self", self, sizeof(self) - 1) > 0 && atoi(self) == getpid())
+		return;
+	fputs("ipcbusd: /proc does not show this process, and is needed to identify clients\n"
+	      "ipcbusd: mount it: mount -t proc proc /proc\n",
+	      stderr);
+	exit(1);
+}
+
+static unsigned long raise_limit(__rlimit_resource_t resource, struct rlimit *ret_before)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit))
+		return RLIM_INFINITY;
+	*ret_before = limit;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(resource, &limit);
+	return limit.rlim_max;
+}
+
+unsigned long limits_raise(void)
+{
+	/* The memory of clients is in files. If it is too large for one, clients get EFBIG. */
+	signal(SIGXFSZ, SIG_IGN);
+	raise_limit(RLIMIT_FSIZE, &file_size);
+	return raise_limit(RLIMIT_NOFILE, &files);
+}
+
+/* --- The command ---------------------------------------------------------------------- */
+
+/* It starts with the usual signals, even if whoever started the daemon ignores some. */
+int command_start(char **argv, const char *bus)
+{
+	sigset_t none;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (files.rlim_max)
+		setrlimit(RLIMIT_NOFILE, &files);
+	if (file_size.rlim_max)
+		setrlimit(RLIMIT_FSIZE, &file_size);
+	setenv("IPCBUS_DEVICE", bus, 1);
+	execvp(argv[0], argv);
+	fprintf(stderr, "ipcbusd: cannot start %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
 }

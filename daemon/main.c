@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -84,7 +83,6 @@ static int until_fd = -1;
 static int print_fd = -1;
 static int accounts_fd;
 static int areas_fd;
-static struct rlimit files_before;
 static int spare_fd = -1;
 static bool pauses;
 static struct connection *closed;
@@ -116,14 +114,8 @@ static void fail(const char *what, const char *on)
 static void set_limits(void)
 {
 	unsigned int max_files;
-	struct rlimit files;
 
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files_before = files;
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-	accounts_fd = accounts_init(files_before.rlim_max, memory_max_maps(), &max_files);
+	accounts_fd = accounts_init(limits_raise(), memory_max_maps(), &max_files);
 	admin_set_default("user_files", max_files);
 	admin_update_memory();
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -508,32 +500,14 @@ static int watch_signals(void)
 {
 	sigset_t set;
 
+	/* An ignored SIGCHLD is inherited, and would not come. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void start_command(char **argv)
-{
-	sigset_t none;
-
-	command = fork();
-	if (command < 0)
-		fail("cannot start", argv[0]);
-	if (command)
-		return;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (files_before.rlim_max)
-		setrlimit(RLIMIT_NOFILE, &files_before);
-	signal(SIGIO, SIG_DFL);
-	setenv("IPCBUS_DEVICE", socket_path, 1);
-	execvp(argv[0], argv);
-	fprintf(stderr, "ipcbusd: cannot start %s: %s\n", argv[0], strerror(errno));
-	_exit(127);
 }
 
 /* The command gets the signal. */
@@ -549,15 +523,19 @@ static void take_signal(int fd)
 {
 	struct signalfd_siginfo info;
 	int status;
+	pid_t pid;
 
 	if (read(fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo != SIGCHLD)
 		end((int)info.ssi_signo);
-	if (command <= 0 || waitpid(command, &status, WNOHANG) != command)
-		return;
-	clean_up();
-	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	/* The first process of a PID namespace gets the children of others, too. */
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != command)
+			continue;
+		clean_up();
+		exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	}
 }
 
 /* Of a process that goes on as another program, and a copy of whose socket somebody has. */
@@ -756,6 +734,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	proc_check();
 	listener = socket_inherited(&problem);
 	if (problem) {
 		errno = EINVAL;
@@ -775,8 +754,11 @@ int main(int argc, char **argv)
 	set_limits();
 	watch_all(listener, signals);
 	print_path();
-	if (optind < argc)
-		start_command(argv + optind);
+	if (optind < argc) {
+		command = command_start(argv + optind, socket_path);
+		if (command < 0)
+			fail("cannot start", argv[optind]);
+	}
 	daemon_boot();
 	loop(listener, signals);
 }

@@ -28,8 +28,10 @@ int memory_new(struct client_memory *memory, const char *name, uint64_t size)
 	memory->used = calloc((pages + bits - 1) / bits, sizeof(*memory->used));
 	if (!memory->used)
 		goto err;
-	if (ftruncate(memory->fd, (off_t)size))
+	if (ftruncate(memory->fd, (off_t)size)) {
+		r = -errno;
 		goto err;
+	}
 	memory->at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
 			  memory->fd, 0);
 	if (memory->at == MAP_FAILED)

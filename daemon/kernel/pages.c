@@ -6,6 +6,7 @@
  * goes: nothing is reclaimed.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,7 +51,7 @@ int region_fd(const struct address_space *mapping)
 static int make_sealed(struct memory *memory)
 {
 	if (ftruncate(memory->fd, memory->size))
-		return -ENOMEM;
+		return -errno;
 	memory->at = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
 			  memory->fd, 0);
 	if (memory->at == MAP_FAILED)
