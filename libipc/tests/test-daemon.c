@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -577,6 +578,70 @@ START_TEST(an_exchange_that_fails_early_has_no_event)
 }
 END_TEST
 
+/* So many connections wait for a daemon that has stopped that the next one has to wait. */
+static int fill_backlog(const char *path, int *sockets, int n)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	strcpy(address.sun_path, path);
+	for (int i = 0; i < n; i++) {
+		sockets[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (connect(sockets[i], (struct sockaddr *)&address, sizeof(address)) < 0)
+			return i + 1;
+	}
+	ck_abort_msg("the queue is not full");
+}
+
+static atomic_uint alarms;
+
+static void count_alarm(int signal)
+{
+	(void)signal;
+	alarms++;
+}
+
+static void *go_on_after_alarms(void *daemon)
+{
+	while (alarms < 3)
+		usleep(1000);
+	kill(*(pid_t *)daemon, SIGCONT);
+	return NULL;
+}
+
+START_TEST(signals_do_not_end_the_wait_for_a_busy_daemon)
+{
+	const struct itimerval often = { .it_interval = { 0, 20000 }, .it_value = { 0, 20000 } };
+	const struct itimerval never = { .it_value = { 0, 0 } };
+	/* Without SA_RESTART. */
+	const struct sigaction action = { .sa_handler = count_alarm };
+	struct ipc *another;
+	int sockets[1024], n;
+	sigset_t alarm;
+	pthread_t thread;
+	pid_t daemon;
+
+	/* For this thread alone. */
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
+	begin();
+	daemon = ipc_test_bus_pid(bus);
+	kill(daemon, SIGSTOP);
+	n = fill_backlog(ipc_test_bus_path(bus), sockets, 1024);
+	ck_assert_int_eq(pthread_create(&thread, NULL, go_on_after_alarms, &daemon), 0);
+	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	ck_assert_int_eq(ipc_open(&another, ipc_test_bus_path(bus)), 0);
+	setitimer(ITIMER_REAL, &never, NULL);
+	pthread_join(thread, NULL);
+	ipc_unref(another);
+	while (n)
+		close(sockets[--n]);
+	end();
+}
+END_TEST
+
 /* A child has nothing of the connection in its memory, and may have other things there. */
 static int close_in_child(const void *region)
 {
@@ -680,8 +745,10 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("daemon", who_is_no_daemon, calls_of_all_sizes, files_without_a_place_are_closed,
-			 signals_do_not_end_a_call, the_end_of_the_daemon_ends_calls,
+	return RUN_TESTS("daemon", who_is_no_daemon, calls_of_all_sizes,
+			 files_without_a_place_are_closed, signals_do_not_end_a_call,
+			 signals_do_not_end_the_wait_for_a_busy_daemon,
+			 the_end_of_the_daemon_ends_calls,
 			 parts_are_one_message, bytes_are_sent_from_allocated_memory,
 			 calls_work_when_the_program_has_allocated_all_it_can,
 			 messages_of_two_threads_do_not_mix,
