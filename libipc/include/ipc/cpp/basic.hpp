@@ -30,23 +30,40 @@ using duration = std::chrono::microseconds;
 /* No limit. */
 inline constexpr duration never = duration::max();
 
+/*
+ * A duration as an argument: of any unit of std::chrono. If it is longer than 290,000 years, there is
+ * no limit. A negative duration is as 0.
+ */
+class time_limit {
+public:
+	template <typename Rep, typename Period>
+	constexpr time_limit(std::chrono::duration<Rep, Period> d) noexcept : value(saturated(d))
+	{
+	}
+
+	/* As the C library takes it. */
+	constexpr std::uint64_t usec() const noexcept
+	{
+		return value == never ? UINT64_MAX : static_cast<std::uint64_t>(value.count());
+	}
+
+	/* The same where 0 would mean that there is no setting. */
+	constexpr std::uint64_t setting_usec() const noexcept { return usec() ? usec() : 1; }
+
+private:
+	template <typename D> static constexpr duration saturated(D d) noexcept
+	{
+		const double usec = std::chrono::duration<double, std::micro>(d).count();
+
+		if (!(usec < 9.2e18))
+			return never;
+		return usec > 0 ? std::chrono::duration_cast<duration>(d) : duration::zero();
+	}
+
+	duration value;
+};
+
 namespace detail {
-
-/* As the C library takes it: 0 for what is over. */
-inline std::uint64_t usec(duration d)
-{
-	if (d == never)
-		return UINT64_MAX;
-	return d.count() > 0 ? static_cast<std::uint64_t>(d.count()) : 0;
-}
-
-/* The same where 0 would mean that there is no setting. */
-inline std::uint64_t limit_usec(duration d)
-{
-	std::uint64_t n = usec(d);
-
-	return n ? n : 1;
-}
 
 inline duration from_usec(std::uint64_t n)
 {
@@ -215,9 +232,9 @@ public:
 		return *this;
 	}
 
-	options &timeout(duration limit)
+	options &timeout(time_limit limit)
 	{
-		raw.timeout_usec = detail::limit_usec(limit);
+		raw.timeout_usec = limit.setting_usec();
 		return *this;
 	}
 	bool has_timeout() const noexcept { return raw.timeout_usec; }

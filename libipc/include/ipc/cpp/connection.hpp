@@ -165,9 +165,9 @@ public:
 	}
 
 	/* The time limit of calls that start from now on; see ipc_set_timeout(). */
-	outcome<void> set_timeout(duration limit) const
+	outcome<void> set_timeout(time_limit limit) const
 	{
-		return detail::check(c::ipc_proxy_set_timeout(raw, detail::limit_usec(limit)));
+		return detail::check(c::ipc_proxy_set_timeout(raw, limit.setting_usec()));
 	}
 
 	/*
@@ -384,9 +384,9 @@ public:
 	}
 
 	/* The time limit of calls that start from now on; see ipc_set_timeout(). */
-	outcome<void> set_timeout(duration limit) const
+	outcome<void> set_timeout(time_limit limit) const
 	{
-		return detail::check(c::ipc_set_timeout(raw, detail::limit_usec(limit)));
+		return detail::check(c::ipc_set_timeout(raw, limit.setting_usec()));
 	}
 
 	/* Call function() once, on a serving thread, when a send that failed with EAGAIN may be
@@ -425,10 +425,10 @@ public:
 	}
 
 	/* The same, but wait until somebody registers it. ETIMEDOUT: the time is over. */
-	outcome<proxy> wait_for(const std::string &name, duration limit = never) const
+	outcome<proxy> wait_for(const std::string &name, time_limit limit = never) const
 	{
 		c::ipc_proxy *found;
-		int r = c::ipc_wait_name(raw, name.c_str(), detail::usec(limit), &found);
+		int r = c::ipc_wait_name(raw, name.c_str(), limit.usec(), &found);
 
 		if (r < 0)
 			return fail<proxy>(name, r);
@@ -450,11 +450,11 @@ public:
 	}
 	template <typename Service>
 	outcome<typename Service::Proxy> wait_for(const std::string &name,
-						  duration limit = never) const
+						  time_limit limit = never) const
 	{
 		c::ipc_proxy *found = nullptr;
 		int r = c::ipc_wait_name_as(raw, name.c_str(), Service::ipc_interface.name,
-					    detail::usec(limit), &found);
+					    limit.usec(), &found);
 
 		return as<Service>(name, r, found);
 	}

@@ -94,7 +94,7 @@ public:
 	const stream *operator->() const noexcept { return &held->s; }
 
 	/* See stream::send(). */
-	outcome<void> send(const Out &m, duration wait = never) const
+	outcome<void> send(const Out &m, time_limit wait = never) const
 	{
 		return typed_access::send(0, m, [&](const message &out) {
 			return held->s.send(out, wait);
@@ -103,7 +103,7 @@ public:
 
 	/* The next message; nothing at the end. Objects in it are valid until the next receive().
 	 * EBADMSG: it does not match its type. See stream::receive(). */
-	outcome<std::optional<In>> receive(duration wait = never) const
+	outcome<std::optional<In>> receive(time_limit wait = never) const
 	{
 		using Got = std::optional<In>;
 #if IPC_RESULTS
@@ -126,7 +126,7 @@ public:
 
 	/* For a client of a method with one reply: end the requests, and wait for the reply. ENOMSG:
 	 * the server ended the stream without one. */
-	outcome<In> finish(duration wait = never) const
+	outcome<In> finish(time_limit wait = never) const
 	{
 #if IPC_RESULTS
 		result<void> ended = held->s.end();
@@ -570,7 +570,7 @@ inline int end_requests(const stream &s)
 
 /* The one request of a method with a stream of replies. */
 template <typename Reply, typename M>
-outcome<void> send_only(const stream_of<no_message, Reply> &to, const M &m, duration wait)
+outcome<void> send_only(const stream_of<no_message, Reply> &to, const M &m, time_limit wait)
 {
 #if IPC_RESULTS
 	result<void> sent = typed_access::send(0, m, [&](const message &out) {

@@ -30,18 +30,18 @@ public:
 	 *   EAGAIN   There was no credit or space in time.
 	 *   EPIPE    This side has ended its sending, or the server has ended the stream.
 	 */
-	outcome<void> send(const message &m, duration wait = never) const
+	outcome<void> send(const message &m, time_limit wait = never) const
 	{
-		return detail::check(c::ipc_raw_stream_send(raw, m.c_ptr(), detail::usec(wait)));
+		return detail::check(c::ipc_raw_stream_send(raw, m.c_ptr(), wait.usec()));
 	}
 
 	/* Receive a message; nothing at the end of the stream. EAGAIN: none arrived in time. Fails
 	 * with the error with which the other side ended its sending. One thread may receive. */
-	outcome<std::optional<item>> receive(duration wait = never) const
+	outcome<std::optional<item>> receive(time_limit wait = never) const
 	{
 		c::ipc_error e = c::no_error();
 		const c::ipc_raw_message *m;
-		int r = c::ipc_raw_stream_receive(raw, detail::usec(wait), &m, &e);
+		int r = c::ipc_raw_stream_receive(raw, wait.usec(), &m, &e);
 
 		if (r < 0)
 			return detail::fail<std::optional<item>>(r, &e);

@@ -435,6 +435,40 @@ CASE(a_call_without_limit_has_none)
 	CHECK_FAILS(ETIMEDOUT, p.proxy.call(ipc::message(1), ipc::options().timeout(-5ms)));
 }
 
+CASE(a_limit_that_is_too_long_is_none)
+{
+	using years = std::chrono::duration<int, std::ratio<31556952>>;
+	const ipc::time_limit none[] = {
+		ipc::never,
+		std::chrono::microseconds::max() - 1us,
+		std::chrono::milliseconds::max(),
+		std::chrono::seconds::max(),
+		std::chrono::hours::max(),
+		years::max(),
+		std::chrono::duration<double>(1e300),
+	};
+	const ipc::time_limit over[] = {
+		std::chrono::nanoseconds::min(),
+		std::chrono::hours::min(),
+		-1us,
+		0s,
+	};
+	pair p([](ipc::call c) { std::move(c).reply(c.remaining() == ipc::never ? "none" : "some"); });
+
+	for (ipc::time_limit limit : none) {
+		CHECK(p.proxy.call(ipc::message(1), ipc::options().timeout(limit)).bytes() == "none");
+		CHECK(p.client.wait_for("test.cpp", limit) == p.proxy);
+	}
+	for (ipc::time_limit limit : over) {
+		CHECK_FAILS(ETIMEDOUT, p.proxy.call(ipc::message(1), ipc::options().timeout(limit)));
+		CHECK_FAILS(ETIMEDOUT, p.client.wait_for("test.nobody", limit));
+	}
+	p.proxy.set_timeout(std::chrono::seconds::max());
+	CHECK(p.proxy.call(ipc::message(1)).bytes() == "none");
+	CHECK(ipc::time_limit(1500ns).usec() == 1 && ipc::time_limit(2h).usec() == 7200000000);
+	CHECK(ipc::time_limit(std::chrono::nanoseconds::max()).usec() == 9223372036854775);
+}
+
 CASE(a_cancellation_ends_a_call)
 {
 	std::promise<ipc::call> kept;
