@@ -355,6 +355,17 @@ static void emit_case(struct emitter *e, const struct method *m)
 	emit(e, "::std::forward<decltype(call)>(call)); });\n");
 }
 
+/* For the log. */
+static void emit_method_names(struct emitter *e, const struct service *s)
+{
+	emit(e, "\t\tconst char *ipc_method_name(::std::uint32_t method) const noexcept final\n\t\t{\n");
+	emit(e, "\t\t\tswitch (method) {\n");
+	for (size_t i = 0; i < s->n_methods; i++)
+		emit(e, "\t\t\tcase 0x%xU:\n\t\t\t\treturn \"%s\";\n", s->methods[i].code,
+		     s->methods[i].path);
+	emit(e, "\t\t\t}\n\t\t\treturn nullptr;\n\t\t}\n\n");
+}
+
 static void emit_service_class(struct emitter *e, const struct service *s)
 {
 	note(e, "\t", NULL,
@@ -372,6 +383,7 @@ static void emit_service_class(struct emitter *e, const struct service *s)
 			emit_handler(e, &s->methods[i]);
 	}
 	emit(e, "\t\tconst ::ipc::interface &ipc_served() const noexcept final { return ipc_interface; }\n\n");
+	emit_method_names(e, s);
 	emit(e, "\tprivate:\n");
 	emit_streams(e, s);
 	emit(e, "\t\t::ipc::outcome<void> ipc_dispatch(::ipc::call c) final\n\t\t{\n");

@@ -28,8 +28,11 @@
  *   Ownership   connection, proxy, object and cancellation are counted references: a copy is
  *               the same thing. call, reply, slot, fd and message can only be moved.
  *   Callbacks   They are function objects, which the library owns. What a callback captures is
- *               destroyed when its registration is over. An exception that leaves a callback ends
- *               the program; one that leaves a handler becomes the error of the call.
+ *               destroyed when its registration is over.
+ *   Exceptions  An exception that leaves a handler becomes the error of its call or stream. One that
+ *               leaves another callback is printed to stderr, with the name of the callback, and
+ *               serving goes on. An exception of a handler is printed too if it is no ipc::error,
+ *               with the method and the caller.
  *   Threads     As in C: any thread may use what it has a reference of; one thread at a time
  *               uses a call, message, reply, slot or fd.
  *

@@ -109,8 +109,11 @@ public:
 			[this](void *userdata, c::ipc_slot **ret_slot) {
 				return c::ipc_call_on_cancel(
 					raw,
-					[](c::ipc_call *, void *held) {
-						(*static_cast<F *>(held))();
+					[](c::ipc_call *c, void *held) {
+						detail::guarded("on_cancel",
+								*static_cast<F *>(held),
+								c::ipc_call_uid(c),
+								c::ipc_call_pid(c));
 					},
 					userdata, ret_slot);
 			},
@@ -188,6 +191,9 @@ public:
 		return s.fail(error(EOPNOTSUPP));
 	}
 	virtual bool has_streams() const noexcept { return false; }
+
+	/* The name of a method for the log, or nullptr. Generated. */
+	virtual const char *ipc_method_name(std::uint32_t) const noexcept { return nullptr; }
 };
 
 /*
@@ -238,7 +244,7 @@ struct object_access {
 
 	static int serve(c::ipc_call *raw, const c::ipc_raw_message *m, void *userdata) noexcept
 	{
-		service &by = *static_cast<holder *>(userdata)->by;
+		holder &held = *static_cast<holder *>(userdata);
 		const void *bytes = m->data;
 		std::size_t size = m->size;
 
@@ -248,14 +254,21 @@ struct object_access {
 			if (code < 0)
 				return code;
 		}
-#if IPC_RESULTS
-		return ended(raw, by.serve(call(raw, m, { static_cast<const char *>(bytes), size })));
-#else
+#ifdef __cpp_exceptions
 		try {
-			by.serve(call(raw, m, { static_cast<const char *>(bytes), size }));
+#endif
+			std::string_view message(static_cast<const char *>(bytes), size);
+#if IPC_RESULTS
+			return ended(raw, held.by->serve(call(raw, m, message)));
+#else
+			held.by->serve(call(raw, m, message));
 			return 0;
+#endif
+#ifdef __cpp_exceptions
 		} catch (...) {
-			return ended(raw, detail::catching<void>([] { throw; }));
+			return ended(raw, detail::catching<void>([]() -> outcome<void> { throw; }, [&] {
+				log(held, m->code, c::ipc_call_uid(raw), c::ipc_call_pid(raw));
+			}));
 		}
 #endif
 	}
@@ -269,9 +282,12 @@ struct object_access {
 
 	static int open(c::ipc_stream *raw, std::uint32_t method, void *userdata) noexcept
 	{
-		service &by = *static_cast<holder *>(userdata)->by;
-		result<void> r = detail::catching<void>([&] {
-			return by.serve_stream(stream(c::ipc_stream_ref(raw)), method);
+		holder &held = *static_cast<holder *>(userdata);
+		auto handler = [&] {
+			return held.by->serve_stream(stream(c::ipc_stream_ref(raw)), method);
+		};
+		result<void> r = detail::catching<void>(handler, [&] {
+			log(held, method, c::ipc_stream_uid(raw), c::ipc_stream_pid(raw));
 		});
 
 		if (r)
@@ -280,6 +296,16 @@ struct object_access {
 			return stream(c::ipc_stream_ref(raw)).fail(r.error());
 		});
 		return -r.error().number_of_errno();
+	}
+
+	/* A handler's exception. */
+	static void log(const holder &held, std::uint32_t method, uid_t uid, pid_t pid) noexcept
+	{
+		if (const char *name = held.by->ipc_method_name(method))
+			detail::log_exception("ipc: %s (uid %u, pid %d)", name, uid, pid);
+		else
+			detail::log_exception("ipc: %s method %u (uid %u, pid %d)",
+					      held.settings.interface.c_str(), method, uid, pid);
 	}
 
 	static void destroy(void *userdata) { delete static_cast<holder *>(userdata); }

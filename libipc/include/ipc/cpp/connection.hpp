@@ -86,7 +86,7 @@ public:
 	 * Start a call and return. function(ipc::result<ipc::reply>) runs once, on a serving thread,
 	 * or inside the end of the connection with ECANCELED. To cancel the call, use
 	 * options::cancel_with(). If starting fails, this function reports it and
-	 * function does not run. An exception that leaves function ends the program.
+	 * function does not run.
 	 */
 	template <typename F>
 	outcome<void> call_async(const message &request, F function,
@@ -129,7 +129,7 @@ public:
 	 * Start to open a stream and return. function(ipc::result<ipc::stream>) runs once, on a serving
 	 * thread. Until then the connection stays open; a cancellation, parent or time limit in the
 	 * options ends the opening. If starting fails, this function reports it and function does not
-	 * run. An exception that leaves function ends the program.
+	 * run.
 	 */
 	template <typename F>
 	outcome<void> open_stream_async(std::uint32_t method, F function,
@@ -173,7 +173,7 @@ public:
 	/*
 	 * Call function() once, on a serving thread, when the object's process died or destroyed the
 	 * object; soon if that has happened. If the connection closes first, it is not called. The
-	 * registration ends with the slot. An exception that leaves function ends the program.
+	 * registration ends with the slot.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_death(F function) const
 	{
@@ -237,12 +237,14 @@ private:
 	{
 		F &function = *static_cast<F *>(userdata);
 
-		if (r < 0) {
-			function(result<reply>(error_access::from_c(r, e)));
-			return;
-		}
-		c::ipc_raw_keep(m);
-		function(result<reply>(reply(m)));
+		detail::guarded("call_async", [&] {
+			if (r < 0) {
+				function(result<reply>(error_access::from_c(r, e)));
+			} else {
+				c::ipc_raw_keep(m);
+				function(result<reply>(reply(m)));
+			}
+		});
 	}
 
 	template <typename F>
@@ -250,20 +252,20 @@ private:
 	{
 		std::unique_ptr<F> function(static_cast<F *>(userdata));
 
-		if (r < 0)
-			(*function)(result<stream>(error_access::from_c(r, e)));
-		else
-			(*function)(result<stream>(stream(s)));
+		detail::guarded("open_stream_async", [&] {
+			(*function)(r < 0 ? result<stream>(error_access::from_c(r, e)) :
+					    result<stream>(stream(s)));
+		});
 	}
 
 	template <typename F> static void ended(c::ipc_proxy *, void *userdata) noexcept
 	{
-		(*static_cast<F *>(userdata))();
+		detail::guarded("on_death", *static_cast<F *>(userdata));
 	}
 
 	template <typename F> static void frozen(c::ipc_proxy *, int now, void *userdata) noexcept
 	{
-		(*static_cast<F *>(userdata))(now != 0);
+		detail::guarded("on_freeze", [&] { (*static_cast<F *>(userdata))(now != 0); });
 	}
 };
 
@@ -400,7 +402,8 @@ public:
 				return c::ipc_on_writable(
 					raw,
 					[](c::ipc *, void *held) {
-						(*static_cast<F *>(held))();
+						detail::guarded("on_writable",
+								*static_cast<F *>(held));
 					},
 					userdata, ret_slot);
 			},
@@ -539,9 +542,11 @@ private:
 	static void changed(c::ipc *, c::ipc_name_change change, const c::ipc_name_info *info,
 			    c::ipc_proxy *found, void *userdata) noexcept
 	{
-		(*static_cast<F *>(userdata))(static_cast<name_change>(change),
-					      info ? from_c(*info) : name_info{ {}, {}, 0, 0 },
-					      proxy(c::ipc_proxy_ref(found)));
+		detail::guarded("watch_names", [&] {
+			(*static_cast<F *>(userdata))(static_cast<name_change>(change),
+						      info ? from_c(*info) : name_info{ {}, {}, 0, 0 },
+						      proxy(c::ipc_proxy_ref(found)));
+		});
 	}
 };
 

@@ -6,8 +6,12 @@
 #define IPC_CPP_ERROR_HPP
 
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -286,26 +290,97 @@ inline outcome<void> check(int r)
 	return r < 0 ? fail<void>(r) : done();
 }
 
-/* What a function returned or threw, as a result. */
-template <typename T, typename F> result<T> catching(F &&function) noexcept
+/*
+ * Prints "WHERE: unhandled exception: TEXT" to stderr, of the exception that is being handled. format
+ * is that of WHERE.
+ */
+__attribute__((cold, format(printf, 1, 2))) inline void log_exception(const char *format, ...) noexcept
 {
-#if IPC_RESULTS
-	return function();
-#else
+	const char *text = "it is no std::exception";
+	char where[512];
+	va_list args;
+	auto print = [&] {
+		c::ipc_error shown = c::no_error();
+
+		shown.name = const_cast<char *>("unhandled exception");
+		shown.message = const_cast<char *>(text);
+		c::ipc_fail(where, -EREMOTEIO, &shown);
+	};
+
+	va_start(args, format);
+	std::vsnprintf(where, sizeof(where), format, args);
+	va_end(args);
+#ifdef __cpp_exceptions
 	try {
+		throw;
+	} catch (const std::exception &e) {
+		text = e.what();
+		return print();
+	} catch (...) {
+	}
+#endif
+	print();
+}
+
+/* The same of a callback that is about a caller, or with pid 0 about nobody. */
+inline void log_callback(const char *callback, uid_t uid = 0, pid_t pid = 0) noexcept
+{
+	if (pid)
+		log_exception("ipc: %s (uid %u, pid %d)", callback, uid, pid);
+	else
+		log_exception("ipc: %s", callback);
+}
+
+/*
+ * What a function returned or threw, as a result. log(), which calls log_exception(), runs for an
+ * exception that is no ipc::error.
+ */
+template <typename T, typename F, typename Log>
+result<T> catching(F &&function, Log log) noexcept
+{
+#ifdef __cpp_exceptions
+	try {
+#endif
+#if !IPC_RESULTS
 		if constexpr (std::is_void_v<T>) {
 			function();
 			return {};
-		} else {
+		} else
+#endif
 			return function();
-		}
+#ifdef __cpp_exceptions
 	} catch (error &e) {
 		return std::move(e);
 	} catch (const std::bad_alloc &) {
+		log();
 		return error(ENOMEM);
 	} catch (...) {
+		log();
 		return error("ipc.Unhandled", "the handler failed");
 	}
+#else
+	(void)log;
+#endif
+}
+
+template <typename T, typename F> result<T> catching(F &&function) noexcept
+{
+	return catching<T>(function, [] {});
+}
+
+/* Calls a callback below a frame of C. An exception is printed and goes no further. */
+template <typename F>
+void guarded(const char *callback, F &&function, uid_t uid = 0, pid_t pid = 0) noexcept
+{
+#ifdef __cpp_exceptions
+	try {
+		function();
+	} catch (...) {
+		log_callback(callback, uid, pid);
+	}
+#else
+	(void)callback, (void)uid, (void)pid;
+	function();
 #endif
 }
 

@@ -81,7 +81,8 @@ public:
 	/*
 	 * Functions in place of threads that wait: see ipc_stream_set_ops(). Each may be empty.
 	 * on_end gets a result, whose error explains why the stream is over. What they capture is
-	 * destroyed when the stream is over. An exception that leaves one ends the program.
+	 * destroyed when the stream is over. If one throws, this side fails the stream with that error,
+	 * as the handler of a call, or cancels it if it has ended its sending.
 	 * EALREADY: the stream has functions.
 	 */
 	struct functions {
@@ -98,21 +99,25 @@ public:
 		ops.size = sizeof(ops);
 		if (held->on_message)
 			ops.on_message = [](c::ipc_stream *s, void *userdata) {
-				static_cast<functions *>(userdata)->on_message(
-					stream(c::ipc_stream_ref(s)));
+				run("on_message of a stream", s, [&](const stream &from) {
+					static_cast<functions *>(userdata)->on_message(from);
+				});
 			};
 		if (held->on_writable)
 			ops.on_writable = [](c::ipc_stream *s, void *userdata) {
-				static_cast<functions *>(userdata)->on_writable(
-					stream(c::ipc_stream_ref(s)));
+				run("on_writable of a stream", s, [&](const stream &from) {
+					static_cast<functions *>(userdata)->on_writable(from);
+				});
 			};
 		if (held->on_end)
 			ops.on_end = [](c::ipc_stream *s, int code, const c::ipc_error *e,
 					void *userdata) {
-				static_cast<functions *>(userdata)->on_end(
-					stream(c::ipc_stream_ref(s)),
-					code < 0 ? result<void>(error_access::from_c(code, e)) :
-						   result<void>());
+				run("on_end of a stream", s, [&](const stream &from) {
+					static_cast<functions *>(userdata)->on_end(
+						from,
+						code < 0 ? result<void>(error_access::from_c(code, e)) :
+							   result<void>());
+				});
 			};
 		ops.destroy = [](void *userdata) { delete static_cast<functions *>(userdata); };
 		r = c::ipc_stream_set_ops(raw, &ops, held.get());
@@ -124,6 +129,23 @@ public:
 
 	/* Ask for on_message again, for messages that it has left: see ipc_stream_resume(). */
 	outcome<void> resume() const { return detail::check(c::ipc_stream_resume(raw)); }
+
+private:
+	/* Calls one of the functions. */
+	template <typename F> static void run(const char *name, c::ipc_stream *s, F function) noexcept
+	{
+		const stream from(c::ipc_stream_ref(s));
+		auto call = [&]() -> outcome<void> {
+			function(from);
+			return detail::done();
+		};
+		result<void> r = detail::catching<void>(call, [&] {
+			detail::log_callback(name, from.uid(), from.pid());
+		});
+
+		if (!r && !detail::catching<void>([&] { return from.fail(r.error()); }))
+			from.cancel();
+	}
 };
 
 IPC_CPP_END

@@ -6,6 +6,8 @@
 #ifndef TESTS_LANGUAGES_CPP_FIXTURE_HPP
 #define TESTS_LANGUAGES_CPP_FIXTURE_HPP
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -55,6 +57,28 @@ private:
 	std::mutex mutex;
 	std::condition_variable changed;
 	int count = 0;
+};
+
+/* What is printed to stderr while it lives. */
+class captured_stderr {
+public:
+	captured_stderr() : file(::memfd_create("stderr", 0)), saved(::dup(2)) { ::dup2(file, 2); }
+	~captured_stderr()
+	{
+		::dup2(saved, 2);
+		::close(saved);
+		::close(file);
+	}
+	bool has(const std::string &text) const
+	{
+		char buffer[65536];
+		ssize_t size = ::pread(file, buffer, sizeof(buffer), 0);
+
+		return std::string(buffer, size > 0 ? size : 0).find(text) != std::string::npos;
+	}
+
+private:
+	int file, saved;
 };
 
 /* The value, in both kinds of sources. */

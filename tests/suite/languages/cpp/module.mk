@@ -16,7 +16,7 @@ CPP_plain := $(CXX) -std=c++17 -O2 $(CPP_FLAGS) -fno-exceptions
 
 CPP_COMPILERS := gcc plain $(if $(shell command -v clang++),clang)
 CPP_PROGRAMS := results.plain $(foreach compiler,$(filter-out plain,$(CPP_COMPILERS)),\
-	$(addsuffix .$(compiler),bytes codec exit results typed blobs))
+	$(addsuffix .$(compiler),bytes callbacks codec exit results typed blobs))
 
 CPP_STUBS := $(addprefix $(CPP_B)/,desk.ipc.hpp plain.ipc.hpp plain2.ipc.hpp)
 

@@ -240,6 +240,9 @@ CASE(a_handler_that_throws_is_an_error)
 			throw ipc::error(EIO);
 		}
 	});
+	const std::string caller = " (uid " + std::to_string(getuid()) + ", pid " +
+				   std::to_string(getpid()) + "): ";
+	captured_stderr log;
 	ipc::error e = caught(p.proxy, 1);
 
 	CHECK(e.name() == "test.Thrown" && e.message() == "out");
@@ -248,6 +251,9 @@ CASE(a_handler_that_throws_is_an_error)
 	CHECK(e.name() == "ipc.Unhandled");
 	CHECK(std::string(e.what()).find("secret") == std::string::npos);
 	CHECK(p.proxy.call(ipc::message(4)).bytes() == "first");
+	CHECK(!log.has("method 1 ") && !log.has("method 4 "));
+	CHECK(log.has("ipc: test.Cpp method 2" + caller));
+	CHECK(log.has("ipc: test.Cpp method 3" + caller + "unhandled exception: a secret\n"));
 }
 
 CASE(an_error_behind_a_service_has_a_cause)
