@@ -76,19 +76,69 @@ private:
 
 /* --- Streams ------------------------------------------------------------------------------- */
 
+namespace typed {
+
+/* A handler of a stream that runs on this thread. It holds a reference of the stream. */
+class stream_handler {
+public:
+	explicit stream_handler(const stream &s) noexcept : served(s.c_ptr()), outer(innermost)
+	{
+		innermost = this;
+	}
+	stream_handler(const stream_handler &) = delete;
+	~stream_handler() { innermost = outer; }
+
+	/* The last copy of the server's end went on the thread of the handler. */
+	bool has_released() const noexcept { return is_released; }
+
+	/* The last copy of a server's end goes. False: its handler does not run on this thread. */
+	static bool release(const stream &s) noexcept
+	{
+		stream_handler *h = innermost;
+
+		while (h && h->served != s.c_ptr())
+			h = h->outer;
+		if (h)
+			h->is_released = true;
+		return h;
+	}
+
+private:
+	static inline thread_local stream_handler *innermost = nullptr;
+
+	const c::ipc_stream *served;
+	stream_handler *outer;
+	bool is_released = false;
+};
+
+} // namespace typed
+
 /*
  * One end of a stream of a method: this end sends Out and receives In, of which one may be
- * no_message. Copies are the same end. A server's end is ended with the last copy, if nobody
- * ended it before. -> has what every stream has, such as cancel().
+ * no_message. Copies are the same end. -> has what every stream has, such as cancel().
+ *
+ * A server's end that the handler does not give away ends when the handler returns or throws. Else
+ * end(), reply() or fail() must end it: if the last copy goes without, the client gets ENOMSG.
  */
 template <typename Out, typename In> class stream_of {
 public:
 	explicit stream_of(stream s) : held(std::make_shared<const end_of>(std::move(s), false)) {}
 
-	/* For generated code: a server's end. */
-	static stream_of served(stream s)
+	/* For generated code: calls function(server's end). */
+	template <typename F> static outcome<void> serve(const stream &s, F function)
 	{
-		return stream_of(std::make_shared<const end_of>(std::move(s), true));
+		typed::stream_handler handler(s);
+#if IPC_RESULTS
+		result<void> r = function(stream_of(std::make_shared<const end_of>(s, true)));
+
+		if (!r)
+			return r;
+#else
+		function(stream_of(std::make_shared<const end_of>(s, true)));
+#endif
+		if (handler.has_released())
+			c::ipc_stream_end(s.c_ptr());
+		return detail::done();
 	}
 
 	const stream *operator->() const noexcept { return &held->s; }
@@ -166,17 +216,17 @@ public:
 
 private:
 	struct end_of {
-		end_of(stream s, bool ends) : s(std::move(s)), ends(ends) {}
+		end_of(stream s, bool is_served) : s(std::move(s)), is_served(is_served) {}
 		end_of(const end_of &) = delete;
 		~end_of()
 		{
 			/* It may be over. */
-			if (ends)
-				c::ipc_stream_end(s.c_ptr());
+			if (is_served && !typed::stream_handler::release(s))
+				c::ipc_stream_fail(s.c_ptr(), -ENOMSG, nullptr, nullptr);
 		}
 
 		stream s;
-		bool ends;
+		bool is_served;
 	};
 
 	explicit stream_of(std::shared_ptr<const end_of> held) : held(std::move(held)) {}
@@ -381,23 +431,11 @@ inline outcome<void> serve_called(call c, const char *path)
 	return std::move(c).fail(error(EPROTO, std::string(path) + " has streams"));
 }
 
-/* Calls function(end). Its error ends the stream, before the last copy of the end does. */
-template <typename End, typename F> outcome<void> serve_end(End end, F function)
-{
-	result<void> r = detail::catching<void>([&] { return function(End(end)); });
-
-	if (r)
-		return detail::done();
-	/* If the stream is over, nobody wants to know. */
-	(void)detail::catching<void>([&] { return end.fail(r.error()); });
-	return detail::fail<void>(r.error());
-}
-
 /* A stream of requests: function(end). */
 template <typename Request, typename Reply, typename F>
 outcome<void> serve_requests(stream s, F function)
 {
-	return serve_end(stream_of<Reply, Request>::served(std::move(s)), std::move(function));
+	return stream_of<Reply, Request>::serve(s, std::move(function));
 }
 
 /* One request, which comes as the first message, and a stream of replies. */
@@ -408,7 +446,7 @@ outcome<void> serve_replies(stream s, const char *path, F function)
 	stream::functions f;
 
 	f.on_message = [begun, path, function](const stream &from) {
-		result<void> r = detail::catching<void>([&]() -> outcome<void> {
+		auto serve = [&]() -> outcome<void> {
 			Request m;
 #if IPC_RESULTS
 			result<std::optional<item>> got = from.receive(duration(0));
@@ -423,8 +461,12 @@ outcome<void> serve_replies(stream s, const char *path, F function)
 				return detail::fail<void>(error(
 					EBADMSG, std::string(path) + ": the request is not valid"));
 			*begun = true;
-			return serve_end(stream_of<Reply, no_message>::served(from),
-					 [&](auto &&end) { return function(m, std::move(end)); });
+			return stream_of<Reply, no_message>::serve(from, [&](auto &&end) {
+				return function(m, std::move(end));
+			});
+		};
+		result<void> r = detail::catching<void>(serve, [&] {
+			detail::log_exception("ipc: %s (uid %u, pid %d)", path, from.uid(), from.pid());
 		});
 
 		/* If the stream is over, nobody wants to know. */

@@ -379,6 +379,80 @@ CASE(a_stream_that_nobody_serves_ends)
 	CHECK_FAILS(EOPNOTSUPP, o.desk.Running().receive());
 }
 
+/* Gives its streams to others, or fails. */
+class careless : public desk_app::Desk::Service {
+public:
+	/* "handler": drops the end itself. "thread": the end goes on another thread, before the handler
+	 * returns. "later": after that. "throw": gives the end away, and throws. */
+	explicit careless(std::string way) : way(std::move(way)) {}
+	~careless() override
+	{
+		for (std::thread &t : dropping)
+			t.join();
+	}
+
+	void Count(const desk_app::Numbers &,
+		   ipc::stream_of<desk_app::Sum, ipc::no_message> out) override
+	{
+		drop(std::move(out));
+	}
+	void Running(ipc::stream_of<desk_app::Sum, desk_app::Numbers> both) override
+	{
+		drop(std::move(both));
+	}
+
+private:
+	template <typename End> void drop(End end)
+	{
+		desk_app::Sum sum;
+
+		sum.set_sum(1);
+		end.send(sum);
+		if (way == "handler")
+			return;
+		if (way == "later") {
+			std::lock_guard<std::mutex> handler(mutex);
+			dropping.emplace_back([this, end = std::move(end)]() mutable {
+				End mine = std::move(end);
+				std::lock_guard<std::mutex> after_the_handler(mutex);
+			});
+			return;
+		}
+		std::thread([end = std::move(end)]() mutable { End mine = std::move(end); }).join();
+		if (way == "throw")
+			throw std::runtime_error("a secret");
+	}
+
+	const std::string way;
+	std::mutex mutex;
+	std::vector<std::thread> dropping;
+};
+
+CASE(an_end_of_a_stream_that_is_dropped_elsewhere_fails)
+{
+	captured_stderr log;
+
+	for (std::string way : { "handler", "thread", "later", "throw" }) {
+		office o(std::make_shared<careless>(way));
+		auto check = [&](auto stream) {
+			int code = 0;
+
+			CHECK(stream.receive()->sum() == 1);
+			try {
+				CHECK(!stream.receive());
+			} catch (const ipc::error &e) {
+				code = e.number_of_errno();
+			}
+			CHECK(code == (way == "handler" ? 0 : ENOMSG));
+		};
+
+		check(o.desk.Count(numbers({ 1 })));
+		check(o.desk.Running());
+	}
+	CHECK(log.has("ipc: desk.app.Desk/Count (uid "));
+	CHECK(log.has("ipc: desk.app.Desk/Running (uid "));
+}
+
 CASE(a_large_message_arrives)
 {
 	office o;
