@@ -7,6 +7,10 @@
  * The coroutine goes on, on a serving thread, when the reply has come, or inside the end of the
  * connection with ECANCELED. If the call cannot be started, it goes on at once. Await it in the
  * expression that makes it: it refers to the request and the options.
+ *
+ * A coroutine may be destroyed while it waits. Then the call goes on, and its reply is dropped; an opened
+ * stream is canceled. options::cancel_with() cancels the call too. As with any coroutine, no other thread
+ * may be about to resume it: destroy it on the only thread that serves the connection, or when none does.
  */
 #ifndef IPC_CPP_COROUTINE_HPP
 #define IPC_CPP_COROUTINE_HPP
@@ -14,6 +18,7 @@
 #include <ipc/cpp/connection.hpp>
 
 #ifdef __cpp_impl_coroutine
+#include <atomic>
 #include <coroutine>
 
 IPC_CPP_BEGIN
@@ -24,17 +29,27 @@ public:
 	explicit awaitable(Start start) : start(std::move(start)) {}
 	awaitable(const awaitable &) = delete;
 	awaitable &operator=(const awaitable &) = delete;
+	~awaitable()
+	{
+		if (place)
+			*place = nullptr;
+	}
 
 	bool await_ready() const noexcept { return false; }
 
-	/* The coroutine, and this with it, may be gone when begin() returns. */
+	/* The coroutine, and this with it, may be gone when begin() returns or calls the callback. */
 	bool await_suspend(std::coroutine_handle<> waiting)
 	{
+		auto where = std::make_shared<std::atomic<awaitable *>>(this);
 		Start begin = std::move(start);
+
+		place = where;
 		result<void> started = detail::catching<void>([&] {
-			return begin([this, waiting](result<T> r) {
-				ended = std::move(r);
-				waiting.resume();
+			return begin([where, waiting](result<T> r) {
+				if (awaitable *self = where->exchange(nullptr)) {
+					self->ended = std::move(r);
+					waiting.resume();
+				}
 			});
 		});
 
@@ -56,6 +71,8 @@ public:
 private:
 	Start start;
 	std::optional<result<T>> ended;
+	/* Where the callback finds this, as long as the coroutine waits. */
+	std::shared_ptr<std::atomic<awaitable *>> place;
 };
 
 /* As proxy::call_async(), to be awaited. */

@@ -467,6 +467,42 @@ CASE(a_large_message_arrives)
 	}
 }
 
+/* Keeps its calls and ends of streams, and reports calls that are canceled. */
+class keeper : public desk_app::Desk::Service {
+public:
+	void Add(const desk_app::Numbers &, ipc::call_for<desk_app::Sum> call) override
+	{
+		std::lock_guard<std::mutex> lock(mutex);
+
+		slots.push_back(call->on_cancel([this] { canceled.set(); }));
+		calls.push_back(std::move(call));
+		arrived.set();
+	}
+	void Running(ipc::stream_of<desk_app::Sum, desk_app::Numbers> both) override
+	{
+		std::lock_guard<std::mutex> lock(mutex);
+
+		ends.push_back(std::move(both));
+	}
+	/* They keep the connection open. */
+	void drop()
+	{
+		std::lock_guard<std::mutex> lock(mutex);
+
+		slots.clear();
+		calls.clear();
+		ends.clear();
+	}
+
+	event arrived, canceled;
+
+private:
+	std::mutex mutex;
+	std::vector<ipc::call_for<desk_app::Sum>> calls;
+	std::vector<ipc::slot> slots;
+	std::vector<ipc::stream_of<desk_app::Sum, desk_app::Numbers>> ends;
+};
+
 #ifdef __cpp_impl_coroutine
 /* Runs at once, and to its end by itself. */
 struct running {
@@ -510,6 +546,104 @@ CASE(a_coroutine_awaits)
 	CHECK(done.wait());
 	CHECK(sum == 312);
 	CHECK(code == ETIMEDOUT);
+}
+
+static running fail_with(const desk_app::Desk::Proxy &desk, const desk_app::Numbers &request,
+			 std::atomic<int> &code, event &done)
+{
+	try {
+		co_await desk.Add_await(request);
+	} catch (const ipc::error &e) {
+		code = e.number_of_errno();
+	}
+	done.set();
+}
+
+CASE(a_coroutine_goes_on_inside_the_end_of_its_connection)
+{
+	auto by = std::make_shared<keeper>();
+	office o(by);
+	auto client = std::make_unique<ipc::connection>(ipc::connection::open());
+	auto desk = client->get<desk_app::Desk>("test.desk");
+	std::atomic<int> code{ 0 };
+	event done;
+
+	fail_with(desk, numbers({ 1 }), code, done);
+	CHECK(by->arrived.wait());
+	client.reset();
+	CHECK(done.times() == 1 && code == ECANCELED);
+	by->drop();
+}
+
+/* Starts at once, and is destroyed by the test. */
+struct destroyed {
+	struct promise_type {
+		destroyed get_return_object()
+		{
+			return { std::coroutine_handle<promise_type>::from_promise(*this) };
+		}
+		std::suspend_never initial_suspend() noexcept { return {}; }
+		std::suspend_always final_suspend() noexcept { return {}; }
+		void return_void() {}
+		void unhandled_exception() { std::terminate(); }
+	};
+	std::coroutine_handle<promise_type> handle;
+};
+
+template <typename Await> static destroyed wait_for(Await await, std::atomic<bool> &went_on)
+{
+	co_await await();
+	went_on = true;
+}
+
+CASE(a_coroutine_is_destroyed_while_its_call_is_under_way)
+{
+	auto by = std::make_shared<keeper>();
+	office o(by);
+	std::atomic<bool> went_on{ false };
+	const desk_app::Numbers request = numbers({ 1 });
+	const std::string bytes = request.SerializeAsString();
+	const ipc::message message(code_of("Add"), bytes);
+	destroyed waiting[] = {
+		wait_for([&] { return o.desk.Add_await(request); }, went_on),
+		wait_for([&] { return ipc::call_await(*o.desk, message, ipc::no_options); }, went_on),
+	};
+
+	CHECK(by->arrived.wait(2));
+	for (destroyed &coroutine : waiting)
+		coroutine.handle.destroy();
+	/* The replies come, or the connection ends. */
+	by->drop();
+	o.desk->ping();
+	CHECK(!went_on);
+}
+
+/* A deaf server accepts the streams after the coroutines are gone. */
+CASE(a_coroutine_is_destroyed_while_its_stream_is_opened)
+{
+	office o;
+	auto deaf = ipc::connection::open();
+	std::atomic<bool> went_on{ false };
+
+	deaf.register_name("test.deaf", ipc::make_object(deaf, std::make_shared<clerk>(deaf)));
+	auto desk = o.client.get<desk_app::Desk>("test.deaf");
+	destroyed waiting[] = {
+		wait_for([&] { return desk.Count_await(numbers({ 1 })); }, went_on),
+		wait_for([&] { return desk.Total_await(); }, went_on),
+		wait_for([&] { return ipc::open_await(*desk, code_of("Running"), ipc::no_options); },
+			 went_on),
+	};
+
+	for (destroyed &coroutine : waiting)
+		coroutine.handle.destroy();
+	{
+		serving late(deaf, 4);
+
+		desk->ping();
+	}
+	o.desk->ping();
+	CHECK(!went_on);
+	deaf.unregister_name("test.deaf");
 }
 
 static running fail_early(const ipc::proxy &proxy, int &code, event &done)
