@@ -218,6 +218,12 @@ CASE(what_is_malformed_is_refused)
 	ipc::with_objects<desk_app::VisitRequest> request;
 	request->mutable_visitor()->set_id(17);
 	CHECK_FAILS(ENOENT, o.desk.Visit(request));
+	/* A file without a descriptor, whose number is an open file here. */
+	ipc::with_objects<desk_app::VisitRequest> noted;
+	noted.put(*noted->mutable_visitor(),
+		  ipc::make_object(o.client, std::make_shared<host>("a visitor")));
+	noted->mutable_note()->set_fd(0);
+	CHECK_FAILS(ENOENT, o.desk.Visit(noted));
 	CHECK(o.desk.Add(numbers({ 1 })).sum() == 1);
 }
 
