@@ -216,6 +216,8 @@ private:
  *                parent must outlive the options.
  *   metadata     A name and a value for the server's call::metadata().
  *   replace      Oneway: replace an older one to the same method that is still queued.
+ *   detached     Call or stream: make it for no call, also in a handler. A handler whose call was
+ *                canceled cleans up with it. Not with parent: EINVAL.
  */
 class options {
 public:
@@ -254,6 +256,11 @@ public:
 	options &replace()
 	{
 		raw.flags |= IPC_REPLACE;
+		return *this;
+	}
+	options &detached()
+	{
+		raw.flags |= IPC_DETACHED;
 		return *this;
 	}
 

@@ -523,6 +523,35 @@ CASE(a_parent_hands_its_limit_down)
 	CHECK(limited);
 }
 
+CASE(a_detached_call_outlives_the_limit_of_its_handler)
+{
+	pair inner([](ipc::call c) { std::move(c).reply("clean"); });
+	ipc::connection server = ipc::connection::open();
+	event begun, cleaned;
+	auto outer = ipc::object::create(server, { "test.Outer" }, [&](ipc::call c) {
+		ipc::proxy proxy = server.get("test.cpp");
+		const auto detached = ipc::options().detached();
+
+		begun.set();
+		while (!c.canceled())
+			std::this_thread::sleep_for(1ms);
+		CHECK_FAILS(ETIMEDOUT, proxy.call(ipc::message(1)));
+		CHECK(proxy.call(ipc::message(1), detached).bytes() == "clean");
+		CHECK(proxy.call_future(ipc::message(1), detached).get().bytes() == "clean");
+		CHECK_FAILS(EINVAL, proxy.call(ipc::message(1), ipc::options(detached).parent(c)));
+		cleaned.set();
+	});
+	serving serve(server, 3);
+
+	server.register_name("test.outer", outer);
+	auto proxy = inner.client.get("test.outer");
+	/* On a slow machine the time may be over before the handler runs. */
+	for (auto limit = 50ms; !begun.times(); limit *= 2)
+		CHECK_FAILS(ETIMEDOUT, proxy.call(ipc::message(1), ipc::options().timeout(limit)));
+	CHECK(cleaned.wait(begun.times()));
+	server.unregister_name("test.outer");
+}
+
 CASE(metadata_arrives)
 {
 	pair p([](ipc::call c) {
