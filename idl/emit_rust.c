@@ -257,6 +257,17 @@ static void emit_stream_case(struct emitter *e, const struct method *m)
 		     m->code, name);
 }
 
+/* For the log. */
+static void emit_method_names(struct emitter *e, const struct service *s)
+{
+	emit(e, "\n    fn method_name(&self, method: u32) -> ::core::option::Option<&'static str> {\n");
+	emit(e, "        match method {\n");
+	for (size_t i = 0; i < s->n_methods; i++)
+		emit(e, "            0x%x => ::core::option::Option::Some(\"%s\"),\n",
+		     s->methods[i].code, s->methods[i].path);
+	emit(e, "            _ => ::core::option::Option::None,\n        }\n    }\n");
+}
+
 static void emit_server_struct(struct emitter *e, const struct service *s)
 {
 	bool streams = false;
@@ -290,6 +301,7 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 		emit_case(e, &s->methods[i]);
 	emit(e, "            _ => ::ipcbus::typed::unknown(call, &%s),\n        }\n    }\n",
 	     constant(e, s));
+	emit_method_names(e, s);
 	if (streams) {
 		emit(e, "\n    fn has_streams(&self) -> bool {\n        true\n    }\n\n");
 		emit(e,

@@ -5,7 +5,7 @@ mod case;
 
 use std::future::Future;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::io::{AsFd, FromRawFd, OwnedFd};
+use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Mutex};
@@ -254,13 +254,81 @@ fn a_dropped_call_fails() {
     assert_eq!(bus.call(DROP, b"").unwrap_err().code(), libc::ENOMSG);
 }
 
+/// What is printed to stderr while it runs.
+fn stderr_of(run: impl FnOnce()) -> String {
+    let mut file = memory_file(b"");
+    // SAFETY: nobody closes 2, and the copy is ours.
+    let saved = unsafe {
+        let saved = OwnedFd::from_raw_fd(libc::dup(2));
+        libc::dup2(file.as_raw_fd(), 2);
+        saved
+    };
+    run();
+    unsafe { libc::dup2(saved.as_raw_fd(), 2) };
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
+}
+
 fn panics_become_errors() {
     let bus = start();
-    let error = bus.call(PANIC, b"").unwrap_err();
-    assert_eq!(error.name(), Some("ipc.Unhandled"));
-    assert_eq!(bus.call(ECHO, b"still there").unwrap(), b"still there");
-    let mut stream = bus.desk.open_stream(PANIC, &Options::new()).unwrap();
-    assert_eq!(stream.receive(LONG).unwrap_err().name(), Some("ipc.Unhandled"));
+    let log = stderr_of(|| {
+        let error = bus.call(PANIC, b"").unwrap_err();
+        assert_eq!(error.name(), Some("ipc.Unhandled"));
+        assert_eq!(bus.call(ECHO, b"still there").unwrap(), b"still there");
+        let mut stream = bus.desk.open_stream(PANIC, &Options::new()).unwrap();
+        assert_eq!(stream.receive(LONG).unwrap_err().name(), Some("ipc.Unhandled"));
+    });
+    let caller = format!("method {PANIC} (uid {}, pid {})", unsafe { libc::getuid() }, std::process::id());
+    for text in ["a handler that panics", "a stream's handler that panics"] {
+        assert!(log.contains(&format!("ipc: test.Desk {caller}: panic: {text}")), "{log}");
+    }
+}
+
+fn panics_of_callbacks_are_logged_and_serving_goes_on() {
+    let bus = start();
+    let serving = bus.client.run_in_background().unwrap();
+    let (ran, runs) = channel();
+    let panicking = |name: &'static str| {
+        let ran = ran.clone();
+        move || {
+            ran.send(name).unwrap();
+            panic!("of {name}")
+        }
+    };
+    let log = stderr_of(|| {
+        let mortal = Connection::open().unwrap();
+        let object = Object::new(&mortal, |_: Call| Ok(())).unwrap();
+        mortal.register_name("test.mortal", &object).unwrap();
+        let proxy = bus.client.get("test.mortal").unwrap();
+        let on_writable = bus.client.on_writable(panicking("on_writable")).unwrap();
+        // Nobody serves it, so its region fills up.
+        let bytes = vec![0; 100_000];
+        let full = Message::new(NOTE).bytes(&bytes[..]);
+        while proxy.send(&full, &Options::new()).is_ok() {}
+        let on_death = proxy.on_death(panicking("on_death")).unwrap();
+        let watch = panicking("watch_names");
+        let watch = bus.client.watch_names("test.mortal", move |_| watch()).unwrap();
+        drop((object, mortal));
+
+        // Each of them comes, and the slots wait until it has returned.
+        let mut missing = vec!["on_writable", "on_death", "watch_names"];
+        while !missing.is_empty() {
+            let name = runs.recv_timeout(LONG.unwrap()).unwrap();
+            missing.retain(|other| *other != name);
+        }
+        on_writable.end();
+        on_death.end();
+        watch.end();
+    });
+    for name in ["on_writable", "on_death", "watch_names"] {
+        assert!(log.contains(&format!("ipc: {name}: panic: of {name}\n")), "{log}");
+    }
+    let request = Message::new(ECHO).bytes(&b"still there"[..]);
+    let reply = bus.desk.call_async(&request, &Options::new()).unwrap();
+    assert_eq!(block_on(reply).unwrap().bytes(), b"still there");
+    serving.stop().unwrap();
 }
 
 fn oneways_arrive_in_order() {
@@ -526,6 +594,7 @@ fn main() {
         hostile_texts_are_printable
         a_dropped_call_fails
         panics_become_errors
+        panics_of_callbacks_are_logged_and_serving_goes_on
         oneways_arrive_in_order
         objects_can_be_called
         files_travel

@@ -184,11 +184,14 @@ impl Call {
     /// registration ends with the call. `ECANCELED`: nobody waits already.
     pub fn on_cancel(&self, function: impl FnOnce() + Send + 'static) -> Result<Slot> {
         unsafe extern "C" fn run<F: FnOnce()>(
-            _: *mut sys::ipc_call,
+            raw: *mut sys::ipc_call,
             held: *mut std::ffi::c_void,
         ) {
             let held = &mut *(held as *mut Option<F>);
-            guarded(|| held.take().map(|function| function()));
+            let (uid, pid) = (sys::ipc_call_uid(raw), sys::ipc_call_pid(raw));
+            guarded(format_args!("on_cancel (uid {uid}, pid {pid})"), || {
+                held.take().map(|function| function())
+            });
         }
 
         fn enlist<F: FnOnce() + Send + 'static>(call: &Call, function: F) -> Result<Slot> {

@@ -173,7 +173,7 @@ impl Connection {
         fn enlist<F: FnOnce() + Send + 'static>(c: &Connection, function: F) -> Result<Slot> {
             unsafe extern "C" fn run<F: FnOnce()>(_: *mut sys::ipc, held: *mut c_void) {
                 let held = &mut *(held as *mut Option<F>);
-                guarded(|| held.take().map(|function| function()));
+                guarded("on_writable", || held.take().map(|function| function()));
             }
             // SAFETY: the slot keeps the function.
             Slot::register(Some(function), |held, slot| unsafe {
@@ -305,7 +305,7 @@ impl Connection {
             held: *mut c_void,
         ) {
             let function = &mut *(held as *mut F);
-            guarded(|| {
+            guarded("watch_names", || {
                 let proxy = (!proxy.is_null()).then(|| {
                     let connection = Connection(sys::ipc_ref(ipc));
                     Proxy::new(sys::ipc_proxy_ref(proxy), connection)

@@ -269,7 +269,7 @@ impl fmt::Display for Error {
 }
 
 /// The text as `ipc_printable()` of C makes it.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let text = lossy(text);
     let mut to = [0; sys::IPC_PRINTABLE_MAX];
     // SAFETY: the buffer has the size, and what the function writes ends with a zero.

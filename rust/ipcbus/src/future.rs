@@ -95,7 +95,7 @@ unsafe extern "C" fn completed(
     held: *mut c_void,
 ) {
     let pending = &*(held as *const Pending);
-    guarded(|| {
+    guarded("call_async", || {
         pending.shared.set(if result < 0 {
             Err(from_c(result, error))
         } else {

@@ -38,8 +38,9 @@
 //! * **Threads.** What is [`Send`] and [`Sync`] here is so in libipc. Handlers run on the threads
 //!   that are in [`Connection::run`] or [`Connection::process`], on several at once if several
 //!   serve, so a [`Service`] is both.
-//! * **Panics.** A handler that panics ends its call with the error `ipc.Unhandled`. The panic of
-//!   another callback is reported by the panic hook and goes no further.
+//! * **Panics.** A handler that panics ends its call or stream with the error `ipc.Unhandled`. The
+//!   panic of another callback goes no further. Both are printed to stderr, with the method and the
+//!   caller, or with the name of the callback.
 //! * **Fork.** A connection is unusable in a child process: its functions fail with `ECHILD`.
 //!
 //! With the feature `prost`, [`typed`] has what the files of `protoc --ipc_out=lang=rust` use.
@@ -72,14 +73,24 @@ pub use proxy::Proxy;
 pub use slot::Slot;
 pub use stream::{Item, Receiver, Sender, Stream};
 
+use std::fmt;
+use std::io::Write;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Duration;
 
-/// Runs what the program gave us below a frame of C, which no panic may cross.
-pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+/// Runs what the program gave us below a frame of C, which no panic may cross. A panic is printed
+/// with what panicked.
+pub(crate) fn guarded<T>(what: impl fmt::Display, run: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(value) => Some(value),
         Err(panic) => {
+            let text = match panic.downcast_ref::<&str>() {
+                Some(text) => text,
+                None => panic.downcast_ref::<String>().map_or("", |text| text),
+            };
+            let line = format!("ipc: {what}: panic: {}\n", error::printable(text));
+            // Nobody may read it.
+            let _ = std::io::stderr().write_all(line.as_bytes());
             // What was thrown may panic when it is dropped.
             if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
                 std::mem::forget(again);

@@ -29,6 +29,12 @@ pub trait Service: Send + Sync + 'static {
     fn has_streams(&self) -> bool {
         false
     }
+
+    /// The name of a method, for the log. Generated services have it.
+    fn method_name(&self, method: u32) -> Option<&'static str> {
+        let _ = method;
+        None
+    }
 }
 
 impl<F: Fn(Call) -> Result<()> + Send + Sync + 'static> Service for F {
@@ -85,7 +91,7 @@ unsafe impl Sync for Object {}
 struct Holder {
     ops: sys::ipc_raw_ops,
     /// What ops points to.
-    _interface: Option<CString>,
+    interface: Option<CString>,
     service: Box<dyn Service>,
 }
 
@@ -233,7 +239,7 @@ impl ObjectBuilder<'_> {
                 stream: if service.has_streams() { Some(open) } else { None },
                 destroy: Some(destroy),
             },
-            _interface: interface,
+            interface,
             service: Box::new(service),
         }));
         let mut raw = std::ptr::null_mut();
@@ -286,6 +292,28 @@ impl ObjectBuilder<'_> {
     }
 }
 
+/// A handler, in the log.
+struct Handler<'a> {
+    holder: &'a Holder,
+    method: u32,
+    /// The user and process.
+    caller: &'a dyn Fn() -> (u32, i32),
+}
+
+impl fmt::Display for Handler<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.holder.service.method_name(self.method) {
+            Some(name) => f.write_str(name)?,
+            None => {
+                let interface = self.holder.interface.as_deref().unwrap_or_default();
+                write!(f, "{} method {}", interface.to_string_lossy(), self.method)?
+            }
+        }
+        let (uid, pid) = (self.caller)();
+        write!(f, " (uid {uid}, pid {pid})")
+    }
+}
+
 /// The error of a handler that panicked. Its text is nobody else's business.
 fn unhandled() -> Error {
     Error::service("ipc.Unhandled", "the handler failed")
@@ -297,9 +325,12 @@ unsafe extern "C" fn serve(
     held: *mut c_void,
 ) -> c_int {
     let holder = &*(held as *const Holder);
-    let ended = guarded(|| {
-        holder.service.serve(Call::new(raw, message))
-    });
+    let handler = Handler {
+        holder,
+        method: (*message).code,
+        caller: &|| (sys::ipc_call_uid(raw), sys::ipc_call_pid(raw)),
+    };
+    let ended = guarded(handler, || holder.service.serve(Call::new(raw, message)));
     match ended.unwrap_or_else(|| Err(unhandled())) {
         Ok(()) => 0,
         Err(error) => {
@@ -312,7 +343,12 @@ unsafe extern "C" fn serve(
 
 unsafe extern "C" fn open(raw: *mut sys::ipc_stream, method: u32, held: *mut c_void) -> c_int {
     let holder = &*(held as *const Holder);
-    let ended = guarded(|| {
+    let handler = Handler {
+        holder,
+        method,
+        caller: &|| (sys::ipc_stream_uid(raw), sys::ipc_stream_pid(raw)),
+    };
+    let ended = guarded(handler, || {
         let stream = Stream::from_raw(sys::ipc_stream_ref(raw));
         holder.service.serve_stream(stream, method)
     });
@@ -326,5 +362,5 @@ unsafe extern "C" fn open(raw: *mut sys::ipc_stream, method: u32, held: *mut c_v
 }
 
 unsafe extern "C" fn destroy(held: *mut c_void) {
-    guarded(|| drop(Box::from_raw(held as *mut Holder)));
+    guarded("dropping a service", || drop(Box::from_raw(held as *mut Holder)));
 }

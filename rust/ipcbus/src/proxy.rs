@@ -102,7 +102,7 @@ impl Proxy {
         fn enlist<F: FnOnce() + Send + 'static>(proxy: &Proxy, function: F) -> Result<Slot> {
             unsafe extern "C" fn run<F: FnOnce()>(_: *mut sys::ipc_proxy, held: *mut c_void) {
                 let held = &mut *(held as *mut Option<F>);
-                guarded(|| held.take().map(|function| function()));
+                guarded("on_death", || held.take().map(|function| function()));
             }
             // SAFETY: we have a reference, and the slot keeps the function.
             Slot::register(Some(function), |held, slot| unsafe {
@@ -130,7 +130,7 @@ impl Proxy {
                 held: *mut c_void,
             ) {
                 let function = &*(held as *const F);
-                guarded(|| function(frozen != 0));
+                guarded("on_freeze", || function(frozen != 0));
             }
             // SAFETY: as above.
             Slot::register(function, |held, slot| unsafe {

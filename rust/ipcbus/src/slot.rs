@@ -38,7 +38,7 @@ impl Slot {
         enlist: impl FnOnce(*mut c_void, *mut *mut sys::ipc_slot) -> i32,
     ) -> Result<Slot> {
         unsafe extern "C" fn destroy<T>(held: *mut c_void) {
-            guarded(|| drop(Box::from_raw(held as *mut T)));
+            guarded("dropping a callback", || drop(Box::from_raw(held as *mut T)));
         }
 
         let held = Box::into_raw(Box::new(held));
