@@ -28,6 +28,7 @@ const METADATA: u32 = 9;
 const ERRNO: u32 = 10;
 const COUNT: u32 = 11;
 const ADD: u32 = 12;
+const GIVE_AWAY: u32 = 13;
 
 /// Long enough on any machine that is only slow.
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
@@ -128,6 +129,12 @@ impl Service for Desk {
                 stream.send(&Message::new(0).bytes(vec![sum]), LONG)?;
                 stream.end()
             }
+            GIVE_AWAY => {
+                stream.send(&Message::new(0), LONG)?;
+                std::thread::spawn(move || drop(stream)).join().unwrap();
+                Ok(())
+            }
+            ECHO => stream.send(&Message::new(0), LONG),
             PANIC => panic!("a stream's handler that panics, which the test wants"),
             _ => Err(Error::errno(libc::EOPNOTSUPP)),
         }
@@ -481,6 +488,16 @@ fn futures_complete_and_cancel() {
     });
 }
 
+fn streams_that_are_dropped_elsewhere_fail() {
+    let bus = start();
+    let mut stream = bus.desk.open_stream(ECHO, &Options::new()).unwrap();
+    assert!(stream.receive(LONG).unwrap().is_some());
+    assert!(stream.receive(LONG).unwrap().is_none());
+    let mut stream = bus.desk.open_stream(GIVE_AWAY, &Options::new()).unwrap();
+    assert!(stream.receive(LONG).unwrap().is_some());
+    assert_eq!(stream.receive(LONG).unwrap_err().code(), libc::ENOMSG);
+}
+
 fn streams_carry_messages() {
     let bus = start();
     let mut counting = bus.desk.open_stream(COUNT, &Options::new()).unwrap();
@@ -602,6 +619,7 @@ fn main() {
         metadata_and_callers_are_known
         death_is_reported
         futures_complete_and_cancel
+        streams_that_are_dropped_elsewhere_fail
         streams_carry_messages
         names_are_watched
         limits_hold

@@ -7,6 +7,7 @@ use ipcbus_sys as sys;
 
 use crate::call::raise;
 use crate::error::{check, exact};
+use crate::stream::Serving;
 use crate::{guarded, Call, Connection, Error, Result, Stream};
 
 /// What serves an object of bytes. A function `Fn(Call) -> Result<()>` is one too.
@@ -18,7 +19,8 @@ pub trait Service: Send + Sync + 'static {
     fn serve(&self, call: Call) -> Result<()>;
 
     /// Serves a stream that a client opens with the number of a method: it uses the stream until it
-    /// returns, or moves it elsewhere. An error ends the stream. Only a service whose
+    /// returns, or moves it elsewhere. If it returns `Ok` and has not moved the stream elsewhere, the
+    /// stream ends well. An error ends the stream with that error. Only a service whose
     /// [`Service::has_streams`] returns true gets any.
     fn serve_stream(&self, stream: Stream, method: u32) -> Result<()> {
         let _ = (stream, method);
@@ -348,12 +350,19 @@ unsafe extern "C" fn open(raw: *mut sys::ipc_stream, method: u32, held: *mut c_v
         method,
         caller: &|| (sys::ipc_stream_uid(raw), sys::ipc_stream_pid(raw)),
     };
+    let serving = Serving::new(raw);
     let ended = guarded(handler, || {
-        let stream = Stream::from_raw(sys::ipc_stream_ref(raw));
+        let stream = Stream::from_raw(sys::ipc_stream_ref(raw), true);
         holder.service.serve_stream(stream, method)
     });
     match ended.unwrap_or_else(|| Err(unhandled())) {
-        Ok(()) => 0,
+        Ok(()) => {
+            if serving.has_dropped() {
+                // It may be over.
+                sys::ipc_stream_end(raw);
+            }
+            0
+        }
         Err(error) => {
             crate::stream::raise(raw, &error);
             -error.code()

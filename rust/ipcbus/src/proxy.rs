@@ -79,7 +79,7 @@ impl Proxy {
         });
         error.check(result)?;
         // SAFETY: the reference is new.
-        Ok(unsafe { Stream::from_raw(stream) })
+        Ok(unsafe { Stream::from_raw(stream, false) })
     }
 
     /// Returns when a thread of the object's process has served it.

@@ -12,8 +12,62 @@ use crate::error::{check, exact, owned, pass, Filled};
 use crate::message::Raw;
 use crate::{from_micros, micros, Connection, Error, Message, Object, Proxy, Result};
 
+/// A handler of a stream that runs on this thread.
+pub(crate) struct Serving {
+    stream: *mut sys::ipc_stream,
+    has_dropped: Cell<bool>,
+    outer: *const Serving,
+}
+
+thread_local! {
+    static INNERMOST: Cell<*const Serving> = const { Cell::new(std::ptr::null()) };
+}
+
+impl Serving {
+    /// The caller holds a reference of the stream as long as this.
+    pub fn new(stream: *mut sys::ipc_stream) -> Box<Serving> {
+        INNERMOST.with(|innermost| {
+            let serving = Box::new(Serving {
+                stream,
+                has_dropped: Cell::new(false),
+                outer: innermost.get(),
+            });
+            innermost.set(&*serving);
+            serving
+        })
+    }
+
+    /// Both halves of the server's end were dropped on the thread of the handler.
+    pub fn has_dropped(&self) -> bool {
+        self.has_dropped.get()
+    }
+
+    /// Both halves of a server's end are dropped. False: its handler does not run on this thread.
+    fn dropped(stream: *mut sys::ipc_stream) -> bool {
+        let mut at = INNERMOST.with(Cell::get);
+        // SAFETY: each of them is in the list of its thread until it is dropped.
+        while let Some(serving) = unsafe { at.as_ref() } {
+            if serving.stream == stream {
+                serving.has_dropped.set(true);
+                return true;
+            }
+            at = serving.outer;
+        }
+        false
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        INNERMOST.with(|innermost| innermost.set(self.outer));
+    }
+}
+
 /// A reference of a stream.
-pub(crate) struct Handle(pub *mut sys::ipc_stream);
+pub(crate) struct Handle {
+    raw: *mut sys::ipc_stream,
+    is_served: bool,
+}
 
 // SAFETY: any thread may use what it has a reference of. Sender and Receiver see to it that one
 // thread sends and one receives.
@@ -23,19 +77,26 @@ unsafe impl Sync for Handle {}
 impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: the reference is ours.
-        unsafe { sys::ipc_stream_unref(self.0) };
+        unsafe {
+            if self.is_served && !Serving::dropped(self.raw) {
+                // It may be over.
+                let null = std::ptr::null();
+                sys::ipc_stream_fail(self.raw, -libc::ENOMSG, null, null);
+            }
+            sys::ipc_stream_unref(self.raw);
+        }
     }
 }
 
 impl Handle {
     pub fn connection(&self) -> Connection {
         // SAFETY: the stream has a reference of its connection.
-        unsafe { Connection::from_raw(sys::ipc_ref(sys::ipc_stream_ipc(self.0))) }
+        unsafe { Connection::from_raw(sys::ipc_ref(sys::ipc_stream_ipc(self.raw))) }
     }
 
     pub fn send(&self, message: &Message<'_>, wait: u64) -> Result<()> {
         // SAFETY: we have a reference.
-        check(message.with_raw(|m| unsafe { sys::ipc_raw_stream_send(self.0, m, wait) }))
+        check(message.with_raw(|m| unsafe { sys::ipc_raw_stream_send(self.raw, m, wait) }))
             .map(drop)
     }
 
@@ -49,7 +110,7 @@ impl Handle {
         let mut error = Filled::new();
         // SAFETY: as above; the message lives until the next receive.
         unsafe {
-            let result = sys::ipc_raw_stream_receive(self.0, wait, &mut message, &mut error.0);
+            let result = sys::ipc_raw_stream_receive(self.raw, wait, &mut message, &mut error.0);
             if error.check(result)? == 0 {
                 return Ok(None);
             }
@@ -144,8 +205,9 @@ impl Item {
 /// One end of a stream. Threads wait in [`Stream::send`] and [`Stream::receive`]. See
 /// `<ipc/stream.h>` for credit, limits and errors.
 ///
-/// When both halves are dropped, a client's stream that is not over is canceled, and a server's is
-/// ended.
+/// When both halves are dropped, a client's stream that is not over is canceled. A server's stream ends
+/// with `ENOMSG`, unless the halves are dropped by its handler, on the thread that runs it: then the
+/// result of the handler decides.
 ///
 /// One thread may send while another receives: [`Stream::split`] gives a half to each.
 ///
@@ -182,13 +244,13 @@ impl Sender {
     /// receive. `EALREADY`: it has ended.
     pub fn end(&self) -> Result<()> {
         // SAFETY: we have a reference.
-        check(unsafe { sys::ipc_stream_end(self.handle.0) }).map(drop)
+        check(unsafe { sys::ipc_stream_end(self.handle.raw) }).map(drop)
     }
 
     /// Ends the sending with an error, which the other side receives after all messages.
     pub fn fail(&self, error: &Error) -> Result<()> {
         // SAFETY: we have a reference.
-        check(unsafe { raise(self.handle.0, error) }).map(drop)
+        check(unsafe { raise(self.handle.raw, error) }).map(drop)
     }
 }
 
@@ -206,8 +268,8 @@ impl Receiver {
 impl Stream {
     /// # Safety
     /// `raw` is a reference that we own.
-    pub(crate) unsafe fn from_raw(raw: *mut sys::ipc_stream) -> Stream {
-        let handle = Arc::new(Handle(raw));
+    pub(crate) unsafe fn from_raw(raw: *mut sys::ipc_stream, is_served: bool) -> Stream {
+        let handle = Arc::new(Handle { raw, is_served });
         Stream {
             sender: Sender { handle: handle.clone(), _one_thread: PhantomData },
             receiver: Receiver { handle, _one_thread: PhantomData },
@@ -215,7 +277,7 @@ impl Stream {
     }
 
     pub(crate) fn raw(&self) -> *mut sys::ipc_stream {
-        self.sender.handle.0
+        self.sender.handle.raw
     }
 
     /// The two halves.
