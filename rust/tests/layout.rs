@@ -47,7 +47,7 @@ fn main() {
     structure!(ipc_raw_message: code flags data size parts n_parts entries n_entries);
     structure!(ipc_raw_ops: interface flags reserved serve stream destroy);
     structure!(ipc_stream_ops: size on_message on_writable on_end destroy);
-    constants!(IPC_NEVER IPC_INHERIT IPC_REGION_DEFAULT IPC_PRINTABLE_MAX IPC_ERROR_TEXT_MAX IPC_REPLACE
+    constants!(IPC_NEVER IPC_INHERIT IPC_REGION_DEFAULT IPC_PRINTABLE_MAX IPC_ERROR_TEXT_MAX IPC_REPLACE IPC_DETACHED
         IPC_OBJECT_LABEL IPC_OBJECT_PIDFD IPC_REPLY_MAX IPC_ORIGIN_HERE IPC_ORIGIN_BUS IPC_ORIGIN_PEER
         IPC_ORIGIN_BEHIND IPC_NAME_PRESENT IPC_NAME_GONE IPC_NAME_SETTLED IPC_RAW_ENTRIES_MAX
         IPC_RAW_PARTS_MAX IPC_RAW_OBJECT IPC_RAW_PROXY IPC_RAW_FD IPC_RAW_ACCEPT_FDS

@@ -29,6 +29,7 @@ const ERRNO: u32 = 10;
 const COUNT: u32 = 11;
 const ADD: u32 = 12;
 const GIVE_AWAY: u32 = 13;
+const CLEAN_UP: u32 = 14;
 
 /// Long enough on any machine that is only slow.
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
@@ -103,6 +104,20 @@ impl Service for Desk {
                 let value = call.metadata("color").unwrap_or_default();
                 assert!(call.uid() == unsafe { libc::getuid() } && !call.is_oneway());
                 call.reply(&Message::new(0).bytes(value.into_bytes()))
+            }
+            CLEAN_UP => {
+                let visitor = call.proxy(1)?;
+                let ask = |options| visitor.call(&Message::new(ECHO), &options).map(drop);
+                self.tell(Event::Kept);
+                while !call.is_canceled() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                assert!(matches!(ask(Options::new()).unwrap_err(), Error::TimedOut(_)));
+                ask(Options::new().detached()).unwrap();
+                let error = ask(Options::new().detached().parent(&call)).unwrap_err();
+                assert_eq!(error.code(), libc::EINVAL);
+                self.tell(Event::Canceled);
+                Ok(())
             }
             ERRNO => Err(Error::errno(libc::ENOTEMPTY).with_message("not yet")),
             _ => Err(Error::errno(libc::EOPNOTSUPP)),
@@ -426,6 +441,25 @@ fn deadlines_and_cancellation_reach_the_server() {
     assert!(cancellation.is_canceled());
 }
 
+fn detached_calls_outlive_the_limit_of_their_handler() {
+    let bus = start();
+    let serving = bus.client.run_in_background().unwrap();
+    let visitor = Object::new(&bus.client, |call: Call| call.reply(&Message::new(0))).unwrap();
+    let request = Message::new(CLEAN_UP).object(1, &visitor);
+    // On a slow machine the time may be over before the handler runs.
+    let mut limit = Duration::from_millis(50);
+    loop {
+        let error = bus.desk.call(&request, &Options::new().timeout(limit)).unwrap_err();
+        assert!(matches!(error, Error::TimedOut(_)));
+        match bus.events.recv_timeout(limit) {
+            Ok(event) => break assert_eq!(event, Event::Kept),
+            Err(_) => limit *= 2,
+        }
+    }
+    assert_eq!(bus.event(), Event::Canceled);
+    serving.stop().unwrap();
+}
+
 fn metadata_and_callers_are_known() {
     let bus = start();
     let options = Options::new().metadata("color", "blue").unwrap();
@@ -616,6 +650,7 @@ fn main() {
         objects_can_be_called
         files_travel
         deadlines_and_cancellation_reach_the_server
+        detached_calls_outlive_the_limit_of_their_handler
         metadata_and_callers_are_known
         death_is_reported
         futures_complete_and_cancel

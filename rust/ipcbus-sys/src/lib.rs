@@ -28,6 +28,7 @@ pub const IPC_REGION_DEFAULT: size_t = 16 << 20;
 pub const IPC_PRINTABLE_MAX: size_t = 1024;
 pub const IPC_ERROR_TEXT_MAX: size_t = 2 * IPC_PRINTABLE_MAX + 2;
 pub const IPC_REPLACE: u32 = 1 << 0;
+pub const IPC_DETACHED: u32 = 1 << 1;
 pub const IPC_OBJECT_LABEL: c_uint = 1 << 0;
 pub const IPC_OBJECT_PIDFD: c_uint = 1 << 1;
 pub const IPC_REPLY_MAX: size_t = 4 << 20;

@@ -130,7 +130,7 @@ pub struct Options<'a> {
     parent: Option<&'a Call>,
     parent_stream: Option<&'a Stream>,
     metadata: Vec<(CString, CString)>,
-    replace: bool,
+    flags: u32,
 }
 
 impl<'a> Options<'a> {
@@ -174,7 +174,14 @@ impl<'a> Options<'a> {
     /// A oneway replaces an older one that is still queued and has this option too, from this
     /// process to the same method of the same object.
     pub fn replace(mut self) -> Self {
-        self.replace = true;
+        self.flags |= sys::IPC_REPLACE;
+        self
+    }
+
+    /// Makes the call or stream for no call, also in a handler: only its own deadline applies. A handler
+    /// whose call was canceled cleans up with it. Not with a parent: `EINVAL`.
+    pub fn detached(mut self) -> Self {
+        self.flags |= sys::IPC_DETACHED;
         self
     }
 
@@ -204,7 +211,7 @@ impl<'a> Options<'a> {
             } else {
                 metadata.as_ptr()
             },
-            flags: if self.replace { sys::IPC_REPLACE } else { 0 },
+            flags: self.flags,
             reserved: [0; 5],
         })
     }
