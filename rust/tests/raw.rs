@@ -522,6 +522,28 @@ fn futures_complete_and_cancel() {
     });
 }
 
+fn a_connection_is_served_by_two_tasks() {
+    let bus = start();
+    let runtime =
+        ::tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let serve = || {
+        let client = bus.client.clone();
+        runtime.spawn(async move { client.serve().await })
+    };
+    let (first, second) = (serve(), serve());
+    for i in 0..100 {
+        if i == 50 {
+            first.abort();
+        }
+        let message = Message::new(ECHO).bytes(vec![i]);
+        let future = bus.desk.call_async(&message, &Options::new()).unwrap();
+        assert_eq!(runtime.block_on(future).unwrap().bytes(), [i]);
+    }
+    assert!(runtime.block_on(first).unwrap_err().is_cancelled());
+    second.abort();
+    assert!(runtime.block_on(second).unwrap_err().is_cancelled());
+}
+
 fn streams_that_are_dropped_elsewhere_fail() {
     let bus = start();
     let mut stream = bus.desk.open_stream(ECHO, &Options::new()).unwrap();
@@ -654,6 +676,7 @@ fn main() {
         metadata_and_callers_are_known
         death_is_reported
         futures_complete_and_cancel
+        a_connection_is_served_by_two_tasks
         streams_that_are_dropped_elsewhere_fail
         streams_carry_messages
         names_are_watched
