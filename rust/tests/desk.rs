@@ -192,6 +192,15 @@ fn visits(bus: &Connection, desk: &DeskClient) {
     assert_eq!(reply.take_fd(reply.note).unwrap_err().code(), libc::ENOENT);
     let host = VisitorClient::new(reply.proxy(reply.host).unwrap());
     assert!(!host.name().unwrap().name.is_empty());
+
+    // A field without a descriptor, whose number is an open file of the server.
+    request = With::new(VisitRequest::default());
+    request.visitor = Some(request.put_object(&visitor));
+    request.note = Some(ipcbus::typed::ipc::Fd { fd: 0 });
+    match desk.visit(&request) {
+        Ok(reply) => assert!(reply.note.is_none()),
+        Err(error) => assert!([libc::ENOENT, libc::EBADMSG].contains(&error.code()), "{error}"),
+    }
 }
 
 fn streams(desk: &DeskClient) {

@@ -460,6 +460,21 @@ fn detached_calls_outlive_the_limit_of_their_handler() {
     serving.stop().unwrap();
 }
 
+fn a_limit_that_is_too_long_is_none() {
+    let bus = start();
+    for limit in [Duration::MAX, Duration::from_secs(u64::MAX / 1_000_000)] {
+        bus.desk.call(&Message::new(ECHO), &Options::new().timeout(limit)).unwrap();
+        assert!(bus.client.wait_for("test.rust", Some(limit)).unwrap() == bus.desk);
+        let mut stream = bus.desk.open_stream(ECHO, &Options::new().timeout(limit)).unwrap();
+        assert!(stream.receive(Some(limit)).unwrap().is_some());
+        bus.desk.set_timeout(Some(limit)).unwrap();
+        bus.desk.ping().unwrap();
+    }
+    let none = Options::new().timeout(Duration::ZERO);
+    let error = bus.desk.call(&Message::new(ECHO), &none).unwrap_err();
+    assert!(matches!(error, Error::TimedOut(_)));
+}
+
 fn metadata_and_callers_are_known() {
     let bus = start();
     let options = Options::new().metadata("color", "blue").unwrap();
@@ -673,6 +688,7 @@ fn main() {
         files_travel
         deadlines_and_cancellation_reach_the_server
         detached_calls_outlive_the_limit_of_their_handler
+        a_limit_that_is_too_long_is_none
         metadata_and_callers_are_known
         death_is_reported
         futures_complete_and_cancel
