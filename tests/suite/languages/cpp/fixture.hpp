@@ -6,10 +6,14 @@
 #ifndef TESTS_LANGUAGES_CPP_FIXTURE_HPP
 #define TESTS_LANGUAGES_CPP_FIXTURE_HPP
 
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -99,6 +103,56 @@ template <typename T> T must(T value)
 	return value;
 }
 #endif
+
+/* A bus of its own, with a service manager, that the test kills. */
+class mortal_bus {
+public:
+	mortal_bus()
+	{
+		const char *build = std::getenv("B");
+		const std::string daemon = std::string(build ? build : "build") + "/daemon/ipcbusd";
+		int input[2];
+
+		if (!::mkdtemp(folder) || ::pipe2(input, O_CLOEXEC) < 0)
+			std::abort();
+		pid = ::fork();
+		if (pid == 0) {
+			::dup2(input[0], 0);
+			::execl(daemon.c_str(), daemon.c_str(), "--bus", path().c_str(), "--",
+				"tests/env/with-manager", "cat", nullptr);
+			::_exit(127);
+		}
+		::close(input[0]);
+		command = ipc::fd(input[1]);
+	}
+	~mortal_bus()
+	{
+		kill();
+		::unlink(path().c_str());
+		::rmdir(folder);
+	}
+	void kill()
+	{
+		if (pid > 0)
+			::kill(pid, SIGKILL), ::waitpid(pid, nullptr, 0);
+		pid = -1;
+		command.reset();
+	}
+
+	std::string path() const { return std::string(folder) + "/bus"; }
+
+	ipc::connection open() const
+	{
+		while (ipc::c::ipc_wait_manager(path().c_str(), IPC_NEVER) != 1)
+			std::this_thread::sleep_for(10ms);
+		return must(ipc::connection::open(path().c_str()));
+	}
+
+private:
+	char folder[32] = "/tmp/ipc-cpp-bus.XXXXXX";
+	pid_t pid;
+	ipc::fd command;
+};
 
 /* Serves a connection on a thread of its own. */
 class serving {

@@ -677,6 +677,79 @@ CASE(a_coroutine_goes_on_if_nothing_is_sent)
 }
 #endif
 
+CASE(everything_that_waits_ends_with_the_bus)
+{
+	mortal_bus bus;
+	auto by = std::make_shared<keeper>();
+	ipc::connection server = bus.open(), client = bus.open();
+	auto object = ipc::make_object(server, by);
+	const desk_app::Numbers request = numbers({ 1 });
+	std::vector<std::future<void>> ended;
+	auto start = [&](auto function) {
+		ended.push_back(std::async(std::launch::async, [function] {
+			CHECK_FAILS(ECONNRESET, function());
+		}));
+	};
+
+	server.set_threads(4);
+	server.register_name("test.desk", object);
+	start([&] { server.run(); });
+	auto desk = client.get<desk_app::Desk>("test.desk");
+	start([&] { client.run(); });
+
+	auto future = desk.Add_future(request);
+	event done, over, gone;
+	std::atomic<int> async{ 0 }, on_end{ 0 };
+	int calls = 3;
+	desk.Add_async(request, [&](ipc::result<desk_app::Sum> r) {
+		async = r ? 0 : r.error().number_of_errno();
+		done.set();
+	});
+	start([&] { desk.Add(request); });
+#ifdef __cpp_impl_coroutine
+	std::atomic<int> coroutine{ 0 };
+	event resumed;
+	fail_with(desk, request, coroutine, resumed);
+	calls++;
+#endif
+	CHECK(by->arrived.wait(calls));
+
+	auto received = desk.Running();
+	start([&] { received.receive(); });
+	ipc::stream::functions f;
+	f.on_message = [](const ipc::stream &) {};
+	f.on_end = [&](const ipc::stream &, ipc::result<void> r) {
+		on_end = r ? 0 : r.error().number_of_errno();
+		over.set();
+	};
+	desk.Running()->set_functions(std::move(f));
+	start([&] { client.wait_for("test.nobody"); });
+	event present;
+	ipc::slot watch = client.watch_names(
+		"test.desk", [&](ipc::name_change change, const ipc::name_info &, const ipc::proxy &) {
+			if (change == ipc::name_change::present)
+				present.set();
+			if (change == ipc::name_change::gone)
+				gone.set();
+		});
+	CHECK(present.wait());
+
+	bus.kill();
+	CHECK_FAILS(ECONNRESET, future.get());
+	CHECK(done.wait() && async == ECONNRESET);
+	CHECK(over.wait() && on_end == ECONNRESET);
+	CHECK(gone.wait());
+	CHECK(by->canceled.wait(calls));
+#ifdef __cpp_impl_coroutine
+	CHECK(resumed.wait() && coroutine == ECONNRESET);
+#endif
+	for (std::future<void> &f : ended)
+		f.get();
+	CHECK_FAILS(ECONNRESET, desk.Add_future(request).get());
+	CHECK_FAILS(ECONNRESET, desk.Running());
+	by->drop();
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "--serve")) {
