@@ -167,12 +167,15 @@ struct Bus {
 
 fn start() -> Bus {
     let server = Connection::builder().threads(4).open().unwrap();
+    start_on(server, Connection::open().unwrap())
+}
+
+fn start_on(server: Connection, client: Connection) -> Bus {
     let (events, received) = channel();
     let desk = Desk { events: Mutex::new(events), kept: Mutex::default() };
     let object =
         Object::builder(&server).interface("test.Desk").accept_fds().create(desk).unwrap();
     server.register_name("test.rust", &object).unwrap();
-    let client = Connection::open().unwrap();
     let desk = client.get("test.rust").unwrap();
     let serving = server.run_in_background().unwrap();
     Bus { client, desk, events: received, _serving: serving, server }
@@ -597,6 +600,85 @@ fn streams_carry_messages() {
     assert!(matches!(error, Error::Unsupported(_)));
 }
 
+/// A bus of its own, with a service manager, that the test kills.
+struct Mortal {
+    daemon: std::process::Child,
+    path: std::path::PathBuf,
+}
+
+impl Mortal {
+    fn start() -> Mortal {
+        let build = std::env::var("B").unwrap_or_else(|_| "build".into());
+        let path = std::env::temp_dir().join(format!("ipc-rs-bus.{}", std::process::id()));
+        let daemon = std::process::Command::new(format!("{build}/daemon/ipcbusd"))
+            .arg("--bus")
+            .arg(&path)
+            .args(["--", "tests/env/with-manager", "cat"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        Mortal { daemon, path }
+    }
+
+    fn open(&self) -> Connection {
+        loop {
+            let opened = Connection::builder().device(&self.path).threads(4).open();
+            match opened.and_then(|bus| bus.list_names("").map(|_| bus)) {
+                Ok(bus) => break bus,
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn everything_that_waits_ends_with_the_bus() {
+    let mut mortal = Mortal::start();
+    let bus = start_on(mortal.open(), mortal.open());
+    let (client, desk) = (&bus.client, &bus.desk);
+    let options = Options::new();
+    let keep = Message::new(KEEP);
+    let is_reset = |error: Error| assert_eq!(error.code(), libc::ECONNRESET, "{error}");
+    let serving = client.run_in_background().unwrap();
+    let (changes, changed) = channel();
+    let watch = client.watch_names("test.rust", move |change| changes.send(change).unwrap());
+    let watch = watch.unwrap();
+    assert!(matches!(changed.recv_timeout(LONG.unwrap()), Ok(NameChange::Present(..))));
+
+    let future = desk.call_async(&keep, &options).unwrap();
+    let died = desk.died().unwrap();
+    let mut stream = desk.open_stream(ADD, &options).unwrap();
+    std::thread::scope(|threads| {
+        threads.spawn(|| is_reset(desk.call(&keep, &Options::new()).unwrap_err()));
+        threads.spawn(move || is_reset(stream.receive(None).unwrap_err()));
+        threads.spawn(|| is_reset(client.wait_for("test.nobody", None).unwrap_err()));
+        assert_eq!((bus.event(), bus.event()), (Event::Kept, Event::Kept));
+
+        mortal.kill();
+        is_reset(block_on(future).unwrap_err());
+        block_on(died);
+        assert_eq!((bus.event(), bus.event()), (Event::Canceled, Event::Canceled));
+        while !matches!(changed.recv_timeout(LONG.unwrap()).unwrap(), NameChange::Gone(..)) {}
+    });
+    is_reset(serving.stop().unwrap_err());
+    is_reset(block_on(client.serve()).unwrap_err());
+    is_reset(bus._serving.stop().unwrap_err());
+    is_reset(desk.open_stream(ADD, &options).unwrap_err());
+    watch.end();
+}
+
 fn names_are_watched() {
     let bus = start();
     let (changes, changed) = channel();
@@ -695,6 +777,7 @@ fn main() {
         a_connection_is_served_by_two_tasks
         streams_that_are_dropped_elsewhere_fail
         streams_carry_messages
+        everything_that_waits_ends_with_the_bus
         names_are_watched
         limits_hold
         services_end_with_their_objects
