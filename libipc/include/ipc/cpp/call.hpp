@@ -183,8 +183,8 @@ public:
 
 	/*
 	 * Serves a stream that a client opens with the number of a method. It uses the stream until
-	 * it returns, keeps a copy, or sets functions. An error ends the stream. Only a service whose
-	 * has_streams() returns true gets any.
+	 * it returns, keeps a copy, or sets functions: see class stream. An error ends the stream. Only
+	 * a service whose has_streams() returns true gets any.
 	 */
 	virtual outcome<void> serve_stream(stream s, std::uint32_t)
 	{

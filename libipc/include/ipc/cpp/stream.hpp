@@ -17,8 +17,12 @@ public:
 };
 
 /*
- * One end of a stream. Copies are the same end; it closes with the last of them. A client's end
- * that is not over is canceled then, and a server's is ended, unless it has callbacks.
+ * One end of a stream. Copies are the same end, which closes with the last of them. A client's end
+ * that is not over is canceled then.
+ *
+ * A server's stream ends well if its handler returns without an error, has set no functions, and nobody
+ * has a copy at that moment. Else end() or fail() must end it: if the last copy goes without, the
+ * client gets ENOMSG.
  */
 class stream : public detail::counted<c::ipc_stream, c::ipc_stream_ref, c::ipc_stream_unref> {
 public:
