@@ -178,6 +178,19 @@ const Shape__Service *shape_service(const struct shape *shape, const char *name)
 	return NULL;
 }
 
+uint32_t shape_method_code(const char *service, const Shape__Method *method)
+{
+	const char *const parts[] = { service, "/", method->name ?: "" };
+	uint32_t hash = 0x811c9dc5;
+
+	if (shape_method_id(method))
+		return shape_method_id(method);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		for (const char *c = parts[i]; *c; c++)
+			hash = (hash ^ (unsigned char)*c) * 0x01000193;
+	return hash | 0x80000000;
+}
+
 /* --- The hash -------------------------------------------------------------------- */
 
 /*

@@ -236,19 +236,15 @@ static void compare_enums(struct comparison *c, const struct pair *pair)
 
 /* --- Services --------------------------------------------------------------------- */
 
-/* A method with option (ipc.id) is found by its number, others by name. */
-static const Shape__Method *find_method(const Shape__Service *service, const Shape__Method *like)
+/* A method may have another name, but not another number. */
+static const Shape__Method *find_method(const char *name, const Shape__Service *service,
+					const Shape__Method *like)
 {
-	uint32_t id = shape_method_id(like);
+	uint32_t code = shape_method_code(name, like);
 
-	for (size_t i = 0; i < service->n_method; i++) {
-		const Shape__Method *method = service->method[i];
-
-		if (shape_method_id(method) != id)
-			continue;
-		if (id || (method->name && like->name && !strcmp(method->name, like->name)))
-			return method;
-	}
+	for (size_t i = 0; i < service->n_method; i++)
+		if (shape_method_code(name, service->method[i]) == code)
+			return service->method[i];
 	return NULL;
 }
 
@@ -297,7 +293,7 @@ static void compare_services(struct comparison *c, const char *name, const Shape
 {
 	for (size_t i = 0; i < old->n_method && !c->error; i++) {
 		const Shape__Method *method = old->method[i];
-		const Shape__Method *other = find_method(new, method);
+		const Shape__Method *other = find_method(name, new, method);
 		char *where;
 
 		where = shape_text("%s/%s", name, method->name ?: "?");

@@ -50,4 +50,7 @@ static inline uint32_t shape_method_id(const Shape__Method *method)
 	return method->options ? method->options->id : 0;
 }
 
+/* The number on the wire: the option, or derived from the names. service is the full name. */
+uint32_t shape_method_code(const char *service, const Shape__Method *method);
+
 #endif /* IDL_SHAPE_PRIVATE_H */
