@@ -44,12 +44,33 @@ static bool has_plain_type(const Field *field)
 	}
 }
 
-static bool is_plain(struct arena *arena, const Field *field)
+/* A oneof of one field, such as protoc makes of a proto3 optional. */
+static bool is_alone(const Descriptor *message, const Field *field)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < message->n_field; i++)
+		n += message->field[i]->has_oneof_index &&
+		     message->field[i]->oneof_index == field->oneof_index;
+	return n == 1;
+}
+
+static bool is_plain(struct arena *arena, const Descriptor *message, const Field *field)
 {
 	return field->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL &&
-	       !field->has_oneof_index && field->number > 0 && field->number <= NUMBER_MAX &&
-	       has_plain_type(field) && !has_unusual_options(field) &&
+	       (!field->has_oneof_index || is_alone(message, field)) && field->number > 0 &&
+	       field->number <= NUMBER_MAX && has_plain_type(field) &&
+	       !has_unusual_options(field) &&
 	       !name_is_reserved(name_c_member(arena, field->name));
+}
+
+const char *codec_case(struct arena *arena, const struct codec *codec, const Field *field)
+{
+	if (!field->has_oneof_index)
+		return NULL;
+	return arena_printf(
+		arena, "%s_case",
+		name_c_lower(arena, codec->type->descriptor->oneof_decl[field->oneof_index]->name));
 }
 
 enum wire codec_wire(const Field *field)
@@ -92,7 +113,7 @@ static const Field **plain_fields(struct arena *arena, const Descriptor *message
 		return NULL;
 	fields = arena_array(arena, message->n_field, sizeof(*fields));
 	for (size_t i = 0; i < message->n_field; i++) {
-		if (!is_plain(arena, message->field[i]))
+		if (!is_plain(arena, message, message->field[i]))
 			return NULL;
 		fields[i] = message->field[i];
 	}

@@ -4,8 +4,8 @@
  * protobuf-c (struct ipc_codec in <ipc/rpc.h>). emit_codec.c writes it.
  *
  * That are messages of 1 to CODEC_FIELDS_MAX fields, each of them a single number, string or
- * bytes. Code grows with each field, and what it saves of a call hardly does. A larger message, or
- * one with other fields, is left to libipc, which goes through the descriptor.
+ * bytes, optional or not. Code grows with each field, and what it saves of a call hardly does. A
+ * larger message, or one with other fields, is left to libipc, which goes through the descriptor.
  */
 #ifndef IDL_CODEC_H
 #define IDL_CODEC_H
@@ -27,6 +27,10 @@ enum wire { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
 /* Of the types that a codec's fields have. */
 enum wire codec_wire(const Google__Protobuf__FieldDescriptorProto *field);
 unsigned int codec_tag(const Google__Protobuf__FieldDescriptorProto *field);
+
+/* In C the member that says whether the field of a oneof is there: "_text_case"; or NULL. */
+const char *codec_case(struct arena *arena, const struct codec *codec,
+		       const Google__Protobuf__FieldDescriptorProto *field);
 
 /* One for each type: of a file with services. */
 struct codecs {

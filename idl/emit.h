@@ -17,7 +17,7 @@
  *   emit_rust.c        X.ipc.rs: clients and services
  *   emit_rust_types.c    its messages
  *
- * Add every new name at file scope to clash.c too.
+ * Add every new name to the naming_*.c of the language too.
  */
 #ifndef IDL_EMIT_H
 #define IDL_EMIT_H

@@ -40,13 +40,18 @@ static size_t count_bytes(const struct codec *codec)
 
 /* --- Packing ---------------------------------------------------------------------- */
 
-/* In proto3 a field is there if it is not zero or empty. Otherwise a flag says it; a string is NULL
- * or not. */
+/* In proto3 a field is there if it is not zero or empty. Otherwise a flag says it, or the case of
+ * a oneof; a string is NULL or not. */
 static const char *is_there(struct emitter *e, const struct codec *codec, const Field *field,
 			    const char *member)
 {
 	bool always = !type_is_proto3(codec->type);
+	const char *of = codec_case(e->arena, codec, field);
 
+	if (of && field->type == TYPE(STRING))
+		return arena_printf(e->arena, "m->%s == %d && m->%s", of, field->number, member);
+	if (of)
+		return arena_printf(e->arena, "m->%s == %d", of, field->number);
 	if (field->type == TYPE(STRING))
 		return always ? arena_printf(e->arena, "m->%s", member) :
 				arena_printf(e->arena, "m->%s && m->%s[0]", member, member);
@@ -101,14 +106,12 @@ static void emit_take(struct emitter *e, const struct codec *codec, const Field 
 {
 	const char *member = name_c_member(e->arena, field->name);
 	const struct kind *kind = &kinds[field->type];
+	const char *of = codec_case(e->arena, codec, field);
 
 	emit(e, "\tif (ipc_codec_has(&in, %u)) {\n", codec_tag(field));
-	if (field->type == TYPE(STRING)) {
-		emit(e, "\t\tm->%s = ipc_codec_take_text(&in);\n", member);
-		emit(e, "\t\tif (!m->%s)\n\t\t\treturn NULL;\n\t}\n", member);
-		return;
-	}
-	if (kind->take)
+	if (field->type == TYPE(STRING))
+		emit(e, "\t\tm->%s = ipc_codec_take_text(&in);\n\t\tif (!m->%s)\n", member, member);
+	else if (kind->take)
 		emit(e, "\t\tif (!ipc_codec_take_varint(&in, &value))\n");
 	else if (field->type == TYPE(BOOL))
 		emit(e, "\t\tif (!ipc_codec_take_bool(&in, &m->%s))\n", member);
@@ -120,7 +123,9 @@ static void emit_take(struct emitter *e, const struct codec *codec, const Field 
 	emit(e, "\t\t\treturn NULL;\n");
 	if (kind->take)
 		emit(e, "\t\tm->%s = %s;\n", member, kind->take);
-	if (!type_is_proto3(codec->type))
+	if (of)
+		emit(e, "\t\tm->%s = %d;\n", of, field->number);
+	else if (!type_is_proto3(codec->type) && field->type != TYPE(STRING))
 		emit(e, "\t\tm->has_%s = 1;\n", member);
 	emit(e, "\t}\n");
 }

@@ -137,7 +137,7 @@ static void emit_oneway(struct emitter *e, const struct method *m)
 {
 	note(e, "\t\t", m->comment, "Send the oneway. See ipc::proxy::send().");
 	emit(e, "\t\t::ipc::outcome<void> %s(%s" WITH ") const\n\t\t{\n",
-	     m->name, request_param(e, m));
+	     m->ident, request_param(e, m));
 	emit(e, "\t\t\treturn ::ipc::typed::send(ipc_proxy, %s, %s, with);\n\t\t}\n\n",
 	     method_of(e, m), request_arg(m));
 }
@@ -150,21 +150,21 @@ static void emit_call(struct emitter *e, const struct method *m)
 
 	note(e, "\t\t", m->comment, "Call and block until the reply. See ipc::proxy::call().");
 	emit(e, "\t\t::ipc::outcome<%s> %s(%s" WITH ") const\n\t\t{\n", reply,
-	     m->name, request);
+	     m->ident, request);
 	emit(e, "\t\t\treturn ::ipc::typed::call<%s>(%s, with);\n\t\t}\n", reply, args);
 
 	emit(e, "\t\ttemplate <typename F>\n");
-	emit(e, "\t\t::ipc::outcome<void> %s_async(%sF function,\n", m->name, request);
+	emit(e, "\t\t::ipc::outcome<void> %s_async(%sF function,\n", m->ident, request);
 	emit(e, "\t\t\t" WITH ") const\n\t\t{\n");
 	emit(e, "\t\t\treturn ::ipc::typed::call_async<%s>(%s, ::std::move(function), with);\n\t\t}\n",
 	     reply, args);
 
 	emit(e, "\t\t::std::future<::ipc::outcome<%s>> %s_future(%s" WITH ") const\n\t\t{\n",
-	     reply, m->name, request);
+	     reply, m->ident, request);
 	emit(e, "\t\t\treturn ::ipc::typed::call_future<%s>(%s, with);\n\t\t}\n", reply, args);
 
 	emit(e, "#ifdef __cpp_impl_coroutine\n");
-	emit(e, "\t\tauto %s_await(%s" WITH ") const\n\t\t{\n", m->name,
+	emit(e, "\t\tauto %s_await(%s" WITH ") const\n\t\t{\n", m->ident,
 	     request);
 	emit(e, "\t\t\treturn ::ipc::typed::call_await<%s>(%s, with);\n\t\t}\n#endif\n\n", reply,
 	     args);
@@ -197,16 +197,16 @@ static void emit_open_later(struct emitter *e, const struct method *m)
 		args = arena_printf(e->arena, "%s, ::ipc::no_message()", args);
 	}
 	emit(e, "\t\ttemplate <typename F>\n");
-	emit(e, "\t\t::ipc::outcome<void> %s_async(%sF function,\n", m->name, param);
+	emit(e, "\t\t::ipc::outcome<void> %s_async(%sF function,\n", m->ident, param);
 	emit(e, "\t\t\t" WITH ") const\n\t\t{\n");
 	emit(e, "\t\t\treturn ::ipc::typed::open%s_async<%s>(%s, ::std::move(function), with);\n\t\t}\n",
 	     with, types, args);
 	emit(e, "\t\t::std::future<::ipc::outcome<::ipc::stream_of<%s>>> %s_future(%s" WITH ") const\n\t\t{\n",
-	     end, m->name, param);
+	     end, m->ident, param);
 	emit(e, "\t\t\treturn ::ipc::typed::open%s_future<%s>(%s, with);\n\t\t}\n", with, types,
 	     args);
 	emit(e, "#ifdef __cpp_impl_coroutine\n");
-	emit(e, "\t\tauto %s_await(%s" WITH ") const\n\t\t{\n", m->name,
+	emit(e, "\t\tauto %s_await(%s" WITH ") const\n\t\t{\n", m->ident,
 	     param);
 	emit(e, "\t\t\treturn ::ipc::typed::open%s_await<%s>(%s, with);\n\t\t}\n#endif\n\n", with,
 	     types, args);
@@ -221,7 +221,7 @@ static void emit_open(struct emitter *e, const struct method *m)
 			 "Open the stream, and block until the server has accepted it. finish() gets "
 			 "the reply.");
 	emit(e, "\t\t::ipc::outcome<::ipc::stream_of<%s>> %s(%s" WITH ") const\n\t\t{\n",
-	     client_end(e, m), m->name, request ? request_param(e, m) : "");
+	     client_end(e, m), m->ident, request ? request_param(e, m) : "");
 	if (m->sends)
 		emit(e, "\t\t\treturn ::ipc::typed::open<%s>(ipc_proxy, %s, with);\n\t\t}\n",
 		     client_end(e, m), method_of(e, m));
@@ -277,17 +277,17 @@ static void emit_handler(struct emitter *e, const struct method *m)
 		text_quote(e->out, "\t\t * ", m->comment);
 		emit(e, "\t\t */\n");
 	}
-	emit(e, "\t\tvirtual ::ipc::outcome<%s> %s(%sconst ::ipc::call &)\n\t\t{\n", reply, m->name,
+	emit(e, "\t\tvirtual ::ipc::outcome<%s> %s(%sconst ::ipc::call &)\n\t\t{\n", reply, m->ident,
 	     handler_request(e, m, false));
 	emit(e, "\t\t\treturn ::ipc::typed::unserved<%s>(\"%s\");\n\t\t}\n", reply, m->path);
 	if (m->oneway) {
 		emit(e, "\n");
 		return;
 	}
-	emit(e, "\t\tvirtual ::ipc::outcome<void> %s(%s::ipc::call_for<%s> call)\n\t\t{\n", m->name,
+	emit(e, "\t\tvirtual ::ipc::outcome<void> %s(%s::ipc::call_for<%s> call)\n\t\t{\n", m->ident,
 	     handler_request(e, m, true), reply);
 	emit(e, "\t\t\treturn ::ipc::typed::reply_with(::std::move(call), [&](const ::ipc::call &c) {\n");
-	emit(e, "\t\t\t\treturn %s(%sc);\n\t\t\t});\n\t\t}\n\n", m->name,
+	emit(e, "\t\t\t\treturn this->%s(%sc);\n\t\t\t});\n\t\t}\n\n", m->ident,
 	     m->has_request ? "request, " : "");
 }
 
@@ -298,7 +298,7 @@ static void emit_stream_handler(struct emitter *e, const struct method *m)
 		text_quote(e->out, "\t\t * ", m->comment);
 		emit(e, "\t\t */\n");
 	}
-	emit(e, "\t\tvirtual ::ipc::outcome<void> %s(%s::ipc::stream_of<%s>)\n\t\t{\n", m->name,
+	emit(e, "\t\tvirtual ::ipc::outcome<void> %s(%s::ipc::stream_of<%s>)\n\t\t{\n", m->ident,
 	     m->sends ? "" : handler_request(e, m, false), server_end(e, m));
 	emit(e, "\t\t\treturn ::ipc::typed::unserved<void>(\"%s\");\n\t\t}\n\n", m->path);
 }
@@ -308,13 +308,13 @@ static void emit_stream_case(struct emitter *e, const struct method *m)
 	emit(e, "\t\t\tcase 0x%xU:\n", m->code);
 	if (m->sends)
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve_requests<%s, %s>(::std::move(s),\n"
-			"\t\t\t\t\t[this](auto &&end) { return %s(::std::move(end)); });\n",
-		     passed(e, m->request), passed(e, m->reply), m->name);
+			"\t\t\t\t\t[this](auto &&end) { return this->%s(::std::move(end)); });\n",
+		     passed(e, m->request), passed(e, m->reply), m->ident);
 	else
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve_replies<%s, %s>(::std::move(s), \"%s\",\n"
-			"\t\t\t\t\t[this](auto &%s, auto &&end) { return %s(%s::std::move(end)); });\n",
+			"\t\t\t\t\t[this](auto &%s, auto &&end) { return this->%s(%s::std::move(end)); });\n",
 		     m->has_request ? passed(e, m->request) : "::ipc::ignored", passed(e, m->reply),
-		     m->path, m->has_request ? "request" : "", m->name,
+		     m->path, m->has_request ? "request" : "", m->ident,
 		     m->has_request ? "request, " : "");
 }
 
@@ -350,8 +350,8 @@ static void emit_case(struct emitter *e, const struct method *m)
 	else
 		emit(e, "\t\t\t\treturn ::ipc::typed::serve<%s, %s>(::std::move(c), \"%s\",\n",
 		     request, reply_of(e, m), m->path);
-	emit(e, "\t\t\t\t\t[this](%sauto &&call) { return %s(%s", m->has_request ? "auto &request, " : "",
-	     m->name, m->has_request ? "request, " : "");
+	emit(e, "\t\t\t\t\t[this](%sauto &&call) { return this->%s(%s", m->has_request ? "auto &request, " : "",
+	     m->ident, m->has_request ? "request, " : "");
 	emit(e, "::std::forward<decltype(call)>(call)); });\n");
 }
 
@@ -395,22 +395,50 @@ static void emit_service_class(struct emitter *e, const struct service *s)
 
 /* --- The file ------------------------------------------------------------------------ */
 
-static const char *package_of(struct emitter *e)
+static void list_imports(struct emitter *e, const char *name, bool *seen)
 {
-	const struct service *s = &e->unit->services[0];
-	size_t length = strlen(s->full_name) - strlen(s->name);
+	for (size_t i = 0; i < e->request->n_files; i++) {
+		const Google__Protobuf__FileDescriptorProto *file = e->request->files[i];
 
-	return length ? arena_strndup(e->arena, s->full_name, length - 1) : "";
+		if (seen[i] || strcmp(file->name, name) ||
+		    !strncmp(name, "google/protobuf/", strlen("google/protobuf/")))
+			continue;
+		seen[i] = true;
+		for (size_t j = 0; j < file->n_dependency; j++)
+			list_imports(e, file->dependency[j], seen);
+		if (file != e->unit->proto)
+			emit(e, " *   %s\n", name);
+	}
+}
+
+/* A user who has this file alone must find out what else to generate. libprotobuf has the files of
+ * google/protobuf. */
+static void emit_imports(struct emitter *e)
+{
+	size_t start = e->out->size;
+	size_t head;
+
+	emit(e, "/*\n * Generate and compile the messages of these as well, with protoc --cpp_out:\n");
+	head = e->out->size;
+	list_imports(e, e->unit->file,
+		     arena_array(e->arena, e->request->n_files + 1, sizeof(bool)));
+	if (e->out->size > head) {
+		emit(e, " */\n");
+		return;
+	}
+	e->out->size = start;
+	e->out->data[start] = '\0';
 }
 
 void emit_cpp(struct emitter *e)
 {
 	const struct unit *unit = e->unit;
-	const char *space = scoped(e, package_of(e));
+	const char *space = scoped(e, unit->proto->package ?: "");
 
 	if (unit->license)
 		emit(e, "// SPDX-License-Identifier: %s\n", unit->license);
 	emit(e, "/* Generated by protoc-gen-ipc from %s. Do not edit. */\n", unit->file);
+	emit_imports(e);
 	emit(e, "#ifndef IPC_STUB_%s_HPP\n#define IPC_STUB_%s_HPP\n\n", unit->identifier,
 	     unit->identifier);
 	emit(e, "#include <ipc/cpp/protobuf.hpp>\n\n#include \"%s.pb.h\"\n\n", unit->base);
@@ -424,7 +452,7 @@ void emit_cpp(struct emitter *e)
 		note(e, "", s->comment,
 		     arena_printf(e->arena, "The service %s: Proxy for clients, Service for servers.",
 				  s->full_name));
-		emit(e, "class %s final {\npublic:\n", s->name);
+		emit(e, "class %s final {\npublic:\n", s->ident);
 		emit_interface(e, s);
 		emit_proxy(e, s);
 		emit_service_class(e, s);

@@ -44,6 +44,8 @@ static bool is_usual(const struct type *type, const Field *field)
 {
 	if (field->options && field->options->has_ctype)
 		return false;
+	if (field->has_oneof_index && !field->proto3_optional)
+		return false;
 	if (field->type == TYPE(ENUM) && !type_is_proto3(type))
 		return false;
 	return !field->name[strcspn(field->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] &&
@@ -66,7 +68,7 @@ static const char *is_there(struct emitter *e, const struct codec *codec, const 
 {
 	const char *name = field->name;
 
-	if (!type_is_proto3(codec->type))
+	if (!type_is_proto3(codec->type) || field->proto3_optional)
 		return arena_printf(e->arena, "m.has_%s()", name);
 	if (codec_wire(field) == WIRE_BYTES)
 		return arena_printf(e->arena, "!m.%s().empty()", name);

@@ -14,80 +14,59 @@
 
 /* --- Names ---------------------------------------------------------------------- */
 
-static int compare_words(const void *key, const void *element)
-{
-	return strcmp(key, *(const char *const *)element);
-}
-
-bool python_is_keyword(const char *word)
-{
-	/* Sorted. */
-	static const char *const words[] = {
-		"False", "None", "True", "and", "as", "assert", "async", "await", "break", "class",
-		"continue", "def", "del", "elif", "else", "except", "finally", "for", "from",
-		"global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass",
-		"raise", "return", "try", "while", "with", "yield",
-	};
-
-	return bsearch(word, words, sizeof(words) / sizeof(words[0]), sizeof(words[0]),
-		       compare_words);
-}
-
-/* What the classes of the package have: python/ipcbus/aio.py and sync.py. */
-static bool is_taken(const char *name)
-{
-	static const char *const words[] = {
-		"ACCEPT_FDS", "INTERFACE", "bus", "call", "on_death", "oneway", "open", "ping",
-		"serve", "wait_dead",
-	};
-
-	return *name == '_' || bsearch(name, words, sizeof(words) / sizeof(words[0]),
-				       sizeof(words[0]), compare_words);
-}
-
-const char *python_class(struct arena *arena, const struct service *service)
-{
-	return arena_printf(arena, "%s%s", service->name,
-			    python_is_keyword(service->name) ? "_" : "");
-}
-
-const char *python_method(struct arena *arena, const struct method *method)
-{
-	bool other = python_is_keyword(method->name) || is_taken(method->name);
-
-	return arena_printf(arena, "%s%s", method->name, other ? "_" : "");
-}
-
-static char *without_ending(struct arena *arena, const char *file)
+/* "dir/my-echo.v1.proto" to "dir/my_echo/v1", as protoc does. */
+static char *module_path(struct arena *arena, const char *file)
 {
 	char *base = name_file_base(arena, file);
 
 	for (char *at = base; *at; at++)
 		if (*at == '-')
 			*at = '_';
+		else if (*at == '.')
+			*at = '/';
 	return base;
 }
 
 const char *python_base(struct arena *arena, const struct unit *unit)
 {
-	return without_ending(arena, unit->file);
+	return module_path(arena, unit->file);
 }
 
-const char *python_module(struct arena *arena, const char *file)
+/* "dir/my-echo.proto" to "dir.my_echo_pb2" */
+static const char *module_of(struct arena *arena, const char *file)
 {
-	char *base = without_ending(arena, file);
+	char *path = module_path(arena, file);
 
-	for (char *at = base; *at; at++)
+	for (char *at = path; *at; at++)
 		if (*at == '/')
 			*at = '.';
-	return arena_printf(arena, "%s_pb2", base);
+	return arena_printf(arena, "%s_pb2", path);
+}
+
+/* Its name in generated code: "_dir_dot_my__echo__pb2". A module's own name may be that of a
+ * service, or no identifier. */
+static const char *alias_of(struct arena *arena, const char *module)
+{
+	struct text text = { 0 };
+	const char *alias;
+
+	for (; *module; module++)
+		if (*module == '.')
+			text_add(&text, "_dot_");
+		else if (*module == '_')
+			text_add(&text, "__");
+		else
+			text_addn(&text, module, 1);
+	alias = arena_printf(arena, "_%s", text.data ?: "");
+	text_done(&text);
+	return alias;
 }
 
 const char *python_type(struct arena *arena, const struct type *type)
 {
 	const char *package = type->file->package ?: "";
 	const char *path = type->full_name + strlen(package) + (*package != 0);
-	const char *name = python_module(arena, type->file->name);
+	const char *name = alias_of(arena, module_of(arena, type->file->name));
 
 	while (*path) {
 		size_t length = strcspn(path, ".");
@@ -100,70 +79,6 @@ const char *python_type(struct arena *arena, const struct type *type)
 	return name;
 }
 
-/* --- Checks --------------------------------------------------------------------- */
-
-static void check_methods(const struct unit *unit, const struct request *request,
-			  const struct service *service, struct diag *diag)
-{
-	const Google__Protobuf__FileDescriptorProto *file = request_file(request, unit->file);
-
-	for (size_t i = 0; i < service->n_methods; i++) {
-		const char *name = python_method(request->arena, &service->methods[i]);
-
-		for (size_t j = 0; j < service->n_methods; j++)
-			if (i != j && !strcmp(name, service->methods[j].name))
-				diag_add(diag, unit->file, file->source_code_info,
-					 service->methods[i].place,
-					 "rpc %s.%s: its name in Python, %s, is that of another rpc",
-					 service->name, service->methods[i].name, name);
-	}
-}
-
-/* The names that a service has at the top of the file, as formats of its own. */
-static const char *const class_names[] = { "%s", "_%s", "%sSync", "%sService", "%sSyncService" };
-
-#define N_CLASS_NAMES (sizeof(class_names) / sizeof(class_names[0]))
-
-static void check_service(const struct unit *unit, const struct request *request, size_t index,
-			  struct diag *diag)
-{
-	const Google__Protobuf__FileDescriptorProto *file = request_file(request, unit->file);
-	const struct service *service = &unit->services[index];
-
-	for (size_t i = 0; i < index * N_CLASS_NAMES; i++) {
-		const struct service *other = &unit->services[i / N_CLASS_NAMES];
-		const char *name = arena_printf(request->arena, class_names[i % N_CLASS_NAMES],
-						python_class(request->arena, other));
-
-		for (size_t j = 0; j < N_CLASS_NAMES; j++)
-			if (!strcmp(name, arena_printf(request->arena, class_names[j],
-						       python_class(request->arena, service))))
-				diag_add(diag, unit->file, file->source_code_info, service->place,
-					 "service %s: its class %s in Python is one of service %s",
-					 service->name, name, other->name);
-	}
-}
-
-void python_check(const struct unit *unit, const struct request *request, struct diag *diag)
-{
-	const Google__Protobuf__FileDescriptorProto *file = request_file(request, unit->file);
-	const char *path = python_base(request->arena, unit);
-
-	while (*path) {
-		size_t length = strcspn(path, "/");
-		const char *part = arena_strndup(request->arena, path, length);
-
-		if (!name_is_identifier(part) || python_is_keyword(part))
-			diag_add(diag, unit->file, file->source_code_info, (struct path){ 0 },
-				 "Python cannot import \"%s\"; rename it", part);
-		path += length + (path[length] == '/');
-	}
-	for (size_t i = 0; i < unit->n_services; i++) {
-		check_service(unit, request, i, diag);
-		check_methods(unit, request, &unit->services[i], diag);
-	}
-}
-
 /* --- The head --------------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b)
@@ -171,16 +86,41 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-void python_imports(struct emitter *e, size_t n_types, const struct type *const *types)
+/* Whether a statement can import it: no part is a keyword or begins with a digit. */
+static bool is_importable(struct arena *arena, const char *module)
+{
+	while (*module) {
+		size_t length = strcspn(module, ".");
+		const char *part = arena_strndup(arena, module, length);
+
+		if (!name_is_identifier(part) || python_is_keyword(part))
+			return false;
+		module += length + (module[length] == '.');
+	}
+	return true;
+}
+
+void python_imports(struct emitter *e, size_t n_types, const struct type *const *types, bool typed)
 {
 	const char **modules = arena_array(e->arena, n_types + 1, sizeof(*modules));
 
 	for (size_t i = 0; i < n_types; i++)
-		modules[i] = python_module(e->arena, types[i]->file->name);
+		modules[i] = module_of(e->arena, types[i]->file->name);
 	qsort(modules, n_types, sizeof(*modules), compare_names);
-	for (size_t i = 0; i < n_types; i++)
-		if (!i || strcmp(modules[i - 1], modules[i]))
-			emit(e, "import %s\n", modules[i]);
+	for (size_t i = 0; i < n_types; i++) {
+		const char *alias = alias_of(e->arena, modules[i]);
+
+		if (i && !strcmp(modules[i - 1], modules[i]))
+			continue;
+		if (is_importable(e->arena, modules[i]))
+			emit(e, "import %s as %s\n", modules[i], alias);
+		else if (typed)
+			/* Type checkers cannot import it either. */
+			emit(e, "%s: _Any\n", alias);
+		else
+			emit(e, "%s = __import__(\"importlib\").import_module(\"%s\")\n", alias,
+			     modules[i]);
+	}
 }
 
 void python_head(struct emitter *e)
@@ -211,7 +151,7 @@ static void emit_imports(struct emitter *e)
 				types[n++] = m->reply;
 		}
 	}
-	python_imports(e, n, types);
+	python_imports(e, n, types, false);
 }
 
 static void emit_set(struct emitter *e)
@@ -270,7 +210,7 @@ static void emit_entry(struct emitter *e, const struct method *m)
 	};
 
 	emit(e, "        _stubs.Method(\n            \"%s\",\n            \"%s\",\n", m->name,
-	     python_method(e->arena, m));
+	     m->ident);
 	emit(e, m->code & 0x80000000 ? "            0x%08x,\n" : "            %u,\n", m->code);
 	emit(e, "            %s,\n", m->has_request ? python_type(e->arena, m->request) : "None");
 	emit(e, "            %s,\n", m->has_reply ? python_type(e->arena, m->reply) : "None");
@@ -286,7 +226,7 @@ static void emit_entry(struct emitter *e, const struct method *m)
 static void emit_methods(struct emitter *e, const struct service *s)
 {
 	emit(e, "\n_%s = _stubs.Interface(\n    \"%s\",\n    0x%016" PRIx64 ",\n    _SET,\n    (\n",
-	     python_class(e->arena, s), s->full_name, s->hash);
+	     s->ident, s->full_name, s->hash);
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit_entry(e, &s->methods[i]);
 	emit(e, "    ),\n)\n");
@@ -300,7 +240,7 @@ static const char *invocation(const struct method *m)
 static void emit_client_class(struct emitter *e, const struct service *s, const char *ending,
 			const char *module)
 {
-	const char *class = python_class(e->arena, s);
+	const char *class = s->ident;
 
 	emit(e, "\n\nclass %s%s(%s.Client):\n", class, ending, module);
 	emit_doc(e, "    ", s->comment);
@@ -310,7 +250,7 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 		bool request = m->has_request && !m->sends;
 
 		emit(e, "\n    def %s(self, %s*, timeout=None, metadata=None, detached=False%s):\n",
-		     python_method(e->arena, m), request ? "request=None, /, " : "",
+		     m->ident, request ? "request=None, /, " : "",
 		     request ? ", **fields" : "");
 		emit_doc(e, "        ", m->comment);
 		emit(e, "        return self.%s(_%s.methods[%zu], %s, timeout, metadata, detached)\n",
@@ -322,7 +262,7 @@ static void emit_client_class(struct emitter *e, const struct service *s, const 
 static void emit_service_class(struct emitter *e, const struct service *s, const char *ending,
 			 const char *module, const char *async)
 {
-	const char *class = python_class(e->arena, s);
+	const char *class = s->ident;
 	bool accepts = false;
 
 	emit(e, "\n\nclass %s%s(%s.Service):\n", class, ending, module);
@@ -336,7 +276,7 @@ static void emit_service_class(struct emitter *e, const struct service *s, const
 		const struct method *m = &s->methods[i];
 
 		emit(e, "\n    %sdef %s(self, %scontext):\n", m->pushes ? "" : async,
-		     python_method(e->arena, m),
+		     m->ident,
 		     m->sends ? "requests, " : m->has_request ? "request, " : "");
 		emit_doc(e, "        ", m->comment);
 		emit(e, "        raise self._unimplemented(_%s.methods[%zu])\n", class, i);

@@ -120,14 +120,14 @@ static const char *received(struct emitter *e, const struct method *m, const cha
 static void emit_client_class(struct emitter *e, const struct service *s, const char *ending,
 			const char *module, const char *async)
 {
-	emit(e, "\nclass %s%s(%s.Client):\n", python_class(e->arena, s), ending, module);
+	emit(e, "\nclass %s%s(%s.Client):\n", s->ident, ending, module);
 	emit(e, "    INTERFACE: _stubs.Interface\n");
 	for (size_t i = 0; i < s->n_methods; i++) {
 		const struct method *m = &s->methods[i];
 		bool request = m->has_request && !m->sends;
 
 		emit(e, "    %sdef %s(\n        self,\n", m->streams ? "" : async,
-		     python_method(e->arena, m));
+		     m->ident);
 		if (request)
 			emit(e, "        request: _Optional[_Union[%s, _Mapping[str, _Any]]] = ...,\n"
 				"        /,\n", request_type(e, m));
@@ -151,7 +151,7 @@ static void emit_service_class(struct emitter *e, const struct service *s, const
 {
 	const char *iterator = async ? "_AsyncIterator" : "_Iterator";
 
-	emit(e, "\nclass %s%s(%s.Service):\n", python_class(e->arena, s), ending, module);
+	emit(e, "\nclass %s%s(%s.Service):\n", s->ident, ending, module);
 	emit(e, "    INTERFACE: _stubs.Interface\n");
 	for (size_t i = 0; i < s->n_methods; i++) {
 		const struct method *m = &s->methods[i];
@@ -163,7 +163,7 @@ static void emit_service_class(struct emitter *e, const struct service *s, const
 		if (m->pushes)
 			reply = arena_printf(e->arena, "%s[%s]", iterator, reply);
 		emit(e, "    %sdef %s(\n        self,\n", async && !m->pushes ? "async " : "",
-		     python_method(e->arena, m));
+		     m->ident);
 		if (m->sends)
 			emit(e, "        requests: %s[%s],\n", iterator, request_type(e, m));
 		else if (m->has_request)
@@ -207,7 +207,7 @@ static void emit_imports(struct emitter *e)
 			}
 		}
 	}
-	python_imports(e, n, list);
+	python_imports(e, n, list, true);
 }
 
 void emit_python_types(struct emitter *e)

@@ -48,7 +48,7 @@ static void note(struct emitter *e, const char *lead, const char *comment, const
 
 static const char *constant(struct emitter *e, const struct service *s)
 {
-	return name_upper(e->arena, s->name);
+	return arena_printf(e->arena, "IPC_%s", s->ident);
 }
 
 static void emit_interface(struct emitter *e, const struct service *s)
@@ -58,7 +58,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	for (size_t i = 0; i < s->n_methods; i++)
 		accept_fds |= (s->methods[i].request->holds &
 			       (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS)) != 0;
-	emit(e, "static %s: ::ipcbus::typed::Interface = ::ipcbus::typed::Interface {\n",
+	emit(e, "#[allow(non_upper_case_globals)]\nstatic %s: ::ipcbus::typed::Interface = ::ipcbus::typed::Interface {\n",
 	     constant(e, s));
 	emit(e, "    name: \"%s\",\n    descriptor: &IPC_DESCRIPTOR_SET,\n", s->full_name);
 	emit(e, "    hash: 0x%016" PRIx64 ",\n    accept_fds: %s,\n};\n\n", s->hash,
@@ -98,17 +98,17 @@ static void emit_call(struct emitter *e, const struct method *m)
 	note(e, "    " DOC " ", m->comment,
 	     m->oneway ? "Sends the oneway: see `Proxy::send()`." :
 			 "Calls, and blocks until the reply.");
-	sign(e, m->snake, "", request, false, reply);
-	emit(e, "        self.%s_with(%s&::ipcbus::Options::new())\n    }\n\n", m->snake,
+	sign(e, m->ident, "", request, false, reply);
+	emit(e, "        self.%s_with(%s&::ipcbus::Options::new())\n    }\n\n", m->ident,
 	     m->has_request ? "request, " : "");
 	emit(e, "    " DOC " The same with options.\n");
-	sign(e, m->snake, "_with", request, true, reply);
+	sign(e, m->ident, "_with", request, true, reply);
 	emit(e, "        ::ipcbus::typed::%s(&self.proxy, %s, %s, options)\n    }\n\n", function,
 	     method_of(e, m), argument);
 	if (m->oneway)
 		return;
 	emit(e, "    " DOC " Starts the call, and returns a future of the reply.\n");
-	sign(e, m->snake, "_async", request, true,
+	sign(e, m->ident, "_async", request, true,
 	     arena_printf(e->arena, "::ipcbus::typed::ReplyFuture<%s>", reply));
 	emit(e, "        ::ipcbus::typed::call_async(&self.proxy, %s, %s, options)\n    }\n\n",
 	     method_of(e, m), argument);
@@ -126,7 +126,7 @@ static void emit_open(struct emitter *e, const struct method *m)
 		     "Opens the stream, and blocks until the server has accepted it." :
 		     "Opens the stream, and blocks until the server has accepted it. `finish()` "
 		     "returns the reply.");
-	sign(e, m->snake, "", request, true, end);
+	sign(e, m->ident, "", request, true, end);
 	if (m->sends)
 		emit(e, "        ::ipcbus::typed::open(&self.proxy, %s, options)\n    }\n\n",
 		     method_of(e, m));
@@ -143,9 +143,9 @@ static void emit_client_struct(struct emitter *e, const struct service *s)
 			  "An object of another process that has the service `%s`. Clones are "
 			  "the same object.",
 			  s->full_name));
-	emit(e, "#[derive(Clone, Debug, PartialEq, Eq)]\npub struct %sClient {\n", s->name);
+	emit(e, "#[derive(Clone, Debug, PartialEq, Eq)]\npub struct %sClient {\n", s->ident);
 	emit(e, "    proxy: ::ipcbus::Proxy,\n}\n\n");
-	emit(e, "#[allow(dead_code)]\nimpl %sClient {\n", s->name);
+	emit(e, "#[allow(dead_code)]\nimpl %sClient {\n", s->ident);
 	emit(e, "    " DOC " Wraps a proxy.\n    pub fn new(proxy: ::ipcbus::Proxy) -> Self {\n");
 	emit(e, "        Self { proxy }\n    }\n\n");
 	emit(e, "    " DOC " Finds the object under a name: see `Connection::get()`. `EPROTOTYPE`: it has another\n    "
@@ -181,12 +181,12 @@ static const char *server_end(struct emitter *e, const struct method *m)
 			    m->sends ? request_of(e, m) : "()");
 }
 
-static void emit_handler(struct emitter *e, const struct method *m)
+static void emit_handler(struct emitter *e, const char *trait, const struct method *m)
 {
 	const char *request =
 		m->has_request ? arena_printf(e->arena, ", request: %s", passed(e, m->request)) :
 				 "";
-	const char *name = rust_identifier(e->arena, m->snake);
+	const char *name = rust_identifier(e->arena, m->ident);
 
 	note(e, "    " DOC " ", m->comment, NULL);
 	if (m->streams) {
@@ -205,9 +205,9 @@ static void emit_handler(struct emitter *e, const struct method *m)
 	emit(e, "    " DOC " The same for a handler that replies later.\n");
 	emit(e,
 	     "    fn %s_call(&self%s, call: ::ipcbus::typed::CallFor<%s>) -> ::ipcbus::Result<()> {\n",
-	     m->snake, request, reply_of(e, m));
-	emit(e, "        call.reply_with(|call| self.%s(%scall))\n    }\n\n", name,
-	     m->has_request ? "request, " : "");
+	     m->ident, request, reply_of(e, m));
+	emit(e, "        call.reply_with(|call| <Self as %s>::%s(self, %scall))\n    }\n\n",
+	     trait, name, m->has_request ? "request, " : "");
 }
 
 static void emit_trait(struct emitter *e, const struct service *s)
@@ -216,15 +216,15 @@ static void emit_trait(struct emitter *e, const struct service *s)
 	     "What serves it. Of each method override the function of its name, which returns the reply "
 	     "or an error, or the one with `_call`, which may move the call elsewhere and reply later. "
 	     "Methods that are left fail with `EOPNOTSUPP`. Handlers run on serving threads.");
-	emit(e, "#[allow(unused_variables)]\npub trait %s: Send + Sync + 'static {\n", s->name);
+	emit(e, "#[allow(unused_variables)]\npub trait %s: ::core::marker::Send + ::core::marker::Sync + 'static {\n", s->ident);
 	for (size_t i = 0; i < s->n_methods; i++)
-		emit_handler(e, &s->methods[i]);
+		emit_handler(e, s->ident, &s->methods[i]);
 	emit(e, "}\n\n");
 }
 
-static void emit_case(struct emitter *e, const struct method *m)
+static void emit_case(struct emitter *e, const char *trait, const struct method *m)
 {
-	const char *name = rust_identifier(e->arena, m->snake);
+	const char *name = rust_identifier(e->arena, m->ident);
 
 	if (m->streams)
 		return;
@@ -233,28 +233,28 @@ static void emit_case(struct emitter *e, const struct method *m)
 	if (!m->has_request)
 		emit(e, "{\n                let () = request;\n                ");
 	if (m->oneway)
-		emit(e, "self.0.%s(%scall)", name, m->has_request ? "request, " : "");
+		emit(e, "<IpcService as %s>::%s(&self.0, %scall)", trait, name, m->has_request ? "request, " : "");
 	else
-		emit(e, "self.0.%s_call(%scall)", m->snake, m->has_request ? "request, " : "");
+		emit(e, "<IpcService as %s>::%s_call(&self.0, %scall)", trait, m->ident, m->has_request ? "request, " : "");
 	emit(e, "%s),\n", m->has_request ? "" : "\n            }");
 }
 
-static void emit_stream_case(struct emitter *e, const struct method *m)
+static void emit_stream_case(struct emitter *e, const char *trait, const struct method *m)
 {
-	const char *name = rust_identifier(e->arena, m->snake);
+	const char *name = rust_identifier(e->arena, m->ident);
 
 	if (m->sends)
-		emit(e, "            0x%x => self.0.%s(::ipcbus::typed::serve_stream(stream)),\n",
-		     m->code, name);
+		emit(e, "            0x%x => <IpcService as %s>::%s(\n                &self.0,\n                ::ipcbus::typed::serve_stream(stream),\n            ),\n",
+		     m->code, trait, name);
 	else if (m->has_request)
 		emit(e,
 		     "            0x%x => ::ipcbus::typed::serve_replies(stream, |request, stream| {\n"
-		     "                self.0.%s(request, stream)\n            }),\n",
-		     m->code, name);
+		     "                <IpcService as %s>::%s(&self.0, request, stream)\n            }),\n",
+		     m->code, trait, name);
 	else
 		emit(e,
-		     "            0x%x => ::ipcbus::typed::serve_replies(stream, |(), stream| self.0.%s(stream)),\n",
-		     m->code, name);
+		     "            0x%x => ::ipcbus::typed::serve_replies(stream, |(), stream| {\n                <IpcService as %s>::%s(&self.0, stream)\n            }),\n",
+		     m->code, trait, name);
 }
 
 /* For the log. */
@@ -274,31 +274,31 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 
 	for (size_t i = 0; i < s->n_methods; i++)
 		streams |= s->methods[i].streams;
-	emit(e, DOC " A service of bytes over [`%s`]: makes objects of it.\n", s->name);
-	emit(e, "#[derive(Debug)]\npub struct %sServer<S>(S);\n\n", s->name);
-	emit(e, "#[allow(dead_code)]\nimpl<S: %s> %sServer<S> {\n", s->name, s->name);
+	emit(e, DOC " A service of bytes over [`%s`]: makes objects of it.\n", s->ident);
+	emit(e, "#[derive(Debug)]\npub struct %sServer<IpcService>(IpcService);\n\n", s->ident);
+	emit(e, "#[allow(dead_code)]\nimpl<IpcService: %s> %sServer<IpcService> {\n", s->ident, s->ident);
 	emit(e,
-	     "    " DOC " For `ObjectBuilder::create()`.\n    pub fn new(service: S) -> Self {\n");
+	     "    " DOC " For `ObjectBuilder::create()`.\n    pub fn new(service: IpcService) -> Self {\n");
 	emit(e, "        Self(service)\n    }\n\n");
 	emit(e,
 	     "    " DOC
 	     " Creates an object.\n    pub fn object(\n        connection: &::ipcbus::Connection,\n"
-	     "        service: S,\n    ) -> ::ipcbus::Result<::ipcbus::Object> {\n");
+	     "        service: IpcService,\n    ) -> ::ipcbus::Result<::ipcbus::Object> {\n");
 	emit(e, "        ::ipcbus::typed::object(connection, &%s, Self(service))\n    }\n\n",
 	     constant(e, s));
 	emit(e,
 	     "    " DOC " Creates an object, and registers it under a name.\n    pub fn register(\n"
-	     "        connection: &::ipcbus::Connection,\n        name: &str,\n        service: S,\n"
+	     "        connection: &::ipcbus::Connection,\n        name: &str,\n        service: IpcService,\n"
 	     "    ) -> ::ipcbus::Result<::ipcbus::Object> {\n");
 	emit(e, "        let object = Self::object(connection, service)?;\n");
 	emit(e,
 	     "        connection.register_name(name, &object)?;\n        Ok(object)\n    }\n}\n\n");
 
-	emit(e, "impl<S: %s> ::ipcbus::Service for %sServer<S> {\n", s->name, s->name);
+	emit(e, "impl<IpcService: %s> ::ipcbus::Service for %sServer<IpcService> {\n", s->ident, s->ident);
 	emit(e, "    fn serve(&self, call: ::ipcbus::Call) -> ::ipcbus::Result<()> {\n");
 	emit(e, "        match call.method() {\n");
 	for (size_t i = 0; i < s->n_methods; i++)
-		emit_case(e, &s->methods[i]);
+		emit_case(e, s->ident, &s->methods[i]);
 	emit(e, "            _ => ::ipcbus::typed::unknown(call, &%s),\n        }\n    }\n",
 	     constant(e, s));
 	emit_method_names(e, s);
@@ -309,7 +309,7 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 		emit(e, "        match method {\n");
 		for (size_t i = 0; i < s->n_methods; i++)
 			if (s->methods[i].streams)
-				emit_stream_case(e, &s->methods[i]);
+				emit_stream_case(e, s->ident, &s->methods[i]);
 		emit(e, "            _ => Err(::ipcbus::typed::unserved()),\n        }\n    }\n");
 	}
 	emit(e, "}\n\n");

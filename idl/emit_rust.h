@@ -18,6 +18,8 @@ const char *rust_path(struct emitter *e, const Google__Protobuf__FileDescriptorP
 /* A name as an identifier: keywords get "r#", or '_' where Rust forbids that. */
 const char *rust_identifier(struct arena *arena, const char *name);
 
+bool rust_is_keyword(const char *name);
+
 /* The messages and enums of the file. */
 void rust_types(struct emitter *e);
 

@@ -22,7 +22,7 @@ typedef Google__Protobuf__FileDescriptorProto File;
 
 /* --- Names ---------------------------------------------------------------------- */
 
-const char *rust_identifier(struct arena *arena, const char *name)
+bool rust_is_keyword(const char *name)
 {
 	static const char *const keywords[] = {
 		"abstract", "as",     "async",	 "await",  "become",  "box",	  "break", "const",
@@ -32,15 +32,21 @@ const char *rust_identifier(struct arena *arena, const char *name)
 		"ref",	    "return", "static",	 "struct", "trait",   "true",	  "try",   "type",
 		"typeof",   "unsafe", "unsized", "use",	   "virtual", "where",	  "while", "yield",
 	};
+
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
+		if (!strcmp(keywords[i], name))
+			return true;
+	return false;
+}
+
+const char *rust_identifier(struct arena *arena, const char *name)
+{
 	static const char *const forbidden[] = { "self", "Self", "super", "crate", "_" };
 
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		if (!strcmp(forbidden[i], name))
 			return arena_printf(arena, "%s_", name);
-	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
-		if (!strcmp(keywords[i], name))
-			return arena_printf(arena, "r#%s", name);
-	return name;
+	return rust_is_keyword(name) ? arena_printf(arena, "r#%s", name) : name;
 }
 
 /* "some_name", "SOME_NAME" and "someName" to "SomeName". */

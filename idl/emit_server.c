@@ -17,12 +17,12 @@ static void emit_invoke(struct emitter *e, const struct service *s, const struct
 					   "const void *ops", "void *userdata", NULL },
 		    "\n{\n");
 	emit(e, "\tconst struct %s_ops *handlers = ops;\n\n%s", s->prefix, unused);
-	emit(e, "\tif (!handlers->%s)\n\t\treturn -EOPNOTSUPP;\n\n", m->snake);
+	emit(e, "\tif (!handlers->%s)\n\t\treturn -EOPNOTSUPP;\n\n", m->member);
 	if (m->has_request)
 		emit(e, "\treturn handlers->%s(call, (const %s *)request, userdata);\n}\n\n",
-		     m->snake, emit_class(e, m->request));
+		     m->member, emit_class(e, m->request));
 	else
-		emit(e, "\treturn handlers->%s(call, userdata);\n}\n\n", m->snake);
+		emit(e, "\treturn handlers->%s(call, userdata);\n}\n\n", m->member);
 }
 
 /* --- The method table -------------------------------------------------------------- */
@@ -94,6 +94,8 @@ static void emit_entry(struct emitter *e, const struct service *s, const struct 
 
 static void emit_table(struct emitter *e, const struct service *s)
 {
+	if (!s->n_methods)
+		return;
 	emit_indices(e, s);
 	emit(e, "static const struct ipc_method %s_method_table[] = {\n", s->prefix);
 	for (size_t i = 0; i < s->n_methods; i++)
@@ -106,7 +108,9 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	emit(e, "const struct ipc_interface %s_interface = {\n", s->prefix);
 	emit(e, "\t.size = sizeof(struct ipc_interface),\n");
 	emit(e, "\t.name = \"%s\",\n", s->full_name);
-	emit(e, "\t.methods = %s_method_table,\n\t.n_methods = %zu,\n", s->prefix, s->n_methods);
+	if (s->n_methods)
+		emit(e, "\t.methods = %s_method_table,\n\t.n_methods = %zu,\n", s->prefix,
+		     s->n_methods);
 	emit(e, "\t.method_size = sizeof(struct ipc_method),\n");
 	emit(e, "\t.descriptor = file_descriptor_set,\n");
 	emit(e, "\t.descriptor_size = sizeof(file_descriptor_set),\n");

@@ -201,7 +201,7 @@ void sign_handler(struct emitter *e, const struct method *method, const char *ta
 	if (!method->has_request)
 		memmove(&params[1], &params[2], 2 * sizeof(params[0]));
 
-	text_params(e->out, 1, format(e, "int (*%s)", method->snake), params, tail);
+	text_params(e->out, 1, format(e, "int (*%s)", method->member), params, tail);
 }
 
 void sign_reply(struct emitter *e, const struct service *service, const struct method *method,

@@ -234,7 +234,7 @@ void sign_stream_handler(struct emitter *e, const struct method *m, const char *
 		params[1] = arena_printf(e->arena, "const %s *request", emit_class(e, m->request));
 		params[2] = "void *userdata";
 	}
-	text_params(e->out, 1, arena_printf(e->arena, "int (*%s)", m->snake), params, tail);
+	text_params(e->out, 1, arena_printf(e->arena, "int (*%s)", m->member), params, tail);
 }
 
 void emit_stream_start(struct emitter *e, const struct service *s, const struct method *m)
@@ -248,10 +248,10 @@ void emit_stream_start(struct emitter *e, const struct service *s, const struct 
 		    "\n{\n");
 	emit(e, "\tconst struct %s_ops *handlers = ops;\n\n%s", s->prefix,
 	     request ? "" : "\t(void)request;\n");
-	emit(e, "\tif (!handlers->%s)\n\t\treturn -EOPNOTSUPP;\n\n", m->snake);
+	emit(e, "\tif (!handlers->%s)\n\t\treturn -EOPNOTSUPP;\n\n", m->member);
 	if (request)
 		emit(e, "\treturn handlers->%s(stream, (const %s *)request, userdata);\n}\n\n",
-		     m->snake, emit_class(e, m->request));
+		     m->member, emit_class(e, m->request));
 	else
-		emit(e, "\treturn handlers->%s(stream, userdata);\n}\n\n", m->snake);
+		emit(e, "\treturn handlers->%s(stream, userdata);\n}\n\n", m->member);
 }

@@ -19,13 +19,14 @@
 static const char usage[] =
 	"protoc-gen-ipc generates stubs for the services in .proto files. protoc starts it:\n"
 	"\n"
-	"  protoc --c_out=DIR --ipc_out=DIR FILE.proto...\n"
+	"  protoc --ipc_out=DIR FILE.proto...\n"
 	"\n"
-	"writes FILE.pb-c.h and FILE.pb-c.c (messages, from protoc-gen-c) and FILE.ipc.h and\n"
-	"FILE.ipc.c (services) to DIR. If protoc-gen-ipc is not in the PATH, add\n"
+	"writes FILE.pb-c.h and FILE.pb-c.c (messages, by protoc-gen-c, which it runs) and\n"
+	"FILE.ipc.h and FILE.ipc.c (services) to DIR. If protoc-gen-ipc is not in the PATH, add\n"
 	"--plugin=protoc-gen-ipc=PROGRAM. To import ipc/ipc.proto and ipc/options.proto, add\n"
-	"-I $(pkg-config --variable=protodir libipc). --ipc_out=no_comments:DIR leaves out the\n"
-	"comments that ipcctl describe prints.\n"
+	"-I $(pkg-config --variable=protodir libipc). --ipc_out=imports:DIR writes the messages of\n"
+	"the imported files as well, and --ipc_out=no_comments:DIR leaves out the comments that\n"
+	"ipcctl describe prints.\n"
 	"\n"
 	"  protoc --python_out=DIR --pyi_out=DIR --ipc_out=lang=python:DIR FILE.proto...\n"
 	"\n"
@@ -70,7 +71,8 @@ static int run(struct arena *arena, struct text *input)
 		return EXIT_FAILURE;
 	}
 
-	problem = plugin_run(arena, (const uint8_t *)input->data, input->size, &response, &size);
+	problem = plugin_run(arena, (const uint8_t *)input->data, input->size, c_generator_run,
+			     &response, &size);
 	if (problem) {
 		fprintf(stderr, "protoc-gen-ipc: cannot use the request on standard input: %s\n",
 			problem);

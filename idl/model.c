@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "check.h"
-#include "clash.h"
 #include "model.h"
 #include "names.h"
 #include "options.h"
@@ -32,8 +31,11 @@ typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
 #define OPTION_C_PREFIX 50601
 #define OPTION_TIMEOUT	50603
 #define OPTION_SHARED	50605
+#define OPTION_NAME	50606
 
 #define METHOD_ID_MAX 65535
+/* Derived numbers have it. */
+#define METHOD_ID_DERIVED 0x80000000
 /* Fields of a message in shared memory; libipc knows this number too (typed/slots.h). */
 #define SHARED_FIELDS_MAX 64
 #define METHOD_TIMEOUT_MAX (24 * 60 * 60 * 1000)
@@ -44,7 +46,7 @@ struct builder {
 	const File *file;
 	const Google__Protobuf__SourceCodeInfo *source;
 	struct diag *diag;
-	const char *prefix; /* of the C names of all services, with an underscore at the end */
+	bool prefix_package; /* C names begin with the package */
 };
 
 #define complain(b, place, ...) \
@@ -173,6 +175,11 @@ static void read_options(struct builder *b, struct method *method, const MethodP
 	method->copy = options->copy;
 	method->shared = options->shared;
 	method->timeout_ms = (uint32_t)options->timeout_ms;
+	if (options->name)
+		method->called = options->name;
+	if (options->name && !name_is_identifier(options->name))
+		complain(b, path_field(place, OPTION_NAME),
+			 "rpc %s: (ipc.name) must be an identifier", method->name);
 	if (options->has_timeout_ms &&
 	    (options->timeout_ms < 1 || options->timeout_ms > METHOD_TIMEOUT_MAX))
 		complain(b, path_field(place, OPTION_TIMEOUT),
@@ -186,24 +193,35 @@ static void read_options(struct builder *b, struct method *method, const MethodP
 		return;
 
 	method->code = (uint32_t)options->id;
-	if (options->id < 1 || options->id > METHOD_ID_MAX)
+	method->explicit_code = true;
+	if (options->id < 1 || options->id > UINT32_MAX ||
+	    (options->id > METHOD_ID_MAX && !(options->id & METHOD_ID_DERIVED)))
 		complain(b, path_field(place, OPTION_ID),
-			 "rpc %s: (ipc.id) must be 1 to %d", method->name, METHOD_ID_MAX);
+			 "rpc %s: (ipc.id) must be 1 to %d, or the derived number of an earlier name, "
+			 "which is 0x80000000 or more",
+			 method->name, METHOD_ID_MAX);
 }
 
 static void build_method(struct builder *b, const struct service *service,
 			 struct method *method, const MethodProto *proto)
 {
+	const char *chosen;
+
 	method->name = proto->name;
+	method->called = proto->name;
 	method->path = arena_printf(b->arena, "%s/%s", service->full_name, proto->name);
-	method->snake = name_snake(b->arena, proto->name);
-	method->index = name_upper(b->arena, arena_printf(b->arena, "%s_method_%s",
-							  service->prefix, method->snake));
 	method->comment = source_comment(b->source, method->place);
 	method->request = types_find(&b->request->types, proto->input_type);
 	method->reply = types_find(&b->request->types, proto->output_type);
 	method->code = name_code(method->path);
 	read_options(b, method, proto);
+	chosen = choices_find(&b->request->parameters->names,
+			      arena_printf(b->arena, "%s.%s", service->full_name, proto->name));
+	if (chosen)
+		method->called = chosen;
+	if (chosen && !name_is_identifier(chosen))
+		complain(b, method->place, "rpc %s: parameter name: \"%s\" is not an identifier",
+			 method->name, chosen);
 	method->has_request = !type_is(method->request, "ipc.None");
 	method->sends = proto->client_streaming;
 	method->pushes = proto->server_streaming;
@@ -214,17 +232,6 @@ static void build_method(struct builder *b, const struct service *service,
 static void check_method(struct builder *b, const struct method *method)
 {
 	struct path place = method->place;
-
-	if (!*method->snake)
-		complain(b, path_field(place, METHOD_NAME),
-			 "rpc %s: the name has no C form; it needs a letter before any digit",
-			 method->name);
-	/* protoc-c generates a struct member of that name too, and no option changes it. */
-	if (name_is_reserved(method->snake) ||
-	    name_is_reserved(name_c_lower(b->arena, method->name)))
-		complain(b, path_field(place, METHOD_NAME),
-			 "rpc %s: the C name %s is reserved; rename the rpc", method->name,
-			 method->snake);
 
 	check_streams(b, method, place);
 	check_shared(b, method, place);
@@ -262,11 +269,13 @@ static void sort_codes(struct builder *b, struct service *service)
 	for (size_t i = 1; i < service->n_methods; i++) {
 		if (sorted[i - 1]->code != sorted[i]->code)
 			continue;
-		if (sorted[i]->code <= METHOD_ID_MAX)
+		if (sorted[i]->explicit_code)
 			complain(b,
 				 path_field(path_field(sorted[i]->place, METHOD_OPTIONS),
 					    OPTION_ID),
-				 "rpc %s: rpc %s already has the number %u; choose another (ipc.id)",
+				 sorted[i]->code & METHOD_ID_DERIVED ?
+					 "rpc %s: rpc %s already has the number 0x%08x; choose another (ipc.id)" :
+					 "rpc %s: rpc %s already has the number %u; choose another (ipc.id)",
 				 sorted[i]->name, sorted[i - 1]->name, sorted[i]->code);
 		else
 			complain(b, path_field(sorted[i]->place, METHOD_NAME),
@@ -289,15 +298,16 @@ static bool prefix_belongs_to(const char *prefix, const char *library)
 
 static void check_prefix(struct builder *b, const struct service *service, struct path place)
 {
-	static const char choose[] = "choose another with option (ipc.c_prefix)";
+	static const char choose[] =
+		"choose another with option (ipc.c_prefix) or parameter c_prefix=SERVICE=PREFIX";
 	const char *prefix = service->prefix;
 
-	if (!name_is_snake(prefix))
+	if (service->explicit_prefix && !name_is_snake(prefix))
 		complain(b, place,
-			 "service %s: \"%s\" is no prefix of C names; option (ipc.c_prefix) needs "
-			 "words of small letters and digits with single underscores between them",
+			 "service %s: \"%s\" is no prefix of C names; it needs words of small "
+			 "letters and digits with single underscores between them",
 			 service->name, prefix);
-	else if (name_is_reserved(prefix))
+	else if (service->explicit_prefix && name_is_reserved(prefix))
 		complain(b, place, "service %s: the C name %s is reserved; %s", service->name,
 			 prefix, choose);
 	else if (prefix_belongs_to(prefix, "ipc"))
@@ -308,11 +318,35 @@ static void check_prefix(struct builder *b, const struct service *service, struc
 			 service->name, choose);
 }
 
+/*
+ * Package and service in snake case: a_b_store for service Store of package a.b. A last part of
+ * the package that is the name of the service is left out: echo for service Echo of package echo.
+ */
+static const char *default_prefix(struct builder *b, const struct service *service)
+{
+	const char *c_package = options_c_package(b->arena, b->file->options);
+	const char *package = !b->prefix_package ? "" : c_package ?: b->file->package ?: "";
+	const char *dot = strrchr(package, '.'), *last = dot ? dot + 1 : package;
+	const char *name = name_snake(b->arena, service->name);
+	size_t length = strlen(package);
+	char *joined;
+
+	if (*package && !strcmp(name_snake(b->arena, last), name))
+		length = last > package ? (size_t)(last - package) - 1 : 0;
+	joined = arena_printf(b->arena, "%.*s%s%s", (int)length, package, length ? "_" : "",
+			      service->name);
+	for (char *p = joined; (p = strchr(p, '.'));)
+		*p = '_';
+	name = name_snake(b->arena, joined);
+	return *name ? name : name_c_member(b->arena, joined);
+}
+
 /* Returns the place that determines the prefix: the option, or the name. */
 static struct path build_prefix(struct builder *b, struct service *service,
 				const ServiceProto *proto)
 {
 	struct path place = path_field(service->place, SERVICE_OPTIONS);
+	const char *chosen = choices_find(&b->request->parameters->prefixes, service->full_name);
 	const Extensions__Service *options;
 	struct bad_option bad;
 
@@ -322,32 +356,18 @@ static struct path build_prefix(struct builder *b, struct service *service,
 		complain(b, path_field(place, (int32_t)bad.number), "service %s: %s",
 			 service->name, bad.problem);
 
+	service->explicit_prefix = chosen || (options && options->c_prefix);
+	if (chosen) {
+		service->prefix = chosen;
+		return service->place;
+	}
 	if (options && options->c_prefix) {
 		service->prefix = options->c_prefix;
 		return path_field(place, OPTION_C_PREFIX);
 	}
 
-	service->prefix = name_snake(b->arena, arena_printf(b->arena, "%s%s", b->prefix,
-							    service->name));
+	service->prefix = default_prefix(b, service);
 	return path_field(service->place, SERVICE_NAME);
-}
-
-/* The name of the parameter "struct echo *echo"; changed if another parameter or local
- * variable of generated functions has that name. */
-static const char *build_self(struct builder *b, const char *prefix)
-{
-	static const char *const taken[] = {
-		"call", "cb", "destroy", "error", "field", "handlers", "id", "message", "name",
-		"none", "object", "ops", "options", "p", "proxy", "r", "reply", "request",
-		"result", "ret_message", "ret_reply", "ret_slot", "ret_stream", "stream",
-		"timeout_usec", "userdata",
-	};
-
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-		if (!strcmp(prefix, taken[i]))
-			return arena_printf(b->arena, "%s_", prefix);
-
-	return prefix;
 }
 
 static void build_service(struct builder *b, struct service *service,
@@ -362,13 +382,7 @@ static void build_service(struct builder *b, struct service *service,
 	service->pb_name = types_pb_name(b->arena, b->file, service->full_name);
 	service->comment = source_comment(b->source, service->place);
 	prefix_place = build_prefix(b, service, proto);
-	service->self = build_self(b, service->prefix);
 	check_prefix(b, service, prefix_place);
-	if (!proto->n_method)
-		complain(b, service->place,
-			 "service %s has no rpc, and protoc-c generates code for it that does not "
-			 "compile; add an rpc",
-			 service->name);
 
 	service->methods = arena_array(b->arena, proto->n_method + 1, sizeof(*service->methods));
 	service->n_methods = proto->n_method;
@@ -383,60 +397,45 @@ static void build_service(struct builder *b, struct service *service,
 	sort_codes(b, service);
 }
 
-/* (ipc.prefix_package): "a_b_" for package a.b. */
-static const char *file_prefix(struct builder *b)
+/* Whether C names begin with the package: the option, else the parameter. */
+static bool has_package_prefix(struct builder *b)
 {
 	const Extensions__File *options;
 	struct bad_option bad;
-	char *prefix;
 
 	options = options_of_file(b->arena, b->file->options, b->request->files,
 				  b->request->n_files, &bad);
 	if (!options)
 		complain(b, path_field(path_field((struct path){ 0 }, FILE_OPTIONS),
 				       (int32_t)bad.number), "%s", bad.problem);
-	if (!options || !options->prefix_package || !b->file->package)
-		return "";
-
-	prefix = arena_printf(b->arena, "%s_", b->file->package);
-	for (char *p = prefix; (p = strchr(p, '.'));)
-		*p = '_';
-	return prefix;
+	if (options && options->has_prefix_package)
+		return options->prefix_package;
+	return !b->request->parameters->short_prefix;
 }
 
-/* A program may use the stubs of all files of a run. */
-static void check_earlier(struct builder *b, const struct service *service,
-			  const struct unit *earlier)
+/* Whether parameter services asks for it. */
+static bool is_chosen(struct builder *b, const char *full_name)
 {
-	for (size_t i = 0; i < earlier->n_services; i++)
-		if (!strcmp(service->prefix, earlier->services[i].prefix))
-			complain(b, service->place,
-				 "service %s: the C names of service %s in %s already begin with %s; "
-				 "set option (ipc.prefix_package) in one of the files",
-				 service->name, earlier->services[i].name, earlier->file,
-				 service->prefix);
+	struct choices *services = &b->request->parameters->services;
+
+	return !services->count || choices_find(services, full_name);
 }
 
-/* Every name of the second service would clash: report that once. */
-static bool check_prefixes(struct builder *b, const struct unit *unit)
+static void build_services(struct builder *b, struct unit *unit)
 {
-	bool unique = true;
+	const char *package = b->file->package ?: "";
 
-	for (size_t i = 1; i < unit->n_services; i++) {
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(unit->services[i].prefix, unit->services[j].prefix))
-				continue;
-			complain(b, unit->services[i].place,
-				 "service %s: the C names of service %s already begin with %s; "
-				 "choose another prefix with option (ipc.c_prefix)",
-				 unit->services[i].name, unit->services[j].name,
-				 unit->services[i].prefix);
-			unique = false;
-			break;
-		}
+	for (size_t i = 0; i < b->file->n_service; i++) {
+		const ServiceProto *proto = b->file->service[i];
+		struct service *service = &unit->services[unit->n_services];
+
+		if (!is_chosen(b, arena_printf(b->arena, "%s%s%s", package, *package ? "." : "",
+					       proto->name)))
+			continue;
+		service->place = path_element((struct path){ 0 }, FILE_SERVICE, i);
+		build_service(b, service, proto);
+		unit->n_services++;
 	}
-
-	return unique;
 }
 
 static void add_codecs(struct builder *b, struct unit *unit)
@@ -474,7 +473,7 @@ static void hash_services(struct builder *b, struct unit *unit)
 }
 
 void unit_build(struct unit *unit, const struct request *request, const File *file,
-		const struct unit *earlier, size_t n_earlier, struct diag *diag)
+		struct diag *diag)
 {
 	struct builder b = {
 		.arena = request->arena,
@@ -483,9 +482,9 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 		.source = file->source_code_info,
 		.diag = diag,
 	};
-	unsigned int before = diag->count;
 
 	unit->file = file->name;
+	unit->proto = file;
 	unit->base = name_file_base(b.arena, file->name);
 	unit->identifier = name_file_identifier(b.arena, file->name);
 	unit->license = source_license(b.source, b.arena);
@@ -495,22 +494,9 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 		return;
 	}
 
-	unit->n_services = file->n_service;
-	b.prefix = file_prefix(&b);
-	for (size_t i = 0; i < file->n_service; i++) {
-		unit->services[i].place = path_element((struct path){ 0 }, FILE_SERVICE, i);
-		build_service(&b, &unit->services[i], file->service[i]);
-	}
-
-	for (size_t i = 0; i < unit->n_services; i++)
-		for (size_t j = 0; j < n_earlier; j++)
-			check_earlier(&b, &unit->services[i], &earlier[j]);
-	/* Report clashes only if all names are valid by themselves. */
-	if (check_prefixes(&b, unit) && diag->count == before) {
-		add_codecs(&b, unit);
-		clash_check(unit, b.arena, b.source, diag);
-	}
-
+	b.prefix_package = has_package_prefix(&b);
+	build_services(&b, unit);
+	add_codecs(&b, unit);
 	unit->set = request_file_set(request, file, &unit->set_size);
 	hash_services(&b, unit);
 }

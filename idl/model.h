@@ -15,7 +15,10 @@
 struct method {
 	const char *name;    /* "Say" */
 	const char *path;    /* "echo.Echo/Say" */
-	const char *snake;   /* "say": echo_say(), echo_reply_say(), ops.say */
+	const char *called;  /* "Say", or what (ipc.name) or parameter name chose in its place */
+	const char *ident;   /* C++, Python and Rust: its name, by the language's naming */
+	const char *snake;   /* C: "say", for echo_say() and echo_reply_say() */
+	const char *member;  /* C: "say", for ops.say; differs from snake for keywords */
 	const char *index;   /* "ECHO_METHOD_SAY", its place in the method table */
 	const char *comment; /* the author's, or NULL */
 	const struct type *request;
@@ -31,6 +34,7 @@ struct method {
 	bool streams;	  /* either */
 	bool pushes;	  /* a stream of replies */
 	uint32_t code;
+	bool explicit_code; /* by (ipc.id) */
 	uint32_t timeout_ms; /* 0: none */
 	struct path place;
 };
@@ -39,8 +43,10 @@ struct service {
 	const char *name;      /* "Echo" */
 	const char *full_name; /* "echo.Echo" */
 	const char *pb_name;   /* from which protoc-c makes C names; differs with c_package */
-	const char *prefix;    /* "echo" */
-	const char *self;      /* "echo", the parameter's name */
+	const char *ident;     /* C++, Python and Rust: its class, by the language's naming */
+	const char *prefix;    /* C: "echo" */
+	bool explicit_prefix;  /* the author or the user chose it */
+	const char *self;      /* C: "echo", the parameter's name */
 	const char *comment;   /* the author's, or NULL */
 	struct method *methods; /* as in the file */
 	size_t n_methods;
@@ -52,6 +58,7 @@ struct service {
 /* One .proto file with services: one header, one source. */
 struct unit {
 	const char *file; /* "dir/echo.proto" */
+	const Google__Protobuf__FileDescriptorProto *proto;
 	const char *base; /* "dir/echo" */
 	const char *identifier; /* "dir_2fecho_2eproto" */
 	const char *license; /* "MIT", by the author's SPDX line, or NULL */
@@ -62,10 +69,9 @@ struct unit {
 	size_t set_size;
 };
 
-/* Builds the unit of one file. Its C names must not be those of the earlier units. Errors of
- * its author go to diag; then the unit must not be used. */
+/* Builds the unit of one file, without the names that depend on the language: see naming.h.
+ * Errors of its author go to diag; then the unit must not be used. */
 void unit_build(struct unit *unit, const struct request *request,
-		const Google__Protobuf__FileDescriptorProto *file, const struct unit *earlier,
-		size_t n_earlier, struct diag *diag);
+		const Google__Protobuf__FileDescriptorProto *file, struct diag *diag);
 
 #endif /* IDL_MODEL_H */

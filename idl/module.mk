@@ -62,10 +62,10 @@ $(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
 
 # --- The plugin ----------------------------------------------------------------
 
-IDL_SOURCES := main.c plugin.c request.c model.c clash.c types.c options.c source.c \
+IDL_SOURCES := main.c plugin.c request.c model.c scope.c naming_c.c naming_cpp.c naming_python.c naming_rust.c types.c options.c source.c \
 	diag.c names.c wire.c text.c arena.c shape.c shape_compare.c check.c \
-	parameters.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
-	emit_sign.c emit_cpp.c emit_cpp_codec.c clash_cpp.c emit_python.c emit_python_types.c \
+	parameters.c c_files.c c_messages.c c_generator.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
+	emit_sign.c emit_cpp.c emit_cpp_codec.c emit_python.c emit_python_types.c \
 	emit_rust.c emit_rust_types.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
@@ -113,7 +113,7 @@ $(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto
 $(B)/%.ipc.c $(B)/%.ipc.h: %.proto $(B)/idl/protoc-gen-ipc | $(B)/%.pb-c.h
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I $(<D) -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
-	  --ipc_out=$(@D) $<
+	  --ipc_out=messages=no:$(@D) $<
 
 # They may be nobody's explicit goal; make would delete them after use.
 .PRECIOUS: $(B)/%.pb-c.c $(B)/%.pb-c.h $(B)/%.ipc.c $(B)/%.ipc.h

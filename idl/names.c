@@ -290,9 +290,10 @@ static int compare_words(const void *key, const void *element)
 
 bool name_is_reserved(const char *word)
 {
-	/* Sorted. C up to C23 and C++ up to C++20, then the macros in lower case
-	 * of the headers that generated code includes. */
+	/* Sorted. C up to C23 and C++ up to C++20, and the macros of headers that generated
+	 * code includes, so far as somebody would use the name. */
 	static const char *const words[] = {
+		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "NULL",
 		"alignas", "alignof", "and", "and_eq", "asm", "assert", "auto", "bitand",
 		"bitor", "bool", "break", "case", "catch", "char", "char16_t", "char32_t",
 		"char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept",
@@ -304,7 +305,7 @@ bool name_is_reserved(const char *word)
 		"not_eq", "nullptr", "offsetof", "operator", "or", "or_eq", "private",
 		"protected", "public", "register", "reinterpret_cast", "requires",
 		"restrict", "return", "short", "signed", "sizeof", "static",
-		"static_assert", "static_cast", "struct", "switch", "template", "this",
+		"static_assert", "static_cast", "stderr", "stdin", "stdout", "struct", "switch", "template", "this",
 		"thread_local", "throw", "true", "try", "typedef", "typeid", "typename",
 		"typeof", "typeof_unqual", "union", "unix", "unsigned", "using", "virtual",
 		"void", "volatile", "wchar_t", "while", "xor", "xor_eq",
@@ -317,11 +318,11 @@ bool name_is_keyword(const char *word)
 {
 	/* Sorted: what is reserved for other reasons. */
 	static const char *const others[] = {
-		"assert", "errno", "i386", "linux", "major", "makedev", "minor", "offsetof",
-		"restrict", "typeof", "typeof_unqual", "unix",
+		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "assert", "errno", "i386", "linux", "major", "makedev", "minor", "offsetof",
+		"restrict", "stderr", "stdin", "stdout", "typeof", "typeof_unqual", "unix",
 	};
 
-	return !strcmp(word, "NULL") || (name_is_reserved(word) && !IN_LIST(word, others));
+	return (name_is_reserved(word) && !IN_LIST(word, others));
 }
 
 bool name_is_libc(const char *name)

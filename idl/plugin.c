@@ -3,13 +3,16 @@
  * From request to response: unpack, check, build a unit per file, emit. Either
  * all files are generated or none.
  */
-#include "clash.h"
+#include "c_files.h"
 #include "emit.h"
 #include "emit_python.h"
 #include "google/protobuf/compiler/plugin.pb-c.h"
+#include "naming.h"
 #include "parameters.h"
 #include "plugin.h"
 #include "wire.h"
+
+#include <string.h>
 
 typedef Google__Protobuf__Compiler__CodeGeneratorRequest Request;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse Response;
@@ -49,14 +52,15 @@ struct output {
 };
 
 static const struct backend {
+	void (*name)(struct unit *units, size_t n_units, struct arena *arena, struct diag *diag);
 	const char *(*base)(struct arena *arena, const struct unit *unit);
 	struct output outputs[FILES_MAX];
 } backends[] = {
-	[LANGUAGE_C] = { NULL, { { ".ipc.h", emit_header }, { ".ipc.c", emit_source } } },
-	[LANGUAGE_CPP] = { NULL, { { ".ipc.hpp", emit_cpp } } },
-	[LANGUAGE_PYTHON] = { python_base,
+	[LANGUAGE_C] = { naming_c, NULL, { { ".ipc.h", emit_header }, { ".ipc.c", emit_source } } },
+	[LANGUAGE_CPP] = { naming_cpp, NULL, { { ".ipc.hpp", emit_cpp } } },
+	[LANGUAGE_PYTHON] = { naming_python, python_base,
 			      { { "_ipc.py", emit_python }, { "_ipc.pyi", emit_python_types } } },
-	[LANGUAGE_RUST] = { NULL, { { ".ipc.rs", emit_rust } } },
+	[LANGUAGE_RUST] = { naming_rust, NULL, { { ".ipc.rs", emit_rust } } },
 };
 
 static void add_unit(struct arena *arena, Response *response, const struct request *request,
@@ -83,52 +87,98 @@ static const char *build_units(struct request *request, const Request *asked, st
 {
 	for (size_t i = 0; i < asked->n_file_to_generate; i++) {
 		const File *file = request_file(request, asked->file_to_generate[i]);
+		struct unit *unit = &units[*n_units];
 
 		if (!file)
 			return "a file to generate is missing";
 		if (!file->n_service && !all)
 			continue;
-		unit_build(&units[*n_units], request, file, units, *n_units, diag);
-		++*n_units;
+		unit_build(unit, request, file, diag);
+		*n_units += unit->n_services || all;
 	}
 
 	return NULL;
 }
 
-static const char *generate(struct arena *arena, const Request *asked,
-			    const struct parameters *parameters, Response *response)
+/* For C, the files have other names where C needs them: see c_files.h. */
+static const char *prepare(struct request *request, struct arena *arena, const Request *asked,
+			   struct parameters *parameters, struct diag *diag)
 {
+	File *const *originals = asked->proto_file;
+	const char *problem;
+	File **copies;
+
+	problem = request_init(request, arena, parameters, originals, asked->n_proto_file);
+	if (problem || parameters->language != LANGUAGE_C)
+		return problem;
+	copies = c_files(request);
+	problem = request_init(request, arena, parameters, copies, asked->n_proto_file);
+	request->originals = originals;
+	for (size_t i = 0; parameters->no_messages && i < asked->n_proto_file; i++)
+		for (size_t j = 0; j < asked->n_file_to_generate; j++)
+			if (!strcmp(originals[i]->name, asked->file_to_generate[j]))
+				c_files_check(originals[i], copies[i], arena, diag);
+	return problem;
+}
+
+/* Returns an error for the user, or NULL. */
+static const char *add_messages(struct arena *arena, Response *response,
+				const struct request *request, const Request *asked,
+				c_generator run)
+{
+	ResponseFile **files;
+	const char *error;
+	size_t n;
+
+	if (!run || request->parameters->language != LANGUAGE_C || request->parameters->no_messages)
+		return NULL;
+	error = c_messages(request, asked->file_to_generate, asked->n_file_to_generate, run, &files,
+			   &n);
+	if (error || !n)
+		return error;
+	files = memcpy(arena_array(arena, n + response->n_file, sizeof(*files)), files,
+		       n * sizeof(*files));
+	if (response->n_file)
+		memcpy(files + n, response->file, response->n_file * sizeof(*files));
+	response->file = files;
+	response->n_file += n;
+	return NULL;
+}
+
+static const char *generate(struct arena *arena, const Request *asked,
+			    struct parameters *parameters, c_generator run, Response *response)
+{
+	const struct backend *backend = &backends[parameters->language];
 	struct unit *units = arena_array(arena, asked->n_file_to_generate + 1, sizeof(*units));
 	struct diag diag = { 0 };
 	struct request request;
 	const char *problem;
 	size_t n_units = 0;
 
-	problem = request_init(&request, arena, asked->proto_file, asked->n_proto_file);
-	if (problem)
-		return problem;
-	request.without_comments = parameters->no_comments;
-
-	problem = build_units(&request, asked, units, &n_units,
-			      parameters->language == LANGUAGE_RUST, &diag);
-	for (size_t i = 0; !problem && parameters->language == LANGUAGE_PYTHON && i < n_units; i++)
-		python_check(&units[i], &request, &diag);
-	for (size_t i = 0; !problem && parameters->language == LANGUAGE_CPP && i < n_units; i++)
-		clash_check_cpp(&units[i], request_file(&request, units[i].file)->source_code_info,
-				&diag);
+	problem = prepare(&request, arena, asked, parameters, &diag);
+	if (!problem)
+		problem = build_units(&request, asked, units, &n_units,
+				      parameters->language == LANGUAGE_RUST, &diag);
+	/* What is wrong by itself makes no sense as a name. */
+	if (!problem && !diag.count)
+		backend->name(units, n_units, arena, &diag);
 	response->error = (char *)diag_report(&diag, arena);
 	diag_done(&diag);
+	if (!response->error)
+		response->error = (char *)parameters_unused(arena, parameters);
 	if (problem || response->error)
 		return problem;
 
 	response->file = arena_array(arena, FILES_MAX * n_units + 1, sizeof(*response->file));
 	for (size_t i = 0; i < n_units; i++)
-		add_unit(arena, response, &request, &units[i], &backends[parameters->language]);
-
+		add_unit(arena, response, &request, &units[i], backend);
+	response->error = (char *)add_messages(arena, response, &request, asked, run);
+	if (response->error)
+		response->n_file = 0;
 	return NULL;
 }
 
-const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
+const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size, c_generator run,
 		       uint8_t **ret_response, size_t *ret_size)
 {
 	Response response = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
@@ -144,7 +194,7 @@ const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
 		GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
 	response.error = (char *)parameters_parse(arena, asked->parameter, &parameters);
 	if (!response.error)
-		problem = generate(arena, asked, &parameters, &response);
+		problem = generate(arena, asked, &parameters, run, &response);
 	if (problem)
 		return problem;
 

@@ -16,6 +16,37 @@ typedef Google__Protobuf__ServiceDescriptorProto Service;
 
 /* --- What must hold ----------------------------------------------------------- */
 
+static const char *check_fields(const Descriptor *message)
+{
+	for (size_t i = 0; i < message->n_oneof_decl; i++)
+		if (!name_is_identifier(message->oneof_decl[i]->name))
+			return "a oneof without a proper name";
+	for (size_t i = 0; i < message->n_field; i++) {
+		const Field *field = message->field[i];
+
+		if (!name_is_identifier(field->name))
+			return "a field without a proper name";
+		if (field->has_oneof_index && (field->oneof_index < 0 ||
+					       (size_t)field->oneof_index >= message->n_oneof_decl))
+			return "a field of a oneof that is not there";
+	}
+
+	return NULL;
+}
+
+static const char *check_enums(Google__Protobuf__EnumDescriptorProto *const *enums, size_t n_enums)
+{
+	for (size_t i = 0; i < n_enums; i++) {
+		if (!name_is_identifier(enums[i]->name))
+			return "an enum without a proper name";
+		for (size_t j = 0; j < enums[i]->n_value; j++)
+			if (!name_is_identifier(enums[i]->value[j]->name))
+				return "an enum value without a proper name";
+	}
+
+	return NULL;
+}
+
 static const char *check_messages(Descriptor *const *messages, size_t n_messages)
 {
 	for (size_t i = 0; i < n_messages; i++) {
@@ -25,9 +56,11 @@ static const char *check_messages(Descriptor *const *messages, size_t n_messages
 		if (!name_is_identifier(message->name))
 			return "a message without a proper name";
 
-		for (size_t j = 0; j < message->n_field; j++)
-			if (!name_is_identifier(message->field[j]->name))
-				return "a field without a proper name";
+		problem = check_fields(message);
+		if (!problem)
+			problem = check_enums(message->enum_type, message->n_enum_type);
+		if (problem)
+			return problem;
 
 		problem = check_messages(message->nested_type, message->n_nested_type);
 		if (problem)
@@ -62,15 +95,22 @@ static const char *check_file(const File *file)
 	if (file->package && *file->package && !name_is_dotted(file->package))
 		return "a package without a proper name";
 
-	return check_messages(file->message_type, file->n_message_type);
+	return check_enums(file->enum_type, file->n_enum_type) ?:
+		       check_messages(file->message_type, file->n_message_type);
 }
 
-const char *request_init(struct request *request, struct arena *arena, File *const *files,
-			 size_t n_files)
+const char *request_init(struct request *request, struct arena *arena,
+			 struct parameters *parameters, File *const *files, size_t n_files)
 {
 	const char *problem;
 
-	*request = (struct request){ .arena = arena, .files = files, .n_files = n_files };
+	*request = (struct request){
+		.arena = arena,
+		.files = files,
+		.originals = files,
+		.n_files = n_files,
+		.parameters = parameters,
+	};
 	for (size_t i = 0; i < n_files; i++) {
 		problem = check_file(files[i]);
 		if (problem)
@@ -117,7 +157,7 @@ static void add_with_imports(const struct request *request, const char *name, bo
 		add_with_imports(request, request->files[i]->dependency[j], seen, set);
 
 	file = arena_alloc(request->arena, sizeof(*file));
-	*file = *request->files[i];
+	*file = *request->originals[i];
 	file->source_code_info = NULL;
 	set->file[set->n_file++] = file;
 }
@@ -132,7 +172,7 @@ const uint8_t *request_file_set(const struct request *request, const File *file,
 	add_with_imports(request, file->name,
 			 arena_array(request->arena, request->n_files + 1, sizeof(bool)), &set);
 	/* The file comes after its imports. */
-	if (!request->without_comments && set.n_file)
+	if (!request->parameters->no_comments && set.n_file)
 		set.file[set.n_file - 1]->source_code_info =
 			source_comments(file->source_code_info, request->arena);
 

@@ -8,21 +8,26 @@
 
 #include <stdbool.h>
 
+#include "parameters.h"
 #include "types.h"
 
 struct request {
 	struct arena *arena;
 	Google__Protobuf__FileDescriptorProto *const *files; /* imports come first */
 	size_t n_files;
-	bool without_comments; /* in request_file_set(); set by the caller */
+	/* As protoc sent them, for request_file_set(). files is the same, or has what c_files()
+	 * made of it. */
+	Google__Protobuf__FileDescriptorProto *const *originals;
+	struct parameters *parameters; /* the user's */
 	struct types types;
 };
 
 /*
  * Checks that names exist and are identifiers and that types exist, as protoc guarantees.
- * Returns NULL, or an error.
+ * Returns NULL, or an error. The request borrows the parameters.
  */
 const char *request_init(struct request *request, struct arena *arena,
+			 struct parameters *parameters,
 			 Google__Protobuf__FileDescriptorProto *const *files, size_t n_files);
 
 const Google__Protobuf__FileDescriptorProto *request_file(const struct request *request,

@@ -80,7 +80,7 @@ static Response *run(const uint8_t *data, size_t size)
 	const char *problem;
 
 	memcpy(copy, data, size);
-	problem = plugin_run(&arena, copy, size, &packed, &packed_size);
+	problem = plugin_run(&arena, copy, size, NULL, &packed, &packed_size);
 	if (!problem) {
 		response = google__protobuf__compiler__code_generator_response__unpack(
 			NULL, packed_size, packed);

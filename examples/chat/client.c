@@ -18,9 +18,9 @@ static int hear(struct ipc_call *call, const Chat__Line *request, void *userdata
 	return 0;
 }
 
-static const struct listener_ops ops = { .hear = hear };
+static const struct chat_listener_ops ops = { .hear = hear };
 
-static int join(struct ipc *ipc, const char *name, struct seat **ret_seat)
+static int join(struct ipc *ipc, const char *name, struct chat_seat **ret_seat)
 {
 	ipc_auto(chat_join_reply_free) Chat__JoinReply *reply = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -33,7 +33,7 @@ static int join(struct ipc *ipc, const char *name, struct seat **ret_seat)
 	r = chat_await(ipc, "demo.chat", IPC_NEVER, &chat);
 	if (r < 0)
 		return ipc_fail("find demo.chat", r, NULL);
-	r = listener_object_new(ipc, &ops, NULL, NULL, &listener);
+	r = chat_listener_object_new(ipc, &ops, NULL, NULL, &listener);
 	if (r < 0)
 		return ipc_fail("create the listener", r, NULL);
 	r = ipc_object_id(listener, &object.id);
@@ -49,12 +49,12 @@ static int join(struct ipc *ipc, const char *name, struct seat **ret_seat)
 		printf("%s is here\n", reply->others[i]);
 	fflush(stdout);
 	/* From now on the server holds a reference of the listener. */
-	r = seat_take(ipc, reply->seat, ret_seat);
+	r = chat_seat_take(ipc, reply->seat, ret_seat);
 	return r < 0 ? ipc_fail("take the seat", r, NULL) : 0;
 }
 
 /* Returns 1 at the end of the input. */
-static int say_line(struct seat *seat)
+static int say_line(struct chat_seat *seat)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Chat__Line line = CHAT__LINE__INIT;
@@ -65,11 +65,11 @@ static int say_line(struct seat *seat)
 		return 1;
 	text[strcspn(text, "\n")] = 0;
 	line.text = text;
-	r = seat_say(seat, &line, &error);
+	r = chat_seat_say(seat, &line, &error);
 	return r < 0 ? -ipc_fail("say", r, &error) : 0;
 }
 
-static int talk(struct ipc *ipc, struct seat *seat)
+static int talk(struct ipc *ipc, struct chat_seat *seat)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -99,7 +99,7 @@ static int talk(struct ipc *ipc, struct seat *seat)
 int main(int argc, char **argv)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	ipc_auto(seat_unref) struct seat *seat = NULL;
+	ipc_auto(chat_seat_unref) struct chat_seat *seat = NULL;
 	int r;
 
 	if (argc != 2) {

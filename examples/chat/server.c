@@ -12,7 +12,7 @@
 
 struct member {
 	struct member *next;
-	struct listener *listener;
+	struct chat_listener *listener;
 	char *name;
 };
 
@@ -28,20 +28,20 @@ static void send_to_others(const struct member *from, const char *text)
 	for (struct member *m = members; m; m = m->next)
 		/* A slow or dead member misses the line. The server does not wait. */
 		if (m != from)
-			listener_hear(m->listener, &line);
+			chat_listener_hear(m->listener, &line);
 }
 
 static int say(struct ipc_call *call, const Chat__Line *request, void *userdata)
 {
 	send_to_others(userdata, request->text);
-	return seat_reply_say(call);
+	return chat_seat_reply_say(call);
 }
 
-static const struct seat_ops seat_ops = { .say = say };
+static const struct chat_seat_ops chat_seat_ops = { .say = say };
 
 static void member_free(struct member *member)
 {
-	listener_unref(member->listener);
+	chat_listener_unref(member->listener);
 	free(member->name);
 	free(member);
 }
@@ -69,7 +69,7 @@ static int add_member(struct ipc_call *call, struct member *member)
 	char *others[100];
 	int r;
 
-	r = seat_object_new(ipc_call_ipc(call), &seat_ops, member, leave, &seat);
+	r = chat_seat_object_new(ipc_call_ipc(call), &chat_seat_ops, member, leave, &seat);
 	if (r < 0) {
 		member_free(member);
 		return r;
@@ -105,7 +105,8 @@ static int join(struct ipc_call *call, const Chat__JoinRequest *request, void *u
 	if (!member)
 		return -ENOMEM;
 	member->name = strdup(request->name);
-	r = member->name ? listener_take(ipc_call_ipc(call), request->listener, &member->listener) :
+	r = member->name ? chat_listener_take(ipc_call_ipc(call), request->listener,
+					      &member->listener) :
 			   -ENOMEM;
 	if (r < 0) {
 		member_free(member);

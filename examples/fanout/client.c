@@ -39,17 +39,18 @@ static int send_jobs(struct ipc *ipc, unsigned int count, unsigned int milliseco
 		     unsigned int n_names)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		ipc_auto(worker_unref) struct worker *worker = NULL;
+		ipc_auto(fanout_worker_unref) struct fanout_worker *worker = NULL;
 		Fanout__Job job = FANOUT__JOB__INIT;
 		int r;
 
 		/* The proxy may be released before the reply arrives. */
-		r = worker_await(ipc, names[i % n_names], IPC_NEVER, &worker);
+		r = fanout_worker_await(ipc, names[i % n_names], IPC_NEVER, &worker);
 		if (r < 0)
 			return ipc_fail(names[i % n_names], r, NULL);
 		job.number = i;
 		job.milliseconds = milliseconds;
-		r = worker_square_async(worker, /* options= */ NULL, &job, completed, NULL, NULL);
+		r = fanout_worker_square_async(worker, /* options= */ NULL, &job, completed, NULL,
+					       NULL);
 		if (r < 0)
 			return ipc_fail("send", r, NULL);
 		state.waiting++;

@@ -20,10 +20,10 @@ static int square(struct ipc_call *call, const Fanout__Job *request, void *userd
 			return -ECANCELED;
 	}
 	reply.number = request->number * request->number;
-	return worker_reply_square(call, &reply);
+	return fanout_worker_reply_square(call, &reply);
 }
 
-static const struct worker_ops ops = { .square = square };
+static const struct fanout_worker_ops ops = { .square = square };
 
 int main(int argc, char **argv)
 {
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 	r = ipc_set_threads(ipc, 16);
 	if (r < 0)
 		return ipc_fail("set threads", r, NULL);
-	r = worker_register(ipc, argv[1], &ops, /* userdata= */ NULL);
+	r = fanout_worker_register(ipc, argv[1], &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail(argv[1], r, NULL);
 	r = ipc_run(ipc);

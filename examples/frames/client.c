@@ -21,7 +21,7 @@ static bool is_sound(const Frames__Frame *frame, uint32_t number)
 	       checksum(ipc_blob_data(frame->pixels), n) == frame->checksum;
 }
 
-static int watch(struct camera *camera, const Frames__WatchRequest *request)
+static int watch(struct frames_camera *camera, const Frames__WatchRequest *request)
 {
 	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -29,11 +29,11 @@ static int watch(struct camera *camera, const Frames__WatchRequest *request)
 	const Frames__Frame *frame;
 	int r;
 
-	r = camera_watch_open(camera, /* options= */ NULL, request, &stream, &error);
+	r = frames_camera_watch_open(camera, /* options= */ NULL, request, &stream, &error);
 	if (r < 0)
 		return ipc_fail("watch", r, &error);
 	/* Each receive releases the frame before. */
-	while ((r = camera_watch_receive(stream, TIMEOUT_USEC, &frame, &error)) > 0)
+	while ((r = frames_camera_watch_receive(stream, TIMEOUT_USEC, &frame, &error)) > 0)
 		if (!is_sound(frame, ++seen))
 			damaged++;
 	if (r < 0)
@@ -46,7 +46,7 @@ static int watch(struct camera *camera, const Frames__WatchRequest *request)
 int main(int argc, char **argv)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	ipc_auto(camera_unref) struct camera *camera = NULL;
+	ipc_auto(frames_camera_unref) struct frames_camera *camera = NULL;
 	Frames__WatchRequest request = FRAMES__WATCH_REQUEST__INIT;
 	int r;
 
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
-	r = camera_await(ipc, "demo.camera", IPC_NEVER, &camera);
+	r = frames_camera_await(ipc, "demo.camera", IPC_NEVER, &camera);
 	if (r < 0)
 		return ipc_fail("find demo.camera", r, NULL);
 	return watch(camera, &request);

@@ -35,7 +35,7 @@ static int send_frames(struct ipc_stream *stream, const Frames__WatchRequest *re
 		frame.checksum = checksum(pixels, n);
 		ipc_blob_set(&blob, pixels, n * sizeof(*pixels));
 		/* When this returns, the pixels may be overwritten. */
-		r = camera_push_watch(stream, SEND_TIMEOUT_USEC, &frame);
+		r = frames_camera_push_watch(stream, SEND_TIMEOUT_USEC, &frame);
 	}
 	return r;
 }
@@ -58,7 +58,7 @@ static int watch(struct ipc_stream *stream, const Frames__WatchRequest *request,
 	return r;
 }
 
-static const struct camera_ops ops = { .watch = watch };
+static const struct frames_camera_ops ops = { .watch = watch };
 
 int main(void)
 {
@@ -72,7 +72,7 @@ int main(void)
 	r = ipc_set_threads(ipc, 8);
 	if (r < 0)
 		return ipc_fail("set threads", r, NULL);
-	r = camera_register(ipc, "demo.camera", &ops, /* userdata= */ NULL);
+	r = frames_camera_register(ipc, "demo.camera", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.camera", r, NULL);
 	r = ipc_run(ipc);

@@ -10,7 +10,7 @@
 
 #define TIMEOUT_USEC 10000000
 
-static int record(struct sensor *sensor, uint32_t count)
+static int record(struct samples_sensor *sensor, uint32_t count)
 {
 	ipc_auto(ipc_stream_unref) struct ipc_stream *stream = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -20,11 +20,11 @@ static int record(struct sensor *sensor, uint32_t count)
 	int r;
 
 	request.count = count;
-	r = sensor_record_open(sensor, /* options= */ NULL, &request, &stream, &error);
+	r = samples_sensor_record_open(sensor, /* options= */ NULL, &request, &stream, &error);
 	if (r < 0)
 		return ipc_fail("open", r, &error);
 	/* The sample is a copy, which the stream owns until the next receive. */
-	while ((r = sensor_record_receive(stream, TIMEOUT_USEC, &sample, &error)) > 0) {
+	while ((r = samples_sensor_record_receive(stream, TIMEOUT_USEC, &sample, &error)) > 0) {
 		if (sample->number != n++)
 			return ipc_fail("a sample is missing", -EPROTO, NULL);
 		peaks += sample->peak != 0;
@@ -39,13 +39,13 @@ static int record(struct sensor *sensor, uint32_t count)
 int main(int argc, char **argv)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	ipc_auto(sensor_unref) struct sensor *sensor = NULL;
+	ipc_auto(samples_sensor_unref) struct samples_sensor *sensor = NULL;
 	int r;
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
-	r = sensor_await(ipc, "demo.samples", IPC_NEVER, &sensor);
+	r = samples_sensor_await(ipc, "demo.samples", IPC_NEVER, &sensor);
 	if (r < 0)
 		return ipc_fail("find demo.samples", r, NULL);
 	return record(sensor, argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000);

@@ -35,7 +35,7 @@ static void on_writable(struct ipc_stream *stream, void *userdata)
 	while (r == 0 && recording->sent < recording->count) {
 		Samples__Sample sample = sample_at(recording->sent);
 
-		r = sensor_push_record(stream, /* timeout_usec= */ 0, &sample);
+		r = samples_sensor_push_record(stream, /* timeout_usec= */ 0, &sample);
 		recording->sent += r == 0;
 	}
 	if (r != -EAGAIN)
@@ -69,7 +69,7 @@ static int record(struct ipc_stream *stream, const Samples__RecordRequest *reque
 	return 0;
 }
 
-static const struct sensor_ops ops = { .record = record };
+static const struct samples_sensor_ops ops = { .record = record };
 
 int main(void)
 {
@@ -79,7 +79,7 @@ int main(void)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
-	r = sensor_register(ipc, "demo.samples", &ops, /* userdata= */ NULL);
+	r = samples_sensor_register(ipc, "demo.samples", &ops, /* userdata= */ NULL);
 	if (r < 0)
 		return ipc_fail("register demo.samples", r, NULL);
 	r = ipc_run(ipc);

@@ -60,10 +60,10 @@ static int heard(struct ipc_call *call, const Story__HeardRequest *request, void
 		return r;
 
 	reply.tid = state->own_tid;
-	return listener_reply_heard(call, &reply);
+	return story_listener_reply_heard(call, &reply);
 }
 
-static const struct listener_ops ops = { .heard = heard };
+static const struct story_listener_ops ops = { .heard = heard };
 
 static int check(const struct listener_state *state, const Story__CountReply *reply)
 {
@@ -87,7 +87,7 @@ int step_callback(struct ipc *ipc, struct story *story)
 	struct listener_state state = { .story = story };
 	int r;
 
-	r = listener_object_new(ipc, &ops, &state, /* destroy= */ NULL, &object);
+	r = story_listener_object_new(ipc, &ops, &state, /* destroy= */ NULL, &object);
 	if (r < 0)
 		return ipc_fail("create a listener", r, NULL);
 

@@ -50,18 +50,19 @@ static int say(struct ipc_call *call, const Story__SayRequest *request, void *us
  * meanwhile. */
 static int count(struct ipc_call *call, const Story__CountRequest *request, void *userdata)
 {
-	ipc_auto(listener_unref) struct listener *listener = NULL;
+	ipc_auto(story_listener_unref) struct story_listener *listener = NULL;
 	Story__HeardRequest heard = STORY__HEARD_REQUEST__INIT;
 	Story__CountReply reply = STORY__COUNT_REPLY__INIT;
 	int r;
 
 	(void)userdata;
-	r = listener_take(ipc_call_ipc(call), request->listener, &listener);
+	r = story_listener_take(ipc_call_ipc(call), request->listener, &listener);
 	if (r < 0)
 		return ipc_call_errno(call, r, "cannot take the listener");
 
 	for (heard.number = 1; heard.number <= request->to; heard.number++) {
-		r = listener_heard(listener, &heard, /* ret_reply= */ NULL, /* error= */ NULL);
+		r = story_listener_heard(listener, &heard, /* ret_reply= */ NULL,
+					 /* error= */ NULL);
 		if (r < 0)
 			return ipc_call_errno(call, r, "the listener failed at %u", heard.number);
 	}

@@ -21,17 +21,17 @@ static const char *explain(int result, const struct ipc_error *error)
 const char *shop_say(struct ipc *ipc, const char *article)
 {
 	struct ipc_options options = { .timeout_usec = 2000000 };
-	ipc_auto(stock_unref) struct stock *stock = NULL;
-	ipc_auto(stock_count_reply_free) Shop__CountReply *reply = NULL;
+	ipc_auto(shop_stock_unref) struct shop_stock *stock = NULL;
+	ipc_auto(shop_stock_count_reply_free) Shop__CountReply *reply = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Shop__CountRequest request = SHOP__COUNT_REQUEST__INIT;
 	int r;
 
-	r = stock_connect(ipc, "demo.stock", &stock);
+	r = shop_stock_connect(ipc, "demo.stock", &stock);
 	if (r < 0)
 		return explain(r, &error);
 	request.article = (char *)article;
-	r = stock_count_with(stock, &options, &request, &reply, &error);
+	r = shop_stock_count_with(stock, &options, &request, &reply, &error);
 	if (r < 0)
 		return explain(r, &error);
 	return reply->pieces ? "in stock" : "sold out";

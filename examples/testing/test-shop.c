@@ -33,10 +33,10 @@ static int count(struct ipc_call *call, const Shop__CountRequest *request, void 
 		reply.pieces = 12;
 	else if (strcmp(request->article, "nails") != 0)
 		return ipc_call_error(call, "shop.Unknown", "not in the list");
-	return stock_reply_count(call, &reply);
+	return shop_stock_reply_count(call, &reply);
 }
 
-static const struct stock_ops ops = { .count = count };
+static const struct shop_stock_ops ops = { .count = count };
 
 static void *serve(void *unused)
 {
@@ -54,7 +54,7 @@ static void set_up(void)
 	ck_assert_int_eq(ipc_test_bus_new(&options, &bus), 0);
 	ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
 	ck_assert_int_eq(ipc_open(&warehouse, ipc_test_bus_path(bus)), 0);
-	ck_assert_int_eq(stock_register(warehouse, "demo.stock", &ops, NULL), 0);
+	ck_assert_int_eq(shop_stock_register(warehouse, "demo.stock", &ops, NULL), 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
 }
 

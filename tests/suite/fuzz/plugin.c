@@ -59,14 +59,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena arena = { 0 }, again = { 0 };
 	uint8_t *response, *same;
 	size_t n, n_same;
-	const char *problem = plugin_run(&arena, data, size, &response, &n);
+	const char *problem = plugin_run(&arena, data, size, NULL, &response, &n);
 
 	if (problem)
 		must(*problem);
 	else
 		check_response(response, n);
 	if (!problem && n % 16 == 0) {
-		must(!plugin_run(&again, data, size, &same, &n_same));
+		must(!plugin_run(&again, data, size, NULL, &same, &n_same));
 		must(n == n_same && !memcmp(response, same, n));
 	}
 	arena_done(&arena);

@@ -21,7 +21,7 @@ $(GUIDE)/$(1)/$(2).pb-c.c $(GUIDE)/$(1)/$(2).pb-c.h $(GUIDE)/$(1)/$(2).ipc.c \
 $(GUIDE)/$(1)/$(2).ipc.h &: $(GUIDE)/$(1)/$(2).proto $(B)/idl/protoc-gen-ipc
 	$$(call msg,PROTOC,$$@)
 	$$(Q)$$(PROTOC) -I $$(<D) -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
-	  --c_out=$$(@D) --ipc_out=$$(@D) $$<
+	  --ipc_out=$$(@D) $$<
 
 $(GUIDE)/$(1)/server.o $(GUIDE)/$(1)/client.o: $(GUIDE)/$(1)/%.o: $(GUIDE)/$(1)/%.c \
 		| $(GUIDE)/$(1)/$(2).ipc.h $(IPC_SHARED_HEADERS)

@@ -7,9 +7,16 @@ IDL_SHELL_TESTS := $(addprefix tests/suite/idl/,test-golden test-fail test-compi
 	test-check)
 
 IDL_GOLDEN := $(B)/tests/suite/idl/golden
-IDL_GOLDEN_NAMES := kinds depths echo
+IDL_GOLDEN_NAMES := kinds depths echo presence
 IDL_GOLDEN_OBJECTS := $(foreach name,$(IDL_GOLDEN_NAMES),$(IDL_GOLDEN)/$(name).ipc.o \
 	$(IDL_GOLDEN)/$(name).pb-c.o)
+
+# protoc --c_out refuses its optional fields.
+$(addprefix $(IDL_GOLDEN)/presence,.pb-c.c .pb-c.h .ipc.c .ipc.h) &: \
+		tests/suite/idl/golden/presence.proto $(B)/idl/protoc-gen-ipc
+	$(call msg,PROTOC,$@)
+	$(Q)mkdir -p $(@D) && $(PROTOC) -I $(<D) --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
+	  --ipc_out=$(@D) $<
 
 $(B)/tests/suite/idl/test-stubs.o: tests/suite/idl/test-stubs.c | $(IPC_SHARED_HEADERS) \
 		$(IDL_GOLDEN_NAMES:%=$(IDL_GOLDEN)/%.ipc.h) \

@@ -15,6 +15,7 @@
 #include "echo.ipc.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include "kinds.ipc.h"
+#include "presence.ipc.h"
 
 /* --- A libipc that writes down ---------------------------------------------------- */
 
@@ -594,6 +595,47 @@ START_TEST(objects_are_made_with_the_interface)
 }
 END_TEST
 
+/* The fields of the message that bits names are present, with the value zero. */
+static Presence__Fields present(unsigned int bits)
+{
+	Presence__Fields fields = PRESENCE__FIELDS__INIT;
+
+	fields._text_case = bits & 1 ? PRESENCE__FIELDS___TEXT_TEXT : 0;
+	fields.text = bits & 1 ? (char *)"" : NULL;
+	fields._data_case = bits & 2 ? PRESENCE__FIELDS___DATA_DATA : 0;
+	fields._number_case = bits & 4 ? PRESENCE__FIELDS___NUMBER_NUMBER : 0;
+	fields._flag_case = bits & 8 ? PRESENCE__FIELDS___FLAG_FLAG : 0;
+	fields._ratio_case = bits & 16 ? PRESENCE__FIELDS___RATIO_RATIO : 0;
+	fields._zigzag_case = bits & 32 ? PRESENCE__FIELDS___ZIGZAG_ZIGZAG : 0;
+	fields._fixed_case = bits & 64 ? PRESENCE__FIELDS___FIXED_FIXED : 0;
+	return fields;
+}
+
+START_TEST(a_codec_keeps_the_presence_of_optional_fields)
+{
+	const struct ipc_codec *codec = presence_interface.methods[0].request_codec;
+
+	for (unsigned int bits = 0; bits < 128; bits++) {
+		Presence__Fields fields = present(bits);
+		uint8_t expected[64], got[128], *end, *memory;
+		uint64_t space[128];
+		size_t size = presence__fields__pack(&fields, expected);
+		ProtobufCMessage *unpacked;
+
+		end = codec->pack(&fields.base, got, got + sizeof(got));
+		ck_assert_mem_eq(got, expected, size);
+		ck_assert_ptr_eq(end, got + size);
+
+		memory = (uint8_t *)space;
+		unpacked = codec->unpack(got, end, &memory, (uint8_t *)(space + 128));
+		ck_assert_ptr_nonnull(unpacked);
+		memset(got, 0xff, sizeof(got));
+		ck_assert_uint_eq(protobuf_c_message_pack(unpacked, got), size);
+		ck_assert_mem_eq(got, expected, size);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("stubs");
@@ -619,6 +661,7 @@ int main(void)
 	tcase_add_test(tcase, no_handler_is_no_such_method);
 	tcase_add_test(tcase, a_reply_is_of_its_method);
 	tcase_add_test(tcase, objects_are_made_with_the_interface);
+	tcase_add_test(tcase, a_codec_keeps_the_presence_of_optional_fields);
 	suite_add_tcase(suite, tcase);
 
 	runner = srunner_create(suite);

@@ -97,10 +97,10 @@ static int count(struct ipc_call *call, const Shop__CountRequest *request, void 
 		return 0;
 	}
 	reply.pieces = (uint32_t)strlen(request->article);
-	return stock_reply_count(call, &reply);
+	return shop_stock_reply_count(call, &reply);
 }
 
-static const struct stock_ops ops = { .count = count };
+static const struct shop_stock_ops ops = { .count = count };
 
 struct result {
 	bool done;
@@ -122,22 +122,22 @@ static void completed(int result, Shop__CountReply *reply, const struct ipc_erro
 struct pair {
 	struct ipc *server;
 	struct ipc *client;
-	struct stock *stock;
+	struct shop_stock *stock;
 };
 
 static struct pair pair_new(const struct ipc_test_bus *bus)
 {
 	struct pair pair = { open_bus(bus), open_bus(bus), NULL };
 
-	ck_assert_int_eq(stock_register(pair.server, NAME, &ops, NULL), 0);
-	ck_assert_int_eq(stock_connect(pair.client, NAME, &pair.stock), 0);
+	ck_assert_int_eq(shop_stock_register(pair.server, NAME, &ops, NULL), 0);
+	ck_assert_int_eq(shop_stock_connect(pair.client, NAME, &pair.stock), 0);
 	return pair;
 }
 
 static void pair_free(struct pair *pair)
 {
 	kept = ipc_call_unref(kept);
-	stock_unref(pair->stock);
+	shop_stock_unref(pair->stock);
 	ipc_unref(pair->client);
 	ipc_unref(pair->server);
 }
@@ -150,7 +150,7 @@ static void call(struct pair *pair, const char *article, uint64_t timeout_usec,
 
 	*result = (struct result){ 0 };
 	request.article = (char *)article;
-	ck_assert_int_eq(stock_count_async(pair->stock, &options, &request, completed, result,
+	ck_assert_int_eq(shop_stock_count_async(pair->stock, &options, &request, completed, result,
 					   NULL), 0);
 }
 
@@ -208,14 +208,14 @@ START_TEST(it_is_gone_with_free)
 	int fd = pidfd(ipc_test_bus_pid(bus));
 	struct pollfd ended = { .fd = fd, .events = POLLIN };
 	char *folder = folder_of(bus);
-	struct stock *stock;
+	struct shop_stock *stock;
 
 	ck_assert(exists(folder));
 	ipc_test_bus_free(bus);
 	ck_assert_int_eq(poll(&ended, 1, 0), 1);
 	close(fd);
 	ck_assert(!exists(folder));
-	ck_assert_int_eq(stock_connect(ipc, NAME, &stock), -ECONNRESET);
+	ck_assert_int_eq(shop_stock_connect(ipc, NAME, &stock), -ECONNRESET);
 	ipc_unref(ipc);
 	free(folder);
 	ck_assert_ptr_null(ipc_test_bus_free(NULL));
@@ -227,10 +227,10 @@ START_TEST(two_are_apart)
 	struct ipc_test_bus *one = bus_new(NULL), *two = bus_new(NULL);
 	struct pair pair = pair_new(one);
 	struct ipc *other = open_bus(two);
-	struct stock *stock;
+	struct shop_stock *stock;
 
 	ck_assert_str_ne(ipc_test_bus_path(one), ipc_test_bus_path(two));
-	ck_assert_int_eq(stock_connect(other, NAME, &stock), -ENOENT);
+	ck_assert_int_eq(shop_stock_connect(other, NAME, &stock), -ENOENT);
 	ipc_unref(other);
 	pair_free(&pair);
 	ipc_test_bus_free(one);
@@ -246,9 +246,9 @@ START_TEST(nobody_has_handle_0)
 	};
 	struct ipc_test_bus *bus = bus_new(&options);
 	struct ipc *ipc = open_bus(bus);
-	struct stock *stock;
+	struct shop_stock *stock;
 
-	ck_assert_int_eq(stock_connect(ipc, NAME, &stock), -ENOTCONN);
+	ck_assert_int_eq(shop_stock_connect(ipc, NAME, &stock), -ENOTCONN);
 	ipc_unref(ipc);
 	ipc_test_bus_free(bus);
 }
@@ -444,17 +444,17 @@ END_TEST
 static int connect_and_call(const struct ipc_test_bus *bus)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	ipc_auto(stock_unref) struct stock *stock = NULL;
+	ipc_auto(shop_stock_unref) struct shop_stock *stock = NULL;
 	Shop__CountRequest request = SHOP__COUNT_REQUEST__INIT;
 	int r;
 
 	r = ipc_open(&ipc, ipc_test_bus_path(bus));
 	if (r == 0)
-		r = stock_connect(ipc, NAME, &stock);
+		r = shop_stock_connect(ipc, NAME, &stock);
 	if (r < 0)
 		return r;
 	request.article = (char *)"nails";
-	return stock_count(stock, &request, NULL, NULL);
+	return shop_stock_count(stock, &request, NULL, NULL);
 }
 
 /* A server of its own process, so that failures are the client's. */
@@ -466,7 +466,7 @@ static pid_t serve(const struct ipc_test_bus *bus)
 	if (pid)
 		return pid;
 	ipc = open_bus(bus);
-	ck_assert_int_eq(stock_register(ipc, NAME, &ops, NULL), 0);
+	ck_assert_int_eq(shop_stock_register(ipc, NAME, &ops, NULL), 0);
 	ipc_run(ipc);
 	_exit(1);
 }
@@ -476,11 +476,11 @@ START_TEST(each_allocation_fails)
 	struct ipc_test_bus *bus = bus_new(NULL);
 	pid_t server = serve(bus);
 	struct ipc *ipc = open_bus(bus);
-	struct stock *stock = NULL;
+	struct shop_stock *stock = NULL;
 	int r, failures = 0;
 
-	ck_assert_int_eq(stock_await(ipc, NAME, 30000000, &stock), 0);
-	stock_unref(stock);
+	ck_assert_int_eq(shop_stock_await(ipc, NAME, 30000000, &stock), 0);
+	shop_stock_unref(stock);
 	ipc_unref(ipc);
 	for (uint64_t n = 1; ; n++) {
 		ck_assert_int_eq(ipc_test_bus_fail_memory(bus, getpid(), n), 0);

@@ -5,7 +5,7 @@ from collections.abc import Iterable as _Iterable, Iterator as _Iterator
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any, Optional as _Optional, Union as _Union
 
-import kinds_pb2
+import kinds_pb2 as _kinds__pb2
 from ipcbus import aio as _aio, stubs as _stubs, sync as _sync
 
 class KindsOfURL(_aio.Client):
@@ -23,7 +23,7 @@ class KindsOfURL(_aio.Client):
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-    ) -> kinds_pb2.Chain: ...
+    ) -> _kinds__pb2.Chain: ...
     async def Kick(
         self,
         *,
@@ -33,35 +33,35 @@ class KindsOfURL(_aio.Client):
     ) -> None: ...
     async def Seventh(
         self,
-        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-        next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
-    ) -> kinds_pb2.Chain: ...
+    ) -> _kinds__pb2.Chain: ...
     async def Last(
         self,
-        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-        next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
-    ) -> kinds_pb2.Chain: ...
+    ) -> _kinds__pb2.Chain: ...
     async def NotOneway(
         self,
-        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-        next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> None: ...
 
@@ -76,7 +76,7 @@ class KindsOfURLService(_aio.Service):
         self,
         context: _aio.Context,
         /,
-    ) -> _Union[kinds_pb2.Chain, _Mapping[str, _Any]]: ...
+    ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
     async def Kick(
         self,
         context: _aio.Context,
@@ -84,19 +84,19 @@ class KindsOfURLService(_aio.Service):
     ) -> None: ...
     async def Seventh(
         self,
-        request: kinds_pb2.Chain,
+        request: _kinds__pb2.Chain,
         context: _aio.Context,
         /,
-    ) -> _Union[kinds_pb2.Chain, _Mapping[str, _Any]]: ...
+    ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
     async def Last(
         self,
-        request: kinds_pb2.Chain,
+        request: _kinds__pb2.Chain,
         context: _aio.Context,
         /,
-    ) -> _Union[kinds_pb2.Chain, _Mapping[str, _Any]]: ...
+    ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
     async def NotOneway(
         self,
-        request: kinds_pb2.Chain,
+        request: _kinds__pb2.Chain,
         context: _aio.Context,
         /,
     ) -> None: ...
@@ -116,7 +116,7 @@ class KindsOfURLSync(_sync.Client):
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-    ) -> kinds_pb2.Chain: ...
+    ) -> _kinds__pb2.Chain: ...
     def Kick(
         self,
         *,
@@ -126,35 +126,35 @@ class KindsOfURLSync(_sync.Client):
     ) -> None: ...
     def Seventh(
         self,
-        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-        next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
-    ) -> kinds_pb2.Chain: ...
+    ) -> _kinds__pb2.Chain: ...
     def Last(
         self,
-        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-        next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
-    ) -> kinds_pb2.Chain: ...
+    ) -> _kinds__pb2.Chain: ...
     def NotOneway(
         self,
-        request: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-        next: _Optional[_Union[kinds_pb2.Chain, _Mapping[str, _Any]]] = ...,
+        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> None: ...
 
@@ -169,7 +169,7 @@ class KindsOfURLSyncService(_sync.Service):
         self,
         context: _sync.Context,
         /,
-    ) -> _Union[kinds_pb2.Chain, _Mapping[str, _Any]]: ...
+    ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
     def Kick(
         self,
         context: _sync.Context,
@@ -177,19 +177,19 @@ class KindsOfURLSyncService(_sync.Service):
     ) -> None: ...
     def Seventh(
         self,
-        request: kinds_pb2.Chain,
+        request: _kinds__pb2.Chain,
         context: _sync.Context,
         /,
-    ) -> _Union[kinds_pb2.Chain, _Mapping[str, _Any]]: ...
+    ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
     def Last(
         self,
-        request: kinds_pb2.Chain,
+        request: _kinds__pb2.Chain,
         context: _sync.Context,
         /,
-    ) -> _Union[kinds_pb2.Chain, _Mapping[str, _Any]]: ...
+    ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
     def NotOneway(
         self,
-        request: kinds_pb2.Chain,
+        request: _kinds__pb2.Chain,
         context: _sync.Context,
         /,
     ) -> None: ...

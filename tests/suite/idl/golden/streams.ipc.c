@@ -8,7 +8,7 @@
 #include "streams.ipc.h"
 
 /* A google.protobuf.FileDescriptorSet of the file and its imports. */
-static const uint8_t file_descriptor_set[1783];
+static const uint8_t file_descriptor_set[1837];
 
 /* === Codecs =============================================================== */
 
@@ -96,11 +96,11 @@ static const struct ipc_codec streams__tick__codec = {
 
 /* === streams.Clock ======================================================== */
 
-static int clock_start_watch(struct ipc_stream *stream,
-			     const ProtobufCMessage *request, const void *ops,
-			     void *userdata)
+static int streams_clock_start_watch(struct ipc_stream *stream,
+				     const ProtobufCMessage *request,
+				     const void *ops, void *userdata)
 {
-	const struct clock_ops *handlers = ops;
+	const struct streams_clock_ops *handlers = ops;
 
 	if (!handlers->watch)
 		return -EOPNOTSUPP;
@@ -108,11 +108,11 @@ static int clock_start_watch(struct ipc_stream *stream,
 	return handlers->watch(stream, (const Streams__WatchRequest *)request, userdata);
 }
 
-static int clock_start_listen(struct ipc_stream *stream,
-			      const ProtobufCMessage *request, const void *ops,
-			      void *userdata)
+static int streams_clock_start_listen(struct ipc_stream *stream,
+				      const ProtobufCMessage *request,
+				      const void *ops, void *userdata)
 {
-	const struct clock_ops *handlers = ops;
+	const struct streams_clock_ops *handlers = ops;
 
 	(void)request;
 	if (!handlers->listen)
@@ -121,11 +121,11 @@ static int clock_start_listen(struct ipc_stream *stream,
 	return handlers->listen(stream, userdata);
 }
 
-static int clock_start_upload(struct ipc_stream *stream,
-			      const ProtobufCMessage *request, const void *ops,
-			      void *userdata)
+static int streams_clock_start_upload(struct ipc_stream *stream,
+				      const ProtobufCMessage *request,
+				      const void *ops, void *userdata)
 {
-	const struct clock_ops *handlers = ops;
+	const struct streams_clock_ops *handlers = ops;
 
 	(void)request;
 	if (!handlers->upload)
@@ -134,11 +134,11 @@ static int clock_start_upload(struct ipc_stream *stream,
 	return handlers->upload(stream, userdata);
 }
 
-static int clock_start_chat(struct ipc_stream *stream,
-			    const ProtobufCMessage *request, const void *ops,
-			    void *userdata)
+static int streams_clock_start_chat(struct ipc_stream *stream,
+				    const ProtobufCMessage *request,
+				    const void *ops, void *userdata)
 {
-	const struct clock_ops *handlers = ops;
+	const struct streams_clock_ops *handlers = ops;
 
 	(void)request;
 	if (!handlers->chat)
@@ -149,14 +149,14 @@ static int clock_start_chat(struct ipc_stream *stream,
 
 /* Indices into the table below, which is sorted by number. */
 enum {
-	CLOCK_METHOD_WATCH,
-	CLOCK_METHOD_UPLOAD,
-	CLOCK_METHOD_LISTEN,
-	CLOCK_METHOD_CHAT,
+	STREAMS_CLOCK_METHOD_WATCH,
+	STREAMS_CLOCK_METHOD_UPLOAD,
+	STREAMS_CLOCK_METHOD_LISTEN,
+	STREAMS_CLOCK_METHOD_CHAT,
 };
 
-static const struct ipc_method clock_method_table[] = {
-	[CLOCK_METHOD_WATCH] = {
+static const struct ipc_method streams_clock_method_table[] = {
+	[STREAMS_CLOCK_METHOD_WATCH] = {
 		.code = 3,
 		.flags = IPC_METHOD_REPLY_STREAM |
 			 IPC_METHOD_REQUEST_CODEC |
@@ -165,11 +165,11 @@ static const struct ipc_method clock_method_table[] = {
 		.request = &streams__watch_request__descriptor,
 		.reply = &streams__tick__descriptor,
 		.invoke = ipc_rpc_invoke_stream,
-		.open = clock_start_watch,
+		.open = streams_clock_start_watch,
 		.request_codec = &streams__watch_request__codec,
 		.reply_codec = &streams__tick__codec,
 	},
-	[CLOCK_METHOD_UPLOAD] = {
+	[STREAMS_CLOCK_METHOD_UPLOAD] = {
 		.code = 0x84cb779a,
 		.flags = IPC_METHOD_REQUEST_OBJECTS |
 			 IPC_METHOD_REPLY_RECURSIVE |
@@ -178,9 +178,9 @@ static const struct ipc_method clock_method_table[] = {
 		.request = &streams__chunk__descriptor,
 		.reply = &streams__total__descriptor,
 		.invoke = ipc_rpc_invoke_stream,
-		.open = clock_start_upload,
+		.open = streams_clock_start_upload,
 	},
-	[CLOCK_METHOD_LISTEN] = {
+	[STREAMS_CLOCK_METHOD_LISTEN] = {
 		.code = 0x8a574520,
 		.flags = IPC_METHOD_REPLY_STREAM |
 			 IPC_METHOD_REPLY_CODEC,
@@ -188,10 +188,10 @@ static const struct ipc_method clock_method_table[] = {
 		.request = &ipc__none__descriptor,
 		.reply = &streams__tick__descriptor,
 		.invoke = ipc_rpc_invoke_stream,
-		.open = clock_start_listen,
+		.open = streams_clock_start_listen,
 		.reply_codec = &streams__tick__codec,
 	},
-	[CLOCK_METHOD_CHAT] = {
+	[STREAMS_CLOCK_METHOD_CHAT] = {
 		.code = 0xad5d7d49,
 		.flags = IPC_METHOD_REQUEST_OBJECTS |
 			 IPC_METHOD_REQUEST_STREAM |
@@ -201,15 +201,15 @@ static const struct ipc_method clock_method_table[] = {
 		.request = &streams__chunk__descriptor,
 		.reply = &streams__tick__descriptor,
 		.invoke = ipc_rpc_invoke_stream,
-		.open = clock_start_chat,
+		.open = streams_clock_start_chat,
 		.reply_codec = &streams__tick__codec,
 	},
 };
 
-const struct ipc_interface clock_interface = {
+const struct ipc_interface streams_clock_interface = {
 	.size = sizeof(struct ipc_interface),
 	.name = "streams.Clock",
-	.methods = clock_method_table,
+	.methods = streams_clock_method_table,
 	.n_methods = 4,
 	.method_size = sizeof(struct ipc_method),
 	.descriptor = file_descriptor_set,
@@ -217,33 +217,33 @@ const struct ipc_interface clock_interface = {
 	.hash = 0x16611d148b85287c,
 };
 
-int clock_push_watch(struct ipc_stream *stream, uint64_t timeout_usec,
-		     const Streams__Tick *message)
+int streams_clock_push_watch(struct ipc_stream *stream, uint64_t timeout_usec,
+			     const Streams__Tick *message)
 {
 	return ipc_rpc_stream_send(stream,
-				   &clock_method_table[CLOCK_METHOD_WATCH],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_WATCH],
 				   timeout_usec,
 				   (const ProtobufCMessage *)message);
 }
 
-int clock_push_listen(struct ipc_stream *stream, uint64_t timeout_usec,
-		      const Streams__Tick *message)
+int streams_clock_push_listen(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const Streams__Tick *message)
 {
 	return ipc_rpc_stream_send(stream,
-				   &clock_method_table[CLOCK_METHOD_LISTEN],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_LISTEN],
 				   timeout_usec,
 				   (const ProtobufCMessage *)message);
 }
 
-int clock_pull_upload(struct ipc_stream *stream, uint64_t timeout_usec,
-		      const Streams__Chunk **ret_message,
-		      struct ipc_error *error)
+int streams_clock_pull_upload(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const Streams__Chunk **ret_message,
+			      struct ipc_error *error)
 {
 	const ProtobufCMessage *message;
 	int r;
 
 	r = ipc_rpc_stream_receive(stream,
-				   &clock_method_table[CLOCK_METHOD_UPLOAD],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_UPLOAD],
 				   timeout_usec, &message, error);
 	if (r > 0)
 		*ret_message = (const Streams__Chunk *)message;
@@ -251,39 +251,41 @@ int clock_pull_upload(struct ipc_stream *stream, uint64_t timeout_usec,
 	return r;
 }
 
-static void clock_pulled_upload(struct ipc_stream *stream,
-				const ProtobufCMessage *message, ipc_rpc_cb cb,
-				void *userdata)
+static void streams_clock_pulled_upload(struct ipc_stream *stream,
+					const ProtobufCMessage *message,
+					ipc_rpc_cb cb, void *userdata)
 {
-	((clock_pull_upload_cb)cb)(stream, (const Streams__Chunk *)message, userdata);
+	((streams_clock_pull_upload_cb)cb)(stream, (const Streams__Chunk *)message, userdata);
 }
 
-int clock_set_ops_upload(struct ipc_stream *stream,
-			 clock_pull_upload_cb on_message,
-			 const struct ipc_stream_ops *ops, void *userdata)
+int streams_clock_set_ops_upload(struct ipc_stream *stream,
+				 streams_clock_pull_upload_cb on_message,
+				 const struct ipc_stream_ops *ops,
+				 void *userdata)
 {
 	return ipc_rpc_stream_set_ops(stream,
-				      &clock_method_table[CLOCK_METHOD_UPLOAD],
-				      clock_pulled_upload,
+				      &streams_clock_method_table[STREAMS_CLOCK_METHOD_UPLOAD],
+				      streams_clock_pulled_upload,
 				      (ipc_rpc_cb)on_message, ops, userdata);
 }
 
-int clock_reply_upload(struct ipc_stream *stream, const Streams__Total *reply)
+int streams_clock_reply_upload(struct ipc_stream *stream,
+			       const Streams__Total *reply)
 {
 	return ipc_rpc_stream_reply(stream,
-				    &clock_method_table[CLOCK_METHOD_UPLOAD],
+				    &streams_clock_method_table[STREAMS_CLOCK_METHOD_UPLOAD],
 				    (const ProtobufCMessage *)reply);
 }
 
-int clock_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
-		    const Streams__Chunk **ret_message,
-		    struct ipc_error *error)
+int streams_clock_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+			    const Streams__Chunk **ret_message,
+			    struct ipc_error *error)
 {
 	const ProtobufCMessage *message;
 	int r;
 
 	r = ipc_rpc_stream_receive(stream,
-				   &clock_method_table[CLOCK_METHOD_CHAT],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_CHAT],
 				   timeout_usec, &message, error);
 	if (r > 0)
 		*ret_message = (const Streams__Chunk *)message;
@@ -291,74 +293,80 @@ int clock_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
 	return r;
 }
 
-static void clock_pulled_chat(struct ipc_stream *stream,
-			      const ProtobufCMessage *message, ipc_rpc_cb cb,
-			      void *userdata)
+static void streams_clock_pulled_chat(struct ipc_stream *stream,
+				      const ProtobufCMessage *message,
+				      ipc_rpc_cb cb, void *userdata)
 {
-	((clock_pull_chat_cb)cb)(stream, (const Streams__Chunk *)message, userdata);
+	((streams_clock_pull_chat_cb)cb)(stream, (const Streams__Chunk *)message, userdata);
 }
 
-int clock_set_ops_chat(struct ipc_stream *stream,
-		       clock_pull_chat_cb on_message,
-		       const struct ipc_stream_ops *ops, void *userdata)
+int streams_clock_set_ops_chat(struct ipc_stream *stream,
+			       streams_clock_pull_chat_cb on_message,
+			       const struct ipc_stream_ops *ops,
+			       void *userdata)
 {
 	return ipc_rpc_stream_set_ops(stream,
-				      &clock_method_table[CLOCK_METHOD_CHAT],
-				      clock_pulled_chat,
+				      &streams_clock_method_table[STREAMS_CLOCK_METHOD_CHAT],
+				      streams_clock_pulled_chat,
 				      (ipc_rpc_cb)on_message, ops, userdata);
 }
 
-int clock_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
-		    const Streams__Tick *message)
+int streams_clock_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+			    const Streams__Tick *message)
 {
 	return ipc_rpc_stream_send(stream,
-				   &clock_method_table[CLOCK_METHOD_CHAT],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_CHAT],
 				   timeout_usec,
 				   (const ProtobufCMessage *)message);
 }
 
-int clock_object_new(struct ipc *ipc, const struct clock_ops *ops,
-		     void *userdata, void (*destroy)(void *userdata),
-		     struct ipc_object **ret_object)
+int streams_clock_object_new(struct ipc *ipc,
+			     const struct streams_clock_ops *ops,
+			     void *userdata, void (*destroy)(void *userdata),
+			     struct ipc_object **ret_object)
 {
-	return ipc_object_new(ipc, &clock_interface, ops, userdata, destroy,
-			      ret_object);
+	return ipc_object_new(ipc, &streams_clock_interface, ops, userdata,
+			      destroy, ret_object);
 }
 
-int clock_register(struct ipc *ipc, const char *name,
-		   const struct clock_ops *ops, void *userdata)
+int streams_clock_register(struct ipc *ipc, const char *name,
+			   const struct streams_clock_ops *ops, void *userdata)
 {
-	return ipc_rpc_register(ipc, name, &clock_interface, ops, userdata);
+	return ipc_rpc_register(ipc, name, &streams_clock_interface, ops,
+				userdata);
 }
 
-int clock_connect(struct ipc *ipc, const char *name, struct clock **ret_clock)
-{
-	struct ipc_proxy *proxy;
-	int r;
-
-	r = ipc_rpc_connect(ipc, name, &clock_interface, &proxy);
-	if (r < 0)
-		return r;
-
-	*ret_clock = clock_from_proxy(proxy);
-	return 0;
-}
-
-int clock_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
-		struct clock **ret_clock)
+int streams_clock_connect(struct ipc *ipc, const char *name,
+			  struct streams_clock **ret_streams_clock)
 {
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_rpc_await(ipc, name, &clock_interface, timeout_usec, &proxy);
+	r = ipc_rpc_connect(ipc, name, &streams_clock_interface, &proxy);
 	if (r < 0)
 		return r;
 
-	*ret_clock = clock_from_proxy(proxy);
+	*ret_streams_clock = streams_clock_from_proxy(proxy);
 	return 0;
 }
 
-int clock_take(struct ipc *ipc, Ipc__Object *field, struct clock **ret_clock)
+int streams_clock_await(struct ipc *ipc, const char *name,
+			uint64_t timeout_usec,
+			struct streams_clock **ret_streams_clock)
+{
+	struct ipc_proxy *proxy;
+	int r;
+
+	r = ipc_rpc_await(ipc, name, &streams_clock_interface, timeout_usec, &proxy);
+	if (r < 0)
+		return r;
+
+	*ret_streams_clock = streams_clock_from_proxy(proxy);
+	return 0;
+}
+
+int streams_clock_take(struct ipc *ipc, Ipc__Object *field,
+		       struct streams_clock **ret_streams_clock)
 {
 	struct ipc_proxy *proxy;
 	int r;
@@ -370,57 +378,62 @@ int clock_take(struct ipc *ipc, Ipc__Object *field, struct clock **ret_clock)
 	if (r < 0)
 		return r;
 
-	*ret_clock = clock_from_proxy(proxy);
+	*ret_streams_clock = streams_clock_from_proxy(proxy);
 	return 0;
 }
 
-struct clock *clock_from_proxy(struct ipc_proxy *proxy)
+struct streams_clock *streams_clock_from_proxy(struct ipc_proxy *proxy)
 {
-	return (struct clock *)proxy;
+	return (struct streams_clock *)proxy;
 }
 
-struct clock *clock_ref(struct clock *clock)
+struct streams_clock *streams_clock_ref(struct streams_clock *streams_clock)
 {
-	ipc_proxy_ref(clock_proxy(clock));
-	return clock;
+	ipc_proxy_ref(streams_clock_proxy(streams_clock));
+	return streams_clock;
 }
 
-struct clock *clock_unref(struct clock *clock)
+struct streams_clock *streams_clock_unref(struct streams_clock *streams_clock)
 {
-	ipc_proxy_unref(clock_proxy(clock));
+	ipc_proxy_unref(streams_clock_proxy(streams_clock));
 	return NULL;
 }
 
-struct ipc_proxy *clock_proxy(struct clock *clock)
+struct ipc_proxy *streams_clock_proxy(struct streams_clock *streams_clock)
 {
-	return (struct ipc_proxy *)clock;
+	return (struct ipc_proxy *)streams_clock;
 }
 
-int clock_on_death(struct clock *clock, ipc_death_cb cb, void *userdata,
-		   struct ipc_slot **ret_slot)
+int streams_clock_on_death(struct streams_clock *streams_clock,
+			   ipc_death_cb cb, void *userdata,
+			   struct ipc_slot **ret_slot)
 {
-	return ipc_proxy_on_death(clock_proxy(clock), cb, userdata, ret_slot);
+	return ipc_proxy_on_death(streams_clock_proxy(streams_clock), cb,
+				  userdata, ret_slot);
 }
 
-int clock_watch_open(struct clock *clock, const struct ipc_options *options,
-		     const Streams__WatchRequest *request,
-		     struct ipc_stream **ret_stream, struct ipc_error *error)
+int streams_clock_watch_open(struct streams_clock *streams_clock,
+			     const struct ipc_options *options,
+			     const Streams__WatchRequest *request,
+			     struct ipc_stream **ret_stream,
+			     struct ipc_error *error)
 {
-	return ipc_rpc_stream_open(clock_proxy(clock),
-				   &clock_method_table[CLOCK_METHOD_WATCH],
+	return ipc_rpc_stream_open(streams_clock_proxy(streams_clock),
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_WATCH],
 				   options, (const ProtobufCMessage *)request,
 				   ret_stream, error);
 }
 
-int clock_watch_receive(struct ipc_stream *stream, uint64_t timeout_usec,
-			const Streams__Tick **ret_message,
-			struct ipc_error *error)
+int streams_clock_watch_receive(struct ipc_stream *stream,
+				uint64_t timeout_usec,
+				const Streams__Tick **ret_message,
+				struct ipc_error *error)
 {
 	const ProtobufCMessage *message;
 	int r;
 
 	r = ipc_rpc_stream_receive(stream,
-				   &clock_method_table[CLOCK_METHOD_WATCH],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_WATCH],
 				   timeout_usec, &message, error);
 	if (r > 0)
 		*ret_message = (const Streams__Tick *)message;
@@ -428,42 +441,46 @@ int clock_watch_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 	return r;
 }
 
-static void clock_received_watch(struct ipc_stream *stream,
-				 const ProtobufCMessage *message,
-				 ipc_rpc_cb cb, void *userdata)
+static void streams_clock_received_watch(struct ipc_stream *stream,
+					 const ProtobufCMessage *message,
+					 ipc_rpc_cb cb, void *userdata)
 {
-	((clock_watch_receive_cb)cb)(stream, (const Streams__Tick *)message, userdata);
+	((streams_clock_watch_receive_cb)cb)(stream, (const Streams__Tick *)message, userdata);
 }
 
-int clock_watch_set_ops(struct ipc_stream *stream,
-			clock_watch_receive_cb on_message,
-			const struct ipc_stream_ops *ops, void *userdata)
+int streams_clock_watch_set_ops(struct ipc_stream *stream,
+				streams_clock_watch_receive_cb on_message,
+				const struct ipc_stream_ops *ops,
+				void *userdata)
 {
 	return ipc_rpc_stream_set_ops(stream,
-				      &clock_method_table[CLOCK_METHOD_WATCH],
-				      clock_received_watch,
+				      &streams_clock_method_table[STREAMS_CLOCK_METHOD_WATCH],
+				      streams_clock_received_watch,
 				      (ipc_rpc_cb)on_message, ops, userdata);
 }
 
-int clock_listen_open(struct clock *clock, const struct ipc_options *options,
-		      struct ipc_stream **ret_stream, struct ipc_error *error)
+int streams_clock_listen_open(struct streams_clock *streams_clock,
+			      const struct ipc_options *options,
+			      struct ipc_stream **ret_stream,
+			      struct ipc_error *error)
 {
 	static const Ipc__None none = IPC__NONE__INIT;
 
-	return ipc_rpc_stream_open(clock_proxy(clock),
-				   &clock_method_table[CLOCK_METHOD_LISTEN],
+	return ipc_rpc_stream_open(streams_clock_proxy(streams_clock),
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_LISTEN],
 				   options, &none.base, ret_stream, error);
 }
 
-int clock_listen_receive(struct ipc_stream *stream, uint64_t timeout_usec,
-			 const Streams__Tick **ret_message,
-			 struct ipc_error *error)
+int streams_clock_listen_receive(struct ipc_stream *stream,
+				 uint64_t timeout_usec,
+				 const Streams__Tick **ret_message,
+				 struct ipc_error *error)
 {
 	const ProtobufCMessage *message;
 	int r;
 
 	r = ipc_rpc_stream_receive(stream,
-				   &clock_method_table[CLOCK_METHOD_LISTEN],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_LISTEN],
 				   timeout_usec, &message, error);
 	if (r > 0)
 		*ret_message = (const Streams__Tick *)message;
@@ -471,49 +488,53 @@ int clock_listen_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 	return r;
 }
 
-static void clock_received_listen(struct ipc_stream *stream,
-				  const ProtobufCMessage *message,
-				  ipc_rpc_cb cb, void *userdata)
+static void streams_clock_received_listen(struct ipc_stream *stream,
+					  const ProtobufCMessage *message,
+					  ipc_rpc_cb cb, void *userdata)
 {
-	((clock_listen_receive_cb)cb)(stream, (const Streams__Tick *)message, userdata);
+	((streams_clock_listen_receive_cb)cb)(stream, (const Streams__Tick *)message, userdata);
 }
 
-int clock_listen_set_ops(struct ipc_stream *stream,
-			 clock_listen_receive_cb on_message,
-			 const struct ipc_stream_ops *ops, void *userdata)
+int streams_clock_listen_set_ops(struct ipc_stream *stream,
+				 streams_clock_listen_receive_cb on_message,
+				 const struct ipc_stream_ops *ops,
+				 void *userdata)
 {
 	return ipc_rpc_stream_set_ops(stream,
-				      &clock_method_table[CLOCK_METHOD_LISTEN],
-				      clock_received_listen,
+				      &streams_clock_method_table[STREAMS_CLOCK_METHOD_LISTEN],
+				      streams_clock_received_listen,
 				      (ipc_rpc_cb)on_message, ops, userdata);
 }
 
-int clock_upload_open(struct clock *clock, const struct ipc_options *options,
-		      struct ipc_stream **ret_stream, struct ipc_error *error)
+int streams_clock_upload_open(struct streams_clock *streams_clock,
+			      const struct ipc_options *options,
+			      struct ipc_stream **ret_stream,
+			      struct ipc_error *error)
 {
-	return ipc_rpc_stream_open(clock_proxy(clock),
-				   &clock_method_table[CLOCK_METHOD_UPLOAD],
+	return ipc_rpc_stream_open(streams_clock_proxy(streams_clock),
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_UPLOAD],
 				   options, NULL, ret_stream, error);
 }
 
-int clock_upload_send(struct ipc_stream *stream, uint64_t timeout_usec,
-		      const Streams__Chunk *message)
+int streams_clock_upload_send(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const Streams__Chunk *message)
 {
 	return ipc_rpc_stream_send(stream,
-				   &clock_method_table[CLOCK_METHOD_UPLOAD],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_UPLOAD],
 				   timeout_usec,
 				   (const ProtobufCMessage *)message);
 }
 
-int clock_upload_finish(struct ipc_stream *stream, uint64_t timeout_usec,
-			const Streams__Total **ret_reply,
-			struct ipc_error *error)
+int streams_clock_upload_finish(struct ipc_stream *stream,
+				uint64_t timeout_usec,
+				const Streams__Total **ret_reply,
+				struct ipc_error *error)
 {
 	const ProtobufCMessage *message;
 	int r;
 
 	r = ipc_rpc_stream_finish(stream,
-				  &clock_method_table[CLOCK_METHOD_UPLOAD],
+				  &streams_clock_method_table[STREAMS_CLOCK_METHOD_UPLOAD],
 				  timeout_usec, &message, error);
 	if (r == 0 && ret_reply)
 		*ret_reply = (const Streams__Total *)message;
@@ -521,49 +542,53 @@ int clock_upload_finish(struct ipc_stream *stream, uint64_t timeout_usec,
 	return r;
 }
 
-static void clock_received_upload(struct ipc_stream *stream,
-				  const ProtobufCMessage *message,
-				  ipc_rpc_cb cb, void *userdata)
+static void streams_clock_received_upload(struct ipc_stream *stream,
+					  const ProtobufCMessage *message,
+					  ipc_rpc_cb cb, void *userdata)
 {
-	((clock_upload_finish_cb)cb)(stream, (const Streams__Total *)message, userdata);
+	((streams_clock_upload_finish_cb)cb)(stream, (const Streams__Total *)message, userdata);
 }
 
-int clock_upload_set_ops(struct ipc_stream *stream,
-			 clock_upload_finish_cb on_message,
-			 const struct ipc_stream_ops *ops, void *userdata)
+int streams_clock_upload_set_ops(struct ipc_stream *stream,
+				 streams_clock_upload_finish_cb on_message,
+				 const struct ipc_stream_ops *ops,
+				 void *userdata)
 {
 	return ipc_rpc_stream_set_ops(stream,
-				      &clock_method_table[CLOCK_METHOD_UPLOAD],
-				      clock_received_upload,
+				      &streams_clock_method_table[STREAMS_CLOCK_METHOD_UPLOAD],
+				      streams_clock_received_upload,
 				      (ipc_rpc_cb)on_message, ops, userdata);
 }
 
-int clock_chat_open(struct clock *clock, const struct ipc_options *options,
-		    struct ipc_stream **ret_stream, struct ipc_error *error)
+int streams_clock_chat_open(struct streams_clock *streams_clock,
+			    const struct ipc_options *options,
+			    struct ipc_stream **ret_stream,
+			    struct ipc_error *error)
 {
-	return ipc_rpc_stream_open(clock_proxy(clock),
-				   &clock_method_table[CLOCK_METHOD_CHAT],
+	return ipc_rpc_stream_open(streams_clock_proxy(streams_clock),
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_CHAT],
 				   options, NULL, ret_stream, error);
 }
 
-int clock_chat_send(struct ipc_stream *stream, uint64_t timeout_usec,
-		    const Streams__Chunk *message)
+int streams_clock_chat_send(struct ipc_stream *stream, uint64_t timeout_usec,
+			    const Streams__Chunk *message)
 {
 	return ipc_rpc_stream_send(stream,
-				   &clock_method_table[CLOCK_METHOD_CHAT],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_CHAT],
 				   timeout_usec,
 				   (const ProtobufCMessage *)message);
 }
 
-int clock_chat_receive(struct ipc_stream *stream, uint64_t timeout_usec,
-		       const Streams__Tick **ret_message,
-		       struct ipc_error *error)
+int streams_clock_chat_receive(struct ipc_stream *stream,
+			       uint64_t timeout_usec,
+			       const Streams__Tick **ret_message,
+			       struct ipc_error *error)
 {
 	const ProtobufCMessage *message;
 	int r;
 
 	r = ipc_rpc_stream_receive(stream,
-				   &clock_method_table[CLOCK_METHOD_CHAT],
+				   &streams_clock_method_table[STREAMS_CLOCK_METHOD_CHAT],
 				   timeout_usec, &message, error);
 	if (r > 0)
 		*ret_message = (const Streams__Tick *)message;
@@ -571,26 +596,27 @@ int clock_chat_receive(struct ipc_stream *stream, uint64_t timeout_usec,
 	return r;
 }
 
-static void clock_received_chat(struct ipc_stream *stream,
-				const ProtobufCMessage *message, ipc_rpc_cb cb,
-				void *userdata)
+static void streams_clock_received_chat(struct ipc_stream *stream,
+					const ProtobufCMessage *message,
+					ipc_rpc_cb cb, void *userdata)
 {
-	((clock_chat_receive_cb)cb)(stream, (const Streams__Tick *)message, userdata);
+	((streams_clock_chat_receive_cb)cb)(stream, (const Streams__Tick *)message, userdata);
 }
 
-int clock_chat_set_ops(struct ipc_stream *stream,
-		       clock_chat_receive_cb on_message,
-		       const struct ipc_stream_ops *ops, void *userdata)
+int streams_clock_chat_set_ops(struct ipc_stream *stream,
+			       streams_clock_chat_receive_cb on_message,
+			       const struct ipc_stream_ops *ops,
+			       void *userdata)
 {
 	return ipc_rpc_stream_set_ops(stream,
-				      &clock_method_table[CLOCK_METHOD_CHAT],
-				      clock_received_chat,
+				      &streams_clock_method_table[STREAMS_CLOCK_METHOD_CHAT],
+				      streams_clock_received_chat,
 				      (ipc_rpc_cb)on_message, ops, userdata);
 }
 
 /* === Descriptors ========================================================== */
 
-static const uint8_t file_descriptor_set[1783] = {
+static const uint8_t file_descriptor_set[1837] = {
 	0x0a, 0xcd, 0x06, 0x0a, 0x0d, 0x69, 0x70, 0x63, 0x2f, 0x69, 0x70, 0x63,
 	0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x12, 0x03, 0x69, 0x70, 0x63, 0x22,
 	0x1b, 0x0a, 0x06, 0x4f, 0x62, 0x6a, 0x65, 0x63, 0x74, 0x12, 0x11, 0x0a,
@@ -661,7 +687,7 @@ static const uint8_t file_descriptor_set[1783] = {
 	0x6d, 0x62, 0x65, 0x72, 0x18, 0x03, 0x20, 0x01, 0x28, 0x11, 0x52, 0x06,
 	0x6e, 0x75, 0x6d, 0x62, 0x65, 0x72, 0x12, 0x18, 0x0a, 0x07, 0x64, 0x65,
 	0x74, 0x61, 0x69, 0x6c, 0x73, 0x18, 0x04, 0x20, 0x01, 0x28, 0x0c, 0x52,
-	0x07, 0x64, 0x65, 0x74, 0x61, 0x69, 0x6c, 0x73, 0x0a, 0xdc, 0x03, 0x0a,
+	0x07, 0x64, 0x65, 0x74, 0x61, 0x69, 0x6c, 0x73, 0x0a, 0x92, 0x04, 0x0a,
 	0x11, 0x69, 0x70, 0x63, 0x2f, 0x6f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73,
 	0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x12, 0x03, 0x69, 0x70, 0x63, 0x1a,
 	0x20, 0x67, 0x6f, 0x6f, 0x67, 0x6c, 0x65, 0x2f, 0x70, 0x72, 0x6f, 0x74,
@@ -690,54 +716,59 @@ static const uint8_t file_descriptor_set[1783] = {
 	0x67, 0x6c, 0x65, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66,
 	0x2e, 0x4d, 0x65, 0x74, 0x68, 0x6f, 0x64, 0x4f, 0x70, 0x74, 0x69, 0x6f,
 	0x6e, 0x73, 0x18, 0xad, 0x8b, 0x03, 0x20, 0x01, 0x28, 0x08, 0x52, 0x06,
-	0x73, 0x68, 0x61, 0x72, 0x65, 0x64, 0x3a, 0x45, 0x0a, 0x0e, 0x70, 0x72,
-	0x65, 0x66, 0x69, 0x78, 0x5f, 0x70, 0x61, 0x63, 0x6b, 0x61, 0x67, 0x65,
-	0x12, 0x1c, 0x2e, 0x67, 0x6f, 0x6f, 0x67, 0x6c, 0x65, 0x2e, 0x70, 0x72,
-	0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66, 0x2e, 0x46, 0x69, 0x6c, 0x65, 0x4f,
-	0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73, 0x18, 0xa9, 0x8b, 0x03, 0x20, 0x01,
-	0x28, 0x08, 0x52, 0x0d, 0x70, 0x72, 0x65, 0x66, 0x69, 0x78, 0x50, 0x61,
-	0x63, 0x6b, 0x61, 0x67, 0x65, 0x3a, 0x3c, 0x0a, 0x08, 0x63, 0x5f, 0x70,
-	0x72, 0x65, 0x66, 0x69, 0x78, 0x12, 0x1f, 0x2e, 0x67, 0x6f, 0x6f, 0x67,
-	0x6c, 0x65, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66, 0x2e,
-	0x53, 0x65, 0x72, 0x76, 0x69, 0x63, 0x65, 0x4f, 0x70, 0x74, 0x69, 0x6f,
-	0x6e, 0x73, 0x18, 0xa9, 0x8b, 0x03, 0x20, 0x01, 0x28, 0x09, 0x52, 0x07,
-	0x63, 0x50, 0x72, 0x65, 0x66, 0x69, 0x78, 0x0a, 0xc5, 0x03, 0x0a, 0x0d,
-	0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e, 0x70, 0x72, 0x6f, 0x74,
-	0x6f, 0x12, 0x07, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x1a, 0x0d,
-	0x69, 0x70, 0x63, 0x2f, 0x69, 0x70, 0x63, 0x2e, 0x70, 0x72, 0x6f, 0x74,
-	0x6f, 0x1a, 0x11, 0x69, 0x70, 0x63, 0x2f, 0x6f, 0x70, 0x74, 0x69, 0x6f,
-	0x6e, 0x73, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x22, 0x2b, 0x0a, 0x0c,
-	0x57, 0x61, 0x74, 0x63, 0x68, 0x52, 0x65, 0x71, 0x75, 0x65, 0x73, 0x74,
-	0x12, 0x1b, 0x0a, 0x09, 0x70, 0x65, 0x72, 0x69, 0x6f, 0x64, 0x5f, 0x6d,
-	0x73, 0x18, 0x01, 0x20, 0x01, 0x28, 0x0d, 0x52, 0x08, 0x70, 0x65, 0x72,
-	0x69, 0x6f, 0x64, 0x4d, 0x73, 0x22, 0x1a, 0x0a, 0x04, 0x54, 0x69, 0x63,
-	0x6b, 0x12, 0x12, 0x0a, 0x04, 0x75, 0x73, 0x65, 0x63, 0x18, 0x01, 0x20,
-	0x01, 0x28, 0x04, 0x52, 0x04, 0x75, 0x73, 0x65, 0x63, 0x22, 0x20, 0x0a,
-	0x05, 0x43, 0x68, 0x75, 0x6e, 0x6b, 0x12, 0x17, 0x0a, 0x02, 0x66, 0x64,
-	0x18, 0x01, 0x20, 0x01, 0x28, 0x0b, 0x32, 0x07, 0x2e, 0x69, 0x70, 0x63,
-	0x2e, 0x46, 0x64, 0x52, 0x02, 0x66, 0x64, 0x22, 0x2f, 0x0a, 0x05, 0x54,
-	0x6f, 0x74, 0x61, 0x6c, 0x12, 0x26, 0x0a, 0x06, 0x74, 0x6f, 0x74, 0x61,
-	0x6c, 0x73, 0x18, 0x01, 0x20, 0x03, 0x28, 0x0b, 0x32, 0x0e, 0x2e, 0x73,
-	0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e, 0x54, 0x6f, 0x74, 0x61, 0x6c,
-	0x52, 0x06, 0x74, 0x6f, 0x74, 0x61, 0x6c, 0x73, 0x32, 0xbb, 0x01, 0x0a,
-	0x05, 0x43, 0x6c, 0x6f, 0x63, 0x6b, 0x12, 0x35, 0x0a, 0x05, 0x57, 0x61,
-	0x74, 0x63, 0x68, 0x12, 0x15, 0x2e, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d,
-	0x73, 0x2e, 0x57, 0x61, 0x74, 0x63, 0x68, 0x52, 0x65, 0x71, 0x75, 0x65,
-	0x73, 0x74, 0x1a, 0x0d, 0x2e, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73,
-	0x2e, 0x54, 0x69, 0x63, 0x6b, 0x22, 0x04, 0xd0, 0xda, 0x18, 0x03, 0x30,
-	0x01, 0x12, 0x24, 0x0a, 0x06, 0x4c, 0x69, 0x73, 0x74, 0x65, 0x6e, 0x12,
-	0x09, 0x2e, 0x69, 0x70, 0x63, 0x2e, 0x4e, 0x6f, 0x6e, 0x65, 0x1a, 0x0d,
-	0x2e, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e, 0x54, 0x69, 0x63,
-	0x6b, 0x30, 0x01, 0x12, 0x2a, 0x0a, 0x06, 0x55, 0x70, 0x6c, 0x6f, 0x61,
-	0x64, 0x12, 0x0e, 0x2e, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e,
-	0x43, 0x68, 0x75, 0x6e, 0x6b, 0x1a, 0x0e, 0x2e, 0x73, 0x74, 0x72, 0x65,
-	0x61, 0x6d, 0x73, 0x2e, 0x54, 0x6f, 0x74, 0x61, 0x6c, 0x28, 0x01, 0x12,
-	0x29, 0x0a, 0x04, 0x43, 0x68, 0x61, 0x74, 0x12, 0x0e, 0x2e, 0x73, 0x74,
+	0x73, 0x68, 0x61, 0x72, 0x65, 0x64, 0x3a, 0x34, 0x0a, 0x04, 0x6e, 0x61,
+	0x6d, 0x65, 0x12, 0x1e, 0x2e, 0x67, 0x6f, 0x6f, 0x67, 0x6c, 0x65, 0x2e,
+	0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66, 0x2e, 0x4d, 0x65, 0x74,
+	0x68, 0x6f, 0x64, 0x4f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73, 0x18, 0xae,
+	0x8b, 0x03, 0x20, 0x01, 0x28, 0x09, 0x52, 0x04, 0x6e, 0x61, 0x6d, 0x65,
+	0x3a, 0x45, 0x0a, 0x0e, 0x70, 0x72, 0x65, 0x66, 0x69, 0x78, 0x5f, 0x70,
+	0x61, 0x63, 0x6b, 0x61, 0x67, 0x65, 0x12, 0x1c, 0x2e, 0x67, 0x6f, 0x6f,
+	0x67, 0x6c, 0x65, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x62, 0x75, 0x66,
+	0x2e, 0x46, 0x69, 0x6c, 0x65, 0x4f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73,
+	0x18, 0xa9, 0x8b, 0x03, 0x20, 0x01, 0x28, 0x08, 0x52, 0x0d, 0x70, 0x72,
+	0x65, 0x66, 0x69, 0x78, 0x50, 0x61, 0x63, 0x6b, 0x61, 0x67, 0x65, 0x3a,
+	0x3c, 0x0a, 0x08, 0x63, 0x5f, 0x70, 0x72, 0x65, 0x66, 0x69, 0x78, 0x12,
+	0x1f, 0x2e, 0x67, 0x6f, 0x6f, 0x67, 0x6c, 0x65, 0x2e, 0x70, 0x72, 0x6f,
+	0x74, 0x6f, 0x62, 0x75, 0x66, 0x2e, 0x53, 0x65, 0x72, 0x76, 0x69, 0x63,
+	0x65, 0x4f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73, 0x18, 0xa9, 0x8b, 0x03,
+	0x20, 0x01, 0x28, 0x09, 0x52, 0x07, 0x63, 0x50, 0x72, 0x65, 0x66, 0x69,
+	0x78, 0x0a, 0xc5, 0x03, 0x0a, 0x0d, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d,
+	0x73, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x12, 0x07, 0x73, 0x74, 0x72,
+	0x65, 0x61, 0x6d, 0x73, 0x1a, 0x0d, 0x69, 0x70, 0x63, 0x2f, 0x69, 0x70,
+	0x63, 0x2e, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x1a, 0x11, 0x69, 0x70, 0x63,
+	0x2f, 0x6f, 0x70, 0x74, 0x69, 0x6f, 0x6e, 0x73, 0x2e, 0x70, 0x72, 0x6f,
+	0x74, 0x6f, 0x22, 0x2b, 0x0a, 0x0c, 0x57, 0x61, 0x74, 0x63, 0x68, 0x52,
+	0x65, 0x71, 0x75, 0x65, 0x73, 0x74, 0x12, 0x1b, 0x0a, 0x09, 0x70, 0x65,
+	0x72, 0x69, 0x6f, 0x64, 0x5f, 0x6d, 0x73, 0x18, 0x01, 0x20, 0x01, 0x28,
+	0x0d, 0x52, 0x08, 0x70, 0x65, 0x72, 0x69, 0x6f, 0x64, 0x4d, 0x73, 0x22,
+	0x1a, 0x0a, 0x04, 0x54, 0x69, 0x63, 0x6b, 0x12, 0x12, 0x0a, 0x04, 0x75,
+	0x73, 0x65, 0x63, 0x18, 0x01, 0x20, 0x01, 0x28, 0x04, 0x52, 0x04, 0x75,
+	0x73, 0x65, 0x63, 0x22, 0x20, 0x0a, 0x05, 0x43, 0x68, 0x75, 0x6e, 0x6b,
+	0x12, 0x17, 0x0a, 0x02, 0x66, 0x64, 0x18, 0x01, 0x20, 0x01, 0x28, 0x0b,
+	0x32, 0x07, 0x2e, 0x69, 0x70, 0x63, 0x2e, 0x46, 0x64, 0x52, 0x02, 0x66,
+	0x64, 0x22, 0x2f, 0x0a, 0x05, 0x54, 0x6f, 0x74, 0x61, 0x6c, 0x12, 0x26,
+	0x0a, 0x06, 0x74, 0x6f, 0x74, 0x61, 0x6c, 0x73, 0x18, 0x01, 0x20, 0x03,
+	0x28, 0x0b, 0x32, 0x0e, 0x2e, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73,
+	0x2e, 0x54, 0x6f, 0x74, 0x61, 0x6c, 0x52, 0x06, 0x74, 0x6f, 0x74, 0x61,
+	0x6c, 0x73, 0x32, 0xbb, 0x01, 0x0a, 0x05, 0x43, 0x6c, 0x6f, 0x63, 0x6b,
+	0x12, 0x35, 0x0a, 0x05, 0x57, 0x61, 0x74, 0x63, 0x68, 0x12, 0x15, 0x2e,
+	0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e, 0x57, 0x61, 0x74, 0x63,
+	0x68, 0x52, 0x65, 0x71, 0x75, 0x65, 0x73, 0x74, 0x1a, 0x0d, 0x2e, 0x73,
+	0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e, 0x54, 0x69, 0x63, 0x6b, 0x22,
+	0x04, 0xd0, 0xda, 0x18, 0x03, 0x30, 0x01, 0x12, 0x24, 0x0a, 0x06, 0x4c,
+	0x69, 0x73, 0x74, 0x65, 0x6e, 0x12, 0x09, 0x2e, 0x69, 0x70, 0x63, 0x2e,
+	0x4e, 0x6f, 0x6e, 0x65, 0x1a, 0x0d, 0x2e, 0x73, 0x74, 0x72, 0x65, 0x61,
+	0x6d, 0x73, 0x2e, 0x54, 0x69, 0x63, 0x6b, 0x30, 0x01, 0x12, 0x2a, 0x0a,
+	0x06, 0x55, 0x70, 0x6c, 0x6f, 0x61, 0x64, 0x12, 0x0e, 0x2e, 0x73, 0x74,
 	0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e, 0x43, 0x68, 0x75, 0x6e, 0x6b, 0x1a,
-	0x0d, 0x2e, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e, 0x54, 0x69,
-	0x63, 0x6b, 0x28, 0x01, 0x30, 0x01, 0x4a, 0x27, 0x0a, 0x25, 0x0a, 0x04,
-	0x06, 0x00, 0x02, 0x00, 0x1a, 0x1d, 0x20, 0x54, 0x69, 0x63, 0x6b, 0x73,
-	0x20, 0x75, 0x6e, 0x74, 0x69, 0x6c, 0x20, 0x6e, 0x6f, 0x62, 0x6f, 0x64,
-	0x79, 0x20, 0x6c, 0x69, 0x73, 0x74, 0x65, 0x6e, 0x73, 0x2e, 0x0a, 0x62,
-	0x06, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x33,
+	0x0e, 0x2e, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e, 0x54, 0x6f,
+	0x74, 0x61, 0x6c, 0x28, 0x01, 0x12, 0x29, 0x0a, 0x04, 0x43, 0x68, 0x61,
+	0x74, 0x12, 0x0e, 0x2e, 0x73, 0x74, 0x72, 0x65, 0x61, 0x6d, 0x73, 0x2e,
+	0x43, 0x68, 0x75, 0x6e, 0x6b, 0x1a, 0x0d, 0x2e, 0x73, 0x74, 0x72, 0x65,
+	0x61, 0x6d, 0x73, 0x2e, 0x54, 0x69, 0x63, 0x6b, 0x28, 0x01, 0x30, 0x01,
+	0x4a, 0x27, 0x0a, 0x25, 0x0a, 0x04, 0x06, 0x00, 0x02, 0x00, 0x1a, 0x1d,
+	0x20, 0x54, 0x69, 0x63, 0x6b, 0x73, 0x20, 0x75, 0x6e, 0x74, 0x69, 0x6c,
+	0x20, 0x6e, 0x6f, 0x62, 0x6f, 0x64, 0x79, 0x20, 0x6c, 0x69, 0x73, 0x74,
+	0x65, 0x6e, 0x73, 0x2e, 0x0a, 0x62, 0x06, 0x70, 0x72, 0x6f, 0x74, 0x6f,
+	0x33,
 };

@@ -17,22 +17,23 @@ extern "C" {
 /*
  * A proxy: an object of another process that has the service streams.Clock.
  * The type is never defined; it is a struct ipc_proxy under another name, see
- * clock_proxy().
+ * streams_clock_proxy().
  *
  * Functions of type int return 0 on success or a negative errno, and write
  * ret_ outputs on success only. Any thread may call them. <ipc/ipc.h> has the
  * rules for all functions and the list of all errors.
  */
-struct clock;
+struct streams_clock;
 
 /* The service's description, for ipc_object_new() and ipc_rpc_check(). */
-extern const struct ipc_interface clock_interface;
+extern const struct ipc_interface streams_clock_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
 
 /*
  * Find the object that is registered under a name. The caller releases
- * *ret_clock with clock_unref(). Blocks until the service manager replies.
+ * *ret_streams_clock with streams_clock_unref(). Blocks until the service
+ * manager replies.
  *
  *   -ENOENT        Nobody has the name.
  *   -EPROTOTYPE    The object has another service.
@@ -41,7 +42,8 @@ extern const struct ipc_interface clock_interface;
  *   -ENOTCONN      No service manager is running.
  *   -EXDEV         The object belongs to this connection.
  */
-int clock_connect(struct ipc *ipc, const char *name, struct clock **ret_clock);
+int streams_clock_connect(struct ipc *ipc, const char *name,
+			  struct streams_clock **ret_streams_clock);
 
 /*
  * The same, but wait until somebody registers the name, and for a service
@@ -49,50 +51,56 @@ int clock_connect(struct ipc *ipc, const char *name, struct clock **ret_clock);
  *
  *   -ETIMEDOUT     The time is over.
  */
-int clock_await(struct ipc *ipc, const char *name, uint64_t timeout_usec,
-		struct clock **ret_clock);
+int streams_clock_await(struct ipc *ipc, const char *name,
+			uint64_t timeout_usec,
+			struct streams_clock **ret_streams_clock);
 
 /*
  * Take the object out of a field of a received message, which is empty
- * afterwards. The caller releases *ret_clock with clock_unref(). One thread at
- * a time for each message.
+ * afterwards. The caller releases *ret_streams_clock with
+ * streams_clock_unref(). One thread at a time for each message.
  *
  *   -ENOENT        The field is NULL or empty.
  *   -EXDEV         The object belongs to this connection: see
  *                  ipc_take_object().
  *   -EBADF         The number is no object of this connection.
  */
-int clock_take(struct ipc *ipc, Ipc__Object *field, struct clock **ret_clock);
+int streams_clock_take(struct ipc *ipc, Ipc__Object *field,
+		       struct streams_clock **ret_streams_clock);
 
 /*
  * Convert a proxy, with its reference. NULL stays NULL. The service is not
  * checked: if the object does not have it, calls fail with -EOPNOTSUPP.
  */
-struct clock *clock_from_proxy(struct ipc_proxy *proxy);
+struct streams_clock *streams_clock_from_proxy(struct ipc_proxy *proxy);
 
 /* --- Client: keeping it --------------------------------------------------- */
 
-/* Take or drop a reference. Both accept NULL; clock_unref() returns NULL. */
-struct clock *clock_ref(struct clock *clock);
-struct clock *clock_unref(struct clock *clock);
-static inline void clock_unrefp(struct clock **p)
+/*
+ * Take or drop a reference. Both accept NULL; streams_clock_unref() returns
+ * NULL.
+ */
+struct streams_clock *streams_clock_ref(struct streams_clock *streams_clock);
+struct streams_clock *streams_clock_unref(struct streams_clock *streams_clock);
+static inline void streams_clock_unrefp(struct streams_clock **p)
 {
-	clock_unref(*p);
+	streams_clock_unref(*p);
 }
 
 /*
  * Return the struct ipc_proxy, without a new reference, for ipc_proxy_id() and
  * other functions of <ipc/ipc.h>.
  */
-struct ipc_proxy *clock_proxy(struct clock *clock);
+struct ipc_proxy *streams_clock_proxy(struct streams_clock *streams_clock);
 
 /*
  * Call cb once, on a serving thread, when the object's process died or
  * destroyed the object: see ipc_proxy_on_death(). ret_slot may be NULL;
  * *ret_slot is for ipc_slot_end().
  */
-int clock_on_death(struct clock *clock, ipc_death_cb cb, void *userdata,
-		   struct ipc_slot **ret_slot);
+int streams_clock_on_death(struct streams_clock *streams_clock,
+			   ipc_death_cb cb, void *userdata,
+			   struct ipc_slot **ret_slot);
 
 /* --- Client: calling it --------------------------------------------------- */
 
@@ -128,73 +136,90 @@ int clock_on_death(struct clock *clock, ipc_death_cb cb, void *userdata,
  * Open a stream of replies. The caller releases *ret_stream with
  * ipc_stream_unref(). options and error may be NULL.
  */
-int clock_watch_open(struct clock *clock, const struct ipc_options *options,
-		     const Streams__WatchRequest *request,
-		     struct ipc_stream **ret_stream, struct ipc_error *error);
-int clock_watch_receive(struct ipc_stream *stream, uint64_t timeout_usec,
-			const Streams__Tick **ret_message,
-			struct ipc_error *error);
-typedef void (*clock_watch_receive_cb)(struct ipc_stream *stream,
-				       const Streams__Tick *message,
-				       void *userdata);
-int clock_watch_set_ops(struct ipc_stream *stream,
-			clock_watch_receive_cb on_message,
-			const struct ipc_stream_ops *ops, void *userdata);
+int streams_clock_watch_open(struct streams_clock *streams_clock,
+			     const struct ipc_options *options,
+			     const Streams__WatchRequest *request,
+			     struct ipc_stream **ret_stream,
+			     struct ipc_error *error);
+int streams_clock_watch_receive(struct ipc_stream *stream,
+				uint64_t timeout_usec,
+				const Streams__Tick **ret_message,
+				struct ipc_error *error);
+typedef void (*streams_clock_watch_receive_cb)(struct ipc_stream *stream,
+					       const Streams__Tick *message,
+					       void *userdata);
+int streams_clock_watch_set_ops(struct ipc_stream *stream,
+				streams_clock_watch_receive_cb on_message,
+				const struct ipc_stream_ops *ops,
+				void *userdata);
 
 /*
  * Open a stream of replies. The caller releases *ret_stream with
  * ipc_stream_unref(). options and error may be NULL.
  */
-int clock_listen_open(struct clock *clock, const struct ipc_options *options,
-		      struct ipc_stream **ret_stream, struct ipc_error *error);
-int clock_listen_receive(struct ipc_stream *stream, uint64_t timeout_usec,
-			 const Streams__Tick **ret_message,
-			 struct ipc_error *error);
-typedef void (*clock_listen_receive_cb)(struct ipc_stream *stream,
-					const Streams__Tick *message,
-					void *userdata);
-int clock_listen_set_ops(struct ipc_stream *stream,
-			 clock_listen_receive_cb on_message,
-			 const struct ipc_stream_ops *ops, void *userdata);
+int streams_clock_listen_open(struct streams_clock *streams_clock,
+			      const struct ipc_options *options,
+			      struct ipc_stream **ret_stream,
+			      struct ipc_error *error);
+int streams_clock_listen_receive(struct ipc_stream *stream,
+				 uint64_t timeout_usec,
+				 const Streams__Tick **ret_message,
+				 struct ipc_error *error);
+typedef void (*streams_clock_listen_receive_cb)(struct ipc_stream *stream,
+						const Streams__Tick *message,
+						void *userdata);
+int streams_clock_listen_set_ops(struct ipc_stream *stream,
+				 streams_clock_listen_receive_cb on_message,
+				 const struct ipc_stream_ops *ops,
+				 void *userdata);
 
 /*
  * Open a stream of requests. The caller releases *ret_stream with
- * ipc_stream_unref(). options and error may be NULL. clock_upload_finish()
- * ends the requests and waits for the reply, which belongs to the stream;
- * ret_reply may be NULL. With clock_upload_set_ops(), on_message gets the
- * reply after ipc_stream_end().
+ * ipc_stream_unref(). options and error may be NULL.
+ * streams_clock_upload_finish() ends the requests and waits for the reply,
+ * which belongs to the stream; ret_reply may be NULL. With
+ * streams_clock_upload_set_ops(), on_message gets the reply after
+ * ipc_stream_end().
  */
-int clock_upload_open(struct clock *clock, const struct ipc_options *options,
-		      struct ipc_stream **ret_stream, struct ipc_error *error);
-int clock_upload_send(struct ipc_stream *stream, uint64_t timeout_usec,
-		      const Streams__Chunk *message);
-int clock_upload_finish(struct ipc_stream *stream, uint64_t timeout_usec,
-			const Streams__Total **ret_reply,
-			struct ipc_error *error);
-typedef void (*clock_upload_finish_cb)(struct ipc_stream *stream,
-				       const Streams__Total *message,
-				       void *userdata);
-int clock_upload_set_ops(struct ipc_stream *stream,
-			 clock_upload_finish_cb on_message,
-			 const struct ipc_stream_ops *ops, void *userdata);
+int streams_clock_upload_open(struct streams_clock *streams_clock,
+			      const struct ipc_options *options,
+			      struct ipc_stream **ret_stream,
+			      struct ipc_error *error);
+int streams_clock_upload_send(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const Streams__Chunk *message);
+int streams_clock_upload_finish(struct ipc_stream *stream,
+				uint64_t timeout_usec,
+				const Streams__Total **ret_reply,
+				struct ipc_error *error);
+typedef void (*streams_clock_upload_finish_cb)(struct ipc_stream *stream,
+					       const Streams__Total *message,
+					       void *userdata);
+int streams_clock_upload_set_ops(struct ipc_stream *stream,
+				 streams_clock_upload_finish_cb on_message,
+				 const struct ipc_stream_ops *ops,
+				 void *userdata);
 
 /*
  * Open a stream of requests and one of replies. The caller releases
  * *ret_stream with ipc_stream_unref(). options and error may be NULL.
  */
-int clock_chat_open(struct clock *clock, const struct ipc_options *options,
-		    struct ipc_stream **ret_stream, struct ipc_error *error);
-int clock_chat_send(struct ipc_stream *stream, uint64_t timeout_usec,
-		    const Streams__Chunk *message);
-int clock_chat_receive(struct ipc_stream *stream, uint64_t timeout_usec,
-		       const Streams__Tick **ret_message,
-		       struct ipc_error *error);
-typedef void (*clock_chat_receive_cb)(struct ipc_stream *stream,
-				      const Streams__Tick *message,
-				      void *userdata);
-int clock_chat_set_ops(struct ipc_stream *stream,
-		       clock_chat_receive_cb on_message,
-		       const struct ipc_stream_ops *ops, void *userdata);
+int streams_clock_chat_open(struct streams_clock *streams_clock,
+			    const struct ipc_options *options,
+			    struct ipc_stream **ret_stream,
+			    struct ipc_error *error);
+int streams_clock_chat_send(struct ipc_stream *stream, uint64_t timeout_usec,
+			    const Streams__Chunk *message);
+int streams_clock_chat_receive(struct ipc_stream *stream,
+			       uint64_t timeout_usec,
+			       const Streams__Tick **ret_message,
+			       struct ipc_error *error);
+typedef void (*streams_clock_chat_receive_cb)(struct ipc_stream *stream,
+					      const Streams__Tick *message,
+					      void *userdata);
+int streams_clock_chat_set_ops(struct ipc_stream *stream,
+			       streams_clock_chat_receive_cb on_message,
+			       const struct ipc_stream_ops *ops,
+			       void *userdata);
 
 /* --- Server --------------------------------------------------------------- */
 
@@ -218,7 +243,7 @@ int clock_chat_set_ops(struct ipc_stream *stream,
  * returns, or keeps it with ipc_stream_ref(). A negative errno that it returns
  * ends the stream with that error.
  */
-struct clock_ops {
+struct streams_clock_ops {
 	int (*watch)(struct ipc_stream *stream,
 		     const Streams__WatchRequest *request, void *userdata);
 	int (*listen)(struct ipc_stream *stream, void *userdata);
@@ -234,31 +259,34 @@ struct clock_ops {
  *
  *   -EINVAL        The stream is of another method.
  */
-int clock_push_watch(struct ipc_stream *stream, uint64_t timeout_usec,
-		     const Streams__Tick *message);
-int clock_push_listen(struct ipc_stream *stream, uint64_t timeout_usec,
-		      const Streams__Tick *message);
-int clock_pull_upload(struct ipc_stream *stream, uint64_t timeout_usec,
-		      const Streams__Chunk **ret_message,
-		      struct ipc_error *error);
-typedef void (*clock_pull_upload_cb)(struct ipc_stream *stream,
-				     const Streams__Chunk *message,
-				     void *userdata);
-int clock_set_ops_upload(struct ipc_stream *stream,
-			 clock_pull_upload_cb on_message,
-			 const struct ipc_stream_ops *ops, void *userdata);
-int clock_reply_upload(struct ipc_stream *stream, const Streams__Total *reply);
-int clock_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
-		    const Streams__Chunk **ret_message,
-		    struct ipc_error *error);
-typedef void (*clock_pull_chat_cb)(struct ipc_stream *stream,
-				   const Streams__Chunk *message,
-				   void *userdata);
-int clock_set_ops_chat(struct ipc_stream *stream,
-		       clock_pull_chat_cb on_message,
-		       const struct ipc_stream_ops *ops, void *userdata);
-int clock_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
-		    const Streams__Tick *message);
+int streams_clock_push_watch(struct ipc_stream *stream, uint64_t timeout_usec,
+			     const Streams__Tick *message);
+int streams_clock_push_listen(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const Streams__Tick *message);
+int streams_clock_pull_upload(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const Streams__Chunk **ret_message,
+			      struct ipc_error *error);
+typedef void (*streams_clock_pull_upload_cb)(struct ipc_stream *stream,
+					     const Streams__Chunk *message,
+					     void *userdata);
+int streams_clock_set_ops_upload(struct ipc_stream *stream,
+				 streams_clock_pull_upload_cb on_message,
+				 const struct ipc_stream_ops *ops,
+				 void *userdata);
+int streams_clock_reply_upload(struct ipc_stream *stream,
+			       const Streams__Total *reply);
+int streams_clock_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+			    const Streams__Chunk **ret_message,
+			    struct ipc_error *error);
+typedef void (*streams_clock_pull_chat_cb)(struct ipc_stream *stream,
+					   const Streams__Chunk *message,
+					   void *userdata);
+int streams_clock_set_ops_chat(struct ipc_stream *stream,
+			       streams_clock_pull_chat_cb on_message,
+			       const struct ipc_stream_ops *ops,
+			       void *userdata);
+int streams_clock_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+			    const Streams__Tick *message);
 
 /*
  * Create an object with this service. The caller releases *ret_object with
@@ -267,9 +295,10 @@ int clock_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
  * valid until then. To send it, set the id of an Ipc__Object in a message to
  * ipc_object_id().
  */
-int clock_object_new(struct ipc *ipc, const struct clock_ops *ops,
-		     void *userdata, void (*destroy)(void *userdata),
-		     struct ipc_object **ret_object);
+int streams_clock_object_new(struct ipc *ipc,
+			     const struct streams_clock_ops *ops,
+			     void *userdata, void (*destroy)(void *userdata),
+			     struct ipc_object **ret_object);
 
 /*
  * Create an object and register it under a name. The connection owns the
@@ -281,8 +310,9 @@ int clock_object_new(struct ipc *ipc, const struct clock_ops *ops,
  *   -EACCES        The policy forbids it.
  *   -ENOTCONN      No service manager is running.
  */
-int clock_register(struct ipc *ipc, const char *name,
-		   const struct clock_ops *ops, void *userdata);
+int streams_clock_register(struct ipc *ipc, const char *name,
+			   const struct streams_clock_ops *ops,
+			   void *userdata);
 
 #ifdef __cplusplus
 }

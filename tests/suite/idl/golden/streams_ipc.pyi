@@ -5,125 +5,125 @@ from collections.abc import Iterable as _Iterable, Iterator as _Iterator
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any, Optional as _Optional, Union as _Union
 
-import streams_pb2
+import streams_pb2 as _streams__pb2
 from ipcbus import aio as _aio, stubs as _stubs, sync as _sync
 
 class Clock(_aio.Client):
     INTERFACE: _stubs.Interface
     def Watch(
         self,
-        request: _Optional[_Union[streams_pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
+        request: _Optional[_Union[_streams__pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
         period_ms: _Optional[int] = ...,
-    ) -> _aio.Stream[streams_pb2.WatchRequest, streams_pb2.Tick]: ...
+    ) -> _aio.Stream[_streams__pb2.WatchRequest, _streams__pb2.Tick]: ...
     def Listen(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-    ) -> _aio.Stream[None, streams_pb2.Tick]: ...
+    ) -> _aio.Stream[None, _streams__pb2.Tick]: ...
     def Upload(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-    ) -> _aio.Stream[streams_pb2.Chunk, streams_pb2.Total]: ...
+    ) -> _aio.Stream[_streams__pb2.Chunk, _streams__pb2.Total]: ...
     def Chat(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-    ) -> _aio.Stream[streams_pb2.Chunk, streams_pb2.Tick]: ...
+    ) -> _aio.Stream[_streams__pb2.Chunk, _streams__pb2.Tick]: ...
 
 class ClockService(_aio.Service):
     INTERFACE: _stubs.Interface
     def Watch(
         self,
-        request: streams_pb2.WatchRequest,
+        request: _streams__pb2.WatchRequest,
         context: _aio.Context,
         /,
-    ) -> _AsyncIterator[_Union[streams_pb2.Tick, _Mapping[str, _Any]]]: ...
+    ) -> _AsyncIterator[_Union[_streams__pb2.Tick, _Mapping[str, _Any]]]: ...
     def Listen(
         self,
         context: _aio.Context,
         /,
-    ) -> _AsyncIterator[_Union[streams_pb2.Tick, _Mapping[str, _Any]]]: ...
+    ) -> _AsyncIterator[_Union[_streams__pb2.Tick, _Mapping[str, _Any]]]: ...
     async def Upload(
         self,
-        requests: _AsyncIterator[streams_pb2.Chunk],
+        requests: _AsyncIterator[_streams__pb2.Chunk],
         context: _aio.Context,
         /,
-    ) -> _Union[streams_pb2.Total, _Mapping[str, _Any]]: ...
+    ) -> _Union[_streams__pb2.Total, _Mapping[str, _Any]]: ...
     def Chat(
         self,
-        requests: _AsyncIterator[streams_pb2.Chunk],
+        requests: _AsyncIterator[_streams__pb2.Chunk],
         context: _aio.Context,
         /,
-    ) -> _AsyncIterator[_Union[streams_pb2.Tick, _Mapping[str, _Any]]]: ...
+    ) -> _AsyncIterator[_Union[_streams__pb2.Tick, _Mapping[str, _Any]]]: ...
 
 class ClockSync(_sync.Client):
     INTERFACE: _stubs.Interface
     def Watch(
         self,
-        request: _Optional[_Union[streams_pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
+        request: _Optional[_Union[_streams__pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
         /,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
         period_ms: _Optional[int] = ...,
-    ) -> _sync.Stream[streams_pb2.WatchRequest, streams_pb2.Tick]: ...
+    ) -> _sync.Stream[_streams__pb2.WatchRequest, _streams__pb2.Tick]: ...
     def Listen(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-    ) -> _sync.Stream[None, streams_pb2.Tick]: ...
+    ) -> _sync.Stream[None, _streams__pb2.Tick]: ...
     def Upload(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-    ) -> _sync.Stream[streams_pb2.Chunk, streams_pb2.Total]: ...
+    ) -> _sync.Stream[_streams__pb2.Chunk, _streams__pb2.Total]: ...
     def Chat(
         self,
         *,
         timeout: _Optional[float] = ...,
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
-    ) -> _sync.Stream[streams_pb2.Chunk, streams_pb2.Tick]: ...
+    ) -> _sync.Stream[_streams__pb2.Chunk, _streams__pb2.Tick]: ...
 
 class ClockSyncService(_sync.Service):
     INTERFACE: _stubs.Interface
     def Watch(
         self,
-        request: streams_pb2.WatchRequest,
+        request: _streams__pb2.WatchRequest,
         context: _sync.Context,
         /,
-    ) -> _Iterator[_Union[streams_pb2.Tick, _Mapping[str, _Any]]]: ...
+    ) -> _Iterator[_Union[_streams__pb2.Tick, _Mapping[str, _Any]]]: ...
     def Listen(
         self,
         context: _sync.Context,
         /,
-    ) -> _Iterator[_Union[streams_pb2.Tick, _Mapping[str, _Any]]]: ...
+    ) -> _Iterator[_Union[_streams__pb2.Tick, _Mapping[str, _Any]]]: ...
     def Upload(
         self,
-        requests: _Iterator[streams_pb2.Chunk],
+        requests: _Iterator[_streams__pb2.Chunk],
         context: _sync.Context,
         /,
-    ) -> _Union[streams_pb2.Total, _Mapping[str, _Any]]: ...
+    ) -> _Union[_streams__pb2.Total, _Mapping[str, _Any]]: ...
     def Chat(
         self,
-        requests: _Iterator[streams_pb2.Chunk],
+        requests: _Iterator[_streams__pb2.Chunk],
         context: _sync.Context,
         /,
-    ) -> _Iterator[_Union[streams_pb2.Tick, _Mapping[str, _Any]]]: ...
+    ) -> _Iterator[_Union[_streams__pb2.Tick, _Mapping[str, _Any]]]: ...

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The messages for C: the files X.pb-c.h and X.pb-c.c of protoc-gen-c, which the plugin runs on
+ * the files that c_files() made.
+ */
+#ifndef IDL_C_MESSAGES_H
+#define IDL_C_MESSAGES_H
+
+#include "google/protobuf/compiler/plugin.pb-c.h"
+#include "request.h"
+
+/* Runs protoc-gen-c with the request as its input. Returns NULL, or an error for the user. */
+typedef const char *(*c_generator)(struct arena *arena, const uint8_t *request, size_t size,
+				   uint8_t **ret_response, size_t *ret_size);
+
+/* The generator in the PATH. */
+const char *c_generator_run(struct arena *arena, const uint8_t *request, size_t size,
+			    uint8_t **ret_response, size_t *ret_size);
+
+/* Generates the messages of the files that are named, and with parameter imports of those that
+ * they need. The files of the request are those of c_files(). Returns NULL, or an error for the
+ * user. */
+const char *c_messages(const struct request *request, char *const *names, size_t n_names,
+		       c_generator run,
+		       Google__Protobuf__Compiler__CodeGeneratorResponse__File ***ret_files,
+		       size_t *ret_n_files);
+
+/* Appends to list the names of the files, besides the one named, of which C needs the messages. */
+void c_messages_imports(const struct request *request, const char *name, const char **list,
+			size_t *n);
+
+#endif /* IDL_C_MESSAGES_H */

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names in C: prefixes of services, functions of methods, members of the table of handlers.
+ */
+#include <string.h>
+
+#include "names.h"
+#include "naming.h"
+#include "scope.h"
+
+/* What a method has. */
+#define CALL	(1U << 0) /* it is no stream */
+#define REPLIED (1U << 1) /* a call that is no oneway */
+#define REPLY	(1U << 2) /* a call with a reply that is not empty */
+#define STREAM	(1U << 3)
+#define SENDS	(1U << 4) /* a stream of requests */
+#define PUSHES	(1U << 5) /* a stream of replies */
+#define FINISH	(1U << 6) /* a stream with one reply */
+
+/* The functions and types of a method that has it; the prefix comes before them. */
+static const struct {
+	unsigned int has;
+	const char *form;
+} method_forms[] = {
+	{ CALL, "*" },
+	{ CALL, "*_with" },
+	{ CALL, "invoke_*" },
+	{ REPLIED | FINISH, "reply_*" },
+	{ REPLIED, "*_cb" },
+	{ REPLIED, "*_async" },
+	{ REPLIED, "complete_*" },
+	{ REPLY, "*_reply_keep" },
+	{ REPLY, "*_reply_free" },
+	{ REPLY, "*_reply_freep" },
+	{ STREAM, "*_open" },
+	{ STREAM, "start_*" },
+	{ SENDS, "*_send" },
+	{ SENDS, "pull_*" },
+	{ PUSHES, "*_receive" },
+	{ PUSHES, "push_*" },
+	{ FINISH, "*_finish" },
+	{ FINISH, "*_finish_cb" },
+	{ PUSHES, "*_receive_cb" },
+	{ STREAM, "*_set_ops" },
+	{ STREAM, "received_*" },
+	{ SENDS, "pull_*_cb" },
+	{ SENDS, "set_ops_*" },
+	{ SENDS, "pulled_*" },
+};
+
+/* Of a service; '*' is the prefix. */
+static const char *const service_forms[] = {
+	"*",	   "*_ops",	   "*_interface",  "*_connect",	 "*_await",
+	"*_take",  "*_from_proxy", "*_ref",	   "*_unref",	 "*_unrefp",
+	"*_proxy", "*_on_death",   "*_object_new", "*_register", "*_method_table",
+	NULL,
+};
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool is_reserved(const char *name)
+{
+	return name_is_reserved(name) || name_is_libc(name);
+}
+
+/* --- Services ----------------------------------------------------------------------- */
+
+/* The name of the parameter "struct echo *echo"; changed if another parameter or local
+ * variable of generated functions has that name. */
+static const char *self_of(struct arena *arena, const char *prefix)
+{
+	static const char *const taken[] = {
+		"call",		"cb",	       "destroy",   "error",	"field",      "handlers",
+		"id",		"message",     "name",	    "none",	"object",     "ops",
+		"options",	"p",	       "proxy",	    "r",	"reply",      "request",
+		"result",	"ret_message", "ret_reply", "ret_slot", "ret_stream", "stream",
+		"timeout_usec", "userdata",
+	};
+
+	for (size_t i = 0; i < LENGTH(taken); i++)
+		if (!strcmp(prefix, taken[i]))
+			return arena_printf(arena, "%s_", prefix);
+
+	return prefix;
+}
+
+static void name_service(struct scope *scope, struct service *s)
+{
+	if (s->explicit_prefix)
+		for (const char *const *form = service_forms; *form; form++)
+			scope_enter(scope, scope_form(scope->arena, *form, s->prefix),
+				    s->full_name);
+	else
+		s->prefix = scope_choose(scope, s->prefix, service_forms, s->full_name);
+	s->self = self_of(scope->arena, s->prefix);
+}
+
+/* --- Methods ------------------------------------------------------------------------ */
+
+static unsigned int method_has(const struct method *method)
+{
+	if (method->streams)
+		return STREAM | (method->sends ? SENDS : 0) | (method->pushes ? PUSHES : FINISH);
+
+	return CALL | (method->oneway ? 0 : REPLIED) | (method->has_reply ? REPLY : 0);
+}
+
+/* The forms of the method, with the prefix of its service; NULL at the end. */
+static const char *const *forms_of(struct arena *arena, const struct service *s,
+				   const struct method *m)
+{
+	const char **forms = arena_array(arena, LENGTH(method_forms) + 2, sizeof(*forms));
+	size_t n = 0;
+
+	for (size_t i = 0; i < LENGTH(method_forms); i++)
+		if (method_forms[i].has & method_has(m))
+			forms[n++] = arena_printf(arena, "%s_%s", s->prefix, method_forms[i].form);
+	forms[n++] = arena_printf(arena, "%s_method_*", s->prefix);
+	return forms;
+}
+
+static const char *snake_of(struct arena *arena, const char *name)
+{
+	const char *snake = name_snake(arena, name);
+
+	/* Nothing but underscores, or a digit behind them. */
+	return *snake ? snake : name_c_member(arena, name);
+}
+
+static void name_methods(struct scope *scope, struct service *s)
+{
+	static const char *const itself[] = { "*", NULL };
+	struct scope members = { .arena = scope->arena, .reserved = name_is_reserved };
+
+	for (size_t i = 0; i < s->n_methods; i++) {
+		struct method *m = &s->methods[i];
+
+		m->snake = scope_choose(scope, snake_of(scope->arena, m->called),
+					forms_of(scope->arena, s, m), m->path);
+		m->member = scope_choose(&members, m->snake, itself, m->path);
+		m->index = name_upper(scope->arena, arena_printf(scope->arena, "%s_method_%s",
+								 s->prefix, m->snake));
+	}
+	scope_done(&members);
+}
+
+/* --- All ---------------------------------------------------------------------------- */
+
+/* Names that do not follow from those of services. */
+static void enter_others(struct scope *scope, const struct unit *unit)
+{
+	static const char *const forms[] = { "*__put", "*__take", "*__codec" };
+
+	scope_enter(scope, "file_descriptor_set", unit->file);
+	for (size_t i = 0; i < unit->codecs.count; i++)
+		for (size_t j = 0; j < LENGTH(forms); j++)
+			scope_enter(scope,
+				    scope_form(scope->arena, forms[j], unit->codecs.list[i].name),
+				    unit->file);
+}
+
+static void name_unit(struct unit *unit, struct arena *arena)
+{
+	struct scope scope = { .arena = arena, .reserved = is_reserved };
+
+	enter_others(&scope, unit);
+	for (size_t explicit = 2; explicit --;)
+		for (size_t i = 0; i < unit->n_services; i++)
+			if (unit->services[i].explicit_prefix == explicit)
+				name_service(&scope, &unit->services[i]);
+	for (size_t i = 0; i < unit->n_services; i++)
+		name_methods(&scope, &unit->services[i]);
+	scope_done(&scope);
+}
+
+#define CHOOSE \
+	"choose another prefix with option (ipc.c_prefix) or parameter c_prefix=SERVICE=PREFIX"
+
+/* A program may use all files of a run: names of different files must differ, although each
+ * file is named alone, so that its names do not depend on the run. */
+static void check_service(struct scope *scope, const struct unit *unit, const struct service *s,
+			  struct diag *diag)
+{
+	for (const char *const *form = service_forms; *form; form++) {
+		const char *name = scope_form(scope->arena, *form, s->prefix);
+		const char *owner = scope_enter(scope, name, s->full_name);
+
+		if (!owner)
+			continue;
+		diag_add(diag, unit->file, unit->proto->source_code_info, s->place,
+			 "service %s: %s already has the C name %s; " CHOOSE, s->full_name, owner,
+			 name);
+		return;
+	}
+	for (size_t i = 0; i < s->n_methods; i++) {
+		const struct method *m = &s->methods[i];
+
+		for (const char *const *form = forms_of(scope->arena, s, m); *form; form++) {
+			const char *name = scope_form(scope->arena, *form, m->snake);
+			const char *owner = scope_enter(scope, name, m->path);
+
+			if (!owner)
+				continue;
+			diag_add(diag, unit->file, unit->proto->source_code_info, m->place,
+				 "rpc %s: %s already has the C name %s; " CHOOSE, m->path, owner,
+				 name);
+			return;
+		}
+	}
+}
+
+void naming_c(struct unit *units, size_t n_units, struct arena *arena, struct diag *diag)
+{
+	struct scope scope = { .arena = arena };
+
+	for (size_t i = 0; i < n_units; i++)
+		name_unit(&units[i], arena);
+	for (size_t i = 0; i < n_units; i++)
+		for (size_t j = 0; j < units[i].n_services; j++)
+			check_service(&scope, &units[i], &units[i].services[j], diag);
+	scope_done(&scope);
+}
