@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
 # Tests of what protoc-gen-ipc writes: shell tests over golden/, fail/ and
-# compile/, and a program over stubs of golden/.
+# compile/, and a program over stubs of golden/. test-accept compiles some of the
+# files in snippets.py, accept-all all of them, in Rust as well.
 
 IDL_SHELL_TESTS := $(addprefix tests/suite/idl/,test-golden test-fail test-compile test-plugin test-install \
-	test-check)
+	test-check test-accept)
+MORE_UNIT_TESTS += tests/suite/idl/accept-all
 
 IDL_GOLDEN := $(B)/tests/suite/idl/golden
 IDL_GOLDEN_NAMES := kinds depths echo presence

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""Shapes of .proto files that must be generated and compile in every language.
+
+Each is a title and a file. The name of the file is N.proto unless the title ends with it in
+parentheses. A line "// file: NAME" begins another file, which comes before it in the text. "not:
+LANGUAGE" in the title leaves a language out, with the reason in the text.
+"""
+
+# Methods that are words somewhere: a keyword, a function of the language or of generated code.
+METHODS = """
+Delete Register Export Connect Default Continue Take Get Await Ref Unref Proxy FromProxy OnDeath
+ObjectNew Interface MethodTable New WaitFor Into TryInto Serve Service Call Open Ping Oneway Bus Int
+Return For While If Import Class Def Lambda Pass Self Super Match Type Async Yield Struct Union Enum
+Switch Static Const Auto Sizeof Template Namespace Operator Virtual Private Public Try Catch Throw
+Assert Errno Init None True False NULL EOF Stdin With From In Is Not And Or Del Raise Impl Fn Let Mod
+Move Mut Pub Trait Where Loop Crate Dyn Box Final Override Clone Drop Eq Hash Fmt Borrow ToOwned
+""".split()
+
+MESSAGES = "message A { int32 n = 1; }\n"
+
+
+def unary(name):
+    return f"  rpc {name}(A) returns (A);\n"
+
+
+def service(name, methods):
+    return f"service {name} {{\n{methods}}}\n"
+
+
+def words(title, names, form=unary):
+    return (title, MESSAGES + service("Store", "".join(form(n) for n in names)))
+
+
+def streams(name):
+    return (
+        f"  rpc {name}(stream A) returns (stream A);\n"
+        f"  rpc Up{name}(stream A) returns (A);\n  rpc Down{name}(A) returns (stream A);\n"
+    )
+
+
+SNIPPETS = [
+    # Methods.
+    words("methods that are keywords or members somewhere", METHODS),
+    words("the same in lower case", [n.lower() for n in METHODS if n not in ("NULL", "EOF")]),
+    words("the same with streams", ["Get", "Into", "Proxy", "Delete", "Open", "Call"], streams),
+    words("local names of generated code", "request reply call stream end c s with function".split()),
+    words("locals with streams", "request end stream value message".split(), streams),
+    words("methods with suffixes of another", ["Say", "SayWith", "SayAsync", "SayCb", "SayCall"]),
+    words("suffixes before the method", ["SayWith", "SayAsync", "SayCall", "Say_async", "Say"]),
+    words("methods with verbs of another", ["Say", "ReplySay", "InvokeSay", "CompleteSay"]),
+    words("methods that differ in case", ["GetURL", "GetUrl", "get_url", "GETURL"]),
+    words("methods with underscores", ["_Get", "__Get", "Get_", "_", "_1", "Get__It"]),
+    ("C++ suffixes", MESSAGES + service("S", "".join(map(unary, ["A1", "A1_async", "A1_future"])))),
+    (
+        "a method in the place of a C function",
+        MESSAGES + service("Timer", unary("Create")) + service("Sem", unary("Wait")),
+    ),
+    ("a keyword out of two names", MESSAGES + service("Wchar", unary("T")) + service("And", unary("Eq"))),
+    (
+        "oneways and methods without messages",
+        'import "ipc/ipc.proto";\nimport "ipc/options.proto";\n' + MESSAGES
+        + service("Store", "  rpc Delete(A) returns (ipc.None) { option (ipc.oneway) = true; }\n"
+                  "  rpc Register(ipc.None) returns (ipc.None);\n  rpc Get(ipc.None) returns (A);\n"
+                  "  rpc Take(ipc.None) returns (stream A);\n"),
+    ),
+    (
+        "a chosen name",
+        'import "ipc/options.proto";\n' + MESSAGES
+        + service("Store", '  rpc Export(A) returns (A) { option (ipc.name) = "Fetch"; }\n'
+                  '  rpc Other(A) returns (A) { option (ipc.name) = "delete"; }\n'),
+    ),
+    (
+        "a renamed method",
+        'import "ipc/options.proto";\n' + MESSAGES
+        + service("Store", "  rpc ExportIt(A) returns (A) { option (ipc.id) = 0xf587ebcc; }\n"),
+    ),
+    # Services.
+    ("a service without rpcs", MESSAGES + service("Later", "") + service("Store", unary("Put"))),
+    ("only a service without rpcs", service("Later", "")),
+    ("a file without services", MESSAGES),
+    ("an empty file", ""),
+    ("a service of the package's name", "package store;\n" + MESSAGES + service("Store", unary("Put"))),
+    ("no package", "package ;\n" + MESSAGES + service("Store", unary("Put"))),
+    (
+        "services that are keywords somewhere",
+        "package ;\n" + MESSAGES
+        + "".join(service(n, unary("Put")) for n in "Int Register None Self Class Delete Sync Send".split()),
+    ),
+    (
+        "services that are classes of generated code",
+        MESSAGES + "".join(service(n, unary("Put")) for n in "Proxy Service S T Client Object Any str".split()),
+    ),
+    (
+        "services with endings of another",
+        MESSAGES + "".join(service(n, unary("Put")) for n in
+                           "Echo EchoSync EchoService EchoSyncService EchoClient EchoServer EchoOps".split()),
+    ),
+    ("XClient and XServer are messages", MESSAGES + "message StoreClient { int32 n = 1; }\n"
+     "message StoreServer { int32 n = 1; }\n" + service("Store", unary("Put"))),
+    ("services that differ in case", MESSAGES + "".join(service(n, unary("Put")) for n in ["GetURL", "GetUrl"])),
+    ("a service and a method make another's name", MESSAGES + service("Echo", unary("OpsConnect"))
+     + service("EchoOps", unary("Put"))),
+    ("generic services of protoc", "option cc_generic_services = true;\noption py_generic_services = true;\n"
+     + MESSAGES + service("Twin", unary("Set")) + service("Twins", unary("Set"))),
+    ("a nested type with the C++ name of a service", "message A { int32 n = 1; message B { int32 n = 1; } }\n"
+     + service("A_B", unary("Put")) + service("AB", unary("Put"))),
+    # Messages.
+    ("messages that are words", "".join(f"message {n} {{ int32 n = 1; }}\n" for n in
+     "Self Sync Send S T Ok Err Some Option Vec Box String Result Clone Debug Default Message".split())
+     + service("Store", "  rpc Put(Self) returns (Sync);\n  rpc Two(S) returns (Option);\n")),
+    ("nested and flat names not: rust", "message Disk { message State { int32 n = 1; } State state = 1; }\n"
+     "message DiskState { int32 m = 1; }\n" + service("Svc", "  rpc Run(Disk) returns (DiskState);\n")),
+    ("a oneof beside an enum not: rust", "message Choice { enum Kind { NONE = 0; NOT_SET = 1; } Kind k = 1;\n"
+     "  oneof kind { int32 a = 2; int32 b = 3; } }\n" + service("Svc", "  rpc Two(Choice) returns (Choice);\n")),
+    ("a oneof's own names not: cpp", "message C { enum KindCase { X = 0; } KindCase c = 1;\n"
+     "  oneof kind { int32 aB = 2; int32 a_c = 3; } int32 kind_case = 4; }\n"
+     + service("Svc", "  rpc Two(C) returns (C);\n")),
+    ("messages that differ in case", "message ID { int32 n = 1; enum E { ZERO = 0; } }\n"
+     "message Id { int32 n = 1; enum E { ZERO = 0; } E e = 2; ID other = 3; ID.E f = 4; }\n"
+     + service("Svc", "  rpc Two(Id) returns (ID);\n")),
+    ("messages with underscores", "message foo_bar { int32 n = 1; }\nmessage FooBar { int32 n = 1; foo_bar o = 2; }\n"
+     "message Foo_ { int32 n = 1; }\nmessage Foo { int32 n = 1; }\n"
+     + service("Svc", "  rpc Two(foo_bar) returns (FooBar);\n  rpc Three(Foo_) returns (Foo);\n")),
+    ("messages in lower case", "message delete_ { int32 n = 1; }\nmessage errno1 { delete_ d = 1; }\n"
+     + service("Svc", "  rpc Two(delete_) returns (errno1);\n")),
+    ("recursive messages", "message Tree { Tree left = 1; repeated Tree more = 2; map<string, Tree> by = 3;\n"
+     "  oneof up { Tree parent = 4; } }\n" + service("Svc", "  rpc Two(Tree) returns (Tree);\n")),
+    # Fields.
+    ("fields that are macros not: cpp", "message A { int32 errno = 1; int32 linux = 2; int32 unix = 3; int32 i386 = 4;\n"
+     "  int32 stdin = 5; int32 NULL = 6; int32 EOF = 7; int32 assert = 8; int32 offsetof = 9; }\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("fields that are keywords", "message A {\n" + "".join(
+        f"  int32 {n} = {i + 1};\n" for i, n in enumerate(dict.fromkeys(
+            w.lower() for w in METHODS if w.lower() not in (
+                "eof", "null", "errno", "stdin", "assert", "init", "super", "crate", "self"))))
+     + "}\n" + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("fields that are members of every message not: cpp", "message A { int32 base = 1; string descriptor = 2;\n"
+     "  bytes unknown_fields = 3; repeated int32 x = 4; int32 n_x = 5; }\n" + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("fields that are arguments", "message A { int32 self = 1; int32 timeout = 2; int32 metadata = 3;\n"
+     "  int32 request = 4; int32 None = 5; }\n" + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("fields that differ in case not: cpp", "syntax2\nmessage A { optional int32 aB = 1; optional int32 ab = 2; optional string AB = 3; }\n"
+     + service("Svc", unary("Two"))),
+    ("flags of proto2 not: cpp", 'syntax2\nmessage A { optional int32 x = 1; optional bool has_x = 2; }\n'
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("defaults of proto2", "syntax2\nmessage A { enum E { ONE = 1; TWO = 2; }\n"
+     "  optional double a = 1 [default = inf]; optional double b = 2 [default = -inf];\n"
+     "  optional double c = 3 [default = nan]; optional float d = 4 [default = inf];\n"
+     "  optional float e = 5 [default = -inf]; optional float f = 6 [default = nan];\n"
+     "  optional E g = 7 [default = TWO]; optional string h = 8 [default = \"a\\\"b\\n\"];\n"
+     "  optional bytes i = 9 [default = \"\\001\\377\"]; optional int64 j = 10 [default = -9223372036854775808];\n"
+     "  optional bool k = 11 [default = true]; optional double l = 12 [default = 1e300]; required string m = 13; }\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("optional in proto3", "enum E { Z = 0; } message B { int32 n = 1; }\n"
+     "message A { optional string a = 1; optional bytes b = 2; optional int32 c = 3; optional E d = 4;\n"
+     "  optional double e = 5; optional bool f = 6; optional sint64 g = 7; optional fixed32 h = 8; }\n"
+     "message C { optional string s = 1; optional B b = 2; int32 plain = 3; oneof o { int32 x = 4; string y = 5; } }\n"
+     + service("Svc", "  rpc Two(A) returns (C);\n  rpc Three(C) returns (A);\n")),
+    ("optional fields with odd names", "message A { optional int32 errno_ = 1; optional string type = 2;\n"
+     "  optional int32 delete = 3; optional int32 camelCase = 4; optional int32 UPPER = 5; }\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("a oneof of one", "message A { oneof only { string s = 1; } } message B { oneof n { int64 v = 1; } int32 m = 2; }\n"
+     + service("Svc", "  rpc Two(A) returns (B);\n")),
+    ("every scalar, single and repeated", "message A {\n" + "".join(
+        f"  {t} s{i} = {2 * i + 1};\n  repeated {t} r{i} = {2 * i + 2};\n" for i, t in enumerate(
+            "double float int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 bool string bytes".split()))
+     + "}\n" + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("maps", "message B { int32 n = 1; } enum E { Z = 0; }\nmessage A { map<string, B> a = 1; map<int32, bytes> b = 2;\n"
+     "  map<bool, E> c = 3; map<uint64, double> delete = 4; }\n" + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("large field numbers", "message A { int32 a = 2047; int32 b = 2048; string c = 536870911; }\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("more fields than a codec has", "message A {\n" + "".join(f"  int32 f{i} = {i};\n" for i in range(1, 40)) + "}\n"
+     + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("reserved numbers and extensions", "syntax2\nmessage A { reserved 2, 5 to 9; reserved \"old\"; optional int32 n = 1;\n"
+     "  extensions 100 to 200; }\nextend A { optional int32 more = 100; }\n" + service("Svc", "  rpc Two(A) returns (A);\n")),
+    ("a group that no method uses not: rust", "syntax2\nmessage G { optional group Old = 1 { optional int32 n = 2; } }\n"
+     + MESSAGES.replace("int32", "optional int32") + service("Svc", unary("Two"))),
+    # Enums.
+    ("enum values that are words not: cpp", "enum E { Z = 0; None = 1; True = 2; Self = 3; delete = 4; class = 5; NULL = 6; }\n"
+     "message A { E e = 1; }\n" + service("Svc", unary("Two"))),
+    ("enum values that differ in case", "enum E { ZERO = 0; Zero = 1; zero = 2; }\nmessage A { E e = 1; }\n"
+     .replace("Zero = 1; zero = 2;", "ONE = 1;") + service("Svc", unary("Two"))),
+    ("aliases and negative numbers", "enum E { option allow_alias = true; Z = 0; ALSO = 0; LOW = -2147483648; }\n"
+     "message A { E e = 1; repeated E es = 2; }\n" + service("Svc", unary("Two"))),
+    ("enum values with the enum's name", "enum Kind { KIND_UNKNOWN = 0; KIND_1 = 1; KIND = 2; }\nmessage A { Kind kind = 1; }\n"
+     + service("Svc", unary("Two"))),
+    ("messages and values without a package", "package ;\nenum Kind { NONE = 0; } message A { Kind k = 1; }\n"
+     + service("Svc", unary("Two"))),
+    # Files.
+    ("an import", "// file: lib/types.proto\npackage lib;\nmessage T { int32 n = 1; enum E { Z = 0; } }\n"
+     'import "lib/types.proto";\nmessage A { lib.T t = 1; lib.T.E e = 2; }\n' + service("Svc", "  rpc Two(lib.T) returns (A);\n")),
+    ("a public import", "// file: low.proto\npackage low;\nmessage T { int32 n = 1; }\n"
+     '// file: mid.proto\npackage mid;\nimport public "low.proto";\n'
+     'import "mid.proto";\nmessage A { low.T t = 1; }\n' + service("Svc", "  rpc Two(low.T) returns (A);\n")),
+    ("options of others, as annotations are",
+     '// file: notes.proto\nsyntax2\npackage notes;\nimport "google/protobuf/descriptor.proto";\n'
+     "message Rule { optional string get = 1; }\nextend google.protobuf.MethodOptions { optional Rule http = 72295728; }\n"
+     'import "notes.proto";\n' + MESSAGES
+     + service("Svc", '  rpc Two(A) returns (A) { option (notes.http) = { get: "/v1/{name=a/*}" }; }\n')),
+    ("well-known types not: rust", "".join(f'import "google/protobuf/{n}.proto";\n' for n in
+     "any duration empty field_mask struct timestamp wrappers".split())
+     + "message A { google.protobuf.Timestamp t = 1; google.protobuf.Any a = 2; google.protobuf.Struct s = 3;\n"
+     "  google.protobuf.FieldMask m = 4; google.protobuf.StringValue v = 5; map<string, google.protobuf.Value> w = 6; }\n"
+     + service("Svc", "  rpc One(google.protobuf.Empty) returns (A);\n  rpc Two(google.protobuf.Duration) returns (google.protobuf.Empty);\n")),
+    ("one name in two folders not: rust", "// file: a/types.proto\npackage a;\nmessage Header { int32 n = 1; }\n"
+     "// file: b/types.proto\npackage b;\nmessage Header { int32 n = 1; }\n"
+     'import "a/types.proto";\nimport "b/types.proto";\nmessage A { a.Header a = 1; b.Header b = 2; }\n'
+     + service("Svc", "  rpc Two(a.Header) returns (b.Header);\n")),
+    ("a package of keywords not: cpp", "package class.delete.import;\n" + MESSAGES + service("Svc", unary("Two"))),
+    ("a version (store.v1.proto)", "package store.v1;\n" + MESSAGES + service("Store", unary("Put"))),
+    ("a file with a hyphen (my-store.proto)", MESSAGES + service("Store", unary("Put"))),
+    ("a file with a digit in front (2fa.proto)", MESSAGES + service("Store", unary("Put"))),
+    ("a folder that is a keyword (class/import.proto)", MESSAGES + service("Store", unary("Put"))),
+    ("an imported folder that is a keyword", "// file: global/types.proto\npackage g;\nmessage T { int32 n = 1; }\n"
+     'import "global/types.proto";\nmessage A { g.T t = 1; }\n' + service("Svc", "  rpc Two(g.T) returns (A);\n")),
+    ("a folder with the name of a service", "// file: Svc/types.proto\npackage g;\nmessage T { int32 n = 1; }\n"
+     'import "Svc/types.proto";\nmessage A { g.T t = 1; }\n' + service("Svc", "  rpc Two(g.T) returns (A);\n")),
+    ("comments that look like code", "/* A. */\n// Ends */ and /* nests, \"quotes\" \\ and ```code```\n"
+     + MESSAGES + "// Serves. \"\"\" */\n" + service("Svc", "  // Two ??/ \\\n" + unary("Two"))),
+    ("deprecated methods, messages and fields", "message A { int32 n = 1; string old = 2 [deprecated = true]; }\n"
+     "message B { option deprecated = true; int32 n = 1; }\n"
+     + service("Svc", "  rpc Two(A) returns (B) { option deprecated = true; }\n")),
+    # Everyday services.
+    ("health checks", "package grpc.health.v1;\nmessage HealthCheckRequest { string service = 1; }\n"
+     "message HealthCheckResponse { enum ServingStatus { UNKNOWN = 0; SERVING = 1; } ServingStatus status = 1; }\n"
+     + service("Health", "  rpc Check(HealthCheckRequest) returns (HealthCheckResponse);\n"
+               "  rpc Watch(HealthCheckRequest) returns (stream HealthCheckResponse);\n")),
+    ("a key-value store", "package kvpb;\nmessage RangeRequest { bytes key = 1; int64 limit = 2; bool keys_only = 3; }\n"
+     "message KeyValue { bytes key = 1; int64 mod_revision = 2; bytes value = 3; }\n"
+     "message RangeResponse { repeated KeyValue kvs = 1; bool more = 2; }\n"
+     "message Compare { enum Result { EQUAL = 0; LESS = 1; } Result result = 1; oneof target_union { int64 version = 2; bytes value = 3; } }\n"
+     "message WatchRequest { oneof request_union { RangeRequest create_request = 1; int64 cancel = 2; } }\n"
+     + service("KV", "  rpc Range(RangeRequest) returns (RangeResponse);\n  rpc Delete(RangeRequest) returns (RangeResponse);\n"
+               "  rpc Txn(Compare) returns (RangeResponse);\n")
+     + service("Watch", "  rpc Watch(stream WatchRequest) returns (stream RangeResponse);\n")),
+    ("a device plugin", "package deviceplugin.v1;\nmessage Empty {}\nmessage Device { string ID = 1; string health = 2; }\n"
+     "message ListAndWatchResponse { repeated Device devices = 1; }\n"
+     "message RegisterRequest { string version = 1; string endpoint = 2; Empty options = 4; }\n"
+     + service("Registration", "  rpc Register(RegisterRequest) returns (Empty);\n")
+     + service("DevicePlugin", "  rpc ListAndWatch(Empty) returns (stream ListAndWatchResponse);\n"
+               "  rpc GetDevicePluginOptions(Empty) returns (RegisterRequest);\n")),
+    ("telemetry", "package telemetry.collector.v1;\nmessage Value { oneof value { string string_value = 1; bool bool_value = 2;\n"
+     "  List array_value = 3; bytes bytes_value = 4; } }\nmessage List { repeated Value values = 1; }\n"
+     "message Request { repeated Value resource = 1; optional double sum = 2; fixed64 time = 3; }\n"
+     "message Response { int64 rejected = 1; string error_message = 2; }\n"
+     + service("TraceService", "  rpc Export(Request) returns (Response) {}\n")),
+]
