@@ -36,6 +36,7 @@ static const char usage[] =
 	"  protoc --cpp_out=DIR --ipc_out=lang=cpp:DIR FILE.proto...\n"
 	"\n"
 	"writes FILE.pb.h and FILE.pb.cc (messages, from protoc) and FILE.ipc.hpp (services).\n"
+	"protoc-gen-ipc(1) lists all parameters.\n"
 	"\n"
 	"  protoc-gen-ipc --check OLD NEW\n"
 	"\n"
