@@ -12,8 +12,6 @@
 #include "slot.h"
 #include "socket.h"
 
-extern const struct file_operations ipcbus_fops;
-
 static int no_number(void)
 {
 	return -EMFILE;
@@ -74,9 +72,6 @@ static int ask_client(struct slot *slot, int number)
 	return ret < -MAX_ERRNO ? -EBADF : ret;
 }
 
-/* A file that the driver takes for one of its own, and refuses. It is no client's. */
-static struct file own_file = { .f_op = &ipcbus_fops, .real = -1 };
-
 static struct file *take_from_client(int number)
 {
 	struct slot *slot = slot_current();
@@ -91,12 +86,9 @@ static struct file *take_from_client(int number)
 		return NULL;
 	}
 	flags = file_flags(fd);
-	if (flags < 0 || socket_is_of_bus(fd)) {
+	if (flags < 0) {
 		close_later(fd, slot->client->peer.account);
-		if (flags < 0)
-			return NULL;
-		refcount_inc(&own_file.ref);
-		return &own_file;
+		return NULL;
 	}
 	file = shim_file_new(NULL, flags);
 	file->real = fd;
@@ -165,6 +157,5 @@ static const struct shim_fd_ops fd_ops = {
 
 void fds_init(void)
 {
-	refcount_set(&own_file.ref, 1);
 	shim_fd_ops = &fd_ops;
 }

@@ -750,7 +750,6 @@ int main(int argc, char **argv)
 		choose_path(bus, optind < argc || print_fd >= 0);
 		listener = listen_at(mode);
 	}
-	socket_set_listener(listener);
 	set_limits();
 	watch_all(listener, signals);
 	print_path();

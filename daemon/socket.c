@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "account.h"
@@ -133,46 +132,4 @@ void socket_drain(int socket, struct account *account)
 		if (fd >= 0)
 			close_later(fd, account);
 	}
-}
-
-/* --- Connections as files of messages --------------------------------------------- */
-
-/* What a socket that connected says of the one that listened: its address, and who made it. */
-struct origin {
-	struct sockaddr_un address;
-	socklen_t address_size;
-	struct ucred maker;
-};
-
-static struct origin bus;
-
-/* name: getsockname() of the one, getpeername() of the other. */
-static bool origin_of(int socket, int (*name)(int, struct sockaddr *, socklen_t *),
-		      struct origin *ret_origin)
-{
-	socklen_t maker_size = sizeof(ret_origin->maker);
-
-	memset(ret_origin, 0, sizeof(*ret_origin));
-	ret_origin->address_size = sizeof(ret_origin->address);
-	return !name(socket, (struct sockaddr *)&ret_origin->address, &ret_origin->address_size) &&
-	       ret_origin->address.sun_family == AF_UNIX &&
-	       ret_origin->address_size <= sizeof(ret_origin->address) &&
-	       !getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &ret_origin->maker, &maker_size);
-}
-
-void socket_set_listener(int socket)
-{
-	if (!origin_of(socket, getsockname, &bus))
-		bus.address_size = 0;
-}
-
-/* The kernel gives the connecting end the listener's address and credentials. */
-bool socket_is_of_bus(int fd)
-{
-	struct origin origin;
-
-	return bus.address_size && origin_of(fd, getpeername, &origin) &&
-	       origin.address_size == bus.address_size &&
-	       !memcmp(&origin.address, &bus.address, bus.address_size) &&
-	       !memcmp(&origin.maker, &bus.maker, sizeof(bus.maker));
 }

@@ -20,9 +20,6 @@ int socket_receive(int socket, struct account *account, struct ipcbusd_message *
 		   int *ret_fd, int *ret_pid);
 /* Receives what is left on a socket that is shut down, and closes the fds in it. */
 void socket_drain(int socket, struct account *account);
-/* Of the bus that this socket listens for, and whether an fd is a connection to it. */
-void socket_set_listener(int socket);
-bool socket_is_of_bus(int fd);
 
 /* Closes an fd that a stranger sent, which may take them as long as they like: on another thread.
  * account: where it counts until then, or NULL. Any thread. */

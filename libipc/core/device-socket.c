@@ -52,6 +52,36 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fd)
 	return 0;
 }
 
+/*
+ * A socket that connected has the address of the socket that listened, and the credentials of the
+ * process that made that one.
+ */
+struct origin {
+	struct sockaddr_un address;
+	struct ucred maker;
+};
+
+static bool get_origin(int socket, struct origin *ret_origin)
+{
+	socklen_t size = sizeof(ret_origin->address), maker_size = sizeof(ret_origin->maker);
+	socklen_t domain_size = sizeof(int);
+	int domain = 0;
+
+	memset(ret_origin, 0, sizeof(*ret_origin));
+	return !getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) &&
+	       domain == AF_UNIX &&
+	       !getpeername(socket, (struct sockaddr *)&ret_origin->address, &size) &&
+	       !getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &ret_origin->maker, &maker_size);
+}
+
+bool socket_is_of_bus(int fd, int socket)
+{
+	struct origin origin, bus;
+
+	return get_origin(fd, &origin) && get_origin(socket, &bus) &&
+	       !memcmp(&origin, &bus, sizeof(bus));
+}
+
 /* What a message of n bytes says of itself. */
 static int judge(const struct ipcbusd_message *message, ssize_t n, const struct msghdr *msg)
 {

@@ -6,6 +6,8 @@
 #ifndef IPC_DEVICE_SOCKET_H
 #define IPC_DEVICE_SOCKET_H
 
+#include <stdbool.h>
+
 struct ipcbusd_message;
 
 /* Returns the socket. */
@@ -16,6 +18,12 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fd);
 /* Waits for one message with up to four fds; those that did not come are -1. If it fails, none
  * is left open. An error that the message brings is the result. */
 int socket_receive(int socket, struct ipcbusd_message *message, int fds[4]);
+
+/*
+ * Whether fd is a connection to the bus that socket is connected to. libipc checks this before it
+ * sends a file, because the daemon must not: another process may hold a lock of the socket.
+ */
+bool socket_is_of_bus(int fd, int socket);
 
 /* Sends an administrator's message over a connection of its own, and puts the reply, with one fd
  * or none, in its place. */

@@ -15,7 +15,7 @@ $(DAEMON_B)/%.o: tests/suite/daemon/%.c
 
 $(DAEMON_ATTACKERS): %: %.o $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
 $(DAEMON_B)/threads: $(DAEMON_B)/threads.o $(B)/daemon/numbers.o
 	$(call msg,LD,$@)
