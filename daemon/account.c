@@ -2,7 +2,7 @@
 /*
  * Accounts: see account.h. One user must not take the fds of all. Each of these has a limit:
  *
- * - connections
+ * - connections, from accept() until they are closed
  * - threads that have a stack in the daemon
  * - files that the user sent and that are being closed. Files in messages are not counted here:
  *   the driver charges them to the sender, or for a reply to the caller (user_files)
@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "closer.h"
 #include "ipcbus-daemon.h"
 #include "socket.h"
 
@@ -57,12 +58,11 @@
  * @threads: that have a stack (accounts_lock)
  * @closing_files: that the user sent, and that are being closed (accounts_lock)
  * @waits: of senders, until fewer are (accounts_lock)
- * @closing: closer.c's
+ * @closer: closer.c's
  * @lock: the rest; inside it accounts_lock is not taken
  * @flights: all
  * @in_flight: the sum of their fds
- * @left: those of flights that have ended
- * @ended: how many have
+ * @ended: how many have ended
  */
 struct account {
 	struct account *next;
@@ -72,16 +72,15 @@ struct account {
 	unsigned int threads;
 	unsigned int closing_files;
 	struct account_wait *waits;
-	struct account_closing closing;
+	struct closer closer;
 	pthread_mutex_t lock;
 	struct flight *flights;
 	unsigned int in_flight;
-	unsigned int left;
 	unsigned int ended;
 };
 
 /**
- * struct flight - what is on its way to one client
+ * struct flight - one connection, and what is on its way to its client
  * @next: of the account
  * @account: held
  * @socket: the daemon's end
@@ -100,6 +99,8 @@ struct flight {
 
 static pthread_mutex_t accounts_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct account *accounts;
+/* Of connections for whose payer there is no memory. */
+static struct account nobodys = { .holders = 1 };
 static struct {
 	unsigned int connections;
 	unsigned int threads;
@@ -131,6 +132,15 @@ static int measure(void)
 	return size;
 }
 
+static void init(struct account *account, uint32_t uid)
+{
+	account->uid = uid;
+	pthread_mutex_init(&account->lock, NULL);
+	closer_init(&account->closer);
+	account->next = accounts;
+	accounts = account;
+}
+
 static unsigned int part(uint64_t of_all, unsigned int least, unsigned int at_most)
 {
 	return of_all > at_most ? at_most : of_all < least ? least : (unsigned int)of_all;
@@ -146,6 +156,7 @@ int accounts_init(uint64_t fds, unsigned int maps, unsigned int *ret_files)
 	most.threads = maps / MAPS_OF_THREAD;
 	most.files = part(fds / PART, MIN_FILES, MAX_FILES);
 	*ret_files = most.files;
+	init(&nobodys, UINT32_MAX);
 	message_size = measure();
 	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	return timer_fd;
@@ -162,14 +173,22 @@ static void put_locked(struct account *account)
 	while (*link != account)
 		link = &(*link)->next;
 	*link = account->next;
+	closer_done(&account->closer);
 	pthread_mutex_destroy(&account->lock);
 	free(account);
 }
 
-static void put(struct account *account)
+void account_put(struct account *account)
 {
 	pthread_mutex_lock(&accounts_lock);
 	put_locked(account);
+	pthread_mutex_unlock(&accounts_lock);
+}
+
+void account_hold(struct account *account)
+{
+	pthread_mutex_lock(&accounts_lock);
+	account->holders++;
 	pthread_mutex_unlock(&accounts_lock);
 }
 
@@ -184,47 +203,10 @@ static struct account *get_locked(uint32_t uid)
 		account = calloc(1, sizeof(*account));
 		if (!account)
 			return NULL;
-		account->uid = uid;
-		pthread_mutex_init(&account->lock, NULL);
-		account->next = accounts;
-		accounts = account;
+		init(account, uid);
 	}
 	account->holders++;
 	return account;
-}
-
-static unsigned int what_is_left(struct account *account);
-
-int account_connect(uint32_t uid, struct account **ret_account)
-{
-	struct account *account;
-	bool is_full, is_new;
-
-	pthread_mutex_lock(&accounts_lock);
-	account = get_locked(uid);
-	is_new = account && account->holders == 1;
-	is_full = account && (account->connections >= most.connections ||
-			      account->closing_files >= 2 * most.files);
-	pthread_mutex_unlock(&accounts_lock);
-	if (!account)
-		return -ENOMEM;
-	if (is_full || what_is_left(account) >= most.files) {
-		put(account);
-		return -EDQUOT;
-	}
-	pthread_mutex_lock(&accounts_lock);
-	account->connections++;
-	pthread_mutex_unlock(&accounts_lock);
-	*ret_account = account;
-	return is_new;
-}
-
-void account_disconnect(struct account *account)
-{
-	pthread_mutex_lock(&accounts_lock);
-	account->connections--;
-	put_locked(account);
-	pthread_mutex_unlock(&accounts_lock);
 }
 
 int account_add_thread(struct account *account)
@@ -249,9 +231,7 @@ void account_remove_thread(struct account *account)
 
 void account_take_file(struct account *account)
 {
-	pthread_mutex_lock(&accounts_lock);
-	account->holders++;
-	pthread_mutex_unlock(&accounts_lock);
+	account_hold(account);
 }
 
 void account_begin_close(struct account *account)
@@ -271,15 +251,13 @@ void account_end_close(struct account *account)
 	pthread_mutex_unlock(&accounts_lock);
 }
 
-static void look_in_a_second(void);
-
 void account_wait_begin(struct account *account, struct account_wait *wait)
 {
 	pthread_mutex_lock(&accounts_lock);
 	wait->next = account->waits;
 	account->waits = wait;
 	pthread_mutex_unlock(&accounts_lock);
-	look_in_a_second();
+	accounts_look_later();
 }
 
 int account_may_send(struct account *account, const struct account_wait *wait)
@@ -322,9 +300,9 @@ static bool wake_waits(struct account *account)
 	return more;
 }
 
-struct account_closing *account_closing(struct account *account)
+struct closer *account_closer(struct account *account)
 {
-	return &account->closing;
+	return &account->closer;
 }
 
 /* --- Files on their way to a client -------------------------------------------------- */
@@ -345,8 +323,6 @@ static void look_locked(struct flight *flight)
 	if (fds >= flight->fds)
 		return;
 	flight->account->in_flight -= flight->fds - fds;
-	if (flight->ended)
-		flight->account->left -= flight->fds - fds;
 	flight->fds = fds;
 }
 
@@ -356,26 +332,25 @@ static void look_at_all_locked(struct account *account)
 		look_locked(flight);
 }
 
-static unsigned int what_is_left(struct account *account)
+struct flight *flight_new(void)
 {
-	unsigned int left;
-
-	pthread_mutex_lock(&account->lock);
-	if (account->left >= most.files)
-		look_at_all_locked(account);
-	left = account->left;
-	pthread_mutex_unlock(&account->lock);
-	return left;
+	return calloc(1, sizeof(struct flight));
 }
 
-struct flight *flight_new(struct account *account, int socket)
+int flight_begin(struct flight *flight, uint32_t payer, int socket)
 {
-	struct flight *flight = calloc(1, sizeof(*flight));
+	struct account *account;
+	bool fits, is_new;
 
-	if (!flight)
-		return NULL;
 	pthread_mutex_lock(&accounts_lock);
-	account->holders++;
+	account = get_locked(payer);
+	if (!account) {
+		account = &nobodys;
+		account->holders++;
+	}
+	is_new = account->holders == 1;
+	fits = ++account->connections <= most.connections &&
+	       account->closing_files < 2 * most.files;
 	pthread_mutex_unlock(&accounts_lock);
 	flight->account = account;
 	flight->socket = socket;
@@ -384,7 +359,14 @@ struct flight *flight_new(struct account *account, int socket)
 	flight->next = account->flights;
 	account->flights = flight;
 	pthread_mutex_unlock(&account->lock);
-	return flight;
+	if (account == &nobodys)
+		return -ENOMEM;
+	return fits ? is_new : -EDQUOT;
+}
+
+struct account *flight_account(struct flight *flight)
+{
+	return flight->account;
 }
 
 /* The replies to HELLO and MAP come once a connection, and connections have their limit. */
@@ -423,22 +405,22 @@ static void unlink_locked(struct flight *flight)
 	*link = flight->next;
 }
 
+/* The peer can send no more and nothing is in the queue, so this does not block. */
 static void flight_free(struct flight *flight)
 {
-	put(flight->account);
+	struct account *account = flight->account;
+
+	/* First: a client that sees the end may connect again at once. */
+	pthread_mutex_lock(&accounts_lock);
+	account->connections--;
+	pthread_mutex_unlock(&accounts_lock);
+	close(flight->socket);
+	account_put(account);
 	free(flight);
 }
 
-void flight_cancel(struct flight *flight)
-{
-	pthread_mutex_lock(&flight->account->lock);
-	unlink_locked(flight);
-	pthread_mutex_unlock(&flight->account->lock);
-	flight_free(flight);
-}
-
 /* Does not put off a look that is to come. */
-static void look_in_a_second(void)
+void accounts_look_later(void)
 {
 	static const struct itimerspec second = { .it_value.tv_sec = 1 };
 
@@ -446,14 +428,12 @@ static void look_in_a_second(void)
 		timerfd_settime(timer_fd, 0, &second, NULL);
 }
 
-void flight_end(struct flight *flight)
+/* Nothing is left that the client sent. What the daemon sent may be. */
+static void end_drained(struct flight *flight)
 {
 	struct account *account = flight->account;
 	bool is_empty;
 
-	shutdown(flight->socket, SHUT_RDWR);
-	/* If the client sent its own end, that would be open as long as this one, and not empty. */
-	socket_drain(flight->socket, account);
 	pthread_mutex_lock(&account->lock);
 	look_locked(flight);
 	is_empty = !flight->fds;
@@ -461,16 +441,33 @@ void flight_end(struct flight *flight)
 		unlink_locked(flight);
 	} else {
 		flight->ended = true;
-		account->left += flight->fds;
 		account->ended++;
+		shutdown(flight->socket, SHUT_RDWR);
 	}
 	pthread_mutex_unlock(&account->lock);
-	if (!is_empty) {
-		look_in_a_second();
+	if (is_empty)
+		flight_free(flight);
+	else
+		accounts_look_later();
+}
+
+void flight_close(struct flight *flight)
+{
+	/* If the client sent its own end, that would be open as long as this one, and not empty. */
+	socket_drain(flight->socket, /* with_files= */ true);
+	end_drained(flight);
+}
+
+void flight_end(struct flight *flight)
+{
+	/* The client cannot send any more. It does not see the end yet. */
+	shutdown(flight->socket, SHUT_RD);
+	if (socket_drain(flight->socket, /* with_files= */ false)) {
+		end_drained(flight);
 		return;
 	}
-	socket_close(flight->socket);
-	flight_free(flight);
+	shutdown(flight->socket, SHUT_RDWR);
+	flight_close_later(flight, flight->socket, flight->account);
 }
 
 /* Takes out those that have ended and are empty. *ret_more: some are not. */
@@ -504,7 +501,6 @@ static bool free_empty(struct account *account)
 
 	for (flight = take_empty(account, &more); flight; flight = next) {
 		next = flight->next;
-		socket_close(flight->socket);
 		flight_free(flight);
 	}
 	return more;
@@ -536,7 +532,8 @@ void accounts_look(void)
 	     account = next_account(account)) {
 		more |= free_empty(account);
 		more |= wake_waits(account);
+		closer_retry(account);
 	}
 	if (more)
-		look_in_a_second();
+		accounts_look_later();
 }

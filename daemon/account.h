@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct account;
-struct closing;
+struct closer;
 struct flight;
 struct ipcbusd_message;
 
@@ -20,14 +20,11 @@ struct ipcbusd_message;
  * called, or -1. Main thread, both. */
 int accounts_init(uint64_t fds, unsigned int maps, unsigned int *ret_files);
 void accounts_look(void);
+/* Has accounts_look() called in a second. Any thread. */
+void accounts_look_later(void);
 
 /* The user who pays for a process of that uid: payer.c. Main thread. */
 uint32_t payer_of(uint32_t uid, int pid);
-
-/* Counts a connection of the payer. 0, or 1 if the account is new; -EDQUOT: it has enough, or too
- * many of its files are being closed; -ENOMEM. */
-int account_connect(uint32_t payer, struct account **ret_account);
-void account_disconnect(struct account *account);
 
 /* Counts a thread of a client that is connected: 0, or -EDQUOT. */
 int account_add_thread(struct account *account);
@@ -60,27 +57,25 @@ void account_wait_begin(struct account *account, struct account_wait *wait);
 int account_may_send(struct account *account, const struct account_wait *wait);
 void account_wait_end(struct account *account, struct account_wait *wait);
 
-/**
- * struct account_closing - which of these are closed right now: closer.c's
- * @threads: how many threads do
- * @waiting: files for which there is none, as the user has enough threads
- */
-struct account_closing {
-	unsigned int threads;
-	struct closing *waiting;
-};
+struct closer *account_closer(struct account *account);
+void account_hold(struct account *account);
+void account_put(struct account *account);
 
-struct account_closing *account_closing(struct account *account);
+/* --- Connections, and files on their way to a client --------------------------------- */
 
-/* --- Files on their way to a client ------------------------------------------------- */
-
-/* All that is sent to a client once it has had its WELCOME. NULL: no memory. */
-struct flight *flight_new(struct account *account, int socket);
+/* A connection that is to be accepted. NULL: no memory. If none is, free() it. */
+struct flight *flight_new(void);
+/* It was accepted, and counts for the payer until flight_end() has closed it. Returns 0, or 1 if
+ * the account is new; -EDQUOT: the payer has too many connections, or too many of its files are
+ * being closed; -ENOMEM. After an error it counts all the same and must be refused. Main thread. */
+int flight_begin(struct flight *flight, uint32_t payer, int socket);
+struct account *flight_account(struct flight *flight);
 /* As socket_send(). A RECEIVE_FD is -EDQUOT while the user has too many that it did not take. */
 int flight_send(struct flight *flight, struct ipcbusd_message *message, const int *fds,
 		size_t n_fds);
-/* Before anything is sent; the socket is the caller's. */
-void flight_cancel(struct flight *flight);
-/* Ends the connection. The socket stays open, and counts, until the client has taken all, or
- * closed its end. */
+/* Ends the connection; all connections end here. The socket stays open, and counts, until the
+ * client has taken all fds, or closed its end, and the files in it are closed. Does not wait for
+ * that. */
 void flight_end(struct flight *flight);
+/* For closer.c: removes what the client sent, which may take long, and ends it. */
+void flight_close(struct flight *flight);

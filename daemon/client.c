@@ -12,6 +12,8 @@
 #include <linux/security.h>
 
 #include "account.h"
+#include "closer.h"
+#include "kernel/rcu.h"
 #include "kernel/pages.h"
 #include "shim.h"
 #include "slot.h"
@@ -138,7 +140,10 @@ static void client_free(struct client *client)
 {
 	slots_free(client);
 	flight_end(client->flight);
+	/* The kernel frees up to 4 GB, and others wait for the end of read-side sections. */
+	rcu_sleeps();
 	memory_free(&client->memory);
+	rcu_awakes();
 	free(client);
 }
 
@@ -264,11 +269,7 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	ret = memory_new(&client->memory, "ipcbus area", size);
 	if (ret)
 		goto err_user;
-	client->flight = flight_new(peer->account, peer->socket);
-	if (!client->flight) {
-		ret = -ENOMEM;
-		goto err_memory;
-	}
+	client->flight = peer->flight;
 	client->memory.base = base;
 	client->area = (struct ipcbusd_client *)client->memory.at;
 	client->ends_before = user_ends(client->user);
@@ -286,8 +287,6 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	remove_task(client);
 err_poll:
 	poll_end(client);
-	flight_cancel(client->flight);
-err_memory:
 	memory_free(&client->memory);
 err_user:
 	user_put(client->user);

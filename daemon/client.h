@@ -2,7 +2,7 @@
 /*
  * Client
  *
- * One connection, which is one open file of one process. main.c accepts it and passes on
+ * One connection, which is one open file of one process. connection.c accepts it and passes on
  * what comes over its socket. All else happens on the worker of its user: each thread of
  * the client has a fiber there, and one more opens, maps and closes.
  */
@@ -15,6 +15,7 @@
 struct account;
 struct client;
 struct file;
+struct flight;
 struct ipcbus_user;
 
 /* A range of bytes, of whole pages. */
@@ -55,13 +56,14 @@ static inline struct client_memory *client_memory(struct client *client)
 
 /**
  * struct client_peer - who connected
- * @socket: the client's to close
+ * @socket: of @flight
  * @pid: as it is seen here
  * @started: when that process began
  * @uid: at that moment
  * @gid: likewise
  * @payer: of payer.c
- * @account: of the payer; the connection counts there until it is closed
+ * @flight: the connection; the client's to end
+ * @account: of the payer
  */
 struct client_peer {
 	int socket;
@@ -70,6 +72,7 @@ struct client_peer {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t payer;
+	struct flight *flight;
 	struct account *account;
 };
 

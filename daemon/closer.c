@@ -1,164 +1,145 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Closes what strangers sent. close() may wait as long as they like, for a socket with SO_LINGER or
- * a file of theirs in FUSE. So threads close that do nothing else: one, and one more whenever all
- * wait. A user's files hold a part of them at most.
+ * Closes descriptors whose close() a client can block: files that it sent, connections with such
+ * files in their queue, and files of the daemon that a file of the client watches. close() of a
+ * socket with SO_LINGER or of a file in FUSE waits as long as the client likes. Therefore each
+ * account has a thread of its own for this, which runs while there is something to close. A client
+ * that blocks the thread delays only closes of its own account, and these stay charged to it.
+ *
+ * A queue is a list through a table by descriptor: to queue one takes no memory and cannot fail. If
+ * the thread cannot be started, the queue is kept, and closer_retry() starts it later.
  */
+#define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "account.h"
-#include "socket.h"
+#include "closer.h"
 
-#define MAX_THREADS 512
-#define PART_OF_THREADS 16
-#define STACK_SIZE  (64UL << 10)
-
-struct closing {
-	struct closing *next;
-	int fd;
-	struct account *account;
-};
+#define STACK_SIZE (64UL << 10)
+#define NONE	   (-1)
+/* How many seconds the thread waits for more before it ends. */
+#define IDLE	   1
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t come = PTHREAD_COND_INITIALIZER;
-static struct closing *first;
-static unsigned int threads, idle;
+static struct {
+	struct flight *flight;
+	int next;
+} closing[CLOSER_MAX_FDS];
 
-static void *closer_main(void *unused);
-
-static void start_locked(void)
+void closer_init(struct closer *closer)
 {
+	pthread_condattr_t attributes;
+
+	closer->first = NONE;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&closer->more, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+void closer_done(struct closer *closer)
+{
+	pthread_cond_destroy(&closer->more);
+}
+
+/* Takes the first descriptor, or returns NONE if none comes for a while: then the thread ends. */
+static int take(struct closer *closer, struct flight **ret_flight)
+{
+	struct timespec end;
+	int fd;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += IDLE;
+	pthread_mutex_lock(&lock);
+	while (closer->first == NONE &&
+	       pthread_cond_timedwait(&closer->more, &lock, &end) != ETIMEDOUT)
+		;
+	fd = closer->first;
+	if (fd == NONE) {
+		closer->runs = false;
+	} else {
+		closer->first = closing[fd].next;
+		*ret_flight = closing[fd].flight;
+	}
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+static void *closer_main(void *arg)
+{
+	struct account *account = arg;
+	struct flight *flight;
+	int fd;
+
+	while ((fd = take(account_closer(account), &flight)) != NONE) {
+		if (flight) {
+			flight_close(flight);
+			continue;
+		}
+		close(fd);
+		account_end_close(account);
+	}
+	account_put(account);
+	return NULL;
+}
+
+static void start_locked(struct account *account)
+{
+	struct closer *closer = account_closer(account);
 	pthread_attr_t attributes;
 	pthread_t thread;
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	if (!pthread_create(&thread, &attributes, closer_main, NULL))
-		threads++;
+	account_hold(account);
+	closer->runs = !pthread_create(&thread, &attributes, closer_main, account);
+	if (!closer->runs) {
+		account_put(account);
+		accounts_look_later();
+	}
 	pthread_attr_destroy(&attributes);
 }
 
-static void push(struct closing **list, struct closing *closing)
+static void queue(int fd, struct flight *flight, struct account *account)
 {
-	closing->next = *list;
-	*list = closing;
-}
-
-static struct closing *pop(struct closing **list)
-{
-	struct closing *closing = *list;
-
-	if (closing)
-		*list = closing->next;
-	return closing;
-}
-
-/* One whose user may have another thread. Others wait for end_locked(). */
-static struct closing *begin_locked(void)
-{
-	struct account_closing *of_user;
-	struct closing *closing;
-
-	while ((closing = pop(&first)) && closing->account) {
-		of_user = account_closing(closing->account);
-		if (of_user->threads < MAX_THREADS / PART_OF_THREADS) {
-			of_user->threads++;
-			break;
-		}
-		push(&of_user->waiting, closing);
-	}
-	return closing;
-}
-
-static void end_locked(struct account *account)
-{
-	struct account_closing *of_user = account_closing(account);
-	struct closing *closing = pop(&of_user->waiting);
-
-	of_user->threads--;
-	if (closing)
-		push(&first, closing);
-}
-
-/* The next one, or NULL: another thread waits for it. */
-static struct closing *next_one(void)
-{
-	struct closing *closing;
+	struct closer *closer = account_closer(account);
 
 	pthread_mutex_lock(&lock);
-	while (!(closing = begin_locked()) && !idle) {
-		idle++;
-		pthread_cond_wait(&come, &lock);
-		idle--;
-	}
-	if (!closing)
-		threads--;
-	/* This one may wait. */
-	if (first && !idle && threads < MAX_THREADS)
-		start_locked();
+	closing[fd].flight = flight;
+	closing[fd].next = NONE;
+	if (closer->first == NONE)
+		closer->first = fd;
+	else
+		closing[closer->last].next = fd;
+	closer->last = fd;
+	if (closer->runs)
+		pthread_cond_signal(&closer->more);
+	else
+		start_locked(account);
 	pthread_mutex_unlock(&lock);
-	return closing;
-}
-
-static void close_now(int fd, struct account *account)
-{
-	close(fd);
-	if (account)
-		account_end_close(account);
-}
-
-static void *closer_main(void *unused)
-{
-	struct closing *closing;
-
-	while ((closing = next_one())) {
-		close(closing->fd);
-		if (closing->account) {
-			pthread_mutex_lock(&lock);
-			end_locked(closing->account);
-			pthread_mutex_unlock(&lock);
-			account_end_close(closing->account);
-		}
-		free(closing);
-	}
-	return unused;
 }
 
 void close_later(int fd, struct account *account)
 {
-	struct closing *closing = malloc(sizeof(*closing));
-	bool is_queued;
-
-	if (account)
-		account_begin_close(account);
-	if (!closing) {
-		close_now(fd, account);
-		return;
-	}
-	closing->fd = fd;
-	closing->account = account;
-	pthread_mutex_lock(&lock);
-	if (!idle && threads < MAX_THREADS)
-		start_locked();
-	is_queued = threads;
-	if (is_queued) {
-		push(&first, closing);
-		pthread_cond_signal(&come);
-	}
-	pthread_mutex_unlock(&lock);
-	if (is_queued)
-		return;
-	close_now(fd, account);
-	free(closing);
+	account_begin_close(account);
+	queue(fd, NULL, account);
 }
 
-void socket_close(int socket)
+void flight_close_later(struct flight *flight, int socket, struct account *account)
 {
-	shutdown(socket, SHUT_RDWR);
-	close_later(socket, NULL);
+	queue(socket, flight, account);
+}
+
+void closer_retry(struct account *account)
+{
+	struct closer *closer = account_closer(account);
+
+	pthread_mutex_lock(&lock);
+	if (closer->first != NONE && !closer->runs)
+		start_locked(account);
+	pthread_mutex_unlock(&lock);
 }

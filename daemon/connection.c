@@ -17,6 +17,7 @@
 
 #include "account.h"
 #include "client.h"
+#include "closer.h"
 #include "connection.h"
 #include "ipcbus-daemon.h"
 #include "socket.h"
@@ -31,8 +32,7 @@
 
 /**
  * struct connection - what the main thread knows of one
- * @socket: first of the two that are polled
- * @pidfd: second
+ * @pidfd: polled, as the socket of the peer is
  * @peer: who it is
  * @nonce: what the peer is to say in its HELLO
  * @client: NULL before HELLO
@@ -41,7 +41,6 @@
  * @next: in the list of those
  */
 struct connection {
-	int socket;
 	int pidfd;
 	struct client_peer peer;
 	uint64_t nonce;
@@ -55,11 +54,14 @@ static int epoll_fd, listener;
 static int spare_fd = -1;
 static bool pauses;
 static struct connection *closed;
+/* The next one to be accepted. */
+static struct connection *prepared;
 
 void connections_init(int epoll, int listening)
 {
 	epoll_fd = epoll;
 	listener = listening;
+	socket_refuse_files(listener);
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -77,25 +79,6 @@ static void accept_again(bool again)
 
 	pauses = !again;
 	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, listener, &event);
-}
-
-/* There is no fd for a new connection. The one in reserve serves to accept it and to reply with
- * the error. If that is used up, too, no connection is accepted for a while. */
-static void refuse_next(void)
-{
-	int socket = -1;
-
-	if (spare_fd >= 0) {
-		close(spare_fd);
-		socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	}
-	if (socket >= 0) {
-		refuse(socket, -ENFILE);
-		close(socket);
-	}
-	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (spare_fd < 0)
-		accept_again(false);
 }
 
 /* --- Who connects ---------------------------------------------------------------- */
@@ -125,30 +108,35 @@ static int read_start(int pid, uint64_t *ret_start)
 	return ticks ? 0 : -ESRCH;
 }
 
+/* Who pays for the connection. */
+static void find_payer(struct connection *connection)
+{
+	struct client_peer *peer = &connection->peer;
+	struct ucred ucred = { 0 };
+	socklen_t size = sizeof(ucred);
+
+	getsockopt(peer->socket, SOL_SOCKET, SO_PEERCRED, &ucred, &size);
+	peer->pid = ucred.pid;
+	peer->uid = ucred.uid;
+	peer->gid = ucred.gid;
+	peer->payer = payer_of(ucred.uid, ucred.pid);
+}
+
 /* The process that the kernel says connected. Its number may be another one's by now: welcome()
  * finds out. */
 static int identify(struct connection *connection)
 {
 	struct client_peer *peer = &connection->peer;
 	socklen_t size = sizeof(connection->pidfd);
-	struct ucred ucred;
-	socklen_t ucred_size = sizeof(ucred);
 
-	if (getsockopt(connection->socket, SOL_SOCKET, SO_PEERCRED, &ucred, &ucred_size))
-		return -errno;
-	if (ucred.pid <= 0)
+	if (peer->pid <= 0)
 		return -ESRCH;
-	peer->socket = connection->socket;
-	peer->pid = ucred.pid;
-	peer->uid = ucred.uid;
-	peer->gid = ucred.gid;
-	if (getsockopt(connection->socket, SOL_SOCKET, SO_PEERPIDFD, &connection->pidfd, &size)) {
-		connection->pidfd = (int)syscall(SYS_pidfd_open, ucred.pid, 0);
+	if (getsockopt(peer->socket, SOL_SOCKET, SO_PEERPIDFD, &connection->pidfd, &size)) {
+		connection->pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
 		if (connection->pidfd < 0)
 			return -errno;
 	}
-	peer->payer = payer_of(ucred.uid, ucred.pid);
-	return read_start(ucred.pid, &peer->started);
+	return read_start(peer->pid, &peer->started);
 }
 
 /* A process may connect, pass the socket on and end, and another one gets its number before
@@ -157,14 +145,12 @@ static int identify(struct connection *connection)
 static int welcome(struct connection *connection)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_WELCOME };
-	static const int on = 1;
 
 	if (getrandom(&connection->nonce, sizeof(connection->nonce), 0) !=
-		    sizeof(connection->nonce) ||
-	    setsockopt(connection->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)))
+	    sizeof(connection->nonce))
 		return -errno;
 	message.nonce = connection->nonce;
-	return socket_send(connection->socket, &message, NULL, 0);
+	return socket_send(connection->peer.socket, &message, NULL, 0);
 }
 
 static int watch(struct connection *connection, int fd)
@@ -182,43 +168,53 @@ static void connection_close(struct connection *connection)
 	connection->closed = true;
 	connection->next = closed;
 	closed = connection;
-	if (connection->peer.account)
-		account_disconnect(connection->peer.account);
 	if (connection->pidfd >= 0)
 		close(connection->pidfd);
 	/* The client has the socket, and maybe needs it a little longer. */
-	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, connection->socket, NULL);
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, connection->peer.socket, NULL);
 	area_unwatch(&connection->area);
 	if (connection->client)
 		client_end(connection->client);
 	else
-		socket_close(connection->socket);
+		flight_end(connection->peer.flight);
 }
 
-void connection_accept(void)
+static struct connection *connection_new(void)
 {
-	struct connection *connection;
-	int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
+	struct connection *connection = calloc(1, sizeof(*connection));
 
-	if (socket < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			refuse_next();
-		return;
-	}
-	connection = calloc(1, sizeof(*connection));
-	if (!connection) {
-		close(socket);
-		return;
-	}
-	connection->socket = socket;
+	if (!connection)
+		return NULL;
 	connection->pidfd = -1;
-	r = identify(connection);
-	if (!r)
-		r = account_connect(connection->peer.payer, &connection->peer.account);
+	connection->peer.flight = flight_new();
+	if (connection->peer.flight)
+		return connection;
+	free(connection);
+	return NULL;
+}
+
+/* The prepared connection gets the socket. It is charged first, and is then either refused, with
+ * this error or another one, or welcome. */
+static void admit(int socket, int error)
+{
+	struct connection *connection = prepared;
+	struct client_peer *peer = &connection->peer;
+	int r;
+
+	prepared = NULL;
+	peer->socket = socket;
+	socket_ask_for_senders(socket);
+	find_payer(connection);
+	r = flight_begin(peer->flight, peer->payer, socket);
+	peer->account = flight_account(peer->flight);
 	/* The daemon's cgroup may be another one than at the last user, or have another limit. */
 	if (r == 1)
 		admin_update_memory();
+	if (error)
+		r = error;
 	if (r >= 0)
+		r = identify(connection);
+	if (!r)
 		r = watch(connection, socket);
 	if (!r)
 		r = watch(connection, connection->pidfd);
@@ -228,6 +224,32 @@ void connection_accept(void)
 		return;
 	refuse(socket, r == -EMFILE ? -ENFILE : r);
 	connection_close(connection);
+}
+
+/* If there is no fd for a connection, the one in reserve serves to refuse it. If that is used up,
+ * too, or there is no memory, no connection is accepted for a while. */
+void connection_accept(void)
+{
+	int socket = -1, error = 0;
+
+	if (!prepared)
+		prepared = connection_new();
+	if (prepared)
+		socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (prepared && socket < 0 && (errno == EMFILE || errno == ENFILE) && spare_fd >= 0) {
+		close(spare_fd);
+		spare_fd = -1;
+		error = -ENFILE;
+		socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	}
+	if (socket >= 0)
+		admit(socket, error);
+	else if (!prepared || errno != EAGAIN)
+		accept_again(false);
+	if (spare_fd < 0)
+		spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (spare_fd < 0)
+		accept_again(false);
 }
 
 /* --- What they say --------------------------------------------------------------- */
@@ -291,7 +313,7 @@ static bool take_admin(const struct connection *connection, const struct ipcbusd
 		reply.error = -EACCES;
 	else
 		fd = administer(message, &reply);
-	socket_send(connection->socket, &reply, &fd, fd != NO_FD);
+	socket_send(connection->peer.socket, &reply, &fd, fd != NO_FD);
 	if (fd != NO_FD)
 		close(fd);
 	return false;
@@ -301,13 +323,12 @@ static bool take_hello(struct connection *connection, const struct ipcbusd_messa
 		       int sender)
 {
 	struct ipcbusd_message reply = { .kind = IPCBUSD_HELLO, .error = -ESRCH };
-	static const int off;
 
 	if (!is_from_peer(connection, message, sender)) {
-		socket_send(connection->socket, &reply, NULL, 0);
+		socket_send(connection->peer.socket, &reply, NULL, 0);
 		return false;
 	}
-	setsockopt(connection->socket, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
+	socket_accept_files(connection->peer.socket);
 	connection->client = client_new(&connection->peer, message->base, message->size,
 					&connection->area, connection);
 	return connection->client;
@@ -337,7 +358,8 @@ static void receive(struct connection *connection)
 	struct ipcbusd_message message;
 	int fd, sender, r;
 
-	r = socket_receive(connection->socket, connection->peer.account, &message, &fd, &sender);
+	r = socket_receive(connection->peer.socket, connection->peer.account, &message, &fd,
+			   &sender);
 	if (r == -EAGAIN)
 		return;
 	if (r == 1 && take_message(connection, &message, fd, sender))

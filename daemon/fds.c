@@ -3,14 +3,26 @@
  * Files that travel in messages. fget() asks the sender's thread for the fd, receive_fd()
  * gives it to the receiver's. In between the daemon has it, and the driver charges it. When the
  * driver drops it, another thread closes it, and until then it counts for the user who sent it.
+ *
+ * The file is a stranger's, and any of its operations may wait as long as the stranger likes: for
+ * a server of FUSE, or for the lock of a socket. A worker may be in a read-side section, for which
+ * all others wait. So of all system calls only these have such an fd as an argument:
+ *
+ *   recvmsg(), sendmsg()  install and reference the file; its operations are not called
+ *   fcntl(F_GETFL)        reads the flags of the open file
+ *   close()               may wait: closer.c
+ *
+ * What may wait, and is not used: fstat() and lseek() of a file in FUSE, getpeername() and
+ * getsockopt() of a socket, read() and write(), F_GET_SEALS and F_SETLK, mmap(), epoll_ctl().
+ * recvmsg() closes what it cannot install: socket.c.
  */
 #include <linux/file.h>
 
 #include "account.h"
+#include "closer.h"
 #include "ipcbus.h"
 #include "shim.h"
 #include "slot.h"
-#include "socket.h"
 
 static int no_number(void)
 {

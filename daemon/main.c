@@ -23,6 +23,7 @@
 
 #include "account.h"
 #include "client.h"
+#include "closer.h"
 #include "connection.h"
 #include "ipcbus-daemon.h"
 #include "socket.h"
@@ -84,9 +85,11 @@ static void set_limits(void)
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files_before = files;
 		files.rlim_cur = files.rlim_max;
+		if (files.rlim_cur > CLOSER_MAX_FDS)
+			files.rlim_cur = CLOSER_MAX_FDS;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	accounts_fd = accounts_init(files_before.rlim_max, memory_max_maps(), &max_files);
+	accounts_fd = accounts_init(files.rlim_cur, memory_max_maps(), &max_files);
 	admin_set_default("user_files", max_files);
 	admin_update_memory();
 }

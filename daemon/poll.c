@@ -7,12 +7,18 @@
  * Each is an epoll fd that watches an eventfd of the daemon. The client does not get the eventfd:
  * it could fill it and clear O_NONBLOCK, which is the open file's, and the worker would wait for
  * it for ever.
+ *
+ * The last close() of a file that is watched waits for the lock of the epoll file that watches it.
+ * A client holds that lock as long as it likes, by an epoll_wait() whose buffer is in a page that
+ * never comes. So only the closer closes these fds once the client may have them.
  */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <linux/poll.h>
 
+#include "account.h"
+#include "closer.h"
 #include "shim.h"
 #include "slot.h"
 
@@ -58,13 +64,20 @@ int poll_fd(struct client *client, int which)
 	return client->poll->shown[which];
 }
 
+static void close_shared(struct client *client, int fd)
+{
+	if (fd < 0)
+		return;
+	account_take_file(client->peer.account);
+	close_later(fd, client->peer.account);
+}
+
 void poll_shown(struct client *client)
 {
 	struct client_poll *poll = client->poll;
 
 	for (int i = 0; i < 2; i++) {
-		if (poll->shown[i] >= 0)
-			close(poll->shown[i]);
+		close_shared(client, poll->shown[i]);
 		poll->shown[i] = -1;
 	}
 }
@@ -150,8 +163,7 @@ void poll_end(struct client *client)
 		remove_wait_queue(poll->queue, &poll->entry);
 	poll_shown(client);
 	for (int i = 0; i < 2; i++)
-		if (poll->fd[i] >= 0)
-			close(poll->fd[i]);
+		close_shared(client, poll->fd[i]);
 	free(poll);
 	client->poll = NULL;
 }

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,12 +13,12 @@
 #include "ipcbus-daemon.h"
 #include "socket.h"
 
-/* As many as the kernel lets anybody send: what does not fit it would close by itself, here. */
-#define MAX_FDS 253
+/* The most that the daemon sends: in HELLO. */
+#define MAX_FDS 4
 
 union control {
 	struct cmsghdr header;
-	char space[CMSG_SPACE(MAX_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+	char space[CMSG_SPACE(MAX_FDS * sizeof(int))];
 };
 
 int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds)
@@ -41,95 +42,135 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
 	return 0;
 }
 
-/* All fds that came are the receiver's: the first one is used, others are closed. Returns how many
- * came. */
-static int take_fds(struct msghdr *msg, struct account *account, int *ret_fd)
+/* --- Receiving ---------------------------------------------------------------------- */
+
+/*
+ * The kernel closes the files of a message that recvmsg() has no space or no descriptor for, and
+ * waits if the close of such a file does. Therefore a message is peeked at first. This process then
+ * holds the file that was installed, and the queue still holds all of them. If there is only that
+ * file, taking the message without it closes nothing. Otherwise the connection ends.
+ */
+
+/* The credentials come first, then at most one file. */
+union received {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_LEN(sizeof(int))];
+};
+
+/**
+ * struct look - what a message is
+ * @size: of its data, or -1 with errno
+ * @is_message: it has credentials, as all messages have; at the end of the queue nothing has
+ * @pid: who sent it
+ * @fd: the first of its files, or -1
+ * @has_more: it has files that were not installed
+ */
+struct look {
+	ssize_t size;
+	bool is_message;
+	int pid;
+	int fd;
+	bool has_more;
+};
+
+/* Looks at the next message. Files are installed only if there is space in *control for them. */
+static struct look look_at(int socket, void *data, size_t size, size_t control_size)
 {
-	int n_fds = 0;
+	union received control;
+	struct iovec part = { data, size };
+	struct msghdr msg = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = control_size,
+	};
+	struct look look = { .fd = -1 };
+	struct ucred ucred;
 
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
-	     header = CMSG_NXTHDR(msg, header)) {
-		size_t n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+	look.size = recvmsg(socket, &msg, MSG_PEEK | MSG_TRUNC | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (look.size < 0)
+		return look;
+	look.has_more = msg.msg_flags & MSG_CTRUNC;
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(&msg); header;
+	     header = CMSG_NXTHDR(&msg, header)) {
+		if (header->cmsg_level != SOL_SOCKET)
 			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
-			account_take_file(account);
-			if (!n_fds++)
-				*ret_fd = fd;
-			else
-				close_later(fd, account);
+		if (header->cmsg_type == SCM_CREDENTIALS) {
+			memcpy(&ucred, CMSG_DATA(header), sizeof(ucred));
+			look.is_message = true;
+			look.pid = ucred.pid;
+		} else if (header->cmsg_type == SCM_RIGHTS) {
+			memcpy(&look.fd, CMSG_DATA(header), sizeof(look.fd));
 		}
 	}
-	return n_fds;
+	return look;
 }
 
-/* Whose message it is, if the socket asks for that. */
-static int sender_of(struct msghdr *msg)
+/* Removes the next message from the queue. The kernel closes its files. */
+static void take(int socket)
 {
-	struct ucred ucred = { 0 };
-
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(msg); header;
-	     header = CMSG_NXTHDR(msg, header))
-		if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
-			memcpy(&ucred, CMSG_DATA(header), sizeof(ucred));
-	return ucred.pid;
+	(void)!recv(socket, NULL, 0, MSG_DONTWAIT);
 }
 
 int socket_receive(int socket, struct account *account, struct ipcbusd_message *message,
 		   int *ret_fd, int *ret_pid)
 {
-	union control control;
-	struct iovec part = { message, sizeof(*message) };
-	struct msghdr msg = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	int n_fds;
-	ssize_t n;
+	struct look look =
+		look_at(socket, message, sizeof(*message), sizeof(((union received *)0)->space));
 
-	*ret_fd = -1;
-	n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (n < 0)
+	*ret_fd = look.fd;
+	*ret_pid = look.pid;
+	if (look.size < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
-	*ret_pid = sender_of(&msg);
-	n_fds = take_fds(&msg, account, ret_fd);
-	if (n_fds > 1 || (n && n != sizeof(*message)) || msg.msg_flags & MSG_TRUNC)
-		return -EBADMSG;
-	if (!n)
+	if (look.fd >= 0)
+		account_take_file(account);
+	if (!look.is_message)
 		return 0;
+	if (look.has_more || look.size != sizeof(*message))
+		return -EBADMSG;
+	take(socket);
 	return message->magic == IPCBUSD_MAGIC && message->version == IPCBUSD_VERSION ? 1 :
 											 -EBADMSG;
 }
 
-/* Each message comes with its sender's credentials, so what comes without is the end. */
-void socket_drain(int socket, struct account *account)
+bool socket_drain(int socket, bool with_files)
 {
-	static const int on = 1;
+	struct look look;
 	char byte;
 
-	setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	for (;;) {
-		union control control;
-		struct iovec part = { &byte, sizeof(byte) };
-		struct msghdr msg = {
-			.msg_iov = &part,
-			.msg_iovlen = 1,
-			.msg_control = &control,
-			.msg_controllen = sizeof(control),
-		};
-		int fd = -1;
-
-		if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0 ||
-		    !msg.msg_controllen)
-			return;
-		take_fds(&msg, account, &fd);
-		if (fd >= 0)
-			close_later(fd, account);
+		look = look_at(socket, &byte, sizeof(byte), CMSG_SPACE(sizeof(struct ucred)));
+		if (look.size < 0 || !look.is_message)
+			return true;
+		if (look.has_more && !with_files)
+			return false;
+		take(socket);
 	}
+}
+
+/* --- Options ------------------------------------------------------------------------ */
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+void socket_refuse_files(int listener)
+{
+	static const int off;
+
+	setsockopt(listener, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
+
+void socket_ask_for_senders(int socket)
+{
+	static const int on = 1;
+
+	setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+void socket_accept_files(int socket)
+{
+	static const int on = 1;
+
+	setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof(on));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sockets: the messages of the set-up socket, with fds, and how what strangers sent is closed. See
- * socket.c and closer.c.
+ * Messages of the set-up socket, with fds. See socket.c. None of these functions waits, whatever
+ * the peer has sent or does, except for socket_drain() with files.
  */
 #pragma once
 
@@ -11,18 +11,21 @@
 struct account;
 struct ipcbusd_message;
 
-/* Does not wait. 0 or -errno; -EAGAIN: the peer does not read. */
+/* Returns 0 or -errno; -EAGAIN: the peer does not read. */
 int socket_send(int socket, struct ipcbusd_message *message, const int *fds, size_t n_fds);
-/* Receives one message with at most one fd, which is in *ret_fd, or -1, and counts in the account.
- * *ret_pid: who sent it, with SO_PASSCRED, or 0. Returns 1; 0 at the end; -EAGAIN; or -EBADMSG for
- * what is no message. */
+/* Receives one message with at most one fd, which is in *ret_fd, or -1, and was passed to
+ * account_take_file(). *ret_pid: the process that sent it. Returns 1; 0 at the end; -EAGAIN; or
+ * -EBADMSG for what is no message. */
 int socket_receive(int socket, struct account *account, struct ipcbusd_message *message,
 		   int *ret_fd, int *ret_pid);
-/* Receives what is left on a socket that is shut down, and closes the fds in it. */
-void socket_drain(int socket, struct account *account);
+/* Removes the messages that are left on a socket whose peer can send no more. Returns false if the
+ * next one has files. Only the closer's thread may have these closed: with_files. */
+bool socket_drain(int socket, bool with_files);
 
-/* Closes an fd that a stranger sent, which may take them as long as they like: on another thread.
- * account: where it counts until then, or NULL. Any thread. */
-void close_later(int fd, struct account *account);
-/* Ends a connection at once, and closes it with what nobody received there. */
-void socket_close(int socket);
+/* Connections to a listener may have no fds. Linux has this from 6.16 on (SO_PASSRIGHTS). Before, a
+ * client can send fds at any time. */
+void socket_refuse_files(int listener);
+/* Of a connection that was accepted, before any of the functions above but socket_send(). */
+void socket_ask_for_senders(int socket);
+/* This connection may have fds from now on. */
+void socket_accept_files(int socket);

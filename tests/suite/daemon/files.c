@@ -13,26 +13,20 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "blocks.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 #include "messages.h"
@@ -504,96 +498,14 @@ static int connections(struct peer *server, struct peer *client)
 	return r != 0;
 }
 
-/* --- Locks that never end ------------------------------------------------------------------ */
-
-/* A page whose first use by the kernel never ends. NULL: this user may not have one. */
-static void *page_without_end(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register area = { .range.len = 4096, .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	area.range.start = (uintptr_t)page;
-	if (fd < 0 || page == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) ||
-	    ioctl(fd, UFFDIO_REGISTER, &area))
-		return NULL;
-	return page;
-}
-
-struct holder {
-	int fd;
-	void *page;
-	bool polls;
-	pid_t tid;
-};
-
-static void *hold_lock(void *arg)
-{
-	struct holder *holder = arg;
-
-	__atomic_store_n(&holder->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
-	if (holder->polls)
-		epoll_wait(holder->fd, holder->page, 1, -1);
-	else
-		send(holder->fd, holder->page, 4096, 0);
-	return arg;
-}
-
-/* Waits until the thread sleeps in its page. */
-static bool holds(const struct holder *holder)
-{
-	char path[64], text[64] = "", state = 0;
-	struct timespec begin;
-	FILE *stat;
-
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	while (state != 'S' && state != 'D' && in_time(&begin)) {
-		usleep(1000);
-		snprintf(path, sizeof(path), "/proc/self/task/%d/stat",
-			 (int)__atomic_load_n(&holder->tid, __ATOMIC_SEQ_CST));
-		stat = fopen(path, "re");
-		if (!stat)
-			continue;
-		if (fscanf(stat, "%*d %63s %c", text, &state) != 2)
-			state = 0;
-		fclose(stat);
-	}
-	return state == 'S' || state == 'D';
-}
-
-/* Has a thread hold the lock of a socket, or of an epoll file with an event. */
-static bool hold(int fd, bool polls)
-{
-	static struct holder holder;
-	pthread_t thread;
-
-	holder = (struct holder){ .fd = fd, .page = page_without_end(), .polls = polls };
-	return holder.page && !pthread_create(&thread, NULL, hold_lock, &holder) &&
-	       holds(&holder);
-}
-
-static int new_connection(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t size = sizeof(address);
-
-	if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
-	    getsockname(listener, (struct sockaddr *)&address, &size) ||
-	    connect(fd, (struct sockaddr *)&address, size))
-		give_up("no connection by TCP", -errno);
-	return fd;
-}
+/* --- A lock that never ends ---------------------------------------------------------------- */
 
 /* The file is a socket, and a thread that sends holds its lock for ever. */
 static int locked_socket(struct peer *server, struct peer *client)
 {
-	int fd = new_connection(), r;
+	int fd = tcp_connection(), r;
 
-	if (!hold(fd, /* polls= */ false))
+	if (fd < 0 || !hold_lock(fd, /* polls= */ false))
 		return SKIPPED;
 	r = send_files(client, 1, fd, IPCBUS_SEND_ONEWAY, HONEST);
 	if (!r)

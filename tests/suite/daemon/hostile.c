@@ -9,8 +9,6 @@
  *   ipcbusd -- hostile crowd ERRNO
  *   ipcbusd -- hostile threads
  *   ipcbusd -- hostile nobody
- *   ipcbusd -- hostile linger
- *   ipcbusd -- hostile lingering-crowd
  *   ipcbusd -- hostile deaf
  *
  * A crowd connects and says nothing. Those above the quota are to be refused with
@@ -20,7 +18,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -575,130 +572,7 @@ static int nobody(void)
 	return r;
 }
 
-/* --- Sockets that nobody can close -------------------------------------------------------- */
-
-/* A socket whose last close() waits for 1000 s, as nobody reads what is in it. */
-static int lingering(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct linger linger = { .l_onoff = 1, .l_linger = 1000 };
-	socklen_t size = sizeof(address);
-	static const int little = 4096;
-	static char data[1 << 16];
-
-	if (listener < 0 || fd < 0 ||
-	    setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)) ||
-	    bind(listener, (struct sockaddr *)&address, size) ||
-	    listen(listener, 1) ||
-	    getsockname(listener, (struct sockaddr *)&address, &size) ||
-	    connect(fd, (struct sockaddr *)&address, size) ||
-	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)))
-		return -1;
-	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
-		;
-	return fd;
-}
-
-/* Stops the main thread of the daemon, which receives, or lets it go on. */
-static void hold_daemon(int socket, bool hold)
-{
-	struct ucred daemon;
-	socklen_t size = sizeof(daemon);
-	char path[64], text[64], state = 0;
-	FILE *stat;
-
-	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &daemon, &size))
-		return;
-	kill(daemon.pid, hold ? SIGSTOP : SIGCONT);
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)daemon.pid);
-	while (hold && state != 'T') {
-		stat = fopen(path, "re");
-		if (!stat || fscanf(stat, "%*d %63s %c", text, &state) != 2)
-			state = 'T';
-		if (stat)
-			fclose(stat);
-	}
-}
-
-static int linger(void)
-{
-	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
-	struct peer peer;
-	int failed, fd;
-
-	alarm(100);
-	/* For a slot that nobody has, before HELLO, and in a queue that nobody reads. */
-	for (int i = 0; i < 3; i++) {
-		fd = lingering();
-		if (fd < 0 || open_sealed(&peer)) {
-			perror("hostile: cannot begin");
-			return 1;
-		}
-		if (i == 1)
-			peer.socket = connect_to_bus();
-		/* Or it would close first, and this one would wait. */
-		hold_daemon(peer.socket, /* hold= */ true);
-		for (int j = 0; j <= i; j++)
-			send_message(peer.socket, &message, fd);
-		close(fd);
-		hold_daemon(peer.socket, /* hold= */ false);
-		if (i == 2)
-			close(peer.socket);
-	}
-	failed = honest();
-	printf("%s - nobody waits for the close of a socket\n", failed ? "not ok" : "ok");
-	return failed;
-}
-
-/* Another user's pipe is closed in time. */
-static int is_another_closed(void)
-{
-	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
-	struct pollfd end = { .events = POLLIN };
-	struct peer peer;
-	int fds[2];
-
-	if (setgid(65534) || setuid(65534) || pipe(fds) || open_sealed(&peer)) {
-		perror("hostile: cannot be another user");
-		return 1;
-	}
-	send_message(peer.socket, &message, fds[1]);
-	close(fds[1]);
-	end.fd = fds[0];
-	return poll(&end, 1, 30000) != 1;
-}
-
-/* More of these sockets than the daemon has threads to close them. */
-static int lingering_crowd(void)
-{
-	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
-	struct peer peers[4];
-	int fd, status = 0;
-
-	alarm(100);
-	for (int i = 0; i < 4 && !status; i++)
-		status = open_sealed(&peers[i]);
-	/* Or it would close first, and this one would wait. */
-	hold_daemon(peers[0].socket, /* hold= */ true);
-	for (int i = 0; i < 600 && !status; i++) {
-		fd = lingering();
-		status = fd < 0 || send_message(peers[i % 4].socket, &message, fd);
-		close(fd);
-	}
-	hold_daemon(peers[0].socket, /* hold= */ false);
-	if (status)
-		perror("hostile: cannot begin");
-	if (!status && !getuid()) {
-		if (!fork())
-			_exit(is_another_closed());
-		wait(&status);
-	}
-	printf("%s - another user's files are closed all the same\n", status ? "not ok" : "ok");
-	return status != 0;
-}
+/* --- Replies that nobody reads ------------------------------------------------------------- */
 
 /* Waits until that many bytes of replies are there, unread. false: it is disconnected. */
 static bool has_replied(int socket, size_t bytes)
@@ -747,10 +621,6 @@ int main(int argc, char **argv)
 		return threads();
 	if (argc == 2 && !strcmp(argv[1], "nobody"))
 		return nobody();
-	if (argc == 2 && !strcmp(argv[1], "linger"))
-		return linger();
-	if (argc == 2 && !strcmp(argv[1], "lingering-crowd"))
-		return lingering_crowd();
 	if (argc == 2 && !strcmp(argv[1], "deaf"))
 		return deaf();
 	printf("# seed %llu\n", (unsigned long long)seed);

@@ -7,13 +7,13 @@ DAEMON_B := $(B)/tests/suite/daemon
 IPCBUSD_ASAN := $(DAEMON_B)/asan/ipcbusd
 IPCBUSD_TSAN := $(DAEMON_B)/tsan/ipcbusd
 
-DAEMON_ATTACKERS := $(addprefix $(DAEMON_B)/,files hostile identity)
+DAEMON_ATTACKERS := $(addprefix $(DAEMON_B)/,blockers files hostile identity)
 
 $(DAEMON_B)/%.o: tests/suite/daemon/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idaemon -Idriver/uapi -MD -MP -c -o $@ $<
 
-$(DAEMON_ATTACKERS): %: %.o $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o
+$(DAEMON_ATTACKERS): %: %.o $(addprefix $(DAEMON_B)/,blocks.o messages.o peer.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Clients of ipcbusd that would block its threads: by files whose close() waits, where the daemon
+ * has to close them, and by locks of files that the daemon shares with them. The daemon must serve
+ * on, and close what others send.
+ *
+ *   ipcbusd --bus PATH --mode 666 -- blockers CASE
+ *   blockers --old ipcbusd ...
+ *
+ * CASE: one of cases[]. --old: without SO_PASSRIGHTS, as before Linux 6.16. With that option the
+ * kernel does not let a client send files before its HELLO.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "blocks.h"
+#include "ipcbus-daemon.h"
+#include "messages.h"
+#include "peer.h"
+
+#define SEND_SIZE (1UL << 20)
+#define OTHER_UID 65534
+#define SKIPPED	  77
+/* No case takes so many seconds: the daemon hangs. */
+#define MOST_TIME 100
+/* More than the daemon has descriptors for, or lets a user have. */
+#define CROWD	  70
+/* More than ipcbusd ever had threads to close files. */
+#define ATTACKS	  700
+#define REFUSED	  5
+#define PASSRIGHTS 83
+
+static const char *bus;
+
+static int fails(const char *what)
+{
+	fprintf(stderr, "blockers: %s: %s\n", what, strerror(errno));
+	return 1;
+}
+
+static int try_open(struct peer *peer)
+{
+	int r = peer_open(peer, bus, SEND_SIZE);
+
+	if (r)
+		fprintf(stderr, "blockers: cannot open the bus: %s\n", strerror(-r));
+	return r != 0;
+}
+
+/* Stops the daemon's main thread, which receives, or continues it. */
+static void hold_daemon(bool hold)
+{
+	char path[64], text[64], state = 0;
+	FILE *stat;
+
+	kill(getppid(), hold ? SIGSTOP : SIGCONT);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)getppid());
+	while (hold && state != 'T') {
+		stat = fopen(path, "re");
+		if (!stat || fscanf(stat, "%*d %63s %c", text, &state) != 2)
+			state = 'T';
+		if (stat)
+			fclose(stat);
+	}
+}
+
+/* So many messages, the last of which has a socket whose close blocks. The daemon is to be the last
+ * that has it. If the kernel does not let it be sent, this process keeps it. */
+static int send_blocker(int socket, int messages)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
+	int fd = lingering_socket(), r = 0;
+
+	if (fd < 0)
+		return fails("cannot make a socket");
+	while (!r && --messages)
+		r = send_message(socket, &message, -1);
+	if (!r)
+		r = send_message(socket, &message, fd);
+	if (!r)
+		close(fd);
+	errno = -r;
+	return r && r != -EPERM && r != -EPIPE ? fails("cannot send a socket") : 0;
+}
+
+/* --- Where closes block ------------------------------------------------------------------- */
+
+/* Another user connects, and its pipe is closed in time. */
+static int is_another_served(void)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
+	struct pollfd end = { .events = POLLIN };
+	struct peer peer;
+	int fds[2], status = 0;
+
+	if (getuid())
+		return 0;
+	if (fork()) {
+		wait(&status);
+		return status;
+	}
+	if (setgid(OTHER_UID) || setuid(OTHER_UID) || pipe(fds))
+		_exit(fails("cannot become another user"));
+	if (try_open(&peer))
+		_exit(1);
+	send_message(peer.socket, &message, fds[1]);
+	close(fds[1]);
+	end.fd = fds[0];
+	if (poll(&end, 1, 30000) == 1)
+		_exit(0);
+	errno = ETIME;
+	_exit(fails("another user's file is not closed"));
+}
+
+/* For a slot that nobody has; after other messages; and in a queue that is not read any more. */
+static int after_hello(void)
+{
+	struct peer peers[3];
+	int failed = 0;
+
+	for (int i = 0; i < 3 && !failed; i++)
+		failed = try_open(&peers[i]);
+	hold_daemon(true);
+	for (int i = 0; i < 3 && !failed; i++) {
+		failed = send_blocker(peers[i].socket, i + 1);
+		if (i == 2)
+			close(peers[i].socket);
+	}
+	hold_daemon(false);
+	return failed || try_open(&peers[0]) || is_another_served();
+}
+
+/* A message that ends the connection, and at once another one that is still in the queue then. Ends
+ * with its parent: if it is the last that has the file, its own close() blocks. */
+static void __attribute__((noreturn)) attack_early(void)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct ipcbusd_message message = { .magic = IPCBUSD_MAGIC };
+	struct iovec part = { &message, sizeof(message) };
+	struct mmsghdr messages[2] = {
+		{ .msg_hdr = { .msg_iov = &part, .msg_iovlen = 1 } },
+		{ .msg_hdr = { .msg_iov = &part,
+			       .msg_iovlen = 1,
+			       .msg_control = &control,
+			       .msg_controllen = sizeof(control) } },
+	};
+	int fd = lingering_socket(), socket = bus_connect(bus);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	sendmmsg(socket, messages, 2, MSG_NOSIGNAL);
+	close(fd);
+	for (;;)
+		pause();
+}
+
+static int before_hello(void)
+{
+	struct peer peer;
+
+	for (int i = 0; i < ATTACKS; i++)
+		if (!fork())
+			attack_early();
+	/* As many have been accepted, or are before this one in the queue. */
+	usleep(500000);
+	/* The user who blocks is served until it has too many connections. */
+	return (getuid() && try_open(&peer)) || is_another_served();
+}
+
+static void *connect_crowd(void)
+{
+	static int crowd[CROWD];
+
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = bus_connect(bus);
+	return crowd;
+}
+
+/* Waits until the last of them is refused. */
+static int wait_for_refusal(int socket, int error)
+{
+	struct ipcbusd_message message;
+	int fds[4], r = receive_message(socket, &message, fds);
+
+	if (r == -error)
+		return 0;
+	errno = -r;
+	return fails("a crowd is not refused");
+}
+
+/* The daemon has no descriptor for a connection, or refuses it because its user has too many. */
+static int refused(int error)
+{
+	int *crowd = connect_crowd(), socket, failed;
+	struct peer peer;
+
+	failed = wait_for_refusal(crowd[CROWD - 1], error);
+	for (int i = 0; i < REFUSED && !failed; i++) {
+		hold_daemon(true);
+		socket = bus_connect(bus);
+		failed = socket < 0 ? fails("cannot connect") : send_blocker(socket, 2);
+		hold_daemon(false);
+	}
+	for (int i = 0; i < CROWD; i++)
+		close(crowd[i]);
+	if (failed)
+		return 1;
+	/* The daemon hears of their ends one by one. */
+	while (peer_open(&peer, bus, SEND_SIZE)) {
+		peer_close(&peer);
+		usleep(10000);
+	}
+	return is_another_served();
+}
+
+static int without_descriptors(void)
+{
+	return refused(ENFILE);
+}
+
+static int above_quota(void)
+{
+	return refused(EDQUOT);
+}
+
+/* --- Locks ---------------------------------------------------------------------------------- */
+
+/* A thread holds the lock of an epoll file that watches a file of the daemon's. */
+static int polled(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct peer peer;
+	int fds[2], dup_fd;
+
+	if (pipe(fds) || write(fds[1], "", 1) != 1)
+		return fails("no pipe");
+	if (try_open(&peer))
+		return 1;
+	dup_fd = dup(peer.fds[2]);
+	if (epoll_ctl(dup_fd, EPOLL_CTL_ADD, fds[0], &event))
+		return fails("epoll_ctl");
+	if (!hold_lock(dup_fd, /* polls= */ true))
+		return SKIPPED;
+	peer_close(&peer);
+	for (int i = 0; i < 3; i++) {
+		if (try_open(&peer))
+			return 1;
+		peer_close(&peer);
+	}
+	return is_another_served();
+}
+
+/* --- Cases ---------------------------------------------------------------------------------- */
+
+/* All setsockopt(SO_PASSRIGHTS) fail. */
+static int be_old(char **argv)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PASSRIGHTS, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(filter) / sizeof(*filter), .filter = filter };
+
+	if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	    !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		execvp(*argv, argv);
+	return fails("cannot be old");
+}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+} cases[] = {
+	{ "after-hello", after_hello },
+	{ "before-hello", before_hello },
+	{ "without-descriptors", without_descriptors },
+	{ "above-quota", above_quota },
+	{ "polled", polled },
+};
+
+int main(int argc, char **argv)
+{
+	int r = -1;
+
+	if (argc > 2 && !strcmp(argv[1], "--old"))
+		return be_old(argv + 2);
+	bus = getenv("IPCBUS_DEVICE");
+	signal(SIGPIPE, SIG_IGN);
+	alarm(MOST_TIME);
+	for (size_t i = 0; argc == 2 && bus && i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (!strcmp(cases[i].name, argv[1]))
+			r = cases[i].run();
+	if (r < 0) {
+		fputs("usage: ipcbusd --bus PATH --mode 666 -- blockers CASE\n", stderr);
+		return 2;
+	}
+	printf("%s - a client that blocks delays no other user: %s%s\n", r && r != SKIPPED ? "not ok" : "ok",
+	       argv[1], r == SKIPPED ? " # SKIP no userfaultfd" : "");
+	return r && r != SKIPPED;
+}
