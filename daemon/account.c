@@ -48,6 +48,8 @@
 #define OTHERS_OF_HELLO 3
 /* So many seconds, and a part of one, a sender waits until its user's files are closed. */
 #define MAX_WAIT 1
+/* Of one account in a round of events. */
+#define TURNS	4
 
 /**
  * struct account - of one payer: payer.c
@@ -59,6 +61,8 @@
  * @closing_files: that the user sent, and that are being closed (accounts_lock)
  * @waits: of senders, until fewer are (accounts_lock)
  * @closer: closer.c's
+ * @round: in which @turns were taken (main thread)
+ * @turns: (main thread)
  * @lock: the rest; inside it accounts_lock is not taken
  * @flights: all
  * @in_flight: the sum of their fds
@@ -73,6 +77,8 @@ struct account {
 	unsigned int closing_files;
 	struct account_wait *waits;
 	struct closer closer;
+	uint64_t round;
+	unsigned int turns;
 	pthread_mutex_t lock;
 	struct flight *flights;
 	unsigned int in_flight;
@@ -367,6 +373,15 @@ int flight_begin(struct flight *flight, uint32_t payer, int socket)
 struct account *flight_account(struct flight *flight)
 {
 	return flight->account;
+}
+
+bool account_takes_turn(struct account *account, uint64_t round)
+{
+	if (account->round != round) {
+		account->round = round;
+		account->turns = 0;
+	}
+	return account->turns++ < TURNS;
 }
 
 /* The replies to HELLO and MAP come once a connection, and connections have their limit. */

@@ -70,6 +70,9 @@ struct flight *flight_new(void);
  * being closed; -ENOMEM. After an error it counts all the same and must be refused. Main thread. */
 int flight_begin(struct flight *flight, uint32_t payer, int socket);
 struct account *flight_account(struct flight *flight);
+/* Whether the main thread may do something for the account in this round of events: a few things,
+ * so that a user with many connections does not keep others waiting. Main thread. */
+bool account_takes_turn(struct account *account, uint64_t round);
 /* As socket_send(). A RECEIVE_FD is -EDQUOT while the user has too many that it did not take. */
 int flight_send(struct flight *flight, struct ipcbusd_message *message, const int *fds,
 		size_t n_fds);

@@ -28,7 +28,11 @@
 
 /* How long to accept no connection if no fd can be had, in milliseconds. */
 #define PAUSE		100
-
+/* How many to accept in a round of events. */
+#define MAX_ACCEPTED	64
+/* Of the listener. The kernel keeps one order for all users, so this bounds how many connections of
+ * another user come first. Beyond it a process waits in connect(), with one connection each. */
+#define BACKLOG		16
 
 /**
  * struct connection - what the main thread knows of one
@@ -38,7 +42,7 @@
  * @client: NULL before HELLO
  * @area: the client's, which says that its address space has ended
  * @closed: it is to be freed after this round of events
- * @next: in the list of those
+ * @next: in the list of those, or of those that wait for WELCOME
  */
 struct connection {
 	int pidfd;
@@ -53,24 +57,21 @@ struct connection {
 static int epoll_fd, listener;
 static int spare_fd = -1;
 static bool pauses;
+static uint64_t round_number;
 static struct connection *closed;
 /* The next one to be accepted. */
 static struct connection *prepared;
+/* Accepted, and waiting for their user's turn; in the order in which they came. */
+static struct connection *waiting, **last_waiting = &waiting;
 
 void connections_init(int epoll, int listening)
 {
 	epoll_fd = epoll;
 	listener = listening;
 	socket_refuse_files(listener);
+	/* Also if it is systemd's, with another backlog. */
+	listen(listener, BACKLOG);
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-/* In place of a WELCOME. The socket is the caller's. */
-static void refuse(int socket, int error)
-{
-	struct ipcbusd_message message = { .kind = IPCBUSD_WELCOME, .error = error };
-
-	socket_send(socket, &message, NULL, 0);
 }
 
 static void accept_again(bool again)
@@ -193,8 +194,18 @@ static struct connection *connection_new(void)
 	return NULL;
 }
 
-/* The prepared connection gets the socket. It is charged first, and is then either refused, with
- * this error or another one, or welcome. */
+static void refuse(struct connection *connection, int error)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_WELCOME, .error = error };
+
+	if (error == -EMFILE)
+		message.error = -ENFILE;
+	socket_send(connection->peer.socket, &message, NULL, 0);
+	connection_close(connection);
+}
+
+/* The prepared connection gets the socket and is charged. If it has to be refused, that is done at
+ * once, and takes less than all else. */
 static void admit(int socket, int error)
 {
 	struct connection *connection = prepared;
@@ -210,25 +221,48 @@ static void admit(int socket, int error)
 	/* The daemon's cgroup may be another one than at the last user, or have another limit. */
 	if (r == 1)
 		admin_update_memory();
-	if (error)
-		r = error;
-	if (r >= 0)
-		r = identify(connection);
+	if (r < 0 || error) {
+		refuse(connection, error ? error : r);
+		return;
+	}
+	*last_waiting = connection;
+	last_waiting = &connection->next;
+}
+
+static void begin(struct connection *connection)
+{
+	int r = identify(connection);
+
 	if (!r)
-		r = watch(connection, socket);
+		r = watch(connection, connection->peer.socket);
 	if (!r)
 		r = watch(connection, connection->pidfd);
 	if (!r)
 		r = welcome(connection);
-	if (!r)
-		return;
-	refuse(socket, r == -EMFILE ? -ENFILE : r);
-	connection_close(connection);
+	if (r)
+		refuse(connection, r);
+}
+
+/* Begins those whose user has a turn. */
+static void begin_waiting(void)
+{
+	struct connection **link = &waiting, *connection;
+
+	while ((connection = *link)) {
+		if (!account_takes_turn(connection->peer.account, round_number)) {
+			link = &connection->next;
+			continue;
+		}
+		*link = connection->next;
+		connection->next = NULL;
+		begin(connection);
+	}
+	last_waiting = link;
 }
 
 /* If there is no fd for a connection, the one in reserve serves to refuse it. If that is used up,
  * too, or there is no memory, no connection is accepted for a while. */
-void connection_accept(void)
+static bool accept_one(void)
 {
 	int socket = -1, error = 0;
 
@@ -250,6 +284,13 @@ void connection_accept(void)
 		spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (spare_fd < 0)
 		accept_again(false);
+	return socket >= 0 && !pauses;
+}
+
+void connections_accept(void)
+{
+	for (int i = 0; i < MAX_ACCEPTED && accept_one(); i++)
+		;
 }
 
 /* --- What they say --------------------------------------------------------------- */
@@ -372,21 +413,27 @@ static void receive(struct connection *connection)
 
 void connection_event(struct connection *connection)
 {
-	if (!connection->closed && is_dead(connection))
+	/* If it is not this user's turn, the event comes again in the next round. */
+	if (connection->closed ||
+	    !account_takes_turn(connection->peer.account, round_number))
+		return;
+	if (is_dead(connection))
 		connection_close(connection);
-	else if (!connection->closed)
+	else
 		receive(connection);
 }
 
 int connections_wait(void)
 {
-	return pauses ? PAUSE : -1;
+	return waiting ? 0 : pauses ? PAUSE : -1;
 }
 
 void connections_round(void)
 {
+	round_number++;
 	if (pauses)
 		accept_again(true);
+	begin_waiting();
 }
 
 /* Of a process that goes on as another program, and a copy of whose socket somebody has. */

@@ -9,14 +9,15 @@ struct connection;
 
 /* Events of connections have them as data in this epoll file, and those of the listener NULL. */
 void connections_init(int epoll_fd, int listener);
-/* One waits to be accepted. */
-void connection_accept(void);
+/* Some wait to be accepted. */
+void connections_accept(void);
 /* A message has come, or the process or the socket has ended. */
 void connection_event(struct connection *connection);
 /* Closes those whose address space has ended: see area.c. */
 void connections_close_gone(void);
 /* Frees those that were closed: after a round of events, as others of the round may name them. */
 void connections_free(void);
-/* How long to wait for a round of events, as for epoll_wait(2). Each begins with _round(). */
+/* How long to wait for a round of events, as for epoll_wait(2). Each begins with _round(), and in
+ * each of them every user has a few turns: see account_takes_turn(). */
 int connections_wait(void);
 void connections_round(void);

@@ -240,17 +240,20 @@ static void take_signal(int fd)
 	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
+/* In a round. If a user has more events than that, others' come in one of the next rounds. */
+#define MAX_EVENTS 512
+
 static void __attribute__((noreturn)) loop(int signals)
 {
-	struct epoll_event events[64];
+	struct epoll_event events[MAX_EVENTS];
 	int n;
 
 	for (;;) {
-		n = epoll_wait(epoll_fd, events, 64, connections_wait());
+		n = epoll_wait(epoll_fd, events, MAX_EVENTS, connections_wait());
 		connections_round();
 		for (int i = 0; i < n; i++) {
 			if (!events[i].data.ptr)
-				connection_accept();
+				connections_accept();
 			else if (events[i].data.ptr == &epoll_fd)
 				take_signal(signals);
 			else if (events[i].data.ptr == &until_fd)
