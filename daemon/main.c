@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -56,6 +57,7 @@ static int areas_fd;
 static struct rlimit files_before;
 static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static char private_folder[sizeof(socket_path)];
+static char lock_path[sizeof(socket_path) + sizeof(".lock")];
 static bool is_in_run;
 static pid_t command;
 
@@ -63,6 +65,8 @@ static void clean_up(void)
 {
 	if (*socket_path)
 		unlink(socket_path);
+	if (*lock_path)
+		unlink(lock_path);
 	if (*private_folder)
 		rmdir(private_folder);
 }
@@ -157,6 +161,32 @@ static void remove_old(const char *path)
 	unlink(path);
 }
 
+/*
+ * Only one daemon at a time may replace a socket that an ended daemon left. The lock ends with the
+ * process, and the file with its clean end. A file that was removed in the meantime is not the one
+ * that others lock.
+ */
+static bool lock(const char *path)
+{
+	struct stat opened, there;
+	int fd;
+
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	for (;;) {
+		fd = open(lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+			break;
+		if (!fstat(fd, &opened) && !lstat(lock_path, &there) &&
+		    opened.st_ino == there.st_ino && opened.st_dev == there.st_dev)
+			return true;
+		close(fd);
+	}
+	if (errno == EWOULDBLOCK)
+		errno = EADDRINUSE;
+	*lock_path = 0;
+	return false;
+}
+
 static int listen_at(mode_t mode)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -168,6 +198,10 @@ static int listen_at(mode_t mode)
 	if (fd < 0)
 		fail("cannot make a socket for", path);
 	make_folder(path);
+	if (!*private_folder && !lock(path)) {
+		*socket_path = 0;
+		fail(errno == EADDRINUSE ? "cannot listen at" : "cannot lock", path);
+	}
 	if (!connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		errno = EADDRINUSE;
 		*socket_path = 0;
