@@ -5,10 +5,14 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct connection;
 
 /* Events of connections have them as data in this epoll file, and those of the listener NULL. */
 void connections_init(int epoll_fd, int listener);
+/* /proc hides the processes of other users, which therefore cannot connect. */
+bool connections_are_hidden(void);
 /* Some wait to be accepted. */
 void connections_accept(void);
 /* A message has come, or the process or the socket has ended. */

@@ -218,6 +218,14 @@ static int listen_at(mode_t mode)
 	return fd;
 }
 
+static void warn_if_hidden(void)
+{
+	if (connections_are_hidden())
+		fputs("ipcbusd: /proc hides processes of other users (hidepid=), so these cannot connect\n"
+		      "ipcbusd: mount it with gid= and a group of ipcbusd, or run ipcbusd as root\n",
+		      stderr);
+}
+
 static int watch_signals(void)
 {
 	sigset_t set;
@@ -463,6 +471,8 @@ int main(int argc, char **argv)
 		choose_path(bus, optind < argc || print_fd >= 0);
 		listener = listen_at(mode);
 	}
+	if (mode & 066 || !*socket_path)
+		warn_if_hidden();
 	set_limits();
 	watch_all(listener, signals);
 	connections_init(epoll_fd, listener);

@@ -62,6 +62,9 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 	case -EACCES:
 	case -EPERM:
 		return fail_denied();
+	case -ESRCH:
+		return fail_with(STATUS_FAILED, "see ipcctl doctor",
+				 "ipcbusd at %s cannot see this process", ctl_device());
 	case -ENOTTY:
 		return fail_with(STATUS_NO_BUS, NULL, "%s is not a bus", ctl_device());
 	default:

@@ -100,6 +100,11 @@ static void check_refusal(const struct facts *facts, struct finding *finding)
 		fix(finding, "end programs that use the bus, or raise the daemon's limit of files: "
 			     "prlimit --pid %d --nofile",
 		    (int)peer->pid);
+	} else if (peer->welcome_error == -ESRCH) {
+		find(finding, error, "ipcbusd, process %d, cannot see processes of user %s",
+		     (int)peer->pid, facts->user);
+		fix(finding, "if /proc has hidepid=, mount it with gid= and a group of ipcbusd, or run "
+			     "ipcbusd as root; otherwise run it in the PID namespace of its clients");
 	} else if (peer->welcome_error == -ENFILE) {
 		fix(finding, "prlimit --pid %d --nofile", (int)peer->pid);
 	}

@@ -199,6 +199,7 @@ static const struct {
 	{ ECHILD, "the connection belongs to the parent process; open another after fork()" },
 	{ EOWNERDEAD, "the object's process died or destroyed the object" },
 	{ ENOENT, "no such name or device" },
+	{ ESRCH, "the process has ended, or the daemon of the bus cannot see it" },
 	{ EHOSTDOWN, "the service is frozen" },
 	{ EHOSTUNREACH, "activation of the service failed" },
 	{ ENOTCONN, "no servicemanager is running" },

@@ -193,6 +193,7 @@ struct ipc_cancellation;
  *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
  *   -EFBIG    The limit of file sizes (ulimit -f) of ipcbusd is too small for a connection.
  *   -ETIMEDOUT  ipcbusd took more than 30 seconds. Signals do not interrupt the wait.
+ *   -ESRCH    The daemon cannot see this process: a PID namespace or /proc (hidepid=) hides it.
  */
 int ipc_open(struct ipc **ret_ipc, const char *device);
 int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size);
