@@ -87,7 +87,7 @@ static void accept_again(bool again)
 
 /* When the process began, in ticks. In the file of its first thread, because that of the process is
  * a sum over all threads. */
-static int read_start(int pid, uint64_t *ret_start)
+int read_start(int pid, uint64_t *ret_start)
 {
 	char path[64], text[1024], *at;
 	unsigned long long ticks = 0;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "closer.h"
 
 /* Before they were raised; rlim_max 0: they were not. */
 static struct rlimit files, file_size;
@@ -84,24 +85,26 @@ void proc_check(void)
 	exit(1);
 }
 
-static unsigned long raise_limit(__rlimit_resource_t resource, struct rlimit *ret_before)
+/* Raises the soft limit to the hard one, or to most. Returns it. */
+static unsigned long raise_limit(__rlimit_resource_t resource, rlim_t most,
+				 struct rlimit *ret_before)
 {
 	struct rlimit limit;
 
 	if (getrlimit(resource, &limit))
 		return RLIM_INFINITY;
 	*ret_before = limit;
-	limit.rlim_cur = limit.rlim_max;
+	limit.rlim_cur = limit.rlim_max < most ? limit.rlim_max : most;
 	setrlimit(resource, &limit);
-	return limit.rlim_max;
+	return limit.rlim_cur;
 }
 
 unsigned long limits_raise(void)
 {
 	/* The memory of clients is in files. If it is too large for one, clients get EFBIG. */
 	signal(SIGXFSZ, SIG_IGN);
-	raise_limit(RLIMIT_FSIZE, &file_size);
-	return raise_limit(RLIMIT_NOFILE, &files);
+	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY, &file_size);
+	return raise_limit(RLIMIT_NOFILE, CLOSER_MAX_FDS, &files);
 }
 
 /* --- The command ---------------------------------------------------------------------- */

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,9 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../libipc/core/descriptor.h"
 #include "account.h"
 #include "client.h"
-#include "closer.h"
 #include "connection.h"
 #include "ipcbus-daemon.h"
 #include "socket.h"
@@ -54,7 +53,6 @@ static int until_fd = -1;
 static int print_fd = -1;
 static int accounts_fd;
 static int areas_fd;
-static struct rlimit files_before;
 static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static char private_folder[sizeof(socket_path)];
 static char lock_path[sizeof(socket_path) + sizeof(".lock")];
@@ -84,16 +82,8 @@ static void fail(const char *what, const char *on)
 static void set_limits(void)
 {
 	unsigned int max_files;
-	struct rlimit files;
 
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files_before = files;
-		files.rlim_cur = files.rlim_max;
-		if (files.rlim_cur > CLOSER_MAX_FDS)
-			files.rlim_cur = CLOSER_MAX_FDS;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-	accounts_fd = accounts_init(files.rlim_cur, memory_max_maps(), &max_files);
+	accounts_fd = accounts_init(limits_raise(), memory_max_maps(), &max_files);
 	admin_set_default("user_files", max_files);
 	admin_update_memory();
 }
@@ -230,32 +220,14 @@ static int watch_signals(void)
 {
 	sigset_t set;
 
+	/* An ignored SIGCHLD is inherited, and would not come. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void start_command(char **argv)
-{
-	sigset_t none;
-
-	command = fork();
-	if (command < 0)
-		fail("cannot start", argv[0]);
-	if (command)
-		return;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (files_before.rlim_max)
-		setrlimit(RLIMIT_NOFILE, &files_before);
-	signal(SIGIO, SIG_DFL);
-	setenv("IPCBUS_DEVICE", socket_path, 1);
-	execvp(argv[0], argv);
-	fprintf(stderr, "ipcbusd: cannot start %s: %s\n", argv[0], strerror(errno));
-	_exit(127);
 }
 
 /* The command gets the signal. */
@@ -271,15 +243,19 @@ static void take_signal(int fd)
 {
 	struct signalfd_siginfo info;
 	int status;
+	pid_t pid;
 
 	if (read(fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo != SIGCHLD)
 		end((int)info.ssi_signo);
-	if (command <= 0 || waitpid(command, &status, WNOHANG) != command)
-		return;
-	clean_up();
-	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	/* The first process of a PID namespace gets the children of others, too. */
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != command)
+			continue;
+		clean_up();
+		exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	}
 }
 
 /* In a round. If a user has more events than that, others' come in one of the next rounds. */
@@ -430,6 +406,7 @@ int main(int argc, char **argv)
 	int listener, signals, option;
 	mode_t mode = 0600;
 
+	descriptor_fill_streams(O_RDWR);
 	while ((option = getopt_long(argc, argv, "+b:m:s:h", options, NULL)) >= 0) {
 		if (option == 'h') {
 			fputs(help, stdout);
@@ -456,6 +433,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	proc_check();
 	listener = socket_inherited(&problem);
 	if (problem) {
 		errno = EINVAL;
@@ -477,8 +455,11 @@ int main(int argc, char **argv)
 	watch_all(listener, signals);
 	connections_init(epoll_fd, listener);
 	print_path();
-	if (optind < argc)
-		start_command(argv + optind);
+	if (optind < argc) {
+		command = command_start(argv + optind, socket_path);
+		if (command < 0)
+			fail("cannot start", argv[optind]);
+	}
 	daemon_boot();
 	loop(signals);
 }
