@@ -5,7 +5,6 @@
 #include <linux/sched.h>
 
 #include "async.h"
-#include "boost.h"
 #include "buffer.h"
 #include "cancel.h"
 #include "node.h"
@@ -75,8 +74,7 @@ static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head 
 	}
 }
 
-static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nested,
-			     bool (*drop_later)(struct ipcbus_transaction *t))
+static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nested)
 {
 	struct ipcbus_proc *server = t->node->proc;
 	bool queued, idle = false;
@@ -94,31 +92,24 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	spin_unlock(&server->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);
-	if (queued && !(drop_later && drop_later(t))) {
+	if (queued) {
 		ipcbus_transaction_drop_request(t);
 		ipcbus_transaction_put(t, NULL);
 	}
-	ipcbus_boost_end(t);
 }
 
 /* Uses a list, because a recursion could exhaust the stack: see ipcbus_transaction_free(). */
-void ipcbus_cancel_server_quickly(struct ipcbus_transaction *t,
-				  bool (*drop_later)(struct ipcbus_transaction *t))
+void ipcbus_cancel_server(struct ipcbus_transaction *t)
 {
 	LIST_HEAD(nested);
 
-	cancel_at_server(t, &nested, drop_later);
+	cancel_at_server(t, &nested);
 	while ((t = list_first_entry_or_null(&nested, struct ipcbus_transaction, done.entry))) {
 		list_del(&t->done.entry);
 		ipcbus_report_failed(t, NULL, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
-		cancel_at_server(t, &nested, drop_later);
+		cancel_at_server(t, &nested);
 		ipcbus_transaction_put(t, NULL);
 	}
-}
-
-void ipcbus_cancel_server(struct ipcbus_transaction *t)
-{
-	ipcbus_cancel_server_quickly(t, /* drop_later= */ NULL);
 }
 
 static struct ipcbus_transaction *find_in_thread_locked(struct ipcbus_thread *thread, u64 cookie)

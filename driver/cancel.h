@@ -27,10 +27,6 @@ int ipcbus_cancel(struct ipcbus_proc *proc, void *data);
 /* Ends the server's side of t, which is not PENDING any more. The caller holds a
  * reference. May sleep. */
 void ipcbus_cancel_server(struct ipcbus_transaction *t);
-/* The same for whoever may not take the time to wipe a request: drop_later() has one dropped,
- * and the queue's reference put, or returns false. */
-void ipcbus_cancel_server_quickly(struct ipcbus_transaction *t,
-				  bool (*drop_later)(struct ipcbus_transaction *t));
 
 /* Notifies the server of an open call (node->proc->lock). */
 void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t);

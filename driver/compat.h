@@ -10,9 +10,7 @@
 #include <linux/fault-inject-usercopy.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/hrtimer.h>
 #include <linux/instrumented.h>
-#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -84,27 +82,6 @@ static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter, bool here)
 		flags |= IPCBUS_WF_CURRENT_CPU;
 	default_wake_function(waiter, TASK_INTERRUPTIBLE, flags, NULL);
 }
-
-/*
- * Since 6.14 kthread_create_worker() does not start the thread, which would wait
- * uninterruptibly for its first work.
- */
-#ifndef kthread_run_worker
-#define kthread_run_worker kthread_create_worker
-#endif
-
-/* 6.13 made one function of the two that prepare a timer. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-#define ipcbus_hrtimer_init(timer, fn, mode) hrtimer_setup(timer, fn, CLOCK_MONOTONIC, mode)
-#else
-static inline void ipcbus_hrtimer_init(struct hrtimer *timer,
-				       enum hrtimer_restart (*fn)(struct hrtimer *),
-				       enum hrtimer_mode mode)
-{
-	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
-	timer->function = fn;
-}
-#endif
 
 /*
  * How the scheduler runs a task, as sched_getattr(2) reports it, for

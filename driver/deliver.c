@@ -88,9 +88,9 @@ static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *
 /* The thread is going to serve a oneway to node, by the node's priority if any. */
 static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node)
 {
-	WRITE_ONCE(thread->oneway, node->prio);
+	thread->oneway = node->prio;
 	if (unlikely(node->flags & IPCBUS_NODE_PRIORITY)) {
-		WRITE_ONCE(thread->oneway_policy, node->policy);
+		thread->oneway_policy = node->policy;
 		ipcbus_boost_mark(thread);
 	}
 }
@@ -133,7 +133,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 		ipcbus_transaction_put(t, thread);
 		return true;
 	}
-	if (unlikely(t->work.prio != ipcbus_priority_current()))
+	if (unlikely(t->work.prio < ipcbus_priority_current()))
 		ipcbus_boost_mark(thread);
 	event->kind = IPCBUS_EVENT_CALL;
 	event->flags |= t->flags & IPCBUS_SEND_ACCEPT_FDS ? IPCBUS_EVENT_ACCEPT_FDS : 0;
@@ -218,8 +218,8 @@ static bool kept_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 	if (event->kind == IPCBUS_EVENT_CALL) {
 		serve_again(thread, event->call);
 	} else if (event->kind == IPCBUS_EVENT_ONEWAY) {
-		WRITE_ONCE(thread->oneway, kept->oneway);
-		WRITE_ONCE(thread->oneway_policy, kept->oneway_policy);
+		thread->oneway = kept->oneway;
+		thread->oneway_policy = kept->oneway_policy;
 		ipcbus_boost_mark(thread);
 	}
 	kept_free(kept);
@@ -281,7 +281,6 @@ void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread 
 	lockdep_assert_held(&thread->proc->lock);
 	if (!t)
 		return;
-	thread->proc->taker = thread;
 	if (t->oneway) {
 		if (t->replaces)
 			ipcbus_replace_taken_locked(t);

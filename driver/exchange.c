@@ -280,8 +280,8 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		if (unlikely(thread->deadline))
 			ipcbus_thread_leave_to_timer(thread);
 	}
-	if (unlikely(READ_ONCE(thread->stale)))
-		ipcbus_boost_leave(thread, in.flags, event.kind);
+	if (unlikely(thread->stale))
+		ipcbus_boost_update(thread);
 	if (unlikely(thread->more.most))
 		return write_more(thread, arg, &event, ret);
 	if (unlikely(copy_to_user(&arg->event, &event, sizeof(event))))

@@ -58,15 +58,11 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 		thread->serves = false;
 		proc->serving--;
 	}
-	WRITE_ONCE(thread->oneway, IPCBUS_PRIORITY_NONE);
-	if (proc->taker == thread)
-		proc->taker = NULL;
 	spin_unlock(&proc->lock);
-	ipcbus_boost_update(thread);
-	if (thread->relieved)
-		ipcbus_thread_put(thread->relieved);
-	thread->relieved = NULL;
-	ipcbus_boost_part(thread->boost, &thread->boost_entry);
+	if (ipcbus_thread_is_current(thread)) {
+		thread->oneway = IPCBUS_PRIORITY_NONE;
+		ipcbus_boost_update(thread);
+	}
 	if (thread->spare)
 		ipcbus_transaction_free_spare(thread->spare);
 	thread->spare = NULL;

@@ -54,10 +54,8 @@
  * kind are never held together, so nothing here knows two procs at once. What concerns
  * two procs is done in two steps, and the second one looks again.
  *
- *   tasks_lock           spinlock  the tasks that may be boosted (priority.c); leaf
  *   openers_lock         spinlock  the openers, by address space (opener.c); leaf
  *   opener->lock         spinlock  the procs of an opener; leaf
- *   boost->lock          mutex     by what a task runs; above proc->lock alone
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
  *   +- accounts_lock     mutex     the accounts of users on all buses; leaf
@@ -108,7 +106,6 @@
 /* Nodes and handles are numbered from 1 to this, round and round. */
 #define IPCBUS_MAX_NUMBER	((1U << 17) - 1)
 
-struct ipcbus_boost;
 struct ipcbus_buffer;
 struct ipcbus_bus;
 struct ipcbus_handle_entry;

@@ -4,7 +4,6 @@
  */
 #include <linux/module.h>
 
-#include "boost.h"
 #include "debugfs.h"
 #include "device.h"
 #include "exit.h"
@@ -26,12 +25,9 @@ static int __init ipcbus_init(void)
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;
-	ret = ipcbus_boost_init();
-	if (ret)
-		goto err_cache;
 	ret = ipcbus_expiry_init();
 	if (ret)
-		goto err_boost;
+		goto err_cache;
 	ret = ipcbus_space_init();
 	if (ret)
 		goto err_expiry;
@@ -59,8 +55,6 @@ err_space:
 	ipcbus_space_done();
 err_expiry:
 	ipcbus_expiry_done();
-err_boost:
-	ipcbus_boost_done();
 err_cache:
 	ipcbus_transaction_cache_done();
 	return ret;
@@ -74,7 +68,6 @@ static void __exit ipcbus_exit(void)
 	ipcbus_space_done();
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
-	ipcbus_boost_done();
 	ipcbus_report_done();
 	/* Threads, nodes and handles are freed after a grace period. */
 	rcu_barrier();

@@ -53,6 +53,26 @@ static const struct ipcbus_work_ops idle_ops = {
 	.discard = idle_discard,
 };
 
+/* The priority that NODE_CREATE asks for. No permission is needed: see boost.h. */
+static int get_priority(const struct ipcbus_node *args, int *ret_prio)
+{
+	*ret_prio = IPCBUS_PRIORITY_NONE;
+	if (!(args->flags & IPCBUS_NODE_PRIORITY))
+		return args->policy || args->priority ? -EINVAL : 0;
+	if (args->policy == SCHED_NORMAL) {
+		if (args->priority < MIN_NICE || args->priority > MAX_NICE)
+			return -EINVAL;
+		*ret_prio = NICE_TO_PRIO(args->priority);
+	} else if (args->policy == SCHED_FIFO || args->policy == SCHED_RR) {
+		if (args->priority < 1 || args->priority > MAX_RT_PRIO - 1)
+			return -EINVAL;
+		*ret_prio = MAX_RT_PRIO - 1 - args->priority;
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 {
 	struct ipcbus_node_entry *node;
@@ -61,7 +81,7 @@ int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 
 	if (args->flags & ~CREATE_FLAGS || args->node)
 		return -EINVAL;
-	ret = ipcbus_priority_of_node(args, &prio);
+	ret = get_priority(args, &prio);
 	if (ret)
 		return ret;
 	if ((u32)atomic_inc_return(&proc->node_count) > READ_ONCE(proc->bus->limits.nodes)) {

@@ -78,7 +78,6 @@ enum ipcbus_writable {
  * @thread_count: how many there are
  * @work: waits for any thread that serves
  * @idle: threads that wait for any work, the latest first
- * @taker: the thread that took a message last, or NULL: whoever waits in @work boosts it
  * @open: calls that were delivered and have no reply yet: see open.h
  * @last_call: the number of the last one
  * @calls: how many wait for it or are in @open
@@ -86,7 +85,6 @@ enum ipcbus_writable {
  * @async_count: those, and results that were not taken
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer
- * @undropped: its own calls that ended before they were taken, whose requests that is to drop
  * @poll_wait: who polls the file
  * @space_watches: regions of others that were full for a oneway of this proc
  * @space_by_target: the same by whose they are
@@ -147,7 +145,6 @@ struct ipcbus_proc {
 	u32 thread_count;
 	struct ipcbus_queue work;
 	struct hlist_head idle;
-	struct ipcbus_thread *taker;
 	struct rb_root open[IPCBUS_OPEN_TREES];
 	u64 last_call;
 	u32 calls;
@@ -155,7 +152,6 @@ struct ipcbus_proc {
 	u32 async_count;
 	struct rb_root_cached expiry;
 	struct delayed_work expire;
-	struct list_head undropped;
 	wait_queue_head_t poll_wait;
 	struct list_head space_watches;
 	struct rb_root space_by_target;

@@ -3,7 +3,6 @@
  * How calls end: see reply.h. exchange.c sends replies, wait.c takes results.
  */
 #include "async.h"
-#include "boost.h"
 #include "buffer.h"
 #include "cancel.h"
 #include "expiry.h"
@@ -11,7 +10,6 @@
 #include "node.h"
 #include "object.h"
 #include "open.h"
-#include "priority.h"
 #include "proc.h"
 #include "reply.h"
 #include "report.h"
@@ -29,8 +27,6 @@ static bool async_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread
 	spin_lock(&t->caller->lock);
 	t->caller->async_count--;
 	spin_unlock(&t->caller->lock);
-	/* Not on behalf of the oneway that this thread served last, if it did. */
-	WRITE_ONCE(thread->oneway, IPCBUS_PRIORITY_NONE);
 	ipcbus_reply_take(t, thread, event);
 	return true;
 }
@@ -83,7 +79,6 @@ void ipcbus_reply_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 i
 	if (t->state == IPCBUS_PENDING)
 		ipcbus_reply_fail_locked(t, error, stage, index);
 	spin_unlock(&t->caller->lock);
-	ipcbus_boost_end(t);
 	ipcbus_transaction_put(t, NULL);
 }
 
@@ -186,12 +181,8 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 
 /* --- The server's side ------------------------------------------------------- */
 
-/*
- * Takes the open call out of the table: only one thread can reply. If another thread
- * is in it with a boost, that has to end: *ret_server, counted.
- */
-static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
-					struct ipcbus_thread **ret_server)
+/* Takes the open call out of the table: only one thread can reply. */
+static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id)
 {
 	struct ipcbus_proc *proc = thread->proc;
 	bool idle = false, withdrawn = false;
@@ -206,11 +197,8 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id,
 	}
 	ipcbus_open_remove_locked(proc, t);
 	WRITE_ONCE(thread->replies, true);
-	if (t->server) {
+	if (t->server)
 		ipcbus_transaction_end_serving_locked(t);
-		if (unlikely(t->server != thread && READ_ONCE(t->server->stale)))
-			*ret_server = ipcbus_thread_get(t->server);
-	}
 	idle = ipcbus_node_end_call_locked(t->node);
 	withdrawn = ipcbus_cancel_withdraw_locked(t);
 	ipcbus_proc_end_call_locked(proc);
@@ -291,16 +279,11 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 	bool error = message->send->kind == IPCBUS_SEND_ERROR;
 	struct ipcbus_buffer *buffer = NULL;
 	struct ipcbus_transaction *t;
-	struct ipcbus_thread *server = NULL;
 	struct ipcbus_proc *caller;
 	int ret;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_TARGET);
-	t = claim(thread, message->send->call, &server);
-	if (unlikely(server)) {
-		ipcbus_boost_update(server);
-		ipcbus_thread_put(server);
-	}
+	t = claim(thread, message->send->call);
 	if (!t)
 		return ipcbus_report_unsent(thread, message, NULL, NULL, -ESRCH);
 	caller = t->caller;
@@ -327,8 +310,6 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 	if (!hand_over(t, buffer, error ? IPCBUS_EVENT_ERROR : IPCBUS_EVENT_REPLY,
 		       error ? -(s32)message->send->code : 0))
 		ipcbus_buffer_drop(&caller->region, buffer);
-	if (unlikely(!hlist_empty(&t->heirs)))
-		ipcbus_boost_end(t);
 	ipcbus_transaction_put(t, thread);
 	return 0;
 }

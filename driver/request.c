@@ -6,7 +6,6 @@
 #include <linux/ktime.h>
 
 #include "async.h"
-#include "boost.h"
 #include "buffer.h"
 #include "expiry.h"
 #include "freeze.h"
@@ -176,19 +175,6 @@ static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *
 	return NULL;
 }
 
-/* A call waits until a thread of the proc has time: takes proc->lock over. */
-static noinline void boost_taker(struct ipcbus_proc *proc, int prio)
-	__releases(&proc->lock)
-{
-	struct ipcbus_thread *taker = ipcbus_boost_of_taker_locked(proc, prio);
-
-	spin_unlock(&proc->lock);
-	if (!taker)
-		return;
-	ipcbus_boost_update(taker);
-	ipcbus_thread_put(taker);
-}
-
 static int queue_call(struct ipcbus_transaction *t)
 {
 	struct ipcbus_proc *target = t->node->proc;
@@ -214,10 +200,6 @@ static int queue_call(struct ipcbus_transaction *t)
 		ipcbus_thread_kick_locked(thread, t->work.here);
 	} else {
 		ipcbus_proc_queue_locked(target, &t->work);
-		if (unlikely(!t->work.thread)) {
-			boost_taker(target, t->work.prio);
-			return 0;
-		}
 	}
 out:
 	spin_unlock(&target->lock);
@@ -404,8 +386,6 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		ipcbus_node_put(node);
 		return PTR_ERR(t);
 	}
-	if (unlikely(READ_ONCE(thread->stale)))
-		ipcbus_boost_pass(thread, t);
 	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
 		t->replaces = thread->proc->serial;
 		message->want.credit = ipcbus_replace_space(t);

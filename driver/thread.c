@@ -36,8 +36,6 @@ void ipcbus_thread_free(struct kref *ref)
 {
 	struct ipcbus_thread *thread = container_of(ref, struct ipcbus_thread, ref);
 
-	if (thread->boost)
-		ipcbus_boost_put(thread->boost);
 	ipcbus_user_uncharge(thread->proc->user, IPCBUS_USE_THREADS);
 	ipcbus_proc_put(thread->proc);
 	ipcbus_stat_remove(IPCBUS_STAT_THREADS);
@@ -163,20 +161,17 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	thread->tgid_nr = pid_nr_ns(thread->tgid, proc->pid_ns);
 	ipcbus_sender_id_set(&thread->sender_id);
 	init_waitqueue_entry(&thread->waiter, current);
-	INIT_LIST_HEAD(&thread->boost_entry);
+	thread->boost.prio = IPCBUS_PRIORITY_NONE;
 	thread->oneway = IPCBUS_PRIORITY_NONE;
 	INIT_LIST_HEAD(&thread->work);
 	INIT_HLIST_NODE(&thread->idle);
 	ipcbus_stat_add(IPCBUS_STAT_THREADS);
 
-	thread->boost = ipcbus_boost_join(&thread->boost_entry, &thread->stale);
-	if (!thread->boost) {
-		ret = -ENOMEM;
-		goto err_put;
-	}
 	ret = thread_insert(thread);
-	if (ret)
-		goto err_part;
+	if (ret) {
+		ipcbus_thread_put(thread);
+		return ERR_PTR(ret);
+	}
 	if (thread->number < IPCBUS_QUICK_THREADS) {
 		proc->quick[thread->number].thread = thread;
 		/* With the acquire in ipcbus_thread_current(). */
@@ -189,12 +184,6 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	thread->kick = thread->interrupted;
 	spin_unlock(&proc->lock);
 	return thread;
-
-err_part:
-	ipcbus_boost_part(thread->boost, &thread->boost_entry);
-err_put:
-	ipcbus_thread_put(thread);
-	return ERR_PTR(ret);
 }
 
 struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 number)

@@ -74,11 +74,9 @@ struct ipcbus_more {
  * @replies: it has claimed a call, and its reply may fail: see freeze.c. Set under proc->lock
  * @interrupted: its next wait returns at once (proc->lock)
  * @keeps: an event that could not be written is in @work; set and cleared by itself
- * @boost: by what its task runs, counted
- * @boost_entry: in @boost->threads (@boost->lock)
- * @stale: there is a boost, or there should be one: to change by its task alone, but
- *	whoever gives the task a boost sets it
- * @relieved: a thread whose boost is to be updated, counted, or NULL; its own
+ * @boost: what it runs by in place of its own priority; its own
+ * @stale: it has a boost, or took a message with a better priority: it updates @boost before it
+ *	sleeps or leaves the driver; its own
  * @oneway: the priority of the node whose oneway it serves, or NONE; its own
  * @oneway_policy: likewise
  * @more: what follows the event that it waits for; its own
@@ -109,10 +107,8 @@ struct ipcbus_thread {
 	bool replies;
 	bool interrupted;
 	bool keeps;
-	struct ipcbus_boost *boost;
-	struct list_head boost_entry;
+	struct ipcbus_boost boost;
 	bool stale;
-	struct ipcbus_thread *relieved;
 	int oneway;
 	u32 oneway_policy;
 	struct ipcbus_more more;
@@ -120,10 +116,10 @@ struct ipcbus_thread {
 	u64 next_id;
 };
 
-/* The current thread may have to run by another priority than it does. */
+/* The current thread took a message with a better priority than its own. */
 static inline void ipcbus_boost_mark(struct ipcbus_thread *thread)
 {
-	WRITE_ONCE(thread->stale, true);
+	thread->stale = true;
 }
 
 /* The calling thread's, made at its first call. number is the user's guess. */

@@ -5,6 +5,7 @@
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/sched/rt.h>
 #include <linux/slab.h>
 
 #include "message.h"
@@ -132,10 +133,6 @@ static struct ipcbus_transaction *alloc(struct ipcbus_user *user)
 	RB_CLEAR_NODE(&t->open);
 	t->delivering = false;
 	t->empty = false;
-	t->root = NULL;
-	INIT_HLIST_HEAD(&t->heirs);
-	INIT_HLIST_NODE(&t->heir);
-	t->heir_count = 0;
 	return t;
 }
 
@@ -144,98 +141,6 @@ void ipcbus_transaction_free_spare(struct ipcbus_transaction *t)
 	ipcbus_user_uncharge(t->user, IPCBUS_USE_CALLS);
 	ipcbus_user_put(t->user);
 	kmem_cache_free(cache, t);
-}
-
-/* --- What calls inherit from another ------------------------------------------------- */
-
-/* So many calls inherit from one, so that the end of a call is bounded work. Async calls inherit
- * only while half of them is free: a thread can leave async calls behind. */
-#define MAX_HEIRS	128
-#define MAX_ASYNC_HEIRS	64
-
-int ipcbus_transaction_inherit(struct ipcbus_transaction *t, struct ipcbus_transaction *root)
-{
-	spinlock_t *lock = &root->node->proc->lock;
-	bool inherits;
-
-	spin_lock(lock);
-	inherits = root->heir_count <
-		   (t->flags & IPCBUS_SEND_ASYNC ? MAX_ASYNC_HEIRS : MAX_HEIRS);
-	if (inherits) {
-		root->heir_count++;
-		hlist_add_head(&t->heir, &root->heirs);
-		/* Against the same in publish_locked(): it sees the heir, or we the end. */
-		smp_mb();
-		if (READ_ONCE(root->state) != IPCBUS_PENDING) {
-			root->heir_count--;
-			hlist_del_init(&t->heir);
-			inherits = false;
-		}
-	}
-	if (inherits) {
-		t->root = root;
-		t->flags |= IPCBUS_INHERITS;
-	}
-	spin_unlock(lock);
-	if (!inherits)
-		ipcbus_transaction_put(root, NULL);
-	return inherits ? 0 : -EBUSY;
-}
-
-static void disinherit(struct ipcbus_transaction *t)
-{
-	struct ipcbus_transaction *root;
-
-	spin_lock(&t->node->proc->lock);
-	root = t->root;
-	t->root = NULL;
-	spin_unlock(&t->node->proc->lock);
-	ipcbus_transaction_put(root, NULL);
-}
-
-struct ipcbus_transaction *ipcbus_transaction_pop_heir(struct ipcbus_transaction *root)
-{
-	spinlock_t *lock = &root->node->proc->lock;
-	struct ipcbus_transaction *t = NULL;
-	struct hlist_node *next;
-
-	spin_lock(lock);
-	hlist_for_each_entry_safe(t, next, &root->heirs, heir) {
-		/* One that is being freed takes itself out. */
-		if (!refcount_inc_not_zero(&t->ref))
-			continue;
-		hlist_del_init(&t->heir);
-		root->heir_count--;
-		break;
-	}
-	spin_unlock(lock);
-	if (t)
-		disinherit(t);
-	return t;
-}
-
-/* The last reference of t is gone. */
-static void leave_root(struct ipcbus_transaction *t)
-{
-	struct ipcbus_transaction *root = t->root;
-
-	if (!root)
-		return;
-	spin_lock(&root->node->proc->lock);
-	hlist_del_init(&t->heir);
-	root->heir_count--;
-	spin_unlock(&root->node->proc->lock);
-	t->root = NULL;
-	ipcbus_transaction_put(root, NULL);
-}
-
-/* What most calls do not have. */
-static noinline void free_rare(struct ipcbus_transaction *t)
-{
-	if (t->flags & IPCBUS_INHERITS)
-		leave_root(t);
-	if (t->flags & IPCBUS_SEND_ASYNC)
-		ipcbus_proc_put(t->caller);
 }
 
 /* A thread's own spare one is the usual way: the others are apart, and cost it nothing. */
@@ -259,8 +164,8 @@ void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread 
 		parent = t->parent;
 		if (t->from)
 			ipcbus_thread_put(t->from);
-		if (unlikely(t->flags & (IPCBUS_SEND_ASYNC | IPCBUS_INHERITS)))
-			free_rare(t);
+		if (unlikely(t->flags & IPCBUS_SEND_ASYNC))
+			ipcbus_proc_put(t->caller);
 		ipcbus_node_put(t->node);
 		ipcbus_stat_remove(IPCBUS_STAT_TRANSACTIONS);
 		if (user && !user->spare && likely(t->user == user->proc->user))
@@ -297,6 +202,18 @@ static inline u64 take_id(struct ipcbus_thread *thread)
 	return thread->next_id++;
 }
 
+/* It has the better priority of the current thread's and its node's. */
+static inline void set_priority(struct ipcbus_transaction *t)
+{
+	const struct ipcbus_node_entry *node = t->node;
+	int own = ipcbus_priority_current();
+
+	t->work.prio = min(own, node->prio);
+	if (unlikely(rt_prio(t->work.prio)) &&
+	    (own < node->prio ? READ_ONCE(current->policy) : node->policy) == SCHED_RR)
+		t->flags |= IPCBUS_ROUND_ROBIN;
+}
+
 struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 						  struct ipcbus_node_entry *node,
 						  const struct ipcbus_message *message)
@@ -312,7 +229,6 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	if (IS_ERR(t))
 		return t;
 	t->work.of_node = &node->queued;
-	t->work.prio = min(ipcbus_priority_current(), node->prio);
 	refcount_set(&t->ref, 1);
 	t->id = take_id(thread);
 	t->since = jiffies;
@@ -329,6 +245,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 	t->from = NULL;
 	t->parent = NULL;
 	t->node = node;
+	set_priority(t);
 	t->buffer = NULL;
 	t->state = IPCBUS_PENDING;
 	t->reply = NULL;

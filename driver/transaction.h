@@ -32,8 +32,8 @@ enum ipcbus_transaction_state {
 	IPCBUS_ABANDONED,
 };
 
-/* In transaction.flags: its priority (work.prio) came from another call. */
-#define IPCBUS_INHERITS	(1U << 31)
+/* In transaction.flags: its priority (work.prio) is that of a thread or node with SCHED_RR. */
+#define IPCBUS_ROUND_ROBIN	(1U << 31)
 
 /**
  * struct ipcbus_transaction - one call or oneway
@@ -41,15 +41,10 @@ enum ipcbus_transaction_state {
  * @ref: see main.h
  * @id: names it to observers, on all buses; constant
  * @call: names the call to @server's proc, from when a thread takes it; constant then
- * @own_prio: if it inherits: its priority without that; constant
- * @root: that call, counted; NULL when that has ended (node->proc->lock)
- * @heirs: calls that inherit from this one while it is PENDING (node->proc->lock)
- * @heir: in @root->heirs
- * @heir_count: how many there are (node->proc->lock)
  * @since: when it was sent, in jiffies; constant
  * @code: the sender's number; constant
  * @oneway: no reply; constant
- * @flags: IPCBUS_SEND_*, and IPCBUS_INHERITS; constant once queued
+ * @flags: IPCBUS_SEND_*, and IPCBUS_ROUND_ROBIN; constant
  * @depth: calls in the chain up to this one; constant
  * @sender: who sent it; constant
  * @sender_id: of a oneway or async call: the process that sent it; constant
@@ -108,11 +103,6 @@ struct ipcbus_transaction {
 	struct ipcbus_buffer *buffer;
 	struct ipcbus_quota *quota;
 	bool empty;
-	s16 own_prio;
-	u32 heir_count;
-	struct ipcbus_transaction *root;
-	struct hlist_head heirs;
-	struct hlist_node heir;
 
 	enum ipcbus_transaction_state state;
 	struct ipcbus_transaction *from_below;
@@ -175,13 +165,6 @@ static inline void ipcbus_transaction_drop_request(struct ipcbus_transaction *t)
 	else if (t->empty)
 		ipcbus_transaction_end_empty(t);
 }
-
-/* t, which is not queued yet, has its priority from root, until that ends; -EBUSY: it has
- * ended, or has too many such calls. Takes over a reference of root. */
-int ipcbus_transaction_inherit(struct ipcbus_transaction *t, struct ipcbus_transaction *root);
-/* Takes away from a call what it inherited from root, which has ended; returns the call,
- * counted, or NULL if there is no more. */
-struct ipcbus_transaction *ipcbus_transaction_pop_heir(struct ipcbus_transaction *root);
 
 /* The next of thread's stack below t. */
 struct ipcbus_transaction **ipcbus_transaction_below(struct ipcbus_transaction *t,

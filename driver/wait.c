@@ -76,8 +76,6 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		found->ended = thread->top;
 		thread->top = thread->top->from_below;
 	} else if (serve && !thread->top && !ipcbus_queue_is_empty_locked(&proc->work)) {
-		if (unlikely(proc->taker && proc->taker != thread))
-			ipcbus_boost_relieve_locked(thread, proc->taker);
 		found->work = ipcbus_queue_pop_locked(&proc->work);
 		found->waited = ipcbus_deliver_waited(found->work);
 	} else if (has_expired_locked(thread)) {
@@ -110,6 +108,9 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	bool any;
 
 	spin_lock(&proc->lock);
+	/* The oneway that it served is over, unless it waits for a call on behalf of that. */
+	if (!thread->top)
+		thread->oneway = IPCBUS_PRIORITY_NONE;
 	/*
 	 * Work stays queued until the proc is thawed. Thawing kicks this thread. Who froze the
 	 * proc may not have come to it yet, and the thread may leave before.
@@ -152,8 +153,8 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 {
 	bool signalled = false;
 
-	if (unlikely(READ_ONCE(thread->stale)))
-		ipcbus_boost_sleep(thread);
+	if (unlikely(thread->stale))
+		ipcbus_boost_update(thread);
 	ipcbus_report_wait(thread);
 	WRITE_ONCE(thread->since, jiffies);
 	WRITE_ONCE(thread->asleep, true);

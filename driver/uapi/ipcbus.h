@@ -563,7 +563,6 @@ struct ipcbus_batch {
  *
  * NODE_CREATE makes a node. It lives until its owner destroys it or dies.
  *   - EDQUOT: the limit of nodes of the proc or of its user is reached
- *   - EPERM: the caller could not set this priority for itself; a boost does not count
  *   - EFAULT: the id could not be written; there is no new node
  *
  * NODE_DESTROY ends a node. Calls that wait for it fail with -EOWNERDEAD, oneways are dropped, and
@@ -581,16 +580,19 @@ struct ipcbus_batch {
  *   - EBUSY: the bus has a manager
  *
  * Inherited priority: A thread that takes a call runs with the priority that the caller had when it
- * sent the call: its nice value, or its realtime class and priority (at most 98). The boost ends
- * with the call, or when the thread waits again without a reply. IPCBUS_NODE_PRIORITY sets a
- * minimum for the node. It applies to calls of callers with a lower priority, and to oneways, which
- * inherit no priority of their sender.
- *   - Calls that a boosted thread makes (of async ones 64) inherit the boost until its call ends.
- *   - A call that waits for a thread boosts the thread that took a message last.
- *   - A boost needs no CPU time of the caller to end by a deadline or when the caller is killed.
- *   - A realtime thread is never lowered. SCHED_DEADLINE is not inherited.
- *   - A SCHED_BATCH or SCHED_IDLE caller passes on its nice value. A thread keeps such a class.
- *   - Children do not inherit. What anybody sets for the thread during the boost is lost.
+ * sent the call, if that is better: its nice value, or its realtime class and priority.
+ * IPCBUS_NODE_PRIORITY sets a minimum for calls to the node, and for oneways, which inherit no
+ * priority of their sender. A thread is never lowered.
+ *   - A boost never exceeds what RLIMIT_NICE, RLIMIT_RTPRIO or CAP_SYS_NICE allow the thread to set
+ *     for itself. If the thread may not be realtime, a realtime caller boosts its nice value.
+ *   - SCHED_DEADLINE is not inherited. A SCHED_BATCH or SCHED_IDLE caller passes on its nice value.
+ *     A thread keeps such a class.
+ *   - A thread runs with the best priority of all messages that it serves. It has its own again
+ *     when the exchange that replies returns, or when it waits again. Only it ends its boost.
+ *   - Calls that a boosted thread makes have the priority that it runs with.
+ *   - A priority that is set for the thread during a boost stays, unless it equals the boost.
+ *   - A boosted thread has SCHED_RESET_ON_FORK: its children do not inherit. A thread that has it
+ *     already is not boosted, so only one file at a time boosts a thread.
  *   - Messages of a higher priority overtake other messages that wait for any thread. They do not
  *     overtake oneways of the same node. A flood by another user gets every second turn.
  */

@@ -360,8 +360,8 @@ int ipc_object_end(struct ipc_object *object);
  *
  * ipc_object_set_priority() sets the minimum priority with which calls of the object are
  * served: policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or SCHED_RR with
- * 1 to 99. It is checked when the object is first used: if this process may not have that
- * priority itself, sending or registering the object fails with -EPERM.
+ * 1 to 99. A thread gets it only as far as its own RLIMIT_NICE, RLIMIT_RTPRIO or CAP_SYS_NICE
+ * allow: set LimitNICE= or LimitRTPRIO= in the service's unit.
  *
  *   -EBUSY    The object is already in use.
  */
@@ -384,8 +384,6 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 /*
  * Get the number for the id field of an Ipc__Object in a message to be sent. It is valid on
  * this connection as long as the object lives. The first call creates the kernel object.
- *
- *   -EPERM    This process may not have the priority of ipc_object_set_priority().
  */
 int ipc_object_id(struct ipc_object *object, uint64_t *ret_id);
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Priorities that are inherited: CLI runs by a better one than the others, and its calls
- * end in all ways while SRV, and OTH behind it, serve them. Whoever has replied to or
- * waited again runs by its own; who does nothing does so when all the others have done
- * what ends the call.
+ * end in all ways while SRV, and OTH behind it, serve them. A thread that has replied, waited
+ * again or left its file runs by its own, whatever the others do to the call.
  */
 #include <linux/sched/prio.h>
 
@@ -16,8 +15,6 @@
 #define BEST (MAX_RT_PRIO - 1 - 20) /* a realtime priority of 20 */
 
 static u64 taken;			/* a call that was taken before */
-static struct task_struct *server;	/* ... by a thread that does nothing more, or NULL */
-static int enders;			/* who have not done yet what ends it */
 static u32 next;			/* SRV's handle for OTH */
 static u32 lifted;			/* CLI's handle for a node of SRV's that has a minimum */
 static u64 lifted_node;
@@ -70,36 +67,8 @@ static void take_one(void)
 static void prepare_taken(void)
 {
 	prepare_callers();
-	server = NULL;
 	be(0);
 	take_one();
-}
-
-/* By a thread that is not there otherwise. */
-static void prepare_idle_borrower(int n)
-{
-	prepare_callers();
-	be_side(SRV);
-	server = current;
-	enders = n;
-	take_one();
-}
-
-static void prepare_two_enders(void)
-{
-	prepare_idle_borrower(2);
-}
-
-static void prepare_ender(void)
-{
-	prepare_idle_borrower(1);
-}
-
-/* The last one to end it sees that it has ended. */
-static void ended(void)
-{
-	if (server && !--enders)
-		CHECK(runs_by(server) == DEFAULT_PRIO);
 }
 
 static void prepare_lifted(void)
@@ -149,7 +118,6 @@ static void cancel(void *unused)
 
 	(void)unused;
 	CHECK(!r || r == -ENOENT);
-	ended();
 }
 
 static void two_lifted(void *unused)
@@ -213,25 +181,23 @@ static void reply_for_another(void *unused)
 	(void)unused;
 	CHECK(!r || r == -ESRCH);
 	runs_by_its_own();
-	ended();
 }
 
 static void reply_own(void *unused)
 {
 	int r;
 
-	runs_by_own_or(BETTER);
+	CHECK(runs_by(current) == BETTER);
 	r = reply(taken);
 	CHECK(!r || r == -ESRCH);
-	/* Another may be about to reply to it. */
-	runs_by_own_or(r ? BETTER : DEFAULT_PRIO);
+	runs_by_its_own();
 	serve_all(unused);
 }
 
 /* Without an reply: that is somebody else's business from then on. */
 static void wait_again(void *unused)
 {
-	runs_by_own_or(BETTER);
+	CHECK(runs_by(current) == BETTER);
 	serve_all(unused);
 }
 
@@ -240,12 +206,6 @@ static void thread_exit(void *unused)
 	(void)unused;
 	CHECK(!shim_ioctl(sides[SRV].fd, IPCBUS_IOC_THREAD_EXIT, NULL));
 	runs_by_its_own();
-}
-
-static void close_over_it(void *unused)
-{
-	close_file(unused);
-	ended();
 }
 
 /* Calls on before it replies, as who it calls for. */
@@ -288,20 +248,8 @@ const struct scenario boost_scenarios[] = {
 	{ "boost_exit", "who borrowed leaves while others end the call", prepare_taken,
 	  { { "borrower", SRV, thread_exit }, { "call", CLI, leave },
 	    { "another", SRV, reply_for_another }, { "cancel", CLI, cancel } }, 0 },
-	{ "boost_idle", "who borrowed does nothing while others end the call", prepare_two_enders,
-	  { { "another", SRV, reply_for_another }, { "call", CLI, leave },
-	    { "cancel", CLI, cancel } }, 0 },
-	{ "boost_let_go", "who borrowed does nothing while the call is cancelled", prepare_ender,
-	  { { "cancel", CLI, cancel }, { "call", CLI, leave } }, 0 },
 	{ "boost_caller_dies", "a caller dies while who borrowed replies", prepare_taken,
 	  { { "borrower", SRV, reply_own }, { "die", CLI, leave } }, 1U << CLI },
-	{ "boost_caller_closes", "a caller closes while another thread replies", prepare_two_enders,
-	  { { "another", SRV, reply_for_another }, { "close", CLI, close_over_it } }, 0 },
-	{ "boost_server_closes", "a server closes over what it borrowed", prepare_two_enders,
-	  { { "close", SRV, close_over_it }, { "call", CLI, leave },
-	    { "cancel", CLI, cancel } }, 0 },
-	{ "boost_closes", "the same with nobody else", prepare_ender,
-	  { { "close", SRV, close_over_it }, { "call", CLI, leave } }, 0 },
 	{ "boost_chain", "borrowed through two servers, and cancelled", prepare_callers,
 	  { { "serve", SRV, serve_by_another }, { "call", CLI, call_with_cookie },
 	    { "next", OTH, serve_the_next }, { "cancel", CLI, cancel } }, 1U << OTH },

@@ -157,34 +157,6 @@ START_TEST(realtime_caller_gives_a_nice_value)
 }
 END_TEST
 
-/* The client itself updates the boost of the one who serves another call. */
-START_TEST(realtime_caller_that_waits_gives_a_nice_value)
-{
-	uint64_t until = now_ms() + 2000;
-	struct ipcbus_event first, ev;
-	struct peer client;
-
-	peer_start(&client, call_as_realtime, NULL);
-	if (enter_group()) {
-		call_async(&cli, 0);
-		raw_wait(&srv, IPCBUS_EVENT_CALL, &first);
-		assert_runs_by(0, false);
-		peer_notify(&client, 1);
-		while (getpriority(PRIO_PROCESS, 0) != BEST_NICE && now_ms() < until)
-			usleep(1000);
-		assert_runs_by(BEST_NICE, true);
-		raw_reply(&srv, first.call, NULL, 0);
-		raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-		assert_runs_by(BEST_NICE, true);
-		raw_reply(&srv, ev.call, NULL, 0);
-		assert_runs_by(0, false);
-		raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
-		leave_group();
-	}
-	client_end(&client);
-}
-END_TEST
-
 /* Root may create it there, whoever serves it. */
 START_TEST(realtime_node_gives_a_nice_value)
 {
@@ -243,7 +215,6 @@ int main(void)
 		return 77;
 	}
 	tcase_add_loop_test(tc, realtime_caller_gives_a_nice_value, 0, ARRAY_SIZE(own_nice));
-	tcase_add_test(tc, realtime_caller_that_waits_gives_a_nice_value);
 	tcase_add_test(tc, realtime_node_gives_a_nice_value);
 	tcase_add_test(tc, boosted_server_stays_where_it_may_run);
 	return suite_main(s);

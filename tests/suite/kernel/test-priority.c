@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -24,10 +23,7 @@ struct caller {
 	uint32_t handle;
 	uint32_t code;
 	bool oneway;
-	bool stays;
 };
-
-static sem_t sent;
 
 static void *call_as(void *arg)
 {
@@ -40,25 +36,16 @@ static void *call_as(void *arg)
 		raw_oneway(&cli, c.handle, c.code, NULL, 0);
 	else
 		raw_call(&cli, c.handle, c.code, NULL, 0);
-	sem_post(&sent);
-	while (c.stays && pause())
-		;
 	return NULL;
 }
 
-/* The call is queued when this returns, its reply is lost. Its thread has ended, if it does not
- * stay: as long as a call gives somebody realtime priority its caller must, or it is canceled. */
+/* The call is queued when this returns, its reply is lost. Its thread has ended. */
 static void queue(struct caller c)
 {
 	struct helper h;
 
-	c.stays |= c.policy != SCHED_OTHER;
-	sem_init(&sent, 0, 0);
 	helper_start(&h, call_as, &c);
-	while (sem_wait(&sent))
-		;
-	if (!c.stays)
-		helper_end(&h);
+	helper_end(&h);
 }
 
 static void *call_and_wait_as(void *arg)
@@ -97,7 +84,8 @@ START_TEST(nice_is_inherited_until_the_reply)
 
 	helper_start(&h, call_and_wait_as, &c);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	ck_assert_int_eq(nice_of(0), c.nice);
+	/* A thread is never lowered. */
+	ck_assert_int_eq(nice_of(0), c.nice < 0 ? c.nice : 0);
 	raw_reply(&srv, ev.call, NULL, 0);
 	ck_assert_int_eq(nice_of(0), 0);
 	ck_assert_uint_eq((uintptr_t)helper_end(&h), IPCBUS_EVENT_REPLY);
@@ -159,7 +147,7 @@ START_TEST(reply_and_wait_in_one)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	for (uint32_t i = 1; i <= 3; i++) {
 		ck_assert_uint_eq(ev.code, i);
-		ck_assert_int_eq(nice_of(0), i < 3 ? -5 : 4);
+		ck_assert_int_eq(nice_of(0), i < 3 ? -5 : 0);
 		x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call };
 		assert_ok(raw_exchange(&srv, &x));
 		ev = x.event;
@@ -243,9 +231,11 @@ START_TEST(another_thread_replies)
 	ck_assert_int_eq(nice_of(0), -5);
 	helper_start(&other, reply_to, &ev.call);
 	helper_end(&other);
-	/* Taken back from here, though this thread was not in the driver. */
-	ck_assert_int_eq(nice_of(0), 0);
 	helper_end(&h);
+	/* Until it comes back. */
+	ck_assert_int_eq(nice_of(0), -5);
+	raw_none(&srv);
+	ck_assert_int_eq(nice_of(0), 0);
 }
 END_TEST
 
@@ -274,88 +264,38 @@ START_TEST(closing_ends_the_boost)
 }
 END_TEST
 
-static void *call_then_exit(void *arg)
-{
-	raw_call(&cli, 0, 0, NULL, 0);
-	while (!__atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE))
-		usleep(1000);
-	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
-	return NULL;
-}
+static const struct ipcbus_send call_with_cookie = { .kind = IPCBUS_SEND_CALL, .cookie = 5 };
 
-static void *call_nicely_then_exit(void *arg)
+static void *call_until_canceled(void *arg)
 {
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT, .send = call_with_cookie };
+
+	(void)arg;
 	set_nice(-5);
-	return call_then_exit(arg);
-}
-
-START_TEST(caller_that_goes_takes_it_along)
-{
-	struct ipcbus_event ev;
-	struct helper h;
-	bool taken = false;
-
-	helper_start(&h, call_nicely_then_exit, &taken);
-	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	ck_assert_int_eq(nice_of(0), -5);
-	__atomic_store_n(&taken, true, __ATOMIC_RELEASE);
-	helper_end(&h);
-	ck_assert_int_eq(nice_of(0), 0);
-	raw_reply(&srv, ev.call, NULL, 0);
-}
-END_TEST
-
-static struct ipcbus_send timed_call(uint64_t deadline)
-{
-	return (struct ipcbus_send){ .kind = IPCBUS_SEND_CALL, .deadline = deadline, .cookie = 5 };
-}
-
-static void *call_with_a_deadline(void *arg)
-{
-	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT };
-
-	set_nice(-5);
-	x.send = timed_call(*(uint64_t *)arg);
 	assert_ok(raw_exchange(&cli, &x));
-	ck_assert_int_eq(x.event.error, *(uint64_t *)arg ? -ETIMEDOUT : -ECANCELED);
+	ck_assert_int_eq(x.event.error, -ECANCELED);
 	return NULL;
 }
 
-/* The server is not in the driver, and has its own back all the same. */
-START_TEST(expired_call_takes_it_along)
+START_TEST(canceled_call_boosts_until_the_reply)
 {
-	uint64_t deadline = deadline_in(300);
 	struct ipcbus_event ev;
 	struct helper h;
 
-	helper_start(&h, call_with_a_deadline, &deadline);
-	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	ck_assert_int_eq(nice_of(0), -5);
-	helper_end(&h);
-	ck_assert_int_eq(nice_of(0), 0);
-	raw_reply(&srv, ev.call, NULL, 0);
-}
-END_TEST
-
-START_TEST(canceled_call_takes_it_along)
-{
-	uint64_t never = 0;
-	struct ipcbus_event ev;
-	struct helper h;
-
-	helper_start(&h, call_with_a_deadline, &never);
+	helper_start(&h, call_until_canceled, NULL);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_int_eq(nice_of(0), -5);
 	assert_ok(raw_cancel(&cli, 5));
-	ck_assert_int_eq(nice_of(0), 0);
 	helper_end(&h);
+	ck_assert_int_eq(nice_of(0), -5);
 	raw_reply(&srv, ev.call, NULL, 0);
+	ck_assert_int_eq(nice_of(0), 0);
 }
 END_TEST
 
 START_TEST(async_calls_give_a_boost_too)
 {
-	struct ipcbus_send send = timed_call(0);
+	struct ipcbus_send send = call_with_cookie;
 	struct ipcbus_event ev;
 
 	send.flags = IPCBUS_SEND_ASYNC;
@@ -380,20 +320,6 @@ START_TEST(destroyed_node_keeps_the_boost)
 	ck_assert_int_eq(nice_of(0), -5);
 	raw_reply(&srv, ev.call, NULL, 0);
 	ck_assert_int_eq(nice_of(0), 0);
-}
-END_TEST
-
-/* What others set meanwhile is lost. */
-START_TEST(own_priority_comes_back)
-{
-	struct ipcbus_event ev;
-
-	set_nice(2);
-	queue((struct caller){ .nice = -5 });
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	set_nice(-10);
-	raw_reply(&srv, ev.call, NULL, 0);
-	ck_assert_int_eq(nice_of(0), 2);
 }
 END_TEST
 
@@ -483,7 +409,7 @@ START_TEST(node_of_a_realtime_class)
 	uint32_t handle = handle_to(policy, 12);
 	struct ipcbus_event ev;
 
-	queue((struct caller){ .handle = handle, .stays = true });
+	queue((struct caller){ .handle = handle });
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_policy_of(0, policy, 12);
 	raw_reply(&srv, ev.call, NULL, 0);
@@ -570,39 +496,6 @@ START_TEST(bad_node)
 }
 END_TEST
 
-static int create_as_user(struct peer *self, void *arg)
-{
-	struct ipcbus_node n = { .flags = IPCBUS_NODE_PRIORITY };
-	struct raw r;
-
-	(void)self, (void)arg;
-	raw_open(&r, 0);
-	set_nice(5);
-	if (setresuid(1000, 1000, 1000) < 0)
-		return 98;
-	n.priority = 5;
-	if (raw_node_ioctl(&r, IPCBUS_IOC_NODE_CREATE, &n))
-		return 1;
-	n = (struct ipcbus_node){ .flags = IPCBUS_NODE_PRIORITY, .priority = -1 };
-	if (raw_node_ioctl(&r, IPCBUS_IOC_NODE_CREATE, &n) != -EPERM)
-		return 2;
-	n.policy = SCHED_RR;
-	n.priority = 1;
-	if (raw_node_ioctl(&r, IPCBUS_IOC_NODE_CREATE, &n) != -EPERM)
-		return 3;
-	raw_close(&r);
-	return 0;
-}
-
-START_TEST(not_better_than_the_owner_may)
-{
-	struct peer p;
-
-	peer_start(&p, create_as_user, NULL);
-	peer_end(&p);
-}
-END_TEST
-
 /* The queue */
 
 static void expect_order(const char *codes)
@@ -642,7 +535,7 @@ START_TEST(node_lifts_in_the_queue)
 
 	queue((struct caller){ .code = 'b' });
 	queue((struct caller){ .code = 'c' });
-	queue((struct caller){ .code = 'a', .handle = handle, .nice = 19, .stays = true });
+	queue((struct caller){ .code = 'a', .handle = handle, .nice = 19 });
 	expect_order("abc");
 }
 END_TEST
@@ -770,12 +663,9 @@ int main(void)
 	tcase_add_test(tc, another_thread_replies);
 	tcase_add_test(tc, thread_exit_ends_the_boost);
 	tcase_add_test(tc, closing_ends_the_boost);
-	tcase_add_test(tc, caller_that_goes_takes_it_along);
-	tcase_add_test(tc, expired_call_takes_it_along);
-	tcase_add_test(tc, canceled_call_takes_it_along);
+	tcase_add_test(tc, canceled_call_boosts_until_the_reply);
 	tcase_add_test(tc, async_calls_give_a_boost_too);
 	tcase_add_test(tc, destroyed_node_keeps_the_boost);
-	tcase_add_test(tc, own_priority_comes_back);
 	tcase_add_test(tc, nested_calls_inherit);
 	tcase_add_test(tc, call_back_in_a_chain);
 
@@ -785,7 +675,6 @@ int main(void)
 	tcase_add_test(tc, oneways_have_the_nodes_alone);
 	tcase_add_test(tc, oneway_that_calls_keeps_the_nodes);
 	tcase_add_loop_test(tc, bad_node, 0, ARRAY_SIZE(bad_nodes));
-	tcase_add_test(tc, not_better_than_the_owner_may);
 
 	tc = add_case(s, "queue", setup_bus);
 	tcase_add_test(tc, better_work_overtakes);

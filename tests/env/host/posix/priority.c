@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include "posix.h"
 
@@ -60,7 +61,7 @@ int host_sched_getscheduler(pid_t pid)
 {
 	struct task_struct *task = task_of(pid);
 	int policy = READ_ONCE(task->policy) |
-		     (READ_ONCE(task->sched_reset_on_fork) ? 0x40000000 : 0);
+		     (READ_ONCE(task->sched_reset_on_fork) ? SCHED_RESET_ON_FORK : 0);
 
 	put_task_struct(task);
 	return policy;
@@ -78,11 +79,25 @@ int host_sched_getparam(pid_t pid, struct sched_param *param)
 int host_sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 {
 	struct task_struct *task = task_of(pid);
-	int e = shim_set_policy(task, policy, param->sched_priority);
+	int e = shim_set_policy(task, policy & ~SCHED_RESET_ON_FORK, param->sched_priority);
 
+	if (!e)
+		WRITE_ONCE(task->sched_reset_on_fork, policy & SCHED_RESET_ON_FORK);
 	put_task_struct(task);
 	if (!e)
 		return 0;
 	errno = -e;
 	return -1;
+}
+
+/* Of the calling thread alone. */
+int host_setrlimit(int which, const struct rlimit *limit)
+{
+	if (which == RLIMIT_NICE)
+		current->rlimit_nice = limit->rlim_cur;
+	else if (which == RLIMIT_RTPRIO)
+		current->rlimit_rtprio = limit->rlim_cur;
+	else
+		return setrlimit(which, limit);
+	return 0;
 }

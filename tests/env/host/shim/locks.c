@@ -30,7 +30,6 @@ static const struct {
 	{ "&proc->handle_lock", "accounts_lock" },
 	{ "&proc->handle_lock", "&bus->lock" },
 	{ "&proc->handle_lock", "&proc->lock" },
-	{ "&boost->lock", "&proc->lock" },
 	{ "ipcbus_default_bus.lock", "&proc->lock" },
 	{ "&bus->lock", "&proc->lock" },
 	{ "&mm->mmap_lock", "&region->lock" },

@@ -569,8 +569,7 @@ void shim_task_exit(void)
 	struct shim_process *process = task->process;
 
 	__atomic_fetch_or(&task->flags, PF_EXITING, __ATOMIC_RELAXED);
-	if (!atomic_dec_return(&process->signal.live))
-		__atomic_fetch_or(&process->signal.flags, SIGNAL_GROUP_EXIT, __ATOMIC_RELAXED);
+	atomic_dec_return(&process->signal.live);
 	shim_point("exit", "");
 	task->mm = NULL;
 	if (!atomic_dec_return(&process->mm->mm_users)) {

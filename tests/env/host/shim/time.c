@@ -12,7 +12,6 @@
 #define _GNU_SOURCE
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
-#include <linux/kthread.h>
 #include <linux/workqueue.h>
 #include <pthread.h>
 #include <time.h>
@@ -302,71 +301,6 @@ void shim_clock_advance(u64 by)
 	while (is_work_due())
 		pthread_cond_wait(&changed, &lock);
 	pthread_mutex_unlock(&lock);
-}
-
-static void fire(struct work_struct *work)
-{
-	struct hrtimer *timer = container_of(work, struct hrtimer, work.work);
-
-	timer->function(timer);
-}
-
-void hrtimer_init(struct hrtimer *timer, int clock, enum hrtimer_mode mode)
-{
-	(void)clock, (void)mode;
-	INIT_DELAYED_WORK(&timer->work, fire);
-}
-
-void hrtimer_start(struct hrtimer *timer, ktime_t at, enum hrtimer_mode mode)
-{
-	u64 now = ktime_get_ns();
-
-	(void)mode;
-	mod_delayed_work(&the_queue, &timer->work,
-			 (u64)at > now ? (at - now) / NSEC_PER_TICK + 1 : 0);
-}
-
-bool hrtimer_cancel(struct hrtimer *timer)
-{
-	return cancel_delayed_work_sync(&timer->work);
-}
-
-static struct task_struct worker_task;
-static struct kthread_worker the_worker = { .task = &worker_task };
-
-struct kthread_worker *kthread_create_worker(unsigned int flags, const char *name)
-{
-	(void)flags, (void)name;
-	return shim_fail_now(SHIM_FAIL_ALLOC) ? ERR_PTR(-ENOMEM) : &the_worker;
-}
-
-void kthread_destroy_worker(struct kthread_worker *it)
-{
-	(void)it;
-}
-
-static void do_kthread_work(struct work_struct *delayed)
-{
-	struct kthread_work *work = container_of(delayed, struct kthread_work, delayed.work);
-
-	work->func(work);
-}
-
-void kthread_init_work(struct kthread_work *work, void (*func)(struct kthread_work *work))
-{
-	work->func = func;
-	INIT_DELAYED_WORK(&work->delayed, do_kthread_work);
-}
-
-bool kthread_queue_work(struct kthread_worker *it, struct kthread_work *work)
-{
-	(void)it;
-	return !mod_delayed_work(&the_queue, &work->delayed, 0);
-}
-
-bool kthread_cancel_work_sync(struct kthread_work *work)
-{
-	return cancel_delayed_work_sync(&work->delayed);
 }
 
 bool shim_time_passes(void)

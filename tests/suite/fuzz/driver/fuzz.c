@@ -103,7 +103,7 @@ static void run_closer(void *arg)
 		shim_point("closer", "");
 		if (all_done())
 			return;
-		/* First all that time alone can do. A boost is checked for as long as it lasts. */
+		/* First all that time alone can do. */
 		more = shim_time_passes();
 		if (more && passed++ < 512)
 			continue;

@@ -297,7 +297,6 @@ static void request_arrived(struct thread *t, const struct ipcbus_event *ev)
 	struct node *node = node_of_cookie(t->proc, ev->cookie);
 	struct message *m = message_of_code(ev);
 
-	t->taker = true;
 	must(may_get_messages(node, t), "message to a node that is destroyed");
 	must(!!ev->call != oneway, "a call's number where there is none, or the reverse");
 	if (m) {

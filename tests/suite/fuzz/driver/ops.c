@@ -783,9 +783,8 @@ void op_run(struct thread *t, const struct op *op)
 	if (t->life != t->proc->life) {
 		t->life = t->proc->life;
 		t->n_stack = t->number = 0;
-		/* Of the same priority as its own, too: that may change. */
-		t->indebted |= t->taker || t->task->normal_prio != t->own;
-		t->astray = t->took = t->taker = false;
+		t->indebted |= t->task->normal_prio != t->own;
+		t->astray = t->took = false;
 		t->limit = 0;
 	}
 	world.clock++;

@@ -182,11 +182,10 @@ struct thread {
 	u32 polls;		/* in poll, for these events */
 	u64 began;		/* ... since when */
 	int own;		/* what it runs by when nothing is inherited */
-	bool indebted;		/* to a file that was closed; its mapping keeps it alive */
+	bool indebted;		/* boosted by a file that another thread closed */
 	u64 limit;		/* the earliest deadline of what it took, or 0 */
 	struct message *sending;
 	bool took;		/* a call, ever: it may be in the middle of that */
-	bool taker;		/* it took a call or oneway, ever: maybe the last one of proc */
 	bool astray;		/* what it did with its stack is not known */
 	unsigned int n_stack;
 	struct message *stack[MAX_STACK]; /* calls it made, the innermost last */

@@ -18,6 +18,7 @@
 #define SCHED_NORMAL		0
 #define SCHED_FIFO		1
 #define SCHED_RR		2
+#define SCHED_DEADLINE		6
 #define SCHED_FLAG_RESET_ON_FORK 0x01
 
 struct cred;
@@ -38,6 +39,8 @@ struct shim_process;
  * @signalled: a signal waits for it
  * @policy: SCHED_*; this and the next four are what it is scheduled by (priority.c)
  * @never_realtime: its group has no realtime runtime (cgroup.h)
+ * @rlimit_nice: RLIMIT_NICE
+ * @rlimit_rtprio: RLIMIT_RTPRIO
  * @locks: what it holds and is in, for the checks
  * @rcu: since when it is in a read-side section, with real threads
  * @rcu_bit: which bit it is in rcu.c's masks, under the scheduler
@@ -50,7 +53,6 @@ struct shim_process;
 /* What the tasks of a process share: how many have not begun to exit. */
 struct signal_struct {
 	atomic_t live;
-	unsigned int flags;
 };
 
 /* Only where time does not stand still. */
@@ -76,6 +78,8 @@ struct task_struct {
 	int nice;
 	bool sched_reset_on_fork;
 	bool never_realtime;
+	unsigned long rlimit_nice;
+	unsigned long rlimit_rtprio;
 #ifndef SHIM_LEAN
 	struct shim_held locks;
 	unsigned long rcu;
