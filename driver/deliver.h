@@ -11,12 +11,6 @@
 
 #include "main.h"
 
-/*
- * An event that thread, the current one, took could not be written: the thread's next wait
- * gets it, or another thread if this one exits before.
- */
-void ipcbus_deliver_again(struct ipcbus_thread *thread, const struct ipcbus_event *event);
-
 /* Work was taken off a queue for thread (proc->lock). If it is a call, the thread is
  * in it from here on. */
 void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread);

@@ -3,6 +3,7 @@
  * The hot path's two ends: takes the user's structure in, checks it, gives
  * buffers back, sends, waits, and hands the event out.
  */
+#include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
 #include "boost.h"
@@ -120,6 +121,17 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 	return is_empty(&in->send) ? 0 : -EINVAL;
 }
 
+/*
+ * An event that was taken and cannot be written is lost, as with read(2). The first page of the
+ * structure was read just now, so check only the second one, if the event reaches it.
+ */
+static __always_inline int check_writable(struct ipcbus_exchange __user *arg)
+{
+	if (likely(offset_in_page(arg) + offsetof(struct ipcbus_exchange, more) <= PAGE_SIZE))
+		return 0;
+	return put_user(0, &arg->event.reserved);
+}
+
 /* Where events that follow the first one go. What a shorter structure lacks is zero. */
 static noinline int more_begin(struct ipcbus_more *more, const struct exchange_in *in,
 			       struct ipcbus_exchange __user *arg)
@@ -138,8 +150,11 @@ static noinline int more_begin(struct ipcbus_more *more, const struct exchange_i
 		return -EINVAL;
 	if (tail.more_count > IPCBUS_MAX_MORE)
 		return -E2BIG;
-	more->most = tail.more_count;
 	more->events = u64_to_user_ptr(tail.more);
+	if (fault_in_writeable((char __user *)more->events,
+			       tail.more_count * sizeof(struct ipcbus_event)))
+		return -EFAULT;
+	more->most = tail.more_count;
 	return 0;
 }
 
@@ -219,16 +234,6 @@ static int release_and_send(struct ipcbus_thread *thread, struct exchange_in *in
 	return ret;
 }
 
-/* If the send failed nothing was taken. */
-static noinline int unwritten(struct ipcbus_thread *thread, const struct ipcbus_event *event,
-			      int ret)
-{
-	if (ret)
-		return ret;
-	ipcbus_deliver_again(thread, event);
-	return -EFAULT;
-}
-
 /* The event, and what follows it. */
 static noinline int write_more(struct ipcbus_thread *thread, struct ipcbus_exchange __user *arg,
 			       const struct ipcbus_event *event, int ret)
@@ -237,7 +242,7 @@ static noinline int write_more(struct ipcbus_thread *thread, struct ipcbus_excha
 
 	if (copy_to_user(&arg->event, event, sizeof(*event))) {
 		ipcbus_more_put_back(more);
-		ret = unwritten(thread, event, ret);
+		ret = ret ?: -EFAULT;
 	}
 	ipcbus_more_write(more, thread, &arg->event.more);
 	more->most = 0;
@@ -255,7 +260,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		return -EFAULT;
 	ret = likely(in.size == IPCBUS_EXCHANGE_SIZE_VER0) ? 0 : check_tail(&in, arg);
 	if (!ret)
-		ret = check_exchange(proc, &in);
+		ret = check_exchange(proc, &in) ?: check_writable(arg);
 	if (ret)
 		return ret;
 	thread = ipcbus_thread_current(proc, in.thread);
@@ -285,7 +290,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 	if (unlikely(thread->more.most))
 		return write_more(thread, arg, &event, ret);
 	if (unlikely(copy_to_user(&arg->event, &event, sizeof(event))))
-		ret = unwritten(thread, &event, ret);
+		ret = ret ?: -EFAULT;
 	return ret;
 }
 

@@ -2,10 +2,8 @@
 /*
  * How threads and procs end: see exit.h.
  */
-#include <linux/jiffies.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "boost.h"
@@ -78,58 +76,6 @@ int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
 	return 0;
 }
 
-/* --- Threads that end without THREAD_EXIT -------------------------------------------- */
-
-/* So long may an event wait for a thread that has ended. */
-#define LOOK_AGAIN	HZ
-
-/* Looks at the thread with this number, or the next one, which is in *number then; false: there
- * is none. *ret_ended: it has ended, and is the caller's now. */
-static bool look_at_thread(struct ipcbus_proc *proc, unsigned long *number, bool *more,
-			   struct ipcbus_thread **ret_ended)
-{
-	struct ipcbus_thread *thread;
-
-	*ret_ended = NULL;
-	rcu_read_lock();
-	thread = xa_find(&proc->threads, number, ULONG_MAX, XA_PRESENT);
-	if (thread && READ_ONCE(thread->keeps)) {
-		if (!ipcbus_thread_has_ended(thread))
-			*more = true;
-		else if (ipcbus_thread_unlist(thread))
-			*ret_ended = thread;
-	}
-	rcu_read_unlock();
-	return thread;
-}
-
-/* Each that keeps an event ends now, if it has ended without saying so. */
-static void look_at_threads(struct work_struct *work)
-{
-	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, look.work);
-	struct ipcbus_thread *ended;
-	unsigned long number;
-	bool more = false;
-
-	for (number = 0; look_at_thread(proc, &number, &more, &ended); number++) {
-		if (ended)
-			ipcbus_thread_exit(ended);
-		cond_resched();
-	}
-	if (more)
-		ipcbus_threads_look_later(proc);
-}
-
-void ipcbus_threads_look_later(struct ipcbus_proc *proc)
-{
-	ipcbus_expiry_do_later(&proc->look, LOOK_AGAIN);
-}
-
-void ipcbus_exit_begin(struct ipcbus_proc *proc)
-{
-	INIT_DELAYED_WORK(&proc->look, look_at_threads);
-}
-
 /* --- Procs ----------------------------------------------------------------------------- */
 
 /*
@@ -160,7 +106,6 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	ipcbus_monitor_release(proc);
 	ipcbus_manager_release(proc);
 	ipcbus_proc_leave_bus(proc);
-	cancel_delayed_work_sync(&proc->look);
 	xa_for_each(&proc->threads, number, thread) {
 		if (ipcbus_thread_unlist(thread))
 			ipcbus_thread_exit(thread);

@@ -17,9 +17,6 @@
 
 #include "main.h"
 
-/* Of a new proc. */
-void ipcbus_exit_begin(struct ipcbus_proc *proc);
-
 /* IPCBUS_IOC_THREAD_EXIT; it has no structure. */
 int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data);
 

@@ -29,11 +29,6 @@ void ipcbus_expiry_done(void)
 	destroy_workqueue(queue);
 }
 
-void ipcbus_expiry_do_later(struct delayed_work *work, unsigned long ticks)
-{
-	queue_delayed_work(queue, work, ticks);
-}
-
 /* --- Time namespaces ---------------------------------------------------------- */
 
 /* By how many nanoseconds the current task's clock is ahead of the kernel's. */

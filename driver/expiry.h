@@ -33,8 +33,4 @@ void ipcbus_expiry_end(struct ipcbus_proc *proc);
 void ipcbus_expiry_add_locked(struct ipcbus_transaction *t);
 void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t);
 
-/* Does other work of a proc's after so many ticks, unless it waits to be done already. Whoever
- * shuts the proc down cancels it. */
-void ipcbus_expiry_do_later(struct delayed_work *work, unsigned long ticks);
-
 #endif

@@ -38,7 +38,6 @@ static int file_open(struct inode *inode, struct file *file)
 	proc = ipcbus_proc_new(ipcbus_fs_bus(inode), file->f_cred);
 	if (IS_ERR(proc))
 		return PTR_ERR(proc);
-	ipcbus_exit_begin(proc);
 	ipcbus_expiry_begin(proc);
 	ipcbus_space_begin(proc);
 	ipcbus_handles_begin(proc);

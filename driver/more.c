@@ -77,7 +77,6 @@ void ipcbus_more_write(struct ipcbus_more *more, struct ipcbus_thread *thread, u
 		if (!copy_to_user(&more->events[i], &event, sizeof(event)) &&
 		    !put_user(i + 1, count))
 			continue;
-		ipcbus_deliver_again(thread, &event);
 		ipcbus_more_put_back(more);
 		break;
 	}

@@ -31,10 +31,8 @@ void ipcbus_more_take_locked(struct ipcbus_more *more, struct ipcbus_work *work,
 bool ipcbus_more_pop(struct ipcbus_more *more, struct ipcbus_thread *thread,
 		     struct ipcbus_event *event);
 
-/*
- * Delivers and writes one after the other, and their number. One that cannot be written comes
- * again by the thread's next wait, and those behind it wait for that one as they did.
- */
+/* Delivers and writes one after the other, and their number. One that cannot be written is lost;
+ * those behind it are put back. */
 void ipcbus_more_write(struct ipcbus_more *more, struct ipcbus_thread *thread, u32 __user *count);
 
 /* Those that are not delivered are not taken after all. */

@@ -66,7 +66,6 @@ enum ipcbus_writable {
  * @quick: the first of @threads again, with the pid of each: a thread finds
  *	itself by one compare, and looks at nobody else's memory
  * @reap_at: a thread with a higher number looks for dead ones first
- * @look: looks for dead ones that keep an event for others
  * @handle_lock: protects the next six; @handles is read under RCU too
  * @handles: see handle.h
  * @next_handle: the number given last
@@ -131,7 +130,6 @@ struct ipcbus_proc {
 		struct ipcbus_thread *thread;
 	} quick[IPCBUS_QUICK_THREADS];
 	u32 reap_at;
-	struct delayed_work look;
 
 	struct mutex handle_lock;
 	struct ipcbus_handle_table __rcu *handles;

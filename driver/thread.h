@@ -73,7 +73,6 @@ struct ipcbus_more {
  * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
  * @replies: it has claimed a call, and its reply may fail: see freeze.c. Set under proc->lock
  * @interrupted: its next wait returns at once (proc->lock)
- * @keeps: an event that could not be written is in @work; set and cleared by itself
  * @boost: what it runs by in place of its own priority; its own
  * @stale: it has a boost, or took a message with a better priority: it updates @boost before it
  *	sleeps or leaves the driver; its own
@@ -106,7 +105,6 @@ struct ipcbus_thread {
 	bool serves;
 	bool replies;
 	bool interrupted;
-	bool keeps;
 	struct ipcbus_boost boost;
 	bool stale;
 	int oneway;
@@ -221,9 +219,6 @@ static inline struct ipcbus_work *ipcbus_thread_pop_own_locked(struct ipcbus_thr
  * those that it serves to other threads, and hands its work to them.
  */
 void ipcbus_thread_exit(struct ipcbus_thread *thread);
-
-/* The proc has a thread that keeps an event, which others are to get if it ends (exit.c). */
-void ipcbus_threads_look_later(struct ipcbus_proc *proc);
 
 /* IPCBUS_IOC_SET_THREADS: struct ipcbus_threads. */
 int ipcbus_threads_set(struct ipcbus_proc *proc, void *data);

@@ -141,6 +141,11 @@ unsigned long copy_to_user(void __user *to, const void *from, size_t size)
 	return 0;
 }
 
+size_t fault_in_writeable(char __user *to, size_t size)
+{
+	return user_at(to, size) ? 0 : size;
+}
+
 int check_zeroed_user(const void __user *from, size_t size)
 {
 	const void *at = size ? user_at(from, size) : "";

@@ -51,9 +51,9 @@
  *   ECHILD      The caller is not the process that opened the file.
  *   EDQUOT      A limit of the proc or of its user (struct ipcbus_info) is reached, or the quota
  *               of the sender's user in the receiver's region.
- *   EFAULT      A pointer is not valid. An exchange whose event cannot be written has released and
- *               sent all the same. The thread gets the event first by its next wait, or another
- *               one if it leaves or ends. A batch whose results cannot be written has been sent.
+ *   EFAULT      A pointer is not valid. Before it does anything, an exchange checks that it can
+ *               write to the second page of its structure and to the array of IPCBUS_MORE. If its
+ *               results cannot be written afterwards, it has sent, and the event is lost.
  *   EHOSTDOWN   The target is frozen.
  *   EINTR       A signal came while a oneway waited for space, or in FREEZE.
  *   EINVAL      The argument is malformed or contradicts itself. The target is the sender's node.
@@ -498,7 +498,7 @@ struct ipcbus_event {
  * With IPCBUS_MORE, which needs IPCBUS_SERVE, an exchange that takes a oneway also takes those that
  * wait for it: event.more of them, in their order. The next one is delivered when all buffers are
  * released. None follows while other work waits for a thread, none with IPCBUS_SEND_REPLACE, none
- * of a node with a priority. If one cannot be written, the exchange ends; the next wait gets it.
+ * of a node with a priority. The exchange checks first that it can write all of them.
  *
  * A thread that takes a call and then waits again without a reply leaves the call open. Any thread
  * may reply to it later.
@@ -566,9 +566,9 @@ struct ipcbus_batch {
  *   - EFAULT: the id could not be written; there is no new node
  *
  * NODE_DESTROY ends a node. Calls that wait for it fail with -EOWNERDEAD, oneways are dropped, and
- * watches fire. Calls that a thread took stay open until the owner replies or dies. Events that
- * could not be written (EFAULT) still come, and a reply that fails opens its call again. With
- * IPCBUS_NODE_IF_IDLE it ends a node if ipcbus_node_info.refs and pending are 0, in one step.
+ * watches fire. Calls that a thread took stay open until the owner replies or dies. A reply that
+ * fails opens its call again. With IPCBUS_NODE_IF_IDLE it ends a node if ipcbus_node_info.refs and
+ * pending are 0, in one step.
  *   - ENOENT: there is no such node
  *   - EBUSY: IPCBUS_NODE_IF_IDLE is set and the node is not idle
  *

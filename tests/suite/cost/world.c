@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -506,51 +505,6 @@ static void make_threads(struct world *w, unsigned int count)
 	usleep(20000);
 }
 
-/* The end of an exchange that cannot be written: its event. */
-static struct ipcbus_exchange *unwritable(void)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			   -1, 0);
-
-	if (pages == MAP_FAILED || mprotect(pages + page, page, PROT_NONE) < 0)
-		fail("a page", errno);
-	return (void *)(pages + page - offsetof(struct ipcbus_exchange, event));
-}
-
-static struct ipcbus_exchange *nowhere;
-static sem_t kept;
-
-static void *keep_an_event(void *arg)
-{
-	const struct world *w = arg;
-
-	if (ioctl(w->srv, IPCBUS_IOC_EXCHANGE, nowhere) == 0 || errno != EFAULT)
-		fail("an event that cannot be written", errno);
-	sem_post(&kept);
-	for (;;)
-		pause();
-	return NULL;
-}
-
-/* A oneway for each, one after the other. */
-static void make_keepers(struct world *w, unsigned int count)
-{
-	struct ipcbus_exchange x = {
-		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
-	};
-
-	nowhere = unwritable();
-	memcpy(nowhere, &x, offsetof(struct ipcbus_exchange, event));
-	sem_init(&kept, 0, 0);
-	while (count--) {
-		make_oneways_to_many(w, 1);
-		start_thread(keep_an_event, w);
-		if (sem_wait(&kept) < 0)
-			fail("a semaphore", errno);
-	}
-}
-
 static void make_mounts(struct world *w, unsigned int count)
 {
 	char path[64];
@@ -602,7 +556,6 @@ const struct thing things[] = {
 	{ "polls for space", 8000, make_pollers, false },
 	{ "nodes, and waiters for space", 12000, make_nodes_and_waiters, false },
 	{ "threads", 1000, make_threads, true },
-	{ "threads that keep an event", 1000, make_keepers, false },
 	{ "monitors", 1000, make_monitors, false },
 	{ "mounts", 1000, make_mounts, false },
 };

@@ -48,12 +48,12 @@ static void release_oneway(const struct ipcbus_event *event)
 }
 
 /* False: there was nothing, or something else than oneways. */
-static bool take(u32 flags, bool writable)
+static bool take(u32 flags)
 {
 	struct ipcbus_event more[2];
 	struct ipcbus_exchange x = {
 		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_MORE | flags,
-		.more = writable ? (uintptr_t)more : 1ULL << 63, .more_count = 2,
+		.more = (uintptr_t)more, .more_count = 2,
 	};
 	int r;
 
@@ -69,9 +69,8 @@ static bool take(u32 flags, bool writable)
 		reply_to(&x.event);
 		return false;
 	}
-	/* One that could not be written follows, although the one before is not released. */
-	CHECK(!held || !writable);
-	CHECK(x.event.more <= (writable ? 2 : 0));
+	CHECK(!held);
+	CHECK(x.event.more <= 2);
 	check_oneway(&x.event);
 	for (u32 i = 0; i < x.event.more; i++)
 		check_oneway(&more[i]);
@@ -84,22 +83,15 @@ static bool take(u32 flags, bool writable)
 static void more_serve(void *unused)
 {
 	(void)unused;
-	while (take(0, true))
+	while (take(0))
 		;
-}
-
-/* Its array is not there, so the second one comes by its next wait. */
-static void more_serve_badly(void *unused)
-{
-	if (take(0, false))
-		more_serve(unused);
 }
 
 static void more_serve_what_is_there(void *unused)
 {
 	(void)unused;
 	for (int i = 0; i < 3; i++)
-		take(IPCBUS_NONBLOCK, i != 1);
+		take(IPCBUS_NONBLOCK);
 }
 
 static void more_destroy(void *unused)
@@ -120,9 +112,6 @@ static void more_freeze(void *unused)
 const struct scenario more_scenarios[] = {
 	{ "more_take", "two threads take several oneways at once", more_prepare,
 	  { { "serve", SRV, more_serve }, { "serve2", SRV, more_serve },
-	    { "send", CLI, more_send_and_end } }, 0 },
-	{ "more_unwritten", "the same, and one of them cannot be written", more_prepare,
-	  { { "serve", SRV, more_serve_badly }, { "serve2", SRV, more_serve },
 	    { "send", CLI, more_send_and_end } }, 0 },
 	{ "more_destroy", "the node goes while several are taken", more_prepare,
 	  { { "serve", SRV, more_serve_what_is_there }, { "destroy", SRV, more_destroy },

@@ -81,11 +81,10 @@ static void finish_label(struct state *s, int r)
 
 static void finish_take_label(struct state *s, int r)
 {
-	struct ipcbus_event ev = s->x.event;
+	struct ipcbus_event ev;
 
-	assert_may(s, r);
-	if (r < 0)
-		next_past_idle(&srv, &ev);
+	if (!event_came(s, &srv, r, &ev))
+		return;
 	if (ev.kind == IPCBUS_EVENT_NONE) {
 		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
 		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_FAILED);
@@ -277,11 +276,10 @@ static void prepare_take_async(struct state *s)
 
 static void finish_take_async(struct state *s, int r)
 {
-	struct ipcbus_event ev = s->x.event;
+	struct ipcbus_event ev;
 
-	assert_may(s, r);
-	if (r < 0)
-		next_past_idle(&cli, &ev);
+	if (!event_came(s, &cli, r, &ev))
+		return;
 	if (ev.kind == IPCBUS_EVENT_FAILED) {
 		ck_assert_uint_eq(ev.stage, IPCBUS_STAGE_DELIVER);
 		ck_assert_uint_eq(ev.cookie, COOKIE);
@@ -373,11 +371,10 @@ static void prepare_record(struct state *s)
 
 static void finish_record(struct state *s, int r)
 {
-	struct ipcbus_event ev = s->x.event;
+	struct ipcbus_event ev;
 
-	assert_may(s, r);
-	if (r < 0)
-		next_past_idle(&oth, &ev);
+	if (!event_came(s, &oth, r, &ev))
+		return;
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_RECORD);
 	take_past_idle(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	content_check(s, &srv, &ev);

@@ -238,7 +238,9 @@ static void finish_serve(struct state *s, int r)
 	content_check(s, &cli, &reply);
 	if (r < 0 || next.kind == IPCBUS_EVENT_IDLE)
 		next_past_idle(&srv, &next);
-	end_next(&next);
+	/* If it could not be written, it is lost. */
+	if (r != -EFAULT || !is_silent(s) || is_copy(s, 1) || next.kind != IPCBUS_EVENT_NONE)
+		end_next(&next);
 	content_done(s);
 }
 

@@ -106,13 +106,10 @@ static int act_take(struct state *s)
 
 static void finish_take(struct state *s, int r)
 {
-	struct ipcbus_event ev = s->x.event;
+	struct ipcbus_event ev;
 
-	assert_may(s, r);
-	if (r < 0) {
-		next_past_idle(&srv, &ev);
-		ck_assert_msg(!is_copy(s, 1) || ev.kind == IPCBUS_EVENT_CALL, "it is gone");
-	}
+	if (!event_came(s, &srv, r, &ev))
+		return;
 	if (ev.kind == IPCBUS_EVENT_NONE) {
 		raw_next(&cli, IPCBUS_NONBLOCK, &ev);
 		check_refused(s, &ev);
@@ -174,11 +171,10 @@ static void check_lost(struct state *s, const struct ipcbus_event *ev)
 
 static void finish_take_oneway(struct state *s, int r)
 {
-	struct ipcbus_event ev = s->x.event;
+	struct ipcbus_event ev;
 
-	assert_may(s, r);
-	if (r < 0)
-		next_past_idle(&srv, &ev);
+	if (!event_came(s, &srv, r, &ev))
+		return;
 	if (ev.code == 1) {
 		ck_assert_msg(s->send.object_count, "lost without a reason");
 		check_lost(s, &ev);
@@ -269,13 +265,10 @@ static int act_take_reply(struct state *s)
 /* The call is over in any case; another one can be made. */
 static void finish_take_reply(struct state *s, int r)
 {
-	struct ipcbus_event ev = s->x.event;
+	struct ipcbus_event ev;
 
-	assert_may(s, r);
-	if (r < 0) {
-		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
-		ck_assert_msg(ev.kind != IPCBUS_EVENT_NONE, "it is gone");
-	}
+	if (!event_came(s, &cli, r, &ev))
+		return;
 	if (ev.kind == IPCBUS_EVENT_FAILED) {
 		check_refused(s, &ev);
 		s->counts[TRANSACTIONS]--;
@@ -336,11 +329,10 @@ static void prepare_take_nested(struct state *s)
 
 static void finish_take_nested(struct state *s, int r)
 {
-	struct ipcbus_event ev = s->x.event;
+	struct ipcbus_event ev;
 
-	assert_may(s, r);
-	if (r < 0)
-		assert_ok(raw_next(&cli, IPCBUS_NONBLOCK, &ev));
+	if (!event_came(s, &cli, r, &ev))
+		return;
 	if (ev.kind == IPCBUS_EVENT_NONE) {
 		assert_ok(raw_next(&srv, IPCBUS_NONBLOCK, &ev));
 		check_refused(s, &ev);

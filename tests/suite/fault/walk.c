@@ -232,6 +232,27 @@ int exchange(struct state *s, const struct raw *who)
 	return r;
 }
 
+bool event_came(struct state *s, const struct raw *who, int r, struct ipcbus_event *ret)
+{
+	bool lost;
+
+	assert_may(s, r);
+	*ret = s->x.event;
+	if (r == 0)
+		return true;
+	assert_ok(raw_next(who, IPCBUS_SERVE | IPCBUS_NONBLOCK, ret));
+	lost = r == -EFAULT && ret->kind == IPCBUS_EVENT_NONE;
+	/* The first copy brings the structure, the last one returns the event. */
+	if (is_single(s))
+		ck_assert_msg(lost == (r == -EFAULT && !is_copy(s, 1)), "event %u after %s",
+			      ret->kind, errname(r));
+	if (lost) {
+		files_close_new(&s->files);
+		content_done(s);
+	}
+	return !lost;
+}
+
 void check_effect(const struct state *s, int r, bool happened)
 {
 	assert_may(s, r);

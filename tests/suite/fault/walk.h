@@ -20,7 +20,8 @@ enum { NODES, HANDLES, WATCHES, TRANSACTIONS, BUFFERS, FILES, COUNTS };
 struct state {
 	const struct scenario *sc;
 	const struct plan *plan;
-	struct ipcbus_exchange x;	/* what the act gave and got */
+	/* What the act gave and got, in one page: so it is read and written at once. */
+	struct ipcbus_exchange x __attribute__((aligned(256)));
 	struct ipcbus_send send;	/* the message that it is about */
 	struct ipcbus_object objects[16];
 	struct ipcbus_iovec parts[64];
@@ -68,6 +69,11 @@ int exchange(struct state *s, const struct raw *who);
 void check_order(unsigned int stage);
 /* The driver wrote no event: it had not begun, or could not at the end. */
 bool is_silent(const struct state *s);
+/*
+ * The event of a wait of who's, or the next one if that failed. False: it was taken, could not be
+ * written and does not come again. The scenario ends then.
+ */
+bool event_came(struct state *s, const struct raw *who, int r, struct ipcbus_event *ret);
 /* What the exchange sent arrived, or not: is that what it said? */
 void check_effect(const struct state *s, int r, bool happened);
 

@@ -81,6 +81,18 @@ unsigned long copy_to_user(void __user *to, const void *from, size_t size)
 	return copy_bytes(to, from, size);
 }
 
+size_t fault_in_writeable(char __user *to, size_t size)
+{
+	size_t done, part;
+
+	for (done = 0; done < size; done += part) {
+		if (copy_to_user(to + done, "", 1))
+			break;
+		part = min(size - done, PAGE_SIZE - offset_in_page(to + done));
+	}
+	return size - done;
+}
+
 int check_zeroed_user(const void __user *from, size_t size)
 {
 	const char *at = from;

@@ -204,9 +204,7 @@ static void oneway_in_order(const struct thread *t, struct node *node, const str
 
 	must(*last < message_number(m), "oneway %u after %u", message_number(m), *last);
 	*last = message_number(m);
-	/* One that could not be written comes although what came with it is not released. */
-	must(!node->held || node->proc->lossy || t->follows || node->proc->unwritten_since,
-	     "two oneways of one node at once");
+	must(!node->held || node->proc->lossy || t->follows, "two oneways of one node at once");
 }
 
 /* Whose code could now be any other message's of this thread. */
@@ -282,13 +280,10 @@ static void call_taken(struct thread *t, const struct ipcbus_event *ev, const st
 	     "call %u has a deadline of nobody", message_number(m));
 }
 
-/* A message that was taken before comes all the same, and what was taken may come later. */
+/* A message that was taken before comes all the same. */
 static bool may_get_messages(const struct node *node, const struct thread *t)
 {
-	u64 unwritten = t->proc->unwritten_since;
-
-	return !node->dead || node->dead_at >= t->began ||
-	       (unwritten && node->dead_at >= unwritten);
+	return !node->dead || node->dead_at >= t->began;
 }
 
 static void request_arrived(struct thread *t, const struct ipcbus_event *ev)

@@ -211,9 +211,6 @@ static void op_exchange(struct thread *t, const u8 *arg)
 		return;
 	}
 	exchange_settle(t, &e, ret);
-	if ((ret == -EFAULT || (failed && e.x->flags & IPCBUS_MORE)) &&
-	    (!t->proc->unwritten_since || t->began < t->proc->unwritten_since))
-		t->proc->unwritten_since = t->began;
 	if (ret)
 		return;
 	if (alone && e.x->flags & IPCBUS_WAIT && !e.odd && !failed)

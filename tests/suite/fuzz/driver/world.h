@@ -142,7 +142,6 @@ struct proc {
 	bool unseen;		/* a copy is all that is left: its end closes nothing */
 	bool frozen;		/* it was, or somebody tried, and may be still */
 	bool lossy;		/* something was lost by our own doing */
-	u64 unwritten_since;	/* when the first exchange began whose event was not written */
 	unsigned int canceling;	/* threads that cancel what has the shared cookie */
 	bool odd_calls;		/* a call of its own may have become an async one */
 	unsigned int touching;	/* threads that read the region */

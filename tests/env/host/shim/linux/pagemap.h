@@ -7,3 +7,6 @@
 void lock_page(struct page *page);
 bool trylock_page(struct page *page);
 void unlock_page(struct page *page);
+
+/* Writes a zero to each page of it. Returns how many bytes are not writable. See user.c. */
+size_t fault_in_writeable(char __user *to, size_t size);
