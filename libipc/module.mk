@@ -124,7 +124,7 @@ $(LIBIPC_TEST_DAEMON): %: %.o $(LIBIPC_OBJECTS) $(LIBIPC_KIT)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(LIBIPC_TEST_LEAKS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
 TEST_BUILDS += $(LIBIPC_TESTS)
-UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols libipc/tests/test-abi
+UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols
 
 # --- Install --------------------------------------------------------------------
 
