@@ -165,10 +165,9 @@ static int open_bus(struct bench_case *c)
 {
 	struct ipcbus_state *s = c->state;
 
-	s->x.size = IPCBUS_EXCHANGE_SIZE_VER0;
+	s->x.size = sizeof(s->x);
 	s->x.flags = IPCBUS_WAIT | IPCBUS_SERVE;
 	if (c->batch > 1) {
-		s->x.size = sizeof(s->x);
 		s->x.flags |= IPCBUS_MORE;
 		s->x.more = (uintptr_t)s->more;
 	}

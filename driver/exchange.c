@@ -34,19 +34,15 @@ struct exchange_in {
 
 static_assert(sizeof(struct exchange_in) == offsetof(struct ipcbus_exchange, event));
 
-static_assert(IPCBUS_EXCHANGE_SIZE_VER0 == offsetof(struct ipcbus_exchange, more));
-
 /* For a structure of another version: bytes that this driver does not know must be zero. */
 static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __user *arg)
 {
 	int ret;
 
-	if (in->size < IPCBUS_EXCHANGE_SIZE_VER0)
+	if (in->size < sizeof(*arg))
 		return -EINVAL;
 	if (in->size > PAGE_SIZE)
 		return -E2BIG;
-	if (in->size <= sizeof(*arg))
-		return 0;
 	ret = check_zeroed_user(arg + 1, in->size - sizeof(*arg));
 	return ret > 0 ? 0 : ret ?: -E2BIG;
 }
@@ -132,7 +128,7 @@ static __always_inline int check_writable(struct ipcbus_exchange __user *arg)
 	return put_user(0, &arg->event.reserved);
 }
 
-/* Where events that follow the first one go. What a shorter structure lacks is zero. */
+/* Where events that follow the first one go. */
 static noinline int more_begin(struct ipcbus_more *more, const struct exchange_in *in,
 			       struct ipcbus_exchange __user *arg)
 {
@@ -140,11 +136,10 @@ static noinline int more_begin(struct ipcbus_more *more, const struct exchange_i
 		u64 more;
 		u32 more_count;
 		u32 reserved;
-	} tail = {};
+	} tail;
 
 	static_assert(sizeof(tail) == sizeof(*arg) - offsetof(struct ipcbus_exchange, more));
-	if (copy_from_user(&tail, &arg->more,
-			   min_t(size_t, in->size, sizeof(*arg)) - IPCBUS_EXCHANGE_SIZE_VER0))
+	if (copy_from_user(&tail, &arg->more, sizeof(tail)))
 		return -EFAULT;
 	if (tail.reserved || !(in->flags & IPCBUS_SERVE))
 		return -EINVAL;
@@ -258,7 +253,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 
 	if (copy_from_user(&in, arg, sizeof(in)))
 		return -EFAULT;
-	ret = likely(in.size == IPCBUS_EXCHANGE_SIZE_VER0) ? 0 : check_tail(&in, arg);
+	ret = likely(in.size == sizeof(*arg)) ? 0 : check_tail(&in, arg);
 	if (!ret)
 		ret = check_exchange(proc, &in) ?: check_writable(arg);
 	if (ret)

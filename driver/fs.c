@@ -6,7 +6,6 @@
  *   bus            opens the bus, as /dev/ipcbus does the default one: a regular
  *                  file with the same operations, for device numbers mean nothing
  *                  to who may not make any
- *   features/NAME  says 1; one for each IPCBUS_FEATURE_* of the driver
  *   the rest       ipcbus_file[] of files.c
  *
  * The mount keeps the bus and every open file keeps the mount, as any does; what
@@ -25,7 +24,6 @@
 
 #include "bus.h"
 #include "compat.h"
-#include "feature.h"
 #include "files.h"
 #include "fs.h"
 #include "proc.h"
@@ -224,17 +222,9 @@ struct ipcbus_bus *ipcbus_fs_bus(const struct inode *inode)
 	return inode->i_fop == &ipcbus_fops ? inode->i_sb->s_fs_info : &ipcbus_default_bus;
 }
 
-static void feature_show(struct seq_file *seq, struct ipcbus_bus *unused)
-{
-	seq_puts(seq, "1\n");
-}
-
-static const struct ipcbus_file feature_file = { .show = feature_show };
-
 static int text_open(struct inode *inode, struct file *file)
 {
-	return ipcbus_files_open(file, inode->i_private ?: &feature_file,
-				 inode->i_sb->s_fs_info);
+	return ipcbus_files_open(file, inode->i_private, inode->i_sb->s_fs_info);
 }
 
 static const struct file_operations text_fops = {
@@ -285,22 +275,19 @@ static struct inode *make_inode(struct super_block *sb, umode_t mode)
 }
 
 /* The inode, which is the dentry's; the dentry stays until the file system goes. */
-static struct inode *add(struct dentry *dir, const char *name, umode_t mode,
-			 struct dentry **ret_dentry)
+static struct inode *add(struct super_block *sb, const char *name, umode_t permissions)
 {
 	struct dentry *dentry;
 	struct inode *inode;
 
-	dentry = d_alloc_name(dir, name);
+	dentry = d_alloc_name(sb->s_root, name);
 	if (!dentry)
 		return NULL;
-	inode = make_inode(dir->d_sb, mode);
+	inode = make_inode(sb, S_IFREG | permissions);
 	if (!inode) {
 		dput(dentry);
 		return NULL;
 	}
-	if (ret_dentry)
-		*ret_dentry = dentry;
 	ipcbus_add_dentry(dentry, inode);
 	return inode;
 }
@@ -309,24 +296,10 @@ static int add_bus(struct super_block *sb)
 {
 	struct ipcbus_bus *bus = sb->s_fs_info;
 
-	bus->inode = add(sb->s_root, "bus", S_IFREG | BUS_MODE, NULL);
+	bus->inode = add(sb, "bus", BUS_MODE);
 	if (!bus->inode)
 		return -ENOMEM;
 	bus->inode->i_fop = &ipcbus_fops;
-	return 0;
-}
-
-static int add_features(struct super_block *sb)
-{
-	const struct ipcbus_feature *feature;
-	struct dentry *dir;
-
-	if (!add(sb->s_root, "features", S_IFDIR | 0755, &dir))
-		return -ENOMEM;
-	inc_nlink(d_inode(sb->s_root));
-	for (feature = ipcbus_feature; feature->name; feature++)
-		if (!add(dir, feature->name, S_IFREG | 0444, NULL))
-			return -ENOMEM;
 	return 0;
 }
 
@@ -336,7 +309,7 @@ static int add_texts(struct super_block *sb)
 	struct inode *inode;
 
 	for (file = ipcbus_file; file->name; file++) {
-		inode = add(sb->s_root, file->name, S_IFREG | 0400, NULL);
+		inode = add(sb, file->name, 0400);
 		if (!inode)
 			return -ENOMEM;
 		inode->i_private = (void *)file;
@@ -376,7 +349,7 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_root = d_make_root(root);
 	if (!sb->s_root)
 		return -ENOMEM;
-	ret = add_bus(sb) ?: add_features(sb) ?: add_texts(sb);
+	ret = add_bus(sb) ?: add_texts(sb);
 	if (!ret)
 		apply_options(sb, fc->fs_private);
 	return ret;

@@ -26,7 +26,7 @@ int ipcbus_info(struct ipcbus_proc *proc, void *data)
 	*args = (struct ipcbus_info){
 		.size = args->size,
 		.version = IPCBUS_VERSION,
-		.features = IPCBUS_FEATURES_ALL,
+		.features = IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY | IPCBUS_FEATURE_MOUNT,
 		.region_size = proc->region.size,
 		.max_nodes = READ_ONCE(proc->bus->limits.nodes),
 		.max_handles = READ_ONCE(proc->bus->limits.handles),

@@ -6,7 +6,6 @@
  */
 #include <linux/build_bug.h>
 #include <linux/fs.h>
-#include <linux/minmax.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 
@@ -39,7 +38,6 @@ enum ioctl_out {
  * struct ioctl_row - one ioctl
  * @cmd: IPCBUS_IOC_*
  * @size: bytes of its structure; 0: it has none, and its argument is 0
- * @first_size: bytes of the structure's first version, which all callers have
  * @out: when the structure is copied back
  * @op: what it does
  * @undo: takes back what @op did when the outputs cannot be written; may be NULL
@@ -47,7 +45,6 @@ enum ioctl_out {
 struct ioctl_row {
 	unsigned int cmd;
 	u16 size;
-	u16 first_size;
 	enum ioctl_out out;
 	int (*op)(struct ipcbus_proc *proc, void *args);
 	void (*undo)(struct ipcbus_proc *proc, void *args);
@@ -60,57 +57,38 @@ union ioctl_args {
 	struct ipcbus_info info;
 };
 
-/* An ioctl after the first version has a feature that the header describes. */
-#define CHECK_ROW(type, feature)					\
-	(BUILD_BUG_ON_ZERO(sizeof(type) > sizeof(union ioctl_args)) +	\
-	 BUILD_BUG_ON_ZERO((feature) & ~IPCBUS_FEATURES_ALL))
-
-#define IOCTL(name, type, first, when, feature, ...)			\
+#define IOCTL(name, type, when, ...)					\
 	[_IOC_NR(IPCBUS_IOC_##name)] = {				\
 		.cmd = IPCBUS_IOC_##name,				\
-		.size = sizeof(type) + CHECK_ROW(type, feature),	\
-		.first_size = first,					\
+		.size = sizeof(type) +					\
+			BUILD_BUG_ON_ZERO(sizeof(type) > sizeof(union ioctl_args)), \
 		.out = OUT_##when,					\
 		__VA_ARGS__						\
 	}
 
 static const struct ioctl_row rows[] = {
 	/* EXCHANGE has no row: see ipcbus_ioctl(). */
-	IOCTL(INFO, struct ipcbus_info, IPCBUS_INFO_SIZE_VER0, ON_SUCCESS, 0,
-	      .op = ipcbus_info),
-	IOCTL(SEND_BATCH, struct ipcbus_batch, IPCBUS_BATCH_SIZE_VER0, ALWAYS, 0,
-	      .op = ipcbus_send_batch),
-	IOCTL(SET_MANAGER, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, NEVER, 0,
-	      .op = ipcbus_manager_set),
-	IOCTL(NODE_CREATE, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, ON_SUCCESS, 0,
-	      .op = ipcbus_node_create, .undo = ipcbus_node_uncreate),
-	IOCTL(NODE_DESTROY, struct ipcbus_node, IPCBUS_NODE_SIZE_VER0, NEVER, 0,
-	      .op = ipcbus_node_destroy),
-	IOCTL(HANDLE_PUT, struct ipcbus_handle, IPCBUS_HANDLE_SIZE_VER0, NEVER, 0,
-	      .op = ipcbus_handle_put),
-	IOCTL(WATCH, struct ipcbus_handle, IPCBUS_HANDLE_SIZE_VER0, NEVER, 0,
-	      .op = ipcbus_handle_watch),
-	IOCTL(UNWATCH, struct ipcbus_handle, IPCBUS_HANDLE_SIZE_VER0, NEVER, 0,
-	      .op = ipcbus_handle_unwatch),
-	IOCTL(SET_THREADS, struct ipcbus_threads, IPCBUS_THREADS_SIZE_VER0, NEVER, 0,
-	      .op = ipcbus_threads_set),
+	IOCTL(INFO, struct ipcbus_info, ON_SUCCESS, .op = ipcbus_info),
+	IOCTL(SEND_BATCH, struct ipcbus_batch, ALWAYS, .op = ipcbus_send_batch),
+	IOCTL(SET_MANAGER, struct ipcbus_node, NEVER, .op = ipcbus_manager_set),
+	IOCTL(NODE_CREATE, struct ipcbus_node, ON_SUCCESS, .op = ipcbus_node_create,
+	      .undo = ipcbus_node_uncreate),
+	IOCTL(NODE_DESTROY, struct ipcbus_node, NEVER, .op = ipcbus_node_destroy),
+	IOCTL(HANDLE_PUT, struct ipcbus_handle, NEVER, .op = ipcbus_handle_put),
+	IOCTL(WATCH, struct ipcbus_handle, NEVER, .op = ipcbus_handle_watch),
+	IOCTL(UNWATCH, struct ipcbus_handle, NEVER, .op = ipcbus_handle_unwatch),
+	IOCTL(SET_THREADS, struct ipcbus_threads, NEVER, .op = ipcbus_threads_set),
 	/* No structure. */
 	[_IOC_NR(IPCBUS_IOC_THREAD_EXIT)] = {
 		.cmd = IPCBUS_IOC_THREAD_EXIT,
 		.op = ipcbus_thread_leave,
 	},
-	IOCTL(CANCEL, struct ipcbus_cancel, IPCBUS_CANCEL_SIZE_VER0, NEVER,
-	      IPCBUS_FEATURE_CANCEL, .op = ipcbus_cancel),
-	IOCTL(CALL_INFO, struct ipcbus_call_info, IPCBUS_CALL_INFO_SIZE_VER0, ON_SUCCESS,
-	      IPCBUS_FEATURE_CANCEL, .op = ipcbus_call_info),
-	IOCTL(NODE_INFO, struct ipcbus_node_info, IPCBUS_NODE_INFO_SIZE_VER0, ON_SUCCESS,
-	      IPCBUS_FEATURE_NODE_INFO, .op = ipcbus_node_info),
-	IOCTL(FREEZE, struct ipcbus_freeze, IPCBUS_FREEZE_SIZE_VER0, ALWAYS,
-	      IPCBUS_FEATURE_FREEZE, .op = ipcbus_freeze),
-	IOCTL(SENDER_INFO, struct ipcbus_sender_info, IPCBUS_SENDER_INFO_SIZE_VER0, ON_SUCCESS,
-	      IPCBUS_FEATURE_SENDER_INFO, .op = ipcbus_sender_info),
-	IOCTL(MONITOR, struct ipcbus_monitor, IPCBUS_MONITOR_SIZE_VER0, NEVER,
-	      IPCBUS_FEATURE_MONITOR, .op = ipcbus_monitor_set),
+	IOCTL(CANCEL, struct ipcbus_cancel, NEVER, .op = ipcbus_cancel),
+	IOCTL(CALL_INFO, struct ipcbus_call_info, ON_SUCCESS, .op = ipcbus_call_info),
+	IOCTL(NODE_INFO, struct ipcbus_node_info, ON_SUCCESS, .op = ipcbus_node_info),
+	IOCTL(FREEZE, struct ipcbus_freeze, ALWAYS, .op = ipcbus_freeze),
+	IOCTL(SENDER_INFO, struct ipcbus_sender_info, ON_SUCCESS, .op = ipcbus_sender_info),
+	IOCTL(MONITOR, struct ipcbus_monitor, NEVER, .op = ipcbus_monitor_set),
 };
 
 /* The number of a program that was built with another version has another size. */
@@ -132,7 +110,7 @@ static const struct ioctl_row *row_of(unsigned int cmd)
 	return is_cmd(cmd, row->cmd) ? row : NULL;
 }
 
-/* Zeroes behind a shorter structure; behind a longer one the user's must be zero. */
+/* A longer structure must be zero behind what the driver knows. */
 static int copy_in(union ioctl_args *args, const struct ioctl_row *row, const void __user *user)
 {
 	u32 size;
@@ -140,7 +118,7 @@ static int copy_in(union ioctl_args *args, const struct ioctl_row *row, const vo
 
 	if (get_user(size, (const u32 __user *)user))
 		return -EFAULT;
-	if (size < row->first_size)
+	if (size < row->size)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
@@ -167,7 +145,7 @@ static noinline long ioctl_by_row(struct ipcbus_proc *proc, unsigned int cmd, un
 	ret = row->op(proc, &args);
 	if (row->out == OUT_NEVER || (ret && row->out == OUT_ON_SUCCESS))
 		return ret;
-	if (!copy_to_user(user, &args, min_t(size_t, row->size, args.size)))
+	if (!copy_to_user(user, &args, row->size))
 		return ret;
 	if (row->undo)
 		row->undo(proc, &args);

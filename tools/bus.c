@@ -381,3 +381,22 @@ int bus_process(const char *text, pid_t *ret_pid)
 		*ret_pid = number;
 	return status;
 }
+
+const char *bus_reason(enum ipc_bus_reason reason)
+{
+	switch (reason) {
+	case IPC_BUS_BY_ARGUMENT:
+		return "because the command line names it";
+	case IPC_BUS_BY_ENVIRONMENT:
+		return "because $IPCBUS_DEVICE names it";
+	case IPC_BUS_BY_DEVICE:
+		return "because it exists and $IPCBUS_DEVICE is not set";
+	case IPC_BUS_BY_USER_DAEMON:
+		return "because there is no /dev/ipcbus, and this user has a daemon";
+	case IPC_BUS_BY_SYSTEM_DAEMON:
+		return "because there is no /dev/ipcbus, and this user has no daemon";
+	case IPC_BUS_NOT_FOUND:
+		return "because there is no other bus";
+	}
+	return "for a reason that this program does not know";
+}

@@ -17,6 +17,9 @@
 struct schema;
 struct service_manager;
 
+/* Why libipc opens this bus, as the end of a sentence: "because there is no /dev/ipcbus". */
+const char *bus_reason(enum ipc_bus_reason reason);
+
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 

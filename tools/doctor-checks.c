@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus.h"
 #include "doctor.h"
-#include "feature.h"
 #include "ipcbus-daemon.h"
 #include "user.h"
 
@@ -56,7 +56,7 @@ static void fix(struct finding *finding, const char *format, ...)
 
 static void check_bus(const struct facts *facts, struct finding *finding)
 {
-	const char *reason = feature_reason(facts->reason);
+	const char *reason = bus_reason(facts->reason);
 
 	if (facts->kind == IPC_BUS_DAEMON) {
 		find(finding, ok, "programs open %s, a socket of ipcbusd, %s", facts->device,
@@ -313,11 +313,7 @@ static void check_daemon_error(const struct facts *facts, struct finding *findin
 static void check_version(const struct facts *facts, struct finding *finding)
 {
 	bool is_socket = facts->kind == IPC_BUS_DAEMON;
-	unsigned long long lacks = IPCBUS_FEATURES_ALL & ~facts->info.features;
 
-	/* No daemon has these. */
-	if (is_socket)
-		lacks &= ~(unsigned long long)IPCBUSD_NOT_OFFERED;
 	if (facts->device_error || facts->open_error) {
 		find(finding, unknown, "no driver to ask");
 	} else if (is_socket && facts->info_error) {
@@ -335,11 +331,6 @@ static void check_version(const struct facts *facts, struct finding *finding)
 		     facts->info.version, IPCBUS_VERSION);
 		fix(finding, "upgrade the packages ipcbus-dkms, ipcbus-tools and libipc0, then: "
 			     "rmmod ipcbus && modprobe ipcbus, or reboot");
-	} else if (lacks) {
-		find(finding, warning,
-		     "the driver is older than these tools: it lacks features %#llx", lacks);
-		fix(finding, "upgrade the package ipcbus-dkms, then: rmmod ipcbus && "
-			     "modprobe ipcbus, or reboot");
 	} else {
 		find(finding, ok, "the driver has version %u, the same as these tools",
 		     facts->info.version);

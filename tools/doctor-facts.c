@@ -283,7 +283,6 @@ static void open_socket(struct facts *facts, const char *path)
 	facts->info_error = ipc_open(&ipc, path);
 	if (!facts->info_error)
 		facts->info_error = ipc_get_driver(ipc, &facts->info.version, &features);
-	facts->info.features = features;
 }
 
 static void look_at_device(struct facts *facts)

@@ -42,7 +42,7 @@
  * @owner: name of its user
  * @peer: who listens, if @kind is IPC_BUS_DAEMON
  * @open_error: 0, or -errno of open(@device), or of connecting to it
- * @info: version and features of the driver
+ * @info: @info.version is that of the driver
  * @info_error: 0, or -errno of IPCBUS_IOC_INFO, or of opening the bus of a daemon
  * @manager: 1: a service manager replies, 0: there is none, or -errno: -ETIMEDOUT: it does not
  *	reply

@@ -18,7 +18,6 @@
  *   process.c     what the system knows of a process
  *   user.c        what it knows of a user
  *   daemon.c      who listens at the socket of a bus
- *   feature.c     features of a driver, and why it is this bus
  *   value.c       JSON values
  *   text.c        texts of others
  *   base64.c      bytes in JSON

@@ -19,18 +19,8 @@ TOOLS_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOLS_PACKAGES) 2>/dev/null || echo
 
 TOOLS_HEADERS = $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h \
 	$(B)/idl/google/protobuf/descriptor.pb-c.h
-TOOLS_FEATURES := $(TOOLS)/feature-names.inc
 TOOLS_COMPILE = $(CC) $(ALL_CFLAGS) $(TOOLS_CFLAGS) $(CHECK_CFLAGS) -DIPC_VERSION='"$(VERSION)"' \
 	-MD -MP -c -o $@ $<
-
-# The name of each bit of IPCBUS_FEATURES_ALL.
-$(TOOLS_FEATURES): driver/uapi/ipcbus.h
-	$(call msg,SED,$@)
-	$(Q)sed -nE 's/^#define IPCBUS_FEATURE_([A-Z_]+)\t* *\(1ULL << ([0-9]+)\).*/\t[\2] = "\L\1",/p' \
-		$< >$@.new && mv $@.new $@
-
-$(TOOLS)/feature.o $(TOOLS)/asan/feature.o: $(TOOLS_FEATURES)
-$(TOOLS)/feature.o $(TOOLS)/asan/feature.o: TOOLS_CFLAGS += -I$(TOOLS)
 
 $(TOOLS)/%.o: tools/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl info: which bus this is, why, how it is reached and what it offers.
+ * ipcctl info: which bus this is, why, how it is reached and what it lacks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 
 #include "bus.h"
 #include "daemon.h"
-#include "feature.h"
 #include "ipcbus.h"
 #include "ipcctl.h"
 #include "out.h"
@@ -17,15 +16,25 @@
 #include "value.h"
 #include "verbs.h"
 
-/* What a daemon cannot do and no feature stands for. */
-static const char *const daemon_lacks[] = { "cgroup_charge", "reclaim" };
+/* What only some buses have. Without a feature: a daemon does not have it. */
+static const struct {
+	uint64_t feature;
+	const char *name;
+} offers[] = {
+	{ IPCBUS_FEATURE_LABEL, "label" },
+	{ IPCBUS_FEATURE_PRIORITY, "priority" },
+	{ IPCBUS_FEATURE_MOUNT, "mount" },
+	{ 0, "cgroup_charge" },
+	{ 0, "reclaim" },
+};
 
 static json_t *lacks(uint64_t features, bool is_daemon)
 {
-	json_t *names = feature_names(IPCBUS_FEATURES_ALL & ~features);
+	json_t *names = json_array();
 
-	for (size_t i = 0; is_daemon && i < sizeof(daemon_lacks) / sizeof(*daemon_lacks); i++)
-		names = value_append(names, json_string(daemon_lacks[i]));
+	for (size_t i = 0; i < sizeof(offers) / sizeof(*offers); i++)
+		if (offers[i].feature ? !(features & offers[i].feature) : is_daemon)
+			names = value_append(names, json_string(offers[i].name));
 	return names;
 }
 
@@ -47,27 +56,25 @@ static json_t *info_of(const struct ctl_bus *bus, uint32_t version, uint64_t fea
 {
 	bool is_daemon = bus->kind == IPC_BUS_DAEMON;
 	json_t *info = json_pack("{s:s, s:s, s:s, s:i}", "bus", bus->path, "reason",
-				 feature_reason(bus->reason), "transport",
+				 bus_reason(bus->reason), "transport",
 				 is_daemon ? "daemon" : "device", "version", (int)version);
 
 	if (is_daemon)
 		info = value_set(info, "daemon", daemon_of(bus->path));
-	info = value_set(info, "features", feature_names(features));
 	return value_set(info, "lacks", lacks(features, is_daemon));
 }
 
-static int put_list(const json_t *info, const char *title, const char *key)
+static void put_lacks(const json_t *info)
 {
-	const json_t *names = json_object_get(info, key);
+	const json_t *names = json_object_get(info, "lacks");
 	const json_t *name;
 	size_t i;
 
-	printf("%s%-10s%s", out_color(COLOR_BOLD), title, out_plain());
+	printf("%s%-10s%s", out_color(COLOR_BOLD), "lacks", out_plain());
 	if (!json_array_size(names))
 		printf(" nothing");
 	json_array_foreach(names, i, name) printf(" %s", json_string_value(name));
 	putchar('\n');
-	return STATUS_OK;
 }
 
 static void put_line(const char *title, const char *text)
@@ -99,8 +106,7 @@ static int put_text(json_t *info)
 	}
 	snprintf(line, sizeof(line), "%lld", (long long)value_number(info, "version"));
 	put_line("version", line);
-	put_list(info, "features", "features");
-	put_list(info, "lacks", "lacks");
+	put_lacks(info);
 	json_decref(info);
 	return out_flush();
 }
@@ -130,11 +136,11 @@ static int run(int argc, char **argv)
 const struct verb verb_info = {
 	.name = "info",
 	.arguments = "",
-	.summary = "show which bus this is, how it is reached and what it offers",
+	.summary = "show which bus this is, how it is reached and what it lacks",
 	.description =
 		"Prints the path of the bus and why it is this one, the transport (the driver of the\n"
-		"kernel, or ipcbusd with its process and user), the version of the driver, its\n"
-		"features, and what it lacks of those that this program knows.\n",
+		"kernel, or ipcbusd with its process and user), the version of the driver, and\n"
+		"what the bus lacks of what others have.\n",
 	.example = "  ipcctl info\n",
 	.statuses = ON_BUS,
 	.run = run,

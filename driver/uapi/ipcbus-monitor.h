@@ -41,7 +41,6 @@ struct ipcbus_monitor {
 	__u32 max_data;
 } __attribute__((aligned(8)));
 
-#define IPCBUS_MONITOR_SIZE_VER0 16
 
 /**
  * enum ipcbus_record_kind - what a record reports
@@ -124,7 +123,6 @@ struct ipcbus_monitor_record {
 	__u64 reserved;
 } __attribute__((aligned(8)));
 
-#define IPCBUS_MONITOR_RECORD_SIZE_VER0	120
 
 /**
  * struct ipcbus_record_object - an object of a recorded message; the monitor gets no

@@ -34,10 +34,10 @@
  *   them as soon as the ioctl returns. The receiver owns the buffer of an event until any of its
  *   threads releases it by an exchange. It owns the objects of the message even after that.
  *
- * Versions: Every argument starts with its size in bytes. The driver completes a shorter structure
- *   with zeroes, but not one below its _VER0 size (-EINVAL). A longer one must be zero in the rest,
- *   and not larger than a page (-E2BIG). Reserved fields must be zero, and unknown flags not set
- *   (-EINVAL). Numbers and meanings never change. 32-bit and 64-bit programs use the same layout.
+ * Versions: Every argument starts with its size in bytes, at least that of the structure here
+ *   (-EINVAL). A longer one must be zero in the rest, and not larger than a page (-E2BIG). Reserved
+ *   fields must be zero, and unknown flags not set (-EINVAL). 32-bit and 64-bit programs use the
+ *   same layout.
  *
  * Errors: An ioctl returns 0, or -1 with errno. An exchange that fails has sent nothing (but see
  *   EFAULT). If it fails at a later stage than ARGS, it also writes an IPCBUS_EVENT_FAILED with
@@ -113,26 +113,10 @@
 #define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls (-ELOOP) */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region (-EINVAL) */
 
-/* What a driver has beyond the first version. ipcbus_info.features reports it. */
-#define IPCBUS_FEATURE_DEADLINE	(1ULL << 0) /* send.deadline */
-#define IPCBUS_FEATURE_CANCEL	(1ULL << 1) /* CANCEL, CALL_INFO, SEND_DETACHED, ... */
-#define IPCBUS_FEATURE_ASYNC	(1ULL << 2) /* SEND_ASYNC */
-#define IPCBUS_FEATURE_WRITABLE	(1ULL << 3) /* oneways: deadline, EPOLLOUT */
-#define IPCBUS_FEATURE_CLEAR	(1ULL << 4) /* SEND_CLEAR */
-#define IPCBUS_FEATURE_QUOTA	(1ULL << 5) /* quotas and limits for each user */
-#define IPCBUS_FEATURE_REPLACE	(1ULL << 6) /* SEND_REPLACE */
-#define IPCBUS_FEATURE_FREEZE	(1ULL << 7) /* FREEZE, WATCH_FROZEN */
-#define IPCBUS_FEATURE_LABEL	(1ULL << 8) /* NODE_WANT_LABEL, event.label */
-#define IPCBUS_FEATURE_PRIORITY	(1ULL << 9) /* NODE_PRIORITY, inherited priority */
-#define IPCBUS_FEATURE_NODE_INFO (1ULL << 10) /* NODE_INFO */
-#define IPCBUS_FEATURE_SENDER_INFO (1ULL << 11) /* SENDER_INFO */
-#define IPCBUS_FEATURE_MONITOR	(1ULL << 12) /* MONITOR, EVENT_RECORD, EVENT_SPAM */
-#define IPCBUS_FEATURE_WATCH_MANAGER (1ULL << 13) /* WATCH_MANAGER, EVENT_MANAGER */
-#define IPCBUS_FEATURE_MOUNT	(1ULL << 14) /* mount -t ipcbus */
-#define IPCBUS_FEATURE_MORE	(1ULL << 15) /* IPCBUS_MORE */
-
-/* Every feature that this header describes. The value grows with the header. */
-#define IPCBUS_FEATURES_ALL	((IPCBUS_FEATURE_MORE << 1) - 1)
+/* ipcbus_info.features: what only some buses have. The driver has all, ipcbusd(8) none of these. */
+#define IPCBUS_FEATURE_LABEL	(1ULL << 0) /* NODE_WANT_LABEL, event.label */
+#define IPCBUS_FEATURE_PRIORITY	(1ULL << 1) /* NODE_PRIORITY, inherited priority */
+#define IPCBUS_FEATURE_MOUNT	(1ULL << 2) /* mount -t ipcbus */
 
 /* statfs(2) reports this as the type of a mounted bus. */
 #define IPCBUS_SUPER_MAGIC	0x69706362
@@ -183,7 +167,6 @@ struct ipcbus_info {
 	__u32 user_threads;
 	__u32 user_memory;
 } __attribute__((aligned(8)));
-#define IPCBUS_INFO_SIZE_VER0	40
 
 /**
  * enum ipcbus_object_type - what an entry of the object table is
@@ -519,7 +502,6 @@ struct ipcbus_exchange {
 	__u32 more_count;
 	__u32 reserved;
 } __attribute__((aligned(8)));
-#define IPCBUS_EXCHANGE_SIZE_VER0 224
 
 /**
  * struct ipcbus_batch - several oneways in one system call (IPCBUS_IOC_SEND_BATCH)
@@ -543,7 +525,6 @@ struct ipcbus_batch {
 	__u32 index;
 	__u32 flags;
 } __attribute__((aligned(8)));
-#define IPCBUS_BATCH_SIZE_VER0	32
 
 #define IPCBUS_NODE_ACCEPT_FDS	(1U << 0) /* CREATE: messages may contain fds */
 #define IPCBUS_NODE_IF_IDLE	(1U << 1) /* DESTROY: -EBUSY if it is referred to */
@@ -604,7 +585,6 @@ struct ipcbus_node {
 	__u32 policy;
 	__s32 priority;
 } __attribute__((aligned(8)));
-#define IPCBUS_NODE_SIZE_VER0	24
 
 /**
  * struct ipcbus_node_info - who refers to a node of the caller's proc (IPCBUS_IOC_NODE_INFO)
@@ -632,7 +612,6 @@ struct ipcbus_node_info {
 	__u32 oneways;
 	__u32 watches;
 } __attribute__((aligned(8)));
-#define IPCBUS_NODE_INFO_SIZE_VER0 40
 
 #define IPCBUS_WATCH_FROZEN	(1U << 0) /* also notify when the owner is frozen or thawed */
 #define IPCBUS_WATCH_MANAGER	(1U << 1) /* on handle 0: notify when there is a new manager */
@@ -679,7 +658,6 @@ struct ipcbus_handle {
 	__u32 flags;
 	__u64 cookie;
 } __attribute__((aligned(8)));
-#define IPCBUS_HANDLE_SIZE_VER0	24
 
 /**
  * struct ipcbus_threads - size of the thread pool (IPCBUS_IOC_SET_THREADS)
@@ -693,7 +671,6 @@ struct ipcbus_threads {
 	__u32 size;
 	__u32 max;
 } __attribute__((aligned(8)));
-#define IPCBUS_THREADS_SIZE_VER0 8
 
 /**
  * struct ipcbus_cancel - end calls of the caller's proc early (IPCBUS_IOC_CANCEL)
@@ -709,7 +686,6 @@ struct ipcbus_cancel {
 	__u32 flags;
 	__u64 cookie;
 } __attribute__((aligned(8)));
-#define IPCBUS_CANCEL_SIZE_VER0	16
 
 #define IPCBUS_CALL_CANCELED	(1U << 0) /* nobody waits for the reply */
 
@@ -728,7 +704,6 @@ struct ipcbus_call_info {
 	__u64 call;
 	__u64 deadline;
 } __attribute__((aligned(8)));
-#define IPCBUS_CALL_INFO_SIZE_VER0 24
 
 #define IPCBUS_SENDER_ALIVE	(1U << 0) /* the process exists, perhaps as a zombie */
 
@@ -757,7 +732,6 @@ struct ipcbus_sender_info {
 	__u32 pid;
 	__u32 reserved;
 } __attribute__((aligned(8)));
-#define IPCBUS_SENDER_INFO_SIZE_VER0 32
 
 #define IPCBUS_FREEZE_THAW	(1U << 0) /* thaw instead */
 #define IPCBUS_FREEZE_QUERY	(1U << 1) /* change nothing */
@@ -800,6 +774,5 @@ struct ipcbus_freeze {
 	__u32 received;
 	__u32 pending;
 } __attribute__((aligned(8)));
-#define IPCBUS_FREEZE_SIZE_VER0	24
 
 #endif /* _UAPI_LINUX_IPCBUS_H */

@@ -99,12 +99,9 @@ int device_open(struct device *device, const char *path, size_t region_size)
 	return 0;
 }
 
-int device_set_clear(struct device *device, bool clear)
+void device_set_clear(struct device *device, bool clear)
 {
-	if (!(device->features & IPCBUS_FEATURE_CLEAR))
-		return -EOPNOTSUPP;
 	device->send_flags = clear ? IPCBUS_SEND_CLEAR : 0;
-	return 0;
 }
 
 void device_close(struct device *device, bool mapped)
@@ -126,8 +123,7 @@ void device_close(struct device *device, bool mapped)
 
 int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 {
-	/* Older drivers do not know what comes after that. */
-	x->size = x->flags & IPCBUS_MORE ? sizeof(*x) : IPCBUS_EXCHANGE_SIZE_VER0;
+	x->size = sizeof(*x);
 	if (x->send.kind)
 		x->send.flags |= device->send_flags;
 	/* Left alone by the driver when it fails early. */
@@ -382,8 +378,6 @@ int device_watch_manager(const struct device *device)
 {
 	struct ipcbus_handle arg = { .size = sizeof(arg), .flags = IPCBUS_WATCH_MANAGER };
 
-	if (!(device->features & IPCBUS_FEATURE_WATCH_MANAGER))
-		return -EOPNOTSUPP;
 	return device_ioctl(device, IPCBUS_IOC_WATCH, &arg);
 }
 

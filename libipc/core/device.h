@@ -45,8 +45,8 @@ static inline const void *device_at(const struct device *device, uint64_t offset
  * region_size bytes. */
 int device_open(struct device *device, const char *path, size_t region_size);
 /* Chooses whether the driver wipes the receiver's copy of each later message when it is
- * released. Fails with -EOPNOTSUPP if the driver is too old. */
-int device_set_clear(struct device *device, bool clear);
+ * released. */
+void device_set_clear(struct device *device, bool clear);
 /* A forked child has the fd but not the region; it passes mapped as false. */
 void device_close(struct device *device, bool mapped);
 

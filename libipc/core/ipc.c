@@ -175,7 +175,8 @@ int ipc_set_clear(struct ipc *ipc, int clear)
 		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
-	return device_set_clear(&ipc->device, clear);
+	device_set_clear(&ipc->device, clear);
+	return 0;
 }
 
 int ipc_send_alloc(struct ipc *ipc, size_t size, void **ret_memory)

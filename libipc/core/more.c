@@ -29,7 +29,7 @@ struct more {
 
 void more_ask(struct thread *t)
 {
-	t->more.ask = t->ipc->device.features & IPCBUS_FEATURE_MORE;
+	t->more.ask = true;
 }
 
 /* Nothing came behind the first event. */

@@ -81,15 +81,14 @@ int device_open(struct device *device, const char *path, size_t region_size)
 		.poll_fd = -1,
 		.region_size = region_size,
 		.version = IPCBUS_VERSION,
-		.features = IPCBUS_FEATURES_ALL,
+		.features = IPCBUS_FEATURE_LABEL,
 	};
 	return 0;
 }
 
-int device_set_clear(struct device *device, bool clear)
+void device_set_clear(struct device *device, bool clear)
 {
 	device->send_flags = clear ? IPCBUS_SEND_CLEAR : 0;
-	return 0;
 }
 
 void device_close(struct device *device, bool mapped)

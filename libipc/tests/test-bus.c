@@ -180,7 +180,7 @@ START_TEST(a_connection_knows_its_driver)
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(ipc_get_driver(ipc, &version, &features), 0);
 	ck_assert_uint_eq(version, IPCBUS_VERSION);
-	ck_assert_uint_eq(features, IPCBUS_FEATURES_ALL);
+	ck_assert_uint_eq(features, IPCBUS_FEATURE_LABEL);
 	ck_assert_int_eq(ipc_get_driver(NULL, &version, &features), -EINVAL);
 	ck_assert_int_eq(ipc_get_driver(ipc, NULL, &features), -EINVAL);
 	ck_assert_int_eq(ipc_get_driver(ipc, &version, NULL), -EINVAL);

@@ -125,10 +125,9 @@ int registration_send_locked(struct names *names, struct registration *registrat
 
 	if (!names->watches_manager) {
 		r = device_watch_manager(&names->ipc->device);
-		/* With an old driver nothing is replayed; nothing else depends on it. */
-		if (r < 0 && r != -EOPNOTSUPP)
+		if (r < 0)
 			return r;
-		names->watches_manager = r == 0;
+		names->watches_manager = true;
 	}
 	return registration->type->send(names, registration);
 }

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "doctor.h"
-#include "feature.h"
 #include "ipcbus-daemon.h"
 
 static struct facts facts;
@@ -42,7 +41,7 @@ static void be_well(void)
 		.group = "ipcbus",
 		.manager = 1,
 		.policy = 2,
-		.info = { .version = IPCBUS_VERSION, .features = ~0ULL },
+		.info = { .version = IPCBUS_VERSION },
 	};
 
 	facts = well;
@@ -114,7 +113,6 @@ static void use_daemon(void)
 	facts.mode = 0600;
 	strcpy(facts.group, "joe");
 	strcpy(facts.owner, "joe");
-	facts.info.features = IPCBUS_FEATURES_ALL & ~IPCBUSD_NOT_OFFERED;
 }
 
 START_TEST(health_of_a_daemon)
@@ -235,9 +233,7 @@ START_TEST(daemon_refuses)
 	facts.peer.version = IPCBUSD_VERSION + 1;
 	is_defect("version", "error", "the daemon speaks version 2", "upgrade");
 	refuse(0);
-	facts.info.features = ~(uint64_t)IPCBUS_FEATURE_MONITOR;
 	facts.peer.version = IPCBUSD_VERSION;
-	is_defect("version", "warning", "it lacks features 0x1000", "upgrade");
 	facts.manager = 0;
 	be_examined();
 	ck_assert_str_eq(finding_of("manager", "fix"),
@@ -336,9 +332,6 @@ START_TEST(version_mismatch)
 	is_defect("version", "error", "the driver has version 2, these tools are for version 1",
 		  "modprobe ipcbus");
 	facts.info.version = IPCBUS_VERSION;
-	facts.info.features = ~(uint64_t)IPCBUS_FEATURE_MONITOR;
-	is_defect("version", "warning", "older than these tools: it lacks features 0x1000",
-		  "upgrade");
 	facts.info_error = -ENOTTY;
 	is_defect("version", "error", "is not a bus", "ls -l");
 	facts.info_error = -EINVAL;
@@ -489,29 +482,6 @@ START_TEST(odd_files_do_no_harm)
 }
 END_TEST
 
-static void has_name(uint64_t bit, const char *want)
-{
-	json_t *names = feature_names(bit);
-
-	ck_assert_uint_eq(json_array_size(names), !!want);
-	ck_assert_pstr_eq(json_string_value(json_array_get(names, 0)), want);
-	json_decref(names);
-}
-
-START_TEST(each_feature_has_a_name)
-{
-	for (uint64_t bit = 1; bit <= IPCBUS_FEATURES_ALL; bit <<= 1) {
-		json_t *names = feature_names(bit);
-
-		ck_assert_ptr_nonnull(json_string_value(json_array_get(names, 0)));
-		json_decref(names);
-	}
-	has_name(IPCBUS_FEATURE_DEADLINE, "deadline");
-	has_name(IPCBUS_FEATURE_NODE_INFO, "node_info");
-	has_name(IPCBUS_FEATURES_ALL + 1, NULL);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("doctor");
@@ -537,7 +507,6 @@ int main(void)
 	tcase_add_test(tcase, nothing_is_there);
 	tcase_add_test(tcase, files_are_read);
 	tcase_add_test(tcase, odd_files_do_no_harm);
-	tcase_add_test(tcase, each_feature_has_a_name);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

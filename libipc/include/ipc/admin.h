@@ -50,7 +50,7 @@ int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kin
 /*
  * Get the version of the interface of the driver or daemon behind the connection
  * (IPCBUS_VERSION of ipcbus.h, the driver's header), and its features, which are bits
- * IPCBUS_FEATURE_* there. What a bus does not offer has no bit.
+ * IPCBUS_FEATURE_* there: what only some buses have.
  */
 int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features);
 

@@ -212,8 +212,6 @@ struct ipc *ipc_unref(struct ipc *ipc);
  * If clear is not 0, mark all requests and replies that this connection sends from now on
  * as secret. The kernel overwrites such a message in the receiver's region when the
  * receiver releases it. That costs time in proportion to its size. Set-up only.
- *
- *   -EOPNOTSUPP  The driver does not have this feature.
  */
 int ipc_set_clear(struct ipc *ipc, int clear);
 

@@ -366,7 +366,7 @@ static int run(struct daemon_link *link, unsigned int number, unsigned long requ
 	void *space = slot_at(link, number)->space;
 	int r;
 
-	if (request == IPCBUS_IOC_EXCHANGE && size >= IPCBUS_EXCHANGE_SIZE_VER0)
+	if (request == IPCBUS_IOC_EXCHANGE && size >= sizeof(struct ipcbus_exchange))
 		return do_send(link, number, space, arg);
 	if (request == IPCBUS_IOC_SEND_BATCH && size >= sizeof(struct ipcbus_batch))
 		r = send_batch(link, number, space);

@@ -315,8 +315,8 @@ static void check_unused_fields(const struct ipcbus_event *e)
 static void check_message_fields(const struct ipcbus_event *e)
 {
 	if (e->kind == IPCBUS_EVENT_RECORD) {
-		raw_assert(e->buffer && e->data_size >= IPCBUS_MONITOR_RECORD_SIZE_VER0, "record of %llu bytes",
-			   (unsigned long long)e->data_size);
+		raw_assert(e->buffer && e->data_size >= sizeof(struct ipcbus_monitor_record),
+			   "record of %llu bytes", (unsigned long long)e->data_size);
 		raw_assert(!e->object_count && !e->pid && !e->tid && !e->uid && !e->gid,
 			   "a record with objects or a sender");
 		return;

@@ -36,29 +36,29 @@ static const struct row {
 	AT(ONEWAY, &there.objects[i], object, f, value, error, IPCBUS_STAGE_OBJECT, i)
 
 	/* What no structure may say of itself */
-#define VERSION(request, type, first) \
+#define VERSION(request, type) \
 	ROW(request, type, size, 0, EINVAL) \
 	ROW(request, type, size, 1, EINVAL) \
-	ROW(request, type, size, IPCBUS_##first##_SIZE_VER0 - 1, EINVAL) \
+	ROW(request, type, size, sizeof(struct ipcbus_##type) - 1, EINVAL) \
 	ROW(request, type, size, PAGE + 1, E2BIG) \
 	ROW(request, type, size, 0x80000000, E2BIG) \
 	ROW(request, type, size, 0xffffffff, E2BIG)
-	VERSION(CALL, exchange, EXCHANGE)
-	VERSION(WAIT, exchange, EXCHANGE)
-	VERSION(BATCH, batch, BATCH)
-	VERSION(NODE_CREATE, node, NODE)
-	VERSION(NODE_DESTROY, node, NODE)
-	VERSION(SET_MANAGER, node, NODE)
-	VERSION(HANDLE_PUT, handle, HANDLE)
-	VERSION(WATCH, handle, HANDLE)
-	VERSION(UNWATCH, handle, HANDLE)
-	VERSION(SET_THREADS, threads, THREADS)
-	VERSION(CANCEL, cancel, CANCEL)
-	VERSION(CALL_INFO, call_info, CALL_INFO)
-	VERSION(NODE_INFO, node_info, NODE_INFO)
-	VERSION(CALLER, sender_info, SENDER_INFO)
-	VERSION(MONITOR, monitor, MONITOR)
-	VERSION(QUERY, freeze, FREEZE)
+	VERSION(CALL, exchange)
+	VERSION(WAIT, exchange)
+	VERSION(BATCH, batch)
+	VERSION(NODE_CREATE, node)
+	VERSION(NODE_DESTROY, node)
+	VERSION(SET_MANAGER, node)
+	VERSION(HANDLE_PUT, handle)
+	VERSION(WATCH, handle)
+	VERSION(UNWATCH, handle)
+	VERSION(SET_THREADS, threads)
+	VERSION(CANCEL, cancel)
+	VERSION(CALL_INFO, call_info)
+	VERSION(NODE_INFO, node_info)
+	VERSION(CALLER, sender_info)
+	VERSION(MONITOR, monitor)
+	VERSION(QUERY, freeze)
 
 	/* An exchange, whatever it sends */
 #define EXCHANGE(request) \

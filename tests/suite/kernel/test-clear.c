@@ -281,12 +281,6 @@ START_TEST(released_by_two_at_once)
 }
 END_TEST
 
-START_TEST(driver_says_that_it_can)
-{
-	ck_assert(raw_info(&cli).features & IPCBUS_FEATURE_CLEAR);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("clear");
@@ -299,7 +293,6 @@ int main(void)
 	tcase_add_test(tc, object_table_too);
 	tcase_add_test(tc, parts);
 	tcase_add_test(tc, released_by_two_at_once);
-	tcase_add_test(tc, driver_says_that_it_can);
 
 	tc = add_case(s, "dropped", setup_secret);
 	tcase_add_test(tc, copy_that_fails);

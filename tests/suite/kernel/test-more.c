@@ -382,21 +382,6 @@ END_TEST
 
 /* --- The structure ------------------------------------------------------------------ */
 
-START_TEST(shorter_structure_gets_no_more)
-{
-	struct ipcbus_exchange x = { .flags = SERVE_NOW | IPCBUS_MORE, .more = 8, .more_count = 5 };
-
-	send_oneways(0, 2);
-	x.size = IPCBUS_EXCHANGE_SIZE_VER0;
-	assert_ok(dev_ioctl(srv.fd, IPCBUS_IOC_EXCHANGE, &x));
-	ck_assert_uint_eq(x.event.kind, IPCBUS_EVENT_ONEWAY);
-	ck_assert_uint_eq(x.event.more, 0);
-	raw_release(&srv, &x.event);
-	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &x.event);
-	raw_release(&srv, &x.event);
-}
-END_TEST
-
 START_TEST(fields_are_checked)
 {
 	static const struct {
@@ -463,7 +448,6 @@ int main(void)
 	tcase_add_test(tc, all_that_are_lost_come_to_nothing);
 	tcase_add_loop_test(tc, array_that_cannot_be_written_takes_nothing, 0, 4);
 	tc = add_case(s, "structure", setup_bus);
-	tcase_add_test(tc, shorter_structure_gets_no_more);
 	tcase_add_test(tc, fields_are_checked);
 	tcase_add_test(tc, fields_mean_nothing_without_the_flag);
 	return suite_main(s);

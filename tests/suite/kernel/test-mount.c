@@ -631,40 +631,6 @@ END_TEST
 
 /* --- Files ---------------------------------------------------------------- */
 
-START_TEST(features_are_files)
-{
-	char text[64];
-	struct place p;
-
-	mount_bus(&p, NULL);
-	assert_ok(read_file(&p, "features/mount", text, sizeof(text)));
-	ck_assert_str_eq(text, "1\n");
-	ck_assert(raw_info(&cli).features & IPCBUS_FEATURE_MOUNT);
-	assert_result(read_file(&p, "features/none", text, sizeof(text)), -ENOENT);
-	umount_bus(&p);
-}
-END_TEST
-
-/* None without its file. */
-START_TEST(all_features_are_files)
-{
-	char path[80];
-	struct place p;
-	int n = 0;
-	DIR *dir;
-
-	mount_bus(&p, NULL);
-	snprintf(path, sizeof(path), "%s/features", p.dir);
-	dir = opendir(path);
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	ck_assert_int_eq(n - 2, __builtin_popcountll(raw_info(&cli).features));
-	umount_bus(&p);
-}
-END_TEST
-
 START_TEST(procs_are_listed)
 {
 	char text[256], want[256];
@@ -718,9 +684,9 @@ START_TEST(nothing_can_be_changed)
 	ck_assert_int_lt(read(fd, path, 1), 0);
 	ck_assert_int_lt(write(fd, path, 1), 0);
 	close(fd);
-	snprintf(path, sizeof(path), "%s/features/mount", p.dir);
+	snprintf(path, sizeof(path), "%s/procs", p.dir);
 	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_uint_eq(st.st_mode, S_IFREG | 0444);
+	ck_assert_uint_eq(st.st_mode, S_IFREG | 0400);
 	ck_assert_int_eq(statfs(p.dir, &fs), 0);
 	ck_assert_uint_eq(fs.f_type, IPCBUS_SUPER_MAGIC);
 	ck_assert_int_lt(execl(p.bus, p.bus, NULL), 0);
@@ -782,8 +748,6 @@ int main(void)
 	tcase_add_test(tc, mode_decides_who_opens);
 
 	tc = add_case(s, "files", setup_bus);
-	tcase_add_test(tc, features_are_files);
-	tcase_add_test(tc, all_features_are_files);
 	tcase_add_test(tc, procs_are_listed);
 	tcase_add_test(tc, nothing_can_be_changed);
 	tcase_add_test(tc, region_survives_truncation);
