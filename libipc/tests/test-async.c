@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Calls that nobody waits for, time limits and canceling, on a fake device: what
- * the driver is asked, and that each completion runs once.
- */
+/* Async calls, time limits and canceling on a fake device: each completion runs once. */
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <string.h>

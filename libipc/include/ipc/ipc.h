@@ -187,8 +187,7 @@ struct ipc_cancellation;
  *   -ENOENT   There is no such device; the module may not be loaded.
  *   -ECONNREFUSED  No daemon listens at the socket: it has ended.
  *   -EACCES   The caller may not open the device, or connect to the socket.
- *   -ENOTTY   The file is no bus.
- *   -EPROTO   Whoever listens at the socket is no ipcbusd, or has another version.
+ *   -ENOTTY, -EPROTO  The file is no bus; the socket is none of an ipcbusd of this version.
  *   -EDQUOT   The bus allows no more connections, or no region of that size.
  *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
  *   -EFBIG    The limit of file sizes (ulimit -f) of ipcbusd is too small for a connection.
@@ -294,7 +293,7 @@ void ipc_stop(struct ipc *ipc);
  * the next callbacks of one stream, without sleeping, and returns 1; it returns 0 if there is
  * nothing to serve. Call it until it returns 0. A handler that it runs may block.
  *
- *   -EMFILE, -ENOMEM  ipc_get_fd(): the first call cannot create the file descriptor.
+ *   -EMFILE   ipc_get_fd(): the first call cannot create the file descriptor.
  *   -EDEADLK, -EDQUOT ipc_process(): as ipc_run().
  *   -ECONNRESET       ipc_process(): the bus has ended. The file descriptor stays readable.
  */
