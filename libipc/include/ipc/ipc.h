@@ -26,11 +26,12 @@
  * Contents
  *
  *   <ipc/ipc.h>     connections, slots, threads and event loops, objects, proxies, objects
- *                   and files in messages, calling, serving, interceptors, errors
+ *                   and files in messages, calling, serving, interceptors
  *   <ipc/admin.h>   which bus is found, freezing processes, the service manager; included
  *                   here
  *   <ipc/name.h>    names of services; included here
  *   <ipc/stream.h>  methods with streams; included here
+ *   <ipc/error.h>   what a failed call reports, and texts for people; included here
  *   <ipc/limits.h>  limits on what peers send and hold; included here
  *   <ipc/raw.h>     messages of bytes, without protobuf
  *   <ipc/blob.h>    large data and shared memory
@@ -143,6 +144,7 @@
 #include <sys/types.h>
 
 #include <ipc/admin.h>
+#include <ipc/error.h>
 #include <ipc/limits.h>
 #include <ipc/name.h>
 #include <ipc/stream.h>
@@ -719,79 +721,6 @@ struct ipc_interceptor {
 int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *interceptor, void *userdata,
 			struct ipc_slot **ret_slot);
 
-/* --- Errors --------------------------------------------------------------- */
-
-/*
- * Who reports an error.
- *
- * The service decides every error of IPC_ORIGIN_PEER and IPC_ORIGIN_BEHIND. It cannot
- * produce an errno that says something about the call itself or the server's process:
- * -EOWNERDEAD, -EHOSTDOWN, -ETIMEDOUT, -ECANCELED, -ENOTCONN, -ECONNRESET, -ECHILD. If it
- * reports one of these, mostly because its handler returned the error of a call of its own, the
- * caller gets -EREMOTEIO, IPC_ORIGIN_BEHIND, and that errno as cause. Two exceptions: if the time
- * of the call is over, -ETIMEDOUT is that of the call. A stream that its other side has canceled
- * ends with -ECANCELED and IPC_ORIGIN_PEER.
- */
-enum ipc_origin {
-	IPC_ORIGIN_HERE = 0,	/* this process, before the call was sent or after its end */
-	IPC_ORIGIN_BUS = 1,	/* the kernel, which refused or ended the call */
-	IPC_ORIGIN_PEER = 2,	/* the server's process */
-	IPC_ORIGIN_BEHIND = 3,	/* a service behind the server, says the server */
-};
-
-/*
- * What a failed call reports. Initialize it with IPC_ERROR_INIT and free it with
- * ipc_error_done(). A call that succeeds does not change it. name, message and details are
- * NULL if the service did not set them.
- */
-struct ipc_error {
-	size_t size;		/* set by IPC_ERROR_INIT; 0 means that of the first version */
-	int code;		/* the negative errno that the call returned */
-	int number;		/* defined by the service; 0 if not set */
-	char *name;		/* "echo.Empty" */
-	char *message;		/* text for people */
-	void *details;		/* bytes defined by the service */
-	size_t details_size;
-	enum ipc_origin origin;
-	int cause;		/* IPC_ORIGIN_BEHIND: the negative errno behind code; else 0 */
-};
-
-#define IPC_ERROR_INIT \
-	{ sizeof(struct ipc_error), 0, 0, NULL, NULL, NULL, 0, IPC_ORIGIN_HERE, 0 }
-
-/* Free the members and set it to IPC_ERROR_INIT. NULL is allowed. */
-void ipc_error_done(struct ipc_error *error);
-
-/* Return what an errno of this library means, static, in English. code may have either sign. */
-const char *ipc_strerror(int code);
-#define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
-#define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* always enough for a text */
-
-/*
- * Write "NAME: MESSAGE" to `to`, which has size bytes, and return `to`. NAME is left out if error is
- * NULL or has none. MESSAGE is the error's own, or ipc_strerror(code). If there is neither name nor
- * message, and the service chose the errno, it is "the service reports: " and the system's text for
- * code, or ipc_strerror(cause) if there is a cause. All is written as ipc_printable() does.
- */
-char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error);
-
-/* Print "WHAT: " and ipc_error_text() to stderr, and return 1, an exit status. */
-int ipc_fail(const char *what, int code, const struct ipc_error *error);
-
-/* The same for ipc_open() and ipc_open_sized() that failed. WHAT is "open PATH": the bus that
- * ipc_find_bus() finds for this device, and why. */
-int ipc_fail_open(const char *device, int code);
-
-/*
- * Make a text of others fit for a terminal or a log: write it to `to`, which has size bytes, with
- * a 0 at its end, and return `to`. A '?' replaces each byte of a control character, such as those
- * that begin escape sequences and end lines; of a character that changes the direction of text or
- * has no width; and of what is no UTF-8. A text that does not fit is cut between two characters,
- * and "..." ends it. NULL is an empty text. text may be `to` itself, and then even in read-only memory
- * if it needs no change. Size 0 writes nothing.
- */
-char *ipc_printable(char *to, size_t size, const char *text);
-
 /* --- For ipc_auto() -------------------------------------------------------- */
 
 static inline void ipc_unrefp(struct ipc **p) { ipc_unref(*p); }
@@ -804,7 +733,6 @@ static inline void ipc_cancellation_unrefp(struct ipc_cancellation **p)
 	ipc_cancellation_unref(*p);
 }
 static inline void ipc_slot_endp(struct ipc_slot **p) { ipc_slot_end(*p); }
-static inline void ipc_error_donep(struct ipc_error *p) { ipc_error_done(p); }
 
 #ifdef __cplusplus
 }
