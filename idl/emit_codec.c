@@ -22,7 +22,7 @@ static const struct kind kinds[] = {
 	[TYPE(INT64)] = { "(uint64_t)m->", "", "(int64_t)value" },
 	[TYPE(UINT64)] = { "m->", "", "value" },
 	[TYPE(INT32)] = { "(uint64_t)m->", "", "(int32_t)value" },
-	[TYPE(BOOL)] = { "m->", " != 0", NULL },
+	[TYPE(BOOL)] = { "m->", " != 0", "value != 0" },
 	[TYPE(UINT32)] = { "m->", "", "(uint32_t)value" },
 	[TYPE(ENUM)] = { "(uint64_t)(int32_t)m->", "", "(int32_t)value" },
 	[TYPE(SINT32)] = { "ipc_codec_zigzag32(m->", ")", "ipc_codec_unzigzag32(value)" },
@@ -40,8 +40,8 @@ static size_t count_bytes(const struct codec *codec)
 
 /* --- Packing ---------------------------------------------------------------------- */
 
-/* In proto3 a field is there if it is not zero or empty. Otherwise a flag says it, or the case of
- * a oneof; a string is NULL or not. */
+/* A field of proto3 is present if it is not empty and not 0; -0 is not 0. Otherwise a flag or the
+ * case of a oneof tells, and a string is NULL or not. */
 static const char *is_there(struct emitter *e, const struct codec *codec, const Field *field,
 			    const char *member)
 {
@@ -57,6 +57,9 @@ static const char *is_there(struct emitter *e, const struct codec *codec, const 
 				arena_printf(e->arena, "m->%s && m->%s[0]", member, member);
 	if (always)
 		return arena_printf(e->arena, "m->has_%s", member);
+	if (field->type == TYPE(FLOAT) || field->type == TYPE(DOUBLE))
+		return arena_printf(e->arena, "!ipc_codec_is_zero%d(&m->%s)",
+				    field->type == TYPE(FLOAT) ? 32 : 64, member);
 	return arena_printf(e->arena, field->type == TYPE(BYTES) ? "m->%s.len" : "m->%s", member);
 }
 
@@ -69,9 +72,10 @@ static void emit_put(struct emitter *e, const struct codec *codec, size_t i)
 
 	emit(e, "\tif (%s)", is_there(e, codec, field, member));
 	if (codec_wire(field) == WIRE_BYTES) {
-		emit(e, " {\n\t\tto = ipc_codec_put_bytes(to, end, %zu, %u, ", codec->n_fields - i, tag);
+		emit(e, " {\n\t\tto = ipc_codec_put_%s(to, end, %zu, %u, ",
+		     field->type == TYPE(STRING) ? "text" : "bytes", codec->n_fields - i, tag);
 		if (field->type == TYPE(STRING))
-			emit(e, "m->%s,\n\t\t\t\t\t strlen(m->%s));\n", member, member);
+			emit(e, "m->%s);\n", member);
 		else
 			emit(e, "m->%s.data,\n\t\t\t\t\t m->%s.len);\n", member, member);
 		emit(e, "\t\tif (!to)\n\t\t\treturn NULL;\n\t}\n");
@@ -113,8 +117,6 @@ static void emit_take(struct emitter *e, const struct codec *codec, const Field 
 		emit(e, "\t\tm->%s = ipc_codec_take_text(&in);\n\t\tif (!m->%s)\n", member, member);
 	else if (kind->take)
 		emit(e, "\t\tif (!ipc_codec_take_varint(&in, &value))\n");
-	else if (field->type == TYPE(BOOL))
-		emit(e, "\t\tif (!ipc_codec_take_bool(&in, &m->%s))\n", member);
 	else if (field->type == TYPE(BYTES))
 		emit(e, "\t\tif (!ipc_codec_take_data(&in, &m->%s))\n", member);
 	else

@@ -108,8 +108,8 @@ $(LIBIPC_TESTS:%=%.o) $(B)/libipc/tests/fake-device.o: $(B)/libipc/%.o: libipc/%
 	$(Q)$(LIBIPC_COMPILE) -I$(B)/libipc/tests
 
 LIBIPC_TEST_CODECS := $(foreach name,codec codec2,$(addprefix $(B)/libipc/tests/$(name),.ipc.o .pb-c.o))
-$(B)/libipc/tests/test-plain.o: | $(addprefix $(B)/libipc/tests/,codec.ipc.h codec2.ipc.h)
-$(B)/libipc/tests/test-plain: $(LIBIPC_TEST_CODECS)
+$(B)/libipc/tests/test-codec.o: | $(addprefix $(B)/libipc/tests/,codec.ipc.h codec2.ipc.h)
+$(B)/libipc/tests/test-codec: $(LIBIPC_TEST_CODECS)
 
 LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon test-poll)
 # Each case is a process that looks when it ends whether it left memory behind, and fails if so.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Unpacking what a stranger sent: whatever it is, it ends in a message or in
- * an error, within the limits on memory and depth.
+ * Decoding what a stranger sent: whatever it is, it ends in a message or in an error, within the
+ * limits on memory and depth, and with protobuf's meaning.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "typed/encode.h"
 #include "typed/message.h"
 #include "test-run.h"
 #include "test.pb-c.h"
@@ -21,7 +22,7 @@ static int unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *d
 	int r;
 
 	message_init(&message, block, sizeof(block), size);
-	r = message_unpack(&message, descriptor, MESSAGE_RECURSIVE, data, size);
+	r = message_unpack(&message, descriptor, /* borrow= */ false, data, size);
 	if (r == 0)
 		ck_assert_ptr_eq(message.root->descriptor, descriptor);
 	message_done(&message);
@@ -40,8 +41,8 @@ START_TEST(a_message_lies_at_the_start_of_its_block)
 	request.number = 7;
 	size = ipc__test__echo_request__pack(&request, data);
 	message_init(&message, block, sizeof(block), size);
-	ck_assert_int_eq(message_unpack(&message, &ipc__test__echo_request__descriptor, 0, data,
-					size), 0);
+	ck_assert_int_eq(message_unpack(&message, &ipc__test__echo_request__descriptor,
+					/* borrow= */ false, data, size), 0);
 	ck_assert_ptr_eq(message.root, block);
 	got = (const Ipc__Test__EchoRequest *)message.root;
 	ck_assert_str_eq(got->text, "hello");
@@ -179,7 +180,7 @@ START_TEST(only_messages_are_deep)
 }
 END_TEST
 
-START_TEST(wire_errors_are_found_while_looking_for_depth)
+START_TEST(malformed_bytes_are_refused)
 {
 	static const struct {
 		uint8_t data[12];
@@ -192,21 +193,126 @@ START_TEST(wire_errors_are_found_while_looking_for_depth)
 		{ { 0x0d, 1 }, 2 },					/* 32 bits of 8 */
 		{ { 0x12, 5, 0 }, 3 },					/* longer than the rest */
 		{ { 0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1 }, 11 },
-		{ { 0x0b }, 1 },					/* a group */
+		{ { 0x0b }, 1 },					/* group without end */
+		{ { 0x0c }, 1 },					/* end without group */
+		{ { 0x0b, 0x14 }, 2 },					/* end of another group */
 		{ { 0x0e }, 1 },					/* no such wire type */
+		{ { 0x80, 0x00, 1 }, 3 },				/* field number 0 */
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_int_eq(wire_check_depth(&ipc__test__tree__descriptor, bad[i].data,
-						  bad[i].size), -EBADMSG);
+		ck_assert_int_eq(unpack(&ipc__test__tree__descriptor, bad[i].data, bad[i].size),
+				 -EBADMSG);
 }
 END_TEST
 
-/*
- * The same field again and again: protobuf-c merges each with the ones before,
- * which costs memory in the square of the size unless something stops it.
- */
-START_TEST(merging_is_limited)
+static Ipc__Test__Sack *unpack_sack(struct message *message, const uint8_t *data, size_t size)
+{
+	message_init(message, block, sizeof(block), size);
+	ck_assert_int_eq(message_unpack(message, &ipc__test__sack__descriptor,
+					/* borrow= */ false, data, size), 0);
+	return (Ipc__Test__Sack *)message->root;
+}
+
+START_TEST(a_group_and_a_wrong_wire_type_are_unknown_fields)
+{
+	/* Group 3 with a number in it; field 1, a bool, as bytes. */
+	static const uint8_t data[] = { 0x1b, 0x08, 1, 0x1c, 0x0a, 1, 0 };
+	struct message message;
+	Ipc__Test__Sack *sack = unpack_sack(&message, data, sizeof(data));
+	struct measure measure = { .large_min = SIZE_MAX };
+	uint8_t again[sizeof(data)];
+	struct encoder encoder = { .at = again + sizeof(again), .large_min = SIZE_MAX };
+
+	ck_assert_uint_eq(sack->base.n_unknown_fields, 2);
+	ck_assert(!sack->flag);
+	ck_assert_int_eq(encode_measure(&sack->base, &measure), 0);
+	ck_assert_uint_eq(measure.size, sizeof(data));
+	encode(&encoder, &sack->base);
+	ck_assert_ptr_eq(encoder.at, again);
+	ck_assert_mem_eq(again, data, sizeof(data));
+	message_done(&message);
+}
+END_TEST
+
+START_TEST(minus_zero_is_sent)
+{
+	Ipc__Test__Sack sack = IPC__TEST__SACK__INIT;
+	struct measure measure = { .large_min = SIZE_MAX };
+
+	ck_assert_int_eq(encode_measure(&sack.base, &measure), 0);
+	ck_assert_uint_eq(measure.size, 0);
+	sack.real = -0.0f;
+	sack.wide_real = -0.0;
+	ck_assert_int_eq(encode_measure(&sack.base, &measure), 0);
+	ck_assert_uint_eq(measure.size, 5 + 9);
+}
+END_TEST
+
+START_TEST(text_is_utf8_without_nul)
+{
+	static const struct {
+		const char *text;
+		size_t size;
+		bool valid;
+	} texts[] = {
+		{ "", 0, true },
+		{ "eight ch", 8, true },
+		{ "nine char", 9, true },
+		{ "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf", 16, true },
+		{ "\0", 1, false },
+		{ "allowed\0../../etc", 17, false },
+		{ "\xc3\xa4 and \0", 8, false },
+		{ "\x80", 1, false },			/* a continuation */
+		{ "\xc3(", 2, false },
+		{ "12345678\xc3", 9, false },		/* it ends */
+		{ "\xc0\x80", 2, false },		/* longer than needed */
+		{ "\xe0\x9f\xbf", 3, false },
+		{ "\xf0\x8f\xbf\xbf", 4, false },
+		{ "\xed\xa0\x80", 3, false },		/* a surrogate */
+		{ "\xf4\x90\x80\x80", 4, false },	/* beyond U+10FFFF */
+	};
+	uint8_t data[32] = { 15 << 3 | 2 };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		Ipc__Test__Sack sack = IPC__TEST__SACK__INIT;
+		struct measure measure = { .large_min = SIZE_MAX };
+
+		data[1] = (uint8_t)texts[i].size;
+		memcpy(data + 2, texts[i].text, texts[i].size);
+		ck_assert_int_eq(unpack(&ipc__test__sack__descriptor, data, texts[i].size + 2),
+				 texts[i].valid ? 0 : -EBADMSG);
+		/* A sender's text ends at its NUL. */
+		if (memchr(texts[i].text, 0, texts[i].size))
+			continue;
+		sack.text = (char *)texts[i].text;
+		ck_assert_int_eq(encode_measure(&sack.base, &measure),
+				 texts[i].valid ? 0 : -EINVAL);
+	}
+}
+END_TEST
+
+START_TEST(a_message_that_comes_twice_is_merged)
+{
+	/* left { leaf: "x" more {} }, left { leaf: "y" more {} } */
+	static const uint8_t data[] = {
+		0x12, 5, 0x0a, 1, 'x', 0x1a, 0, 0x12, 5, 0x0a, 1, 'y', 0x1a, 0,
+	};
+	struct message message;
+	const Ipc__Test__Tree *tree;
+
+	message_init(&message, block, sizeof(block), sizeof(data));
+	ck_assert_int_eq(message_unpack(&message, &ipc__test__tree__descriptor,
+					/* borrow= */ false, data, sizeof(data)), 0);
+	tree = (const Ipc__Test__Tree *)message.root;
+	ck_assert_str_eq(tree->left->leaf, "y");
+	ck_assert_uint_eq(tree->left->n_more, 2);
+	message_done(&message);
+}
+END_TEST
+
+/* The same field again and again is merged without more memory than its parts need. */
+START_TEST(merging_takes_linear_memory)
 {
 	enum { TIMES = 2000, EACH = 20 };
 	uint8_t *data = malloc(TIMES * (2 + EACH * 2));
@@ -220,7 +326,7 @@ START_TEST(merging_is_limited)
 			data[size++] = 0;
 		}
 	}
-	ck_assert_int_eq(unpack(&ipc__test__tree__descriptor, data, size), -EBADMSG);
+	ck_assert_int_eq(unpack(&ipc__test__tree__descriptor, data, size), 0);
 	free(data);
 }
 END_TEST
@@ -246,6 +352,8 @@ int main(void)
 			 nothing_is_an_empty_message,
 			 every_truncation_is_an_error_or_a_shorter_message, noise,
 			 depth_has_a_limit, only_messages_are_deep,
-			 wire_errors_are_found_while_looking_for_depth, merging_is_limited,
-			 many_small_fields_fit);
+			 malformed_bytes_are_refused,
+			 a_group_and_a_wrong_wire_type_are_unknown_fields, minus_zero_is_sent,
+			 text_is_utf8_without_nul, a_message_that_comes_twice_is_merged,
+			 merging_takes_linear_memory, many_small_fields_fit);
 }

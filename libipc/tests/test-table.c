@@ -151,7 +151,7 @@ static int receive(struct message *message, const Ipc__Test__Cargo *cargo,
 	message_init(message, block, sizeof(block), size);
 	r = claims_take(message, ipc, &x.event);
 	ck_assert_int_eq(r, 0);
-	r = message_unpack(message, &ipc__test__cargo__descriptor, MESSAGE_RECURSIVE, data, size);
+	r = message_unpack(message, &ipc__test__cargo__descriptor, /* borrow= */ false, data, size);
 	ck_assert_int_eq(r, 0);
 	return claims_bind(ipc, message);
 }

@@ -18,27 +18,6 @@ struct arena_chunk {
 	uint8_t data[] __attribute__((aligned(8)));
 };
 
-static void *allocator_alloc(void *data, size_t size)
-{
-	return arena_alloc(data, size);
-}
-
-static void allocator_free(void *data, void *pointer)
-{
-	(void)data;
-	(void)pointer;
-}
-
-ProtobufCAllocator *arena_allocator(struct arena *arena)
-{
-	arena->allocator = (ProtobufCAllocator){
-		.alloc = allocator_alloc,
-		.free = allocator_free,
-		.allocator_data = arena,
-	};
-	return &arena->allocator;
-}
-
 /* Each chunk twice the one before, and large enough for what is asked now. */
 static int arena_grow(struct arena *arena, size_t size)
 {
@@ -65,7 +44,7 @@ static int arena_grow(struct arena *arena, size_t size)
 	return 0;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc_more(struct arena *arena, size_t size)
 {
 	void *piece;
 	int r;

@@ -3,13 +3,12 @@
  * Memory of one unpacked message, allocated piece by piece and freed at once.
  *
  * The first bytes come from a block of the owner, so that a usual message needs no memory of its
- * own. Further bytes come from chunks of growing size. protobuf-c allocates through the allocator.
+ * own. Further bytes come from chunks of growing size.
  * A budget limits all of it, because the payload that causes the allocations is not trusted.
  */
 #ifndef IPC_ARENA_H
 #define IPC_ARENA_H
 
-#include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +22,6 @@ struct arena {
 	struct arena_chunk *chunks;	/* newest first */
 	int error;			/* why an allocation failed: -EMSGSIZE, -ENOMEM,
 					 * -ETIMEDOUT */
-	ProtobufCAllocator allocator;	/* once protobuf-c needs it */
 };
 
 /* block stays the owner's. It is aligned to 8 bytes and lives as long as the arena. */
@@ -37,11 +35,24 @@ static inline void arena_init(struct arena *arena, void *block, size_t block_siz
 	arena->error = 0;
 }
 
-/* What protobuf-c allocates with. It lives as long as the arena. */
-ProtobufCAllocator *arena_allocator(struct arena *arena);
+/* arena_alloc() where the newest chunk or the budget may not suffice. */
+void *arena_alloc_more(struct arena *arena, size_t size);
+
 /* Returns memory that is aligned to 8 bytes and not cleared. On failure returns NULL and
  * sets arena->error. */
-void *arena_alloc(struct arena *arena, size_t size);
+static inline void *arena_alloc(struct arena *arena, size_t size)
+{
+	size_t aligned = (size + 7) & ~(size_t)7;
+	void *piece = arena->next;
+
+	if (__builtin_expect(aligned > (size_t)(arena->end - arena->next) ||
+			     aligned > arena->budget || size > aligned, 0))
+		return arena_alloc_more(arena, size);
+	arena->budget -= aligned;
+	arena->next += aligned;
+	return piece;
+}
+
 /* Bytes of its chunks. */
 size_t arena_memory(const struct arena *arena);
 /* Frees all memory of the arena. */

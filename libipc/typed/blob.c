@@ -150,19 +150,26 @@ static void add_bytes(struct parts *parts, const Ipc__Blob *blob)
 static int pack_scratch(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
 			const char *const *metadata, size_t small)
 {
-	size_t size = protobuf_c_message_get_packed_size(message);
 	size_t extra = metadata_size(metadata);
-	struct frame_header header = {
+	struct measure measure = { .large_min = SIZE_MAX };
+	struct encoder encoder = { .large_min = SIZE_MAX };
+	struct frame_header header;
+	size_t size, all;
+	uint8_t *at;
+	int r;
+
+	r = encode_measure(message, &measure);
+	if (r < 0)
+		return r;
+	size = measure.size;
+	if (size > UINT32_MAX || extra > METADATA_MAX)
+		return -EMSGSIZE;
+	header = (struct frame_header){
 		.magic = FRAME_MAGIC,
 		.message_size = (uint32_t)size,
 		.metadata_size = (uint32_t)extra,
 	};
-	size_t all = sizeof(header) + FRAME_ALIGN(size) + FRAME_ALIGN(extra);
-	uint8_t *at;
-	int r;
-
-	if (size > UINT32_MAX || extra > METADATA_MAX)
-		return -EMSGSIZE;
+	all = sizeof(header) + FRAME_ALIGN(size) + FRAME_ALIGN(extra);
 	r = thread_reserve(t, all + small);
 	if (r < 0)
 		return r;
@@ -171,7 +178,8 @@ static int pack_scratch(struct parts *parts, struct thread *t, const ProtobufCMe
 	at = t->scratch.data;
 	memset(at + all - FRAME_ALIGN(extra) - 8, 0, 8);
 	memcpy(at, &header, sizeof(header));
-	protobuf_c_message_pack(message, at + sizeof(header));
+	encoder.at = at + sizeof(header) + size;
+	encode(&encoder, message);
 	at += sizeof(header) + FRAME_ALIGN(size);
 	if (extra) {
 		memset(at + FRAME_ALIGN(extra) - 8, 0, 8);
@@ -220,21 +228,6 @@ static void parts_done(struct parts *parts)
 		close(parts->files[--parts->n_files]);
 }
 
-/* Without a frame. Such a message may be a reply. */
-static int pack_plain(struct parts *parts, struct thread *t, const ProtobufCMessage *message,
-		      uint32_t flags, struct ipcbus_send *send)
-{
-	size_t size = protobuf_c_message_get_packed_size(message);
-	int r;
-
-	if (size >= GATHER_REPLY_MIN && flags & IPC_METHOD_REQUEST_BYTES) {
-		r = message_gather(t, message, size, GATHER_REPLY_MIN, parts->parts, send);
-		if (r)
-			return r < 0 ? r : 0;
-	}
-	return message_pack(t, message, size, send);
-}
-
 static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
 		uint32_t flags, const char *const *metadata, struct ipcbus_send *send)
 {
@@ -247,7 +240,9 @@ static int pack(struct packed *packed, struct thread *t, const ProtobufCMessage 
 	if (r < 0)
 		return r;
 	if (!found.n && !(metadata && *metadata))
-		return pack_plain(parts, t, message, flags, send);
+		/* Such a message may be a reply. */
+		return message_pack(t, message, flags & IPC_METHOD_REQUEST_BYTES ?
+				    GATHER_REPLY_MIN : GATHER_NOTHING, parts->parts, send);
 
 	r = pack_parts(parts, t, message, metadata, &found, &packed->table);
 	if (r < 0) {

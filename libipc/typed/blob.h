@@ -12,6 +12,7 @@
 #include "gather.h"
 #include "memory.h"
 #include "table.h"
+#include "typed.h"
 
 /* A payload that is sent from several places. */
 struct parts {

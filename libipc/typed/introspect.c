@@ -94,7 +94,7 @@ static int described_init(struct described *d, const uint8_t *set, size_t size)
 	message_init(&d->message, d->block, sizeof(d->block), size);
 	if (size > SET_MAX)
 		return -EMSGSIZE;
-	r = message_unpack(&d->message, shape_descriptor(), MESSAGE_RECURSIVE, set, size);
+	r = message_unpack(&d->message, shape_descriptor(), /* borrow= */ false, set, size);
 	if (r < 0)
 		return r;
 	return shape_new(&d->shape, d->message.root);

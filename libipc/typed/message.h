@@ -3,7 +3,7 @@
  * Received messages in memory.
  *
  * A message owns its memory (the arena) and the objects that came with it (the claims). Its
- * bytes are not trusted. Unpacking limits the memory that they need, and how deep they nest.
+ * bytes are not trusted. Decoding limits the memory that they need, and how deep they nest.
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
@@ -12,14 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arena.h"
 #include "core/frame.h"
+#include "decode.h"
 
 struct claims;
 
 /*
- * Bytes of memory that a message of size bytes may need: as many as one of many small fields
- * needs while protobuf-c unpacks it.
+ * Bytes of memory that a message of size bytes may need. One of many small fields, of two bytes
+ * each, needs nearly as much.
  */
 #define MESSAGE_BUDGET(size)	((size) * 64 + (64 << 10))
 
@@ -45,15 +45,10 @@ static inline void message_init(struct message *message, void *block, size_t blo
 	message->root = NULL;
 }
 
-/* The type can contain itself. The same bit as IPC_METHOD_REQUEST_RECURSIVE. */
-#define MESSAGE_RECURSIVE	(1U << 3)
-/* Large fields of type bytes may stay in the payload; then message->borrows is set, and the
- * payload must outlive the message. */
-#define MESSAGE_BORROW		(1U << 1)
-
 /*
- * Unpacks a payload, takes the frame around its message apart, and sets message->root. The
- * root is the first allocation of the arena. how is MESSAGE_*.
+ * Decodes a payload, takes the frame around its message apart, and sets message->root. With
+ * borrow, large fields of type bytes may stay in the payload; then message->borrows is set, and
+ * the payload must outlive the message.
  *
  *   -EBADMSG    the bytes are no message of this type, nest too deep, or need more memory than
  *               MESSAGE_BUDGET
@@ -61,7 +56,7 @@ static inline void message_init(struct message *message, void *block, size_t blo
  *   -ENOMEM
  */
 int message_unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
-		   unsigned int how, const uint8_t *data, size_t size);
+		   bool borrow, const uint8_t *data, size_t size);
 
 /* Frees the memory. The caller has released the claims. */
 static inline void message_done(struct message *message)
@@ -71,12 +66,5 @@ static inline void message_done(struct message *message)
 	if (__builtin_expect(message->arena.chunks != NULL, 0))
 		arena_done(&message->arena);
 }
-
-/*
- * Checks how deep the messages of known types in these bytes nest. Fails with -EBADMSG if
- * they nest deeper than MESSAGE_MAX_DEPTH, or cannot be parsed.
- */
-int wire_check_depth(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
-		     size_t size);
 
 #endif /* IPC_MESSAGE_H */

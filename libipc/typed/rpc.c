@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "blob.h"
-#include "borrow.h"
 #include "core/async.h"
 #include "core/entry.h"
 #include "core/intercept.h"
@@ -42,19 +41,13 @@ static __attribute__((noinline)) int fill_more(struct rpc *rpc, size_t large)
 	return r;
 }
 
-/* A message that is large when packed: of size bytes. */
-static __attribute__((noinline)) int fill_large(struct rpc *rpc, size_t size)
+/* A message without a codec, or that its codec leaves. */
+static __attribute__((noinline)) int fill_other(struct rpc *rpc)
 {
-	struct ipcbus_send *send = &rpc->request.x.send;
-	struct thread *t = rpc->request.t;
-	int r = 0;
+	bool gathers = rpc->method->flags & IPC_METHOD_REQUEST_BYTES;
 
-	if (rpc->method->flags & IPC_METHOD_REQUEST_BYTES)
-		r = message_gather(t, rpc->message, size, GATHER_MIN, rpc->packed.parts.parts,
-				   send);
-	if (r)
-		return r < 0 ? r : 0;
-	return message_pack(t, rpc->message, size, send);
+	return message_pack(rpc->request.t, rpc->message, gathers ? GATHER_MIN : GATHER_NOTHING,
+			    rpc->packed.parts.parts, &rpc->request.x.send);
 }
 
 /* On success it is to be sent, and done. */
@@ -62,7 +55,6 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 		 const struct ipc_method *method, const struct ipc_options *options,
 		 const ProtobufCMessage *message)
 {
-	size_t size;
 	int r;
 
 	if (unlikely(!method || !message || message->descriptor != method->request))
@@ -83,10 +75,7 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	if (likely(message_pack_small(rpc->request.t, request_codec(method), message,
 				      &rpc->request.x.send)))
 		return 0;
-	size = protobuf_c_message_get_packed_size(message);
-	if (unlikely(size >= GATHER_MIN))
-		return fill_large(rpc, size);
-	return message_pack(rpc->request.t, message, size, &rpc->request.x.send);
+	return fill_other(rpc);
 }
 
 /* It was sent, or not after all. */
@@ -145,10 +134,10 @@ static int take_objects(struct typed_reply *reply, struct ipc *ipc,
 /* One block for all that a usual message of this size needs. */
 static struct typed_reply *reply_new(struct thread *t,
 				     const ProtobufCMessageDescriptor *descriptor,
-				     unsigned int how, const uint8_t *data, size_t data_size)
+				     bool borrow, const uint8_t *data, size_t data_size)
 {
 	size_t size = frame_message_size(data, data_size);
-	size_t copied = how & MESSAGE_BORROW ? 0 : size;
+	size_t copied = borrow ? 0 : size;
 	struct typed_reply *reply;
 
 	reply = (void *)reply_alloc(t, sizeof(*reply) + descriptor->sizeof_message + copied +
@@ -159,28 +148,23 @@ static struct typed_reply *reply_new(struct thread *t,
 	return reply;
 }
 
-static inline unsigned int reply_recursive(const struct ipc_method *method)
-{
-	return (method->flags & IPC_METHOD_REPLY_RECURSIVE) >> 1;
-}
-
 /* Until the deadline (0: none). *ret_reply is set also on failure: to NULL if there is no memory
  * for it. */
-static inline int unpack(struct thread *t, const struct ipc_method *method, unsigned int how,
+static inline int unpack(struct thread *t, const struct ipc_method *method, bool borrow,
 			 uint64_t deadline, const uint8_t *data, size_t size,
 			 struct typed_reply **ret_reply)
 {
-	struct typed_reply *reply = reply_new(t, method->reply, how, data, size);
+	struct typed_reply *reply = reply_new(t, method->reply, borrow, data, size);
 	int r;
 
 	*ret_reply = reply;
 	if (!reply)
 		return -ENOMEM;
 	reply->message.arena.deadline = deadline;
-	r = message_unpack(&reply->message, method->reply, how, data, size);
+	r = message_unpack(&reply->message, method->reply, borrow, data, size);
 	if (r < 0)
 		return r;
-	/* reply_of() counts on it: protobuf-c allocates the message first. */
+	/* reply_of() counts on it. */
 	return likely((void *)reply->message.root == (void *)reply->block) ? 0 : -EPROTO;
 }
 
@@ -188,15 +172,15 @@ static inline int unpack(struct thread *t, const struct ipc_method *method, unsi
  * A program may keep replies for long, and one that points into the region occupies it for as
  * long. So all replies together borrow at most a quarter of it. The others are copies.
  */
-static unsigned int borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_t size)
+static bool borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_t size)
 {
 	if (!(method->flags & IPC_METHOD_REPLY_BYTES) || method->flags & IPC_METHOD_COPY)
-		return 0;
+		return false;
 	if (atomic_fetch_add_explicit(&ipc->borrowed, size, memory_order_relaxed) + size <=
 	    ipc->device.region_size / 4)
-		return MESSAGE_BORROW;
+		return true;
 	borrow_end(ipc, size);
-	return 0;
+	return false;
 }
 
 /* One that takes time, and that may point into the buffer. */
@@ -206,15 +190,14 @@ static __attribute__((noinline)) int unpack_large(struct thread *t,
 						  struct typed_reply **ret_reply)
 {
 	const uint8_t *data = device_at(&t->ipc->device, event->offset);
-	unsigned int how = reply_recursive(method);
+	bool borrow = borrow_begin(t->ipc, method, event->data_size);
 	int r;
 
-	how |= borrow_begin(t->ipc, method, event->data_size);
-	r = unpack(t, method, how, reply_deadline(t, event, deadline), data, event->data_size,
+	r = unpack(t, method, borrow, reply_deadline(t, event, deadline), data, event->data_size,
 		   ret_reply);
 	if (*ret_reply && (*ret_reply)->message.borrows)
 		reply_hold(&(*ret_reply)->base, t->ipc, event, /* borrowed= */ true);
-	else if (how & MESSAGE_BORROW)
+	else if (borrow)
 		borrow_end(t->ipc, event->data_size);
 	return r;
 }
@@ -275,7 +258,7 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 		return -EMSGSIZE;
 	}
 	if (likely(event->data_size < BORROW_MIN))
-		r = unpack(t, method, reply_recursive(method), /* deadline= */ 0, data,
+		r = unpack(t, method, /* borrow= */ false, /* deadline= */ 0, data,
 			   event->data_size, &reply);
 	else
 		r = unpack_large(t, method, event, deadline, &reply);

@@ -13,7 +13,6 @@
 #include <errno.h>
 
 #include "blob.h"
-#include "borrow.h"
 #include "builtin.h"
 #include "core/raw.h"
 #include "core/request.h"
@@ -99,7 +98,7 @@ __attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
 {
 	struct typed_call *typed = (struct typed_call *)call->block;
 	struct message *request = &typed->request;
-	unsigned int how = method->flags & MESSAGE_RECURSIVE;
+	bool borrow;
 	int r;
 
 	message_init(request, typed->block, TYPED_BLOCK, call->size);
@@ -108,10 +107,9 @@ __attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
 	if (unlikely(r < 0))
 		return r;
 	/* The call holds its buffer for as long as the request, which lies in its memory. */
-	if (unlikely(call->size >= BORROW_MIN) && method->flags & IPC_METHOD_REQUEST_BYTES &&
-	    !(method->flags & IPC_METHOD_COPY))
-		how |= MESSAGE_BORROW;
-	r = message_unpack(request, method->request, how, call->payload, call->size);
+	borrow = unlikely(call->size >= BORROW_MIN) &&
+		 method->flags & IPC_METHOD_REQUEST_BYTES && !(method->flags & IPC_METHOD_COPY);
+	r = message_unpack(request, method->request, borrow, call->payload, call->size);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
 		r = blobs_bind(call->ipc, request);
 	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
@@ -287,20 +285,30 @@ static __attribute__((noinline)) int reply_more(struct ipc_call *call, struct th
 }
 
 /*
- * Sends a reply of size bytes at once if it has large bytes, which the handler may free. False:
- * it has none, or could not be sent; it may wait like any, and if it fails then, the caller gets
- * the error.
+ * A reply without a codec, or that its codec leaves. If it has large bytes, which the handler may
+ * free, sends it at once; should that fail it waits like any reply, and if it fails then, the
+ * caller gets the error.
  */
-static __attribute__((noinline)) bool reply_gathered(struct ipc_call *call, struct thread *t,
-						     const ProtobufCMessage *reply, size_t size)
+static __attribute__((noinline)) int reply_other(struct ipc_call *call, struct thread *t,
+						 const ProtobufCMessage *reply)
 {
 	size_t min = t->serving == call ? GATHER_REPLY_MIN : GATHER_MIN;
 	struct ipcbus_iovec parts[GATHER_PARTS];
 	struct ipcbus_exchange x;
+	int r;
 
+	if (!(call->method->flags & IPC_METHOD_REPLY_BYTES))
+		min = GATHER_NOTHING;
 	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
-	return message_gather(t, reply, size, min, parts, &x.send) > 0 &&
-	       call_send_now(call, t, &x) == 0;
+	r = message_pack(t, reply, min, parts, &x.send);
+	if (r == 0 && x.send.iov_count) {
+		if (call_send_now(call, t, &x) == 0)
+			return 0;
+		r = message_pack(t, reply, GATHER_NOTHING, parts, &x.send);
+	}
+	if (r < 0)
+		return r;
+	return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, x.send.data_size);
 }
 
 int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
@@ -308,7 +316,6 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 {
 	struct ipcbus_send send;
 	struct thread *t;
-	size_t size;
 	int r;
 
 	if (unlikely(!call || !method || method != call->method || !reply ||
@@ -323,12 +330,5 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 
 	if (likely(message_pack_small(t, reply_codec(method), reply, &send)))
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);
-	size = protobuf_c_message_get_packed_size(reply);
-	if (unlikely(size >= GATHER_MIN) && method->flags & IPC_METHOD_REPLY_BYTES &&
-	    reply_gathered(call, t, reply, size))
-		return 0;
-	r = message_pack(t, reply, size, &send);
-	if (r < 0)
-		return r;
-	return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);
+	return reply_other(call, t, reply);
 }

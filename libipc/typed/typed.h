@@ -6,10 +6,8 @@
  *   rpc.c         a stub's call: pack, send, wait, unpack
  *   serve.c       objects of generated code: unpack, handler, reply
  *   streams.c     streams of messages; slots.c those in shared memory
- *   gather.c      large bytes of a message, sent from where they are
- *   borrow.c      large bytes of a message, left where they arrived
- *   message.c     protobuf bytes <-> message; arena.c its memory; plain.c those that are plain,
- *                 for methods without a codec
+ *   message.c     bytes -> message; decode.c by its descriptor, arena.c its memory
+ *   gather.c      message -> bytes, large ones from where they are; encode.c by its descriptor
  *   blob.c        blobs and metadata around a message; memory.c their files
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
  *   builtin.c     the methods that every object has; introspect.c calls them
@@ -23,7 +21,6 @@
 #include "core/slot.h"
 #include "core/thread.h"
 #include "message.h"
-#include "plain.h"
 
 #pragma GCC visibility push(default)
 #include <ipc/rpc.h>
@@ -67,10 +64,6 @@ static inline const struct ipc_codec *reply_codec(const struct ipc_method *metho
 /* 0, or what sized_check() says, of an interface that a program passes; NULL is -EINVAL. */
 int interface_check(const struct ipc_interface *interface);
 
-_Static_assert(MESSAGE_RECURSIVE == IPC_METHOD_REPLY_RECURSIVE >> 1 &&
-	       IPC_METHOD_REQUEST_RECURSIVE == IPC_METHOD_REPLY_RECURSIVE >> 1,
-	       "flags become MESSAGE_*");
-
 /* The request of a served call, in the memory of the call. */
 struct typed_call {
 	struct message request;
@@ -80,48 +73,25 @@ struct typed_call {
 /* streams.c: object_type.new_stream of typed objects. */
 int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
 
-/* Packs a message without objects and blobs into the thread's scratch buffer, which must not
- * hold a stashed reply, and makes that the content of *send. size is its packed size. */
-static inline int message_pack(struct thread *t, const ProtobufCMessage *message, size_t size,
-			       struct ipcbus_send *send)
-{
-	int r;
-
-	r = thread_reserve(t, size);
-	if (unlikely(r < 0))
-		return r;
-	send->data = (uintptr_t)t->scratch.data;
-	send->data_size = protobuf_c_message_pack(message, t->scratch.data);
-	return 0;
-}
-
-_Static_assert(PLAIN_MAX == IPC_CODEC_MAX, "one scratch for both");
-
 /*
- * The same of a small message by its codec, or if that is NULL of a plain message; the size is not
- * known before. False: it is none, or there is no memory for one; it may need less.
+ * Packs a small message by its codec into the thread's scratch buffer, which must not hold a
+ * stashed reply, and makes that the content of *send. False: message_pack() is to do it, because
+ * there is no codec, or the message has what its codec leaves to others, or memory lacks.
  */
 static inline bool message_pack_small(struct thread *t, const struct ipc_codec *codec,
 				      const ProtobufCMessage *message, struct ipcbus_send *send)
 {
 	uint8_t *data, *end;
-	size_t size;
 
-	if (unlikely(thread_reserve(t, IPC_CODEC_MAX) < 0))
+	if (unlikely(!codec || message->n_unknown_fields ||
+		     thread_reserve(t, IPC_CODEC_MAX) < 0))
 		return false;
 	data = t->scratch.data;
-	if (likely(codec)) {
-		if (unlikely(message->n_unknown_fields))
-			return false;
-		end = codec->pack(message, data, data + IPC_CODEC_MAX);
-		if (unlikely(!end))
-			return false;
-		size = (size_t)(end - data);
-	} else if (!plain_pack(message, data, &size)) {
+	end = codec->pack(message, data, data + IPC_CODEC_MAX);
+	if (unlikely(!end))
 		return false;
-	}
 	send->data = (uintptr_t)data;
-	send->data_size = size;
+	send->data_size = (size_t)(end - data);
 	return true;
 }
 

@@ -22,7 +22,9 @@ static int walk_one(const ProtobufCMessage *message, struct visitor *visitor, un
 		return visitor->fd ? visitor->fd(visitor, &((Ipc__Fd *)message)->fd) : 0;
 	if (type == &ipc__blob__descriptor)
 		return visitor->blob ? visitor->blob(visitor, (Ipc__Blob *)message) : 0;
-	r = walk(message, visitor, depth + 1);
+	r = visitor->message ? visitor->message(visitor, message) : 0;
+	if (r == 0)
+		r = walk(message, visitor, depth);
 	if (r == 0 && type == &ipc__memory__descriptor && visitor->memory)
 		r = visitor->memory(visitor, (Ipc__Memory *)message);
 	return r;
@@ -39,7 +41,7 @@ static int walk_repeated(const ProtobufCMessage *message, const ProtobufCFieldDe
 	for (size_t i = 0; i < n; i++) {
 		if (!items[i])
 			return -EBADMSG;
-		r = walk_one(items[i], visitor, depth);
+		r = walk_one(items[i], visitor, depth + 1);
 		if (r < 0)
 			return r;
 	}
@@ -57,7 +59,7 @@ static int walk_single(const ProtobufCMessage *message, const ProtobufCFieldDesc
 		return 0;
 
 	item = *(ProtobufCMessage *const *)field_at(message, field->offset);
-	return item ? walk_one(item, visitor, depth) : 0;
+	return item ? walk_one(item, visitor, depth + 1) : 0;
 }
 
 static int walk(const ProtobufCMessage *message, struct visitor *visitor, unsigned int depth)

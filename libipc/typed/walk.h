@@ -20,6 +20,11 @@ static inline const void *field_at(const ProtobufCMessage *message, unsigned int
 	return (const char *)message + offset;
 }
 
+static inline void *member_at(ProtobufCMessage *message, unsigned int offset)
+{
+	return (char *)message + offset;
+}
+
 struct visitor {
 	/* Each returns 0, or -errno to end the walk with it. NULL: passed over. */
 	int (*object)(struct visitor *visitor, uint64_t *id);
@@ -27,6 +32,8 @@ struct visitor {
 	int (*blob)(struct visitor *visitor, Ipc__Blob *blob);
 	/* After the fd in it. */
 	int (*memory)(struct visitor *visitor, Ipc__Memory *memory);
+	/* Any other message, before those in it. */
+	int (*message)(struct visitor *visitor, const ProtobufCMessage *message);
 };
 
 /* -EBADMSG: deeper than MESSAGE_MAX_DEPTH, or an empty place in an array. */

@@ -4,9 +4,9 @@
  * ipc_codec in <ipc/rpc.h>. Nothing here is for programs, into which all of it is compiled.
  *
  * Generated functions read and write the fields one behind the other, in the order of their
- * numbers, as every implementation of protobuf writes them. The bytes are a stranger's. At
- * whatever is not expected the functions end without a result, and protobuf-c decides about the
- * message, errors included.
+ * numbers, as every implementation of protobuf writes them. Received bytes are not trusted. At
+ * anything unexpected the functions end without a result, and libipc decides about the message,
+ * errors included.
  */
 #ifndef IPC_CODEC_H
 #define IPC_CODEC_H
@@ -42,6 +42,25 @@ static inline uint64_t ipc_codec_little64(uint64_t value)
 	value = __builtin_bswap64(value);
 #endif
 	return value;
+}
+
+/*
+ * Whether text is of ASCII characters alone, none of them NUL. Other text is left to libipc, which
+ * checks that it is UTF-8.
+ */
+static inline int ipc_codec_is_ascii(const char *text, size_t size)
+{
+	uint64_t word, found = 0;
+	size_t i;
+
+	/* A byte of 0 borrows from its highest bit when 1 is subtracted. */
+	for (i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
+		memcpy(&word, text + i, sizeof(word));
+		found |= word | (word - UINT64_C(0x0101010101010101));
+	}
+	for (; i < size; i++)
+		found |= (uint64_t)(unsigned char)text[i] | ((uint64_t)(unsigned char)text[i] - 1);
+	return !(found & UINT64_C(0x8080808080808080));
 }
 
 /* --- Packing --------------------------------------------------------------------- */
@@ -113,6 +132,23 @@ static inline uint8_t *ipc_codec_put_fixed64(uint8_t *to, uint32_t tag, const vo
 	return to + sizeof(value);
 }
 
+/* A proto3 field is not sent if all its bits are 0. -0 is sent. */
+static inline int ipc_codec_is_zero32(const void *from)
+{
+	uint32_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return !value;
+}
+
+static inline int ipc_codec_is_zero64(const void *from)
+{
+	uint64_t value;
+
+	memcpy(&value, from, sizeof(value));
+	return !value;
+}
+
 /* NULL: they do not fit. fields is the number of this and of all later fields. */
 static inline uint8_t *ipc_codec_put_bytes(uint8_t *to, const uint8_t *end, size_t fields,
 					   uint32_t tag, const void *data, size_t size)
@@ -123,6 +159,17 @@ static inline uint8_t *ipc_codec_put_bytes(uint8_t *to, const uint8_t *end, size
 	if (size)
 		memcpy(to, data, size);
 	return to + size;
+}
+
+/* NULL: it does not fit, or is not ASCII. */
+static inline uint8_t *ipc_codec_put_text(uint8_t *to, const uint8_t *end, size_t fields,
+					  uint32_t tag, const char *text)
+{
+	size_t size = strlen(text);
+
+	if (__builtin_expect(!ipc_codec_is_ascii(text, size), 0))
+		return NULL;
+	return ipc_codec_put_bytes(to, end, fields, tag, text, size);
 }
 
 /* --- Unpacking ------------------------------------------------------------------- */
@@ -208,15 +255,6 @@ static inline int64_t ipc_codec_unzigzag64(uint64_t value)
 	return (int64_t)(value >> 1 ^ -(value & 1));
 }
 
-/* Other forms of true are left to protobuf-c, which also looks at bits above the 64th. */
-static inline int ipc_codec_take_bool(struct ipc_codec_input *in, protobuf_c_boolean *ret_value)
-{
-	if (in->at == in->end || *in->at > 1)
-		return 0;
-	*ret_value = *in->at++;
-	return 1;
-}
-
 /* The value to to, of 4 and of 8 bytes. */
 static inline int ipc_codec_take_fixed32(struct ipc_codec_input *in, void *to)
 {
@@ -261,13 +299,14 @@ static inline int ipc_codec_take_size(struct ipc_codec_input *in, size_t *ret_si
 	return size <= (size_t)(in->end - in->at);
 }
 
-/* NULL: something else comes. */
+/* NULL: something else comes, or the text is not ASCII. */
 static inline char *ipc_codec_take_text(struct ipc_codec_input *in)
 {
 	char *text = (char *)in->memory;
 	size_t size;
 
-	if (!ipc_codec_take_size(in, &size))
+	if (!ipc_codec_take_size(in, &size) ||
+	    !ipc_codec_is_ascii((const char *)in->at, size))
 		return NULL;
 	memcpy(text, in->at, size);
 	text[size] = 0;

@@ -250,7 +250,7 @@ static void receive(struct input *input, const uint8_t *data, size_t size,
 	message_init(&message, block, sizeof(block), size);
 	r = claims_take(&message, ipc, &x.event);
 	must(r == 0);
-	r = message_unpack(&message, &ipc__test__cargo__descriptor, MESSAGE_RECURSIVE,
+	r = message_unpack(&message, &ipc__test__cargo__descriptor, /* borrow= */ false,
 			   device_at(&ipc->device, x.event.offset), x.event.data_size);
 	must(r == 0);
 	r = claims_bind(ipc, &message);

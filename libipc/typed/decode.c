@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The decoder: see decode.h. Called by message.c.
+ *
+ * The bytes are not trusted. Each function that takes something from them returns false if they
+ * end too early or are malformed, or if the arena has no memory; then the message is refused.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <ipc/codec.h>
+#include <limits.h>
+#include <string.h>
+
+#include "core/private.h"
+#include "core/wire.h"
+#include "decode.h"
+#include "walk.h"
+
+/* Of groups, which protobuf-c does not know: they become unknown fields. */
+#define WIRE_GROUP	3
+#define WIRE_GROUP_END	4
+
+/* --- Text ------------------------------------------------------------------------------ */
+
+static inline bool is_continuation(uint8_t byte)
+{
+	return (byte & 0xc0) == 0x80;
+}
+
+/* The bytes of the character at c, or 0: it is not UTF-8, or NUL. */
+static size_t character_size(const uint8_t *c, const uint8_t *end)
+{
+	size_t left = (size_t)(end - c);
+
+	if (*c < 0x80)
+		return *c != 0;
+	if (*c < 0xc2 || *c > 0xf4 || left < 2 || !is_continuation(c[1]))
+		return 0;
+	if (*c < 0xe0)
+		return 2;
+	if (left < 3 || !is_continuation(c[2]))
+		return 0;
+	/* No longer forms, and no surrogates. */
+	if (*c < 0xf0)
+		return (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ? 0 : 3;
+	if (left < 4 || !is_continuation(c[3]))
+		return 0;
+	/* Up to U+10FFFF. */
+	return (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f) ? 0 : 4;
+}
+
+bool text_is_valid(const char *text, size_t size)
+{
+	const uint8_t *c = (const uint8_t *)text, *end = c + size;
+
+	if (likely(ipc_codec_is_ascii(text, size)))
+		return true;
+	while (c < end) {
+		size_t n = character_size(c, end);
+
+		if (!n)
+			return false;
+		c += n;
+	}
+	return true;
+}
+
+/* --- Numbers, tags, sizes -------------------------------------------------------------- */
+
+/* Bits above the 64th do not count. */
+static inline bool take_number(struct wire *wire, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	uint8_t byte;
+
+	if (likely(wire->at < wire->end && *wire->at < 0x80)) {
+		*ret_value = *wire->at++;
+		return true;
+	}
+	for (unsigned int shift = 0; shift < 70 && wire->at < wire->end; shift += 7) {
+		byte = *wire->at++;
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80) {
+			*ret_value = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Up to five bytes, of which bits above the 32nd do not count. No field has the number 0. */
+static inline bool take_tag(struct wire *wire, uint32_t *ret_tag)
+{
+	const uint8_t *start = wire->at;
+	uint64_t tag;
+
+	if (!take_number(wire, &tag) || wire->at - start > 5)
+		return false;
+	*ret_tag = (uint32_t)tag;
+	return *ret_tag >> 3;
+}
+
+/* Takes so many bytes. */
+static inline bool take_piece(struct wire *wire, size_t size, struct wire *ret_piece)
+{
+	if (size > (size_t)(wire->end - wire->at))
+		return false;
+	*ret_piece = (struct wire){ wire->at, wire->at + size };
+	wire->at += size;
+	return true;
+}
+
+/* A size, of up to five bytes, and what has it. */
+static inline bool take_sized(struct wire *wire, struct wire *ret_piece)
+{
+	const uint8_t *start = wire->at;
+	uint64_t size;
+
+	return take_number(wire, &size) && wire->at - start <= 5 && size <= INT_MAX &&
+	       take_piece(wire, size, ret_piece);
+}
+
+static inline size_t wire_size(const struct wire *wire)
+{
+	return (size_t)(wire->end - wire->at);
+}
+
+/* --- Unknown fields -------------------------------------------------------------------- */
+
+static bool skip_value(struct wire *wire, uint32_t tag, unsigned int depth);
+
+/* Up to the end of a group, which counts like a message. */
+static bool skip_group(struct wire *wire, uint32_t number, unsigned int depth)
+{
+	uint32_t tag;
+
+	if (depth > MESSAGE_MAX_DEPTH)
+		return false;
+	for (;;) {
+		if (!take_tag(wire, &tag))
+			return false;
+		if ((tag & 7) == WIRE_GROUP_END)
+			return tag >> 3 == number;
+		if (!skip_value(wire, tag, depth))
+			return false;
+	}
+}
+
+static bool skip_value(struct wire *wire, uint32_t tag, unsigned int depth)
+{
+	struct wire piece;
+	uint64_t number;
+
+	switch (tag & 7) {
+	case WIRE_VARINT:
+		return take_number(wire, &number);
+	case WIRE_64BIT:
+		return take_piece(wire, sizeof(uint64_t), &piece);
+	case WIRE_BYTES:
+		return take_sized(wire, &piece);
+	case WIRE_GROUP:
+		return skip_group(wire, tag >> 3, depth + 1);
+	case WIRE_32BIT:
+		return take_piece(wire, sizeof(uint32_t), &piece);
+	default:
+		return false;
+	}
+}
+
+/* Arrays have space for a power of two. */
+static inline size_t array_space(size_t n)
+{
+	return n <= 2 ? 2 : (size_t)1 << (64 - __builtin_clzl(n - 1));
+}
+
+/* Makes space for more elements of so many bytes behind the first n. */
+static bool array_reserve(struct decoder *d, void **array, size_t n, size_t more, size_t size)
+{
+	size_t space = array_space(n + more);
+	void *larger;
+
+	if (n && space == array_space(n))
+		return true;
+	larger = arena_alloc(d->arena, space * size);
+	if (!larger)
+		return false;
+	if (n)
+		memcpy(larger, *array, n * size);
+	*array = larger;
+	return true;
+}
+
+static bool take_unknown(struct decoder *d, struct wire *wire, uint32_t tag,
+			 ProtobufCMessage *message, unsigned int depth)
+{
+	const uint8_t *start = wire->at;
+	uint8_t *data;
+	size_t size;
+
+	if (!skip_value(wire, tag, depth))
+		return false;
+	if (!array_reserve(d, (void **)&message->unknown_fields, message->n_unknown_fields, 1,
+			   sizeof(*message->unknown_fields)))
+		return false;
+	size = (size_t)(wire->at - start);
+	data = arena_alloc(d->arena, size);
+	if (!data)
+		return false;
+	memcpy(data, start, size);
+	message->unknown_fields[message->n_unknown_fields++] = (ProtobufCMessageUnknownField){
+		.tag = tag >> 3,
+		.wire_type = (ProtobufCWireType)(tag & 7),
+		.len = size,
+		.data = data,
+	};
+	return true;
+}
+
+/* --- Values ---------------------------------------------------------------------------- */
+
+static bool take_text(struct decoder *d, struct wire *wire, char **member)
+{
+	struct wire piece;
+	size_t size;
+	char *text;
+
+	if (!take_sized(wire, &piece))
+		return false;
+	size = wire_size(&piece);
+	text = arena_alloc(d->arena, size + 1);
+	if (!text)
+		return false;
+	memcpy(text, piece.at, size);
+	text[size] = 0;
+	*member = text;
+	return text_is_valid(text, size);
+}
+
+static bool take_data(struct decoder *d, struct wire *wire, ProtobufCBinaryData *member)
+{
+	struct wire piece;
+	uint8_t *data;
+	size_t size;
+
+	if (!take_sized(wire, &piece))
+		return false;
+	size = wire_size(&piece);
+	if (unlikely(size >= d->borrow_min)) {
+		*member = (ProtobufCBinaryData){ size, (uint8_t *)piece.at };
+		d->borrows = true;
+		return true;
+	}
+	if (!size) {
+		*member = (ProtobufCBinaryData){ 0, NULL };
+		return true;
+	}
+	data = arena_alloc(d->arena, size);
+	if (!data)
+		return false;
+	memcpy(data, piece.at, size);
+	*member = (ProtobufCBinaryData){ size, data };
+	return true;
+}
+
+static inline bool take_32(struct wire *wire, uint32_t *member)
+{
+	struct wire piece;
+
+	if (!take_piece(wire, sizeof(*member), &piece))
+		return false;
+	memcpy(member, piece.at, sizeof(*member));
+	*member = le32toh(*member);
+	return true;
+}
+
+static inline bool take_64(struct wire *wire, uint64_t *member)
+{
+	struct wire piece;
+
+	if (!take_piece(wire, sizeof(*member), &piece))
+		return false;
+	memcpy(member, piece.at, sizeof(*member));
+	*member = le64toh(*member);
+	return true;
+}
+
+static bool take_varint(struct wire *wire, ProtobufCType type, void *member)
+{
+	uint64_t value;
+
+	if (!take_number(wire, &value))
+		return false;
+	switch (type) {
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_UINT64:
+		*(uint64_t *)member = value;
+		break;
+	case PROTOBUF_C_TYPE_SINT64:
+		*(uint64_t *)member = value >> 1 ^ -(value & 1);
+		break;
+	case PROTOBUF_C_TYPE_SINT32:
+		*(int32_t *)member = wire_unzigzag(value);
+		break;
+	case PROTOBUF_C_TYPE_BOOL:
+		*(protobuf_c_boolean *)member = value != 0;
+		break;
+	default:
+		*(uint32_t *)member = (uint32_t)value;
+		break;
+	}
+	return true;
+}
+
+/* How a type's values lie on the wire, and the bytes of a member or element. */
+static const struct kind {
+	uint8_t wire_type;
+	uint8_t size;
+} kinds[] = {
+	[PROTOBUF_C_TYPE_INT32] = { WIRE_VARINT, sizeof(int32_t) },
+	[PROTOBUF_C_TYPE_SINT32] = { WIRE_VARINT, sizeof(int32_t) },
+	[PROTOBUF_C_TYPE_SFIXED32] = { WIRE_32BIT, sizeof(int32_t) },
+	[PROTOBUF_C_TYPE_INT64] = { WIRE_VARINT, sizeof(int64_t) },
+	[PROTOBUF_C_TYPE_SINT64] = { WIRE_VARINT, sizeof(int64_t) },
+	[PROTOBUF_C_TYPE_SFIXED64] = { WIRE_64BIT, sizeof(int64_t) },
+	[PROTOBUF_C_TYPE_UINT32] = { WIRE_VARINT, sizeof(uint32_t) },
+	[PROTOBUF_C_TYPE_FIXED32] = { WIRE_32BIT, sizeof(uint32_t) },
+	[PROTOBUF_C_TYPE_UINT64] = { WIRE_VARINT, sizeof(uint64_t) },
+	[PROTOBUF_C_TYPE_FIXED64] = { WIRE_64BIT, sizeof(uint64_t) },
+	[PROTOBUF_C_TYPE_FLOAT] = { WIRE_32BIT, sizeof(float) },
+	[PROTOBUF_C_TYPE_DOUBLE] = { WIRE_64BIT, sizeof(double) },
+	[PROTOBUF_C_TYPE_BOOL] = { WIRE_VARINT, sizeof(protobuf_c_boolean) },
+	[PROTOBUF_C_TYPE_ENUM] = { WIRE_VARINT, sizeof(uint32_t) },
+	[PROTOBUF_C_TYPE_STRING] = { WIRE_BYTES, sizeof(char *) },
+	[PROTOBUF_C_TYPE_BYTES] = { WIRE_BYTES, sizeof(ProtobufCBinaryData) },
+	[PROTOBUF_C_TYPE_MESSAGE] = { WIRE_BYTES, sizeof(ProtobufCMessage *) },
+};
+
+static bool take_message(struct decoder *d, struct wire *wire,
+			 const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage **member,
+			 unsigned int depth);
+
+/* A message must have been cleared or taken before: then it is merged. */
+static inline bool take_value(struct decoder *d, struct wire *wire,
+			      const ProtobufCFieldDescriptor *field, void *member,
+			      unsigned int depth)
+{
+	switch (kinds[field->type].wire_type) {
+	case WIRE_VARINT:
+		return take_varint(wire, field->type, member);
+	case WIRE_32BIT:
+		return take_32(wire, member);
+	case WIRE_64BIT:
+		return take_64(wire, member);
+	default:
+		break;
+	}
+	if (field->type == PROTOBUF_C_TYPE_STRING)
+		return take_text(d, wire, member);
+	if (field->type == PROTOBUF_C_TYPE_BYTES)
+		return take_data(d, wire, member);
+	return take_message(d, wire, field->descriptor, member, depth + 1);
+}
+
+/* --- Fields ---------------------------------------------------------------------------- */
+
+static bool take_element(struct decoder *d, struct wire *wire,
+			 const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
+			 unsigned int depth)
+{
+	size_t *n = member_at(message, field->quantifier_offset);
+	void **array = member_at(message, field->offset);
+	size_t size = kinds[field->type].size;
+	void *element;
+
+	if (!array_reserve(d, array, *n, 1, size))
+		return false;
+	element = (char *)*array + *n * size;
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+		*(ProtobufCMessage **)element = NULL;
+	if (!take_value(d, wire, field, element, depth))
+		return false;
+	++*n;
+	return true;
+}
+
+/* How many numbers these are; a last one without an end does not count. */
+static size_t count_numbers(const struct wire *wire)
+{
+	size_t n = 0;
+
+	for (const uint8_t *at = wire->at; at < wire->end; at++)
+		n += *at < 0x80;
+	return n;
+}
+
+/* Several numbers behind each other, as one field. */
+static bool take_packed(struct decoder *d, struct wire *wire,
+			const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
+{
+	size_t *n = member_at(message, field->quantifier_offset);
+	void **array = member_at(message, field->offset);
+	const struct kind *kind = &kinds[field->type];
+	struct wire piece;
+	size_t more;
+	char *to;
+
+	if (!take_sized(wire, &piece))
+		return false;
+	more = kind->wire_type == WIRE_VARINT ? count_numbers(&piece) :
+						wire_size(&piece) / kind->size;
+	if (!more)
+		return piece.at == piece.end;
+	if (!array_reserve(d, array, *n, more, kind->size))
+		return false;
+	to = (char *)*array + *n * kind->size;
+	*n += more;
+	for (; more; more--, to += kind->size)
+		if (!take_value(d, &piece, field, to, /* depth= */ 0))
+			return false;
+	return piece.at == piece.end;
+}
+
+/* Required fields that were taken have a bit behind the message. */
+static inline uint8_t *required_bits(const ProtobufCMessage *message)
+{
+	return (uint8_t *)message + message->descriptor->sizeof_message;
+}
+
+/* Where a field is, which is present then. */
+static void *member_of(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
+{
+	void *quantifier = member_at(message, field->quantifier_offset);
+	void *member = member_at(message, field->offset);
+	size_t index;
+
+	if (unlikely(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)) {
+		if (*(uint32_t *)quantifier != field->id)
+			memset(member, 0, kinds[field->type].size);
+		*(uint32_t *)quantifier = field->id;
+	} else if (field->quantifier_offset) {
+		*(protobuf_c_boolean *)quantifier = 1;
+	} else if (unlikely(field->label == PROTOBUF_C_LABEL_REQUIRED)) {
+		index = (size_t)(field - message->descriptor->fields);
+		required_bits(message)[index / 8] |= (uint8_t)(1 << index % 8);
+	}
+	return member;
+}
+
+/* Mostly the fields of a message have the numbers from 1 on. */
+static inline const ProtobufCFieldDescriptor *
+find_field(const ProtobufCMessageDescriptor *descriptor, unsigned int number)
+{
+	unsigned int i = number - 1;
+
+	if (likely(i < descriptor->n_fields && descriptor->fields[i].id == number))
+		return &descriptor->fields[i];
+	return protobuf_c_message_descriptor_get_field(descriptor, number);
+}
+
+static bool take_field(struct decoder *d, struct wire *wire, ProtobufCMessage *message,
+		       unsigned int depth)
+{
+	const ProtobufCFieldDescriptor *field;
+	bool repeated;
+	uint32_t tag;
+
+	if (!take_tag(wire, &tag))
+		return false;
+	field = find_field(message->descriptor, tag >> 3);
+	if (unlikely(!field))
+		return take_unknown(d, wire, tag, message, depth);
+	repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+	if (likely((tag & 7) == kinds[field->type].wire_type))
+		return repeated ? take_element(d, wire, field, message, depth) :
+				  take_value(d, wire, field, member_of(field, message), depth);
+	if (repeated && (tag & 7) == WIRE_BYTES)
+		return take_packed(d, wire, field, message);
+	return take_unknown(d, wire, tag, message, depth);
+}
+
+/* --- Messages -------------------------------------------------------------------------- */
+
+/* Where one field has no label, no other is required. */
+static inline bool has_required(const ProtobufCMessageDescriptor *descriptor)
+{
+	for (unsigned int i = 0; i < descriptor->n_fields; i++) {
+		if (descriptor->fields[i].label == PROTOBUF_C_LABEL_NONE)
+			return false;
+		if (descriptor->fields[i].label == PROTOBUF_C_LABEL_REQUIRED)
+			return true;
+	}
+	return false;
+}
+
+/* What message_init() does, which protoc-c can leave out. */
+static void init_by_descriptor(ProtobufCMessage *message,
+			       const ProtobufCMessageDescriptor *descriptor)
+{
+	memset(message, 0, descriptor->sizeof_message);
+	message->descriptor = descriptor;
+	for (unsigned int i = 0; i < descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+		void *member = member_at(message, field->offset);
+
+		if (!field->default_value || field->label == PROTOBUF_C_LABEL_REPEATED ||
+		    field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+			continue;
+		if (field->type == PROTOBUF_C_TYPE_STRING)
+			*(const void **)member = field->default_value;
+		else if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+			memcpy(member, field->default_value, kinds[field->type].size);
+	}
+}
+
+static ProtobufCMessage *message_new(struct decoder *d,
+				     const ProtobufCMessageDescriptor *descriptor)
+{
+	bool required = has_required(descriptor);
+	size_t bits = required ? (descriptor->n_fields + 7) / 8 : 0;
+	ProtobufCMessage *message;
+
+	message = arena_alloc(d->arena, descriptor->sizeof_message + bits);
+	if (!message)
+		return NULL;
+	if (likely(descriptor->message_init))
+		descriptor->message_init(message);
+	else
+		init_by_descriptor(message, descriptor);
+	if (unlikely(required)) {
+		memset(required_bits(message), 0, bits);
+		d->requires = true;
+	}
+	return message;
+}
+
+static bool take_fields(struct decoder *d, struct wire wire, ProtobufCMessage *message,
+			unsigned int depth)
+{
+	if (depth > MESSAGE_MAX_DEPTH)
+		return false;
+	while (wire.at < wire.end)
+		if (unlikely(!take_field(d, &wire, message, depth)))
+			return false;
+	return true;
+}
+
+static bool take_message(struct decoder *d, struct wire *wire,
+			 const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage **member,
+			 unsigned int depth)
+{
+	struct wire piece;
+
+	if (!take_sized(wire, &piece))
+		return false;
+	if (!*member)
+		*member = message_new(d, descriptor);
+	return *member && take_fields(d, piece, *member, depth);
+}
+
+/* Only at the end: an occurrence may have what an earlier one of the same message lacked. */
+static int check_required(struct visitor *visitor, const ProtobufCMessage *message)
+{
+	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+
+	(void)visitor;
+	for (unsigned int i = 0; i < descriptor->n_fields; i++)
+		if (descriptor->fields[i].label == PROTOBUF_C_LABEL_REQUIRED &&
+		    !(required_bits(message)[i / 8] >> i % 8 & 1))
+			return -EBADMSG;
+	return 0;
+}
+
+ProtobufCMessage *decode(struct decoder *d, const ProtobufCMessageDescriptor *descriptor,
+			 const uint8_t *data, size_t size)
+{
+	struct visitor visitor = { .message = check_required };
+	ProtobufCMessage *message;
+
+	d->borrows = false;
+	d->requires = false;
+	message = message_new(d, descriptor);
+	if (!message || !take_fields(d, wire_of(data, size), message, /* depth= */ 0))
+		return NULL;
+	if (unlikely(d->requires) && message_walk(message, &visitor) < 0)
+		return NULL;
+	return message;
+}
