@@ -50,8 +50,6 @@ static void emit_flags(struct emitter *e, const struct method *m)
 		{ m->reply->holds & TYPE_HOLDS_BYTES, "IPC_METHOD_REPLY_BYTES" },
 		{ m->copy, "IPC_METHOD_COPY" },
 		{ m->shared, "IPC_METHOD_SHARED" },
-		{ m->request->endless, "IPC_METHOD_REQUEST_RECURSIVE" },
-		{ m->reply->endless, "IPC_METHOD_REPLY_RECURSIVE" },
 		{ m->sends, "IPC_METHOD_REQUEST_STREAM" },
 		{ m->pushes, "IPC_METHOD_REPLY_STREAM" },
 		{ m->request_codec, "IPC_METHOD_REQUEST_CODEC" },

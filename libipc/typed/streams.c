@@ -48,7 +48,6 @@ static void describe_direction(struct ipc_method *method, const struct ipc_metho
 		uint32_t reply;
 	} flags[] = {
 		{ IPC_METHOD_REQUEST_OBJECTS, IPC_METHOD_REPLY_OBJECTS },
-		{ IPC_METHOD_REQUEST_RECURSIVE, IPC_METHOD_REPLY_RECURSIVE },
 		{ IPC_METHOD_REQUEST_BLOBS, IPC_METHOD_REPLY_BLOBS },
 		{ IPC_METHOD_REQUEST_BYTES, IPC_METHOD_REPLY_BYTES },
 	};

@@ -28,38 +28,36 @@ extern "C" {
 /* The message can contain an Ipc__Object or Ipc__Fd, at any depth. */
 #define IPC_METHOD_REQUEST_OBJECTS	(1U << 1)
 #define IPC_METHOD_REPLY_OBJECTS	(1U << 2)
-/* The message's type can contain itself, so its depth must be checked. */
-#define IPC_METHOD_REQUEST_RECURSIVE	(1U << 3)
-#define IPC_METHOD_REPLY_RECURSIVE	(1U << 4)
 /* The message can contain an Ipc__Blob, at any depth. */
-#define IPC_METHOD_REQUEST_BLOBS	(1U << 5)
-#define IPC_METHOD_REPLY_BLOBS		(1U << 6)
+#define IPC_METHOD_REQUEST_BLOBS	(1U << 3)
+#define IPC_METHOD_REPLY_BLOBS		(1U << 4)
 /* The requests or replies are a stream. */
-#define IPC_METHOD_REQUEST_STREAM	(1U << 7)
-#define IPC_METHOD_REPLY_STREAM		(1U << 8)
+#define IPC_METHOD_REQUEST_STREAM	(1U << 5)
+#define IPC_METHOD_REPLY_STREAM		(1U << 6)
 /* The message can contain a field of type bytes, at any depth, besides those of an Ipc__Blob. */
-#define IPC_METHOD_REQUEST_BYTES	(1U << 9)
-#define IPC_METHOD_REPLY_BYTES		(1U << 10)
+#define IPC_METHOD_REQUEST_BYTES	(1U << 7)
+#define IPC_METHOD_REPLY_BYTES		(1U << 8)
 /* Received bytes are copies, also large ones: option (ipc.copy). */
-#define IPC_METHOD_COPY			(1U << 11)
+#define IPC_METHOD_COPY			(1U << 9)
 /* Messages of the streams may go through shared memory: option (ipc.shared). */
-#define IPC_METHOD_SHARED		(1U << 12)
+#define IPC_METHOD_SHARED		(1U << 10)
 /* The method has request_codec or reply_codec. */
-#define IPC_METHOD_REQUEST_CODEC	(1U << 13)
-#define IPC_METHOD_REPLY_CODEC		(1U << 14)
+#define IPC_METHOD_REQUEST_CODEC	(1U << 11)
+#define IPC_METHOD_REPLY_CODEC		(1U << 12)
 
 /* The most bytes of a message that a codec packs or unpacks. */
 #define IPC_CODEC_MAX			1024
 
 /*
  * Straight code for messages of one type, whose fields are single numbers, strings and bytes. It
- * makes the bytes and the messages that protobuf-c makes, or nothing; then protobuf-c is to do it.
- * It does not grow: what is new gets a flag and a member of struct ipc_method.
+ * makes the bytes and the messages that libipc makes by the descriptor, or nothing; then libipc
+ * makes them. It does not grow: what is new gets a flag and a member of struct ipc_method.
  */
 struct ipc_codec {
 	/*
 	 * Packs a message without unknown fields into to, which ends at end and has space for
-	 * IPC_CODEC_MAX bytes. Returns where its bytes end, or NULL: it has too many.
+	 * IPC_CODEC_MAX bytes. Returns where its bytes end, or NULL: it has too many,
+	 * or text that is not ASCII.
 	 */
 	uint8_t *(*pack)(const ProtobufCMessage *message, uint8_t *to, const uint8_t *end);
 	/*

@@ -99,8 +99,6 @@ enum {
 static const struct ipc_method kinds_of_url_method_table[] = {
 	[KINDS_OF_URL_METHOD_SEVENTH] = {
 		.code = 7,
-		.flags = IPC_METHOD_REQUEST_RECURSIVE |
-			 IPC_METHOD_REPLY_RECURSIVE,
 		.name = "Seventh",
 		.request = &my_app__v2__io__chain__descriptor,
 		.reply = &my_app__v2__io__chain__descriptor,
@@ -108,8 +106,6 @@ static const struct ipc_method kinds_of_url_method_table[] = {
 	},
 	[KINDS_OF_URL_METHOD_LAST] = {
 		.code = 65535,
-		.flags = IPC_METHOD_REQUEST_RECURSIVE |
-			 IPC_METHOD_REPLY_RECURSIVE,
 		.name = "Last",
 		.request = &my_app__v2__io__chain__descriptor,
 		.reply = &my_app__v2__io__chain__descriptor,
@@ -124,7 +120,6 @@ static const struct ipc_method kinds_of_url_method_table[] = {
 	},
 	[KINDS_OF_URL_METHOD_NOT_ONEWAY] = {
 		.code = 0xb25b3ccd,
-		.flags = IPC_METHOD_REQUEST_RECURSIVE,
 		.name = "NotOneway",
 		.request = &my_app__v2__io__chain__descriptor,
 		.reply = &ipc__none__descriptor,
@@ -132,7 +127,6 @@ static const struct ipc_method kinds_of_url_method_table[] = {
 	},
 	[KINDS_OF_URL_METHOD_GET_STATUS] = {
 		.code = 0xc2480c0d,
-		.flags = IPC_METHOD_REPLY_RECURSIVE,
 		.name = "GetStatus",
 		.request = &ipc__none__descriptor,
 		.reply = &my_app__v2__io__chain__descriptor,

@@ -172,7 +172,6 @@ static const struct ipc_method streams_clock_method_table[] = {
 	[STREAMS_CLOCK_METHOD_UPLOAD] = {
 		.code = 0x84cb779a,
 		.flags = IPC_METHOD_REQUEST_OBJECTS |
-			 IPC_METHOD_REPLY_RECURSIVE |
 			 IPC_METHOD_REQUEST_STREAM,
 		.name = "Upload",
 		.request = &streams__chunk__descriptor,
