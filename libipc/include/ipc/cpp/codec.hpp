@@ -67,18 +67,61 @@ inline std::int64_t unzigzag64(std::uint64_t value)
 	return static_cast<std::int64_t>(value >> 1 ^ (0 - (value & 1)));
 }
 
+/* Whether all bytes are ASCII characters, none of them NUL. */
 inline bool is_ascii(std::string_view text) noexcept
 {
-	std::size_t i = 0;
+	std::uint64_t word, found = 0;
+	std::size_t i;
 
-	for (std::uint64_t word; i + sizeof(word) <= text.size(); i += sizeof(word)) {
+	/* A byte of 0 borrows from its highest bit when 1 is subtracted. */
+	for (i = 0; i + sizeof(word) <= text.size(); i += sizeof(word)) {
 		std::memcpy(&word, text.data() + i, sizeof(word));
-		if (word & UINT64_C(0x8080808080808080))
-			return false;
+		found |= word | (word - UINT64_C(0x0101010101010101));
 	}
-	for (; i < text.size(); i++)
-		if (text[i] & 0x80)
+	for (; i < text.size(); i++) {
+		word = static_cast<unsigned char>(text[i]);
+		found |= word | (word - 1);
+	}
+	return !(found & UINT64_C(0x8080808080808080));
+}
+
+/* The bytes of the UTF-8 character at c, or 0: there is none, or it is NUL. */
+inline std::size_t character_size(const unsigned char *c, std::size_t left) noexcept
+{
+	auto follows = [&](std::size_t n) {
+		for (std::size_t i = 1; i < n; i++)
+			if (i >= left || (c[i] & 0xc0) != 0x80)
+				return false;
+		return true;
+	};
+
+	if (*c < 0x80)
+		return *c != 0;
+	if (*c < 0xe0)
+		return *c >= 0xc2 && follows(2) ? 2 : 0;
+	/* No longer forms, no surrogates, and nothing beyond U+10FFFF. */
+	if (*c < 0xf0)
+		return !follows(3) || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ?
+			       0 : 3;
+	return *c > 0xf4 || !follows(4) || (*c == 0xf0 && c[1] < 0x90) ||
+			       (*c == 0xf4 && c[1] > 0x8f) ?
+		       0 : 4;
+}
+
+/* Whether this may be sent as a string: UTF-8 without NUL bytes. */
+inline bool is_text(std::string_view text) noexcept
+{
+	const unsigned char *c = reinterpret_cast<const unsigned char *>(text.data());
+
+	if (is_ascii(text))
+		return true;
+	for (std::size_t i = 0; i < text.size();) {
+		std::size_t n = character_size(c + i, text.size() - i);
+
+		if (!n)
 			return false;
+		i += n;
+	}
 	return true;
 }
 
@@ -116,7 +159,7 @@ public:
 		to += value.size();
 		return true;
 	}
-	/* Protobuf says what it says of text that is not UTF-8. */
+	/* Other text is looked at when the whole message is packed. */
 	bool text(std::size_t fields, std::uint32_t tag, std::string_view value) noexcept
 	{
 		return is_ascii(value) && bytes(fields, tag, value);
@@ -211,7 +254,7 @@ public:
 		at += size;
 		return true;
 	}
-	/* Protobuf looks whether what is not ASCII is UTF-8. */
+	/* Protobuf decides about text that is not ASCII. */
 	bool text(std::string &value) { return bytes(value) && is_ascii(value); }
 
 private:

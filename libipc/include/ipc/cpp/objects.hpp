@@ -186,6 +186,40 @@ private:
 	std::shared_ptr<const received> owned;
 };
 
+namespace detail {
+
+/* Whether all strings of a message may be sent. */
+inline bool has_valid_text(const google::protobuf::Message &m)
+{
+	using google::protobuf::FieldDescriptor;
+	const google::protobuf::Reflection *by = m.GetReflection();
+	std::vector<const FieldDescriptor *> fields;
+	std::string space;
+
+	by->ListFields(m, &fields);
+	for (const FieldDescriptor *field : fields) {
+		bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+		bool is_single = !field->is_repeated();
+
+		if (!is_message && field->type() != FieldDescriptor::TYPE_STRING)
+			continue;
+		for (int i = 0, n = is_single ? 1 : by->FieldSize(m, field); i < n; i++)
+			if (is_message ? !has_valid_text(is_single ?
+							 by->GetMessage(m, field) :
+							 by->GetRepeatedMessage(m, field, i)) :
+			    !typed::is_text(is_single ?
+					    by->GetStringReference(m, field, &space) :
+					    by->GetRepeatedStringReference(m, field, i, &space)))
+				return false;
+	}
+	return true;
+}
+
+/* The lite runtime cannot tell. */
+inline bool has_valid_text(const google::protobuf::MessageLite &) { return true; }
+
+} // namespace detail
+
 /* Between the messages and the bus. Not for programs. */
 struct typed_access {
 	/* The bytes of a small message lie on the stack. */
@@ -194,8 +228,11 @@ struct typed_access {
 		packed(const packed &) = delete;
 		template <typename T> explicit packed(const T &m) : size(m.ByteSizeLong())
 		{
-			if (!typed::codec<T>::exists || size > sizeof(block) || !put(m))
+			if (!typed::codec<T>::exists || size > sizeof(block) || !put(m)) {
 				pack(m);
+				/* Mostly one look at all bytes suffices. */
+				valid = typed::is_ascii(bytes()) || detail::has_valid_text(m);
+			}
 		}
 		~packed()
 		{
@@ -206,6 +243,8 @@ struct typed_access {
 		{
 			return { reinterpret_cast<const char *>(at), size };
 		}
+		/* False: a string is not UTF-8, or has a NUL byte. */
+		bool is_valid() const noexcept { return __builtin_expect(valid, 1); }
 
 	private:
 		/* The size is another if there is more in the message than the codec knows. */
@@ -226,8 +265,21 @@ struct typed_access {
 
 		std::uint8_t *at = block;
 		std::size_t size;
+		bool valid = true;
 		std::uint8_t block[typed::small];
 	};
+
+	/* What function(message) would return, as a failure. */
+	template <typename R, typename T> static __attribute__((noinline)) R invalid(const T &m)
+	{
+		error e(EINVAL, m.GetTypeName() + ": a string is not UTF-8, or has a NUL byte");
+
+#if IPC_RESULTS
+		return e;
+#else
+		return detail::fail<R>(std::move(e));
+#endif
+	}
 
 	/* Calls function(message to be sent). */
 	template <typename F> static auto send(std::uint32_t code, const no_message &, F function)
@@ -239,6 +291,8 @@ struct typed_access {
 	{
 		packed bytes(m);
 
+		if (!bytes.is_valid())
+			return invalid<decltype(function(message(code)))>(m);
 		return function(message(code, bytes.bytes()));
 	}
 	template <typename T, typename F>
@@ -247,6 +301,8 @@ struct typed_access {
 		packed bytes(m.held);
 		message copy = m.out.copy();
 
+		if (!bytes.is_valid())
+			return invalid<decltype(function(std::move(copy)))>(m.held);
 		copy.bytes(bytes.bytes()).method(code);
 		/* The copy borrows them. */
 		if constexpr (std::is_base_of_v<google::protobuf::Message, T>)
@@ -282,6 +338,8 @@ struct typed_access {
 		packed bytes(m);
 		c::ipc_raw_message out = {};
 
+		if (!bytes.is_valid())
+			return invalid<outcome<void>>(m);
 		out.data = bytes.bytes().data();
 		out.size = bytes.bytes().size();
 		return std::move(c).reply_raw(out);
@@ -322,6 +380,8 @@ struct typed_access {
 		packed bytes(m);
 		int r;
 
+		if (!bytes.is_valid())
+			return invalid<outcome<Reply>>(m);
 		out.code = code;
 		out.data = bytes.bytes().data();
 		out.size = bytes.bytes().size();

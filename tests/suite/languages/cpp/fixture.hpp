@@ -23,6 +23,7 @@
 #include "case.hpp"
 
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 
 /* The number of "package.Service/Method", as <ipc/raw.h> says. */
 inline std::uint32_t number_of(const std::string &method)

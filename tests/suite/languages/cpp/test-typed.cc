@@ -187,6 +187,21 @@ static std::uint32_t code_of(const char *method)
 	return number_of(std::string("desk.app.Desk/") + method);
 }
 
+CASE(text_that_is_not_utf8_or_has_a_nul_is_not_sent)
+{
+	office o;
+	desk_app::Failure failure;
+
+	failure.set_code(ENOENT);
+	for (std::string_view text : { "\0"sv, "12345678\0"sv, "ä\0b"sv, "12345678\xff"sv,
+				       "\xed\xa0\x80"sv }) {
+		failure.set_text(std::string(text));
+		CHECK_FAILS(EINVAL, o.desk.Fail(failure));
+	}
+	failure.set_text("ä € \xf0\x9f\x98\x80");
+	CHECK_FAILS(ENOENT, o.desk.Fail(failure));
+}
+
 CASE(what_is_malformed_is_refused)
 {
 	office o;
