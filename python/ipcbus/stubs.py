@@ -8,9 +8,11 @@ set to, as a keyword of a call or in a mapping.
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 import struct
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Generic, Protocol, TypeVar, Union
 
@@ -288,6 +290,40 @@ class Packer:
         self._blobs += 1
 
 
+@functools.lru_cache(maxsize=None)
+def _may_have_text(descriptor: Any) -> bool:
+    seen, todo = set(), [descriptor]
+    while todo:
+        kind = todo.pop()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        if any(field.type == field.TYPE_STRING for field in kind.fields):
+            return True
+        todo.extend(field.message_type for field in kind.fields if field.message_type)
+    return False
+
+
+def _has_nul(message: Any) -> bool:
+    """Whether a string in the message has a NUL byte, which no string of C can have."""
+    if not _may_have_text(message.DESCRIPTOR):
+        return False
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        if isinstance(value, Mapping):
+            values = [*value, *value.values()]
+        else:
+            values = value if field.label == field.LABEL_REPEATED else [value]
+        for each in values:
+            if isinstance(each, str):
+                if "\0" in each:
+                    return True
+            elif hasattr(each, "ListFields") and _has_nul(each):
+                return True
+    return False
+
+
 def serialize(kind: Any, message: Any) -> bytes:
     if not isinstance(message, kind):
         raise TypeError(f"{message!r} is no {kind.DESCRIPTOR.full_name}")
@@ -295,6 +331,8 @@ def serialize(kind: Any, message: Any) -> bytes:
         data: bytes = message.SerializeToString()
     except Exception as error:  # protobuf's EncodeError
         raise InvalidArgument(str(error)) from None
+    if b"\0" in data and _has_nul(message):
+        raise InvalidArgument(f"{kind.DESCRIPTOR.full_name}: a string has a NUL byte")
     return data
 
 
@@ -333,14 +371,22 @@ def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None
 # --- Receiving -------------------------------------------------------------------------------
 
 
+# One of protobuf's implementations only warns of a malformed field, and leaves out all that follows.
+warnings.filterwarnings("error", "Unexpected end-group tag", RuntimeWarning)
+
+
 def parse(kind: Any, name: str, message: Raw) -> Any:
     """Raises ``BadMessage``."""
+    problem: Exception | None = None
     try:
         with message.data as view:
-            return kind.FromString(view)
+            parsed = kind.FromString(view)
+        if parsed.IsInitialized():  # It has its required fields.
+            return parsed
     except Exception as error:  # protobuf's DecodeError
-        full_name = kind.DESCRIPTOR.full_name
-        raise BadMessage(f"{name}: the message is not a valid {full_name}") from error
+        problem = error
+    full_name = kind.DESCRIPTOR.full_name
+    raise BadMessage(f"{name}: the message is not a valid {full_name}") from problem
 
 
 class Item:

@@ -234,6 +234,17 @@ class Typed(Case):
         del call
         await self.within(ended.wait())
 
+    async def test_nul(self):
+        """A string with a NUL byte is not sent, wherever it is; other bytes are."""
+        for fields in (
+            {"text": "allowed\0../../etc"},
+            {"counts": {"a\0": 1}},
+            {"inner": {"text": "\0"}},
+        ):
+            with self.assertRaisesRegex(ipcbus.InvalidArgument, "NUL"):
+                await self.kinds.Plain(**fields)
+        await self.kinds.Plain(text="ä", numbers=[0], counts={"a": 0})
+
     async def test_own(self):
         """What belongs to the receiver is its own service."""
 
