@@ -372,6 +372,58 @@ static void emit_blob_field(struct emitter *e, const struct type *owner, const F
 	}
 }
 
+/* --- Text --------------------------------------------------------------------------------- */
+
+/* Whether a value, which is a reference, has a NUL byte; NULL: it has no text. */
+static const char *nul_test(struct emitter *e, const Field *field, const char *value)
+{
+	const struct type *type = type_of(e, field);
+
+	if (field->type == KIND(STRING))
+		return arena_printf(e->arena, "%s.contains('\\0')", value);
+	if (!type || !(type->holds & TYPE_HOLDS_TEXT))
+		return NULL;
+	return arena_printf(e->arena, "::ipcbus::typed::Body::has_nul(%s)", value);
+}
+
+static void emit_any(struct emitter *e, const char *name, const char *of, const char *test)
+{
+	if (test)
+		emit(e, "        if self.%s%s.any(|value| %s) {\n            return true;\n        }\n",
+		     name, of, test);
+}
+
+static void emit_text_field(struct emitter *e, const struct type *owner, const Field *field)
+{
+	const struct type *type = type_of(e, field);
+	const char *name = rust_identifier(e->arena, field->name);
+	bool boxed = type && type->endless && field->label != LABEL(REPEATED);
+	const char *test = nul_test(e, field, boxed ? "value.as_ref()" : "value");
+
+	if (!test)
+		return;
+	if (type && type_is_map(type)) {
+		emit_any(e, name, ".keys()", nul_test(e, type->descriptor->field[0], "value"));
+		emit_any(e, name, ".values()", nul_test(e, type->descriptor->field[1], "value"));
+	} else if (field->has_oneof_index && !field->proto3_optional) {
+		emit(e, "        if let ::core::option::Option::Some(%s::%s(value)) = &self.%s {\n",
+		     oneof_name(e, owner, (size_t)field->oneof_index),
+		     rust_identifier(e->arena, camel(e->arena, field->name)),
+		     rust_identifier(e->arena,
+				     owner->descriptor->oneof_decl[field->oneof_index]->name));
+		emit(e, "            if %s {\n                return true;\n            }\n        }\n", test);
+	} else if (field->label == LABEL(REQUIRED) ||
+		   (!type && field->label != LABEL(REPEATED) && type_is_proto3(owner) &&
+		    !field->proto3_optional)) {
+		emit(e, "        if %s {\n            return true;\n        }\n",
+		     nul_test(e, field, arena_printf(e->arena, type ? "&self.%s" : "self.%s", name)));
+	} else {
+		emit_any(e, name, ".iter()", test);
+	}
+}
+
+/* --- What all messages have ----------------------------------------------------------------- */
+
 static int by_number(const void *a, const void *b)
 {
 	const Field *x = *(Field *const *)a, *y = *(Field *const *)b;
@@ -384,19 +436,24 @@ static void emit_body(struct emitter *e, const struct type *type)
 	const Descriptor *d = type->descriptor;
 	Field **sorted;
 
-	if (!(type->holds & TYPE_HOLDS_BLOBS)) {
-		emit(e, "impl ::ipcbus::typed::Body for %s {}\n\n", message_path(e, type));
-		return;
-	}
 	sorted = arena_array(e->arena, d->n_field + 1, sizeof(*sorted));
 	memcpy(sorted, d->field, d->n_field * sizeof(*sorted));
 	qsort(sorted, d->n_field, sizeof(*sorted), by_number);
 	emit(e, "impl ::ipcbus::typed::Body for %s {\n", message_path(e, type));
-	emit(e,
-	     "    fn each_blob(&mut self, visit: &mut dyn FnMut(&mut ::ipcbus::typed::ipc::Blob)) {\n");
-	for (size_t i = 0; i < d->n_field; i++)
-		emit_blob_field(e, type, sorted[i]);
-	emit(e, "    }\n}\n\n");
+	if (type->holds & TYPE_HOLDS_BLOBS) {
+		emit(e,
+		     "    fn each_blob(&mut self, visit: &mut dyn FnMut(&mut ::ipcbus::typed::ipc::Blob)) {\n");
+		for (size_t i = 0; i < d->n_field; i++)
+			emit_blob_field(e, type, sorted[i]);
+		emit(e, "    }\n");
+	}
+	if (type->holds & TYPE_HOLDS_TEXT) {
+		emit(e, "    fn has_nul(&self) -> bool {\n");
+		for (size_t i = 0; i < d->n_field; i++)
+			emit_text_field(e, type, sorted[i]);
+		emit(e, "        false\n    }\n");
+	}
+	emit(e, "}\n\n");
 }
 
 /* --- Messages and enums ---------------------------------------------------------------------- */

@@ -113,6 +113,8 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES &&
 		    !(type->holds & TYPE_HOLDS_BLOBS))
 			type->holds |= TYPE_HOLDS_BYTES;
+		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING)
+			type->holds |= TYPE_HOLDS_TEXT;
 		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP) {
 			type->group = field;
 			type->group_owner = type;

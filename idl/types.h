@@ -14,6 +14,7 @@
 #define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object or ipc.Fd */
 #define TYPE_HOLDS_BLOBS   (1U << 1) /* ipc.Blob */
 #define TYPE_HOLDS_BYTES   (1U << 2) /* a field of bytes, but those of ipc.Blob */
+#define TYPE_HOLDS_TEXT	   (1U << 3) /* a string */
 
 struct type {
 	const char *full_name; /* "echo.SayRequest" */

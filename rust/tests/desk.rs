@@ -152,6 +152,10 @@ fn calls(desk: &DeskClient) {
         .unwrap_err();
     assert_eq!((error.code(), error.name()), (libc::ENOTEMPTY, None));
 
+    // A string with a NUL byte is not sent.
+    let error = desk.fail(&Failure { text: "a\0b".into(), ..Failure::default() }).unwrap_err();
+    assert_eq!(error.code(), libc::EINVAL);
+
     // The time limit is that of the method.
     assert!(matches!(desk.nap().unwrap_err(), Error::TimedOut(_)));
 

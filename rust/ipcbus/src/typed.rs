@@ -94,6 +94,11 @@ pub trait Body: prost::Message + Default {
     fn each_blob(&mut self, visit: &mut dyn FnMut(&mut ipc::Blob)) {
         let _ = visit;
     }
+
+    /// Whether a string at any depth has a NUL byte.
+    fn has_nul(&self) -> bool {
+        false
+    }
 }
 
 /// A message whose fields can have objects and files, with these. It derefs to the message.
@@ -185,7 +190,8 @@ impl<T> DerefMut for With<T> {
 
 /// What can be sent: a generated message, [`With`] one, or nothing.
 pub trait Outgoing {
-    /// Calls `run` with the message as bytes and entries. `EMFILE`, `ENOMEM`: there is no file for a
+    /// Calls `run` with the message as bytes and entries. `EINVAL`: a string has a NUL byte.
+    /// `EMFILE`, `ENOMEM`: there is no file for a
     /// large blob.
     fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R>;
 }
@@ -215,6 +221,10 @@ fn send_with<R>(
     run: impl FnOnce(Message<'_>) -> Result<R>,
 ) -> Result<R> {
     let (bytes, files) = blob::encode(body)?;
+    // C, which could not receive it, has no such strings.
+    if bytes.contains(&0) && body.has_nul() {
+        return Err(Error::errno(libc::EINVAL).with_message("a string has a NUL byte"));
+    }
     let mut message = Message::new(code).bytes(bytes);
     for (i, sent) in sent.iter().enumerate() {
         let entry = match sent {
