@@ -34,11 +34,12 @@ $(RUST_EXAMPLES:examples/rust/%=$(RUST_W)/examples/%): $(RUST_W)/examples/%: exa
 	$(Q)mkdir -p $(@D) && cp -p $< $@
 
 RUST_GENERATED := $(addprefix $(RUST_B)/gen/,$(addsuffix .ipc.rs,\
-	desk kinds conform client/versions server/versions))
+	desk kinds conform judge judge2 client/versions server/versions))
 $(RUST_B)/gen/desk.ipc.rs: tests/suite/languages/cpp/desk.proto
 $(RUST_B)/gen/kinds.ipc.rs: python/tests/kinds.proto
 $(RUST_B)/gen/conform.ipc.rs $(RUST_B)/gen/client/versions.ipc.rs $(RUST_B)/gen/server/versions.ipc.rs: \
 	$(RUST_B)/gen/%.ipc.rs: tests/suite/languages/conformance/%.proto
+$(RUST_B)/gen/judge.ipc.rs $(RUST_B)/gen/judge2.ipc.rs: $(RUST_B)/gen/%.ipc.rs: tests/suite/languages/judge/%.proto
 $(RUST_GENERATED): $(B)/idl/protoc-gen-ipc
 	$(call msg,PROTOC,$@)
 	$(Q)mkdir -p $(@D) && $(PROTOC) -I $(dir $(filter %.proto,$^)) -I idl \

@@ -333,6 +333,23 @@ START_TEST(a_reply_that_is_none)
 }
 END_TEST
 
+START_TEST(text_that_is_not_utf8_is_not_sent)
+{
+	static const uint8_t with_nul[] = { 0x0a, 4, 'a', 0, 'b', 'c' };
+	Ipc__Test__EchoReply *reply = NULL;
+
+	begin();
+	ck_assert_int_eq(call_echo("12345678\xff", NULL, NULL), -EINVAL);
+	ck_assert_uint_eq(fake.exchanges, 0);
+	/* Nor is text with a NUL received as what is before the NUL. */
+	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, with_nul,
+		  sizeof(with_nul), NULL, 0);
+	ck_assert_int_eq(call_echo("\xc3\xa4", &reply, NULL), -EBADMSG);
+	ck_assert_ptr_null(reply);
+	end();
+}
+END_TEST
+
 START_TEST(not_the_methods_request)
 {
 	Ipc__Test__EchoReply wrong = IPC__TEST__ECHO_REPLY__INIT;
@@ -773,7 +790,7 @@ int main(void)
 	return RUN_TESTS("call", a_call_is_one_exchange, buffers_to_give_back_do_not_pile_up,
 			 signals_do_not_end_a_call, errors_of_the_driver, errors_of_the_server,
 			 errors_have_an_origin, a_reply_that_is_none,
-			 not_the_methods_request, a_reply_without_objects,
+			 text_that_is_not_utf8_is_not_sent, not_the_methods_request, a_reply_without_objects,
 			 a_served_call_is_one_exchange, an_event_loop_does_not_keep_the_reply,
 			 what_a_handler_can_end_with, what_never_reaches_a_handler,
 			 a_oneway_has_no_reply, the_reply_leaves_before_another_call,

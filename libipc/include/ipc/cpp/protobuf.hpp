@@ -4,8 +4,9 @@
  * with_objects, typed_service. Messages are protobuf's C++ classes; the program links libprotobuf.
  * The other names in ipc::typed are for generated code alone.
  *
- * A message that does not match its type, or nests deeper than 100, fails with EBADMSG. Unlike
- * generated C, this code does not limit the memory that a message takes when it is parsed: for
+ * A received message that does not match its type, or nests deeper than 100, fails with EBADMSG. A
+ * message to send with a string that is not UTF-8 or has a NUL byte fails with EINVAL; the lite
+ * runtime of protobuf cannot tell. Unlike generated C, this code does not limit the memory that a message takes when it is parsed: for
  * objects, ipc_object_set_limits() limits the size of a request.
  *
  * Option timeout_ms of a method is the time limit where the call's options have none. It
