@@ -85,6 +85,10 @@ START_TEST(what_would_end_a_comment_is_pulled_apart)
 	ck_assert_str_eq(text.data, " * bell\n");
 	text_done(&text);
 
+	text_quote(&text, " * ", " a \u202eb\u2069 \u2019c\u20ac\n");
+	ck_assert_str_eq(text.data, " * a b \u2019c\u20ac\n");
+	text_done(&text);
+
 	text_quote(&text, " * ", "/\n*/\n/*/\n");
 	ck_assert_str_eq(text.data, " * /\n * * /\n * / * /\n");
 }

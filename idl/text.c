@@ -99,6 +99,16 @@ static bool quote_splits(const char *p)
 	return !strncmp(p, "*/", 2) || !strncmp(p, "/*", 2) || !strncmp(p, "?\?/", 3);
 }
 
+size_t text_bidi(const char *p)
+{
+	unsigned char last = !p[0] || !p[1] ? 0 : (unsigned char)p[2];
+	bool embeds = !strncmp(p, "\xe2\x80", 2) && last >= 0xaa && last <= 0xae;
+	bool isolates = !strncmp(p, "\xe2\x81", 2) && last >= 0xa6 && last <= 0xa9;
+
+	/* U+202A to U+202E, and U+2066 to U+2069. */
+	return embeds || isolates ? 3 : 0;
+}
+
 static void quote_line(struct text *text, const char *line, size_t length)
 {
 	while (length && ((unsigned char)line[length - 1] <= ' ' || line[length - 1] == '\\'))
@@ -107,6 +117,10 @@ static void quote_line(struct text *text, const char *line, size_t length)
 	for (size_t i = 0; i < length; i++) {
 		bool control = (unsigned char)line[i] < ' ' && line[i] != '\t';
 
+		if (text_bidi(&line[i])) {
+			i += text_bidi(&line[i]) - 1;
+			continue;
+		}
 		text_addn(text, control ? " " : &line[i], 1);
 		if (i + 1 < length && quote_splits(&line[i]))
 			text_add(text, " ");

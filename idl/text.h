@@ -27,8 +27,12 @@ void text_printf(struct text *text, const char *format, ...)
 void text_fill(struct text *text, const char *lead, const char *string);
 
 /* Lines of a comment in a .proto file, each starting with lead. Characters that would end or
- * nest a C comment are separated. Empty lines at either end are dropped. */
+ * nest a C comment are separated, and those that reverse the direction of text, which compilers
+ * refuse, are left out. Empty lines at either end are dropped. */
 void text_quote(struct text *text, const char *lead, const char *comment);
+
+/* The length of such a character that reverses the direction at the start of p, or 0. */
+size_t text_bidi(const char *p);
 
 /* tabs, lead, the parameters (a list that ends with NULL) in parentheses, and tail:
  * "int echo_say(struct echo *echo,\n\t     const ...);\n". */
