@@ -16,6 +16,7 @@
  *
  *   emit_rust.c        X.ipc.rs: clients and services
  *   emit_rust_types.c    its messages
+ *   rust_files.c         ipc.rs, with the modules of all files
  *
  * Add every new name to the naming_*.c of the language too.
  */
@@ -31,6 +32,7 @@ struct emitter {
 	const struct types *types; /* all of the request */
 	const struct request *request;
 	struct text *out;
+	const struct rust_module *module; /* lang=rust: the one that is being written */
 };
 
 /* The longest list of parameters. */
@@ -51,8 +53,9 @@ const char *cpp_class(struct emitter *e, const struct type *type);
 void emit_python(struct emitter *e);
 void emit_python_types(struct emitter *e);
 
-/* lang=rust: X.ipc.rs. */
+/* lang=rust: X.ipc.rs; and ipc.rs, with a module for each package. */
 void emit_rust(struct emitter *e);
+void emit_rust_modules(struct text *out, const struct unit *units, size_t n_units);
 
 /* Parts of the source. */
 void emit_codecs(struct emitter *e);

@@ -3,6 +3,7 @@
  * X.ipc.rs: messages, and for each service a trait to implement, a server over it and a client, on
  * the module typed of the crate ipcbus.
  */
+#include "c_messages.h"
 #include "emit_rust.h"
 
 #include <inttypes.h>
@@ -20,7 +21,7 @@ static bool carries(const struct type *type)
 /* The type in which a message is passed. */
 static const char *passed(struct emitter *e, const struct type *type)
 {
-	const char *path = rust_path(e, type->file, type->full_name);
+	const char *path = rust_path(e, type->full_name);
 
 	return carries(type) ? arena_printf(e->arena, "::ipcbus::typed::With<%s>", path) : path;
 }
@@ -35,10 +36,50 @@ static const char *reply_of(struct emitter *e, const struct method *m)
 	return m->has_reply ? passed(e, m->reply) : "()";
 }
 
+/* Whether rustdoc takes a part of the text for code, and tests it: a line with four columns before
+ * it or with a fence. */
+static bool has_code(const char *text)
+{
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		/* protoc keeps the blank that follows the slashes. Lists and quotes nest. */
+		size_t mark = strspn(line, " \t>*+-.)0123456789");
+		const char *wide = strstr(line, "    "), *tab = strchr(line, '\t');
+
+		if ((wide && wide < line + mark) || (tab && tab < line + mark) ||
+		    !strncmp(line + mark, "```", 3) || !strncmp(line + mark, "~~~", 3))
+			return true;
+	}
+	return false;
+}
+
+static void emit_comment(struct emitter *e, const char *lead, const char *comment)
+{
+	size_t fence = 3;
+
+	if (!has_code(comment)) {
+		text_quote(e->out, lead, comment);
+		return;
+	}
+	for (const char *c = comment; *c; c++) {
+		size_t run = strspn(c, "`");
+
+		fence = run >= fence ? run + 1 : fence;
+		c += run ? run - 1 : 0;
+	}
+	for (int i = 0; i < 2; i++) {
+		emit(e, "%s", lead);
+		for (size_t j = 0; j < fence; j++)
+			emit(e, "`");
+		emit(e, i ? "\n" : "text\n");
+		if (!i)
+			text_quote(e->out, lead, comment);
+	}
+}
+
 static void note(struct emitter *e, const char *lead, const char *comment, const char *more)
 {
 	if (comment) {
-		text_quote(e->out, lead, comment);
+		emit_comment(e, lead, comment);
 		if (more)
 			emit(e, "%.*s\n", (int)strlen(lead) - 1, lead);
 	}
@@ -58,9 +99,11 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	for (size_t i = 0; i < s->n_methods; i++)
 		accept_fds |= (s->methods[i].request->holds &
 			       (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS)) != 0;
-	emit(e, "#[allow(non_upper_case_globals)]\nstatic %s: ::ipcbus::typed::Interface = ::ipcbus::typed::Interface {\n",
+	rust_allow(e);
+	emit(e, "static %s: ::ipcbus::typed::Interface = ::ipcbus::typed::Interface {\n",
 	     constant(e, s));
-	emit(e, "    name: \"%s\",\n    descriptor: &IPC_DESCRIPTOR_SET,\n", s->full_name);
+	emit(e, "    name: \"%s\",\n    descriptor: &IPC_%s,\n", s->full_name,
+	     e->unit->identifier);
 	emit(e, "    hash: 0x%016" PRIx64 ",\n    accept_fds: %s,\n};\n\n", s->hash,
 	     accept_fds ? "true" : "false");
 }
@@ -76,12 +119,21 @@ static const char *method_of(struct emitter *e, const struct method *m)
 
 /* --- Client ----------------------------------------------------------------------------- */
 
+static const Google__Protobuf__ServiceDescriptorProto *service_of(struct emitter *e,
+								    const struct path *place)
+{
+	return e->unit->proto->service[place->steps[1]];
+}
+
 /* fn NAME(&self, request: ..., options: ...) -> RESULT { */
-static void sign(struct emitter *e, const char *name, const char *suffix, const char *request,
+static void sign(struct emitter *e, const struct method *m, const char *suffix, const char *request,
 		 bool options, const char *result)
 {
-	const char *whole = arena_printf(e->arena, "%s%s", name, suffix);
+	const char *whole = arena_printf(e->arena, "%s%s", m->ident, suffix);
+	const Google__Protobuf__MethodDescriptorProto *proto =
+		service_of(e, &m->place)->method[m->place.steps[3]];
 
+	rust_deprecated(e, "    ", proto->options && proto->options->deprecated);
 	emit(e, "    pub fn %s(&self", rust_identifier(e->arena, whole));
 	if (request)
 		emit(e, ", request: &%s", request);
@@ -98,17 +150,17 @@ static void emit_call(struct emitter *e, const struct method *m)
 	note(e, "    " DOC " ", m->comment,
 	     m->oneway ? "Sends the oneway: see `Proxy::send()`." :
 			 "Calls, and blocks until the reply.");
-	sign(e, m->ident, "", request, false, reply);
+	sign(e, m, "", request, false, reply);
 	emit(e, "        self.%s_with(%s&::ipcbus::Options::new())\n    }\n\n", m->ident,
 	     m->has_request ? "request, " : "");
 	emit(e, "    " DOC " The same with options.\n");
-	sign(e, m->ident, "_with", request, true, reply);
+	sign(e, m, "_with", request, true, reply);
 	emit(e, "        ::ipcbus::typed::%s(&self.proxy, %s, %s, options)\n    }\n\n", function,
 	     method_of(e, m), argument);
 	if (m->oneway)
 		return;
 	emit(e, "    " DOC " Starts the call, and returns a future of the reply.\n");
-	sign(e, m->ident, "_async", request, true,
+	sign(e, m, "_async", request, true,
 	     arena_printf(e->arena, "::ipcbus::typed::ReplyFuture<%s>", reply));
 	emit(e, "        ::ipcbus::typed::call_async(&self.proxy, %s, %s, options)\n    }\n\n",
 	     method_of(e, m), argument);
@@ -126,7 +178,7 @@ static void emit_open(struct emitter *e, const struct method *m)
 		     "Opens the stream, and blocks until the server has accepted it." :
 		     "Opens the stream, and blocks until the server has accepted it. `finish()` "
 		     "returns the reply.");
-	sign(e, m->ident, "", request, true, end);
+	sign(e, m, "", request, true, end);
 	if (m->sends)
 		emit(e, "        ::ipcbus::typed::open(&self.proxy, %s, options)\n    }\n\n",
 		     method_of(e, m));
@@ -143,9 +195,14 @@ static void emit_client_struct(struct emitter *e, const struct service *s)
 			  "An object of another process that has the service `%s`. Clones are "
 			  "the same object.",
 			  s->full_name));
-	emit(e, "#[derive(Clone, Debug, PartialEq, Eq)]\npub struct %sClient {\n", s->ident);
+	rust_deprecated(e, "", service_of(e, &s->place)->options &&
+				       service_of(e, &s->place)->options->deprecated);
+	emit(e, "#[derive(Clone, Debug, PartialEq, Eq)]\n");
+	rust_allow(e);
+	emit(e, "pub struct %sClient {\n", s->ident);
 	emit(e, "    proxy: ::ipcbus::Proxy,\n}\n\n");
-	emit(e, "#[allow(dead_code)]\nimpl %sClient {\n", s->ident);
+	rust_allow(e);
+	emit(e, "impl %sClient {\n", s->ident);
 	emit(e, "    " DOC " Wraps a proxy.\n    pub fn new(proxy: ::ipcbus::Proxy) -> Self {\n");
 	emit(e, "        Self { proxy }\n    }\n\n");
 	emit(e, "    " DOC " Finds the object under a name: see `Connection::get()`. `EPROTOTYPE`: it has another\n    "
@@ -192,13 +249,13 @@ static void emit_handler(struct emitter *e, const char *trait, const struct meth
 	if (m->streams) {
 		emit(e, "    fn %s(&self%s, stream: %s) -> ::ipcbus::Result<()> {\n", name,
 		     m->sends ? "" : request, server_end(e, m));
-		emit(e, "        let _ = %s;\n        Err(::ipcbus::typed::unserved())\n    }\n\n",
+		emit(e, "        let _ = %s;\n        ::core::result::Result::Err(::ipcbus::typed::unserved())\n    }\n\n",
 		     !m->sends && m->has_request ? "(request, stream)" : "stream");
 		return;
 	}
 	emit(e, "    fn %s(&self%s, call: &::ipcbus::Call) -> ::ipcbus::Result<%s> {\n", name,
 	     request, reply_of(e, m));
-	emit(e, "        let _ = %s;\n        Err(::ipcbus::typed::unserved())\n    }\n\n",
+	emit(e, "        let _ = %s;\n        ::core::result::Result::Err(::ipcbus::typed::unserved())\n    }\n\n",
 	     m->has_request ? "(request, call)" : "call");
 	if (m->oneway)
 		return;
@@ -216,6 +273,7 @@ static void emit_trait(struct emitter *e, const struct service *s)
 	     "What serves it. Of each method override the function of its name, which returns the reply "
 	     "or an error, or the one with `_call`, which may move the call elsewhere and reply later. "
 	     "Methods that are left fail with `EOPNOTSUPP`. Handlers run on serving threads.");
+	rust_allow(e);
 	emit(e, "#[allow(unused_variables)]\npub trait %s: ::core::marker::Send + ::core::marker::Sync + 'static {\n", s->ident);
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit_handler(e, s->ident, &s->methods[i]);
@@ -275,8 +333,11 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 	for (size_t i = 0; i < s->n_methods; i++)
 		streams |= s->methods[i].streams;
 	emit(e, DOC " A service of bytes over [`%s`]: makes objects of it.\n", s->ident);
-	emit(e, "#[derive(Debug)]\npub struct %sServer<IpcService>(IpcService);\n\n", s->ident);
-	emit(e, "#[allow(dead_code)]\nimpl<IpcService: %s> %sServer<IpcService> {\n", s->ident, s->ident);
+	emit(e, "#[derive(Debug)]\n");
+	rust_allow(e);
+	emit(e, "pub struct %sServer<IpcService>(IpcService);\n\n", s->ident);
+	rust_allow(e);
+	emit(e, "impl<IpcService: %s> %sServer<IpcService> {\n", s->ident, s->ident);
 	emit(e,
 	     "    " DOC " For `ObjectBuilder::create()`.\n    pub fn new(service: IpcService) -> Self {\n");
 	emit(e, "        Self(service)\n    }\n\n");
@@ -294,6 +355,7 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 	emit(e,
 	     "        connection.register_name(name, &object)?;\n        Ok(object)\n    }\n}\n\n");
 
+	rust_allow(e);
 	emit(e, "impl<IpcService: %s> ::ipcbus::Service for %sServer<IpcService> {\n", s->ident, s->ident);
 	emit(e, "    fn serve(&self, call: ::ipcbus::Call) -> ::ipcbus::Result<()> {\n");
 	emit(e, "        match call.method() {\n");
@@ -310,7 +372,7 @@ static void emit_server_struct(struct emitter *e, const struct service *s)
 		for (size_t i = 0; i < s->n_methods; i++)
 			if (s->methods[i].streams)
 				emit_stream_case(e, s->ident, &s->methods[i]);
-		emit(e, "            _ => Err(::ipcbus::typed::unserved()),\n        }\n    }\n");
+		emit(e, "            _ => ::core::result::Result::Err(::ipcbus::typed::unserved()),\n        }\n    }\n");
 	}
 	emit(e, "}\n\n");
 }
@@ -322,7 +384,8 @@ static void emit_services(struct emitter *e)
 	const struct unit *unit = e->unit;
 
 	emit(e, DOC " A `FileDescriptorSet` of the file and its imports.\n");
-	emit(e, "static IPC_DESCRIPTOR_SET: [u8; %zu] = [", unit->set_size);
+	rust_allow(e);
+	emit(e, "static IPC_%s: [u8; %zu] = [", unit->identifier, unit->set_size);
 	for (size_t i = 0; i < unit->set_size; i++)
 		emit(e, "%s%u,", i % BYTES_PER_LINE ? " " : "\n    ", unit->set[i]);
 	emit(e, "\n];\n\n");
@@ -336,13 +399,28 @@ static void emit_services(struct emitter *e)
 	}
 }
 
+/* The other files whose types it uses. */
+static void emit_needs(struct emitter *e)
+{
+	const char **names = arena_array(e->arena, e->request->n_files + 1, sizeof(*names));
+	size_t n = 0;
+
+	c_messages_imports(e->request, e->unit->file, names, &n);
+	for (size_t i = 0; i < n; i++)
+		if (!rust_crate_has(names[i]))
+			emit(e, "// It needs %s.ipc.rs.\n", name_file_base(e->arena, names[i]));
+}
+
 void emit_rust(struct emitter *e)
 {
 	const struct unit *unit = e->unit;
 
 	if (unit->license)
 		emit(e, "// SPDX-License-Identifier: %s\n", unit->license);
-	emit(e, "// Generated by protoc-gen-ipc from %s. Do not edit.\n\n", unit->file);
+	emit(e, "// Generated by protoc-gen-ipc from %s. Do not edit.\n", unit->file);
+	emit_needs(e);
+	emit(e, "\n");
+	e->module = rust_package(unit->rust, unit->proto->package);
 	rust_types(e);
 	if (unit->n_services)
 		emit_services(e);

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * lang=rust: messages and enums, as structures with prost's derive macros. Nested types get the
- * names of what they are nested in before their own: Outer.Inner is OuterInner. Types of another
- * file are those of the module beside this one that has the file's name.
+ * lang=rust: messages and enums, as structures with prost's derive macros. The names are those of
+ * rust_names.c.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "emit_rust.h"
-#include "names.h"
 #include "source.h"
 
 typedef Google__Protobuf__FieldDescriptorProto Field;
@@ -20,139 +17,20 @@ typedef Google__Protobuf__FileDescriptorProto File;
 #define KIND(name)  GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
 #define LABEL(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_##name
 
-/* --- Names ---------------------------------------------------------------------- */
-
-bool rust_is_keyword(const char *name)
+static const char *path_of_type(struct emitter *e, const struct rust_type *type)
 {
-	static const char *const keywords[] = {
-		"abstract", "as",     "async",	 "await",  "become",  "box",	  "break", "const",
-		"continue", "do",     "dyn",	 "else",   "enum",    "extern",	  "false", "final",
-		"fn",	    "for",    "gen",	 "if",	   "impl",    "in",	  "let",   "loop",
-		"macro",    "match",  "mod",	 "move",   "mut",     "override", "priv",  "pub",
-		"ref",	    "return", "static",	 "struct", "trait",   "true",	  "try",   "type",
-		"typeof",   "unsafe", "unsized", "use",	   "virtual", "where",	  "while", "yield",
-	};
-
-	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
-		if (!strcmp(keywords[i], name))
-			return true;
-	return false;
+	/* Only a damaged request has a field of an unknown enum, or of a map's entry. */
+	if (!type)
+		return "i32";
+	if (rust_crate_has(type->file->name) && !rust_crate_has(e->unit->file))
+		return arena_printf(e->arena, "::ipcbus::typed%s::%s",
+				    rust_absolute(e->arena, type->module), type->ident);
+	return rust_relative(e->arena, e->module, type->module, type->ident);
 }
 
-const char *rust_identifier(struct arena *arena, const char *name)
+const char *rust_path(struct emitter *e, const char *full_name)
 {
-	static const char *const forbidden[] = { "self", "Self", "super", "crate", "_" };
-
-	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
-		if (!strcmp(forbidden[i], name))
-			return arena_printf(arena, "%s_", name);
-	return rust_is_keyword(name) ? arena_printf(arena, "r#%s", name) : name;
-}
-
-/* "some_name", "SOME_NAME" and "someName" to "SomeName". */
-static const char *camel(struct arena *arena, const char *name)
-{
-	char *result = arena_alloc(arena, strlen(name) + 2);
-	char *end = result;
-	bool first = true;
-
-	for (const char *c = name; *c; c++) {
-		bool small = c > name && islower((unsigned char)c[-1]);
-
-		if (*c == '_') {
-			first = true;
-			continue;
-		}
-		*end++ = first				      ? (char)toupper((unsigned char)*c) :
-			 small || !isupper((unsigned char)*c) ? *c :
-								(char)tolower((unsigned char)*c);
-		first = false;
-	}
-	if (end == result || isdigit((unsigned char)*result)) {
-		memmove(result + 1, result, (size_t)(end++ - result));
-		*result = '_';
-	}
-	*end = '\0';
-	return result;
-}
-
-/* "package.Outer.Inner" without the package, and without dots. */
-static const char *flat(struct emitter *e, const File *file, const char *full_name)
-{
-	size_t package = file->package ? strlen(file->package) : 0;
-	const char *name = full_name + (package ? package + 1 : 0);
-	char *result = arena_strndup(e->arena, name, strlen(name)), *end = result;
-
-	for (const char *c = name; *c; c++)
-		if (*c != '.')
-			*end++ = *c;
-	*end = '\0';
-	return rust_identifier(e->arena, result);
-}
-
-/* The module of a file: "dir/my-echo.proto" is my_echo. */
-static const char *module(struct emitter *e, const char *file)
-{
-	const char *slash = strrchr(file, '/');
-	const char *base = name_file_base(e->arena, slash ? slash + 1 : file);
-	char *result = arena_strndup(e->arena, base, strlen(base));
-
-	for (char *c = result; *c; c++)
-		if (!isalnum((unsigned char)*c))
-			*c = '_';
-	return rust_identifier(e->arena, result);
-}
-
-const char *rust_path(struct emitter *e, const File *file, const char *full_name)
-{
-	const char *name = flat(e, file, full_name);
-
-	if (!strcmp(file->name, "ipc/ipc.proto"))
-		return arena_printf(e->arena, "::ipcbus::typed::ipc::%s", name);
-	if (!strncmp(file->name, "google/protobuf/", strlen("google/protobuf/")))
-		return arena_printf(e->arena, "::prost_types::%s", name);
-	if (!strcmp(file->name, e->unit->file))
-		return name;
-	return arena_printf(e->arena, "super::%s::%s", module(e, file->name), name);
-}
-
-static const char *message_path(struct emitter *e, const struct type *type)
-{
-	return rust_path(e, type->file, type->full_name);
-}
-
-/* Enums are not among the types: the file that declares it is found by its name. */
-static bool declares(const char *prefix, Enum *const *enums, size_t n_enums,
-		     Descriptor *const *messages, size_t n_messages, const char *name)
-{
-	size_t length = strlen(prefix);
-
-	if (strncmp(name, prefix, length) || name[length] != '.')
-		return false;
-	name += length + 1;
-	for (size_t i = 0; i < n_enums; i++)
-		if (!strcmp(enums[i]->name, name))
-			return true;
-	for (size_t i = 0; i < n_messages; i++)
-		if (declares(messages[i]->name, messages[i]->enum_type, messages[i]->n_enum_type,
-			     messages[i]->nested_type, messages[i]->n_nested_type, name))
-			return true;
-	return false;
-}
-
-static const char *enum_path(struct emitter *e, const char *dotted)
-{
-	for (size_t i = 0; i < e->request->n_files; i++) {
-		const File *file = e->request->files[i];
-		const char *prefix = file->package && *file->package ?
-					     arena_printf(e->arena, ".%s", file->package) :
-					     "";
-
-		if (declares(prefix, file->enum_type, file->n_enum_type, file->message_type,
-			     file->n_message_type, dotted))
-			return rust_path(e, file, dotted + 1);
-	}
-	return "i32";
+	return path_of_type(e, rust_type(e->unit->rust, full_name, false));
 }
 
 /* --- Fields --------------------------------------------------------------------------- */
@@ -175,6 +53,19 @@ static const char *const scalars[][2] = {
 	[KIND(BYTES)] = { "bytes=\"vec\"", "::std::vec::Vec<u8>" },
 };
 
+/* The type of a field of an enum or message. */
+static const struct rust_type *names_of(struct emitter *e, const Field *field)
+{
+	const char *name = field->type_name && *field->type_name ? field->type_name + 1 : "";
+
+	return rust_type(e->unit->rust, name, field->type == KIND(ENUM));
+}
+
+static const char *path_of(struct emitter *e, const Field *field)
+{
+	return path_of_type(e, names_of(e, field));
+}
+
 static bool is_message(const Field *field)
 {
 	return field->type == KIND(MESSAGE) || field->type == KIND(GROUP);
@@ -189,7 +80,7 @@ static const struct type *type_of(struct emitter *e, const Field *field)
 static const char *kind_of(struct emitter *e, const Field *field)
 {
 	if (field->type == KIND(ENUM))
-		return arena_printf(e->arena, "enumeration=\"%s\"", enum_path(e, field->type_name));
+		return arena_printf(e->arena, "enumeration=\"%s\"", path_of(e, field));
 	if (field->type == KIND(GROUP))
 		return "group";
 	return is_message(field) ? "message" : scalars[field->type][0];
@@ -199,27 +90,17 @@ static const char *value_of(struct emitter *e, const Field *field)
 {
 	if (field->type == KIND(ENUM))
 		return "i32";
-	return is_message(field) ? message_path(e, type_of(e, field)) : scalars[field->type][1];
+	return is_message(field) ? path_of(e, field) : scalars[field->type][1];
 }
 
 /* In the quotes of a map: its kinds have none. */
 static const char *kind_in_map(struct emitter *e, const Field *field)
 {
 	if (field->type == KIND(ENUM))
-		return arena_printf(e->arena, "enumeration(%s)", enum_path(e, field->type_name));
+		return arena_printf(e->arena, "enumeration(%s)", path_of(e, field));
 	if (field->type == KIND(BYTES))
 		return "bytes";
 	return kind_of(e, field);
-}
-
-static void emit_map(struct emitter *e, const Field *field, const struct type *entry)
-{
-	const Field *key = entry->descriptor->field[0], *value = entry->descriptor->field[1];
-
-	emit(e, "    #[prost(map=\"%s, %s\", tag=\"%d\")]\n", kind_in_map(e, key),
-	     kind_in_map(e, value), field->number);
-	emit(e, "    pub %s: ::std::collections::HashMap<%s, %s>,\n",
-	     rust_identifier(e->arena, field->name), value_of(e, key), value_of(e, value));
 }
 
 static bool is_packable(const Field *field)
@@ -238,25 +119,166 @@ static const char *packed_of(const struct type *owner, const Field *field)
 	return packed ? "" : ", packed=\"false\"";
 }
 
-/* The default value of proto2; of strings, bytes and enums there is none in Rust. */
-static const char *default_of(struct emitter *e, const Field *field)
+/* The variant of an enum's value. */
+static const char *variant_of(struct emitter *e, const Field *field, const char *value)
 {
-	const char *value = field->default_value;
+	const struct rust_type *type = names_of(e, field);
 
-	if (!value || !is_packable(field) || field->type == KIND(ENUM) || strstr(value, "inf") ||
-	    strstr(value, "nan"))
-		return "";
-	return arena_printf(e->arena, ", default=\"%s\"", value);
+	for (size_t i = 0; type && i < type->proto->n_value; i++)
+		if (!strcmp(type->proto->value[i]->name, value))
+			return type->variants[i];
+	return "";
 }
 
-static void emit_field(struct emitter *e, const struct type *owner, const Field *field)
+/* A text as a literal, without the quotes. */
+static void add_text(struct text *text, const char *value)
+{
+	for (; *value; value++) {
+		size_t bidi = text_bidi(value);
+
+		if (bidi) {
+			text_printf(text, "\\u{%x}",
+				    ((unsigned char)value[0] & 0xf) << 12 |
+					    ((unsigned char)value[1] & 0x3f) << 6 |
+					    ((unsigned char)value[2] & 0x3f));
+			value += bidi - 1;
+		} else if ((unsigned char)*value < ' ' || strchr("\"\\\x7f", *value)) {
+			text_printf(text, "\\u{%x}", (unsigned char)*value);
+		} else {
+			text_addn(text, value, 1);
+		}
+	}
+}
+
+/* One byte of what protoc wrote with escapes: "\n", "\"", "\001". */
+static unsigned int unescape(const char **value)
+{
+	static const char from[] = "abfnrtv", to[] = "\a\b\f\n\r\t\v";
+	const char *c = *value, *found;
+	unsigned int byte = (unsigned char)*c++;
+
+	if (byte == '\\' && *c >= '0' && *c <= '7') {
+		byte = 0;
+		for (int i = 0; i < 3 && *c >= '0' && *c <= '7'; i++)
+			byte = byte << 3 | (unsigned int)(*c++ - '0');
+	} else if (byte == '\\' && *c) {
+		found = strchr(from, *c);
+		byte = (unsigned char)(found ? to[found - from] : *c);
+		c++;
+	}
+	*value = c;
+	return byte & 0xff;
+}
+
+/* The default value of proto2. That of bytes is a literal inside a literal. */
+static const char *default_of(struct emitter *e, const Field *field)
+{
+	const char *value = field->default_value, *result;
+	struct text text = { 0 };
+
+	if (!value || is_message(field))
+		return "";
+	text_add(&text, ", default=\"");
+	if (field->type == KIND(ENUM)) {
+		text_add(&text, variant_of(e, field, value));
+	} else if (field->type == KIND(BYTES)) {
+		text_add(&text, "b\\\"");
+		while (*value)
+			text_printf(&text, "\\\\x%02x", unescape(&value));
+		text_add(&text, "\\\"");
+	} else {
+		add_text(&text, value);
+	}
+	text_add(&text, "\"");
+	result = arena_strndup(e->arena, text.data, text.size);
+	text_done(&text);
+	return result;
+}
+
+/* --- Boxes ------------------------------------------------------------------------------- */
+
+/* Whether a value of the type has room for one of the owner's: a field of the type does, or of
+ * a type that such a field has. What is repeated is on the heap anyway. */
+static bool contains(struct emitter *e, const struct type *type, const struct type *owner)
+{
+	const struct types *types = e->types;
+	const struct type **todo = arena_array(e->arena, types->count, sizeof(*todo));
+	bool *seen = arena_array(e->arena, types->count, sizeof(*seen));
+	size_t n_todo = 0;
+
+	seen[type - types->list] = true;
+	todo[n_todo++] = type;
+	while (n_todo) {
+		const Descriptor *d = todo[--n_todo]->descriptor;
+
+		if (todo[n_todo] == owner)
+			return true;
+		for (size_t i = 0; i < d->n_field; i++) {
+			const struct type *held = type_of(e, d->field[i]);
+
+			if (!held || d->field[i]->label == LABEL(REPEATED) ||
+			    seen[held - types->list])
+				continue;
+			seen[held - types->list] = true;
+			todo[n_todo++] = held;
+		}
+	}
+	return false;
+}
+
+static bool is_boxed(struct emitter *e, const struct type *owner, const Field *field)
 {
 	const struct type *type = type_of(e, field);
-	const char *name = rust_identifier(e->arena, field->name), *value;
-	bool boxed = type && type->endless;
 
+	return type && field->label != LABEL(REPEATED) && type->endless && contains(e, type, owner);
+}
+
+/* --- Structures ------------------------------------------------------------------------- */
+
+void rust_allow(struct emitter *e)
+{
+	/* The module of a message has it for all. */
+	if (e->module->is_package)
+		emit(e, "#[allow(clippy::all, dead_code, deprecated, missing_docs, "
+			"nonstandard_style, rustdoc::all)]\n");
+}
+
+void rust_deprecated(struct emitter *e, const char *indent, bool deprecated)
+{
+	if (deprecated)
+		emit(e, "%s#[deprecated]\n", indent);
+}
+
+/* The macros of prost name the types and variants, so an attribute would warn of the macros. */
+static void emit_title_of(struct emitter *e, const char *kind, const char *full_name,
+			  bool deprecated)
+{
+	text_fill(e->out, DOC " ",
+		  arena_printf(e->arena, "The %s `%s`.%s", kind, full_name,
+			       deprecated ? " Deprecated." : ""));
+}
+
+static void emit_map(struct emitter *e, const Field *field, const struct type *entry,
+		     const char *name)
+{
+	const Field *key = entry->descriptor->field[0], *value = entry->descriptor->field[1];
+
+	emit(e, "    #[prost(map=\"%s, %s\", tag=\"%d\")]\n", kind_in_map(e, key),
+	     kind_in_map(e, value), field->number);
+	emit(e, "    pub %s: ::std::collections::HashMap<%s, %s>,\n", name, value_of(e, key),
+	     value_of(e, value));
+}
+
+static void emit_field(struct emitter *e, const struct type *owner, const Field *field,
+		       const char *name)
+{
+	const struct type *type = type_of(e, field);
+	bool boxed = is_boxed(e, owner, field);
+	const char *value;
+
+	rust_deprecated(e, "    ", field->options && field->options->deprecated);
 	if (type && type_is_map(type)) {
-		emit_map(e, field, type);
+		emit_map(e, field, type, name);
 		return;
 	}
 	value = value_of(e, field);
@@ -286,50 +308,57 @@ static void emit_field(struct emitter *e, const struct type *owner, const Field 
 
 static bool is_of(const Field *field, size_t oneof)
 {
-	return field->has_oneof_index && !field->proto3_optional &&
-	       (size_t)field->oneof_index == oneof;
+	return rust_in_oneof(field) && (size_t)field->oneof_index == oneof;
 }
 
-static const char *oneof_name(struct emitter *e, const struct type *owner, size_t oneof)
+/* A oneof has fields, or protoc made it of an optional field. */
+static bool is_real(const Descriptor *d, size_t oneof)
 {
-	return arena_printf(e->arena, "%s%s", message_path(e, owner),
-			    camel(e->arena, owner->descriptor->oneof_decl[oneof]->name));
+	for (size_t i = 0; i < d->n_field; i++)
+		if (is_of(d->field[i], oneof))
+			return true;
+	return false;
 }
 
-static void emit_oneof_field(struct emitter *e, const struct type *owner, size_t oneof)
+static const char *union_path(struct emitter *e, const struct rust_type *names, size_t oneof)
 {
-	const Descriptor *d = owner->descriptor;
-	const char *separator = "";
+	return rust_relative(e->arena, e->module, names->inner, names->unions[oneof]);
+}
 
-	emit(e, "    #[prost(oneof=\"%s\", tags=\"", oneof_name(e, owner, oneof));
+static void emit_oneof_field(struct emitter *e, const Descriptor *d, const struct rust_type *names,
+			     size_t oneof)
+{
+	const char *path = union_path(e, names, oneof), *separator = "";
+
+	emit(e, "    #[prost(oneof=\"%s\", tags=\"", path);
 	for (size_t i = 0; i < d->n_field; i++) {
 		if (!is_of(d->field[i], oneof))
 			continue;
 		emit(e, "%s%d", separator, d->field[i]->number);
 		separator = ", ";
 	}
-	emit(e, "\")]\n    pub %s: ::core::option::Option<%s>,\n",
-	     rust_identifier(e->arena, d->oneof_decl[oneof]->name), oneof_name(e, owner, oneof));
+	emit(e, "\")]\n    pub %s: ::core::option::Option<%s>,\n", names->oneofs[oneof], path);
 }
 
-static void emit_oneof(struct emitter *e, const struct type *owner, size_t oneof)
+static void emit_oneof(struct emitter *e, const struct type *owner, const struct rust_type *names,
+		       size_t oneof)
 {
 	const Descriptor *d = owner->descriptor;
 
-	emit(e,
-	     "#[derive(Clone, PartialEq, ::prost::Oneof)]\n#[allow(missing_docs, non_camel_case_types)]\n");
-	emit(e, "pub enum %s {\n", oneof_name(e, owner, oneof));
+	emit(e, DOC " The oneof `%s` of `%s`.\n", d->oneof_decl[oneof]->name, owner->full_name);
+	emit(e, "#[derive(Clone, PartialEq, ::prost::Oneof)]\n");
+	emit(e, "pub enum %s {\n", names->unions[oneof]);
 	for (size_t i = 0; i < d->n_field; i++) {
 		const Field *field = d->field[i];
-		const struct type *type = type_of(e, field);
-		bool boxed = type && type->endless;
+		bool boxed = is_boxed(e, owner, field);
 
 		if (!is_of(field, oneof))
 			continue;
+		rust_deprecated(e, "    ", field->options && field->options->deprecated);
 		emit(e, "    #[prost(%s%s, tag=\"%d\")]\n", kind_of(e, field),
 		     boxed ? ", boxed" : "", field->number);
 		emit(e, boxed ? "    %s(::std::boxed::Box<%s>),\n" : "    %s(%s),\n",
-		     rust_identifier(e->arena, camel(e->arena, field->name)), value_of(e, field));
+		     names->variants[i], value_of(e, field));
 	}
 	emit(e, "}\n\n");
 }
@@ -343,32 +372,31 @@ static const char *blob_visit(struct emitter *e, const struct type *type, const 
 		       arena_printf(e->arena, "::ipcbus::typed::Body::each_blob(%s, visit)", value);
 }
 
-static void emit_blob_field(struct emitter *e, const struct type *owner, const Field *field)
+static void emit_blob_field(struct emitter *e, const struct type *owner,
+			    const struct rust_type *names, size_t index)
 {
+	const Field *field = owner->descriptor->field[index];
 	const struct type *type = type_of(e, field);
-	const char *name = rust_identifier(e->arena, field->name);
+	const char *value = is_boxed(e, owner, field) ? "&mut **value" : "value";
 
 	if (!type || !(type->holds & TYPE_HOLDS_BLOBS))
 		return;
 	if (type_is_map(type)) {
 		emit(e, "        for value in self.%s.values_mut() {\n            %s;\n        }\n",
-		     name, blob_visit(e, type_of(e, type->descriptor->field[1]), "value"));
-	} else if (field->has_oneof_index && !field->proto3_optional) {
-		const char *oneof = oneof_name(e, owner, (size_t)field->oneof_index);
-
+		     names->fields[index],
+		     blob_visit(e, type_of(e, type->descriptor->field[1]), value));
+	} else if (rust_in_oneof(field)) {
 		emit(e,
 		     "        if let ::core::option::Option::Some(%s::%s(value)) = &mut self.%s {\n"
 		     "            %s;\n        }\n",
-		     oneof, rust_identifier(e->arena, camel(e->arena, field->name)),
-		     rust_identifier(e->arena,
-				     owner->descriptor->oneof_decl[field->oneof_index]->name),
-		     blob_visit(e, type, type->endless ? "value.as_mut()" : "value"));
+		     union_path(e, names, (size_t)field->oneof_index), names->variants[index],
+		     names->oneofs[field->oneof_index], blob_visit(e, type, value));
 	} else if (field->label == LABEL(REQUIRED)) {
-		emit(e, "        %s;\n",
-		     blob_visit(e, type, arena_printf(e->arena, "&mut self.%s", name)));
+		emit(e, "        let value = &mut self.%s;\n        %s;\n", names->fields[index],
+		     blob_visit(e, type, value));
 	} else {
 		emit(e, "        for value in self.%s.iter_mut() {\n            %s;\n        }\n",
-		     name, blob_visit(e, type, "value"));
+		     names->fields[index], blob_visit(e, type, value));
 	}
 }
 
@@ -393,25 +421,25 @@ static void emit_any(struct emitter *e, const char *name, const char *of, const 
 		     name, of, test);
 }
 
-static void emit_text_field(struct emitter *e, const struct type *owner, const Field *field)
+static void emit_text_field(struct emitter *e, const struct type *owner,
+			    const struct rust_type *names, size_t index)
 {
+	const Field *field = owner->descriptor->field[index];
 	const struct type *type = type_of(e, field);
-	const char *name = rust_identifier(e->arena, field->name);
-	bool boxed = type && type->endless && field->label != LABEL(REPEATED);
-	const char *test = nul_test(e, field, boxed ? "value.as_ref()" : "value");
+	const char *name = names->fields[index];
+	const char *test = nul_test(e, field, is_boxed(e, owner, field) ? "&**value" : "value");
 
 	if (!test)
 		return;
 	if (type && type_is_map(type)) {
 		emit_any(e, name, ".keys()", nul_test(e, type->descriptor->field[0], "value"));
 		emit_any(e, name, ".values()", nul_test(e, type->descriptor->field[1], "value"));
-	} else if (field->has_oneof_index && !field->proto3_optional) {
-		emit(e, "        if let ::core::option::Option::Some(%s::%s(value)) = &self.%s {\n",
-		     oneof_name(e, owner, (size_t)field->oneof_index),
-		     rust_identifier(e->arena, camel(e->arena, field->name)),
-		     rust_identifier(e->arena,
-				     owner->descriptor->oneof_decl[field->oneof_index]->name));
-		emit(e, "            if %s {\n                return true;\n            }\n        }\n", test);
+	} else if (rust_in_oneof(field)) {
+		emit(e,
+		     "        if let ::core::option::Option::Some(%s::%s(value)) = &self.%s {\n"
+		     "            if %s {\n                return true;\n            }\n        }\n",
+		     union_path(e, names, (size_t)field->oneof_index), names->variants[index],
+		     names->oneofs[field->oneof_index], test);
 	} else if (field->label == LABEL(REQUIRED) ||
 		   (!type && field->label != LABEL(REPEATED) && type_is_proto3(owner) &&
 		    !field->proto3_optional)) {
@@ -424,33 +452,44 @@ static void emit_text_field(struct emitter *e, const struct type *owner, const F
 
 /* --- What all messages have ----------------------------------------------------------------- */
 
+struct numbered {
+	int32_t number;
+	size_t index;
+};
+
 static int by_number(const void *a, const void *b)
 {
-	const Field *x = *(Field *const *)a, *y = *(Field *const *)b;
+	const struct numbered *x = a, *y = b;
 
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static void emit_body(struct emitter *e, const struct type *type)
+static void emit_body(struct emitter *e, const struct type *type, const struct rust_type *names)
 {
 	const Descriptor *d = type->descriptor;
-	Field **sorted;
+	struct numbered *sorted;
 
+	rust_allow(e);
+	if (!(type->holds & (TYPE_HOLDS_BLOBS | TYPE_HOLDS_TEXT))) {
+		emit(e, "impl ::ipcbus::typed::Body for %s {}\n\n", names->ident);
+		return;
+	}
 	sorted = arena_array(e->arena, d->n_field + 1, sizeof(*sorted));
-	memcpy(sorted, d->field, d->n_field * sizeof(*sorted));
+	for (size_t i = 0; i < d->n_field; i++)
+		sorted[i] = (struct numbered){ d->field[i]->number, i };
 	qsort(sorted, d->n_field, sizeof(*sorted), by_number);
-	emit(e, "impl ::ipcbus::typed::Body for %s {\n", message_path(e, type));
+	emit(e, "impl ::ipcbus::typed::Body for %s {\n", names->ident);
 	if (type->holds & TYPE_HOLDS_BLOBS) {
-		emit(e,
-		     "    fn each_blob(&mut self, visit: &mut dyn FnMut(&mut ::ipcbus::typed::ipc::Blob)) {\n");
+		emit(e, "    fn each_blob(\n        &mut self,\n        visit: &mut dyn "
+			"::core::ops::FnMut(&mut ::ipcbus::typed::ipc::Blob),\n    ) {\n");
 		for (size_t i = 0; i < d->n_field; i++)
-			emit_blob_field(e, type, sorted[i]);
+			emit_blob_field(e, type, names, sorted[i].index);
 		emit(e, "    }\n");
 	}
 	if (type->holds & TYPE_HOLDS_TEXT) {
 		emit(e, "    fn has_nul(&self) -> bool {\n");
 		for (size_t i = 0; i < d->n_field; i++)
-			emit_text_field(e, type, sorted[i]);
+			emit_text_field(e, type, names, sorted[i].index);
 		emit(e, "        false\n    }\n");
 	}
 	emit(e, "}\n\n");
@@ -458,85 +497,137 @@ static void emit_body(struct emitter *e, const struct type *type)
 
 /* --- Messages and enums ---------------------------------------------------------------------- */
 
-static void emit_message(struct emitter *e, const struct type *type)
+static void emit_struct(struct emitter *e, const struct type *type, const struct rust_type *names)
 {
 	const Descriptor *d = type->descriptor;
 
-	text_fill(e->out, DOC " ", arena_printf(e->arena, "The message `%s`.", type->full_name));
-	emit(e,
-	     "#[derive(Clone, PartialEq, ::prost::Message)]\n#[allow(missing_docs, non_camel_case_types)]\n");
-	emit(e, "pub struct %s {\n", message_path(e, type));
+	emit_title_of(e, "message", type->full_name, d->options && d->options->deprecated);
+	emit(e, "#[derive(Clone, PartialEq, ::prost::Message)]\n");
+	rust_allow(e);
+	emit(e, "pub struct %s {\n", names->ident);
 	for (size_t i = 0; i < d->n_field; i++)
-		if (!d->field[i]->has_oneof_index || d->field[i]->proto3_optional)
-			emit_field(e, type, d->field[i]);
+		if (!rust_in_oneof(d->field[i]))
+			emit_field(e, type, d->field[i], names->fields[i]);
 	for (size_t i = 0; i < d->n_oneof_decl; i++)
-		for (size_t j = 0; j < d->n_field; j++)
-			if (is_of(d->field[j], i)) {
-				emit_oneof_field(e, type, i);
-				break;
-			}
+		if (is_real(d, i))
+			emit_oneof_field(e, d, names, i);
 	emit(e, "}\n\n");
-	emit_body(e, type);
-	for (size_t i = 0; i < d->n_oneof_decl; i++)
-		for (size_t j = 0; j < d->n_field; j++)
-			if (is_of(d->field[j], i)) {
-				emit_oneof(e, type, i);
-				break;
-			}
+	emit_body(e, type, names);
 }
 
-/* Without the name of the enum, if the values have it in front. */
-static const char *variant(struct emitter *e, const Enum *en, const char *value)
+/* The first value with a number is a variant, and others are constants. */
+static bool is_alias(const Enum *en, size_t value)
 {
-	const char *name = camel(e->arena, value), *prefix = camel(e->arena, en->name);
-	size_t length = strlen(prefix);
+	for (size_t i = 0; i < value; i++)
+		if (en->value[i]->number == en->value[value]->number)
+			return true;
+	return false;
+}
 
-	if (!strncmp(name, prefix, length) && isupper((unsigned char)name[length]))
-		name += length;
-	return rust_identifier(e->arena, name);
+static void emit_aliases(struct emitter *e, const Enum *en, const struct rust_type *names)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < en->n_value; i++) {
+		size_t first = 0;
+
+		if (!is_alias(en, i))
+			continue;
+		while (en->value[first]->number != en->value[i]->number)
+			first++;
+		if (!any) {
+			rust_allow(e);
+			emit(e, "impl %s {\n", names->ident);
+		}
+		emit(e, "    pub const %s: Self = Self::%s;\n", names->variants[i],
+		     names->variants[first]);
+		any = true;
+	}
+	if (any)
+		emit(e, "}\n\n");
 }
 
 static void emit_enum(struct emitter *e, const Enum *en, const char *full_name)
 {
-	text_fill(e->out, DOC " ", arena_printf(e->arena, "The enum `%s`.", full_name));
+	const struct rust_type *names = rust_type(e->unit->rust, full_name, true);
+
+	/* Only a damaged request has two of the name. */
+	if (names->proto != en)
+		return;
+	emit_title_of(e, "enum", full_name, en->options && en->options->deprecated);
 	emit(e,
 	     "#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]\n");
-	emit(e, "#[repr(i32)]\n#[allow(missing_docs, non_camel_case_types)]\n");
-	emit(e, "pub enum %s {\n",
-	     rust_path(e, request_file(e->request, e->unit->file), full_name));
+	rust_allow(e);
+	emit(e, "#[repr(i32)]\npub enum %s {\n", names->ident);
 	for (size_t i = 0; i < en->n_value; i++) {
-		bool alias = false;
-
-		for (size_t j = 0; j < i; j++)
-			alias |= en->value[j]->number == en->value[i]->number;
-		if (!alias)
-			emit(e, "    %s = %d,\n", variant(e, en, en->value[i]->name),
-			     en->value[i]->number);
+		if (is_alias(en, i))
+			continue;
+		if (en->value[i]->options && en->value[i]->options->deprecated)
+			emit(e, "    " DOC " Deprecated.\n");
+		emit(e, "    %s = %d,\n", names->variants[i], en->value[i]->number);
 	}
+	emit(e, "}\n\n");
+	emit_aliases(e, en, names);
+}
+
+/* What is inside a module, four columns further. */
+static void emit_indented(struct emitter *e, const struct text *inside)
+{
+	for (const char *line = inside->data; line && *line; line += strcspn(line, "\n") + 1)
+		if (*line == '\n')
+			emit(e, "%s", line[1] ? "\n" : "");
+		else
+			emit(e, "    %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
+static void emit_types(struct emitter *e, const char *prefix, Descriptor *const *messages,
+		       size_t n_messages, Enum *const *enums, size_t n_enums);
+
+static void emit_message(struct emitter *e, const char *full_name)
+{
+	const struct type *type = types_find(e->types, arena_printf(e->arena, ".%s", full_name));
+	const struct rust_type *names = rust_type(e->unit->rust, full_name, false);
+	const struct rust_module *module = e->module;
+	const Descriptor *d = type->descriptor;
+	struct text inside = { 0 }, *out = e->out;
+
+	if (type_is_map(type))
+		return;
+	emit_struct(e, type, names);
+	if (!names->inner)
+		return;
+	emit(e, DOC " Types inside [`%s`].\n", names->ident);
+	rust_allow(e);
+	emit(e, "pub mod %s {\n", names->inner->ident);
+	e->module = names->inner;
+	e->out = &inside;
+	emit_types(e, full_name, d->nested_type, d->n_nested_type, d->enum_type, d->n_enum_type);
+	for (size_t i = 0; i < d->n_oneof_decl; i++)
+		if (is_real(d, i))
+			emit_oneof(e, type, names, i);
+	e->out = out;
+	e->module = module;
+	emit_indented(e, &inside);
+	text_done(&inside);
 	emit(e, "}\n\n");
 }
 
-static void emit_enums(struct emitter *e, const char *scope, Enum *const *enums, size_t n_enums,
-		       Descriptor *const *messages, size_t n_messages)
+static void emit_types(struct emitter *e, const char *prefix, Descriptor *const *messages,
+		       size_t n_messages, Enum *const *enums, size_t n_enums)
 {
-	const char *dot = *scope ? "." : "";
+	const char *dot = *prefix ? "." : "";
 
+	for (size_t i = 0; i < n_messages; i++)
+		emit_message(e, arena_printf(e->arena, "%s%s%s", prefix, dot, messages[i]->name));
 	for (size_t i = 0; i < n_enums; i++)
 		emit_enum(e, enums[i],
-			  arena_printf(e->arena, "%s%s%s", scope, dot, enums[i]->name));
-	for (size_t i = 0; i < n_messages; i++)
-		emit_enums(e, arena_printf(e->arena, "%s%s%s", scope, dot, messages[i]->name),
-			   messages[i]->enum_type, messages[i]->n_enum_type,
-			   messages[i]->nested_type, messages[i]->n_nested_type);
+			  arena_printf(e->arena, "%s%s%s", prefix, dot, enums[i]->name));
 }
 
 void rust_types(struct emitter *e)
 {
 	const File *file = request_file(e->request, e->unit->file);
 
-	for (size_t i = 0; i < e->types->count; i++)
-		if (e->types->list[i].file == file && !type_is_map(&e->types->list[i]))
-			emit_message(e, &e->types->list[i]);
-	emit_enums(e, file->package ?: "", file->enum_type, file->n_enum_type, file->message_type,
-		   file->n_message_type);
+	emit_types(e, file->package ?: "", file->message_type, file->n_message_type,
+		   file->enum_type, file->n_enum_type);
 }

@@ -143,7 +143,7 @@ static void check_type(struct builder *b, const struct method *method, const str
 	    type_is(type, "ipc.Memory"))
 		complain(b, place, "rpc %s: %s cannot be a request or reply itself; make it a field of a message",
 			 method->name, type->full_name);
-	if (type->group)
+	if (type->group && b->request->parameters->language == LANGUAGE_C)
 		complain(b, place,
 			 "rpc %s: message %s has a group, field %d, which protobuf-c does not "
 			 "support; make it a message",
@@ -484,6 +484,7 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 	};
 
 	unit->file = file->name;
+	unit->request = request;
 	unit->proto = file;
 	unit->base = name_file_base(b.arena, file->name);
 	unit->identifier = name_file_identifier(b.arena, file->name);

@@ -58,6 +58,7 @@ struct service {
 /* One .proto file with services: one header, one source. */
 struct unit {
 	const char *file; /* "dir/echo.proto" */
+	const struct request *request;
 	const Google__Protobuf__FileDescriptorProto *proto;
 	const char *base; /* "dir/echo" */
 	const char *identifier; /* "dir_2fecho_2eproto" */
@@ -67,6 +68,7 @@ struct unit {
 	struct codecs codecs; /* of the methods' messages */
 	const uint8_t *set; /* FileDescriptorSet */
 	size_t set_size;
+	const struct rust_names *rust; /* lang=rust: the names of all types */
 };
 
 /* Builds the unit of one file, without the names that depend on the language: see naming.h.

@@ -66,7 +66,7 @@ IDL_SOURCES := main.c plugin.c request.c model.c scope.c naming_c.c naming_cpp.c
 	diag.c names.c wire.c text.c arena.c shape.c shape_compare.c check.c \
 	parameters.c c_files.c c_messages.c c_generator.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
 	emit_sign.c emit_cpp.c emit_cpp_codec.c emit_python.c emit_python_types.c \
-	emit_rust.c emit_rust_types.c
+	emit_rust.c emit_rust_types.c rust_names.c rust_files.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
 IDL_OBJECTS := $(IDL_SOURCES:%.c=$(B)/idl/%.o) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.o) \
 	$(B)/idl/shape.pb-c.o $(B)/idl/extensions.pb-c.o

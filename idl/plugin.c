@@ -4,12 +4,14 @@
  * all files are generated or none.
  */
 #include "c_files.h"
+#include "c_messages.h"
 #include "emit.h"
 #include "emit_python.h"
 #include "google/protobuf/compiler/plugin.pb-c.h"
 #include "naming.h"
 #include "parameters.h"
 #include "plugin.h"
+#include "rust_names.h"
 #include "wire.h"
 
 #include <string.h>
@@ -80,11 +82,13 @@ static void add_unit(struct arena *arena, Response *response, const struct reque
 	}
 }
 
-/* Builds the units of the files that have services, or of all files. Returns NULL, or an error in
- * the request. */
+/* Builds the units of the files that have services; for Rust, of all files. Returns NULL, or an
+ * error in the request. */
 static const char *build_units(struct request *request, const Request *asked, struct unit *units,
-			       size_t *n_units, bool all, struct diag *diag)
+			       size_t *n_units, struct diag *diag)
 {
+	bool all = request->parameters->language == LANGUAGE_RUST;
+
 	for (size_t i = 0; i < asked->n_file_to_generate; i++) {
 		const File *file = request_file(request, asked->file_to_generate[i]);
 		struct unit *unit = &units[*n_units];
@@ -98,6 +102,39 @@ static const char *build_units(struct request *request, const Request *asked, st
 	}
 
 	return NULL;
+}
+
+static bool has_unit(const struct unit *units, size_t n_units, const char *file)
+{
+	for (size_t i = 0; i < n_units; i++)
+		if (!strcmp(units[i].file, file))
+			return true;
+	return false;
+}
+
+/* For Rust, the messages of the imports: parameter imports. */
+static void build_imports(struct request *request, const Request *asked, struct unit *units,
+			  size_t *n_units, struct diag *diag)
+{
+	const char **names = arena_array(request->arena, request->n_files + 1, sizeof(*names));
+
+	if (request->parameters->language != LANGUAGE_RUST || !request->parameters->imports)
+		return;
+	for (size_t i = 0; i < asked->n_file_to_generate; i++) {
+		size_t n = 0;
+
+		c_messages_imports(request, asked->file_to_generate[i], names, &n);
+		for (size_t j = 0; j < n; j++) {
+			File *copy;
+
+			if (rust_crate_has(names[j]) || has_unit(units, *n_units, names[j]))
+				continue;
+			copy = arena_alloc(request->arena, sizeof(*copy));
+			*copy = *request_file(request, names[j]);
+			copy->n_service = 0;
+			unit_build(&units[(*n_units)++], request, copy, diag);
+		}
+	}
 }
 
 /* For C, the files have other names where C needs them: see c_files.h. */
@@ -149,7 +186,8 @@ static const char *generate(struct arena *arena, const Request *asked,
 			    struct parameters *parameters, c_generator run, Response *response)
 {
 	const struct backend *backend = &backends[parameters->language];
-	struct unit *units = arena_array(arena, asked->n_file_to_generate + 1, sizeof(*units));
+	struct unit *units = arena_array(arena, asked->n_file_to_generate + asked->n_proto_file + 1,
+					 sizeof(*units));
 	struct diag diag = { 0 };
 	struct request request;
 	const char *problem;
@@ -157,8 +195,9 @@ static const char *generate(struct arena *arena, const Request *asked,
 
 	problem = prepare(&request, arena, asked, parameters, &diag);
 	if (!problem)
-		problem = build_units(&request, asked, units, &n_units,
-				      parameters->language == LANGUAGE_RUST, &diag);
+		problem = build_units(&request, asked, units, &n_units, &diag);
+	if (!problem)
+		build_imports(&request, asked, units, &n_units, &diag);
 	/* What is wrong by itself makes no sense as a name. */
 	if (!problem && !diag.count)
 		backend->name(units, n_units, arena, &diag);
@@ -172,6 +211,12 @@ static const char *generate(struct arena *arena, const Request *asked,
 	response->file = arena_array(arena, FILES_MAX * n_units + 1, sizeof(*response->file));
 	for (size_t i = 0; i < n_units; i++)
 		add_unit(arena, response, &request, &units[i], backend);
+	if (n_units && parameters->language == LANGUAGE_RUST) {
+		struct text text = { 0 };
+
+		emit_rust_modules(&text, units, n_units);
+		add_file(arena, response, "ipc.rs", "", &text);
+	}
 	response->error = (char *)add_messages(arena, response, &request, asked, run);
 	if (response->error)
 		response->n_file = 0;

@@ -152,16 +152,22 @@ static unsigned int random_next(unsigned int *state)
 
 START_TEST(damaged_requests_do_no_harm)
 {
+	/* Field 2, the parameter. */
+	static const char *const languages[] = { "\x12\6lang=c", "\x12\x8lang=cpp",
+						 "\x12\xblang=python", "\x12\x9lang=rust" };
 	unsigned int state = 1, used = 0, refused = 0;
-	uint8_t *data = malloc(request_size);
+	uint8_t *whole = malloc(request_size + 32);
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < 2 * ROUNDS; i++) {
+		const char *language = languages[i % 4];
+		uint8_t *data = whole + strlen(language);
 		Response *response;
 
+		memcpy(whole, language, strlen(language));
 		memcpy(data, request_data, request_size);
 		for (unsigned int n = 1 + random_next(&state) % 4; n; n--)
 			data[random_next(&state) % request_size] = (uint8_t)random_next(&state);
-		response = run(data, request_size);
+		response = run(whole, request_size + strlen(language));
 		used += response != NULL;
 		refused += response == NULL;
 		drop(response);
@@ -170,7 +176,7 @@ START_TEST(damaged_requests_do_no_harm)
 	/* Both ways were gone. */
 	ck_assert_uint_gt(used, ROUNDS / 100);
 	ck_assert_uint_gt(refused, ROUNDS / 100);
-	free(data);
+	free(whole);
 }
 END_TEST
 

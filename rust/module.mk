@@ -45,6 +45,21 @@ $(RUST_GENERATED): $(B)/idl/protoc-gen-ipc
 	$(Q)mkdir -p $(@D) && $(PROTOC) -I $(dir $(filter %.proto,$^)) -I idl \
 	  --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc --ipc_out=lang=rust:$(@D) $(filter %.proto,$^)
 
+# Messages that every program shares, which are part of the crate. `make rust-google` writes them
+# again, from the files that protoc has, if what protoc-gen-ipc writes has changed.
+RUST_GOOGLE_PROTOS := any api duration empty field_mask source_context struct timestamp type wrappers
+RUST_GOOGLE := rust/ipcbus/src
+.PHONY: rust-google
+rust-google: $(B)/idl/protoc-gen-ipc
+	$(Q)mkdir -p $(RUST_B)/google && $(PROTOC) --plugin=protoc-gen-ipc=$< \
+	  --ipc_out=lang=rust:$(RUST_B)/google \
+	  $(patsubst %,google/protobuf/%.proto,$(RUST_GOOGLE_PROTOS) descriptor)
+	$(Q)cd $(RUST_B)/google/google/protobuf && \
+	  { echo '// SPDX-License-Identifier: MIT' && cat $(RUST_GOOGLE_PROTOS:%=%.ipc.rs); } \
+	    >$(abspath $(RUST_GOOGLE))/google.rs && \
+	  { echo '// SPDX-License-Identifier: MIT' && cat descriptor.ipc.rs; } \
+	    >$(abspath $(RUST_GOOGLE))/descriptor.rs
+
 $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)

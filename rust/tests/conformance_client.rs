@@ -108,10 +108,10 @@ fn calls(bench: &Bench) {
         text: "ä€".into(),
         data: b"\0\xff\n\0".to_vec(),
         color: Color::Blue as i32,
-        inner: Some(Box::new(Inner { text: String::new(), more: vec![deep.clone(), deep] })),
+        inner: Some(Inner { text: String::new(), more: vec![deep.clone(), deep] }),
         list: vec![0, -1, i32::MIN, i32::MAX],
         names: vec![String::new(), "ä€".into()],
-        choice: Some(KindsChoice::Number(0)),
+        choice: Some(kinds::Choice::Number(0)),
     };
     assert_eq!(bench.peer.echo(&request).unwrap(), request);
     assert_eq!(bench.peer.echo(&Kinds::default()).unwrap(), Kinds::default());

@@ -47,6 +47,10 @@
 //! With `tokio`, [`Connection::serve`] is `run` for tokio.
 #![warn(missing_docs)]
 
+// Generated messages name the crate.
+#[cfg(feature = "prost")]
+extern crate self as ipcbus;
+
 #[cfg(feature = "prost")]
 mod blob;
 mod call;

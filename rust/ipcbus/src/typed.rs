@@ -64,6 +64,15 @@ pub mod ipc {
     }
 }
 
+/// The messages of `google/protobuf`, as protoc has them.
+pub mod google {
+    /// The package `google.protobuf`.
+    pub mod protobuf {
+        include!("google.rs");
+        include!("descriptor.rs");
+    }
+}
+
 /// A service, as tools and the service manager see it. Generated.
 #[derive(Debug)]
 pub struct Interface {

@@ -108,9 +108,9 @@ SNIPPETS = [
     ("messages that are words", "".join(f"message {n} {{ int32 n = 1; }}\n" for n in
      "Self Sync Send S T Ok Err Some Option Vec Box String Result Clone Debug Default Message".split())
      + service("Store", "  rpc Put(Self) returns (Sync);\n  rpc Two(S) returns (Option);\n")),
-    ("nested and flat names not: rust", "message Disk { message State { int32 n = 1; } State state = 1; }\n"
+    ("nested and flat names", "message Disk { message State { int32 n = 1; } State state = 1; }\n"
      "message DiskState { int32 m = 1; }\n" + service("Svc", "  rpc Run(Disk) returns (DiskState);\n")),
-    ("a oneof beside an enum not: rust", "message Choice { enum Kind { NONE = 0; NOT_SET = 1; } Kind k = 1;\n"
+    ("a oneof beside an enum", "message Choice { enum Kind { NONE = 0; NOT_SET = 1; } Kind k = 1;\n"
      "  oneof kind { int32 a = 2; int32 b = 3; } }\n" + service("Svc", "  rpc Two(Choice) returns (Choice);\n")),
     ("a oneof's own names not: cpp", "message C { enum KindCase { X = 0; } KindCase c = 1;\n"
      "  oneof kind { int32 aB = 2; int32 a_c = 3; } int32 kind_case = 4; }\n"
@@ -172,7 +172,7 @@ SNIPPETS = [
      + service("Svc", "  rpc Two(A) returns (A);\n")),
     ("reserved numbers and extensions", "syntax2\nmessage A { reserved 2, 5 to 9; reserved \"old\"; optional int32 n = 1;\n"
      "  extensions 100 to 200; }\nextend A { optional int32 more = 100; }\n" + service("Svc", "  rpc Two(A) returns (A);\n")),
-    ("a group that no method uses not: rust", "syntax2\nmessage G { optional group Old = 1 { optional int32 n = 2; } }\n"
+    ("a group that no method uses", "syntax2\nmessage G { optional group Old = 1 { optional int32 n = 2; } }\n"
      + MESSAGES.replace("int32", "optional int32") + service("Svc", unary("Two"))),
     # Enums.
     ("enum values that are words not: cpp", "enum E { Z = 0; None = 1; True = 2; Self = 3; delete = 4; class = 5; NULL = 6; }\n"
@@ -196,12 +196,12 @@ SNIPPETS = [
      "message Rule { optional string get = 1; }\nextend google.protobuf.MethodOptions { optional Rule http = 72295728; }\n"
      'import "notes.proto";\n' + MESSAGES
      + service("Svc", '  rpc Two(A) returns (A) { option (notes.http) = { get: "/v1/{name=a/*}" }; }\n')),
-    ("well-known types not: rust", "".join(f'import "google/protobuf/{n}.proto";\n' for n in
+    ("well-known types", "".join(f'import "google/protobuf/{n}.proto";\n' for n in
      "any duration empty field_mask struct timestamp wrappers".split())
      + "message A { google.protobuf.Timestamp t = 1; google.protobuf.Any a = 2; google.protobuf.Struct s = 3;\n"
      "  google.protobuf.FieldMask m = 4; google.protobuf.StringValue v = 5; map<string, google.protobuf.Value> w = 6; }\n"
      + service("Svc", "  rpc One(google.protobuf.Empty) returns (A);\n  rpc Two(google.protobuf.Duration) returns (google.protobuf.Empty);\n")),
-    ("one name in two folders not: rust", "// file: a/types.proto\npackage a;\nmessage Header { int32 n = 1; }\n"
+    ("one name in two folders", "// file: a/types.proto\npackage a;\nmessage Header { int32 n = 1; }\n"
      "// file: b/types.proto\npackage b;\nmessage Header { int32 n = 1; }\n"
      'import "a/types.proto";\nimport "b/types.proto";\nmessage A { a.Header a = 1; b.Header b = 2; }\n'
      + service("Svc", "  rpc Two(a.Header) returns (b.Header);\n")),
@@ -216,9 +216,14 @@ SNIPPETS = [
      'import "Svc/types.proto";\nmessage A { g.T t = 1; }\n' + service("Svc", "  rpc Two(g.T) returns (A);\n")),
     ("comments that look like code", "/* A. */\n// Ends */ and /* nests, \"quotes\" \\ and ```code```\n"
      + MESSAGES + "// Serves. \"\"\" */\n" + service("Svc", "  // Two ??/ \\\n" + unary("Two"))),
-    ("deprecated methods, messages and fields", "message A { int32 n = 1; string old = 2 [deprecated = true]; }\n"
+    ("deprecated methods, messages, fields, enums and services",
+     "message A { int32 n = 1; string old = 2 [deprecated = true]; oneof o { B b = 3 [deprecated = true]; }\n"
+     "  E e = 4; repeated E es = 5 [deprecated = true]; }\n"
      "message B { option deprecated = true; int32 n = 1; }\n"
-     + service("Svc", "  rpc Two(A) returns (B) { option deprecated = true; }\n")),
+     "enum E { option deprecated = true; Z = 0; OLD = 1 [deprecated = true]; }\n"
+     + service("Svc", "  rpc Two(A) returns (B) { option deprecated = true; }\n"
+               "  rpc Watch(A) returns (stream B) { option deprecated = true; }\n")
+     + service("Old", "  option deprecated = true;\n" + unary("Two"))),
     # Everyday services.
     ("health checks", "package grpc.health.v1;\nmessage HealthCheckRequest { string service = 1; }\n"
      "message HealthCheckResponse { enum ServingStatus { UNKNOWN = 0; SERVING = 1; } ServingStatus status = 1; }\n"
