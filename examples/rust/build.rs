@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Makes OUT_DIR/NAME.ipc.rs of the interface of each example. EXAMPLES is the folder of all
+//! Makes OUT_DIR/ipc.rs of the interfaces of all examples. EXAMPLES is the folder of all
 //! examples, if it is not `..`; IPC_PROTO_DIR that of ipc/ipc.proto, if pkg-config is not to say it;
 //! PROTOC_GEN_IPC is the plugin, if it is not in PATH.
 
@@ -33,17 +33,17 @@ fn main() {
     let plugin = variable("PROTOC_GEN_IPC");
     let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
 
+    let mut protoc = Command::new("protoc");
+    if let Some(plugin) = &plugin {
+        println!("cargo:rerun-if-changed={}", plugin.to_string_lossy());
+        protoc.arg(with("--plugin=protoc-gen-ipc=", plugin));
+    }
     for name in NAMES {
         let folder = examples.join(name);
-        let proto = folder.join(format!("{name}.proto"));
-        println!("cargo:rerun-if-changed={}", proto.display());
-        let mut protoc = Command::new("protoc");
-        if let Some(plugin) = &plugin {
-            println!("cargo:rerun-if-changed={}", plugin.to_string_lossy());
-            protoc.arg(with("--plugin=protoc-gen-ipc=", plugin));
-        }
-        protoc.arg("-I").arg(&folder).arg("-I").arg(&shared);
-        protoc.arg(with("--ipc_out=lang=rust:", &out)).arg(proto);
-        assert!(protoc.status().expect("protoc is installed").success(), "protoc failed");
+        println!("cargo:rerun-if-changed={}", folder.join(format!("{name}.proto")).display());
+        protoc.arg("-I").arg(folder).arg(format!("{name}.proto"));
     }
+    protoc.arg("-I").arg(&shared);
+    protoc.arg(with("--ipc_out=lang=rust,imports:", &out));
+    assert!(protoc.status().expect("protoc is installed").success(), "protoc failed");
 }

@@ -2,10 +2,11 @@
 //! The client of examples/chat, in Rust. `chat_client NAME` sends the lines of its standard input,
 //! and prints those of the others, until the input ends.
 
-include!(concat!(env!("OUT_DIR"), "/chat.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
 use std::time::Duration;
 
+use chat::*;
 use ipcbus::typed::With;
 use ipcbus::{Call, Connection, Result};
 

@@ -2,11 +2,12 @@
 //! The server of examples/chat, in Rust: each member receives what the others say. A member leaves
 //! by releasing its listener or by dying.
 
-include!(concat!(env!("OUT_DIR"), "/chat.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use chat::*;
 use ipcbus::typed::With;
 use ipcbus::{Call, Connection, Error, Result};
 

@@ -2,10 +2,11 @@
 //! The client of examples/clock, in Rust. `clock_client COUNT [PERIOD_MS]` prints COUNT ticks, then
 //! compares as many clocks.
 
-include!(concat!(env!("OUT_DIR"), "/clock.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
 use std::time::Duration;
 
+use clocks::*;
 use ipcbus::{Connection, Error, Options, Result};
 
 const LONG: Option<Duration> = Some(Duration::from_secs(10));

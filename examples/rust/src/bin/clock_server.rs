@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! The server of examples/clock, in Rust: it sends ticks to whoever watches it.
 
-include!(concat!(env!("OUT_DIR"), "/clock.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use clocks::*;
 use ipcbus::typed::StreamOf;
 use ipcbus::{Connection, Error, Result};
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! The client of examples/echo, in Rust: `echo_client TEXT`.
 
-include!(concat!(env!("OUT_DIR"), "/echo.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
 use std::time::Duration;
 
+use echo::*;
 use ipcbus::{Connection, Options};
 
 fn run() -> ipcbus::Result<()> {

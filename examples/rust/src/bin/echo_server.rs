@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! The server of examples/echo, in Rust.
 
-include!(concat!(env!("OUT_DIR"), "/echo.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
+use echo::*;
 use ipcbus::{Call, Connection, Error};
 
 struct Parrot;

@@ -2,12 +2,13 @@
 //! The client of examples/files, in Rust. `files_client [NAME [TEXT]]` lists the files, prints one,
 //! or writes the text to it.
 
-include!(concat!(env!("OUT_DIR"), "/files.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
 use std::fs::File;
 use std::io::{copy, stdout, Write};
 use std::time::Duration;
 
+use files::*;
 use ipcbus::{Connection, Result};
 
 fn run() -> Result<()> {

@@ -2,13 +2,14 @@
 //! The server of examples/files, in Rust: `files_server FOLDER` opens the files of a folder for
 //! others. A name cannot lead out of the folder.
 
-include!(concat!(env!("OUT_DIR"), "/files.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
 use std::fs::{read_dir, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use files::*;
 use ipcbus::typed::With;
 use ipcbus::{Call, Connection, Error, Result};
 

@@ -2,12 +2,13 @@
 //! The client of examples/frames, in Rust: `frames_client COUNT WIDTH HEIGHT` checks so many
 //! pictures.
 
-include!(concat!(env!("OUT_DIR"), "/frames.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 #[path = "../checksum.rs"]
 mod checksum;
 
 use std::time::Duration;
 
+use frames::*;
 use ipcbus::{Connection, Options, Result};
 
 const LONG: Option<Duration> = Some(Duration::from_secs(10));

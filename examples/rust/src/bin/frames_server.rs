@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! The server of examples/frames, in Rust: pictures of any size, as blobs in a stream.
 
-include!(concat!(env!("OUT_DIR"), "/frames.ipc.rs"));
+include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 #[path = "../checksum.rs"]
 mod checksum;
 
 use std::time::Duration;
 
+use frames::*;
 use ipcbus::typed::{ipc::Blob, StreamOf};
 use ipcbus::{Connection, Error, Result};
 
