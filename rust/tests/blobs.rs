@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Blobs of generated Rust, on a bus that the caller made: large ones, and what a stranger says of
-//! them.
+//! Messages of generated Rust, on a bus that the caller made: large blobs, false ones from a
+//! stranger, and the types of google/protobuf.
 
 mod case;
 
@@ -18,6 +18,7 @@ use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd};
 use conform::*;
 use ipcbus::typed::ipc::Blob;
 use ipcbus::{Background, Call, Connection, Message, Options, Result};
+use prost::Message as _;
 use shared::memory_file;
 
 /// `conform.Peer/Turn`, as <ipc/raw.h> says.
@@ -162,6 +163,26 @@ fn huge_files_are_refused() {
     assert_eq!(error.code(), libc::EMSGSIZE);
 }
 
+fn well_known_types_have_the_bytes_of_protobuf() {
+    use ipcbus::typed::google::protobuf::{self, value::Kind};
+
+    let time = protobuf::Timestamp { seconds: 1, nanos: 2 };
+    assert_eq!(time.encode_to_vec(), b"\x08\x01\x10\x02");
+    assert_eq!(protobuf::StringValue { value: "a".into() }.encode_to_vec(), b"\x0a\x01a");
+    assert_eq!(protobuf::Empty {}.encode_to_vec(), b"");
+    let value = protobuf::Value { kind: Some(Kind::BoolValue(true)) };
+    let object = protobuf::Struct { fields: [("k".into(), value)].into() };
+    assert_eq!(object.encode_to_vec(), b"\x0a\x07\x0a\x01k\x12\x02\x20\x01");
+    assert_eq!(protobuf::Struct::decode(&object.encode_to_vec()[..]), Ok(object));
+}
+
+fn unknown_fields_are_dropped() {
+    use ipcbus::typed::google::protobuf::StringValue;
+
+    let known = StringValue::decode(&b"\x10\x07\x0a\x01a"[..]).unwrap();
+    assert_eq!(known.encode_to_vec(), b"\x0a\x01a");
+}
+
 fn main() {
     std::process::exit(case::run(&cases![
         sizes_around_the_limit_arrive
@@ -169,5 +190,7 @@ fn main() {
         blobs_beyond_limits_are_refused
         lies_are_refused
         huge_files_are_refused
+        well_known_types_have_the_bytes_of_protobuf
+        unknown_fields_are_dropped
     ]));
 }

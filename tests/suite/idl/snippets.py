@@ -224,6 +224,68 @@ SNIPPETS = [
      + service("Svc", "  rpc Two(A) returns (B) { option deprecated = true; }\n"
                "  rpc Watch(A) returns (stream B) { option deprecated = true; }\n")
      + service("Old", "  option deprecated = true;\n" + unary("Two"))),
+    # What mattered in Rust.
+    ("messages that are types and traits of Rust", "".join(f"message {n} {{ int32 n = 1; }}\n" for n in
+     "u32 i32 str bool f64 usize Iterator Into From TryFrom TryInto AsRef Fn FnMut Drop Debug Eq Hash Copy Sized ToString "
+     "HashMap ScalarWrapper KeyWrapper Client prost ipcbus core Body With".split())
+     + "enum E { Z = 0; Self = 1; Ok = 2; None_ = 3; }\nmessage A { E e = 1; repeated E es = 2; optional E o = 3; map<string, E> m = 4;\n"
+     "  optional string s = 5; optional bytes b = 6; u32 u = 7; repeated bool flags = 8; oneof f { str t = 9; E g = 10; } }\n"
+     + service("Svc", "  rpc Two(A) returns (u32);\n  rpc Three(str) returns (Iterator);\n")),
+    ("fields with the functions of others", "enum E { Z = 0; }\nmessage A { E kind = 1; E set_kind = 2; repeated E items = 3;\n"
+     "  E push_items = 4; map<string, E> types = 5; E get_types = 6; E insert_types = 7; optional string name = 8;\n"
+     "  map<int32, E> type = 9; repeated E match = 10; E self = 11; optional int32 super = 12; }\n"
+     + service("Svc", unary("Two"))),
+    ("names that cannot be raw identifiers", "package self.super.crate.u32;\n"
+     "message Self { message Inner { int32 self = 1; } message crate { enum super { _ = 0; A = 1; Self = 2; } super s = 1; }\n"
+     "  crate c = 2; Inner x = 3; oneof _ { int32 a = 4; } oneof super { string b = 5; Inner Self2 = 6; } }\n"
+     "message _ { message __ { int32 n = 1; } __ a = 1; }\n"
+     + service("self", "  rpc self(Self) returns (Self.crate);\n  rpc Super(_) returns (_.__);\n"
+               "  rpc crate(stream Self.Inner) returns (stream Self.Inner);\n  rpc __(Self) returns (Self);\n")),
+    ("modules and types of one name", "message Disk { message State { int32 n = 1; } oneof state { State a = 1; int32 b = 2; } }\n"
+     "message disk { message state { int32 n = 1; } state s = 1; }\nmessage DISK { enum Disk { Z = 0; } Disk d = 1; }\n"
+     "message Type { message Match { message Loop { int32 n = 1; } Loop l = 1; } Match m = 1; }\n"
+     + service("Svc", "  rpc Two(Disk) returns (disk);\n  rpc Three(DISK) returns (Type.Match.Loop);\n")),
+    ("a message beside a package of its name not: c", "// file: low.proto\npackage a.store;\nmessage T { int32 n = 1; }\n"
+     'import "low.proto";\npackage a;\nmessage Store { message Item { a.store.T t = 1; } Item item = 1; }\n'
+     "message store_ { int32 n = 1; }\n" + service("Svc", "  rpc Two(Store) returns (a.store.T);\n")),
+    ("packages at all depths",
+     '// file: deep.proto\npackage a.b.c.d;\nimport "root.proto";\nmessage Deep { Top top = 1; message In { Top t = 1; } }\n'
+     '// file: side.proto\npackage a.x;\nimport "deep.proto";\nmessage Side { a.b.c.d.Deep.In d = 1; }\n'
+     "// file: root.proto\npackage ;\nmessage Top { int32 n = 1; }\n"
+     'import "side.proto";\nimport "deep.proto";\nimport "root.proto";\npackage a.b;\n'
+     "message A { c.d.Deep deep = 1; a.x.Side side = 2; Top top = 3; message N { message M { c.d.Deep.In i = 1; Top t = 2; a.x.Side s = 3; } M m = 1; } N n = 4; }\n"
+     + service("Svc", "  rpc Two(A) returns (c.d.Deep);\n  rpc Three(Top) returns (stream a.x.Side);\n")),
+    ("two files of one package", '// file: other.proto\nmessage T { enum E { Z = 0; } E e = 1; }\nservice Other { rpc Get(T) returns (T); }\n'
+     'import "other.proto";\nmessage A { T t = 1; T.E e = 2; }\n' + service("Svc", "  rpc Two(T) returns (A);\n")),
+    ("groups not: c", "syntax2\nmessage A { optional group One = 1 { optional int32 n = 1; } repeated group Many = 2 { required string s = 1; }\n"
+     "  required group Must = 3 { optional A again = 1; } oneof o { group In = 4 { optional int32 n = 1; } int32 i = 5; } }\n"
+     + service("Svc", unary("Two"))),
+    ("recursion through messages", "message A { B b = 1; repeated A more = 2; map<string, A> by = 3; }\nmessage B { oneof o { C c = 1; int32 n = 2; } }\n"
+     "message C { A a = 1; optional D d = 2; }\nmessage D { int32 n = 1; }\nmessage E { A a = 1; repeated B bs = 2; }\n"
+     + service("Svc", "  rpc Two(A) returns (E);\n")),
+    ("blobs in all places", 'import "ipc/ipc.proto";\nmessage In { ipc.Blob b = 1; In again = 2; optional ipc.Blob o = 3; }\n'
+     "message A { ipc.Blob one = 1; repeated ipc.Blob many = 2; oneof type { ipc.Blob in = 3; In inner = 4; } In self = 5; repeated In ins = 6; }\n"
+     + service("Svc", unary("Two"))),
+    ("well-known types in all places", "".join(f'import "google/protobuf/{n}.proto";\n' for n in
+     "any api descriptor duration empty field_mask source_context struct timestamp type wrappers".split())
+     + "message A { google.protobuf.NullValue n = 1; repeated google.protobuf.Value v = 2; map<string, google.protobuf.Timestamp> t = 3;\n"
+     "  google.protobuf.Field.Kind k = 5; google.protobuf.Api api = 6;\n"
+     "  oneof o { google.protobuf.Empty e = 7; google.protobuf.ListValue l = 8; google.protobuf.BytesValue b = 9; }\n"
+     "  optional google.protobuf.UInt64Value u = 10; google.protobuf.DescriptorProto.ExtensionRange r = 11; google.protobuf.Method m = 12; }\n"
+     + service("Svc", "  rpc One(google.protobuf.StringValue) returns (stream google.protobuf.Any);\n"
+               "  rpc Two(stream google.protobuf.Empty) returns (google.protobuf.FileDescriptorSet);\n  rpc Three(google.protobuf.SourceContext) returns (A);\n")),
+    ("an enum of descriptor.proto", 'syntax2\nimport "google/protobuf/descriptor.proto";\nmessage A {\n'
+     "  optional google.protobuf.FieldDescriptorProto.Type f = 1 [default = TYPE_GROUP]; }\n" + service("Svc", unary("Two"))),
+    ("comments with code", "// Example:\n//\n//     let x: Wrong = 1;\n//\n// ```\n// fn f( {\n// ```\n" + MESSAGES
+     + "//  * a list\n//\n//        code in it\n//\n// ~~~~ unclosed ```` fences\n"
+     + service("Svc", "  // > quoted\n  // >\n  // >     code\n" + unary("Two") + "  //\tA tab.\n" + unary("Three")
+               + "  // [links] <tags> https://example.org `code` \\\\ \u202etrojan\u202c\n" + unary("Four")
+               + "  /* Indented\n   *     by a star\n   */\n" + unary("Five"))),
+    ("defaults that are hard to quote", "syntax2\nmessage A { optional string a = 1 [default = \"\\\"\\\\ \\n\\t\\001 {} \u20ac\"];\n"
+     "  optional bytes b = 2 [default = \"\\\"'\\\\\\n\\000\\377?\"]; optional string c = 3 [default = \"\"]; optional bytes d = 4 [default = \"\"];\n"
+     "  enum E { option allow_alias = true; Z = 0; ALSO = 0; LOW = -1; } optional E e = 5 [default = ALSO]; required E f = 6 [default = LOW];\n"
+     "  optional float g = 7 [default = 1.5e-30]; optional int32 h = 8 [default = -2147483648]; optional uint64 i = 9 [default = 18446744073709551615];\n"
+     "  repeated E j = 10 [packed = true]; repeated int32 k = 11; }\n" + service("Svc", unary("Two"))),
     # Everyday services.
     ("health checks", "package grpc.health.v1;\nmessage HealthCheckRequest { string service = 1; }\n"
      "message HealthCheckResponse { enum ServingStatus { UNKNOWN = 0; SERVING = 1; } ServingStatus status = 1; }\n"
