@@ -119,10 +119,12 @@ static void on_end(struct ipc_stream *stream, int result, const struct ipc_error
 	notify(userdata);
 }
 
+/* A stream that breaks off after the other side has ended its sending has no other callback. */
 static void destroyed(void *userdata)
 {
 	PyGILState_STATE state;
 
+	notify(userdata);
 	if (!python_enter(&state))
 		return;
 	Py_CLEAR(of(userdata)->notify);

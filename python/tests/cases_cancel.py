@@ -388,6 +388,7 @@ class Detached(Case):
 class Waiting(KindsService):
     def __init__(self) -> None:
         self.canceled: asyncio.Queue[str] = asyncio.Queue()
+        self.requests_ended = asyncio.Event()
 
     async def waits(self, what: str) -> None:
         try:
@@ -402,6 +403,28 @@ class Waiting(KindsService):
     async def Count(self, request, context):
         yield kinds_pb2.PlainReply(text="first")
         await self.waits("stream")
+
+    async def Join(self, requests, context):
+        async for _ in requests:
+            pass
+        self.requests_ended.set()
+        await self.waits("join")
+
+
+class HalfEnded(Case):
+    async def test_stream_canceled_after_the_requests_cancels_the_handler(self):
+        waiting, name = Waiting(), new_name()
+        await self.server.register(name, waiting)
+        for requests in (0, 1):
+            kinds = await self.client.get(Kinds, name)
+            with self.subTest(requests=requests):
+                async with kinds.Join() as stream:
+                    for _ in range(requests):
+                        await stream.send(text="x")
+                    await stream.end()
+                    await self.within(waiting.requests_ended.wait())
+                    waiting.requests_ended.clear()
+                self.assertEqual(await self.within(waiting.canceled.get()), "join")
 
 
 class BusEnds(unittest.IsolatedAsyncioTestCase):
