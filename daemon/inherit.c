@@ -103,6 +103,8 @@ unsigned long limits_raise(void)
 {
 	/* The memory of clients is in files. If it is too large for one, clients get EFBIG. */
 	signal(SIGXFSZ, SIG_IGN);
+	/* A message to a standard error that nobody reads must not end the bus. */
+	signal(SIGPIPE, SIG_IGN);
 	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY, &file_size);
 	return raise_limit(RLIMIT_NOFILE, CLOSER_MAX_FDS, &files);
 }

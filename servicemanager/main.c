@@ -192,6 +192,9 @@ int main(int argc, char **argv)
 	descriptor_fill_streams(O_RDWR);
 	/* An ignored SIGCHLD is inherited, and takes away the status of services. */
 	signal(SIGCHLD, SIG_DFL);
+	/* A log that cannot be written must not end the manager. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	status = parse_arguments(&arguments, argc, argv);
 	if (status >= 0)
 		return status;
