@@ -507,9 +507,58 @@ START_TEST(canceled_thread_sends_no_names)
 }
 END_TEST
 
+/* A flag for each function: whether its message depends on no call. */
+static int use_names(struct ipc_call *call, const struct ipc_raw_message *message, void *userdata)
+{
+	unsigned int *detached = userdata, first = fake.n_sent;
+	struct ipc_proxy *proxy;
+
+	(void)call, (void)message;
+	push_reply(0);
+	ck_assert_int_eq(ipc_register_name(ipc, "late", object, NULL), 0);
+	push_reply(0);
+	ck_assert_int_eq(ipc_unregister_name(ipc, "late"), 0);
+	push_reply(-EIO);
+	ck_assert_int_eq(ipc_get_name(ipc, "name", &proxy), -EIO);
+	push_reply(-EIO);
+	ck_assert_int_eq(ipc_wait_name(ipc, "name", IPC_NEVER, &proxy), -EIO);
+	ck_assert_uint_eq(fake.n_sent, first + 4);
+	*detached = 0;
+	for (unsigned int i = first; i < fake.n_sent; i++)
+		*detached = *detached << 1 |
+			    !!(fake.sent[i].send.flags & IPCBUS_SEND_DETACHED);
+	return 0;
+}
+
+START_TEST(handler_that_outlived_its_call_uses_names_detached)
+{
+	const struct ipc_raw_ops handler = { .serve = use_names };
+	struct ipcbus_event request = { .kind = IPCBUS_EVENT_CALL, .call = 100, .buffer = 80 };
+	struct ipc_object *served;
+	unsigned int detached = 1;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &handler, &detached, &served), 0);
+	object_id(served);
+	request.cookie = fake.cookie;
+	fake_push(request, "", 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(detached, 0);
+
+	fake.canceled_call = request.call;
+	fake_push(request, "", 0, NULL, 0);
+	ck_assert_int_eq(ipc_process(ipc), 1);
+	ck_assert_uint_eq(detached, 0xf);
+	ipc_object_unref(served);
+	end();
+}
+END_TEST
+
 int main(void)
 {
-	return RUN_TESTS("name", canceled_thread_sends_no_names, what_may_pass_is_tried_again, what_does_not_pass_is_reported,
+	return RUN_TESTS("name", canceled_thread_sends_no_names,
+			 handler_that_outlived_its_call_uses_names_detached,
+			 what_may_pass_is_tried_again, what_does_not_pass_is_reported,
 			 watches_are_tried_and_reported_too,
 			 each_time_it_takes_longer_and_not_for_ever,
 			 without_a_clock_it_is_tried_once_more,

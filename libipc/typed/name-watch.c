@@ -304,8 +304,9 @@ static int call_locked(struct name_watch *watch, watch_method method)
 	request.prefix = watch->base.text[size] == '*';
 	request.watcher = &object;
 	request.cookie = ++watch->asked;
-	return manager_result(method(names_manager(watch->names), names_cancellation(&options),
-				     &request, /* error= */ NULL));
+	options = names_options(watch->names);
+	return manager_result(method(names_manager(watch->names), &options, &request,
+				     /* error= */ NULL));
 }
 
 /* A change could not be taken: everything is to be reported once more, when there may be

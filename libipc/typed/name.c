@@ -15,6 +15,7 @@
 #include "core/deadline.h"
 #include "core/request.h"
 #include "core/sized.h"
+#include "core/thread.h"
 #include "name.h"
 
 #define NAME_MAX_SIZE	127
@@ -38,15 +39,15 @@ void ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation)
 	thread_cancellation = cancellation;
 }
 
-struct ipc_options names_options(void)
+struct ipc_options names_options(struct names *names)
 {
-	return (struct ipc_options){ .cancellation = thread_cancellation };
-}
+	struct ipc_options options = { .cancellation = thread_cancellation };
+	struct thread *t;
 
-const struct ipc_options *names_cancellation(struct ipc_options *options)
-{
-	*options = names_options();
-	return options->cancellation ? options : NULL;
+	/* After the end of its call a handler cleans up. A call for that call would fail. */
+	if (thread_get(names->ipc, &t) == 0 && t->serving && ipc_call_canceled(t->serving) == 1)
+		options.flags = IPC_DETACHED;
+	return options;
 }
 
 /* --- The names of a connection ------------------------------------------------------ */
@@ -160,11 +161,10 @@ static struct name *name_of(struct ipc_slot *slot)
 static int send_unregister(struct names *names, const char *name)
 {
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
-	struct ipc_options options;
+	struct ipc_options options = names_options(names);
 
 	request.name = (char *)name;
-	return manager_result(service_manager_unregister_name_with(names_manager(names),
-								   names_cancellation(&options),
+	return manager_result(service_manager_unregister_name_with(names_manager(names), &options,
 								   &request, /* error= */ NULL));
 }
 
@@ -217,7 +217,7 @@ static int send(struct names *names, struct registration *registration)
 	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
 	const struct name *name = (const struct name *)registration;
 	Ipc__Object id = IPC__OBJECT__INIT;
-	struct ipc_options options;
+	struct ipc_options options = names_options(names);
 	int r;
 
 	r = ipc_object_id(name->provider ?: name->object, &id.id);
@@ -229,8 +229,7 @@ static int send(struct names *names, struct registration *registration)
 	else
 		request.object = &id;
 	request.interface = (char *)(name->object->interface ?: "");
-	return manager_result(service_manager_register_name_with(names_manager(names),
-								 names_cancellation(&options),
+	return manager_result(service_manager_register_name_with(names_manager(names), &options,
 								 &request, /* error= */ NULL));
 }
 
@@ -356,8 +355,7 @@ static int get(struct ipc *ipc, const char *name, const char *interface,
 	ipc_auto(service_manager_get_reply_free) Ipc__Manager__GetReply *reply = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
-	/* A call with options can be interrupted. */
-	const struct ipc_options options = names_options();
+	struct ipc_options options;
 	struct names *names;
 	int r;
 
@@ -368,6 +366,8 @@ static int get(struct ipc *ipc, const char *name, const char *interface,
 		return r;
 	request.name = (char *)name;
 	request.interface = (char *)interface;
+	/* A call with options can be interrupted. */
+	options = names_options(names);
 	r = service_manager_get_with(names_manager(names), &options, &request, &reply, &error);
 	return take_found(ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
 }
@@ -378,7 +378,7 @@ static int wait_once(struct names *names, const char *name, const char *interfac
 	ipc_auto(service_manager_wait_reply_free) Ipc__Manager__WaitReply *reply = NULL;
 	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
-	struct ipc_options options = names_options();
+	struct ipc_options options = names_options(names);
 	int r;
 
 	options.timeout_usec = timeout_usec;
@@ -494,8 +494,9 @@ int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
-	r = service_manager_check_with(names_manager(names), names_cancellation(&options),
-				       &request, &reply, /* error= */ NULL);
+	options = names_options(names);
+	r = service_manager_check_with(names_manager(names), &options, &request, &reply,
+				       /* error= */ NULL);
 	if (r < 0)
 		return manager_result(r);
 	r = name_info_take(reply->entry, &info);
@@ -564,8 +565,9 @@ int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***
 
 		if (n)
 			request.after = infos[n - 1].name;
-		r = service_manager_list_with(names_manager(names), names_cancellation(&options),
-					      &request, &reply, &error);
+		options = names_options(names);
+		r = service_manager_list_with(names_manager(names), &options, &request, &reply,
+					      &error);
 		r = kept_result(r, &error);
 		if (r < 0)
 			break;

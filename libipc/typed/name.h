@@ -82,11 +82,9 @@ static inline struct service_manager *names_manager(struct names *names)
 	return service_manager_from_proxy(&names->manager);
 }
 
-/* Options of a call to the manager that waits: with the thread's cancellation, see
- * ipc_raw_set_names_cancellation(). */
-struct ipc_options names_options(void);
-/* Sets *options to these. Returns options, or NULL if the thread has no cancellation. */
-const struct ipc_options *names_cancellation(struct ipc_options *options);
+/* Options of a call to the manager: with the thread's cancellation, see
+ * ipc_raw_set_names_cancellation(), and detached if the thread's handler has outlived its call. */
+struct ipc_options names_options(struct names *names);
 
 /* Sends a new registration, after which new managers get it too. */
 int registration_send_locked(struct names *names, struct registration *registration);

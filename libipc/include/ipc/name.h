@@ -11,6 +11,8 @@
  * The service manager maps names to objects. All functions that take a name call it, so
  * they block until it replies. The connection's time limit, ipc_set_timeout(), applies,
  * except to the functions that wait for a name: those have a time limit of their own or none.
+ * In a handler they belong to the served call, as calls do. If that has ended before, they do not
+ * depend on it, so that a handler can clean up.
  * They may fail with any error of a call, and with these:
  *
  *   -ENOENT       Nobody has the name, or the policy hides it from this process.
