@@ -34,6 +34,17 @@ static void drop(struct ipc *ipc)
 	Py_END_ALLOW_THREADS
 }
 
+/* Whether close() of another thread has ended a function that blocks. */
+static bool is_closed(const struct connection *connection, int r)
+{
+	return (r == -ECANCELED || r == -EINTR) && !connection->ipc;
+}
+
+PyObject *connection_fail(struct connection *connection, int r, const struct ipc_error *error)
+{
+	return is_closed(connection, r) ? fail_closed() : fail(r, error);
+}
+
 /* --- Parts ----------------------------------------------------------------------- */
 
 struct part *part_new(PyTypeObject *type, struct connection *connection,
@@ -126,14 +137,20 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	Py_END_ALLOW_THREADS
 	if (r < 0)
 		return fail_to_open(device, r);
-	interrupt_set(ipc);
 
 	connection = (struct connection *)PyType_GenericAlloc(type, 0);
 	if (!connection) {
 		drop(ipc);
 		return NULL;
 	}
+	r = ipc_cancellation_new(ipc, &connection->closing);
+	if (r < 0) {
+		Py_DECREF((PyObject *)connection);
+		drop(ipc);
+		return fail(r, NULL);
+	}
 	connection->ipc = ipc;
+	interrupt_set(connection);
 	connection->next = connections;
 	connection->link = &connections;
 	if (connection->next)
@@ -165,6 +182,7 @@ static void serve_last(struct connection *connection, struct ipc *ipc)
 
 static void close_connection(struct connection *connection)
 {
+	struct ipc_cancellation *closing = connection->closing;
 	struct ipc *ipc = connection->ipc;
 	bool used = connection->parts;
 	struct part *part;
@@ -175,6 +193,12 @@ static void close_connection(struct connection *connection)
 	*connection->link = connection->next;
 	if (connection->next)
 		connection->next->link = connection->link;
+	connection->closing = NULL;
+	atomic_store(&connection->closed, true);
+	Py_BEGIN_ALLOW_THREADS
+	ipc_cancel(closing);
+	ipc_cancellation_unref(closing);
+	Py_END_ALLOW_THREADS
 	while ((part = connection->parts)) {
 		Py_INCREF((PyObject *)part);
 		part_remove(part);
@@ -262,6 +286,46 @@ static PyObject *process(PyObject *self, PyObject *most)
 
 /* --- Names ----------------------------------------------------------------------- */
 
+static __thread bool names_have_own;
+
+void names_cancel_with(struct ipc_cancellation *cancellation)
+{
+	names_have_own = true;
+	ipc_raw_set_names_cancellation(cancellation);
+}
+
+/* What a function of names uses while it runs without the GIL. */
+struct names_use {
+	struct ipc *ipc;
+	struct ipc_cancellation *closing, *before;
+};
+
+static __thread struct ipc_cancellation *names_closing;
+
+/* A callback may use the names of another connection in the middle of such a function. */
+static bool names_begin(struct names_use *use, struct connection *connection)
+{
+	use->ipc = connection_hold(connection);
+	if (!use->ipc)
+		return false;
+	use->closing = ipc_cancellation_ref(connection->closing);
+	use->before = names_closing;
+	names_closing = use->closing;
+	if (!names_have_own)
+		ipc_raw_set_names_cancellation(use->closing);
+	return true;
+}
+
+/* Without the GIL. */
+static void names_end(struct names_use *use)
+{
+	names_closing = use->before;
+	if (!names_have_own)
+		ipc_raw_set_names_cancellation(use->before);
+	ipc_cancellation_unref(use->closing);
+	ipc_unref(use->ipc);
+}
+
 /* cancellation() -> Slot: see Slot.cancels_names() */
 static PyObject *cancellation(PyObject *self, PyObject *nothing)
 {
@@ -270,10 +334,12 @@ static PyObject *cancellation(PyObject *self, PyObject *nothing)
 }
 
 /* A name of up to 255 bytes: longer ones are cut. */
-static PyObject *fail_name(const char *name, int r)
+static PyObject *fail_name(struct connection *connection, const char *name, int r)
 {
 	char message[512];
 
+	if (is_closed(connection, r))
+		return fail_closed();
 	snprintf(message, sizeof(message), "%.255s: %s", name, ipc_strerror(r));
 	return fail_saying(r, message);
 }
@@ -282,8 +348,8 @@ static PyObject *fail_name(const char *name, int r)
 static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *object;
+	struct names_use use;
 	const char *name;
-	struct ipc *ipc;
 	int r;
 
 	if (!args_check("register", n, 2, 2) || !get_text(args[0], false, &name))
@@ -292,39 +358,35 @@ static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t
 		PyErr_Format(PyExc_TypeError, "%R is no Object that can be registered", args[1]);
 		return NULL;
 	}
-	ipc = connection_hold(of(self));
-	if (!ipc)
+	if (!names_begin(&use, of(self)))
 		return NULL;
 	object = ipc_object_ref(((struct object *)args[1])->object);
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
+	r = ipc_register_name(use.ipc, name, object, /* ret_slot= */ NULL);
 	if (r < 0)
 		ipc_object_end(object);
 	ipc_object_unref(object);
-	ipc_unref(ipc);
+	names_end(&use);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
-		return fail_name(name, r);
+		return fail_name(of(self), name, r);
 	Py_RETURN_NONE;
 }
 
 static PyObject *unregister(PyObject *self, PyObject *text)
 {
+	struct names_use use;
 	const char *name;
-	struct ipc *ipc;
 	int r;
 
-	if (!get_text(text, false, &name))
-		return NULL;
-	ipc = connection_hold(of(self));
-	if (!ipc)
+	if (!get_text(text, false, &name) || !names_begin(&use, of(self)))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_unregister_name(ipc, name);
-	ipc_unref(ipc);
+	r = ipc_unregister_name(use.ipc, name);
+	names_end(&use);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
-		return fail(r, NULL);
+		return fail_name(of(self), name, r);
 	Py_RETURN_NONE;
 }
 
@@ -337,8 +399,8 @@ static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	struct ipc_proxy *proxy = NULL;
 	uint64_t timeout = 0;
 	const char *name, *interface;
+	struct names_use use;
 	PyObject *result;
-	struct ipc *ipc;
 	bool waits;
 	int r;
 
@@ -348,17 +410,18 @@ static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	waits = args[1] != Py_None;
 	if (waits && !get_u64(args[1], &timeout))
 		return NULL;
-	ipc = connection_hold(of(self));
-	if (!ipc)
+	if (!names_begin(&use, of(self)))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
 	if (waits)
-		r = ipc_wait_name_as(ipc, name, interface ? interface : "", timeout, &proxy);
+		r = ipc_wait_name_as(use.ipc, name, interface ? interface : "", timeout, &proxy);
 	else
-		r = ipc_get_name_as(ipc, name, interface ? interface : "", &proxy);
+		r = ipc_get_name_as(use.ipc, name, interface ? interface : "", &proxy);
 	Py_END_ALLOW_THREADS
-	result = r < 0 ? fail_name(name, r) : proxy_new(of(self), proxy);
-	drop(ipc);
+	result = r < 0 ? fail_name(of(self), name, r) : proxy_new(of(self), proxy);
+	Py_BEGIN_ALLOW_THREADS
+	names_end(&use);
+	Py_END_ALLOW_THREADS
 	return interrupt_raise(result);
 }
 
@@ -372,42 +435,36 @@ static PyObject *info_tuple(const struct ipc_name_info *info)
 static PyObject *check(PyObject *self, PyObject *text)
 {
 	struct ipc_name_info info = { .size = sizeof(info) };
+	struct names_use use;
 	const char *name;
-	struct ipc *ipc;
 	int r;
 
-	if (!get_text(text, false, &name))
-		return NULL;
-	ipc = connection_hold(of(self));
-	if (!ipc)
+	if (!get_text(text, false, &name) || !names_begin(&use, of(self)))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_check_name(ipc, name, &info);
-	ipc_unref(ipc);
+	r = ipc_check_name(use.ipc, name, &info);
+	names_end(&use);
 	Py_END_ALLOW_THREADS
-	return r < 0 ? fail(r, NULL) : info_tuple(&info);
+	return r < 0 ? fail_name(of(self), name, r) : info_tuple(&info);
 }
 
 /* list(prefix) -> list of the same */
 static PyObject *list(PyObject *self, PyObject *text)
 {
 	struct ipc_name_info **infos = NULL;
+	struct names_use use;
 	const char *prefix;
 	PyObject *result;
-	struct ipc *ipc;
 	int r;
 
-	if (!get_text(text, true, &prefix))
-		return NULL;
-	ipc = connection_hold(of(self));
-	if (!ipc)
+	if (!get_text(text, true, &prefix) || !names_begin(&use, of(self)))
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_list_names(ipc, prefix, &infos);
-	ipc_unref(ipc);
+	r = ipc_list_names(use.ipc, prefix, &infos);
+	names_end(&use);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
-		return fail(r, NULL);
+		return connection_fail(of(self), r, NULL);
 	result = PyList_New(r);
 	for (Py_ssize_t i = 0; result && i < r; i++) {
 		PyObject *info = info_tuple(infos[i]);

@@ -44,6 +44,8 @@ struct part;
 struct connection {
 	PyObject_HEAD
 	struct ipc *ipc;		/* NULL once it was closed */
+	struct ipc_cancellation *closing;	/* of names; close() cancels it */
+	atomic_bool closed;		/* ends interruptible waits */
 	struct part *parts;
 	atomic_uint openings;		/* streams that are being opened */
 	struct connection *next, **link;	/* all that are open */
@@ -58,6 +60,11 @@ struct part {
 
 /* A reference of the open connection, or NULL and an exception. */
 struct ipc *connection_hold(struct connection *connection);
+
+/* Raises the error of a function that close() may have canceled. Returns NULL. */
+PyObject *connection_fail(struct connection *connection, int r, const struct ipc_error *error);
+/* The calling thread has a cancellation of its own for functions of names, in place of closing. */
+void names_cancel_with(struct ipc_cancellation *cancellation);
 
 /* A new part with a reference of the connection, not in its list yet; or NULL. */
 struct part *part_new(PyTypeObject *type, struct connection *connection,
@@ -91,8 +98,8 @@ void callback_failed(PyObject *callback);
  * the exception that was kept. */
 PyObject *interrupt_raise(PyObject *result);
 bool interrupt_is_kept(void);
-/* Lets signal handlers of Python run in waits of the connection. */
-int interrupt_set(struct ipc *ipc);
+/* Lets signal handlers of Python run in waits of the connection, which outlives its waits. */
+int interrupt_set(struct connection *connection);
 
 /* Raises if there are fewer or more arguments. */
 /* A function of METH_FASTCALL in a table of methods. */

@@ -6,7 +6,9 @@
  * returns.
  *
  * Python's own handler of a signal only sets a flag, and interrupts the wait. The library then
- * asks on_signal(), which runs the functions of signal.signal(), on the main thread.
+ * asks on_signal(), which runs the functions of signal.signal(), on the main thread. Through
+ * ipcbusd the library also asks once a second, without a signal, and so learns of close() on
+ * another thread.
  */
 #include <errno.h>
 
@@ -59,10 +61,12 @@ void callback_failed(PyObject *callback)
 
 static int on_signal(void *userdata)
 {
+	const struct connection *connection = userdata;
 	PyGILState_STATE state;
 	int r = 0;
 
-	(void)userdata;
+	if (atomic_load(&connection->closed))
+		return -EINTR;
 	if (!python_enter(&state))
 		return 0;
 	if (PyErr_CheckSignals() < 0) {
@@ -73,7 +77,7 @@ static int on_signal(void *userdata)
 	return r;
 }
 
-int interrupt_set(struct ipc *ipc)
+int interrupt_set(struct connection *connection)
 {
-	return ipc_raw_set_interrupt(ipc, on_signal, /* userdata= */ NULL);
+	return ipc_raw_set_interrupt(connection->ipc, on_signal, connection);
 }

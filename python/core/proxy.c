@@ -153,7 +153,8 @@ static PyObject *proxy_call(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_raw_call(s.proxy, &s.out.message, &s.options, &reply, &error);
 	Py_END_ALLOW_THREADS
-	result = r < 0 ? fail(r, &error) : message_new(of(self)->part.connection, reply);
+	result = r < 0 ? connection_fail(of(self)->part.connection, r, &error) :
+			 message_new(of(self)->part.connection, reply);
 	ipc_error_done(&error);
 	sending_done(&s);
 	return interrupt_raise(result);
@@ -251,7 +252,8 @@ static PyObject *open_stream(PyObject *self, PyObject *const *args, Py_ssize_t n
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_raw_stream_open(s.proxy, s.out.message.code, &s.options, &stream, &error);
 	Py_END_ALLOW_THREADS
-	result = r < 0 ? fail(r, &error) : stream_new(of(self)->part.connection, stream);
+	result = r < 0 ? connection_fail(of(self)->part.connection, r, &error) :
+			 stream_new(of(self)->part.connection, stream);
 	ipc_error_done(&error);
 	sending_done(&s);
 	return interrupt_raise(result);

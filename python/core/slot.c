@@ -189,7 +189,7 @@ PyObject *slot_new_cancellation(struct connection *connection)
 static PyObject *cancels_names(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;
-	ipc_raw_set_names_cancellation(((struct slot *)self)->cancellation);
+	names_cancel_with(((struct slot *)self)->cancellation);
 	Py_RETURN_NONE;
 }
 

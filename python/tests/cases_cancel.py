@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import errno
 import gc
 import os
@@ -285,6 +286,34 @@ class Closing(Case):
         threaded.close()
         running.join(10)
         self.assertFalse(running.is_alive())
+
+
+    async def test_close_ends_waits_of_threads(self):
+        name = new_name()
+        await self.server.register(name, Waiting())
+        bus = sync.Bus()
+        kinds = await asyncio.to_thread(bus.get, KindsSync, name)
+
+        def receive():
+            with kinds.Count(until=1) as stream:
+                for _ in stream:
+                    pass
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            waits = [
+                pool.submit(function)
+                for function in (
+                    kinds.Nothing,
+                    receive,
+                    lambda: bus.get_raw(new_name(), wait=60),
+                    lambda: bus.get(KindsSync, new_name(), wait=60),
+                )
+            ]
+            await asyncio.sleep(0.2)
+            bus.close()
+            for wait in waits:
+                with self.assertRaises(ipcbus.Canceled):
+                    await self.within(asyncio.wrap_future(wait))
 
 
 class Cleaner(KindsService):
