@@ -570,7 +570,7 @@ static void emit_enum(struct emitter *e, const Enum *en, const char *full_name)
 	emit_aliases(e, en, names);
 }
 
-/* What is inside a module, four columns further. */
+/* Indents the content of a module by four columns. */
 static void emit_indented(struct emitter *e, const struct text *inside)
 {
 	for (const char *line = inside->data; line && *line; line += strcspn(line, "\n") + 1)

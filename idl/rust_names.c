@@ -45,7 +45,7 @@ static bool is_keyword(const char *name)
 	return IS_AMONG(name, keywords);
 }
 
-/* What "r#" does not help. */
+/* Words that cannot be raw identifiers. */
 static bool is_forbidden(const char *name)
 {
 	static const char *const words[] = { "self", "Self", "super", "crate", "_" };
@@ -79,7 +79,7 @@ bool rust_is_reserved(const char *name)
 		"u64",
 		"u128",
 		"usize",
-		/* Traits of which the macros of prost use functions. */
+		/* Traits whose functions the macros of prost call. */
 		"AsRef",
 		"Clone",
 		"Default",
@@ -88,7 +88,7 @@ bool rust_is_reserved(const char *name)
 		"Iterator",
 		"TryFrom",
 		"TryInto",
-		/* What these macros and ours call their own. */
+		/* Type names inside the code of these macros and ours. */
 		"IpcService",
 		"KeyWrapper",
 		"MapWrapper",
