@@ -31,6 +31,10 @@ int fallocate(int fd, int mode, long offset, long size);
 #define F_SEAL_FUTURE_WRITE 16
 #endif
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define PAGE_KIB	(PAGE_SIZE / 1024)
 
 struct memory {
@@ -159,6 +163,18 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 	iput(pages->mapping->host);
 }
 
+/*
+ * Not by fallocate(), which waits for the lock of the inode. The owner of the region has that inode,
+ * too, and can hold its lock for long, by many fallocate() at once. Before Linux 5.14 there is
+ * nothing else.
+ */
+static bool allocate(const struct memory *memory, size_t offset, size_t size)
+{
+	if (!madvise(memory->at + offset, size, MADV_POPULATE_WRITE))
+		return true;
+	return errno == EINVAL && !fallocate(memory->fd, 0, offset, size);
+}
+
 /* Others may do the same for a page that two buffers share: the first one counts it. */
 static int populate_run(struct ipcbus_pages *pages, unsigned long first, unsigned long end)
 {
@@ -169,7 +185,7 @@ static int populate_run(struct ipcbus_pages *pages, unsigned long first, unsigne
 	ret = ipcbus_payer_charge(pages->payer, IPCBUS_USE_MEMORY, (end - first) * PAGE_KIB);
 	if (ret)
 		return ret;
-	if (fallocate(memory->fd, 0, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT)) {
+	if (!allocate(memory, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT)) {
 		ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, (end - first) * PAGE_KIB);
 		return -ENOMEM;
 	}

@@ -6,11 +6,13 @@
  *
  *   ipcbusd --bus PATH --mode 666 -- blockers CASE
  *   blockers --old ipcbusd ...
+ *   blockers --no-fallocate ipcbusd ... -- files messages 100
  *
  * In the case in-turns they only come first.
  *
  * CASE: one of cases[]. --old: without SO_PASSRIGHTS, as before Linux 6.16. With that option the
- * kernel does not let a client send files before its HELLO.
+ * kernel does not let a client send files before its HELLO. --no-fallocate: fallocate() fails. The
+ * daemon must not need it, for it waits for the lock of a region's inode, which clients can hold.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -46,6 +49,10 @@
 #define ATTACKS	  700
 #define REFUSED	  5
 #define PASSRIGHTS 83
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 static const char *bus;
 
@@ -323,6 +330,16 @@ static int in_turns(void)
 
 /* --- Cases ---------------------------------------------------------------------------------- */
 
+static int run_filtered(char **argv, struct sock_filter *filter, unsigned short size)
+{
+	struct sock_fprog program = { .len = size, .filter = filter };
+
+	if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	    !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		execvp(*argv, argv);
+	return fails("cannot filter system calls");
+}
+
 /* All setsockopt(SO_PASSRIGHTS) fail. */
 static int be_old(char **argv)
 {
@@ -334,12 +351,23 @@ static int be_old(char **argv)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { .len = sizeof(filter) / sizeof(*filter), .filter = filter };
 
-	if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
-	    !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		execvp(*argv, argv);
-	return fails("cannot be old");
+	return run_filtered(argv, filter, sizeof(filter) / sizeof(*filter));
+}
+
+static int refuse_fallocate(char **argv)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	/* Before Linux 5.14 the daemon has no other call. */
+	if (madvise(NULL, 0, MADV_POPULATE_WRITE))
+		filter[1] = filter[3];
+	return run_filtered(argv, filter, sizeof(filter) / sizeof(*filter));
 }
 
 static const struct {
@@ -359,6 +387,8 @@ int main(int argc, char **argv)
 
 	if (argc > 2 && !strcmp(argv[1], "--old"))
 		return be_old(argv + 2);
+	if (argc > 2 && !strcmp(argv[1], "--no-fallocate"))
+		return refuse_fallocate(argv + 2);
 	bus = getenv("IPCBUS_DEVICE");
 	signal(SIGPIPE, SIG_IGN);
 	alarm(MOST_TIME);
