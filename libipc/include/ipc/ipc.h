@@ -83,8 +83,7 @@
  * may fail with each error below.
  *
  *   This side
- *   -EINVAL       An argument, such as a name, is malformed, a string of a message is not UTF-8,
- *                 messages nest deeper than 100, or the proxy outlived its connection.
+ *   -EINVAL       An argument, name or string is malformed, or the proxy outlived its connection.
  *   -ECHILD       The connection belongs to the parent process.
  *   -EBADF        The message names an object that is no object or proxy of this
  *                 connection, or a file descriptor that is not open.
@@ -118,9 +117,8 @@
  *   -EPROTO       One side treats the method as a oneway or stream, the other does not; or
  *                 a peer violates the protocol of streams.
  *   -EPROTOTYPE   The object has another interface, or an incompatible version of it.
- *   -EBADMSG      A message does not match its type, nests deeper than 100, has a string that
- *                 is not UTF-8 or has a NUL byte, or needs more memory than 64 times its size
- *                 plus 64 KiB.
+ *   -EBADMSG      A message does not match its type, has a string that is no UTF-8 or has a NUL,
+ *                 nests deeper than 100, or needs more memory than 64 times its size + 64 KiB.
  *   -EREMOTEIO    The service reports an error of its own, or one of a service behind it.
  *                 A service may report any other errno as well, with the exceptions that
  *                 enum ipc_origin lists.
