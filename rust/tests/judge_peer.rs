@@ -2,12 +2,9 @@
 //! tests/suite/languages/judge/peer.c for Rust.
 
 #[allow(dead_code)]
-mod judge2 {
-    include!(concat!(env!("IPCBUS_GENERATED"), "/judge2.ipc.rs"));
-}
-#[allow(dead_code)]
 mod judge {
     include!(concat!(env!("IPCBUS_GENERATED"), "/judge.ipc.rs"));
+    include!(concat!(env!("IPCBUS_GENERATED"), "/judge2.ipc.rs"));
 }
 
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -28,9 +25,9 @@ fn main() -> std::io::Result<()> {
         input.read_exact(&mut data)?;
         let passed = match head[0] % 4 {
             0 => pass::<judge::Small>(&data),
-            1 => pass::<judge2::Small2>(&data),
+            1 => pass::<judge::Small2>(&data),
             2 => pass::<judge::Large>(&data),
-            _ => pass::<judge2::Large2>(&data),
+            _ => pass::<judge::Large2>(&data),
         };
         match passed {
             Some(data) => {
