@@ -368,9 +368,7 @@ static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t
 	ipc_object_unref(object);
 	names_end(&use);
 	Py_END_ALLOW_THREADS
-	if (r < 0)
-		return fail_name(of(self), name, r);
-	Py_RETURN_NONE;
+	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : Py_NewRef(Py_None));
 }
 
 static PyObject *unregister(PyObject *self, PyObject *text)
@@ -385,9 +383,7 @@ static PyObject *unregister(PyObject *self, PyObject *text)
 	r = ipc_unregister_name(use.ipc, name);
 	names_end(&use);
 	Py_END_ALLOW_THREADS
-	if (r < 0)
-		return fail_name(of(self), name, r);
-	Py_RETURN_NONE;
+	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : Py_NewRef(Py_None));
 }
 
 /*
@@ -445,7 +441,7 @@ static PyObject *check(PyObject *self, PyObject *text)
 	r = ipc_check_name(use.ipc, name, &info);
 	names_end(&use);
 	Py_END_ALLOW_THREADS
-	return r < 0 ? fail_name(of(self), name, r) : info_tuple(&info);
+	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : info_tuple(&info));
 }
 
 /* list(prefix) -> list of the same */
@@ -464,7 +460,7 @@ static PyObject *list(PyObject *self, PyObject *text)
 	names_end(&use);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
-		return connection_fail(of(self), r, NULL);
+		return interrupt_raise(connection_fail(of(self), r, NULL));
 	result = PyList_New(r);
 	for (Py_ssize_t i = 0; result && i < r; i++) {
 		PyObject *info = info_tuple(infos[i]);
@@ -473,7 +469,7 @@ static PyObject *list(PyObject *self, PyObject *text)
 			Py_CLEAR(result);
 	}
 	free(infos);
-	return result;
+	return interrupt_raise(result);
 }
 
 static void name_changed(struct ipc *ipc, enum ipc_name_change change,
