@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _core, stubs
-from ._base import Entry, to_metadata, to_usec, to_wait
+from ._base import Entry, to_delay, to_metadata, to_usec
 from .errors import DeadlineExceeded, Error, NoReply, PeerDied, WouldBlock
 
 if TYPE_CHECKING:
@@ -164,10 +164,10 @@ class Stream(Generic[Req, Rep]):
         ``DeadlineExceeded`` if no reply came within timeout seconds: the stream goes on, and the
         next receive() may get it. With 0 the function returns what has arrived. The limit does
         not hold for opening the stream."""
-        to_wait(timeout)
+        delay = to_delay(timeout)
         end = await self._opened()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(delay):
                 item = await end.receive()
         except DeadlineExceeded:
             raise  # that of the stream

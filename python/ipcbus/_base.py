@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol, Union
 
@@ -29,15 +28,19 @@ class NameInfo(NamedTuple):
     uid: int
 
 
+# Seconds. An int of any size may be compared with it.
+FOREVER = 1e12
+
+
 def to_usec(seconds: float | None) -> int:
     """A time limit for libipc: 0 is the default. A time that is over fails here."""
     if seconds is None:
         return 0
-    if math.isnan(seconds):
+    if seconds != seconds:
         raise ValueError("a time limit is a number")
     if seconds <= 0:
         raise DeadlineExceeded("the time is over")
-    if seconds > 1e12:
+    if seconds > FOREVER:
         return _core.NEVER
     return max(1, int(seconds * 1e6))
 
@@ -46,9 +49,14 @@ def to_wait(seconds: float | None) -> int:
     """How long to wait for a message of a stream. With 0 it is there already, or it is late."""
     if seconds is None:
         return _core.NEVER
-    if math.isnan(seconds):
+    if seconds != seconds:
         raise ValueError("a time limit is a number")
-    return max(1, to_usec(seconds)) if seconds > 0 else 1
+    return to_usec(seconds) if seconds > 0 else 1
+
+
+def to_delay(seconds: float | None) -> float | None:
+    """The same for asyncio."""
+    return None if seconds is None else to_wait(seconds) / 1e6
 
 
 def to_seconds(usec: int) -> float | None:

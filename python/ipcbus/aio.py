@@ -31,8 +31,10 @@ from ._base import (
     end_call,
     end_stream,
     reply_raw,
+    to_delay,
     to_metadata,
     to_usec,
+    to_wait,
 )
 from ._base import Watch as Watch
 from .errors import Canceled, DeadlineExceeded, Error, InterfaceMismatch, NoManager, NoReply
@@ -153,7 +155,7 @@ class Proxy:
         flags = _core.REPLACE if replace else 0
         more = to_metadata(metadata)
         loop = self._bus._loop
-        deadline = None if timeout is None else loop.time() + timeout
+        deadline = None if timeout is None else loop.time() + to_wait(timeout) / 1e6
         while True:
             try:
                 self._proxy.oneway(code, data, entries, flags, 0, more, None)
@@ -554,16 +556,23 @@ class Bus:
         self, name: str, wait: float | None, interface: stubs.Interface | None
     ) -> _core.Proxy:
         known = None if interface is None else interface.name
+        delay = to_delay(wait)
+        over = wait is not None and wait <= 0
         try:
-            return await self._in_thread(self._connection.get, name, None, known)
+            # A name that is registered is found also if the time is over.
+            async with asyncio.timeout(None if over else delay):
+                try:
+                    return await self._in_thread(self._connection.get, name, None, known)
+                except (NotFound, NoManager):
+                    if wait is None:
+                        raise
+                    if over:
+                        raise TimeoutError from None
+                found, info = await self._appears(name)
         except InterfaceMismatch:
             raise InterfaceMismatch(f"{name} is no {known}") from None
-        except (NotFound, NoManager):
-            if wait is None:
-                raise
-        try:
-            async with asyncio.timeout(wait):
-                found, info = await self._appears(name)
+        except DeadlineExceeded:
+            raise  # that of the bus
         except TimeoutError:
             raise DeadlineExceeded(f"nobody registered {name} in time") from None
         if interface is not None:

@@ -440,6 +440,40 @@ class Waiting(KindsService):
         await self.waits("join")
 
 
+class Limits(Case):
+    async def test_time_limits_of_any_number(self):
+        nan, huge = float("nan"), 10**400
+        name, nobody = new_name(), new_name()
+        await self.server.register(name, Other())
+        kinds = await self.client.get(Kinds, name)
+        for wait in (
+            kinds.Nothing(timeout=nan),
+            kinds.Kick(text="x", timeout=nan),
+            kinds.Count(until=1).receive(timeout=nan),
+            self.client.get(Kinds, name, wait=nan),
+            self.client.get_raw(nobody, wait=nan),
+        ):
+            with self.assertRaises(ValueError):
+                await self.within(wait)
+        await self.within(kinds.Nothing(timeout=huge))
+        await self.within(kinds.Kick(text="x", timeout=huge))
+        await self.within(kinds.Count(until=1).receive(timeout=huge))
+        await self.within(self.client.get(Kinds, name, wait=huge))
+        for limit in (0, -1, -huge):
+            await self.within(self.client.get(Kinds, name, wait=limit))
+            with self.assertRaises(ipcbus.DeadlineExceeded):
+                await self.within(self.client.get_raw(nobody, wait=limit))
+
+    async def test_hung_manager_does_not_hold_up_a_wait_with_a_limit(self):
+        with PrivateBus() as private:
+            async with aio.Bus(private.path) as bus:
+                await bus.list_names()
+                private.manager.send_signal(signal.SIGSTOP)
+                with self.assertRaises(ipcbus.DeadlineExceeded):
+                    await self.within(bus.get_raw("test.nobody", wait=0.1))
+                private.manager.send_signal(signal.SIGCONT)
+
+
 class HalfEnded(Case):
     async def test_stream_canceled_after_the_requests_cancels_the_handler(self):
         waiting, name = Waiting(), new_name()
