@@ -59,6 +59,17 @@ def to_delay(seconds: float | None) -> float | None:
     return None if seconds is None else to_wait(seconds) / 1e6
 
 
+def check_kind(kind: object, base: type) -> None:
+    """Of a class of clients: ipcbus.aio and ipcbus.sync have different ones."""
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise TypeError(f"{kind!r} is no class of clients of {base.__module__}")
+
+
+def check_service(service: object, *bases: type) -> None:
+    if not isinstance(service, bases):
+        raise TypeError(f"{service!r} is no service of {bases[0].__module__}")
+
+
 def to_seconds(usec: int) -> float | None:
     return None if usec == _core.NEVER else usec / 1e6
 

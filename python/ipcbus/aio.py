@@ -28,6 +28,8 @@ from ._base import (
     NameInfo,
     BaseRawService,
     RawRequest,
+    check_kind,
+    check_service,
     end_call,
     end_stream,
     reply_raw,
@@ -598,6 +600,7 @@ class Bus:
     async def get(self, kind: type[C], name: str, *, wait: float | None = None) -> C:
         """Finds a service of that kind: ``echo = await bus.get(Echo, "demo.echo")``. Raises as
         get_raw(), and ``InterfaceMismatch`` if the name has another interface."""
+        check_kind(kind, Client)
         return kind(self, await self._find(name, wait, kind.INTERFACE))
 
     async def check_name(self, name: str) -> NameInfo:
@@ -630,6 +633,7 @@ class Bus:
     def export(self, service: Service | RawService) -> _core.Object:
         """Makes an object of a service, to be registered or sent as an entry. It lives as long as
         this process refers to it or others have proxies."""
+        check_service(service, Service, RawService)
         flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
 
         def serve(call: _core.Call) -> None:

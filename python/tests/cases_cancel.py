@@ -473,6 +473,18 @@ class Limits(Case):
                     await self.within(bus.get_raw("test.nobody", wait=0.1))
                 private.manager.send_signal(signal.SIGCONT)
 
+    async def test_classes_of_the_other_surface_are_refused(self):
+        for kind, service in ((KindsSync, KindsSyncService()), (KindsService, KindsService)):
+            with self.assertRaisesRegex(TypeError, "is no class of clients of ipcbus.aio"):
+                await self.client.get(kind, new_name())
+            with self.assertRaisesRegex(TypeError, "is no service of ipcbus.aio"):
+                await self.client.register(new_name(), service)
+        with sync.Bus() as bus:
+            with self.assertRaisesRegex(TypeError, "is no class of clients of ipcbus.sync"):
+                bus.get(Kinds, new_name())
+            with self.assertRaisesRegex(TypeError, "is no service of ipcbus.sync"):
+                bus.export(KindsService())
+
 
 class HalfEnded(Case):
     async def test_stream_canceled_after_the_requests_cancels_the_handler(self):
