@@ -394,6 +394,23 @@ static uint64_t left_until(uint64_t deadline)
 	return deadline ? time_until(deadline) ?: 1 : IPC_NEVER;
 }
 
+#define LOOK_USEC	500000
+
+/* As device_wait_manager(). Looks now and then whether the thread's cancellation was canceled. */
+static int wait_for_manager(struct ipc *ipc, uint64_t deadline)
+{
+	uint64_t left, most = thread_cancellation ? LOOK_USEC : IPC_NEVER;
+	int r;
+
+	do {
+		if (ipc_is_canceled(thread_cancellation) == 1)
+			return -ECANCELED;
+		left = left_until(deadline);
+		r = device_wait_manager(ipc->path, left < most ? left : most);
+	} while (r == 0 && left > most);
+	return r;
+}
+
 /* A manager that ends while we wait leaves us waiting for the next one. */
 static int wait_for(struct ipc *ipc, const char *name, const char *interface,
 		    uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
@@ -413,7 +430,7 @@ static int wait_for(struct ipc *ipc, const char *name, const char *interface,
 		return r;
 	while ((r = wait_once(names, name, interface, left_until(deadline), ret_proxy)) ==
 	       -ENOTCONN) {
-		r = device_wait_manager(ipc->path, left_until(deadline));
+		r = wait_for_manager(ipc, deadline);
 		if (r == 0)
 			return -ETIMEDOUT;
 		if (r == -EINTR)

@@ -315,6 +315,18 @@ class Closing(Case):
                 with self.assertRaises(ipcbus.Canceled):
                     await self.within(asyncio.wrap_future(wait))
 
+    async def test_close_ends_a_wait_without_a_service_manager(self):
+        with PrivateBus() as private:
+            private.manager.kill()
+            private.manager.wait()
+            bus = sync.Bus(private.path)
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                wait = pool.submit(bus.get_raw, "test.nobody", wait=60)
+                await asyncio.sleep(0.2)
+                bus.close()
+                with self.assertRaises(ipcbus.Canceled):
+                    await self.within(asyncio.wrap_future(wait))
+
 
 class Cleaner(KindsService):
     """Its handlers call another service after their own call has ended."""

@@ -252,8 +252,8 @@ int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userda
 /*
  * Make a cancellation end the functions of <ipc/name.h> that this thread calls, which take no
  * options: from now on, their calls to the service manager have it. If it is canceled, a function
- * fails with -ECANCELED, with two exceptions: it still waits for another thread of the connection
- * that registers, unregisters or watches, and ipc_wait_name() still waits for a service manager.
+ * fails with -ECANCELED, at the latest half a second later. But it still waits for another thread
+ * of the connection that registers, unregisters or watches.
  * If ipc_register_name() was canceled, the service manager may know the name all the same, until
  * ipc_object_end(). Ending a slot of <ipc/name.h> succeeds, and the service manager is not
  * informed.
