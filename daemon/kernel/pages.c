@@ -164,9 +164,8 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 }
 
 /*
- * Not by fallocate(), which waits for the lock of the inode. The owner of the region has that inode,
- * too, and can hold its lock for long, by many fallocate() at once. Before Linux 5.14 there is
- * nothing else.
+ * Never use fallocate() where MADV_POPULATE_WRITE exists (Linux 5.14): it waits for the lock
+ * of the inode. The owner of the region can hold that lock for long, by many fallocate() at once.
  */
 static bool allocate(const struct memory *memory, size_t offset, size_t size)
 {

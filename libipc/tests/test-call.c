@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Calls from both sides, on a fake device: what is sent when, with what, and
- * what becomes of failures.
- */
+/* Calls from both sides, on a fake device. */
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <string.h>
