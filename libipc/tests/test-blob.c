@@ -298,33 +298,6 @@ START_TEST(blobs_beside_an_object)
 }
 END_TEST
 
-START_TEST(a_file_may_have_number_0)
-{
-	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	Ipc__Blob blob = IPC__BLOB__INIT;
-	uint8_t *data = pattern(IPC_BLOB_LARGE);
-	int saved = dup(0);
-
-	ck_assert_int_ge(saved, 0);
-	begin();
-	ipc_blob_set(&blob, data, IPC_BLOB_LARGE);
-	crate.blob = &blob;
-	fake.keep_fds = true;
-	close(0);
-	ck_assert_int_eq(send_crate(&crate, NULL), 0);
-	ck_assert_int_eq(close(0), -1);
-	arrive();
-	fake_close_fds();
-	check_blob(arrived()->blob, data, IPC_BLOB_LARGE);
-	ipc_call_unref(kept);
-	ck_assert_int_eq(close(0), -1);
-	ck_assert_int_eq(dup2(saved, 0), 0);
-	close(saved);
-	free(data);
-	end();
-}
-END_TEST
-
 START_TEST(sealed_memory_is_not_copied)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;

@@ -62,7 +62,7 @@ START_TEST(nothing_old_is_between_the_parts)
 	size_t end_at;
 
 	begin();
-	memset(label, 0xff, sizeof(label));
+	memset(label, 'x', sizeof(label));
 	label[sizeof(label) - 1] = '\0';
 	for (size_t i = 0; i < 8; i++) {
 		crate.label = label;

@@ -328,7 +328,7 @@ static int are_refused(const int *sockets, int error)
 	struct ipcbusd_message message;
 	struct pollfd fds[CROWD];
 	struct timespec begin;
-	int refused = 0, by_error = 0, none[4], r;
+	int refused = 0, none[4], r;
 
 	for (int i = 0; i < CROWD; i++)
 		fds[i] = (struct pollfd){ .fd = sockets[i], .events = POLLIN };
@@ -344,7 +344,7 @@ static int are_refused(const int *sockets, int error)
 				fds[i].fd = -1;
 				continue;
 			}
-			/* Those above the quota, perhaps before the descriptors are used up. */
+			/* Above the quota of the user, or without a descriptor: whichever comes first. */
 			if (r != -error && r != -EDQUOT) {
 				fprintf(stderr, "refused with %d, not %d\n", r, -error);
 				return 1;
@@ -352,12 +352,11 @@ static int are_refused(const int *sockets, int error)
 			fds[i].fd = -1;
 			fds[i].revents = 0;
 			refused++;
-			by_error += r == -error;
 		}
 	}
-	if (refused < REFUSED || !by_error)
-		fprintf(stderr, "only %d were refused, %d with %d\n", refused, by_error, -error);
-	return refused < REFUSED || !by_error;
+	if (refused < REFUSED)
+		fprintf(stderr, "only %d were refused\n", refused);
+	return refused < REFUSED;
 }
 
 /* Ticks of processor time that the daemon, whose child this is, has used. */

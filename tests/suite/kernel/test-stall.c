@@ -516,45 +516,6 @@ START_TEST(sender_is_killed)
 }
 END_TEST
 
-/* A thread that took a call sleeps while it writes the event: the call is open. */
-struct taker {
-	struct helper h;
-	struct ipcbus_exchange *x;
-	int result;
-};
-
-static void *take_into_trap(void *arg)
-{
-	struct taker *t = arg;
-
-	t->result = dev_ioctl(srv.fd, IPCBUS_IOC_EXCHANGE, t->x);
-	return NULL;
-}
-
-START_TEST(event_on_its_way_out)
-{
-	/* The fixed part lies on the first page, the event on the one that sleeps. */
-	struct taker t = { .x = (void *)(trap.sleepy - offsetof(struct ipcbus_exchange, event)) };
-	struct ipcbus_event ev;
-
-	memset(trap.page, 0, PAGE);
-	t.x->size = sizeof(*t.x);
-	t.x->flags = IPCBUS_WAIT | IPCBUS_SERVE;
-	helper_start(&t.h, take_into_trap, &t);
-	raw_call(&cli, 0, 1, "x", 1);
-	trap_wait();
-	raw_close(&cli);
-	trap_open(NULL);
-	helper_end(&t.h);
-	assert_ok(t.result);
-	ev = t.x->event;
-	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
-	raw_holds(&srv, &ev, "x", 1);
-	raw_release(&srv, &ev);
-	raw_reply(&srv, ev.call, NULL, 0);
-}
-END_TEST
-
 int main(void)
 {
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -591,8 +552,6 @@ int main(void)
 	tcase_add_loop_test(tc, node_destroyed_under_the_reply, 0, 2);
 	tcase_add_test(tc, node_settled_under_a_failing_reply);
 
-	tc = add_case(s, "event", setup_trap);
-	tcase_add_test(tc, event_on_its_way_out);
 	tc = add_case(s, "process", setup_bus);
 	tcase_add_test(tc, sender_is_killed);
 	return suite_main(s);

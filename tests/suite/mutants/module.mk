@@ -8,12 +8,12 @@
 # $(B)/mutants. exit.h is for children of libipc's tests, which end by _exit(). gcov's own fork()
 # would forget what ran inside the real one.
 
-MUTANTS_PROGRAMS := $(filter $(B)/tests/env/host/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(MORE_UNIT_TESTS))
+MUTANTS_PROGRAMS := $(filter $(B)/tests/env/host/% $(B)/libipc/tests/test-% $(B)/tests/suite/fault/%,$(UNIT_TESTS) $(MORE_UNIT_TESTS))
 MUTANTS_MAPPED := $(filter-out $(B)/tests/env/host/tsan/%,$(MUTANTS_PROGRAMS))
 
 COUNT ?= 300
 
-UNIT_TESTS += tests/suite/mutants/test-instrument
+MORE_UNIT_TESTS += tests/suite/mutants/test-instrument
 
 .PHONY: test-mutants run-test-mutants
 test-mutants: setup
