@@ -233,15 +233,18 @@ void stream_begin_handler(struct ipc_stream *stream)
 	stream_lock(stream);
 	stream->strand = STRAND_RUNNING;
 	stream_unlock(stream);
+	stream->handler = pthread_self();
+	atomic_store(&stream->in_handler, true);
 }
 
-/* A handler that returns 0, and is the last user, has ended the stream well. */
+/* A handler that returns 0, and was the only user, has ended the stream well. */
 void stream_end_handler(struct ipc_stream *stream, int r)
 {
 	if (r < 0)
 		ipc_stream_fail(stream, r, NULL, NULL);
-	else if (atomic_load(&stream->users) == 1)
+	else if (atomic_load(&stream->users) == 1 && !atomic_load(&stream->dropped))
 		stream->out_code = 0;
+	atomic_store(&stream->in_handler, false);
 	strand_rest(stream);
 }
 

@@ -456,7 +456,12 @@ struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream)
 {
 	struct ipc *ipc;
 
-	if (!stream || !refs_drop(&stream->users))
+	if (!stream)
+		return NULL;
+	/* Another thread has given up: the return of the handler is no good end then. */
+	if (atomic_load(&stream->in_handler) && !pthread_equal(stream->handler, pthread_self()))
+		atomic_store(&stream->dropped, true);
+	if (!refs_drop(&stream->users))
 		return NULL;
 
 	ipc = stream->ipc;

@@ -216,6 +216,9 @@ struct ipc_stream {
 	struct ipc_stream_ops ops;
 	void *userdata;
 	enum strand strand;
+	pthread_t handler;		/* server: the thread that runs the handler, */
+	atomic_bool in_handler;		/* while it does, */
+	atomic_bool dropped;		/* and whether another one dropped a reference */
 	bool message_due;		/* the first message was not offered yet */
 	uint32_t offered;		/* head of the ring when one was offered last */
 	bool wants_writable;		/* a send failed with -EAGAIN */

@@ -61,10 +61,10 @@
  *
  * Closing. A handler may use its stream until it returns. With ipc_stream_ref() it may keep
  * it and use it from any thread. If the handler returns a negative errno, the server's sending
- * ends with it at once. If it returns 0, there are no callbacks, and nobody has a reference of the
- * server's end at that moment, the stream ends well. In every other case the server must end the
- * stream: if the last reference of the server's end goes without an end, the client receives
- * -ENOMSG after all messages. When the last reference of a client's end without callbacks goes, a
+ * ends with it at once. If it returns 0, there are no callbacks, nobody has a reference of the
+ * server's end at that moment, and no other thread has dropped one before, the stream ends well. In
+ * every other case the server must end the stream: if the last reference of the server's end goes
+ * without an end, the client receives -ENOMSG after all messages. When the last reference of a client's end without callbacks goes, a
  * stream that is not over is canceled. A stream holds a reference of its connection.
  *
  * Over. A client's end is over when the server's end of the stream has arrived. From then on the

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <ipc/raw.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ enum {
 	BOUNCE,	/* stream: what comes goes back */
 	ONCE,	/* stream: only the first message goes back */
 	BREAK,	/* stream: an error after the first message */
+	DROP_EARLY, /* stream: another thread drops it before the handler returns */
 	DROP,	/* stream: is kept; call: sends a message, and releases the stream without an end */
 };
 
@@ -126,12 +128,24 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	}
 }
 
+static void *drop(void *stream)
+{
+	ipc_stream_unref(stream);
+	return NULL;
+}
+
 static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
 {
 	const struct ipc_raw_message *message;
+	pthread_t thread;
 	int r;
 
 	(void)userdata;
+	if (code == DROP_EARLY) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, drop, ipc_stream_ref(stream)), 0);
+		pthread_join(thread, NULL);
+		return 0;
+	}
 	if (code == DROP) {
 		kept = ipc_stream_ref(stream);
 		return 0;
@@ -534,6 +548,19 @@ START_TEST(a_stream_that_is_dropped_is_no_good_end)
 }
 END_TEST
 
+START_TEST(a_stream_that_another_thread_drops_in_the_handler_is_no_good_end)
+{
+	const struct ipc_raw_message *message;
+	struct ipc_stream *stream;
+
+	begin();
+	ck_assert_int_eq(ipc_raw_stream_open(proxy, DROP_EARLY, NULL, &stream, NULL), 0);
+	ck_assert_int_eq(ipc_raw_stream_receive(stream, SECONDS(10), &message, NULL), -ENOMSG);
+	ipc_stream_unref(stream);
+	end();
+}
+END_TEST
+
 /* The server ends the stream and releases its end while a message is left. */
 START_TEST(a_stream_that_ended_well_does_not_break_off)
 {
@@ -668,6 +695,7 @@ int main(void)
 			 calls_without_waiting, oneways, objects, files, errors, streams,
 			 streams_without_files, streams_that_fail,
 			 a_stream_that_is_dropped_is_no_good_end,
+			 a_stream_that_another_thread_drops_in_the_handler_is_no_good_end,
 			 a_stream_that_ended_well_does_not_break_off,
 			 messages_that_arrived_outlive_the_time_limit,
 			 callbacks_get_what_arrived_before_the_time_limit, streams_that_are_none);
