@@ -64,8 +64,9 @@
  * ends with it at once. If it returns 0, there are no callbacks, nobody has a reference of the
  * server's end at that moment, and no other thread has dropped one before, the stream ends well. In
  * every other case the server must end the stream: if the last reference of the server's end goes
- * without an end, the client receives -ENOMSG after all messages. When the last reference of a client's end without callbacks goes, a
- * stream that is not over is canceled. A stream holds a reference of its connection.
+ * without an end, the client receives -ENOMSG after all messages. When the last reference of a
+ * client's end without callbacks goes, a stream that is not over is canceled. A stream holds a
+ * reference of its connection.
  *
  * Over. A client's end is over when the server's end of the stream has arrived. From then on the
  * client can receive the messages that are left, whatever becomes of the server, and nothing but

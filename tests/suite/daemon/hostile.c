@@ -344,7 +344,7 @@ static int are_refused(const int *sockets, int error)
 				fds[i].fd = -1;
 				continue;
 			}
-			/* Above the quota of the user, or without a descriptor: whichever comes first. */
+			/* Above the quota of the user, or without a descriptor. */
 			if (r != -error && r != -EDQUOT) {
 				fprintf(stderr, "refused with %d, not %d\n", r, -error);
 				return 1;
