@@ -760,7 +760,6 @@ int main(void)
 	return RUN_TESTS("blob", blobs_of_every_size, many_blobs, bytes_in_the_message,
 			 large_ones_are_files, a_file_that_cannot_be_made_leaves_none,
 			 what_does_not_fit_is_sent_again, blobs_beside_an_object,
-			 a_file_may_have_number_0,
 			 sealed_memory_is_not_copied, blobs_that_are_none,
 			 a_reply_keeps_its_buffer, metadata_travels, frames_that_are_none,
 			 blobs_that_did_not_come, files_that_may_change, files_without_a_frame,
