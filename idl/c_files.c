@@ -444,7 +444,7 @@ struct checker {
 
 #define complain(c, place, what, ...)                                                  \
 	diag_add((c)->diag, (c)->file->name, (c)->file->source_code_info, place,       \
-		 what "; protoc --c_out cannot generate it, so leave out messages=no", \
+		 what "; protoc --c_out cannot generate it, so use --ipc_out alone", \
 		 __VA_ARGS__)
 
 static void check_messages(struct checker *c, struct path place, int32_t step,

@@ -238,6 +238,8 @@ const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size, c_
 	response.supported_features =
 		GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
 	response.error = (char *)parameters_parse(arena, asked->parameter, &parameters);
+	if (run && !parameters.messages_given)
+		parameters.no_messages = c_generator_is_beside();
 	if (!response.error)
 		problem = generate(arena, asked, &parameters, run, &response);
 	if (problem)
