@@ -10,7 +10,14 @@ pub struct FileDescriptorSet {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for FileDescriptorSet {}
+impl ::ipcbus::typed::Body for FileDescriptorSet {
+    fn has_nul(&self) -> bool {
+        if self.file.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.FileDescriptorProto`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -43,7 +50,41 @@ pub struct FileDescriptorProto {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for FileDescriptorProto {}
+impl ::ipcbus::typed::Body for FileDescriptorProto {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.package.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.dependency.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.message_type.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.enum_type.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.service.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.extension.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.source_code_info.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.syntax.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.DescriptorProto`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -72,7 +113,38 @@ pub struct DescriptorProto {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for DescriptorProto {}
+impl ::ipcbus::typed::Body for DescriptorProto {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.field.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.nested_type.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.enum_type.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.extension_range.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.extension.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.oneof_decl.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.reserved_name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`DescriptorProto`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -88,7 +160,14 @@ pub mod descriptor_proto {
         pub options: ::core::option::Option<super::ExtensionRangeOptions>,
     }
 
-    impl ::ipcbus::typed::Body for ExtensionRange {}
+    impl ::ipcbus::typed::Body for ExtensionRange {
+        fn has_nul(&self) -> bool {
+            if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+                return true;
+            }
+            false
+        }
+    }
 
     /// The message `google.protobuf.DescriptorProto.ReservedRange`.
     #[derive(Clone, PartialEq, ::prost::Message)]
@@ -111,7 +190,14 @@ pub struct ExtensionRangeOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for ExtensionRangeOptions {}
+impl ::ipcbus::typed::Body for ExtensionRangeOptions {
+    fn has_nul(&self) -> bool {
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.FieldDescriptorProto`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -142,7 +228,29 @@ pub struct FieldDescriptorProto {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for FieldDescriptorProto {}
+impl ::ipcbus::typed::Body for FieldDescriptorProto {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.extendee.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.type_name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.default_value.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.json_name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`FieldDescriptorProto`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -192,7 +300,17 @@ pub struct OneofDescriptorProto {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for OneofDescriptorProto {}
+impl ::ipcbus::typed::Body for OneofDescriptorProto {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.EnumDescriptorProto`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -211,7 +329,23 @@ pub struct EnumDescriptorProto {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for EnumDescriptorProto {}
+impl ::ipcbus::typed::Body for EnumDescriptorProto {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.value.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.reserved_name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`EnumDescriptorProto`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -241,7 +375,17 @@ pub struct EnumValueDescriptorProto {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for EnumValueDescriptorProto {}
+impl ::ipcbus::typed::Body for EnumValueDescriptorProto {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.ServiceDescriptorProto`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -256,7 +400,20 @@ pub struct ServiceDescriptorProto {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for ServiceDescriptorProto {}
+impl ::ipcbus::typed::Body for ServiceDescriptorProto {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.method.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.MethodDescriptorProto`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -277,7 +434,23 @@ pub struct MethodDescriptorProto {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for MethodDescriptorProto {}
+impl ::ipcbus::typed::Body for MethodDescriptorProto {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.input_type.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.output_type.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.FileOptions`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -329,7 +502,44 @@ pub struct FileOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for FileOptions {}
+impl ::ipcbus::typed::Body for FileOptions {
+    fn has_nul(&self) -> bool {
+        if self.java_package.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.java_outer_classname.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.go_package.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.objc_class_prefix.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.csharp_namespace.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.swift_prefix.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.php_class_prefix.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.php_namespace.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.php_metadata_namespace.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.ruby_package.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`FileOptions`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -361,7 +571,14 @@ pub struct MessageOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for MessageOptions {}
+impl ::ipcbus::typed::Body for MessageOptions {
+    fn has_nul(&self) -> bool {
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.FieldOptions`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -386,7 +603,14 @@ pub struct FieldOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for FieldOptions {}
+impl ::ipcbus::typed::Body for FieldOptions {
+    fn has_nul(&self) -> bool {
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`FieldOptions`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -419,7 +643,14 @@ pub struct OneofOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for OneofOptions {}
+impl ::ipcbus::typed::Body for OneofOptions {
+    fn has_nul(&self) -> bool {
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.EnumOptions`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -434,7 +665,14 @@ pub struct EnumOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for EnumOptions {}
+impl ::ipcbus::typed::Body for EnumOptions {
+    fn has_nul(&self) -> bool {
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.EnumValueOptions`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -447,7 +685,14 @@ pub struct EnumValueOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for EnumValueOptions {}
+impl ::ipcbus::typed::Body for EnumValueOptions {
+    fn has_nul(&self) -> bool {
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.ServiceOptions`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -460,7 +705,14 @@ pub struct ServiceOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for ServiceOptions {}
+impl ::ipcbus::typed::Body for ServiceOptions {
+    fn has_nul(&self) -> bool {
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// The message `google.protobuf.MethodOptions`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -475,7 +727,14 @@ pub struct MethodOptions {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for MethodOptions {}
+impl ::ipcbus::typed::Body for MethodOptions {
+    fn has_nul(&self) -> bool {
+        if self.uninterpreted_option.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`MethodOptions`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -511,7 +770,20 @@ pub struct UninterpretedOption {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for UninterpretedOption {}
+impl ::ipcbus::typed::Body for UninterpretedOption {
+    fn has_nul(&self) -> bool {
+        if self.name.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        if self.identifier_value.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        if self.aggregate_value.iter().any(|value| value.contains('\0')) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`UninterpretedOption`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -525,7 +797,14 @@ pub mod uninterpreted_option {
         pub is_extension: bool,
     }
 
-    impl ::ipcbus::typed::Body for NamePart {}
+    impl ::ipcbus::typed::Body for NamePart {
+        fn has_nul(&self) -> bool {
+            if self.name_part.contains('\0') {
+                return true;
+            }
+            false
+        }
+    }
 }
 
 /// The message `google.protobuf.SourceCodeInfo`.
@@ -537,7 +816,14 @@ pub struct SourceCodeInfo {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for SourceCodeInfo {}
+impl ::ipcbus::typed::Body for SourceCodeInfo {
+    fn has_nul(&self) -> bool {
+        if self.location.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`SourceCodeInfo`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -557,7 +843,20 @@ pub mod source_code_info {
         pub leading_detached_comments: ::std::vec::Vec<::std::string::String>,
     }
 
-    impl ::ipcbus::typed::Body for Location {}
+    impl ::ipcbus::typed::Body for Location {
+        fn has_nul(&self) -> bool {
+            if self.leading_comments.iter().any(|value| value.contains('\0')) {
+                return true;
+            }
+            if self.trailing_comments.iter().any(|value| value.contains('\0')) {
+                return true;
+            }
+            if self.leading_detached_comments.iter().any(|value| value.contains('\0')) {
+                return true;
+            }
+            false
+        }
+    }
 }
 
 /// The message `google.protobuf.GeneratedCodeInfo`.
@@ -569,7 +868,14 @@ pub struct GeneratedCodeInfo {
 }
 
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
-impl ::ipcbus::typed::Body for GeneratedCodeInfo {}
+impl ::ipcbus::typed::Body for GeneratedCodeInfo {
+    fn has_nul(&self) -> bool {
+        if self.annotation.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
+        false
+    }
+}
 
 /// Types inside [`GeneratedCodeInfo`].
 #[allow(clippy::all, dead_code, deprecated, missing_docs, nonstandard_style, rustdoc::all)]
@@ -587,5 +893,12 @@ pub mod generated_code_info {
         pub end: ::core::option::Option<i32>,
     }
 
-    impl ::ipcbus::typed::Body for Annotation {}
+    impl ::ipcbus::typed::Body for Annotation {
+        fn has_nul(&self) -> bool {
+            if self.source_file.iter().any(|value| value.contains('\0')) {
+                return true;
+            }
+            false
+        }
+    }
 }
