@@ -576,26 +576,43 @@ int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
 
 /* --- Connections ------------------------------------------------------------------- */
 
-/*
- * Maps size bytes of a file, or of nothing if fd is -1, at an address or anywhere. Returns NULL
- * with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and allocates all of
- * its pages, or refuses it. So a single page is mapped and unlocked, and then grows: a mapping
- * that grows stays unlocked.
- */
-static void *map(int fd, void *at, size_t size, int prot)
+/* A single page is mapped and unlocked, and then grows: a mapping that grows stays unlocked. */
+static void *map_growing(int fd, void *at, size_t size, int prot, int flags)
 {
-	int flags = (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_NORESERVE;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	void *first = mmap(NULL, page, prot, flags, fd, 0), *memory;
 
 	if (first == MAP_FAILED)
-		return NULL;
+		return MAP_FAILED;
 	munlock(first, page);
 	memory = mremap(first, page, size, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), at);
-	if (memory == MAP_FAILED) {
+	if (memory == MAP_FAILED)
 		munmap(first, page);
-		return NULL;
+	return memory;
+}
+
+/*
+ * Maps size bytes of a file, or of nothing if fd is -1, at an address or anywhere. Returns NULL
+ * with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and allocates all pages
+ * that may be accessed, or refuses the mapping (EAGAIN). So no page may be accessed until the
+ * mapping is unlocked.
+ */
+static void *map(int fd, void *at, size_t size, int prot)
+{
+	int flags = (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_NORESERVE;
+	void *memory = mmap(at, size, PROT_NONE, flags | (at ? MAP_FIXED : 0), fd, 0);
+
+	if (memory != MAP_FAILED) {
+		munlock(memory, size);
+		if (prot != PROT_NONE && mprotect(memory, size, prot)) {
+			munmap(memory, size);
+			return NULL;
+		}
+	} else if (errno == EAGAIN) {
+		memory = map_growing(fd, at, size, prot, flags);
 	}
+	if (memory == MAP_FAILED)
+		return NULL;
 	/* A child has no part in it. */
 	madvise(memory, size, MADV_DONTFORK);
 	madvise(memory, size, MADV_DONTDUMP);
