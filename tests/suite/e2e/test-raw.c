@@ -39,7 +39,7 @@ enum {
 static uint32_t added;
 static _Atomic uint32_t sum;
 
-static struct ipc_stream *kept;
+static struct ipc_stream *_Atomic kept;
 
 static int reply_bytes(struct ipc_call *call, const void *data, size_t size)
 {
@@ -117,6 +117,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	case GIVE:
 		return ipc_raw_reply(call, &same);
 	case DROP:
+		/* Another thread may still be on its way into the handler of the stream. */
+		while (!atomic_load(&kept))
+			usleep(1000);
 		ipc_raw_stream_send(kept, &same, 0);
 		kept = ipc_stream_unref(kept);
 		return reply_bytes(call, NULL, 0);
