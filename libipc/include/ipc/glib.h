@@ -26,6 +26,7 @@ extern "C" {
 
 typedef void (*ipc_glib_failed_cb)(struct ipc *ipc, int error, gpointer userdata);
 
+/* Only the inline functions of this header use it, so it can grow. */
 struct ipc_glib_source {
 	struct ipc *ipc;
 	ipc_glib_failed_cb failed;
