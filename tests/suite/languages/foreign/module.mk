@@ -9,4 +9,4 @@ $(FOREIGN): tests/suite/languages/foreign/server.c | $(LIBIPC) $(IPC_SHARED_HEAD
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(IPC_STUB_CFLAGS) $(call LIBIPC_RPATH,../../../../libipc) \
 	  -pthread -MD -MP -o $@ $< $(LIBIPC) $(PROTOBUF_C_LIBS)
 
-MORE_BUILDS += $(FOREIGN)
+TEST_BUILDS += $(FOREIGN)
