@@ -427,7 +427,10 @@ static void emit_text_field(struct emitter *e, const struct type *owner,
 	const Field *field = owner->descriptor->field[index];
 	const struct type *type = type_of(e, field);
 	const char *name = names->fields[index];
-	const char *test = nul_test(e, field, is_boxed(e, owner, field) ? "&**value" : "value");
+	bool boxed = is_boxed(e, owner, field);
+	const char *test = nul_test(e, field, boxed ? "&**value" : "value");
+	const char *place = arena_printf(e->arena, boxed ? "&*self.%s" : type ? "&self.%s" : "self.%s",
+					 name);
 
 	if (!test)
 		return;
@@ -444,7 +447,7 @@ static void emit_text_field(struct emitter *e, const struct type *owner,
 		   (!type && field->label != LABEL(REPEATED) && type_is_proto3(owner) &&
 		    !field->proto3_optional)) {
 		emit(e, "        if %s {\n            return true;\n        }\n",
-		     nul_test(e, field, arena_printf(e->arena, type ? "&self.%s" : "self.%s", name)));
+		     nul_test(e, field, place));
 	} else {
 		emit_any(e, name, ".iter()", test);
 	}
