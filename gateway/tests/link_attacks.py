@@ -181,10 +181,10 @@ def peers_do_not_fill_the_log():
                 yield field(KIND, NAME) + field(ID, got[ID]) + field(ERROR, 13)
             done.set()
 
-    def rate_is_limited(program, begin, before=0):
-        """100 lines at once, 25 a second from then on; begin is when the first could come."""
+    def rate_is_limited(program, begin, most_at_once=100):
+        """So many lines at once, 25 a second from then on; begin is when the first could come."""
         time.sleep(1.1)
-        most = before + 100 + 25 * (time.monotonic() - begin)
+        most = most_at_once + 25 * (time.monotonic() - begin)
         assert len(program.lines) < most, program.lines[:50]
 
     begin = time.monotonic()
@@ -222,7 +222,7 @@ def peers_do_not_fill_the_log():
                 next(channel.stream_stream(CONNECT)(iter((b'\xff\xff',)), timeout=10))
             except grpc.RpcError:
                 pass
-    rate_is_limited(program, begin, before)
+    rate_is_limited(program, begin, before + 50)
     assert program.end() == 0
 
 
