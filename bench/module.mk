@@ -16,7 +16,9 @@ BENCH_GATEWAY_OBJECTS := $(BENCH_GATEWAY_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ip
 BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
 BENCH_GATEWAY = $(if $(HAVE_GRPC),$(BENCH)/bench-gateway)
 
-MORE_BUILDS += $(BENCH)/bench $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fold $(BENCH)/tracer.so
+# The last step of examples/story/test-daemon runs the benchmark.
+TEST_BUILDS += $(BENCH)/bench
+MORE_BUILDS += $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fold $(BENCH)/tracer.so
 MORE_UNIT_TESTS += bench/test-guard bench/test-flat bench/test-plots bench/test-run
 
 # What `make bench` needs, and no more: it is also run while the rest changes.
