@@ -41,7 +41,6 @@ struct ipcbus_monitor {
 	__u32 max_data;
 } __attribute__((aligned(8)));
 
-
 /**
  * enum ipcbus_record_kind - what a record reports
  * @IPCBUS_RECORD_CALL: A call that will be queued next. If that fails, a FAILED with the
@@ -122,7 +121,6 @@ struct ipcbus_monitor_record {
 	__u32 value;
 	__u64 reserved;
 } __attribute__((aligned(8)));
-
 
 /**
  * struct ipcbus_record_object - an object of a recorded message; the monitor gets no
