@@ -31,7 +31,7 @@ IPCBUS_TARGET_INSTALLS = install-libipc install-driver install-servicemanager in
 IPCBUS_STAGING_INSTALLS = install-libipc install-driver install-shared
 
 define IPCBUS_BUILD_CMDS
-	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) $(IPCBUS_MAKE_OPTS) products
+	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) $(IPCBUS_MAKE_OPTS)
 endef
 
 define IPCBUS_INSTALL_STAGING_CMDS

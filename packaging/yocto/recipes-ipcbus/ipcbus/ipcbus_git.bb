@@ -30,7 +30,7 @@ IPCBUS_INSTALLS = "install-libipc install-driver install-shared install-servicem
 do_configure[noexec] = "1"
 
 do_compile() {
-	oe_runmake products
+	oe_runmake
 }
 
 do_compile:class-native() {
