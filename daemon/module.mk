@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# ipcbusd: the driver's sources in a daemon. Of the host build's kernel it has the headers and
-# the files below, unchanged; those of daemon/kernel are without checkers.
+# ipcbusd: the driver's sources in a daemon, on the kernel of shim/ and daemon/kernel.
 
 IPCBUSD := $(B)/daemon/ipcbusd
-IPCBUSD_SHIM := boot file inode mount notifier priority report shrinker task time tree wait xarray
 # Pages are memfds here.
 IPCBUSD_DRIVER := $(patsubst driver/%.c,%,$(filter-out driver/mem/pages.c,$(wildcard driver/*.c \
 	driver/mem/*.c)))
@@ -12,12 +10,9 @@ IPCBUSD_POSIX := account area closer connection inherit main memory numbers paye
 IPCBUSD_OWN := $(filter-out $(IPCBUSD_POSIX),$(patsubst daemon/%.c,%,$(wildcard daemon/*.c \
 	daemon/kernel/*.c)))
 
-IPCBUSD_INCLUDES := -Itests/env/host/shim -Idriver/uapi -Idaemon
+IPCBUSD_INCLUDES := $(SHIM_INCLUDES) -Idaemon
 IPCBUSD_FLAGS := -flto=auto -fno-strict-aliasing -fwrapv -DSHIM_LEAN -DMAX_TASKS=65536 -pthread \
 	-DIPC_VERSION='"$(VERSION)"'
-# The kernel's own rules of C, in which the driver is written.
-IPCBUSD_DRIVER_CFLAGS = -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) $(CFLAGS) \
-	-Wno-unknown-warning-option -Wno-dangling-pointer
 # DAEMON_FLAGS: of another build, as a pattern-specific variable of its folder.
 DAEMON_FLAGS :=
 IPCBUSD_OBJECT = $(IPCBUSD_FLAGS) $(DAEMON_FLAGS) -MD -MP -c -o $@ $<
@@ -26,9 +21,9 @@ IPCBUSD_OBJECT = $(IPCBUSD_FLAGS) $(DAEMON_FLAGS) -MD -MP -c -o $@ $<
 define ipcbusd_in
 $(1)/driver/%.o: driver/%.c
 	$$(call msg,CC,$$@)
-	$$(Q)$$(CC) $$(IPCBUSD_DRIVER_CFLAGS) $$(IPCBUSD_INCLUDES) $$(IPCBUSD_OBJECT)
+	$$(Q)$$(CC) $$(SHIM_DRIVER_CFLAGS) $$(CFLAGS) $$(IPCBUSD_INCLUDES) $$(IPCBUSD_OBJECT)
 
-$(1)/shim/%.o: tests/env/host/shim/%.c
+$(1)/shim/%.o: shim/%.c
 	$$(call msg,CC,$$@)
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(IPCBUSD_INCLUDES) $$(IPCBUSD_OBJECT)
 
@@ -40,7 +35,7 @@ $(IPCBUSD_POSIX:%=$(1)/%.o): $(1)/%.o: daemon/%.c
 	$$(call msg,CC,$$@)
 	$$(Q)$$(CC) $$(ALL_CFLAGS) -Idaemon $$(IPCBUSD_OBJECT)
 
-$(1)/ipcbusd: $(IPCBUSD_DRIVER:%=$(1)/driver/%.o) $(IPCBUSD_SHIM:%=$(1)/shim/%.o) \
+$(1)/ipcbusd: $(IPCBUSD_DRIVER:%=$(1)/driver/%.o) $(SHIM:%.c=$(1)/%.o) \
 		$(addprefix $(1)/,$(addsuffix .o,$(IPCBUSD_OWN) $(IPCBUSD_POSIX)))
 	$$(call msg,LD,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$(IPCBUSD_FLAGS) $$(DAEMON_FLAGS) $$(LDFLAGS) -o $$@ $$^

@@ -13,18 +13,18 @@ COVERAGE_B := $(B)/tests/env/coverage
 COVERAGE_FLAGS := --coverage -fprofile-update=atomic
 COVERAGE_REPLAYS := $(addprefix $(COVERAGE_B)/replay-,driver range skeleton table)
 COVERAGE_HOST := $(patsubst driver/%.c,$(B)/tests/env/host/asan/driver/%.o,$(wildcard driver/*.c driver/mem/*.c)) \
-	$(patsubst tests/env/host/shim/%.c,$(B)/tests/env/host/asan/shim/%.o,$(wildcard tests/env/host/shim/*.c))
+	$(HOST_SHIM:%=$(B)/tests/env/host/asan/%)
 COVERAGE_COMPILE = $(CC) -std=gnu11 -Wall -g -fno-strict-aliasing -fwrapv $(COVERAGE_FLAGS)
 
 $(COVERAGE_B)/replay-driver: $(wildcard tests/suite/fuzz/driver/*.c) tests/suite/fuzz/standalone.c \
 		$(COVERAGE_HOST)
 	$(call msg,CC,$@)
-	$(Q)$(COVERAGE_COMPILE) -Itests/env/host/shim -Idriver/uapi -Idriver -pthread -o $@ $^
+	$(Q)$(COVERAGE_COMPILE) $(SHIM_INCLUDES) -Idriver -pthread -o $@ $^
 
 $(COVERAGE_B)/replay-range: tests/suite/fuzz/range.c tests/suite/fuzz/standalone.c \
 		$(B)/tests/env/host/asan/driver/mem/range.o $(COVERAGE_HOST)
 	$(call msg,CC,$@)
-	$(Q)$(COVERAGE_COMPILE) -Itests/env/host/shim -Idriver/uapi -Idriver -pthread -o $@ \
+	$(Q)$(COVERAGE_COMPILE) $(SHIM_INCLUDES) -Idriver -pthread -o $@ \
 	  $(sort $^)
 
 $(COVERAGE_B)/replay-skeleton $(COVERAGE_B)/replay-table: $(COVERAGE_B)/replay-%: tests/suite/fuzz/%.c \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# The driver in user space: its sources, unchanged, against the kernel of
-# shim/. Built once for each way of looking at it, in $(B)/tests/env/host/WAY:
+# The driver in user space: its sources, unchanged, on the kernel of
+# shim/ in the top folder and of shim/ here, which checks its use. Built once for each way of looking at it, in $(B)/tests/env/host/WAY:
 #
 #   asan   address, leak and undefined-behaviour sanitizers
 #   tsan   thread sanitizer
@@ -16,13 +16,10 @@ HOST_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fr
 HOST_tsan := -fsanitize=thread
 HOST_cov := --coverage
 
-# The kernel's own rules of C, in which the driver is written.
-HOST_DRIVER_CFLAGS := -std=gnu11 -Wall $(if $(filter 0,$(WERROR)),,-Werror) -O1 -g \
-	-fno-strict-aliasing -fwrapv -Wno-unknown-warning-option -Wno-dangling-pointer
+HOST_DRIVER_CFLAGS := $(SHIM_DRIVER_CFLAGS) -O1 -g -fno-strict-aliasing -fwrapv
 HOST_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g -fno-strict-aliasing
-HOST_INCLUDES := -Itests/env/host/shim -Idriver/uapi
 HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c driver/mem/*.c))
-HOST_SHIM := $(patsubst tests/env/host/%.c,%.o,$(wildcard tests/env/host/shim/*.c))
+HOST_SHIM := $(patsubst tests/env/host/%,%,$(SHIM_CHECKED:.c=.o))
 HOST_EXPLORE := $(patsubst tests/suite/explore/%.c,%,$(wildcard tests/suite/explore/*.c))
 HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/core/*.c libipc/typed/*.c))
 # Generated code is not looked at with sanitizers: it calls nothing of the device's.

@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 number=0 failed=0
 
 # Where the driver's sources find theirs.
-driver_includes=(-Itests/env/host/shim -Idriver/uapi -Idriver -Idriver/mem)
+driver_includes=(-Ishim -Idriver/uapi -Idriver -Idriver/mem)
 
 # compile OUTPUT ARGUMENT...: as the host build does
 compile() {

@@ -13,21 +13,25 @@ HOST_WITH_LIBIPC := $(HOST_LIBIPC:%=$(HOST_WAY)/%) $(HOST_POSIX) $(HOST_STUBS)
 
 $(HOST_WAY)/driver/%.o: driver/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(HOST_DRIVER_CFLAGS) $(HOST_FLAGS) $(HOST_INCLUDES) $(HOST_OBJECT)
+	$(Q)$(CC) $(HOST_DRIVER_CFLAGS) $(HOST_FLAGS) $(SHIM_INCLUDES) $(HOST_OBJECT)
+
+$(HOST_WAY)/shim/%.o: shim/%.c
+	$(call msg,CC,$@)
+	$(Q)$(HOST_COMPILE) $(SHIM_INCLUDES) $(HOST_OBJECT)
 
 $(HOST_WAY)/shim/%.o: tests/env/host/shim/%.c
 	$(call msg,CC,$@)
-	$(Q)$(HOST_COMPILE) $(HOST_INCLUDES) $(HOST_OBJECT)
+	$(Q)$(HOST_COMPILE) $(SHIM_INCLUDES) $(HOST_OBJECT)
 
 $(HOST_WAY)/posix/%.o: tests/env/host/posix/%.c
 	$(call msg,CC,$@)
-	$(Q)$(HOST_COMPILE) $(HOST_INCLUDES) $(HOST_OBJECT)
+	$(Q)$(HOST_COMPILE) $(SHIM_INCLUDES) $(HOST_OBJECT)
 
 # --- Interleavings -----------------------------------------------------------------
 
 $(HOST_WAY)/explore-%.o: tests/suite/explore/%.c
 	$(call msg,CC,$@)
-	$(Q)$(HOST_COMPILE) $(HOST_INCLUDES) -Idriver $(HOST_OBJECT)
+	$(Q)$(HOST_COMPILE) $(SHIM_INCLUDES) -Idriver $(HOST_OBJECT)
 
 $(HOST_WAY)/explore: $(HOST_EXPLORE:%=$(HOST_WAY)/explore-%.o) $(HOST_KERNEL)
 	$(call msg,LD,$@)

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../env/host/shim/asan.h"
+#include "asan.h"
 #include "policy.h"
 #include "world.h"
 

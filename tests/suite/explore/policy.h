@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../env/host/shim/shim.h"
+#include "shim.h"
 
 /* Print each step. */
 extern bool policy_trace;

@@ -11,7 +11,7 @@
 
 #include "ipcbus.h"
 
-#include "../../env/host/shim/shim.h"
+#include "shim.h"
 
 enum side {
 	SRV,

@@ -14,7 +14,7 @@
 #undef ARRAY_SIZE
 #include "../../env/host/posix/posix.h"
 #undef ARRAY_SIZE
-#include "../../env/host/shim/fail.h"
+#include "fail.h"
 
 #include <linux/module.h>
 

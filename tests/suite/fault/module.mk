@@ -10,7 +10,7 @@ FAIL_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g $(HOST_asan)
 
 FAIL_SCENARIOS := tap env walk files content messages combined early beside plain test-driver
 FAIL_KERNEL := $(patsubst driver/%.c,$(FAIL_HOST)/driver/%.o,$(wildcard driver/*.c driver/mem/*.c)) \
-	$(patsubst tests/env/host/shim/%.c,$(FAIL_HOST)/shim/%.o,$(wildcard tests/env/host/shim/*.c)) \
+	$(HOST_SHIM:%=$(FAIL_HOST)/%) \
 	$(addprefix $(FAIL_HOST)/,posix/posix.o posix/poll.o posix/files.o kernel/raw.o)
 
 $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/suite/fault/%.c
@@ -19,7 +19,7 @@ $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o): $(FAIL_B)/%.o: tests/suite/fault/%.c
 
 $(FAIL_B)/env-host.o: tests/suite/fault/env-host.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(FAIL_CFLAGS) -fno-strict-aliasing -Itests/env/host/shim -Idriver/uapi -MD -MP -c -o $@ $<
+	$(Q)$(CC) $(FAIL_CFLAGS) -fno-strict-aliasing $(SHIM_INCLUDES) -MD -MP -c -o $@ $<
 
 $(FAIL_B)/test-driver: $(FAIL_SCENARIOS:%=$(FAIL_B)/%.o) $(FAIL_B)/env-host.o $(FAIL_KERNEL)
 	$(call msg,LD,$@)

@@ -27,13 +27,13 @@ FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE)
 # with, which costs too much for the driver. The fuzzers themselves do not.
 FUZZ_COVERAGE = -fsanitize=fuzzer-no-link
 $(FUZZ_B)/of/driver/%.o: FUZZ_COVERAGE := -fsanitize-coverage=inline-8bit-counters,pc-table
-$(FUZZ_B)/of/tests/%.o: FUZZ_COVERAGE :=
+$(FUZZ_B)/of/shim/%.o $(FUZZ_B)/of/tests/%.o: FUZZ_COVERAGE :=
 
-FUZZ_KERNEL := -Wno-unused-parameter -fno-strict-aliasing -fwrapv -Itests/env/host/shim -Idriver/uapi -Idriver
+FUZZ_KERNEL := -Wno-unused-parameter -fno-strict-aliasing -fwrapv $(SHIM_INCLUDES) -Idriver
 FUZZ_LIBIPC := -fno-strict-aliasing -Ilibipc -Idriver/uapi $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/libipc/tests
 FUZZ_IDL := -Iidl -I$(B)/idl $(PROTOBUF_C_CFLAGS)
 
-$(FUZZ_B)/of/driver/%.o $(FUZZ_B)/of/tests/env/host/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
+$(FUZZ_B)/of/driver/%.o $(FUZZ_B)/of/shim/%.o $(FUZZ_B)/of/tests/env/host/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
 $(FUZZ_B)/of/libipc/%.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -pthread
 $(FUZZ_B)/of/idl/%.o: FUZZ_INCLUDES := $(FUZZ_IDL)
 $(FUZZ_B)/of/$(B)/%.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/idl
@@ -46,7 +46,7 @@ fuzz_of = $(patsubst %.c,$(FUZZ_B)/of/%.o,$(1))
 
 # --- What each is made of -------------------------------------------------------
 
-FUZZ_range := tests/suite/fuzz/range.c driver/mem/range.c tests/env/host/shim/report.c
+FUZZ_range := tests/suite/fuzz/range.c driver/mem/range.c shim/report.c
 FUZZ_registry := tests/suite/fuzz/registry.c servicemanager/registry.c
 FUZZ_policy := tests/suite/fuzz/policy.c servicemanager/policy.c servicemanager/policy-parse.c \
 	servicemanager/words.c
@@ -67,7 +67,7 @@ FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-type
 	ctl.c near.c number.c process.c user.c stop.c) $(B)/idl/google/protobuf/descriptor.pb-c.c \
 	$(B)/servicemanager/servicemanager.ipc.c $(B)/servicemanager/servicemanager.pb-c.c
 FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c driver/mem/*.c) \
-	$(wildcard tests/env/host/shim/*.c)
+	$(SHIM_CHECKED)
 
 $(FUZZ_B)/of/tests/suite/fuzz/range.o $(FUZZ_B)/of/tests/suite/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,registry.o policy.o activation.o): FUZZ_INCLUDES := -Iservicemanager
@@ -110,7 +110,11 @@ FUZZ_FAST_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g \
 
 $(FUZZ_B)/without/driver/%.o: driver/%.c
 	$(call msg,CC,$@)
-	$(Q)$(CC) $(HOST_DRIVER_CFLAGS) -O2 -fno-omit-frame-pointer $(HOST_INCLUDES) -MD -MP -c -o $@ $<
+	$(Q)$(CC) $(HOST_DRIVER_CFLAGS) -O2 -fno-omit-frame-pointer $(SHIM_INCLUDES) -MD -MP -c -o $@ $<
+
+$(FUZZ_B)/without/shim/%.o: shim/%.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(FUZZ_FAST_CFLAGS) $(FUZZ_KERNEL) -MD -MP -c -o $@ $<
 
 $(FUZZ_B)/without/tests/%.o: tests/%.c
 	$(call msg,CC,$@)
