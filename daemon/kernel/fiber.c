@@ -21,6 +21,7 @@
 #include "fiber.h"
 #include "rcu.h"
 #include "shim.h"
+#include "switch.h"
 
 #if defined(SHIM_ASAN) || defined(SHIM_TSAN)
 #define STACK_SIZE (256UL << 10)
@@ -77,93 +78,14 @@ static struct worker *workers;
 
 /* --- Switching -------------------------------------------------------------- */
 
-/* Leaves the registers that a function keeps on the stack, whose top goes to *from. */
-void fiber_switch(void **from, void *to);
-
 /* Of the C library since 2.35, whose <sys/rseq.h> does not go with the kernel's headers here. */
 extern const long __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 #define RSEQ_SIGNATURE 0x53053053
-__asm__(".text\n"
-	".globl fiber_switch\n"
-	".type fiber_switch, @function\n"
-	"fiber_switch:\n"
-	"	pushq %rbp\n"
-	"	pushq %rbx\n"
-	"	pushq %r12\n"
-	"	pushq %r13\n"
-	"	pushq %r14\n"
-	"	pushq %r15\n"
-	"	movq %rsp, (%rdi)\n"
-	"	movq %rsi, %rsp\n"
-	"	popq %r15\n"
-	"	popq %r14\n"
-	"	popq %r13\n"
-	"	popq %r12\n"
-	"	popq %rbx\n"
-	"	popq %rbp\n"
-	"	ret\n"
-	".size fiber_switch, . - fiber_switch\n");
-
-/* Six registers, the address to return to, and one word so that the stack is aligned as
- * after a call. */
-static void *first_frame(void *top, void (*entry)(void))
-{
-	void **sp = top;
-
-	*--sp = NULL;
-	*--sp = (void *)entry;
-	for (int i = 0; i < 6; i++)
-		*--sp = NULL;
-	return sp;
-}
-#elif defined(__aarch64__)
-#define RSEQ_SIGNATURE 0xd428bc00
-__asm__(".text\n"
-	".globl fiber_switch\n"
-	".type fiber_switch, %function\n"
-	"fiber_switch:\n"
-	"	sub sp, sp, #160\n"
-	"	stp x19, x20, [sp, #0]\n"
-	"	stp x21, x22, [sp, #16]\n"
-	"	stp x23, x24, [sp, #32]\n"
-	"	stp x25, x26, [sp, #48]\n"
-	"	stp x27, x28, [sp, #64]\n"
-	"	stp x29, x30, [sp, #80]\n"
-	"	stp d8, d9, [sp, #96]\n"
-	"	stp d10, d11, [sp, #112]\n"
-	"	stp d12, d13, [sp, #128]\n"
-	"	stp d14, d15, [sp, #144]\n"
-	"	mov x9, sp\n"
-	"	str x9, [x0]\n"
-	"	mov sp, x1\n"
-	"	ldp x19, x20, [sp, #0]\n"
-	"	ldp x21, x22, [sp, #16]\n"
-	"	ldp x23, x24, [sp, #32]\n"
-	"	ldp x25, x26, [sp, #48]\n"
-	"	ldp x27, x28, [sp, #64]\n"
-	"	ldp x29, x30, [sp, #80]\n"
-	"	ldp d8, d9, [sp, #96]\n"
-	"	ldp d10, d11, [sp, #112]\n"
-	"	ldp d12, d13, [sp, #128]\n"
-	"	ldp d14, d15, [sp, #144]\n"
-	"	add sp, sp, #160\n"
-	"	ret\n"
-	".size fiber_switch, . - fiber_switch\n");
-
-static void *first_frame(void *top, void (*entry)(void))
-{
-	void **sp = (void **)top - 20;
-
-	for (int i = 0; i < 20; i++)
-		sp[i] = NULL;
-	sp[11] = (void *)entry;
-	return sp;
-}
 #else
-#error "write fiber_switch() for this processor"
+#define RSEQ_SIGNATURE 0xd428bc00
 #endif
 
 /* By the fiber itself: back to its worker. */
@@ -177,7 +99,7 @@ static void leave(struct shim_fiber *fiber)
 	__sanitizer_start_switch_fiber(fiber->done ? NULL : &fiber->fake_stack, worker->bottom,
 				       worker->size);
 	__tsan_switch_to_fiber(worker->tsan, 0);
-	fiber_switch(&fiber->sp, worker->sp);
+	shim_switch(&fiber->sp, worker->sp);
 	__sanitizer_finish_switch_fiber(fiber->fake_stack, &worker->bottom, &worker->size);
 }
 
@@ -342,7 +264,7 @@ static void run(struct worker *worker, struct shim_fiber *fiber)
 	__sanitizer_start_switch_fiber(&worker->fake_stack, (char *)fiber->stack + GUARD,
 				       STACK_SIZE);
 	__tsan_switch_to_fiber(fiber->tsan, 0);
-	fiber_switch(&worker->sp, fiber->sp);
+	shim_switch(&worker->sp, fiber->sp);
 	__sanitizer_finish_switch_fiber(worker->fake_stack, NULL, NULL);
 	shim_task = worker->task;
 	if (fiber->done)
@@ -523,7 +445,7 @@ struct shim_fiber *fiber_new(struct worker *worker, struct task_struct *task,
 		return NULL;
 	}
 	fiber->tsan = __tsan_create_fiber(0);
-	fiber->sp = first_frame((char *)fiber->stack + GUARD + STACK_SIZE, fiber_main);
+	fiber->sp = shim_first_frame((char *)fiber->stack + GUARD + STACK_SIZE, fiber_main);
 	fiber->task = task;
 	fiber->worker = worker;
 	fiber->client = client;

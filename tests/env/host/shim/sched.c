@@ -32,7 +32,7 @@ enum fiber_state {
 };
 
 struct shim_fiber {
-	struct shim_context context;
+	void *sp;
 	char *stack;
 	void *fake_stack;	/* the address sanitizer's */
 	struct task_struct *task;
@@ -71,7 +71,7 @@ static void switch_to(struct shim_fiber *from, struct shim_fiber *to)
 	shim_task = next->task;
 	__sanitizer_start_switch_fiber(from->state == FIBER_DONE ? NULL : &from->fake_stack,
 				       next->stack, STACK_SIZE);
-	shim_context_switch(&from->context, &next->context);
+	shim_switch(&from->sp, next->sp);
 	__sanitizer_finish_switch_fiber(from->fake_stack, (const void **)&outside.stack, NULL);
 }
 
@@ -171,7 +171,7 @@ void shim_spawn(struct task_struct *task, const char *name, void (*fn)(void *), 
 	task->rcu_bit = n_fibers;
 	/* Frames of who ran there before never returned. */
 	ASAN_UNPOISON_MEMORY_REGION(fiber->stack, STACK_SIZE);
-	shim_context_make(&fiber->context, fiber->stack, STACK_SIZE, fiber_main);
+	fiber->sp = shim_first_frame(fiber->stack + STACK_SIZE, fiber_main);
 }
 
 void shim_run(const struct shim_policy *how)

@@ -11,11 +11,6 @@
 
 #define RUBBISH 0xa5
 
-struct kmem_cache {
-	size_t size;
-	long live;
-};
-
 /* --- Failures to order ---------------------------------------------------- */
 
 void shim_fail_twice(enum shim_fail kind, unsigned int n, unsigned int gap)
@@ -80,53 +75,4 @@ void kfree(const void *object)
 		return;
 	shim_count(SHIM_ALLOCS, -1);
 	free((void *)object);
-}
-
-void kvfree(const void *object)
-{
-	kfree(object);
-}
-
-struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align,
-				     unsigned int flags, void (*ctor)(void *))
-{
-	struct kmem_cache *cache = kmalloc(sizeof(*cache), GFP_KERNEL);
-
-	/* Objects come with rubbish in them, as if they had been used since they were
-	 * constructed: nothing of that is to be relied on. */
-	(void)name, (void)align, (void)flags, (void)ctor;
-	if (cache)
-		*cache = (struct kmem_cache){ .size = size };
-	return cache;
-}
-
-void kmem_cache_destroy(struct kmem_cache *cache)
-{
-	if (cache->live)
-		shim_panic("slab: a cache with %ld objects is destroyed", cache->live);
-	kfree(cache);
-}
-
-void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
-{
-	void *object = kmalloc(cache->size, gfp);
-
-	if (object)
-		__atomic_fetch_add(&cache->live, 1, __ATOMIC_RELAXED);
-	return object;
-}
-
-void kmem_cache_free(struct kmem_cache *cache, void *object)
-{
-	__atomic_fetch_sub(&cache->live, 1, __ATOMIC_RELAXED);
-	kfree(object);
-}
-
-void *memchr_inv(const void *start, int byte, size_t size)
-{
-	const unsigned char *p = start;
-
-	while (size && *p == (unsigned char)byte)
-		p++, size--;
-	return size ? (void *)p : NULL;
 }

@@ -110,30 +110,3 @@ int check_zeroed_user(const void __user *from, size_t size)
 	}
 	return 1;
 }
-
-int copy_struct_from_user(void *to, size_t size, const void __user *from, size_t user_size)
-{
-	size_t known = min(size, user_size);
-	int ret;
-
-	if (user_size > size) {
-		ret = check_zeroed_user((const char *)from + size, user_size - size);
-		if (ret <= 0)
-			return ret ?: -E2BIG;
-	}
-	memset((char *)to + known, 0, size - known);
-	return copy_from_user(to, from, known) ? -EFAULT : 0;
-}
-
-void *memdup_user(const void __user *from, size_t size)
-{
-	void *copy = kmalloc(size, GFP_KERNEL);
-
-	if (!copy)
-		return ERR_PTR(-ENOMEM);
-	if (copy_from_user(copy, from, size)) {
-		kfree(copy);
-		return ERR_PTR(-EFAULT);
-	}
-	return copy;
-}
