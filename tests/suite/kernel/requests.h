@@ -95,6 +95,7 @@ static inline void setup_there(void)
 /* --- Requests that work --------------------------------------------------------- */
 
 union any {
+	struct ipcbus_info info;
 	struct ipcbus_exchange exchange;
 	struct ipcbus_batch batch;
 	struct ipcbus_node node;
@@ -262,7 +263,8 @@ static void make_nothing(union any *a)
 enum request {
 	CALL, ONEWAY, PARTS, REPLY, ERROR, GIVE_ONE, GIVE_ARRAY, WAIT, BATCH, NODE_CREATE,
 	NODE_PRIORITY, NODE_REALTIME, NODE_DESTROY, SET_MANAGER, HANDLE_PUT, WATCH, UNWATCH,
-	SET_THREADS, CANCEL, CALL_INFO, NODE_INFO, CALLER, SENDER, MONITOR, QUERY, REQUESTS,
+	SET_THREADS, CANCEL, CALL_INFO, NODE_INFO, CALLER, SENDER, MONITOR, QUERY,
+	INFO, REQUESTS,
 };
 
 static const struct {
@@ -300,6 +302,7 @@ static const struct {
 	REQUEST(SENDER, SENDER_INFO, sender_info, SRV, make_sender, 0),
 	REQUEST(MONITOR, MONITOR, monitor, OTH, make_monitor, 0),
 	REQUEST(QUERY, FREEZE, freeze, CLI, make_query, 0),
+	REQUEST(INFO, INFO, info, CLI, make_nothing, 0),
 };
 
 static void make(enum request which, union any *ret)

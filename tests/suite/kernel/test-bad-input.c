@@ -2,7 +2,7 @@
 /*
  * Bad input, one row a case: a request that works, one field of it out of range,
  * and the error that the contract names. After each row nothing has been sent,
- * nothing is left, and the request itself works.
+ * nothing is left, and the request itself works. The size of a structure is tried of all.
  */
 #define _GNU_SOURCE
 #include "requests.h"
@@ -34,31 +34,6 @@ static const struct row {
 #define OBJECT(i, f, value, error) \
 	AT(CALL, &there.objects[i], object, f, value, error, IPCBUS_STAGE_OBJECT, i) \
 	AT(ONEWAY, &there.objects[i], object, f, value, error, IPCBUS_STAGE_OBJECT, i)
-
-	/* What no structure may say of itself */
-#define VERSION(request, type) \
-	ROW(request, type, size, 0, EINVAL) \
-	ROW(request, type, size, 1, EINVAL) \
-	ROW(request, type, size, sizeof(struct ipcbus_##type) - 1, EINVAL) \
-	ROW(request, type, size, PAGE + 1, E2BIG) \
-	ROW(request, type, size, 0x80000000, E2BIG) \
-	ROW(request, type, size, 0xffffffff, E2BIG)
-	VERSION(CALL, exchange)
-	VERSION(WAIT, exchange)
-	VERSION(BATCH, batch)
-	VERSION(NODE_CREATE, node)
-	VERSION(NODE_DESTROY, node)
-	VERSION(SET_MANAGER, node)
-	VERSION(HANDLE_PUT, handle)
-	VERSION(WATCH, handle)
-	VERSION(UNWATCH, handle)
-	VERSION(SET_THREADS, threads)
-	VERSION(CANCEL, cancel)
-	VERSION(CALL_INFO, call_info)
-	VERSION(NODE_INFO, node_info)
-	VERSION(CALLER, sender_info)
-	VERSION(MONITOR, monitor)
-	VERSION(QUERY, freeze)
 
 	/* An exchange, whatever it sends */
 #define EXCHANGE(request) \
@@ -191,8 +166,17 @@ static const struct row {
 	ROW(GIVE_ONE, exchange, release_count, 0, EINVAL)
 	LATE(GIVE_ONE, release_count, 2, EFAULT, RELEASE) /* an id is no address */
 	SEND(GIVE_ONE, data_size, 1, EINVAL) /* of nothing */
+	SEND(WAIT, flags, IPCBUS_SEND_CLEAR, EINVAL)
+	SEND(WAIT, flags, IPCBUS_SEND_REPLACE, EINVAL)
 	SEND(WAIT, handle, 1, EINVAL)
+	SEND(WAIT, code, 1, EINVAL)
+	SEND(WAIT, call, 1, EINVAL)
+	SEND(WAIT, data, PAGE, EINVAL)
+	SEND(WAIT, iov_count, 1, EINVAL)
+	SEND(WAIT, object_count, 1, EINVAL)
 	SEND(WAIT, objects, PAGE, EINVAL)
+	SEND(WAIT, deadline, 1, EINVAL)
+	SEND(WAIT, cookie, 1ULL << 63, EINVAL)
 
 	/* A batch */
 	ROW(BATCH, batch, count, IPCBUS_MAX_BATCH + 1, E2BIG)
@@ -378,11 +362,91 @@ START_TEST(fields_out_of_range)
 }
 END_TEST
 
+/* --- Structures of other versions ------------------------------------------------ */
+
+static char page[2 * PAGE];
+
+static void try_size(enum request which, uint32_t size, int error)
+{
+	memcpy(page, &size, sizeof(size));
+	assert_result(issue(which, page), error);
+	expect_untouched(requests[which].name);
+}
+
+/* A program that was built with a longer structure works as long as the rest is zero. */
+START_TEST(other_sizes)
+{
+	uint32_t size = requests[_i].size;
+	const uint32_t short_ones[] = { 0, 1, size - 8, size - 1 };
+	const uint32_t large_ones[] = { PAGE + 1, 2 * PAGE, 0x80000000, 0xffffffff };
+	const uint32_t longer_ones[] = { size + 1, size + 8, size + 1000, 4000 };
+	union any a;
+
+	none_for_anybody();
+	count_all();
+	make(_i, &a);
+	memcpy(page, &a, size);
+	for (size_t i = 0; i < 4; i++) {
+		try_size(_i, short_ones[i], -EINVAL);
+		try_size(_i, large_ones[i], -E2BIG);
+		page[longer_ones[i] - 1] = 1;
+		try_size(_i, longer_ones[i], -E2BIG);
+		page[longer_ones[i] - 1] = 0;
+		page[size] = 1;
+		try_size(_i, longer_ones[i], -E2BIG);
+		page[size] = 0;
+	}
+	memcpy(page, &longer_ones[_i % 4], sizeof(uint32_t));
+	assert_result(issue(_i, page), requests[_i].result);
+	for (size_t i = size; i < sizeof(page); i++)
+		ck_assert_int_eq(page[i], 0);
+}
+END_TEST
+
+/* Random structures with a right size: whatever comes back, nothing breaks. */
+START_TEST(random_structures)
+{
+	static uint64_t words[512];
+	struct ipcbus_event ev;
+	uint32_t seed = 99 + _i;
+	struct raw r;
+
+	raw_open(&r, 65536);
+	for (unsigned int round = 0; round < rounds(3000); round++) {
+		size_t which = next_random(&seed) % REQUESTS;
+
+		for (size_t i = 0; i < requests[which].size / 8; i++) {
+			uint32_t how = next_random(&seed) % 8;
+
+			words[i] = how < 4 ? 0 : how < 6 ? next_random(&seed) % 4 :
+				   how < 7 ? PTR64(words) : (uint64_t)next_random(&seed) << 32;
+		}
+		/* the size, and no sleep: the first two fields of an exchange */
+		words[0] = (words[0] & ~0xffffffffULL) | requests[which].size;
+		if (requests[which].cmd == IPCBUS_IOC_EXCHANGE)
+			words[0] |= (uint64_t)IPCBUS_NONBLOCK << 32;
+		dev_ioctl(r.fd, requests[which].cmd, words);
+	}
+	raw_close(&r);
+	for (;;) {
+		assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
+		if (ev.kind == IPCBUS_EVENT_NONE)
+			break;
+		raw_release(&srv, &ev);
+	}
+	raw_round_trip(&cli, 0, &srv, "still here", 10);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("bad-input");
 	TCase *tc = add_case(s, "fields", setup_there);
 
 	tcase_add_loop_test(tc, fields_out_of_range, 0, REQUESTS);
+	tcase_add_loop_test(tc, other_sizes, 0, REQUESTS);
+
+	tc = add_case(s, "random", setup_bus);
+	tcase_add_loop_test(tc, random_structures, 0, 4);
 	return suite_main(s);
 }
