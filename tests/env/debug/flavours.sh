@@ -91,10 +91,10 @@ flavour_without() {
 	all+='|e2e/test-(manager-.*|loop-.*|allocations|evolve|watch|async|call|death|serve|threads'
 	all+='|object|stream|stream-space|stream-hostile)$|suite/(hostile|budget)/'
 	case $1 in
-	uml) echo "$all|kernel/test-(stress|brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/" ;;
+	uml) echo "$all|kernel/test-(brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/" ;;
 	kasan) echo "$all" ;;
 	kcsan) echo "$all|$failing" ;;
-	kmsan) echo "$all|$failing|/test-(stress|brawl|race|memcg|reclaim|unmount)$|crash/" ;;
+	kmsan) echo "$all|$failing|/test-(brawl|race|memcg|reclaim|unmount)$|crash/" ;;
 	esac
 }
 
@@ -104,7 +104,7 @@ flavour_without() {
 # goes or comes back; structures that reach user space may have holes (kmsan).
 flavour_part() {
 	local kernel='suite/kernel/test-' threads
-	threads="$kernel(stress|brawl|race)$"
+	threads="$kernel(brawl|race)$"
 	case $1 in
 	kasan) echo "$threads|$kernel(bad-memory|fd-kinds|memcg|reclaim|remains|spin|unmount)$|crash/" ;;
 	kcsan) echo "$threads|$kernel(cancel|death|freeze|freeze-threads|monitor|poll|priority|thread)$" ;;

@@ -25,10 +25,9 @@ HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/core/*.c libipc/typed/*.c))
 # Generated code is not looked at with sanitizers: it calls nothing of the device's.
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o \
 	tests/test.pb-c.o tests/test.ipc.o) $(LIBIPC_SHAPE)
-# Peers of test-stress have static state of their own: it needs real processes.
 # test-trace needs tracefs. test-wake needs a scheduler.
 # test-memcg needs memory cgroups.
-HOST_KTESTS := $(filter-out test-stress test-trace test-memcg test-wake, \
+HOST_KTESTS := $(filter-out test-trace test-memcg test-wake, \
 	$(patsubst tests/suite/kernel/%.c,%,$(sort $(wildcard tests/suite/kernel/test-*.c))))
 # Programs of tests/suite/e2e that play their servers on threads as well as in processes.
 HOST_E2E := async blob bytes call object oneways raw serve stream stream-hostile stream-parent stream-space stress threads watch

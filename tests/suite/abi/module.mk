@@ -7,7 +7,7 @@
 
 ABI := $(B)/tests/suite/abi
 I386_ROOT := $(shell . tests/env/vm/kernels.sh && kernel_sysroot i386)
-I386_KERNEL := $(filter-out test-brawl test-race test-stall test-stress,$(KTEST_NAMES))
+I386_KERNEL := $(filter-out test-brawl test-race test-stall,$(KTEST_NAMES))
 I386_TESTS := $(addprefix $(ABI)/i386/,$(I386_KERNEL))
 I386_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -D_FILE_OFFSET_BITS=64 -Idriver/uapi
 I386_CC = gcc -m32 --sysroot=$(I386_ROOT) \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Death: of servers over a call, of callers, of processes by kill -9; and the
- * watches that notify about it. Death under random load is in test-stress.c.
+ * watches that notify about it. Death under random load is in tests/suite/crash.
  */
 #include <errno.h>
 #include <signal.h>
