@@ -23,8 +23,8 @@ HOST_SHIM := $(patsubst tests/env/host/%,%,$(SHIM_CHECKED:.c=.o))
 HOST_EXPLORE := $(patsubst tests/suite/explore/%.c,%,$(wildcard tests/suite/explore/*.c))
 HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/core/*.c libipc/typed/*.c))
 # Generated code is not looked at with sanitizers: it calls nothing of the device's.
-HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o \
-	tests/test.pb-c.o tests/test.ipc.o) $(LIBIPC_SHAPE)
+HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o) \
+	$(LIBIPC_SHAPE)
 # test-trace needs tracefs. test-wake needs a scheduler.
 # test-memcg needs memory cgroups.
 HOST_KTESTS := $(filter-out test-trace test-memcg test-wake, \

@@ -62,16 +62,6 @@ $(HOST_WAY)/libipc/%.o: libipc/%.c $(HOST_POSIX_SYMS) | $(LIBIPC_HEADERS)
 	  -Idriver/uapi -Idaemon $(HOST_OBJECT)
 	$(Q)$(HOST_RENAME)
 
-$(HOST_WAY)/library/test-library.o: tests/env/host/posix/test-library.c $(HOST_TEST_SYMS) \
-		| $(B)/libipc/tests/test.ipc.h
-	$(call msg,CC,$@)
-	$(Q)$(HOST_COMPILE) $(IPC_STUB_CFLAGS) -I$(B)/libipc/tests -Idriver/uapi $(HOST_OBJECT)
-	$(Q)$(HOST_RENAME)
-
-$(HOST_WAY)/test-library: $(HOST_WAY)/library/test-library.o $(HOST_WITH_LIBIPC)
-	$(call msg,LD,$@)
-	$(Q)$(HOST_LINK) $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
-
 $(HOST_WAY)/library/test-lifetimes.o: tests/env/host/posix/test-lifetimes.c $(HOST_TEST_SYMS)
 	$(call msg,CC,$@)
 	$(Q)$(HOST_COMPILE) -pthread -Ilibipc/include -Idriver/uapi $(HOST_OBJECT)
@@ -121,5 +111,5 @@ $(HOST_WAY)/test-names: $(HOST_WAY)/library/test-names.o \
 	$(call msg,LD,$@)
 	$(Q)$(HOST_LINK) $(PROTOBUF_C_LIBS) $(CHECK_LIBS) $(LIBSYSTEMD_LIBS)
 
-HOST_TESTS += $(HOST_KTESTS:%=$(HOST_WAY)/%) $(HOST_WAY)/test-library $(HOST_WAY)/test-names $(HOST_WAY)/test-lifetimes \
+HOST_TESTS += $(HOST_KTESTS:%=$(HOST_WAY)/%) $(HOST_WAY)/test-names $(HOST_WAY)/test-lifetimes \
 	$(HOST_E2E:%=$(HOST_WAY)/e2e-%)
