@@ -88,7 +88,7 @@ flavour_timeout() { case $1 in uml) echo 600 ;; *) echo 900 ;; esac; }
 # count what runs.
 flavour_without() {
 	local failing='suite/fault/|fuzz/test-regions' all='^guest | examples/|abi/i386/|servicemanager/|tools/|e2e/containers$'
-	all+='|e2e/test-(manager-.*|loop-.*|allocations|evolve|watch|async|call|death|serve|threads'
+	all+='|e2e/test-(manager-.*|loop-.*|evolve|watch|async|call|death|serve|threads'
 	all+='|object|stream|stream-space|stream-hostile)$|suite/(hostile|budget)/'
 	case $1 in
 	uml) echo "$all|kernel/test-(brawl|race|reclaim|unmount|bad-memory|fd-kinds)$|crash/" ;;
