@@ -124,12 +124,8 @@ $(FUZZ_B)/fast: $(FUZZ_FAST)
 	$(call msg,LD,$@)
 	$(Q)$(CC) -g -pthread -o $@ $^
 
-$(FUZZ_B)/test-heap: tests/suite/fuzz/test-heap.c tests/suite/fuzz/heap.c tests/suite/fuzz/heap.h
-	$(call msg,LD,$@)
-	$(Q)$(CC) $(FUZZ_FAST_CFLAGS) -o $@ $(filter %.c,$^) $(CHECK_LIBS)
-
-MORE_BUILDS += $(FUZZ_B)/fast $(FUZZ_B)/test-heap
-MORE_UNIT_TESTS += $(FUZZ_B)/test-heap tests/suite/fuzz/test-fast
+MORE_BUILDS += $(FUZZ_B)/fast
+MORE_UNIT_TESTS += tests/suite/fuzz/test-fast
 
 # --- Running them --------------------------------------------------------------------
 
@@ -146,13 +142,6 @@ $(FUZZ_B)/test-regions: $(FUZZ_REGIONS) $(KTEST_COMMON)
 MORE_BUILDS += $(FUZZ_B)/test-regions
 DEBUG_TESTS += $(FUZZ_B)/test-regions
 
-# Needs no libFuzzer.
-$(FUZZ_B)/test-mutate: tests/suite/fuzz/test-mutate.c tests/suite/fuzz/driver/mutate.c tests/suite/fuzz/driver/input.h
-	$(call msg,LD,$@)
-	$(Q)$(CC) $(HOST_CFLAGS) $(HOST_asan) -Itests/suite/fuzz -o $@ $(filter %.c,$^) $(CHECK_LIBS)
-
-MORE_BUILDS += $(FUZZ_B)/test-mutate
-MORE_UNIT_TESTS += $(FUZZ_B)/test-mutate
 MORE_UNIT_TESTS += tests/suite/fuzz/replay
 ifneq ($(shell command -v $(FUZZ_CC)),)
 MORE_BUILDS += $(FUZZ_PROGRAMS)

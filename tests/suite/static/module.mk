@@ -21,4 +21,4 @@ run-check-static: $(B)/tests.list
 # What `make tests` builds of C for user space, as make variables say. Code that
 # brings its own compilers and options along is left to itself.
 user-space:
-	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(FUZZ_B)/test-mutate $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/% $(B)/rust/built,$(PRODUCTS) $(TEST_BUILDS) $(MORE_BUILDS))
+	+$(Q)$(MAKE) $(filter-out %.ko $(FUZZ_PROGRAMS) $(B)/tests/env/host/% $(IPCBUSD_ASAN) $(B)/tests/suite/abi/i386/% $(B)/rust/built,$(PRODUCTS) $(TEST_BUILDS) $(MORE_BUILDS))
