@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "../chance.h"
 #include "ipcbus.h"
 #include "slots.h"
 
@@ -18,6 +17,19 @@
 #define RELEASE	 64
 #define FIRST	 0	/* connections */
 #define SECOND	 64
+
+static uint64_t state;
+
+static uint32_t any(void)
+{
+	state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(state >> 33);
+}
+
+static uint32_t below(uint32_t n)
+{
+	return any() % n;
+}
 
 /* --- Pieces ------------------------------------------------------------------------------- */
 
