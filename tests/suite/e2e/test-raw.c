@@ -20,12 +20,9 @@
 /* Its methods. */
 enum {
 	ECHO = 1,
-	ADD,	/* oneway: a number to the sum */
-	SUM,
 	BACK,	/* calls the object in entry 0, and replies with its reply */
 	FILL,	/* writes "filled" into the file in entry 0 */
 	OPEN,	/* replies with a file that has the request's bytes in it */
-	RAISE,
 	GIVE,	/* replies with the objects that came */
 	STOP,
 	BOUNCE,	/* stream: what comes goes back */
@@ -34,10 +31,6 @@ enum {
 	DROP_EARLY, /* stream: another thread drops it before the handler returns */
 	DROP,	/* stream: is kept; call: sends a message, and releases the stream without an end */
 };
-
-/* Oneways are served one after the other and need no lock, but a call may come meanwhile. */
-static uint32_t added;
-static _Atomic uint32_t sum;
 
 static struct ipc_stream *_Atomic kept;
 
@@ -84,21 +77,11 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	const struct ipc_raw_message same = {
 		.entries = request->entries, .n_entries = request->n_entries,
 	};
-	struct ipc_error error = { .name = "raw.Error", .message = "as was asked for" };
-	uint32_t number = 0;
 
 	(void)userdata;
 	switch (request->code) {
 	case ECHO:
 		return reply_bytes(call, request->data, request->size);
-	case ADD:
-		memcpy(&number, request->data, sizeof(number));
-		added += number;
-		sum = added;
-		return 0;
-	case SUM:
-		number = sum;
-		return reply_bytes(call, &number, sizeof(number));
 	case BACK:
 		return back(call, request);
 	case FILL:
@@ -109,11 +92,6 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return reply_bytes(call, NULL, 0);
 	case OPEN:
 		return open_file(call, request);
-	case RAISE:
-		error.number = 42;
-		error.details = "\0\1";
-		error.details_size = 2;
-		return ipc_call_raise(call, &error);
 	case GIVE:
 		return ipc_raw_reply(call, &same);
 	case DROP:
@@ -178,7 +156,6 @@ static int prepare(struct ipc *ipc)
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
-	sum = added = 0;
 	r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
 	return r < 0 ? r : ipc_set_manager(ipc, object);
 }
@@ -251,87 +228,6 @@ START_TEST(parts_that_are_empty)
 			ipc_raw_free(reply);
 		}
 	}
-	end();
-}
-END_TEST
-
-/* The kernel says what does not fit; nothing is lost by it. */
-START_TEST(sizes_that_are_none)
-{
-	const size_t size = (size_t)64 << 20;
-	uint8_t *data = calloc(1, size);
-	struct iovec parts[] = { { data, SIZE_MAX / 2 }, { data, SIZE_MAX / 2 } };
-	struct ipc_raw_message request = { .code = ECHO, .parts = parts, .n_parts = 2 };
-
-	begin();
-	ck_assert_int_eq(call(ECHO, data, size, NULL), -EMSGSIZE);
-	ck_assert_int_lt(ipc_raw_call(proxy, &request, NULL, NULL, NULL), 0);
-	parts[0] = (struct iovec){ (void *)8, 4096 };
-	request.n_parts = 1;
-	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), -EFAULT);
-	free(data);
-	end();
-}
-END_TEST
-
-static atomic_uint ended;
-
-static void on_end(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
-		   void *userdata)
-{
-	(void)error;
-	ck_assert_int_eq(result, 0);
-	ck_assert_uint_eq(reply->size, sizeof(uint64_t));
-	ck_assert_mem_eq(reply->data, &(uint64_t){ (uintptr_t)userdata }, sizeof(uint64_t));
-	atomic_fetch_add(&ended, 1);
-}
-
-START_TEST(calls_without_waiting)
-{
-	begin();
-	atomic_store(&ended, 0);
-	for (uint64_t i = 0; i < 100; i++) {
-		const struct ipc_raw_message request = {
-			.code = ECHO, .data = &i, .size = sizeof(i),
-		};
-
-		ck_assert_int_eq(ipc_raw_call_async(proxy, &request, NULL, on_end,
-						    (void *)(uintptr_t)i, NULL), 0);
-	}
-	while (atomic_load(&ended) < 100) {
-		ck_assert_int_eq(ipc_wait(ipc, SECONDS(10)), 1);
-		while (ipc_process(ipc) > 0)
-			;
-	}
-	end();
-}
-END_TEST
-
-START_TEST(oneways)
-{
-	struct ipc_raw_message *reply;
-	uint32_t number;
-
-	begin();
-	for (number = 1; number <= 100; number++) {
-		const struct ipc_raw_message message = {
-			.code = ADD, .data = &number, .size = sizeof(number),
-		};
-		const struct ipc_options options = { .timeout_usec = SECONDS(10) };
-
-		ck_assert_int_eq(ipc_raw_oneway(proxy, &message, &options), 0);
-	}
-	/* Oneways are in order, a call may overtake them. */
-	for (int i = 0; i < 1000; i++) {
-		ck_assert_int_eq(call(SUM, NULL, 0, &reply), 0);
-		ck_assert_uint_eq(reply->size, sizeof(number));
-		memcpy(&number, reply->data, sizeof(number));
-		ipc_raw_free(reply);
-		if (number == 5050)
-			break;
-		sleep_ms(5);
-	}
-	ck_assert_uint_eq(number, 5050);
 	end();
 }
 END_TEST
@@ -429,23 +325,6 @@ START_TEST(files)
 	ck_assert_int_eq(read(fd, text, sizeof(text)), 6);
 	ck_assert_mem_eq(text, "inside", 6);
 	close(fd);
-	end();
-}
-END_TEST
-
-START_TEST(errors)
-{
-	const struct ipc_raw_message request = { .code = RAISE };
-	struct ipc_error error = IPC_ERROR_INIT;
-
-	begin();
-	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, &error), -EREMOTEIO);
-	ck_assert_str_eq(error.name, "raw.Error");
-	ck_assert_str_eq(error.message, "as was asked for");
-	ck_assert_int_eq(error.number, 42);
-	ck_assert_uint_eq(error.details_size, 2);
-	ck_assert_mem_eq(error.details, "\0\1", 2);
-	ipc_error_done(&error);
 	end();
 }
 END_TEST
@@ -677,29 +556,13 @@ START_TEST(callbacks_get_what_arrived_before_the_time_limit)
 }
 END_TEST
 
-/* What opens one may be anything. */
-START_TEST(streams_that_are_none)
-{
-	static const char *const opens[] = {
-		"", "\x08", "\x08\x0a", "\x12\x09\x09" "12345678",
-		"\x12\x09\x09" "12345678" "\x1a\x09\x09" "12345678", "\x12\x01\x08", "\xff\xff",
-	};
-
-	begin();
-	for (size_t i = 0; i < sizeof(opens) / sizeof(opens[0]); i++)
-		ck_assert_int_eq(call(IPC_CODE_STREAM, opens[i], strlen(opens[i]), NULL), -EBADMSG);
-	end();
-}
-END_TEST
-
 int main(void)
 {
-	return RUN_TESTS("raw", bytes_of_all_sizes, parts_that_are_empty, sizes_that_are_none,
-			 calls_without_waiting, oneways, objects, files, errors, streams,
+	return RUN_TESTS("raw", bytes_of_all_sizes, parts_that_are_empty, objects, files, streams,
 			 streams_without_files, streams_that_fail,
 			 a_stream_that_is_dropped_is_no_good_end,
 			 a_stream_that_another_thread_drops_in_the_handler_is_no_good_end,
 			 a_stream_that_ended_well_does_not_break_off,
 			 messages_that_arrived_outlive_the_time_limit,
-			 callbacks_get_what_arrived_before_the_time_limit, streams_that_are_none);
+			 callbacks_get_what_arrived_before_the_time_limit);
 }
