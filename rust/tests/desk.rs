@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! The service of tests/suite/languages/cpp/desk.proto in Rust, and its client: `desk --serve`, or
-//! `desk --call` for a server in any language.
+//! `desk --call`.
 
 #[allow(dead_code)]
 mod generated {

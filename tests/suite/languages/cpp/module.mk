@@ -2,7 +2,7 @@
 #
 # <ipc/ipc.hpp> and what protoc --ipc_out=lang=cpp writes, on ipcbusd, compiled by g++ and clang++
 # with sanitizers. NAME.COMPILER is test-NAME.cc by one of them; `plain` is g++ without
-# exceptions, and `fast` is for measure. peer has the same service with C stubs.
+# exceptions, and `fast` is optimized.
 
 CPP_S := tests/suite/languages/cpp
 CPP_B := $(B)/$(CPP_S)
@@ -47,15 +47,7 @@ $(CPP_B)/typed.gcc $(CPP_B)/typed.clang $(CPP_B)/typed.fast $(CPP_B)/blobs.gcc $
 	$(CPP_MESSAGES)
 $(CPP_B)/codec.gcc $(CPP_B)/codec.clang: $(CPP_B)/plain.pb.o $(CPP_B)/plain2.pb.o $(CPP_IPC_MESSAGES)
 
-$(CPP_B)/peer.o: $(CPP_S)/peer.c | $(CPP_B)/desk.ipc.h $(IPC_SHARED_HEADERS)
-	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(CPP_B) -MD -MP -c -o $@ $<
-$(CPP_B)/peer: $(CPP_B)/peer.o $(CPP_B)/desk.ipc.o $(CPP_B)/desk.pb-c.o | $(LIBIPC)
-	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../../libipc) -o $@ $^ $(LIBIPC) \
-	  $(PROTOBUF_C_LIBS)
-
-CPP_TESTS := $(CPP_PROGRAMS:%=$(CPP_B)/%) $(CPP_B)/peer
+CPP_TESTS := $(CPP_PROGRAMS:%=$(CPP_B)/%)
 $(CPP_B)/programs: FORCE
 	$(Q)mkdir -p $(@D) && echo $(CPP_PROGRAMS) >$@
 

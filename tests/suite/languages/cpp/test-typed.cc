@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * protoc --ipc_out=lang=cpp: proxies and services of desk.proto. With --serve this program serves
- * it until it is killed, and with --call it calls whoever does; the C stubs do the same in peer.c.
+ * it until it is killed, for ipcctl.
  */
 #include <sys/mman.h>
 
@@ -774,21 +774,6 @@ int main(int argc, char **argv)
 		conn.register_name("test.peer", ipc::make_object(conn, std::make_shared<clerk>(conn)));
 		conn.run();
 		return 0;
-	}
-	if (argc == 2 && !strcmp(argv[1], "--call")) {
-		auto conn = ipc::connection::open();
-		serving callbacks(conn);
-
-		use(conn, conn.wait_for<desk_app::Desk>("test.peer", 10s));
-		return test_case::failed();
-	}
-	if (argc == 3 && !strcmp(argv[1], "--repeat")) {
-		auto conn = ipc::connection::open();
-		auto desk = conn.wait_for<desk_app::Desk>("test.peer", 10s);
-
-		for (int i = atoi(argv[2]); i > 0; i--)
-			CHECK(desk.Add(numbers({ i, 1 })).sum() == i + 1);
-		return test_case::failed();
 	}
 	return run_cases(argc, argv);
 }
