@@ -19,7 +19,8 @@ BENCH_GATEWAY = $(if $(HAVE_GRPC),$(BENCH)/bench-gateway)
 # The last step of examples/story/test-daemon runs the benchmark.
 TEST_BUILDS += $(BENCH)/bench
 MORE_BUILDS += $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fold $(BENCH)/tracer.so
-MORE_UNIT_TESTS += bench/test-guard bench/test-flat bench/test-plots bench/test-run
+MORE_UNIT_TESTS += bench/test-flat bench/test-plots bench/test-run
+LONG_UNIT_TESTS += bench/test-guard
 
 # What `make bench` needs, and no more: it is also run while the rest changes.
 .PHONY: bench-programs
