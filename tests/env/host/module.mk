@@ -49,8 +49,8 @@ HOST_LINK = $(CC) $(HOST_FLAGS) -pthread -o $@ $^
 HOST_TESTS :=
 $(foreach WAY,$(HOST_WAYS),$(eval HOST_WAY := $(HOST_B)/$(WAY))$(eval include tests/env/host/way.mk))
 
-# The explorer tries each race for a part of 20 seconds; mutants show that it would
-# see them.
+# The explorer tries a number of interleavings of each race; mutants show that it would see
+# them.
 HOST_EXPLORER := $(patsubst %,$(HOST_B)/%/explore,$(filter-out tsan,$(HOST_WAYS)))
 HOST_TESTS += $(HOST_EXPLORER)
 

@@ -18,20 +18,23 @@
 
 static const char usage[] =
 	"usage: explore [--scenario NAME] [--seed N | --schedule S] [--trace]\n"
-	"       explore [--scenario NAME] [--seconds N] [--from SEED] [--preemptions N]\n"
+	"       explore [--scenario NAME] [--count N | --seconds N] [--from SEED]\n"
+	"               [--preemptions N]\n"
 	"       explore --list\n"
 	"\n"
 	"Without --seed or --schedule: for each scenario first all schedules with at\n"
-	"most N preemptions (2), then random ones from SEED (1) on, in equal quotas of\n"
-	"the seconds (20). What goes wrong is shown with the command that repeats it.\n";
+	"most N preemptions (2), then random ones from SEED (1) on: N together (600), or\n"
+	"in equal quotas of the seconds. What goes wrong is shown with the command that\n"
+	"repeats it.\n";
 
 static struct {
 	const char *scenario;
 	const char *schedule;
 	u64 seed, from;
 	bool one;
+	unsigned long count;
 	int seconds, preemptions;
-} options = { .from = 1, .seconds = 20, .preemptions = 2 };
+} options = { .from = 1, .count = 600, .preemptions = 2 };
 
 /* What is being run, for who has to say how to repeat it. */
 static const struct scenario *current_scenario;
@@ -86,7 +89,13 @@ static void panicked(const char *text)
 
 /* --- One scenario --------------------------------------------------------- */
 
-/* Returns how many schedules there were, 0 if time ran out before the last. */
+/* After n of one kind; @most and @until are the quota of that kind. */
+static bool is_enough(unsigned long n, unsigned long most, double until)
+{
+	return options.seconds ? n % 64 == 0 && now() >= until : n >= most;
+}
+
+/* Returns how many schedules there were, 0 if the quota did not suffice for all. */
 static unsigned long search(const struct scenario *scenario, double until)
 {
 	unsigned long n = 0;
@@ -99,7 +108,7 @@ static unsigned long search(const struct scenario *scenario, double until)
 		total++;
 		n++;
 		more = policy_search_next();
-	} while (more && (n % 64 || now() < until));
+	} while (more && !is_enough(n, options.count / 2, until));
 	return more ? 0 : n;
 }
 
@@ -110,16 +119,15 @@ static unsigned long measure(const struct scenario *scenario)
 	return shim_steps();
 }
 
-static unsigned long try_randomly(const struct scenario *scenario, double until)
+static void try_randomly(const struct scenario *scenario, unsigned long most, double until)
 {
 	unsigned long n = 0, length = measure(scenario);
 
-	for (current_seed = options.from; n % 64 || now() < until; current_seed++) {
+	for (current_seed = options.from; !is_enough(n, most, until); current_seed++) {
 		world_run(scenario, policy_random(current_seed, length));
 		total++;
 		n++;
 	}
-	return n;
 }
 
 static void explore(const struct scenario *scenario, double seconds)
@@ -130,7 +138,7 @@ static void explore(const struct scenario *scenario, double seconds)
 	current_scenario = scenario;
 	n = search(scenario, start + seconds / 2);
 	random = total;
-	try_randomly(scenario, start + seconds);
+	try_randomly(scenario, options.count - (total - before), start + seconds);
 	random = total - random;
 	printf("%-16s %8lu schedules %s, %8lu random, %6.0f a second\n", scenario->name,
 	       total - random - before, n ? "(all)" : "     ", random,
@@ -165,6 +173,7 @@ static void parse(int argc, char **argv)
 		{ "seed", required_argument, NULL, 'n' },
 		{ "schedule", required_argument, NULL, 'c' },
 		{ "from", required_argument, NULL, 'f' },
+		{ "count", required_argument, NULL, 'm' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "preemptions", required_argument, NULL, 'p' },
 		{ "trace", no_argument, NULL, 'v' },
@@ -180,6 +189,7 @@ static void parse(int argc, char **argv)
 		case 'n': options.seed = strtoull(optarg, NULL, 0); options.one = true; break;
 		case 'c': options.schedule = optarg; options.one = true; break;
 		case 'f': options.from = strtoull(optarg, NULL, 0); break;
+		case 'm': options.count = strtoul(optarg, NULL, 0); break;
 		case 't': options.seconds = atoi(optarg); break;
 		case 'p': options.preemptions = atoi(optarg); break;
 		case 'v': policy_trace = true; break;
