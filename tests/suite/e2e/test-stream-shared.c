@@ -297,7 +297,7 @@ END_TEST
 START_TEST(time_limits)
 {
 	const Shared__Number *number;
-	struct ipc_options options = { .timeout_usec = 300000 };
+	struct ipc_options options = { .timeout_usec = 2000000 };
 	struct ipc_stream *stream;
 	uint64_t before = now_ms();
 

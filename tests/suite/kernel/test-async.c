@@ -200,7 +200,7 @@ END_TEST
 START_TEST(expire_in_order)
 {
 	struct pollfd p = { .fd = cli.fd, .events = POLLIN };
-	const uint64_t now = deadline_in(200), ms = 1000000;
+	const uint64_t now = deadline_in(1000), ms = 1000000;
 
 	assert_ok(send_async(&cli, 0, 3, now + 60 * ms));
 	assert_ok(send_async(&cli, 0, 1, now + 20 * ms));
@@ -222,7 +222,7 @@ START_TEST(server_learns_of_the_end)
 {
 	struct ipcbus_event one, two, ev;
 
-	assert_ok(send_async(&cli, 0, 1, deadline_in(200)));
+	assert_ok(send_async(&cli, 0, 1, deadline_in(1000)));
 	assert_ok(send_async(&cli, 0, 2, 0));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &one);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &two);

@@ -391,7 +391,7 @@ START_TEST(expired_call)
 	struct ipcbus_event ev;
 	int end;
 
-	send.deadline = deadline_in(200);
+	send.deadline = deadline_in(1000);
 	end = send_pipe_end(&cli, &send);
 	raw_wait(&cli, IPCBUS_EVENT_FAILED, &ev);
 	ck_assert_int_eq(ev.error, -ETIMEDOUT);

@@ -419,7 +419,7 @@ static void begin_to_freeze(struct helper *h, struct attempt *a)
 	raw_call(&srv, handle, 1, NULL, 0);
 	ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_CALL);
 	helper_start(h, try_to_freeze, a);
-	usleep(30000);
+	wait_asleep(h->tid);
 }
 
 static void reply_last_call(void)
