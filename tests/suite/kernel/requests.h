@@ -260,11 +260,12 @@ static void make_nothing(union any *a)
 	(void)a;
 }
 
+/* What only asks comes first, what ends what others ask about last. A call is replied to once,
+ * and a buffer released once: the last two stand for themselves. */
 enum request {
-	CALL, ONEWAY, PARTS, REPLY, ERROR, GIVE_ONE, GIVE_ARRAY, WAIT, BATCH, NODE_CREATE,
-	NODE_PRIORITY, NODE_REALTIME, NODE_DESTROY, SET_MANAGER, HANDLE_PUT, WATCH, UNWATCH,
-	SET_THREADS, CANCEL, CALL_INFO, NODE_INFO, CALLER, SENDER, MONITOR, QUERY,
-	INFO, REQUESTS,
+	WAIT, INFO, CALL_INFO, NODE_INFO, CALLER, SENDER, QUERY, SET_THREADS, MONITOR, NODE_CREATE,
+	NODE_PRIORITY, NODE_REALTIME, CALL, ONEWAY, PARTS, BATCH, WATCH, UNWATCH, HANDLE_PUT,
+	SET_MANAGER, NODE_DESTROY, CANCEL, REPLY, GIVE_ONE, ERROR, GIVE_ARRAY, REQUESTS,
 };
 
 static const struct {

@@ -40,7 +40,6 @@ static const struct row {
 	ROW(request, exchange, flags, IPCBUS_SERVE, EINVAL) \
 	ROW(request, exchange, flags, IPCBUS_NONBLOCK, EINVAL) \
 	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | IPCBUS_MORE, EINVAL) \
-	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 4, EINVAL) \
 	ROW(request, exchange, flags, IPCBUS_WAIT | IPCBUS_NONBLOCK | 1U << 31, EINVAL) \
 	ROW(request, exchange, release_count, IPCBUS_MAX_RELEASE + 1, E2BIG) \
 	ROW(request, exchange, release_count, 0xffffffff, E2BIG) \
@@ -49,7 +48,6 @@ static const struct row {
 	ROW(request, exchange, release, 1, EINVAL) \
 	SEND(request, kind, 5, EINVAL) \
 	SEND(request, kind, 0xffffffff, EINVAL) \
-	SEND(request, flags, 1U << 6, EINVAL) \
 	SEND(request, flags, 1U << 16, EINVAL) \
 	SEND(request, flags, 1U << 31, EINVAL) \
 	SEND(request, object_count, IPCBUS_MAX_OBJECTS + 1, E2BIG) \
@@ -202,7 +200,6 @@ static const struct row {
 
 	/* Nodes */
 	ROW(NODE_CREATE, node, flags, IPCBUS_NODE_IF_IDLE, EINVAL)
-	ROW(NODE_CREATE, node, flags, 1U << 4, EINVAL)
 	ROW(NODE_CREATE, node, flags, 1U << 31, EINVAL)
 	ROW(NODE_CREATE, node, node, 1, EINVAL)
 	ROW(NODE_CREATE, node, policy, 1, EINVAL)
@@ -259,7 +256,6 @@ static const struct row {
 	ROW(WATCH, handle, count, 1, EINVAL)
 	ROW(WATCH, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL) /* of another than 0 */
 	ROW(WATCH, handle, flags, IPCBUS_WATCH_FROZEN | IPCBUS_WATCH_MANAGER, EINVAL)
-	ROW(WATCH, handle, flags, 1U << 2, EINVAL)
 	ROW(WATCH, handle, flags, 1U << 31, EINVAL)
 	ROW(UNWATCH, handle, handle, NOT_THERE, EBADF)
 	ROW(UNWATCH, handle, handle, 0, ENOENT)
@@ -290,12 +286,10 @@ static const struct row {
 	ROW(SENDER, sender_info, buffer, NOT_THERE, ENOENT)
 	ROW(SENDER, sender_info, buffer, ~0ULL, ENOENT)
 	ROW(MONITOR, monitor, flags, 0, EINVAL) /* none, and how much of it */
-	ROW(MONITOR, monitor, flags, 1U << 3, EINVAL)
 	ROW(MONITOR, monitor, flags, 1U << 31, EINVAL)
 	ROW(MONITOR, monitor, pid, 0x7fffffff, ESRCH)
 	ROW(MONITOR, monitor, pid, 0xffffffff, ESRCH)
 	ROW(QUERY, freeze, flags, IPCBUS_FREEZE_QUERY | IPCBUS_FREEZE_THAW, EINVAL)
-	ROW(QUERY, freeze, flags, 1U << 2, EINVAL)
 	ROW(QUERY, freeze, flags, 1U << 31, EINVAL)
 	ROW(QUERY, freeze, timeout_ms, 1, EINVAL)
 	ROW(QUERY, freeze, pid, 0, ESRCH)

@@ -172,42 +172,23 @@ START_TEST(structures_that_end_half_way)
 }
 END_TEST
 
-/* Replies that cannot be stored; messages have gone then. */
-static const struct {
-	enum request request;
-	int transactions;
-} replied[] = {
-	{ NODE_CREATE, 0 }, { NODE_INFO, 0 }, { CALL_INFO, 0 }, { CALLER, 0 }, { SENDER, 0 },
-	{ QUERY, 0 }, { INFO, 0 }, { WAIT, 0 }, { CALL, 1 }, { ONEWAY, 1 }, { BATCH, 2 }, { REPLY, 0 },
-};
-
+/* Of each request with outputs. Messages have gone then. */
 START_TEST(replies_without_a_place)
 {
 	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	enum request which = replied[_i].request;
+	int sent = _i == BATCH ? 2 : _i == CALL || _i == ONEWAY || _i == PARTS;
 	long nodes = live("nodes"), transactions = live("transactions");
 	union any a;
 
-	make(which, &a);
-	memcpy(page, &a, requests[which].size);
+	if (!(_IOC_DIR(requests[_i].cmd) & _IOC_READ))
+		return;
+	make(_i, &a);
+	memcpy(page, &a, requests[_i].size);
 	mprotect(page, PAGE, PROT_READ);
-	assert_result(issue(which, page), -EFAULT);
-	ck_assert_int_eq(live("transactions"), transactions + replied[_i].transactions);
+	assert_result(issue(_i, page), -EFAULT);
+	ck_assert_int_eq(live("transactions"), transactions + sent);
 	ck_assert_int_eq(live("nodes"), nodes);
 	munmap(page, PAGE);
-}
-END_TEST
-
-/* Each ioctl that writes its structure is in replied[], by one request at least. */
-START_TEST(each_ioctl_with_outputs_is_replied)
-{
-	for (size_t i = 0; i < REQUESTS; i++) {
-		bool found = !(_IOC_DIR(requests[i].cmd) & _IOC_READ);
-
-		for (size_t j = 0; j < ARRAY_SIZE(replied); j++)
-			found |= requests[replied[j].request].cmd == requests[i].cmd;
-		ck_assert_msg(found, "%s is not in replied[]", requests[i].name);
-	}
 }
 END_TEST
 
@@ -539,8 +520,7 @@ int main(void)
 	tcase_add_test(tc, ids_that_end_half_way);
 	tcase_add_test(tc, batch_that_ends_half_way);
 	tcase_add_test(tc, structures_that_end_half_way);
-	tcase_add_loop_test(tc, replies_without_a_place, 0, ARRAY_SIZE(replied));
-	tcase_add_test(tc, each_ioctl_with_outputs_is_replied);
+	tcase_add_loop_test(tc, replies_without_a_place, 0, REQUESTS);
 
 	tc = add_case(s, "changing", setup_there);
 	tcase_add_loop_test(tc, memory_that_changes, 0, ARRAY_SIZE(shakies));
