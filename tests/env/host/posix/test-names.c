@@ -4,7 +4,7 @@
  * again meanwhile: libipc's side of names under the sanitizers. The processes are
  * e2e.c's; the daemon's own loop is not here, nor its files. Then with connections that
  * come and close with all of that under way, and a watch that sees it all and in the end
- * knows what is there; and how many names are handled at a time.
+ * knows what is there.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,20 +31,10 @@ static struct {
 	struct manager *manager;
 	int epoll;
 	atomic_bool stop;
-	unsigned int notified, notified_at_most; /* names, by watches, in one turn of the loop */
 } state;
-
-static int count_notified(struct ipc_intercepted *step, void *userdata)
-{
-	(void)userdata;
-	state.notified += !!step->outgoing;
-	return 0;
-}
 
 static int become_manager(struct ipc *ipc)
 {
-	static const struct ipc_interceptor counter = { .size = sizeof(counter),
-							.before = count_notified };
 	static const char all[] = "allow anyone all *\n";
 	static const struct policy_names nobody;
 	struct manager_options options = { 0 };
@@ -55,8 +45,6 @@ static int become_manager(struct ipc *ipc)
 	state.policy = policy_new();
 	ck_assert_ptr_nonnull(state.policy);
 	r = policy_read(state.policy, "test", all, strlen(all), &nobody, NULL, NULL);
-	if (r == 0)
-		r = ipc_add_interceptor(ipc, &counter, NULL, /* ret_slot= */ NULL);
 	if (r < 0)
 		return r;
 	options.epoll = state.epoll;
@@ -69,14 +57,11 @@ static int manage(struct ipc *ipc)
 	int r = 0;
 
 	while (r >= 0 && !atomic_load(&state.stop)) {
-		state.notified = 0;
 		r = ipc_wait(ipc, manager_work(state.manager) == 0 ? 0 : 2000);
 		while (r > 0)
 			r = ipc_process(ipc);
 		if (manager_wants_writable(state.manager))
 			manager_writable(state.manager);
-		if (state.notified > state.notified_at_most)
-			state.notified_at_most = state.notified;
 	}
 	manager_free(state.manager);
 	policy_free(state.policy);
@@ -459,46 +444,7 @@ START_TEST(while_connections_come_and_go)
 }
 END_TEST
 
-/* --- Many names --------------------------------------------------------------------- */
-
-#define MANY	1000
-#define WATCHES	20
-
-static atomic_uint seen, settled;
-
-static void count_seen(struct ipc *ipc, enum ipc_name_change change,
-		       const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
-{
-	(void)ipc, (void)info, (void)proxy, (void)userdata;
-	atomic_fetch_add(change == IPC_NAME_SETTLED ? &settled : &seen, 1);
-}
-
-/* So that others have their turn, and the loop its watchdog. */
-START_TEST(so_many_names_at_a_time)
-{
-	struct life life = { 0 };
-	pid_t pid = start_manager();
-
-	life_begin(&life);
-	for (int i = 0; i < MANY; i++) {
-		snprintf(life.name, sizeof(life.name), "m.%d", i);
-		ck_assert_int_eq(ipc_register_name(life.ipc, life.name, life.object,
-				/* ret_slot= */ NULL), 0);
-	}
-	for (int i = 0; i < WATCHES; i++)
-		ck_assert_int_eq(ipc_watch_names(life.ipc, "m.*", count_seen, NULL, NULL), 0);
-	for (uint64_t since = now_ms(); atomic_load(&settled) < WATCHES; sleep_ms(1))
-		ck_assert_uint_lt(now_ms() - since, 20000);
-	ck_assert_uint_eq(seen, WATCHES * MANY);
-	life_end(&life);
-	stop_manager(pid);
-	ck_assert_uint_gt(state.notified_at_most, 0);
-	ck_assert_uint_le(state.notified_at_most, 512 + WATCHES);
-}
-END_TEST
-
 int main(void)
 {
-	return RUN_TESTS("names", while_the_manager_comes_and_goes, while_connections_come_and_go,
-			 so_many_names_at_a_time);
+	return RUN_TESTS("names", while_the_manager_comes_and_goes, while_connections_come_and_go);
 }
