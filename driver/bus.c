@@ -31,7 +31,6 @@ struct ipcbus_bus ipcbus_default_bus = {
 	.users = RB_ROOT,
 	.manager_watches = LIST_HEAD_INIT(ipcbus_default_bus.manager_watches),
 	.user_ns = &init_user_ns,
-	.failures = IPCBUS_FAILURES_INIT(ipcbus_default_bus.failures),
 	.monitors = { .lock = __SPIN_LOCK_UNLOCKED(ipcbus_default_bus.monitors.lock) },
 };
 
@@ -59,7 +58,6 @@ struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 		goto err_payer;
 	kref_init(&bus->ref);
 	bus->user_ns = get_user_ns(ns);
-	spin_lock_init(&bus->failures.lock);
 	spin_lock_init(&bus->monitors.lock);
 	bus->root = make_kuid(ns, 0);
 	bus->manager_uid = current_fsuid();

@@ -16,7 +16,7 @@
 
 #include "main.h"
 #include "mem/account.h"
-#include "record.h"
+#include "monitor.h"
 
 struct inode;
 struct user_namespace;
@@ -52,7 +52,6 @@ extern const struct ipcbus_limits ipcbus_most;
  *	them; counted; constant
  * @payer: of who mounted it
  * @counted: it is charged to the payer; constant
- * @failures: the last ones; own lock
  * @monitors: who sees its traffic; own lock
  * @lock: protects the rest
  * @procs: all procs, by number
@@ -73,7 +72,6 @@ struct ipcbus_bus {
 	struct user_namespace *user_ns;
 	struct ipcbus_payer payer;
 	bool counted;
-	struct ipcbus_failures failures;
 	struct ipcbus_monitors monitors;
 	struct mutex lock;
 	struct rb_root procs;

@@ -7,11 +7,11 @@
 #include "async.h"
 #include "buffer.h"
 #include "cancel.h"
+#include "monitor.h"
 #include "node.h"
 #include "open.h"
 #include "proc.h"
 #include "reply.h"
-#include "report.h"
 #include "thread.h"
 #include "transaction.h"
 

@@ -13,12 +13,11 @@
 #include "exchange.h"
 #include "expiry.h"
 #include "message.h"
+#include "monitor.h"
 #include "more.h"
 #include "proc.h"
 #include "reply.h"
-#include "report.h"
 #include "request.h"
-#include "spam.h"
 #include "thread.h"
 #include "wait.h"
 
@@ -218,10 +217,6 @@ static int release_and_send(struct ipcbus_thread *thread, struct exchange_in *in
 	}
 	if (likely(!ret))
 		return 0;
-	if (ret == IPCBUS_SENT_SPAM) {
-		event->flags = IPCBUS_EVENT_SPAM;
-		return 0;
-	}
 	event->kind = IPCBUS_EVENT_FAILED;
 	event->error = ret;
 	event->stage = message.stage;
@@ -308,10 +303,8 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 		ret = check_send(thread->proc, &send);
 		if (!ret)
 			ret = send_request(thread, message, &send);
-		if (ret < 0)
+		if (ret)
 			return ret;
-		if (unlikely(ret == IPCBUS_SENT_SPAM))
-			batch->flags = IPCBUS_EVENT_SPAM;
 	}
 	return 0;
 }

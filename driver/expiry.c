@@ -10,9 +10,9 @@
 
 #include "cancel.h"
 #include "expiry.h"
+#include "monitor.h"
 #include "proc.h"
 #include "reply.h"
-#include "report.h"
 #include "ticks.h"
 #include "transaction.h"
 

@@ -6,15 +6,13 @@
  *   users          a line each: UID PROCS NODES HANDLES WATCHES CALLS FILES THREADS KIB
  *   state          procs with all they have
  *   transactions   messages on their way
- *   failures       the last of those
  *
- * docs/tracing.md says what is in the last three.
+ * docs/tracing.md says what is in the last two.
  */
 #include <linux/pid.h>
 #include <linux/seq_file.h>
 
 #include "bus.h"
-#include "failures.h"
 #include "files.h"
 #include "proc.h"
 #include "state.h"
@@ -28,17 +26,11 @@ static bool procs_show(struct seq_file *seq, struct ipcbus_proc *proc,
 	return false;
 }
 
-static void failures_show(struct seq_file *seq, struct ipcbus_bus *bus)
-{
-	ipcbus_failures_show(seq, &bus->failures);
-}
-
 const struct ipcbus_file ipcbus_file[] = {
 	{ "procs", .show_proc = procs_show },
 	{ "users", .show_user = ipcbus_user_show },
 	{ "state", .show_proc = ipcbus_state_show },
 	{ "transactions", .show_proc = ipcbus_transactions_show },
-	{ "failures", .show = failures_show },
 	{}
 };
 
@@ -81,8 +73,6 @@ static void *reading_start(struct seq_file *seq, loff_t *pos)
 {
 	struct reading *reading = seq->private;
 
-	if (reading->file->show)
-		return *pos ? NULL : reading;
 	if (!*pos) {
 		if (reading->proc)
 			ipcbus_proc_put(reading->proc);
@@ -99,8 +89,6 @@ static void *reading_next(struct seq_file *seq, void *unused, loff_t *pos)
 	struct reading *reading = seq->private;
 
 	++*pos;
-	if (reading->file->show)
-		return NULL;
 	if (reading->more)
 		reading->place = reading->end;
 	else if (reading->file->show_user)
@@ -119,10 +107,6 @@ static int reading_show(struct seq_file *seq, void *unused)
 {
 	struct reading *reading = seq->private;
 
-	if (reading->file->show) {
-		reading->file->show(seq, reading->bus);
-		return 0;
-	}
 	reading->end = reading->place;
 	if (reading->file->show_user)
 		reading->more = reading->file->show_user(seq, reading->bus, &reading->end.at);

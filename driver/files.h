@@ -19,7 +19,6 @@ struct seq_file;
 /**
  * struct ipcbus_file - one of them; what shows process ids shows them as the reader sees them
  * @name: what it is called
- * @show: writes all of it; or NULL
  * @show_user: writes what the first user from *uid on has, and moves that behind it; false:
  *	there is none; or NULL
  * @show_proc: writes a piece of what there is of one proc, and moves the place behind it;
@@ -27,7 +26,6 @@ struct seq_file;
  */
 struct ipcbus_file {
 	const char *name;
-	void (*show)(struct seq_file *seq, struct ipcbus_bus *bus);
 	bool (*show_user)(struct seq_file *seq, struct ipcbus_bus *bus, u64 *uid);
 	bool (*show_proc)(struct seq_file *seq, struct ipcbus_proc *proc,
 			  struct ipcbus_place *place);

@@ -19,11 +19,10 @@
  * Layers. A file includes what is below it; driver/Kbuild has the whole order:
  *
  *   the bus and its files   module.c file.c fs.c ioctl.c exit.c and what "state" shows
- *   observers               observe.c monitor.c
  *   messages                exchange.c request.c wait.c deliver.c reply.c ... buffer.c
  *   objects                 handle.c watch.c node.c thread.c proc.c opener.c user.c bus.c
  *   memory                  mem/: regions, quotas, reclaim, pages, ranges
- *   counters and records    failures.c trace.c stats.c
+ *   counters                stats.c, with the tracepoints
  *
  * Lifetimes. Whatever another proc can point to is counted. It is kept by:
  *
@@ -66,7 +65,6 @@
  *   region->lock         spinlock  the proc's ranges, buffer states and quotas
  *   +- wait queues' own        of who polls for space there
  *   user->spare_lock     spinlock  the spare transactions of a user; leaf
- *   failures->lock       spinlock  the last failures of a bus; leaf
  *   monitors->lock       spinlock  who monitors a bus, and what; leaf
  *
  *   proc->handle_lock, or a process's mmap lock

@@ -13,8 +13,8 @@
 #include "mem/reclaim.h"
 #include "opener.h"
 #include "proc.h"
-#include "report.h"
 #include "space.h"
+#include "trace.h"
 #include "transaction.h"
 
 static int __init ipcbus_init(void)
@@ -68,7 +68,7 @@ static void __exit ipcbus_exit(void)
 	ipcbus_space_done();
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
-	ipcbus_report_done();
+	ipcbus_trace_done();
 	/* Threads, nodes and handles are freed after a grace period. */
 	rcu_barrier();
 	ipcbus_reclaim_done();

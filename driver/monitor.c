@@ -3,23 +3,30 @@
  * Monitors: see monitor.h.
  */
 #include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
 #include "buffer.h"
 #include "bus.h"
+#include "message.h"
 #include "monitor.h"
 #include "node.h"
 #include "object.h"
 #include "proc.h"
-#include "report.h"
+#include "sender.h"
 #include "stats.h"
+#include "thread.h"
+#include "trace.h"
+#include "transaction.h"
 #include "work.h"
 
-#define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_REPORTS)
+#define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_DELAYS)
 
 /**
  * struct queued_record - a record on its way to a monitor
@@ -186,12 +193,16 @@ static bool wants(const struct ipcbus_proc *proc, const struct ipcbus_record *re
 	       (!wish->pid || wish->pid == record->from.pid || wish->pid == record->to.pid);
 }
 
-void ipcbus_monitors_record(struct ipcbus_monitors *monitors, const struct ipcbus_record *record)
+/* Gives the record to all monitors that want it. May sleep. */
+static void record_for_all(struct ipcbus_bus *bus, const struct ipcbus_record *record)
 {
+	struct ipcbus_monitors *monitors = &bus->monitors;
 	struct ipcbus_proc *proc;
 	u32 max_data = 0;
 	int i;
 
+	if (!READ_ONCE(monitors->count))
+		return;
 	for (i = 0; i < IPCBUS_MONITORS_MAX; i++) {
 		spin_lock(&monitors->lock);
 		proc = monitors->proc[i];
@@ -253,14 +264,14 @@ static int set_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
 	int change;
 
 	/* Sleeps, so it comes before the lock. */
-	ipcbus_report_begin();
+	ipcbus_trace_begin();
 	spin_lock(&monitors->lock);
 	change = exchange_wish(proc, wish);
 	spin_unlock(&monitors->lock);
 	if (change != 1)
-		ipcbus_report_end();
+		ipcbus_trace_end();
 	if (change == -1)
-		ipcbus_report_end();
+		ipcbus_trace_end();
 	put_pid(wish->pid);
 	return change == -EDQUOT ? change : 0;
 }
@@ -292,4 +303,251 @@ void ipcbus_monitor_release(struct ipcbus_proc *proc)
 
 	if (READ_ONCE(proc->monitor.flags))
 		set_wish(proc, &none);
+}
+
+/* --- Stages of messages ------------------------------------------------------------ */
+
+static struct ipcbus_party party(const struct ipcbus_thread *thread)
+{
+	return (struct ipcbus_party){ pid_nr(thread->tgid), pid_nr(thread->pid) };
+}
+
+/* --- Stages ------------------------------------------------------------------- */
+
+/* What thread, the current one, sends by t or as the reply to it. */
+static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thread,
+			 const struct ipcbus_message *message, const struct ipcbus_transaction *t)
+{
+	const struct ipcbus_send *send = message->send;
+
+	*record = (struct ipcbus_record){
+		.wanted_by = IPCBUS_MONITOR_MESSAGES,
+		.head = {
+			/* IPCBUS_RECORD_CALL to _ERROR have the numbers of IPCBUS_SEND_*. */
+			.kind = send->kind,
+			.time = ktime_get_ns(),
+			.id = t->id,
+			.data_size = send->data_size,
+			.object_count = send->object_count,
+			.flags = send->flags,
+			.code = t->code,
+			.node = t->node->id,
+		},
+		.from = { thread->tgid, thread->pid, thread->proc },
+		.uid = current_euid(),
+		.gid = current_egid(),
+	};
+}
+
+void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
+			     const struct ipcbus_transaction *t)
+{
+	struct ipcbus_proc *target = t->node->proc;
+	struct ipcbus_record record;
+
+	if (!trace_ipcbus_send_enabled() && !READ_ONCE(target->bus->monitors.count))
+		return;
+	begin_record(&record, thread, message, t);
+	record.head.parent = t->parent ? t->parent->id : 0;
+	record.to.pid = target->pid;
+	record.to.proc = target;
+	record.region = &target->region;
+	record.buffer = t->buffer;
+	trace_ipcbus_send(&record, message->send->handle);
+	record_for_all(target->bus, &record);
+}
+
+void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
+				const struct ipcbus_event *event)
+{
+	u32 kind = t->oneway ? IPCBUS_SEND_ONEWAY : IPCBUS_SEND_CALL;
+
+	trace_ipcbus_deliver(t->id, kind, party(thread), event->buffer, event->data_size);
+}
+
+void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
+			      const struct ipcbus_transaction *t,
+			      const struct ipcbus_buffer *buffer)
+{
+	struct ipcbus_proc *caller = t->caller;
+	struct ipcbus_record record;
+
+	if (!trace_ipcbus_reply_enabled() && !READ_ONCE(caller->bus->monitors.count))
+		return;
+	begin_record(&record, thread, message, t);
+	if (message->send->kind == IPCBUS_SEND_ERROR)
+		record.head.error = -(s32)message->send->code;
+	record.to.pid = caller->pid;
+	record.to.tid = t->from ? t->from->pid : NULL;
+	record.to.proc = caller;
+	record.region = &caller->region;
+	record.buffer = buffer;
+	trace_ipcbus_reply(&record);
+	record_for_all(caller->bus, &record);
+}
+
+void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
+			       const struct ipcbus_event *event)
+{
+	trace_ipcbus_result(t->id, event->kind, event->error, party(thread), event->buffer);
+}
+
+void ipcbus_report_release_slow(u64 id, int result)
+{
+	struct ipcbus_party by = { task_tgid_nr(current), task_pid_nr(current) };
+
+	if (!result)
+		trace_ipcbus_release(by, id);
+}
+
+void ipcbus_report_wait_slow(struct ipcbus_thread *thread)
+{
+	struct ipcbus_transaction *t;
+	u64 call = 0;
+
+	if (!trace_ipcbus_wait_enabled())
+		return;
+	/* A call of its own stays until the thread itself takes the result. */
+	spin_lock(&thread->proc->lock);
+	t = thread->top;
+	if (t && t->from == thread)
+		call = t->id;
+	spin_unlock(&thread->proc->lock);
+	trace_ipcbus_wait(party(thread), call);
+}
+
+/* --- Failures ----------------------------------------------------------------- */
+
+/* The receiver of a message, as far as that is known. */
+static struct pid *target_of(const struct ipcbus_send *send, const struct ipcbus_transaction *t,
+			     const struct ipcbus_node_entry *node)
+{
+	/* t is the call that the reply is for. */
+	if (send && (send->kind == IPCBUS_SEND_REPLY || send->kind == IPCBUS_SEND_ERROR))
+		return t ? t->caller->pid : NULL;
+	return node ? node->proc->pid : NULL;
+}
+
+static bool is_observed(const struct ipcbus_proc *proc)
+{
+	return trace_ipcbus_fail_enabled() || READ_ONCE(proc->bus->monitors.count);
+}
+
+static void record_failure(struct ipcbus_proc *proc, struct ipcbus_record *record)
+{
+	record->wanted_by = IPCBUS_MONITOR_FAILURES;
+	record->head.kind = IPCBUS_RECORD_FAILED;
+	record->head.time = ktime_get_ns();
+	trace_ipcbus_fail(record);
+	record_for_all(proc->bus, record);
+}
+
+int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_message *message,
+			 const struct ipcbus_transaction *t, const struct ipcbus_node_entry *node,
+			 int error)
+{
+	const struct ipcbus_send *send = message->send;
+	struct ipcbus_record record = {
+		.head = {
+			.id = t ? t->id : 0,
+			.data_size = send ? send->data_size : 0,
+			.code = send ? send->code : 0,
+			.node = node ? node->id : 0,
+			.error = error,
+			.stage = message->stage,
+			.index = message->index,
+		},
+		.from = { thread->tgid, thread->pid, thread->proc },
+		.to.pid = target_of(send, t, node),
+		.uid = current_euid(),
+		.gid = current_egid(),
+	};
+
+	ipcbus_stat_count(IPCBUS_STAT_FAILED);
+	if (is_observed(thread->proc))
+		record_failure(thread->proc, &record);
+	return error;
+}
+
+/* The thread of the process, if it is there, by its number in ns (RCU). */
+static struct pid *find_thread(struct pid *process, u32 nr, struct pid_namespace *ns)
+{
+	struct pid *tid = find_pid_ns(nr, ns);
+	struct task_struct *task = tid ? pid_task(tid, PIDTYPE_PID) : NULL;
+
+	return process && task && task_tgid(task) == process ? tid : NULL;
+}
+
+/*
+ * Who sent t: where nobody waits for it, the process may be gone, or that thread of
+ * it, and their numbers may be others' by now. Both counted, or NULL.
+ */
+static void get_sender(const struct ipcbus_transaction *t, struct pid **ret_pid,
+		       struct pid **ret_tid)
+{
+	if (t->from) {
+		*ret_pid = get_pid(t->from->tgid);
+		*ret_tid = get_pid(t->from->pid);
+		return;
+	}
+	rcu_read_lock();
+	*ret_pid = get_pid(ipcbus_sender_id_find(&t->sender_id));
+	*ret_tid = get_pid(find_thread(*ret_pid, t->sender.tid, t->node->proc->pid_ns));
+	rcu_read_unlock();
+}
+
+void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,
+			  int error, u32 stage, u32 index)
+{
+	struct ipcbus_proc *target = t->node->proc;
+	struct ipcbus_record record = {
+		.head = {
+			.id = t->id,
+			.data_size = buffer ? buffer->data_size : 0,
+			.code = t->code,
+			.node = t->node->id,
+			.error = error,
+			.stage = stage,
+			.index = index,
+		},
+		.from.proc = target,
+		.to.pid = target->pid,
+		.uid = make_kuid(target->user_ns, t->sender.uid),
+		.gid = make_kgid(target->user_ns, t->sender.gid),
+	};
+
+	ipcbus_stat_count(IPCBUS_STAT_FAILED);
+	if (!is_observed(target))
+		return;
+	get_sender(t, &record.from.pid, &record.from.tid);
+	record_failure(target, &record);
+	put_pid(record.from.pid);
+	put_pid(record.from.tid);
+}
+
+void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms)
+{
+	/* Only messages starve: ipcbus_deliver_waited(). */
+	const struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, work);
+	struct ipcbus_proc *proc = thread->proc;
+	struct ipcbus_record record = {
+		.wanted_by = IPCBUS_MONITOR_DELAYS,
+		.head = {
+			.kind = IPCBUS_RECORD_STARVED,
+			.time = ktime_get_ns(),
+			.id = t->id,
+			.code = t->code,
+			.node = t->node->id,
+			.value = ms,
+		},
+		.to = { thread->tgid, thread->pid, proc },
+		.uid = make_kuid(proc->user_ns, t->sender.uid),
+		.gid = make_kgid(proc->user_ns, t->sender.gid),
+	};
+
+	get_sender(t, &record.from.pid, &record.from.tid);
+	trace_ipcbus_starved(&record);
+	record_for_all(proc->bus, &record);
+	put_pid(record.from.pid);
+	put_pid(record.from.tid);
 }

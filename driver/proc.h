@@ -22,8 +22,8 @@
 
 #include "main.h"
 #include "mem/region.h"
+#include "monitor.h"
 #include "queue.h"
-#include "record.h"
 
 /* By the lowest bits of a call's number. */
 #define IPCBUS_OPEN_TREES	64

@@ -12,14 +12,13 @@
 #include "handle.h"
 #include "label.h"
 #include "message.h"
+#include "monitor.h"
 #include "node.h"
 #include "proc.h"
 #include "replace.h"
 #include "reply.h"
-#include "report.h"
 #include "request.h"
 #include "space.h"
-#include "spam.h"
 #include "thread.h"
 #include "transaction.h"
 
@@ -287,7 +286,6 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	/* Once t is queued the receiver may free it. The reference keeps the lock that is used. */
 	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
 	struct ipcbus_transaction *old = NULL;
-	u32 held;
 	int ret;
 
 	t->sender_id = thread->sender_id;
@@ -296,10 +294,6 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	ret = queue_oneway(t, message, &old);
 	if (unlikely(old))
 		ipcbus_replace_drop(old);
-	if (!ret && ipcbus_is_spam(&node->proc->region, thread->proc, &held)) {
-		ipcbus_report_spam(thread, node, held);
-		ret = IPCBUS_SENT_SPAM;
-	}
 	ipcbus_node_put(node);
 	return ret;
 }

@@ -7,8 +7,7 @@
 
 #include "main.h"
 
-/* Sends the call or oneway for thread; returns 0, IPCBUS_SENT_SPAM, or -errno with
- * nothing sent. */
+/* Sends the call or oneway for thread; returns 0, or -errno with nothing sent. */
 int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *message);
 
 #endif

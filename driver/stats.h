@@ -26,8 +26,8 @@ enum ipcbus_stat {
 	IPCBUS_STAT_LOST,
 	/* Records for which a monitor had no space; none of them lives. */
 	IPCBUS_STAT_RECORDS_LOST,
-	/* Senders that were notified of spam; work that waited too long. */
-	IPCBUS_STAT_SPAM,
+	/* Messages that failed; messages that waited too long for a thread. */
+	IPCBUS_STAT_FAILED,
 	IPCBUS_STAT_STARVED,
 	IPCBUS_STAT_COUNT,
 };

@@ -2,14 +2,14 @@
 /*
  * Tracepoints: /sys/kernel/tracing/events/ipcbus. docs/tracing.md explains each
  * and its fields, which are an interface: names and meanings stay, new fields
- * come at the end. Fired by observe.c, and by the files of nodes, handles and
+ * come at the end. Fired by monitor.c, and by the files of nodes, handles and
  * watches themselves.
  *
  * Processes and threads are those of the initial pid namespace. A message's id
  * joins all that happens to it; a buffer's id, with its process, joins its
  * delivery and its end. No kernel pointer is in any of them.
  *
- * The stages of a message have a switch in common with monitors (report.h), so
+ * The stages of a message have a switch in common with monitors (monitor.h), so
  * that each costs one instruction while nobody looks.
  */
 #undef TRACE_SYSTEM
@@ -22,13 +22,22 @@
 #include <linux/tracepoint.h>
 #include <linux/types.h>
 
-#include "record.h"
+#include "monitor.h"
 
 #ifndef IPCBUS_TRACE_TYPES
 #define IPCBUS_TRACE_TYPES
 
-int ipcbus_report_begin(void);
-void ipcbus_report_end(void);
+/* A process and its thread. */
+struct ipcbus_party {
+	s32 pid;
+	s32 tid;
+};
+
+/* Somebody begins to observe the stages, or ends that. Both may sleep. */
+int ipcbus_trace_begin(void);
+void ipcbus_trace_end(void);
+/* The module ends. */
+void ipcbus_trace_done(void);
 #endif
 
 #define ipcbus_show_kind(kind)			\
@@ -90,7 +99,7 @@ TRACE_EVENT_FN(ipcbus_send,
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->from,
 		  __entry->from_tid, __entry->to, __entry->node, __entry->handle,
 		  __entry->code, __entry->size, __entry->objects, __entry->parent),
-	ipcbus_report_begin, ipcbus_report_end
+	ipcbus_trace_begin, ipcbus_trace_end
 );
 
 /* A thread got a call or oneway; the buffer is 0 if it has none. */
@@ -116,7 +125,7 @@ TRACE_EVENT_FN(ipcbus_deliver,
 	TP_printk("id=%llu kind=%s to=%d:%d buffer=0x%llx size=%llu",
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->to,
 		  __entry->to_tid, __entry->buffer, __entry->size),
-	ipcbus_report_begin, ipcbus_report_end
+	ipcbus_trace_begin, ipcbus_trace_end
 );
 
 /* A reply is about to be handed to the caller. */
@@ -144,7 +153,7 @@ TRACE_EVENT_FN(ipcbus_reply,
 	TP_printk("id=%llu kind=%s error=%d from=%d:%d size=%llu objects=%u",
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->error,
 		  __entry->from, __entry->from_tid, __entry->size, __entry->objects),
-	ipcbus_report_begin, ipcbus_report_end
+	ipcbus_trace_begin, ipcbus_trace_end
 );
 
 /* The caller took the result of its call, of whichever kind. */
@@ -170,7 +179,7 @@ TRACE_EVENT_FN(ipcbus_result,
 	TP_printk("id=%llu kind=%s error=%d to=%d:%d buffer=0x%llx",
 		  __entry->id, ipcbus_show_result(__entry->kind), __entry->error,
 		  __entry->to, __entry->to_tid, __entry->buffer),
-	ipcbus_report_begin, ipcbus_report_end
+	ipcbus_trace_begin, ipcbus_trace_end
 );
 
 /* A receiver releases a buffer. */
@@ -188,7 +197,7 @@ TRACE_EVENT_FN(ipcbus_release,
 		__entry->tid = by.tid;
 	),
 	TP_printk("by=%d:%d buffer=0x%llx", __entry->pid, __entry->tid, __entry->buffer),
-	ipcbus_report_begin, ipcbus_report_end
+	ipcbus_trace_begin, ipcbus_trace_end
 );
 
 /* A thread is about to sleep until there is something for it. */
@@ -206,13 +215,13 @@ TRACE_EVENT_FN(ipcbus_wait,
 		__entry->tid = by.tid;
 	),
 	TP_printk("by=%d:%d call=%llu", __entry->pid, __entry->tid, __entry->call),
-	ipcbus_report_begin, ipcbus_report_end
+	ipcbus_trace_begin, ipcbus_trace_end
 );
 
 /* Something was not sent (id 0 if it never had one), or sent and then failed. */
-TRACE_EVENT(ipcbus_fail,
-	TP_PROTO(const struct ipcbus_failure *f),
-	TP_ARGS(f),
+TRACE_EVENT_FN(ipcbus_fail,
+	TP_PROTO(const struct ipcbus_record *r),
+	TP_ARGS(r),
 	TP_STRUCT__entry(
 		__field(u64, id)
 		__field(u64, size)
@@ -226,43 +235,22 @@ TRACE_EVENT(ipcbus_fail,
 		__field(u32, code)
 	),
 	TP_fast_assign(
-		__entry->id = f->id;
-		__entry->size = f->size;
-		__entry->error = f->error;
-		__entry->stage = f->stage;
-		__entry->index = f->index;
-		__entry->from = pid_nr(f->from.pid);
-		__entry->from_tid = pid_nr(f->from.tid);
-		__entry->to = pid_nr(f->to);
-		__entry->node = f->node;
-		__entry->code = f->code;
-	),
-	TP_printk("id=%llu error=%d stage=%s index=%u from=%d:%d to=%d node=%u code=%u size=%llu",
-		  __entry->id, __entry->error, ipcbus_show_stage(__entry->stage),
-		  __entry->index, __entry->from, __entry->from_tid, __entry->to,
-		  __entry->node, __entry->code, __entry->size)
-);
-
-/* A sender was notified that it sends a node's owner too many oneways. */
-TRACE_EVENT(ipcbus_spam,
-	TP_PROTO(const struct ipcbus_record *r),
-	TP_ARGS(r),
-	TP_STRUCT__entry(
-		__field(s32, from)
-		__field(s32, from_tid)
-		__field(s32, to)
-		__field(u32, node)
-		__field(u32, held)
-	),
-	TP_fast_assign(
+		__entry->id = r->head.id;
+		__entry->size = r->head.data_size;
+		__entry->error = r->head.error;
+		__entry->stage = r->head.stage;
+		__entry->index = r->head.index;
 		__entry->from = pid_nr(r->from.pid);
 		__entry->from_tid = pid_nr(r->from.tid);
 		__entry->to = pid_nr(r->to.pid);
 		__entry->node = r->head.node;
-		__entry->held = r->head.value;
+		__entry->code = r->head.code;
 	),
-	TP_printk("from=%d:%d to=%d node=%u held=%u", __entry->from, __entry->from_tid,
-		  __entry->to, __entry->node, __entry->held)
+	TP_printk("id=%llu error=%d stage=%s index=%u from=%d:%d to=%d node=%u code=%u size=%llu",
+		  __entry->id, __entry->error, ipcbus_show_stage(__entry->stage),
+		  __entry->index, __entry->from, __entry->from_tid, __entry->to,
+		  __entry->node, __entry->code, __entry->size),
+	ipcbus_trace_begin, ipcbus_trace_end
 );
 
 /* A thread took a message that had waited too long for one to be free. */
@@ -285,7 +273,7 @@ TRACE_EVENT_FN(ipcbus_starved,
 	),
 	TP_printk("id=%llu to=%d:%d node=%u ms=%u", __entry->id, __entry->to,
 		  __entry->to_tid, __entry->node, __entry->ms),
-	ipcbus_report_begin, ipcbus_report_end
+	ipcbus_trace_begin, ipcbus_trace_end
 );
 
 #define IPCBUS_LIFE_BEGINS	1

@@ -282,8 +282,6 @@ int report_put(void)
 	}
 	status = put_tables(&parts);
 	if (!status)
-		status = put_file("failures", &parts);
-	if (!status)
 		status = put_file("transactions", &parts);
 	if (!status)
 		status = put_dumps(&parts);

@@ -264,7 +264,7 @@ const struct verb verb_dump = {
 		"the service. It waits for 5 seconds, or --timeout.\n"
 		"\n"
 		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
-		"services, policy, stats, objects, failures, messages under way, and the dump of each\n"
+		"services, policy, stats, objects, messages under way, and the dump of each\n"
 		"service. --timeout is the time of each part, of which many are made at once. What is\n"
 		"refused or takes too long is missing, and the report says so. Read it before you send\n"
 		"it: services print what they like.\n",

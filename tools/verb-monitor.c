@@ -97,8 +97,8 @@ static const struct verb_option options[] = {
 
 /* --- The subject of a record ------------------------------------------------------ */
 
-static const char *const kinds[] = { "?",      "call", "oneway", "reply",
-				     "error",  "failed", "spam", "starved" };
+static const char *const kinds[] = { "?",     "call",   "oneway", "reply",
+				     "error", "failed", "starved" };
 
 static const char *kind_of(const struct ipc_record *record)
 {
@@ -224,8 +224,6 @@ static void put_tail(const struct ipc_record *record, const json_t *row)
 		printf(", %s%s%s", out_color(COLOR_RED), ipc_strerror(record->error), out_plain());
 	if (took)
 		printf(", %s%.1f us%s", out_color(COLOR_DIM), json_real_value(took), out_plain());
-	if (record->kind == IPC_RECORD_SPAM)
-		printf(", %u buffers", record->value);
 	if (record->kind == IPC_RECORD_STARVED)
 		printf(", waited %u ms", record->value);
 	if (text)
@@ -324,7 +322,7 @@ static int monitor_bus(void)
 	int status;
 
 	status = monitor_open(&monitor,
-			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_REPORTS,
+			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_DELAYS,
 			      session.pid, session.max_data, on_record, NULL);
 	if (status)
 		return status;

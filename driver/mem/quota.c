@@ -253,9 +253,8 @@ int ipcbus_quota_charge_locked(struct ipcbus_region *region, struct ipcbus_reser
 	if (oneway) {
 		if (!may_take_oneway(region, want))
 			return -EAGAIN;
-		/* ipcbus_is_spam() looks at them without the lock. */
-		WRITE_ONCE(region->oneway_units, region->oneway_units + want->units);
-		WRITE_ONCE(region->oneways, region->oneways + 1);
+		region->oneway_units += want->units;
+		region->oneways++;
 	} else if (!call_fits(region, &quota->charged, want->units)) {
 		return -EDQUOT;
 	}
@@ -284,8 +283,8 @@ static void end_charge(struct ipcbus_region *region, struct ipcbus_quota *quota,
 		uncharge(&region->charged, units, oneway);
 	}
 	if (oneway) {
-		WRITE_ONCE(region->oneway_units, region->oneway_units - units);
-		WRITE_ONCE(region->oneways, region->oneways - 1);
+		region->oneway_units -= units;
+		region->oneways--;
 	}
 	ipcbus_space_wake_locked(region);
 }

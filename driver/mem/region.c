@@ -145,7 +145,6 @@ int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mappin
 	ipcbus_range_init(region->ranges, &pop_spare(region)->range, size / IPCBUS_UNIT);
 	region->max_buffers = IPCBUS_LIMIT_BUFFERS;
 	spin_unlock(&region->lock);
-	region->spam_units = size / IPCBUS_UNIT / 2 / 5 * 4;
 	ipcbus_reclaim_add(region);
 	/* Senders read the size first. If it is not 0, all other fields are set. */
 	smp_store_release(&region->size, size);

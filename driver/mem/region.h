@@ -128,9 +128,6 @@ struct ipcbus_buffer {
  * @promised: how many those are
  * @space_came_locked: called if there are waiters or pollers; constant
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
- * @spam_units: when that much is taken by oneways, spam.c looks closer; constant
- * @spam_look: how many there must be before spam.c looks who sends them; 0 while
- *	there is space
  */
 struct ipcbus_region {
 	spinlock_t lock;
@@ -161,8 +158,6 @@ struct ipcbus_region {
 	u32 idle_quota_count;
 	u32 oneway_units;
 	u32 oneways;
-	u32 spam_units;
-	u32 spam_look;
 };
 
 /* Begins an empty region of the current process. The payer outlives it. */

@@ -13,7 +13,7 @@
 
 #define IPCBUS_MONITOR_MESSAGES	(1U << 0) /* CALL, ONEWAY, REPLY, ERROR */
 #define IPCBUS_MONITOR_FAILURES	(1U << 1) /* FAILED */
-#define IPCBUS_MONITOR_REPORTS	(1U << 2) /* SPAM, STARVED */
+#define IPCBUS_MONITOR_DELAYS	(1U << 2) /* STARVED */
 
 /**
  * struct ipcbus_monitor - get a record of what happens on the bus (IPCBUS_IOC_MONITOR)
@@ -50,7 +50,6 @@ struct ipcbus_monitor {
  * @IPCBUS_RECORD_ERROR: An error reply that will be handed to the caller next.
  * @IPCBUS_RECORD_FAILED: A message was not sent, or it was sent and failed then. error,
  *	stage and index are those of the event that its sender got, or would have got.
- * @IPCBUS_RECORD_SPAM: The sender of a oneway got IPCBUS_EVENT_SPAM.
  * @IPCBUS_RECORD_STARVED: A message waited long because no thread was free.
  */
 enum ipcbus_record_kind {
@@ -59,8 +58,7 @@ enum ipcbus_record_kind {
 	IPCBUS_RECORD_REPLY = 3,
 	IPCBUS_RECORD_ERROR = 4,
 	IPCBUS_RECORD_FAILED = 5,
-	IPCBUS_RECORD_SPAM = 6,
-	IPCBUS_RECORD_STARVED = 7,
+	IPCBUS_RECORD_STARVED = 6,
 };
 
 /**
@@ -91,8 +89,7 @@ enum ipcbus_record_kind {
  * @to_pid: the receiver's process, as @from_pid
  * @to_tid: REPLY, ERROR, STARVED: the receiver's thread. Otherwise 0, because no thread has
  *	taken the message yet.
- * @value: SPAM: how many buffers the sender has in the receiver's region. STARVED: how long
- *	the message waited, in milliseconds.
+ * @value: STARVED: how long the message waited, in milliseconds
  * @reserved: 0
  */
 struct ipcbus_monitor_record {

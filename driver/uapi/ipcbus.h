@@ -385,15 +385,11 @@ enum ipcbus_event_kind {
  * thread that serves. The driver does not ask again before that thread waits with IPCBUS_SERVE. */
 #define IPCBUS_EVENT_SPAWN	(1U << 0)
 #define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
-/* The oneway that this exchange sent is one of too many. Less than a fifth of the receiver's
- * oneway half is free, and this proc occupies more than a quarter of that half, or more than 50
- * buffers. Reported once, and again only after more than a fifth was free. */
-#define IPCBUS_EVENT_SPAM	(1U << 2)
 
 /**
  * struct ipcbus_event - one event; the driver writes all fields
  * @kind: enum ipcbus_event_kind
- * @flags: IPCBUS_EVENT_SPAWN, _ACCEPT_FDS and _SPAM
+ * @flags: IPCBUS_EVENT_SPAWN and _ACCEPT_FDS
  * @call: CALL, CANCELED: the number to reply with, which counts calls of this proc. Otherwise 0.
  * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's. DEAD, FROZEN, THAWED, MANAGER: the watch's.
  *	REPLY, ERROR, FAILED: that of the call.
@@ -511,7 +507,7 @@ struct ipcbus_exchange {
  * @done: out: how many were sent
  * @stage: out: the stage at which the next one failed, else 0
  * @index: out: which part or object of it, else 0
- * @flags: 0. Out: IPCBUS_EVENT_SPAM if it applies to one of the oneways.
+ * @flags: 0
  *
  * The batch stops at the first message that fails and returns its error. The first @done messages
  * have been sent. Errors are those of a oneway in an exchange.

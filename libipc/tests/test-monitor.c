@@ -267,10 +267,10 @@ START_TEST(records_are_delivered)
 	ipc_process(ipc);
 	ck_assert_uint_eq(fake.n_released, 4);
 
-	ck_assert_int_eq(ipc_monitor(NULL, IPC_MONITOR_REPORTS, 0, 0, see, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_REPORTS, -1, 0, see, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_REPORTS, 0, 0, NULL, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_REPORTS, 1, 0, see, NULL, NULL), -ESRCH);
+	ck_assert_int_eq(ipc_monitor(NULL, IPC_MONITOR_DELAYS, 0, 0, see, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_DELAYS, -1, 0, see, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_DELAYS, 0, 0, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_DELAYS, 1, 0, see, NULL, NULL), -ESRCH);
 	ck_assert_int_eq(ipc_monitor(ipc, 0, 0, 0, see, NULL, NULL), -EINVAL);
 	ipc_unref(ipc);
 }
@@ -285,7 +285,7 @@ START_TEST(a_refused_monitor_gets_nothing)
 	fake_reset();
 	seen = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_REPORTS, 1, 0, see, &seen, &slot), -ESRCH);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_DELAYS, 1, 0, see, &seen, &slot), -ESRCH);
 	ck_assert_ptr_null(slot);
 	record_arrives(ipc, size_with(2));
 	ck_assert_uint_eq(seen, 0);

@@ -285,7 +285,6 @@ START_TEST(a_report_has_everything)
 	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== list --activatable ===\n"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== policy show ===\n"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== tree ===\n"));
-	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== failures ===\n"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== dump demo.story ===\n0 lines wait"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "service demo.echo has no dump"));
 

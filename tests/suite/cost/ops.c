@@ -214,36 +214,6 @@ static void send_in_vain(struct world *w)
 		fail("a oneway found space", errno);
 }
 
-static void spam(struct world *w)
-{
-	if (try_to_send(w->cli, w->spam_handle, sizeof(large)))
-		fail("a oneway", errno);
-}
-
-/* Almost four fifths of what oneways may have of the region. The one after that is of too many,
- * and the driver looks who has them. */
-static void have_much_spam(struct world *w)
-{
-	if (!w->spam)
-		spam_make(w);
-	for (size_t sent = 0; sent + sizeof(large) < REGION / 2 / 5 * 4; sent += sizeof(large))
-		spam(w);
-}
-
-static void take_spam(struct world *w)
-{
-	struct ipcbus_exchange x = {
-		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
-	};
-
-	for (;;) {
-		xioctl(w->spam, IPCBUS_IOC_EXCHANGE, &x, "a wait");
-		if (x.event.kind != IPCBUS_EVENT_ONEWAY)
-			return;
-		release_buffer(w->spam, x.event.buffer);
-	}
-}
-
 /* The region for whose space others wait. */
 static int flooded(struct world *w)
 {
@@ -376,7 +346,7 @@ static void batch(struct world *w)
 
 static void monitor_on(struct world *w)
 {
-	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_REPORTS };
+	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_DELAYS };
 
 	if (ioctl(w->cli, IPCBUS_IOC_MONITOR, &m) < 0 && errno != EDQUOT)
 		fail("MONITOR", errno);
@@ -556,8 +526,6 @@ const struct op ops[] = {
 	{ "sender info", call_and_take, sender_info, reply_and_take, NULL, 0 },
 	{ "oneway", have_handle, send_oneway, take_and_release, NULL, 0 },
 	{ "oneway without space", have_full, send_in_vain, NULL, NULL, 0 },
-	{ "oneway, one of too many", have_much_spam, spam, take_spam,
-	  "looks at each message of the region", 0 },
 	{ "wait that takes a oneway", have_oneway, take_oneway, release, NULL, 0 },
 	{ "release", have_taken_oneway, release, NULL, NULL, 0 },
 	{ "batch of one", have_handle, batch, take_and_release, NULL, 0 },

@@ -362,25 +362,20 @@ static void make_descriptors(struct world *w, unsigned int count)
 	};
 	struct ipcbus_event ev;
 	unsigned int i;
+	int fd;
 
-	spam_make(w);
-	x.send.handle = w->spam_handle;
+	fd = open_proc(REGION);
+	x.send.handle = hand(w, w->cli, fd, create_node(fd));
 	for (i = 0; i < count; i++) {
 		x.send.cookie = i + 1;
 		xioctl(w->cli, IPCBUS_IOC_EXCHANGE, &x, "a call");
 	}
 	for (i = 0; i < count; i++) {
-		take_event(w->spam, IPCBUS_EVENT_CALL, &ev);
-		release_buffer(w->spam, ev.buffer);
-		reply_with(w->spam, ev.call, NULL);
+		take_event(fd, IPCBUS_EVENT_CALL, &ev);
+		release_buffer(fd, ev.buffer);
+		reply_with(fd, ev.call, NULL);
 		take_event(w->cli, IPCBUS_EVENT_REPLY, &ev);
 	}
-}
-
-void spam_make(struct world *w)
-{
-	w->spam = open_proc(REGION);
-	w->spam_handle = hand(w, w->cli, w->spam, create_node(w->spam));
 }
 
 /* --- Those who wait for space ------------------------------------------------------- */

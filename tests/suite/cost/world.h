@@ -26,8 +26,6 @@
  * @node: of @srv
  * @full: a proc whose region has no space for another oneway of @cli or @oth; or 0
  * @full_handle: a handle of @cli's and @oth's to it
- * @spam: a proc with a region of @cli's messages alone; or 0
- * @spam_handle: a handle of @cli's to it
  * @procs: further procs of others
  * @proc_count: how many
  */
@@ -38,8 +36,6 @@ struct world {
 	uint64_t node;
 	int full;
 	uint32_t full_handle;
-	int spam;
-	uint32_t spam_handle;
 	int procs[MAX_PROCS];
 	unsigned int proc_count;
 };
@@ -65,9 +61,6 @@ extern const struct thing things[];
 extern const unsigned int thing_count;
 
 void world_make(struct world *w);
-
-/* Makes the proc for spam. */
-void spam_make(struct world *w);
 
 /* All of these end the program if the driver does something else. */
 int open_proc(size_t region);

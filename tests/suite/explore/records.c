@@ -6,7 +6,7 @@
 #include "ipcbus-monitor.h"
 #include "scenarios.h"
 
-#define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_REPORTS)
+#define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_DELAYS)
 
 static int monitor(u32 flags, u32 pid, u32 max_data)
 {

@@ -294,8 +294,7 @@ static void check_unused_fields(const struct ipcbus_event *e)
 
 	raw_assert(!(e->flags & IPCBUS_EVENT_ACCEPT_FDS) || k == IPCBUS_EVENT_CALL,
 		   "kind %u with flags %#x", k, e->flags);
-	raw_assert(!(e->flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS |
-				  IPCBUS_EVENT_SPAM)),
+	raw_assert(!(e->flags & ~(IPCBUS_EVENT_SPAWN | IPCBUS_EVENT_ACCEPT_FDS)),
 		   "unknown event flags %#x", e->flags);
 	raw_assert(!!e->call == (k == IPCBUS_EVENT_CALL || k == IPCBUS_EVENT_CANCELED),
 		   "kind %u with call %llu", k, (unsigned long long)e->call);

@@ -180,7 +180,6 @@ static const struct row {
 	ROW(BATCH, batch, count, IPCBUS_MAX_BATCH + 1, E2BIG)
 	ROW(BATCH, batch, count, 0xffffffff, E2BIG)
 	ROW(BATCH, batch, flags, 1, EINVAL)
-	ROW(BATCH, batch, flags, IPCBUS_EVENT_SPAM, EINVAL)
 	ROW(BATCH, batch, flags, 1U << 31, EINVAL)
 #define IN_BATCH(f, value, error, stage) \
 	AT(BATCH, &there.sends[0], send, f, value, error, IPCBUS_STAGE_##stage, 0)

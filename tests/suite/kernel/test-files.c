@@ -406,77 +406,6 @@ START_TEST(long_queue)
 }
 END_TEST
 
-START_TEST(failures)
-{
-	struct ipcbus_send nowhere = { .kind = IPCBUS_SEND_CALL, .handle = 99, .code = 1 };
-	char who[64];
-	const char *l;
-
-	snprintf(who, sizeof(who), "%d:%ld", getpid(), self());
-	for (nowhere.code = 1000; nowhere.code < 1070; nowhere.code++)
-		raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
-	read_file("failures");
-	ck_assert_int_eq(count_lines("failure"), 64);
-	ck_assert_ptr_null(find_line(text, "failure", "code=1005"));
-	line("failure", "kind=1 from=%s to=0 error=-9 stage=3 index=0 code=1006", who);
-	line("failure", "code=1069");
-
-	raw_oneway(&cli, 0, 5, "abc", 3);
-	raw_close(&srv);
-	read_file("failures");
-	l = line("failure", "kind=2 from=%s to=%d code=5 size=3 error=-%d stage=%u", who, getpid(),
-		 EOWNERDEAD, IPCBUS_STAGE_QUEUE);
-	ck_assert_uint_ne(number(l, "id"), 0);
-	ck_assert_uint_eq(number(l, "node"), srv_node);
-}
-END_TEST
-
-static int call_and_return(struct peer *self, void *arg)
-{
-	struct ipcbus_send bad = { .kind = IPCBUS_SEND_CALL, .data = 8, .data_size = 8 };
-	struct ipcbus_event ev;
-	struct raw r;
-
-	(void)self;
-	(void)arg;
-	raw_open(&r, 65536);
-	raw_send(&r, &bad, &ev);
-	raw_call_wait(&r, 0, 2000, NULL, 0, &ev);
-	raw_close(&r);
-	return ev.kind == IPCBUS_EVENT_REPLY ? 0 : 97;
-}
-
-/* The receiver of a call is the node's owner, who is known once the handle was looked up; of a
- * reply it is the caller. */
-START_TEST(failures_of_replies)
-{
-	struct ipcbus_send bad = { .kind = IPCBUS_SEND_REPLY, .data = 8, .data_size = 8 };
-	struct ipcbus_event ev;
-	char who[64];
-	struct peer p;
-
-	snprintf(who, sizeof(who), "%d:%ld", getpid(), self());
-	peer_start(&p, call_and_return, NULL);
-	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	bad.call = ev.call;
-	raw_fails(&srv, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
-	read_file("failures");
-	line("failure", "kind=1 from=%d:%d to=%d error=-%d", p.pid, p.pid, getpid(), EFAULT);
-	line("failure", "kind=3 from=%s to=%d error=-%d stage=%u", who, p.pid, EFAULT,
-	     IPCBUS_STAGE_COPY);
-	raw_reply(&srv, ev.call, NULL, 0);
-	peer_end(&p);
-
-	raw_call(&cli, 0, 2001, NULL, 0);
-	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
-	raw_close(&srv);
-	raw_failed(&cli, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
-	read_file("failures");
-	line("failure", "kind=1 from=%s to=%d code=2001 error=-%d stage=%u", who, getpid(),
-	     EOWNERDEAD, IPCBUS_STAGE_QUEUE);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("files");
@@ -493,7 +422,5 @@ int main(void)
 	tcase_add_test(tc, idle_thread);
 	tcase_add_test(tc, transactions);
 	tcase_add_test(tc, long_queue);
-	tcase_add_test(tc, failures);
-	tcase_add_test(tc, failures_of_replies);
 	return suite_main(suite);
 }

@@ -15,7 +15,7 @@
 #include "fixture.h"
 #include "ipcbus-monitor.h"
 
-/* Without reports: a machine that is busy enough makes some of its own. */
+/* Without delays: a machine that is busy enough makes some of its own. */
 #define MESSAGES (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES)
 
 /* Monitors do not see their own process; this one does nothing but look. */
@@ -289,6 +289,41 @@ START_TEST(canceled_calls_are_failures)
 }
 END_TEST
 
+static int call_and_return(struct peer *self, void *arg)
+{
+	struct ipcbus_event ev;
+	struct raw r;
+
+	(void)self, (void)arg;
+	raw_open(&r, 65536);
+	raw_call_wait(&r, 0, 2000, NULL, 0, &ev);
+	raw_close(&r);
+	return ev.kind == IPCBUS_EVENT_REPLY ? 0 : 97;
+}
+
+/* The receiver of a reply is the caller. */
+START_TEST(failed_reply_names_the_caller)
+{
+	struct ipcbus_send bad = { .kind = IPCBUS_SEND_REPLY, .data = 8, .data_size = 8 };
+	struct ipcbus_event ev;
+	struct peer caller;
+	struct record r;
+
+	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_FAILURES, 0, 0));
+	peer_start(&caller, call_and_return, NULL);
+	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
+	bad.call = ev.call;
+	raw_fails(&srv, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
+	take(IPCBUS_RECORD_FAILED, &r);
+	ck_assert_uint_eq(r.head->from_pid, getpid());
+	ck_assert_uint_eq(r.head->to_pid, caller.pid);
+	ck_assert_uint_eq(r.head->stage, IPCBUS_STAGE_COPY);
+	done(&r);
+	raw_reply(&srv, ev.call, NULL, 0);
+	peer_end(&caller);
+}
+END_TEST
+
 static int do_nothing(struct peer *self, void *arg)
 {
 	(void)arg;
@@ -303,7 +338,7 @@ START_TEST(wishes)
 	struct ipcbus_event ev;
 	struct peer p;
 
-	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_REPORTS, 0, 0));
+	assert_ok(raw_monitor(&mon, IPCBUS_MONITOR_DELAYS, 0, 0));
 	raw_round_trip(&cli, 0, &srv, "x", 1);
 	raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
 	raw_none(&mon);
@@ -490,6 +525,7 @@ int main(void)
 	tcase_add_test(tc, nested_calls_name_their_parent);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, canceled_calls_are_failures);
+	tcase_add_test(tc, failed_reply_names_the_caller);
 	tcase_add_test(tc, wishes);
 	tcase_add_test(tc, own_traffic_is_not_seen);
 	tcase_add_test(tc, lost);

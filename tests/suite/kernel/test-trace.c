@@ -311,22 +311,14 @@ START_TEST(lives)
 }
 END_TEST
 
-START_TEST(reports)
+START_TEST(starved)
 {
-	static char data[8192];
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(data), .data_size = sizeof(data),
-	};
-	struct ipcbus_event ev = { 0 };
+	struct ipcbus_event ev;
 
-	while (!ev.flags)
-		assert_ok(raw_send(&cli, &send, &ev));
+	raw_oneway(&cli, 0, 3, "x", 1);
 	usleep(200000);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	take_trace();
-	ck_assert_str_eq(field(event("ipcbus_spam", 0), "from"), self());
-	ck_assert_uint_eq(number(event("ipcbus_spam", 0), "node"), srv_node);
-	ck_assert_int_eq(count("ipcbus_spam"), 1);
 	ck_assert_uint_eq(number(event("ipcbus_starved", 0), "id"),
 			  number(event("ipcbus_send", 0), "id"));
 	ck_assert_uint_ge(number(event("ipcbus_starved", 0), "ms"), 190);
@@ -374,7 +366,7 @@ int main(void)
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, lost_oneway);
 	tcase_add_test(tc, lives);
-	tcase_add_test(tc, reports);
+	tcase_add_test(tc, starved);
 	tcase_add_test(tc, sleeping);
 	return suite_main(suite);
 }
