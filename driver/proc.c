@@ -16,8 +16,6 @@
 #include "stats.h"
 #include "user.h"
 
-static atomic64_t last_serial;
-
 static void proc_free(struct kref *ref)
 {
 	struct ipcbus_proc *proc = container_of(ref, struct ipcbus_proc, ref);
@@ -65,7 +63,6 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 	if (ret)
 		goto err_user;
 	kref_init(&proc->ref);
-	proc->serial = atomic64_inc_return(&last_serial);
 	proc->bus = ipcbus_bus_get(bus);
 	INIT_LIST_HEAD(&proc->opener_entry);
 	proc->mm = current->mm;

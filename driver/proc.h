@@ -44,10 +44,9 @@ enum ipcbus_writable {
 /**
  * struct ipcbus_proc - one open file
  * @ref: see main.h
- * @serial: its number, of no other proc before or after; constant
  * @bus: the bus it is on; constant
  * @bus_entry: in bus->procs (bus->lock)
- * @number: among all that were ever on the bus, from 1; constant
+ * @number: of no other proc of the bus before or after, from 1; constant
  * @monitor: what it wants to see of the bus's traffic
  * @opener: the address space that opened it, counted; NULL once the proc is shut down
  * @opener_entry: in opener->procs (opener->lock)
@@ -106,7 +105,6 @@ enum ipcbus_writable {
  */
 struct ipcbus_proc {
 	struct kref ref;
-	u64 serial;
 	struct ipcbus_bus *bus;
 	struct rb_node bus_entry;
 	u64 number;

@@ -381,7 +381,7 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		return PTR_ERR(t);
 	}
 	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
-		t->replaces = thread->proc->serial;
+		t->replaces = thread->proc->number;
 		message->want.credit = ipcbus_replace_space(t);
 	}
 	do {

@@ -53,7 +53,7 @@ enum ipcbus_transaction_state {
  * @caller: where the reply goes: @from's proc, or of an async call counted; NULL
  *	for a oneway; constant
  * @replaces: a oneway that replaces an older one, and may be replaced: by which
- *	proc (its serial), else 0; constant once queued
+ *	proc (its number), else 0; constant once queued
  * @replaceable: in node->replaceable while it is queued (node->proc->lock)
  * @from: the calling thread, counted; NULL unless it waits; constant
  * @parent: the innermost call @from was in when it called, counted, or NULL;
