@@ -158,7 +158,7 @@ static noinline int count_empty(struct ipcbus_proc *sender, struct ipcbus_proc *
 		return 0;
 	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
 	message->want = (struct ipcbus_reservation){};
-	if (!ipcbus_user_is_same(sender->user, receiver->user)) {
+	if (sender->user != receiver->user) {
 		ret = get_quota(sender, receiver, message);
 		if (ret)
 			return ret;
@@ -182,7 +182,7 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 	}
 	message->want.flags = message->oneway | (message->send->flags & IPCBUS_SEND_CLEAR);
 	message->want.quota = NULL;
-	if (unlikely(!ipcbus_user_is_same(sender->user, receiver->user))) {
+	if (unlikely(sender->user != receiver->user)) {
 		ret = get_quota(sender, receiver, message);
 		if (ret)
 			return ret;

@@ -10,25 +10,15 @@
 
 #include "bus.h"
 #include "stats.h"
-
-#define MOST {					\
-	.procs = U32_MAX,			\
-	.nodes = IPCBUS_LIMIT_NODES,		\
-	.handles = IPCBUS_LIMIT_HANDLES,	\
-	.threads = IPCBUS_LIMIT_THREADS,	\
-	.region = IPCBUS_MAX_REGION,		\
-	.user = { [0 ... IPCBUS_USE_COUNT - 1] = U32_MAX },	\
-}
-
-const struct ipcbus_limits ipcbus_most = MOST;
+#include "user.h"
 
 struct ipcbus_bus ipcbus_default_bus = {
 	.ref = KREF_INIT(1),
 	.root = GLOBAL_ROOT_UID,
-	.limits = MOST,
+	.max_procs = U32_MAX,
+	.max_region = IPCBUS_MAX_REGION,
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = RB_ROOT,
-	.users = RB_ROOT,
 	.manager_watches = LIST_HEAD_INIT(ipcbus_default_bus.manager_watches),
 	.user_ns = &init_user_ns,
 	.monitors = { .lock = __SPIN_LOCK_UNLOCKED(ipcbus_default_bus.monitors.lock) },
@@ -36,7 +26,26 @@ struct ipcbus_bus ipcbus_default_bus = {
 
 static bool userns_control;
 module_param(userns_control, bool, 0644);
-MODULE_PARM_DESC(userns_control, "root of a user namespace may monitor its buses and freeze its processes");
+MODULE_PARM_DESC(userns_control, "root of a user namespace may monitor its buses and freeze processes");
+
+/* The administrator's own mounts are not counted. */
+static int charge_mounter(struct ipcbus_bus *bus, const struct user_namespace *ns)
+{
+	struct ipcbus_user *user;
+	int ret;
+
+	if (ns == &init_user_ns)
+		return 0;
+	user = ipcbus_user_find(current_euid(), ns);
+	if (!user)
+		return -ENOMEM;
+	ret = ipcbus_user_charge(user, IPCBUS_USE_BUSES);
+	if (ret)
+		ipcbus_user_put(user);
+	else
+		bus->mounter = user;
+	return ret;
+}
 
 struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 {
@@ -46,44 +55,35 @@ struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 	bus = kzalloc(sizeof(*bus), GFP_KERNEL_ACCOUNT);
 	if (!bus)
 		return ERR_PTR(-ENOMEM);
-	bus->limits = ipcbus_most;
-	ret = ipcbus_payer_init(&bus->payer, bus, bus->limits.user, current_euid(), ns);
-	if (ret)
-		goto err_free;
-	/* The administrator's own mounts are not counted. */
-	bus->counted = ns != &init_user_ns;
-	if (bus->counted)
-		ret = ipcbus_payer_charge(&bus->payer, IPCBUS_USE_BUSES, 1);
-	if (ret)
-		goto err_payer;
+	ret = charge_mounter(bus, ns);
+	if (ret) {
+		kfree(bus);
+		return ERR_PTR(ret);
+	}
 	kref_init(&bus->ref);
+	bus->max_procs = U32_MAX;
+	bus->max_region = IPCBUS_MAX_REGION;
 	bus->user_ns = get_user_ns(ns);
 	spin_lock_init(&bus->monitors.lock);
 	bus->root = make_kuid(ns, 0);
 	bus->manager_uid = current_fsuid();
 	mutex_init(&bus->lock);
 	bus->procs = RB_ROOT;
-	bus->users = RB_ROOT;
 	INIT_LIST_HEAD(&bus->manager_watches);
 	ipcbus_stat_add(IPCBUS_STAT_BUSES);
 	return bus;
-
-err_payer:
-	ipcbus_payer_done(&bus->payer);
-err_free:
-	kfree(bus);
-	return ERR_PTR(ret);
 }
 
 static void bus_free(struct kref *ref)
 {
 	struct ipcbus_bus *bus = container_of(ref, struct ipcbus_bus, ref);
 
-	WARN_ON_ONCE(!RB_EMPTY_ROOT(&bus->procs) || !RB_EMPTY_ROOT(&bus->users) ||
-		     !list_empty(&bus->manager_watches) || bus->manager);
-	if (bus->counted)
-		ipcbus_payer_uncharge(&bus->payer, IPCBUS_USE_BUSES, 1);
-	ipcbus_payer_done(&bus->payer);
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&bus->procs) || !list_empty(&bus->manager_watches) ||
+		     bus->manager);
+	if (bus->mounter) {
+		ipcbus_user_uncharge(bus->mounter, IPCBUS_USE_BUSES);
+		ipcbus_user_put(bus->mounter);
+	}
 	put_user_ns(bus->user_ns);
 	ipcbus_stat_remove(IPCBUS_STAT_BUSES);
 	kfree(bus);

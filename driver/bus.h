@@ -15,49 +15,26 @@
 #include <linux/uidgid.h>
 
 #include "main.h"
-#include "mem/account.h"
 #include "monitor.h"
 
 struct inode;
 struct user_namespace;
 
 /**
- * struct ipcbus_limits - what a mount can lower; changed by remount at any time
- * @procs: on the bus
- * @nodes: of each proc
- * @handles: likewise
- * @threads: likewise
- * @region: bytes, likewise
- * @user: of each user, by enum ipcbus_use; the module's own limits hold as well
- */
-struct ipcbus_limits {
-	u32 procs;
-	u32 nodes;
-	u32 handles;
-	u32 threads;
-	u32 region;
-	u32 user[IPCBUS_USE_COUNT];
-};
-
-/* What each may be at most, and is if nobody says anything. */
-extern const struct ipcbus_limits ipcbus_most;
-
-/**
  * struct ipcbus_bus - one bus
  * @ref: its mount and each of its procs
  * @root: who may be the manager beside global root and @manager_uid; constant
- * @limits: see there; read without the lock
+ * @max_procs: on the bus; changed by remount at any time, and read without the lock
+ * @max_region: bytes of each region, likewise
  * @inode: the file "bus" of its mount, while that lasts; fs.c's own
  * @user_ns: whose administrators may monitor the bus, if the parameter userns_control lets
  *	them; counted; constant
- * @payer: of who mounted it
- * @counted: it is charged to the payer; constant
+ * @mounter: the user who mounted it, counted, and charged for it; or NULL; constant
  * @monitors: who sees its traffic; own lock
  * @lock: protects the rest
  * @procs: all procs, by number
  * @last_number: of a proc
  * @proc_count: how many
- * @users: who opened them, and who is still charged for something
  * @manager_watches: who watches the manager; those that were not notified of the present one
  *	come first
  * @manager_count: how many managers there were
@@ -67,17 +44,16 @@ extern const struct ipcbus_limits ipcbus_most;
 struct ipcbus_bus {
 	struct kref ref;
 	kuid_t root;
-	struct ipcbus_limits limits;
+	u32 max_procs;
+	u32 max_region;
 	struct inode *inode;
 	struct user_namespace *user_ns;
-	struct ipcbus_payer payer;
-	bool counted;
+	struct ipcbus_user *mounter;
 	struct ipcbus_monitors monitors;
 	struct mutex lock;
 	struct rb_root procs;
 	u64 last_number;
 	u32 proc_count;
-	struct rb_root users;
 	struct list_head manager_watches;
 	u32 manager_count;
 	struct ipcbus_node_entry *manager;

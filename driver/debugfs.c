@@ -4,6 +4,8 @@
  *
  *   stats   a line each: NAME LIVE TOTAL, of everything that can leak, and of
  *           oneways that were lost with their receiver or its table of fds
+ *   users   a line for each user, on all buses: UID PROCS NODES HANDLES WATCHES CALLS
+ *           FILES THREADS KIB BUSES OBJECTS
  *   pages   a line for each page behind a region: PID OFFSET PFN: the process,
  *           the byte offset in its region, the page frame
  *   others  those of files.c, of the bus behind /dev/ipcbus
@@ -20,6 +22,7 @@
 #include "proc.h"
 #include "state.h"
 #include "stats.h"
+#include "user.h"
 
 static struct dentry *dir;
 
@@ -33,6 +36,13 @@ static int stats_show(struct seq_file *seq, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int users_show(struct seq_file *seq, void *unused)
+{
+	ipcbus_users_show(seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(users);
 
 /* As many as a piece has. */
 #define PIECE	64
@@ -60,8 +70,7 @@ static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ip
 	return there;
 }
 
-static const struct ipcbus_file accounts_file = { .show_user = ipcbus_accounts_show };
-static const struct ipcbus_file pages_file = { .show_proc = pages_show };
+static const struct ipcbus_file pages_file = { .show = pages_show };
 
 static int file_open(struct inode *inode, struct file *file)
 {
@@ -83,7 +92,7 @@ void ipcbus_debugfs_init(void)
 	/* Errors need no handling: the files are then just not there. */
 	dir = debugfs_create_dir("ipcbus", NULL);
 	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
-	debugfs_create_file("accounts", 0400, dir, (void *)&accounts_file, &file_fops);
+	debugfs_create_file("users", 0400, dir, NULL, &users_fops);
 	debugfs_create_file("pages", 0400, dir, (void *)&pages_file, &file_fops);
 	for (file = ipcbus_file; file->name; file++)
 		debugfs_create_file(file->name, 0400, dir, (void *)file, &file_fops);

@@ -3,7 +3,6 @@
  * Delivery: see deliver.h. wait.c takes work off the queues and calls it.
  */
 #include <linux/jiffies.h>
-#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "buffer.h"
@@ -23,9 +22,8 @@
 #include "transaction.h"
 #include "work.h"
 
-static unsigned int starved_ms = 100;
-module_param(starved_ms, uint, 0644);
-MODULE_PARM_DESC(starved_ms, "Milliseconds of waiting for a free thread that are reported");
+/* A message that waits longer for a free thread is recorded. */
+#define STARVED_MS	100
 
 /* t is off every queue and was not delivered. */
 static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
@@ -176,7 +174,7 @@ u32 ipcbus_deliver_waited(struct ipcbus_work *work)
 		return 0;
 	/* A oneway waits for the one before it first. */
 	ms = (jiffies - (t->oneway ? t->node->oneway_since : t->since)) * (MSEC_PER_SEC / HZ);
-	if (likely(ms <= READ_ONCE(starved_ms)))
+	if (likely(ms <= STARVED_MS))
 		return 0;
 	ipcbus_stat_count(IPCBUS_STAT_STARVED);
 	return ms;

@@ -115,7 +115,7 @@ static int file_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EPERM;
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff || size > IPCBUS_MAX_REGION)
 		return -EINVAL;
-	if (size > READ_ONCE(proc->bus->limits.region))
+	if (size > READ_ONCE(proc->bus->max_region))
 		return -EDQUOT;
 	/* Two threads may try at once: the mmap lock is held for writing. */
 	if (proc->region.size)

@@ -3,7 +3,6 @@
  * Files that show one bus: see files.h.
  *
  *   procs          a line each: PID NODES HANDLES REGION
- *   users          a line each: UID PROCS NODES HANDLES WATCHES CALLS FILES THREADS KIB
  *   state          procs with all they have
  *   transactions   messages on their way
  *
@@ -16,7 +15,6 @@
 #include "files.h"
 #include "proc.h"
 #include "state.h"
-#include "user.h"
 
 static bool procs_show(struct seq_file *seq, struct ipcbus_proc *proc,
 		       struct ipcbus_place *unused)
@@ -27,10 +25,9 @@ static bool procs_show(struct seq_file *seq, struct ipcbus_proc *proc,
 }
 
 const struct ipcbus_file ipcbus_file[] = {
-	{ "procs", .show_proc = procs_show },
-	{ "users", .show_user = ipcbus_user_show },
-	{ "state", .show_proc = ipcbus_state_show },
-	{ "transactions", .show_proc = ipcbus_transactions_show },
+	{ "procs", .show = procs_show },
+	{ "state", .show = ipcbus_state_show },
+	{ "transactions", .show = ipcbus_transactions_show },
 	{}
 };
 
@@ -41,9 +38,9 @@ const struct ipcbus_file ipcbus_file[] = {
  * @file: which
  * @bus: of which bus; the opened inode keeps it
  * @proc: whose turn it is, counted; NULL behind the last one
- * @place: of the piece whose turn it is; of users: from which one on
+ * @place: of the piece whose turn it is
  * @end: behind that piece, once it was shown
- * @more: another piece of @proc is there, or maybe another user
+ * @more: another piece of @proc is there
  */
 struct reading {
 	const struct ipcbus_file *file;
@@ -60,14 +57,6 @@ static void next_proc(struct reading *reading)
 	reading->place = (struct ipcbus_place){};
 }
 
-/* NULL behind the last one. */
-static void *or_end(struct reading *reading)
-{
-	bool there = reading->file->show_user ? reading->place.at <= U32_MAX : !!reading->proc;
-
-	return there ? reading : NULL;
-}
-
 /* At the beginning, or again where the reader is. */
 static void *reading_start(struct seq_file *seq, loff_t *pos)
 {
@@ -77,11 +66,9 @@ static void *reading_start(struct seq_file *seq, loff_t *pos)
 		if (reading->proc)
 			ipcbus_proc_put(reading->proc);
 		reading->proc = NULL;
-		reading->place = (struct ipcbus_place){};
-		if (reading->file->show_proc)
-			next_proc(reading);
+		next_proc(reading);
 	}
-	return or_end(reading);
+	return reading->proc ? reading : NULL;
 }
 
 static void *reading_next(struct seq_file *seq, void *unused, loff_t *pos)
@@ -91,11 +78,9 @@ static void *reading_next(struct seq_file *seq, void *unused, loff_t *pos)
 	++*pos;
 	if (reading->more)
 		reading->place = reading->end;
-	else if (reading->file->show_user)
-		reading->place.at = U32_MAX + 1ULL;
 	else
 		next_proc(reading);
-	return or_end(reading);
+	return reading->proc ? reading : NULL;
 }
 
 static void reading_stop(struct seq_file *seq, void *unused)
@@ -108,10 +93,7 @@ static int reading_show(struct seq_file *seq, void *unused)
 	struct reading *reading = seq->private;
 
 	reading->end = reading->place;
-	if (reading->file->show_user)
-		reading->more = reading->file->show_user(seq, reading->bus, &reading->end.at);
-	else
-		reading->more = reading->file->show_proc(seq, reading->proc, &reading->end);
+	reading->more = reading->file->show(seq, reading->proc, &reading->end);
 	return 0;
 }
 

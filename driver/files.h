@@ -19,16 +19,12 @@ struct seq_file;
 /**
  * struct ipcbus_file - one of them; what shows process ids shows them as the reader sees them
  * @name: what it is called
- * @show_user: writes what the first user from *uid on has, and moves that behind it; false:
- *	there is none; or NULL
- * @show_proc: writes a piece of what there is of one proc, and moves the place behind it;
+ * @show: writes a piece of what there is of one proc, and moves the place behind it;
  *	false if that was the last one. So nobody needs a buffer for the whole text
  */
 struct ipcbus_file {
 	const char *name;
-	bool (*show_user)(struct seq_file *seq, struct ipcbus_bus *bus, u64 *uid);
-	bool (*show_proc)(struct seq_file *seq, struct ipcbus_proc *proc,
-			  struct ipcbus_place *place);
+	bool (*show)(struct seq_file *seq, struct ipcbus_proc *proc, struct ipcbus_place *place);
 };
 
 /* All of them; the last has no name. For the owner to read. */

@@ -37,26 +37,8 @@ enum fs_option {
 	OPTION_UID,
 	OPTION_GID,
 	OPTION_MANAGER_UID,
-	OPTION_LIMIT, /* the first in limit_options[], and so on */
-};
-
-static const struct limit_option {
-	const char *name;
-	size_t offset;
-} limit_options[] = {
-	{ "max_procs", offsetof(struct ipcbus_limits, procs) },
-	{ "max_nodes", offsetof(struct ipcbus_limits, nodes) },
-	{ "max_handles", offsetof(struct ipcbus_limits, handles) },
-	{ "max_threads", offsetof(struct ipcbus_limits, threads) },
-	{ "max_region", offsetof(struct ipcbus_limits, region) },
-	{ "user_procs", offsetof(struct ipcbus_limits, user[IPCBUS_USE_PROCS]) },
-	{ "user_nodes", offsetof(struct ipcbus_limits, user[IPCBUS_USE_NODES]) },
-	{ "user_handles", offsetof(struct ipcbus_limits, user[IPCBUS_USE_HANDLES]) },
-	{ "user_watches", offsetof(struct ipcbus_limits, user[IPCBUS_USE_WATCHES]) },
-	{ "user_calls", offsetof(struct ipcbus_limits, user[IPCBUS_USE_CALLS]) },
-	{ "user_files", offsetof(struct ipcbus_limits, user[IPCBUS_USE_FILES]) },
-	{ "user_threads", offsetof(struct ipcbus_limits, user[IPCBUS_USE_THREADS]) },
-	{ "user_memory", offsetof(struct ipcbus_limits, user[IPCBUS_USE_MEMORY]) },
+	OPTION_MAX_PROCS,
+	OPTION_MAX_REGION,
 };
 
 static const struct fs_parameter_spec option_specs[] = {
@@ -64,19 +46,8 @@ static const struct fs_parameter_spec option_specs[] = {
 	fsparam_u32("uid", OPTION_UID),
 	fsparam_u32("gid", OPTION_GID),
 	fsparam_u32("manager_uid", OPTION_MANAGER_UID),
-	fsparam_u32("max_procs", OPTION_LIMIT + 0),
-	fsparam_u32("max_nodes", OPTION_LIMIT + 1),
-	fsparam_u32("max_handles", OPTION_LIMIT + 2),
-	fsparam_u32("max_threads", OPTION_LIMIT + 3),
-	fsparam_u32("max_region", OPTION_LIMIT + 4),
-	fsparam_u32("user_procs", OPTION_LIMIT + 5),
-	fsparam_u32("user_nodes", OPTION_LIMIT + 6),
-	fsparam_u32("user_handles", OPTION_LIMIT + 7),
-	fsparam_u32("user_watches", OPTION_LIMIT + 8),
-	fsparam_u32("user_calls", OPTION_LIMIT + 9),
-	fsparam_u32("user_files", OPTION_LIMIT + 10),
-	fsparam_u32("user_threads", OPTION_LIMIT + 11),
-	fsparam_u32("user_memory", OPTION_LIMIT + 12),
+	fsparam_u32("max_procs", OPTION_MAX_PROCS),
+	fsparam_u32("max_region", OPTION_MAX_REGION),
 	{}
 };
 
@@ -87,7 +58,8 @@ static const struct fs_parameter_spec option_specs[] = {
  * @uid: its owner
  * @gid: its group
  * @manager_uid: who may be the manager of the bus
- * @limits: of the bus
+ * @max_procs: of the bus, as the next one
+ * @max_region: likewise
  */
 struct fs_options {
 	u32 given;
@@ -95,26 +67,15 @@ struct fs_options {
 	kuid_t uid;
 	kgid_t gid;
 	kuid_t manager_uid;
-	struct ipcbus_limits limits;
+	u32 max_procs;
+	u32 max_region;
 };
 
-static u32 *limit_at(struct ipcbus_limits *limits, unsigned int i)
+static int parse_limit(struct fs_context *fc, const char *name, u32 value, u32 most, u32 *ret)
 {
-	return (void *)limits + limit_options[i].offset;
-}
-
-static u32 most_at(unsigned int i)
-{
-	return *(const u32 *)((const void *)&ipcbus_most + limit_options[i].offset);
-}
-
-static int parse_limit(struct fs_context *fc, unsigned int i, u32 value)
-{
-	struct fs_options *options = fc->fs_private;
-
-	if (!value || value > most_at(i))
-		return invalfc(fc, "%s is from 1 to %u", limit_options[i].name, most_at(i));
-	*limit_at(&options->limits, i) = value;
+	if (!value || value > most)
+		return invalfc(fc, "%s is from 1 to %u", name, most);
+	*ret = value;
 	return 0;
 }
 
@@ -159,8 +120,13 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 	case OPTION_MANAGER_UID:
 		ret = parse_uid(fc, value.uint_32, &options->manager_uid);
 		break;
-	default:
-		ret = parse_limit(fc, option - OPTION_LIMIT, value.uint_32);
+	case OPTION_MAX_PROCS:
+		ret = parse_limit(fc, "max_procs", value.uint_32, U32_MAX, &options->max_procs);
+		break;
+	case OPTION_MAX_REGION:
+		ret = parse_limit(fc, "max_region", value.uint_32, IPCBUS_MAX_REGION,
+				  &options->max_region);
+		break;
 	}
 	if (!ret)
 		options->given |= BIT(option);
@@ -172,7 +138,6 @@ static void apply_options(struct super_block *sb, struct fs_options *options)
 {
 	struct ipcbus_bus *bus = sb->s_fs_info;
 	struct inode *inode = bus->inode;
-	unsigned int i;
 
 	inode_lock(inode);
 	if (options->given & BIT(OPTION_MODE))
@@ -186,9 +151,10 @@ static void apply_options(struct super_block *sb, struct fs_options *options)
 	if (options->given & BIT(OPTION_MANAGER_UID))
 		bus->manager_uid = options->manager_uid;
 	mutex_unlock(&bus->lock);
-	for (i = 0; i < ARRAY_SIZE(limit_options); i++)
-		if (options->given & BIT(OPTION_LIMIT + i))
-			WRITE_ONCE(*limit_at(&bus->limits, i), *limit_at(&options->limits, i));
+	if (options->given & BIT(OPTION_MAX_PROCS))
+		WRITE_ONCE(bus->max_procs, options->max_procs);
+	if (options->given & BIT(OPTION_MAX_REGION))
+		WRITE_ONCE(bus->max_region, options->max_region);
 }
 
 /* As they are now, maybe after chmod(2), so that a remount with them changes nothing. */
@@ -196,9 +162,8 @@ static int show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct ipcbus_bus *bus = root->d_sb->s_fs_info;
 	const struct inode *inode = bus->inode;
+	u32 max_procs = READ_ONCE(bus->max_procs), max_region = READ_ONCE(bus->max_region);
 	kuid_t manager_uid;
-	unsigned int i;
-	u32 value;
 
 	mutex_lock(&bus->lock);
 	manager_uid = bus->manager_uid;
@@ -207,11 +172,10 @@ static int show_options(struct seq_file *seq, struct dentry *root)
 		   from_kuid_munged(seq_user_ns(seq), inode->i_uid),
 		   from_kgid_munged(seq_user_ns(seq), inode->i_gid),
 		   from_kuid_munged(seq_user_ns(seq), manager_uid));
-	for (i = 0; i < ARRAY_SIZE(limit_options); i++) {
-		value = READ_ONCE(*limit_at(&bus->limits, i));
-		if (value != most_at(i))
-			seq_printf(seq, ",%s=%u", limit_options[i].name, value);
-	}
+	if (max_procs != U32_MAX)
+		seq_printf(seq, ",max_procs=%u", max_procs);
+	if (max_region != IPCBUS_MAX_REGION)
+		seq_printf(seq, ",max_region=%u", max_region);
 	return 0;
 }
 

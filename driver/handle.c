@@ -39,12 +39,12 @@ static struct ipcbus_handle_table *table_new(struct ipcbus_proc *proc, u32 size)
 	u32 kib = table_kib(size);
 	int ret;
 
-	ret = kib ? ipcbus_payer_charge(&proc->user->payer, IPCBUS_USE_MEMORY, kib) : 0;
+	ret = kib ? ipcbus_user_charge_n(proc->user, IPCBUS_USE_MEMORY, kib) : 0;
 	if (ret)
 		return ERR_PTR(ret);
 	table = kvzalloc(struct_size(table, entry, size), GFP_KERNEL_ACCOUNT);
 	if (!table) {
-		ipcbus_payer_uncharge(&proc->user->payer, IPCBUS_USE_MEMORY, kib);
+		ipcbus_user_uncharge_n(proc->user, IPCBUS_USE_MEMORY, kib);
 		return ERR_PTR(-ENOMEM);
 	}
 	table->size = size;
@@ -84,7 +84,7 @@ static void set_table(struct ipcbus_proc *proc, struct ipcbus_handle_table *tabl
 	rcu_assign_pointer(proc->handles, table);
 	if (old == &no_table)
 		return;
-	ipcbus_payer_uncharge(&proc->user->payer, IPCBUS_USE_MEMORY, table_kib(old->size));
+	ipcbus_user_uncharge_n(proc->user, IPCBUS_USE_MEMORY, table_kib(old->size));
 	kvfree_rcu(old, rcu);
 }
 
@@ -155,7 +155,7 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 	int ret;
 
 	lockdep_assert_held(&proc->handle_lock);
-	if (proc->handle_count >= READ_ONCE(proc->bus->limits.handles))
+	if (proc->handle_count >= IPCBUS_LIMIT_HANDLES)
 		return ERR_PTR(-EDQUOT);
 	ret = table_grow(proc);
 	if (ret)

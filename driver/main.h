@@ -30,8 +30,8 @@
  *   proc         its file, its threads, its nodes
  *   thread       its proc's table, and each call that it made until that ends
  *   opener       its procs, and the kernel until the address space ends
- *   user         its procs, transactions, and files on their way
- *   account      its users
+ *   user         its procs, transactions, files on their way, buses that it mounted, and users of
+ *                namespaces that it owns
  *   node         its owner's table, each message to it, and, without its proc, each handle,
  *                watch and message it travels in
  *   transaction  a call: the caller's stack and the server's side, plus each
@@ -57,8 +57,8 @@
  *   opener->lock         spinlock  the procs of an opener; leaf
  *   proc->handle_lock    mutex     the proc's handle table, counts, watches of
  *   |                              its handles; sleeps for memory
- *   +- accounts_lock     mutex     the accounts of users on all buses; leaf
- *   +- bus->lock         mutex     the bus's procs, its users and its manager
+ *   +- users_lock        mutex     the users on all buses; leaf
+ *   +- bus->lock         mutex     the bus's procs and its manager
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watches of the proc's own nodes
  *         +- wait queues' own      wake-ups happen under proc->lock
@@ -122,7 +122,7 @@ struct ipcbus_user;
 struct ipcbus_watch;
 struct ipcbus_work;
 
-/* What a user is charged for (mem/account.h). */
+/* What a user is charged for (user.h). */
 enum ipcbus_use {
 	IPCBUS_USE_PROCS,
 	IPCBUS_USE_NODES,
@@ -135,7 +135,6 @@ enum ipcbus_use {
 	IPCBUS_USE_BUSES,	/* mounted by it */
 	IPCBUS_USE_OBJECTS,	/* on their way: nodes, and what handles name */
 	IPCBUS_USE_COUNT,
-	IPCBUS_USE_ON_BUS = IPCBUS_USE_BUSES, /* a bus shows and limits those before it */
 };
 
 /**

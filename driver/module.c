@@ -9,19 +9,19 @@
 #include "exit.h"
 #include "expiry.h"
 #include "fs.h"
-#include "mem/account.h"
 #include "mem/reclaim.h"
 #include "opener.h"
 #include "proc.h"
 #include "space.h"
 #include "trace.h"
 #include "transaction.h"
+#include "user.h"
 
 static int __init ipcbus_init(void)
 {
 	int ret;
 
-	ipcbus_accounts_init();
+	ipcbus_users_init();
 	ret = ipcbus_transaction_cache_init();
 	if (ret)
 		return ret;

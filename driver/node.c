@@ -8,7 +8,6 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "bus.h"
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
@@ -84,7 +83,7 @@ int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 	ret = get_priority(args, &prio);
 	if (ret)
 		return ret;
-	if ((u32)atomic_inc_return(&proc->node_count) > READ_ONCE(proc->bus->limits.nodes)) {
+	if ((u32)atomic_inc_return(&proc->node_count) > IPCBUS_LIMIT_NODES) {
 		ret = -EDQUOT;
 		goto err_count;
 	}

@@ -39,8 +39,8 @@ void ipcbus_objects_drop(struct ipcbus_objects *objects)
 	kfree(objects);
 }
 
-/* Charges the payer first: ipcbusd has the sender's thread pass the file over a socket. */
-static int take_file(struct ipcbus_user *payer, u64 fd, bool accept_fds,
+/* Charges the user first: ipcbusd has the sender's thread pass the file over a socket. */
+static int take_file(struct ipcbus_user *user, u64 fd, bool accept_fds,
 		     struct ipcbus_object_ref *ref)
 {
 	struct file *file;
@@ -48,7 +48,7 @@ static int take_file(struct ipcbus_user *payer, u64 fd, bool accept_fds,
 
 	if (!accept_fds)
 		return -EPERM;
-	ret = ipcbus_user_charge(payer, IPCBUS_USE_FILES);
+	ret = ipcbus_user_charge(user, IPCBUS_USE_FILES);
 	if (ret)
 		return ret;
 	file = fd <= INT_MAX ? fget(fd) : NULL;
@@ -57,11 +57,11 @@ static int take_file(struct ipcbus_user *payer, u64 fd, bool accept_fds,
 		ret = file ? -ELOOP : -EBADF;
 		if (file)
 			fput(file);
-		ipcbus_user_uncharge(payer, IPCBUS_USE_FILES);
+		ipcbus_user_uncharge(user, IPCBUS_USE_FILES);
 		return ret;
 	}
 	ref->file = file;
-	ref->user = ipcbus_user_get(payer);
+	ref->user = ipcbus_user_get(user);
 	ipcbus_stat_add(IPCBUS_STAT_FILES);
 	return 0;
 }
@@ -81,12 +81,12 @@ static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_obj
 }
 
 /* A node may be dead by now, and nobody's but the message's. */
-static int take_object(struct ipcbus_proc *sender, struct ipcbus_user *payer,
+static int take_object(struct ipcbus_proc *sender, struct ipcbus_user *user,
 		       const struct ipcbus_object *object, struct ipcbus_object_ref *ref)
 {
 	int ret;
 
-	ret = ipcbus_user_charge(payer, IPCBUS_USE_OBJECTS);
+	ret = ipcbus_user_charge(user, IPCBUS_USE_OBJECTS);
 	if (ret)
 		return ret;
 	ref->type = IPCBUS_OBJECT_NODE;
@@ -97,13 +97,13 @@ static int take_object(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 		ret = take_handle(sender, object->value, ref);
 	}
 	if (ret)
-		ipcbus_user_uncharge(payer, IPCBUS_USE_OBJECTS);
+		ipcbus_user_uncharge(user, IPCBUS_USE_OBJECTS);
 	else
-		ref->user = ipcbus_user_get(payer);
+		ref->user = ipcbus_user_get(user);
 	return ret;
 }
 
-static int take_one(struct ipcbus_proc *sender, struct ipcbus_user *payer,
+static int take_one(struct ipcbus_proc *sender, struct ipcbus_user *user,
 		    const struct ipcbus_object *object, bool accept_fds,
 		    struct ipcbus_object_ref *ref)
 {
@@ -113,16 +113,16 @@ static int take_one(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 	switch (object->type) {
 	case IPCBUS_OBJECT_NODE:
 	case IPCBUS_OBJECT_HANDLE:
-		return take_object(sender, payer, object, ref);
+		return take_object(sender, user, object, ref);
 	case IPCBUS_OBJECT_FD:
 		ref->type = IPCBUS_OBJECT_FD;
-		return take_file(payer, object->value, accept_fds, ref);
+		return take_file(user, object->value, accept_fds, ref);
 	default:
 		return -EINVAL;
 	}
 }
 
-int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
+int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *user,
 			struct ipcbus_message *message, bool accept_fds,
 			struct ipcbus_objects **ret_objects)
 {
@@ -142,7 +142,7 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
 	/* count counts what is taken, so a drop undoes exactly that. */
 	while (!ret && objects->count < count) {
 		message->index = objects->count;
-		ret = take_one(sender, payer, &table[objects->count], accept_fds,
+		ret = take_one(sender, user, &table[objects->count], accept_fds,
 			       &objects->ref[objects->count]);
 		if (!ret)
 			objects->count++;

@@ -43,9 +43,9 @@ struct ipcbus_objects {
 	struct ipcbus_object_ref ref[];
 };
 
-/* Takes the objects that the message's table names, and charges them to payer. If one fails,
+/* Takes the objects that the message's table names, and charges them to user. If one fails,
  * message->index is its number. */
-int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *payer,
+int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *user,
 			struct ipcbus_message *message, bool accept_fds,
 			struct ipcbus_objects **ret_objects);
 

@@ -56,7 +56,7 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 		ret = PTR_ERR(proc->opener);
 		goto err_inode;
 	}
-	proc->user = ipcbus_user_find(bus, cred);
+	proc->user = ipcbus_user_find(cred->euid, cred->user_ns);
 	if (!proc->user)
 		goto err_opener;
 	ret = ipcbus_user_charge(proc->user, IPCBUS_USE_PROCS);
@@ -70,7 +70,7 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 	proc->owner = current_euid();
 	proc->pid_ns = get_pid_ns(task_active_pid_ns(current));
 	proc->user_ns = get_user_ns(cred->user_ns);
-	ipcbus_region_init(&proc->region, &proc->user->payer);
+	ipcbus_region_init(&proc->region, proc->user);
 	xa_init_flags(&proc->nodes, XA_FLAGS_ALLOC);
 	xa_init_flags(&proc->threads, XA_FLAGS_ALLOC);
 	proc->reap_at = IPCBUS_QUICK_THREADS;
@@ -112,7 +112,7 @@ int ipcbus_proc_join_bus(struct ipcbus_proc *proc)
 	int ret = 0;
 
 	mutex_lock(&bus->lock);
-	if (bus->proc_count < READ_ONCE(bus->limits.procs)) {
+	if (bus->proc_count < READ_ONCE(bus->max_procs)) {
 		bus->proc_count++;
 		proc->number = ++bus->last_number;
 		rb_add(&proc->bus_entry, &bus->procs, is_before);

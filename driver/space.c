@@ -304,8 +304,7 @@ static int wait_for_space(struct ipcbus_proc *sender, struct ipcbus_node_entry *
 	struct ipcbus_region *region = &node->proc->region;
 	struct space_waiter waiter = {
 		.region = region,
-		.uid = ipcbus_user_is_same(sender->user, node->proc->user) ? INVALID_UID :
-									     sender->user->uid,
+		.uid = sender->user == node->proc->user ? INVALID_UID : sender->user->uid,
 		.message = message,
 	};
 	int ret;

@@ -14,7 +14,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "bus.h"
 #include "proc.h"
 #include "sender.h"
 #include "stats.h"
@@ -126,7 +125,7 @@ static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 static int thread_insert(struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
-	struct xa_limit limit = XA_LIMIT(1, READ_ONCE(proc->bus->limits.threads));
+	struct xa_limit limit = XA_LIMIT(1, IPCBUS_LIMIT_THREADS);
 	bool is_full;
 	int ret;
 
@@ -205,7 +204,7 @@ int ipcbus_threads_set(struct ipcbus_proc *proc, void *data)
 {
 	const struct ipcbus_threads *args = data;
 
-	if (args->max > READ_ONCE(proc->bus->limits.threads))
+	if (args->max > IPCBUS_LIMIT_THREADS)
 		return -EINVAL;
 	spin_lock(&proc->lock);
 	proc->max_threads = args->max;

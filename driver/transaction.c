@@ -81,7 +81,7 @@ static struct ipcbus_transaction *pop_spare(struct ipcbus_user *user)
 static bool push_spare(struct ipcbus_transaction *t)
 {
 	struct ipcbus_user *user = t->user;
-	u32 most = min_t(u32, SPARES, ipcbus_user_limit(user->bus, IPCBUS_USE_CALLS) / SPARES_PART);
+	u32 most = min_t(u32, SPARES, ipcbus_user_limit(IPCBUS_USE_CALLS) / SPARES_PART);
 	bool is_kept;
 
 	spin_lock(&user->spare_lock);

@@ -1,149 +1,258 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users: see user.h. Found when a file is opened, shown by files.c.
+ * Users: see user.h. Found when a file is opened or a bus is mounted.
  */
+#include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
-#include "bus.h"
 #include "stats.h"
 #include "user.h"
 
-static struct ipcbus_user *user_new(struct ipcbus_bus *bus, const struct cred *cred)
+/* --- Limits ----------------------------------------------------------------- */
+
+/* 0 until ipcbus_users_init(), unless the administrator set it before. */
+static u32 limits[IPCBUS_USE_COUNT];
+
+/* The limits on a machine with 1 GiB of memory or more. A smaller one has less in
+ * proportion: so all that one user has takes less than half of its memory. */
+static const u32 default_limits[IPCBUS_USE_COUNT] = {
+	[IPCBUS_USE_PROCS] = 8192,
+	[IPCBUS_USE_NODES] = 2 * IPCBUS_LIMIT_NODES,
+	[IPCBUS_USE_HANDLES] = 2 * IPCBUS_LIMIT_HANDLES,
+	[IPCBUS_USE_CALLS] = 65536,
+	[IPCBUS_USE_FILES] = 16384,
+	[IPCBUS_USE_THREADS] = 32768,
+	[IPCBUS_USE_BUSES] = 64,
+};
+
+#define LARGE_MIB	1024U	/* memory for all of these */
+#define SMALL_MIB	64U	/* and less than this is as much as this */
+#define LARGE_MEMORY	(4U << 20) /* KiB of regions at most */
+
+module_param_named(user_procs, limits[IPCBUS_USE_PROCS], uint, 0644);
+MODULE_PARM_DESC(user_procs, "open files of one user");
+module_param_named(user_nodes, limits[IPCBUS_USE_NODES], uint, 0644);
+MODULE_PARM_DESC(user_nodes, "nodes of one user");
+module_param_named(user_handles, limits[IPCBUS_USE_HANDLES], uint, 0644);
+MODULE_PARM_DESC(user_handles, "handles of one user, and as many watches, and objects in messages");
+module_param_named(user_calls, limits[IPCBUS_USE_CALLS], uint, 0644);
+MODULE_PARM_DESC(user_calls, "open calls and oneways of one user");
+module_param_named(user_files, limits[IPCBUS_USE_FILES], uint, 0644);
+MODULE_PARM_DESC(user_files, "files that nobody took yet, in requests of one user and replies to it");
+module_param_named(user_threads, limits[IPCBUS_USE_THREADS], uint, 0644);
+MODULE_PARM_DESC(user_threads, "threads of one user that use a bus");
+module_param_named(user_memory, limits[IPCBUS_USE_MEMORY], uint, 0644);
+MODULE_PARM_DESC(user_memory, "KiB that the regions of one user occupy");
+
+void ipcbus_users_init(void)
+{
+	u32 mib = min_t(u64, (u64)totalram_pages() * PAGE_SIZE >> 20, U32_MAX >> 10);
+	u32 part = clamp(mib, SMALL_MIB, LARGE_MIB);
+	enum ipcbus_use use;
+
+	for (use = 0; use < IPCBUS_USE_COUNT; use++)
+		if (!limits[use])
+			limits[use] = (u64)default_limits[use] * part / LARGE_MIB;
+	if (!limits[IPCBUS_USE_MEMORY])
+		limits[IPCBUS_USE_MEMORY] = min(max(mib, SMALL_MIB) / 4 << 10, LARGE_MEMORY);
+}
+
+u32 ipcbus_user_limit(enum ipcbus_use use)
+{
+	if (use == IPCBUS_USE_WATCHES || use == IPCBUS_USE_OBJECTS)
+		use = IPCBUS_USE_HANDLES;
+	return READ_ONCE(limits[use]);
+}
+
+/* --- Users ------------------------------------------------------------------ */
+
+/* As many as levels of user namespaces. */
+#define MAX_DEPTH	32
+
+static DEFINE_MUTEX(users_lock);
+static struct rb_root users = RB_ROOT;
+
+/* Counted. If there is none, new becomes it; NULL: there is none. */
+static struct ipcbus_user *find_or_add(kuid_t uid, struct ipcbus_user *new)
+{
+	struct rb_node **link = &users.rb_node, *parent = NULL;
+	struct ipcbus_user *user;
+
+	mutex_lock(&users_lock);
+	while (*link) {
+		user = rb_entry(*link, struct ipcbus_user, entry);
+		if (uid_eq(uid, user->uid)) {
+			ipcbus_user_get(user);
+			goto out;
+		}
+		parent = *link;
+		link = uid_lt(uid, user->uid) ? &parent->rb_left : &parent->rb_right;
+	}
+	user = new;
+	if (new) {
+		rb_link_node(&new->entry, parent, link);
+		rb_insert_color(&new->entry, &users);
+	}
+out:
+	mutex_unlock(&users_lock);
+	return user;
+}
+
+/* Takes over the reference of parent, also if it fails. */
+static struct ipcbus_user *user_new(kuid_t uid, struct ipcbus_user *parent)
 {
 	struct ipcbus_user *user;
 
 	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-	if (!user)
-		return NULL;
-	if (ipcbus_payer_init(&user->payer, bus, bus->limits.user, cred->euid, cred->user_ns)) {
-		kfree(user);
+	if (!user) {
+		if (parent)
+			ipcbus_user_put(parent);
 		return NULL;
 	}
 	refcount_set(&user->ref, 1);
-	user->bus = ipcbus_bus_get(bus);
-	user->uid = cred->euid;
-	user->ns = get_user_ns(cred->user_ns);
+	user->uid = uid;
+	user->parent = parent;
+	user->depth = parent ? parent->depth + 1 : 0;
 	spin_lock_init(&user->spare_lock);
 	ipcbus_stat_add(IPCBUS_STAT_USERS);
 	return user;
 }
 
-static void user_drop(struct ipcbus_user *user)
+/* Returns the parent, whose reference is the caller's then. */
+static struct ipcbus_user *user_free(struct ipcbus_user *user)
 {
-	/* Its first account looks at the limits of the bus. */
-	ipcbus_payer_done(&user->payer);
-	put_user_ns(user->ns);
-	ipcbus_bus_put(user->bus);
+	struct ipcbus_user *parent = user->parent;
+	enum ipcbus_use use;
+
+	for (use = 0; use < IPCBUS_USE_COUNT; use++)
+		WARN_ON_ONCE(atomic_read(&user->used[use]));
 	ipcbus_stat_remove(IPCBUS_STAT_USERS);
 	kfree(user);
+	return parent;
 }
 
-static bool is_before(const struct cred *cred, const struct ipcbus_user *user)
+/* Takes over the reference of parent. Memory is asked for without the lock, which all users need:
+ * it may take as long as this user's cgroup wants it to. */
+static struct ipcbus_user *find_below(kuid_t uid, struct ipcbus_user *parent)
 {
-	return uid_eq(cred->euid, user->uid) ? cred->user_ns < user->ns :
-					       uid_lt(cred->euid, user->uid);
-}
+	struct ipcbus_user *user, *new = NULL;
 
-/* Counted. If there is none, new becomes it; NULL: there is none. */
-static struct ipcbus_user *find_or_add(struct ipcbus_bus *bus, const struct cred *cred,
-				       struct ipcbus_user *new)
-{
-	struct rb_node **link = &bus->users.rb_node, *parent = NULL;
-	struct ipcbus_user *user;
-
-	mutex_lock(&bus->lock);
-	while (*link) {
-		user = rb_entry(*link, struct ipcbus_user, entry);
-		if (uid_eq(cred->euid, user->uid) && cred->user_ns == user->ns) {
-			ipcbus_user_get(user);
-			goto out;
-		}
-		parent = *link;
-		link = is_before(cred, user) ? &parent->rb_left : &parent->rb_right;
+	user = find_or_add(uid, NULL);
+	if (!user && !(parent && parent->depth >= MAX_DEPTH)) {
+		new = user_new(uid, parent);
+		if (!new)
+			return NULL;
+		user = find_or_add(uid, new);
+		parent = user == new ? NULL : user_free(new);
 	}
-	user = new;
-	if (new) {
-		rb_link_node(&new->entry, parent, link);
-		rb_insert_color(&new->entry, &bus->users);
-	}
-out:
-	mutex_unlock(&bus->lock);
+	if (parent)
+		ipcbus_user_put(parent);
 	return user;
 }
 
-/* Others need the lock, and memory may take as long as this user's cgroup wants it to. */
-struct ipcbus_user *ipcbus_user_find(struct ipcbus_bus *bus, const struct cred *cred)
+/* The owners of the namespaces come first, beginning with the outermost: a parent is never made
+ * after its child, so there are no circles. */
+struct ipcbus_user *ipcbus_user_find(kuid_t uid, const struct user_namespace *ns)
 {
-	struct ipcbus_user *user, *new;
+	struct ipcbus_user *user;
+	kuid_t chain[MAX_DEPTH + 1];
+	u32 n = 0;
 
-	user = find_or_add(bus, cred, NULL);
+	user = find_or_add(uid, NULL);
 	if (user)
 		return user;
-	new = user_new(bus, cred);
-	if (!new)
-		return NULL;
-	user = find_or_add(bus, cred, new);
-	if (user != new)
-		user_drop(new);
+	chain[n++] = uid;
+	for (; ns->parent && n < ARRAY_SIZE(chain); ns = ns->parent)
+		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
+			chain[n++] = ns->owner;
+	do {
+		user = find_below(chain[--n], user);
+	} while (user && n);
 	return user;
 }
 
-/* The last one is put with the lock of the bus, so that nobody finds the user while it goes. */
-void ipcbus_user_put(struct ipcbus_user *user)
+/* The last reference is put with the lock, so that nobody finds the user while it goes. */
+static bool put_last(struct ipcbus_user *user)
 {
-	struct ipcbus_bus *bus = user->bus;
 	bool last;
 
 	if (refcount_dec_not_one(&user->ref))
-		return;
-	mutex_lock(&bus->lock);
+		return false;
+	mutex_lock(&users_lock);
 	last = refcount_dec_and_test(&user->ref);
 	if (last)
-		rb_erase(&user->entry, &bus->users);
-	mutex_unlock(&bus->lock);
-	if (last)
-		user_drop(user);
+		rb_erase(&user->entry, &users);
+	mutex_unlock(&users_lock);
+	return last;
 }
 
-u32 ipcbus_user_limit(const struct ipcbus_bus *bus, enum ipcbus_use use)
+void ipcbus_user_put(struct ipcbus_user *user)
 {
-	return min(READ_ONCE(ipcbus_account_most[use]), READ_ONCE(bus->limits.user[use]));
+	while (user && put_last(user))
+		user = user_free(user);
 }
 
-/* Those of one user in several namespaces have one account. */
-static const struct ipcbus_account *first_from_locked(struct ipcbus_bus *bus, u64 uid)
-{
-	const struct ipcbus_account *first = NULL;
-	struct rb_node *node = bus->users.rb_node;
-	const struct ipcbus_user *user;
+/* --- Charges ---------------------------------------------------------------- */
 
-	lockdep_assert_held(&bus->lock);
-	while (node) {
-		user = rb_entry(node, struct ipcbus_user, entry);
-		if (__kuid_val(user->uid) >= uid)
-			first = user->payer.account[0];
-		node = __kuid_val(user->uid) >= uid ? node->rb_left : node->rb_right;
+/* Files that nobody took are bounded like those in the queues of Unix sockets: a process that sends
+ * one must be allowed to have as many open, also if the caller pays for it. */
+static bool is_too_much(enum ipcbus_use use, u32 used)
+{
+	if (used > ipcbus_user_limit(use))
+		return true;
+	return use == IPCBUS_USE_FILES && used > rlimit(RLIMIT_NOFILE) &&
+	       !capable(CAP_SYS_RESOURCE);
+}
+
+/* The user and its parents, up to last; NULL: all. */
+static void uncharge_until(struct ipcbus_user *user, const struct ipcbus_user *last,
+			   enum ipcbus_use use, u32 n)
+{
+	for (; user != last; user = user->parent)
+		atomic_sub(n, &user->used[use]);
+}
+
+int ipcbus_user_charge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n)
+{
+	struct ipcbus_user *payer;
+
+	for (payer = user; payer; payer = payer->parent) {
+		if (likely(!is_too_much(use, atomic_add_return(n, &payer->used[use]))))
+			continue;
+		uncharge_until(user, payer->parent, use, n);
+		return -EDQUOT;
 	}
-	return first;
+	return 0;
 }
 
-bool ipcbus_user_show(struct seq_file *seq, struct ipcbus_bus *bus, u64 *uid)
+void ipcbus_user_uncharge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n)
 {
-	const struct ipcbus_account *account;
-	u32 used[IPCBUS_USE_COUNT];
-	kuid_t shown;
+	uncharge_until(user, NULL, use, n);
+}
 
-	mutex_lock(&bus->lock);
-	account = first_from_locked(bus, *uid);
-	if (account)
-		shown = ipcbus_account_copy(account, used);
-	mutex_unlock(&bus->lock);
-	if (!account)
-		return false;
-	*uid = __kuid_val(shown) + 1ULL;
-	ipcbus_account_show(seq, shown, used, IPCBUS_USE_ON_BUS);
-	return true;
+/* --- What is shown ---------------------------------------------------------- */
+
+void ipcbus_users_show(struct seq_file *seq)
+{
+	const struct ipcbus_user *user;
+	struct rb_node *node;
+	enum ipcbus_use use;
+
+	mutex_lock(&users_lock);
+	for (node = rb_first(&users); node; node = rb_next(node)) {
+		user = rb_entry(node, struct ipcbus_user, entry);
+		seq_printf(seq, "%u", from_kuid_munged(seq_user_ns(seq), user->uid));
+		for (use = 0; use < IPCBUS_USE_COUNT; use++)
+			seq_printf(seq, " %d", atomic_read(&user->used[use]));
+		seq_puts(seq, "\n");
+	}
+	mutex_unlock(&users_lock);
 }

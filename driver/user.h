@@ -2,55 +2,62 @@
 /*
  * User
  *
- * A user of one bus: who opened files of it, in one user namespace, and the accounts that
- * pay for what these files have (mem/account.h). A proc is of the user who opened it,
- * whatever its threads become. Procs of one effective user in two namespaces have two of
- * these, and are the same user to each other.
+ * A user pays for what its procs have, on all buses together. Whoever makes something for a
+ * proc charges the proc's user first, and uncharges it when its memory is freed. What exceeds
+ * a limit of the module fails with -EDQUOT for this user and for nobody else.
+ *
+ * A user in a user namespace has a parent, which is charged as well: the owner of the
+ * namespace. Otherwise somebody who makes a namespace would have a user for each of its ids.
+ * Global root is never a parent: it decides how many ids its containers have. The namespace
+ * of a user is that in which it opened its first file.
  *
  * How much of somebody else's region a user may occupy is in mem/quota.h.
  */
 #ifndef IPCBUS_USER_H
 #define IPCBUS_USER_H
 
+#include <linux/atomic.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 
 #include "main.h"
-#include "mem/account.h"
 
-struct cred;
 struct seq_file;
+struct user_namespace;
 
 /**
- * struct ipcbus_user - one user on one bus, in one user namespace
- * @ref: its procs, and what is charged and may outlive them
- * @entry: in bus->users (bus->lock)
- * @bus: counted; constant
+ * struct ipcbus_user - one user, on all buses
+ * @ref: its procs, its children, and what is charged and may outlive them
+ * @entry: in the tree of all, by @uid (users_lock)
  * @uid: constant
- * @ns: counted; constant
- * @payer: who is charged
+ * @parent: charged as well, counted; or NULL; constant
+ * @depth: how many parents there are above it; constant
+ * @used: of each use
  * @spare_lock: protects the rest
- * @procs: how many it has on the bus that are not shut down
+ * @procs: how many it has that are not shut down
  * @spares: transactions without a message, which it is charged for: see transaction.c
  * @spare_count: how many; 0 without @procs
  */
 struct ipcbus_user {
 	refcount_t ref;
 	struct rb_node entry;
-	struct ipcbus_bus *bus;
 	kuid_t uid;
-	struct user_namespace *ns;
-	struct ipcbus_payer payer;
+	struct ipcbus_user *parent;
+	u32 depth;
+	atomic_t used[IPCBUS_USE_COUNT];
 	spinlock_t spare_lock;
 	u32 procs;
 	struct ipcbus_transaction *spares;
 	u32 spare_count;
 };
 
-/* The effective user of that bus, counted; NULL: no memory. */
-struct ipcbus_user *ipcbus_user_find(struct ipcbus_bus *bus, const struct cred *cred);
+/* Sets the limits that no parameter set, by the size of memory. */
+void ipcbus_users_init(void);
+
+/* The user who opens a file in a user namespace, counted. NULL: no memory. */
+struct ipcbus_user *ipcbus_user_find(kuid_t uid, const struct user_namespace *ns);
 
 static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 {
@@ -60,29 +67,24 @@ static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 
 void ipcbus_user_put(struct ipcbus_user *user);
 
-/* May one trust the other with its region? Mostly it is the same one. */
-static inline bool ipcbus_user_is_same(const struct ipcbus_user *user,
-				       const struct ipcbus_user *other)
-{
-	return likely(user == other) || uid_eq(user->uid, other->uid);
-}
+/* What each user may have. */
+u32 ipcbus_user_limit(enum ipcbus_use use);
 
-/* What each user of the bus may have: the module's limit, or its mount's if less. */
-u32 ipcbus_user_limit(const struct ipcbus_bus *bus, enum ipcbus_use use);
+/* So many more, or -EDQUOT; so many less. Neither counts a reference. */
+int ipcbus_user_charge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n);
+void ipcbus_user_uncharge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n);
 
-/* One more, or -EDQUOT; one less. Neither counts a reference. */
 static inline int ipcbus_user_charge(struct ipcbus_user *user, enum ipcbus_use use)
 {
-	return ipcbus_payer_charge(&user->payer, use, 1);
+	return ipcbus_user_charge_n(user, use, 1);
 }
 
 static inline void ipcbus_user_uncharge(struct ipcbus_user *user, enum ipcbus_use use)
 {
-	ipcbus_payer_uncharge(&user->payer, use, 1);
+	ipcbus_user_uncharge_n(user, use, 1);
 }
 
-/* A line of the bus's first user from *uid on, as the reader sees it; *uid is the next one's then.
- * False: there is none. */
-bool ipcbus_user_show(struct seq_file *seq, struct ipcbus_bus *bus, u64 *uid);
+/* A line for each user, with its id as the reader sees it. */
+void ipcbus_users_show(struct seq_file *seq);
 
 #endif

@@ -105,17 +105,17 @@ static struct memory *memory_of(const struct ipcbus_pages *pages)
 }
 
 int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
-		      const struct ipcbus_payer *payer, struct address_space *mapping, size_t size)
+		      struct ipcbus_user *user, struct address_space *mapping, size_t size)
 {
 	struct memory *memory;
 	int ret;
 
 	pages->group = group;
-	pages->payer = payer;
+	pages->user = user;
 	spin_lock_init(&pages->lock);
 	pages->mapping = mapping;
 	pages->count = size >> PAGE_SHIFT;
-	ret = ipcbus_payer_charge(payer, IPCBUS_USE_MEMORY, index_kib(pages));
+	ret = ipcbus_user_charge_n(user, IPCBUS_USE_MEMORY, index_kib(pages));
 	if (ret)
 		return ret;
 	memory = memory_new(size);
@@ -126,7 +126,7 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 		ret = -ENOMEM;
 	}
 	if (ret) {
-		ipcbus_payer_uncharge(payer, IPCBUS_USE_MEMORY, index_kib(pages));
+		ipcbus_user_uncharge_n(user, IPCBUS_USE_MEMORY, index_kib(pages));
 		return ret;
 	}
 	mapping->host->i_private = memory;
@@ -154,7 +154,7 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 
 	for (i = 0; i < n; i++)
 		ipcbus_stat_remove(IPCBUS_STAT_PAGES);
-	ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, n * PAGE_KIB + index_kib(pages));
+	ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, n * PAGE_KIB + index_kib(pages));
 	kvfree(pages->frame);
 	pages->frame = NULL;
 	pages->count = 0;
@@ -181,16 +181,16 @@ static int populate_run(struct ipcbus_pages *pages, unsigned long first, unsigne
 	unsigned long i;
 	int ret;
 
-	ret = ipcbus_payer_charge(pages->payer, IPCBUS_USE_MEMORY, (end - first) * PAGE_KIB);
+	ret = ipcbus_user_charge_n(pages->user, IPCBUS_USE_MEMORY, (end - first) * PAGE_KIB);
 	if (ret)
 		return ret;
 	if (!allocate(memory, first << PAGE_SHIFT, (end - first) << PAGE_SHIFT)) {
-		ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, (end - first) * PAGE_KIB);
+		ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, (end - first) * PAGE_KIB);
 		return -ENOMEM;
 	}
 	for (i = first; i < end; i++) {
 		if (cmpxchg(&pages->frame[i], NULL, memory->at + (i << PAGE_SHIFT))) {
-			ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB);
+			ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, PAGE_KIB);
 			continue;
 		}
 		atomic_long_inc(&pages->resident);

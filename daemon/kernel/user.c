@@ -26,7 +26,7 @@ void shim_check_write(const volatile void *to, size_t size)
 static noinline bool charge_page(struct client_memory *memory, u64 page)
 {
 	if (!memory->payer ||
-	    ipcbus_payer_charge(&memory->payer->payer, IPCBUS_USE_MEMORY, PAGE_KIB)) {
+	    ipcbus_user_charge_n(memory->payer, IPCBUS_USE_MEMORY, PAGE_KIB)) {
 		memory->refused = true;
 		return false;
 	}
@@ -62,7 +62,7 @@ void area_end(struct client_memory *memory)
 	if (!payer)
 		return;
 	memory->payer = NULL;
-	ipcbus_payer_uncharge(&payer->payer, IPCBUS_USE_MEMORY, memory->n_used * PAGE_KIB);
+	ipcbus_user_uncharge_n(payer, IPCBUS_USE_MEMORY, memory->n_used * PAGE_KIB);
 	ipcbus_user_put(payer);
 }
 

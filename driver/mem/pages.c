@@ -46,21 +46,21 @@ static u32 index_kib(const struct ipcbus_pages *pages)
 }
 
 int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
-		      const struct ipcbus_payer *payer, struct address_space *mapping, size_t size)
+		      struct ipcbus_user *user, struct address_space *mapping, size_t size)
 {
 	int ret;
 
 	pages->group = group;
-	pages->payer = payer;
+	pages->user = user;
 	spin_lock_init(&pages->lock);
 	pages->mapping = mapping;
 	pages->count = size >> PAGE_SHIFT;
-	ret = ipcbus_payer_charge(payer, IPCBUS_USE_MEMORY, index_kib(pages));
+	ret = ipcbus_user_charge_n(user, IPCBUS_USE_MEMORY, index_kib(pages));
 	if (ret)
 		return ret;
 	pages->frame = kvcalloc(pages->count, sizeof(*pages->frame), GFP_KERNEL_ACCOUNT);
 	if (!pages->frame) {
-		ipcbus_payer_uncharge(payer, IPCBUS_USE_MEMORY, index_kib(pages));
+		ipcbus_user_uncharge_n(user, IPCBUS_USE_MEMORY, index_kib(pages));
 		return -ENOMEM;
 	}
 	mmgrab(current->mm);
@@ -99,7 +99,7 @@ static void forget(struct ipcbus_pages *pages, unsigned long n)
 {
 	atomic_long_sub(n, &pages->resident);
 	count_resident(pages, -(long)n);
-	ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, n * PAGE_KIB);
+	ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, n * PAGE_KIB);
 }
 
 /* A page that is charged. */
@@ -107,7 +107,7 @@ static void publish(struct ipcbus_pages *pages, unsigned long index, struct page
 {
 	if (cmpxchg(&pages->frame[index], NULL, page_address(page))) {
 		put_page(page);
-		ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB);
+		ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, PAGE_KIB);
 		return;
 	}
 	atomic_long_inc(&pages->resident);
@@ -138,19 +138,19 @@ static unsigned long populate_run(struct ipcbus_pages *pages, unsigned long inde
 	struct page *page = NULL;
 	unsigned long i;
 
-	if (order && !ipcbus_payer_charge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB << order)) {
+	if (order && !ipcbus_user_charge_n(pages->user, IPCBUS_USE_MEMORY, PAGE_KIB << order)) {
 		page = alloc_pages(RUN_GFP, order);
 		if (!page)
-			ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB << order);
+			ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, PAGE_KIB << order);
 	}
 	if (!page) {
 		order = 0;
-		if (ipcbus_payer_charge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB))
+		if (ipcbus_user_charge_n(pages->user, IPCBUS_USE_MEMORY, PAGE_KIB))
 			return 0;
 		page = alloc_page(PAGES_GFP);
 	}
 	if (!page) {
-		ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, PAGE_KIB);
+		ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, PAGE_KIB);
 		return 0;
 	}
 	/* From here on each page has a count of its own: it is mapped alone. */
@@ -389,7 +389,7 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 		n++;
 	}
 	forget(pages, n);
-	ipcbus_payer_uncharge(pages->payer, IPCBUS_USE_MEMORY, kib);
+	ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, kib);
 	kvfree(frame);
 	iput(pages->mapping->host);
 }

@@ -16,14 +16,14 @@
 #include <linux/types.h>
 
 #include "../compat.h"
-#include "account.h"
+#include "../user.h"
 
 /**
  * struct ipcbus_pages - the pages of one region
  * @count: pages of the region; 0 once they are done (lock)
  * @resident: how many are there
  * @group: the memory cgroup that pays for them; the region's
- * @payer: the accounts that pay for them; constant
+ * @user: charged for them; constant
  * @mm: the address space whose resident memory they are, so that the OOM killer sees them;
  *	pinned; NULL after its end (lock). A page that is mapped counts once more there.
  * @counted: how many pages are counted there (lock)
@@ -38,7 +38,7 @@ struct ipcbus_pages {
 	unsigned long count;
 	atomic_long_t resident;
 	struct mem_cgroup *group;
-	const struct ipcbus_payer *payer;
+	struct ipcbus_user *user;
 	struct mm_struct *mm;
 	unsigned long counted;
 	struct address_space *mapping;
@@ -48,7 +48,7 @@ struct ipcbus_pages {
 
 /* Of the current address space. -EDQUOT, -ENOMEM. */
 int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
-		      const struct ipcbus_payer *payer, struct address_space *mapping, size_t size);
+		      struct ipcbus_user *user, struct address_space *mapping, size_t size);
 /* The address space ends: it has no resident memory here any more. */
 void ipcbus_pages_leave(struct ipcbus_pages *pages);
 /* Frees all, and what the receiver has mapped is unmapped. Nobody else needs them; faults

@@ -24,9 +24,9 @@
 				     sizeof(struct ipcbus_range_pool), 1024)
 #define SLAB_KIB	DIV_ROUND_UP(IPCBUS_BUFFERS_PER_SLAB * sizeof(struct ipcbus_buffer), 1024)
 
-void ipcbus_region_init(struct ipcbus_region *region, const struct ipcbus_payer *payer)
+void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user)
 {
-	region->payer = payer;
+	region->user = user;
 	spin_lock_init(&region->lock);
 	mutex_init(&region->claim);
 	INIT_LIST_HEAD(&region->waiters);
@@ -44,7 +44,7 @@ static int add_slab(struct ipcbus_region *region)
 	int ret;
 	u32 i;
 
-	if (ipcbus_payer_charge(region->payer, IPCBUS_USE_MEMORY, SLAB_KIB))
+	if (ipcbus_user_charge_n(region->user, IPCBUS_USE_MEMORY, SLAB_KIB))
 		return -ENOMEM;
 	ret = -ENOMEM;
 	before = ipcbus_charge_begin(region->group);
@@ -71,7 +71,7 @@ static int add_slab(struct ipcbus_region *region)
 err_free:
 	kfree(slab);
 err_uncharge:
-	ipcbus_payer_uncharge(region->payer, IPCBUS_USE_MEMORY, SLAB_KIB);
+	ipcbus_user_uncharge_n(region->user, IPCBUS_USE_MEMORY, SLAB_KIB);
 	return ret;
 }
 
@@ -104,7 +104,7 @@ static void free_slabs(struct ipcbus_region *region)
 	region->slabs = 0;
 	spin_unlock(&region->lock);
 
-	ipcbus_payer_uncharge(region->payer, IPCBUS_USE_MEMORY, SLABS_KIB + slabs * SLAB_KIB);
+	ipcbus_user_uncharge_n(region->user, IPCBUS_USE_MEMORY, SLABS_KIB + slabs * SLAB_KIB);
 	while (slabs)
 		kfree(slab[--slabs]);
 	kfree(slab);
@@ -115,7 +115,7 @@ static int make_slabs(struct ipcbus_region *region)
 {
 	int ret;
 
-	ret = ipcbus_payer_charge(region->payer, IPCBUS_USE_MEMORY, SLABS_KIB);
+	ret = ipcbus_user_charge_n(region->user, IPCBUS_USE_MEMORY, SLABS_KIB);
 	if (ret)
 		return ret;
 	region->ranges = kzalloc(sizeof(*region->ranges), GFP_KERNEL_ACCOUNT);
@@ -132,7 +132,7 @@ int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mappin
 
 	/* Later its owner may have left the group, or be gone. */
 	region->group = get_mem_cgroup_from_mm(current->mm);
-	ret = ipcbus_pages_init(&region->pages, region->group, region->payer, mapping, size);
+	ret = ipcbus_pages_init(&region->pages, region->group, region->user, mapping, size);
 	if (ret)
 		goto err_group;
 	ret = make_slabs(region);

@@ -99,7 +99,7 @@ struct ipcbus_buffer {
  * @lock: protects all of it but pages
  * @size: bytes; 0 until mapped, then constant
  * @group: the memory cgroup of the process that mapped it, which pays; counted, until it ends
- * @payer: the accounts that pay; constant
+ * @user: charged for it; constant
  * @pages: the physical side
  * @reclaim_entry: in the list of regions that reclaim.c visits
  * @claim: whoever takes free ranges out of it has this (reclaim.c)
@@ -133,7 +133,7 @@ struct ipcbus_region {
 	spinlock_t lock;
 	size_t size;
 	struct mem_cgroup *group;
-	const struct ipcbus_payer *payer;
+	struct ipcbus_user *user;
 	struct ipcbus_pages pages;
 	struct list_head reclaim_entry;
 	struct mutex claim;
@@ -160,8 +160,8 @@ struct ipcbus_region {
 	u32 oneways;
 };
 
-/* Begins an empty region of the current process. The payer outlives it. */
-void ipcbus_region_init(struct ipcbus_region *region, const struct ipcbus_payer *payer);
+/* Begins an empty region of the current process. The user outlives it. */
+void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user);
 /* Gives the region its size, once. mapping is the file's. May sleep. -EDQUOT: the user has
  * no memory left for what the region needs before messages come. */
 int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size);

@@ -490,6 +490,31 @@ START_TEST(model)
 }
 END_TEST
 
+START_TEST(limit_on_handles)
+{
+	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
+	struct ipcbus_send send = {
+		.kind = IPCBUS_SEND_ONEWAY, .objects = PTR64(o), .object_count = ARRAY_SIZE(o),
+	};
+	uint32_t most = raw_info(&srv).max_handles;
+	struct ipcbus_event ev;
+
+	for (uint32_t got = 0; got < most; got += IPCBUS_MAX_OBJECTS) {
+		for (int i = 0; i < IPCBUS_MAX_OBJECTS; i++)
+			o[i] = object_node(raw_node(got < most / 2 ? &cli : &oth, 0, 1));
+		assert_ok(raw_send(got < most / 2 ? &cli : &oth, &send, NULL));
+		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
+		raw_release(&srv, &ev);
+	}
+	o[0] = object_node(raw_node(&cli, 0, 1));
+	send.kind = IPCBUS_SEND_CALL;
+	send.object_count = 1;
+	assert_ok(raw_send(&cli, &send, NULL));
+	raw_none(&srv);
+	raw_failed(&cli, -EDQUOT, IPCBUS_STAGE_DELIVER, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("buffer");
@@ -517,6 +542,7 @@ int main(void)
 	tc = add_case(s, "limits", setup_bus);
 	tcase_set_tags(tc, "long");
 	tcase_add_test(tc, limit_on_buffers);
+	tcase_add_test(tc, limit_on_handles);
 
 	tc = add_case(s, "stress", setup_bus);
 	tcase_add_loop_test(tc, model, 0, 4);

@@ -235,11 +235,16 @@ static int mount_without_permission(struct peer *self, void *arg)
 	return 0;
 }
 
+/* The limit is 64, and less on a machine with little memory. */
 static int mount_too_often(struct peer *self, void *arg)
 {
+	int mounts = 0;
+
 	be_root_there(self);
-	for (int i = 0; i < 3; i++)
-		assert_ok(try_mount(arg, 0, NULL));
+	while (!try_mount(arg, 0, NULL) && mounts < 65)
+		mounts++;
+	ck_assert_int_ge(mounts, 4);
+	ck_assert_int_le(mounts, 64);
 	assert_result(try_mount(arg, 0, NULL), -EDQUOT);
 	assert_ok(try_umount(arg, 0));
 	assert_ok(try_mount(arg, 0, NULL));
@@ -302,13 +307,9 @@ END_TEST
 
 START_TEST(mounts_of_a_user_are_limited)
 {
-	int before = dev_set_param("user_buses", 3);
-
-	ck_assert_int_gt(before, 0);
 	dev_set_param("userns_mounts", 1);
 	run_in_a_namespace(mount_too_often);
 	dev_set_param("userns_mounts", 0);
-	dev_set_param("user_buses", before);
 }
 END_TEST
 
@@ -341,9 +342,8 @@ END_TEST
 static const char *const bad_options[] = {
 	"colour=red", "mode", "mode=", "mode=888", "mode=1777", "mode=-1", "uid=x", "uid=",
 	"uid=4294967295", "manager_uid=4294967295", "manager_uid", "gid=4294967295", "uid=4294967296", "max_procs", "max_procs=0",
-	"max_procs=4294967296", "max_nodes=0", "max_nodes=65537", "max_handles=65537",
-	"max_threads=1025", "max_region=1073741825", "max_procs=1x", "max_procs=1,max_nodes=0",
-	"user_procs=0", "user_nodes=", "user_files=4294967296",
+	"max_procs=4294967296", "max_region=0", "max_region=1073741825", "max_procs=1x",
+	"max_procs=1,max_region=0", "user_procs=1",
 };
 
 START_TEST(bad_options_are_refused)
@@ -382,105 +382,16 @@ START_TEST(procs_are_limited)
 }
 END_TEST
 
-static void *one_exchange(void *arg)
-{
-	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_NONBLOCK };
-
-	return (void *)(intptr_t)raw_exchange(arg, &x);
-}
-
-START_TEST(nodes_and_threads_are_limited)
-{
-	struct ipcbus_node n = {};
-	struct ipcbus_info info;
-	struct helper h;
-	struct place p;
-	struct raw r;
-
-	mount_bus(&p, "max_nodes=3,max_threads=1");
-	raw_open_at(&r, p.bus, 4096);
-	info = raw_info(&r);
-	ck_assert_uint_eq(info.max_nodes, 3);
-	ck_assert_uint_eq(info.max_threads, 1);
-	ck_assert_uint_eq(info.max_handles, raw_info(&cli).max_handles);
-	for (int i = 0; i < 3; i++)
-		raw_node(&r, 0, i);
-	assert_result(raw_node_ioctl(&r, IPCBUS_IOC_NODE_CREATE, &n), -EDQUOT);
-	assert_ok(raw_set_threads(&r, 1));
-	assert_result(raw_set_threads(&r, 2), -EINVAL);
-	raw_none(&r);
-	helper_start(&h, one_exchange, &r);
-	ck_assert_int_eq((intptr_t)helper_end(&h), -EDQUOT);
-	raw_close(&r);
-	umount_bus(&p);
-}
-END_TEST
-
-START_TEST(handles_are_limited)
-{
-	struct ipcbus_object o[2];
-	struct ipcbus_send call = {
-		.kind = IPCBUS_SEND_CALL, .objects = PTR64(o), .object_count = 2,
-	};
-	struct pair pair;
-	struct place p;
-
-	mount_bus(&p, "max_handles=1");
-	pair_open(&pair, p.bus);
-	o[0] = object_node(raw_node(&pair.client, 0, 1));
-	o[1] = object_node(raw_node(&pair.client, 0, 2));
-	assert_ok(raw_send(&pair.client, &call, NULL));
-	raw_none(&pair.server);
-	raw_failed(&pair.client, -EDQUOT, IPCBUS_STAGE_DELIVER, 1);
-	assert_ok(try_mount(&p, MS_REMOUNT, "max_handles=2"));
-	assert_ok(raw_send(&pair.client, &call, NULL));
-	pair_close(&pair);
-	umount_bus(&p);
-}
-END_TEST
-
-/* Handle 0 is one of them from its first use on. */
-START_TEST(handle_0_counts)
-{
-	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL }, reply;
-	struct ipcbus_object o;
-	struct ipcbus_event ev;
-	struct pair pair;
-	struct place p;
-	struct raw r;
-
-	mount_bus(&p, "max_handles=1,user_handles=1");
-	pair_open(&pair, p.bus);
-	pair_talk(&pair);
-	o = object_node(raw_node(&pair.server, 0, 1));
-	assert_ok(raw_send(&pair.client, &call, NULL));
-	raw_take(&pair.server, IPCBUS_EVENT_CALL, &ev);
-	reply = (struct ipcbus_send){
-		.kind = IPCBUS_SEND_REPLY, .call = ev.call, .objects = PTR64(&o),
-		.object_count = 1,
-	};
-	assert_ok(raw_send(&pair.server, &reply, NULL));
-	raw_failed(&pair.client, -EDQUOT, IPCBUS_STAGE_DELIVER, 0);
-	raw_take(&pair.server, IPCBUS_EVENT_IDLE, &ev);
-	raw_open_at(&r, p.bus, 65536);
-	raw_fails(&r, &call, -EDQUOT, IPCBUS_STAGE_TARGET, 0);
-	assert_result(raw_watch(&r, 0, 1), -EDQUOT);
-	assert_ok(try_mount(&p, MS_REMOUNT, "user_handles=2"));
-	raw_round_trip(&r, 0, &pair.server, "first", 5);
-	raw_close(&r);
-	pair_close(&pair);
-	umount_bus(&p);
-}
-END_TEST
-
 /* At its limit, a proc goes on with a manager that replaces a dead one. */
 START_TEST(handle_0_keeps_its_place)
 {
+	int before = dev_set_param("user_handles", 1);
 	struct ipcbus_event ev;
 	struct pair pair;
 	struct place p;
 
-	mount_bus(&p, "max_handles=1,user_handles=1");
+	ck_assert_int_gt(before, 0);
+	mount_bus(&p, NULL);
 	pair_open(&pair, p.bus);
 	pair_talk(&pair);
 	assert_ok(raw_watch(&pair.client, 0, 1));
@@ -493,6 +404,7 @@ START_TEST(handle_0_keeps_its_place)
 		assert_ok(raw_watch(&pair.client, 0, 1));
 		ck_assert_int_eq(live("handles"), 1);
 	}
+	dev_set_param("user_handles", before);
 	pair_close(&pair);
 	umount_bus(&p);
 }
@@ -509,60 +421,6 @@ START_TEST(regions_are_limited)
 	assert_result(dev_map(r.fd, 12288, PROT_READ, MAP_SHARED, 0, &map), -EDQUOT);
 	assert_ok(dev_map(r.fd, 8192, PROT_READ, MAP_SHARED, 0, &map));
 	assert_ok(dev_unmap(map, 8192));
-	raw_close(&r);
-	umount_bus(&p);
-}
-END_TEST
-
-/* All of one user together, and on this bus: see test-quota for what counts. */
-START_TEST(users_are_limited)
-{
-	struct ipcbus_node n = {};
-	struct ipcbus_info info;
-	struct raw r[2], user;
-	struct place p;
-
-	mount_bus(&p, "mode=666,user_procs=2,user_nodes=3");
-	raw_open_at(&r[0], p.bus, 4096);
-	raw_open_at(&r[1], p.bus, 4096);
-	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
-	info = raw_info(&r[0]);
-	ck_assert_uint_eq(info.user_procs, 2);
-	ck_assert_uint_eq(info.user_nodes, 3);
-	ck_assert_uint_eq(info.user_handles, raw_info(&cli).user_handles);
-	for (int i = 0; i < 3; i++)
-		raw_node(&r[i % 2], 0, i);
-	assert_result(raw_node_ioctl(&r[0], IPCBUS_IOC_NODE_CREATE, &n), -EDQUOT);
-	raw_node(&cli, 0, 4);
-	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
-	raw_open_at(&user, p.bus, 4096);
-	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
-	raw_node(&user, 0, 5);
-	assert_ok(try_mount(&p, MS_REMOUNT, "user_nodes=4"));
-	raw_node(&r[1], 0, 6);
-	assert_result(raw_node_ioctl(&r[1], IPCBUS_IOC_NODE_CREATE, &n), -EDQUOT);
-	raw_close(&user);
-	raw_close(&r[1]);
-	raw_close(&r[0]);
-	umount_bus(&p);
-}
-END_TEST
-
-/* A mount may set them lower than the module, and not higher. */
-START_TEST(limits_of_the_module_hold)
-{
-	struct place p;
-	struct raw r;
-	int before;
-
-	mount_bus(&p, "user_watches=4294967295,user_files=7");
-	raw_open_at(&r, p.bus, 4096);
-	ck_assert_uint_eq(raw_info(&r).user_watches, raw_info(&cli).user_watches);
-	ck_assert_uint_eq(raw_info(&r).user_files, 7);
-	before = dev_set_param("user_files", 5);
-	ck_assert_int_ge(before, 0);
-	ck_assert_uint_eq(raw_info(&r).user_files, 5);
-	ck_assert_int_eq(dev_set_param("user_files", before), 5);
 	raw_close(&r);
 	umount_bus(&p);
 }
@@ -592,10 +450,10 @@ START_TEST(options_are_shown)
 	mount_bus(&p, "uid=1000,mode=640");
 	shown_options(&p, text, sizeof(text));
 	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=0,manager_uid=0");
-	assert_ok(try_mount(&p, MS_REMOUNT, "gid=900,max_procs=10,max_region=65536,user_calls=9"));
+	assert_ok(try_mount(&p, MS_REMOUNT, "gid=900,max_procs=10,max_region=65536"));
 	shown_options(&p, text, sizeof(text));
 	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=900,manager_uid=0,max_procs=10,"
-			       "max_region=65536,user_calls=9");
+			       "max_region=65536");
 	ck_assert_int_eq(stat(p.bus, &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
 	ck_assert_uint_eq(st.st_uid, 1000);
@@ -605,7 +463,7 @@ START_TEST(options_are_shown)
 	/* As a remount tool does: all that is shown is said again. */
 	shown_options(&p, text, sizeof(text));
 	ck_assert_str_eq(text, "rw,relatime,mode=600,uid=1001,gid=900,manager_uid=0,max_procs=10,"
-			       "max_region=65536,user_calls=9");
+			       "max_region=65536");
 	assert_ok(try_mount(&p, MS_REMOUNT, strstr(text, "mode")));
 	umount_bus(&p);
 }
@@ -737,13 +595,8 @@ int main(void)
 	tc = add_case(s, "options", setup_bus);
 	tcase_add_loop_test(tc, bad_options_are_refused, 0, ARRAY_SIZE(bad_options));
 	tcase_add_test(tc, procs_are_limited);
-	tcase_add_test(tc, nodes_and_threads_are_limited);
-	tcase_add_test(tc, handles_are_limited);
-	tcase_add_test(tc, handle_0_counts);
 	tcase_add_test(tc, handle_0_keeps_its_place);
 	tcase_add_test(tc, regions_are_limited);
-	tcase_add_test(tc, users_are_limited);
-	tcase_add_test(tc, limits_of_the_module_hold);
 	tcase_add_test(tc, options_are_shown);
 	tcase_add_test(tc, mode_decides_who_opens);
 

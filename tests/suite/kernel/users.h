@@ -50,7 +50,7 @@ static inline long account(uid_t uid, int column)
 {
 	char text[8192], *line, *save;
 
-	assert_ok(dev_debug("accounts", text, sizeof(text)));
+	assert_ok(dev_debug("users", text, sizeof(text)));
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		if (strtoul(line, &line, 10) != uid)
 			continue;

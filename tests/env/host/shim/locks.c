@@ -27,7 +27,7 @@ static const struct {
 	const char *inner;
 } tree[] = {
 	{ "&proc->handle_lock", "ipcbus_default_bus.lock" },
-	{ "&proc->handle_lock", "accounts_lock" },
+	{ "&proc->handle_lock", "users_lock" },
 	{ "&proc->handle_lock", "&bus->lock" },
 	{ "&proc->handle_lock", "&proc->lock" },
 	{ "ipcbus_default_bus.lock", "&proc->lock" },
@@ -218,7 +218,7 @@ void shim_might_sleep(const char *what)
 /* Locks that procs of others take. */
 static bool is_shared(const struct shim_lock_class *class)
 {
-	return !strcmp(class->name, "&bus->lock") || !strcmp(class->name, "accounts_lock") ||
+	return !strcmp(class->name, "&bus->lock") || !strcmp(class->name, "users_lock") ||
 	       !strcmp(class->name, "ipcbus_default_bus.lock") ||
 	       !strcmp(class->name, "register_lock");
 }
