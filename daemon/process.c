@@ -12,7 +12,7 @@
 
 #include <linux/pid_namespace.h>
 
-#include "../driver/sender.h"
+#include "../driver/thread.h"
 #include "client.h"
 #include "numbers.h"
 #include "process.h"

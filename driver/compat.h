@@ -205,23 +205,6 @@ static inline void ipcbus_vm_flags_mod(struct vm_area_struct *vma, vm_flags_t se
 }
 #endif
 
-/*
- * Counts pages as shared memory of an address space, as add_mm_counter() does without its
- * tracepoint. Nothing may be left when the structure is freed. 6.2 made the counters those
- * of each CPU.
- */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
-static inline void ipcbus_mm_count_pages(struct mm_struct *mm, long n)
-{
-	percpu_counter_add(&mm->rss_stat[MM_SHMEMPAGES], n);
-}
-#else
-static inline void ipcbus_mm_count_pages(struct mm_struct *mm, long n)
-{
-	atomic_long_add(n, &mm->rss_stat.count[MM_SHMEMPAGES]);
-}
-#endif
-
 typedef unsigned long ipcbus_shrinker_op(struct shrinker *, struct shrink_control *);
 
 /*

@@ -19,4 +19,39 @@ void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread 
  * was too long? Else 0 (proc->lock). */
 u32 ipcbus_deliver_waited(struct ipcbus_work *work);
 
+/* --- Oneways that follow ---------------------------------------------------- */
+
+/*
+ * A thread that takes a oneway, and asked for more, also takes those that wait behind it for the
+ * same node. All are taken in one look: so nothing else that is done to the node comes between
+ * two of them. They are delivered after the first event was written, in their order.
+ *
+ * Only these follow, because no other thread could take them now: of a node one is served at a
+ * time. A handler that is slow or sleeps holds back what it holds back anyway. The node is busy
+ * until the buffers of all are released, so its order is that of one thread. What does not follow:
+ *
+ *   - anything while other work waits for a thread of the proc: what waits has its turn first, by
+ *     its rank (work.h). What comes later waits for one thread that serves what it has, or for
+ *     another one;
+ *   - a oneway that a newer one may replace, for it is replaced as long as nobody took it;
+ *   - a call: another thread could take it, and a thread inherits deadline and priority of one;
+ *   - the end of an async call, or a notification: another thread could take it, while this one
+ *     waits in a handler for just that.
+ */
+
+/* thread has taken work: takes what may follow it (proc->lock). */
+void ipcbus_more_take_locked(struct ipcbus_more *more, struct ipcbus_work *work,
+			     struct ipcbus_thread *thread);
+
+/* Fills in the event of the first that can be delivered; false: there is none. */
+bool ipcbus_more_pop(struct ipcbus_more *more, struct ipcbus_thread *thread,
+		     struct ipcbus_event *event);
+
+/* Delivers and writes one after the other, and their number. One that cannot be written is lost;
+ * those behind it are put back. */
+void ipcbus_more_write(struct ipcbus_more *more, struct ipcbus_thread *thread, u32 __user *count);
+
+/* Those that are not delivered are not taken after all. */
+void ipcbus_more_put_back(struct ipcbus_more *more);
+
 #endif

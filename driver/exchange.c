@@ -6,15 +6,14 @@
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
-#include "boost.h"
 #include "buffer.h"
+#include "cancel.h"
 #include "compat.h"
 #include "deliver.h"
 #include "exchange.h"
-#include "expiry.h"
 #include "message.h"
 #include "monitor.h"
-#include "more.h"
+#include "priority.h"
 #include "proc.h"
 #include "reply.h"
 #include "request.h"

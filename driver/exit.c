@@ -6,16 +6,14 @@
 #include <linux/sched.h>
 #include <linux/xarray.h>
 
-#include "boost.h"
 #include "buffer.h"
 #include "cancel.h"
 #include "exit.h"
-#include "expiry.h"
 #include "handle.h"
-#include "manager.h"
 #include "monitor.h"
 #include "node.h"
 #include "opener.h"
+#include "priority.h"
 #include "proc.h"
 #include "reply.h"
 #include "space.h"

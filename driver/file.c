@@ -8,14 +8,13 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 
 #include "bus.h"
+#include "cancel.h"
 #include "compat.h"
 #include "exit.h"
-#include "expiry.h"
-#include "fs.h"
 #include "handle.h"
-#include "info.h"
 #include "ioctl.h"
 #include "opener.h"
 #include "proc.h"
@@ -23,6 +22,12 @@
 #include "thread.h"
 #include "transaction.h"
 #include "wait.h"
+
+/* A file of a mount opens the mount's bus, and a device the default one. */
+static struct ipcbus_bus *bus_of(const struct inode *inode)
+{
+	return inode->i_fop == &ipcbus_fops ? inode->i_sb->s_fs_info : &ipcbus_default_bus;
+}
 
 static int file_open(struct inode *inode, struct file *file)
 {
@@ -35,7 +40,7 @@ static int file_open(struct inode *inode, struct file *file)
 	/* Every ioctl sends or receives, so each of them needs both permissions. */
 	if ((file->f_flags & O_ACCMODE) != O_RDWR)
 		return -EINVAL;
-	proc = ipcbus_proc_new(ipcbus_fs_bus(inode), file->f_cred);
+	proc = ipcbus_proc_new(bus_of(inode), file->f_cred);
 	if (IS_ERR(proc))
 		return PTR_ERR(proc);
 	ipcbus_expiry_begin(proc);
@@ -144,6 +149,31 @@ static __poll_t file_poll(struct file *file, poll_table *wait)
 	return mask | ipcbus_space_poll(proc, poll_requested_events(wait));
 }
 
+/* /proc/PID/fdinfo/FD, which may be read by whoever may trace the process. */
+static void show_fdinfo(struct seq_file *seq, struct file *file)
+{
+	struct ipcbus_proc *proc = file->private_data;
+	struct ipcbus_region *region = &proc->region;
+	u32 buffers, left, queued, threads;
+
+	spin_lock(&region->lock);
+	buffers = region->buffers;
+	left = ipcbus_region_left_locked(region);
+	spin_unlock(&region->lock);
+	spin_lock(&proc->lock);
+	queued = proc->work.count;
+	threads = proc->thread_count;
+	spin_unlock(&proc->lock);
+
+	seq_printf(seq, "ipcbus-region:\t%zu\n", READ_ONCE(region->size));
+	seq_printf(seq, "ipcbus-space:\t%zu\n", (size_t)left * IPCBUS_UNIT);
+	seq_printf(seq, "ipcbus-buffers:\t%u\n", buffers);
+	seq_printf(seq, "ipcbus-nodes:\t%d\n", atomic_read(&proc->node_count));
+	seq_printf(seq, "ipcbus-handles:\t%u\n", READ_ONCE(proc->handle_count));
+	seq_printf(seq, "ipcbus-threads:\t%u\n", threads);
+	seq_printf(seq, "ipcbus-queued:\t%u\n", queued);
+}
+
 const struct file_operations ipcbus_fops = {
 	.owner = THIS_MODULE,
 	.open = file_open,
@@ -153,5 +183,5 @@ const struct file_operations ipcbus_fops = {
 	.poll = file_poll,
 	.unlocked_ioctl = ipcbus_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.show_fdinfo = ipcbus_show_fdinfo,
+	.show_fdinfo = show_fdinfo,
 };

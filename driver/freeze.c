@@ -19,9 +19,9 @@
 #include <linux/wait.h>
 
 #include "bus.h"
+#include "cancel.h"
 #include "freeze.h"
 #include "thread.h"
-#include "ticks.h"
 #include "transaction.h"
 #include "watch.h"
 

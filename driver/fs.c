@@ -6,7 +6,7 @@
  *   bus            opens the bus, as /dev/ipcbus does the default one: a regular
  *                  file with the same operations, for device numbers mean nothing
  *                  to who may not make any
- *   the rest       ipcbus_file[] of files.c
+ *   the rest       ipcbus_file[] of inspect.c
  *
  * The mount keeps the bus and every open file keeps the mount, as any does; what
  * is left of a proc after its file is closed keeps the bus alone. Nothing can be
@@ -24,8 +24,8 @@
 
 #include "bus.h"
 #include "compat.h"
-#include "files.h"
 #include "fs.h"
+#include "inspect.h"
 #include "proc.h"
 
 #define BUS_MODE 0660
@@ -180,11 +180,6 @@ static int show_options(struct seq_file *seq, struct dentry *root)
 }
 
 /* --- Files ---------------------------------------------------------------- */
-
-struct ipcbus_bus *ipcbus_fs_bus(const struct inode *inode)
-{
-	return inode->i_fop == &ipcbus_fops ? inode->i_sb->s_fs_info : &ipcbus_default_bus;
-}
 
 static int text_open(struct inode *inode, struct file *file)
 {

@@ -9,9 +9,6 @@
 
 #include "main.h"
 
-/* The bus that a file with ipcbus_fops opens. */
-struct ipcbus_bus *ipcbus_fs_bus(const struct inode *inode);
-
 int ipcbus_fs_init(void);
 /* The module is there to stay: from now on it can be mounted. Before: -ENODEV. */
 void ipcbus_fs_ready(void);

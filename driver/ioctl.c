@@ -7,20 +7,109 @@
 #include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/nospec.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
 #include <linux/uaccess.h>
 
+#include "bus.h"
+#include "calls.h"
 #include "cancel.h"
 #include "exchange.h"
 #include "exit.h"
 #include "freeze.h"
 #include "handle.h"
-#include "info.h"
 #include "ioctl.h"
-#include "manager.h"
 #include "monitor.h"
 #include "node.h"
 #include "proc.h"
 #include "thread.h"
+#include "transaction.h"
+#include "user.h"
+#include "work.h"
+
+/* --- What a proc may ask ---------------------------------------------------- */
+
+static int get_info(struct ipcbus_proc *proc, void *data)
+{
+	struct ipcbus_info *args = data;
+
+	*args = (struct ipcbus_info){
+		.size = args->size,
+		.version = IPCBUS_VERSION,
+		.features = IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY | IPCBUS_FEATURE_MOUNT,
+		.region_size = proc->region.size,
+		.max_nodes = IPCBUS_LIMIT_NODES,
+		.max_handles = IPCBUS_LIMIT_HANDLES,
+		.max_buffers = IPCBUS_LIMIT_BUFFERS,
+		.max_threads = IPCBUS_LIMIT_THREADS,
+		.user_procs = ipcbus_user_limit(IPCBUS_USE_PROCS),
+		.user_nodes = ipcbus_user_limit(IPCBUS_USE_NODES),
+		.user_handles = ipcbus_user_limit(IPCBUS_USE_HANDLES),
+		.user_watches = ipcbus_user_limit(IPCBUS_USE_WATCHES),
+		.user_calls = ipcbus_user_limit(IPCBUS_USE_CALLS),
+		.user_files = ipcbus_user_limit(IPCBUS_USE_FILES),
+		.user_threads = ipcbus_user_limit(IPCBUS_USE_THREADS),
+		.user_memory = ipcbus_user_limit(IPCBUS_USE_MEMORY),
+	};
+	return 0;
+}
+
+static int get_call_info(struct ipcbus_proc *proc, void *data)
+{
+	struct ipcbus_call_info *args = data;
+	struct ipcbus_transaction *t;
+	int ret = -ESRCH;
+
+	if (args->flags || args->deadline)
+		return -EINVAL;
+	spin_lock(&proc->lock);
+	t = ipcbus_open_find_locked(proc, args->call);
+	if (t) {
+		args->flags = READ_ONCE(t->state) == IPCBUS_PENDING ? 0 : IPCBUS_CALL_CANCELED;
+		args->deadline = t->deadline ? ipcbus_deadline_to_user(t) : 0;
+		ret = 0;
+	}
+	spin_unlock(&proc->lock);
+	return ret;
+}
+
+/* Of a call that is open in proc: its thread is counted as long as it is. */
+static int sender_of_call(struct ipcbus_proc *proc, u64 id, struct ipcbus_sender_id *ret_id)
+{
+	struct ipcbus_transaction *t;
+	int ret = -ESRCH;
+
+	spin_lock(&proc->lock);
+	t = ipcbus_open_find_locked(proc, id);
+	if (t) {
+		*ret_id = t->from ? t->from->sender_id : t->sender_id;
+		ret = 0;
+	}
+	spin_unlock(&proc->lock);
+	return ret;
+}
+
+static int get_sender_info(struct ipcbus_proc *proc, void *data)
+{
+	struct ipcbus_sender_info *args = data;
+	struct ipcbus_sender_id id;
+	int ret;
+
+	if (args->flags || args->pid || args->reserved || !args->call == !args->buffer)
+		return -EINVAL;
+	if (args->call)
+		ret = sender_of_call(proc, args->call, &id);
+	else
+		ret = ipcbus_region_sender(&proc->region, args->buffer, &id);
+	if (ret)
+		return ret;
+	if (ipcbus_sender_id_exists(&id, proc->pid_ns, &args->pid))
+		args->flags = IPCBUS_SENDER_ALIVE;
+	return 0;
+}
+
+/* --- All ioctls ------------------------------------------------------------- */
 
 /**
  * enum ioctl_out - when the argument is copied back to user space
@@ -68,7 +157,7 @@ union ioctl_args {
 
 static const struct ioctl_row rows[] = {
 	/* EXCHANGE has no row: see ipcbus_ioctl(). */
-	IOCTL(INFO, struct ipcbus_info, ON_SUCCESS, .op = ipcbus_info),
+	IOCTL(INFO, struct ipcbus_info, ON_SUCCESS, .op = get_info),
 	IOCTL(SEND_BATCH, struct ipcbus_batch, ALWAYS, .op = ipcbus_send_batch),
 	IOCTL(SET_MANAGER, struct ipcbus_node, NEVER, .op = ipcbus_manager_set),
 	IOCTL(NODE_CREATE, struct ipcbus_node, ON_SUCCESS, .op = ipcbus_node_create,
@@ -84,10 +173,10 @@ static const struct ioctl_row rows[] = {
 		.op = ipcbus_thread_leave,
 	},
 	IOCTL(CANCEL, struct ipcbus_cancel, NEVER, .op = ipcbus_cancel),
-	IOCTL(CALL_INFO, struct ipcbus_call_info, ON_SUCCESS, .op = ipcbus_call_info),
+	IOCTL(CALL_INFO, struct ipcbus_call_info, ON_SUCCESS, .op = get_call_info),
 	IOCTL(NODE_INFO, struct ipcbus_node_info, ON_SUCCESS, .op = ipcbus_node_info),
 	IOCTL(FREEZE, struct ipcbus_freeze, ALWAYS, .op = ipcbus_freeze),
-	IOCTL(SENDER_INFO, struct ipcbus_sender_info, ON_SUCCESS, .op = ipcbus_sender_info),
+	IOCTL(SENDER_INFO, struct ipcbus_sender_info, ON_SUCCESS, .op = get_sender_info),
 	IOCTL(MONITOR, struct ipcbus_monitor, NEVER, .op = ipcbus_monitor_set),
 };
 

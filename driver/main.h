@@ -16,12 +16,13 @@
  *   5. The server's reply takes the same way back into the caller's region (reply.c).
  *      If nobody replies, the call ends by a failure, a deadline or a cancel.
  *
- * Layers. A file includes what is below it; driver/Kbuild has the whole order:
+ * Layers. A file calls what is below it; driver/Kbuild has the whole order:
  *
- *   the bus and its files   module.c file.c fs.c ioctl.c exit.c and what "state" shows
+ *   the bus and its files   module.c fs.c inspect.c file.c ioctl.c exit.c
  *   messages                exchange.c request.c wait.c deliver.c reply.c ... buffer.c
- *   objects                 handle.c watch.c node.c thread.c proc.c opener.c user.c bus.c
+ *   objects                 handle.c watch.c node.c thread.c proc.c opener.c bus.c
  *   memory                  mem/: regions, quotas, reclaim, pages, ranges
+ *   users                   user.c
  *   counters                stats.c, with the tracepoints
  *
  * Lifetimes. Whatever another proc can point to is counted. It is kept by:
@@ -138,7 +139,7 @@ enum ipcbus_use {
 };
 
 /**
- * struct ipcbus_sender_id - the process that sent a message, see sender.h
+ * struct ipcbus_sender_id - the process that sent a message, see thread.h
  * @pid: its number in the initial pid namespace
  * @started: its start time in nanoseconds
  */

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Module init and exit. What the driver is: see main.h.
+ * Module init and exit, and /dev/ipcbus. What the driver is: see main.h. file.c has what can be
+ * done with the device.
  */
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 
-#include "debugfs.h"
-#include "device.h"
+#include "cancel.h"
+#include "compat.h"
 #include "exit.h"
-#include "expiry.h"
 #include "fs.h"
+#include "inspect.h"
 #include "mem/reclaim.h"
 #include "opener.h"
 #include "proc.h"
@@ -16,6 +20,84 @@
 #include "trace.h"
 #include "transaction.h"
 #include "user.h"
+
+/* --- /dev/ipcbus ------------------------------------------------------------ */
+
+#define NAME "ipcbus"
+
+static dev_t number;
+static struct cdev *cdev;
+
+/*
+ * A character device with a number of its own. The kernel opens those that share one, as
+ * misc_register() makes them, one at a time: whoever opens it would wait for whoever else
+ * opens any of them, for a page of a memory cgroup that has none left, or for a turn on the
+ * CPU.
+ */
+
+/* Packaging gives it to the group of those who may use the bus. */
+static char *device_node(ipcbus_const_device *unused, umode_t *mode)
+{
+	if (mode)
+		*mode = 0660;
+	return NULL;
+}
+
+static struct class device_class = {
+	.name = NAME,
+	.devnode = device_node,
+};
+
+static int __init device_init(void)
+{
+	struct device *device;
+	int ret;
+
+	ret = alloc_chrdev_region(&number, 0, 1, NAME);
+	if (ret)
+		return ret;
+	ret = class_register(&device_class);
+	if (ret)
+		goto err_number;
+	device = device_create(&device_class, NULL, number, NULL, NAME);
+	if (IS_ERR(device)) {
+		ret = PTR_ERR(device);
+		goto err_class;
+	}
+	/* Memory of its own, for its last reference may go after the module. */
+	cdev = cdev_alloc();
+	if (!cdev) {
+		ret = -ENOMEM;
+		goto err_device;
+	}
+	cdev->ops = &ipcbus_fops;
+	cdev->owner = THIS_MODULE;
+	/* The last that can fail: whoever opens it keeps what is here. */
+	ret = cdev_add(cdev, number, 1);
+	if (ret)
+		goto err_cdev;
+	return 0;
+
+err_cdev:
+	cdev_del(cdev);
+err_device:
+	device_destroy(&device_class, number);
+err_class:
+	class_unregister(&device_class);
+err_number:
+	unregister_chrdev_region(number, 1);
+	return ret;
+}
+
+static void device_done(void)
+{
+	cdev_del(cdev);
+	device_destroy(&device_class, number);
+	class_unregister(&device_class);
+	unregister_chrdev_region(number, 1);
+}
+
+/* --- The module ------------------------------------------------------------- */
 
 static int __init ipcbus_init(void)
 {
@@ -40,7 +122,7 @@ static int __init ipcbus_init(void)
 		goto err_reclaim;
 	ipcbus_debugfs_init();
 	/* The last that can fail: whoever opens it keeps what is here. */
-	ret = ipcbus_device_init();
+	ret = device_init();
 	if (ret)
 		goto err_fs;
 	ipcbus_fs_ready();
@@ -62,7 +144,7 @@ err_cache:
 
 static void __exit ipcbus_exit(void)
 {
-	ipcbus_device_done();
+	device_done();
 	ipcbus_debugfs_done();
 	ipcbus_fs_done();
 	ipcbus_space_done();

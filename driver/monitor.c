@@ -19,7 +19,6 @@
 #include "node.h"
 #include "object.h"
 #include "proc.h"
-#include "sender.h"
 #include "stats.h"
 #include "thread.h"
 #include "trace.h"

@@ -52,7 +52,7 @@ static const struct ipcbus_work_ops idle_ops = {
 	.discard = idle_discard,
 };
 
-/* The priority that NODE_CREATE asks for. No permission is needed: see boost.h. */
+/* The priority that NODE_CREATE asks for. No permission is needed: see priority.h. */
 static int get_priority(const struct ipcbus_node *args, int *ret_prio)
 {
 	*ret_prio = IPCBUS_PRIORITY_NONE;

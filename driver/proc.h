@@ -23,7 +23,7 @@
 #include "main.h"
 #include "mem/region.h"
 #include "monitor.h"
-#include "queue.h"
+#include "work.h"
 
 /* By the lowest bits of a call's number. */
 #define IPCBUS_OPEN_TREES	64
@@ -76,10 +76,10 @@ enum ipcbus_writable {
  * @thread_count: how many there are
  * @work: waits for any thread that serves
  * @idle: threads that wait for any work, the latest first
- * @open: calls that were delivered and have no reply yet: see open.h
+ * @open: calls that were delivered and have no reply yet: see calls.h
  * @last_call: the number of the last one
  * @calls: how many wait for it or are in @open
- * @asyncs: its own async calls that wait for their end: see async.h
+ * @asyncs: its own async calls that wait for their end: see calls.h
  * @async_count: those, and results that were not taken
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer

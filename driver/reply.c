@@ -2,18 +2,15 @@
 /*
  * How calls end: see reply.h. exchange.c sends replies, wait.c takes results.
  */
-#include "async.h"
 #include "buffer.h"
+#include "calls.h"
 #include "cancel.h"
-#include "expiry.h"
 #include "message.h"
 #include "monitor.h"
 #include "node.h"
 #include "object.h"
-#include "open.h"
 #include "proc.h"
 #include "reply.h"
-#include "sender.h"
 #include "thread.h"
 #include "transaction.h"
 

@@ -5,12 +5,11 @@
  */
 #include <linux/ktime.h>
 
-#include "async.h"
 #include "buffer.h"
-#include "expiry.h"
+#include "calls.h"
+#include "cancel.h"
 #include "freeze.h"
 #include "handle.h"
-#include "label.h"
 #include "message.h"
 #include "monitor.h"
 #include "node.h"

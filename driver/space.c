@@ -11,12 +11,12 @@
 #include <linux/workqueue.h>
 
 #include "buffer.h"
+#include "cancel.h"
 #include "mem/quota.h"
 #include "message.h"
 #include "node.h"
 #include "proc.h"
 #include "space.h"
-#include "ticks.h"
 #include "user.h"
 
 static struct workqueue_struct *queue;

@@ -8,14 +8,15 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/poll.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "proc.h"
-#include "sender.h"
 #include "stats.h"
 #include "thread.h"
 #include "user.h"
@@ -246,4 +247,56 @@ void ipcbus_threads_interrupt(struct ipcbus_proc *proc)
 	proc->flushed = true;
 	spin_unlock(&proc->lock);
 	kick_all(proc, true);
+}
+
+/* --- Senders ---------------------------------------------------------------- */
+
+void ipcbus_sender_id_set(struct ipcbus_sender_id *id)
+{
+	id->pid = pid_nr_ns(task_tgid(current), &init_pid_ns);
+	id->started = current->group_leader->start_boottime;
+}
+
+struct pid *ipcbus_sender_id_find(const struct ipcbus_sender_id *id)
+{
+	struct pid *pid = find_pid_ns(id->pid, &init_pid_ns);
+	struct task_struct *leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
+
+	return leader && leader->start_boottime == id->started ? pid : NULL;
+}
+
+bool __weak ipcbus_sender_id_exists(const struct ipcbus_sender_id *id, struct pid_namespace *ns,
+				    u32 *ret_pid)
+{
+	struct pid *pid;
+
+	rcu_read_lock();
+	pid = ipcbus_sender_id_find(id);
+	if (pid)
+		*ret_pid = pid_nr_ns(pid, ns);
+	rcu_read_unlock();
+	return pid;
+}
+
+int ipcbus_label_take(struct ipcbus_label *label)
+{
+	int ret;
+
+	label->text = NULL;
+	label->size = 0;
+	ret = ipcbus_secctx_take(&label->context);
+	if (ret == -EOPNOTSUPP)
+		return 0;
+	if (ret)
+		return ret;
+	label->text = ipcbus_secctx_text(&label->context);
+	/* Some modules count the end of the string, others do not. */
+	label->size = strnlen(label->text, ipcbus_secctx_size(&label->context));
+	return 0;
+}
+
+void ipcbus_label_drop(struct ipcbus_label *label)
+{
+	if (label->text)
+		ipcbus_secctx_drop(&label->context);
 }

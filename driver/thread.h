@@ -23,17 +23,83 @@
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/types.h>
 #include <linux/user_namespace.h>
 #include <linux/wait.h>
 
+#include "compat.h"
 #include "main.h"
 #include "priority.h"
 #include "proc.h"
-#include "sender.h"
 #include "work.h"
 
+/* --- Senders ------------------------------------------------------------------------ */
+
+/*
+ * The driver takes the sender of a message from the sending thread itself while that thread
+ * sends, never from another task later. There are two forms of it:
+ *
+ *   struct ipcbus_sender     what the receiver sees: numbers in its own namespaces
+ *   struct ipcbus_sender_id  the sending process, for a receiver that asks later
+ *
+ * The second form costs nothing to keep, because it holds no reference. It still
+ * never names another process: the start time distinguishes processes that reuse a
+ * pid.
+ */
+/* Stores the current process. */
+void ipcbus_sender_id_set(struct ipcbus_sender_id *id);
+
+/* Returns the process, or NULL once its parent has waited for it. Call it under RCU. */
+struct pid *ipcbus_sender_id_find(const struct ipcbus_sender_id *id);
+
+/* Whether the process still exists, and its pid in a namespace; 0: it is not visible there. Where
+ * the driver runs as a daemon, that has a function of its own. */
+bool ipcbus_sender_id_exists(const struct ipcbus_sender_id *id, struct pid_namespace *ns,
+			     u32 *ret_pid);
+
+/* The sender of a message, as its receiver sees it. */
+struct ipcbus_sender {
+	u32 pid;
+	u32 tid;
+	u32 uid;
+	u32 gid;
+};
+
+static inline void ipcbus_sender_to_event(const struct ipcbus_sender *sender,
+					  struct ipcbus_event *event)
+{
+	event->pid = sender->pid;
+	event->tid = sender->tid;
+	event->uid = sender->uid;
+	event->gid = sender->gid;
+}
+
+/*
+ * Some nodes want their senders' security labels (IPCBUS_NODE_WANT_LABEL). A label is
+ * the text by which the security module knows the sending thread at the moment of
+ * sending. It travels in the message's buffer, behind the table of objects.
+ */
+
 /**
- * struct ipcbus_more - what follows the event of one exchange: see more.h
+ * struct ipcbus_label - the current thread's label
+ * @context: the security module's, to be released to it
+ * @text: not terminated, or NULL if it has none
+ * @size: of the text
+ */
+struct ipcbus_label {
+	struct ipcbus_secctx context;
+	const char *text;
+	u32 size;
+};
+
+/* Where there is no security module, or it has no labels, there is just no text. */
+int ipcbus_label_take(struct ipcbus_label *label);
+void ipcbus_label_drop(struct ipcbus_label *label);
+
+/* --- Threads ---------------------------------------------------------------- */
+
+/**
+ * struct ipcbus_more - what follows the event of one exchange: see deliver.h
  * @most: how many are wanted; 0 outside of such an exchange
  * @events: where in user space they are
  * @first: taken and not delivered yet, the oldest first

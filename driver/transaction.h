@@ -22,7 +22,6 @@
 #include "buffer.h"
 #include "main.h"
 #include "node.h"
-#include "sender.h"
 #include "thread.h"
 #include "work.h"
 

@@ -9,12 +9,10 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-#include "boost.h"
 #include "cancel.h"
 #include "deliver.h"
-#include "expiry.h"
 #include "monitor.h"
-#include "more.h"
+#include "priority.h"
 #include "proc.h"
 #include "reply.h"
 #include "thread.h"

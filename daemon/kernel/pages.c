@@ -134,11 +134,6 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 	return 0;
 }
 
-void ipcbus_pages_leave(struct ipcbus_pages *pages)
-{
-	(void)pages;
-}
-
 static unsigned long resident(const struct ipcbus_pages *pages)
 {
 	unsigned long n = 0;

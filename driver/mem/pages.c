@@ -63,42 +63,14 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 		ipcbus_user_uncharge_n(user, IPCBUS_USE_MEMORY, index_kib(pages));
 		return -ENOMEM;
 	}
-	mmgrab(current->mm);
-	pages->mm = current->mm;
 	ihold(mapping->host);
 	return 0;
-}
-
-/* So many more pages are resident, or less. */
-static void count_resident(struct ipcbus_pages *pages, long n)
-{
-	spin_lock(&pages->lock);
-	if (pages->mm) {
-		pages->counted += n;
-		ipcbus_mm_count_pages(pages->mm, n);
-	}
-	spin_unlock(&pages->lock);
-}
-
-void ipcbus_pages_leave(struct ipcbus_pages *pages)
-{
-	struct mm_struct *mm;
-
-	spin_lock(&pages->lock);
-	mm = pages->mm;
-	pages->mm = NULL;
-	if (mm)
-		ipcbus_mm_count_pages(mm, -(long)pages->counted);
-	spin_unlock(&pages->lock);
-	if (mm)
-		mmdrop(mm);
 }
 
 /* So many pages are there no more. */
 static void forget(struct ipcbus_pages *pages, unsigned long n)
 {
 	atomic_long_sub(n, &pages->resident);
-	count_resident(pages, -(long)n);
 	ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, n * PAGE_KIB);
 }
 
@@ -111,7 +83,6 @@ static void publish(struct ipcbus_pages *pages, unsigned long index, struct page
 		return;
 	}
 	atomic_long_inc(&pages->resident);
-	count_resident(pages, 1);
 	ipcbus_stat_add(IPCBUS_STAT_PAGES);
 }
 
@@ -374,7 +345,6 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 	u32 kib = index_kib(pages);
 	void **frame = pages->frame;
 
-	ipcbus_pages_leave(pages);
 	ipcbus_pages_drop(pages, &next, count, ULONG_MAX);
 	spin_lock(&pages->lock);
 	pages->frame = NULL;

@@ -24,9 +24,6 @@
  * @resident: how many are there
  * @group: the memory cgroup that pays for them; the region's
  * @user: charged for them; constant
- * @mm: the address space whose resident memory they are, so that the OOM killer sees them;
- *	pinned; NULL after its end (lock). A page that is mapped counts once more there.
- * @counted: how many pages are counted there (lock)
  * @mapping: of the file: where the receiver's mappings of the pages are found; its inode is
  *	counted
  * @lock: protects taking a page out against the receiver's faults; a leaf
@@ -39,8 +36,6 @@ struct ipcbus_pages {
 	atomic_long_t resident;
 	struct mem_cgroup *group;
 	struct ipcbus_user *user;
-	struct mm_struct *mm;
-	unsigned long counted;
 	struct address_space *mapping;
 	spinlock_t lock;
 	void **frame;
@@ -49,8 +44,6 @@ struct ipcbus_pages {
 /* Of the current address space. -EDQUOT, -ENOMEM. */
 int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 		      struct ipcbus_user *user, struct address_space *mapping, size_t size);
-/* The address space ends: it has no resident memory here any more. */
-void ipcbus_pages_leave(struct ipcbus_pages *pages);
 /* Frees all, and what the receiver has mapped is unmapped. Nobody else needs them; faults
  * find none. */
 void ipcbus_pages_done(struct ipcbus_pages *pages);

@@ -184,7 +184,6 @@ void ipcbus_region_end(struct ipcbus_region *region)
 
 	if (!region->size)
 		return;
-	ipcbus_pages_leave(&region->pages);
 	spin_lock(&region->lock);
 	region->max_buffers = 0;
 	/* Counts as a buffer, so that the memory stays until uncount_locked() below. */
@@ -290,19 +289,6 @@ void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_r
 	spin_unlock(&region->lock);
 	if (last)
 		free_memory(region);
-}
-
-static u32 quick_units(const struct ipcbus_region *region)
-{
-	return region->quick ? region->quick_count * region->quick->range.size : 0;
-}
-
-u32 ipcbus_region_left_locked(const struct ipcbus_region *region)
-{
-	lockdep_assert_held(&region->lock);
-	if (!region->ranges)
-		return 0;
-	return region->ranges->left + quick_units(region) + region->reclaiming;
 }
 
 /* If there is no memory, frees the idle pages of this region, whose owner pays for the new
@@ -505,7 +491,7 @@ u32 ipcbus_region_backed(struct ipcbus_region *region)
 	u32 units;
 
 	spin_lock(&region->lock);
-	units = region->ranges->backed + quick_units(region);
+	units = region->ranges->backed + ipcbus_region_quick_units(region);
 	spin_unlock(&region->lock);
 	return units;
 }

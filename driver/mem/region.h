@@ -282,8 +282,22 @@ int ipcbus_region_sender(struct ipcbus_region *region, u64 id, struct ipcbus_sen
  */
 struct ipcbus_range *ipcbus_region_take_backed(struct ipcbus_region *region, u32 min_units);
 void ipcbus_region_put_reclaimed(struct ipcbus_region *region, struct ipcbus_range *range);
+
+/* How many units buffers take that are kept for the next message. */
+static inline u32 ipcbus_region_quick_units(const struct ipcbus_region *region)
+{
+	return region->quick ? region->quick_count * region->quick->range.size : 0;
+}
+
 /* How many units no message takes. */
-u32 ipcbus_region_left_locked(const struct ipcbus_region *region);
+static inline u32 ipcbus_region_left_locked(const struct ipcbus_region *region)
+{
+	lockdep_assert_held(&region->lock);
+	if (!region->ranges)
+		return 0;
+	return region->ranges->left + ipcbus_region_quick_units(region) + region->reclaiming;
+}
+
 /* About how many of them have pages. */
 u32 ipcbus_region_backed(struct ipcbus_region *region);
 

@@ -25,23 +25,17 @@
 
 /**
  * struct mm_struct - an address space
- * @rss_stat: pages of each kind
  * @mm_users: tasks that run in it, as one
  * @mm_count: who holds the structure; the users together hold one
  * @mmap_lock: whoever maps, unmaps or faults
  * @notifiers: who is notified of its end (notifier.c)
  */
 struct mm_struct {
-	struct {
-		atomic_long_t count[2];
-	} rss_stat;
 	atomic_t mm_users;
 	refcount_t mm_count;
 	struct mutex mmap_lock;
 	struct list_head notifiers;
 };
-
-#define MM_SHMEMPAGES 1
 
 /* Nobody is killed while it waits for a lock here. */
 static inline int mmap_write_lock_killable(struct mm_struct *mm)

@@ -390,37 +390,6 @@ START_TEST(memory_of_an_index)
 }
 END_TEST
 
-static long status_kib(const char *name)
-{
-	char text[4096] = "", *at;
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
-	close(fd);
-	at = strstr(text, name);
-	ck_assert_ptr_nonnull(at);
-	return strtol(at + strlen(name), NULL, 10);
-}
-
-/* Messages that nobody took are seen in the process that has the region. */
-START_TEST(memory_is_resident)
-{
-	long before = status_kib("VmRSS:");
-	struct raw large;
-	uint32_t handle;
-
-	raw_open(&large, LARGE);
-	handle = give_handle(&cli, &large, raw_node(&large, 0, 1));
-	for (int i = 0; i < 12; i++)
-		assert_ok(try_oneway(&cli, handle, REGION));
-	ck_assert_int_ge(status_kib("VmRSS:"), before + 11 * KIB);
-	ck_assert_int_ge(status_kib("RssShmem:"), 12 * KIB);
-	raw_close(&large);
-	ck_assert_int_lt(status_kib("RssShmem:"), 11 * KIB);
-}
-END_TEST
-
 /* --- User namespaces ---------------------------------------------------------- */
 
 /* Users 1 to 9 of the namespace are 2001 to 2009 outside; its owner is 1000. */
@@ -599,7 +568,6 @@ int main(void)
 	tcase_add_test(tc, memory_of_an_index);
 	tcase_add_test(tc, memory_of_a_table_of_handles);
 	tcase_add_test(tc, full_regions_count_as_watches);
-	tcase_add_test(tc, memory_is_resident);
 	tcase_add_test(tc, owner_of_a_namespace_pays);
 	return suite_main(s);
 }

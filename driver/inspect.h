@@ -6,15 +6,24 @@
  * debugfs. Whoever mounted a bus reads them, maybe in a user namespace. So nothing of
  * another bus may be in them, and nothing of the kernel.
  */
-#ifndef IPCBUS_FILES_H
-#define IPCBUS_FILES_H
+#ifndef IPCBUS_INSPECT_H
+#define IPCBUS_INSPECT_H
 
 #include "main.h"
 
 struct file;
 struct inode;
-struct ipcbus_place;
 struct seq_file;
+
+/**
+ * struct ipcbus_place - where a reader is in what there is of a proc; 0: at its beginning
+ * @part: which kind of things
+ * @at: which one of them is next
+ */
+struct ipcbus_place {
+	unsigned int part;
+	u64 at;
+};
 
 /**
  * struct ipcbus_file - one of them; what shows process ids shows them as the reader sees them
@@ -35,5 +44,9 @@ extern const struct ipcbus_file ipcbus_file[];
 int ipcbus_files_open(struct file *file, const struct ipcbus_file *which,
 		      struct ipcbus_bus *bus);
 int ipcbus_files_release(struct inode *inode, struct file *file);
+
+/* Those of /sys/kernel/debug/ipcbus. */
+void ipcbus_debugfs_init(void);
+void ipcbus_debugfs_done(void);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Boosts: see boost.h. exchange.c and wait.c update the boost of the current thread, and exit.c
+ * Boosts: see priority.h. exchange.c and wait.c update the boost of the current thread, and exit.c
  * ends it.
  */
 #include <linux/capability.h>
@@ -9,7 +9,6 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
-#include "boost.h"
 #include "compat.h"
 #include "priority.h"
 #include "proc.h"

@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Open calls
+ * Calls
+ *
+ * The calls of a proc that did not end, in trees.
  *
  * A call is open in its server's proc from when a thread takes it until somebody replies.
  * A reply names it by its number. Each proc counts the calls that it takes, so a number
  * says nothing of other procs. Callers decide how many calls there are, so a table of a
  * fixed size would not do: it has a tree in each place, which mostly has one call at most.
+ *
+ * A call for which no thread waits is async: it is in a tree of its caller's proc until it
+ * ends. CANCEL finds it there by its cookie. The caller chooses the cookies, and several calls
+ * may have the same one. Others take the lock of the proc, too, when they reply: so no cookies
+ * may make the search long, as they could in a hash table.
  */
-#ifndef IPCBUS_OPEN_H
-#define IPCBUS_OPEN_H
+#ifndef IPCBUS_CALLS_H
+#define IPCBUS_CALLS_H
 
+#include <linux/rbtree.h>
 #include <linux/rbtree_augmented.h>
 
 #include "proc.h"
 #include "transaction.h"
+
+/* --- Open calls ------------------------------------------------------------- */
 
 static inline bool ipcbus_is_open_locked(const struct ipcbus_transaction *t)
 {
@@ -96,6 +106,48 @@ static inline struct ipcbus_transaction *ipcbus_open_next_locked(struct ipcbus_p
 		node = t->call >= call ? node->rb_left : node->rb_right;
 	}
 	return next;
+}
+
+/* --- Async calls ------------------------------------------------------------ */
+
+static inline void ipcbus_async_add_locked(struct ipcbus_proc *proc, struct ipcbus_transaction *t)
+{
+	struct rb_node **link = &proc->asyncs.rb_node, *parent = NULL;
+
+	lockdep_assert_held(&proc->lock);
+	while (*link) {
+		parent = *link;
+		if (t->cookie < rb_entry(parent, struct ipcbus_transaction, async_entry)->cookie)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&t->async_entry, parent, link);
+	rb_insert_color(&t->async_entry, &proc->asyncs);
+}
+
+static inline void ipcbus_async_remove_locked(struct ipcbus_proc *proc,
+					      struct ipcbus_transaction *t)
+{
+	lockdep_assert_held(&proc->lock);
+	rb_erase(&t->async_entry, &proc->asyncs);
+}
+
+/* NULL: there is none. */
+static inline struct ipcbus_transaction *ipcbus_async_find_locked(struct ipcbus_proc *proc,
+								  u64 cookie)
+{
+	struct rb_node *node = proc->asyncs.rb_node;
+	struct ipcbus_transaction *t;
+
+	lockdep_assert_held(&proc->lock);
+	while (node) {
+		t = rb_entry(node, struct ipcbus_transaction, async_entry);
+		if (t->cookie == cookie)
+			return t;
+		node = cookie < t->cookie ? node->rb_left : node->rb_right;
+	}
+	return NULL;
 }
 
 #endif

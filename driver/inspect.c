@@ -1,23 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A bus as text: see state.h. Called by whoever reads the files, which may take
- * its time: of each proc as much is copied out under a lock as a piece holds, and
- * printed when the lock is free.
+ * Files that show a bus: see inspect.h. docs/tracing.md explains what is in them. No kernel
+ * pointer is ever shown. A reader may take its time: of each proc as much is copied out under a
+ * lock as a piece holds, and printed when the lock is free. A bus that works while it is read
+ * gives no consistent picture: each line is true by itself.
+ *
+ * Of each bus, in the root of its mount, and in debugfs of the bus behind /dev/ipcbus:
+ *
+ *   procs          a line each: PID NODES HANDLES REGION
+ *   state          procs with all they have, a line for each thing: its kind, then KEY=VALUE
+ *   transactions   messages on their way, likewise
+ *
+ * Only in debugfs, for root:
+ *
+ *   stats   a line each: NAME LIVE TOTAL, of everything that can leak, and of
+ *           oneways that were lost with their receiver or its table of fds
+ *   users   a line for each user, on all buses: UID PROCS NODES HANDLES WATCHES CALLS
+ *           FILES THREADS KIB BUSES OBJECTS
+ *   pages   a line for each page behind a region: PID OFFSET PFN: the process,
+ *           the byte offset in its region, the page frame
  */
+#include <linux/debugfs.h>
 #include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "bus.h"
+#include "calls.h"
 #include "handle.h"
+#include "inspect.h"
 #include "node.h"
-#include "open.h"
 #include "proc.h"
-#include "state.h"
+#include "stats.h"
 #include "thread.h"
 #include "transaction.h"
+#include "user.h"
 
 /* What is looked at under a lock at once; longer queues are shown in part. */
 #define PIECE	64
@@ -223,7 +244,7 @@ static bool note_next(struct calls *calls, struct ipcbus_place *place)
 	return place->part < CALLS_OPEN + IPCBUS_OPEN_TREES;
 }
 
-bool ipcbus_transactions_show(struct seq_file *seq, struct ipcbus_proc *proc,
+static bool transactions_show(struct seq_file *seq, struct ipcbus_proc *proc,
 			      struct ipcbus_place *place)
 {
 	struct calls *calls;
@@ -440,11 +461,201 @@ static bool (*const parts[])(struct seq_file *seq, struct ipcbus_proc *proc, u64
 	show_proc, show_threads, show_nodes, show_handles, show_region,
 };
 
-bool ipcbus_state_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ipcbus_place *place)
+static bool state_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ipcbus_place *place)
 {
 	if (parts[place->part](seq, proc, &place->at))
 		return true;
 	place->part++;
 	place->at = 0;
 	return place->part < ARRAY_SIZE(parts);
+}
+
+/* --- The files -------------------------------------------------------------- */
+
+static bool procs_show(struct seq_file *seq, struct ipcbus_proc *proc,
+		       struct ipcbus_place *unused)
+{
+	seq_printf(seq, "%d %d %u %zu\n", pid_vnr(proc->pid), atomic_read(&proc->node_count),
+		   READ_ONCE(proc->handle_count), READ_ONCE(proc->region.size));
+	return false;
+}
+
+const struct ipcbus_file ipcbus_file[] = {
+	{ "procs", .show = procs_show },
+	{ "state", .show = state_show },
+	{ "transactions", .show = transactions_show },
+	{}
+};
+
+/* --- Reading ------------------------------------------------------------------ */
+
+/**
+ * struct reading - an open one
+ * @file: which
+ * @bus: of which bus; the opened inode keeps it
+ * @proc: whose turn it is, counted; NULL behind the last one
+ * @place: of the piece whose turn it is
+ * @end: behind that piece, once it was shown
+ * @more: another piece of @proc is there
+ */
+struct reading {
+	const struct ipcbus_file *file;
+	struct ipcbus_bus *bus;
+	struct ipcbus_proc *proc;
+	struct ipcbus_place place;
+	struct ipcbus_place end;
+	bool more;
+};
+
+static void next_proc(struct reading *reading)
+{
+	reading->proc = ipcbus_proc_next(reading->bus, reading->proc);
+	reading->place = (struct ipcbus_place){};
+}
+
+/* At the beginning, or again where the reader is. */
+static void *reading_start(struct seq_file *seq, loff_t *pos)
+{
+	struct reading *reading = seq->private;
+
+	if (!*pos) {
+		if (reading->proc)
+			ipcbus_proc_put(reading->proc);
+		reading->proc = NULL;
+		next_proc(reading);
+	}
+	return reading->proc ? reading : NULL;
+}
+
+static void *reading_next(struct seq_file *seq, void *unused, loff_t *pos)
+{
+	struct reading *reading = seq->private;
+
+	++*pos;
+	if (reading->more)
+		reading->place = reading->end;
+	else
+		next_proc(reading);
+	return reading->proc ? reading : NULL;
+}
+
+static void reading_stop(struct seq_file *seq, void *unused)
+{
+}
+
+/* A piece is shown again, as it is then, if the buffer had no space for it. */
+static int reading_show(struct seq_file *seq, void *unused)
+{
+	struct reading *reading = seq->private;
+
+	reading->end = reading->place;
+	reading->more = reading->file->show(seq, reading->proc, &reading->end);
+	return 0;
+}
+
+static const struct seq_operations reading_ops = {
+	.start = reading_start,
+	.next = reading_next,
+	.stop = reading_stop,
+	.show = reading_show,
+};
+
+int ipcbus_files_open(struct file *file, const struct ipcbus_file *which, struct ipcbus_bus *bus)
+{
+	struct reading *reading;
+
+	reading = __seq_open_private(file, &reading_ops, sizeof(*reading));
+	if (!reading)
+		return -ENOMEM;
+	reading->file = which;
+	reading->bus = bus;
+	return 0;
+}
+
+int ipcbus_files_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *seq = file->private_data;
+	struct reading *reading = seq->private;
+
+	if (reading->proc)
+		ipcbus_proc_put(reading->proc);
+	return seq_release_private(inode, file);
+}
+
+/* --- debugfs ---------------------------------------------------------------- */
+
+static struct dentry *dir;
+
+static int stats_show(struct seq_file *seq, void *unused)
+{
+	enum ipcbus_stat stat;
+
+	for (stat = 0; stat < IPCBUS_STAT_COUNT; stat++)
+		seq_printf(seq, "%s %lu %lu\n", ipcbus_stat_name(stat),
+			   ipcbus_stat_live(stat), ipcbus_stat_total(stat));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int users_show(struct seq_file *seq, void *unused)
+{
+	ipcbus_users_show(seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(users);
+
+static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ipcbus_place *place)
+{
+	const struct ipcbus_pages *pages = &proc->region.pages;
+	unsigned long end;
+	bool there;
+	void *frame;
+
+	/* A proc has its pages as long as it is on the bus. */
+	mutex_lock(&proc->bus->lock);
+	/* With the release in ipcbus_region_map(). */
+	there = !RB_EMPTY_NODE(&proc->bus_entry) && smp_load_acquire(&proc->region.size);
+	end = there ? min_t(u64, place->at + PIECE, pages->count) : 0;
+	for (; place->at < end; place->at++) {
+		frame = READ_ONCE(pages->frame[place->at]);
+		if (frame)
+			seq_printf(seq, "%d 0x%llx 0x%lx\n", pid_vnr(proc->pid),
+				   place->at << PAGE_SHIFT, page_to_pfn(virt_to_page(frame)));
+	}
+	there = there && end < pages->count;
+	mutex_unlock(&proc->bus->lock);
+	return there;
+}
+
+static const struct ipcbus_file pages_file = { .show = pages_show };
+
+static int file_open(struct inode *inode, struct file *file)
+{
+	return ipcbus_files_open(file, inode->i_private, &ipcbus_default_bus);
+}
+
+static const struct file_operations file_fops = {
+	.owner = THIS_MODULE,
+	.open = file_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = ipcbus_files_release,
+};
+
+void ipcbus_debugfs_init(void)
+{
+	const struct ipcbus_file *file;
+
+	/* Errors need no handling: the files are then just not there. */
+	dir = debugfs_create_dir("ipcbus", NULL);
+	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
+	debugfs_create_file("users", 0400, dir, NULL, &users_fops);
+	debugfs_create_file("pages", 0400, dir, (void *)&pages_file, &file_fops);
+	for (file = ipcbus_file; file->name; file++)
+		debugfs_create_file(file->name, 0400, dir, (void *)file, &file_fops);
+}
+
+void ipcbus_debugfs_done(void)
+{
+	debugfs_remove(dir);
 }
