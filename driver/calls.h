@@ -49,7 +49,7 @@ static noinline void ipcbus_open_add_more_locked(struct rb_root *root, struct ip
 static __always_inline void ipcbus_open_add_locked(struct ipcbus_proc *proc,
 						   struct ipcbus_transaction *t)
 {
-	struct rb_root *root = &proc->open[t->call % IPCBUS_OPEN_TREES];
+	struct rb_root *root = &proc->calls.open[t->call % IPCBUS_OPEN_TREES];
 
 	lockdep_assert_held(&proc->lock);
 	if (unlikely(root->rb_node)) {
@@ -64,7 +64,7 @@ static __always_inline void ipcbus_open_add_locked(struct ipcbus_proc *proc,
 static __always_inline void ipcbus_open_remove_locked(struct ipcbus_proc *proc,
 						      struct ipcbus_transaction *t)
 {
-	struct rb_root *root = &proc->open[t->call % IPCBUS_OPEN_TREES];
+	struct rb_root *root = &proc->calls.open[t->call % IPCBUS_OPEN_TREES];
 
 	lockdep_assert_held(&proc->lock);
 	if (likely(root->rb_node == &t->open && !t->open.rb_left && !t->open.rb_right))
@@ -78,7 +78,7 @@ static __always_inline void ipcbus_open_remove_locked(struct ipcbus_proc *proc,
 static __always_inline struct ipcbus_transaction *ipcbus_open_find_locked(struct ipcbus_proc *proc,
 									  u64 call)
 {
-	struct rb_node *node = proc->open[call % IPCBUS_OPEN_TREES].rb_node;
+	struct rb_node *node = proc->calls.open[call % IPCBUS_OPEN_TREES].rb_node;
 	struct ipcbus_transaction *t;
 
 	lockdep_assert_held(&proc->lock);
@@ -95,7 +95,7 @@ static __always_inline struct ipcbus_transaction *ipcbus_open_find_locked(struct
 static inline struct ipcbus_transaction *ipcbus_open_next_locked(struct ipcbus_proc *proc,
 								 u32 tree, u64 call)
 {
-	struct rb_node *node = proc->open[tree].rb_node;
+	struct rb_node *node = proc->calls.open[tree].rb_node;
 	struct ipcbus_transaction *t, *next = NULL;
 
 	lockdep_assert_held(&proc->lock);
@@ -112,7 +112,7 @@ static inline struct ipcbus_transaction *ipcbus_open_next_locked(struct ipcbus_p
 
 static inline void ipcbus_async_add_locked(struct ipcbus_proc *proc, struct ipcbus_transaction *t)
 {
-	struct rb_node **link = &proc->asyncs.rb_node, *parent = NULL;
+	struct rb_node **link = &proc->calls.asyncs.rb_node, *parent = NULL;
 
 	lockdep_assert_held(&proc->lock);
 	while (*link) {
@@ -123,21 +123,21 @@ static inline void ipcbus_async_add_locked(struct ipcbus_proc *proc, struct ipcb
 			link = &parent->rb_right;
 	}
 	rb_link_node(&t->async_entry, parent, link);
-	rb_insert_color(&t->async_entry, &proc->asyncs);
+	rb_insert_color(&t->async_entry, &proc->calls.asyncs);
 }
 
 static inline void ipcbus_async_remove_locked(struct ipcbus_proc *proc,
 					      struct ipcbus_transaction *t)
 {
 	lockdep_assert_held(&proc->lock);
-	rb_erase(&t->async_entry, &proc->asyncs);
+	rb_erase(&t->async_entry, &proc->calls.asyncs);
 }
 
 /* NULL: there is none. */
 static inline struct ipcbus_transaction *ipcbus_async_find_locked(struct ipcbus_proc *proc,
 								  u64 cookie)
 {
-	struct rb_node *node = proc->asyncs.rb_node;
+	struct rb_node *node = proc->calls.asyncs.rb_node;
 	struct ipcbus_transaction *t;
 
 	lockdep_assert_held(&proc->lock);

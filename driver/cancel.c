@@ -154,7 +154,7 @@ static struct ipcbus_transaction *cancel_next(struct ipcbus_proc *proc, unsigned
 
 	for (;; ++*number) {
 		rcu_read_lock();
-		thread = xa_find(&proc->threads, number, ULONG_MAX, XA_PRESENT);
+		thread = xa_find(&proc->pool.threads, number, ULONG_MAX, XA_PRESENT);
 		if (thread)
 			t = cancel_one(proc, thread, cookie);
 		rcu_read_unlock();
@@ -240,14 +240,15 @@ u64 ipcbus_deadline_to_user(const struct ipcbus_transaction *t)
 static struct ipcbus_transaction *first_locked(struct ipcbus_proc *proc)
 {
 	lockdep_assert_held(&proc->lock);
-	return rb_entry_safe(rb_first_cached(&proc->expiry), struct ipcbus_transaction, expiry);
+	return rb_entry_safe(rb_first_cached(&proc->calls.expiry), struct ipcbus_transaction,
+			     expiry);
 }
 
 /* For the earliest one. */
 static void arm_locked(struct ipcbus_proc *proc, u64 deadline)
 {
 	if (!proc->dead)
-		mod_delayed_work(queue, &proc->expire, ipcbus_ticks_until(deadline));
+		mod_delayed_work(queue, &proc->calls.expire, ipcbus_ticks_until(deadline));
 }
 
 /* Fails one whose time has come; returns it, counted, or NULL. */
@@ -271,7 +272,7 @@ static struct ipcbus_transaction *expire_one(struct ipcbus_proc *proc)
 
 static void expire(struct work_struct *work)
 {
-	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, expire.work);
+	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, calls.expire.work);
 	struct ipcbus_transaction *t;
 
 	while ((t = expire_one(proc))) {
@@ -284,13 +285,13 @@ static void expire(struct work_struct *work)
 
 void ipcbus_expiry_begin(struct ipcbus_proc *proc)
 {
-	proc->expiry = RB_ROOT_CACHED;
-	INIT_DELAYED_WORK(&proc->expire, expire);
+	proc->calls.expiry = RB_ROOT_CACHED;
+	INIT_DELAYED_WORK(&proc->calls.expire, expire);
 }
 
 void ipcbus_expiry_end(struct ipcbus_proc *proc)
 {
-	cancel_delayed_work_sync(&proc->expire);
+	cancel_delayed_work_sync(&proc->calls.expire);
 }
 
 static bool is_earlier(struct rb_node *a, const struct rb_node *b)
@@ -306,7 +307,7 @@ void ipcbus_expiry_add_locked(struct ipcbus_transaction *t)
 	lockdep_assert_held(&proc->lock);
 	if (!RB_EMPTY_NODE(&t->expiry))
 		return;
-	rb_add_cached(&t->expiry, &proc->expiry, is_earlier);
+	rb_add_cached(&t->expiry, &proc->calls.expiry, is_earlier);
 	if (first_locked(proc) == t)
 		arm_locked(proc, t->deadline);
 }
@@ -314,6 +315,6 @@ void ipcbus_expiry_add_locked(struct ipcbus_transaction *t)
 void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t)
 {
 	lockdep_assert_held(&t->caller->lock);
-	rb_erase_cached(&t->expiry, &t->caller->expiry);
+	rb_erase_cached(&t->expiry, &t->caller->calls.expiry);
 	RB_CLEAR_NODE(&t->expiry);
 }

@@ -192,7 +192,7 @@ void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread 
 		return;
 	}
 	t->delivering = true;
-	t->call = ++thread->proc->last_call;
+	t->call = ++thread->proc->calls.last;
 	t->server = thread;
 	t->to_below = thread->top;
 	thread->top = t;

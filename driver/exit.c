@@ -52,7 +52,7 @@ void ipcbus_thread_exit(struct ipcbus_thread *thread)
 	}
 	if (thread->serves) {
 		thread->serves = false;
-		proc->serving--;
+		proc->pool.serving--;
 	}
 	spin_unlock(&proc->lock);
 	if (ipcbus_thread_is_current(thread)) {
@@ -91,7 +91,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	WRITE_ONCE(proc->dead, true);
 	proc->barred = true;
 	ipcbus_proc_calls_changed_locked(proc);
-	WRITE_ONCE(proc->freezer, NULL);
+	WRITE_ONCE(proc->freeze.freezer, NULL);
 	/* By then there may be another address space in this place. */
 	WRITE_ONCE(proc->mm, NULL);
 	spin_unlock(&proc->lock);
@@ -104,7 +104,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	ipcbus_monitor_release(proc);
 	ipcbus_manager_release(proc);
 	ipcbus_proc_leave_bus(proc);
-	xa_for_each(&proc->threads, number, thread) {
+	xa_for_each(&proc->pool.threads, number, thread) {
 		if (ipcbus_thread_unlist(thread))
 			ipcbus_thread_exit(thread);
 		cond_resched();

@@ -162,7 +162,7 @@ static void show_fdinfo(struct seq_file *seq, struct file *file)
 	spin_unlock(&region->lock);
 	spin_lock(&proc->lock);
 	queued = proc->work.count;
-	threads = proc->thread_count;
+	threads = proc->pool.count;
 	spin_unlock(&proc->lock);
 
 	seq_printf(seq, "ipcbus-region:\t%zu\n", READ_ONCE(region->size));

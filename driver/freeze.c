@@ -127,8 +127,8 @@ static void report(struct ipcbus_freezer *freezer)
 	freezer->args->received = 0;
 	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
-		freezer->args->received |= proc->received;
-		if (proc->frozen)
+		freezer->args->received |= proc->freeze.received;
+		if (proc->freeze.frozen)
 			freezer->args->received |= IPCBUS_FROZEN_NOW;
 		spin_unlock(&proc->lock);
 	}
@@ -148,7 +148,7 @@ static bool count_some_locked(struct ipcbus_proc *proc, unsigned long *number, u
 
 	lockdep_assert_held(&proc->lock);
 	for (i = 0; i < AT_ONCE; i++, ++*number) {
-		thread = xa_find(&proc->threads, number, ULONG_MAX, XA_PRESENT);
+		thread = xa_find(&proc->pool.threads, number, ULONG_MAX, XA_PRESENT);
 		if (!thread)
 			return false;
 		*count += READ_ONCE(thread->replies);
@@ -166,14 +166,14 @@ static u32 count_calls(struct ipcbus_proc *proc)
 	unsigned long number = 0;
 
 	spin_lock(&proc->lock);
-	count = proc->calls;
-	reopened = proc->reopened;
+	count = proc->calls.count;
+	reopened = proc->freeze.reopened;
 	while (count_some_locked(proc, &number, &count)) {
 		spin_unlock(&proc->lock);
 		cond_resched();
 		spin_lock(&proc->lock);
 	}
-	if (proc->reopened != reopened)
+	if (proc->freeze.reopened != reopened)
 		count++;
 	if (proc->dead)
 		count = 0;
@@ -197,8 +197,8 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 {
 	lockdep_assert_held(&proc->lock);
 	/* A reply that ends looks without the lock. */
-	WRITE_ONCE(proc->freezer, freezer ? &freezer->changed : NULL);
-	WRITE_ONCE(proc->frozen, frozen);
+	WRITE_ONCE(proc->freeze.freezer, freezer ? &freezer->changed : NULL);
+	WRITE_ONCE(proc->freeze.frozen, frozen);
 	proc->barred = proc->dead || freezer || frozen;
 }
 
@@ -209,7 +209,7 @@ static bool stop_some_locked(struct ipcbus_proc *proc, unsigned long *number)
 	unsigned int i;
 
 	for (i = 0; i < AT_ONCE; i++, ++*number) {
-		thread = xa_find(&proc->threads, number, ULONG_MAX, XA_PRESENT);
+		thread = xa_find(&proc->pool.threads, number, ULONG_MAX, XA_PRESENT);
 		if (!thread)
 			return false;
 		ipcbus_thread_stop_locked(thread);
@@ -227,21 +227,21 @@ static void freeze_locked(struct ipcbus_proc *proc)
 	u32 count;
 
 	set_state_locked(proc, NULL, true);
-	count = ++proc->freeze_count;
+	count = ++proc->freeze.count;
 	while (stop_some_locked(proc, &number)) {
 		spin_unlock(&proc->lock);
 		cond_resched();
 		spin_lock(&proc->lock);
 		/* Thawed: the thread that thawed it kicks all threads. Or dead. */
-		if (proc->freeze_count != count || proc->dead)
+		if (proc->freeze.count != count || proc->dead)
 			break;
 	}
 }
 
 static void thaw_locked(struct ipcbus_proc *proc)
 {
-	if (proc->frozen)
-		proc->freeze_count++;
+	if (proc->freeze.frozen)
+		proc->freeze.count++;
 	ipcbus_proc_calls_changed_locked(proc);
 	set_state_locked(proc, NULL, false);
 	wake_up_interruptible_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
@@ -258,11 +258,11 @@ static int begin(struct ipcbus_freezer *freezer)
 
 	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
-		if (proc->freezer) {
+		if (proc->freeze.freezer) {
 			ret = -EBUSY;
-		} else if (!proc->frozen && !proc->dead) {
+		} else if (!proc->freeze.frozen && !proc->dead) {
 			set_state_locked(proc, freezer, false);
-			proc->received = 0;
+			proc->freeze.received = 0;
 		}
 		spin_unlock(&proc->lock);
 	}
@@ -278,7 +278,7 @@ static void end(struct ipcbus_freezer *freezer, bool freeze)
 
 	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
-		mine = proc->freezer == &freezer->changed;
+		mine = proc->freeze.freezer == &freezer->changed;
 		if (mine && freeze && !proc->dead)
 			freeze_locked(proc);
 		else if (mine)
@@ -309,8 +309,8 @@ static void notify_watchers(struct ipcbus_freezer *freezer)
 
 	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
-		changed = proc->freeze_notified != proc->freeze_count;
-		proc->freeze_notified = proc->freeze_count;
+		changed = proc->freeze.notified != proc->freeze.count;
+		proc->freeze.notified = proc->freeze.count;
 		spin_unlock(&proc->lock);
 		if (changed)
 			ipcbus_watches_notify_frozen(proc);
@@ -326,7 +326,8 @@ static bool is_thawed(struct ipcbus_freezer *freezer)
 
 	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
-		thawed |= proc->freezer != &freezer->changed && !proc->frozen && !proc->dead;
+		thawed |= proc->freeze.freezer != &freezer->changed && !proc->freeze.frozen &&
+			  !proc->dead;
 		spin_unlock(&proc->lock);
 	}
 	return thawed;

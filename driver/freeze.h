@@ -5,8 +5,8 @@
  * A frozen process keeps its memory and does not run. Its procs go through three states:
  *
  *   THAWED    as usual
- *   FREEZING  (proc->freezer) New calls fail. Earlier ones are served.
- *   FROZEN    (proc->frozen) New calls fail. All else is kept for later, and no thread
+ *   FREEZING  (proc->freeze.freezer) New calls fail. Earlier ones are served.
+ *   FROZEN    (proc->freeze.frozen) New calls fail. All else is kept for later, and no thread
  *             gets any of it.
  *
  * The ioctl waits while the procs are FREEZING. Nothing here needs the process to run.
@@ -25,7 +25,7 @@ static inline int ipcbus_frozen_call_locked(struct ipcbus_node_entry *node)
 {
 	if (node->dead || node->proc->dead)
 		return -EOWNERDEAD;
-	node->proc->received |= IPCBUS_FROZEN_CALL;
+	node->proc->freeze.received |= IPCBUS_FROZEN_CALL;
 	return -EHOSTDOWN;
 }
 
@@ -34,7 +34,7 @@ static inline int ipcbus_frozen_oneway_locked(struct ipcbus_node_entry *node)
 {
 	if (node->dead || node->proc->dead)
 		return -EOWNERDEAD;
-	node->proc->received |= IPCBUS_FROZEN_ONEWAY;
+	node->proc->freeze.received |= IPCBUS_FROZEN_ONEWAY;
 	return 0;
 }
 

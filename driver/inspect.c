@@ -169,7 +169,7 @@ static bool note_thread(struct calls *calls, u64 *at)
 
 	/* Threads are freed after a grace period. */
 	rcu_read_lock();
-	thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
+	thread = xa_find(&proc->pool.threads, &number, ULONG_MAX, XA_PRESENT);
 	if (thread) {
 		spin_lock(&proc->lock);
 		note_work(calls, thread->given);
@@ -292,8 +292,8 @@ static bool show_proc(struct seq_file *seq, struct ipcbus_proc *proc, u64 *unuse
 	unsigned int serving, max_threads, queued, ms;
 
 	spin_lock(&proc->lock);
-	serving = proc->serving;
-	max_threads = proc->max_threads;
+	serving = proc->pool.serving;
+	max_threads = proc->pool.max;
 	queued = queue_length(&proc->work.list, &ms);
 	spin_unlock(&proc->lock);
 	seq_printf(seq, "proc proc=%llu pid=%d nodes=%d handles=%u", proc->number,
@@ -343,7 +343,7 @@ static bool show_threads(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at
 	for (i = 0; i < PIECE; i++) {
 		/* Threads are freed after a grace period. */
 		rcu_read_lock();
-		thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
+		thread = xa_find(&proc->pool.threads, &number, ULONG_MAX, XA_PRESENT);
 		if (thread)
 			show_thread(seq, thread);
 		rcu_read_unlock();

@@ -20,7 +20,7 @@ static void proc_free(struct kref *ref)
 {
 	struct ipcbus_proc *proc = container_of(ref, struct ipcbus_proc, ref);
 
-	xa_destroy(&proc->threads);
+	xa_destroy(&proc->pool.threads);
 	iput(proc->inode);
 	put_user_ns(proc->user_ns);
 	put_pid_ns(proc->pid_ns);
@@ -72,19 +72,19 @@ struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *c
 	proc->user_ns = get_user_ns(cred->user_ns);
 	ipcbus_region_init(&proc->region, proc->user);
 	xa_init_flags(&proc->nodes, XA_FLAGS_ALLOC);
-	xa_init_flags(&proc->threads, XA_FLAGS_ALLOC);
-	proc->reap_at = IPCBUS_QUICK_THREADS;
+	xa_init_flags(&proc->pool.threads, XA_FLAGS_ALLOC);
+	proc->pool.reap_at = IPCBUS_QUICK_THREADS;
 	mutex_init(&proc->handle_lock);
 	proc->handles_by_node = RB_ROOT;
 	spin_lock_init(&proc->lock);
-	proc->threads_by_pid = RB_ROOT;
+	proc->pool.by_pid = RB_ROOT;
 	ipcbus_queue_init(&proc->work);
-	INIT_HLIST_HEAD(&proc->idle);
-	proc->asyncs = RB_ROOT;
+	INIT_HLIST_HEAD(&proc->pool.idle);
+	proc->calls.asyncs = RB_ROOT;
 	init_waitqueue_head(&proc->poll_wait);
 	INIT_LIST_HEAD(&proc->space_watches);
 	proc->space_by_target = RB_ROOT;
-	INIT_LIST_HEAD(&proc->freeze_watches);
+	INIT_LIST_HEAD(&proc->freeze.watches);
 	RB_CLEAR_NODE(&proc->bus_entry);
 	ipcbus_stat_add(IPCBUS_STAT_PROCS);
 	return proc;

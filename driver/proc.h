@@ -42,6 +42,75 @@ enum ipcbus_writable {
 };
 
 /**
+ * struct ipcbus_pool - the threads of a proc (proc->lock, but for the first three)
+ * @threads: by number; own lock; entries freed after a grace period
+ * @quick: the first of @threads again, with the pid of each: a thread finds
+ *	itself by one compare, and looks at nobody else's memory
+ * @reap_at: a thread with a higher number looks for dead ones first
+ * @by_pid: the threads again, for one that does not know its number
+ * @count: how many there are
+ * @serving: threads that ever served
+ * @max: up to how many @serving more are asked for
+ * @asked: one was asked for and has not come yet
+ * @idle: threads that wait for any work, the latest first
+ */
+struct ipcbus_pool {
+	struct xarray threads;
+	struct {
+		struct pid *pid;
+		struct ipcbus_thread *thread;
+	} quick[IPCBUS_QUICK_THREADS];
+	u32 reap_at;
+	struct rb_root by_pid;
+	u32 count;
+	u32 serving;
+	u32 max;
+	bool asked;
+	struct hlist_head idle;
+};
+
+/**
+ * struct ipcbus_calls - the calls of a proc (proc->lock): see calls.h
+ * @open: calls that were delivered and have no reply yet
+ * @last: the number of the last one
+ * @count: how many wait for the proc or are in @open
+ * @asyncs: its own async calls that wait for their end
+ * @async_count: those, and results that were not taken
+ * @expiry: its own calls that a timer ends, the earliest first
+ * @expire: the timer
+ */
+struct ipcbus_calls {
+	struct rb_root open[IPCBUS_OPEN_TREES];
+	u64 last;
+	u32 count;
+	struct rb_root asyncs;
+	u32 async_count;
+	struct rb_root_cached expiry;
+	struct delayed_work expire;
+};
+
+/**
+ * struct ipcbus_freeze_state - whether a proc is frozen (proc->lock): see freeze.h
+ * @frozen: its threads get nothing; read without the lock
+ * @received: IPCBUS_FROZEN_*: what came since it was frozen last
+ * @reopened: how many replies failed, so that their calls are open again
+ * @count: how often it was frozen or thawed
+ * @notified: @count when watchers were notified last
+ * @freezer: where whoever is freezing it waits, or NULL; of a dead proc NULL; read without the
+ *	lock
+ * @watches: watches of that; those that were not notified of the last time come first
+ */
+struct ipcbus_freeze_state {
+	bool frozen;
+	u32 received;
+	u32 reopened;
+	u32 count;
+	u32 notified;
+	wait_queue_head_t *freezer;
+	struct list_head watches;
+};
+
+/**
  * struct ipcbus_proc - one open file
  * @ref: see main.h
  * @bus: the bus it is on; constant
@@ -61,10 +130,7 @@ enum ipcbus_writable {
  * @nodes: its nodes by id; own lock; entries freed after a grace period
  * @next_node: where the search for a free id begins: ids come back late
  * @node_count: how many
- * @threads: its threads by number; own lock; entries likewise
- * @quick: the first of @threads again, with the pid of each: a thread finds
- *	itself by one compare, and looks at nobody else's memory
- * @reap_at: a thread with a higher number looks for dead ones first
+ * @pool: its threads
  * @handle_lock: protects the next six; @handles is read under RCU too
  * @handles: see handle.h
  * @next_handle: the number given last
@@ -72,36 +138,17 @@ enum ipcbus_writable {
  * @handle_count: how many
  * @manager_watch: its watch of the manager, or NULL
  * @lock: protects the rest, and the state of its nodes and threads
- * @threads_by_pid: its threads again, for one that does not know its number
- * @thread_count: how many there are
  * @work: waits for any thread that serves
- * @idle: threads that wait for any work, the latest first
- * @open: calls that were delivered and have no reply yet: see calls.h
- * @last_call: the number of the last one
- * @calls: how many wait for it or are in @open
- * @asyncs: its own async calls that wait for their end: see calls.h
- * @async_count: those, and results that were not taken
- * @expiry: its own calls that a timer ends, the earliest first
- * @expire: the timer
+ * @calls: that did not end
  * @poll_wait: who polls the file
  * @space_watches: regions of others that were full for a oneway of this proc
  * @space_by_target: the same by whose they are
  * @space_rest: reports space in @region to those who are too many at once
  * @writable: whether space came in any of them since; changed without the lock
- * @serving: threads that ever served
- * @max_threads: up to how many @serving more are asked for
- * @asked: one was asked for and has not come yet
  * @flushed: some fd of the file was closed: threads that come late must know
  * @dead: released; nothing is queued any more
- * @frozen: its threads get nothing: see freeze.h
- * @freezer: where whoever is freezing it waits, or NULL; of a dead one NULL; read without the lock
  * @barred: dead, frozen or about to be: what a sender looks at
- * @received: IPCBUS_FROZEN_*: what came since it was frozen last
- * @reopened: how many replies failed, so that their calls are open again
- * @freeze_count: how often it was frozen or thawed
- * @freeze_notified: @freeze_count when watchers were notified last
- * @freeze_watches: watches of that; those that were not notified of the last
- *	time come first
+ * @freeze: whether it is frozen
  */
 struct ipcbus_proc {
 	struct kref ref;
@@ -122,12 +169,7 @@ struct ipcbus_proc {
 	struct xarray nodes;
 	u32 next_node;
 	atomic_t node_count;
-	struct xarray threads;
-	struct {
-		struct pid *pid;
-		struct ipcbus_thread *thread;
-	} quick[IPCBUS_QUICK_THREADS];
-	u32 reap_at;
+	struct ipcbus_pool pool;
 
 	struct mutex handle_lock;
 	struct ipcbus_handle_table __rcu *handles;
@@ -137,35 +179,17 @@ struct ipcbus_proc {
 	struct ipcbus_watch *manager_watch;
 
 	spinlock_t lock;
-	struct rb_root threads_by_pid;
-	u32 thread_count;
 	struct ipcbus_queue work;
-	struct hlist_head idle;
-	struct rb_root open[IPCBUS_OPEN_TREES];
-	u64 last_call;
-	u32 calls;
-	struct rb_root asyncs;
-	u32 async_count;
-	struct rb_root_cached expiry;
-	struct delayed_work expire;
+	struct ipcbus_calls calls;
 	wait_queue_head_t poll_wait;
 	struct list_head space_watches;
 	struct rb_root space_by_target;
 	struct delayed_work space_rest;
 	enum ipcbus_writable writable;
-	u32 serving;
-	u32 max_threads;
-	bool asked;
 	bool flushed;
 	bool dead;
-	bool frozen;
 	bool barred;
-	u32 received;
-	u32 reopened;
-	u32 freeze_count;
-	u32 freeze_notified;
-	wait_queue_head_t *freezer;
-	struct list_head freeze_watches;
+	struct ipcbus_freeze_state freeze;
 };
 
 extern const struct file_operations ipcbus_fops;
@@ -197,16 +221,16 @@ static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc
 /* Whoever is freezing the proc looks again (proc->lock). */
 static inline void ipcbus_proc_calls_changed_locked(struct ipcbus_proc *proc)
 {
-	if (unlikely(proc->freezer))
-		wake_up_interruptible(proc->freezer);
+	if (unlikely(proc->freeze.freezer))
+		wake_up_interruptible(proc->freeze.freezer);
 }
 
 /* A call that waited for the proc or was with it has ended (proc->lock). */
 static inline void ipcbus_proc_end_call_locked(struct ipcbus_proc *proc)
 {
-	proc->calls--;
-	if (unlikely(proc->freezer) && !proc->calls)
-		wake_up_interruptible(proc->freezer);
+	proc->calls.count--;
+	if (unlikely(proc->freeze.freezer) && !proc->calls.count)
+		wake_up_interruptible(proc->freeze.freezer);
 }
 
 #endif

@@ -22,7 +22,7 @@ static bool async_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread
 	struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, done);
 
 	spin_lock(&t->caller->lock);
-	t->caller->async_count--;
+	t->caller->calls.async_count--;
 	spin_unlock(&t->caller->lock);
 	ipcbus_reply_take(t, thread, event);
 	return true;
@@ -155,7 +155,7 @@ static struct ipcbus_transaction *pop_async(struct ipcbus_proc *proc)
 	struct ipcbus_transaction *t;
 
 	spin_lock(&proc->lock);
-	t = rb_entry_safe(rb_first(&proc->asyncs), struct ipcbus_transaction, async_entry);
+	t = rb_entry_safe(rb_first(&proc->calls.asyncs), struct ipcbus_transaction, async_entry);
 	if (t) {
 		ipcbus_async_remove_locked(proc, t);
 		ipcbus_reply_abandon_locked(t);
@@ -214,8 +214,8 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	spin_lock(&proc->lock);
 	ipcbus_open_add_locked(proc, t);
 	t->node->pending++;
-	proc->calls++;
-	proc->reopened++;
+	proc->calls.count++;
+	proc->freeze.reopened++;
 	WRITE_ONCE(thread->replies, false);
 	if (t->server == thread) {
 		t->to_below = thread->top;
@@ -235,7 +235,7 @@ static void settle(struct ipcbus_thread *thread)
 	struct ipcbus_proc *proc = thread->proc;
 
 	WRITE_ONCE(thread->replies, false);
-	if (likely(!READ_ONCE(proc->freezer)))
+	if (likely(!READ_ONCE(proc->freeze.freezer)))
 		return;
 	spin_lock(&proc->lock);
 	ipcbus_proc_calls_changed_locked(proc);
@@ -253,7 +253,7 @@ static struct ipcbus_transaction *pop_open(struct ipcbus_proc *proc)
 		t = ipcbus_open_next_locked(proc, tree, 0);
 	if (t) {
 		ipcbus_open_remove_locked(proc, t);
-		proc->calls--;
+		proc->calls.count--;
 	}
 	spin_unlock(&proc->lock);
 	return t;

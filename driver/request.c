@@ -102,12 +102,12 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	t->sender_id = thread->sender_id;
 	spin_lock(&proc->lock);
 	inherit_deadline_locked(t, thread);
-	if (proc->async_count >= IPCBUS_LIMIT_ASYNCS) {
+	if (proc->calls.async_count >= IPCBUS_LIMIT_ASYNCS) {
 		ret = -EDQUOT;
 	} else if (has_expired(t)) {
 		ret = -ETIMEDOUT;
 	} else {
-		proc->async_count++;
+		proc->calls.async_count++;
 		ipcbus_async_add_locked(proc, t);
 		/* Its next wait is for any work, so it looks at the queue before it sleeps. */
 		WRITE_ONCE(thread->kick, true);
@@ -137,7 +137,7 @@ static bool end_async(struct ipcbus_transaction *t)
 	ended = ipcbus_reply_abandon_locked(t);
 	if (ended) {
 		ipcbus_async_remove_locked(proc, t);
-		proc->async_count--;
+		proc->calls.async_count--;
 	}
 	spin_unlock(&proc->lock);
 	return ended;
@@ -190,7 +190,7 @@ static int queue_call(struct ipcbus_transaction *t)
 		goto out;
 	}
 	t->node->pending++;
-	target->calls++;
+	target->calls.count++;
 	t->work.here = IPCBUS_WAKES_HERE && !(t->flags & IPCBUS_SEND_ASYNC);
 	thread = t->parent ? waiting_in_chain_locked(t, target) : NULL;
 	if (thread) {

@@ -50,7 +50,7 @@ struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 
 	/* The result is valid without the lock: only the thread itself removes its entry. */
 	spin_lock(&proc->lock);
-	node = proc->threads_by_pid.rb_node;
+	node = proc->pool.by_pid.rb_node;
 	while (node) {
 		thread = rb_entry(node, struct ipcbus_thread, by_pid);
 		if (thread->pid == pid)
@@ -63,7 +63,7 @@ struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 
 static void add_by_pid_locked(struct ipcbus_thread *thread)
 {
-	struct rb_root *root = &thread->proc->threads_by_pid;
+	struct rb_root *root = &thread->proc->pool.by_pid;
 	struct rb_node **link = &root->rb_node, *parent = NULL;
 
 	lockdep_assert_held(&thread->proc->lock);
@@ -76,7 +76,7 @@ static void add_by_pid_locked(struct ipcbus_thread *thread)
 	}
 	rb_link_node(&thread->by_pid, parent, link);
 	rb_insert_color(&thread->by_pid, root);
-	thread->proc->thread_count++;
+	thread->proc->pool.count++;
 }
 
 bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
@@ -84,13 +84,13 @@ bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
 	struct ipcbus_proc *proc = thread->proc;
 
 	/* Several may try at once: whoever erases it owns it. */
-	if (xa_cmpxchg(&proc->threads, thread->number, thread, NULL, 0) != thread)
+	if (xa_cmpxchg(&proc->pool.threads, thread->number, thread, NULL, 0) != thread)
 		return false;
 	if (thread->number < IPCBUS_QUICK_THREADS)
-		WRITE_ONCE(proc->quick[thread->number].pid, NULL);
+		WRITE_ONCE(proc->pool.quick[thread->number].pid, NULL);
 	spin_lock(&proc->lock);
-	rb_erase(&thread->by_pid, &proc->threads_by_pid);
-	proc->thread_count--;
+	rb_erase(&thread->by_pid, &proc->pool.by_pid);
+	proc->pool.count--;
 	spin_unlock(&proc->lock);
 	return true;
 }
@@ -106,7 +106,7 @@ static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 	u32 others = 0;
 
 	rcu_read_lock();
-	xa_for_each(&proc->threads, number, thread) {
+	xa_for_each(&proc->pool.threads, number, thread) {
 		if (!ipcbus_thread_has_ended(thread) || (!all && READ_ONCE(thread->top))) {
 			others++;
 		} else if (ipcbus_thread_unlist(thread)) {
@@ -120,7 +120,7 @@ static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 }
 
 /*
- * The lowest free number: above proc->reap_at, there are as many threads. Then the dead
+ * The lowest free number: above proc->pool.reap_at, there are as many threads. Then the dead
  * ones are removed, which costs each thread that came since the last time one look.
  */
 static int thread_insert(struct ipcbus_thread *thread)
@@ -130,12 +130,12 @@ static int thread_insert(struct ipcbus_thread *thread)
 	bool is_full;
 	int ret;
 
-	ret = xa_alloc(&proc->threads, &thread->number, thread, limit, GFP_KERNEL_ACCOUNT);
+	ret = xa_alloc(&proc->pool.threads, &thread->number, thread, limit, GFP_KERNEL_ACCOUNT);
 	is_full = ret == -EBUSY;
-	if (is_full || (!ret && thread->number > READ_ONCE(proc->reap_at)))
-		WRITE_ONCE(proc->reap_at, 2 * reap_dead(proc, is_full) + IPCBUS_QUICK_THREADS);
+	if (is_full || (!ret && thread->number > READ_ONCE(proc->pool.reap_at)))
+		WRITE_ONCE(proc->pool.reap_at, 2 * reap_dead(proc, is_full) + IPCBUS_QUICK_THREADS);
 	if (is_full)
-		ret = xa_alloc(&proc->threads, &thread->number, thread, limit,
+		ret = xa_alloc(&proc->pool.threads, &thread->number, thread, limit,
 			       GFP_KERNEL_ACCOUNT);
 	return ret == -EBUSY ? -EDQUOT : ret;
 }
@@ -173,9 +173,9 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 		return ERR_PTR(ret);
 	}
 	if (thread->number < IPCBUS_QUICK_THREADS) {
-		proc->quick[thread->number].thread = thread;
+		proc->pool.quick[thread->number].thread = thread;
 		/* With the acquire in ipcbus_thread_current(). */
-		smp_store_release(&proc->quick[thread->number].pid, thread->pid);
+		smp_store_release(&proc->pool.quick[thread->number].pid, thread->pid);
 	}
 	/* Visible now, so a flush either marks it or is seen here. */
 	spin_lock(&proc->lock);
@@ -191,7 +191,7 @@ struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 n
 	struct ipcbus_thread *thread;
 
 	rcu_read_lock();
-	thread = xa_load(&proc->threads, number);
+	thread = xa_load(&proc->pool.threads, number);
 	if (thread && !ipcbus_thread_is_current(thread))
 		thread = NULL;
 	rcu_read_unlock();
@@ -208,8 +208,8 @@ int ipcbus_threads_set(struct ipcbus_proc *proc, void *data)
 	if (args->max > IPCBUS_LIMIT_THREADS)
 		return -EINVAL;
 	spin_lock(&proc->lock);
-	proc->max_threads = args->max;
-	proc->asked = false;
+	proc->pool.max = args->max;
+	proc->pool.asked = false;
 	spin_unlock(&proc->lock);
 	return 0;
 }
@@ -222,7 +222,7 @@ static void kick_all(struct ipcbus_proc *proc, bool interrupt)
 
 	do {
 		rcu_read_lock();
-		thread = xa_find(&proc->threads, &number, ULONG_MAX, XA_PRESENT);
+		thread = xa_find(&proc->pool.threads, &number, ULONG_MAX, XA_PRESENT);
 		if (thread) {
 			spin_lock(&proc->lock);
 			thread->interrupted |= interrupt;

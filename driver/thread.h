@@ -4,7 +4,7 @@
  *
  * A thread of a proc, made at its first ioctl. It has a stack of the calls that it is
  * in: those that it made, and those that it serves. While it waits for any work it is
- * in proc->idle, and the thread that went idle last gets the next work.
+ * in proc->pool.idle, and the thread that went idle last gets the next work.
  *
  * A thread that ends says so by THREAD_EXIT, or not at all. What it leaves in the driver
  * then is this structure with its identity, but not its task: nobody holds that. Such
@@ -121,8 +121,8 @@ struct ipcbus_more {
  * @pid_nr: @pid as its own proc knows it; constant
  * @tgid_nr: @tgid likewise; constant
  * @sender_id: its process, for receivers that ask later; constant
- * @number: its place in proc->threads, from 1; constant
- * @by_pid: in proc->threads_by_pid (proc->lock)
+ * @number: its place in proc->pool.threads, from 1; constant
+ * @by_pid: in proc->pool.by_pid (proc->lock)
  * @waiter: wait entry of this thread. It is never queued, because nobody else waits on it.
  *	Its task is not counted: see ipcbus_thread_kick_locked().
  * @asleep: it is about to sleep, or does; else no wake-up is needed
@@ -132,7 +132,7 @@ struct ipcbus_more {
  *	when there is @given or @work, the call on @top has ended, or @interrupted.
  * @given: handed to this thread when it was idle (proc->lock)
  * @work: calls that came back to this thread while it waits (proc->lock)
- * @idle: in proc->idle while it waits for any work (proc->lock)
+ * @idle: in proc->pool.idle while it waits for any work (proc->lock)
  * @deadline: until when it waits for its call on @top, or 0; its own
  * @top: the calls it is in, the innermost first (proc->lock): those it made
  *	(transaction->from is this thread) and those it serves
@@ -196,11 +196,11 @@ static inline struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *pr
 	if (likely(number < IPCBUS_QUICK_THREADS)) {
 		number = array_index_nospec(number, IPCBUS_QUICK_THREADS);
 		/* With the release in thread_new(). */
-		pid = smp_load_acquire(&proc->quick[number].pid);
+		pid = smp_load_acquire(&proc->pool.quick[number].pid);
 	}
 	/* An entry of this very thread is taken away by itself alone. */
 	if (likely(pid == task_pid(current)))
-		return proc->quick[number].thread;
+		return proc->pool.quick[number].thread;
 	return ipcbus_thread_current_slow(proc, number);
 }
 

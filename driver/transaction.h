@@ -10,8 +10,8 @@
  *        \--deadline passes, caller dies or exits--> ABANDONED
  *     A reply that comes after a cancel or in ABANDONED is dropped.
  *   server's side (under node->proc->lock)
- *     queued (work.entry) -> taken (in proc->open, on server's stack) ->
- *     replying (neither) -> gone; a reply that fails goes back to proc->open
+ *     queued (work.entry) -> taken (in proc->calls.open, on server's stack) ->
+ *     replying (neither) -> gone; a reply that fails goes back to proc->calls.open
  */
 #ifndef IPCBUS_TRANSACTION_H
 #define IPCBUS_TRANSACTION_H
@@ -64,13 +64,13 @@ enum ipcbus_transaction_state {
  * @quota: if @empty: what it is charged to, or NULL
  * @state: see above
  * @from_below: the next on @from's stack (caller->lock); of a spare one: the next of its user
- * @async_entry: in caller->asyncs while PENDING (caller->lock)
+ * @async_entry: in caller->calls.asyncs while PENDING (caller->lock)
  * @done: an async call's end, in the caller's queue (caller->lock); of another:
  *	in the list of who cancels it
- * @expiry: in caller->expiry, if a timer ends it (caller->lock)
+ * @expiry: in caller->calls.expiry, if a timer ends it (caller->lock)
  * @result: the event the caller will get (caller->lock)
  * @reply: the reply's buffer, in the caller's region, or NULL
- * @open: in proc->open (node->proc->lock)
+ * @open: in proc->calls.open (node->proc->lock)
  * @delivering: the thread that took it still makes its event: set with node->proc->lock,
  *	cleared without; until then there can be no reply
  * @canceled: nobody waits for the reply (node->proc->lock)

@@ -33,10 +33,10 @@ struct found {
 static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 {
 	lockdep_assert_held(&proc->lock);
-	if (!thread->serves || proc->asked || proc->serving >= proc->max_threads ||
-	    !hlist_empty(&proc->idle))
+	if (!thread->serves || proc->pool.asked || proc->pool.serving >= proc->pool.max ||
+	    !hlist_empty(&proc->pool.idle))
 		return false;
-	proc->asked = true;
+	proc->pool.asked = true;
 	return true;
 }
 
@@ -113,7 +113,7 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	 * Work stays queued until the proc is thawed. Thawing kicks this thread. Who froze the
 	 * proc may not have come to it yet, and the thread may leave before.
 	 */
-	if (unlikely(proc->frozen)) {
+	if (unlikely(proc->freeze.frozen)) {
 		ipcbus_thread_stop_locked(thread);
 		WRITE_ONCE(thread->kick, false);
 		thread->deadline = 0;
@@ -124,13 +124,13 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	ipcbus_transactions_detach_locked(thread);
 	if (unlikely(serve && !thread->serves)) {
 		thread->serves = true;
-		proc->serving++;
-		proc->asked = false;
+		proc->pool.serving++;
+		proc->pool.asked = false;
 	}
 	any = look_locked(thread, serve, found);
 	if (!any && idle && serve && !thread->top) {
 		if (hlist_unhashed(&thread->idle))
-			hlist_add_head(&thread->idle, &proc->idle);
+			hlist_add_head(&thread->idle, &proc->pool.idle);
 	} else {
 		hlist_del_init(&thread->idle);
 	}
@@ -271,7 +271,7 @@ bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
 	ready = !ipcbus_queue_is_empty_locked(&proc->work);
 	if (thread)
 		ready |= !list_empty(&thread->work) || call_ended_locked(thread);
-	ready &= !proc->frozen;
+	ready &= !proc->freeze.frozen;
 	spin_unlock(&proc->lock);
 	return ready;
 }

@@ -57,8 +57,8 @@ struct notification {
  * @state: (proc->lock)
  * @changed: the node is dead, or the bus has a new manager
  * @freeze: the node's owner is frozen or thawed
- * @freeze_entry: in owner->freeze_watches, or empty (node->proc->lock)
- * @freeze_count: owner->freeze_count when it was looked at last (node->proc->lock)
+ * @freeze_entry: in owner->freeze.watches, or empty (node->proc->lock)
+ * @freeze_count: owner->freeze.count when it was looked at last (node->proc->lock)
  * @manager_count: bus->manager_count when it was notified last (bus->lock)
  * @notified_frozen: what the last event said (proc->lock)
  * @notified_count: how many there were (proc->lock)
@@ -151,7 +151,7 @@ static bool take_frozen_locked(struct ipcbus_watch *watch, struct ipcbus_event *
 	if (watch->state != WATCH_ARMED)
 		return false;
 	/* If it changes after this the notification is queued again. */
-	frozen = READ_ONCE(watch->node->proc->frozen);
+	frozen = READ_ONCE(watch->node->proc->freeze.frozen);
 	if (watch->notified_frozen == frozen)
 		return false;
 	watch->notified_frozen = frozen;
@@ -249,14 +249,14 @@ static void enlist(struct ipcbus_watch *watch, struct ipcbus_node_entry *node, u
 
 	spin_lock(&owner->lock);
 	dead = node->dead;
-	frozen = flags & IPCBUS_WATCH_FROZEN && owner->frozen;
+	frozen = flags & IPCBUS_WATCH_FROZEN && owner->freeze.frozen;
 	if (!dead) {
 		list_add_tail(&watch->entry, &node->watches);
 		node->watch_count++;
 	}
 	if (!dead && flags & IPCBUS_WATCH_FROZEN) {
-		watch->freeze_count = owner->freeze_count;
-		list_add_tail(&watch->freeze_entry, &owner->freeze_watches);
+		watch->freeze_count = owner->freeze.count;
+		list_add_tail(&watch->freeze_entry, &owner->freeze.watches);
 	}
 	spin_unlock(&owner->lock);
 	*ret_dead = dead;
@@ -400,12 +400,12 @@ static struct ipcbus_watch *next_to_notify(struct ipcbus_proc *proc)
 	struct ipcbus_watch *watch;
 
 	spin_lock(&proc->lock);
-	watch = list_first_entry_or_null(&proc->freeze_watches, struct ipcbus_watch, freeze_entry);
-	if (watch && watch->freeze_count == proc->freeze_count)
+	watch = list_first_entry_or_null(&proc->freeze.watches, struct ipcbus_watch, freeze_entry);
+	if (watch && watch->freeze_count == proc->freeze.count)
 		watch = NULL;
 	if (watch) {
-		watch->freeze_count = proc->freeze_count;
-		list_move_tail(&watch->freeze_entry, &proc->freeze_watches);
+		watch->freeze_count = proc->freeze.count;
+		list_move_tail(&watch->freeze_entry, &proc->freeze.watches);
 		kref_get(&watch->ref);
 	}
 	spin_unlock(&proc->lock);

@@ -216,12 +216,12 @@ void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work
 	struct ipcbus_thread *thread;
 
 	lockdep_assert_held(&proc->lock);
-	if (hlist_empty(&proc->idle)) {
+	if (hlist_empty(&proc->pool.idle)) {
 		ipcbus_queue_add_locked(&proc->work, work);
 		wake_pollers(proc);
 		return;
 	}
-	thread = hlist_entry(proc->idle.first, struct ipcbus_thread, idle);
+	thread = hlist_entry(proc->pool.idle.first, struct ipcbus_thread, idle);
 	hlist_del_init(&thread->idle);
 	thread->given = work;
 	work->thread = thread;
