@@ -17,7 +17,6 @@
 #include "node.h"
 #include "proc.h"
 #include "stats.h"
-#include "trace.h"
 #include "user.h"
 #include "watch.h"
 
@@ -173,26 +172,18 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 	return entry;
 }
 
-static void trace_life(struct ipcbus_proc *proc, const struct ipcbus_handle_entry *entry, u32 what)
-{
-	trace_ipcbus_handle(pid_nr(proc->pid), entry->number, pid_nr(entry->node->pid),
-			    entry->node->id, what);
-}
-
 static void entry_publish(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
 {
 	set_entry(proc, entry->number, entry);
 	/* Read by inspect.c without the lock. */
 	WRITE_ONCE(proc->handle_count, proc->handle_count + 1);
 	ipcbus_stat_add(IPCBUS_STAT_HANDLES);
-	trace_life(proc, entry, IPCBUS_LIFE_BEGINS);
 }
 
 /* Off the table already. */
 static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
 {
 	lockdep_assert_held(&proc->handle_lock);
-	trace_life(proc, entry, IPCBUS_LIFE_ENDS);
 	if (entry->watch)
 		ipcbus_watch_cancel(entry->watch);
 	if (entry->number)
@@ -218,9 +209,7 @@ static struct ipcbus_handle_entry *entry_replace(struct ipcbus_proc *proc,
 	entry = entry_alloc(node);
 	if (!entry)
 		return ERR_PTR(-ENOMEM);
-	trace_life(proc, old, IPCBUS_LIFE_ENDS);
 	set_entry(proc, 0, entry);
-	trace_life(proc, entry, IPCBUS_LIFE_BEGINS);
 	/* It has fired and stays in the queue. */
 	if (old->watch)
 		ipcbus_watch_put(old->watch);

@@ -23,7 +23,7 @@
  *   objects                 handle.c watch.c node.c thread.c proc.c opener.c bus.c
  *   memory                  mem/: regions, quotas, reclaim, pages, ranges
  *   users                   user.c
- *   counters                stats.c, with the tracepoints
+ *   counters                stats.c
  *
  * Lifetimes. Whatever another proc can point to is counted. It is kept by:
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Monitors: see monitor.h.
+ * Monitors and tracepoints: see monitor.h.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -21,11 +21,33 @@
 #include "proc.h"
 #include "stats.h"
 #include "thread.h"
-#include "trace.h"
 #include "transaction.h"
 #include "work.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 #define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_DELAYS)
+
+/* Changing code stops all processors, so the key stays on for a second: a program that turns
+ * a monitor on and off in a loop changes it once a second at most. */
+DEFINE_STATIC_KEY_DEFERRED_FALSE(ipcbus_trace_key, HZ);
+
+int ipcbus_trace_begin(void)
+{
+	static_branch_inc(&ipcbus_trace_key.key);
+	return 0;
+}
+
+void ipcbus_trace_end(void)
+{
+	static_branch_slow_dec_deferred(&ipcbus_trace_key);
+}
+
+void ipcbus_trace_done(void)
+{
+	static_key_deferred_flush(&ipcbus_trace_key);
+}
 
 /**
  * struct queued_record - a record on its way to a monitor
@@ -397,22 +419,6 @@ void ipcbus_report_release_slow(u64 id, int result)
 
 	if (!result)
 		trace_ipcbus_release(by, id);
-}
-
-void ipcbus_report_wait_slow(struct ipcbus_thread *thread)
-{
-	struct ipcbus_transaction *t;
-	u64 call = 0;
-
-	if (!trace_ipcbus_wait_enabled())
-		return;
-	/* A call of its own stays until the thread itself takes the result. */
-	spin_lock(&thread->proc->lock);
-	t = thread->top;
-	if (t && t->from == thread)
-		call = t->id;
-	spin_unlock(&thread->proc->lock);
-	trace_ipcbus_wait(party(thread), call);
 }
 
 /* --- Failures ----------------------------------------------------------------- */

@@ -6,7 +6,7 @@
  * record for the monitors: procs that asked to see their bus's traffic (IPCBUS_IOC_MONITOR).
  * Each monitor that wants the record gets a copy in its own region. If there is no space, the
  * record is lost and counted: messages neither wait nor fail for it. While nobody observes, a
- * stage costs one instruction (ipcbus_trace_key in trace.h).
+ * stage costs one instruction (ipcbus_trace_key).
  */
 #ifndef IPCBUS_MONITOR_H
 #define IPCBUS_MONITOR_H
@@ -100,7 +100,6 @@ void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus
 			       const struct ipcbus_event *event);
 void ipcbus_report_release_slow(u64 id, int result);
 void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms);
-void ipcbus_report_wait_slow(struct ipcbus_thread *thread);
 
 /* t is whole and will be queued next. */
 static __always_inline void ipcbus_report_send(struct ipcbus_thread *thread,
@@ -152,13 +151,6 @@ static __always_inline void ipcbus_report_starved(struct ipcbus_thread *thread,
 {
 	if (ipcbus_is_observed() && ms)
 		ipcbus_report_starved_slow(thread, work, ms);
-}
-
-/* The thread will sleep. */
-static __always_inline void ipcbus_report_wait(struct ipcbus_thread *thread)
-{
-	if (ipcbus_is_observed())
-		ipcbus_report_wait_slow(thread);
 }
 
 /*

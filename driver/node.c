@@ -12,7 +12,6 @@
 #include "priority.h"
 #include "proc.h"
 #include "stats.h"
-#include "trace.h"
 #include "user.h"
 #include "watch.h"
 
@@ -36,7 +35,6 @@ static bool idle_deliver(struct ipcbus_work *work, struct ipcbus_thread *thread,
 	if (idle) {
 		event->kind = IPCBUS_EVENT_IDLE;
 		event->cookie = node->cookie;
-		trace_ipcbus_node(pid_nr(node->proc->pid), node->id, IPCBUS_LIFE_FIRES);
 	}
 	ipcbus_node_put(node);
 	return idle;
@@ -117,8 +115,6 @@ int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 	ret = xa_alloc_cyclic(&proc->nodes, &node->id, node, XA_LIMIT(1, IPCBUS_MAX_NUMBER),
 			      &proc->next_node, GFP_KERNEL_ACCOUNT);
 	args->node = node->id;
-	if (ret >= 0)
-		trace_ipcbus_node(pid_nr(proc->pid), node->id, IPCBUS_LIFE_BEGINS);
 	ipcbus_node_put(node);
 	if (ret >= 0)
 		return 0;
@@ -268,7 +264,6 @@ static void bury(struct ipcbus_node_entry *node)
 	struct ipcbus_proc *proc = node->proc;
 	struct ipcbus_work *work;
 
-	trace_ipcbus_node(pid_nr(proc->pid), node->id, IPCBUS_LIFE_ENDS);
 	xa_erase(&proc->nodes, node->id);
 	wake_waiters(node);
 	ipcbus_watches_notify_dead(node);

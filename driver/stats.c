@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The counters' sums, and the tracepoints. A sum taken while others count may be off by what
- * they are just doing.
+ * The counters' sums. A sum taken while others count may be off by what they are just doing.
  */
 #include <linux/cpumask.h>
-#include <linux/jump_label_ratelimit.h>
 #include <linux/percpu.h>
 
 #include "stats.h"
-
-#define CREATE_TRACE_POINTS
-#include "trace.h"
-
-/* Changing code stops all processors, so the key stays on for a second: a program that turns
- * a monitor on and off in a loop changes it once a second at most. */
-DEFINE_STATIC_KEY_DEFERRED_FALSE(ipcbus_trace_key, HZ);
-
-int ipcbus_trace_begin(void)
-{
-	static_branch_inc(&ipcbus_trace_key.key);
-	return 0;
-}
-
-void ipcbus_trace_end(void)
-{
-	static_branch_slow_dec_deferred(&ipcbus_trace_key);
-}
-
-void ipcbus_trace_done(void)
-{
-	static_key_deferred_flush(&ipcbus_trace_key);
-}
 
 DEFINE_PER_CPU(struct ipcbus_stats, ipcbus_stats);
 

@@ -2,15 +2,14 @@
 /*
  * Tracepoints: /sys/kernel/tracing/events/ipcbus. docs/tracing.md explains each
  * and its fields, which are an interface: names and meanings stay, new fields
- * come at the end. Fired by monitor.c, and by the files of nodes, handles and
- * watches themselves.
+ * come at the end. Fired by monitor.c.
  *
  * Processes and threads are those of the initial pid namespace. A message's id
  * joins all that happens to it; a buffer's id, with its process, joins its
  * delivery and its end. No kernel pointer is in any of them.
  *
- * The stages of a message have a switch in common with monitors (monitor.h), so
- * that each costs one instruction while nobody looks.
+ * They have a switch in common with monitors (monitor.h), so that each costs one instruction
+ * while nobody looks.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ipcbus
@@ -200,24 +199,6 @@ TRACE_EVENT_FN(ipcbus_release,
 	ipcbus_trace_begin, ipcbus_trace_end
 );
 
-/* A thread is about to sleep until there is something for it. */
-TRACE_EVENT_FN(ipcbus_wait,
-	TP_PROTO(struct ipcbus_party by, u64 call),
-	TP_ARGS(by, call),
-	TP_STRUCT__entry(
-		__field(u64, call)
-		__field(s32, pid)
-		__field(s32, tid)
-	),
-	TP_fast_assign(
-		__entry->call = call;
-		__entry->pid = by.pid;
-		__entry->tid = by.tid;
-	),
-	TP_printk("by=%d:%d call=%llu", __entry->pid, __entry->tid, __entry->call),
-	ipcbus_trace_begin, ipcbus_trace_end
-);
-
 /* Something was not sent (id 0 if it never had one), or sent and then failed. */
 TRACE_EVENT_FN(ipcbus_fail,
 	TP_PROTO(const struct ipcbus_record *r),
@@ -274,76 +255,6 @@ TRACE_EVENT_FN(ipcbus_starved,
 	TP_printk("id=%llu to=%d:%d node=%u ms=%u", __entry->id, __entry->to,
 		  __entry->to_tid, __entry->node, __entry->ms),
 	ipcbus_trace_begin, ipcbus_trace_end
-);
-
-#define IPCBUS_LIFE_BEGINS	1
-#define IPCBUS_LIFE_ENDS	2
-#define IPCBUS_LIFE_FIRES	3
-
-#define ipcbus_show_life(what)			\
-	__print_symbolic(what,			\
-			 { 1, "begins" },	\
-			 { 2, "ends" },		\
-			 { 3, "fires" })
-
-/* A node is made or destroyed, or fires: notifies its owner that it is idle. */
-TRACE_EVENT(ipcbus_node,
-	TP_PROTO(s32 pid, u32 node, u32 what),
-	TP_ARGS(pid, node, what),
-	TP_STRUCT__entry(
-		__field(s32, pid)
-		__field(u32, node)
-		__field(u32, what)
-	),
-	TP_fast_assign(
-		__entry->pid = pid;
-		__entry->node = node;
-		__entry->what = what;
-	),
-	TP_printk("pid=%d node=%u %s", __entry->pid, __entry->node,
-		  ipcbus_show_life(__entry->what))
-);
-
-/* A proc gets its first count of a handle, or puts the last. */
-TRACE_EVENT(ipcbus_handle,
-	TP_PROTO(s32 pid, u32 handle, s32 owner, u32 node, u32 what),
-	TP_ARGS(pid, handle, owner, node, what),
-	TP_STRUCT__entry(
-		__field(s32, pid)
-		__field(u32, handle)
-		__field(s32, owner)
-		__field(u32, node)
-		__field(u32, what)
-	),
-	TP_fast_assign(
-		__entry->pid = pid;
-		__entry->handle = handle;
-		__entry->owner = owner;
-		__entry->node = node;
-		__entry->what = what;
-	),
-	TP_printk("pid=%d handle=%u owner=%d node=%u %s", __entry->pid, __entry->handle,
-		  __entry->owner, __entry->node, ipcbus_show_life(__entry->what))
-);
-
-/* A proc watches another's node; ends: no more, whether it fired or not. */
-TRACE_EVENT(ipcbus_watch,
-	TP_PROTO(s32 pid, s32 owner, u32 node, u32 what),
-	TP_ARGS(pid, owner, node, what),
-	TP_STRUCT__entry(
-		__field(s32, pid)
-		__field(s32, owner)
-		__field(u32, node)
-		__field(u32, what)
-	),
-	TP_fast_assign(
-		__entry->pid = pid;
-		__entry->owner = owner;
-		__entry->node = node;
-		__entry->what = what;
-	),
-	TP_printk("pid=%d owner=%d node=%u %s", __entry->pid, __entry->owner, __entry->node,
-		  ipcbus_show_life(__entry->what))
 );
 
 #endif

@@ -153,7 +153,6 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 
 	if (unlikely(thread->stale))
 		ipcbus_boost_update(thread);
-	ipcbus_report_wait(thread);
 	WRITE_ONCE(thread->since, jiffies);
 	WRITE_ONCE(thread->asleep, true);
 	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);

@@ -23,7 +23,6 @@
 #include "node.h"
 #include "proc.h"
 #include "stats.h"
-#include "trace.h"
 #include "user.h"
 #include "watch.h"
 #include "work.h"
@@ -79,19 +78,10 @@ struct ipcbus_watch {
 	u32 notified_count;
 };
 
-static void trace_life(const struct ipcbus_watch *watch, u32 what)
-{
-	const struct ipcbus_node_entry *node = watch->node;
-
-	if (node)
-		trace_ipcbus_watch(pid_nr(watch->proc->pid), pid_nr(node->pid), node->id, what);
-}
-
 static void watch_free(struct kref *ref)
 {
 	struct ipcbus_watch *watch = container_of(ref, struct ipcbus_watch, ref);
 
-	trace_life(watch, IPCBUS_LIFE_ENDS);
 	if (watch->node)
 		ipcbus_node_let_go(watch->node);
 	ipcbus_user_uncharge(watch->proc->user, IPCBUS_USE_WATCHES);
@@ -180,8 +170,6 @@ static void notify(struct notification *notification, enum watch_state next)
 		watch->state = next;
 		kref_get(&watch->ref);
 		ipcbus_proc_queue_locked(proc, &notification->work);
-		if (next == WATCH_FIRED)
-			trace_life(watch, IPCBUS_LIFE_FIRES);
 	}
 	spin_unlock(&proc->lock);
 }
@@ -221,7 +209,6 @@ static struct ipcbus_watch *watch_new(struct ipcbus_proc *proc, struct ipcbus_no
 	notification_init(&watch->freeze, watch, take_frozen_locked);
 	INIT_LIST_HEAD(&watch->freeze_entry);
 	ipcbus_stat_add(IPCBUS_STAT_WATCHES);
-	trace_life(watch, IPCBUS_LIFE_BEGINS);
 	return watch;
 }
 

@@ -276,41 +276,6 @@ START_TEST(lost_oneway)
 }
 END_TEST
 
-static int has(const char *name, const char *text)
-{
-	const char *line;
-	int found = 0;
-
-	for (int n = 0; (line = event(name, n)); n++)
-		found += !!memmem(line, strcspn(line, "\n"), text, strlen(text));
-	return found;
-}
-
-START_TEST(lives)
-{
-	struct ipcbus_event ev;
-	uint64_t node = raw_node(&oth, 0, 7);
-	uint32_t handle = give_handle(&cli, &oth, node);
-	char text[64];
-
-	assert_ok(raw_watch(&cli, handle, 1));
-	assert_ok(raw_destroy(&oth, node, 0));
-	raw_take(&cli, IPCBUS_EVENT_DEAD, &ev);
-	assert_ok(raw_put(&cli, handle, 1));
-	take_trace();
-	snprintf(text, sizeof(text), "node=%" PRIu64 " begins", node);
-	ck_assert_int_eq(has("ipcbus_node", text), 1);
-	ck_assert_int_ge(has("ipcbus_handle", text), 1);
-	ck_assert_int_eq(has("ipcbus_watch", text), 1);
-	snprintf(text, sizeof(text), "node=%" PRIu64 " fires", node);
-	ck_assert_int_eq(has("ipcbus_watch", text), 1);
-	snprintf(text, sizeof(text), "node=%" PRIu64 " ends", node);
-	ck_assert_int_eq(has("ipcbus_node", text), 1);
-	ck_assert_int_ge(has("ipcbus_handle", text), 1);
-	ck_assert_int_eq(has("ipcbus_watch", text), 1);
-}
-END_TEST
-
 START_TEST(starved)
 {
 	struct ipcbus_event ev;
@@ -322,30 +287,6 @@ START_TEST(starved)
 	ck_assert_uint_eq(number(event("ipcbus_starved", 0), "id"),
 			  number(event("ipcbus_send", 0), "id"));
 	ck_assert_uint_ge(number(event("ipcbus_starved", 0), "ms"), 190);
-}
-END_TEST
-
-static void *wait_for_a_call(void *arg)
-{
-	struct ipcbus_event ev;
-
-	raw_wait(arg, IPCBUS_EVENT_CALL, &ev);
-	raw_reply(arg, ev.call, NULL, 0);
-	return NULL;
-}
-
-START_TEST(sleeping)
-{
-	struct ipcbus_event ev;
-	struct helper h;
-
-	helper_start(&h, wait_for_a_call, &srv);
-	wait_asleep(h.tid);
-	raw_call_wait(&cli, 0, 1, NULL, 0, &ev);
-	helper_end(&h);
-	take_trace();
-	ck_assert_int_ge(count("ipcbus_wait"), 1);
-	ck_assert_uint_eq(number(event("ipcbus_wait", 0), "call"), 0);
 }
 END_TEST
 
@@ -365,8 +306,6 @@ int main(void)
 	tcase_add_test(tc, nested);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, lost_oneway);
-	tcase_add_test(tc, lives);
 	tcase_add_test(tc, starved);
-	tcase_add_test(tc, sleeping);
 	return suite_main(suite);
 }
