@@ -19,7 +19,6 @@
 #include <linux/uaccess.h>
 
 #include "../stats.h"
-#include "charge.h"
 #include "pages.h"
 
 /* Large messages are copied in runs as long as physical memory is: 64 KB. */

@@ -11,12 +11,36 @@
 #ifndef IPCBUS_PAGES_H
 #define IPCBUS_PAGES_H
 
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include "../compat.h"
 #include "../user.h"
+
+/*
+ * What a sender allocates for a region is charged to the memory cgroup in which the region's
+ * owner mapped it, not to the sender's own. region.c and pages.c do so around their
+ * allocations.
+ *
+ * They allocate with IPCBUS_CHARGE_GFP. If the owner's group is full, the kernel
+ * reclaims from it, and then gives up. The send fails with -ENOMEM, and nobody is killed
+ * for what somebody else sends.
+ */
+#define IPCBUS_CHARGE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/* From here on, in this thread. Returns what ipcbus_charge_end() restores. */
+static inline struct mem_cgroup *ipcbus_charge_begin(struct mem_cgroup *group)
+{
+	return set_active_memcg(group);
+}
+
+static inline void ipcbus_charge_end(struct mem_cgroup *before)
+{
+	set_active_memcg(before);
+}
 
 /**
  * struct ipcbus_pages - the pages of one region

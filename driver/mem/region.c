@@ -11,7 +11,6 @@
 #include <linux/slab.h>
 
 #include "../stats.h"
-#include "charge.h"
 #include "quota.h"
 #include "reclaim.h"
 #include "region.h"
