@@ -78,12 +78,12 @@ struct ipcbus_record {
 
 /* IPCBUS_IOC_MONITOR: struct ipcbus_monitor. */
 int ipcbus_monitor_set(struct ipcbus_proc *proc, void *data);
-/* The proc is dead, and monitors no more. */
+/* Ends the monitor of a dead proc. */
 void ipcbus_monitor_release(struct ipcbus_proc *proc);
 
 /* --- Reports ------------------------------------------------------------------------ */
 
-/* On while any of these tracepoints is, or any monitor, and for a second after. */
+/* True while a tracepoint or a monitor is enabled, and for one second afterwards. */
 extern struct static_key_false_deferred ipcbus_trace_key;
 
 #define ipcbus_is_observed()	static_branch_unlikely(&ipcbus_trace_key.key)
@@ -154,15 +154,16 @@ static __always_inline void ipcbus_report_starved(struct ipcbus_thread *thread,
 }
 
 /*
- * What thread, the current one, asked for was not done. message is as far as it
- * came, and its send NULL if it came to no message; t and node are what was known
- * then, or NULL. Returns error. May sleep, as all that follow.
+ * Reports that an exchange of thread, the current one, failed. message has the stage that
+ * failed; its send is NULL if the exchange failed before a message. t and node may be NULL.
+ * Returns error. May sleep.
  */
 int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			 const struct ipcbus_transaction *t, const struct ipcbus_node_entry *node,
 			 int error);
 
-/* A message that had been sent failed after all; buffer: NULL if it was delivered. */
+/* Reports that a message failed after it was sent. buffer is NULL if it was delivered. May
+ * sleep. */
 void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,
 			  int error, u32 stage, u32 index);
 

@@ -21,8 +21,8 @@
 /* 0 until ipcbus_users_init(), unless the administrator set it before. */
 static u32 limits[IPCBUS_USE_COUNT];
 
-/* The limits on a machine with 1 GiB of memory or more. A smaller one has less in
- * proportion: so all that one user has takes less than half of its memory. */
+/* The limits on a machine with 1 GiB of memory or more. A smaller machine has proportionally
+ * lower limits, so that the resources of one user take less than half of its memory. */
 static const u32 default_limits[IPCBUS_USE_COUNT] = {
 	[IPCBUS_USE_PROCS] = 8192,
 	[IPCBUS_USE_NODES] = 2 * IPCBUS_LIMIT_NODES,
@@ -74,13 +74,13 @@ u32 ipcbus_user_limit(enum ipcbus_use use)
 
 /* --- Users ------------------------------------------------------------------ */
 
-/* As many as levels of user namespaces. */
+/* The kernel allows as many levels of user namespaces. */
 #define MAX_DEPTH	32
 
 static DEFINE_MUTEX(users_lock);
 static struct rb_root users = RB_ROOT;
 
-/* Counted. If there is none, new becomes it; NULL: there is none. */
+/* Returns the user, counted. If there is none, adds new, which may be NULL, and returns it. */
 static struct ipcbus_user *find_or_add(kuid_t uid, struct ipcbus_user *new)
 {
 	struct rb_node **link = &users.rb_node, *parent = NULL;
@@ -139,8 +139,8 @@ static struct ipcbus_user *user_free(struct ipcbus_user *user)
 	return parent;
 }
 
-/* Takes over the reference of parent. Memory is asked for without the lock, which all users need:
- * it may take as long as this user's cgroup wants it to. */
+/* Takes over the reference of parent. Never allocate under users_lock, which all users take:
+ * reclaim in the caller's memory cgroup can take arbitrarily long. */
 static struct ipcbus_user *find_below(kuid_t uid, struct ipcbus_user *parent)
 {
 	struct ipcbus_user *user, *new = NULL;
@@ -158,8 +158,8 @@ static struct ipcbus_user *find_below(kuid_t uid, struct ipcbus_user *parent)
 	return user;
 }
 
-/* The owners of the namespaces come first, beginning with the outermost: a parent is never made
- * after its child, so there are no circles. */
+/* Finds the owners of the namespaces first, beginning with the outermost. A parent is never
+ * created after its child, so there are no cycles. */
 struct ipcbus_user *ipcbus_user_find(kuid_t uid, const struct user_namespace *ns)
 {
 	struct ipcbus_user *user;
@@ -179,7 +179,7 @@ struct ipcbus_user *ipcbus_user_find(kuid_t uid, const struct user_namespace *ns
 	return user;
 }
 
-/* The last reference is put with the lock, so that nobody finds the user while it goes. */
+/* Drops the last reference under the lock, so that find_or_add() cannot find a dying user. */
 static bool put_last(struct ipcbus_user *user)
 {
 	bool last;
@@ -202,8 +202,8 @@ void ipcbus_user_put(struct ipcbus_user *user)
 
 /* --- Charges ---------------------------------------------------------------- */
 
-/* Files that nobody took are bounded like those in the queues of Unix sockets: a process that sends
- * one must be allowed to have as many open, also if the caller pays for it. */
+/* As in Unix sockets, a process can send a file only if its RLIMIT_NOFILE is at least the number of
+ * the user's files in flight. */
 static bool is_too_much(enum ipcbus_use use, u32 used)
 {
 	if (used > ipcbus_user_limit(use))
@@ -212,7 +212,7 @@ static bool is_too_much(enum ipcbus_use use, u32 used)
 	       !capable(CAP_SYS_RESOURCE);
 }
 
-/* The user and its parents, up to last; NULL: all. */
+/* Uncharges the user and its parents below last. If last is NULL, uncharges all of them. */
 static void uncharge_until(struct ipcbus_user *user, const struct ipcbus_user *last,
 			   enum ipcbus_use use, u32 n)
 {
@@ -238,7 +238,7 @@ void ipcbus_user_uncharge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n
 	uncharge_until(user, NULL, use, n);
 }
 
-/* --- What is shown ---------------------------------------------------------- */
+/* --- Display ---------------------------------------------------------------- */
 
 void ipcbus_users_show(struct seq_file *seq)
 {

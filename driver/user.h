@@ -2,16 +2,16 @@
 /*
  * User
  *
- * A user pays for what its procs have, on all buses together. Whoever makes something for a
- * proc charges the proc's user first, and uncharges it when its memory is freed. What exceeds
- * a limit of the module fails with -EDQUOT for this user and for nobody else.
+ * A user pays for the resources of its procs, on all buses together. The code that creates a
+ * resource charges the proc's user first, and uncharges it when the memory is freed. A charge
+ * above a limit of the module fails with -EDQUOT. Other users are not affected.
  *
- * A user in a user namespace has a parent, which is charged as well: the owner of the
- * namespace. Otherwise somebody who makes a namespace would have a user for each of its ids.
- * Global root is never a parent: it decides how many ids its containers have. The namespace
- * of a user is that in which it opened its first file.
+ * A user in a user namespace has a parent, the owner of the namespace, which is charged as
+ * well. Without it, the owner would have a full set of limits for each id of the namespace.
+ * Global root is never a parent, because it decides how many ids its containers have. The
+ * namespace of a user is the namespace in which it opened its first file.
  *
- * How much of somebody else's region a user may occupy is in mem/quota.h.
+ * The space that a user may occupy in another user's region is limited by mem/quota.h.
  */
 #ifndef IPCBUS_USER_H
 #define IPCBUS_USER_H
@@ -29,16 +29,16 @@ struct user_namespace;
 
 /**
  * struct ipcbus_user - one user, on all buses
- * @ref: its procs, its children, and what is charged and may outlive them
+ * @ref: its procs, its children, and charged resources that may outlive them
  * @entry: in the tree of all, by @uid (users_lock)
  * @uid: constant
  * @parent: charged as well, counted; or NULL; constant
- * @depth: how many parents there are above it; constant
- * @used: of each use
+ * @depth: number of parents above it; constant
+ * @used: resources in use, by enum ipcbus_use
  * @spare_lock: protects the rest
- * @procs: how many it has that are not shut down
- * @spares: transactions without a message, which it is charged for: see transaction.c
- * @spare_count: how many; 0 without @procs
+ * @procs: number of its procs that are not shut down
+ * @spares: transactions without a message, charged to it: see transaction.c
+ * @spare_count: number of @spares; 0 if @procs is 0
  */
 struct ipcbus_user {
 	refcount_t ref;
@@ -53,10 +53,11 @@ struct ipcbus_user {
 	u32 spare_count;
 };
 
-/* Sets the limits that no parameter set, by the size of memory. */
+/* Sets the limits that the administrator did not set, from the size of the machine's memory. */
 void ipcbus_users_init(void);
 
-/* The user who opens a file in a user namespace, counted. NULL: no memory. */
+/* Returns the user, counted, or NULL if there is no memory. ns is the namespace of the process
+ * that opens the file or mounts the bus. May sleep. */
 struct ipcbus_user *ipcbus_user_find(kuid_t uid, const struct user_namespace *ns);
 
 static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
@@ -67,10 +68,11 @@ static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 
 void ipcbus_user_put(struct ipcbus_user *user);
 
-/* What each user may have. */
+/* The limit of each user. */
 u32 ipcbus_user_limit(enum ipcbus_use use);
 
-/* So many more, or -EDQUOT; so many less. Neither counts a reference. */
+/* Charges n units to the user and its parents, or fails with -EDQUOT; uncharges n units. Neither
+ * takes or drops a reference. */
 int ipcbus_user_charge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n);
 void ipcbus_user_uncharge_n(struct ipcbus_user *user, enum ipcbus_use use, u32 n);
 
