@@ -230,8 +230,7 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 		return -ECONNRESET;
 	}
 	look_later(thread);
-	/* The handler of a signal that came just then has run, and left no trace. A oneway would
-	 * lose its place among those that wait for space. */
+	/* The handler of a signal that came just then has run, and left no trace. */
 	return interruptible && waits_for_event(slot_at(link, number)) ? -EINTR : 0;
 }
 

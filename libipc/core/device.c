@@ -237,6 +237,16 @@ int device_set_poll(struct device *device, unsigned int polls)
 	return 0;
 }
 
+static int poll_fds(struct pollfd *fds, unsigned int n, uint64_t timeout_usec)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(timeout_usec / 1000000),
+		.tv_nsec = (long)(timeout_usec % 1000000) * 1000,
+	};
+
+	return ppoll(fds, n, timeout_usec == UINT64_MAX ? NULL : &ts, NULL) < 0 ? -errno : 0;
+}
+
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
 {
 	struct pollfd fds[] = {
@@ -246,10 +256,6 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 		{ .fd = another, .events = POLLIN },
 		{ .fd = device_end_fd(device) },
 	};
-	struct timespec ts = {
-		.tv_sec = (time_t)(timeout_usec / 1000000),
-		.tv_nsec = (long)(timeout_usec % 1000000) * 1000,
-	};
 	int r;
 
 	if (device->link) {
@@ -257,15 +263,37 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 		if (r < 0)
 			return r;
 	}
-	r = ppoll(fds, 5, timeout_usec == UINT64_MAX ? NULL : &ts, NULL);
+	r = poll_fds(fds, 5, timeout_usec);
 	if (r < 0)
-		return -errno;
+		return r;
 	if (fds[4].revents)
 		return -ECONNRESET;
 	if (fds[0].revents && !(fds[0].revents & POLLIN))
 		return -EIO;
 	return (fds[0].revents ? (int)DEVICE_POLL_EVENT : 0) |
 	       (fds[1].revents ? (int)DEVICE_POLL_WRITABLE : 0);
+}
+
+int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec)
+{
+	/* POLLWRNORM: only device_is_writable() may consume the report. */
+	struct pollfd fds[] = {
+		{ .fd = device->link ? daemon_writable_fd(device->link) : device->fd,
+		  .events = device->link ? POLLIN : POLLWRNORM },
+		{ .fd = other, .events = POLLIN },
+		{ .fd = device_end_fd(device) },
+	};
+	int r;
+
+	r = poll_fds(fds, 3, timeout_usec);
+	if (r < 0)
+		return r;
+	if (fds[2].revents)
+		return -ECONNRESET;
+	if (fds[0].revents & ~fds[0].events)
+		return -EIO;
+	return (fds[0].revents ? (int)DEVICE_POLL_WRITABLE : 0) |
+	       (fds[1].revents ? (int)DEVICE_POLL_OTHER : 0);
 }
 
 bool device_is_writable(const struct device *device)
@@ -275,7 +303,12 @@ bool device_is_writable(const struct device *device)
 		.events = device->link ? POLLIN : POLLOUT,
 	};
 
-	return poll(&fd, 1, 0) > 0;
+	if (poll(&fd, 1, 0) <= 0)
+		return false;
+	/* The daemon consumes the report when the client stops polling. */
+	if (device->link && daemon_set_poll(device->link, true, false) == 0)
+		daemon_set_poll(device->link, true, true);
+	return true;
 }
 
 /* The event need not be taken: the file is there for nothing else. */

@@ -81,6 +81,8 @@ bool device_has_ended(const struct device *device);
 /* What poll_fd can be readable for. */
 #define DEVICE_POLL_EVENT	(1U << 0)	/* an event is queued */
 #define DEVICE_POLL_WRITABLE	(1U << 1)	/* a refused oneway may be sent again */
+/* device_poll_writable(): the other fd is readable. */
+#define DEVICE_POLL_OTHER	(1U << 2)
 
 /* Chooses what device->poll_fd is readable for, and makes that fd first if there is none.
  * The driver does no work for a connection whose polls are 0. The caller holds a lock
@@ -88,12 +90,18 @@ bool device_has_ended(const struct device *device);
 int device_set_poll(struct device *device, unsigned int polls);
 
 /* Whether the driver reports space since the last report or the last refused oneway. Each report of
- * space is true once, so the caller must act on it. */
+ * space is true once, so the caller must act on it. Only while DEVICE_POLL_WRITABLE is chosen, and
+ * under the lock of device_set_poll(). */
 bool device_is_writable(const struct device *device);
 
 /* Blocks until an event is queued, poll_fd or one of two other fds (-1: none) is readable, or
  * the time is over. Returns the DEVICE_POLL_* that may be true, which may be none, or -EINTR. */
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec);
+
+/* Blocks until the driver reports space, other is readable, or the time is over. Returns the
+ * DEVICE_POLL_* that may be true, which may be none, or -EINTR. Does not consume the report of
+ * space. Only while DEVICE_POLL_WRITABLE is chosen. */
+int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec);
 
 /* Blocks until the bus has a manager or the time is over. Opens the device at path for
  * that. Returns as device_poll(). */

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 
 #include "call.h"
 #include "cancellation.h"
@@ -65,6 +66,9 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 
 	if (options->timeout_usec)
 		send->deadline = deadline_after(options->timeout_usec);
+	/* Without a deadline a oneway does not wait. */
+	if (options->timeout_usec && !send->deadline && send->kind == IPCBUS_SEND_ONEWAY)
+		send->deadline = UINT64_MAX;
 	if (parent)
 		send->deadline = deadline_earlier(send->deadline, parent->deadline);
 	if (stream)
@@ -263,18 +267,47 @@ int request_call(struct request *request, const struct ipc_options *options)
 
 /* --- Oneways ------------------------------------------------------------------- */
 
+static int try_until(struct request *request, struct writable_thread *waiting, uint64_t deadline)
+{
+	int r;
+
+	for (;;) {
+		r = writable_thread_want(waiting);
+		if (r < 0)
+			return r;
+		/* Another thread may have taken the report of space just before. */
+		r = thread_exchange(request->t, &request->x);
+		if (r != -EAGAIN)
+			return r;
+		r = writable_thread_wait(waiting, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+static __attribute__((noinline)) int send_when_writable(struct request *request, uint64_t deadline)
+{
+	struct writable_thread waiting;
+	int r;
+
+	r = writable_thread_begin(request->t->ipc, &waiting);
+	if (r < 0)
+		return r;
+	pthread_cleanup_push(writable_thread_end, &waiting);
+	r = try_until(request, &waiting, deadline);
+	pthread_cleanup_pop(/* execute= */ 1);
+	return r;
+}
+
 int request_oneway(struct request *request)
 {
-	int r, why;
+	uint64_t deadline = request->x.send.deadline;
+	int r;
 
-	/* A signal ends one wait for space, but not the time for all of them. */
 	request->x.flags = 0;
-	for (;;) {
-		r = thread_exchange(request->t, &request->x);
-		if (likely(r != -EINTR))
-			return r;
-		why = request_interrupted(request->t->ipc);
-		if (why < 0)
-			return why;
-	}
+	request->x.send.deadline = 0;
+	r = thread_exchange(request->t, &request->x);
+	if (likely(r != -EAGAIN) || !deadline)
+		return r;
+	return send_when_writable(request, deadline);
 }

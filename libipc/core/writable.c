@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The senders of a connection that wait for space. See writable.h. Called by stream.c to wait,
- * and by loop.c and stream.c when poll() reports space.
+ * The senders of a connection that wait for space. See writable.h. Called by stream.c and
+ * request.c to wait, and by loop.c and stream.c when poll() reports space.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "deadline.h"
+#include "descriptor.h"
 #include "loop.h"
+#include "request.h"
 #include "slot.h"
 #include "writable.h"
 
@@ -109,9 +115,11 @@ void writable_notify(struct ipc *ipc)
 	struct writable_waiter *waiter;
 	unsigned int n = 0;
 
-	if (!device_is_writable(&ipc->device))
-		return;
 	ipc_lock(ipc);
+	if (!device_is_writable(&ipc->device)) {
+		ipc_unlock(ipc);
+		return;
+	}
 	for (waiter = ipc->writable.first; waiter; waiter = waiter->next)
 		n++;
 	/* Those that try and have to wait again come behind. */
@@ -123,6 +131,74 @@ void writable_notify(struct ipc *ipc)
 	}
 	writable_stop_polling_locked(ipc);
 	ipc_unlock(ipc);
+}
+
+/* --- Threads that wait ---------------------------------------------------------------- */
+
+static void wake_thread(struct writable_waiter *waiter)
+{
+	struct writable_thread *thread = (void *)waiter;
+
+	eventfd_write(thread->fd, 1);
+}
+
+/* Every notification is read once, so that none is on its way to a thread that has left. */
+static void read_notification(struct writable_thread *thread)
+{
+	eventfd_t value;
+
+	while (eventfd_read(thread->fd, &value) < 0 && errno == EINTR)
+		;
+	thread->waits = false;
+}
+
+int writable_thread_begin(struct ipc *ipc, struct writable_thread *thread)
+{
+	*thread = (struct writable_thread){
+		.waiter.ready = wake_thread,
+		.ipc = ipc,
+		.fd = descriptor_move(eventfd(0, EFD_CLOEXEC)),
+	};
+	return thread->fd < 0 ? -errno : 0;
+}
+
+int writable_thread_want(struct writable_thread *thread)
+{
+	int r = writable_want(thread->ipc, &thread->waiter);
+
+	thread->waits = r >= 0;
+	return r < 0 ? r : 0;
+}
+
+int writable_thread_wait(struct writable_thread *thread, uint64_t deadline)
+{
+	uint64_t left;
+	int r;
+
+	while (thread->waits) {
+		left = time_until(deadline);
+		if (!left)
+			return -ETIMEDOUT;
+		r = device_poll_writable(&thread->ipc->device, thread->fd, left);
+		if (r == -EINTR)
+			r = request_interrupted(thread->ipc);
+		if (r < 0)
+			return r;
+		if (r & DEVICE_POLL_OTHER)
+			read_notification(thread);
+		else if (r & DEVICE_POLL_WRITABLE)
+			writable_notify(thread->ipc);
+	}
+	return 0;
+}
+
+void writable_thread_end(void *data)
+{
+	struct writable_thread *thread = data;
+
+	if (thread->waits && !writable_forget(thread->ipc, &thread->waiter))
+		read_notification(thread);
+	close(thread->fd);
 }
 
 /* --- The program itself --------------------------------------------------------------- */

@@ -5,7 +5,7 @@
  * waiters of a connection are in one list, and the thread that sees the report makes all of
  * them try again. Whoever serves the connection polls: an event loop and ipc_wait() on
  * device->poll_fd, the threads of ipc_run() if there are waiters (ATTEND_POLL), and a thread
- * that waits in a stream function.
+ * that waits in a stream function or for space for a oneway.
  */
 #ifndef IPC_WRITABLE_H
 #define IPC_WRITABLE_H
@@ -29,6 +29,14 @@ struct writable {
 	struct writable_waiter **last;
 };
 
+/* A thread that waits; begins with its waiter. */
+struct writable_thread {
+	struct writable_waiter waiter;
+	struct ipc *ipc;
+	int fd;			/* an eventfd, by which ready() wakes the thread */
+	bool waits;		/* ready() has the waiter, or its notification is not read yet */
+};
+
 void writable_init(struct ipc *ipc);
 
 /* Call this before device_poll(): it makes device->poll_fd, which reports space and what
@@ -40,6 +48,18 @@ int writable_make_poll(struct ipc *ipc, unsigned int polls);
 int writable_want(struct ipc *ipc, struct writable_waiter *waiter);
 /* False: it did not wait (any more). */
 bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter);
+
+/*
+ * A thread that waits for space: _begin(), any number of _want() and _wait(), and _end(), which
+ * also takes place if the thread is canceled. Each returns 0 or -errno. Try once more between
+ * _want() and _wait(). _wait() returns when to try again, and fails with -ETIMEDOUT after the
+ * deadline, with the error of the program's interrupt callback, or with -ECONNRESET.
+ */
+int writable_thread_begin(struct ipc *ipc, struct writable_thread *thread);
+int writable_thread_want(struct writable_thread *thread);
+int writable_thread_wait(struct writable_thread *thread, uint64_t deadline);
+void writable_thread_end(void *thread);
+
 /* Removes and notifies all waiters, if the driver reports space. */
 void writable_notify(struct ipc *ipc);
 /* Serving threads need not poll, unless somebody waits or a timer is set. */

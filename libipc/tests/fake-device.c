@@ -259,6 +259,18 @@ bool device_is_writable(const struct device *device)
 	return true;
 }
 
+int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec)
+{
+	struct pollfd fd = { .fd = other, .events = POLLIN };
+	int r = fake.wait_error;
+
+	(void)device, (void)timeout_usec;
+	fake.wait_error = 0;
+	if (r)
+		return r;
+	return poll(&fd, 1, 0) > 0 ? (int)DEVICE_POLL_OTHER : (int)DEVICE_POLL_WRITABLE;
+}
+
 /* What does not come now never comes. */
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
 {

@@ -38,6 +38,7 @@ struct fake {
 	uint32_t send_error_kind;
 	unsigned int send_error_more;	/* so many after it fail, too */
 	int poll_error;			/* device_set_poll() fails with it */
+	int wait_error;			/* the next device_poll_writable() fails with it */
 	void (*on_empty)(void);
 	void (*on_send)(void);		/* once, before the next message is there */
 

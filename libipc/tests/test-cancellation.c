@@ -3,6 +3,7 @@
  * Cancellations on a fake device: what the driver is asked to end, and what is not sent.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include "core/proxy.h"
 #include "fake-device.h"
@@ -191,6 +192,14 @@ static void push_signals(unsigned int n)
 		push_end(IPCBUS_EVENT_INTERRUPTED, 0, 0);
 }
 
+static void refuse(unsigned int n, int wait_error)
+{
+	fake.send_error = -EAGAIN;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+	fake.send_error_more = n - 1;
+	fake.wait_error = wait_error;
+}
+
 /* A program may end what a signal has interrupted. */
 START_TEST(interrupted)
 {
@@ -231,12 +240,13 @@ START_TEST(interrupted)
 	ck_assert_int_eq(call_now(NULL), -ECANCELED);
 	ck_assert_uint_eq(asked, 0);
 
-	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
 	waits_on = 1;
-	fake.send_error = -EINTR;
-	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, NULL), 0);
-	fake.send_error = -EINTR;
-	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, NULL), -EINTR);
+	options.timeout_usec = IPC_NEVER;
+	refuse(2, -EINTR);
+	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), 0);
+	refuse(2, -EINTR);
+	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), -EINTR);
+	options.timeout_usec = 0;
 	ck_assert_uint_eq(asked, 2);
 
 	/* None again: signals end nothing. */
@@ -250,8 +260,34 @@ START_TEST(interrupted)
 }
 END_TEST
 
+START_TEST(oneways_wait_for_space)
+{
+	struct ipc_options options = { .timeout_usec = IPC_NEVER };
+	struct ipc_raw_message oneway = { .code = 1 };
+
+	begin();
+	/* A signal does not end the wait. */
+	refuse(10, -EINTR);
+	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), 0);
+	ck_assert_int_eq(fake.send_error | fake.wait_error, 0);
+	/* The driver does not wait. */
+	ck_assert_uint_eq(fake_last()->send.deadline, 0);
+	refuse(2, -ECONNRESET);
+	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), -ECONNRESET);
+	refuse(1, 0);
+	fake.poll_error = -EMFILE;
+	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), -EMFILE);
+	fake.poll_error = 0;
+
+	options.timeout_usec = 20000;
+	refuse(UINT_MAX, 0);
+	ck_assert_int_eq(ipc_raw_oneway(peer, &oneway, &options), -ETIMEDOUT);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("cancellation", canceling, references, canceled_while_it_is_sent,
-			 interrupted);
+			 interrupted, oneways_wait_for_space);
 }

@@ -221,6 +221,7 @@ void ipc_raw_keep(struct ipc_raw_message *reply);
  *
  *   -EAGAIN     The receiver has no space; see ipc_on_writable().
  *   -ETIMEDOUT  The receiver had no space in time.
+ *   -EMFILE     It waits, and this process cannot open more files.
  */
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		   const struct ipc_options *options);
@@ -239,9 +240,8 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
  * A signal whose handler has SA_RESTART counts too. One that comes before the wait has begun does
  * not. Streams have limits of time instead: see <ipc/stream.h>. cb runs on any thread of the
  * program that gets signals, on several at once too. Through ipcbusd it runs where no signal came
- * too, on a thread that waits for such a call, at most once a second; and a oneway may miss one
- * that comes in the moment when its thread looks whether the daemon is gone. NULL removes it. Set
- * it before another thread uses the connection.
+ * too, on a thread that waits for such a call, at most once a second. NULL removes it. Set it
+ * before another thread uses the connection.
  *
  *   -EINVAL   ipc is NULL.
  *   -ECHILD   This is a forked child.

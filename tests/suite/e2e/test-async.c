@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <ipc/rpc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -401,6 +402,74 @@ START_TEST(a_oneway_waits_for_space)
 }
 END_TEST
 
+struct patient {
+	struct client *client;
+	pthread_t thread;
+};
+
+static void *send_patiently(void *arg)
+{
+	struct ipc_options options = { .timeout_usec = IPC_NEVER };
+	E2e__LogRequest request = E2E__LOG_REQUEST__INIT;
+	uint8_t ballast[100000] = { 0 };
+	struct patient *patient = arg;
+
+	request.ballast = (ProtobufCBinaryData){ .data = ballast, .len = sizeof(ballast) };
+	request.sleep_ms = 1;
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(ipc_rpc_oneway_with(server_proxy(patient->client->server),
+						     method("Log"), &options, &request.base),
+				 0);
+	return NULL;
+}
+
+/* Two connections, and several threads on each: no thread misses space. */
+START_TEST(many_threads_wait_for_space)
+{
+	struct server_options small = { .threads = 1, .region_size = 1 << 20 };
+	pid_t pid = start_server(&small);
+	struct patient patient[8];
+	struct client client[2];
+
+	for (int i = 0; i < 2; i++)
+		client_open(&client[i]);
+	for (int i = 0; i < 8; i++) {
+		patient[i].client = &client[i % 2];
+		ck_assert_int_eq(pthread_create(&patient[i].thread, NULL, send_patiently,
+						&patient[i]),
+				 0);
+	}
+	for (int i = 0; i < 8; i++)
+		pthread_join(patient[i].thread, NULL);
+	for (int i = 0; i < 2; i++)
+		client_close(&client[i]);
+	kill_server(pid);
+}
+END_TEST
+
+/* A thread that is canceled leaves nothing behind: the next one waits as before. */
+START_TEST(canceled_while_it_waits_for_space)
+{
+	struct server_options small = { .threads = 1, .region_size = 1 << 20 };
+	pid_t pid = start_server(&small);
+	struct client client;
+	struct patient patient = { .client = &client };
+	void *result;
+
+	client_open(&client);
+	kill(pid, SIGSTOP);
+	ck_assert_int_eq(pthread_create(&patient.thread, NULL, send_patiently, &patient), 0);
+	sleep_ms(100);
+	pthread_cancel(patient.thread);
+	pthread_join(patient.thread, &result);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	kill(pid, SIGCONT);
+	send_patiently(&patient);
+	client_close(&client);
+	kill_server(pid);
+}
+END_TEST
+
 START_TEST(a_oneway_takes_anothers_place)
 {
 	struct ipc_options replace = { .flags = IPC_REPLACE };
@@ -435,5 +504,6 @@ int main(void)
 			 a_handler_out_of_time_cleans_up, time_runs_out_through_another_thread,
 			 time_runs_out_through_a_waiting_handler,
 			 time_runs_out_through_an_async_call, a_oneway_waits_for_space,
+			 many_threads_wait_for_space, canceled_while_it_waits_for_space,
 			 a_oneway_takes_anothers_place);
 }
