@@ -31,8 +31,7 @@ static int count_units(const struct ipcbus_region *region, struct ipcbus_message
 	bytes = ALIGN(send->data_size, 8) + send->object_count * sizeof(struct ipcbus_object) +
 		message->label_size;
 	units = DIV_ROUND_UP(bytes, IPCBUS_UNIT) ?: 1;
-	/* The same each time, and others look at it while the message waits for space. */
-	WRITE_ONCE(message->want.units, units);
+	message->want.units = units;
 	if (unlikely(message->want.flags & IPCBUS_BUFFER_COUNTED)) {
 		if (message->oneway)
 			limit /= 2;

@@ -60,7 +60,7 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 	if (send->kind == IPCBUS_SEND_CALL) {
 		flags |= IPCBUS_SEND_ACCEPT_FDS | IPCBUS_SEND_ASYNC | IPCBUS_SEND_DETACHED;
 	} else {
-		if (send->cookie)
+		if (send->deadline || send->cookie)
 			return -EINVAL;
 		flags |= IPCBUS_SEND_REPLACE;
 	}

@@ -104,7 +104,6 @@ int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 	node->cookie = args->cookie;
 	INIT_LIST_HEAD(&node->watches);
 	INIT_LIST_HEAD(&node->oneways);
-	INIT_LIST_HEAD(&node->waiters);
 	node->replaceable = RB_ROOT;
 	ipcbus_work_init(&node->idle, &idle_ops);
 	node->idle.of_node = &node->queued;
@@ -239,23 +238,12 @@ static struct ipcbus_work *pop_work(struct ipcbus_node_entry *node)
 	return work;
 }
 
-/* Whoever comes to wait after that sees that the node is dead. */
-static void wake_waiters(struct ipcbus_node_entry *node)
+/* A sender that looks after that sees that the node is dead. */
+static void report_space(struct ipcbus_proc *proc)
 {
-	struct ipcbus_region *region = &node->proc->region;
-	struct ipcbus_node_waiter *waiter;
-
-	spin_lock(&region->lock);
-	ipcbus_space_wake_locked(region);
-	while (!list_empty(&node->waiters)) {
-		waiter = list_first_entry(&node->waiters, struct ipcbus_node_waiter, entry);
-		list_del_init(&waiter->entry);
-		woken_wake_function(waiter->wait, TASK_INTERRUPTIBLE, 0, NULL);
-		spin_unlock(&region->lock);
-		cond_resched();
-		spin_lock(&region->lock);
-	}
-	spin_unlock(&region->lock);
+	spin_lock(&proc->region.lock);
+	ipcbus_space_wake_locked(&proc->region);
+	spin_unlock(&proc->region.lock);
 }
 
 /* The rest of a kill, without the lock; drops the table's reference. */
@@ -265,7 +253,7 @@ static void bury(struct ipcbus_node_entry *node)
 	struct ipcbus_work *work;
 
 	xa_erase(&proc->nodes, node->id);
-	wake_waiters(node);
+	report_space(proc);
 	ipcbus_watches_notify_dead(node);
 	while ((work = pop_work(node))) {
 		work->ops->discard(work);

@@ -21,27 +21,15 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
-#include <linux/wait.h>
 
 #include "main.h"
 #include "work.h"
 
 /**
- * struct ipcbus_node_waiter - a thread that waits for space to send to a node
- * @entry: in node->waiters (region.lock of the node's proc)
- * @wait: wakes it; constant
- */
-struct ipcbus_node_waiter {
-	struct list_head entry;
-	wait_queue_entry_t *wait;
-};
-
-/**
  * struct ipcbus_node_entry - one node
  * @ref: active references; 0: it is dead for good
  * @held: one for all active ones, and one each for those who only hold it
- * @rcu: frees it, when nobody waits any more
- * @waiters: who waits for space to send to it (region.lock of @proc)
+ * @rcu: frees it
  * @proc: its owner, counted while @ref is not 0, and then NULL
  * @pid: the owner's process, counted; constant
  * @owner: the owner's number on the bus; constant
@@ -68,10 +56,7 @@ struct ipcbus_node_waiter {
 struct ipcbus_node_entry {
 	struct kref ref;
 	struct kref held;
-	union {
-		struct rcu_head rcu;
-		struct list_head waiters;
-	};
+	struct rcu_head rcu;
 	struct ipcbus_proc *proc;
 	struct pid *pid;
 	u64 owner;

@@ -297,7 +297,7 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	return ret;
 }
 
-/* A buffer for the message. Waits for space if the sender wants that. */
+/* A buffer for the message. */
 static __always_inline int make_buffer(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 				       struct ipcbus_message *message,
 				       struct ipcbus_buffer **ret_buffer)

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for space: see space.h. mem/quota.c reports here that space was released, and
- * node.c wakes those whose target dies.
+ * Reports of space: see space.h. mem/quota.c reports here that space was released, and node.c
+ * that a node is gone.
  */
 #include <linux/poll.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -21,7 +20,7 @@
 
 static struct workqueue_struct *queue;
 
-/* So many are looked at while somebody holds the lock. */
+/* So many are reported to while somebody holds the lock. */
 #define AT_ONCE	16
 /* Whoever makes space notifies so many of those who poll, and a worker the others. */
 #define NOTIFIED	4
@@ -49,83 +48,7 @@ struct ipcbus_space_watch {
 	bool fired;
 };
 
-enum space_state {
-	SPACE_LOOKING, /* tries to send */
-	SPACE_WAITING, /* there was none */
-	SPACE_WOKEN,   /* there may be some; did not look yet */
-	SPACE_MARK,    /* nobody: wake_rest() goes on here */
-};
-
-/**
- * struct space_waiter - a sender that waits for space until its deadline
- * @entry: in region->waiters of the target, the first come first; before those if it
- *	needs no more space than what it replaces releases (region->lock)
- * @of_node: who waits for the same node, which may die (region->lock)
- * @wait: wakes the thread; in no queue
- * @region: the target's
- * @uid: the user whose quota there must have space, or invalid
- * @message: what it wants to send
- * @state: (region->lock)
- */
-struct space_waiter {
-	struct list_head entry;
-	struct ipcbus_node_waiter of_node;
-	wait_queue_entry_t wait;
-	struct ipcbus_region *region;
-	kuid_t uid;
-	const struct ipcbus_message *message;
-	enum space_state state;
-};
-
-/* --- Waking ------------------------------------------------------------------------- */
-
-static bool is_full(const struct ipcbus_region *region)
-{
-	return region->oneway_units + region->promised_units >= region->size / IPCBUS_UNIT / 2 ||
-	       region->oneways + region->promised >= IPCBUS_LIMIT_BUFFERS / 2;
-}
-
-static u32 units_of(const struct space_waiter *waiter)
-{
-	return READ_ONCE(waiter->message->want.units);
-}
-
-/* Wakes the waiter if there is space for it beside what is promised to others. */
-static void try_to_wake_locked(struct space_waiter *waiter)
-{
-	struct ipcbus_region *region = waiter->region;
-
-	if (!ipcbus_quota_has_space_locked(region, waiter->uid,
-					   region->promised_units + units_of(waiter),
-					   region->promised + 1, waiter->message->want.credit))
-		return;
-	waiter->state = SPACE_WOKEN;
-	region->promised_units += units_of(waiter);
-	region->promised++;
-	woken_wake_function(&waiter->wait, TASK_INTERRUPTIBLE, 0, NULL);
-}
-
-/* Looks at some of those behind at. Returns the last of these; NULL: no more need be. */
-static struct list_head *wake_some_locked(struct ipcbus_region *region, struct list_head *at)
-{
-	struct space_waiter *waiter;
-	unsigned int i;
-
-	lockdep_assert_held(&region->lock);
-	for (i = 0; i < AT_ONCE; i++) {
-		at = at->next;
-		if (at == &region->waiters)
-			return NULL;
-		waiter = list_entry(at, struct space_waiter, entry);
-		if (waiter->state == SPACE_MARK)
-			continue;
-		if (!waiter->message->want.credit && is_full(region))
-			return NULL;
-		if (waiter->state == SPACE_WAITING)
-			try_to_wake_locked(waiter);
-	}
-	return at;
-}
+/* --- Reporting ---------------------------------------------------------------------- */
 
 /* Reports to some of those who poll. Returns whether there are others. */
 static bool fire_some_locked(struct ipcbus_region *region, unsigned int most)
@@ -164,43 +87,29 @@ static void rest(unsigned int looked)
 static void wake_rest(struct work_struct *work)
 {
 	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, space_rest.work);
-	struct space_waiter mark = { .state = SPACE_MARK };
 	struct ipcbus_region *region = &proc->region;
 	unsigned int looked = 0;
-	struct list_head *at;
 	bool more;
 
-	spin_lock(&region->lock);
-	list_add(&mark.entry, &region->waiters);
 	do {
-		more = fire_some_locked(region, AT_ONCE);
-		at = wake_some_locked(region, &mark.entry);
-		if (at)
-			list_move(&mark.entry, at);
-		looked += AT_ONCE;
-		spin_unlock(&region->lock);
-		rest(looked);
 		spin_lock(&region->lock);
-	} while (at || more);
-	list_del(&mark.entry);
-	spin_unlock(&region->lock);
+		more = fire_some_locked(region, AT_ONCE);
+		spin_unlock(&region->lock);
+		looked += AT_ONCE;
+		rest(looked);
+	} while (more);
 	ipcbus_proc_put(proc);
 	/* Meanwhile this work is not done again, however often there is space. */
 	if (looked > A_LOT)
 		schedule_timeout_uninterruptible(1);
 }
 
-/*
- * Wakes those whose message fits, the first come first. If many wait, the others are left
- * to wake_rest(). Whoever has looked, and whoever leaves, has this done once more. So
- * nobody sleeps while there is space that another one was woken for and did not take.
- */
+/* Reports to some of those who poll, and leaves the others to wake_rest(). */
 static void space_came_locked(struct ipcbus_region *region)
 {
 	struct ipcbus_proc *proc = container_of(region, struct ipcbus_proc, region);
-	bool more = fire_some_locked(region, NOTIFIED);
 
-	if (!wake_some_locked(region, &region->waiters) && !more)
+	if (!fire_some_locked(region, NOTIFIED))
 		return;
 	/* Until it is done. */
 	ipcbus_proc_get(proc);
@@ -223,107 +132,6 @@ void ipcbus_space_begin(struct ipcbus_proc *proc)
 {
 	proc->region.space_came_locked = space_came_locked;
 	INIT_DELAYED_WORK(&proc->space_rest, wake_rest);
-}
-
-/* --- Waiting ------------------------------------------------------------------------ */
-
-static void take_promise_locked(struct space_waiter *waiter)
-{
-	lockdep_assert_held(&waiter->region->lock);
-	if (waiter->state != SPACE_WOKEN)
-		return;
-	waiter->region->promised_units -= units_of(waiter);
-	waiter->region->promised--;
-}
-
-static void begin_wait(struct space_waiter *waiter, struct ipcbus_node_entry *node)
-{
-	struct ipcbus_region *region = waiter->region;
-
-	spin_lock(&region->lock);
-	if (waiter->message->want.credit)
-		list_add(&waiter->entry, &region->waiters);
-	else
-		list_add_tail(&waiter->entry, &region->waiters);
-	list_add_tail(&waiter->of_node.entry, &node->waiters);
-	spin_unlock(&region->lock);
-}
-
-static void begin_look(struct space_waiter *waiter)
-{
-	spin_lock(&waiter->region->lock);
-	take_promise_locked(waiter);
-	waiter->state = SPACE_LOOKING;
-	spin_unlock(&waiter->region->lock);
-}
-
-/* Offers space that came meanwhile, or that the waiter did not use, to the next waiter. */
-static void end_look(struct space_waiter *waiter)
-{
-	spin_lock(&waiter->region->lock);
-	waiter->state = SPACE_WAITING;
-	ipcbus_space_wake_locked(waiter->region);
-	spin_unlock(&waiter->region->lock);
-}
-
-static void end_wait(struct space_waiter *waiter)
-{
-	spin_lock(&waiter->region->lock);
-	take_promise_locked(waiter);
-	list_del(&waiter->entry);
-	list_del(&waiter->of_node.entry);
-	ipcbus_space_wake_locked(waiter->region);
-	spin_unlock(&waiter->region->lock);
-}
-
-static int try_again(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
-		     struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
-{
-	if (READ_ONCE(node->dead))
-		return -EOWNERDEAD;
-	return ipcbus_buffer_make(sender, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
-				  message, ret_buffer);
-}
-
-/* 0 to look again. */
-static int sleep_for_space(struct space_waiter *waiter, u64 deadline)
-{
-	long left = ipcbus_ticks_until(deadline);
-
-	if (!left)
-		return -ETIMEDOUT;
-	if (signal_pending(current))
-		return -EINTR;
-	wait_woken(&waiter->wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, left);
-	return 0;
-}
-
-static int wait_for_space(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
-			  struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
-{
-	struct ipcbus_region *region = &node->proc->region;
-	struct space_waiter waiter = {
-		.region = region,
-		.uid = sender->user == node->proc->user ? INVALID_UID : sender->user->uid,
-		.message = message,
-	};
-	int ret;
-
-	init_waitqueue_entry(&waiter.wait, current);
-	waiter.of_node.wait = &waiter.wait;
-	begin_wait(&waiter, node);
-	for (;;) {
-		ret = try_again(sender, node, message, ret_buffer);
-		if (ret != -EAGAIN)
-			break;
-		end_look(&waiter);
-		ret = sleep_for_space(&waiter, message->send->deadline);
-		if (ret)
-			break;
-		begin_look(&waiter);
-	}
-	end_wait(&waiter);
-	return ret;
 }
 
 /* --- Polling ------------------------------------------------------------------------ */
@@ -495,14 +303,21 @@ static void end_watch(struct ipcbus_proc *sender, const struct ipcbus_proc *targ
 		watch_free(watch);
 }
 
+static int try_again(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+		     struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+{
+	if (READ_ONCE(node->dead))
+		return -EOWNERDEAD;
+	return ipcbus_buffer_make(sender, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
+				  message, ret_buffer);
+}
+
 int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 		      struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
 	bool watched;
 	int ret;
 
-	if (message->send->deadline)
-		return wait_for_space(sender, node, message, ret_buffer);
 	/* Not if space of another target has to be reported first. */
 	cmpxchg(&sender->writable, IPCBUS_WRITABLE, IPCBUS_NOT_WRITABLE);
 	watched = !watch_space(sender, node->proc);

@@ -2,21 +2,18 @@
 /*
  * Space
  *
- * Oneways may occupy half of a region, within their senders' quotas. When a oneway finds
- * no space there is back-pressure:
- *
- *   - If it has a deadline, the sender waits for space until then. Space goes to the
- *     earliest waiter whose message fits.
- *   - Otherwise the send fails with -EAGAIN, and poll does not report the sender's file
- *     as writable until there is space again.
+ * Oneways may occupy half of a region, within their senders' quotas. A oneway that finds no space
+ * fails with -EAGAIN. Then poll does not report the sender's file as writable until the region
+ * releases space, or the target is gone. The report does not say which region, and the message may
+ * still not fit.
  */
 #ifndef IPCBUS_SPACE_H
 #define IPCBUS_SPACE_H
 
 #include "main.h"
 
-/* ipcbus_buffer_make() of a oneway to node failed with -EAGAIN: waits, or arranges for poll. 0 if
- * there is space after all; -EAGAIN, -ETIMEDOUT, -EINTR, -EOWNERDEAD, and what _make says. */
+/* ipcbus_buffer_make() of a oneway to node failed with -EAGAIN: arranges for poll and tries once
+ * more. -EAGAIN, -EOWNERDEAD, and the errors of ipcbus_buffer_make(). */
 int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 		      struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 

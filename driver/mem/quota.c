@@ -204,20 +204,6 @@ static bool oneways_fit(const struct ipcbus_region *region, const struct ipcbus_
 	       oneways_fit_charged(region, own, units, count, credit);
 }
 
-bool ipcbus_quota_has_space_locked(struct ipcbus_region *region, kuid_t uid, u32 units, u32 count,
-				   u32 credit)
-{
-	static const struct ipcbus_quota none;
-	const struct ipcbus_quota *quota = NULL;
-	struct rb_node **link, *parent;
-
-	lockdep_assert_held(&region->lock);
-	if (uid_valid(uid))
-		quota = find_locked(region, uid, &link, &parent) ?: &none;
-	return oneways_fit(region, quota, units, count, 0) ||
-	       (credit && oneways_fit(region, quota, units, count, credit));
-}
-
 /* What the message replaces is free soon. */
 static bool may_take_oneway(const struct ipcbus_region *region, struct ipcbus_reservation *want)
 {
@@ -268,12 +254,11 @@ int ipcbus_quota_charge_locked(struct ipcbus_region *region, struct ipcbus_reser
 void ipcbus_space_wake_locked(struct ipcbus_region *region)
 {
 	lockdep_assert_held(&region->lock);
-	/* Who comes to wait looks for space, under the region's lock, after that. */
-	if (unlikely(!list_empty(&region->waiters) || !list_empty(&region->pollers)))
+	/* A sender that comes to poll looks for space, under the region's lock, after that. */
+	if (unlikely(!list_empty(&region->pollers)))
 		region->space_came_locked(region);
 }
 
-/* Uncharges the quota first, because waiters that are woken look at it. */
 static void end_charge(struct ipcbus_region *region, struct ipcbus_quota *quota, u32 units,
 		       bool oneway)
 {

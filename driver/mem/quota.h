@@ -110,15 +110,7 @@ void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer 
 /* The same of a call that counted as a buffer without having one. */
 void ipcbus_quota_end_empty_locked(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
-/*
- * Is there space for count more oneways of units in all? uid is invalid for the
- * region's own user. If the space of credit units that they replace would do, there
- * is.
- */
-bool ipcbus_quota_has_space_locked(struct ipcbus_region *region, kuid_t uid, u32 units, u32 count,
-				   u32 credit);
-
-/* Space was released: reports it to those who wait for it. */
+/* Space was released, or a node is gone: reports it to senders that poll (region->lock). */
 void ipcbus_space_wake_locked(struct ipcbus_region *region);
 
 void ipcbus_quotas_init(struct ipcbus_region *region);

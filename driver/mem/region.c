@@ -28,7 +28,6 @@ void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user)
 	region->user = user;
 	spin_lock_init(&region->lock);
 	mutex_init(&region->claim);
-	INIT_LIST_HEAD(&region->waiters);
 	INIT_LIST_HEAD(&region->pollers);
 	INIT_LIST_HEAD(&region->spare);
 	ipcbus_quotas_init(region);

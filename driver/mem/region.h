@@ -122,11 +122,8 @@ struct ipcbus_buffer {
  * @idle_quotas: those without a buffer, the latest first
  * @idle_quota_count: how many
  * @oneway_units: taken by oneways, at most half of the region
- * @waiters: who waits for space for a oneway, for space.c
- * @pollers: whose file is to be reported as writable then, for space.c
- * @promised_units: for waiters who were woken and did not look yet
- * @promised: how many those are
- * @space_came_locked: called if there are waiters or pollers; constant
+ * @pollers: senders that found no space and poll for it, for space.c
+ * @space_came_locked: called if there are pollers; constant
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
  */
 struct ipcbus_region {
@@ -147,10 +144,7 @@ struct ipcbus_region {
 	u32 first_generation;
 	u32 buffers;
 	u32 max_buffers;
-	struct list_head waiters;
 	struct list_head pollers;
-	u32 promised_units;
-	u32 promised;
 	void (*space_came_locked)(struct ipcbus_region *region);
 	struct rb_root quotas;
 	struct ipcbus_charged charged;

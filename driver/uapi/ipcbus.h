@@ -26,9 +26,9 @@
  *   unmapped everywhere, and at the latest when all processes in the address space that opened it
  *   have exited or called exec, whoever still holds the file.
  *
- * Blocking: Three things wait for other processes: EXCHANGE with IPCBUS_WAIT and without
- *   IPCBUS_NONBLOCK for an event, a oneway with a deadline for space, and FREEZE for timeout_ms at
- *   most. A signal ends each. All other ioctls return at once. They may sleep for kernel memory.
+ * Blocking: Two things wait for other processes: EXCHANGE with IPCBUS_WAIT and without
+ *   IPCBUS_NONBLOCK for an event, and FREEZE for timeout_ms at most. A signal ends both. All other
+ *   ioctls return at once. They may sleep for kernel memory.
  *
  * Ownership: The sender keeps its payload, objects and file descriptors. It may change or free
  *   them as soon as the ioctl returns. The receiver owns the buffer of an event until any of its
@@ -44,7 +44,8 @@
  *   error, stage and index. enum ipcbus_stage and each ioctl's comment say more of errors there.
  *   E2BIG       A structure has a tail that is not zero, or a count is above its cap.
  *   EAGAIN      Oneways occupy their half of the receiver's region, or the sender's user its quota
- *               of that half. poll reports EPOLLOUT when to try again.
+ *               of that half. poll reports EPOLLOUT when to try again: when the receiver has
+ *               released space, or the target is gone. The message may still not fit.
  *   EBADF       There is no such handle, node or fd.
  *   EBUSY       Somebody else is there first: see the ioctl.
  *   ECANCELED   The call was canceled.
@@ -55,7 +56,7 @@
  *               write to the second page of its structure and to the array of IPCBUS_MORE. If its
  *               results cannot be written afterwards, it has sent, and the event is lost.
  *   EHOSTDOWN   The target is frozen.
- *   EINTR       A signal came while a oneway waited for space, or in FREEZE.
+ *   EINTR       A signal came in FREEZE.
  *   EINVAL      The argument is malformed or contradicts itself. The target is the sender's node.
  *   ELOOP       Calls are nested deeper than IPCBUS_MAX_DEPTH. An object is an fd of a bus.
  *   EMFILE      The receiver cannot open another file descriptor. If a security module forbids it,
@@ -258,11 +259,9 @@ enum ipcbus_send_kind {
  *	parts must add up to @data_size (-EINVAL, stage COPY).
  * @object_count: entries of the object table, at most IPCBUS_MAX_OBJECTS
  * @objects: address of an array of struct ipcbus_object
- * @deadline: absolute nanoseconds of CLOCK_MONOTONIC as the sender reads it. REPLY, ERROR: 0.
- *	CALL: when the call ends with -ETIMEDOUT, or up to two ticks later. A late reply may win.
- *	A call made while serving another one ends no later than that one. 0: as that one, or never.
- *	ONEWAY: until when the send waits for space. Space goes to the earliest waiter whose message
- *	fits. 0: the send does not wait and fails with -EAGAIN.
+ * @deadline: CALL: absolute nanoseconds of CLOCK_MONOTONIC as the sender reads it. Then, or up to
+ *	two ticks later, the call ends with -ETIMEDOUT. A late reply may win. A call made while
+ *	serving another one ends no later than that one. 0: as that one, or never. Otherwise 0.
  * @cookie: CALL: any number. IPCBUS_IOC_CANCEL finds the call by it, and the event that ends the
  *	call has it. Otherwise 0.
  *
@@ -308,9 +307,9 @@ struct ipcbus_send {
  *	ENOBUFS, ESRCH; EDQUOT for ipcbus_info.user_calls, or at the first use of handle 0; ENOMEM;
  *	for IPCBUS_NODE_WANT_LABEL also errors of a security module.
  * @IPCBUS_STAGE_BUFFER: while reserving space in the receiver's region. EMSGSIZE, ENOSPC, EDQUOT,
- *	EAGAIN, ENOMEM, EOWNERDEAD; for a oneway that waited also ETIMEDOUT and EINTR. EMSGSIZE:
- *	the message is larger than the region, or a oneway is larger than half of it. For calls
- *	and oneways of another user these limits are seven sixteenths of that.
+ *	EAGAIN, ENOMEM, EOWNERDEAD. EMSGSIZE: the message is larger than the region, or a oneway
+ *	is larger than half of it. For calls and oneways of another user these limits are seven
+ *	sixteenths of that.
  * @IPCBUS_STAGE_COPY: while copying the payload. @index is the part. EFAULT, EINVAL.
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
  *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for user_files, handle 0, parameter user_objects.

@@ -214,26 +214,20 @@ static void send_in_vain(struct world *w)
 		fail("a oneway found space", errno);
 }
 
-/* The region for whose space others wait. */
-static int flooded(struct world *w)
-{
-	return w->full ? w->full : w->srv;
-}
-
 static void take_of_flood(struct world *w)
 {
 	struct ipcbus_exchange x = {
 		.size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK,
 	};
 
-	xioctl(flooded(w), IPCBUS_IOC_EXCHANGE, &x, "a wait");
+	xioctl(w->srv, IPCBUS_IOC_EXCHANGE, &x, "a wait");
 	event = x.event;
 }
 
 static void release_of_flood(struct world *w)
 {
 	if (event.buffer)
-		release_buffer(flooded(w), event.buffer);
+		release_buffer(w->srv, event.buffer);
 }
 
 /* And what is done later because of that. */
@@ -261,12 +255,12 @@ static void node_destroy(struct world *w)
 
 static void node_of_flooded(struct world *w)
 {
-	id = create_node(flooded(w));
+	id = create_node(w->srv);
 }
 
 static void destroy_of_flooded(struct world *w)
 {
-	destroy_node(flooded(w), id);
+	destroy_node(w->srv, id);
 }
 
 static void node_info(struct world *w)
@@ -498,10 +492,7 @@ static void become_manager(struct world *w)
 
 static void close_flooded(struct world *w)
 {
-	if (w->full)
-		close(w->full);
-	else
-		close(w->oth);
+	close(w->oth);
 }
 
 static void close_server(struct world *w)

@@ -378,48 +378,7 @@ static void make_descriptors(struct world *w, unsigned int count)
 	}
 }
 
-/* --- Those who wait for space ------------------------------------------------------- */
-
-/* A proc with a small region in which half, the part of oneways, is taken but for a bit. */
-static void make_full(struct world *w, size_t message)
-{
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_ONEWAY, .data = (uintptr_t)large, .data_size = message,
-	};
-	struct ipcbus_exchange x = { .size = sizeof(x) };
-	uint64_t node;
-
-	w->full = open_proc(256 << 10);
-	node = create_node(w->full);
-	w->full_handle = hand(w, w->oth, w->full, node);
-	if (hand(w, w->cli, w->full, node) != w->full_handle)
-		fail("handles differ", 0);
-	send.handle = w->full_handle;
-	x.send = send;
-	while (ioctl(w->oth, IPCBUS_IOC_EXCHANGE, &x) == 0)
-		;
-	if (errno != EAGAIN)
-		fail("a oneway", errno);
-}
-
-struct waiter {
-	int fd;
-	uint32_t handle;
-};
-
-static void *wait_for_space(void *arg)
-{
-	struct waiter *waiter = arg;
-	struct ipcbus_exchange x = {
-		.size = sizeof(x), .send = {
-			.kind = IPCBUS_SEND_ONEWAY, .handle = waiter->handle,
-			.data = (uintptr_t)large, .data_size = 32 << 10, .deadline = UINT64_MAX / 2,
-		},
-	};
-
-	ioctl(waiter->fd, IPCBUS_IOC_EXCHANGE, &x);
-	return NULL;
-}
+/* --- Senders that poll for space ---------------------------------------------------- */
 
 static void start_thread(void *(*fn)(void *), void *arg)
 {
@@ -433,18 +392,6 @@ static void start_thread(void *(*fn)(void *), void *arg)
 	if (r)
 		fail("a thread", r);
 	pthread_attr_destroy(&attr);
-}
-
-/* They want more than is released at once. A proc has a limit of threads, too. */
-static void make_waiters(struct world *w, unsigned int count)
-{
-	static struct waiter waiter;
-
-	make_full(w, 1 << 10);
-	waiter = (struct waiter){ w->oth, w->full_handle };
-	while (count--)
-		start_thread(wait_for_space, &waiter);
-	usleep(20000);
 }
 
 static void make_pollers(struct world *w, unsigned int count)
@@ -470,13 +417,6 @@ static void make_pollers(struct world *w, unsigned int count)
 		if (ioctl(w->procs[w->proc_count - 1], IPCBUS_IOC_EXCHANGE, &x) == 0)
 			fail("a oneway found space", 0);
 	}
-}
-
-static void make_nodes_and_waiters(struct world *w, unsigned int count)
-{
-	make_waiters(w, count < 500 ? count : 500);
-	while (count--)
-		create_node(w->full);
 }
 
 /* --- Others ------------------------------------------------------------------------- */
@@ -547,9 +487,7 @@ const struct thing things[] = {
 	{ "users of a region", 7000, make_users, false },
 	{ "full regions", 8000, make_full_regions, false },
 	{ "descriptors in a region", 16000, make_descriptors, false },
-	{ "waiters for space", 1000, make_waiters, true },
 	{ "polls for space", 8000, make_pollers, false },
-	{ "nodes, and waiters for space", 12000, make_nodes_and_waiters, false },
 	{ "threads", 1000, make_threads, true },
 	{ "monitors", 1000, make_monitors, false },
 	{ "mounts", 1000, make_mounts, false },

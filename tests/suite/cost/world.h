@@ -24,8 +24,6 @@
  * @cli: whose operations are measured
  * @oth: has what others have
  * @node: of @srv
- * @full: a proc whose region has no space for another oneway of @cli or @oth; or 0
- * @full_handle: a handle of @cli's and @oth's to it
  * @procs: further procs of others
  * @proc_count: how many
  */
@@ -34,8 +32,6 @@ struct world {
 	int cli;
 	int oth;
 	uint64_t node;
-	int full;
-	uint32_t full_handle;
 	int procs[MAX_PROCS];
 	unsigned int proc_count;
 };

@@ -206,10 +206,10 @@ static void set_terms(struct ipcbus_send *send, uint32_t seed, uint32_t *rnd)
 {
 	bool async = below(rnd, 4) == 0;
 
-	if (below(rnd, 3) == 0)
-		send->deadline = deadline_in(0) + below(rnd, 3000000);
 	if (send->kind != IPCBUS_SEND_CALL)
 		return;
+	if (below(rnd, 3) == 0)
+		send->deadline = deadline_in(0) + below(rnd, 3000000);
 	send->cookie = seed | (async ? ASYNC_COOKIE : SYNC_COOKIE);
 	if (async)
 		send->flags |= IPCBUS_SEND_ASYNC;

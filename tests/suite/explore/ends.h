@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios of calls that end early, and of oneways that wait for space: see ends.c. */
+/* Scenarios of calls that end early, and of oneways that find no space: see ends.c. */
 #pragma once
 
 /* Threads: each side's part in calls that may end before their reply. */
@@ -21,27 +21,18 @@ void ends_prepare_chain(void);
 void ends_prepare_async(void);
 
 /* Threads: senders that find no space, and who makes it. */
-void space_wait(void *unused);
-void space_wait_until(void *unused);
-void space_wait_signalled(void *unused);
-void space_signal(void *unused);
 void space_poll(void *unused);
 void space_poll_either(void *unused);
 void space_try(void *unused);
 void space_try_or_closed(void *unused);
 void space_make(void *unused);
+void space_make_and_serve(void *unused);
 /* One that replaces another; serve until that was taken. */
-void space_replace_wait(void *unused);
 void space_replace_poll(void *unused);
 void space_replace_little(void *unused);
 void space_serve_newer(void *unused);
 /* Another that waits as well. */
-void space_wait_newer(void *unused);
-void space_make_and_serve_newer(void *unused);
 
 void space_prepare(void);
 void space_prepare_replace(void);
-void space_prepare_line(void);
-void space_prepare_line_signal(void);
 void space_prepare_two(void);
-void space_prepare_signal(void);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Senders of oneways that find no space, and all that may end their wait. SRV holds
- * two messages which are all that it may hold, and releases the smaller one. No
- * wake-up may be lost: then the scheduler finds nobody who can run.
+ * Senders of oneways that find no space, and poll for it. SRV holds two messages which are all
+ * that it may hold, and releases the smaller one. No wake-up may be lost: then the scheduler
+ * finds nobody who can run.
  */
-#include <linux/ktime.h>
-
 #include "ends.h"
 #include "world.h"
 
@@ -15,53 +13,15 @@
 static char bytes[REGION];
 static u64 held;		/* the small one */
 static u32 other;		/* CLI's handle for OTH */
-static struct task_struct *sleeper;
 
-static int send_bytes(u32 handle, size_t size, u64 deadline)
+static int send_bytes(u32 handle, size_t size)
 {
 	struct ipcbus_send send = {
 		.kind = IPCBUS_SEND_ONEWAY, .handle = handle, .code = 1,
-		.data = (uintptr_t)bytes, .data_size = size, .deadline = deadline,
+		.data = (uintptr_t)bytes, .data_size = size,
 	};
 
 	return exchange(0, &send, 0, NULL);
-}
-
-/* --- Waiting ---------------------------------------------------------------- */
-
-void space_wait(void *unused)
-{
-	int r = send_bytes(0, SMALL, ~0ULL);
-
-	(void)unused;
-	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
-}
-
-void space_wait_until(void *unused)
-{
-	u64 deadline = ktime_get_ns() + 1000;
-	int r = send_bytes(0, SMALL, deadline);
-
-	(void)unused;
-	CHECK(!r || (r == -ETIMEDOUT && ktime_get_ns() >= deadline));
-}
-
-void space_wait_signalled(void *unused)
-{
-	int r = send_bytes(0, SMALL, ~0ULL);
-
-	(void)unused;
-	CHECK(!r || r == -EINTR);
-}
-
-void space_signal(void *unused)
-{
-	(void)unused;
-	if (sleeper) {
-		shim_signal(sleeper);
-		put_task_struct(sleeper);
-	}
-	sleeper = NULL;
 }
 
 /* --- Polling ---------------------------------------------------------------- */
@@ -76,26 +36,26 @@ static bool is_refused(int r)
 
 static void poll_for_space(void)
 {
-	CHECK(shim_poll(sides[CLI].fd, EPOLLOUT, -1) & EPOLLOUT);
+	CHECK(shim_poll(sides[own_side()].fd, EPOLLOUT, -1) & EPOLLOUT);
 }
 
 void space_poll(void *unused)
 {
 	(void)unused;
-	while (is_refused(send_bytes(0, SMALL, 0)))
+	while (is_refused(send_bytes(0, SMALL)))
 		poll_for_space();
 }
 
 /* Of two that refused, one makes space, whenever, and the other does not. */
 void space_poll_either(void *unused)
 {
-	bool refused = is_refused(send_bytes(0, SMALL, 0));
+	bool refused = is_refused(send_bytes(0, SMALL));
 
 	(void)unused;
-	CHECK(is_refused(send_bytes(other, SMALL, 0)));
+	CHECK(is_refused(send_bytes(other, SMALL)));
 	while (refused) {
 		poll_for_space();
-		refused = is_refused(send_bytes(0, SMALL, 0));
+		refused = is_refused(send_bytes(0, SMALL));
 	}
 }
 
@@ -103,13 +63,13 @@ void space_poll_either(void *unused)
 void space_try(void *unused)
 {
 	(void)unused;
-	CHECK(is_refused(send_bytes(0, REGION / 2, 0)));
+	CHECK(is_refused(send_bytes(0, REGION / 2)));
 }
 
 /* The same, while another thread closes the file. */
 void space_try_or_closed(void *unused)
 {
-	int r = send_bytes(0, REGION / 2, 0);
+	int r = send_bytes(0, REGION / 2);
 
 	(void)unused;
 	CHECK(r == -EBADF || is_refused(r));
@@ -121,32 +81,39 @@ void space_make(void *unused)
 	CHECK(!release(held));
 }
 
+/* Until all have arrived: the large one, and that of each sender. */
+void space_make_and_serve(void *unused)
+{
+	struct ipcbus_event event;
+
+	space_make(unused);
+	for (int i = 0; i < 3; i++) {
+		wait_event(&event);
+		CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
+		CHECK(!release(event.buffer));
+	}
+}
+
 /* --- Replacing ---------------------------------------------------------------- */
 
 /* The newer one is a little smaller, so that it is known. */
 #define NEWER (SMALL - 64)
 #define LITTLE 1
 
-static int send_replacing(size_t size, u64 deadline)
+static int send_replacing(size_t size)
 {
 	struct ipcbus_send send = {
 		.kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE, .code = 2,
-		.data = (uintptr_t)bytes, .data_size = size, .deadline = deadline,
+		.data = (uintptr_t)bytes, .data_size = size,
 	};
 
 	return exchange(0, &send, 0, NULL);
 }
 
-void space_replace_wait(void *unused)
-{
-	(void)unused;
-	CHECK(!send_replacing(NEWER, ~0ULL));
-}
-
 void space_replace_poll(void *unused)
 {
 	(void)unused;
-	while (is_refused(send_replacing(NEWER, 0)))
+	while (is_refused(send_replacing(NEWER)))
 		poll_for_space();
 }
 
@@ -154,21 +121,8 @@ void space_replace_poll(void *unused)
 void space_replace_little(void *unused)
 {
 	(void)unused;
-	while (is_refused(send_replacing(LITTLE, 0)))
+	while (is_refused(send_replacing(LITTLE)))
 		poll_for_space();
-}
-
-/* Not replacing anything; it must have its turn, whatever others do. */
-void space_wait_newer(void *unused)
-{
-	(void)unused;
-	CHECK(!send_bytes(0, NEWER, ~0ULL));
-}
-
-void space_make_and_serve_newer(void *unused)
-{
-	space_make(unused);
-	space_serve_newer(unused);
 }
 
 void space_serve_newer(void *unused)
@@ -190,7 +144,7 @@ static u64 fill(u32 handle, enum side side, u64 node, size_t size)
 	struct ipcbus_event event;
 
 	be_side(CLI);
-	CHECK(!send_bytes(handle, size, 0));
+	CHECK(!send_bytes(handle, size));
 	be_side(side);
 	if (!node)
 		return 0;
@@ -206,29 +160,10 @@ void space_prepare(void)
 	fill(0, SRV, 0, LARGE);
 }
 
-/* The large one stays where it is. */
-void space_prepare_line(void)
-{
-	u64 node;
-
-	be_side(SRV);
-	node = node_create(9);
-	other = hand_over(CLI, SRV, node);
-	held = fill(0, SRV, sides[SRV].node, SMALL);
-	fill(other, SRV, node, LARGE);
-}
-
-void space_prepare_line_signal(void)
-{
-	space_prepare_line();
-	be(0);
-	sleeper = get_task_struct(current);
-}
-
 void space_prepare_replace(void)
 {
 	be_side(CLI);
-	CHECK(!send_replacing(SMALL, 0));
+	CHECK(!send_replacing(SMALL));
 	fill(0, SRV, 0, LARGE);
 }
 
@@ -237,11 +172,4 @@ void space_prepare_two(void)
 	other = hand_over(CLI, OTH, sides[OTH].node);
 	space_prepare();
 	fill(other, OTH, 0, REGION / 2);
-}
-
-void space_prepare_signal(void)
-{
-	space_prepare();
-	be(0);
-	sleeper = get_task_struct(current);
 }

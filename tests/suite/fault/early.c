@@ -115,11 +115,10 @@ static void finish_call_info(struct state *s, int r)
 
 /* --- No space ----------------------------------------------------------------- */
 
-static int send_large(uint64_t deadline)
+static int send_large(void)
 {
 	struct ipcbus_exchange x = { .size = sizeof(x), .send = {
 		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(large), .data_size = LARGE,
-		.deadline = deadline,
 	} };
 
 	return dev_ioctl(cli.fd, IPCBUS_IOC_EXCHANGE, &x);
@@ -128,7 +127,7 @@ static int send_large(uint64_t deadline)
 static void fill(struct state *s, uint32_t n)
 {
 	for (s->done = 0; s->done < n; s->done++)
-		assert_ok(send_large(0));
+		assert_ok(send_large());
 }
 
 static void prepare_full(struct state *s)
@@ -145,24 +144,14 @@ static void prepare_full_quota(struct state *s)
 /* One more: what is expected is that it is refused. */
 static int act_refused(struct state *s)
 {
-	int r = send_large(0);
+	int r = send_large();
 
 	(void)s;
 	ck_assert_int_lt(r, 0);
 	return r == -EAGAIN ? 0 : r;
 }
 
-static int act_too_late(struct state *s)
-{
-	int r = send_large(1);
-
-	(void)s;
-	ck_assert_int_lt(r, 0);
-	return r == -ETIMEDOUT ? 0 : r;
-}
-
-/* All of them wait until a time that has passed. */
-static int act_batch_too_late(struct state *s)
+static int act_batch_refused(struct state *s)
 {
 	struct ipcbus_send sends[2];
 	struct ipcbus_batch batch = { .size = sizeof(batch), .count = 2, .sends = PTR64(sends) };
@@ -172,12 +161,11 @@ static int act_batch_too_late(struct state *s)
 	for (int i = 0; i < 2; i++)
 		sends[i] = (struct ipcbus_send){
 			.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(large), .data_size = LARGE,
-			.deadline = 1,
 		};
 	r = dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &batch);
 	ck_assert_int_lt(r, 0);
 	ck_assert_uint_eq(batch.done, 0);
-	return r == -ETIMEDOUT ? 0 : r;
+	return r == -EAGAIN ? 0 : r;
 }
 
 /* Nothing more was sent; when there is space poll says so, whatever failed. */
@@ -194,7 +182,7 @@ static void finish_full(struct state *s, int r)
 	env_enter(&cli);
 	ck_assert_int_ne(dev_poll(cli.fd, 0) & 4 /* POLLOUT */, 0);
 	env_leave();
-	assert_ok(send_large(0));
+	assert_ok(send_large());
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_release(&srv, &ev);
 }
@@ -235,9 +223,7 @@ const struct scenario early_scenarios[] = {
 	{ "a oneway that is refused", NULL, &cli, prepare_full, act_refused, finish_full },
 	{ "a stranger's that is refused", NULL, &cli, prepare_full_quota, act_refused,
 	  finish_full },
-	{ "a oneway that waits", NULL, &cli, prepare_full, act_too_late, finish_full },
-	{ "a stranger's that waits", NULL, &cli, prepare_full_quota, act_too_late, finish_full },
 	{ "a stranger's empty call", NULL, &cli, prepare_stranger, send_async, finish_empty },
-	{ "a batch that waits", NULL, &cli, prepare_full, act_batch_too_late, finish_full },
+	{ "a batch that is refused", NULL, &cli, prepare_full, act_batch_refused, finish_full },
 };
 const size_t n_early_scenarios = ARRAY_SIZE(early_scenarios);

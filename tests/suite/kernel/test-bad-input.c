@@ -81,6 +81,8 @@ static const struct row {
 	SEND(ONEWAY, flags, IPCBUS_SEND_ASYNC, EINVAL)
 	SEND(ONEWAY, flags, IPCBUS_SEND_DETACHED, EINVAL)
 	SEND(ONEWAY, call, 1, EINVAL)
+	SEND(ONEWAY, deadline, 1, EINVAL)
+	SEND(ONEWAY, deadline, ~0ULL, EINVAL)
 	SEND(ONEWAY, cookie, 1, EINVAL)
 	SEND(ONEWAY, cookie, 1ULL << 63, EINVAL)
 	SEND(ONEWAY, iov_count, 1, EINVAL)

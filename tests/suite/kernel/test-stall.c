@@ -365,7 +365,7 @@ END_TEST
  * The share is full, and what sleeps half-way counts on the space of the one that it
  * replaces; then that one is taken after all.
  */
-static void replaced_one_is_taken(struct sender *s, uint64_t deadline, struct ipcbus_event *ev)
+static void replaced_one_is_taken(struct sender *s, struct ipcbus_event *ev)
 {
 	static char bytes[REGION / 4 - PAGE];
 	struct ipcbus_send fill = {
@@ -382,7 +382,6 @@ static void replaced_one_is_taken(struct sender *s, uint64_t deadline, struct ip
 		assert_ok(raw_send(&oth, &fill, NULL));
 	assert_result(raw_send(&oth, &fill, NULL), -EAGAIN);
 	s->send.data = PTR64(trap.page);
-	s->send.deadline = deadline;
 	helper_start(&s->h, send_it, s);
 	trap_wait();
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, ev);
@@ -451,43 +450,13 @@ START_TEST(replaced_one_is_taken_meanwhile)
 	struct ipcbus_event ev;
 	struct sender s;
 
-	replaced_one_is_taken(&s, 0, &ev);
+	replaced_one_is_taken(&s, &ev);
 	assert_result(sender_end(&s), -EAGAIN);
 	ck_assert_uint_eq(s.failure.stage, IPCBUS_STAGE_BUFFER);
 	ck_assert(!writable(&cli));
 	raw_release(&srv, &ev);
 	ck_assert(writable(&cli));
 	assert_ok(raw_send(&cli, &s.send, NULL));
-}
-END_TEST
-
-START_TEST(replaced_one_is_taken_and_space_comes)
-{
-	struct ipcbus_event ev;
-	struct sender s;
-
-	replaced_one_is_taken(&s, ~0ULL, &ev);
-	usleep(20000);
-	raw_release(&srv, &ev);
-	assert_ok(sender_end(&s));
-	for (int i = 0; i < 3; i++) {
-		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		ck_assert_uint_eq(ev.code, i < 2 ? 0 : 5);
-		raw_release(&srv, &ev);
-	}
-	raw_none(&srv);
-}
-END_TEST
-
-START_TEST(replaced_one_is_taken_and_time_is_over)
-{
-	struct ipcbus_event ev;
-	struct sender s;
-
-	replaced_one_is_taken(&s, 1, &ev);
-	assert_result(sender_end(&s), -ETIMEDOUT);
-	ck_assert_uint_eq(s.failure.stage, IPCBUS_STAGE_BUFFER);
-	raw_release(&srv, &ev);
 }
 END_TEST
 
@@ -537,8 +506,6 @@ int main(void)
 	tcase_add_loop_test(tc, table_of_a_message_to_a_dead, 0, 2);
 	tcase_add_test(tc, handle_put_under_the_message);
 	tcase_add_test(tc, replaced_one_is_taken_meanwhile);
-	tcase_add_test(tc, replaced_one_is_taken_and_space_comes);
-	tcase_add_test(tc, replaced_one_is_taken_and_time_is_over);
 
 	tc = add_user_case(s, "users");
 	tcase_add_checked_fixture(tc, trap_set, NULL);

@@ -370,8 +370,8 @@ void judge_sent(const struct message *m, int ret)
 	if (m->odd || world.any_odd)
 		return;
 	judge_quotas();
-	must(ret != -EAGAIN || (oneway && (!m->deadline || m->replaces)), "EAGAIN for message %u", message_number(m));
-	must(ret != -EINTR || (oneway && m->deadline), "EINTR for message %u", message_number(m));
+	must(ret != -EAGAIN || oneway, "EAGAIN for message %u", message_number(m));
+	must(ret != -EINTR, "EINTR for message %u", message_number(m));
 	must(ret != -ETIMEDOUT || may_have_expired(m), "message %u timed out too early",
 	     message_number(m));
 }

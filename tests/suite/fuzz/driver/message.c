@@ -75,9 +75,9 @@ static u64 deadline_of(u8 how)
 /* Deadline, and what a call has besides: whose it is, and by what it is cancelled. */
 static void terms_build(struct message *m, struct ipcbus_send *send, u8 how)
 {
-	send->deadline = m->deadline = deadline_of(how);
 	if (m->kind != IPCBUS_SEND_CALL)
 		return;
+	send->deadline = m->deadline = deadline_of(how);
 	m->async = how >> 5 == 1;
 	m->cookie = CALL_COOKIE | message_number(m);
 	if (!m->async && (how & 0x18) == 0x18)
@@ -278,7 +278,7 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 
 /* --- Space ---------------------------------------------------------------------------- */
 
-/* By its receiver, for a oneway without a deadline. */
+/* By its receiver, for a oneway. */
 static void refused(const struct message *m)
 {
 	struct proc *sender = m->from->proc;

@@ -73,15 +73,9 @@ void judge_quotas(void)
 
 /* --- At rest ------------------------------------------------------------------------------ */
 
-/* A oneway without space may be what keeps it. */
-static bool is_sending_patiently(const struct thread *t)
-{
-	return t->sending && t->sending->kind == IPCBUS_SEND_ONEWAY && t->sending->deadline;
-}
-
 static bool sleeps(const struct thread *t)
 {
-	return t->waits && !is_sending_patiently(t) && !t->done && !t->astray &&
+	return t->waits && !t->done && !t->astray &&
 	       t->life == t->proc->life && !t->proc->lossy && !t->proc->frozen;
 }
 
@@ -127,70 +121,12 @@ static void call_at_rest(const struct message *m)
 		     idle_server(m->target->proc)->index);
 }
 
-static bool waits_for_space(const struct thread *t, struct ipcbus_proc *target)
-{
-	const struct ipcbus_node_waiter *waiter;
-	struct ipcbus_node_entry *node;
-	unsigned long id;
-
-	xa_for_each(&target->nodes, id, node)
-		list_for_each_entry(waiter, &node->waiters, entry)
-			if (waiter->wait->task == t->task)
-				return true;
-	return false;
-}
-
-static bool is_space(const struct ipcbus_region *region, const struct proc *from,
-		    const struct proc *to, u32 units)
-{
-	u32 all = region->size / IPCBUS_UNIT, left, part;
-	const struct ipcbus_charged none = {}, *own = &none;
-	const struct ipcbus_quota *quota;
-
-	if (region->oneway_units + units > all / 2)
-		return false;
-	if (!world.strangers || from == to || !proc_of(from))
-		return true;
-	quota = quota_of(region, proc_of(from)->user);
-	if (quota)
-		own = &quota->charged;
-	left = all / 2 - region->oneway_units;
-	part = all / 2 - all / 16 - region->charged.oneway_units;
-	left = left < part ? left : part;
-	part = all - all / 8 - region->charged.units;
-	return own->oneway_units + units <= (left + own->oneway_units) / 2 &&
-	       own->units + units <= (part + own->units) / 2;
-}
-
-/* In the queue of a region for space, where by the driver's own count there is some? */
-static void sender_at_rest(const struct thread *t)
-{
-	const struct message *m = t->sending;
-	const struct proc *target = m->target->proc;
-	const struct ipcbus_region *region;
-	u32 units;
-
-	if (m->target->life != target->life || !proc_of(target) || target->lossy)
-		return;
-	region = &proc_of(target)->region;
-	if (!waits_for_space(t, (struct ipcbus_proc *)proc_of(target)))
-		return;
-	must(!m->target->dead, "thread %u waits for space of a dead node", t->index);
-	units = DIV_ROUND_UP(ALIGN(m->size, 8) + m->n_objects * sizeof(struct ipcbus_object) +
-				     m->target->label_size,
-			     IPCBUS_UNIT) ?: 1;
-	must(!is_space(region, t->proc, target, units),
-	     "thread %u waits for space, and there is some", t->index);
-}
-
 static void thread_at_rest(const struct thread *t)
 {
 	if (sleeps(t) && t->n_stack && !t->stack[t->n_stack - 1]->odd)
 		call_at_rest(t->stack[t->n_stack - 1]);
 	if (t->life != t->proc->life || t->done || t->proc->killed || t->proc->frozen)
 		return;
-	if (is_sending_patiently(t) && t->sending->target)
-		sender_at_rest(t);
 	/* Poll notifies of the end of its thread's call as well. */
 	if (t->polls & EPOLLIN && t->n_stack && !t->astray && !t->stack[t->n_stack - 1]->odd)
 		call_at_rest(t->stack[t->n_stack - 1]);
