@@ -210,7 +210,6 @@ static int release_and_send(struct ipcbus_thread *thread, struct exchange_in *in
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
 		message.label_size = 0;
-		message.want.credit = 0;
 		ret = is_request(in->send.kind) ? send_request(thread, &message, &in->send) :
 						  ipcbus_reply_send(thread, &message);
 	}
@@ -294,7 +293,6 @@ static int send_all(struct ipcbus_thread *thread, struct ipcbus_batch *batch,
 	for (batch->done = 0; batch->done < batch->count; batch->done++) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_ARGS);
 		message->label_size = 0;
-		message->want.credit = 0;
 		if (copy_from_user(&send, &sends[batch->done], sizeof(send)))
 			return -EFAULT;
 		if (send.kind != IPCBUS_SEND_ONEWAY)

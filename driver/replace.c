@@ -39,22 +39,6 @@ static struct ipcbus_transaction *find_locked(struct ipcbus_transaction *t,
 	return *link ? other : NULL;
 }
 
-u32 ipcbus_replace_space(struct ipcbus_transaction *t)
-{
-	struct ipcbus_proc *target = t->node->proc;
-	struct rb_node **link, *parent;
-	struct ipcbus_transaction *old;
-	u32 units = 0;
-
-	spin_lock(&target->lock);
-	if (!t->node->dead && !target->dead) {
-		old = find_locked(t, &link, &parent);
-		units = old ? old->buffer->range.size : 0;
-	}
-	spin_unlock(&target->lock);
-	return units;
-}
-
 struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t)
 {
 	struct ipcbus_node_entry *node = t->node;

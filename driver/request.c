@@ -204,20 +204,8 @@ out:
 	return ret;
 }
 
-/* -EAGAIN: its space was counted on, but a thread has just taken it. */
-static int replace_locked(struct ipcbus_transaction *t, const struct ipcbus_message *message,
-			  struct ipcbus_transaction **ret_old)
-{
-	*ret_old = ipcbus_replace_locked(t);
-	if (*ret_old || !message->want.credit)
-		return 0;
-	ipcbus_replace_taken_locked(t);
-	return -EAGAIN;
-}
-
 /* The one that t replaces, in *ret_old, is for the caller to drop. */
-static int queue_oneway(struct ipcbus_transaction *t, const struct ipcbus_message *message,
-			struct ipcbus_transaction **ret_old)
+static int queue_oneway(struct ipcbus_transaction *t, struct ipcbus_transaction **ret_old)
 {
 	struct ipcbus_proc *target = t->node->proc;
 	int ret = 0;
@@ -228,11 +216,8 @@ static int queue_oneway(struct ipcbus_transaction *t, const struct ipcbus_messag
 		if (ret)
 			goto out;
 	}
-	if (unlikely(t->replaces)) {
-		ret = replace_locked(t, message, ret_old);
-		if (ret)
-			goto out;
-	}
+	if (unlikely(t->replaces))
+		*ret_old = ipcbus_replace_locked(t);
 	t->node->pending++;
 	t->work.waits = t->node->oneway_busy;
 	if (t->work.waits) {
@@ -290,7 +275,7 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	t->sender_id = thread->sender_id;
 	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
 	ipcbus_report_send(thread, message, t);
-	ret = queue_oneway(t, message, &old);
+	ret = queue_oneway(t, &old);
 	if (unlikely(old))
 		ipcbus_replace_drop(old);
 	ipcbus_node_put(node);
@@ -352,18 +337,6 @@ static __always_inline int try_to_send(struct ipcbus_thread *thread, struct ipcb
 	return ret;
 }
 
-/*
- * A oneway that replaces another counts that one's space as free. If that one was taken
- * before this one was queued, this one has to find space, or wait, like any other.
- */
-static bool must_find_space(struct ipcbus_message *message, int error)
-{
-	if (error != -EAGAIN || message->stage != IPCBUS_STAGE_QUEUE)
-		return false;
-	message->want.credit = 0;
-	return true;
-}
-
 int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *message)
 {
 	struct ipcbus_node_entry *node;
@@ -379,13 +352,9 @@ int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *mes
 		ipcbus_node_put(node);
 		return PTR_ERR(t);
 	}
-	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE)) {
+	if (unlikely(message->send->flags & IPCBUS_SEND_REPLACE))
 		t->replaces = thread->proc->number;
-		message->want.credit = ipcbus_replace_space(t);
-	}
-	do {
-		ret = try_to_send(thread, node, message, t);
-	} while (unlikely(ret < 0) && must_find_space(message, ret));
+	ret = try_to_send(thread, node, message, t);
 	if (unlikely(ret < 0)) {
 		ipcbus_report_unsent(thread, message, t, node, ret);
 		ipcbus_transaction_put(t, thread);

@@ -138,13 +138,6 @@ void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota)
 	free_quotas(&old);
 }
 
-/* What is left of most. While a oneway and the one that it replaces are both there, more than
- * that may be used. */
-static u32 left_of(u32 most, u32 used)
-{
-	return used < most ? most - used : 0;
-}
-
 /* Is own + more at most half of what others leave, which is left + own? */
 static bool is_fair(u32 own, u32 more, u32 left)
 {
@@ -161,57 +154,31 @@ static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_ch
 	/* An empty one counts, and needs no space. */
 	return (!units ||
 		is_fair(own->units, units,
-			min(left, left_of(most_units, region->charged.units)))) &&
+			min(left, most_units - region->charged.units))) &&
 	       is_fair(own->buffers, 1, min(IPCBUS_LIMIT_BUFFERS - region->buffers,
-					    left_of(most, region->charged.buffers)));
+					    most - region->charged.buffers));
 }
 
-/* Do so many more oneways fit beside all that are charged to users? */
-static bool oneways_fit_charged(const struct ipcbus_region *region,
-				const struct ipcbus_charged *own, u32 units, u32 count, u32 credit)
+/* Does one more fit among all oneways, and into its sender's quota if there is one? */
+static bool oneway_fits(const struct ipcbus_region *region, const struct ipcbus_quota *quota,
+			u32 units)
 {
-	u32 most_units = ipcbus_quota_part(region->size / IPCBUS_UNIT);
-	u32 most = ipcbus_quota_part(IPCBUS_LIMIT_BUFFERS);
+	u32 all_units = region->size / IPCBUS_UNIT, all = IPCBUS_LIMIT_BUFFERS;
+	const struct ipcbus_charged *own, *charged = &region->charged;
 
-	return is_fair(own->units - credit, units,
-		       left_of(most_units + credit, region->charged.units)) &&
-	       is_fair(own->buffers - !!credit, count,
-		       left_of(most + !!credit, region->charged.buffers));
-}
-
-/* Do so many more fit among all oneways, and into their sender's quota if it has one?
- * credit is what they replace, and none if that has gone meanwhile. */
-static bool oneways_fit(const struct ipcbus_region *region, const struct ipcbus_quota *quota,
-			u32 units, u32 count, u32 credit)
-{
-	u32 most_units = region->size / IPCBUS_UNIT / 2, most = IPCBUS_LIMIT_BUFFERS / 2;
-	u32 part_units = ipcbus_quota_part(most_units), part = ipcbus_quota_part(most);
-	const struct ipcbus_charged *own;
-
-	if (region->oneway_units + units > most_units + credit ||
-	    region->oneways + count > most + !!credit)
+	if (region->oneway_units + units > all_units / 2 || region->oneways >= all / 2)
 		return false;
 	if (!quota)
 		return true;
 	own = &quota->charged;
-	return own->oneway_units >= credit &&
-	       is_fair(own->oneway_units - credit, units,
-		       min(left_of(most_units + credit, region->oneway_units),
-			   left_of(part_units + credit, region->charged.oneway_units))) &&
-	       is_fair(own->oneways - !!credit, count,
-		       min(left_of(most + !!credit, region->oneways),
-			   left_of(part + !!credit, region->charged.oneways))) &&
-	       oneways_fit_charged(region, own, units, count, credit);
-}
-
-/* What the message replaces is free soon. */
-static bool may_take_oneway(const struct ipcbus_region *region, struct ipcbus_reservation *want)
-{
-	if (oneways_fit(region, want->quota, want->units, 1, 0)) {
-		want->credit = 0;
-		return true;
-	}
-	return want->credit && oneways_fit(region, want->quota, want->units, 1, want->credit);
+	return is_fair(own->oneway_units, units,
+		       min(all_units / 2 - region->oneway_units,
+			   ipcbus_quota_part(all_units / 2) - charged->oneway_units)) &&
+	       is_fair(own->oneways, 1,
+		       min(all / 2 - region->oneways,
+			   ipcbus_quota_part(all / 2) - charged->oneways)) &&
+	       is_fair(own->units, units, ipcbus_quota_part(all_units) - charged->units) &&
+	       is_fair(own->buffers, 1, ipcbus_quota_part(all) - charged->buffers);
 }
 
 static void charge(struct ipcbus_charged *charged, u32 units, bool oneway)
@@ -230,14 +197,14 @@ static void uncharge(struct ipcbus_charged *charged, u32 units, bool oneway)
 	charged->oneway_units -= oneway ? units : 0;
 }
 
-int ipcbus_quota_charge_locked(struct ipcbus_region *region, struct ipcbus_reservation *want)
+int ipcbus_quota_charge_locked(struct ipcbus_region *region, const struct ipcbus_reservation *want)
 {
 	struct ipcbus_quota *quota = want->quota;
 	bool oneway = want->flags & IPCBUS_BUFFER_ONEWAY;
 
 	lockdep_assert_held(&region->lock);
 	if (oneway) {
-		if (!may_take_oneway(region, want))
+		if (!oneway_fits(region, quota, want->units))
 			return -EAGAIN;
 		region->oneway_units += want->units;
 		region->oneways++;

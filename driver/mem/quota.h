@@ -80,14 +80,11 @@ struct ipcbus_quota {
  * struct ipcbus_reservation - what a message wants of a region
  * @units: how many
  * @flags: IPCBUS_BUFFER_* of its buffer
- * @credit: units of the oneway that this one replaces, which count as free; 0 once
- *	they are not needed
  * @quota: what it is charged to (CHARGED), until a buffer has taken that over
  */
 struct ipcbus_reservation {
 	u32 units;
 	u32 flags;
-	u32 credit;
 	struct ipcbus_quota *quota;
 };
 
@@ -101,7 +98,7 @@ void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota);
  * Charges a reservation. If that is too much, fails with -EAGAIN for a oneway and with
  * -EDQUOT for a call.
  */
-int ipcbus_quota_charge_locked(struct ipcbus_region *region, struct ipcbus_reservation *want);
+int ipcbus_quota_charge_locked(struct ipcbus_region *region, const struct ipcbus_reservation *want);
 /* Undoes it. */
 void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,
 				  const struct ipcbus_reservation *want);

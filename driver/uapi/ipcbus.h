@@ -275,8 +275,8 @@ enum ipcbus_send_kind {
  *
  * IPCBUS_SEND_REPLACE: The oneway replaces an older one that came from the same proc, goes to the
  * same node, has the flag and the same @code, and was not yet taken by a thread. The driver drops
- * the older one with its objects. The new one goes to the end of the queue. If the oneway half of
- * the region is full, the space of the older one counts as free.
+ * the older one with its objects. The new one goes to the end of the queue. It needs space beside
+ * the older one. If it fails, the older one stays.
  *
  * IPCBUS_SEND_CLEAR: The driver overwrites payload and object table with zeroes when the receiver
  * releases the buffer, or when the message is dropped. It does so before the release returns and

@@ -29,7 +29,6 @@ void space_make(void *unused);
 void space_make_and_serve(void *unused);
 /* One that replaces another; serve until that was taken. */
 void space_replace_poll(void *unused);
-void space_replace_little(void *unused);
 void space_serve_newer(void *unused);
 /* Another that waits as well. */
 

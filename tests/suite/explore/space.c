@@ -98,7 +98,6 @@ void space_make_and_serve(void *unused)
 
 /* The newer one is a little smaller, so that it is known. */
 #define NEWER (SMALL - 64)
-#define LITTLE 1
 
 static int send_replacing(size_t size)
 {
@@ -117,14 +116,6 @@ void space_replace_poll(void *unused)
 		poll_for_space();
 }
 
-/* So little that it would do if a unit counted as free for it, but what it replaces has gone. */
-void space_replace_little(void *unused)
-{
-	(void)unused;
-	while (is_refused(send_replacing(LITTLE)))
-		poll_for_space();
-}
-
 void space_serve_newer(void *unused)
 {
 	struct ipcbus_event event;
@@ -134,7 +125,7 @@ void space_serve_newer(void *unused)
 		wait_event(&event);
 		CHECK(event.kind == IPCBUS_EVENT_ONEWAY);
 		CHECK(!release(event.buffer));
-	} while (event.data_size != NEWER && event.data_size != LITTLE);
+	} while (event.data_size != NEWER);
 }
 
 /* --- Before ----------------------------------------------------------------- */

@@ -361,105 +361,6 @@ START_TEST(handle_put_under_the_message)
 }
 END_TEST
 
-/*
- * The share is full, and what sleeps half-way counts on the space of the one that it
- * replaces; then that one is taken after all.
- */
-static void replaced_one_is_taken(struct sender *s, struct ipcbus_event *ev)
-{
-	static char bytes[REGION / 4 - PAGE];
-	struct ipcbus_send fill = {
-		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(bytes), .data_size = sizeof(bytes),
-	};
-
-	*s = (struct sender){
-		.r = &cli,
-		.send = { .kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE, .code = 5,
-			  .data = PTR64(bytes), .data_size = 2 * PAGE },
-	};
-	assert_ok(raw_send(&cli, &s->send, NULL));
-	for (int i = 0; i < 2; i++)
-		assert_ok(raw_send(&oth, &fill, NULL));
-	assert_result(raw_send(&oth, &fill, NULL), -EAGAIN);
-	s->send.data = PTR64(trap.page);
-	helper_start(&s->h, send_it, s);
-	trap_wait();
-	raw_take(&srv, IPCBUS_EVENT_ONEWAY, ev);
-	ck_assert_uint_eq(ev->code, 5);
-	trap_open(NULL);
-}
-
-static bool writable(const struct raw *r)
-{
-	struct pollfd p = { .fd = r->fd, .events = POLLOUT };
-
-	return poll(&p, 1, 0) == 1;
-}
-
-static void call_as(const struct raw *r, size_t size, int result)
-{
-	static char bytes[REGION / 2];
-	struct ipcbus_send send = {
-		.kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC, .cookie = 1,
-		.data = PTR64(bytes), .data_size = size,
-	};
-
-	assert_result(raw_send(r, &send, NULL), result);
-}
-
-/*
- * While a oneway and the one that it replaces are both there, other users may have more
- * together than their part. Then they get nothing more of what is for the owner alone.
- */
-START_TEST(replaced_one_is_there_meanwhile)
-{
-	enum { MOST = REGION / 8 * 7 };
-	static char bytes[MOST / 4];
-	struct ipcbus_iovec parts[] = {
-		{ PTR64(trap.page), 2 * PAGE }, { PTR64(bytes), MOST / 8 + MOST / 16 - 2 * PAGE },
-	};
-	struct sender s = {
-		.r = &oth,
-		.send = { .kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE,
-			  .data = PTR64(bytes), .data_size = sizeof(bytes) },
-	};
-	struct raw third, fourth;
-
-	open_as(&third, 1002);
-	open_as(&fourth, 1003);
-	call_as(&cli, MOST / 2, 0);
-	assert_ok(raw_send(&oth, &s.send, NULL));
-	call_as(&third, MOST / 8, 0);
-	s.send.flags |= IPCBUS_SEND_IOV;
-	s.send.data = PTR64(parts);
-	s.send.iov_count = ARRAY_SIZE(parts);
-	s.send.data_size = parts[0].size + parts[1].size;
-	helper_start(&s.h, send_it, &s);
-	trap_wait();
-	call_as(&fourth, 64, -EDQUOT);
-	trap_open(NULL);
-	assert_ok(sender_end(&s));
-	call_as(&fourth, 64, 0);
-	raw_close(&third);
-	raw_close(&fourth);
-}
-END_TEST
-
-START_TEST(replaced_one_is_taken_meanwhile)
-{
-	struct ipcbus_event ev;
-	struct sender s;
-
-	replaced_one_is_taken(&s, &ev);
-	assert_result(sender_end(&s), -EAGAIN);
-	ck_assert_uint_eq(s.failure.stage, IPCBUS_STAGE_BUFFER);
-	ck_assert(!writable(&cli));
-	raw_release(&srv, &ev);
-	ck_assert(writable(&cli));
-	assert_ok(raw_send(&cli, &s.send, NULL));
-}
-END_TEST
-
 static int send_and_sleep(struct peer *self, void *arg)
 {
 	struct sender s;
@@ -505,11 +406,6 @@ int main(void)
 	tcase_add_loop_test(tc, memory_goes_away, 0, 2);
 	tcase_add_loop_test(tc, table_of_a_message_to_a_dead, 0, 2);
 	tcase_add_test(tc, handle_put_under_the_message);
-	tcase_add_test(tc, replaced_one_is_taken_meanwhile);
-
-	tc = add_user_case(s, "users");
-	tcase_add_checked_fixture(tc, trap_set, NULL);
-	tcase_add_test(tc, replaced_one_is_there_meanwhile);
 
 	tc = add_case(s, "reply", setup_trap);
 	tcase_add_loop_test(tc, caller_closes, 0, 2);

@@ -60,10 +60,6 @@ static void judge_quota(const struct ipcbus_region *region, const struct ipcbus_
 
 void judge_quotas(void)
 {
-	/* For a moment there are both, what replaces and what is replaced. */
-	for (unsigned int i = 0; i < world.n_threads; i++)
-		if (world.threads[i].sending && world.threads[i].sending->replaces)
-			return;
 	for (unsigned int i = 0; world.strangers && i < world.n_procs; i++)
 		for (unsigned int j = 0; j < world.n_procs; j++)
 			if (proc_of(&world.procs[i]) && proc_of(&world.procs[j]))
