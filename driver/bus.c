@@ -17,6 +17,7 @@ struct ipcbus_bus ipcbus_default_bus = {
 	.root = GLOBAL_ROOT_UID,
 	.max_procs = U32_MAX,
 	.max_region = IPCBUS_MAX_REGION,
+	.space_lock = __SPIN_LOCK_UNLOCKED(ipcbus_default_bus.space_lock),
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = RB_ROOT,
 	.manager_watches = LIST_HEAD_INIT(ipcbus_default_bus.manager_watches),
@@ -67,6 +68,7 @@ struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 	spin_lock_init(&bus->monitors.lock);
 	bus->root = make_kuid(ns, 0);
 	bus->manager_uid = current_fsuid();
+	spin_lock_init(&bus->space_lock);
 	mutex_init(&bus->lock);
 	bus->procs = RB_ROOT;
 	INIT_LIST_HEAD(&bus->manager_watches);

@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/uidgid.h>
 
 #include "main.h"
@@ -31,6 +32,7 @@ struct user_namespace;
  *	them; counted; constant
  * @mounter: the user who mounted it, counted, and charged for it; or NULL; constant
  * @monitors: who sees its traffic; own lock
+ * @space_lock: which of its procs poll for space in which regions (space.c)
  * @lock: protects the rest
  * @procs: all procs, by number
  * @last_number: of a proc
@@ -50,6 +52,7 @@ struct ipcbus_bus {
 	struct user_namespace *user_ns;
 	struct ipcbus_user *mounter;
 	struct ipcbus_monitors monitors;
+	spinlock_t space_lock;
 	struct mutex lock;
 	struct rb_root procs;
 	u64 last_number;

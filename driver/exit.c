@@ -110,7 +110,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 		cond_resched();
 	}
 	ipcbus_expiry_end(proc);
-	ipcbus_space_watches_release(proc);
+	ipcbus_space_end(proc);
 	ipcbus_asyncs_release(proc);
 	/* What belongs to no node. */
 	ipcbus_proc_discard(proc);

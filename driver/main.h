@@ -63,8 +63,8 @@
  *      +- proc->lock     spinlock  queues, thread stacks, open calls, nodes'
  *         |                        state, watches of the proc's own nodes
  *         +- wait queues' own      wake-ups happen under proc->lock
- *   region->lock         spinlock  the proc's ranges, buffer states and quotas
- *   +- wait queues' own        of who polls for space there
+ *   region->lock         spinlock  the proc's ranges, buffer states and quotas; leaf
+ *   bus->space_lock      spinlock  who polls for space in which regions; leaf
  *   user->spare_lock     spinlock  the spare transactions of a user; leaf
  *   monitors->lock       spinlock  who monitors a bus, and what; leaf
  *

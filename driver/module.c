@@ -16,7 +16,6 @@
 #include "mem/reclaim.h"
 #include "opener.h"
 #include "proc.h"
-#include "space.h"
 #include "trace.h"
 #include "transaction.h"
 #include "user.h"
@@ -110,12 +109,9 @@ static int __init ipcbus_init(void)
 	ret = ipcbus_expiry_init();
 	if (ret)
 		goto err_cache;
-	ret = ipcbus_space_init();
-	if (ret)
-		goto err_expiry;
 	ret = ipcbus_reclaim_init();
 	if (ret)
-		goto err_space;
+		goto err_expiry;
 	ipcbus_opener_init(ipcbus_opener_shut_down);
 	ret = ipcbus_fs_init();
 	if (ret)
@@ -133,8 +129,6 @@ err_fs:
 	ipcbus_fs_done();
 err_reclaim:
 	ipcbus_reclaim_done();
-err_space:
-	ipcbus_space_done();
 err_expiry:
 	ipcbus_expiry_done();
 err_cache:
@@ -147,7 +141,6 @@ static void __exit ipcbus_exit(void)
 	device_done();
 	ipcbus_debugfs_done();
 	ipcbus_fs_done();
-	ipcbus_space_done();
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
 	ipcbus_trace_done();

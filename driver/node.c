@@ -238,14 +238,6 @@ static struct ipcbus_work *pop_work(struct ipcbus_node_entry *node)
 	return work;
 }
 
-/* A sender that looks after that sees that the node is dead. */
-static void report_space(struct ipcbus_proc *proc)
-{
-	spin_lock(&proc->region.lock);
-	ipcbus_space_wake_locked(&proc->region);
-	spin_unlock(&proc->region.lock);
-}
-
 /* The rest of a kill, without the lock; drops the table's reference. */
 static void bury(struct ipcbus_node_entry *node)
 {
@@ -253,7 +245,8 @@ static void bury(struct ipcbus_node_entry *node)
 	struct ipcbus_work *work;
 
 	xa_erase(&proc->nodes, node->id);
-	report_space(proc);
+	/* A sender that comes to poll after that finds the node dead. */
+	proc->region.space_came(&proc->region);
 	ipcbus_watches_notify_dead(node);
 	while ((work = pop_work(node))) {
 		work->ops->discard(work);

@@ -141,10 +141,8 @@ struct ipcbus_freeze_state {
  * @work: waits for any thread that serves
  * @calls: that did not end
  * @poll_wait: who polls the file
- * @space_watches: regions of others that were full for a oneway of this proc
- * @space_by_target: the same by whose they are
- * @space_rest: reports space in @region to those who are too many at once
- * @writable: whether space came in any of them since; changed without the lock
+ * @space_watches: regions in which it polls for space, by their procs (bus->space_lock)
+ * @writable: whether space came in any of them; changed without the lock
  * @flushed: some fd of the file was closed: threads that come late must know
  * @dead: released; nothing is queued any more
  * @barred: dead, frozen or about to be: what a sender looks at
@@ -182,9 +180,7 @@ struct ipcbus_proc {
 	struct ipcbus_queue work;
 	struct ipcbus_calls calls;
 	wait_queue_head_t poll_wait;
-	struct list_head space_watches;
-	struct rb_root space_by_target;
-	struct delayed_work space_rest;
+	struct rb_root space_watches;
 	enum ipcbus_writable writable;
 	bool flushed;
 	bool dead;

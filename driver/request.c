@@ -292,7 +292,7 @@ static __always_inline int make_buffer(struct ipcbus_proc *sender, struct ipcbus
 	ret = ipcbus_buffer_make(sender, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS, message,
 				 ret_buffer);
 	if (unlikely(ret == -EAGAIN && message->oneway && message->stage == IPCBUS_STAGE_BUFFER))
-		ret = ipcbus_space_make(sender, node, message, ret_buffer);
+		ret = ipcbus_space_retry(sender, node, message, ret_buffer);
 	return ret;
 }
 

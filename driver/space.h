@@ -14,19 +14,15 @@
 
 /* ipcbus_buffer_make() of a oneway to node failed with -EAGAIN: arranges for poll and tries once
  * more. -EAGAIN, -EOWNERDEAD, and the errors of ipcbus_buffer_make(). */
-int ipcbus_space_make(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
-		      struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
-
-int ipcbus_space_init(void);
-void ipcbus_space_done(void);
+int ipcbus_space_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 
 /* A new proc, before anybody knows it. */
 void ipcbus_space_begin(struct ipcbus_proc *proc);
+/* The proc is dead: it no longer polls for space. */
+void ipcbus_space_end(struct ipcbus_proc *proc);
 
 /* EPOLLOUT, or 0. asked: the events that poll asks for. */
 __poll_t ipcbus_space_poll(struct ipcbus_proc *sender, __poll_t asked);
-
-/* The sender is gone. */
-void ipcbus_space_watches_release(struct ipcbus_proc *sender);
 
 #endif

@@ -74,15 +74,6 @@ u64 shim_ticks_from_now(unsigned long ticks)
 	return ticks > 1 ? now + (ticks - 1) * NSEC_PER_TICK : now + 1;
 }
 
-long schedule_timeout_uninterruptible(long timeout)
-{
-	struct timespec ts = { 0, timeout * NSEC_PER_TICK };
-
-	if (!shim_is_deterministic)
-		nanosleep(&ts, NULL);
-	return 0;
-}
-
 void shim_time_reaches(u64 when)
 {
 	if (shim_is_deterministic && when > virtual_now)
@@ -232,25 +223,6 @@ bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 	add_work(&work->work, delay);
 	pthread_mutex_unlock(&lock);
 	return was_pending;
-}
-
-bool queue_work(struct workqueue_struct *queue, struct work_struct *work)
-{
-	return queue_delayed_work(queue, container_of(work, struct delayed_work, work), 0);
-}
-
-bool queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
-			unsigned long delay)
-{
-	bool was_pending;
-
-	(void)queue;
-	pthread_mutex_lock(&lock);
-	was_pending = !list_empty(&work->work.entry);
-	if (!was_pending)
-		add_work(&work->work, delay);
-	pthread_mutex_unlock(&lock);
-	return !was_pending;
 }
 
 bool cancel_delayed_work_sync(struct delayed_work *work)

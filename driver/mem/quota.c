@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Quotas: see quota.h. region.c charges oneways and messages from other users, and
- * nobody else's. space.c waits for what is uncharged.
+ * nobody else's.
  */
 #include <linux/minmax.h>
 #include <linux/sched.h>
@@ -218,14 +218,6 @@ int ipcbus_quota_charge_locked(struct ipcbus_region *region, const struct ipcbus
 	return 0;
 }
 
-void ipcbus_space_wake_locked(struct ipcbus_region *region)
-{
-	lockdep_assert_held(&region->lock);
-	/* A sender that comes to poll looks for space, under the region's lock, after that. */
-	if (unlikely(!list_empty(&region->pollers)))
-		region->space_came_locked(region);
-}
-
 static void end_charge(struct ipcbus_region *region, struct ipcbus_quota *quota, u32 units,
 		       bool oneway)
 {
@@ -238,7 +230,6 @@ static void end_charge(struct ipcbus_region *region, struct ipcbus_quota *quota,
 		region->oneway_units -= units;
 		region->oneways--;
 	}
-	ipcbus_space_wake_locked(region);
 }
 
 void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,

@@ -19,7 +19,7 @@
  * counts as one until it is delivered: it costs a place in a queue like any other.
  *
  * For a oneway, "others" are other users' messages alone, so only messages that are charged and
- * oneways make space for a waiting oneway when they are released.
+ * oneways make space for a oneway when they are released.
  */
 #ifndef IPCBUS_MEM_QUOTA_H
 #define IPCBUS_MEM_QUOTA_H
@@ -106,9 +106,6 @@ void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,
 void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
 /* The same of a call that counted as a buffer without having one. */
 void ipcbus_quota_end_empty_locked(struct ipcbus_region *region, struct ipcbus_quota *quota);
-
-/* Space was released, or a node is gone: reports it to senders that poll (region->lock). */
-void ipcbus_space_wake_locked(struct ipcbus_region *region);
 
 void ipcbus_quotas_init(struct ipcbus_region *region);
 /* The region has ended: frees those that no sender holds; the others go when it lets go. */

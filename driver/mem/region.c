@@ -276,6 +276,15 @@ struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32
 	}
 }
 
+/* After the space of a message with these flags was released. Only counted messages make space for
+ * a oneway. A sender that comes to poll tries again under region->lock, so either it finds the
+ * space or this finds the sender. */
+static __always_inline void report_space(struct ipcbus_region *region, u32 flags)
+{
+	if (unlikely(flags & IPCBUS_BUFFER_COUNTED) && unlikely(!list_empty(&region->pollers)))
+		region->space_came(region);
+}
+
 void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_reservation *want)
 	__releases(&region->lock)
 {
@@ -285,6 +294,7 @@ void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_r
 		ipcbus_quota_uncharge_locked(region, want);
 	last = uncount_locked(region);
 	spin_unlock(&region->lock);
+	report_space(region, want->flags);
 	if (last)
 		free_memory(region);
 }
@@ -332,6 +342,7 @@ void ipcbus_region_end_empty(struct ipcbus_region *region, struct ipcbus_quota *
 		ipcbus_quota_end_empty_locked(region, quota);
 	last = uncount_locked(region);
 	spin_unlock(&region->lock);
+	report_space(region, quota ? IPCBUS_BUFFER_CHARGED : 0);
 	if (unlikely(last))
 		free_memory(region);
 }
@@ -372,6 +383,7 @@ static __always_inline void release_delivered_locked(struct ipcbus_region *regio
 
 void ipcbus_region_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
+	u32 flags = buffer->flags;
 	bool last;
 
 	if (unlikely(buffer->flags & IPCBUS_BUFFER_CLEAR))
@@ -379,6 +391,7 @@ void ipcbus_region_free(struct ipcbus_region *region, struct ipcbus_buffer *buff
 	spin_lock(&region->lock);
 	last = release_range(region, buffer);
 	spin_unlock(&region->lock);
+	report_space(region, flags);
 	ipcbus_stat_remove(IPCBUS_STAT_BUFFERS);
 	if (unlikely(last))
 		free_memory(region);
@@ -431,15 +444,19 @@ static __always_inline struct ipcbus_buffer *find_delivered_locked(struct ipcbus
 int ipcbus_region_release(struct ipcbus_region *region, u64 id, struct ipcbus_cargo *ret_cargo)
 {
 	struct ipcbus_buffer *buffer;
+	u32 flags = 0;
 	int ret = 0;
 
 	spin_lock(&region->lock);
 	buffer = find_delivered_locked(region, id);
-	if (!IS_ERR(buffer))
+	if (!IS_ERR(buffer)) {
+		flags = buffer->flags;
 		release_delivered_locked(region, buffer, ret_cargo);
-	else
+	} else {
 		ret = PTR_ERR(buffer);
+	}
 	spin_unlock(&region->lock);
+	report_space(region, flags);
 	return ret;
 }
 

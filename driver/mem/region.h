@@ -122,8 +122,8 @@ struct ipcbus_buffer {
  * @idle_quotas: those without a buffer, the latest first
  * @idle_quota_count: how many
  * @oneway_units: taken by oneways, at most half of the region
- * @pollers: senders that found no space and poll for it, for space.c
- * @space_came_locked: called if there are pollers; constant
+ * @pollers: senders that found no space and poll for it (bus->space_lock)
+ * @space_came: called without locks if there are any; may sleep; constant
  * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
  */
 struct ipcbus_region {
@@ -145,7 +145,7 @@ struct ipcbus_region {
 	u32 buffers;
 	u32 max_buffers;
 	struct list_head pollers;
-	void (*space_came_locked)(struct ipcbus_region *region);
+	void (*space_came)(struct ipcbus_region *region);
 	struct rb_root quotas;
 	struct ipcbus_charged charged;
 	struct list_head idle_quotas;

@@ -106,8 +106,8 @@ static inline bool list_is_singular(const struct list_head *head)
 	return !list_empty(head) && head->next == head->prev;
 }
 
-/* Behind all of head's; list is rubbish then. */
-static inline void list_splice_tail(struct list_head *list, struct list_head *head)
+/* Behind all of head's; list is empty then. */
+static inline void list_splice_tail_init(struct list_head *list, struct list_head *head)
 {
 	if (list_empty(list))
 		return;
@@ -115,6 +115,7 @@ static inline void list_splice_tail(struct list_head *list, struct list_head *he
 	list_set_next(head->prev, list->next);
 	list_set_next(list->prev, head);
 	head->prev = list->prev;
+	INIT_LIST_HEAD(list);
 }
 
 #define list_entry(ptr, type, member) container_of(ptr, type, member)

@@ -55,9 +55,6 @@ struct signal_struct {
 	atomic_t live;
 };
 
-/* Only where time does not stand still. */
-long schedule_timeout_uninterruptible(long timeout);
-
 struct task_struct {
 	refcount_t ref;
 	struct signal_struct *signal;

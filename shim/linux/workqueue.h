@@ -36,10 +36,6 @@ struct delayed_work {
 struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active);
 /* Does what is due before. */
 void destroy_workqueue(struct workqueue_struct *queue);
-bool queue_work(struct workqueue_struct *queue, struct work_struct *work);
 bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 		      unsigned long delay);
-/* The same, unless it is pending already. */
-bool queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
-			unsigned long delay);
 bool cancel_delayed_work_sync(struct delayed_work *work);

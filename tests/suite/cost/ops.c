@@ -230,13 +230,6 @@ static void release_of_flood(struct world *w)
 		release_buffer(w->srv, event.buffer);
 }
 
-/* And what is done later because of that. */
-static void release_and_wait(struct world *w)
-{
-	release_of_flood(w);
-	usleep(20000);
-}
-
 static void do_nothing(struct world *w)
 {
 	(void)w;
@@ -518,11 +511,12 @@ const struct op ops[] = {
 	{ "oneway", have_handle, send_oneway, take_and_release, NULL, 0 },
 	{ "oneway without space", have_full, send_in_vain, NULL, NULL, 0 },
 	{ "wait that takes a oneway", have_oneway, take_oneway, release, NULL, 0 },
-	{ "release", have_taken_oneway, release, NULL, NULL, 0 },
+	{ "release", have_taken_oneway, release, NULL, "wakes all who poll for space", 0 },
 	{ "batch of one", have_handle, batch, take_and_release, NULL, 0 },
 	{ "node create", NULL, node_create, node_destroy, NULL, 0 },
 	{ "node destroy", node_create, node_destroy, NULL, NULL, 0 },
-	{ "node destroy, flooded proc", node_of_flooded, destroy_of_flooded, NULL, NULL, 0 },
+	{ "node destroy, flooded proc", node_of_flooded, destroy_of_flooded, NULL,
+	  "wakes all who poll for space", 0 },
 	{ "node info", NULL, node_info, NULL, NULL, 0 },
 	{ "watch", NULL, watch, unwatch, NULL, 0 },
 	{ "unwatch", watch, unwatch, NULL, NULL, 0 },
@@ -542,9 +536,7 @@ const struct op ops[] = {
 	{ "read transactions", NULL, read_transactions, NULL, "shows all", ONCE },
 	{ "reclaim", NULL, reclaim, NULL, "looks at each region", ONCE },
 	{ "release, flooded region", take_of_flood, release_of_flood, NULL,
-	  "a worker looks at the rest of those who wait", 0 },
-	{ "kernel threads, for a release, flooded region", take_of_flood, release_and_wait, NULL,
-	  "they look at all who wait", KERNEL },
+	  "wakes all who poll for space", 0 },
 	{ "kernel threads, in a second without operations", NULL, do_nothing, NULL,
 	  "they look at threads that keep events", ONCE | KERNEL },
 	{ "freeze all", NULL, freeze_all, thaw_all, "all procs of a process", ONCE },

@@ -23,6 +23,8 @@ void ends_prepare_async(void);
 /* Threads: senders that find no space, and who makes it. */
 void space_poll(void *unused);
 void space_poll_either(void *unused);
+void space_poll_other(void *unused);
+void space_destroy_other(void *unused);
 void space_try(void *unused);
 void space_try_or_closed(void *unused);
 void space_make(void *unused);
@@ -35,3 +37,4 @@ void space_serve_newer(void *unused);
 void space_prepare(void);
 void space_prepare_replace(void);
 void space_prepare_two(void);
+void space_prepare_other(void);

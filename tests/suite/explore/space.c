@@ -12,7 +12,8 @@
 
 static char bytes[REGION];
 static u64 held;		/* the small one */
-static u32 other;		/* CLI's handle for OTH */
+static u32 other;		/* CLI's handle for OTH, or for another node of SRV: */
+static u64 other_node;
 
 static int send_bytes(u32 handle, size_t size)
 {
@@ -44,6 +45,20 @@ void space_poll(void *unused)
 	(void)unused;
 	while (is_refused(send_bytes(0, SMALL)))
 		poll_for_space();
+}
+
+/* A node whose end releases no space. */
+void space_poll_other(void *unused)
+{
+	(void)unused;
+	while (is_refused(send_bytes(other, SMALL)))
+		poll_for_space();
+}
+
+void space_destroy_other(void *unused)
+{
+	(void)unused;
+	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, other_node, 0));
 }
 
 /* Of two that refused, one makes space, whenever, and the other does not. */
@@ -149,6 +164,14 @@ void space_prepare(void)
 {
 	held = fill(0, SRV, sides[SRV].node, SMALL);
 	fill(0, SRV, 0, LARGE);
+}
+
+void space_prepare_other(void)
+{
+	be_side(SRV);
+	other_node = node_create(9);
+	other = hand_over(CLI, SRV, other_node);
+	space_prepare();
 }
 
 void space_prepare_replace(void)
