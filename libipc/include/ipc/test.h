@@ -88,10 +88,10 @@ pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus);
  * Blocks until each call whose deadline has come has failed with -ETIMEDOUT; its thread may
  * still have to run. Any thread may call it, also in a forked child.
  *
- * What goes by this time: deadlines of calls, and of sends that wait for space. A call that has 5 s
- * ends when the test has advanced 5 s since it was made, however long the test takes. What a
- * program asks of its own clock goes by real time, as the deadlines that libipc watches itself:
- * those of streams, and of ipc_stream_receive().
+ * What goes by this time: deadlines of calls. A call that has 5 s ends when the test has advanced
+ * 5 s since it was made, however long the test takes. What a program asks of its own clock goes by
+ * real time, as the deadlines that libipc watches itself: those of streams, of
+ * ipc_stream_receive(), and of oneways that wait for space.
  *
  *   -EOPNOTSUPP  The time of this bus goes by itself.
  *   -ERANGE      The clock would pass 2^63 ns.
