@@ -7,7 +7,7 @@
  * so that happens once. The memory is kept for the next call.
  *
  * A call that is made in a handler is a child of the call that is served there, and is
- * canceled with it; see call_add_child(). One that is made for a stream is a child of that
+ * canceled with it; see call_add_dependent(). One that is made for a stream is a child of that
  * instead. It may be canceled with a cancellation as well.
  */
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "async.h"
-#include "cancellation.h"
 #include "deadline.h"
 #include "intercept.h"
 #include "proxy.h"
@@ -54,7 +53,7 @@ static int async_add_locked(struct ipc *ipc, const struct async *model, struct a
 			return -ENOMEM;
 	}
 	*async = *model;
-	async->child = async->canceled_with = (struct call_child){ .id = id };
+	async->child = async->canceled_with = (struct dependent){ .id = id };
 	r = map_add(&ipc->asyncs, id, async);
 	if (r < 0) {
 		async_free_locked(ipc, async);
@@ -73,8 +72,8 @@ static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 	ipc_lock(ipc);
 	async = map_remove(&ipc->asyncs, id);
 	if (async) {
-		call_remove_child_locked(&async->child);
-		call_remove_child_locked(&async->canceled_with);
+		dependent_remove_locked(&async->child);
+		dependent_remove_locked(&async->canceled_with);
 		if (async->slot && !slot_enter_locked(&async->slot->base, &async->slot->frame))
 			async->complete = async->cb = NULL;
 		*ret_async = *async;
@@ -94,8 +93,8 @@ static bool async_forget(struct ipc *ipc, uint64_t id)
 	async = map_remove(&ipc->asyncs, id);
 	if (async) {
 		slot = async->slot;
-		call_remove_child_locked(&async->child);
-		call_remove_child_locked(&async->canceled_with);
+		dependent_remove_locked(&async->child);
+		dependent_remove_locked(&async->canceled_with);
 		async_free_locked(ipc, async);
 	}
 	ipc_unlock(ipc);
@@ -114,10 +113,10 @@ static int async_attach(struct async *async, struct ipc *ipc, struct ipc_stream 
 	int r;
 
 	if (stream)
-		return dependents_add_call(ipc, &stream->children, &async->child);
+		return dependents_add(ipc, &stream->children, &async->child);
 	if (!parent && !serving)
 		return 0;
-	r = call_add_child(parent ? parent : serving, &async->child);
+	r = call_add_dependent(parent ? parent : serving, &async->child);
 	/* A handler may go on calling after its reply, and for a oneway. */
 	return r == -EINVAL && !parent ? 0 : r < 0 ? r : 1;
 }
@@ -159,7 +158,7 @@ static int async_send(struct request *request, struct async *async,
 	request->x.send.cookie = id;
 	r = attached = async_attach(async, ipc, stream, parent, serving);
 	if (r >= 0 && cancellation)
-		r = dependents_add_call(ipc, &cancellation->dependents, &async->canceled_with);
+		r = dependents_add(ipc, &cancellation->dependents, &async->canceled_with);
 	/* From here on another thread may end it, and free its memory. */
 	atomic_store_explicit(&async->ready, true, memory_order_release);
 	if (r >= 0)
@@ -167,7 +166,7 @@ static int async_send(struct request *request, struct async *async,
 	if (r < 0)
 		return async_forget(ipc, id) ? r : 0;
 	if (attached)
-		call_child_sent(parent ? parent : serving, id);
+		dependents_sent(ipc, &(parent ? parent : serving)->dependents, id);
 	if (stream)
 		dependents_sent(ipc, &stream->children, id);
 	if (cancellation)

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "call.h"
-#include "cancel.h"
 #include "deadline.h"
 #include "descriptor.h"
 #include "entry.h"

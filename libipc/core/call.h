@@ -9,6 +9,7 @@
 #ifndef IPC_CALL_H
 #define IPC_CALL_H
 
+#include "cancel.h"
 #include "entry.h"
 #include "private.h"
 #include "slot.h"
@@ -16,14 +17,6 @@
 
 /* Memory for whoever serves the call: a usual request is unpacked into it. */
 #define CALL_BLOCK	2304
-
-/* A call that this process makes, in the list of what it is canceled with: the call that this
- * process serves and makes it for, or a cancellation. */
-struct call_child {
-	struct call_child *next;
-	struct call_child **link;	/* NULL: not on a list (any more) */
-	uint64_t id;			/* for the driver's cancel */
-};
 
 struct ipc_call {
 	atomic_uint refs;
@@ -55,8 +48,7 @@ struct ipc_call {
 	uint64_t label;				/* in the region */
 
 	/* Under ipc->lock, once watched. */
-	bool canceled;				/* nobody waits for the reply */
-	struct call_child *children;
+	struct dependents dependents;		/* canceled: the caller does not wait */
 	struct ipc_slot *on_cancel;		/* ipc_call_on_cancel() */
 
 	uint64_t block[CALL_BLOCK / sizeof(uint64_t)];
@@ -100,23 +92,5 @@ struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event);
  * first reference. outer is the call that the thread returns to, or NULL.
  */
 void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *outer);
-
-/*
- * Adds a call that is about to be made for this one, and is canceled with it. -ECANCELED:
- * nobody waits for this one any more. -ECONNRESET: the bus has ended. -EINVAL: it has a reply, or
- * is a oneway. The child
- * leaves the list when either call ends.
- */
-int call_add_child(struct ipc_call *parent, struct call_child *child);
-/* The child was sent: cancels it if the parent was canceled before that. */
-void call_child_sent(struct ipc_call *parent, uint64_t id);
-/* Into and off a list, under ipc->lock. The second does nothing if it is on none. */
-void call_link_child_locked(struct call_child **list, struct call_child *child);
-void call_remove_child_locked(struct call_child *child);
-
-/* A CANCELED event came: nobody waits for the reply of the call with this number. */
-void call_canceled(struct ipc *ipc, uint64_t number);
-/* The bus has ended: the same for all calls. */
-void calls_canceled(struct ipc *ipc);
 
 #endif /* IPC_CALL_H */

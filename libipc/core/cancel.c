@@ -1,17 +1,125 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end of calls that this process serves, when nobody waits for them any more.
+ * Lists of dependents, and the end of served calls and of cancellations; see cancel.h.
  *
- * A served call is *watched* if it has a callback or children, which are calls made for it.
- * Then it is in the table of calls, by the driver's number, from its first child or callback
+ * A served call is *watched* if it has a callback or dependents, which are calls made for it.
+ * Then it is in the table of calls, by the driver's number, from its first dependent or callback
  * until its last reference goes. The driver may report any call at any time; one that is not
  * in the table is ignored. A call whose last reference has just gone is still in the table
  * for a moment, so it is used only if a reference is left.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "call.h"
 #include "cancel.h"
+#include "stream.h"
+
+/* --- Lists of dependents ------------------------------------------------------------ */
+
+static void add_locked(struct dependents *list, struct dependent *dependent)
+{
+	dependent->next = list->first;
+	dependent->link = &list->first;
+	if (dependent->next)
+		dependent->next->link = &dependent->next;
+	list->first = dependent;
+}
+
+int dependents_add(struct ipc *ipc, struct dependents *list, struct dependent *dependent)
+{
+	int r = -ECANCELED;
+
+	ipc_lock(ipc);
+	if (!list->canceled) {
+		add_locked(list, dependent);
+		r = 0;
+	}
+	ipc_unlock(ipc);
+	return r;
+}
+
+bool dependents_canceled(struct ipc *ipc, const struct dependents *list)
+{
+	bool canceled;
+
+	ipc_lock(ipc);
+	canceled = list->canceled;
+	ipc_unlock(ipc);
+	return canceled;
+}
+
+void dependents_sent(struct ipc *ipc, struct dependents *list, uint64_t id)
+{
+	if (dependents_canceled(ipc, list))
+		device_cancel(&ipc->device, id);
+}
+
+void dependent_remove_locked(struct dependent *dependent)
+{
+	if (!dependent->link)
+		return;
+	*dependent->link = dependent->next;
+	if (dependent->next)
+		dependent->next->link = dependent->link;
+	dependent->link = NULL;
+}
+
+static void release_locked(struct dependents *list)
+{
+	while (list->first)
+		dependent_remove_locked(list->first);
+}
+
+void dependents_release(struct ipc *ipc, struct dependents *list)
+{
+	ipc_lock(ipc);
+	release_locked(list);
+	ipc_unlock(ipc);
+}
+
+/* Cancels the calls. A call that has ended or is not sent yet is not found, which is no error. */
+static void cancel_calls_locked(struct ipc *ipc, struct dependents *list)
+{
+	list->canceled = true;
+	for (const struct dependent *i = list->first; i; i = i->next)
+		if (!i->stream)
+			device_cancel(&ipc->device, i->id);
+}
+
+/* Takes a stream off the list, with a user's reference. A stream that is closing leaves by
+ * itself. NULL: there is none. */
+static struct ipc_stream *take_stream_locked(struct dependents *list)
+{
+	struct dependent *next;
+
+	for (struct dependent *i = list->first; i; i = next) {
+		struct ipc_stream *stream = i->stream;
+
+		next = i->next;
+		if (!stream)
+			continue;
+		dependent_remove_locked(i);
+		if (refs_take_unless_none(&stream->users))
+			return stream;
+	}
+	return NULL;
+}
+
+void dependents_cancel(struct ipc *ipc, struct dependents *list)
+{
+	struct ipc_stream *stream;
+
+	ipc_lock(ipc);
+	cancel_calls_locked(ipc, list);
+	while ((stream = take_stream_locked(list))) {
+		ipc_unlock(ipc);
+		stream_cancel_with(stream);
+		ipc_stream_unref(stream);
+		ipc_lock(ipc);
+	}
+	ipc_unlock(ipc);
+}
 
 /* --- Callbacks -------------------------------------------------------------------- */
 
@@ -48,9 +156,9 @@ static const struct slot_type cancel_slot_type = {
 
 /*
  * Puts the call into the table, unless it is there, and returns whether it can still be canceled:
- * 0, -ENOMEM, or -ECANCELED, -ECONNRESET and -EINVAL as call_add_child(). What the driver reported
- * before the call was in the table found nothing, so the driver is asked. The lock keeps a
- * thread with a report that arrives now waiting.
+ * 0, -ENOMEM, or -ECANCELED, -ECONNRESET and -EINVAL as call_add_dependent(). What the
+ * driver reported before the call was in the table found nothing, so the driver is asked. The lock
+ * keeps a thread with a report that arrives now waiting.
  */
 static int call_watch_locked(struct ipc_call *call)
 {
@@ -62,15 +170,14 @@ static int call_watch_locked(struct ipc_call *call)
 		r = device_call_canceled(&call->ipc->device, call->number);
 		if (r < 0)
 			return r == -ESRCH ? -EINVAL : r;
-		call->canceled = r;
+		call->dependents = (struct dependents){ .canceled = r };
 		r = map_add(&call->ipc->calls, call->number, call);
 		if (r < 0)
 			return r;
-		call->children = NULL;
 		call->on_cancel = NULL;
 		call->watched = true;
 	}
-	if (call->canceled)
+	if (call->dependents.canceled)
 		return atomic_load(&call->ipc->bus_ended) ? -ECONNRESET : -ECANCELED;
 	return 0;
 }
@@ -81,8 +188,7 @@ static struct ipc_slot *call_unwatch_locked(struct ipc_call *call)
 	struct ipc_slot *slots = call->on_cancel;
 
 	map_remove(&call->ipc->calls, call->number);
-	while (call->children)
-		call_remove_child_locked(call->children);
+	release_locked(&call->dependents);
 	for (struct ipc_slot *slot = slots; slot; slot = slot->next)
 		cancel_slot(slot)->call = NULL;
 	call->on_cancel = NULL;
@@ -114,18 +220,7 @@ bool call_unwatch_last(struct ipc_call *call)
 	return last;
 }
 
-/* --- Children ----------------------------------------------------------------------- */
-
-void call_link_child_locked(struct call_child **list, struct call_child *child)
-{
-	child->next = *list;
-	child->link = list;
-	if (child->next)
-		child->next->link = &child->next;
-	*list = child;
-}
-
-int call_add_child(struct ipc_call *parent, struct call_child *child)
+int call_add_dependent(struct ipc_call *parent, struct dependent *dependent)
 {
 	struct ipc *ipc = parent->ipc;
 	int r;
@@ -133,30 +228,9 @@ int call_add_child(struct ipc_call *parent, struct call_child *child)
 	ipc_lock(ipc);
 	r = call_watch_locked(parent);
 	if (r == 0)
-		call_link_child_locked(&parent->children, child);
+		add_locked(&parent->dependents, dependent);
 	ipc_unlock(ipc);
 	return r;
-}
-
-void call_child_sent(struct ipc_call *parent, uint64_t id)
-{
-	bool canceled;
-
-	ipc_lock(parent->ipc);
-	canceled = parent->canceled;
-	ipc_unlock(parent->ipc);
-	if (canceled)
-		device_cancel(&parent->ipc->device, id);
-}
-
-void call_remove_child_locked(struct call_child *child)
-{
-	if (!child->link)
-		return;
-	*child->link = child->next;
-	if (child->next)
-		child->next->link = child->link;
-	child->link = NULL;
 }
 
 /* --- The end --------------------------------------------------------------------------- */
@@ -203,10 +277,7 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	}
 	/* As ipc_call_ref(). */
 	ipc_ref(ipc);
-	call->canceled = true;
-	/* A child that has ended by itself is not found, which is no error. */
-	for (struct call_child *child = call->children; child; child = child->next)
-		device_cancel(&ipc->device, child->id);
+	cancel_calls_locked(ipc, &call->dependents);
 	while ((slot = call->on_cancel)) {
 		bool entered = slot_enter_locked(slot, &frame);
 
@@ -232,9 +303,9 @@ static bool cancel_next(struct ipc *ipc, size_t *place, uint64_t *ret_number)
 	ipc_lock(ipc);
 	do {
 		call = map_next(&ipc->calls, place, ret_number);
-	} while (call && call->canceled);
+	} while (call && call->dependents.canceled);
 	if (call)
-		call->canceled = true;
+		call->dependents.canceled = true;
 	ipc_unlock(ipc);
 	return call;
 }
@@ -254,4 +325,66 @@ void calls_canceled(struct ipc *ipc)
 			found = true;
 		}
 	} while (found);
+}
+
+/* --- Cancellations of the program ---------------------------------------------------- */
+
+int ipc_cancellation_new(struct ipc *ipc, struct ipc_cancellation **ret_cancellation)
+{
+	struct ipc_cancellation *cancellation;
+
+	if (!ipc || !ret_cancellation)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+
+	cancellation = calloc(1, sizeof(*cancellation));
+	if (!cancellation)
+		return -ENOMEM;
+	atomic_init(&cancellation->refs, 1);
+	cancellation->ipc = ipc_ref(ipc);
+	*ret_cancellation = cancellation;
+	return 0;
+}
+
+struct ipc_cancellation *ipc_cancellation_ref(struct ipc_cancellation *cancellation)
+{
+	if (cancellation)
+		refs_take(&cancellation->refs);
+	return cancellation;
+}
+
+/* Async calls and streams with it go on without it. */
+struct ipc_cancellation *ipc_cancellation_unref(struct ipc_cancellation *cancellation)
+{
+	struct ipc *ipc;
+
+	if (!cancellation || !refs_drop(&cancellation->refs))
+		return NULL;
+
+	ipc = cancellation->ipc;
+	dependents_release(ipc, &cancellation->dependents);
+	free(cancellation);
+	ipc_unref(ipc);
+	return NULL;
+}
+
+int ipc_cancel(struct ipc_cancellation *cancellation)
+{
+	struct ipc *ipc = cancellation ? cancellation->ipc : NULL;
+
+	if (!ipc)
+		return -EINVAL;
+	if (ipc->foreign)
+		return -ECHILD;
+
+	dependents_cancel(ipc, &cancellation->dependents);
+	return 0;
+}
+
+int ipc_is_canceled(const struct ipc_cancellation *cancellation)
+{
+	if (!cancellation)
+		return -EINVAL;
+	return dependents_canceled(cancellation->ipc, &cancellation->dependents);
 }

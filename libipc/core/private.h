@@ -14,8 +14,7 @@
  *                oneways that come together
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
- *   cancel.c     the end of served calls before their reply
- *   dependents.c, cancellation.c  the end of our own
+ *   cancel.c     cancellation: of served calls, and of what depends on them
  *   reply.c      replies and errors of calls that this process made
  *   intercept.c  functions of the program around every call
  * Beside that path: bus.c where the bus is; ipc.c the connection; object.c, proxy.c; watch.c

@@ -10,7 +10,6 @@
 #include <pthread.h>
 
 #include "call.h"
-#include "cancellation.h"
 #include "deadline.h"
 #include "dispatch.h"
 #include "proxy.h"
@@ -171,16 +170,16 @@ static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus
 
 /* Adds it to what it is canceled with. */
 static int add_to_lists(struct ipc *ipc, const struct ipc_options *options,
-			struct call_child *of_parent, struct call_child *of_cancellation)
+			struct dependent *of_parent, struct dependent *of_cancellation)
 {
 	int r = 0;
 
 	if (options->parent)
-		r = call_add_child(options->parent, of_parent);
+		r = call_add_dependent(options->parent, of_parent);
 	else if (options->parent_stream)
-		r = dependents_add_call(ipc, &options->parent_stream->children, of_parent);
+		r = dependents_add(ipc, &options->parent_stream->children, of_parent);
 	if (r == 0 && options->cancellation)
-		r = dependents_add_call(ipc, &options->cancellation->dependents, of_cancellation);
+		r = dependents_add(ipc, &options->cancellation->dependents, of_cancellation);
 	return r;
 }
 
@@ -193,7 +192,8 @@ static int send_and_look(struct request *request, const struct ipc_options *opti
 	if (r < 0)
 		return r;
 	if (options->parent)
-		call_child_sent(options->parent, request->x.send.cookie);
+		dependents_sent(request->t->ipc, &options->parent->dependents,
+				request->x.send.cookie);
 	if (options->parent_stream)
 		dependents_sent(request->t->ipc, &options->parent_stream->children,
 				request->x.send.cookie);
@@ -213,20 +213,20 @@ static int send_and_look(struct request *request, const struct ipc_options *opti
 static __attribute__((noinline)) int send_for(struct request *request,
 					      const struct ipc_options *options)
 {
-	struct call_child of_parent, of_cancellation;
+	struct dependent of_parent, of_cancellation;
 	struct ipc *ipc = request->t->ipc;
 	int r;
 
 	request->x.send.cookie = ipc_next_cookie(ipc);
-	of_parent = of_cancellation = (struct call_child){ .id = request->x.send.cookie };
+	of_parent = of_cancellation = (struct dependent){ .id = request->x.send.cookie };
 	request->x.event.stage = 0;
 	r = add_to_lists(ipc, options, &of_parent, &of_cancellation);
 	if (r == 0)
 		r = send_and_look(request, options);
 
 	ipc_lock(ipc);
-	call_remove_child_locked(&of_parent);
-	call_remove_child_locked(&of_cancellation);
+	dependent_remove_locked(&of_parent);
+	dependent_remove_locked(&of_cancellation);
 	ipc_unlock(ipc);
 	return r;
 }

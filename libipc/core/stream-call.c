@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "call.h"
-#include "cancellation.h"
 #include "deadline.h"
 #include "frame.h"
 #include "object.h"
@@ -125,10 +124,10 @@ int stream_follow(struct ipc_stream *stream, const struct ipc_options *options)
 	if (options->parent)
 		r = follow_call(stream, options->parent);
 	else if (options->parent_stream)
-		r = dependents_add_stream(stream->ipc, &options->parent_stream->children,
+		r = dependents_add(stream->ipc, &options->parent_stream->children,
 					  &stream->of_parent);
 	if (r == 0 && options->cancellation)
-		r = dependents_add_stream(stream->ipc, &options->cancellation->dependents,
+		r = dependents_add(stream->ipc, &options->cancellation->dependents,
 					  &stream->of_cancellation);
 	return r;
 }
@@ -172,8 +171,8 @@ void stream_forget_call(struct ipc_stream *stream)
 {
 	stream->parent = ipc_slot_end_async(stream->parent);
 	ipc_lock(stream->ipc);
-	call_remove_child_locked(&stream->of_parent.child);
-	call_remove_child_locked(&stream->of_cancellation.child);
+	dependent_remove_locked(&stream->of_parent);
+	dependent_remove_locked(&stream->of_cancellation);
 	ipc_unlock(stream->ipc);
 	if (timer_forget(stream->ipc, &stream->timer))
 		stream_put(stream);
