@@ -50,6 +50,7 @@ struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
 	call->done = NULL;
 	call->peer = NULL;
 	call->more = NULL;
+	call->file.data = NULL;
 	call->number = event->call;
 	call->buffer = event->buffer;
 	call->payload = device_at(&t->ipc->device, event->offset);
@@ -317,6 +318,8 @@ static void call_done(struct ipc_call *call)
 	}
 	if (likely(call->done))
 		call->done(call);
+	if (unlikely(call->file.data))
+		payload_close(&call->file);
 	ipc_object_unref(call->object);
 }
 

@@ -11,6 +11,7 @@
 
 #include "cancel.h"
 #include "entry.h"
+#include "payload.h"
 #include "private.h"
 #include "slot.h"
 #include "thread.h"
@@ -36,7 +37,8 @@ struct ipc_call {
 	struct more *more;			/* oneways that wait for this one, or NULL */
 	uint64_t number;			/* the driver's, to reply with */
 	uint64_t buffer;
-	const uint8_t *payload;			/* in the region */
+	const uint8_t *payload;			/* in the region, or in the file: */
+	struct mapping file;			/* if the payload came as one */
 	size_t size;
 	uint32_t code;
 	uid_t uid;

@@ -36,11 +36,30 @@ static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
 	ipc_object_unref(object);
 }
 
+static __attribute__((noinline)) int serve_file(struct ipc_call *call,
+						const struct ipcbus_event *event)
+{
+	const struct object_type *type = call->object->type;
+	struct ipcbus_event mapped = *event;
+	int r;
+
+	r = payload_open(call->ipc, &mapped, &call->file);
+	if (r < 0) {
+		if (call->oneway && type->lost)
+			type->lost(call->object, r);
+		return r;
+	}
+	call->payload = call->file.data;
+	call->size = call->file.size;
+	return type->serve(call, &mapped);
+}
+
 static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcbus_event *event)
 {
 	call->object = object_served(t, event->cookie);
 	if (likely(call->object))
-		return call->object->type->serve(call, event);
+		return payload_is_file(call->ipc, event) ? serve_file(call, event) :
+							   call->object->type->serve(call, event);
 	event_refuse(call->ipc, event);
 	return -EOWNERDEAD;
 }

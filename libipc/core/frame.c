@@ -32,7 +32,7 @@ int frame_parse(struct frame *frame, const uint8_t **data, size_t *size)
 	if (*size < sizeof(header))
 		return -EBADMSG;
 	memcpy(&header, at, sizeof(header));
-	if (header.zero[0] || header.zero[1] || header.zero[2] || header.reserved)
+	if (header.zero[0] || header.zero[1] || header.zero[2] || header.in_file)
 		return -EBADMSG;
 
 	at += sizeof(header);

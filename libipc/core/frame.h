@@ -33,7 +33,7 @@ struct frame_header {
 	uint8_t zero[3];
 	uint32_t message_size;
 	uint32_t metadata_size;
-	uint32_t reserved;		/* 0 */
+	uint32_t in_file;		/* 1: the payload is a file (payload.h); else 0 */
 };
 
 /* Memory of a blob that came as a file. */

@@ -25,7 +25,6 @@
 #include "thread.h"
 
 #define REGION_MAX	((size_t)1 << 30)
-#define BLOB_MAX	((size_t)1 << 30)	/* IPC_BLOB_MAX of <ipc/blob.h> */
 
 static pthread_mutex_t connections_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct ipc *connections;
@@ -108,8 +107,7 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 
 	*ipc = (struct ipc){
 		.refs = 1,
-		.blob_max = BLOB_MAX,
-		.reply_max = IPC_REPLY_MAX,
+		.message_max = IPC_MESSAGE_MAX,
 		.path = strdup(bus_choose(device, path, sizeof(path), &reason)),
 	};
 	if (!ipc->path)
@@ -225,13 +223,13 @@ int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userda
 	return 0;
 }
 
-int ipc_set_reply_max(struct ipc *ipc, size_t size)
+int ipc_set_message_max(struct ipc *ipc, size_t size)
 {
-	if (!ipc || !size)
+	if (!ipc || !size || size > IPC_MESSAGE_MAX)
 		return -EINVAL;
 	if (ipc->foreign)
 		return -ECHILD;
-	atomic_store_explicit(&ipc->reply_max, size, memory_order_relaxed);
+	atomic_store_explicit(&ipc->message_max, size, memory_order_relaxed);
 	return 0;
 }
 

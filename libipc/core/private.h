@@ -8,6 +8,7 @@
  *   request.c    target, time limit and parent of every request; sending and waiting
  *   async.c      calls that nobody waits for
  *   entry.c      objects and fds <-> the driver's object table
+ *   payload.c    messages that do not fit into the region, as files
  *   thread.c     the state of a thread for a connection; the exchange
  *   device.c     the driver; device-daemon.c, device-send.c and device-socket.c ipcbusd
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c
@@ -123,8 +124,7 @@ struct ipc {
 	atomic_bool bus_ended;		/* the bus has ended, and a serving thread has noticed */
 	atomic_uint attention;		/* ATTEND_*, for serving threads */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
-	_Atomic size_t blob_max;	/* bytes of files of blobs in a message */
-	_Atomic size_t reply_max;	/* bytes of a reply that is unpacked */
+	_Atomic size_t message_max;	/* bytes of a message that comes as a file, or a reply */
 	_Atomic size_t borrowed;	/* bytes of buffers into which replies point */
 	atomic_bool has_interceptors;
 	int (*on_interrupt)(void *userdata);	/* of a wait, or NULL; and its argument */

@@ -11,7 +11,8 @@
 #include "raw.h"
 #include "stream.h"
 
-/* The next message must not wait until this one is received: its bytes are copied. */
+/* The next message must not wait until this one is received: its bytes are copied, unless they
+ * came as a file. */
 static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 		  const struct ipcbus_event *event, const void **ret_message)
 {
@@ -30,7 +31,7 @@ static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 
 static size_t memory(const struct ipc_call *call)
 {
-	return call->size;
+	return call->file.data ? 0 : call->size;
 }
 
 static int send(struct ipc_stream *stream, const void *data, const struct ipc_options *options)

@@ -239,14 +239,20 @@ static void release_entries(struct ipc_raw_message *message)
 static int take_reply(struct thread *t, struct ipcbus_event *event,
 		      struct ipc_raw_message **ret_reply)
 {
+	struct mapping file = { NULL, 0 };
 	struct ipc *ipc = t->ipc;
 	struct raw_reply *reply;
-	int r;
+	int r = 0;
 
+	if (payload_is_file(ipc, event))
+		r = payload_open(ipc, event, &file);
+	if (r < 0)
+		return r;
 	reply = (void *)reply_alloc(t, sizeof(*reply) +
 				    event->object_count * sizeof(reply->entries[0]));
 	if (!reply) {
 		event_refuse(ipc, event);
+		payload_close(&file);
 		return -ENOMEM;
 	}
 	reply->message = (struct ipc_raw_message){
@@ -254,12 +260,12 @@ static int take_reply(struct thread *t, struct ipcbus_event *event,
 		.size = event->data_size,
 		.entries = reply->entries,
 	};
+	reply_hold(&reply->base, ipc, event, /* borrowed= */ false, &file);
 	r = take_entries(&reply->message, reply->entries, ipc, event);
 	if (r < 0) {
 		ipc_raw_free(&reply->message);
 		return r;
 	}
-	reply_hold(&reply->base, ipc, event, /* borrowed= */ false);
 	*ret_reply = &reply->message;
 	return 0;
 }
@@ -268,10 +274,15 @@ static int take_reply(struct thread *t, struct ipcbus_event *event,
 static inline int look(struct thread *t, struct ipcbus_event *event, ipc_raw_look_cb cb,
 		       void *userdata, struct ipc_error *error)
 {
-	int r;
+	struct mapping file = { NULL, 0 };
+	int r = 0;
 
+	if (payload_is_file(t->ipc, event))
+		r = payload_open(t->ipc, event, &file);
 	event_refuse(t->ipc, event);
-	r = cb(device_at(&t->ipc->device, event->offset), event->data_size, userdata);
+	if (likely(r == 0))
+		r = cb(device_at(&t->ipc->device, event->offset), event->data_size, userdata);
+	payload_close(&file);
 	return likely(r >= 0) ? 0 : error_set(error, r);
 }
 
@@ -545,8 +556,9 @@ int raw_receive(struct ipc_call *call, const struct ipcbus_event *event, bool co
 {
 	struct raw_request *request = (struct raw_request *)call->block;
 
-	request->copy = copy && call->size ? malloc(call->size) : NULL;
-	if (copy && call->size && !request->copy) {
+	copy = copy && call->size && !call->file.data;
+	request->copy = copy ? malloc(call->size) : NULL;
+	if (copy && !request->copy) {
 		event_refuse(call->ipc, event);
 		return -ENOMEM;
 	}

@@ -32,8 +32,10 @@ struct reply *reply_alloc(struct thread *t, size_t size)
 	return reply;
 }
 
-void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed)
+void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed,
+		const struct mapping *file)
 {
+	reply->file = *file;
 	reply->borrowed = borrowed;
 	reply->ipc = ipc_ref(ipc);
 	reply->buffer = event->buffer;
@@ -48,6 +50,7 @@ void reply_free(struct reply *reply)
 	struct thread *t;
 
 	if (unlikely(reply->ipc)) {
+		payload_close(&reply->file);
 		if (reply->borrowed)
 			borrow_end(reply->ipc, reply->buffer_size);
 		if (thread_get(reply->ipc, &t) == 0)
@@ -84,7 +87,7 @@ int reply_failed(struct thread *t, const struct ipcbus_event *event, uint64_t de
 	event_refuse(t->ipc, event);
 	if (event->error == -ETIMEDOUT && is_over(t, event, deadline))
 		return error_from(error, IPC_ORIGIN_BUS, event->error);
-	if (event->data_size > atomic_load_explicit(&t->ipc->reply_max, memory_order_relaxed))
+	if (event->data_size > atomic_load_explicit(&t->ipc->message_max, memory_order_relaxed))
 		return error_from(error, IPC_ORIGIN_HERE, -EMSGSIZE);
 	return error_decode(error, event->error,
 			    wire_of(device_at(&t->ipc->device, event->offset),

@@ -7,6 +7,7 @@
 #define IPC_REPLY_H
 
 #include "errors.h"
+#include "payload.h"
 #include "thread.h"
 
 /* A reply that the program has: the first member of raw and typed replies. */
@@ -17,6 +18,7 @@ struct reply {
 	struct ipc *ipc;		/* a reference, if the reply holds a buffer; or NULL */
 	uint64_t buffer;
 	size_t buffer_size;
+	struct mapping file;		/* the payload, if it came as a file */
 };
 
 /* So many bytes are borrowed no longer. */
@@ -27,9 +29,10 @@ static inline void borrow_end(struct ipc *ipc, size_t size)
 
 /* Allocates a reply of at least size bytes. Returns NULL if out of memory. */
 struct reply *reply_alloc(struct thread *t, size_t size);
-/* Moves the event's buffer, into which the reply points, to the reply. borrowed: its size counts
- * in ipc->borrowed already. */
-void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed);
+/* Moves the event's buffer or the file, into which the reply points, to the reply. borrowed: the
+ * size of the buffer counts in ipc->borrowed already. */
+void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event, bool borrowed,
+		const struct mapping *file);
 /* Frees the reply and releases its buffer. */
 void reply_free(struct reply *reply);
 

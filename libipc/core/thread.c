@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "payload.h"
 #include "thread.h"
 
 __thread struct thread *thread_last;
@@ -207,7 +208,7 @@ int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
 	r = device_exchange(&t->ipc->device, x);
 	if (unlikely(r < 0)) {
 		release_done(t, &x->event);
-		return r;
+		return r == -EMSGSIZE ? payload_send(t, x) : r;
 	}
 
 	t->n_release = 0;

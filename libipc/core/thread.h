@@ -97,7 +97,8 @@ void threads_detach(struct ipc *ipc);
 void threads_forget(void);
 
 /*
- * Sends x->send, waits if x->flags say so, and releases what is due; x->event is what
+ * Sends x->send, as a file if the message is larger than the receiver's region allows
+ * (payload.h). Waits if x->flags say so, and releases what is due; x->event is what
  * came. On failure nothing was sent. There must be no stash.
  */
 int thread_exchange(struct thread *t, struct ipcbus_exchange *x);

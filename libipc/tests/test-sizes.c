@@ -99,9 +99,9 @@ START_TEST(memory_over_the_limit)
 	close(before);
 	begin();
 	ck_assert_int_eq(take_memory(sized((uint64_t)1 << 40, fixed), 0), -EMSGSIZE);
-	ck_assert_int_eq(take_memory(sized(IPC_BLOB_MAX + 1, fixed), 0), -EMSGSIZE);
-	ck_assert_int_eq(take_memory(sized(IPC_BLOB_MAX, fixed), 0), 0);
-	ck_assert_int_eq(ipc_set_blob_max(ipc, 8192), 0);
+	ck_assert_int_eq(take_memory(sized(IPC_MESSAGE_MAX + 1, fixed), 0), -EMSGSIZE);
+	ck_assert_int_eq(take_memory(sized(IPC_MESSAGE_MAX, fixed), 0), 0);
+	ck_assert_int_eq(ipc_set_message_max(ipc, 8192), 0);
 	ck_assert_int_eq(take_memory(sized(8193, fixed), 0), -EMSGSIZE);
 	ck_assert_int_eq(take_memory(sized(8192, fixed), 0), 0);
 	/* Blobs and memory together. */
@@ -145,16 +145,16 @@ START_TEST(large_replies)
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 
 	begin();
-	ck_assert_int_eq(ipc_set_reply_max(NULL, 1), -EINVAL);
-	ck_assert_int_eq(ipc_set_reply_max(ipc, 0), -EINVAL);
-	ck_assert_int_eq(call_of_noise(IPC_REPLY_MAX + 2, 0, &error), -EMSGSIZE);
+	ck_assert_int_eq(ipc_set_message_max(NULL, 1), -EINVAL);
+	ck_assert_int_eq(ipc_set_message_max(ipc, 0), -EINVAL);
+	ck_assert_int_eq(ipc_set_message_max(ipc, IPC_MESSAGE_MAX + 1), -EINVAL);
+	ck_assert_int_eq(ipc_set_message_max(ipc, 256 << 10), 0);
+	ck_assert_int_eq(call_of_noise((256 << 10) + 2, 0, &error), -EMSGSIZE);
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
-	ck_assert_int_eq(ipc_set_reply_max(ipc, 256 << 10), 0);
-	ck_assert_int_eq(call_of_noise((256 << 10) + 2, 0, NULL), -EMSGSIZE);
 	ck_assert_int_eq(call_of_noise(256 << 10, 0, NULL), 0);
 	ck_assert_int_eq(call_of_noise((256 << 10) + 2, -EIO, NULL), -EMSGSIZE);
 	ck_assert_int_eq(call_of_noise(256 << 10, -EIO, NULL), -EIO);
-	ck_assert_int_eq(ipc_set_reply_max(ipc, SIZE_MAX), 0);
+	ck_assert_int_eq(ipc_set_message_max(ipc, IPC_MESSAGE_MAX), 0);
 	ck_assert_int_eq(call_of_noise((256 << 10) + 2, 0, NULL), 0);
 
 	/* The time is over before it is unpacked. */

@@ -356,7 +356,7 @@ START_TEST(a_service_fills_no_client)
 	fake_reset();
 	n_ends = 1;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_set_reply_max(ipc, sizeof(many)), 0);
+	ck_assert_int_eq(ipc_set_message_max(ipc, sizeof(many)), 0);
 	ck_assert_int_eq(proxy_arrived(ipc, 5, &peer), 0);
 	test = test_from_proxy(peer);
 	push_opened();

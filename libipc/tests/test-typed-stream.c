@@ -313,7 +313,7 @@ START_TEST(messages_to_the_client_are_limited)
 
 	for (int over = 0; over < 2; over++) {
 		begin();
-		ck_assert_int_eq(ipc_set_reply_max(ipc, size - (size_t)over), 0);
+		ck_assert_int_eq(ipc_set_message_max(ipc, size - (size_t)over), 0);
 		push_end_of_peer((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 },
 				 0);
 		ck_assert_int_eq(test_convey_open(peer, NULL, &stream, NULL), 0);

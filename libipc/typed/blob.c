@@ -87,7 +87,7 @@ int ipc_payload_make_blob(const void *data, size_t size, uint64_t timeout_usec)
 {
 	if (!data || !size)
 		return -EINVAL;
-	if (size > IPC_BLOB_MAX)
+	if (size > IPC_MESSAGE_MAX)
 		return -EMSGSIZE;
 	return blob_file(data, size, deadline_after(timeout_usec));
 }
@@ -197,7 +197,7 @@ static bool files_are_too_large(const struct parts *parts, const struct collecto
 	for (unsigned int i = 0; i < found->n; i++) {
 		if (!is_file(parts, found->blobs[i]))
 			continue;
-		if (found->blobs[i]->data.len > IPC_BLOB_MAX - size)
+		if (found->blobs[i]->data.len > IPC_MESSAGE_MAX - size)
 			return true;
 		size += found->blobs[i]->data.len;
 	}
@@ -298,18 +298,6 @@ int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size)
 
 	ipc_blob_set(blob, ipc_memory_data(memory), size);
 	blob->memory = (uint32_t)ipc_memory_fd(memory) + 1;
-	return 0;
-}
-
-_Static_assert(IPC_BLOB_MAX == (size_t)1 << 30, "core/ipc.c has it as the default");
-
-int ipc_set_blob_max(struct ipc *ipc, size_t size)
-{
-	if (!ipc || !size || size > IPC_BLOB_MAX)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-	atomic_store_explicit(&ipc->blob_max, size, memory_order_relaxed);
 	return 0;
 }
 

@@ -52,7 +52,7 @@ static inline uint32_t reply_flags(const struct ipc_method *method)
  *   -EBADF     a field has a negative fd, or an object of another connection
  *   -EINVAL    a blob was not set with ipc_blob_set() or ipc_blob_set_memory()
  *   -E2BIG     there are too many blobs or objects
- *   -EMSGSIZE  the message exceeds 4 GiB, its metadata METADATA_MAX, or its files IPC_BLOB_MAX
+ *   -EMSGSIZE  the message exceeds 4 GiB, its metadata METADATA_MAX, or its files IPC_MESSAGE_MAX
  *   -ETIMEDOUT the deadline (0: none) passed while files were made
  *
  * and errors of memory and files.
@@ -76,7 +76,7 @@ bool blobs_shrink(const struct parts *parts);
 #define BLOB_AGAIN	((size_t)4096)
 
 /* Gives each blob of a received message its bytes: before claims_bind(). -EMSGSIZE: the files
- * are larger than ipc_set_blob_max() allows. -EBADMSG: a blob's bytes are missing, or its file
+ * are larger than ipc_set_message_max() allows. -EBADMSG: a blob's bytes are missing, or its file
  * has holes. */
 int blobs_bind(struct ipc *ipc, struct message *message);
 

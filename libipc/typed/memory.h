@@ -16,10 +16,10 @@
 #pragma GCC visibility pop
 
 /* Adds size to the bytes of files of one message. Fails with -EMSGSIZE if they are more than
- * ipc_set_blob_max() allows. */
+ * ipc_set_message_max() allows. */
 static inline int memory_count(const struct ipc *ipc, size_t *file_bytes, size_t size)
 {
-	size_t max = atomic_load_explicit(&ipc->blob_max, memory_order_relaxed);
+	size_t max = atomic_load_explicit(&ipc->message_max, memory_order_relaxed);
 
 	if (size > max || *file_bytes > max - size)
 		return -EMSGSIZE;

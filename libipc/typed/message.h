@@ -18,10 +18,16 @@
 struct claims;
 
 /*
- * Bytes of memory that a message of size bytes may need. One of many small fields, of two bytes
- * each, needs nearly as much.
+ * Returns the bytes of memory that a message of size bytes may need. One of many small fields, of
+ * two bytes each, needs nearly 64 times its size. Beyond 4 MiB, a message needs its size mostly for
+ * large fields, which need no more than that.
  */
-#define MESSAGE_BUDGET(size)	((size) * 64 + (64 << 10))
+static inline size_t message_budget(size_t size)
+{
+	size_t most = (size_t)4 << 20;
+
+	return size + 63 * (size < most ? size : most) + (64 << 10);
+}
 
 struct message {
 	struct arena arena;
@@ -37,7 +43,7 @@ struct message {
 static inline void message_init(struct message *message, void *block, size_t block_size,
 				size_t payload_size)
 {
-	arena_init(&message->arena, block, block_size, MESSAGE_BUDGET(payload_size));
+	arena_init(&message->arena, block, block_size, message_budget(payload_size));
 	message->claims = NULL;
 	message->framed = false;
 	message->borrows = false;
@@ -51,7 +57,7 @@ static inline void message_init(struct message *message, void *block, size_t blo
  * the payload must outlive the message.
  *
  *   -EBADMSG    the bytes are no message of this type, nest too deep, or need more memory than
- *               MESSAGE_BUDGET
+ *               message_budget()
  *   -ETIMEDOUT  the arena's deadline has passed
  *   -ENOMEM
  */

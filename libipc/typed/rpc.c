@@ -67,7 +67,8 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	rpc->message = message;
 	rpc->options = options;
 	rpc->is_packed = false;
-	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
+	if (method->flags &
+	    (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS | IPC_METHOD_REPLY_BYTES))
 		rpc->request.x.send.flags |= IPCBUS_SEND_ACCEPT_FDS;
 	if (method->flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS) ||
 	    unlikely(options && options->metadata))
@@ -183,21 +184,25 @@ static bool borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_
 	return false;
 }
 
-/* One that takes time, and that may point into the buffer. */
+/* One that takes time, and that may point into the buffer or the file. */
 static __attribute__((noinline)) int unpack_large(struct thread *t,
 						  const struct ipc_method *method,
 						  struct ipcbus_event *event, uint64_t deadline,
+						  struct mapping *file,
 						  struct typed_reply **ret_reply)
 {
 	const uint8_t *data = device_at(&t->ipc->device, event->offset);
-	bool borrow = borrow_begin(t->ipc, method, event->data_size);
+	bool borrowed = !file->data && borrow_begin(t->ipc, method, event->data_size);
 	int r;
 
-	r = unpack(t, method, borrow, reply_deadline(t, event, deadline), data, event->data_size,
-		   ret_reply);
-	if (*ret_reply && (*ret_reply)->message.borrows)
-		reply_hold(&(*ret_reply)->base, t->ipc, event, /* borrowed= */ true);
-	else if (borrow)
+	r = unpack(t, method, borrowed || file->data, reply_deadline(t, event, deadline), data,
+		   event->data_size, ret_reply);
+	if (*ret_reply && ((*ret_reply)->message.borrows || file->data)) {
+		reply_hold(&(*ret_reply)->base, t->ipc, event, borrowed, file);
+		return r;
+	}
+	payload_close(file);
+	if (borrowed)
 		borrow_end(t->ipc, event->data_size);
 	return r;
 }
@@ -205,7 +210,7 @@ static __attribute__((noinline)) int unpack_large(struct thread *t,
 /* Blobs do not count: nothing is made of their bytes. */
 static bool is_too_large(struct ipc *ipc, const uint8_t *data, size_t size)
 {
-	size_t max = atomic_load_explicit(&ipc->reply_max, memory_order_relaxed);
+	size_t max = atomic_load_explicit(&ipc->message_max, memory_order_relaxed);
 
 	return unlikely(size > max) && frame_message_size(data, size) > max;
 }
@@ -229,7 +234,7 @@ static inline bool take_small(struct thread *t, const struct ipc_method *method,
 	struct typed_reply *reply;
 
 	if (!is_small(event, codec) ||
-	    unlikely(size > atomic_load_explicit(&t->ipc->reply_max, memory_order_relaxed)))
+	    unlikely(size > atomic_load_explicit(&t->ipc->message_max, memory_order_relaxed)))
 		return false;
 	reply = (void *)reply_alloc(t, sizeof(*reply) + method->reply->sizeof_message + 2 * size +
 				       64);
@@ -248,20 +253,26 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 						struct ipcbus_event *event, uint64_t deadline,
 						ProtobufCMessage **ret_reply)
 {
-	const uint8_t *data = device_at(&t->ipc->device, event->offset);
+	struct mapping file = { NULL, 0 };
 	struct ipc *ipc = t->ipc;
 	struct typed_reply *reply;
-	int r;
+	const uint8_t *data;
+	int r = 0;
 
+	if (payload_is_file(ipc, event))
+		r = payload_open(ipc, event, &file);
+	if (r < 0)
+		return r;
+	data = device_at(&ipc->device, event->offset);
 	if (is_too_large(ipc, data, event->data_size)) {
 		event_refuse(ipc, event);
 		return -EMSGSIZE;
 	}
-	if (likely(event->data_size < BORROW_MIN))
+	if (likely(event->data_size < BORROW_MIN && !file.data))
 		r = unpack(t, method, /* borrow= */ false, /* deadline= */ 0, data,
 			   event->data_size, &reply);
 	else
-		r = unpack_large(t, method, event, deadline, &reply);
+		r = unpack_large(t, method, event, deadline, &file, &reply);
 	if (unlikely(r < 0))
 		event_refuse(ipc, event);
 	else
@@ -272,7 +283,7 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 	}
 	/* Its blobs lie in the buffer. */
 	if (unlikely(reply->message.framed && !reply->base.ipc))
-		reply_hold(&reply->base, ipc, event, /* borrowed= */ false);
+		reply_hold(&reply->base, ipc, event, /* borrowed= */ false, &file);
 	*ret_reply = reply->message.root;
 	return 0;
 }

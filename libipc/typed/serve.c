@@ -24,13 +24,13 @@
 
 /* --- Objects ------------------------------------------------------------------- */
 
-/* Files go only to those whose methods can take any object at all, or blobs, or shared memory. */
+/* Files go only to objects whose methods can take objects, large data or shared memory. */
 static unsigned int node_flags(const struct ipc_interface *interface)
 {
 	for (size_t i = 0; i < interface->n_methods; i++)
 		if (method_at(interface, i)->flags &
 		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS |
-		     IPC_METHOD_SHARED))
+		     IPC_METHOD_REQUEST_BYTES | IPC_METHOD_SHARED))
 			return IPCBUS_NODE_ACCEPT_FDS;
 	return 0;
 }
@@ -106,9 +106,11 @@ __attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
 	r = claims_take(request, call->ipc, event);
 	if (unlikely(r < 0))
 		return r;
-	/* The call holds its buffer for as long as the request, which lies in its memory. */
-	borrow = unlikely(call->size >= BORROW_MIN) &&
-		 method->flags & IPC_METHOD_REQUEST_BYTES && !(method->flags & IPC_METHOD_COPY);
+	/* The call holds its buffer or file for as long as the request, which lies in its memory.
+	 * A program may write to the mapping of a file, so that needs no copy. */
+	borrow = call->file.data || (unlikely(call->size >= BORROW_MIN) &&
+				     method->flags & IPC_METHOD_REQUEST_BYTES &&
+				     !(method->flags & IPC_METHOD_COPY));
 	r = message_unpack(request, method->request, borrow, call->payload, call->size);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
 		r = blobs_bind(call->ipc, request);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "core/errors.h"
+#include "core/peers.h"
 #include "core/proxy.h"
 #include "core/sized.h"
 #include "core/stream.h"
@@ -126,11 +127,12 @@ static const struct stream_type typed = {
 };
 
 /* Of a client's end. As many messages may wait as it grants credit for, each of the greatest size
- * and with memory for its call. */
+ * and with memory for its call, but in no more memory than a server has for one user. */
 static void limit_messages(struct ipc_stream *stream, size_t size)
 {
 	stream->max_message = size;
-	if (size < SIZE_MAX / STREAM_WINDOW - 4096)
+	stream->max_waiting_bytes = LIMIT_WAITING_BYTES;
+	if (size < LIMIT_WAITING_BYTES / STREAM_WINDOW - 4096)
 		stream->max_waiting_bytes = STREAM_WINDOW * (size + 4096);
 }
 
@@ -189,13 +191,14 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	describe_direction(&in, method, server);
 	/* Messages may wait for long; in the region they would take the sender's quota. */
 	in.flags |= IPC_METHOD_COPY;
-	of.accept_fds = in.flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS);
+	of.accept_fds = in.flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS |
+				    IPC_METHOD_REQUEST_BYTES);
 	r = method->flags & IPC_METHOD_SHARED ? new_shared(ipc, &of, ret_stream) :
 						stream_new(ipc, &of, ret_stream);
 	if (r < 0)
 		return r;
 	if (!server)
-		limit_messages(*ret_stream, atomic_load_explicit(&ipc->reply_max,
+		limit_messages(*ret_stream, atomic_load_explicit(&ipc->message_max,
 								 memory_order_relaxed));
 	typed_stream(*ret_stream)->in = in;
 	describe_direction(&typed_stream(*ret_stream)->out, method, !server);

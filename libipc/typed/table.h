@@ -52,7 +52,7 @@ int claims_take_fd(struct claims *claims, uint64_t tag);
  * Binds the fields of the unpacked message to its claims: after blobs_bind().
  *
  *   -EBADMSG   a field has no claim, or the file of an Ipc__Memory is no memory of fixed size
- *   -EMSGSIZE  the files are larger than ipc_set_blob_max() allows
+ *   -EMSGSIZE  the files are larger than ipc_set_message_max() allows
  */
 int claims_bind(struct ipc *ipc, struct message *message);
 /* Releases all claims that the message still holds. */

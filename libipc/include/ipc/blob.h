@@ -3,7 +3,7 @@
  * Large data in messages: fields of the types ipc.Blob and ipc.Memory. The rules and the
  * error list of <ipc/ipc.h> apply.
  *
- * A blob is 0 bytes to IPC_BLOB_MAX. The library does not copy it.
+ * A blob is 0 bytes to IPC_MESSAGE_MAX. The library does not copy it.
  *
  *   Sending     The bytes stay in the sender's memory. They must not change until the
  *               call, oneway, stream send or reply function returns. The kernel copies
@@ -16,8 +16,8 @@
  *               copies the bytes into the file, and maps it in the receiver. Only the time
  *               differs: fresh memory costs about ten times as much as the copy.
  *   Limits      The files of one message, of blobs and of shared memory, have at most
- *               ipc_set_blob_max() bytes together. A message with more than IPC_BLOB_MAX is not
- *               sent (-EMSGSIZE). A larger message fails with -EMSGSIZE: its
+ *               ipc_set_message_max() bytes together. A message with more than IPC_MESSAGE_MAX
+ *               is not sent (-EMSGSIZE). A larger message fails with -EMSGSIZE: its
  *               handler does not run, and a call whose reply it is fails. A message with a
  *               file whose size may change fails with -EBADMSG in the same way. So does one
  *               with a blob whose file has holes, because reading a hole allocates memory of
@@ -56,8 +56,6 @@ extern "C" {
 
 /* From this number of bytes on, a blob travels as a file. */
 #define IPC_BLOB_LARGE		((size_t)4 << 20)
-/* The maximum of bytes of blobs and shared memory that arrive as files in one message. */
-#define IPC_BLOB_MAX		((size_t)1 << 30)
 /* Maximum of non-empty blobs in one message; with more, sending fails with -E2BIG. */
 #define IPC_BLOBS_MAX		64
 
@@ -85,15 +83,6 @@ static inline size_t ipc_blob_size(const Ipc__Blob *blob)
 {
 	return blob ? blob->data.len : 0;
 }
-
-/*
- * Limit the bytes of blobs and shared memory that arrive as files in one message on this
- * connection, requests and replies. Other blobs lie in the region, whose size limits them.
- * Without a call, the limit is IPC_BLOB_MAX.
- *
- *   -EINVAL   size is 0 or more than IPC_BLOB_MAX.
- */
-int ipc_set_blob_max(struct ipc *ipc, size_t size);
 
 /*
  * Set a field that will be sent to the first size bytes of sealed memory. Nothing copies
@@ -124,7 +113,7 @@ static inline void ipc_memory_put(Ipc__Memory *field, Ipc__Fd *fd,
  *
  * A sender that may write can change the bytes at any time. Copy them before you check
  * them, unless ipc_memory_is_sealed(). The process that first touches a page allocates
- * it. So reading all of it may take as much memory as ipc_set_blob_max() allows.
+ * it. So reading all of it may take as much memory as ipc_set_message_max() allows.
  *
  *   -ENOENT   The field is empty.
  *   -EBADMSG  The file is no memory file of fixed size.

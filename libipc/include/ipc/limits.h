@@ -64,24 +64,27 @@ struct ipc_object_limits {
 
 int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_limits *limits);
 
-/* Without ipc_set_reply_max(), a reply has at most so many bytes. */
-#define IPC_REPLY_MAX		((size_t)4 << 20)
+/* The maximum of bytes of a message that arrives as a file. */
+#define IPC_MESSAGE_MAX		((size_t)1 << 30)
 
 /*
- * Limit the bytes of replies to generated functions, and of messages of streams that this
- * connection opened. Blobs in them do not count. A larger reply or error is not unpacked: the
- * call fails with -EMSGSIZE. A larger message ends its stream with -EMSGSIZE. Messages of one
- * stream that have arrived and that the program has not received take at most
- * 16 * (size + 4096) bytes of memory, and contain at most 64 files and objects. A message beyond
- * that ends its stream with -EDQUOT; one message alone always fits. Unpacking takes at most 64
- * times the size of a message in memory. If the deadline of the call passes meanwhile, the call
- * fails with -ETIMEDOUT. The limit does not apply to replies of bytes (raw.h), which the region
- * limits, but to their errors. Of messages of bytes, 16 may wait in a stream, whatever their size.
- * SIZE_MAX removes the limit.
+ * Limit the bytes of messages that this connection receives: replies to generated functions,
+ * messages of streams that it opened, and requests that arrive as files, which are those that do
+ * not fit into the region. Also limit the bytes of the files of shared memory in one message.
+ * Without a call, the limit is IPC_MESSAGE_MAX. A larger message is not unpacked, and its handler
+ * does not run: the call fails with -EMSGSIZE, and a stream ends with -EMSGSIZE. The limit does not
+ * apply to replies of bytes (raw.h) that fit into the region.
  *
- *   -EINVAL   size is 0.
+ * Unpacking takes at most 64 times the size of a message in memory; for the part of a message
+ * beyond 4 MiB, at most its size. If the deadline of the call passes in the meantime, the call
+ * fails with -ETIMEDOUT. Messages of one stream that have arrived and that the program has not
+ * received take at most 16 * (size + 4096) bytes of memory, and at most 64 MiB, and contain at most
+ * 64 files and objects. A message beyond that ends its stream with -EDQUOT; one message alone
+ * always fits. Of messages of bytes, 16 may wait in a stream, whatever their size.
+ *
+ *   -EINVAL  size is 0 or more than IPC_MESSAGE_MAX.
  */
-int ipc_set_reply_max(struct ipc *ipc, size_t size);
+int ipc_set_message_max(struct ipc *ipc, size_t size);
 
 /*
  * Allocate memory for large bytes that this connection sends. Through ipcbusd bytes that lie there

@@ -144,8 +144,8 @@ int ipc_payload_blobs(const void *payload, size_t size, const void **ret_blobs, 
 
 /*
  * Check the file of a blob of so many bytes, before they are read or mapped: reading must neither
- * fail, nor see a change, nor take memory. ipc_set_blob_max() is not looked at: count the bytes of
- * a message. Needs no connection, and does not block.
+ * fail, nor see a change, nor take memory. ipc_set_message_max() is not looked at: count the
+ * bytes of a message. Needs no connection, and does not block.
  *
  *   -EBADMSG  It is no sealed memory file, is shorter, or has holes.
  */
@@ -157,7 +157,7 @@ int ipc_payload_check_blob(int fd, uint64_t size);
  * copy may take a second for each gigabyte.
  *
  *   -EINVAL    data is NULL, or size is 0.
- *   -EMSGSIZE  size is more than IPC_BLOB_MAX, which no receiver takes.
+ *   -EMSGSIZE  size is more than IPC_MESSAGE_MAX, which no receiver takes.
  *   -EFBIG     RLIMIT_FSIZE forbids a file of this size.
  *   -ETIMEDOUT The copy took longer than timeout_usec (IPC_NEVER: no limit).
  *   -EBUSY     The kernel held pages of the file for a second. Try again.
@@ -165,6 +165,10 @@ int ipc_payload_check_blob(int fd, uint64_t size);
  */
 int ipc_payload_make_blob(const void *data, size_t size, uint64_t timeout_usec);
 #define IPC_RAW_BLOB_TAG	(UINT64_C(1) << 63)
+
+/* The tag of the file of a message that does not fit into the receiver's region. libipc adds such a
+ * file and takes it away. Programs must not use this tag for files. */
+#define IPC_RAW_FILE_TAG	(UINT64_C(1) << 62)
 
 /* Free the reply of a call, with everything that was not taken out of it. NULL is
  * allowed. */

@@ -31,7 +31,7 @@ pub const IPC_REPLACE: u32 = 1 << 0;
 pub const IPC_DETACHED: u32 = 1 << 1;
 pub const IPC_OBJECT_LABEL: c_uint = 1 << 0;
 pub const IPC_OBJECT_PIDFD: c_uint = 1 << 1;
-pub const IPC_REPLY_MAX: size_t = 4 << 20;
+pub const IPC_MESSAGE_MAX: size_t = 1 << 30;
 
 pub const IPC_ORIGIN_HERE: c_uint = 0;
 pub const IPC_ORIGIN_BUS: c_uint = 1;
@@ -301,7 +301,7 @@ extern "C" {
         object: *mut ipc_object,
         limits: *const ipc_object_limits,
     ) -> c_int;
-    pub fn ipc_set_reply_max(ipc: *mut ipc, size: size_t) -> c_int;
+    pub fn ipc_set_message_max(ipc: *mut ipc, size: size_t) -> c_int;
 
     // <ipc/name.h>
     pub fn ipc_register_name(

@@ -16,7 +16,7 @@ use crate::{Error, Item, Result};
 
 /// A larger blob travels as a sealed file. A smaller one is part of its message.
 const INSIDE: usize = 64 * 1024;
-/// All blobs of a message that travel as files have at most so many bytes: `IPC_BLOB_MAX`.
+/// All blobs of a message that travel as files have at most so many bytes: `IPC_MESSAGE_MAX`.
 const MAX: u64 = 1 << 30;
 
 /// Large bytes, up to 1 GiB in a message. They do not count as part of their message where a

@@ -25,7 +25,7 @@ unsafe impl Sync for Connection {}
 pub struct Builder {
     device: Option<PathBuf>,
     region: Option<usize>,
-    reply_max: Option<usize>,
+    message_max: Option<usize>,
     threads: Option<u32>,
     clear: bool,
 }
@@ -46,9 +46,9 @@ impl Builder {
     }
 
     /// The maximum of bytes of an error's details and text, and of other replies that libipc
-    /// unpacks: see `ipc_set_reply_max()`.
-    pub fn reply_max(mut self, bytes: usize) -> Self {
-        self.reply_max = Some(bytes);
+    /// unpacks: see `ipc_set_message_max()`.
+    pub fn message_max(mut self, bytes: usize) -> Self {
+        self.message_max = Some(bytes);
         self
     }
 
@@ -85,8 +85,8 @@ impl Builder {
                 error.with_message(message)
             })?;
             let connection = Connection(raw);
-            if let Some(bytes) = self.reply_max {
-                check(sys::ipc_set_reply_max(raw, bytes))?;
+            if let Some(bytes) = self.message_max {
+                check(sys::ipc_set_message_max(raw, bytes))?;
             }
             if self.clear {
                 check(sys::ipc_set_clear(raw, 1))?;

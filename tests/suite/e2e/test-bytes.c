@@ -45,16 +45,20 @@ static pid_t pid;
 static struct ipc *ipc;
 static struct depot *depot;
 
-static void begin_sized(size_t ours)
+static void begin_with(size_t ours, size_t theirs)
 {
-	struct server_options options = { .threads = 1, .prepare = serve,
-					  .region_size = IPC_REGION_DEFAULT };
+	struct server_options options = { .threads = 1, .prepare = serve, .region_size = theirs };
 	struct ipc_proxy *proxy;
 
 	pid = start_server(&options);
 	ck_assert_int_eq(ipc_open_sized(&ipc, NULL, ours), 0);
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	depot = depot_from_proxy(proxy);
+}
+
+static void begin_sized(size_t ours)
+{
+	begin_with(ours, IPC_REGION_DEFAULT);
 }
 
 static void end(void)
@@ -101,6 +105,40 @@ START_TEST(every_size)
 		free(pile.data.data);
 	}
 	end();
+}
+END_TEST
+
+/* They travel as files, in both directions, with and without ipc.copy. */
+static void send_larger(size_t ours, size_t theirs, size_t size)
+{
+	ipc_auto(depot_copy_reply_free) E2e__Pile *back = NULL;
+	ipc_auto(depot_invert_reply_free) E2e__Pile *inverted = NULL;
+	E2e__Pile pile = E2E__PILE__INIT;
+
+	begin_with(ours, theirs);
+	pile.data = (ProtobufCBinaryData){ size, pattern(size, 0) };
+	pile.label = "label";
+	ck_assert_int_eq(depot_copy(depot, &pile, &back, NULL), 0);
+	check_bytes(back->data, pile.data);
+	ck_assert_str_eq(back->label, "label");
+	ck_assert_int_eq(depot_invert(depot, &pile, &inverted, NULL), 0);
+	ck_assert_uint_eq(inverted->data.len, size);
+	for (size_t i = 0; i < size; i += 4095)
+		ck_assert_uint_eq((uint8_t)~inverted->data.data[i], pile.data.data[i]);
+	free(pile.data.data);
+	end();
+}
+
+START_TEST(larger_than_the_region)
+{
+	send_larger(IPC_REGION_DEFAULT, IPC_REGION_DEFAULT, 17 << 20);
+	send_larger(IPC_REGION_DEFAULT, 65536, 500000);
+}
+END_TEST
+
+START_TEST(larger_than_the_callers_region)
+{
+	send_larger(65536, IPC_REGION_DEFAULT, 500000);
 }
 END_TEST
 
@@ -226,6 +264,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("bytes", every_size, bytes_in_messages_in_messages,
+	return RUN_TESTS("bytes", every_size, larger_than_the_region,
+			 larger_than_the_callers_region, bytes_in_messages_in_messages,
 			 only_copies_can_be_written_to, replies_that_are_kept, passed_on);
 }

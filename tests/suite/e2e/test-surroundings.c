@@ -267,9 +267,9 @@ START_TEST(a_blob_that_nobody_takes_is_refused_before_it_is_copied)
 {
 	begin(prepare_counter);
 	limit_files(IPC_BLOB_LARGE);
-	ck_assert_int_eq(send_blob(IPC_BLOB_MAX + 1, NULL), -EMSGSIZE);
-	ck_assert_int_eq(send_blob(4 * IPC_BLOB_MAX, NULL), -EMSGSIZE);
-	ck_assert_int_eq(ipc_payload_make_blob("x", IPC_BLOB_MAX + 1, IPC_NEVER), -EMSGSIZE);
+	ck_assert_int_eq(send_blob(IPC_MESSAGE_MAX + 1, NULL), -EMSGSIZE);
+	ck_assert_int_eq(send_blob(4 * IPC_MESSAGE_MAX, NULL), -EMSGSIZE);
+	ck_assert_int_eq(ipc_payload_make_blob("x", IPC_MESSAGE_MAX + 1, IPC_NEVER), -EMSGSIZE);
 	ck_assert_int_eq(ipc_payload_make_blob("x", 0, IPC_NEVER), -EINVAL);
 	limit_files(RLIM_INFINITY);
 	end();
@@ -281,7 +281,7 @@ START_TEST(the_time_limit_ends_the_copy_of_a_blob)
 	const struct ipc_options options = { .timeout_usec = 1 };
 
 	begin(prepare_counter);
-	ck_assert_int_eq(send_blob(IPC_BLOB_MAX, &options), -ETIMEDOUT);
+	ck_assert_int_eq(send_blob(IPC_MESSAGE_MAX, &options), -ETIMEDOUT);
 	end();
 }
 END_TEST

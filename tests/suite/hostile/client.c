@@ -81,7 +81,7 @@ static int be_a_client(void *data)
 
 	(void)data;
 	ipc = connect_bus();
-	must(ipc_set_reply_max(ipc, REPLY_MAX) == 0, "a limit on replies");
+	must(ipc_set_message_max(ipc, REPLY_MAX) == 0, "a limit on replies");
 	honest = server_from_proxy(find(ipc, SERVICE));
 	request.text = (char *)"all well";
 	for (int i = 0; i < ROUNDS; i++) {

@@ -276,7 +276,7 @@ static int be_a_client(void *data)
 	(void)data;
 	setrlimit(RLIMIT_NOFILE, &files);
 	ipc = connect_bus();
-	must(ipc_set_reply_max(ipc, REPLY_MAX) == 0, "a limit on replies");
+	must(ipc_set_message_max(ipc, REPLY_MAX) == 0, "a limit on replies");
 	honest = find(ipc, STREAMS);
 	/* The first streams open files that stay. */
 	must(streams_work(honest), "a stream of an honest service");

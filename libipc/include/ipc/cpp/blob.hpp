@@ -22,7 +22,7 @@ using blob_field = google::protobuf::Message;
 
 /* A larger blob travels as a sealed file. A smaller one is part of its message. */
 constexpr std::size_t blob_inside = 64 * 1024;
-/* All blobs of a message that travel as files have at most so many bytes: IPC_BLOB_MAX. */
+/* All blobs of a message that travel as files have at most so many bytes: IPC_MESSAGE_MAX. */
 constexpr std::uint64_t blob_max = 1 << 30;
 
 /* How many bytes a blob has outside its message. */

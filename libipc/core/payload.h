@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Payloads that travel as files. A message that can never fit into the receiver's region is sent
+ * once more, with its payload in a sealed file of memory: the last entry of the object table, with
+ * the tag PAYLOAD_TAG. In the region lies only a frame header with the size (frame.h). The receiver
+ * maps the file, and everything above this layer sees an ordinary message.
+ */
+#ifndef IPC_PAYLOAD_H
+#define IPC_PAYLOAD_H
+
+#include "entry.h"
+#include "thread.h"
+
+#define PAYLOAD_TAG	IPC_RAW_FILE_TAG
+
+/* The payload of a message that came as a file. data is NULL if there is none. */
+struct mapping {
+	void *data;
+	size_t size;
+};
+
+/*
+ * A send has failed with -EMSGSIZE: sends the message once more, as a file. Returns what that
+ * returned; -EMSGSIZE if the receiver takes no files or the message cannot become one; or why the
+ * file could not be made.
+ */
+int payload_send(struct thread *t, struct ipcbus_exchange *x);
+
+static inline bool payload_is_file(const struct ipc *ipc, const struct ipcbus_event *event)
+{
+	const struct ipcbus_object *last;
+
+	if (likely(!event->object_count))
+		return false;
+	last = &event_objects(ipc, event)[event->object_count - 1];
+	return last->type == IPCBUS_OBJECT_FD && last->tag == PAYLOAD_TAG;
+}
+
+/*
+ * Maps the payload of an event for which payload_is_file() is true. Takes the file out of the
+ * object table; offset and size of the event become those of the mapping. On failure all objects
+ * of the event were released.
+ *
+ *   -EBADMSG   the file is not sealed, is shorter than the payload, or has holes
+ *   -EMSGSIZE  the payload is larger than ipc_set_message_max() allows
+ */
+int payload_open(struct ipc *ipc, struct ipcbus_event *event, struct mapping *ret_mapping);
+/* Ends the mapping, if there is one. */
+void payload_close(struct mapping *mapping);
+
+#endif /* IPC_PAYLOAD_H */
