@@ -15,7 +15,7 @@
  * object table, with the tag IPC_RAW_BLOB_TAG plus its number among the message's blobs. The
  * tags of other files are their numbers, which are lower.
  *
- * raw.c and typed/blob.c put frames together; frame.c and typed/blob.c take them apart.
+ * raw.c and typed/pack.c put frames together; frame.c and typed/blob.c take them apart.
  */
 #ifndef IPC_FRAME_H
 #define IPC_FRAME_H

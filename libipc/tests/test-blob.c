@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <ipc/raw.h>
@@ -18,6 +17,7 @@
 #include "core/call.h"
 #include "fake-device.h"
 #include "core/frame.h"
+#include "core/memfd.h"
 #include "typed/typed.h"
 #include "core/object.h"
 #include "core/proxy.h"
@@ -197,85 +197,6 @@ START_TEST(bytes_in_the_message)
 }
 END_TEST
 
-START_TEST(large_ones_are_files)
-{
-	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	Ipc__Blob blobs[2] = { IPC__BLOB__INIT, IPC__BLOB__INIT };
-	Ipc__Blob *list[] = { &blobs[0], &blobs[1] };
-	uint8_t *data = pattern(IPC_BLOB_LARGE + 3);
-
-	begin();
-	ipc_blob_set(&blobs[0], data, 100);
-	ipc_blob_set(&blobs[1], data, IPC_BLOB_LARGE + 3);
-	crate.blobs = list;
-	crate.n_blobs = 2;
-	/* The file is closed when it was sent: look while it is. */
-	fake.keep_fds = true;
-	ck_assert_int_eq(send_crate(&crate, NULL), 0);
-	ck_assert_uint_eq(fake_last()->send.object_count, 1);
-	ck_assert_uint_lt(fake_last()->send.data_size, 1000);
-	arrive();
-	fake_close_fds();
-	check_blob(arrived()->blobs[0], data, 100);
-	check_blob(arrived()->blobs[1], data, IPC_BLOB_LARGE + 3);
-	ipc_call_unref(kept);
-	free(data);
-	end();
-}
-END_TEST
-
-/* The first can be made, and the second not. */
-START_TEST(a_file_that_cannot_be_made_leaves_none)
-{
-	Ipc__Blob one = IPC__BLOB__INIT, other = IPC__BLOB__INIT;
-	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	Ipc__Blob *list[] = { &one, &other };
-	uint8_t *data = pattern(IPC_BLOB_LARGE);
-	struct rlimit limit;
-
-	begin();
-	ipc_blob_set(&one, data, IPC_BLOB_LARGE);
-	ipc_blob_set(&other, data, IPC_BLOB_LARGE);
-	crate.blobs = list;
-	crate.n_blobs = 2;
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = (rlim_t)dup(0) + 1;
-	close((int)limit.rlim_cur - 1);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	ck_assert_int_eq(send_crate(&crate, NULL), -EMFILE);
-	limit.rlim_cur += 20;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	free(data);
-	end();
-}
-END_TEST
-
-/* What does not fit goes as a file, if there is anything that is worth one. */
-START_TEST(what_does_not_fit_is_sent_again)
-{
-	static const size_t sizes[] = { 1000, 4096 };
-	uint8_t *data = pattern(4096);
-	unsigned int tried;
-
-	begin();
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-		Ipc__Blob blob = IPC__BLOB__INIT;
-		bool again = sizes[i] == 4096;
-
-		ipc_blob_set(&blob, data, sizes[i]);
-		crate.blob = &blob;
-		fake.send_error = -EMSGSIZE;
-		fake.send_error_kind = IPCBUS_SEND_CALL;
-		tried = fake.exchanges;
-		ck_assert_int_eq(send_crate(&crate, NULL), again ? 0 : -EMSGSIZE);
-		ck_assert_uint_eq(fake.exchanges - tried, again ? 2 : 1);
-	}
-	free(data);
-	end();
-}
-END_TEST
-
 START_TEST(blobs_beside_an_object)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
@@ -298,32 +219,6 @@ START_TEST(blobs_beside_an_object)
 }
 END_TEST
 
-START_TEST(sealed_memory_is_not_copied)
-{
-	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	ipc_auto(ipc_memory_unref) struct ipc_memory *memory = NULL;
-	Ipc__Blob blob = IPC__BLOB__INIT;
-
-	begin();
-	ck_assert_int_eq(ipc_memory_new(5000, 0, &memory), 0);
-	memcpy(ipc_memory_data(memory), "sealed", 7);
-	ck_assert_int_eq(ipc_blob_set_memory(&blob, memory, 5000), -EBUSY);
-	ck_assert_int_eq(ipc_memory_seal(memory), 0);
-	ck_assert_int_eq(ipc_blob_set_memory(&blob, memory, 5001), -EINVAL);
-	ck_assert_int_eq(ipc_blob_set_memory(NULL, memory, 1), -EINVAL);
-	ck_assert_int_eq(ipc_blob_set_memory(&blob, memory, 5000), 0);
-	crate.blob = &blob;
-	ck_assert_int_eq(send_crate(&crate, NULL), 0);
-	ck_assert_uint_eq(fake_last()->send.object_count, 1);
-	ck_assert_int_eq((int)fake_last()->objects[0].value, ipc_memory_fd(memory));
-	arrive();
-	ck_assert_uint_eq(ipc_blob_size(arrived()->blob), 5000);
-	ck_assert_str_eq(ipc_blob_data(arrived()->blob), "sealed");
-	ipc_call_unref(kept);
-	end();
-}
-END_TEST
-
 START_TEST(blobs_that_are_none)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
@@ -336,10 +231,6 @@ START_TEST(blobs_that_are_none)
 	ck_assert_int_eq(send_crate(&crate, NULL), -EINVAL);
 	blob.data.len = 5;
 	ck_assert_int_eq(send_crate(&crate, NULL), -EINVAL);
-	ipc_blob_set(&blob, "12345", 5);
-	blob.has_memory = 1;
-	ck_assert_int_eq(send_crate(&crate, NULL), -EINVAL);
-
 	ipc_blob_set(&blob, "12345", 5);
 	for (int i = 0; i <= IPC_BLOBS_MAX; i++)
 		list[i] = &blob;
@@ -524,21 +415,6 @@ START_TEST(blobs_that_did_not_come)
 	blob.size = UINT64_MAX;
 	size = pack_blob(data, &blob, 8);
 	ck_assert_int_eq(take(data, size, NULL, 0), -EBADMSG);
-
-	/* A stranger says that it lies in a file of ours: nobody looks at that. */
-	blob = (Ipc__Blob)IPC__BLOB__INIT;
-	blob.has_memory = 1;
-	blob.memory = 1;
-	blob.has_size = 1;
-	blob.size = 4;
-	size = pack_blob(data, &blob, 8);
-	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .cookie = fake.cookie,
-					 .code = method_ship()->code, .call = 100 },
-		  data, size, NULL, 0);
-	ck_assert_int_eq(ipc_process(ipc), 1);
-	ck_assert(!arrived()->blob->has_memory);
-	ck_assert_uint_eq(arrived()->blob->memory, 0);
-	ipc_call_unref(kept);
 	end();
 }
 END_TEST
@@ -758,9 +634,7 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("blob", blobs_of_every_size, many_blobs, bytes_in_the_message,
-			 large_ones_are_files, a_file_that_cannot_be_made_leaves_none,
-			 what_does_not_fit_is_sent_again, blobs_beside_an_object,
-			 sealed_memory_is_not_copied, blobs_that_are_none,
+			 blobs_beside_an_object, blobs_that_are_none,
 			 a_reply_keeps_its_buffer, metadata_travels, frames_that_are_none,
 			 blobs_that_did_not_come, files_that_may_change, files_without_a_frame,
 			 files_with_holes, files_over_the_limit, blobs_are_found_in_a_payload,

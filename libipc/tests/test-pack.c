@@ -88,8 +88,8 @@ static void on_shipped(int result, Ipc__Test__Crate *reply, const struct ipc_err
 	*(int *)userdata = result;
 }
 
-/* A peer with little space gets the blob as a file, also from a call that does not wait. */
-START_TEST(a_call_without_space_is_sent_again)
+/* A call that does not wait is sent as a file, too, if the receiver's region is too small. */
+START_TEST(async_call_that_does_not_fit_goes_as_a_file)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
 	Ipc__Blob blob = IPC__BLOB__INIT;
@@ -99,7 +99,7 @@ START_TEST(a_call_without_space_is_sent_again)
 	begin();
 	ipc_blob_set(&blob, data, 20000);
 	crate.blob = &blob;
-	fake.send_error = -ENOSPC;
+	fake.send_error = -EMSGSIZE;
 	fake.send_error_kind = IPCBUS_SEND_CALL;
 	fake.keep_fds = true;
 	ck_assert_int_eq(test_ship_async(peer, NULL, &crate, on_shipped, &result, NULL), 0);
@@ -115,5 +115,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("pack", an_object_beside_a_blob_that_is_none, nothing_old_is_between_the_parts,
-			 a_call_without_space_is_sent_again);
+			 async_call_that_does_not_fit_goes_as_a_file);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The encoder: see encode.h. Called by gather.c and blob.c.
+ * The encoder: see encode.h. Called by pack.c.
  */
 #include <endian.h>
 #include <errno.h>

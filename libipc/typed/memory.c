@@ -33,18 +33,6 @@ int ipc_payload_check_blob(int fd, uint64_t size)
 	return size > file_size || memory_has_holes(fd, (size_t)size) ? -EBADMSG : 0;
 }
 
-/* Fills the holes of sealed memory by reading them, because it cannot be written. */
-void memory_fill(const struct ipc_memory *memory, size_t size)
-{
-	const volatile uint8_t *data = memory->data;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	if (!memory_has_holes(memory->fd, size))
-		return;
-	for (size_t i = 0; i < size; i += page)
-		(void)data[i];
-}
-
 /* Takes the fd over, also when it fails. */
 static int memory_map(int fd, size_t size, int protection, int sharing,
 		      struct ipc_memory **ret_memory)

@@ -26,7 +26,5 @@ static inline int memory_count(const struct ipc *ipc, size_t *file_bytes, size_t
 	*file_bytes += size;
 	return 0;
 }
-/* Gives memory to the first size bytes. */
-void memory_fill(const struct ipc_memory *memory, size_t size);
 
 #endif /* IPC_MEMORY_H */

@@ -13,7 +13,7 @@
 #include "core/proxy.h"
 #include "core/reply.h"
 #include "core/request.h"
-#include "gather.h"
+#include "pack.h"
 #include "table.h"
 #include "typed.h"
 
@@ -22,32 +22,16 @@
 /* A request of a method. */
 struct rpc {
 	struct request request;
-	const struct ipc_method *method;
-	const ProtobufCMessage *message;
-	const struct ipc_options *options;	/* or NULL */
-	bool is_packed;				/* in more than the scratch: */
-	struct packed packed;
+	struct packed packed;		/* table.n is 0 if it was packed by its codec */
 };
 
-/* What only methods that can carry more than bytes have, or calls with metadata. */
-static __attribute__((noinline)) int fill_more(struct rpc *rpc, size_t large)
+/* A message without a codec, or one that its codec leaves; and calls with metadata. */
+static __attribute__((noinline)) int pack_other(struct rpc *rpc, const struct ipc_method *method,
+						const struct ipc_options *options,
+						const ProtobufCMessage *message)
 {
-	int r;
-
-	r = packed_init(&rpc->packed, rpc->request.t, rpc->message, rpc->method->flags,
-			rpc->options ? rpc->options->metadata : NULL, large,
-			rpc->request.x.send.deadline, &rpc->request.x.send);
-	rpc->is_packed = r == 0;
-	return r;
-}
-
-/* A message without a codec, or that its codec leaves. */
-static __attribute__((noinline)) int fill_other(struct rpc *rpc)
-{
-	bool gathers = rpc->method->flags & IPC_METHOD_REQUEST_BYTES;
-
-	return message_pack(rpc->request.t, rpc->message, gathers ? GATHER_MIN : GATHER_NOTHING,
-			    rpc->packed.parts.parts, &rpc->request.x.send);
+	return message_pack(&rpc->packed, rpc->request.t, message, method->flags,
+			    options ? options->metadata : NULL, GATHER_MIN, &rpc->request.x.send);
 }
 
 /* On success it is to be sent, and done. */
@@ -63,45 +47,23 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	if (unlikely(r < 0))
 		return r;
 
-	rpc->method = method;
-	rpc->message = message;
-	rpc->options = options;
-	rpc->is_packed = false;
+	rpc->packed.table.n = 0;
 	if (method->flags &
 	    (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS | IPC_METHOD_REPLY_BYTES))
 		rpc->request.x.send.flags |= IPCBUS_SEND_ACCEPT_FDS;
-	if (method->flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS) ||
-	    unlikely(options && options->metadata))
-		return fill_more(rpc, IPC_BLOB_LARGE);
-	if (likely(message_pack_small(rpc->request.t, request_codec(method), message,
+	/* The messages of a codec have neither objects nor blobs. */
+	if (likely(!(options && options->metadata)) &&
+	    likely(message_pack_small(rpc->request.t, request_codec(method), message,
 				      &rpc->request.x.send)))
 		return 0;
-	return fill_other(rpc);
+	return pack_other(rpc, method, options, message);
 }
 
 /* It was sent, or not after all. */
 static inline void done(struct rpc *rpc, bool sent)
 {
-	if (unlikely(rpc->is_packed))
-		packed_done(&rpc->packed, rpc->request.t->ipc, sent);
-	rpc->is_packed = false;
-}
-
-/*
- * It failed with r. If that is because it does not fit where it is to go, packs it once
- * more, with blobs as files: 1: send it again; else what it failed with in the end. To
- * be done all the same.
- */
-static int shrink(struct rpc *rpc, int r)
-{
-	struct ipcbus_send *send = &rpc->request.x.send;
-
-	if (!lacks_space(r) || !rpc->is_packed || !blobs_shrink(&rpc->packed.parts))
-		return r;
-	done(rpc, /* sent= */ false);
-	send->flags &= ~IPCBUS_SEND_IOV;
-	r = fill_more(rpc, BLOB_AGAIN);
-	return r < 0 ? r : 1;
+	if (unlikely(rpc->packed.table.n) && !sent)
+		table_unsent(&rpc->packed.table, rpc->request.t->ipc);
 }
 
 /* --- Replies ------------------------------------------------------------------ */
@@ -329,19 +291,16 @@ static int call(struct ipc_proxy *proxy, const struct ipc_method *method,
 		ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
 	struct rpc rpc;
-	int r, again;
+	int r;
 
 	r = start(&rpc, IPCBUS_SEND_CALL, proxy, method, options, message);
 	if (unlikely(r < 0))
 		return error_set(error, r);
 
-	do {
-		r = request_call(&rpc.request, options);
-		again = unlikely(r < 0) ? shrink(&rpc, r) : 0;
-	} while (unlikely(again > 0));
+	r = request_call(&rpc.request, options);
 	done(&rpc, r == 0 && rpc.request.x.event.kind != IPCBUS_EVENT_FAILED);
 	if (unlikely(r < 0))
-		return error_from(error, request_origin(&rpc.request), again);
+		return error_from(error, request_origin(&rpc.request), r);
 	return receive(rpc.request.t, method, &rpc.request.x.event, rpc.request.x.send.deadline,
 		       ret_reply, error);
 }
@@ -400,18 +359,14 @@ static int call_async(struct ipc_proxy *proxy, const struct async *model,
 		      struct ipc_slot **ret_slot)
 {
 	struct rpc rpc;
-	int r, again;
+	int r;
 
 	r = start(&rpc, IPCBUS_SEND_CALL, proxy, model->method, options, message);
 	if (r < 0)
 		return r;
-
-	do {
-		r = request_async(&rpc.request, model, options, ret_slot);
-		again = unlikely(r < 0) ? shrink(&rpc, r) : 0;
-	} while (unlikely(again > 0));
+	r = request_async(&rpc.request, model, options, ret_slot);
 	done(&rpc, r == 0);
-	return again;
+	return r;
 }
 
 int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
@@ -449,18 +404,14 @@ static int oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
 		  const struct ipc_options *options, const ProtobufCMessage *message)
 {
 	struct rpc rpc;
-	int r, again;
+	int r;
 
 	r = start(&rpc, IPCBUS_SEND_ONEWAY, proxy, method, options, message);
 	if (r < 0)
 		return r;
-
-	do {
-		r = request_oneway(&rpc.request);
-		again = unlikely(r < 0) ? shrink(&rpc, r) : 0;
-	} while (unlikely(again > 0));
+	r = request_oneway(&rpc.request);
 	done(&rpc, r == 0);
-	return again;
+	return r;
 }
 
 static __attribute__((noinline)) int oneway_intercepted(struct ipc_proxy *proxy,

@@ -18,7 +18,7 @@
 #include "core/request.h"
 #include "core/sized.h"
 #include "core/stream.h"
-#include "gather.h"
+#include "pack.h"
 #include "table.h"
 #include "typed.h"
 
@@ -246,71 +246,29 @@ const struct object_type typed_type = {
 
 /* --- Replies --------------------------------------------------------------------- */
 
-/* A reply that can carry more than bytes; if it does not it may wait like any. */
-static int reply_parts(struct ipc_call *call, struct thread *t, const ProtobufCMessage *reply,
-		       size_t large, bool *ret_shrink)
+/* A reply without a codec, or one that its codec leaves. If it has objects, or large bytes, which
+ * the handler may free, it is sent at once. Else it may wait as any. */
+static __attribute__((noinline)) int reply_other(struct ipc_call *call, struct thread *t,
+						 const ProtobufCMessage *reply)
 {
+	size_t min = t->serving == call ? GATHER_REPLY_MIN : GATHER_MIN;
 	struct ipcbus_exchange x;
 	struct packed packed;
 	int r;
 
 	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
-	r = packed_init(&packed, t, reply, reply_flags(call->method), /* metadata= */ NULL, large,
-			call->deadline, &x.send);
+	r = message_pack(&packed, t, reply, reply_flags(call->method), /* metadata= */ NULL, min,
+			 &x.send);
 	if (r < 0)
 		return r;
-	r = call_gives(call, &packed.table);
-	if (r < 0) {
-		packed_done(&packed, call->ipc, /* sent= */ false);
-		return r;
-	}
 	if (!packed.table.n && !x.send.iov_count)
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, x.send.data_size);
-
-	r = call_send_now(call, t, &x);
-	*ret_shrink = lacks_space(r) && blobs_shrink(&packed.parts);
-	packed_done(&packed, call->ipc, r == 0);
-	return r;
-}
-
-static __attribute__((noinline)) int reply_more(struct ipc_call *call, struct thread *t,
-						const ProtobufCMessage *reply)
-{
-	bool shrink = false;
-	int r;
-
-	r = reply_parts(call, t, reply, IPC_BLOB_LARGE, &shrink);
-	/* The caller has little space: what can be a file becomes one. */
-	if (shrink)
-		r = reply_parts(call, t, reply, BLOB_AGAIN, &shrink);
-	return r;
-}
-
-/*
- * A reply without a codec, or that its codec leaves. If it has large bytes, which the handler may
- * free, sends it at once; should that fail it waits like any reply, and if it fails then, the
- * caller gets the error.
- */
-static __attribute__((noinline)) int reply_other(struct ipc_call *call, struct thread *t,
-						 const ProtobufCMessage *reply)
-{
-	size_t min = t->serving == call ? GATHER_REPLY_MIN : GATHER_MIN;
-	struct ipcbus_iovec parts[GATHER_PARTS];
-	struct ipcbus_exchange x;
-	int r;
-
-	if (!(call->method->flags & IPC_METHOD_REPLY_BYTES))
-		min = GATHER_NOTHING;
-	x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY };
-	r = message_pack(t, reply, min, parts, &x.send);
-	if (r == 0 && x.send.iov_count) {
-		if (call_send_now(call, t, &x) == 0)
-			return 0;
-		r = message_pack(t, reply, GATHER_NOTHING, parts, &x.send);
-	}
+	r = call_gives(call, &packed.table);
+	if (r == 0)
+		r = call_send_now(call, t, &x);
 	if (r < 0)
-		return r;
-	return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, x.send.data_size);
+		table_unsent(&packed.table, call->ipc);
+	return r;
 }
 
 int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
@@ -327,9 +285,6 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 	r = call_prepare_reply(call, &t);
 	if (r < 0)
 		return r;
-	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS))
-		return reply_more(call, t, reply);
-
 	if (likely(message_pack_small(t, reply_codec(method), reply, &send)))
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);
 	return reply_other(call, t, reply);

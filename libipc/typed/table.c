@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The object table of a message, on both sides; see table.h. Called by blob.c to send, and
+ * The object table of a message, on both sides; see table.h. Called by pack.c to send, and
  * by rpc.c and serve.c to receive.
  */
 #include <errno.h>

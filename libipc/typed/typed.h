@@ -7,8 +7,8 @@
  *   serve.c       objects of generated code: unpack, handler, reply
  *   streams.c     streams of messages; slots.c those in shared memory
  *   message.c     bytes -> message; decode.c by its descriptor, arena.c its memory
- *   gather.c      message -> bytes, large ones from where they are; encode.c by its descriptor
- *   blob.c        blobs and metadata around a message; memory.c their files
+ *   pack.c        message -> bytes, large ones from where they are; encode.c by its descriptor
+ *   blob.c        blobs in received messages; memory.c shared memory
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
  *   builtin.c     the methods that every object has; introspect.c calls them
  *   name.c, name-replay.c, name-watch.c, name-idle.c: names, by servicemanager's stub

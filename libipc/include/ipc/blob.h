@@ -11,20 +11,7 @@
  *   Receiving   The bytes lie in a read-only mapping as long as the message: a request's
  *               until its handler returns or the kept call is released, a reply's until it
  *               is freed, a stream's until the next receive.
- *   Large blobs A blob of IPC_BLOB_LARGE bytes or more travels as a sealed memory file. So
- *               does a smaller one for which the receiver's region has no space. The library
- *               copies the bytes into the file, and maps it in the receiver. Only the time
- *               differs: fresh memory costs about ten times as much as the copy.
- *   Limits      The files of one message, of blobs and of shared memory, have at most
- *               ipc_set_message_max() bytes together. A message with more than IPC_MESSAGE_MAX
- *               is not sent (-EMSGSIZE). A larger message fails with -EMSGSIZE: its
- *               handler does not run, and a call whose reply it is fails. A message with a
- *               file whose size may change fails with -EBADMSG in the same way. So does one
- *               with a blob whose file has holes, because reading a hole allocates memory of
- *               the receiver. If RLIMIT_FSIZE forbids a file of the size of a blob, sending
- *               fails with -EFBIG. If the time limit of a call passes while blobs are copied, the
- *               call fails with -ETIMEDOUT. If the kernel still holds pages of a new file after a
- *               second, sending fails with -EBUSY.
+ *   Limits      A message with blobs is as large as any message; see <ipc/limits.h>.
  *
  *	Camera__Frame frame = CAMERA__FRAME__INIT;
  *	Ipc__Blob pixels = IPC__BLOB__INIT;
@@ -54,8 +41,6 @@ extern "C" {
 
 /* --- Blobs --------------------------------------------------------------------- */
 
-/* From this number of bytes on, a blob travels as a file. */
-#define IPC_BLOB_LARGE		((size_t)4 << 20)
 /* Maximum of non-empty blobs in one message; with more, sending fails with -E2BIG. */
 #define IPC_BLOBS_MAX		64
 
@@ -67,8 +52,6 @@ static inline void ipc_blob_set(Ipc__Blob *blob, const void *data, size_t size)
 	blob->has_data = 0;
 	blob->data.data = (uint8_t *)data;
 	blob->data.len = size;
-	blob->has_memory = 0;
-	blob->memory = 0;
 }
 
 /* Return the bytes of a blob, or NULL if it has none. Received bytes are 8-byte aligned.
@@ -83,17 +66,6 @@ static inline size_t ipc_blob_size(const Ipc__Blob *blob)
 {
 	return blob ? blob->data.len : 0;
 }
-
-/*
- * Set a field that will be sent to the first size bytes of sealed memory. Nothing copies
- * them. The caller keeps its reference of memory at least until the message is sent. The
- * function allocates those of their pages that were never written, because receivers refuse
- * files with holes.
- *
- *   -EINVAL   The memory is smaller than size.
- *   -EBUSY    The memory is not sealed; see ipc_memory_seal().
- */
-int ipc_blob_set_memory(Ipc__Blob *blob, struct ipc_memory *memory, size_t size);
 
 /* --- Shared memory --------------------------------------------------------------- */
 

@@ -87,8 +87,8 @@
  *   -ECHILD       The connection belongs to the parent process.
  *   -EBADF        The message names an object that is no object or proxy of this
  *                 connection, or a file descriptor that is not open.
- *   -E2BIG        The message has more than 64 objects, file descriptors and large
- *                 blobs together, or more than IPC_BLOBS_MAX blobs.
+ *   -E2BIG        The message has more than 64 objects and file descriptors together, or more
+ *                 than IPC_BLOBS_MAX blobs.
  *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last
  *                 one that serves, so it cannot wait for a stream.
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
@@ -591,10 +591,9 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation);
  * is kept holds up later oneways to the same object until it is released.
  *
  * A reply from the handler is sent when the handler returns or calls something else. If
- * that fails, the caller gets the errno. A reply that contains objects, files or blobs, or
- * that does not come from the handler, is sent at once; if that fails, the function
- * returns the error and the call may still get another reply. A reply with large fields of type
- * bytes is sent at once too; if that fails, it is sent again as others are.
+ * that fails, the caller gets the errno. A reply that contains objects, files, blobs or large
+ * fields of type bytes, or that does not come from the handler, is sent at once. If that fails,
+ * the function returns the error and the call may still get another reply.
  */
 struct ipc_call *ipc_call_ref(struct ipc_call *call);
 struct ipc_call *ipc_call_unref(struct ipc_call *call);
