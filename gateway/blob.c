@@ -6,8 +6,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "blob.h"
 #include "schema-private.h"
@@ -20,46 +18,13 @@ enum { BLOB_SIZE = 1, BLOB_DATA = 2 };
 
 struct inliner {
 	const struct target *target;
-	const struct ipc_raw_message *received;
 	struct wire blobs;  /* bytes beside the message that are left */
-	uint64_t n_blobs;   /* that are not in the message, so far */
 	size_t left;	    /* bytes that blobs may still have */
 	size_t steps;
 	struct wire_buffer *to;
 };
 
 /* --- One blob ----------------------------------------------------------------------------- */
-
-static const struct ipc_raw_entry *find_file(const struct inliner *inliner, uint64_t number)
-{
-	const struct ipc_raw_message *received = inliner->received;
-
-	for (size_t i = 0; i < received->n_entries; i++)
-		if (received->entries[i].type == IPC_RAW_FD &&
-		    received->entries[i].tag == (IPC_RAW_BLOB_TAG | number))
-			return &received->entries[i];
-	return NULL;
-}
-
-/* Only memory can be sealed, so reading does not block. Holes stay holes. */
-static int put_file(struct inliner *inliner, int fd, uint64_t size)
-{
-	const int sealed = F_SEAL_SHRINK | F_SEAL_WRITE;
-	int seals = fcntl(fd, F_GET_SEALS);
-	char piece[16384];
-	ssize_t n;
-
-	if (seals < 0 || (seals & sealed) != sealed)
-		return -EBADMSG;
-	for (uint64_t at = 0; at < size; at += (uint64_t)n) {
-		n = pread(fd, piece, size - at < sizeof(piece) ? size - at : sizeof(piece),
-			  (off_t)at);
-		if (n <= 0)
-			return -EBADMSG;
-		wire_put(inliner->to, piece, (size_t)n);
-	}
-	return 0;
-}
 
 static int put_beside(struct inliner *inliner, uint64_t size)
 {
@@ -76,7 +41,6 @@ static int put_beside(struct inliner *inliner, uint64_t size)
 static int put_blob(struct inliner *inliner, struct wire blob)
 {
 	const struct wire whole = blob;
-	const struct ipc_raw_entry *file;
 	struct wire_field field;
 	uint64_t size = 0;
 	bool has_data = false;
@@ -101,8 +65,7 @@ static int put_blob(struct inliner *inliner, struct wire blob)
 	}
 	wire_put_tag(inliner->to, BLOB_DATA, WIRE_BYTES);
 	wire_put_value(inliner->to, WIRE_VARINT, size);
-	file = find_file(inliner, inliner->n_blobs++);
-	return file ? put_file(inliner, file->fd, size) : put_beside(inliner, size);
+	return put_beside(inliner, size);
 }
 
 /* --- Messages ----------------------------------------------------------------------------- */
@@ -218,7 +181,6 @@ int blob_inline(const struct target *target, const struct schema_type *type,
 {
 	struct inliner inliner = {
 		.target = target,
-		.received = received,
 		.left = max,
 		.steps = MAX_STEPS,
 		.to = to,

@@ -304,6 +304,11 @@ static int open_bus(struct gateway *gateway)
 		free(path);
 		return r;
 	}
+	/* A larger reply is not for clients: --max-blob and their own limits forbid it. */
+	r = ipc_set_message_max(gateway->ipc, region_size(options->limits.message_size) +
+						      options->max_blob);
+	if (r < 0)
+		return r;
 	r = guard_new(&gateway->guard, options->policy);
 	if (r == 0)
 		r = exports_new(&gateway->exports, gateway->ipc, gateway->guard,

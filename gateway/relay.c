@@ -130,9 +130,8 @@ static void send_request(struct relay *relay, const struct net_message *message)
 	struct ipc_options options = { .timeout_usec = net_call_remaining(relay->call) };
 	struct ipc_raw_message request = {
 		.code = relay->method->code,
-		/* Large blobs are files. */
-		.flags = target_has_blobs(relay->target, relay->method->reply) ?
-				 IPC_RAW_ACCEPT_FDS : 0,
+		/* A large reply is a file. */
+		.flags = IPC_RAW_ACCEPT_FDS,
 		.parts = message->parts,
 		.n_parts = message->n_parts,
 	};

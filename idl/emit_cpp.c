@@ -98,7 +98,7 @@ static void emit_set(struct emitter *e)
 static bool takes_fds(const struct service *s)
 {
 	for (size_t i = 0; i < s->n_methods; i++)
-		if (carries(s->methods[i].request))
+		if (s->methods[i].request->holds & TYPE_MAY_BRING_FILES)
 			return true;
 	return false;
 }
@@ -116,7 +116,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 static const char *method_of(struct emitter *e, const struct method *m)
 {
 	return arena_printf(e->arena, "::ipc::method{ 0x%xU, %uU, %s }", m->code, m->timeout_ms,
-			    carries(m->reply) ? "true" : "false");
+			    m->reply->holds & TYPE_MAY_BRING_FILES ? "true" : "false");
 }
 
 /* --- Client ------------------------------------------------------------------------ */

@@ -269,7 +269,7 @@ static void emit_service_class(struct emitter *e, const struct service *s, const
 	emit_doc(e, "    ", s->comment);
 	emit(e, "\n    INTERFACE = _%s\n", class);
 	for (size_t i = 0; i < s->n_methods; i++)
-		accepts |= s->methods[i].request->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS);
+		accepts |= s->methods[i].request->holds & TYPE_MAY_BRING_FILES;
 	if (accepts)
 		emit(e, "    ACCEPT_FDS = True\n");
 	for (size_t i = 0; i < s->n_methods; i++) {

@@ -97,8 +97,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	bool accept_fds = false;
 
 	for (size_t i = 0; i < s->n_methods; i++)
-		accept_fds |= (s->methods[i].request->holds &
-			       (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS)) != 0;
+		accept_fds |= (s->methods[i].request->holds & TYPE_MAY_BRING_FILES) != 0;
 	rust_allow(e);
 	emit(e, "static %s: ::ipcbus::typed::Interface = ::ipcbus::typed::Interface {\n",
 	     constant(e, s));
@@ -110,7 +109,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 
 static const char *method_of(struct emitter *e, const struct method *m)
 {
-	bool accept_fds = m->reply->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS);
+	bool accept_fds = m->reply->holds & TYPE_MAY_BRING_FILES;
 
 	return arena_printf(
 		e->arena, "&::ipcbus::typed::Method { code: 0x%x, timeout_ms: %u, accept_fds: %s }",

@@ -14,6 +14,8 @@
 #define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object or ipc.Fd */
 #define TYPE_HOLDS_BLOBS   (1U << 1) /* ipc.Blob */
 #define TYPE_HOLDS_BYTES   (1U << 2) /* a field of bytes, but those of ipc.Blob */
+/* Such a message may bring files: those of its fields, or its own if it is large. */
+#define TYPE_MAY_BRING_FILES (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS | TYPE_HOLDS_BYTES)
 #define TYPE_HOLDS_TEXT	   (1U << 3) /* a string */
 
 struct type {

@@ -21,14 +21,12 @@
 /* Fields that are looked at, and values that are made besides one for each byte. */
 #define MAX_STEPS ((size_t)1 << 26)
 #define MAX_VALUES ((size_t)1 << 20)
-#define MAX_BLOB ((uint64_t)1 << 30)
 
 /**
  * struct decoder - state of a conversion
  * @received: the message with its entries; NULL: the payload of a record
  * @taken: entries that a field has taken, one bit each
  * @blobs: bytes of the blobs that are left
- * @n_blobs: number of blobs so far that are not in the message itself
  * @steps: may still be made
  * @values: may still be made
  */
@@ -36,7 +34,6 @@ struct decoder {
 	const struct ipc_raw_message *received;
 	uint64_t taken;
 	struct wire blobs;
-	uint64_t n_blobs;
 	size_t steps;
 	size_t values;
 };
@@ -174,28 +171,10 @@ static json_t *object_to_json(struct decoder *decoder, struct wire wire)
 	return json_pack("{s:I}", "object", (json_int_t)id);
 }
 
-/* Only sealed bytes stay as they are while they are read. */
-static json_t *blob_file_to_json(struct ipc_raw_entry *entry, uint64_t size)
-{
-	ipc_auto(ipc_memory_unref) struct ipc_memory *memory = NULL;
-	Ipc__Memory field = IPC__MEMORY__INIT;
-	Ipc__Fd fd = IPC__FD__INIT;
-	int r;
-
-	fd.fd = entry->fd;
-	field.fd = &fd;
-	r = ipc_memory_take(&field, /* flags= */ 0, &memory);
-	entry->fd = fd.fd;
-	if (r < 0 || !ipc_memory_is_sealed(memory) || size > ipc_memory_size(memory))
-		return NULL;
-	return base64_encode(ipc_memory_data(memory), size);
-}
-
 /* A record has the size of its blobs, not the bytes. */
 static json_t *blob_to_json(struct decoder *decoder, struct wire wire)
 {
 	struct wire_field data, size = { 0 };
-	struct ipc_raw_entry *entry;
 	const uint8_t *at;
 	uint64_t fill;
 
@@ -205,11 +184,6 @@ static json_t *blob_to_json(struct decoder *decoder, struct wire wire)
 		return json_string("");
 	if (!decoder->received)
 		return json_pack("{s:I}", "size", (json_int_t)size.value);
-	if (size.value > MAX_BLOB)
-		return NULL;
-	entry = take_entry(decoder, true, IPC_RAW_BLOB_TAG | decoder->n_blobs++);
-	if (entry)
-		return blob_file_to_json(entry, size.value);
 	if (size.value > (uint64_t)(decoder->blobs.end - decoder->blobs.at))
 		return NULL;
 	at = decoder->blobs.at;

@@ -18,19 +18,15 @@
 #include "base64.h"
 #include "schema-private.h"
 
-/* A larger blob becomes a file: there may be no space for it in the message. */
-#define BLOB_FILE 4096
 
 /**
  * struct encoder - state of a conversion
  * @message: the result
  * @buffer: its bytes
- * @n_blobs: blobs that are files
  */
 struct encoder {
 	struct schema_message *message;
 	struct wire_buffer buffer;
-	uint64_t n_blobs;
 };
 
 static int put_message(struct encoder *encoder, const struct schema_type *type, const json_t *json,
@@ -195,32 +191,6 @@ static int put_object(struct encoder *encoder, const struct schema_field *field,
 	return 0;
 }
 
-/* A sealed memory file with the bytes; its size is the content of the field. */
-static int put_blob_file(struct encoder *encoder, const struct schema_field *field,
-			 const void *data, size_t size)
-{
-	struct ipc_raw_entry entry = { .tag = IPC_RAW_BLOB_TAG | encoder->n_blobs++,
-				       .type = IPC_RAW_FD };
-	ipc_auto(ipc_memory_unref) struct ipc_memory *memory = NULL;
-	int r;
-
-	r = ipc_memory_new(size, /* flags= */ 0, &memory);
-	if (r < 0)
-		return fail(encoder, field, ipc_strerror(r));
-	memcpy(ipc_memory_data(memory), data, size);
-	r = ipc_memory_seal(memory);
-	if (r == 0) {
-		entry.fd = fcntl(ipc_memory_fd(memory), F_DUPFD_CLOEXEC, 3);
-		r = entry.fd < 0 ? -errno : 0;
-	}
-	if (r < 0)
-		return fail(encoder, field, ipc_strerror(r));
-	put_entry(encoder, entry);
-	wire_put_tag(&encoder->buffer, 1, WIRE_VARINT);
-	wire_put_value(&encoder->buffer, WIRE_VARINT, size);
-	return 0;
-}
-
 /* --- Values --------------------------------------------------------------------- */
 
 static void put_bytes(struct encoder *encoder, uint32_t number, const void *data, size_t size)
@@ -249,12 +219,9 @@ static int put_blob(struct encoder *encoder, const struct schema_field *field, c
 	r = get_bytes(encoder, field, json, &data, &size);
 	if (r < 0)
 		return r;
-	if (size > BLOB_FILE)
-		r = put_blob_file(encoder, field, data, size);
-	else
-		put_bytes(encoder, 2, data, size);
+	put_bytes(encoder, 2, data, size);
 	free(data);
-	return r;
+	return 0;
 }
 
 static int put_nested(struct encoder *encoder, const struct schema_field *field,

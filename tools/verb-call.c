@@ -120,14 +120,13 @@ static int cat_fd(int fd)
 	return STATUS_OK;
 }
 
-/* With --cat: the content of each file of the reply but the files of blobs. */
+/* With --cat: the content of each file of the reply. */
 static int cat_fds(const struct ipc_raw_message *reply)
 {
 	int status = STATUS_OK;
 
 	for (size_t i = 0; !status && i < reply->n_entries; i++)
-		if (reply->entries[i].type == IPC_RAW_FD &&
-		    !(reply->entries[i].tag & IPC_RAW_BLOB_TAG))
+		if (reply->entries[i].type == IPC_RAW_FD)
 			status = cat_fd(reply->entries[i].fd);
 	return status;
 }

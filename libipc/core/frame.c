@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "frame.h"
 #include "private.h"
@@ -95,13 +94,6 @@ const char *frame_metadata(const struct frame *frame, const char *name)
 		if (!strcmp(at, name))
 			return value;
 	return NULL;
-}
-
-void frame_done(struct frame *frame)
-{
-	for (struct frame_mapping *m = frame->mappings; m; m = m->next)
-		munmap(m->data, m->size);
-	frame->mappings = NULL;
 }
 
 /* The message, and in a frame the blobs. */

@@ -11,9 +11,7 @@
  *   blobs       one behind the other, in the order of a walk over the message
  *
  * Each part begins at a multiple of 8. The message contains the number of blobs and the size
- * of each. A blob that travels as sealed memory is not in the frame. It is a file in the
- * object table, with the tag IPC_RAW_BLOB_TAG plus its number among the message's blobs. The
- * tags of other files are their numbers, which are lower.
+ * of each.
  *
  * raw.c and typed/pack.c put frames together; frame.c and typed/blob.c take them apart.
  */
@@ -36,20 +34,12 @@ struct frame_header {
 	uint32_t in_file;		/* 1: the payload is a file (payload.h); else 0 */
 };
 
-/* Memory of a blob that came as a file. */
-struct frame_mapping {
-	struct frame_mapping *next;
-	void *data;
-	size_t size;
-};
-
 /* A received frame: pointers into the payload. */
 struct frame {
 	const char *metadata;		/* ends with a 0 */
 	size_t metadata_size;		/* 0: none */
 	const uint8_t *blobs;
 	const uint8_t *end;
-	struct frame_mapping *mappings;
 };
 
 static inline bool unlikely_frame(const uint8_t *data, size_t size)
@@ -60,8 +50,6 @@ static inline bool unlikely_frame(const uint8_t *data, size_t size)
 /* Takes a frame apart: data and size become the message's. -EBADMSG; -EMSGSIZE: its metadata is
  * larger than METADATA_MAX. */
 int frame_parse(struct frame *frame, const uint8_t **data, size_t *size);
-/* Ends the mappings. */
-void frame_done(struct frame *frame);
 
 /* How large the message in a payload is; nothing has checked that payload. */
 static inline size_t frame_message_size(const uint8_t *data, size_t size)

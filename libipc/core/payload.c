@@ -69,19 +69,6 @@ static int make_file(const struct ipcbus_send *send)
 	return r;
 }
 
-int ipc_payload_make_blob(const void *data, size_t size, uint64_t timeout_usec)
-{
-	const struct ipcbus_send send = {
-		.data = (uintptr_t)data,
-		.data_size = size,
-		.deadline = deadline_after(timeout_usec),
-	};
-
-	if (!data || !size)
-		return -EINVAL;
-	return size > IPC_MESSAGE_MAX ? -EMSGSIZE : make_file(&send);
-}
-
 int payload_send(struct thread *t, struct ipcbus_exchange *x)
 {
 	const struct ipcbus_send send = x->send;

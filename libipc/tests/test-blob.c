@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +16,6 @@
 #include "core/call.h"
 #include "fake-device.h"
 #include "core/frame.h"
-#include "core/memfd.h"
 #include "typed/typed.h"
 #include "core/object.h"
 #include "core/proxy.h"
@@ -419,103 +417,6 @@ START_TEST(blobs_that_did_not_come)
 }
 END_TEST
 
-/* A blob of that size in that file. */
-static int take_sized(int fd, uint64_t blob_size)
-{
-	uint64_t payload[32] = { 0 };
-	struct ipcbus_object entry = { .type = IPCBUS_OBJECT_FD,
-				       .tag = IPC_RAW_BLOB_TAG };
-	Ipc__Blob blob = IPC__BLOB__INIT;
-	size_t size;
-
-	blob.has_size = 1;
-	blob.size = blob_size;
-	size = pack_blob((uint8_t *)payload, &blob, 0);
-	entry.value = (uint64_t)fd;
-	return take(payload, size, &entry, 1);
-}
-
-static int take_file(int fd)
-{
-	return take_sized(fd, 4096);
-}
-
-static int file_of(size_t size, int seals)
-{
-	int fd = memory_file(size);
-
-	ck_assert_int_ge(fd, 0);
-	for (size_t i = 0; i < size; i++)
-		ck_assert_int_eq(pwrite(fd, "x", 1, (off_t)i), 1);
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
-	return fd;
-}
-
-/* A file claims a size and has no memory: nobody maps it, and nothing grows. */
-START_TEST(files_with_holes)
-{
-	int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE, fd;
-	static const off_t sizes[] = { 8192, 900 << 20, (off_t)1 << 40 };
-
-	begin();
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		for (int where = 0; where < 3; where++) {
-			fd = memory_file((size_t)sizes[i]);
-			ck_assert_int_ge(fd, 0);
-			/* A page at the beginning or behind the end hides no hole. */
-			if (where == 1)
-				ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
-			if (where == 2)
-				ck_assert_int_eq(fallocate(fd, FALLOC_FL_KEEP_SIZE, sizes[i],
-							   1 << 20), 0);
-			ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, all), 0);
-			ck_assert_int_eq(take_sized(fd, (uint64_t)sizes[i]),
-					 sizes[i] > (off_t)IPC_MESSAGE_MAX ? -EMSGSIZE : -EBADMSG);
-		}
-	end();
-}
-END_TEST
-
-START_TEST(files_over_the_limit)
-{
-	int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-
-	begin();
-	ck_assert_int_eq(ipc_set_message_max(NULL, 1), -EINVAL);
-	ck_assert_int_eq(ipc_set_message_max(ipc, 0), -EINVAL);
-	ck_assert_int_eq(ipc_set_message_max(ipc, IPC_MESSAGE_MAX + 1), -EINVAL);
-	ck_assert_int_eq(ipc_set_message_max(ipc, 4095), 0);
-	ck_assert_int_eq(take_file(file_of(4096, all)), -EMSGSIZE);
-	ck_assert_int_eq(ipc_set_message_max(ipc, 4096), 0);
-	ck_assert_int_eq(take_file(file_of(4096, all)), 0);
-	end();
-}
-END_TEST
-
-/* As a program of bytes sends a blob: the field, its file, and nothing around them. */
-START_TEST(files_without_a_frame)
-{
-	int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-	struct ipcbus_object entry = { .type = IPCBUS_OBJECT_FD,
-				       .tag = IPC_RAW_BLOB_TAG };
-	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	Ipc__Blob blob = IPC__BLOB__INIT;
-	uint64_t payload[8];
-	size_t size;
-
-	begin();
-	blob.has_size = 1;
-	blob.size = 4096;
-	crate.blob = &blob;
-	size = ipc__test__crate__pack(&crate, (uint8_t *)payload);
-	entry.value = (uint64_t)file_of(4096, all);
-	ck_assert_int_eq(take(payload, size, &entry, 1), 0);
-	entry.value = (uint64_t)file_of(4095, all);
-	ck_assert_int_eq(take(payload, size, &entry, 1), -EBADMSG);
-	end();
-}
-END_TEST
-
 /* What a program of bytes sees of blobs in a payload. */
 START_TEST(blobs_are_found_in_a_payload)
 {
@@ -539,22 +440,6 @@ START_TEST(blobs_are_found_in_a_payload)
 	ck_assert_int_eq(ipc_payload_blobs("x", 1, &blobs, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_payload_message("x", 1, NULL, &size), -EINVAL);
 	ck_assert_int_eq(ipc_payload_message("x", 1, &blobs, NULL), -EINVAL);
-}
-END_TEST
-
-START_TEST(files_that_may_change)
-{
-	int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-
-	begin();
-	ck_assert_int_eq(take_file(open("/dev/zero", O_RDONLY | O_CLOEXEC)), -EBADMSG);
-	ck_assert_int_eq(take_file(file_of(4096, 0)), -EBADMSG);
-	ck_assert_int_eq(take_file(file_of(4096, all & ~F_SEAL_WRITE)), -EBADMSG);
-	ck_assert_int_eq(take_file(file_of(4096, all & ~F_SEAL_SHRINK)), -EBADMSG);
-	ck_assert_int_eq(take_file(file_of(4095, all)), -EBADMSG);
-	ck_assert_int_eq(take_file(file_of(4096, all)), 0);
-	/* All are closed. */
-	end();
 }
 END_TEST
 
@@ -636,7 +521,6 @@ int main(void)
 	return RUN_TESTS("blob", blobs_of_every_size, many_blobs, bytes_in_the_message,
 			 blobs_beside_an_object, blobs_that_are_none,
 			 a_reply_keeps_its_buffer, metadata_travels, frames_that_are_none,
-			 blobs_that_did_not_come, files_that_may_change, files_without_a_frame,
-			 files_with_holes, files_over_the_limit, blobs_are_found_in_a_payload,
+			 blobs_that_did_not_come, blobs_are_found_in_a_payload,
 			 memory_that_both_see, memory_that_only_we_write);
 }

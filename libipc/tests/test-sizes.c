@@ -43,29 +43,14 @@ static int sized(uint64_t size, int seals)
 	return fd;
 }
 
-/* Of a blob: it has all its bytes, and none changes. */
-static int filled(size_t size)
-{
-	int fd = memory_file(size);
-
-	ck_assert_int_ge(fd, 0);
-	for (size_t i = 0; i < size; i++)
-		ck_assert_int_eq(pwrite(fd, "x", 1, (off_t)i), 1);
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
-	return fd;
-}
-
-/* The file arrives as memory, beside a blob of that size (0: none). Returns what happens to the
- * message. */
-static int take_memory(int fd, uint64_t blob_size)
+/* The file arrives as memory. Returns what happens to the message. */
+static int take_memory(int fd)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
 	Ipc__Memory field = IPC__MEMORY__INIT;
-	Ipc__Blob blob = IPC__BLOB__INIT;
 	Ipc__Fd number = IPC__FD__INIT;
-	struct ipcbus_object entries[] = {
-		{ .type = IPCBUS_OBJECT_FD, .value = (uint64_t)fd, .tag = 7 },
-		{ .type = IPCBUS_OBJECT_FD, .tag = IPC_RAW_BLOB_TAG },
+	struct ipcbus_object entry = {
+		.type = IPCBUS_OBJECT_FD, .value = (uint64_t)fd, .tag = 7,
 	};
 	uint64_t payload[16];
 	size_t size;
@@ -73,12 +58,6 @@ static int take_memory(int fd, uint64_t blob_size)
 	number.fd = 7;
 	field.fd = &number;
 	crate.memory = &field;
-	if (blob_size) {
-		blob.has_size = 1;
-		blob.size = blob_size;
-		crate.blob = &blob;
-		entries[1].value = (uint64_t)filled(blob_size);
-	}
 	size = ipc__test__crate__pack(&crate, (uint8_t *)payload);
 	shipped = 0;
 	fake_push((struct ipcbus_event){
@@ -86,7 +65,7 @@ static int take_memory(int fd, uint64_t blob_size)
 			.cookie = fake.cookie,
 			.code = method_of(&test_interface, "Ship")->code,
 			.call = 100,
-		}, payload, size, entries, blob_size ? 2 : 1);
+		}, payload, size, &entry, 1);
 	ck_assert_int_eq(ipc_process(ipc), 1);
 	return shipped ? 0 : -(int)fake_last()->send.code;
 }
@@ -98,18 +77,15 @@ START_TEST(memory_over_the_limit)
 	/* The number that the next fd will have. */
 	close(before);
 	begin();
-	ck_assert_int_eq(take_memory(sized((uint64_t)1 << 40, fixed), 0), -EMSGSIZE);
-	ck_assert_int_eq(take_memory(sized(IPC_MESSAGE_MAX + 1, fixed), 0), -EMSGSIZE);
-	ck_assert_int_eq(take_memory(sized(IPC_MESSAGE_MAX, fixed), 0), 0);
+	ck_assert_int_eq(take_memory(sized((uint64_t)1 << 40, fixed)), -EMSGSIZE);
+	ck_assert_int_eq(take_memory(sized(IPC_MESSAGE_MAX + 1, fixed)), -EMSGSIZE);
+	ck_assert_int_eq(take_memory(sized(IPC_MESSAGE_MAX, fixed)), 0);
 	ck_assert_int_eq(ipc_set_message_max(ipc, 8192), 0);
-	ck_assert_int_eq(take_memory(sized(8193, fixed), 0), -EMSGSIZE);
-	ck_assert_int_eq(take_memory(sized(8192, fixed), 0), 0);
-	/* Blobs and memory together. */
-	ck_assert_int_eq(take_memory(sized(8192, fixed), 1), -EMSGSIZE);
-	ck_assert_int_eq(take_memory(sized(8191, fixed), 1), 0);
+	ck_assert_int_eq(take_memory(sized(8193, fixed)), -EMSGSIZE);
+	ck_assert_int_eq(take_memory(sized(8192, fixed)), 0);
 	/* It could be made larger after the look at it. */
-	ck_assert_int_eq(take_memory(sized(1, F_SEAL_SHRINK), 0), -EBADMSG);
-	ck_assert_int_eq(take_memory(open("/dev/zero", O_RDONLY | O_CLOEXEC), 0), -EBADMSG);
+	ck_assert_int_eq(take_memory(sized(1, F_SEAL_SHRINK)), -EBADMSG);
+	ck_assert_int_eq(take_memory(open("/dev/zero", O_RDONLY | O_CLOEXEC)), -EBADMSG);
 	end();
 	ck_assert_int_eq(dup(0), before);
 	close(before);

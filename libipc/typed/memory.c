@@ -21,18 +21,6 @@ struct ipc_memory {
 	size_t size;
 };
 
-/* Reading a hole would fill it, with memory that counts as the reader's. */
-int ipc_payload_check_blob(int fd, uint64_t size)
-{
-	size_t file_size;
-	int r;
-
-	r = memory_check(fd, F_SEAL_WRITE, &file_size);
-	if (r < 0)
-		return r;
-	return size > file_size || memory_has_holes(fd, (size_t)size) ? -EBADMSG : 0;
-}
-
 /* Takes the fd over, also when it fails. */
 static int memory_map(int fd, size_t size, int protection, int sharing,
 		      struct ipc_memory **ret_memory)

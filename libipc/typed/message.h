@@ -67,8 +67,6 @@ int message_unpack(struct message *message, const ProtobufCMessageDescriptor *de
 /* Frees the memory. The caller has released the claims. */
 static inline void message_done(struct message *message)
 {
-	if (__builtin_expect(message->framed, 0))
-		frame_done(&message->frame);
 	if (__builtin_expect(message->arena.chunks != NULL, 0))
 		arena_done(&message->arena);
 }

@@ -88,7 +88,7 @@ static int take_objects(struct typed_reply *reply, struct ipc *ipc,
 
 	r = claims_take(&reply->message, ipc, event);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REPLY_BLOBS))
-		r = blobs_bind(ipc, &reply->message);
+		r = blobs_bind(&reply->message);
 	if (r < 0 || !(method->flags & IPC_METHOD_REPLY_OBJECTS))
 		return r;
 	return claims_bind(ipc, &reply->message);

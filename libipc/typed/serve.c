@@ -113,7 +113,7 @@ __attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
 				     !(method->flags & IPC_METHOD_COPY));
 	r = message_unpack(request, method->request, borrow, call->payload, call->size);
 	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
-		r = blobs_bind(call->ipc, request);
+		r = blobs_bind(request);
 	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
 		r = claims_bind(call->ipc, request);
 	/* No field can take any: not to be held for as long as the call is kept. */

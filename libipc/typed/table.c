@@ -111,18 +111,6 @@ static struct claim *claim_find(struct claims *claims, bool is_fd, uint64_t tag)
 	return NULL;
 }
 
-int claims_take_fd(struct claims *claims, uint64_t tag)
-{
-	struct claim *claim = claim_find(claims, /* is_fd= */ true, tag);
-	int fd;
-
-	if (!claim)
-		return -ENOENT;
-	fd = claim->entry.fd;
-	*claim = claims->claims[--claims->n];
-	return fd;
-}
-
 struct binder {
 	struct visitor visitor;
 	struct ipc *ipc;

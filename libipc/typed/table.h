@@ -45,11 +45,8 @@ static inline int claims_take(struct message *message, struct ipc *ipc,
 	return likely(!event->object_count) ? 0 : claims_take_more(message, ipc, event);
 }
 
-/* Removes the first free claim that is a fd and has this tag. Returns the fd, which the
- * caller must close, or -ENOENT. */
-int claims_take_fd(struct claims *claims, uint64_t tag);
 /*
- * Binds the fields of the unpacked message to its claims: after blobs_bind().
+ * Binds the fields of the unpacked message to its claims.
  *
  *   -EBADMSG   a field has no claim, or the file of an Ipc__Memory is no memory of fixed size
  *   -EMSGSIZE  the files are larger than ipc_set_message_max() allows

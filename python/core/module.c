@@ -184,37 +184,6 @@ static PyObject *message_bytes(PyObject *module, PyObject *payload)
 	return result;
 }
 
-static PyObject *check_blob(PyObject *module, PyObject *const *args, Py_ssize_t n)
-{
-	uint64_t size;
-	uint32_t fd;
-	int r;
-
-	(void)module;
-	if (!args_check("check_blob", n, 2, 2) || !get_u32(args[0], &fd) || !get_u64(args[1], &size))
-		return NULL;
-	r = ipc_payload_check_blob((int)fd, size);
-	if (r < 0)
-		return fail(r, NULL);
-	Py_RETURN_NONE;
-}
-
-/* make_blob(data) -> fd */
-static PyObject *make_blob(PyObject *module, PyObject *data)
-{
-	Py_buffer buffer;
-	int r;
-
-	(void)module;
-	if (PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE) < 0)
-		return NULL;
-	Py_BEGIN_ALLOW_THREADS
-	r = ipc_payload_make_blob(buffer.buf, (size_t)buffer.len, IPC_NEVER);
-	Py_END_ALLOW_THREADS
-	PyBuffer_Release(&buffer);
-	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
-}
-
 static PyObject *printable(PyObject *module, PyObject *value)
 {
 	char to[IPC_PRINTABLE_MAX];
@@ -237,8 +206,6 @@ static PyMethodDef functions[] = {
 	{ "set_error_factory", set_error_factory, METH_O, NULL },
 	{ "close_all", close_all, METH_NOARGS, NULL },
 	{ "message_bytes", message_bytes, METH_O, NULL },
-	{ "check_blob", FAST(check_blob), METH_FASTCALL, NULL },
-	{ "make_blob", make_blob, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

@@ -134,9 +134,9 @@ class Stream(Generic[Req, Rep]):
         return self._end
 
     async def _send(self, end: End, content: Any) -> None:
-        with stubs.Packer(self._client._bus) as packer:
-            data = packer.pack(self._method.request, content)
-            await end.send(data, packer.entries)
+        packer = stubs.Packer(self._client._bus)
+        data = packer.pack(self._method.request, content)
+        await end.send(data, packer.entries)
 
     async def send(
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any

@@ -208,18 +208,18 @@ class Client(Proxy):
             timeout = method.timeout
         content = stubs.choose(method, request, fields)
         if method.request_holds:
-            with stubs.Packer(self._bus) as packer:
-                data = packer.pack(method.request, content)
-                # What is sent is sent before the first wait.
-                reply = await self.call(
-                    method.code,
-                    data,
-                    entries=packer.entries,
-                    timeout=timeout,
-                    metadata=metadata,
-                    accept_fds=method.reply_holds,
-                    detached=detached,
-                )
+            packer = stubs.Packer(self._bus)
+            data = packer.pack(method.request, content)
+            # What is sent is sent before the first wait.
+            reply = await self.call(
+                method.code,
+                data,
+                entries=packer.entries,
+                timeout=timeout,
+                metadata=metadata,
+                accept_fds=True,
+                detached=detached,
+            )
         else:
             data = b"" if method.request is None else stubs.pack_plain(method.request, content)
             reply = await self.call(
@@ -227,7 +227,7 @@ class Client(Proxy):
                 data,
                 timeout=timeout,
                 metadata=metadata,
-                accept_fds=method.reply_holds,
+                accept_fds=True,
                 detached=detached,
             )
         if method.reply is None:
@@ -255,11 +255,11 @@ class Client(Proxy):
         metadata: Mapping[str, str] | None,
         detached: bool = False,
     ) -> None:
-        with stubs.Packer(self._bus) as packer:
-            data = packer.pack(method.request, stubs.choose(method, request, fields))
-            await self.oneway(
-                method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
-            )
+        packer = stubs.Packer(self._bus)
+        data = packer.pack(method.request, stubs.choose(method, request, fields))
+        await self.oneway(
+            method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
+        )
 
 
 C = TypeVar("C", bound=Client)
@@ -366,8 +366,8 @@ def _replies(service: Service, method: stubs.Method, result: Any) -> AsyncGenera
 
 
 async def _send_reply(bus: Bus, end: End, method: stubs.Method, reply: Any) -> None:
-    with stubs.Packer(bus) as packer:
-        await end.send(packer.pack(method.reply, reply), packer.entries)
+    packer = stubs.Packer(bus)
+    await end.send(packer.pack(method.reply, reply), packer.entries)
 
 
 class Bus:

@@ -9,7 +9,6 @@ set to, as a keyword of a call or in a mapping.
 from __future__ import annotations
 
 import functools
-import mmap
 import os
 import struct
 import warnings
@@ -18,18 +17,11 @@ from typing import IO, Any, Generic, Protocol, TypeVar, Union
 
 from . import _core
 from ._base import BaseContext, Buffer, Entry
-from .errors import BadMessage, InterfaceMismatch, InvalidArgument, MessageTooLarge, NotFound
+from .errors import BadMessage, InterfaceMismatch, InvalidArgument, NotFound
 from .errors import ProtocolError, Unimplemented
 
 M = TypeVar("M")
 C = TypeVar("C")
-
-BLOB_TAG = 1 << 63
-# A larger blob travels as a sealed file. What is inside the message is copied twice more, and
-# counts as a part of it where a receiver limits messages.
-BLOB_INSIDE = 64 * 1024
-# All blobs of a message that travel as files have at most so many bytes.
-BLOB_MAX = 1 << 30
 # Deeper than protobuf's own limit.
 MAX_DEPTH = 100
 
@@ -167,32 +159,12 @@ def _varint(number: int) -> bytes:
 # --- Sending ---------------------------------------------------------------------------------
 
 
-def _field_number(field: Any) -> int:
-    number: int = field.number
-    return number
-
-
 class Packer:
-    """Makes a message of a mapping, and the entries of what is no bytes in it.
-
-    Used as a context: at its end the files that it made are closed.
-    """
+    """Makes a message of a mapping, and the entries of what is no bytes in it."""
 
     def __init__(self, bus: Exporter) -> None:
         self._bus = bus
         self._entries: list[Entry] = []
-        self._files: list[int] = []
-        self._blobs = 0
-
-    def __enter__(self) -> Packer:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        while self._files:
-            os.close(self._files.pop())
 
     @property
     def entries(self) -> tuple[Entry, ...] | None:
@@ -216,10 +188,9 @@ class Packer:
         for name in content:
             if name not in fields:
                 raise ValueError(f"{message.DESCRIPTOR.full_name} has no field {name!r}")
-        # By number, because both sides count blobs in that order.
-        for field in sorted((fields[name] for name in content), key=_field_number):
-            if content[field.name] is not None:
-                self._set(message, field, content[field.name], depth)
+        for name in content:
+            if content[name] is not None:
+                self._set(message, fields[name], content[name], depth)
 
     def _set(self, message: Any, field: Any, value: Any, depth: int) -> None:
         repeated = field.label == field.LABEL_REPEATED
@@ -280,14 +251,7 @@ class Packer:
 
     def _blob(self, target: Any, value: Buffer) -> None:
         view = value.data if isinstance(value, (_core.Message, _core.Call)) else memoryview(value)
-        if view.nbytes <= BLOB_INSIDE:
-            target.data = view.tobytes()
-            return
-        target.size = view.nbytes
-        fd = _core.make_blob(view)
-        self._files.append(fd)
-        self._entries.append((BLOB_TAG + self._blobs, fd))
-        self._blobs += 1
+        target.data = view.tobytes()
 
 
 @functools.lru_cache(maxsize=None)
@@ -361,9 +325,9 @@ def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None
     elif content is None:
         raise TypeError(f"the handler of {method.name} returned None")
     elif method.reply_holds:
-        with Packer(bus) as packer:
-            data = packer.pack(method.reply, content)
-            call.reply(data, packer.entries)
+        packer = Packer(bus)
+        data = packer.pack(method.reply, content)
+        call.reply(data, packer.entries)
     else:
         call.reply(pack_plain(method.reply, content), None)
 
@@ -442,16 +406,14 @@ class Attachments:
         self._raw = raw
         self._entries: dict[tuple[bool, int], list[int]] = {}
         self._unclaimed: dict[tuple[bool, int], int] = {}
-        self._sizes: list[int] = []
-        self._views: list[memoryview] = []
-        self._left = BLOB_MAX
+        self._offset = 0
         for index, (tag, kind) in enumerate(raw.entries):
             self._entries.setdefault((kind == _core.FD, tag), []).append(index)
         self._number(message, 0)
 
     def _number(self, message: Any, depth: int) -> None:
-        """Checks that what the fields name came along. Writes into each blob that lies outside the
-        message its number, in a member that nobody sends."""
+        """Checks that what the fields name came along. Copies the bytes of each blob that lie
+        behind the message into it."""
         if depth > MAX_DEPTH:
             raise BadMessage("the message nests too deeply")
         name = message.DESCRIPTOR.full_name
@@ -463,11 +425,8 @@ class Attachments:
             self._check(True, message.fd)
             return
         if name == "ipc.Blob":
-            message.ClearField("memory")
-            # One without bytes has no number.
             if message.size and not message.HasField("data"):
-                self._sizes.append(message.size)
-                message.memory = len(self._sizes)
+                message.data = self._slice(message.size)
             return
         for field, value in message.ListFields():
             for one in _messages(field, value):
@@ -498,49 +457,13 @@ class Attachments:
         taken: _core.Proxy | _core.Object | None = self._take(False, field.id)
         return taken
 
-    def blob(self, field: Any) -> memoryview:
-        """The bytes of a field of the type ipc.Blob, as long as the message; see release()."""
-        number = field.memory - 1
-        if number < 0:
-            view = memoryview(field.data)
-        elif (True, BLOB_TAG + number) in self._entries:
-            view = self._map(number, self._sizes[number])
-        else:
-            view = self._slice(number, self._sizes[number])
-        self._views.append(view)
-        return view
-
-    def _slice(self, number: int, size: int) -> memoryview:
-        offset = 0
-        for i in range(number):
-            if (True, BLOB_TAG + i) not in self._entries:
-                offset += self._sizes[i] + 7 & ~7
-        blobs = self._raw.blobs
-        if offset + size > blobs.nbytes:
-            raise BadMessage("a blob is not there")
-        with blobs:
-            return blobs[offset : offset + size]
-
-    def _map(self, number: int, size: int) -> memoryview:
-        fd = self._take(True, BLOB_TAG + number)
-        try:
-            if size > self._left:
-                raise MessageTooLarge("the files of blobs are larger than 1 GiB")
-            _core.check_blob(fd, size)
-            view = memoryview(mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ))
-            self._left -= size
-            return view
-        finally:
-            os.close(fd)
-
-    def release(self) -> None:
-        """Ends all views that blob() returned: a later use of one raises ValueError."""
-        for view in self._views:
-            try:
-                view.release()
-            except BufferError:
-                pass  # somebody made a view of the view, which keeps the memory
-        self._views.clear()
+    def _slice(self, size: int) -> bytes:
+        with self._raw.blobs as blobs:
+            if self._offset + size > blobs.nbytes:
+                raise BadMessage("a blob is not there")
+            data = bytes(blobs[self._offset : self._offset + size])
+        self._offset += size + 7 & ~7
+        return data
 
 
 def _messages(field: Any, value: Any) -> Iterable[Any]:
@@ -582,9 +505,8 @@ class _Attached:
             raise
 
     def blob(self, field: Any) -> memoryview:
-        """The bytes of a field of the type ipc.Blob, without a copy. They can be read until the
-        handler returns, or until the reply is released. A later use raises ValueError."""
-        return self._attached().blob(field)
+        """The bytes of a field of the type ipc.Blob."""
+        return memoryview(field.data)
 
     def own(self, field: Any) -> Any:
         """The service of this process that a field of the type ipc.Object contains, or None if
@@ -619,16 +541,12 @@ class Context(_Attached, BaseContext):
     def _request(self, method: Method, raw: Raw) -> Any:
         message = parse(method.request, method.name, raw)
         if method.request_holds:
-            if self._attachments is not None:
-                self._attachments.release()
             self._attachments = Attachments(self._bus, raw, message)
         return message
 
     def _end(self) -> None:
         while self._fds:
             os.close(self._fds.pop())
-        if self._attachments is not None:
-            self._attachments.release()
 
 
 class Received(_Attached, Generic[M]):
@@ -667,13 +585,8 @@ class Received(_Attached, Generic[M]):
         Received.release(self)
 
     def release(self) -> None:
-        """Gives the memory back. Views that blob() returned raise ValueError from here on."""
-        assert self._attachments is not None
-        self._attachments.release()
-        try:
-            self._raw.release()
-        except BufferError:
-            pass  # a view of a view is left, and goes with the last one
+        """Gives the memory back, and closes the files that were not taken."""
+        self._raw.release()
 
 
 R = TypeVar("R", bound=Received[Any])

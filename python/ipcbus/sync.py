@@ -159,17 +159,17 @@ class Client(Proxy):
             timeout = method.timeout
         content = stubs.choose(method, request, fields)
         if method.request_holds:
-            with stubs.Packer(self._bus) as packer:
-                data = packer.pack(method.request, content)
-                reply = self.call(
-                    method.code,
-                    data,
-                    entries=packer.entries,
-                    timeout=timeout,
-                    metadata=metadata,
-                    accept_fds=method.reply_holds,
-                    detached=detached,
-                )
+            packer = stubs.Packer(self._bus)
+            data = packer.pack(method.request, content)
+            reply = self.call(
+                method.code,
+                data,
+                entries=packer.entries,
+                timeout=timeout,
+                metadata=metadata,
+                accept_fds=True,
+                detached=detached,
+            )
         else:
             data = b"" if method.request is None else stubs.pack_plain(method.request, content)
             reply = self.call(
@@ -177,7 +177,7 @@ class Client(Proxy):
                 data,
                 timeout=timeout,
                 metadata=metadata,
-                accept_fds=method.reply_holds,
+                accept_fds=True,
                 detached=detached,
             )
         if method.reply is None:
@@ -205,11 +205,11 @@ class Client(Proxy):
         metadata: Mapping[str, str] | None,
         detached: bool = False,
     ) -> None:
-        with stubs.Packer(self._bus) as packer:
-            data = packer.pack(method.request, stubs.choose(method, request, fields))
-            self.oneway(
-                method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
-            )
+        packer = stubs.Packer(self._bus)
+        data = packer.pack(method.request, stubs.choose(method, request, fields))
+        self.oneway(
+            method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
+        )
 
 
 C = TypeVar("C", bound=Client)
@@ -267,9 +267,9 @@ class Stream(Generic[Req, Rep]):
             stream.cancel()
 
     def _send(self, content: Any) -> None:
-        with stubs.Packer(self._client._bus) as packer:
-            data = packer.pack(self._method.request, content)
-            self._stream.send(data, packer.entries, _core.NEVER)
+        packer = stubs.Packer(self._client._bus)
+        data = packer.pack(self._method.request, content)
+        self._stream.send(data, packer.entries, _core.NEVER)
 
     def send(
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
@@ -367,9 +367,9 @@ class Service(stubs.BaseService):
                     raise NoReply(f"{method.name} was opened without a request")
                 result = handler(request, context)
             for reply in result if method.pushes else (result,):
-                with stubs.Packer(bus) as packer:
-                    data = packer.pack(method.reply, reply)
-                    stream.send(data, packer.entries, _core.NEVER)
+                packer = stubs.Packer(bus)
+                data = packer.pack(method.reply, reply)
+                stream.send(data, packer.entries, _core.NEVER)
             stream.end()
         finally:
             context._end()

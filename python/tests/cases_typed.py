@@ -6,9 +6,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import errno
-import fcntl
 import json
-import mmap
 import os
 import pickle
 import resource
@@ -88,9 +86,7 @@ class MyKinds(KindsService):
         return {"file": read, "text": request.text}
 
     async def Blobs(self, request, context):
-        views = [context.blob(blob) for blob in request.blobs]
-        self.kept = views
-        return {"blobs": [view for view in views], "last": b"last"}
+        return {"blobs": [context.blob(blob) for blob in request.blobs], "last": b"last"}
 
     async def Files(self, requests, context):
         async for request in requests:
@@ -293,26 +289,20 @@ class Typed(Case):
             new.nothing
 
     async def test_blobs(self):
-        blobs = [b"small", b"", b"x" * 100_000, bytes(range(256)) * 40_000, bytearray(b"end")]
+        blobs = [b"small", b"", b"x" * 100_000, bytes(range(256)) * 80_000, bytearray(b"end")]
         with await self.kinds.Blobs(blobs=blobs) as reply:
             views = [reply.blob(blob) for blob in reply.blobs]
             self.assertEqual([bytes(view) for view in views], [bytes(b) for b in blobs])
             self.assertEqual(bytes(reply.blob(reply.last)), b"last")
-        for view in views + self.service.kept:
-            with self.assertRaises(ValueError):
-                view.tobytes()
 
-    async def test_blobs_beyond_limits_are_refused(self):
+    async def test_a_message_that_cannot_become_a_file(self):
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
             with self.assertRaises(ipcbus.Error) as caught:
-                await self.kinds.Blobs(blobs=[bytes((1 << 20) + 1)])
+                await self.kinds.Blobs(blobs=[bytes(20 << 20)])
             self.assertEqual(caught.exception.code, errno.EFBIG)
-            # No file is made for it.
-            with mmap.mmap(-1, (1 << 30) + 1) as huge, self.assertRaises(ipcbus.MessageTooLarge):
-                await self.kinds.Blobs(blobs=[huge])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, handler)
@@ -324,32 +314,6 @@ class Typed(Case):
         lie.blobs.add(size=1000)
         with self.assertRaises(ipcbus.BadMessage):
             await self.kinds.call(code, lie.SerializeToString())
-        fd = os.memfd_create("x", os.MFD_ALLOW_SEALING)
-        os.write(fd, b"x" * 1000)
-        # Not sealed; then a file that is none.
-        with self.assertRaises(ipcbus.BadMessage):
-            await self.kinds.call(code, lie.SerializeToString(), entries=((1 << 63, fd),))
-        os.close(fd)
-        # A hole, which reading would fill; then more than 1 GiB.
-        fd = os.memfd_create("x", os.MFD_ALLOW_SEALING)
-        os.truncate(fd, 1 << 31)
-        os.pwrite(fd, b"x" * 4096, 1 << 30)
-        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
-        with self.assertRaises(ipcbus.BadMessage):
-            await self.kinds.call(code, lie.SerializeToString(), entries=((1 << 63, fd),))
-        lie.blobs[0].size = (1 << 30) + 1
-        with self.assertRaises(ipcbus.MessageTooLarge):
-            await self.kinds.call(code, lie.SerializeToString(), entries=((1 << 63, fd),))
-        lie.blobs[0].size = 1000
-        os.close(fd)
-        with open("/dev/null") as null, self.assertRaises(ipcbus.BadMessage):
-            await self.kinds.call(
-                code, lie.SerializeToString(), entries=((1 << 63, null.fileno()),)
-            )
-        lie = kinds_pb2.BlobRequest()
-        lie.blobs.add(data=b"x", memory=77)
-        await self.kinds.call(code, lie.SerializeToString(), accept_fds=True)
 
     async def test_entries_that_did_not_come_along(self):
         """A handler does not see the numbers of another process."""

@@ -252,7 +252,6 @@ START_TEST(files_are_opened)
 }
 END_TEST
 
-/* Small ones are in the message, others are sealed files. */
 START_TEST(blobs_are_sent)
 {
 	static char bytes[5000];
@@ -261,10 +260,8 @@ START_TEST(blobs_are_sent)
 	json = json_pack("{s:s, s:[s, o]}", "blob", "YWJj", "more", "YQ==", text);
 	ck_assert_int_eq(schema_encode(request_of("Echo"), json, &message), 0);
 	ck_assert_ptr_nonnull(memmem(message.raw.data, message.raw.size, "abc", 3));
-	ck_assert_uint_lt(message.raw.size, 100);
-	ck_assert_uint_eq(message.raw.n_entries, 1);
-	ck_assert_uint_eq(message.entries[0].tag, IPC_RAW_BLOB_TAG);
-	ck_assert_int_ne(fcntl(message.entries[0].fd, F_GET_SEALS) & F_SEAL_WRITE, 0);
+	ck_assert_uint_gt(message.raw.size, sizeof(bytes));
+	ck_assert_uint_eq(message.raw.n_entries, 0);
 	json_decref(json);
 }
 END_TEST

@@ -580,11 +580,12 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation);
  *   - Take a reference with ipc_call_ref() and return 0. Any thread may reply later. The request
  *     stays valid, and occupies the region, until the last ipc_call_unref(), also after the reply.
  *
- * A field of type bytes in a request or reply that has 4 KB or more may lie in the region of
- * this process, which is read-only: a program that writes to it gets SIGSEGV. A child after
- * fork() does not have the region. The address has no alignment. Of a method with option
- * (ipc.copy) such fields are copies. So are those of streams, and those of replies that would
- * occupy more than a quarter of the region together.
+ * A program must not write to a field of type bytes of a received request or reply, whatever its
+ * size. A field that has 4 KB or more may lie in the region of this process, which is read-only: a
+ * program that writes to it gets SIGSEGV. A child after fork() does not have the region. The
+ * address has no alignment. If the method has option (ipc.copy), the program may write to such
+ * fields. Fields of messages of streams are copies, and so are those of replies that would occupy
+ * more than a quarter of the region together.
  *
  * If the handler returns 0 without a reply, or the last reference goes without one, the
  * caller gets -ENOMSG. A oneway has no reply: its handler's result is dropped. A oneway that

@@ -32,12 +32,11 @@ struct ipc_object;
  *                 hold: 16,384 without a setting. A reply with another one fails with -EDQUOT in
  *                 the handler, which may reply with that error. An object that several users
  *                 hold counts for the first of them.
- *   message_size  Bytes of a request, or of a message of a stream. Blobs that lie in the region
- *                 count; those that travel as files do not. A larger request fails with
- *                 -EMSGSIZE before it is unpacked; a larger oneway is dropped; a larger
- *                 message ends its stream. A message with many small fields can take thirty
- *                 times its size in memory while it is handled. Without a setting, only the
- *                 region limits it.
+ *   message_size  Bytes of a request, or of a message of a stream, with their blobs. A larger
+ *                 request fails with -EMSGSIZE before it is unpacked; a larger oneway is dropped; a
+ *                 larger message ends its stream. A message with many small fields can take thirty
+ *                 times its size in memory while it is handled. Without a setting, only
+ *                 ipc_set_message_max() limits it.
  *   waiting_bytes Bytes of memory that messages of streams take which have arrived and which the
  *                 program has not received: 64 MiB without a setting. Each message counts with
  *                 its unpacked size and about 3 KiB. A message beyond it ends its stream with

@@ -133,38 +133,11 @@ const char *ipc_raw_stream_next_metadata(const struct ipc_stream *stream, const 
  * the type ipc.Blob that has a size, and no data, has its bytes there. The blobs are in the order
  * of a walk over the message by field numbers, and each begins at a multiple of 8.
  *
- * A blob may also be a sealed memory file. Then it is an entry with the tag IPC_RAW_BLOB_TAG plus
- * the number of the blob, and is not among these bytes. The number counts the fields with a size of
- * 1 or more and without data, from 0. To send a blob, put its bytes into data, or send such an
- * entry.
+ * To send a blob, put its bytes into data.
  *
  *   -EBADMSG  The payload is malformed.
  */
 int ipc_payload_blobs(const void *payload, size_t size, const void **ret_blobs, size_t *ret_size);
-
-/*
- * Check the file of a blob of so many bytes, before they are read or mapped: reading must neither
- * fail, nor see a change, nor take memory. ipc_set_message_max() is not looked at: count the
- * bytes of a message. Needs no connection, and does not block.
- *
- *   -EBADMSG  It is no sealed memory file, is shorter, or has holes.
- */
-int ipc_payload_check_blob(int fd, uint64_t size);
-
-/*
- * Make the file of a blob that is sent: a sealed memory file with a copy of the bytes. Return its
- * file descriptor, which the caller closes after the message was sent. Needs no connection. The
- * copy may take a second for each gigabyte.
- *
- *   -EINVAL    data is NULL, or size is 0.
- *   -EMSGSIZE  size is more than IPC_MESSAGE_MAX, which no receiver takes.
- *   -EFBIG     RLIMIT_FSIZE forbids a file of this size.
- *   -ETIMEDOUT The copy took longer than timeout_usec (IPC_NEVER: no limit).
- *   -EBUSY     The kernel held pages of the file for a second. Try again.
- *   -EMFILE    This process cannot open more files.
- */
-int ipc_payload_make_blob(const void *data, size_t size, uint64_t timeout_usec);
-#define IPC_RAW_BLOB_TAG	(UINT64_C(1) << 63)
 
 /* The tag of the file of a message that does not fit into the receiver's region. libipc adds such a
  * file and takes it away. Programs must not use this tag for files. */

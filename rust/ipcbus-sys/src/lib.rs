@@ -48,7 +48,6 @@ pub const IPC_RAW_OBJECT: c_uint = 1;
 pub const IPC_RAW_PROXY: c_uint = 2;
 pub const IPC_RAW_FD: c_uint = 3;
 pub const IPC_RAW_ACCEPT_FDS: u32 = 1 << 0;
-pub const IPC_RAW_BLOB_TAG: u64 = 1 << 63;
 pub const IPC_CODE_BUILTIN: u32 = 0x10000;
 pub const IPC_CODE_DERIVED: u32 = 0x8000_0000;
 pub const IPC_CODE_PING: u32 = IPC_CODE_BUILTIN;
@@ -412,8 +411,6 @@ extern "C" {
         ret_blobs: *mut *const c_void,
         ret_size: *mut size_t,
     ) -> c_int;
-    pub fn ipc_payload_check_blob(fd: c_int, size: u64) -> c_int;
-    pub fn ipc_payload_make_blob(data: *const c_void, size: usize, timeout_usec: u64) -> c_int;
     pub fn ipc_raw_free(reply: *mut ipc_raw_message);
     pub fn ipc_raw_call(
         proxy: *mut ipc_proxy,

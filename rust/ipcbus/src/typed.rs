@@ -229,7 +229,7 @@ fn send_with<R>(
     sent: &[Sent],
     run: impl FnOnce(Message<'_>) -> Result<R>,
 ) -> Result<R> {
-    let (bytes, files) = blob::encode(body)?;
+    let bytes = body.encode_to_vec();
     // C, which could not receive it, has no such strings.
     if bytes.contains(&0) && body.has_nul() {
         return Err(Error::errno(libc::EINVAL).with_message("a string has a NUL byte"));
@@ -242,10 +242,6 @@ fn send_with<R>(
             Sent::Fd(fd) => Entry::Fd(fd.as_fd()),
         };
         message = message.entry(i as u64 + 1, entry);
-    }
-    for (i, file) in files.iter().enumerate() {
-        let tag = ipcbus_sys::IPC_RAW_BLOB_TAG + i as u64;
-        message = message.entry(tag, Entry::Fd(file.as_fd()));
     }
     run(message)
 }
@@ -271,16 +267,16 @@ impl Incoming for () {
 impl<T: Body> Incoming for T {
     fn incoming(from: &Arrived<'_>) -> Result<T> {
         // SAFETY: what came is ours until it ends, and nobody else uses it.
-        let mut item = unsafe { from.raw.entries(&from.connection) };
-        parse(from, &mut item)
+        drop(unsafe { from.raw.entries(&from.connection) });
+        parse(from)
     }
 }
 
 impl<T: Body> Incoming for With<T> {
     fn incoming(from: &Arrived<'_>) -> Result<With<T>> {
         // SAFETY: as above.
-        let mut item = unsafe { from.raw.entries(&from.connection) };
-        let message = parse(from, &mut item)?;
+        let item = unsafe { from.raw.entries(&from.connection) };
+        let message = parse(from)?;
         Ok(With { message, sent: Vec::new(), received: Some(item) })
     }
 }
@@ -289,9 +285,9 @@ fn malformed<E>(_: E) -> Error {
     Error::errno(libc::EBADMSG)
 }
 
-fn parse<T: Body>(from: &Arrived<'_>, item: &mut Item) -> Result<T> {
+fn parse<T: Body>(from: &Arrived<'_>) -> Result<T> {
     let mut message = T::decode(from.raw.payload()?).map_err(malformed)?;
-    let mut arrived = blob::Arrived::new(from.raw.blobs()?, item);
+    let mut arrived = blob::Arrived::new(from.raw.blobs()?);
     let mut result = Ok(());
     message.each_blob(&mut |blob| {
         if result.is_ok() {

@@ -8,7 +8,6 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
-#include <sys/mman.h>
 
 #include <map>
 
@@ -19,11 +18,6 @@ IPC_CPP_BEGIN
 namespace detail {
 
 using blob_field = google::protobuf::Message;
-
-/* A larger blob travels as a sealed file. A smaller one is part of its message. */
-constexpr std::size_t blob_inside = 64 * 1024;
-/* All blobs of a message that travel as files have at most so many bytes: IPC_MESSAGE_MAX. */
-constexpr std::uint64_t blob_max = 1 << 30;
 
 /* How many bytes a blob has outside its message. */
 inline std::uint64_t size_outside(const blob_field &blob)
@@ -63,55 +57,6 @@ template <typename F> void each_blob(const google::protobuf::Message &m, F &func
 	}
 }
 
-/* The files of the large blobs of a message to be sent. */
-class blob_files {
-public:
-	/* 0 or -errno. */
-	int add(const blob_field &blob, std::string_view bytes)
-	{
-		int r = c::ipc_payload_make_blob(bytes.data(), bytes.size(), IPC_NEVER);
-
-		if (r < 0)
-			return r;
-		files[&blob] = fd(r);
-		return 0;
-	}
-	void remove(const blob_field &blob) { files.erase(&blob); }
-	bool empty() const noexcept { return files.empty(); }
-
-	/* Calls enter(tag, fd) for each that is in the message. */
-	template <typename F> void each(const google::protobuf::Message &m, F enter) const
-	{
-		std::uint64_t number = 0;
-		auto look = [&](const blob_field &blob, std::uint64_t) {
-			auto file = files.find(&blob);
-
-			if (file != files.end())
-				enter(IPC_RAW_BLOB_TAG + number, file->second.get());
-			number++;
-		};
-
-		each_blob(m, look);
-	}
-
-private:
-	std::map<const blob_field *, fd> files;
-};
-
-/* A file that is mapped for reading. */
-class mapping {
-public:
-	mapping(void *data, std::size_t size) noexcept : data(data), size(size) {}
-	mapping(const mapping &) = delete;
-	~mapping() { ::munmap(data, size); }
-
-	std::string_view bytes() const noexcept { return { static_cast<const char *>(data), size }; }
-
-private:
-	void *data;
-	std::size_t size;
-};
-
 /* The blobs of a message that was received. */
 class arrived_blobs {
 public:
@@ -129,51 +74,23 @@ public:
 		if (at == places.end())
 			return fail<std::string_view>(ENOENT);
 
-		place &p = at->second;
+		const place &p = at->second;
 
-		if (p.tag && !p.file) {
-			int r = map(from, p);
-
-			if (r < 0)
-				return fail<std::string_view>(r);
-		}
-		if (p.tag)
-			return p.file->bytes();
 		if (p.offset > rest.size() || p.size > rest.size() - p.offset)
 			return fail<std::string_view>(EBADMSG);
 		return rest.substr(p.offset, p.size);
 	}
 
-	/* Whether the message may have a file of so many bytes beside the others. */
-	bool count(std::uint64_t size)
-	{
-		if (size > left)
-			return false;
-		left -= size;
-		return true;
-	}
-
 private:
 	struct place {
 		std::uint64_t size;
-		std::uint64_t tag;	/* of its file; 0: it lies behind the message */
 		std::uint64_t offset;
-		std::unique_ptr<mapping> file;
 	};
-
-	/* Whether it was taken or not. Other entries may have the same tag. */
-	static c::ipc_raw_entry *file_of(const received &from, std::uint64_t tag)
-	{
-		for (std::size_t i = 0; i < from.size(); i++)
-			if (from.tag(i) == tag && from.type(i) == c::IPC_RAW_FD)
-				return &from.raw->entries[i];
-		return nullptr;
-	}
 
 	bool find_all(const received &from, const google::protobuf::Message &m)
 	{
 		std::string_view payload = from.payload();
-		std::uint64_t number = 0, offset = 0;
+		std::uint64_t offset = 0;
 		const void *data;
 		std::size_t size;
 
@@ -182,13 +99,7 @@ private:
 		rest = { static_cast<const char *>(data), size };
 
 		auto look = [&](const blob_field &blob, std::uint64_t bytes) {
-			std::uint64_t tag = IPC_RAW_BLOB_TAG + number++;
-
-			if (file_of(from, tag)) {
-				places[&blob] = { bytes, tag, 0, nullptr };
-				return;
-			}
-			places[&blob] = { bytes, 0, offset, nullptr };
+			places[&blob] = { bytes, offset };
 			/* Once it is behind the end it stays there. */
 			if (bytes > rest.size() || offset > rest.size())
 				offset = UINT64_MAX;
@@ -200,30 +111,8 @@ private:
 		return true;
 	}
 
-	/* 0 or -errno: see with_objects::blob(). */
-	int map(const received &from, place &p)
-	{
-		void *data;
-
-		if (!count(p.size))
-			return -EMSGSIZE;
-
-		fd file(c::ipc_take_fd(&file_of(from, p.tag)->fd));
-
-		int r = c::ipc_payload_check_blob(file.get(), p.size);
-
-		if (r < 0)
-			return r;
-		data = ::mmap(nullptr, p.size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-		if (data == MAP_FAILED)
-			return -errno;
-		p.file = std::make_unique<mapping>(data, p.size);
-		return 0;
-	}
-
 	std::map<const blob_field *, place> places;
 	std::string_view rest;
-	std::uint64_t left = blob_max;
 	bool is_known = false;
 };
 

@@ -65,22 +65,11 @@ public:
 		out.add(tags, std::move(file));
 	}
 
-	/*
-	 * A field of type ipc.Blob gets these bytes, which are copied once. More than 64 KiB travel as
-	 * a sealed file beside the message, of which it may have 64. Fails if there is no file or no
-	 * memory for that: EMFILE, ENFILE, ENOMEM. The field must stay where it is until the message was
-	 * sent.
-	 */
-	template <typename Field> outcome<void> put(Field &field, std::string_view bytes)
+	/* A field of type ipc.Blob gets a copy of these bytes. */
+	template <typename Field> void put(Field &field, std::string_view bytes)
 	{
-		blobs.remove(field);
 		field.Clear();
-		if (bytes.size() <= detail::blob_inside) {
-			field.set_data(bytes.data(), bytes.size());
-			return detail::done();
-		}
-		field.set_size(bytes.size());
-		return detail::check(blobs.add(field, bytes));
+		field.set_data(bytes.data(), bytes.size());
 	}
 
 	/* A field of type ipc.Memory gets a file descriptor of the memory: EMFILE, if there is none. */
@@ -103,8 +92,7 @@ public:
 	 * The bytes of a field of type ipc.Blob, without a copy: as long as the message, in a handler as
 	 * long as the call.
 	 *
-	 *   EBADMSG   They did not come, or their file may change or has holes.
-	 *   EMSGSIZE  The files of the message have more than 1 GiB.
+	 *   EBADMSG   They did not come.
 	 *   ENOENT    The field is of no received message.
 	 */
 	template <typename Field> outcome<std::string_view> blob(const Field &field) const
@@ -162,12 +150,12 @@ public:
 			return file.error();
 		result<memory> m = memory::map(*std::move(file), wanted);
 
-		if (m && !arrived.count(m->size()))
+		if (m && !count(m->size()))
 			return detail::fail<memory>(EMSGSIZE);
 #else
 		memory m = memory::map(take_fd(field.fd()), wanted);
 
-		if (!arrived.count(m.size()))
+		if (!count(m.size()))
 			return detail::fail<memory>(EMSGSIZE);
 #endif
 		return m;
@@ -176,11 +164,20 @@ public:
 private:
 	friend struct typed_access;
 
+	/* Whether the message may have a file of so many bytes beside the others. */
+	bool count(std::uint64_t size) const
+	{
+		if (size > left)
+			return false;
+		left -= size;
+		return true;
+	}
+
 	T held;
 	message out;
 	std::uint64_t tags = 0;
-	detail::blob_files blobs;
 	mutable detail::arrived_blobs arrived;
+	mutable std::uint64_t left = IPC_MESSAGE_MAX;
 	/* Where the objects are: the request of a call, or what owned holds. */
 	const received *in = nullptr;
 	std::shared_ptr<const received> owned;
@@ -304,12 +301,6 @@ struct typed_access {
 		if (!bytes.is_valid())
 			return invalid<decltype(function(std::move(copy)))>(m.held);
 		copy.bytes(bytes.bytes()).method(code);
-		/* The copy borrows them. */
-		if constexpr (std::is_base_of_v<google::protobuf::Message, T>)
-			if (!m.blobs.empty())
-				m.blobs.each(m.held, [&](std::uint64_t tag, int file) {
-					copy.append(tag, c::IPC_RAW_FD).fd = file;
-				});
 		return function(std::move(copy));
 	}
 

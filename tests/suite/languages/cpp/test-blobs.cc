@@ -115,110 +115,33 @@ CASE(a_field_is_put_again)
 	CHECK(request.blob(*field) == "small");
 	reply = b.peer.Turn(request);
 	CHECK(reply.blob(reply->blobs(0)) == "small");
-	/* A message can be sent again, and one that is to be sent has no large blobs to be read. */
+	/* A message can be sent again. */
 	reply = b.peer.Turn(request);
 	CHECK(reply.blob(reply->last()) == "small");
-	request.put(*field, first);
-	CHECK_FAILS(ENOENT, request.blob(*field));
-}
-
-/* SIGXFSZ would end the test. */
-CASE(blobs_beyond_limits_are_refused)
-{
-	std::size_t size = (1UL << 30) + 1;
-	void *huge = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct rlimit before, small;
-	Blobs request;
-
-	CHECK(huge != MAP_FAILED && ::getrlimit(RLIMIT_FSIZE, &before) == 0);
-	small = before;
-	small.rlim_cur = 1 << 20;
-	CHECK(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-	CHECK_FAILS(EFBIG, request.put(*request->add_blobs(), pattern((1 << 20) + 1, 1)));
-	/* No file is made for it. */
-	CHECK_FAILS(EMSGSIZE, request.put(*request->add_blobs(),
-					  std::string_view(static_cast<char *>(huge), size)));
-	CHECK(::setrlimit(RLIMIT_FSIZE, &before) == 0);
-	::munmap(huge, size);
-}
-
-CASE(too_many_are_refused)
-{
-	std::string data = pattern(70000, 1);
-	bench b;
-	Blobs request;
-
-	for (int i = 0; i < 63; i++)
-		request.put(*request->add_blobs(), data);
-	CHECK(b.peer.Turn(request)->blobs_size() == 63);
-	for (int i = 0; i < 2; i++)
-		request.put(*request->add_blobs(), data);
-	CHECK_FAILS(E2BIG, b.peer.Turn(request));
 }
 
 /* --- Lies ---------------------------------------------------------------------------------- */
 
-/* The errno of a request with these bytes, and with that file. */
-int lie(const bench &b, std::string_view bytes, const ipc::fd &file)
+/* The errno of a request with these bytes. */
+int lie(const bench &b, std::string_view bytes)
 {
-	ipc::message m(number_of("desk.app.Shelf/Turn"), bytes);
-
-	m.accept_fds();
-	if (file)
-		m.add(IPC_RAW_BLOB_TAG, file.duplicate());
 	try {
-		(*b.peer).call(m);
+		(*b.peer).call(ipc::message(number_of("desk.app.Shelf/Turn"), bytes));
 	} catch (const ipc::error &e) {
 		return e.number_of_errno();
 	}
 	return 0;
 }
 
-ipc::fd memory(std::size_t size, off_t length, int seals)
-{
-	ipc::fd file(::memfd_create("blob", MFD_ALLOW_SEALING));
-
-	CHECK(::write(file.get(), pattern(size, 1).data(), size) == static_cast<ssize_t>(size));
-	CHECK(::ftruncate(file.get(), length) == 0);
-	CHECK(::fcntl(file.get(), F_ADD_SEALS, seals) == 0);
-	return file;
-}
-
 CASE(lies_are_refused)
 {
-	constexpr int ALL = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-	/* Blobs { blobs: [Blob { size: 1000 }] } */
-	const std::string_view thousand("\x0a\x03\x08\xe8\x07", 5);
 	bench b;
 
-	CHECK(lie(b, thousand, ipc::fd()) == EBADMSG);
-	/* The file may change; it is too short; it has holes; it is no memory. */
-	CHECK(lie(b, thousand, memory(1000, 1000, 0)) == EBADMSG);
-	CHECK(lie(b, thousand, memory(1000, 1000, F_SEAL_WRITE)) == EBADMSG);
-	CHECK(lie(b, thousand, memory(999, 999, ALL)) == EBADMSG);
-	CHECK(lie(b, thousand, memory(0, 1000, ALL)) == EBADMSG);
-	CHECK(lie(b, thousand, ipc::fd(::open("/dev/null", O_RDONLY))) == EBADMSG);
-	/* A hole, and as many bytes behind what the blob has. */
-	ipc::fd hole(::memfd_create("blob", MFD_ALLOW_SEALING));
-	CHECK(::ftruncate(hole.get(), 8192) == 0);
-	CHECK(::pwrite(hole.get(), "x", 1, 4096) == 1);
-	CHECK(::fcntl(hole.get(), F_ADD_SEALS, ALL) == 0);
-	CHECK(lie(b, thousand, std::move(hole)) == EBADMSG);
-	CHECK(lie(b, thousand, memory(1000, 1000, ALL)) == 0);
-	/* An object has the tag of the file. */
-	ipc::message twins(number_of("desk.app.Shelf/Turn"), thousand);
-	twins.accept_fds().add(IPC_RAW_BLOB_TAG, *b.peer);
-	CHECK_FAILS(EBADMSG, (*b.peer).call(twins));
-	twins.add(IPC_RAW_BLOB_TAG, memory(1000, 1000, ALL));
-	(*b.peer).call(twins);
-	/* Blob { size: 1 << 40 }: a terabyte of holes. */
-	CHECK(lie(b, std::string_view("\x0a\x07\x08\x80\x80\x80\x80\x80\x20", 9),
-		  memory(0, static_cast<off_t>(1) << 40, ALL)) == EMSGSIZE);
-	/* Blob { size: UINT64_MAX } twice, without files. */
-	CHECK(lie(b,
-		  "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
-		  "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-		  ipc::fd()) == EBADMSG);
+	/* Blob { size: 1000 }, and nothing behind the message. */
+	CHECK(lie(b, std::string_view("\x0a\x03\x08\xe8\x07", 5)) == EBADMSG);
+	/* Blob { size: UINT64_MAX } twice. */
+	CHECK(lie(b, "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+		     "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01") == EBADMSG);
 	CHECK(b.peer.Turn(Blobs())->blobs_size() == 0);
 }
 
