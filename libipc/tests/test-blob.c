@@ -268,8 +268,8 @@ START_TEST(a_reply_keeps_its_buffer)
 		  fake_last()->data, fake_last()->send.data_size, NULL, 0);
 	crate.blob = NULL;
 	fake.n_released = 0;
-	ck_assert_int_eq(ipc_rpc_call(test_proxy(peer), method_ship(), &crate.base, &reply, NULL),
-			 0);
+	ck_assert_int_eq(ipc_rpc_call_with(test_proxy(peer), method_ship(), NULL, &crate.base,
+					   &reply, NULL), 0);
 	check_blob(((Ipc__Test__Crate *)reply)->blob, data, 3000);
 	for (int i = 0; i < 20; i++)
 		ck_assert_int_eq(send_crate(&crate, NULL), 0);

@@ -20,7 +20,7 @@ static const Ipc__None none = IPC__NONE__INIT;
 
 int ipc_proxy_ping(struct ipc_proxy *proxy, struct ipc_error *error)
 {
-	return ipc_rpc_call(proxy, builtin_find(IPC_CODE_PING), &none.base, NULL, error);
+	return ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_PING), NULL, &none.base, NULL, error);
 }
 
 int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args, size_t n_args,
@@ -36,7 +36,7 @@ int ipc_proxy_dump(struct ipc_proxy *proxy, int fd, const char *const *args, siz
 	request.args = (char **)args;
 	request.n_args = n_args;
 	error = error ?: &own;
-	r = ipc_rpc_call(proxy, builtin_find(IPC_CODE_DUMP), &request.base, NULL, error);
+	r = ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_DUMP), NULL, &request.base, NULL, error);
 	/* The bus refuses the file, because the object accepts none. */
 	if (r == -EPERM && error->origin == IPC_ORIGIN_BUS)
 		r = error->code = -EOPNOTSUPP;
@@ -52,7 +52,8 @@ int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description
 
 	if (!ret_description)
 		return -EINVAL;
-	r = ipc_rpc_call(proxy, builtin_find(IPC_CODE_DESCRIBE), &none.base, &reply, error);
+	r = ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_DESCRIBE), NULL, &none.base, &reply,
+			      error);
 	if (r < 0)
 		return r;
 

@@ -139,16 +139,6 @@ static int send_idle_exit(struct names *names, const struct name *name)
 							/* error= */ NULL));
 }
 
-static void send_unregister(struct names *names, const struct name *name)
-{
-	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
-
-	request.name = (char *)name->base.text;
-	request.idle_exit = true;
-	/* If this fails, the name ends when the provider does. */
-	service_manager_unregister_name(names_manager(names), &request, /* error= */ NULL);
-}
-
 static int exit_locked(struct names *names, struct name *name)
 {
 	int left = send_idle_exit(names, name), r = left;
@@ -160,7 +150,8 @@ static int exit_locked(struct names *names, struct name *name)
 	if (left == 0 || left == -ENOTCONN || left == -ENOENT || left == -EPERM)
 		r = object_end_if_idle(name->object);
 	if (r == 0) {
-		send_unregister(names, name);
+		/* If this fails, the name ends when the provider does. */
+		name_send_unregister(names, name->base.text, /* idle_exit= */ true);
 		registration_remove_locked(names, &name->base);
 	} else if (left != -EPERM) {
 		name->base.due = true;

@@ -158,12 +158,13 @@ static struct name *name_of(struct ipc_slot *slot)
 	return (struct name *)((char *)slot - offsetof(struct name, slot));
 }
 
-static int send_unregister(struct names *names, const char *name)
+int name_send_unregister(struct names *names, const char *name, bool idle_exit)
 {
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct ipc_options options = names_options(names);
 
 	request.name = (char *)name;
+	request.idle_exit = idle_exit;
 	return manager_result(service_manager_unregister_name_with(names_manager(names), &options,
 								   &request, /* error= */ NULL));
 }
@@ -180,7 +181,7 @@ static void slot_end(struct ipc_slot *slot)
 	listed = registration_remove_locked(name->names, &name->base);
 	/* If this fails, the name ends with its object. */
 	if (listed)
-		send_unregister(name->names, name->base.text);
+		name_send_unregister(name->names, name->base.text, /* idle_exit= */ false);
 	pthread_mutex_unlock(&name->names->lock);
 	if (listed)
 		slot_drop(slot);
@@ -317,7 +318,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&names->lock);
-	r = send_unregister(names, name);
+	r = name_send_unregister(names, name, /* idle_exit= */ false);
 	/* In these cases the manager does not know our registration any more, or not yet. */
 	if (r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN ||
 	    r == -ECONNRESET)

@@ -98,6 +98,9 @@ int name_new(struct names *names, const char *text, struct ipc_object *object,
 void name_drop(struct name *name);
 /* Registers it in place of what had the name; takes it over, also on failure. */
 int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot);
+/* Tells the manager that the name has ended. With idle_exit, the manager starts the service again
+ * for clients that wait for the name. */
+int name_send_unregister(struct names *names, const char *name, bool idle_exit);
 struct name *name_find_locked(struct names *names, const char *text);
 /* -ENOTCONN for a manager that died or never was; the rest is its reply. */
 int manager_result(int r);

@@ -330,13 +330,6 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 	return call(proxy, method, options, message, ret_reply, error);
 }
 
-int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
-		 const ProtobufCMessage *message, ProtobufCMessage **ret_reply,
-		 struct ipc_error *error)
-{
-	return ipc_rpc_call_with(proxy, method, /* options= */ NULL, message, ret_reply, error);
-}
-
 /* --- Calls without waiting -------------------------------------------------------- */
 
 static int end(struct thread *t, const struct async *async, struct ipcbus_event *event)
@@ -432,10 +425,4 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 	if (unlikely(is_intercepted(proxy)))
 		return oneway_intercepted(proxy, method, options, message);
 	return oneway(proxy, method, options, message);
-}
-
-int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
-		   const ProtobufCMessage *message)
-{
-	return ipc_rpc_oneway_with(proxy, method, /* options= */ NULL, message);
 }

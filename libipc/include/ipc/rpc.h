@@ -136,9 +136,6 @@ int ipc_rpc_check(struct ipc_proxy *proxy, const struct ipc_interface *interface
  *
  *   -EINVAL   request is not of the method's type, or options are invalid.
  */
-int ipc_rpc_call(struct ipc_proxy *proxy, const struct ipc_method *method,
-		 const ProtobufCMessage *request, ProtobufCMessage **ret_reply,
-		 struct ipc_error *error);
 int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 		      const struct ipc_options *options, const ProtobufCMessage *request,
 		      ProtobufCMessage **ret_reply, struct ipc_error *error);
@@ -150,8 +147,6 @@ int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
  *   -EAGAIN     The receiver has no space; options have no timeout_usec.
  *   -ETIMEDOUT  The receiver had no space in time.
  */
-int ipc_rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
-		   const ProtobufCMessage *request);
 int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
 			const struct ipc_options *options, const ProtobufCMessage *request);
 

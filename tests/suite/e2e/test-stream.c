@@ -607,7 +607,8 @@ START_TEST(what_is_no_stream)
 	for (size_t i = 0; i < streams_interface.n_methods; i++)
 		if (!strcmp(streams_interface.methods[i].name, "Count"))
 			method = &streams_interface.methods[i];
-	ck_assert_int_eq(ipc_rpc_call(streams_proxy(streams), method, &request.base, NULL, &error),
+	ck_assert_int_eq(ipc_rpc_call_with(streams_proxy(streams), method, NULL, &request.base,
+					   NULL, &error),
 			 -EPROTO);
 	ck_assert_str_eq(error.message,
 			 "stream.Streams.Count is a stream: it is opened, not called");
@@ -646,7 +647,7 @@ static int open_granting(uint32_t window, uint32_t code, uint64_t data, uint64_t
 	objects[1].id = control;
 	request.data = data ? &objects[0] : NULL;
 	request.control = control ? &objects[1] : NULL;
-	return ipc_rpc_call(streams_proxy(streams), &method, &request.base,
+	return ipc_rpc_call_with(streams_proxy(streams), &method, NULL, &request.base,
 			    (ProtobufCMessage **)ret, NULL);
 }
 
@@ -674,7 +675,7 @@ static int notify(struct ipc_proxy *proxy, uint32_t code, const ProtobufCMessage
 		.reply = &ipc__none__descriptor,
 	};
 
-	return ipc_rpc_oneway(proxy, &method, message);
+	return ipc_rpc_oneway_with(proxy, &method, NULL, message);
 }
 
 static uint32_t code_of(const char *name)
