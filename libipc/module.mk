@@ -135,15 +135,22 @@ $(LIBIPC_PC): $(B)/libipc/%.pc: libipc/%.pc.in FORCE
 	  -e 's|@includedir@|$(includedir)|' -e 's|@protodir@|$(protodir)|' \
 	  -e 's|@VERSION@|$(VERSION)|' $< >$@
 
-# "PAGE FUNCTION" for each function in the tables of attributes: man finds it by its name.
-LIBIPC_MAN_NAMES := awk '/^\.SH/ { inside = /ATTRIBUTES/ } \
-	inside && /^\.BR ipc_[a-z_]* \(\)/ && $$2 !~ /^ipc_rpc_/ { \
-		page = FILENAME; sub(/.*\//, "", page); \
-		if (page != $$2 ".3") print page, $$2 }' $(wildcard libipc/man/*.3)
+# The manual pages, from the headers' comments. ipc.3 is written last. What only generated code
+# and other languages use (codec.h, rpc.h), and what is inline for one event loop, has none.
+LIBIPC_MAN := $(B)/libipc/man/ipc.3
+LIBIPC_MAN_HEADERS := $(patsubst %,libipc/include/ipc/%.h,admin blob error limits memory monitor name raw \
+	stream test ipc)
+
+$(LIBIPC_MAN): libipc/header-man $(LIBIPC_MAN_HEADERS)
+	$(call msg,GEN,$@)
+	$(Q)rm -f $(@D)/*.3
+	$(Q)libipc/header-man $(@D) $(VERSION) $(LIBIPC_MAN_HEADERS)
+
+PRODUCTS += $(LIBIPC_MAN)
 
 .PHONY: install-libipc
 INSTALLS += install-libipc
-install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A) $(LIBIPC_PC)
+install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A) $(LIBIPC_PC) $(LIBIPC_MAN)
 	$(Q)$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/ipc/cpp \
 	  $(DESTDIR)$(mandir)/man3
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/$(LIBIPC_SONAME) $(DESTDIR)$(libdir)/$(LIBIPC_FILE)
@@ -154,6 +161,4 @@ install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A) $(LIBIPC_PC)
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/*.h libipc/include/ipc/*.hpp) \
 	  $(DESTDIR)$(includedir)/ipc
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/cpp/*.hpp) $(DESTDIR)$(includedir)/ipc/cpp
-	$(Q)$(INSTALL) -m 644 $(wildcard libipc/man/*.3) $(DESTDIR)$(mandir)/man3
-	$(Q)$(LIBIPC_MAN_NAMES) | while read -r page name; do \
-	  ln -sf $$page $(DESTDIR)$(mandir)/man3/$$name.3; done
+	$(Q)$(INSTALL) -m 644 $(B)/libipc/man/*.3 $(DESTDIR)$(mandir)/man3

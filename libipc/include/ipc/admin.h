@@ -48,9 +48,9 @@ int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kin
 		 enum ipc_bus_reason *ret_reason);
 
 /*
- * Get the version of the interface of the driver or daemon behind the connection
- * (IPCBUS_VERSION of ipcbus.h, the driver's header), and its features, which are bits
- * IPCBUS_FEATURE_* there: what only some buses have.
+ * Get the version and the features of the driver or daemon behind the connection. The version is
+ * that of the interface: IPCBUS_VERSION of ipcbus.h, the driver's header. The features, which only
+ * some buses have, are bits IPCBUS_FEATURE_* there.
  */
 int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features);
 
@@ -87,8 +87,8 @@ int ipc_thaw(struct ipc *ipc, pid_t pid);
  */
 int ipc_set_manager(struct ipc *ipc, struct ipc_object *object);
 
-/* Get the proxy of the service manager, which the caller unrefs. Works before there is
- * one; calls fail with -EOWNERDEAD or -ENOTCONN then. */
+/* Get the proxy of the service manager, which the caller unrefs. Works before there is one: calls
+ * fail with -ENOTCONN then, and with -EOWNERDEAD after it has ended. */
 int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy);
 
 /*

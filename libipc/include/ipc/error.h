@@ -55,21 +55,22 @@ void ipc_error_done(struct ipc_error *error);
 
 /* Return what an errno of this library means, static, in English. code may have either sign. */
 const char *ipc_strerror(int code);
-#define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
-#define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* always enough for a text */
 
 /*
- * Write "NAME: MESSAGE" to `to`, which has size bytes, and return `to`. NAME is left out if error is
- * NULL or has none. MESSAGE is the error's own, or ipc_strerror(code). If there is neither name nor
- * message, and the service chose the errno, it is "the service reports: " and the system's text for
- * code, or ipc_strerror(cause) if there is a cause. All is written as ipc_printable() does.
+ * Write what an error means, for people: "NAME: MESSAGE" to `to`, which has size bytes, and return
+ * `to`. NAME is left out if error is NULL or has none. MESSAGE is the error's own, or
+ * ipc_strerror(code). If there is neither name nor message, and the service chose the errno, it is
+ * "the service reports: " and the system's text for code, or ipc_strerror(cause) if there is a
+ * cause. All is written as ipc_printable() does.
  */
+#define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
+#define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* always enough for a text */
 char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error);
 
-/* Print "WHAT: " and ipc_error_text() to stderr, and return 1, an exit status. */
+/* Print an error to stderr, as "WHAT: " and ipc_error_text(), and return 1, an exit status. */
 int ipc_fail(const char *what, int code, const struct ipc_error *error);
 
-/* The same for ipc_open() and ipc_open_sized() that failed. WHAT is "open PATH": the bus that
+/* Print why ipc_open() or ipc_open_sized() failed, as ipc_fail() does. WHAT is "open PATH": the bus that
  * ipc_find_bus() finds for this device, and why. */
 int ipc_fail_open(const char *device, int code);
 
@@ -78,8 +79,8 @@ int ipc_fail_open(const char *device, int code);
  * a 0 at its end, and return `to`. A '?' replaces each byte of a control character, such as those
  * that begin escape sequences and end lines; of a character that changes the direction of text or
  * has no width; and of what is no UTF-8. A text that does not fit is cut between two characters,
- * and "..." ends it. NULL is an empty text. text may be `to` itself, and then even in read-only memory
- * if it needs no change. Size 0 writes nothing.
+ * and "..." ends it. NULL is an empty text. text may be `to` itself, and then even in read-only
+ * memory if it needs no change. Size 0 writes nothing.
  */
 char *ipc_printable(char *to, size_t size, const char *text);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libipc: calls between processes on a bus: /dev/ipcbus, a mounted one, or ipcbusd's.
+ * libipc: calls between processes on a bus. The bus is /dev/ipcbus, a mounted one, or ipcbusd's.
+ * Programs are built with what `pkg-config --cflags --libs libipc` prints.
  *
  *     client:  proxy -> generated echo_say() -> driver
  *     server:  driver -> ipc_run() or ipc_process() -> handler -> reply
@@ -35,20 +36,20 @@
  *   <ipc/limits.h>  limits on what peers send and hold; included here
  *   <ipc/raw.h>     messages of bytes, without protobuf
  *   <ipc/blob.h>    large data and shared memory
- *   <ipc/monitor.h> records of the traffic on a bus
+ *   <ipc/monitor.h>  records of the traffic on a bus
  *   <ipc/test.h>    a private bus for a test, in a library of its own
  *   <ipc/sd-event.h>, <ipc/glib.h>  a connection in those event loops
  *
- * Rules for all functions. A comment below states only what differs.
+ * Rules for all functions. The description of a function states only what differs.
  *
  *   Results     A function that returns int returns 0 or a count on success, and a
  *               negative errno on failure. `ret_` outputs are written on success only.
- *   Arguments   A NULL or out-of-range argument fails with -EINVAL, except where a
- *               comment allows it. Functions that cannot return an errno need a valid
+ *   Arguments   A NULL or out-of-range argument fails with -EINVAL, except where its
+ *               description allows it. Functions that cannot return an errno need a valid
  *               pointer. Arguments belong to the caller and are not kept.
  *   References  _ref() returns its argument. _unref() returns NULL. Both accept NULL.
- *   Blocking    A function does not wait for other processes, except where its comment
- *               says that it blocks. Signals do not end a wait, except where -EINTR is
+ *   Blocking    A function does not wait for other processes, except where its
+ *               description says that it blocks. Signals do not end a wait, except where -EINTR is
  *               listed.
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
  *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
@@ -56,7 +57,8 @@
  *   Threads     Any thread may call any function at any time, on what it holds a reference
  *               to and on what its handler or callback was passed. "Set-up only" marks
  *               functions that no other thread may race with. Messages and structures
- *               are plain memory: one thread at a time changes one.
+ *               are plain memory: one thread at a time changes one. Functions that open or
+ *               find a bus read environment variables, which no other thread may change then.
  *   Callbacks   The library holds no lock while a handler or callback runs. It may call
  *               any function, but must not drop the last reference of its connection.
  *               Handlers and callbacks of a connection run concurrently if several
@@ -130,9 +132,9 @@
  *   -ENOENT       No service has that name. Elsewhere: no such device, field or watch.
  *   -EACCES       The policy of names forbids it. ipc_open(): no permission on the device.
  *   -EEXIST       A service of another user has that name.
- *   -EHOSTUNREACH Activation of the service failed.
+ *   -EHOSTUNREACH  Activation of the service failed.
  *   -ENOTCONN     No service manager is running.
- *   -ECONNRESET   ipcbusd ran this bus and has ended: open a new connection; see above.
+ *   -ECONNRESET   ipcbusd ran this bus and has ended: open a new connection.
  *   -EXDEV        The object belongs to this connection where a proxy is expected, or the
  *                 reverse.
  */
@@ -184,7 +186,8 @@ struct ipc_cancellation;
  *
  * region_size is the number of bytes of messages that may be waiting here, and so limits the
  * largest message that this process can receive. It must be a multiple of the page size and at most
- * 1 GiB. Pages are allocated as messages arrive. ipc_open() uses IPC_REGION_DEFAULT.
+ * 1 GiB. It reserves address space; pages are allocated as messages arrive. ipc_open() uses
+ * IPC_REGION_DEFAULT.
  *
  *   -ENOENT   There is no such device; the module may not be loaded.
  *   -ECONNREFUSED  No daemon listens at the socket: it has ended.
@@ -193,6 +196,7 @@ struct ipc_cancellation;
  *   -EDQUOT   The bus allows no more connections, or no region of that size.
  *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
  *   -EFBIG    The limit of file sizes (ulimit -f) of ipcbusd is too small for a connection.
+ *   -EMFILE   This process cannot open more files.
  *   -ETIMEDOUT  ipcbusd took more than 30 seconds. Signals do not interrupt the wait.
  *   -ESRCH    The daemon cannot see this process: a PID namespace or /proc (hidepid=) hides it.
  */
@@ -210,8 +214,8 @@ struct ipc *ipc_ref(struct ipc *ipc);
 struct ipc *ipc_unref(struct ipc *ipc);
 
 /*
- * If clear is not 0, mark all requests and replies that this connection sends from now on
- * as secret. The kernel overwrites such a message in the receiver's region when the
+ * Mark all requests and replies that this connection sends from now on as secret, if clear is
+ * not 0. The kernel overwrites such a message in the receiver's region when the
  * receiver releases it. That costs time in proportion to its size. Set-up only.
  */
 int ipc_set_clear(struct ipc *ipc, int clear);
@@ -219,12 +223,13 @@ int ipc_set_clear(struct ipc *ipc, int clear);
 /* --- Slots ----------------------------------------------------------------- */
 
 /*
- * Every function that registers a callback has an output ret_slot. If it is not NULL, the
- * caller gets a slot, which is a handle of the registration, and has to pass it to one of
- * ipc_slot_end(), ipc_slot_end_async() and ipc_slot_release() once. *ret_slot is written before
- * the callback can run. With NULL, the registration lasts until it ends by itself: when its one
- * callback has run, when the object, call or name that it is about ends, or when the connection
- * closes. A slot stays valid after such an end too. It holds a reference of the connection.
+ * Slots: the end of registered callbacks. Every function that registers a callback has an output
+ * ret_slot. If it is not NULL, the caller gets a slot, which is a handle of the registration, and
+ * has to pass it to one of ipc_slot_end(), ipc_slot_end_async() and ipc_slot_release() once.
+ * *ret_slot is written before the callback can run. With NULL, the registration lasts until it
+ * ends by itself: when its one callback has run, when the object, call or name that it is about
+ * ends, or when the connection closes. A slot stays valid after such an end too. It holds a
+ * reference of the connection.
  *
  * Ending a slot ends the registration. It guarantees, in this order:
  *   1. The callback does not begin any more.
@@ -283,21 +288,27 @@ int ipc_run(struct ipc *ipc);
 
 /*
  * Make ipc_run() return on all threads as soon as their handlers have returned. If no
- * thread is in ipc_run(), the next call of it returns at once. A thread that calls ipc_run()
- * after all others have returned serves again, also if it was to start with them.
- * Async-signal-safe.
+ * thread is in ipc_run(), the next call of it returns at once. Handlers are not interrupted. A
+ * thread that calls ipc_run() after all others have returned serves again, also if it was to start
+ * with them. Async-signal-safe.
  */
 void ipc_stop(struct ipc *ipc);
 
 /*
- * For event loops. ipc_get_fd() returns a file descriptor that is readable (EPOLLIN) when
+ * Serve in an event loop. ipc_get_fd() returns a file descriptor that is readable (EPOLLIN) when
  * there is something to serve. The connection owns it. ipc_process() handles one event and
  * the next callbacks of one stream, without sleeping, and returns 1; it returns 0 if there is
  * nothing to serve. Call it until it returns 0. A handler that it runs may block.
  *
  *   -EMFILE   ipc_get_fd(): the first call cannot create the file descriptor.
- *   -EDEADLK, -EDQUOT ipc_process(): as ipc_run().
- *   -ECONNRESET       ipc_process(): the bus has ended. The file descriptor stays readable.
+ *   -EDEADLK, -EDQUOT  ipc_process(): as ipc_run().
+ *   -ECONNRESET  ipc_process(): the bus has ended. The file descriptor stays readable.
+ *
+ *	event.events = EPOLLIN;
+ *	epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(ipc), &event);
+ *	while (epoll_wait(epoll, &event, 1, -1) >= 0 || errno == EINTR)
+ *		while ((r = ipc_process(ipc)) > 0)
+ *			;
  */
 int ipc_get_fd(struct ipc *ipc);
 int ipc_process(struct ipc *ipc);
@@ -312,10 +323,10 @@ int ipc_process(struct ipc *ipc);
 int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
 
 /*
- * Call cb once, on a serving thread, when a oneway that failed with -EAGAIN may be tried
- * again. If the oneway fails again, call this function again. Each call registers one more
- * callback. Streams have their own, ipc_stream_set_ops(). Space may become available just before
- * this call, so if other threads send too, try once more after it.
+ * Watch for space: call cb once, on a serving thread, when a oneway that failed with -EAGAIN
+ * may be tried again. If the oneway fails again, call this function again. Each call registers one
+ * more callback. Streams have their own, ipc_stream_set_ops(). Space may become available just
+ * before this call, so if other threads send too, try once more after it.
  *
  *   -EMFILE   This process cannot open more files.
  */
@@ -354,8 +365,9 @@ int ipc_object_end(struct ipc_object *object);
 
 /*
  * Request features for the object, before it is registered, sent, or its id is read.
- * Set-up only. flags: IPC_OBJECT_LABEL makes ipc_call_label() work in its handlers.
- * IPC_OBJECT_PIDFD makes ipc_stream_pidfd() work; each stream holds a file descriptor then.
+ * Set-up only. flags replace those of an earlier call: IPC_OBJECT_LABEL makes ipc_call_label() and
+ * ipc_stream_label() work in its handlers. IPC_OBJECT_PIDFD makes ipc_stream_pidfd() work; each
+ * stream holds a file descriptor then, so set a limit of streams too.
  *
  * ipc_object_set_priority() sets the minimum priority with which calls of the object are
  * served: policy SCHED_OTHER with a nice value as priority, or SCHED_FIFO or SCHED_RR with
@@ -390,7 +402,7 @@ int ipc_object_id(struct ipc_object *object, uint64_t *ret_id);
 void *ipc_object_userdata(const struct ipc_object *object);
 
 /*
- * Who uses the object now. All 0 if the object was never sent or registered.
+ * Count the users of the object. All is 0 if the object was never sent or registered.
  *
  *	struct ipc_object_info info = { .size = sizeof(info) };
  */
@@ -483,6 +495,26 @@ int ipc_take_fd(int32_t *fd);
  * Generated functions make the calls: echo_say() blocks, echo_say_with() blocks and takes
  * options, echo_say_async() does not block.
  *
+ *	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+ *	ipc_auto(echo_unref) struct echo *echo = NULL;
+ *	ipc_auto(echo_say_reply_free) Echo__SayReply *reply = NULL;
+ *	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+ *	Echo__SayRequest request = ECHO__SAY_REQUEST__INIT;
+ *
+ *	r = ipc_open(&ipc, NULL);
+ *	if (r < 0)
+ *		return ipc_fail_open(NULL, r);
+ *	r = echo_connect(ipc, "demo.echo", &echo);
+ *	if (r < 0)
+ *		return ipc_fail("find demo.echo", r, NULL);
+ *	request.text = "hello";
+ *	r = echo_say(echo, &request, &reply, &error);
+ *	if (r < 0)
+ *		return ipc_fail("say", r, &error);
+ *	puts(reply->text);
+ */
+
+/*
  * Set the time limit for calls that start afterwards, in microseconds. The limit of a call
  * is the first of these that is set:
  *   1. timeout_usec in its struct ipc_options
@@ -510,7 +542,7 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
  */
 struct ipc_options {
 	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the time
-					 * limit; 0: see above. Oneway: how long to wait for
+					 * limit; 0: that of ipc_set_timeout(). Oneway: how long to wait for
 					 * space (IPC_NEVER: no limit); 0: the default, which
 					 * is not to wait */
 	struct ipc_cancellation *cancellation;	/* Call or stream: ends it early, see
@@ -595,6 +627,29 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation);
  * that fails, the caller gets the errno. A reply that contains objects, files, blobs or large
  * fields of type bytes, or that does not come from the handler, is sent at once. If that fails,
  * the function returns the error and the call may still get another reply.
+ *
+ *	static int say(struct ipc_call *call, const Echo__SayRequest *request, void *userdata)
+ *	{
+ *		Echo__SayReply reply = ECHO__SAY_REPLY__INIT;
+ *
+ *		if (!request->text[0])
+ *			return ipc_call_error(call, "echo.Empty", "nothing to say");
+ *		reply.text = request->text;
+ *		return echo_reply_say(call, &reply);
+ *	}
+ *
+ *	static const struct echo_ops ops = { .say = say };
+ *
+ *	r = ipc_open(&ipc, NULL);
+ *	if (r == 0)
+ *		r = echo_register(ipc, "demo.echo", &ops, NULL);
+ *	if (r == 0)
+ *		r = ipc_run(ipc);
+ */
+
+/*
+ * Take or drop a reference of a call. The last ipc_call_unref() of a call without a reply ends it:
+ * the caller gets -ENOMSG.
  */
 struct ipc_call *ipc_call_ref(struct ipc_call *call);
 struct ipc_call *ipc_call_unref(struct ipc_call *call);
@@ -662,11 +717,11 @@ uint64_t ipc_call_remaining(const struct ipc_call *call);
 int ipc_call_canceled(const struct ipc_call *call);
 
 /*
- * Call cb once, on a serving thread, when nobody waits for the reply any more. cb may use
- * the call and reply to it. The registration ends with the call, and holds no reference of it. cb
- * may still run while the program drops its last reference: release userdata in the function of
- * ipc_slot_set_destroy().
- * Calls that were made for this call are canceled in any case.
+ * Watch for cancellation: call cb once, on a serving thread, when nobody waits for the reply any
+ * more. cb may use the call and reply to it. The registration ends with the call, and holds no
+ * reference of it. cb may still run while the program drops its last reference: release userdata
+ * in the function of ipc_slot_set_destroy(). Calls that were made for this call are canceled in
+ * any case.
  *
  *   -ECANCELED  Nobody waits already; cb is not called.
  *   -EINVAL     The call is a oneway or already has a reply.

@@ -18,8 +18,8 @@ struct ipc;
 struct ipc_object;
 
 /*
- * What the processes of one user may hold of an object, all of them together. 0 leaves a limit
- * as it is. Set-up only.
+ * Limit what the processes of one user may hold of an object, all of them together. 0 leaves a
+ * limit as it is. Set-up only.
  *
  *   streams       Streams that are open, or of which a client still holds something: 1024
  *                 without a setting. Each costs this process two kernel objects. Opening
@@ -87,7 +87,8 @@ int ipc_set_message_max(struct ipc *ipc, size_t size);
 
 /*
  * Allocate memory for large bytes that this connection sends. Through ipcbusd bytes that lie there
- * are copied once, all others twice. Any thread. The program frees it before the last ipc_unref(),
+ * are copied once, all others twice; with the device there is no difference. A forked child has no
+ * access to the memory. The program frees it before the last ipc_unref(),
  * but not while a function sends from there. NULL may be freed.
  *
  *   -ENOMEM   No memory. A connection to ipcbusd has 192 MiB, in pieces of 64 KiB, less what

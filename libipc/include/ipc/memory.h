@@ -42,7 +42,7 @@ size_t ipc_memory_size(const struct ipc_memory *memory);
 
 /*
  * Seal the memory: nobody can write to it any more, not here either. Sealing sealed memory
- * succeeds.
+ * succeeds. Waits up to a second while the kernel holds pages of the memory.
  *
  *   -EBUSY    Another process has it mapped for writing, or the kernel held some of its pages for
  *             a second. It is read-only here all the same.

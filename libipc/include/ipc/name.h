@@ -17,7 +17,7 @@
  *
  *   -ENOENT       Nobody has the name, or the policy hides it from this process.
  *   -EACCES       The policy forbids it; see ipcbus-policy(5).
- *   -EHOSTUNREACH Finding: the activation of the name's service failed.
+ *   -EHOSTUNREACH  Finding: the activation of the name's service failed.
  *   -ENOTCONN     No service manager is running.
  *   -EOWNERDEAD   Finding: the name's service died while it was asked for its object.
  *   -EDQUOT       This user has too many names, waits or watches.
@@ -59,6 +59,7 @@ struct ipc_slot;
  * object ends; the connection does not keep it.
  *
  *   -EEXIST   A living object of another user has the name, or it is reserved for another user.
+ *   -EINVAL   The name is malformed, or the object belongs to another connection.
  */
 int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
 		      struct ipc_slot **ret_slot);
@@ -126,10 +127,11 @@ int ipc_wait_name(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		  struct ipc_proxy **ret_proxy);
 
 /*
- * The same for an object of an interface, by its name: "echo.Echo", or "" for any. An object that
- * was registered without an interface is accepted. The service manager compares the interface in
- * the same request, so the name cannot get another owner between the two. For libraries of other
- * languages; in C, echo_connect() and echo_await() do this.
+ * Find an object of an interface, as ipc_get_name() and ipc_wait_name() do. The interface is given
+ * by its name: "echo.Echo", or "" for any. An object that was registered without an interface is
+ * accepted. The service manager compares the interface in the same request, so the name cannot get
+ * another owner between the two. For libraries of other languages; in C, echo_connect() and
+ * echo_await() do this.
  *
  *   -EINVAL      interface is NULL.
  *   -EPROTOTYPE  The object has another interface.
@@ -164,7 +166,7 @@ enum ipc_name_change {
 };
 
 /*
- * Call cb on a serving thread for each name that matches pattern: first once for each
+ * Watch names: call cb on a serving thread for each name that matches pattern, first once for each
  * matching name that exists, then with IPC_NAME_SETTLED, then once for each later change.
  * pattern is a name, or a prefix followed by '*'. Callbacks of one watch run one after
  * another. Works without a service manager too: cb is called when one starts.

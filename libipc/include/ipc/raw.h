@@ -62,7 +62,7 @@ struct ipc_raw_entry {
 };
 
 /*
- * A message.
+ * A message of bytes. If all is 0, it is empty.
  *
  * If it is sent, everything in it stays the caller's and must not change until the sending
  * function returns. The kernel copies the bytes and takes its own reference for each entry.
@@ -80,7 +80,8 @@ struct ipc_raw_message {
 	uint32_t flags;			/* request: IPC_RAW_ACCEPT_FDS or 0; else 0 */
 	const void *data;
 	size_t size;			/* bytes of data */
-	const struct iovec *parts;	/* sent: n_parts pieces, in place of data */
+	const struct iovec *parts;	/* sent: n_parts pieces, one behind the other, in place of
+					 * data (both: -EINVAL) */
 	size_t n_parts;			/* received: 0 */
 	struct ipc_raw_entry *entries;
 	size_t n_entries;
@@ -108,7 +109,7 @@ struct ipc_raw_message {
  * generated code may surround. *ret_message points into payload. Needs no connection.
  *
  *   -EBADMSG  The payload is malformed.
- *   -EMSGSIZE Its metadata is larger than 64 KiB.
+ *   -EMSGSIZE  Its metadata is larger than 64 KiB.
  */
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);
@@ -165,10 +166,11 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		 struct ipc_error *error);
 
 /*
- * The same, for a reply of bytes that the program only looks at. If the call succeeds, cb runs once
- * before the function returns, on this thread. data is valid until cb returns. Entries of the
- * reply are released. If cb returns a negative errno, the call fails with it. cb must not leave by
- * longjmp() or an exception. Costs less than ipc_raw_call(), because there is no reply to free.
+ * Call the object for a reply of bytes that the program only looks at. If the call succeeds, cb
+ * runs once before the function returns, on this thread. data is valid until cb returns. Entries
+ * of the reply are released. If cb returns a negative errno, the call fails with it. cb must not
+ * leave by longjmp() or an exception. Costs less than ipc_raw_call(), because there is no reply to
+ * free.
  *
  *   -EINVAL   cb is NULL.
  */
@@ -287,8 +289,8 @@ int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);
 
 /*
  * End a call with the errno code, positive or negative, and the bytes of an ipc.Error. Use it
- * to forward the bytes of another error, and ipc_call_raise() or the like otherwise. Errors as
- * ipc_raw_reply().
+ * to forward the bytes of another error, and ipc_call_raise() or the like otherwise. The bytes are
+ * not checked: a receiver that cannot parse them gets the errno alone. Errors as ipc_raw_reply().
  */
 int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size);
 
@@ -298,7 +300,8 @@ int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size
  * Open a stream with the method code and block until the server has accepted it. The caller
  * releases *ret_stream with ipc_stream_unref(). All functions of <ipc/stream.h> work with it.
  * For a method with one request and a stream of replies, send the request and call
- * ipc_stream_end(). With IPC_RAW_REFUSE_FDS in the options' flags, messages to this end bring no
+ * ipc_stream_end(). For one with a stream of requests and one reply, the reply is the one message
+ * to receive. With IPC_RAW_REFUSE_FDS in the options' flags, messages to this end bring no
  * file descriptors: the server's sending fails with -EPERM. Errors as ipc_raw_call(), and:
  *
  *   -EINVAL      code is 0.

@@ -65,8 +65,9 @@
  * server's end at that moment, and no other thread has dropped one before, the stream ends well. In
  * every other case the server must end the stream: if the last reference of the server's end goes
  * without an end, the client receives -ENOMSG after all messages. When the last reference of a
- * client's end without callbacks goes, a stream that is not over is canceled. A stream holds a
- * reference of its connection.
+ * client's end without callbacks goes, a stream that is not over is canceled. A connection keeps at
+ * most 1024 closed ends for servers that do not release theirs. A stream holds a reference of its
+ * connection.
  *
  * Over. A client's end is over when the server's end of the stream has arrived. From then on the
  * client can receive the messages that are left, whatever becomes of the server, and nothing but
@@ -92,8 +93,8 @@ struct ipc;
 struct ipc_error;
 struct ipc_stream;
 
-/* Take or drop a reference. The last ipc_stream_unref() closes the end (see above). It does
- * not wait. */
+/* Take or drop a reference. The last ipc_stream_unref() closes the end, as described in
+ * ipc_stream(3). It does not wait. */
 struct ipc_stream *ipc_stream_ref(struct ipc_stream *stream);
 struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);
 
@@ -112,6 +113,7 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  * fields of a struct ipc_error, as ipc_call_raise().
  *
  *   -EALREADY   This side has already ended its sending.
+ *   -EINVAL     ipc_stream_fail(): code is no negative errno.
  *   Others      As sending. The end may be tried again.
  */
 int ipc_stream_end(struct ipc_stream *stream);
@@ -124,7 +126,7 @@ int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error);
 void ipc_stream_cancel(struct ipc_stream *stream);
 
 /*
- * For event loops. The file descriptor is readable when there may be something to receive:
+ * Return a file descriptor for event loops. It is readable when there may be something to receive:
  * receive with timeout 0 until -EAGAIN. The stream owns it and closes it when its last
  * reference goes. The connection must be served as well, by a thread or by the loop.
  *
@@ -155,7 +157,8 @@ int ipc_stream_get_fd(struct ipc_stream *stream);
  *
  * The callbacks of a stream, and the handler that opened it, never run at the same time. They
  * run on serving threads only, never inside a function that the program called. They may call
- * any function on the stream. If one waits, its thread counts as a waiting one (see Threads).
+ * any function on the stream. If one waits, its thread counts as a waiting one: see Threads in
+ * ipc_stream(3).
  */
 struct ipc_stream_ops {
 	size_t size;		/* sizeof(struct ipc_stream_ops) */
@@ -167,8 +170,8 @@ struct ipc_stream_ops {
 };
 
 /*
- * Set the callbacks. ops is copied. What arrived before is reported as well. From here on the
- * stream lives until it is over, whoever holds references, and the pointer is valid until
+ * Set the callbacks of a stream. ops is copied. What arrived before is reported as well. From here
+ * on the stream lives until it is over, whoever holds references, and the pointer is valid until
  * destroy has returned. To end it earlier, use ipc_stream_cancel(), or in a server
  * ipc_stream_end() and the like. If a handler sets callbacks and then returns a negative errno,
  * destroy runs. If this function fails, destroy does not run.
@@ -214,24 +217,26 @@ int ipc_stream_canceled(struct ipc_stream *stream);
  * Return 1 if the messages of a method with option (ipc.shared) go through memory that both
  * processes share; 0 if the stream is an ordinary one: a side does not know the option or has other
  * fields in these messages, has an interceptor, or had no memory or fds when the stream was opened.
+ * All functions work in the same way. A sender waits when the ring of 16 to 1024 messages is full.
+ * Monitors do not see the messages.
  *
  *   -EINVAL   stream is NULL.
  */
 int ipc_stream_is_shared(const struct ipc_stream *stream);
 
-/* For the server: what the call that opened the stream brought, as ipc_call_metadata() and
- * ipc_call_label(). Valid as long as the stream. NULL for a client's end. */
+/* Return what the call that opened the stream brought, as ipc_call_metadata() and
+ * ipc_call_label(). For the server; valid as long as the stream. NULL for a client's end. */
 const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name);
 const char *ipc_stream_label(const struct ipc_stream *stream);
 
-/* For the server: the identity of the client that opened the stream, as ipc_call_uid() and
- * the like. 0 for a client's end. */
+/* Return the identity of the client that opened the stream, as ipc_call_uid() and the like.
+ * For the server; 0 for a client's end. */
 uid_t ipc_stream_uid(const struct ipc_stream *stream);
 gid_t ipc_stream_gid(const struct ipc_stream *stream);
 pid_t ipc_stream_pid(const struct ipc_stream *stream);
 
 /*
- * For the server: return a new pidfd of the client's process, O_CLOEXEC, that the caller closes.
+ * Return a new pidfd of the client's process, O_CLOEXEC, that the caller closes. For the server.
  * It never refers to a process that reuses the number. The process may run another program by
  * now, or be gone.
  *

@@ -137,6 +137,7 @@ def mans(pages):
         if folder.startswith(("./build", "./.git")):
             continue
         have.update(f for f in files if re.search(r"\.[1-8]$", f))
+    have.update(os.listdir(os.path.join(os.environ.get("B", "build"), "libipc/man")))
     for page in pages:
         for number, line in prose(page):
             for name, section in OURS.findall(line):
