@@ -33,9 +33,7 @@
  *   report.c      all that is known of a bus
  *   dumps.c       the dumps of many services at once
  *   traffic.c     sums over records
- *   trace-*.c     tracepoints as a timeline
  *   doctor-*.c    facts about the system, and checks of them
- *   draw.c        a graph as DOT or SVG
  */
 #ifndef IPCCTL_H
 #define IPCCTL_H

@@ -39,9 +39,7 @@ $(IPCCTL): $(TOOLS_CORE) $(TOOLS_LINKED) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK)
 
-$(TOOLS_UNIT_TESTS): %: %.o $(TOOLS)/tests/trace-rules.o $(TOOLS_LINKED) \
-		$(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) \
-		| $(LIBIPC)
+$(TOOLS_UNIT_TESTS): %: %.o $(TOOLS_LINKED) $(filter-out $(TOOLS)/main.o,$(TOOLS_CORE)) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_LINK) $(call LIBIPC_RPATH,../../libipc) $(CHECK_LIBS)
 
@@ -49,7 +47,7 @@ $(TOOLS)/asan/ipcctl: $(TOOLS_CORE:$(TOOLS)/%=$(TOOLS)/asan/%) $(TOOLS_LINKED) |
 	$(call msg,LD,$@)
 	$(Q)$(TOOLS_ASAN_LINK)
 
-$(TOOLS_ASAN_TESTS): %: %.o $(TOOLS)/asan/tests/trace-rules.o $(TOOLS_LINKED) \
+$(TOOLS_ASAN_TESTS): %: %.o $(TOOLS_LINKED) \
 		$(patsubst $(TOOLS)/%,$(TOOLS)/asan/%,$(filter-out $(TOOLS)/main.o,$(TOOLS_CORE))) \
 		| $(LIBIPC)
 	$(call msg,LD,$@)
@@ -60,7 +58,7 @@ $(TOOLS_ASAN_LIVE_TESTS): $(TOOLS)/asan/%: $(TOOLS)/%
 	$(call msg,CP,$@)
 	$(Q)cp $< $@
 
-$(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/tests/live.o $(TOOLS)/tests/trace-rules.o
+$(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/tests/live.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 

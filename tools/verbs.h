@@ -21,8 +21,6 @@
 	VERB(watch)                                                                                \
 	VERB(top)                                                                                  \
 	VERB(monitor)                                                                              \
-	VERB(trace)                                                                                \
-	VERB(graph)                                                                                \
 	VERB(stats)                                                                                \
 	VERB(freeze)                                                                               \
 	VERB(thaw)                                                                                 \

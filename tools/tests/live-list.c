@@ -194,7 +194,6 @@ START_TEST(many_services_are_asked)
 	ck_assert_int_eq(live_run("wait --timeout 100 many.199")->status, 0);
 	ck_assert_str_eq(live_run("--version >/dev/null; (ipcctl list --timeout 100 many. | "
 				  "grep -c many)")->out, "200\n");
-	ck_assert_int_eq(live_run("graph --timeout 100 >/dev/null")->status, 0);
 	ck_assert_int_eq(live_run("top --timeout 100 --count 1 --interval 0.1")->status, 0);
 	pinger = live_start("/bin/sh", "-c",
 			    "while :; do /t/tools/ipcctl ping many.1; done >/dev/null 2>&1", NULL);
@@ -217,7 +216,7 @@ START_TEST(names_of_processes_are_cleaned)
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "??[2J\303\274"));
 	ck_assert_ptr_nonnull(strstr(live_run("stats")->out, "??[2J\303\274"));
-	ck_assert_ptr_nonnull(strstr(live_run("graph")->out, "??[2J\303\274"));
+	ck_assert_ptr_nonnull(strstr(live_run("tree")->out, "??[2J\303\274"));
 	ck_assert_int_eq(live_run("watch --count 1")->status, 0);
 	live_stop(odd);
 }

@@ -29,7 +29,7 @@ static const struct verb {
 } verbs[] = {
 	{ "list --timeout 100", true },
 	{ "list --json --timeout 100", true },
-	{ "graph --timeout 100", true },
+	{ "tree --timeout 100", true },
 	{ "top --timeout 100 --count 1 --interval 0.1", false },
 	{ "stats --timeout 100", false },
 	{ "ping --timeout 100 many.%d", false },

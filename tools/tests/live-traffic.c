@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl top, monitor, trace and graph, while an echo server is called: in the guest,
+ * ipcctl top and monitor, while an echo server is called: in the guest,
  * with the servicemanager up.
  */
 #define _GNU_SOURCE
@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "live.h"
-#include "trace-rules.h"
 
 static pid_t echo, caller;
 
@@ -163,7 +162,7 @@ END_TEST
 START_TEST(who_is_gone_has_a_name)
 {
 	const struct ran *ran;
-	json_t *top, *pairs, *pair, *trace;
+	json_t *top, *pairs, *pair;
 	size_t i, named = 0;
 
 	ck_assert_int_eq(live_run("monitor --write /tmp/record.pcap --count 60")->status, 0);
@@ -177,16 +176,6 @@ START_TEST(who_is_gone_has_a_name)
 	json_array_foreach(pairs, i, pair) named += !strncmp(text(pair, "from"), "client(", 7);
 	ck_assert_uint_ge(named, 1);
 	json_decref(top);
-	ck_assert_ptr_nonnull(strstr(live_run("graph --time 1")->out, "\"client("));
-
-	ck_assert_int_eq(live_run("trace --time 1 --output /tmp/trace.json")->status, 0);
-	trace = json_load_file("/tmp/trace.json", 0, NULL);
-	named = 0;
-	json_array_foreach(json_object_get(trace, "traceEvents"), i, pair) named +=
-		!strncmp(text(json_object_get(pair, "args"), "name"), "client(", 7);
-	ck_assert_uint_ge(named, 1);
-	json_decref(trace);
-	unlink("/tmp/trace.json");
 }
 END_TEST
 
@@ -194,12 +183,11 @@ START_TEST(users_may_not)
 {
 	ck_assert_int_eq(live_run("--verbs >/dev/null; su user -c 'ipcctl monitor'")->status, 6);
 	ck_assert_int_eq(live_run("--verbs >/dev/null; su user -c 'ipcctl top'")->status, 6);
-	ck_assert_int_eq(live_run("--verbs >/dev/null; su user -c 'ipcctl trace'")->status, 6);
 	ck_assert_int_eq(live_run("monitor --pid 4194303")->status, 3);
 }
 END_TEST
 
-/* --- top and graph ---------------------------------------------------------------- */
+/* --- top ---------------------------------------------------------------------- */
 
 START_TEST(top_counts)
 {
@@ -317,87 +305,6 @@ START_TEST(top_has_keys)
 }
 END_TEST
 
-START_TEST(graph_draws)
-{
-	const struct ran *ran = live_run("graph --time 0.7");
-	json_t *edges;
-
-	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_eq(strstr(ran->out, "digraph ipcbus {\n"), ran->out);
-	ck_assert_ptr_nonnull(strstr(ran->out, "label=\"demo.echo\\n"));
-	edges = live_json("graph --time 0.7 --json");
-	ck_assert_int_ge(number(live_find(edges, "service", "demo.echo"), "calls"), 1);
-	json_decref(edges);
-	ran = live_run("graph");
-	ck_assert_ptr_nonnull(strstr(ran->out, "label=\"demo.echo\""));
-	/* The guest has no graphviz. */
-	ran = live_run("graph --svg");
-	ck_assert_int_eq(ran->status, 1);
-	ck_assert_ptr_nonnull(strstr(ran->err, "apt install graphviz"));
-}
-END_TEST
-
-/* --- trace ---------------------------------------------------------------------- */
-
-START_TEST(a_trace_keeps_to_the_format)
-{
-	json_t *said =
-		live_json("trace --json --output /tmp/trace.json " ECHO_CLIENT " hi >/dev/null;"
-			  " ipcctl trace --json --time 0.7 --output /tmp/trace.json");
-	json_t *trace = json_load_file("/tmp/trace.json", 0, NULL);
-	json_t *slice = live_find(json_object_get(trace, "traceEvents"), "name", "Say");
-
-	ck_assert_int_ge(number(said, "messages"), 2);
-	ck_assert_ptr_nonnull(trace);
-	ck_assert_str_eq(trace_fault(trace), "");
-	ck_assert_ptr_nonnull(slice);
-	ck_assert_str_eq(text(json_object_get(slice, "args"), "service"), "demo.echo");
-	ck_assert_int_ge(trace_arrows(trace), 2);
-	json_decref(said);
-	json_decref(trace);
-	unlink("/tmp/trace.json");
-}
-END_TEST
-
-START_TEST(a_command_is_traced)
-{
-	const struct ran *ran = live_run("trace --output - -- " ECHO_CLIENT " traced");
-	json_t *trace;
-
-	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_eq(strstr(ran->out, "traced\n"), ran->out);
-	trace = json_loads(ran->out + 7, 0, NULL);
-	ck_assert_ptr_nonnull(trace);
-	ck_assert_str_eq(trace_fault(trace), "");
-	json_decref(trace);
-}
-END_TEST
-
-static int instances_left(void)
-{
-	return live_run("--verbs >/dev/null; ls /sys/kernel/debug/tracing/instances | grep ipcctl")
-		       ->status == 0;
-}
-
-START_TEST(a_trace_leaves_nothing_behind)
-{
-	static const int signals[] = { SIGHUP, SIGTERM };
-
-	ck_assert_int_eq(live_run("trace --time 0.1 --output /dev/null")->status, 0);
-	ck_assert_msg(!instances_left(), "after a run");
-	ck_assert_int_eq(live_run("trace --timeout 0.3 --time 5 --output /dev/null")->status, 7);
-	ck_assert_msg(!instances_left(), "after its time");
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		live_run("trace --output /dev/null & sleep 0.5; kill -%d $!; wait $!", signals[i]);
-		ck_assert_msg(!instances_left(), "after signal %d", signals[i]);
-	}
-	/* Who is killed outright leaves its own to the next. */
-	live_run("trace --output /dev/null & sleep 0.5; kill -9 $!; wait $!");
-	ck_assert_int_eq(live_run("trace --time 0.1 --output /dev/null")->status, 0);
-	ck_assert_msg(!instances_left(), "after a kill");
-}
-END_TEST
-
 /* Before, each of them waited for the service. */
 START_TEST(a_stopped_service_holds_up_nobody)
 {
@@ -406,10 +313,7 @@ START_TEST(a_stopped_service_holds_up_nobody)
 	ck_assert_int_eq(live_run("wait --timeout 60 demo.story")->status, 0);
 	kill(story, SIGSTOP);
 	ck_assert_int_eq(live_run("top --timeout 20 --count 1 --interval 0.1")->status, 0);
-	ck_assert_int_eq(live_run("graph --timeout 20")->status, 0);
 	ck_assert_int_eq(live_run("monitor --timeout 20 --count 1 --method Say")->status, 0);
-	ck_assert_int_eq(live_run("trace --timeout 20 --time 0.1 --output /tmp/t.json")->status,
-			 0);
 	ck_assert_int_eq(live_run("describe demo.story")->status, 7);
 	kill(story, SIGKILL);
 }
@@ -421,7 +325,6 @@ int main(void)
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed,
 			  users_and_failures_are_selected, people_get_lines,
 			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
-			  top_counts, top_sorts_and_hides, top_has_keys, graph_draws,
-			  a_trace_keeps_to_the_format, a_command_is_traced,
-			  a_trace_leaves_nothing_behind, a_stopped_service_holds_up_nobody);
+			  top_counts, top_sorts_and_hides, top_has_keys,
+			  a_stopped_service_holds_up_nobody);
 }

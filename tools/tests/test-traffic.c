@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is made of records, without a bus: the timeline of a trace, sums of traffic,
- * files of records.
+ * What is made of records, without a bus: sums of traffic, files of records.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -14,11 +13,8 @@
 #include "capture.h"
 #include "clock.h"
 #include "ipcbus-monitor.h"
-#include "trace-rules.h"
-#include "trace.h"
 #include "traffic.h"
 
-static struct trace trace;
 static struct names *names;
 
 static void begin(void)
@@ -30,206 +26,7 @@ static void begin(void)
 static void end(void)
 {
 	names = names_free(names);
-	trace_done(&trace);
 }
-
-static void say(const char *text)
-{
-	char line[512];
-
-	snprintf(line, sizeof(line), "%s", text);
-	ck_assert_int_eq(trace_line(&trace, line), 0);
-}
-
-static json_t *timeline(void)
-{
-	json_t *json = trace_to_json(&trace, names);
-
-	ck_assert_ptr_nonnull(json);
-	ck_assert_str_eq(trace_fault(json), "");
-	return json;
-}
-
-/* How many events of a phase there are; *ret_event is the first. */
-static size_t count(const json_t *json, const char *phase, const json_t **ret_event)
-{
-	json_t *event;
-	size_t i, n = 0;
-
-	json_array_foreach(json_object_get(json, "traceEvents"), i, event)
-		if (!strcmp(json_string_value(json_object_get(event, "ph")), phase) && !n++ && ret_event)
-			*ret_event = event;
-	return n;
-}
-
-/* --- Timelines ------------------------------------------------------------------ */
-
-START_TEST(a_call_has_two_slices_and_two_arrows)
-{
-	const json_t *slice;
-	json_t *json;
-
-	say("  client-312  [000] ..... 10.000001: ipcbus_send: id=41 kind=call from=312:312 to=287 node=1 handle=0 code=7 size=16 objects=0 parent=0");
-	say("  server-287  [001] ..... 10.000005: ipcbus_deliver: id=41 kind=call to=287:288 buffer=0x5 size=16");
-	say("  server-287  [001] ..... 10.000007: ipcbus_release: by=287:288 buffer=0x5");
-	say("  server-287  [001] ..... 10.000009: ipcbus_reply: id=41 kind=reply error=0 from=287:288 size=4 objects=0");
-	say("  client-312  [000] ..... 10.000012: ipcbus_result: id=41 kind=reply error=0 to=312:312 buffer=0x9");
-	json = timeline();
-	ck_assert_uint_eq(count(json, "X", &slice), 2);
-	ck_assert_uint_eq(trace_arrows(json), 2);
-	ck_assert_str_eq(json_string_value(json_object_get(slice, "name")), "0x7");
-	ck_assert_int_eq(json_integer_value(json_object_get(slice, "tid")), 288);
-	ck_assert(json_real_value(json_object_get(slice, "ts")) == 10000005.0);
-	ck_assert(json_real_value(json_object_get(slice, "dur")) == 4.0);
-	ck_assert_uint_eq(count(json, "M", &slice), 4);
-	json_decref(json);
-}
-END_TEST
-
-START_TEST(calls_within_calls_lie_within)
-{
-	json_t *json;
-
-	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
-	say("b-2 [0] . 1.1: ipcbus_deliver: id=1 kind=call to=2:2 buffer=0x5 size=16");
-	say("b-2 [0] . 1.2: ipcbus_send: id=2 kind=call from=2:2 to=1 node=1 handle=0 code=8 size=1 objects=0 parent=1");
-	say("a-1 [0] . 1.3: ipcbus_deliver: id=2 kind=call to=1:1 buffer=0x6 size=16");
-	say("a-1 [0] . 1.4: ipcbus_reply: id=2 kind=error error=-5 from=1:1 size=4 objects=0");
-	say("b-2 [0] . 1.5: ipcbus_result: id=2 kind=error error=-5 to=2:2 buffer=0x9");
-	say("b-2 [0] . 1.6: ipcbus_reply: id=1 kind=reply error=0 from=2:2 size=4 objects=0");
-	say("a-1 [0] . 1.7: ipcbus_result: id=1 kind=reply error=0 to=1:1 buffer=0x9");
-	json = timeline();
-	ck_assert_uint_eq(count(json, "X", NULL), 4);
-	ck_assert_uint_eq(count(json, "b", NULL), 0);
-	ck_assert_uint_eq(trace_arrows(json), 4);
-	ck_assert_int_eq(trace.messages[1].error, -5);
-	ck_assert_uint_eq(trace.messages[1].parent, 1);
-	json_decref(json);
-}
-END_TEST
-
-/* Two async calls overlap on their thread, and another thread receives one reply. */
-START_TEST(what_overlaps_has_a_row_of_its_own)
-{
-	json_t *json;
-
-	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
-	say("a-1 [0] . 1.1: ipcbus_send: id=2 kind=call from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
-	say("b-2 [0] . 1.2: ipcbus_deliver: id=1 kind=call to=2:2 buffer=0x5 size=1");
-	say("b-2 [0] . 1.3: ipcbus_deliver: id=2 kind=call to=2:2 buffer=0x6 size=1");
-	say("b-2 [0] . 1.4: ipcbus_reply: id=1 kind=reply error=0 from=2:2 size=4 objects=0");
-	say("b-2 [0] . 1.5: ipcbus_reply: id=2 kind=reply error=0 from=2:3 size=4 objects=0");
-	say("a-1 [0] . 1.6: ipcbus_result: id=1 kind=reply error=0 to=1:1 buffer=0x9");
-	say("a-1 [0] . 1.7: ipcbus_result: id=2 kind=reply error=0 to=1:4 buffer=0x9");
-	json = timeline();
-	ck_assert_uint_eq(count(json, "X", NULL), 2);
-	ck_assert_uint_eq(count(json, "b", NULL), 2);
-	ck_assert_uint_eq(count(json, "e", NULL), 2);
-	json_decref(json);
-}
-END_TEST
-
-START_TEST(oneways_last_until_they_are_given_back)
-{
-	const json_t *slice;
-	json_t *json;
-
-	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=oneway from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
-	say("b-2 [0] . 1.2: ipcbus_deliver: id=1 kind=oneway to=2:2 buffer=0x5 size=1");
-	say("b-2 [0] . 1.5: ipcbus_release: by=2:2 buffer=0x5");
-	json = timeline();
-	ck_assert_uint_eq(count(json, "X", NULL), 2);
-	ck_assert_uint_eq(trace_arrows(json), 1);
-	count(json, "f", &slice);
-	ck_assert(json_real_value(json_object_get(slice, "ts")) == 1200000.0);
-	json_decref(json);
-}
-END_TEST
-
-START_TEST(failures_are_there_as_well)
-{
-	json_t *json;
-
-	say("a-1 [0] . 1.0: ipcbus_fail: id=0 error=-2 stage=3 index=0 from=1:1 to=0 node=0 code=7 size=1");
-	say("a-1 [0] . 1.1: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1 handle=0 code=7 size=1 objects=0 parent=0");
-	say("a-1 [0] . 1.2: ipcbus_fail: id=1 error=-28 stage=4 index=0 from=1:1 to=2 node=1 code=7 size=1");
-	json = timeline();
-	ck_assert_uint_eq(trace.n, 2);
-	ck_assert(trace.messages[0].failed && trace.messages[1].failed);
-	ck_assert_int_eq(trace.messages[1].error, -28);
-	ck_assert_uint_eq(count(json, "X", NULL), 2);
-	json_decref(json);
-}
-END_TEST
-
-START_TEST(pieces_and_other_lines_do_no_harm)
-{
-	json_t *json;
-
-	say("CPU:1 [LOST 25 EVENTS]");
-	say("");
-	say("sh-1 [0] . 1.0: sched_switch: prev=1");
-	say("b-2 [0] . 1.2: ipcbus_deliver: id=9 kind=call to=2:2 buffer=0x5 size=1");
-	say("b-2 [0] . 1.2: ipcbus_reply: id=9");
-	say("b-2 [0] . 1.2: ipcbus_result:");
-	say("b-2 [0] . 1.2: ipcbus_release: by=2:2 buffer=");
-	say(": ipcbus_send: id=3");
-	say("a-1 [0] . 1.0: ipcbus_send: id=1 kind=call from=1:1 to=2 node=1");
-	json = timeline();
-	ck_assert_uint_eq(trace.n, 2);
-	ck_assert_uint_eq(trace.lost, 25);
-	json_decref(json);
-}
-END_TEST
-
-static const char *name_of(const char *pid)
-{
-	const char *name = json_string_value(json_object_get(trace.processes, pid));
-
-	return name ? name : "";
-}
-
-/* By the first thread if that is seen, by another until then. */
-START_TEST(processes_have_the_names_of_threads)
-{
-	say("worker-12 [0] . 1.0: ipcbus_send: id=1 kind=call from=10:12 to=20 node=1");
-	ck_assert_str_eq(name_of("10"), "worker");
-	say("client-10 [0] . 1.0: ipcbus_send: id=2 kind=call from=10:10 to=20 node=1");
-	say("worker-12 [0] . 1.0: ipcbus_result: id=1 kind=reply to=10:12");
-	ck_assert_str_eq(name_of("10"), "client");
-	say("<...>-30 [0] . 1.0: ipcbus_send: id=3 kind=call from=30:30 to=20 node=1");
-	ck_assert_str_eq(name_of("30"), "");
-}
-END_TEST
-
-/* The judge of the tests above is no yes-man. */
-START_TEST(the_rules_are_rules)
-{
-	static const char *const broken[] = {
-		"{}",
-		"{\"traceEvents\":[{\"ph\":\"X\",\"name\":\"a\",\"pid\":1,\"tid\":1,\"ts\":1}]}",
-		"{\"traceEvents\":[{\"ph\":\"?\",\"name\":\"a\",\"pid\":1,\"tid\":1,\"ts\":1}]}",
-		"{\"traceEvents\":[{\"ph\":\"M\",\"name\":\"a\",\"pid\":\"1\",\"tid\":1}]}",
-		"{\"traceEvents\":[{\"ph\":\"b\",\"cat\":\"c\",\"id\":\"1\",\"name\":\"a\",\"pid\":1,"
-		"\"tid\":1,\"ts\":1}]}",
-		"{\"traceEvents\":[{\"ph\":\"X\",\"name\":\"a\",\"pid\":1,\"tid\":1,\"ts\":1,\"dur\":5},"
-		"{\"ph\":\"X\",\"name\":\"b\",\"pid\":1,\"tid\":1,\"ts\":3,\"dur\":5}]}",
-		"{\"traceEvents\":[{\"ph\":\"s\",\"cat\":\"c\",\"id\":\"1\",\"name\":\"a\",\"pid\":1,"
-		"\"tid\":1,\"ts\":1}]}",
-		"{\"traceEvents\":[{\"ph\":\"s\",\"cat\":\"c\",\"id\":\"1\",\"name\":\"a\",\"pid\":1,"
-		"\"tid\":1,\"ts\":1},{\"ph\":\"f\",\"bp\":\"e\",\"cat\":\"c\",\"id\":\"1\","
-		"\"name\":\"a\",\"pid\":1,\"tid\":1,\"ts\":2}]}",
-	};
-
-	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
-		json_t *json = json_loads(broken[i], 0, NULL);
-
-		ck_assert_ptr_nonnull(json);
-		ck_assert_msg(*trace_fault(json), "%s", broken[i]);
-		json_decref(json);
-	}
-}
-END_TEST
 
 /* --- Traffic -------------------------------------------------------------------- */
 
@@ -376,7 +173,7 @@ START_TEST(files_keep_names)
 {
 	static _Alignas(8) unsigned char raw[512];
 	json_t *client = json_pack("{s:s}", "7", "client");
-	char path[] = "/tmp/test-trace.XXXXXX", text[64];
+	char path[] = "/tmp/test-traffic.XXXXXX", text[64];
 	struct capture *capture;
 	struct ipc_record record = { .size = sizeof(record) };
 	struct names *read;
@@ -415,7 +212,7 @@ START_TEST(files_keep_records)
 	struct capture *capture;
 	struct ipc_record record = { .size = sizeof(record) };
 	struct names *read;
-	char path[] = "/tmp/test-trace.XXXXXX";
+	char path[] = "/tmp/test-traffic.XXXXXX";
 	int fd = mkstemp(path);
 
 	ck_assert_int_ge(fd, 0);
@@ -487,21 +284,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("trace");
-	TCase *tcase = tcase_create("trace");
+	Suite *suite = suite_create("traffic");
+	TCase *tcase = tcase_create("traffic");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(tcase, begin, end);
-	tcase_add_test(tcase, a_call_has_two_slices_and_two_arrows);
-	tcase_add_test(tcase, calls_within_calls_lie_within);
-	tcase_add_test(tcase, what_overlaps_has_a_row_of_its_own);
-	tcase_add_test(tcase, oneways_last_until_they_are_given_back);
-	tcase_add_test(tcase, failures_are_there_as_well);
-	tcase_add_test(tcase, pieces_and_other_lines_do_no_harm);
-	tcase_add_test(tcase, processes_have_the_names_of_threads);
-	tcase_add_test(tcase, the_rules_are_rules);
 	tcase_add_test(tcase, latencies_are_precise_to_nine_percent);
 	tcase_add_test(tcase, traffic_is_summed);
 	tcase_add_test(tcase, many_pairs_take_no_time);
