@@ -31,7 +31,6 @@
  *   capture.c     records in a file
  *   resend.c      sends the calls of such a file once more
  *   report.c      all that is known of a bus
- *   dumps.c       the dumps of many services at once
  *   traffic.c     sums over records
  *   doctor-*.c    facts about the system, and checks of them
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A report: see report.h. Each table is the output of an ipcctl of its own, so what crashes it
- * costs that part only. They run at once. Nothing in the dumps of services is parsed: dumps.h.
+ * A report: see report.h. Each table, and the dump of each service, is the output of an ipcctl of
+ * its own, so what crashes or holds it up costs that part only. Many run at once.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "bus.h"
-#include "dumps.h"
 #include "ipcctl.h"
 #include "out.h"
 #include "report.h"
@@ -30,6 +29,9 @@
 #define MAX_WORDS 12
 /* Bytes of a part. */
 #define MAX_TABLE (16 << 20)
+#define MAX_DUMP  (1 << 20)
+/* Services that are asked at once. */
+#define AT_ONCE 32
 
 /**
  * struct part - the output of one ipcctl
@@ -105,13 +107,17 @@ static void finish(struct part *part)
 static char *text_of(const struct part *part)
 {
 	off_t size = part->out < 0 ? 0 : lseek(part->out, 0, SEEK_END);
-	char *text = calloc(1, size > 0 ? (size_t)size + 1 : 1), *line, *next;
+	char *text = calloc(1, size > 0 ? (size_t)size + 64 : 1), *line, *next;
 	ssize_t n = 0;
 
 	if (text && size > 0)
 		n = pread(part->out, text, size, 0);
-	if (text)
-		text[n > 0 ? n : 0] = '\0';
+	for (ssize_t i = 0; i < n; i++)
+		if (!text[i])
+			text[i] = '?';
+	if (text && n > 0 && (rlim_t)size >= part->max)
+		snprintf(text + n, 64, "\nipcctl: the rest is left out; the status was %d\n",
+			 part->status);
 	for (line = text; line; line = next) {
 		next = strchr(line, '\n');
 		if (next)
@@ -228,38 +234,55 @@ static int put_tables(json_t **json)
 	return put_parts(tables, sizeof(tables) / sizeof(*tables), json);
 }
 
-static int put_dump(const char *name, int status, const char *text, void *userdata)
+static const char *pid_of(const json_t *row, char *key, size_t size)
 {
-	json_t **json = userdata;
+	snprintf(key, size, "%lld", (long long)value_number(row, "pid"));
+	return key;
+}
 
-	if (ctl.json) {
-		*json = value_append(*json, json_pack("{s:[s, s], s:i, s:s}", "command", "dump", name,
-						      "status", status, "text", text));
-		return *json ? STATUS_OK : fail_memory();
+/* Asks AT_ONCE services of rows, from first on. silent: processes that did not reply, by pid as
+ * text; their further services are not asked. */
+static int put_some_dumps(const json_t *rows, size_t first, json_t *silent, json_t **json)
+{
+	struct part dumps[AT_ONCE] = { 0 };
+	const json_t *of[AT_ONCE];
+	size_t n = 0;
+	int status = STATUS_OK;
+	char key[24];
+
+	for (size_t i = first; i < first + AT_ONCE && i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
+
+		if (json_object_get(silent, pid_of(row, key, sizeof(key))))
+			continue;
+		of[n] = row;
+		dumps[n++] = (struct part){ .words = { "dump", value_text(row, "name") },
+					    .max = MAX_DUMP };
 	}
-	put_title("dump", name);
-	puts(text);
-	return STATUS_OK;
+	status = put_parts(dumps, n, json);
+	for (size_t i = 0; i < n; i++)
+		if (dumps[i].status == STATUS_TIMEOUT)
+			json_object_set_new(silent, pid_of(of[i], key, sizeof(key)), json_true());
+	return status;
 }
 
 /* Without a service manager there are none: the tables above have said so. */
 static int put_dumps(json_t **json)
 {
 	struct service_manager *manager = NULL;
+	json_t *rows = NULL, *silent = json_object();
 	struct ipc *ipc = NULL;
-	json_t *rows = NULL;
-	int status;
+	int status = STATUS_OK;
 
 	if (ipc_wait_manager(ctl_device(), 0) != 1 || bus_manager(&ipc, &manager))
 		return STATUS_OK;
-	status = bus_list(manager, "", &rows);
+	bus_list(manager, "", &rows);
 	service_manager_unref(manager);
-	if (status) {
-		ipc_unref(ipc);
-		return STATUS_OK;
-	}
-	status = dumps_take(ipc, rows, put_dump, json);
+	ipc_unref(ipc);
+	for (size_t i = 0; !status && i < json_array_size(rows); i += AT_ONCE)
+		status = put_some_dumps(rows, i, silent, json);
 	json_decref(rows);
+	json_decref(silent);
 	return status;
 }
 
