@@ -26,7 +26,6 @@
  *   call-stream.c methods with streams, for verb-call.c
  *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes
- *   mock.c        what a mock service expects and replies
  *   monitor.c     receives the driver's records
  *   capture.c     records in a file
  *   resend.c      sends the calls of such a file once more

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl mock: plays a service of which a file says what calls it expects and what it replies.
+ * ipcctl mock: plays a service of which a file says what calls it expects and what it replies. The
+ * help of the verb, below, describes the file.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,48 +10,213 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ipc/ipc.pb-c.h>
+
 #include "bus.h"
 #include "ipcctl.h"
-#include "mock.h"
 #include "out.h"
+#include "schema.h"
 #include "text.h"
+#include "value.h"
 #include "verbs.h"
-#include "wire.h"
 
 /* What a caller hears of a call that the file does not have. */
-#define UNEXPECTED "mock.Unexpected"
-#define TEXT_MAX   1024
-
-static bool until_used;
-
-static const struct verb_option options[] = {
-	{ "until-used", NULL, "end when each reply was used", .flag = &until_used },
-	{ 0 },
-};
+#define UNEXPECTED	"mock.Unexpected"
+#define TEXT_MAX	1024
+#define MAX_DESCRIPTORS (16UL << 20)
+/* Numbers of errors end below that, on all systems. */
+#define MAX_ERRNO 4096
 
 /**
- * struct served - what the handlers know
- * @as_expected: calls that got what the file says
- * @wrong: others
+ * struct entry - an expected call
+ * @method: its method
+ * @request: NULL: any
+ * @reply: its bytes, unless @error, @errno_code, or the method is a oneway
+ * @error: name of an error, with @message; or NULL
+ * @message: of @error, or NULL
+ * @errno_code: an errno, or 0
+ * @times: how often it may be used; 0: always
+ * @used: how often it was
  */
-struct served {
-	struct ipc *ipc;
-	struct mock *mock;
-	unsigned long as_expected;
-	unsigned long wrong;
+struct entry {
+	const struct schema_method *method;
+	json_t *request;
+	struct schema_message reply;
+	const char *error, *message;
+	int errno_code, times, used;
 };
 
-static struct ipc *bus; /* for the signal handler */
+/* The only one; it lasts as long as the process. */
+static struct mock {
+	const char *path; /* of the file */
+	json_t *json;	  /* its content, whose texts are used */
+	const char *name;
+	void *set; /* the descriptors */
+	size_t size;
+	struct schema *schema;
+	struct entry *entries;
+	size_t n;
+	struct ipc *ipc;
+	unsigned long as_expected, wrong; /* calls */
+} mock;
 
-static void on_stop(int signal)
+/* --- The file -------------------------------------------------------------------------- */
+
+static int bad(const char *where, const char *what, const char *detail)
 {
-	(void)signal;
-	ipc_stop(bus);
+	return fail_with(STATUS_USAGE, "ipcctl mock --help has an example", "%s: %s%s%s", mock.path,
+			 where, what, detail);
+}
+
+/* The path is relative to the folder of the file. */
+static int read_descriptors(const char *path)
+{
+	const char *slash = strrchr(mock.path, '/');
+	char *full = NULL;
+	FILE *file;
+
+	if (asprintf(&full, "%.*s%s", *path != '/' && slash ? (int)(slash - mock.path) + 1 : 0,
+		     mock.path, path) < 0)
+		return fail_memory();
+	file = fopen(full, "re");
+	free(full);
+	if (!file)
+		return fail_with(STATUS_FAILED, "protoc --include_imports --descriptor_set_out makes it",
+				 "%s: cannot open the descriptors %s: %s", mock.path, path,
+				 strerror(errno));
+	mock.set = malloc(MAX_DESCRIPTORS);
+	if (mock.set)
+		mock.size = fread(mock.set, 1, MAX_DESCRIPTORS, file);
+	fclose(file);
+	return mock.set ? STATUS_OK : fail_memory();
+}
+
+static int load_schema(const char *descriptors, const char *service)
+{
+	int status = read_descriptors(descriptors);
+	int r = status ? 0 : schema_new(mock.set, mock.size, service, &mock.schema);
+
+	if (r == -ENOENT)
+		return fail_with(STATUS_USAGE, "give its full name, with the package",
+				 "%s: %s has no service %s", mock.path, descriptors, service);
+	if (r == -EBADMSG)
+		return fail_with(STATUS_USAGE,
+				 "protoc --include_imports --descriptor_set_out makes one",
+				 "%s: %s is no descriptor set", mock.path, descriptors);
+	return r < 0 ? fail_memory() : status;
+}
+
+/* The request with all that protobuf leaves out, as one that was received. */
+static int load_request(const char *where, struct entry *entry, const json_t *json)
+{
+	struct schema_message message = { .ipc = NULL };
+	int r = schema_encode(entry->method->request, json, &message), status = STATUS_OK;
+
+	if (r == -EINVAL)
+		status = bad(where, "request: ", message.what);
+	else if (r == 0 && message.raw.n_entries)
+		status = bad(where, "request: files cannot be compared", "");
+	else if (r == 0)
+		entry->request = schema_decode(entry->method->request, message.raw.data,
+					       message.raw.size);
+	if (!status && !entry->request)
+		status = fail_memory();
+	schema_message_done(&message);
+	return status;
+}
+
+static int load_reply(const char *where, struct entry *entry, const json_t *json)
+{
+	int r = schema_encode(entry->method->reply, json, &entry->reply);
+
+	return r == -EINVAL ? bad(where, "reply: ", entry->reply.what) : r < 0 ? fail_memory() :
+										 STATUS_OK;
+}
+
+static int load_error(const char *where, struct entry *entry, json_t *json)
+{
+	const char *number = NULL;
+	json_error_t error;
+
+	if (json_unpack_ex(json, &error, JSON_STRICT, "{s?s, s?s, s?s}", "name", &entry->error,
+			   "message", &entry->message, "errno", &number) < 0)
+		return bad(where, "error: ", error.text);
+	for (int i = 1; number && i < MAX_ERRNO; i++)
+		if (strerrorname_np(i) && !strcmp(strerrorname_np(i), number))
+			entry->errno_code = i;
+	if (number && !entry->errno_code)
+		return bad(where, "error: no errno ", number);
+	return number || entry->error ? STATUS_OK : bad(where, "error: has no name and no errno", "");
+}
+
+static int load_entry(const char *where, struct entry *entry, json_t *json)
+{
+	json_t *request = NULL, *reply = NULL, *error = NULL;
+	const char *method;
+	json_error_t fault;
+	int status = STATUS_OK;
+
+	entry->times = 1;
+	if (json_unpack_ex(json, &fault, JSON_STRICT, "{s:s, s?o, s?o, s?o, s?i}", "method", &method,
+			   "request", &request, "reply", &reply, "error", &error, "times",
+			   &entry->times) < 0)
+		return bad(where, fault.text, "");
+	entry->method = schema_find(mock.schema, method);
+	if (!entry->method)
+		return bad(where, "the service has no method ", method);
+	if (entry->method->streams_in || entry->method->streams_out)
+		return bad(where, "a mock has no streams: ", method);
+	if (entry->method->oneway ? reply || error : !reply == !error)
+		return bad(where, entry->method->oneway ? "a oneway has no reply and no error" :
+							  "needs a reply or an error", "");
+	if (entry->times < 0)
+		return bad(where, "times: is negative", "");
+	if (request)
+		status = load_request(where, entry, request);
+	if (!status && reply)
+		status = load_reply(where, entry, reply);
+	return !status && error ? load_error(where, entry, error) : status;
+}
+
+static int load(const char *path)
+{
+	const char *descriptors, *service;
+	json_t *calls, *call;
+	json_error_t error;
+	char where[32];
+	int status;
+	size_t i;
+
+	mock.path = path;
+	mock.json = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	/* Without a line it is the file itself that cannot be opened or read. */
+	if (!mock.json && error.line < 1)
+		return fail_with(STATUS_USAGE, NULL, "%s", error.text);
+	if (!mock.json)
+		return fail_with(STATUS_USAGE, "ipcctl mock --help has an example",
+				 "%s: line %d, column %d: %s", path, error.line, error.column,
+				 error.text);
+	if (json_unpack_ex(mock.json, &error, JSON_STRICT, "{s:s, s:s, s:s, s:o}", "descriptors",
+			   &descriptors, "service", &service, "name", &mock.name, "calls", &calls) < 0)
+		return bad(error.text, "", "");
+	if (!json_is_array(calls))
+		return bad("\"calls\" is no array", "", "");
+	status = load_schema(descriptors, service);
+	mock.n = json_array_size(calls);
+	mock.entries = calloc(mock.n + 1, sizeof(*mock.entries));
+	if (!mock.entries)
+		return fail_memory();
+	json_array_foreach(calls, i, call) {
+		snprintf(where, sizeof(where), "calls[%zu]: ", i);
+		if (!status)
+			status = load_entry(where, &mock.entries[i], call);
+	}
+	return status;
 }
 
 /* --- Calls that are not expected ----------------------------------------------------- */
 
-/* One that has no line break, and nothing that a terminal would interpret. */
+/* Text without a line break, and without anything that a terminal would interpret. */
 static char *dump(const json_t *json)
 {
 	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) :
@@ -62,67 +228,53 @@ static char *dump(const json_t *json)
 	return text;
 }
 
-/* "FIELD: expected X, got Y", or nothing if they are equal. */
-static int append_difference(char *text, const char *key, const json_t *wanted, const json_t *got)
+/* Appends "FIELD: expected X, got Y", if they differ. */
+static void append_difference(char *text, const char *key, const json_t *wanted, const json_t *got)
 {
-	char *a, *b;
 	size_t used = strlen(text);
+	char *a, *b;
 
 	if (wanted && got && json_equal(wanted, got))
-		return 0;
+		return;
 	a = dump(wanted);
 	b = dump(got);
-	if (a && b)
-		snprintf(text + used, TEXT_MAX - used, "%s%s: expected %.100s, got %.100s",
-			 used ? "; " : "", key, a, b);
+	snprintf(text + used, TEXT_MAX - used, "%s%s: expected %.100s, got %.100s", used ? "; " : "",
+		 key, a ?: "?", b ?: "?");
 	free(a);
 	free(b);
-	return a && b ? 0 : -ENOMEM;
 }
 
-/* The fields in which they differ. */
-static int difference(char *text, const json_t *wanted, const json_t *got)
+static int unexpected(struct ipc_call *call, const char *method, const char *text)
 {
-	const char *key;
-	json_t *value;
-	int r = 0;
-
-	*text = 0;
-	json_object_foreach((json_t *)wanted, key, value)
-		if (r == 0)
-			r = append_difference(text, key, value, json_object_get(got, key));
-	json_object_foreach((json_t *)got, key, value)
-		if (r == 0 && !json_object_get(wanted, key))
-			r = append_difference(text, key, NULL, value);
-	return r;
-}
-
-static int unexpected(struct served *served, struct ipc_call *call, const char *method,
-		      const char *text)
-{
-	served->wrong++;
-	fprintf(stderr, "ipcctl: %s: %s: %s\n", mock_name(served->mock), method, text);
+	mock.wrong++;
+	fprintf(stderr, "ipcctl: %s: %s: %s\n", mock.name, method, text);
 	return ipc_call_is_oneway(call) ? 0 : ipc_call_error(call, UNEXPECTED, "%s", text);
 }
 
-static int wrong_request(struct served *served, struct ipc_call *call,
-			 const struct mock_entry *nearest, const struct schema_method *method,
+/* nearest: an entry of the same method that may be used, or NULL. */
+static int wrong_request(struct ipc_call *call, const char *method, const struct entry *nearest,
 			 const json_t *request)
 {
-	char text[TEXT_MAX];
+	char text[TEXT_MAX] = "";
+	const char *key;
+	json_t *value;
 
 	if (!nearest)
-		return unexpected(served, call, method->name,
-				  "no such call is expected, or none any more");
-	if (difference(text, nearest->request, request) < 0)
-		return -ENOMEM;
-	return unexpected(served, call, method->name, text);
+		return unexpected(call, method, "no such call is expected, or none any more");
+	json_object_foreach(nearest->request, key, value)
+		append_difference(text, key, value, json_object_get(request, key));
+	json_object_foreach((json_t *)request, key, value)
+		if (!json_object_get(nearest->request, key))
+			append_difference(text, key, NULL, value);
+	return unexpected(call, method, text);
 }
 
 /* --- Serving --------------------------------------------------------------------------- */
 
-static int reply(struct ipc_call *call, const struct mock_entry *entry)
+static int reply(struct ipc_call *call, struct entry *entry)
 {
+	entry->used++;
+	mock.as_expected++;
 	if (entry->method->oneway)
 		return 0;
 	if (entry->errno_code)
@@ -133,158 +285,155 @@ static int reply(struct ipc_call *call, const struct mock_entry *entry)
 	return ipc_raw_reply(call, &entry->reply.raw);
 }
 
-static int serve_method(struct served *served, struct ipc_call *call,
-			const struct schema_method *method, const struct ipc_raw_message *message)
+/* The first entry that fits and may still be used counts. */
+static int serve_request(struct ipc_call *call, const struct schema_method *method,
+			 const json_t *request)
 {
-	const struct mock_entry *entry, *nearest;
+	const struct entry *nearest = NULL;
+
+	for (size_t i = 0; i < mock.n; i++) {
+		struct entry *entry = &mock.entries[i];
+
+		if (entry->method != method || (entry->times && entry->used == entry->times))
+			continue;
+		if (!entry->request || json_equal(entry->request, request))
+			return reply(call, entry);
+		if (!nearest)
+			nearest = entry;
+	}
+	return wrong_request(call, method->name, nearest, request);
+}
+
+static int describe(struct ipc_call *call)
+{
+	Ipc__Description description = IPC__DESCRIPTION__INIT;
+	struct ipc_raw_message message = { 0 };
+	uint8_t *data;
+	int r;
+
+	description.interface = (char *)schema_interface(mock.schema);
+	description.has_descriptor_set = 1;
+	description.descriptor_set = (ProtobufCBinaryData){ mock.size, mock.set };
+	data = malloc(ipc__description__get_packed_size(&description));
+	if (!data)
+		return -ENOMEM;
+	message.size = ipc__description__pack(&description, data);
+	message.data = data;
+	r = ipc_raw_reply(call, &message);
+	free(data);
+	return r;
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *message, void *userdata)
+{
+	const struct schema_method *method = schema_find_code(mock.schema, message->code);
 	json_t *request;
 	int r;
 
+	(void)userdata;
+	if (message->code == IPC_CODE_DESCRIBE)
+		return describe(call);
+	if (schema_builtin(message->code))
+		return -EOPNOTSUPP;
+	if (!method) {
+		unexpected(call, "?", "the service has no such method");
+		return -EOPNOTSUPP;
+	}
 	if (ipc_call_is_oneway(call) != method->oneway)
-		return unexpected(served, call, method->name,
+		return unexpected(call, method->name,
 				  method->oneway ? "it is a oneway, and was called" :
 						   "it has a reply, and was called as a oneway");
 	request = schema_decode_received(method->request, message);
 	if (!request)
-		return unexpected(served, call, method->name, "the request is malformed");
-	entry = mock_match(served->mock, method, request, &nearest);
-	if (entry) {
-		served->as_expected++;
-		r = reply(call, entry);
-	} else {
-		r = wrong_request(served, call, nearest, method, request);
-	}
+		return unexpected(call, method->name, "the request is malformed");
+	r = serve_request(call, method, request);
 	json_decref(request);
-	if (until_used && !mock_unused(served->mock))
-		ipc_stop(served->ipc);
 	return r;
-}
-
-/* An ipc.Description. */
-static int describe(const struct served *served, struct ipc_call *call)
-{
-	const char *interface = schema_interface(mock_schema(served->mock));
-	struct ipc_raw_message message = { 0 };
-	struct wire_buffer buffer = { 0 };
-	const void *set;
-	size_t size;
-	int r;
-
-	set = mock_descriptors(served->mock, &size);
-	wire_put(&buffer, interface, strlen(interface));
-	wire_wrap(&buffer, 0, 1);
-	r = (int)buffer.size;
-	wire_put(&buffer, set, size);
-	wire_wrap(&buffer, (size_t)r, 3);
-	message.data = buffer.data;
-	message.size = buffer.size;
-	r = buffer.failed ? -ENOMEM : ipc_raw_reply(call, &message);
-	free(buffer.data);
-	return r;
-}
-
-static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
-{
-	struct served *served = userdata;
-	const struct schema_method *method;
-
-	if (request->code == IPC_CODE_DESCRIBE)
-		return describe(served, call);
-	method = schema_find_code(mock_schema(served->mock), request->code);
-	if (method)
-		return serve_method(served, call, method, request);
-	if (schema_builtin(request->code))
-		return -EOPNOTSUPP;
-	unexpected(served, call, "?", "the service has no such method");
-	return -EOPNOTSUPP;
 }
 
 /* --- The end --------------------------------------------------------------------------- */
 
-static int put_unused(const struct mock *mock, json_t *list)
+static json_t *unused_entries(void)
 {
-	const struct mock_entry *entry;
-
-	for (size_t i = 0; (entry = mock_unused_at(mock, i)); i++) {
-		char *request = dump(entry->request);
-
-		if (!request)
-			return fail_memory();
-		if (!ctl.json)
-			printf("%s: unused: %s %s\n", mock_name(mock), entry->method->name,
-			       entry->request ? request : "(any request)");
-		free(request);
-		if (list && json_array_append_new(list, json_pack("{s:s, s:O?}", "method",
-								  entry->method->name, "request",
-								  entry->request)) < 0)
-			return fail_memory();
-	}
-	return STATUS_OK;
-}
-
-static int put_result(const struct served *served)
-{
-	size_t unused = mock_unused(served->mock);
 	json_t *list = json_array();
-	int status = list ? put_unused(served->mock, list) : fail_memory();
 
-	if (!status && ctl.json) {
-		status = out_json(json_pack("{s:s, s:I, s:I, s:O}", "name", mock_name(served->mock),
-					    "expected", (json_int_t)served->as_expected, "wrong",
-					    (json_int_t)served->wrong, "unused", list));
-	} else if (!status) {
-		printf("%s: %lu as expected, %lu wrong, %zu unused\n", mock_name(served->mock),
-		       served->as_expected, served->wrong, unused);
-		status = out_flush();
+	for (size_t i = 0; i < mock.n; i++) {
+		const struct entry *entry = &mock.entries[i];
+
+		if (entry->times ? entry->used < entry->times : !entry->used)
+			list = value_append(list, json_pack("{s:s, s:O?}", "method",
+							    entry->method->name, "request",
+							    entry->request));
 	}
-	json_decref(list);
-	return status ? status : served->wrong || unused ? STATUS_DIFFERS : STATUS_OK;
+	return list;
 }
 
-static int run_service(struct served *served)
+static int put_result(void)
 {
-	struct ipc_raw_ops ops = {
-		.interface = schema_interface(mock_schema(served->mock)),
-		.serve = serve,
-	};
+	json_t *unused = unused_entries(), *entry, *request;
+	int status;
+	size_t i;
+
+	if (!unused)
+		return fail_memory();
+	status = mock.wrong || json_array_size(unused) ? STATUS_DIFFERS : STATUS_OK;
+	if (ctl.json)
+		return out_json(json_pack("{s:s, s:I, s:I, s:o}", "name", mock.name, "expected",
+					  (json_int_t)mock.as_expected, "wrong",
+					  (json_int_t)mock.wrong, "unused", unused)) ?: status;
+	json_array_foreach(unused, i, entry) {
+		char *text;
+
+		request = json_object_get(entry, "request");
+		text = dump(request);
+		printf("%s: unused: %s %s\n", mock.name, value_text(entry, "method"),
+		       json_is_null(request) ? "(any request)" : text ?: "?");
+		free(text);
+	}
+	printf("%s: %lu as expected, %lu wrong, %zu unused\n", mock.name, mock.as_expected,
+	       mock.wrong, json_array_size(unused));
+	json_decref(unused);
+	return out_flush() ?: status;
+}
+
+static void on_stop(int signal)
+{
+	(void)signal;
+	ipc_stop(mock.ipc);
+}
+
+static int run_service(void)
+{
+	struct ipc_raw_ops ops = { .interface = schema_interface(mock.schema), .serve = serve };
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	struct sigaction action = { .sa_handler = on_stop };
 	int r;
 
 	/* Who waits for the name may end this at once. */
-	bus = served->ipc;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	r = ipc_raw_object_new(served->ipc, &ops, served, &object);
+	r = ipc_raw_object_new(mock.ipc, &ops, NULL, &object);
 	if (r == 0)
-		r = ipc_register_name(served->ipc, mock_name(served->mock), object,
-				      /* ret_slot= */ NULL);
+		r = ipc_register_name(mock.ipc, mock.name, object, /* ret_slot= */ NULL);
 	if (r < 0)
-		return fail_errno(r, mock_name(served->mock));
-	r = ipc_run(served->ipc);
+		return fail_errno(r, mock.name);
+	r = ipc_run(mock.ipc);
 	/* A test's bus ends with the test. */
 	return r < 0 && r != -ECONNRESET ? fail_errno(r, "serve") : STATUS_OK;
 }
 
 static int run(int argc, char **argv)
 {
-	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	struct served served = { 0 };
-	int status;
+	int status = load(argv[0]);
 
 	(void)argc;
-	status = mock_load(argv[0], &served.mock);
 	if (!status)
-		status = bus_open(&ipc);
-	served.ipc = ipc;
+		status = bus_open(&mock.ipc);
 	if (!status)
-		status = run_service(&served);
+		status = run_service();
 	/* The object has ended: nobody calls any more. */
-	ipc = ipc_unref(ipc);
-	if (!status)
-		status = put_result(&served);
-	mock_free(served.mock);
-	return status;
+	ipc_unref(mock.ipc);
+	return status ? status : put_result();
 }
 
 const struct verb verb_mock = {
@@ -316,7 +465,6 @@ const struct verb verb_mock = {
 		"Methods with streams cannot be played.\n",
 	.example = "  ipcctl mock stock.json & ipcctl wait demo.stock && ./shop\n",
 	.statuses = ON_BUS | MAY_END(NO_MANAGER) | MAY_END(DIFFERS),
-	.options = options,
 	.min = 1,
 	.max = 1,
 	.run = run,
