@@ -7,7 +7,6 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ipc/rpc.h>
 
@@ -59,10 +58,7 @@ struct resend {
 	struct target *targets;
 	size_t n_targets;
 	const char *path;
-	unsigned long speed;
 	bool manager;
-	uint64_t start_ns; /* clock_ns() when the message recorded at @first_ns was sent */
-	uint64_t first_ns;
 	unsigned long counts[N_RESULTS];
 	unsigned long unnamed;
 };
@@ -161,7 +157,7 @@ static int read_replies(struct resend *resend)
 	return status;
 }
 
-int resend_open(struct resend **ret_resend, const char *path, unsigned long speed, bool manager)
+int resend_open(struct resend **ret_resend, const char *path, bool manager)
 {
 	struct resend *resend = calloc(1, sizeof(*resend));
 	int status;
@@ -169,7 +165,6 @@ int resend_open(struct resend **ret_resend, const char *path, unsigned long spee
 	if (!resend)
 		return fail_memory();
 	resend->path = path;
-	resend->speed = speed;
 	resend->manager = manager;
 	status = read_replies(resend);
 	if (!status)
@@ -250,23 +245,6 @@ static const struct target *target_of(struct resend *resend, const char *name)
 }
 
 /* --- Sending ---------------------------------------------------------------------- */
-
-/* Sleeps for the recorded pauses, divided by the speed. */
-static void wait_until_due(struct resend *resend, uint64_t time)
-{
-	struct timespec until;
-	uint64_t due;
-
-	if (!resend->first_ns) {
-		resend->first_ns = time;
-		resend->start_ns = clock_ns();
-	}
-	if (!resend->speed || time <= resend->first_ns)
-		return;
-	due = resend->start_ns + (time - resend->first_ns) / resend->speed;
-	until = (struct timespec){ due / 1000000000, due % 1000000000 };
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-}
 
 /* 0 or -errno; error: what the service says about it. */
 static int transmit(const struct ipc_record *record, struct ipc_proxy *proxy,
@@ -408,7 +386,6 @@ int resend_message(struct resend *resend, const struct ipc_record *record, struc
 
 	if (reason)
 		return set_result(resend, row, SKIPPED, reason);
-	wait_until_due(resend, record->time);
 	target = target_of(resend, service);
 	if (!target)
 		return -ENOMEM;

@@ -16,10 +16,9 @@
 
 struct resend;
 
-/* Reads the replies of the recording and opens the bus. speed: factor for the recorded
- * pauses; 0: no pauses. manager: also resend what went to the service manager. Prints what
- * went wrong; returns an enum status. */
-int resend_open(struct resend **ret_resend, const char *path, unsigned long speed, bool manager);
+/* Reads the replies of the recording and opens the bus. manager: also resend what went to the
+ * service manager. Prints what went wrong; returns an enum status. */
+int resend_open(struct resend **ret_resend, const char *path, bool manager);
 
 /* NULL is allowed. */
 struct resend *resend_close(struct resend *resend);

@@ -34,7 +34,6 @@
  * @write: file to write to, or NULL
  * @read: file to read from, or NULL
  * @resends: resend the messages of @read
- * @speed: with so many times the recorded speed; 0: without pauses
  * @max_data: bytes of each payload
  * @count: end after so many records; 0: no limit
  * @names: names for the numbers in records
@@ -52,7 +51,6 @@ static struct session {
 	const char *write;
 	const char *read;
 	bool resends;
-	unsigned long speed;
 	unsigned long max_data;
 	unsigned long count;
 	struct names *names;
@@ -90,8 +88,6 @@ static const struct verb_option options[] = {
 	  "with --read: resend its calls and oneways, compare the replies\n"
 	  "                       (each call may take 10 s)",
 	  .flag = &session.resends },
-	{ "speed", "N", "with --resend: N times the recorded speed (default: no pauses)",
-	  .number = &session.speed, .min = 1, .max = 1000 },
 	{ 0 },
 };
 
@@ -352,7 +348,7 @@ static int read_file(void)
 static int resend_file(void)
 {
 	bool manager = session.name && !strcmp(session.name, "servicemanager");
-	int status = resend_open(&session.resend, session.read, session.speed, manager);
+	int status = resend_open(&session.resend, session.read, manager);
 
 	if (status)
 		return status;
@@ -395,10 +391,8 @@ static int run(int argc, char **argv)
 		return fail_with(STATUS_USAGE, NULL, "--read and --write exclude each other");
 	if (session.user && user_find(session.user, &session.uid) < 0)
 		return fail_with(STATUS_USAGE, NULL, "no such user: %s", session.user);
-	if (session.resends ? !session.read : session.speed)
-		return fail_with(STATUS_USAGE, NULL, "%s",
-				 session.resends ? "--resend needs --read FILE" :
-						   "--speed needs --resend");
+	if (session.resends && !session.read)
+		return fail_with(STATUS_USAGE, NULL, "--resend needs --read FILE");
 	if (session.resends && session.failed)
 		return fail_with(STATUS_USAGE, NULL, "--resend and --failed exclude each other");
 	status = session.read ? run_file() : run_bus();

@@ -136,8 +136,6 @@ START_TEST(what_is_sent_is_chosen)
 	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend --name no.body")->status,
 			 1);
 	ck_assert_int_eq(live_run("monitor --resend")->status, 2);
-	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --speed 2")->status, 2);
-	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend --speed 0")->status, 2);
 	ck_assert_int_eq(live_run("monitor --read /no/thing --resend")->status, 1);
 	ck_assert_int_eq(live_run("monitor --read " FILE_NAME " --resend -d /dev/nothing")->status,
 			 5);
@@ -246,36 +244,10 @@ START_TEST(what_follows_is_not_sent)
 }
 END_TEST
 
-/* Once with the recording's pauses takes as long as it took. */
-START_TEST(pauses_are_kept)
-{
-	json_t *rows, *first, *last;
-	struct timespec before, after;
-	double took, recorded;
-
-	record("--name demo.story --method Say --count 8",
-	       CALL "Say '{\"text\": \"x\"}'; sleep 0.3");
-	rows = resend("", 0);
-	first = json_array_get(rows, 0);
-	last = json_array_get(rows, json_array_size(rows) - 2);
-	recorded = (json_integer_value(json_object_get(last, "time")) -
-		    json_integer_value(json_object_get(first, "time"))) /
-		   1e9;
-	json_decref(rows);
-	ck_assert(recorded > 0.8);
-	clock_gettime(CLOCK_MONOTONIC, &before);
-	json_decref(resend("--speed 1", 0));
-	clock_gettime(CLOCK_MONOTONIC, &after);
-	took = after.tv_sec - before.tv_sec + (after.tv_nsec - before.tv_nsec) / 1e9;
-	ck_assert_msg(took >= recorded, "%f s instead of %f s", took, recorded);
-}
-END_TEST
-
 int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl monitor --resend", the_same_is_equal, what_is_sent_is_chosen,
 			  another_reply_differs, failing_is_an_error,
-			  messages_are_skipped_with_a_reason, what_follows_is_not_sent,
-			  pauses_are_kept);
+			  messages_are_skipped_with_a_reason, what_follows_is_not_sent);
 }
