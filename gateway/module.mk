@@ -5,7 +5,7 @@
 # gateway calls is in libgrpc and libgpr.
 
 GATEWAY := $(B)/gateway
-GATEWAY_PACKAGES := grpc libsystemd
+GATEWAY_PACKAGES := grpc libcrypto libsystemd
 HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && echo yes)
 
 GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
@@ -14,7 +14,7 @@ GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gatew
 GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/schema-types.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
 	$(B)/libipc/core/map.o $(addprefix $(B)/servicemanager/,policy.o policy-parse.o words.o config.o)
 GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -Iservicemanager -pthread
-GATEWAY_LIBS := -lgrpc -lgpr $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
+GATEWAY_LIBS := -lgrpc -lgpr -lcrypto $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 
 $(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)
