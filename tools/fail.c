@@ -93,7 +93,7 @@ int fail_memory(void)
 	return fail_with(STATUS_FAILED, NULL, "out of memory");
 }
 
-int fail_status(int error)
+static int fail_status(int error)
 {
 	switch (error) {
 	case -ENOENT:
@@ -145,7 +145,7 @@ const char *fail_root_hint(void)
 	return hint;
 }
 
-const char *fail_manager_hint(void)
+static const char *fail_manager_hint(void)
 {
 	static char hint[512];
 
@@ -167,7 +167,7 @@ static const char *policy_hint(void)
 	return hint;
 }
 
-const char *fail_hint(int error)
+static const char *fail_hint(int error)
 {
 	switch (error) {
 	case -ENOTCONN:

@@ -195,12 +195,7 @@ int fail_call(int error, const struct ipc_error *reported, const char *what);
 /* fail_with() for a bus that does not exist or has ended. */
 int fail_no_bus(int error);
 
-/* Its status, and its hint or NULL. */
-int fail_status(int error);
-const char *fail_hint(int error);
-/* What to do if only root and the owner of the bus may, and if no service manager runs. Valid until
- * the next call. */
+/* What to do if only root and the owner of the bus may. Valid until the next call. */
 const char *fail_root_hint(void);
-const char *fail_manager_hint(void);
 
 #endif

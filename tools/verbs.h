@@ -25,7 +25,6 @@
 	VERB(freeze)                                                                               \
 	VERB(thaw)                                                                                 \
 	VERB(policy)                                                                               \
-	VERB(gateway)                                                                              \
 	VERB(info)                                                                                 \
 	VERB(doctor)
 

@@ -2,7 +2,6 @@
 """What the gateway counts: OpenMetrics text on a Unix socket."""
 
 import calendar
-import json
 import os
 import re
 import socket
@@ -199,91 +198,6 @@ def metrics_of_imports():
         assert now['calls_total', key + ',status="OK"'] == 1, now
         assert now['calls_total', key + ',status="PERMISSION_DENIED"'] == 1, now
         assert now['open_calls', key] == 0 and now['received_bytes_total', key] > 1000, now
-
-
-def ipcctl(*arguments):
-    done = subprocess.run((f'{B}/tools/ipcctl', *arguments), stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False)
-    return done.stdout, done.returncode
-
-
-@case
-def ipcctl_shows_metrics():
-    with Counted() as gate:
-        for _ in range(3):
-            method('Empty', channel=gate.channel)(EMPTY)
-        fails(StatusCode.INVALID_ARGUMENT, method('Unary', pb.Reply, gate.channel),
-              pb.Request(code=-22))
-        fails(StatusCode.UNIMPLEMENTED, method('None', channel=gate.channel), EMPTY)
-        wait_until('they are over', lambda: gate.get()['open_calls', labels()] == 0)
-        text, status = ipcctl('gateway', gate.where)
-        assert status == 0, text
-        lines = text.splitlines()
-        assert lines[0] == f'{gate.where}: 1 connections, 0 links', text
-        assert lines[1] == 'refused: method 1', text
-        assert lines[2].split() == ['NAME', 'DIRECTION', 'CALLS', 'FAILED', 'OPEN', 'STREAMS',
-                                    'RECEIVED', 'SENT'], text
-        assert lines[3].split()[:6] == ['test.interop', 'export', '5', '2', '0', '0'], text
-        text, status = ipcctl('--json', 'gateway', gate.where, gate.where)
-        assert status == 0, text
-        one, two = json.loads(text)
-        assert one['services'][0]['statuses'] == two['services'][0]['statuses'] == \
-            {'OK': 3, 'INVALID_ARGUMENT': 1, 'UNIMPLEMENTED': 1}, text
-        assert one['version'] and one['connections'] == 1, text
-        # One that is not there hides no other.
-        for order in ((gate.where, '/nowhere'), ('/nowhere', gate.where)):
-            text, status = ipcctl('gateway', *order)
-            assert status == 3 and '/nowhere: No such file' in text, text
-            assert f'{gate.where}: 1 connections, 0 links' in text and 'test.interop' in text, text
-        gate.program.end(9)
-        text, status = ipcctl('gateway', gate.where)
-        assert status == 9 and 'no gateway listens there any more' in text, text
-        gate.program = gateway('--metrics', gate.where)
-    text, status = ipcctl('gateway', gate.where)
-    assert status == 3 and 'No such file' in text, text
-
-
-@case
-def gateways_that_lie_to_ipcctl():
-    """What listens at the path may say anything."""
-    where = socket_path()[len('unix:'):]
-    ok = b'HTTP/1.0 200 OK\r\n\r\n'
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(where)
-        server.listen(8)
-        for reply, text, status in (
-                (b'', 'is no gateway', 1), (b'HTTP/1.0 404 no\r\n\r\n', 'is no gateway', 1),
-                (ok, 'is no gateway', 1), (ok + b'ipc_gateway_links 1\n', 'is no gateway', 1),
-                (ok + b'ipc_gateway_links x\n# EOF\n', 'is no gateway', 1),
-                (ok + b'ipc_gateway_open_calls{name="\n# EOF\n', 'is no gateway', 1),
-                (ok + b'ipc_gateway_x{' + b'a="b",' * 9 + b'} 1\n# EOF\n', 'is no gateway', 1),
-                (b'x' * (5 << 20), 'is no gateway', 1),
-                (ok + b'ipc_gateway_open_calls{name="a"} 9223372036854775807\n' * 2 + b'# EOF\n',
-                 'is no gateway', 1),
-                # As many services as fit. Each line of them once took a look at all others.
-                (ok + b''.join(b'ipc_gateway_open_calls{name="%i"} 1\n' % i for i in range(80000)) +
-                 b'# EOF\n', '\n79999 ', 0),
-                (ok + b'ipc_gateway_open_calls{name="\x1b[2J\xff",direction="\\"\\n"} 1\n# EOF\n',
-                 '?[2J?', 0),
-                (ok + b'ipc_gateway_later{name="a"} 1\nipc_gateway_links 7\n# EOF\n', '7 links', 0)):
-            def serve(reply=reply):
-                with server.accept()[0] as client:
-                    client.recv(4096)
-                    try:
-                        client.sendall(reply)
-                    except OSError:
-                        pass
-
-            thread = threading.Thread(target=serve)
-            thread.start()
-            got = ipcctl('gateway', where)
-            thread.join()
-            assert text in got[0] and got[1] == status, (reply[:100], got)
-            assert '\x1b' not in got[0], got
-        # One that says nothing.
-        begin = time.monotonic()
-        text, status = ipcctl('--timeout', '1', 'gateway', where)
-        assert status == 7 and time.monotonic() - begin < 20, text
 
 
 @case
