@@ -22,7 +22,6 @@
  *   text.c        texts of others
  *   base64.c      bytes in JSON
  *   wire.c        bytes of protobuf
- *   screen.c      a terminal and its keys
  *   call-stream.c methods with streams, for verb-call.c
  *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes

@@ -19,16 +19,13 @@
 static char *volatile message;
 static unsigned int limit_ms;
 static volatile sig_atomic_t requested;
-static void (*volatile clean)(void);
 
-/* A signal handler may only clean up, write and exit. The driver ends calls that are still open. */
+/* A signal handler may only write and exit. The driver ends calls that are still open. */
 static void on_deadline(int signal)
 {
 	ssize_t n;
 
 	(void)signal;
-	if (clean)
-		clean();
 	n = message ? write(STDERR_FILENO, message, strlen(message)) : 0;
 	(void)n;
 	_exit(STATUS_TIMEOUT);
@@ -72,11 +69,6 @@ void stop_message(const char *hint, const char *format, ...)
 		message = text;
 		free(old);
 	}
-}
-
-void stop_cleanup(void (*function)(void))
-{
-	clean = function;
 }
 
 static void on_signal(int signal)

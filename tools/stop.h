@@ -14,10 +14,6 @@ void stop_after(unsigned int ms);
  * (hint, or NULL); by default that the run is not done. */
 void stop_message(const char *hint, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The deadline's signal handler calls function before it ends the process, so function may do
- * only what is async-signal-safe; NULL: nothing is left to remove. */
-void stop_cleanup(void (*function)(void));
-
 /* From now on SIGINT, SIGTERM and SIGHUP do not end the process. They only set what
  * stop_requested() returns, so that a verb can finish what it does. */
 void stop_on_signals(void);

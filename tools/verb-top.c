@@ -4,6 +4,7 @@
  * monitor, and queues and buffers, from the driver's state.
  */
 #define _GNU_SOURCE
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,6 @@
 #include "monitor.h"
 #include "names.h"
 #include "out.h"
-#include "screen.h"
 #include "state.h"
 #include "stats.h"
 #include "stop.h"
@@ -23,9 +23,6 @@
 #include "verbs.h"
 
 #define MAX_ROWS 20
-
-/* How often keys are looked at. */
-#define KEY_NS UINT64_C(100000000)
 
 static unsigned int interval_ms = 1000;
 static unsigned long count;
@@ -61,7 +58,6 @@ static const struct order {
 #define N_ORDERS (sizeof(orders) / sizeof(*orders))
 
 static size_t order;
-static bool on_screen, has_quit;
 
 static int choose_order(void)
 {
@@ -210,19 +206,7 @@ static json_t *pairs_of(struct names *names, const struct traffic *traffic, doub
 
 /* --- Showing -------------------------------------------------------------------- */
 
-/**
- * struct shown - what the last interval was
- * @procs: rows of processes
- * @pairs: rows of pairs
- * @lost: records that are missing
- */
-struct shown {
-	json_t *procs;
-	json_t *pairs;
-	uint64_t lost;
-};
-
-static int put_procs(FILE *file, const json_t *rows)
+static int put_procs(const json_t *rows)
 {
 	static const struct column proc_columns[] = {
 		{ "PID", "pid", COLOR_NONE, true },
@@ -244,10 +228,10 @@ static int put_procs(FILE *file, const json_t *rows)
 		{ "MS", "held_ms", COLOR_DIM, true },
 	};
 
-	return out_rows(file, proc_columns, sizeof(proc_columns) / sizeof(*proc_columns), rows);
+	return out_rows(stdout, proc_columns, sizeof(proc_columns) / sizeof(*proc_columns), rows);
 }
 
-static int put_pairs(FILE *file, const json_t *rows)
+static int put_pairs(const json_t *rows)
 {
 	static const struct column pair_columns[] = {
 		{ "FROM", "from", COLOR_NONE, false },
@@ -261,189 +245,66 @@ static int put_pairs(FILE *file, const json_t *rows)
 		{ "FAILED", "failed", COLOR_NONE, true },
 	};
 
-	return out_rows(file, pair_columns, sizeof(pair_columns) / sizeof(*pair_columns), rows);
+	return out_rows(stdout, pair_columns, sizeof(pair_columns) / sizeof(*pair_columns), rows);
 }
 
-static void put_lost(FILE *file, const struct shown *shown)
-{
-	if (shown->lost)
-		fprintf(file, "%s%llu records were lost; the numbers are too low%s\n",
-			out_color(COLOR_YELLOW), (unsigned long long)shown->lost, out_plain());
-}
-
-static void put_hidden(FILE *file, size_t hidden, const char *how)
-{
-	if (hidden)
-		fprintf(file, "%s%zu idle %s hidden; %s shows them%s\n", out_color(COLOR_DIM),
-			hidden, hidden == 1 ? "process is" : "processes are", how, out_plain());
-}
-
-static int put_text(const struct shown *shown)
+static int put_text(const json_t *procs, const json_t *pairs, uint64_t lost)
 {
 	size_t hidden;
-	json_t *rows = sorted(shown->procs, with_idle, &hidden);
+	json_t *rows = sorted(procs, with_idle, &hidden);
 	int status;
 
 	if (!rows)
 		return fail_memory();
-	put_lost(stdout, shown);
-	status = put_procs(stdout, rows);
+	if (isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	if (lost)
+		printf("%s%" PRIu64 " records were lost; the numbers are too low%s\n",
+		       out_color(COLOR_YELLOW), lost, out_plain());
+	status = put_procs(rows);
 	json_decref(rows);
-	put_hidden(stdout, hidden, "--idle");
+	if (hidden)
+		printf("%s%zu idle %s hidden; --idle shows them%s\n", out_color(COLOR_DIM), hidden,
+		       hidden == 1 ? "process is" : "processes are", out_plain());
 	putchar('\n');
 	if (!status)
-		status = put_pairs(stdout, shown->pairs);
+		status = put_pairs(pairs);
 	putchar('\n');
 	return status ? status : out_flush();
 }
 
-/* The first rows. */
-static json_t *first_of(const json_t *rows, size_t n)
+static int put(struct names *names, const struct traffic *traffic, const json_t *state,
+	       double seconds)
 {
-	json_t *first = json_array();
-
-	for (size_t i = 0; i < n && i < json_array_size(rows); i++)
-		first = value_append(first, json_incref(json_array_get(rows, i)));
-	return first;
-}
-
-/* Prints into file what fits into so many lines: pairs have a third of them, and what the
- * processes leave. */
-static int put_fitting(FILE *file, const struct shown *shown, size_t lines)
-{
-	size_t used = 5 + (shown->lost > 0), n_pairs, n_procs, hidden;
-	json_t *all = sorted(shown->procs, with_idle, &hidden), *procs, *pairs;
+	json_t *procs = procs_of(traffic, state, seconds);
+	json_t *pairs = pairs_of(names, traffic, seconds);
 	int status;
 
-	n_pairs = json_array_size(shown->pairs);
-	n_procs = json_array_size(all);
-	lines = lines > used ? lines - used : 1;
-	if (n_procs + n_pairs > lines) {
-		if (n_pairs > lines / 3)
-			n_pairs = n_procs + lines / 3 > lines ? lines / 3 : lines - n_procs;
-		if (n_procs > lines - n_pairs)
-			n_procs = lines - n_pairs;
-	}
-	procs = first_of(all, n_procs);
-	pairs = first_of(shown->pairs, n_pairs);
-	fprintf(file, "%ssorted by %s; keys: < > sort, i idle, q quit%s\n", out_color(COLOR_DIM),
-		orders[order].name, out_plain());
-	put_lost(file, shown);
-	put_hidden(file, hidden, "i");
-	status = procs && pairs ? put_procs(file, procs) : fail_memory();
-	fputc('\n', file);
-	if (!status)
-		status = put_pairs(file, pairs);
-	json_decref(all);
+	if (!procs || !pairs)
+		status = fail_memory();
+	else if (ctl.json)
+		status = out_line(json_pack("{s:f, s:I, s:O, s:O}", "seconds", seconds, "lost",
+					    (json_int_t)traffic->lost, "procs", procs, "pairs", pairs));
+	else
+		status = put_text(procs, pairs, traffic->lost);
 	json_decref(procs);
 	json_decref(pairs);
 	return status;
 }
 
-static int put_screen(const struct shown *shown)
-{
-	size_t lines, columns, size;
-	char *text = NULL;
-	FILE *file = open_memstream(&text, &size);
-	int status;
-
-	if (!file)
-		return fail_memory();
-	screen_size(&lines, &columns);
-	status = put_fitting(file, shown, lines);
-	if (fclose(file) && !status)
-		status = fail_memory();
-	if (!status) {
-		fputs("\033[H\033[2J", stdout);
-		screen_put(stdout, text, lines, columns);
-		status = out_flush();
-	}
-	free(text);
-	return status;
-}
-
-static void shown_done(struct shown *shown)
-{
-	json_decref(shown->procs);
-	json_decref(shown->pairs);
-	*shown = (struct shown){ 0 };
-}
-
-/* Takes the place of what was shown before. */
-static int put(struct shown *shown, struct names *names, const struct traffic *traffic,
-	       const json_t *state, double seconds)
-{
-	shown_done(shown);
-	shown->procs = procs_of(traffic, state, seconds);
-	shown->pairs = pairs_of(names, traffic, seconds);
-	shown->lost = traffic->lost;
-	if (!shown->procs || !shown->pairs)
-		return fail_memory();
-	if (ctl.json)
-		return out_line(json_pack("{s:f, s:I, s:O, s:O}", "seconds", seconds, "lost",
-					  (json_int_t)traffic->lost, "procs", shown->procs, "pairs",
-					  shown->pairs));
-	return on_screen ? put_screen(shown) : put_text(shown);
-}
-
-/* --- Keys ------------------------------------------------------------------------- */
-
-/* Returns whether the key changes what is shown. */
-static bool handle_key(int key)
-{
-	switch (key) {
-	case 'q':
-		has_quit = true;
-		return false;
-	case 'i':
-		with_idle = !with_idle;
-		return true;
-	case '<':
-		order = (order + N_ORDERS - 1) % N_ORDERS;
-		return true;
-	case '>':
-		order = (order + 1) % N_ORDERS;
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Takes records until that time, and keys. */
-static int run_until(struct monitor *monitor, const struct shown *shown, uint64_t end)
-{
-	int status = STATUS_OK;
-
-	while (!status && on_screen && !has_quit && !stop_requested() && clock_ns() < end) {
-		uint64_t soon = clock_ns() + KEY_NS;
-		bool changed = false;
-		int key;
-
-		status = monitor_run(monitor, soon < end ? soon : end);
-		while (!has_quit && (key = screen_key()))
-			changed |= handle_key(key);
-		if (!status && changed && shown->procs)
-			status = put_screen(shown);
-	}
-	return status || on_screen ? status : monitor_run(monitor, end);
-}
-
-static int one_interval(struct monitor *monitor, struct traffic *traffic, struct names *names,
-			struct shown *shown)
+static int one_interval(struct monitor *monitor, struct traffic *traffic, struct names *names)
 {
 	uint64_t begin = clock_ns();
 	json_t *state;
 	int status;
 
 	traffic_begin(traffic);
-	status = run_until(monitor, shown, begin + (uint64_t)interval_ms * 1000000);
-	if (!status && has_quit)
-		return STATUS_OK;
+	status = monitor_run(monitor, begin + (uint64_t)interval_ms * 1000000);
 	if (!status)
 		status = state_read("state", &state);
 	if (status)
 		return status;
-	status = put(shown, names, traffic, state, (clock_ns() - begin) / 1e9);
+	status = put(names, traffic, state, (clock_ns() - begin) / 1e9);
 	json_decref(state);
 	return status;
 }
@@ -451,23 +312,16 @@ static int one_interval(struct monitor *monitor, struct traffic *traffic, struct
 static int run_monitor(struct names *names, struct traffic *traffic)
 {
 	struct monitor *monitor = NULL;
-	struct shown shown = { 0 };
 	int status;
 
 	status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0,
 			      traffic_on_record, traffic);
 	stop_on_signals();
-	on_screen = !status && !ctl.json && screen_begin();
-	while (!status && !stop_requested() && !has_quit) {
-		status = one_interval(monitor, traffic, names, &shown);
+	while (!status && !stop_requested()) {
+		status = one_interval(monitor, traffic, names);
 		if (count && --count == 0)
 			break;
 	}
-	if (on_screen) {
-		screen_end();
-		putchar('\n');
-	}
-	shown_done(&shown);
 	monitor_close(monitor);
 	return status;
 }
@@ -500,10 +354,9 @@ const struct verb verb_top = {
 		"oneways a second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %),\n"
 		"failed calls; then threads, queue and buffers as ipcctl stats does. A second table has\n"
 		"the busiest pairs of sender and service. Processes without any traffic, queue and\n"
-		"held buffers are hidden, but not in JSON. On a terminal the tables fit the window, and\n"
-		"there are keys: \"<\" and \">\" choose the column to sort by, \"i\" shows what is idle, and\n"
-		"\"q\" ends it. Ctrl-C ends it, too. Needs what ipcctl monitor\n"
-		"needs, and to read the bus's state as ipcctl stats does.\n",
+		"held buffers are hidden, but not in JSON. A terminal is cleared before each interval.\n"
+		"Ctrl-C ends it. Needs what ipcctl monitor needs, and to read the bus's state as ipcctl\n"
+		"stats does.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.statuses = ON_BUS,
 	.options = options,

@@ -4,7 +4,6 @@
  * with the servicemanager up.
  */
 #define _GNU_SOURCE
-#include <pty.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -249,62 +248,6 @@ START_TEST(top_sorts_and_hides)
 }
 END_TEST
 
-/* Reads until the text comes, or the other end closes. Returns whether it came. */
-static bool expect(int fd, const char *what)
-{
-	static char text[1 << 16];
-	size_t n = 0;
-	ssize_t r;
-
-	while (n < sizeof(text) - 1 && (r = read(fd, text + n, sizeof(text) - 1 - n)) > 0) {
-		n += r;
-		text[n] = '\0';
-		if (strstr(text, what))
-			return true;
-	}
-	return false;
-}
-
-START_TEST(top_has_keys)
-{
-	const struct winsize size = { .ws_row = 12, .ws_col = 50 };
-	int fd, status;
-	pid_t top = forkpty(&fd, NULL, NULL, &size);
-
-	ck_assert_int_ge(top, 0);
-	if (top == 0) {
-		execlp("ipcctl", "ipcctl", "top", "--interval", "60", "--timeout", "50", NULL);
-		_exit(127);
-	}
-	/* The first interval is long, but a key is heard at once. */
-	ck_assert_int_eq(write(fd, "q", 1), 1);
-	ck_assert(!expect(fd, "nothing that it prints"));
-	ck_assert_int_eq(waitpid(top, &status, 0), top);
-	ck_assert_int_eq(status, 0);
-	close(fd);
-
-	top = forkpty(&fd, NULL, NULL, &size);
-	if (top == 0) {
-		execlp("ipcctl", "ipcctl", "top", "--interval", "0.2", "--color", "never", NULL);
-		_exit(127);
-	}
-	ck_assert(expect(fd, "sorted by calls; keys: < > sort, i idle, q quit\r\n"));
-	ck_assert_int_eq(write(fd, ">", 1), 1);
-	ck_assert(expect(fd, "sorted by oneways;"));
-	ck_assert_int_eq(write(fd, "<<", 2), 2);
-	ck_assert(expect(fd, "sorted by process;"));
-	/* 50 columns end there, and the table has 12 lines. */
-	ck_assert(expect(fd, "\033[H\033[2J"));
-	ck_assert(expect(fd, "PID  PROCESS"));
-	ck_assert_int_eq(write(fd, "q", 1), 1);
-	while (expect(fd, "\n"))
-		;
-	ck_assert_int_eq(waitpid(top, &status, 0), top);
-	ck_assert_int_eq(status, 0);
-	close(fd);
-}
-END_TEST
-
 /* Before, each of them waited for the service. */
 START_TEST(a_stopped_service_holds_up_nobody)
 {
@@ -325,6 +268,6 @@ int main(void)
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed,
 			  users_and_failures_are_selected, people_get_lines,
 			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
-			  top_counts, top_sorts_and_hides, top_has_keys,
+			  top_counts, top_sorts_and_hides,
 			  a_stopped_service_holds_up_nobody);
 }

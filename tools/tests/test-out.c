@@ -15,7 +15,6 @@
 #include "number.h"
 #include "out.h"
 #include "process.h"
-#include "screen.h"
 #include "state.h"
 #include "text.h"
 #include "user.h"
@@ -306,31 +305,6 @@ START_TEST(the_nearest_name_is_meant)
 }
 END_TEST
 
-static const char *cut(const char *text, size_t lines, size_t columns)
-{
-	static char out[256];
-	FILE *file = fmemopen(out, sizeof(out), "w");
-
-	screen_put(file, text, lines, columns);
-	fputc('\0', file);
-	fclose(file);
-	return out;
-}
-
-START_TEST(lines_fit_the_screen)
-{
-	ck_assert_str_eq(cut("abcdef\nxy\n", 9, 4), "abcd\nxy");
-	ck_assert_str_eq(cut("a\nb\nc\n", 2, 4), "a\nb");
-	ck_assert_str_eq(cut("\303\244\303\266\303\274x\n", 1, 3), "\303\244\303\266\303\274");
-	/* Colors have no width, and the last one ends what was cut. */
-	ck_assert_str_eq(cut("\033[31mred\033[0m more\n", 1, 2), "\033[31mre\033[0m");
-	ck_assert_str_eq(cut("ab\033", 1, 2), "ab");
-	ck_assert_str_eq(cut("", 3, 3), "");
-	ck_assert_str_eq(cut("\n\nx", 3, 1), "\n\nx");
-	ck_assert_str_eq(cut("abc", 0, 3), "");
-}
-END_TEST
-
 START_TEST(users_are_found)
 {
 	uid_t uid = 1;
@@ -367,7 +341,6 @@ int main(void)
 	tcase_add_test(tcase, errors_have_origins);
 	tcase_add_test(tcase, numbers_are_checked);
 	tcase_add_test(tcase, the_nearest_name_is_meant);
-	tcase_add_test(tcase, lines_fit_the_screen);
 	tcase_add_test(tcase, users_are_found);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
