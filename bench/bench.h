@@ -3,7 +3,7 @@
  * What a transport is to the benchmark: how two processes, a client and a
  * server of one thread each, reach each other and make one round trip.
  *
- * main.c forks the two, lets the client run the rounds and reads the clock;
+ * pair.c forks the two; main.c lets the client run the rounds and reads the clock;
  * a transport (futex.c, pipe.c, socket.c, binder.c, ipcbus.c, typed.c and others) never
  * measures, never prints but for bench_fail(), never allocates in a round.
  *
@@ -31,6 +31,8 @@
 #define BENCH_MAX_BATCH		16
 /* For transports with space for so many. */
 #define BENCH_LONG_BATCH	250
+/* Processes beside the client and the server. */
+#define BENCH_MAX_BESIDE	16
 
 /**
  * struct bench_beside - what else happens while calls are measured
@@ -60,7 +62,11 @@ struct bench_beside {
  * @beside: what else happens; NULL: nothing does, and the figure is a median
  * @work: the server's to compute before each reply
  * @request: @size bytes to send
+ * @server: its process; in the client
  * @daemon: between the two, if create started one
+ * @pids_beside: the processes that @beside asks for; 0: no more
+ * @calls_beside: further clients add their calls to this; NULL: these are not counted
+ * @server_cpu: the only CPU of the server; -1: the server has the client's
  * @ready_fd: the server's to report that it can be reached, see bench_ready()
  * @state: the transport's own, state_size bytes, zero at first
  */
@@ -71,7 +77,11 @@ struct bench_case {
 	const struct bench_beside *beside;
 	unsigned long work;
 	const void *request;
+	pid_t server;
 	pid_t daemon;
+	pid_t pids_beside[BENCH_MAX_BESIDE];
+	unsigned long *calls_beside;
+	int server_cpu;
 	int ready_fd;
 	void *state;
 };

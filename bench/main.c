@@ -12,17 +12,14 @@
  */
 #include "bench.h"
 #include "measure.h"
+#include "pair.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };
@@ -42,13 +39,10 @@ static const struct bench_beside besides[] = {
 	{ .name = "clients16", .clients = 15 },
 };
 
-#define MAX_BESIDE     16
 #define ONEWAY_SIZE    64
 /* The guest's idle seconds before the first round: what booting left to be
  * done in the background is then done. */
 #define SETTLE_SECONDS 3
-/* A case whose two sides wait for each other is ended by this. */
-#define CASE_SECONDS   60
 
 /**
  * struct options - the command line
@@ -75,35 +69,6 @@ struct options {
 
 static char request[BENCH_MAX_SIZE];
 
-int bench_fail(const char *what, int code)
-{
-	fprintf(stderr, "bench: %s: %s\n", what, strerror(-code));
-	return code;
-}
-
-const char *bench_program(const char *name)
-{
-	static char path[PATH_MAX];
-	const size_t most = sizeof(path) - strlen(name);
-	ssize_t n = readlink("/proc/self/exe", path, most);
-
-	if (n < 0 || (size_t)n == most)
-		return "";
-	path[n] = 0;
-	*strrchr(path, '/') = 0;
-	strcpy(strrchr(path, '/') + 1, name);
-	return path;
-}
-
-int bench_ready(struct bench_case *c)
-{
-	ssize_t n;
-
-	n = write(c->ready_fd, "", 1);
-	close(c->ready_fd);
-	return n == 1 ? 0 : -EPIPE;
-}
-
 static const char *case_name(const struct bench_case *c)
 {
 	if (c->beside)
@@ -113,16 +78,6 @@ static const char *case_name(const struct bench_case *c)
 	if (c->batch == 1)
 		return "oneway";
 	return c->batch == BENCH_MAX_BATCH ? "oneway16" : "oneway250";
-}
-
-static int wait_ready(int fd)
-{
-	char byte;
-	ssize_t n;
-
-	n = read(fd, &byte, 1);
-	close(fd);
-	return n == 1 ? 0 : -ENOTCONN;
 }
 
 static void print_figure(const struct bench_case *c, uint64_t nsec, const char *events)
@@ -170,14 +125,12 @@ static int measure_mean(struct bench_case *c, const struct options *o)
 	return 0;
 }
 
-static int run_client(struct bench_case *c, const struct options *o)
+static int run_client(struct bench_case *c, const void *userdata)
 {
+	const struct options *o = userdata;
 	uint64_t nsec;
 	int r;
 
-	r = c->transport->connect ? c->transport->connect(c) : 0;
-	if (r < 0)
-		return r;
 	if (o->trace > 0) {
 		/* The server is a fork of this one. */
 		r = print_maps(getpid());
@@ -193,136 +146,19 @@ static int run_client(struct bench_case *c, const struct options *o)
 	return r;
 }
 
-/* Does it all the time until the case's end; never returns. */
-static void compute(void)
-{
-	for (;;)
-		bench_spin(SPIN);
-}
-
-static void call(struct bench_case *c)
-{
-	int r;
-
-	r = c->transport->connect ? c->transport->connect(c) : 0;
-	while (r == 0)
-		r = c->transport->round(c);
-	bench_fail("a client beside", r);
-	_exit(1);
-}
-
-static int fork_beside(struct bench_case *c, pid_t *pids)
-{
-	const struct bench_beside *beside = c->beside;
-
-	if (!beside)
-		return 0;
-	for (unsigned int i = 0; i < beside->hog + beside->clients; i++) {
-		pids[i] = fork();
-		if (pids[i] < 0)
-			return -errno;
-		if (pids[i] > 0)
-			continue;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (i < beside->hog)
-			compute();
-		call(c);
-	}
-	return 0;
-}
-
-static void end_process(pid_t pid)
-{
-	if (pid <= 0)
-		return;
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-/* Returns in the server only when it failed, and there never at all. */
-static int fork_server(struct bench_case *c, pid_t *ret_pid, int *ret_ready)
-{
-	int ready[2], r;
-	pid_t pid;
-
-	if (pipe(ready) < 0)
-		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid > 0) {
-		close(ready[1]);
-		*ret_ready = ready[0];
-		*ret_pid = pid;
-		return 0;
-	}
-	close(ready[0]);
-	c->ready_fd = ready[1];
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r = c->transport->serve(c);
-	bench_fail("the server", r);
-	_exit(1);
-}
-
-/* One case, in a process of its own, which is the client. */
-static int run_pair(struct bench_case *c, const struct options *o)
-{
-	pid_t server = 0, beside[MAX_BESIDE] = { 0 };
-	int ready = -1, r;
-
-	alarm(CASE_SECONDS);
-	c->state = calloc(1, c->transport->state_size);
-	if (!c->state)
-		return -ENOMEM;
-	r = c->transport->create ? c->transport->create(c) : 0;
-	if (r == 0)
-		r = fork_server(c, &server, &ready);
-	if (r < 0)
-		return r;
-	r = wait_ready(ready);
-	if (r == 0)
-		r = fork_beside(c, beside);
-	if (r == 0)
-		r = run_client(c, o);
-	for (size_t i = 0; i < MAX_BESIDE; i++)
-		end_process(beside[i]);
-	/* The next case's server must find this one's gone. */
-	end_process(server);
-	return r;
-}
-
 static int run_case(struct bench_case *c, const struct options *o)
 {
 	char what[64];
-	int status, r;
-	pid_t pid;
+	int r;
 
 	if (o->check)
 		return 0;
-	pid = fork();
-	if (pid < 0)
-		return bench_fail("fork", -errno);
-	if (pid == 0) {
-		r = run_pair(c, o);
-		_exit(r < 0 ? -r : 0);
-	}
-	waitpid(pid, &status, 0);
+	r = bench_pair_run(c, run_client, o);
+	if (r == 0)
+		return 0;
 	snprintf(what, sizeof(what), "%s of %zu bytes over %s", case_name(c), c->size,
 		 c->transport->name);
-	if (WIFSIGNALED(status))
-		return bench_fail(what, WTERMSIG(status) == SIGALRM ? -ETIMEDOUT : -EINTR);
-	return WEXITSTATUS(status) ? bench_fail(what, -WEXITSTATUS(status)) : 0;
-}
-
-/* list: names with commas between them, or NULL for all there are */
-static bool is_in(const char *list, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (const char *at = list; at && (at = strstr(at, name)); at += length)
-		if ((at == list || at[-1] == ',') && (!at[length] || at[length] == ','))
-			return true;
-	return !list;
+	return bench_fail(what, r);
 }
 
 static bool wanted(const struct bench_case *c, const struct options *o)
@@ -337,14 +173,20 @@ static bool wanted(const struct bench_case *c, const struct options *o)
 		return false;
 	if (c->transport->max_size && c->size > c->transport->max_size)
 		return false;
-	return is_in(o->transport, c->transport->name) && is_in(o->name, case_name(c)) &&
-	       (!o->size || o->size == c->size);
+	if (o->size && o->size != c->size)
+		return false;
+	return bench_listed(o->transport, c->transport->name) &&
+	       bench_listed(o->name, case_name(c));
 }
 
 /* How many cases of a transport ran, or -errno. */
 static int run_transport(const struct bench_transport *transport, const struct options *o)
 {
-	struct bench_case c = { .transport = transport, .request = request };
+	struct bench_case c = {
+		.transport = transport,
+		.request = request,
+		.server_cpu = -1,
+	};
 	int n = 0, r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes) + ARRAY_SIZE(batches) && r == 0; i++) {

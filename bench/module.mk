@@ -4,13 +4,13 @@
 # bench/profile a QEMU plugin (tracer.so) with the program that reads what it wrote (fold).
 
 BENCH := $(B)/bench
-BENCH_NAMES := main measure transports futex pipe socket stream protobuf binder ipcbus crowd typed daemon \
+BENCH_NAMES := main pair measure transports futex pipe socket stream protobuf binder ipcbus crowd typed daemon \
 	streams oneways
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
-BENCH_PEERS_NAMES := main measure peers dbus grpc
+BENCH_PEERS_NAMES := main pair measure peers dbus grpc
 BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o \
 	$(addprefix $(BENCH)/,cpp.o bench.pb.o ipc.pb.o options.pb.o)
-BENCH_GATEWAY_NAMES := main measure gateway grpc typed daemon
+BENCH_GATEWAY_NAMES := main pair measure gateway grpc typed daemon
 BENCH_GATEWAY_OBJECTS := $(BENCH_GATEWAY_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 # Of the gateway: without gRPC's C core there are no such peers.
 BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processes of a case, for both harnesses: main.c counts instructions in a guest, native.c
+ * measures time on the running machine.
+ */
+#ifndef BENCH_PAIR_H
+#define BENCH_PAIR_H
+
+#include "bench.h"
+
+/* The client, once it has connected: measures and prints. Returns 0 or -errno. */
+typedef int bench_client(struct bench_case *c, const void *userdata);
+
+/*
+ * Runs the case: forks the client, which starts the daemon, the server and the processes beside
+ * them, waits until the server is ready, connects, and calls client. On return all of these
+ * processes have ended. Returns 0, -errno of the client, -ETIMEDOUT after a minute, or -EINTR if a
+ * signal killed the client.
+ */
+int bench_pair_run(struct bench_case *c, bench_client *client, const void *userdata);
+
+/* Whether list, names with commas between them, has name. NULL has all names. */
+bool bench_listed(const char *list, const char *name);
+
+#endif /* BENCH_PAIR_H */
