@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -19,8 +20,6 @@
 #define NAME	  "org.example.Bench"
 #define PATH	  "/org/example/Bench"
 #define NAME_SIZE 32
-
-static const char broker_path[] = "/usr/bin/dbus-broker";
 
 /**
  * struct dbus_state - one process's end
@@ -91,6 +90,14 @@ static int dbus_round(struct bench_case *c, const char *destination)
 	return number == c->size ? 0 : -EPROTO;
 }
 
+/* sd-bus has success above 0, too. */
+static int start(sd_bus *bus)
+{
+	int r = sd_bus_start(bus);
+
+	return r < 0 ? r : 0;
+}
+
 /* --- Directly -------------------------------------------------------------------------- */
 
 static int direct_create(struct bench_case *c)
@@ -113,7 +120,7 @@ static int direct_start(struct dbus_state *s, bool server)
 		r = sd_bus_set_fd(s->bus, s->fd[server], s->fd[server]);
 	if (r >= 0 && server)
 		r = sd_bus_set_server(s->bus, true, id);
-	return r < 0 ? r : sd_bus_start(s->bus);
+	return r < 0 ? r : start(s->bus);
 }
 
 static int direct_serve(struct bench_case *c)
@@ -135,9 +142,16 @@ static int direct_round(struct bench_case *c)
 
 /* --- Through dbus-broker ------------------------------------------------------------------ */
 
+static const char *broker_program(void)
+{
+	const char *path = getenv("DBUS_BROKER");
+
+	return path ? path : "/usr/bin/dbus-broker";
+}
+
 static bool broker_exists(void)
 {
-	return access(broker_path, X_OK) == 0;
+	return access(broker_program(), X_OK) == 0;
 }
 
 static int listen_as(char *name)
@@ -157,22 +171,22 @@ static int listen_as(char *name)
 }
 
 /* Its command line has an fd to control it by. */
-static int broker_start(int *ret_controller)
+static int broker_start(struct bench_case *c, int *ret_controller)
 {
+	const char *program = broker_program();
 	char controller[16];
 	int fd[2];
-	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) < 0)
 		return -errno;
-	pid = fork();
-	if (pid < 0)
+	c->daemon = fork();
+	if (c->daemon < 0)
 		return -errno;
-	if (pid == 0) {
+	if (c->daemon == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		fcntl(fd[1], F_SETFD, 0);
 		snprintf(controller, sizeof(controller), "%d", fd[1]);
-		execl(broker_path, broker_path, "--controller", controller, "--machine-id",
+		execl(program, program, "--controller", controller, "--machine-id",
 		      "123456789abcdef0123456789abcdef1", "--max-bytes", "1000000000", "--max-fds",
 		      "1000", "--max-matches", "1000", "--max-objects", "100000", NULL);
 		_exit(127);
@@ -211,7 +225,7 @@ static int broker_create(struct bench_case *c)
 	int listener, controller = -1, r;
 
 	listener = listen_as(s->name);
-	r = listener < 0 ? listener : broker_start(&controller);
+	r = listener < 0 ? listener : broker_start(c, &controller);
 	if (r >= 0)
 		r = sd_bus_new(&s->controller);
 	if (r >= 0)
@@ -237,7 +251,7 @@ static int broker_connect(struct bench_case *c)
 		r = sd_bus_set_address(s->bus, address);
 	if (r >= 0)
 		r = sd_bus_set_bus_client(s->bus, true);
-	return r < 0 ? r : sd_bus_start(s->bus);
+	return r < 0 ? r : start(s->bus);
 }
 
 static int broker_serve(struct bench_case *c)
@@ -269,6 +283,7 @@ const struct bench_transport bench_dbus_broker = {
 	.name = "dbus-broker",
 	.call = "typed",
 	.state_size = sizeof(struct dbus_state),
+	.many = true,
 	.exists = broker_exists,
 	.create = broker_create,
 	.serve = broker_serve,

@@ -88,8 +88,10 @@ static int reply(struct grpc_state *s, grpc_call *call, grpc_byte_buffer *payloa
 		{ .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
 		  .data.recv_close_on_server.cancelled = &canceled },
 	};
-	r = grpc_call_start_batch(call, ops, ARRAY_SIZE(ops), s, NULL) == GRPC_CALL_OK ? await(s) :
-											 -EIO;
+	r = grpc_call_start_batch(call, ops, ARRAY_SIZE(ops), s, NULL) == GRPC_CALL_OK ? 0 : -EIO;
+	/* It also ends if the client is gone. */
+	if (r == 0)
+		grpc_completion_queue_next(s->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 	grpc_byte_buffer_destroy(ops[1].data.send_message.send_message);
 	return r;
 }
@@ -112,12 +114,10 @@ static int serve_calls(struct grpc_state *s, grpc_server *server, void *method)
 		r = await(s);
 		if (r < 0)
 			break;
-		r = reply(s, call, payload);
+		/* Without a request, its client is gone. */
+		r = payload ? reply(s, call, payload) : 0;
 		grpc_call_unref(call);
-		for (size_t i = 0; i < metadata.count; i++) {
-			grpc_slice_unref(metadata.metadata[i].key);
-			grpc_slice_unref(metadata.metadata[i].value);
-		}
+		/* The call owned what is in it. */
 		metadata.count = 0;
 	}
 	return r;
@@ -222,6 +222,7 @@ const struct bench_transport bench_grpc = {
 	.name = "grpc",
 	.call = "typed",
 	.state_size = sizeof(struct grpc_state),
+	.many = true,
 	.create = create,
 	.serve = serve,
 	.connect = bench_grpc_connect,
