@@ -66,7 +66,8 @@ struct bench_beside {
  * @daemon: between the two, if create started one
  * @pids_beside: the processes that @beside asks for; 0: no more
  * @calls_beside: further clients add their calls to this; NULL: these are not counted
- * @server_cpu: the only CPU of the server; -1: the server has the client's
+ * @client_cpu: the only CPU of the client, not of the daemon; -1: any
+ * @server_cpu: the only CPU of the server; -1: any
  * @ready_fd: the server's to report that it can be reached, see bench_ready()
  * @state: the transport's own, state_size bytes, zero at first
  */
@@ -81,6 +82,7 @@ struct bench_case {
 	pid_t daemon;
 	pid_t pids_beside[BENCH_MAX_BESIDE];
 	unsigned long *calls_beside;
+	int client_cpu;
 	int server_cpu;
 	int ready_fd;
 	void *state;
@@ -97,6 +99,7 @@ struct bench_case {
  * @has_long: BENCH_LONG_BATCH oneway messages fit
  * @has_beside: its server does bench_case.work
  * @many: its server has many clients
+ * @spins: each side takes a CPU all the time
  * @exists: whether it can be measured here; NULL: always. Who asks for it by name hears why not.
  * @create: makes what the two share, before the fork; may be NULL
  * @serve: the server: gets ready, says so by bench_ready(), then replies until
@@ -115,6 +118,7 @@ struct bench_transport {
 	bool has_long;
 	bool has_beside;
 	bool many;
+	bool spins;
 	bool (*exists)(void);
 	int (*create)(struct bench_case *c);
 	int (*serve)(struct bench_case *c);
@@ -141,13 +145,19 @@ extern const struct bench_transport bench_daemon_typed, bench_daemon_blob;
 extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;
 extern const struct bench_transport bench_grpc;
 extern const struct bench_transport bench_cpp;
+extern const struct bench_transport bench_spin_ring;
+extern const struct bench_transport bench_zeromq;
 
 /* What this program measures, in the order of its lines; NULL at the end. */
 extern const struct bench_transport *const bench_transports[];
+/* Of bench-native: what was not built, and the package that it takes; NULL at the end. */
+extern const char *const bench_not_built[];
 
 /* For create: libipc's bus is ipcbusd's, which is started first. Each case is a process. */
 int bench_daemon_start(struct bench_case *c);
 bool bench_daemon_exists(void);
+/* Whether libipc's bus is the driver's and has no service manager. */
+bool bench_driver_exists(void);
 
 /* Computes for so many turns of a loop. */
 static inline void bench_spin(unsigned long turns)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <ipc/ipc.h>
 #include <ipc/raw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define SOCKET "/tmp/bench-ipcbusd"
-#define CODE   1
+#define CODE 1
 
 /**
  * struct daemon_state - one process's end
@@ -44,20 +44,24 @@ bool bench_daemon_exists(void)
 
 int bench_daemon_start(struct bench_case *c)
 {
-	setenv("IPCBUS_DEVICE", SOCKET, 1);
-	unlink(SOCKET);
+	const char *folder = getenv("TMPDIR");
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/bench-ipcbusd", folder ? folder : "/tmp");
+	setenv("IPCBUS_DEVICE", path, 1);
+	unlink(path);
 	c->daemon = fork();
 	if (c->daemon < 0)
 		return -errno;
 	if (!c->daemon) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl(daemon_program(), "ipcbusd", "--bus", SOCKET, NULL);
+		execl(daemon_program(), "ipcbusd", "--bus", path, NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 500; i++) {
-		if (ipc_wait_manager(SOCKET, 0) == 0)
+	for (int i = 0; i < 5000; i++) {
+		if (ipc_wait_manager(path, 0) == 0)
 			return 0;
-		usleep(10000);
+		usleep(1000);
 	}
 	return bench_fail("start ipcbusd (is it beside this program?)", -ETIMEDOUT);
 }

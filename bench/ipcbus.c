@@ -149,11 +149,12 @@ static int open_daemon(struct ipcbus_state *s)
 
 static int open_device(struct ipcbus_state *s)
 {
+	const char *path = getenv("IPCBUS_DEVICE");
 	void *region;
 
-	s->fd = open("/dev/ipcbus", O_RDWR | O_CLOEXEC);
+	s->fd = open(path ? path : "/dev/ipcbus", O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)
-		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", -errno);
+		return bench_fail("open the device (is ipcbus.ko loaded?)", -errno);
 	region = mmap(NULL, REGION_SIZE, PROT_READ, MAP_SHARED, s->fd, 0);
 	if (region == MAP_FAILED)
 		return -errno;
@@ -323,6 +324,7 @@ const struct bench_transport bench_ipcbus = {
 	.has_oneway = true,
 	.has_beside = true,
 	.many = true,
+	.exists = bench_driver_exists,
 	.serve = ipcbus_serve,
 	.connect = ipcbus_connect,
 	.round = ipcbus_round,

@@ -185,6 +185,7 @@ static int run_transport(const struct bench_transport *transport, const struct o
 	struct bench_case c = {
 		.transport = transport,
 		.request = request,
+		.client_cpu = -1,
 		.server_cpu = -1,
 	};
 	int n = 0, r = 0;

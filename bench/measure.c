@@ -16,26 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #define GROUPS	31
 #define REPEATS	3
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static uint64_t clock_cost(void)
+uint64_t bench_clock_cost(void)
 {
 	uint64_t best = UINT64_MAX;
 
 	for (int i = 0; i < 32; i++) {
-		uint64_t start = now();
-		uint64_t cost = now() - start;
+		uint64_t start = bench_now();
+		uint64_t cost = bench_now() - start;
 
 		if (cost < best)
 			best = cost;
@@ -73,12 +64,12 @@ static int median_of_groups(struct bench_case *c, unsigned int rounds, uint64_t 
 	int r;
 
 	for (unsigned int i = 0; i < GROUPS; i++) {
-		uint64_t start = now();
+		uint64_t start = bench_now();
 
 		r = run(c, rounds);
 		if (r < 0)
 			return r;
-		times[i] = now() - start;
+		times[i] = bench_now() - start;
 	}
 	qsort(times, GROUPS, sizeof(times[0]), compare);
 	*ret_nsec = times[GROUPS / 2];
@@ -103,7 +94,7 @@ int bench_measure(struct bench_case *c, uint64_t *ret_nsec)
 		if (nsec < best)
 			best = nsec;
 	}
-	*ret_nsec = (best - clock_cost() + messages / 2) / messages;
+	*ret_nsec = (best - bench_clock_cost() + messages / 2) / messages;
 	return 0;
 }
 
@@ -145,25 +136,30 @@ static uint64_t interrupts(void)
 	return read_counter("/proc/interrupts", "RES:") + read_counter("/proc/interrupts", "CAL:");
 }
 
-/* How often tasks slept: each process has one thread. */
-static uint64_t sleeps(void)
+uint64_t bench_read_counters(const char *pattern, const char *name)
 {
 	uint64_t sum = 0;
 	glob_t found;
 
-	if (glob("/proc/[0-9]*/status", 0, NULL, &found) != 0)
+	if (glob(pattern, 0, NULL, &found) != 0)
 		return 0;
 	for (size_t i = 0; i < found.gl_pathc; i++)
-		sum += read_counter(found.gl_pathv[i], "voluntary_ctxt_switches:");
+		sum += read_counter(found.gl_pathv[i], name);
 	globfree(&found);
 	return sum;
+}
+
+/* How often tasks slept: each process has one thread. */
+static uint64_t sleeps(void)
+{
+	return bench_read_counters("/proc/[0-9]*/status", "voluntary_ctxt_switches:");
 }
 
 static int call_again_and_again(struct bench_case *c, bool call, uint64_t *ret_nsec)
 {
 	const struct bench_beside *beside = c->beside;
 	struct timespec nap = { .tv_nsec = beside->nap };
-	uint64_t start = now();
+	uint64_t start = bench_now();
 	int r = 0;
 
 	for (unsigned int i = 0; i < count_calls(c) && r == 0; i++) {
@@ -175,7 +171,7 @@ static int call_again_and_again(struct bench_case *c, bool call, uint64_t *ret_n
 		else
 			bench_spin(beside->work);
 	}
-	*ret_nsec = now() - start;
+	*ret_nsec = bench_now() - start;
 	return r;
 }
 

@@ -8,6 +8,25 @@
 
 #include "bench.h"
 
+#include <time.h>
+
+static inline uint64_t bench_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Nanoseconds between two readings of the clock in a row, at least. */
+uint64_t bench_clock_cost(void);
+
+/*
+ * Sum over the files that match pattern: of each the second word of the line of that name, or the
+ * sum of the numbers of that line. Files that cannot be read count as 0.
+ */
+uint64_t bench_read_counters(const char *pattern, const char *name);
+
 /*
  * Nanoseconds of one call, or of one oneway message. In the deterministic
  * guest a nanosecond is an instruction.

@@ -119,14 +119,14 @@ static void end_process(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static int use_server_cpu(const struct bench_case *c)
+static int use_cpu(int cpu)
 {
 	cpu_set_t cpus;
 
-	if (c->server_cpu < 0)
+	if (cpu < 0)
 		return 0;
 	CPU_ZERO(&cpus);
-	CPU_SET(c->server_cpu, &cpus);
+	CPU_SET(cpu, &cpus);
 	return sched_setaffinity(0, sizeof(cpus), &cpus) < 0 ? -errno : 0;
 }
 
@@ -148,7 +148,7 @@ static int fork_server(struct bench_case *c, int *ret_ready)
 	close(ready[0]);
 	c->ready_fd = ready[1];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	r = use_server_cpu(c);
+	r = use_cpu(c->server_cpu);
 	if (r == 0)
 		r = c->transport->serve(c);
 	bench_fail("the server", r);
@@ -171,10 +171,13 @@ static int run_client(struct bench_case *c, bench_client *client, const void *us
 	r = wait_ready(ready);
 	if (r == 0)
 		r = fork_beside(c);
+	if (r == 0)
+		r = use_cpu(c->client_cpu);
 	if (r == 0 && c->transport->connect)
 		r = c->transport->connect(c);
 	if (r == 0)
 		r = client(c, userdata);
+	/* Clients end first: they would report the end of the server. */
 	for (size_t i = 0; i < BENCH_MAX_BESIDE; i++)
 		end_process(c->pids_beside[i]);
 	/* The next case's server and daemon must find these gone. */

@@ -8,7 +8,9 @@
 #include "typed.h"
 
 #include <errno.h>
+#include <ipc/admin.h>
 #include <ipc/blob.h>
+#include <stdlib.h>
 #include <string.h>
 
 /**
@@ -41,22 +43,40 @@ static int put_blob(struct ipc_call *call, const Bench__PutBlobRequest *request,
 
 const struct sink_ops bench_sink_ops = { .put = put, .put_blob = put_blob };
 
+static int become_manager(struct ipc *ipc)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+	int r;
+
+	r = sink_object_new(ipc, &bench_sink_ops, NULL, NULL, &object);
+	if (r == 0)
+		r = ipc_set_manager(ipc, object);
+	return r < 0 ? bench_fail("become handle 0 (does a servicemanager run?)", r) : 0;
+}
+
+bool bench_driver_exists(void)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	enum ipc_bus_kind kind;
+	char *path;
+
+	if (ipc_find_bus(NULL, &path, &kind, NULL) < 0)
+		return false;
+	free(path);
+	return kind == IPC_BUS_DEVICE && ipc_open(&ipc, NULL) == 0 && become_manager(ipc) == 0;
+}
+
 static int typed_serve(struct bench_case *c)
 {
 	struct typed_state *s = c->state;
-	struct ipc_object *object;
 	int r;
 
 	r = ipc_open(&s->ipc, NULL);
 	if (r < 0)
 		return bench_fail("open /dev/ipcbus (is ipcbus.ko loaded?)", r);
-	r = sink_object_new(s->ipc, &bench_sink_ops, NULL, NULL, &object);
-	if (r < 0)
-		return r;
-	r = ipc_set_manager(s->ipc, object);
-	if (r < 0)
-		return bench_fail("become handle 0 (does a servicemanager run?)", r);
-	r = bench_ready(c);
+	r = become_manager(s->ipc);
+	if (r == 0)
+		r = bench_ready(c);
 	return r < 0 ? r : ipc_run(s->ipc);
 }
 
@@ -137,6 +157,8 @@ const struct bench_transport bench_typed = {
 	.name = "ipcbus",
 	.call = "typed",
 	.state_size = sizeof(struct typed_state),
+	.many = true,
+	.exists = bench_driver_exists,
 	.serve = typed_serve,
 	.connect = typed_connect,
 	.round = typed_round,
@@ -155,6 +177,7 @@ const struct bench_transport bench_daemon_typed = {
 	.name = "ipcbusd",
 	.call = "typed",
 	.state_size = sizeof(struct typed_state),
+	.many = true,
 	.exists = bench_daemon_exists,
 	.create = bench_daemon_start,
 	.serve = typed_serve,
