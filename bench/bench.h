@@ -62,7 +62,8 @@ struct bench_beside {
  * @beside: what else happens; NULL: nothing does, and the figure is a median
  * @work: the server's to compute before each reply
  * @request: @size bytes to send
- * @server: its process; in the client
+ * @client: which of several this is; 0: the one that is measured
+ * @server: the process of the server; set in the client
  * @daemon: between the two, if create started one
  * @pids_beside: the processes that @beside asks for; 0: no more
  * @calls_beside: further clients add their calls to this; NULL: these are not counted
@@ -78,6 +79,7 @@ struct bench_case {
 	const struct bench_beside *beside;
 	unsigned long work;
 	const void *request;
+	unsigned int client;
 	pid_t server;
 	pid_t daemon;
 	pid_t pids_beside[BENCH_MAX_BESIDE];

@@ -106,6 +106,7 @@ static int fork_beside(struct bench_case *c)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (i < beside->hog)
 			compute();
+		c->client = 1 + i - beside->hog;
 		call(c);
 	}
 	return 0;

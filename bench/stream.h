@@ -15,6 +15,7 @@
 
 struct iovec;
 struct mmsghdr;
+struct pollfd;
 
 /**
  * struct stream_state - both ends, inherited by both processes
@@ -24,6 +25,8 @@ struct mmsghdr;
  * @each: each message of a batch takes a system call; else all of them take one
  * @batch: the messages of a batch in @buffer, BENCH_LONG_BATCH of them
  * @packets: a header for each of them, where messages are packets; else NULL
+ * @client_ends: the sockets of several clients; NULL: there is one client
+ * @server_ends: the other ends of these, which the server polls
  */
 struct stream_state {
 	int in[2];
@@ -32,6 +35,8 @@ struct stream_state {
 	bool each;
 	struct iovec *batch;
 	struct mmsghdr *packets;
+	int *client_ends;
+	struct pollfd *server_ends;
 };
 
 /* For create, when in and out are there. */
