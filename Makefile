@@ -160,6 +160,7 @@ help:
 	  'make test-kills  clients of ipcbusd, 10,000 times, and ipcbusd, 100 times, killed under traffic' \
 	  'make test-cost   what operations cost when others have created much' \
 	  'make bench       instructions per round trip against the peers (FORMAT=tsv)' \
+	  'make bench-native  times on this machine against the peers (2 min, FORMAT=tsv)' \
 	  'make bench-gateway  the same through ipc-gateway, against a plain gRPC server' \
 	  'make install     into DESTDIR and PREFIX (now $(PREFIX))' \
 	  'make uninstall   remove what install put there' \

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 #
 # The benchmark: a guest program, another one for peers with large libraries (bench-peers), and for
-# bench/profile a QEMU plugin (tracer.so) with the program that reads what it wrote (fold).
+# bench/profile a QEMU plugin (tracer.so) with the program that reads what it wrote (fold). One more
+# program measures time on the running machine (bench-native).
 
 BENCH := $(B)/bench
+HAVE_ZEROMQ := $(shell $(PKG_CONFIG) --exists libzmq 2>/dev/null && echo yes)
 BENCH_NAMES := main pair measure transports futex pipe socket stream protobuf binder ipcbus crowd typed daemon \
 	streams oneways
 BENCH_OBJECTS := $(BENCH_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
@@ -12,19 +14,33 @@ BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o
 	$(addprefix $(BENCH)/,cpp.o bench.pb.o ipc.pb.o options.pb.o)
 BENCH_GATEWAY_NAMES := main pair measure gateway grpc typed daemon
 BENCH_GATEWAY_OBJECTS := $(BENCH_GATEWAY_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
+# Named after the peers in it: installing another one makes another object.
+BENCH_NATIVES := natives$(HAVE_GRPC:yes=-grpc)$(HAVE_ZEROMQ:yes=-zeromq)
+BENCH_NATIVE_NAMES := native spread $(BENCH_NATIVES) pair measure spin futex pipe socket stream protobuf ipcbus typed \
+	daemon dbus $(if $(HAVE_GRPC),grpc) $(if $(HAVE_ZEROMQ),zeromq)
+BENCH_NATIVE_OBJECTS := $(BENCH_NATIVE_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
 # Of the gateway: without gRPC's C core there are no such peers.
 BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
 BENCH_GATEWAY = $(if $(HAVE_GRPC),$(BENCH)/bench-gateway)
 
 # The last step of examples/story/test-daemon runs the benchmark.
 TEST_BUILDS += $(BENCH)/bench
-MORE_BUILDS += $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fold $(BENCH)/tracer.so
-MORE_UNIT_TESTS += bench/test-flat bench/test-plots bench/test-run
+MORE_BUILDS += $(BENCH)/bench-native $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fold $(BENCH)/tracer.so
+MORE_UNIT_TESTS += bench/test-flat bench/test-plots bench/test-run bench/test-native
 LONG_UNIT_TESTS += bench/test-guard
 
 # What `make bench` needs, and no more: it is also run while the rest changes.
 .PHONY: bench-programs
 bench-programs: $(BENCH)/bench $(BENCH_PEERS) $(BENCH)/fold $(BENCH)/tracer.so $(DRIVER_KO) $(IPCBUSD) $(B)/tests.list
+
+# Takes what the demo takes; peers whose libraries are not installed are left out.
+.PHONY: bench-native bench-native-programs
+bench-native-programs: $(BENCH)/bench-native $(IPCBUSD)
+
+# With FORMAT=tsv nothing but figures may come to stdout.
+bench-native: $(B)/setup-demo.done
+	+@$(MAKE) bench-native-programs >&2
+	@bench/native $(if $(FORMAT),--format $(FORMAT))
 
 # What a call costs through ipc-gateway, and 1,000 streams at a time.
 .PHONY: bench-gateway bench-gateway-programs
@@ -53,8 +69,8 @@ $(BENCH)/ipc.pb.o $(BENCH)/options.pb.o: $(BENCH)/%.o: $(IPC_CPP_B)/ipc/%.cc | $
 
 # Raw ioctls of ipcbusd, which the library keeps to itself.
 $(BENCH)/ipcbus.o: ALL_CFLAGS += -Ilibipc
-$(BENCH)/bench: $(BENCH_OBJECTS) $(addprefix $(B)/libipc/core/,device-daemon.o device-socket.o device-send.o) \
-		$(LIBIPC)
+BENCH_DEVICE := $(addprefix $(B)/libipc/core/,device-daemon.o device-socket.o device-send.o)
+$(BENCH)/bench: $(BENCH_OBJECTS) $(BENCH_DEVICE) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ $(PROTOBUF_C_LIBS)
 
@@ -62,6 +78,15 @@ $(BENCH)/bench-peers: $(BENCH_PEERS_OBJECTS) $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ -lgrpc -lgpr $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS) \
 	  $(IPC_CPP_LIBS) -lstdc++
+
+$(BENCH)/$(BENCH_NATIVES).o: bench/natives.c
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(HAVE_GRPC),-DHAVE_GRPC) $(if $(HAVE_ZEROMQ),-DHAVE_ZEROMQ) \
+	  -MD -MP -c -o $@ $<
+$(BENCH)/bench-native: $(BENCH_NATIVE_OBJECTS) $(BENCH_DEVICE) $(LIBIPC)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ $(if $(HAVE_GRPC),-lgrpc -lgpr) \
+	  $(if $(HAVE_ZEROMQ),-lzmq) $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 
 $(BENCH)/bench-gateway: $(BENCH_GATEWAY_OBJECTS) $(LIBIPC)
 	$(call msg,LD,$@)

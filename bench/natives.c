@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What bench-native measures, raw before typed: ours, and the peers. Some peers take a library that
+ * need not be installed.
+ */
+#include "bench.h"
+
+const struct bench_transport *const bench_transports[] = {
+	&bench_spin_ring,
+	&bench_shared,
+	&bench_pipe,
+	&bench_seqpacket,
+#ifdef HAVE_ZEROMQ
+	&bench_zeromq,
+#endif
+	&bench_ipcbus,
+	&bench_daemon,
+	&bench_protobuf,
+	&bench_typed,
+	&bench_daemon_typed,
+	&bench_dbus_direct,
+	&bench_dbus_broker,
+#ifdef HAVE_GRPC
+	&bench_grpc,
+#endif
+	NULL,
+};
+
+const char *const bench_not_built[] = {
+#ifndef HAVE_ZEROMQ
+	"zeromq: libzmq3-dev",
+#endif
+#ifndef HAVE_GRPC
+	"grpc: libgrpc-dev",
+#endif
+	NULL,
+};
