@@ -211,16 +211,17 @@ static const struct {
 	{ EPROTO, "the two sides disagree about the kind of the method, or about a stream" },
 	{ EREMOTEIO, "the service reports an error" },
 	{ ENOMSG, "the server ended the call without a reply" },
-	{ EMSGSIZE, "the message is larger than the receiver can ever accept" },
+	{ EMSGSIZE, "the message is larger than the receiver can ever accept, its metadata is "
+		    "larger than 64 KiB, or its blobs are larger than 1 GiB" },
 	{ ENOSPC, "the receiver has no space for the message at the moment" },
 	{ EAGAIN, "the receiver has no space, or no message has arrived; try again later" },
 	{ EPERM, "not permitted; or the message has file descriptors, which the receiver does not "
 		 "accept" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
 	{ EEXIST, "a service of another user has that name" },
-	{ EINVAL, "an argument is malformed; if it is a name: it must have 1 to 127 letters, digits "
-		  "and any of _ . / -, and each part between / must begin with a letter, a digit or "
-		  "_" },
+	{ EINVAL, "an argument is NULL, empty, closed or malformed; the name of a service must have "
+		  "1 to 127 letters, digits and any of _ . / -, and each part between / must begin "
+		  "with a letter, a digit or _" },
 	{ EXDEV, "the object belongs to this connection where a proxy is expected, or the reverse" },
 	{ EDQUOT, "a quota of this user is used up: connections, objects, proxies, watches, "
 		  "threads, open calls, files, names, or space at the receiver; ipcctl stats, as "
@@ -228,6 +229,9 @@ static const struct {
 	{ ELOOP, "calls are nested too deeply, or the message contains a bus" },
 	{ ENOBUFS, "the receiver is not ready for messages" },
 	{ ETIMEDOUT, "the time limit expired" },
+	{ EMFILE, "this process has no free file descriptor; raise RLIMIT_NOFILE (ulimit -n)" },
+	{ ENFILE, "the daemon of the bus, or the system, has no free file descriptor; raise "
+		  "RLIMIT_NOFILE of ipcbusd" },
 	{ ECANCELED, "the call or stream was canceled" },
 	{ EDEADLK, "this thread waits for a reply, or is the last one that serves" },
 	{ ESHUTDOWN, "the service is stopping" },
