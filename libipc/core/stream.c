@@ -575,6 +575,8 @@ int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name, const
 
 	if (name)
 		code = -EREMOTEIO;
+	if (code > 0 && code <= ERRNO_MAX)
+		code = -code;
 	if (!stream || code >= 0 || code < -ERRNO_MAX)
 		return -EINVAL;
 	if (format) {

@@ -62,7 +62,7 @@ class Error(Exception):
         cause_code: int = 0,
     ) -> None:
         super().__init__(message)
-        self.code = self.default_code if code is None else code
+        self.code = self.default_code if code is None else abs(code)
         self.name = self.default_name if name is None else name
         self.message = message
         self.number = number

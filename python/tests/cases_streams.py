@@ -357,6 +357,9 @@ class Errors(Case):
             async for got in self.each(kinds):
                 shown = (got.name, got.message, got.number, got.details)
                 self.assertEqual(shown, expected)
+        service.error = ipcbus.Error("x", code=-errno.EIO)
+        async for got in self.each(kinds):
+            self.assertEqual((got.code, got.message), (errno.EIO, "x"))
 
         class Unprintable(Exception):
             def __str__(self):

@@ -108,9 +108,9 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  * as the connection is open and somebody serves it or waits for a stream.
  *
  * ipc_stream_fail() and ipc_stream_raise() end it with an error, which the other side
- * receives after all messages. code is a negative errno; with a name it is -EREMOTEIO. The
- * text is formatted like printf(); name and format may be NULL. ipc_stream_raise() sends all
- * fields of a struct ipc_error, as ipc_call_raise().
+ * receives after all messages. code is an errno, positive or negative; with a name it is
+ * -EREMOTEIO. The text is formatted like printf(); name and format may be NULL.
+ * ipc_stream_raise() sends all fields of a struct ipc_error, as ipc_call_raise().
  *
  *   -EALREADY   This side has already ended its sending.
  *   -EINVAL     ipc_stream_fail(): code is no negative errno.

@@ -317,7 +317,9 @@ START_TEST(the_client_fails)
 	begin(1);
 	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
 	ck_assert_int_eq(streams_sum_send(stream, SECONDS(10), &number), 0);
-	ck_assert_int_eq(ipc_stream_fail(stream, -EIO, NULL, NULL), 0);
+	/* As with ipc_call_errno(), the sign does not matter. */
+	ck_assert_int_eq(ipc_stream_fail(stream, 0, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_stream_fail(stream, EIO, NULL, NULL), 0);
 	look_until(0, -EIO);
 	ipc_stream_unref(stream);
 	ck_assert_int_eq(ipc_stream_fail(NULL, -EIO, NULL, NULL), -EINVAL);
