@@ -15,14 +15,22 @@
 #include "daemon.h"
 #include "ipcbus-daemon.h"
 
-static int connect_to(int fd, const char *path)
+static int connect_to(int fd, const char *path, int timeout_ms)
 {
+	struct timeval limit = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	int r;
 
 	if (n < 0 || (size_t)n >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+		return -errno;
+	/* A full queue of connections that stays full ends the wait with EAGAIN. */
+	while ((r = connect(fd, (struct sockaddr *)&address, sizeof(address))) < 0 &&
+	       errno == EINTR)
+		;
+	return r == 0 ? 0 : errno == EAGAIN ? -ETIMEDOUT : -errno;
 }
 
 static int read_welcome(int fd, int timeout_ms, uint32_t *ret_version)
@@ -52,10 +60,10 @@ void daemon_ask(const char *path, int timeout_ms, struct daemon_peer *peer)
 {
 	struct ucred ucred = { 0 };
 	socklen_t size = sizeof(ucred);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	*peer = (struct daemon_peer){ 0 };
-	peer->connect_error = fd < 0 ? -errno : connect_to(fd, path);
+	peer->connect_error = fd < 0 ? -errno : connect_to(fd, path, timeout_ms);
 	if (!peer->connect_error && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size) < 0)
 		peer->connect_error = -errno;
 	if (!peer->connect_error) {

@@ -10,7 +10,8 @@
 
 /**
  * struct daemon_peer - the daemon behind a socket
- * @connect_error: 0, or -errno of connect(); what follows is then 0
+ * @connect_error: 0, or -errno of connect(), -ETIMEDOUT if the queue of new connections stays
+ *	full; what follows is then 0
  * @pid: who began to listen: the daemon, or systemd, which started it
  * @uid: likewise
  * @welcome_error: 0; -ETIMEDOUT: it does not reply; -EPROTO: it is no ipcbusd; or why it
@@ -25,7 +26,7 @@ struct daemon_peer {
 	uint32_t version;
 };
 
-/* Connects, and waits for at most timeout_ms. */
+/* Connects, and waits for at most timeout_ms for that, and then for the reply. */
 void daemon_ask(const char *path, int timeout_ms, struct daemon_peer *peer);
 
 #endif

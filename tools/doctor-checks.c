@@ -106,7 +106,9 @@ static void check_refusal(const struct facts *facts, struct finding *finding)
 		fix(finding, "if /proc has hidepid=, mount it with gid= and a group of ipcbusd, or run "
 			     "ipcbusd as root; otherwise run it in the PID namespace of its clients");
 	} else if (peer->welcome_error == -ENFILE) {
-		fix(finding, "prlimit --pid %d --nofile", (int)peer->pid);
+		find(finding, error, "ipcbusd, process %d, has no free file descriptor", (int)peer->pid);
+		fix(finding, "prlimit --pid %d --nofile=65536, and start it with such a limit",
+		    (int)peer->pid);
 	}
 }
 
@@ -119,6 +121,12 @@ static void check_daemon(const struct facts *facts, struct finding *finding)
 		find(finding, error, "no daemon listens at %s: it has ended, and the socket is left",
 		     facts->device);
 		fix(finding, "ipcbusd --bus %s &", facts->device);
+	} else if (peer->connect_error == -ETIMEDOUT) {
+		find(finding, error,
+		     "the daemon at %s accepts no connections, and too many processes wait for it; it "
+		     "may be stopped", facts->device);
+		fix(finding, "ss -xlp | grep %s for its PID, then kill -CONT PID, or start it again",
+		    facts->device);
 	} else if (peer->connect_error) {
 		find(finding, unknown, "cannot connect to %s: %s", facts->device,
 		     strerror(-peer->connect_error));
@@ -302,6 +310,9 @@ static void check_daemon_error(const struct facts *facts, struct finding *findin
 		find(finding, error, "the daemon speaks version %u, these tools version %u",
 		     facts->peer.version, IPCBUSD_VERSION);
 		fix(finding, "upgrade the packages ipcbus-tools and libipc0, and start ipcbusd again");
+	} else if (facts->info_error == -EMFILE) {
+		find(finding, error, "cannot open the bus: %s", ipc_strerror(facts->info_error));
+		fix(finding, "ulimit -n 64");
 	} else {
 		find(finding, error, "the daemon does not let this process open the bus: %s",
 		     strerror(-facts->info_error));

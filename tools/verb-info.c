@@ -47,6 +47,8 @@ static json_t *daemon_of(const char *path)
 	if (peer.connect_error)
 		return json_null();
 	process_name(peer.pid, process, sizeof(process));
+	if (!*process)
+		strcpy(process, "?");
 	user_name(peer.uid, user, sizeof(user));
 	return json_pack("{s:i, s:s, s:i, s:s}", "pid", (int)peer.pid, "process", process, "uid",
 			 (int)peer.uid, "user", user);

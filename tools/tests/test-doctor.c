@@ -200,6 +200,9 @@ START_TEST(daemon_does_not_listen)
 	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
 	ck_assert_str_eq(finding_of("version", "state"), "unknown");
 	ck_assert_str_eq(finding_of("manager", "state"), "unknown");
+	facts.open_error = facts.peer.connect_error = -ETIMEDOUT;
+	is_defect("daemon", "error", "accepts no connections", "kill -CONT");
+	ck_assert_str_eq(finding_of("permission", "state"), "unknown");
 	facts.open_error = facts.peer.connect_error = -EACCES;
 	is_defect("daemon", "unknown", "cannot connect", "");
 	is_defect("permission", "error", "joe has no permission to open /run/user/7/ipcbus/bus "
@@ -225,7 +228,7 @@ START_TEST(daemon_refuses)
 	refuse(-EDQUOT);
 	is_defect("daemon", "error", "as many connections", "prlimit --pid 123");
 	refuse(-ENFILE);
-	is_defect("daemon", "error", "Too many open files", "prlimit --pid 123");
+	is_defect("daemon", "error", "no free file descriptor", "prlimit --pid 123");
 	refuse(0);
 	facts.info_error = -ESRCH;
 	is_defect("version", "error", "does not let this process open", "PID namespace");
