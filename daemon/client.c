@@ -263,9 +263,9 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	if (base % PAGE_SIZE || size % PAGE_SIZE || size <= IPCBUSD_SEND_AREA ||
 	    size > IPCBUSD_MAX_AREA || base > ~0ULL - size)
 		return -EINVAL;
-	client->user = user_get(peer->uid, peer->payer);
-	if (!client->user)
-		return -ENOMEM;
+	ret = user_get(peer->uid, peer->payer, &client->user);
+	if (ret)
+		return ret;
 	ret = memory_new(&client->memory, "ipcbus area", size);
 	if (ret)
 		goto err_user;

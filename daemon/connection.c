@@ -208,8 +208,6 @@ static void refuse(struct connection *connection, int error)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_WELCOME, .error = error };
 
-	if (error == -EMFILE)
-		message.error = -ENFILE;
 	socket_send(connection->peer.socket, &message, NULL, 0);
 	connection_close(connection);
 }

@@ -20,7 +20,7 @@
 #include "closer.h"
 
 /* Before they were raised; rlim_max 0: they were not. */
-static struct rlimit files, file_size;
+static struct rlimit files, file_size, address_space;
 
 /* --- The socket ---------------------------------------------------------------------- */
 
@@ -106,6 +106,10 @@ unsigned long limits_raise(void)
 	/* A message to a standard error that nobody reads must not end the bus. */
 	signal(SIGPIPE, SIG_IGN);
 	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY, &file_size);
+	if (raise_limit(RLIMIT_AS, RLIM_INFINITY, &address_space) != RLIM_INFINITY)
+		fputs("ipcbusd: RLIMIT_AS (ulimit -v) limits the address space of the daemon: one user can "
+		      "use all of it, and others then get ENOMEM; limit its memory with a cgroup instead\n",
+		      stderr);
 	return raise_limit(RLIMIT_NOFILE, CLOSER_MAX_FDS, &files);
 }
 
@@ -127,6 +131,8 @@ int command_start(char **argv, const char *bus)
 		setrlimit(RLIMIT_NOFILE, &files);
 	if (file_size.rlim_max)
 		setrlimit(RLIMIT_FSIZE, &file_size);
+	if (address_space.rlim_max)
+		setrlimit(RLIMIT_AS, &address_space);
 	setenv("IPCBUS_DEVICE", bus, 1);
 	execvp(argv[0], argv);
 	fprintf(stderr, "ipcbusd: cannot start %s: %s\n", argv[0], strerror(errno));

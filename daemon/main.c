@@ -78,12 +78,26 @@ static void fail(const char *what, const char *on)
 	exit(1);
 }
 
+/* Fewer descriptors are not enough for the daemon and a few clients. */
+#define MIN_FILES 64
+
+static unsigned long raise_limits(void)
+{
+	unsigned long files = limits_raise();
+
+	if (files >= MIN_FILES)
+		return files;
+	fprintf(stderr, "ipcbusd: RLIMIT_NOFILE (ulimit -n) is %lu: ipcbusd needs at least %d file "
+			"descriptors, and seven for each connection\n", files, MIN_FILES);
+	exit(1);
+}
+
 /* The quota of each user. */
-static void set_limits(void)
+static void set_limits(unsigned long files)
 {
 	unsigned int max_files;
 
-	accounts_fd = accounts_init(limits_raise(), memory_max_maps(), &max_files);
+	accounts_fd = accounts_init(files, memory_max_maps(), &max_files);
 	admin_set_default("user_files", max_files);
 	admin_update_memory();
 }
@@ -99,7 +113,10 @@ static void make_folder(const char *path)
 	if (!slash || slash == folder)
 		return;
 	*slash = 0;
-	mkdir(folder, 0755);
+	if (mkdir(folder, 0755) && errno != EEXIST) {
+		*socket_path = 0;
+		fail("cannot make the folder", folder);
+	}
 }
 
 static bool make_private_folder(const char *parent)
@@ -403,6 +420,7 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	const char *bus = NULL, *problem = NULL;
+	unsigned long files;
 	int listener, signals, option;
 	mode_t mode = 0600;
 
@@ -434,6 +452,7 @@ int main(int argc, char **argv)
 		}
 	}
 	proc_check();
+	files = raise_limits();
 	listener = socket_inherited(&problem);
 	if (problem) {
 		errno = EINVAL;
@@ -451,7 +470,7 @@ int main(int argc, char **argv)
 	}
 	if (mode & 066 || !*socket_path)
 		warn_if_hidden();
-	set_limits();
+	set_limits(files);
 	watch_all(listener, signals);
 	connections_init(epoll_fd, listener);
 	print_path();

@@ -29,6 +29,9 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
 
 	message->magic = IPCBUSD_MAGIC;
 	message->version = IPCBUSD_VERSION;
+	/* The client would take EMFILE for its own limit. */
+	if (message->error == -EMFILE)
+		message->error = -ENFILE;
 	if (n_fds) {
 		msg.msg_control = &control;
 		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));

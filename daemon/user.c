@@ -91,51 +91,59 @@ static void user_free(void *arg)
 	free(user);
 }
 
-static struct user *user_new(uint32_t uid, uint32_t payer)
+static int user_new(uint32_t uid, uint32_t payer, struct user **ret_user)
 {
 	struct worker_ops ops = { .look = look, .free = user_free };
 	struct user *user = calloc(1, sizeof(*user));
+	int ret = -ENOMEM;
 
 	if (!user)
-		return NULL;
+		return ret;
 	user->uid = uid;
 	/* In which the driver knows nothing but the owner, whom it charges as well. */
 	user->ns = payer == uid ? NULL : shim_user_ns_owned(payer);
-	if (memory_new(&user->memory, "ipcbus bell", ALIGN(sizeof(*user->bell), PAGE_SIZE)) < 0)
+	ret = memory_new(&user->memory, "ipcbus bell", ALIGN(sizeof(*user->bell), PAGE_SIZE));
+	if (ret)
 		goto err;
 	user->bell = (struct ipcbusd_bell *)user->memory.at;
 	ops.word = &user->bell->word;
 	ops.arg = user;
 	user->worker = worker_new(&ops);
-	if (user->worker)
-		return user;
+	if (user->worker) {
+		*ret_user = user;
+		return 0;
+	}
+	ret = -ENOMEM;
 	memory_free(&user->memory);
 err:
 	if (user->ns)
 		put_user_ns(user->ns);
 	free(user);
-	return NULL;
+	return ret;
 }
 
-struct user *user_get(uint32_t uid, uint32_t payer)
+int user_get(uint32_t uid, uint32_t payer, struct user **ret_user)
 {
 	struct user *user;
+	int ret = 0;
 
 	pthread_mutex_lock(&lock);
 	user = users;
 	while (user && user->uid != uid)
 		user = user->next;
 	if (!user) {
-		user = user_new(uid, payer);
-		if (user) {
+		ret = user_new(uid, payer, &user);
+		if (!ret) {
 			user->next = users;
 			users = user;
 		}
 	}
-	if (user)
+	if (!ret) {
 		user->ref++;
+		*ret_user = user;
+	}
 	pthread_mutex_unlock(&lock);
-	return user;
+	return ret;
 }
 
 void user_put(struct user *user)

@@ -12,8 +12,8 @@ struct user_namespace;
 struct worker;
 
 /* The user with that id, made if there is none, counted. The payer is that of the first client.
- * NULL: no memory. Main thread only. */
-struct user *user_get(uint32_t uid, uint32_t payer);
+ * Main thread only. */
+int user_get(uint32_t uid, uint32_t payer, struct user **ret_user);
 /* The last one ends worker and bell. Any thread. */
 void user_put(struct user *user);
 struct worker *user_worker(struct user *user);

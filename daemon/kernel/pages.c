@@ -76,7 +76,7 @@ static struct memory *memory_new(size_t size)
 		return ERR_PTR(-ENOMEM);
 	memory->size = size;
 	memory->fd = memfd_create("ipcbus region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ret = memory->fd < 0 ? -ENOMEM : make_sealed(memory);
+	ret = memory->fd < 0 ? -errno : make_sealed(memory);
 	if (!ret)
 		return memory;
 	if (memory->fd >= 0)
