@@ -112,6 +112,7 @@ class Stream(Generic[Req, Rep]):
             end.stream.cancel()
 
     async def _opened(self) -> End:
+        self._client._bus._check_loop()
         if self._end is not None:
             return self._end
         async with self._opening:

@@ -2,8 +2,8 @@
 """ipcbus for asyncio.
 
 A ``Bus`` belongs to the event loop in which it was opened. Its methods and those of what comes
-from it are called in that loop's thread, except where they say otherwise. None of them blocks
-the loop.
+from it are called in that loop, except where they say otherwise; in another one they raise
+RuntimeError. None of them blocks the loop.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Proxy:
         call: the server is notified. With accept_fds the reply may contain files. With detached
         the call does not depend on the call or stream that the task serves. Raises an ``Error``.
         """
-        future: asyncio.Future[_core.Message] = self._bus._loop.create_future()
+        future: asyncio.Future[_core.Message] = self._bus._future()
 
         def done(message: _core.Message | None, error: Error | None) -> None:
             self._bus._run(_settle, future, message, error)
@@ -117,7 +117,7 @@ class Proxy:
         metadata: tuple[str, ...] | None,
         detached: bool = False,
     ) -> _core.Stream:
-        future: asyncio.Future[_core.Stream] = self._bus._loop.create_future()
+        future: asyncio.Future[_core.Stream] = self._bus._future()
 
         def done(stream: _core.Stream | None, error: Error | None) -> None:
             self._bus._run(_settle, future, stream, error)
@@ -154,6 +154,7 @@ class Proxy:
         still queued and has replace, too. detached changes nothing: a oneway never depends on the
         call or stream that the task serves.
         """
+        self._bus._check_loop()
         flags = _core.REPLACE if replace else 0
         more = to_metadata(metadata)
         loop = self._bus._loop
@@ -180,7 +181,7 @@ class Proxy:
     async def wait_dead(self) -> None:
         """Returns when the object's process has died or destroyed the object, or when the bus has
         ended. Raises ``Canceled`` if the connection is closed."""
-        gone: asyncio.Future[None] = self._bus._loop.create_future()
+        gone: asyncio.Future[None] = self._bus._future()
         watch = self.on_death(lambda: _settle(gone, None, None))
         try:
             await self._bus._wait(gone)
@@ -425,6 +426,7 @@ class Bus:
             self._closing = True
             self._connection.close()
             return
+        self._check_loop()
         current = asyncio.current_task()
         if self._closing:
             # The first close() waits for its handlers.
@@ -446,6 +448,14 @@ class Bus:
             self._closed.set()
 
     # --- Events ------------------------------------------------------------------------------
+
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError("this Bus belongs to another event loop: open one in each loop")
+
+    def _future(self) -> asyncio.Future[Any]:
+        self._check_loop()
+        return self._loop.create_future()
 
     def _process(self) -> None:
         if self._connection.closed:
@@ -500,7 +510,7 @@ class Bus:
         """Calls a function of names, which waits for the service manager. If the task is canceled,
         so is the function. If that comes too late, undo gets the result. The thread does not keep
         the interpreter."""
-        future: asyncio.Future[T] = self._loop.create_future()
+        future: asyncio.Future[T] = self._future()
         cancellation = self._connection.cancellation()
 
         def settle(result: Any, error: BaseException | None) -> None:
@@ -527,7 +537,7 @@ class Bus:
 
     async def _writable(self, deadline: float | None) -> None:
         """Returns when a oneway may be tried again: a receiver somewhere has space."""
-        writable: asyncio.Future[None] = self._loop.create_future()
+        writable: asyncio.Future[None] = self._future()
         slot = self._connection.on_writable(lambda: self._run(_settle, writable, None, None))
         try:
             async with asyncio.timeout_at(deadline):
@@ -539,6 +549,7 @@ class Bus:
 
     async def serve_forever(self) -> None:
         """Returns after ``stop()`` or ``close()``. Raises if the connection cannot serve."""
+        self._check_loop()
         await self._stopped.wait()
         if self._failure is not None:
             raise self._failure
@@ -582,7 +593,7 @@ class Bus:
         return found
 
     async def _appears(self, name: str) -> tuple[_core.Proxy, NameInfo]:
-        found: asyncio.Future[tuple[_core.Proxy, NameInfo]] = self._loop.create_future()
+        found: asyncio.Future[tuple[_core.Proxy, NameInfo]] = self._future()
 
         def changed(
             change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None

@@ -141,6 +141,34 @@ class Typed(Case):
         with self.assertRaises(ValueError):
             await self.kinds.Callback(nonsense=1)
 
+    async def test_bus_belongs_to_its_loop(self):
+        """In another loop each function fails at once, and sends nothing."""
+        kinds, stream = self.kinds, self.kinds.Files()
+        await stream.send(text="x")
+        await stream.receive()
+
+        async def elsewhere():
+            for wait in (
+                lambda: kinds.Nothing(),
+                lambda: kinds.Kick(text="x"),
+                lambda: kinds.Files().receive(),
+                lambda: stream.receive(),
+                lambda: stream.send(text="x"),
+                lambda: kinds.wait_dead(),
+                lambda: self.client.get(Kinds, self.name),
+                lambda: self.client.list_names(),
+                lambda: self.client.register("test.elsewhere", EchoService()),
+                lambda: self.client.serve_forever(),
+                lambda: self.client.close(),
+            ):
+                with self.assertRaisesRegex(RuntimeError, "another event loop"):
+                    await asyncio.wait_for(wait(), 5)
+
+        await asyncio.to_thread(asyncio.run, elsewhere())
+        await kinds.Nothing()
+        self.assertEqual(self.service.calls, 1)
+        self.assertFalse(self.service.kicked.is_set())
+
     async def test_option_timeout(self):
         with self.assertRaises(ipcbus.DeadlineExceeded):
             await self.kinds.Slow()
