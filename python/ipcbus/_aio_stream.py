@@ -13,7 +13,7 @@ from ._base import Entry, to_delay, to_metadata, to_usec
 from .errors import DeadlineExceeded, Error, NoReply, PeerDied, WouldBlock
 
 if TYPE_CHECKING:
-    from .aio import Bus, Client
+    from .aio import Bus, Client, Served
 
 Req = TypeVar("Req")
 Rep = TypeVar("Rep")
@@ -23,10 +23,10 @@ class End:
     """One end of a stream: send and receive without blocking the loop."""
 
     def __init__(
-        self, bus: Bus, stream: _core.Stream, task: asyncio.Task[Any] | None = None
+        self, bus: Bus, stream: _core.Stream, served: Served | None = None
     ) -> None:
         self.stream = stream
-        self._task = task
+        self._served = served
         self._changed = asyncio.Event()
         bus._ends.add(self)
         # The library keeps the callback until the stream is over: it must not keep the client.
@@ -39,12 +39,12 @@ class End:
     def _change(self) -> None:
         self.wake()
         try:
-            broken = self._task is not None and self.stream.canceled
+            broken = self._served is not None and self.stream.canceled
         except Error:
             return  # it is over
-        if broken and self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if broken and self._served is not None:
+            self._served.cancel()
+            self._served = None
 
     async def receive(self) -> stubs.Item | None:
         while True:

@@ -49,14 +49,35 @@ T = TypeVar("T")
 # So many events are served before other work of the loop has its turn.
 _AT_ONCE = 64
 
-_current: contextvars.ContextVar[_core.Call | _core.Stream | None] = contextvars.ContextVar(
+
+class Served:
+    """A call or stream and the task that serves it. Once the task was canceled, because the caller
+    no longer waits, the calls that it makes to clean up are not for that call."""
+
+    def __init__(self, parent: _core.Call | _core.Stream) -> None:
+        self.parent: _core.Call | _core.Stream | None = parent
+        self.task: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        self.parent = None
+        if self.task is not None:
+            self.task.cancel()
+
+
+_current: contextvars.ContextVar[Served | None] = contextvars.ContextVar(
     "ipcbus call", default=None
 )
 
 
+def _parent() -> _core.Call | _core.Stream | None:
+    served = _current.get()
+    return None if served is None else served.parent
+
+
 class Proxy:
     """An object of another process. Calls from a handler's task are made for the handler's call:
-    they end with it, and have no later deadline."""
+    they end with it, and have no later deadline. After the task was canceled because its caller no
+    longer waits, they do not depend on that call: the handler can clean up."""
 
     def __init__(self, bus: Bus, proxy: _core.Proxy) -> None:
         self._bus = bus
@@ -87,7 +108,7 @@ class Proxy:
 
         timeout is in seconds; None is the default of the bus. If the task is canceled, so is the
         call: the server is notified. With accept_fds the reply may contain files. With detached
-        the call does not depend on the call or stream that the task serves. Raises an ``Error``.
+        the call never depends on the call or stream that the task serves. Raises an ``Error``.
         """
         future: asyncio.Future[_core.Message] = self._bus._future()
 
@@ -101,7 +122,7 @@ class Proxy:
             (_core.ACCEPT_FDS if accept_fds else 0) | (_core.DETACHED if detached else 0),
             to_usec(timeout),
             to_metadata(metadata),
-            None if detached else _current.get(),
+            None if detached else _parent(),
             done,
         )
         try:
@@ -127,7 +148,7 @@ class Proxy:
             _core.DETACHED if detached else 0,
             timeout,
             metadata,
-            None if detached else _current.get(),
+            None if detached else _parent(),
             done,
         )
         try:
@@ -191,8 +212,8 @@ class Proxy:
 
 class Client(Proxy):
     """The base of generated clients. A method takes a request, a mapping of its fields, or its
-    fields as keywords. With detached=True its call or stream does not depend on the call or stream
-    that the task serves: a handler cleans up with it after its own call has ended."""
+    fields as keywords. With detached=True its call or stream never depends on the call or stream
+    that the task serves."""
 
     INTERFACE: stubs.Interface
 
@@ -320,7 +341,7 @@ class Service(stubs.BaseService):
         method = self.INTERFACE.find_stream(code)
         handler = getattr(self, method.attribute)
         context = Context(bus, stream)
-        end = End(bus, stream, asyncio.current_task())
+        end = End(bus, stream, _current.get())
         try:
             requests = _requests(end, method, context)
             if method.sends:
@@ -661,24 +682,30 @@ class Bus:
             end_call(call, Canceled("the service is closed"), service)
             call.release()
             return
-        task = self._loop.create_task(self._serve(service, call))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        served = self._create_task(call, self._serve(service, call))
         try:
-            call.on_cancel(lambda: self._run(task.cancel))
+            call.on_cancel(lambda: self._run(served.cancel))
         except Canceled:
-            task.cancel()
+            served.cancel()
 
     def _start_stream(self, service: Service, stream: _core.Stream, code: int) -> None:
         if self._closing:
             stream.cancel()
             return
-        task = self._loop.create_task(self._serve_stream(service, stream, code))
+        self._create_task(stream, self._serve_stream(service, stream, code))
+
+    def _create_task(
+        self, parent: _core.Call | _core.Stream, serving: Coroutine[Any, Any, None]
+    ) -> Served:
+        served = Served(parent)
+        context = contextvars.copy_context()
+        context.run(_current.set, served)
+        served.task = task = self._loop.create_task(serving, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return served
 
     async def _serve_stream(self, service: Service, stream: _core.Stream, code: int) -> None:
-        _current.set(stream)
         try:
             await service._serve_stream(self, stream, code)
         except (asyncio.CancelledError, GeneratorExit) as error:
@@ -693,7 +720,6 @@ class Bus:
             stream.release()
 
     async def _serve(self, service: Service | RawService, call: _core.Call) -> None:
-        _current.set(call)
         try:
             await service._serve(self, call)
         except (asyncio.CancelledError, GeneratorExit) as error:

@@ -336,14 +336,14 @@ class Cleaner(KindsService):
         self.begun = asyncio.Event()
 
     async def cleans(self):
-        try:
-            await self.other.Nothing()
-        except ipcbus.Canceled:
-            reply = await self.other.Plain(text="cleaned", detached=True)
-            await self.other.Kick(text="x", detached=True)
-            async with self.other.Count(until=1, detached=True) as stream:
-                count = (await stream.receive()).text
-            self.ended.put_nowait(f"{reply.text} {count}")
+        texts = []
+        for detached in False, True:
+            # A task of the handler's own as well.
+            reply = await asyncio.create_task(self.other.Plain(text="cleaned", detached=detached))
+            await self.other.Kick(text="x", detached=detached)
+            async with self.other.Count(until=1, detached=detached) as stream:
+                texts += [reply.text, (await stream.receive()).text]
+        self.ended.put_nowait(" ".join(texts))
 
     async def Nothing(self, context):
         try:
@@ -375,7 +375,8 @@ class Other(KindsService):
 
 
 class Detached(Case):
-    async def test_handlers_clean_up_with_detached_calls(self):
+    async def test_canceled_handlers_clean_up(self):
+        expected = "cleaned counted cleaned counted"
         cleaner, name, other = Cleaner(), new_name(), new_name()
         async with aio.Bus() as third:
             await third.register(other, Other())
@@ -384,15 +385,15 @@ class Detached(Case):
             kinds = await self.client.get(Kinds, name)
             with self.assertRaises(ipcbus.DeadlineExceeded):
                 await kinds.Nothing(timeout=0.05)
-            self.assertEqual(await self.within(cleaner.ended.get()), "cleaned counted")
+            self.assertEqual(await self.within(cleaner.ended.get()), expected)
             cleaner.begun.clear()
             task = asyncio.create_task(kinds.Nothing())
             await self.within(cleaner.begun.wait())
             task.cancel()
-            self.assertEqual(await self.within(cleaner.ended.get()), "cleaned counted")
+            self.assertEqual(await self.within(cleaner.ended.get()), expected)
             async with kinds.Count(until=1) as stream:
                 await stream.receive()
-            self.assertEqual(await self.within(cleaner.ended.get()), "cleaned counted")
+            self.assertEqual(await self.within(cleaner.ended.get()), expected)
 
     async def test_handlers_of_threads_clean_up_with_detached_calls(self):
         late, ended = threading.Event(), threading.Event()
