@@ -484,7 +484,7 @@ START_TEST(canceled_thread_sends_no_names)
 	push_reply(0);
 	ck_assert_int_eq(ipc_register_name(ipc, "name", object, &slot), 0);
 	ck_assert_int_eq(ipc_cancellation_new(ipc, &cancellation), 0);
-	ipc_raw_set_names_cancellation(cancellation);
+	ck_assert_ptr_null(ipc_raw_set_names_cancellation(cancellation));
 	push_reply(-EEXIST);
 	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), -EEXIST);
 	ck_assert_int_eq(ipc_cancel(cancellation), 0);
@@ -499,7 +499,7 @@ START_TEST(canceled_thread_sends_no_names)
 	ipc_slot_end(slot);
 	ck_assert_uint_eq(fake.n_sent, sent);
 
-	ipc_raw_set_names_cancellation(NULL);
+	ck_assert_ptr_eq(ipc_raw_set_names_cancellation(NULL), cancellation);
 	ipc_cancellation_unref(cancellation);
 	push_reply(0);
 	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), 0);

@@ -34,9 +34,12 @@ int manager_result(int r)
 
 static __thread struct ipc_cancellation *thread_cancellation;
 
-void ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation)
+struct ipc_cancellation *ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation)
 {
+	struct ipc_cancellation *before = thread_cancellation;
+
 	thread_cancellation = cancellation;
+	return before;
 }
 
 struct ipc_options names_options(struct names *names)

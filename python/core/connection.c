@@ -300,8 +300,6 @@ struct names_use {
 	struct ipc_cancellation *closing, *before;
 };
 
-static __thread struct ipc_cancellation *names_closing;
-
 /* A callback may use the names of another connection in the middle of such a function. */
 static bool names_begin(struct names_use *use, struct connection *connection)
 {
@@ -309,17 +307,14 @@ static bool names_begin(struct names_use *use, struct connection *connection)
 	if (!use->ipc)
 		return false;
 	use->closing = ipc_cancellation_ref(connection->closing);
-	use->before = names_closing;
-	names_closing = use->closing;
 	if (!names_have_own)
-		ipc_raw_set_names_cancellation(use->closing);
+		use->before = ipc_raw_set_names_cancellation(use->closing);
 	return true;
 }
 
 /* Without the GIL. */
 static void names_end(struct names_use *use)
 {
-	names_closing = use->before;
 	if (!names_have_own)
 		ipc_raw_set_names_cancellation(use->before);
 	ipc_cancellation_unref(use->closing);

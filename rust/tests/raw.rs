@@ -444,6 +444,35 @@ fn deadlines_and_cancellation_reach_the_server() {
     assert!(cancellation.is_canceled());
 }
 
+fn a_cancellation_ends_functions_of_names() {
+    let bus = start();
+    let cancellation = Cancellation::new(&bus.client).unwrap();
+    let inner = Cancellation::new(&bus.client).unwrap();
+    let (client, with) = (bus.client.clone(), cancellation.clone());
+    let (waits, waiting) = channel();
+    let thread = std::thread::spawn(move || {
+        with.names(|| {
+            assert_eq!(client.get("test.nobody").unwrap_err().code(), libc::ENOENT);
+            let error = inner.names(|| client.get("test.nobody")).unwrap_err();
+            assert_eq!(error.code(), libc::ENOENT);
+            waits.send(()).unwrap();
+            for result in [
+                client.wait_for("test.nobody", None).map(drop),
+                client.get("test.nobody").map(drop),
+                client.unregister_name("test.nobody"),
+                client.list_names("").map(drop),
+                client.watch_names("*", |_| ()).map(drop),
+            ] {
+                assert!(matches!(result.unwrap_err(), Error::Canceled(_)));
+            }
+        });
+        client.get("test.nobody").unwrap_err().code()
+    });
+    waiting.recv().unwrap();
+    cancellation.cancel();
+    assert_eq!(thread.join().unwrap(), libc::ENOENT);
+}
+
 fn detached_calls_outlive_the_limit_of_their_handler() {
     let bus = start();
     let serving = bus.client.run_in_background().unwrap();
@@ -769,6 +798,7 @@ fn main() {
         objects_can_be_called
         files_travel
         deadlines_and_cancellation_reach_the_server
+        a_cancellation_ends_functions_of_names
         detached_calls_outlive_the_limit_of_their_handler
         a_limit_that_is_too_long_is_none
         metadata_and_callers_are_known

@@ -238,10 +238,12 @@ int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userda
  * informed.
  *
  * The functions must be of the connection of the cancellation; those of others fail with -EINVAL.
- * The thread needs a reference of the cancellation until it calls this function with NULL, which
- * removes it, or ends.
+ * The thread needs a reference of the cancellation until it calls this function with another one
+ * or with NULL, which removes it, or ends. Returns the cancellation that the thread had before,
+ * without a reference, or NULL.
  */
-void ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation);
+struct ipc_cancellation *
+ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation);
 
 /* --- Serving ------------------------------------------------------------------- */
 

@@ -258,6 +258,9 @@ extern "C" {
     pub fn ipc_cancellation_unref(cancellation: *mut ipc_cancellation) -> *mut ipc_cancellation;
     pub fn ipc_cancel(cancellation: *mut ipc_cancellation) -> c_int;
     pub fn ipc_is_canceled(cancellation: *const ipc_cancellation) -> c_int;
+    pub fn ipc_raw_set_names_cancellation(
+        cancellation: *mut ipc_cancellation,
+    ) -> *mut ipc_cancellation;
     pub fn ipc_call_ref(call: *mut ipc_call) -> *mut ipc_call;
     pub fn ipc_call_unref(call: *mut ipc_call) -> *mut ipc_call;
     pub fn ipc_call_error(

@@ -475,6 +475,22 @@ impl Cancellation {
         // SAFETY: we have a reference.
         unsafe { sys::ipc_is_canceled(self.0) == 1 }
     }
+
+    /// Calls `function`. The functions of names that it calls on this thread, such as
+    /// [`Connection::wait_for`], have no options: they end with this cancellation and fail with
+    /// `ECANCELED`. See `ipc_raw_set_names_cancellation()`.
+    pub fn names<T>(&self, function: impl FnOnce() -> T) -> T {
+        struct Scope(*mut sys::ipc_cancellation);
+        impl Drop for Scope {
+            fn drop(&mut self) {
+                // SAFETY: that before is of a scope around this one, which has a reference.
+                unsafe { sys::ipc_raw_set_names_cancellation(self.0) };
+            }
+        }
+        // SAFETY: we have a reference until the scope ends.
+        let _scope = Scope(unsafe { sys::ipc_raw_set_names_cancellation(self.0) });
+        function()
+    }
 }
 
 impl Clone for Cancellation {

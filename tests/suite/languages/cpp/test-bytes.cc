@@ -496,6 +496,34 @@ CASE(a_cancellation_ends_a_call)
 	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancel_with(stop)));
 }
 
+CASE(a_cancellation_ends_functions_of_names)
+{
+	event waits;
+	pair p(echo);
+	const ipc::cancellation stop = ipc::cancellation::create(p.client);
+	const ipc::cancellation inner = ipc::cancellation::create(p.client);
+	auto named = ipc::object::create(p.client, { "test.Named" }, echo);
+	std::thread canceler([&] {
+		waits.wait();
+		stop.cancel();
+	});
+
+	stop.names([&] {
+		CHECK_FAILS(ENOENT, p.client.get("test.nobody"));
+		inner.names([&] { CHECK_FAILS(ENOENT, p.client.get("test.nobody")); });
+		waits.set();
+		CHECK_FAILS(ECANCELED, p.client.wait_for("test.nobody"));
+		CHECK_FAILS(ECANCELED, p.client.get("test.nobody"));
+		CHECK_FAILS(ECANCELED, p.client.register_name("test.canceled", named));
+		CHECK_FAILS(ECANCELED, p.client.list_names());
+		CHECK_FAILS(ECANCELED,
+			    p.client.watch_names("*", [](auto, const auto &, const auto &) {}));
+	});
+	canceler.join();
+	p.client.register_name("test.canceled", named);
+	CHECK(stop.names([] { return 7; }) == 7);
+}
+
 CASE(a_parent_hands_its_limit_down)
 {
 	std::atomic<bool> limited{ false };
