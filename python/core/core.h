@@ -44,7 +44,7 @@ struct part;
 struct connection {
 	PyObject_HEAD
 	struct ipc *ipc;		/* NULL once it was closed */
-	struct ipc_cancellation *closing;	/* of names; close() cancels it */
+	struct ipc_cancellation *closing;	/* of names and blocking calls; close() cancels it */
 	atomic_bool closed;		/* ends interruptible waits */
 	struct part *parts;
 	atomic_uint openings;		/* streams that are being opened */

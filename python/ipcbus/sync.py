@@ -422,10 +422,10 @@ class Bus:
             os.close(self._stop)
 
     def close(self) -> None:
-        """Closes the connection. ``run()`` returns. Whatever waits on other threads raises
-        ``Canceled``: calls through ipcbusd within a second, calls through the module when they
-        return or a signal comes. Objects end, and their names with them, after that. In a child
-        after fork() it closes what the child has, and leaves the parent's alone."""
+        """Closes the connection. ``run()`` returns, and whatever waits on other threads raises
+        ``Canceled``; a oneway that waits for space goes on until its time limit. Objects end, and
+        their names with them, after that. In a child after fork() it closes what the child has,
+        and leaves the parent's alone."""
         self.stop()
         self._connection.close()
 
