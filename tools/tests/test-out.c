@@ -231,7 +231,11 @@ START_TEST(errors_have_origins)
 	static const struct ipc_error behind = { .origin = IPC_ORIGIN_BEHIND,
 						 .cause = -EOWNERDEAD };
 	static const struct ipc_error bus = { .origin = IPC_ORIGIN_BUS };
-	char *text = NULL, expected[200];
+	const struct ipc_error service = {
+		.origin = IPC_ORIGIN_PEER, .name = (char *)"a.Bad", .message = (char *)"caf\xe9",
+		.number = -5, .details = (char *)"\0\xff", .details_size = 2,
+	};
+	char *text = NULL, expected[400];
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
 
@@ -239,13 +243,16 @@ START_TEST(errors_have_origins)
 	print_error(file, 8, "h", &behind, "t");
 	print_error(file, 7, NULL, &bus, "t");
 	print_error(file, 1, NULL, NULL, "t");
+	print_error(file, 8, NULL, &service, "t");
 	ctl.json = false;
 	fclose(file);
 	snprintf(expected, sizeof(expected),
 		 "{\"error\":\"t\",\"status\":8,\"hint\":\"h\",\"origin\":\"behind\","
 		 "\"cause\":\"%s\"}\n"
 		 "{\"error\":\"t\",\"status\":7,\"origin\":\"bus\"}\n"
-		 "{\"error\":\"t\",\"status\":1}\n", ipc_strerror(-EOWNERDEAD));
+		 "{\"error\":\"t\",\"status\":1}\n"
+		 "{\"error\":\"t\",\"status\":8,\"origin\":\"service\",\"name\":\"a.Bad\","
+		 "\"message\":\"Y2Fm6Q==\",\"number\":-5,\"details\":\"AP8=\"}\n", ipc_strerror(-EOWNERDEAD));
 	ck_assert_str_eq(text, expected);
 	free(text);
 }
