@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus.h"
 #include "ipcctl.h"
@@ -319,6 +320,9 @@ static int run_status(int argc, char **argv)
 	if (r)
 		return r;
 	status = identity_of(pid);
+	if (!status && access("/proc/self", F_OK) < 0)
+		return fail_with(STATUS_FAILED, "mount it: mount -t proc proc /proc",
+				 "/proc is missing, and has who process %d is", (int)pid);
 	if (!status)
 		return fail_with(STATUS_NOT_FOUND, "ipcctl list shows the processes of services",
 				 "there is no process %d", (int)pid);
