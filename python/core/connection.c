@@ -88,6 +88,13 @@ void part_remove(struct part *part)
 	part->link = NULL;
 }
 
+struct ipc *part_hold(struct part *part)
+{
+	struct ipc *last = part->connection->last;
+
+	return last ? ipc_ref(last) : NULL;
+}
+
 void part_free(struct part *part)
 {
 	PyTypeObject *type = Py_TYPE((PyObject *)part);
@@ -149,7 +156,7 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 		drop(ipc);
 		return fail(r, NULL);
 	}
-	connection->ipc = ipc;
+	connection->ipc = connection->last = ipc;
 	interrupt_set(connection);
 	connection->next = connections;
 	connection->link = &connections;
@@ -180,7 +187,9 @@ static void serve_last(struct connection *connection, struct ipc *ipc)
 	}
 }
 
-static void close_connection(struct connection *connection)
+/* At the end of the interpreter calls of other threads are left alone: they would only print an
+ * exception. */
+static void close_connection(struct connection *connection, bool at_exit)
 {
 	struct ipc_cancellation *closing = connection->closing;
 	struct ipc *ipc = connection->ipc;
@@ -196,7 +205,8 @@ static void close_connection(struct connection *connection)
 	connection->closing = NULL;
 	atomic_store(&connection->closed, true);
 	Py_BEGIN_ALLOW_THREADS
-	ipc_cancel(closing);
+	if (!at_exit)
+		ipc_cancel(closing);
 	ipc_cancellation_unref(closing);
 	Py_END_ALLOW_THREADS
 	while ((part = connection->parts)) {
@@ -207,6 +217,7 @@ static void close_connection(struct connection *connection)
 	}
 	if (used)
 		serve_last(connection, ipc);
+	connection->last = NULL;
 	drop(ipc);
 }
 
@@ -216,7 +227,7 @@ void connections_close_all(void)
 		struct connection *connection = connections;
 
 		Py_INCREF((PyObject *)connection);
-		close_connection(connection);
+		close_connection(connection, /* at_exit= */ true);
 		Py_DECREF((PyObject *)connection);
 	}
 }
@@ -224,7 +235,7 @@ void connections_close_all(void)
 static PyObject *close_(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;
-	close_connection(of(self));
+	close_connection(of(self), /* at_exit= */ false);
 	return interrupt_raise(Py_NewRef(Py_None));
 }
 
@@ -233,7 +244,7 @@ static void dealloc(PyObject *self)
 	PyTypeObject *type = Py_TYPE(self);
 
 	/* Parts hold references, so there are none. */
-	close_connection(of(self));
+	close_connection(of(self), /* at_exit= */ false);
 	PyObject_Free(self);
 	Py_DECREF((PyObject *)type);
 }

@@ -44,7 +44,9 @@ struct part;
 struct connection {
 	PyObject_HEAD
 	struct ipc *ipc;		/* NULL once it was closed */
-	struct ipc_cancellation *closing;	/* of names and blocking calls; close() cancels it */
+	struct ipc *last;		/* the same, until close() has dropped it */
+	/* Of names and blocking calls; close() cancels it. */
+	struct ipc_cancellation *closing;
 	atomic_bool closed;		/* ends interruptible waits */
 	struct part *parts;
 	atomic_uint openings;		/* streams that are being opened */
@@ -73,6 +75,9 @@ struct part *part_new(PyTypeObject *type, struct connection *connection,
  * ended, and the caller's reference is gone. */
 bool part_add(struct part *part);
 void part_remove(struct part *part);
+/* A reference of the connection, also while another thread closes it, or NULL: what ends a part
+ * that is in no list any more needs it. */
+struct ipc *part_hold(struct part *part);
 /* The end of each dealloc. */
 void part_free(struct part *part);
 

@@ -490,12 +490,15 @@ static struct object *of(PyObject *self)
 static void end(struct part *part)
 {
 	struct ipc_object *object = ((struct object *)part)->object;
+	struct ipc *ipc;
 
 	((struct object *)part)->object = NULL;
 	if (!object)
 		return;
+	ipc = part_hold(part);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_object_unref(object);
+	ipc_unref(ipc);
 	Py_END_ALLOW_THREADS
 }
 
@@ -620,14 +623,17 @@ static PyObject *object_close(PyObject *self, PyObject *nothing)
 static PyObject *object_end(PyObject *self, PyObject *nothing)
 {
 	struct ipc_object *object = of(self)->object;
+	struct ipc *ipc;
 
 	(void)nothing;
 	if (!object)
 		Py_RETURN_NONE;
 	ipc_object_ref(object);
+	ipc = part_hold(&of(self)->part);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_object_end(object);
 	ipc_object_unref(object);
+	ipc_unref(ipc);
 	Py_END_ALLOW_THREADS
 	Py_RETURN_NONE;
 }

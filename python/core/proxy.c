@@ -14,12 +14,15 @@ static struct proxy *of(PyObject *self)
 static void end(struct part *part)
 {
 	struct ipc_proxy *proxy = ((struct proxy *)part)->proxy;
+	struct ipc *ipc;
 
 	((struct proxy *)part)->proxy = NULL;
 	if (!proxy)
 		return;
+	ipc = part_hold(part);
 	Py_BEGIN_ALLOW_THREADS
 	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
 	Py_END_ALLOW_THREADS
 }
 

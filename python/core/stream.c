@@ -41,13 +41,14 @@ static void drop(struct stream *stream)
 static void end(struct part *part)
 {
 	struct stream *stream = (struct stream *)part;
+	/* Another thread may release it meanwhile. */
+	struct ipc_stream *native = ipc_stream_ref(stream->stream);
 
 	Py_CLEAR(stream->notify);
-	if (stream->stream) {
-		Py_BEGIN_ALLOW_THREADS
-		ipc_stream_cancel(stream->stream);
-		Py_END_ALLOW_THREADS
-	}
+	Py_BEGIN_ALLOW_THREADS
+	ipc_stream_cancel(native);
+	ipc_stream_unref(native);
+	Py_END_ALLOW_THREADS
 	drop(stream);
 }
 

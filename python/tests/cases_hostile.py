@@ -265,6 +265,43 @@ class Ends(Case):
         self.assertNotIn("Fatal", err)
         await self.within(service.canceled.wait())
 
+    async def test_exit_and_close_while_threads_call(self):
+        """Threads get and drop proxies as the connection closes, and as the interpreter ends."""
+        name = new_name()
+        await self.server.register(name, Echo())
+        out, err = await asyncio.to_thread(
+            self.run_program,
+            """
+            import sys, threading, time
+            import ipcbus
+            from ipcbus import sync
+
+            def call(bus):
+                try:
+                    proxy = bus.get_raw(sys.argv[1])
+                    while True:
+                        proxy.call(1, b"x")
+                except ipcbus.Canceled:
+                    pass
+
+            for turn in range(101):
+                buses = [sync.Bus() for _ in range(6)]
+                threads = [threading.Thread(target=call, args=(bus,), daemon=True)
+                           for bus in buses]
+                for thread in threads:
+                    thread.start()
+                time.sleep(0.02)
+                if turn < 100:
+                    for bus in buses:
+                        bus.close()
+                    for thread in threads:
+                        thread.join()
+            print("end")
+            """,
+            name,
+        )
+        self.assertEqual((out, err), ("end\n", ""))
+
     async def test_fork(self):
         name = new_name()
         await self.server.register(name, Echo())
