@@ -70,7 +70,7 @@ endif
 
 # --- Rust: in the crate of its other tests ----------------------------------------------------
 
-ifneq ($(filter $(RUST_B)/built,$(ALL)),)
+ifneq ($(filter $(RUST_B)/built,$(MORE_BUILDS)),)
 CONF_LANGUAGES += rust
 CONF_PROGRAMS += $(RUST_B)/built
 endif
