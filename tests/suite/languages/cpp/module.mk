@@ -2,7 +2,7 @@
 #
 # <ipc/ipc.hpp> and what protoc --ipc_out=lang=cpp writes, on ipcbusd, compiled by g++ and clang++
 # with sanitizers. NAME.COMPILER is test-NAME.cc by one of them; `plain` is g++ without
-# exceptions, and `fast` is optimized.
+# exceptions, and `fast` is optimized, for the guest.
 
 CPP_S := tests/suite/languages/cpp
 CPP_B := $(B)/$(CPP_S)
@@ -43,7 +43,7 @@ $(addprefix $(CPP_B)/,desk.pb.o plain.pb.o plain2.pb.o): $(CPP_B)/%.pb.o: $(CPP_
 $(CPP_B)/ipc.pb.o $(CPP_B)/options.pb.o: $(CPP_B)/%.o: $(IPC_CPP_B)/ipc/%.cc | $(IPC_CPP_SHARED)
 	$(call msg,CXX,$@)
 	$(Q)$(CXX) -std=c++17 -O1 $(IPC_CPP_CFLAGS) -MD -MP -c -o $@ $<
-$(CPP_B)/typed.gcc $(CPP_B)/typed.clang $(CPP_B)/typed.fast $(CPP_B)/blobs.gcc $(CPP_B)/blobs.clang: \
+$(foreach name,typed blobs,$(foreach compiler,gcc clang fast,$(CPP_B)/$(name).$(compiler))): \
 	$(CPP_MESSAGES)
 $(CPP_B)/codec.gcc $(CPP_B)/codec.clang: $(CPP_B)/plain.pb.o $(CPP_B)/plain2.pb.o $(CPP_IPC_MESSAGES)
 
