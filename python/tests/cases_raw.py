@@ -203,6 +203,8 @@ class Calls(Case):
 
         who = Who()
         proxy = await self.serve(who)
+        with self.assertRaises(ipcbus.MessageTooLarge):
+            await proxy.call(9, metadata={"k": "x" * 65536})
         reply = bytes(await proxy.call(9, metadata={"k": "v\u00e9"}, timeout=5))
         self.assertEqual(reply.decode(), f"{os.geteuid()} {os.getegid()} {os.getpid()} v\u00e9")
         self.assertTrue(4 < who.left <= 5)

@@ -513,6 +513,10 @@ fn metadata_and_callers_are_known() {
     let reply = bus.desk.call(&Message::new(METADATA).bytes(&b"x"[..]), &options).unwrap();
     assert_eq!(reply.bytes(), b"blue");
     assert!(Options::new().metadata("a\0", "b").is_err());
+    let large = Options::new().metadata("large", &"x".repeat(65536)).unwrap();
+    let error = bus.desk.call(&Message::new(METADATA), &large).unwrap_err();
+    assert_eq!(error.code(), libc::EMSGSIZE);
+    assert_eq!(bus.desk.open_stream(ADD, &large).unwrap_err().code(), libc::EMSGSIZE);
 }
 
 fn death_is_reported() {

@@ -593,6 +593,9 @@ CASE(metadata_arrives)
 	with.metadata("trace", "4711").metadata("user", "me");
 	CHECK(p.proxy.call(ipc::message(1, "bytes"), with).bytes() == "4711 bytes");
 	CHECK(p.proxy.call(ipc::message(1, "bytes")).bytes() == "- bytes");
+	with.metadata("large", std::string(65536, 'x'));
+	CHECK_FAILS(EMSGSIZE, p.proxy.call(ipc::message(1), with));
+	CHECK_FAILS(EMSGSIZE, p.proxy.open_stream(1, with));
 }
 
 /* --- Files and objects ----------------------------------------------------------------------------- */
