@@ -6,7 +6,7 @@
 # shellcheck shell=bash disable=SC2034
 
 B=${B:-build}
-fuzz_all=(range registry policy activation plugin schema table skeleton streams driver)
+fuzz_all=(range registry policy activation plugin schema table skeleton streams codec driver)
 
 # fuzz_is_built: says why not
 fuzz_is_built() {

@@ -15,7 +15,7 @@
 
 FUZZ_CC ?= clang
 FUZZ_B := $(B)/tests/suite/fuzz
-FUZZ_NAMES := range registry policy activation plugin schema table skeleton streams driver
+FUZZ_NAMES := range registry policy activation plugin schema table skeleton streams codec driver
 # protobuf-c initializes all messages through pointers to one type of function, which newer clang
 # would refuse.
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
@@ -59,6 +59,8 @@ FUZZ_table := tests/suite/fuzz/table.c $(FUZZ_LIBRARY)
 FUZZ_skeleton := tests/suite/fuzz/skeleton.c $(FUZZ_LIBRARY)
 FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIBRARY) \
 	$(B)/tests/suite/e2e/stream.ipc.c $(B)/tests/suite/e2e/stream.pb-c.c
+FUZZ_codec := tests/suite/fuzz/codec.c $(JUDGE_S)/pass.c $(FUZZ_LIBRARY) \
+	$(patsubst %,$(JUDGE_B)/%,judge.ipc.c judge.pb-c.c judge2.pb-c.c)
 FUZZ_plugin := tests/suite/fuzz/plugin.c tests/suite/fuzz/proto.c \
 	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c) \
 	$(B)/idl/shape.pb-c.c $(B)/idl/extensions.pb-c.c
@@ -71,19 +73,19 @@ FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c dri
 
 $(FUZZ_B)/of/tests/suite/fuzz/range.o $(FUZZ_B)/of/tests/suite/fuzz/driver/%.o: FUZZ_INCLUDES := $(FUZZ_KERNEL)
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,registry.o policy.o activation.o): FUZZ_INCLUDES := -Iservicemanager
-$(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,account.o table.o skeleton.o service.o streams.o): \
-	FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/tests/suite/e2e
+$(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,account.o table.o skeleton.o service.o streams.o codec.o) \
+	$(FUZZ_B)/of/$(JUDGE_S)/pass.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/tests/suite/e2e -I$(JUDGE_B) -I$(JUDGE_S)
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $(FUZZ_IDL)
 
 $(FUZZ_B)/of/tests/suite/fuzz/schema.o $(FUZZ_B)/of/tools/%.o: FUZZ_INCLUDES := $(TOOLS_CFLAGS)
 
 # Generated headers come first.
 $(call fuzz_of,$(filter tools/%,$(FUZZ_schema)) tests/suite/fuzz/schema.c): | $(TOOLS_HEADERS)
-$(call fuzz_of,$(FUZZ_LIBRARY) tests/suite/fuzz/table.c tests/suite/fuzz/skeleton.c $(FUZZ_streams)): \
-	| $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
+$(call fuzz_of,$(FUZZ_LIBRARY) tests/suite/fuzz/table.c tests/suite/fuzz/skeleton.c $(FUZZ_streams) $(FUZZ_codec)): \
+	| $(JUDGE_B)/judge.ipc.h $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
 $(call fuzz_of,$(FUZZ_plugin)): | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) $(B)/idl/extensions.pb-c.h
 
-$(FUZZ_B)/table $(FUZZ_B)/skeleton $(FUZZ_B)/streams: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
+$(FUZZ_B)/table $(FUZZ_B)/skeleton $(FUZZ_B)/streams $(FUZZ_B)/codec: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
 
 $(FUZZ_B)/schema: FUZZ_LDFLAGS := -Wl,--wrap=open
 $(FUZZ_B)/schema: FUZZ_LDLIBS = $(LIBIPC) $(call LIBIPC_RPATH,../../../libipc) $(TOOLS_LIBS)

@@ -12,11 +12,11 @@ $(JUDGE_C) $(JUDGE_C:.c=.h) &: $(JUDGE_S)/judge.proto $(JUDGE_S)/judge2.proto $(
 	$(Q)$(PROTOC) -I $(JUDGE_S) -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
 	  --ipc_out=$(JUDGE_B) judge.proto judge2.proto
 
-$(JUDGE_B)/peer.o: $(JUDGE_S)/peer.c $(JUDGE_C) | $(LIBIPC_HEADERS)
+$(JUDGE_B)/peer.o $(JUDGE_B)/pass.o: $(JUDGE_B)/%.o: $(JUDGE_S)/%.c $(JUDGE_C) | $(LIBIPC_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE) -I$(JUDGE_B)
 
-$(JUDGE_B)/peer: $(JUDGE_B)/peer.o $(JUDGE_C:.c=.o) $(LIBIPC_OBJECTS)
+$(JUDGE_B)/peer: $(JUDGE_B)/peer.o $(JUDGE_B)/pass.o $(JUDGE_C:.c=.o) $(LIBIPC_OBJECTS)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS)
 
