@@ -129,7 +129,8 @@ UNIT_TESTS += $(LIBIPC_TESTS) libipc/tests/test-symbols
 # --- Install --------------------------------------------------------------------
 
 LIBIPC_PC := $(B)/libipc/libipc.pc $(B)/libipc/libipc-test.pc
-$(LIBIPC_PC): $(B)/libipc/%.pc: libipc/%.pc.in FORCE
+LIBIPC_CMAKE := $(B)/libipc/ipcbusConfig.cmake $(B)/libipc/ipcbusConfigVersion.cmake
+$(LIBIPC_PC) $(LIBIPC_CMAKE): $(B)/libipc/%: libipc/%.in FORCE
 	$(call msg,GEN,$@)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' \
 	  -e 's|@includedir@|$(includedir)|' -e 's|@protodir@|$(protodir)|' \
@@ -150,7 +151,7 @@ PRODUCTS += $(LIBIPC_MAN)
 
 .PHONY: install-libipc
 INSTALLS += install-libipc
-install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A) $(LIBIPC_PC) $(LIBIPC_MAN)
+install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A) $(LIBIPC_PC) $(LIBIPC_CMAKE) $(LIBIPC_MAN)
 	$(Q)$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(includedir)/ipc/cpp \
 	  $(DESTDIR)$(mandir)/man3
 	$(Q)$(INSTALL) -m 644 $(B)/libipc/$(LIBIPC_SONAME) $(DESTDIR)$(libdir)/$(LIBIPC_FILE)
@@ -158,6 +159,7 @@ install-libipc: $(LIBIPC_SO) $(LIBIPC_A) $(LIBIPC_TEST_A) $(LIBIPC_PC) $(LIBIPC_
 	$(Q)ln -sf $(LIBIPC_SONAME) $(DESTDIR)$(libdir)/libipc.so
 	$(Q)$(INSTALL) -m 644 $(LIBIPC_A) $(LIBIPC_TEST_A) $(DESTDIR)$(libdir)
 	$(Q)$(INSTALL) -m 644 $(LIBIPC_PC) $(DESTDIR)$(libdir)/pkgconfig
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(libdir)/cmake/ipcbus $(LIBIPC_CMAKE)
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/*.h libipc/include/ipc/*.hpp) \
 	  $(DESTDIR)$(includedir)/ipc
 	$(Q)$(INSTALL) -m 644 $(wildcard libipc/include/ipc/cpp/*.hpp) $(DESTDIR)$(includedir)/ipc/cpp
