@@ -22,6 +22,7 @@ struct copier {
 	const File *file;
 	struct scope scope;  /* C names at file scope, of this file and of its imports */
 	struct scope *types; /* of the run: ".a.Old" to ".a.New" */
+	struct diag *diag;
 };
 
 /* A copy of an array of pointers, whose elements are then replaced. */
@@ -77,10 +78,11 @@ static bool forms_are_free(struct copier *c, const char *name, const char *const
 	return true;
 }
 
-static void enter_forms(struct copier *c, const char *name, const char *const *forms)
+static void enter_forms(struct copier *c, const char *name, const char *const *forms,
+			const char *owner)
 {
 	for (; *forms; forms++)
-		scope_enter(&c->scope, scope_form(c->arena, *forms, name), name);
+		scope_enter(&c->scope, scope_form(c->arena, *forms, name), owner);
 }
 
 static void enter_type(struct copier *c, const char *full_name)
@@ -88,9 +90,9 @@ static void enter_type(struct copier *c, const char *full_name)
 	const char *pb_name = types_pb_name(c->arena, c->file, full_name);
 	const char *lower = name_c_lower(c->arena, pb_name);
 
-	enter_forms(c, name_c_class(c->arena, pb_name), class_forms);
-	enter_forms(c, lower, lower_forms);
-	enter_forms(c, name_upper(c->arena, lower), upper_forms);
+	enter_forms(c, name_c_class(c->arena, pb_name), class_forms, full_name);
+	enter_forms(c, lower, lower_forms, full_name);
+	enter_forms(c, name_upper(c->arena, lower), upper_forms, full_name);
 }
 
 static bool type_is_free(struct copier *c, const char *full_name)
@@ -358,41 +360,59 @@ static void refer_methods(struct scope *types, File *file)
 
 /* --- Files -------------------------------------------------------------------------- */
 
+/* Enters a type of an import. Two imports that do not know each other cannot be told apart. */
+static void enter_imported(struct copier *c, const char *full_name, const File *of,
+			   struct path place)
+{
+	const char *class = name_c_class(c->arena, types_pb_name(c->arena, c->file, full_name));
+	const char *taken = scope_find(&c->scope, class);
+
+	if (taken)
+		diag_add(c->diag, of->name, of->source_code_info, place,
+			 "%s and %s of imported files are both %s in C; rename one of them, or "
+			 "give its file the option (pb_c_file).c_package",
+			 taken, full_name, class);
+	enter_type(c, full_name);
+}
+
 static void enter_all(struct copier *c, const char *scope, Descriptor *const *messages,
-		      size_t n_messages, Enum *const *enums, size_t n_enums)
+		      size_t n_messages, Enum *const *enums, size_t n_enums, const File *of,
+		      struct path place)
 {
 	for (size_t i = 0; i < n_enums; i++)
-		enter_type(c, join(c->arena, scope, enums[i]->name));
+		enter_imported(c, join(c->arena, scope, enums[i]->name), of, place);
 	for (size_t i = 0; i < n_messages; i++) {
 		const Descriptor *m = messages[i];
 		const char *name = join(c->arena, scope, m->name);
 
-		enter_type(c, name);
-		enter_all(c, name, m->nested_type, m->n_nested_type, m->enum_type, m->n_enum_type);
+		enter_imported(c, name, of, place);
+		enter_all(c, name, m->nested_type, m->n_nested_type, m->enum_type, m->n_enum_type,
+			  of, place);
 	}
 }
 
-/* The names of the imports of one package can clash with the file's. */
+/* The names of imports can clash with the file's: a.b.C and a.B.C are A__B__C. */
 static void enter_imports(struct copier *c, File *const *copies, size_t n_copies, const File *file,
 			  bool *seen)
 {
 	for (size_t i = 0; i < file->n_dependency; i++)
 		for (size_t j = 0; j < n_copies; j++) {
-			const File *import = copies[j];
+			const File *import = copies[j], *own = c->file;
 
 			if (seen[j] || strcmp(import->name, file->dependency[i]))
 				continue;
 			seen[j] = true;
-			if (!strcmp(import->package ?: "", c->file->package ?: ""))
-				enter_all(c, import->package ?: "", import->message_type,
-					  import->n_message_type, import->enum_type,
-					  import->n_enum_type);
+			c->file = import;
+			enter_all(c, import->package ?: "", import->message_type,
+				  import->n_message_type, import->enum_type, import->n_enum_type,
+				  file, path_element((struct path){ 0 }, FILE_DEPENDENCY, i));
+			c->file = own;
 			enter_imports(c, copies, n_copies, import, seen);
 		}
 }
 
 static File *copy_file(struct arena *arena, struct scope *types, File *const *copies,
-		       size_t n_copies, File *original)
+		       size_t n_copies, File *original, struct diag *diag)
 {
 	File *copy = COPY(arena, original);
 	const char *package = original->package ?: "";
@@ -401,6 +421,7 @@ static File *copy_file(struct arena *arena, struct scope *types, File *const *co
 		.file = original,
 		.scope = { .arena = arena, .reserved = is_reserved },
 		.types = types,
+		.diag = diag,
 	};
 
 	enter_imports(&c, copies, n_copies, original,
@@ -416,13 +437,13 @@ static File *copy_file(struct arena *arena, struct scope *types, File *const *co
 	return copy;
 }
 
-File **c_files(const struct request *request)
+File **c_files(const struct request *request, struct diag *diag)
 {
 	File **copies = arena_array(request->arena, request->n_files + 1, sizeof(*copies));
 	struct scope types = { .arena = request->arena };
 
 	for (size_t i = 0; i < request->n_files; i++)
-		copies[i] = copy_file(request->arena, &types, copies, i, request->files[i]);
+		copies[i] = copy_file(request->arena, &types, copies, i, request->files[i], diag);
 	for (size_t i = 0; i < request->n_files; i++) {
 		refer(&types, copies[i]->message_type, copies[i]->n_message_type);
 		refer_methods(&types, copies[i]);
@@ -442,10 +463,9 @@ struct checker {
 	struct diag *diag;
 };
 
-#define complain(c, place, what, ...)                                                  \
-	diag_add((c)->diag, (c)->file->name, (c)->file->source_code_info, place,       \
-		 what "; protoc --c_out cannot generate it, so use --ipc_out alone", \
-		 __VA_ARGS__)
+#define complain(c, place, what, ...)                                            \
+	diag_add((c)->diag, (c)->file->name, (c)->file->source_code_info, place, \
+		 what "; protoc --c_out cannot generate it, so use --ipc_out alone", __VA_ARGS__)
 
 static void check_messages(struct checker *c, struct path place, int32_t step,
 			   Descriptor *const *messages, Descriptor *const *copies,

@@ -15,9 +15,9 @@
  * Returns copies of the files of the request, in its order, with other names where C needs them
  * and without proto3_optional. Fields, oneofs and enum values get trailing underscores, messages
  * and enums a T, because protoc-gen-c drops underscores of types. The file's names depend on
- * the file and its imports only.
+ * the file and its imports only. Reports types of two imports that have one name in C.
  */
-Google__Protobuf__FileDescriptorProto **c_files(const struct request *request);
+Google__Protobuf__FileDescriptorProto **c_files(const struct request *request, struct diag *diag);
 
 /* Reports what protoc --c_out cannot generate as the stubs need it: for messages=no. copy is what
  * c_files() made of the file. */

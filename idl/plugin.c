@@ -148,7 +148,7 @@ static const char *prepare(struct request *request, struct arena *arena, const R
 	problem = request_init(request, arena, parameters, originals, asked->n_proto_file);
 	if (problem || parameters->language != LANGUAGE_C)
 		return problem;
-	copies = c_files(request);
+	copies = c_files(request, diag);
 	problem = request_init(request, arena, parameters, copies, asked->n_proto_file);
 	request->originals = originals;
 	for (size_t i = 0; parameters->no_messages && i < asked->n_proto_file; i++)

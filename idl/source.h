@@ -16,6 +16,7 @@
 #define PATH_MAX_LENGTH 16
 
 /* Fields of FileDescriptorProto that declare something. */
+#define FILE_DEPENDENCY 3
 #define FILE_MESSAGE 4
 #define FILE_ENUM    5
 #define FILE_SERVICE 6
