@@ -88,7 +88,8 @@ bool rust_is_reserved(const char *name)
 		"Iterator",
 		"TryFrom",
 		"TryInto",
-		/* Type names inside the code of these macros and ours. */
+		/* Type names inside the code of these macros and ours; B is a type parameter. */
+		"B",
 		"IpcService",
 		"KeyWrapper",
 		"MapWrapper",
