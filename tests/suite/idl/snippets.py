@@ -3,7 +3,8 @@
 
 Each is a title and a file. The name of the file is N.proto unless the title ends with it in
 parentheses. A line "// file: NAME" begins another file, which comes before it in the text. "not:
-LANGUAGE" in the title leaves a language out, with the reason in the text.
+LANGUAGE" in the title: the plugin refuses the file in that language, because protoc's or
+protoc-gen-c's own part would not compile.
 """
 
 # Methods that are words somewhere: a keyword, a function of the language or of generated code.
@@ -175,7 +176,7 @@ SNIPPETS = [
     ("a group that no method uses", "syntax2\nmessage G { optional group Old = 1 { optional int32 n = 2; } }\n"
      + MESSAGES.replace("int32", "optional int32") + service("Svc", unary("Two"))),
     # Enums.
-    ("enum values that are words not: cpp", "enum E { Z = 0; None = 1; True = 2; Self = 3; delete = 4; class = 5; NULL = 6; }\n"
+    ("enum values that are words", "enum E { Z = 0; None = 1; True = 2; Self = 3; delete = 4; class = 5; NULL = 6; }\n"
      "message A { E e = 1; }\n" + service("Svc", unary("Two"))),
     ("enum values that differ in case", "enum E { ZERO = 0; Zero = 1; zero = 2; }\nmessage A { E e = 1; }\n"
      .replace("Zero = 1; zero = 2;", "ONE = 1;") + service("Svc", unary("Two"))),
@@ -245,7 +246,7 @@ SNIPPETS = [
      "message disk { message state { int32 n = 1; } state s = 1; }\nmessage DISK { enum Disk { Z = 0; } Disk d = 1; }\n"
      "message Type { message Match { message Loop { int32 n = 1; } Loop l = 1; } Match m = 1; }\n"
      + service("Svc", "  rpc Two(Disk) returns (disk);\n  rpc Three(DISK) returns (Type.Match.Loop);\n")),
-    ("a message beside a package of its name not: c", "// file: low.proto\npackage a.store;\nmessage T { int32 n = 1; }\n"
+    ("a message beside a package of its name", "// file: low.proto\npackage a.store;\nmessage T { int32 n = 1; }\n"
      'import "low.proto";\npackage a;\nmessage Store { message Item { a.store.T t = 1; } Item item = 1; }\n'
      "message store_ { int32 n = 1; }\n" + service("Svc", "  rpc Two(Store) returns (a.store.T);\n")),
     ("packages at all depths",
@@ -286,6 +287,75 @@ SNIPPETS = [
      "  enum E { option allow_alias = true; Z = 0; ALSO = 0; LOW = -1; } optional E e = 5 [default = ALSO]; required E f = 6 [default = LOW];\n"
      "  optional float g = 7 [default = 1.5e-30]; optional int32 h = 8 [default = -2147483648]; optional uint64 i = 9 [default = 18446744073709551615];\n"
      "  repeated E j = 10 [packed = true]; repeated int32 k = 11; }\n" + service("Svc", unary("Two"))),
+    ("C names across packages", "// file: low.proto\npackage a.b;\nmessage C { int32 n = 1; }\nenum E { Z = 0; }\n"
+     'import "low.proto";\npackage a.B;\nmessage C { a.b.C c = 1; a.b.E e = 2; message D { a.b.C c = 1; } D d = 3; }\nenum E { Y = 0; }\n'
+     + service("Svc", "  rpc Two(C) returns (a.b.C);\n")),
+    ("C names across packages that meet in a third not: c",
+     "// file: one.proto\npackage a.b;\nmessage C { int32 n = 1; }\n"
+     '// file: two.proto\npackage a;\nmessage B { message C { int32 n = 1; } C c = 1; }\n'
+     'import "one.proto";\nimport "two.proto";\npackage x;\nmessage A { a.b.C c = 1; a.B.C d = 2; }\n'
+     + service("Svc", "  rpc Two(a.b.C) returns (a.B.C);\n")),
+    # Names that protoc's classes for C++ have.
+    ("a field beside the presence of another not: cpp", "message A { optional int32 x = 1; int32 has_x = 2; }\n" + service("Svc", unary("Two"))),
+    ("a field beside the presence of a message not: cpp", "message A { A x = 1; int32 has_x = 2; }\n" + service("Svc", unary("Two"))),
+    ("a field like the presence of one that has none", "message A { int32 x = 1; int32 has_x = 2; }\n" + service("Svc", unary("Two"))),
+    ("a field beside the size of another not: cpp", "message A { repeated int32 x = 1; int32 x_size = 2; }\n" + service("Svc", unary("Two"))),
+    ("fields like setters", "message A { int32 x = 1; int32 clear_x = 2; int32 set_x = 3; A y = 4; A mutable_y = 5; A release_y = 6;\n"
+     "  string s = 7; string mutable_s = 8; string set_s = 9; repeated string t = 11; string add_t = 12; }\n" + service("Svc", unary("Two"))),
+    ("a field beside the case of a oneof not: cpp", "message A { oneof o { int32 x = 1; int32 y = 2; } int32 o_case = 3; }\n" + service("Svc", unary("Two"))),
+    ("a message beside the case of a oneof not: cpp", "message A { message KindCase { int32 n = 1; } oneof kind { int32 x = 1; KindCase y = 2; } }\n"
+     + service("Svc", unary("Two"))),
+    ("an enum value beside one of a oneof not: cpp", "message A { enum E { kX = 0; } oneof o { int32 x = 1; E y = 2; } }\n" + service("Svc", unary("Two"))),
+    ("a nested type with the name of a function not: cpp", "message A { message Clear { int32 n = 1; } Clear c = 1; }\n" + service("Svc", unary("Two"))),
+    ("a field with the name of its message not: cpp", "message a { int32 a = 1; }\n" + service("Svc", "  rpc Two(a) returns (a);\n")),
+    ("a nested message with the name of its message not: cpp", "message A { message A { int32 n = 1; } A a = 1; }\n" + service("Svc", unary("Two"))),
+    ("a flattened name that another message has not: cpp", "message A { message B { int32 n = 1; } B b = 1; }\nmessage A_B { int32 n = 1; }\n"
+     + service("Svc", unary("Two"))),
+    ("a message with the name of an enum's function not: cpp", "enum B { Z = 0; }\nmessage B_Name { B b = 1; }\n"
+     + service("Svc", "  rpc Two(B_Name) returns (B_Name);\n")),
+    ("package std not: cpp", "package p.std.v1;\nmessage A { string s = 1; }\n" + service("Svc", unary("Two"))),
+    ("a message with the name of a macro not: cpp", "message EOF { int32 n = 1; }\n" + service("Svc", "  rpc Two(EOF) returns (EOF);\n")),
+    # Forms of the language.
+    ("numbers at their limits", "message A { int32 low = 1; int32 high = 536870911; int32 before = 18999; int32 after = 20000; }\n" + service("Svc", unary("Two"))),
+    ("reserved names and numbers", 'message A { reserved 2, 9 to 11, 100 to max; reserved "old", "older"; int32 n = 1; }\n'
+     'enum E { reserved 2 to 4; reserved "OLD"; Z = 0; }\nmessage B { E e = 1; }\n' + service("Svc", "  rpc Two(A) returns (B);\n")),
+    ("extensions", "syntax2\nmessage A { extensions 100 to max; optional int32 n = 1; }\nextend A { optional int32 more = 100; repeated A nested = 101; }\n"
+     "message B { extend A { optional B of = 102; } optional int32 n = 1; }\n" + service("Svc", "  rpc Two(A) returns (B);\n")),
+    ("required fields", "syntax2\nmessage A { required int32 n = 1; required string s = 2; required bytes b = 3; required A again = 4; required E e = 5; }\n"
+     "enum E { ONE = 1; TWO = 2; }\n" + service("Svc", unary("Two"))),
+    ("maps with keys of each kind", "message A { " + " ".join(f"map<{k}, int32> f{i} = {i};" for i, k in enumerate(
+        "int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 bool string".split(), 1)) + " }\n" + service("Svc", unary("Two"))),
+    ("maps with values of each kind", "enum E { Z = 0; }\nmessage A { " + " ".join(f"map<string, {k}> f{i} = {i};" for i, k in enumerate(
+        "double float int32 uint64 sint64 fixed32 sfixed64 bool string bytes E A".split(), 1)) + " }\n" + service("Svc", unary("Two"))),
+    ("optional fields of each kind", "enum E { Z = 0; }\nmessage A { " + " ".join(f"optional {k} f{i} = {i};" for i, k in enumerate(
+        "double float int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 bool string bytes E A".split(), 1))
+     + " }\n" + service("Svc", unary("Two"))),
+    ("oneofs with fields of each kind", "enum E { Z = 0; }\nmessage A { oneof o { " + " ".join(f"{k} f{i} = {i};" for i, k in enumerate(
+        "double float int32 uint64 sint32 fixed64 sfixed32 bool string bytes E A".split(), 1)) + " } }\n" + service("Svc", unary("Two"))),
+    ("packed and unpacked lists", "message A { repeated int32 a = 1 [packed = false]; repeated bool b = 2 [packed = true]; repeated double c = 3; }\n"
+     + service("Svc", unary("Two"))),
+    ("options of files and fields", 'option java_package = "org.p";\noption go_package = "p/q;r";\noption optimize_for = SPEED;\noption cc_enable_arenas = true;\n'
+     'option objc_class_prefix = "P";\nmessage A { int64 n = 1 [jstype = JS_STRING, json_name = "other"]; string s = 2 [ctype = STRING_PIECE];\n'
+     "  A a = 3 [lazy = true]; }\n" + service("Svc", unary("Two"))),
+    ("options of a file of one's own", '// file: notes.proto\nsyntax2\npackage notes;\nimport "google/protobuf/descriptor.proto";\n'
+     "message Rule { repeated string names = 1; }\nextend google.protobuf.FieldOptions { optional Rule rule = 50001; }\n"
+     "extend google.protobuf.EnumValueOptions { optional int32 weight = 50002; }\n"
+     'import "notes.proto";\nenum E { Z = 0 [(notes.weight) = 3]; }\nmessage A { int32 n = 1 [(notes.rule) = { names: "a" names: "b" }]; E e = 2; }\n'
+     + service("Svc", unary("Two"))),
+    ("types by names from the root", "package a.b;\nmessage A { .a.b.A.In in = 1; message In { .a.b.A a = 1; b.A c = 2; A.In d = 3; } }\n"
+     + service("Svc", "  rpc Two(.a.b.A) returns (b.A.In);\n")),
+    ("many methods", "message A { int32 n = 1; }\n" + service("Svc", "".join(unary(f"Method{i}") for i in range(120)))),
+    ("many fields", "message A { " + " ".join(f"string f{i} = {i};" for i in range(1, 201)) + " }\n" + service("Svc", unary("Two"))),
+    ("long names", f"message {'Long' * 20} {{ int32 {'field_' * 15}x = 1; }}\n" + service("Service" * 10, f"  rpc {'Method' * 10}({'Long' * 20}) returns ({'Long' * 20});\n")),
+    ("types five levels down", "message A { message B { message C { message D { enum E { Z = 0; } E e = 1; } D d = 1; } C c = 1; } B b = 1; }\n"
+     + service("Svc", "  rpc Two(A.B.C.D) returns (A.B.C);\n")),
+    ("all services of one message", "message A { int32 n = 1; }\n" + "".join(service(f"Svc{i}", unary("Two") + streams("Watch")) for i in range(8))),
+    ("a public import of an import of another package", "// file: low.proto\npackage low;\nenum Level { LEVEL_NONE = 0; }\n"
+     '// file: mid.proto\npackage mid;\nimport public "low.proto";\n'
+     'import "mid.proto";\nmessage A { map<string, low.Level> levels = 1; }\n' + service("Svc", unary("Two"))),
+    ("wrappers, durations and masks as requests", "".join(f'import "google/protobuf/{n}.proto";\n' for n in "wrappers duration field_mask".split())
+     + service("Svc", "  rpc One(google.protobuf.Int64Value) returns (google.protobuf.BoolValue);\n"
+               "  rpc Two(stream google.protobuf.Duration) returns (stream google.protobuf.FieldMask);\n")),
     # Everyday services.
     ("health checks", "package grpc.health.v1;\nmessage HealthCheckRequest { string service = 1; }\n"
      "message HealthCheckResponse { enum ServingStatus { UNKNOWN = 0; SERVING = 1; } ServingStatus status = 1; }\n"
