@@ -112,16 +112,16 @@ static bool is_bad_value(const char *name)
 }
 
 struct checker {
-	const struct unit *unit;
+	const Google__Protobuf__FileDescriptorProto *file;
 	struct diag *diag;
 	bool is_proto2;
 };
 
-#define complain(c, place, what, name)                                                      \
-	diag_add((c)->diag, (c)->unit->file, (c)->unit->proto->source_code_info, place,     \
+#define complain(c, place, what, names)                                                     \
+	diag_add((c)->diag, (c)->file->name, (c)->file->source_code_info, place,            \
 		 "%s %s: protoc --cpp_out generates code that does not compile for a name " \
 		 "like this; rename it, or use another language",                           \
-		 what, name)
+		 what, names)
 
 static void check_enums(const struct checker *c, struct path in, int32_t step, Enum *const *enums,
 			size_t n_enums)
@@ -292,7 +292,7 @@ static void check_messages(const struct checker *c, const char *outer, struct pa
 
 static void check_package(const struct checker *c, struct arena *arena)
 {
-	const char *package = c->unit->proto->package ?: "";
+	const char *package = c->file->package ?: "";
 
 	while (*package) {
 		size_t length = strcspn(package, ".");
@@ -357,10 +357,10 @@ static void enter_messages(const struct checker *c, struct scope *scope, const c
 	}
 }
 
-static void check_unit(const struct unit *unit, struct scope *scope, struct diag *diag)
+static void check_file(const Google__Protobuf__FileDescriptorProto *file, struct scope *scope,
+		       struct diag *diag)
 {
-	const Google__Protobuf__FileDescriptorProto *file = unit->proto;
-	const struct checker c = { unit, diag, !file->syntax || !strcmp(file->syntax, "proto2") };
+	const struct checker c = { file, diag, !file->syntax || !strcmp(file->syntax, "proto2") };
 	const struct path top = { 0 };
 
 	check_package(&c, scope->arena);
@@ -370,13 +370,39 @@ static void check_unit(const struct unit *unit, struct scope *scope, struct diag
 	enter_enums(&c, scope, "", top, FILE_ENUM, file->enum_type, file->n_enum_type);
 }
 
+static bool has_unit(const struct unit *units, size_t n_units,
+		     const Google__Protobuf__FileDescriptorProto *file)
+{
+	for (size_t i = 0; i < n_units; i++)
+		if (units[i].proto == file)
+			return true;
+	return false;
+}
+
+/* The stubs include the messages of imported files. Those of google/protobuf are in libprotobuf. */
+static void check_imports(const struct unit *units, size_t n_units, struct arena *arena,
+			  struct diag *diag)
+{
+	for (size_t i = 0; n_units && i < units[0].request->n_files; i++) {
+		const Google__Protobuf__FileDescriptorProto *file = units[0].request->files[i];
+		struct scope scope = { .arena = arena };
+
+		if (!strncmp(file->name, "google/protobuf/", strlen("google/protobuf/")) ||
+		    has_unit(units, n_units, file))
+			continue;
+		check_file(file, &scope, diag);
+		scope_done(&scope);
+	}
+}
+
 void naming_cpp(struct unit *units, size_t n_units, struct arena *arena, struct diag *diag)
 {
+	check_imports(units, n_units, arena, diag);
 	for (size_t i = 0; i < n_units; i++) {
 		struct unit *unit = &units[i];
 		struct scope scope = { .arena = arena, .reserved = is_reserved_class };
 
-		check_unit(unit, &scope, diag);
+		check_file(unit->proto, &scope, diag);
 		enter_generic_services(&scope, unit);
 		for (size_t j = 0; j < unit->n_services; j++) {
 			unit->services[j].ident = scope_choose(&scope, unit->services[j].name,

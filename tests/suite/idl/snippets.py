@@ -313,6 +313,8 @@ SNIPPETS = [
      + service("Svc", unary("Two"))),
     ("a message with the name of an enum's function not: cpp", "enum B { Z = 0; }\nmessage B_Name { B b = 1; }\n"
      + service("Svc", "  rpc Two(B_Name) returns (B_Name);\n")),
+    ("an imported package that is a keyword not: cpp", "// file: low.proto\npackage a.namespace;\nmessage T { int32 n = 1; }\n"
+     'import "low.proto";\nmessage A { a.namespace.T t = 1; }\n' + service("Svc", unary("Two"))),
     ("package std not: cpp", "package p.std.v1;\nmessage A { string s = 1; }\n" + service("Svc", unary("Two"))),
     ("a message with the name of a macro not: cpp", "message EOF { int32 n = 1; }\n" + service("Svc", "  rpc Two(EOF) returns (EOF);\n")),
     # Forms of the language.
