@@ -242,8 +242,7 @@ int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userda
  * or with NULL, which removes it, or ends. Returns the cancellation that the thread had before,
  * without a reference, or NULL.
  */
-struct ipc_cancellation *
-ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation);
+struct ipc_cancellation *ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation);
 
 /* --- Serving ------------------------------------------------------------------- */
 

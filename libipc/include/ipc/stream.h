@@ -93,8 +93,8 @@ struct ipc;
 struct ipc_error;
 struct ipc_stream;
 
-/* Take or drop a reference. The last ipc_stream_unref() closes the end, as described in
- * ipc_stream(3). It does not wait. */
+/* Take or drop a reference. The last ipc_stream_unref() closes the end, as described above. It
+ * does not wait. */
 struct ipc_stream *ipc_stream_ref(struct ipc_stream *stream);
 struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream);
 
@@ -113,7 +113,7 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  * ipc_stream_raise() sends all fields of a struct ipc_error, as ipc_call_raise().
  *
  *   -EALREADY   This side has already ended its sending.
- *   -EINVAL     ipc_stream_fail(): code is no negative errno.
+ *   -EINVAL     ipc_stream_fail(): code is no errno.
  *   Others      As sending. The end may be tried again.
  */
 int ipc_stream_end(struct ipc_stream *stream);
@@ -157,8 +157,8 @@ int ipc_stream_get_fd(struct ipc_stream *stream);
  *
  * The callbacks of a stream, and the handler that opened it, never run at the same time. They
  * run on serving threads only, never inside a function that the program called. They may call
- * any function on the stream. If one waits, its thread counts as a waiting one: see Threads in
- * ipc_stream(3).
+ * any function on the stream. If one waits, its thread counts as a waiting one: see Threads
+ * above.
  */
 struct ipc_stream_ops {
 	size_t size;		/* sizeof(struct ipc_stream_ops) */
