@@ -542,9 +542,9 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
  */
 struct ipc_options {
 	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the time
-					 * limit; 0: that of ipc_set_timeout(). Oneway: how long to wait for
-					 * space (IPC_NEVER: no limit); 0: the default, which
-					 * is not to wait */
+					 * limit; 0: that of ipc_set_timeout(). Oneway: how
+					 * long to wait for space (IPC_NEVER: no limit); 0: the
+					 * default, which is not to wait */
 	struct ipc_cancellation *cancellation;	/* Call or stream: ends it early, see
 					 * ipc_cancellation_new(); or NULL */
 	struct ipc_call *parent;	/* Call or stream: make it for this call, which may
