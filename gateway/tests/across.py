@@ -31,6 +31,7 @@ DIFFERENT = {
     },
     'async': {
         'the_server_dies_over_them': 'EOWNERDEAD is a cause',
+        'canceled_while_it_waits_for_space': 'the gateway takes oneways, so none waits',
     },
     'death': {
         'a_killed_server': NAME,
@@ -46,7 +47,6 @@ DIFFERENT = {
         'notified_of_space': 'the gateways take oneways too, so there is space earlier',
     },
     'raw': {
-        'sizes_that_are_none': 'on a bus of ipcbusd, a wrong pointer is a fault of its program',
         'files': 'a file',
         'streams': 'a file',
         'streams_without_files': 'a file',
