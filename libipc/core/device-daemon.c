@@ -52,6 +52,7 @@ struct daemon_link {
 	unsigned int slots;	/* no slot from this on was ever used */
 	struct daemon_thread thread[IPCBUSD_SLOTS];
 	struct send_area send;
+	pthread_mutex_t poll_lock;	/* the daemon's record of what is polled is @polls */
 	unsigned int polls;
 	bool gone;		/* the daemon is */
 };
@@ -553,24 +554,40 @@ bool daemon_is_gone(struct daemon_link *link)
 	return link->gone;
 }
 
-int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
+/* The lock is held during the ioctl, so that a later change does not overtake an earlier one. */
+static int change_poll(struct daemon_link *link, unsigned int add, unsigned int remove)
 {
-	uintptr_t polls = (events ? IPCBUSD_POLL_EVENT : 0) |
-			  (writable ? IPCBUSD_POLL_WRITABLE : 0);
-	unsigned int number;
-	int r;
+	unsigned int old = __atomic_load_n(&link->polls, __ATOMIC_RELAXED), polls, number;
+	int r = 0;
 
-	if (polls == __atomic_load_n(&link->polls, __ATOMIC_RELAXED))
+	if (((old | add) & ~remove) == old)
 		return 0;
 	if (link->forks != forks)
 		return -ECHILD;
 	number = slot_mine(link);
 	if (number == NO_SLOT)
 		return -EDQUOT;
-	r = slot_run(link, number, IPCBUSD_IOC_POLL, (void *)polls);
+	pthread_mutex_lock(&link->poll_lock);
+	polls = (link->polls | add) & ~remove;
+	if (polls != link->polls)
+		r = slot_run(link, number, IPCBUSD_IOC_POLL, (void *)(uintptr_t)polls);
 	if (r == 0)
-		__atomic_store_n(&link->polls, (unsigned int)polls, __ATOMIC_RELAXED);
+		__atomic_store_n(&link->polls, polls, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&link->poll_lock);
 	return r;
+}
+
+int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
+{
+	unsigned int polls = (events ? IPCBUSD_POLL_EVENT : 0) |
+			     (writable ? IPCBUSD_POLL_WRITABLE : 0);
+
+	return change_poll(link, polls, (IPCBUSD_POLL_EVENT | IPCBUSD_POLL_WRITABLE) & ~polls);
+}
+
+int daemon_poll_events(struct daemon_link *link)
+{
+	return change_poll(link, IPCBUSD_POLL_EVENT, /* remove= */ 0);
 }
 
 /* --- Connections ------------------------------------------------------------------- */
@@ -667,6 +684,7 @@ int daemon_open(const char *path, struct daemon_link **ret_link)
 		link->fds[i] = -1;
 	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	pthread_mutex_init(&link->lock, NULL);
+	pthread_mutex_init(&link->poll_lock, NULL);
 	pthread_mutex_init(&link->send.lock, NULL);
 	link->socket = socket_connect(path);
 	if (link->socket < 0) {
@@ -743,6 +761,7 @@ void daemon_close(struct daemon_link *link, bool mapped)
 			close(link->fds[i]);
 	close(link->socket);
 	pthread_mutex_destroy(&link->lock);
+	pthread_mutex_destroy(&link->poll_lock);
 	pthread_mutex_destroy(&link->send.lock);
 	free(link);
 }

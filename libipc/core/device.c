@@ -259,7 +259,7 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	int r;
 
 	if (device->link) {
-		r = daemon_set_poll(device->link, true, device->polls & DEVICE_POLL_WRITABLE);
+		r = daemon_poll_events(device->link);
 		if (r < 0)
 			return r;
 	}
