@@ -32,8 +32,7 @@ const char *python_base(struct arena *arena, const struct unit *unit)
 	return module_path(arena, unit->file);
 }
 
-/* "dir/my-echo.proto" to "dir.my_echo_pb2" */
-static const char *module_of(struct arena *arena, const char *file)
+const char *python_module(struct arena *arena, const char *file)
 {
 	char *path = module_path(arena, file);
 
@@ -66,7 +65,7 @@ const char *python_type(struct arena *arena, const struct type *type)
 {
 	const char *package = type->file->package ?: "";
 	const char *path = type->full_name + strlen(package) + (*package != 0);
-	const char *name = alias_of(arena, module_of(arena, type->file->name));
+	const char *name = alias_of(arena, python_module(arena, type->file->name));
 
 	while (*path) {
 		size_t length = strcspn(path, ".");
@@ -105,7 +104,7 @@ void python_imports(struct emitter *e, size_t n_types, const struct type *const 
 	const char **modules = arena_array(e->arena, n_types + 1, sizeof(*modules));
 
 	for (size_t i = 0; i < n_types; i++)
-		modules[i] = module_of(e->arena, types[i]->file->name);
+		modules[i] = python_module(e->arena, types[i]->file->name);
 	qsort(modules, n_types, sizeof(*modules), compare_names);
 	for (size_t i = 0; i < n_types; i++) {
 		const char *alias = alias_of(e->arena, modules[i]);

@@ -9,6 +9,8 @@
 
 /* "dir/my-echo.v1.proto" to "dir/my_echo/v1", as protoc does. */
 const char *python_base(struct arena *arena, const struct unit *unit);
+/* "dir/my-echo.proto" to "dir.my_echo_pb2" */
+const char *python_module(struct arena *arena, const char *file);
 /* "_echo__pb2.Outer.Inner" */
 const char *python_type(struct arena *arena, const struct type *type);
 
