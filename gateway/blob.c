@@ -120,7 +120,7 @@ static bool is_sound(struct inliner *inliner, const struct schema_type *type, st
 	int r;
 
 	while ((r = wire_next(&wire, &field)) > 0)
-		n++;
+		n += field.n_read;
 	if (r < 0 || __builtin_mul_overflow(n, 3 * type->n_fields + 1, &steps) ||
 	    steps > inliner->steps)
 		return false;
@@ -143,13 +143,13 @@ static int put_field(struct inliner *inliner, const struct schema_field *field, 
 	while (r == 0 && wire_next(&wire, &found) > 0) {
 		if (found.number != field->number)
 			continue;
-		if (found.type != WIRE_BYTES || (n++ && !field->repeated))
+		if (found.type != field->wire || (n++ && !field->repeated))
 			return -EBADMSG;
 		begin = inliner->to->size;
 		r = field->is->kind == KIND_BLOB ?
 			    put_blob(inliner, found.bytes) :
 			    put_message(inliner, field->is, found.bytes, depth + 1);
-		wire_wrap(inliner->to, begin, field->number);
+		wire_wrap_as(inliner->to, begin, field->number, field->wire);
 	}
 	return r;
 }

@@ -79,11 +79,12 @@ $(TOOLS)/other-kernel.bin: $(DRIVER_KO)
 	$(call msg,SED,$@)
 	$(Q)sed 's/vermagic=[0-9]*\.\([^ ]*\) SMP /vermagic=9.\1 SMX /' $< >$@
 
-$(TOOLS)/tests/test-schema.set: tools/tests/test-schema.proto $(wildcard idl/ipc/*.proto)
+$(TOOLS)/tests/test-%.set: tools/tests/test-%.proto $(wildcard idl/ipc/*.proto)
 	$(call msg,PROTOC,$@)
-	$(Q)$(PROTOC) -I tools/tests -I idl --include_imports --descriptor_set_out=$@ test-schema.proto
+	$(Q)$(PROTOC) -I tools/tests -I idl --include_imports --descriptor_set_out=$@ $(<F)
 
 $(TOOLS)/tests/test-schema $(TOOLS)/asan/tests/test-schema: | $(TOOLS)/tests/test-schema.set
+$(TOOLS)/tests/test-groups $(TOOLS)/asan/tests/test-groups: | $(TOOLS)/tests/test-groups.set
 
 .PHONY: install-tools
 install-tools: $(IPCCTL)

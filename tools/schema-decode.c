@@ -49,7 +49,7 @@ static bool is_sound(struct decoder *decoder, const struct schema_type *type, st
 	int r;
 
 	while ((r = wire_next(&wire, &field)) > 0)
-		n++;
+		n += field.n_read;
 	if (r < 0 || __builtin_mul_overflow(n, type->n_fields + 1, &steps) ||
 	    steps > decoder->steps)
 		return false;
@@ -257,16 +257,14 @@ static json_t *value_to_json(struct decoder *decoder, const struct schema_field 
 static json_t *append(struct decoder *decoder, const struct schema_field *field,
 		      struct wire_field *from, unsigned int depth, json_t *array)
 {
-	unsigned int type = field_kinds[field->type].wire;
-
-	if (from->type == type)
+	if (from->type == field->wire)
 		return value_append(array, value_to_json(decoder, field, from, depth));
 	if (from->type != WIRE_BYTES) {
 		json_decref(array);
 		return NULL;
 	}
 	while (array && from->bytes.at != from->bytes.end) {
-		json_t *value = wire_value(&from->bytes, type, &from->value) ?
+		json_t *value = wire_value(&from->bytes, field->wire, &from->value) ?
 					value_to_json(decoder, field, from, depth) : NULL;
 
 		array = value_append(array, value);
@@ -317,7 +315,7 @@ static int find(const struct schema_type *type, const struct schema_field *field
 			buffer->size = 0;
 			continue;
 		}
-		if (from.type != field_kinds[field->type].wire)
+		if (from.type != field->wire)
 			return -EBADMSG;
 		if (field->type == FIELD_MESSAGE) {
 			wire_put(buffer, from.bytes.at, from.bytes.end - from.bytes.at);

@@ -250,7 +250,7 @@ static int put_nested(struct encoder *encoder, const struct schema_field *field,
 			return fail(encoder, field, "nested too deeply");
 		r = put_message(encoder, field->is, json, depth + 1);
 	}
-	wire_wrap(&encoder->buffer, begin, field->number);
+	wire_wrap_as(&encoder->buffer, begin, field->number, field->wire);
 	return r;
 }
 
@@ -258,7 +258,6 @@ static int put_nested(struct encoder *encoder, const struct schema_field *field,
 static int put_value(struct encoder *encoder, const struct schema_field *field, const json_t *json,
 		     unsigned int depth)
 {
-	unsigned int wire = field_kinds[field->type].wire;
 	uint64_t bits = 0;
 	void *data = NULL;
 	size_t size = 0;
@@ -287,8 +286,8 @@ static int put_value(struct encoder *encoder, const struct schema_field *field, 
 		if (r < 0 || (!bits && field->implicit))
 			return r;
 		if (!field->packed)
-			wire_put_tag(&encoder->buffer, field->number, wire);
-		wire_put_value(&encoder->buffer, wire, bits);
+			wire_put_tag(&encoder->buffer, field->number, field->wire);
+		wire_put_value(&encoder->buffer, field->wire, bits);
 		return 0;
 	}
 }

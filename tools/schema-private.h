@@ -54,7 +54,8 @@ extern const struct field_kind field_kinds[N_FIELD_TYPES];
  * struct schema_field - a field of a message
  * @name: its name
  * @number: its number
- * @type: enum field_type
+ * @type: enum field_type; a group is a FIELD_MESSAGE
+ * @wire: enum wire_type, unless it is packed
  * @repeated: it is an array
  * @required: proto2: it must be there
  * @packed: an array that is sent as one field
@@ -66,6 +67,7 @@ struct schema_field {
 	const char *name;
 	uint32_t number;
 	enum field_type type;
+	unsigned int wire;
 	bool repeated;
 	bool required;
 	bool packed;
@@ -84,6 +86,7 @@ enum schema_kind { KIND_PLAIN, KIND_OBJECT, KIND_FD, KIND_BLOB };
  * @values: description of an enum, or NULL
  * @proto3: it is from a proto3 file
  * @kind: see enum schema_kind
+ * @is_group: it is the type of a group, which is a field of the message around it
  * @fields: @n_fields of a message, by number
  */
 struct schema_type {
@@ -92,6 +95,7 @@ struct schema_type {
 	const Google__Protobuf__EnumDescriptorProto *values;
 	bool proto3;
 	enum schema_kind kind;
+	bool is_group;
 	struct schema_field *fields;
 	size_t n_fields;
 };

@@ -194,14 +194,6 @@ static void put_field_options(struct printer *p,
 	fputc(']', p->file);
 }
 
-static void put_field(struct printer *p, const Google__Protobuf__FieldDescriptorProto *field)
-{
-	fprintf(p->file, "%*s%s%s %s = %" PRId32, 2 * p->depth, "", label_of(p, field),
-		type_name(p, field), field->name, field->number);
-	put_field_options(p, field);
-	fputs(";\n", p->file);
-}
-
 static void put_enum(struct printer *p, const Google__Protobuf__EnumDescriptorProto *type)
 {
 	line(p, "enum %s {", type->name);
@@ -225,49 +217,89 @@ static bool is_map_entry(const Google__Protobuf__DescriptorProto *type)
 }
 
 /**
+ * struct nested - a type in a message
+ * @type: its description
+ * @index: among the types of the message
+ * @is_group: it is printed with the field that is this group
+ */
+struct nested {
+	const Google__Protobuf__DescriptorProto *type;
+	size_t index;
+	bool is_group;
+};
+
+/**
  * struct body - what the fields of a message refer to
- * @entries: the @n_entries entry types that protoc generates for fields map<K, V>, by name
+ * @nested: its @n_nested types, by name
  * @first: of each oneof its first field, plus 1
  * @next: of each field the next one in its oneof, plus 1
  */
 struct body {
-	const Google__Protobuf__DescriptorProto **entries;
-	size_t n_entries;
+	struct nested *nested;
+	size_t n_nested;
 	size_t *first, *next;
 };
 
 static int by_name(const void *a, const void *b)
 {
-	const Google__Protobuf__DescriptorProto *const *x = a, *const *y = b;
+	const struct nested *x = a, *y = b;
 
-	return strcmp((*x)->name, (*y)->name);
+	return strcmp(x->type->name, y->type->name);
 }
 
 static void body_done(struct body *body)
 {
-	free(body->entries);
+	free(body->nested);
 	free(body->first);
 	free(body->next);
+}
+
+static struct nested *find_nested(const struct body *body, const char *name)
+{
+	Google__Protobuf__DescriptorProto type = { .name = (char *)name };
+	struct nested key = { .type = &type };
+
+	return bsearch(&key, body->nested, body->n_nested, sizeof(key), by_name);
+}
+
+/* The type in the message that a field has, by the last part of its name, or NULL. */
+static struct nested *nested_of(const struct body *body,
+				const Google__Protobuf__FieldDescriptorProto *field)
+{
+	const char *dot = field->type_name ? strrchr(field->type_name, '.') : NULL;
+
+	return dot ? find_nested(body, dot + 1) : NULL;
+}
+
+/* The type of a group, or NULL. */
+static struct nested *group_of(const struct body *body,
+			       const Google__Protobuf__FieldDescriptorProto *field)
+{
+	return field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP ?
+		       nested_of(body, field) : NULL;
 }
 
 static bool body_init(struct body *body, const Google__Protobuf__DescriptorProto *type)
 {
 	*body = (struct body){
-		.entries = calloc(type->n_nested_type + 1, sizeof(*body->entries)),
+		.nested = calloc(type->n_nested_type + 1, sizeof(*body->nested)),
+		.n_nested = type->n_nested_type,
 		.first = calloc(type->n_oneof_decl + 1, sizeof(*body->first)),
 		.next = calloc(type->n_field + 1, sizeof(*body->next)),
 	};
-	if (!body->entries || !body->first || !body->next) {
+	if (!body->nested || !body->first || !body->next) {
 		body_done(body);
 		return false;
 	}
 	for (size_t i = 0; i < type->n_nested_type; i++)
-		if (is_map_entry(type->nested_type[i]) && type->nested_type[i]->n_field == 2)
-			body->entries[body->n_entries++] = type->nested_type[i];
-	qsort(body->entries, body->n_entries, sizeof(*body->entries), by_name);
+		body->nested[i] = (struct nested){ type->nested_type[i], i, false };
+	qsort(body->nested, body->n_nested, sizeof(*body->nested), by_name);
 	for (size_t i = type->n_field; i-- > 0;) {
 		const Google__Protobuf__FieldDescriptorProto *field = type->field[i];
+		struct nested *group = group_of(body, field);
 
+		if (group)
+			group->is_group = true;
 		if (!field->has_oneof_index || (size_t)field->oneof_index >= type->n_oneof_decl)
 			continue;
 		body->next[i] = body->first[field->oneof_index];
@@ -280,14 +312,30 @@ static bool body_init(struct body *body, const Google__Protobuf__DescriptorProto
 static const Google__Protobuf__DescriptorProto *
 map_entry(const struct body *body, const Google__Protobuf__FieldDescriptorProto *field)
 {
-	const char *dot = field->type_name ? strrchr(field->type_name, '.') : NULL;
-	Google__Protobuf__DescriptorProto key = { .name = dot ? (char *)dot + 1 : NULL };
-	const Google__Protobuf__DescriptorProto *wanted = &key, **found;
+	const struct nested *found = nested_of(body, field);
 
-	if (!dot)
-		return NULL;
-	found = bsearch(&wanted, body->entries, body->n_entries, sizeof(*body->entries), by_name);
-	return found ? *found : NULL;
+	return found && is_map_entry(found->type) && found->type->n_field == 2 ? found->type : NULL;
+}
+
+static void put_message(struct printer *p, const Google__Protobuf__DescriptorProto *type,
+			const Google__Protobuf__FieldDescriptorProto *group);
+
+/* protoc keeps the comment of a group at its type. */
+static void put_field(struct printer *p, const struct body *body,
+		      const Google__Protobuf__FieldDescriptorProto *field)
+{
+	const struct nested *group = group_of(body, field);
+
+	if (group) {
+		enter(p, MESSAGE_MESSAGE, group->index);
+		put_message(p, group->type, field);
+		leave(p);
+		return;
+	}
+	fprintf(p->file, "%*s%s%s %s = %" PRId32, 2 * p->depth, "", label_of(p, field),
+		type_name(p, field), field->name, field->number);
+	put_field_options(p, field);
+	fputs(";\n", p->file);
 }
 
 /* A oneof is printed in place of its first member. */
@@ -300,8 +348,8 @@ static void put_oneof(struct printer *p, const Google__Protobuf__DescriptorProto
 	p->depth++;
 	for (size_t i = body->first[index]; i; i = body->next[i - 1]) {
 		enter(p, MESSAGE_FIELD, i - 1);
-		put_field(p, type->field[i - 1]);
 		leave(p);
+		put_field(p, body, type->field[i - 1]);
 	}
 	p->depth--;
 	line(p, "}");
@@ -321,13 +369,15 @@ static void put_member(struct printer *p, const Google__Protobuf__DescriptorProt
 		line(p, "map<%s, %s> %s = %" PRId32 ";", type_name(p, entry->field[0]),
 		     type_name(p, entry->field[1]), field->name, field->number);
 	else if (!field->has_oneof_index || field->proto3_optional)
-		put_field(p, field);
+		put_field(p, body, field);
 	else if ((size_t)field->oneof_index < type->n_oneof_decl &&
 		 body->first[field->oneof_index] == i + 1)
 		put_oneof(p, type, body, field->oneof_index);
 }
 
-static void put_message(struct printer *p, const Google__Protobuf__DescriptorProto *type)
+/* group: the field that has this type, if it is a group; else NULL. */
+static void put_message(struct printer *p, const Google__Protobuf__DescriptorProto *type,
+			const Google__Protobuf__FieldDescriptorProto *group)
 {
 	struct body body;
 
@@ -335,7 +385,10 @@ static void put_message(struct printer *p, const Google__Protobuf__DescriptorPro
 		p->failed = true;
 		return;
 	}
-	line(p, "message %s {", type->name);
+	if (group)
+		line(p, "%sgroup %s = %" PRId32 " {", label_of(p, group), type->name, group->number);
+	else
+		line(p, "message %s {", type->name);
 	p->depth++;
 	for (size_t i = 0; i < type->n_enum_type; i++) {
 		enter(p, MESSAGE_ENUM, i);
@@ -343,10 +396,11 @@ static void put_message(struct printer *p, const Google__Protobuf__DescriptorPro
 		leave(p);
 	}
 	for (size_t i = 0; i < type->n_nested_type; i++) {
-		if (is_map_entry(type->nested_type[i]))
+		if (is_map_entry(type->nested_type[i]) ||
+		    find_nested(&body, type->nested_type[i]->name)->is_group)
 			continue;
 		enter(p, MESSAGE_MESSAGE, i);
-		put_message(p, type->nested_type[i]);
+		put_message(p, type->nested_type[i], NULL);
 		leave(p);
 	}
 	for (size_t i = 0; i < type->n_field; i++)
@@ -415,7 +469,7 @@ int schema_print(const struct schema *schema, bool with_comments, FILE *file)
 	for (size_t i = 0; i < from->n_message_type; i++) {
 		fputc('\n', file);
 		enter(&p, FILE_MESSAGE, i);
-		put_message(&p, from->message_type[i]);
+		put_message(&p, from->message_type[i], NULL);
 		leave(&p);
 	}
 	for (size_t i = 0; i < from->n_enum_type; i++) {

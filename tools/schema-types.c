@@ -184,7 +184,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static const struct schema_type *find(const struct schema *schema, const char *name)
+static struct schema_type *find(const struct schema *schema, const char *name)
 {
 	const struct schema_type key = { .name = (char *)name };
 
@@ -207,40 +207,56 @@ const char *schema_type_name(const struct schema_type *type)
 
 /* --- Fields --------------------------------------------------------------------- */
 
-static bool is_packed(const struct schema_type *type, const field_proto *from)
+/* A type in the message, with the name of the field but for capitals. No other field has it. */
+static bool is_group(const struct schema_type *type, const struct schema_field *field,
+		     const struct schema_type *group)
 {
-	if (field_kinds[from->type].wire == WIRE_BYTES)
+	size_t n = strlen(type->name);
+
+	return !type->proto3 && !group->is_group && !strncmp(group->name, type->name, n) &&
+	       group->name[n] == '.' && !strcasecmp(group->name + n + 1, field->name);
+}
+
+static bool is_packed(const struct schema_type *type, const field_proto *from, unsigned int wire)
+{
+	if (wire == WIRE_BYTES || wire == WIRE_GROUP)
 		return false;
 	return from->options && from->options->has_packed ? from->options->packed : type->proto3;
 }
 
-static int build_field(const struct schema *schema, const struct schema_type *type,
+static int build_field(struct schema *schema, const struct schema_type *type,
 		       const field_proto *from, struct schema_field *field)
 {
+	bool group = from->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP;
+	struct schema_type *is;
+
 	if (from->number < 1 || from->number > MAX_NUMBER || (int)from->type < 1 ||
 	    (int)from->type >= N_FIELD_TYPES ||
-	    (from->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP) ||
 	    (from->has_oneof_index && (from->oneof_index < 0 ||
 				       (size_t)from->oneof_index >= type->message->n_oneof_decl)))
 		return -EBADMSG;
 	*field = (struct schema_field){
 		.name = from->name,
 		.number = from->number,
-		.type = (enum field_type)from->type,
+		.type = group ? FIELD_MESSAGE : (enum field_type)from->type,
+		.wire = group ? WIRE_GROUP : field_kinds[from->type].wire,
 		.repeated = from->label ==
 			    GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED,
 		.required = from->label ==
 			    GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REQUIRED,
 		.oneof = from->has_oneof_index && !from->proto3_optional ? from->oneof_index : -1,
 	};
-	field->packed = field->repeated && is_packed(type, from);
+	field->packed = field->repeated && is_packed(type, from, field->wire);
 	field->implicit = type->proto3 && !from->proto3_optional && !field->repeated &&
 			  !field->required && field->oneof < 0 && field->type != FIELD_MESSAGE;
 	if (field->type != FIELD_MESSAGE && field->type != FIELD_ENUM)
 		return 0;
-	field->is = find(schema, from->type_name);
-	if (!field->is || !field->is->message != (field->type == FIELD_ENUM))
+	is = find(schema, from->type_name);
+	if (!is || !is->message != (field->type == FIELD_ENUM) ||
+	    (group && !is_group(type, field, is)))
 		return -EBADMSG;
+	is->is_group |= group;
+	field->is = is;
 	return 0;
 }
 
@@ -251,7 +267,7 @@ static int by_number(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static int build_message(const struct schema *schema, struct schema_type *type)
+static int build_message(struct schema *schema, struct schema_type *type)
 {
 	size_t n = type->message->n_field;
 	int r = 0;

@@ -8,6 +8,9 @@
 
 #include "wire.h"
 
+/* How deep groups may be nested, as in libipc. */
+#define MAX_GROUPS 100
+
 struct wire wire_of(const void *data, size_t size)
 {
 	const uint8_t *at = data;
@@ -58,22 +61,65 @@ bool wire_value(struct wire *wire, unsigned int type, uint64_t *ret_value)
 	return true;
 }
 
-int wire_next(struct wire *wire, struct wire_field *ret_field)
+static bool get_tag(struct wire *wire, struct wire_field *field)
 {
 	uint64_t tag;
 
+	if (!get_varint(wire, &tag) || tag > UINT32_MAX)
+		return false;
+	*field = (struct wire_field){ .number = (uint32_t)tag >> 3, .type = tag & 7, .n_read = 1 };
+	return true;
+}
+
+/* What follows the tag of a field that is no group. */
+static bool get_content(struct wire *wire, struct wire_field *field)
+{
+	if (field->type != WIRE_BYTES)
+		return wire_value(wire, field->type, &field->value);
+	return get_varint(wire, &field->value) && get_bytes(wire, field->value, &field->bytes);
+}
+
+static bool get_group(struct wire *wire, struct wire_field *group)
+{
+	uint32_t open[MAX_GROUPS];
+	struct wire_field field;
+	unsigned int n_open = 0;
+
+	open[n_open++] = group->number;
+	group->bytes.at = wire->at;
+	while (n_open) {
+		group->bytes.end = wire->at;
+		if (!get_tag(wire, &field))
+			return false;
+		if (field.type == WIRE_GROUP_END) {
+			if (field.number != open[--n_open])
+				return false;
+			continue;
+		}
+		group->n_read++;
+		if (field.type != WIRE_GROUP) {
+			if (!get_content(wire, &field))
+				return false;
+			continue;
+		}
+		if (n_open == MAX_GROUPS)
+			return false;
+		open[n_open++] = field.number;
+	}
+	return true;
+}
+
+int wire_next(struct wire *wire, struct wire_field *ret_field)
+{
+	bool valid;
+
 	if (wire->at == wire->end)
 		return 0;
-	if (!get_varint(wire, &tag) || tag > UINT32_MAX)
+	if (!get_tag(wire, ret_field))
 		return -EBADMSG;
-	ret_field->number = (uint32_t)tag >> 3;
-	ret_field->type = tag & 7;
-	if (ret_field->type != WIRE_BYTES)
-		return wire_value(wire, ret_field->type, &ret_field->value) ? 1 : -EBADMSG;
-	if (!get_varint(wire, &ret_field->value) ||
-	    !get_bytes(wire, ret_field->value, &ret_field->bytes))
-		return -EBADMSG;
-	return 1;
+	valid = ret_field->type == WIRE_GROUP ? get_group(wire, ret_field) :
+						get_content(wire, ret_field);
+	return valid ? 1 : -EBADMSG;
 }
 
 /* --- Writing -------------------------------------------------------------------- */
@@ -118,18 +164,26 @@ void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type
 	wire_put_value(buffer, WIRE_VARINT, (uint64_t)number << 3 | type);
 }
 
-void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number)
+void wire_wrap_as(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type)
 {
 	size_t end = buffer->size, head;
 	uint8_t bytes[20];
 
 	/* Written behind the content, then moved before it. */
-	wire_put_tag(buffer, number, WIRE_BYTES);
-	wire_put_value(buffer, WIRE_VARINT, end - begin);
+	wire_put_tag(buffer, number, type);
+	if (type == WIRE_BYTES)
+		wire_put_value(buffer, WIRE_VARINT, end - begin);
 	if (buffer->failed)
 		return;
 	head = buffer->size - end;
 	memcpy(bytes, buffer->data + end, head);
 	memmove(buffer->data + begin + head, buffer->data + begin, end - begin);
 	memcpy(buffer->data + begin, bytes, head);
+	if (type == WIRE_GROUP)
+		wire_put_tag(buffer, number, WIRE_GROUP_END);
+}
+
+void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number)
+{
+	wire_wrap_as(buffer, begin, number, WIRE_BYTES);
 }

@@ -10,7 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum wire_type { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
+enum wire_type {
+	WIRE_VARINT = 0,
+	WIRE_64BIT = 1,
+	WIRE_BYTES = 2,
+	WIRE_GROUP = 3,
+	WIRE_GROUP_END = 4,
+	WIRE_32BIT = 5
+};
 
 /* The rest of a message. */
 struct wire {
@@ -22,19 +29,21 @@ struct wire {
  * struct wire_field - a field of a message
  * @number: its number
  * @type: how it is encoded (enum wire_type)
- * @value: its value, unless it is WIRE_BYTES
- * @bytes: the content of WIRE_BYTES
+ * @value: its value, unless it is WIRE_BYTES or WIRE_GROUP
+ * @bytes: the content of WIRE_BYTES, or the fields of a WIRE_GROUP
+ * @n_read: number of fields that were read: the field and, of a group, all fields in it
  */
 struct wire_field {
 	uint32_t number;
 	unsigned int type;
 	uint64_t value;
 	struct wire bytes;
+	size_t n_read;
 };
 
 struct wire wire_of(const void *data, size_t size);
 
-/* The next field. 1; 0: there is none; -EBADMSG. */
+/* The next field. A group is one field; its end never is. 1; 0: there is none; -EBADMSG. */
 int wire_next(struct wire *wire, struct wire_field *ret_field);
 
 /* The next value of packed values, which are not WIRE_BYTES. */
@@ -67,7 +76,11 @@ void wire_put(struct wire_buffer *buffer, const void *data, size_t size);
 void wire_put_value(struct wire_buffer *buffer, unsigned int type, uint64_t value);
 void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type);
 
-/* Makes what was written since the buffer had this size the content of a field. */
+/* Makes what was written since the buffer had this size the content of a field, which is WIRE_BYTES
+ * or a WIRE_GROUP. */
+void wire_wrap_as(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type);
+
+/* The same as WIRE_BYTES. */
 void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number);
 
 #endif

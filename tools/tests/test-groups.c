@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Schemas with groups, of test-groups.proto, and messages with groups that no schema has.
+ */
+#define _GNU_SOURCE
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "google/protobuf/descriptor.pb-c.h"
+#include "schema.h"
+
+#define BEGIN(number) ((number) << 3 | 3)
+#define END(number)   ((number) << 3 | 4)
+
+typedef Google__Protobuf__FieldDescriptorProto field_proto;
+typedef Google__Protobuf__DescriptorProto message_proto;
+
+static unsigned char set[1 << 14];
+static size_t set_size;
+static struct schema *schema;
+static const struct schema_type *all;
+
+static void load(void)
+{
+	const char *b = getenv("B") ? getenv("B") : "build";
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/tools/tests/test-groups.set", b);
+	file = fopen(path, "re");
+	ck_assert_msg(file != NULL, "there is no %s: run make", path);
+	set_size = fread(set, 1, sizeof(set), file);
+	ck_assert_uint_lt(set_size, sizeof(set));
+	fclose(file);
+	ck_assert_int_eq(schema_new(set, set_size, "test.groups.Groups", &schema), 0);
+	all = schema_find(schema, "Echo")->request;
+}
+
+static void unload(void)
+{
+	schema = schema_free(schema);
+}
+
+/* --- Messages --------------------------------------------------------------------- */
+
+static void encodes(const char *text, const void *bytes, size_t size)
+{
+	json_t *json = json_loads(text, 0, NULL), *back;
+	struct schema_message message;
+
+	ck_assert_ptr_nonnull(json);
+	ck_assert_msg(schema_encode(all, json, &message) == 0, "%s", message.what);
+	ck_assert_uint_eq(message.raw.size, size);
+	ck_assert_mem_eq(message.raw.data, bytes, size);
+	back = schema_decode(all, bytes, size);
+	ck_assert_ptr_nonnull(back);
+	ck_assert(json_equal(json, back));
+	json_decref(back);
+	json_decref(json);
+	schema_message_done(&message);
+}
+
+START_TEST(groups_have_a_begin_and_an_end)
+{
+	static const unsigned char result[] = {
+		BEGIN(1), 0x0a, 1, 'a', BEGIN(2), 8, 7, END(2), BEGIN(2), END(2), END(1)
+	};
+	static const unsigned char many[] = { BEGIN(2), 8, 1, END(2), BEGIN(2), END(2) };
+	static const unsigned char inner[] = {
+		BEGIN(3), 0x0a, 4, BEGIN(3), 0x10, 5, END(3), END(3)
+	};
+
+	encodes("{\"result\": {\"url\": \"a\", \"part\": [{\"n\": 7}, {}]}}", result,
+		sizeof(result));
+	encodes("{\"many\": [{\"n\": -1}, {}]}", many, sizeof(many));
+	encodes("{\"inner\": {\"again\": {\"inner\": {\"n\": 5}}}}", inner, sizeof(inner));
+}
+END_TEST
+
+START_TEST(required_fields_of_groups_are_required)
+{
+	json_t *json = json_loads("{\"result\": {}}", 0, NULL);
+	struct schema_message message;
+
+	ck_assert_int_lt(schema_encode(all, json, &message), 0);
+	ck_assert_str_eq(message.what, "url: is required");
+	json_decref(json);
+	schema_message_done(&message);
+}
+END_TEST
+
+START_TEST(parts_of_a_group_are_joined)
+{
+	static const unsigned char parts[] = {
+		BEGIN(1), 0x0a, 1, 'a', END(1), 0x2a, 0, BEGIN(1), BEGIN(2), END(2), END(1)
+	};
+	static const unsigned char rivals[] = { BEGIN(3), 0x10, 1, END(3), 0x20, 2 };
+	json_t *json = schema_decode(all, parts, sizeof(parts)), *result;
+
+	result = json_object_get(json, "result");
+	ck_assert_str_eq(json_string_value(json_object_get(result, "url")), "a");
+	ck_assert_uint_eq(json_array_size(json_object_get(result, "part")), 1);
+	json_decref(json);
+	json = schema_decode(all, rivals, sizeof(rivals));
+	ck_assert_ptr_null(json_object_get(json, "inner"));
+	ck_assert_int_eq(json_integer_value(json_object_get(json, "number")), 2);
+	json_decref(json);
+}
+END_TEST
+
+/* Whether a message with these bytes has plain.n = 1, which follows them. */
+static bool is_skipped(const void *bytes, size_t size)
+{
+	static const unsigned char plain[] = { 0x2a, 2, 8, 1 };
+	unsigned char message[1024];
+	json_t *json;
+	bool skipped;
+
+	memcpy(message, bytes, size);
+	memcpy(message + size, plain, sizeof(plain));
+	json = schema_decode(all, message, size + sizeof(plain));
+	skipped = json_integer_value(json_object_get(json_object_get(json, "plain"), "n")) == 1;
+	json_decref(json);
+	return skipped;
+}
+
+#define IS_SKIPPED(...) \
+	is_skipped((const unsigned char[]){ __VA_ARGS__ }, \
+		   sizeof((const unsigned char[]){ __VA_ARGS__ }))
+
+START_TEST(unknown_groups_are_skipped)
+{
+	unsigned char deep[300];
+
+	ck_assert(IS_SKIPPED(BEGIN(9), END(9)));
+	ck_assert(IS_SKIPPED(BEGIN(9), 8, 1, 0x12, 2, BEGIN(9), END(7), BEGIN(9), END(9), END(9)));
+	ck_assert(!IS_SKIPPED(BEGIN(9)));
+	ck_assert(!IS_SKIPPED(END(9)));
+	ck_assert(!IS_SKIPPED(BEGIN(9), END(8)));
+	ck_assert(!IS_SKIPPED(BEGIN(9), BEGIN(8), END(9), END(8)));
+	ck_assert(!IS_SKIPPED(BEGIN(9), 0x12, 9, END(9)));
+	for (int depth = 100; depth <= 101; depth++) {
+		memset(deep, BEGIN(9), depth);
+		memset(deep + depth, END(9), depth);
+		ck_assert(is_skipped(deep, 2 * depth) == (depth == 100));
+	}
+}
+END_TEST
+
+START_TEST(groups_and_messages_are_no_substitutes)
+{
+	static const unsigned char message[] = { 0x12, 2, 8, 1 }; /* many */
+	static const unsigned char group[] = { BEGIN(5), 8, 1, END(5) }; /* plain */
+
+	ck_assert_ptr_null(schema_decode(all, message, sizeof(message)));
+	ck_assert_ptr_null(schema_decode(all, group, sizeof(group)));
+}
+END_TEST
+
+/* All has five fields and Result has two: only with those in the group, the fields of All take more
+ * steps than a message may. */
+START_TEST(fields_in_groups_count)
+{
+	const size_t n = ((1 << 26) / 6 + 1) * 2, whole = n + 5;
+	unsigned char *bytes = malloc(whole);
+	size_t half;
+	json_t *json;
+
+	ck_assert_ptr_nonnull(bytes);
+	memcpy(bytes, (unsigned char[]){ BEGIN(1), 0x0a, 1, 'a' }, 4);
+	for (size_t i = 0; i < n; i += 2)
+		memcpy(bytes + 4 + i, (unsigned char[]){ 9 << 3, 1 }, 2);
+	bytes[whole - 1] = END(1);
+	ck_assert_ptr_null(schema_decode(all, bytes, whole));
+	/* Half of them are not too many. */
+	half = 4 + n / 4 * 2;
+	bytes[half] = END(1);
+	json = schema_decode(all, bytes, half + 1);
+	ck_assert_ptr_nonnull(json);
+	json_decref(json);
+	free(bytes);
+}
+END_TEST
+
+START_TEST(damaged_messages_do_no_harm)
+{
+	unsigned char bytes[64];
+	unsigned int seed = 3;
+
+	for (int i = 0; i < 50000; i++) {
+		size_t size = rand_r(&seed) % sizeof(bytes);
+
+		/* A quarter of these are begins and ends of groups. */
+		for (size_t j = 0; j < size; j++)
+			bytes[j] = rand_r(&seed) % 48;
+		json_decref(schema_decode(all, bytes, size));
+	}
+}
+END_TEST
+
+/* --- Descriptions ----------------------------------------------------------------- */
+
+START_TEST(the_file_comes_back)
+{
+	char folder[] = "/tmp/test-groups.XXXXXX", line[1024], *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+
+	ck_assert_int_eq(schema_print(schema, true, file), 0);
+	fclose(file);
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(line, sizeof(line), "cat >%s/test-groups.proto", folder);
+	file = popen(line, "w");
+	fputs(text, file);
+	ck_assert_int_eq(pclose(file), 0);
+	snprintf(line, sizeof(line),
+		 "protoc -I %s --descriptor_set_out=%s/set test-groups.proto && cmp %s/set %s/tools/tests/test-groups.set",
+		 folder, folder, folder, getenv("B") ? getenv("B") : "build");
+	ck_assert_msg(system(line) == 0, "%s", text);
+	snprintf(line, sizeof(line), "rm -r %s", folder);
+	ck_assert_int_eq(system(line), 0);
+	free(text);
+}
+END_TEST
+
+/* Applies a change to All and returns what schema_new() and, on success, schema_print() return. */
+static int changed(void (*change)(message_proto *all))
+{
+	Google__Protobuf__FileDescriptorSet *unpacked =
+		google__protobuf__file_descriptor_set__unpack(NULL, set_size, set);
+	struct schema *other;
+	FILE *null = fopen("/dev/null", "we");
+	unsigned char packed[2 * sizeof(set)];
+	size_t size;
+	int r;
+
+	ck_assert_ptr_nonnull(unpacked);
+	change(unpacked->file[0]->message_type[0]);
+	size = google__protobuf__file_descriptor_set__pack(unpacked, packed);
+	google__protobuf__file_descriptor_set__free_unpacked(unpacked, NULL);
+	r = schema_new(packed, size, "test.groups.Groups", &other);
+	if (r == 0) {
+		r = schema_print(other, true, null);
+		schema_free(other);
+	}
+	fclose(null);
+	return r;
+}
+
+static void rename_to(char **name, const char *to)
+{
+	free(*name);
+	*name = strdup(to);
+}
+
+static void nothing(message_proto *message)
+{
+	(void)message;
+}
+
+static void name_is_another(message_proto *message)
+{
+	rename_to(&message->field[0]->name, "other");
+}
+
+static void type_is_outside(message_proto *message)
+{
+	rename_to(&message->field[0]->type_name, ".test.groups.All");
+}
+
+static void type_is_deeper(message_proto *message)
+{
+	rename_to(&message->field[1]->name, "part");
+	rename_to(&message->field[1]->type_name, ".test.groups.All.Result.Part");
+}
+
+static void type_is_missing(message_proto *message)
+{
+	rename_to(&message->field[0]->type_name, ".test.groups.All.Nothing");
+}
+
+/* Printed with each of its fields, types that are in each other would be without an end. */
+static void two_fields_have_one_type(message_proto *message)
+{
+	rename_to(&message->field[1]->name, message->field[0]->name);
+	rename_to(&message->field[1]->type_name, message->field[0]->type_name);
+}
+
+START_TEST(other_groups_are_refused)
+{
+	ck_assert_int_eq(changed(nothing), 0);
+	ck_assert_int_eq(changed(name_is_another), -EBADMSG);
+	ck_assert_int_eq(changed(type_is_outside), -EBADMSG);
+	ck_assert_int_eq(changed(type_is_deeper), -EBADMSG);
+	ck_assert_int_eq(changed(type_is_missing), -EBADMSG);
+	ck_assert_int_eq(changed(two_fields_have_one_type), -EBADMSG);
+}
+END_TEST
+
+START_TEST(damaged_sets_do_no_harm)
+{
+	FILE *null = fopen("/dev/null", "we");
+	unsigned int seed = 4;
+	struct schema *other;
+
+	ck_assert_uint_gt(set_size, 0);
+	for (int i = 0; i < 20000; i++) {
+		size_t at = rand_r(&seed) % set_size;
+		unsigned char was = set[at];
+
+		set[at] = rand_r(&seed);
+		if (schema_new(set, set_size, "test.groups.Groups", &other) == 0) {
+			schema_print(other, true, null);
+			schema_free(other);
+		}
+		set[at] = was;
+	}
+	fclose(null);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("groups");
+	TCase *tcase = tcase_create("groups");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, load, unload);
+	tcase_add_test(tcase, groups_have_a_begin_and_an_end);
+	tcase_add_test(tcase, required_fields_of_groups_are_required);
+	tcase_add_test(tcase, parts_of_a_group_are_joined);
+	tcase_add_test(tcase, unknown_groups_are_skipped);
+	tcase_add_test(tcase, groups_and_messages_are_no_substitutes);
+	tcase_add_test(tcase, fields_in_groups_count);
+	tcase_add_test(tcase, damaged_messages_do_no_harm);
+	tcase_add_test(tcase, the_file_comes_back);
+	tcase_add_test(tcase, other_groups_are_refused);
+	tcase_add_test(tcase, damaged_sets_do_no_harm);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
