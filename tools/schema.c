@@ -97,34 +97,61 @@ static int find_service(struct schema *schema)
 
 /* --- The schema ------------------------------------------------------------------- */
 
-/* Before protobuf-c unpacks it, which recurses without a limit. */
-static bool is_shallow(const ProtobufCMessageDescriptor *type, struct wire wire,
-		       unsigned int depth)
+/*
+ * Copies a message for protobuf-c, which recurses without a limit and refuses groups. Of a
+ * description only custom options are groups. Returns false if the message is damaged or too deep.
+ */
+static bool copy(const ProtobufCMessageDescriptor *type, struct wire wire, unsigned int depth,
+		 struct wire_buffer *to)
 {
 	const ProtobufCFieldDescriptor *known;
+	const uint8_t *at = wire.at;
 	struct wire_field field;
+	size_t begin;
 	int r;
 
-	while ((r = wire_next(&wire, &field)) > 0) {
+	for (; (r = wire_next(&wire, &field)) > 0; at = wire.at) {
 		known = protobuf_c_message_descriptor_get_field(type, field.number);
-		if (field.type != WIRE_BYTES || !known || known->type != PROTOBUF_C_TYPE_MESSAGE)
+		if (field.type == WIRE_GROUP)
 			continue;
-		if (!depth || !is_shallow(known->descriptor, field.bytes, depth - 1))
+		if (field.type != WIRE_BYTES || !known || known->type != PROTOBUF_C_TYPE_MESSAGE) {
+			wire_put(to, at, (size_t)(wire.at - at));
+			continue;
+		}
+		begin = to->size;
+		if (!depth || !copy(known->descriptor, field.bytes, depth - 1, to))
 			return false;
+		wire_wrap(to, begin, field.number);
 	}
 	return r == 0;
+}
+
+static int unpack(struct schema *schema, const void *set, size_t size)
+{
+	struct wire_buffer buffer = { 0 };
+	int r = -EBADMSG;
+
+	if (copy(&google__protobuf__file_descriptor_set__descriptor, wire_of(set, size),
+		 SCHEMA_DEPTH, &buffer))
+		schema->set = google__protobuf__file_descriptor_set__unpack(NULL, buffer.size,
+									    buffer.data);
+	if (buffer.failed)
+		r = -ENOMEM;
+	else if (schema->set)
+		r = 0;
+	free(buffer.data);
+	return r;
 }
 
 static int build(struct schema *schema, const void *set, size_t size, const char *interface)
 {
 	int r;
 
-	if (size > MAX_SET || !is_shallow(&google__protobuf__file_descriptor_set__descriptor,
-					  wire_of(set, size), SCHEMA_DEPTH))
+	if (size > MAX_SET)
 		return -EBADMSG;
-	schema->set = google__protobuf__file_descriptor_set__unpack(NULL, size, set);
-	if (!schema->set)
-		return -EBADMSG;
+	r = unpack(schema, set, size);
+	if (r < 0)
+		return r;
 	schema->interface = strdup(interface);
 	if (!schema->interface)
 		return -ENOMEM;

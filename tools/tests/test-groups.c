@@ -290,6 +290,31 @@ static void two_fields_have_one_type(message_proto *message)
 	rename_to(&message->field[1]->type_name, message->field[0]->type_name);
 }
 
+/* As a custom option with number 50900. protobuf-c writes its unknown fields as they are. */
+static void option_is_a_group(message_proto *message)
+{
+	static const uint8_t rest[] = { 8, 1, 0xa4, 0xed, 0x18 };
+	Google__Protobuf__MessageOptions *options = malloc(sizeof(*options));
+	ProtobufCMessageUnknownField *field = malloc(sizeof(*field));
+
+	ck_assert(options && field);
+	*field = (ProtobufCMessageUnknownField){
+		.tag = 50900, .wire_type = 3, .len = sizeof(rest), .data = malloc(sizeof(rest)),
+	};
+	ck_assert_ptr_nonnull(field->data);
+	memcpy(field->data, rest, sizeof(rest));
+	google__protobuf__message_options__init(options);
+	options->base.unknown_fields = field;
+	options->base.n_unknown_fields = 1;
+	message->options = options;
+}
+
+START_TEST(options_may_be_groups)
+{
+	ck_assert_int_eq(changed(option_is_a_group), 0);
+}
+END_TEST
+
 START_TEST(other_groups_are_refused)
 {
 	ck_assert_int_eq(changed(nothing), 0);
@@ -341,6 +366,7 @@ int main(void)
 	tcase_add_test(tcase, fields_in_groups_count);
 	tcase_add_test(tcase, damaged_messages_do_no_harm);
 	tcase_add_test(tcase, the_file_comes_back);
+	tcase_add_test(tcase, options_may_be_groups);
 	tcase_add_test(tcase, other_groups_are_refused);
 	tcase_add_test(tcase, damaged_sets_do_no_harm);
 	srunner_run_all(runner, CK_NORMAL);
