@@ -23,12 +23,14 @@ typedef Google__Protobuf__FileDescriptorProto File;
 
 static Request *unpack(struct arena *arena, const uint8_t *data, size_t size)
 {
+	const ProtobufCMessageDescriptor *type =
+		&google__protobuf__compiler__code_generator_request__descriptor;
 	ProtobufCAllocator allocator = arena_allocator(arena);
 
-	if (!wire_is_sound(&google__protobuf__compiler__code_generator_request__descriptor, data,
-			   size, WIRE_DEPTH_MAX))
+	if (!wire_is_sound(type, data, size, WIRE_DEPTH_MAX))
 		return NULL;
 
+	data = wire_without_groups(arena, type, data, size, &size);
 	return google__protobuf__compiler__code_generator_request__unpack(&allocator, size, data);
 }
 

@@ -25,6 +25,8 @@ START_TEST(well_formed_bytes_are_sound)
 	ck_assert(sound("\x7d\1\2\3\4", 5));	       /* unknown 32 bits */
 	ck_assert(sound("\x79\1\2\3\4\5\6\7\10", 9)); /* unknown 64 bits */
 	ck_assert(sound("\x08\x01", 2));	       /* known, another kind */
+	ck_assert(sound("\x0b\x0c", 2));	       /* a group */
+	ck_assert(sound("\x7b\x0a\1\x7c\x7b\x7c\x7c", 7)); /* one with a field and a group */
 }
 END_TEST
 
@@ -37,7 +39,9 @@ START_TEST(malformed_bytes_are_not)
 	ck_assert(!sound("\x78\x80\x80", 3));		 /* no end of a value */
 	ck_assert(!sound("\x7d\1\2\3", 4));		 /* cut 32 bits */
 	ck_assert(!sound("\x79\1\2\3\4\5\6\7", 8));	 /* cut 64 bits */
-	ck_assert(!sound("\x0b\x0c", 2));		 /* a group */
+	ck_assert(!sound("\x0b", 1));			 /* no end of a group */
+	ck_assert(!sound("\x0b\x14", 2));		 /* the end of another */
+	ck_assert(!sound("\x0c", 1));			 /* only the end */
 	ck_assert(!sound("\x0e", 1));			 /* no such kind */
 	ck_assert(!sound("\x02\x00", 2));		 /* field 0 */
 	ck_assert(!sound("\x78\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12));
@@ -82,6 +86,23 @@ START_TEST(depth_is_limited)
 }
 END_TEST
 
+START_TEST(groups_are_left_out)
+{
+	/* A file with a name, options.java_package "j", a group in them and another behind them. */
+	static const uint8_t bytes[] = "\x0a\x0e\x0a\1n\x42\x07\x7b\x08\1\x7c\x0a\1j\x7b\x7c";
+	static const uint8_t without[] = "\x0a\x08\x0a\1n\x42\x03\x0a\1j";
+	struct arena arena = { 0 };
+	const uint8_t *copy;
+	size_t size;
+
+	ck_assert(sound((const char *)bytes, sizeof(bytes) - 1));
+	copy = wire_without_groups(&arena, FILE_SET, bytes, sizeof(bytes) - 1, &size);
+	ck_assert_uint_eq(size, sizeof(without) - 1);
+	ck_assert_mem_eq(copy, without, size);
+	arena_done(&arena);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("wire");
@@ -92,6 +113,7 @@ int main(void)
 	tcase_add_test(tcase, well_formed_bytes_are_sound);
 	tcase_add_test(tcase, malformed_bytes_are_not);
 	tcase_add_test(tcase, depth_is_limited);
+	tcase_add_test(tcase, groups_are_left_out);
 	suite_add_tcase(suite, tcase);
 
 	runner = srunner_create(suite);

@@ -2,12 +2,17 @@
 /*
  * The protobuf wire format: a cursor over bytes that never leaves them.
  */
+#include "text.h"
 #include "wire.h"
+
+/* protobuf-c has no names for them. */
+#define WIRE_START_GROUP 3
+#define WIRE_END_GROUP	 4
 
 struct wire_field {
 	uint32_t number;
 	unsigned int type;
-	const uint8_t *data; /* past the tag and the length, if it has one */
+	const uint8_t *data; /* of a field with a length */
 	size_t size;
 };
 
@@ -49,47 +54,84 @@ static bool cursor_varint(struct wire_cursor *cursor, uint64_t *ret_value)
 	return false;
 }
 
-static bool cursor_content(struct wire_cursor *cursor, unsigned int type)
+static bool cursor_tag(struct wire_cursor *cursor, struct wire_field *field)
+{
+	uint64_t tag;
+
+	if (!cursor_varint(cursor, &tag) || tag >> 3 == 0 || tag >> 3 > (1U << 29) - 1)
+		return false;
+
+	field->number = (uint32_t)(tag >> 3);
+	field->type = tag & 7;
+	return true;
+}
+
+/* What follows the tag of a field that is no group. */
+static bool cursor_content(struct wire_cursor *cursor, struct wire_field *field)
 {
 	uint64_t value;
 
-	switch (type) {
+	switch (field->type) {
 	case PROTOBUF_C_WIRE_TYPE_VARINT:
 		return cursor_varint(cursor, &value);
 	case PROTOBUF_C_WIRE_TYPE_64BIT:
 		return cursor_skip(cursor, 8);
 	case PROTOBUF_C_WIRE_TYPE_32BIT:
 		return cursor_skip(cursor, 4);
+	case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
+		if (!cursor_varint(cursor, &value))
+			return false;
+		field->data = cursor->data;
+		field->size = (size_t)value;
+		return cursor_skip(cursor, value);
 	default:
 		return false;
 	}
 }
 
-static bool cursor_next(struct wire_cursor *cursor, struct wire_field *ret_field)
+static bool cursor_group(struct wire_cursor *cursor, uint32_t number)
 {
+	uint32_t open[WIRE_DEPTH_MAX];
 	struct wire_field field;
-	uint64_t tag, length;
+	size_t n_open = 0;
 
-	if (!cursor_varint(cursor, &tag) || tag >> 3 == 0 || tag >> 3 > (1U << 29) - 1)
-		return false;
-
-	field.number = (uint32_t)(tag >> 3);
-	field.type = tag & 7;
-	if (field.type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {
-		if (!cursor_varint(cursor, &length))
+	open[n_open++] = number;
+	while (n_open) {
+		if (!cursor_tag(cursor, &field))
 			return false;
-		field.data = cursor->data;
-		if (!cursor_skip(cursor, length))
+		if (field.type == WIRE_END_GROUP) {
+			if (field.number != open[--n_open])
+				return false;
+		} else if (field.type == WIRE_START_GROUP) {
+			if (n_open == WIRE_DEPTH_MAX)
+				return false;
+			open[n_open++] = field.number;
+		} else if (!cursor_content(cursor, &field)) {
 			return false;
-	} else {
-		field.data = cursor->data;
-		if (!cursor_content(cursor, field.type))
-			return false;
+		}
 	}
 
-	field.size = (size_t)(cursor->data - field.data);
-	*ret_field = field;
 	return true;
+}
+
+static bool cursor_next(struct wire_cursor *cursor, struct wire_field *ret_field)
+{
+	return cursor_tag(cursor, ret_field) &&
+	       (ret_field->type == WIRE_START_GROUP ? cursor_group(cursor, ret_field->number) :
+						      cursor_content(cursor, ret_field));
+}
+
+/* The type of the message that the field has, or NULL. */
+static const ProtobufCMessageDescriptor *
+message_of(const ProtobufCMessageDescriptor *descriptor, const struct wire_field *field)
+{
+	const ProtobufCFieldDescriptor *known =
+		protobuf_c_message_descriptor_get_field(descriptor, field->number);
+
+	if (!known || known->type != PROTOBUF_C_TYPE_MESSAGE ||
+	    field->type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
+		return NULL;
+	return known->descriptor;
 }
 
 bool wire_is_sound(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
@@ -99,19 +141,68 @@ bool wire_is_sound(const ProtobufCMessageDescriptor *descriptor, const uint8_t *
 	struct wire_field field;
 
 	while (cursor.size) {
-		const ProtobufCFieldDescriptor *known;
+		const ProtobufCMessageDescriptor *message;
 
 		if (!cursor_next(&cursor, &field))
 			return false;
 
-		known = protobuf_c_message_descriptor_get_field(descriptor, field.number);
-		if (!known || known->type != PROTOBUF_C_TYPE_MESSAGE ||
-		    field.type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
+		message = message_of(descriptor, &field);
+		if (!message)
 			continue;
 
-		if (!depth || !wire_is_sound(known->descriptor, field.data, field.size, depth - 1))
+		if (!depth || !wire_is_sound(message, field.data, field.size, depth - 1))
 			return false;
 	}
 
 	return true;
+}
+
+static void put_varint(struct text *text, uint64_t value)
+{
+	char bytes[10];
+	size_t n = 0;
+
+	for (; value > 0x7f; value >>= 7)
+		bytes[n++] = (char)(value | 0x80);
+	bytes[n++] = (char)value;
+	text_addn(text, bytes, n);
+}
+
+static void put_message(struct text *text, const ProtobufCMessageDescriptor *descriptor,
+			const uint8_t *data, size_t size)
+{
+	struct wire_cursor cursor = { data, size };
+	const uint8_t *begin = data;
+	struct wire_field field;
+
+	for (; cursor.size && cursor_next(&cursor, &field); begin = cursor.data) {
+		const ProtobufCMessageDescriptor *message = message_of(descriptor, &field);
+		struct text nested = { 0 };
+
+		if (field.type == WIRE_START_GROUP)
+			continue;
+		if (!message) {
+			text_addn(text, (const char *)begin, (size_t)(cursor.data - begin));
+			continue;
+		}
+		put_message(&nested, message, field.data, field.size);
+		put_varint(text, (uint64_t)field.number << 3 | field.type);
+		put_varint(text, nested.size);
+		text_addn(text, nested.data ?: "", nested.size);
+		text_done(&nested);
+	}
+}
+
+const uint8_t *wire_without_groups(struct arena *arena,
+				   const ProtobufCMessageDescriptor *descriptor,
+				   const uint8_t *data, size_t size, size_t *ret_size)
+{
+	struct text text = { 0 };
+	char *copy;
+
+	put_message(&text, descriptor, data, size);
+	copy = arena_strndup(arena, text.data ?: "", text.size);
+	*ret_size = text.size;
+	text_done(&text);
+	return (const uint8_t *)copy;
 }

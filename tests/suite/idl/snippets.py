@@ -197,6 +197,11 @@ SNIPPETS = [
      "message Rule { optional string get = 1; }\nextend google.protobuf.MethodOptions { optional Rule http = 72295728; }\n"
      'import "notes.proto";\n' + MESSAGES
      + service("Svc", '  rpc Two(A) returns (A) { option (notes.http) = { get: "/v1/{name=a/*}" }; }\n')),
+    ("options of others that are groups", '// file: notes.proto\nsyntax2\npackage notes;\nimport "google/protobuf/descriptor.proto";\n'
+     "extend google.protobuf.FileOptions { optional group Note = 50900 { optional int32 n = 1; } }\n"
+     "extend google.protobuf.MethodOptions { repeated group Rule = 50900 { optional int32 n = 1; } }\n"
+     'import "notes.proto";\noption (notes.note).n = 5;\n' + MESSAGES
+     + service("Svc", "  rpc Two(A) returns (A) { option (notes.rule) = { n: 1 }; }\n")),
     ("well-known types", "".join(f'import "google/protobuf/{n}.proto";\n' for n in
      "any duration empty field_mask struct timestamp wrappers".split())
      + "message A { google.protobuf.Timestamp t = 1; google.protobuf.Any a = 2; google.protobuf.Struct s = 3;\n"
