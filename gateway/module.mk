@@ -50,14 +50,14 @@ $(GATEWAY_TESTS)/server: $(GATEWAY_SERVER) $(GATEWAY_TESTS)/interop.ipc.o \
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -pthread -o $@ $^ \
 	  $(LIBIPC) $(PROTOBUF_C_LIBS)
 
-$(GATEWAY_TESTS)/python/interop_pb2.py: gateway/tests/interop.proto $(wildcard idl/ipc/*.proto)
+$(GATEWAY_TESTS)/python/%_pb2.py: gateway/tests/%.proto $(wildcard idl/ipc/*.proto)
 	$(call msg,PROTOC,$@)
-	$(Q)$(PROTOC) -I gateway/tests -I idl --python_out=$(@D) interop.proto ipc/ipc.proto ipc/options.proto
+	$(Q)$(PROTOC) -I gateway/tests -I idl --python_out=$(@D) $(<F) ipc/ipc.proto ipc/options.proto
 
-$(GATEWAY_TESTS)/python/interop_ipc.py: gateway/tests/interop.proto $(B)/idl/protoc-gen-ipc
+$(GATEWAY_TESTS)/python/%_ipc.py: gateway/tests/%.proto $(B)/idl/protoc-gen-ipc
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I gateway/tests -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
-	  --ipc_out=lang=python:$(@D) interop.proto
+	  --ipc_out=lang=python:$(@D) $(<F)
 
 $(GATEWAY_TESTS)/interop.set: gateway/tests/interop.proto $(wildcard idl/ipc/*.proto)
 	$(call msg,PROTOC,$@)
@@ -77,8 +77,9 @@ install-gateway: $(GATEWAY)/ipc-gateway
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man8 gateway/ipc-gateway.8
 
 ifneq ($(HAVE_GRPC),)
-GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/python/interop_pb2.py \
-	$(GATEWAY_TESTS)/python/interop_ipc.py $(GATEWAY_TESTS)/interop.set $(GATEWAY_TESTS)/two-buses.so
+GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/interop.set \
+	$(GATEWAY_TESTS)/two-buses.so \
+	$(foreach name,interop groups,$(addprefix $(GATEWAY_TESTS)/python/$(name)_,pb2.py ipc.py))
 MORE_BUILDS += $(GATEWAY_BUILT)
 PRODUCTS += $(GATEWAY)/ipc-gateway
 INSTALLS += install-gateway

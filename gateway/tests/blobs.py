@@ -9,6 +9,9 @@ import grpc
 from harness import case, connect, fails, gateway, pb
 from import_streams import interop_ipc, ipcbus
 
+import groups_ipc
+import groups_pb2
+
 StatusCode = grpc.StatusCode
 NAME = 'test.blobs'
 MESSAGES = {'Draw': (pb.Plan, pb.Picture), 'Film': (pb.Plan, pb.Picture),
@@ -40,12 +43,13 @@ class Blobs(interop_ipc.BlobsSyncService):
 class Served:
     """The service, and a gateway that exports it."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, service=None):
         self.arguments = arguments
+        self.service = service or Blobs()
 
     def __enter__(self):
         self.bus = ipcbus.sync.Bus()
-        self.bus.register(NAME, Blobs())
+        self.bus.register(NAME, self.service)
         self.thread = threading.Thread(target=self.bus.run)
         self.thread.start()
         self.program = gateway(*self.arguments, exports=(NAME,))
@@ -83,6 +87,25 @@ def blobs_are_in_the_message():
         sizes = served.call('Measure', pb.Picture(parts=[{'data': b'hello'}, {'data': bytes(70000)}]))
         assert list(sizes.size) == [5, 70000] and sizes.text == 'hello'
         fails(StatusCode.INVALID_ARGUMENT, served.call, 'Measure', pb.Picture(parts=[{'size': 99}]))
+
+
+class Albums(groups_ipc.GroupsSyncService):
+    def Draw(self, request, context):
+        pages = [{'pixels': content(1, 300), 'number': n, 'frame': {'sides': [content(2, 9), b'', content(3, 7)]}}
+                 for n in range(2)]
+        return {'title': 'title', 'page': pages, 'last': b'last'}
+
+
+@case
+def blobs_in_groups():
+    with Served(service=Albums()) as served:
+        album = served.channel.unary_unary('/interop.Groups/Draw', groups_pb2.Album.SerializeToString,
+                                           groups_pb2.Album.FromString)(groups_pb2.Album(), timeout=60)
+    assert album.title == 'title' and album.last.data == b'last'
+    assert [page.number for page in album.page] == [0, 1]
+    for page in album.page:
+        assert page.pixels.data == content(1, 300)
+        assert [side.data for side in page.frame.sides] == [content(2, 9), b'', content(3, 7)]
 
 
 @case
