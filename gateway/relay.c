@@ -130,8 +130,8 @@ static void send_request(struct relay *relay, const struct net_message *message)
 	struct ipc_options options = { .timeout_usec = net_call_remaining(relay->call) };
 	struct ipc_raw_message request = {
 		.code = relay->method->code,
-		/* A large reply is a file. */
-		.flags = IPC_RAW_ACCEPT_FDS,
+		/* A large reply is a file. A oneway has none. */
+		.flags = relay->method->oneway ? 0 : IPC_RAW_ACCEPT_FDS,
 		.parts = message->parts,
 		.n_parts = message->n_parts,
 	};
