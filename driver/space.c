@@ -43,13 +43,15 @@ static void watch_free(struct ipcbus_space_watch *watch)
 static struct ipcbus_space_watch *watch_new(struct ipcbus_proc *sender, struct ipcbus_proc *target)
 {
 	struct ipcbus_space_watch *watch;
+	int ret;
 
-	if (ipcbus_user_charge(sender->user, IPCBUS_USE_WATCHES))
-		return NULL;
+	ret = ipcbus_user_charge(sender->user, IPCBUS_USE_WATCHES);
+	if (ret)
+		return ERR_PTR(ret);
 	watch = kmalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
 	if (!watch) {
 		ipcbus_user_uncharge(sender->user, IPCBUS_USE_WATCHES);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	}
 	watch->sender = sender;
 	watch->target = target;
@@ -187,8 +189,8 @@ static int watch_space(struct ipcbus_proc *sender, struct ipcbus_node_entry *nod
 	if (is_watched(sender, node->proc))
 		return READ_ONCE(node->dead) ? -EOWNERDEAD : 0;
 	watch = watch_new(sender, node->proc);
-	if (!watch)
-		return -EAGAIN;
+	if (IS_ERR(watch))
+		return PTR_ERR(watch);
 	ret = add(watch, node);
 	if (ret)
 		watch_free(watch);

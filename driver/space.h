@@ -13,7 +13,8 @@
 #include "main.h"
 
 /* ipcbus_buffer_make() of a oneway to node failed with -EAGAIN: arranges for poll and tries once
- * more. -EAGAIN, -EOWNERDEAD, and the errors of ipcbus_buffer_make(). */
+ * more. -EAGAIN, -EOWNERDEAD, and the errors of ipcbus_buffer_make(). Without a watch -EDQUOT or
+ * -ENOMEM: after -EAGAIN the sender would poll for a report that cannot come. */
 int ipcbus_space_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 

@@ -45,7 +45,8 @@
  *   E2BIG       A structure has a tail that is not zero, or a count is above its cap.
  *   EAGAIN      Oneways occupy their half of the receiver's region, or the sender's user its quota
  *               of that half. poll reports EPOLLOUT when to try again: when the receiver has
- *               released space, or the target is gone. The message may still not fit.
+ *               released space, or the target is gone. The message may still not fit. If the
+ *               user has no watch left for this report, the error is EDQUOT.
  *   EBADF       There is no such handle, node or fd.
  *   EBUSY       Somebody else is there first: see the ioctl.
  *   ECANCELED   The call was canceled.
