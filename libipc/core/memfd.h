@@ -22,8 +22,9 @@ int memory_seal_write(int fd, int seals, uint64_t deadline);
 /* Checks a received fd, which may be anything: fails with -EBADMSG if it is not a file of
  * memory whose size is sealed and that has these seals. */
 int memory_check(int fd, int seals, size_t *ret_size);
-/* Whether some of the first size bytes of such a file have no memory yet. Nobody can take memory
- * out of one that is sealed. */
+/* Whether some of the first size bytes of such a file have no memory yet; true if it consists of
+ * huge pages. Nobody can take memory out of one that is sealed. Takes time for each page of the
+ * file up to its first hole, also behind size. */
 bool memory_has_holes(int fd, size_t size);
 
 #endif /* IPC_MEMFD_H */

@@ -41,7 +41,7 @@ static inline bool payload_is_file(const struct ipc *ipc, const struct ipcbus_ev
  * object table; offset and size of the event become those of the mapping. On failure all objects
  * of the event were released.
  *
- *   -EBADMSG   the file is not sealed, is shorter than the payload, or has holes
+ *   -EBADMSG   the file is not sealed, has another size than the payload, or has holes
  *   -EMSGSIZE  the payload is larger than ipc_set_message_max() allows
  */
 int payload_open(struct ipc *ipc, struct ipcbus_event *event, struct mapping *ret_mapping);

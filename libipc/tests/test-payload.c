@@ -230,6 +230,7 @@ START_TEST(files_that_may_change)
 	ck_assert_int_eq(take_file(5000, SEALS & ~F_SEAL_WRITE, 0), -EBADMSG);
 	ck_assert_int_eq(take_file(5000, SEALS & ~F_SEAL_SHRINK, 0), -EBADMSG);
 	ck_assert_int_eq(take_file(5000, SEALS, 1), -EBADMSG);
+	ck_assert_int_eq(take_file(5000, SEALS, (size_t)-1), -EBADMSG);
 	ck_assert_int_eq(take_file(5000, SEALS, 0), 0);
 	ck_assert(served_right);
 	end();

@@ -5,10 +5,17 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <ipc/raw.h>
+#include <ipc/rpc.h>
 
 #include "fixture.h"
 
@@ -262,9 +269,75 @@ START_TEST(passed_on)
 }
 END_TEST
 
+#define HUGE_PAGES "/proc/sys/vm/nr_hugepages"
+
+static bool may_have_huge_pages(void)
+{
+	FILE *f = fopen(HUGE_PAGES, "r+e");
+	unsigned int n = 1;
+
+	if (!f)
+		return false;
+	ck_assert_int_eq(fscanf(f, "%u", &n), 1);
+	fclose(f);
+	return !n;
+}
+
+static void set_huge_pages(unsigned int n)
+{
+	FILE *f = fopen(HUGE_PAGES, "we");
+
+	ck_assert(f && fprintf(f, "%u\n", n) > 0 && !fclose(f));
+}
+
+/* A file of which the first huge page is a hole, and all huge pages are behind the end. */
+static int huge_file(off_t size)
+{
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	off_t end = size;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, size), 0);
+	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, end, size) == 0)
+		end += size;
+	ck_assert_int_gt(end, size);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+	return fd;
+}
+
+/* Only as root, and where no other program uses huge pages, as in the guest. If the server read the
+ * hole, SIGBUS would end it. */
+START_TEST(payload_of_huge_pages_is_refused)
+{
+	const struct {
+		uint8_t magic, zero[3];
+		uint32_t size, metadata_size, in_file;
+	} header = { .magic = IPC_RAW_FRAME, .size = 2 << 20, .in_file = 1 };
+	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .tag = IPC_RAW_FILE_TAG };
+	const struct ipc_raw_message message = {
+		.code = depot_interface.methods[0].code,
+		.data = &header,
+		.size = sizeof(header),
+		.entries = &entry,
+		.n_entries = 1,
+	};
+
+	if (!may_have_huge_pages())
+		return;
+	set_huge_pages(2);
+	entry.fd = huge_file(header.size);
+	begin_sized(IPC_REGION_DEFAULT);
+	ck_assert_int_eq(ipc_raw_call(depot_proxy(depot), &message, NULL, NULL, NULL), -EBADMSG);
+	end();
+	close(entry.fd);
+	set_huge_pages(0);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("bytes", every_size, larger_than_the_region,
 			 larger_than_the_callers_region, bytes_in_messages_in_messages,
-			 only_copies_can_be_written_to, replies_that_are_kept, passed_on);
+			 only_copies_can_be_written_to, replies_that_are_kept, passed_on,
+			 payload_of_huge_pages_is_refused);
 }
