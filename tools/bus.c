@@ -39,6 +39,10 @@ static int fail_denied(void)
 	return fail_with(STATUS_DENIED, hint, "no permission to open the bus %s", ctl_device());
 }
 
+/* A service may send larger messages as files. Their JSON would take some fifty times as much
+ * memory. */
+#define MESSAGE_MAX	IPC_REGION_DEFAULT
+
 int bus_open(struct ipc **ret_ipc)
 {
 	return bus_open_sized(ret_ipc, IPC_REGION_DEFAULT);
@@ -50,6 +54,7 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 
 	switch (r) {
 	case 0:
+		ipc_set_message_max(*ret_ipc, MESSAGE_MAX);
 		return STATUS_OK;
 	case -ENOENT:
 	case -ENXIO:

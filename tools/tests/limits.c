@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * A service for test-limits, under the name "test.limits": its streams say how many milliseconds
- * each call and stream has left, and one of them is never opened.
+ * each call and stream has left, and one of them is never opened. Under "test.large" it replies
+ * with more than a region contains.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <ipc/raw.h>
 
 #include "stream.ipc.h"
 
@@ -20,6 +25,23 @@ static int look(struct ipc_call *call, void *userdata)
 	(void)userdata;
 	reply.sent = ms(ipc_call_remaining(call));
 	return streams_reply_look(call, &reply);
+}
+
+/* In a field that the type of the reply does not have. */
+static int look_at_much(struct ipc_call *call, void *userdata)
+{
+	static const uint8_t field[] = { 15 << 3 | 2, 0x80, 0x80, 0x80, 9 };
+	size_t size = sizeof(field) + (9 << 21);
+	uint8_t *data = calloc(1, size);
+	int r = -ENOMEM;
+
+	(void)userdata;
+	if (data) {
+		memcpy(data, field, sizeof(field));
+		r = ipc_raw_reply(call, &(struct ipc_raw_message){ .data = data, .size = size });
+	}
+	free(data);
+	return r;
 }
 
 static int count(struct ipc_stream *stream, const Stream__CountRequest *request, void *userdata)
@@ -51,6 +73,9 @@ static int before(struct ipc_intercepted *step, void *userdata)
 int main(void)
 {
 	static const struct streams_ops ops = { .look = look, .count = count, .sum = sum };
+	static const struct streams_ops large = {
+		.look = look_at_much, .count = count, .sum = sum,
+	};
 	static const struct ipc_interceptor interceptor = {
 		.size = sizeof(interceptor), .before = before,
 	};
@@ -63,6 +88,8 @@ int main(void)
 	r = ipc_add_interceptor(ipc, &interceptor, /* userdata= */ NULL, /* ret_slot= */ NULL);
 	if (r == 0)
 		r = streams_register(ipc, "test.limits", &ops, /* userdata= */ NULL);
+	if (r == 0)
+		r = streams_register(ipc, "test.large", &large, /* userdata= */ NULL);
 	if (r == 0)
 		r = ipc_run(ipc);
 	return ipc_fail("serve test.limits", r, NULL);
