@@ -139,9 +139,16 @@ static int map_file(int fd, size_t size, void **ret_data)
 	/* In a larger file the search for holes would take longer than the limit allows. */
 	if (size != file_size || memory_has_holes(fd, size))
 		return -EBADMSG;
-	data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+	data = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	if (data == MAP_FAILED)
 		return -errno;
+	/* After mlockall(MCL_FUTURE) a private mapping that can be written is copied at once, to
+	 * memory of the reader. */
+	if (munlock(data, size) < 0 || mprotect(data, size, PROT_READ | PROT_WRITE) < 0) {
+		r = -errno;
+		munmap(data, size);
+		return r;
+	}
 	*ret_data = data;
 	return 0;
 }

@@ -6,8 +6,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -32,6 +34,27 @@ PAIR_OF(barn)
 static size_t served;		/* bytes of straw that arrived last; 0: no request did */
 static bool served_right;
 static char trace[8];		/* its metadata */
+static long served_copied;	/* KiB of the mapping with the straw that are copies */
+
+/* Returns -1 if the address is not mapped. */
+static long copied_kib(const void *address)
+{
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	unsigned long start, end;
+	bool inside = false;
+	char line[512];
+	long kib = -1;
+
+	ck_assert_ptr_nonnull(maps);
+	while (kib < 0 && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = (uintptr_t)address >= start && (uintptr_t)address < end;
+		else if (inside)
+			sscanf(line, "Anonymous: %ld", &kib);
+	}
+	fclose(maps);
+	return kib;
+}
 
 static int take_straw(struct ipc_call *call, const Ipc__Test__Bale *request, void *userdata)
 {
@@ -40,6 +63,7 @@ static int take_straw(struct ipc_call *call, const Ipc__Test__Bale *request, voi
 
 	(void)userdata;
 	served = request->straw.len;
+	served_copied = copied_kib(request->straw.data);
 	served_right = !memcmp(request->straw.data, expected, served);
 	strcpy(trace, metadata ? metadata : "");
 	free(expected);
@@ -213,6 +237,26 @@ START_TEST(bytes_of_a_file_may_be_written)
 }
 END_TEST
 
+START_TEST(locked_memory_is_not_copied)
+{
+	size_t size;
+	int fd, r;
+
+	begin();
+	for (int locked = 0; locked < 2; locked++) {
+		fd = file_of(200000, SEALS, &size);
+		if (locked)
+			ck_assert_int_eq(mlockall(MCL_FUTURE), 0);
+		r = take_sized(fd, size);
+		munlockall();
+		ck_assert_int_eq(r, 0);
+		ck_assert(served_right);
+		ck_assert_int_eq(served_copied, 0);
+	}
+	end();
+}
+END_TEST
+
 /* Of so many bytes of straw; the header says that the payload has so many more. */
 static int take_file(size_t straw, int seals, size_t more)
 {
@@ -378,7 +422,7 @@ int main(void)
 {
 	return RUN_TESTS("payload", what_does_not_fit_goes_as_a_file, small_messages_fail,
 			 file_that_does_not_fit_either, file_that_cannot_be_made,
-			 bytes_of_a_file_may_be_written, files_that_may_change, files_with_holes,
-			 headers_that_are_none, files_over_the_limit, replies_that_are_files,
-			 raw_replies_that_are_files);
+			 bytes_of_a_file_may_be_written, locked_memory_is_not_copied,
+			 files_that_may_change, files_with_holes, headers_that_are_none,
+			 files_over_the_limit, replies_that_are_files, raw_replies_that_are_files);
 }
