@@ -227,6 +227,8 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 		return r;
 	data = device_at(&ipc->device, event->offset);
 	if (is_too_large(ipc, data, event->data_size)) {
+		/* Another thread may have lowered the limit since the file was mapped. */
+		payload_close(&file);
 		event_refuse(ipc, event);
 		return -EMSGSIZE;
 	}
