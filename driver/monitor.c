@@ -326,13 +326,6 @@ void ipcbus_monitor_release(struct ipcbus_proc *proc)
 		set_wish(proc, &none);
 }
 
-/* --- Stages of messages ------------------------------------------------------------ */
-
-static struct ipcbus_party party(const struct ipcbus_thread *thread)
-{
-	return (struct ipcbus_party){ pid_nr(thread->tgid), pid_nr(thread->pid) };
-}
-
 /* --- Stages ------------------------------------------------------------------- */
 
 /* What thread, the current one, sends by t or as the reply to it. */
@@ -374,16 +367,16 @@ void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_m
 	record.to.proc = target;
 	record.region = &target->region;
 	record.buffer = t->buffer;
-	trace_ipcbus_send(&record, message->send->handle);
+	trace_ipcbus_send(&record);
 	record_for_all(target->bus, &record);
 }
 
 void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
 				const struct ipcbus_event *event)
 {
-	u32 kind = t->oneway ? IPCBUS_SEND_ONEWAY : IPCBUS_SEND_CALL;
+	u32 kind = t->oneway ? IPCBUS_RECORD_ONEWAY : IPCBUS_RECORD_CALL;
 
-	trace_ipcbus_deliver(t->id, kind, party(thread), event->buffer, event->data_size);
+	trace_ipcbus_deliver(thread, t->id, kind, event);
 }
 
 void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
@@ -410,15 +403,15 @@ void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_
 void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
 			       const struct ipcbus_event *event)
 {
-	trace_ipcbus_result(t->id, event->kind, event->error, party(thread), event->buffer);
+	u32 kind = event->kind - IPCBUS_EVENT_REPLY + IPCBUS_RECORD_REPLY;
+
+	trace_ipcbus_result(thread, t->id, kind, event);
 }
 
 void ipcbus_report_release_slow(u64 id, int result)
 {
-	struct ipcbus_party by = { task_tgid_nr(current), task_pid_nr(current) };
-
 	if (!result)
-		trace_ipcbus_release(by, id);
+		trace_ipcbus_release(id);
 }
 
 /* --- Failures ----------------------------------------------------------------- */

@@ -18,19 +18,15 @@
 #define IPCBUS_TRACE_H
 
 #include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/tracepoint.h>
 #include <linux/types.h>
 
 #include "monitor.h"
+#include "thread.h"
 
 #ifndef IPCBUS_TRACE_TYPES
 #define IPCBUS_TRACE_TYPES
-
-/* A process and its thread. */
-struct ipcbus_party {
-	s32 pid;
-	s32 tid;
-};
 
 /* Somebody begins to observe the stages, or ends that. Both may sleep. */
 int ipcbus_trace_begin(void);
@@ -39,23 +35,21 @@ void ipcbus_trace_end(void);
 void ipcbus_trace_done(void);
 #endif
 
+/* enum ipcbus_record_kind */
 #define ipcbus_show_kind(kind)			\
 	__print_symbolic(kind,			\
 			 { 1, "call" },		\
 			 { 2, "oneway" },	\
 			 { 3, "reply" },	\
-			 { 4, "error" })
-
-#define ipcbus_show_result(kind)		\
-	__print_symbolic(kind,			\
-			 { 4, "reply" },	\
-			 { 5, "error" },	\
-			 { 6, "failed" })
+			 { 4, "error" },	\
+			 { 5, "failed" },	\
+			 { 6, "starved" })
 
 #define ipcbus_show_stage(stage)		\
 	__print_symbolic(stage,			\
+			 { 0, "none" },		\
 			 { 1, "args" },		\
-			 { 2, "release" },		\
+			 { 2, "release" },	\
 			 { 3, "target" },	\
 			 { 4, "buffer" },	\
 			 { 5, "copy" },		\
@@ -64,104 +58,80 @@ void ipcbus_trace_done(void);
 			 { 8, "deliver" },	\
 			 { 9, "reply" })
 
-/* A call or oneway is about to be queued. */
-TRACE_EVENT_FN(ipcbus_send,
-	TP_PROTO(const struct ipcbus_record *r, u32 handle),
-	TP_ARGS(r, handle),
-	TP_STRUCT__entry(
-		__field(u64, id)
-		__field(u64, parent)
-		__field(u32, kind)
-		__field(s32, from)
-		__field(s32, from_tid)
-		__field(s32, to)
-		__field(u32, node)
-		__field(u32, handle)
-		__field(u32, code)
-		__field(u32, objects)
-		__field(u64, size)
-	),
-	TP_fast_assign(
-		__entry->id = r->head.id;
-		__entry->parent = r->head.parent;
-		__entry->kind = r->head.kind;
-		__entry->from = pid_nr(r->from.pid);
-		__entry->from_tid = pid_nr(r->from.tid);
-		__entry->to = pid_nr(r->to.pid);
-		__entry->node = r->head.node;
-		__entry->handle = handle;
-		__entry->code = r->head.code;
-		__entry->objects = r->head.object_count;
-		__entry->size = r->head.data_size;
-	),
-	TP_printk("id=%llu kind=%s from=%d:%d to=%d node=%u handle=%u code=%u size=%llu objects=%u parent=%llu",
-		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->from,
-		  __entry->from_tid, __entry->to, __entry->node, __entry->handle,
-		  __entry->code, __entry->size, __entry->objects, __entry->parent),
-	ipcbus_trace_begin, ipcbus_trace_end
-);
-
-/* A thread got a call or oneway; the buffer is 0 if it has none. */
-TRACE_EVENT_FN(ipcbus_deliver,
-	TP_PROTO(u64 id, u32 kind, struct ipcbus_party to, u64 buffer, u64 size),
-	TP_ARGS(id, kind, to, buffer, size),
-	TP_STRUCT__entry(
-		__field(u64, id)
-		__field(u64, buffer)
-		__field(u64, size)
-		__field(u32, kind)
-		__field(s32, to)
-		__field(s32, to_tid)
-	),
-	TP_fast_assign(
-		__entry->id = id;
-		__entry->buffer = buffer;
-		__entry->size = size;
-		__entry->kind = kind;
-		__entry->to = to.pid;
-		__entry->to_tid = to.tid;
-	),
-	TP_printk("id=%llu kind=%s to=%d:%d buffer=0x%llx size=%llu",
-		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->to,
-		  __entry->to_tid, __entry->buffer, __entry->size),
-	ipcbus_trace_begin, ipcbus_trace_end
-);
-
-/* A reply is about to be handed to the caller. */
-TRACE_EVENT_FN(ipcbus_reply,
+/* The record that a monitor gets. */
+DECLARE_EVENT_CLASS(ipcbus_record,
 	TP_PROTO(const struct ipcbus_record *r),
 	TP_ARGS(r),
 	TP_STRUCT__entry(
 		__field(u64, id)
+		__field(u64, parent)
 		__field(u64, size)
 		__field(u32, kind)
 		__field(s32, error)
+		__field(u32, stage)
+		__field(u32, index)
 		__field(s32, from)
 		__field(s32, from_tid)
+		__field(s32, to)
+		__field(s32, to_tid)
+		__field(u32, node)
+		__field(u32, code)
 		__field(u32, objects)
+		__field(u32, ms)
 	),
 	TP_fast_assign(
 		__entry->id = r->head.id;
+		__entry->parent = r->head.parent;
 		__entry->size = r->head.data_size;
 		__entry->kind = r->head.kind;
 		__entry->error = r->head.error;
+		__entry->stage = r->head.stage;
+		__entry->index = r->head.index;
 		__entry->from = pid_nr(r->from.pid);
 		__entry->from_tid = pid_nr(r->from.tid);
+		__entry->to = pid_nr(r->to.pid);
+		__entry->to_tid = pid_nr(r->to.tid);
+		__entry->node = r->head.node;
+		__entry->code = r->head.code;
 		__entry->objects = r->head.object_count;
+		__entry->ms = r->head.value;
 	),
-	TP_printk("id=%llu kind=%s error=%d from=%d:%d size=%llu objects=%u",
+	TP_printk("id=%llu kind=%s error=%d stage=%s index=%u from=%d:%d to=%d:%d node=%u code=%u size=%llu objects=%u parent=%llu ms=%u",
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->error,
-		  __entry->from, __entry->from_tid, __entry->size, __entry->objects),
-	ipcbus_trace_begin, ipcbus_trace_end
+		  ipcbus_show_stage(__entry->stage), __entry->index, __entry->from,
+		  __entry->from_tid, __entry->to, __entry->to_tid, __entry->node,
+		  __entry->code, __entry->size, __entry->objects, __entry->parent, __entry->ms)
 );
 
-/* The caller took the result of its call, of whichever kind. */
-TRACE_EVENT_FN(ipcbus_result,
-	TP_PROTO(u64 id, u32 kind, s32 error, struct ipcbus_party to, u64 buffer),
-	TP_ARGS(id, kind, error, to, buffer),
+/* A call or oneway is about to be queued. */
+DEFINE_EVENT_FN(ipcbus_record, ipcbus_send,
+	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
+);
+
+/* A reply is about to be handed to the caller. */
+DEFINE_EVENT_FN(ipcbus_record, ipcbus_reply,
+	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
+);
+
+/* Something was not sent (id 0 if it never had one), or sent and then failed. */
+DEFINE_EVENT_FN(ipcbus_record, ipcbus_fail,
+	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
+);
+
+/* A thread took a message that had waited too long for one to be free. */
+DEFINE_EVENT_FN(ipcbus_record, ipcbus_starved,
+	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
+);
+
+/* A thread got this event; the buffer is 0 if it has none. */
+DECLARE_EVENT_CLASS(ipcbus_event,
+	TP_PROTO(const struct ipcbus_thread *thread, u64 id, u32 kind,
+		 const struct ipcbus_event *event),
+	TP_ARGS(thread, id, kind, event),
 	TP_STRUCT__entry(
 		__field(u64, id)
 		__field(u64, buffer)
+		__field(u64, size)
 		__field(u32, kind)
 		__field(s32, error)
 		__field(s32, to)
@@ -169,22 +139,36 @@ TRACE_EVENT_FN(ipcbus_result,
 	),
 	TP_fast_assign(
 		__entry->id = id;
-		__entry->buffer = buffer;
+		__entry->buffer = event->buffer;
+		__entry->size = event->data_size;
 		__entry->kind = kind;
-		__entry->error = error;
-		__entry->to = to.pid;
-		__entry->to_tid = to.tid;
+		__entry->error = event->error;
+		__entry->to = pid_nr(thread->tgid);
+		__entry->to_tid = pid_nr(thread->pid);
 	),
-	TP_printk("id=%llu kind=%s error=%d to=%d:%d buffer=0x%llx",
-		  __entry->id, ipcbus_show_result(__entry->kind), __entry->error,
-		  __entry->to, __entry->to_tid, __entry->buffer),
-	ipcbus_trace_begin, ipcbus_trace_end
+	TP_printk("id=%llu kind=%s error=%d to=%d:%d buffer=0x%llx size=%llu",
+		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->error, __entry->to,
+		  __entry->to_tid, __entry->buffer, __entry->size)
 );
 
-/* A receiver releases a buffer. */
+/* A call or oneway. */
+DEFINE_EVENT_FN(ipcbus_event, ipcbus_deliver,
+	TP_PROTO(const struct ipcbus_thread *thread, u64 id, u32 kind,
+		 const struct ipcbus_event *event),
+	TP_ARGS(thread, id, kind, event), ipcbus_trace_begin, ipcbus_trace_end
+);
+
+/* The result of its call, of whichever kind. */
+DEFINE_EVENT_FN(ipcbus_event, ipcbus_result,
+	TP_PROTO(const struct ipcbus_thread *thread, u64 id, u32 kind,
+		 const struct ipcbus_event *event),
+	TP_ARGS(thread, id, kind, event), ipcbus_trace_begin, ipcbus_trace_end
+);
+
+/* The current thread, a receiver, releases a buffer. */
 TRACE_EVENT_FN(ipcbus_release,
-	TP_PROTO(struct ipcbus_party by, u64 buffer),
-	TP_ARGS(by, buffer),
+	TP_PROTO(u64 buffer),
+	TP_ARGS(buffer),
 	TP_STRUCT__entry(
 		__field(u64, buffer)
 		__field(s32, pid)
@@ -192,68 +176,10 @@ TRACE_EVENT_FN(ipcbus_release,
 	),
 	TP_fast_assign(
 		__entry->buffer = buffer;
-		__entry->pid = by.pid;
-		__entry->tid = by.tid;
+		__entry->pid = task_tgid_nr(current);
+		__entry->tid = task_pid_nr(current);
 	),
 	TP_printk("by=%d:%d buffer=0x%llx", __entry->pid, __entry->tid, __entry->buffer),
-	ipcbus_trace_begin, ipcbus_trace_end
-);
-
-/* Something was not sent (id 0 if it never had one), or sent and then failed. */
-TRACE_EVENT_FN(ipcbus_fail,
-	TP_PROTO(const struct ipcbus_record *r),
-	TP_ARGS(r),
-	TP_STRUCT__entry(
-		__field(u64, id)
-		__field(u64, size)
-		__field(s32, error)
-		__field(u32, stage)
-		__field(u32, index)
-		__field(s32, from)
-		__field(s32, from_tid)
-		__field(s32, to)
-		__field(u32, node)
-		__field(u32, code)
-	),
-	TP_fast_assign(
-		__entry->id = r->head.id;
-		__entry->size = r->head.data_size;
-		__entry->error = r->head.error;
-		__entry->stage = r->head.stage;
-		__entry->index = r->head.index;
-		__entry->from = pid_nr(r->from.pid);
-		__entry->from_tid = pid_nr(r->from.tid);
-		__entry->to = pid_nr(r->to.pid);
-		__entry->node = r->head.node;
-		__entry->code = r->head.code;
-	),
-	TP_printk("id=%llu error=%d stage=%s index=%u from=%d:%d to=%d node=%u code=%u size=%llu",
-		  __entry->id, __entry->error, ipcbus_show_stage(__entry->stage),
-		  __entry->index, __entry->from, __entry->from_tid, __entry->to,
-		  __entry->node, __entry->code, __entry->size),
-	ipcbus_trace_begin, ipcbus_trace_end
-);
-
-/* A thread took a message that had waited too long for one to be free. */
-TRACE_EVENT_FN(ipcbus_starved,
-	TP_PROTO(const struct ipcbus_record *r),
-	TP_ARGS(r),
-	TP_STRUCT__entry(
-		__field(u64, id)
-		__field(s32, to)
-		__field(s32, to_tid)
-		__field(u32, node)
-		__field(u32, ms)
-	),
-	TP_fast_assign(
-		__entry->id = r->head.id;
-		__entry->to = pid_nr(r->to.pid);
-		__entry->to_tid = pid_nr(r->to.tid);
-		__entry->node = r->head.node;
-		__entry->ms = r->head.value;
-	),
-	TP_printk("id=%llu to=%d:%d node=%u ms=%u", __entry->id, __entry->to,
-		  __entry->to_tid, __entry->node, __entry->ms),
 	ipcbus_trace_begin, ipcbus_trace_end
 );
 

@@ -132,7 +132,6 @@ START_TEST(call_and_reply)
 	ck_assert_str_eq(field(line, "from"), self());
 	ck_assert_int_eq(number(line, "to"), getpid());
 	ck_assert_uint_eq(number(line, "node"), srv_node);
-	ck_assert_uint_eq(number(line, "handle"), 0);
 	ck_assert_uint_eq(number(line, "code"), 17);
 	ck_assert_uint_eq(number(line, "size"), 5);
 	ck_assert_uint_eq(number(line, "objects"), 0);
