@@ -131,19 +131,6 @@ MORE_UNIT_TESTS += tests/suite/fuzz/test-fast
 
 # --- Running them --------------------------------------------------------------------
 
-# A fuzzer of its own, led by KCOV, for kernels of tests/env/debug.
-FUZZ_REGIONS := $(addprefix $(FUZZ_B)/,test-regions.o kcov.o)
-$(FUZZ_REGIONS): $(FUZZ_B)/%.o: tests/suite/fuzz/%.c
-	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
-
-$(FUZZ_B)/test-regions: $(FUZZ_REGIONS) $(KTEST_COMMON)
-	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(CHECK_LIBS)
-
-MORE_BUILDS += $(FUZZ_B)/test-regions
-DEBUG_TESTS += $(FUZZ_B)/test-regions
-
 MORE_UNIT_TESTS += tests/suite/fuzz/replay
 ifneq ($(shell command -v $(FUZZ_CC)),)
 MORE_BUILDS += $(FUZZ_PROGRAMS)
