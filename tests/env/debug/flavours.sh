@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# The kernels with checkers: what each is made of, and which of its checkers
-# must report which of mutants.c's bugs. Sourced by the scripts of this folder
-# and by tests/env/vm/run.
+# The kernels with checkers: what each is made of, and which tests run there.
+# Sourced by the scripts of this folder and by tests/env/vm/run.
 #
 #   uml    a process: KASAN, lockdep, kmemleak, debug objects, fault injection
 #   kasan  the same in QEMU, with two processors, preemption, sleep-in-atomic
@@ -41,28 +40,6 @@ flavour_make() {
 	uml) echo ARCH=um SUBARCH=x86_64 UBSAN_SANITIZE=y ;;
 	kasan) echo UBSAN_SANITIZE=y ;;
 	kmsan) echo "CC=$(flavour_compiler kmsan)" ;;
-	esac
-}
-
-# The bugs of mutants.c that must be reported, "BUG REGEX" a line. Lockdep goes
-# first: it ends with the first report of anybody. The leak is looked for last.
-flavour_bugs() {
-	case $1 in uml | kasan | kcsan)
-		echo 'order possible circular locking dependency'
-		echo '- lockdep was off at the end' ;;
-	esac
-	case $1 in kasan | kcsan) echo 'atomic sleeping function called from invalid context' ;; esac
-	case $1 in uml | kasan | kcsan) echo 'object ODEBUG: free active' ;; esac
-	case $1 in uml | kasan)
-		echo 'overflow UBSAN: shift-out-of-bounds'
-		echo 'free KASAN: (slab-)?use-after-free in commit_free'
-		echo 'leak leaked:'
-		echo '- commit_leak' ;;
-	esac
-	case $1 in kcsan) echo 'race KCSAN: data-race in count' ;; esac
-	case $1 in kmsan)
-		echo 'branch KMSAN: uninit-value in commit_branch'
-		echo 'padding KMSAN: kernel-infoleak' ;;
 	esac
 }
 

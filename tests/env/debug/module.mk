@@ -1,23 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
 # Kernels with checkers: what is built for them, and `make test-debug`, `make
-# test-debug-more` and `make test-debug-all`. mutants.ko is a module of bugs that show whether the
-# checkers report them.
-
-MUTANTS_KO := $(B)/debug/$(KERNEL)/mutants.ko
-MUTANTS_SOURCES := $(wildcard tests/env/debug/mutants/*)
-
-$(MUTANTS_KO): $(MUTANTS_SOURCES) $(call driver_ready,$(KERNEL))
-	$(call msg,KBUILD,$@)
-	@ln -sfn $(patsubst %,$(CURDIR)/%,$(MUTANTS_SOURCES)) $(@D)
-	+$(Q)$(call kbuild,$(KERNEL))
-	@touch $@
+# test-debug-more` and `make test-debug-all`.
 
 .PHONY: test-debug test-debug-more test-debug-all run-test-debug run-test-debug-more \
 	run-test-debug-all debug-modules
 
 # For one kernel at a time: make KERNEL=kasan debug-modules
-debug-modules: $(DRIVER_KO) $(MUTANTS_KO)
+debug-modules: $(DRIVER_KO)
 
 test-debug test-debug-more test-debug-all: setup $(B)/setup-debug.done
 	+@$(MAKE) run-$@

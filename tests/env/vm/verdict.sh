@@ -8,34 +8,11 @@ last_words() {
 	tail -q -n 15 "$1" "$2" >&2
 }
 
-# Instead of the verdict on a run that is to go wrong: is each of `expected`
-# among the complaints of kernel and guest? Only what is looked for in other runs
-# counts, which is what this proves.
-verdict_expected() {
-	local regex missing=''
-	kernel_complaints <"$2" >"$1/complaints" || :
-	sed -n 's/^problem //p' "$1/report" >>"$1/complaints"
-	for regex in "${expected[@]}"; do
-		if ! grep -qE "$regex" "$1/complaints"; then
-			say "nobody complained: $regex"
-			missing=1
-		fi
-	done
-	if [ -z "$missing" ]; then
-		rm -f "$2"
-		exit 0
-	fi
-	say "console: $2"
-	exit 120
-}
-
 # verdict ENDED FOLDER CONSOLE: exit as the run should. ENDED is QEMU's status or
 # 124 for too late; FOLDER has the guest's report and QEMU's own words.
 verdict() {
 	local ended=$1 report=$2/report console=$3 failed='' status
 	status=$(sed -n 's/^status //p' "$report" 2>/dev/null || :)
-
-	[ ${#expected[@]} = 0 ] || verdict_expected "$2" "$console"
 
 	# The kernel's own complaints first, then the guest's.
 	if kernel_complaints <"$console" >"$2/complaints"; then
