@@ -193,37 +193,8 @@ int kinds_of_url_kick_with(struct kinds_of_url *kinds_of_url,
 			   const struct ipc_options *options);
 
 /*
- * Numbers of their own, smaller ones first.
+ * The largest number of its own.
  *
- * Call Seventh and block until the reply, which the caller frees with
- * kinds_of_url_seventh_reply_free(). ret_reply and error may be NULL.
- */
-int kinds_of_url_seventh(struct kinds_of_url *kinds_of_url,
-			 const MyApp__V2__Io__Chain *request,
-			 MyApp__V2__Io__Chain **ret_reply,
-			 struct ipc_error *error);
-int kinds_of_url_seventh_with(struct kinds_of_url *kinds_of_url,
-			      const struct ipc_options *options,
-			      const MyApp__V2__Io__Chain *request,
-			      MyApp__V2__Io__Chain **ret_reply,
-			      struct ipc_error *error);
-typedef void (*kinds_of_url_seventh_cb)(int result,
-					MyApp__V2__Io__Chain *reply,
-					const struct ipc_error *error,
-					void *userdata);
-int kinds_of_url_seventh_async(struct kinds_of_url *kinds_of_url,
-			       const struct ipc_options *options,
-			       const MyApp__V2__Io__Chain *request,
-			       kinds_of_url_seventh_cb cb, void *userdata,
-			       struct ipc_slot **ret_slot);
-void kinds_of_url_seventh_reply_keep(MyApp__V2__Io__Chain *reply);
-void kinds_of_url_seventh_reply_free(MyApp__V2__Io__Chain *reply);
-static inline void kinds_of_url_seventh_reply_freep(MyApp__V2__Io__Chain **p)
-{
-	kinds_of_url_seventh_reply_free(*p);
-}
-
-/*
  * Call Last and block until the reply, which the caller frees with
  * kinds_of_url_last_reply_free(). ret_reply and error may be NULL.
  */
@@ -290,8 +261,6 @@ struct kinds_of_url_ops {
 	int (*stop)(struct ipc_call *call, void *userdata);
 	int (*get_status)(struct ipc_call *call, void *userdata);
 	int (*kick)(struct ipc_call *call, void *userdata);
-	int (*seventh)(struct ipc_call *call,
-		       const MyApp__V2__Io__Chain *request, void *userdata);
 	int (*last)(struct ipc_call *call, const MyApp__V2__Io__Chain *request,
 		    void *userdata);
 	int (*not_oneway)(struct ipc_call *call,
@@ -307,8 +276,6 @@ struct kinds_of_url_ops {
 int kinds_of_url_reply_stop(struct ipc_call *call);
 int kinds_of_url_reply_get_status(struct ipc_call *call,
 				  const MyApp__V2__Io__Chain *reply);
-int kinds_of_url_reply_seventh(struct ipc_call *call,
-			       const MyApp__V2__Io__Chain *reply);
 int kinds_of_url_reply_last(struct ipc_call *call,
 			    const MyApp__V2__Io__Chain *reply);
 int kinds_of_url_reply_not_oneway(struct ipc_call *call);

@@ -31,17 +31,6 @@ class KindsOfURL(_aio.Client):
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
     ) -> None: ...
-    async def Seventh(
-        self,
-        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        detached: bool = ...,
-        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
-        value: _Optional[str] = ...,
-    ) -> _kinds__pb2.Chain: ...
     async def Last(
         self,
         request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
@@ -82,12 +71,6 @@ class KindsOfURLService(_aio.Service):
         context: _aio.Context,
         /,
     ) -> None: ...
-    async def Seventh(
-        self,
-        request: _kinds__pb2.Chain,
-        context: _aio.Context,
-        /,
-    ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
     async def Last(
         self,
         request: _kinds__pb2.Chain,
@@ -124,17 +107,6 @@ class KindsOfURLSync(_sync.Client):
         metadata: _Optional[_Mapping[str, str]] = ...,
         detached: bool = ...,
     ) -> None: ...
-    def Seventh(
-        self,
-        request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        detached: bool = ...,
-        next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
-        value: _Optional[str] = ...,
-    ) -> _kinds__pb2.Chain: ...
     def Last(
         self,
         request: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
@@ -175,12 +147,6 @@ class KindsOfURLSyncService(_sync.Service):
         context: _sync.Context,
         /,
     ) -> None: ...
-    def Seventh(
-        self,
-        request: _kinds__pb2.Chain,
-        context: _sync.Context,
-        /,
-    ) -> _Union[_kinds__pb2.Chain, _Mapping[str, _Any]]: ...
     def Last(
         self,
         request: _kinds__pb2.Chain,
