@@ -136,27 +136,6 @@ int streams_clock_on_death(struct streams_clock *streams_clock,
  * Open a stream of replies. The caller releases *ret_stream with
  * ipc_stream_unref(). options and error may be NULL.
  */
-int streams_clock_watch_open(struct streams_clock *streams_clock,
-			     const struct ipc_options *options,
-			     const Streams__WatchRequest *request,
-			     struct ipc_stream **ret_stream,
-			     struct ipc_error *error);
-int streams_clock_watch_receive(struct ipc_stream *stream,
-				uint64_t timeout_usec,
-				const Streams__Tick **ret_message,
-				struct ipc_error *error);
-typedef void (*streams_clock_watch_receive_cb)(struct ipc_stream *stream,
-					       const Streams__Tick *message,
-					       void *userdata);
-int streams_clock_watch_set_ops(struct ipc_stream *stream,
-				streams_clock_watch_receive_cb on_message,
-				const struct ipc_stream_ops *ops,
-				void *userdata);
-
-/*
- * Open a stream of replies. The caller releases *ret_stream with
- * ipc_stream_unref(). options and error may be NULL.
- */
 int streams_clock_listen_open(struct streams_clock *streams_clock,
 			      const struct ipc_options *options,
 			      struct ipc_stream **ret_stream,
@@ -244,8 +223,6 @@ int streams_clock_chat_set_ops(struct ipc_stream *stream,
  * ends the stream with that error.
  */
 struct streams_clock_ops {
-	int (*watch)(struct ipc_stream *stream,
-		     const Streams__WatchRequest *request, void *userdata);
 	int (*listen)(struct ipc_stream *stream, void *userdata);
 	int (*upload)(struct ipc_stream *stream, void *userdata);
 	int (*chat)(struct ipc_stream *stream, void *userdata);
@@ -259,8 +236,6 @@ struct streams_clock_ops {
  *
  *   -EINVAL        The stream is of another method.
  */
-int streams_clock_push_watch(struct ipc_stream *stream, uint64_t timeout_usec,
-			     const Streams__Tick *message);
 int streams_clock_push_listen(struct ipc_stream *stream, uint64_t timeout_usec,
 			      const Streams__Tick *message);
 int streams_clock_pull_upload(struct ipc_stream *stream, uint64_t timeout_usec,

@@ -10,16 +10,6 @@ from ipcbus import aio as _aio, stubs as _stubs, sync as _sync
 
 class Clock(_aio.Client):
     INTERFACE: _stubs.Interface
-    def Watch(
-        self,
-        request: _Optional[_Union[_streams__pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        detached: bool = ...,
-        period_ms: _Optional[int] = ...,
-    ) -> _aio.Stream[_streams__pb2.WatchRequest, _streams__pb2.Tick]: ...
     def Listen(
         self,
         *,
@@ -44,12 +34,6 @@ class Clock(_aio.Client):
 
 class ClockService(_aio.Service):
     INTERFACE: _stubs.Interface
-    def Watch(
-        self,
-        request: _streams__pb2.WatchRequest,
-        context: _aio.Context,
-        /,
-    ) -> _AsyncIterator[_Union[_streams__pb2.Tick, _Mapping[str, _Any]]]: ...
     def Listen(
         self,
         context: _aio.Context,
@@ -70,16 +54,6 @@ class ClockService(_aio.Service):
 
 class ClockSync(_sync.Client):
     INTERFACE: _stubs.Interface
-    def Watch(
-        self,
-        request: _Optional[_Union[_streams__pb2.WatchRequest, _Mapping[str, _Any]]] = ...,
-        /,
-        *,
-        timeout: _Optional[float] = ...,
-        metadata: _Optional[_Mapping[str, str]] = ...,
-        detached: bool = ...,
-        period_ms: _Optional[int] = ...,
-    ) -> _sync.Stream[_streams__pb2.WatchRequest, _streams__pb2.Tick]: ...
     def Listen(
         self,
         *,
@@ -104,12 +78,6 @@ class ClockSync(_sync.Client):
 
 class ClockSyncService(_sync.Service):
     INTERFACE: _stubs.Interface
-    def Watch(
-        self,
-        request: _streams__pb2.WatchRequest,
-        context: _sync.Context,
-        /,
-    ) -> _Iterator[_Union[_streams__pb2.Tick, _Mapping[str, _Any]]]: ...
     def Listen(
         self,
         context: _sync.Context,
