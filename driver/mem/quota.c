@@ -14,9 +14,6 @@
 /* So many idle ones stay, for a user who sends now mostly sends again. */
 #define KEPT_QUOTAS	16
 
-/* Of the others so many go at once: who sends next removes what others left. */
-#define REMOVED_AT_ONCE	16
-
 /* Where the user's is, or would be. */
 static struct ipcbus_quota *find_locked(struct ipcbus_region *region, kuid_t uid,
 					struct rb_node ***ret_link, struct rb_node **ret_parent)
@@ -39,10 +36,15 @@ static struct ipcbus_quota *find_locked(struct ipcbus_region *region, kuid_t uid
 
 static void hold_locked(struct ipcbus_region *region, struct ipcbus_quota *quota)
 {
-	if (quota->held++)
-		return;
-	list_del(&quota->idle);
-	region->idle_quota_count--;
+	if (!quota->held++)
+		region->idle_quotas--;
+}
+
+static void quota_free(struct ipcbus_quota *quota)
+{
+	WARN_ON_ONCE(quota->queued);
+	ipcbus_stat_remove(IPCBUS_STAT_QUOTAS);
+	kfree(quota);
 }
 
 static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quota)
@@ -50,34 +52,12 @@ static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quo
 	lockdep_assert_held(&region->lock);
 	if (--quota->held)
 		return;
-	list_add(&quota->idle, &region->idle_quotas);
-	region->idle_quota_count++;
-}
-
-/* Some that were idle for the longest time; to be freed without the lock. */
-static void remove_old_locked(struct ipcbus_region *region, struct list_head *old)
-{
-	u32 kept = region->max_buffers ? KEPT_QUOTAS : 0, left = REMOVED_AT_ONCE;
-	struct ipcbus_quota *quota;
-
-	lockdep_assert_held(&region->lock);
-	while (region->idle_quota_count > kept && left--) {
-		quota = list_last_entry(&region->idle_quotas, struct ipcbus_quota, idle);
-		list_move(&quota->idle, old);
-		region->idle_quota_count--;
-		rb_erase(&quota->by_user, &region->quotas);
+	if (region->max_buffers && region->idle_quotas < KEPT_QUOTAS) {
+		region->idle_quotas++;
+		return;
 	}
-}
-
-static void free_quotas(struct list_head *quotas)
-{
-	struct ipcbus_quota *quota, *next;
-
-	list_for_each_entry_safe(quota, next, quotas, idle) {
-		WARN_ON_ONCE(quota->queued);
-		ipcbus_stat_remove(IPCBUS_STAT_QUOTAS);
-		kfree(quota);
-	}
+	rb_erase(&quota->by_user, &region->quotas);
+	quota_free(quota);
 }
 
 /* Returns the one that is there then, or an error. */
@@ -85,25 +65,22 @@ static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbu
 {
 	struct rb_node **link, *parent;
 	struct ipcbus_quota *quota;
-	LIST_HEAD(old);
 
 	spin_lock(&region->lock);
 	quota = find_locked(region, new->uid, &link, &parent);
 	if (quota) {
 		hold_locked(region, quota);
-		list_add(&new->idle, &old);
 	} else if (!region->max_buffers) {
 		quota = ERR_PTR(-EOWNERDEAD);
-		list_add(&new->idle, &old);
 	} else {
 		quota = new;
 		quota->held = 1;
 		rb_link_node(&quota->by_user, parent, link);
 		rb_insert_color(&quota->by_user, &region->quotas);
-		remove_old_locked(region, &old);
 	}
 	spin_unlock(&region->lock);
-	free_quotas(&old);
+	if (quota != new)
+		quota_free(new);
 	return quota;
 }
 
@@ -129,13 +106,9 @@ struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, kuid_t uid)
 
 void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota)
 {
-	LIST_HEAD(old);
-
 	spin_lock(&region->lock);
 	let_go_locked(region, quota);
-	remove_old_locked(region, &old);
 	spin_unlock(&region->lock);
-	free_quotas(&old);
 }
 
 /* Is own + more at most half of what others leave, which is left + own? */
@@ -240,39 +213,34 @@ void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,
 
 void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
-	struct ipcbus_quota *quota = NULL;
+	bool charged = buffer->flags & IPCBUS_BUFFER_CHARGED;
 
-	if (buffer->flags & IPCBUS_BUFFER_CHARGED) {
-		quota = buffer->quota;
-		let_go_locked(region, quota);
-	}
-	end_charge(region, quota, buffer->range.size, buffer->flags & IPCBUS_BUFFER_ONEWAY);
+	end_charge(region, charged ? buffer->quota : NULL, buffer->range.size,
+		   buffer->flags & IPCBUS_BUFFER_ONEWAY);
+	if (charged)
+		let_go_locked(region, buffer->quota);
 }
 
 void ipcbus_quota_end_empty_locked(struct ipcbus_region *region, struct ipcbus_quota *quota)
 {
-	let_go_locked(region, quota);
 	end_charge(region, quota, 0, false);
-}
-
-void ipcbus_quotas_init(struct ipcbus_region *region)
-{
-	region->quotas = RB_ROOT;
-	INIT_LIST_HEAD(&region->idle_quotas);
+	let_go_locked(region, quota);
 }
 
 void ipcbus_quotas_done(struct ipcbus_region *region)
 {
-	bool more;
+	struct rb_node *node, *next;
+	struct ipcbus_quota *quota;
 
-	do {
-		LIST_HEAD(old);
-
-		spin_lock(&region->lock);
-		remove_old_locked(region, &old);
-		more = region->idle_quota_count;
-		spin_unlock(&region->lock);
-		free_quotas(&old);
-		cond_resched();
-	} while (more);
+	spin_lock(&region->lock);
+	for (node = rb_first(&region->quotas); node; node = next) {
+		next = rb_next(node);
+		quota = rb_entry(node, struct ipcbus_quota, by_user);
+		if (quota->held)
+			continue;
+		rb_erase(node, &region->quotas);
+		quota_free(quota);
+	}
+	region->idle_quotas = 0;
+	spin_unlock(&region->lock);
 }

@@ -24,7 +24,6 @@
 #ifndef IPCBUS_MEM_QUOTA_H
 #define IPCBUS_MEM_QUOTA_H
 
-#include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/uidgid.h>
 
@@ -59,7 +58,6 @@ struct ipcbus_charged {
 /**
  * struct ipcbus_quota - one user's in one region (region->lock)
  * @by_user: in region->quotas
- * @idle: in region->idle_quotas while nothing holds it
  * @uid: the user; constant
  * @held: by buffers that are charged to it, and by those on their way to be
  * @charged: to it
@@ -68,7 +66,6 @@ struct ipcbus_charged {
  */
 struct ipcbus_quota {
 	struct rb_node by_user;
-	struct list_head idle;
 	kuid_t uid;
 	u32 held;
 	struct ipcbus_charged charged;
@@ -107,7 +104,6 @@ void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer 
 /* The same of a call that counted as a buffer without having one. */
 void ipcbus_quota_end_empty_locked(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
-void ipcbus_quotas_init(struct ipcbus_region *region);
 /* The region has ended: frees those that no sender holds; the others go when it lets go. */
 void ipcbus_quotas_done(struct ipcbus_region *region);
 

@@ -30,7 +30,7 @@ void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user)
 	mutex_init(&region->claim);
 	INIT_LIST_HEAD(&region->pollers);
 	INIT_LIST_HEAD(&region->spare);
-	ipcbus_quotas_init(region);
+	region->quotas = RB_ROOT;
 	region->first_generation = get_random_u32();
 }
 

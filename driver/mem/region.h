@@ -119,8 +119,7 @@ struct ipcbus_buffer {
  * @max_buffers: IPCBUS_LIMIT_BUFFERS; 0 until it is mapped, and once it has ended
  * @quotas: of other users
  * @charged: to all of them together
- * @idle_quotas: those without a buffer, the latest first
- * @idle_quota_count: how many
+ * @idle_quotas: how many of them have no buffer
  * @oneway_units: taken by oneways, at most half of the region
  * @pollers: senders that found no space and poll for it (bus->space_lock)
  * @space_came: called without locks if there are any; may sleep; constant
@@ -148,8 +147,7 @@ struct ipcbus_region {
 	void (*space_came)(struct ipcbus_region *region);
 	struct rb_root quotas;
 	struct ipcbus_charged charged;
-	struct list_head idle_quotas;
-	u32 idle_quota_count;
+	u32 idle_quotas;
 	u32 oneway_units;
 	u32 oneways;
 };
