@@ -80,4 +80,10 @@ void ipcbus_bus_put(struct ipcbus_bus *bus);
 /* Has the caller this capability, in ns if the administrator lets such callers use it? */
 bool ipcbus_ns_capable(struct user_namespace *ns, int capability);
 
+/* The file system, of which each mount is a bus (fs.c). It can be mounted from ipcbus_fs_ready()
+ * on, when the module is there to stay. Before: -ENODEV. */
+int ipcbus_fs_init(void);
+void ipcbus_fs_ready(void);
+void ipcbus_fs_done(void);
+
 #endif

@@ -14,7 +14,6 @@
 #include "node.h"
 #include "priority.h"
 #include "proc.h"
-#include "replace.h"
 #include "reply.h"
 #include "stats.h"
 #include "thread.h"

@@ -16,7 +16,6 @@
 #include "priority.h"
 #include "proc.h"
 #include "reply.h"
-#include "request.h"
 #include "thread.h"
 #include "wait.h"
 

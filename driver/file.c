@@ -15,7 +15,6 @@
 #include "compat.h"
 #include "exit.h"
 #include "handle.h"
-#include "ioctl.h"
 #include "opener.h"
 #include "proc.h"
 #include "space.h"

@@ -24,7 +24,6 @@
 
 #include "bus.h"
 #include "compat.h"
-#include "fs.h"
 #include "inspect.h"
 #include "proc.h"
 

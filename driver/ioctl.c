@@ -19,7 +19,6 @@
 #include "exit.h"
 #include "freeze.h"
 #include "handle.h"
-#include "ioctl.h"
 #include "monitor.h"
 #include "node.h"
 #include "proc.h"

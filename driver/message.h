@@ -34,4 +34,7 @@ static inline void ipcbus_message_stage(struct ipcbus_message *message, u32 stag
 	message->index = 0;
 }
 
+/* Sends the call or oneway for thread; returns 0, or -errno with nothing sent (request.c). */
+int ipcbus_request_send(struct ipcbus_thread *thread, struct ipcbus_message *message);
+
 #endif

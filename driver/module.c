@@ -8,10 +8,10 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 
+#include "bus.h"
 #include "cancel.h"
 #include "compat.h"
 #include "exit.h"
-#include "fs.h"
 #include "inspect.h"
 #include "mem/reclaim.h"
 #include "opener.h"

@@ -48,7 +48,7 @@
  * @oneway_count: how many (proc->lock)
  * @oneway_busy: how many were queued or delivered and not released: one, or what a thread took
  *	at once (proc->lock)
- * @replaceable: see replace.h (proc->lock)
+ * @replaceable: see transaction.h (proc->lock)
  * @oneway_since: when that was queued, in jiffies (proc->lock)
  * @idle: notifies the owner that @remote and @pending are 0; holds a reference while
  *	it is queued

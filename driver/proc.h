@@ -189,6 +189,7 @@ struct ipcbus_proc {
 };
 
 extern const struct file_operations ipcbus_fops;
+long ipcbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* Makes a proc of the current process for an open file of the bus. -EDQUOT; -ENOMEM, or
  * -ERESTARTNOINTR. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Replacing what is queued: see replace.h. What may be replaced stands, beside
+ * Replacing what is queued: see transaction.h. What may be replaced stands, beside
  * its queue, in a tree of its node's, so that a long queue is not searched under
  * the lock. Called by request.c for what is sent and by transaction.c for what is
  * taken.
@@ -8,7 +8,6 @@
 #include "buffer.h"
 #include "node.h"
 #include "proc.h"
-#include "replace.h"
 #include "transaction.h"
 
 static bool is_before(const struct ipcbus_transaction *a, const struct ipcbus_transaction *b)
