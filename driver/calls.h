@@ -30,20 +30,16 @@ static inline bool ipcbus_is_open_locked(const struct ipcbus_transaction *t)
 	return !RB_EMPTY_NODE(&t->open);
 }
 
+static inline bool ipcbus_open_is_before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct ipcbus_transaction, open)->call <
+	       rb_entry(b, struct ipcbus_transaction, open)->call;
+}
+
 /* Into a tree that has others. */
 static noinline void ipcbus_open_add_more_locked(struct rb_root *root, struct ipcbus_transaction *t)
 {
-	struct rb_node **link = &root->rb_node, *parent = NULL;
-
-	while (*link) {
-		parent = *link;
-		if (t->call < rb_entry(parent, struct ipcbus_transaction, open)->call)
-			link = &parent->rb_left;
-		else
-			link = &parent->rb_right;
-	}
-	rb_link_node(&t->open, parent, link);
-	rb_insert_color(&t->open, root);
+	rb_add(&t->open, root, ipcbus_open_is_before);
 }
 
 static __always_inline void ipcbus_open_add_locked(struct ipcbus_proc *proc,
@@ -110,20 +106,16 @@ static inline struct ipcbus_transaction *ipcbus_open_next_locked(struct ipcbus_p
 
 /* --- Async calls ------------------------------------------------------------ */
 
+static inline bool ipcbus_async_is_before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct ipcbus_transaction, async_entry)->cookie <
+	       rb_entry(b, struct ipcbus_transaction, async_entry)->cookie;
+}
+
 static inline void ipcbus_async_add_locked(struct ipcbus_proc *proc, struct ipcbus_transaction *t)
 {
-	struct rb_node **link = &proc->calls.asyncs.rb_node, *parent = NULL;
-
 	lockdep_assert_held(&proc->lock);
-	while (*link) {
-		parent = *link;
-		if (t->cookie < rb_entry(parent, struct ipcbus_transaction, async_entry)->cookie)
-			link = &parent->rb_left;
-		else
-			link = &parent->rb_right;
-	}
-	rb_link_node(&t->async_entry, parent, link);
-	rb_insert_color(&t->async_entry, &proc->calls.asyncs);
+	rb_add(&t->async_entry, &proc->calls.asyncs, ipcbus_async_is_before);
 }
 
 static inline void ipcbus_async_remove_locked(struct ipcbus_proc *proc,

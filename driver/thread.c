@@ -61,21 +61,16 @@ struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 	return node ? thread : NULL;
 }
 
+static bool is_before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct ipcbus_thread, by_pid)->pid <
+	       rb_entry(b, struct ipcbus_thread, by_pid)->pid;
+}
+
 static void add_by_pid_locked(struct ipcbus_thread *thread)
 {
-	struct rb_root *root = &thread->proc->pool.by_pid;
-	struct rb_node **link = &root->rb_node, *parent = NULL;
-
 	lockdep_assert_held(&thread->proc->lock);
-	while (*link) {
-		parent = *link;
-		if (thread->pid < rb_entry(parent, struct ipcbus_thread, by_pid)->pid)
-			link = &parent->rb_left;
-		else
-			link = &parent->rb_right;
-	}
-	rb_link_node(&thread->by_pid, parent, link);
-	rb_insert_color(&thread->by_pid, root);
+	rb_add(&thread->by_pid, &thread->proc->pool.by_pid, is_before);
 	thread->proc->pool.count++;
 }
 
