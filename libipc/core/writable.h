@@ -11,6 +11,7 @@
 #define IPC_WRITABLE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "backlog.h"
 
