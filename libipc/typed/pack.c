@@ -162,14 +162,14 @@ static int write_message(struct packed *packed, struct thread *t, const Protobuf
 		.behind = packed->parts + GATHER_PARTS,
 	};
 	size_t front = framed ? sizeof(header) : 0;
-	size_t room = front + written + 8 + FRAME_ALIGN(extra) +
-		      found->n * FRAME_ALIGN(BLOB_SMALL);
+	size_t behind = framed ? 8 + FRAME_ALIGN(extra) + found->n * FRAME_ALIGN(BLOB_SMALL) : 0;
 	unsigned int copied = 0;
 	int r;
 
 	if (framed && (measure->size > UINT32_MAX || extra > METADATA_MAX))
 		return -EMSGSIZE;
-	r = thread_reserve(t, room);
+	/* An empty message needs no memory, so an empty reply cannot fail. */
+	r = thread_reserve(t, front + written + behind);
 	if (r < 0)
 		return r;
 	gatherer.encoder.at = gatherer.end = t->scratch.data + front + written;
