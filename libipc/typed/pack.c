@@ -172,7 +172,8 @@ static int write_message(struct packed *packed, struct thread *t, const Protobuf
 	r = thread_reserve(t, front + written + behind);
 	if (r < 0)
 		return r;
-	gatherer.encoder.at = gatherer.end = t->scratch.data + front + written;
+	if (front + written)
+		gatherer.encoder.at = gatherer.end = t->scratch.data + front + written;
 	if (framed) {
 		memcpy(t->scratch.data, &header, sizeof(header));
 		gatherer.end = put_metadata(gatherer.end, measure->size, metadata, extra);
@@ -180,7 +181,7 @@ static int write_message(struct packed *packed, struct thread *t, const Protobuf
 	}
 	encode(&gatherer.encoder, message);
 	add_blobs(&gatherer, found, copied);
-	attach(&gatherer, t->scratch.data, packed, send);
+	attach(&gatherer, front + written ? t->scratch.data : NULL, packed, send);
 	return 0;
 }
 
