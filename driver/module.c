@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Module init and exit, and /dev/ipcbus. What the driver is: see main.h. file.c has what can be
- * done with the device.
+ * Module init and exit, and /dev/ipcbus. main.h describes the driver, and file.c has the file
+ * operations of the device.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -28,13 +28,12 @@ static dev_t number;
 static struct cdev *cdev;
 
 /*
- * A character device with a number of its own. The kernel opens those that share one, as
- * misc_register() makes them, one at a time: whoever opens it would wait for whoever else
- * opens any of them, for a page of a memory cgroup that has none left, or for a turn on the
- * CPU.
+ * A character device with its own major number. The kernel serializes the opens of all devices
+ * from misc_register(). An open of /dev/ipcbus would then wait for an opener of another
+ * device that has no memory left in its cgroup, or does not get the CPU.
  */
 
-/* Packaging gives it to the group of those who may use the bus. */
+/* A udev rule sets the group whose members may use the bus. */
 static char *device_node(ipcbus_const_device *unused, umode_t *mode)
 {
 	if (mode)
@@ -71,7 +70,7 @@ static int __init device_init(void)
 	}
 	cdev->ops = &ipcbus_fops;
 	cdev->owner = THIS_MODULE;
-	/* The last that can fail: whoever opens it keeps what is here. */
+	/* Must be the last step that can fail, because an open file pins the module. */
 	ret = cdev_add(cdev, number, 1);
 	if (ret)
 		goto err_cdev;
@@ -117,7 +116,7 @@ static int __init ipcbus_init(void)
 	if (ret)
 		goto err_reclaim;
 	ipcbus_debugfs_init();
-	/* The last that can fail: whoever opens it keeps what is here. */
+	/* Must be the last step that can fail, because an open file pins the module. */
 	ret = device_init();
 	if (ret)
 		goto err_fs;

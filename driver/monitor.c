@@ -328,7 +328,7 @@ void ipcbus_monitor_release(struct ipcbus_proc *proc)
 
 /* --- Stages ------------------------------------------------------------------- */
 
-/* What thread, the current one, sends by t or as the reply to it. */
+/* Starts a record of the message that thread, the current thread, sends: t, or a reply to t. */
 static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thread,
 			 const struct ipcbus_message *message, const struct ipcbus_transaction *t)
 {
@@ -477,8 +477,8 @@ static struct pid *find_thread(struct pid *process, u32 nr, struct pid_namespace
 }
 
 /*
- * Who sent t: where nobody waits for it, the process may be gone, or that thread of
- * it, and their numbers may be others' by now. Both counted, or NULL.
+ * Returns the process and the thread that sent t, both counted, or NULL. If no thread waits for
+ * t, the process or the thread may have ended, and other tasks may have their numbers.
  */
 static void get_sender(const struct ipcbus_transaction *t, struct pid **ret_pid,
 		       struct pid **ret_tid)

@@ -132,7 +132,7 @@ void ipcbus_proc_leave_bus(struct ipcbus_proc *proc)
 	mutex_unlock(&bus->lock);
 }
 
-/* The first one with a number above that. Whoever had the number may have left the bus. */
+/* Returns the first proc with a higher number. The proc with this number may have left the bus. */
 static struct ipcbus_proc *first_above_locked(struct ipcbus_bus *bus, u64 number)
 {
 	struct rb_node *node = bus->procs.rb_node;

@@ -2,9 +2,9 @@
 /*
  * Proc
  *
- * A proc is one open file of one address space: what it owns, what it holds, and what
- * waits for it. file.c makes it, exit.c shuts it down. It stays as long as anybody
- * refers to it. A proc that is dead gets no work any more.
+ * A proc is one open file of one address space, with its nodes, its handles and its queued
+ * work. file.c creates a proc, and exit.c shuts it down. The memory lasts until the last
+ * reference is put. A dead proc gets no more work.
  */
 #ifndef IPCBUS_PROC_H
 #define IPCBUS_PROC_H

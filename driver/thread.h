@@ -6,10 +6,10 @@
  * in: those that it made, and those that it serves. While it waits for any work it is
  * in proc->pool.idle, and the thread that went idle last gets the next work.
  *
- * A thread that ends says so by THREAD_EXIT, or not at all. What it leaves in the driver
- * then is this structure with its identity, but not its task: nobody holds that. Such
- * threads are removed when others come, before they are more than the living ones and
- * those in a call. One that has an event for others is removed within a second.
+ * A thread may end without THREAD_EXIT. Then this structure stays, with the thread's
+ * identity but without a reference of its task. When other threads come, the driver removes
+ * structures of ended threads before they outnumber the living threads and the threads in a
+ * call. If an ended thread has an event for other threads, it is removed within a second.
  */
 #ifndef IPCBUS_THREAD_H
 #define IPCBUS_THREAD_H

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Quotas: see quota.h. region.c charges oneways and messages from other users, and
- * nobody else's.
+ * Quotas: see quota.h. region.c charges oneways and messages from other users only.
  */
 #include <linux/minmax.h>
 #include <linux/sched.h>
@@ -11,7 +10,7 @@
 #include "quota.h"
 #include "region.h"
 
-/* So many idle ones stay, for a user who sends now mostly sends again. */
+/* Maximum number of idle quotas kept. A user that sends now usually sends again. */
 #define KEPT_QUOTAS	16
 
 /* Where the user's is, or would be. */
@@ -111,7 +110,8 @@ void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota)
 	spin_unlock(&region->lock);
 }
 
-/* Is own + more at most half of what others leave, which is left + own? */
+/* Returns whether a user with @own may take @more. A user may have half of the space that other
+ * users leave, which is @left + @own. */
 static bool is_fair(u32 own, u32 more, u32 left)
 {
 	return own + more <= (left + own) / 2;
@@ -124,7 +124,7 @@ static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_ch
 	u32 most_units = ipcbus_quota_part(region->size / IPCBUS_UNIT);
 	u32 most = ipcbus_quota_part(IPCBUS_LIMIT_BUFFERS);
 
-	/* An empty one counts, and needs no space. */
+	/* An empty call counts as a buffer and needs no space. */
 	return (!units ||
 		is_fair(own->units, units,
 			min(left, most_units - region->charged.units))) &&
@@ -132,7 +132,8 @@ static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_ch
 					    most - region->charged.buffers));
 }
 
-/* Does one more fit among all oneways, and into its sender's quota if there is one? */
+/* Returns whether one more oneway fits into the half for oneways, and into the sender's quota if it
+ * has one. */
 static bool oneway_fits(const struct ipcbus_region *region, const struct ipcbus_quota *quota,
 			u32 units)
 {

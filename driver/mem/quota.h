@@ -2,21 +2,21 @@
 /*
  * Quota
  *
- * Nobody may fill another user's region, so a region has a quota for each other user
- * who sends to it:
+ * A user must not fill another user's region. So a region has a quota for each other user
+ * that sends to it:
  *
  *   - All other users together may occupy seven eighths of the region. Only the region's
  *     own user can have the last eighth.
- *   - One user's calls and oneways together may occupy at most half of the space that
- *     others leave free in that part. So the first user can have half, the next one half
- *     of the rest.
+ *   - The calls and oneways of one user together may occupy at most half of the space that
+ *     other users leave free in that part. So the first user can have half, and the next
+ *     user half of the rest.
  *   - All oneways together may occupy half of the region. Within that half both rules
  *     hold for oneways alone.
  *   - The region's own user has no quota, because it can harm itself anyway.
  *   - Replies have none, because the receiver asked for them.
  *
  * The same rules hold for the number of buffers. A call of nothing at all has no buffer, but
- * counts as one until it is delivered: it costs a place in a queue like any other.
+ * counts as a buffer until it is delivered, because it takes a place in a queue.
  *
  * For a oneway, "others" are other users' messages alone, so only messages that are charged and
  * oneways make space for a oneway when they are released.
@@ -35,7 +35,8 @@
 #define IPCBUS_BUFFER_COUNTED	(IPCBUS_BUFFER_ONEWAY | IPCBUS_BUFFER_CHARGED)
 #define IPCBUS_BUFFER_CLEAR	8U	/* it is to be wiped at its end */
 
-/* What other users may occupy together of so much: units, buffers, or the half for oneways. */
+/* Returns how much of @all (units, buffers, or the half for oneways) all other users together may
+ * occupy. */
 static inline u32 ipcbus_quota_part(u32 all)
 {
 	return all - all / 8;
@@ -101,10 +102,10 @@ void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,
 				  const struct ipcbus_reservation *want);
 /* A counted buffer is released: uncharges it, and lets go of its quota. */
 void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
-/* The same of a call that counted as a buffer without having one. */
+/* Does the same for an empty call, which counted as a buffer. */
 void ipcbus_quota_end_empty_locked(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
-/* The region has ended: frees those that no sender holds; the others go when it lets go. */
+/* The region has ended: frees the quotas that no sender holds. The last put frees the others. */
 void ipcbus_quotas_done(struct ipcbus_region *region);
 
 #endif

@@ -52,7 +52,7 @@ struct daemon_link {
 	unsigned int slots;	/* no slot from this on was ever used */
 	struct daemon_thread thread[IPCBUSD_SLOTS];
 	struct send_area send;
-	pthread_mutex_t poll_lock;	/* the daemon's record of what is polled is @polls */
+	pthread_mutex_t poll_lock;	/* held while polls changes, here and in the daemon */
 	unsigned int polls;
 	bool gone;		/* the daemon is */
 };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the library uses of the driver: one function for each operation. The structures are
- * the driver's own, from ipcbus.h.
+ * The operations of the driver that the library uses. The structures are the driver's, from
+ * ipcbus.h.
  *
- * Only device.c calls the kernel for the device; tests link fake-device.c instead. No
- * function takes a lock, and struct device is all the state. Unless a comment says
- * otherwise, a function returns 0 or -errno and does not wait for other processes. After the
- * end of a daemon all fail with -ECONNRESET.
+ * Only device.c calls the kernel for the device. Tests link fake-device.c instead. struct device
+ * is all the state. A function takes no lock of the library; through ipcbusd it may take one of
+ * the link (device-daemon.c). Unless a comment says otherwise, a function returns 0 or -errno and
+ * does not wait for other processes. After the end of a daemon all fail with -ECONNRESET.
  */
 #ifndef IPC_DEVICE_H
 #define IPC_DEVICE_H

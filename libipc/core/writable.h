@@ -63,9 +63,9 @@ void writable_thread_end(void *thread);
 
 /* Removes and notifies all waiters, if the driver reports space. */
 void writable_notify(struct ipc *ipc);
-/* Serving threads need not poll, unless somebody waits or a timer is set. */
+/* Stops polling by the serving threads if no sender waits and no timer is set. */
 void writable_stop_polling_locked(struct ipc *ipc);
-/* The device is closed: notifies those that are there. What ipc_on_writable() registered ends. */
+/* The device is closed: notifies all waiters, and ends the callbacks of ipc_on_writable(). */
 void writable_close(struct ipc *ipc);
 
 #endif /* IPC_WRITABLE_H */
