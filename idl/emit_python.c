@@ -153,6 +153,24 @@ static void emit_imports(struct emitter *e)
 	python_imports(e, n, types, false);
 }
 
+/* Whether the file or one that it imports is in a folder, other than those that are installed. */
+static bool has_folder(const struct unit *unit)
+{
+	Google__Protobuf__FileDescriptorSet *set =
+		google__protobuf__file_descriptor_set__unpack(NULL, unit->set_size, unit->set);
+	bool has = false;
+
+	for (size_t i = 0; set && i < set->n_file; i++) {
+		const char *name = set->file[i]->name;
+
+		has |= strncmp(name, "google/protobuf/", 16) && strncmp(name, "ipc/", 4) &&
+		       strcmp(name + strcspn(name, "/."), ".proto");
+	}
+	if (set)
+		google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
+	return has;
+}
+
 static void emit_set(struct emitter *e)
 {
 	emit(e, "# A google.protobuf.FileDescriptorSet of the file and its imports.\n_SET = (");
@@ -286,9 +304,13 @@ void emit_python(struct emitter *e)
 {
 	python_head(e);
 	emit(e, "\"\"\"Clients and services of %s.\"\"\"\n\n", e->unit->file);
-	emit_imports(e);
 	emit(e, "from ipcbus import aio as _aio, stubs as _stubs, sync as _sync\n\n");
 	emit_set(e);
+	if (has_folder(e->unit))
+		emit(e, "_stubs.find_folders(__file__, \"%s\", _SET)\n",
+		     python_module(e->arena, e->unit->file));
+	emit(e, "\n");
+	emit_imports(e);
 	for (size_t i = 0; i < e->unit->n_services; i++) {
 		const struct service *s = &e->unit->services[i];
 

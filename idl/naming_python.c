@@ -31,48 +31,6 @@ bool python_is_keyword(const char *word)
 	return IN_LIST(word, words);
 }
 
-/*
- * Modules that Python finds before a folder of the same name: the public modules of 3.11 on
- * Linux, which include those of 3.12 and 3.13. The package test is part of Debian's Python.
- */
-static bool hides_folders(const char *name)
-{
-	/* Sorted. */
-	static const char *const words[] = {
-		"abc", "aifc", "antigravity", "argparse", "array", "ast", "asynchat", "asyncio",
-		"asyncore", "atexit", "audioop", "base64", "bdb", "binascii", "bisect",
-		"builtins", "bz2", "cProfile", "calendar", "cgi", "cgitb", "chunk", "cmath",
-		"cmd", "code", "codecs", "codeop", "collections", "colorsys", "compileall",
-		"concurrent", "configparser", "contextlib", "contextvars", "copy", "copyreg",
-		"crypt", "csv", "ctypes", "curses", "dataclasses", "datetime", "dbm", "decimal",
-		"difflib", "dis", "distutils", "doctest", "email", "encodings", "ensurepip",
-		"enum", "errno", "faulthandler", "fcntl", "filecmp", "fileinput", "fnmatch",
-		"fractions", "ftplib", "functools", "gc", "genericpath", "getopt", "getpass",
-		"gettext", "glob", "graphlib", "grp", "gzip", "hashlib", "heapq", "hmac", "html",
-		"http", "idlelib", "imaplib", "imghdr", "imp", "importlib", "inspect", "io",
-		"ipaddress", "ipcbus", "itertools", "json", "keyword", "lib2to3", "linecache",
-		"locale", "logging", "lzma", "mailbox", "mailcap", "marshal", "math", "mimetypes",
-		"mmap", "modulefinder", "multiprocessing", "netrc", "nis", "nntplib", "ntpath",
-		"nturl2path", "numbers", "opcode", "operator", "optparse", "os", "ossaudiodev",
-		"pathlib", "pdb", "pickle", "pickletools", "pipes", "pkgutil", "platform",
-		"plistlib", "poplib", "posix", "posixpath", "pprint", "profile", "pstats", "pty",
-		"pwd", "py_compile", "pyclbr", "pydoc", "pydoc_data", "pyexpat", "queue",
-		"quopri", "random", "re", "readline", "reprlib", "resource", "rlcompleter",
-		"runpy", "sched", "secrets", "select", "selectors", "shelve", "shlex", "shutil",
-		"signal", "site", "smtpd", "smtplib", "sndhdr", "socket", "socketserver", "spwd",
-		"sqlite3", "sre_compile", "sre_constants", "sre_parse", "ssl", "stat",
-		"statistics", "string", "stringprep", "struct", "subprocess", "sunau", "symtable",
-		"sys", "sysconfig", "syslog", "tabnanny", "tarfile", "telnetlib", "tempfile",
-		"termios", "test", "textwrap", "this", "threading", "time", "timeit", "tkinter",
-		"token", "tokenize", "tomllib", "trace", "traceback", "tracemalloc", "tty",
-		"turtle", "turtledemo", "types", "typing", "unicodedata", "unittest", "urllib",
-		"uu", "uuid", "venv", "warnings", "wave", "weakref", "webbrowser", "wsgiref",
-		"xdrlib", "xml", "xmlrpc", "zipapp", "zipfile", "zipimport", "zlib", "zoneinfo",
-	};
-
-	return IN_LIST(name, words);
-}
-
 /* Types that X_ipc.pyi uses. */
 static bool is_builtin(const char *name)
 {
@@ -124,28 +82,11 @@ static void name_methods(struct arena *arena, struct service *s)
 	scope_done(&scope);
 }
 
-/* Generated code, also protoc's own, imports the modules of all imported files. */
-static void check_folder(const Google__Protobuf__FileDescriptorProto *file, struct arena *arena,
-			 struct diag *diag)
-{
-	const char *module = python_module(arena, file->name);
-	size_t length = strcspn(module, ".");
-	const char *folder = arena_strndup(arena, module, length);
-
-	if (module[length] && hides_folders(folder))
-		diag_add(diag, file->name, file->source_code_info, (struct path){ 0 },
-			 "Python cannot import %s, because it finds its module %s first; give protoc "
-			 "the parent of the -I folder as -I, so that the file is FOLDER/%s, and import "
-			 "it by that path",
-			 module, folder, file->name);
-}
-
 void naming_python(struct unit *units, size_t n_units, struct arena *arena, struct diag *diag)
 {
 	static const char *const forms[] = { "*", "_*", "*Sync", "*Service", "*SyncService", NULL };
 
-	for (size_t i = 0; n_units && i < units[0].request->n_files; i++)
-		check_folder(units[0].request->files[i], arena, diag);
+	(void)diag;
 	for (size_t i = 0; i < n_units; i++) {
 		struct scope scope = { .arena = arena, .reserved = is_reserved_class };
 

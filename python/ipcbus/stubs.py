@@ -9,6 +9,7 @@ set to, as a keyword of a call or in a mapping.
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import struct
 import warnings
@@ -145,6 +146,34 @@ class Interface:
         if call.oneway and not method.oneway:
             raise ProtocolError(f"{self.name}.{method.name} is no oneway")
         return method
+
+
+def find_folders(file: str, module: str, descriptors: bytes) -> None:
+    """Make the folders of generated modules known to Python.
+
+    A module of Python, such as types, hides a folder of the same name. `file` and `module` are those
+    of one generated module, `descriptors` a FileDescriptorSet with the files of all of them.
+    """
+    from google.protobuf import descriptor_pb2
+
+    root = os.path.abspath(file)
+    for _ in module.split("."):
+        root = os.path.dirname(root)
+    folders: set[tuple[str, ...]] = set()
+    for described in descriptor_pb2.FileDescriptorSet.FromString(descriptors).file:
+        name = described.name.removesuffix(".proto").replace("-", "_").replace("/", ".")
+        parts = name.split(".")[:-1]
+        folders.update(tuple(parts[: n + 1]) for n in range(len(parts)))
+    for parts in sorted(folders):
+        path = os.path.join(root, *parts)
+        if not os.path.isdir(path):
+            continue
+        package = importlib.import_module(".".join(parts))
+        places = getattr(package, "__path__", None)
+        if places is None:
+            package.__path__ = [path]
+        elif path not in places:
+            places.append(path)
 
 
 def _varint(number: int) -> bytes:
