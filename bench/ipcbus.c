@@ -2,9 +2,9 @@
 /*
  * ipcbus by raw ioctl: one IPCBUS_IOC_EXCHANGE a side and round gives the last
  * buffer back, sends and waits. The server's node is the bus's handle 0, so no
- * servicemanager may run meanwhile. A batch of oneways is one
- * IPCBUS_IOC_SEND_BATCH, and as many as are there are received at once
- * (IPCBUS_MORE). A single one rides on the exchange.
+ * servicemanager may run meanwhile. Of a batch of oneways, the last one rides on
+ * the exchange that waits, and as many as are there are received at once
+ * (IPCBUS_MORE).
  *
  * The same through ipcbusd: by the part of libipc that hands ioctls to a daemon.
  */
@@ -79,21 +79,21 @@ void ipcbus_put_reply(struct ipcbus_state *s)
 	};
 }
 
-/* A single message waits for the exchange that comes next anyway. */
+/* The last message waits for the exchange that comes next anyway. */
 static int send_batch(struct bench_case *c)
 {
 	struct ipcbus_state *s = c->state;
-	struct ipcbus_batch batch = {
-		.size = sizeof(batch),
-		.count = c->batch,
-		.sends = (uintptr_t)s->sends,
-	};
+	uint32_t flags = s->x.flags;
+	int r = 0;
 
-	if (c->batch == 1) {
-		s->x.send = s->sends[0];
-		return 0;
+	s->x.flags = 0;
+	for (unsigned int i = 0; i + 1 < c->batch && r == 0; i++) {
+		s->x.send = s->sends[i];
+		r = ipcbus_exchange(s, IPCBUS_EVENT_NONE);
 	}
-	return do_ioctl(s, IPCBUS_IOC_SEND_BATCH, &batch);
+	s->x.flags = flags;
+	s->x.send = s->sends[c->batch - 1];
+	return r;
 }
 
 /* Looks at each event, as whoever serves them does. */

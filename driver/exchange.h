@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The system calls that move messages.
+ * The system call that moves messages.
  */
 #ifndef IPCBUS_EXCHANGE_H
 #define IPCBUS_EXCHANGE_H
@@ -11,8 +11,5 @@
 
 /* 0 or -errno for the ioctl; nonblock: the file is O_NONBLOCK. */
 long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *arg, bool nonblock);
-
-/* IPCBUS_IOC_SEND_BATCH: struct ipcbus_batch. */
-int ipcbus_send_batch(struct ipcbus_proc *proc, void *args);
 
 #endif

@@ -141,7 +141,6 @@ struct ioctl_row {
 /* As large as the largest structure; each begins with its size. */
 union ioctl_args {
 	u32 size;
-	struct ipcbus_batch batch;
 	struct ipcbus_info info;
 };
 
@@ -157,7 +156,6 @@ union ioctl_args {
 static const struct ioctl_row rows[] = {
 	/* EXCHANGE has no row: see ipcbus_ioctl(). */
 	IOCTL(INFO, struct ipcbus_info, ON_SUCCESS, .op = get_info),
-	IOCTL(SEND_BATCH, struct ipcbus_batch, ALWAYS, .op = ipcbus_send_batch),
 	IOCTL(SET_MANAGER, struct ipcbus_node, NEVER, .op = ipcbus_manager_set),
 	IOCTL(NODE_CREATE, struct ipcbus_node, ON_SUCCESS, .op = ipcbus_node_create,
 	      .undo = ipcbus_node_uncreate),

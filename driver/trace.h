@@ -48,15 +48,14 @@ void ipcbus_trace_done(void);
 #define ipcbus_show_stage(stage)		\
 	__print_symbolic(stage,			\
 			 { 0, "none" },		\
-			 { 1, "args" },		\
-			 { 2, "release" },	\
-			 { 3, "target" },	\
-			 { 4, "buffer" },	\
-			 { 5, "copy" },		\
-			 { 6, "object" },	\
-			 { 7, "queue" },	\
-			 { 8, "deliver" },	\
-			 { 9, "reply" })
+			 { 1, "release" },	\
+			 { 2, "target" },	\
+			 { 3, "buffer" },	\
+			 { 4, "copy" },		\
+			 { 5, "object" },	\
+			 { 6, "queue" },	\
+			 { 7, "deliver" },	\
+			 { 8, "reply" })
 
 /* The record that a monitor gets. */
 DECLARE_EVENT_CLASS(ipcbus_record,

@@ -88,7 +88,6 @@
 /* The argument is a pointer to the structure. Its own size counts, not that in the number. */
 #define IPCBUS_IOC_INFO		_IOWR(IPCBUS_IOC_TYPE, 0x00, struct ipcbus_info)
 #define IPCBUS_IOC_EXCHANGE	_IOWR(IPCBUS_IOC_TYPE, 0x01, struct ipcbus_exchange)
-#define IPCBUS_IOC_SEND_BATCH	_IOWR(IPCBUS_IOC_TYPE, 0x02, struct ipcbus_batch)
 #define IPCBUS_IOC_SET_MANAGER	_IOW(IPCBUS_IOC_TYPE, 0x03, struct ipcbus_node)
 #define IPCBUS_IOC_NODE_CREATE	_IOWR(IPCBUS_IOC_TYPE, 0x04, struct ipcbus_node)
 #define IPCBUS_IOC_NODE_DESTROY	_IOW(IPCBUS_IOC_TYPE, 0x05, struct ipcbus_node)
@@ -110,7 +109,6 @@
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
 #define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
 #define IPCBUS_MAX_RELEASE	256	/* buffers that one exchange releases */
-#define IPCBUS_MAX_BATCH	256	/* messages in one batch */
 #define IPCBUS_MAX_MORE		31	/* events of one exchange, beside the first */
 #define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls (-ELOOP) */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region (-EINVAL) */
@@ -300,8 +298,6 @@ struct ipcbus_send {
 
 /**
  * enum ipcbus_stage - where a failure was found
- * @IPCBUS_STAGE_ARGS: in the structure itself. EINVAL, E2BIG, EFAULT; EDQUOT and ENOMEM for a new
- *	thread; ENOBUFS for a call without an own region. Only a batch reports it, no event does.
  * @IPCBUS_STAGE_RELEASE: while releasing buffers. @index is the position of the buffer; those
  *	before it were released. ENOENT, ESTALE, EFAULT.
  * @IPCBUS_STAGE_TARGET: while finding the target or the call. EBADF, ENOTCONN, EOWNERDEAD, EINVAL,
@@ -321,15 +317,14 @@ struct ipcbus_send {
  * @IPCBUS_STAGE_REPLY: while waiting for the reply. ETIMEDOUT, ECANCELED.
  */
 enum ipcbus_stage {
-	IPCBUS_STAGE_ARGS = 1,
-	IPCBUS_STAGE_RELEASE = 2,
-	IPCBUS_STAGE_TARGET = 3,
-	IPCBUS_STAGE_BUFFER = 4,
-	IPCBUS_STAGE_COPY = 5,
-	IPCBUS_STAGE_OBJECT = 6,
-	IPCBUS_STAGE_QUEUE = 7,
-	IPCBUS_STAGE_DELIVER = 8,
-	IPCBUS_STAGE_REPLY = 9,
+	IPCBUS_STAGE_RELEASE = 1,
+	IPCBUS_STAGE_TARGET = 2,
+	IPCBUS_STAGE_BUFFER = 3,
+	IPCBUS_STAGE_COPY = 4,
+	IPCBUS_STAGE_OBJECT = 5,
+	IPCBUS_STAGE_QUEUE = 6,
+	IPCBUS_STAGE_DELIVER = 7,
+	IPCBUS_STAGE_REPLY = 8,
 };
 
 /**
@@ -497,29 +492,6 @@ struct ipcbus_exchange {
 	__u64 more;
 	__u32 more_count;
 	__u32 reserved;
-} __attribute__((aligned(8)));
-
-/**
- * struct ipcbus_batch - several oneways in one system call (IPCBUS_IOC_SEND_BATCH)
- * @size: sizeof(struct ipcbus_batch)
- * @count: number of messages, at most IPCBUS_MAX_BATCH
- * @sends: address of an array of struct ipcbus_send, each a ONEWAY
- * @done: out: how many were sent
- * @stage: out: the stage at which the next one failed, else 0
- * @index: out: which part or object of it, else 0
- * @flags: 0
- *
- * The batch stops at the first message that fails and returns its error. The first @done messages
- * have been sent. Errors are those of a oneway in an exchange.
- */
-struct ipcbus_batch {
-	__u32 size;
-	__u32 count;
-	__u64 sends;
-	__u32 done;
-	__u32 stage;
-	__u32 index;
-	__u32 flags;
 } __attribute__((aligned(8)));
 
 #define IPCBUS_NODE_ACCEPT_FDS	(1U << 0) /* CREATE: messages may contain fds */

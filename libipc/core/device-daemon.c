@@ -429,42 +429,6 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 	return r;
 }
 
-static int do_batch(struct daemon_link *link, unsigned int number, struct ipcbus_batch *arg)
-{
-	const struct ipcbus_send *sends = (void *)(uintptr_t)arg->sends;
-	struct ipcbus_batch *batch = (void *)slot_at(link, number)->space;
-	size_t size = arg->count * sizeof(*sends);
-	struct ipcbus_send *copy;
-	uint8_t *to;
-	int r;
-
-	if (arg->count > IPCBUS_MAX_BATCH)
-		return -E2BIG;
-	for (uint32_t i = 0; i < arg->count; i++) {
-		if (is_too_much(&sends[i]))
-			return -E2BIG;
-		size += send_area_needs(&link->send, &sends[i]);
-	}
-	to = reserve(link, &link->thread[number], size ? size : 1);
-	if (!to)
-		return -ENOMEM;
-	*batch = *arg;
-	batch->sends = (uintptr_t)to;
-	copy = (void *)to;
-	to += arg->count * sizeof(*sends);
-	for (uint32_t i = 0; i < arg->count; i++) {
-		copy[i] = sends[i];
-		r = send_area_move(&link->send, &copy[i], to);
-		if (r < 0)
-			return r;
-		to += send_area_needs(&link->send, &sends[i]);
-	}
-	r = slot_run(link, number, IPCBUS_IOC_SEND_BATCH, batch);
-	*arg = *batch;
-	arg->sends = (uintptr_t)sends;
-	return r;
-}
-
 /* Structures without pointers, which begin with their size. */
 static int do_plain(struct daemon_link *link, unsigned int number, unsigned long request, void *arg)
 {
@@ -505,8 +469,6 @@ int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
 		return -EDQUOT;
 	if (request == IPCBUS_IOC_EXCHANGE)
 		return do_exchange(link, number, arg);
-	if (request == IPCBUS_IOC_SEND_BATCH)
-		return do_batch(link, number, arg);
 	if (request != IPCBUS_IOC_THREAD_EXIT)
 		return do_plain(link, number, request, arg);
 	r = slot_run(link, number, request, NULL);

@@ -533,36 +533,6 @@ START_TEST(a_thread_that_ends_gives_its_space_back)
 }
 END_TEST
 
-START_TEST(a_batch_is_sent)
-{
-	/* Nobody looks at what is after the last message. */
-	struct ipcbus_send sends[3] = { [2] = { .data_size = UINT64_MAX } };
-	struct ipcbus_batch batch = {
-		.size = sizeof(batch),
-		.count = 2,
-		.sends = (uintptr_t)sends,
-	};
-
-	begin();
-	for (int i = 0; i < 2; i++)
-		sends[i] = (struct ipcbus_send){
-			.kind = IPCBUS_SEND_ONEWAY,
-			.code = ADD,
-			.data = (uintptr_t) "hello",
-			.data_size = 5,
-		};
-	ck_assert_int_eq(daemon_ioctl(link_of(client), IPCBUS_IOC_SEND_BATCH, &batch), 0);
-	ck_assert_uint_eq(batch.done, 2);
-	ck_assert_uint_eq(batch.sends, (uintptr_t)sends);
-	/* The server's only thread serves one after the other. */
-	while (added < 2)
-		echo("", 0);
-	batch.count = IPCBUS_MAX_BATCH + 1;
-	ck_assert_int_eq(daemon_ioctl(link_of(client), IPCBUS_IOC_SEND_BATCH, &batch), -E2BIG);
-	end();
-}
-END_TEST
-
 START_TEST(an_exchange_that_fails_early_has_no_event)
 {
 	struct ipcbus_exchange x = { .size = 8 };
@@ -752,7 +722,7 @@ int main(void)
 			 parts_are_one_message, bytes_are_sent_from_allocated_memory,
 			 calls_work_when_the_program_has_allocated_all_it_can,
 			 messages_of_two_threads_do_not_mix,
-			 a_thread_that_ends_gives_its_space_back, a_batch_is_sent,
+			 a_thread_that_ends_gives_its_space_back,
 			 an_exchange_that_fails_early_has_no_event,
 			 a_child_that_closes_leaves_its_own_memory, a_handler_waits_for_messages,
 			 a_sender_without_credit_learns_of_the_end, callbacks_run_beside_handlers);

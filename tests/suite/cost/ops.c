@@ -321,16 +321,6 @@ static void poll_client(struct world *w)
 	poll(&p, 1, 0);
 }
 
-static void batch(struct world *w)
-{
-	struct ipcbus_send send = { .kind = IPCBUS_SEND_ONEWAY, .handle = back_handle };
-	struct ipcbus_batch b = {
-		.size = sizeof(b), .count = 1, .sends = (uintptr_t)&send,
-	};
-
-	xioctl(w->oth, IPCBUS_IOC_SEND_BATCH, &b, "SEND_BATCH");
-}
-
 static void monitor_on(struct world *w)
 {
 	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_DELAYS };
@@ -512,7 +502,6 @@ const struct op ops[] = {
 	{ "oneway without space", have_full, send_in_vain, NULL, NULL, 0 },
 	{ "wait that takes a oneway", have_oneway, take_oneway, release, NULL, 0 },
 	{ "release", have_taken_oneway, release, NULL, "wakes all who poll for space", 0 },
-	{ "batch of one", have_handle, batch, take_and_release, NULL, 0 },
 	{ "node create", NULL, node_create, node_destroy, NULL, 0 },
 	{ "node destroy", node_create, node_destroy, NULL, NULL, 0 },
 	{ "node destroy, flooded proc", node_of_flooded, destroy_of_flooded, NULL,

@@ -226,19 +226,6 @@ static void stage_send(struct staged *staged, struct ipcbus_send *send)
 		stage(staged, &send->objects, send->object_count * sizeof(struct ipcbus_object));
 }
 
-static void stage_batch(struct staged *staged, struct ipcbus_batch *batch)
-{
-	struct ipcbus_send *sends;
-	size_t there;
-
-	if (batch->count > IPCBUS_MAX_BATCH)
-		return;
-	there = stage(staged, &batch->sends, batch->count * sizeof(*sends));
-	sends = (void *)(uintptr_t)batch->sends;
-	for (size_t i = 0; i < there / sizeof(*sends); i++)
-		stage_send(staged, &sends[i]);
-}
-
 /* --- Ioctls --------------------------------------------------------------------------- */
 
 /* What a message may need there, with the ends rounded up. */
@@ -250,21 +237,6 @@ static size_t space_for(const struct ipcbus_send *send)
 		size += send->iov_count * (sizeof(struct ipcbus_iovec) + 8);
 	if (send->object_count <= IPCBUS_MAX_OBJECTS)
 		size += send->object_count * sizeof(struct ipcbus_object) + 8;
-	return size;
-}
-
-static size_t space_for_batch(const struct ipcbus_batch *batch)
-{
-	struct ipcbus_send send;
-	size_t size = 0;
-
-	if (batch->count > IPCBUS_MAX_BATCH)
-		return 0;
-	for (uint32_t i = 0; i < batch->count; i++)
-		size += sizeof(send) + 8 +
-			(can_read(&send, batch->sends + i * sizeof(send), sizeof(send)) ?
-				 space_for(&send) :
-				 0);
 	return size;
 }
 
@@ -345,20 +317,6 @@ static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_
 	return r;
 }
 
-static int send_batch(struct daemon_link *link, unsigned int number, struct ipcbus_batch *batch)
-{
-	uint64_t before = batch->sends;
-	struct staged staged;
-	int r;
-
-	begin(&staged, link, number, space_for_batch(batch));
-	stage_batch(&staged, batch);
-	r = slot_run(link, number, IPCBUS_IOC_SEND_BATCH, batch);
-	batch->sends = before;
-	end(&staged);
-	return r;
-}
-
 /* size: what of the argument is in the slot. */
 static int run(struct daemon_link *link, unsigned int number, unsigned long request, uint64_t arg,
 	       uint32_t size)
@@ -368,10 +326,7 @@ static int run(struct daemon_link *link, unsigned int number, unsigned long requ
 
 	if (request == IPCBUS_IOC_EXCHANGE && size >= sizeof(struct ipcbus_exchange))
 		return do_send(link, number, space, arg);
-	if (request == IPCBUS_IOC_SEND_BATCH && size >= sizeof(struct ipcbus_batch))
-		r = send_batch(link, number, space);
-	else
-		r = slot_run(link, number, request, space);
+	r = slot_run(link, number, request, space);
 	return can_write(arg, space, size) ? r : -EFAULT;
 }
 

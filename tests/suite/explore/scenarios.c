@@ -363,26 +363,6 @@ static void dup_and_close(void *unused)
 	CHECK(!shim_close(fd));
 }
 
-/* --- batch_close ---------------------------------------------------------- */
-
-static void send_batch(void *unused)
-{
-	struct ipcbus_send sends[3];
-	struct ipcbus_batch batch = {
-		.size = sizeof(batch), .count = 3, .sends = (uintptr_t)sends,
-	};
-	int r;
-
-	(void)unused;
-	for (int i = 0; i < 3; i++)
-		sends[i] = (struct ipcbus_send){
-			.kind = IPCBUS_SEND_ONEWAY, .data = (uintptr_t)"pack!", .data_size = 5,
-		};
-	r = shim_ioctl(sides[CLI].fd, IPCBUS_IOC_SEND_BATCH, &batch);
-	CHECK(r ? batch.done < 3 : batch.done == 3);
-	CHECK(!r || r == -EOWNERDEAD || r == -ENOTCONN);
-}
-
 /* --- two_repliers --------------------------------------------------------- */
 
 static int replies;
@@ -626,9 +606,6 @@ static const struct scenario scenarios[] = {
 	  1U << CLI | 1U << SRV },
 	{ "flush_wait", "who waits looks up when an fd is closed", NULL,
 	  { { "wait", SRV, wait_interrupted }, { "close", SRV, dup_and_close } }, 0 },
-	{ "batch_close", "the receiver closes under a batch", NULL,
-	  { { "batch", CLI, send_batch }, { "serve", SRV, serve_what_is_there },
-	    { "close", SRV, close_file } }, 0 },
 	{ "two_repliers", "two reply one call", prepare_two_repliers,
 	  { { "reply1", SRV, reply_too }, { "reply2", SRV, reply_too },
 	    { "wait", CLI, wait_for_reply } }, 0 },

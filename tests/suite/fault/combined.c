@@ -1,95 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * System calls that do several things: batches, and exchanges that release,
- * send and wait at once. What was done before the failure is done, what comes
- * after it is not.
+ * Exchanges that release, send and wait at once. If a step fails, the steps before it
+ * are done and the steps after it are not.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "content.h"
 #include "scenarios.h"
-
-/* --- A batch of oneways ------------------------------------------------------ */
-
-enum { BATCH = 4 };
-
-#define NOT_WRITTEN 0xa5a5a5a5
-
-static const struct content in_batches = { "payload and objects", 5000, 0, "nf" };
-
-static void prepare_batch(struct state *s)
-{
-	s->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY };
-	content_make(s, &cli, &srv);
-}
-
-static int send_batch(struct state *s, uint32_t first, struct ipcbus_batch *batch)
-{
-	struct ipcbus_send sends[BATCH];
-
-	for (uint32_t i = 0; i < BATCH; i++) {
-		sends[i] = s->send;
-		sends[i].code = i;
-	}
-	*batch = (struct ipcbus_batch){
-		.size = sizeof(*batch), .count = BATCH - first, .sends = PTR64(sends + first),
-		.done = NOT_WRITTEN,
-	};
-	return dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, batch);
-}
-
-static int act_batch(struct state *s)
-{
-	struct ipcbus_batch batch;
-	int r = send_batch(s, 0, &batch);
-
-	s->done = batch.done;
-	if (r < 0 && batch.done != NOT_WRITTEN) {
-		ck_assert_uint_lt(batch.done, BATCH);
-		ck_assert_uint_ge(batch.stage, IPCBUS_STAGE_ARGS);
-		ck_assert_uint_le(batch.stage, IPCBUS_STAGE_QUEUE);
-		check_order(batch.done << 8 | batch.stage);
-	}
-	return r;
-}
-
-/* All that are there, numbered from first on; returns the number after the last. */
-static uint32_t take_batch(struct state *s, uint32_t first)
-{
-	struct ipcbus_event ev;
-
-	for (;; first++) {
-		next_past_idle(&srv, &ev);
-		if (ev.kind == IPCBUS_EVENT_NONE)
-			return first;
-		ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_ONEWAY);
-		ck_assert_uint_eq(ev.code, first);
-		content_check(s, &srv, &ev);
-	}
-}
-
-static void finish_batch(struct state *s, int r)
-{
-	struct ipcbus_batch batch;
-	uint32_t n;
-
-	assert_may(s, r);
-	n = take_batch(s, 0);
-	ck_assert_msg(r < 0 || n == BATCH, "%u of %u arrived", n, BATCH);
-	if (s->done != NOT_WRITTEN)
-		ck_assert_uint_eq(n, s->done);
-	else
-		ck_assert_msg(r == -ENOMEM ? !n : r == -EFAULT, "%s, without a word", errname(r));
-	/* The structure comes in two copies. */
-	if (is_copy(s, 1) || is_copy(s, 2))
-		ck_assert_uint_eq(n, 0);
-	expect_undone(s, 1);
-	if (n < BATCH)
-		assert_ok(send_batch(s, n, &batch));
-	ck_assert_uint_eq(take_batch(s, n), BATCH);
-	content_done(s);
-}
 
 /* --- Buffers are released -------------------------------------------------- */
 
@@ -325,7 +243,6 @@ static void finish_late_reply(struct state *s, int r)
 }
 
 const struct scenario combined_scenarios[] = {
-	{ "batch", &in_batches, &cli, prepare_batch, act_batch, finish_batch },
 	{ "release five buffers", NULL, &srv, prepare_give, act_give, finish_give },
 	{ "release", &at_home, &srv, prepare_give_home, act_give_one, finish_give_one },
 	{ "release, reply and wait", &in_replies, &srv, prepare_serve, act_serve, finish_serve },

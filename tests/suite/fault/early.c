@@ -151,23 +151,6 @@ static int act_refused(struct state *s)
 	return r == -EAGAIN ? 0 : r;
 }
 
-static int act_batch_refused(struct state *s)
-{
-	struct ipcbus_send sends[2];
-	struct ipcbus_batch batch = { .size = sizeof(batch), .count = 2, .sends = PTR64(sends) };
-	int r;
-
-	(void)s;
-	for (int i = 0; i < 2; i++)
-		sends[i] = (struct ipcbus_send){
-			.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(large), .data_size = LARGE,
-		};
-	r = dev_ioctl(cli.fd, IPCBUS_IOC_SEND_BATCH, &batch);
-	ck_assert_int_lt(r, 0);
-	ck_assert_uint_eq(batch.done, 0);
-	return r == -EAGAIN ? 0 : r;
-}
-
 /* Nothing more was sent; when there is space poll says so, whatever failed. */
 static void finish_full(struct state *s, int r)
 {
@@ -224,6 +207,5 @@ const struct scenario early_scenarios[] = {
 	{ "a stranger's that is refused", NULL, &cli, prepare_full_quota, act_refused,
 	  finish_full },
 	{ "a stranger's empty call", NULL, &cli, prepare_stranger, send_async, finish_empty },
-	{ "a batch that is refused", NULL, &cli, prepare_full, act_batch_refused, finish_full },
 };
 const size_t n_early_scenarios = ARRAY_SIZE(early_scenarios);

@@ -10,7 +10,7 @@
 /* Messages of all contents; ret has space for MOST_SCENARIOS. Returns how many. */
 size_t message_scenarios(struct scenario *ret);
 
-/* Batches, and exchanges that do several things at once. */
+/* Exchanges that do several things at once. */
 extern const struct scenario combined_scenarios[];
 extern const size_t n_combined_scenarios;
 

@@ -341,7 +341,7 @@ static void check_failed_ioctl(const struct ipcbus_event *e, int r)
 		return;
 	raw_assert(e->kind == IPCBUS_EVENT_FAILED && e->error == r,
 		   "ioctl: %s, but event %u with %s", errname(r), e->kind, errname(e->error));
-	raw_assert(e->stage >= IPCBUS_STAGE_ARGS && e->stage <= IPCBUS_STAGE_DELIVER, "stage %u",
+	raw_assert(e->stage >= IPCBUS_STAGE_RELEASE && e->stage <= IPCBUS_STAGE_DELIVER, "stage %u",
 		   e->stage);
 	raw_assert(!e->thread, "thread %u with a failed ioctl", e->thread);
 	raw_assert(!e->buffer && !e->data_size && !e->object_count, "failure with a buffer");
@@ -507,15 +507,6 @@ int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbu
 	return dev_ioctl(r->fd, IPCBUS_IOC_SENDER_INFO, ret);
 }
 
-int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,
-	      struct ipcbus_batch *ret)
-{
-	*ret = (struct ipcbus_batch){
-		.size = sizeof(*ret), .count = count, .sends = PTR64(sends),
-	};
-	return dev_ioctl(r->fd, IPCBUS_IOC_SEND_BATCH, ret);
-}
-
 /* The assertions */
 
 uint64_t raw_node(const struct raw *r, uint32_t flags, uint64_t cookie)
@@ -611,7 +602,7 @@ void raw_fails(const struct raw *r, const struct ipcbus_send *send, int err, uin
 
 	raw_assert(e == err, "send: %s, wanted %s", errname(e), errname(err));
 	if (ev.kind == POISON * 0x01010101U) {
-		raw_assert(stage == IPCBUS_STAGE_ARGS, "%s without an event, wanted stage %u",
+		raw_assert(!stage, "%s without an event, wanted stage %u",
 			   errname(e), stage);
 		return;
 	}

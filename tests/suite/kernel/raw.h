@@ -130,8 +130,6 @@ int raw_set_threads(const struct raw *r, uint32_t max);
 int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *ret);
 /* Who sent a call that is open, or a oneway by its buffer; the other is 0. */
 int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbus_sender_info *ret);
-int raw_batch(const struct raw *r, struct ipcbus_send *sends, uint32_t count,
-	      struct ipcbus_batch *ret);
 
 /* An object table entry. */
 struct ipcbus_object object_node(uint64_t node);

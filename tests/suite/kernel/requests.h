@@ -33,7 +33,6 @@ static struct {
 	struct ipcbus_object objects[4];
 	struct ipcbus_object in_reply;
 	struct ipcbus_iovec parts[3];
-	struct ipcbus_send sends[2];
 	char text[16];
 } there;
 
@@ -79,11 +78,6 @@ static void make_there(void)
 	there.parts[0] = (struct ipcbus_iovec){ PTR64(there.text), 10 };
 	there.parts[1] = (struct ipcbus_iovec){ PTR64(there.text), 0 };
 	there.parts[2] = (struct ipcbus_iovec){ PTR64(there.text), 6 };
-	for (size_t i = 0; i < ARRAY_SIZE(there.sends); i++)
-		there.sends[i] = (struct ipcbus_send){
-			.kind = IPCBUS_SEND_ONEWAY, .code = i, .data = PTR64(there.text),
-			.data_size = sizeof(there.text),
-		};
 }
 
 static inline void setup_there(void)
@@ -97,7 +91,6 @@ static inline void setup_there(void)
 union any {
 	struct ipcbus_info info;
 	struct ipcbus_exchange exchange;
-	struct ipcbus_batch batch;
 	struct ipcbus_node node;
 	struct ipcbus_node_info node_info;
 	struct ipcbus_handle handle;
@@ -165,16 +158,6 @@ static void make_give_array(union any *a)
 static void make_wait(union any *a)
 {
 	a->exchange.flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK;
-}
-
-static void make_batch(union any *a)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(there.sends); i++)
-		if (!there.sends[i].handle)
-			there.sends[i].handle = there.target;
-	a->batch = (struct ipcbus_batch){
-		.count = ARRAY_SIZE(there.sends), .sends = PTR64(there.sends),
-	};
 }
 
 static void make_priority(union any *a)
@@ -264,7 +247,7 @@ static void make_nothing(union any *a)
  * and a buffer released once: the last two stand for themselves. */
 enum request {
 	WAIT, INFO, CALL_INFO, NODE_INFO, CALLER, SENDER, QUERY, SET_THREADS, MONITOR, NODE_CREATE,
-	NODE_PRIORITY, NODE_REALTIME, CALL, ONEWAY, PARTS, BATCH, WATCH, UNWATCH, HANDLE_PUT,
+	NODE_PRIORITY, NODE_REALTIME, CALL, ONEWAY, PARTS, WATCH, UNWATCH, HANDLE_PUT,
 	SET_MANAGER, NODE_DESTROY, CANCEL, REPLY, GIVE_ONE, ERROR, GIVE_ARRAY, REQUESTS,
 };
 
@@ -286,7 +269,6 @@ static const struct {
 	REQUEST(GIVE_ONE, EXCHANGE, exchange, SRV, make_give_one, 0),
 	REQUEST(GIVE_ARRAY, EXCHANGE, exchange, SRV, make_give_array, 0),
 	REQUEST(WAIT, EXCHANGE, exchange, SRV, make_wait, 0),
-	REQUEST(BATCH, SEND_BATCH, batch, CLI, make_batch, 0),
 	REQUEST(NODE_CREATE, NODE_CREATE, node, CLI, make_nothing, 0),
 	REQUEST(NODE_PRIORITY, NODE_CREATE, node, CLI, make_priority, 0),
 	REQUEST(NODE_REALTIME, NODE_CREATE, node, CLI, make_realtime, 0),

@@ -118,8 +118,7 @@ START_TEST(sender_without_a_region)
 {
 	raw_close(&cli);
 	raw_open(&cli, 0);
-	raw_fails(&cli, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL }, -ENOBUFS,
-		  IPCBUS_STAGE_ARGS, 0);
+	raw_fails(&cli, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL }, -ENOBUFS, 0, 0);
 	raw_none(&srv);
 }
 END_TEST

@@ -179,25 +179,6 @@ static const struct row {
 	SEND(WAIT, cookie, 1ULL << 63, EINVAL)
 
 	/* A batch */
-	ROW(BATCH, batch, count, IPCBUS_MAX_BATCH + 1, E2BIG)
-	ROW(BATCH, batch, count, 0xffffffff, E2BIG)
-	ROW(BATCH, batch, flags, 1, EINVAL)
-	ROW(BATCH, batch, flags, 1U << 31, EINVAL)
-#define IN_BATCH(f, value, error, stage) \
-	AT(BATCH, &there.sends[0], send, f, value, error, IPCBUS_STAGE_##stage, 0)
-	IN_BATCH(kind, IPCBUS_SEND_NONE, EINVAL, ARGS)
-	IN_BATCH(kind, IPCBUS_SEND_CALL, EINVAL, ARGS)
-	IN_BATCH(kind, IPCBUS_SEND_REPLY, EINVAL, ARGS)
-	IN_BATCH(kind, 5, EINVAL, ARGS)
-	IN_BATCH(flags, IPCBUS_SEND_ASYNC, EINVAL, ARGS)
-	IN_BATCH(flags, 1U << 31, EINVAL, ARGS)
-	IN_BATCH(call, 1, EINVAL, ARGS)
-	IN_BATCH(cookie, 1, EINVAL, ARGS)
-	IN_BATCH(iov_count, 1, EINVAL, ARGS)
-	IN_BATCH(object_count, IPCBUS_MAX_OBJECTS + 1, E2BIG, ARGS)
-	IN_BATCH(handle, NOT_THERE, EBADF, TARGET)
-	IN_BATCH(data_size, REGION, EMSGSIZE, BUFFER)
-	IN_BATCH(object_count, 1, EFAULT, OBJECT)
 
 	/* Nodes */
 	ROW(NODE_CREATE, node, flags, IPCBUS_NODE_IF_IDLE, EINVAL)
@@ -303,12 +284,7 @@ static void check_stage(const struct row *row, const union any *a)
 {
 	const struct ipcbus_event *ev = &a->exchange.event;
 
-	if (row->request == BATCH && row->base) {
-		ck_assert_uint_eq(a->batch.done, 0);
-		ck_assert_msg(a->batch.stage == row->stage && a->batch.index == row->index,
-			      "%s: stage %u, index %u", row->field, a->batch.stage,
-			      a->batch.index);
-	} else if (row->stage) {
+	if (row->stage) {
 		ck_assert_msg(ev->kind == IPCBUS_EVENT_FAILED && ev->stage == row->stage &&
 				      ev->index == row->index,
 			      "%s of %s = %#llx: event %u, stage %u, index %u", row->field,

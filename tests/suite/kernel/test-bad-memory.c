@@ -61,8 +61,6 @@ static const struct pointer {
 	SENT(ERROR, data, there.text, COPY)
 	SENT(ERROR, objects, there.in_reply, OBJECT)
 	TO(GIVE_ARRAY, NULL, exchange, release, there.buffers, 8, RELEASE, 0)
-	TO(BATCH, NULL, batch, sends, there.sends, sizeof(there.sends[0]), ARGS, 0)
-	TO(BATCH, &there.sends[0], send, data, there.text, sizeof(there.text), COPY, 0)
 };
 
 /*
@@ -85,12 +83,8 @@ static void try_pointer(const struct pointer *p, uint64_t address, size_t keep)
 		      requests[p->request].name, (unsigned long long)address);
 	*field = was;
 	ev = &a.exchange.event;
-	if (p->request == BATCH)
-		ck_assert(!a.batch.done && a.batch.stage == p->stage && a.batch.index == p->index);
-	else
-		ck_assert_msg(ev->stage == p->stage && ev->index == index,
-			      "%s of %s: stage %u, index %u", p->field,
-			      requests[p->request].name, ev->stage, ev->index);
+	ck_assert_msg(ev->stage == p->stage && ev->index == index, "%s of %s: stage %u, index %u",
+		      p->field, requests[p->request].name, ev->stage, ev->index);
 	expect_untouched(p->field);
 }
 
@@ -126,24 +120,6 @@ START_TEST(ids_that_end_half_way)
 }
 END_TEST
 
-START_TEST(batch_that_ends_half_way)
-{
-	struct ipcbus_event ev;
-	union any a;
-
-	make(BATCH, &a);
-	a.batch.sends = half(there.sends, sizeof(there.sends) - 1);
-	assert_result(issue(BATCH, &a), -EFAULT);
-	ck_assert_uint_eq(a.batch.done, 1);
-	ck_assert_uint_eq(a.batch.stage, IPCBUS_STAGE_ARGS);
-	assert_ok(raw_free(&srv, there.buffers[0]));
-	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	ck_assert_uint_eq(ev.code, 0);
-	raw_release(&srv, &ev);
-	raw_none(&srv);
-}
-END_TEST
-
 /* The structure itself. What comes behind an exchange's message is output only. */
 static void end_half_way(enum request which)
 {
@@ -176,7 +152,7 @@ END_TEST
 START_TEST(replies_without_a_place)
 {
 	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int sent = _i == BATCH ? 2 : _i == CALL || _i == ONEWAY || _i == PARTS;
+	int sent = _i == CALL || _i == ONEWAY || _i == PARTS;
 	long nodes = live("nodes"), transactions = live("transactions");
 	union any a;
 
@@ -194,7 +170,7 @@ END_TEST
 
 /* --- Memory that changes, or goes, while it is read ------------------------------ */
 
-enum { ARGS, TEXT, OBJECTS, PARTS_PAGE, IDS, SENDS, PAGES };
+enum { ARGS, TEXT, OBJECTS, PARTS_PAGE, IDS, PAGES };
 
 enum how { FLIP, PROTECT, UNMAP };
 
@@ -289,7 +265,6 @@ static uint64_t put_page(unsigned int page, const void *content, size_t size)
 static void put_request_locked(enum request which, const struct raw *by)
 {
 	struct ipcbus_iovec parts[ARRAY_SIZE(there.parts)];
-	struct ipcbus_send sends[ARRAY_SIZE(there.sends)];
 	struct ipcbus_send *send;
 	union any a;
 	uint64_t text = put_page(TEXT, there.text, sizeof(there.text));
@@ -297,14 +272,9 @@ static void put_request_locked(enum request which, const struct raw *by)
 	make(which, &a);
 	send = &a.exchange.send;
 	memcpy(parts, there.parts, sizeof(parts));
-	memcpy(sends, there.sends, sizeof(sends));
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		parts[i].base = text;
-	for (size_t i = 0; i < ARRAY_SIZE(sends); i++)
-		sends[i].data = text;
-	if (which == BATCH) {
-		a.batch.sends = put_page(SENDS, sends, sizeof(sends));
-	} else if (which == GIVE_ARRAY) {
+	if (which == GIVE_ARRAY) {
 		a.exchange.release = put_page(IDS, there.buffers, sizeof(there.buffers));
 	} else {
 		send->objects = put_page(OBJECTS, by == &srv ? &there.in_reply : there.objects,
@@ -393,8 +363,6 @@ static const struct shaky {
 	{ REPLY, OBJECTS, 0, sizeof(there.in_reply) },
 	{ GIVE_ARRAY, ARGS, 12, 12 },
 	{ GIVE_ARRAY, IDS, 0, sizeof(there.buffers) },
-	{ BATCH, ARGS, 4, 12 },
-	{ BATCH, SENDS, 0, sizeof(there.sends) },
 };
 
 /* Calls to reply and buffers to release, where they have gone. */
@@ -443,8 +411,7 @@ static unsigned int try_shaky(const struct shaky *s, enum how how)
 	n = drain_all(s->request == REPLY);
 	/* Without its event an exchange may have been done; others were, or were not. */
 	if (how != FLIP && s->page != ARGS && s->request != GIVE_ARRAY)
-		ck_assert_msg(n == (s->request == BATCH ? ((union any *)safe)->batch.done : !r),
-			      "%s, but %u came", errname(r), n);
+		ck_assert_msg(n == !r, "%s, but %u came", errname(r), n);
 	end_round(s->request);
 	return r != 0;
 }
@@ -518,7 +485,6 @@ int main(void)
 
 	tcase_add_test(tc, bad_pointers);
 	tcase_add_test(tc, ids_that_end_half_way);
-	tcase_add_test(tc, batch_that_ends_half_way);
 	tcase_add_test(tc, structures_that_end_half_way);
 	tcase_add_loop_test(tc, replies_without_a_place, 0, REQUESTS);
 

@@ -152,8 +152,7 @@ static const struct row {
 #define SENT_TO(state, error, stage) \
 	{ state, CALL, -(error), IPCBUS_STAGE_##stage }, \
 	{ state, PARTS, -(error), IPCBUS_STAGE_##stage }, \
-	{ state, ONEWAY, -(error), IPCBUS_STAGE_##stage }, \
-	{ state, BATCH, -(error), IPCBUS_STAGE_##stage }
+	{ state, ONEWAY, -(error), IPCBUS_STAGE_##stage }
 /* The call that srv had taken is over. */
 #define NO_CALL(state) \
 	{ state, REPLY, -ESRCH, IPCBUS_STAGE_TARGET }, \
@@ -202,7 +201,7 @@ static const struct row *find_row(enum state state, enum request request)
 
 static void check_stage(const struct row *row, const union any *a)
 {
-	uint32_t stage = row->request == BATCH ? a->batch.stage : a->exchange.event.stage;
+	uint32_t stage = a->exchange.event.stage;
 
 	ck_assert_msg(!row->stage || stage == row->stage, "%s %s: stage %u",
 		      requests[row->request].name, states[row->state].name, stage);

@@ -465,32 +465,6 @@ START_TEST(queued_oneways)
 }
 END_TEST
 
-/* The third message's file is none: the first two have gone, with theirs. */
-START_TEST(batch_with_a_bad_one)
-{
-	struct ipcbus_send sends[3];
-	struct ipcbus_object bad = object_fd(900);
-	struct ipcbus_batch batch;
-	struct ipcbus_event ev;
-	int before = count_fds();
-
-	make_files(1);
-	for (int i = 0; i < 3; i++)
-		sends[i] = fd_send(IPCBUS_SEND_ONEWAY, 1);
-	sends[2].objects = PTR64(&bad);
-	assert_result(raw_batch(&cli, sends, 3, &batch), -EBADF);
-	ck_assert_uint_eq(batch.done, 2);
-	ck_assert_uint_eq(batch.stage, IPCBUS_STAGE_OBJECT);
-	for (int i = 0; i < 2; i++) {
-		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		expect_files(&srv, &ev, 1);
-	}
-	raw_none(&srv);
-	close_files(1);
-	ck_assert_int_eq(count_fds(), before);
-}
-END_TEST
-
 static int send_and_die(struct peer *self, void *arg)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_ONEWAY, 1);
@@ -601,7 +575,6 @@ int main(void)
 	tcase_add_test(tc, replaced_oneway);
 	tcase_add_loop_test(tc, reply_to_nobody, 0, 2);
 	tcase_add_test(tc, queued_oneways);
-	tcase_add_test(tc, batch_with_a_bad_one);
 	tcase_add_test(tc, number_that_comes_and_goes);
 
 	tc = add_case(s, "processes", setup_bare);

@@ -230,22 +230,6 @@ START_TEST(oneways_that_waited_before_are_kept)
 }
 END_TEST
 
-START_TEST(a_batch_is_kept)
-{
-	struct ipcbus_send sends[4];
-	struct ipcbus_batch batch;
-
-	freeze();
-	for (size_t i = 0; i < ARRAY_SIZE(sends); i++)
-		sends[i] = (struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY, .handle = handle };
-	assert_ok(raw_batch(&srv, sends, ARRAY_SIZE(sends), &batch));
-	thaw(IPCBUS_FROZEN_ONEWAY);
-	for (size_t i = 0; i < ARRAY_SIZE(sends); i++)
-		ck_assert_uint_eq(step(TAKE), IPCBUS_EVENT_ONEWAY);
-	end_target();
-}
-END_TEST
-
 /* One that waits is not woken by what comes, but by the thaw. */
 START_TEST(a_thread_that_waits_gets_nothing)
 {
@@ -753,7 +737,6 @@ int main(void)
 	tcase_add_test(tc, what_came_is_forgotten_at_the_next_time);
 	tcase_add_test(tc, again_changes_nothing);
 	tcase_add_test(tc, oneways_that_waited_before_are_kept);
-	tcase_add_test(tc, a_batch_is_kept);
 	tcase_add_test(tc, a_thread_that_waits_gets_nothing);
 	tcase_add_test(tc, the_reply_to_its_own_call_is_kept);
 	tcase_add_test(tc, a_call_that_comes_back_is_refused);

@@ -176,27 +176,6 @@ START_TEST(label_needs_space)
 }
 END_TEST
 
-/* The second one is as large as it may be, without a label. */
-START_TEST(label_is_of_one_message_of_a_batch)
-{
-	static char large[REGION / 2];
-	struct ipcbus_send sends[] = {
-		{ .kind = IPCBUS_SEND_ONEWAY, .handle = handle },
-		{ .kind = IPCBUS_SEND_ONEWAY, .data = PTR64(large), .data_size = sizeof(large) },
-	};
-	struct ipcbus_batch batch;
-	struct ipcbus_event ev;
-
-	/* There is no space beside the first one, but the second one could fit. */
-	assert_result(raw_batch(&cli, sends, ARRAY_SIZE(sends), &batch), -EAGAIN);
-	ck_assert_uint_eq(batch.done, 1);
-	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	expect_label(&ev);
-	raw_release(&srv, &ev);
-	assert_ok(raw_send(&cli, &sends[1], NULL));
-}
-END_TEST
-
 START_TEST(only_new_nodes_are_asked)
 {
 	struct ipcbus_node n = { .node = srv_node, .flags = IPCBUS_NODE_WANT_LABEL };
@@ -218,7 +197,6 @@ int main(void)
 	tcase_add_test(tc, nothing_unasked);
 	tcase_add_test(tc, label_beside_the_rest);
 	tcase_add_test(tc, label_needs_space);
-	tcase_add_test(tc, label_is_of_one_message_of_a_batch);
 	tcase_add_test(tc, only_new_nodes_are_asked);
 	return suite_main(s);
 }

@@ -104,22 +104,6 @@ START_TEST(oneways)
 }
 END_TEST
 
-START_TEST(batch)
-{
-	struct ipcbus_send sends[2] = { { .kind = IPCBUS_SEND_ONEWAY },
-					{ .kind = IPCBUS_SEND_ONEWAY } };
-	struct ipcbus_batch b;
-	struct ipcbus_event ev;
-
-	assert_ok(raw_batch(&cli, sends, 2, &b));
-	expect_event(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_release(&srv, &ev);
-	expect_event(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	raw_release(&srv, &ev);
-	expect_quiet(&srv);
-}
-END_TEST
-
 START_TEST(nested_call)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
@@ -489,7 +473,6 @@ int main(void)
 	tcase_add_test(tc, error_reply);
 	tcase_add_test(tc, failed_call);
 	tcase_add_test(tc, oneways);
-	tcase_add_test(tc, batch);
 	tcase_add_test(tc, nested_call);
 	tcase_add_test(tc, reply_below_a_nested_call);
 	tcase_add_test(tc, work_while_in_a_call);

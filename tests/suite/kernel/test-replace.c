@@ -285,22 +285,6 @@ START_TEST(a_failed_one_replaces_nothing)
 }
 END_TEST
 
-START_TEST(in_a_batch)
-{
-	struct ipcbus_send sends[5];
-	struct ipcbus_batch batch;
-
-	for (size_t i = 0; i < ARRAY_SIZE(sends); i++)
-		sends[i] = newest(0, NEWEST, (const char *[]){ "a", "b", "c", "d", "e" }[i]);
-	sends[2].flags = 0;
-	assert_ok(raw_batch(&cli, sends, ARRAY_SIZE(sends), &batch));
-	ck_assert_uint_eq(batch.done, ARRAY_SIZE(sends));
-	expect(NEWEST, "c");
-	expect(NEWEST, "e");
-	raw_none(&srv);
-}
-END_TEST
-
 START_TEST(none_is_lost)
 {
 	char before[4096], after[4096];
@@ -404,7 +388,6 @@ int main(void)
 	tcase_add_test(tc, nodes_have_their_own);
 	tcase_add_test(tc, a_proc_that_came_later_is_another);
 	tcase_add_test(tc, many_codes);
-	tcase_add_test(tc, in_a_batch);
 	tcase_add_test(tc, what_is_newest_arrives);
 
 	tc = add_case(s, "what it held", setup_bus);

@@ -169,23 +169,6 @@ START_TEST(sender_goes)
 }
 END_TEST
 
-START_TEST(batch_ends_where_space_ends)
-{
-	struct ipcbus_send sends[64];
-	struct ipcbus_batch batch;
-
-	for (size_t i = 0; i < ARRAY_SIZE(sends); i++)
-		sends[i] = chunk();
-	assert_result(raw_batch(&cli, sends, ARRAY_SIZE(sends), &batch), -EAGAIN);
-	ck_assert_uint_eq(batch.stage, IPCBUS_STAGE_BUFFER);
-	ck_assert(!writable(&cli, 0));
-	for (uint32_t i = 0; i < batch.done; i++)
-		take_one(&srv);
-	raw_none(&srv);
-	ck_assert(writable(&cli, 2000));
-}
-END_TEST
-
 /* One release, or the end of the node or the target, and each of them may try again. */
 START_TEST(many_poll)
 {
@@ -224,7 +207,6 @@ int main(void)
 	tcase_add_test(tc, target_goes_for_good);
 	tcase_add_test(tc, sender_goes);
 
-	tcase_add_test(tc, batch_ends_where_space_ends);
 	tcase_add_loop_test(tc, many_poll, 0, 3);
 	return suite_main(s);
 }

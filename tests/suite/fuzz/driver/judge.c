@@ -493,7 +493,7 @@ static void failure_arrived(struct thread *t, const struct ipcbus_event *ev)
 {
 	const struct message *request = ended(t, ev);
 
-	must(ev->error < 0 && ev->stage >= IPCBUS_STAGE_ARGS && ev->stage <= IPCBUS_STAGE_REPLY,
+	must(ev->error < 0 && ev->stage >= IPCBUS_STAGE_RELEASE && ev->stage <= IPCBUS_STAGE_REPLY,
 	     "FAILED with error %d at stage %u", ev->error, ev->stage);
 	must(!ev->buffer && !ev->call && !ev->pid && !ev->tid && !ev->uid && !ev->gid,
 	     "FAILED notifies too much");

@@ -219,30 +219,6 @@ static void op_exchange(struct thread *t, const u8 *arg)
 	judge_more(t, e.x);
 }
 
-static void op_batch(struct thread *t, const u8 *arg)
-{
-	struct ipcbus_send sends[4];
-	struct message *messages[4] = {};
-	struct ipcbus_batch batch = { .size = sizeof(batch), .sends = (unsigned long)sends };
-	bool odd;
-	int ret;
-
-	for (batch.count = 0; batch.count < 1U + arg[0] % 4; batch.count++) {
-		u8 one[6] = { IPCBUS_SEND_ONEWAY, arg[1], arg[2] % 128, arg[3] & ~1, 0, 0 };
-
-		t->space = USER_PAYLOAD - batch.count * 128;
-		messages[batch.count] = message_build(t, &sends[batch.count], one);
-		if (!messages[batch.count])
-			break;
-	}
-	t->batch = true;
-	ret = control(t, IPCBUS_IOC_SEND_BATCH, &batch, sizeof(batch), &odd);
-	t->batch = false;
-	trace("%u: batch of %u -> %d, %u done\n", t->index, batch.count, ret, batch.done);
-	for (unsigned int i = 0; i < 4 && messages[i]; i++)
-		message_done(messages[i], i < batch.done ? 0 : ret ?: -EINVAL, odd);
-}
-
 /* --- Nodes and handles ------------------------------------------------------------------ */
 
 static struct node *pick_own(struct proc *proc, u8 pick)
@@ -659,8 +635,7 @@ static void op_call_info(struct thread *t, const u8 *arg)
 static bool some_thread_sends(const struct proc *proc)
 {
 	for (unsigned int i = 0; i < world.n_threads; i++)
-		if (world.threads[i].proc == proc &&
-		    (world.threads[i].sending || world.threads[i].batch))
+		if (world.threads[i].proc == proc && world.threads[i].sending)
 			return true;
 	return false;
 }
@@ -772,7 +747,7 @@ void op_run(struct thread *t, const struct op *op)
 		op_exchange, op_exchange, op_exchange, op_exchange, op_exchange, op_exchange,
 		op_exchange, op_exchange, op_exchange, op_exchange, op_exchange, op_exchange,
 		op_create, op_create, op_destroy, op_destroy, op_put, op_put, op_watch, op_watch,
-		op_batch, op_manager, op_threads, op_info, op_map, op_open, op_file, op_inherit,
+		op_exchange, op_manager, op_threads, op_info, op_map, op_open, op_file, op_inherit,
 		op_signal, op_kill, op_scribble, op_mischief,
 		op_cancel, op_cancel, op_cancel, op_time, op_time, op_call_info, op_poll, op_poll,
 	};

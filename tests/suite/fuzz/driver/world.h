@@ -177,7 +177,6 @@ struct thread {
 	bool waits, serves;	/* in an ioctl that may sleep */
 	bool busy;		/* in EXCHANGE */
 	bool follows;		/* the event that is judged came with another one */
-	bool batch;		/* in SEND_BATCH */
 	u32 polls;		/* in poll, for these events */
 	u64 began;		/* ... since when */
 	int own;		/* what it runs by when nothing is inherited */
