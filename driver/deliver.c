@@ -20,7 +20,7 @@
 #include "transaction.h"
 #include "work.h"
 
-/* A message that waits longer for a free thread is recorded. */
+/* A message that waits longer for a free thread is counted. */
 #define STARVED_MS	100
 
 /* t is off every queue and was not delivered. */
@@ -163,19 +163,17 @@ const struct ipcbus_work_ops ipcbus_transaction_ops = {
 
 /* --- What wait.c needs under the lock -------------------------------------------- */
 
-u32 ipcbus_deliver_waited(struct ipcbus_work *work)
+void ipcbus_deliver_count_starved(struct ipcbus_work *work)
 {
 	const struct ipcbus_transaction *t = ipcbus_transaction_of(work);
-	unsigned long ms;
+	unsigned long since;
 
 	if (!t)
-		return 0;
+		return;
 	/* A oneway waits for the one before it first. */
-	ms = (jiffies - (t->oneway ? t->node->oneway_since : t->since)) * (MSEC_PER_SEC / HZ);
-	if (likely(ms <= STARVED_MS))
-		return 0;
-	ipcbus_stat_count(IPCBUS_STAT_STARVED);
-	return ms;
+	since = t->oneway ? t->node->oneway_since : t->since;
+	if (unlikely(time_after(jiffies, since + msecs_to_jiffies(STARVED_MS))))
+		ipcbus_stat_count(IPCBUS_STAT_STARVED);
 }
 
 void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread)

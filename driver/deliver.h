@@ -15,9 +15,8 @@
  * in it from here on. */
 void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread);
 
-/* For how many milliseconds did work of the proc's queue wait for a thread, if that
- * was too long? Else 0 (proc->lock). */
-u32 ipcbus_deliver_waited(struct ipcbus_work *work);
+/* Counts a message that waited long in the proc's queue until a thread took it (proc->lock). */
+void ipcbus_deliver_count_starved(struct ipcbus_work *work);
 
 /* --- Oneways that follow ---------------------------------------------------- */
 

@@ -27,7 +27,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-#define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_DELAYS)
+#define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES)
 
 /* Changing code stops all processors, so the key stays on for a second: a program that turns
  * a monitor on and off in a loop changes it once a second at most. */
@@ -519,33 +519,6 @@ void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbu
 		return;
 	get_sender(t, &record.from.pid, &record.from.tid);
 	record_failure(target, &record);
-	put_pid(record.from.pid);
-	put_pid(record.from.tid);
-}
-
-void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms)
-{
-	/* Only messages starve: ipcbus_deliver_waited(). */
-	const struct ipcbus_transaction *t = container_of(work, struct ipcbus_transaction, work);
-	struct ipcbus_proc *proc = thread->proc;
-	struct ipcbus_record record = {
-		.wanted_by = IPCBUS_MONITOR_DELAYS,
-		.head = {
-			.kind = IPCBUS_RECORD_STARVED,
-			.time = ktime_get_ns(),
-			.id = t->id,
-			.code = t->code,
-			.node = t->node->id,
-			.value = ms,
-		},
-		.to = { thread->tgid, thread->pid, proc },
-		.uid = make_kuid(proc->user_ns, t->sender.uid),
-		.gid = make_kgid(proc->user_ns, t->sender.gid),
-	};
-
-	get_sender(t, &record.from.pid, &record.from.tid);
-	trace_ipcbus_starved(&record);
-	record_for_all(proc->bus, &record);
 	put_pid(record.from.pid);
 	put_pid(record.from.tid);
 }

@@ -99,7 +99,6 @@ void ipcbus_report_reply_slow(struct ipcbus_thread *thread, const struct ipcbus_
 void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
 			       const struct ipcbus_event *event);
 void ipcbus_report_release_slow(u64 id, int result);
-void ipcbus_report_starved_slow(struct ipcbus_thread *thread, struct ipcbus_work *work, u32 ms);
 
 /* t is whole and will be queued next. */
 static __always_inline void ipcbus_report_send(struct ipcbus_thread *thread,
@@ -143,14 +142,6 @@ static __always_inline void ipcbus_report_release(u64 id, int result)
 {
 	if (ipcbus_is_observed())
 		ipcbus_report_release_slow(id, result);
-}
-
-/* The thread took work that waited for so long, or 0: not too long. */
-static __always_inline void ipcbus_report_starved(struct ipcbus_thread *thread,
-						  struct ipcbus_work *work, u32 ms)
-{
-	if (ipcbus_is_observed() && ms)
-		ipcbus_report_starved_slow(thread, work, ms);
 }
 
 /*

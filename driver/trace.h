@@ -42,8 +42,7 @@ void ipcbus_trace_done(void);
 			 { 2, "oneway" },	\
 			 { 3, "reply" },	\
 			 { 4, "error" },	\
-			 { 5, "failed" },	\
-			 { 6, "starved" })
+			 { 5, "failed" })
 
 #define ipcbus_show_stage(stage)		\
 	__print_symbolic(stage,			\
@@ -76,7 +75,6 @@ DECLARE_EVENT_CLASS(ipcbus_record,
 		__field(u32, node)
 		__field(u32, code)
 		__field(u32, objects)
-		__field(u32, ms)
 	),
 	TP_fast_assign(
 		__entry->id = r->head.id;
@@ -93,13 +91,12 @@ DECLARE_EVENT_CLASS(ipcbus_record,
 		__entry->node = r->head.node;
 		__entry->code = r->head.code;
 		__entry->objects = r->head.object_count;
-		__entry->ms = r->head.value;
 	),
-	TP_printk("id=%llu kind=%s error=%d stage=%s index=%u from=%d:%d to=%d:%d node=%u code=%u size=%llu objects=%u parent=%llu ms=%u",
+	TP_printk("id=%llu kind=%s error=%d stage=%s index=%u from=%d:%d to=%d:%d node=%u code=%u size=%llu objects=%u parent=%llu",
 		  __entry->id, ipcbus_show_kind(__entry->kind), __entry->error,
 		  ipcbus_show_stage(__entry->stage), __entry->index, __entry->from,
 		  __entry->from_tid, __entry->to, __entry->to_tid, __entry->node,
-		  __entry->code, __entry->size, __entry->objects, __entry->parent, __entry->ms)
+		  __entry->code, __entry->size, __entry->objects, __entry->parent)
 );
 
 /* A call or oneway is about to be queued. */
@@ -114,11 +111,6 @@ DEFINE_EVENT_FN(ipcbus_record, ipcbus_reply,
 
 /* Something was not sent (id 0 if it never had one), or sent and then failed. */
 DEFINE_EVENT_FN(ipcbus_record, ipcbus_fail,
-	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
-);
-
-/* A thread took a message that had waited too long for one to be free. */
-DEFINE_EVENT_FN(ipcbus_record, ipcbus_starved,
 	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
 );
 

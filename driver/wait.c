@@ -27,7 +27,6 @@ struct found {
 	struct ipcbus_transaction *expired;
 	bool interrupted;
 	bool spawn;
-	u32 waited;
 };
 
 static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *thread)
@@ -75,7 +74,7 @@ static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *
 		thread->top = thread->top->from_below;
 	} else if (serve && !thread->top && !ipcbus_queue_is_empty_locked(&proc->work)) {
 		found->work = ipcbus_queue_pop_locked(&proc->work);
-		found->waited = ipcbus_deliver_waited(found->work);
+		ipcbus_deliver_count_starved(found->work);
 	} else if (has_expired_locked(thread)) {
 		found->expired = thread->top;
 		thread->top = thread->top->from_below;
@@ -211,7 +210,6 @@ static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbu
 	} else if (found->expired) {
 		take_expired(found->expired, thread, event);
 	} else if (found->work) {
-		ipcbus_report_starved(thread, found->work, found->waited);
 		if (!found->work->ops->deliver(found->work, thread, event))
 			return ipcbus_more_pop(&thread->more, thread, event);
 	} else if (found->interrupted) {

@@ -220,8 +220,6 @@ static void put_tail(const struct ipc_record *record, const json_t *row)
 		printf(", %s%s%s", out_color(COLOR_RED), ipc_strerror(record->error), out_plain());
 	if (took)
 		printf(", %s%.1f us%s", out_color(COLOR_DIM), json_real_value(took), out_plain());
-	if (record->kind == IPC_RECORD_STARVED)
-		printf(", waited %u ms", record->value);
 	if (text)
 		printf("  %s", text);
 	free(text);
@@ -317,9 +315,8 @@ static int monitor_bus(void)
 	struct monitor *monitor;
 	int status;
 
-	status = monitor_open(&monitor,
-			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_DELAYS,
-			      session.pid, session.max_data, on_record, NULL);
+	status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, session.pid,
+			      session.max_data, on_record, NULL);
 	if (status)
 		return status;
 	stop_on_signals();

@@ -13,7 +13,6 @@
 
 #define IPCBUS_MONITOR_MESSAGES	(1U << 0) /* CALL, ONEWAY, REPLY, ERROR */
 #define IPCBUS_MONITOR_FAILURES	(1U << 1) /* FAILED */
-#define IPCBUS_MONITOR_DELAYS	(1U << 2) /* STARVED */
 
 /**
  * struct ipcbus_monitor - get a record of what happens on the bus (IPCBUS_IOC_MONITOR)
@@ -50,7 +49,6 @@ struct ipcbus_monitor {
  * @IPCBUS_RECORD_ERROR: An error reply that will be handed to the caller next.
  * @IPCBUS_RECORD_FAILED: A message was not sent, or it was sent and failed then. error,
  *	stage and index are those of the event that its sender got, or would have got.
- * @IPCBUS_RECORD_STARVED: A message waited long because no thread was free.
  */
 enum ipcbus_record_kind {
 	IPCBUS_RECORD_CALL = 1,
@@ -58,7 +56,6 @@ enum ipcbus_record_kind {
 	IPCBUS_RECORD_REPLY = 3,
 	IPCBUS_RECORD_ERROR = 4,
 	IPCBUS_RECORD_FAILED = 5,
-	IPCBUS_RECORD_STARVED = 6,
 };
 
 /**
@@ -87,9 +84,8 @@ enum ipcbus_record_kind {
  * @from_uid: the sender's effective user id in the monitor's user namespace
  * @from_gid: the sender's effective group id, likewise
  * @to_pid: the receiver's process, as @from_pid
- * @to_tid: REPLY, ERROR, STARVED: the receiver's thread. Otherwise 0, because no thread has
+ * @to_tid: REPLY, ERROR: the receiver's thread. Otherwise 0, because no thread has
  *	taken the message yet.
- * @value: STARVED: how long the message waited, in milliseconds
  * @reserved: 0
  */
 struct ipcbus_monitor_record {
@@ -115,8 +111,7 @@ struct ipcbus_monitor_record {
 	__u32 from_gid;
 	__u32 to_pid;
 	__u32 to_tid;
-	__u32 value;
-	__u64 reserved;
+	__u32 reserved;
 } __attribute__((aligned(8)));
 
 /**

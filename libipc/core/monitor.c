@@ -11,14 +11,12 @@
 #include "slot.h"
 
 _Static_assert(IPC_MONITOR_MESSAGES == IPCBUS_MONITOR_MESSAGES &&
-	       IPC_MONITOR_FAILURES == IPCBUS_MONITOR_FAILURES &&
-	       IPC_MONITOR_DELAYS == IPCBUS_MONITOR_DELAYS, "flags of a monitor");
+	       IPC_MONITOR_FAILURES == IPCBUS_MONITOR_FAILURES, "flags of a monitor");
 _Static_assert((int)IPC_RECORD_CALL == (int)IPCBUS_RECORD_CALL &&
 	       (int)IPC_RECORD_ONEWAY == (int)IPCBUS_RECORD_ONEWAY &&
 	       (int)IPC_RECORD_REPLY == (int)IPCBUS_RECORD_REPLY &&
 	       (int)IPC_RECORD_ERROR == (int)IPCBUS_RECORD_ERROR &&
-	       (int)IPC_RECORD_FAILED == (int)IPCBUS_RECORD_FAILED &&
-	       (int)IPC_RECORD_STARVED == (int)IPCBUS_RECORD_STARVED, "kinds of records");
+	       (int)IPC_RECORD_FAILED == (int)IPCBUS_RECORD_FAILED, "kinds of records");
 _Static_assert(IPC_RECORD_CLEAR == IPCBUS_SEND_CLEAR && IPC_RECORD_REPLACE == IPCBUS_SEND_REPLACE,
 	       "flags of a record");
 
@@ -161,7 +159,6 @@ static int parse(const void *raw, size_t size, struct ipc_record *record)
 		.error = from.error,
 		.stage = from.stage,
 		.index = from.index,
-		.value = from.value,
 		.data_size = from.data_size,
 		.data_kept = from.data_kept,
 		.from_pid = (pid_t)from.from_pid,

@@ -39,7 +39,6 @@ static struct raw raw_of(unsigned int n_objects)
 			.error = -8,
 			.stage = 9,
 			.index = 10,
-			.value = 11,
 			.from_pid = 12,
 			.from_tid = 13,
 			.from_uid = 14,
@@ -85,7 +84,6 @@ static void check_record(const void *bytes, size_t size)
 	ck_assert_int_eq(record.error, -8);
 	ck_assert_uint_eq(record.stage, 9);
 	ck_assert_uint_eq(record.index, 10);
-	ck_assert_uint_eq(record.value, 11);
 	ck_assert_int_eq(record.from_pid, 12);
 	ck_assert_int_eq(record.from_tid, 13);
 	ck_assert_uint_eq(record.from_uid, 14);
@@ -267,10 +265,10 @@ START_TEST(records_are_delivered)
 	ipc_process(ipc);
 	ck_assert_uint_eq(fake.n_released, 4);
 
-	ck_assert_int_eq(ipc_monitor(NULL, IPC_MONITOR_DELAYS, 0, 0, see, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_DELAYS, -1, 0, see, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_DELAYS, 0, 0, NULL, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_DELAYS, 1, 0, see, NULL, NULL), -ESRCH);
+	ck_assert_int_eq(ipc_monitor(NULL, IPC_MONITOR_FAILURES, 0, 0, see, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_FAILURES, -1, 0, see, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_FAILURES, 0, 0, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_FAILURES, 1, 0, see, NULL, NULL), -ESRCH);
 	ck_assert_int_eq(ipc_monitor(ipc, 0, 0, 0, see, NULL, NULL), -EINVAL);
 	ipc_unref(ipc);
 }
@@ -285,7 +283,7 @@ START_TEST(a_refused_monitor_gets_nothing)
 	fake_reset();
 	seen = 0;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_DELAYS, 1, 0, see, &seen, &slot), -ESRCH);
+	ck_assert_int_eq(ipc_monitor(ipc, IPC_MONITOR_FAILURES, 1, 0, see, &seen, &slot), -ESRCH);
 	ck_assert_ptr_null(slot);
 	record_arrives(ipc, size_with(2));
 	ck_assert_uint_eq(seen, 0);

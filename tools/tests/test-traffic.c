@@ -80,7 +80,6 @@ START_TEST(traffic_is_summed)
 	record(traffic, IPC_RECORD_FAILED, 0, 9000);
 	record(traffic, IPC_RECORD_ONEWAY, 4, 9000);
 	record(traffic, IPC_RECORD_REPLY, 77, 9000);
-	record(traffic, IPC_RECORD_STARVED, 0, 9000);
 	ck_assert_uint_eq(traffic->n, 1);
 	ck_assert_uint_eq(traffic->pairs[0].calls, 3);
 	ck_assert_uint_eq(traffic->pairs[0].oneways, 1);

@@ -14,7 +14,6 @@ extern "C" {
 
 #define IPC_MONITOR_MESSAGES	(1U << 0)	/* calls, oneways, replies, errors */
 #define IPC_MONITOR_FAILURES	(1U << 1)	/* messages that failed */
-#define IPC_MONITOR_DELAYS	(1U << 2)	/* messages that waited long for a thread */
 
 enum ipc_record_kind {
 	IPC_RECORD_CALL = 1,
@@ -22,7 +21,6 @@ enum ipc_record_kind {
 	IPC_RECORD_REPLY = 3,
 	IPC_RECORD_ERROR = 4,
 	IPC_RECORD_FAILED = 5,		/* a message was not delivered */
-	IPC_RECORD_STARVED = 6,		/* a message waited long for a thread */
 };
 
 /* Flags of struct ipc_record, as its message was sent. */
@@ -60,7 +58,6 @@ struct ipc_record {
 	uid_t from_uid;
 	gid_t from_gid;
 	pid_t to_pid, to_tid;	/* the receiver; 0 if not visible or not known yet */
-	uint32_t value;		/* STARVED: milliseconds */
 	size_t data_size;	/* bytes of the payload */
 	size_t data_kept;	/* bytes of it at data */
 	const void *data;

@@ -323,7 +323,7 @@ static void poll_client(struct world *w)
 
 static void monitor_on(struct world *w)
 {
-	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_DELAYS };
+	struct ipcbus_monitor m = { .size = sizeof(m), .flags = IPCBUS_MONITOR_FAILURES };
 
 	if (ioctl(w->cli, IPCBUS_IOC_MONITOR, &m) < 0 && errno != EDQUOT)
 		fail("MONITOR", errno);

@@ -207,7 +207,7 @@ static void parse_again(const struct ipc_record *record, struct seen *seen)
 	ck_assert_int_eq(again.kind, record->kind);
 	ck_assert_ptr_eq(again.data, record->data);
 	ck_assert_uint_eq(again.n_objects, record->n_objects);
-	for (size_t size = 0; size < 120 + record->data_kept; size++)
+	for (size_t size = 0; size < 112 + record->data_kept; size++)
 		ck_assert_int_eq(ipc_record_parse(record->raw, size, &again), -EBADMSG);
 	seen->parsed++;
 }

@@ -6,7 +6,7 @@
 #include "ipcbus-monitor.h"
 #include "scenarios.h"
 
-#define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_DELAYS)
+#define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES)
 
 static int monitor(u32 flags, u32 pid, u32 max_data)
 {
@@ -75,7 +75,7 @@ static void check_record(const struct ipcbus_event *event)
 	/* Closed meanwhile by another thread. */
 	if (record) {
 		CHECK(record->size == sizeof(*record) && !record->reserved);
-		CHECK(record->kind >= IPCBUS_RECORD_CALL && record->kind <= IPCBUS_RECORD_STARVED);
+		CHECK(record->kind >= IPCBUS_RECORD_CALL && record->kind <= IPCBUS_RECORD_FAILED);
 		CHECK(record->data_kept <= record->data_size);
 	}
 	r = release(event->buffer);

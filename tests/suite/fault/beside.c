@@ -297,7 +297,7 @@ static void finish_take_async(struct state *s, int r)
 
 /* --- Monitors ---------------------------------------------------------------- */
 
-#define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES | IPCBUS_MONITOR_DELAYS)
+#define EVERYTHING (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES)
 
 static const struct content monitored = { "payload and objects", 5000, 0, "nfh" };
 

@@ -275,20 +275,6 @@ START_TEST(lost_oneway)
 }
 END_TEST
 
-START_TEST(starved)
-{
-	struct ipcbus_event ev;
-
-	raw_oneway(&cli, 0, 3, "x", 1);
-	usleep(200000);
-	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-	take_trace();
-	ck_assert_uint_eq(number(event("ipcbus_starved", 0), "id"),
-			  number(event("ipcbus_send", 0), "id"));
-	ck_assert_uint_ge(number(event("ipcbus_starved", 0), "ms"), 190);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("trace");
@@ -305,6 +291,5 @@ int main(void)
 	tcase_add_test(tc, nested);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, lost_oneway);
-	tcase_add_test(tc, starved);
 	return suite_main(suite);
 }

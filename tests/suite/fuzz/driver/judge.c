@@ -542,7 +542,7 @@ static void record_arrived(struct thread *t, const struct ipcbus_event *ev)
 		u32 table = record.object_count * sizeof(struct ipcbus_record_object);
 
 		must(record.size == sizeof(record) && record.kind >= IPCBUS_RECORD_CALL &&
-			     record.kind <= IPCBUS_RECORD_STARVED && !record.reserved,
+			     record.kind <= IPCBUS_RECORD_FAILED && !record.reserved,
 		     "a record of kind %u", record.kind);
 		must(record.data_kept <= record.data_size &&
 			     record.objects + table == ev->data_size,
