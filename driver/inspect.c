@@ -7,7 +7,6 @@
  *
  * Of each bus, in the root of its mount, and in debugfs of the bus behind /dev/ipcbus:
  *
- *   procs          a line each: PID NODES HANDLES REGION
  *   state          procs with all they have, a line for each thing: its kind, then KEY=VALUE
  *   transactions   messages on their way, likewise
  *
@@ -472,16 +471,7 @@ static bool state_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ip
 
 /* --- The files -------------------------------------------------------------- */
 
-static bool procs_show(struct seq_file *seq, struct ipcbus_proc *proc,
-		       struct ipcbus_place *unused)
-{
-	seq_printf(seq, "%d %d %u %zu\n", pid_vnr(proc->pid), atomic_read(&proc->node_count),
-		   READ_ONCE(proc->handle_count), READ_ONCE(proc->region.size));
-	return false;
-}
-
 const struct ipcbus_file ipcbus_file[] = {
-	{ "procs", .show = procs_show },
 	{ "state", .show = state_show },
 	{ "transactions", .show = transactions_show },
 	{}

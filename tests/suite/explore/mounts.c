@@ -44,7 +44,7 @@ static void mounts_use(void *unused)
 
 static void mounts_read(void *unused)
 {
-	struct inode *inode = shim_lookup(WHERE "/procs");
+	struct inode *inode = shim_lookup(WHERE "/state");
 	struct super_block *sb;
 
 	(void)unused;

@@ -491,21 +491,25 @@ END_TEST
 
 START_TEST(procs_are_listed)
 {
-	char text[256], want[256];
+	static char text[65536];
+	char want[64];
 	struct pair pair;
 	struct place p;
 
 	mount_bus(&p, NULL);
-	assert_ok(read_file(&p, "procs", text, sizeof(text)));
+	assert_ok(read_file(&p, "state", text, sizeof(text)));
 	ck_assert_str_eq(text, "");
 	pair_open(&pair, p.bus);
 	pair_talk(&pair);
-	assert_ok(read_file(&p, "procs", text, sizeof(text)));
-	snprintf(want, sizeof(want), "%d 1 0 65536\n%d 0 1 65536\n", getpid(), getpid());
-	ck_assert_str_eq(text, want);
+	assert_ok(read_file(&p, "state", text, sizeof(text)));
+	snprintf(want, sizeof(want), "proc proc=1 pid=%d nodes=1 handles=0", getpid());
+	ck_assert_ptr_nonnull(strstr(text, want));
+	snprintf(want, sizeof(want), "proc proc=2 pid=%d nodes=0 handles=1", getpid());
+	ck_assert_ptr_nonnull(strstr(text, want));
+	ck_assert_ptr_nonnull(strstr(text, " size=65536 "));
 	/* Of the default bus only its own. */
-	assert_ok(dev_debug("procs", text, sizeof(text)));
-	ck_assert_ptr_null(strstr(text, " 65536\n"));
+	assert_ok(dev_debug("state", text, sizeof(text)));
+	ck_assert_ptr_null(strstr(text, " size=65536 "));
 	pair_close(&pair);
 	umount_bus(&p);
 }
@@ -542,7 +546,7 @@ START_TEST(nothing_can_be_changed)
 	ck_assert_int_lt(read(fd, path, 1), 0);
 	ck_assert_int_lt(write(fd, path, 1), 0);
 	close(fd);
-	snprintf(path, sizeof(path), "%s/procs", p.dir);
+	snprintf(path, sizeof(path), "%s/state", p.dir);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFREG | 0400);
 	ck_assert_int_eq(statfs(p.dir, &fs), 0);

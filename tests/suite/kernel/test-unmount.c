@@ -277,13 +277,13 @@ static void talk_once(const char *path)
 static void *open_and_talk(void *arg)
 {
 	uint32_t seed = (uintptr_t)arg + 100;
-	char text[512];
+	char text[4096];
 
 	while (now_ms() < stress_end) {
 		const struct place *p = &stress[next_random(&seed) % STRESS_DIRS];
 
 		talk_once(p->bus);
-		read_file(p, "procs", text, sizeof(text));
+		read_file(p, "state", text, sizeof(text));
 	}
 	return NULL;
 }

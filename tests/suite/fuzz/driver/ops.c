@@ -427,7 +427,7 @@ static void op_info(struct thread *t, const u8 *arg)
 		control(t, IPCBUS_IOC_INFO, &info, sizeof(info) - 1, &odd);
 		break;
 	default:
-		free(shim_debugfs_read((const char *const[]){ "stats", "procs", "pages", "nodes" }
+		free(shim_debugfs_read((const char *const[]){ "stats", "state", "pages", "nodes" }
 					       [arg[1] % 4]));
 	}
 }
