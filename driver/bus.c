@@ -15,8 +15,6 @@
 struct ipcbus_bus ipcbus_default_bus = {
 	.ref = KREF_INIT(1),
 	.root = GLOBAL_ROOT_UID,
-	.max_procs = U32_MAX,
-	.max_region = IPCBUS_MAX_REGION,
 	.space_lock = __SPIN_LOCK_UNLOCKED(ipcbus_default_bus.space_lock),
 	.lock = __MUTEX_INITIALIZER(ipcbus_default_bus.lock),
 	.procs = RB_ROOT,
@@ -62,8 +60,6 @@ struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns)
 		return ERR_PTR(ret);
 	}
 	kref_init(&bus->ref);
-	bus->max_procs = U32_MAX;
-	bus->max_region = IPCBUS_MAX_REGION;
 	bus->user_ns = get_user_ns(ns);
 	spin_lock_init(&bus->monitors.lock);
 	bus->root = make_kuid(ns, 0);

@@ -25,8 +25,6 @@ struct user_namespace;
  * struct ipcbus_bus - one bus
  * @ref: its mount and each of its procs
  * @root: who may be the manager beside global root and @manager_uid; constant
- * @max_procs: on the bus; changed by remount at any time, and read without the lock
- * @max_region: bytes of each region, likewise
  * @inode: the file "bus" of its mount, while that lasts; fs.c's own
  * @user_ns: whose administrators may monitor the bus, if the parameter userns_control lets
  *	them; counted; constant
@@ -36,7 +34,6 @@ struct user_namespace;
  * @lock: protects the rest
  * @procs: all procs, by number
  * @last_number: of a proc
- * @proc_count: how many
  * @manager_watches: who watches the manager; those that were not notified of the present one
  *	come first
  * @manager_count: how many managers there were
@@ -46,8 +43,6 @@ struct user_namespace;
 struct ipcbus_bus {
 	struct kref ref;
 	kuid_t root;
-	u32 max_procs;
-	u32 max_region;
 	struct inode *inode;
 	struct user_namespace *user_ns;
 	struct ipcbus_user *mounter;
@@ -56,7 +51,6 @@ struct ipcbus_bus {
 	struct mutex lock;
 	struct rb_root procs;
 	u64 last_number;
-	u32 proc_count;
 	struct list_head manager_watches;
 	u32 manager_count;
 	struct ipcbus_node_entry *manager;

@@ -31,7 +31,6 @@ static struct ipcbus_bus *bus_of(const struct inode *inode)
 static int file_open(struct inode *inode, struct file *file)
 {
 	struct ipcbus_proc *proc;
-	int ret;
 
 	/* A kernel thread has no address space to talk from. */
 	if (!current->mm)
@@ -45,11 +44,7 @@ static int file_open(struct inode *inode, struct file *file)
 	ipcbus_expiry_begin(proc);
 	ipcbus_space_begin(proc);
 	ipcbus_handles_begin(proc);
-	ret = ipcbus_proc_join_bus(proc);
-	if (ret) {
-		ipcbus_proc_put(proc);
-		return ret;
-	}
+	ipcbus_proc_join_bus(proc);
 	ipcbus_transaction_begin(proc->user);
 	spin_lock(&proc->opener->lock);
 	list_add_tail(&proc->opener_entry, &proc->opener->procs);
@@ -119,8 +114,6 @@ static int file_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EPERM;
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff || size > IPCBUS_MAX_REGION)
 		return -EINVAL;
-	if (size > READ_ONCE(proc->bus->max_region))
-		return -EDQUOT;
 	/* Two threads may try at once: the mmap lock is held for writing. */
 	if (proc->region.size)
 		return -EBUSY;

@@ -36,8 +36,6 @@ enum fs_option {
 	OPTION_UID,
 	OPTION_GID,
 	OPTION_MANAGER_UID,
-	OPTION_MAX_PROCS,
-	OPTION_MAX_REGION,
 };
 
 static const struct fs_parameter_spec option_specs[] = {
@@ -45,8 +43,6 @@ static const struct fs_parameter_spec option_specs[] = {
 	fsparam_u32("uid", OPTION_UID),
 	fsparam_u32("gid", OPTION_GID),
 	fsparam_u32("manager_uid", OPTION_MANAGER_UID),
-	fsparam_u32("max_procs", OPTION_MAX_PROCS),
-	fsparam_u32("max_region", OPTION_MAX_REGION),
 	{}
 };
 
@@ -57,8 +53,6 @@ static const struct fs_parameter_spec option_specs[] = {
  * @uid: its owner
  * @gid: its group
  * @manager_uid: who may be the manager of the bus
- * @max_procs: of the bus, as the next one
- * @max_region: likewise
  */
 struct fs_options {
 	u32 given;
@@ -66,17 +60,7 @@ struct fs_options {
 	kuid_t uid;
 	kgid_t gid;
 	kuid_t manager_uid;
-	u32 max_procs;
-	u32 max_region;
 };
-
-static int parse_limit(struct fs_context *fc, const char *name, u32 value, u32 most, u32 *ret)
-{
-	if (!value || value > most)
-		return invalfc(fc, "%s is from 1 to %u", name, most);
-	*ret = value;
-	return 0;
-}
 
 /* An id of the caller's that the mount's namespace knows as well. */
 static int parse_uid(struct fs_context *fc, u32 value, kuid_t *ret_uid)
@@ -119,13 +103,6 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 	case OPTION_MANAGER_UID:
 		ret = parse_uid(fc, value.uint_32, &options->manager_uid);
 		break;
-	case OPTION_MAX_PROCS:
-		ret = parse_limit(fc, "max_procs", value.uint_32, U32_MAX, &options->max_procs);
-		break;
-	case OPTION_MAX_REGION:
-		ret = parse_limit(fc, "max_region", value.uint_32, IPCBUS_MAX_REGION,
-				  &options->max_region);
-		break;
 	}
 	if (!ret)
 		options->given |= BIT(option);
@@ -150,10 +127,6 @@ static void apply_options(struct super_block *sb, struct fs_options *options)
 	if (options->given & BIT(OPTION_MANAGER_UID))
 		bus->manager_uid = options->manager_uid;
 	mutex_unlock(&bus->lock);
-	if (options->given & BIT(OPTION_MAX_PROCS))
-		WRITE_ONCE(bus->max_procs, options->max_procs);
-	if (options->given & BIT(OPTION_MAX_REGION))
-		WRITE_ONCE(bus->max_region, options->max_region);
 }
 
 /* As they are now, maybe after chmod(2), so that a remount with them changes nothing. */
@@ -161,7 +134,6 @@ static int show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct ipcbus_bus *bus = root->d_sb->s_fs_info;
 	const struct inode *inode = bus->inode;
-	u32 max_procs = READ_ONCE(bus->max_procs), max_region = READ_ONCE(bus->max_region);
 	kuid_t manager_uid;
 
 	mutex_lock(&bus->lock);
@@ -171,10 +143,6 @@ static int show_options(struct seq_file *seq, struct dentry *root)
 		   from_kuid_munged(seq_user_ns(seq), inode->i_uid),
 		   from_kgid_munged(seq_user_ns(seq), inode->i_gid),
 		   from_kuid_munged(seq_user_ns(seq), manager_uid));
-	if (max_procs != U32_MAX)
-		seq_printf(seq, ",max_procs=%u", max_procs);
-	if (max_region != IPCBUS_MAX_REGION)
-		seq_printf(seq, ",max_region=%u", max_region);
 	return 0;
 }
 

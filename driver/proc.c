@@ -104,21 +104,14 @@ static bool is_before(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct ipcbus_proc, bus_entry)->number;
 }
 
-int ipcbus_proc_join_bus(struct ipcbus_proc *proc)
+void ipcbus_proc_join_bus(struct ipcbus_proc *proc)
 {
 	struct ipcbus_bus *bus = proc->bus;
-	int ret = 0;
 
 	mutex_lock(&bus->lock);
-	if (bus->proc_count < READ_ONCE(bus->max_procs)) {
-		bus->proc_count++;
-		proc->number = ++bus->last_number;
-		rb_add(&proc->bus_entry, &bus->procs, is_before);
-	} else {
-		ret = -EDQUOT;
-	}
+	proc->number = ++bus->last_number;
+	rb_add(&proc->bus_entry, &bus->procs, is_before);
 	mutex_unlock(&bus->lock);
-	return ret;
 }
 
 void ipcbus_proc_leave_bus(struct ipcbus_proc *proc)
@@ -128,7 +121,6 @@ void ipcbus_proc_leave_bus(struct ipcbus_proc *proc)
 	mutex_lock(&bus->lock);
 	rb_erase(&proc->bus_entry, &bus->procs);
 	RB_CLEAR_NODE(&proc->bus_entry);
-	bus->proc_count--;
 	mutex_unlock(&bus->lock);
 }
 

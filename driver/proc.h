@@ -203,8 +203,8 @@ static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
 
 void ipcbus_proc_put(struct ipcbus_proc *proc);
 
-/* Puts the proc among those of its bus, and takes it out. -EDQUOT: the bus is full. */
-int ipcbus_proc_join_bus(struct ipcbus_proc *proc);
+/* Adds the proc to its bus, and removes it. */
+void ipcbus_proc_join_bus(struct ipcbus_proc *proc);
 void ipcbus_proc_leave_bus(struct ipcbus_proc *proc);
 /* The bus's proc after last, or the first for NULL, counted; drops last. NULL: no more. */
 struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc *last);

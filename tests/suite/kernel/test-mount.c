@@ -341,9 +341,8 @@ END_TEST
 
 static const char *const bad_options[] = {
 	"colour=red", "mode", "mode=", "mode=888", "mode=1777", "mode=-1", "uid=x", "uid=",
-	"uid=4294967295", "manager_uid=4294967295", "manager_uid", "gid=4294967295", "uid=4294967296", "max_procs", "max_procs=0",
-	"max_procs=4294967296", "max_region=0", "max_region=1073741825", "max_procs=1x",
-	"max_procs=1,max_region=0", "user_procs=1",
+	"uid=4294967295", "manager_uid=4294967295", "manager_uid", "gid=4294967295", "uid=4294967296",
+	"mode=600x", "mode=600,uid=x", "max_procs=1", "user_procs=1",
 };
 
 START_TEST(bad_options_are_refused)
@@ -352,32 +351,8 @@ START_TEST(bad_options_are_refused)
 
 	place_make(&p);
 	assert_result(try_mount(&p, 0, bad_options[_i]), -EINVAL);
-	assert_ok(try_mount(&p, 0, "max_procs=7"));
+	assert_ok(try_mount(&p, 0, "mode=600"));
 	assert_result(try_mount(&p, MS_REMOUNT, bad_options[_i]), -EINVAL);
-	umount_bus(&p);
-}
-END_TEST
-
-START_TEST(procs_are_limited)
-{
-	struct place p;
-	struct raw r[3];
-
-	mount_bus(&p, "max_procs=2");
-	raw_open_at(&r[0], p.bus, 4096);
-	raw_open_at(&r[1], p.bus, 4096);
-	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
-	assert_ok(try_mount(&p, MS_REMOUNT, "max_procs=3"));
-	raw_open_at(&r[2], p.bus, 4096);
-	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
-	/* Those who are there stay. */
-	assert_ok(try_mount(&p, MS_REMOUNT, "max_procs=1"));
-	raw_close(&r[1]);
-	assert_result(dev_open_at(p.bus, O_RDWR), -EDQUOT);
-	raw_close(&r[0]);
-	raw_close(&r[2]);
-	raw_open_at(&r[0], p.bus, 4096);
-	raw_close(&r[0]);
 	umount_bus(&p);
 }
 END_TEST
@@ -410,22 +385,6 @@ START_TEST(handle_0_keeps_its_place)
 }
 END_TEST
 
-START_TEST(regions_are_limited)
-{
-	struct place p;
-	struct raw r;
-	void *map;
-
-	mount_bus(&p, "max_region=8192");
-	raw_open_at(&r, p.bus, 0);
-	assert_result(dev_map(r.fd, 12288, PROT_READ, MAP_SHARED, 0, &map), -EDQUOT);
-	assert_ok(dev_map(r.fd, 8192, PROT_READ, MAP_SHARED, 0, &map));
-	assert_ok(dev_unmap(map, 8192));
-	raw_close(&r);
-	umount_bus(&p);
-}
-END_TEST
-
 /* What /proc/self/mounts says of it. */
 static void shown_options(const struct place *p, char *ret, size_t size)
 {
@@ -450,10 +409,9 @@ START_TEST(options_are_shown)
 	mount_bus(&p, "uid=1000,mode=640");
 	shown_options(&p, text, sizeof(text));
 	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=0,manager_uid=0");
-	assert_ok(try_mount(&p, MS_REMOUNT, "gid=900,max_procs=10,max_region=65536"));
+	assert_ok(try_mount(&p, MS_REMOUNT, "gid=900"));
 	shown_options(&p, text, sizeof(text));
-	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=900,manager_uid=0,max_procs=10,"
-			       "max_region=65536");
+	ck_assert_str_eq(text, "rw,relatime,mode=640,uid=1000,gid=900,manager_uid=0");
 	ck_assert_int_eq(stat(p.bus, &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
 	ck_assert_uint_eq(st.st_uid, 1000);
@@ -462,8 +420,7 @@ START_TEST(options_are_shown)
 	ck_assert_int_eq(chown(p.bus, 1001, -1), 0);
 	/* As a remount tool does: all that is shown is said again. */
 	shown_options(&p, text, sizeof(text));
-	ck_assert_str_eq(text, "rw,relatime,mode=600,uid=1001,gid=900,manager_uid=0,max_procs=10,"
-			       "max_region=65536");
+	ck_assert_str_eq(text, "rw,relatime,mode=600,uid=1001,gid=900,manager_uid=0");
 	assert_ok(try_mount(&p, MS_REMOUNT, strstr(text, "mode")));
 	umount_bus(&p);
 }
@@ -598,9 +555,7 @@ int main(void)
 
 	tc = add_case(s, "options", setup_bus);
 	tcase_add_loop_test(tc, bad_options_are_refused, 0, ARRAY_SIZE(bad_options));
-	tcase_add_test(tc, procs_are_limited);
 	tcase_add_test(tc, handle_0_keeps_its_place);
-	tcase_add_test(tc, regions_are_limited);
 	tcase_add_test(tc, options_are_shown);
 	tcase_add_test(tc, mode_decides_who_opens);
 

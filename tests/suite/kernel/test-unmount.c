@@ -236,10 +236,10 @@ static void *mount_and_unmount(void *arg)
 
 		switch (next_random(&seed) % 4) {
 		case 0:
-			done += !try_mount(p, 0, "max_procs=5");
+			done += !try_mount(p, 0, "mode=666");
 			break;
 		case 1:
-			try_mount(p, MS_REMOUNT, "max_region=8192,max_procs=3");
+			try_mount(p, MS_REMOUNT, "mode=600,gid=900");
 			break;
 		case 2:
 			try_umount(p, MNT_DETACH);
