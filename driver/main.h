@@ -79,15 +79,9 @@
  *   |  |                           pages->lock, and nothing else of ours
  *   |  +- i_mmap_rwsem   the kernel's, of the region's own inode
  *
- *   a process's mmap lock
- *   |
- *   +- register_lock     mutex     who registers an address space (opener.c)
- *      +- the kernel's, for all of what is mapped
- *
- * No lock is held over a copy from or to user memory, and no spinlock over the
- * last put of anything. Nobody asks for memory who holds a lock that procs of others take: how
- * long that takes is up to the one's memory cgroup. The kernel does, under register_lock, for one
- * structure that is charged to no group.
+ * No lock is held over a copy from or to user memory, and no spinlock over the last put of
+ * anything. Never allocate under a lock that procs of other users take: reclaim in the caller's
+ * memory cgroup can take arbitrarily long.
  */
 #ifndef IPCBUS_MAIN_H
 #define IPCBUS_MAIN_H

@@ -4,7 +4,6 @@
  * from exit_mmap().
  */
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -16,15 +15,6 @@
 
 static DEFINE_SPINLOCK(openers_lock);
 static struct rb_root openers = RB_ROOT;
-/*
- * The kernel registers one address space at a time, under a mutex of its own that passes no
- * priority on. Under this lock one at a time asks for that, and whoever does inherits the
- * priority of those who wait. For the other locks that the kernel takes then, those of what
- * is mapped, it still waits as long as others have them.
- */
-static DEFINE_MUTEX(register_lock);
-/* For the address space that is registered now. */
-static struct ipcbus_opener *spare;
 static void (*end)(struct ipcbus_opener *opener);
 
 static void opener_free(struct kref *ref)
@@ -39,12 +29,19 @@ void ipcbus_opener_put(struct ipcbus_opener *opener)
 
 /* --- What the kernel calls ---------------------------------------------------------- */
 
+/* The kernel holds the mmap lock of the address space. */
 static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
 {
-	struct ipcbus_opener *opener = spare;
+	struct ipcbus_opener *opener;
 
-	lockdep_assert_held(&register_lock);
-	spare = NULL;
+	opener = kzalloc(sizeof(*opener), GFP_KERNEL_ACCOUNT);
+	if (!opener)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&opener->ref);
+	opener->mm = mm;
+	RB_CLEAR_NODE(&opener->entry);
+	spin_lock_init(&opener->lock);
+	INIT_LIST_HEAD(&opener->procs);
 	return &opener->notifier;
 }
 
@@ -129,41 +126,6 @@ static bool add_once(struct ipcbus_opener *opener)
 	return first;
 }
 
-static struct ipcbus_opener *opener_new(const struct mm_struct *mm)
-{
-	struct ipcbus_opener *opener;
-
-	opener = kzalloc(sizeof(*opener), GFP_KERNEL_ACCOUNT);
-	if (!opener)
-		return NULL;
-	kref_init(&opener->ref);
-	opener->mm = mm;
-	RB_CLEAR_NODE(&opener->entry);
-	spin_lock_init(&opener->lock);
-	INIT_LIST_HEAD(&opener->procs);
-	return opener;
-}
-
-/* What an address space has, or new as that. The kernel allocates a structure, uncharged. */
-static struct mmu_notifier *get_notifier(struct mm_struct *mm, struct ipcbus_opener *new)
-{
-	struct mmu_notifier *notifier = ERR_PTR(-EINTR);
-
-	if (mmap_write_lock_killable(mm))
-		goto out;
-	if (!mutex_lock_killable(&register_lock)) {
-		spare = new;
-		notifier = mmu_notifier_get_locked(&notifier_ops, mm);
-		new = spare;
-		spare = NULL;
-		mutex_unlock(&register_lock);
-	}
-	mmap_write_unlock(mm);
-out:
-	kfree(new);
-	return notifier;
-}
-
 struct ipcbus_opener *ipcbus_opener_get(void)
 {
 	struct ipcbus_opener *opener;
@@ -172,10 +134,7 @@ struct ipcbus_opener *ipcbus_opener_get(void)
 	opener = find(current->mm);
 	if (opener)
 		return opener;
-	opener = opener_new(current->mm);
-	if (!opener)
-		return ERR_PTR(-ENOMEM);
-	notifier = get_notifier(current->mm, opener);
+	notifier = mmu_notifier_get(&notifier_ops, current->mm);
 	/* A signal ends the wait for all locks of the address space with -EINTR. */
 	if (IS_ERR(notifier))
 		return PTR_ERR(notifier) == -EINTR ? ERR_PTR(-ERESTARTNOINTR) : ERR_CAST(notifier);

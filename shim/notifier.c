@@ -48,13 +48,15 @@ static struct mmu_notifier *make(const struct mmu_notifier_ops *ops, struct mm_s
 	return notifier;
 }
 
-struct mmu_notifier *mmu_notifier_get_locked(const struct mmu_notifier_ops *ops,
-					     struct mm_struct *mm)
+struct mmu_notifier *mmu_notifier_get(const struct mmu_notifier_ops *ops, struct mm_struct *mm)
 {
-	shim_might_sleep("mmu_notifier_get_locked");
+	struct mmu_notifier *notifier;
+
 	BUG_ON(!atomic_read(&mm->mm_users));
-	lockdep_assert_held(&mm->mmap_lock);
-	return find(ops, mm) ?: make(ops, mm);
+	mutex_lock(&mm->mmap_lock);
+	notifier = find(ops, mm) ?: make(ops, mm);
+	mutex_unlock(&mm->mmap_lock);
+	return notifier;
 }
 
 static void free_notifier(struct rcu_head *rcu)

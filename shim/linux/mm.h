@@ -37,18 +37,6 @@ struct mm_struct {
 	struct list_head notifiers;
 };
 
-/* Nobody is killed while it waits for a lock here. */
-static inline int mmap_write_lock_killable(struct mm_struct *mm)
-{
-	mutex_lock(&mm->mmap_lock);
-	return 0;
-}
-
-static inline void mmap_write_unlock(struct mm_struct *mm)
-{
-	mutex_unlock(&mm->mmap_lock);
-}
-
 #ifdef SHIM_LEAN
 /* daemon/admin.c */
 unsigned long totalram_pages(void);

@@ -33,8 +33,7 @@ struct mmu_notifier {
 };
 
 /* The one with these operations, which is made if there is none. -EINTR: a signal. */
-struct mmu_notifier *mmu_notifier_get_locked(const struct mmu_notifier_ops *ops,
-					     struct mm_struct *mm);
+struct mmu_notifier *mmu_notifier_get(const struct mmu_notifier_ops *ops, struct mm_struct *mm);
 void mmu_notifier_put(struct mmu_notifier *notifier);
 /* All that were put are freed. */
 void mmu_notifier_synchronize(void);

@@ -12,6 +12,5 @@ struct mutex {
 #define DEFINE_MUTEX(name) struct mutex name = __MUTEX_INITIALIZER(name)
 #define mutex_init(m) SHIM_LOCK_INIT(&(m)->lock, #m, true)
 #define mutex_lock(m) SHIM_LOCK(&(m)->lock)
-#define mutex_lock_killable(m) ({ mutex_lock(m); 0; })
 #define mutex_trylock(m) SHIM_TRYLOCK(&(m)->lock)
 #define mutex_unlock(m) SHIM_UNLOCK(&(m)->lock)

@@ -37,7 +37,6 @@ static const struct {
 	{ "&mm->mmap_lock", "&pages->lock" },
 	{ "&mm->mmap_lock", "&region->claim" },
 	{ "&mm->mmap_lock", "regions_lock" },
-	{ "&mm->mmap_lock", "register_lock" },
 	{ "&proc->handle_lock", "&region->claim" },
 	{ "&proc->handle_lock", "regions_lock" },
 	{ "&proc->handle_lock", "&region->lock" },
@@ -219,8 +218,7 @@ void shim_might_sleep(const char *what)
 static bool is_shared(const struct shim_lock_class *class)
 {
 	return !strcmp(class->name, "&bus->lock") || !strcmp(class->name, "users_lock") ||
-	       !strcmp(class->name, "ipcbus_default_bus.lock") ||
-	       !strcmp(class->name, "register_lock");
+	       !strcmp(class->name, "ipcbus_default_bus.lock");
 }
 
 void shim_might_reclaim(void)
