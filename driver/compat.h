@@ -120,66 +120,43 @@ static inline bool ipcbus_sched_may_be_realtime(struct task_struct *task)
 }
 
 /*
- * The label of the current thread: taken, used and released. 6.13 replaced one number by
- * an identity of each module, 6.14 put a structure around the text, 6.18 added a choice
- * of module. -EOPNOTSUPP: there is none.
+ * Takes the label of the current thread, and releases it. 6.14 put a structure around the text,
+ * and mainline has a choice of security module. -EOPNOTSUPP: there is no label.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
-struct ipcbus_secctx {
-	struct lsm_context context;
-};
-
-static inline int ipcbus_secctx_take(struct ipcbus_secctx *ctx)
+static inline int ipcbus_secctx_take(struct lsm_context *ret_context)
 {
 	struct lsm_prop prop;
-	int ret;
 
 	security_current_getlsmprop_subj(&prop);
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
-	ret = security_lsmprop_to_secctx(&prop, &ctx->context, LSM_ID_UNDEF);
-#else
-	ret = security_lsmprop_to_secctx(&prop, &ctx->context);
-#endif
-	return ret < 0 ? ret : 0;
+	return min(security_lsmprop_to_secctx(&prop, ret_context, LSM_ID_UNDEF), 0);
 }
 
-static inline void ipcbus_secctx_drop(struct ipcbus_secctx *ctx)
+static inline void ipcbus_secctx_drop(struct lsm_context *context)
 {
-	security_release_secctx(&ctx->context);
+	security_release_secctx(context);
 }
 #else
-struct ipcbus_secctx {
-	struct {
-		char *context;
-		u32 len;
-	} context;
+struct lsm_context {
+	char *context;
+	u32 len;
 };
 
-static inline int ipcbus_secctx_take(struct ipcbus_secctx *ctx)
+static inline int ipcbus_secctx_take(struct lsm_context *ret_context)
 {
 	u32 secid;
 
 	security_current_getsecid_subj(&secid);
 	if (!secid)
 		return -EOPNOTSUPP;
-	return security_secid_to_secctx(secid, &ctx->context.context, &ctx->context.len);
+	return security_secid_to_secctx(secid, &ret_context->context, &ret_context->len);
 }
 
-static inline void ipcbus_secctx_drop(struct ipcbus_secctx *ctx)
+static inline void ipcbus_secctx_drop(struct lsm_context *context)
 {
-	security_release_secctx(ctx->context.context, ctx->context.len);
+	security_release_secctx(context->context, context->len);
 }
 #endif
-
-static inline const char *ipcbus_secctx_text(const struct ipcbus_secctx *ctx)
-{
-	return ctx->context.context;
-}
-
-static inline u32 ipcbus_secctx_size(const struct ipcbus_secctx *ctx)
-{
-	return ctx->context.len;
-}
 
 /* The device that a class is asked for the name and mode of its node; const since 6.2. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)

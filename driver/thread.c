@@ -284,9 +284,9 @@ int ipcbus_label_take(struct ipcbus_label *label)
 		return 0;
 	if (ret)
 		return ret;
-	label->text = ipcbus_secctx_text(&label->context);
+	label->text = label->context.context;
 	/* Some modules count the end of the string, others do not. */
-	label->size = strnlen(label->text, ipcbus_secctx_size(&label->context));
+	label->size = strnlen(label->text, label->context.len);
 	return 0;
 }
 

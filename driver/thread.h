@@ -87,7 +87,7 @@ static inline void ipcbus_sender_to_event(const struct ipcbus_sender *sender,
  * @size: of the text
  */
 struct ipcbus_label {
-	struct ipcbus_secctx context;
+	struct lsm_context context;
 	const char *text;
 	u32 size;
 };
