@@ -86,7 +86,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	queued = ipcbus_work_unqueue_locked(&t->work);
 	if (queued) {
 		idle = ipcbus_node_end_call_locked(t->node);
-		ipcbus_proc_end_call_locked(server);
+		server->calls.count--;
 	} else if (ipcbus_is_open_locked(t)) {
 		ipcbus_cancel_notify_locked(t);
 		cancel_nested_locked(t, nested);

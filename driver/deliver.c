@@ -45,7 +45,7 @@ static void transaction_discard(struct ipcbus_work *work)
 
 	if (!t->oneway) {
 		spin_lock(&proc->lock);
-		ipcbus_proc_end_call_locked(proc);
+		proc->calls.count--;
 		spin_unlock(&proc->lock);
 	}
 	refuse(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
@@ -64,7 +64,7 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	/* The call below may have ended while this one hid it. */
 	ipcbus_thread_kick_locked(thread, /* here= */ false);
 	idle = ipcbus_node_end_call_locked(t->node);
-	ipcbus_proc_end_call_locked(thread->proc);
+	thread->proc->calls.count--;
 	spin_unlock(&thread->proc->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);

@@ -90,8 +90,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	was_dead = proc->dead;
 	WRITE_ONCE(proc->dead, true);
 	proc->barred = true;
-	ipcbus_proc_calls_changed_locked(proc);
-	WRITE_ONCE(proc->freeze.freezer, NULL);
+	proc->freeze.freezer = NULL;
 	/* By then there may be another address space in this place. */
 	WRITE_ONCE(proc->mm, NULL);
 	spin_unlock(&proc->lock);

@@ -2,12 +2,13 @@
 /*
  * Freezing and thawing: see freeze.h. The ioctl acts on all procs that one process has on
  * the caller's bus when it begins. It collects them first and then holds at most the lock
- * of one of them. Whoever ends the last call of one wakes it, and it looks whether any
- * other has calls left.
+ * of one of them. While calls are left it looks again at short intervals, as the kernel's own
+ * freezer does.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/freezer.h>
+#include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
@@ -16,7 +17,6 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
-#include <linux/wait.h>
 
 #include "bus.h"
 #include "cancel.h"
@@ -25,14 +25,14 @@
 #include "transaction.h"
 #include "watch.h"
 
+/* While calls are left, FREEZE looks again after this time. */
+#define LOOK_AGAIN_NS	(2 * NSEC_PER_MSEC)
+
 /**
  * struct ipcbus_freezer - one call of the ioctl
  * @bus: the caller's
  * @pid: the process
  * @args: the caller's
- * @changed: where it waits. Procs that it is freezing point here, until that ends or they
- *	die.
- * @soon: it looks again soon: a reply that began before this did may end without a word
  * @proc: the process's procs, counted, in the order of their numbers
  * @count: how many
  * @size: for how many @proc has space
@@ -41,8 +41,6 @@ struct ipcbus_freezer {
 	struct ipcbus_bus *bus;
 	struct pid *pid;
 	struct ipcbus_freeze *args;
-	wait_queue_head_t changed;
-	bool soon;
 	struct ipcbus_proc **proc;
 	u32 count;
 	u32 size;
@@ -196,8 +194,7 @@ static void count_pending(struct ipcbus_freezer *freezer)
 static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *freezer, bool frozen)
 {
 	lockdep_assert_held(&proc->lock);
-	/* A reply that ends looks without the lock. */
-	WRITE_ONCE(proc->freeze.freezer, freezer ? &freezer->changed : NULL);
+	proc->freeze.freezer = freezer;
 	WRITE_ONCE(proc->freeze.frozen, frozen);
 	proc->barred = proc->dead || freezer || frozen;
 }
@@ -242,7 +239,6 @@ static void thaw_locked(struct ipcbus_proc *proc)
 {
 	if (proc->freeze.frozen)
 		proc->freeze.count++;
-	ipcbus_proc_calls_changed_locked(proc);
 	set_state_locked(proc, NULL, false);
 	wake_up_interruptible_poll(&proc->poll_wait, EPOLLIN | EPOLLRDNORM);
 }
@@ -278,7 +274,7 @@ static void end(struct ipcbus_freezer *freezer, bool freeze)
 
 	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
-		mine = proc->freeze.freezer == &freezer->changed;
+		mine = proc->freeze.freezer == freezer;
 		if (mine && freeze && !proc->dead)
 			freeze_locked(proc);
 		else if (mine)
@@ -326,7 +322,7 @@ static bool is_thawed(struct ipcbus_freezer *freezer)
 
 	for (i = 0; (proc = target(freezer, i)); i++) {
 		spin_lock(&proc->lock);
-		thawed |= proc->freeze.freezer != &freezer->changed && !proc->freeze.frozen &&
+		thawed |= proc->freeze.freezer != freezer && !proc->freeze.frozen &&
 			  !proc->dead;
 		spin_unlock(&proc->lock);
 	}
@@ -349,37 +345,34 @@ static int try_to_end(struct ipcbus_freezer *freezer)
 	return 0;
 }
 
-/* Until the next look; -EAGAIN when the time is over. */
-static int wait_for_change(struct ipcbus_freezer *freezer, wait_queue_entry_t *wait, u64 until)
+/* Sleeps until the next look. -EAGAIN: the time is over. -EINTR: a signal. */
+static int wait_for_calls(u64 until)
 {
-	long left = ipcbus_ticks_until(until);
+	u64 now = ktime_get_ns();
+	ktime_t expires = min(until, now + LOOK_AGAIN_NS);
 
-	if (!left)
+	if (now >= until)
 		return -EAGAIN;
-	/* Only the tick shows that a reply which began unseen is seen. */
-	if (!wait_woken(wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, freezer->soon ? 1 : left))
-		freezer->soon = false;
+	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+	schedule_hrtimeout_range(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS);
+	__set_current_state(TASK_RUNNING);
 	return signal_pending(current) ? -EINTR : 0;
 }
 
 static int freeze(struct ipcbus_freezer *freezer)
 {
 	u64 until = ktime_get_ns() + freezer->args->timeout_ms * 1000000ULL;
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	int ret;
 
-	add_wait_queue(&freezer->changed, &wait);
 	ret = begin(freezer);
-	freezer->soon = true;
 	while (!ret) {
 		ret = try_to_end(freezer);
 		if (ret <= 0)
 			break;
-		ret = wait_for_change(freezer, &wait, until);
+		ret = wait_for_calls(until);
 	}
 	if (ret)
 		end(freezer, false);
-	remove_wait_queue(&freezer->changed, &wait);
 	return ret;
 }
 
@@ -425,7 +418,6 @@ int ipcbus_freeze(struct ipcbus_proc *proc, void *data)
 	ret = check_args(freezer.args);
 	if (ret)
 		return ret;
-	init_waitqueue_head(&freezer.changed);
 	freezer.pid = find_get_pid(freezer.args->pid);
 	if (!freezer.pid)
 		return -ESRCH;

@@ -101,6 +101,7 @@
 
 struct ipcbus_buffer;
 struct ipcbus_bus;
+struct ipcbus_freezer;
 struct ipcbus_handle_entry;
 struct ipcbus_handle_table;
 struct ipcbus_message;

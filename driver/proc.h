@@ -96,8 +96,7 @@ struct ipcbus_calls {
  * @reopened: how many replies failed, so that their calls are open again
  * @count: how often it was frozen or thawed
  * @notified: @count when watchers were notified last
- * @freezer: where whoever is freezing it waits, or NULL; of a dead proc NULL; read without the
- *	lock
+ * @freezer: the call of FREEZE that is freezing it, or NULL; NULL if the proc is dead
  * @watches: watches of that; those that were not notified of the last time come first
  */
 struct ipcbus_freeze_state {
@@ -106,7 +105,7 @@ struct ipcbus_freeze_state {
 	u32 reopened;
 	u32 count;
 	u32 notified;
-	wait_queue_head_t *freezer;
+	const struct ipcbus_freezer *freezer;
 	struct list_head watches;
 };
 
@@ -213,21 +212,6 @@ struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc 
 static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc)
 {
 	return READ_ONCE(proc->mm) == current->mm && proc->pid == task_tgid(current);
-}
-
-/* Whoever is freezing the proc looks again (proc->lock). */
-static inline void ipcbus_proc_calls_changed_locked(struct ipcbus_proc *proc)
-{
-	if (unlikely(proc->freeze.freezer))
-		wake_up_interruptible(proc->freeze.freezer);
-}
-
-/* A call that waited for the proc or was with it has ended (proc->lock). */
-static inline void ipcbus_proc_end_call_locked(struct ipcbus_proc *proc)
-{
-	proc->calls.count--;
-	if (unlikely(proc->freeze.freezer) && !proc->calls.count)
-		wake_up_interruptible(proc->freeze.freezer);
 }
 
 #endif

@@ -198,7 +198,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id)
 		ipcbus_transaction_end_serving_locked(t);
 	idle = ipcbus_node_end_call_locked(t->node);
 	withdrawn = ipcbus_cancel_withdraw_locked(t);
-	ipcbus_proc_end_call_locked(proc);
+	proc->calls.count--;
 	spin_unlock(&proc->lock);
 	if (unlikely(idle))
 		ipcbus_node_check_idle(t->node);
@@ -226,19 +226,6 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	/* It was canceled while its reply was being sent: notify the server now. */
 	if (READ_ONCE(t->state) != IPCBUS_PENDING)
 		ipcbus_cancel_notify_locked(t);
-	spin_unlock(&proc->lock);
-}
-
-/* The thread's reply cannot fail any more. */
-static void settle(struct ipcbus_thread *thread)
-{
-	struct ipcbus_proc *proc = thread->proc;
-
-	WRITE_ONCE(thread->replies, false);
-	if (likely(!READ_ONCE(proc->freeze.freezer)))
-		return;
-	spin_lock(&proc->lock);
-	ipcbus_proc_calls_changed_locked(proc);
 	spin_unlock(&proc->lock);
 }
 
@@ -285,7 +272,7 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 		return ipcbus_report_unsent(thread, message, NULL, NULL, -ESRCH);
 	caller = t->caller;
 	if (unlikely(t->canceled)) {
-		settle(thread);
+		WRITE_ONCE(thread->replies, false);
 		ipcbus_objects_let_go(thread->proc, message->send);
 		ipcbus_transaction_put(t, thread);
 		return 0;
@@ -299,7 +286,8 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 		unclaim(thread->proc, t, thread);
 		return ret;
 	}
-	settle(thread);
+	/* It cannot fail any more. */
+	WRITE_ONCE(thread->replies, false);
 	if (unlikely(ret))
 		ipcbus_objects_let_go(thread->proc, message->send);
 	ipcbus_thread_identify(thread, caller, &t->result.sender);

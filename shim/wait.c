@@ -4,14 +4,9 @@
  * this is enough; who wakes holds the queue's lock over it, so an entry that was
  * removed is not looked at.
  */
-#include <linux/hrtimer.h>
-#include <linux/jiffies.h>
 #include <linux/wait.h>
 
 #include "shim.h"
-
-/* In ticks, a month: nobody comes to see it end. */
-#define FOR_EVER (long)(30 * 24 * 3600 * (NSEC_PER_SEC / NSEC_PER_TICK))
 
 void init_waitqueue_entry(wait_queue_entry_t *entry, struct task_struct *task)
 {
@@ -26,23 +21,11 @@ void add_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry)
 	spin_unlock(&wq->lock);
 }
 
-void add_wait_queue_exclusive(wait_queue_head_t *wq, wait_queue_entry_t *entry)
-{
-	spin_lock(&wq->lock);
-	list_add_tail(&entry->entry, &wq->head);
-	spin_unlock(&wq->lock);
-}
-
 void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry)
 {
 	spin_lock(&wq->lock);
 	list_del_init(&entry->entry);
 	spin_unlock(&wq->lock);
-}
-
-bool waitqueue_active(wait_queue_head_t *wq)
-{
-	return !list_empty(&wq->head);
 }
 
 bool wq_has_sleeper(wait_queue_head_t *wq)
@@ -56,30 +39,6 @@ int default_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flag
 	(void)mode, (void)flags, (void)key;
 	shim_wake(entry->task);
 	return 1;
-}
-
-int woken_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
-{
-	(void)mode, (void)flags, (void)key;
-	__atomic_store_n(&entry->woken, true, __ATOMIC_SEQ_CST);
-	shim_wake(entry->task);
-	return 1;
-}
-
-long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout)
-{
-	ktime_t until = timeout > FOR_EVER ? KTIME_MAX : (ktime_t)shim_ticks_from_now(timeout);
-
-	set_current_state(state);
-	if (!__atomic_load_n(&entry->woken, __ATOMIC_SEQ_CST)) {
-		if (timeout > FOR_EVER)
-			schedule();
-		else
-			schedule_hrtimeout_range(&until, 0, HRTIMER_MODE_ABS);
-	}
-	__set_current_state(TASK_RUNNING);
-	__atomic_store_n(&entry->woken, false, __ATOMIC_SEQ_CST);
-	return 0;
 }
 
 void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key)

@@ -11,26 +11,13 @@ typedef struct {
 	struct list_head head;
 } wait_queue_head_t;
 
-#define DECLARE_WAIT_QUEUE_HEAD(name)                                             \
-	wait_queue_head_t name = {                                                \
-		.lock = { SHIM_LOCK_STATIC("&(" #name ")->lock", false) },        \
-		.head = LIST_HEAD_INIT(name.head),                                \
-	}
-
-#define DECLARE_WAIT_QUEUE_HEAD_ONSTACK(name) \
-	wait_queue_head_t name; init_waitqueue_head(&name)
-
 /* Woken by its func. */
 typedef struct wait_queue_entry wait_queue_entry_t;
 typedef int (*wait_queue_func_t)(wait_queue_entry_t *entry, unsigned int mode, int flags,
 				 void *key);
-/* flags are only read: nobody is exclusive. */
-#define WQ_FLAG_EXCLUSIVE	1U
 struct wait_queue_entry {
-	unsigned int flags;
 	struct task_struct *task;
 	wait_queue_func_t func;
-	bool woken;
 	struct list_head entry;
 };
 
@@ -39,13 +26,6 @@ struct wait_queue_entry {
 
 /* Wakes the entry's task. */
 int default_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key);
-/* For wait_woken(): remembers that it was woken. */
-int woken_wake_function(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key);
-long wait_woken(wait_queue_entry_t *entry, unsigned int state, long timeout);
-
-#define DEFINE_WAIT_FUNC(name, function) \
-	wait_queue_entry_t name = { .task = current, .func = function, \
-				    .entry = LIST_HEAD_INIT(name.entry) }
 
 static inline void init_waitqueue_func_entry(wait_queue_entry_t *entry, wait_queue_func_t func)
 {
@@ -55,18 +35,11 @@ static inline void init_waitqueue_func_entry(wait_queue_entry_t *entry, wait_que
 
 void init_waitqueue_entry(wait_queue_entry_t *entry, struct task_struct *task);
 void add_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
-void add_wait_queue_exclusive(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
-bool waitqueue_active(wait_queue_head_t *wq);
 bool wq_has_sleeper(wait_queue_head_t *wq);
 /* Wakes all waiters, whatever nr is. */
 void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key);
 
-#define shim_wake_up(wq) __wake_up(wq, TASK_INTERRUPTIBLE, 0, NULL)
-#define wake_up_all(wq) __wake_up(wq, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE, 0, NULL)
 #define wake_up_interruptible_poll(wq, events) \
 	__wake_up(wq, TASK_INTERRUPTIBLE, 1, (void *)(uintptr_t)(events))
 #define wake_up_interruptible_sync_poll(wq, events) wake_up_interruptible_poll(wq, events)
-#define wake_up_interruptible_sync(wq) shim_wake_up(wq)
-#define wake_up_interruptible(wq) shim_wake_up(wq)
-#define wake_up_interruptible_all(wq) shim_wake_up(wq)

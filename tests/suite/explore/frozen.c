@@ -50,14 +50,11 @@ static void freeze_or_thaw(void *unused)
 		CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &f));
 }
 
-/*
- * For so long that nobody wakes it but the end of what it waits for. A process that is
- * gone, or was thawed, is not frozen.
- */
+/* Looks some times. A process that is gone, or was thawed, is not frozen. */
 static void freeze_wait(void *unused)
 {
 	struct ipcbus_freeze f = {
-		.size = sizeof(f), .pid = pid_nr(sides[SRV].process->pid), .timeout_ms = ~0U,
+		.size = sizeof(f), .pid = pid_nr(sides[SRV].process->pid), .timeout_ms = 10,
 	};
 	int r = shim_ioctl(sides[OTH].fd, IPCBUS_IOC_FREEZE, &f);
 
@@ -262,7 +259,7 @@ const struct scenario frozen_scenarios[] = {
 	{ "freeze_freeze", "two freeze and thaw a process", prepare_freeze,
 	  { { "freeze", OTH, freeze_and_thaw }, { "freeze2", CLI, freeze_or_thaw },
 	    { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "freeze_wait", "who freezes is woken by the reply", prepare_freeze_taken,
+	{ "freeze_wait", "a process is frozen after its reply", prepare_freeze_taken,
 	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
 	    { "freeze", OTH, freeze_wait } }, 0 },
 	{ "freeze_wait_close", "the same, by the end of the process", prepare_freeze_taken,
