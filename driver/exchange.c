@@ -10,7 +10,6 @@
 #include "cancel.h"
 #include "compat.h"
 #include "deliver.h"
-#include "exchange.h"
 #include "message.h"
 #include "monitor.h"
 #include "priority.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How threads and procs end: see exit.h.
+ * How threads and procs end: see proc.h.
  */
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -8,7 +8,6 @@
 
 #include "buffer.h"
 #include "cancel.h"
-#include "exit.h"
 #include "handle.h"
 #include "monitor.h"
 #include "node.h"

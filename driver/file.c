@@ -13,7 +13,6 @@
 #include "bus.h"
 #include "cancel.h"
 #include "compat.h"
-#include "exit.h"
 #include "handle.h"
 #include "opener.h"
 #include "proc.h"

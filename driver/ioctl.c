@@ -15,8 +15,6 @@
 #include "bus.h"
 #include "calls.h"
 #include "cancel.h"
-#include "exchange.h"
-#include "exit.h"
 #include "freeze.h"
 #include "handle.h"
 #include "monitor.h"

@@ -11,7 +11,6 @@
 #include "bus.h"
 #include "cancel.h"
 #include "compat.h"
-#include "exit.h"
 #include "inspect.h"
 #include "mem/reclaim.h"
 #include "opener.h"

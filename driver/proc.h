@@ -189,6 +189,8 @@ struct ipcbus_proc {
 
 extern const struct file_operations ipcbus_fops;
 long ipcbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+/* IPCBUS_IOC_EXCHANGE: returns 0 or -errno. nonblock: the file is O_NONBLOCK (exchange.c). */
+long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *arg, bool nonblock);
 
 /* Makes a proc of the current process for an open file of the bus. -EDQUOT; -ENOMEM, or
  * -ERESTARTNOINTR. */
@@ -213,5 +215,24 @@ static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc
 {
 	return READ_ONCE(proc->mm) == current->mm && proc->pid == task_tgid(current);
 }
+
+/* --- The end (exit.c) ------------------------------------------------------- */
+
+/*
+ * A proc is shut down when the first of these happens:
+ *
+ *   - the last fd and mapping of its file are gone (file.c)
+ *   - the address space that opened it ends (opener.c)
+ *   - the process that opened it closes an fd of it as its last thread exits (file.c)
+ *
+ * No ioctl is running then and none can start, even if others keep the file open. First
+ * stop new work, then release everything: threads, timers, queued work, nodes, open calls,
+ * handles and buffers. Only the first call does so. May sleep.
+ */
+void ipcbus_proc_shut_down(struct ipcbus_proc *proc);
+/* Shuts down all procs of an address space that ends. */
+void ipcbus_opener_shut_down(struct ipcbus_opener *opener);
+/* IPCBUS_IOC_THREAD_EXIT; it has no structure. */
+int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data);
 
 #endif

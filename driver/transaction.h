@@ -170,8 +170,8 @@ struct ipcbus_transaction **ipcbus_transaction_below(struct ipcbus_transaction *
 						     struct ipcbus_thread *thread);
 
 /*
- * A oneway with IPCBUS_SEND_REPLACE takes the place of an older one that nobody has taken yet
- * (replace.c). So a node's queue has at most one such oneway of each sending proc and code. The
+ * A oneway with IPCBUS_SEND_REPLACE takes the place of an older one that nobody has taken yet.
+ * So a node's queue has at most one such oneway of each sending proc and code. The
  * newer one needs space beside the older one, which stays if the newer one fails.
  *
  * t is about to be queued: takes the one that it replaces off its queue. NULL, or for
