@@ -158,13 +158,6 @@ static inline void ipcbus_secctx_drop(struct lsm_context *context)
 }
 #endif
 
-/* The device that a class is asked for the name and mode of its node; const since 6.2. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
-#define ipcbus_const_device const struct device
-#else
-#define ipcbus_const_device struct device
-#endif
-
 /*
  * Changes a mapping's flags inside ->mmap, and what a file system's setattr gets for
  * mapped ids; 6.3 hid the first and renamed the second.

@@ -3,14 +3,11 @@
  * Module init and exit, and /dev/ipcbus. main.h describes the driver, and file.c has the file
  * operations of the device.
  */
-#include <linux/cdev.h>
-#include <linux/device.h>
-#include <linux/fs.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 
 #include "bus.h"
 #include "cancel.h"
-#include "compat.h"
 #include "inspect.h"
 #include "mem/reclaim.h"
 #include "opener.h"
@@ -19,82 +16,13 @@
 #include "transaction.h"
 #include "user.h"
 
-/* --- /dev/ipcbus ------------------------------------------------------------ */
-
-#define NAME "ipcbus"
-
-static dev_t number;
-static struct cdev *cdev;
-
-/*
- * A character device with its own major number. The kernel serializes the opens of all devices
- * from misc_register(). An open of /dev/ipcbus would then wait for an opener of another
- * device that has no memory left in its cgroup, or does not get the CPU.
- */
-
-/* A udev rule sets the group whose members may use the bus. */
-static char *device_node(ipcbus_const_device *unused, umode_t *mode)
-{
-	if (mode)
-		*mode = 0660;
-	return NULL;
-}
-
-static struct class device_class = {
-	.name = NAME,
-	.devnode = device_node,
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ipcbus",
+	.fops = &ipcbus_fops,
+	/* A udev rule sets the group whose members may use the bus. */
+	.mode = 0660,
 };
-
-static int __init device_init(void)
-{
-	struct device *device;
-	int ret;
-
-	ret = alloc_chrdev_region(&number, 0, 1, NAME);
-	if (ret)
-		return ret;
-	ret = class_register(&device_class);
-	if (ret)
-		goto err_number;
-	device = device_create(&device_class, NULL, number, NULL, NAME);
-	if (IS_ERR(device)) {
-		ret = PTR_ERR(device);
-		goto err_class;
-	}
-	/* Memory of its own, for its last reference may go after the module. */
-	cdev = cdev_alloc();
-	if (!cdev) {
-		ret = -ENOMEM;
-		goto err_device;
-	}
-	cdev->ops = &ipcbus_fops;
-	cdev->owner = THIS_MODULE;
-	/* Must be the last step that can fail, because an open file pins the module. */
-	ret = cdev_add(cdev, number, 1);
-	if (ret)
-		goto err_cdev;
-	return 0;
-
-err_cdev:
-	cdev_del(cdev);
-err_device:
-	device_destroy(&device_class, number);
-err_class:
-	class_unregister(&device_class);
-err_number:
-	unregister_chrdev_region(number, 1);
-	return ret;
-}
-
-static void device_done(void)
-{
-	cdev_del(cdev);
-	device_destroy(&device_class, number);
-	class_unregister(&device_class);
-	unregister_chrdev_region(number, 1);
-}
-
-/* --- The module ------------------------------------------------------------- */
 
 static int __init ipcbus_init(void)
 {
@@ -116,7 +44,7 @@ static int __init ipcbus_init(void)
 		goto err_reclaim;
 	ipcbus_debugfs_init();
 	/* Must be the last step that can fail, because an open file pins the module. */
-	ret = device_init();
+	ret = misc_register(&device);
 	if (ret)
 		goto err_fs;
 	ipcbus_fs_ready();
@@ -136,7 +64,7 @@ err_cache:
 
 static void __exit ipcbus_exit(void)
 {
-	device_done();
+	misc_deregister(&device);
 	ipcbus_debugfs_done();
 	ipcbus_fs_done();
 	ipcbus_opener_done();

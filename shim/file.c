@@ -13,107 +13,32 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/cdev.h>
 #include <linux/debugfs.h>
-#include <linux/device.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/miscdevice.h>
 #include <linux/slab.h>
 
 #include "shim.h"
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-/* The device, and what was made for it. */
-static const struct cdev *device;
-static int registrations;
+static const struct miscdevice *device;
 
 /* --- The driver's registrations ------------------------------------------- */
 
-/* Each of them asks for memory. */
-static int registered(void)
+int misc_register(struct miscdevice *misc)
 {
 	if (shim_fail_now(SHIM_FAIL_ALLOC))
 		return -ENOMEM;
-	registrations++;
+	BUG_ON(device || misc->mode != 0660);
+	device = misc;
 	return 0;
 }
 
-static void unregistered(void)
+void misc_deregister(struct miscdevice *misc)
 {
-	BUG_ON(!registrations--);
-}
-
-int alloc_chrdev_region(dev_t *number, unsigned int first, unsigned int count, const char *name)
-{
-	(void)count, (void)name;
-	*number = first;
-	return registered();
-}
-
-void unregister_chrdev_region(dev_t number, unsigned int count)
-{
-	(void)number, (void)count;
-	unregistered();
-	BUG_ON(registrations);
-}
-
-int class_register(struct class *class)
-{
-	(void)class;
-	return registered();
-}
-
-void class_unregister(struct class *class)
-{
-	(void)class;
-	unregistered();
-}
-
-struct cdev *cdev_alloc(void)
-{
-	return kzalloc(sizeof(struct cdev), GFP_KERNEL);
-}
-
-int cdev_add(struct cdev *cdev, dev_t number, unsigned int count)
-{
-	int ret = registered();
-
-	(void)number, (void)count;
-	if (ret)
-		return ret;
-	BUG_ON(device);
-	device = cdev;
-	return 0;
-}
-
-/* Also after a cdev_add() that failed. */
-void cdev_del(struct cdev *cdev)
-{
-	if (device == cdev) {
-		device = NULL;
-		unregistered();
-	}
-	kfree(cdev);
-}
-
-struct device *device_create(struct class *class, struct device *parent, dev_t number, void *data,
-			     const char *name, ...)
-{
-	umode_t mode = 0;
-	int ret = registered();
-
-	(void)parent, (void)number, (void)data, (void)name;
-	if (ret)
-		return ERR_PTR(ret);
-	class->devnode(NULL, &mode);
-	BUG_ON(mode != 0660);
-	return (struct device *)class;
-}
-
-void device_destroy(struct class *class, dev_t number)
-{
-	(void)class, (void)number;
-	unregistered();
+	BUG_ON(device != misc);
+	device = NULL;
 }
 
 int nonseekable_open(struct inode *inode, struct file *file)
@@ -470,7 +395,7 @@ static int open_file(const struct file_operations *fops, struct inode *inode, un
 
 int shim_open(unsigned int flags)
 {
-	return device ? open_file(device->ops, NULL, flags) : -ENODEV;
+	return device ? open_file(device->fops, NULL, flags) : -ENODEV;
 }
 
 int shim_open_at(struct inode *inode, unsigned int flags)
