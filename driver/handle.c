@@ -117,25 +117,16 @@ static u32 free_number(struct ipcbus_proc *proc)
 	return proc->next_handle;
 }
 
-static struct ipcbus_handle_entry *find_by_node(struct ipcbus_proc *proc,
-						struct ipcbus_node_entry *node,
-						struct rb_node ***ret_link,
-						struct rb_node **ret_parent)
+static int compare_node(const void *node, const struct rb_node *entry)
 {
-	struct rb_node **link = &proc->handles_by_node.rb_node;
-	struct ipcbus_handle_entry *entry;
+	const void *other = rb_entry(entry, struct ipcbus_handle_entry, by_node)->node;
 
-	lockdep_assert_held(&proc->handle_lock);
-	*ret_parent = NULL;
-	while (*link) {
-		*ret_parent = *link;
-		entry = rb_entry(*link, struct ipcbus_handle_entry, by_node);
-		if (node == entry->node)
-			return entry;
-		link = node < entry->node ? &(*link)->rb_left : &(*link)->rb_right;
-	}
-	*ret_link = link;
-	return NULL;
+	return node < other ? -1 : node > other;
+}
+
+static bool is_before(struct rb_node *a, const struct rb_node *b)
+{
+	return compare_node(rb_entry(a, struct ipcbus_handle_entry, by_node)->node, b) < 0;
 }
 
 static struct ipcbus_handle_entry *entry_alloc(struct ipcbus_node_entry *node)
@@ -294,11 +285,11 @@ int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 		       u32 *ret_number)
 {
 	struct ipcbus_handle_entry *entry;
-	struct rb_node **link, *parent;
 	int ret = 0;
 
 	mutex_lock(&proc->handle_lock);
-	entry = find_by_node(proc, node, &link, &parent);
+	entry = rb_entry_safe(rb_find(node, &proc->handles_by_node, compare_node),
+			      struct ipcbus_handle_entry, by_node);
 	if (!entry) {
 		entry = entry_new(proc, node);
 		if (IS_ERR(entry)) {
@@ -307,8 +298,7 @@ int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 		}
 		entry->number = free_number(proc);
 		ipcbus_node_get_remote(node);
-		rb_link_node(&entry->by_node, parent, link);
-		rb_insert_color(&entry->by_node, &proc->handles_by_node);
+		rb_add(&entry->by_node, &proc->handles_by_node, is_before);
 		entry_publish(proc, entry);
 	}
 	if (entry->count == U32_MAX) {

@@ -129,33 +129,24 @@ void ipcbus_space_end(struct ipcbus_proc *proc)
 
 /* --- Polling ------------------------------------------------------------------------ */
 
-/* Returns whether there is a watch of target, and else where it would be. */
-static bool find_locked(struct ipcbus_proc *sender, const struct ipcbus_proc *target,
-			struct rb_node ***ret_link, struct rb_node **ret_parent)
+static int compare_target(const void *target, const struct rb_node *node)
 {
-	struct rb_node **link = &sender->space_watches.rb_node;
-	struct ipcbus_space_watch *watch;
+	const void *other = rb_entry(node, struct ipcbus_space_watch, by_target)->target;
 
-	lockdep_assert_held(&sender->bus->space_lock);
-	*ret_parent = NULL;
-	while (*link) {
-		watch = rb_entry(*link, struct ipcbus_space_watch, by_target);
-		if (watch->target == target)
-			return true;
-		*ret_parent = *link;
-		link = target < watch->target ? &(*link)->rb_left : &(*link)->rb_right;
-	}
-	*ret_link = link;
-	return false;
+	return target < other ? -1 : target > other;
+}
+
+static int compare(struct rb_node *a, const struct rb_node *b)
+{
+	return compare_target(rb_entry(a, struct ipcbus_space_watch, by_target)->target, b);
 }
 
 static bool is_watched(struct ipcbus_proc *sender, const struct ipcbus_proc *target)
 {
-	struct rb_node **link, *parent;
 	bool watched;
 
 	spin_lock(&sender->bus->space_lock);
-	watched = find_locked(sender, target, &link, &parent);
+	watched = rb_find(target, &sender->space_watches, compare_target);
 	spin_unlock(&sender->bus->space_lock);
 	return watched;
 }
@@ -163,20 +154,16 @@ static bool is_watched(struct ipcbus_proc *sender, const struct ipcbus_proc *tar
 /* A node that dies after this reports to the watch, so no watch outlives its target's nodes. */
 static int add(struct ipcbus_space_watch *watch, const struct ipcbus_node_entry *node)
 {
-	struct ipcbus_proc *sender = watch->sender, *target = watch->target;
-	struct rb_node **link, *parent;
+	struct ipcbus_proc *sender = watch->sender;
 	int ret = 0;
 
 	spin_lock(&sender->bus->space_lock);
-	if (READ_ONCE(node->dead)) {
+	if (READ_ONCE(node->dead))
 		ret = -EOWNERDEAD;
-	} else if (find_locked(sender, target, &link, &parent)) {
+	else if (rb_find_add(&watch->by_target, &sender->space_watches, compare))
 		ret = -EEXIST;
-	} else {
-		rb_link_node(&watch->by_target, parent, link);
-		rb_insert_color(&watch->by_target, &sender->space_watches);
-		list_add_tail(&watch->at_region, &target->region.pollers);
-	}
+	else
+		list_add_tail(&watch->at_region, &watch->target->region.pollers);
 	spin_unlock(&sender->bus->space_lock);
 	return ret;
 }

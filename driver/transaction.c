@@ -261,47 +261,27 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 
 /* Queued oneways that can be replaced are in a tree of their node, so that a long queue is not
  * searched under the lock. */
-static bool replace_is_before(const struct ipcbus_transaction *a,
-			      const struct ipcbus_transaction *b)
+static int compare_replaceable(struct rb_node *a, const struct rb_node *b)
 {
-	return a->replaces < b->replaces || (a->replaces == b->replaces && a->code < b->code);
-}
+	const struct ipcbus_transaction *t = rb_entry(a, struct ipcbus_transaction, replaceable);
+	const struct ipcbus_transaction *u = rb_entry(b, struct ipcbus_transaction, replaceable);
 
-static struct ipcbus_transaction *replace_find_locked(struct ipcbus_transaction *t,
-						      struct rb_node ***ret_link,
-						      struct rb_node **ret_parent)
-{
-	struct rb_node **link = &t->node->replaceable.rb_node;
-	struct ipcbus_transaction *other = NULL;
-
-	lockdep_assert_held(&t->node->proc->lock);
-	*ret_parent = NULL;
-	while (*link) {
-		*ret_parent = *link;
-		other = rb_entry(*link, struct ipcbus_transaction, replaceable);
-		if (replace_is_before(t, other))
-			link = &(*link)->rb_left;
-		else if (replace_is_before(other, t))
-			link = &(*link)->rb_right;
-		else
-			break;
-	}
-	*ret_link = link;
-	return *link ? other : NULL;
+	if (t->replaces != u->replaces)
+		return t->replaces < u->replaces ? -1 : 1;
+	return t->code < u->code ? -1 : t->code > u->code;
 }
 
 struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t)
 {
 	struct ipcbus_node_entry *node = t->node;
-	struct rb_node **link, *parent;
 	struct ipcbus_transaction *old;
+	struct rb_node *other;
 
-	old = replace_find_locked(t, &link, &parent);
-	if (!old) {
-		rb_link_node(&t->replaceable, parent, link);
-		rb_insert_color(&t->replaceable, &node->replaceable);
+	lockdep_assert_held(&node->proc->lock);
+	other = rb_find_add(&t->replaceable, &node->replaceable, compare_replaceable);
+	if (!other)
 		return NULL;
-	}
+	old = rb_entry(other, struct ipcbus_transaction, replaceable);
 	rb_replace_node(&old->replaceable, &t->replaceable, &node->replaceable);
 	ipcbus_work_unqueue_locked(&old->work);
 	node->pending--;

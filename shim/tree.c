@@ -107,6 +107,24 @@ struct rb_node *rb_find(const void *key, const struct rb_root *root,
 	return node;
 }
 
+struct rb_node *rb_find_add(struct rb_node *node, struct rb_root *root,
+			    int (*compare)(struct rb_node *, const struct rb_node *))
+{
+	struct rb_node **link = &root->rb_node, *parent = NULL;
+	int order;
+
+	while (*link) {
+		parent = *link;
+		order = compare(node, parent);
+		if (!order)
+			return parent;
+		link = order < 0 ? &parent->rb_left : &parent->rb_right;
+	}
+	rb_link_node(node, parent, link);
+	rb_insert_color(node, root);
+	return NULL;
+}
+
 void rb_add(struct rb_node *node, struct rb_root *root,
 	    bool (*less)(struct rb_node *, const struct rb_node *))
 {

@@ -13,24 +13,22 @@
 /* Maximum number of idle quotas kept. A user that sends now usually sends again. */
 #define KEPT_QUOTAS	16
 
-/* Where the user's is, or would be. */
-static struct ipcbus_quota *find_locked(struct ipcbus_region *region, kuid_t uid,
-					struct rb_node ***ret_link, struct rb_node **ret_parent)
+static int compare(const void *uid, const struct rb_node *node)
 {
-	struct rb_node **link = &region->quotas.rb_node;
-	struct ipcbus_quota *quota;
+	kuid_t other = rb_entry(node, struct ipcbus_quota, by_user)->uid;
 
+	return uid_lt(*(const kuid_t *)uid, other) ? -1 : !uid_eq(*(const kuid_t *)uid, other);
+}
+
+static bool is_before(struct rb_node *a, const struct rb_node *b)
+{
+	return compare(&rb_entry(a, struct ipcbus_quota, by_user)->uid, b) < 0;
+}
+
+static struct ipcbus_quota *find_locked(struct ipcbus_region *region, kuid_t uid)
+{
 	lockdep_assert_held(&region->lock);
-	*ret_parent = NULL;
-	while (*link) {
-		quota = rb_entry(*link, struct ipcbus_quota, by_user);
-		if (uid_eq(quota->uid, uid))
-			return quota;
-		*ret_parent = *link;
-		link = uid_lt(uid, quota->uid) ? &(*link)->rb_left : &(*link)->rb_right;
-	}
-	*ret_link = link;
-	return NULL;
+	return rb_entry_safe(rb_find(&uid, &region->quotas, compare), struct ipcbus_quota, by_user);
 }
 
 static void hold_locked(struct ipcbus_region *region, struct ipcbus_quota *quota)
@@ -62,11 +60,10 @@ static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quo
 /* Returns the one that is there then, or an error. */
 static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbus_quota *new)
 {
-	struct rb_node **link, *parent;
 	struct ipcbus_quota *quota;
 
 	spin_lock(&region->lock);
-	quota = find_locked(region, new->uid, &link, &parent);
+	quota = find_locked(region, new->uid);
 	if (quota) {
 		hold_locked(region, quota);
 	} else if (!region->max_buffers) {
@@ -74,8 +71,7 @@ static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbu
 	} else {
 		quota = new;
 		quota->held = 1;
-		rb_link_node(&quota->by_user, parent, link);
-		rb_insert_color(&quota->by_user, &region->quotas);
+		rb_add(&quota->by_user, &region->quotas, is_before);
 	}
 	spin_unlock(&region->lock);
 	if (quota != new)
@@ -85,11 +81,10 @@ static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbu
 
 struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, kuid_t uid)
 {
-	struct rb_node **link, *parent;
 	struct ipcbus_quota *quota;
 
 	spin_lock(&region->lock);
-	quota = find_locked(region, uid, &link, &parent);
+	quota = find_locked(region, uid);
 	if (quota)
 		hold_locked(region, quota);
 	spin_unlock(&region->lock);

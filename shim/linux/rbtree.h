@@ -51,6 +51,8 @@ struct rb_root_cached {
 
 struct rb_node *rb_find(const void *key, const struct rb_root *root,
 			int (*compare)(const void *, const struct rb_node *));
+struct rb_node *rb_find_add(struct rb_node *node, struct rb_root *root,
+			    int (*compare)(struct rb_node *, const struct rb_node *));
 void rb_add(struct rb_node *node, struct rb_root *root,
 	    bool (*less)(struct rb_node *, const struct rb_node *));
 struct rb_node *rb_first_cached(const struct rb_root_cached *root);
