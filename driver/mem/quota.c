@@ -11,7 +11,7 @@
 #include "region.h"
 
 /* Maximum number of idle quotas kept. A user that sends now usually sends again. */
-#define KEPT_QUOTAS	16
+#define KEPT_QUOTAS	64
 
 static int compare(const void *uid, const struct rb_node *node)
 {
