@@ -467,33 +467,6 @@ int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_messa
 	return error;
 }
 
-/* The thread of the process, if it is there, by its number in ns (RCU). */
-static struct pid *find_thread(struct pid *process, u32 nr, struct pid_namespace *ns)
-{
-	struct pid *tid = find_pid_ns(nr, ns);
-	struct task_struct *task = tid ? pid_task(tid, PIDTYPE_PID) : NULL;
-
-	return process && task && task_tgid(task) == process ? tid : NULL;
-}
-
-/*
- * Returns the process and the thread that sent t, both counted, or NULL. If no thread waits for
- * t, the process or the thread may have ended, and other tasks may have their numbers.
- */
-static void get_sender(const struct ipcbus_transaction *t, struct pid **ret_pid,
-		       struct pid **ret_tid)
-{
-	if (t->from) {
-		*ret_pid = get_pid(t->from->tgid);
-		*ret_tid = get_pid(t->from->pid);
-		return;
-	}
-	rcu_read_lock();
-	*ret_pid = get_pid(ipcbus_sender_id_find(&t->sender_id));
-	*ret_tid = get_pid(find_thread(*ret_pid, t->sender.tid, t->node->proc->pid_ns));
-	rcu_read_unlock();
-}
-
 void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,
 			  int error, u32 stage, u32 index)
 {
@@ -513,12 +486,21 @@ void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbu
 		.uid = make_kuid(target->user_ns, t->sender.uid),
 		.gid = make_kgid(target->user_ns, t->sender.gid),
 	};
+	struct pid *pid = NULL;
 
 	ipcbus_stat_count(IPCBUS_STAT_FAILED);
 	if (!is_observed(target))
 		return;
-	get_sender(t, &record.from.pid, &record.from.tid);
+	if (t->from) {
+		record.from.pid = t->from->tgid;
+		record.from.tid = t->from->pid;
+	} else {
+		/* No thread waits, and the process may have ended. */
+		rcu_read_lock();
+		pid = get_pid(ipcbus_sender_id_find(&t->sender_id));
+		rcu_read_unlock();
+		record.from.pid = pid;
+	}
 	record_failure(target, &record);
-	put_pid(record.from.pid);
-	put_pid(record.from.tid);
+	put_pid(pid);
 }

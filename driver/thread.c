@@ -42,29 +42,27 @@ void ipcbus_thread_free(struct kref *ref)
 	call_rcu(&thread->rcu, free_after_readers);
 }
 
+static int compare(const void *pid, const struct rb_node *node)
+{
+	const void *other = rb_entry(node, struct ipcbus_thread, by_pid)->pid;
+
+	return pid < other ? -1 : pid > other;
+}
+
 struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 {
-	const struct pid *pid = task_pid(current);
-	struct ipcbus_thread *thread = NULL;
 	struct rb_node *node;
 
 	/* The result is valid without the lock: only the thread itself removes its entry. */
 	spin_lock(&proc->lock);
-	node = proc->pool.by_pid.rb_node;
-	while (node) {
-		thread = rb_entry(node, struct ipcbus_thread, by_pid);
-		if (thread->pid == pid)
-			break;
-		node = pid < thread->pid ? node->rb_left : node->rb_right;
-	}
+	node = rb_find(task_pid(current), &proc->pool.by_pid, compare);
 	spin_unlock(&proc->lock);
-	return node ? thread : NULL;
+	return rb_entry_safe(node, struct ipcbus_thread, by_pid);
 }
 
 static bool is_before(struct rb_node *a, const struct rb_node *b)
 {
-	return rb_entry(a, struct ipcbus_thread, by_pid)->pid <
-	       rb_entry(b, struct ipcbus_thread, by_pid)->pid;
+	return compare(rb_entry(a, struct ipcbus_thread, by_pid)->pid, b) < 0;
 }
 
 static void add_by_pid_locked(struct ipcbus_thread *thread)

@@ -80,7 +80,8 @@ enum ipcbus_record_kind {
  * @index: FAILED: which buffer, part or object
  * @from_pid: the sender's process in the monitor's pid namespace; 0 if it is not visible
  *	there
- * @from_tid: the sender's thread, likewise
+ * @from_tid: the sender's thread, likewise; 0 for a oneway or async call that failed after it was
+ *	sent
  * @from_uid: the sender's effective user id in the monitor's user namespace
  * @from_gid: the sender's effective group id, likewise
  * @to_pid: the receiver's process, as @from_pid
