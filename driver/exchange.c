@@ -16,7 +16,6 @@
 #include "proc.h"
 #include "reply.h"
 #include "thread.h"
-#include "wait.h"
 
 /* The first, fixed part of the structure, which is all that is read. */
 struct exchange_in {

@@ -19,7 +19,6 @@
 #include "space.h"
 #include "thread.h"
 #include "transaction.h"
-#include "wait.h"
 
 /* A file of a mount opens the mount's bus, and a device the default one. */
 static struct ipcbus_bus *bus_of(const struct inode *inode)

@@ -24,7 +24,6 @@
 
 #include "bus.h"
 #include "compat.h"
-#include "inspect.h"
 #include "proc.h"
 
 #define BUS_MODE 0660

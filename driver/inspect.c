@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files that show a bus: see inspect.h. docs/tracing.md explains what is in them. No kernel
+ * Files that show a bus: see bus.h. docs/tracing.md explains what is in them. No kernel
  * pointer is ever shown. A reader may take its time: of each proc as much is copied out under a
  * lock as a piece holds, and printed when the lock is free. A bus that works while it is read
  * gives no consistent picture: each line is true by itself.
@@ -31,7 +31,6 @@
 #include "bus.h"
 #include "calls.h"
 #include "handle.h"
-#include "inspect.h"
 #include "node.h"
 #include "proc.h"
 #include "stats.h"

@@ -8,7 +8,6 @@
 
 #include "bus.h"
 #include "cancel.h"
-#include "inspect.h"
 #include "mem/reclaim.h"
 #include "opener.h"
 #include "proc.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a thread waits: see wait.h.
+ * How a thread waits: see thread.h.
  */
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
@@ -17,7 +17,6 @@
 #include "reply.h"
 #include "thread.h"
 #include "transaction.h"
-#include "wait.h"
 #include "work.h"
 
 /* What a thread finds when it looks. */
