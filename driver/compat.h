@@ -60,7 +60,7 @@ ipcbus_copy_from_user(void *to, const void __user *from, size_t size)
  * Wakes the waiter's task and says that the waker will sleep soon, as
  * __wake_up_sync() does, without a queue to lock and walk. The flags are WF_SYNC and
  * WF_CURRENT_CPU of kernel/sched/sched.h; default_wake_function() warns of any it does not
- * know, such as the second one before 6.6, where wait.h has no use for it.
+ * know, such as the second one before 6.6, where <linux/wait.h> has no use for it.
  *
  * here: The waker waits for the task from now on. Unless others want this CPU, it is the
  * best one: another would be idle, and be interrupted to look. Before 6.6 there is no way

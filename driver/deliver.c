@@ -3,7 +3,6 @@
  * Delivery: see deliver.h. wait.c takes work off the queues and calls it.
  */
 #include <linux/jiffies.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "buffer.h"

@@ -15,8 +15,6 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
-#include <linux/user_namespace.h>
 
 #include "bus.h"
 #include "cancel.h"

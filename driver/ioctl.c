@@ -7,9 +7,6 @@
 #include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/nospec.h>
-#include <linux/pid.h>
-#include <linux/pid_namespace.h>
-#include <linux/rcupdate.h>
 #include <linux/uaccess.h>
 
 #include "bus.h"
@@ -23,7 +20,6 @@
 #include "thread.h"
 #include "transaction.h"
 #include "user.h"
-#include "work.h"
 
 /* --- What a proc may ask ---------------------------------------------------- */
 

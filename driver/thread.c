@@ -3,13 +3,8 @@
  * Threads: see thread.h. This file has their lifetime; wait.c has their waiting and
  * exit.c their end.
  */
-#include <linux/freezer.h>
-#include <linux/hrtimer.h>
-#include <linux/jiffies.h>
-#include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
-#include <linux/poll.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>

@@ -15,7 +15,6 @@
  * bus (under the bus's lock) until it is cancelled.
  */
 #include <linux/kref.h>
-#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
