@@ -50,11 +50,6 @@ u32 get_random_u32(void)
 	return value;
 }
 
-u64 get_random_u64(void)
-{
-	return (u64)get_random_u32() << 32 | get_random_u32();
-}
-
 #ifndef SHIM_LEAN
 void shim_deterministic(void)
 {

@@ -41,7 +41,6 @@ typedef void *fl_owner_t;
 typedef long ssize_t;
 
 #define __user
-#define __force
 #define __rcu
 #define __releases(lock)
 #define __init __attribute__((unused))
@@ -68,7 +67,6 @@ typedef long ssize_t;
 #define max(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
 #define clamp(v, low, high) min(max(v, low), high)
 #define min_t(type, a, b) min((type)(a), (type)(b))
-#define max_t(type, a, b) max((type)(a), (type)(b))
 #define swap(a, b) do { __typeof__(a) t_ = (a); (a) = (b); (b) = t_; } while (0)
 #define ALIGN(x, a) (((x) + (__typeof__(x))(a) - 1) & ~((__typeof__(x))(a) - 1))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
@@ -76,7 +74,6 @@ typedef long ssize_t;
 #define INT_MAX 0x7fffffff
 #define LONG_MAX __LONG_MAX__
 #define U32_MAX 0xffffffffU
-#define U64_MAX (~0ULL)
 #define ULONG_MAX (~0UL)
 
 #define PAGE_SHIFT 12
@@ -145,13 +142,6 @@ static inline void *ERR_CAST(const void *ptr)
 		old_;                                                         \
 	})
 
-#define xchg(p, new)                                                          \
-	({                                                                    \
-		SHIM_ASSERT_WORD(p);                                          \
-		shim_point("xchg", #p);                                       \
-		__atomic_exchange_n(p, new, __ATOMIC_SEQ_CST);                \
-	})
-
 /* The thread sanitizer knows no fences. A locked operation is not one on all processors. */
 static inline void smp_mb(void)
 {
@@ -180,7 +170,6 @@ void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn)
 void shim_might_sleep(const char *what);
 /* Also waits for others to free memory. */
 void shim_might_reclaim(void);
-#define might_sleep() shim_might_sleep(__func__)
 
 /* The string functions; no header has them in the kernel's way. */
 void *memcpy(void *to, const void *from, size_t size);
@@ -209,9 +198,6 @@ typedef struct {
 		expr;                                                         \
 	})
 
-/* No option is. */
-#define IS_ENABLED(option) 0
-
 #define atomic_read(v) SHIM_ATOMIC(__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED))
 #define atomic_set(v, i) SHIM_ATOMIC(__atomic_store_n(&(v)->counter, i, __ATOMIC_RELAXED))
 #define atomic_inc(v) ((void)atomic_inc_return(v))
@@ -219,24 +205,16 @@ typedef struct {
 #define atomic_inc_return(v) SHIM_ATOMIC(__atomic_add_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST))
 #define atomic_dec_return(v) SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST))
 #define atomic_dec_and_test(v) (!atomic_dec_return(v))
-#define atomic64_inc_return(v) atomic_inc_return(v)
 #define atomic_long_read(v) atomic_read(v)
 #define atomic_long_inc(v) atomic_inc(v)
 #define atomic_add_return(i, v)                                               \
 	SHIM_ATOMIC(__atomic_add_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST))
 #define atomic_sub(i, v)                                                      \
 	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))
-#define atomic_long_add(i, v) ((void)atomic_add_return(i, v))
 #define atomic_long_sub(i, v)                                                 \
 	((void)SHIM_ATOMIC(__atomic_sub_fetch(&(v)->counter, i, __ATOMIC_SEQ_CST)))
 #define atomic_fetch_or(i, v) \
 	SHIM_ATOMIC(__atomic_fetch_or(&(v)->counter, i, __ATOMIC_SEQ_CST))
-#define atomic_try_cmpxchg(v, old, new)                                       \
-	SHIM_ATOMIC(__atomic_compare_exchange_n(&(v)->counter, old, new, false, \
-						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-#define atomic_xchg(v, i) atomic64_xchg(v, i)
-#define atomic64_read(v) atomic_read(v)
-#define atomic64_set(v, i) atomic_set(v, i)
 #define atomic64_add(i, v) \
 	SHIM_ATOMIC((void)__atomic_fetch_add(&(v)->counter, i, __ATOMIC_RELAXED))
 #define atomic64_add_return(i, v) atomic_add_return(i, v)

@@ -363,17 +363,3 @@ struct inode *shim_lookup(const char *path)
 		shim_super_put(sb);
 	return inode;
 }
-
-char *shim_mount_options(const char *where)
-{
-	struct seq_file seq = {};
-	struct super_block *sb;
-	const char *rest;
-
-	sb = super_get(where, &rest);
-	if (!sb)
-		return NULL;
-	sb->s_op->show_options(&seq, sb->s_root);
-	shim_super_put(sb);
-	return seq.text;
-}

@@ -21,7 +21,6 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -160,9 +159,8 @@ int shim_umount(const char *where, bool lazy);
 struct inode *shim_lookup(const char *path);
 /* Opens that, which ipcbus_fops are for; takes over the reference. */
 int shim_open_at(struct inode *inode, unsigned int flags);
-/* Text of a file, of a mount's options; the caller frees it. NULL: none. */
+/* Text of a file; the caller frees it. NULL: none. */
 char *shim_file_read(struct inode *inode);
-char *shim_mount_options(const char *where);
 void shim_super_put(struct super_block *sb);
 
 /* Text of a debugfs file; the caller frees it. NULL: no such file. */

@@ -525,18 +525,6 @@ void put_task_struct(struct task_struct *task)
 	free(task);
 }
 
-struct task_struct *get_pid_task(struct pid *pid, enum pid_type type)
-{
-	struct task_struct *task;
-
-	rcu_read_lock();
-	task = pid_task(pid, type);
-	if (task)
-		get_task_struct(task);
-	rcu_read_unlock();
-	return task;
-}
-
 static void put_ended(struct rcu_head *rcu)
 {
 	put_task_struct(container_of(rcu, struct task_struct, rcu_end));

@@ -117,7 +117,6 @@ long compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 #define SB_I_NODEV 4
 #define FILESYSTEM_MAX_STACK_DEPTH 2
 #define FS_USERNS_MOUNT 8
-#define MODULE_ALIAS_FS(name) _Static_assert(1, name)
 
 struct super_operations {
 	int (*statfs)(struct dentry *, struct kstatfs *);

@@ -13,7 +13,6 @@
 #define __GFP_NOFAIL		(1U << 5)
 #define GFP_KERNEL		SHIM_GFP_SLEEP
 #define GFP_KERNEL_ACCOUNT	SHIM_GFP_SLEEP
-#define GFP_ATOMIC		0U
 
 struct page;
 

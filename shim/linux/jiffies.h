@@ -5,10 +5,8 @@
 #include "ktime.h"
 
 #define HZ			250
-#define MSEC_PER_SEC		1000L
 #define NSEC_PER_TICK		4000000ULL
 #define MAX_JIFFY_OFFSET	((unsigned long)(LONG_MAX / 2))
-#define MAX_SCHEDULE_TIMEOUT	LONG_MAX
 
 #define jiffies ((unsigned long)(ktime_get_ns() / NSEC_PER_TICK))
 
@@ -28,9 +26,4 @@ static inline unsigned long msecs_to_jiffies(unsigned int ms)
 static inline u64 nsecs_to_jiffies64(u64 ns)
 {
 	return ns / NSEC_PER_TICK;
-}
-
-static inline unsigned long nsecs_to_jiffies(u64 ns)
-{
-	return nsecs_to_jiffies64(ns);
 }

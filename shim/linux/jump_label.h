@@ -8,8 +8,6 @@ struct static_key_false {
 	atomic_t users;
 };
 
-#define DEFINE_STATIC_KEY_FALSE(name) struct static_key_false name
-#define DECLARE_STATIC_KEY_FALSE(name) extern struct static_key_false name
 #define static_branch_unlikely(key) unlikely(atomic_read(&(key)->users) > 0)
 #define static_branch_inc(key) atomic_inc(&(key)->users)
 #define static_branch_dec(key) atomic_dec(&(key)->users)

@@ -7,9 +7,7 @@
 typedef s64 ktime_t;
 
 #define NSEC_PER_SEC 1000000000L
-#define NSEC_PER_USEC 1000L
 #define NSEC_PER_MSEC 1000000L
-#define ns_to_ktime(ns) ((ktime_t)(ns))
 #define KTIME_MAX INT64_MAX
 
 u64 ktime_get_ns(void);

@@ -74,12 +74,6 @@ static inline void list_del_init(struct list_head *entry)
 	INIT_LIST_HEAD(entry);
 }
 
-static inline void list_move(struct list_head *entry, struct list_head *head)
-{
-	list_unlink(entry);
-	list_add(entry, head);
-}
-
 static inline void list_move_tail(struct list_head *entry, struct list_head *head)
 {
 	list_unlink(entry);
@@ -99,11 +93,6 @@ static inline bool list_is_first(const struct list_head *entry, const struct lis
 static inline bool list_is_last(const struct list_head *entry, const struct list_head *head)
 {
 	return entry->next == head;
-}
-
-static inline bool list_is_singular(const struct list_head *head)
-{
-	return !list_empty(head) && head->next == head->prev;
 }
 
 /* Behind all of head's; list is empty then. */
@@ -129,12 +118,6 @@ static inline void list_splice_tail_init(struct list_head *list, struct list_hea
 	for (pos = list_last_entry(head, __typeof__(*pos), member);           \
 	     &pos->member != (head);                                          \
 	     pos = list_entry(pos->member.prev, __typeof__(*pos), member))
-#define list_prepare_entry(pos, head, member) \
-	((pos) ?: list_entry(head, __typeof__(*pos), member))
-#define list_for_each_entry_continue(pos, head, member)                           \
-	for (pos = list_entry((pos)->member.next, __typeof__(*pos), member);      \
-	     &(pos)->member != (head);                                            \
-	     pos = list_entry((pos)->member.next, __typeof__(*pos), member))
 #define list_for_each_entry(pos, head, member)                                \
 	for (pos = list_first_entry(head, __typeof__(*pos), member);          \
 	     &pos->member != (head);                                          \
@@ -210,11 +193,3 @@ static inline void hlist_del_init(struct hlist_node *node)
 		__typeof__(ptr) ptr_ = (ptr);                                 \
 		ptr_ ? hlist_entry(ptr_, type, member) : NULL;                \
 	})
-#define hlist_for_each_entry(pos, head, member)                               \
-	for (pos = hlist_entry_safe((head)->first, __typeof__(*pos), member); \
-	     pos;                                                             \
-	     pos = hlist_entry_safe(pos->member.next, __typeof__(*pos), member))
-#define hlist_for_each_entry_safe(pos, n, head, member)                       \
-	for (pos = hlist_entry_safe((head)->first, __typeof__(*pos), member); \
-	     pos && ({ n = pos->member.next; 1; });                           \
-	     pos = hlist_entry_safe(n, __typeof__(*pos), member))

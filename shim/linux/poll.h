@@ -10,7 +10,6 @@
 #define EPOLLERR	0x0008U
 #define EPOLLRDNORM	0x0040U
 #define EPOLLWRNORM	0x0100U
-#define poll_to_key(events) ((void *)(uintptr_t)(events))
 
 /* Who asks: for these events; queue() is notified of each queue to wait in. */
 typedef struct poll_table_struct {

@@ -5,4 +5,3 @@
 #include "../kernel.h"
 
 u32 get_random_u32(void);
-u64 get_random_u64(void);

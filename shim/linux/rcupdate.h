@@ -43,7 +43,6 @@ void shim_kfree_rcu(void *object);
 
 #define RCU_INIT_POINTER(p, v) __atomic_store_n(&(p), v, __ATOMIC_RELAXED)
 #define rcu_assign_pointer(p, v) smp_store_release(&(p), v)
-#define rcu_access_pointer(p) __atomic_load_n(&(p), __ATOMIC_RELAXED)
 #define rcu_dereference(p) ({ shim_rcu_check(#p); smp_load_acquire(&(p)); })
 #define rcu_dereference_protected(p, cond)                                    \
 	({                                                                    \

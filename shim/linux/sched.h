@@ -8,7 +8,6 @@
 
 #define TASK_RUNNING		0U
 #define TASK_INTERRUPTIBLE	1U
-#define TASK_UNINTERRUPTIBLE	2U
 #define TASK_FREEZABLE		2U
 
 #define PF_EXITING		4U
@@ -98,6 +97,10 @@ struct task_struct *shim_task_adopt(void);
 #define task_pid_nr(task) pid_nr(task_pid(task))
 #define task_tgid_nr(task) pid_nr(task_tgid(task))
 struct pid *task_tgid(struct task_struct *task);
+
+/* Counts of the structure. */
+struct task_struct *get_task_struct(struct task_struct *task);
+void put_task_struct(struct task_struct *task);
 
 void set_current_state(unsigned int state);
 #define __set_current_state(s) __atomic_store_n(&current->state, s, __ATOMIC_RELAXED)

@@ -14,11 +14,3 @@ typedef struct {
 #define spin_lock(s) SHIM_LOCK(&(s)->lock)
 #define spin_trylock(s) SHIM_TRYLOCK(&(s)->lock)
 #define spin_unlock(s) SHIM_UNLOCK(&(s)->lock)
-/* There are no interrupts. */
-#define spin_lock_irqsave(s, flags) do { (flags) = 0; spin_lock(s); } while (0)
-/* It waits: nobody holds one for long. */
-#define might_lock(s) ((void)(s))
-#define local_irq_save(flags) ((void)((flags) = 0))
-#define local_irq_restore(flags) ((void)(flags))
-#define cpu_relax() ((void)0)
-#define spin_unlock_irqrestore(s, flags) do { (void)(flags); spin_unlock(s); } while (0)

@@ -14,13 +14,6 @@ typedef struct {
 
 #define GLOBAL_ROOT_UID ((kuid_t){ 0 })
 
-#define INVALID_UID ((kuid_t){ -1U })
-
-static inline bool uid_valid(kuid_t uid)
-{
-	return uid.val != -1U;
-}
-
 static inline bool uid_lt(kuid_t a, kuid_t b)
 {
 	return a.val < b.val;
