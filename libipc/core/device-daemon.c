@@ -539,12 +539,11 @@ static int change_poll(struct daemon_link *link, unsigned int add, unsigned int 
 	return r;
 }
 
-int daemon_set_poll(struct daemon_link *link, bool events, bool writable)
+int daemon_set_poll(struct daemon_link *link, bool writable)
 {
-	unsigned int polls = (events ? IPCBUSD_POLL_EVENT : 0) |
-			     (writable ? IPCBUSD_POLL_WRITABLE : 0);
+	unsigned int polls = IPCBUSD_POLL_EVENT | (writable ? IPCBUSD_POLL_WRITABLE : 0);
 
-	return change_poll(link, polls, (IPCBUSD_POLL_EVENT | IPCBUSD_POLL_WRITABLE) & ~polls);
+	return change_poll(link, polls, IPCBUSD_POLL_WRITABLE & ~polls);
 }
 
 int daemon_poll_events(struct daemon_link *link)

@@ -44,7 +44,8 @@ int daemon_writable_fd(const struct daemon_link *link);
 int daemon_socket(const struct daemon_link *link);
 /* Returns whether the daemon is gone. If so, later ioctls fail at once. */
 bool daemon_is_gone(struct daemon_link *link);
-int daemon_set_poll(struct daemon_link *link, bool events, bool writable);
+/* Reports events, and the end of a shortage of space if writable is true. */
+int daemon_set_poll(struct daemon_link *link, bool writable);
 /* Reports events, and leaves the other choice as it is. */
 int daemon_poll_events(struct daemon_link *link);
 

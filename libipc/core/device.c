@@ -193,7 +193,7 @@ static int set_poll_daemon(struct device *device, unsigned int polls)
 	int r;
 
 	/* device_poll() looks for events in any case. */
-	r = daemon_set_poll(device->link, true, writable);
+	r = daemon_set_poll(device->link, writable);
 	if (r == 0)
 		r = poll_change(device->poll_fd, events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, device->fd,
 				&event);
@@ -306,8 +306,8 @@ bool device_is_writable(const struct device *device)
 	if (poll(&fd, 1, 0) <= 0)
 		return false;
 	/* The daemon consumes the report when the client stops polling. */
-	if (device->link && daemon_set_poll(device->link, true, false) == 0)
-		daemon_set_poll(device->link, true, true);
+	if (device->link && daemon_set_poll(device->link, false) == 0)
+		daemon_set_poll(device->link, true);
 	return true;
 }
 

@@ -109,7 +109,7 @@ static void *find_no_slot(void *unused)
 	struct ipcbus_info info = { .size = sizeof(info) };
 
 	ck_assert_int_eq(daemon_ioctl(client->device.link, IPCBUS_IOC_INFO, &info), -EDQUOT);
-	ck_assert_int_eq(daemon_set_poll(client->device.link, true, true), -EDQUOT);
+	ck_assert_int_eq(daemon_set_poll(client->device.link, true), -EDQUOT);
 	return unused;
 }
 

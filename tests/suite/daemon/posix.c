@@ -465,7 +465,7 @@ static int open_bus(void)
 	more_of[fd].given = false;
 	__atomic_store_n(&links[fd], link, __ATOMIC_RELEASE);
 	/* For epoll. */
-	r = daemon_set_poll(link, /* events= */ true, /* writable= */ false);
+	r = daemon_set_poll(link, /* writable= */ false);
 	return r < 0 ? r : fd;
 }
 
@@ -603,8 +603,7 @@ static int polled_as(const struct pollfd *fd, struct pollfd *as)
 	as[1].fd = writable ? daemon_writable_fd(link) : -1;
 	as[1].events = POLLIN;
 	/* Who asks for something else has not heard of space. */
-	return daemon_set_poll(link, /* events= */ true,
-			       writable || link->polls & IPCBUSD_POLL_WRITABLE);
+	return daemon_set_poll(link, writable || link->polls & IPCBUSD_POLL_WRITABLE);
 }
 
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
@@ -628,8 +627,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 		fds[i].revents = as[2 * i].revents;
 		if (as[2 * i + 1].revents & POLLIN) {
 			fds[i].revents |= fds[i].events & (POLLOUT | POLLWRNORM);
-			daemon_set_poll(link_of(fds[i].fd), /* events= */ true,
-					/* writable= */ false);
+			daemon_set_poll(link_of(fds[i].fd), /* writable= */ false);
 		}
 		ready += fds[i].revents != 0;
 	}
