@@ -16,7 +16,6 @@
 
 #include "async.h"
 #include "deadline.h"
-#include "intercept.h"
 #include "proxy.h"
 #include "reply.h"
 #include "stream.h"
@@ -238,17 +237,9 @@ int request_async(struct request *request, const struct async *model,
 
 /* --- The end ------------------------------------------------------------------------ */
 
-static void end(struct ipc *ipc, struct thread *t, const struct async *async,
-		struct ipcbus_event *event)
+static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
-	struct ipc_intercepted step;
-	int result;
-
-	result = async->end(t, async, event);
-	if (unlikely(async->intercepted)) {
-		step = (struct ipc_intercepted){ .outgoing = 1, .method = async->name };
-		intercept_after(ipc, &step, async->intercepted, result);
-	}
+	async->end(t, async, event);
 	if (unlikely(async->slot)) {
 		if (async->complete || async->cb)
 			slot_leave(&async->slot->frame);
@@ -265,7 +256,7 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	 * end once, of calls that it was given. */
 	copy.flags |= EVENT_DETACHED;
 	if (async_take(t->ipc, event->cookie, &async))
-		end(t->ipc, t, &async, &copy);
+		end(t, &async, &copy);
 }
 
 /* True: *ret_id is that of a call that no thread is preparing, or 0 if there are only others. */
@@ -297,7 +288,7 @@ static void end_all(struct ipc *ipc, struct thread *t, int error)
 		if (!id)
 			sched_yield();
 		else if (async_take(ipc, id, &async) && !ipc->foreign)
-			end(ipc, t, &async, &event);
+			end(t, &async, &event);
 	}
 }
 

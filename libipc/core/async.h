@@ -20,17 +20,15 @@ struct async {
 	struct async *next;		/* among the spare ones */
 	/*
 	 * Called when the call ended with a REPLY, ERROR or FAILED. Takes all that came with
-	 * the event (reply.h), calls the program back, and returns the result of the call. If
-	 * the connection is closed, t is NULL and the event FAILED.
+	 * the event (reply.h) and calls the program back. If the connection is closed, t is NULL
+	 * and the event FAILED.
 	 */
-	int (*end)(struct thread *t, const struct async *async, struct ipcbus_event *event);
+	void (*end)(struct thread *t, const struct async *async, struct ipcbus_event *event);
 	const struct ipc_method *method; /* typed/: NULL for raw calls */
 	/* Both are NULL if the program ended the slot, and is not called back. */
 	void (*complete)(void);		/* typed/: of generated code; knows the type of cb */
 	void (*cb)(void);		/* of the program */
 	void *userdata;
-	const char *name;		/* of the method, for interceptors; or NULL */
-	uint64_t intercepted;		/* the last interceptor that was asked, or 0 */
 	struct async_slot *slot;	/* or NULL */
 	uint64_t deadline;		/* 0: none */
 	atomic_bool ready;		/* the sending thread does not use it any more */

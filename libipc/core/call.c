@@ -22,7 +22,6 @@
 #include "entry.h"
 #include "errors.h"
 #include "frame.h"
-#include "intercept.h"
 #include "object.h"
 
 struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
@@ -39,14 +38,11 @@ struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event)
 	atomic_init(&call->refs, 1);
 	call->oneway = event->kind == IPCBUS_EVENT_ONEWAY;
 	atomic_init(&call->replied, false);
-	call->intercepted = 0;
-	atomic_init(&call->result, 0);
 	call->watched = false;
 	call->detached = false;
 	call->ipc = t->ipc;
 	call->object = NULL;
 	call->method = NULL;
-	call->name = NULL;
 	call->done = NULL;
 	call->peer = NULL;
 	call->more = NULL;
@@ -125,8 +121,6 @@ int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t c
 {
 	struct ipcbus_exchange x;
 
-	if (unlikely(kind == IPCBUS_SEND_ERROR))
-		atomic_store_explicit(&call->result, -(int)code, memory_order_relaxed);
 	if (likely(t->serving == call)) {
 		thread_stash(t, kind, code, call->number, size);
 		call_set_replied(call);
@@ -234,24 +228,6 @@ static void call_reply_last(struct ipc_call *call, int code)
 		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
 }
 
-static struct ipc_intercepted step_of(struct ipc_call *call)
-{
-	return (struct ipc_intercepted){
-		.interface = call->object ? call->object->interface : NULL,
-		.method = call->name,
-		.call = call,
-	};
-}
-
-int call_intercept_slow(struct ipc_call *call, const char *method)
-{
-	struct ipc_intercepted step;
-
-	call->name = method;
-	step = step_of(call);
-	return intercept_before(call->ipc, &step, &call->intercepted);
-}
-
 /* The call counts first and last: while it does, the peer is there. */
 static int call_count(struct ipc_call *call, const char *name)
 {
@@ -305,11 +281,6 @@ int call_gives(struct ipc_call *call, const struct table *table)
 
 static void call_done(struct ipc_call *call)
 {
-	if (unlikely(call->intercepted)) {
-		struct ipc_intercepted step = step_of(call);
-
-		intercept_after(call->ipc, &step, call->intercepted, call->result);
-	}
 	if (unlikely(call->watched))
 		call_unwatch(call);
 	if (unlikely(call->peer)) {

@@ -23,15 +23,12 @@ struct ipc_call {
 	atomic_uint refs;
 	bool oneway;
 	atomic_bool replied;
-	atomic_int result;			/* how it ended: 0 or -errno */
 	bool watched;				/* in ipc->calls: cancel.c. Under ipc->lock, or by
 						 * who has the last reference */
 	bool detached;				/* the buffer is released after the handler */
 	struct ipc *ipc;
 	struct ipc_object *object;		/* NULL: it is gone */
 	const struct ipc_method *method;	/* of typed/; else NULL */
-	const char *name;			/* of the method, for interceptors; or NULL */
-	uint64_t intercepted;			/* the last interceptor that was asked, or 0 */
 	void (*done)(struct ipc_call *call);	/* releases what is in the block; or NULL */
 	struct peer *peer;			/* that this call counts for, or NULL */
 	struct more *more;			/* oneways that wait for this one, or NULL */
@@ -55,17 +52,6 @@ struct ipc_call {
 
 	uint64_t block[CALL_BLOCK / sizeof(uint64_t)];
 };
-
-/* Asks the interceptors about a call of that method (NULL: unknown), if there are any.
- * They may reply themselves; else their refusal is the reply. */
-int call_intercept_slow(struct ipc_call *call, const char *method);
-
-static inline int call_intercept(struct ipc_call *call, const char *method)
-{
-	if (likely(!atomic_load_explicit(&call->ipc->has_interceptors, memory_order_relaxed)))
-		return 0;
-	return call_intercept_slow(call, method);
-}
 
 /*
  * Of an object with limits: counts the call, and looks at its size. Else takes over the

@@ -16,7 +16,6 @@
 
 #include "async.h"
 #include "bus.h"
-#include "intercept.h"
 #include "loop.h"
 #include "monitor.h"
 #include "object.h"
@@ -256,7 +255,6 @@ static void ipc_close(struct ipc *ipc)
 	writable_close(ipc);
 	asyncs_close(ipc);
 	ipc_unlist(ipc);
-	interceptors_close(ipc);
 	monitor_close(ipc);
 	if (ipc->upper)
 		ipc->upper->close(ipc->upper);

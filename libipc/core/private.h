@@ -17,7 +17,6 @@
  *   call.c       what a handler does: reply, keep, find out who calls
  *   cancel.c     cancellation: of served calls, and of what depends on them
  *   reply.c      replies and errors of calls that this process made
- *   intercept.c  functions of the program around every call
  * Beside that path: bus.c where the bus is; ipc.c the connection; object.c, proxy.c; watch.c
  * watches of proxies; slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c,
  * stream-*.c and raw-stream.c streams; ring.c and shared.c those in memory that both ends map;
@@ -126,7 +125,6 @@ struct ipc {
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	_Atomic size_t message_max;	/* bytes of a message that comes as a file, or a reply */
 	_Atomic size_t borrowed;	/* bytes of buffers into which replies point */
-	atomic_bool has_interceptors;
 	int (*on_interrupt)(void *userdata);	/* of a wait, or NULL; and its argument */
 	void *interrupt_userdata;
 	_Atomic uint64_t object_ends;	/* of nodes of our objects; written under ipc->lock */
@@ -155,7 +153,6 @@ struct ipc {
 	struct writable writable;		/* who waits for space */
 	struct backlog backlog;
 	struct timers timers;
-	struct ipc_slot *interceptors;
 	struct left_streams left;
 	struct ipc_slot *monitor;		/* where a monitor's records go, or NULL */
 };

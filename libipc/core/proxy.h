@@ -30,7 +30,6 @@ struct ipc_proxy {
 	atomic_uint refs;
 	struct ipc *ipc;		/* NULL: closed before the last reference went */
 	uint32_t handle;
-	bool hidden;			/* interceptors do not see its calls */
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	/* Under ipc->lock. */
 	uint32_t counts;		/* the driver's, to be put */

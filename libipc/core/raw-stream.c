@@ -39,7 +39,7 @@ static int send(struct ipc_stream *stream, const void *data, const struct ipc_op
 	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
 
 	message.code = STREAM_MESSAGE;
-	return raw_oneway_as(stream->peer_data, stream->of.name, &message, options);
+	return ipc_raw_oneway(stream->peer_data, &message, options);
 }
 
 static int handle(struct ipc_stream *stream, const void *request)

@@ -11,7 +11,6 @@
 #include "call.h"
 #include "entry.h"
 #include "frame.h"
-#include "intercept.h"
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"
@@ -340,95 +339,42 @@ exchange(struct request *request, struct ipc_proxy *proxy, const struct ipc_raw_
 	return r;
 }
 
-static int call(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		const struct ipc_options *options, struct ipc_raw_message **ret_reply,
-		struct ipc_error *error)
-{
-	struct request request;
-	int r;
-
-	r = exchange(&request, proxy, message, options, error);
-	if (unlikely(r < 0))
-		return r;
-	return receive(request.t, &request.x.event, request.x.send.deadline, ret_reply, error);
-}
-
-static int call_and_look(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-			 const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
-			 struct ipc_error *error)
-{
-	struct ipcbus_event *event;
-	struct request request;
-	int r;
-
-	r = exchange(&request, proxy, message, options, error);
-	if (unlikely(r < 0))
-		return r;
-	event = &request.x.event;
-	if (likely(event->kind == IPCBUS_EVENT_REPLY))
-		r = look(request.t, event, cb, userdata, error);
-	else
-		r = reply_failed(request.t, event, request.x.send.deadline, error);
-	thread_release_later(request.t, event->buffer, event->data_size);
-	return r;
-}
-
-static __attribute__((noinline)) int
-call_and_look_intercepted(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
-			  const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
-			  struct ipc_error *error)
-{
-	struct interception i;
-	int r;
-
-	r = intercept_begin(&i, proxy, /* method= */ NULL, &options);
-	if (r < 0)
-		return error_set(error, r);
-	return intercept_end(&i, call_and_look(proxy, request, options, cb, userdata, error));
-}
-
 int ipc_raw_call_look(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		      const struct ipc_options *options, ipc_raw_look_cb cb, void *userdata,
 		      struct ipc_error *error)
 {
-	if (unlikely(!cb))
-		return error_set(error, -EINVAL);
-	if (unlikely(is_intercepted(proxy)))
-		return call_and_look_intercepted(proxy, request, options, cb, userdata, error);
-	return call_and_look(proxy, request, options, cb, userdata, error);
-}
-
-static __attribute__((noinline)) int
-call_intercepted(struct ipc_proxy *proxy, const char *method, const struct ipc_raw_message *request,
-		 const struct ipc_options *options, struct ipc_raw_message **ret_reply,
-		 struct ipc_error *error)
-{
-	struct interception i;
+	struct ipcbus_event *event;
+	struct request call;
 	int r;
 
-	r = intercept_begin(&i, proxy, method, &options);
-	if (r < 0)
-		return error_set(error, r);
-	return intercept_end(&i, call(proxy, request, options, ret_reply, error));
-}
-
-int raw_call_as(struct ipc_proxy *proxy, const char *method,
-		const struct ipc_raw_message *request, const struct ipc_options *options,
-		struct ipc_raw_message **ret_reply, struct ipc_error *error)
-{
-	if (unlikely(is_intercepted(proxy)))
-		return call_intercepted(proxy, method, request, options, ret_reply, error);
-	return call(proxy, request, options, ret_reply, error);
+	if (unlikely(!cb))
+		return error_set(error, -EINVAL);
+	r = exchange(&call, proxy, request, options, error);
+	if (unlikely(r < 0))
+		return r;
+	event = &call.x.event;
+	if (likely(event->kind == IPCBUS_EVENT_REPLY))
+		r = look(call.t, event, cb, userdata, error);
+	else
+		r = reply_failed(call.t, event, call.x.send.deadline, error);
+	thread_release_later(call.t, event->buffer, event->data_size);
+	return r;
 }
 
 int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		 const struct ipc_options *options, struct ipc_raw_message **ret_reply,
 		 struct ipc_error *error)
 {
-	return raw_call_as(proxy, /* method= */ NULL, request, options, ret_reply, error);
+	struct request call;
+	int r;
+
+	r = exchange(&call, proxy, request, options, error);
+	if (unlikely(r < 0))
+		return r;
+	return receive(call.t, &call.x.event, call.x.send.deadline, ret_reply, error);
 }
 
-static int end(struct thread *t, const struct async *async, struct ipcbus_event *event)
+static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_raw_message *reply = NULL;
@@ -440,59 +386,32 @@ static int end(struct thread *t, const struct async *async, struct ipcbus_event 
 	if (reply && !reply_of(reply)->base.kept)
 		ipc_raw_free(reply);
 	ipc_error_done(&error);
-	return r;
-}
-
-static int call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		      const struct ipc_options *options, const struct async *model,
-		      struct ipc_slot **ret_slot)
-{
-	struct outgoing out;
-	struct request request;
-	int r;
-
-	r = start(&request, &out, IPCBUS_SEND_CALL, proxy, message, options);
-	if (r < 0)
-		return r;
-	r = request_async(&request, model, options, ret_slot);
-	if (r < 0)
-		table_unsent(&out.table, request.t->ipc);
-	return r;
-}
-
-int raw_call_async_as(struct ipc_proxy *proxy, const char *method,
-		      const struct ipc_raw_message *request, const struct ipc_options *options,
-		      ipc_raw_cb cb, void *userdata, struct ipc_slot **ret_slot)
-{
-	struct async model = {
-		.end = end, .cb = (void (*)(void))cb, .userdata = userdata, .name = method,
-	};
-	struct interception i;
-	int r;
-
-	if (!cb)
-		return -EINVAL;
-	r = intercept_begin(&i, proxy, method, &options);
-	if (r < 0)
-		return r;
-	model.intercepted = i.last;
-	r = call_async(proxy, request, options, &model, ret_slot);
-	if (r < 0)
-		return intercept_end(&i, r);
-	ipc_unref(i.ipc);
-	return r;
 }
 
 int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		       const struct ipc_options *options, ipc_raw_cb cb, void *userdata,
 		       struct ipc_slot **ret_slot)
 {
-	return raw_call_async_as(proxy, /* method= */ NULL, request, options, cb, userdata,
-				 ret_slot);
+	const struct async model = {
+		.end = end, .cb = (void (*)(void))cb, .userdata = userdata,
+	};
+	struct outgoing out;
+	struct request call;
+	int r;
+
+	if (!cb)
+		return -EINVAL;
+	r = start(&call, &out, IPCBUS_SEND_CALL, proxy, request, options);
+	if (r < 0)
+		return r;
+	r = request_async(&call, &model, options, ret_slot);
+	if (r < 0)
+		table_unsent(&out.table, call.t->ipc);
+	return r;
 }
 
-static int oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		  const struct ipc_options *options)
+int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		   const struct ipc_options *options)
 {
 	struct outgoing out;
 	struct request request;
@@ -505,31 +424,6 @@ static int oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message
 	if (r < 0)
 		table_unsent(&out.table, request.t->ipc);
 	return r;
-}
-
-static __attribute__((noinline)) int oneway_intercepted(struct ipc_proxy *proxy, const char *method,
-							const struct ipc_raw_message *message,
-							const struct ipc_options *options)
-{
-	struct interception i;
-	int r;
-
-	r = intercept_begin(&i, proxy, method, &options);
-	return r < 0 ? r : intercept_end(&i, oneway(proxy, message, options));
-}
-
-int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
-		  const struct ipc_raw_message *message, const struct ipc_options *options)
-{
-	if (unlikely(is_intercepted(proxy)))
-		return oneway_intercepted(proxy, method, message, options);
-	return oneway(proxy, message, options);
-}
-
-int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		   const struct ipc_options *options)
-{
-	return raw_oneway_as(proxy, /* method= */ NULL, message, options);
 }
 
 /* --- Serving --------------------------------------------------------------------- */
@@ -595,8 +489,6 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	r = raw_receive(call, event, /* copy= */ false, &message);
 	if (r == 0 && is_stream)
 		return stream_serve(call, message);
-	if (r == 0)
-		r = call_intercept(call, /* method= */ NULL);
 	if (r < 0)
 		return r;
 	if (call->code == IPC_CODE_PING && !call->oneway)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Raw messages inside the library: <ipc/raw.h> with names of methods, for interceptors.
+ * Raw messages inside the library.
  */
 #ifndef IPC_RAWS_H
 #define IPC_RAWS_H
@@ -8,17 +8,6 @@
 #include "private.h"
 
 struct ipcbus_event;
-
-/* ipc_raw_call(), ipc_raw_call_async(), ipc_raw_oneway() of a method with that name, which lives
- * until the call has ended; NULL: unknown. */
-int raw_call_as(struct ipc_proxy *proxy, const char *method,
-		const struct ipc_raw_message *request, const struct ipc_options *options,
-		struct ipc_raw_message **ret_reply, struct ipc_error *error);
-int raw_call_async_as(struct ipc_proxy *proxy, const char *method,
-		      const struct ipc_raw_message *request, const struct ipc_options *options,
-		      ipc_raw_cb cb, void *userdata, struct ipc_slot **ret_slot);
-int raw_oneway_as(struct ipc_proxy *proxy, const char *method,
-		  const struct ipc_raw_message *message, const struct ipc_options *options);
 
 /*
  * Makes a raw message of a request, in the memory of the call. Takes over the entries; the

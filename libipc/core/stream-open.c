@@ -402,9 +402,7 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 		r = new_stream(call, open.method, &stream);
 	if (r < 0)
 		return r;
-	r = call_intercept(call, stream->of.name ?: "stream");
-	if (r == 0)
-		r = stream_take_call(stream, call);
+	r = stream_take_call(stream, call);
 	if (r == 0)
 		r = share(stream, call, message, &open);
 	if (r == 0)
@@ -451,8 +449,7 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	if (r < 0)
 		return error_set(error, r);
 	do {
-		r = raw_call_as(proxy, stream->of.name ?: "stream", &question.message, &opening,
-				&reply, error);
+		r = ipc_raw_call(proxy, &question.message, &opening, &reply, error);
 	} while (r == -EPERM && introduce_ordinary(&question, stream));
 	introduced(&question);
 	if (r < 0)
@@ -473,8 +470,8 @@ int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	r = introduce(&question, stream, stream->of.code);
 	if (r < 0)
 		return r;
-	r = raw_call_async_as(proxy, stream->of.name ?: "stream", &question.message, &opening, cb,
-			      userdata, /* ret_slot= */ NULL);
+	r = ipc_raw_call_async(proxy, &question.message, &opening, cb, userdata,
+			       /* ret_slot= */ NULL);
 	introduced(&question);
 	return r;
 }

@@ -249,9 +249,7 @@ static int take_data(struct ipc_stream *stream, struct ipc_call *call,
 		r = stream->of.type->unpack(stream, call, event, &message);
 		if (r < 0)
 			return r;
-		r = call_intercept(call, stream->of.name);
-		if (r == 0)
-			message_came(stream, call, message, event->object_count);
+		message_came(stream, call, message, event->object_count);
 		return 0;
 	}
 	event_refuse(call->ipc, event);
@@ -260,7 +258,7 @@ static int take_data(struct ipc_stream *stream, struct ipc_call *call,
 	if (call->code != STREAM_END)
 		return -EOPNOTSUPP;
 	r = parse_end(call, &end);
-	if (r == 0 && call_intercept(call, "end") == 0)
+	if (r == 0)
 		end_came(stream, &end);
 	return r;
 }
@@ -277,15 +275,14 @@ static int take_control(struct ipc_stream *stream, struct ipc_call *call,
 	switch (call->code) {
 	case STREAM_CREDIT:
 		r = parse_credit(call, &messages);
-		if (r == 0 && call_intercept(call, "credit") == 0)
+		if (r == 0)
 			credit_came(stream, messages);
 		return r;
 	case STREAM_CANCEL:
-		if (call_intercept(call, "cancel") == 0)
-			stream_break_by(stream, IPC_ORIGIN_PEER, -ECANCELED);
+		stream_break_by(stream, IPC_ORIGIN_PEER, -ECANCELED);
 		return 0;
 	case STREAM_BELL:
-		return call_intercept(call, "bell") == 0 ? stream_bell_came(stream) : 0;
+		return stream_bell_came(stream);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -370,13 +367,12 @@ int stream_make_objects(struct ipc_stream *stream)
 
 /* --- Messages to the other end --------------------------------------------------------- */
 
-static int say(struct ipc_proxy *proxy, const char *method, uint32_t code, const uint8_t *data,
-	       size_t size)
+static int say(struct ipc_proxy *proxy, uint32_t code, const uint8_t *data, size_t size)
 {
 	static const struct ipc_options options;
 	const struct ipc_raw_message message = { .code = code, .data = data, .size = size };
 
-	return raw_oneway_as(proxy, method, &message, &options);
+	return ipc_raw_oneway(proxy, &message, &options);
 }
 
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
@@ -384,26 +380,26 @@ int stream_send_credit(struct ipc_stream *stream, uint32_t messages)
 	uint8_t data[WIRE_FIELD_MAX];
 	size_t size = (size_t)(wire_put_number(data, CREDIT_MESSAGES, messages) - data);
 
-	return say(stream->peer_control, "credit", STREAM_CREDIT, data, size);
+	return say(stream->peer_control, STREAM_CREDIT, data, size);
 }
 
 int stream_send_cancel(struct ipc_stream *stream)
 {
 	static const uint8_t nothing[1];
 
-	return say(stream->peer_control, "cancel", STREAM_CANCEL, nothing, /* size= */ 0);
+	return say(stream->peer_control, STREAM_CANCEL, nothing, /* size= */ 0);
 }
 
 int stream_send_bell(struct ipc_stream *stream)
 {
 	static const uint8_t nothing[1];
 
-	return say(stream->peer_control, "bell", STREAM_BELL, nothing, /* size= */ 0);
+	return say(stream->peer_control, STREAM_BELL, nothing, /* size= */ 0);
 }
 
 int stream_send_end(struct ipc_stream *stream, const uint8_t *data, size_t size)
 {
-	return say(stream->peer_data, "end", STREAM_END, data, size);
+	return say(stream->peer_data, STREAM_END, data, size);
 }
 
 size_t stream_put_end(uint8_t *to, int code)

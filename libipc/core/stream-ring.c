@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
  * Messages of a shared stream: rings in place of credit, and the bell. See stream.h and ring.h.
- * Interceptors see each message of a connection, so one that has some does not share.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,8 +13,7 @@ static bool may_share(const struct ipc_stream *stream)
 {
 	const struct stream_of *of = &stream->of;
 
-	return (of->slot_in || of->slot_out) && of->slot_in <= stream->max_message &&
-	       !atomic_load_explicit(&stream->ipc->has_interceptors, memory_order_relaxed);
+	return (of->slot_in || of->slot_out) && of->slot_in <= stream->max_message;
 }
 
 static struct stream_rings *rings_of(const struct ipc_stream *stream, const struct shared *shared)

@@ -143,40 +143,7 @@ START_TEST(a_call_while_looking)
 }
 END_TEST
 
-static int before(struct ipc_intercepted *step, void *userdata)
-{
-	ck_assert_ptr_eq(step->proxy, proxy);
-	return *(int *)userdata;
-}
-
-static void after(const struct ipc_intercepted *step, int r, void *userdata)
-{
-	ck_assert_ptr_eq(step->proxy, proxy);
-	*(int *)userdata = r;
-}
-
-START_TEST(an_interceptor_sees_what_the_function_returns)
-{
-	struct ipc_interceptor one = { .size = sizeof(one), .before = before, .after = after };
-	int seen = 0;
-
-	begin();
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &one, &seen, NULL), 0);
-	result = -EBADMSG;
-	push(IPCBUS_EVENT_REPLY, 50, "world", NULL);
-	ck_assert_int_eq(call_and_look("world"), -EBADMSG);
-	ck_assert_int_eq(seen, -EBADMSG);
-	ipc_error_done(&error);
-	seen = -EACCES;
-	ck_assert_int_eq(call_and_look("world"), -EACCES);
-	ck_assert_int_eq(error.code, -EACCES);
-	ck_assert_uint_eq(looked, 1);
-	end();
-}
-END_TEST
-
 int main(void)
 {
-	return RUN_TESTS("look", a_reply_is_looked_at, failures, a_call_while_looking,
-			 an_interceptor_sees_what_the_function_returns);
+	return RUN_TESTS("look", a_reply_is_looked_at, failures, a_call_while_looking);
 }

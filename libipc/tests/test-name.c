@@ -54,11 +54,6 @@ static void push_reply(int r)
 	fake_push(event, "", 0, NULL, 0);
 }
 
-static void push_ping_reply(void)
-{
-	push_reply(0);
-}
-
 static void begin(void)
 {
 	fake_reset();
@@ -282,43 +277,6 @@ START_TEST(a_name_goes_without_a_manager)
 		ck_assert_uint_eq(fake.n_sent, sent);
 		end();
 	}
-}
-END_TEST
-
-static int register_one_more(struct ipc_intercepted *step, void *userdata)
-{
-	unsigned int *count = userdata;
-
-	ck_assert_int_eq(step->outgoing, 1);
-	ck_assert_str_eq(step->method, "ping");
-	++*count;
-	push_reply(0);
-	ck_assert_int_eq(ipc_register_name(ipc, "other", object, /* ret_slot= */ NULL), 0);
-	return 0;
-}
-
-/* The library's own calls are not the program's: no interceptor runs under a lock. */
-START_TEST(interceptors_may_register_names)
-{
-	struct ipc_interceptor interceptor = { .size = sizeof(interceptor),
-					       .before = register_one_more };
-	struct ipc_proxy *manager;
-	unsigned int count = 0;
-
-	begin();
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, &count, NULL), 0);
-	push_reply(0);
-	ck_assert_int_eq(ipc_register_name(ipc, "name", object, /* ret_slot= */ NULL), 0);
-	manager_comes(-ENOMEM);
-	clock_ends(-ETIMEDOUT, 0);
-	ck_assert_uint_eq(count, 0);
-
-	ck_assert_int_eq(ipc_get_manager(ipc, &manager), 0);
-	fake.on_send = push_ping_reply;
-	ck_assert_int_eq(ipc_proxy_ping(manager, NULL), 0);
-	ck_assert_uint_eq(count, 1);
-	ipc_proxy_unref(manager);
-	end();
 }
 END_TEST
 
@@ -565,7 +523,6 @@ int main(void)
 			 the_end_of_a_manager_stops_the_clock, what_was_removed_is_not_tried,
 			 what_is_anothers_is_not_registered_any_more,
 			 a_name_goes_without_a_manager,
-			 interceptors_may_register_names,
 			 what_is_not_known_to_have_left_is_taken_back,
 			 what_cannot_be_taken_back_is_tried_again, nobody_is_idle_who_has_no_name,
 			 a_connection_may_close_meanwhile, what_is_anothers_is_left_alone,

@@ -557,34 +557,6 @@ START_TEST(what_the_library_serves)
 }
 END_TEST
 
-static int intercept(struct ipc_intercepted *step, void *userdata)
-{
-	ck_assert(!step->outgoing);
-	ck_assert_str_eq(step->interface, "test.Raw");
-	return *(int *)userdata;
-}
-
-START_TEST(interceptors_see_what_is_served)
-{
-	int refusal = -EACCES;
-	struct ipc_interceptor interceptor = { .size = sizeof(interceptor), .before = intercept };
-
-	begin();
-	on_serve = never;
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, &refusal, NULL), 0);
-	push(IPCBUS_EVENT_CALL, "hello", NULL, 0);
-	ck_assert_int_eq(ipc_process(ipc), 1);
-	ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
-	ck_assert_uint_eq(fake_last()->send.code, EACCES);
-	on_serve = echo;
-	refusal = 0;
-	push(IPCBUS_EVENT_CALL, "hello", NULL, 0);
-	ck_assert_int_eq(ipc_process(ipc), 1);
-	check_sent(IPCBUS_SEND_REPLY, "hello");
-	end();
-}
-END_TEST
-
 static int fork_here(struct ipc_call *call, const struct ipc_raw_message *request)
 {
 	(void)call, (void)request;
@@ -788,7 +760,7 @@ int main(void)
 			 entries_both_ways, the_longest_table, what_nobody_asked_for_is_closed,
 			 an_object_that_was_not_sent, errors_are_explained, async_calls,
 			 a_served_call_is_one_exchange, a_reply_in_parts, errors_of_a_handler,
-			 replied_to_later, what_the_library_serves, interceptors_see_what_is_served,
+			 replied_to_later, what_the_library_serves,
 			 a_handler_that_forks, programs_of_the_first_version,
 			 an_object_without_files, what_comes_to_nobody_is_released,
 			 objects_that_are_none, fields_that_are_none, fields_there_and_back);

@@ -245,28 +245,6 @@ START_TEST(callbacks_get_the_message)
 }
 END_TEST
 
-static int note(struct ipc_intercepted *step, void *userdata)
-{
-	(void)userdata;
-	strcat(strcat(story, step->outgoing ? ">" : "<"), step->method);
-	return 0;
-}
-
-START_TEST(interceptors_see_each_message)
-{
-	struct ipc_interceptor interceptor = { .size = sizeof(interceptor), .before = note };
-	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
-
-	begin_conveying();
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, NULL, NULL), 0);
-	crate_arrives();
-	ck_assert_int_eq(test_convey_send(stream, 0, &cargo), 0);
-	arrive(STREAM_END, NULL, 0, NULL);
-	ck_assert_str_eq(story, "<Convey>Convey<end");
-	end();
-}
-END_TEST
-
 START_TEST(what_breaks_it)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
@@ -358,6 +336,5 @@ int main(void)
 {
 	return RUN_TESTS("typed-stream", objects_and_blobs, no_files_without_a_field,
 			 not_of_this_stream, callbacks_get_the_message,
-			 interceptors_see_each_message,
 			 what_breaks_it, messages_to_the_client_are_limited, who_opened_it);
 }

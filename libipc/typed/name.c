@@ -99,9 +99,7 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 	names->upper.bus_ended = names_bus_ended;
 	names->upper.close = names_close;
 	names->ipc = ipc;
-	names->manager = (struct ipc_proxy){
-		.refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE, .hidden = true,
-	};
+	names->manager = (struct ipc_proxy){ .refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE };
 	pthread_mutex_init(&names->lock, NULL);
 	*ret_names = names;
 

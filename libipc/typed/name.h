@@ -11,9 +11,9 @@
  *   name-watch.c    watches of names
  *   name-replay.c   replays, and registrations that have to be repeated
  *
- * The calls go through a proxy of the library's own, which interceptors do not see. So
- * names.lock may be held over them, and registrations reach the manager in the order in
- * which they are remembered. The manager calls nobody while it serves.
+ * The thread that calls the manager holds names.lock. So registrations reach the manager in
+ * the order in which the connection remembers them. The manager calls no other process while it
+ * serves.
  */
 #ifndef IPC_NAME_H
 #define IPC_NAME_H

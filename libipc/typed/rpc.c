@@ -9,7 +9,6 @@
 #include "blob.h"
 #include "core/async.h"
 #include "core/entry.h"
-#include "core/intercept.h"
 #include "core/proxy.h"
 #include "core/reply.h"
 #include "core/request.h"
@@ -288,9 +287,9 @@ void ipc_rpc_free(ProtobufCMessage *message)
 
 /* --- Calls --------------------------------------------------------------------- */
 
-static int call(struct ipc_proxy *proxy, const struct ipc_method *method,
-		const struct ipc_options *options, const ProtobufCMessage *message,
-		ProtobufCMessage **ret_reply, struct ipc_error *error)
+int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+		      const struct ipc_options *options, const ProtobufCMessage *message,
+		      ProtobufCMessage **ret_reply, struct ipc_error *error)
 {
 	struct rpc rpc;
 	int r;
@@ -307,34 +306,9 @@ static int call(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       ret_reply, error);
 }
 
-static __attribute__((noinline)) int call_intercepted(struct ipc_proxy *proxy,
-						      const struct ipc_method *method,
-						      const struct ipc_options *options,
-						      const ProtobufCMessage *message,
-						      ProtobufCMessage **ret_reply,
-						      struct ipc_error *error)
-{
-	struct interception i;
-	int r;
-
-	r = intercept_begin(&i, proxy, method ? method->name : NULL, &options);
-	if (r < 0)
-		return error_set(error, r);
-	return intercept_end(&i, call(proxy, method, options, message, ret_reply, error));
-}
-
-int ipc_rpc_call_with(struct ipc_proxy *proxy, const struct ipc_method *method,
-		      const struct ipc_options *options, const ProtobufCMessage *message,
-		      ProtobufCMessage **ret_reply, struct ipc_error *error)
-{
-	if (unlikely(is_intercepted(proxy)))
-		return call_intercepted(proxy, method, options, message, ret_reply, error);
-	return call(proxy, method, options, message, ret_reply, error);
-}
-
 /* --- Calls without waiting -------------------------------------------------------- */
 
-static int end(struct thread *t, const struct async *async, struct ipcbus_event *event)
+static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
 	ProtobufCMessage *reply = NULL;
@@ -346,22 +320,6 @@ static int end(struct thread *t, const struct async *async, struct ipcbus_event 
 	if (reply && !reply_of(reply)->base.kept)
 		ipc_rpc_free(reply);
 	ipc_error_done(&error);
-	return r;
-}
-
-static int call_async(struct ipc_proxy *proxy, const struct async *model,
-		      const struct ipc_options *options, const ProtobufCMessage *message,
-		      struct ipc_slot **ret_slot)
-{
-	struct rpc rpc;
-	int r;
-
-	r = start(&rpc, IPCBUS_SEND_CALL, proxy, model->method, options, message);
-	if (r < 0)
-		return r;
-	r = request_async(&rpc.request, model, options, ret_slot);
-	done(&rpc, r == 0);
-	return r;
 }
 
 int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
@@ -369,34 +327,30 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       ipc_rpc_complete complete, ipc_rpc_cb cb, void *userdata,
 		       struct ipc_slot **ret_slot)
 {
-	struct async model = {
+	const struct async model = {
 		.end = end,
 		.method = method,
-		.name = method ? method->name : NULL,
 		.complete = (void (*)(void))complete,
 		.cb = cb,
 		.userdata = userdata,
 	};
-	struct interception i;
+	struct rpc rpc;
 	int r;
 
 	if (!complete)
 		return -EINVAL;
-	r = intercept_begin(&i, proxy, model.name, &options);
+	r = start(&rpc, IPCBUS_SEND_CALL, proxy, method, options, message);
 	if (r < 0)
 		return r;
-	model.intercepted = i.last;
-	r = call_async(proxy, &model, options, message, ret_slot);
-	if (r < 0)
-		return intercept_end(&i, r);
-	ipc_unref(i.ipc);
+	r = request_async(&rpc.request, &model, options, ret_slot);
+	done(&rpc, r == 0);
 	return r;
 }
 
 /* --- Oneways ------------------------------------------------------------------- */
 
-static int oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
-		  const struct ipc_options *options, const ProtobufCMessage *message)
+int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *message)
 {
 	struct rpc rpc;
 	int r;
@@ -407,24 +361,4 @@ static int oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
 	r = request_oneway(&rpc.request);
 	done(&rpc, r == 0);
 	return r;
-}
-
-static __attribute__((noinline)) int oneway_intercepted(struct ipc_proxy *proxy,
-							const struct ipc_method *method,
-							const struct ipc_options *options,
-							const ProtobufCMessage *message)
-{
-	struct interception i;
-	int r;
-
-	r = intercept_begin(&i, proxy, method ? method->name : NULL, &options);
-	return r < 0 ? r : intercept_end(&i, oneway(proxy, method, options, message));
-}
-
-int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
-			const struct ipc_options *options, const ProtobufCMessage *message)
-{
-	if (unlikely(is_intercepted(proxy)))
-		return oneway_intercepted(proxy, method, options, message);
-	return oneway(proxy, method, options, message);
 }

@@ -219,9 +219,6 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	r = typed_unpack(call, event, method, &request);
 	if (unlikely(r < 0))
 		return refuse(call, r);
-	r = call_intercept(call, method->name);
-	if (unlikely(r < 0))
-		return r;
 	return method->invoke(call, request, object->ops, object->base.userdata);
 }
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * A service for test-limits, under the name "test.limits": its streams say how many milliseconds
- * each call and stream has left, and one of them is never opened. Under "test.large" it replies
- * with more than a region contains.
+ * each call and stream has left. Under "test.large" it replies with more than a region contains.
+ * Under "test.stuck" it never opens a stream.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <ipc/raw.h>
+#include <ipc/rpc.h>
 
 #include "stream.ipc.h"
 
@@ -55,37 +57,49 @@ static int count(struct ipc_stream *stream, const Stream__CountRequest *request,
 	return r < 0 ? r : ipc_stream_end(stream);
 }
 
-static int sum(struct ipc_stream *stream, void *userdata)
+static int describe(struct ipc_call *call)
 {
-	(void)stream, (void)userdata;
-	return 0;
+	Ipc__Description reply = IPC__DESCRIPTION__INIT;
+	uint8_t *data;
+	int r;
+
+	reply.interface = (char *)streams_interface.name;
+	reply.has_descriptor_set = true;
+	reply.descriptor_set.data = (uint8_t *)streams_interface.descriptor;
+	reply.descriptor_set.len = streams_interface.descriptor_size;
+	data = malloc(ipc__description__get_packed_size(&reply));
+	if (!data)
+		return -ENOMEM;
+	r = ipc_raw_reply(call, &(struct ipc_raw_message){
+					.data = data,
+					.size = ipc__description__pack(&reply, data),
+				});
+	free(data);
+	return r;
 }
 
-/* Before the stream is open. */
-static int before(struct ipc_intercepted *step, void *userdata)
+/* Does not reply to a request to open a stream. */
+static int hang(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	(void)userdata;
-	if (!step->outgoing && !strcmp(step->method, "Sum"))
-		pause();
-	return 0;
+	return request->code == IPC_CODE_DESCRIBE ? describe(call) : pause();
 }
 
 int main(void)
 {
-	static const struct streams_ops ops = { .look = look, .count = count, .sum = sum };
-	static const struct streams_ops large = {
-		.look = look_at_much, .count = count, .sum = sum,
-	};
-	static const struct ipc_interceptor interceptor = {
-		.size = sizeof(interceptor), .before = before,
-	};
+	static const struct streams_ops ops = { .look = look, .count = count };
+	static const struct streams_ops large = { .look = look_at_much, .count = count };
+	static const struct ipc_raw_ops stuck = { .interface = "stream.Streams", .serve = hang };
+	struct ipc_object *object;
 	struct ipc *ipc;
 	int r;
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
-	r = ipc_add_interceptor(ipc, &interceptor, /* userdata= */ NULL, /* ret_slot= */ NULL);
+	r = ipc_raw_object_new(ipc, &stuck, /* userdata= */ NULL, &object);
+	if (r == 0)
+		r = ipc_register_name(ipc, "test.stuck", object, /* ret_slot= */ NULL);
 	if (r == 0)
 		r = streams_register(ipc, "test.limits", &ops, /* userdata= */ NULL);
 	if (r == 0)

@@ -27,7 +27,7 @@
  * Contents
  *
  *   <ipc/ipc.h>     connections, slots, threads and event loops, objects, proxies, objects
- *                   and files in messages, calling, serving, interceptors
+ *                   and files in messages, calling, serving
  *   <ipc/admin.h>   which bus is found, freezing processes, the service manager; included
  *                   here
  *   <ipc/name.h>    names of services; included here
@@ -736,46 +736,6 @@ struct ipc *ipc_call_ipc(const struct ipc_call *call);
 /* Return the bytes of the request in the region, for tests and tools. ret_size may be
  * NULL. */
 const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
-
-/* --- Interceptors ------------------------------------------------------------ */
-
-/* A call or oneway that is about to be sent or served. A stream is opened by a call of its
- * method, or of "stream" in a program without generated code; its messages are oneways. The
- * library makes it, so it can grow at its end. */
-struct ipc_intercepted {
-	int outgoing;			/* 1: sent by this process; 0: served by it */
-	const char *interface;		/* Served: "echo.Echo"; NULL if unknown. Outgoing: NULL */
-	const char *method;		/* "Say"; NULL if the object has no such method */
-	struct ipc_proxy *proxy;	/* Outgoing: the target; NULL in after() if async */
-	struct ipc_call *call;		/* Served: the call */
-	const char *const *metadata;	/* Outgoing: as in struct ipc_options. before() may
-					 * set it to strings that live until it is sent */
-};
-
-/*
- * before() runs on the thread that sends or serves the message. A negative errno refuses
- * it; the caller gets that errno. after() runs when a call that passed all before() has
- * ended, with its result: 0 or a negative errno. Either may be NULL. before() runs in the
- * order in which interceptors were added, after() in the reverse order. If one refuses, only
- * those added before it get after(). Several threads may run them at once. A call that was
- * under way when an interceptor was added or ended does not get its after(). Calls that the
- * library makes to the service manager for the functions of <ipc/name.h> are not intercepted.
- */
-struct ipc_interceptor {
-	size_t size;		/* sizeof(struct ipc_interceptor) */
-	int (*before)(struct ipc_intercepted *intercepted, void *userdata);
-	void (*after)(const struct ipc_intercepted *intercepted, int result, void *userdata);
-};
-
-/*
- * Add an interceptor for all calls of the connection that begin from now on. The library copies
- * it. Its functions run until the slot ends or the connection closes.
- *
- *   -EINVAL   interceptor->size is too small, or it has neither before() nor after().
- *   -E2BIG    A member that this library does not know is not NULL.
- */
-int ipc_add_interceptor(struct ipc *ipc, const struct ipc_interceptor *interceptor, void *userdata,
-			struct ipc_slot **ret_slot);
 
 /* --- For ipc_auto() -------------------------------------------------------- */
 

@@ -216,7 +216,7 @@ int ipc_stream_canceled(struct ipc_stream *stream);
 /*
  * Return 1 if the messages of a method with option (ipc.shared) go through memory that both
  * processes share; 0 if the stream is an ordinary one: a side does not know the option or has other
- * fields in these messages, has an interceptor, or had no memory or fds when the stream was opened.
+ * fields in these messages, or had no memory or fds when the stream was opened.
  * All functions work in the same way. A sender waits when the ring of 16 to 1024 messages is full.
  * Monitors do not see the messages.
  *

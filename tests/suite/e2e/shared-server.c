@@ -300,23 +300,6 @@ int prepare_waiting_sharing(struct ipc *ipc)
 	return prepare(ipc, &that_wait);
 }
 
-static int before(struct ipc_intercepted *step, void *userdata)
-{
-	(void)step, (void)userdata;
-	return 0;
-}
-
-int prepare_seeing_sharing(struct ipc *ipc)
-{
-	static const struct ipc_interceptor interceptor = {
-		.size = sizeof(interceptor),
-		.before = before,
-	};
-	int r = ipc_add_interceptor(ipc, &interceptor, NULL, NULL);
-
-	return r < 0 ? r : prepare(ipc, &with_callbacks);
-}
-
 /* --- Others ----------------------------------------------------------------------------- */
 
 static int old_count(struct ipc_stream *stream, const Shared__CountRequest *request,

@@ -14,8 +14,6 @@
 /* Serves an object with them as the bus's manager: server_options.prepare. */
 int prepare_sharing(struct ipc *ipc);
 int prepare_waiting_sharing(struct ipc *ipc);
-/* The same on a connection with an interceptor, which sees all messages. */
-int prepare_seeing_sharing(struct ipc *ipc);
 /* The services Old and Newer in place of Sharing. */
 int prepare_old_sharing(struct ipc *ipc);
 int prepare_newer_sharing(struct ipc *ipc);

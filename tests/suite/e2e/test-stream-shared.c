@@ -168,12 +168,6 @@ START_TEST(with_an_event_loop)
 }
 END_TEST
 
-START_TEST(not_with_an_interceptor)
-{
-	all_kinds(1, prepare_seeing_sharing, false);
-}
-END_TEST
-
 /* --- Ends ------------------------------------------------------------------------------- */
 
 START_TEST(an_error_comes_after_all_messages)
@@ -445,30 +439,6 @@ START_TEST(not_with_other_messages)
 }
 END_TEST
 
-static int allow(struct ipc_intercepted *step, void *userdata)
-{
-	(void)step, (void)userdata;
-	return 0;
-}
-
-START_TEST(not_with_an_interceptor_of_the_client)
-{
-	static const struct ipc_interceptor interceptor = {
-		.size = sizeof(interceptor),
-		.before = allow,
-	};
-	struct ipc_stream *stream;
-
-	begin_with(1, prepare_sharing);
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, NULL, NULL), 0);
-	stream = open_count(100, 0);
-	ck_assert_int_eq(ipc_stream_is_shared(stream), 0);
-	ck_assert_int_eq(count_all(stream, 100, NULL), 0);
-	ipc_stream_unref(stream);
-	end();
-}
-END_TEST
-
 /* Nothing is left of many. */
 START_TEST(many_one_after_the_other)
 {
@@ -482,11 +452,10 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("stream-shared", with_callbacks, with_a_pool, with_an_event_loop,
-			 not_with_an_interceptor, an_error_comes_after_all_messages,
+			 an_error_comes_after_all_messages,
 			 canceling_wakes_a_sender, death_of_the_server,
 			 death_of_the_server_wakes_a_sender, death_of_the_client, time_limits,
 			 by_an_fd, by_callbacks, messages_are_left_and_resumed,
 			 not_with_an_old_server, not_with_other_messages,
-			 not_with_an_interceptor_of_the_client,
 			 many_one_after_the_other);
 }

@@ -502,35 +502,9 @@ END_TEST
 
 /* --- The call that opens it ---------------------------------------------------------- */
 
-static int refuse_twice(struct ipc_intercepted *step, void *userdata)
-{
-	(void)userdata;
-	return !strcmp(step->method, "Twice") ? -EACCES : 0;
-}
-
-static int prepare_refusing(struct ipc *ipc)
-{
-	static const struct ipc_interceptor interceptor = { .size = sizeof(interceptor),
-							    .before = refuse_twice };
-	int r = ipc_add_interceptor(ipc, &interceptor, NULL, NULL);
-
-	return r < 0 ? r : prepare_streams(ipc);
-}
-
-static char seen[64];
-
-static int note_name(struct ipc_intercepted *step, void *userdata)
-{
-	(void)userdata;
-	snprintf(seen, sizeof(seen), "%s", step->method);
-	return 0;
-}
-
 START_TEST(the_call_that_opens_it)
 {
-	static const struct ipc_interceptor interceptor = { .size = sizeof(interceptor),
-							    .before = note_name };
-	struct server_options server_options = { .threads = 1, .prepare = prepare_refusing };
+	struct server_options server_options = { .threads = 1, .prepare = prepare_streams };
 	const char *const metadata[] = { "after", "7", NULL };
 	const struct ipc_options options = { .metadata = metadata };
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -540,12 +514,8 @@ START_TEST(the_call_that_opens_it)
 
 	server = start_server(&server_options);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_add_interceptor(ipc, &interceptor, NULL, NULL), 0);
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	streams = streams_from_proxy(proxy);
-	/* Each side sees the method. */
-	ck_assert_int_eq(streams_twice_open(streams, NULL, &stream, NULL), -EACCES);
-	ck_assert_str_eq(seen, "Twice");
 	request.count = 9;
 	ck_assert_int_eq(streams_count_open(streams, &options, &request, &stream, NULL), 0);
 	for (uint64_t i = 8; i <= 9; i++) {

@@ -2,7 +2,7 @@
 /*
  * Whatever one connection can do, from many threads at once, against a server with a
  * pool: calls that wait, that do not, that are canceled from elsewhere; replies by
- * other threads, streams, callbacks, watches, metadata and interceptors. In the guest
+ * other threads, streams, callbacks, watches and metadata. In the guest
  * with two processes, in the host build under the sanitizers (tests/env/host/module.mk).
  */
 #define _GNU_SOURCE
@@ -19,62 +19,8 @@
 #define ROUNDS	160
 #define SLOTS	16
 
-/* --- Around every call, on both sides ------------------------------------------------ */
-
-/* Of this process; calls begun are calls ended in the end. */
-struct account {
-	atomic_uint begun, ended;
-};
-
-static int before_step(struct ipc_intercepted *step, void *userdata)
-{
-	static const char *const trace[] = { "trace", "here", NULL };
-	struct account *account = userdata;
-
-	if (step->outgoing && !step->metadata)
-		step->metadata = trace;
-	if (!step->outgoing && step->call && ipc_call_metadata(step->call, "refuse"))
-		return -EACCES;
-	atomic_fetch_add(&account->begun, 1);
-	return 0;
-}
-
-static void after_step(const struct ipc_intercepted *step, int result, void *userdata)
-{
-	struct account *account = userdata;
-
-	(void)step;
-	(void)result;
-	atomic_fetch_add(&account->ended, 1);
-}
-
-static int keep_account(struct ipc *ipc, struct account *account)
-{
-	struct ipc_interceptor interceptor = {
-		.size = sizeof(interceptor),
-		.before = before_step,
-		.after = after_step,
-	};
-
-	return ipc_add_interceptor(ipc, &interceptor, account, /* ret_slot= */ NULL);
-}
-
-/* The last of them may still be on its way out. */
-static bool is_balanced(struct account *account)
-{
-	uint64_t begin = now_ms();
-
-	while (atomic_load(&account->begun) != atomic_load(&account->ended))
-		if (now_ms() - begin > 5000)
-			return false;
-		else
-			sleep_ms(1);
-	return true;
-}
-
 /* --- The server -------------------------------------------------------------------- */
 
-static struct account served;
 static struct ipc_object *streams_object;
 
 static int show_streams(struct ipc_call *call, const E2e__BounceRequest *request, void *userdata)
@@ -134,9 +80,7 @@ static int prepare(struct ipc *ipc)
 	handlers = server_handlers;
 	handlers.bounce = show_streams;
 	handlers.finish = finish_elsewhere;
-	r = keep_account(ipc, &served);
-	if (r == 0)
-		r = streams_object_new(ipc, &streams_handlers, NULL, NULL, &streams_object);
+	r = streams_object_new(ipc, &streams_handlers, NULL, NULL, &streams_object);
 	if (r == 0)
 		r = server_object_new(ipc, &handlers, NULL, NULL, &object);
 	return r < 0 ? r : ipc_set_manager(ipc, object);
@@ -146,8 +90,6 @@ static int serve_to_the_end(struct ipc *ipc)
 {
 	int r = ipc_run(ipc);
 
-	if (r == 0 && !is_balanced(&served))
-		r = -EPROTO;
 	ipc_object_unref(streams_object);
 	return r;
 }
@@ -161,7 +103,6 @@ static const struct server_options options = {
 static struct client client;
 static struct streams *streams;
 static struct ipc_object *visitor;
-static struct account made;
 static atomic_bool finished;
 static atomic_uint stopped;
 
@@ -183,7 +124,6 @@ static void begin(void)
 	struct ipc_proxy *proxy;
 
 	ck_assert_int_eq(ipc_open(&client.ipc, NULL), 0);
-	ck_assert_int_eq(keep_account(client.ipc, &made), 0);
 	ck_assert_int_eq(ipc_get_manager(client.ipc, &proxy), 0);
 	client.server = server_from_proxy(proxy);
 	ck_assert_int_eq(server_bounce(client.server, &request, &reply, NULL), 0);
@@ -198,15 +138,13 @@ static void end(void)
 	ipc_object_unref(visitor);
 	streams_unref(streams);
 	client_close(&client);
-	ck_assert(is_balanced(&made));
 }
 
 /* --- Calls that wait ---------------------------------------------------------------- */
 
-/* With a mark of one's own, or one that has the call refused. */
 static int say(unsigned int round)
 {
-	const char *const metadata[] = { round % 8 == 7 ? "refuse" : "mark", "", NULL };
+	static const char *const metadata[] = { "mark", "", NULL };
 	struct ipc_options with = { .timeout_usec = SECONDS(30), .metadata = metadata };
 	ipc_auto(server_say_reply_free) E2e__SayReply *reply = NULL;
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -216,8 +154,6 @@ static int say(unsigned int round)
 	snprintf(text, sizeof(text), "%u", round);
 	request.text = text;
 	r = server_say_with(client.server, &with, &request, &reply, NULL);
-	if (round % 8 == 7)
-		return r == -EACCES ? 0 : r;
 	return r < 0 ? r : strcmp(reply->text, text) ? -EBADMSG : 0;
 }
 

@@ -233,19 +233,6 @@ static void on_canceled(struct ipc_call *call, void *userdata)
 	ipc_call_errno(call, ECANCELED, NULL);
 }
 
-static int before(struct ipc_intercepted *intercepted, void *userdata)
-{
-	(void)intercepted;
-	called(userdata);
-	return 0;
-}
-
-static void after(const struct ipc_intercepted *intercepted, int result, void *userdata)
-{
-	(void)result;
-	before((struct ipc_intercepted *)intercepted, userdata);
-}
-
 static void on_reply(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
 		     void *userdata)
 {
@@ -489,15 +476,12 @@ static void keep(struct actor *actor, int r, struct ipc_slot **slot, struct data
 static void act_conn(struct actor *actor, struct thing *thing)
 {
 	struct conn *conn = thing->conn;
-	const struct ipc_interceptor interceptor = { .size = sizeof(interceptor),
-						     .before = before,
-						     .after = after };
 	struct ipc_cancellation *cancellation;
 	struct ipc_slot *slot;
 	struct ipc_proxy *proxy;
 	struct data *data;
 
-	switch (chance(actor, 6)) {
+	switch (chance(actor, 5)) {
 	case 0:
 	case 1:
 		if (ipc_get_manager(conn->ipc, &proxy) == 0)
@@ -511,10 +495,6 @@ static void act_conn(struct actor *actor, struct thing *thing)
 		put_new(actor, CANCELLATION, NULL, cancellation);
 		break;
 	case 4:
-		data = data_new(NULL);
-		keep(actor, ipc_add_interceptor(conn->ipc, &interceptor, data, &slot), &slot, data);
-		break;
-	case 5:
 		data = data_new(NULL);
 		keep(actor, ipc_on_writable(conn->ipc, on_writable, data, &slot), &slot, data);
 		break;
