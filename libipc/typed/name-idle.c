@@ -12,8 +12,8 @@
  *                   way.
  *   UnregisterName  The manager starts the service again for those who wait.
  *
- * If the second step fails, or nobody knows whether the first one succeeded, RegisterName
- * makes the manager serve clients again. It is repeated like any replay.
+ * If the second step fails, or if the result of the first step is unknown, RegisterName makes the
+ * manager serve clients again.
  */
 #include <errno.h>
 #include <string.h>
@@ -154,9 +154,7 @@ static int exit_locked(struct names *names, struct name *name)
 		name_send_unregister(names, name->base.text, /* idle_exit= */ true);
 		registration_remove_locked(names, &name->base);
 	} else if (left != -EPERM) {
-		name->base.due = true;
-		registration_sent_locked(&name->base, name->base.type->send(names, &name->base),
-					 /* last= */ false);
+		registration_resend_locked(names, &name->base);
 	}
 	return r;
 }
@@ -179,6 +177,6 @@ int ipc_idle_exit(struct ipc *ipc, const char *name)
 	pthread_mutex_unlock(&names->lock);
 	name_drop(gone);
 	if (r < 0)
-		names_later(names);
+		names_report(names);
 	return r;
 }

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watching names: the Watcher object that the service manager notifies of changes, and which
- * of them the program is notified of.
+ * Watching names: the Watcher object that the service manager notifies of changes, and the
+ * changes that the program is notified of.
  *
- * A watch remembers the names that exist, with their proxies. A new manager reports all of
- * them again, and the program is notified only of differences. Each Watch() call has a
- * cookie that is higher than those before, so late changes of an old manager are recognized.
+ * A watch remembers the names that exist, with their proxies. A new manager reports all names
+ * again, and the program is notified only of differences. Each Watch() call has a higher cookie
+ * than the calls before it, so the watch recognizes late changes of an old manager.
  *
- *   new cookie, or REPLAY   no remembered name is sure any more
- *   PRESENT                 the name is sure; new if the object is another
- *   GONE                    new if the name was remembered
- *   SETTLED                 names that are still not sure are gone
+ *   new cookie, or REPLAY   All remembered names become uncertain.
+ *   PRESENT                 The name is certain. The program is notified if the object is another.
+ *   GONE                    The program is notified if the watch remembers the name.
+ *   SETTLED                 Names that are still uncertain are gone.
  *
- * The driver delivers messages to one object one after another, whatever the number of
- * serving threads, so callbacks of one watch never overlap. At the end of the bus, a thread that
- * serves reports all names as gone, unless a change is served at that moment: then the thread
- * that serves the change does. The table is under ipc->lock, because several threads use it.
+ * The driver delivers the messages to one object one after another, for any number of serving
+ * threads. So callbacks of one watch never overlap. The list of names is under ipc->lock.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,12 +24,13 @@
 
 /* A name that exists, as far as this watch knows. */
 struct known {
-	struct ipc_proxy *proxy;	/* NULL: this process may not call it */
-	bool sure;
+	struct known *next;
+	struct ipc_proxy *proxy;	/* NULL: this process may not call the object */
+	bool certain;
 	struct ipc_name_info info;
 };
 
-/* Belongs to its object (destroy), of which its slot has a reference. */
+/* Belongs to its object (destroy). Its slot has a reference of the object. */
 struct name_watch {
 	struct registration base;	/* text: the pattern */
 	struct ipc_slot slot;
@@ -39,20 +38,15 @@ struct name_watch {
 	struct names *names;
 	struct ipc *ipc;
 	uint64_t asked;			/* cookie of the newest Watch(); under names.lock */
-	bool missed;			/* a change; under names.lock */
-	bool all_ended;			/* with the bus; under names.lock */
 	ipc_name_cb cb;
 
 	/* Under ipc->lock. */
-	bool busy;			/* a thread runs its callback */
 	uint64_t cookie;		/* of the manager that notifies this watch */
-	struct known **known;		/* by name */
-	size_t n_known;
-	size_t known_size;
+	struct known *known;		/* in the order in which they were reported */
 	bool settled;			/* the program was notified */
 };
 
-/* --- What is remembered ---------------------------------------------------------- */
+/* --- The names that exist --------------------------------------------------------- */
 
 static void known_free(struct known *known)
 {
@@ -62,71 +56,29 @@ static void known_free(struct known *known)
 	free(known);
 }
 
-static size_t known_position_locked(const struct name_watch *watch, const char *name)
+/* Returns the link to the name, or the end of the list. */
+static struct known **known_find_locked(struct name_watch *watch, const char *name)
 {
-	size_t low = 0, high = watch->n_known;
+	struct known **link = &watch->known;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(watch->known[middle]->info.name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	while (*link && strcmp((*link)->info.name, name))
+		link = &(*link)->next;
+	return link;
 }
 
-static struct known *known_find_locked(const struct name_watch *watch, const char *name)
+static struct known *known_take_locked(struct known **link)
 {
-	size_t i = known_position_locked(watch, name);
+	struct known *known = *link;
 
-	if (i == watch->n_known || strcmp(watch->known[i]->info.name, name))
-		return NULL;
-	return watch->known[i];
-}
-
-static struct known *known_take_at_locked(struct name_watch *watch, size_t i)
-{
-	struct known *known = watch->known[i];
-
-	watch->n_known--;
-	memmove(&watch->known[i], &watch->known[i + 1],
-		(watch->n_known - i) * sizeof(struct known *));
+	if (known)
+		*link = known->next;
 	return known;
-}
-
-static int known_add_locked(struct name_watch *watch, struct known *known)
-{
-	size_t i = known_position_locked(watch, known->info.name);
-
-	if (watch->n_known == watch->known_size) {
-		size_t size = watch->known_size ? 2 * watch->known_size : 16;
-		struct known **grown = reallocarray(watch->known, size, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		watch->known = grown;
-		watch->known_size = size;
-	}
-
-	memmove(&watch->known[i + 1], &watch->known[i],
-		(watch->n_known - i) * sizeof(struct known *));
-	watch->known[i] = known;
-	watch->n_known++;
-	return 0;
-}
-
-static void doubt_all_locked(struct name_watch *watch)
-{
-	for (size_t i = 0; i < watch->n_known; i++)
-		watch->known[i]->sure = false;
 }
 
 /* --- Changes --------------------------------------------------------------------- */
 
 static void notify(struct name_watch *watch, enum ipc_name_change change,
-		 const struct known *known)
+		   const struct known *known)
 {
 	struct slot_frame frame;
 
@@ -138,25 +90,21 @@ static void notify(struct name_watch *watch, enum ipc_name_change change,
 	slot_leave(&frame);
 }
 
-/* Takes known over, and returns it if the program is to be notified of it, else NULL. The
- * caller frees *ret_old. */
+/* Takes ownership of known. Returns it if the program must be notified, else NULL. The caller frees
+ * *ret_old. */
 static struct known *remember_locked(struct name_watch *watch, struct known *known,
 				     struct known **ret_old)
 {
-	struct known *old = known_find_locked(watch, known->info.name);
+	struct known **link = known_find_locked(watch, known->info.name), *old = *link;
 
 	if (old && old->proxy == known->proxy && old->info.pid == known->info.pid) {
-		old->sure = true;
+		old->certain = true;
 		*ret_old = known;
 		return NULL;
 	}
-	if (old) {
-		watch->known[known_position_locked(watch, known->info.name)] = known;
-		*ret_old = old;
-		return known;
-	}
-	/* Without memory for the table, the program will be notified of it again. */
-	*ret_old = known_add_locked(watch, known) < 0 ? known : NULL;
+	known->next = old ? old->next : NULL;
+	*link = known;
+	*ret_old = old;
 	return known;
 }
 
@@ -172,8 +120,8 @@ static int present(struct name_watch *watch, const Ipc__Manager__Change *change)
 		free(known);
 		return r;
 	}
-	known->sure = true;
-	/* One's own object has no proxy. */
+	known->certain = true;
+	/* An object of this connection has no proxy. */
 	if (change->object &&
 	    ipc_take_proxy(watch->ipc, &change->object->id, &known->proxy) < 0)
 		known->proxy = NULL;
@@ -192,23 +140,21 @@ static void gone(struct name_watch *watch, const char *name)
 	struct known *known;
 
 	ipc_lock(watch->ipc);
-	known = known_find_locked(watch, name);
-	if (known)
-		known_take_at_locked(watch, known_position_locked(watch, name));
+	known = known_take_locked(known_find_locked(watch, name));
 	ipc_unlock(watch->ipc);
 	if (known)
 		notify(watch, IPC_NAME_GONE, known);
 	known_free(known);
 }
 
-static struct known *take_doubtful(struct name_watch *watch)
+static struct known *take_uncertain(struct name_watch *watch)
 {
-	struct known *known = NULL;
+	struct known **link = &watch->known, *known;
 
 	ipc_lock(watch->ipc);
-	for (size_t i = 0; i < watch->n_known && !known; i++)
-		if (!watch->known[i]->sure)
-			known = known_take_at_locked(watch, i);
+	while (*link && (*link)->certain)
+		link = &(*link)->next;
+	known = known_take_locked(link);
 	ipc_unlock(watch->ipc);
 	return known;
 }
@@ -218,7 +164,7 @@ static void settled(struct name_watch *watch)
 	struct known *known;
 	bool first;
 
-	while ((known = take_doubtful(watch))) {
+	while ((known = take_uncertain(watch))) {
 		notify(watch, IPC_NAME_GONE, known);
 		known_free(known);
 	}
@@ -231,57 +177,21 @@ static void settled(struct name_watch *watch)
 		notify(watch, IPC_NAME_SETTLED, NULL);
 }
 
-/* The bus has ended. */
-static void end_all_names(struct name_watch *watch)
-{
-	struct known *known;
-	bool busy;
-
-	ipc_lock(watch->ipc);
-	busy = watch->busy;
-	watch->busy = true;
-	if (!busy)
-		doubt_all_locked(watch);
-	ipc_unlock(watch->ipc);
-	if (busy)
-		return;
-	while ((known = take_doubtful(watch))) {
-		notify(watch, IPC_NAME_GONE, known);
-		known_free(known);
-	}
-	ipc_lock(watch->ipc);
-	watch->busy = false;
-	ipc_unlock(watch->ipc);
-}
-
-/* False: the change is a late one of an old manager, or the bus has ended. */
+/* False: the slot has ended, or this is a late change of an old manager. */
 static bool is_current(struct name_watch *watch, const Ipc__Manager__Change *change)
 {
 	bool current;
 
 	ipc_lock(watch->ipc);
-	current = !watch->slot.ended && !watch->busy && change->cookie >= watch->cookie;
+	current = !watch->slot.ended && change->cookie >= watch->cookie;
 	if (current && (change->cookie > watch->cookie ||
 			change->kind == IPC__MANAGER__CHANGE_KIND__CHANGE_REPLAY))
-		doubt_all_locked(watch);
+		for (struct known *known = watch->known; known; known = known->next)
+			known->certain = false;
 	if (current)
 		watch->cookie = change->cookie;
-	watch->busy |= current;
 	ipc_unlock(watch->ipc);
 	return current;
-}
-
-/* Ends what is_current() has begun. */
-static void end_change(struct name_watch *watch)
-{
-	bool ended;
-
-	ipc_lock(watch->ipc);
-	watch->busy = false;
-	ended = atomic_load(&watch->ipc->bus_ended);
-	ipc_unlock(watch->ipc);
-	if (ended)
-		end_all_names(watch);
 }
 
 typedef int (*watch_method)(struct service_manager *manager, const struct ipc_options *options,
@@ -309,30 +219,31 @@ static int call_locked(struct name_watch *watch, watch_method method)
 				     /* error= */ NULL));
 }
 
-/* A change could not be taken: everything is to be reported once more, when there may be
- * memory again. */
-static void watch_again(struct name_watch *watch)
+/* The program misses a change. */
+static void change_lost(struct name_watch *watch, int r)
 {
 	pthread_mutex_lock(&watch->names->lock);
-	watch->missed = watch->base.due = true;
+	watch->base.failure = r;
 	pthread_mutex_unlock(&watch->names->lock);
-	names_later(watch->names);
+	names_report(watch->names);
 }
 
 static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *change,
 			  void *userdata)
 {
 	struct name_watch *watch = userdata;
+	int r;
 
-	/* The caller is the manager: nobody else was handed this object. */
+	/* The caller is the manager, because no other process has a handle of this object. */
 	(void)call;
 	if (!is_current(watch, change))
 		return 0;
 
 	switch (change->kind) {
 	case IPC__MANAGER__CHANGE_KIND__CHANGE_PRESENT:
-		if (present(watch, change) < 0)
-			watch_again(watch);
+		r = present(watch, change);
+		if (r < 0)
+			change_lost(watch, r);
 		break;
 	case IPC__MANAGER__CHANGE_KIND__CHANGE_GONE:
 		if (change->entry)
@@ -344,7 +255,6 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *cha
 	default:
 		break;
 	}
-	end_change(watch);
 	return 0;
 }
 
@@ -356,9 +266,8 @@ static void watch_free(void *userdata)
 {
 	struct name_watch *watch = userdata;
 
-	for (size_t i = 0; i < watch->n_known; i++)
-		known_free(watch->known[i]);
-	free(watch->known);
+	while (watch->known)
+		known_free(known_take_locked(&watch->known));
 	free(watch);
 }
 
@@ -397,51 +306,16 @@ static void drop(struct registration *registration)
 	slot_drop(&((struct name_watch *)registration)->slot);
 }
 
-/* From a manager that knows the watch already, -EEXIST, there is nothing to learn. */
 static int send(struct names *names, struct registration *registration)
 {
-	struct name_watch *watch = (struct name_watch *)registration;
-	int r;
+	int r = call_locked((struct name_watch *)registration, service_manager_watch_with);
 
 	(void)names;
-	if (watch->missed) {
-		r = call_locked(watch, service_manager_unwatch_with);
-		if (r < 0 && r != -ENOENT)
-			return r;
-		watch->missed = false;
-	}
-	r = call_locked(watch, service_manager_watch_with);
+	/* The manager knows this watch already. */
 	return r == -EEXIST ? 0 : r;
 }
 
 static const struct registration_type watch_type = { .send = send, .drop = drop };
-
-/* Returns the next watch whose names have not ended, with a reference of its object. */
-static struct name_watch *next_watch(struct names *names)
-{
-	struct name_watch *watch = NULL;
-
-	pthread_mutex_lock(&names->lock);
-	for (struct registration *i = names->list; i && !watch; i = i->next) {
-		if (i->type != &watch_type || ((struct name_watch *)i)->all_ended)
-			continue;
-		watch = (struct name_watch *)i;
-		watch->all_ended = true;
-		ipc_object_ref(watch->object);
-	}
-	pthread_mutex_unlock(&names->lock);
-	return watch;
-}
-
-void name_watches_end(struct names *names)
-{
-	struct name_watch *watch;
-
-	while ((watch = next_watch(names))) {
-		end_all_names(watch);
-		ipc_object_unref(watch->object);
-	}
-}
 
 static int watch_new(struct names *names, const char *pattern, void *userdata,
 		     struct name_watch **ret_watch)

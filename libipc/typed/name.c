@@ -53,6 +53,111 @@ struct ipc_options names_options(struct names *names)
 	return options;
 }
 
+/* --- The replay --------------------------------------------------------------------- */
+
+struct failure_slot {
+	struct ipc_slot base;
+	ipc_replay_failure_cb cb;
+};
+
+static void failure_slot_end(struct ipc_slot *slot)
+{
+	struct names *names = (struct names *)atomic_load(&slot->ipc->upper);
+	bool listed;
+
+	ipc_lock(slot->ipc);
+	listed = slots_remove_locked(&names->failure_slots, slot);
+	ipc_unlock(slot->ipc);
+	if (listed)
+		slot_drop(slot);
+}
+
+static const struct slot_type failure_slot_type = {
+	.size = sizeof(struct failure_slot), .end = failure_slot_end,
+};
+
+static void call_back(struct names *names, const char *text, int r)
+{
+	struct slot_frame frame;
+	struct ipc_slot *slot;
+	uint64_t id = 0, last;
+
+	ipc_lock(names->ipc);
+	/* A callback that another callback adds is not called for this failure. */
+	last = names->ipc->last_cookie;
+	while ((slot = slots_next_locked(names->failure_slots, id)) && slot->id <= last) {
+		id = slot->id;
+		slot_enter_locked(slot, &frame);
+		ipc_unlock(names->ipc);
+		((struct failure_slot *)slot)->cb(names->ipc, text, r, slot->userdata);
+		slot_leave(&frame);
+		ipc_lock(names->ipc);
+	}
+	ipc_unlock(names->ipc);
+}
+
+/* Reports one failure after another, because the callbacks run without the lock. */
+void names_report(struct names *names)
+{
+	char text[NAME_PATTERN_SIZE];
+	int r;
+
+	do {
+		r = 0;
+		pthread_mutex_lock(&names->lock);
+		for (struct registration *i = names->list; i && r == 0; i = i->next) {
+			r = i->failure;
+			i->failure = 0;
+			strcpy(text, i->text);
+		}
+		pthread_mutex_unlock(&names->lock);
+		if (r < 0)
+			call_back(names, text, r);
+	} while (r < 0);
+}
+
+int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata,
+			  struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *slot;
+	struct names *names;
+	int r;
+
+	if (!cb)
+		return -EINVAL;
+	r = names_get(ipc, &names);
+	if (r < 0)
+		return r;
+	r = slot_new(ipc, &failure_slot_type, userdata, &slot);
+	if (r < 0)
+		return r;
+	((struct failure_slot *)slot)->cb = cb;
+	ipc_lock(ipc);
+	slots_append_locked(&names->failure_slots, slot);
+	slot_give(slot, ret_slot);
+	ipc_unlock(ipc);
+	return 0;
+}
+
+void registration_resend_locked(struct names *names, struct registration *registration)
+{
+	int r = registration->type->send(names, registration);
+
+	/* If there is no manager, the next one gets all registrations. */
+	registration->failure = r == -ENOTCONN ? 0 : r;
+}
+
+static void replay(struct upper *upper)
+{
+	struct names *names = (struct names *)upper;
+
+	pthread_mutex_lock(&names->lock);
+	for (struct registration *i = names->list; i; i = i->next)
+		registration_resend_locked(names, i);
+	pthread_mutex_unlock(&names->lock);
+	names_report(names);
+}
+
 /* --- The names of a connection ------------------------------------------------------ */
 
 static void names_close(struct upper *upper)
@@ -67,16 +172,6 @@ static void names_close(struct upper *upper)
 	slots_close(&names->failure_slots);
 	pthread_mutex_destroy(&names->lock);
 	free(names);
-}
-
-static void names_manager_came(struct upper *upper)
-{
-	names_replay((struct names *)upper);
-}
-
-static void names_bus_ended(struct upper *upper)
-{
-	name_watches_end((struct names *)upper);
 }
 
 int names_get(struct ipc *ipc, struct names **ret_names)
@@ -95,8 +190,7 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 	names = calloc(1, sizeof(*names));
 	if (!names)
 		return -ENOMEM;
-	names->upper.manager_came = names_manager_came;
-	names->upper.bus_ended = names_bus_ended;
+	names->upper.manager_came = replay;
 	names->upper.close = names_close;
 	names->ipc = ipc;
 	names->manager = (struct ipc_proxy){ .refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE };

@@ -4,12 +4,11 @@
  *
  * A connection remembers its registrations: the names and watches that it has at the
  * manager. If the manager restarts, the driver notifies the connection
- * (IPCBUS_EVENT_MANAGER), and libipc replays them.
+ * (IPCBUS_EVENT_MANAGER), and libipc sends all registrations to the new manager.
  *
- *   name.c          names: register, unregister, find, list
+ *   name.c          names: register, unregister, find, list; the replay
  *   name-idle.c     names of services with idle exit
  *   name-watch.c    watches of names
- *   name-replay.c   replays, and registrations that have to be repeated
  *
  * The thread that calls the manager holds names.lock. So registrations reach the manager in
  * the order in which the connection remembers them. The manager calls no other process while it
@@ -33,7 +32,6 @@ struct names;
 struct registration {
 	struct registration *next;
 	const struct registration_type *type;
-	bool due;		/* to be sent to the manager */
 	int failure;		/* -errno to report to the program; 0: none */
 	char text[NAME_PATTERN_SIZE];
 };
@@ -67,7 +65,6 @@ struct names {
 	/* Under the lock. */
 	struct registration *list;	/* newest first */
 	bool watches_manager;		/* new managers are reported */
-	unsigned int tries;		/* to send what is due */
 	/* Under ipc->lock. */
 	struct ipc_slot *failure_slots;	/* ipc_on_replay_failure() */
 };
@@ -89,6 +86,11 @@ struct ipc_options names_options(struct names *names);
 /* Sends a new registration, after which new managers get it too. */
 int registration_send_locked(struct names *names, struct registration *registration);
 void registration_add_locked(struct names *names, struct registration *registration);
+/* Sends a registration that the manager may not know any more. The caller must call names_report()
+ * without the lock, because a failure is reported to the program. */
+void registration_resend_locked(struct names *names, struct registration *registration);
+/* Calls the program's callbacks for all registrations that failed. */
+void names_report(struct names *names);
 /* False: it is not there any more. */
 bool registration_remove_locked(struct names *names, struct registration *registration);
 
@@ -109,16 +111,5 @@ int manager_result(int r);
 int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info);
 /* How many characters of [A-Za-z0-9_./-] the text begins with. */
 size_t name_length(const char *text);
-
-/* name-watch.c: the bus has ended, and with it all names. */
-void name_watches_end(struct names *names);
-
-/* name-replay.c: sends all registrations to a manager that may be a new one. */
-void names_replay(struct names *names);
-/* Takes the result of sending one that is due. True: it is due later. After the last try
- * it is not. */
-bool registration_sent_locked(struct registration *registration, int r, bool last);
-/* Sends what is due in a moment, and reports what failed. */
-void names_later(struct names *names);
 
 #endif /* IPC_NAME_H */

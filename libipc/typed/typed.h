@@ -11,7 +11,7 @@
  *   blob.c        blobs in received messages; memory.c shared memory
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
  *   builtin.c     the methods that every object has; introspect.c calls them
- *   name.c, name-replay.c, name-watch.c, name-idle.c: names, by servicemanager's stub
+ *   name.c, name-watch.c, name-idle.c: names, by servicemanager's stub
  */
 #ifndef IPC_TYPED_H
 #define IPC_TYPED_H

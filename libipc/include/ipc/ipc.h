@@ -69,8 +69,8 @@
  *   End of the bus  If ipcbusd ends, everything fails with -ECONNRESET, within a second. Calls and
  *               functions that wait for a stream or name return it. As soon as a thread serves the
  *               connection, async calls complete with it, streams break off, cancel callbacks of
- *               served calls and death watches run, watched names are reported as gone, and
- *               ipc_run() or ipc_process() then returns it. The program opens a new connection.
+ *               served calls and death watches run, and ipc_run() or ipc_process() then returns
+ *               it. Watched names are not reported as gone. The program opens a new connection.
  *   Structures  A structure whose first member is size can grow at its end. The program sets
  *               size to its sizeof, also where a function fills the structure; a smaller one
  *               fails with -EINVAL. What the program sets and this library does not know fails

@@ -22,13 +22,11 @@
  *   -EOWNERDEAD   Finding: the name's service died while it was asked for its object.
  *   -EDQUOT       This user has too many names, waits or watches.
  *
- * Replay. When a new service manager starts, the library repeats all registrations and
- * watches of a connection, on a serving thread. If a replay fails with -ENOMEM, -EAGAIN,
- * -EDQUOT, -ENOSPC, -ETIMEDOUT or -EHOSTDOWN, the library repeats it up to ten times: after
- * 0.2 s first, then each time after twice as long, up to 10 s. That takes about a minute. If
- * it fails with another errno (-EEXIST: another user has the name by now; -EACCES) or too
- * often, the callback of ipc_on_replay_failure() is called. The library keeps the registration
- * in any case and replays it at the next service manager.
+ * Replay. When a new service manager starts, the library registers all names and watches of a
+ * connection again, on a serving thread. If that fails for one of them (-EEXIST: another user has
+ * the name by now; -EACCES, -ENOMEM), the callback of ipc_on_replay_failure() is called. The
+ * library does not try again before the next service manager starts, but the program may: it
+ * calls ipc_register_name() again, or ends the slot of the watch and watches again.
  */
 #ifndef IPC_PUBLIC_NAME_H
 #define IPC_PUBLIC_NAME_H
@@ -75,8 +73,9 @@ int ipc_unregister_name(struct ipc *ipc, const char *name);
 
 /*
  * Register a callback for failed replays. It runs on a serving thread, once for each name or
- * watched pattern that the new service manager does not accept. error is a negative errno.
- * name is valid during the call.
+ * watched pattern that could not be registered at the new service manager. It also runs if a change
+ * of a watched name was lost for lack of memory; name is then the pattern. error is a negative
+ * errno. name is valid during the call.
  */
 typedef void (*ipc_replay_failure_cb)(struct ipc *ipc, const char *name, int error,
 				      void *userdata);
@@ -95,7 +94,8 @@ int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userd
  * it any more, and the process may exit: clients that ask for the name from now on wait
  * for the next process that registers it. References of this process do not count. Without a
  * service manager it succeeds. After a failure the name stays registered: continue to serve. If
- * the service manager cannot be informed of that now, the registration is repeated as a replay.
+ * the service manager cannot be informed of that, the callback of ipc_on_replay_failure() is
+ * called.
  *
  *   -EBUSY    Somebody uses the object or is about to. idle will be called again.
  *   -ENOENT   ipc_idle_exit(): this connection has not registered the name in this way.
@@ -161,7 +161,7 @@ int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***
 
 enum ipc_name_change {
 	IPC_NAME_PRESENT = 1,	/* registered, or replaced by another object */
-	IPC_NAME_GONE = 2,	/* unregistered, or its process died, or the bus has ended */
+	IPC_NAME_GONE = 2,	/* unregistered, or its process died */
 	IPC_NAME_SETTLED = 3,	/* all names that exist were reported; info and proxy are NULL */
 };
 
