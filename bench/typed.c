@@ -120,22 +120,6 @@ static int typed_round(struct bench_case *c)
 	return bench_sink_round(s->sink, c);
 }
 
-/* The bytes of a blob are where the program puts them: here, where least copies them. */
-static int blob_connect(struct bench_case *c)
-{
-	void *memory;
-	int r;
-
-	r = typed_connect(c);
-	if (r == 0)
-		r = ipc_send_alloc(((struct typed_state *)c->state)->ipc, c->size, &memory);
-	if (r < 0)
-		return r;
-	memcpy(memory, c->request, c->size);
-	c->request = memory;
-	return 0;
-}
-
 static int blob_round(struct bench_case *c)
 {
 	struct typed_state *s = c->state;
@@ -170,7 +154,7 @@ const struct bench_transport bench_blob = {
 	.call = "blob",
 	.state_size = sizeof(struct typed_state),
 	.serve = typed_serve,
-	.connect = blob_connect,
+	.connect = typed_connect,
 	.round = blob_round,
 };
 
@@ -193,6 +177,6 @@ const struct bench_transport bench_daemon_blob = {
 	.exists = bench_daemon_exists,
 	.create = bench_daemon_start,
 	.serve = typed_serve,
-	.connect = blob_connect,
+	.connect = typed_connect,
 	.round = blob_round,
 };

@@ -26,7 +26,7 @@ LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shap
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o \
 	$(LIBIPC_SHAPE)
-LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-socket.o device-send.o)
+LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-socket.o)
 LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 
 # initial-exec: one instruction instead of a call for what a thread keeps.

@@ -22,10 +22,14 @@
 #include "device-socket.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
-#include "device-send.h"
 
+/* The send area: messages are sent from there, because the daemon has it mapped too. A thread takes
+ * whole units of it. Memory that is not used costs nothing. */
+#define AREA_SIZE	(256UL << 20)
+#define UNIT		(64UL << 10)
+#define UNITS		(AREA_SIZE / UNIT)
 /* What a thread keeps for its next message. */
-#define KEEP		((4UL << 20) + SEND_AREA_UNIT)
+#define KEEP		((4UL << 20) + UNIT)
 #define NO_SLOT		UINT_MAX
 
 /* A thread of this process. */
@@ -51,7 +55,7 @@ struct daemon_link {
 	pthread_mutex_t lock;	/* the rest, but each slot's thread has its part to itself */
 	unsigned int slots;	/* no slot from this on was ever used */
 	struct daemon_thread thread[IPCBUSD_SLOTS];
-	struct send_area send;
+	uint8_t taken[UNITS];	/* of the send area; under the lock */
 	pthread_mutex_t poll_lock;	/* held while polls changes, here and in the daemon */
 	unsigned int polls;
 	bool gone;		/* the daemon is */
@@ -323,39 +327,109 @@ static unsigned int slot_mine(struct daemon_link *link)
 
 /* --- The send area ----------------------------------------------------------------- */
 
+static uint8_t *send_area(const struct daemon_link *link)
+{
+	return link->area + IPCBUSD_SEND_AREA;
+}
+
+/* Returns the first of n free units, or UNITS. */
+static size_t find_units_locked(const struct daemon_link *link, size_t n)
+{
+	size_t free = 0;
+
+	for (size_t i = 0; i < UNITS; i++) {
+		free = link->taken[i] ? 0 : free + 1;
+		if (free == n)
+			return i + 1 - n;
+	}
+	return UNITS;
+}
+
 static void free_piece(struct daemon_link *link, struct daemon_thread *thread)
 {
-	if (thread->piece)
-		send_area_put(&link->send, thread->piece, KEEP);
+	if (!thread->piece)
+		return;
+	/* The pages of a large piece go back to the system, before another thread has the piece. */
+	if (thread->piece_size > KEEP)
+		madvise(thread->piece, thread->piece_size, MADV_REMOVE);
+	pthread_mutex_lock(&link->lock);
+	memset(&link->taken[(size_t)(thread->piece - send_area(link)) / UNIT], 0,
+	       thread->piece_size / UNIT);
+	pthread_mutex_unlock(&link->lock);
 	thread->piece = NULL;
 	thread->piece_size = 0;
 }
 
-/* Makes the thread's part of the send area that large; NULL: there is no space. */
+/* Makes the thread's part of the send area at least that large. Returns NULL if there is no space. */
 static uint8_t *reserve(struct daemon_link *link, struct daemon_thread *thread, size_t size)
 {
+	size_t n = size ? (size + UNIT - 1) / UNIT : 1, unit;
+
 	if (thread->piece && size <= thread->piece_size)
 		return thread->piece;
 	free_piece(link, thread);
-	size = size ? size : 1;
-	thread->piece = send_area_take(&link->send, size, SEND_AREA_SIZE);
-	if (thread->piece)
-		thread->piece_size = (size + SEND_AREA_UNIT - 1) / SEND_AREA_UNIT * SEND_AREA_UNIT;
+	pthread_mutex_lock(&link->lock);
+	unit = find_units_locked(link, n);
+	if (unit < UNITS) {
+		memset(&link->taken[unit], 1, n);
+		thread->piece = send_area(link) + unit * UNIT;
+		thread->piece_size = n * UNIT;
+	}
+	pthread_mutex_unlock(&link->lock);
 	return thread->piece;
 }
 
-int daemon_alloc(struct daemon_link *link, size_t size, void **ret_memory)
+static size_t align8(size_t size)
 {
-	if (link->forks != forks)
-		return -ECHILD;
-	*ret_memory = send_area_take(&link->send, size ? size : 1, SEND_AREA_ALLOC);
-	return *ret_memory ? 0 : -ENOMEM;
+	return (size + 7) & ~(size_t)7;
 }
 
-void daemon_free(struct daemon_link *link, void *memory)
+/* Returns the size of a message in the send area. */
+static size_t moved_size(const struct ipcbus_send *send)
 {
-	if (link->forks == forks)
-		send_area_put(&link->send, memory, /* kept= */ 0);
+	return align8(send->data_size) + send->object_count * sizeof(struct ipcbus_object);
+}
+
+static int move_parts(struct ipcbus_send *send, uint8_t *to)
+{
+	const struct ipcbus_iovec *parts = (void *)(uintptr_t)send->data;
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < send->iov_count; i++) {
+		if (parts[i].size > send->data_size - at)
+			return -EINVAL;
+		if (parts[i].size)
+			memcpy(to + at, (void *)(uintptr_t)parts[i].base, parts[i].size);
+		at += parts[i].size;
+	}
+	if (at != send->data_size)
+		return -EINVAL;
+	send->flags &= ~IPCBUS_SEND_IOV;
+	send->iov_count = 0;
+	return 0;
+}
+
+/* Moves the bytes and the object table of a message. Fails with -EINVAL if the sizes of its parts
+ * do not add up. */
+static int move_message(struct ipcbus_send *send, uint8_t *to)
+{
+	size_t objects = send->object_count * sizeof(struct ipcbus_object);
+	int r = 0;
+
+	if (send->flags & IPCBUS_SEND_IOV)
+		r = move_parts(send, to);
+	else if (send->data_size)
+		memcpy(to, (void *)(uintptr_t)send->data, send->data_size);
+	if (r < 0)
+		return r;
+	if (send->kind)
+		send->data = (uintptr_t)to;
+	if (objects) {
+		to += align8(send->data_size);
+		memcpy(to, (void *)(uintptr_t)send->objects, objects);
+		send->objects = (uintptr_t)to;
+	}
+	return 0;
 }
 
 /* --- Ioctls ------------------------------------------------------------------------ */
@@ -363,7 +437,7 @@ void daemon_free(struct daemon_link *link, void *memory)
 static bool is_too_much(const struct ipcbus_send *send)
 {
 	return send->iov_count > IPCBUS_MAX_IOV || send->object_count > IPCBUS_MAX_OBJECTS ||
-	       send->data_size > SEND_AREA_SIZE;
+	       send->data_size > AREA_SIZE;
 }
 
 static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
@@ -373,10 +447,10 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	uint8_t *to;
 
 	if (is_too_much(&x->send))
-		return x->send.data_size > SEND_AREA_SIZE ? -EMSGSIZE : -E2BIG;
+		return x->send.data_size > AREA_SIZE ? -EMSGSIZE : -E2BIG;
 	if (x->release_count > IPCBUS_MAX_RELEASE)
 		return -E2BIG;
-	size = send_area_needs(&link->send, &x->send) + ids;
+	size = moved_size(&x->send) + ids;
 	/* Parts are to be moved even if all of them are empty. */
 	if (!size && !(x->send.flags & IPCBUS_SEND_IOV))
 		return 0;
@@ -387,7 +461,7 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 		memcpy(to, (void *)(uintptr_t)x->release, ids);
 		x->release = (uintptr_t)to;
 	}
-	return send_area_move(&link->send, &x->send, to + ids);
+	return move_message(&x->send, to + ids);
 }
 
 /* Events that follow the first one come into the rest of the slot, if there are not too many. */
@@ -646,22 +720,16 @@ int daemon_open(const char *path, struct daemon_link **ret_link)
 	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	pthread_mutex_init(&link->lock, NULL);
 	pthread_mutex_init(&link->poll_lock, NULL);
-	pthread_mutex_init(&link->send.lock, NULL);
 	link->socket = socket_connect(path);
 	if (link->socket < 0) {
 		r = link->socket;
 		free(link);
 		return r;
 	}
-	link->size = IPCBUSD_SEND_AREA + SEND_AREA_SIZE;
+	link->size = IPCBUSD_SEND_AREA + AREA_SIZE;
 	/* The daemon learns where it will be. */
 	link->area = map(-1, NULL, link->size, PROT_NONE);
-	if (link->area) {
-		link->send.at = link->area + IPCBUSD_SEND_AREA;
-		r = say_hello(link);
-	} else {
-		r = -errno;
-	}
+	r = link->area ? say_hello(link) : -errno;
 	if (r < 0) {
 		daemon_close(link, /* mapped= */ true);
 		return r;
@@ -723,6 +791,5 @@ void daemon_close(struct daemon_link *link, bool mapped)
 	close(link->socket);
 	pthread_mutex_destroy(&link->lock);
 	pthread_mutex_destroy(&link->poll_lock);
-	pthread_mutex_destroy(&link->send.lock);
 	free(link);
 }

@@ -25,11 +25,6 @@ void daemon_close(struct daemon_link *link, bool mapped);
 
 /* An ioctl of ipcbus.h. Returns its result, as 0 or -errno; waits as it does. */
 int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg);
-/* Memory in the send area, which bytes are sent from without being moved there; until it is freed
- * or the link is closed. -ENOMEM, or -ECHILD. */
-int daemon_alloc(struct daemon_link *link, size_t size, void **ret_memory);
-void daemon_free(struct daemon_link *link, void *memory);
-
 /* Of the calling thread, whether its waits for an event may miss no signal: they then end with
  * IPCBUS_EVENT_INTERRUPTED where none came too, at most once a second. Returns what it was. */
 bool daemon_set_interruptible(bool on);

@@ -131,22 +131,6 @@ int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 	return device_ioctl(device, IPCBUS_IOC_EXCHANGE, x);
 }
 
-int device_alloc(const struct device *device, size_t size, void **ret_memory)
-{
-	if (device->link)
-		return daemon_alloc(device->link, size, ret_memory);
-	*ret_memory = malloc(size ? size : 1);
-	return *ret_memory ? 0 : -ENOMEM;
-}
-
-void device_free(const struct device *device, void *memory)
-{
-	if (!device->link)
-		free(memory);
-	else if (memory)
-		daemon_free(device->link, memory);
-}
-
 bool device_set_interruptible(bool on)
 {
 	return daemon_set_interruptible(on);

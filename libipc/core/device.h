@@ -57,11 +57,6 @@ void device_close(struct device *device, bool mapped);
  */
 int device_exchange(const struct device *device, struct ipcbus_exchange *x);
 
-/* Memory to send bytes from: through a daemon they are copied once less. -ENOMEM, or -ECHILD. Ends
- * with the device at the latest. memory may be NULL. */
-int device_alloc(const struct device *device, size_t size, void **ret_memory);
-void device_free(const struct device *device, void *memory);
-
 /* Of the calling thread, whether its waits for an event may miss no signal; also those of handlers
  * that run on it meanwhile, which do not have to. Through a daemon they then end where none came
  * too, at most once a second. Returns what it was. A forked child's is false. */

@@ -176,21 +176,6 @@ int ipc_set_clear(struct ipc *ipc, int clear)
 	return 0;
 }
 
-int ipc_send_alloc(struct ipc *ipc, size_t size, void **ret_memory)
-{
-	if (!ipc || !ret_memory)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-	return device_alloc(&ipc->device, size, ret_memory);
-}
-
-void ipc_send_free(struct ipc *ipc, void *memory)
-{
-	if (ipc && !ipc->foreign)
-		device_free(&ipc->device, memory);
-}
-
 int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features)
 {
 	if (!ipc || !ret_version || !ret_features)

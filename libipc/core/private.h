@@ -10,7 +10,7 @@
  *   entry.c      objects and fds <-> the driver's object table
  *   payload.c    messages that do not fit into the region, as files
  *   thread.c     the state of a thread for a connection; the exchange
- *   device.c     the driver; device-daemon.c, device-send.c and device-socket.c ipcbusd
+ *   device.c     the driver; device-daemon.c and device-socket.c ipcbusd
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c
  *                oneways that come together
  *   dispatch.c   event -> object -> whoever serves its kind

@@ -424,16 +424,3 @@ int device_thread_exit(const struct device *device)
 	(void)device;
 	return 0;
 }
-
-int device_alloc(const struct device *device, size_t size, void **ret_memory)
-{
-	(void)device;
-	*ret_memory = malloc(size ? size : 1);
-	return *ret_memory ? 0 : -ENOMEM;
-}
-
-void device_free(const struct device *device, void *memory)
-{
-	(void)device;
-	free(memory);
-}

@@ -389,60 +389,6 @@ START_TEST(parts_are_one_message)
 }
 END_TEST
 
-/* What came is what lay in the memory, alone and between other parts. */
-START_TEST(bytes_are_sent_from_allocated_memory)
-{
-	struct iovec parts[] = { { "begin", 5 }, { NULL, 100000 }, { "end", 3 } };
-	struct ipc_raw_message request = { .code = ECHO, .size = 100000 };
-	struct ipc_raw_message *reply;
-	void *memory, *more;
-
-	begin();
-	ck_assert_int_eq(ipc_send_alloc(client, 100000, &memory), 0);
-	memset(memory, 'x', 100000);
-	request.data = parts[1].iov_base = memory;
-	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
-	ck_assert_uint_eq(reply->size, 100000);
-	ck_assert_mem_eq(reply->data, memory, 100000);
-	ipc_raw_free(reply);
-	request = (struct ipc_raw_message){ .code = ECHO, .parts = parts, .n_parts = 3 };
-	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
-	ck_assert_uint_eq(reply->size, 100008);
-	ck_assert_mem_eq(reply->data, "begin", 5);
-	ck_assert_mem_eq((const char *)reply->data + 5, memory, 100000);
-	ck_assert_mem_eq((const char *)reply->data + 100005, "end", 3);
-	ipc_raw_free(reply);
-
-	/* Nobody else has it meanwhile, and it ends. */
-	ck_assert_int_eq(ipc_send_alloc(client, SEND_AREA, &more), -ENOMEM);
-	ipc_send_free(client, memory);
-	ck_assert_int_eq(ipc_send_alloc(client, SEND_AREA / 2, &more), 0);
-	ck_assert_uint_eq(*(uint8_t *)more, 0);
-	ipc_send_free(client, more);
-	ipc_send_free(client, NULL);
-	ck_assert_int_eq(ipc_send_alloc(NULL, 1, &more), -EINVAL);
-	end();
-}
-END_TEST
-
-START_TEST(calls_work_when_the_program_has_allocated_all_it_can)
-{
-	void *memory[SEND_AREA >> 20];
-	unsigned int n = 0;
-
-	begin();
-	while (ipc_send_alloc(client, 1 << 20, &memory[n]) == 0)
-		n++;
-	ck_assert_uint_gt(n, 100);
-	while (ipc_send_alloc(client, 1, &memory[n]) == 0)
-		n++;
-	echo("four", 4);
-	while (n)
-		ipc_send_free(client, memory[--n]);
-	end();
-}
-END_TEST
-
 static pthread_barrier_t barrier;
 
 /* Sends its bytes, which no other thread sends, once, and again while the daemon is stopped. */
@@ -719,8 +665,7 @@ int main(void)
 			 files_without_a_place_are_closed, signals_do_not_end_a_call,
 			 signals_do_not_end_the_wait_for_a_busy_daemon,
 			 the_end_of_the_daemon_ends_calls,
-			 parts_are_one_message, bytes_are_sent_from_allocated_memory,
-			 calls_work_when_the_program_has_allocated_all_it_can,
+			 parts_are_one_message,
 			 messages_of_two_threads_do_not_mix,
 			 a_thread_that_ends_gives_its_space_back,
 			 an_exchange_that_fails_early_has_no_event,

@@ -85,18 +85,6 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
  */
 int ipc_set_message_max(struct ipc *ipc, size_t size);
 
-/*
- * Allocate memory for large bytes that this connection sends. Through ipcbusd bytes that lie there
- * are copied once, all others twice; with the device there is no difference. A forked child has no
- * access to the memory. The program frees it before the last ipc_unref(),
- * but not while a function sends from there. NULL may be freed.
- *
- *   -ENOMEM   No memory. A connection to ipcbusd has 192 MiB, in pieces of 64 KiB, less what
- *             its messages take at the moment.
- */
-int ipc_send_alloc(struct ipc *ipc, size_t size, void **ret_memory);
-void ipc_send_free(struct ipc *ipc, void *memory);
-
 #ifdef __cplusplus
 }
 #endif

@@ -191,8 +191,6 @@ extern "C" {
     pub fn ipc_ref(ipc: *mut ipc) -> *mut ipc;
     pub fn ipc_unref(ipc: *mut ipc) -> *mut ipc;
     pub fn ipc_set_clear(ipc: *mut ipc, clear: c_int) -> c_int;
-    pub fn ipc_send_alloc(ipc: *mut ipc, size: size_t, ret_memory: *mut *mut c_void) -> c_int;
-    pub fn ipc_send_free(ipc: *mut ipc, memory: *mut c_void);
     pub fn ipc_slot_end(slot: *mut ipc_slot) -> *mut ipc_slot;
     pub fn ipc_slot_end_async(slot: *mut ipc_slot) -> *mut ipc_slot;
     pub fn ipc_slot_release(slot: *mut ipc_slot) -> *mut ipc_slot;

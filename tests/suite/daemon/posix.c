@@ -47,7 +47,6 @@ int __real_chmod(const char *path, mode_t mode);
 #define poll  __real_poll
 #define close __real_close
 #include "../../../libipc/core/device-daemon.c"
-#include "../../../libipc/core/device-send.c"
 #undef poll
 #undef close
 
@@ -459,7 +458,7 @@ static int open_bus(void)
 	for (size_t i = 0; i < IPCBUSD_SLOTS; i++)
 		link->thread[i].look.tv_sec = INT_MAX;
 	/* The edge's. */
-	link->send.taken[SEND_AREA_UNITS - 1] = 2;
+	link->taken[UNITS - 1] = 1;
 	more_of[fd].running = 0;
 	more_of[fd].children = children;
 	more_of[fd].given = false;

@@ -31,7 +31,6 @@ static void read_clock(struct timespec *ts)
 
 #define clock_gettime(clock, ts) read_clock(ts)
 #include "../../../libipc/core/device-daemon.c"
-#include "../../../libipc/core/device-send.c"
 #undef clock_gettime
 
 #define THREADS 32
