@@ -4,7 +4,7 @@
  *
  * A struct async is in the connection's table before its call is sent, because the end may
  * arrive before the sending thread returns. Whoever takes it out of the table ends the call,
- * so that happens once. The memory is kept for the next call.
+ * so that happens once.
  *
  * A call that is made in a handler is a child of the call that is served there, and is
  * canceled with it; see call_add_dependent(). One that is made for a stream is a child of that
@@ -20,20 +20,7 @@
 #include "reply.h"
 #include "stream.h"
 
-#define SPARE_MAX	64
-
 /* --- The table -------------------------------------------------------------------- */
-
-static void async_free_locked(struct ipc *ipc, struct async *async)
-{
-	if (ipc->n_spare_asyncs == SPARE_MAX) {
-		free(async);
-		return;
-	}
-	async->next = ipc->spare_asyncs;
-	ipc->spare_asyncs = async;
-	ipc->n_spare_asyncs++;
-}
 
 /* Makes one from a model and puts it into the table. */
 static int async_add_locked(struct ipc *ipc, const struct async *model, struct async **ret_async)
@@ -42,20 +29,14 @@ static int async_add_locked(struct ipc *ipc, const struct async *model, struct a
 	struct async *async;
 	int r;
 
-	async = ipc->spare_asyncs;
-	if (async) {
-		ipc->spare_asyncs = async->next;
-		ipc->n_spare_asyncs--;
-	} else {
-		async = malloc(sizeof(*async));
-		if (!async)
-			return -ENOMEM;
-	}
+	async = malloc(sizeof(*async));
+	if (!async)
+		return -ENOMEM;
 	*async = *model;
 	async->child = async->canceled_with = (struct dependent){ .id = id };
 	r = map_add(&ipc->asyncs, id, async);
 	if (r < 0) {
-		async_free_locked(ipc, async);
+		free(async);
 		return r;
 	}
 	*ret_async = async;
@@ -75,14 +56,16 @@ static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 		dependent_remove_locked(&async->canceled_with);
 		if (async->slot && !slot_enter_locked(&async->slot->base, &async->slot->frame))
 			async->complete = async->cb = NULL;
-		*ret_async = *async;
-		async_free_locked(ipc, async);
 	}
 	ipc_unlock(ipc);
-	return async;
+	if (!async)
+		return false;
+	*ret_async = *async;
+	free(async);
+	return true;
 }
 
-/* It was not sent after all. False: the bus ended in the meantime, and the call has completed. */
+/* The call could not be sent. False: the bus ended in the meantime, and the call has completed. */
 static bool async_forget(struct ipc *ipc, uint64_t id)
 {
 	struct async_slot *slot = NULL;
@@ -94,12 +77,14 @@ static bool async_forget(struct ipc *ipc, uint64_t id)
 		slot = async->slot;
 		dependent_remove_locked(&async->child);
 		dependent_remove_locked(&async->canceled_with);
-		async_free_locked(ipc, async);
 	}
 	ipc_unlock(ipc);
+	if (!async)
+		return false;
 	if (slot)
 		slot_abandon(&slot->base, /* given= */ true);
-	return async;
+	free(async);
+	return true;
 }
 
 /* --- Sending ---------------------------------------------------------------------- */
@@ -300,11 +285,5 @@ void asyncs_end(struct thread *t, int error)
 /* In a forked child there is nothing to end: those are the parent's. */
 void asyncs_close(struct ipc *ipc)
 {
-	struct async *spare;
-
 	end_all(ipc, /* t= */ NULL, -ECANCELED);
-	while ((spare = ipc->spare_asyncs)) {
-		ipc->spare_asyncs = spare->next;
-		free(spare);
-	}
 }

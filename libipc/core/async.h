@@ -17,7 +17,6 @@ struct async_slot {
 };
 
 struct async {
-	struct async *next;		/* among the spare ones */
 	/*
 	 * Called when the call ended with a REPLY, ERROR or FAILED. Takes all that came with
 	 * the event (reply.h) and calls the program back. If the connection is closed, t is NULL

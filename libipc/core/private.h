@@ -71,7 +71,6 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
-struct async;
 struct thread;
 struct pool_thread;
 
@@ -145,8 +144,6 @@ struct ipc {
 	struct map watches;		/* cookie of a watch -> proxy */
 	struct map calls;		/* number of a served call that is watched -> call */
 	struct map asyncs;		/* id of an async call of ours -> struct async */
-	struct async *spare_asyncs;	/* memory for the next ones */
-	unsigned int n_spare_asyncs;
 	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
 	struct writable writable;		/* who waits for space */
 	struct backlog backlog;
