@@ -311,11 +311,7 @@ static bool take_varint(struct wire *wire, ProtobufCType type, void *member)
 	return true;
 }
 
-/* How a type's values lie on the wire, and the bytes of a member or element. */
-static const struct kind {
-	uint8_t wire_type;
-	uint8_t size;
-} kinds[] = {
+const struct field_kind field_kinds[] = {
 	[PROTOBUF_C_TYPE_INT32] = { WIRE_VARINT, sizeof(int32_t) },
 	[PROTOBUF_C_TYPE_SINT32] = { WIRE_VARINT, sizeof(int32_t) },
 	[PROTOBUF_C_TYPE_SFIXED32] = { WIRE_32BIT, sizeof(int32_t) },
@@ -344,7 +340,7 @@ static inline bool take_value(struct decoder *d, struct wire *wire,
 			      const ProtobufCFieldDescriptor *field, void *member,
 			      unsigned int depth)
 {
-	switch (kinds[field->type].wire_type) {
+	switch (field_kinds[field->type].wire_type) {
 	case WIRE_VARINT:
 		return take_varint(wire, field->type, member);
 	case WIRE_32BIT:
@@ -369,7 +365,7 @@ static bool take_element(struct decoder *d, struct wire *wire,
 {
 	size_t *n = member_at(message, field->quantifier_offset);
 	void **array = member_at(message, field->offset);
-	size_t size = kinds[field->type].size;
+	size_t size = field_kinds[field->type].size;
 	void *element;
 
 	if (!array_reserve(d, array, *n, 1, size))
@@ -399,7 +395,7 @@ static bool take_packed(struct decoder *d, struct wire *wire,
 {
 	size_t *n = member_at(message, field->quantifier_offset);
 	void **array = member_at(message, field->offset);
-	const struct kind *kind = &kinds[field->type];
+	const struct field_kind *kind = &field_kinds[field->type];
 	struct wire piece;
 	size_t more;
 	char *to;
@@ -435,7 +431,7 @@ static void *member_of(const ProtobufCFieldDescriptor *field, ProtobufCMessage *
 
 	if (unlikely(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)) {
 		if (*(uint32_t *)quantifier != field->id)
-			memset(member, 0, kinds[field->type].size);
+			memset(member, 0, field_kinds[field->type].size);
 		*(uint32_t *)quantifier = field->id;
 	} else if (field->quantifier_offset) {
 		*(protobuf_c_boolean *)quantifier = 1;
@@ -470,7 +466,7 @@ static bool take_field(struct decoder *d, struct wire *wire, ProtobufCMessage *m
 	if (unlikely(!field))
 		return take_unknown(d, wire, tag, message, depth);
 	repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
-	if (likely((tag & 7) == kinds[field->type].wire_type))
+	if (likely((tag & 7) == field_kinds[field->type].wire_type))
 		return repeated ? take_element(d, wire, field, message, depth) :
 				  take_value(d, wire, field, member_of(field, message), depth);
 	if (repeated && (tag & 7) == WIRE_BYTES)
@@ -508,7 +504,7 @@ static void init_by_descriptor(ProtobufCMessage *message,
 		if (field->type == PROTOBUF_C_TYPE_STRING)
 			*(const void **)member = field->default_value;
 		else if (field->type != PROTOBUF_C_TYPE_MESSAGE)
-			memcpy(member, field->default_value, kinds[field->type].size);
+			memcpy(member, field->default_value, field_kinds[field->type].size);
 	}
 }
 

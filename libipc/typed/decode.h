@@ -25,6 +25,14 @@
 #define BORROW_MIN	((size_t)4 << 10)
 #define BORROW_SHARE	32
 
+/* The wire type of the values of a protobuf type, and the size of a member or element in C. */
+struct field_kind {
+	uint8_t wire_type;
+	uint8_t size;
+};
+
+extern const struct field_kind field_kinds[];
+
 struct decoder {
 	struct arena *arena;
 	size_t borrow_min;	/* bytes of a field that stays in the payload; SIZE_MAX: none */

@@ -14,23 +14,6 @@
 
 /* --- Fields ---------------------------------------------------------------------------- */
 
-static inline bool is_wide(ProtobufCType type)
-{
-	return type == PROTOBUF_C_TYPE_INT64 || type == PROTOBUF_C_TYPE_SINT64 ||
-	       type == PROTOBUF_C_TYPE_UINT64 || type == PROTOBUF_C_TYPE_SFIXED64 ||
-	       type == PROTOBUF_C_TYPE_FIXED64 || type == PROTOBUF_C_TYPE_DOUBLE;
-}
-
-/* The bytes of an array's element. */
-static inline size_t element_size(ProtobufCType type)
-{
-	if (type == PROTOBUF_C_TYPE_BYTES)
-		return sizeof(ProtobufCBinaryData);
-	if (type == PROTOBUF_C_TYPE_STRING || type == PROTOBUF_C_TYPE_MESSAGE)
-		return sizeof(void *);
-	return is_wide(type) ? sizeof(uint64_t) : sizeof(uint32_t);
-}
-
 /* Of a field without presence: all its bits count, so -0 is not empty. */
 static inline bool is_empty(ProtobufCType type, const void *member)
 {
@@ -43,7 +26,8 @@ static inline bool is_empty(ProtobufCType type, const void *member)
 	case PROTOBUF_C_TYPE_BYTES:
 		return !((const ProtobufCBinaryData *)member)->len;
 	default:
-		return is_wide(type) ? !*(const uint64_t *)member : !*(const uint32_t *)member;
+		return field_kinds[type].size == sizeof(uint64_t) ? !*(const uint64_t *)member :
+								    !*(const uint32_t *)member;
 	}
 }
 
@@ -95,22 +79,7 @@ static inline uint64_t number_of(ProtobufCType type, const void *member)
 
 static inline unsigned int wire_type_of(ProtobufCType type)
 {
-	switch (type) {
-	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_FIXED32:
-	case PROTOBUF_C_TYPE_FLOAT:
-		return WIRE_32BIT;
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return WIRE_64BIT;
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_BYTES:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return WIRE_BYTES;
-	default:
-		return WIRE_VARINT;
-	}
+	return field_kinds[type].wire_type;
 }
 
 static inline bool is_packed(const ProtobufCFieldDescriptor *field)
@@ -188,7 +157,7 @@ static int measure_array(struct measure *m, const ProtobufCMessage *message,
 {
 	size_t n = *(const size_t *)field_at(message, field->quantifier_offset);
 	const char *element = *(const char *const *)field_at(message, field->offset);
-	size_t step = element_size(field->type);
+	size_t step = field_kinds[field->type].size;
 	size_t before = m->size;
 	int r = 0;
 
@@ -320,7 +289,7 @@ static void put_array(struct encoder *e, const ProtobufCMessage *message,
 	size_t n = *(const size_t *)field_at(message, field->quantifier_offset);
 	const char *elements = *(const char *const *)field_at(message, field->offset);
 	unsigned int wire_type = wire_type_of(field->type);
-	size_t step = element_size(field->type);
+	size_t step = field_kinds[field->type].size;
 	uint8_t *end = e->at;
 
 	if (!n)
