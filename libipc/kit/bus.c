@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -24,7 +25,6 @@
 #include "core/descriptor.h"
 #include "core/device-socket.h"
 #include "ipcbus-daemon.h"
-#include "program.h"
 
 #define KNOWN_FLAGS	(IPC_TEST_NO_MANAGER | IPC_TEST_MANUAL_CLOCK)
 #define READY_MSEC	30000
@@ -46,6 +46,51 @@ struct ipc_test_bus {
 	char path[PATH_SIZE];
 };
 
+/* --- Programs --------------------------------------------------------------------- */
+
+/* An empty folder is the current folder. */
+static bool is_in(const char *folder, size_t size, const char *name, char ret_path[PATH_MAX])
+{
+	int n;
+
+	if (!size) {
+		folder = ".";
+		size = 1;
+	}
+	n = snprintf(ret_path, PATH_MAX, "%.*s/%s", (int)size, folder, name);
+	return n > 0 && n < PATH_MAX && access(ret_path, X_OK) == 0;
+}
+
+static bool is_in_path(const char *name, char ret_path[PATH_MAX])
+{
+	const char *at = getenv("PATH"), *end;
+
+	for (; at; at = *end ? end + 1 : NULL) {
+		end = at + strcspn(at, ":");
+		if (end - at < PATH_MAX && is_in(at, (size_t)(end - at), name, ret_path))
+			return true;
+	}
+	return false;
+}
+
+/* Finds a program: the given path if it is not NULL, else the first in $PATH, else the one of this
+ * installation. Fails with -ENOENT or -ENAMETOOLONG. */
+static int program_find(const char *name, const char *given, char ret_path[PATH_MAX])
+{
+	size_t size = given ? strlen(given) : 0;
+
+	if (!given)
+		return is_in_path(name, ret_path) ||
+				       is_in(INSTALLED_PROGRAMS, strlen(INSTALLED_PROGRAMS), name,
+					     ret_path) ?
+			       0 :
+			       -ENOENT;
+	if (size >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(ret_path, given, size + 1);
+	return access(given, X_OK) == 0 ? 0 : -ENOENT;
+}
+
 /* --- The command line -------------------------------------------------------------- */
 
 /* What the daemon is called with. */
@@ -55,8 +100,8 @@ struct command {
 	size_t space;
 	char until[32];
 	char print[32];
-	char daemon[PROGRAM_PATH];
-	char manager[PROGRAM_PATH];
+	char daemon[PATH_MAX];
+	char manager[PATH_MAX];
 };
 
 static size_t count(const char *const *list)

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The decoder: see decode.h. Called by message.c.
+ * The decoder: see message.h. Called by rpc.c for replies, by serve.c for requests, and
+ * by introspect.c.
+ *
+ * It accepts and refuses the bytes that protobuf's own implementation accepts and refuses, where
+ * protobuf-c's decoder does not. A second occurrence of a field is merged; a known field with
+ * another wire type, and a group, become unknown fields. Three differences are left, because of
+ * protobuf-c's structures: a string with a NUL byte is refused, a string of a proto2 file must be
+ * UTF-8 as well, and the enums of proto2 files are open.
  *
  * The bytes are not trusted. Each function that takes something from them returns false if they
  * end too early or are malformed, or if the arena has no memory; then the message is refused.
@@ -11,14 +18,22 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/frame.h"
 #include "core/private.h"
 #include "core/wire.h"
-#include "decode.h"
+#include "message.h"
 #include "walk.h"
 
 /* Of groups, which protobuf-c does not know: they become unknown fields. */
 #define WIRE_GROUP	3
 #define WIRE_GROUP_END	4
+
+struct decoder {
+	struct arena *arena;
+	size_t borrow_min;	/* bytes of a field that stays in the payload; SIZE_MAX: none */
+	bool borrows;		/* set if a field stays there */
+	bool requires;		/* set if a message has required fields */
+};
 
 /* --- Text ------------------------------------------------------------------------------ */
 
@@ -566,8 +581,10 @@ static int check_required(struct visitor *visitor, const ProtobufCMessage *messa
 	return 0;
 }
 
-ProtobufCMessage *decode(struct decoder *d, const ProtobufCMessageDescriptor *descriptor,
-			 const uint8_t *data, size_t size)
+/* The message is the first allocation in the arena. Returns NULL if the bytes are no message of this
+ * type, if they nest too deep, or if the arena has no memory; then arena->error is set. */
+static ProtobufCMessage *decode(struct decoder *d, const ProtobufCMessageDescriptor *descriptor,
+				const uint8_t *data, size_t size)
 {
 	struct visitor visitor = { .message = check_required };
 	ProtobufCMessage *message;
@@ -580,4 +597,29 @@ ProtobufCMessage *decode(struct decoder *d, const ProtobufCMessageDescriptor *de
 	if (unlikely(d->requires) && message_walk(message, &visitor) < 0)
 		return NULL;
 	return message;
+}
+
+/* --- Payloads --------------------------------------------------------------------------- */
+
+int message_unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
+		   bool borrow, const uint8_t *data, size_t size)
+{
+	struct decoder decoder = { .arena = &message->arena, .borrow_min = SIZE_MAX };
+	int error;
+	int r;
+
+	if (borrow)
+		decoder.borrow_min = size / BORROW_SHARE > BORROW_MIN ? size / BORROW_SHARE : BORROW_MIN;
+	if (unlikely_frame(data, size)) {
+		r = frame_parse(&message->frame, &data, &size);
+		if (r < 0)
+			return r;
+		message->framed = true;
+	}
+	message->root = decode(&decoder, descriptor, data, size);
+	message->borrows = decoder.borrows;
+	if (likely(message->root))
+		return 0;
+	error = message->arena.error;
+	return error && error != -EMSGSIZE ? error : -EBADMSG;
 }

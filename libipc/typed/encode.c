@@ -8,8 +8,8 @@
 
 #include "core/private.h"
 #include "core/wire.h"
-#include "decode.h"
 #include "encode.h"
+#include "message.h"
 #include "walk.h"
 
 /* --- Fields ---------------------------------------------------------------------------- */

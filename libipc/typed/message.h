@@ -8,14 +8,20 @@
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/frame.h"
-#include "decode.h"
+#include "arena.h"
 
 struct claims;
+
+/* A received field of type bytes stays in the payload if it has at least BORROW_MIN bytes and at
+ * least this share of the payload, which it occupies. */
+#define BORROW_MIN	((size_t)4 << 10)
+#define BORROW_SHARE	32
 
 /*
  * Returns the bytes of memory that a message of size bytes may need. One of many small fields, of
@@ -52,7 +58,7 @@ static inline void message_init(struct message *message, void *block, size_t blo
 }
 
 /*
- * Decodes a payload, takes the frame around its message apart, and sets message->root. With
+ * Decodes a payload (decode.c), takes the frame around its message apart, and sets message->root. With
  * borrow, large fields of type bytes may stay in the payload; then message->borrows is set, and
  * the payload must outlive the message.
  *
@@ -63,6 +69,17 @@ static inline void message_init(struct message *message, void *block, size_t blo
  */
 int message_unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,
 		   bool borrow, const uint8_t *data, size_t size);
+
+/* The wire type of the values of a protobuf type, and the size of a member or element in C. */
+struct field_kind {
+	uint8_t wire_type;
+	uint8_t size;
+};
+
+extern const struct field_kind field_kinds[];
+
+/* Returns whether the text is UTF-8 without NUL bytes, as C's strings are. */
+bool text_is_valid(const char *text, size_t size);
 
 /* Frees the memory. The caller has released the claims. */
 static inline void message_done(struct message *message)

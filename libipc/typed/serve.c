@@ -13,7 +13,6 @@
 #include <errno.h>
 
 #include "blob.h"
-#include "builtin.h"
 #include "core/raw.h"
 #include "core/request.h"
 #include "core/sized.h"

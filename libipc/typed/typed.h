@@ -6,11 +6,11 @@
  *   rpc.c         a stub's call: pack, send, wait, unpack
  *   serve.c       objects of generated code: unpack, handler, reply
  *   streams.c     streams of messages; slots.c those in shared memory
- *   message.c     bytes -> message; decode.c by its descriptor, arena.c its memory
+ *   decode.c      bytes -> message, by its descriptor; arena.c its memory
  *   pack.c        message -> bytes, large ones from where they are; encode.c by its descriptor
  *   blob.c        blobs in received messages; memory.c shared memory
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
- *   builtin.c     the methods that every object has; introspect.c calls them
+ *   introspect.c  the methods that every object has: ping, describe, dump
  *   name.c, name-watch.c, name-idle.c: names, by servicemanager's stub
  */
 #ifndef IPC_TYPED_H
@@ -60,6 +60,9 @@ static inline const struct ipc_codec *reply_codec(const struct ipc_method *metho
 {
 	return method->flags & IPC_METHOD_REPLY_CODEC ? method->reply_codec : NULL;
 }
+
+/* introspect.c: returns the method with this code that every object has, or NULL. */
+const struct ipc_method *builtin_find(uint32_t code);
 
 /* 0, or what sized_check() says, of an interface that a program passes; NULL is -EINVAL. */
 int interface_check(const struct ipc_interface *interface);
