@@ -228,28 +228,6 @@ static void call_reply_last(struct ipc_call *call, int code)
 		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
 }
 
-/* The call counts first and last: while it does, the peer is there. */
-static int call_count(struct ipc_call *call, const char *name)
-{
-	struct ipc_object *object = call->object;
-	struct peer *peer;
-	int r;
-
-	r = peer_add(object, call->uid, PEER_CALLS, 1, &peer);
-	if (r == -EDQUOT)
-		ipc_call_errno(call, r, "%s serves %u calls of one user at a time", name,
-			       object->limits[PEER_CALLS]);
-	if (r < 0)
-		return r;
-	r = peer_add(object, call->uid, PEER_BYTES, (unsigned int)call->size, &call->peer);
-	if (r < 0)
-		peer_remove(call->ipc, peer, PEER_CALLS, 1);
-	if (r == -EDQUOT)
-		ipc_call_errno(call, r, "%s holds %u bytes of requests of one user", name,
-			       object->limits[PEER_BYTES]);
-	return r;
-}
-
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
 {
 	struct ipc_object *object = call->object;
@@ -260,9 +238,11 @@ int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
 		r = -EMSGSIZE;
 		ipc_call_errno(call, r, "the request has %zu bytes, and %s takes %zu", call->size,
 			       name, object->max_message);
-	} else if (object->limits[PEER_CALLS] != UINT_MAX ||
-		   object->limits[PEER_BYTES] != UINT_MAX) {
-		r = call_count(call, name);
+	} else if (object->limits[PEER_CALLS] != UINT_MAX) {
+		r = peer_add(object, call->uid, PEER_CALLS, 1, &call->peer);
+		if (r == -EDQUOT)
+			ipc_call_errno(call, r, "%s serves %u calls of one user at a time", name,
+				       object->limits[PEER_CALLS]);
 	}
 	if (r < 0)
 		event_refuse(call->ipc, event);
@@ -283,10 +263,8 @@ static void call_done(struct ipc_call *call)
 {
 	if (unlikely(call->watched))
 		call_unwatch(call);
-	if (unlikely(call->peer)) {
-		peer_remove(call->ipc, call->peer, PEER_BYTES, (unsigned int)call->size);
+	if (unlikely(call->peer))
 		peer_remove(call->ipc, call->peer, PEER_CALLS, 1);
-	}
 	if (likely(call->done))
 		call->done(call);
 	if (unlikely(call->file.data))

@@ -30,7 +30,7 @@ struct ipc_call {
 	struct ipc_object *object;		/* NULL: it is gone */
 	const struct ipc_method *method;	/* of typed/; else NULL */
 	void (*done)(struct ipc_call *call);	/* releases what is in the block; or NULL */
-	struct peer *peer;			/* that this call counts for, or NULL */
+	struct peer *peer;			/* the user that this call counts for, or NULL */
 	struct more *more;			/* oneways that wait for this one, or NULL */
 	uint64_t number;			/* the driver's, to reply with */
 	uint64_t buffer;
@@ -54,8 +54,8 @@ struct ipc_call {
 };
 
 /*
- * Of an object with limits: counts the call, and looks at its size. Else takes over the
- * entries, replies, and fails with -EMSGSIZE, -EDQUOT or -ENOMEM.
+ * For an object with limits: checks the size of the call and counts the call. On failure, with
+ * -EMSGSIZE, -EDQUOT or -ENOMEM, releases the objects that came with the event, and replies.
  */
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event);
 

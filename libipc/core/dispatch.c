@@ -36,6 +36,19 @@ static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
 	ipc_object_unref(object);
 }
 
+static inline int serve_by_type(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	int r;
+
+	/* Before the request is unpacked: many small fields take thirty times their size. */
+	if (unlikely(call->object->limited)) {
+		r = call_limit(call, event);
+		if (r < 0)
+			return r;
+	}
+	return call->object->type->serve(call, event);
+}
+
 static __attribute__((noinline)) int serve_file(struct ipc_call *call,
 						const struct ipcbus_event *event)
 {
@@ -51,7 +64,7 @@ static __attribute__((noinline)) int serve_file(struct ipc_call *call,
 	}
 	call->payload = call->file.data;
 	call->size = call->file.size;
-	return type->serve(call, &mapped);
+	return serve_by_type(call, &mapped);
 }
 
 static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcbus_event *event)
@@ -59,7 +72,7 @@ static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcb
 	call->object = object_served(t, event->cookie);
 	if (likely(call->object))
 		return payload_is_file(call->ipc, event) ? serve_file(call, event) :
-							   call->object->type->serve(call, event);
+							   serve_by_type(call, event);
 	event_refuse(call->ipc, event);
 	return -EOWNERDEAD;
 }

@@ -104,7 +104,6 @@ int object_new(struct ipc *ipc, const struct object_type *type, size_t size, uns
 	object->wants.flags = flags;
 	object->limits[PEER_STREAMS] = LIMIT_STREAMS;
 	object->limits[PEER_CALLS] = UINT_MAX;
-	object->limits[PEER_BYTES] = UINT_MAX;
 	object->limits[PEER_OBJECTS] = LIMIT_OBJECTS;
 	object->max_waiting_bytes = LIMIT_WAITING_BYTES;
 	object->max_waiting_entries = LIMIT_WAITING_ENTRIES;
@@ -250,7 +249,6 @@ int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
 
 int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_limits *limits)
 {
-	const struct object_type *limited;
 	struct ipc_object_limits own;
 	int r;
 
@@ -267,8 +265,6 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 		object->limits[PEER_STREAMS] = own.streams;
 	if (own.calls)
 		object->limits[PEER_CALLS] = own.calls;
-	if (own.bytes)
-		object->limits[PEER_BYTES] = own.bytes;
 	if (own.objects)
 		object->limits[PEER_OBJECTS] = own.objects;
 	if (own.message_size)
@@ -277,9 +273,7 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 		object->max_waiting_bytes = own.waiting_bytes;
 	if (own.waiting_entries)
 		object->max_waiting_entries = own.waiting_entries;
-	limited = object->type->limited;
-	if (limited && (own.calls || own.bytes || own.message_size))
-		object->type = limited;
+	object->limited |= own.calls || own.message_size;
 	return 0;
 }
 

@@ -49,8 +49,6 @@ struct object_type {
 	/* NULL: it has no streams. Makes a server's end of the method with that code, or
 	 * refuses: -EOPNOTSUPP. */
 	int (*new_stream)(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
-	/* The type of those with limits on calls and messages; NULL: this one. */
-	const struct object_type *limited;
 	/* Whether what comes now runs nothing of the program's; NULL: it does. */
 	bool (*is_passive)(const struct ipc_object *object);
 };
@@ -67,9 +65,10 @@ struct ipc_object {
 	 * the object is sent. */
 	void (*idle)(struct ipc_object *object);
 
+	bool limited;		/* calls are counted, or their size is limited */
 	bool pidfds;		/* IPC_OBJECT_PIDFD. Set once, before the object is sent */
 	/* Of ipc_object_set_limits(). Set once, before the object is sent. */
-	unsigned int limits[PEER_KINDS];	/* of a user; PEER_CALLS: of limited types */
+	unsigned int limits[PEER_KINDS];	/* of a user */
 	size_t max_message;
 	size_t max_waiting_bytes;	/* of a user's messages in streams */
 	unsigned int max_waiting_entries;

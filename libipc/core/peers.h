@@ -24,7 +24,6 @@ struct peers;
 enum peer_kind {
 	PEER_STREAMS,
 	PEER_CALLS,
-	PEER_BYTES,		/* of the requests of these calls */
 	PEER_OBJECTS,		/* that replies gave away */
 	PEER_KINDS,
 };

@@ -496,22 +496,9 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	return ops->serve(call, message, call->object->userdata);
 }
 
-static int serve_limited(struct ipc_call *call, const struct ipcbus_event *event)
-{
-	int r = call_limit(call, event);
-
-	return r < 0 ? r : serve(call, event);
-}
-
-static const struct object_type raw_limited_type = {
-	.serve = serve_limited,
-	.new_stream = raw_stream_new,
-};
-
 static const struct object_type raw_type = {
 	.serve = serve,
 	.new_stream = raw_stream_new,
-	.limited = &raw_limited_type,
 };
 
 int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *userdata,

@@ -222,48 +222,6 @@ static void pack_request(uint8_t *data, size_t size)
 	ck_assert_uint_eq(ipc__test__echo_request__pack(&request, data), size);
 }
 
-/* Whether a handler got a request of that many bytes. */
-static bool is_served(uint32_t kind, uid_t uid, size_t size)
-{
-	unsigned int before = n_kept;
-	uint8_t data[128];
-
-	pack_request(data, size);
-	arrive(kind, kind == IPCBUS_EVENT_CALL ? "Echo" : "Log", uid, data, size);
-	if (n_kept == before && kind == IPCBUS_EVENT_CALL) {
-		ck_assert_uint_eq(fake_last()->send.kind, IPCBUS_SEND_ERROR);
-		ck_assert_uint_eq(fake_last()->send.code, EDQUOT);
-	}
-	return n_kept > before;
-}
-
-START_TEST(bytes_of_requests)
-{
-	static const struct ipc_object_limits limits = { .size = sizeof(limits), .bytes = 100 };
-
-	begin(&limits);
-	ck_assert(is_served(IPCBUS_EVENT_CALL, 1, 60));
-	ck_assert(!is_served(IPCBUS_EVENT_CALL, 1, 41));
-	ck_assert(!is_served(IPCBUS_EVENT_ONEWAY, 1, 41));
-	ck_assert(is_served(IPCBUS_EVENT_ONEWAY, 1, 40));
-	/* Others have their own. */
-	ck_assert(is_served(IPCBUS_EVENT_CALL, 2, 90));
-	/* More than all of them. */
-	ck_assert(!is_served(IPCBUS_EVENT_CALL, 3, 101));
-
-	ipc_call_unref(kept[0]);
-	ck_assert(!is_served(IPCBUS_EVENT_CALL, 1, 61));
-	ck_assert(is_served(IPCBUS_EVENT_CALL, 1, 60));
-	for (unsigned int i = 1; i < n_kept; i++)
-		ipc_call_unref(kept[i]);
-	ck_assert_ptr_nonnull(object->peers);
-	n_kept = 0;
-	ck_assert(is_served(IPCBUS_EVENT_CALL, 1, 100));
-	ipc_call_unref(kept[0]);
-	end();
-}
-END_TEST
-
 START_TEST(sizes_of_requests)
 {
 	static const struct ipc_object_limits limits = {
@@ -375,6 +333,6 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, sizes_of_requests, defaults,
-			 bytes_of_requests, objects_given_away, an_object_of_many,
+			 objects_given_away, an_object_of_many,
 			 objects_without_a_setting);
 }

@@ -102,7 +102,7 @@ const struct ipc_method *builtin_find(uint32_t code)
 
 int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
 {
-	if (!object || (object->type != &typed_type && object->type != typed_type.limited))
+	if (!object || object->type != &typed_type)
 		return -EINVAL;
 	typed_object(object)->dump = cb;
 	/* A dump request carries the file that the callback writes to. */

@@ -221,23 +221,9 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	return method->invoke(call, request, object->ops, object->base.userdata);
 }
 
-/* Before anything is unpacked: many small fields take thirty times their size. */
-static int serve_limited(struct ipc_call *call, const struct ipcbus_event *event)
-{
-	int r = call_limit(call, event);
-
-	return r < 0 ? r : serve(call, event);
-}
-
-static const struct object_type typed_limited_type = {
-	.serve = serve_limited,
-	.new_stream = typed_stream_new,
-};
-
 const struct object_type typed_type = {
 	.serve = serve,
 	.new_stream = typed_stream_new,
-	.limited = &typed_limited_type,
 };
 
 /* --- Replies --------------------------------------------------------------------- */

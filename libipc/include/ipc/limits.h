@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits on what peers send and hold, and memory to send from; <ipc/ipc.h> includes this. Its
+ * Limits on what peers send and hold; <ipc/ipc.h> includes this. Its
  * rules and its error list apply. <ipc/blob.h> has the limit on files in messages, and the region
  * of a connection, ipc_open_sized(), bounds all that waits there.
  */
@@ -24,10 +24,8 @@ struct ipc_object;
  *   streams       Streams that are open, or of which a client still holds something: 1024
  *                 without a setting. Each costs this process two kernel objects. Opening
  *                 another one fails with -EDQUOT.
- *   calls         Calls and oneways that handlers have or keep: no limit but the kernel's
- *                 without a setting. Another call fails with -EDQUOT; a oneway is dropped.
- *   bytes         Bytes of the requests of these calls and oneways: no limit but the region's
- *                 without a setting. A call or oneway beyond it fails in the same way.
+ *   calls         Calls and oneways that handlers have or keep: without a setting, only the kernel
+ *                 limits them. Another call fails with -EDQUOT; a oneway is dropped.
  *   objects       Objects that replies of this object contained and that other processes still
  *                 hold: 16,384 without a setting. A reply with another one fails with -EDQUOT in
  *                 the handler, which may reply with that error. An object that several users
@@ -55,7 +53,6 @@ struct ipc_object_limits {
 	size_t message_size;
 	uint32_t streams;
 	uint32_t calls;
-	uint32_t bytes;
 	uint32_t objects;
 	uint32_t waiting_bytes;
 	uint32_t waiting_entries;

@@ -55,8 +55,6 @@ pub struct Limits {
     pub streams: u32,
     /// Calls and oneways that handlers have or keep.
     pub calls: u32,
-    /// Bytes of the requests of these calls and oneways.
-    pub bytes: u32,
     /// Objects that replies of this object contained and that other processes still hold.
     pub objects: u32,
     /// Bytes of messages of streams that wait to be received.
@@ -282,7 +280,6 @@ impl ObjectBuilder<'_> {
                         message_size: limits.message_size,
                         streams: limits.streams,
                         calls: limits.calls,
-                        bytes: limits.bytes,
                         objects: limits.objects,
                         waiting_bytes: limits.waiting_bytes,
                         waiting_entries: limits.waiting_entries,
