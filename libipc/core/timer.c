@@ -4,7 +4,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -23,66 +22,29 @@ void timers_done(struct ipc *ipc)
 {
 	if (ipc->timers.fd >= 0)
 		close(ipc->timers.fd);
-	free(ipc->timers.heap);
 }
 
-/* --- The heap ----------------------------------------------------------------------- */
+/* --- The list ------------------------------------------------------------------------ */
 
-static void place(struct timers *timers, size_t at, struct timer *timer)
+/* Most deadlines are later than those that are set already, so the search begins at the end. */
+static void insert(struct timers *timers, struct timer *timer)
 {
-	timers->heap[at - 1] = timer;
-	timer->place = at;
+	struct timer *before = timers->last;
+
+	while (before && before->deadline > timer->deadline)
+		before = before->previous;
+	timer->previous = before;
+	timer->next = before ? before->next : timers->first;
+	*(before ? &before->next : &timers->first) = timer;
+	*(timer->next ? &timer->next->previous : &timers->last) = timer;
+	timer->is_set = true;
 }
 
-static void move_up(struct timers *timers, size_t at, struct timer *timer)
+static void take_out(struct timers *timers, struct timer *timer)
 {
-	while (at > 1 && timers->heap[at / 2 - 1]->deadline > timer->deadline) {
-		place(timers, at, timers->heap[at / 2 - 1]);
-		at /= 2;
-	}
-	place(timers, at, timer);
-}
-
-static void move_down(struct timers *timers, size_t at, struct timer *timer)
-{
-	for (size_t next; (next = 2 * at) <= timers->n; at = next) {
-		if (next < timers->n &&
-		    timers->heap[next]->deadline < timers->heap[next - 1]->deadline)
-			next++;
-		if (timers->heap[next - 1]->deadline >= timer->deadline)
-			break;
-		place(timers, at, timers->heap[next - 1]);
-	}
-	place(timers, at, timer);
-}
-
-static int heap_add(struct timers *timers, struct timer *timer)
-{
-	struct timer **heap;
-
-	if (timers->n == timers->space) {
-		heap = realloc(timers->heap, (2 * timers->space + 8) * sizeof(struct timer *));
-		if (!heap)
-			return -ENOMEM;
-		timers->heap = heap;
-		timers->space = 2 * timers->space + 8;
-	}
-	move_up(timers, ++timers->n, timer);
-	return 0;
-}
-
-static void heap_remove(struct timers *timers, struct timer *timer)
-{
-	struct timer *last = timers->heap[--timers->n];
-	size_t at = timer->place;
-
-	timer->place = 0;
-	if (last == timer)
-		return;
-	if (at > 1 && timers->heap[at / 2 - 1]->deadline > last->deadline)
-		move_up(timers, at, last);
-	else
-		move_down(timers, at, last);
+	*(timer->previous ? &timer->previous->next : &timers->first) = timer->next;
+	*(timer->next ? &timer->next->previous : &timers->last) = timer->previous;
+	timer->is_set = false;
 }
 
 /* --- The fd --------------------------------------------------------------------------- */
@@ -112,7 +74,7 @@ static int make_fd_locked(struct ipc *ipc)
 /* For the earliest, or never: an all-zero time. In a forked child it is the parent's fd. */
 static void start_fd_locked(struct ipc *ipc)
 {
-	uint64_t first = ipc->timers.n ? ipc->timers.heap[0]->deadline : 0;
+	uint64_t first = ipc->timers.first ? ipc->timers.first->deadline : 0;
 	const struct itimerspec when = {
 		.it_value = {
 			.tv_sec = (time_t)(first / 1000000000),
@@ -128,7 +90,7 @@ static void start_fd_locked(struct ipc *ipc)
 static void settle_locked(struct ipc *ipc)
 {
 	start_fd_locked(ipc);
-	if (ipc->timers.n)
+	if (ipc->timers.first)
 		return;
 	atomic_fetch_and(&ipc->attention, ~ATTEND_TIMER);
 	writable_stop_polling_locked(ipc);
@@ -143,16 +105,12 @@ static int set_locked(struct ipc *ipc, struct timer *timer)
 
 	r = make_fd_locked(ipc);
 	if (r == 0)
-		r = heap_add(&ipc->timers, timer);
+		r = pool_poll_locked(ipc);
 	if (r < 0)
 		return r;
-	r = pool_poll_locked(ipc);
-	if (r < 0) {
-		heap_remove(&ipc->timers, timer);
-		return r;
-	}
+	insert(&ipc->timers, timer);
 	atomic_fetch_or(&ipc->attention, ATTEND_TIMER);
-	if (timer->place == 1)
+	if (ipc->timers.first == timer)
 		start_fd_locked(ipc);
 	return r;
 }
@@ -163,7 +121,7 @@ int timer_set(struct ipc *ipc, struct timer *timer)
 	int r = 0;
 
 	ipc_lock(ipc);
-	set = timer->place;
+	set = timer->is_set;
 	if (!set)
 		r = set_locked(ipc, timer);
 	ipc_unlock(ipc);
@@ -177,10 +135,10 @@ bool timer_forget(struct ipc *ipc, struct timer *timer)
 	bool set, first;
 
 	ipc_lock(ipc);
-	set = timer->place;
-	first = timer->place == 1;
+	set = timer->is_set;
+	first = ipc->timers.first == timer;
 	if (set)
-		heap_remove(&ipc->timers, timer);
+		take_out(&ipc->timers, timer);
 	if (first)
 		settle_locked(ipc);
 	ipc_unlock(ipc);
@@ -193,9 +151,8 @@ void timers_run(struct ipc *ipc)
 	bool any = false;
 
 	ipc_lock(ipc);
-	while (ipc->timers.n && ipc->timers.heap[0]->deadline <= time_now()) {
-		timer = ipc->timers.heap[0];
-		heap_remove(&ipc->timers, timer);
+	while ((timer = ipc->timers.first) && timer->deadline <= time_now()) {
+		take_out(&ipc->timers, timer);
 		ipc_unlock(ipc);
 		timer->expired(timer);
 		any = true;

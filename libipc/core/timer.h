@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Times at which something runs on a serving thread: the deadlines of streams that have
- * callbacks or an fd (stream.c). A thread that waits for a stream looks at the clock itself.
+ * Timers that expire on serving threads: the deadlines of streams that have callbacks or an fd
+ * (stream.c). A thread that waits for a stream checks the deadline itself.
  *
- * The timers of a connection are a heap with one timerfd for the earliest, which is part of
- * device.poll_fd. So whoever polls for events wakes up. While there is a timer, the threads of
- * ipc_run() poll, and ATTEND_TIMER is set.
+ * The timers of a connection are a list, the earliest first. One timerfd, which is part of
+ * device.poll_fd, expires with the earliest, so each thread that polls for events wakes up. While
+ * a timer is set, the threads of ipc_run() poll, and ATTEND_TIMER is set.
  */
 #ifndef IPC_TIMER_H
 #define IPC_TIMER_H
@@ -16,30 +16,31 @@
 
 struct ipc;
 
-/* In the memory of whoever sets it. */
+/* In the caller's memory. */
 struct timer {
-	size_t place;			/* in the heap, from 1; 0: not set */
+	struct timer *next;
+	struct timer *previous;
+	bool is_set;
 	uint64_t deadline;		/* of the monotonic clock, ns */
-	/* Once, without locks, and with what the timer held. Does not wait. */
+	/* Called once, without locks. Must not block. */
 	void (*expired)(struct timer *timer);
 };
 
 /* Of a connection, under ipc->lock. */
 struct timers {
-	struct timer **heap;
-	size_t n;
-	size_t space;
+	struct timer *first;
+	struct timer *last;
 	int fd;				/* a timerfd, or -1 */
 };
 
 void timers_init(struct ipc *ipc);
 void timers_done(struct ipc *ipc);
 
-/* 1: it is set now; 0: it was already; or -errno. */
+/* Returns 1 if the timer was set, 0 if it was set already, or -errno. */
 int timer_set(struct ipc *ipc, struct timer *timer);
-/* True: it was set, and does not expire any more. */
+/* Returns whether the timer was set. It does not expire any more. */
 bool timer_forget(struct ipc *ipc, struct timer *timer);
-/* Runs what is due. */
+/* Calls expired() of all timers whose deadline has passed. */
 void timers_run(struct ipc *ipc);
 
 #endif /* IPC_TIMER_H */

@@ -55,7 +55,7 @@ void writable_stop_polling_locked(struct ipc *ipc)
 {
 	if (ipc->writable.first || ipc->foreign)
 		return;
-	if (!ipc->timers.n)
+	if (!ipc->timers.first)
 		atomic_fetch_and(&ipc->attention, ~ATTEND_POLL);
 	atomic_fetch_and(&ipc->attention, ~ATTEND_WRITABLE);
 	if (ipc->device.polls & DEVICE_POLL_WRITABLE)
