@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The connection: open, count, close, and what fork() does to it.
+ * The connection: find the bus, open, count, close, and what fork() does to it. A program that gives
+ * no path finds the same bus as all others of its user: the environment's, the kernel's, or a
+ * daemon's.
  *
  * All connections are in one list. Its lock comes before all others in core/ (private.h). It
  * is taken when a connection opens or closes, when a thread first uses one or ends, and
@@ -12,10 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "async.h"
-#include "bus.h"
 #include "loop.h"
 #include "monitor.h"
 #include "object.h"
@@ -24,6 +26,8 @@
 #include "thread.h"
 
 #define REGION_MAX	((size_t)1 << 30)
+#define DEVICE_PATH	"/dev/ipcbus"
+#define DAEMON_PATH	"/run/ipcbus/bus"
 
 static pthread_mutex_t connections_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct ipc *connections;
@@ -73,6 +77,90 @@ static int fork_error;
 static void fork_init(void)
 {
 	fork_error = -pthread_atfork(fork_prepare, fork_done, fork_child);
+}
+
+/* --- The path of the bus --------------------------------------------------------- */
+
+/* Fills in the path of the socket of this user's daemon. False: it does not exist. */
+static bool find_own_daemon(char *path, size_t size)
+{
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+	int n = runtime ? snprintf(path, size, "%s/ipcbus/bus", runtime) : -1;
+
+	return n > 0 && (size_t)n < size && !access(path, F_OK);
+}
+
+/* Returns the path that device stands for: device itself, a constant, the environment's, or path,
+ * which has size bytes and is then filled in. Sets *ret_reason. */
+static const char *bus_choose(const char *device, char *path, size_t size,
+			      enum ipc_bus_reason *ret_reason)
+{
+	const char *variable;
+
+	*ret_reason = IPC_BUS_BY_ARGUMENT;
+	if (device && *device)
+		return device;
+	/* An empty path is the default, whatever the environment says. */
+	variable = device ? NULL : secure_getenv("IPCBUS_DEVICE");
+	*ret_reason = IPC_BUS_BY_ENVIRONMENT;
+	if (variable && *variable)
+		return variable;
+	*ret_reason = IPC_BUS_BY_DEVICE;
+	if (!access(DEVICE_PATH, F_OK))
+		return DEVICE_PATH;
+	*ret_reason = IPC_BUS_BY_USER_DAEMON;
+	if (find_own_daemon(path, size))
+		return path;
+	*ret_reason = IPC_BUS_BY_SYSTEM_DAEMON;
+	if (!access(DAEMON_PATH, F_OK))
+		return DAEMON_PATH;
+	/* Opening then fails with the error of the device. */
+	*ret_reason = IPC_BUS_NOT_FOUND;
+	return DEVICE_PATH;
+}
+
+/* If the path cannot be examined, it may be a device. Opening it then fails with the reason. */
+static enum ipc_bus_kind kind_of(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? IPC_BUS_NONE : IPC_BUS_UNKNOWN;
+	return S_ISSOCK(st.st_mode) ? IPC_BUS_DAEMON :
+	       S_ISCHR(st.st_mode)  ? IPC_BUS_DEVICE :
+				      IPC_BUS_UNKNOWN;
+}
+
+int ipc_fail_open(const char *device, int code)
+{
+	enum ipc_bus_reason reason;
+	char found[PATH_MAX], what[PATH_MAX + 64];
+	const char *path = bus_choose(device, found, sizeof(found), &reason);
+
+	snprintf(what, sizeof(what), "open %s%s", path,
+		 reason == IPC_BUS_BY_ENVIRONMENT ? ", which IPCBUS_DEVICE names" :
+		 reason == IPC_BUS_NOT_FOUND	  ? ", and no ipcbusd was found" :
+						    "");
+	return ipc_fail(what, code, NULL);
+}
+
+int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kind,
+		 enum ipc_bus_reason *ret_reason)
+{
+	enum ipc_bus_reason reason;
+	char found[PATH_MAX], *path;
+
+	if (!ret_path)
+		return -EINVAL;
+	path = strdup(bus_choose(device, found, sizeof(found), &reason));
+	if (!path)
+		return -ENOMEM;
+	*ret_path = path;
+	if (ret_kind)
+		*ret_kind = kind_of(path);
+	if (ret_reason)
+		*ret_reason = reason;
+	return 0;
 }
 
 /* --- Opening -------------------------------------------------------------------- */
