@@ -276,24 +276,6 @@ static bool is_of_service(int code, const struct ipc_error *error)
 	}
 }
 
-/* Bytes of the UTF-8 character at c; 0: there is none. */
-static size_t length_of(const unsigned char *c)
-{
-	/* The second byte of 0xe0, 0xed, 0xf0 and 0xf4 has limits of its own. */
-	unsigned char min = *c == 0xe0 ? 0xa0 : *c == 0xf0 ? 0x90 : 0x80;
-	unsigned char max = *c == 0xed ? 0x9f : *c == 0xf4 ? 0x8f : 0xbf;
-	size_t size = text_size(*c);
-
-	if (size < 2)
-		return size;
-	if (*c < 0xc2 || *c > 0xf4 || c[1] < min || c[1] > max)
-		return 0;
-	for (size_t i = 2; i < size; i++)
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	return size;
-}
-
 char *ipc_printable(char *to, size_t size, const char *text)
 {
 	const unsigned char *c = (const unsigned char *)(text ?: "");
@@ -302,7 +284,7 @@ char *ipc_printable(char *to, size_t size, const char *text)
 	bool in_place = to == text, shown;
 
 	for (; *c; c += length, n += length) {
-		length = length_of(c);
+		length = utf8_size(c, c + strnlen((const char *)c, 4));
 		shown = length && !text_is_hidden(text_code(c, length));
 		length = length ?: 1;
 		if (n + sizeof(CUT) <= size)

@@ -9,84 +9,47 @@
 
 /* --- Reading ---------------------------------------------------------------------- */
 
-static int get_varint(struct wire *wire, uint64_t *ret_value)
-{
-	uint64_t value = 0;
-
-	for (unsigned int shift = 0; shift < 70; shift += 7) {
-		uint8_t byte;
-
-		if (wire->at == wire->end)
-			return -EBADMSG;
-		byte = *wire->at++;
-		if (shift < 64)
-			value |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80)) {
-			*ret_value = value;
-			return 0;
-		}
-	}
-	return -EBADMSG;
-}
-
-static int get_bytes(struct wire *wire, uint64_t size, struct wire *ret_bytes)
-{
-	if (size > (uint64_t)(wire->end - wire->at))
-		return -EBADMSG;
-	ret_bytes->at = wire->at;
-	wire->at += size;
-	ret_bytes->end = wire->at;
-	return 0;
-}
-
-static int get_fixed(struct wire *wire, size_t size, uint64_t *ret_value)
+static bool take_fixed(struct wire *wire, size_t size, uint64_t *ret_value)
 {
 	struct wire bytes;
-	int r;
 
-	r = get_bytes(wire, size, &bytes);
-	if (r < 0)
-		return r;
+	if (!wire_take_piece(wire, size, &bytes))
+		return false;
 	*ret_value = 0;
 	for (size_t i = 0; i < size; i++)
 		*ret_value |= (uint64_t)bytes.at[i] << 8 * i;
-	return 0;
+	return true;
+}
+
+/* Takes what follows the tag. */
+static bool take_value(struct wire *wire, struct wire_field *field)
+{
+	switch (field->type) {
+	case WIRE_VARINT:
+		return wire_take_number(wire, &field->value);
+	case WIRE_64BIT:
+		return take_fixed(wire, 8, &field->value);
+	case WIRE_BYTES:
+		return wire_take_number(wire, &field->value) &&
+		       wire_take_piece(wire, field->value, &field->bytes);
+	case WIRE_32BIT:
+		return take_fixed(wire, 4, &field->value);
+	default:
+		return false;
+	}
 }
 
 int wire_next(struct wire *wire, struct wire_field *ret_field)
 {
 	uint64_t tag;
-	int r;
 
 	if (wire->at == wire->end)
 		return 0;
-	r = get_varint(wire, &tag);
-	if (r < 0)
-		return r;
-	if (tag > UINT32_MAX)
+	if (!wire_take_number(wire, &tag) || tag > UINT32_MAX)
 		return -EBADMSG;
-
 	ret_field->number = (uint32_t)tag >> 3;
 	ret_field->type = tag & 7;
-	switch (ret_field->type) {
-	case WIRE_VARINT:
-		r = get_varint(wire, &ret_field->value);
-		break;
-	case WIRE_64BIT:
-		r = get_fixed(wire, 8, &ret_field->value);
-		break;
-	case WIRE_BYTES:
-		r = get_varint(wire, &ret_field->value);
-		if (r == 0)
-			r = get_bytes(wire, ret_field->value, &ret_field->bytes);
-		break;
-	case WIRE_32BIT:
-		r = get_fixed(wire, 4, &ret_field->value);
-		break;
-	default:
-		r = -EBADMSG;
-	}
-	return r < 0 ? r : 1;
+	return take_value(wire, ret_field) ? 1 : -EBADMSG;
 }
 
 /* --- Writing ---------------------------------------------------------------------- */
@@ -118,4 +81,32 @@ uint8_t *wire_put_bytes(uint8_t *to, uint32_t number, const void *data, size_t s
 	if (size)
 		memcpy(to, data, size);
 	return to + size;
+}
+
+/* --- Text ------------------------------------------------------------------------- */
+
+static inline bool is_continuation(uint8_t byte)
+{
+	return (byte & 0xc0) == 0x80;
+}
+
+size_t utf8_size(const uint8_t *c, const uint8_t *end)
+{
+	size_t left = (size_t)(end - c);
+
+	if (*c < 0x80)
+		return *c != 0;
+	if (*c < 0xc2 || *c > 0xf4 || left < 2 || !is_continuation(c[1]))
+		return 0;
+	if (*c < 0xe0)
+		return 2;
+	if (left < 3 || !is_continuation(c[2]))
+		return 0;
+	/* No longer forms, and no surrogates. */
+	if (*c < 0xf0)
+		return (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ? 0 : 3;
+	if (left < 4 || !is_continuation(c[3]))
+		return 0;
+	/* Up to U+10FFFF. */
+	return (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f) ? 0 : 4;
 }

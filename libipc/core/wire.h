@@ -7,6 +7,7 @@
 #ifndef IPC_WIRE_H
 #define IPC_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,38 @@ struct wire_field {
 	uint64_t value;		/* the number; of WIRE_BYTES the size */
 	struct wire bytes;	/* of WIRE_BYTES; else not set */
 };
+
+/* Takes a number. Bits above the 64th do not count. False: the bytes end too early, or the number has
+ * more than ten. */
+static inline bool wire_take_number(struct wire *wire, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	uint8_t byte;
+
+	if (__builtin_expect(wire->at < wire->end && *wire->at < 0x80, 1)) {
+		*ret_value = *wire->at++;
+		return true;
+	}
+	for (unsigned int shift = 0; shift < 70 && wire->at < wire->end; shift += 7) {
+		byte = *wire->at++;
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80) {
+			*ret_value = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Takes so many bytes. False: there are fewer. */
+static inline bool wire_take_piece(struct wire *wire, uint64_t size, struct wire *ret_piece)
+{
+	if (size > (uint64_t)(wire->end - wire->at))
+		return false;
+	*ret_piece = (struct wire){ wire->at, wire->at + size };
+	wire->at += size;
+	return true;
+}
 
 /* Reads the next field. Returns 1, 0 at the end, or -EBADMSG. ret_field->bytes then lie in
  * the message. */
@@ -59,5 +92,9 @@ static inline int32_t wire_unzigzag(uint64_t value)
 uint8_t *wire_put_number(uint8_t *to, uint32_t number, uint64_t value);
 uint8_t *wire_put_fixed64(uint8_t *to, uint32_t number, uint64_t value);
 uint8_t *wire_put_bytes(uint8_t *to, uint32_t number, const void *data, size_t size);
+
+/* Returns the size of the UTF-8 character at c, or 0 if the bytes before end begin with no such
+ * character, or with NUL. c must be before end. */
+size_t utf8_size(const uint8_t *c, const uint8_t *end);
 
 #endif /* IPC_WIRE_H */

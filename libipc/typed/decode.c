@@ -37,33 +37,6 @@ struct decoder {
 
 /* --- Text ------------------------------------------------------------------------------ */
 
-static inline bool is_continuation(uint8_t byte)
-{
-	return (byte & 0xc0) == 0x80;
-}
-
-/* The bytes of the character at c, or 0: it is not UTF-8, or NUL. */
-static size_t character_size(const uint8_t *c, const uint8_t *end)
-{
-	size_t left = (size_t)(end - c);
-
-	if (*c < 0x80)
-		return *c != 0;
-	if (*c < 0xc2 || *c > 0xf4 || left < 2 || !is_continuation(c[1]))
-		return 0;
-	if (*c < 0xe0)
-		return 2;
-	if (left < 3 || !is_continuation(c[2]))
-		return 0;
-	/* No longer forms, and no surrogates. */
-	if (*c < 0xf0)
-		return (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ? 0 : 3;
-	if (left < 4 || !is_continuation(c[3]))
-		return 0;
-	/* Up to U+10FFFF. */
-	return (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f) ? 0 : 4;
-}
-
 bool text_is_valid(const char *text, size_t size)
 {
 	const uint8_t *c = (const uint8_t *)text, *end = c + size;
@@ -71,7 +44,7 @@ bool text_is_valid(const char *text, size_t size)
 	if (likely(ipc_codec_is_ascii(text, size)))
 		return true;
 	while (c < end) {
-		size_t n = character_size(c, end);
+		size_t n = utf8_size(c, end);
 
 		if (!n)
 			return false;
@@ -82,47 +55,16 @@ bool text_is_valid(const char *text, size_t size)
 
 /* --- Numbers, tags, sizes -------------------------------------------------------------- */
 
-/* Bits above the 64th do not count. */
-static inline bool take_number(struct wire *wire, uint64_t *ret_value)
-{
-	uint64_t value = 0;
-	uint8_t byte;
-
-	if (likely(wire->at < wire->end && *wire->at < 0x80)) {
-		*ret_value = *wire->at++;
-		return true;
-	}
-	for (unsigned int shift = 0; shift < 70 && wire->at < wire->end; shift += 7) {
-		byte = *wire->at++;
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80) {
-			*ret_value = value;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Up to five bytes, of which bits above the 32nd do not count. No field has the number 0. */
 static inline bool take_tag(struct wire *wire, uint32_t *ret_tag)
 {
 	const uint8_t *start = wire->at;
 	uint64_t tag;
 
-	if (!take_number(wire, &tag) || wire->at - start > 5)
+	if (!wire_take_number(wire, &tag) || wire->at - start > 5)
 		return false;
 	*ret_tag = (uint32_t)tag;
 	return *ret_tag >> 3;
-}
-
-/* Takes so many bytes. */
-static inline bool take_piece(struct wire *wire, size_t size, struct wire *ret_piece)
-{
-	if (size > (size_t)(wire->end - wire->at))
-		return false;
-	*ret_piece = (struct wire){ wire->at, wire->at + size };
-	wire->at += size;
-	return true;
 }
 
 /* A size, of up to five bytes, and what has it. */
@@ -131,8 +73,8 @@ static inline bool take_sized(struct wire *wire, struct wire *ret_piece)
 	const uint8_t *start = wire->at;
 	uint64_t size;
 
-	return take_number(wire, &size) && wire->at - start <= 5 && size <= INT_MAX &&
-	       take_piece(wire, size, ret_piece);
+	return wire_take_number(wire, &size) && wire->at - start <= 5 && size <= INT_MAX &&
+	       wire_take_piece(wire, size, ret_piece);
 }
 
 static inline size_t wire_size(const struct wire *wire)
@@ -168,15 +110,15 @@ static bool skip_value(struct wire *wire, uint32_t tag, unsigned int depth)
 
 	switch (tag & 7) {
 	case WIRE_VARINT:
-		return take_number(wire, &number);
+		return wire_take_number(wire, &number);
 	case WIRE_64BIT:
-		return take_piece(wire, sizeof(uint64_t), &piece);
+		return wire_take_piece(wire, sizeof(uint64_t), &piece);
 	case WIRE_BYTES:
 		return take_sized(wire, &piece);
 	case WIRE_GROUP:
 		return skip_group(wire, tag >> 3, depth + 1);
 	case WIRE_32BIT:
-		return take_piece(wire, sizeof(uint32_t), &piece);
+		return wire_take_piece(wire, sizeof(uint32_t), &piece);
 	default:
 		return false;
 	}
@@ -281,7 +223,7 @@ static inline bool take_32(struct wire *wire, uint32_t *member)
 {
 	struct wire piece;
 
-	if (!take_piece(wire, sizeof(*member), &piece))
+	if (!wire_take_piece(wire, sizeof(*member), &piece))
 		return false;
 	memcpy(member, piece.at, sizeof(*member));
 	*member = le32toh(*member);
@@ -292,7 +234,7 @@ static inline bool take_64(struct wire *wire, uint64_t *member)
 {
 	struct wire piece;
 
-	if (!take_piece(wire, sizeof(*member), &piece))
+	if (!wire_take_piece(wire, sizeof(*member), &piece))
 		return false;
 	memcpy(member, piece.at, sizeof(*member));
 	*member = le64toh(*member);
@@ -303,7 +245,7 @@ static bool take_varint(struct wire *wire, ProtobufCType type, void *member)
 {
 	uint64_t value;
 
-	if (!take_number(wire, &value))
+	if (!wire_take_number(wire, &value))
 		return false;
 	switch (type) {
 	case PROTOBUF_C_TYPE_INT64:
