@@ -360,7 +360,7 @@ static void free_piece(struct daemon_link *link, struct daemon_thread *thread)
 	thread->piece_size = 0;
 }
 
-/* Makes the thread's part of the send area at least that large. Returns NULL if there is no space. */
+/* Makes the thread's part of the send area at least that large. Returns NULL without space. */
 static uint8_t *reserve(struct daemon_link *link, struct daemon_thread *thread, size_t size)
 {
 	size_t n = size ? (size + UNIT - 1) / UNIT : 1, unit;
