@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The connection: find the bus, open, count, close, and what fork() does to it. A program that gives
- * no path finds the same bus as all others of its user: the environment's, the kernel's, or a
- * daemon's.
+ * The connection: find the bus, open, count, close, and what fork() does to it. A program that
+ * gives no path finds the same bus as all others of its user: the environment's, the kernel's, or
+ * a daemon's.
  *
  * All connections are in one list. Its lock comes before all others in core/ (private.h). It
  * is taken when a connection opens or closes, when a thread first uses one or ends, and

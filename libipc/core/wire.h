@@ -30,8 +30,8 @@ struct wire_field {
 	struct wire bytes;	/* of WIRE_BYTES; else not set */
 };
 
-/* Takes a number. Bits above the 64th do not count. False: the bytes end too early, or the number has
- * more than ten. */
+/* Takes a number. Bits above the 64th do not count. Returns false if the bytes end too early, or if
+ * the number has more than ten. */
 static inline bool wire_take_number(struct wire *wire, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -52,7 +52,7 @@ static inline bool wire_take_number(struct wire *wire, uint64_t *ret_value)
 	return false;
 }
 
-/* Takes so many bytes. False: there are fewer. */
+/* Takes a piece of that size. Returns false if fewer bytes are left. */
 static inline bool wire_take_piece(struct wire *wire, uint64_t size, struct wire *ret_piece)
 {
 	if (size > (uint64_t)(wire->end - wire->at))

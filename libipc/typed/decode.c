@@ -523,8 +523,8 @@ static int check_required(struct visitor *visitor, const ProtobufCMessage *messa
 	return 0;
 }
 
-/* The message is the first allocation in the arena. Returns NULL if the bytes are no message of this
- * type, if they nest too deep, or if the arena has no memory; then arena->error is set. */
+/* The message is the first allocation in the arena. Returns NULL if the bytes are no message of
+ * this type, if they nest too deep, or if the arena has no memory; then arena->error is set. */
 static ProtobufCMessage *decode(struct decoder *d, const ProtobufCMessageDescriptor *descriptor,
 				const uint8_t *data, size_t size)
 {
@@ -547,11 +547,12 @@ int message_unpack(struct message *message, const ProtobufCMessageDescriptor *de
 		   bool borrow, const uint8_t *data, size_t size)
 {
 	struct decoder decoder = { .arena = &message->arena, .borrow_min = SIZE_MAX };
+	size_t share = size / BORROW_SHARE;
 	int error;
 	int r;
 
 	if (borrow)
-		decoder.borrow_min = size / BORROW_SHARE > BORROW_MIN ? size / BORROW_SHARE : BORROW_MIN;
+		decoder.borrow_min = share > BORROW_MIN ? share : BORROW_MIN;
 	if (unlikely_frame(data, size)) {
 		r = frame_parse(&message->frame, &data, &size);
 		if (r < 0)

@@ -58,9 +58,9 @@ static inline void message_init(struct message *message, void *block, size_t blo
 }
 
 /*
- * Decodes a payload (decode.c), takes the frame around its message apart, and sets message->root. With
- * borrow, large fields of type bytes may stay in the payload; then message->borrows is set, and
- * the payload must outlive the message.
+ * Decodes a payload (decode.c), takes the frame around its message apart, and sets message->root.
+ * With borrow, large fields of type bytes may stay in the payload; then message->borrows is set,
+ * and the payload must outlive the message.
  *
  *   -EBADMSG    the bytes are no message of this type, nest too deep, or need more memory than
  *               message_budget()
