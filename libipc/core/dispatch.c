@@ -16,7 +16,6 @@
 #include "dispatch.h"
 #include "entry.h"
 #include "loop.h"
-#include "monitor.h"
 #include "object.h"
 
 /* Without memory for a call; the caller gets a reply all the same. */

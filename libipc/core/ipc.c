@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "async.h"
+#include "dispatch.h"
 #include "loop.h"
-#include "monitor.h"
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"

@@ -102,7 +102,7 @@ static inline void oneway_came(struct thread *t)
 	if (t->more.wait)
 		t->more.wait--;
 	else if (!t->depth)
-		more_ask(t);
+		t->more.ask = true;
 }
 
 static int serve_events(struct thread *t)

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dispatch.h"
 #include "ipcbus-monitor.h"
-#include "monitor.h"
 #include "sized.h"
 #include "slot.h"
 

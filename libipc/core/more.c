@@ -27,11 +27,6 @@ struct more {
 	struct ipcbus_event events[MORE_EVENTS];
 };
 
-void more_ask(struct thread *t)
-{
-	t->more.ask = true;
-}
-
 /* Nothing came behind the first event. */
 static void came_alone(struct more_state *state)
 {

@@ -42,8 +42,6 @@ struct more_state {
 	unsigned int last_wait;		/* how many it was last; 0: asking paid since */
 };
 
-/* The thread, which is in no handler, has taken so many oneways without asking for more. */
-void more_ask(struct thread *t);
 /* Waits for events and serves them: 0 or -errno. */
 int more_serve(struct thread *t);
 /* A handler keeps this call, and returns: what came behind it waits for that. */
