@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Registrations with idle exit: services that exit when nobody uses them.
+ * Registrations with idle exit: services that exit when no client uses them.
  *
- * The service manager gets a Provider in the object's place. When somebody wants the name,
- * it calls the provider, which hands over the object. The manager passes that on and keeps
- * no reference. So the driver's IDLE event means that no client is left. Idle exit takes
- * three steps, so that no call is lost:
+ * The service manager gets a Provider instead of the object. When a client asks for the name, the
+ * manager calls the provider, which hands over the object. The manager passes the object on and
+ * keeps no reference. So the driver's IDLE event means that no client has the object. Idle exit
+ * takes three steps, so that no call is lost:
  *
- *   IdleExit        The manager keeps new clients waiting. It refuses while one waits.
- *   end             The driver ends the object if nobody refers to it and no call is on its
- *                   way.
- *   UnregisterName  The manager starts the service again for those who wait.
+ *   IdleExit        The manager makes new clients wait. It refuses if a client waits already.
+ *   end             The driver ends the object if it has no references and no call is in flight.
+ *   UnregisterName  The manager starts the service again for the clients that wait.
  *
  * If the second step fails, or if the result of the first step is unknown, RegisterName makes the
  * manager serve clients again.
@@ -20,8 +19,8 @@
 
 #include "name.h"
 
-/* Finds the name of an object or of its provider, and enters its slot, which keeps both.
- * NULL: it is not registered any more. */
+/* Finds the name of an object or of its provider, and enters its slot, which holds both. Returns
+ * NULL if the name is no longer registered. */
 static struct name *enter(struct names *names, const struct ipc_object *object,
 			  struct slot_frame *frame)
 {
@@ -61,7 +60,8 @@ static int provide(struct names *names, const struct name *name, uint64_t cookie
 						      /* error= */ NULL));
 }
 
-/* If the object cannot be provided now, those who wait may give up, and others ask again. */
+/* If the object cannot be provided now, the clients that wait run into their time limits, and the
+ * next client makes the manager ask again. */
 static int handle_need(struct ipc_call *call, const Ipc__Manager__NeedRequest *request,
 		       void *userdata)
 {
@@ -120,7 +120,7 @@ int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object 
 		return r;
 	}
 
-	/* Set once, under the lock. It never changes again, so it is read without the lock. */
+	/* Set once, under the lock. Readers need no lock, because it never changes again. */
 	ipc_lock(ipc);
 	if (!object->idle)
 		object->idle = object_is_idle;
@@ -145,8 +145,8 @@ static int exit_locked(struct names *names, struct name *name)
 
 	if (left == -EBUSY)
 		return left;
-	/* In these cases no client can get the object from the manager: there is none, it does
-	 * not know the name yet, or another process of this user has the name. */
+	/* In these cases no client can get the object from the manager: no manager is running, the
+	 * manager does not know the name yet, or another process of this user has the name. */
 	if (left == 0 || left == -ENOTCONN || left == -ENOENT || left == -EPERM)
 		r = object_end_if_idle(name->object);
 	if (r == 0) {

@@ -47,7 +47,7 @@ struct ipc_options names_options(struct names *names)
 	struct ipc_options options = { .cancellation = thread_cancellation };
 	struct thread *t;
 
-	/* After the end of its call a handler cleans up. A call for that call would fail. */
+	/* A handler cleans up after the end of its call. Other calls would fail then. */
 	if (thread_get(names->ipc, &t) == 0 && t->serving && ipc_call_canceled(t->serving) == 1)
 		options.flags = IPC_DETACHED;
 	return options;
@@ -197,7 +197,7 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 	pthread_mutex_init(&names->lock, NULL);
 	*ret_names = names;
 
-	/* Another thread may have been faster. */
+	/* Another thread may have set it in the meantime. */
 	if (!atomic_compare_exchange_strong(&ipc->upper, &upper, &names->upper)) {
 		*ret_names = (struct names *)upper;
 		pthread_mutex_destroy(&names->lock);
@@ -414,7 +414,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 		return r;
 	pthread_mutex_lock(&names->lock);
 	r = name_send_unregister(names, name, /* idle_exit= */ false);
-	/* In these cases the manager does not know our registration any more, or not yet. */
+	/* In these cases the manager no longer knows our registration, or does not know it yet. */
 	if (r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN ||
 	    r == -ECONNRESET)
 		kept = name_find_locked(names, name);
@@ -429,8 +429,8 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 
 /* --- Finding -------------------------------------------------------------------- */
 
-/* manager_result() of a call that the manager may keep: it reports -ENOTCONN when it exits,
- * and that the Provider of the name died. */
+/* manager_result() of a call that the manager may keep. The manager reports -ENOTCONN when it
+ * exits, and the death of the Provider of the name. */
 static int kept_result(int r, const struct ipc_error *error)
 {
 	return error->cause ?: manager_result(r);
@@ -484,7 +484,7 @@ static int wait_once(struct names *names, const char *name, const char *interfac
 	return take_found(names->ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
 }
 
-/* What is left until a deadline; at least something, because 0 means that no limit is set. */
+/* Returns the microseconds until a deadline, at least 1, because 0 means that no limit is set. */
 static uint64_t left_until(uint64_t deadline)
 {
 	return deadline ? time_until(deadline) ?: 1 : IPC_NEVER;
@@ -507,7 +507,7 @@ static int wait_for_manager(struct ipc *ipc, uint64_t deadline)
 	return r;
 }
 
-/* A manager that ends while we wait leaves us waiting for the next one. */
+/* If the manager ends in the meantime, waits for the next manager. */
 static int wait_for(struct ipc *ipc, const char *name, const char *interface,
 		    uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
 {
@@ -636,9 +636,9 @@ static int infos_take(const Ipc__Manager__ListReply *reply, struct ipc_name_info
 }
 
 /*
- * Returns one block of memory with n pointers and what they point to, for the caller's free();
- * NULL for want of memory. Takes over infos. A program knows the pointers, because it may be
- * older and not know the size of what they point to.
+ * Returns one block of memory with n pointers and the structures that they point to, or NULL
+ * without memory. The caller must free() it. Takes ownership of infos. Programs use the pointers,
+ * because a program that was compiled earlier does not know the size of the structure.
  */
 static struct ipc_name_info **infos_point(struct ipc_name_info *infos, int n)
 {
@@ -684,7 +684,7 @@ int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***
 		r = kept_result(r, &error);
 		if (r < 0)
 			break;
-		/* A page without an entry would be the last of an endless list. */
+		/* A page without an entry ends the list, whatever the manager says. */
 		more = reply->more && reply->n_entries;
 		r = infos_take(reply, &infos, n);
 	}

@@ -69,9 +69,10 @@ struct names {
 	struct ipc_slot *failure_slots;	/* ipc_on_replay_failure() */
 };
 
-/* Those of a connection, made if there are none: -EINVAL, -ECHILD, -ENOMEM. */
+/* Returns the registrations of a connection, and allocates them first if there are none. Fails with
+ * -EINVAL, -ECHILD or -ENOMEM. */
 int names_get(struct ipc *ipc, struct names **ret_names);
-/* The same for a function that takes a name: -EINVAL if it is none. */
+/* The same for a function that takes a name. Fails with -EINVAL if the name is malformed. */
 int names_get_for(struct ipc *ipc, const char *name, struct names **ret_names);
 /* The manager's stub, without a reference. */
 static inline struct service_manager *names_manager(struct names *names)
@@ -83,7 +84,7 @@ static inline struct service_manager *names_manager(struct names *names)
  * ipc_raw_set_names_cancellation(), and detached if the thread's handler has outlived its call. */
 struct ipc_options names_options(struct names *names);
 
-/* Sends a new registration, after which new managers get it too. */
+/* Sends a new registration. New managers get it as well once it was added. */
 int registration_send_locked(struct names *names, struct registration *registration);
 void registration_add_locked(struct names *names, struct registration *registration);
 /* Sends a registration that the manager may not know any more. The caller must call names_report()
@@ -91,25 +92,26 @@ void registration_add_locked(struct names *names, struct registration *registrat
 void registration_resend_locked(struct names *names, struct registration *registration);
 /* Calls the program's callbacks for all registrations that failed. */
 void names_report(struct names *names);
-/* False: it is not there any more. */
+/* Returns false if the registration is no longer in the list. */
 bool registration_remove_locked(struct names *names, struct registration *registration);
 
 int name_new(struct names *names, const char *text, struct ipc_object *object,
 	     struct name **ret_name);
 /* Ends a name that is not on the list (any more); NULL is allowed. */
 void name_drop(struct name *name);
-/* Registers it in place of what had the name; takes it over, also on failure. */
+/* Registers the name, and replaces an older registration of the same name. Takes ownership of name,
+ * also on failure. */
 int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot);
 /* Tells the manager that the name has ended. With idle_exit, the manager starts the service again
  * for clients that wait for the name. */
 int name_send_unregister(struct names *names, const char *name, bool idle_exit);
 struct name *name_find_locked(struct names *names, const char *text);
-/* -ENOTCONN for a manager that died or never was; the rest is its reply. */
+/* Returns -ENOTCONN if the manager died or is not running, else the result of the call. */
 int manager_result(int r);
 
-/* A reply's entry, which may be anything. */
+/* Copies an entry of a reply. The entry is not trusted. */
 int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_info);
-/* How many characters of [A-Za-z0-9_./-] the text begins with. */
+/* Returns the number of characters of [A-Za-z0-9_./-] at the beginning of the text. */
 size_t name_length(const char *text);
 
 #endif /* IPC_NAME_H */
