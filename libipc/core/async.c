@@ -22,7 +22,7 @@
 
 /* --- The table -------------------------------------------------------------------- */
 
-/* Makes one from a model and puts it into the table. */
+/* Copies the model and puts the copy into the table. */
 static int async_add_locked(struct ipc *ipc, const struct async *model, struct async **ret_async)
 {
 	uint64_t id = ipc_next_cookie_locked(ipc);
@@ -43,8 +43,8 @@ static int async_add_locked(struct ipc *ipc, const struct async *model, struct a
 	return 0;
 }
 
-/* Takes one out of the table and off its parent: false, it was ended already. Its slot is
- * entered, unless the program ended that. */
+/* Takes a call out of the table and off its parent. Returns false if the call has ended already.
+ * Enters its slot, unless the program has ended the slot. */
 static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 {
 	struct async *async;
@@ -143,7 +143,7 @@ static int async_send(struct request *request, struct async *async,
 	r = attached = async_attach(async, ipc, stream, parent, serving);
 	if (r >= 0 && cancellation)
 		r = dependents_add(ipc, &cancellation->dependents, &async->canceled_with);
-	/* From here on another thread may end it, and free its memory. */
+	/* From here on another thread may end the call and free its memory. */
 	atomic_store_explicit(&async->ready, true, memory_order_release);
 	if (r >= 0)
 		r = thread_exchange(request->t, &request->x);
@@ -162,7 +162,7 @@ static int async_send(struct request *request, struct async *async,
 
 /* --- Slots ------------------------------------------------------------------------ */
 
-/* The call stays in the table, because its end brings things that are to be released. */
+/* The call stays in the table, because the event that ends it brings resources to release. */
 static void slot_end(struct ipc_slot *base)
 {
 	struct async_slot *slot = (struct async_slot *)base;
@@ -237,14 +237,15 @@ void async_end(struct thread *t, const struct ipcbus_event *event)
 	struct ipcbus_event copy = *event;
 	struct async async;
 
-	/* Its deadline is complete, and this thread serves another call. The driver reports each
-	 * end once, of calls that it was given. */
+	/* The deadline already includes that of the call's parent, and this thread may serve
+	 * another call. The driver reports the end of each call once. */
 	copy.flags |= EVENT_DETACHED;
 	if (async_take(t->ipc, event->cookie, &async))
 		end(t, &async, &copy);
 }
 
-/* True: *ret_id is that of a call that no thread is preparing, or 0 if there are only others. */
+/* Returns false if no call is left. Sets *ret_id to the id of a call that no thread is preparing,
+ * or to 0 if a thread is preparing each call. */
 static bool find_any(struct ipc *ipc, uint64_t *ret_id)
 {
 	const struct async *async;
@@ -282,7 +283,7 @@ void asyncs_end(struct thread *t, int error)
 	end_all(t->ipc, t, error);
 }
 
-/* In a forked child there is nothing to end: those are the parent's. */
+/* A forked child calls no completions, because the calls are the parent's. */
 void asyncs_close(struct ipc *ipc)
 {
 	end_all(ipc, /* t= */ NULL, -ECANCELED);

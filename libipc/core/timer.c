@@ -71,7 +71,8 @@ static int make_fd_locked(struct ipc *ipc)
 	return 0;
 }
 
-/* For the earliest, or never: an all-zero time. In a forked child it is the parent's fd. */
+/* Starts the timerfd for the earliest timer, or stops it if there is none. In a forked child the
+ * fd is the parent's. */
 static void start_fd_locked(struct ipc *ipc)
 {
 	uint64_t first = ipc->timers.first ? ipc->timers.first->deadline : 0;
@@ -86,7 +87,7 @@ static void start_fd_locked(struct ipc *ipc)
 		timerfd_settime(ipc->timers.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* After the earliest has changed. */
+/* Call this after the earliest timer has changed. */
 static void settle_locked(struct ipc *ipc)
 {
 	start_fd_locked(ipc);
