@@ -134,6 +134,7 @@ bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event)
  * end would cancel streams that were opened for them. */
 void dispatch_bus_end(struct thread *t)
 {
+	struct upper *upper = atomic_load(&t->ipc->upper);
 	struct ipc *ipc = t->ipc;
 
 	/* From here on ioctls fail without a wait. */
@@ -144,6 +145,8 @@ void dispatch_bus_end(struct thread *t)
 	asyncs_end(t, -ECONNRESET);
 	calls_canceled(ipc);
 	writable_notify(ipc);
+	if (upper)
+		upper->bus_ended(upper);
 	thread_leave_handler(t);
 	while (backlog_run(t))
 		;

@@ -105,6 +105,8 @@ struct left_streams {
 struct upper {
 	/* There is a manager, perhaps a new one. */
 	void (*manager_came)(struct upper *upper);
+	/* The bus has ended. */
+	void (*bus_ended)(struct upper *upper);
 	/* The connection is closed: releases the objects, then the memory. */
 	void (*close)(struct upper *upper);
 };

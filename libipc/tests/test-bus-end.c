@@ -320,10 +320,51 @@ START_TEST(a_stream_is_canceled_without_a_serving_thread)
 }
 END_TEST
 
+/* --- Names ------------------------------------------------------------------------------------ */
+
+static unsigned int changes[IPC_NAME_SETTLED + 1];
+
+static void on_name(struct ipc *ipc, enum ipc_name_change change, const struct ipc_name_info *info,
+		    struct ipc_proxy *named, void *userdata)
+{
+	(void)ipc, (void)named, (void)userdata;
+	if (info)
+		ck_assert_str_eq(info->name, "some.name");
+	changes[change]++;
+}
+
+START_TEST(watched_names_are_gone)
+{
+	int r = 0;
+
+	memset(changes, 0, sizeof(changes));
+	bus = bus_new_with(/* flags= */ 0);
+	ck_assert_int_eq(ipc_open(&server, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_raw_object_new(server, &ops, NULL, &object), 0);
+	ck_assert_int_eq(ipc_register_name(server, "some.name", object, NULL), 0);
+	ck_assert_int_eq(ipc_open(&client, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_watch_names(client, "some.*", on_name, NULL, NULL), 0);
+	while (!changes[IPC_NAME_SETTLED]) {
+		ck_assert_int_eq(ipc_wait(client, IPC_NEVER), 1);
+		ck_assert_int_ge(ipc_process(client), 0);
+	}
+	kill_bus();
+	while (r >= 0)
+		r = ipc_wait(client, IPC_NEVER) == 1 ? ipc_process(client) : -EPROTO;
+	ck_assert_int_eq(r, -ECONNRESET);
+	ck_assert_uint_eq(changes[IPC_NAME_PRESENT], 1);
+	ck_assert_uint_eq(changes[IPC_NAME_GONE], 1);
+	ipc_unref(client);
+	ipc_object_unref(object);
+	ipc_unref(server);
+	ipc_test_bus_free(bus);
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("bus-end", what_waits_completes_in_ipc_run,
 			 what_waits_completes_in_an_event_loop, a_receiver_wakes_that_nobody_serves,
 			 a_receiver_wakes_while_callbacks_run,
-			 a_stream_is_canceled_without_a_serving_thread);
+			 a_stream_is_canceled_without_a_serving_thread, watched_names_are_gone);
 }

@@ -13,7 +13,9 @@
  *   SETTLED                 Names that are still uncertain are gone.
  *
  * The driver delivers the messages to one object one after another, for any number of serving
- * threads. So callbacks of one watch never overlap. The list of names is under ipc->lock.
+ * threads. So callbacks of one watch never overlap. At the end of the bus, the thread that notices
+ * it reports all names as gone, or the thread that is serving a change does when it has finished.
+ * The list of names is under ipc->lock.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,9 +40,11 @@ struct name_watch {
 	struct names *names;
 	struct ipc *ipc;
 	uint64_t asked;			/* cookie of the newest Watch(); under names.lock */
+	bool all_ended;			/* with the bus; under names.lock */
 	ipc_name_cb cb;
 
 	/* Under ipc->lock. */
+	bool busy;			/* a thread runs its callback */
 	uint64_t cookie;		/* of the manager that notifies this watch */
 	struct known *known;		/* in the order in which they were reported */
 	bool settled;			/* the program was notified */
@@ -177,21 +181,63 @@ static void settled(struct name_watch *watch)
 		notify(watch, IPC_NAME_SETTLED, NULL);
 }
 
-/* False: the slot has ended, or this is a late change of an old manager. */
-static bool is_current(struct name_watch *watch, const Ipc__Manager__Change *change)
+static void doubt_all_locked(struct name_watch *watch)
+{
+	for (struct known *known = watch->known; known; known = known->next)
+		known->certain = false;
+}
+
+/* The bus has ended. If a change is being served, its thread calls this again. */
+static void end_all_names(struct name_watch *watch)
+{
+	struct known *known;
+	bool busy;
+
+	ipc_lock(watch->ipc);
+	busy = watch->busy;
+	watch->busy = true;
+	if (!busy)
+		doubt_all_locked(watch);
+	ipc_unlock(watch->ipc);
+	if (busy)
+		return;
+	while ((known = take_uncertain(watch))) {
+		notify(watch, IPC_NAME_GONE, known);
+		known_free(known);
+	}
+	ipc_lock(watch->ipc);
+	watch->busy = false;
+	ipc_unlock(watch->ipc);
+}
+
+/* False: the slot or the bus has ended, or this is a late change of an old manager. */
+static bool begin_change(struct name_watch *watch, const Ipc__Manager__Change *change)
 {
 	bool current;
 
 	ipc_lock(watch->ipc);
-	current = !watch->slot.ended && change->cookie >= watch->cookie;
+	current = !watch->slot.ended && !watch->busy && change->cookie >= watch->cookie;
 	if (current && (change->cookie > watch->cookie ||
 			change->kind == IPC__MANAGER__CHANGE_KIND__CHANGE_REPLAY))
-		for (struct known *known = watch->known; known; known = known->next)
-			known->certain = false;
+		doubt_all_locked(watch);
 	if (current)
 		watch->cookie = change->cookie;
+	watch->busy |= current;
 	ipc_unlock(watch->ipc);
 	return current;
+}
+
+/* Ends what begin_change() began. */
+static void end_change(struct name_watch *watch)
+{
+	bool ended;
+
+	ipc_lock(watch->ipc);
+	watch->busy = false;
+	ended = atomic_load(&watch->ipc->bus_ended);
+	ipc_unlock(watch->ipc);
+	if (ended)
+		end_all_names(watch);
 }
 
 typedef int (*watch_method)(struct service_manager *manager, const struct ipc_options *options,
@@ -236,7 +282,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *cha
 
 	/* The caller is the manager, because no other process has a handle of this object. */
 	(void)call;
-	if (!is_current(watch, change))
+	if (!begin_change(watch, change))
 		return 0;
 
 	switch (change->kind) {
@@ -255,6 +301,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *cha
 	default:
 		break;
 	}
+	end_change(watch);
 	return 0;
 }
 
@@ -316,6 +363,33 @@ static int send(struct names *names, struct registration *registration)
 }
 
 static const struct registration_type watch_type = { .send = send, .drop = drop };
+
+/* Returns the next watch whose names have not ended, with a reference of its object. */
+static struct name_watch *next_watch(struct names *names)
+{
+	struct name_watch *watch = NULL;
+
+	pthread_mutex_lock(&names->lock);
+	for (struct registration *i = names->list; i && !watch; i = i->next) {
+		if (i->type != &watch_type || ((struct name_watch *)i)->all_ended)
+			continue;
+		watch = (struct name_watch *)i;
+		watch->all_ended = true;
+		ipc_object_ref(watch->object);
+	}
+	pthread_mutex_unlock(&names->lock);
+	return watch;
+}
+
+void name_watches_end(struct names *names)
+{
+	struct name_watch *watch;
+
+	while ((watch = next_watch(names))) {
+		end_all_names(watch);
+		ipc_object_unref(watch->object);
+	}
+}
 
 static int watch_new(struct names *names, const char *pattern, void *userdata,
 		     struct name_watch **ret_watch)

@@ -158,6 +158,11 @@ static void replay(struct upper *upper)
 	names_report(names);
 }
 
+static void bus_ended(struct upper *upper)
+{
+	name_watches_end((struct names *)upper);
+}
+
 /* --- The names of a connection ------------------------------------------------------ */
 
 static void names_close(struct upper *upper)
@@ -191,6 +196,7 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 	if (!names)
 		return -ENOMEM;
 	names->upper.manager_came = replay;
+	names->upper.bus_ended = bus_ended;
 	names->upper.close = names_close;
 	names->ipc = ipc;
 	names->manager = (struct ipc_proxy){ .refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE };

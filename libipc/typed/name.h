@@ -114,4 +114,7 @@ int name_info_take(const Ipc__Manager__Entry *entry, struct ipc_name_info *ret_i
 /* Returns the number of characters of [A-Za-z0-9_./-] at the beginning of the text. */
 size_t name_length(const char *text);
 
+/* name-watch.c: the bus has ended, and with it all names. */
+void name_watches_end(struct names *names);
+
 #endif /* IPC_NAME_H */

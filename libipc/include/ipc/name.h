@@ -161,7 +161,7 @@ int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***
 
 enum ipc_name_change {
 	IPC_NAME_PRESENT = 1,	/* registered, or replaced by another object */
-	IPC_NAME_GONE = 2,	/* unregistered, or its process died */
+	IPC_NAME_GONE = 2,	/* unregistered, or its process died, or the bus has ended */
 	IPC_NAME_SETTLED = 3,	/* all names that exist were reported; info and proxy are NULL */
 };
 
