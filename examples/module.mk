@@ -11,7 +11,7 @@ STORY_CLIENT := client names call oneway callback fd pages death
 STORY_PROGRAMS := $(addprefix $(EXAMPLES)/story/,server client newer)
 
 # A server, a client and a .proto file, all called like the folder but for cpp.
-EXAMPLE_NAMES := echo chat files frames fanout clock journal samples
+EXAMPLE_NAMES := echo chat files frames fanout clock journal
 EXAMPLE_HEADERS := $(foreach name,$(EXAMPLE_NAMES),$(EXAMPLES)/$(name)/$(name).ipc.h) \
 	$(EXAMPLES)/testing/shop.ipc.h
 
