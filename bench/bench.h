@@ -141,7 +141,6 @@ extern const struct bench_transport bench_typed, bench_blob;
 extern const struct bench_transport bench_oneways, bench_daemon_oneways;
 extern const struct bench_transport bench_calls, bench_daemon_calls;
 extern const struct bench_transport bench_streams;
-extern const struct bench_transport bench_shared_streams, bench_daemon_shared_streams;
 extern const struct bench_transport bench_daemon, bench_daemon_raw;
 extern const struct bench_transport bench_daemon_typed, bench_daemon_blob;
 extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;

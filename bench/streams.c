@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams of messages of 64 bytes: ordinary ones, and in memory that both processes share. Both
- * sides wait for messages with a thread. The server's object is handle 0, as in ipcbus.c.
+ * Streams of messages of 64 bytes. Both sides wait for messages with a thread. The server's object
+ * is handle 0, as in ipcbus.c.
  */
 #include "bench.h"
 
@@ -13,8 +13,8 @@
  * struct streams_state - one process's end
  * @ipc: the connection
  * @stream: both directions
- * @send: to the other side
- * @receive: from it
+ * @send: the generated function of this side that sends
+ * @receive: the one that receives
  */
 struct streams_state {
 	struct ipc *ipc;
@@ -56,34 +56,20 @@ static int receive_batch(const struct bench_case *c)
 
 /* --- The server ------------------------------------------------------------------------ */
 
-static int keep(struct ipc_stream *stream, struct streams_state *s)
-{
-	s->stream = ipc_stream_ref(stream);
-	return 0;
-}
-
 static int play(struct ipc_stream *stream, void *userdata)
 {
 	struct streams_state *s = userdata;
 
 	s->send = feed_push_play;
 	s->receive = feed_pull_play;
-	return keep(stream, s);
-}
-
-static int play_shared(struct ipc_stream *stream, void *userdata)
-{
-	struct streams_state *s = userdata;
-
-	s->send = feed_push_play_shared;
-	s->receive = feed_pull_play_shared;
-	return keep(stream, s);
+	s->stream = ipc_stream_ref(stream);
+	return 0;
 }
 
 /* Waits for messages itself, once the client has opened its stream. */
 static int streams_serve(struct bench_case *c)
 {
-	static const struct feed_ops ops = { .play = play, .play_shared = play_shared };
+	static const struct feed_ops ops = { .play = play };
 	struct streams_state *s = c->state;
 	struct ipc_object *object;
 	int r;
@@ -113,47 +99,21 @@ static int streams_serve(struct bench_case *c)
 
 /* --- The client ------------------------------------------------------------------------ */
 
-static int streams_connect(struct bench_case *c, struct feed **ret_feed)
+static int streams_connect(struct bench_case *c)
 {
 	struct streams_state *s = c->state;
 	struct ipc_proxy *proxy;
 	int r;
 
+	s->send = feed_play_send;
+	s->receive = feed_play_receive;
 	r = ipc_open(&s->ipc, NULL);
 	if (r < 0)
 		return bench_fail("open the bus", r);
 	r = ipc_get_manager(s->ipc, &proxy);
-	if (r == 0)
-		*ret_feed = feed_from_proxy(proxy);
-	return r;
-}
-
-static int ordinary_connect(struct bench_case *c)
-{
-	struct streams_state *s = c->state;
-	struct feed *feed = NULL;
-	int r;
-
-	s->send = feed_play_send;
-	s->receive = feed_play_receive;
-	r = streams_connect(c, &feed);
-	return r < 0 ? r : feed_play_open(feed, NULL, &s->stream, NULL);
-}
-
-static int shared_connect(struct bench_case *c)
-{
-	struct streams_state *s = c->state;
-	struct feed *feed = NULL;
-	int r;
-
-	s->send = feed_play_shared_send;
-	s->receive = feed_play_shared_receive;
-	r = streams_connect(c, &feed);
-	if (r == 0)
-		r = feed_play_shared_open(feed, NULL, &s->stream, NULL);
-	if (r == 0 && ipc_stream_is_shared(s->stream) != 1)
-		r = bench_fail("share the memory of a stream", -EOPNOTSUPP);
-	return r;
+	if (r < 0)
+		return r;
+	return feed_play_open(feed_from_proxy(proxy), NULL, &s->stream, NULL);
 }
 
 static int streams_round(struct bench_case *c)
@@ -168,28 +128,6 @@ const struct bench_transport bench_streams = {
 	.state_size = sizeof(struct streams_state),
 	.has_oneway = true,
 	.serve = streams_serve,
-	.connect = ordinary_connect,
-	.round = streams_round,
-};
-
-const struct bench_transport bench_shared_streams = {
-	.name = "ipcbus-shared",
-	.state_size = sizeof(struct streams_state),
-	.has_oneway = true,
-	.has_long = true,
-	.serve = streams_serve,
-	.connect = shared_connect,
-	.round = streams_round,
-};
-
-const struct bench_transport bench_daemon_shared_streams = {
-	.name = "ipcbusd-shared",
-	.state_size = sizeof(struct streams_state),
-	.has_oneway = true,
-	.has_long = true,
-	.exists = bench_daemon_exists,
-	.create = bench_daemon_start,
-	.serve = streams_serve,
-	.connect = shared_connect,
+	.connect = streams_connect,
 	.round = streams_round,
 };

@@ -20,8 +20,6 @@ const struct bench_transport *const bench_transports[] = {
 	&bench_calls,
 	&bench_daemon_calls,
 	&bench_streams,
-	&bench_shared_streams,
-	&bench_daemon_shared_streams,
 	&bench_futex,
 	&bench_shared,
 	&bench_file,
