@@ -49,7 +49,6 @@ static void emit_flags(struct emitter *e, const struct method *m)
 		{ m->request->holds & TYPE_HOLDS_BYTES, "IPC_METHOD_REQUEST_BYTES" },
 		{ m->reply->holds & TYPE_HOLDS_BYTES, "IPC_METHOD_REPLY_BYTES" },
 		{ m->copy, "IPC_METHOD_COPY" },
-		{ m->shared, "IPC_METHOD_SHARED" },
 		{ m->sends, "IPC_METHOD_REQUEST_STREAM" },
 		{ m->pushes, "IPC_METHOD_REPLY_STREAM" },
 		{ m->request_codec, "IPC_METHOD_REQUEST_CODEC" },

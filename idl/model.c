@@ -30,14 +30,11 @@ typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
 #define OPTION_ID	50602
 #define OPTION_C_PREFIX 50601
 #define OPTION_TIMEOUT	50603
-#define OPTION_SHARED	50605
 #define OPTION_NAME	50606
 
 #define METHOD_ID_MAX 65535
 /* Derived numbers have it. */
 #define METHOD_ID_DERIVED 0x80000000
-/* Fields of a message in shared memory; libipc knows this number too (typed/slots.h). */
-#define SHARED_FIELDS_MAX 64
 #define METHOD_TIMEOUT_MAX (24 * 60 * 60 * 1000)
 
 struct builder {
@@ -77,65 +74,6 @@ static void check_streams(struct builder *b, const struct method *method, struct
 			 method->name);
 }
 
-typedef Google__Protobuf__FieldDescriptorProto FieldProto;
-
-/* A field of a message that goes through shared memory must always take the same space. */
-static bool is_number(const struct type *type, const FieldProto *field)
-{
-	bool proto3 = type_is_proto3(type);
-
-	switch (field->type) {
-	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING:
-	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES:
-	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE:
-	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP:
-		return false;
-	default:
-		break;
-	}
-	if (field->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REQUIRED)
-		return true;
-	/* What protoc makes of `optional` in proto3 is a oneof too. */
-	return field->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL &&
-	       proto3 && !field->has_oneof_index;
-}
-
-static void check_slot(struct builder *b, const struct method *method, const struct type *type,
-		       struct path place)
-{
-	const Google__Protobuf__DescriptorProto *message = type->descriptor;
-
-	if (message->n_field > SHARED_FIELDS_MAX)
-		complain(b, place,
-			 "rpc %s: message %s has %zu fields, and (ipc.shared) allows %d; remove "
-			 "(ipc.shared)",
-			 method->name, type->full_name, message->n_field, SHARED_FIELDS_MAX);
-	for (size_t i = 0; i < message->n_field; i++) {
-		if (is_number(type, message->field[i]))
-			continue;
-		complain(b, place,
-			 "rpc %s: field %s of message %s is not a number, bool or enum that is "
-			 "always there; remove the field or (ipc.shared)",
-			 method->name, message->field[i]->name, type->full_name);
-		return;
-	}
-}
-
-static void check_shared(struct builder *b, const struct method *method, struct path place)
-{
-	if (!method->shared)
-		return;
-	if (!method->streams)
-		complain(b, path_field(path_field(place, METHOD_OPTIONS), OPTION_SHARED),
-			 "rpc %s: only a method with streams can have (ipc.shared); add `stream` to "
-			 "the request or reply, or remove the option",
-			 method->name);
-	if (method->sends)
-		check_slot(b, method, method->request, path_field(place, METHOD_INPUT));
-	if (method->pushes)
-		check_slot(b, method, method->reply, path_field(place, METHOD_OUTPUT));
-}
-
 static void check_type(struct builder *b, const struct method *method, const struct type *type,
 		       struct path place)
 {
@@ -173,7 +111,6 @@ static void read_options(struct builder *b, struct method *method, const MethodP
 
 	method->oneway = options->oneway;
 	method->copy = options->copy;
-	method->shared = options->shared;
 	method->timeout_ms = (uint32_t)options->timeout_ms;
 	if (options->name)
 		method->called = options->name;
@@ -234,7 +171,6 @@ static void check_method(struct builder *b, const struct method *method)
 	struct path place = method->place;
 
 	check_streams(b, method, place);
-	check_shared(b, method, place);
 	check_type(b, method, method->request, path_field(place, METHOD_INPUT));
 	check_type(b, method, method->reply, path_field(place, METHOD_OUTPUT));
 	if (method->oneway && !type_is(method->reply, "ipc.None"))

@@ -29,7 +29,6 @@ struct method {
 	bool has_reply;	  /* neither ipc.None nor a oneway */
 	bool oneway;
 	bool copy;	     /* received bytes are copied */
-	bool shared;	  /* messages of its streams go through shared memory */
 	bool sends;	  /* a stream of requests */
 	bool streams;	  /* either */
 	bool pushes;	  /* a stream of replies */

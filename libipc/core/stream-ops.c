@@ -32,7 +32,7 @@ static bool is_in_over_locked(const struct ipc_stream *stream)
 {
 	if (stream->broken)
 		return true;
-	return stream->in_ended && !stream->lost && !stream_has_message_locked(stream) &&
+	return stream->in_ended && !stream->lost && !stream->first &&
 	       !is_end_expected_locked(stream);
 }
 
@@ -48,7 +48,7 @@ static enum step next_locked(const struct ipc_stream *stream)
 	if (!stream->has_ops || stream->strand == STRAND_OVER)
 		return NOTHING;
 	if (!is_ended_here_locked(stream)) {
-		if (stream->message_due && stream_has_message_locked(stream))
+		if (stream->message_due && stream->first)
 			return MESSAGE;
 		if (!stream->end_called && is_in_over_locked(stream))
 			return END;
@@ -67,8 +67,6 @@ static void run_message(struct ipc_stream *stream)
 
 	stream_lock(stream);
 	stream->message_due = false;
-	if (stream_has_ring_in(stream))
-		stream->offered = ring_head(&stream->rings->in);
 	received = stream->n_received;
 	stream_unlock(stream);
 	if (!stream->ops.on_message) {
@@ -80,7 +78,7 @@ static void run_message(struct ipc_stream *stream)
 	/* Without memory for the credit, the next message tries again. */
 	stream_grant_credit(stream);
 	stream_lock(stream);
-	stream->message_due |= stream_has_message_locked(stream) && stream->n_received != received;
+	stream->message_due |= stream->first && stream->n_received != received;
 	stream_unlock(stream);
 }
 
@@ -94,7 +92,7 @@ static void run_end(struct ipc_stream *stream)
 	bool left;
 
 	stream_lock(stream);
-	left = stream_has_message_locked(stream);
+	left = stream->first;
 	items = stream_take_items_locked(stream);
 	stream->end_called = true;
 	if (stream->in_ended && !stream->lost && !left && !is_end_expected_locked(stream))
@@ -169,20 +167,9 @@ static bool is_busy(struct ipc *ipc)
 	return t->depth != 1 || !call || !call->object || !call->object->type->is_passive;
 }
 
-/* Before they rest, so that the next message of a ring rings the bell. True: one came meanwhile. */
-static bool want_message_locked(struct ipc_stream *stream)
-{
-	if (!stream->has_ops || !stream_has_ring_in(stream) ||
-	    !ring_want_more(&stream->rings->in, stream->offered))
-		return false;
-	stream->message_due = true;
-	return true;
-}
-
 static bool queue_locked(struct ipc_stream *stream)
 {
-	if (next_locked(stream) == NOTHING &&
-	    (!want_message_locked(stream) || next_locked(stream) == NOTHING))
+	if (next_locked(stream) == NOTHING)
 		return false;
 	stream->strand = STRAND_QUEUED;
 	return true;
@@ -287,7 +274,7 @@ int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *o
 		stream->ops = own;
 		stream->userdata = userdata;
 		stream->has_ops = true;
-		stream->message_due = stream_has_message_locked(stream);
+		stream->message_due = stream->first;
 		/* Before others can run the callbacks, destroy() and its end among them. */
 		refs_take(&stream->users);
 	}
@@ -305,7 +292,7 @@ int ipc_stream_resume(struct ipc_stream *stream)
 	if (stream->ipc->foreign)
 		return -ECHILD;
 	stream_lock(stream);
-	stream->message_due |= stream_has_message_locked(stream);
+	stream->message_due |= !!stream->first;
 	stream_unlock(stream);
 	stream_kick(stream);
 	return 0;

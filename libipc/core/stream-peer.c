@@ -157,8 +157,6 @@ static void end_came(struct ipc_stream *stream, const struct end *end)
 	stream_lock(stream);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
-		if (stream->rings)
-			ring_close(&stream->rings->in);
 		/* Nobody can read the error of an end that is closed. */
 		if (code && !stream->closed)
 			error_decode(&stream->in_error, code,
@@ -281,8 +279,6 @@ static int take_control(struct ipc_stream *stream, struct ipc_call *call,
 	case STREAM_CANCEL:
 		stream_break_by(stream, IPC_ORIGIN_PEER, -ECANCELED);
 		return 0;
-	case STREAM_BELL:
-		return stream_bell_came(stream);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -388,13 +384,6 @@ int stream_send_cancel(struct ipc_stream *stream)
 	static const uint8_t nothing[1];
 
 	return say(stream->peer_control, STREAM_CANCEL, nothing, /* size= */ 0);
-}
-
-int stream_send_bell(struct ipc_stream *stream)
-{
-	static const uint8_t nothing[1];
-
-	return say(stream->peer_control, STREAM_BELL, nothing, /* size= */ 0);
 }
 
 int stream_send_end(struct ipc_stream *stream, const uint8_t *data, size_t size)

@@ -304,8 +304,6 @@ static int try_send(struct ipc_stream *stream, struct sending *sending)
 	static const struct ipc_options options;
 	int r;
 
-	if (stream_has_ring_out(stream))
-		return stream_ring_send(stream, sending->message);
 	stream_lock(stream);
 	r = take_credit_locked(stream);
 	stream_unlock(stream);
@@ -328,8 +326,8 @@ static int try_send(struct ipc_stream *stream, struct sending *sending)
 static int announce(struct ipc_stream *stream, struct sending *sending)
 {
 	bool first = !sending->announced;
-	bool cb, again = first;
 	int r = 0;
+	bool cb;
 
 	stream_lock(stream);
 	cb = stream->has_ops && stream->ops.on_writable;
@@ -337,8 +335,6 @@ static int announce(struct ipc_stream *stream, struct sending *sending)
 		r = arm_locked(&stream->send_fd);
 	else if (cb && !sending->timeout_usec)
 		stream->wants_writable = true;
-	if ((sending->timeout_usec || cb) && stream_has_ring_out(stream))
-		again |= ring_want_space(&stream->rings->out);
 	stream_unlock(stream);
 	if (r < 0)
 		return r;
@@ -347,7 +343,7 @@ static int announce(struct ipc_stream *stream, struct sending *sending)
 		return 0;
 	sending->announced = true;
 	if (!sending->full || sending->waits)
-		return again;
+		return first;
 	r = stream_want_writable(stream, &stream->sender);
 	if (r < 0)
 		return r;
@@ -380,13 +376,13 @@ static int send_within(struct ipc_stream *stream, struct sending *sending)
 	}
 }
 
-/* Not inlined, so that a message in a ring does not pay for what this saves and sets up. */
-static __attribute__((noinline)) int send_or_wait(struct ipc_stream *stream, uint64_t timeout_usec,
-						  const void *message)
+int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
 {
 	struct sending sending = { .message = message, .timeout_usec = timeout_usec };
 	int r;
 
+	if (stream->ipc->foreign)
+		return -ECHILD;
 	if (timeout_usec && timeout_usec != IPC_NEVER)
 		sending.deadline = deadline_after(timeout_usec);
 	r = send_within(stream, &sending);
@@ -396,26 +392,11 @@ static __attribute__((noinline)) int send_or_wait(struct ipc_stream *stream, uin
 	return r;
 }
 
-int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
-{
-	int r;
-
-	if (stream->ipc->foreign)
-		return -ECHILD;
-	if (stream_has_ring_out(stream)) {
-		stream_expire(stream);
-		r = stream_ring_send(stream, message);
-		if (r != -EAGAIN)
-			return r;
-	}
-	return send_or_wait(stream, timeout_usec, message);
-}
-
 /* --- Receiving ------------------------------------------------------------------------ */
 
 /* 1: the next message is current; 0: the end; -EAGAIN: nothing arrived yet; or an error. */
 static int take_message_locked(struct ipc_stream *stream, const void **ret_message,
-			       struct ipc_error *error, struct ring_after *after)
+			       struct ipc_error *error)
 {
 	struct stream_item *item = stream->first;
 
@@ -432,8 +413,6 @@ static int take_message_locked(struct ipc_stream *stream, const void **ret_messa
 		*ret_message = item->message;
 		return 1;
 	}
-	if (stream_has_ring_in(stream) && stream_ring_get_locked(stream, ret_message, after))
-		return 1;
 	if (stream->in_ended && !stream->lost)
 		return stream->in_error.code ? error_copy(error, &stream->in_error) : 0;
 	if (stream->broken)
@@ -482,31 +461,24 @@ int stream_grant_credit(struct ipc_stream *stream)
 static int try_receive(struct ipc_stream *stream, bool arm, const void **ret_message,
 		       struct ipc_error *error)
 {
-	struct ring_after after = { .bell = false };
 	int r, armed = 0;
 
 	stream_lock(stream);
-	r = take_message_locked(stream, ret_message, error, &after);
-	if (r == -EAGAIN && (arm || stream->receive_fd >= 0)) {
+	r = take_message_locked(stream, ret_message, error);
+	if (r == -EAGAIN && (arm || stream->receive_fd >= 0))
 		armed = arm_receiver_locked(stream);
-		/* The last look, now that the other end would ring the bell. */
-		if (armed == 0 && stream_has_ring_in(stream) && stream_want_message_locked(stream))
-			r = take_message_locked(stream, ret_message, error, &after);
-	}
 	stream_unlock(stream);
-	stream_ring_end(stream, &after);
 	return armed < 0 ? error_set(error, armed) : r;
 }
 
-/* As send_or_wait(). */
-static __attribute__((noinline)) int receive_or_wait(struct ipc_stream *stream,
-						     uint64_t timeout_usec,
-						     const void **ret_message,
-						     struct ipc_error *error)
+int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
+		   struct ipc_error *error)
 {
 	uint64_t deadline = timeout_usec == IPC_NEVER ? 0 : deadline_after(timeout_usec);
 	int r;
 
+	if (stream->ipc->foreign)
+		return error_set(error, -ECHILD);
 	stream_free_current(stream);
 	for (;;) {
 		stream_expire(stream);
@@ -520,19 +492,6 @@ static __attribute__((noinline)) int receive_or_wait(struct ipc_stream *stream,
 		if (r < 0)
 			return r == -EAGAIN ? r : error_set(error, r);
 	}
-}
-
-int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
-		   struct ipc_error *error)
-{
-	if (stream->ipc->foreign)
-		return error_set(error, -ECHILD);
-	if (stream_has_ring_in(stream)) {
-		stream_expire(stream);
-		if (stream_ring_receive(stream, ret_message))
-			return 1;
-	}
-	return receive_or_wait(stream, timeout_usec, ret_message, error);
 }
 
 int ipc_stream_get_fd(struct ipc_stream *stream)
@@ -549,7 +508,7 @@ int ipc_stream_get_fd(struct ipc_stream *stream)
 	stream_lock(stream);
 	r = stream->receive_fd >= 0 ? 0 : arm_receiver_locked(stream);
 	stream->receive_fd_given = true;
-	if (r == 0 && (stream_want_message_locked(stream) || stream->in_ended || stream->broken))
+	if (r == 0 && (stream->first || stream->in_ended || stream->broken))
 		stream_wake_receiver_locked(stream);
 	stream_unlock(stream);
 	return r < 0 ? r : stream->receive_fd;

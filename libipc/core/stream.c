@@ -261,7 +261,6 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->sender.ready = stream_may_send;
 	stream->granter.ready = stream_may_grant;
 	stream->closer.ready = may_close;
-	stream->ringer.ready = stream_may_ring;
 	stream->work.run = stream_run_work;
 	pthread_mutex_init(&stream->lock, NULL);
 
@@ -379,7 +378,6 @@ static void close_locked(struct ipc_stream *stream)
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
 	stream->pidfd = -EINVAL;
-	stream_drop_rings_locked(stream);
 }
 
 /* No user is left: releases everything that could keep the other end. */
@@ -393,7 +391,6 @@ static void stream_close(struct ipc_stream *stream)
 
 	stream_forget_writable(stream, &stream->sender);
 	stream_forget_writable(stream, &stream->granter);
-	stream_forget_writable(stream, &stream->ringer);
 	stream_forget_call(stream);
 	stream_lock(stream);
 	close_locked(stream);
@@ -483,8 +480,6 @@ static bool break_locked(struct ipc_stream *stream, enum ipc_origin origin, int 
 	/* A server may still wait for a message. */
 	if (stream->broken_late && !stream->of.server)
 		return false;
-	if (stream->rings)
-		ring_close(&stream->rings->in);
 	stream->broken = late ? -ETIMEDOUT : code;
 	stream->broken_by = late ? IPC_ORIGIN_HERE : origin;
 	return true;

@@ -13,7 +13,6 @@
  *   stream-ops.c    callbacks
  *   stream-peer.c   messages of the other end, to the two objects
  *   stream-open.c   opening
- *   stream-ring.c   messages through shared memory
  *
  * References. The program's references have a count of their own (users). When the last one
  * goes, the end is closed and releases the proxies of the other end. The other end alone
@@ -30,11 +29,6 @@
  * run one after the other, in the order of enum strand, on serving threads only: whoever finds
  * that one is due puts the stream into the backlog. A handler counts as one of them.
  *
- * Rings. If both ends ask for it, messages go through memory that they share (ring.h), and so does
- * their credit. Everything else goes the way of other streams: ends, cancels, the one request or
- * reply of the other direction. A oneway to the control object is the bell. An end that cannot
- * take part leaves it out of its StreamOpen, and the stream is an ordinary one.
- *
  * What ends a stream never waits: without space for a cancel or an end, the stream keeps it
  * (struct stream_last) and sends it when there is space, also after it was closed.
  */
@@ -47,7 +41,6 @@
 #include "deadline.h"
 #include "peers.h"
 #include "private.h"
-#include "shared.h"
 #include "wire.h"
 
 struct ipcbus_event;
@@ -72,7 +65,6 @@ struct thread;
 #define STREAM_END		2
 #define STREAM_CREDIT		1	/* control */
 #define STREAM_CANCEL		2
-#define STREAM_BELL		3
 
 /* A message that arrived and that the program has not received yet. */
 struct stream_item {
@@ -94,10 +86,6 @@ struct stream_type {
 	/* Sends a message, a oneway, to stream->peer_data. */
 	int (*send)(struct ipc_stream *stream, const void *message,
 		    const struct ipc_options *options);
-	/* Copies a message into a slot of a ring, and out of one, where it lives until the next
-	 * one. NULL for a type without rings. */
-	void (*put)(struct ipc_stream *stream, const void *message, void *slot);
-	const void *(*get)(struct ipc_stream *stream, const void *slot);
 	/* Server: calls the handler; request: the deferred one, or NULL. */
 	int (*handle)(struct ipc_stream *stream, const void *request);
 };
@@ -113,16 +101,6 @@ struct stream_of {
 	bool accept_fds;		/* messages that come may bring some */
 	bool server;
 	bool defer;			/* the handler waits for the request */
-	uint32_t slot_in;		/* bytes of a slot for what comes, or 0: no ring */
-	uint32_t slot_out;		/* the same for what goes */
-	uint64_t layout;		/* of both: the other end must have the same */
-};
-
-/* The two directions in shared memory; slot_size 0: an ordinary one. */
-struct stream_rings {
-	struct shared shared;
-	struct ring in;
-	struct ring out;
 };
 
 /* Where the callbacks of a stream are. */
@@ -192,7 +170,6 @@ struct ipc_stream {
 	unsigned int n_items;
 	unsigned int owed;		/* credit to grant */
 	unsigned int credit;		/* messages that may be sent */
-	struct stream_rings *rings;	/* or NULL. A user's pointer does not change */
 	bool out_ended;
 	int out_code;			/* of the end that closing sends, unless it was sent */
 	bool in_ended;
@@ -220,7 +197,6 @@ struct ipc_stream {
 	atomic_bool in_handler;		/* while it does, */
 	atomic_bool dropped;		/* and whether another one dropped a reference */
 	bool message_due;		/* the first message was not offered yet */
-	uint32_t offered;		/* head of the ring when one was offered last */
 	bool wants_writable;		/* a send failed with -EAGAIN */
 	bool writable_due;
 	bool end_called;
@@ -230,7 +206,6 @@ struct ipc_stream {
 	/* Each holds the memory while it waits. */
 	struct writable_waiter sender;		/* has credit, for space for a message */
 	struct writable_waiter granter;		/* for space for a credit */
-	struct writable_waiter ringer;		/* for space for the bell */
 	struct writable_waiter closer;		/* for space for the last words */
 };
 
@@ -417,56 +392,6 @@ void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
 /* The other end has released the objects of a closed end. */
 void stream_unleave(struct ipc_stream *stream);
 
-/* Rings; stream-ring.c. Client: makes the memory. True: ret_fds are to be sent, client's part
- * first, and then closed. */
-bool stream_offer_rings(struct ipc_stream *stream, int ret_fds[2]);
-/* Server: takes the memory that a client of this layout offers. -EBADMSG: it is none. */
-int stream_take_rings(struct ipc_stream *stream, uint64_t layout, const int fds[2]);
-/* The other end has none. */
-void stream_drop_rings(struct ipc_stream *stream);
-void stream_drop_rings_locked(struct ipc_stream *stream);
-/* What is to be done without the lock after a ring was used. */
-struct ring_after {
-	bool bell;
-	bool refuse;
-};
-/* Receives a message: 1; 0: there is none. */
-int stream_ring_get_locked(struct ipc_stream *stream, const void **ret_message,
-			   struct ring_after *after);
-void stream_ring_end(struct ipc_stream *stream, const struct ring_after *after);
-/* All of it, with the lock and what follows. Sends one: 0; -EAGAIN: no slot is free; or why not. */
-int stream_ring_send(struct ipc_stream *stream, const void *message);
-/* Receives one: 1; 0: look at everything else. */
-int stream_ring_receive(struct ipc_stream *stream, const void **ret_message);
-/* The other end rings the bell: -EOPNOTSUPP without rings. */
-int stream_bell_came(struct ipc_stream *stream);
-/* There is space for the bell. */
-void stream_may_ring(struct writable_waiter *waiter);
-
-static inline bool stream_has_ring_in(const struct ipc_stream *stream)
-{
-	return unlikely(stream->rings) && stream->rings->in.slot_size;
-}
-
-static inline bool stream_has_ring_out(const struct ipc_stream *stream)
-{
-	return unlikely(stream->rings) && stream->rings->out.slot_size;
-}
-
-static inline bool stream_has_message_locked(const struct ipc_stream *stream)
-{
-	return stream->first ||
-	       (stream_has_ring_in(stream) && ring_has_message(&stream->rings->in));
-}
-
-/* The same before this side sleeps: the next message rings the bell. */
-static inline bool stream_want_message_locked(struct ipc_stream *stream)
-{
-	bool has = stream_has_ring_in(stream) && ring_want_message(&stream->rings->in);
-
-	return has || stream->first;
-}
-
 /* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);
 /* Calls the handler, and drops the user. */
@@ -477,7 +402,6 @@ int stream_fields(const void *payload, size_t size, struct wire *ret_fields);
 /* Oneways to the other end. They do not wait: -EAGAIN. */
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages);
 int stream_send_cancel(struct ipc_stream *stream);
-int stream_send_bell(struct ipc_stream *stream);
 int stream_send_end(struct ipc_stream *stream, const uint8_t *data, size_t size);
 /* An end with this code, of at most 2 * WIRE_FIELD_MAX bytes. Returns its size. */
 size_t stream_put_end(uint8_t *to, int code);

@@ -29,7 +29,7 @@ static unsigned int node_flags(const struct ipc_interface *interface)
 	for (size_t i = 0; i < interface->n_methods; i++)
 		if (method_at(interface, i)->flags &
 		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS |
-		     IPC_METHOD_REQUEST_BYTES | IPC_METHOD_SHARED))
+		     IPC_METHOD_REQUEST_BYTES))
 			return IPCBUS_NODE_ACCEPT_FDS;
 	return 0;
 }

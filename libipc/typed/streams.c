@@ -4,14 +4,12 @@
  * core/stream.c.
  */
 #include <errno.h>
-#include <stddef.h>
 
 #include "core/errors.h"
 #include "core/peers.h"
 #include "core/proxy.h"
 #include "core/sized.h"
 #include "core/stream.h"
-#include "slots.h"
 #include "typed.h"
 
 struct typed_stream {
@@ -22,22 +20,9 @@ struct typed_stream {
 	ipc_rpc_cb cb;		/* of the program, for it */
 };
 
-/* One that may have rings. */
-struct shared_stream {
-	struct typed_stream base;
-	struct slots in;
-	struct slots out;
-	_Alignas(max_align_t) char message[]; /* that came last */
-};
-
 static struct typed_stream *typed_stream(struct ipc_stream *stream)
 {
 	return (struct typed_stream *)stream;
-}
-
-static struct shared_stream *shared_stream(struct ipc_stream *stream)
-{
-	return (struct shared_stream *)stream;
 }
 
 /* How a direction's messages look as the only method of an object. */
@@ -97,19 +82,6 @@ static int send(struct ipc_stream *stream, const void *message, const struct ipc
 				   message);
 }
 
-static void put(struct ipc_stream *stream, const void *message, void *slot)
-{
-	slots_put(&shared_stream(stream)->out, message, slot);
-}
-
-static const void *get(struct ipc_stream *stream, const void *slot)
-{
-	struct shared_stream *shared = shared_stream(stream);
-
-	slots_get(&shared->in, (ProtobufCMessage *)shared->message, slot);
-	return shared->message;
-}
-
 static int handle(struct ipc_stream *stream, const void *request)
 {
 	const struct typed_object *service = typed_object(stream->service);
@@ -121,8 +93,6 @@ static const struct stream_type typed = {
 	.unpack = unpack,
 	.memory = memory,
 	.send = send,
-	.put = put,
-	.get = get,
 	.handle = handle,
 };
 
@@ -134,42 +104,6 @@ static void limit_messages(struct ipc_stream *stream, size_t size)
 	stream->max_waiting_bytes = LIMIT_WAITING_BYTES;
 	if (size < LIMIT_WAITING_BYTES / STREAM_WINDOW - 4096)
 		stream->max_waiting_bytes = STREAM_WINDOW * (size + 4096);
-}
-
-/* The direction, if that is a stream of messages that go into slots; or no slots. */
-static void direction_slots(struct slots *slots, const struct ipc_method *method, bool requests)
-{
-	slots->size = 0;
-	if (method->flags & (requests ? IPC_METHOD_REQUEST_STREAM : IPC_METHOD_REPLY_STREAM))
-		slots_init(slots, requests ? method->request : method->reply);
-}
-
-/* Of option (ipc.shared). */
-static int new_shared(struct ipc *ipc, struct stream_of *of, struct ipc_stream **ret_stream)
-{
-	const struct ipc_method *method = of->method;
-	const ProtobufCMessageDescriptor *comes = of->server ? method->request : method->reply;
-	struct shared_stream *shared;
-	struct slots in, out;
-	int r;
-
-	direction_slots(&in, method, of->server);
-	direction_slots(&out, method, !of->server);
-	of->slot_in = in.size;
-	of->slot_out = out.size;
-	of->layout =
-		slots_layout(method->flags & IPC_METHOD_REQUEST_STREAM ? method->request : NULL,
-			     method->flags & IPC_METHOD_REPLY_STREAM ? method->reply : NULL);
-	of->size = sizeof(*shared) + (in.size ? comes->sizeof_message : 0);
-	r = stream_new(ipc, of, ret_stream);
-	if (r < 0)
-		return r;
-	shared = shared_stream(*ret_stream);
-	shared->in = in;
-	shared->out = out;
-	if (in.size)
-		protobuf_c_message_init(comes, shared->message);
-	return 0;
 }
 
 static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool server,
@@ -193,8 +127,7 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	in.flags |= IPC_METHOD_COPY;
 	of.accept_fds = in.flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS |
 				    IPC_METHOD_REQUEST_BYTES);
-	r = method->flags & IPC_METHOD_SHARED ? new_shared(ipc, &of, ret_stream) :
-						stream_new(ipc, &of, ret_stream);
+	r = stream_new(ipc, &of, ret_stream);
 	if (r < 0)
 		return r;
 	if (!server)

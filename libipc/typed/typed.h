@@ -5,7 +5,7 @@
  *
  *   rpc.c         a stub's call: pack, send, wait, unpack
  *   serve.c       objects of generated code: unpack, handler, reply
- *   streams.c     streams of messages; slots.c those in shared memory
+ *   streams.c     streams of messages
  *   decode.c      bytes -> message, by its descriptor; arena.c its memory
  *   pack.c        message -> bytes, large ones from where they are; encode.c by its descriptor
  *   blob.c        blobs in received messages; memory.c shared memory

@@ -39,8 +39,6 @@ extern "C" {
 #define IPC_METHOD_REPLY_BYTES		(1U << 8)
 /* Received bytes are copies, also large ones: option (ipc.copy). */
 #define IPC_METHOD_COPY			(1U << 9)
-/* Messages of the streams may go through shared memory: option (ipc.shared). */
-#define IPC_METHOD_SHARED		(1U << 10)
 /* The method has request_codec or reply_codec. */
 #define IPC_METHOD_REQUEST_CODEC	(1U << 11)
 #define IPC_METHOD_REPLY_CODEC		(1U << 12)

@@ -213,17 +213,6 @@ uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
  */
 int ipc_stream_canceled(struct ipc_stream *stream);
 
-/*
- * Return 1 if the messages of a method with option (ipc.shared) go through memory that both
- * processes share; 0 if the stream is an ordinary one: a side does not know the option or has other
- * fields in these messages, or had no memory or fds when the stream was opened.
- * All functions work in the same way. A sender waits when the ring of 16 to 1024 messages is full.
- * Monitors do not see the messages.
- *
- *   -EINVAL   stream is NULL.
- */
-int ipc_stream_is_shared(const struct ipc_stream *stream);
-
 /* Return what the call that opened the stream brought, as ipc_call_metadata() and
  * ipc_call_label(). For the server; valid as long as the stream. NULL for a client's end. */
 const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name);

@@ -390,7 +390,6 @@ extern "C" {
     pub fn ipc_stream_resume(stream: *mut ipc_stream) -> c_int;
     pub fn ipc_stream_remaining(stream: *const ipc_stream) -> u64;
     pub fn ipc_stream_canceled(stream: *mut ipc_stream) -> c_int;
-    pub fn ipc_stream_is_shared(stream: *const ipc_stream) -> c_int;
     pub fn ipc_stream_metadata(stream: *const ipc_stream, name: *const c_char) -> *const c_char;
     pub fn ipc_stream_label(stream: *const ipc_stream) -> *const c_char;
     pub fn ipc_stream_uid(stream: *const ipc_stream) -> uid_t;

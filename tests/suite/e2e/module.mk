@@ -64,11 +64,3 @@ E2E_STREAMING := $(addprefix $(E2E)/test-,stream stream-hostile stream-space thr
 $(E2E_STREAMING): $(E2E_STREAMS)
 $(filter-out %-threads,$(E2E_STREAMING)): $(E2E)/stream-client.o
 $(E2E_STREAMING:%=%.o) $(E2E)/streams.o $(E2E)/stream-client.o: | $(E2E)/stream.ipc.h
-
-# The same in shared memory.
-E2E_SHARED_MEMORY := $(addprefix $(E2E)/,shared-server.o shared.ipc.o shared.pb-c.o)
-$(E2E)/test-stream-shared: $(E2E_SHARED_MEMORY)
-$(E2E)/test-stream-shared.o $(E2E)/shared-server.o: | $(E2E)/shared.ipc.h
-$(E2E)/shared-server.o: tests/suite/e2e/shared-server.c | $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
-	$(call msg,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(E2E_CFLAGS) -MD -MP -c -o $@ $<
