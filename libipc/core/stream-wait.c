@@ -32,7 +32,7 @@ static _Thread_local struct ipc_stream *own_stream;
 /* A write fails if the fd is readable already. */
 void stream_wake_receiver_locked(struct ipc_stream *stream)
 {
-	if (stream->receive_fd < 0 || (stream == own_stream && !stream->receive_fd_given))
+	if (stream->receive_fd < 0 || stream == own_stream)
 		return;
 	stream->receive_fd_set = true;
 	eventfd_write(stream->receive_fd, 1);
@@ -465,7 +465,7 @@ static int try_receive(struct ipc_stream *stream, bool arm, const void **ret_mes
 
 	stream_lock(stream);
 	r = take_message_locked(stream, ret_message, error);
-	if (r == -EAGAIN && (arm || stream->receive_fd >= 0))
+	if (r == -EAGAIN && arm)
 		armed = arm_receiver_locked(stream);
 	stream_unlock(stream);
 	return armed < 0 ? error_set(error, armed) : r;
@@ -492,24 +492,4 @@ int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void 
 		if (r < 0)
 			return r == -EAGAIN ? r : error_set(error, r);
 	}
-}
-
-int ipc_stream_get_fd(struct ipc_stream *stream)
-{
-	int r;
-
-	if (!stream)
-		return -EINVAL;
-	if (stream->ipc->foreign)
-		return -ECHILD;
-	r = stream_set_timer(stream);
-	if (r < 0)
-		return r;
-	stream_lock(stream);
-	r = stream->receive_fd >= 0 ? 0 : arm_receiver_locked(stream);
-	stream->receive_fd_given = true;
-	if (r == 0 && (stream->first || stream->in_ended || stream->broken))
-		stream_wake_receiver_locked(stream);
-	stream_unlock(stream);
-	return r < 0 ? r : stream->receive_fd;
 }

@@ -186,7 +186,6 @@ struct ipc_stream {
 	int receive_fd;			/* eventfds, or -1: open while there are users */
 	int send_fd;
 	bool receive_fd_set;		/* may have been written since it was last read */
-	bool receive_fd_given;		/* the program has it */
 	int cancel_state;		/* of the thread that has the lock */
 
 	bool has_ops;
@@ -239,7 +238,7 @@ void stream_take_options(struct ipc_stream *stream, const struct ipc_options *op
 /* Client: from now on it is canceled with its parent, and with its cancellation. -ECANCELED:
  * one of them is canceled already. */
 int stream_follow(struct ipc_stream *stream, const struct ipc_options *options);
-/* A callback or an fd is to report the deadline. */
+/* A callback is to report the deadline. */
 int stream_set_timer(struct ipc_stream *stream);
 void stream_expired(struct timer *timer);
 /* The opposite of these two. */
@@ -293,17 +292,6 @@ static inline void stream_unlock(struct ipc_stream *stream)
 		return;
 	pthread_mutex_unlock(&stream->lock);
 	pthread_setcancelstate(state, NULL);
-}
-
-/* For what takes some instructions, and is no cancellation point. Not in a forked child. */
-static inline void stream_lock_briefly(struct ipc_stream *stream)
-{
-	pthread_mutex_lock(&stream->lock);
-}
-
-static inline void stream_unlock_briefly(struct ipc_stream *stream)
-{
-	pthread_mutex_unlock(&stream->lock);
 }
 
 /* The server has ended the stream, and this end knows. Its messages may be left to receive. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers that expire on serving threads: the deadlines of streams that have callbacks or an fd
- * (stream.c). A thread that waits for a stream checks the deadline itself.
+ * Timers that expire on serving threads: the deadlines of streams that have callbacks (stream.c). A
+ * thread that waits for a stream checks the deadline itself.
  *
  * The timers of a connection are a list, the earliest first. One timerfd, which is part of
  * device.poll_fd, expires with the earliest, so each thread that polls for events wakes up. While

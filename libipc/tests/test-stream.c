@@ -78,8 +78,7 @@ static int use_inherited(void)
 	if (ipc_raw_stream_receive(stream, 0, &received, NULL) != -ECHILD ||
 	    ipc_raw_stream_send(stream, &sent, 0) != -ECHILD ||
 	    ipc_stream_end(stream) != -ECHILD ||
-	    ipc_stream_fail(stream, -EIO, NULL, NULL) != -ECHILD ||
-	    ipc_stream_get_fd(stream) != -ECHILD)
+	    ipc_stream_fail(stream, -EIO, NULL, NULL) != -ECHILD)
 		return 1;
 	ipc_stream_cancel(stream);
 	end();
@@ -599,22 +598,6 @@ START_TEST(callbacks_learn_of_the_deadline)
 }
 END_TEST
 
-START_TEST(its_fd_learns_of_the_deadline)
-{
-	static const struct ipc_options options = { .timeout_usec = 20000 };
-	const struct ipc_raw_message *received;
-	int fd;
-
-	begin_with(&options);
-	fd = ipc_stream_get_fd(stream);
-	ck_assert(is_readable(ipc_get_fd(ipc), 60000));
-	serve_all();
-	ck_assert(is_readable(fd, 0));
-	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, NULL), -ETIMEDOUT);
-	end();
-}
-END_TEST
-
 /* Returns the number of timers, which must be in order. */
 static size_t count_timers(void)
 {
@@ -628,6 +611,7 @@ static size_t count_timers(void)
 /* Closed before their time, in another order than they would expire. */
 START_TEST(timers_end_with_their_streams)
 {
+	static const struct ipc_stream_ops ops = { .size = sizeof(ops) };
 	struct ipc_options options = { .timeout_usec = 0 };
 	struct ipc_stream *streams[12];
 	const size_t n = sizeof(streams) / sizeof(streams[0]);
@@ -637,12 +621,14 @@ START_TEST(timers_end_with_their_streams)
 		options.timeout_usec = 1000000000 + 1000000000 * (i * 5 % n);
 		push_opened();
 		ck_assert_int_eq(ipc_raw_stream_open(peer, 1, &options, &streams[i], NULL), 0);
-		ck_assert_int_ge(ipc_stream_get_fd(streams[i]), 0);
+		ck_assert_int_eq(ipc_stream_set_ops(streams[i], &ops, NULL), 0);
 		ck_assert_uint_eq(count_timers(), i + 1);
 	}
 	ck_assert_uint_eq(atomic_load(&ipc->attention), ATTEND_TIMER | ATTEND_POLL);
 	for (size_t i = 0; i < n; i++) {
+		ipc_stream_cancel(streams[i * 7 % n]);
 		ipc_stream_unref(streams[i * 7 % n]);
+		serve_all();
 		ck_assert_uint_eq(count_timers(), n - 1 - i);
 	}
 	ck_assert_uint_eq(atomic_load(&ipc->attention), 0);
@@ -775,7 +761,7 @@ int main(void)
 			 a_handler_of_one_thread_does_not_wait, ending_does_not_wait,
 			 the_end_has_an_origin, without_a_limit_it_has_none,
 			 after_its_deadline_nothing_goes, a_wait_ends_at_the_deadline,
-			 callbacks_learn_of_the_deadline, its_fd_learns_of_the_deadline,
+			 callbacks_learn_of_the_deadline,
 			 timers_end_with_their_streams, a_parent_limits_and_cancels_it,
 			 a_server_knows_its_client);
 }

@@ -126,15 +126,6 @@ int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error);
 void ipc_stream_cancel(struct ipc_stream *stream);
 
 /*
- * Return a file descriptor for event loops. It is readable when there may be something to receive:
- * receive with timeout 0 until -EAGAIN. The stream owns it and closes it when its last
- * reference goes. The connection must be served as well, by a thread or by the loop.
- *
- *   -EMFILE   This process cannot open more files.
- */
-int ipc_stream_get_fd(struct ipc_stream *stream);
-
-/*
  * Callbacks of one stream. Each may be NULL.
  *
  *   on_message   A message can be received. Receive it with timeout 0; it is valid until
@@ -200,7 +191,7 @@ int ipc_stream_resume(struct ipc_stream *stream);
  * ipc_options, or timeout_ms of the method. Both ends know it and break off by themselves:
  * what arrived before can still be received, also if no thread has served the connection since,
  * and everything else fails with -ETIMEDOUT. As long as
- * a stream with a time limit has callbacks or an fd, serving the connection takes one system
+ * a stream with a time limit has callbacks, serving the connection takes one system
  * call more for each event.
  */
 uint64_t ipc_stream_remaining(const struct ipc_stream *stream);

@@ -381,7 +381,6 @@ extern "C" {
     ) -> c_int;
     pub fn ipc_stream_raise(stream: *mut ipc_stream, error: *const ipc_error) -> c_int;
     pub fn ipc_stream_cancel(stream: *mut ipc_stream);
-    pub fn ipc_stream_get_fd(stream: *mut ipc_stream) -> c_int;
     pub fn ipc_stream_set_ops(
         stream: *mut ipc_stream,
         ops: *const ipc_stream_ops,

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <ipc/rpc.h>
@@ -434,72 +433,6 @@ START_TEST(the_client_dies)
 }
 END_TEST
 
-/* --- Event loops ------------------------------------------------------------------- */
-
-START_TEST(an_event_loop_reads_many)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	struct ipc_stream *all[8];
-	uint64_t got[8] = { 0 };
-	unsigned int open = 8;
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
-
-	begin(4);
-	event.data.u32 = 8;
-	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_get_fd(ipc), &event), 0);
-	for (uint32_t i = 0; i < 8; i++) {
-		Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
-
-		request.count = 100;
-		ck_assert_int_eq(streams_later_open(streams, NULL, &request, &all[i], NULL), 0);
-		event.data.u32 = i;
-		ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_stream_get_fd(all[i]), &event),
-				 0);
-	}
-	while (open) {
-		const Stream__Number *number;
-		int r;
-
-		ck_assert_int_eq(epoll_wait(epoll, &event, 1, 10000), 1);
-		if (event.data.u32 == 8) {
-			while ((r = ipc_process(ipc)) > 0)
-				;
-			ck_assert_int_eq(r, 0);
-			continue;
-		}
-		while ((r = streams_later_receive(all[event.data.u32], 0, &number, NULL)) > 0)
-			ck_assert_uint_eq(number->value, ++got[event.data.u32]);
-		if (r == -EAGAIN)
-			continue;
-		ck_assert_int_eq(r, 0);
-		ck_assert_uint_eq(got[event.data.u32], 100);
-		ipc_stream_unref(all[event.data.u32]);
-		open--;
-	}
-	close(epoll);
-	end();
-}
-END_TEST
-
-/* Or it would be there again: its end can be received once more. */
-START_TEST(an_event_loop_sees_no_closed_one)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	struct ipc_stream *stream;
-
-	begin(1);
-	stream = open_count(3, 0, 0, "");
-	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, ipc_stream_get_fd(stream), &event), 0);
-	ck_assert_int_eq(count_all(stream, 3, NULL), 0);
-	ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
-	ipc_stream_unref(stream);
-	ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 0);
-	close(epoll);
-	end();
-}
-END_TEST
-
 /* --- The call that opens it ---------------------------------------------------------- */
 
 START_TEST(the_call_that_opens_it)
@@ -740,8 +673,7 @@ int main(void)
 			 the_server_fails_while_the_client_sends, the_client_fails,
 			 a_cancel_stops_the_server, callbacks_learn_of_a_cancel,
 			 a_cancel_is_no_good_end, the_server_dies,
-			 the_client_dies, an_event_loop_reads_many,
-			 an_event_loop_sees_no_closed_one, the_call_that_opens_it,
+			 the_client_dies, the_call_that_opens_it,
 			 its_time_limit_ends_both_sides, what_is_no_stream,
 			 strangers_do_not_disturb);
 }

@@ -471,18 +471,6 @@ static void finish_error(int r)
 	close_stream();
 }
 
-static int act_fd(void)
-{
-	return ipc_stream_get_fd(stream);
-}
-
-static void finish_fd(int r)
-{
-	assert_may(r);
-	ck_assert_int_ge(act_fd(), 0);
-	close_stream();
-}
-
 /* --- Opened from there ------------------------------------------------------------- */
 
 static void prepare_serve_gather(void)
@@ -597,7 +585,6 @@ static const struct scenario scenarios[] = {
 	{ "wait for a message", prepare_message, act_receive_waiting, finish_message },
 	{ "give credit", prepare_half, act_receive, finish_half },
 	{ "an error", prepare_error, act_error, finish_error },
-	{ "fd", prepare_count, act_fd, finish_fd },
 	{ "serve requests", prepare_serve_gather, act_process, finish_serve_gather },
 	{ "serve replies", prepare_request, act_process, finish_request },
 	{ "serve, fail and let go", prepare_serving, act_serve_fail, finish_serve_fail },
