@@ -2,7 +2,7 @@
 /*
  * Lists of dependents, and the end of served calls and of cancellations; see cancel.h.
  *
- * A served call is *watched* if it has a callback or dependents, which are calls made for it.
+ * A served call is *watched* if it has a callback or dependents: calls and streams made for it.
  * Then it is in the table of calls, by the driver's number, from its first dependent or callback
  * until its last reference goes. The driver may report any call at any time; one that is not
  * in the table is ignored. A call whose last reference has just gone is still in the table
@@ -78,15 +78,6 @@ void dependents_release(struct ipc *ipc, struct dependents *list)
 	ipc_unlock(ipc);
 }
 
-/* Cancels the calls. A call that has ended or is not sent yet is not found, which is no error. */
-static void cancel_calls_locked(struct ipc *ipc, struct dependents *list)
-{
-	list->canceled = true;
-	for (const struct dependent *i = list->first; i; i = i->next)
-		if (!i->stream)
-			device_cancel(&ipc->device, i->id);
-}
-
 /* Takes a stream off the list, with a user's reference. A stream that is closing leaves by
  * itself. NULL: there is none. */
 static struct ipc_stream *take_stream_locked(struct dependents *list)
@@ -106,18 +97,28 @@ static struct ipc_stream *take_stream_locked(struct dependents *list)
 	return NULL;
 }
 
-void dependents_cancel(struct ipc *ipc, struct dependents *list)
+/* Drops the lock while it cancels a stream. A call that has ended or is not sent yet is not found,
+ * which is no error. */
+static void cancel_locked(struct ipc *ipc, struct dependents *list)
 {
 	struct ipc_stream *stream;
 
-	ipc_lock(ipc);
-	cancel_calls_locked(ipc, list);
+	list->canceled = true;
+	for (const struct dependent *i = list->first; i; i = i->next)
+		if (!i->stream)
+			device_cancel(&ipc->device, i->id);
 	while ((stream = take_stream_locked(list))) {
 		ipc_unlock(ipc);
 		stream_cancel_with(stream);
 		ipc_stream_unref(stream);
 		ipc_lock(ipc);
 	}
+}
+
+void dependents_cancel(struct ipc *ipc, struct dependents *list)
+{
+	ipc_lock(ipc);
+	cancel_locked(ipc, list);
 	ipc_unlock(ipc);
 }
 
@@ -277,7 +278,7 @@ void call_canceled(struct ipc *ipc, uint64_t number)
 	}
 	/* As ipc_call_ref(). */
 	ipc_ref(ipc);
-	cancel_calls_locked(ipc, &call->dependents);
+	cancel_locked(ipc, &call->dependents);
 	while ((slot = call->on_cancel)) {
 		bool entered = slot_enter_locked(slot, &frame);
 

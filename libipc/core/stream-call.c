@@ -84,37 +84,6 @@ void stream_take_options(struct ipc_stream *stream, const struct ipc_options *op
 	stream_set_deadline(stream, deadline);
 }
 
-static void parent_canceled(struct ipc_call *parent, void *userdata)
-{
-	struct ipc_stream *stream = userdata;
-
-	(void)parent;
-	/* One that is closing is canceled by that. */
-	if (!refs_take_unless_none(&stream->users))
-		return;
-	stream_cancel_with(stream);
-	ipc_stream_unref(stream);
-}
-
-static void put_child(void *stream)
-{
-	stream_put(stream);
-}
-
-static int follow_call(struct ipc_stream *stream, struct ipc_call *parent)
-{
-	int r;
-
-	stream_hold(stream);
-	r = ipc_call_on_cancel(parent, parent_canceled, stream, &stream->parent);
-	if (r < 0)
-		stream_put(stream);
-	else
-		ipc_slot_set_destroy(stream->parent, put_child);
-	/* A reply to the parent does not end the stream. */
-	return r == -EINVAL ? 0 : r;
-}
-
 int stream_follow(struct ipc_stream *stream, const struct ipc_options *options)
 {
 	int r = 0;
@@ -122,13 +91,16 @@ int stream_follow(struct ipc_stream *stream, const struct ipc_options *options)
 	stream->of_parent.stream = stream;
 	stream->of_cancellation.stream = stream;
 	if (options->parent)
-		r = follow_call(stream, options->parent);
+		r = call_add_dependent(options->parent, &stream->of_parent);
 	else if (options->parent_stream)
 		r = dependents_add(stream->ipc, &options->parent_stream->children,
-					  &stream->of_parent);
+				   &stream->of_parent);
+	/* A reply to the parent does not end the stream. */
+	if (r == -EINVAL)
+		r = 0;
 	if (r == 0 && options->cancellation)
 		r = dependents_add(stream->ipc, &options->cancellation->dependents,
-					  &stream->of_cancellation);
+				   &stream->of_cancellation);
 	return r;
 }
 
@@ -169,7 +141,6 @@ int stream_set_timer(struct ipc_stream *stream)
 
 void stream_forget_call(struct ipc_stream *stream)
 {
-	stream->parent = ipc_slot_end_async(stream->parent);
 	ipc_lock(stream->ipc);
 	dependent_remove_locked(&stream->of_parent);
 	dependent_remove_locked(&stream->of_cancellation);

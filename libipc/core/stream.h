@@ -156,8 +156,7 @@ struct ipc_stream {
 	struct ipc_proxy *peer_data;
 	struct ipc_proxy *peer_control;
 	struct ipc_slot *watch;		/* of the peer's death */
-	struct ipc_slot *parent;	/* client: of the cancellation of its parent, a call */
-	struct dependent of_parent; /* client: in the list of a parent that is a stream */
+	struct dependent of_parent;	/* client: in the list of its parent */
 	struct dependent of_cancellation;	/* client: in that of its cancellation */
 	struct dependents children;	/* made for this one */
 	struct timer timer;		/* for the deadline. Holds the memory while it is set */
