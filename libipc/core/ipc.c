@@ -347,6 +347,7 @@ static void ipc_close(struct ipc *ipc)
 	if (!ipc->foreign)
 		pthread_cond_destroy(&ipc->slot_left);
 	pthread_mutex_destroy(&ipc->lock);
+	free(ipc->closed_streams);
 	free(ipc->path);
 	free(ipc);
 }

@@ -94,13 +94,6 @@ struct pool {
 	atomic_int stop_fd;		/* an eventfd for threads that poll, or -1 */
 };
 
-/* Closed ends of clients whose objects the other end still holds. */
-struct left_streams {
-	struct ipc_stream *first;	/* oldest first */
-	struct ipc_stream **last;
-	unsigned int n;
-};
-
 /* What stands on a connection: the names of typed/. */
 struct upper {
 	/* There is a manager, perhaps a new one. */
@@ -150,7 +143,8 @@ struct ipc {
 	struct writable writable;		/* who waits for space */
 	struct backlog backlog;
 	struct timers timers;
-	struct left_streams left;
+	uint64_t (*closed_streams)[2];	/* cookies of the ends closed last: stream.c; or NULL */
+	unsigned int next_closed;
 	struct ipc_slot *monitor;		/* where a monitor's records go, or NULL */
 };
 

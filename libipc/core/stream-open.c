@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opening a stream: how the two ends find each other. See stream.h. The other end is not trusted.
+ * Opening a stream: how the two ends find each other, and what the call that opened it determines:
+ * the client's identity, the deadline, the parent, which is a call or another stream of the client,
+ * and the cancellation. See stream.h. The other end is not trusted.
  *
- * Request and reply are StreamOpen of ipc.proto.
+ * Request and reply are StreamOpen of ipc.proto. Both ends know the deadline and look at the clock
+ * themselves.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "call.h"
+#include "deadline.h"
 #include "errors.h"
+#include "frame.h"
 #include "object.h"
 #include "peers.h"
 #include "proxy.h"
@@ -87,70 +95,47 @@ struct open {
 	uint32_t method;
 	uint32_t window;
 	uint64_t deadline; /* 0: none */
-	bool has[2];	   /* data, control */
-	uint64_t id[2];
+	uint64_t data; /* ids */
+	uint64_t control;
 };
 
 static int parse_object(struct wire bytes, uint64_t *ret_id)
 {
-	struct wire_field field;
+	static const uint8_t types[] = { [OBJECT_ID] = WIRE_64BIT };
+	struct wire_field fields[OBJECT_ID + 1];
 	int r;
 
-	*ret_id = 0;
-	while ((r = wire_next(&bytes, &field)) > 0) {
-		if (field.number != OBJECT_ID)
-			continue;
-		if (field.type != WIRE_64BIT)
-			return -EBADMSG;
-		*ret_id = field.value;
-	}
+	r = stream_fields(bytes, types, OBJECT_ID + 1, fields);
+	*ret_id = fields[OBJECT_ID].value;
 	return r;
-}
-
-static int parse_field(struct open *open, const struct wire_field *field)
-{
-	static const unsigned int types[] = {
-		[OPEN_METHOD] = WIRE_VARINT,  [OPEN_DATA] = WIRE_BYTES,
-		[OPEN_CONTROL] = WIRE_BYTES,  [OPEN_WINDOW] = WIRE_VARINT,
-		[OPEN_DEADLINE] = WIRE_64BIT,
-	};
-	unsigned int i = field->number - OPEN_DATA;
-
-	if (field->number < OPEN_METHOD || field->number > OPEN_DEADLINE)
-		return 0;
-	if (field->type != types[field->number])
-		return -EBADMSG;
-	switch (field->number) {
-	case OPEN_METHOD:
-		open->method = (uint32_t)field->value;
-		return 0;
-	case OPEN_WINDOW:
-		open->window = (uint32_t)field->value;
-		return 0;
-	case OPEN_DEADLINE:
-		open->deadline = field->value;
-		return 0;
-	default:
-		open->has[i] = true;
-		return parse_object(field->bytes, &open->id[i]);
-	}
 }
 
 static int parse_open(const struct ipc_raw_message *message, struct open *ret_open)
 {
-	struct wire_field field;
-	struct wire wire;
+	static const uint8_t types[] = {
+		[OPEN_METHOD] = WIRE_VARINT, [OPEN_DATA] = WIRE_BYTES,
+		[OPEN_CONTROL] = WIRE_BYTES, [OPEN_WINDOW] = WIRE_VARINT,
+		[OPEN_DEADLINE] = WIRE_64BIT,
+	};
+	struct wire_field fields[OPEN_DEADLINE + 1];
 	int r;
 
-	*ret_open = (struct open){ .method = 0 };
-	r = stream_fields(message->data, message->size, &wire);
-	while (r >= 0 && (r = wire_next(&wire, &field)) > 0)
-		r = parse_field(ret_open, &field);
+	r = stream_payload_fields(message->data, message->size, types, OPEN_DEADLINE + 1, fields);
 	if (r < 0)
 		return r;
-	if (!ret_open->has[0] || !ret_open->has[1])
+	if (!fields[OPEN_DATA].number || !fields[OPEN_CONTROL].number)
 		return -EBADMSG;
-	return ret_open->window <= STREAM_MAX_CREDIT ? 0 : -EPROTO;
+	*ret_open = (struct open){
+		.method = (uint32_t)fields[OPEN_METHOD].value,
+		.window = (uint32_t)fields[OPEN_WINDOW].value,
+		.deadline = fields[OPEN_DEADLINE].value,
+	};
+	r = parse_object(fields[OPEN_DATA].bytes, &ret_open->data);
+	if (r == 0)
+		r = parse_object(fields[OPEN_CONTROL].bytes, &ret_open->control);
+	if (r == 0 && fields[OPEN_WINDOW].value > STREAM_WINDOW)
+		r = -EPROTO;
+	return r;
 }
 
 /* Takes a reference of the proxy with that tag. The object must be another process's. */
@@ -176,16 +161,62 @@ static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message
 {
 	int r;
 
-	r = find_proxy(message, open->id[0], &stream->peer_data);
+	r = find_proxy(message, open->data, &stream->peer_data);
 	if (r < 0)
 		return r;
-	r = find_proxy(message, open->id[1], &stream->peer_control);
+	r = find_proxy(message, open->control, &stream->peer_control);
 	if (r < 0) {
 		stream->peer_data = ipc_proxy_unref(stream->peer_data);
 		return r;
 	}
 	stream->credit = open->window;
 	return 0;
+}
+
+/* --- Server --------------------------------------------------------------------------- */
+
+static int take_metadata(struct ipc_stream *stream, struct ipc_call *call)
+{
+	const uint8_t *data = call->payload;
+	size_t size = call->size;
+	struct frame frame;
+	int r;
+
+	if (!unlikely_frame(data, size))
+		return 0;
+	r = frame_parse(&frame, &data, &size);
+	if (r == -EMSGSIZE) {
+		ipc_call_errno(call, r, "a stream has at most %zu bytes of metadata", METADATA_MAX);
+		return r;
+	}
+	if (r < 0 || !frame.metadata_size)
+		return 0;
+	stream->metadata = malloc(frame.metadata_size);
+	if (!stream->metadata)
+		return -ENOMEM;
+	memcpy(stream->metadata, frame.metadata, frame.metadata_size);
+	stream->metadata_size = frame.metadata_size;
+	return 0;
+}
+
+/* Takes what the call knows, before its reply. */
+static int take_call(struct ipc_stream *stream, struct ipc_call *call)
+{
+	const char *label = ipc_call_label(call);
+
+	stream->service = ipc_object_ref(call->object);
+	stream->uid = call->uid;
+	stream->gid = call->gid;
+	stream->pid = call->pid;
+	/* If it fails, the program learns why when it wants it. */
+	if (call->object->pidfds)
+		stream->pidfd = ipc_call_pidfd(call);
+	if (label) {
+		stream->label = strdup(label);
+		if (!stream->label)
+			return -ENOMEM;
+	}
+	return take_metadata(stream, call);
 }
 
 /* After the reply another thread may use the stream already. */
@@ -255,12 +286,12 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 	r = parse_open(message, &open);
 	if (r == -EPROTO)
 		ipc_call_errno(call, r, "a stream grants credit for at most %u messages",
-			       STREAM_MAX_CREDIT);
+			       STREAM_WINDOW);
 	if (r == 0)
 		r = new_stream(call, open.method, &stream);
 	if (r < 0)
 		return r;
-	r = stream_take_call(stream, call);
+	r = take_call(stream, call);
 	if (r == 0)
 		r = meet(stream, message, &open);
 	stream_set_deadline(stream, open.deadline);
@@ -276,6 +307,48 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 	return r;
 }
 
+/* --- Client --------------------------------------------------------------------------- */
+
+/* Sets the deadline. The options for the call are a copy of options, which may be NULL. */
+static void take_options(struct ipc_stream *stream, const struct ipc_options *options,
+			 struct ipc_options *ret_opening)
+{
+	uint64_t deadline = 0;
+
+	*ret_opening = options ? *options : (struct ipc_options){ .parent = NULL };
+	if (!ret_opening->timeout_usec)
+		ret_opening->timeout_usec = stream->of.timeout_usec;
+	if (ret_opening->timeout_usec)
+		deadline = deadline_after(ret_opening->timeout_usec);
+	if (ret_opening->parent)
+		deadline = deadline_earlier(deadline, ret_opening->parent->deadline);
+	if (ret_opening->parent_stream)
+		deadline = deadline_earlier(deadline, ret_opening->parent_stream->deadline);
+	stream_set_deadline(stream, deadline);
+}
+
+/* From now on the stream is canceled with its parent, and with its cancellation. -ECANCELED: one of
+ * them is canceled already. */
+static int follow(struct ipc_stream *stream, const struct ipc_options *options)
+{
+	int r = 0;
+
+	stream->of_parent.stream = stream;
+	stream->of_cancellation.stream = stream;
+	if (options->parent)
+		r = call_add_dependent(options->parent, &stream->of_parent);
+	else if (options->parent_stream)
+		r = dependents_add(stream->ipc, &options->parent_stream->children,
+				   &stream->of_parent);
+	/* A reply to the parent does not end the stream. */
+	if (r == -EINVAL)
+		r = 0;
+	if (r == 0 && options->cancellation)
+		r = dependents_add(stream->ipc, &options->cancellation->dependents,
+				   &stream->of_cancellation);
+	return r;
+}
+
 int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,
 		  const struct ipc_options *options)
 {
@@ -287,7 +360,7 @@ int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply
 		r = meet(stream, reply, &open);
 	if (r == 0)
 		r = stream_watch(stream);
-	return r < 0 ? r : stream_follow(stream, options);
+	return r < 0 ? r : follow(stream, options);
 }
 
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
@@ -298,7 +371,7 @@ int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	struct ipc_options opening;
 	int r;
 
-	stream_take_options(stream, options, &opening);
+	take_options(stream, options, &opening);
 	r = introduce(&question, stream, stream->of.code);
 	if (r < 0)
 		return error_set(error, r);
@@ -318,7 +391,7 @@ int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	struct ipc_options opening;
 	int r;
 
-	stream_take_options(stream, options, &opening);
+	take_options(stream, options, &opening);
 	r = introduce(&question, stream, stream->of.code);
 	if (r < 0)
 		return r;
@@ -326,4 +399,68 @@ int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
 			       /* ret_slot= */ NULL);
 	introduced(&question);
 	return r;
+}
+
+/* --- Identity ------------------------------------------------------------------------- */
+
+struct ipc *ipc_stream_ipc(const struct ipc_stream *stream)
+{
+	return stream->ipc;
+}
+
+uid_t ipc_stream_uid(const struct ipc_stream *stream)
+{
+	return stream->uid;
+}
+
+gid_t ipc_stream_gid(const struct ipc_stream *stream)
+{
+	return stream->gid;
+}
+
+pid_t ipc_stream_pid(const struct ipc_stream *stream)
+{
+	return stream->pid;
+}
+
+int ipc_stream_pidfd(const struct ipc_stream *stream)
+{
+	int fd;
+
+	if (!stream)
+		return -EINVAL;
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	if (stream->pidfd < 0)
+		return stream->pidfd;
+	fd = fcntl(stream->pidfd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return fd < 0 ? -errno : fd;
+}
+
+static struct frame frame_of(const struct ipc_stream *stream)
+{
+	return (struct frame){
+		.metadata = stream->metadata,
+		.metadata_size = stream->metadata_size,
+	};
+}
+
+const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name)
+{
+	const struct frame frame = frame_of(stream);
+
+	return stream->metadata ? frame_metadata(&frame, name) : NULL;
+}
+
+const char *ipc_raw_stream_next_metadata(const struct ipc_stream *stream, const char *name,
+					 const char **ret_value)
+{
+	const struct frame frame = frame_of(stream);
+
+	return stream->metadata ? frame_next_metadata(&frame, name, ret_value) : NULL;
+}
+
+const char *ipc_stream_label(const struct ipc_stream *stream)
+{
+	return stream->label;
 }

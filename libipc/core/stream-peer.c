@@ -24,15 +24,30 @@
 enum { CREDIT_MESSAGES = 1 };
 enum { END_CODE = 1, END_ERROR };
 
-int stream_fields(const void *payload, size_t size, struct wire *ret_fields)
+int stream_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret)
+{
+	struct wire_field field;
+	int r;
+
+	memset(ret, 0, n * sizeof(*ret));
+	while ((r = wire_next(&message, &field)) > 0) {
+		if (field.number >= n)
+			continue;
+		if (field.type != types[field.number])
+			return -EBADMSG;
+		ret[field.number] = field;
+	}
+	return r;
+}
+
+int stream_payload_fields(const void *payload, size_t size, const uint8_t *types, uint32_t n,
+			  struct wire_field *ret)
 {
 	const void *data;
 	int r;
 
 	r = ipc_payload_message(payload, size, &data, &size);
-	if (r == 0)
-		*ret_fields = wire_of(data, size);
-	return r;
+	return r < 0 ? r : stream_fields(wire_of(data, size), types, n, ret);
 }
 
 /* --- Messages ---------------------------------------------------------------------- */
@@ -122,46 +137,22 @@ static void message_came(struct ipc_stream *stream, struct ipc_call *call, const
 
 /* --- Ends, credit and canceling ---------------------------------------------------- */
 
-struct end {
-	int code;
-	struct wire error;
-};
-
-static int parse_end(const struct ipc_call *call, struct end *ret_end)
+static void end_came(struct ipc_stream *stream, int code, struct wire error)
 {
-	struct wire_field field;
-	struct wire wire;
-	int r;
-
-	*ret_end = (struct end){ .code = 0 };
-	r = stream_fields(call->payload, call->size, &wire);
-	while (r >= 0 && (r = wire_next(&wire, &field)) > 0) {
-		if (field.number == END_CODE && field.type == WIRE_VARINT)
-			ret_end->code = wire_unzigzag(field.value);
-		else if (field.number == END_ERROR && field.type == WIRE_BYTES)
-			ret_end->error = field.bytes;
-		else if (field.number == END_CODE || field.number == END_ERROR)
-			return -EBADMSG;
-	}
-	return r;
-}
-
-static void end_came(struct ipc_stream *stream, const struct end *end)
-{
-	int code = end->code >= -ERRNO_MAX && end->code <= 0 ? end->code : -EPROTO;
-	size_t explained = (size_t)(end->error.end - end->error.at);
 
 	/* For a receiver these two mean that it should wait, and that it cannot grant credit. */
 	if (code == -EAGAIN || code == -EPIPE)
 		code = -EREMOTEIO;
+	if (code < -ERRNO_MAX || code > 0)
+		code = -EPROTO;
+	if (error.end - error.at > (ptrdiff_t)STREAM_MAX_EXPLANATION)
+		error = (struct wire){ 0 };
 	stream_lock(stream);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
 		/* Nobody can read the error of an end that is closed. */
 		if (code && !stream->closed)
-			error_decode(&stream->in_error, code,
-				     explained <= STREAM_MAX_EXPLANATION ? end->error :
-									   (struct wire){ 0 });
+			error_decode(&stream->in_error, code, error);
 	}
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
@@ -176,33 +167,27 @@ static void end_came(struct ipc_stream *stream, const struct end *end)
 	}
 }
 
-static int parse_credit(const struct ipc_call *call, uint32_t *ret_messages)
+static int take_end(struct ipc_stream *stream, struct ipc_call *call)
 {
-	struct wire_field field;
-	struct wire wire;
+	static const uint8_t types[] = { [END_CODE] = WIRE_VARINT, [END_ERROR] = WIRE_BYTES };
+	struct wire_field fields[END_ERROR + 1];
 	int r;
 
-	*ret_messages = 0;
-	r = stream_fields(call->payload, call->size, &wire);
-	while (r >= 0 && (r = wire_next(&wire, &field)) > 0) {
-		if (field.number != CREDIT_MESSAGES)
-			continue;
-		if (field.type != WIRE_VARINT)
-			return -EBADMSG;
-		*ret_messages = (uint32_t)field.value;
-	}
+	r = stream_payload_fields(call->payload, call->size, types, END_ERROR + 1, fields);
+	if (r == 0 && call_intercept(call, "end") == 0)
+		end_came(stream, wire_unzigzag(fields[END_CODE].value), fields[END_ERROR].bytes);
 	return r;
 }
 
-static void credit_came(struct ipc_stream *stream, uint32_t messages)
+static void credit_came(struct ipc_stream *stream, uint64_t messages)
 {
 	bool lie;
 
 	stream_lock(stream);
 	/* A send that fails gives its credit back, so there may be one too many already. */
-	lie = messages > STREAM_MAX_CREDIT || stream->credit > STREAM_MAX_CREDIT - messages;
+	lie = messages > STREAM_WINDOW || stream->credit > STREAM_WINDOW - messages;
 	if (!lie)
-		stream->credit += messages;
+		stream->credit += (unsigned int)messages;
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
 
@@ -210,6 +195,18 @@ static void credit_came(struct ipc_stream *stream, uint32_t messages)
 		stream_refuse(stream, -EPROTO);
 	else
 		stream_kick_writable(stream);
+}
+
+static int take_credit(struct ipc_stream *stream, struct ipc_call *call)
+{
+	static const uint8_t types[] = { [CREDIT_MESSAGES] = WIRE_VARINT };
+	struct wire_field fields[CREDIT_MESSAGES + 1];
+	int r;
+
+	r = stream_payload_fields(call->payload, call->size, types, CREDIT_MESSAGES + 1, fields);
+	if (r == 0 && call_intercept(call, "credit") == 0)
+		credit_came(stream, fields[CREDIT_MESSAGES].value);
+	return r;
 }
 
 /* --- The two objects ------------------------------------------------------------------ */
@@ -232,56 +229,46 @@ static bool is_too_large(const struct ipc_stream *stream, const struct ipc_call 
 	return frame_message_size(call->payload, call->size) > stream->max_message;
 }
 
-static int take_data(struct ipc_stream *stream, struct ipc_call *call,
-		     const struct ipcbus_event *event)
+static int take_message(struct ipc_stream *stream, struct ipc_call *call,
+			const struct ipcbus_event *event)
 {
 	const void *message;
-	struct end end;
 	int r;
 
-	if (call->code == STREAM_MESSAGE && call->oneway && is_too_large(stream, call)) {
+	if (is_too_large(stream, call)) {
 		event_refuse(call->ipc, event);
 		return -EMSGSIZE;
 	}
-	if (call->code == STREAM_MESSAGE && call->oneway) {
-		r = stream->of.type->unpack(stream, call, event, &message);
-		if (r < 0)
-			return r;
-		message_came(stream, call, message, event->object_count);
-		return 0;
-	}
+	r = stream->of.type->unpack(stream, call, event, &message);
+	if (r < 0)
+		return r;
+	message_came(stream, call, message, event->object_count);
+	return 0;
+}
+
+static int take_data(struct ipc_stream *stream, struct ipc_call *call,
+		     const struct ipcbus_event *event)
+{
+	if (call->code == STREAM_MESSAGE && call->oneway)
+		return take_message(stream, call, event);
 	event_refuse(call->ipc, event);
 	if (!call->oneway)
 		return -EPROTO;
-	if (call->code != STREAM_END)
-		return -EOPNOTSUPP;
-	r = parse_end(call, &end);
-	if (r == 0)
-		end_came(stream, &end);
-	return r;
+	return call->code == STREAM_END ? take_end(stream, call) : -EOPNOTSUPP;
 }
 
 static int take_control(struct ipc_stream *stream, struct ipc_call *call,
 			const struct ipcbus_event *event)
 {
-	uint32_t messages;
-	int r = 0;
-
 	event_refuse(call->ipc, event);
 	if (!call->oneway)
 		return -EPROTO;
-	switch (call->code) {
-	case STREAM_CREDIT:
-		r = parse_credit(call, &messages);
-		if (r == 0)
-			credit_came(stream, messages);
-		return r;
-	case STREAM_CANCEL:
-		stream_break_by(stream, IPC_ORIGIN_PEER, -ECANCELED);
-		return 0;
-	default:
+	if (call->code == STREAM_CREDIT)
+		return take_credit(stream, call);
+	if (call->code != STREAM_CANCEL)
 		return -EOPNOTSUPP;
-	}
+	stream_break_by(stream, IPC_ORIGIN_PEER, -ECANCELED);
+	return 0;
 }
 
 static int serve_data(struct ipc_call *call, const struct ipcbus_event *event)
@@ -328,10 +315,8 @@ static void object_gone(void *userdata)
 {
 	struct ipc_stream *stream = userdata;
 
-	if (refs_drop(&stream->objects)) {
-		stream_unleave(stream);
+	if (refs_drop(&stream->objects))
 		stream_break(stream, -EOWNERDEAD);
-	}
 	stream_put(stream);
 }
 
@@ -386,14 +371,23 @@ int stream_send_cancel(struct ipc_stream *stream)
 	return say(stream->peer_control, STREAM_CANCEL, nothing, /* size= */ 0);
 }
 
-int stream_send_end(struct ipc_stream *stream, const uint8_t *data, size_t size)
+static uint8_t *put_code(uint8_t *to, int code)
 {
-	return say(stream->peer_data, STREAM_END, data, size);
+	return wire_put_number(to, END_CODE, wire_zigzag(code));
 }
 
-size_t stream_put_end(uint8_t *to, int code)
+int stream_send_end(struct ipc_stream *stream)
 {
-	return (size_t)(wire_put_number(to, END_CODE, wire_zigzag(code)) - to);
+	const struct stream_last *last = &stream->last_words;
+	uint8_t bare[WIRE_FIELD_MAX];
+	int r = -ENOMEM;
+
+	if (last->data)
+		r = say(stream->peer_data, STREAM_END, last->data, last->size);
+	if (r < 0 && r != -EAGAIN)
+		r = say(stream->peer_data, STREAM_END, bare,
+			(size_t)(put_code(bare, last->code) - bare));
+	return r;
 }
 
 uint8_t *stream_explain_end(int code, const struct ipc_error *error, size_t *ret_size)
@@ -401,14 +395,14 @@ uint8_t *stream_explain_end(int code, const struct ipc_error *error, size_t *ret
 	size_t size = error_size(error);
 	uint8_t *explained = malloc(size), *data = malloc(size + 2 * WIRE_FIELD_MAX), *at;
 
-	if (!explained || !data) {
-		free(explained);
+	if (explained && data) {
+		at = put_code(data, code);
+		at = wire_put_bytes(at, END_ERROR, explained, error_encode(error, explained));
+		*ret_size = (size_t)(at - data);
+	} else {
 		free(data);
-		return NULL;
+		data = NULL;
 	}
-	at = data + stream_put_end(data, code);
-	at = wire_put_bytes(at, END_ERROR, explained, error_encode(error, explained));
 	free(explained);
-	*ret_size = (size_t)(at - data);
 	return data;
 }

@@ -67,38 +67,6 @@ static int arm_receiver_locked(struct ipc_stream *stream)
 	return r;
 }
 
-static struct ipc_stream *stream_of_waiter(struct writable_waiter *waiter, size_t offset)
-{
-	return (void *)((char *)waiter - offset);
-}
-
-void stream_may_send(struct writable_waiter *waiter)
-{
-	struct ipc_stream *stream = stream_of_waiter(waiter, offsetof(struct ipc_stream, sender));
-
-	stream_lock(stream);
-	stream_wake_sender_locked(stream);
-	stream_unlock(stream);
-	stream_kick_writable(stream);
-	stream_put(stream);
-}
-
-/* The next receive grants the credit. A callback may not come before the credit does. */
-void stream_may_grant(struct writable_waiter *waiter)
-{
-	struct ipc_stream *stream = stream_of_waiter(waiter, offsetof(struct ipc_stream, granter));
-	bool grant;
-
-	stream_lock(stream);
-	grant = stream->has_ops && !stream->closed;
-	stream_wake_receiver_locked(stream);
-	stream_unlock(stream);
-	/* Without memory, the next message tries again. */
-	if (grant)
-		stream_grant_credit(stream);
-	stream_put(stream);
-}
-
 /* --- Waiting ------------------------------------------------------------------------- */
 
 static int poll_fds(struct ipc *ipc, int fd, int other, uint64_t usec)
@@ -275,121 +243,107 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 
 /* --- Sending ------------------------------------------------------------------------ */
 
-/* 0: took one credit; -EAGAIN: there is none now; or why there will be none. */
-static int take_credit_locked(struct ipc_stream *stream)
+/* 0, or why nothing can be sent any more. */
+static int may_send_locked(const struct ipc_stream *stream)
 {
-	int r = stream_may_send_locked(stream);
-
-	if (r < 0)
-		return r;
-	if (!stream->credit)
-		return -EAGAIN;
-	stream->credit--;
-	return 0;
+	if (likely(!stream->out_ended && !stream->in_ended && !stream->broken))
+		return 0;
+	if (stream->out_ended)
+		return stream->refused ? stream->broken : -EPIPE;
+	/* The server has ended the stream: it takes no more. */
+	if (!stream->of.server && stream->in_ended)
+		return stream->in_error.code ?: -EPIPE;
+	/* The client ended its sending with an error, and has died since. */
+	if (stream->broken == -EOWNERDEAD && stream->in_error.code)
+		return stream->in_error.code;
+	return stream->broken;
 }
 
-/* The message of one send function, and the state of that function. */
-struct sending {
-	const void *message;
-	uint64_t timeout_usec;
-	uint64_t deadline;	/* 0: none */
-	bool announced;		/* credit wakes this thread */
-	bool full;		/* the last try found credit, but no space */
-	bool waits;		/* it was in the list of writable.c since it last woke */
-	bool waited;		/* it was ever in that list */
-};
+/* 0: took one credit; -EAGAIN: there is none now; or why there will be none. */
+static int take_credit(struct ipc_stream *stream)
+{
+	int r;
 
-static int try_send(struct ipc_stream *stream, struct sending *sending)
+	stream_lock(stream);
+	r = may_send_locked(stream);
+	if (r == 0 && !stream->credit)
+		r = -EAGAIN;
+	if (r == 0)
+		stream->credit--;
+	stream_unlock(stream);
+	return r;
+}
+
+/* *ret_full: there is credit, but no space. */
+static int try_send(struct ipc_stream *stream, const void *message, bool *ret_full)
 {
 	static const struct ipc_options options;
 	int r;
 
-	stream_lock(stream);
-	r = take_credit_locked(stream);
-	stream_unlock(stream);
-	sending->full = false;
+	*ret_full = false;
+	r = take_credit(stream);
 	if (r < 0)
 		return r;
-
-	r = stream->of.type->send(stream, sending->message, &options);
+	r = stream->of.type->send(stream, message, &options);
 	if (r < 0) {
 		stream_lock(stream);
 		stream->credit++;
 		stream_unlock(stream);
 	}
-	sending->full = r == -EAGAIN;
+	*ret_full = r == -EAGAIN;
 	return r;
 }
 
-/* Arranges that this thread is woken, or a callback runs, when to try again. 1: try once
- * more after that; 0: it was arranged before, or nobody waits. */
-static int announce(struct ipc_stream *stream, struct sending *sending)
+/* Arranges that new credit wakes this thread or, if it does not wait, runs on_writable. Returns 1
+ * if so, or 0 if there is neither. */
+static int want_credit(struct ipc_stream *stream, bool wait)
 {
-	bool first = !sending->announced;
-	int r = 0;
-	bool cb;
+	int r = 1;
 
 	stream_lock(stream);
-	cb = stream->has_ops && stream->ops.on_writable;
-	if (sending->timeout_usec && first)
-		r = arm_locked(&stream->send_fd);
-	else if (cb && !sending->timeout_usec)
+	if (wait)
+		r = arm_locked(&stream->send_fd) ?: 1;
+	else if (stream->has_ops && stream->ops.on_writable)
 		stream->wants_writable = true;
+	else
+		r = 0;
 	stream_unlock(stream);
-	if (r < 0)
-		return r;
-
-	if (!sending->timeout_usec && !cb)
-		return 0;
-	sending->announced = true;
-	if (!sending->full || sending->waits)
-		return first;
-	r = stream_want_writable(stream, &stream->sender);
-	if (r < 0)
-		return r;
-	sending->waits = true;
-	sending->waited = true;
-	return 1;
-}
-
-static int send_within(struct ipc_stream *stream, struct sending *sending)
-{
-	int r;
-
-	for (;;) {
-		stream_expire(stream);
-		r = try_send(stream, sending);
-		if (r != -EAGAIN)
-			return r;
-		r = announce(stream, sending);
-		if (r < 0)
-			return r;
-		if (r > 0)
-			continue;
-		if (!sending->timeout_usec)
-			return -EAGAIN;
-		r = wait_fd(stream, stream->send_fd, sending->deadline);
-		if (r < 0)
-			return r;
-		sending->announced = false;
-		sending->waits = false;
-	}
+	return r;
 }
 
 int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
 {
-	struct sending sending = { .message = message, .timeout_usec = timeout_usec };
+	uint64_t deadline = 0;
+	bool credit = false, space = false, full;
 	int r;
 
 	if (stream->ipc->foreign)
 		return -ECHILD;
 	if (timeout_usec && timeout_usec != IPC_NEVER)
-		sending.deadline = deadline_after(timeout_usec);
-	r = send_within(stream, &sending);
-	/* After -EAGAIN a callback runs when to try again. */
-	if (unlikely(sending.waited) && (r != -EAGAIN || timeout_usec))
-		stream_forget_writable(stream, &stream->sender);
-	return r;
+		deadline = deadline_after(timeout_usec);
+	for (;;) {
+		stream_expire(stream);
+		r = try_send(stream, message, &full);
+		if (r != -EAGAIN)
+			return r;
+		/* Try again after each arrangement, before this thread sleeps. */
+		if (!credit || (full && !space)) {
+			r = want_credit(stream, timeout_usec);
+			if (r > 0 && full)
+				r = stream_want_space(stream) ?: 1;
+			if (r <= 0)
+				return r ?: -EAGAIN;
+			credit = true;
+			space = full;
+			continue;
+		}
+		if (!timeout_usec)
+			return -EAGAIN;
+		r = wait_fd(stream, stream->send_fd, deadline);
+		if (r < 0)
+			return r;
+		credit = space = false;
+	}
 }
 
 /* --- Receiving ------------------------------------------------------------------------ */
@@ -435,17 +389,11 @@ int stream_grant_credit(struct ipc_stream *stream)
 	if (!owed)
 		return 0;
 
-	for (;;) {
+	do {
 		r = stream_send_credit(stream, owed);
-		if (r != -EAGAIN)
-			break;
-		r = stream_want_writable(stream, &stream->granter);
-		/* It waits already. */
-		if (r == 0)
-			r = -EAGAIN;
-		if (r < 0)
-			break;
-	}
+		if (r == -EAGAIN)
+			r = stream_want_space(stream) ?: -EAGAIN;
+	} while (r > 0);
 	if (r == -ENOMEM || r == -EAGAIN) {
 		stream_lock(stream);
 		stream->owed += owed;

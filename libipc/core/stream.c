@@ -17,159 +17,133 @@
 #include "stream.h"
 #include "watch.h"
 
-/* --- Space -------------------------------------------------------------------------- */
+/* --- Last messages ------------------------------------------------------------------ */
 
-int stream_want_writable(struct ipc_stream *stream, struct writable_waiter *waiter)
+static bool begin_last(struct ipc_stream *stream, bool *due)
+{
+	bool was_due;
+
+	stream_lock(stream);
+	was_due = *due;
+	*due = false;
+	stream->last_words.senders += was_due;
+	stream_unlock(stream);
+	return was_due;
+}
+
+/* Sends a last message if it is due, and no other thread is sending it. */
+static int send_last(struct ipc_stream *stream, bool *due, int (*send)(struct ipc_stream *stream))
+{
+	int r;
+
+	if (!begin_last(stream, due))
+		return 0;
+	r = send(stream);
+	stream_lock(stream);
+	stream->last_words.senders--;
+	*due |= r == -EAGAIN;
+	stream_unlock(stream);
+	return r;
+}
+
+int stream_want_space(struct ipc_stream *stream)
 {
 	int r;
 
 	stream_hold(stream);
-	r = writable_want(stream->ipc, waiter);
+	r = writable_want(stream->ipc, &stream->space);
 	if (r <= 0)
 		stream_put(stream);
 	return r;
 }
 
-void stream_forget_writable(struct ipc_stream *stream, struct writable_waiter *waiter)
-{
-	if (writable_forget(stream->ipc, waiter))
-		stream_put(stream);
-}
-
-/* --- Last words --------------------------------------------------------------------- */
-
-/* Takes what is to be sent, so that no other thread sends it too. */
-static bool begin_cancel(struct ipc_stream *stream)
-{
-	bool due;
-
-	stream_lock(stream);
-	due = stream->last_words.cancel;
-	stream->last_words.cancel = false;
-	stream->last_words.senders += due;
-	stream_unlock(stream);
-	return due;
-}
-
-static bool begin_end(struct ipc_stream *stream)
-{
-	bool due;
-
-	stream_lock(stream);
-	due = stream->last_words.end;
-	stream->last_words.end = false;
-	stream->last_words.senders += due;
-	stream_unlock(stream);
-	return due;
-}
-
-static int send_cancel(struct ipc_stream *stream)
-{
-	int r;
-
-	if (!begin_cancel(stream))
-		return 0;
-	r = stream_send_cancel(stream);
-	stream_lock(stream);
-	stream->last_words.senders--;
-	stream->last_words.cancel |= r == -EAGAIN;
-	stream_unlock(stream);
-	return r;
-}
-
-/* Without space for what explains it, now or ever, the code goes alone. */
-static int send_end(struct ipc_stream *stream)
-{
-	struct stream_last *last = &stream->last_words;
-	int r = -ENOMEM;
-
-	if (!begin_end(stream))
-		return 0;
-	if (last->data)
-		r = stream_send_end(stream, last->data, last->size);
-	if (r < 0 && r != -EAGAIN)
-		r = stream_send_end(stream, last->bare, last->bare_size);
-	stream_lock(stream);
-	last->senders--;
-	last->end |= r == -EAGAIN;
-	stream_unlock(stream);
-	return r;
-}
-
-/* Sends what is due, now or when there is space. An error means that it is never sent. */
+/* Sends the last messages, now or when there is space. After an error they are never sent. */
 static int send_last_words(struct ipc_stream *stream)
 {
 	int r, end;
 
 	for (;;) {
-		r = send_cancel(stream);
-		end = send_end(stream);
+		r = send_last(stream, &stream->last_words.cancel, stream_send_cancel);
+		end = send_last(stream, &stream->last_words.end, stream_send_end);
 		if (r != -EAGAIN && end != -EAGAIN)
 			return end;
-		r = stream_want_writable(stream, &stream->closer);
+		r = stream_want_space(stream);
 		if (r <= 0)
 			return r;
 	}
 }
 
+/* What cannot be sent and cannot wait is lost. The other end notices that this end is gone. */
+static void send_or_drop_last_words(struct ipc_stream *stream)
+{
+	if (send_last_words(stream) == 0)
+		return;
+	stream_lock(stream);
+	stream->last_words.cancel = false;
+	stream->last_words.end = false;
+	stream_unlock(stream);
+}
+
+/* Replaces the end of an earlier attempt. */
+static void set_end(struct ipc_stream *stream, int code, const struct ipc_error *error)
+{
+	struct stream_last *last = &stream->last_words;
+	size_t size = 0;
+	uint8_t *data = error ? stream_explain_end(code, error, &size) : NULL;
+	uint8_t *old;
+
+	stream_lock(stream);
+	old = last->data;
+	last->data = data;
+	last->size = size;
+	last->code = code;
+	last->end = true;
+	stream_unlock(stream);
+	free(old);
+}
+
+static void set_cancel(struct ipc_stream *stream)
+{
+	stream_lock(stream);
+	stream->last_words.cancel = true;
+	stream_unlock(stream);
+}
+
 /* --- Closed ends ---------------------------------------------------------------------- */
 
-static void unlink_left_locked(struct ipc_stream *stream)
-{
-	struct left_streams *left = &stream->ipc->left;
-
-	*stream->link_left = stream->next_left;
-	if (stream->next_left)
-		stream->next_left->link_left = stream->link_left;
-	else
-		left->last = stream->link_left;
-	stream->link_left = NULL;
-	left->n--;
-}
-
-void stream_unleave(struct ipc_stream *stream)
-{
-	/* Also of a server, which is not in the list, and may have no connection any more. */
-	if (stream->of.server || stream->ipc->foreign)
-		return;
-	ipc_lock(stream->ipc);
-	if (stream->link_left)
-		unlink_left_locked(stream);
-	ipc_unlock(stream->ipc);
-}
-
 /*
- * Once. If that is one too many, ends the oldest. An end that was never opened ends at once: the
- * server may have accepted it, and the driver drops the reply to a call that was canceled, with
- * all that the server's end would notice.
+ * Makes room for the closed end, and returns the cookies of the objects to end. They are those of
+ * the end that was closed STREAM_MAX_CLOSED ends ago, and may be gone. An end that was never
+ * opened ends at once: the server may have accepted it, and the driver drops the reply to a call
+ * that was canceled, with all that the server's end would notice.
  */
-static void leave(struct ipc_stream *stream)
+static void replace_closed_locked(struct ipc *ipc, uint64_t cookies[2], bool opened)
 {
-	struct ipc *ipc = stream->ipc;
-	struct left_streams *left = &ipc->left;
-	uint64_t cookies[2] = { 0 };
+	uint64_t oldest[2];
 
-	ipc_lock(ipc);
-	if (!stream->peer_control) {
-		memcpy(cookies, stream->cookies, sizeof(cookies));
-	} else if (atomic_load(&stream->objects)) {
-		stream->link_left = left->n ? left->last : &left->first;
-		stream->next_left = NULL;
-		*stream->link_left = stream;
-		left->last = &stream->next_left;
-		left->n++;
-	}
-	if (left->n > STREAM_MAX_LEFT) {
-		memcpy(cookies, left->first->cookies, sizeof(cookies));
-		unlink_left_locked(left->first);
-	}
-	ipc_unlock(ipc);
+	if (opened && !ipc->closed_streams)
+		ipc->closed_streams = calloc(STREAM_MAX_CLOSED, sizeof(*ipc->closed_streams));
+	if (!opened || !ipc->closed_streams)
+		return;
+	memcpy(oldest, ipc->closed_streams[ipc->next_closed], sizeof(oldest));
+	memcpy(ipc->closed_streams[ipc->next_closed], cookies, sizeof(oldest));
+	memcpy(cookies, oldest, sizeof(oldest));
+	ipc->next_closed = (ipc->next_closed + 1) % STREAM_MAX_CLOSED;
+}
+
+static void limit_closed(struct ipc_stream *stream)
+{
+	uint64_t cookies[2] = { stream->cookies[0], stream->cookies[1] };
+
+	ipc_lock(stream->ipc);
+	replace_closed_locked(stream->ipc, cookies, stream->peer_control);
+	ipc_unlock(stream->ipc);
 	for (int i = 0; i < 2; i++)
 		if (cookies[i])
-			object_end(ipc, cookies[i]);
+			object_end(stream->ipc, cookies[i]);
 }
 
-/* After the last words of a closed end, nothing of the other end is needed. */
+/* After the last messages of a closed end, nothing of the other end is needed. */
 static void release_peer(struct ipc_stream *stream)
 {
 	const struct stream_last *last = &stream->last_words;
@@ -188,51 +162,56 @@ static void release_peer(struct ipc_stream *stream)
 	ipc_object_unref(stream->control);
 	ipc_object_unref(stream->service);
 	if (!stream->of.server && !stream->ipc->foreign)
-		leave(stream);
+		limit_closed(stream);
 }
 
-/* What cannot be sent and cannot wait is lost. The other end notices that this one is gone. */
-static void drop_last_words(struct ipc_stream *stream)
+/* There may be space. If a callback waits for the message whose credit had no space, the credit
+ * is granted here; a receiving thread does so itself. */
+static void may_send(struct writable_waiter *waiter)
 {
+	struct ipc_stream *stream = (void *)((char *)waiter - offsetof(struct ipc_stream, space));
+	bool grant;
+
 	stream_lock(stream);
-	stream->last_words.cancel = false;
-	stream->last_words.end = false;
+	grant = stream->has_ops && !stream->closed;
+	stream_wake_receiver_locked(stream);
+	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
-}
-
-static void may_close(struct writable_waiter *waiter)
-{
-	struct ipc_stream *stream = (void *)((char *)waiter - offsetof(struct ipc_stream, closer));
-
-	if (send_last_words(stream) < 0)
-		drop_last_words(stream);
+	/* Without memory, the next message tries again. */
+	if (grant)
+		stream_grant_credit(stream);
+	stream_kick_writable(stream);
+	send_or_drop_last_words(stream);
 	release_peer(stream);
 	stream_put(stream);
 }
 
-/* What the last words are. Those of before, if it was tried before, are replaced. */
-static void set_end(struct ipc_stream *stream, int code, const struct ipc_error *error)
-{
-	struct stream_last *last = &stream->last_words;
-	size_t size = 0;
-	uint8_t *data = error ? stream_explain_end(code, error, &size) : NULL;
-	uint8_t *old;
+/* --- The time limit ------------------------------------------------------------------- */
 
-	stream_lock(stream);
-	old = last->data;
-	last->data = data;
-	last->size = size;
-	last->bare_size = stream_put_end(last->bare, code);
-	last->end = true;
-	stream_unlock(stream);
-	free(old);
+static void expired(struct timer *timer)
+{
+	struct ipc_stream *stream = (void *)((char *)timer - offsetof(struct ipc_stream, timer));
+
+	stream_expire_now(stream);
+	stream_put(stream);
 }
 
-static void set_cancel(struct ipc_stream *stream)
+int stream_set_timer(struct ipc_stream *stream)
 {
-	stream_lock(stream);
-	stream->last_words.cancel = true;
-	stream_unlock(stream);
+	int r;
+
+	if (!stream->deadline)
+		return 0;
+	stream_hold(stream);
+	r = timer_set(stream->ipc, &stream->timer);
+	if (r <= 0)
+		stream_put(stream);
+	return r < 0 ? r : 0;
+}
+
+uint64_t ipc_stream_remaining(const struct ipc_stream *stream)
+{
+	return stream->deadline ? time_until(stream->deadline) : IPC_NEVER;
 }
 
 /* --- Life ------------------------------------------------------------------------- */
@@ -257,10 +236,8 @@ int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **
 	stream->send_fd = -1;
 	stream->pidfd = -EINVAL;
 	stream->out_code = of->server ? -ENOMSG : 0;
-	stream->timer.expired = stream_expired;
-	stream->sender.ready = stream_may_send;
-	stream->granter.ready = stream_may_grant;
-	stream->closer.ready = may_close;
+	stream->timer.expired = expired;
+	stream->space.ready = may_send;
 	stream->work.run = stream_run_work;
 	pthread_mutex_init(&stream->lock, NULL);
 
@@ -380,6 +357,17 @@ static void close_locked(struct ipc_stream *stream)
 	stream->pidfd = -EINVAL;
 }
 
+/* Nothing ends the stream any more but the other end. */
+static void forget_dependence(struct ipc_stream *stream)
+{
+	ipc_lock(stream->ipc);
+	dependent_remove_locked(&stream->of_parent);
+	dependent_remove_locked(&stream->of_cancellation);
+	ipc_unlock(stream->ipc);
+	if (timer_forget(stream->ipc, &stream->timer))
+		stream_put(stream);
+}
+
 /* No user is left: releases everything that could keep the other end. */
 static void stream_close(struct ipc_stream *stream)
 {
@@ -389,9 +377,9 @@ static void stream_close(struct ipc_stream *stream)
 	struct stream_item *items;
 	bool over;
 
-	stream_forget_writable(stream, &stream->sender);
-	stream_forget_writable(stream, &stream->granter);
-	stream_forget_call(stream);
+	if (writable_forget(stream->ipc, &stream->space))
+		stream_put(stream);
+	forget_dependence(stream);
 	stream_lock(stream);
 	close_locked(stream);
 	items = stream_take_items_locked(stream);
@@ -405,16 +393,13 @@ static void stream_close(struct ipc_stream *stream)
 	if (stream->of.server || !over)
 		stream_cancel_children(stream);
 	dependents_release(stream->ipc, &stream->children);
-	if (!over && stream->peer_control) {
-		if (!stream->of.server)
-			set_cancel(stream);
-		else if (!stream->last_words.data)
-			set_end(stream, stream->out_code, stream->out_code ? &dropped : NULL);
-		else
-			stream->last_words.end = true;
-		if (send_last_words(stream) < 0)
-			drop_last_words(stream);
-	}
+	if (!over && !stream->of.server)
+		set_cancel(stream);
+	else if (!over && !stream->last_words.data)
+		set_end(stream, stream->out_code, stream->out_code ? &dropped : NULL);
+	else if (!over)
+		stream->last_words.end = true;
+	send_or_drop_last_words(stream);
 	release_peer(stream);
 }
 
@@ -483,6 +468,18 @@ static bool break_locked(struct ipc_stream *stream, enum ipc_origin origin, int 
 	stream->broken = late ? -ETIMEDOUT : code;
 	stream->broken_by = late ? IPC_ORIGIN_HERE : origin;
 	return true;
+}
+
+/* What was made for it has no later deadline. After that, it fails with -ETIMEDOUT by itself. */
+void stream_cancel_children(struct ipc_stream *stream)
+{
+	bool late;
+
+	stream_lock(stream);
+	late = stream->broken == -ETIMEDOUT;
+	stream_unlock(stream);
+	if (!late && !stream->ipc->foreign)
+		dependents_cancel(stream->ipc, &stream->children);
 }
 
 void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code)
@@ -648,8 +645,7 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 	if (!first)
 		return;
 	set_cancel(stream);
-	if (send_last_words(stream) < 0)
-		drop_last_words(stream);
+	send_or_drop_last_words(stream);
 	stream_break(stream, -ECANCELED);
 }
 
@@ -665,4 +661,22 @@ void stream_cancel_with(struct ipc_stream *stream)
 	stream_unlock(stream);
 	if (!over)
 		ipc_stream_cancel(stream);
+}
+
+int ipc_stream_canceled(struct ipc_stream *stream)
+{
+	bool broken;
+
+	if (!stream)
+		return -EINVAL;
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	stream_expire(stream);
+	/* Perhaps no thread serves, and notices it. */
+	if (device_has_ended(&stream->ipc->device))
+		stream_break(stream, -ECONNRESET);
+	stream_lock(stream);
+	broken = stream->broken && !stream->broken_late;
+	stream_unlock(stream);
+	return broken;
 }

@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Streams: messages in one or both directions, in order. The receiver grants credit for a
- * number of messages; the sender sends no more.
+ * number of messages. The sender sends at most that many.
  *
- * Each end has two objects. Only the other end calls them, by oneways. One takes messages
- * and their end. The other takes what must overtake messages: credit and cancellation. The
- * driver keeps the order of each. Oneways have no replies, so no callback here waits.
+ * Each end has two objects. Only the other end calls them, by oneways. The data object takes
+ * messages and their end. The control object takes messages that must overtake them: credit and
+ * cancellation. The driver keeps the order of each. Oneways have no replies, so no callback here
+ * waits.
  *
- *   stream.c        life of an end; how it ends
- *   stream-call.c   the call that opened it: identity, time limit, parent
+ *   stream.c        life of an end; how it ends; its time limit
+ *   stream-open.c   opening; the call that opened it: identity, parent, cancellation
  *   stream-wait.c   sending, receiving, and waiting for either
  *   stream-ops.c    callbacks
  *   stream-peer.c   messages of the other end, to the two objects
- *   stream-open.c   opening
  *
- * References. The program's references have a count of their own (users). When the last one
- * goes, the end is closed and releases the proxies of the other end. The other end alone
- * holds the two objects. They end when it releases them or dies, or when the connection is
- * closed. The memory is freed after the users and the objects are gone.
+ * References. The program's references are counted in users. When users drops to 0, the end is
+ * closed and releases the proxies of the other end. Only the other end holds the two objects. They
+ * end when the other end releases them or dies, or when the connection is closed. The memory is
+ * freed when the users and the objects are gone.
  *
- * A server's end waits for its request first. It is *deferred* meanwhile: it holds no
- * connection, so a waiting client keeps none open, and it ends with its objects.
+ * A server's end may have to wait for its request first. It is *deferred* until then: it holds no
+ * connection, so an idle client keeps no connection open. It ends with its objects.
  *
- * A client's end that is closed waits for the server to release its objects, but not for ever: of
- * more than STREAM_MAX_LEFT of them the oldest are ended.
+ * A client's end that is closed waits for the server to release its objects. A connection keeps at
+ * most STREAM_MAX_CLOSED such ends.
  *
- * Callbacks. A stream with callbacks holds a user of its own until destroy() has run. They
- * run one after the other, in the order of enum strand, on serving threads only: whoever finds
- * that one is due puts the stream into the backlog. A handler counts as one of them.
+ * Callbacks. A stream with callbacks holds a user of its own until destroy() has run. They run one
+ * after the other, in the order of enum strand, on serving threads only. A thread that notices that
+ * a callback is due puts the stream into the backlog. A handler counts as a callback.
  *
- * What ends a stream never waits: without space for a cancel or an end, the stream keeps it
- * (struct stream_last) and sends it when there is space, also after it was closed.
+ * Ending a stream never waits. Without space for a cancel or an end, the stream keeps it (struct
+ * stream_last) and sends it when there is space, also after it was closed.
  */
 #ifndef IPC_STREAM_H
 #define IPC_STREAM_H
@@ -46,19 +46,17 @@
 struct ipcbus_event;
 struct thread;
 
-/* Messages that an end takes before it gives credit; credit comes in halves. */
+/* The most credit at a time. Half of it is granted at once. More would let the other end keep a
+ * handler busy that sends until -EAGAIN. */
 #define STREAM_WINDOW		16
-/* A peer that grants more violates the protocol: a handler that sends until -EAGAIN keeps its
- * thread for as many messages, and a grant is a small message. */
-#define STREAM_MAX_CREDIT	STREAM_WINDOW
 
-/* Bytes that explain an end, and of the metadata of a stream. The first are left out beyond that,
- * and with more of the others no stream opens: both wait as long as the stream does. */
+/* Bytes that explain an end. A larger explanation is left out, because it waits as long as the
+ * stream does. */
 #define STREAM_MAX_EXPLANATION	((size_t)64 << 10)
 
-/* Closed ends of a client whose objects the other end may hold. Those of the oldest end then: who
- * never releases them must not use up this side's nodes. */
-#define STREAM_MAX_LEFT		1024
+/* Closed ends of a client whose objects are kept for the other end. A service that never releases
+ * them must not use up this side's nodes. */
+#define STREAM_MAX_CLOSED	1024
 
 /* Numbers of the methods of both objects. */
 #define STREAM_MESSAGE		1	/* data */
@@ -69,15 +67,15 @@ struct thread;
 /* A message that arrived and that the program has not received yet. */
 struct stream_item {
 	struct stream_item *next;
-	struct ipc_call *call;		/* holds it */
+	struct ipc_call *call;		/* holds the message */
 	const void *message;
-	size_t bytes;			/* that count while it waits */
+	size_t bytes;			/* that count while the message waits */
 	unsigned int entries;
 };
 
-/* What its messages are: bytes (raw-stream.c) or protobuf (typed/streams.c). */
+/* The kind of its messages: bytes (raw-stream.c) or protobuf (typed/streams.c). */
 struct stream_type {
-	/* Unpacks a message for the receive function; it lives as long as the call. Takes
+	/* Unpacks a message for the receive function; the message lives as long as the call. Takes
 	 * over the entries of the message. */
 	int (*unpack)(struct ipc_stream *stream, struct ipc_call *call,
 		      const struct ipcbus_event *event, const void **ret_message);
@@ -86,11 +84,11 @@ struct stream_type {
 	/* Sends a message, a oneway, to stream->peer_data. */
 	int (*send)(struct ipc_stream *stream, const void *message,
 		    const struct ipc_options *options);
-	/* Server: calls the handler; request: the deferred one, or NULL. */
+	/* Server: calls the handler; request: the deferred request, or NULL. */
 	int (*handle)(struct ipc_stream *stream, const void *request);
 };
 
-/* What a stream is made with. */
+/* The properties of a new stream. */
 struct stream_of {
 	const struct stream_type *type;
 	size_t size;			/* of its memory, with struct ipc_stream in front */
@@ -98,12 +96,12 @@ struct stream_of {
 	const char *name;		/* of the method, or NULL */
 	const struct ipc_method *method; /* typed/'s, or NULL */
 	uint64_t timeout_usec;		/* of the whole stream, unless the options have one */
-	bool accept_fds;		/* messages that come may bring some */
+	bool accept_fds;		/* of received messages */
 	bool server;
 	bool defer;			/* the handler waits for the request */
 };
 
-/* Where the callbacks of a stream are. */
+/* The state of the callbacks of a stream. */
 enum strand {
 	STRAND_IDLE,
 	STRAND_QUEUED,		/* in the backlog */
@@ -111,27 +109,26 @@ enum strand {
 	STRAND_OVER,		/* destroy() has run */
 };
 
-/* The last messages to the other end, not sent yet. */
+/* The last messages to the other end. */
 struct stream_last {
-	bool cancel;
+	bool cancel;		/* to be sent, as is end */
 	bool end;
-	uint8_t bare[2 * WIRE_FIELD_MAX];	/* the end without explanation */
-	size_t bare_size;
-	uint8_t *data;				/* with it, or NULL */
+	int code;		/* of the end */
+	uint8_t *data;		/* the end with its explanation, or NULL */
 	size_t size;
-	unsigned int senders;			/* threads that are sending some of it */
+	unsigned int senders;	/* threads that are sending a last message */
 };
 
-/* The first member of each type's. */
+/* The first member of each type's structure. */
 struct ipc_stream {
 	atomic_uint refs;		/* memory: users together, two objects, the watch */
 	atomic_uint users;
 	atomic_uint objects;		/* that are not gone */
 	struct ipc *ipc;		/* held, unless deferred */
 	struct stream_of of;
-	atomic_bool deferred;		/* server: the handler waits for its request, and
-					 * whoever clears it owns the user that it will be */
-	struct ipc_object *service;	/* server: whose handler runs */
+	atomic_bool deferred;		/* server: the handler waits for its request. The thread
+					 * that clears it owns the first user */
+	struct ipc_object *service;	/* server: of the handler */
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
@@ -140,9 +137,9 @@ struct ipc_stream {
 	char *metadata;			/* server: of the call that opened it, as in a */
 	size_t metadata_size;		/* frame; or NULL */
 	char *label;			/* server: the caller's, or NULL */
-	struct peer *peer;		/* server: that it counts for, or NULL */
-	size_t max_message;		/* that comes */
-	struct waiting *waiting;	/* the peer's, or the own of a client's end */
+	struct peer *peer;		/* server: the user that the stream counts for, or NULL */
+	size_t max_message;		/* of received messages */
+	struct waiting *waiting;	/* the peer's; of a client's end own_waiting */
 	struct waiting own_waiting;
 	size_t max_waiting_bytes;
 	unsigned int max_waiting_entries;
@@ -150,22 +147,19 @@ struct ipc_stream {
 	struct ipc_object *data;
 	struct ipc_object *control;
 	uint64_t cookies[2];		/* client: of both */
-	/* Under ipc->lock; link: NULL if it is not in ipc->left. */
-	struct ipc_stream *next_left;
-	struct ipc_stream **link_left;
 	struct ipc_proxy *peer_data;
 	struct ipc_proxy *peer_control;
 	struct ipc_slot *watch;		/* of the peer's death */
 	struct dependent of_parent;	/* client: in the list of its parent */
 	struct dependent of_cancellation;	/* client: in that of its cancellation */
-	struct dependents children;	/* made for this one */
+	struct dependents children;	/* calls and streams made for this stream */
 	struct timer timer;		/* for the deadline. Holds the memory while it is set */
 
 	pthread_mutex_t lock;
 	/* Under the lock. */
 	struct stream_item *first;	/* oldest first */
 	struct stream_item **last;
-	struct stream_item *current;	/* what the program received last */
+	struct stream_item *current;	/* the message that the program received last */
 	unsigned int n_items;
 	unsigned int owed;		/* credit to grant */
 	unsigned int credit;		/* messages that may be sent */
@@ -182,7 +176,7 @@ struct ipc_stream {
 	struct ipc_error in_error;	/* of in_ended: code 0 is a good end */
 	struct stream_last last_words;
 	bool released;			/* the other end's objects are */
-	int receive_fd;			/* eventfds, or -1: open while there are users */
+	int receive_fd;			/* eventfds of waiting threads, or -1 */
 	int send_fd;
 	bool receive_fd_set;		/* may have been written since it was last read */
 	int cancel_state;		/* of the thread that has the lock */
@@ -200,11 +194,7 @@ struct ipc_stream {
 	bool end_called;
 	unsigned int n_received;
 	struct backlog_work work;	/* holds the memory while it is queued */
-
-	/* Each holds the memory while it waits. */
-	struct writable_waiter sender;		/* has credit, for space for a message */
-	struct writable_waiter granter;		/* for space for a credit */
-	struct writable_waiter closer;		/* for space for the last words */
+	struct writable_waiter space;	/* for any message to the other end; likewise */
 };
 
 /* A new end with one user; memory behind struct ipc_stream is 0. */
@@ -218,57 +208,41 @@ int stream_open_async(struct ipc_stream *stream, struct ipc_proxy *proxy,
 		      const struct ipc_options *options, ipc_raw_cb cb, void *userdata);
 int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,
 		  const struct ipc_options *options);
-/* A call of IPC_CODE_STREAM of an object whose type has new_stream(). */
+/* Serves a call of IPC_CODE_STREAM of an object whose type has new_stream(). */
 int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message);
 
-/* As ipc_rpc_stream_send() and _receive(), with what unpack() and send() know. */
+/* As ipc_rpc_stream_send() and _receive(), for messages of the stream's type. */
 int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message);
 int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
 		   struct ipc_error *error);
 
 /* Watches for the death of the other end. */
 int stream_watch(struct ipc_stream *stream);
-
-/* The call that opens it; stream-call.c. Server: takes what the call knows, before its reply. */
-int stream_take_call(struct ipc_stream *stream, struct ipc_call *call);
-/* Client: sets the deadline. The options for the call are a copy, which may be NULL before. */
-void stream_take_options(struct ipc_stream *stream, const struct ipc_options *options,
-			 struct ipc_options *ret_opening);
-/* Client: from now on it is canceled with its parent, and with its cancellation. -ECANCELED:
- * one of them is canceled already. */
-int stream_follow(struct ipc_stream *stream, const struct ipc_options *options);
+/* Frees a deferred end whose request will not come. For the thread that took it. */
+void stream_abandon(struct ipc_stream *stream);
+/* The stream is over: cancels the calls and streams made for it. */
+void stream_cancel_children(struct ipc_stream *stream);
 /* A callback is to report the deadline. */
 int stream_set_timer(struct ipc_stream *stream);
-void stream_expired(struct timer *timer);
-/* The opposite of these two. */
-void stream_forget_call(struct ipc_stream *stream);
-/* It is over: cancels what was made for it. */
-void stream_cancel_children(struct ipc_stream *stream);
-/* Drops a deferred end whose request will not come. For whoever took it. */
-void stream_abandon(struct ipc_stream *stream);
 
-/* Waits for space by one of the stream's waiters; as writable_want(). */
-int stream_want_writable(struct ipc_stream *stream, struct writable_waiter *waiter);
-void stream_forget_writable(struct ipc_stream *stream, struct writable_waiter *waiter);
+/* Calls back when there may be space for a message to the other end: as writable_want(). */
+int stream_want_space(struct ipc_stream *stream);
 /* Frees the message that was received last. */
 void stream_free_current(struct ipc_stream *stream);
-/* Lets the sender go on when half of the window is free again: 0, or -ENOMEM. */
+/* Grants credit if half of the window is free again: 0, or -ENOMEM. */
 int stream_grant_credit(struct ipc_stream *stream);
-/* There is space for the sender, and for the granter; stream-wait.c. */
-void stream_may_send(struct writable_waiter *waiter);
-void stream_may_grant(struct writable_waiter *waiter);
 
-/* Callbacks; stream-ops.c. One may be due: sees to it that it runs. */
+/* Callbacks; stream-ops.c. A callback may be due: makes sure that it runs. */
 void stream_kick(struct ipc_stream *stream);
-/* The same for one that reports space or credit to send. */
+/* The same, and sending may be possible again. */
 void stream_kick_writable(struct ipc_stream *stream);
-/* A handler runs, and has returned this. */
+/* Run before a handler, and with its result afterwards. */
 void stream_begin_handler(struct ipc_stream *stream);
 void stream_end_handler(struct ipc_stream *stream, int r);
 void stream_run_work(struct thread *t, struct backlog_work *work);
 
 /*
- * In a forked child nobody else uses the stream, and the lock may be held by a thread that
+ * In a forked child no other thread uses the stream, and the lock may be held by a thread that
  * the child does not have.
  */
 static inline void stream_lock(struct ipc_stream *stream)
@@ -293,27 +267,11 @@ static inline void stream_unlock(struct ipc_stream *stream)
 	pthread_setcancelstate(state, NULL);
 }
 
-/* The server has ended the stream, and this end knows. Its messages may be left to receive. */
+/* The server has ended the stream, and this end knows. Messages may be left to receive. */
 static inline bool stream_is_over_locked(const struct ipc_stream *stream)
 {
 	return !stream->broken && (stream->of.server ? stream->out_ended :
 						       stream->in_ended && !stream->lost);
-}
-
-/* 0, or why nothing can be sent any more. */
-static inline int stream_may_send_locked(const struct ipc_stream *stream)
-{
-	if (likely(!stream->out_ended && !stream->in_ended && !stream->broken))
-		return 0;
-	if (stream->out_ended)
-		return stream->refused ? stream->broken : -EPIPE;
-	/* The server has ended the stream: it takes no more. */
-	if (!stream->of.server && stream->in_ended)
-		return stream->in_error.code ?: -EPIPE;
-	/* A client that has said why, and is gone since. */
-	if (stream->broken == -EOWNERDEAD && stream->in_error.code)
-		return stream->in_error.code;
-	return stream->broken;
 }
 
 static inline void stream_hold(struct ipc_stream *stream)
@@ -323,7 +281,7 @@ static inline void stream_hold(struct ipc_stream *stream)
 
 void stream_put(struct ipc_stream *stream);
 
-/* True once: the caller starts the handler that waited for its request, or drops the end. */
+/* Returns true once: the caller starts the handler that waited for its request, or frees the end. */
 static inline bool stream_take_deferred(struct ipc_stream *stream)
 {
 	return atomic_exchange(&stream->deferred, false);
@@ -339,14 +297,14 @@ static inline void stream_break(struct ipc_stream *stream, int code)
 
 	stream_break_by(stream, by_bus ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE, code);
 }
-/* Cancels a stream with the call, stream or cancellation that it depends on. If its own time is
- * over, or the bus has ended, that is the error. */
+/* Cancels a stream with its parent or cancellation. If its own time is over, or the bus has ended,
+ * that is the error. */
 void stream_cancel_with(struct ipc_stream *stream);
-/* The same for what the other end did. It learns the error, and of the errors that have a limit
- * also the limit. */
+/* Breaks the stream off because of a message of the other end, which gets the error, and the limit
+ * if it exceeded one. */
 void stream_refuse(struct ipc_stream *stream, int code);
 
-/* Once, before others know the stream. */
+/* Must be called once, before other threads know the stream. */
 static inline void stream_set_deadline(struct ipc_stream *stream, uint64_t deadline)
 {
 	stream->deadline = deadline;
@@ -360,7 +318,7 @@ static inline bool stream_is_late(const struct ipc_stream *stream)
 
 /* After the deadline: takes the messages that have arrived, and breaks the stream off. */
 void stream_expire_now(struct ipc_stream *stream);
-/* What breaks off by itself at the deadline. Functions for programs begin with it. */
+/* Functions for programs begin with it: an end breaks off by itself at the deadline. */
 static inline void stream_expire(struct ipc_stream *stream)
 {
 	if (stream_is_late(stream))
@@ -369,30 +327,30 @@ static inline void stream_expire(struct ipc_stream *stream)
 /* Wake the receiving or sending thread to look again. */
 void stream_wake_receiver_locked(struct ipc_stream *stream);
 void stream_wake_sender_locked(struct ipc_stream *stream);
-/* Drops all messages that nobody received: for stream_free_items(), without the lock. */
+/* Drops all messages that wait: for stream_free_items(), without the lock. */
 struct stream_item *stream_take_items_locked(struct ipc_stream *stream);
 void stream_free_items(struct ipc_stream *stream, struct stream_item *items);
-/* The message waits, and no more. -EDQUOT: with others it would take too much. */
+/* Count a message that waits. -EDQUOT: with others it would take too much. */
 int stream_count_item(struct ipc_stream *stream, struct stream_item *item);
 void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
-
-/* The other end has released the objects of a closed end. */
-void stream_unleave(struct ipc_stream *stream);
 
 /* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);
 /* Calls the handler, and drops the user. */
 void stream_start_handler(struct ipc_stream *stream, const void *request);
-/* The fields of a payload, which metadata may surround. */
-int stream_fields(const void *payload, size_t size, struct wire *ret_fields);
+/* Reads the fields of a message: those with the numbers 1 to n - 1, which must have these types
+ * (WIRE_*). The last of several counts. A missing field has the number 0. */
+int stream_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret);
+/* The same for a payload, which metadata may surround. */
+int stream_payload_fields(const void *payload, size_t size, const uint8_t *types, uint32_t n,
+			  struct wire_field *ret);
 
 /* Oneways to the other end. They do not wait: -EAGAIN. */
 int stream_send_credit(struct ipc_stream *stream, uint32_t messages);
 int stream_send_cancel(struct ipc_stream *stream);
-int stream_send_end(struct ipc_stream *stream, const uint8_t *data, size_t size);
-/* An end with this code, of at most 2 * WIRE_FIELD_MAX bytes. Returns its size. */
-size_t stream_put_end(uint8_t *to, int code);
-/* The same with what explains it, for free(); NULL: no memory. */
+/* Sends last_words. If the explanation cannot be sent, now or ever, the code goes alone. */
+int stream_send_end(struct ipc_stream *stream);
+/* Encodes an end with its explanation, for free(). NULL: no memory. */
 uint8_t *stream_explain_end(int code, const struct ipc_error *error, size_t *ret_size);
 
 #endif /* IPC_STREAM_H */

@@ -140,7 +140,7 @@ START_TEST(a_bad_reply_opens_nothing)
 {
 	begin();
 	ck_assert_int_eq(start(NULL), 0);
-	push_open_of(ended(IPCBUS_EVENT_REPLY), 0, 0, STREAM_MAX_CREDIT + 1);
+	push_open_of(ended(IPCBUS_EVENT_REPLY), 0, 0, STREAM_WINDOW + 1);
 	serve_all_of(ipc);
 	ck_assert_int_eq(opened_result, -EPROTO);
 	opened_calls = 0;

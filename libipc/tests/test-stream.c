@@ -167,17 +167,17 @@ START_TEST(credit_has_a_limit)
 		uint32_t more;
 		bool allowed;
 	} cases[] = {
-		{ 0, STREAM_MAX_CREDIT, true },
-		{ 0, STREAM_MAX_CREDIT + 1, false },
-		{ 1, STREAM_MAX_CREDIT - 1, true },
-		{ 1, STREAM_MAX_CREDIT, false },
-		{ STREAM_MAX_CREDIT, 0, true },
-		{ STREAM_MAX_CREDIT, 1, false },
-		{ STREAM_MAX_CREDIT, UINT32_MAX, false },
+		{ 0, STREAM_WINDOW, true },
+		{ 0, STREAM_WINDOW + 1, false },
+		{ 1, STREAM_WINDOW - 1, true },
+		{ 1, STREAM_WINDOW, false },
+		{ STREAM_WINDOW, 0, true },
+		{ STREAM_WINDOW, 1, false },
+		{ STREAM_WINDOW, UINT32_MAX, false },
 		{ 0, UINT32_MAX, false },
 		/* As after a send that failed while the other end granted what there may be. */
-		{ STREAM_MAX_CREDIT + 1, UINT32_MAX - 1, false },
-		{ STREAM_MAX_CREDIT + 1, 1, false },
+		{ STREAM_WINDOW + 1, UINT32_MAX - 1, false },
+		{ STREAM_WINDOW + 1, 1, false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -197,7 +197,7 @@ END_TEST
 /* A server's end that grants more from the beginning. */
 START_TEST(the_first_credit_has_a_limit)
 {
-	static const uint32_t windows[] = { STREAM_MAX_CREDIT, STREAM_MAX_CREDIT + 1, UINT32_MAX };
+	static const uint32_t windows[] = { STREAM_WINDOW, STREAM_WINDOW + 1, UINT32_MAX };
 
 	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
 		begin();
