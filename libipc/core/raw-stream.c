@@ -57,49 +57,46 @@ static const struct stream_type raw_stream = {
 	.handle = handle,
 };
 
-int raw_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream)
+static int new_end(struct ipc *ipc, uint32_t code, bool accept_fds, bool server,
+		   struct ipc_stream **ret_stream)
 {
 	const struct stream_of of = {
 		.type = &raw_stream,
 		.size = sizeof(struct ipc_stream),
 		.code = code,
-		.accept_fds = raw_object_ops(call->object)->flags & IPC_RAW_ACCEPT_FDS,
-		.server = true,
+		.accept_fds = accept_fds,
+		.own_flags = IPC_RAW_REFUSE_FDS,
+		.server = server,
 	};
 
-	return stream_new(call->ipc, &of, ret_stream);
+	return stream_new(ipc, &of, ret_stream);
 }
 
-/* The call that opens the stream knows nothing of the stream's own flags. */
-static const struct ipc_options *options_of(const struct ipc_options *options,
-					    struct ipc_options *own, bool *ret_accept_fds)
+int raw_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream)
 {
-	*ret_accept_fds = !options || !(options->flags & IPC_RAW_REFUSE_FDS);
-	if (*ret_accept_fds)
-		return options;
-	*own = *options;
-	own->flags &= ~IPC_RAW_REFUSE_FDS;
-	return own;
+	return new_end(call->ipc, code, raw_object_ops(call->object)->flags & IPC_RAW_ACCEPT_FDS,
+		       /* server= */ true, ret_stream);
+}
+
+static int new_client(struct ipc_proxy *proxy, uint32_t code, const struct ipc_options *options,
+		      struct ipc_stream **ret_stream)
+{
+	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
+
+	if (!ipc || !code)
+		return -EINVAL;
+	return new_end(ipc, code, !options || !(options->flags & IPC_RAW_REFUSE_FDS),
+		       /* server= */ false, ret_stream);
 }
 
 int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 			const struct ipc_options *options, struct ipc_stream **ret_stream,
 			struct ipc_error *error)
 {
-	struct stream_of of = {
-		.type = &raw_stream,
-		.size = sizeof(struct ipc_stream),
-		.code = code,
-	};
-	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
 	struct ipc_stream *stream;
-	struct ipc_options own;
 	int r;
 
-	if (!ipc || !code || !ret_stream)
-		return error_set(error, -EINVAL);
-	options = options_of(options, &own, &of.accept_fds);
-	r = stream_new(ipc, &of, &stream);
+	r = ret_stream ? new_client(proxy, code, options, &stream) : -EINVAL;
 	if (r < 0)
 		return error_set(error, r);
 	r = stream_open(stream, proxy, options, error);
@@ -160,14 +157,13 @@ static void opened(int result, struct ipc_raw_message *reply, const struct ipc_e
 
 	if (r == 0) {
 		r = stream_opened(opening->stream, reply, &opening->options);
-		if (r < 0) {
-			error_set(&own, r);
-			error = &own;
-		}
+		error = &own;
 	}
 	if (r == 0) {
 		stream = opening->stream;
 		opening->stream = NULL;
+	} else if (result == 0) {
+		error_set(&own, r);
 	}
 	opening->cb(r, stream, error, opening->userdata);
 	opening_free(opening);
@@ -178,23 +174,15 @@ int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
 			      const struct ipc_options *options, ipc_raw_stream_cb cb,
 			      void *userdata)
 {
-	struct stream_of of = {
-		.type = &raw_stream,
-		.size = sizeof(struct ipc_stream),
-		.code = code,
-	};
-	struct ipc *ipc = proxy ? ipc_proxy_ipc(proxy) : NULL;
 	struct opening *opening;
-	struct ipc_options own;
 	int r;
 
-	if (!ipc || !code || !cb)
+	if (!cb)
 		return -EINVAL;
-	options = options_of(options, &own, &of.accept_fds);
 	opening = opening_new(options, cb, userdata);
 	if (!opening)
 		return -ENOMEM;
-	r = stream_new(ipc, &of, &opening->stream);
+	r = new_client(proxy, code, options, &opening->stream);
 	if (r == 0)
 		r = stream_open_async(opening->stream, proxy, options, opened, opening);
 	if (r < 0)

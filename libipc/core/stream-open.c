@@ -316,6 +316,7 @@ static void take_options(struct ipc_stream *stream, const struct ipc_options *op
 	uint64_t deadline = 0;
 
 	*ret_opening = options ? *options : (struct ipc_options){ .parent = NULL };
+	ret_opening->flags &= ~stream->of.own_flags;
 	if (!ret_opening->timeout_usec)
 		ret_opening->timeout_usec = stream->of.timeout_usec;
 	if (ret_opening->timeout_usec)

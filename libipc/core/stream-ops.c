@@ -214,25 +214,28 @@ static void strand_rest(struct ipc_stream *stream)
 		stream_put(stream);
 }
 
-void stream_begin_handler(struct ipc_stream *stream)
+void stream_start_handler(struct ipc_stream *stream, const void *request)
 {
+	int r;
+
 	stream_hold(stream);
 	stream_lock(stream);
 	stream->strand = STRAND_RUNNING;
 	stream_unlock(stream);
 	stream->handler = pthread_self();
 	atomic_store(&stream->in_handler, true);
-}
 
-/* A handler that returns 0, and was the only user, has ended the stream well. */
-void stream_end_handler(struct ipc_stream *stream, int r)
-{
+	r = stream_watch(stream);
+	if (r == 0)
+		r = stream->of.type->handle(stream, request);
+	/* A handler that returns 0, and was the only user, has ended the stream well. */
 	if (r < 0)
 		ipc_stream_fail(stream, r, NULL, NULL);
 	else if (atomic_load(&stream->users) == 1 && !atomic_load(&stream->dropped))
 		stream->out_code = 0;
 	atomic_store(&stream->in_handler, false);
 	strand_rest(stream);
+	ipc_stream_unref(stream);
 }
 
 /* Others have their turn after as many callbacks as there can be messages. */
@@ -252,18 +255,21 @@ void stream_run_work(struct thread *t, struct backlog_work *work)
 
 /* --- Setting them ---------------------------------------------------------------------- */
 
-int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, void *userdata)
+int stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, void *userdata,
+		   void (*receive)(void), void (*cb)(void))
 {
 	struct ipc_stream_ops own;
 	int r;
 
-	if (!stream || !ops)
-		return -EINVAL;
 	r = sized_copy(&own, sizeof(own), sizeof(own), ops);
 	if (r < 0)
 		return r;
 	if (stream->ipc->foreign)
 		return -ECHILD;
+	if (receive && own.on_message)
+		return -EINVAL;
+	if (receive)
+		own.on_message = stream->of.type->on_message;
 	r = stream_set_timer(stream);
 	if (r < 0)
 		return r;
@@ -273,6 +279,8 @@ int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *o
 	} else {
 		stream->ops = own;
 		stream->userdata = userdata;
+		stream->receive = receive;
+		stream->cb = cb;
 		stream->has_ops = true;
 		stream->message_due = stream->first;
 		/* Before others can run the callbacks, destroy() and its end among them. */
@@ -283,6 +291,13 @@ int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *o
 		return r;
 	stream_kick(stream);
 	return 0;
+}
+
+int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, void *userdata)
+{
+	if (!stream || !ops)
+		return -EINVAL;
+	return stream_set_ops(stream, ops, userdata, /* receive= */ NULL, /* cb= */ NULL);
 }
 
 int ipc_stream_resume(struct ipc_stream *stream)

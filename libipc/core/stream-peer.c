@@ -24,6 +24,8 @@
 enum { CREDIT_MESSAGES = 1 };
 enum { END_CODE = 1, END_ERROR };
 
+static const char control_interface[] = "ipc.StreamControl";
+
 int stream_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret)
 {
 	struct wire_field field;
@@ -51,19 +53,6 @@ int stream_payload_fields(const void *payload, size_t size, const uint8_t *types
 }
 
 /* --- Messages ---------------------------------------------------------------------- */
-
-/* For a stream of replies that is when its request has arrived. */
-void stream_start_handler(struct ipc_stream *stream, const void *request)
-{
-	int r;
-
-	stream_begin_handler(stream);
-	r = stream_watch(stream);
-	if (r == 0)
-		r = stream->of.type->handle(stream, request);
-	stream_end_handler(stream, r);
-	ipc_stream_unref(stream);
-}
 
 static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const void *message,
 			unsigned int entries)
@@ -271,43 +260,32 @@ static int take_control(struct ipc_stream *stream, struct ipc_call *call,
 	return 0;
 }
 
-static int serve_data(struct ipc_call *call, const struct ipcbus_event *event)
+static bool is_control(const struct ipc_object *object)
 {
-	int r = take_data(call->object->userdata, call, event);
+	return object->interface == control_interface;
+}
+
+static int serve(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	struct ipc_stream *stream = call->object->userdata;
+	int r = is_control(call->object) ? take_control(stream, call, event) :
+					   take_data(stream, call, event);
 
 	if (r < 0 && call->oneway)
 		message_lost(call->object, r);
 	return r;
 }
 
-static int serve_control(struct ipc_call *call, const struct ipcbus_event *event)
-{
-	int r = take_control(call->object->userdata, call, event);
-
-	if (r < 0 && call->oneway)
-		message_lost(call->object, r);
-	return r;
-}
-
-/* Unless the handler waits for its request. */
-static bool is_data_passive(const struct ipc_object *object)
+/* A request for which a handler waits runs that handler. */
+static bool is_passive(const struct ipc_object *object)
 {
 	const struct ipc_stream *stream = object->userdata;
 
-	return !atomic_load(&stream->deferred);
+	return is_control(object) || !atomic_load(&stream->deferred);
 }
 
-static bool is_control_passive(const struct ipc_object *object)
-{
-	(void)object;
-	return true;
-}
-
-static const struct object_type data_type = {
-	.serve = serve_data, .lost = message_lost, .is_passive = is_data_passive,
-};
-static const struct object_type control_type = {
-	.serve = serve_control, .lost = message_lost, .is_passive = is_control_passive,
+static const struct object_type end_type = {
+	.serve = serve, .lost = message_lost, .is_passive = is_passive,
 };
 
 /* The other end has released this object of ours, or died. */
@@ -320,12 +298,12 @@ static void object_gone(void *userdata)
 	stream_put(stream);
 }
 
-static int make_object(struct ipc_stream *stream, const struct object_type *type,
-		       const char *interface, bool accept_fds, struct ipc_object **ret_object)
+static int make_object(struct ipc_stream *stream, const char *interface, bool accept_fds,
+		       struct ipc_object **ret_object)
 {
 	int r;
 
-	r = object_new(stream->ipc, type, sizeof(struct ipc_object),
+	r = object_new(stream->ipc, &end_type, sizeof(struct ipc_object),
 		       accept_fds ? IPCBUS_NODE_ACCEPT_FDS : 0, stream, ret_object);
 	if (r < 0)
 		return r;
@@ -340,10 +318,9 @@ int stream_make_objects(struct ipc_stream *stream)
 {
 	int r;
 
-	r = make_object(stream, &data_type, "ipc.StreamData", stream->of.accept_fds,
-			&stream->data);
-	return r < 0 ? r : make_object(stream, &control_type, "ipc.StreamControl",
-				       /* accept_fds= */ false, &stream->control);
+	r = make_object(stream, "ipc.StreamData", stream->of.accept_fds, &stream->data);
+	return r < 0 ? r : make_object(stream, control_interface, /* accept_fds= */ false,
+				       &stream->control);
 }
 
 /* --- Messages to the other end --------------------------------------------------------- */

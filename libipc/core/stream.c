@@ -383,8 +383,8 @@ static void stream_close(struct ipc_stream *stream)
 	stream_lock(stream);
 	close_locked(stream);
 	items = stream_take_items_locked(stream);
-	over = stream->broken || (stream->out_ended && (stream->of.server || stream->in_ended)) ||
-	       (!stream->of.server && stream->in_ended);
+	over = !stream->peer_control || stream->broken ||
+	       (stream->of.server ? stream->out_ended : stream->in_ended);
 	stream_unlock(stream);
 	stream_free_items(stream, items);
 	stream_free_current(stream);

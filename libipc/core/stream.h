@@ -86,6 +86,8 @@ struct stream_type {
 		    const struct ipc_options *options);
 	/* Server: calls the handler; request: the deferred request, or NULL. */
 	int (*handle)(struct ipc_stream *stream, const void *request);
+	/* Calls stream->receive for the next message, or NULL. */
+	void (*on_message)(struct ipc_stream *stream, void *userdata);
 };
 
 /* The properties of a new stream. */
@@ -97,6 +99,7 @@ struct stream_of {
 	const struct ipc_method *method; /* typed/'s, or NULL */
 	uint64_t timeout_usec;		/* of the whole stream, unless the options have one */
 	bool accept_fds;		/* of received messages */
+	uint32_t own_flags;		/* of the options, unknown to the call that opens */
 	bool server;
 	bool defer;			/* the handler waits for the request */
 };
@@ -184,6 +187,8 @@ struct ipc_stream {
 	bool has_ops;
 	struct ipc_stream_ops ops;
 	void *userdata;
+	void (*receive)(void);		/* typed/: of generated code; knows the type of cb */
+	void (*cb)(void);		/* typed/: of the program */
 	enum strand strand;
 	pthread_t handler;		/* server: the thread that runs the handler, */
 	atomic_bool in_handler;		/* while it does, */
@@ -236,9 +241,11 @@ int stream_grant_credit(struct ipc_stream *stream);
 void stream_kick(struct ipc_stream *stream);
 /* The same, and sending may be possible again. */
 void stream_kick_writable(struct ipc_stream *stream);
-/* Run before a handler, and with its result afterwards. */
-void stream_begin_handler(struct ipc_stream *stream);
-void stream_end_handler(struct ipc_stream *stream, int r);
+/* Calls the handler, and drops the user. For a deferred stream that is when its request arrived. */
+void stream_start_handler(struct ipc_stream *stream, const void *request);
+/* As ipc_stream_set_ops(). receive: NULL, or for the type's on_message, with cb. */
+int stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, void *userdata,
+		   void (*receive)(void), void (*cb)(void));
 void stream_run_work(struct thread *t, struct backlog_work *work);
 
 /*
@@ -336,8 +343,6 @@ void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
 
 /* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);
-/* Calls the handler, and drops the user. */
-void stream_start_handler(struct ipc_stream *stream, const void *request);
 /* Reads the fields of a message: those with the numbers 1 to n - 1, which must have these types
  * (WIRE_*). The last of several counts. A missing field has the number 0. */
 int stream_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret);

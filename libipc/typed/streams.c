@@ -8,7 +8,6 @@
 #include "core/errors.h"
 #include "core/peers.h"
 #include "core/proxy.h"
-#include "core/sized.h"
 #include "core/stream.h"
 #include "typed.h"
 
@@ -16,8 +15,6 @@ struct typed_stream {
 	struct ipc_stream base;
 	struct ipc_method in;	/* what comes, and what goes, as methods */
 	struct ipc_method out;
-	ipc_rpc_receive receive; /* of generated code, or NULL; set once, under the lock */
-	ipc_rpc_cb cb;		/* of the program, for it */
 };
 
 static struct typed_stream *typed_stream(struct ipc_stream *stream)
@@ -89,11 +86,21 @@ static int handle(struct ipc_stream *stream, const void *request)
 	return stream->of.method->open(stream, request, service->ops, service->base.userdata);
 }
 
+static void on_message(struct ipc_stream *stream, void *userdata)
+{
+	const void *message;
+
+	if (stream_receive(stream, /* timeout_usec= */ 0, &message, NULL) > 0)
+		((ipc_rpc_receive)stream->receive)(stream, message, (ipc_rpc_cb)stream->cb,
+						   userdata);
+}
+
 static const struct stream_type typed = {
 	.unpack = unpack,
 	.memory = memory,
 	.send = send,
 	.handle = handle,
+	.on_message = on_message,
 };
 
 /* Of a client's end. As many messages may wait as it grants credit for, each of the greatest size
@@ -259,51 +266,11 @@ int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *met
 
 /* --- Callbacks ------------------------------------------------------------------------ */
 
-static void on_message(struct ipc_stream *stream, void *userdata)
-{
-	struct typed_stream *typed = typed_stream(stream);
-	const void *message;
-
-	if (stream_receive(stream, /* timeout_usec= */ 0, &message, NULL) > 0)
-		typed->receive(stream, message, typed->cb, userdata);
-}
-
-/* False: it has one. */
-static bool set_receive(struct ipc_stream *stream, ipc_rpc_receive receive, ipc_rpc_cb cb)
-{
-	struct typed_stream *typed = typed_stream(stream);
-	bool first;
-
-	stream_lock(stream);
-	first = !receive || !typed->receive;
-	if (first) {
-		typed->receive = receive;
-		typed->cb = cb;
-	}
-	stream_unlock(stream);
-	return first;
-}
-
 int ipc_rpc_stream_set_ops(struct ipc_stream *stream, const struct ipc_method *method,
 			   ipc_rpc_receive receive, ipc_rpc_cb cb,
 			   const struct ipc_stream_ops *ops, void *userdata)
 {
-	struct ipc_stream_ops own;
-	int r;
-
 	if (!stream || !method || stream->of.method != method || !receive || !cb || !ops)
 		return -EINVAL;
-	r = sized_copy(&own, sizeof(own), sizeof(own), ops);
-	if (r < 0)
-		return r;
-	if (own.on_message)
-		return -EINVAL;
-	own.size = sizeof(own);
-	own.on_message = on_message;
-	if (!set_receive(stream, receive, cb))
-		return -EALREADY;
-	r = ipc_stream_set_ops(stream, &own, userdata);
-	if (r < 0)
-		set_receive(stream, NULL, NULL);
-	return r;
+	return stream_set_ops(stream, ops, userdata, (void (*)(void))receive, (void (*)(void))cb);
 }
