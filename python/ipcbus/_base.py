@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, Union
+from typing import Any, NamedTuple, Protocol, Union
 
 from . import _core
 from .errors import DeadlineExceeded, Error
@@ -255,3 +255,17 @@ def end_stream(stream: _core.Stream, error: BaseException, service: Named, code:
     except Exception as failure:
         log.debug("%s: could not report the end of a stream: %s", method, failure)
         stream.cancel()
+
+
+class BaseProxy:
+    """An object of another process, on a bus of either kind."""
+
+    def __init__(self, bus: Any, proxy: _core.Proxy) -> None:
+        self._bus = bus
+        self._proxy = proxy
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BaseProxy) and self._proxy == other._proxy
+
+    def __hash__(self) -> int:
+        return hash(self._proxy)

@@ -26,6 +26,7 @@ from ._base import (
     Buffer,
     Entry,
     NameInfo,
+    BaseProxy,
     BaseRawService,
     RawRequest,
     check_kind,
@@ -74,20 +75,12 @@ def _parent() -> _core.Call | _core.Stream | None:
     return None if served is None else served.parent
 
 
-class Proxy:
+class Proxy(BaseProxy):
     """An object of another process. Calls from a handler's task are made for the handler's call:
     they end with it, and have no later deadline. After the task was canceled because its caller no
     longer waits, they do not depend on that call: the handler can clean up."""
 
-    def __init__(self, bus: Bus, proxy: _core.Proxy) -> None:
-        self._bus = bus
-        self._proxy = proxy
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Proxy) and self._proxy == other._proxy
-
-    def __hash__(self) -> int:
-        return hash(self._proxy)
+    _bus: Bus
 
     @property
     def bus(self) -> Bus:
@@ -110,12 +103,8 @@ class Proxy:
         call: the server is notified. With accept_fds the reply may contain files. With detached
         the call never depends on the call or stream that the task serves. Raises an ``Error``.
         """
-        future: asyncio.Future[_core.Message] = self._bus._future()
-
-        def done(message: _core.Message | None, error: Error | None) -> None:
-            self._bus._run(_settle, future, message, error)
-
-        slot = self._proxy.call_async(
+        message: _core.Message = await self._bus._reply(
+            self._proxy.call_async,
             code,
             data,
             entries,
@@ -123,13 +112,8 @@ class Proxy:
             to_usec(timeout),
             to_metadata(metadata),
             None if detached else _parent(),
-            done,
         )
-        try:
-            return await future
-        except asyncio.CancelledError:
-            slot.end()
-            raise
+        return message
 
     async def _open(
         self,
@@ -138,24 +122,15 @@ class Proxy:
         metadata: tuple[str, ...] | None,
         detached: bool = False,
     ) -> _core.Stream:
-        future: asyncio.Future[_core.Stream] = self._bus._future()
-
-        def done(stream: _core.Stream | None, error: Error | None) -> None:
-            self._bus._run(_settle, future, stream, error)
-
-        slot = self._proxy.open_async(
+        stream: _core.Stream = await self._bus._reply(
+            self._proxy.open_async,
             code,
             _core.DETACHED if detached else 0,
             timeout,
             metadata,
             None if detached else _parent(),
-            done,
         )
-        try:
-            return await future
-        except asyncio.CancelledError:
-            slot.end()
-            raise
+        return stream
 
     async def oneway(
         self,
@@ -226,32 +201,17 @@ class Client(Proxy):
         metadata: Mapping[str, str] | None,
         detached: bool = False,
     ) -> Any:
-        if timeout is None:
-            timeout = method.timeout
-        content = stubs.choose(method, request, fields)
-        if method.request_holds:
-            packer = stubs.Packer(self._bus)
-            data = packer.pack(method.request, content)
-            # What is sent is sent before the first wait.
-            reply = await self.call(
-                method.code,
-                data,
-                entries=packer.entries,
-                timeout=timeout,
-                metadata=metadata,
-                accept_fds=True,
-                detached=detached,
-            )
-        else:
-            data = b"" if method.request is None else stubs.pack_plain(method.request, content)
-            reply = await self.call(
-                method.code,
-                data,
-                timeout=timeout,
-                metadata=metadata,
-                accept_fds=True,
-                detached=detached,
-            )
+        data, entries = stubs.pack_request(self._bus, method, request, fields)
+        # The request is sent before the first wait.
+        reply = await self.call(
+            method.code,
+            data,
+            entries=entries,
+            timeout=method.timeout if timeout is None else timeout,
+            metadata=metadata,
+            accept_fds=True,
+            detached=detached,
+        )
         if method.reply is None:
             return None
         return stubs.receive_reply(self._bus, method, reply)
@@ -277,11 +237,8 @@ class Client(Proxy):
         metadata: Mapping[str, str] | None,
         detached: bool = False,
     ) -> None:
-        packer = stubs.Packer(self._bus)
-        data = packer.pack(method.request, stubs.choose(method, request, fields))
-        await self.oneway(
-            method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
-        )
+        data, entries = stubs.pack_request(self._bus, method, request, fields)
+        await self.oneway(method.code, data, entries=entries, timeout=timeout, metadata=metadata)
 
 
 C = TypeVar("C", bound=Client)
@@ -502,6 +459,20 @@ class Bus:
         for end in self._ends:
             end.wake()
 
+    async def _reply(self, start: Callable[..., _core.Slot], *args: Any) -> Any:
+        """Starts a call, and waits for its reply. If the task is canceled, so is the call."""
+        future = self._future()
+
+        def done(result: Any, error: Error | None) -> None:
+            self._run(_settle, future, result, error)
+
+        slot = start(*args, done)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            slot.end()
+            raise
+
     async def _wait(self, future: asyncio.Future[T]) -> T:
         """Waits for something that the bus reports: its end ends the wait."""
         if self._failure is not None:
@@ -682,7 +653,11 @@ class Bus:
             end_call(call, Canceled("the service is closed"), service)
             call.release()
             return
-        served = self._create_task(call, self._serve(service, call))
+        served = self._create_task(
+            call,
+            lambda: service._serve(self, call),
+            lambda error: end_call(call, error, service),
+        )
         try:
             call.on_cancel(lambda: self._run(served.cancel))
         except Canceled:
@@ -692,46 +667,47 @@ class Bus:
         if self._closing:
             stream.cancel()
             return
-        self._create_task(stream, self._serve_stream(service, stream, code))
+        self._create_task(
+            stream,
+            lambda: service._serve_stream(self, stream, code),
+            lambda error: end_stream(stream, error, service, code),
+        )
 
     def _create_task(
-        self, parent: _core.Call | _core.Stream, serving: Coroutine[Any, Any, None]
+        self,
+        parent: _core.Call | _core.Stream,
+        handler: Callable[[], Coroutine[Any, Any, None]],
+        end: Callable[[BaseException], None],
     ) -> Served:
         served = Served(parent)
         context = contextvars.copy_context()
         context.run(_current.set, served)
-        served.task = task = self._loop.create_task(serving, context=context)
+        served.task = task = self._loop.create_task(
+            self._serve(parent, handler, end), context=context
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return served
 
-    async def _serve_stream(self, service: Service, stream: _core.Stream, code: int) -> None:
+    async def _serve(
+        self,
+        served: _core.Call | _core.Stream,
+        handler: Callable[[], Coroutine[Any, Any, None]],
+        end: Callable[[BaseException], None],
+    ) -> None:
+        """Runs a handler, and reports its exception with end."""
         try:
-            await service._serve_stream(self, stream, code)
+            await handler()
         except (asyncio.CancelledError, GeneratorExit) as error:
-            end_stream(stream, Canceled("the service canceled the stream"), service, code)
+            end(Canceled("the service canceled the handler"))
             if isinstance(error, asyncio.CancelledError):
                 raise
         except BaseException as error:
-            end_stream(stream, error, service, code)
+            end(error)
             if not isinstance(error, Exception):
                 raise  # the end of the program
         finally:
-            stream.release()
-
-    async def _serve(self, service: Service | RawService, call: _core.Call) -> None:
-        try:
-            await service._serve(self, call)
-        except (asyncio.CancelledError, GeneratorExit) as error:
-            end_call(call, Canceled("the service canceled the call"), service)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        except BaseException as error:
-            end_call(call, error, service)
-            if not isinstance(error, Exception):
-                raise  # the end of the program
-        finally:
-            call.release()
+            served.release()
 
 
 B = TypeVar("B", bound=Bus)

@@ -345,6 +345,17 @@ def pack_plain(kind: Any, content: Any) -> bytes:
     return serialize(kind, content)
 
 
+def pack_request(
+    bus: Exporter, method: Method, request: Any, fields: Mapping[str, Any] | None
+) -> tuple[bytes, tuple[Entry, ...] | None]:
+    """The bytes and entries of a call of the method."""
+    content = choose(method, request, fields)
+    if method.request_holds:
+        packer = Packer(bus)
+        return packer.pack(method.request, content), packer.entries
+    return b"" if method.request is None else pack_plain(method.request, content), None
+
+
 def reply(bus: Exporter, call: _core.Call, method: Method, content: Any) -> None:
     """Sends what a handler returned."""
     if method.reply is None:

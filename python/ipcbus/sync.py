@@ -27,6 +27,7 @@ from ._base import (
     Buffer,
     Entry,
     NameInfo,
+    BaseProxy,
     BaseRawService,
     RawRequest,
     check_kind,
@@ -65,19 +66,11 @@ def _serving(call: _core.Call | _core.Stream) -> Iterator[None]:
         _local.call = before
 
 
-class Proxy:
+class Proxy(BaseProxy):
     """An object of another process. Calls from a handler are made for the handler's call: they
     end with it, and have no later deadline."""
 
-    def __init__(self, bus: Bus, proxy: _core.Proxy) -> None:
-        self._bus = bus
-        self._proxy = proxy
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Proxy) and self._proxy == other._proxy
-
-    def __hash__(self) -> int:
-        return hash(self._proxy)
+    _bus: Bus
 
     @property
     def bus(self) -> Bus:
@@ -155,31 +148,16 @@ class Client(Proxy):
         metadata: Mapping[str, str] | None,
         detached: bool = False,
     ) -> Any:
-        if timeout is None:
-            timeout = method.timeout
-        content = stubs.choose(method, request, fields)
-        if method.request_holds:
-            packer = stubs.Packer(self._bus)
-            data = packer.pack(method.request, content)
-            reply = self.call(
-                method.code,
-                data,
-                entries=packer.entries,
-                timeout=timeout,
-                metadata=metadata,
-                accept_fds=True,
-                detached=detached,
-            )
-        else:
-            data = b"" if method.request is None else stubs.pack_plain(method.request, content)
-            reply = self.call(
-                method.code,
-                data,
-                timeout=timeout,
-                metadata=metadata,
-                accept_fds=True,
-                detached=detached,
-            )
+        data, entries = stubs.pack_request(self._bus, method, request, fields)
+        reply = self.call(
+            method.code,
+            data,
+            entries=entries,
+            timeout=method.timeout if timeout is None else timeout,
+            metadata=metadata,
+            accept_fds=True,
+            detached=detached,
+        )
         if method.reply is None:
             return None
         return stubs.receive_reply(self._bus, method, reply)
@@ -205,11 +183,8 @@ class Client(Proxy):
         metadata: Mapping[str, str] | None,
         detached: bool = False,
     ) -> None:
-        packer = stubs.Packer(self._bus)
-        data = packer.pack(method.request, stubs.choose(method, request, fields))
-        self.oneway(
-            method.code, data, entries=packer.entries, timeout=timeout, metadata=metadata
-        )
+        data, entries = stubs.pack_request(self._bus, method, request, fields)
+        self.oneway(method.code, data, entries=entries, timeout=timeout, metadata=metadata)
 
 
 C = TypeVar("C", bound=Client)
