@@ -49,8 +49,9 @@ bool dependents_canceled(struct ipc *ipc, const struct dependents *list);
 void dependents_release(struct ipc *ipc, struct dependents *list);
 
 /*
- * Adds a call or a stream to the list of a served call. -ECANCELED: the caller no longer waits for the served
- * call. -ECONNRESET: the bus has ended. -EINVAL: the served call has a reply, or is a oneway.
+ * Adds a call or a stream to the list of a served call. -ECANCELED: the caller no longer waits for
+ * the served call. -ECONNRESET: the bus has ended. -EINVAL: the served call has a reply, or is a
+ * oneway.
  */
 int call_add_dependent(struct ipc_call *parent, struct dependent *dependent);
 /* Ends the watch of a served call. Its dependents go on without it. */

@@ -11,8 +11,8 @@
 #include "raw.h"
 #include "stream.h"
 
-/* The next message must not wait until this one is received: its bytes are copied, unless they
- * came as a file. */
+/* Copies the bytes, unless they came as a file, so that the next message need not wait until this
+ * message is received. */
 static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 		  const struct ipcbus_event *event, const void **ret_message)
 {
@@ -110,7 +110,7 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 
 /* --- Opening without a wait -------------------------------------------------------- */
 
-/* Holds what the options name: the stream depends on it once it is open. */
+/* Holds the objects of the options: the stream depends on them once it is open. */
 struct opening {
 	struct ipc_stream *stream;
 	struct ipc_options options;
@@ -126,15 +126,11 @@ static struct opening *opening_new(const struct ipc_options *options, ipc_raw_st
 	if (!opening)
 		return NULL;
 	*opening = (struct opening){ .cb = cb, .userdata = userdata };
-	if (!options)
-		return opening;
-	opening->options = *options;
-	if (options->cancellation)
-		ipc_cancellation_ref(options->cancellation);
-	if (options->parent)
-		ipc_call_ref(options->parent);
-	if (options->parent_stream)
-		ipc_stream_ref(options->parent_stream);
+	if (options)
+		opening->options = *options;
+	ipc_cancellation_ref(opening->options.cancellation);
+	ipc_call_ref(opening->options.parent);
+	ipc_stream_ref(opening->options.parent_stream);
 	return opening;
 }
 

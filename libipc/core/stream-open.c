@@ -162,15 +162,10 @@ static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message
 	int r;
 
 	r = find_proxy(message, open->data, &stream->peer_data);
-	if (r < 0)
-		return r;
-	r = find_proxy(message, open->control, &stream->peer_control);
-	if (r < 0) {
-		stream->peer_data = ipc_proxy_unref(stream->peer_data);
-		return r;
-	}
+	if (r == 0)
+		r = find_proxy(message, open->control, &stream->peer_control);
 	stream->credit = open->window;
-	return 0;
+	return r;
 }
 
 /* --- Server --------------------------------------------------------------------------- */
@@ -208,7 +203,7 @@ static int take_call(struct ipc_stream *stream, struct ipc_call *call)
 	stream->uid = call->uid;
 	stream->gid = call->gid;
 	stream->pid = call->pid;
-	/* If it fails, the program learns why when it wants it. */
+	/* An error is reported by ipc_stream_pidfd(). */
 	if (call->object->pidfds)
 		stream->pidfd = ipc_call_pidfd(call);
 	if (label) {
@@ -219,36 +214,7 @@ static int take_call(struct ipc_stream *stream, struct ipc_call *call)
 	return take_metadata(stream, call);
 }
 
-/* After the reply another thread may use the stream already. */
-static int serve_reply(struct ipc_call *call, struct ipc_stream *stream)
-{
-	bool deferred = stream->of.defer;
-	struct introduction reply;
-	int r;
-
-	r = introduce(&reply, stream, /* method= */ 0);
-	if (r < 0) {
-		ipc_stream_unref(stream);
-		return r;
-	}
-	if (deferred) {
-		/* The program has none of it until its handler starts. */
-		atomic_store(&stream->users, 0);
-		atomic_store(&stream->deferred, true);
-		ipc_unref(stream->ipc);
-	}
-	r = ipc_raw_reply(call, &reply.message);
-	if (r < 0 && deferred) {
-		if (stream_take_deferred(stream))
-			stream_abandon(stream);
-	} else if (r < 0) {
-		ipc_stream_unref(stream);
-	}
-	introduced(&reply);
-	return r;
-}
-
-/* Counts it for its user until nothing of it is left, at the other end neither. */
+/* The stream counts for its user until both ends have released it. */
 static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream **ret_stream)
 {
 	const char *name = call->object->interface ?: "the object";
@@ -276,11 +242,39 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 	return r;
 }
 
+/* The program gets the stream when its handler starts. Until then the stream holds no connection. */
+static void defer(struct ipc_stream *stream)
+{
+	atomic_store(&stream->users, 0);
+	atomic_store(&stream->deferred, true);
+	ipc_unref(stream->ipc);
+}
+
+/* Accepts the stream. After the reply another thread may use it already. */
+static int accept_stream(struct ipc_call *call, struct ipc_stream *stream,
+			 struct introduction *reply)
+{
+	bool deferred = stream->of.defer;
+	int r;
+
+	if (deferred)
+		defer(stream);
+	r = ipc_raw_reply(call, &reply->message);
+	introduced(reply);
+	if (!deferred && r == 0)
+		stream_start_handler(stream, NULL);
+	else if (!deferred)
+		ipc_stream_unref(stream);
+	else if (r < 0 && stream_take_deferred(stream))
+		stream_abandon(stream);
+	return r;
+}
+
 int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 {
+	struct introduction reply;
 	struct ipc_stream *stream;
 	struct open open;
-	bool deferred;
 	int r;
 
 	r = parse_open(message, &open);
@@ -291,19 +285,15 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 		r = new_stream(call, open.method, &stream);
 	if (r < 0)
 		return r;
+	stream_set_deadline(stream, open.deadline);
 	r = take_call(stream, call);
 	if (r == 0)
 		r = meet(stream, message, &open);
-	stream_set_deadline(stream, open.deadline);
-	if (r < 0) {
-		ipc_stream_unref(stream);
-		return r;
-	}
-	deferred = stream->of.defer;
-	r = serve_reply(call, stream);
-	/* A deferred one waits for its request, which another thread may be serving already. */
-	if (r == 0 && !deferred)
-		stream_start_handler(stream, NULL);
+	if (r == 0)
+		r = introduce(&reply, stream, /* method= */ 0);
+	if (r == 0)
+		return accept_stream(call, stream, &reply);
+	ipc_stream_unref(stream);
 	return r;
 }
 

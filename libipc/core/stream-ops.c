@@ -13,16 +13,16 @@
 #include "stream.h"
 #include "thread.h"
 
-/* What is due, the first of these. */
+/* The next step that is due; the first of these has priority. */
 enum step { NOTHING, MESSAGE, END, DESTROY, WRITABLE };
 
-/* The program of a server has ended the stream, so what the client says does not matter. */
+/* If the program of a server has ended the stream, messages of the client do not matter. */
 static bool is_ended_here_locked(const struct ipc_stream *stream)
 {
 	return stream->of.server && stream->out_ended && !stream->refused;
 }
 
-/* That a client sends nothing after its one request is no event. */
+/* A client ends its sending after its one request: that is no event for the server. */
 static bool is_end_expected_locked(const struct ipc_stream *stream)
 {
 	return stream->of.defer && !stream->in_error.code;
@@ -60,7 +60,7 @@ static enum step next_locked(const struct ipc_stream *stream)
 
 /* --- The callbacks ----------------------------------------------------------------- */
 
-/* One that receives nothing is called again for the next message. */
+/* If the callback receives nothing, it runs again for the next message. */
 static void run_message(struct ipc_stream *stream)
 {
 	unsigned int received;
@@ -155,7 +155,7 @@ static bool run_next(struct ipc_stream *stream)
 
 /* --- When they run ------------------------------------------------------------------- */
 
-/* Whether this thread does something else before it looks into the backlog. */
+/* Whether this thread returns to other work before it looks into the backlog. */
 static bool is_busy(struct ipc *ipc)
 {
 	const struct ipc_call *call;
@@ -197,7 +197,7 @@ void stream_kick_writable(struct ipc_stream *stream)
 	stream_kick(stream);
 }
 
-/* Takes over the hold of the memory. */
+/* Takes over the caller's hold of the memory. */
 static void strand_rest(struct ipc_stream *stream)
 {
 	bool queued = false;
@@ -238,7 +238,7 @@ void stream_start_handler(struct ipc_stream *stream, const void *request)
 	ipc_stream_unref(stream);
 }
 
-/* Others have their turn after as many callbacks as there can be messages. */
+/* Runs at most as many callbacks as there can be messages, then other work has its turn. */
 void stream_run_work(struct thread *t, struct backlog_work *work)
 {
 	struct ipc_stream *stream = (void *)((char *)work - offsetof(struct ipc_stream, work));
@@ -283,7 +283,7 @@ int stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, 
 		stream->cb = cb;
 		stream->has_ops = true;
 		stream->message_due = stream->first;
-		/* Before others can run the callbacks, destroy() and its end among them. */
+		/* Before another thread can run the callbacks, which include destroy(). */
 		refs_take(&stream->users);
 	}
 	stream_unlock(stream);

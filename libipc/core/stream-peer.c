@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The messages between the two ends of a stream: the two objects of each end, and their methods.
- * See stream.h. The other end is not trusted: it may send anything at any time.
+ * See stream.h. The other end is not trusted. It may send any message at any time.
  *
  * The messages are StreamCredit and StreamEnd of ipc.proto.
  */
@@ -63,24 +63,21 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 	if (!item)
 		return -ENOMEM;
 	*item = (struct stream_item){
+		.call = ipc_call_ref(call),
 		.message = message,
 		.bytes = sizeof(*item) + sizeof(*call) + stream->of.type->memory(call),
 		.entries = entries,
 	};
 	r = stream_count_item(stream, item);
-	if (r < 0) {
-		free(item);
-		return r;
-	}
-	item->call = ipc_call_ref(call);
 
 	stream_lock(stream);
-	if (stream->closed || stream->in_ended || stream->broken) {
+	if (r == 0 && (stream->closed || stream->in_ended || stream->broken)) {
 		stream->lost |= !stream->in_ended;
 		r = -EPIPE;
-	} else if (stream->n_items == STREAM_WINDOW) {
+	}
+	if (r == 0 && stream->n_items == STREAM_WINDOW)
 		r = -EPROTO;
-	} else {
+	if (r == 0) {
 		*stream->last = item;
 		stream->last = &item->next;
 		stream->n_items++;
@@ -88,16 +85,13 @@ static int keep_message(struct ipc_stream *stream, struct ipc_call *call, const 
 		stream_wake_receiver_locked(stream);
 	}
 	stream_unlock(stream);
-	if (r < 0) {
-		stream_uncount_item(stream, item);
-		ipc_call_unref(call);
-		free(item);
-	}
+	if (r < 0)
+		stream_free_items(stream, item);
 	return r;
 }
 
-/* A message did not arrive, so the stream ends, and the other end learns why. What it says later
- * is no good end. */
+/* A message is lost, so the stream ends. The other end gets the error, and its own end of the
+ * stream, if it follows, is no good end. */
 static void lose_message(struct ipc_stream *stream, int error)
 {
 	stream_lock(stream);
@@ -128,8 +122,7 @@ static void message_came(struct ipc_stream *stream, struct ipc_call *call, const
 
 static void end_came(struct ipc_stream *stream, int code, struct wire error)
 {
-
-	/* For a receiver these two mean that it should wait, and that it cannot grant credit. */
+	/* For a receiver these two mean that it must wait, and that it cannot grant credit. */
 	if (code == -EAGAIN || code == -EPIPE)
 		code = -EREMOTEIO;
 	if (code < -ERRNO_MAX || code > 0)
@@ -139,7 +132,7 @@ static void end_came(struct ipc_stream *stream, int code, struct wire error)
 	stream_lock(stream);
 	if (!stream->in_ended) {
 		stream->in_ended = true;
-		/* Nobody can read the error of an end that is closed. */
+		/* close_locked() has freed the error of a closed end. */
 		if (code && !stream->closed)
 			error_decode(&stream->in_error, code, error);
 	}
@@ -163,7 +156,7 @@ static int take_end(struct ipc_stream *stream, struct ipc_call *call)
 	int r;
 
 	r = stream_payload_fields(call->payload, call->size, types, END_ERROR + 1, fields);
-	if (r == 0 && call_intercept(call, "end") == 0)
+	if (r == 0)
 		end_came(stream, wire_unzigzag(fields[END_CODE].value), fields[END_ERROR].bytes);
 	return r;
 }
@@ -173,7 +166,7 @@ static void credit_came(struct ipc_stream *stream, uint64_t messages)
 	bool lie;
 
 	stream_lock(stream);
-	/* A send that fails gives its credit back, so there may be one too many already. */
+	/* A send that fails gives its credit back, so the credit may exceed the limit by one. */
 	lie = messages > STREAM_WINDOW || stream->credit > STREAM_WINDOW - messages;
 	if (!lie)
 		stream->credit += (unsigned int)messages;
@@ -193,24 +186,21 @@ static int take_credit(struct ipc_stream *stream, struct ipc_call *call)
 	int r;
 
 	r = stream_payload_fields(call->payload, call->size, types, CREDIT_MESSAGES + 1, fields);
-	if (r == 0 && call_intercept(call, "credit") == 0)
+	if (r == 0)
 		credit_came(stream, fields[CREDIT_MESSAGES].value);
 	return r;
 }
 
 /* --- The two objects ------------------------------------------------------------------ */
 
-/* A message was lost, so the stream ends; the client of a lost request is notified. Methods
- * of later versions are ignored. */
+/* Methods of later versions are ignored. */
 static void message_lost(struct ipc_object *object, int error)
 {
-	struct ipc_stream *stream = object->userdata;
-
 	if (error != -EOPNOTSUPP)
-		lose_message(stream, error);
+		lose_message(object->userdata, error);
 }
 
-/* A client's limit is for what it unpacks, and blobs are not. */
+/* A client's limit does not include blobs, which are not unpacked. */
 static bool is_too_large(const struct ipc_stream *stream, const struct ipc_call *call)
 {
 	if (stream->of.server)

@@ -2,12 +2,13 @@
 /*
  * Sending and receiving, and waiting for either. See stream.h.
  *
- * A thread that waits serves nobody. Who brings what it waits for?
+ * A thread that waits runs no handler. Its messages are taken from the device by
  *
- *   - If it is in a handler or callback, another thread: loop.c sees to it that there is one.
- *   - If not, the threads of ipc_run(), if there are any.
- *   - Else the thread itself. It takes events, keeps what is for streams, and leaves the rest
- *     to the backlog.
+ *   - another thread, if this thread is in a handler or callback: loop.c makes sure that there is
+ *     one;
+ *   - the threads of ipc_run(), if there are any;
+ *   - else the thread itself. It takes events, handles those of streams, and leaves the rest to
+ *     the backlog.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,12 +25,13 @@
 #include "loop.h"
 #include "stream.h"
 
-/* --- Waking whoever waits -------------------------------------------------------- */
+/* --- Waking waiting threads ------------------------------------------------------- */
 
-/* This thread waits for its messages, and takes an event itself: it looks again after that. */
+/* The stream whose messages this thread waits for while it takes an event. The thread looks at the
+ * stream again afterwards, so it needs no wakeup. */
 static _Thread_local struct ipc_stream *own_stream;
 
-/* A write fails if the fd is readable already. */
+/* If the fd is readable already, the write fails, which does not matter. */
 void stream_wake_receiver_locked(struct ipc_stream *stream)
 {
 	if (stream->receive_fd < 0 || stream == own_stream)
@@ -38,14 +40,14 @@ void stream_wake_receiver_locked(struct ipc_stream *stream)
 	eventfd_write(stream->receive_fd, 1);
 }
 
-/* Several threads may wait to send, and the one that hears of credit needs some of it only. */
+/* Several threads may wait to send. The fd stays readable until one of them finds no credit. */
 void stream_wake_sender_locked(struct ipc_stream *stream)
 {
 	if (stream->send_fd >= 0)
 		eventfd_write(stream->send_fd, 1);
 }
 
-/* Makes the fd unreadable: there is nothing to receive or no way to send now. */
+/* Makes the fd unreadable before a thread waits for it. */
 static int arm_locked(int *fd)
 {
 	uint64_t count;
@@ -98,7 +100,7 @@ static void stop_idling(void *data)
 	pool_remove_waiter(idler->ipc, &idler->waiter);
 }
 
-/* The threads of ipc_run() serve, if there are any: 1. */
+/* Returns 1 if threads of ipc_run() served in the meantime, or 0 if there are none. */
 static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 {
 	struct idler idler = { .ipc = stream->ipc, .waiter = { .fd = fd } };
@@ -106,7 +108,7 @@ static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 
 	if (!pool_add_waiter(stream->ipc, &idler.waiter))
 		return 0;
-	/* The last of them writes it when it goes. */
+	/* The last of these threads writes the fd when it returns. */
 	stream_lock(stream);
 	stream->receive_fd_set = true;
 	stream_unlock(stream);
@@ -116,7 +118,7 @@ static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 	return r < 0 ? r : 1;
 }
 
-/* Takes one event: 1; 0: there is none. What is not for a stream is left to threads that serve. */
+/* Takes one event: 1; 0: there is none. Leaves events that are not for streams to serving threads. */
 static int take_event(struct thread *t)
 {
 	struct backlog_event *memory = backlog_event_new();
@@ -139,7 +141,7 @@ static int take_event(struct thread *t)
 /* Events that a thread takes to find the messages of a stream whose time is over. */
 #define ARRIVED_MAX	1024
 
-/* Not while this thread waits for a reply: what it would take may not be for it. */
+/* A thread that waits for a reply must not take events: the reply may be among them. */
 static void take_arrived(struct ipc *ipc)
 {
 	static _Thread_local bool taking;
@@ -193,7 +195,7 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	}
 	if (!(r & DEVICE_POLL_EVENT))
 		return 0;
-	/* A program's own code looks at what arrives, and may end the thread. */
+	/* An interceptor of the program may end the thread. */
 	own_stream = fd == stream->receive_fd ? stream : NULL;
 	pthread_cleanup_push(forget_own, NULL);
 	r = take_event(t);
@@ -227,13 +229,13 @@ static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 	return r < 0 ? r : 0;
 }
 
-/* Sleeps until the fd is readable, or something else happened, such as the stream's deadline or
- * the end of the bus; or fails with -EAGAIN after the function's (0: none). */
+/* Sleeps until the fd is readable, or another event such as the stream's deadline or the end of the
+ * bus. Fails with -EAGAIN after @deadline (0: none). */
 static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 {
 	int r = sleep_on_fd(stream, fd, deadline);
 
-	/* Perhaps no thread serves, and notices it. */
+	/* Without a serving thread, only this thread notices the end of the bus. */
 	if (r == -ECONNRESET) {
 		stream_break(stream, r);
 		r = 0;
@@ -243,7 +245,7 @@ static int wait_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
 
 /* --- Sending ------------------------------------------------------------------------ */
 
-/* 0, or why nothing can be sent any more. */
+/* 0, or the error for which no message can be sent any more. */
 static int may_send_locked(const struct ipc_stream *stream)
 {
 	if (likely(!stream->out_ended && !stream->in_ended && !stream->broken))
@@ -259,7 +261,7 @@ static int may_send_locked(const struct ipc_stream *stream)
 	return stream->broken;
 }
 
-/* 0: took one credit; -EAGAIN: there is none now; or why there will be none. */
+/* 0: took one credit; -EAGAIN: there is none now; or the error for which there will be none. */
 static int take_credit(struct ipc_stream *stream)
 {
 	int r;
@@ -374,7 +376,7 @@ static int take_message_locked(struct ipc_stream *stream, const void **ret_messa
 	return -EAGAIN;
 }
 
-/* If the sender has no space for the credit, it is tried again when it has. */
+/* If the sender has no space for the credit, it is sent when there is space. */
 int stream_grant_credit(struct ipc_stream *stream)
 {
 	unsigned int owed = 0;

@@ -73,7 +73,8 @@ static int send_last_words(struct ipc_stream *stream)
 	}
 }
 
-/* What cannot be sent and cannot wait is lost. The other end notices that this end is gone. */
+/* If a last message can neither be sent nor wait, it is lost. The other end notices that this end
+ * is gone. */
 static void send_or_drop_last_words(struct ipc_stream *stream)
 {
 	if (send_last_words(stream) == 0)
@@ -338,14 +339,13 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items)
 	}
 }
 
-/* The memory may stay for long, but no user is left who could look at these, and the program's
- * event loop must not see the fds any more. */
+/* The memory may stay for long, but no user is left. */
 static void close_locked(struct ipc_stream *stream)
 {
 	stream->closed = true;
 	ipc_error_done(&stream->in_error);
 	free(stream->metadata);
-	stream->metadata = NULL;
+	free(stream->label);
 	if (stream->receive_fd >= 0)
 		close(stream->receive_fd);
 	if (stream->send_fd >= 0)
@@ -354,10 +354,9 @@ static void close_locked(struct ipc_stream *stream)
 		close(stream->pidfd);
 	stream->receive_fd = -1;
 	stream->send_fd = -1;
-	stream->pidfd = -EINVAL;
 }
 
-/* Nothing ends the stream any more but the other end. */
+/* From now on only the other end ends the stream. */
 static void forget_dependence(struct ipc_stream *stream)
 {
 	ipc_lock(stream->ipc);
@@ -419,10 +418,7 @@ void stream_put(struct ipc_stream *stream)
 
 	if (stream->peer)
 		peer_remove(stream->ipc, stream->peer, PEER_STREAMS, 1);
-	ipc_error_done(&stream->in_error);
 	free(stream->last_words.data);
-	free(stream->metadata);
-	free(stream->label);
 	pthread_mutex_destroy(&stream->lock);
 	free(stream);
 }
@@ -440,7 +436,8 @@ struct ipc_stream *ipc_stream_unref(struct ipc_stream *stream)
 
 	if (!stream)
 		return NULL;
-	/* Another thread has given up: the return of the handler is no good end then. */
+	/* Another thread dropped its reference without an end: the return of the handler is no good
+	 * end then. */
 	if (atomic_load(&stream->in_handler) && !pthread_equal(stream->handler, pthread_self()))
 		atomic_store(&stream->dropped, true);
 	if (!refs_drop(&stream->users))
@@ -470,7 +467,7 @@ static bool break_locked(struct ipc_stream *stream, enum ipc_origin origin, int 
 	return true;
 }
 
-/* What was made for it has no later deadline. After that, it fails with -ETIMEDOUT by itself. */
+/* After the deadline they fail with -ETIMEDOUT by themselves, because theirs is not later. */
 void stream_cancel_children(struct ipc_stream *stream)
 {
 	bool late;
@@ -501,7 +498,7 @@ void stream_break_by(struct ipc_stream *stream, enum ipc_origin origin, int code
 
 /* --- Ending ------------------------------------------------------------------------ */
 
-/* The program may try again, or else closing the stream does. */
+/* The program may try again. If it does not, closing the stream does. */
 static void end_failed(struct ipc_stream *stream, int code)
 {
 	stream_lock(stream);
@@ -511,7 +508,7 @@ static void end_failed(struct ipc_stream *stream, int code)
 	stream_unlock(stream);
 }
 
-/* refused: the library does it, as stream_refuse(). */
+/* refused: on behalf of stream_refuse(). */
 static int end_with(struct ipc_stream *stream, int code, const struct ipc_error *error,
 		    bool refused)
 {
@@ -530,7 +527,7 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 		stream->refused = true;
 		break_locked(stream, IPC_ORIGIN_HERE, code);
 	}
-	/* What is over already, the program has not ended. */
+	/* If the stream had broken before, the program may still learn that from its own end. */
 	if (!refused || !r)
 		stream->out_ended = true;
 	stream_wake_sender_locked(stream);
@@ -538,7 +535,7 @@ static int end_with(struct ipc_stream *stream, int code, const struct ipc_error 
 
 	if (ended)
 		return -EALREADY;
-	/* The server takes no more, and may have released its end. */
+	/* The server receives no more, and may have released its end. */
 	if (r < 0 || over)
 		return r;
 	set_end(stream, code, error);
@@ -591,7 +588,7 @@ int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error)
 	return end_with(stream, code, error, /* refused= */ false);
 }
 
-/* What there is to say of the limit that was exceeded: the caller frees it. */
+/* Describes the limit that was exceeded, for free(). */
 static char *limit_text(const struct ipc_stream *stream, int code)
 {
 	char *text = NULL;
@@ -606,8 +603,8 @@ static char *limit_text(const struct ipc_stream *stream, int code)
 }
 
 /*
- * Only a user may send something: once there is none, nothing of the other end is left here. A
- * deferred end has no user. Whoever takes it explains why and drops it.
+ * Only a user may send: without users, the proxies of the other end are released. A deferred end
+ * has no user, so the thread that takes it sends the error and frees it.
  */
 void stream_refuse(struct ipc_stream *stream, int code)
 {
@@ -649,13 +646,19 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 	stream_break(stream, -ECANCELED);
 }
 
+/* Without a serving thread, the calling thread is the first to notice. */
+static void break_if_ended(struct ipc_stream *stream)
+{
+	stream_expire(stream);
+	if (device_has_ended(&stream->ipc->device))
+		stream_break(stream, -ECONNRESET);
+}
+
 void stream_cancel_with(struct ipc_stream *stream)
 {
 	bool over;
 
-	stream_expire(stream);
-	if (device_has_ended(&stream->ipc->device))
-		stream_break(stream, -ECONNRESET);
+	break_if_ended(stream);
 	stream_lock(stream);
 	over = stream_is_over_locked(stream);
 	stream_unlock(stream);
@@ -671,10 +674,7 @@ int ipc_stream_canceled(struct ipc_stream *stream)
 		return -EINVAL;
 	if (stream->ipc->foreign)
 		return -ECHILD;
-	stream_expire(stream);
-	/* Perhaps no thread serves, and notices it. */
-	if (device_has_ended(&stream->ipc->device))
-		stream_break(stream, -ECONNRESET);
+	break_if_ended(stream);
 	stream_lock(stream);
 	broken = stream->broken && !stream->broken_late;
 	stream_unlock(stream);

@@ -288,7 +288,8 @@ static inline void stream_hold(struct ipc_stream *stream)
 
 void stream_put(struct ipc_stream *stream);
 
-/* Returns true once: the caller starts the handler that waited for its request, or frees the end. */
+/* Returns true once: the caller must start the handler that waited for its request, or free the
+ * end. */
 static inline bool stream_take_deferred(struct ipc_stream *stream)
 {
 	return atomic_exchange(&stream->deferred, false);

@@ -13,8 +13,8 @@
 
 struct typed_stream {
 	struct ipc_stream base;
-	struct ipc_method in;	/* what comes, and what goes, as methods */
-	struct ipc_method out;
+	struct ipc_method in;	/* received messages as the request of a method */
+	struct ipc_method out;	/* sent messages likewise */
 };
 
 static struct typed_stream *typed_stream(struct ipc_stream *stream)
@@ -22,7 +22,7 @@ static struct typed_stream *typed_stream(struct ipc_stream *stream)
 	return (struct typed_stream *)stream;
 }
 
-/* How a direction's messages look as the only method of an object. */
+/* Describes the messages of one direction as the only method of an object. */
 static void describe_direction(struct ipc_method *method, const struct ipc_method *of,
 			       bool requests)
 {
@@ -103,8 +103,8 @@ static const struct stream_type typed = {
 	.on_message = on_message,
 };
 
-/* Of a client's end. As many messages may wait as it grants credit for, each of the greatest size
- * and with memory for its call, but in no more memory than a server has for one user. */
+/* Sets the limits of a client's end: memory for as many messages of the greatest size as it grants
+ * credit for, with their calls, but at most as much as a server has for one user. */
 static void limit_messages(struct ipc_stream *stream, size_t size)
 {
 	stream->max_message = size;
@@ -130,7 +130,7 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	int r;
 
 	describe_direction(&in, method, server);
-	/* Messages may wait for long; in the region they would take the sender's quota. */
+	/* Messages may wait for long. In the region they would use up the sender's quota. */
 	in.flags |= IPC_METHOD_COPY;
 	of.accept_fds = in.flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS |
 				    IPC_METHOD_REQUEST_BYTES);
@@ -164,7 +164,7 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 			      call->object->interface, call->method->name);
 }
 
-/* How long the server may leave no space for the request. */
+/* How long the client waits for space for the request. */
 #define REQUEST_USEC	5000000
 
 static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
@@ -177,13 +177,13 @@ static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	r = stream_open(stream, proxy, options, error);
 	if (r < 0 || method->flags & IPC_METHOD_REQUEST_STREAM)
 		return r;
-	/* The request of a stream of replies is the one message of the other direction. */
+	/* The request of a stream of replies is the only message of the other direction. */
 	r = ipc_rpc_stream_send(stream, method, REQUEST_USEC, request);
 	if (r < 0)
 		return error_set(error, r);
 	r = ipc_stream_end(stream);
-	/* The server may have ended the stream already. What it sent can be received. If it died,
-	 * the first receive says so. */
+	/* The server may have ended the stream already: its messages can be received. If it died, the
+	 * first receive fails. */
 	if (r == -EOWNERDEAD)
 		r = 0;
 	return r < 0 ? error_set(error, r) : 0;
@@ -244,7 +244,7 @@ int ipc_rpc_stream_finish(struct ipc_stream *stream, const struct ipc_method *me
 
 	if (!stream || !method || stream->of.method != method)
 		return -EINVAL;
-	/* It may have failed, or had its reply, before everything was sent. */
+	/* The end fails if the server has replied or failed before all requests were sent. */
 	ipc_stream_end(stream);
 	r = ipc_rpc_stream_receive(stream, method, timeout_usec, &reply, error);
 	if (r == 0)
