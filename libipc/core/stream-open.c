@@ -242,7 +242,7 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 	return r;
 }
 
-/* The program gets the stream when its handler starts. Until then the stream holds no connection. */
+/* The program gets the stream when its handler starts. Until then it holds no connection. */
 static void defer(struct ipc_stream *stream)
 {
 	atomic_store(&stream->users, 0);

@@ -118,7 +118,8 @@ static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 	return r < 0 ? r : 1;
 }
 
-/* Takes one event: 1; 0: there is none. Leaves events that are not for streams to serving threads. */
+/* Takes one event: 1; 0: there is none. Leaves other events than those of streams to serving
+ * threads. */
 static int take_event(struct thread *t)
 {
 	struct backlog_event *memory = backlog_event_new();

@@ -182,8 +182,8 @@ static int open_with(struct ipc_stream *stream, struct ipc_proxy *proxy,
 	if (r < 0)
 		return error_set(error, r);
 	r = ipc_stream_end(stream);
-	/* The server may have ended the stream already: its messages can be received. If it died, the
-	 * first receive fails. */
+	/* The server may have ended the stream already, and its messages can be received. If it
+	 * died, the first receive fails. */
 	if (r == -EOWNERDEAD)
 		r = 0;
 	return r < 0 ? error_set(error, r) : 0;
