@@ -19,24 +19,18 @@
 
 /* --- Last messages ------------------------------------------------------------------ */
 
-static bool begin_last(struct ipc_stream *stream, bool *due)
+/* Sends a last message if it is due, and no other thread is sending it. */
+static int send_last(struct ipc_stream *stream, bool *due, int (*send)(struct ipc_stream *stream))
 {
 	bool was_due;
+	int r;
 
 	stream_lock(stream);
 	was_due = *due;
 	*due = false;
 	stream->last_words.senders += was_due;
 	stream_unlock(stream);
-	return was_due;
-}
-
-/* Sends a last message if it is due, and no other thread is sending it. */
-static int send_last(struct ipc_stream *stream, bool *due, int (*send)(struct ipc_stream *stream))
-{
-	int r;
-
-	if (!begin_last(stream, due))
+	if (!was_due)
 		return 0;
 	r = send(stream);
 	stream_lock(stream);
@@ -103,13 +97,6 @@ static void set_end(struct ipc_stream *stream, int code, const struct ipc_error 
 	free(old);
 }
 
-static void set_cancel(struct ipc_stream *stream)
-{
-	stream_lock(stream);
-	stream->last_words.cancel = true;
-	stream_unlock(stream);
-}
-
 /* --- Closed ends ---------------------------------------------------------------------- */
 
 /*
@@ -174,13 +161,15 @@ static void may_send(struct writable_waiter *waiter)
 	bool grant;
 
 	stream_lock(stream);
-	grant = stream->has_ops && !stream->closed;
+	grant = stream->has_ops && refs_take_unless_none(&stream->users);
 	stream_wake_receiver_locked(stream);
 	stream_wake_sender_locked(stream);
 	stream_unlock(stream);
 	/* Without memory, the next message tries again. */
-	if (grant)
+	if (grant) {
 		stream_grant_credit(stream);
+		ipc_stream_unref(stream);
+	}
 	stream_kick_writable(stream);
 	send_or_drop_last_words(stream);
 	release_peer(stream);
@@ -367,37 +356,51 @@ static void forget_dependence(struct ipc_stream *stream)
 		stream_put(stream);
 }
 
-/* No user is left: releases everything that could keep the other end. */
-static void stream_close(struct ipc_stream *stream)
+/* Sets the last message of an end that is not over. Returns false if it is. */
+static bool set_last_words(struct ipc_stream *stream)
 {
 	static const struct ipc_error dropped = {
 		.message = (char *)"the server released its end of the stream without ending it",
 	};
+	struct stream_last *last = &stream->last_words;
+	bool over, explained;
+
+	stream_lock(stream);
+	over = !stream->peer_control || stream->broken ||
+	       (stream->of.server ? stream->out_ended : stream->in_ended);
+	explained = last->data;
+	if (!over && !stream->of.server)
+		last->cancel = true;
+	else if (!over && explained)
+		last->end = true;
+	stream_unlock(stream);
+	if (!over && stream->of.server && !explained)
+		set_end(stream, stream->out_code, stream->out_code ? &dropped : NULL);
+	return !over;
+}
+
+/* No user is left: releases everything that could keep the other end. Once the end is closed,
+ * another thread may send the last messages and release the proxies: set the messages before. */
+static void stream_close(struct ipc_stream *stream)
+{
 	struct stream_item *items;
-	bool over;
+	bool early;
 
 	if (writable_forget(stream->ipc, &stream->space))
 		stream_put(stream);
 	forget_dependence(stream);
+	early = set_last_words(stream);
 	stream_lock(stream);
 	close_locked(stream);
 	items = stream_take_items_locked(stream);
-	over = !stream->peer_control || stream->broken ||
-	       (stream->of.server ? stream->out_ended : stream->in_ended);
 	stream_unlock(stream);
 	stream_free_items(stream, items);
 	stream_free_current(stream);
 
 	stream->watch = ipc_slot_end_async(stream->watch);
-	if (stream->of.server || !over)
+	if (stream->of.server || early)
 		stream_cancel_children(stream);
 	dependents_release(stream->ipc, &stream->children);
-	if (!over && !stream->of.server)
-		set_cancel(stream);
-	else if (!over && !stream->last_words.data)
-		set_end(stream, stream->out_code, stream->out_code ? &dropped : NULL);
-	else if (!over)
-		stream->last_words.end = true;
 	send_or_drop_last_words(stream);
 	release_peer(stream);
 }
@@ -632,8 +635,10 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 		return;
 	stream_lock(stream);
 	first = !stream->broken;
-	if (first)
+	if (first) {
 		stream->broken = -ECANCELED;
+		stream->last_words.cancel = true;
+	}
 	items = stream_take_items_locked(stream);
 	stream->lost |= items || !stream->in_ended;
 	stream_unlock(stream);
@@ -641,7 +646,6 @@ void ipc_stream_cancel(struct ipc_stream *stream)
 	stream_free_items(stream, items);
 	if (!first)
 		return;
-	set_cancel(stream);
 	send_or_drop_last_words(stream);
 	stream_break(stream, -ECANCELED);
 }
