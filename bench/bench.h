@@ -30,7 +30,6 @@
 #define BENCH_MAX_SIZE		((size_t)1 << 20)
 #define BENCH_MAX_BATCH		16
 /* For transports with space for so many. */
-#define BENCH_LONG_BATCH	250
 /* Processes beside the client and the server. */
 #define BENCH_MAX_BESIDE	16
 
@@ -98,7 +97,6 @@ struct bench_case {
  * @state_size: bytes of bench_case.state
  * @max_size: the largest request; 0: any. A futex moves no payload.
  * @has_oneway: @turn exists
- * @has_long: BENCH_LONG_BATCH oneway messages fit
  * @has_beside: its server does bench_case.work
  * @many: its server has many clients
  * @spins: each side takes a CPU all the time
@@ -117,7 +115,6 @@ struct bench_transport {
 	size_t state_size;
 	size_t max_size;
 	bool has_oneway;
-	bool has_long;
 	bool has_beside;
 	bool many;
 	bool spins;

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };
-static const unsigned int batches[] = { 1, BENCH_MAX_BATCH, BENCH_LONG_BATCH };
+static const unsigned int batches[] = { 1, BENCH_MAX_BATCH };
 
 /* Some 100 microseconds of the deterministic guest: 10 calls and more. */
 #define SPIN 30000
@@ -48,7 +48,7 @@ static const struct bench_beside besides[] = {
  * struct options - the command line
  * @transport: only the cases of this one, or NULL
  * @name: only this case ("call", "typed", "blob", "raw", "oneway", "oneway16",
- *	"oneway250", "mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
+ *	"mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
  * @events: also print interrupts, context switches and sleeps
@@ -75,9 +75,7 @@ static const char *case_name(const struct bench_case *c)
 		return c->beside->name;
 	if (c->batch == 0)
 		return c->transport->call;
-	if (c->batch == 1)
-		return "oneway";
-	return c->batch == BENCH_MAX_BATCH ? "oneway16" : "oneway250";
+	return c->batch == 1 ? "oneway" : "oneway16";
 }
 
 static void print_figure(const struct bench_case *c, uint64_t nsec, const char *events)
@@ -165,8 +163,6 @@ static bool wanted(const struct bench_case *c, const struct options *o)
 {
 	if (c->batch ? !c->transport->has_oneway : !c->transport->call)
 		return false;
-	if (c->batch > BENCH_MAX_BATCH && !c->transport->has_long)
-		return false;
 	if (c->beside && !c->transport->has_beside)
 		return false;
 	if (c->beside && c->beside->clients && !c->transport->many)
@@ -233,7 +229,7 @@ static int usage(FILE *to)
 		between = ", ";
 	}
 	fputs("\n"
-	      "  -c  only call, typed, blob, raw, oneway, oneway16, oneway250, mean, think,\n"
+	      "  -c  only call, typed, blob, raw, oneway, oneway16, mean, think,\n"
 	      "      work, nap, hog, clients2, clients4, clients16, alone, handles, procs, queued or\n"
 	      "      fragmented\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"

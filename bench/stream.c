@@ -22,18 +22,18 @@ static int init_batch(struct bench_case *c)
 	socklen_t length = sizeof(int);
 	int type = 0;
 
-	s->batch = calloc(BENCH_LONG_BATCH, sizeof(*s->batch));
+	s->batch = calloc(BENCH_MAX_BATCH, sizeof(*s->batch));
 	if (!s->batch)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < BENCH_LONG_BATCH; i++)
+	for (unsigned int i = 0; i < BENCH_MAX_BATCH; i++)
 		s->batch[i] = (struct iovec){ (char *)s->buffer + i * c->size, c->size };
 	if (getsockopt(s->out[CLIENT], SOL_SOCKET, SO_TYPE, &type, &length) < 0 ||
 	    type != SOCK_SEQPACKET)
 		return 0;
-	s->packets = calloc(BENCH_LONG_BATCH, sizeof(*s->packets));
+	s->packets = calloc(BENCH_MAX_BATCH, sizeof(*s->packets));
 	if (!s->packets)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < BENCH_LONG_BATCH; i++)
+	for (unsigned int i = 0; i < BENCH_MAX_BATCH; i++)
 		s->packets[i].msg_hdr = (struct msghdr){ .msg_iov = &s->batch[i], .msg_iovlen = 1 };
 	return 0;
 }

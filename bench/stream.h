@@ -23,7 +23,7 @@ struct pollfd;
  * @out: likewise, written
  * @buffer: where messages are read to, STREAM_BUFFER_SIZE bytes
  * @each: each message of a batch takes a system call; else all of them take one
- * @batch: the messages of a batch in @buffer, BENCH_LONG_BATCH of them
+ * @batch: the messages of a batch in @buffer, BENCH_MAX_BATCH of them
  * @packets: a header for each of them, where messages are packets; else NULL
  * @client_ends: the sockets of several clients; NULL: there is one client
  * @server_ends: the other ends of these, which the server polls
