@@ -17,7 +17,6 @@
 #include "call.h"
 #include "deadline.h"
 #include "errors.h"
-#include "frame.h"
 #include "object.h"
 #include "peers.h"
 #include "proxy.h"
@@ -175,6 +174,7 @@ static int take_metadata(struct ipc_stream *stream, struct ipc_call *call)
 	const uint8_t *data = call->payload;
 	size_t size = call->size;
 	struct frame frame;
+	char *metadata;
 	int r;
 
 	if (!unlikely_frame(data, size))
@@ -186,11 +186,12 @@ static int take_metadata(struct ipc_stream *stream, struct ipc_call *call)
 	}
 	if (r < 0 || !frame.metadata_size)
 		return 0;
-	stream->metadata = malloc(frame.metadata_size);
-	if (!stream->metadata)
+	metadata = malloc(frame.metadata_size);
+	if (!metadata)
 		return -ENOMEM;
-	memcpy(stream->metadata, frame.metadata, frame.metadata_size);
-	stream->metadata_size = frame.metadata_size;
+	memcpy(metadata, frame.metadata, frame.metadata_size);
+	stream->frame.metadata = metadata;
+	stream->frame.metadata_size = frame.metadata_size;
 	return 0;
 }
 
@@ -428,27 +429,15 @@ int ipc_stream_pidfd(const struct ipc_stream *stream)
 	return fd < 0 ? -errno : fd;
 }
 
-static struct frame frame_of(const struct ipc_stream *stream)
-{
-	return (struct frame){
-		.metadata = stream->metadata,
-		.metadata_size = stream->metadata_size,
-	};
-}
-
 const char *ipc_stream_metadata(const struct ipc_stream *stream, const char *name)
 {
-	const struct frame frame = frame_of(stream);
-
-	return stream->metadata ? frame_metadata(&frame, name) : NULL;
+	return stream->frame.metadata ? frame_metadata(&stream->frame, name) : NULL;
 }
 
 const char *ipc_raw_stream_next_metadata(const struct ipc_stream *stream, const char *name,
 					 const char **ret_value)
 {
-	const struct frame frame = frame_of(stream);
-
-	return stream->metadata ? frame_next_metadata(&frame, name, ret_value) : NULL;
+	return stream->frame.metadata ? frame_next_metadata(&stream->frame, name, ret_value) : NULL;
 }
 
 const char *ipc_stream_label(const struct ipc_stream *stream)

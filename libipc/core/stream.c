@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "errors.h"
-#include "frame.h"
 #include "object.h"
 #include "peers.h"
 #include "stream.h"
@@ -333,7 +332,7 @@ static void close_locked(struct ipc_stream *stream)
 {
 	stream->closed = true;
 	ipc_error_done(&stream->in_error);
-	free(stream->metadata);
+	free((char *)stream->frame.metadata);
 	free(stream->label);
 	if (stream->receive_fd >= 0)
 		close(stream->receive_fd);

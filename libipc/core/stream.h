@@ -39,6 +39,7 @@
 
 #include "cancel.h"
 #include "deadline.h"
+#include "frame.h"
 #include "peers.h"
 #include "private.h"
 #include "wire.h"
@@ -137,8 +138,7 @@ struct ipc_stream {
 	pid_t pid;
 	int pidfd;			/* server: of the client, or -errno */
 	uint64_t deadline;		/* of the monotonic clock, ns; 0: never */
-	char *metadata;			/* server: of the call that opened it, as in a */
-	size_t metadata_size;		/* frame; or NULL */
+	struct frame frame;		/* server: the metadata of the call that opened it */
 	char *label;			/* server: the caller's, or NULL */
 	struct peer *peer;		/* server: the user that the stream counts for, or NULL */
 	size_t max_message;		/* of received messages */
