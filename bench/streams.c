@@ -10,11 +10,11 @@
 #include "bench.ipc.h"
 
 /**
- * struct streams_state - one process's end
+ * struct streams_state - the end of a process
  * @ipc: the connection
  * @stream: both directions
  * @send: the generated function of this side that sends
- * @receive: the one that receives
+ * @receive: the generated function that receives
  */
 struct streams_state {
 	struct ipc *ipc;

@@ -6,7 +6,7 @@
  */
 #include "emit.h"
 
-/* One function: its signature, and its body for the source. */
+/* A function: its signature, and its body for the source. */
 struct function {
 	const char *lead;
 	const char *params[PARAMS_MAX + 1];

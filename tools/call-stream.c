@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Methods with streams, for ipcctl call: requests from standard input, one JSON object
- * after the other, and replies line by line.
+ * Methods with streams, for ipcctl call: requests from standard input, as a sequence of JSON
+ * objects, and replies line by line.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -46,7 +46,7 @@ static int receive(struct stream_call *call, uint64_t timeout_usec, bool *ret_ov
 	return status;
 }
 
-/* The one reply to a stream of requests. */
+/* Receives the only reply to a stream of requests. */
 static int receive_reply(struct stream_call *call)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -92,7 +92,7 @@ static int send_input(struct stream_call *call)
 	return status;
 }
 
-/* request: the only one; NULL: they come from standard input. */
+/* request: the only request; NULL: reads requests from standard input. */
 static int run(struct stream_call *call, struct ipc_proxy *proxy,
 	       const struct schema_message *request)
 {

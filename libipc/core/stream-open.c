@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opening a stream: how the two ends find each other, and what the call that opened it determines:
- * the client's identity, the deadline, the parent, which is a call or another stream of the client,
- * and the cancellation. See stream.h. The other end is not trusted.
+ * Opening a stream: how the two ends find each other, and the properties of the call that opens it:
+ * the client's identity, the deadline, the cancellation, and the parent, which is a call or another
+ * stream of the client. See stream.h. The other end is not trusted.
  *
  * Request and reply are StreamOpen of ipc.proto. Both ends know the deadline and look at the clock
  * themselves.
@@ -195,7 +195,7 @@ static int take_metadata(struct ipc_stream *stream, struct ipc_call *call)
 	return 0;
 }
 
-/* Takes what the call knows, before its reply. */
+/* Copies identity, label and metadata of the call, before its reply. */
 static int take_call(struct ipc_stream *stream, struct ipc_call *call)
 {
 	const char *label = ipc_call_label(call);
@@ -319,8 +319,8 @@ static void take_options(struct ipc_stream *stream, const struct ipc_options *op
 	stream_set_deadline(stream, deadline);
 }
 
-/* From now on the stream is canceled with its parent, and with its cancellation. -ECANCELED: one of
- * them is canceled already. */
+/* From now on the stream is canceled with its parent, and with its cancellation. -ECANCELED: the
+ * parent or the cancellation is canceled already. */
 static int follow(struct ipc_stream *stream, const struct ipc_options *options)
 {
 	int r = 0;

@@ -22,7 +22,7 @@ static bool is_ended_here_locked(const struct ipc_stream *stream)
 	return stream->of.server && stream->out_ended && !stream->refused;
 }
 
-/* A client ends its sending after its one request: that is no event for the server. */
+/* A client ends its sending after its only request, which is no event for the server. */
 static bool is_end_expected_locked(const struct ipc_stream *stream)
 {
 	return stream->of.defer && !stream->in_error.code;
@@ -60,7 +60,7 @@ static enum step next_locked(const struct ipc_stream *stream)
 
 /* --- The callbacks ----------------------------------------------------------------- */
 
-/* If the callback receives nothing, it runs again for the next message. */
+/* If the callback does not receive the message, it runs again for the next message. */
 static void run_message(struct ipc_stream *stream)
 {
 	unsigned int received;

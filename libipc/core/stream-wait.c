@@ -4,8 +4,8 @@
  *
  * A thread that waits runs no handler. Its messages are taken from the device by
  *
- *   - another thread, if this thread is in a handler or callback: loop.c makes sure that there is
- *     one;
+ *   - another thread, if this thread is in a handler or callback: loop.c makes sure that another
+ *     thread serves;
  *   - the threads of ipc_run(), if there are any;
  *   - else the thread itself. It takes events, handles those of streams, and leaves the rest to
  *     the backlog.
@@ -40,7 +40,7 @@ void stream_wake_receiver_locked(struct ipc_stream *stream)
 	eventfd_write(stream->receive_fd, 1);
 }
 
-/* Several threads may wait to send. The fd stays readable until one of them finds no credit. */
+/* Several threads may wait to send. The fd stays readable until a thread finds no credit. */
 void stream_wake_sender_locked(struct ipc_stream *stream)
 {
 	if (stream->send_fd >= 0)
@@ -118,7 +118,7 @@ static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 	return r < 0 ? r : 1;
 }
 
-/* Takes one event: 1; 0: there is none. Leaves other events than those of streams to serving
+/* Takes an event: 1; 0: there is none. If the event is not for a stream, leaves it to serving
  * threads. */
 static int take_event(struct thread *t)
 {
@@ -139,7 +139,7 @@ static int take_event(struct thread *t)
 	return 1;
 }
 
-/* Events that a thread takes to find the messages of a stream whose time is over. */
+/* Maximum number of events that a thread takes to find messages of a stream after its deadline. */
 #define ARRIVED_MAX	1024
 
 /* A thread that waits for a reply must not take events: the reply may be among them. */
@@ -262,7 +262,7 @@ static int may_send_locked(const struct ipc_stream *stream)
 	return stream->broken;
 }
 
-/* 0: took one credit; -EAGAIN: there is none now; or the error for which there will be none. */
+/* 0: took a credit; -EAGAIN: there is no credit now; or the error for which there will be none. */
 static int take_credit(struct ipc_stream *stream)
 {
 	int r;
@@ -351,7 +351,7 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 
 /* --- Receiving ------------------------------------------------------------------------ */
 
-/* 1: the next message is current; 0: the end; -EAGAIN: nothing arrived yet; or an error. */
+/* 1: the next message is current; 0: the end; -EAGAIN: no message arrived yet; or an error. */
 static int take_message_locked(struct ipc_stream *stream, const void **ret_message,
 			       struct ipc_error *error)
 {

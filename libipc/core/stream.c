@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * One end of a stream: its life and how it ends. See stream.h.
+ * An end of a stream: its life, its time limit, and how it ends. See stream.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -99,10 +99,10 @@ static void set_end(struct ipc_stream *stream, int code, const struct ipc_error 
 /* --- Closed ends ---------------------------------------------------------------------- */
 
 /*
- * Makes room for the closed end, and returns the cookies of the objects to end. They are those of
- * the end that was closed STREAM_MAX_CLOSED ends ago, and may be gone. An end that was never
- * opened ends at once: the server may have accepted it, and the driver drops the reply to a call
- * that was canceled, with all that the server's end would notice.
+ * Replaces the cookies of a closed end by the cookies of the objects to end: of the end that was
+ * closed STREAM_MAX_CLOSED ends ago. Its objects may be gone. If the end was never opened, its own
+ * objects must end at once: the server may have accepted the stream, and the driver drops the reply
+ * to a canceled call, with the handles by which the server's end would notice.
  */
 static void replace_closed_locked(struct ipc *ipc, uint64_t cookies[2], bool opened)
 {
@@ -130,7 +130,7 @@ static void limit_closed(struct ipc_stream *stream)
 			object_end(stream->ipc, cookies[i]);
 }
 
-/* After the last messages of a closed end, nothing of the other end is needed. */
+/* After the last messages of a closed end, releases the proxies and objects. */
 static void release_peer(struct ipc_stream *stream)
 {
 	const struct stream_last *last = &stream->last_words;
@@ -152,8 +152,8 @@ static void release_peer(struct ipc_stream *stream)
 		limit_closed(stream);
 }
 
-/* There may be space. If a callback waits for the message whose credit had no space, the credit
- * is granted here; a receiving thread does so itself. */
+/* There may be space. If the stream has callbacks, credit for which there was no space is granted
+ * here. A receiving thread grants it itself. */
 static void may_send(struct writable_waiter *waiter)
 {
 	struct ipc_stream *stream = (void *)((char *)waiter - offsetof(struct ipc_stream, space));
@@ -271,7 +271,7 @@ int stream_count_item(struct ipc_stream *stream, struct stream_item *item)
 	size_t bytes = atomic_fetch_add(&waiting->bytes, item->bytes);
 	unsigned int entries = atomic_fetch_add(&waiting->entries, item->entries);
 
-	/* One message is never too much. */
+	/* A single message is always accepted. */
 	if (likely((!bytes || bytes + item->bytes <= stream->max_waiting_bytes) &&
 		   (!entries || entries + item->entries <= stream->max_waiting_entries)))
 		return 0;

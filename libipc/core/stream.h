@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: messages in one or both directions, in order. The receiver grants credit for a
+ * Streams: ordered messages in one or both directions. The receiver grants credit for a
  * number of messages. The sender sends at most that many.
  *
  * Each end has two objects. Only the other end calls them, by oneways. The data object takes
@@ -192,7 +192,7 @@ struct ipc_stream {
 	enum strand strand;
 	pthread_t handler;		/* server: the thread that runs the handler, */
 	atomic_bool in_handler;		/* while it does, */
-	atomic_bool dropped;		/* and whether another one dropped a reference */
+	atomic_bool dropped;		/* and whether another thread dropped a reference */
 	bool message_due;		/* the first message was not offered yet */
 	bool wants_writable;		/* a send failed with -EAGAIN */
 	bool writable_due;
@@ -202,7 +202,7 @@ struct ipc_stream {
 	struct writable_waiter space;	/* for any message to the other end; likewise */
 };
 
-/* A new end with one user; memory behind struct ipc_stream is 0. */
+/* Makes an end with one user. Memory behind struct ipc_stream is 0. */
 int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **ret_stream);
 /* Opens a client's end at an object. On failure the caller still unrefs it. */
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
@@ -344,8 +344,8 @@ void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
 
 /* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);
-/* Reads the fields of a message: those with the numbers 1 to n - 1, which must have these types
- * (WIRE_*). The last of several counts. A missing field has the number 0. */
+/* Reads the fields of a message with the numbers 1 to n - 1, which must have these types (WIRE_*).
+ * If a field is repeated, the last value counts. A missing field has the number 0. */
 int stream_fields(struct wire message, const uint8_t *types, uint32_t n, struct wire_field *ret);
 /* The same for a payload, which metadata may surround. */
 int stream_payload_fields(const void *payload, size_t size, const uint8_t *types, uint32_t n,

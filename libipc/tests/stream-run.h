@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of streams on the fake device share: the other end of what this side opens.
+ * Shared code of the tests of streams on the fake device: the other end of the streams that this
+ * side opens.
  */
 #ifndef IPC_STREAM_RUN_H
 #define IPC_STREAM_RUN_H
@@ -82,7 +83,7 @@ static inline void push_open(struct ipcbus_event event, uint32_t method, uint64_
 	push_open_of(event, method, deadline, STREAM_WINDOW);
 }
 
-/* The server accepts what is opened next. */
+/* The server accepts the stream that is opened next. */
 static inline void push_opened(void)
 {
 	push_open((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 }, 0, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams on the fake device that a program hands on: opening without a wait, and messages that
- * on_message leaves for later; and what another thread does meanwhile.
+ * Streams on the fake device that a program forwards: opening without a wait, messages that
+ * on_message leaves for later, and other threads in the meantime.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -152,7 +152,7 @@ START_TEST(a_bad_reply_opens_nothing)
 }
 END_TEST
 
-/* With callbacks nobody receives before a message comes, for which there is no credit. */
+/* With callbacks no thread receives before a message arrives, for which there is no credit. */
 START_TEST(credit_is_granted_when_there_is_space)
 {
 	static const struct ipc_stream_ops ops = { .size = sizeof(ops), .on_message = take_all };
@@ -256,7 +256,7 @@ START_TEST(a_cancellation_ends_the_opening_and_the_stream)
 }
 END_TEST
 
-/* The server may have accepted it, and nobody else would notify it. */
+/* The server may have accepted the stream, and has no other way to notice. */
 START_TEST(what_was_not_opened_ends_for_the_server)
 {
 	begin();
@@ -267,7 +267,7 @@ START_TEST(what_was_not_opened_ends_for_the_server)
 	ck_assert_int_lt(opened_result, 0);
 	ck_assert_uint_eq(fake.n_destroyed, 2);
 
-	/* One that was open leaves that to the server. */
+	/* The objects of an end that was open end when the server releases them. */
 	opened_calls = 0;
 	open_stream();
 	stream = ipc_stream_unref(stream);
@@ -369,7 +369,7 @@ END_TEST
 
 /* --- Another thread, between two steps ----------------------------------------------------- */
 
-/* What it does after the lock of the stream, which has callbacks now, was dropped. */
+/* The rest of ipc_stream_set_ops(), after it dropped the lock of the stream. */
 static void (*then)(void);
 
 int pthread_mutex_unlock(pthread_mutex_t *mutex)

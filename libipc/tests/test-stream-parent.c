@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Calls and streams that are made for a stream, and streams with a cancellation, on the fake
- * device: what limits them, and what the driver and the other ends are asked to end when the
- * stream is over, or the cancellation is canceled.
+ * device: their limits, and the cancels to the driver and to the other ends when the stream is
+ * over, or the cancellation is canceled.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,7 +53,7 @@ static void on_reply(int r, struct ipc_raw_message *reply, const struct ipc_erro
 	result = r;
 }
 
-/* A call for the stream. Returns what the driver knows it by. */
+/* Makes a call for the stream. Returns its id at the driver. */
 static uint64_t call_for(struct ipc_stream *stream)
 {
 	const struct ipc_options options = { .parent_stream = stream };
@@ -154,7 +154,7 @@ START_TEST(what_breaks_it_off_ends_its_calls)
 		serve_all_of(ipc);
 		ck_assert_uint_eq(ended, 2);
 		ck_assert_int_eq(result, -ECANCELED);
-		/* Later ones are not sent. */
+		/* Later calls are not sent. */
 		if (parent) {
 			fake.n_sent = 0;
 			ck_assert_int_eq(call_now(&options), -ECANCELED);
@@ -272,7 +272,7 @@ START_TEST(a_servers_end_ends_what_was_made_for_it)
 			ipc_stream_cancel(served);
 		else
 			served = ipc_stream_unref(served);
-		/* Closing may ask again: what has ended is not found. */
+		/* Closing may cancel again: a call that has ended is not found. */
 		ck_assert_uint_ge(fake.n_cancels, 1);
 		ck_assert_uint_eq(fake.canceled, served_id);
 		ipc_stream_unref(served);
@@ -316,7 +316,7 @@ START_TEST(it_limits_what_is_made_for_it)
 	ck_assert_uint_eq(child->deadline, parent->deadline);
 	ipc_stream_unref(child);
 
-	/* An earlier one stays. */
+	/* An earlier deadline stays. */
 	options.timeout_usec = 1000;
 	push_end(IPCBUS_EVENT_REPLY, 0, 0);
 	ck_assert_int_eq(call_now(&options), 0);
@@ -331,7 +331,7 @@ START_TEST(it_limits_what_is_made_for_it)
 }
 END_TEST
 
-/* The driver ends them with -ETIMEDOUT, so nobody cancels them. */
+/* The driver ends them with -ETIMEDOUT, so they are not canceled. */
 START_TEST(its_time_is_theirs)
 {
 	struct ipc_stream *child;
@@ -472,10 +472,10 @@ START_TEST(a_cancellation_breaks_off_all_its_streams)
 	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
 	for (int i = 0; i < 3; i++)
 		streams[i] = open_with(&options);
-	/* One is driven by callbacks, and the program has no reference. */
+	/* The first stream has callbacks, and the program has no reference. */
 	ck_assert_int_eq(ipc_stream_set_ops(streams[2], &ops, NULL), 0);
 	ipc_stream_unref(streams[2]);
-	/* One is gone. */
+	/* A stream is gone. */
 	ipc_stream_unref(streams[1]);
 
 	fake.n_sent = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What ends a stream because the other end sent it, on a fake device: each side learns the error,
- * with its origin, in place of a death that did not happen.
+ * Messages of the other end that end a stream, on a fake device: each side gets the error, with its
+ * origin, instead of a death that did not happen.
  */
 #include <errno.h>
 #include <ipc/rpc.h>
@@ -84,7 +84,7 @@ static void arrive(uint64_t cookie, uint32_t code, const void *bytes, size_t siz
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-/* What the other end was sent last is the end of the stream, with that error. */
+/* The last message to the other end must be the end of the stream, with that error. */
 static void is_explained(int error)
 {
 	const struct fake_sent *sent = fake_last();
@@ -98,7 +98,7 @@ static void is_explained(int error)
 	ipc__stream_end__free_unpacked(said, NULL);
 }
 
-/* Receives and sends nothing more because of that. */
+/* Receiving and sending must fail with that error. */
 static void is_over(int error, enum ipc_origin origin)
 {
 	const Ipc__Test__Crate *crate;
@@ -117,7 +117,7 @@ static void is_over(int error, enum ipc_origin origin)
 	ck_assert_int_eq(reported.origin, origin);
 }
 
-/* What is malformed, or too much. */
+/* Messages that are malformed, or exceed a limit. */
 static const struct {
 	bool control;
 	uint32_t code;
@@ -256,7 +256,7 @@ START_TEST(a_message_after_the_end_is_dropped)
 }
 END_TEST
 
-/* One that was canceled is over, and the program did not end it, whatever comes then. */
+/* A canceled stream is over without an end of the program, also after further messages. */
 START_TEST(what_comes_after_a_cancellation_says_nothing)
 {
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -303,7 +303,7 @@ static void begin_deferred(void)
 	stream = NULL;
 }
 
-/* Nothing of the other end is left here then, also if the error could not be sent. */
+/* The proxies of the other end are released then, also if the error could not be sent. */
 START_TEST(a_refused_end_without_request_says_nothing_more)
 {
 	static const int fails[] = { 0, -EOWNERDEAD, -ENOMEM };
@@ -381,7 +381,7 @@ START_TEST(metadata_has_a_size)
 }
 END_TEST
 
-/* What the other end keeps of a closed one has none. */
+/* A closed end whose objects the other end still holds keeps no explanation. */
 START_TEST(a_closed_end_keeps_no_explanation)
 {
 	struct ipc_stream *closed;

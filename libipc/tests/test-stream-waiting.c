@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages that wait in streams, on a fake device: how much memory and how many files and objects
- * those of one user may have at an object, and those of a stream that this side opened; and that
- * a stream of which one was lost has no good end. And that a service cannot keep all ends that
- * this side ever closed.
+ * Messages that wait in streams, on a fake device: limits of memory, files and objects for a user
+ * at an object, and for a stream that this side opened. A stream of which a message was lost has no
+ * good end. A service cannot keep all ends that this side ever closed.
  */
 #include <errno.h>
 #include <ipc/rpc.h>
@@ -17,7 +16,7 @@
 #include "test.ipc.h"
 
 #define STREAMS 3
-/* What a message of a byte or two counts. */
+/* The bytes that a message of a byte or two counts. */
 #define ONE (sizeof(struct ipc_call) + sizeof(struct stream_item))
 
 static struct ipc *ipc;
@@ -106,7 +105,7 @@ static int receive(struct end *from)
 	return ipc_raw_stream_receive(from->stream, 0, &got, NULL);
 }
 
-/* What arrived before it broke is received, and then why. */
+/* Messages that arrived before the stream broke off are received, and then its error. */
 static void is_broken(struct end *one, unsigned int messages, int error)
 {
 	while (messages--)
@@ -133,11 +132,11 @@ START_TEST(one_user_has_so_many_bytes)
 	opens(1001);
 	arrive(&ends[0], 9000 - ONE);
 	arrive(&ends[1], 9000 - ONE);
-	/* What was received counts no more, also while the program has it. */
+	/* A received message no longer counts, also while the program has it. */
 	ck_assert_int_eq(receive(&ends[0]), 1);
 	arrive(&ends[0], 11000 - ONE);
 	ck_assert_int_eq(ipc_stream_canceled(ends[0].stream), 0);
-	/* Others have as many. */
+	/* Another user may have as many. */
 	arrive(&ends[2], 20000 - ONE);
 	ck_assert_int_eq(ipc_stream_canceled(ends[2].stream), 0);
 
@@ -187,7 +186,7 @@ START_TEST(what_is_dropped_does_not_count)
 	arrive(&ends[1], 1);
 	arrive(&ends[2], 1);
 	ipc_stream_cancel(ends[1].stream);
-	/* To one that is over. */
+	/* To a stream that is over. */
 	arrive(&ends[1], 1);
 	ipc_stream_unref(ends[2].stream);
 	for (int i = 0; i < 3; i++)
@@ -282,7 +281,7 @@ START_TEST(messages_beyond_the_credit_are_lost)
 }
 END_TEST
 
-/* What comes to an end that is closed, whose objects the other end still has. */
+/* Messages to a closed end whose objects the other end still has. */
 START_TEST(a_closed_end_says_nothing)
 {
 	static const struct ipc_object_limits limits = {
@@ -340,7 +339,7 @@ static uint64_t cookie_of_node(uint64_t node)
 	return made->wants.cookie;
 }
 
-/* Messages of empty parts, which take many times their size: one may come alone. */
+/* Messages of empty parts, which take many times their size. A single message is accepted. */
 START_TEST(a_service_fills_no_client)
 {
 	static uint8_t many[30000];
@@ -376,7 +375,7 @@ START_TEST(a_service_fills_no_client)
 }
 END_TEST
 
-/* Objects of messages to a client: as many as one message has. */
+/* Objects of messages to a client: at most as many as a message may have. */
 START_TEST(a_service_leaves_no_objects)
 {
 	struct ipcbus_object handles[LIMIT_STREAM_ENTRIES] = { 0 };
@@ -414,7 +413,7 @@ static void open_and_close(struct ipc_proxy *peer)
 	ipc_stream_unref(stream);
 }
 
-/* The service releases what it has of an end. */
+/* The service releases an object of an end. */
 static void release(uint64_t node)
 {
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_IDLE,

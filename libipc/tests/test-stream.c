@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams on the fake device: when callbacks run, what a thread that waits serves, what a
- * forked child may do with a stream that it inherited, what the receiver learns of how the
- * other end ended, and what a stream has of the call that opened it.
+ * Streams on the fake device: when callbacks run, which messages a waiting thread serves, the use
+ * of an inherited stream in a forked child, the errors with which the other end ends, and the
+ * properties of the call that opened the stream.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -175,7 +175,7 @@ START_TEST(credit_has_a_limit)
 		{ STREAM_WINDOW, 1, false },
 		{ STREAM_WINDOW, UINT32_MAX, false },
 		{ 0, UINT32_MAX, false },
-		/* As after a send that failed while the other end granted what there may be. */
+		/* As after a send that failed while the other end granted the maximum. */
 		{ STREAM_WINDOW + 1, UINT32_MAX - 1, false },
 		{ STREAM_WINDOW + 1, 1, false },
 	};
@@ -309,7 +309,7 @@ START_TEST(it_lives_until_it_is_over)
 }
 END_TEST
 
-/* One that receives nothing slows the sender down, but does not keep a broken stream. */
+/* A callback that does not receive slows the sender down, but does not keep a broken stream. */
 START_TEST(who_receives_nothing_is_called_once_a_message)
 {
 	begin_with_ops();
@@ -544,7 +544,7 @@ START_TEST(after_its_deadline_nothing_goes)
 	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &sent, IPC_NEVER), -ETIMEDOUT);
 	ck_assert_int_eq(ipc_stream_end(stream), -ETIMEDOUT);
-	/* What had arrived is still received. */
+	/* Messages that had arrived are still received. */
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, &error), 1);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &received, &error), -ETIMEDOUT);
 	ck_assert_int_eq(error.code, -ETIMEDOUT);
@@ -576,7 +576,7 @@ static bool is_readable(int fd, int timeout_ms)
 	return poll(&polled, 1, timeout_ms) == 1;
 }
 
-/* An event loop that waits for nothing else wakes up. */
+/* An event loop without other events wakes up. */
 START_TEST(callbacks_learn_of_the_deadline)
 {
 	static const struct ipc_options options = { .timeout_usec = 20000 };
@@ -638,7 +638,7 @@ END_TEST
 
 static uint64_t parent_deadline;
 
-/* Opens a stream for the call. The first call is canceled, the others get a reply. */
+/* Opens a stream for the call. The first call is canceled, later calls get a reply. */
 static int open_for(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	static const struct ipc_raw_message reply = { .size = 0 };
@@ -681,7 +681,7 @@ START_TEST(a_parent_limits_and_cancels_it)
 	ck_assert_int_eq(ipc_raw_stream_receive(child, 0, &received, NULL), -ECANCELED);
 	ipc_stream_unref(child);
 
-	/* After its reply nothing cancels it. */
+	/* After its reply the parent no longer cancels the stream. */
 	serve_parent(object, 51);
 	ck_assert_uint_eq(child->deadline, parent_deadline);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CANCELED, .call = 51 }, NULL, 0,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams of messages, on the fake device: what a message of a stream may have, who sees it,
- * and who the other end is.
+ * Streams of protobuf messages, on the fake device: the contents of a message, interceptors, and
+ * the identity of the other end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -229,7 +229,7 @@ START_TEST(callbacks_get_the_message)
 	more = callbacks;
 	more.size--;
 	ck_assert_int_eq(test_convey_set_ops(stream, take_crate, &more, &crates), -EINVAL);
-	/* What failed leaves nothing. */
+	/* After a failure, callbacks can still be set. */
 	ck_assert_int_eq(test_convey_set_ops(stream, take_crate, &callbacks, &crates), 0);
 	ck_assert_int_eq(test_convey_set_ops(stream, take_crate, &callbacks, &crates), -EALREADY);
 	crate_arrives();
@@ -266,7 +266,7 @@ START_TEST(what_breaks_it)
 	ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
 	end();
 
-	/* It sent what cannot be understood. */
+	/* The other end sent a malformed message. */
 	begin_conveying();
 	arrive(STREAM_END, "junk", 4, NULL);
 	ck_assert_int_eq(test_convey_receive(stream, 0, &crate, &error), -EBADMSG);

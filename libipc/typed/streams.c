@@ -22,7 +22,7 @@ static struct typed_stream *typed_stream(struct ipc_stream *stream)
 	return (struct typed_stream *)stream;
 }
 
-/* Describes the messages of one direction as the only method of an object. */
+/* Describes the messages of a direction as the only method of an object. */
 static void describe_direction(struct ipc_method *method, const struct ipc_method *of,
 			       bool requests)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Stream: one end of a sequence of messages. Either threads wait in send() and receive(), or
- * watch() sets a callback that says when to try again without waiting. A received message is
- * copied out of the stream at once, with all that came along.
+ * Stream: an end of a sequence of messages. Either threads wait in send() and receive(), or
+ * watch() sets a callback that runs when to try again without waiting. A received message is
+ * copied out of the stream at once, with its files and objects.
  *
- * With a callback the library keeps the stream until it is over; so whoever drops it calls
- * cancel() first.
+ * With a callback the library keeps the stream until it is over. So the owner must call cancel()
+ * before it drops the stream.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -69,7 +69,7 @@ struct ipc_stream *stream_ref(PyObject *self)
 	return ipc_stream_ref(of(self)->stream);
 }
 
-/* A reference of its own for what runs without the GIL; or NULL and an exception. */
+/* Takes a reference for code that runs without the GIL. NULL: an exception is set. */
 static struct ipc_stream *hold(PyObject *self)
 {
 	if (of(self)->stream)
@@ -262,7 +262,7 @@ static PyObject *send(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_RETURN_NONE;
 }
 
-/* A tuple of (tag, kind, what). If it fails, files that were taken are closed here. */
+/* Makes a tuple of (tag, kind, entry). On failure, closes the files that were taken. */
 static PyObject *take_all(struct connection *connection, const struct ipc_raw_message *message)
 {
 	PyObject *all = PyTuple_New((Py_ssize_t)message->n_entries);
@@ -412,7 +412,7 @@ static PyObject *cancel(PyObject *self, PyObject *nothing)
 	Py_RETURN_NONE;
 }
 
-/* release(): this end is not used any more. What it has ended goes on to the other side. */
+/* release(): this end is no longer used. An end that it sent still reaches the other side. */
 static PyObject *release(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;
@@ -422,7 +422,7 @@ static PyObject *release(PyObject *self, PyObject *nothing)
 	Py_RETURN_NONE;
 }
 
-/* --- What it shows ---------------------------------------------------------------------- */
+/* --- Attributes ------------------------------------------------------------------------- */
 
 enum { STREAM_UID, STREAM_GID, STREAM_PID, STREAM_REMAINING, STREAM_CANCELED };
 

@@ -69,8 +69,8 @@ pub(crate) struct Handle {
     is_served: bool,
 }
 
-// SAFETY: any thread may use what it has a reference of. Sender and Receiver see to it that one
-// thread sends and one receives.
+// SAFETY: any thread may use a stream of which it has a reference. Sender and Receiver make sure
+// that at most one thread sends and one receives.
 unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
@@ -100,7 +100,7 @@ impl Handle {
             .map(drop)
     }
 
-    /// Only one thread may be in it.
+    /// Only one thread at a time may call it.
     pub fn receive<T>(
         &self,
         wait: u64,
@@ -119,7 +119,7 @@ impl Handle {
     }
 }
 
-/// A received message of a stream, with what came along.
+/// A received message of a stream, with its files and objects.
 #[derive(Debug)]
 pub struct Item {
     bytes: Vec<u8>,
@@ -132,7 +132,7 @@ impl Item {
     /// Takes everything out of a message.
     ///
     /// # Safety
-    /// The message is valid, and nobody else uses it meanwhile.
+    /// The message must be valid, and no other thread may use it in the meantime.
     unsafe fn copy(message: &sys::ipc_raw_message, connection: &Connection) -> Item {
         let mut item = Item::take(message, connection);
         item.bytes = Raw::new(message).bytes().to_vec();
@@ -209,7 +209,7 @@ impl Item {
 /// with `ENOMSG`, unless the halves are dropped by its handler, on the thread that runs it: then the
 /// result of the handler decides.
 ///
-/// One thread may send while another receives: [`Stream::split`] gives a half to each.
+/// A thread may send while another thread receives: [`Stream::split`] makes a half for each.
 ///
 /// ```compile_fail,E0277
 /// # fn needs_sync<T: Sync>() {}
@@ -258,7 +258,7 @@ impl Receiver {
     /// The next message; `None` at the end. Waits at most so long; `None`: without a limit. `EAGAIN`:
     /// no message arrived in time. Others: the error with which the other side ended its sending.
     pub fn receive(&mut self, wait: Option<Duration>) -> Result<Option<Item>> {
-        // SAFETY: nobody else uses the message, which is the stream's.
+        // SAFETY: no other thread uses the message, which belongs to the stream.
         self.handle.receive(micros(wait), |m, connection| unsafe {
             Ok(Item::copy(m, &connection))
         })
@@ -295,7 +295,7 @@ impl Stream {
         self.receiver.receive(wait)
     }
 
-    /// Receives, and calls `take` with what came, before the next receive ends it.
+    /// Receives, and calls `take` with the message, before the next receive frees it.
     #[cfg(feature = "prost")]
     pub(crate) fn receive_with<T>(
         &mut self,

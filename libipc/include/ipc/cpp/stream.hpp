@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Streams of <ipc/ipc.hpp>. <ipc/stream.h> has the rules: credit, threads that wait, callbacks,
- * and what each errno means.
+ * and the meaning of each errno.
  */
 #ifndef IPC_CPP_STREAM_HPP
 #define IPC_CPP_STREAM_HPP
@@ -17,12 +17,12 @@ public:
 };
 
 /*
- * One end of a stream. Copies are the same end, which closes with the last of them. A client's end
- * that is not over is canceled then.
+ * An end of a stream. Copies refer to the same end, which closes with the last copy. If a client's
+ * end is not over then, it is canceled.
  *
- * A server's stream ends well if its handler returns without an error, has set no functions, and nobody
- * has a copy at that moment. Else end() or fail() must end it: if the last copy goes without, the
- * client gets ENOMSG.
+ * If the handler of a server's stream returns without an error, has set no functions, and no copy is
+ * left at that moment, the stream ends well. Otherwise end() or fail() must end it: if the last copy
+ * is destroyed without that, the client gets ENOMSG.
  */
 class stream : public detail::counted<c::ipc_stream, c::ipc_stream_ref, c::ipc_stream_unref> {
 public:
@@ -39,8 +39,9 @@ public:
 		return detail::check(c::ipc_raw_stream_send(raw, m.c_ptr(), wait.usec()));
 	}
 
-	/* Receive a message; nothing at the end of the stream. EAGAIN: none arrived in time. Fails
-	 * with the error with which the other side ended its sending. One thread may receive. */
+	/* Receive a message. The result is empty at the end of the stream. EAGAIN: no message arrived
+	 * in time. Fails with the error with which the other side ended its sending. Only one thread
+	 * at a time may receive. */
 	outcome<std::optional<item>> receive(time_limit wait = never) const
 	{
 		c::ipc_error e = c::no_error();
@@ -73,7 +74,8 @@ public:
 		return detail::from_usec(c::ipc_stream_remaining(raw));
 	}
 
-	/* For the server: what the client's call had. nullptr and 0 for a client's end. */
+	/* For the server: metadata, label and identity of the client's call. nullptr and 0 for a
+	 * client's end. */
 	const char *metadata(const char *name) const noexcept
 	{
 		return c::ipc_stream_metadata(raw, name);
@@ -83,10 +85,10 @@ public:
 	pid_t pid() const noexcept { return c::ipc_stream_pid(raw); }
 
 	/*
-	 * Functions in place of threads that wait: see ipc_stream_set_ops(). Each may be empty.
-	 * on_end gets a result, whose error explains why the stream is over. What they capture is
-	 * destroyed when the stream is over. If one throws, this side fails the stream with that error,
-	 * as the handler of a call, or cancels it if it has ended its sending.
+	 * Set functions instead of threads that wait: see ipc_stream_set_ops(). Each may be empty.
+	 * on_end gets a result, whose error explains why the stream is over. Their captures are
+	 * destroyed when the stream is over. If a function throws, this side fails the stream with that
+	 * error, as the handler of a call does. If it has ended its sending, it cancels the stream.
 	 * EALREADY: the stream has functions.
 	 */
 	struct functions {
@@ -135,7 +137,7 @@ public:
 	outcome<void> resume() const { return detail::check(c::ipc_stream_resume(raw)); }
 
 private:
-	/* Calls one of the functions. */
+	/* Calls a function of the program. */
 	template <typename F> static void run(const char *name, c::ipc_stream *s, F function) noexcept
 	{
 		const stream from(c::ipc_stream_ref(s));
