@@ -243,14 +243,6 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 	return r;
 }
 
-/* The program gets the stream when its handler starts. Until then it holds no connection. */
-static void defer(struct ipc_stream *stream)
-{
-	atomic_store(&stream->users, 0);
-	atomic_store(&stream->deferred, true);
-	ipc_unref(stream->ipc);
-}
-
 /* Accepts the stream. After the reply another thread may use it already. */
 static int accept_stream(struct ipc_call *call, struct ipc_stream *stream,
 			 struct introduction *reply)
@@ -258,8 +250,12 @@ static int accept_stream(struct ipc_call *call, struct ipc_stream *stream,
 	bool deferred = stream->of.defer;
 	int r;
 
-	if (deferred)
-		defer(stream);
+	if (deferred) {
+		/* The program gets the stream when its handler starts. */
+		atomic_store(&stream->users, 0);
+		atomic_store(&stream->deferred, true);
+		ipc_unref(stream->ipc);
+	}
 	r = ipc_raw_reply(call, &reply->message);
 	introduced(reply);
 	if (!deferred && r == 0)
