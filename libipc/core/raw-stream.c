@@ -151,15 +151,14 @@ static void opened(int result, struct ipc_raw_message *reply, const struct ipc_e
 	struct ipc_stream *stream = NULL;
 	int r = result;
 
-	if (r == 0) {
+	if (r == 0)
 		r = stream_opened(opening->stream, reply, &opening->options);
-		error = &own;
-	}
 	if (r == 0) {
 		stream = opening->stream;
 		opening->stream = NULL;
 	} else if (result == 0) {
 		error_set(&own, r);
+		error = &own;
 	}
 	opening->cb(r, stream, error, opening->userdata);
 	opening_free(opening);
