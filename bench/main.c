@@ -47,8 +47,8 @@ static const struct bench_beside besides[] = {
 /**
  * struct options - the command line
  * @transport: only the cases of this one, or NULL
- * @name: only this case ("call", "typed", "blob", "raw", "oneway", "oneway16",
- *	"mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
+ * @name: only this case ("call", "typed", "raw", "oneway", "oneway16",
+ *	 "mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
  * @size: only this many bytes, or 0
  * @trace: instead of measuring, mark so many rounds for the tracer
  * @events: also print interrupts, context switches and sleeps
@@ -229,7 +229,7 @@ static int usage(FILE *to)
 		between = ", ";
 	}
 	fputs("\n"
-	      "  -c  only call, typed, blob, raw, oneway, oneway16, mean, think,\n"
+	      "  -c  only call, typed, raw, oneway, oneway16, mean, think,\n"
 	      "      work, nap, hog, clients2, clients4, clients16, alone, handles, procs, queued or\n"
 	      "      fragmented\n"
 	      "  -s  only 4, 4096, 65536, 262144 or 1048576 (oneway: 64) bytes\n"

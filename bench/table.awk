@@ -7,7 +7,7 @@ BEGIN {
 	columns = split("call:4 call:4096 call:65536 call:262144 call:1048576 oneway:64 oneway16:64", column, " ")
 	split("4 B|4 KB|64 KB|256 KB|1 MB|oneway|in 16s", title, "|")
 	besides = split("mean think work nap hog clients2 clients4 clients16", beside, " ")
-	rows = split("ipcbus ipcbus-typed ipcbus-blob ipcbusd-raw ipcbusd ipcbusd-typed ipcbusd-blob " \
+	rows = split("ipcbus ipcbus-typed ipcbusd-raw ipcbusd ipcbusd-typed " \
 		"ipcbus-stubs ipcbusd-stubs ipcbus-async ipcbusd-async ipcbus-stream futex shared file pipe pipe-each seqpacket stream binder c++-typed seqpacket-typed sd-bus-typed dbus-broker-typed grpc-typed", row, " ")
 	for (i = 1; i <= rows; i++)
 		known[row[i]]
@@ -15,7 +15,7 @@ BEGIN {
 
 {
 	kernel = $1
-	stub = $2 == "typed" || $2 == "blob" || $2 == "raw"
+	stub = $2 == "typed" || $2 == "raw"
 	name = stub ? $3 "-" $2 : $3
 	if (name == "ipcbusd" && $2 ~ /^oneway/)
 		name = "ipcbusd-raw"
@@ -60,7 +60,7 @@ function print_row(name,  cells, i, any) {
 		return
 	for (i = 1; i <= columns; i++)
 		cells[i] = (name, column[i]) in figure ? commas(figure[name, column[i]]) : "-"
-	sub(/-(typed|blob|raw)$/, ", &", name)
+	sub(/-(typed|raw)$/, ", &", name)
 	sub(", -", ", ", name)
 	line(name, cells, columns)
 }

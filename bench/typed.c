@@ -2,14 +2,13 @@
 /*
  * ipcbus as programs use it: through the stubs generated from bench.proto and
  * the shared libipc. The request carries its bytes in a protobuf field, packed
- * by the client and unpacked by the server, as any other message, or in a blob.
+ * by the client and unpacked by the server, as any other message.
  * The server's object is handle 0, as in ipcbus.c.
  */
 #include "typed.h"
 
 #include <errno.h>
 #include <ipc/admin.h>
-#include <ipc/blob.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,16 +31,7 @@ static int put(struct ipc_call *call, const Bench__PutRequest *request, void *us
 	return sink_reply_put(call, &reply);
 }
 
-static int put_blob(struct ipc_call *call, const Bench__PutBlobRequest *request, void *userdata)
-{
-	Bench__PutReply reply = BENCH__PUT_REPLY__INIT;
-
-	(void)userdata;
-	reply.number = (uint32_t)ipc_blob_size(request->payload);
-	return sink_reply_put_blob(call, &reply);
-}
-
-const struct sink_ops bench_sink_ops = { .put = put, .put_blob = put_blob };
+const struct sink_ops bench_sink_ops = { .put = put };
 
 static int become_manager(struct ipc *ipc)
 {
@@ -120,24 +110,6 @@ static int typed_round(struct bench_case *c)
 	return bench_sink_round(s->sink, c);
 }
 
-static int blob_round(struct bench_case *c)
-{
-	struct typed_state *s = c->state;
-	Bench__PutBlobRequest request = BENCH__PUT_BLOB_REQUEST__INIT;
-	Ipc__Blob payload = IPC__BLOB__INIT;
-	Bench__PutReply *reply;
-	int r;
-
-	ipc_blob_set(&payload, c->request, c->size);
-	request.payload = &payload;
-	r = sink_put_blob(s->sink, &request, &reply, NULL);
-	if (r < 0)
-		return r;
-	r = reply->number == c->size ? 0 : -EPROTO;
-	sink_put_blob_reply_free(reply);
-	return r;
-}
-
 const struct bench_transport bench_typed = {
 	.name = "ipcbus",
 	.call = "typed",
@@ -147,15 +119,6 @@ const struct bench_transport bench_typed = {
 	.serve = typed_serve,
 	.connect = typed_connect,
 	.round = typed_round,
-};
-
-const struct bench_transport bench_blob = {
-	.name = "ipcbus",
-	.call = "blob",
-	.state_size = sizeof(struct typed_state),
-	.serve = typed_serve,
-	.connect = typed_connect,
-	.round = blob_round,
 };
 
 const struct bench_transport bench_daemon_typed = {
@@ -168,15 +131,4 @@ const struct bench_transport bench_daemon_typed = {
 	.serve = typed_serve,
 	.connect = typed_connect,
 	.round = typed_round,
-};
-
-const struct bench_transport bench_daemon_blob = {
-	.name = "ipcbusd",
-	.call = "blob",
-	.state_size = sizeof(struct typed_state),
-	.exists = bench_daemon_exists,
-	.create = bench_daemon_start,
-	.serve = typed_serve,
-	.connect = typed_connect,
-	.round = blob_round,
 };

@@ -22,9 +22,8 @@ try {
 	request.set_height(argc > 3 ? std::stoul(argv[3]) : 480);
 	auto pictures = camera.Watch(request);
 	while (auto received = pictures.receive(10s)) {
-		const auto &frame = **received;
-		/* In the place where they arrived. */
-		std::string_view pixels = received->blob(frame.pixels());
+		const frames::Frame &frame = *received;
+		const std::string &pixels = frame.pixels();
 
 		seen++;
 		if (pixels.size() != 4ULL * request.width() * request.height() ||

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Registers demo.camera: frames of any size, as blobs in a stream.
+ * Registers demo.camera: a stream of frames of any size.
  */
 #include <iostream>
 #include <memory>
@@ -13,7 +13,7 @@
 class Camera : public frames::Camera::Service {
 public:
 	void Watch(const frames::WatchRequest &request,
-		   ipc::stream_of<ipc::with_objects<frames::Frame>, ipc::no_message> out) override
+		   ipc::stream_of<frames::Frame, ipc::no_message> out) override
 	{
 		std::uint32_t width = request.width(), height = request.height();
 
@@ -25,18 +25,17 @@ public:
 	}
 
 private:
-	static ipc::with_objects<frames::Frame> picture(std::uint32_t number, std::uint32_t width,
-							std::uint32_t height)
+	static frames::Frame picture(std::uint32_t number, std::uint32_t width, std::uint32_t height)
 	{
 		std::vector<std::uint32_t> pixels(std::size_t{ width } * height, number);
 		std::string_view bytes(reinterpret_cast<const char *>(pixels.data()), 4 * pixels.size());
-		ipc::with_objects<frames::Frame> frame;
+		frames::Frame frame;
 
-		frame->set_number(number);
-		frame->set_width(width);
-		frame->set_height(height);
-		frame->set_checksum(checksum(bytes));
-		frame.put(*frame->mutable_pixels(), bytes);
+		frame.set_number(number);
+		frame.set_width(width);
+		frame.set_height(height);
+		frame.set_checksum(checksum(bytes));
+		frame.set_pixels(bytes.data(), bytes.size());
 		return frame;
 	}
 };

@@ -16,9 +16,8 @@ static bool is_sound(const Frames__Frame *frame, uint32_t number)
 {
 	size_t n = (size_t)frame->width * frame->height;
 
-	/* The pixels are read where the message arrived, not copied. */
-	return frame->number == number && ipc_blob_size(frame->pixels) == n * sizeof(uint32_t) &&
-	       checksum(ipc_blob_data(frame->pixels), n) == frame->checksum;
+	return frame->number == number && frame->pixels.len == n * sizeof(uint32_t) &&
+	       checksum(frame->pixels.data, n) == frame->checksum;
 }
 
 static int watch(struct frames_camera *camera, const Frames__WatchRequest *request)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * demo.camera: sends pictures of a moving pattern. The pixels are a blob, which may be
- * larger than a message.
+ * demo.camera: sends pictures of a moving pattern. A picture may be larger than the viewer's
+ * region.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,17 +24,16 @@ static int send_frames(struct ipc_stream *stream, const Frames__WatchRequest *re
 {
 	size_t n = (size_t)request->width * request->height;
 	Frames__Frame frame = FRAMES__FRAME__INIT;
-	Ipc__Blob blob = IPC__BLOB__INIT;
 	int r = 0;
 
 	frame.width = request->width;
 	frame.height = request->height;
-	frame.pixels = &blob;
+	frame.pixels.data = (uint8_t *)pixels;
+	frame.pixels.len = n * sizeof(*pixels);
 	while (frame.number < request->count && r == 0) {
 		take_picture(pixels, n, ++frame.number);
 		frame.checksum = checksum(pixels, n);
-		ipc_blob_set(&blob, pixels, n * sizeof(*pixels));
-		/* When this returns, the pixels may be overwritten. */
+		/* The pixels must not change before this returns. */
 		r = frames_camera_push_watch(stream, SEND_TIMEOUT_USEC, &frame);
 	}
 	return r;

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Registers demo.camera: frames of any size, as blobs in a stream."""
+"""Registers demo.camera: a stream of frames of any size."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ class Camera(CameraService):
         if not (0 < width <= 8192 and 0 < height <= 8192):
             raise BadSize(f"{width} x {height} is not a valid size")
         for number in range(1, request.count + 1):
-            pixels = bytearray(number.to_bytes(4, "little")) * (width * height)
+            pixels = number.to_bytes(4, "little") * (width * height)
             yield {
                 "number": number,
                 "width": width,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The server of examples/frames, in Rust: pictures of any size, as blobs in a stream.
+//! The server of examples/frames, in Rust: a stream of pictures of any size.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 #[path = "../checksum.rs"]
@@ -8,7 +8,7 @@ mod checksum;
 use std::time::Duration;
 
 use frames::*;
-use ipcbus::typed::{ipc::Blob, StreamOf};
+use ipcbus::typed::StreamOf;
 use ipcbus::{Connection, Error, Result};
 
 /// The stream of a viewer that receives nothing for so long ends.
@@ -32,7 +32,6 @@ impl Camera for Film {
         for number in 1..=request.count {
             let pixels = picture(width * height, number);
             let checksum = checksum::checksum(&pixels);
-            let pixels = Some(Blob::new(pixels));
             stream.send(&Frame { number, width, height, checksum, pixels }, LONG)?;
         }
         Ok(())
