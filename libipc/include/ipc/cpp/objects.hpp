@@ -362,8 +362,8 @@ struct typed_access {
 	}
 
 	template <typename Reply, typename T>
-	static outcome<Reply> call_bytes(const proxy &p, std::uint32_t code, const T &m,
-					 const options &with)
+	static outcome<Reply> call_bytes(const proxy &p, std::uint32_t code, bool accept_fds,
+					 const T &m, const options &with)
 	{
 		c::ipc_error e = c::no_error();
 		c::ipc_raw_message out = {};
@@ -374,6 +374,8 @@ struct typed_access {
 		if (!bytes.is_valid())
 			return invalid<outcome<Reply>>(m);
 		out.code = code;
+		/* A large reply is a file. */
+		out.flags = accept_fds ? IPC_RAW_ACCEPT_FDS : 0;
 		out.data = bytes.bytes().data();
 		out.size = bytes.bytes().size();
 		r = c::ipc_raw_call_look(p.c_ptr(), &out, with.c_ptr(), look<Reply>, &got, &e);

@@ -538,8 +538,9 @@ outcome<Reply> call(const proxy &p, const method &to, const M &m, const options 
 {
 	if constexpr (typed_access::is_bytes<Reply> && typed_access::is_bytes<M>) {
 		if (__builtin_expect(to.timeout_ms && !with.has_timeout(), 0))
-			return typed_access::call_bytes<Reply>(p, to.code, m, limited_by(to, with));
-		return typed_access::call_bytes<Reply>(p, to.code, m, with);
+			return typed_access::call_bytes<Reply>(p, to.code, to.accept_fds, m,
+							       limited_by(to, with));
+		return typed_access::call_bytes<Reply>(p, to.code, to.accept_fds, m, with);
 	} else {
 		return with_method(to, m, with, [&](const message &out,
 						    const options &o) -> outcome<Reply> {
