@@ -48,7 +48,6 @@ struct exports {
 	struct builtins *builtins;
 	struct export *first;
 	struct net_limit calls;
-	size_t max_blob;
 };
 
 /* --- What a name stands for ------------------------------------------------------------ */
@@ -203,13 +202,8 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 
 /* --- Setting up -------------------------------------------------------------------------- */
 
-size_t exports_max_blob(const struct exports *exports)
-{
-	return exports->max_blob;
-}
-
 int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard,
-		unsigned int max_calls, size_t max_blob)
+		unsigned int max_calls)
 {
 	struct exports *exports = calloc(1, sizeof(*exports));
 	int r;
@@ -219,7 +213,6 @@ int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *gua
 	exports->ipc = ipc;
 	exports->guard = guard;
 	exports->calls.max = max_calls;
-	exports->max_blob = max_blob;
 	r = builtins_new(&exports->builtins, exports);
 	if (r < 0) {
 		free(exports);
@@ -444,7 +437,7 @@ static int begin(struct exports *exports, struct net_call *call)
 	method = schema_find(target->schema, name);
 	net_call_count(call, counts, method && (method->streams_in || method->streams_out));
 	if (method) {
-		r = relay_start(exports, call, target, method);
+		r = relay_start(call, target, method);
 	} else {
 		metrics_refused(REFUSED_METHOD);
 		status_say(call, NET_UNIMPLEMENTED, "%s has no method of this name",

@@ -14,11 +14,10 @@
 
 struct exports;
 
-/* Create an empty set of exports. At most max_calls calls may be open at a time, and the blobs of a
- * reply may have max_blob bytes. The guard says who may call. It must stay valid. */
+/* Create an empty set of exports. At most max_calls calls may be open at a time. The guard
+ * decides who may call. It must stay valid. */
 int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard,
-		unsigned int max_calls, size_t max_blob);
-size_t exports_max_blob(const struct exports *exports);
+		unsigned int max_calls);
 
 /* Free it, when the connection is not served any more and no call is open. NULL is allowed. */
 struct exports *exports_free(struct exports *exports);

@@ -304,15 +304,14 @@ static int open_bus(struct gateway *gateway)
 		free(path);
 		return r;
 	}
-	/* A larger reply is not for clients: --max-blob and their own limits forbid it. */
-	r = ipc_set_message_max(gateway->ipc, region_size(options->limits.message_size) +
-						      options->max_blob);
+	/* Larger replies are not for clients, whose own limits forbid them. */
+	r = ipc_set_message_max(gateway->ipc, region_size(options->limits.message_size));
 	if (r < 0)
 		return r;
 	r = guard_new(&gateway->guard, options->policy);
 	if (r == 0)
 		r = exports_new(&gateway->exports, gateway->ipc, gateway->guard,
-				options->max_calls, options->max_blob);
+				options->max_calls);
 	for (size_t i = 0; r == 0 && i < options->n_exports; i++)
 		r = exports_add(gateway->exports, options->exports[i]);
 	return r;

@@ -36,7 +36,6 @@ struct gateway_options {
 	unsigned int max_calls;
 	struct peer_limits peer_limits;
 	unsigned int user_calls; /* of a user of the bus; 0: half of max_calls */
-	size_t max_blob; /* bytes of the blobs of a message */
 	unsigned int keepalive_seconds; /* of imports */
 	unsigned int drain_seconds;
 };

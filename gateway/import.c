@@ -448,7 +448,7 @@ static int import_read(struct import *import, const char *name, const char *serv
 		fputs(r == -ENOENT ? "the descriptor set has no such service" :
 				     "the descriptor set is not usable", why);
 	else
-		r = target_check(import->schema, false, why);
+		r = target_check(import->schema, why);
 	if (fclose(why))
 		r = -ENOMEM;
 	if (r < 0)

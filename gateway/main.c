@@ -42,7 +42,6 @@ static const char help[] =
 	"      --metrics PATH      a Unix socket that has metrics, as OpenMetrics text\n"
 	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus or ipcbusd's)\n"
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
-	"      --max-blob SIZE     bytes of the blobs of a reply (default: 1M)\n"
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
 	"      --max-connections N  connections of clients (default: 10000, or half of the files that\n"
 	"                          the gateway may have)\n"
@@ -69,7 +68,6 @@ enum {
 	KEY_POLICY,
 	KEY_CHECK,
 	KEY_METRICS,
-	KEY_BLOB,
 	KEY_MESSAGE,
 	KEY_CALLS,
 	KEY_CONNECTIONS,
@@ -101,7 +99,6 @@ static const struct option long_options[] = {
 	{ "metrics", required_argument, NULL, KEY_METRICS },
 	{ "device", required_argument, NULL, 'd' },
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
-	{ "max-blob", required_argument, NULL, KEY_BLOB },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
 	{ "max-connections", required_argument, NULL, KEY_CONNECTIONS },
 	{ "peer-connections", required_argument, NULL, KEY_PEER_CONNECTIONS },
@@ -249,7 +246,7 @@ static int check(const struct gateway_options *options, int insecure)
 static int limit(struct gateway_options *options, int key, const char *text)
 {
 	unsigned long long max = key == KEY_MEMORY ? 1ULL << 40 :
-				 key == KEY_MESSAGE || key == KEY_BLOB ? 256 << 20 :
+				 key == KEY_MESSAGE ? 256 << 20 :
 				 key == KEY_DRAIN || key == KEY_KEEPALIVE ? 86400 : 1000000;
 	unsigned long long value = number(text, max);
 
@@ -257,8 +254,6 @@ static int limit(struct gateway_options *options, int key, const char *text)
 		return usage("not a number, or too large", text);
 	if (key == KEY_MESSAGE)
 		options->limits.message_size = value;
-	else if (key == KEY_BLOB)
-		options->max_blob = value;
 	else if (key == KEY_MEMORY)
 		options->limits.memory = value;
 	else if (key == KEY_STREAMS)
@@ -373,7 +368,6 @@ int main(int argc, char **argv)
 		.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
 		.max_connections = 10000,
 		.max_calls = 1000,
-		.max_blob = 1 << 20,
 		.keepalive_seconds = KEEPALIVE_SECONDS,
 		.drain_seconds = 10,
 	};

@@ -79,7 +79,7 @@ install-gateway: $(GATEWAY)/ipc-gateway
 ifneq ($(HAVE_GRPC),)
 GATEWAY_BUILT := $(GATEWAY)/ipc-gateway $(GATEWAY_TESTS)/server $(GATEWAY_TESTS)/interop.set \
 	$(GATEWAY_TESTS)/two-buses.so \
-	$(foreach name,interop groups,$(addprefix $(GATEWAY_TESTS)/python/$(name)_,pb2.py ipc.py))
+	$(addprefix $(GATEWAY_TESTS)/python/interop_,pb2.py ipc.py)
 MORE_BUILDS += $(GATEWAY_BUILT)
 PRODUCTS += $(GATEWAY)/ipc-gateway
 INSTALLS += install-gateway

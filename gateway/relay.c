@@ -12,14 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "blob.h"
 #include "metadata.h"
 #include "metrics.h"
 #include "relay.h"
 #include "status.h"
 
 struct relay {
-	struct exports *exports;
 	struct net_call *call;
 	struct target *target;
 	const struct schema_method *method;
@@ -56,56 +54,21 @@ static void fail(struct relay *relay, int r, const struct ipc_error *error)
 	status_finish(relay->call, r, error, schema_interface(relay->target->schema));
 }
 
-int relay_message(const struct exports *exports, const struct target *target,
-		  const struct schema_method *method, const struct ipc_raw_message *received,
-		  const void **ret_data, size_t *ret_size, void **ret_made,
-		  struct ipc_error *ret_error)
-{
-	struct wire_buffer buffer = { 0 };
-	char text[128];
-	int r;
-
-	*ret_made = NULL;
-	if (!target_has_blobs(target, method->reply)) {
-		r = ipc_payload_message(received->data, received->size, ret_data, ret_size);
-	} else {
-		r = blob_inline(target, method->reply, received, exports_max_blob(exports),
-				&buffer);
-		*ret_data = *ret_made = buffer.data;
-		*ret_size = buffer.size;
-	}
-	ret_error->code = r;
-	if (r == -EMSGSIZE) {
-		snprintf(text, sizeof(text),
-			 "the blobs of this message have more than the %zu bytes of --max-blob",
-			 exports_max_blob(exports));
-		ret_error->message = strdup(text);
-	}
-	return r;
-}
-
 static void replied(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
 		    void *userdata)
 {
 	struct relay *relay = userdata;
-	struct ipc_error own = IPC_ERROR_INIT;
 	const void *message = NULL;
-	void *made = NULL;
 	size_t size = 0;
 	int r = result;
 
 	ipc_slot_release(take_slot(relay));
-	if (r == 0) {
-		r = relay_message(relay->exports, relay->target, relay->method, reply, &message,
-				  &size, &made, &own);
-		error = &own;
-	}
+	if (r == 0)
+		r = ipc_payload_message(reply->data, reply->size, &message, &size);
 	if (r < 0)
-		fail(relay, r, error);
+		fail(relay, r, result < 0 ? error : NULL);
 	else
 		net_call_reply(relay->call, message, size);
-	free(made);
-	ipc_error_done(&own);
 }
 
 /* Under the lock, so that the callback finds the slot. */
@@ -193,19 +156,17 @@ static const struct net_call_ops unary = {
 	.ended = relay_unref,
 };
 
-int relay_start(struct exports *exports, struct net_call *call, struct target *target,
-		const struct schema_method *method)
+int relay_start(struct net_call *call, struct target *target, const struct schema_method *method)
 {
 	struct relay *relay;
 
 	if (method->streams_in || method->streams_out)
-		return stream_start(exports, call, target, method);
+		return stream_start(call, target, method);
 	/* As with each call of net-call.c. */
 	relay = malloc(sizeof(*relay));
 	if (!relay)
 		return -ENOMEM;
 	*relay = (struct relay){
-		.exports = exports,
 		.call = net_call_ref(call),
 		.target = target_ref(target),
 		.method = method,

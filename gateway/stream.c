@@ -35,7 +35,6 @@ struct bytes {
 };
 
 struct relay {
-	struct exports *exports;
 	struct net_call *call;
 	struct target *target;
 	const struct schema_method *method;
@@ -136,10 +135,8 @@ static int forward_locked(struct relay *relay, const void *data, size_t size)
 static void on_message(struct ipc_stream *stream, void *userdata)
 {
 	const struct ipc_raw_message *message;
-	struct ipc_error error = IPC_ERROR_INIT;
 	struct relay *relay = userdata;
 	const void *data;
-	void *made;
 	size_t size;
 	int r;
 
@@ -148,14 +145,11 @@ static void on_message(struct ipc_stream *stream, void *userdata)
 	if (!relay->paused) {
 		r = ipc_raw_stream_receive(stream, 0, &message, NULL);
 		if (r == 1) {
-			r = relay_message(relay->exports, relay->target, relay->method, message,
-					  &data, &size, &made, &error);
+			r = ipc_payload_message(message->data, message->size, &data, &size);
 			r = r < 0 ? r : forward_locked(relay, data, size);
-			free(made);
-			/* The client is gone, or there is no memory, or blobs are too large. */
+			/* The message is malformed, the client is gone, or there is no memory. */
 			if (r < 0)
-				fail_locked(relay, r, error.code ? &error : NULL);
-			ipc_error_done(&error);
+				fail_locked(relay, r, NULL);
 		}
 	}
 	unlock(relay);
@@ -344,9 +338,8 @@ static void open_stream(struct relay *relay)
 	struct ipc_options options = {
 		.timeout_usec = net_call_remaining(relay->call),
 		.cancellation = relay->cancellation,
-		/* Blobs may be files. Others would wait in the stream for nothing. */
-		.flags = target_has_blobs(relay->target, relay->method->reply) ?
-				 0 : IPC_RAW_REFUSE_FDS,
+		/* Messages that do not fit into the region are too large for clients. */
+		.flags = IPC_RAW_REFUSE_FDS,
 	};
 	const char **metadata = NULL;
 	int r = -ETIMEDOUT;
@@ -367,8 +360,7 @@ static void open_stream(struct relay *relay)
 	relay_put(relay);
 }
 
-int stream_start(struct exports *exports, struct net_call *call, struct target *target,
-		 const struct schema_method *method)
+int stream_start(struct net_call *call, struct target *target, const struct schema_method *method)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
 
@@ -378,7 +370,6 @@ int stream_start(struct exports *exports, struct net_call *call, struct target *
 		free(relay);
 		return -ENOMEM;
 	}
-	relay->exports = exports;
 	relay->call = net_call_ref(call);
 	relay->target = target_ref(target);
 	relay->method = method;

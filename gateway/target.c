@@ -30,7 +30,6 @@ struct step {
 static const char *const kinds[] = {
 	[KIND_OBJECT] = "an ipc.Object",
 	[KIND_FD] = "an ipc.Fd",
-	[KIND_BLOB] = "an ipc.Blob",
 };
 
 static void print_way(FILE *file, const struct step *step)
@@ -46,9 +45,6 @@ static void print_way(FILE *file, const struct step *step)
 static bool stays_here(const struct schema *schema, const struct schema_type *type,
 		       const struct step *step, unsigned char *visited, FILE *why)
 {
-	/* Only a walk that refuses blobs finds them not visited. */
-	if (type->kind == KIND_BLOB && visited[type - schema->types])
-		return false;
 	if (type->kind != KIND_PLAIN) {
 		print_way(why, step);
 		fprintf(why, " is %s, which cannot leave the machine", kinds[type->kind]);
@@ -72,15 +68,13 @@ static bool stays_here(const struct schema *schema, const struct schema_type *ty
 	return false;
 }
 
-int target_check(const struct schema *schema, bool with_blobs, FILE *why)
+int target_check(const struct schema *schema, FILE *why)
 {
 	unsigned char *visited = calloc(schema->n_types + 1, 1);
 	bool stays = false;
 
 	if (!visited)
 		return -ENOMEM;
-	for (size_t i = 0; with_blobs && i < schema->n_types; i++)
-		visited[i] = schema->types[i].kind == KIND_BLOB;
 	for (size_t i = 0; !stays && i < schema->n_methods; i++) {
 		const struct schema_method *method = &schema->methods[i];
 		const struct step name = { NULL, method->name, 0 };
@@ -91,83 +85,6 @@ int target_check(const struct schema *schema, bool with_blobs, FILE *why)
 	}
 	free(visited);
 	return stays ? -ENOTSUP : 0;
-}
-
-/* --- Blobs ------------------------------------------------------------------------------ */
-
-/* A field of a message's type, in the list of all that are of that type. */
-struct use {
-	struct use *next;
-	size_t by; /* number of the type that has the field */
-};
-
-/* Of the types: which have fields of each, and those that are found and not looked at yet. */
-struct search {
-	struct use **used;
-	struct use *uses;
-	size_t *found;
-	size_t n_found;
-};
-
-static void find(struct target *target, struct search *search, size_t type)
-{
-	if (target->has_blobs[type])
-		return;
-	target->has_blobs[type] = 1;
-	search->found[search->n_found++] = type;
-}
-
-static void list_uses(const struct schema *schema, struct search *search)
-{
-	struct use *use = search->uses;
-
-	for (size_t i = 0; i < schema->n_types; i++)
-		for (size_t j = 0; j < schema->types[i].n_fields; j++) {
-			const struct schema_field *field = &schema->types[i].fields[j];
-			struct use **used;
-
-			if (field->type != FIELD_MESSAGE)
-				continue;
-			used = &search->used[field->is - schema->types];
-			*use = (struct use){ *used, i };
-			*used = use++;
-		}
-}
-
-/* From the blobs outward. It looks at each field once. */
-static int find_blobs(struct target *target)
-{
-	const struct schema *schema = target->schema;
-	struct search search = { 0 };
-	size_t n_fields = 0;
-	int r = -ENOMEM;
-
-	for (size_t i = 0; i < schema->n_types; i++)
-		n_fields += schema->types[i].n_fields;
-	target->has_blobs = calloc(schema->n_types + 1, 1);
-	search.used = calloc(schema->n_types + 1, sizeof(*search.used));
-	search.uses = calloc(n_fields + 1, sizeof(*search.uses));
-	search.found = calloc(schema->n_types + 1, sizeof(*search.found));
-	if (target->has_blobs && search.used && search.uses && search.found) {
-		list_uses(schema, &search);
-		for (size_t i = 0; i < schema->n_types; i++)
-			if (schema->types[i].kind == KIND_BLOB)
-				find(target, &search, i);
-		while (search.n_found)
-			for (const struct use *use = search.used[search.found[--search.n_found]];
-			     use; use = use->next)
-				find(target, &search, use->by);
-		r = 0;
-	}
-	free(search.used);
-	free(search.uses);
-	free(search.found);
-	return r;
-}
-
-bool target_has_blobs(const struct target *target, const struct schema_type *type)
-{
-	return target->has_blobs[type - target->schema->types];
 }
 
 /* --- Targets --------------------------------------------------------------------------- */
@@ -208,9 +125,7 @@ static int build(struct target *target, const void *description, size_t size, FI
 	if (r == 0)
 		r = parse(message, size, &target->schema);
 	if (r == 0)
-		r = find_blobs(target);
-	if (r == 0)
-		return target_check(target->schema, true, why);
+		return target_check(target->schema, why);
 	if (r == -ENOENT)
 		fputs("it describes no interface", why);
 	else
@@ -260,7 +175,6 @@ struct target *target_unref(struct target *target)
 	if (!target || __atomic_sub_fetch(&target->refs, 1, __ATOMIC_ACQ_REL))
 		return NULL;
 	schema_free(target->schema);
-	free(target->has_blobs);
 	ipc_proxy_unref(target->proxy);
 	free(target);
 	return NULL;

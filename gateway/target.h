@@ -18,7 +18,6 @@
 struct target {
 	struct ipc_proxy *proxy;
 	struct schema *schema;
-	unsigned char *has_blobs; /* of each type of the schema */
 	unsigned int refs;	/* atomic */
 };
 
@@ -33,12 +32,9 @@ struct target {
  */
 int target_new(struct ipc_proxy *proxy, const void *description, size_t size,
 	       struct target **ret_target, char **ret_why);
-/* Whether messages of an interface, perhaps with blobs, can leave the machine: 0, -ENOMEM, or
- * -ENOTSUP and the field with its way there in why. */
-int target_check(const struct schema *schema, bool with_blobs, FILE *why);
-
-/* Whether a message of this type has blobs, or messages with blobs. */
-bool target_has_blobs(const struct target *target, const struct schema_type *type);
+/* Whether messages of an interface can leave the machine: 0, -ENOMEM, or -ENOTSUP and the field
+ * with its way there in why. */
+int target_check(const struct schema *schema, FILE *why);
 
 struct target *target_ref(struct target *target);
 struct target *target_unref(struct target *target);

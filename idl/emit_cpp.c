@@ -40,7 +40,7 @@ const char *cpp_class(struct emitter *e, const struct type *type)
 
 static bool carries(const struct type *type)
 {
-	return type->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS);
+	return type->holds & TYPE_HOLDS_OBJECTS;
 }
 
 /* The type in which a message is passed. */

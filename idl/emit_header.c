@@ -429,20 +429,6 @@ static void emit_service(struct emitter *e, const struct service *s)
 	emit_objects(e, s);
 }
 
-/* Then the header includes <ipc/blob.h>, which fills and reads them. */
-static bool has_blobs(const struct unit *unit)
-{
-	for (size_t i = 0; i < unit->n_services; i++) {
-		const struct service *s = &unit->services[i];
-
-		for (size_t j = 0; j < s->n_methods; j++)
-			if ((s->methods[j].request->holds | s->methods[j].reply->holds) &
-			    TYPE_HOLDS_BLOBS)
-				return true;
-	}
-	return false;
-}
-
 /* A user who has this file alone must find out what else to compile. */
 static void emit_imports(struct emitter *e)
 {
@@ -466,8 +452,8 @@ void emit_header(struct emitter *e)
 	emit_imports(e);
 	emit(e, "#ifndef IPC_STUB_%s_H\n#define IPC_STUB_%s_H\n\n", e->unit->identifier,
 	     e->unit->identifier);
-	emit(e, "%s#include <ipc/ipc.h>\n#include <ipc/ipc.pb-c.h>\n\n#include \"%s.pb-c.h\"\n\n",
-	     has_blobs(e->unit) ? "#include <ipc/blob.h>\n" : "", e->unit->base);
+	emit(e, "#include <ipc/ipc.h>\n#include <ipc/ipc.pb-c.h>\n\n#include \"%s.pb-c.h\"\n\n",
+	     e->unit->base);
 	emit(e, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 
 	for (size_t i = 0; i < e->unit->n_services; i++)

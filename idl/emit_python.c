@@ -221,8 +221,8 @@ static void emit_entry(struct emitter *e, const struct method *m)
 		{ m->oneway, "oneway" },
 		{ m->sends, "sends" },
 		{ m->pushes, "pushes" },
-		{ m->request->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS), "request_holds" },
-		{ m->has_reply && m->reply->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS),
+		{ m->request->holds & TYPE_HOLDS_OBJECTS, "request_holds" },
+		{ m->has_reply && m->reply->holds & TYPE_HOLDS_OBJECTS,
 		  "reply_holds" },
 	};
 

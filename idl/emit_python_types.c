@@ -22,7 +22,6 @@ static const char *message_type(struct emitter *e, const struct type *type)
 	} special[] = {
 		{ "ipc.Object", "_stubs.ObjectLike" },
 		{ "ipc.Fd", "_stubs.FdLike" },
-		{ "ipc.Blob", "_stubs.BlobLike" },
 		{ "ipc.Memory", "_stubs.FdLike" },
 	};
 
@@ -112,7 +111,7 @@ static const char *received(struct emitter *e, const struct method *m, const cha
 {
 	const char *type = m->has_reply ? python_type(e->arena, m->reply) : "None";
 
-	if (m->has_reply && m->reply->holds & (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS))
+	if (m->has_reply && m->reply->holds & TYPE_HOLDS_OBJECTS)
 		return arena_printf(e->arena, "%s.Received[%s]", module, type);
 	return type;
 }

@@ -363,43 +363,6 @@ static void emit_oneof(struct emitter *e, const struct type *owner, const struct
 	emit(e, "}\n\n");
 }
 
-/* --- Blobs -------------------------------------------------------------------------------- */
-
-static const char *blob_visit(struct emitter *e, const struct type *type, const char *value)
-{
-	return !strcmp(type->full_name, "ipc.Blob") ?
-		       arena_printf(e->arena, "visit(%s)", value) :
-		       arena_printf(e->arena, "::ipcbus::typed::Body::each_blob(%s, visit)", value);
-}
-
-static void emit_blob_field(struct emitter *e, const struct type *owner,
-			    const struct rust_type *names, size_t index)
-{
-	const Field *field = owner->descriptor->field[index];
-	const struct type *type = type_of(e, field);
-	const char *value = is_boxed(e, owner, field) ? "&mut **value" : "value";
-
-	if (!type || !(type->holds & TYPE_HOLDS_BLOBS))
-		return;
-	if (type_is_map(type)) {
-		emit(e, "        for value in self.%s.values_mut() {\n            %s;\n        }\n",
-		     names->fields[index],
-		     blob_visit(e, type_of(e, type->descriptor->field[1]), value));
-	} else if (rust_in_oneof(field)) {
-		emit(e,
-		     "        if let ::core::option::Option::Some(%s::%s(value)) = &mut self.%s {\n"
-		     "            %s;\n        }\n",
-		     union_path(e, names, (size_t)field->oneof_index), names->variants[index],
-		     names->oneofs[field->oneof_index], blob_visit(e, type, value));
-	} else if (field->label == LABEL(REQUIRED)) {
-		emit(e, "        let value = &mut self.%s;\n        %s;\n", names->fields[index],
-		     blob_visit(e, type, value));
-	} else {
-		emit(e, "        for value in self.%s.iter_mut() {\n            %s;\n        }\n",
-		     names->fields[index], blob_visit(e, type, value));
-	}
-}
-
 /* --- Text --------------------------------------------------------------------------------- */
 
 /* Whether a value, which is a reference, has a NUL byte; NULL: it has no text. */
@@ -455,47 +418,20 @@ static void emit_text_field(struct emitter *e, const struct type *owner,
 
 /* --- What all messages have ----------------------------------------------------------------- */
 
-struct numbered {
-	int32_t number;
-	size_t index;
-};
-
-static int by_number(const void *a, const void *b)
-{
-	const struct numbered *x = a, *y = b;
-
-	return x->number < y->number ? -1 : x->number > y->number;
-}
-
 static void emit_body(struct emitter *e, const struct type *type, const struct rust_type *names)
 {
 	const Descriptor *d = type->descriptor;
-	struct numbered *sorted;
 
 	rust_allow(e);
-	if (!(type->holds & (TYPE_HOLDS_BLOBS | TYPE_HOLDS_TEXT))) {
+	if (!(type->holds & TYPE_HOLDS_TEXT)) {
 		emit(e, "impl ::ipcbus::typed::Body for %s {}\n\n", names->ident);
 		return;
 	}
-	sorted = arena_array(e->arena, d->n_field + 1, sizeof(*sorted));
+	emit(e, "impl ::ipcbus::typed::Body for %s {\n    fn has_nul(&self) -> bool {\n",
+	     names->ident);
 	for (size_t i = 0; i < d->n_field; i++)
-		sorted[i] = (struct numbered){ d->field[i]->number, i };
-	qsort(sorted, d->n_field, sizeof(*sorted), by_number);
-	emit(e, "impl ::ipcbus::typed::Body for %s {\n", names->ident);
-	if (type->holds & TYPE_HOLDS_BLOBS) {
-		emit(e, "    fn each_blob(\n        &mut self,\n        visit: &mut dyn "
-			"::core::ops::FnMut(&mut ::ipcbus::typed::ipc::Blob),\n    ) {\n");
-		for (size_t i = 0; i < d->n_field; i++)
-			emit_blob_field(e, type, names, sorted[i].index);
-		emit(e, "    }\n");
-	}
-	if (type->holds & TYPE_HOLDS_TEXT) {
-		emit(e, "    fn has_nul(&self) -> bool {\n");
-		for (size_t i = 0; i < d->n_field; i++)
-			emit_text_field(e, type, names, sorted[i].index);
-		emit(e, "        false\n    }\n");
-	}
-	emit(e, "}\n\n");
+		emit_text_field(e, type, names, i);
+	emit(e, "        false\n    }\n}\n\n");
 }
 
 /* --- Messages and enums ---------------------------------------------------------------------- */

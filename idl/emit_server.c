@@ -44,8 +44,6 @@ static void emit_flags(struct emitter *e, const struct method *m)
 		{ m->oneway, "IPC_METHOD_ONEWAY" },
 		{ m->request->holds & TYPE_HOLDS_OBJECTS, "IPC_METHOD_REQUEST_OBJECTS" },
 		{ m->reply->holds & TYPE_HOLDS_OBJECTS, "IPC_METHOD_REPLY_OBJECTS" },
-		{ m->request->holds & TYPE_HOLDS_BLOBS, "IPC_METHOD_REQUEST_BLOBS" },
-		{ m->reply->holds & TYPE_HOLDS_BLOBS, "IPC_METHOD_REPLY_BLOBS" },
 		{ m->request->holds & TYPE_HOLDS_BYTES, "IPC_METHOD_REQUEST_BYTES" },
 		{ m->reply->holds & TYPE_HOLDS_BYTES, "IPC_METHOD_REPLY_BYTES" },
 		{ m->copy, "IPC_METHOD_COPY" },

@@ -77,7 +77,7 @@ static void check_streams(struct builder *b, const struct method *method, struct
 static void check_type(struct builder *b, const struct method *method, const struct type *type,
 		       struct path place)
 {
-	if (type_is(type, "ipc.Object") || type_is(type, "ipc.Fd") || type_is(type, "ipc.Blob") ||
+	if (type_is(type, "ipc.Object") || type_is(type, "ipc.Fd") ||
 	    type_is(type, "ipc.Memory"))
 		complain(b, place, "rpc %s: %s cannot be a request or reply itself; make it a field of a message",
 			 method->name, type->full_name);
@@ -86,13 +86,6 @@ static void check_type(struct builder *b, const struct method *method, const str
 			 "rpc %s: message %s has a group, field %d, which protobuf-c does not "
 			 "support; make it a message",
 			 method->name, type->group_owner->full_name, type->group->number);
-	/* Both sides count blobs in the order of the message. The maps of C++, Python and Rust do
-	 * not keep it. */
-	if (type->blob_map)
-		complain(b, place,
-			 "rpc %s: message %s has a map with blobs, field %d, and a map has no order; "
-			 "make it a repeated message",
-			 method->name, type->blob_map_owner->full_name, type->blob_map->number);
 }
 
 static void read_options(struct builder *b, struct method *method, const MethodProto *proto)

@@ -43,7 +43,7 @@ static unsigned int held_by_itself(const char *full_name)
 	    !strcmp(full_name, "ipc.Memory"))
 		return TYPE_HOLDS_OBJECTS;
 
-	return strcmp(full_name, "ipc.Blob") ? 0 : TYPE_HOLDS_BLOBS;
+	return 0;
 }
 
 static void collect_messages(struct arena *arena, struct types *types, const File *file,
@@ -110,8 +110,7 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 		if (field->type < GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_DOUBLE ||
 		    field->type > GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SINT64)
 			return false;
-		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES &&
-		    !(type->holds & TYPE_HOLDS_BLOBS))
+		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES)
 			type->holds |= TYPE_HOLDS_BYTES;
 		if (field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING)
 			type->holds |= TYPE_HOLDS_TEXT;
@@ -138,7 +137,7 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 /* What a type holds, those that contain it hold too. */
 static void spread_holds(struct arena *arena, struct types *types)
 {
-	/* A type is in it once for each of the four things that it may come to hold. */
+	/* A type is in it once for each TYPE_HOLDS_* that it may gain, and once for a group. */
 	struct type **todo = arena_array(arena, 4 * types->count + 1, sizeof(*todo));
 	size_t n_todo = 0;
 
@@ -160,41 +159,6 @@ static void spread_holds(struct arena *arena, struct types *types)
 				type->group_owner = held->group_owner;
 			}
 			todo[n_todo++] = type;
-		}
-	}
-}
-
-/* Marks the types with maps of blobs, and those that contain such a type. */
-static void find_blob_maps(struct arena *arena, struct types *types)
-{
-	struct type **todo = arena_array(arena, types->count + 1, sizeof(*todo));
-	size_t n_todo = 0;
-
-	for (size_t i = 0; i < types->count; i++) {
-		struct type *type = &types->list[i];
-
-		for (size_t j = 0; j < type->descriptor->n_field && !type->blob_map; j++) {
-			const Field *field = type->descriptor->field[j];
-			const struct type *entry =
-				field->type_name ? types_find(types, field->type_name) : NULL;
-
-			if (!entry || !type_is_map(entry) || !(entry->holds & TYPE_HOLDS_BLOBS))
-				continue;
-			type->blob_map = field;
-			type->blob_map_owner = type;
-			todo[n_todo++] = type;
-		}
-	}
-
-	while (n_todo) {
-		const struct type *held = todo[--n_todo];
-
-		for (struct type_holder *h = held->holders; h; h = h->next) {
-			if (h->type->blob_map)
-				continue;
-			h->type->blob_map = held->blob_map;
-			h->type->blob_map_owner = held->blob_map_owner;
-			todo[n_todo++] = h->type;
 		}
 	}
 }
@@ -238,7 +202,6 @@ const char *types_collect(struct arena *arena, struct types *types, File *const 
 			return "a field has a type that is not there";
 
 	spread_holds(arena, types);
-	find_blob_maps(arena, types);
 	find_endless(arena, types);
 	return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every message type of a request by full name, with its properties that libipc needs:
- * whether it can contain objects, blobs, bytes or itself.
+ * whether it can contain objects, bytes or itself.
  */
 #ifndef IDL_TYPES_H
 #define IDL_TYPES_H
@@ -12,11 +12,10 @@
 #include "google/protobuf/descriptor.pb-c.h"
 
 #define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object or ipc.Fd */
-#define TYPE_HOLDS_BLOBS   (1U << 1) /* ipc.Blob */
-#define TYPE_HOLDS_BYTES   (1U << 2) /* a field of bytes, but those of ipc.Blob */
+#define TYPE_HOLDS_BYTES   (1U << 1) /* a field of bytes */
 /* Such a message may bring files: those of its fields, or its own if it is large. */
-#define TYPE_MAY_BRING_FILES (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BLOBS | TYPE_HOLDS_BYTES)
-#define TYPE_HOLDS_TEXT	   (1U << 3) /* a string */
+#define TYPE_MAY_BRING_FILES (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BYTES)
+#define TYPE_HOLDS_TEXT	   (1U << 2) /* a string */
 
 struct type {
 	const char *full_name; /* "echo.SayRequest" */
@@ -30,9 +29,6 @@ struct type {
 	 * at any depth; or NULL. */
 	const Google__Protobuf__FieldDescriptorProto *group;
 	const struct type *group_owner;
-	/* The same of a map whose values are blobs or contain some. */
-	const Google__Protobuf__FieldDescriptorProto *blob_map;
-	const struct type *blob_map_owner;
 };
 
 struct types {

@@ -105,7 +105,7 @@ static void recorded_free(void *node)
 	free(recorded);
 }
 
-/* Whether the payload is a message alone: complete, without objects, blobs and metadata. */
+/* Whether the payload is a message alone: complete, without objects and metadata. */
 static bool is_plain(const struct ipc_record *record)
 {
 	const void *message;
@@ -215,7 +215,7 @@ static const char *skip_reason(const struct resend *resend, const struct ipc_rec
 	if (record->data_kept < record->data_size)
 		return "it is recorded in part only: use a larger --max-data with --write";
 	if (!is_plain(record))
-		return "it has blobs or metadata";
+		return "it has metadata";
 	if (!strcmp(service, "servicemanager") && !resend->manager)
 		return "it went to the service manager: --name servicemanager resends it";
 	if (parent && parent->resent)

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ipc/blob.h>
 
 #include "base64.h"
 #include "schema-private.h"
@@ -26,14 +25,12 @@
  * struct decoder - state of a conversion
  * @received: the message with its entries; NULL: the payload of a record
  * @taken: entries that a field has taken, one bit each
- * @blobs: bytes of the blobs that are left
  * @steps: may still be made
  * @values: may still be made
  */
 struct decoder {
 	const struct ipc_raw_message *received;
 	uint64_t taken;
-	struct wire blobs;
 	size_t steps;
 	size_t values;
 };
@@ -99,7 +96,7 @@ static json_t *bytes_to_json(struct wire bytes)
 	return base64_encode(bytes.at, bytes.end - bytes.at);
 }
 
-/* --- Files, objects and blobs ------------------------------------------------------- */
+/* --- Files and objects ------------------------------------------------------- */
 
 /* The first entry of the kind that no field has taken, or NULL. */
 static struct ipc_raw_entry *take_entry(struct decoder *decoder, bool is_fd, uint64_t tag)
@@ -171,29 +168,6 @@ static json_t *object_to_json(struct decoder *decoder, struct wire wire)
 	return json_pack("{s:I}", "object", (json_int_t)id);
 }
 
-/* A record has the size of its blobs, not the bytes. */
-static json_t *blob_to_json(struct decoder *decoder, struct wire wire)
-{
-	struct wire_field data, size = { 0 };
-	const uint8_t *at;
-	uint64_t fill;
-
-	if (find_one(wire, 2, WIRE_BYTES, &data))
-		return bytes_to_json(data.bytes);
-	if (!find_one(wire, 1, WIRE_VARINT, &size) || !size.value)
-		return json_string("");
-	if (!decoder->received)
-		return json_pack("{s:I}", "size", (json_int_t)size.value);
-	if (size.value > (uint64_t)(decoder->blobs.end - decoder->blobs.at))
-		return NULL;
-	at = decoder->blobs.at;
-	decoder->blobs.at += size.value;
-	fill = -size.value & 7;
-	if (fill <= (uint64_t)(decoder->blobs.end - decoder->blobs.at))
-		decoder->blobs.at += fill;
-	return base64_encode(at, size.value);
-}
-
 /* --- Fields --------------------------------------------------------------------- */
 
 static json_t *scalar_to_json(const struct schema_field *field, uint64_t bits)
@@ -228,8 +202,6 @@ static json_t *nested_to_json(struct decoder *decoder, const struct schema_type 
 		return fd_to_json(decoder, wire);
 	case KIND_OBJECT:
 		return object_to_json(decoder, wire);
-	case KIND_BLOB:
-		return blob_to_json(decoder, wire);
 	default:
 		return decode(decoder, type, wire, depth + 1);
 	}
@@ -391,11 +363,6 @@ json_t *schema_decode_received(const struct schema_type *type,
 			       const struct ipc_raw_message *message)
 {
 	struct decoder decoder = { .received = message };
-	const void *blobs;
-	size_t size;
 
-	if (ipc_payload_blobs(message->data, message->size, &blobs, &size) < 0)
-		return NULL;
-	decoder.blobs = wire_of(blobs, size);
 	return decode_payload(&decoder, type, message->data, message->size);
 }

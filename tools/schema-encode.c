@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <ipc/blob.h>
 
 #include "base64.h"
 #include "schema-private.h"
@@ -133,7 +132,7 @@ static int get_scalar(struct encoder *encoder, const struct schema_field *field,
 	}
 }
 
-/* --- Files, objects and blobs ------------------------------------------------------- */
+/* --- Files and objects ------------------------------------------------------- */
 
 static int open_file(const char *path)
 {
@@ -200,7 +199,7 @@ static void put_bytes(struct encoder *encoder, uint32_t number, const void *data
 	wire_put(&encoder->buffer, data, size);
 }
 
-/* The content of a field of bytes or of a blob. */
+/* The content of a field of bytes. */
 static int get_bytes(struct encoder *encoder, const struct schema_field *field, const json_t *json,
 		     void **ret_data, size_t *ret_size)
 {
@@ -208,20 +207,6 @@ static int get_bytes(struct encoder *encoder, const struct schema_field *field, 
 		return fail(encoder, field, "expected bytes as a base64 string");
 	*ret_data = base64_decode(json, ret_size);
 	return *ret_data ? 0 : fail(encoder, field, "not valid base64");
-}
-
-static int put_blob(struct encoder *encoder, const struct schema_field *field, const json_t *json)
-{
-	void *data = NULL;
-	size_t size = 0;
-	int r;
-
-	r = get_bytes(encoder, field, json, &data, &size);
-	if (r < 0)
-		return r;
-	put_bytes(encoder, 2, data, size);
-	free(data);
-	return 0;
 }
 
 static int put_nested(struct encoder *encoder, const struct schema_field *field,
@@ -239,9 +224,6 @@ static int put_nested(struct encoder *encoder, const struct schema_field *field,
 		break;
 	case KIND_OBJECT:
 		r = put_object(encoder, field, json);
-		break;
-	case KIND_BLOB:
-		r = put_blob(encoder, field, json);
 		break;
 	default:
 		if (!json_is_object(json))
@@ -347,7 +329,6 @@ static int check_names(struct encoder *encoder, const struct schema_type *type, 
 	return 0;
 }
 
-/* By number: libipc finds the files of blobs in this order. */
 static int put_message(struct encoder *encoder, const struct schema_type *type, const json_t *json,
 		       unsigned int depth)
 {

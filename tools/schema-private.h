@@ -77,7 +77,7 @@ struct schema_field {
 };
 
 /* Messages with a meaning of their own. */
-enum schema_kind { KIND_PLAIN, KIND_OBJECT, KIND_FD, KIND_BLOB };
+enum schema_kind { KIND_PLAIN, KIND_OBJECT, KIND_FD };
 
 /**
  * struct schema_type - a message or an enum

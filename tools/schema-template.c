@@ -52,7 +52,6 @@ static json_t *type_of(const struct schema_field *field, const struct place *in)
 	static const char *const kinds[] = {
 		[KIND_OBJECT] = "ipc.Object: the name of a service",
 		[KIND_FD] = "ipc.Fd: a path, or the number of an fd",
-		[KIND_BLOB] = "ipc.Blob: base64",
 	};
 
 	if (field->type == FIELD_ENUM)

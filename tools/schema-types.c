@@ -98,9 +98,7 @@ static enum schema_kind kind_of(const char *name)
 {
 	if (!strcmp(name, ".ipc.Object"))
 		return KIND_OBJECT;
-	if (!strcmp(name, ".ipc.Fd"))
-		return KIND_FD;
-	return strcmp(name, ".ipc.Blob") ? KIND_PLAIN : KIND_BLOB;
+	return strcmp(name, ".ipc.Fd") ? KIND_PLAIN : KIND_FD;
 }
 
 /* Adds a type; ret_name gets its full name. */

@@ -103,11 +103,11 @@ json_t *schema_template(const struct schema_type *type);
 /* Frees what schema_encode() made, also of a part of a message. */
 void schema_message_done(struct schema_message *message);
 
-/* The payload of a record as JSON; files, objects and blobs are numbers. NULL: it is no such
+/* The payload of a record as JSON; files and objects are numbers. NULL: it is no such
  * message. */
 json_t *schema_decode(const struct schema_type *type, const void *data, size_t size);
 
-/* A received message as JSON, with its files, objects and blobs. NULL: it is no such message. */
+/* A received message as JSON, with its files and objects. NULL: it is no such message. */
 json_t *schema_decode_received(const struct schema_type *type,
 			       const struct ipc_raw_message *message);
 

@@ -6,7 +6,6 @@ import sys
 import harness
 import across
 import attacks
-import blobs
 import builtin
 import faults
 import foreign
@@ -24,7 +23,7 @@ import texts
 import tls
 import unary
 
-MODULES = [unary, streams, builtin, blobs, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks, link_attacks,
+MODULES = [unary, streams, builtin, tls, hostile, imports, import_streams, links, metrics, peers, policy, texts, attacks, link_attacks,
            faults, foreign, foreign_servers, across]
 
 

@@ -211,8 +211,8 @@ static const struct {
 	{ EPROTO, "the two sides disagree about the kind of the method, or about a stream" },
 	{ EREMOTEIO, "the service reports an error" },
 	{ ENOMSG, "the server ended the call without a reply" },
-	{ EMSGSIZE, "the message is larger than the receiver can ever accept, its metadata is "
-		    "larger than 64 KiB, or its blobs are larger than 1 GiB" },
+	{ EMSGSIZE, "the message is larger than the receiver can ever accept or than 1 GiB, or its "
+		    "metadata is larger than 64 KiB" },
 	{ ENOSPC, "the receiver has no space for the message at the moment" },
 	{ EAGAIN, "the receiver has no space, or no message has arrived; try again later" },
 	{ EPERM, "not permitted; or the message has file descriptors, which the receiver does not "

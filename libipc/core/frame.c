@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Frames as they arrive: see frame.h. The bytes are a stranger's.
+ * Received frames: see frame.h. The bytes are not trusted.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "frame.h"
 #include "private.h"
 
-/* Cuts off the next part, which may be followed by bytes that fill up to 8. */
+/* Cuts off the next part, and the padding to a multiple of 8 that may follow it. */
 static int cut(const uint8_t **at, const uint8_t *end, size_t size, const uint8_t **ret_part)
 {
 	size_t left = (size_t)(end - *at);
@@ -41,6 +41,8 @@ int frame_parse(struct frame *frame, const uint8_t **data, size_t *size)
 	r = cut(&at, end, header.metadata_size, &metadata);
 	if (r < 0)
 		return r;
+	if (at != end)
+		return -EBADMSG;
 	if (header.metadata_size > METADATA_MAX)
 		return -EMSGSIZE;
 	if (header.metadata_size && metadata[header.metadata_size - 1])
@@ -50,8 +52,6 @@ int frame_parse(struct frame *frame, const uint8_t **data, size_t *size)
 	*frame = (struct frame){
 		.metadata = (const char *)metadata,
 		.metadata_size = header.metadata_size,
-		.blobs = at,
-		.end = end,
 	};
 	return 0;
 }
@@ -96,49 +96,20 @@ const char *frame_metadata(const struct frame *frame, const char *name)
 	return NULL;
 }
 
-/* The message, and in a frame the blobs. */
-static int payload_parse(const void *payload, size_t size, struct frame *ret_frame,
-			 const uint8_t **ret_message, size_t *ret_size)
-{
-	*ret_frame = (struct frame){ 0 };
-	*ret_message = payload;
-	*ret_size = size;
-	if (size && !payload)
-		return -EINVAL;
-	if (!unlikely_frame(*ret_message, size))
-		return 0;
-	return frame_parse(ret_frame, ret_message, ret_size);
-}
-
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size)
 {
-	const uint8_t *message;
+	const uint8_t *message = payload;
 	struct frame frame;
-	int r;
+	int r = 0;
 
-	if (!ret_message || !ret_size)
+	if (!ret_message || !ret_size || (size && !payload))
 		return -EINVAL;
-	r = payload_parse(payload, size, &frame, &message, &size);
+	if (unlikely_frame(message, size))
+		r = frame_parse(&frame, &message, &size);
 	if (r < 0)
 		return r;
 	*ret_message = message;
 	*ret_size = size;
-	return 0;
-}
-
-int ipc_payload_blobs(const void *payload, size_t size, const void **ret_blobs, size_t *ret_size)
-{
-	const uint8_t *message;
-	struct frame frame;
-	int r;
-
-	if (!ret_blobs || !ret_size)
-		return -EINVAL;
-	r = payload_parse(payload, size, &frame, &message, &size);
-	if (r < 0)
-		return r;
-	*ret_blobs = frame.blobs;
-	*ret_size = (size_t)(frame.end - frame.blobs);
 	return 0;
 }

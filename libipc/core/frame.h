@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames: blobs and metadata around a message in a payload.
+ * Frames: a message and its metadata in one payload.
  *
  * Most payloads are the protobuf bytes of a message. No protobuf message begins with
  * FRAME_MAGIC, because that would be a field 0. A payload that does is a frame:
@@ -8,12 +8,10 @@
  *   header      16 bytes, struct frame_header, in the machine's byte order
  *   message     header.message_size bytes
  *   metadata    header.metadata_size bytes, at most METADATA_MAX: name, 0, value, 0, ...
- *   blobs       one behind the other, in the order of a walk over the message
  *
- * Each part begins at a multiple of 8. The message contains the number of blobs and the size
- * of each.
+ * The metadata begins at a multiple of 8. It ends the payload, except for up to 7 bytes of padding.
  *
- * raw.c and typed/pack.c put frames together; frame.c and typed/blob.c take them apart.
+ * raw.c and typed/pack.c write frames; frame.c parses them.
  */
 #ifndef IPC_FRAME_H
 #define IPC_FRAME_H
@@ -38,8 +36,6 @@ struct frame_header {
 struct frame {
 	const char *metadata;		/* ends with a 0 */
 	size_t metadata_size;		/* 0: none */
-	const uint8_t *blobs;
-	const uint8_t *end;
 };
 
 static inline bool unlikely_frame(const uint8_t *data, size_t size)
@@ -51,24 +47,13 @@ static inline bool unlikely_frame(const uint8_t *data, size_t size)
  * larger than METADATA_MAX. */
 int frame_parse(struct frame *frame, const uint8_t **data, size_t *size);
 
-/* How large the message in a payload is; nothing has checked that payload. */
-static inline size_t frame_message_size(const uint8_t *data, size_t size)
-{
-	uint32_t message_size;
-
-	if (!unlikely_frame(data, size) || size < sizeof(struct frame_header))
-		return size;
-	message_size = ((const struct frame_header *)data)->message_size;
-	return message_size < size ? message_size : size;
-}
-
-/* How long metadata (NULL: none) is in a frame, and its bytes. */
+/* The size of metadata (NULL: none) in a frame in bytes, and a copy of it. */
 size_t metadata_size(const char *const *metadata);
 void metadata_copy(uint8_t *to, const char *const *metadata);
 
-/* The value that goes with a name, or NULL. */
+/* Returns the value of a name, or NULL. */
 const char *frame_metadata(const struct frame *frame, const char *name);
-/* The name behind that one, or the first for NULL; NULL: there is no more. */
+/* Returns the name behind the given name, or the first name for NULL; NULL at the end. */
 const char *frame_next_metadata(const struct frame *frame, const char *name,
 				const char **ret_value);
 

@@ -200,12 +200,9 @@ static void message_lost(struct ipc_object *object, int error)
 		lose_message(object->userdata, error);
 }
 
-/* A client's limit does not include blobs, which are not unpacked. */
 static bool is_too_large(const struct ipc_stream *stream, const struct ipc_call *call)
 {
-	if (stream->of.server)
-		return call->size > stream->max_message;
-	return frame_message_size(call->payload, call->size) > stream->max_message;
+	return call->size > stream->max_message;
 }
 
 static int take_message(struct ipc_stream *stream, struct ipc_call *call,

@@ -146,31 +146,6 @@ START_TEST(fields_without_a_part_are_copied)
 }
 END_TEST
 
-START_TEST(bytes_that_are_not_there)
-{
-	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	struct packed packed;
-	struct ipcbus_send send = { 0 };
-	Ipc__Blob blob = IPC__BLOB__INIT;
-	struct thread *t;
-	size_t size;
-
-	begin();
-	ck_assert_int_eq(thread_get(ipc, &t), 0);
-	crate.blob = &blob;
-	blob.data = (ProtobufCBinaryData){ .len = 9000, .data = bale_pattern(9000) };
-	ck_assert_int_eq(pack(&packed, t, &crate.base, 1, &send), 0);
-	ck_assert_uint_eq(send.iov_count, 0);
-	blob.has_data = true;
-	size = ipc__test__crate__get_packed_size(&crate);
-	ck_assert_int_eq(pack(&packed, t, &crate.base, 1, &send), 0);
-	ck_assert_uint_gt(send.iov_count, 0);
-	ck_assert_uint_eq(send.data_size, size);
-	free(blob.data.data);
-	end();
-}
-END_TEST
-
 /* Once gathered from the smallest bytes on, once as the library does it. */
 static unsigned int check_gathered(const Ipc__Test__Bale *bale, size_t min)
 {
@@ -307,7 +282,6 @@ int main(void)
 	return RUN_TESTS("gather", only_large_bytes_are_a_part,
 			 bytes_of_a_small_part_of_the_message_are_copied,
 			 fields_without_a_part_are_copied,
-			 bytes_that_are_not_there,
 			 messages_of_every_shape,
 			 large_replies_do_not_outlive_the_handler,
 			 a_kept_call_is_replied_to_in_parts,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory that both sides share: what ipc_memory_take() and ipc_memory_map() refuse. What the
- * first accepts is in test-blob.
+ * first accepts is in test-frame.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "typed/memory.h"
 #include "test-run.h"
 
-#include <ipc/blob.h>
+#include <ipc/memory.h>
 
 static int file_of(size_t size, int seals)
 {
@@ -26,41 +26,39 @@ static int file_of(size_t size, int seals)
 
 START_TEST(memory_that_is_none)
 {
-	Ipc__Memory field = IPC__MEMORY__INIT;
-	Ipc__Fd fd = IPC__FD__INIT;
+	int32_t fd = -1;
 	struct ipc_memory *memory;
 	char path[32];
 	int writable;
 
 	ck_assert_int_eq(ipc_memory_new(0, 0, &memory), -EINVAL);
 	ck_assert_int_eq(ipc_memory_new(1, 2, &memory), -EINVAL);
-	ck_assert_int_eq(ipc_memory_take(NULL, 0, &memory), -ENOENT);
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -ENOENT);
-	field.fd = &fd;
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -ENOENT);
-	ck_assert_int_eq(ipc_memory_take(&field, 2, &memory), -EINVAL);
+	ck_assert_int_eq(ipc_memory_take(NULL, 0, &memory), -EINVAL);
+	ck_assert_int_eq(ipc_memory_take(&fd, 0, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_memory_take(&fd, 0, &memory), -ENOENT);
+	ck_assert_int_eq(ipc_memory_take(&fd, 2, &memory), -EINVAL);
 	/* Its size could change, or it has none. */
-	fd.fd = file_of(4096, 0);
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
-	close(fd.fd);
-	fd.fd = file_of(0, F_SEAL_SHRINK | F_SEAL_GROW);
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), -EBADMSG);
-	close(fd.fd);
+	fd = file_of(4096, 0);
+	ck_assert_int_eq(ipc_memory_take(&fd, 0, &memory), -EBADMSG);
+	close(fd);
+	fd = file_of(0, F_SEAL_SHRINK | F_SEAL_GROW);
+	ck_assert_int_eq(ipc_memory_take(&fd, 0, &memory), -EBADMSG);
+	close(fd);
 	/* 0 is the number of a file, too. */
 	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
-	fd.fd = dup2(writable, STDIN_FILENO);
-	ck_assert_int_eq(fd.fd, 0);
+	fd = dup2(writable, STDIN_FILENO);
+	ck_assert_int_eq(fd, 0);
 	close(writable);
-	ck_assert_int_eq(ipc_memory_take(&field, 0, &memory), 0);
+	ck_assert_int_eq(ipc_memory_take(&fd, 0, &memory), 0);
 	ipc_memory_unref(memory);
 	ck_assert_int_eq(open("/dev/null", O_RDONLY), 0);
 	/* Whoever sent it may not write either. It is taken, and closed. */
 	writable = file_of(4096, F_SEAL_SHRINK | F_SEAL_GROW);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", writable);
-	fd.fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	close(writable);
-	ck_assert_int_eq(ipc_memory_take(&field, IPC_MEMORY_WRITE, &memory), -EPERM);
-	ck_assert_int_eq(fd.fd, -1);
+	ck_assert_int_eq(ipc_memory_take(&fd, IPC_MEMORY_WRITE, &memory), -EPERM);
+	ck_assert_int_eq(fd, -1);
 	ck_assert_int_eq(ipc_memory_fd(NULL), -EINVAL);
 	ck_assert_int_eq(ipc_memory_seal(NULL), -EINVAL);
 	ck_assert_ptr_null(ipc_memory_unref(NULL));

@@ -152,7 +152,7 @@ START_TEST(who_refers_to_it)
 }
 END_TEST
 
-/* Its methods take no objects and no blobs, so nobody can send it a file. */
+/* Its methods take no objects and no bytes, so nobody can send it a file. */
 static int invoke(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
 		  void *userdata)
 {

@@ -29,23 +29,20 @@ static int send_crate(const Ipc__Test__Crate *crate, const struct ipc_options *o
 }
 
 /* An object in a message that cannot be packed was not sent: it ends with its last reference. */
-START_TEST(an_object_beside_a_blob_that_is_none)
+START_TEST(object_in_a_message_that_is_not_sent)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
 	Ipc__Object id = IPC__OBJECT__INIT;
-	Ipc__Blob blob = IPC__BLOB__INIT;
 	struct ipc_object *other;
 
 	begin();
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &other), 0);
 	id.id = object_id(other);
 	crate.object = &id;
-	crate.blob = &blob;
-	blob.has_size = 1;
-	blob.size = 5;
+	crate.label = (char *)"\xff";
 	ck_assert_int_eq(send_crate(&crate, NULL), -EINVAL);
 	ipc_object_unref(other);
-	crate.blob = NULL;
+	crate.label = (char *)"";
 	ck_assert_int_eq(send_crate(&crate, NULL), -EBADF);
 	end();
 }
@@ -74,8 +71,7 @@ START_TEST(nothing_old_is_between_the_parts)
 		for (size_t at = header->message_size; at % 8; at++)
 			ck_assert_uint_eq(fake_last()->data[sizeof(*header) + at], 0);
 		end_at = FRAME_ALIGN(header->message_size) + header->metadata_size;
-		for (size_t at = end_at; at % 8; at++)
-			ck_assert_uint_eq(fake_last()->data[sizeof(*header) + at], 0);
+		ck_assert_uint_eq(fake_last()->send.data_size, sizeof(*header) + end_at);
 	}
 	end();
 }
@@ -92,13 +88,11 @@ static void on_shipped(int result, Ipc__Test__Crate *reply, const struct ipc_err
 START_TEST(async_call_that_does_not_fit_goes_as_a_file)
 {
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	Ipc__Blob blob = IPC__BLOB__INIT;
 	uint8_t *data = calloc(1, 20000);
 	int result = 1;
 
 	begin();
-	ipc_blob_set(&blob, data, 20000);
-	crate.blob = &blob;
+	crate.data = (ProtobufCBinaryData){ .len = 20000, .data = data };
 	fake.send_error = -EMSGSIZE;
 	fake.send_error_kind = IPCBUS_SEND_CALL;
 	fake.keep_fds = true;
@@ -114,6 +108,6 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("pack", an_object_beside_a_blob_that_is_none, nothing_old_is_between_the_parts,
+	return RUN_TESTS("pack", object_in_a_message_that_is_not_sent, nothing_old_is_between_the_parts,
 			 async_call_that_does_not_fit_goes_as_a_file);
 }

@@ -101,30 +101,22 @@ static void arrive(uint32_t code, const void *bytes, size_t size,
 	ck_assert_int_eq(ipc_process(ipc), 1);
 }
 
-/* A crate with a blob of five bytes, in a frame, and a file. */
+/* A crate with five bytes and a file. */
 static void crate_arrives(void)
 {
-	struct frame_header header = { .magic = FRAME_MAGIC };
 	struct ipcbus_object came = { .type = IPCBUS_OBJECT_FD, .tag = 77 };
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	Ipc__Blob blob = IPC__BLOB__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
-	uint64_t payload[32] = { 0 };
-	uint8_t *at = (uint8_t *)payload + sizeof(header);
+	uint8_t payload[64];
 
 	came.value = (uint64_t)open("/dev/null", O_RDONLY | O_CLOEXEC);
-	ipc_blob_set(&blob, "bytes", 5);
-	crate.blob = &blob;
+	crate.data = (ProtobufCBinaryData){ .len = 5, .data = (uint8_t *)"bytes" };
 	fd.fd = 77;
 	crate.fd = &fd;
-	header.message_size = (uint32_t)ipc__test__crate__pack(&crate, at);
-	memcpy(payload, &header, sizeof(header));
-	at += FRAME_ALIGN(header.message_size);
-	memcpy(at, blob.data.data, blob.data.len);
-	arrive(STREAM_MESSAGE, payload, (size_t)(at + 8 - (uint8_t *)payload), &came);
+	arrive(STREAM_MESSAGE, payload, ipc__test__crate__pack(&crate, payload), &came);
 }
 
-START_TEST(objects_and_blobs)
+START_TEST(objects_and_bytes)
 {
 	Ipc__Test__Cargo cargo = IPC__TEST__CARGO__INIT;
 	const Ipc__Test__Crate *crate;
@@ -135,8 +127,8 @@ START_TEST(objects_and_blobs)
 	ck_assert(data_object()->wants.flags & IPCBUS_NODE_ACCEPT_FDS);
 	crate_arrives();
 	ck_assert_int_eq(test_convey_receive(stream, 0, &crate, NULL), 1);
-	ck_assert_uint_eq(ipc_blob_size(crate->blob), 5);
-	ck_assert_mem_eq(ipc_blob_data(crate->blob), "bytes", 5);
+	ck_assert_uint_eq(crate->data.len, 5);
+	ck_assert_mem_eq(crate->data.data, "bytes", 5);
 	fd = ipc_take_fd(&crate->fd->fd);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(close(fd), 0);
@@ -194,7 +186,7 @@ static void take_crate(struct ipc_stream *from, const Ipc__Test__Crate *crate, v
 	unsigned int *crates = userdata;
 
 	ck_assert_ptr_eq(from, stream);
-	ck_assert_mem_eq(ipc_blob_data(crate->blob), "bytes", 5);
+	ck_assert_mem_eq(crate->data.data, "bytes", 5);
 	(*crates)++;
 }
 
@@ -295,7 +287,6 @@ START_TEST(messages_to_the_client_are_limited)
 		push_end_of_peer((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 7 },
 				 0);
 		ck_assert_int_eq(test_convey_open(peer, NULL, &stream, NULL), 0);
-		/* Blobs do not count. */
 		crate_arrives();
 		ck_assert_int_eq(test_convey_receive(stream, 0, &got, &error), 1);
 		arrive(STREAM_MESSAGE, bytes, size, NULL);
@@ -334,7 +325,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("typed-stream", objects_and_blobs, no_files_without_a_field,
+	return RUN_TESTS("typed-stream", objects_and_bytes, no_files_without_a_field,
 			 not_of_this_stream, callbacks_get_the_message,
 			 what_breaks_it, messages_to_the_client_are_limited, who_opened_it);
 }

@@ -547,6 +547,7 @@ int message_unpack(struct message *message, const ProtobufCMessageDescriptor *de
 		   bool borrow, const uint8_t *data, size_t size)
 {
 	struct decoder decoder = { .arena = &message->arena, .borrow_min = SIZE_MAX };
+	struct frame frame;
 	size_t share = size / BORROW_SHARE;
 	int error;
 	int r;
@@ -554,10 +555,9 @@ int message_unpack(struct message *message, const ProtobufCMessageDescriptor *de
 	if (borrow)
 		decoder.borrow_min = share > BORROW_MIN ? share : BORROW_MIN;
 	if (unlikely_frame(data, size)) {
-		r = frame_parse(&message->frame, &data, &size);
+		r = frame_parse(&frame, &data, &size);
 		if (r < 0)
 			return r;
-		message->framed = true;
 	}
 	message->root = decode(&decoder, descriptor, data, size);
 	message->borrows = decoder.borrows;

@@ -177,19 +177,19 @@ int ipc_memory_map(int fd, unsigned int flags, struct ipc_memory **ret_memory)
 	return map_received(fd, flags, size, sealed, ret_memory);
 }
 
-int ipc_memory_take(Ipc__Memory *field, unsigned int flags, struct ipc_memory **ret_memory)
+int ipc_memory_take(int32_t *fd, unsigned int flags, struct ipc_memory **ret_memory)
 {
 	size_t size = 0;
 	bool sealed;
-	int fd, r;
+	int taken, r;
 
-	if (flags & ~IPC_MEMORY_WRITE || !ret_memory)
+	if (!fd || flags & ~IPC_MEMORY_WRITE || !ret_memory)
 		return -EINVAL;
-	if (!field || !field->fd || field->fd->fd < 0)
+	if (*fd < 0)
 		return -ENOENT;
-	r = look_at(field->fd->fd, flags, &size, &sealed);
+	r = look_at(*fd, flags, &size, &sealed);
 	if (r < 0)
 		return r;
-	fd = ipc_take_fd(&field->fd->fd);
-	return fd < 0 ? fd : map_received(fd, flags, size, sealed, ret_memory);
+	taken = ipc_take_fd(fd);
+	return taken < 0 ? taken : map_received(taken, flags, size, sealed, ret_memory);
 }

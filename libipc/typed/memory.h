@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory as messages have it: large blobs (blob.c) and struct ipc_memory. The files are those of
- * core/memfd.h.
+ * Shared memory in messages: struct ipc_memory. Its files are those of core/memfd.h.
  */
 #ifndef IPC_MEMORY_H
 #define IPC_MEMORY_H
@@ -12,7 +11,7 @@
 #include "core/private.h"
 
 #pragma GCC visibility push(default)
-#include <ipc/blob.h>
+#include <ipc/memory.h>
 #pragma GCC visibility pop
 
 /* Adds size to the bytes of files of one message. Fails with -EMSGSIZE if they are more than

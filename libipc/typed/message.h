@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/frame.h"
 #include "arena.h"
 
 struct claims;
@@ -38,10 +37,8 @@ static inline size_t message_budget(size_t size)
 struct message {
 	struct arena arena;
 	struct claims *claims;		/* NULL: no objects came with it */
-	bool framed;			/* frame is valid */
 	bool borrows;			/* fields point into the payload */
-	struct frame frame;		/* blobs and metadata of the payload */
-	size_t file_bytes;		/* of files that came for blobs and memory */
+	size_t file_bytes;		/* of the files that came for shared memory */
 	ProtobufCMessage *root;
 };
 
@@ -51,7 +48,6 @@ static inline void message_init(struct message *message, void *block, size_t blo
 {
 	arena_init(&message->arena, block, block_size, message_budget(payload_size));
 	message->claims = NULL;
-	message->framed = false;
 	message->borrows = false;
 	message->file_bytes = 0;
 	message->root = NULL;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packs messages to send, with everything that they can have. A large field of type bytes and a
- * blob may stay where the program has them: the driver copies them from there into their place
- * among the packed bytes. Objects go into the object table, metadata into a frame (core/frame.h).
+ * Packs messages to send. A large field of type bytes may stay in the program's memory: the driver
+ * copies it from there into its place among the packed bytes. Objects go into the object table, metadata into a frame (core/frame.h).
  */
 #ifndef IPC_PACK_H
 #define IPC_PACK_H
@@ -14,10 +13,6 @@
 #include "table.h"
 #include "typed.h"
 
-#pragma GCC visibility push(default)
-#include <ipc/blob.h>
-#pragma GCC visibility pop
-
 /*
  * Bytes of a field that is not copied. A part of its own costs the driver and the library some
  * 530 instructions, as much as copying 6 KB.
@@ -27,19 +22,16 @@
  * next exchange, and costs one of its own. */
 #define GATHER_REPLY_MIN	((size_t)16 << 10)
 
-/* A part for each large field, and for the bytes before and behind; then for each blob, and for
- * the bytes that pad it to a multiple of 8. */
+/* A part for each large field, and for the bytes before and behind it. */
 #define GATHER_PARTS		(2 * ENCODE_LARGE + 1)
-#define PACK_PARTS		(GATHER_PARTS + 2 * IPC_BLOBS_MAX)
 
 /* What a packed message consists of, beside the bytes in the thread's scratch buffer. */
 struct packed {
 	struct table table;
-	struct ipcbus_iovec parts[PACK_PARTS];
+	struct ipcbus_iovec parts[GATHER_PARTS];
 };
 
 _Static_assert(IPC_METHOD_REPLY_OBJECTS == IPC_METHOD_REQUEST_OBJECTS << 1 &&
-	       IPC_METHOD_REPLY_BLOBS == IPC_METHOD_REQUEST_BLOBS << 1 &&
 	       IPC_METHOD_REPLY_BYTES == IPC_METHOD_REQUEST_BYTES << 1, "reply_flags()");
 
 /* The flags of a method's reply, as those of a request. */
@@ -50,16 +42,15 @@ static inline uint32_t reply_flags(const struct ipc_method *method)
 
 /*
  * Packs a message and makes it the content of *send. flags say what its type can have:
- * IPC_METHOD_REQUEST_OBJECTS, _BLOBS and _BYTES. If most of the message is in fields of type bytes
+ * IPC_METHOD_REQUEST_OBJECTS and _BYTES. If most of the message is in fields of type bytes
  * that have at least min bytes, these are not copied. *send refers to *packed, to the thread's
- * scratch buffer, which must not hold a stashed reply, and to the caller's large fields and blobs.
+ * scratch buffer, which must not hold a stashed reply, and to the caller's large fields.
  * If the message is not sent, the caller must call table_unsent(). On failure there is nothing to
  * undo:
  *
  *   -EBADF     a field has a negative fd, or an object of another connection
- *   -EINVAL    a string is not UTF-8, messages nest too deep, or a blob was not set with
- *              ipc_blob_set()
- *   -E2BIG     there are too many blobs or objects
+ *   -EINVAL    a string is not UTF-8, or messages nest too deep
+ *   -E2BIG     there are too many objects
  *   -EMSGSIZE  the message exceeds 4 GiB, or its metadata (NULL: none) METADATA_MAX
  *   -ENOMEM
  */

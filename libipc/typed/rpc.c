@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
-#include "blob.h"
 #include "core/async.h"
 #include "core/entry.h"
 #include "core/proxy.h"
@@ -47,10 +46,9 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 		return r;
 
 	rpc->packed.table.n = 0;
-	if (method->flags &
-	    (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BLOBS | IPC_METHOD_REPLY_BYTES))
+	if (method->flags & (IPC_METHOD_REPLY_OBJECTS | IPC_METHOD_REPLY_BYTES))
 		rpc->request.x.send.flags |= IPCBUS_SEND_ACCEPT_FDS;
-	/* The messages of a codec have neither objects nor blobs. */
+	/* The messages of a codec have no objects. */
 	if (likely(!(options && options->metadata)) &&
 	    likely(message_pack_small(rpc->request.t, request_codec(method), message,
 				      &rpc->request.x.send)))
@@ -86,8 +84,6 @@ static int take_objects(struct typed_reply *reply, struct ipc *ipc,
 	int r;
 
 	r = claims_take(&reply->message, ipc, event);
-	if (r == 0 && unlikely(method->flags & IPC_METHOD_REPLY_BLOBS))
-		r = blobs_bind(&reply->message);
 	if (r < 0 || !(method->flags & IPC_METHOD_REPLY_OBJECTS))
 		return r;
 	return claims_bind(ipc, &reply->message);
@@ -96,9 +92,8 @@ static int take_objects(struct typed_reply *reply, struct ipc *ipc,
 /* One block for all that a usual message of this size needs. */
 static struct typed_reply *reply_new(struct thread *t,
 				     const ProtobufCMessageDescriptor *descriptor,
-				     bool borrow, const uint8_t *data, size_t data_size)
+				     bool borrow, size_t size)
 {
-	size_t size = frame_message_size(data, data_size);
 	size_t copied = borrow ? 0 : size;
 	struct typed_reply *reply;
 
@@ -116,7 +111,7 @@ static inline int unpack(struct thread *t, const struct ipc_method *method, bool
 			 uint64_t deadline, const uint8_t *data, size_t size,
 			 struct typed_reply **ret_reply)
 {
-	struct typed_reply *reply = reply_new(t, method->reply, borrow, data, size);
+	struct typed_reply *reply = reply_new(t, method->reply, borrow, size);
 	int r;
 
 	*ret_reply = reply;
@@ -168,12 +163,9 @@ static __attribute__((noinline)) int unpack_large(struct thread *t,
 	return r;
 }
 
-/* Blobs do not count: nothing is made of their bytes. */
-static bool is_too_large(struct ipc *ipc, const uint8_t *data, size_t size)
+static bool is_too_large(struct ipc *ipc, size_t size)
 {
-	size_t max = atomic_load_explicit(&ipc->message_max, memory_order_relaxed);
-
-	return unlikely(size > max) && frame_message_size(data, size) > max;
+	return unlikely(size > atomic_load_explicit(&ipc->message_max, memory_order_relaxed));
 }
 
 static void free_reply(struct typed_reply *reply)
@@ -195,7 +187,7 @@ static inline bool take_small(struct thread *t, const struct ipc_method *method,
 	struct typed_reply *reply;
 
 	if (!is_small(event, codec) ||
-	    unlikely(size > atomic_load_explicit(&t->ipc->message_max, memory_order_relaxed)))
+	    is_too_large(t->ipc, size))
 		return false;
 	reply = (void *)reply_alloc(t, sizeof(*reply) + method->reply->sizeof_message + 2 * size +
 				       64);
@@ -225,7 +217,7 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 	if (r < 0)
 		return r;
 	data = device_at(&ipc->device, event->offset);
-	if (is_too_large(ipc, data, event->data_size)) {
+	if (is_too_large(ipc, event->data_size)) {
 		/* Another thread may have lowered the limit since the file was mapped. */
 		payload_close(&file);
 		event_refuse(ipc, event);
@@ -244,9 +236,6 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 		free_reply(reply);
 		return r;
 	}
-	/* Its blobs lie in the buffer. */
-	if (unlikely(reply->message.framed && !reply->base.ipc))
-		reply_hold(&reply->base, ipc, event, /* borrowed= */ false, &file);
 	*ret_reply = reply->message.root;
 	return 0;
 }

@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 
-#include "blob.h"
 #include "core/raw.h"
 #include "core/request.h"
 #include "core/sized.h"
@@ -23,13 +22,12 @@
 
 /* --- Objects ------------------------------------------------------------------- */
 
-/* Files go only to objects whose methods can take objects, large data or shared memory. */
+/* Files go only to objects whose methods can take objects, bytes or shared memory. */
 static unsigned int node_flags(const struct ipc_interface *interface)
 {
 	for (size_t i = 0; i < interface->n_methods; i++)
 		if (method_at(interface, i)->flags &
-		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS |
-		     IPC_METHOD_REQUEST_BYTES))
+		    (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BYTES))
 			return IPCBUS_NODE_ACCEPT_FDS;
 	return 0;
 }
@@ -111,8 +109,6 @@ __attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
 				     method->flags & IPC_METHOD_REQUEST_BYTES &&
 				     !(method->flags & IPC_METHOD_COPY));
 	r = message_unpack(request, method->request, borrow, call->payload, call->size);
-	if (r == 0 && unlikely(method->flags & IPC_METHOD_REQUEST_BLOBS))
-		r = blobs_bind(request);
 	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
 		r = claims_bind(call->ipc, request);
 	/* No field can take any: not to be held for as long as the call is kept. */

@@ -31,7 +31,6 @@ static void describe_direction(struct ipc_method *method, const struct ipc_metho
 		uint32_t reply;
 	} flags[] = {
 		{ IPC_METHOD_REQUEST_OBJECTS, IPC_METHOD_REPLY_OBJECTS },
-		{ IPC_METHOD_REQUEST_BLOBS, IPC_METHOD_REPLY_BLOBS },
 		{ IPC_METHOD_REQUEST_BYTES, IPC_METHOD_REPLY_BYTES },
 	};
 
@@ -60,8 +59,7 @@ static int unpack(struct ipc_stream *stream, struct ipc_call *call,
 	r = typed_unpack(call, event, in, &message);
 	if (r < 0)
 		return r;
-	/* Blobs lie in the buffer. */
-	call->detached = !(in->flags & IPC_METHOD_REQUEST_BLOBS);
+	call->detached = true;
 	*ret_message = message;
 	return 0;
 }
@@ -132,8 +130,7 @@ static int new_stream(struct ipc *ipc, const struct ipc_method *method, bool ser
 	describe_direction(&in, method, server);
 	/* Messages may wait for long. In the region they would use up the sender's quota. */
 	in.flags |= IPC_METHOD_COPY;
-	of.accept_fds = in.flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BLOBS |
-				    IPC_METHOD_REQUEST_BYTES);
+	of.accept_fds = in.flags & (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BYTES);
 	r = stream_new(ipc, &of, ret_stream);
 	if (r < 0)
 		return r;

@@ -8,7 +8,7 @@
  *   streams.c     streams of messages
  *   decode.c      bytes -> message, by its descriptor; arena.c its memory
  *   pack.c        message -> bytes, large ones from where they are; encode.c by its descriptor
- *   blob.c        blobs in received messages; memory.c shared memory
+ *   memory.c      shared memory
  *   table.c       objects and fds in a message <-> entries; walk.c finds them
  *   introspect.c  the methods that every object has: ping, describe, dump
  *   name.c, name-watch.c, name-idle.c: names, by servicemanager's stub
@@ -117,7 +117,6 @@ static inline bool message_unpack_small(struct message *message, const struct ip
 	message->root = codec->unpack(data, data + size, &memory, memory + block_size);
 	message->arena.chunks = NULL;
 	message->claims = NULL;
-	message->framed = false;
 	message->borrows = false;
 	return likely(message->root != NULL);
 }
@@ -128,8 +127,8 @@ int typed_unpack_more(struct ipc_call *call, const struct ipcbus_event *event,
 		      const struct ipc_method *method, ProtobufCMessage **ret_message);
 
 /*
- * Unpacks the payload of the call as a request of the method, and binds objects and blobs
- * to its fields. The call owns what came with the event, also on failure, and releases it
+ * Unpacks the payload of the call as a request of the method, and binds objects to its
+ * fields. The call owns what came with the event, also on failure, and releases it
  * at its end. Fails as message_unpack() and claims_bind() do.
  */
 static inline int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,

@@ -20,8 +20,6 @@ static int walk_one(const ProtobufCMessage *message, struct visitor *visitor, un
 			       visitor->object(visitor, &((Ipc__Object *)message)->id) : 0;
 	if (type == &ipc__fd__descriptor)
 		return visitor->fd ? visitor->fd(visitor, &((Ipc__Fd *)message)->fd) : 0;
-	if (type == &ipc__blob__descriptor)
-		return visitor->blob ? visitor->blob(visitor, (Ipc__Blob *)message) : 0;
 	r = visitor->message ? visitor->message(visitor, message) : 0;
 	if (r == 0)
 		r = walk(message, visitor, depth);

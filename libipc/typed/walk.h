@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A walk over a message: finds every Ipc__Object, Ipc__Fd, Ipc__Blob and Ipc__Memory in it,
- * at any depth, in the order of the fields' numbers. Sender and receiver walk the
+ * A walk over a message: finds every Ipc__Object, Ipc__Fd and Ipc__Memory in it, at any
+ * depth, in the order of the fields' numbers. Sender and receiver walk the
  * same way, which ties the fields to the entries of the object table.
  */
 #ifndef IPC_WALK_H
@@ -29,7 +29,6 @@ struct visitor {
 	/* Each returns 0, or -errno to end the walk with it. NULL: passed over. */
 	int (*object)(struct visitor *visitor, uint64_t *id);
 	int (*fd)(struct visitor *visitor, int32_t *fd);
-	int (*blob)(struct visitor *visitor, Ipc__Blob *blob);
 	/* After the fd in it. */
 	int (*memory)(struct visitor *visitor, Ipc__Memory *memory);
 	/* Any other message, before those in it. */

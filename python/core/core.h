@@ -164,9 +164,6 @@ struct call {
 	const struct ipc_raw_message *request;
 	const void *data;
 	size_t size;
-	const void *blobs;
-	size_t blobs_size;
-	bool show_blobs;
 	Py_ssize_t exports;
 	PyObject *on_cancel;
 	signed char oneway;		/* -1: not known yet */

@@ -9,11 +9,6 @@
 struct message {
 	struct part part;
 	struct ipc_raw_message *raw;	/* NULL: released */
-	const void *data;
-	size_t size;
-	const void *blobs;		/* behind the message, in a frame */
-	size_t blobs_size;
-	bool show_blobs;		/* in the buffer that is asked for next */
 	Py_ssize_t exports;
 };
 
@@ -46,21 +41,12 @@ static void end(struct part *part)
 PyObject *message_new(struct connection *connection, struct ipc_raw_message *raw)
 {
 	struct message *message = (struct message *)part_new(message_type, connection, end);
-	int r;
 
 	if (!message) {
 		ipc_raw_free(raw);
 		return NULL;
 	}
 	message->raw = raw;
-	r = ipc_payload_message(raw->data, raw->size, &message->data, &message->size);
-	if (r == 0)
-		r = ipc_payload_blobs(raw->data, raw->size, &message->blobs, &message->blobs_size);
-	if (r < 0) {
-		release(message);
-		Py_DECREF((PyObject *)message);
-		return fail(r, NULL);
-	}
 	return part_add(&message->part) ? (PyObject *)message : NULL;
 }
 
@@ -68,16 +54,6 @@ static PyObject *fail_released(void)
 {
 	PyErr_SetString(PyExc_ValueError, "the message was released");
 	return NULL;
-}
-
-static PyObject *get_blobs(PyObject *self, void *closure)
-{
-	PyObject *view;
-
-	of(self)->show_blobs = true;
-	view = get_view(self, closure);
-	of(self)->show_blobs = false;
-	return view;
 }
 
 static PyObject *get_entries(PyObject *self, void *closure)
@@ -125,11 +101,8 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 		fail_released();
 		return -1;
 	}
-	if (PyBuffer_FillInfo(view, self,
-			      (void *)(message->show_blobs ? message->blobs : message->data),
-			      (Py_ssize_t)(message->show_blobs ? message->blobs_size :
-								 message->size),
-			      /* readonly= */ 1, flags) < 0)
+	if (PyBuffer_FillInfo(view, self, (void *)message->raw->data,
+			      (Py_ssize_t)message->raw->size, /* readonly= */ 1, flags) < 0)
 		return -1;
 	message->exports++;
 	return 0;
@@ -145,7 +118,7 @@ static void release_buffer(PyObject *self, Py_buffer *view)
 
 static Py_ssize_t length(PyObject *self)
 {
-	return (Py_ssize_t)of(self)->size;
+	return of(self)->raw ? (Py_ssize_t)of(self)->raw->size : 0;
 }
 
 static void dealloc(PyObject *self)
@@ -163,7 +136,6 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef members[] = {
 	{ "data", get_view, NULL, NULL, NULL },
-	{ "blobs", get_blobs, NULL, NULL, NULL },
 	{ "entries", get_entries, NULL, NULL, NULL },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

@@ -280,16 +280,6 @@ static PyObject *call_entries(PyObject *self, void *closure)
 	return request ? entries_list(request->entries, request->n_entries) : fail_released();
 }
 
-static PyObject *call_blobs(PyObject *self, void *closure)
-{
-	PyObject *view;
-
-	call_of(self)->show_blobs = true;
-	view = get_view(self, closure);
-	call_of(self)->show_blobs = false;
-	return view;
-}
-
 static PyObject *call_take(PyObject *self, PyObject *index)
 {
 	const struct ipc_raw_message *request = call_of(self)->request;
@@ -330,8 +320,7 @@ static int call_get_buffer(PyObject *self, Py_buffer *view, int flags)
 		fail_released();
 		return -1;
 	}
-	if (PyBuffer_FillInfo(view, self, (void *)(call->show_blobs ? call->blobs : call->data),
-			      (Py_ssize_t)(call->show_blobs ? call->blobs_size : call->size),
+	if (PyBuffer_FillInfo(view, self, (void *)call->data, (Py_ssize_t)call->size,
 			      /* readonly= */ 1, flags) < 0)
 		return -1;
 	call->exports++;
@@ -370,7 +359,6 @@ static PyGetSetDef call_members[] = {
 	{ "oneway", call_oneway, NULL, NULL, NULL },
 	{ "replied", call_get_replied, NULL, NULL, NULL },
 	{ "data", get_view, NULL, NULL, NULL },
-	{ "blobs", call_blobs, NULL, NULL, NULL },
 	{ "entries", call_entries, NULL, NULL, NULL },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
@@ -403,9 +391,6 @@ static struct call *call_new(struct connection *connection, struct ipc_call *nat
 	if (!call)
 		return NULL;
 	*ret_error = ipc_payload_message(request->data, request->size, &call->data, &call->size);
-	if (*ret_error == 0)
-		*ret_error = ipc_payload_blobs(request->data, request->size, &call->blobs,
-					       &call->blobs_size);
 	if (*ret_error < 0) {
 		Py_DECREF((PyObject *)call);
 		return NULL;

@@ -289,21 +289,12 @@ static PyObject *take_all(struct connection *connection, const struct ipc_raw_me
 
 static PyObject *item(struct connection *connection, const struct ipc_raw_message *message)
 {
-	const void *data = NULL, *blobs = NULL;
-	size_t size = 0, blobs_size = 0;
-	PyObject *entries;
-	int r;
+	PyObject *entries = take_all(connection, message);
 
-	r = ipc_payload_message(message->data, message->size, &data, &size);
-	if (r == 0)
-		r = ipc_payload_blobs(message->data, message->size, &blobs, &blobs_size);
-	if (r < 0)
-		return fail(r, NULL);
-	entries = take_all(connection, message);
 	if (!entries)
 		return NULL;
-	return Py_BuildValue("(y#y#N)", data ? (const char *)data : "", (Py_ssize_t)size,
-			     blobs ? (const char *)blobs : "", (Py_ssize_t)blobs_size, entries);
+	return Py_BuildValue("(y#N)", message->data ? (const char *)message->data : "",
+			     (Py_ssize_t)message->size, entries);
 }
 
 /* The library reports the end of the function's time as -EAGAIN without an error. */
@@ -317,7 +308,7 @@ static PyObject *received(PyObject *self, int r, bool waited, const struct ipc_r
 	return r ? item(of(self)->part.connection, message) : Py_NewRef(Py_None);
 }
 
-/* receive(timeout_usec) -> (data, blobs, entries), or None at the end */
+/* receive(timeout_usec) -> (data, entries), or None at the end */
 static PyObject *receive(PyObject *self, PyObject *value)
 {
 	struct ipc_error error = IPC_ERROR_INIT;

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What generated code, of ``protoc --ipc_out=lang=python:DIR``, is made of.
 
-Programs use of it what a request or reply may contain besides bytes: ``ObjectLike``, ``FdLike``
-and ``BlobLike`` are what a field of the types ``ipc.Object``, ``ipc.Fd`` and ``ipc.Blob`` may be
-set to, as a keyword of a call or in a mapping.
+Programs use two names of it: ``ObjectLike`` and ``FdLike``, the values to which a field of the
+types ``ipc.Object`` and ``ipc.Fd`` can be set, as a keyword of a call or in a mapping.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Generic, Protocol, TypeVar, Union
 
 from . import _core
-from ._base import BaseContext, Buffer, Entry
+from ._base import BaseContext, Entry
 from .errors import BadMessage, InterfaceMismatch, InvalidArgument, NotFound
 from .errors import ProtocolError, Unimplemented
 
@@ -39,7 +38,6 @@ class HasProxy(Protocol):
 ObjectLike = Union[HasProxy, "HasServe", _core.Object]
 # A file descriptor or file, which stays the sender's.
 FdLike = Union[int, HasFileno]
-BlobLike = Buffer
 
 
 class HasServe(Protocol):
@@ -54,7 +52,7 @@ class Exporter(Protocol):
 
 class Method:
     """One method of an interface. request and reply are None for ipc.None; *_holds says that
-    the message may contain objects, files or blobs; timeout is the option, in seconds."""
+    the message may contain objects or files; timeout is the option, in seconds."""
 
     __slots__ = (
         "name",
@@ -253,8 +251,6 @@ class Packer:
             target.fd = self._fd(value)
         elif name == "ipc.Memory":
             target.fd.fd = self._fd(value)
-        elif name == "ipc.Blob":
-            self._blob(target, value)
         elif isinstance(value, Mapping):
             self._fill(target, value, depth + 1)
         else:
@@ -277,10 +273,6 @@ class Packer:
 
     def _fd(self, value: FdLike) -> int:
         return self._add(value if isinstance(value, int) else value.fileno())
-
-    def _blob(self, target: Any, value: Buffer) -> None:
-        view = value.data if isinstance(value, (_core.Message, _core.Call)) else memoryview(value)
-        target.data = view.tobytes()
 
 
 @functools.lru_cache(maxsize=None)
@@ -339,7 +331,7 @@ def choose(method: Method, request: Any, fields: Mapping[str, Any] | None) -> An
 
 
 def pack_plain(kind: Any, content: Any) -> bytes:
-    """The bytes of a message that has neither objects nor files nor blobs."""
+    """The bytes of a message that has neither objects nor files."""
     if isinstance(content, Mapping):
         content = kind(**content)
     return serialize(kind, content)
@@ -396,15 +388,13 @@ def parse(kind: Any, name: str, message: Raw) -> Any:
 class Item:
     """A received message of a stream. What came along and was not taken ends with it."""
 
-    __slots__ = ("_bytes", "_blobs", "_what", "entries")
+    __slots__ = ("_bytes", "_what", "entries")
 
     def __init__(
         self,
-        received: tuple[
-            bytes, bytes, tuple[tuple[int, int, _core.Object | _core.Proxy | int | None], ...]
-        ],
+        received: tuple[bytes, tuple[tuple[int, int, _core.Object | _core.Proxy | int | None], ...]],
     ) -> None:
-        self._bytes, self._blobs, entries = received
+        self._bytes, entries = received
         self.entries = tuple((tag, kind) for tag, kind, _ in entries)
         self._what: list[Any] = [what for _, _, what in entries]
 
@@ -414,10 +404,6 @@ class Item:
     @property
     def data(self) -> memoryview:
         return memoryview(self._bytes)
-
-    @property
-    def blobs(self) -> memoryview:
-        return memoryview(self._blobs)
 
     def take(self, index: int) -> _core.Object | _core.Proxy | int | None:
         what: _core.Object | _core.Proxy | int | None = self._what[index]
@@ -439,21 +425,19 @@ Raw = Union[_core.Message, _core.Call, Item]
 
 
 class Attachments:
-    """The objects, files and blobs of a received message."""
+    """The objects and files of a received message."""
 
     def __init__(self, bus: Any, raw: Raw, message: Any) -> None:
         self._bus = bus
         self._raw = raw
         self._entries: dict[tuple[bool, int], list[int]] = {}
         self._unclaimed: dict[tuple[bool, int], int] = {}
-        self._offset = 0
         for index, (tag, kind) in enumerate(raw.entries):
             self._entries.setdefault((kind == _core.FD, tag), []).append(index)
         self._number(message, 0)
 
     def _number(self, message: Any, depth: int) -> None:
-        """Checks that what the fields name came along. Copies the bytes of each blob that lie
-        behind the message into it."""
+        """Checks that each object and file that a field names came along."""
         if depth > MAX_DEPTH:
             raise BadMessage("the message nests too deeply")
         name = message.DESCRIPTOR.full_name
@@ -463,10 +447,6 @@ class Attachments:
             return
         if name == "ipc.Fd":
             self._check(True, message.fd)
-            return
-        if name == "ipc.Blob":
-            if message.size and not message.HasField("data"):
-                message.data = self._slice(message.size)
             return
         for field, value in message.ListFields():
             for one in _messages(field, value):
@@ -497,17 +477,9 @@ class Attachments:
         taken: _core.Proxy | _core.Object | None = self._take(False, field.id)
         return taken
 
-    def _slice(self, size: int) -> bytes:
-        with self._raw.blobs as blobs:
-            if self._offset + size > blobs.nbytes:
-                raise BadMessage("a blob is not there")
-            data = bytes(blobs[self._offset : self._offset + size])
-        self._offset += size + 7 & ~7
-        return data
-
 
 def _messages(field: Any, value: Any) -> Iterable[Any]:
-    """The messages in a field. The order of a map does not matter: its values have no blobs."""
+    """The messages in a field."""
     kind = field.message_type
     if kind is None:
         return ()
@@ -527,7 +499,7 @@ class _Attached:
 
     def _attached(self) -> Attachments:
         if self._attachments is None:
-            raise NotFound("the message contains neither objects nor files nor blobs")
+            raise NotFound("the message contains neither objects nor files")
         return self._attachments
 
     def fd(self, field: Any) -> int:
@@ -543,10 +515,6 @@ class _Attached:
         except BaseException:
             os.close(fd)
             raise
-
-    def blob(self, field: Any) -> memoryview:
-        """The bytes of a field of the type ipc.Blob."""
-        return memoryview(field.data)
 
     def own(self, field: Any) -> Any:
         """The service of this process that a field of the type ipc.Object contains, or None if
@@ -590,11 +558,11 @@ class Context(_Attached, BaseContext):
 
 
 class Received(_Attached, Generic[M]):
-    """A reply with objects, files or blobs. Its fields are attributes; ``message`` is always the
+    """A reply with objects or files. Its fields are attributes; ``message`` is always the
     message itself. As a context it ends with release().
 
     A field with the name of a method hides the method. Call it through the class then:
-    ``Received.take(reply, reply.seat, Seat)``. A copy has the same objects, files and blobs, so
+    ``Received.take(reply, reply.seat, Seat)``. A copy has the same objects and files, so
     release() of one releases the other."""
 
     def __init__(self, bus: Any, raw: _core.Message | Item, message: M) -> None:

@@ -85,8 +85,8 @@ class MyKinds(KindsService):
         context.close_later(read)
         return {"file": read, "text": request.text}
 
-    async def Blobs(self, request, context):
-        return {"blobs": [context.blob(blob) for blob in request.blobs], "last": b"last"}
+    async def Turn(self, request, context):
+        return {"chunks": reversed(request.chunks)}
 
     async def Files(self, requests, context):
         async for request in requests:
@@ -316,12 +316,10 @@ class Typed(Case):
         with self.assertRaises(AttributeError):
             new.nothing
 
-    async def test_blobs(self):
-        blobs = [b"small", b"", b"x" * 100_000, bytes(range(256)) * 80_000, bytearray(b"end")]
-        with await self.kinds.Blobs(blobs=blobs) as reply:
-            views = [reply.blob(blob) for blob in reply.blobs]
-            self.assertEqual([bytes(view) for view in views], [bytes(b) for b in blobs])
-            self.assertEqual(bytes(reply.blob(reply.last)), b"last")
+    async def test_large_bytes(self):
+        chunks = [b"small", b"", b"x" * 100_000, bytes(range(256)) * 80_000, b"end"]
+        reply = await self.kinds.Turn(chunks=chunks)
+        self.assertEqual(list(reply.chunks), chunks[::-1])
 
     async def test_a_message_that_cannot_become_a_file(self):
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -329,19 +327,11 @@ class Typed(Case):
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
             with self.assertRaises(ipcbus.Error) as caught:
-                await self.kinds.Blobs(blobs=[bytes(20 << 20)])
+                await self.kinds.Turn(chunks=[bytes(20 << 20)])
             self.assertEqual(caught.exception.code, errno.EFBIG)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, handler)
-
-    async def test_lies(self):
-        """What a message says of its attachments is not believed."""
-        code = next(m.code for m in Kinds.INTERFACE.methods if m.name == "Blobs")
-        lie = kinds_pb2.BlobRequest()
-        lie.blobs.add(size=1000)
-        with self.assertRaises(ipcbus.BadMessage):
-            await self.kinds.call(code, lie.SerializeToString())
 
     async def test_entries_that_did_not_come_along(self):
         """A handler does not see the numbers of another process."""

@@ -38,8 +38,8 @@ async def right() -> str:
         made = await kinds.Make()
         again = made.take(made.message.object, Kinds)
         await again.Callback(to=Right(), more=[{"object": kinds}])
-        with await kinds.Blobs(blobs=[b"x", memoryview(b"y")]) as blobs:
-            size: int = len(blobs.blob(blobs.message.last))
+        turned = await kinds.Turn(chunks=[b"x"])
+        size: int = len(turned.chunks)
         try:
             await kinds.Nothing()
         except ipcbus.ServiceError as error:

@@ -141,8 +141,8 @@ impl Peer for Server {
         Ok(reply)
     }
 
-    fn turn(&self, mut request: Blobs, _: &Call) -> Result<Blobs> {
-        request.blobs.reverse();
+    fn turn(&self, mut request: Chunks, _: &Call) -> Result<Chunks> {
+        request.chunks.reverse();
         Ok(request)
     }
 

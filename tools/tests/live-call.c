@@ -190,7 +190,7 @@ START_TEST(replies_stream_line_by_line)
 }
 END_TEST
 
-START_TEST(blobs_are_base64)
+START_TEST(bytes_are_base64)
 {
 	pid_t camera = live_start("/t/examples/frames/server", NULL);
 	const struct ran *ran;
@@ -200,7 +200,6 @@ START_TEST(blobs_are_base64)
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "\"pixels\":\"AQAAAA==\"}\n"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "\"pixels\":\"AgAAAA==\"}\n"));
-	/* Five megabytes travel as a file. */
 	ran = live_run("--version >/dev/null; (ipcctl call demo.camera Watch '{\"width\": 1200, "
 		       "\"height\": 1100, \"count\": 1}' | grep -o '[A-Za-z0-9+/=]*' | wc -L)");
 	ck_assert_str_eq(ran->out, "7040000\n");
@@ -313,6 +312,6 @@ int main(void)
 	return LIVE_TESTS("ipcctl call", a_service_describes_itself, a_method_is_called,
 			  mistakes_are_explained, a_request_is_prepared, metadata_is_sent,
 			  a_stopped_service_is_given_up, replies_stream_line_by_line,
-			  blobs_are_base64, files_go_in_and_out, dumping_is_the_services_matter,
+			  bytes_are_base64, files_go_in_and_out, dumping_is_the_services_matter,
 			  a_report_has_everything);
 }

@@ -144,7 +144,7 @@ START_TEST(every_kind_goes_there_and_back)
 	survives("Echo",
 		 "{\"a_color\": \"BLUE\", \"a_inner\": {\"color\": \"GREEN\"}, \"maybe\": 0}");
 	survives("Echo",
-		 "{\"numbers\": [1, -2, 3], \"texts\": [\"\", \"b\"], \"blobs\": [\"\", \"/w==\"],"
+		 "{\"numbers\": [1, -2, 3], \"texts\": [\"\", \"b\"], \"chunks\": [\"\", \"/w==\"],"
 		 "\"deeps\": [\"ONE\", \"NONE\"], \"inners\": [{\"color\": \"RED\"}]}");
 	survives("Echo", "{\"counts\": [{\"key\": \"a\", \"value\": 1}]}");
 	survives("Choose", "{\"before\": 1, \"text\": \"x\", \"after\": \"y\"}");
@@ -249,47 +249,6 @@ START_TEST(files_are_opened)
 	ck_assert_int_ge(message.entries[0].fd, 3);
 	ck_assert_uint_eq(message.entries[0].tag, message.entries[0].fd);
 	json_decref(json);
-}
-END_TEST
-
-START_TEST(blobs_are_sent)
-{
-	static char bytes[5000];
-	json_t *text = base64_encode(bytes, sizeof(bytes)), *json;
-
-	json = json_pack("{s:s, s:[s, o]}", "blob", "YWJj", "more", "YQ==", text);
-	ck_assert_int_eq(schema_encode(request_of("Echo"), json, &message), 0);
-	ck_assert_ptr_nonnull(memmem(message.raw.data, message.raw.size, "abc", 3));
-	ck_assert_uint_gt(message.raw.size, sizeof(bytes));
-	ck_assert_uint_eq(message.raw.n_entries, 0);
-	json_decref(json);
-}
-END_TEST
-
-/* As libipc frames them: a header, the message, and blobs padded to 8 bytes. */
-START_TEST(blobs_are_received)
-{
-	static const unsigned char fields[] = { 0xa2, 3, 2, 8, 3, 0xaa, 3, 2, 8, 1, 0xaa, 3, 0 };
-	unsigned char bytes[48] = { 7, 0, 0, 0, sizeof(fields) };
-	struct ipc_raw_message received = { .data = bytes, .size = 41 };
-	json_t *json, *more;
-
-	memcpy(bytes + 16, fields, sizeof(fields));
-	memcpy(bytes + 32, "abc", 3);
-	bytes[40] = 'x';
-	json = schema_decode_received(request_of("Echo"), &received);
-	more = json_object_get(json, "more");
-	ck_assert_str_eq(json_string_value(json_object_get(json, "blob")), "YWJj");
-	ck_assert_str_eq(json_string_value(json_array_get(more, 0)), "eA==");
-	ck_assert_str_eq(json_string_value(json_array_get(more, 1)), "");
-	json_decref(json);
-	/* A record has their sizes only. */
-	json = schema_decode(request_of("Echo"), bytes, 41);
-	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json, "blob"),
-							    "size")), 3);
-	json_decref(json);
-	received.size = 40;
-	ck_assert_ptr_null(schema_decode_received(request_of("Echo"), &received));
 }
 END_TEST
 
@@ -684,8 +643,6 @@ int main(void)
 	tcase_add_test(tcase, mistakes_are_named);
 	tcase_add_test(tcase, templates_can_be_sent);
 	tcase_add_test(tcase, files_are_opened);
-	tcase_add_test(tcase, blobs_are_sent);
-	tcase_add_test(tcase, blobs_are_received);
 	tcase_add_test(tcase, bytes_as_text);
 	tcase_add_test(tcase, the_file_comes_back);
 	tcase_add_test(tcase, comments_are_printed);

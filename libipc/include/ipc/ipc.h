@@ -35,7 +35,7 @@
  *   <ipc/error.h>   what a failed call reports, and texts for people; included here
  *   <ipc/limits.h>  limits on what peers send and hold; included here
  *   <ipc/raw.h>     messages of bytes, without protobuf
- *   <ipc/blob.h>    large data and shared memory
+ *   <ipc/memory.h>  shared memory
  *   <ipc/monitor.h>  records of the traffic on a bus
  *   <ipc/test.h>    a private bus for a test, in a library of its own
  *   <ipc/sd-event.h>, <ipc/glib.h>  a connection in those event loops
@@ -89,8 +89,7 @@
  *   -ECHILD       The connection belongs to the parent process.
  *   -EBADF        The message names an object that is no object or proxy of this
  *                 connection, or a file descriptor that is not open.
- *   -E2BIG        The message has more than 64 objects and file descriptors together, or more
- *                 than IPC_BLOBS_MAX blobs.
+ *   -E2BIG        The message has more than 64 objects and file descriptors together.
  *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last
  *                 one that serves, so it cannot wait for a stream.
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
@@ -624,8 +623,8 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation);
  * is kept holds up later oneways to the same object until it is released.
  *
  * A reply from the handler is sent when the handler returns or calls something else. If
- * that fails, the caller gets the errno. A reply that contains objects, files, blobs or large
- * fields of type bytes, or that does not come from the handler, is sent at once. If that fails,
+ * that fails, the caller gets the errno. A reply that contains objects, files or large fields
+ * of type bytes, or that does not come from the handler, is sent at once. If that fails,
  * the function returns the error and the call may still get another reply.
  *
  *	static int say(struct ipc_call *call, const Echo__SayRequest *request, void *userdata)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Limits on what peers send and hold; <ipc/ipc.h> includes this. Its
- * rules and its error list apply. <ipc/blob.h> has the limit on files in messages, and the region
- * of a connection, ipc_open_sized(), bounds all that waits there.
+ * rules and its error list apply. The region of a connection, ipc_open_sized(), limits the bytes of
+ * all messages that wait there.
  */
 #ifndef IPC_LIMITS_H
 #define IPC_LIMITS_H
@@ -30,7 +30,7 @@ struct ipc_object;
  *                 hold: 16,384 without a setting. A reply with another one fails with -EDQUOT in
  *                 the handler, which may reply with that error. An object that several users
  *                 hold counts for the first of them.
- *   message_size  Bytes of a request, or of a message of a stream, with their blobs. A larger
+ *   message_size  Bytes of a request, or of a message of a stream. A larger
  *                 request fails with -EMSGSIZE before it is unpacked; a larger oneway is dropped; a
  *                 larger message ends its stream. A message with many small fields can take thirty
  *                 times its size in memory while it is handled. Without a setting, only

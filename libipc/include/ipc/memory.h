@@ -2,8 +2,20 @@
 /*
  * Shared memory: a struct ipc_memory is a memory file that two processes map at once. What one
  * writes, the other sees. Its size never changes. To stream frames, send a few of them once; then
- * send only the number of the one that holds the next frame. <ipc/blob.h> puts it into messages of
- * generated code, as a field of the type ipc.Memory. This header needs no other.
+ * send only the number of the memory that holds the next frame.
+ *
+ * In messages of generated code, shared memory is a field of the type ipc.Memory, which contains an
+ * ipc.Fd. The sender sets that to ipc_memory_fd(), and keeps the memory until the message is sent.
+ * The receiver calls ipc_memory_take():
+ *
+ *	Ipc__Fd fd = IPC__FD__INIT;
+ *	Ipc__Memory ring = IPC__MEMORY__INIT;
+ *
+ *	fd.fd = ipc_memory_fd(memory);
+ *	ring.fd = &fd;
+ *	request.ring = &ring;
+ *
+ *	r = ipc_memory_take(&request->ring->fd->fd, IPC_MEMORY_WRITE, &memory);
  *
  * Any thread may use a struct ipc_memory. Its users must synchronize access to the bytes
  * themselves.
@@ -12,6 +24,7 @@
 #define IPC_MEMORY_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -56,16 +69,27 @@ int ipc_memory_is_sealed(const struct ipc_memory *memory);
 int ipc_memory_fd(const struct ipc_memory *memory);
 
 /*
- * Map a memory file that came with a message: for reading, or with IPC_MEMORY_WRITE in flags for
- * writing too. The caller owns *ret_memory. The function takes fd over, also if it fails. What
- * ipc_memory_take() says of a sender that may write holds here too, and of how much memory reading
- * may take: ipc_memory_size() is how much.
+ * Map a received memory file for reading, or with IPC_MEMORY_WRITE in flags for reading and
+ * writing. The caller owns *ret_memory. The function takes ownership of fd, also if it fails.
+ *
+ * A sender that may write can change the bytes at any time. Copy them before you check them,
+ * unless ipc_memory_is_sealed(). The process that first touches a page allocates it, so reading
+ * all of the memory may allocate ipc_memory_size() bytes.
  *
  *   -EBADMSG  The file is no memory file of fixed size.
  *   -EINVAL   fd is negative, or flags has other bits.
  *   -EPERM    IPC_MEMORY_WRITE is set, but the sender permits reading only.
  */
 int ipc_memory_map(int fd, unsigned int flags, struct ipc_memory **ret_memory);
+
+/*
+ * Take the memory out of a field of a received message and map it, as ipc_memory_map() does. On
+ * success *fd is -1 afterwards. One thread at a time may use the message. Errors as
+ * ipc_memory_map(), and:
+ *
+ *   -ENOENT   *fd is negative: the field is empty, or the memory was taken before.
+ */
+int ipc_memory_take(int32_t *fd, unsigned int flags, struct ipc_memory **ret_memory);
 
 /* For ipc_auto(). */
 static inline void ipc_memory_unrefp(struct ipc_memory **p) { ipc_memory_unref(*p); }

@@ -19,8 +19,7 @@
  *	ipc_raw_free(reply);
  *
  * Generated code sends raw messages too: the code is struct ipc_method.code, and the bytes are
- * protobuf. Blobs and metadata may surround them, see ipc_payload_message() and
- * ipc_payload_blobs(). A field of the type ipc.Object or ipc.Fd contains the tag of its entry.
+ * protobuf. Metadata may follow them, see ipc_payload_message(). A field of the type ipc.Object or ipc.Fd contains the tag of its entry.
  *
  * One message belongs to one thread at a time.
  */
@@ -105,8 +104,7 @@ struct ipc_raw_message {
 #define IPC_CODE_STREAM		(IPC_CODE_BUILTIN + 3)	/* ipc.StreamOpen -> ipc.StreamOpen */
 
 /*
- * Find the message in the payload of a request or record, which metadata and the blobs of
- * generated code may surround. *ret_message points into payload. Needs no connection.
+ * Find the message in the payload of a request or record, which metadata may follow. *ret_message points into payload. Needs no connection.
  *
  *   -EBADMSG  The payload is malformed.
  *   -EMSGSIZE  Its metadata is larger than 64 KiB.
@@ -114,8 +112,7 @@ struct ipc_raw_message {
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);
 
-/* The first byte of a payload with something around the message. Any other payload is the message
- * itself. */
+/* The first byte of a payload with metadata. Any other payload is the message itself. */
 #define IPC_RAW_FRAME	7
 
 /*
@@ -128,17 +125,6 @@ const char *ipc_raw_next_metadata(const struct ipc_call *call, const char *name,
 				  const char **ret_value);
 const char *ipc_raw_stream_next_metadata(const struct ipc_stream *stream, const char *name,
 					 const char **ret_value);
-
-/*
- * Find the bytes of the blobs in the payload of a received message of generated code. A field of
- * the type ipc.Blob that has a size, and no data, has its bytes there. The blobs are in the order
- * of a walk over the message by field numbers, and each begins at a multiple of 8.
- *
- * To send a blob, put its bytes into data.
- *
- *   -EBADMSG  The payload is malformed.
- */
-int ipc_payload_blobs(const void *payload, size_t size, const void **ret_blobs, size_t *ret_size);
 
 /* The tag of the file of a message that does not fit into the receiver's region. libipc adds such a
  * file and takes it away. Programs must not use this tag for files. */

@@ -28,13 +28,10 @@ extern "C" {
 /* The message can contain an Ipc__Object or Ipc__Fd, at any depth. */
 #define IPC_METHOD_REQUEST_OBJECTS	(1U << 1)
 #define IPC_METHOD_REPLY_OBJECTS	(1U << 2)
-/* The message can contain an Ipc__Blob, at any depth. */
-#define IPC_METHOD_REQUEST_BLOBS	(1U << 3)
-#define IPC_METHOD_REPLY_BLOBS		(1U << 4)
 /* The requests or replies are a stream. */
 #define IPC_METHOD_REQUEST_STREAM	(1U << 5)
 #define IPC_METHOD_REPLY_STREAM		(1U << 6)
-/* The message can contain a field of type bytes, at any depth, besides those of an Ipc__Blob. */
+/* The message can contain a field of type bytes, at any depth. */
 #define IPC_METHOD_REQUEST_BYTES	(1U << 7)
 #define IPC_METHOD_REPLY_BYTES		(1U << 8)
 /* Received bytes are copies, also large ones: option (ipc.copy). */

@@ -56,9 +56,6 @@
  *                returns this error, the client receives it.
  *   -ESHUTDOWN   In a handler or callback: ipc_stop() was called.
  *
- * If a received message has blobs, the messages behind it are blocked until the next receive, or
- * until on_message returns.
- *
  * Closing. A handler may use its stream until it returns. To use the stream afterwards, from any
  * thread, it must take a reference with ipc_stream_ref(). If the handler returns a negative errno,
  * the server's sending ends with that error at once. If it returns 0, the stream ends well, but

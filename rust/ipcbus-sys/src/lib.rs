@@ -403,12 +403,6 @@ extern "C" {
         ret_message: *mut *const c_void,
         ret_size: *mut size_t,
     ) -> c_int;
-    pub fn ipc_payload_blobs(
-        payload: *const c_void,
-        size: size_t,
-        ret_blobs: *mut *const c_void,
-        ret_size: *mut size_t,
-    ) -> c_int;
     pub fn ipc_raw_free(reply: *mut ipc_raw_message);
     pub fn ipc_raw_call(
         proxy: *mut ipc_proxy,

@@ -121,6 +121,9 @@ impl ::ipcbus::typed::Body for DescriptorProto {
         if self.field.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
             return true;
         }
+        if self.extension.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+            return true;
+        }
         if self.nested_type.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
             return true;
         }
@@ -130,13 +133,10 @@ impl ::ipcbus::typed::Body for DescriptorProto {
         if self.extension_range.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
             return true;
         }
-        if self.extension.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+        if self.oneof_decl.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
             return true;
         }
         if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
-            return true;
-        }
-        if self.oneof_decl.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
             return true;
         }
         if self.reserved_name.iter().any(|value| value.contains('\0')) {
@@ -233,19 +233,19 @@ impl ::ipcbus::typed::Body for FieldDescriptorProto {
         if self.name.iter().any(|value| value.contains('\0')) {
             return true;
         }
-        if self.extendee.iter().any(|value| value.contains('\0')) {
+        if self.type_name.iter().any(|value| value.contains('\0')) {
             return true;
         }
-        if self.type_name.iter().any(|value| value.contains('\0')) {
+        if self.extendee.iter().any(|value| value.contains('\0')) {
             return true;
         }
         if self.default_value.iter().any(|value| value.contains('\0')) {
             return true;
         }
-        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
+        if self.json_name.iter().any(|value| value.contains('\0')) {
             return true;
         }
-        if self.json_name.iter().any(|value| value.contains('\0')) {
+        if self.options.iter().any(|value| ::ipcbus::typed::Body::has_nul(value)) {
             return true;
         }
         false

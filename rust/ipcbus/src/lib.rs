@@ -51,8 +51,6 @@
 #[cfg(feature = "prost")]
 extern crate self as ipcbus;
 
-#[cfg(feature = "prost")]
-mod blob;
 mod call;
 mod connection;
 mod error;

@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 use std::ffi::{c_void, CString};
 use std::fmt;
-use std::os::raw::{c_char, c_int};
+use std::os::raw::c_char;
 use std::os::unix::io::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -223,10 +223,6 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
-/// Finds a part of a payload of generated code, in it.
-type FindPart =
-    unsafe extern "C" fn(*const c_void, usize, *mut *const c_void, *mut usize) -> c_int;
-
 /// A received message, which something else owns.
 #[derive(Clone, Copy)]
 pub(crate) struct Raw<'a>(&'a sys::ipc_raw_message);
@@ -299,18 +295,8 @@ impl<'a> Raw<'a> {
         Ok(OwnedFd::from_raw_fd(fd))
     }
 
-    /// The bytes of a request of generated code, without what may surround them.
+    /// The bytes of a request of generated code, without metadata.
     pub fn payload(self) -> Result<&'a [u8]> {
-        self.part(sys::ipc_payload_message)
-    }
-
-    /// The bytes of the blobs of generated code.
-    #[cfg(feature = "prost")]
-    pub fn blobs(self) -> Result<&'a [u8]> {
-        self.part(sys::ipc_payload_blobs)
-    }
-
-    fn part(self, find: FindPart) -> Result<&'a [u8]> {
         let bytes = self.bytes();
         if bytes.is_empty() {
             return Ok(bytes);
@@ -319,7 +305,7 @@ impl<'a> Raw<'a> {
         let mut size = 0;
         // SAFETY: what it finds lies in bytes.
         unsafe {
-            crate::error::check(find(
+            crate::error::check(sys::ipc_payload_message(
                 bytes.as_ptr() as *const c_void,
                 bytes.len(),
                 &mut data,

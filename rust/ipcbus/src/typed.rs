@@ -13,7 +13,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::blob;
 use crate::message::Raw;
 use crate::{
     Call, CallFuture, Connection, Entry, Error, Item, Message, Object, Options, Proxy, Reply,
@@ -37,8 +36,6 @@ pub mod ipc {
         #[prost(sint32, required, tag = "1", default = "-1")]
         pub fd: i32,
     }
-
-    pub use crate::blob::Blob;
 
     /// A field for shared memory.
     #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -99,11 +96,6 @@ pub struct Method {
 
 /// A generated message.
 pub trait Body: prost::Message + Default {
-    /// Calls `visit` for each field of type `ipc.Blob` at any depth, by field numbers.
-    fn each_blob(&mut self, visit: &mut dyn FnMut(&mut ipc::Blob)) {
-        let _ = visit;
-    }
-
     /// Whether a string at any depth has a NUL byte.
     fn has_nul(&self) -> bool {
         false
@@ -200,8 +192,6 @@ impl<T> DerefMut for With<T> {
 /// What can be sent: a generated message, [`With`] one, or nothing.
 pub trait Outgoing {
     /// Calls `run` with the message as bytes and entries. `EINVAL`: a string has a NUL byte.
-    /// `EMFILE`, `ENOMEM`: there is no file for a
-    /// large blob.
     fn outgoing<R>(&self, code: u32, run: impl FnOnce(Message<'_>) -> Result<R>) -> Result<R>;
 }
 
@@ -286,15 +276,7 @@ fn malformed<E>(_: E) -> Error {
 }
 
 fn parse<T: Body>(from: &Arrived<'_>) -> Result<T> {
-    let mut message = T::decode(from.raw.payload()?).map_err(malformed)?;
-    let mut arrived = blob::Arrived::new(from.raw.blobs()?);
-    let mut result = Ok(());
-    message.each_blob(&mut |blob| {
-        if result.is_ok() {
-            result = arrived.bind(blob);
-        }
-    });
-    result.map(|()| message)
+    T::decode(from.raw.payload()?).map_err(malformed)
 }
 
 fn from_reply<T: Incoming>(reply: &Reply) -> Result<T> {

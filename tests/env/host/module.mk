@@ -30,7 +30,7 @@ HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicema
 HOST_KTESTS := $(filter-out test-trace test-memcg test-wake, \
 	$(patsubst tests/suite/kernel/%.c,%,$(sort $(wildcard tests/suite/kernel/test-*.c))))
 # Programs of tests/suite/e2e that play their servers on threads as well as in processes.
-HOST_E2E := async blob bytes call object oneways raw serve stream stream-hostile stream-parent stream-space threads watch
+HOST_E2E := async bytes call memory object oneways raw serve stream stream-hostile stream-parent stream-space threads watch
 HOST_E2E_SHARED := posix fixture server streams stream-client e2e.ipc e2e.pb-c stream.ipc stream.pb-c
 HOST_POSIX_SYMS := tests/env/host/posix/posix.syms
 HOST_TEST_SYMS := $(HOST_POSIX_SYMS) tests/env/host/posix/tests.syms

@@ -6,7 +6,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <ipc/blob.h>
+#include <ipc/memory.h>
+#include <ipc/raw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,17 +223,15 @@ static void limit_files(rlim_t size)
 }
 
 /* The bytes are all zero, and take no memory. */
-static int send_blob(size_t size, const struct ipc_options *options)
+static int send_bytes(size_t size, const struct ipc_options *options)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	void *data = mmap(NULL, size, PROT_READ, flags, -1, 0);
 	E2e__Parcel parcel = E2E__PARCEL__INIT;
-	Ipc__Blob blob = IPC__BLOB__INIT;
 	int r;
 
 	ck_assert_ptr_ne(data, MAP_FAILED);
-	ipc_blob_set(&blob, data, size);
-	parcel.blob = &blob;
+	parcel.data = (ProtobufCBinaryData){ .len = size, .data = data };
 	r = counter_weigh_with(counter_from_proxy(proxy), options, &parcel, NULL, NULL);
 	munmap(data, size);
 	return r;
@@ -249,31 +248,31 @@ START_TEST(a_file_beyond_the_limit_of_sizes_fails)
 	begin(prepare_counter);
 	limit_files(LARGE);
 	ck_assert_int_eq(ipc_memory_new(LARGE + 1, 0, &memory), -EFBIG);
-	ck_assert_int_eq(send_blob(LARGE, NULL), -EFBIG);
-	ck_assert_int_eq(send_blob(LARGE - 4096, NULL), 0);
+	ck_assert_int_eq(send_bytes(LARGE, NULL), -EFBIG);
+	ck_assert_int_eq(send_bytes(LARGE - 4096, NULL), 0);
 	limit_files(RLIM_INFINITY);
 	end();
 }
 END_TEST
 
 /* A file would be refused with -EFBIG. */
-START_TEST(a_blob_that_nobody_takes_is_refused_before_it_is_copied)
+START_TEST(bytes_that_nobody_takes_are_refused_before_they_are_copied)
 {
 	begin(prepare_counter);
 	limit_files(LARGE);
-	ck_assert_int_eq(send_blob(IPC_MESSAGE_MAX + 1, NULL), -EMSGSIZE);
-	ck_assert_int_eq(send_blob(4 * IPC_MESSAGE_MAX, NULL), -EMSGSIZE);
+	ck_assert_int_eq(send_bytes(IPC_MESSAGE_MAX + 1, NULL), -EMSGSIZE);
+	ck_assert_int_eq(send_bytes(4 * IPC_MESSAGE_MAX, NULL), -EMSGSIZE);
 	limit_files(RLIM_INFINITY);
 	end();
 }
 END_TEST
 
-START_TEST(the_time_limit_ends_the_copy_of_a_blob)
+START_TEST(the_time_limit_ends_the_copy_of_bytes)
 {
 	const struct ipc_options options = { .timeout_usec = 1 };
 
 	begin(prepare_counter);
-	ck_assert_int_eq(send_blob(IPC_MESSAGE_MAX / 2, &options), -ETIMEDOUT);
+	ck_assert_int_eq(send_bytes(IPC_MESSAGE_MAX / 2, &options), -ETIMEDOUT);
 	end();
 }
 END_TEST
@@ -382,8 +381,8 @@ int main(void)
 	return RUN_TESTS("surroundings", descriptors_of_the_library_stay_above_closed_streams,
 			 a_connection_is_not_locked_into_memory,
 			 a_file_beyond_the_limit_of_sizes_fails,
-			 a_blob_that_nobody_takes_is_refused_before_it_is_copied,
-			 the_time_limit_ends_the_copy_of_a_blob,
+			 bytes_that_nobody_takes_are_refused_before_they_are_copied,
+			 the_time_limit_ends_the_copy_of_bytes,
 			 metadata_beyond_its_limit_is_refused,
 			 a_caller_exists_after_exec_and_as_a_zombie);
 }

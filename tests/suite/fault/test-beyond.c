@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * The library without memory, as in test-library.c, beyond plain calls: async calls
- * and those made for others, blobs in the message and in files, shared memory,
+ * and those made for others, large bytes in the region and in files, shared memory,
  * metadata, and being notified of space.
  */
 #define _GNU_SOURCE
+#include <ipc/memory.h>
 #include <unistd.h>
 
 #include "core/call.h"
@@ -194,9 +195,8 @@ static void finish_on_cancel(int r)
 	finish_parent();
 }
 
-/* --- Blobs ------------------------------------------------------------------------- */
+/* --- Large bytes ------------------------------------------------------------------- */
 
-#define INLINE	600
 #define LARGE	9000
 
 static uint8_t bytes[LARGE];
@@ -204,37 +204,20 @@ static Ipc__Test__Crate *shipped;
 static struct ipc_memory *memory;
 static const char *const metadata[] = { "trace", "1-2-3", "tenant", "fail", NULL };
 
-/* A small one, one that is a part of its own, and one more. */
-static int ship(size_t more, const char *const *with)
+/* The bytes are a part of their own. */
+static int ship(const char *const *with)
 {
 	struct ipc_options options = { .metadata = with };
 	Ipc__Test__Crate crate = IPC__TEST__CRATE__INIT;
-	Ipc__Blob blobs[] = { IPC__BLOB__INIT, IPC__BLOB__INIT, IPC__BLOB__INIT };
-	Ipc__Blob *list[] = { &blobs[1], &blobs[2] };
 	ProtobufCMessage *reply;
 	int r;
 
-	ipc_blob_set(&blobs[0], bytes, 5);
-	ipc_blob_set(&blobs[1], bytes, INLINE);
-	ipc_blob_set(&blobs[2], bytes, more);
-	crate.blob = &blobs[0];
-	crate.blobs = list;
-	crate.n_blobs = 2;
+	crate.data = (ProtobufCBinaryData){ .len = LARGE, .data = bytes };
 	r = ipc_rpc_call_with(test_proxy(peer), method_of(&test_interface, "Ship"), &options, &crate.base, &reply,
 			      &error);
 	if (r == 0)
 		shipped = (Ipc__Test__Crate *)reply;
 	return r;
-}
-
-static void expect_shipped(const Ipc__Test__Crate *crate, size_t more)
-{
-	ck_assert_uint_eq(ipc_blob_size(crate->blob), 5);
-	ck_assert_uint_eq(crate->n_blobs, 2);
-	ck_assert_uint_eq(ipc_blob_size(crate->blobs[0]), INLINE);
-	ck_assert_mem_eq(ipc_blob_data(crate->blobs[0]), bytes, INLINE);
-	ck_assert_uint_eq(ipc_blob_size(crate->blobs[1]), more);
-	ck_assert_mem_eq(ipc_blob_data(crate->blobs[1]), bytes, more);
 }
 
 /* What this side sent, or would have, arrives as this event. */
@@ -252,11 +235,11 @@ static void push_back(const struct fake_sent *sent, struct ipcbus_event event)
 static struct fake_sent template;
 
 /* Makes the template by sending, and begins anew. */
-static void note_shipped(size_t more)
+static void note_shipped(void)
 {
 	push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, NULL, 0);
 	fake.keep_fds = true;
-	ck_assert_int_eq(ship(more, metadata), 0);
+	ck_assert_int_eq(ship(metadata), 0);
 	test_ship_reply_free(shipped);
 	template = *fake_last();
 	fake.keep_fds = false;
@@ -278,18 +261,18 @@ static void push_shipped(void)
 
 static void prepare_ship(void)
 {
-	note_shipped(LARGE);
+	note_shipped();
 	push_shipped();
 }
 
 static int act_ship(void)
 {
-	return ship(LARGE, NULL);
+	return ship(NULL);
 }
 
 static int act_ship_with(void)
 {
-	return ship(LARGE, metadata);
+	return ship(metadata);
 }
 
 static void finish_ships(int r, int (*act)(void))
@@ -302,7 +285,8 @@ static void finish_ships(int r, int (*act)(void))
 			push_shipped();
 		ck_assert_int_eq(act(), 0);
 	}
-	expect_shipped(shipped, LARGE);
+	ck_assert_uint_eq(shipped->data.len, LARGE);
+	ck_assert_mem_eq(shipped->data.data, bytes, LARGE);
 	test_ship_reply_free(shipped);
 	forget_shipped();
 }
@@ -347,7 +331,7 @@ static void push_ship(void)
 
 static void prepare_serve(void)
 {
-	note_shipped(LARGE);
+	note_shipped();
 	push_ship();
 }
 
@@ -368,7 +352,7 @@ static void finish_serve(int r)
 	if (fake_last()->send.kind == IPCBUS_SEND_ERROR)
 		ck_assert_uint_eq(fake_last()->send.code, ENOMEM);
 	else
-		ck_assert_uint_gt(fake_last()->send.data_size, INLINE);
+		ck_assert_uint_gt(fake_last()->send.data_size, LARGE);
 	ck_assert_uint_ge(fake.n_released, 1);
 	forget_shipped();
 }
@@ -390,11 +374,11 @@ static void finish_new_memory(int r)
 static struct ipc_memory *taken;
 static struct ipc_call *with_memory;
 
-static Ipc__Memory *field(void)
+static int32_t *field(void)
 {
 	const struct typed_call *typed = (const struct typed_call *)with_memory->block;
 
-	return ((Ipc__Test__Crate *)typed->request.root)->memory;
+	return &((Ipc__Test__Crate *)typed->request.root)->memory->fd->fd;
 }
 
 /* Arrives in a call that is kept. */
@@ -467,10 +451,10 @@ static const struct scenario scenarios[] = {
 	{ "async call for another", prepare_parent, act_async_for, finish_async_for },
 	{ "call for another", prepare_call_for, act_call_for, finish_call_for },
 	{ "to be notified of a cancel", prepare_parent, act_on_cancel, finish_on_cancel },
-	{ "blobs", prepare_ship, act_ship, finish_ship },
-	{ "blobs and metadata", prepare_ship, act_ship_with, finish_ship_with },
+	{ "large bytes", prepare_ship, act_ship, finish_ship },
+	{ "large bytes and metadata", prepare_ship, act_ship_with, finish_ship_with },
 	{ "a message in a file", prepare_file, act_ship, finish_ship },
-	{ "serve blobs and metadata", prepare_serve, act_process, finish_serve },
+	{ "serve large bytes and metadata", prepare_serve, act_process, finish_serve },
 	{ "serve a message in a file", prepare_serve_file, act_process, finish_serve },
 	{ "new memory", nothing, act_new_memory, finish_new_memory },
 	{ "take memory", prepare_take, act_take, finish_take },

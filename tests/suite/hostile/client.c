@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <ipc/blob.h>
 
 #include "hostile.h"
 
@@ -62,10 +61,8 @@ static void weigh_parcel(struct ipc_proxy *proxy)
 	unsigned int sum = 0;
 
 	if (counter_copy(counter, &request, &reply, NULL) == 0) {
-		const uint8_t *data = ipc_blob_data(reply->blob);
-
-		for (size_t i = 0; i < ipc_blob_size(reply->blob); i += 4096)
-			sum += data[i];
+		for (size_t i = 0; i < reply->data.len; i += 4096)
+			sum += reply->data.data[i];
 		counter_copy_reply_free(reply);
 	}
 	counter_unref(counter);
@@ -322,7 +319,7 @@ const struct attack client_attacks[] = {
 	{ "a service that forges errors of the bus", .run = forged, .look = look_at_client },
 	{ "a service with the largest replies there are", .run = large, .look = look_at_client },
 	{ "a service that sends objects and files unasked", .run = entries, .look = look_at_client },
-	{ "a service that sends blobs of holes", .run = holes, .look = look_at_client },
+	{ "a service that sends files of holes", .run = holes, .look = look_at_client },
 	{ "a service that dies over each call", .run = dying, .look = look_at_client },
 	{ "a service that replies late and twice", .run = late, .look = look_at_client },
 	{ 0 },

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * Attacks on a service: clients that keep to no rule. The service itself is what a careful
- * author writes: it limits its requests, and looks at no more of a blob than it needs.
+ * author writes: it limits its requests, and looks at no more bytes than it needs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <ipc/blob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,15 +75,14 @@ static int new_counter(struct ipc_call *call, void *userdata)
 	return server_reply_new_counter(call, &reply);
 }
 
-/* The sum of the bytes of a blob that claims to be a picture: all of them count. */
+/* The sum of one byte of each page. */
 static int weigh(struct ipc_call *call, const E2e__Parcel *parcel, void *userdata)
 {
-	const uint8_t *data = ipc_blob_data(parcel->blob);
 	E2e__AddReply reply = E2E__ADD_REPLY__INIT;
 
 	(void)userdata;
-	for (size_t i = 0; i < ipc_blob_size(parcel->blob); i += 4096)
-		reply.sum += data[i];
+	for (size_t i = 0; i < parcel->data.len; i += 4096)
+		reply.sum += parcel->data.data[i];
 	return counter_reply_weigh(call, &reply);
 }
 
@@ -470,7 +468,7 @@ static int call_with_payload(struct ipc_proxy *proxy, uint64_t claimed, int fd)
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 /* Files of holes, which take memory once somebody reads them. */
-static void sparse_blobs(unsigned int index)
+static void sparse_files(unsigned int index)
 {
 	struct ipc *ipc = connect_bus();
 	struct ipc_proxy *proxy = find(ipc, COUNTER);
@@ -483,7 +481,7 @@ static void sparse_blobs(unsigned int index)
 			succeeded("a message of 4 GiB was accepted");
 		call_with_payload(proxy, UINT64_C(1) << 30, huge);
 		if (call_with_payload(proxy, 200 << 20, big) == 0)
-			succeeded("a blob of 200 MiB without a byte was read");
+			succeeded("a file of 200 MiB without a byte was read");
 		close(huge);
 		close(big);
 		begun();
@@ -491,7 +489,7 @@ static void sparse_blobs(unsigned int index)
 }
 
 /* A file that is cut while it is read. */
-static void cut_blobs(unsigned int index)
+static void cut_files(unsigned int index)
 {
 	int fd = sealed_file(1 << 20, 0);
 	struct ipc *ipc;
@@ -525,7 +523,7 @@ const struct attack service_attacks[] = {
 	{ "calls that are canceled", .run = cancels, .processes = 2 },
 	{ "64 files in each call", .run = files, .processes = 2 },
 	{ "dumps to files that nobody reads", .run = dumped },
-	{ "blobs of holes", .run = sparse_blobs },
-	{ "blobs that change", .run = cut_blobs },
+	{ "files of holes", .run = sparse_files },
+	{ "files that change", .run = cut_files },
 	{ 0 },
 };

@@ -273,9 +273,6 @@ SNIPPETS = [
     ("recursion through messages", "message A { B b = 1; repeated A more = 2; map<string, A> by = 3; }\nmessage B { oneof o { C c = 1; int32 n = 2; } }\n"
      "message C { A a = 1; optional D d = 2; }\nmessage D { int32 n = 1; }\nmessage E { A a = 1; repeated B bs = 2; }\n"
      + service("Svc", "  rpc Two(A) returns (E);\n")),
-    ("blobs in all places", 'import "ipc/ipc.proto";\nmessage In { ipc.Blob b = 1; In again = 2; optional ipc.Blob o = 3; }\n'
-     "message A { ipc.Blob one = 1; repeated ipc.Blob many = 2; oneof type { ipc.Blob in = 3; In inner = 4; } In self = 5; repeated In ins = 6; }\n"
-     + service("Svc", unary("Two"))),
     ("well-known types in all places", "".join(f'import "google/protobuf/{n}.proto";\n' for n in
      "any api descriptor duration empty field_mask source_context struct timestamp type wrappers".split())
      + "message A { google.protobuf.NullValue n = 1; repeated google.protobuf.Value v = 2; map<string, google.protobuf.Timestamp> t = 3;\n"

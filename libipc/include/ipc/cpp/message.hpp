@@ -16,10 +16,6 @@ class proxy;
 class object;
 struct typed_access;
 
-namespace detail {
-class arrived_blobs;
-}
-
 /* --- Proxies and objects as handles --------------------------------------------- */
 
 namespace detail {
@@ -222,15 +218,7 @@ public:
 		return fd(taken);
 	}
 
-	/* The bytes with what surrounds them: metadata and blobs. */
-	std::string_view payload() const noexcept
-	{
-		return { static_cast<const char *>(raw->data), raw->size };
-	}
-
 protected:
-	friend class detail::arrived_blobs;
-
 	explicit received(const c::ipc_raw_message *m) noexcept : raw(m)
 	{
 		if (m && m->size)

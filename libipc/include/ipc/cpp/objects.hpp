@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of generated code, of <ipc/cpp/protobuf.hpp>: with objects, files, blobs and memory, and
- * how they become bytes.
+ * Messages of generated code, of <ipc/cpp/protobuf.hpp>: with objects, files and memory, and how they
+ * become bytes.
  */
 #ifndef IPC_CPP_OBJECTS_HPP
 #define IPC_CPP_OBJECTS_HPP
 
-#include <google/protobuf/message_lite.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 
-#include <ipc/cpp/blob.hpp>
 #include <ipc/cpp/codec.hpp>
 #include <ipc/cpp/memory.hpp>
+#include <ipc/ipc.hpp>
 
 IPC_CPP_BEGIN
 
@@ -25,8 +26,7 @@ struct ignored {
 /* --- Messages with objects and files ----------------------------------------------------- */
 
 /*
- * A message whose fields can have objects, files and blobs, with these. -> and * have the message of
- * protobuf.
+ * A message and the objects and files of its fields. -> and * access protobuf's message.
  *
  *	ipc::with_objects<chat::JoinRequest> request;
  *	request->set_name("me");
@@ -35,7 +35,7 @@ struct ignored {
  * Received, take(), take_fd() and take_memory() give out what came in a field, once. What is not taken
  * is released with the message. put() and take() fail as received::take_proxy() does.
  *
- * Blobs need messages of protobuf's full runtime. One thread at a time uses a message.
+ * One thread at a time uses a message.
  */
 template <typename T> class with_objects {
 public:
@@ -65,13 +65,6 @@ public:
 		out.add(tags, std::move(file));
 	}
 
-	/* A field of type ipc.Blob gets a copy of these bytes. */
-	template <typename Field> void put(Field &field, std::string_view bytes)
-	{
-		field.Clear();
-		field.set_data(bytes.data(), bytes.size());
-	}
-
 	/* A field of type ipc.Memory gets a file descriptor of the memory: EMFILE, if there is none. */
 	template <typename Field> outcome<void> put(Field &field, const memory &m)
 	{
@@ -87,22 +80,6 @@ public:
 	}
 
 	/* --- Received --- */
-
-	/*
-	 * The bytes of a field of type ipc.Blob, without a copy: as long as the message, in a handler as
-	 * long as the call.
-	 *
-	 *   EBADMSG   They did not come.
-	 *   ENOENT    The field is of no received message.
-	 */
-	template <typename Field> outcome<std::string_view> blob(const Field &field) const
-	{
-		if (field.has_data() || !field.size())
-			return std::string_view(field.data());
-		if (!in)
-			return detail::fail<std::string_view>(ENOENT);
-		return arrived.view(*in, held, field);
-	}
 
 	/* The object in a field, as a proxy of Service::Proxy, or as an ipc::proxy. */
 	template <typename Service, typename Field>
@@ -176,7 +153,6 @@ private:
 	T held;
 	message out;
 	std::uint64_t tags = 0;
-	mutable detail::arrived_blobs arrived;
 	mutable std::uint64_t left = IPC_MESSAGE_MAX;
 	/* Where the objects are: the request of a call, or what owned holds. */
 	const received *in = nullptr;
@@ -401,17 +377,6 @@ struct typed_access {
 		return parse(m.held, from.bytes());
 	}
 
-	/* Without the blobs that may surround it. */
-	template <typename T> static bool parse_inner(T &m, const received &from)
-	{
-		std::string_view payload = from.payload();
-		const void *data;
-		std::size_t size;
-
-		return c::ipc_payload_message(payload.data(), payload.size(), &data, &size) == 0 &&
-		       parse(m, { static_cast<const char *>(data), size });
-	}
-
 	/* Into a message of a stream. */
 	template <typename T> static bool receive(T &m, const item &from)
 	{
@@ -421,7 +386,7 @@ struct typed_access {
 	{
 		m.owned = std::make_shared<const item>(from);
 		m.in = m.owned.get();
-		return parse_inner(m.held, from);
+		return parse(m.held, from.bytes());
 	}
 
 	/* Into a reply. */
@@ -433,7 +398,7 @@ struct typed_access {
 	{
 		m.owned = std::make_shared<const ipc::reply>(std::move(from));
 		m.in = m.owned.get();
-		return parse_inner(m.held, *m.in);
+		return parse(m.held, m.in->bytes());
 	}
 };
 

@@ -9,11 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <ipc/blob.h>
 
 #include "client.h"
 
-/* --- Files and blobs ---------------------------------------------------------------------- */
+/* --- Files and large bytes -------------------------------------------------------------- */
 
 static int has_text(int fd, const char *text)
 {
@@ -49,31 +48,29 @@ int test_fds(struct bench *bench)
 	return close(fds[0]) + close(fds[1]) + close(file.fd);
 }
 
-int test_blobs(struct bench *bench)
+int test_bytes(struct bench *bench)
 {
-	static const size_t sizes[] = { 0, 5, 100001, 5000000, 3 };
+	/* The last one is larger than a region. */
+	static const size_t sizes[] = { 0, 5, 100001, 5000000, 3, 17 << 20 };
 	enum { N = sizeof(sizes) / sizeof(*sizes) };
-	ipc_auto(peer_turn_reply_free) Conform__Blobs *reply = NULL;
-	static unsigned char bytes[5000000 + N];
-	Conform__Blobs request = CONFORM__BLOBS__INIT;
-	Ipc__Blob blobs[N], *pointers[N];
+	ipc_auto(peer_turn_reply_free) Conform__Chunks *reply = NULL;
+	static unsigned char bytes[(17 << 20) + N];
+	Conform__Chunks request = CONFORM__CHUNKS__INIT;
+	ProtobufCBinaryData chunks[N];
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (unsigned char)(i * 7 ^ i >> 8);
-	for (size_t i = 0; i < N; i++) {
-		ipc__blob__init(&blobs[i]);
-		ipc_blob_set(&blobs[i], bytes + i, sizes[i]);
-		pointers[i] = &blobs[i];
-	}
-	request.blobs = pointers;
-	request.n_blobs = N;
+	for (size_t i = 0; i < N; i++)
+		chunks[i] = (ProtobufCBinaryData){ .len = sizes[i], .data = bytes + i };
+	request.chunks = chunks;
+	request.n_chunks = N;
 	CHECK(peer_turn(bench->peer, &request, &reply, NULL) == 0);
-	CHECK(reply->n_blobs == N);
+	CHECK(reply->n_chunks == N);
 	for (size_t i = 0; i < N; i++) {
-		const Ipc__Blob *blob = reply->blobs[N - 1 - i];
+		const ProtobufCBinaryData *chunk = &reply->chunks[N - 1 - i];
 
-		CHECK(ipc_blob_size(blob) == sizes[i]);
-		CHECK(!sizes[i] || !memcmp(ipc_blob_data(blob), bytes + i, sizes[i]));
+		CHECK(chunk->len == sizes[i]);
+		CHECK(!sizes[i] || !memcmp(chunk->data, bytes + i, sizes[i]));
 	}
 	return 0;
 }

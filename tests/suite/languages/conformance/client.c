@@ -318,7 +318,7 @@ static const struct {
 	{ "oneways", test_oneways },
 	{ "callbacks", test_callbacks },
 	{ "fds", test_fds },
-	{ "blobs", test_blobs },
+	{ "bytes", test_bytes },
 	{ "streams", test_streams },
 	{ "deadlines", test_deadlines },
 	{ "cancellation", test_cancellation },

@@ -287,26 +287,25 @@ void test_fds(const bench &b)
 	CHECK(fails(ENOENT, [&] { reply.take_fd(reply->same()); }));
 }
 
-void test_blobs(const bench &b)
+void test_bytes(const bench &b)
 {
-	ipc::with_objects<conform::Blobs> request;
-	std::vector<std::string> blobs;
+	conform::Chunks request;
 
-	for (std::size_t size : { 0, 5, 100001, 5000000, 3 }) {
-		std::string bytes(size, '\0');
+	/* The last one is larger than a region. */
+	for (std::size_t size : { 0, 5, 100001, 5000000, 3, 17 << 20 }) {
+		std::string *chunk = request.add_chunks();
 
+		chunk->resize(size);
 		for (std::size_t i = 0; i < size; i++)
-			bytes[i] = static_cast<char>(i * 7 + blobs.size());
-		blobs.push_back(bytes);
-		request.put(*request->add_blobs(), blobs.back());
+			(*chunk)[i] = static_cast<char>(i * 7 + static_cast<std::size_t>(request.chunks_size()));
 	}
 
-	ipc::with_objects<conform::Blobs> reply = b.peer.Turn(request);
-	int n = static_cast<int>(blobs.size());
+	conform::Chunks reply = b.peer.Turn(request);
+	int n = request.chunks_size();
 
-	CHECK(reply->blobs_size() == n);
+	CHECK(reply.chunks_size() == n);
 	for (int i = 0; i < n; i++)
-		CHECK(reply.blob(reply->blobs(n - 1 - i)) == blobs[static_cast<std::size_t>(i)]);
+		CHECK(reply.chunks(n - 1 - i) == request.chunks(i));
 }
 
 void test_streams(const bench &b)
@@ -449,7 +448,7 @@ const std::map<std::string, void (*)(const bench &)> cases = {
 	{ "oneways", test_oneways },
 	{ "callbacks", test_callbacks },
 	{ "fds", test_fds },
-	{ "blobs", test_blobs },
+	{ "bytes", test_bytes },
 	{ "streams", test_streams },
 	{ "deadlines", test_deadlines },
 	{ "cancellation", test_cancellation },

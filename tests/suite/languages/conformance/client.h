@@ -61,7 +61,7 @@ int guest_new(struct bench *bench, struct guest *guest);
 
 /* Cases return 0, or -1 if they have failed. */
 int test_fds(struct bench *bench);
-int test_blobs(struct bench *bench);
+int test_bytes(struct bench *bench);
 int test_streams(struct bench *bench);
 int test_deadlines(struct bench *bench);
 int test_cancellation(struct bench *bench);

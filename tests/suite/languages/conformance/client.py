@@ -172,13 +172,13 @@ class Cases:
         for number in (fd, same, other):
             os.close(number)
 
-    async def blobs(self):
-        sizes = [0, 5, 100001, 5000000, 3]
-        blobs = [bytes(range(i, 251)) * (size // (251 - i) + 1) for i, size in enumerate(sizes)]
-        blobs = [blob[:size] for blob, size in zip(blobs, sizes)]
-        with await self.peer.Turn(blobs=blobs) as reply:
-            got = [bytes(reply.blob(blob)) for blob in reply.blobs]
-        check(got == blobs[::-1], [len(blob) for blob in got])
+    async def bytes(self):
+        # The last one is larger than a region.
+        sizes = [0, 5, 100001, 5000000, 3, 17 << 20]
+        chunks = [bytes(range(i, 251)) * (size // (251 - i) + 1) for i, size in enumerate(sizes)]
+        chunks = [chunk[:size] for chunk, size in zip(chunks, sizes)]
+        reply = await self.peer.Turn(chunks=chunks)
+        check(list(reply.chunks) == chunks[::-1], [len(chunk) for chunk in reply.chunks])
 
     async def streams(self):
         async with self.peer.Count(number=100) as numbers:

@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <ipc/blob.h>
 #include <ipc/ipc.h>
 
 #include "conform.ipc.h"
@@ -83,7 +82,7 @@ static int leave(struct ipc_call *call, void *userdata)
 	_exit(0);
 }
 
-/* --- Objects, files and blobs ----------------------------------------------------------- */
+/* --- Objects, files and large bytes ------------------------------------------------------ */
 
 static uint64_t left_ms(const struct ipc_call *call)
 {
@@ -172,23 +171,18 @@ static int write_text(struct ipc_call *call, const Conform__WriteRequest *reques
 	return r;
 }
 
-static int turn(struct ipc_call *call, const Conform__Blobs *request, void *userdata)
+static int turn(struct ipc_call *call, const Conform__Chunks *request, void *userdata)
 {
-	Conform__Blobs reply = CONFORM__BLOBS__INIT;
-	Ipc__Blob blobs[8], *pointers[8];
+	Conform__Chunks reply = CONFORM__CHUNKS__INIT;
+	ProtobufCBinaryData chunks[8];
 
 	(void)userdata;
-	if (request->n_blobs > 8)
+	if (request->n_chunks > 8)
 		return -E2BIG;
-	for (size_t i = 0; i < request->n_blobs; i++) {
-		const Ipc__Blob *from = request->blobs[request->n_blobs - 1 - i];
-
-		ipc__blob__init(&blobs[i]);
-		ipc_blob_set(&blobs[i], ipc_blob_data(from), ipc_blob_size(from));
-		pointers[i] = &blobs[i];
-	}
-	reply.blobs = pointers;
-	reply.n_blobs = request->n_blobs;
+	for (size_t i = 0; i < request->n_chunks; i++)
+		chunks[i] = request->chunks[request->n_chunks - 1 - i];
+	reply.chunks = chunks;
+	reply.n_chunks = request->n_chunks;
 	return peer_reply_turn(call, &reply);
 }
 

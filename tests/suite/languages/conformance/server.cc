@@ -111,13 +111,12 @@ public:
 		return reply;
 	}
 
-	ipc::with_objects<conform::Blobs> Turn(const ipc::with_objects<conform::Blobs> &request,
-					       const ipc::call &) override
+	conform::Chunks Turn(const conform::Chunks &request, const ipc::call &) override
 	{
-		ipc::with_objects<conform::Blobs> reply;
+		conform::Chunks reply;
 
-		for (int i = request->blobs_size(); i-- > 0;)
-			reply.put(*reply->add_blobs(), request.blob(request->blobs(i)));
+		for (int i = request.chunks_size(); i-- > 0;)
+			reply.add_chunks(request.chunks(i));
 		return reply;
 	}
 

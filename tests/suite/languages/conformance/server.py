@@ -78,7 +78,7 @@ class Peer(PeerService):
         return {"same": same, "other": other}
 
     async def Turn(self, request, context):
-        return {"blobs": [context.blob(blob) for blob in reversed(request.blobs)]}
+        return {"chunks": reversed(request.chunks)}
 
     async def Hang(self, context):
         self.waiting += 1

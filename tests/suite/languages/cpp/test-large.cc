@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Blobs and shared memory of generated C++: large ones, and what a stranger says of them.
+ * Large bytes and shared memory of generated C++.
  */
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -12,21 +12,16 @@
 
 namespace {
 
-using Blobs = ipc::with_objects<desk_app::Blobs>;
 using Shared = ipc::with_objects<desk_app::Shared>;
 
 class shelf : public desk_app::Shelf::Service {
 public:
-	Blobs Turn(const Blobs &request, const ipc::call &) override
+	desk_app::Chunks Turn(const desk_app::Chunks &request, const ipc::call &) override
 	{
-		Blobs reply;
-		int n = request->blobs_size();
+		desk_app::Chunks reply;
 
-		/* Not in the order of the fields. */
-		if (n)
-			reply.put(*reply->mutable_last(), request.blob(request->blobs(0)));
-		for (int i = n; i-- > 0;)
-			reply.put(*reply->add_blobs(), request.blob(request->blobs(i)));
+		for (int i = request.chunks_size(); i-- > 0;)
+			reply.add_chunks(request.chunks(i));
 		return reply;
 	}
 
@@ -73,76 +68,21 @@ std::string pattern(std::size_t size, unsigned int seed)
 	return bytes;
 }
 
-CASE(blobs_of_every_size)
+CASE(bytes_of_every_size)
 {
 	bench b;
 
 	for (std::size_t size : { 0, 1, 65536, 65537, 4 << 20, 20 << 20 }) {
-		std::string data = pattern(size, 1), other = pattern(70000, 2);
-		Blobs request;
+		desk_app::Chunks request;
 
-		request.put(*request->add_blobs(), data);
-		request.put(*request->add_blobs(), "small");
-		request.put(*request->add_blobs(), other);
-		Blobs reply = b.peer.Turn(request);
-		CHECK(reply.blob(reply->blobs(0)) == other);
-		CHECK(reply.blob(reply->blobs(1)) == "small");
-		CHECK(reply.blob(reply->blobs(2)) == data);
-		CHECK(reply.blob(reply->last()) == data);
-		/* Once more: it is still there. Moved, too. */
-		Blobs moved = std::move(reply);
-		CHECK(moved.blob(moved->blobs(2)) == data);
+		request.add_chunks(pattern(size, 1));
+		request.add_chunks("small");
+		request.add_chunks(pattern(70000, 2));
+		desk_app::Chunks reply = b.peer.Turn(request);
+		CHECK(reply.chunks_size() == 3);
+		for (int i = 0; i < 3; i++)
+			CHECK(reply.chunks(i) == request.chunks(2 - i));
 	}
-	/* One that was never set has no bytes. */
-	Blobs request;
-	request->add_blobs();
-	Blobs reply = b.peer.Turn(request);
-	CHECK(reply.blob(reply->blobs(0)).empty());
-}
-
-CASE(a_field_is_put_again)
-{
-	std::string first = pattern(80000, 1), second = pattern(90000, 2);
-	bench b;
-	Blobs request;
-	ipc::Blob *field = request->add_blobs();
-
-	request.put(*field, first);
-	request.put(*field, second);
-	Blobs reply = b.peer.Turn(request);
-	CHECK(reply.blob(reply->blobs(0)) == second);
-	request.put(*field, "small");
-	CHECK(request.blob(*field) == "small");
-	reply = b.peer.Turn(request);
-	CHECK(reply.blob(reply->blobs(0)) == "small");
-	/* A message can be sent again. */
-	reply = b.peer.Turn(request);
-	CHECK(reply.blob(reply->last()) == "small");
-}
-
-/* --- Lies ---------------------------------------------------------------------------------- */
-
-/* The errno of a request with these bytes. */
-int lie(const bench &b, std::string_view bytes)
-{
-	try {
-		(*b.peer).call(ipc::message(number_of("desk.app.Shelf/Turn"), bytes));
-	} catch (const ipc::error &e) {
-		return e.number_of_errno();
-	}
-	return 0;
-}
-
-CASE(lies_are_refused)
-{
-	bench b;
-
-	/* Blob { size: 1000 }, and nothing behind the message. */
-	CHECK(lie(b, std::string_view("\x0a\x03\x08\xe8\x07", 5)) == EBADMSG);
-	/* Blob { size: UINT64_MAX } twice. */
-	CHECK(lie(b, "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
-		     "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01") == EBADMSG);
-	CHECK(b.peer.Turn(Blobs())->blobs_size() == 0);
 }
 
 /* What one side writes, the other one sees, as far as the owner permits. */
