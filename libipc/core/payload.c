@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Payloads that travel as files: see payload.h. Called by thread.c to send, and by dispatch.c,
- * raw.c and typed/rpc.c for what arrives. The file is a stranger's.
+ * Payloads that travel as files: see payload.h. Called by thread.c and request.c to send, and by
+ * dispatch.c, raw.c and typed/rpc.c to receive. A received file is not trusted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -38,38 +39,49 @@ static int write_all(int fd, const uint8_t *data, size_t size, uint64_t deadline
 	return 0;
 }
 
-static int write_payload(int fd, const struct ipcbus_send *send)
+static int write_payload(int fd, const struct ipcbus_send *send, uint64_t deadline)
 {
 	const struct ipcbus_iovec *parts = (const void *)(uintptr_t)send->data;
 	int r = 0;
 
 	if (!(send->flags & IPCBUS_SEND_IOV))
 		return write_all(fd, (const void *)(uintptr_t)send->data, send->data_size,
-				 send->deadline);
+				 deadline);
 	for (uint32_t i = 0; r == 0 && i < send->iov_count; i++)
-		r = write_all(fd, (const void *)(uintptr_t)parts[i].base, parts[i].size,
-			      send->deadline);
+		r = write_all(fd, (const void *)(uintptr_t)parts[i].base, parts[i].size, deadline);
 	return r;
 }
 
 /* Returns a sealed file with the payload, which the caller must close. */
-static int make_file(const struct ipcbus_send *send)
+static int make_file(const struct ipcbus_send *send, uint64_t deadline)
 {
 	int fd, r;
 
 	fd = memory_file(send->data_size);
 	if (fd < 0)
 		return fd;
-	r = write_payload(fd, send);
+	r = write_payload(fd, send, deadline);
 	if (r == 0)
-		r = memory_seal_write(fd, F_SEAL_SEAL, send->deadline);
+		r = memory_seal_write(fd, F_SEAL_SEAL, deadline);
 	if (r == 0)
 		return fd;
 	close(fd);
 	return r;
 }
 
-int payload_send(struct thread *t, struct ipcbus_exchange *x)
+/* If the thread were canceled during a write, its file would stay open. */
+static int make_file_uncanceled(const struct ipcbus_send *send, uint64_t deadline)
+{
+	int before, fd;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	fd = make_file(send, deadline);
+	pthread_setcancelstate(before, NULL);
+	return fd;
+}
+
+/* Sends the file in place of the payload. x->send is unchanged afterwards. */
+static int send_file(struct thread *t, struct ipcbus_exchange *x, int fd)
 {
 	const struct ipcbus_send send = x->send;
 	const struct frame_header header = {
@@ -78,14 +90,7 @@ int payload_send(struct thread *t, struct ipcbus_exchange *x)
 		.in_file = 1,
 	};
 	struct ipcbus_object objects[IPCBUS_MAX_OBJECTS];
-	int fd, r;
-
-	if (send.data_size < FILE_MIN || send.data_size > IPC_MESSAGE_MAX ||
-	    send.kind == IPCBUS_SEND_ERROR || send.object_count >= IPCBUS_MAX_OBJECTS)
-		return -EMSGSIZE;
-	fd = make_file(&send);
-	if (fd < 0)
-		return fd;
+	int r;
 
 	if (send.object_count)
 		memcpy(objects, (const void *)(uintptr_t)send.objects,
@@ -101,10 +106,30 @@ int payload_send(struct thread *t, struct ipcbus_exchange *x)
 	x->send.data_size = sizeof(header);
 	x->send.objects = (uintptr_t)objects;
 	x->send.object_count = send.object_count + 1;
-	r = thread_exchange(t, x);
+	r = thread_try(t, x);
 	x->send = send;
-	close(fd);
 	return r == -EPERM ? -EMSGSIZE : r;
+}
+
+int payload_send(struct thread *t, struct ipcbus_exchange *x, struct payload_file *file)
+{
+	const struct ipcbus_send *send = &x->send;
+
+	if (send->data_size < FILE_MIN || send->data_size > IPC_MESSAGE_MAX ||
+	    send->kind == IPCBUS_SEND_ERROR || send->object_count >= IPCBUS_MAX_OBJECTS)
+		return -EMSGSIZE;
+	if (file->fd < 0)
+		file->fd = make_file_uncanceled(send, file->deadline);
+	return file->fd < 0 ? file->fd : send_file(t, x, file->fd);
+}
+
+void payload_file_close(void *data)
+{
+	struct payload_file *file = data;
+
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
 }
 
 /* --- Receiving ---------------------------------------------------------------- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Payloads that travel as files. A message that can never fit into the receiver's region is sent
- * once more, with its payload in a sealed file of memory: the last entry of the object table, with
- * the tag PAYLOAD_TAG. In the region lies only a frame header with the size (frame.h). The receiver
- * maps the file, and everything above this layer sees an ordinary message.
+ * once more, with its payload in a sealed memory file. The file is the last entry of the object
+ * table and has the tag PAYLOAD_TAG. The region contains only a frame header with the size
+ * (frame.h). The receiver maps the file, and the layers above see an ordinary message.
  */
 #ifndef IPC_PAYLOAD_H
 #define IPC_PAYLOAD_H
@@ -19,12 +19,25 @@ struct mapping {
 	size_t size;
 };
 
+/* The payload of a message that is sent as a file. A sender that waits for space keeps the file
+ * between two tries. */
+struct payload_file {
+	int fd;			/* negative: not made yet */
+	uint64_t deadline;	/* of making the file; 0: none */
+};
+
 /*
- * A send has failed with -EMSGSIZE: sends the message once more, as a file. Returns what that
- * returned; -EMSGSIZE if the receiver takes no files or the message cannot become one; or why the
- * file could not be made.
+ * thread_try() has failed with -EMSGSIZE: makes the file, if there is none yet, and sends the
+ * message as a file. The caller must close the file after the last try, also if its thread is
+ * canceled. Returns the result of the exchange, or:
+ *
+ *   -EMSGSIZE   the receiver takes no files, or the message cannot become a file
+ *   -ETIMEDOUT  the deadline passed before the file was made
+ *   Others      the file could not be made
  */
-int payload_send(struct thread *t, struct ipcbus_exchange *x);
+int payload_send(struct thread *t, struct ipcbus_exchange *x, struct payload_file *file);
+/* Closes the file, if it was made. For pthread_cleanup_push() too. */
+void payload_file_close(void *file);
 
 static inline bool payload_is_file(const struct ipc *ipc, const struct ipcbus_event *event)
 {

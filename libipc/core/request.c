@@ -12,6 +12,7 @@
 #include "call.h"
 #include "deadline.h"
 #include "dispatch.h"
+#include "payload.h"
 #include "proxy.h"
 #include "reply.h"
 #include "request.h"
@@ -267,7 +268,15 @@ int request_call(struct request *request, const struct ipc_options *options)
 
 /* --- Oneways ------------------------------------------------------------------- */
 
-static int try_until(struct request *request, struct writable_thread *waiting, uint64_t deadline)
+/* file is NULL for a message that fits into a region. */
+static int try_oneway(struct request *request, struct payload_file *file)
+{
+	return file ? payload_send(request->t, &request->x, file) :
+		      thread_exchange(request->t, &request->x);
+}
+
+static int try_until(struct request *request, struct payload_file *file,
+		     struct writable_thread *waiting, uint64_t deadline)
 {
 	int r;
 
@@ -276,7 +285,7 @@ static int try_until(struct request *request, struct writable_thread *waiting, u
 		if (r < 0)
 			return r;
 		/* Another thread may have taken the report of space just before. */
-		r = thread_exchange(request->t, &request->x);
+		r = try_oneway(request, file);
 		if (r != -EAGAIN)
 			return r;
 		r = writable_thread_wait(waiting, deadline);
@@ -285,7 +294,9 @@ static int try_until(struct request *request, struct writable_thread *waiting, u
 	}
 }
 
-static __attribute__((noinline)) int send_when_writable(struct request *request, uint64_t deadline)
+static __attribute__((noinline)) int send_when_writable(struct request *request,
+							struct payload_file *file,
+							uint64_t deadline)
 {
 	struct writable_thread waiting;
 	int r;
@@ -294,7 +305,25 @@ static __attribute__((noinline)) int send_when_writable(struct request *request,
 	if (r < 0)
 		return r;
 	pthread_cleanup_push(writable_thread_end, &waiting);
-	r = try_until(request, &waiting, deadline);
+	r = try_until(request, file, &waiting, deadline);
+	pthread_cleanup_pop(/* execute= */ 1);
+	return r;
+}
+
+static int send_as_file(struct request *request, struct payload_file *file, uint64_t deadline)
+{
+	int r = try_oneway(request, file);
+
+	return r == -EAGAIN && deadline ? send_when_writable(request, file, deadline) : r;
+}
+
+static __attribute__((noinline)) int oneway_as_file(struct request *request, uint64_t deadline)
+{
+	struct payload_file file = { .fd = -1, .deadline = deadline };
+	int r;
+
+	pthread_cleanup_push(payload_file_close, &file);
+	r = send_as_file(request, &file, deadline);
 	pthread_cleanup_pop(/* execute= */ 1);
 	return r;
 }
@@ -306,8 +335,10 @@ int request_oneway(struct request *request)
 
 	request->x.flags = 0;
 	request->x.send.deadline = 0;
-	r = thread_exchange(request->t, &request->x);
+	r = thread_try(request->t, &request->x);
+	if (unlikely(r == -EMSGSIZE))
+		return oneway_as_file(request, deadline);
 	if (likely(r != -EAGAIN) || !deadline)
 		return r;
-	return send_when_writable(request, deadline);
+	return send_when_writable(request, /* file= */ NULL, deadline);
 }

@@ -196,7 +196,7 @@ static void release_done(struct thread *t, const struct ipcbus_event *event)
 		t->release_bytes = 0;
 }
 
-int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
+int thread_try(struct thread *t, struct ipcbus_exchange *x)
 {
 	int r;
 
@@ -208,13 +208,31 @@ int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
 	r = device_exchange(&t->ipc->device, x);
 	if (unlikely(r < 0)) {
 		release_done(t, &x->event);
-		return r == -EMSGSIZE ? payload_send(t, x) : r;
+		return r;
 	}
 
 	t->n_release = 0;
 	t->release_bytes = 0;
 	t->number = x->event.thread;
 	return 0;
+}
+
+static __attribute__((noinline)) int exchange_file(struct thread *t, struct ipcbus_exchange *x)
+{
+	struct payload_file file = { .fd = -1, .deadline = x->send.deadline };
+	int r;
+
+	pthread_cleanup_push(payload_file_close, &file);
+	r = payload_send(t, x, &file);
+	pthread_cleanup_pop(/* execute= */ 1);
+	return r;
+}
+
+int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
+{
+	int r = thread_try(t, x);
+
+	return unlikely(r == -EMSGSIZE) ? exchange_file(t, x) : r;
 }
 
 /*

@@ -97,10 +97,12 @@ void threads_detach(struct ipc *ipc);
 void threads_forget(void);
 
 /*
- * Sends x->send, as a file if the message is larger than the receiver's region allows
- * (payload.h). Waits if x->flags say so, and releases what is due; x->event is what
- * came. On failure nothing was sent. There must be no stash.
+ * Sends x->send, waits for an event if x->flags contain IPCBUS_WAIT, and releases the collected
+ * buffers. x->event is the event that arrived. On failure nothing was sent. There must be no stash.
  */
+int thread_try(struct thread *t, struct ipcbus_exchange *x);
+/* Does the same, and sends the message as a file if it can never fit into the receiver's region
+ * (payload.h). */
 int thread_exchange(struct thread *t, struct ipcbus_exchange *x);
 /* The same with the stash, if there is one, as what is sent. */
 int thread_wait(struct thread *t, unsigned int flags, struct ipcbus_exchange *x);

@@ -151,10 +151,15 @@ static int send_error(const struct ipcbus_exchange *x)
 
 	if (!r || x->send.kind != fake.send_error_kind)
 		return 0;
-	if (fake.send_error_more)
+	if (fake.send_error_more) {
 		fake.send_error_more--;
-	else
+	} else if (fake.send_error_next_n) {
+		fake.send_error = fake.send_error_next;
+		fake.send_error_more = fake.send_error_next_n - 1;
+		fake.send_error_next_n = 0;
+	} else {
 		fake.send_error = 0;
+	}
 	return r;
 }
 
@@ -266,6 +271,8 @@ int device_poll_writable(const struct device *device, int other, uint64_t timeou
 
 	(void)device, (void)timeout_usec;
 	fake.wait_error = 0;
+	if (fake.on_poll_writable)
+		fake.on_poll_writable();
 	if (r)
 		return r;
 	return poll(&fd, 1, 0) > 0 ? (int)DEVICE_POLL_OTHER : (int)DEVICE_POLL_WRITABLE;

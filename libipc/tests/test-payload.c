@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,6 +221,100 @@ START_TEST(file_that_cannot_be_made)
 }
 END_TEST
 
+/* --- Oneways ------------------------------------------------------------------------------ */
+
+#define STRAW ((size_t)200000)
+
+static uint8_t oneway[STRAW + 16];
+static unsigned int waits;
+
+/* Sends straw as a oneway, which goes as a file and first finds no space. */
+static int oneway_that_waits(uint64_t timeout_usec)
+{
+	const struct ipc_options options = { .timeout_usec = timeout_usec };
+	struct ipc_raw_message message = { .code = 1, .data = oneway };
+	Ipc__Test__Bale bale = IPC__TEST__BALE__INIT;
+	uint8_t *bytes = bale_pattern(STRAW);
+
+	bale.straw = (ProtobufCBinaryData){ STRAW, bytes };
+	message.size = ipc__test__bale__pack(&bale, oneway);
+	free(bytes);
+	fake.send_error = -EMSGSIZE;
+	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
+	fake.send_error_next = -EAGAIN;
+	fake.send_error_next_n = 4;
+	waits = 0;
+	return ipc_raw_oneway(barn_proxy(peer), &message, &options);
+}
+
+/* A file that is made after this has other bytes. */
+static void spoil_straw(void)
+{
+	waits++;
+	memset(oneway + sizeof(oneway) / 2, 0, 100);
+}
+
+START_TEST(file_is_made_once_while_a_oneway_waits)
+{
+	const struct fake_sent *sent;
+
+	begin();
+	fake.keep_fds = true;
+	fake.on_poll_writable = spoil_straw;
+	ck_assert_int_eq(oneway_that_waits(IPC_NEVER), 0);
+	ck_assert_uint_ge(waits, 2);
+	sent = fake_last();
+	ck_assert_int_eq(take("Store", sent->data, sent->send.data_size,
+			      (int)sent->objects[0].value), 0);
+	ck_assert_uint_eq(served, STRAW);
+	ck_assert(served_right);
+	end();
+}
+END_TEST
+
+START_TEST(time_limit_of_a_oneway_ends_making_its_file)
+{
+	unsigned int tried;
+
+	begin();
+	tried = fake.exchanges;
+	ck_assert_int_eq(oneway_that_waits(1), -ETIMEDOUT);
+	ck_assert_uint_eq(fake.exchanges - tried, 1);
+	end();
+}
+END_TEST
+
+static void cancel_waiter(void)
+{
+	pthread_cancel(pthread_self());
+}
+
+static void *send_until_canceled(void *unused)
+{
+	(void)unused;
+	fake.on_poll_writable = cancel_waiter;
+	oneway_that_waits(IPC_NEVER);
+	return NULL;
+}
+
+START_TEST(canceled_thread_leaves_no_file_open)
+{
+	unsigned int before;
+	pthread_t thread;
+	void *result;
+
+	begin();
+	/* The first sender that waits makes files of the connection. */
+	ck_assert_int_eq(oneway_that_waits(IPC_NEVER), 0);
+	before = open_files();
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_until_canceled, NULL), 0);
+	ck_assert_int_eq(pthread_join(thread, &result), 0);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	ck_assert_uint_eq(open_files(), before);
+	end();
+}
+END_TEST
+
 /* --- Requests ----------------------------------------------------------------------------- */
 
 START_TEST(bytes_of_a_file_may_be_written)
@@ -422,6 +517,9 @@ int main(void)
 {
 	return RUN_TESTS("payload", what_does_not_fit_goes_as_a_file, small_messages_fail,
 			 file_that_does_not_fit_either, file_that_cannot_be_made,
+			 file_is_made_once_while_a_oneway_waits,
+			 time_limit_of_a_oneway_ends_making_its_file,
+			 canceled_thread_leaves_no_file_open,
 			 bytes_of_a_file_may_be_written, locked_memory_is_not_copied,
 			 files_that_may_change, files_with_holes, headers_that_are_none,
 			 files_over_the_limit, replies_that_are_files, raw_replies_that_are_files);
