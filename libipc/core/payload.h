@@ -22,7 +22,7 @@ struct mapping {
 /* The payload of a message that is sent as a file. A sender that waits for space keeps the file
  * between two tries. */
 struct payload_file {
-	int fd;			/* negative: not made yet */
+	int fd;			/* negative: there is none, or the errno of making it */
 	uint64_t deadline;	/* of making the file; 0: none */
 };
 

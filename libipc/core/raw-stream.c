@@ -34,12 +34,13 @@ static size_t memory(const struct ipc_call *call)
 	return call->file.data ? 0 : call->size;
 }
 
-static int send(struct ipc_stream *stream, const void *data, const struct ipc_options *options)
+static int send(struct ipc_stream *stream, const void *data, const struct ipc_options *options,
+		struct payload_file *file)
 {
 	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
 
 	message.code = STREAM_MESSAGE;
-	return ipc_raw_oneway(stream->peer_data, &message, options);
+	return raw_oneway(stream->peer_data, &message, options, file);
 }
 
 static int handle(struct ipc_stream *stream, const void *request)

@@ -410,8 +410,8 @@ int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *re
 	return r;
 }
 
-int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-		   const struct ipc_options *options)
+int raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+	       const struct ipc_options *options, struct payload_file *file)
 {
 	struct outgoing out;
 	struct request request;
@@ -420,10 +420,16 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
 	r = start(&request, &out, IPCBUS_SEND_ONEWAY, proxy, message, options);
 	if (r < 0)
 		return r;
-	r = request_oneway(&request);
+	r = request_oneway(&request, file);
 	if (r < 0)
 		table_unsent(&out.table, request.t->ipc);
 	return r;
+}
+
+int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		   const struct ipc_options *options)
+{
+	return raw_oneway(proxy, message, options, /* file= */ NULL);
 }
 
 /* --- Serving --------------------------------------------------------------------- */

@@ -328,7 +328,7 @@ static __attribute__((noinline)) int oneway_as_file(struct request *request, uin
 	return r;
 }
 
-int request_oneway(struct request *request)
+int request_oneway(struct request *request, struct payload_file *file)
 {
 	uint64_t deadline = request->x.send.deadline;
 	int r;
@@ -337,7 +337,8 @@ int request_oneway(struct request *request)
 	request->x.send.deadline = 0;
 	r = thread_try(request->t, &request->x);
 	if (unlikely(r == -EMSGSIZE))
-		return oneway_as_file(request, deadline);
+		return file ? send_as_file(request, file, deadline) :
+			      oneway_as_file(request, deadline);
 	if (likely(r != -EAGAIN) || !deadline)
 		return r;
 	return send_when_writable(request, /* file= */ NULL, deadline);

@@ -8,6 +8,8 @@
 
 #include "thread.h"
 
+struct payload_file;
+
 struct request {
 	struct thread *t;
 	struct ipcbus_exchange x;	/* send: the request. event: how it ended */
@@ -38,7 +40,9 @@ static inline enum ipc_origin request_origin(const struct request *request)
 /* A signal handler has run on a thread that waits: 0, or the errno with which the wait ends. */
 int request_interrupted(struct ipc *ipc);
 
-/* Sends a oneway. With a deadline, blocks until the receiver has space for it. */
-int request_oneway(struct request *request);
+/* Sends a oneway. With a deadline, blocks until the receiver has space for it. file may be NULL. If
+ * not, and the message travels as a file, the file stays in *file, for the next try of the same
+ * message. The caller must close it. */
+int request_oneway(struct request *request, struct payload_file *file);
 
 #endif /* IPC_REQUEST_H */

@@ -23,6 +23,7 @@
 #include "dispatch.h"
 #include "errors.h"
 #include "loop.h"
+#include "payload.h"
 #include "stream.h"
 
 /* --- Waking waiting threads ------------------------------------------------------- */
@@ -278,7 +279,8 @@ static int take_credit(struct ipc_stream *stream)
 }
 
 /* *ret_full: there is credit, but no space. */
-static int try_send(struct ipc_stream *stream, const void *message, bool *ret_full)
+static int try_send(struct ipc_stream *stream, const void *message, struct payload_file *file,
+		    bool *ret_full)
 {
 	static const struct ipc_options options;
 	int r;
@@ -287,14 +289,15 @@ static int try_send(struct ipc_stream *stream, const void *message, bool *ret_fu
 	r = take_credit(stream);
 	if (r < 0)
 		return r;
-	r = stream->of.type->send(stream, message, &options);
+	r = stream->of.type->send(stream, message, &options, file);
 	if (r < 0) {
 		stream_lock(stream);
 		stream->credit++;
 		stream_unlock(stream);
 	}
 	*ret_full = r == -EAGAIN;
-	return r;
+	/* The time was over before the file was made. */
+	return file->fd == -ETIMEDOUT ? -EAGAIN : r;
 }
 
 /* Arranges that new credit wakes this thread or, if it does not wait, runs on_writable. Returns 1
@@ -314,19 +317,26 @@ static int want_credit(struct ipc_stream *stream, bool wait)
 	return r;
 }
 
-int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
+/* The thread may be canceled while it waits. */
+static int wait_to_send(struct ipc_stream *stream, struct payload_file *file)
 {
-	uint64_t deadline = 0;
+	int r;
+
+	pthread_cleanup_push(payload_file_close, file);
+	r = wait_fd(stream, stream->send_fd, file->deadline);
+	pthread_cleanup_pop(/* execute= */ 0);
+	return r;
+}
+
+static int send_within(struct ipc_stream *stream, uint64_t timeout_usec, const void *message,
+		       struct payload_file *file)
+{
 	bool credit = false, space = false, full;
 	int r;
 
-	if (stream->ipc->foreign)
-		return -ECHILD;
-	if (timeout_usec && timeout_usec != IPC_NEVER)
-		deadline = deadline_after(timeout_usec);
 	for (;;) {
 		stream_expire(stream);
-		r = try_send(stream, message, &full);
+		r = try_send(stream, message, file, &full);
 		if (r != -EAGAIN)
 			return r;
 		/* Try again after each arrangement, before this thread sleeps. */
@@ -342,11 +352,25 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 		}
 		if (!timeout_usec)
 			return -EAGAIN;
-		r = wait_fd(stream, stream->send_fd, deadline);
+		r = wait_to_send(stream, file);
 		if (r < 0)
 			return r;
 		credit = space = false;
 	}
+}
+
+int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *message)
+{
+	struct payload_file file = { .fd = -1 };
+	int r;
+
+	if (stream->ipc->foreign)
+		return -ECHILD;
+	if (timeout_usec && timeout_usec != IPC_NEVER)
+		file.deadline = deadline_after(timeout_usec);
+	r = send_within(stream, timeout_usec, message, &file);
+	payload_file_close(&file);
+	return r;
 }
 
 /* --- Receiving ------------------------------------------------------------------------ */

@@ -45,6 +45,7 @@
 #include "wire.h"
 
 struct ipcbus_event;
+struct payload_file;
 struct thread;
 
 /* The most credit at a time. Half of it is granted at once. More would let the other end keep a
@@ -82,9 +83,9 @@ struct stream_type {
 		      const struct ipcbus_event *event, const void **ret_message);
 	/* Bytes of memory that an unpacked message takes, without those of the call. */
 	size_t (*memory)(const struct ipc_call *call);
-	/* Sends a message, a oneway, to stream->peer_data. */
+	/* Sends a message, a oneway, to stream->peer_data. file is that of request_oneway(). */
 	int (*send)(struct ipc_stream *stream, const void *message,
-		    const struct ipc_options *options);
+		    const struct ipc_options *options, struct payload_file *file);
 	/* Server: calls the handler; request: the deferred request, or NULL. */
 	int (*handle)(struct ipc_stream *stream, const void *request);
 	/* Calls stream->receive for the next message, or NULL. */

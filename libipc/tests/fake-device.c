@@ -149,17 +149,16 @@ static int send_error(const struct ipcbus_exchange *x)
 {
 	int r = fake.send_error;
 
+	if (fake.send_max && x->send.data_size > fake.send_max)
+		return -EMSGSIZE;
 	if (!r || x->send.kind != fake.send_error_kind)
 		return 0;
-	if (fake.send_error_more) {
+	if (fake.send_error_more)
 		fake.send_error_more--;
-	} else if (fake.send_error_next_n) {
-		fake.send_error = fake.send_error_next;
-		fake.send_error_more = fake.send_error_next_n - 1;
-		fake.send_error_next_n = 0;
-	} else {
+	else
 		fake.send_error = 0;
-	}
+	if (fake.on_send_error)
+		fake.on_send_error();
 	return r;
 }
 

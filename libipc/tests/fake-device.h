@@ -37,9 +37,9 @@ struct fake {
 	int send_error;			/* the next message of this kind fails with it */
 	uint32_t send_error_kind;
 	unsigned int send_error_more;	/* so many after it fail, too */
-	int send_error_next;		/* then so many of them fail with another error */
-	unsigned int send_error_next_n;
-	void (*on_poll_writable)(void);	/* runs whenever a sender begins to wait for space */
+	size_t send_max;		/* larger messages fail with -EMSGSIZE; 0: none do */
+	void (*on_send_error)(void);	/* runs after a message failed with send_error */
+	void (*on_poll_writable)(void);	/* runs whenever a sender waits for space */
 	int poll_error;			/* device_set_poll() fails with it */
 	int wait_error;			/* the next device_poll_writable() fails with it */
 	void (*on_empty)(void);

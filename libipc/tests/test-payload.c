@@ -239,10 +239,10 @@ static int oneway_that_waits(uint64_t timeout_usec)
 	bale.straw = (ProtobufCBinaryData){ STRAW, bytes };
 	message.size = ipc__test__bale__pack(&bale, oneway);
 	free(bytes);
-	fake.send_error = -EMSGSIZE;
+	fake.send_max = 4096;
+	fake.send_error = -EAGAIN;
 	fake.send_error_kind = IPCBUS_SEND_ONEWAY;
-	fake.send_error_next = -EAGAIN;
-	fake.send_error_next_n = 4;
+	fake.send_error_more = 3;
 	waits = 0;
 	return ipc_raw_oneway(barn_proxy(peer), &message, &options);
 }

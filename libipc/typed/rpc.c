@@ -338,8 +338,9 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 
 /* --- Oneways ------------------------------------------------------------------- */
 
-int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
-			const struct ipc_options *options, const ProtobufCMessage *message)
+int rpc_oneway(struct ipc_proxy *proxy, const struct ipc_method *method,
+	       const struct ipc_options *options, const ProtobufCMessage *message,
+	       struct payload_file *file)
 {
 	struct rpc rpc;
 	int r;
@@ -347,7 +348,13 @@ int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method
 	r = start(&rpc, IPCBUS_SEND_ONEWAY, proxy, method, options, message);
 	if (r < 0)
 		return r;
-	r = request_oneway(&rpc.request);
+	r = request_oneway(&rpc.request, file);
 	done(&rpc, r == 0);
 	return r;
+}
+
+int ipc_rpc_oneway_with(struct ipc_proxy *proxy, const struct ipc_method *method,
+			const struct ipc_options *options, const ProtobufCMessage *message)
+{
+	return rpc_oneway(proxy, method, options, message, /* file= */ NULL);
 }

@@ -71,10 +71,10 @@ static size_t memory(const struct ipc_call *call)
 	return arena_memory(&typed->request.arena);
 }
 
-static int send(struct ipc_stream *stream, const void *message, const struct ipc_options *options)
+static int send(struct ipc_stream *stream, const void *message, const struct ipc_options *options,
+		struct payload_file *file)
 {
-	return ipc_rpc_oneway_with(stream->peer_data, &typed_stream(stream)->out, options,
-				   message);
+	return rpc_oneway(stream->peer_data, &typed_stream(stream)->out, options, message, file);
 }
 
 static int handle(struct ipc_stream *stream, const void *request)
