@@ -34,6 +34,7 @@ from .errors import (
     WouldBlock,
 )
 from ._base import Entry, NameInfo
+from .memory import Memory
 
 __all__ = [
     "ActivationFailed",
@@ -45,6 +46,7 @@ __all__ = [
     "Forked",
     "InterfaceMismatch",
     "InvalidArgument",
+    "Memory",
     "MessageTooLarge",
     "NameInfo",
     "NameTaken",

@@ -19,6 +19,7 @@ from . import _core
 from ._base import BaseContext, Entry
 from .errors import BadMessage, InterfaceMismatch, InvalidArgument, NotFound
 from .errors import ProtocolError, Unimplemented
+from .memory import Memory
 
 M = TypeVar("M")
 C = TypeVar("C")
@@ -515,6 +516,10 @@ class _Attached:
         except BaseException:
             os.close(fd)
             raise
+
+    def memory(self, field: Any, writable: bool = False) -> Memory:
+        """Takes the memory out of a field of the type ipc.Memory: see ``Memory.map()``."""
+        return Memory.map(self._attached().fd(field.fd), writable)
 
     def own(self, field: Any) -> Any:
         """The service of this process that a field of the type ipc.Object contains, or None if

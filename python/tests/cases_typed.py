@@ -12,6 +12,7 @@ import pickle
 import resource
 import signal
 import subprocess
+import tempfile
 import weakref
 from unittest import mock
 
@@ -87,6 +88,13 @@ class MyKinds(KindsService):
 
     async def Turn(self, request, context):
         return {"chunks": reversed(request.chunks)}
+
+    async def Share(self, request, context):
+        own = ipcbus.Memory(4096)
+        with context.memory(request.pages, writable=True) as theirs:
+            for memory in (theirs, own):
+                memory.data[: len(request.text)] = request.text.encode()
+        return {"pages": own}
 
     async def Files(self, requests, context):
         async for request in requests:
@@ -320,6 +328,30 @@ class Typed(Case):
         chunks = [b"small", b"", b"x" * 100_000, bytes(range(256)) * 80_000, b"end"]
         reply = await self.kinds.Turn(chunks=chunks)
         self.assertEqual(list(reply.chunks), chunks[::-1])
+
+    async def test_shared_memory(self):
+        with ipcbus.Memory(8192, writable=True) as memory:
+            with await self.kinds.Share(text="hello", pages=memory) as reply:
+                self.assertEqual(bytes(memory.data[:6]), b"hello\0")
+                with reply.memory(reply.pages) as theirs:
+                    self.assertEqual(len(theirs), 4096)
+                    self.assertEqual(bytes(theirs.data[:6]), b"hello\0")
+                    with self.assertRaises(TypeError):
+                        theirs.data[0] = 0
+
+    async def test_memory_that_is_refused(self):
+        """A service that writes to memory that it may only read, and files that are no memory."""
+        with ipcbus.Memory(4096) as memory:
+            with self.assertRaises(ipcbus.PermissionDenied):
+                await self.kinds.Share(pages=memory)
+        with tempfile.TemporaryFile() as file, self.assertRaises(ipcbus.BadMessage):
+            await self.kinds.Share(pages=file)
+        growing = os.memfd_create("growing", os.MFD_ALLOW_SEALING)
+        self.addCleanup(os.close, growing)
+        with self.assertRaises(ipcbus.BadMessage):
+            await self.kinds.Share(pages=growing)
+        with self.assertRaises(ipcbus.InvalidArgument):
+            ipcbus.Memory(0)
 
     async def test_a_message_that_cannot_become_a_file(self):
         before = resource.getrlimit(resource.RLIMIT_FSIZE)

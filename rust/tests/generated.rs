@@ -12,11 +12,8 @@ mod conform {
 #[path = "conformance.rs"]
 mod shared;
 
-use std::os::unix::fs::FileExt;
-use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd};
-
 use conform::*;
-use ipcbus::{Background, Call, Connection, Message, Options, Result};
+use ipcbus::{Background, Call, Connection, Memory, Result};
 use prost::Message as _;
 use shared::memory_file;
 
@@ -54,6 +51,30 @@ fn bytes_of_every_size_arrive() {
     }
 }
 
+fn memory_is_shared() {
+    let mut memory = Memory::create(8192, true).unwrap();
+    let mut theirs = Memory::map(memory.file().unwrap(), true).unwrap();
+    assert_eq!(theirs.size(), 8192);
+    // SAFETY: nobody else uses the bytes.
+    unsafe { theirs.as_ptr().write(7) };
+    assert_eq!(unsafe { memory.as_ptr().read() }, 7);
+    assert_eq!(memory.bytes().unwrap_err().code(), libc::EPERM);
+    assert_eq!(theirs.seal().unwrap_err().code(), libc::EBUSY);
+    drop(theirs);
+    memory.seal().unwrap();
+    assert_eq!(memory.bytes().unwrap()[..2], [7, 0]);
+}
+
+fn memory_of_a_stranger_is_checked() {
+    let readable = Memory::create(4096, false).unwrap();
+    let error = Memory::map(readable.file().unwrap(), true).unwrap_err();
+    assert_eq!(error.code(), libc::EPERM);
+    assert!(Memory::map(readable.file().unwrap(), false).is_ok());
+    let growing = memory_file().into();
+    assert_eq!(Memory::map(growing, false).unwrap_err().code(), libc::EBADMSG);
+    assert_eq!(Memory::create(0, false).unwrap_err().code(), libc::EINVAL);
+}
+
 fn well_known_types_have_the_bytes_of_protobuf() {
     use ipcbus::typed::google::protobuf::{self, value::Kind};
 
@@ -77,6 +98,8 @@ fn unknown_fields_are_dropped() {
 fn main() {
     std::process::exit(case::run(&cases![
         bytes_of_every_size_arrive
+        memory_is_shared
+        memory_of_a_stranger_is_checked
         well_known_types_have_the_bytes_of_protobuf
         unknown_fields_are_dropped
     ]));

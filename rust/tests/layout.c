@@ -3,6 +3,7 @@
  * Prints sizes, alignments, offsets and constants of the headers that ipcbus-sys declares:
  * layout.rs prints the same, and test-rust compares them.
  */
+#include <ipc/memory.h>
 #include <ipc/raw.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -93,6 +94,7 @@ static void constants(void)
 	CONSTANT(IPC_OBJECT_LABEL);
 	CONSTANT(IPC_OBJECT_PIDFD);
 	CONSTANT(IPC_MESSAGE_MAX);
+	CONSTANT(IPC_MEMORY_WRITE);
 	CONSTANT(IPC_ORIGIN_HERE);
 	CONSTANT(IPC_ORIGIN_BUS);
 	CONSTANT(IPC_ORIGIN_PEER);

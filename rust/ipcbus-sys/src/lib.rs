@@ -20,7 +20,7 @@ macro_rules! opaque {
     )* };
 }
 
-opaque!(ipc ipc_object ipc_proxy ipc_call ipc_stream ipc_slot ipc_cancellation);
+opaque!(ipc ipc_object ipc_proxy ipc_call ipc_stream ipc_slot ipc_cancellation ipc_memory);
 
 pub const IPC_NEVER: u64 = u64::MAX;
 pub const IPC_INHERIT: u64 = u64::MAX - 1;
@@ -32,6 +32,7 @@ pub const IPC_DETACHED: u32 = 1 << 1;
 pub const IPC_OBJECT_LABEL: c_uint = 1 << 0;
 pub const IPC_OBJECT_PIDFD: c_uint = 1 << 1;
 pub const IPC_MESSAGE_MAX: size_t = 1 << 30;
+pub const IPC_MEMORY_WRITE: c_uint = 1 << 0;
 
 pub const IPC_ORIGIN_HERE: c_uint = 0;
 pub const IPC_ORIGIN_BUS: c_uint = 1;
@@ -395,6 +396,20 @@ extern "C" {
     pub fn ipc_stream_gid(stream: *const ipc_stream) -> gid_t;
     pub fn ipc_stream_pid(stream: *const ipc_stream) -> pid_t;
     pub fn ipc_stream_pidfd(stream: *const ipc_stream) -> c_int;
+
+    // <ipc/memory.h>
+    pub fn ipc_memory_new(
+        size: size_t,
+        flags: c_uint,
+        ret_memory: *mut *mut ipc_memory,
+    ) -> c_int;
+    pub fn ipc_memory_unref(memory: *mut ipc_memory) -> *mut ipc_memory;
+    pub fn ipc_memory_data(memory: *const ipc_memory) -> *mut c_void;
+    pub fn ipc_memory_size(memory: *const ipc_memory) -> size_t;
+    pub fn ipc_memory_seal(memory: *mut ipc_memory) -> c_int;
+    pub fn ipc_memory_is_sealed(memory: *const ipc_memory) -> c_int;
+    pub fn ipc_memory_fd(memory: *const ipc_memory) -> c_int;
+    pub fn ipc_memory_map(fd: c_int, flags: c_uint, ret_memory: *mut *mut ipc_memory) -> c_int;
 
     // <ipc/raw.h>
     pub fn ipc_payload_message(
