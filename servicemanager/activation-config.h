@@ -9,13 +9,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "words.h"
 
 #define ACTIVATIONS_MAX	       512
-#define ACTIVATION_LIMITS      4
 #define ACTIVATION_TIMEOUT_SEC 10 /* of a file without a timeout */
 
 struct activation_config {
@@ -28,11 +26,6 @@ struct activation_config {
 	gid_t gid;
 	char *login, *home; /* of uid */
 	unsigned int timeout_sec; /* until all names must be registered */
-	struct {
-		int resource;
-		rlim_t value;
-	} limits[ACTIVATION_LIMITS];
-	size_t n_limits;
 };
 
 struct activation_configs {

@@ -6,7 +6,6 @@
  *   run PATH ARGUMENT...  starts it: an absolute path; or else
  *   unit UNIT             systemd starts it
  *   user NAME             who runs it; of a unit, who the unit's User= is
- *   limit WHAT NUMBER     files, processes, memory, core (with run; K, M, G)
  *   timeout SECONDS       for the names to be there
  */
 #include <errno.h>
@@ -127,61 +126,13 @@ static int parse_user(struct parser *parser)
 	return parser->config->user ? 0 : -ENOMEM;
 }
 
-static bool number_from(const char *text, uint64_t *ret)
-{
-	static const char units[] = "KMG";
-	const char *unit;
-
-	if (!words_take_number(&text, UINT32_MAX, ret))
-		return false;
-	if (!*text)
-		return true;
-
-	unit = strchr(units, *text);
-	if (!unit || text[1])
-		return false;
-	*ret <<= 10 * (unit - units + 1);
-	return true;
-}
-
-static int parse_limit(struct parser *parser)
-{
-	static const struct {
-		const char *name;
-		int resource;
-	} known[ACTIVATION_LIMITS] = {
-		{ "files", RLIMIT_NOFILE },
-		{ "processes", RLIMIT_NPROC },
-		{ "memory", RLIMIT_AS },
-		{ "core", RLIMIT_CORE },
-	};
-	struct activation_config *config = parser->config;
-	char **words = parser->words.list;
-	uint64_t value;
-	size_t i = 0;
-
-	if (parser->words.count != 3 || !number_from(words[2], &value))
-		return complain(parser, "a limit is written like this: limit memory 64M");
-	while (i < ACTIVATION_LIMITS && strcmp(words[1], known[i].name))
-		i++;
-	if (i == ACTIVATION_LIMITS)
-		return complain(parser, "unknown limit \"%.64s\"; use files, processes, memory or core",
-				words[1]);
-	for (size_t j = 0; j < config->n_limits; j++)
-		if (config->limits[j].resource == known[i].resource)
-			return complain(parser, "more than one limit of %s", known[i].name);
-
-	config->limits[config->n_limits].resource = known[i].resource;
-	config->limits[config->n_limits++].value = value;
-	return 0;
-}
-
 static int parse_timeout(struct parser *parser)
 {
+	const char *text = parser->words.list[1];
 	uint64_t seconds;
 
-	if (parser->words.count > 2 || !number_from(parser->words.list[1], &seconds) ||
-	    seconds < 1 || seconds > TIMEOUT_MAX)
+	if (parser->words.count > 2 || !words_take_number(&text, TIMEOUT_MAX, &seconds) || *text ||
+	    !seconds)
 		return complain(parser, "a timeout must be 1 to %d seconds", TIMEOUT_MAX);
 
 	parser->config->timeout_sec = (unsigned int)seconds;
@@ -194,8 +145,8 @@ static int parse_line(void *userdata)
 		const char *word;
 		int (*parse)(struct parser *parser);
 	} known[] = {
-		{ "name", parse_name }, { "run", parse_run },	  { "unit", parse_unit },
-		{ "user", parse_user }, { "limit", parse_limit }, { "timeout", parse_timeout },
+		{ "name", parse_name }, { "run", parse_run },	      { "unit", parse_unit },
+		{ "user", parse_user }, { "timeout", parse_timeout },
 	};
 	struct parser *parser = userdata;
 	const char *word = parser->words.list[0];
@@ -208,9 +159,7 @@ static int parse_line(void *userdata)
 		return known[i].parse(parser);
 	}
 
-	return complain(parser,
-			"unknown word \"%.64s\"; use name, run, unit, user, limit or timeout",
-			word);
+	return complain(parser, "unknown word \"%.64s\"; use name, run, unit, user or timeout", word);
 }
 
 static int check_whole(struct parser *parser)
@@ -221,8 +170,6 @@ static int check_whole(struct parser *parser)
 		return complain(parser, "no name line");
 	if (!config->command && !config->unit)
 		return complain(parser, "no run or unit line");
-	if (config->unit && config->n_limits)
-		return complain(parser, "limit does not go with unit; set it in the unit");
 
 	return 0;
 }

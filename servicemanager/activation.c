@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,7 +42,6 @@
 #define RETRY_MAX_USEC 60000000ULL
 #define STABLE_USEC    10000000ULL
 
-/* For a service whose file does not say otherwise. */
 #define FILES_USUAL  1024
 #define SERVICE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -94,8 +94,8 @@ static int become_user(const struct activation_config *config)
 	return 0;
 }
 
-/* Our own number of open files is raised, and our OOM score may be lowered. */
-static int set_limits(const struct activation_config *config)
+/* Undoes the raised limit of open files and a lowered OOM score of servicemanager. */
+static int set_limits(void)
 {
 	int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	struct rlimit files;
@@ -108,14 +108,6 @@ static int set_limits(const struct activation_config *config)
 		files.rlim_cur = FILES_USUAL;
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
-
-	for (size_t i = 0; i < config->n_limits; i++) {
-		struct rlimit limit = { config->limits[i].value, config->limits[i].value };
-
-		if (setrlimit(config->limits[i].resource, &limit) < 0)
-			return -errno;
-	}
-
 	return 0;
 }
 
@@ -161,7 +153,7 @@ static void run(const struct activation *a)
 
 	r = detach();
 	if (r == 0)
-		r = set_limits(config);
+		r = set_limits();
 	if (r == 0)
 		r = become_user(config);
 	if (r == 0)

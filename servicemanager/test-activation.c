@@ -21,12 +21,11 @@ static int try(const char *text, struct activation_config **ret_config)
 	return activation_config_read("test", text, strlen(text), ret_config, &problem);
 }
 
-START_TEST(a_program_and_its_limits)
+START_TEST(a_program)
 {
 	struct activation_config *config;
 
 	ck_assert_int_eq(try("# one\nname a.b a.c/d\n\nrun /bin/x \"a b\" c # so\nuser eve\n"
-			     "limit files 9\nlimit memory 64M\nlimit core 0\nlimit processes 2K\n"
 			     "timeout 3", &config), 0);
 	ck_assert_str_eq(config->file, "test");
 	ck_assert(activation_config_has_name(config, "a.b") && activation_config_has_name(config, "a.c/d"));
@@ -37,10 +36,6 @@ START_TEST(a_program_and_its_limits)
 	ck_assert_ptr_null(config->command[3]);
 	ck_assert_ptr_null(config->unit);
 	ck_assert_str_eq(config->user, "eve");
-	ck_assert_uint_eq(config->n_limits, 4);
-	ck_assert_int_eq(config->limits[1].resource, RLIMIT_AS);
-	ck_assert_uint_eq(config->limits[1].value, 64 << 20);
-	ck_assert_uint_eq(config->limits[3].value, 2048);
 	ck_assert_uint_eq(config->timeout_sec, 3);
 	ck_assert_ptr_null(activation_config_free(config));
 	ck_assert_ptr_null(activation_config_free(NULL));
@@ -68,7 +63,7 @@ START_TEST(what_is_wrong_is_said)
 	} wrong[] = {
 		{ "", 0, "no name line" },
 		{ "name a\n", 1, "no run or unit line" },
-		{ "\nstart x\n", 2, "unknown word \"start\"; use name, run, unit, user, limit or timeout" },
+		{ "\nstart x\n", 2, "unknown word \"start\"; use name, run, unit, user or timeout" },
 		{ "name\n", 1, "\"name\" needs a value" },
 		{ "name a b(\n", 1, "\"b(\" is not a valid name" },
 		{ "name a\nname b\n", 2, "more than one name line; write all names on one" },
@@ -77,13 +72,8 @@ START_TEST(what_is_wrong_is_said)
 		{ "unit -x.service\n", 1, "a unit is written like mixer.service" },
 		{ "unit x\n", 1, "a unit is written like mixer.service" },
 		{ "user a b\n", 1, "a user line has one user" },
-		{ "limit files\n", 1, "a limit is written like this: limit memory 64M" },
-		{ "limit files -1\n", 1, "a limit is written like this: limit memory 64M" },
-		{ "limit files 1T\n", 1, "a limit is written like this: limit memory 64M" },
-		{ "limit sleep 1\n", 1, "unknown limit \"sleep\"; use files, processes, memory or core" },
-		{ "limit core 1\nlimit core 2\n", 2, "more than one limit of core" },
+		{ "timeout 1K\n", 1, "a timeout must be 1 to 3600 seconds" },
 		{ "timeout 0\n", 1, "a timeout must be 1 to 3600 seconds" },
-		{ "unit a.b\nname a\nlimit core 0\n", 3, "limit does not go with unit; set it in the unit" },
 		{ "run /x \"a\n", 1, "a quote is not closed" },
 	};
 	struct activation_config *config;
@@ -144,7 +134,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_test(tcase, a_program_and_its_limits);
+	tcase_add_test(tcase, a_program);
 	tcase_add_test(tcase, a_unit);
 	tcase_add_test(tcase, what_is_wrong_is_said);
 	tcase_add_test(tcase, files_are_found_and_names_are_in_one);

@@ -397,16 +397,9 @@ static void started_with(const char *more, const char *expected)
 	end();
 }
 
-START_TEST(it_has_its_limits)
-{
-	started_with("limit files 77\nlimit core 0\nuser root\n",
-		     "uid 0, files 77, oom 0, home /root, user root, secret none, foreign 0\n");
-}
-END_TEST
-
 START_TEST(it_inherits_nothing)
 {
-	started_with("", "uid 0, files 1024, oom 0, home /root, user root, secret none, foreign 0\n");
+	started_with("user root\n", "uid 0, files 1024, oom 0, home /root, user root, secret none, foreign 0\n");
 }
 END_TEST
 
@@ -565,7 +558,7 @@ int main(int argc, char **argv)
 	return RUN_TESTS("activation", it_is_started_once, it_exits_when_idle_and_no_call_is_lost,
 			 who_has_the_object_keeps_it, what_crashes_is_damped,
 			 who_waits_gets_it_once_it_is_mended, what_hangs_is_killed,
-			 it_has_its_limits, it_inherits_nothing,
+			 it_inherits_nothing,
 			 it_outlives_the_manager, what_is_wrong_changes_nothing,
 			 a_unit_is_asked_for_once, a_unit_that_fails_is_named,
 			 without_a_bus_there_are_no_units,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Texts of the files of services that servicemanager starts. What is refused names a line
- * of the text, or none if something is missing; what is accepted is whole, within its
- * limits, and the same when it is read again.
+ * of the text, or none if something is missing; what is accepted is whole, and the same when it
+ * is read again.
  */
 #include <assert.h>
 #include <errno.h>
@@ -40,8 +40,7 @@ static void check(const struct activation_config *config)
 	}
 	must(!config->command != !config->unit);
 	must(!config->command || config->command[0][0] == '/');
-	must(!config->unit || (config->unit[0] != '-' && !config->n_limits));
-	must(config->n_limits <= ACTIVATION_LIMITS);
+	must(!config->unit || config->unit[0] != '-');
 	must(config->timeout_sec >= 1 && config->timeout_sec <= 3600);
 }
 
