@@ -240,7 +240,6 @@ static int serve(struct daemon *daemon)
 		.verbose = daemon->options->verbose,
 		.policy = daemon->policy,
 		.device = daemon->device,
-		.reservations = daemon->options->reservations,
 		.reload = reload,
 		.userdata = daemon,
 		.problems = &daemon->problems,

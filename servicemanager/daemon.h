@@ -11,7 +11,6 @@ struct daemon_options {
 	const char *device;	     /* NULL: the default bus */
 	const char *const *policy;   /* directories; ends with NULL */
 	const char *const *services; /* the same */
-	const char *reservations;    /* a file; NULL: none */
 	bool verbose;
 };
 

@@ -5,8 +5,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +19,7 @@
 
 static const char usage[] =
 	"usage: servicemanager [--device PATH] [--policy DIRECTORY]...\n"
-	"                      [--services DIRECTORY]... [--reservations FILE] [--verbose]\n"
+	"                      [--services DIRECTORY]... [--verbose]\n"
 	"       servicemanager --check-policy [--policy DIRECTORY]...\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
@@ -34,8 +32,6 @@ static const char usage[] =
 	"  -s, --services DIR  read the services to activate from DIR, instead of\n"
 	"                      /etc/ipcbus/services.d and\n"
 	"                      " IPC_DATADIR "/ipcbus/services.d\n"
-	"  -r, --reservations FILE\n"
-	"                      keep in FILE whose the names are, over a restart\n"
 	"      --check-policy  check the files of the policy; or print whether USER may\n"
 	"                      register, find, list or call NAME, and which rule decides\n"
 	"  -v, --verbose       log names, waiting calls and watches as they come and go\n"
@@ -51,7 +47,6 @@ struct directories {
 
 struct arguments {
 	const char *device;
-	const char *reservations;
 	struct directories policy;
 	struct directories services;
 	bool check;
@@ -92,21 +87,6 @@ static bool report_missing(const struct directories *directories)
 	return missing;
 }
 
-/* Whether the file can be there. Else the names would be lost with the next restart. */
-static bool has_folder(const char *file)
-{
-	char path[PATH_MAX];
-	const char *folder;
-
-	if (snprintf(path, sizeof(path), "%s", file) >= (int)sizeof(path))
-		return true;
-	folder = dirname(path);
-	if (access(folder, F_OK) == 0 || errno != ENOENT)
-		return true;
-	log_line("there is no directory %s", folder);
-	return false;
-}
-
 /* An exit status, or -1 to go on with the arguments from optind on. */
 static int parse_options(struct arguments *arguments, int argc, char **argv)
 {
@@ -114,7 +94,6 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 		{ "device", required_argument, NULL, 'd' },
 		{ "policy", required_argument, NULL, 'p' },
 		{ "services", required_argument, NULL, 's' },
-		{ "reservations", required_argument, NULL, 'r' },
 		{ "check-policy", no_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -123,7 +102,7 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "d:p:s:r:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "d:p:s:vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'd':
 			arguments->device = optarg;
@@ -135,9 +114,6 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 		case 's':
 			if (!add_directory(&arguments->services, optarg))
 				return 2;
-			break;
-		case 'r':
-			arguments->reservations = optarg;
 			break;
 		case 'c':
 			arguments->check = true;
@@ -174,8 +150,6 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 	/* Without it, the built-in policy would allow what it may refuse. */
 	if (report_missing(&arguments->policy))
 		return 1;
-	if (arguments->reservations && !has_folder(arguments->reservations))
-		return 1;
 	report_missing(&arguments->services);
 	add_default(&arguments->policy, "/etc/ipcbus/policy.d", IPC_DATADIR "/ipcbus/policy.d");
 	add_default(&arguments->services, "/etc/ipcbus/services.d",
@@ -205,7 +179,6 @@ int main(int argc, char **argv)
 		.device = arguments.device,
 		.policy = arguments.policy.list,
 		.services = arguments.services.list,
-		.reservations = arguments.reservations,
 		.verbose = arguments.verbose,
 	});
 }

@@ -16,7 +16,6 @@
 #include "lookup.h"
 #include "manager.h"
 #include "registration.h"
-#include "reservation.h"
 #include "private.h"
 #include "unit.h"
 #include "waiter.h"
@@ -59,7 +58,6 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 	manager->verbose = options->verbose;
 	manager->policy = options->policy;
 	manager->device = options->device;
-	manager->reservations = options->reservations;
 	manager->reload = options->reload;
 	manager->userdata = options->userdata;
 	manager->problems = options->problems;
@@ -69,8 +67,6 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 	manager->settled_at = manager->started_at + options->settle_msec * 1000ULL;
 	manager->registry = registry_new();
 	r = manager->registry ? 0 : -ENOMEM;
-	if (r == 0)
-		reservations_load(manager);
 	if (r == 0)
 		r = service_manager_object_new(ipc, &ops, manager, /* destroy= */ NULL,
 					       &manager->object);
@@ -118,7 +114,7 @@ int manager_work(struct manager *manager)
 	int timeout = timeout_min(settle_work(manager), units_work(manager));
 
 	timeout = timeout_min(timeout, activation_work(manager));
-	timeout = timeout_min(timeout, reservations_work(manager));
+	timeout = timeout_min(timeout, registrations_work(manager));
 	timeout = timeout_min(timeout, listings_work(manager));
 	/* Last, because all of the above may change names. */
 	return timeout_min(timeout, watch_work(manager));

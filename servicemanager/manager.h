@@ -31,8 +31,6 @@ struct manager_options {
 	bool verbose;
 	/* The bus, for services that the manager starts; NULL: the default one. */
 	const char *device;
-	/* A file that has the names and their users over a restart; NULL: none. */
-	const char *reservations;
 	/* Stays the caller's, who may free it after manager_free(), or after another
 	 * policy was set. */
 	const struct policy *policy;

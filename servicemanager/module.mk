@@ -26,7 +26,7 @@ endif
 
 # From below to above. The core is what the tests build: it reads no files, and knows no
 # signals and no loop.
-MANAGER_CORE := log words registry policy policy-parse activation-parse caller source reservation reply \
+MANAGER_CORE := log words registry policy policy-parse activation-parse caller source reply \
 	access waiter unit activation idle-exit lookup listing watch registration administration \
 	manager
 MANAGER_PARTS := $(MANAGER_CORE) config policy-load activation-load check-policy daemon main

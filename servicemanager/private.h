@@ -3,7 +3,6 @@
  * What the manager keeps, for the files that serve its methods. From below to above:
  *
  *   registry.c, policy.c   names and rules: pure, they know no connection
- *   reservation.c          names that stay their user's while nobody has them
  *   caller.c, access.c     who calls, and what the policy allows them
  *   reply.c                replies that several handlers send
  *   waiter.c               calls that wait for a name
@@ -41,7 +40,6 @@ struct units;
 struct manager {
 	struct ipc *ipc;
 	const char *device;	  /* path of the bus; NULL: the default one */
-	const char *reservations; /* path of a file; NULL: there is none */
 	struct registry *registry;
 	const struct policy *policy;
 	void (*reload)(struct manager_reload *ret_reload, void *userdata);
@@ -56,8 +54,6 @@ struct manager {
 	uint64_t started_at;
 	uint64_t settled_at; /* a name that is missing then is missing */
 	uint64_t expire_at;  /* the next reservation; 0: there is none */
-	uint64_t saved_at;   /* the reservations, last */
-	uint64_t save_at;    /* next; 0: they are saved */
 	bool settled;
 	bool wants_writable;   /* a watch is behind: its receiver has no space */
 	bool wants_time;       /* a watch is behind for lack of another resource */

@@ -14,7 +14,6 @@
 #include "lookup.h"
 #include "registration.h"
 #include "reply.h"
-#include "reservation.h"
 #include "private.h"
 #include "watch.h"
 
@@ -22,6 +21,21 @@
  * waits until none did for this long, but no longer than the maximum. */
 #define SETTLE_QUIET_USEC 300000
 #define SETTLE_MAX_USEC	  3000000
+
+/* For this long after the death of its object a name is reserved for its user. */
+#define RESERVED_USEC 10000000ULL
+/* Reservations end in batches, at most one batch in this time. */
+#define EXPIRE_USEC   1000000ULL
+
+/* Until when a name is reserved that loses its owner now. */
+static uint64_t reservation_time(struct manager *manager)
+{
+	uint64_t until = now_usec() + RESERVED_USEC;
+
+	if (!manager->expire_at)
+		manager->expire_at = until;
+	return until;
+}
 
 /* --- Owners -------------------------------------------------------------------- */
 
@@ -137,7 +151,6 @@ static void registered(struct manager *manager, struct owner *owner, struct regi
 		owner_free(owner_of(old));
 	if (!manager->settled)
 		settle_later(manager);
-	reservations_changed(manager);
 	activation_registered(manager, owner->entry.name);
 	lookup_registered(manager, owner);
 	watch_changed(manager, owner->entry.name);
@@ -241,10 +254,20 @@ int handle_unregister_name(struct ipc_call *call,
 	/* A service that exits when idle comes back, so its name stays reserved for its user. */
 	registry_unregister(manager->registry, entry,
 			    request->idle_exit ? reservation_time(manager) : 0);
-	reservations_changed(manager);
 	watch_changed(manager, entry->name);
 	owner_free(owner_of(entry));
 	return service_manager_reply_unregister_name(call);
+}
+
+int registrations_work(struct manager *manager)
+{
+	uint64_t now = now_usec(), next;
+
+	if (manager->expire_at && now >= manager->expire_at) {
+		next = registry_expire(manager->registry, now);
+		manager->expire_at = next ? next + EXPIRE_USEC : 0;
+	}
+	return manager->expire_at ? timeout_until(manager->expire_at) : -1;
 }
 
 void registrations_end(struct manager *manager)

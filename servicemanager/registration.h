@@ -14,6 +14,8 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 int handle_unregister_name(struct ipc_call *call,
 			   const Ipc__Manager__UnregisterNameRequest *request, void *userdata);
 
+/* Ends the reservations whose time has come. Returns the timeout until the next call. */
+int registrations_work(struct manager *manager);
 /* Removes all names, without notifications. */
 void registrations_end(struct manager *manager);
 

@@ -304,29 +304,6 @@ void registry_unregister(struct registry *registry, struct registry_entry *entry
 		discharge(registry, entry->uid, NAMES);
 }
 
-int registry_reserve(struct registry *registry, const char *name, uid_t uid,
-		     uint64_t reserved_until)
-{
-	struct slot *slot = slot_find(registry, name);
-	int r;
-
-	if (slot && (slot->owner || slot->reserved_until))
-		return -EEXIST;
-	r = charge(registry, uid, NAMES);
-	if (r < 0)
-		return r;
-
-	slot = slot_get(registry, name);
-	if (!slot) {
-		discharge(registry, uid, NAMES);
-		return -ENOMEM;
-	}
-
-	slot->reserved_until = reserved_until;
-	slot->reserved_for = uid;
-	return 0;
-}
-
 uint64_t registry_expire(struct registry *registry, uint64_t now)
 {
 	uint64_t next = 0;
@@ -346,20 +323,6 @@ uint64_t registry_expire(struct registry *registry, uint64_t now)
 	}
 
 	return next;
-}
-
-const char *registry_next_held(const struct registry *registry, size_t *position, uid_t *ret_uid)
-{
-	while (*position < registry->n_slots) {
-		const struct slot *slot = registry->slots[(*position)++];
-
-		if (!slot->owner && !slot->reserved_until)
-			continue;
-		*ret_uid = slot->owner ? slot->owner->uid : slot->reserved_for;
-		return slot->name;
-	}
-
-	return NULL;
 }
 
 int registry_may_unregister(const struct registry_entry *entry, uid_t uid)

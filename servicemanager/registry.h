@@ -93,15 +93,8 @@ struct registry_entry *registry_find(const struct registry *registry, const char
 void registry_unregister(struct registry *registry, struct registry_entry *entry,
 			 uint64_t reserved_until);
 
-/* Reserves a name. -EEXIST: somebody has it, or it is reserved; -EDQUOT, -ENOMEM. */
-int registry_reserve(struct registry *registry, const char *name, uid_t uid,
-		     uint64_t reserved_until);
-
 /* Ends the reservations whose time has come. Returns the time of the next; 0: there is none. */
 uint64_t registry_expire(struct registry *registry, uint64_t now);
-
-/* Iterates over the names that somebody has or that are reserved, as registry_next() does. */
-const char *registry_next_held(const struct registry *registry, size_t *position, uid_t *ret_uid);
 
 /* -EPERM: the user is neither root nor the owner of the entry. */
 int registry_may_unregister(const struct registry_entry *entry, uid_t uid);

@@ -139,18 +139,12 @@ END_TEST
 START_TEST(a_reserved_name_is_its_users)
 {
 	struct registry_entry a = entry("x", 1000), b = entry("x", 1001), root = entry("x", 0);
-	struct registry_entry *replaced;
-	size_t position = 0;
-	uid_t uid;
+	struct registry_entry y = entry("y", 1000), *replaced;
 
 	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
 	registry_unregister(registry, &a, /* reserved_until= */ 50);
 	ck_assert_ptr_null(registry_find(registry, "x"));
 	ck_assert_int_eq(registry_register(registry, &b, &replaced), -EBUSY);
-	ck_assert_int_eq(registry_reserve(registry, "x", 1001, 50), -EEXIST);
-	ck_assert_str_eq(registry_next_held(registry, &position, &uid), "x");
-	ck_assert_uint_eq(uid, 1000);
-	ck_assert_ptr_null(registry_next_held(registry, &position, &uid));
 
 	/* Its user takes it back, and root takes it over. */
 	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
@@ -160,8 +154,10 @@ START_TEST(a_reserved_name_is_its_users)
 	registry_unregister(registry, &root, 0);
 
 	/* It ends. */
-	ck_assert_int_eq(registry_reserve(registry, "x", 1000, 50), 0);
-	ck_assert_int_eq(registry_reserve(registry, "y", 1000, 60), 0);
+	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	registry_unregister(registry, &a, 50);
+	ck_assert_int_eq(registry_register(registry, &y, &replaced), 0);
+	registry_unregister(registry, &y, 60);
 	ck_assert_uint_eq(registry_expire(registry, 50), 60);
 	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
 	registry_unregister(registry, &b, 0);
@@ -171,16 +167,21 @@ END_TEST
 
 START_TEST(a_reserved_name_counts)
 {
+	struct registry_entry more = entry("more", 1000), *replaced;
 	char name[32];
 
 	for (int i = 0; i < REGISTRY_USER_NAMES; i++) {
+		struct registry_entry e;
+
 		snprintf(name, sizeof(name), "n%d", i);
-		ck_assert_int_eq(registry_reserve(registry, name, 1000, 1), 0);
+		e = entry(name, 1000);
+		ck_assert_int_eq(registry_register(registry, &e, &replaced), 0);
+		registry_unregister(registry, &e, 1);
 	}
-	ck_assert_int_eq(registry_reserve(registry, "more", 1000, 1), -EDQUOT);
+	ck_assert_int_eq(registry_register(registry, &more, &replaced), -EDQUOT);
 	registry_expire(registry, 1);
-	ck_assert_int_eq(registry_reserve(registry, "more", 1000, 1), 0);
-	registry_expire(registry, 1);
+	ck_assert_int_eq(registry_register(registry, &more, &replaced), 0);
+	registry_unregister(registry, &more, 0);
 }
 END_TEST
 

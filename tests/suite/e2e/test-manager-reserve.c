@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names stay their user's while nobody has them: while a service restarts, while
- * servicemanager does, and before a configured service ran for the first time.
+ * A name without an owner is reserved for a user: while a service restarts, and before a
+ * configured service ran for the first time.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,16 +21,14 @@
 #define THIEF 1001
 
 static char directory[] = "/tmp/reserve.XXXXXX";
-static char file[64];
 static struct manager manager;
 
 static void begin(void)
 {
-	const char *arguments[] = { "--services", directory, "--reservations", file, NULL };
+	const char *arguments[] = { "--services", directory, NULL };
 
 	if (strstr(directory, "XXXXXX"))
 		ck_assert_ptr_nonnull(mkdtemp(directory));
-	snprintf(file, sizeof(file), "%s/names", directory);
 	manager_start(&manager, arguments);
 }
 
@@ -146,47 +143,6 @@ START_TEST(who_gives_a_name_up_has_no_more_right_to_it)
 }
 END_TEST
 
-/* The owner is stopped, so it cannot be first. */
-START_TEST(names_stay_their_users_over_a_restart)
-{
-	struct attempt thief = { THIEF, "reserve.c", -EEXIST };
-	pid_t service;
-
-	begin();
-	service = start_service(USER, "reserve.c");
-	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(kill(service, SIGSTOP), 0);
-		manager_end(&manager, SIGKILL);
-		begin();
-		run_child(take, &thief);
-		ck_assert_int_eq(kill(service, SIGCONT), 0);
-	}
-	kill_service(service);
-	service = start_service(USER, "reserve.c");
-	kill_service(service);
-	end();
-}
-END_TEST
-
-/* Others could have written what they like. */
-START_TEST(a_file_of_others_is_not_read)
-{
-	struct attempt other = { THIEF, "reserve.d", 0 };
-	FILE *names;
-
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-	snprintf(file, sizeof(file), "%s/names", directory);
-	names = fopen(file, "w");
-	ck_assert_ptr_nonnull(names);
-	fprintf(names, "%d reserve.d\n", USER);
-	fclose(names);
-	ck_assert_int_eq(chmod(file, 0666), 0);
-	begin();
-	run_child(take, &other);
-	end();
-}
-END_TEST
-
 START_TEST(names_of_services_are_their_users)
 {
 	struct attempt thief = { THIEF, "reserve.e", -EACCES };
@@ -211,7 +167,5 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("reserve", a_dead_name_stays_its_users,
-			 who_gives_a_name_up_has_no_more_right_to_it,
-			 names_stay_their_users_over_a_restart, a_file_of_others_is_not_read,
-			 names_of_services_are_their_users);
+			 who_gives_a_name_up_has_no_more_right_to_it, names_of_services_are_their_users);
 }

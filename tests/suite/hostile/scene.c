@@ -245,8 +245,7 @@ static void run_manager(int log)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(log, STDERR_FILENO);
-	execl("servicemanager/servicemanager", "servicemanager", "--policy", folder,
-	      "--reservations", "/tmp/hostile.names", NULL);
+	execl("servicemanager/servicemanager", "servicemanager", "--policy", folder, NULL);
 	_exit(127);
 }
 
