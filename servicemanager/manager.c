@@ -115,7 +115,6 @@ int manager_work(struct manager *manager)
 
 	timeout = timeout_min(timeout, activation_work(manager));
 	timeout = timeout_min(timeout, registrations_work(manager));
-	timeout = timeout_min(timeout, listings_work(manager));
 	/* Last, because all of the above may change names. */
 	return timeout_min(timeout, watch_work(manager));
 }
@@ -136,7 +135,6 @@ struct manager *manager_free(struct manager *manager)
 		return NULL;
 
 	waiters_end(manager);
-	listings_end(manager);
 	activations_end(manager);
 	units_end(manager);
 	watch_end(manager);

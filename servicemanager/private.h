@@ -32,7 +32,6 @@
 #include "source.h"
 
 struct activation;
-struct listing;
 struct manager_reload;
 struct policy;
 struct units;
@@ -48,8 +47,6 @@ struct manager {
 	const bool *outdated;
 	struct ipc_object *object;
 	struct activation *activations;
-	struct listing *listings; /* calls that wait for their turn */
-	uid_t listed;		  /* whose turn was the last */
 	struct units *units; /* NULL while systemd starts no unit for us */
 	uint64_t started_at;
 	uint64_t settled_at; /* a name that is missing then is missing */

@@ -330,10 +330,10 @@ START_TEST(lists_have_pages)
 	}
 	request.prefix = (char *)"many/";
 	request.after = last;
-	for (int i = 0; i < MANY; i += 256) {
+	for (int i = 0; i < MANY; i += 64) {
 		ck_assert_int_eq(service_manager_list(manager, &request, &reply, NULL), 0);
-		ck_assert_uint_eq(reply->n_entries, i + 256 < MANY ? 256 : MANY - i);
-		ck_assert_int_eq(reply->more, i + 256 < MANY);
+		ck_assert_uint_eq(reply->n_entries, i + 64 < MANY ? 64 : MANY - i);
+		ck_assert_int_eq(reply->more, i + 64 < MANY);
 		snprintf(name, sizeof(name), "many/%03d", i);
 		ck_assert_str_eq(reply->entries[0]->name, name);
 		strcpy(last, reply->entries[reply->n_entries - 1]->name);
