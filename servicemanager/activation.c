@@ -251,7 +251,7 @@ static void start(struct activation *a)
 	a->deadline = a->started_at + a->config->timeout_sec * 1000000ULL;
 	a->starting = true;
 	log_verbose(a->manager, "starting %s", a->config->file);
-	r = unit ? unit_start(a->manager, unit, unit_ended, a, &a->job) : spawn(a);
+	r = unit ? unit_start(a->manager->epoll, unit, unit_ended, a, &a->job) : spawn(a);
 	if (r < 0)
 		fail(a, "%s%s%s",
 		     unit ?: "cannot start the program: ", unit ? ": cannot reach systemd: " : "",

@@ -17,7 +17,6 @@
 #include "manager.h"
 #include "registration.h"
 #include "private.h"
-#include "unit.h"
 #include "waiter.h"
 #include "watch.h"
 
@@ -111,7 +110,7 @@ static int settle_work(struct manager *manager)
 
 int manager_work(struct manager *manager)
 {
-	int timeout = timeout_min(settle_work(manager), units_work(manager));
+	int timeout = settle_work(manager);
 
 	timeout = timeout_min(timeout, activation_work(manager));
 	timeout = timeout_min(timeout, registrations_work(manager));
@@ -136,7 +135,6 @@ struct manager *manager_free(struct manager *manager)
 
 	waiters_end(manager);
 	activations_end(manager);
-	units_end(manager);
 	watch_end(manager);
 	registrations_end(manager);
 	registry_free(manager->registry);

@@ -34,7 +34,6 @@
 struct activation;
 struct manager_reload;
 struct policy;
-struct units;
 
 struct manager {
 	struct ipc *ipc;
@@ -47,7 +46,6 @@ struct manager {
 	const bool *outdated;
 	struct ipc_object *object;
 	struct activation *activations;
-	struct units *units; /* NULL while systemd starts no unit for us */
 	uint64_t started_at;
 	uint64_t settled_at; /* a name that is missing then is missing */
 	uint64_t expire_at;  /* the next reservation; 0: there is none */
