@@ -1,14 +1,117 @@
 // SPDX-License-Identifier: MIT
 /*
- * Asking the policy: see access.h.
+ * Callers, and what the policy allows them. The driver reports the effective ids. The
+ * supplementary groups are read from /proc. If the driver still has a pidfd of the caller
+ * after that, the pid was not reused, so the file was that of the caller.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "access.h"
-#include "reply.h"
-#include "private.h"
+#include "manager.h"
+
+/* --- Callers -------------------------------------------------------------------------- */
+
+/* Parses the list after "Groups:" in a /proc/PID/status. Returns how many there are, or
+ * -ENOMEM. The caller frees *ret_groups. */
+static int groups_from(const char *list, gid_t **ret_groups)
+{
+	/* Each takes a digit and a blank. */
+	gid_t *groups = calloc(strlen(list) / 2 + 1, sizeof(*groups));
+	int n = 0;
+
+	if (!groups)
+		return -ENOMEM;
+
+	for (char *end;; list = end) {
+		unsigned long group = strtoul(list, &end, 10);
+
+		if (end == list)
+			break;
+		groups[n++] = (gid_t)group;
+	}
+
+	*ret_groups = groups;
+	return n;
+}
+
+/* Returns how many there are, or -errno. */
+static int read_status(pid_t pid, gid_t **ret_groups)
+{
+	char path[32], *line = NULL;
+	size_t size = 0;
+	int r = -EBADMSG;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	status = fopen(path, "re");
+	if (!status)
+		return -errno;
+
+	while (r == -EBADMSG && getline(&line, &size, status) > 0)
+		if (!strncmp(line, "Groups:", strlen("Groups:")))
+			r = groups_from(line + strlen("Groups:"), ret_groups);
+	if (ferror(status))
+		r = -errno;
+	free(line);
+	fclose(status);
+	return r;
+}
+
+/* A caller in another pid namespace has no pid here, and no groups that we could know. */
+static int read_groups(struct caller *caller, const struct ipc_call *call)
+{
+	int pidfd, n;
+
+	if (!ipc_call_pid(call))
+		return 0;
+
+	n = read_status(ipc_call_pid(call), &caller->groups);
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : n;
+
+	/* The caller had this pid until now, so the status was its own. */
+	pidfd = ipc_call_pidfd(call);
+	if (pidfd < 0)
+		return pidfd;
+
+	close(pidfd);
+	caller->subject.groups = caller->groups;
+	caller->subject.n_groups = (size_t)n;
+	return 0;
+}
+
+int caller_init(struct caller *caller, const struct ipc_call *call, const struct policy *policy)
+{
+	const char *label = ipc_call_label(call);
+	int r = 0;
+
+	*caller = (struct caller){
+		.subject = { .uid = ipc_call_uid(call), .gid = ipc_call_gid(call) },
+	};
+	if (label) {
+		/* A copy, because that of the call ends with the call. */
+		caller->label = strdup(label);
+		caller->subject.label = caller->label;
+		r = caller->label ? 0 : -ENOMEM;
+	}
+	if (r == 0 && policy_asks_for_groups(policy))
+		r = read_groups(caller, call);
+	if (r < 0)
+		caller_done(caller);
+	return r;
+}
+
+void caller_done(struct caller *caller)
+{
+	free(caller->groups);
+	free(caller->label);
+	*caller = (struct caller){ .groups = NULL };
+}
+
+/* --- Decisions ------------------------------------------------------------------------ */
 
 struct policy_decision access_decide(const struct manager *manager, const struct caller *caller,
 				     unsigned int rights, const char *name)
@@ -18,7 +121,7 @@ struct policy_decision access_decide(const struct manager *manager, const struct
 	for (unsigned int right = 1; right <= rights; right <<= 1) {
 		if (!(rights & right))
 			continue;
-		decision = policy_decide(manager->policy, &caller->subject,
+		decision = policy_decide(manager->options.policy, &caller->subject,
 					 (enum policy_right)right, name);
 		if (decision.verdict != POLICY_ALLOW)
 			break;
@@ -38,7 +141,7 @@ int access_decide_call(const struct manager *manager, const struct ipc_call *cal
 		       struct policy_decision *ret_decision)
 {
 	struct caller caller;
-	int r = caller_init(&caller, call, manager->policy);
+	int r = caller_init(&caller, call, manager->options.policy);
 
 	if (r < 0)
 		return r;
@@ -59,58 +162,4 @@ int access_reply_unseen(const struct manager *manager, struct ipc_call *call, co
 		return reply_unknown(call);
 
 	return decision.verdict == POLICY_ALLOW ? 1 : reply_denied(call, &decision, name);
-}
-
-/* --- Checking -------------------------------------------------------------------- */
-
-/* Others than administrators do not learn which names are hidden, nor what else a rule says:
- * to them a hidden name is like one that nobody has, which they may look for. */
-static int reply_decision(struct ipc_call *call, const struct policy_decision *decision,
-			  enum policy_right right, bool administrator)
-{
-	Ipc__Manager__CheckPolicyReply reply = IPC__MANAGER__CHECK_POLICY_REPLY__INIT;
-	enum policy_verdict verdict = decision->verdict;
-
-	if (verdict == POLICY_HIDE && !administrator)
-		verdict = right == POLICY_REGISTER ? POLICY_REFUSE : POLICY_ALLOW;
-	reply.verdict = (char *)policy_verdict_text(verdict);
-	if (decision->rule && administrator) {
-		reply.file = (char *)decision->rule->file;
-		reply.line = decision->rule->line;
-		reply.rule = (char *)decision->rule->text;
-	}
-	return service_manager_reply_check_policy(call, &reply);
-}
-
-int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRequest *request,
-			void *userdata)
-{
-	enum policy_right right = policy_right_from(request->right);
-	uid_t uid = ipc_call_uid(call);
-	bool administrator = !uid || uid == geteuid();
-	const struct manager *manager = userdata;
-	struct policy_decision decision;
-	struct policy_subject other = {
-		.uid = request->uid,
-		.gid = request->n_gids ? request->gids[0] : request->uid,
-		.groups = request->gids,
-		.n_groups = request->n_gids,
-		.label = *request->label ? request->label : NULL,
-	};
-	int r = 0;
-
-	if (!right)
-		return ipc_call_errno(call, EINVAL, "unknown right; it is register, find, list or call");
-	if (!registry_name_is_valid(request->name))
-		return ipc_call_errno(call, EINVAL, BAD_NAME);
-	if (!request->self && !administrator)
-		return ipc_call_errno(
-			call, EPERM,
-			"only root and the user of servicemanager may ask about other users");
-
-	if (request->self)
-		r = access_decide_call(manager, call, right, request->name, &decision);
-	else
-		decision = policy_decide(manager->policy, &other, right, request->name);
-	return r < 0 ? r : reply_decision(call, &decision, right, administrator);
 }

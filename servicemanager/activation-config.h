@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of ipcbus-services(5) say: one service a file, which activation.c starts.
- * activation-parse.c reads the text of one and is pure; activation-load.c finds the files
- * and the users they name.
+ * The files of ipcbus-services(5). Each file has one service, which activation.c starts.
  */
 #ifndef SERVICEMANAGER_ACTIVATION_CONFIG_H
 #define SERVICEMANAGER_ACTIVATION_CONFIG_H
@@ -11,7 +9,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "words.h"
+#include "config.h"
 
 #define ACTIVATIONS_MAX	       512
 #define ACTIVATION_TIMEOUT_SEC 10 /* of a file without a timeout */

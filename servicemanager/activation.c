@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Starting services: see activation.h. An activation is the file of one service and the
+ * Starting services: see manager.h. An activation is the file of one service and the
  * state of that service:
  *
  *   down      nothing runs, as far as servicemanager knows
@@ -31,12 +31,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "activation.h"
 #include "activation-config.h"
-#include "source.h"
-#include "private.h"
+#include "manager.h"
 #include "unit.h"
-#include "waiter.h"
 
 #define RETRY_USEC     500000ULL
 #define RETRY_MAX_USEC 60000000ULL
@@ -138,7 +135,7 @@ static int detach(void)
 static void run(const struct activation *a)
 {
 	const struct activation_config *config = a->config;
-	const char *device = a->manager->device ?: getenv("IPCBUS_DEVICE");
+	const char *device = a->manager->options.device ?: getenv("IPCBUS_DEVICE");
 	char variables[5][PATH_MAX], *environment[] = { variables[0], variables[1], variables[2],
 							variables[3], NULL, NULL };
 	int r;
@@ -167,7 +164,7 @@ static void run(const struct activation *a)
 static void forget_process(struct activation *a)
 {
 	if (a->pidfd >= 0) {
-		source_remove(a->manager->epoll, a->pidfd);
+		source_remove(a->manager->options.epoll, a->pidfd);
 		close(a->pidfd);
 	}
 	a->pidfd = -1;
@@ -180,7 +177,8 @@ static int watch_process(struct activation *a)
 	int r;
 
 	a->pidfd = pidfd_open(a->pid, /* flags= */ 0);
-	r = a->pidfd < 0 ? -errno : source_set(a->manager->epoll, &a->source, a->pidfd, EPOLLIN);
+	r = a->pidfd < 0 ? -errno :
+			   source_set(a->manager->options.epoll, &a->source, a->pidfd, EPOLLIN);
 	if (r == 0)
 		return 0;
 
@@ -251,7 +249,7 @@ static void start(struct activation *a)
 	a->deadline = a->started_at + a->config->timeout_sec * 1000000ULL;
 	a->starting = true;
 	log_verbose(a->manager, "starting %s", a->config->file);
-	r = unit ? unit_start(a->manager->epoll, unit, unit_ended, a, &a->job) : spawn(a);
+	r = unit ? unit_start(a->manager->options.epoll, unit, unit_ended, a, &a->job) : spawn(a);
 	if (r < 0)
 		fail(a, "%s%s%s",
 		     unit ?: "cannot start the program: ", unit ? ": cannot reach systemd: " : "",

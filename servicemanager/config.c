@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 
 #include "config.h"
 #include "log.h"
+
+/* --- Files -------------------------------------------------------------------------- */
 
 struct file {
 	char *path;
@@ -150,4 +153,115 @@ int config_load(const char *const *directories, config_taker *taker, void *userd
 	for (size_t i = 0; i < config.count; i++)
 		free(config.list[i].path);
 	return result < 0 ? result : (int)config.count;
+}
+
+/* --- Lines -------------------------------------------------------------------------- */
+
+int config_complain(struct config_line *line, const char *format, ...)
+{
+	va_list args;
+
+	line->problem->line = line->number;
+	va_start(args, format);
+	vsnprintf(line->problem->text, sizeof(line->problem->text), format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+bool config_take_number(const char **text, uint64_t max, uint64_t *ret)
+{
+	unsigned long long value;
+	char *end;
+
+	if (**text < '0' || **text > '9')
+		return false;
+
+	errno = 0;
+	value = strtoull(*text, &end, 10);
+	if (errno || value > max)
+		return false;
+
+	*text = end;
+	*ret = value;
+	return true;
+}
+
+/* Copies the first line of the text, without its end. */
+static int copy_line(struct config_line *line, const char *text, size_t size)
+{
+	if (size > CONFIG_LINE_MAX)
+		return config_complain(line, "the line is longer than %d characters",
+				       CONFIG_LINE_MAX);
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)text[i] < ' ' && text[i] != '\t')
+			return config_complain(line, "there is a control character in the line");
+
+	memcpy(line->text, text, size);
+	line->text[size] = '\0';
+	strcpy(line->cut, line->text);
+	return 0;
+}
+
+/* Ends the word that begins at p. *ret_next is behind it. */
+static int end_word(struct config_line *line, char *p, char **ret_next)
+{
+	char *end = *p == '"' ? strchr(p + 1, '"') : p + strcspn(p, " \t#\"");
+
+	if (!end)
+		return config_complain(line, "a quote is not closed");
+	if (*p != '"' && *end == '"')
+		return config_complain(line, "a quote must be at the beginning of a word");
+	if (*p == '"' && end[1] && !strchr(" \t#", end[1]))
+		return config_complain(line, "a closing quote must be followed by a blank");
+
+	/* Then a comment begins, or the line ends. */
+	*ret_next = end + (*p == '"');
+	if (**ret_next == '#')
+		**ret_next = '\0';
+	else if (**ret_next)
+		(*ret_next)++;
+	*end = '\0';
+	return 0;
+}
+
+static int split(struct config_line *line)
+{
+	char *p = line->cut;
+	int r = 0;
+
+	line->n_words = 0;
+	while (r == 0) {
+		p += strspn(p, " \t");
+		if (!*p || *p == '#')
+			return 0;
+		if (line->n_words == CONFIG_WORDS_MAX)
+			return config_complain(line, "more than %d words", CONFIG_WORDS_MAX);
+		line->words[line->n_words++] = *p == '"' ? p + 1 : p;
+		r = end_word(line, p, &p);
+	}
+
+	return r;
+}
+
+int config_parse(struct config_line *line, const char *text, size_t size,
+		 int (*parse)(void *userdata), void *userdata)
+{
+	int r = 0;
+
+	while (r == 0 && size) {
+		const char *end = memchr(text, '\n', size);
+		size_t length = end ? (size_t)(end - text) : size;
+
+		line->number++;
+		r = copy_line(line, text, length);
+		if (r == 0)
+			r = split(line);
+		if (r == 0 && line->n_words)
+			r = parse(userdata);
+		length += end ? 1 : 0;
+		text += length;
+		size -= length;
+	}
+
+	return r;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names whose service exits when nobody has its object: see idle-exit.h. For such a name
+ * Names whose service exits when nobody has its object: see manager.h. For such a name
  * servicemanager holds a Provider and not the object, so that only clients hold references
  * to the object, and the driver can notify the service when there are none. A caller who
  * wants the object waits. The manager notifies the Provider once, gets the object by
@@ -15,11 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "access.h"
-#include "idle-exit.h"
-#include "reply.h"
-#include "private.h"
-#include "waiter.h"
+#include "manager.h"
 
 int idle_exit_cookie(uint64_t *ret_cookie)
 {

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Listing names: see listing.h. A reply has one page of the list, so that a request takes a
+ * Listing names: see manager.h. A reply has one page of the list, so that a request takes a
  * bounded time.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "access.h"
-#include "activation.h"
-#include "listing.h"
-#include "reply.h"
-#include "private.h"
+#include "manager.h"
 
 /* Maximum number of entries in one reply. */
 #define PAGE 64
@@ -94,12 +90,12 @@ int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request,
 
 	if (!registry_prefix_is_valid(request->prefix) || !registry_prefix_is_valid(request->after))
 		return ipc_call_errno(call, EINVAL, "invalid prefix: " BAD_NAME);
-	r = caller_init(&caller, call, manager->policy);
+	r = caller_init(&caller, call, manager->options.policy);
 	if (r < 0)
 		return r;
 
 	r = (request->activatable ? reply_activatable : reply_registered)(manager, call, request,
-									   &caller);
+									  &caller);
 	caller_done(&caller);
 	return r;
 }

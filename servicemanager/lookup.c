@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Looking names up: see lookup.h. A call that gets no reply at once is kept in waiter.c:
+ * Looking names up: see manager.h. A call that gets no reply at once is kept in waiter.c:
  * Wait() for a name that nobody has; Get() while the service of the name is being started,
  * while its Provider is asked for the object, or shortly after our start, when its owner
  * may be about to register it again.
@@ -9,13 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "access.h"
-#include "activation.h"
-#include "idle-exit.h"
-#include "lookup.h"
-#include "reply.h"
-#include "private.h"
-#include "waiter.h"
+#include "manager.h"
 
 void lookup_registered(struct manager *manager, struct owner *owner)
 {
@@ -48,7 +42,7 @@ void lookup_settle(struct manager *manager)
 	while ((first = registry_waiters_after(manager->registry, name))) {
 		strcpy(name, first->name);
 		if (!registry_find(manager->registry, name) && !activation_find(manager, name))
-			waiters_fail(manager, name, /* gets_only= */ true, ENOENT, NOBODY_HAS_IT);
+			waiters_fail(manager, name, /* gets_only= */ true, ENOENT, NO_OWNER);
 	}
 }
 
@@ -68,7 +62,7 @@ static int find(const struct manager *manager, struct wanted *wanted, unsigned i
 		return ipc_call_errno(wanted->call, EINVAL, BAD_NAME);
 	if (!registry_interface_is_valid(wanted->interface))
 		return ipc_call_errno(wanted->call, EINVAL, BAD_INTERFACE);
-	r = caller_init(&wanted->caller, wanted->call, manager->policy);
+	r = caller_init(&wanted->caller, wanted->call, manager->options.policy);
 	if (r < 0)
 		return r;
 

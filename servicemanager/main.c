@@ -1,21 +1,335 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager: its options. daemon.c runs the daemon, and check-policy.c runs
- * --check-policy.
+ * servicemanager: its options, and the daemon. The daemon stays in the foreground and logs to
+ * standard error; the line "ready" says that names can be registered. One thread waits for
+ * everything at once: the bus, signals (SIGTERM and SIGINT to exit, SIGHUP to read the files
+ * again), and the sources of the manager.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <ipc/ipc.h>
 
 #include "../libipc/core/descriptor.h"
-#include "check-policy.h"
-#include "daemon.h"
+#include "activation-config.h"
 #include "log.h"
+#include "manager.h"
+#include "policy-load.h"
+
+#define EVENTS_AT_ONCE 64
+#define SETTLE_MSEC    500
+
+/* Status for systemd, if it started us. If it cannot be sent, nothing is done about it:
+ * systemd acts when the watchdog stays silent. */
+#define READY "READY=1\nSTATUS=Names can be registered."
+
+#define DIRECTORIES_MAX 8
+
+struct directories {
+	const char *list[DIRECTORIES_MAX + 1]; /* ends with NULL */
+	size_t count;
+};
+
+struct arguments {
+	const char *device;
+	struct directories policy;
+	struct directories services;
+	bool check;
+	bool verbose;
+};
+
+struct daemon {
+	const struct arguments *options;
+	char *device; /* path of the bus, which libipc found */
+	struct ipc *ipc;
+	struct manager *manager;
+	struct policy *policy;
+	struct log_copy problems; /* of the files, when they were last read */
+	size_t services;	  /* that are configured */
+	bool outdated;		  /* the policy is older than its files, which are wrong */
+	struct source bus;
+	struct source signal;
+	int epoll;
+	int signals;
+	int status;	   /* 1 to go on, 0 to exit, -errno */
+	uint64_t feed;	   /* the watchdog of systemd, this often; 0: there is none */
+	uint64_t feed_due; /* next */
+};
+
+/* A pidfd is open for each service that servicemanager started. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int open_signals(void)
+{
+	sigset_t signals;
+	int fd;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -errno;
+
+	fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Handles what has come over the bus, but not without end, because signals and timers must
+ * have their turn. If there is no memory for one event, servicemanager goes on: its names
+ * must not be lost. */
+static void bus_ready(struct source *source)
+{
+	struct daemon *daemon = container_of(source, struct daemon, bus);
+	int r = 1;
+
+	for (int i = 0; i < EVENTS_AT_ONCE && r > 0; i++)
+		r = ipc_process(daemon->ipc);
+	if (r == -ENOMEM) {
+		ipc_fail("servicemanager: delaying an event", r, NULL);
+		usleep(10000);
+	} else if (r < 0) {
+		daemon->status = r;
+	}
+}
+
+/* If a file is wrong, the old policy stays in force. */
+static void reload_policy(struct daemon *daemon)
+{
+	struct policy *policy;
+
+	daemon->problems.size = 0;
+	log_begin_copy(&daemon->problems);
+	daemon->outdated = policy_load(daemon->options->policy.list, &policy) < 0;
+	log_end_copy();
+	if (!daemon->outdated) {
+		manager_set_policy(daemon->manager, policy);
+		policy_free(daemon->policy);
+		daemon->policy = policy;
+		log_line("reloaded the policy: %zu rules", policy_count(policy));
+	} else {
+		log_line("kept the old policy");
+	}
+}
+
+/* If a file is wrong, the old services stay. */
+static int load_services(struct daemon *daemon)
+{
+	struct activation_configs *configs;
+	int r;
+
+	log_begin_copy(&daemon->problems);
+	r = activation_configs_load(daemon->options->services.list, &configs);
+	log_end_copy();
+	if (r == 0) {
+		daemon->services = configs->count;
+		r = activations_set(daemon->manager, configs);
+		activation_configs_free(configs);
+	}
+	return r;
+}
+
+/* For SIGHUP and Reload(). */
+static void reload(struct manager_reload *ret_reload, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)now_usec());
+	reload_policy(daemon);
+	ret_reload->services_refused = load_services(daemon) < 0;
+	if (ret_reload->services_refused)
+		log_line("kept the old services");
+	sd_notify(/* unset_environment= */ 0, READY);
+
+	ret_reload->policy_refused = daemon->outdated;
+	ret_reload->rules = policy_count(daemon->policy);
+	ret_reload->services = daemon->services;
+}
+
+static void signal_ready(struct source *source)
+{
+	struct daemon *daemon = container_of(source, struct daemon, signal);
+	struct manager_reload result = { 0 };
+	struct signalfd_siginfo info;
+
+	if (read(daemon->signals, &info, sizeof(info)) < 0) {
+		daemon->status = errno == EINTR || errno == EAGAIN ? 1 : -errno;
+		return;
+	}
+	if (info.ssi_signo != SIGHUP) {
+		daemon->status = 0;
+		return;
+	}
+
+	reload(&result, daemon);
+}
+
+/* Returns the timeout until the next call. */
+static int feed_watchdog(struct daemon *daemon)
+{
+	uint64_t now = now_usec();
+
+	if (!daemon->feed)
+		return -1;
+
+	if (now >= daemon->feed_due) {
+		sd_notify(/* unset_environment= */ 0, "WATCHDOG=1");
+		daemon->feed_due = now + daemon->feed;
+	}
+	return timeout_until(daemon->feed_due);
+}
+
+/* Runs until a signal: 0, or -errno. One event at a time, because handling one may free the
+ * source of the next. */
+static int loop(struct daemon *daemon)
+{
+	while (daemon->status > 0) {
+		int timeout = timeout_min(manager_work(daemon->manager), feed_watchdog(daemon));
+		struct epoll_event event;
+		int n = epoll_wait(daemon->epoll, &event, 1, timeout);
+
+		if (n == 1)
+			((struct source *)event.data.ptr)->ready(event.data.ptr);
+		else if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+
+	return daemon->status;
+}
+
+/* The bus may end at any moment: with the program that ipcbusd runs, for one. */
+static int fail(const char *what, int error)
+{
+	if (error == -ECONNRESET)
+		log_line("ending: ipcbusd has ended, and the bus with it");
+	else
+		log_line("%s: %s", what, ipc_strerror(error));
+	return EXIT_FAILURE;
+}
+
+static int serve(struct daemon *daemon)
+{
+	struct manager_options options = {
+		.epoll = daemon->epoll,
+		.settle_msec = SETTLE_MSEC,
+		.verbose = daemon->options->verbose,
+		.policy = daemon->policy,
+		.device = daemon->device,
+		.reload = reload,
+		.userdata = daemon,
+		.problems = &daemon->problems,
+		.outdated = &daemon->outdated,
+	};
+	int r;
+
+	r = manager_new(daemon->ipc, &options, &daemon->manager);
+	if (r == -EBUSY) {
+		log_line("another servicemanager runs on this bus already");
+		return EXIT_FAILURE;
+	}
+	if (r < 0)
+		return fail("cannot become the manager of the bus", r);
+
+	if (load_services(daemon) < 0)
+		log_line("starting no services, until their files are right and SIGHUP comes");
+	r = ipc_get_fd(daemon->ipc);
+	if (r >= 0)
+		r = source_set(daemon->epoll, &daemon->bus, r, EPOLLIN);
+	if (r == 0)
+		r = source_set(daemon->epoll, &daemon->signal, daemon->signals, EPOLLIN);
+	if (r == 0) {
+		log_line("ready");
+		sd_notify(/* unset_environment= */ 0, READY);
+		r = loop(daemon);
+	}
+	sd_notify(/* unset_environment= */ 0, "STOPPING=1");
+	daemon->manager = manager_free(daemon->manager);
+	if (r < 0)
+		return fail("cannot continue", r);
+
+	return EXIT_SUCCESS;
+}
+
+/* What we start finds the bus by its path, whatever its environment is. */
+static int open_bus(struct daemon *daemon)
+{
+	int r = ipc_find_bus(daemon->options->device, &daemon->device, NULL, NULL);
+
+	if (r == 0)
+		r = ipc_open(&daemon->ipc, daemon->device);
+	if (r == -ENOENT)
+		log_line("cannot open %s: it does not exist; load the module (modprobe ipcbus), or "
+			 "start ipcbusd, which needs none",
+			 daemon->device);
+	else if (r == -ECONNREFUSED)
+		log_line("cannot open %s: no ipcbusd listens there; start it first",
+			 daemon->device);
+	else if (r < 0)
+		return fail("cannot open the bus", r);
+
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int run(const struct arguments *options)
+{
+	struct daemon daemon = {
+		.options = options,
+		.bus = { .ready = bus_ready },
+		.signal = { .ready = signal_ready },
+		.status = 1,
+	};
+	int status;
+
+	/* Whoever restarts us would only do so for ever. */
+	log_begin_copy(&daemon.problems);
+	daemon.outdated = policy_load(options->policy.list, &daemon.policy) < 0;
+	log_end_copy();
+	if (daemon.outdated) {
+		daemon.policy = policy_new();
+		if (!daemon.policy)
+			return ipc_fail("servicemanager: cannot start", -ENOMEM, NULL);
+		log_line("refusing everything to everybody, until the policy is right and SIGHUP comes");
+	}
+
+	raise_fd_limit();
+	/* Three times in each period. */
+	if (sd_watchdog_enabled(/* unset_environment= */ 0, &daemon.feed) > 0)
+		daemon.feed /= 3;
+	daemon.signals = open_signals();
+	daemon.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (daemon.signals < 0 || daemon.epoll < 0)
+		return ipc_fail("servicemanager: cannot wait for events",
+				daemon.signals < 0 ? daemon.signals : -errno, NULL);
+
+	status = open_bus(&daemon);
+	if (status == EXIT_SUCCESS)
+		status = serve(&daemon);
+	ipc_unref(daemon.ipc);
+	free(daemon.device);
+	policy_free(daemon.policy);
+	return status;
+}
+
+/* --- Options ---------------------------------------------------------------------------- */
 
 static const char usage[] =
 	"usage: servicemanager [--device PATH] [--policy DIRECTORY]...\n"
@@ -37,21 +351,6 @@ static const char usage[] =
 	"  -v, --verbose       log names, waiting calls and watches as they come and go\n"
 	"  -h, --help          print this text\n"
 	"      --version       print the version\n";
-
-#define DIRECTORIES_MAX 8
-
-struct directories {
-	const char *list[DIRECTORIES_MAX + 1]; /* ends with NULL */
-	size_t count;
-};
-
-struct arguments {
-	const char *device;
-	struct directories policy;
-	struct directories services;
-	bool check;
-	bool verbose;
-};
 
 /* False: there are too many. */
 static bool add_directory(struct directories *directories, const char *directory)
@@ -175,10 +474,5 @@ int main(int argc, char **argv)
 	if (arguments.check)
 		return check_policy(arguments.policy.list, argv + optind);
 
-	return daemon_run(&(struct daemon_options){
-		.device = arguments.device,
-		.policy = arguments.policy.list,
-		.services = arguments.services.list,
-		.verbose = arguments.verbose,
-	});
+	return run(&arguments);
 }

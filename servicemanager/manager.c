@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The life of the manager, and what is due when: see manager.h. Its methods are in
- * registration.c, lookup.c, watch.c, idle-exit.c and access.c. Each handler validates
- * what the caller sent, asks or changes the registry and replies. None of them calls
- * anybody, so none can be kept waiting.
+ * The object behind handle 0: see manager.h.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "access.h"
-#include "activation.h"
-#include "administration.h"
-#include "idle-exit.h"
-#include "listing.h"
-#include "lookup.h"
 #include "manager.h"
-#include "registration.h"
-#include "private.h"
-#include "waiter.h"
-#include "watch.h"
 
-/* A name, an interface, a watcher, and some metadata; or about a thousand groups. */
+/* Fits a name, an interface, a watcher and some metadata; or about a thousand groups. */
 #define REQUEST_MAX 4096
 
 static const struct service_manager_ops ops = {
@@ -53,14 +40,7 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 		return -ENOMEM;
 
 	manager->ipc = ipc;
-	manager->epoll = options->epoll;
-	manager->verbose = options->verbose;
-	manager->policy = options->policy;
-	manager->device = options->device;
-	manager->reload = options->reload;
-	manager->userdata = options->userdata;
-	manager->problems = options->problems;
-	manager->outdated = options->outdated;
+	manager->options = *options;
 	manager->settled = !options->settle_msec;
 	manager->started_at = now_usec();
 	manager->settled_at = manager->started_at + options->settle_msec * 1000ULL;
@@ -73,7 +53,7 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 		r = ipc_object_set_limits(manager->object, &limits);
 	if (r == 0)
 		r = ipc_object_set_flags(manager->object, IPC_OBJECT_LABEL);
-	/* Without labels in the driver, rules about labels match nobody. */
+	/* Without labels in the driver, rules about labels match no caller. */
 	if (r == 0 || r == -EOPNOTSUPP)
 		r = ipc_set_manager(ipc, manager->object);
 	if (r < 0) {
@@ -87,7 +67,7 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 
 void manager_set_policy(struct manager *manager, const struct policy *policy)
 {
-	manager->policy = policy;
+	manager->options.policy = policy;
 	lookup_policy_changed(manager);
 	watch_policy_changed(manager);
 }
@@ -114,18 +94,8 @@ int manager_work(struct manager *manager)
 
 	timeout = timeout_min(timeout, activation_work(manager));
 	timeout = timeout_min(timeout, registrations_work(manager));
-	/* Last, because all of the above may change names. */
+	/* Must be last, because the others may change names. */
 	return timeout_min(timeout, watch_work(manager));
-}
-
-bool manager_wants_writable(const struct manager *manager)
-{
-	return manager->wants_writable;
-}
-
-void manager_writable(struct manager *manager)
-{
-	watch_continue(manager);
 }
 
 struct manager *manager_free(struct manager *manager)

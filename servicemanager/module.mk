@@ -24,12 +24,10 @@ $(B)/servicemanager/datadir: FORCE
 	$(Q)echo '$(datadir)' >$@
 endif
 
-# From below to above. The core is what the tests build: it reads no files, and knows no
-# signals and no loop.
-MANAGER_CORE := log words registry policy policy-parse activation-parse caller source reply \
-	access waiter unit activation idle-exit lookup listing watch registration administration \
-	manager
-MANAGER_PARTS := $(MANAGER_CORE) config policy-load activation-load check-policy daemon main
+# From below to above. Tests build the core, which installs no signal handlers and runs no loop.
+MANAGER_CORE := log loop config registry policy policy-parse activation-config reply access waiter \
+	unit activation idle-exit lookup listing watch registration administration manager
+MANAGER_PARTS := $(MANAGER_CORE) policy-load main
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
@@ -43,12 +41,12 @@ $(B)/servicemanager/default-policy.inc: servicemanager/default-policy.conf
 $(B)/servicemanager/policy-load.o: $(B)/servicemanager/default-policy.inc
 
 $(B)/servicemanager/test-policy: $(addprefix $(B)/servicemanager/,test-policy.o policy.o \
-		policy-parse.o policy-load.o words.o config.o log.o)
+		policy-parse.o policy-load.o registry.o config.o log.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 
-$(B)/servicemanager/test-activation: $(addprefix $(B)/servicemanager/,test-activation.o activation-parse.o \
-		activation-load.o words.o config.o log.o registry.o)
+$(B)/servicemanager/test-activation: $(addprefix $(B)/servicemanager/,test-activation.o activation-config.o \
+		config.o log.o registry.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
 

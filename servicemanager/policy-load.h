@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files of the policy, and the user database behind the names in them. Called at the
- * start, on SIGHUP and for --check-policy, but never while a request is served, because
- * the user database may block.
+ * The files of the policy, and the user database for the names in them. Called at the start,
+ * on SIGHUP, for Reload() and for --check-policy. May block on the user database.
  */
 #ifndef SERVICEMANAGER_POLICY_LOAD_H
 #define SERVICEMANAGER_POLICY_LOAD_H
@@ -20,9 +19,17 @@
  */
 int policy_load(const char *const *directories, struct policy **ret_policy);
 
-/* The text is a name, or a number, which need not be in the user database. -ENOENT: there
- * is no such name. */
-int policy_find_user(const char *text, uid_t *ret_uid);
-int policy_find_group(const char *text, gid_t *ret_gid);
+/*
+ * For --check-policy, which needs no bus: checks the files, and what they decide. The question
+ * is USER[:GROUP,...] RIGHT NAME [LABEL] and NULL; or only NULL, to check just the files.
+ * Returns an exit status:
+ *
+ *   0  the files are right, and access is allowed
+ *   1  a file is wrong
+ *   2  the question is wrong
+ *   3  access is refused
+ *   4  the name is hidden
+ */
+int check_policy(const char *const *directories, char **question);
 
 #endif /* SERVICEMANAGER_POLICY_LOAD_H */

@@ -12,8 +12,8 @@
  *   NAME     a name; "%u" in it is the user id of the caller, and a '*' at its end matches
  *            any rest
  *
- * A LIST has names, numbers and ranges of numbers, with commas and no blanks. words.h says
- * what a word and a comment is.
+ * A LIST has names, numbers and ranges of numbers, with commas and no blanks. config.h
+ * defines words and comments.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,15 +26,15 @@ struct parser {
 	const char *file;
 	const struct policy_names *names;
 	void (*warn)(const char *file, const struct text_problem *problem);
-	struct words words;
+	struct config_line line;
 	size_t at; /* the next word */
 };
 
-#define complain(parser, ...) words_complain(&(parser)->words, __VA_ARGS__)
+#define complain(parser, ...) config_complain(&(parser)->line, __VA_ARGS__)
 
 static char *next_word(struct parser *parser)
 {
-	return parser->at < parser->words.count ? parser->words.list[parser->at++] : NULL;
+	return parser->at < parser->line.n_words ? parser->line.words[parser->at++] : NULL;
 }
 
 /* --- Who --------------------------------------------------------------------------- */
@@ -48,14 +48,14 @@ static int range_from(struct parser *parser, const char *text, struct policy_ran
 	uint64_t first, last;
 	const char *p = text;
 
-	if (!words_take_number(&p, NUMBER_MAX, &first))
+	if (!config_take_number(&p, NUMBER_MAX, &first))
 		return *text >= '0' && *text <= '9' ?
 			       complain(parser, "\"%.64s\" is too large", text) :
 			       0;
 	last = first;
 	if (*p == '-') {
 		p++;
-		if (!words_take_number(&p, NUMBER_MAX, &last) || *p)
+		if (!config_take_number(&p, NUMBER_MAX, &last) || *p)
 			return complain(parser, "\"%.64s\" is not a range of numbers", text);
 		if (last < first)
 			return complain(parser, "\"%.64s\" ends before it begins", text);
@@ -84,13 +84,13 @@ static int range_named(struct parser *parser, enum policy_verdict verdict, const
 		return complain(parser, "unknown %s \"%.64s\"", what, name);
 	if (r < 0) {
 		if (parser->warn) {
-			struct text_problem problem, *own = parser->words.problem;
+			struct text_problem problem, *own = parser->line.problem;
 
-			parser->words.problem = &problem;
+			parser->line.problem = &problem;
 			complain(parser,
 				 "unknown %s \"%.64s\": the rule matches nobody of that name", what,
 				 name);
-			parser->words.problem = own;
+			parser->line.problem = own;
 			parser->warn(parser->file, &problem);
 		}
 		return 0;
@@ -322,7 +322,7 @@ static int parse_patterns(struct parser *parser, struct policy_rule *rule)
 {
 	char *word;
 
-	rule->patterns = calloc(WORDS_MAX, sizeof(*rule->patterns));
+	rule->patterns = calloc(CONFIG_WORDS_MAX, sizeof(*rule->patterns));
 	if (!rule->patterns)
 		return -ENOMEM;
 
@@ -350,10 +350,10 @@ static int parse_patterns(struct parser *parser, struct policy_rule *rule)
 
 static int parse_rule(struct parser *parser, struct policy_rule *rule)
 {
-	const char *line = parser->words.line;
+	const char *line = parser->line.text;
 	int r;
 
-	rule->line = parser->words.number;
+	rule->line = parser->line.number;
 	rule->file = strdup(parser->file);
 	rule->text = strdup(line + strspn(line, " \t"));
 	if (!rule->file || !rule->text)
@@ -398,8 +398,8 @@ int policy_read(struct policy *policy, const char *file, const char *text, size_
 		.file = file,
 		.names = names,
 		.warn = warn,
-		.words = { .problem = ret_problem },
+		.line = { .problem = ret_problem },
 	};
 
-	return words_parse(&parser.words, text, size, parse_line, &parser);
+	return config_parse(&parser.line, text, size, parse_line, &parser);
 }

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "words.h"
+#include "config.h"
 
 #define POLICY_RULES_MAX 4096
 

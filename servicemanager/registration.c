@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Registering and unregistering names, and the lives of their owners: see registration.h.
- * What is kept for a name is a struct owner (private.h). It ends when the name is
- * unregistered, when another object replaces it, or when its object dies.
+ * Registering and unregistering names. A registered name has a struct owner, until the name is
+ * unregistered, another object replaces the object, or the object dies.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "access.h"
-#include "activation.h"
-#include "idle-exit.h"
-#include "lookup.h"
-#include "registration.h"
-#include "reply.h"
-#include "private.h"
-#include "watch.h"
+#include "manager.h"
 
 /* After a restart owners register their names again within milliseconds. The manager
  * waits until none did for this long, but no longer than the maximum. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Replies that several handlers send: see reply.h.
+ * Replies that several handlers send: see manager.h.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "reply.h"
+#include "manager.h"
 
 int reply_failure(struct ipc_call *call, int r, const char *what)
 {
@@ -17,7 +17,7 @@ int reply_failure(struct ipc_call *call, int r, const char *what)
 
 int reply_unknown(struct ipc_call *call)
 {
-	return ipc_call_errno(call, ENOENT, NOBODY_HAS_IT);
+	return ipc_call_errno(call, ENOENT, NO_OWNER);
 }
 
 int reply_denied(struct ipc_call *call, const struct policy_decision *decision, const char *name)

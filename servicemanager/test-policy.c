@@ -345,13 +345,13 @@ END_TEST
 START_TEST(there_are_limits)
 {
 	struct policy *policy = policy_new();
-	char line[WORDS_LINE_MAX + 2];
+	char line[CONFIG_LINE_MAX + 2];
 
 	memset(line, ' ', sizeof(line));
-	line[WORDS_LINE_MAX] = '\0';
+	line[CONFIG_LINE_MAX] = '\0';
 	ck_assert_int_eq(try(policy, line), 0);
-	line[WORDS_LINE_MAX] = ' ';
-	line[WORDS_LINE_MAX + 1] = '\0';
+	line[CONFIG_LINE_MAX] = ' ';
+	line[CONFIG_LINE_MAX + 1] = '\0';
 	ck_assert_int_eq(try(policy, line), -EINVAL);
 	for (int i = 0; i < POLICY_RULES_MAX; i++)
 		ck_assert_int_eq(try(policy, "allow anyone all *"), 0);

@@ -15,7 +15,7 @@
 #include <sys/epoll.h>
 #include <systemd/sd-bus.h>
 
-#include "source.h"
+#include "loop.h"
 #include "unit.h"
 
 #define SYSTEMD		"org.freedesktop.systemd1"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that wait for a name: see waiter.h.
+ * Calls that wait for a name: see manager.h.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -8,13 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "access.h"
-#include "reply.h"
-#include "private.h"
-#include "waiter.h"
+#include "manager.h"
 
 /* The request of a call that waits stays in our region for as long. */
 #define WAIT_PAYLOAD_MAX 512
+
+struct waiter {
+	struct registry_waiter entry;
+	struct manager *manager;
+	char interface[REGISTRY_INTERFACE_MAX + 1]; /* empty: any */
+	struct caller caller;
+	bool get; /* Get(), not Wait() */
+	struct ipc_call *call;
+	struct ipc_slot *on_cancel;
+};
 
 static void waiter_free(struct waiter *waiter)
 {

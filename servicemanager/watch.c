@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watches of names: see watch.h. Nothing waits for a watcher. While its region has no
+ * Watches of names: see manager.h. Nothing waits for a watcher. While its region has no
  * space, its notifications are kept until the driver reports space. If there are too many
  * to keep, the watch is replayed from the beginning. Nor does anybody wait while watchers
  * are notified: between two turns of the loop only some names are handled, for one watch
@@ -20,10 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "access.h"
-#include "reply.h"
-#include "private.h"
-#include "watch.h"
+#include "manager.h"
 
 /* Changed names that one watch keeps; with more, it is replayed. */
 #define PENDING_MAX 256
@@ -112,7 +109,7 @@ static int watch_new(struct manager *manager, struct ipc_call *call,
 	watch->cookie = request->cookie;
 	watch->manager = manager;
 	watch->watcher = watcher_from_proxy(proxy);
-	r = caller_init(&watch->caller, call, manager->policy);
+	r = caller_init(&watch->caller, call, manager->options.policy);
 	if (r == 0)
 		r = ipc_proxy_on_death(proxy, watcher_died, watch, &watch->death);
 	if (r < 0) {
@@ -231,6 +228,22 @@ static int notify_watcher(struct watch *watch)
 	return r;
 }
 
+static void became_writable(struct ipc *ipc, void *userdata)
+{
+	struct manager *manager = userdata;
+
+	(void)ipc;
+	manager->writable = ipc_slot_end_async(manager->writable);
+	watch_continue(manager);
+}
+
+/* Lets the driver report when a receiver has space again. */
+static int await_space(struct manager *manager)
+{
+	return manager->writable ? 0 : ipc_on_writable(manager->ipc, became_writable, manager,
+						       &manager->writable);
+}
+
 /* Sends what the watch has to send. Ends it if its watcher died or takes no objects. */
 static void continue_watch(struct watch *watch)
 {
@@ -249,8 +262,9 @@ static void continue_watch(struct watch *watch)
 	/* It may succeed later. Only after -EAGAIN does the driver report when. */
 	if (r == -EAGAIN || r == -ENOSPC || r == -EDQUOT || r == -ENOMEM) {
 		watch->stuck = true;
-		manager->wants_writable |= r == -EAGAIN;
-		manager->wants_time |= r != -EAGAIN;
+		if (r == -EAGAIN)
+			r = await_space(manager);
+		manager->wants_time |= r < 0;
 		return;
 	}
 
@@ -276,7 +290,7 @@ static void continue_all(struct manager *manager, bool stuck_too)
 
 void watch_continue(struct manager *manager)
 {
-	manager->wants_writable = manager->wants_time = false;
+	manager->wants_time = false;
 	continue_all(manager, /* stuck_too= */ true);
 }
 
@@ -449,6 +463,7 @@ void watch_end(struct manager *manager)
 {
 	struct registry_watch *entry;
 
+	manager->writable = ipc_slot_end_async(manager->writable);
 	while (manager->registry && (entry = registry_next_watch(manager->registry, NULL))) {
 		registry_unwatch(manager->registry, entry);
 		watch_free(watch_of(entry));

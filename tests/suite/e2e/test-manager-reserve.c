@@ -167,5 +167,6 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("reserve", a_dead_name_stays_its_users,
-			 who_gives_a_name_up_has_no_more_right_to_it, names_of_services_are_their_users);
+			 who_gives_a_name_up_has_no_more_right_to_it,
+			 names_of_services_are_their_users);
 }
