@@ -323,33 +323,25 @@ const char *activation_problem(const struct activation *a)
 	return !a->starting && a->failures && now_usec() < a->retry_at ? a->problem : NULL;
 }
 
-static int by_name(const void *a, const void *b)
+const struct activation *activation_next(const struct manager *manager, const char *prefix,
+					 const char *after, const char **ret_name)
 {
-	return strcmp(((const struct activation_name *)a)->name,
-		      ((const struct activation_name *)b)->name);
+	const struct activation *next = NULL;
+
+	for (const struct activation *a = manager->activations; a; a = a->next)
+		for (char **name = a->config->names; *name; name++)
+			if (!strncmp(*name, prefix, strlen(prefix)) && strcmp(*name, after) > 0 &&
+			    (!next || strcmp(*name, *ret_name) < 0)) {
+				next = a;
+				*ret_name = *name;
+			}
+
+	return next;
 }
 
-int activation_names(const struct manager *manager, const char *prefix, const char *after,
-		     struct activation_name **ret_names, size_t *ret_count)
+uid_t activation_uid(const struct activation *a)
 {
-	struct activation_name *names;
-	size_t all = 0, n = 0;
-
-	for (const struct activation *a = manager->activations; a; a = a->next)
-		for (char **name = a->config->names; *name; name++)
-			all++;
-	names = calloc(all + 1, sizeof(*names));
-	if (!names)
-		return -ENOMEM;
-
-	for (const struct activation *a = manager->activations; a; a = a->next)
-		for (char **name = a->config->names; *name; name++)
-			if (!strncmp(*name, prefix, strlen(prefix)) && strcmp(*name, after) > 0)
-				names[n++] = (struct activation_name){ *name, a->config->uid, a };
-	qsort(names, n, sizeof(*names), by_name);
-	*ret_names = names;
-	*ret_count = n;
-	return 0;
+	return a->config->uid;
 }
 
 void activation_message(Ipc__Manager__Activation *message, const struct activation *a)

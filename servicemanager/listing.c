@@ -4,8 +4,6 @@
  * bounded time.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "manager.h"
 
@@ -22,51 +20,43 @@ static int reply_activatable(const struct manager *manager, struct ipc_call *cal
 			     const Ipc__Manager__ListRequest *request, const struct caller *caller)
 {
 	Ipc__Manager__ListReply reply = IPC__MANAGER__LIST_REPLY__INIT;
-	struct activation_name *names;
+	const char *name = request->after;
+	const struct activation *activation;
 	struct page page;
-	size_t n;
-	int r = activation_names(manager, request->prefix, request->after, &names, &n);
 
-	if (r < 0)
-		return r;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct registry_entry *owner =
-			registry_find(manager->registry, names[i].name);
+	while ((activation = activation_next(manager, request->prefix, name, &name))) {
+		const struct registry_entry *owner = registry_find(manager->registry, name);
 		Ipc__Manager__Entry *entry = &page.entries[reply.n_entries];
 
-		if (!access_allows(manager, caller, POLICY_LIST, names[i].name))
+		if (!access_allows(manager, caller, POLICY_LIST, name))
 			continue;
-		reply.more = reply.n_entries == PAGE;
-		if (reply.more)
+		if (reply.n_entries == PAGE) {
+			reply.more = true;
 			break;
+		}
 		ipc__manager__entry__init(entry);
-		entry->uid = names[i].uid;
+		entry->uid = activation_uid(activation);
 		if (owner)
 			entry_message(entry, owner);
-		entry->name = (char *)names[i].name;
+		entry->name = (char *)name;
 		entry->activation = &page.activations[reply.n_entries];
-		activation_message(entry->activation, names[i].activation);
+		activation_message(entry->activation, activation);
 		page.pointers[reply.n_entries++] = entry;
 	}
 
 	reply.entries = page.pointers;
-	r = service_manager_reply_list(call, &reply);
-	free(names);
-	return r;
+	return service_manager_reply_list(call, &reply);
 }
 
 static int reply_registered(const struct manager *manager, struct ipc_call *call,
 			    const Ipc__Manager__ListRequest *request, const struct caller *caller)
 {
 	Ipc__Manager__ListReply reply = IPC__MANAGER__LIST_REPLY__INIT;
-	struct registry_watch range = { .prefix = true };
 	const char *after = request->after;
 	struct registry_entry *entry;
 	struct page page;
 
-	strcpy(range.name, request->prefix);
-	while ((entry = registry_watched_after(manager->registry, &range, after))) {
+	while ((entry = registry_next(manager->registry, request->prefix, after))) {
 		after = entry->name;
 		if (!access_allows(manager, caller, POLICY_LIST, entry->name))
 			continue;

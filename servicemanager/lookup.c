@@ -21,10 +21,9 @@ void lookup_registered(struct manager *manager, struct owner *owner)
 
 void lookup_policy_changed(struct manager *manager)
 {
-	struct registry_entry *entry;
-	size_t position = 0;
+	struct registry_entry *entry = NULL;
 
-	while ((entry = registry_next(manager->registry, "", &position))) {
+	while ((entry = registry_next(manager->registry, "", entry ? entry->name : ""))) {
 		struct owner *owner = owner_of(entry);
 
 		if (owner->cookie)

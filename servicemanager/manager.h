@@ -180,13 +180,6 @@ void waiters_end(struct manager *manager);
 
 /* --- activation.c: starting the service of a name that is wanted and has no owner ---------- */
 
-/* A name in a service file, and the user of that service. */
-struct activation_name {
-	const char *name;
-	uid_t uid;
-	const struct activation *activation;
-};
-
 /* Replaces the services to activate. Takes them out of the list, leaving NULL. Running services
  * continue. -ENOMEM: some are missing. */
 int activations_set(struct manager *manager, struct activation_configs *configs);
@@ -199,10 +192,11 @@ struct activation *activation_find(const struct manager *manager, const char *na
 bool activation_allows(const struct manager *manager, const char *name, uid_t uid);
 /* Returns why the last start failed while it is too early to try again, otherwise NULL. */
 const char *activation_problem(const struct activation *activation);
-/* Returns the names that begin with the prefix and sort after `after`, sorted. -ENOMEM. The
- * caller frees *ret_names, which is valid until activations_set(). */
-int activation_names(const struct manager *manager, const char *prefix, const char *after,
-		     struct activation_name **ret_names, size_t *ret_count);
+/* Returns the activation with the first name that has the prefix and sorts after `after`, or
+ * NULL. *ret_name is valid until activations_set(). */
+const struct activation *activation_next(const struct manager *manager, const char *prefix,
+					 const char *after, const char **ret_name);
+uid_t activation_uid(const struct activation *activation);
 /* Fills in the message, which borrows the strings of the activation. */
 void activation_message(Ipc__Manager__Activation *message, const struct activation *activation);
 /* A call waits for one of its names, which has no owner. */

@@ -152,6 +152,8 @@ static int parse_label(struct parser *parser, struct policy_rule *rule)
 		return complain(parser, "\"label\" needs a pattern");
 	if (rule->label)
 		return complain(parser, "more than one label");
+	if (strchr(label, '*') != strrchr(label, '*'))
+		return complain(parser, "more than one * in \"%.64s\"", label);
 
 	rule->label = strdup(label);
 	return rule->label ? 0 : -ENOMEM;

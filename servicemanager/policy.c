@@ -119,18 +119,6 @@ static bool pattern_matches(const char *pattern, const char *name, uid_t uid)
 	return !*name;
 }
 
-static bool label_matches(const char *pattern, const char *label)
-{
-	size_t size = strlen(pattern);
-
-	if (!label)
-		return false;
-	if (size && pattern[size - 1] == '*')
-		return !strncmp(label, pattern, size - 1);
-
-	return !strcmp(label, pattern);
-}
-
 /* A '*' in the pattern matches any text; there is one at most. */
 static bool text_matches(const char *pattern, const char *text)
 {
@@ -161,7 +149,7 @@ static bool is_about(const struct policy_rule *rule, const struct policy_subject
 	if (!(rule->rights & right) || !ranges_have(&rule->users, subject->uid) ||
 	    !groups_match(&rule->groups, subject))
 		return false;
-	if (rule->label && !label_matches(rule->label, subject->label))
+	if (rule->label && !(subject->label && text_matches(rule->label, subject->label)))
 		return false;
 	if (rule->certificates && !certificates_match(rule, subject))
 		return false;

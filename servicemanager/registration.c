@@ -219,6 +219,11 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 
 /* --- Unregistering --------------------------------------------------------------- */
 
+static bool may_unregister(const struct ipc_call *call, const struct registry_entry *entry)
+{
+	return !ipc_call_uid(call) || ipc_call_uid(call) == entry->uid;
+}
+
 int handle_unregister_name(struct ipc_call *call,
 			   const Ipc__Manager__UnregisterNameRequest *request, void *userdata)
 {
@@ -230,7 +235,7 @@ int handle_unregister_name(struct ipc_call *call,
 		return ipc_call_errno(call, EINVAL, BAD_NAME);
 
 	entry = registry_find(manager->registry, request->name);
-	if (!entry || registry_may_unregister(entry, ipc_call_uid(call)) < 0) {
+	if (!entry || !may_unregister(call, entry)) {
 		r = access_reply_unseen(manager, call, request->name);
 		if (r <= 0)
 			return r;
@@ -238,7 +243,7 @@ int handle_unregister_name(struct ipc_call *call,
 	if (!entry || (request->idle_exit && (!owner_of(entry)->exiting ||
 					      entry->pid != ipc_call_pid(call))))
 		return reply_unknown(call);
-	if (registry_may_unregister(entry, ipc_call_uid(call)) < 0)
+	if (!may_unregister(call, entry))
 		return ipc_call_errno(call, EPERM, "%s belongs to uid %u", entry->name, entry->uid);
 
 	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", entry->name,
@@ -265,12 +270,10 @@ int registrations_work(struct manager *manager)
 void registrations_end(struct manager *manager)
 {
 	struct registry_entry *entry;
-	size_t position = 0;
 
-	while (manager->registry && (entry = registry_next(manager->registry, "", &position))) {
+	while (manager->registry && (entry = registry_next(manager->registry, "", ""))) {
 		registry_unregister(manager->registry, entry, 0);
 		owner_free(owner_of(entry));
-		position = 0;
 	}
 	if (manager->registry)
 		registry_expire(manager->registry, UINT64_MAX);

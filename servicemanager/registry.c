@@ -325,25 +325,19 @@ uint64_t registry_expire(struct registry *registry, uint64_t now)
 	return next;
 }
 
-int registry_may_unregister(const struct registry_entry *entry, uid_t uid)
-{
-	return uid == entry->uid || uid == 0 ? 0 : -EPERM;
-}
-
+/* Names with the prefix are neighbors, from the prefix on. */
 struct registry_entry *registry_next(const struct registry *registry, const char *prefix,
-				     size_t *position)
+				     const char *after)
 {
-	size_t i = *position ? *position : slot_position(registry, prefix);
+	size_t i = slot_position(registry, strcmp(after, prefix) > 0 ? after : prefix);
 
 	for (; i < registry->n_slots; i++) {
 		const struct slot *slot = registry->slots[i];
 
 		if (strncmp(slot->name, prefix, strlen(prefix)))
-			break;
-		if (!slot->owner)
-			continue;
-		*position = i + 1;
-		return slot->owner;
+			return NULL;
+		if (slot->owner && strcmp(slot->name, after) > 0)
+			return slot->owner;
 	}
 
 	return NULL;
@@ -452,24 +446,6 @@ bool registry_watches(const struct registry_watch *watch, const char *name)
 		return !strncmp(name, watch->name, strlen(watch->name));
 
 	return !strcmp(name, watch->name);
-}
-
-/* Watched names are neighbors, from the name of the watch on. */
-struct registry_entry *registry_watched_after(const struct registry *registry,
-					      const struct registry_watch *watch, const char *name)
-{
-	size_t i = slot_position(registry, strcmp(name, watch->name) > 0 ? name : watch->name);
-
-	for (; i < registry->n_slots; i++) {
-		const struct slot *slot = registry->slots[i];
-
-		if (!registry_watches(watch, slot->name))
-			return NULL;
-		if (slot->owner && strcmp(slot->name, name) > 0)
-			return slot->owner;
-	}
-
-	return NULL;
 }
 
 struct registry_watch *registry_next_watch(const struct registry *registry,

@@ -96,13 +96,10 @@ void registry_unregister(struct registry *registry, struct registry_entry *entry
 /* Ends the reservations whose time has come. Returns the time of the next; 0: there is none. */
 uint64_t registry_expire(struct registry *registry, uint64_t now);
 
-/* -EPERM: the user is neither root nor the owner of the entry. */
-int registry_may_unregister(const struct registry_entry *entry, uid_t uid);
-
-/* Iterates over the entries with the prefix, in the order of names. *position must be 0 at
- * first. NULL: there are no more. */
+/* Returns the first entry with the prefix whose name sorts after `after` ("": the first entry);
+ * NULL if there is none. */
 struct registry_entry *registry_next(const struct registry *registry, const char *prefix,
-				     size_t *position);
+				     const char *after);
 
 /* Adds a waiter for its name. -EDQUOT: too many waiters; -ENOMEM. */
 int registry_wait(struct registry *registry, struct registry_waiter *waiter);
@@ -126,11 +123,6 @@ void registry_watch_last(struct registry *registry, struct registry_watch *watch
 
 /* Is the name watched by this watch? */
 bool registry_watches(const struct registry_watch *watch, const char *name);
-
-/* The first watched entry whose name sorts after the given one ("": the first of all); NULL
- * if there is none. */
-struct registry_entry *registry_watched_after(const struct registry *registry,
-					      const struct registry_watch *watch, const char *name);
 
 /* The watch that follows; the first one, if before is NULL. NULL: there are no more. */
 struct registry_watch *registry_next_watch(const struct registry *registry,

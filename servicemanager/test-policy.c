@@ -154,7 +154,8 @@ END_TEST
 START_TEST(labels_are_compared)
 {
 	struct policy *policy = policy_from("allow label \"/usr/bin/a b (enforce)\" find *\n"
-					    "allow label system_u:* user 3 find *\n");
+					    "allow label system_u:* user 3 find *\n"
+					    "allow label staff_u:*:mixer_t find *\n");
 	struct policy_subject subject = { .uid = 3 };
 
 	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_REFUSE);
@@ -164,6 +165,11 @@ START_TEST(labels_are_compared)
 	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_REFUSE);
 	subject.label = "system_u:x:y";
 	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_ALLOW);
+	subject.label = "staff_u:x:mixer_t";
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_ALLOW);
+	subject.label = "staff_u:x:y";
+	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_REFUSE);
+	subject.label = "system_u:x:y";
 	subject.uid = 4;
 	ck_assert_int_eq(policy_decide(policy, &subject, POLICY_FIND, "a").verdict, POLICY_REFUSE);
 	ck_assert(!policy_asks_for_groups(policy));
@@ -206,6 +212,7 @@ START_TEST(what_is_wrong_is_said)
 		{ "allow user 4294967295 all *", "\"4294967295\" is too large" },
 		{ "allow label", "\"label\" needs a pattern" },
 		{ "allow label a label b all *", "more than one label" },
+		{ "allow label a*b* all *", "more than one * in \"a*b*\"" },
 		{ "allow anyone", "missing rights; use all, or some of register,find,list,call" },
 		{ "allow anyone find,eat *", "unknown right \"eat\"; use all, or some of register,find,list,call" },
 		{ "allow anyone find", "missing names; * means all" },

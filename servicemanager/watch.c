@@ -170,12 +170,21 @@ static int notify_name(struct watch *watch, const char *name)
 	return notify(watch, IPC__MANAGER__CHANGE_KIND__CHANGE_GONE, &gone, /* object= */ NULL);
 }
 
+/* Returns the first watched entry after the cursor, or NULL. */
+static struct registry_entry *next_entry(const struct watch *watch)
+{
+	const struct registry *registry = watch->manager->registry;
+
+	if (watch->entry.prefix)
+		return registry_next(registry, watch->entry.name, watch->cursor);
+	return *watch->cursor ? NULL : registry_find(registry, watch->entry.name);
+}
+
 static int notify_from_cursor(struct watch *watch)
 {
 	struct registry_entry *entry;
 
-	while ((entry = registry_watched_after(watch->manager->registry, &watch->entry,
-					       watch->cursor))) {
+	while ((entry = next_entry(watch))) {
 		int r = notify_name(watch, entry->name);
 
 		if (r < 0)
