@@ -32,17 +32,10 @@
  * systemd acts when the watchdog stays silent. */
 #define READY "READY=1\nSTATUS=Names can be registered."
 
-#define DIRECTORIES_MAX 8
-
-struct directories {
-	const char *list[DIRECTORIES_MAX + 1]; /* ends with NULL */
-	size_t count;
-};
-
 struct arguments {
 	const char *device;
-	struct directories policy;
-	struct directories services;
+	const char *policy[3];	 /* directories; ends with NULL */
+	const char *services[3]; /* the same */
 	bool check;
 	bool verbose;
 };
@@ -111,15 +104,20 @@ static void bus_ready(struct source *source)
 	}
 }
 
+static void load_policy(struct daemon *daemon, struct policy **ret_policy)
+{
+	daemon->problems.size = 0;
+	log_begin_copy(&daemon->problems);
+	daemon->outdated = policy_load(daemon->options->policy, ret_policy) < 0;
+	log_end_copy();
+}
+
 /* If a file is wrong, the old policy stays in force. */
 static void reload_policy(struct daemon *daemon)
 {
 	struct policy *policy;
 
-	daemon->problems.size = 0;
-	log_begin_copy(&daemon->problems);
-	daemon->outdated = policy_load(daemon->options->policy.list, &policy) < 0;
-	log_end_copy();
+	load_policy(daemon, &policy);
 	if (!daemon->outdated) {
 		manager_set_policy(daemon->manager, policy);
 		policy_free(daemon->policy);
@@ -137,7 +135,7 @@ static int load_services(struct daemon *daemon)
 	int r;
 
 	log_begin_copy(&daemon->problems);
-	r = activation_configs_load(daemon->options->services.list, &configs);
+	r = activation_configs_load(daemon->options->services, &configs);
 	log_end_copy();
 	if (r == 0) {
 		daemon->services = configs->count;
@@ -299,10 +297,8 @@ static int run(const struct arguments *options)
 	};
 	int status;
 
-	/* Whoever restarts us would only do so for ever. */
-	log_begin_copy(&daemon.problems);
-	daemon.outdated = policy_load(options->policy.list, &daemon.policy) < 0;
-	log_end_copy();
+	/* Does not exit: systemd would restart servicemanager for ever. */
+	load_policy(&daemon, &daemon.policy);
 	if (daemon.outdated) {
 		daemon.policy = policy_new();
 		if (!daemon.policy)
@@ -332,9 +328,9 @@ static int run(const struct arguments *options)
 /* --- Options ---------------------------------------------------------------------------- */
 
 static const char usage[] =
-	"usage: servicemanager [--device PATH] [--policy DIRECTORY]...\n"
-	"                      [--services DIRECTORY]... [--verbose]\n"
-	"       servicemanager --check-policy [--policy DIRECTORY]...\n"
+	"usage: servicemanager [--device PATH] [--policy DIRECTORY]\n"
+	"                      [--services DIRECTORY] [--verbose]\n"
+	"       servicemanager --check-policy [--policy DIRECTORY]\n"
 	"                      [USER[:GROUP,...] RIGHT NAME [LABEL]]\n"
 	"\n"
 	"Gives names to the objects of a bus. One servicemanager runs on each bus, in the\n"
@@ -352,38 +348,23 @@ static const char usage[] =
 	"  -h, --help          print this text\n"
 	"      --version       print the version\n";
 
-/* False: there are too many. */
-static bool add_directory(struct directories *directories, const char *directory)
+static void add_default(const char **directories, const char *local, const char *packaged)
 {
-	if (directories->count == DIRECTORIES_MAX) {
-		log_line("more than %d directories", DIRECTORIES_MAX);
-		return false;
-	}
-
-	directories->list[directories->count++] = directory;
-	return true;
-}
-
-static void add_default(struct directories *directories, const char *local, const char *packaged)
-{
-	if (directories->count)
+	if (directories[0])
 		return;
 
-	add_directory(directories, local);
-	add_directory(directories, packaged);
+	directories[0] = local;
+	directories[1] = packaged;
 }
 
-/* The folders of the default may be missing. One that somebody named is mostly a mistake. */
-static bool report_missing(const struct directories *directories)
+/* Default directories may be missing. A missing directory of an option is a mistake. */
+static bool is_missing(const char *directory)
 {
-	bool missing = false;
+	if (!directory || access(directory, F_OK) == 0 || errno != ENOENT)
+		return false;
 
-	for (size_t i = 0; i < directories->count; i++)
-		if (access(directories->list[i], F_OK) < 0 && errno == ENOENT) {
-			log_line("there is no directory %s", directories->list[i]);
-			missing = true;
-		}
-	return missing;
+	log_line("there is no directory %s", directory);
+	return true;
 }
 
 /* An exit status, or -1 to go on with the arguments from optind on. */
@@ -407,12 +388,10 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 			arguments->device = optarg;
 			break;
 		case 'p':
-			if (!add_directory(&arguments->policy, optarg))
-				return 2;
+			arguments->policy[0] = optarg;
 			break;
 		case 's':
-			if (!add_directory(&arguments->services, optarg))
-				return 2;
+			arguments->services[0] = optarg;
 			break;
 		case 'c':
 			arguments->check = true;
@@ -447,11 +426,11 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		return 2;
 	}
 	/* Without it, the built-in policy would allow what it may refuse. */
-	if (report_missing(&arguments->policy))
+	if (is_missing(arguments->policy[0]))
 		return 1;
-	report_missing(&arguments->services);
-	add_default(&arguments->policy, "/etc/ipcbus/policy.d", IPC_DATADIR "/ipcbus/policy.d");
-	add_default(&arguments->services, "/etc/ipcbus/services.d",
+	is_missing(arguments->services[0]);
+	add_default(arguments->policy, "/etc/ipcbus/policy.d", IPC_DATADIR "/ipcbus/policy.d");
+	add_default(arguments->services, "/etc/ipcbus/services.d",
 		    IPC_DATADIR "/ipcbus/services.d");
 
 	return -1;
@@ -472,7 +451,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (arguments.check)
-		return check_policy(arguments.policy.list, argv + optind);
+		return check_policy(arguments.policy, argv + optind);
 
 	return run(&arguments);
 }
