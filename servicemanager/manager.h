@@ -151,6 +151,14 @@ int access_decide_call(const struct manager *manager, const struct ipc_call *cal
  * to find it, sends that reply. Returns 1 if the call is still open. */
 int access_reply_unseen(const struct manager *manager, struct ipc_call *call, const char *name);
 
+/* Questions about the policy, and reading the files again. */
+int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRequest *request,
+			void *userdata);
+int handle_show_policy(struct ipc_call *call, const Ipc__Manager__ShowPolicyRequest *request,
+		       void *userdata);
+int handle_reload(struct ipc_call *call, const Ipc__Manager__ReloadRequest *request,
+		  void *userdata);
+
 /* --- waiter.c: calls that wait for a name -------------------------------------------------- */
 
 /* The request of a call that may have to wait. */
@@ -220,11 +228,12 @@ void idle_exit_registered(struct manager *manager, struct owner *owner);
 /* Asks the Provider for the object if a call waits for the name. */
 void idle_exit_wanted(struct manager *manager, struct owner *owner);
 
-/* --- lookup.c: getting, awaiting and checking names ---------------------------------------- */
+/* --- lookup.c: getting, awaiting, checking and listing names -------------------------------- */
 
 int handle_get(struct ipc_call *call, const Ipc__Manager__GetRequest *request, void *userdata);
 int handle_wait(struct ipc_call *call, const Ipc__Manager__WaitRequest *request, void *userdata);
 int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *request, void *userdata);
+int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request, void *userdata);
 
 /* The name was registered: the calls that wait for it get its object. */
 void lookup_registered(struct manager *manager, struct owner *owner);
@@ -232,10 +241,6 @@ void lookup_registered(struct manager *manager, struct owner *owner);
 void lookup_policy_changed(struct manager *manager);
 /* Ends the Get() calls that wait for a name without an owner. */
 void lookup_settle(struct manager *manager);
-
-/* --- listing.c ----------------------------------------------------------------------------- */
-
-int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request, void *userdata);
 
 /* --- watch.c: notifying watchers of names -------------------------------------------------- */
 
@@ -264,15 +269,6 @@ int handle_unregister_name(struct ipc_call *call,
 int registrations_work(struct manager *manager);
 /* Removes all names, without notifications. */
 void registrations_end(struct manager *manager);
-
-/* --- administration.c: questions about the policy, and reading the files again ------------- */
-
-int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRequest *request,
-			void *userdata);
-int handle_show_policy(struct ipc_call *call, const Ipc__Manager__ShowPolicyRequest *request,
-		       void *userdata);
-int handle_reload(struct ipc_call *call, const Ipc__Manager__ReloadRequest *request,
-		  void *userdata);
 
 /* --- manager.c: the object behind handle 0 ------------------------------------------------- */
 

@@ -83,16 +83,10 @@ static int range_named(struct parser *parser, enum policy_verdict verdict, const
 	if (r < 0 && verdict != POLICY_ALLOW)
 		return complain(parser, "unknown %s \"%.64s\"", what, name);
 	if (r < 0) {
-		if (parser->warn) {
-			struct text_problem problem, *own = parser->line.problem;
-
-			parser->line.problem = &problem;
-			complain(parser,
-				 "unknown %s \"%.64s\": the rule matches nobody of that name", what,
-				 name);
-			parser->line.problem = own;
-			parser->warn(parser->file, &problem);
-		}
+		complain(parser, "unknown %s \"%.64s\": the rule matches nobody of that name",
+			 what, name);
+		if (parser->warn)
+			parser->warn(parser->file, parser->line.problem);
 		return 0;
 	}
 
