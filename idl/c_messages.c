@@ -319,13 +319,8 @@ static void mend(const struct request *request, ResponseFile *file)
 static const char *read_response(struct arena *arena, const uint8_t *data, size_t size,
 				 Response **ret)
 {
-	ProtobufCAllocator allocator = arena_allocator(arena);
-
-	*ret = NULL;
-	if (wire_is_sound(&google__protobuf__compiler__code_generator_response__descriptor, data,
-			  size, WIRE_DEPTH_MAX))
-		*ret = google__protobuf__compiler__code_generator_response__unpack(&allocator, size,
-										   data);
+	*ret = wire_unpack(arena, &google__protobuf__compiler__code_generator_response__descriptor,
+			   data, size);
 	if (!*ret)
 		return "protoc-gen-c did not write a response; see its message above";
 	if ((*ret)->error)

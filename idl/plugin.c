@@ -21,19 +21,6 @@ typedef Google__Protobuf__Compiler__CodeGeneratorResponse Response;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File ResponseFile;
 typedef Google__Protobuf__FileDescriptorProto File;
 
-static Request *unpack(struct arena *arena, const uint8_t *data, size_t size)
-{
-	const ProtobufCMessageDescriptor *type =
-		&google__protobuf__compiler__code_generator_request__descriptor;
-	ProtobufCAllocator allocator = arena_allocator(arena);
-
-	if (!wire_is_sound(type, data, size, WIRE_DEPTH_MAX))
-		return NULL;
-
-	data = wire_without_groups(arena, type, data, size, &size);
-	return google__protobuf__compiler__code_generator_request__unpack(&allocator, size, data);
-}
-
 /* The response borrows the text, which moves into the arena. */
 static void add_file(struct arena *arena, Response *response, const char *base, const char *ending,
 		     struct text *text)
@@ -229,7 +216,8 @@ const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size, c_
 		       uint8_t **ret_response, size_t *ret_size)
 {
 	Response response = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
-	const Request *asked = unpack(arena, data, size);
+	const Request *asked = wire_unpack(
+		arena, &google__protobuf__compiler__code_generator_request__descriptor, data, size);
 	struct parameters parameters;
 	const char *problem = NULL;
 

@@ -2,6 +2,8 @@
 /*
  * The protobuf wire format: a cursor over bytes that never leaves them.
  */
+#include <stdbool.h>
+
 #include "text.h"
 #include "wire.h"
 
@@ -134,29 +136,6 @@ message_of(const ProtobufCMessageDescriptor *descriptor, const struct wire_field
 	return known->descriptor;
 }
 
-bool wire_is_sound(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
-		   size_t size, unsigned int depth)
-{
-	struct wire_cursor cursor = { data, size };
-	struct wire_field field;
-
-	while (cursor.size) {
-		const ProtobufCMessageDescriptor *message;
-
-		if (!cursor_next(&cursor, &field))
-			return false;
-
-		message = message_of(descriptor, &field);
-		if (!message)
-			continue;
-
-		if (!depth || !wire_is_sound(message, field.data, field.size, depth - 1))
-			return false;
-	}
-
-	return true;
-}
-
 static void put_varint(struct text *text, uint64_t value)
 {
 	char bytes[10];
@@ -168,41 +147,52 @@ static void put_varint(struct text *text, uint64_t value)
 	text_addn(text, bytes, n);
 }
 
-static void put_message(struct text *text, const ProtobufCMessageDescriptor *descriptor,
-			const uint8_t *data, size_t size)
+/* Copies the message without groups. Returns false if the bytes are malformed or messages nest
+ * deeper than depth. */
+static bool put_message(struct text *text, const ProtobufCMessageDescriptor *descriptor,
+			struct wire_cursor cursor, unsigned int depth)
 {
-	struct wire_cursor cursor = { data, size };
-	const uint8_t *begin = data;
+	const uint8_t *begin = cursor.data;
 	struct wire_field field;
 
-	for (; cursor.size && cursor_next(&cursor, &field); begin = cursor.data) {
-		const ProtobufCMessageDescriptor *message = message_of(descriptor, &field);
+	for (; cursor.size; begin = cursor.data) {
+		const ProtobufCMessageDescriptor *message;
 		struct text nested = { 0 };
 
+		if (!cursor_next(&cursor, &field))
+			return false;
+		message = message_of(descriptor, &field);
 		if (field.type == WIRE_START_GROUP)
 			continue;
 		if (!message) {
 			text_addn(text, (const char *)begin, (size_t)(cursor.data - begin));
 			continue;
 		}
-		put_message(&nested, message, field.data, field.size);
+		if (!depth || !put_message(&nested, message,
+					   (struct wire_cursor){ field.data, field.size },
+					   depth - 1)) {
+			text_done(&nested);
+			return false;
+		}
 		put_varint(text, (uint64_t)field.number << 3 | field.type);
 		put_varint(text, nested.size);
 		text_addn(text, nested.data ?: "", nested.size);
 		text_done(&nested);
 	}
+
+	return true;
 }
 
-const uint8_t *wire_without_groups(struct arena *arena,
-				   const ProtobufCMessageDescriptor *descriptor,
-				   const uint8_t *data, size_t size, size_t *ret_size)
+void *wire_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
+		  const uint8_t *data, size_t size)
 {
+	ProtobufCAllocator allocator = arena_allocator(arena);
 	struct text text = { 0 };
-	char *copy;
+	void *message = NULL;
 
-	put_message(&text, descriptor, data, size);
-	copy = arena_strndup(arena, text.data ?: "", text.size);
-	*ret_size = text.size;
+	if (put_message(&text, descriptor, (struct wire_cursor){ data, size }, WIRE_DEPTH_MAX))
+		message = protobuf_c_message_unpack(descriptor, &allocator, text.size,
+						    (const uint8_t *)(text.data ?: ""));
 	text_done(&text);
-	return (const uint8_t *)copy;
+	return message;
 }

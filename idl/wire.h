@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protobuf wire format, as far as protobuf-c does not check it before it parses.
+ * The protobuf wire format, as far as protobuf-c does not handle it: protobuf-c recurses without
+ * a limit, and fails on groups.
  */
 #ifndef IDL_WIRE_H
 #define IDL_WIRE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,18 +17,10 @@
 #define WIRE_DEPTH_MAX 100
 
 /*
- * Returns whether the bytes are well-formed and messages nest no deeper than depth. Call it
- * before protobuf-c unpacks them, which recurses without a limit.
+ * Unpacks a message into the arena, without its groups. In a description only custom options are
+ * groups. Returns NULL if the bytes are malformed, or messages nest deeper than WIRE_DEPTH_MAX.
  */
-bool wire_is_sound(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
-		   size_t size, unsigned int depth);
-
-/*
- * Copies sound bytes without groups, which protobuf-c cannot unpack. Of a description only custom
- * options are groups.
- */
-const uint8_t *wire_without_groups(struct arena *arena,
-				   const ProtobufCMessageDescriptor *descriptor,
-				   const uint8_t *data, size_t size, size_t *ret_size);
+void *wire_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
+		  const uint8_t *data, size_t size);
 
 #endif /* IDL_WIRE_H */

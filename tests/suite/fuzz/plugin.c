@@ -76,9 +76,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 {
+	struct arena arena = { 0 };
 	size_t mutated = 0;
 
-	if (seed % 8 && wire_is_sound(request_type, data, size, WIRE_DEPTH_MAX))
+	if (seed % 8 && wire_unpack(&arena, request_type, data, size))
 		mutated = proto_mutate(request_type, data, size, max_size, seed);
+	arena_done(&arena);
 	return mutated ? mutated : LLVMFuzzerMutate(data, size, max_size);
 }
