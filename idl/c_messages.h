@@ -13,12 +13,6 @@
 typedef const char *(*c_generator)(struct arena *arena, const uint8_t *request, size_t size,
 				   uint8_t **ret_response, size_t *ret_size);
 
-/*
- * Returns whether protoc runs protoc-gen-c itself: its command line has --c_out. protoc tells no
- * plugin about the others, and fails if two of them write one file.
- */
-bool c_generator_is_beside(void);
-
 /* The generator in the PATH. */
 const char *c_generator_run(struct arena *arena, const uint8_t *request, size_t size,
 			    uint8_t **ret_response, size_t *ret_size);

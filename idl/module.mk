@@ -6,7 +6,7 @@
 # Nothing to declare: name the outputs as prerequisites and pattern rules make
 # them. For FOLDER/X.proto
 #
-#   $(B)/FOLDER/X.pb-c.c  $(B)/FOLDER/X.pb-c.h   protoc-c's messages
+#   $(B)/FOLDER/X.pb-c.c  $(B)/FOLDER/X.pb-c.h   the messages
 #   $(B)/FOLDER/X.ipc.c   $(B)/FOLDER/X.ipc.h    the stubs, if X has services
 #   $(B)/FOLDER/X.pb-c.o  $(B)/FOLDER/X.ipc.o    both compiled
 #   $(B)/FOLDER/X.pb-c.pic.o  .ipc.pic.o         both compiled with -fPIC
@@ -104,16 +104,15 @@ $(IDL_DESCRIPTOR): $(B)/idl/google/protobuf/descriptor.pb-c.c
 
 # --- Stubs of any folder ---------------------------------------------------------
 
-# Two rules, because a .proto without services has no stubs, and a pattern rule must
-# make all of its targets. Stubs include the messages' header.
-$(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto
-	$(call msg,PROTOC,$@)
-	$(Q)$(PROTOC) -I $(<D) -I idl --c_out=$(@D) $<
-
-$(B)/%.ipc.c $(B)/%.ipc.h: %.proto $(B)/idl/protoc-gen-ipc | $(B)/%.pb-c.h
+# The first rule makes the stubs as well, if the .proto has services. It does not list them,
+# because a pattern rule must make all of its targets.
+$(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto $(B)/idl/protoc-gen-ipc
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I $(<D) -I idl --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc \
-	  --ipc_out=messages=no:$(@D) $<
+	  --ipc_out=$(@D) $<
+
+$(B)/%.ipc.c $(B)/%.ipc.h: $(B)/%.pb-c.h
+	$(Q)touch -c $(B)/$*.ipc.c $(B)/$*.ipc.h
 
 # They may be nobody's explicit goal; make would delete them after use.
 .PRECIOUS: $(B)/%.pb-c.c $(B)/%.pb-c.h $(B)/%.ipc.c $(B)/%.ipc.h
