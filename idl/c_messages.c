@@ -2,7 +2,14 @@
 /*
  * The messages for C: see c_messages.h.
  */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "c_messages.h"
 #include "names.h"
@@ -15,6 +22,8 @@ typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File ResponseFile;
 typedef Google__Protobuf__DescriptorProto Descriptor;
 typedef Google__Protobuf__FieldDescriptorProto Field;
 typedef Google__Protobuf__FileDescriptorProto File;
+
+extern char **environ;
 
 #define KIND(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
 
@@ -316,6 +325,88 @@ static void mend(const struct request *request, ResponseFile *file)
 	}
 }
 
+/* --- protoc-gen-c --------------------------------------------------------------------- */
+
+static FILE *memory_file(void)
+{
+	int fd = memfd_create("protoc-gen-ipc", MFD_CLOEXEC);
+
+	return fd < 0 ? NULL : fdopen(fd, "w+");
+}
+
+/* Both are files, not pipes: neither side can wait for the other. */
+static const char *spawn(struct arena *arena, FILE *input, FILE *output)
+{
+	char *const arguments[] = { (char *)"protoc-gen-c", NULL };
+	posix_spawn_file_actions_t actions;
+	int r, status = 0;
+	pid_t pid;
+
+	if (posix_spawn_file_actions_init(&actions) ||
+	    posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO) ||
+	    posix_spawn_file_actions_adddup2(&actions, fileno(output), STDOUT_FILENO))
+		out_of_memory();
+	r = posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (r == ENOENT)
+		return "protoc-gen-c, which generates the messages in C, is not in the PATH; install "
+		       "protobuf-c's compiler (protobuf-c-compiler in Debian)";
+	if (r)
+		return arena_printf(arena, "cannot start protoc-gen-c: %s", strerror(r));
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return arena_printf(arena, "cannot wait for protoc-gen-c: %s",
+					    strerror(errno));
+	if (WIFSIGNALED(status))
+		return arena_printf(arena, "protoc-gen-c was killed by signal %d",
+				    WTERMSIG(status));
+	if (WEXITSTATUS(status))
+		return arena_printf(arena, "protoc-gen-c failed with status %d",
+				    WEXITSTATUS(status));
+	return NULL;
+}
+
+static const char *run_with(struct arena *arena, FILE *input, FILE *output, const uint8_t *request,
+			    size_t size, uint8_t **ret_response, size_t *ret_size)
+{
+	char buffer[4096];
+	struct text text = { 0 };
+	const char *problem;
+	size_t n;
+
+	if (fwrite(request, 1, size, input) != size || fflush(input) || fseek(input, 0, SEEK_SET))
+		return arena_printf(arena, "cannot write a temporary file: %s", strerror(errno));
+	problem = spawn(arena, input, output);
+	if (problem)
+		return problem;
+
+	rewind(output);
+	while ((n = fread(buffer, 1, sizeof(buffer), output)))
+		text_addn(&text, buffer, n);
+	*ret_response = (uint8_t *)arena_strndup(arena, text.data ?: "", text.size);
+	*ret_size = text.size;
+	text_done(&text);
+	return NULL;
+}
+
+/* Runs protoc-gen-c with the request as its input. Returns NULL, or an error for the user. */
+static const char *run_generator(struct arena *arena, const uint8_t *request, size_t size,
+				 uint8_t **ret_response, size_t *ret_size)
+{
+	FILE *input = memory_file(), *output = memory_file();
+	const char *problem;
+
+	if (input && output)
+		problem = run_with(arena, input, output, request, size, ret_response, ret_size);
+	else
+		problem = arena_printf(arena, "cannot make a temporary file: %s", strerror(errno));
+	if (input)
+		fclose(input);
+	if (output)
+		fclose(output);
+	return problem;
+}
+
 static const char *read_response(struct arena *arena, const uint8_t *data, size_t size,
 				 Response **ret)
 {
@@ -332,7 +423,7 @@ static const char *read_response(struct arena *arena, const uint8_t *data, size_
 }
 
 const char *c_messages(const struct request *request, char *const *names, size_t n_names,
-		       c_generator run, ResponseFile ***ret_files, size_t *ret_n_files)
+		       ResponseFile ***ret_files, size_t *ret_n_files)
 {
 	struct arena *arena = request->arena;
 	Request asked = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_REQUEST__INIT;
@@ -354,7 +445,7 @@ const char *c_messages(const struct request *request, char *const *names, size_t
 	data = arena_array(arena, size, 1);
 	google__protobuf__compiler__code_generator_request__pack(&asked, data);
 
-	problem = run(arena, data, size, &answer, &size);
+	problem = run_generator(arena, data, size, &answer, &size);
 	if (!problem)
 		problem = read_response(arena, answer, size, &response);
 	if (problem)

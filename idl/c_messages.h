@@ -9,19 +9,10 @@
 #include "google/protobuf/compiler/plugin.pb-c.h"
 #include "request.h"
 
-/* Runs protoc-gen-c with the request as its input. Returns NULL, or an error for the user. */
-typedef const char *(*c_generator)(struct arena *arena, const uint8_t *request, size_t size,
-				   uint8_t **ret_response, size_t *ret_size);
-
-/* The generator in the PATH. */
-const char *c_generator_run(struct arena *arena, const uint8_t *request, size_t size,
-			    uint8_t **ret_response, size_t *ret_size);
-
 /* Generates the messages of the files that are named, and with parameter imports of those that
  * they need. The files of the request are those of c_files(). Returns NULL, or an error for the
  * user. */
 const char *c_messages(const struct request *request, char *const *names, size_t n_names,
-		       c_generator run,
 		       Google__Protobuf__Compiler__CodeGeneratorResponse__File ***ret_files,
 		       size_t *ret_n_files);
 

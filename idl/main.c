@@ -76,8 +76,8 @@ static int run(struct arena *arena, struct text *input)
 		return EXIT_FAILURE;
 	}
 
-	problem = plugin_run(arena, (const uint8_t *)input->data, input->size, c_generator_run,
-			     &response, &size);
+	problem = plugin_run(arena, (const uint8_t *)input->data, input->size, &response,
+			     &size);
 	if (problem) {
 		fprintf(stderr, "protoc-gen-ipc: cannot use the request on standard input: %s\n",
 			problem);

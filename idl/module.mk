@@ -64,7 +64,7 @@ $(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
 
 IDL_SOURCES := main.c plugin.c request.c model.c scope.c naming_c.c naming_cpp.c naming_python.c naming_rust.c types.c options.c source.c \
 	diag.c names.c wire.c text.c arena.c shape.c shape_compare.c check.c \
-	parameters.c c_files.c c_messages.c c_generator.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
+	parameters.c c_files.c c_messages.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
 	emit_sign.c emit_cpp.c emit_cpp_codec.c emit_python.c emit_python_types.c \
 	emit_rust.c emit_rust_types.c rust_names.c rust_files.c
 IDL_PROTOS := google/protobuf/descriptor google/protobuf/compiler/plugin
@@ -166,14 +166,6 @@ $(IDL_TESTS:%=%.o): $(B)/idl/%.o: idl/%.c | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) \
 $(IDL_TESTS): %: %.o $(filter-out $(B)/idl/main.o,$(IDL_OBJECTS))
 	$(call msg,LD,$@)
 	$(Q)$(CC_FOR_BUILD) $(LDFLAGS_FOR_BUILD) -o $@ $^ $(IDL_LIBS) $(CHECK_LIBS)
-
-# A real request to damage.
-$(B)/idl/test-plugin.set: tests/suite/idl/golden/kinds.proto idl/ipc/ipc.proto idl/ipc/options.proto
-	$(call msg,PROTOC,$@)
-	$(Q)$(PROTOC) -I tests/suite/idl/golden -I idl --include_imports --include_source_info \
-	  --descriptor_set_out=$@ kinds.proto
-
-$(B)/idl/test-plugin: | $(B)/idl/test-plugin.set
 
 TEST_BUILDS += $(IDL_TESTS)
 UNIT_TESTS += $(IDL_TESTS)

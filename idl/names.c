@@ -235,21 +235,6 @@ bool name_is_identifier(const char *name)
 	return length && !name[length];
 }
 
-bool name_is_dotted(const char *name)
-{
-	for (;;) {
-		size_t length = identifier_length(name);
-
-		if (!length)
-			return false;
-		if (!name[length])
-			return true;
-		if (name[length] != '.')
-			return false;
-		name += length + 1;
-	}
-}
-
 bool name_is_file(const char *file)
 {
 	if (!*file || strstr(file, "*/") || strstr(file, "/*"))

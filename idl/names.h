@@ -43,9 +43,8 @@ uint32_t name_code(const char *path);
 
 /* --- Checks ------------------------------------------------------------------ */
 
-/* [A-Za-z_][A-Za-z0-9_]*, which NULL is not; and such parts with single dots between them. */
+/* [A-Za-z_][A-Za-z0-9_]*. False for NULL. */
 bool name_is_identifier(const char *name);
-bool name_is_dotted(const char *name);
 
 /* True if it can be used in an #include and in a comment. */
 bool name_is_file(const char *file);

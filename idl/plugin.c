@@ -145,17 +145,15 @@ static const char *prepare(struct request *request, struct arena *arena, const R
 
 /* Returns an error for the user, or NULL. */
 static const char *add_messages(struct arena *arena, Response *response,
-				const struct request *request, const Request *asked,
-				c_generator run)
+				const struct request *request, const Request *asked)
 {
 	ResponseFile **files;
 	const char *error;
 	size_t n;
 
-	if (!run || request->parameters->language != LANGUAGE_C)
+	if (request->parameters->language != LANGUAGE_C)
 		return NULL;
-	error = c_messages(request, asked->file_to_generate, asked->n_file_to_generate, run, &files,
-			   &n);
+	error = c_messages(request, asked->file_to_generate, asked->n_file_to_generate, &files, &n);
 	if (error || !n)
 		return error;
 	files = memcpy(arena_array(arena, n + response->n_file, sizeof(*files)), files,
@@ -168,7 +166,7 @@ static const char *add_messages(struct arena *arena, Response *response,
 }
 
 static const char *generate(struct arena *arena, const Request *asked,
-			    struct parameters *parameters, c_generator run, Response *response)
+			    struct parameters *parameters, Response *response)
 {
 	const struct backend *backend = &backends[parameters->language];
 	struct unit *units = arena_array(arena, asked->n_file_to_generate + asked->n_proto_file + 1,
@@ -202,13 +200,13 @@ static const char *generate(struct arena *arena, const Request *asked,
 		emit_rust_modules(&text, units, n_units);
 		add_file(arena, response, "ipc.rs", "", &text);
 	}
-	response->error = (char *)add_messages(arena, response, &request, asked, run);
+	response->error = (char *)add_messages(arena, response, &request, asked);
 	if (response->error)
 		response->n_file = 0;
 	return NULL;
 }
 
-const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size, c_generator run,
+const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
 		       uint8_t **ret_response, size_t *ret_size)
 {
 	Response response = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
@@ -225,7 +223,7 @@ const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size, c_
 		GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
 	response.error = (char *)parameters_parse(arena, asked->parameter, &parameters);
 	if (!response.error)
-		problem = generate(arena, asked, &parameters, run, &response);
+		problem = generate(arena, asked, &parameters, &response);
 	if (problem)
 		return problem;
 

@@ -9,14 +9,13 @@
 #include <stdint.h>
 
 #include "arena.h"
-#include "c_messages.h"
 
 /*
  * Makes the CodeGeneratorResponse to a CodeGeneratorRequest. Errors in the .proto files are
  * part of the response. Returns NULL, or the error in the request itself; protoc never
- * sends such a request. run generates the messages for C; NULL: leave them out.
+ * sends such a request.
  */
-const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size, c_generator run,
+const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
 		       uint8_t **ret_response, size_t *ret_size);
 
 #endif /* IDL_PLUGIN_H */

@@ -1,109 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of a request: what must hold of them, and the set of those that one
- * needs.
+ * The files of a request: see request.h.
  */
 #include <string.h>
 
-#include "names.h"
 #include "request.h"
 #include "source.h"
 
-typedef Google__Protobuf__DescriptorProto Descriptor;
-typedef Google__Protobuf__FieldDescriptorProto Field;
 typedef Google__Protobuf__FileDescriptorProto File;
-typedef Google__Protobuf__ServiceDescriptorProto Service;
-
-/* --- What must hold ----------------------------------------------------------- */
-
-static const char *check_fields(const Descriptor *message)
-{
-	for (size_t i = 0; i < message->n_oneof_decl; i++)
-		if (!name_is_identifier(message->oneof_decl[i]->name))
-			return "a oneof without a proper name";
-	for (size_t i = 0; i < message->n_field; i++) {
-		const Field *field = message->field[i];
-
-		if (!name_is_identifier(field->name))
-			return "a field without a proper name";
-		if (field->has_oneof_index && (field->oneof_index < 0 ||
-					       (size_t)field->oneof_index >= message->n_oneof_decl))
-			return "a field of a oneof that is not there";
-	}
-
-	return NULL;
-}
-
-static const char *check_enums(Google__Protobuf__EnumDescriptorProto *const *enums, size_t n_enums)
-{
-	for (size_t i = 0; i < n_enums; i++) {
-		if (!name_is_identifier(enums[i]->name))
-			return "an enum without a proper name";
-		for (size_t j = 0; j < enums[i]->n_value; j++)
-			if (!name_is_identifier(enums[i]->value[j]->name))
-				return "an enum value without a proper name";
-	}
-
-	return NULL;
-}
-
-static const char *check_messages(Descriptor *const *messages, size_t n_messages)
-{
-	for (size_t i = 0; i < n_messages; i++) {
-		const Descriptor *message = messages[i];
-		const char *problem;
-
-		if (!name_is_identifier(message->name))
-			return "a message without a proper name";
-
-		problem = check_fields(message);
-		if (!problem)
-			problem = check_enums(message->enum_type, message->n_enum_type);
-		if (problem)
-			return problem;
-
-		problem = check_messages(message->nested_type, message->n_nested_type);
-		if (problem)
-			return problem;
-	}
-
-	return NULL;
-}
-
-static const char *check_service(const struct types *types, const Service *service)
-{
-	if (!name_is_identifier(service->name))
-		return "a service without a proper name";
-
-	for (size_t i = 0; i < service->n_method; i++) {
-		const Google__Protobuf__MethodDescriptorProto *method = service->method[i];
-
-		if (!name_is_identifier(method->name))
-			return "a method without a proper name";
-		if (!method->input_type || !types_find(types, method->input_type) ||
-		    !method->output_type || !types_find(types, method->output_type))
-			return "a method's type is not among the messages";
-	}
-
-	return NULL;
-}
-
-static const char *check_file(const File *file)
-{
-	if (!file->name)
-		return "a file without a name";
-	if (file->package && *file->package && !name_is_dotted(file->package))
-		return "a package without a proper name";
-
-	return check_enums(file->enum_type, file->n_enum_type) ?:
-		       check_messages(file->message_type, file->n_message_type);
-}
 
 const char *request_init(struct request *request, struct arena *arena,
 			 struct parameters *parameters, File *const *files, size_t n_files)
 {
-	const char *problem;
-
 	*request = (struct request){
 		.arena = arena,
 		.files = files,
@@ -111,18 +19,7 @@ const char *request_init(struct request *request, struct arena *arena,
 		.n_files = n_files,
 		.parameters = parameters,
 	};
-	for (size_t i = 0; i < n_files; i++) {
-		problem = check_file(files[i]);
-		if (problem)
-			return problem;
-	}
-
-	problem = types_collect(arena, &request->types, files, n_files);
-	for (size_t i = 0; i < n_files; i++)
-		for (size_t j = 0; !problem && j < files[i]->n_service; j++)
-			problem = check_service(&request->types, files[i]->service[j]);
-
-	return problem;
+	return types_collect(arena, &request->types, files, n_files);
 }
 
 const File *request_file(const struct request *request, const char *name)
@@ -133,8 +30,6 @@ const File *request_file(const struct request *request, const char *name)
 
 	return NULL;
 }
-
-/* --- The set of files that one needs ------------------------------------------- */
 
 /*
  * Appends the file to the set after what it imports, directly and indirectly, each once. In

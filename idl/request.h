@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files of a CodeGeneratorRequest with all their imports, checked for what the rest of
- * the generator relies on.
+ * The files of a CodeGeneratorRequest with all their imports. protoc guarantees that names are
+ * identifiers and that types exist, so the generator does not check that.
  */
 #ifndef IDL_REQUEST_H
 #define IDL_REQUEST_H
@@ -23,8 +23,8 @@ struct request {
 };
 
 /*
- * Checks that names exist and are identifiers and that types exist, as protoc guarantees.
- * Returns NULL, or an error. The request borrows the parameters.
+ * Collects the types of the files. Returns NULL, or an error. The request borrows the
+ * parameters.
  */
 const char *request_init(struct request *request, struct arena *arena,
 			 struct parameters *parameters,

@@ -117,11 +117,6 @@ START_TEST(checks_return_truth)
 	ck_assert(!name_is_identifier("1a"));
 	ck_assert(!name_is_identifier(""));
 	ck_assert(!name_is_identifier("a.b"));
-	ck_assert(name_is_dotted("a.b1._c"));
-	ck_assert(!name_is_dotted("a..b"));
-	ck_assert(!name_is_dotted(".a"));
-	ck_assert(!name_is_dotted("a."));
-	ck_assert(!name_is_dotted(""));
 
 	ck_assert(name_is_snake("a1_b2"));
 	ck_assert(!name_is_snake("a__b"));

@@ -6,7 +6,7 @@
 # shellcheck shell=bash disable=SC2034
 
 B=${B:-build}
-fuzz_all=(range registry policy activation plugin schema table skeleton streams codec driver)
+fuzz_all=(range registry policy activation schema table skeleton streams codec driver)
 
 # fuzz_is_built: says why not
 fuzz_is_built() {
@@ -24,7 +24,7 @@ fuzz_options() {
 	options=(-timeout=20 -rss_limit_mb=1500 -print_final_stats=1)
 	case $1 in
 	driver) options+=(-max_len=320 -entropic=0) ;;
-	plugin | schema) options+=(-max_len=20000) ;;
+	schema) options+=(-max_len=20000) ;;
 	*) options+=(-max_len=600) ;;
 	esac
 }

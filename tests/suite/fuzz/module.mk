@@ -15,7 +15,7 @@
 
 FUZZ_CC ?= clang
 FUZZ_B := $(B)/tests/suite/fuzz
-FUZZ_NAMES := range registry policy activation plugin schema table skeleton streams codec driver
+FUZZ_NAMES := range registry policy activation schema table skeleton streams codec driver
 # protobuf-c initializes all messages through pointers to one type of function, which newer clang
 # would refuse.
 FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
@@ -61,9 +61,6 @@ FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIB
 	$(B)/tests/suite/e2e/stream.ipc.c $(B)/tests/suite/e2e/stream.pb-c.c
 FUZZ_codec := tests/suite/fuzz/codec.c $(JUDGE_S)/pass.c $(FUZZ_LIBRARY) \
 	$(patsubst %,$(JUDGE_B)/%,judge.ipc.c judge.pb-c.c judge2.pb-c.c)
-FUZZ_plugin := tests/suite/fuzz/plugin.c tests/suite/fuzz/proto.c \
-	$(addprefix idl/,$(filter-out main.c,$(IDL_SOURCES))) $(IDL_PROTOS:%=$(B)/idl/%.pb-c.c) \
-	$(B)/idl/shape.pb-c.c $(B)/idl/extensions.pb-c.c
 FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-types.c schema-encode.c \
 	schema-decode.c schema-proto.c schema-template.c text.c base64.c wire.c value.c bus.c fail.c \
 	ctl.c near.c number.c process.c user.c stop.c) $(B)/idl/google/protobuf/descriptor.pb-c.c \
@@ -75,7 +72,6 @@ $(FUZZ_B)/of/tests/suite/fuzz/range.o $(FUZZ_B)/of/tests/suite/fuzz/driver/%.o: 
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,registry.o policy.o activation.o): FUZZ_INCLUDES := -Iservicemanager
 $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,account.o table.o skeleton.o service.o streams.o codec.o) \
 	$(FUZZ_B)/of/$(JUDGE_S)/pass.o: FUZZ_INCLUDES := $(FUZZ_LIBIPC) -I$(B)/tests/suite/e2e -I$(JUDGE_B) -I$(JUDGE_S)
-$(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,plugin.o proto.o): FUZZ_INCLUDES := $(FUZZ_IDL)
 
 $(FUZZ_B)/of/tests/suite/fuzz/schema.o $(FUZZ_B)/of/tools/%.o: FUZZ_INCLUDES := $(TOOLS_CFLAGS)
 
@@ -83,7 +79,6 @@ $(FUZZ_B)/of/tests/suite/fuzz/schema.o $(FUZZ_B)/of/tools/%.o: FUZZ_INCLUDES := 
 $(call fuzz_of,$(filter tools/%,$(FUZZ_schema)) tests/suite/fuzz/schema.c): | $(TOOLS_HEADERS)
 $(call fuzz_of,$(FUZZ_LIBRARY) tests/suite/fuzz/table.c tests/suite/fuzz/skeleton.c $(FUZZ_streams) $(FUZZ_codec)): \
 	| $(JUDGE_B)/judge.ipc.h $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
-$(call fuzz_of,$(FUZZ_plugin)): | $(IDL_PROTOS:%=$(B)/idl/%.pb-c.h) $(B)/idl/extensions.pb-c.h
 
 $(FUZZ_B)/table $(FUZZ_B)/skeleton $(FUZZ_B)/streams $(FUZZ_B)/codec: FUZZ_LDFLAGS := -Wl,--wrap=close -Wl,--wrap=device_handle_put
 
