@@ -68,7 +68,7 @@ static bool has_all_names(const struct activation *a)
 	return true;
 }
 
-/* Does somebody wait for one of its names, which nobody has? */
+/* Does a call wait for one of its names, which has no owner? */
 static bool is_wanted(const struct activation *a)
 {
 	for (char **name = a->config->names; *name; name++)
@@ -116,7 +116,7 @@ static int detach(void)
 	if (null < 0)
 		return -errno;
 
-	/* What whoever started us ignores, blocks or has open is not meant for the service. */
+	/* The service must not inherit our signal settings and open files. */
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL);
 	sigemptyset(&none);
@@ -130,8 +130,8 @@ static int detach(void)
 	return 0;
 }
 
-/* In the child, whose output goes to our log. The service is on our bus. Nothing else of our
- * environment is meant for it. */
+/* Runs in the child. The output of the service goes to our log, and its bus is our bus. It inherits
+ * nothing else of our environment. */
 static void run(const struct activation *a)
 {
 	const struct activation_config *config = a->config;
@@ -203,10 +203,8 @@ static int spawn(struct activation *a)
 
 /* --- Failing ----------------------------------------------------------------------- */
 
-static void fail(struct activation *a, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void fail(struct activation *a, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) void fail(struct activation *a,
+							const char *format, ...)
 {
 	uint64_t delay = RETRY_USEC << (a->failures < 8 ? a->failures : 8);
 	va_list args;
@@ -220,7 +218,7 @@ static void fail(struct activation *a, const char *format, ...)
 	a->starting = false;
 	a->deadline = 0;
 	a->retry_at = now_usec() + delay;
-	/* Also without --verbose, because administrators must see it. */
+	/* Logged without --verbose too: an administrator must see it. */
 	log_line("service failed: %s: %s; %u in a row, next try in %u.%u s", a->config->file,
 		 a->problem, a->failures, (unsigned int)(delay / 1000000),
 		 (unsigned int)(delay / 100000 % 10));

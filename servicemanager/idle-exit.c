@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names whose service exits when nobody has its object: see manager.h. For such a name
- * servicemanager holds a Provider and not the object, so that only clients hold references
- * to the object, and the driver can notify the service when there are none. A caller who
- * wants the object waits. The manager notifies the Provider once, gets the object by
- * Provide(), and hands it on to all who wait.
+ * Names whose service exits when no client has the object: see manager.h. For such a name
+ * servicemanager holds a Provider instead of the object, so only clients hold references to the
+ * object, and the driver notifies the service when no client has one. A caller that wants the
+ * object waits. The manager asks the Provider once, gets the object by Provide(), and sends it to
+ * all waiting callers.
  *
- *   idle     nobody waits for the object
- *   asked    the Provider was notified; callers that come now wait with the others
+ *   idle     no caller waits for the object
+ *   asked    the Provider was asked; new callers wait with the others
  *   exiting  the service called IdleExit(); callers wait until it unregisters the name,
  *            registers it again, or dies
  */

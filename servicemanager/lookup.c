@@ -82,7 +82,8 @@ static int wait_for_start(struct manager *manager, struct wanted *wanted,
 	int r;
 
 	if (wanted->get && problem)
-		return reply_unreachable(wanted->call, wanted->name, problem);
+		return ipc_call_errno(wanted->call, EHOSTUNREACH,
+				      "cannot start the service of %s: %s", wanted->name, problem);
 
 	r = waiter_add(manager, wanted);
 	if (r == 0)
@@ -147,28 +148,23 @@ int handle_wait(struct ipc_call *call, const Ipc__Manager__WaitRequest *request,
 	return get_or_wait(userdata, &wanted);
 }
 
-static int reply_check(struct ipc_call *call, const struct owner *owner)
-{
-	Ipc__Manager__CheckReply reply = IPC__MANAGER__CHECK_REPLY__INIT;
-	Ipc__Manager__Entry entry;
-
-	entry_message(&entry, &owner->entry);
-	reply.entry = &entry;
-	return service_manager_reply_check(call, &reply);
-}
-
 int handle_check(struct ipc_call *call, const Ipc__Manager__CheckRequest *request, void *userdata)
 {
 	struct wanted wanted = { call, request->name, request->interface, .get = false };
+	Ipc__Manager__CheckReply reply = IPC__MANAGER__CHECK_REPLY__INIT;
+	Ipc__Manager__Entry entry;
 	struct owner *owner = NULL;
 	int r = find(userdata, &wanted, POLICY_FIND, &owner);
 
-	if (r > 0 && !owner)
+	if (r > 0 && !owner) {
 		r = reply_unknown(call);
-	else if (r > 0 && !has_interface(&owner->entry, request->interface))
+	} else if (r > 0 && !has_interface(&owner->entry, request->interface)) {
 		r = reply_other_interface(call, &owner->entry, request->interface);
-	else if (r > 0)
-		r = reply_check(call, owner);
+	} else if (r > 0) {
+		entry_message(&entry, &owner->entry);
+		reply.entry = &entry;
+		r = service_manager_reply_check(call, &reply);
+	}
 
 	caller_done(&wanted.caller);
 	return r;

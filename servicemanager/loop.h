@@ -28,9 +28,7 @@ void source_remove(int epoll, int fd);
 /* The monotonic clock, in microseconds. All times are of this clock. */
 uint64_t now_usec(void);
 
-/* Timeouts are in milliseconds, as for poll(); -1 means no limit. */
-
-/* Returns the shorter of two timeouts. */
+/* Timeouts are in milliseconds, as for poll(); -1 means no limit. Returns the shorter timeout. */
 int timeout_min(int a, int b);
 
 /* Returns the timeout until the time, rounded up; 0 if the time has passed. */

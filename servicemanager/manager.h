@@ -106,8 +106,6 @@ static inline struct owner *owner_of(struct registry_entry *entry)
 int reply_failure(struct ipc_call *call, int r, const char *what);
 int reply_unknown(struct ipc_call *call);
 int reply_denied(struct ipc_call *call, const struct policy_decision *decision, const char *name);
-/* The service of the name cannot be started for the reason in problem. */
-int reply_unreachable(struct ipc_call *call, const char *name, const char *problem);
 
 /* Does the object have the interface? An empty interface matches any. */
 bool has_interface(const struct registry_entry *entry, const char *interface);

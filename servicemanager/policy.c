@@ -198,23 +198,17 @@ const struct policy_rule *policy_at(const struct policy *policy, size_t i)
 
 const char *policy_verdict_text(enum policy_verdict verdict)
 {
-	switch (verdict) {
-	case POLICY_ALLOW:
-		return "allowed";
-	case POLICY_HIDE:
-		return "hidden";
-	default:
-		return "refused";
-	}
+	static const char *const texts[] = {
+		[POLICY_ALLOW] = "allowed",
+		[POLICY_REFUSE] = "refused",
+		[POLICY_HIDE] = "hidden",
+	};
+
+	return texts[verdict];
 }
 
 int policy_print(const struct policy_decision *decision)
 {
-	static const int statuses[] = {
-		[POLICY_ALLOW] = 0,
-		[POLICY_REFUSE] = 3,
-		[POLICY_HIDE] = 4,
-	};
 	const struct policy_rule *rule = decision->rule;
 
 	if (rule)
@@ -222,5 +216,7 @@ int policy_print(const struct policy_decision *decision)
 		       rule->line, rule->text);
 	else
 		printf("%s: no rule matches\n", policy_verdict_text(decision->verdict));
-	return statuses[decision->verdict];
+	if (decision->verdict == POLICY_ALLOW)
+		return 0;
+	return decision->verdict == POLICY_REFUSE ? 3 : 4;
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The policy: who may register, find, list and call which names. policy.c decides,
- * policy-parse.c reads the text of a file, and policy-load.c finds the files;
- * ipcbus-policy(5) describes them. Pure: no files, no user database, no ipc. ipc-gateway uses
- * it too, for clients on the network.
+ * The policy: which users may register, find, list and call which names. policy-parse.c reads the
+ * text of a file, policy.c decides, and policy-load.c finds the files of ipcbus-policy(5). policy.c
+ * and policy-parse.c use no user database and no ipc: ipc-gateway has them too, for clients on the
+ * network.
  *
- * A policy is a list of rules in the order in which they were read. The last rule that
- * matches the caller, the right and the name decides. If none matches, access is
- * refused.
+ * A policy is a list of rules in the order in which they were read. The last rule that matches
+ * the caller, the right and the name decides. If no rule matches, access is refused.
  */
 #ifndef SERVICEMANAGER_POLICY_H
 #define SERVICEMANAGER_POLICY_H
@@ -34,14 +33,14 @@ enum policy_verdict {
 	POLICY_ALLOW,
 };
 
-/* What a rule may match. */
+/* A caller, as rules see it. */
 struct policy_subject {
 	uid_t uid;
 	gid_t gid;
 	const gid_t *groups; /* besides gid */
 	size_t n_groups;
 	const char *label; /* of the security module; NULL: none */
-	char *const *certificates; /* the names in its certificate, and NULL; NULL: it has none */
+	char *const *certificates; /* names in the certificate, and NULL; or NULL: none */
 };
 
 /* Numbers of users or groups, both ends included. */
@@ -50,7 +49,7 @@ struct policy_range {
 };
 
 struct policy_ranges {
-	bool any; /* all numbers; otherwise those of the list, which may be empty */
+	bool any; /* all numbers; otherwise only the numbers of the list */
 	struct policy_range *ranges;
 	size_t count;
 };
@@ -75,7 +74,7 @@ struct policy_decision {
 	const struct policy_rule *rule; /* NULL: no rule matches */
 };
 
-/* Looks up names of users and groups. -ENOENT: there is none. */
+/* Looks up users and groups by name. -ENOENT: not found. */
 struct policy_names {
 	int (*user)(const char *name, uid_t *ret_uid);
 	int (*group)(const char *name, gid_t *ret_gid);
@@ -86,7 +85,7 @@ struct policy_names {
 
 struct policy;
 
-/* A policy without rules, which refuses everything. NULL: out of memory. */
+/* Makes a policy without rules, which refuses everything. Returns NULL without memory. */
 struct policy *policy_new(void);
 struct policy *policy_free(struct policy *policy);
 
@@ -112,7 +111,7 @@ struct policy_decision policy_decide(const struct policy *policy,
 				     const struct policy_subject *subject, enum policy_right right,
 				     const char *name);
 
-/* Is there a rule about groups? If not, supplementary groups of a caller do not matter. */
+/* Is there a rule about groups? If not, supplementary groups of a caller need not be known. */
 bool policy_asks_for_groups(const struct policy *policy);
 
 size_t policy_count(const struct policy *policy);

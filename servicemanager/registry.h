@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registry: names, their owners, those who wait for a name, and those who watch names.
+ * The registry: names, their owners, the calls that wait for a name, and the watches of names.
  *
- * Pure: it takes plain arguments, calls nobody, and knows no connection and no clock.
- * Entries, waiters and watches belong to registration.c, waiter.c and watch.c, which embed
- * them in their own structures. The registry links them, copies the names, and counts what
- * each user has.
+ * The registry is pure: it calls no other file, and knows no connection and no clock. Entries,
+ * waiters and watches belong to registration.c, waiter.c and watch.c, which embed them in their
+ * own structures. The registry links them, copies the names, and counts them for each user.
  *
- * A name is in one of these states:
- *
- *   unknown     registry_register() makes it owned, registry_wait() makes it awaited
- *   awaited     registry_register() makes it owned. Then waiter.c removes the waiters that
- *               may have the object
- *   owned       also with waiters that may not have the object
- *
- * A name that nobody has can be reserved for a user, who counts it as one of theirs: only that
- * user and root can register it. A name without an owner, waiters and a reservation is
- * forgotten.
+ * A name can have an owner and waiters, also both: waiters that may not have the object. A name
+ * without an owner can be reserved for a user. Then only that user and root can register it, and
+ * it counts as a name of that user. A name with none of these is forgotten.
  */
 #ifndef SERVICEMANAGER_REGISTRY_H
 #define SERVICEMANAGER_REGISTRY_H
@@ -29,9 +21,8 @@
 #define REGISTRY_NAME_MAX      127
 #define REGISTRY_INTERFACE_MAX 255
 
-/* Limits of each user, and of all users together, which root may exceed. They are lower
- * than what the driver allows one process, so that a user reaches a limit before
- * servicemanager does. */
+/* Limits of each user, and of all users together; root may exceed the latter. They are below the
+ * limits of the driver for a process, so that a user reaches a limit before servicemanager does. */
 #define REGISTRY_USER_NAMES   1024
 #define REGISTRY_USER_WAITERS 1024
 #define REGISTRY_USER_WATCHES 256
@@ -49,15 +40,15 @@ struct registry_entry {
 struct registry_waiter {
 	char name[REGISTRY_NAME_MAX + 1];
 	uid_t uid;
-	struct registry_waiter *next; /* of those who wait for the name */
+	struct registry_waiter *next; /* of the same name */
 };
 
-/* Of one name, or of all that start with it. */
+/* A watch of one name, or of all names with a prefix. */
 struct registry_watch {
 	char name[REGISTRY_NAME_MAX + 1];
 	bool prefix;
 	uid_t uid;
-	struct registry_watch *next, **link; /* of all watches */
+	struct registry_watch *next, **link; /* in the list of all watches */
 };
 
 struct registry;
@@ -69,13 +60,13 @@ bool registry_prefix_is_valid(const char *prefix);
 /* Up to 255 characters of [A-Za-z0-9_.]. */
 bool registry_interface_is_valid(const char *interface);
 
-/* NULL: out of memory. Only an empty registry may be freed. */
+/* Returns NULL without memory. Only an empty registry may be freed. */
 struct registry *registry_new(void);
 struct registry *registry_free(struct registry *registry);
 
 /*
- * Registers the entry under its name. *ret_replaced is the entry of the same user that had
- * the name before, and belongs to the caller again; or NULL.
+ * Registers the entry under its name. If an entry of the same user had the name, it becomes
+ * *ret_replaced and belongs to the caller again; else *ret_replaced is NULL.
  *
  *   -EEXIST  another user has the name
  *   -EBUSY   the name is reserved for another user
@@ -85,15 +76,15 @@ struct registry *registry_free(struct registry *registry);
 int registry_register(struct registry *registry, struct registry_entry *entry,
 		      struct registry_entry **ret_replaced);
 
-/* NULL: nobody has the name. */
+/* Returns NULL if the name has no owner. */
 struct registry_entry *registry_find(const struct registry *registry, const char *name);
 
-/* The entry must be in the registry. Its name is reserved for its user until that time; 0: it
- * is not. */
+/* The entry must be in the registry. Its name is reserved for its user until reserved_until; 0:
+ * the name is not reserved. */
 void registry_unregister(struct registry *registry, struct registry_entry *entry,
 			 uint64_t reserved_until);
 
-/* Ends the reservations whose time has come. Returns the time of the next; 0: there is none. */
+/* Ends the reservations until now. Returns the end of the next reservation; 0: none is left. */
 uint64_t registry_expire(struct registry *registry, uint64_t now);
 
 /* Returns the first entry with the prefix whose name sorts after `after` ("": the first entry);
@@ -107,9 +98,9 @@ int registry_wait(struct registry *registry, struct registry_waiter *waiter);
 /* The waiter must be in the registry. */
 void registry_unwait(struct registry *registry, struct registry_waiter *waiter);
 
-/* The waiters of the name, the oldest first; NULL if there are none. */
+/* Returns the waiters of the name, the oldest first, or NULL. */
 struct registry_waiter *registry_waiters(const struct registry *registry, const char *name);
-/* Those of the first name with waiters that sorts after the given one. */
+/* Returns the waiters of the first name with waiters that sorts after the given name, or NULL. */
 struct registry_waiter *registry_waiters_after(const struct registry *registry, const char *name);
 
 /* -EDQUOT: too many watches; -ENOMEM. */
@@ -118,13 +109,13 @@ int registry_watch(struct registry *registry, struct registry_watch *watch);
 /* The watch must be in the registry. */
 void registry_unwatch(struct registry *registry, struct registry_watch *watch);
 
-/* Moves the watch, which must be in the registry, behind all others. */
+/* Moves the watch to the end of the list. It must be in the registry. */
 void registry_watch_last(struct registry *registry, struct registry_watch *watch);
 
-/* Is the name watched by this watch? */
+/* Does the watch include the name? */
 bool registry_watches(const struct registry_watch *watch, const char *name);
 
-/* The watch that follows; the first one, if before is NULL. NULL: there are no more. */
+/* Returns the next watch, or the first if before is NULL; NULL at the end of the list. */
 struct registry_watch *registry_next_watch(const struct registry *registry,
 					   const struct registry_watch *before);
 

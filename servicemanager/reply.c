@@ -32,12 +32,6 @@ int reply_denied(struct ipc_call *call, const struct policy_decision *decision, 
 			      decision->rule->line);
 }
 
-int reply_unreachable(struct ipc_call *call, const char *name, const char *problem)
-{
-	return ipc_call_errno(call, EHOSTUNREACH, "cannot start the service of %s: %s", name,
-			      problem);
-}
-
 bool has_interface(const struct registry_entry *entry, const char *interface)
 {
 	return !*interface || !*entry->interface || !strcmp(interface, entry->interface);

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watches of names: see manager.h. Nothing waits for a watcher. While its region has no
- * space, its notifications are kept until the driver reports space. If there are too many
- * to keep, the watch is replayed from the beginning. Nor does anybody wait while watchers
- * are notified: between two turns of the loop only some names are handled, for one watch
- * after another.
+ * Watches of names: see manager.h. No call waits for a watcher. While the region of a watcher is
+ * full, its notifications are kept until the driver reports space. With too many to keep, the
+ * watch is replayed from the beginning. Between two turns of the loop only NAMES_AT_ONCE names
+ * are handled, one watch after another.
  *
  * A watch sends, in this order:
  *
  *   REPLAY    if it missed a change
- *   PRESENT   for every name after the *cursor*, which passes all names when the watch
- *             begins, and again after REPLAY
- *   PRESENT, GONE  for each name that changed behind the cursor, once however often it did
+ *   PRESENT   for every name after the cursor, which passes all names when the watch begins,
+ *             and again after REPLAY
+ *   PRESENT, GONE  once for each name that changed behind the cursor; a change ahead of the
+ *             cursor needs no notification of its own
  *   SETTLED   once, but not while owners may be about to register their names again
- *
- * A change ahead of the cursor needs no notification of its own.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,16 +20,16 @@
 
 #include "manager.h"
 
-/* Changed names that one watch keeps; with more, it is replayed. */
+/* Maximum number of changed names that a watch keeps before it is replayed. */
 #define PENDING_MAX 256
 
-/* Names that are handled between two turns of the loop. */
+/* Maximum number of names handled between two turns of the loop. */
 #define NAMES_AT_ONCE 512
 
-/* After this time a watch that lacked a resource tries again. */
+/* Delay before a watch that lacked a resource tries again. */
 #define RETRY_MSEC 20
 
-/* A changed name that the watcher must still be notified of. */
+/* A changed name, of which the watcher was not notified yet. */
 struct pending {
 	struct pending *next;
 	char name[];
@@ -71,7 +69,7 @@ static void forget_pending(struct watch *watch)
 	watch->n_pending = 0;
 }
 
-/* The watch is not in the registry, or no longer. */
+/* The watch must not be in the registry. */
 static void watch_free(struct watch *watch)
 {
 	ipc_slot_end_async(watch->death);
@@ -90,7 +88,7 @@ static void watcher_died(struct ipc_proxy *proxy, void *userdata)
 	watch_free(watch);
 }
 
-/* Takes the proxy over, even on failure. */
+/* Takes ownership of the proxy, even on failure. */
 static int watch_new(struct manager *manager, struct ipc_call *call,
 		     const Ipc__Manager__WatchRequest *request, struct ipc_proxy *proxy,
 		     struct watch **ret_watch)
@@ -152,7 +150,7 @@ static int notify_present(struct watch *watch, struct registry_entry *entry)
 		      callable ? &object : NULL);
 }
 
-/* -EINPROGRESS: this turn of the loop has handled enough names. */
+/* Returns -EINPROGRESS if this turn of the loop has handled enough names. */
 static int notify_name(struct watch *watch, const char *name)
 {
 	struct registry_entry *entry = registry_find(watch->manager->registry, name);
@@ -253,7 +251,7 @@ static int await_space(struct manager *manager)
 						       &manager->writable);
 }
 
-/* Sends what the watch has to send. Ends it if its watcher died or takes no objects. */
+/* Sends the notifications that are due. Ends the watch if its watcher died or takes no objects. */
 static void continue_watch(struct watch *watch)
 {
 	struct manager *manager = watch->manager;
@@ -262,7 +260,7 @@ static void continue_watch(struct watch *watch)
 	if (r == 0)
 		return;
 	if (r == -EINPROGRESS) {
-		/* The first one that stops here had its share; later ones keep their place. */
+		/* The first watch that stops here had its share; later watches keep their place. */
 		if (!manager->wants_turn)
 			registry_watch_last(manager->registry, &watch->entry);
 		manager->wants_turn = true;
@@ -316,7 +314,7 @@ int watch_work(struct manager *manager)
 	return manager->wants_time ? RETRY_MSEC : -1;
 }
 
-/* Forgets what changed: all names are sent again. */
+/* Starts again: reports all names, so the pending changes are not needed. */
 static void restart(struct watch *watch)
 {
 	forget_pending(watch);
