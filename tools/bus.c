@@ -11,9 +11,7 @@
 #include <unistd.h>
 
 #include "bus.h"
-#include "clock.h"
 #include "ipcctl.h"
-#include "near.h"
 #include "number.h"
 #include "process.h"
 #include "schema.h"
@@ -231,50 +229,10 @@ int bus_list_activatable(struct service_manager *manager, const char *prefix, js
 	return list(manager, prefix, true, ret_rows);
 }
 
-/* The list of names may be long, or its manager slow: so long may it take. */
-#define NEAR_NS UINT64_C(1000000000)
-
-/* Without a reply nothing is near. */
-static void offer_names(struct service_manager *manager, struct near *near, bool activatable,
-			uint64_t end)
+static int no_service(const char *name)
 {
-	struct pages pages;
-
-	pages_begin(&pages, "", activatable);
-	while (pages.more && clock_ns() < end) {
-		ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
-
-		if (next_page(&pages, manager, &reply, NULL) < 0)
-			return;
-		for (size_t i = 0; i < reply->n_entries; i++)
-			near_offer(near, reply->entries[i]->name);
-	}
-}
-
-static void offer_services(struct ipc *ipc, struct near *near)
-{
-	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
-	uint64_t end = clock_ns() + NEAR_NS;
-	struct ipc_proxy *proxy;
-
-	near_offer(near, "servicemanager");
-	ipc_set_timeout(ipc, NEAR_NS / 1000);
-	if (ipc_get_manager(ipc, &proxy) < 0)
-		return;
-	manager = service_manager_from_proxy(proxy);
-	offer_names(manager, near, false, end);
-	offer_names(manager, near, true, end);
-}
-
-static int no_service(struct ipc *ipc, const char *name)
-{
-	struct near near = near_begin(name);
-	char question[NEAR_MAX + 32];
-
-	offer_services(ipc, &near);
-	near_question(&near, question, sizeof(question));
 	return fail_with(STATUS_NOT_FOUND, "ipcctl list shows the registered services",
-			 "no service is registered as %s%s", name, question);
+			 "no service is registered as %s", name);
 }
 
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
@@ -308,7 +266,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE, NAME_HINT, "\"%s\" is not a valid name", name);
 	if (r == -ENOENT)
-		return no_service(ipc, name);
+		return no_service(name);
 	if (r < 0)
 		return fail_errno(r, name);
 	*ret_ipc = ipc;
@@ -371,7 +329,7 @@ static int find_pid(const char *name, pid_t *ret_pid)
 	if (found && !*ret_pid)
 		return fail_with(STATUS_NOT_FOUND, "use its pid in place of its name",
 				 "the service manager cannot see the process of %s", name);
-	return found ? STATUS_OK : no_service(ipc, name);
+	return found ? STATUS_OK : no_service(name);
 }
 
 int bus_process(const char *text, pid_t *ret_pid)

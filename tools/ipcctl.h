@@ -9,7 +9,6 @@
  *   fail.c        standard error and the exit status
  *   ctl.c         the options of every verb
  *   number.c      numbers of the command line
- *   near.c        the nearest name to one that does not exist
  *   stop.c        what ends a run: --timeout, signals
  *   clock.h       the time
  *   bus.c         a connection, the service manager and its list of names

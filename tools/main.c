@@ -10,7 +10,6 @@
 
 #include "../libipc/core/descriptor.h"
 #include "ipcctl.h"
-#include "near.h"
 #include "number.h"
 #include "stop.h"
 #include "verbs.h"
@@ -64,13 +63,7 @@ static const struct verb *find_verb(const char *name)
 
 static int no_verb(const char *name)
 {
-	struct near near = near_begin(name);
-	char question[NEAR_MAX + 32];
-
-	for (const struct verb *const *verb = verbs; *verb; verb++)
-		near_offer(&near, (*verb)->name);
-	near_question(&near, question, sizeof(question));
-	return fail_with(STATUS_USAGE, "see ipcctl --help", "no such verb: %s%s", name, question);
+	return fail_with(STATUS_USAGE, "see ipcctl --help", "no such verb: %s", name);
 }
 
 /* --- Help ------------------------------------------------------------------------ */

@@ -13,7 +13,6 @@
 #include "bus.h"
 #include "call.h"
 #include "ipcctl.h"
-#include "near.h"
 #include "out.h"
 #include "schema.h"
 #include "verbs.h"
@@ -36,17 +35,13 @@ static const struct verb_option options[] = {
 
 static int no_method(const struct schema *schema, const char *name)
 {
-	struct near near = near_begin(name);
-	char known[512] = "", question[NEAR_MAX + 32];
+	char known[512] = "";
 
-	for (size_t i = 0; i < schema_count(schema); i++) {
-		near_offer(&near, schema_at(schema, i)->name);
+	for (size_t i = 0; i < schema_count(schema); i++)
 		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s",
 			 schema_at(schema, i)->name);
-	}
-	near_question(&near, question, sizeof(question));
-	return fail_with(STATUS_NOT_FOUND, NULL, "%s has no method %s; it has:%s%s",
-			 schema_interface(schema), name, known, question);
+	return fail_with(STATUS_NOT_FOUND, NULL, "%s has no method %s; it has:%s",
+			 schema_interface(schema), name, known);
 }
 
 /* Name and value of each, and NULL. */

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "ipcctl.h"
-#include "near.h"
 #include "number.h"
 #include "out.h"
 #include "process.h"
@@ -278,40 +277,6 @@ START_TEST(numbers_are_checked)
 }
 END_TEST
 
-static const char *nearest(const char *wanted, const char *const *names)
-{
-	struct near near = near_begin(wanted);
-	static char text[NEAR_MAX + 32];
-
-	for (; *names; names++)
-		near_offer(&near, *names);
-	near_question(&near, text, sizeof(text));
-	return text;
-}
-
-START_TEST(the_nearest_name_is_meant)
-{
-	static const char *const names[] = { "demo.clock", "demo.echo", "demo.echo2", "x", NULL };
-	static const char *const odd[] = { "demo.\033cho", NULL };
-	char long_name[200];
-
-	ck_assert_str_eq(nearest("demo.ehco", names), "; is \"demo.echo\" meant?");
-	ck_assert_str_eq(nearest("demo.echo3", names), "; is \"demo.echo\" meant?");
-	ck_assert_str_eq(nearest("Demo.Clock", names), "; is \"demo.clock\" meant?");
-	ck_assert_str_eq(nearest("clock", names), "; is \"demo.clock\" meant?");
-	ck_assert_str_eq(nearest("demo.lok", names), "; is \"demo.clock\" meant?");
-	ck_assert_str_eq(nearest("demo.cat", names), "");
-	ck_assert_str_eq(nearest("x", names), "");
-	ck_assert_str_eq(nearest("y", names), "");
-	ck_assert_str_eq(nearest("", names), "");
-	ck_assert_str_eq(nearest("demo.echo", odd), "; is \"demo.?cho\" meant?");
-	memset(long_name, 'a', sizeof(long_name) - 1);
-	long_name[sizeof(long_name) - 1] = '\0';
-	ck_assert_str_eq(nearest(long_name, (const char *const[]){ long_name, "a", NULL }), "");
-	ck_assert_str_eq(nearest("a", (const char *const[]){ long_name, NULL }), "");
-}
-END_TEST
-
 START_TEST(users_are_found)
 {
 	uid_t uid = 1;
@@ -347,7 +312,6 @@ int main(void)
 	tcase_add_test(tcase, each_character_is_printable_or_not);
 	tcase_add_test(tcase, errors_have_origins);
 	tcase_add_test(tcase, numbers_are_checked);
-	tcase_add_test(tcase, the_nearest_name_is_meant);
 	tcase_add_test(tcase, users_are_found);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
