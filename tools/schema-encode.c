@@ -316,8 +316,6 @@ static int check_names(struct encoder *encoder, const struct schema_type *type, 
 	json_object_foreach((json_t *)json, name, value) {
 		size_t i = 0;
 
-		if (!strcmp(name, SCHEMA_COMMENT))
-			continue;
 		while (i < type->n_fields && strcmp(type->fields[i].name, name))
 			i++;
 		if (i < type->n_fields)

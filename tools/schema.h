@@ -9,7 +9,6 @@
  *   schema-encode.c  JSON to bytes
  *   schema-decode.c  bytes to JSON
  *   schema-proto.c   back to a .proto file
- *   schema-template.c  a request to fill in
  */
 #ifndef IPCCTL_SCHEMA_H
 #define IPCCTL_SCHEMA_H
@@ -91,14 +90,6 @@ struct schema_message {
  * An ipc.Object is the name of a service. */
 int schema_encode(const struct schema_type *type, const json_t *json,
 		  struct schema_message *message);
-
-/* The member of an object that schema_encode() skips. */
-#define SCHEMA_COMMENT "//"
-
-/* A message with all its fields for schema_encode(), all of them empty, and what their types are
- * in SCHEMA_COMMENT. A message that is too deep is its name; "..." stands for what is too much.
- * NULL: no memory. */
-json_t *schema_template(const struct schema_type *type);
 
 /* Frees what schema_encode() made, also of a part of a message. */
 void schema_message_done(struct schema_message *message);

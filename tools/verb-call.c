@@ -20,14 +20,12 @@
 /* Without --timeout. A stream may last. */
 #define REPLY_USEC UINT64_C(30000000)
 
-static bool cat, template;
+static bool cat;
 static struct texts pairs;
 
 static const struct verb_option options[] = {
 	{ "cat", NULL, "print the content of the files in the reply", .flag = &cat },
 	{ "metadata", "PAIR", "send NAME=VALUE as metadata; up to 16 times", .texts = &pairs },
-	{ "template", NULL, "print an empty request and the types of its fields",
-	  .flag = &template },
 	{ 0 },
 };
 
@@ -205,9 +203,7 @@ static int run(int argc, char **argv)
 	if (status)
 		return status;
 	method = schema_find(schema, argv[1]);
-	if (method && template)
-		status = out_json(schema_template(method->request));
-	else if (method)
+	if (method)
 		status = call(ipc, proxy, method, argc > 2 ? argv[2] : NULL);
 	else
 		status = no_method(schema, argv[1]);
@@ -233,12 +229,8 @@ const struct verb verb_call = {
 		"  ipc.Object   the name of a service\n"
 		"\n"
 		"If the reply is a stream, each message is one line. If the request is a stream, ipcctl\n"
-		"reads JSON objects from standard input, unless JSON is given: then it sends that one.\n"
-		"\n"
-		"--template prints a request to fill in and sends nothing. Its member \"//\" has the types\n"
-		"of the fields and need not be removed: members \"//\" are never sent.\n",
-	.example = "  ipcctl call demo.echo Say '{\"text\": \"hello\"}'\n"
-		   "  ipcctl call --template demo.echo Say\n",
+		"reads JSON objects from standard input, unless JSON is given: then it sends that one.\n",
+	.example = "  ipcctl call demo.echo Say '{\"text\": \"hello\"}'\n",
 	.statuses =
 		ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(REMOTE) | MAY_END(GONE),
 	.options = options,

@@ -95,22 +95,6 @@ START_TEST(mistakes_are_explained)
 }
 END_TEST
 
-START_TEST(a_request_is_prepared)
-{
-	json_t *request = live_json("call --template demo.echo Say");
-
-	ck_assert_str_eq(json_string_value(json_object_get(request, "text")), "");
-	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(request, "//"), "text")),
-			 "string");
-	json_decref(request);
-	ck_assert_str_eq(live_run("--version >/dev/null; (ipcctl call --template demo.echo Say | "
-				  "sed 's/\"text\": \"\"/\"text\": \"mine\"/' | "
-				  "ipcctl --json call demo.echo Say -)")
-				 ->out,
-			 "{\"text\":\"mine\"}\n");
-}
-END_TEST
-
 /* The size of the request that the monitor sees. */
 static json_int_t size_of(const char *options)
 {
@@ -307,7 +291,7 @@ int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl call", a_service_describes_itself, a_method_is_called,
-			  mistakes_are_explained, a_request_is_prepared, metadata_is_sent,
+			  mistakes_are_explained, metadata_is_sent,
 			  a_stopped_service_is_given_up, replies_stream_line_by_line,
 			  bytes_are_base64, files_go_in_and_out, dumping_is_the_services_matter,
 			  a_report_has_everything);

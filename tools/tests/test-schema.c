@@ -203,42 +203,6 @@ START_TEST(mistakes_are_named)
 }
 END_TEST
 
-START_TEST(templates_can_be_sent)
-{
-	json_t *all = schema_template(request_of("Echo")), *types, *choice;
-
-	ck_assert_ptr_nonnull(all);
-	types = json_object_get(all, SCHEMA_COMMENT);
-	ck_assert_str_eq(json_string_value(json_object_get(types, "a_sint32")), "sint32");
-	ck_assert_str_eq(json_string_value(json_object_get(types, "a_bytes")), "bytes: base64");
-	ck_assert_str_eq(json_string_value(json_object_get(types, "object")),
-			 "ipc.Object: the name of a service");
-	ck_assert_str_eq(json_string_value(json_array_get(
-				 json_object_get(json_object_get(types, "a_color"), "enum"), 1)),
-			 "GREEN");
-	ck_assert_str_eq(json_string_value(json_array_get(json_object_get(types, "numbers"), 0)),
-			 "int32");
-	/* All is in Inner, which is in All. */
-	ck_assert_str_eq(
-		json_string_value(json_object_get(json_object_get(types, "a_inner"), "again")),
-		"test.schema.All");
-	ck_assert_str_eq(json_string_value(json_object_get(all, "a_string")), "");
-	ck_assert_str_eq(json_string_value(json_object_get(all, "a_color")), "RED");
-	ck_assert(json_is_null(json_object_get(all, "a_inner")));
-	ck_assert(json_is_null(json_object_get(all, "maybe")));
-	ck_assert_uint_eq(json_array_size(json_object_get(all, "texts")), 0);
-	ck_assert(json_is_array(json_object_get(all, "texts")));
-	ck_assert_int_eq(schema_encode(request_of("Echo"), all, &message), 0);
-	ck_assert_uint_eq(message.raw.size, 0);
-	schema_message_done(&message);
-	json_decref(all);
-	choice = schema_template(request_of("Choose"));
-	ck_assert_int_eq(schema_encode(request_of("Choose"), choice, &message), 0);
-	ck_assert_uint_eq(message.raw.size, 0);
-	json_decref(choice);
-}
-END_TEST
-
 START_TEST(files_are_opened)
 {
 	json_t *json = json_pack("{s:s}", "file", "/dev/null");
@@ -641,7 +605,6 @@ int main(void)
 	tcase_add_test(tcase, every_kind_goes_there_and_back);
 	tcase_add_test(tcase, what_is_not_set_is_not_there);
 	tcase_add_test(tcase, mistakes_are_named);
-	tcase_add_test(tcase, templates_can_be_sent);
 	tcase_add_test(tcase, files_are_opened);
 	tcase_add_test(tcase, bytes_as_text);
 	tcase_add_test(tcase, the_file_comes_back);

@@ -62,7 +62,7 @@ FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIB
 FUZZ_codec := tests/suite/fuzz/codec.c $(JUDGE_S)/pass.c $(FUZZ_LIBRARY) \
 	$(patsubst %,$(JUDGE_B)/%,judge.ipc.c judge.pb-c.c judge2.pb-c.c)
 FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-types.c schema-encode.c \
-	schema-decode.c schema-proto.c schema-template.c text.c base64.c wire.c value.c bus.c fail.c \
+	schema-decode.c schema-proto.c text.c base64.c wire.c value.c bus.c fail.c \
 	ctl.c number.c process.c user.c stop.c) $(B)/idl/google/protobuf/descriptor.pb-c.c \
 	$(B)/servicemanager/servicemanager.ipc.c $(B)/servicemanager/servicemanager.pb-c.c
 FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c driver/mem/*.c) \

@@ -82,21 +82,6 @@ static void try_print(const struct schema *schema)
 	free(text);
 }
 
-/* However messages contain each other, it ends. Fields that must be there, or that share a name,
- * can make it one that is not sent. */
-static void try_template(const struct schema_type *type)
-{
-	json_t *json = schema_template(type);
-	struct schema_message message = { 0 };
-	int r;
-
-	must(json);
-	r = schema_encode(type, json, &message);
-	must(r == 0 || (r == -EINVAL && *message.what));
-	schema_message_done(&message);
-	json_decref(json);
-}
-
 /* Bytes, JSON, bytes, JSON: what is a message once is one again. */
 static void try_payload(const struct schema_type *type, const uint8_t *data, size_t size)
 {
@@ -149,7 +134,6 @@ static void try_schema(const struct schema *schema, const uint8_t *data, size_t 
 		try_payload(method->request, data, size);
 		try_payload(method->reply, data, size);
 		try_json(method->request, data, size);
-		try_template(method->request);
 	}
 }
 
