@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the facts mean, and which command fixes what is wrong. Each check makes one finding.
+ * Judges the facts, and names the command that mends a defect. Each check makes one finding.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -79,37 +79,38 @@ static void check_bus(const struct facts *facts, struct finding *finding)
 	}
 }
 
+/* The daemon accepted the connection, but did not welcome it. */
 static void check_refusal(const struct facts *facts, struct finding *finding)
 {
 	const struct daemon_peer *peer = &facts->peer;
+	const char *what = strerror(-peer->welcome_error);
+	int pid = peer->pid;
 
-	find(finding, error, "process %d at %s refuses connections: %s", (int)peer->pid,
-	     facts->device, strerror(-peer->welcome_error));
-	if (peer->welcome_error == -ETIMEDOUT) {
-		find(finding, error, "process %d at %s does not reply; it may be stopped",
-		     (int)peer->pid, facts->device);
-		fix(finding, "kill -CONT %d, or start the daemon again", (int)peer->pid);
-	} else if (peer->welcome_error == -EPROTO) {
-		find(finding, error, "process %d at %s is no ipcbusd", (int)peer->pid,
-		     facts->device);
-		fix(finding, "ps %d; a bus elsewhere: ipcbusd --bus PATH", (int)peer->pid);
-	} else if (peer->welcome_error == -EDQUOT) {
-		find(finding, error,
-		     "user %s has as many connections to ipcbusd, process %d, as a user may",
-		     facts->user, (int)peer->pid);
+	switch (peer->welcome_error) {
+	case -ETIMEDOUT:
+		what = "does not reply; it may be stopped";
+		fix(finding, "kill -CONT %d, or start the daemon again", pid);
+		break;
+	case -EPROTO:
+		what = "is no ipcbusd";
+		fix(finding, "ps %d; a bus elsewhere: ipcbusd --bus PATH", pid);
+		break;
+	case -EDQUOT:
+		what = "has as many connections of this user as a user may have";
 		fix(finding, "end programs that use the bus, or raise the daemon's limit of files: "
-			     "prlimit --pid %d --nofile",
-		    (int)peer->pid);
-	} else if (peer->welcome_error == -ESRCH) {
-		find(finding, error, "ipcbusd, process %d, cannot see processes of user %s",
-		     (int)peer->pid, facts->user);
+			     "prlimit --pid %d --nofile", pid);
+		break;
+	case -ESRCH:
+		what = "cannot see the processes of this user";
 		fix(finding, "if /proc has hidepid=, mount it with gid= and a group of ipcbusd, or run "
 			     "ipcbusd as root; otherwise run it in the PID namespace of its clients");
-	} else if (peer->welcome_error == -ENFILE) {
-		find(finding, error, "ipcbusd, process %d, has no free file descriptor", (int)peer->pid);
-		fix(finding, "prlimit --pid %d --nofile=65536, and start it with such a limit",
-		    (int)peer->pid);
+		break;
+	case -ENFILE:
+		what = "has no free file descriptor";
+		fix(finding, "prlimit --pid %d --nofile=65536, and start it with such a limit", pid);
+		break;
 	}
+	find(finding, error, "process %d at %s %s", pid, facts->device, what);
 }
 
 static void check_daemon(const struct facts *facts, struct finding *finding)
@@ -147,29 +148,14 @@ static void check_daemon(const struct facts *facts, struct finding *finding)
 
 /* --- The module ------------------------------------------------------------------ */
 
-static bool wants_signature(const struct facts *facts)
-{
-	bool locked = facts->lockdown[0] && strcmp(facts->lockdown, "none");
-
-	return facts->sig_enforce || locked;
-}
-
-/* A vermagic begins with the release. */
-static bool is_of_this_kernel(const struct facts *facts)
-{
-	size_t n = strlen(facts->release);
-
-	return !strncmp(facts->vermagic, facts->release, n) &&
-	       (!facts->vermagic[n] || facts->vermagic[n] == ' ');
-}
-
 static void check_missing(const struct facts *facts, struct finding *finding)
 {
 	find(finding, error,
 	     "the module ipcbus is not loaded, and no file of it was found for kernel %s",
 	     facts->release);
 	if (facts->dkms)
-		fix(finding, "dkms autoinstall -k %s && modprobe ipcbus", facts->release);
+		fix(finding, "apt install linux-headers-%s && dkms autoinstall -k %s && modprobe ipcbus",
+		    facts->release, facts->release);
 	else
 		fix(finding, "install the package ipcbus-dkms, or in the source: make install-module");
 }
@@ -180,65 +166,20 @@ static void check_module(const struct facts *facts, struct finding *finding)
 		find(finding, ok, "the module ipcbus is loaded");
 	} else if (!facts->file[0]) {
 		check_missing(facts, finding);
-	} else if (facts->vermagic[0] && !is_of_this_kernel(facts)) {
-		find(finding, error, "%s was built for another kernel (%s) than %s", facts->file,
-		     facts->vermagic, facts->release);
-		fix(finding, "dkms install --force ipcbus -k %s && modprobe ipcbus",
-		    facts->release);
+	} else if (facts->refusal[0] && strncmp(facts->refusal, "ipcbus:", 7)) {
+		find(finding, error, "the kernel refused the module, which needs a signature: %s",
+		     facts->refusal);
+		fix(finding,
+		    "mokutil --import /var/lib/dkms/mok.pub, reboot and enroll it, then: dkms install "
+		    "--force ipcbus -k %s", facts->release);
 	} else if (facts->refusal[0]) {
 		find(finding, error, "the kernel refused the module: %s", facts->refusal);
-		fix(finding,
-		    "dkms install --force ipcbus -k %s && modprobe ipcbus; if it "
-		    "lacks a signature, see below",
-		    facts->release);
+		fix(finding, "dkms install --force ipcbus -k %s && modprobe ipcbus", facts->release);
 	} else {
 		find(finding, error, "the module ipcbus is not loaded");
 		fix(finding,
-		    "%smodprobe ipcbus; at every boot: echo ipcbus "
-		    ">/etc/modules-load.d/ipcbus.conf",
-		    facts->indexed ? "" : "depmod && ");
+		    "modprobe ipcbus; at every boot: echo ipcbus >/etc/modules-load.d/ipcbus.conf");
 	}
-}
-
-static void check_signature(const struct facts *facts, struct finding *finding)
-{
-	const char *secure = facts->secure_boot ? "Secure Boot is on" : "Secure Boot is off";
-
-	if (!wants_signature(facts)) {
-		find(finding, ok, "%s, and the kernel accepts unsigned modules", secure);
-	} else if (facts->loaded) {
-		find(finding, ok, "%s, the kernel requires signed modules, and accepted this one",
-		     secure);
-	} else if (!facts->file[0]) {
-		find(finding, unknown,
-		     "%s and the kernel requires signed modules; no module was found", secure);
-	} else if (!facts->signer[0]) {
-		find(finding, error, "%s, and the kernel refuses unsigned modules such as %s",
-		     secure, facts->file);
-		fix(finding,
-		    "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol it, then: "
-		    "dkms install --force ipcbus -k %s",
-		    facts->release);
-	} else if (strstr(facts->refusal, "key")) {
-		find(finding, error, "%s, and the kernel does not know the key of \"%s\"", secure,
-		     facts->signer);
-		fix(finding, "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol it");
-	} else {
-		find(finding, ok, "%s, and the module is signed by \"%s\"", secure, facts->signer);
-	}
-}
-
-static void check_headers(const struct facts *facts, struct finding *finding)
-{
-	if (facts->headers) {
-		find(finding, ok, "the headers of kernel %s are installed, DKMS can build for it",
-		     facts->release);
-		return;
-	}
-	find(finding, facts->loaded || facts->file[0] ? warning : error,
-	     "the headers of kernel %s are not installed, DKMS cannot build for it",
-	     facts->release);
-	fix(finding, "apt install linux-headers-%s", facts->release);
 }
 
 /* --- The device ------------------------------------------------------------------ */
@@ -378,27 +319,15 @@ static void check_manager(const struct facts *facts, struct finding *finding)
 
 static void check_policy(const struct facts *facts, struct finding *finding)
 {
-	if (facts->policy_error[0]) {
-		find(finding, error, "the policy is not valid: %s", facts->policy_error);
-		fix(finding, "correct it, and check it: servicemanager --check-policy");
-		return;
-	}
-	if (facts->outdated[0]) {
+	if (facts->manager <= 0) {
+		find(finding, unknown, "no service manager to ask");
+	} else if (facts->outdated[0]) {
 		find(finding, error, "the service manager's rules are older than its files: %s",
 		     facts->outdated);
 		fix(finding, "correct the file, then: ipcctl policy reload");
-		return;
+	} else {
+		find(finding, ok, "no fault in the files is known; ipcctl policy show prints the rules");
 	}
-	if (facts->policy > 0)
-		find(finding, ok, "/etc/ipcbus/policy.d has %d file%s", facts->policy,
-		     facts->policy == 1 ? "" : "s");
-	else if (facts->policy == 0 || facts->policy == -ENOENT)
-		find(finding, ok,
-		     "/etc/ipcbus/policy.d has no files; ipcctl policy show prints the rules in "
-		     "force");
-	else
-		find(finding, unknown, "cannot read /etc/ipcbus/policy.d: %s",
-		     strerror(-facts->policy));
 }
 
 /* Checks of any bus, of a daemon, of a device, and of the module that this system can load. */
@@ -424,8 +353,6 @@ json_t *facts_check(const struct facts *facts)
 		{ "bus", check_bus, OF_ANY },
 		{ "daemon", check_daemon, OF_DAEMON },
 		{ "module", check_module, OF_MODULE },
-		{ "signature", check_signature, OF_MODULE },
-		{ "headers", check_headers, OF_MODULE },
 		{ "device", check_device, OF_DEVICE },
 		{ "permission", check_permission, OF_ANY },
 		{ "version", check_version, OF_ANY },

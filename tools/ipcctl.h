@@ -29,7 +29,7 @@
  *   resend.c      sends the calls of such a file once more
  *   report.c      all that is known of a bus
  *   traffic.c     sums over records
- *   doctor-*.c    facts about the system, and checks of them
+ *   doctor-checks.c  judges the facts that verb-doctor.c collects
  */
 #ifndef IPCCTL_H
 #define IPCCTL_H

@@ -12,10 +12,10 @@ TOOLS_UNIT_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/test
 TOOLS_LIVE_TESTS := $(patsubst tools/%.c,$(TOOLS)/%,$(sort $(wildcard tools/tests/live-*.c)))
 TOOLS_ASAN_TESTS := $(TOOLS_UNIT_TESTS:$(TOOLS)/%=$(TOOLS)/asan/%)
 TOOLS_ASAN_LIVE_TESTS := $(TOOLS_LIVE_TESTS:$(TOOLS)/%=$(TOOLS)/asan/%)
-TOOLS_PACKAGES := jansson libkmod
+TOOLS_PACKAGES := jansson
 TOOLS_CFLAGS := $(IPC_STUB_CFLAGS) -I$(B)/servicemanager -I$(B)/idl -Idriver/uapi -Itools -Idaemon \
 	$(shell $(PKG_CONFIG) --cflags $(TOOLS_PACKAGES) 2>/dev/null)
-TOOLS_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOLS_PACKAGES) 2>/dev/null || echo -ljansson -lkmod)
+TOOLS_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOLS_PACKAGES) 2>/dev/null || echo -ljansson)
 
 TOOLS_HEADERS = $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h \
 	$(B)/idl/google/protobuf/descriptor.pb-c.h

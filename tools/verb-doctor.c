@@ -1,23 +1,193 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl doctor: checks everything that a bus needs, and prints how to fix what is wrong.
+ * ipcctl doctor: collects facts about everything that a bus needs, and prints the findings.
  */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
+#include <ipc/ipc.h>
+
+#include "bus.h"
 #include "doctor.h"
+#include "ipcbus-daemon.h"
 #include "ipcctl.h"
 #include "out.h"
+#include "servicemanager.ipc.h"
+#include "user.h"
 #include "value.h"
 #include "verbs.h"
 
-static const char *root = "";
+#define MANAGER_TIMEOUT_USEC 5000000
 
-static const struct verb_option options[] = {
-	{ "root", "DIR", "check the system below DIR", .text = &root },
-	{ 0 },
-};
+/* --- The module ------------------------------------------------------------------ */
+
+/* Writes the first path that matches; returns whether there is one. */
+static bool find_path(const char *pattern, char *path, size_t size)
+{
+	glob_t found;
+
+	if (glob(pattern, GLOB_BRACE, NULL, &found))
+		return false;
+	snprintf(path, size, "%s", found.gl_pathv[0]);
+	globfree(&found);
+	return true;
+}
+
+/* A container lacks the capability even as root, or its user namespace is not the first one. */
+static bool is_confined(void)
+{
+	unsigned int inside = 0, outside = 0, count = UINT32_MAX;
+	FILE *map = fopen("/proc/self/uid_map", "re");
+
+	if (map && fscanf(map, "%u %u %u", &inside, &outside, &count) != 3)
+		count = UINT32_MAX;
+	if (map)
+		fclose(map);
+	return prctl(PR_CAPBSET_READ, CAP_SYS_MODULE) == 0 || count != UINT32_MAX;
+}
+
+static bool is_refusal(const char *line)
+{
+	static const char *const texts[] = {
+		"ipcbus: version magic",
+		"ipcbus: disagrees about version",
+		"ipcbus: Unknown symbol",
+		"Loading of unsigned module is rejected",
+		"Loading of module with unavailable key is rejected",
+		"Loading of module with unsupported crypto is rejected",
+		"unsigned module loading is restricted",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (strstr(line, texts[i]))
+			return true;
+	return false;
+}
+
+/* Each read returns one record: "6,339,5140900,-;TEXT\n", then details. */
+static void read_log(struct facts *facts)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char line[2048];
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	while ((n = read(fd, line, sizeof(line) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		const char *text;
+
+		line[n > 0 ? n : 0] = '\0';
+		line[strcspn(line, "\n")] = '\0';
+		text = strchr(line, ';');
+		if (text && is_refusal(text + 1))
+			snprintf(facts->refusal, sizeof(facts->refusal), "%s", text + 1);
+	}
+	close(fd);
+}
+
+static void examine_module(struct facts *facts)
+{
+	char pattern[256], source[256];
+
+	facts->confined = is_confined();
+	facts->loaded = access("/sys/module/ipcbus", F_OK) == 0;
+	snprintf(pattern, sizeof(pattern), "/lib/modules/%s/{updates,updates/dkms,extra}/ipcbus.ko*",
+		 facts->release);
+	find_path(pattern, facts->file, sizeof(facts->file));
+	facts->dkms = find_path("/usr/src/ipcbus-*/dkms.conf", source, sizeof(source));
+	if (!facts->loaded)
+		read_log(facts);
+}
+
+/* --- The device, the driver, the manager --------------------------------------------- */
+
+/* 1: it replies; 0: there is none; or -errno. */
+static int ask_manager(struct facts *facts, const char *path)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct ipc_proxy *proxy = NULL;
+	int r = ipc_wait_manager(path, 0);
+
+	if (r == 1)
+		r = ipc_open(&ipc, path);
+	if (!ipc)
+		return r;
+	r = ipc_set_timeout(ipc, MANAGER_TIMEOUT_USEC);
+	if (r == 0)
+		r = ipc_get_manager(ipc, &proxy);
+	manager = service_manager_from_proxy(proxy);
+	if (r == 0)
+		r = ipc_proxy_ping(proxy, /* error= */ NULL);
+	if (r == 0)
+		bus_policy_problem(manager, facts->outdated, sizeof(facts->outdated));
+	return r == 0 ? 1 : r == -ENOTCONN ? 0 : r;
+}
+
+static void open_device(struct facts *facts, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0) {
+		facts->open_error = -errno;
+		return;
+	}
+	facts->info.size = sizeof(facts->info);
+	if (ioctl(fd, IPCBUS_IOC_INFO, &facts->info) < 0)
+		facts->info_error = -errno;
+	close(fd);
+}
+
+/* A daemon that does not greet would keep libipc waiting. */
+static void open_socket(struct facts *facts, const char *path)
+{
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	uint64_t features = 0;
+
+	daemon_ask(path, MANAGER_TIMEOUT_USEC / 1000, &facts->peer);
+	facts->open_error = facts->peer.connect_error;
+	facts->info_error = facts->peer.welcome_error;
+	if (!facts->info_error && facts->peer.version != IPCBUSD_VERSION)
+		facts->info_error = -EPROTO;
+	if (facts->open_error || facts->info_error)
+		return;
+	facts->info_error = ipc_open(&ipc, path);
+	if (!facts->info_error)
+		facts->info_error = ipc_get_driver(ipc, &facts->info.version, &features);
+}
+
+static void examine_device(struct facts *facts)
+{
+	const char *path = facts->device;
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		facts->device_error = -errno;
+		return;
+	}
+	facts->mode = st.st_mode & 07777;
+	group_name(st.st_gid, facts->group, sizeof(facts->group));
+	user_name(st.st_uid, facts->owner, sizeof(facts->owner));
+	if (facts->kind == IPC_BUS_DAEMON)
+		open_socket(facts, path);
+	else
+		open_device(facts, path);
+	if (!facts->open_error && !facts->info_error)
+		facts->manager = ask_manager(facts, path);
+}
+
+/* --- The verb ----------------------------------------------------------------------- */
 
 static enum color color_of(const char *state)
 {
@@ -43,45 +213,36 @@ static int put_finding(const json_t *finding)
 	return STATUS_OK;
 }
 
-static int put(json_t *findings, int status)
-{
-	json_t *finding;
-	size_t i;
-
-	if (ctl.json) {
-		int put = out_json(findings);
-
-		return put ? put : status;
-	}
-	json_array_foreach(findings, i, finding)
-		if (put_finding(finding))
-			status = STATUS_FAILED;
-	json_decref(findings);
-	return status;
-}
-
 static int run(int argc, char **argv)
 {
 	const struct ctl_bus *bus = ctl_bus();
-	struct facts facts = {
-		.root = root,
-		.device = bus->path,
-		.kind = bus->kind,
-		.reason = bus->reason,
-	};
+	struct facts facts = { .device = bus->path, .kind = bus->kind, .reason = bus->reason };
 	int status = STATUS_OK;
 	json_t *findings, *finding;
+	struct utsname name;
 	size_t i;
 
 	(void)argc;
 	(void)argv;
-	facts_gather(&facts);
+	uname(&name);
+	snprintf(facts.release, sizeof(facts.release), "%s", name.release);
+	facts.uid = geteuid();
+	user_name(facts.uid, facts.user, sizeof(facts.user));
+	examine_module(&facts);
+	examine_device(&facts);
 	findings = facts_check(&facts);
 	if (!findings)
 		return fail_memory();
-	json_array_foreach(findings, i, finding) if (!strcmp(value_text(finding, "state"), "error"))
-		status = STATUS_FAILED;
-	return put(findings, status);
+	json_array_foreach(findings, i, finding) {
+		if (!strcmp(value_text(finding, "state"), "error"))
+			status = STATUS_FAILED;
+		if (!ctl.json && put_finding(finding))
+			status = STATUS_FAILED;
+	}
+	if (ctl.json)
+		return out_json(findings) ?: status;
+	json_decref(findings);
+	return status;
 }
 
 const struct verb verb_doctor = {
@@ -89,12 +250,11 @@ const struct verb verb_doctor = {
 	.arguments = "",
 	.summary = "check the system, and print how to fix what is wrong",
 	.description =
-		"Says which bus programs open, and why. For a device, checks the module, its signature\n"
-		"and the kernel's headers; for a socket, the daemon behind it. Then checks the\n"
-		"permission to open it, the driver's version, the service manager and the policy. Each\n"
-		"line begins with ok, warning, error or unknown; the command that fixes it follows. The\n"
-		"status is 1 if there is an error. Root sees more, because it may read the kernel's log.\n",
+		"Says which bus programs open, and why. For a device, checks the module; for a socket, the\n"
+		"daemon behind it. Then checks the permission to open it, the driver's version, the\n"
+		"service manager and its policy. Each line begins with ok, warning, error or unknown; the\n"
+		"command that fixes a defect follows. The status is 1 if there is an error. Root sees\n"
+		"more, because it may read the kernel's log.\n",
 	.example = "  sudo ipcctl doctor\n",
-	.options = options,
 	.run = run,
 };

@@ -11,7 +11,7 @@ IPCBUS_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude build
 IPCBUS_LICENSE = MIT, GPL-2.0 (driver), GPL-2.0 with Linux-syscall-note (UAPI headers)
 IPCBUS_LICENSE_FILES = LICENSES/MIT.txt LICENSES/GPL-2.0-only.txt LICENSES/Linux-syscall-note.txt
 IPCBUS_INSTALL_STAGING = YES
-IPCBUS_DEPENDENCIES = host-ipcbus host-pkgconf host-protobuf host-protobuf-c jansson kmod protobuf-c systemd
+IPCBUS_DEPENDENCIES = host-ipcbus host-pkgconf host-protobuf host-protobuf-c jansson protobuf-c systemd
 HOST_IPCBUS_DEPENDENCIES = host-pkgconf host-protobuf host-protobuf-c
 
 # PYTHON: the package for Python is for that of the build machine, or for none.

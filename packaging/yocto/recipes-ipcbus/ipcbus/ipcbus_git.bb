@@ -7,7 +7,7 @@ SUMMARY = "Calls between processes with kernel-checked objects"
 require ipcbus-tree.inc
 
 DEPENDS = "protobuf-native protobuf-c-native protobuf-c"
-DEPENDS:append:class-target = " ipcbus-native jansson kmod systemd"
+DEPENDS:append:class-target = " ipcbus-native jansson systemd"
 RRECOMMENDS:${PN}:class-target = "kernel-module-ipcbus"
 
 inherit pkgconfig features_check systemd useradd
