@@ -27,7 +27,6 @@
  *   monitor.c     receives the driver's records
  *   capture.c     records in a file
  *   resend.c      sends the calls of such a file once more
- *   report.c      all that is known of a bus
  *   traffic.c     sums over records
  *   doctor-checks.c  judges the facts that verb-doctor.c collects
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All verbs, in the order of the help. Each is in verb-NAME.c; ping and dump are in
+ * All verbs, in the order of the help. Each is in verb-NAME.c; ping is in
  * verb-describe.c, tree is in verb-status.c, thaw is in verb-freeze.c.
  */
 #ifndef IPCCTL_VERBS_H

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ipcctl dump: the internal state of a service, and a report about the whole bus.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "ipcctl.h"
+#include "out.h"
+#include "servicemanager.ipc.h"
+#include "state.h"
+#include "stop.h"
+#include "text.h"
+#include "value.h"
+#include "verbs.h"
+
+/* Bytes that a report prints of one service. */
+#define REPORT_MAX ((size_t)1 << 20)
+
+static bool all;
+
+static const struct verb_option options[] = {
+	{ "all", NULL, "print a report: the state of all services, and all about the bus",
+	  .flag = &all },
+	{ 0 },
+};
+
+/* --- One service -------------------------------------------------------------------- */
+
+/**
+ * struct dump - the copy of a service's output
+ * @thread: copies it
+ * @ends: a pipe. The service gets the writing end: it could keep our terminal, and read from it
+ * @left: bytes that may still be printed
+ * @over: the service has replied, so its output is in the pipe
+ */
+struct dump {
+	pthread_t thread;
+	int ends[2];
+	size_t left;
+	atomic_bool over;
+};
+
+static void print_some(struct dump *dump, const char *bytes, size_t size)
+{
+	if (dump->left)
+		out_bytes(bytes, size < dump->left ? size : dump->left, /* text= */ true);
+	if (size > dump->left)
+		dump->left = 0;
+	else
+		dump->left -= size;
+}
+
+/* Reads to the end even if nothing can be printed: a full pipe would block the service, and a
+ * closed one could kill it. */
+static void *copy_dump(void *argument)
+{
+	struct dump *dump = argument;
+	struct pollfd poll_fd = { .fd = dump->ends[0], .events = POLLIN };
+	/* After the reply, read only what the pipe can hold: the service may go on writing. */
+	ssize_t left = fcntl(dump->ends[0], F_GETPIPE_SZ), n = 1;
+	char buffer[4096];
+	bool over;
+
+	while (n > 0 && left > 0) {
+		over = dump->over;
+		/* The service may keep its end open. */
+		if (poll(&poll_fd, 1, over ? 0 : 20) == 0) {
+			if (over)
+				break;
+			continue;
+		}
+		n = read(dump->ends[0], buffer, sizeof(buffer));
+		if (n > 0)
+			print_some(dump, buffer, n);
+		if (over)
+			left -= n;
+	}
+	out_bytes_end();
+	return NULL;
+}
+
+static int start_dump(struct dump *dump)
+{
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (pipe2(dump->ends, O_CLOEXEC) < 0)
+		return fail_with(STATUS_FAILED, NULL, "cannot make a pipe: %s", strerror(errno));
+	r = pthread_create(&dump->thread, NULL, copy_dump, dump);
+	return r ? fail_with(STATUS_FAILED, NULL, "cannot start a thread: %s", strerror(r)) :
+		   STATUS_OK;
+}
+
+static void end_dump(struct dump *dump)
+{
+	dump->over = true;
+	pthread_join(dump->thread, NULL);
+	close(dump->ends[0]);
+	close(dump->ends[1]);
+}
+
+/* Prints at most max bytes of the service's output. */
+static int dump_service(const char *name, const char *const *arguments, size_t n_arguments,
+			size_t max)
+{
+	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	struct dump dump = { .left = max };
+	int status, r;
+
+	status = bus_find(name, &ipc, &proxy);
+	if (!status)
+		status = start_dump(&dump);
+	if (status)
+		return status;
+	ipc_set_timeout(ipc, bus_limit_usec());
+	r = ipc_proxy_dump(proxy, dump.ends[1], arguments, n_arguments, &error);
+	end_dump(&dump);
+	if (!dump.left)
+		puts("\nipcctl: the rest is left out");
+	if (r == -EOPNOTSUPP)
+		return fail_with(STATUS_NOT_FOUND, "a service enables it with ipc_object_set_dump()",
+				 "service %s has no dump", name);
+	if (r == -ETIMEDOUT)
+		return bus_no_reply(name);
+	return r < 0 ? fail_call(r, &error, name) : out_flush();
+}
+
+/* --- The report ----------------------------------------------------------------------- */
+
+static void put_title(const char *title, const char *more)
+{
+	printf("%s=== %s%s%s ===%s\n", out_color(COLOR_BOLD), title, *more ? " " : "", more,
+	       out_plain());
+	fflush(stdout);
+}
+
+/* Runs another ipcctl, so that a crash or a hang costs its part only. */
+static void put_verb(const char *verb, const char *argument)
+{
+	const char *words[] = { "ipcctl", "--device", ctl_device(), "--timeout", NULL,
+				verb, argument, NULL };
+	char seconds[32];
+	pid_t pid;
+
+	snprintf(seconds, sizeof(seconds), "%.3f", (double)bus_limit_usec() / 1e6);
+	words[4] = seconds;
+	put_title(verb, argument ?: "");
+	pid = fork();
+	if (pid == 0) {
+		execv("/proc/self/exe", (char **)words);
+		_exit(STATUS_FAILED);
+	}
+	if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+		printf("ipcctl: cannot run it: %s\n", strerror(errno));
+	putchar('\n');
+}
+
+static void put_transactions(void)
+{
+	FILE *file = state_open("transactions");
+	char *line = NULL;
+	size_t size = 0;
+
+	put_title("transactions", "");
+	while (file && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		text_clean(line);
+		puts(line);
+	}
+	puts(file ? "" : "ipcctl: no permission, or no such file\n");
+	if (file)
+		fclose(file);
+	free(line);
+}
+
+/* If a process does not reply, its other services are not asked. */
+static void put_dumps(const json_t *rows)
+{
+	json_t *silent = json_object(), *row;
+	char pid[32];
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		const char *name = value_text(row, "name");
+
+		snprintf(pid, sizeof(pid), "%lld", (long long)value_number(row, "pid"));
+		if (json_object_get(silent, pid))
+			continue;
+		/* For a bus that hangs: the questions themselves have the usual limit. */
+		stop_after(3 * bus_limit_usec() / 1000);
+		put_title("dump", name);
+		if (dump_service(name, NULL, 0, REPORT_MAX) == STATUS_TIMEOUT)
+			json_object_set_new(silent, pid, json_true());
+		putchar('\n');
+	}
+	json_decref(silent);
+}
+
+static int put_report(void)
+{
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
+	time_t now = time(NULL);
+	struct utsname system = { 0 };
+	json_t *rows = NULL;
+	char when[32];
+
+	/* Failures are a part of it. */
+	if (dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+		return fail_with(STATUS_FAILED, NULL, "dup2: %s", strerror(errno));
+	uname(&system);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+	put_title("ipcctl " IPC_VERSION, when);
+	printf("bus: %s\nkernel: %s %s %s %s\n\n", ctl_device(), system.sysname, system.release,
+	       system.machine, system.version);
+	put_verb("doctor", NULL);
+	put_verb("list", NULL);
+	put_verb("list", "--activatable");
+	put_verb("policy", "show");
+	put_verb("stats", NULL);
+	put_verb("tree", NULL);
+	put_transactions();
+	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_manager(&ipc, &manager) &&
+	    !bus_list(manager, "", &rows))
+		put_dumps(rows);
+	json_decref(rows);
+	return out_flush();
+}
+
+/* --- The verb ----------------------------------------------------------------------- */
+
+static int run(int argc, char **argv)
+{
+	if (all && argc)
+		return fail_with(STATUS_USAGE, NULL, "--all and NAME exclude each other");
+	if (all)
+		return put_report();
+	if (!argc)
+		return fail_with(STATUS_USAGE, NULL, "missing NAME, or --all");
+	if (ctl.timeout_ms)
+		stop_after(ctl.timeout_ms);
+	return dump_service(argv[0], (const char *const *)argv + 1, argc - 1, SIZE_MAX);
+}
+
+const struct verb verb_dump = {
+	.name = "dump",
+	.arguments = "[NAME [ARGUMENT]...]",
+	.summary = "print the internal state of a service, or of all",
+	.description =
+		"Asks the service NAME to write its internal state to standard output. The service\n"
+		"defines the format and the meaning of each ARGUMENT. Root may do this, and the user of\n"
+		"the service. It waits for 5 seconds, or --timeout.\n"
+		"\n"
+		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
+		"services, policy, stats, objects, messages under way, and the dump of each\n"
+		"service. --timeout is the time of each part. What is refused or takes too long is\n"
+		"missing, and the report says so. So is what a service prints beyond one MiB. Read the\n"
+		"report before you send it: services print what they like.\n",
+	.example = "  ipcctl dump demo.story\n"
+		   "  sudo ipcctl dump --all >report.txt\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),
+	.options = options,
+	.max = 32,
+	.keeps_time = true,
+	.run = run,
+};
