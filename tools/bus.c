@@ -247,7 +247,7 @@ int bus_no_reply(const char *name)
 {
 	unsigned int ms = bus_limit_usec() / 1000;
 
-	return fail_with(STATUS_TIMEOUT, "it may be stopped; see ipcctl top",
+	return fail_with(STATUS_TIMEOUT, "it may be stopped; see ipcctl stats",
 			 "service %s did not reply within %u.%03u s", name, ms / 1000, ms % 1000);
 }
 
@@ -259,7 +259,7 @@ int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_prox
 	status = bus_open(&ipc);
 	if (status)
 		return status;
-	stop_message("it may be stopped; see ipcctl top", "service %s did not reply", name);
+	stop_message("it may be stopped; see ipcctl stats", "service %s did not reply", name);
 	ipc_set_timeout(ipc, bus_limit_usec());
 	r = bus_proxy(ipc, name, ret_proxy);
 	ipc_set_timeout(ipc, IPC_NEVER);

@@ -29,7 +29,7 @@ static int fail_to_open(int error)
 		return fail_with(STATUS_DENIED, fail_root_hint(),
 				 "no permission to monitor the bus %s", ctl_device());
 	case -EDQUOT:
-		return fail_with(STATUS_FAILED, "end another ipcctl top, monitor or graph first",
+		return fail_with(STATUS_FAILED, "end another ipcctl top or monitor first",
 				 "the bus %s has its maximum number of monitors", ctl_device());
 	case -ESRCH:
 		return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",

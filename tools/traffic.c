@@ -2,27 +2,38 @@
 /*
  * Sums over records: see traffic.h.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <search.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipcctl.h"
-#include "names.h"
 #include "traffic.h"
 
-struct traffic *traffic_new(struct names *names)
+struct traffic *traffic_new(void)
 {
-	struct traffic *traffic = calloc(1, sizeof(*traffic));
+	return calloc(1, sizeof(struct traffic));
+}
 
-	if (traffic)
-		traffic->names = names;
-	return traffic;
+static void keep_pair(void *pair)
+{
+	(void)pair;
+}
+
+void traffic_clear(struct traffic *traffic)
+{
+	tdestroy(traffic->by_key, keep_pair);
+	traffic->by_key = NULL;
+	while (traffic->n)
+		free(traffic->pairs[--traffic->n]);
+	traffic->lost = 0;
 }
 
 struct traffic *traffic_free(struct traffic *traffic)
 {
 	if (traffic)
-		free(traffic->pairs);
+		traffic_clear(traffic);
 	free(traffic);
 	return NULL;
 }
@@ -59,15 +70,6 @@ void latency_add(struct latency *latency, uint64_t ns)
 		latency->max = ns;
 }
 
-void latency_join(struct latency *latency, const struct latency *other)
-{
-	latency->count += other->count;
-	for (unsigned int i = 0; i < TRAFFIC_BUCKETS; i++)
-		latency->buckets[i] += other->buckets[i];
-	if (other->max > latency->max)
-		latency->max = other->max;
-}
-
 uint64_t latency_quantile(const struct latency *latency, double quantile)
 {
 	uint64_t seen = 0;
@@ -82,75 +84,55 @@ uint64_t latency_quantile(const struct latency *latency, double quantile)
 
 /* --- Records -------------------------------------------------------------------- */
 
-/* The place of a pair in the index. There are as many again that are empty. */
-static uint32_t *find_place(struct traffic *traffic, uint32_t from, uint32_t to, uint32_t node)
+static int compare_keys(const void *a, const void *b)
 {
-	const size_t size = sizeof(traffic->index) / sizeof(traffic->index[0]);
-	uint64_t hash = from * UINT64_C(0x9e3779b97f4a7c15);
-	size_t i;
-
-	hash = (hash ^ to) * UINT64_C(0x9e3779b97f4a7c15);
-	hash = (hash ^ node) * UINT64_C(0x9e3779b97f4a7c15);
-	for (i = (hash >> 32) % size; traffic->index[i]; i = (i + 1) % size) {
-		const struct pair *pair = &traffic->pairs[traffic->index[i] - 1];
-
-		if (pair->from == from && pair->to == to && pair->node == node)
-			break;
-	}
-	return &traffic->index[i];
+	return memcmp(a, b, sizeof(struct pair_key));
 }
 
-static struct pair *find_pair(struct traffic *traffic, uint32_t from, uint32_t to, uint32_t node)
+static struct pair *find_pair(const struct traffic *traffic, const struct pair_key *key)
 {
-	uint32_t *place = find_place(traffic, from, to, node);
-	struct pair *pairs;
+	/* A pair begins with its key. */
+	struct pair *const *found = tfind(key, &traffic->by_key, compare_keys);
 
-	if (!*place && traffic->n >= TRAFFIC_PAIRS - 1) {
-		from = to = node = 0;
-		place = find_place(traffic, from, to, node);
-	}
-	if (*place)
-		return &traffic->pairs[*place - 1];
-
-	/* There is space for the next power of two. */
-	if (!(traffic->n & (traffic->n - 1))) {
-		pairs = reallocarray(traffic->pairs, 2 * traffic->n + 1, sizeof(*pairs));
-		if (!pairs)
-			return NULL;
-		traffic->pairs = pairs;
-	}
-	pairs = traffic->pairs;
-	memset(&pairs[traffic->n], 0, sizeof(*pairs));
-	pairs[traffic->n] = (struct pair){ .from = from, .to = to, .node = node };
-	*place = ++traffic->n;
-	return &pairs[traffic->n - 1];
+	return found ? *found : NULL;
 }
 
-static struct open_call *place_of(struct traffic *traffic, uint64_t id)
+/* Returns the pair, which is new if there was none. NULL: no memory. */
+static struct pair *get_pair(struct traffic *traffic, struct pair_key key)
 {
-	return &traffic->open[id % TRAFFIC_OPEN];
+	struct pair *pair = find_pair(traffic, &key);
+
+	if (!pair && traffic->n >= TRAFFIC_PAIRS - 1) {
+		key = (struct pair_key){ 0 };
+		pair = find_pair(traffic, &key);
+	}
+	if (pair)
+		return pair;
+	pair = calloc(1, sizeof(*pair));
+	if (!pair)
+		return NULL;
+	pair->key = key;
+	if (!tsearch(pair, &traffic->by_key, compare_keys)) {
+		free(pair);
+		return NULL;
+	}
+	traffic->pairs[traffic->n++] = pair;
+	return pair;
 }
 
-static void count_reply(struct traffic *traffic, const struct ipc_record *record)
+static struct pair_key key_of(const struct ipc_record *record)
 {
-	struct open_call *open = place_of(traffic, record->id);
-	struct pair *pair;
+	return (struct pair_key){ record->from_pid, record->to_pid, record->node };
+}
 
-	if (!record->id || open->id != record->id)
-		return;
-	open->id = 0;
-	pair = &traffic->pairs[open->pair];
-	pair->bytes += record->data_size;
-	pair->errors += record->kind == IPC_RECORD_ERROR;
-	if (record->kind == IPC_RECORD_FAILED)
-		pair->failures++;
-	else if (record->time >= open->time)
-		latency_add(&pair->latency, record->time - open->time);
+static struct open_call *open_call_of(struct traffic *traffic, const struct ipc_record *record)
+{
+	return &traffic->open[record->id % TRAFFIC_OPEN];
 }
 
 static int count_message(struct traffic *traffic, const struct ipc_record *record)
 {
-	struct pair *pair = find_pair(traffic, record->from_pid, record->to_pid, record->node);
+	struct pair *pair = get_pair(traffic, key_of(record));
 
 	if (!pair)
 		return -ENOMEM;
@@ -160,27 +142,30 @@ static int count_message(struct traffic *traffic, const struct ipc_record *recor
 		return 0;
 	}
 	pair->calls++;
-	*place_of(traffic, record->id) = (struct open_call){
-		.id = record->id,
-		.time = record->time,
-		.pair = pair - traffic->pairs,
-	};
+	*open_call_of(traffic, record) = (struct open_call){ record->id, record->time, pair->key };
 	return 0;
 }
 
-/* Ends a call that failed after it was sent. Other messages were not counted before. */
-static int count_failure(struct traffic *traffic, const struct ipc_record *record)
+/* Counts the end of a call: a reply, or a failure. */
+static int count_reply(struct traffic *traffic, const struct ipc_record *record)
 {
+	struct open_call *open = open_call_of(traffic, record);
+	bool is_open = record->id && open->id == record->id;
 	struct pair *pair;
 
-	if (record->id && place_of(traffic, record->id)->id == record->id) {
-		count_reply(traffic, record);
+	/* A message that failed at once was not counted before. */
+	if (!is_open && record->kind != IPC_RECORD_FAILED)
 		return 0;
-	}
-	pair = find_pair(traffic, record->from_pid, record->to_pid, record->node);
+	pair = get_pair(traffic, is_open ? open->key : key_of(record));
 	if (!pair)
 		return -ENOMEM;
-	pair->failures++;
+	pair->failed += record->kind != IPC_RECORD_REPLY;
+	if (!is_open)
+		return 0;
+	open->id = 0;
+	pair->bytes += record->data_size;
+	if (record->kind != IPC_RECORD_FAILED && record->time >= open->time)
+		latency_add(&pair->latency, record->time - open->time);
 	return 0;
 }
 
@@ -193,31 +178,9 @@ int traffic_add(struct traffic *traffic, const struct ipc_record *record)
 		return count_message(traffic, record);
 	case IPC_RECORD_REPLY:
 	case IPC_RECORD_ERROR:
-		count_reply(traffic, record);
-		return 0;
 	case IPC_RECORD_FAILED:
-		return count_failure(traffic, record);
+		return count_reply(traffic, record);
 	default:
 		return 0;
-	}
-}
-
-int traffic_on_record(const struct ipc_record *record, void *userdata)
-{
-	struct traffic *traffic = userdata;
-
-	/* Now, because the processes may end before their names are printed. */
-	names_note(traffic->names, record->from_pid);
-	names_note(traffic->names, record->to_pid);
-	return traffic_add(traffic, record) < 0 ? fail_memory() : STATUS_OK;
-}
-
-void traffic_begin(struct traffic *traffic)
-{
-	traffic->lost = 0;
-	for (size_t i = 0; i < traffic->n; i++) {
-		struct pair *pair = &traffic->pairs[i];
-
-		*pair = (struct pair){ .from = pair->from, .to = pair->to, .node = pair->node };
 	}
 }

@@ -26,72 +26,69 @@ struct latency {
 	uint32_t buckets[TRAFFIC_BUCKETS];
 };
 
+/* A sender, a receiver and an object there. */
+struct pair_key {
+	uint32_t from_pid;
+	uint32_t to_pid;
+	uint32_t node;
+};
+
 /**
  * struct pair - messages from one process to one object of another
- * @from: pid of the sender
- * @to: pid of the receiver
- * @node: the object there
+ * @key: the processes and the object
  * @calls: number of calls
  * @oneways: number of oneways
- * @errors: error replies
- * @failures: messages that the driver did not deliver
+ * @failed: error replies, and messages that the driver did not deliver
  * @bytes: of payloads in both directions
  * @latency: from call to reply
  */
 struct pair {
-	uint32_t from;
-	uint32_t to;
-	uint32_t node;
+	struct pair_key key;
 	uint64_t calls;
 	uint64_t oneways;
-	uint64_t errors;
-	uint64_t failures;
+	uint64_t failed;
 	uint64_t bytes;
 	struct latency latency;
 };
 
-#define TRAFFIC_OPEN 65536
-
-/* So many pairs; what belongs to others is counted in the last one, which is from and to 0. */
+/* Pairs that are told apart. The last one, with a key of zeroes, counts the messages of all
+ * further pairs. */
 #define TRAFFIC_PAIRS 16384
 
-struct names;
+/* Calls whose reply is awaited. A later call may overwrite an earlier one, whose reply is then
+ * ignored. */
+#define TRAFFIC_OPEN 65536
 
 /**
  * struct traffic - sums of all pairs
  * @pairs: @n of them, in the order of their first message
- * @index: a hash table of numbers of @pairs plus 1; 0: none
+ * @by_key: the same as a tree (tsearch)
  * @lost: records that the driver had to drop
- * @names: traffic_on_record() looks up processes here
- * @open: calls without a reply, by id; a later call may overwrite one, which is then not timed
+ * @open: calls without a reply, by id
  */
 struct traffic {
-	struct pair *pairs;
+	struct pair *pairs[TRAFFIC_PAIRS];
 	size_t n;
-	uint32_t index[2 * TRAFFIC_PAIRS];
+	void *by_key;
 	uint64_t lost;
-	struct names *names;
 	struct open_call {
 		uint64_t id;
 		uint64_t time;
-		size_t pair;
+		struct pair_key key;
 	} open[TRAFFIC_OPEN];
 };
 
-struct traffic *traffic_new(struct names *names);
+/* Returns NULL if there is no memory. */
+struct traffic *traffic_new(void);
 struct traffic *traffic_free(struct traffic *traffic);
 
 /* Counts a record. 0 or -ENOMEM. */
 int traffic_add(struct traffic *traffic, const struct ipc_record *record);
 
-/* The same as a callback for monitor_open(). */
-int traffic_on_record(const struct ipc_record *record, void *traffic);
-
-/* Sets all sums to zero. Open calls stay open. */
-void traffic_begin(struct traffic *traffic);
+/* Forgets all pairs. Open calls stay open. */
+void traffic_clear(struct traffic *traffic);
 
 void latency_add(struct latency *latency, uint64_t ns);
-void latency_join(struct latency *latency, const struct latency *other);
 
 /* The quantile (0 to 1) in ns, to 9 %; 0 if there were no calls. */
 uint64_t latency_quantile(const struct latency *latency, double quantile);
