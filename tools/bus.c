@@ -312,7 +312,7 @@ static int find_pid(const char *name, pid_t *ret_pid)
 
 	if (!strcmp(name, "servicemanager"))
 		return fail_with(STATUS_NOT_FOUND,
-				 "use its pid: ipcctl status servicemanager, as root, prints it",
+				 "use its pid: ipcctl tree, as root, prints it",
 				 "the service manager is not a registered service");
 	status = bus_manager(&ipc, &manager);
 	if (!status)

@@ -220,6 +220,12 @@ int fail_call(int error, const struct ipc_error *reported, const char *what)
 			     ipc_error_text(text, sizeof(text), error, reported));
 }
 
+int fail_not_on_bus(int pid)
+{
+	return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
+			 "process %d is not on the bus %s", pid, ctl_device());
+}
+
 int fail_no_bus(int error)
 {
 	const struct ctl_bus *bus = ctl_bus();

@@ -13,7 +13,6 @@
  *   clock.h       the time
  *   bus.c         a connection, the service manager and its list of names
  *   state.c       the driver's files about a bus
- *   peers.c       processes, their objects, and who holds these
  *   process.c     what the system knows of a process
  *   user.c        what it knows of a user
  *   daemon.c      who listens at the socket of a bus
@@ -188,6 +187,9 @@ int fail_errno(int error, const char *what);
 
 /* The same for a call that failed, with what reported says. reported may be NULL. */
 int fail_call(int error, const struct ipc_error *reported, const char *what);
+
+/* fail_with() for a process that has no connection to the bus. */
+int fail_not_on_bus(int pid);
 
 /* fail_with() for a bus that does not exist or has ended. */
 int fail_no_bus(int error);

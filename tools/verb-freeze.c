@@ -19,8 +19,7 @@ static int fail_to(const char *what, pid_t pid, int error)
 				 "cannot freeze process %d: it did not reply to all calls in time",
 				 (int)pid);
 	if (error == -ESRCH)
-		return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",
-				 "process %d is not on the bus %s", (int)pid, ctl_device());
+		return fail_not_on_bus(pid);
 	if (error == -EBUSY)
 		return fail_with(STATUS_FAILED, "try again",
 				 "another program is freezing process %d at this moment", (int)pid);

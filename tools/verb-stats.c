@@ -74,7 +74,7 @@ static void put_counters(json_t *counters)
 		putchar('\n');
 }
 
-static int put(json_t *rows, json_t *counters)
+int stats_put(json_t *rows)
 {
 	static const struct column columns[] = {
 		{ "PID", "pid", COLOR_NONE, true },
@@ -91,11 +91,17 @@ static int put(json_t *rows, json_t *counters)
 		{ "HELD", "held", COLOR_NONE, true },
 		{ "MS", "held_ms", COLOR_DIM, true },
 	};
+
+	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
+}
+
+static int put(json_t *rows, json_t *counters)
+{
 	int status;
 
 	if (ctl.json)
 		return out_json(json_pack("{s:o, s:o}", "procs", rows, "counters", counters));
-	status = out_table(columns, 13, rows);
+	status = stats_put(rows);
 	if (!status)
 		put_counters(counters);
 	json_decref(counters);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All verbs, in the order of the help. Each is in verb-NAME.c; ping is in
- * verb-describe.c, tree is in verb-status.c, thaw is in verb-freeze.c.
+ * verb-describe.c, thaw is in verb-freeze.c.
  */
 #ifndef IPCCTL_VERBS_H
 #define IPCCTL_VERBS_H

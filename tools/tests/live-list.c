@@ -113,22 +113,19 @@ END_TEST
 START_TEST(a_process_has_a_status)
 {
 	pid_t echo = live_echo(), pinger;
-	json_t *status, *client, *object;
+	json_t *status, *object;
+	char holder[32];
 	const struct ran *ran;
 
 	/* Holds the object of the service until that replies. */
 	kill(echo, SIGSTOP);
 	pinger = live_start("/t/tools/ipcctl", "--timeout", "60", "ping", "demo.echo", NULL);
-	do {
-		status = live_json("status --json demo.echo");
-		client = live_find(json_object_get(status, "clients"), "process", "ipcctl");
-		if (!client)
-			json_decref(status);
-	} while (!client);
-	ck_assert_int_eq(number(client, "pid"), pinger);
-	ck_assert_int_ge(number(client, "handles"), 1);
-	ck_assert_ptr_nonnull(live_find(json_object_get(status, "clients"), "process",
-					"servicemanager"));
+	snprintf(holder, sizeof(holder), "ipcctl(%d)", pinger);
+	do
+		ran = live_run("tree demo.echo");
+	while (!strstr(ran->out, holder));
+	ck_assert_ptr_nonnull(strstr(ran->out, "servicemanager("));
+	status = live_json("status --json demo.echo");
 	ck_assert_int_eq(number(status, "pid"), echo);
 	ck_assert_int_eq(number(status, "uid"), 0);
 	ck_assert_str_eq(json_string_value(json_object_get(status, "command")), ECHO_SERVER);
@@ -137,8 +134,6 @@ START_TEST(a_process_has_a_status)
 	ck_assert(json_is_string(json_object_get(status, "cgroup")));
 	ck_assert_ptr_nonnull(live_find(json_object_get(status, "services"), "interface",
 					"echo.Echo"));
-	object = live_find(json_object_get(status, "objects"), "name", "demo.echo");
-	ck_assert_uint_eq(json_array_size(json_object_get(object, "clients")), 2);
 	ck_assert_uint_eq(json_array_size(json_object_get(status, "connections")), 1);
 	json_decref(status);
 	kill(echo, SIGCONT);
@@ -147,23 +142,20 @@ START_TEST(a_process_has_a_status)
 	ran = live_run("status %d", echo);
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo, interface echo.Echo\n"));
-	ck_assert_ptr_nonnull(strstr(ran->out, "  demo.echo, node "));
-	ran = live_run("tree");
-	ck_assert_int_eq(ran->status, 0);
-	ck_assert_ptr_nonnull(strstr(ran->out, "\n  demo.echo, node "));
-	ck_assert_ptr_nonnull(strstr(ran->out, "  servicemanager, node "));
+	ck_assert_ptr_nonnull(strstr(ran->out, "HANDLES"));
 	status = live_json("tree --json");
-	ck_assert_ptr_nonnull(live_find(status, "process", "server"));
+	object = live_find(status, "service", "demo.echo");
+	ck_assert_str_eq(json_string_value(json_object_get(object, "process")), "server");
+	ck_assert_uint_eq(json_array_size(json_object_get(object, "held_by")), 1);
+	ck_assert_ptr_nonnull(live_find(status, "service", "servicemanager"));
 	json_decref(status);
-	status = live_json("status --json servicemanager");
-	ck_assert_str_eq(json_string_value(json_object_get(status, "process")), "servicemanager");
-	json_decref(status);
+	ck_assert_int_eq(live_run("tree 1")->status, 3);
 
 	/* Others see who it is. */
 	ran = live_run("--version >/dev/null; su user -c 'ipcctl status demo.echo'");
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo, interface echo.Echo\n"));
-	ck_assert_ptr_nonnull(strstr(ran->out, "? (the objects and clients of a process need root"));
+	ck_assert_ptr_nonnull(strstr(ran->out, "? (they need root"));
 	ck_assert_int_eq(live_run("--version; su user -c 'ipcctl tree'")->status, 6);
 	ck_assert_int_eq(live_run("status 1")->status, 3);
 	ck_assert_int_eq(live_run("status 4194303")->status, 3);
