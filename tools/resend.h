@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Resends a recording (ipcctl monitor --resend): each call and oneway to a named service
- * goes to the service that has this name now, one after the other. Replies are compared
- * with the recorded ones.
+ * Resends a recording (ipcctl monitor --resend): each call and oneway to a named service goes to
+ * the service that has this name now. When the record of the reply follows, the outcome is
+ * compared with the recorded one. Functions that return an enum status print what went wrong.
  */
 #ifndef IPCCTL_RESEND_H
 #define IPCCTL_RESEND_H
@@ -16,23 +16,23 @@
 
 struct resend;
 
-/* Reads the replies of the recording and opens the bus. manager: also resend what went to the
- * service manager. Prints what went wrong; returns an enum status. */
-int resend_open(struct resend **ret_resend, const char *path, bool manager);
+/* Opens the bus. manager: also resend messages to the service manager. */
+int resend_open(struct resend **ret_resend, bool manager);
 
 /* NULL is allowed. */
 struct resend *resend_close(struct resend *resend);
 
-/* Whether the record is a call or oneway to a named service. */
-bool resend_accepts(struct resend *resend, const struct ipc_record *record, const char *service);
+/* Takes the next record, its row for printing, and the name of its service or NULL. *ret_row
+ * becomes the row to print now, with "result", and "reply", "recorded" or "reason": of this
+ * message, or of the call that this record ends. NULL: there is none. */
+int resend_record(struct resend *resend, const struct ipc_record *record, const struct names *names,
+		  const char *service, json_t *row, json_t **ret_row);
 
-/* Sends the message if it can be sent, and adds the outcome to row: result, reason, took_us,
- * recorded_us, reply, recorded. 0 or -ENOMEM. */
-int resend_message(struct resend *resend, const struct ipc_record *record, struct names *names,
-		   const char *service, json_t *row);
+/* At the end of the file: the row of a call whose end is not in it, or NULL. */
+json_t *resend_rest(struct resend *resend);
 
 /* Prints the sums. Returns STATUS_OK, STATUS_DIFFERS if a message did not end as recorded,
- * or another status after printing what went wrong. */
+ * or another status. */
 int resend_sum(const struct resend *resend);
 
 #endif

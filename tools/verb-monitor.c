@@ -172,6 +172,8 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 		row = value_set(row, "parent", json_integer(record->parent));
 	if (record->lost)
 		row = value_set(row, "lost", json_integer(record->lost));
+	if (record->kind == IPC_RECORD_STARVED)
+		row = value_set(row, "waited_ms", json_integer(record->value));
 	if (is_reply(record) && place_of(record->id)->id == record->id)
 		row = value_set(row, "took_us",
 				json_real((double)(record->time - subject->time) / 1000));
@@ -189,37 +191,35 @@ static json_t *payload_of(const struct ipc_record *record, const struct shown *s
 /* The outcome of a message that was resent. */
 static void put_result(const json_t *row)
 {
-	static const char *const good[] = { "equal", "sent" };
 	const char *result = value_text(row, "result"), *reason = value_text(row, "reason");
-	const json_t *reply = json_object_get(row, "reply");
 	const json_t *recorded = json_object_get(row, "recorded");
-	bool is_good = !strcmp(result, good[0]) || !strcmp(result, good[1]);
-	char *now = reply ? out_text(reply) : NULL;
+	char *now = recorded ? out_text(json_object_get(row, "reply")) : NULL;
 	char *then = recorded ? out_text(recorded) : NULL;
 
-	printf("  %s%s%s", out_color(is_good ? COLOR_GREEN : COLOR_RED), result, out_plain());
+	printf("  %s%s%s", out_color(*result == 'd' ? COLOR_RED : COLOR_GREEN), result, out_plain());
 	if (reason)
 		printf(": %s", reason);
-	if (now)
-		printf(": %s", now);
-	if (then)
-		printf(", was %s", then);
+	if (now && then)
+		printf(": %s, was %s", now, then);
 	free(now);
 	free(then);
 }
 
-static void put_tail(const struct ipc_record *record, const json_t *row)
+static void put_tail(const json_t *row)
 {
 	const json_t *took = json_object_get(row, "took_us");
 	const json_t *payload = json_object_get(row, "payload");
+	long long objects = value_number(row, "objects"), error = value_number(row, "error");
 	char *text = payload ? out_text(payload) : NULL;
 
-	if (record->n_objects)
-		printf(", %u object%s", record->n_objects, record->n_objects == 1 ? "" : "s");
-	if (record->error)
-		printf(", %s%s%s", out_color(COLOR_RED), ipc_strerror(record->error), out_plain());
+	if (objects)
+		printf(", %lld object%s", objects, objects == 1 ? "" : "s");
+	if (error)
+		printf(", %s%s%s", out_color(COLOR_RED), ipc_strerror((int)error), out_plain());
 	if (took)
 		printf(", %s%.1f us%s", out_color(COLOR_DIM), json_real_value(took), out_plain());
+	if (json_object_get(row, "waited_ms"))
+		printf(", waited %lld ms", (long long)value_number(row, "waited_ms"));
 	if (text)
 		printf("  %s", text);
 	free(text);
@@ -227,68 +227,61 @@ static void put_tail(const struct ipc_record *record, const json_t *row)
 		put_result(row);
 }
 
-static void put_time(const struct ipc_record *record)
+static void put_time(const json_t *row)
 {
-	time_t seconds = (record->time + capture_offset(session.capture)) / 1000000000;
+	int64_t time = value_number(row, "time") + capture_offset(session.capture);
+	time_t seconds = time / 1000000000;
 	struct tm tm;
 	char text[16];
 
 	localtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	printf("%s.%06u ", text,
-	       (unsigned int)((record->time + capture_offset(session.capture)) % 1000000000 /
-			      1000));
+	printf("%s.%06u ", text, (unsigned int)(time % 1000000000 / 1000));
 }
 
-static int put_row(const struct ipc_record *record, json_t *row)
+/* Takes the row. */
+static int put_row(json_t *row)
 {
 	if (ctl.json)
 		return out_line(row);
-	if (!row)
-		return fail_memory();
-	if (record->lost)
-		printf("%s%" PRIu64 " records were lost%s\n", out_color(COLOR_YELLOW), record->lost,
-		       out_plain());
-	put_time(record);
-	printf("%-7s #%-6" PRIu64 " %s -> %s  %s%s.%s%s  %zu B", kind_of(record), record->id,
-	       value_text(row, "from"), value_text(row, "to"), out_color(COLOR_BOLD),
-	       value_text(row, "service"), value_text(row, "method"), out_plain(),
-	       record->data_size);
-	put_tail(record, row);
+	if (value_number(row, "lost"))
+		printf("%s%lld records were lost%s\n", out_color(COLOR_YELLOW),
+		       (long long)value_number(row, "lost"), out_plain());
+	put_time(row);
+	printf("%-7s #%-6lld %s -> %s  %s%s.%s%s  %lld B", value_text(row, "kind"),
+	       (long long)value_number(row, "id"), value_text(row, "from"), value_text(row, "to"),
+	       out_color(COLOR_BOLD), value_text(row, "service"), value_text(row, "method"),
+	       out_plain(), (long long)value_number(row, "size"));
+	put_tail(row);
 	putchar('\n');
 	json_decref(row);
 	return out_flush();
 }
 
-/* Prints a record or, with --resend, resends its message and prints the outcome. */
-static int show(const struct ipc_record *record, const struct shown *subject)
+/* Prints a record or, with --resend, the message that ends with it. *ret_printed: it printed. */
+static int show(const struct ipc_record *record, const struct shown *subject, bool *ret_printed)
 {
 	json_t *row = row_new(record, subject);
 	json_t *payload = row ? payload_of(record, subject) : NULL;
+	int status = STATUS_OK;
 
 	if (payload)
-		json_object_set_new(row, "payload", payload);
-	if (row && session.resend &&
-	    resend_message(session.resend, record, session.names,
-			   names_service(session.names, subject->pid, subject->node), row) < 0) {
-		json_decref(row);
-		row = NULL;
-	}
-	return put_row(record, row);
-}
-
-/* With --resend, only some records matter. */
-static bool is_skipped(const struct ipc_record *record, const struct shown *subject)
-{
-	return session.resend &&
-	       !resend_accepts(session.resend, record,
-			       names_service(session.names, subject->pid, subject->node));
+		row = value_set(row, "payload", payload);
+	if (!row)
+		return fail_memory();
+	if (session.resend)
+		status = resend_record(session.resend, record, session.names,
+				       names_service(session.names, subject->pid, subject->node),
+				       row, &row);
+	*ret_printed = row;
+	return row ? put_row(row) : status;
 }
 
 /* Returns an enum status, or MONITOR_STOP after --count records. */
 static int on_record(const struct ipc_record *record, void *userdata)
 {
 	struct shown subject = subject_of(record);
+	bool counts = true;
 	int status;
 
 	(void)userdata;
@@ -297,13 +290,13 @@ static int on_record(const struct ipc_record *record, void *userdata)
 	names_note(session.names, record->to_pid);
 	if (record->kind == IPC_RECORD_CALL)
 		*place_of(record->id) = subject;
-	if (!is_wanted(record, &subject) || is_skipped(record, &subject))
+	if (!is_wanted(record, &subject))
 		return STATUS_OK;
 	if (session.write)
 		status = capture_write(session.capture, record);
 	else
-		status = show(record, &subject);
-	if (!status && session.count && --session.count == 0)
+		status = show(record, &subject, &counts);
+	if (!status && counts && session.count && --session.count == 0)
 		return MONITOR_STOP;
 	return status;
 }
@@ -315,8 +308,9 @@ static int monitor_bus(void)
 	struct monitor *monitor;
 	int status;
 
-	status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, session.pid,
-			      session.max_data, on_record, NULL);
+	status = monitor_open(&monitor,
+			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_DELAYS,
+			      session.pid, session.max_data, on_record, NULL);
 	if (status)
 		return status;
 	stop_on_signals();
@@ -345,12 +339,15 @@ static int read_file(void)
 static int resend_file(void)
 {
 	bool manager = session.name && !strcmp(session.name, "servicemanager");
-	int status = resend_open(&session.resend, session.read, manager);
+	int status = resend_open(&session.resend, manager);
+	json_t *row;
 
 	if (status)
 		return status;
 	stop_on_signals();
 	status = read_file();
+	while (!status && (row = resend_rest(session.resend)))
+		status = put_row(row);
 	if (!status)
 		status = resend_sum(session.resend);
 	resend_close(session.resend);
@@ -416,8 +413,7 @@ const struct verb verb_monitor = {
 		"outcome:\n"
 		"\n"
 		"  equal        the reply or error is as recorded\n"
-		"  differs      the reply is different; both are printed\n"
-		"  error        it failed, and in another way than recorded\n"
+		"  differs      it is not; both are printed\n"
 		"  sent         there is no reply to compare: a oneway, or the reply is not in the file\n"
 		"  skipped      it cannot be resent; the line says why\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
