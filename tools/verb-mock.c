@@ -20,30 +20,26 @@
 #include "value.h"
 #include "verbs.h"
 
-/* What a caller hears of a call that the file does not have. */
+/* The error that a caller gets if the file does not expect its call. */
 #define UNEXPECTED	"mock.Unexpected"
-#define TEXT_MAX	1024
 #define MAX_DESCRIPTORS (16UL << 20)
-/* Numbers of errors end below that, on all systems. */
-#define MAX_ERRNO 4096
 
 /**
  * struct entry - an expected call
  * @method: its method
  * @request: NULL: any
- * @reply: its bytes, unless @error, @errno_code, or the method is a oneway
+ * @reply: its bytes, unless @error is set or the method is a oneway
  * @error: name of an error, with @message; or NULL
  * @message: of @error, or NULL
- * @errno_code: an errno, or 0
  * @times: how often it may be used; 0: always
- * @used: how often it was
+ * @used: how often it was used
  */
 struct entry {
 	const struct schema_method *method;
 	json_t *request;
 	struct schema_message reply;
 	const char *error, *message;
-	int errno_code, times, used;
+	int times, used;
 };
 
 /* The only one; it lasts as long as the process. */
@@ -68,12 +64,13 @@ static int bad(const char *where, const char *what, const char *detail)
 			 where, what, detail);
 }
 
-/* The path is relative to the folder of the file. */
-static int read_descriptors(const char *path)
+/* path: of the descriptors, relative to the folder of the mock's file. */
+static int load_schema(const char *path, const char *service)
 {
 	const char *slash = strrchr(mock.path, '/');
 	char *full = NULL;
 	FILE *file;
+	int r;
 
 	if (asprintf(&full, "%.*s%s", *path != '/' && slash ? (int)(slash - mock.path) + 1 : 0,
 		     mock.path, path) < 0)
@@ -81,72 +78,42 @@ static int read_descriptors(const char *path)
 	file = fopen(full, "re");
 	free(full);
 	if (!file)
-		return fail_with(STATUS_FAILED, "protoc --include_imports --descriptor_set_out makes it",
-				 "%s: cannot open the descriptors %s: %s", mock.path, path,
-				 strerror(errno));
+		return bad("cannot open the descriptors ", path, "");
 	mock.set = malloc(MAX_DESCRIPTORS);
 	if (mock.set)
 		mock.size = fread(mock.set, 1, MAX_DESCRIPTORS, file);
 	fclose(file);
-	return mock.set ? STATUS_OK : fail_memory();
-}
-
-static int load_schema(const char *descriptors, const char *service)
-{
-	int status = read_descriptors(descriptors);
-	int r = status ? 0 : schema_new(mock.set, mock.size, service, &mock.schema);
-
+	r = mock.set ? schema_new(mock.set, mock.size, service, &mock.schema) : -ENOMEM;
 	if (r == -ENOENT)
-		return fail_with(STATUS_USAGE, "give its full name, with the package",
-				 "%s: %s has no service %s", mock.path, descriptors, service);
+		return bad(path, " has no service ", service);
 	if (r == -EBADMSG)
-		return fail_with(STATUS_USAGE,
-				 "protoc --include_imports --descriptor_set_out makes one",
-				 "%s: %s is no descriptor set", mock.path, descriptors);
-	return r < 0 ? fail_memory() : status;
+		return bad(path, " is no descriptor set", "");
+	return r < 0 ? fail_memory() : STATUS_OK;
 }
 
-/* The request with all that protobuf leaves out, as one that was received. */
+static int encode(const char *where, const char *what, const struct schema_type *type,
+		  const json_t *json, struct schema_message *message)
+{
+	int r = schema_encode(type, json, message);
+
+	return r == -EINVAL ? bad(where, what, message->what) : r < 0 ? fail_memory() : STATUS_OK;
+}
+
+/* Decodes the request again, so that it has the same form as one that is received. */
 static int load_request(const char *where, struct entry *entry, const json_t *json)
 {
+	const struct schema_type *type = entry->method->request;
 	struct schema_message message = { .ipc = NULL };
-	int r = schema_encode(entry->method->request, json, &message), status = STATUS_OK;
+	int status = encode(where, "request: ", type, json, &message);
 
-	if (r == -EINVAL)
-		status = bad(where, "request: ", message.what);
-	else if (r == 0 && message.raw.n_entries)
+	if (!status && message.raw.n_entries)
 		status = bad(where, "request: files cannot be compared", "");
-	else if (r == 0)
-		entry->request = schema_decode(entry->method->request, message.raw.data,
-					       message.raw.size);
-	if (!status && !entry->request)
-		status = fail_memory();
+	if (!status) {
+		entry->request = schema_decode(type, message.raw.data, message.raw.size);
+		status = entry->request ? STATUS_OK : fail_memory();
+	}
 	schema_message_done(&message);
 	return status;
-}
-
-static int load_reply(const char *where, struct entry *entry, const json_t *json)
-{
-	int r = schema_encode(entry->method->reply, json, &entry->reply);
-
-	return r == -EINVAL ? bad(where, "reply: ", entry->reply.what) : r < 0 ? fail_memory() :
-										 STATUS_OK;
-}
-
-static int load_error(const char *where, struct entry *entry, json_t *json)
-{
-	const char *number = NULL;
-	json_error_t error;
-
-	if (json_unpack_ex(json, &error, JSON_STRICT, "{s?s, s?s, s?s}", "name", &entry->error,
-			   "message", &entry->message, "errno", &number) < 0)
-		return bad(where, "error: ", error.text);
-	for (int i = 1; number && i < MAX_ERRNO; i++)
-		if (strerrorname_np(i) && !strcmp(strerrorname_np(i), number))
-			entry->errno_code = i;
-	if (number && !entry->errno_code)
-		return bad(where, "error: no errno ", number);
-	return number || entry->error ? STATUS_OK : bad(where, "error: has no name and no errno", "");
 }
 
 static int load_entry(const char *where, struct entry *entry, json_t *json)
@@ -161,6 +128,9 @@ static int load_entry(const char *where, struct entry *entry, json_t *json)
 			   "request", &request, "reply", &reply, "error", &error, "times",
 			   &entry->times) < 0)
 		return bad(where, fault.text, "");
+	if (error && json_unpack_ex(error, &fault, JSON_STRICT, "{s:s, s?s}", "name", &entry->error,
+				    "message", &entry->message) < 0)
+		return bad(where, "error: ", fault.text);
 	entry->method = schema_find(mock.schema, method);
 	if (!entry->method)
 		return bad(where, "the service has no method ", method);
@@ -174,8 +144,8 @@ static int load_entry(const char *where, struct entry *entry, json_t *json)
 	if (request)
 		status = load_request(where, entry, request);
 	if (!status && reply)
-		status = load_reply(where, entry, reply);
-	return !status && error ? load_error(where, entry, error) : status;
+		status = encode(where, "reply: ", entry->method->reply, reply, &entry->reply);
+	return status;
 }
 
 static int load(const char *path)
@@ -214,34 +184,17 @@ static int load(const char *path)
 	return status;
 }
 
-/* --- Calls that are not expected ----------------------------------------------------- */
+/* --- Serving --------------------------------------------------------------------------- */
 
 /* Text without a line break, and without anything that a terminal would interpret. */
 static char *dump(const json_t *json)
 {
-	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) :
-			    strdup("nothing");
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : strdup("any");
 
 	/* JSON has no escape for DEL. */
 	if (text)
 		text_clean(text);
 	return text;
-}
-
-/* Appends "FIELD: expected X, got Y", if they differ. */
-static void append_difference(char *text, const char *key, const json_t *wanted, const json_t *got)
-{
-	size_t used = strlen(text);
-	char *a, *b;
-
-	if (wanted && got && json_equal(wanted, got))
-		return;
-	a = dump(wanted);
-	b = dump(got);
-	snprintf(text + used, TEXT_MAX - used, "%s%s: expected %.100s, got %.100s", used ? "; " : "",
-		 key, a ?: "?", b ?: "?");
-	free(a);
-	free(b);
 }
 
 static int unexpected(struct ipc_call *call, const char *method, const char *text)
@@ -255,21 +208,15 @@ static int unexpected(struct ipc_call *call, const char *method, const char *tex
 static int wrong_request(struct ipc_call *call, const char *method, const struct entry *nearest,
 			 const json_t *request)
 {
-	char text[TEXT_MAX] = "";
-	const char *key;
-	json_t *value;
+	char text[1024] = "no such call is expected, or none any more";
+	char *wanted = nearest ? dump(nearest->request) : NULL, *got = dump(request);
 
-	if (!nearest)
-		return unexpected(call, method, "no such call is expected, or none any more");
-	json_object_foreach(nearest->request, key, value)
-		append_difference(text, key, value, json_object_get(request, key));
-	json_object_foreach((json_t *)request, key, value)
-		if (!json_object_get(nearest->request, key))
-			append_difference(text, key, NULL, value);
+	if (wanted && got)
+		snprintf(text, sizeof(text), "expected %.400s, got %.400s", wanted, got);
+	free(wanted);
+	free(got);
 	return unexpected(call, method, text);
 }
-
-/* --- Serving --------------------------------------------------------------------------- */
 
 static int reply(struct ipc_call *call, struct entry *entry)
 {
@@ -277,8 +224,6 @@ static int reply(struct ipc_call *call, struct entry *entry)
 	mock.as_expected++;
 	if (entry->method->oneway)
 		return 0;
-	if (entry->errno_code)
-		return ipc_call_errno(call, -entry->errno_code, NULL);
 	if (entry->error)
 		return ipc_call_error(call, entry->error, entry->message ? "%s" : NULL,
 				      entry->message);
@@ -353,45 +298,34 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *message, v
 
 /* --- The end --------------------------------------------------------------------------- */
 
-static json_t *unused_entries(void)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < mock.n; i++) {
-		const struct entry *entry = &mock.entries[i];
-
-		if (entry->times ? entry->used < entry->times : !entry->used)
-			list = value_append(list, json_pack("{s:s, s:O?}", "method",
-							    entry->method->name, "request",
-							    entry->request));
-	}
-	return list;
-}
-
 static int put_result(void)
 {
-	json_t *unused = unused_entries(), *entry, *request;
+	json_t *unused = json_array();
+	size_t n;
 	int status;
-	size_t i;
 
+	for (const struct entry *entry = mock.entries; entry < mock.entries + mock.n; entry++) {
+		char *text;
+
+		if (entry->times ? entry->used >= entry->times : entry->used)
+			continue;
+		unused = value_append(unused, json_pack("{s:s, s:O?}", "method", entry->method->name,
+							"request", entry->request));
+		text = ctl.json ? NULL : dump(entry->request);
+		if (text)
+			printf("%s: unused: %s %s\n", mock.name, entry->method->name, text);
+		free(text);
+	}
 	if (!unused)
 		return fail_memory();
-	status = mock.wrong || json_array_size(unused) ? STATUS_DIFFERS : STATUS_OK;
+	n = json_array_size(unused);
+	status = mock.wrong || n ? STATUS_DIFFERS : STATUS_OK;
 	if (ctl.json)
 		return out_json(json_pack("{s:s, s:I, s:I, s:o}", "name", mock.name, "expected",
 					  (json_int_t)mock.as_expected, "wrong",
 					  (json_int_t)mock.wrong, "unused", unused)) ?: status;
-	json_array_foreach(unused, i, entry) {
-		char *text;
-
-		request = json_object_get(entry, "request");
-		text = dump(request);
-		printf("%s: unused: %s %s\n", mock.name, value_text(entry, "method"),
-		       json_is_null(request) ? "(any request)" : text ?: "?");
-		free(text);
-	}
 	printf("%s: %lu as expected, %lu wrong, %zu unused\n", mock.name, mock.as_expected,
-	       mock.wrong, json_array_size(unused));
+	       mock.wrong, n);
 	json_decref(unused);
 	return out_flush() ?: status;
 }
@@ -443,7 +377,7 @@ const struct verb verb_mock = {
 	.description =
 		"Registers a service that replies as FILE says, until Ctrl-C, SIGTERM, or the end of\n"
 		"the bus. A call that FILE does not expect gets the error mock.Unexpected, and a line\n"
-		"on stderr says what differs. At the end come the replies that were not used. FILE is\n"
+		"on stderr says what was expected. At the end come the replies that were not used. FILE is\n"
 		"JSON:\n"
 		"\n"
 		"  {\n"
@@ -461,7 +395,7 @@ const struct verb verb_mock = {
 		"The descriptors are a file beside FILE that protoc --include_imports\n"
 		"--descriptor_set_out makes. The first entry that fits a call and may still be used\n"
 		"counts. \"times\" says how often: 1 without it, and 0 for always. Without \"request\",\n"
-		"every request fits. An error is a name and a message, or an \"errno\" like \"ENOMEM\".\n"
+		"every request fits.\n"
 		"Methods with streams cannot be played.\n",
 	.example = "  ipcctl mock stock.json & ipcctl wait demo.stock && ./shop\n",
 	.statuses = ON_BUS | MAY_END(NO_MANAGER) | MAY_END(DIFFERS),
