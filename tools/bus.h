@@ -86,4 +86,27 @@ int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_
 /* The process "PID" or the one that registered "NAME". */
 int bus_process(const char *text, pid_t *ret_pid);
 
+/* --- The daemon of a bus ---------------------------------------------------------- */
+
+/**
+ * struct daemon_peer - the daemon behind a socket
+ * @connect_error: 0, or -errno of connect(), -ETIMEDOUT if the queue of new connections stays
+ *	full; what follows is then 0
+ * @pid: who began to listen: the daemon, or systemd, which started it
+ * @uid: likewise
+ * @welcome_error: 0; -ETIMEDOUT: it does not reply; -EPROTO: it is no ipcbusd; or why it
+ *	refuses this client
+ * @version: of the protocol that it speaks; 0: unknown
+ */
+struct daemon_peer {
+	int connect_error;
+	pid_t pid;
+	uid_t uid;
+	int welcome_error;
+	uint32_t version;
+};
+
+/* Connects, and waits for at most timeout_ms for that, and then for the reply. */
+void daemon_ask(const char *path, int timeout_ms, struct daemon_peer *peer);
+
 #endif

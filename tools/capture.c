@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "capture.h"
-#include "clock.h"
+#include "deadline.h"
 #include "ipcbus-monitor.h"
 #include "ipcctl.h"
 

@@ -12,7 +12,7 @@
 #include "bus.h"
 #include "doctor.h"
 #include "ipcbus-daemon.h"
-#include "user.h"
+#include "process.h"
 
 static const char ok[] = "ok", warning[] = "warning", error[] = "error", unknown[] = "unknown";
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "daemon.h"
+#include "bus.h"
 #include "ipcbus.h"
 
 /**

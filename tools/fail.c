@@ -15,10 +15,10 @@
 
 #include <ipc/ipc.h>
 
-#include "base64.h"
 #include "ipcctl.h"
+#include "json.h"
+#include "process.h"
 #include "text.h"
-#include "user.h"
 
 static const char *origin_of(const struct ipc_error *error)
 {

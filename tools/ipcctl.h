@@ -5,22 +5,16 @@
  *
  *   main.c        the command line: finds the verb, reads options, runs it; help
  *   verb-*.c      one verb each, and what only it needs
- *   out.c         standard output: tables, lines, colors, JSON
+ *   output.c      standard output: tables, lines, colors, JSON
  *   fail.c        standard error and the exit status
- *   ctl.c         the options of every verb
- *   number.c      numbers of the command line
- *   stop.c        what ends a run: --timeout, signals
- *   clock.h       the time
- *   bus.c         a connection, the service manager and its list of names
+ *   options.c     the options of every verb, numbers on the command line
+ *   deadline.c    the end of a run: --timeout, signals; the clock
+ *   bus.c         a connection, the service manager and its list of names, the daemon
  *   state.c       the driver's files about a bus
- *   process.c     what the system knows of a process
- *   user.c        what it knows of a user
- *   daemon.c      who listens at the socket of a bus
- *   value.c       JSON values
+ *   process.c     processes and users, as the system knows them
+ *   json.c        JSON values, and bytes in them
  *   text.c        texts of others
- *   base64.c      bytes in JSON
  *   wire.c        bytes of protobuf
- *   call-stream.c methods with streams, for verb-call.c
  *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records
@@ -92,6 +86,14 @@ struct ctl_bus {
 /* The bus, once the options are read; and its path. */
 const struct ctl_bus *ctl_bus(void);
 const char *ctl_device(void);
+
+/* A number from min to max. what: the option or argument, for the message. Prints what is wrong;
+ * returns an enum status. */
+int number_parse(const char *what, const char *text, unsigned long min, unsigned long max,
+		 unsigned long *ret_number);
+
+/* Seconds with up to three decimals, 1 ms to a day, as milliseconds. */
+int number_parse_seconds(const char *what, const char *text, unsigned int *ret_ms);
 
 /**
  * struct texts - the values of an option that may be given more than once

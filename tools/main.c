@@ -9,9 +9,8 @@
 #include <string.h>
 
 #include "../libipc/core/descriptor.h"
+#include "deadline.h"
 #include "ipcctl.h"
-#include "number.h"
-#include "stop.h"
 #include "verbs.h"
 
 /* Keys of the options of every verb, and of the first one of a single verb. */
@@ -225,7 +224,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	if (status)
 		return status;
 	if (ctl.timeout_ms && !verb->keeps_time)
-		stop_after(ctl.timeout_ms);
+		deadline_set(ctl.timeout_ms);
 	return verb->run(argc - optind, argv + optind);
 }
 

@@ -7,10 +7,9 @@
 #include <stdlib.h>
 
 #include "bus.h"
-#include "clock.h"
+#include "deadline.h"
 #include "ipcctl.h"
 #include "monitor.h"
-#include "stop.h"
 
 /* The driver gives half of it to records. */
 #define REGION_SIZE ((size_t)64 << 20)
@@ -87,7 +86,7 @@ int monitor_run(struct monitor *monitor, uint64_t until)
 	uint64_t now = 0;
 	int r = 0;
 
-	while (!monitor->result && !stop_requested() && (!until || (now = clock_ns()) < until)) {
+	while (!monitor->result && !signal_arrived() && (!until || (now = clock_ns()) < until)) {
 		r = ipc_process(monitor->ipc);
 		if (r == 0)
 			r = ipc_wait(monitor->ipc, until ? (until - now) / 1000 + 1 : UINT64_MAX);

@@ -28,7 +28,7 @@ int monitor_open(struct monitor **ret_monitor, unsigned int flags, pid_t pid, si
 struct monitor *monitor_close(struct monitor *monitor);
 
 /* Calls cb for each record, until the time `until` (of clock_ns(); 0: no limit),
- * stop_requested(), or cb ends it. Prints what went wrong; returns an enum status. */
+ * signal_arrived(), or cb ends it. Prints what went wrong; returns an enum status. */
 int monitor_run(struct monitor *monitor, uint64_t until);
 
 #endif

@@ -15,17 +15,16 @@
 #include <ipc/monitor.h>
 #include <ipc/rpc.h>
 
-#include "base64.h"
 #include "bus.h"
-#include "clock.h"
+#include "deadline.h"
 #include "ipcctl.h"
+#include "json.h"
 #include "names.h"
 #include "process.h"
 #include "schema.h"
 #include "servicemanager.ipc.h"
 #include "state.h"
 #include "text.h"
-#include "value.h"
 
 /* So many services are asked at once, and all have so long. */
 #define MAX_OPEN 32

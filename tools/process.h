@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the system knows of a process. If the process has ended, the texts are empty.
+ * Processes and users, as the system knows them. If a process has ended, its texts are empty.
  */
 #ifndef IPCCTL_PROCESS_H
 #define IPCCTL_PROCESS_H
@@ -23,5 +23,12 @@ json_t *process_ids(pid_t pid);
 
 /* The last systemd unit in the text of /proc/PID/cgroup. */
 void unit_in_cgroup(const char *text, char *unit, size_t size);
+
+/* The name of a user or group; the number if there is none. */
+void user_name(uid_t uid, char *name, size_t size);
+void group_name(gid_t gid, char *name, size_t size);
+
+/* The number of a name or a number. -ENOENT: there is no such user. */
+int user_find(const char *text, uid_t *ret_uid);
 
 #endif

@@ -12,14 +12,13 @@
 
 #include <ipc/rpc.h>
 
-#include "base64.h"
 #include "bus.h"
-#include "clock.h"
+#include "deadline.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
 #include "resend.h"
 #include "text.h"
-#include "value.h"
 
 /* Limit for a reply, and for a receiver to have space for a oneway. */
 #define TIMEOUT_USEC 10000000

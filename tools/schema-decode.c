@@ -13,9 +13,8 @@
 #include <string.h>
 
 
-#include "base64.h"
+#include "json.h"
 #include "schema-private.h"
-#include "value.h"
 
 /* Fields that are looked at, and values that are made besides one for each byte. */
 #define MAX_STEPS ((size_t)1 << 26)

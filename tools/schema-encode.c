@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 
-#include "base64.h"
+#include "json.h"
 #include "schema-private.h"
 
 

@@ -110,10 +110,4 @@ struct schema {
 	size_t n_types;
 };
 
-/* Builds all types of the set, and checks all names in it. 0, -ENOMEM or -EBADMSG. */
-int schema_build_types(struct schema *schema);
-
-/* A message by its full name (".pkg.Type"), or NULL. */
-const struct schema_type *schema_message_type(const struct schema *schema, const char *name);
-
 #endif

@@ -4,8 +4,7 @@
  * a message may contain anything: names are identifiers after schema_new(), and depth, sizes
  * and the number of values are limited.
  *
- *   schema.c         methods
- *   schema-types.c   messages and enums
+ *   schema.c         methods, messages and enums
  *   schema-encode.c  JSON to bytes
  *   schema-decode.c  bytes to JSON
  *   schema-proto.c   back to a .proto file

@@ -27,4 +27,11 @@ json_t *counters_parse(FILE *file);
 /* Parses one line, which it changes; *ret_kind points into it. NULL: no memory. */
 json_t *state_parse_line(char *line, const char **ret_kind);
 
+/* An array of objects: pid, process, threads, busy, max_threads, queued, queued_ms,
+ * nodes, handles, buffers, used, size, held, held_ms. NULL: no memory. */
+json_t *stats_rows(const json_t *state);
+
+/* Prints such rows as a table or JSON, and takes the reference. Returns an enum status. */
+int stats_put(json_t *rows);
+
 #endif

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "bus.h"
-#include "clock.h"
+#include "deadline.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
 #include "schema.h"
-#include "value.h"
 #include "verbs.h"
 
 static bool methods_only, no_comments;

@@ -22,10 +22,10 @@
 #include "doctor.h"
 #include "ipcbus-daemon.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
+#include "process.h"
 #include "servicemanager.ipc.h"
-#include "user.h"
-#include "value.h"
 #include "verbs.h"
 
 #define MANAGER_TIMEOUT_USEC 5000000

@@ -19,13 +19,13 @@
 #include <unistd.h>
 
 #include "bus.h"
+#include "deadline.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
 #include "servicemanager.ipc.h"
 #include "state.h"
-#include "stop.h"
 #include "text.h"
-#include "value.h"
 #include "verbs.h"
 
 /* Bytes that a report prints of one service. */
@@ -204,7 +204,7 @@ static void put_dumps(const json_t *rows)
 		if (json_object_get(silent, pid))
 			continue;
 		/* For a bus that hangs: the questions themselves have the usual limit. */
-		stop_after(3 * bus_limit_usec() / 1000);
+		deadline_set(3 * bus_limit_usec() / 1000);
 		put_title("dump", name);
 		if (dump_service(name, NULL, 0, REPORT_MAX) == STATUS_TIMEOUT)
 			json_object_set_new(silent, pid, json_true());
@@ -255,7 +255,7 @@ static int run(int argc, char **argv)
 	if (!argc)
 		return fail_with(STATUS_USAGE, NULL, "missing NAME, or --all");
 	if (ctl.timeout_ms)
-		stop_after(ctl.timeout_ms);
+		deadline_set(ctl.timeout_ms);
 	return dump_service(argv[0], (const char *const *)argv + 1, argc - 1, SIZE_MAX);
 }
 

@@ -6,7 +6,7 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "output.h"
 #include "verbs.h"
 
 /* Freezing waits so long for calls that the process got before. */

@@ -7,13 +7,11 @@
 #include <string.h>
 
 #include "bus.h"
-#include "daemon.h"
 #include "ipcbus.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
 #include "process.h"
-#include "user.h"
-#include "value.h"
 #include "verbs.h"
 
 /* What only some buses have. Without a feature: a daemon does not have it. */

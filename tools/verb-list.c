@@ -4,9 +4,9 @@
  */
 #include "bus.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
 #include "servicemanager.ipc.h"
-#include "value.h"
 #include "verbs.h"
 
 static bool names_only, activatable;

@@ -14,10 +14,10 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
 #include "schema.h"
 #include "text.h"
-#include "value.h"
 #include "verbs.h"
 
 /* The error that a caller gets if the file does not expect its call. */

@@ -13,14 +13,14 @@
 
 #include "bus.h"
 #include "capture.h"
+#include "deadline.h"
 #include "ipcctl.h"
+#include "json.h"
 #include "monitor.h"
 #include "names.h"
-#include "out.h"
+#include "output.h"
+#include "process.h"
 #include "resend.h"
-#include "stop.h"
-#include "user.h"
-#include "value.h"
 #include "verbs.h"
 
 /**
@@ -313,7 +313,7 @@ static int monitor_bus(void)
 			      session.pid, session.max_data, on_record, NULL);
 	if (status)
 		return status;
-	stop_on_signals();
+	signals_catch();
 	if (session.write)
 		fprintf(stderr, "ipcctl: recording into %s; Ctrl-C ends it\n", session.write);
 	status = monitor_run(monitor, 0);
@@ -326,7 +326,7 @@ static int read_file(void)
 	struct ipc_record record;
 	int status = STATUS_OK, r = 1;
 
-	while (!status && r > 0 && !stop_requested()) {
+	while (!status && r > 0 && !signal_arrived()) {
 		r = capture_read(session.capture, &record);
 		if (r > 0)
 			status = on_record(&record, NULL);
@@ -344,7 +344,7 @@ static int resend_file(void)
 
 	if (status)
 		return status;
-	stop_on_signals();
+	signals_catch();
 	status = read_file();
 	while (!status && (row = resend_rest(session.resend)))
 		status = put_row(row);

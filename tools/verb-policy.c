@@ -13,11 +13,11 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
+#include "process.h"
 #include "servicemanager.ipc.h"
 #include "text.h"
-#include "user.h"
-#include "value.h"
 #include "verbs.h"
 
 #define MAX_GROUPS 1024

@@ -10,14 +10,12 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
 #include "process.h"
 #include "servicemanager.ipc.h"
 #include "state.h"
-#include "stats.h"
 #include "text.h"
-#include "user.h"
-#include "value.h"
 #include "verbs.h"
 
 /* --- Who it is ---------------------------------------------------------------------- */

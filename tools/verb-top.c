@@ -9,14 +9,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "deadline.h"
 #include "ipcctl.h"
+#include "json.h"
 #include "monitor.h"
 #include "names.h"
-#include "out.h"
-#include "stop.h"
+#include "output.h"
 #include "traffic.h"
-#include "value.h"
 #include "verbs.h"
 
 #define MAX_ROWS 20
@@ -131,10 +130,10 @@ static int run_monitor(void)
 	struct monitor *monitor = NULL;
 	int status;
 
-	status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0, on_record,
-			      NULL);
-	stop_on_signals();
-	while (!status && !stop_requested()) {
+	status = monitor_open(&monitor, IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES, 0, 0,
+			      on_record, NULL);
+	signals_catch();
+	while (!status && !signal_arrived()) {
 		status = one_interval(monitor);
 		if (count && --count == 0)
 			break;

@@ -9,13 +9,12 @@
 
 #include "bus.h"
 #include "ipcctl.h"
+#include "json.h"
 #include "names.h"
-#include "out.h"
+#include "output.h"
 #include "process.h"
 #include "state.h"
 #include "text.h"
-#include "user.h"
-#include "value.h"
 #include "verbs.h"
 
 static const char *key_of(char *key, size_t size, json_int_t proc, json_int_t node)
@@ -108,7 +107,8 @@ static json_t *rows_of(struct names *names, const json_t *state, pid_t pid)
 		for (; (node = json_array_get(nodes, j)) &&
 		       value_number(node, "proc") == value_number(proc, "proc"); j++)
 			if (wanted)
-				rows = value_append(rows, object_row(names, process, node, holders));
+				rows = value_append(rows,
+						    object_row(names, process, node, holders));
 		if (wanted && j == first)
 			rows = value_append(rows, json_incref(process));
 		json_decref(process);

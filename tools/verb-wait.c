@@ -6,9 +6,9 @@
 #include <errno.h>
 
 #include "bus.h"
+#include "deadline.h"
 #include "ipcctl.h"
-#include "out.h"
-#include "stop.h"
+#include "output.h"
 #include "verbs.h"
 
 static int wait_manager(void)
@@ -27,7 +27,7 @@ static int wait_name(struct ipc *ipc, const char *name)
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
 	int r;
 
-	stop_message(NULL, "service %s was not registered", name);
+	deadline_message(NULL, "service %s was not registered", name);
 	do {
 		int status = wait_manager();
 
@@ -46,7 +46,7 @@ static int run(int argc, char **argv)
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	int status;
 
-	stop_message(NULL, "no service manager started");
+	deadline_message(NULL, "no service manager started");
 	status = bus_open(&ipc);
 	if (!status && argc == 0)
 		status = wait_manager();

@@ -12,7 +12,7 @@
 
 #include "bus.h"
 #include "ipcctl.h"
-#include "out.h"
+#include "output.h"
 #include "text.h"
 #include "verbs.h"
 

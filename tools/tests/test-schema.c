@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base64.h"
+#include "json.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include "schema.h"
 

@@ -61,9 +61,8 @@ FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIB
 	$(B)/tests/suite/e2e/stream.ipc.c $(B)/tests/suite/e2e/stream.pb-c.c
 FUZZ_codec := tests/suite/fuzz/codec.c $(JUDGE_S)/pass.c $(FUZZ_LIBRARY) \
 	$(patsubst %,$(JUDGE_B)/%,judge.ipc.c judge.pb-c.c judge2.pb-c.c)
-FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-types.c schema-encode.c \
-	schema-decode.c schema-proto.c text.c base64.c wire.c value.c bus.c fail.c \
-	ctl.c number.c process.c user.c stop.c) $(B)/idl/google/protobuf/descriptor.pb-c.c \
+FUZZ_schema := tests/suite/fuzz/schema.c $(addprefix tools/,schema.c schema-encode.c schema-decode.c \
+	schema-proto.c text.c json.c wire.c bus.c fail.c options.c process.c deadline.c) $(B)/idl/google/protobuf/descriptor.pb-c.c \
 	$(B)/servicemanager/servicemanager.ipc.c $(B)/servicemanager/servicemanager.pb-c.c
 FUZZ_driver := $(wildcard tests/suite/fuzz/driver/*.c) $(wildcard driver/*.c driver/mem/*.c) \
 	$(SHIM_CHECKED)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tables, lines and JSON: see out.h. Texts of others (names of processes, texts of errors)
+ * Tables, lines and JSON: see output.h. Texts of others (names of processes, texts of errors)
  * are printed without control characters.
  */
 #define _GNU_SOURCE
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "ipcctl.h"
-#include "out.h"
+#include "output.h"
 #include "text.h"
 
 static bool colored(void)

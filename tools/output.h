@@ -3,8 +3,8 @@
  * Standard output. A verb builds JSON values. Text for people is made of them; with --json
  * they are printed as they are, so both have the same content.
  */
-#ifndef IPCCTL_OUT_H
-#define IPCCTL_OUT_H
+#ifndef IPCCTL_OUTPUT_H
+#define IPCCTL_OUTPUT_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -11,13 +11,11 @@
 #include <string.h>
 
 #include "ipcctl.h"
-#include "number.h"
-#include "out.h"
+#include "json.h"
+#include "output.h"
 #include "process.h"
 #include "state.h"
 #include "text.h"
-#include "user.h"
-#include "value.h"
 
 static const struct column columns[] = {
 	{ "NAME", "name", COLOR_BOLD, false },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The deadline and signals: see stop.h.
+ * The deadline of a run, and signals that end it: see deadline.h.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -11,8 +11,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "ipcctl.h"
-#include "stop.h"
 #include "text.h"
 
 /* The whole message. It is replaced at once, because the signal may come at any time. */
@@ -31,14 +31,14 @@ static void on_deadline(int signal)
 	_exit(STATUS_TIMEOUT);
 }
 
-void stop_after(unsigned int ms)
+void deadline_set(unsigned int ms)
 {
 	struct itimerval timer = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
 	struct sigaction action = { .sa_handler = on_deadline };
 	sigset_t alarm;
 
 	limit_ms = ms;
-	stop_message(NULL, "not done");
+	deadline_message(NULL, "not done");
 	/* Who started this program may have blocked it. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
@@ -47,7 +47,7 @@ void stop_after(unsigned int ms)
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-void stop_message(const char *hint, const char *format, ...)
+void deadline_message(const char *hint, const char *format, ...)
 {
 	char *old = message, *text = NULL, what[256], all[320];
 	va_list args;
@@ -77,7 +77,7 @@ static void on_signal(int signal)
 	requested = 1;
 }
 
-void stop_on_signals(void)
+void signals_catch(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 
@@ -86,7 +86,7 @@ void stop_on_signals(void)
 	sigaction(SIGHUP, &action, NULL);
 }
 
-bool stop_requested(void)
+bool signal_arrived(void)
 {
 	return requested;
 }

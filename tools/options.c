@@ -1,13 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
- * Numbers of the command line: see number.h.
+ * The options of every verb, the bus that they name, and numbers on the command line: see
+ * ipcctl.h.
  */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "ipcctl.h"
-#include "number.h"
+
+struct ctl ctl;
+
+const struct ctl_bus *ctl_bus(void)
+{
+	static struct ctl_bus bus;
+
+	/* Without memory for a path nothing else would work. */
+	if (!bus.path && ipc_find_bus(ctl.device, &bus.path, &bus.kind, &bus.reason) < 0)
+		exit(fail_memory());
+	return &bus;
+}
+
+const char *ctl_device(void)
+{
+	return ctl_bus()->path;
+}
 
 int number_parse(const char *what, const char *text, unsigned long min, unsigned long max,
 		 unsigned long *ret_number)

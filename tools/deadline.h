@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a run: the deadline of --timeout, SIGINT, SIGTERM and SIGHUP. And the clock.
+ */
+#ifndef IPCCTL_DEADLINE_H
+#define IPCCTL_DEADLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+/* Nanoseconds of CLOCK_MONOTONIC, the clock of the driver's records. */
+static inline uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Ends the process with STATUS_TIMEOUT and a message after that many milliseconds. */
+void deadline_set(unsigned int ms);
+
+/* Sets the message: what did not happen ("service demo.echo did not reply"), by default that the
+ * run is not done; and a hint, or NULL. */
+void deadline_message(const char *hint, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* From now on SIGINT, SIGTERM and SIGHUP do not end the process. They only set what
+ * signal_arrived() returns, so that a verb can end its work. */
+void signals_catch(void);
+bool signal_arrived(void);
+
+#endif
