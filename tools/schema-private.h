@@ -87,6 +87,7 @@ enum schema_kind { KIND_PLAIN, KIND_OBJECT, KIND_FD };
  * @proto3: it is from a proto3 file
  * @kind: see enum schema_kind
  * @is_group: it is the type of a group, which is a field of the message around it
+ * @index: of a message, its index in the file or message around it
  * @fields: @n_fields of a message, by number
  */
 struct schema_type {
@@ -96,6 +97,7 @@ struct schema_type {
 	bool proto3;
 	enum schema_kind kind;
 	bool is_group;
+	size_t index;
 	struct schema_field *fields;
 	size_t n_fields;
 };
@@ -109,5 +111,8 @@ struct schema {
 	struct schema_type *types; /* by name */
 	size_t n_types;
 };
+
+/* A message by its full name (".pkg.Type"), or NULL. */
+const struct schema_type *schema_message_type(const struct schema *schema, const char *name);
 
 #endif

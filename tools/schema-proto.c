@@ -28,8 +28,9 @@ enum {
 };
 
 /**
- * struct printer - what is printed, and where that is
- * @file: gets it
+ * struct printer - the state of printing
+ * @schema: is printed
+ * @file: gets the text
  * @package: of the .proto file
  * @proto3: it is one of proto3
  * @depth: number of open braces
@@ -39,6 +40,7 @@ enum {
  * @n_path: numbers in it
  */
 struct printer {
+	const struct schema *schema;
 	FILE *file;
 	const char *package;
 	bool proto3;
@@ -211,208 +213,123 @@ static void put_enum(struct printer *p, const Google__Protobuf__EnumDescriptorPr
 
 /* --- Messages ------------------------------------------------------------------- */
 
-static bool is_map_entry(const Google__Protobuf__DescriptorProto *type)
+/* The type of a field if it is a message, or NULL. */
+static const struct schema_type *type_of(const struct printer *p,
+					 const Google__Protobuf__FieldDescriptorProto *field)
 {
-	return type->options && type->options->map_entry;
+	return field->type_name ? schema_message_type(p->schema, field->type_name) : NULL;
 }
 
-/**
- * struct nested - a type in a message
- * @type: its description
- * @index: among the types of the message
- * @is_group: it is printed with the field that is this group
- */
-struct nested {
-	const Google__Protobuf__DescriptorProto *type;
-	size_t index;
-	bool is_group;
-};
-
-/**
- * struct body - what the fields of a message refer to
- * @nested: its @n_nested types, by name
- * @first: of each oneof its first field, plus 1
- * @next: of each field the next one in its oneof, plus 1
- */
-struct body {
-	struct nested *nested;
-	size_t n_nested;
-	size_t *first, *next;
-};
-
-static int by_name(const void *a, const void *b)
+static bool is_map_entry(const struct schema_type *type)
 {
-	const struct nested *x = a, *y = b;
-
-	return strcmp(x->type->name, y->type->name);
+	return type && type->message->options && type->message->options->map_entry &&
+	       type->message->n_field == 2;
 }
 
-static void body_done(struct body *body)
-{
-	free(body->nested);
-	free(body->first);
-	free(body->next);
-}
-
-static struct nested *find_nested(const struct body *body, const char *name)
-{
-	Google__Protobuf__DescriptorProto type = { .name = (char *)name };
-	struct nested key = { .type = &type };
-
-	return bsearch(&key, body->nested, body->n_nested, sizeof(key), by_name);
-}
-
-/* The type in the message that a field has, by the last part of its name, or NULL. */
-static struct nested *nested_of(const struct body *body,
-				const Google__Protobuf__FieldDescriptorProto *field)
-{
-	const char *dot = field->type_name ? strrchr(field->type_name, '.') : NULL;
-
-	return dot ? find_nested(body, dot + 1) : NULL;
-}
-
-/* The type of a group, or NULL. */
-static struct nested *group_of(const struct body *body,
-			       const Google__Protobuf__FieldDescriptorProto *field)
-{
-	return field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP ?
-		       nested_of(body, field) : NULL;
-}
-
-static bool body_init(struct body *body, const Google__Protobuf__DescriptorProto *type)
-{
-	*body = (struct body){
-		.nested = calloc(type->n_nested_type + 1, sizeof(*body->nested)),
-		.n_nested = type->n_nested_type,
-		.first = calloc(type->n_oneof_decl + 1, sizeof(*body->first)),
-		.next = calloc(type->n_field + 1, sizeof(*body->next)),
-	};
-	if (!body->nested || !body->first || !body->next) {
-		body_done(body);
-		return false;
-	}
-	for (size_t i = 0; i < type->n_nested_type; i++)
-		body->nested[i] = (struct nested){ type->nested_type[i], i, false };
-	qsort(body->nested, body->n_nested, sizeof(*body->nested), by_name);
-	for (size_t i = type->n_field; i-- > 0;) {
-		const Google__Protobuf__FieldDescriptorProto *field = type->field[i];
-		struct nested *group = group_of(body, field);
-
-		if (group)
-			group->is_group = true;
-		if (!field->has_oneof_index || (size_t)field->oneof_index >= type->n_oneof_decl)
-			continue;
-		body->next[i] = body->first[field->oneof_index];
-		body->first[field->oneof_index] = i + 1;
-	}
-	return true;
-}
-
-/* The entry type of a field map<K, V>, or NULL. */
-static const Google__Protobuf__DescriptorProto *
-map_entry(const struct body *body, const Google__Protobuf__FieldDescriptorProto *field)
-{
-	const struct nested *found = nested_of(body, field);
-
-	return found && is_map_entry(found->type) && found->type->n_field == 2 ? found->type : NULL;
-}
-
-static void put_message(struct printer *p, const Google__Protobuf__DescriptorProto *type,
+static void put_message(struct printer *p, const struct schema_type *type,
 			const Google__Protobuf__FieldDescriptorProto *group);
 
-/* protoc keeps the comment of a group at its type. */
-static void put_field(struct printer *p, const struct body *body,
-		      const Google__Protobuf__FieldDescriptorProto *field)
+static void put_field(struct printer *p, const Google__Protobuf__FieldDescriptorProto *field)
 {
-	const struct nested *group = group_of(body, field);
+	const struct schema_type *type = type_of(p, field);
 
-	if (group) {
-		enter(p, MESSAGE_MESSAGE, group->index);
-		put_message(p, group->type, field);
+	if (type && field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP) {
+		/* protoc keeps the comment of a group at its type. */
+		enter(p, MESSAGE_MESSAGE, type->index);
+		put_message(p, type, field);
 		leave(p);
-		return;
+	} else if (is_map_entry(type)) {
+		line(p, "map<%s, %s> %s = %" PRId32 ";", type_name(p, type->message->field[0]),
+		     type_name(p, type->message->field[1]), field->name, field->number);
+	} else {
+		fprintf(p->file, "%*s%s%s %s = %" PRId32, 2 * p->depth, "", label_of(p, field),
+			type_name(p, field), field->name, field->number);
+		put_field_options(p, field);
+		fputs(";\n", p->file);
 	}
-	fprintf(p->file, "%*s%s%s %s = %" PRId32, 2 * p->depth, "", label_of(p, field),
-		type_name(p, field), field->name, field->number);
-	put_field_options(p, field);
-	fputs(";\n", p->file);
 }
 
-/* A oneof is printed in place of its first member. */
-static void put_oneof(struct printer *p, const Google__Protobuf__DescriptorProto *type,
-		      const struct body *body, int32_t index)
+static bool is_in_oneof(const Google__Protobuf__FieldDescriptorProto *field)
 {
-	enter(p, MESSAGE_ONEOF, index);
-	leave(p);
-	line(p, "oneof %s {", type->oneof_decl[index]->name);
-	p->depth++;
-	for (size_t i = body->first[index]; i; i = body->next[i - 1]) {
-		enter(p, MESSAGE_FIELD, i - 1);
-		leave(p);
-		put_field(p, body, type->field[i - 1]);
-	}
-	p->depth--;
-	line(p, "}");
+	return field->has_oneof_index && !field->proto3_optional;
 }
 
-static void put_member(struct printer *p, const Google__Protobuf__DescriptorProto *type,
-		       const struct body *body, size_t i)
+/* The fields of a oneof follow each other. */
+static void put_fields(struct printer *p, const Google__Protobuf__DescriptorProto *message)
 {
-	const Google__Protobuf__FieldDescriptorProto *field = type->field[i];
-	const Google__Protobuf__DescriptorProto *entry = map_entry(body, field);
+	int32_t open = -1;
 
-	if (entry || !field->has_oneof_index || field->proto3_optional) {
+	for (size_t i = 0; i < message->n_field; i++) {
+		const Google__Protobuf__FieldDescriptorProto *field = message->field[i];
+		int32_t oneof = is_in_oneof(field) ? field->oneof_index : -1;
+
+		if (oneof != open && open >= 0) {
+			p->depth--;
+			line(p, "}");
+		}
+		if (oneof != open && oneof >= 0) {
+			enter(p, MESSAGE_ONEOF, oneof);
+			leave(p);
+			line(p, "oneof %s {", message->oneof_decl[oneof]->name);
+			p->depth++;
+		}
+		open = oneof;
 		enter(p, MESSAGE_FIELD, i);
 		leave(p);
+		put_field(p, field);
 	}
-	if (entry)
-		line(p, "map<%s, %s> %s = %" PRId32 ";", type_name(p, entry->field[0]),
-		     type_name(p, entry->field[1]), field->name, field->number);
-	else if (!field->has_oneof_index || field->proto3_optional)
-		put_field(p, body, field);
-	else if ((size_t)field->oneof_index < type->n_oneof_decl &&
-		 body->first[field->oneof_index] == i + 1)
-		put_oneof(p, type, body, field->oneof_index);
+	if (open >= 0) {
+		p->depth--;
+		line(p, "}");
+	}
 }
 
-/* group: the field that has this type, if it is a group; else NULL. */
-static void put_message(struct printer *p, const Google__Protobuf__DescriptorProto *type,
-			const Google__Protobuf__FieldDescriptorProto *group)
+/* A message in the message. Groups are printed where their fields are. */
+static void put_nested(struct printer *p, const struct schema_type *type, size_t i)
 {
-	struct body body;
+	const struct schema_type *nested;
+	char *name;
 
-	if (!body_init(&body, type)) {
+	if (asprintf(&name, "%s.%s", type->name, type->message->nested_type[i]->name) < 0) {
 		p->failed = true;
 		return;
 	}
+	nested = schema_message_type(p->schema, name);
+	free(name);
+	if (!nested || is_map_entry(nested) || nested->is_group)
+		return;
+	enter(p, MESSAGE_MESSAGE, i);
+	put_message(p, nested, NULL);
+	leave(p);
+}
+
+/* group: the field that has this type, if it is a group; else NULL. */
+static void put_message(struct printer *p, const struct schema_type *type,
+			const Google__Protobuf__FieldDescriptorProto *group)
+{
+	const Google__Protobuf__DescriptorProto *message = type->message;
+
 	if (group)
-		line(p, "%sgroup %s = %" PRId32 " {", label_of(p, group), type->name, group->number);
+		line(p, "%sgroup %s = %" PRId32 " {", label_of(p, group), message->name,
+		     group->number);
 	else
-		line(p, "message %s {", type->name);
+		line(p, "message %s {", message->name);
 	p->depth++;
-	for (size_t i = 0; i < type->n_enum_type; i++) {
+	for (size_t i = 0; i < message->n_enum_type; i++) {
 		enter(p, MESSAGE_ENUM, i);
-		put_enum(p, type->enum_type[i]);
+		put_enum(p, message->enum_type[i]);
 		leave(p);
 	}
-	for (size_t i = 0; i < type->n_nested_type; i++) {
-		if (is_map_entry(type->nested_type[i]) ||
-		    find_nested(&body, type->nested_type[i]->name)->is_group)
-			continue;
-		enter(p, MESSAGE_MESSAGE, i);
-		put_message(p, type->nested_type[i], NULL);
-		leave(p);
-	}
-	for (size_t i = 0; i < type->n_field; i++)
-		put_member(p, type, &body, i);
+	for (size_t i = 0; i < message->n_nested_type; i++)
+		put_nested(p, type, i);
+	put_fields(p, message);
 	p->depth--;
 	line(p, "}");
-	body_done(&body);
 }
 
 /* --- Services ------------------------------------------------------------------- */
 
-/* own: what is known of a method of the schema's own service; else NULL. */
+/* own: the method of the schema's own service; else NULL. */
 static void put_method(struct printer *p, const Google__Protobuf__MethodDescriptorProto *method,
 		       const struct schema_method *own)
 {
@@ -427,9 +344,9 @@ static void put_method(struct printer *p, const Google__Protobuf__MethodDescript
 		fputs(";\n", p->file);
 }
 
-static void put_service(struct printer *p, const struct schema *schema,
-			const Google__Protobuf__ServiceDescriptorProto *service)
+static void put_service(struct printer *p, const Google__Protobuf__ServiceDescriptorProto *service)
 {
+	const struct schema *schema = p->schema;
 	const char *dot = strrchr(schema->interface, '.');
 	bool own = !strcmp(dot ? dot + 1 : schema->interface, service->name);
 
@@ -445,10 +362,29 @@ static void put_service(struct printer *p, const struct schema *schema,
 	line(p, "}");
 }
 
+static void put_top_message(struct printer *p, const char *name)
+{
+	const struct schema_type *type;
+	char *full;
+
+	if (asprintf(&full, "%s%s.%s", *p->package ? "." : "", p->package, name) < 0) {
+		p->failed = true;
+		return;
+	}
+	type = schema_message_type(p->schema, full);
+	free(full);
+	if (type)
+		put_message(p, type, NULL);
+}
+
 int schema_print(const struct schema *schema, bool with_comments, FILE *file)
 {
 	const Google__Protobuf__FileDescriptorProto *from = schema->file;
-	struct printer p = { .file = file, .package = from->package ? from->package : "" };
+	struct printer p = {
+		.schema = schema,
+		.file = file,
+		.package = from->package ? from->package : "",
+	};
 
 	if (!find_comments(&p, with_comments ? from->source_code_info : NULL))
 		return -ENOMEM;
@@ -463,13 +399,13 @@ int schema_print(const struct schema *schema, bool with_comments, FILE *file)
 	for (size_t i = 0; i < from->n_service; i++) {
 		fputc('\n', file);
 		enter(&p, FILE_SERVICE, i);
-		put_service(&p, schema, from->service[i]);
+		put_service(&p, from->service[i]);
 		leave(&p);
 	}
 	for (size_t i = 0; i < from->n_message_type; i++) {
 		fputc('\n', file);
 		enter(&p, FILE_MESSAGE, i);
-		put_message(&p, from->message_type[i], NULL);
+		put_top_message(&p, from->message_type[i]->name);
 		leave(&p);
 	}
 	for (size_t i = 0; i < from->n_enum_type; i++) {

@@ -148,9 +148,9 @@ static int note_enums(struct schema *schema, const char *scope, enum_proto *cons
 }
 
 static int note_message(struct schema *schema, const char *scope, const message_proto *message,
-			bool proto3)
+			size_t index, bool proto3)
 {
-	const struct schema_type type = { .message = message, .proto3 = proto3 };
+	const struct schema_type type = { .message = message, .index = index, .proto3 = proto3 };
 	const char *name;
 	int r;
 
@@ -161,7 +161,7 @@ static int note_message(struct schema *schema, const char *scope, const message_
 		return -EBADMSG;
 	r = note_enums(schema, name, message->enum_type, message->n_enum_type);
 	for (size_t i = 0; r == 0 && i < message->n_nested_type; i++)
-		r = note_message(schema, name, message->nested_type[i], proto3);
+		r = note_message(schema, name, message->nested_type[i], i, proto3);
 	return r;
 }
 
@@ -183,7 +183,7 @@ static int note_file(struct schema *schema, const file_proto *file)
 	if (r == 0)
 		r = note_enums(schema, scope, file->enum_type, file->n_enum_type);
 	for (size_t i = 0; r == 0 && i < file->n_message_type; i++)
-		r = note_message(schema, scope, file->message_type[i], proto3);
+		r = note_message(schema, scope, file->message_type[i], i, proto3);
 	return r;
 }
 
@@ -203,7 +203,7 @@ static struct schema_type *find(const struct schema *schema, const char *name)
 	return bsearch(&key, schema->types, schema->n_types, sizeof(key), by_name);
 }
 
-static const struct schema_type *schema_message_type(const struct schema *schema, const char *name)
+const struct schema_type *schema_message_type(const struct schema *schema, const char *name)
 {
 	const struct schema_type *type = find(schema, name);
 
@@ -319,6 +319,9 @@ static int schema_build_types(struct schema *schema)
 		return r;
 	if (schema->n_types)
 		qsort(schema->types, schema->n_types, sizeof(*schema->types), by_name);
+	for (size_t i = 1; i < schema->n_types; i++)
+		if (!by_name(&schema->types[i - 1], &schema->types[i]))
+			return -EBADMSG;
 	for (size_t i = 0; i < schema->set->n_file; i++)
 		for (size_t j = 0; j < schema->set->file[i]->n_service; j++)
 			r = has_types(schema, schema->set->file[i]->service[j]) ? r : -EBADMSG;

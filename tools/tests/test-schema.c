@@ -590,6 +590,20 @@ START_TEST(names_are_words)
 }
 END_TEST
 
+/* The description twice, one behind the other. */
+START_TEST(types_are_unique)
+{
+	unsigned char *twice = malloc(2 * set_size);
+	struct schema *other;
+
+	ck_assert_ptr_nonnull(twice);
+	memcpy(twice, set, set_size);
+	memcpy(twice + set_size, set, set_size);
+	ck_assert_int_eq(schema_new(twice, 2 * set_size, "test.schema.Kinds", &other), -EBADMSG);
+	free(twice);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("schema");
@@ -617,6 +631,7 @@ int main(void)
 	tcase_add_test(tcase, deep_payloads_are_refused);
 	tcase_add_test(tcase, deep_json_is_refused);
 	tcase_add_test(tcase, names_are_words);
+	tcase_add_test(tcase, types_are_unique);
 	tcase_add_test(tcase, damaged_sets_do_no_harm);
 	tcase_add_test(tcase, damaged_payloads_do_no_harm);
 	srunner_run_all(runner, CK_NORMAL);
