@@ -26,9 +26,9 @@
 #include "state.h"
 #include "text.h"
 
-/* So many services are asked at once, and all have so long. */
-#define MAX_OPEN 32
-#define LIMIT_NS UINT64_C(5000000000)
+/* Limits for the description of one service, and for those of all. */
+#define ONE_USEC UINT64_C(500000)
+#define ALL_NS	 UINT64_C(5000000000)
 
 /**
  * struct known - what was built of a service when it was first needed
@@ -84,142 +84,79 @@ static json_t *service_new(const char *name, const struct ipc_proxy *proxy, cons
 			 "node", value_number(handle, "node"));
 }
 
-/* --- Asking services ---------------------------------------------------------------- */
-
-/* A service is asked for its interface. open: how many are being asked. */
-struct question {
-	json_t *service;
-	size_t *open;
-};
-
-static void on_description(int result, struct ipc_raw_message *reply,
-			   const struct ipc_error *error, void *userdata)
+/* Asks a service for its interface. If it does not reply, its methods stay numbers. */
+static void describe_service(struct ipc_proxy *proxy, json_t *service)
 {
-	struct question *question = userdata;
 	Ipc__Description *description;
-	const void *data;
-	size_t size;
 
-	(void)error;
-	--*question->open;
-	if (result < 0 || ipc_payload_message(reply->data, reply->size, &data, &size) < 0)
+	if (ipc_rpc_describe(proxy, &description, /* error= */ NULL) < 0)
 		return;
-	description = ipc__description__unpack(NULL, size, data);
-	if (!description)
-		return;
-	/* Without memory, its methods stay numbers. */
 	if (description->interface)
-		json_object_set_new(question->service, "interface",
-				    text_json(description->interface));
-	json_object_set_new(question->service, "set",
-			    base64_encode(description->descriptor_set.data,
-					  description->descriptor_set.len));
-	ipc__description__free_unpacked(description, NULL);
+		json_object_set_new(service, "interface", text_json(description->interface));
+	json_object_set_new(service, "set", base64_encode(description->descriptor_set.data,
+							  description->descriptor_set.len));
+	ipc_rpc_free(&description->base);
 }
 
-/* Sends the question; it ends by the deadline. */
-static void ask(struct ipc_proxy *proxy, struct question *question, uint64_t deadline)
+/* The driver's lines about our own handles; NULL: no permission. */
+static json_t *read_handles(void)
 {
-	const struct ipc_raw_message request = { .code = IPC_CODE_DESCRIBE };
-	uint64_t now = clock_ns();
-	const struct ipc_options options = { .timeout_usec = (deadline - now) / 1000 + 1 };
+	FILE *file = state_open("state");
+	json_t *state = file ? state_parse(file) : NULL, *handles;
 
-	if (now < deadline && ipc_raw_call_async(proxy, &request, &options, on_description,
-						 question, /* ret_slot= */ NULL) == 0)
-		++*question->open;
+	if (file)
+		fclose(file);
+	handles = state ? own_handles(state) : NULL;
+	json_decref(state);
+	return handles;
 }
 
-/* Asks all services; one that does not reply in time has no interface. questions must stay
- * until the connection is closed. */
-static void ask_all(struct names *names, struct ipc *ipc, struct ipc_proxy *const *proxies,
-		    struct question *questions, size_t *open)
+/* rows: all services. The last proxy becomes that of the service manager. */
+static void find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *manager, json_t *rows,
+		     bool describe, struct ipc_proxy **proxies)
 {
-	uint64_t deadline = clock_ns() + LIMIT_NS;
-	size_t i = 0, n = json_array_size(names->services);
+	uint64_t end = clock_ns() + ALL_NS;
+	json_t *handles, *row;
+	size_t i;
 	int r = 0;
 
-	while (r >= 0 && (i < n || *open)) {
-		if (i < n && *open < MAX_OPEN) {
-			questions[i].service = json_array_get(names->services, i);
-			questions[i].open = open;
-			ask(proxies[i], &questions[i], deadline);
-			i++;
-			continue;
-		}
-		r = ipc_process(ipc);
-		if (r == 0)
-			r = ipc_wait(ipc, 1000000);
-		if (r == -EINTR)
-			r = 0;
-	}
-}
-
-/* First all proxies, so that the driver's file has a handle of each. The last one is the
- * service manager's. */
-static size_t find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *manager,
-		       const json_t *rows, struct ipc_proxy **proxies)
-{
-	json_t *state, *handles = NULL, *row;
-	size_t i, n = 0;
-	FILE *file;
-	int r = 0;
-
+	/* First all proxies, so that the driver's file has a handle of each. */
 	json_array_foreach(rows, i, row) {
 		if (r != -ETIMEDOUT)
 			r = ipc_get_name(ipc, value_text(row, "name"), &proxies[i]);
 		if (r < 0)
 			proxies[i] = NULL;
 	}
-	file = state_open("state");
-	state = file ? state_parse(file) : NULL;
-	if (file)
-		fclose(file);
-	if (!state) {
-		for (i = 0; i < json_array_size(rows); i++)
-			ipc_proxy_unref(proxies[i]);
-		return 0;
-	}
-	handles = own_handles(state);
-	for (i = 0; i <= json_array_size(rows); i++) {
-		row = json_array_get(rows, i);
-		if (row && !proxies[i])
-			continue;
-		/* Those that were found move together. */
-		proxies[n] = row ? proxies[i] : ipc_proxy_ref(manager);
-		names->services = value_append(
-			names->services, service_new(row ? value_text(row, "name") :
-							   "servicemanager", proxies[n], handles));
-		n++;
+	proxies[i] = ipc_proxy_ref(manager);
+	handles = read_handles();
+	ipc_set_timeout(ipc, ONE_USEC);
+	for (i = 0; handles && i <= json_array_size(rows); i++) {
+		const char *name = value_text(json_array_get(rows, i), "name") ?: "servicemanager";
+		json_t *service = proxies[i] ? service_new(name, proxies[i], handles) : NULL;
+
+		if (service && describe && clock_ns() < end)
+			describe_service(proxies[i], service);
+		if (service)
+			names->services = value_append(names->services, service);
 	}
 	json_decref(handles);
-	json_decref(state);
-	return n;
 }
 
 /* Without a service manager or permission, names are missing. That is no error. */
 static void learn(struct names *names, bool describe)
 {
-	struct service_manager *manager = NULL;
-	struct question *questions = NULL;
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	struct ipc_proxy **proxies = NULL;
-	struct ipc *ipc = NULL;
 	json_t *rows = NULL;
-	size_t n = 0, open = 0;
 
 	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_manager(&ipc, &manager) &&
-	    !bus_list(manager, "", &rows)) {
+	    !bus_list(manager, "", &rows))
 		proxies = calloc(json_array_size(rows) + 1, sizeof(*proxies));
-		questions = calloc(json_array_size(rows) + 1, sizeof(*questions));
-	}
-	if (proxies && questions)
-		n = find_all(names, ipc, service_manager_proxy(manager), rows, proxies);
-	if (describe && n && names->services)
-		ask_all(names, ipc, proxies, questions, &open);
-	for (size_t i = 0; i < n; i++)
+	if (proxies)
+		find_all(names, ipc, service_manager_proxy(manager), rows, describe, proxies);
+	for (size_t i = 0; proxies && i <= json_array_size(rows); i++)
 		ipc_proxy_unref(proxies[i]);
-	service_manager_unref(manager);
-	ipc_unref(ipc);
-	free(questions);
 	free(proxies);
 	json_decref(rows);
 }
