@@ -153,82 +153,37 @@ static json_t *entry_row(struct bus_process *last, const Ipc__Manager__Entry *en
 	return value_set(row, "retry_ms", json_integer(of->retry_ms));
 }
 
-/* Old service managers list registered names in place of activatable ones. */
-static bool is_too_old(const Ipc__Manager__ListRequest *request,
-		       const Ipc__Manager__ListReply *reply)
-{
-	return request->activatable && reply->n_entries && !reply->entries[0]->activation;
-}
-
-/**
- * struct pages - replies of List(), one after the other
- * @request: is for the next one
- * @after: in @request
- * @more: there is one
- */
-struct pages {
-	Ipc__Manager__ListRequest request;
-	char after[128];
-	bool more;
-};
-
-/* It must stay where it is. */
-static void pages_begin(struct pages *pages, const char *prefix, bool activatable)
-{
-	*pages = (struct pages){ .request = IPC__MANAGER__LIST_REQUEST__INIT, .more = true };
-	pages->request.prefix = (char *)prefix;
-	pages->request.after = pages->after;
-	pages->request.activatable = activatable;
-}
-
-/* 0, or -errno, also for what is too old for what is asked. */
-static int next_page(struct pages *pages, struct service_manager *manager,
-		     Ipc__Manager__ListReply **ret_reply, struct ipc_error *error)
-{
-	int r = service_manager_list(manager, &pages->request, ret_reply, error);
-	const Ipc__Manager__ListReply *reply = *ret_reply;
-
-	if (r < 0)
-		return r == -EOWNERDEAD ? -ENOTCONN : r;
-	pages->more = reply->more && reply->n_entries;
-	if (pages->more)
-		snprintf(pages->after, sizeof(pages->after), "%s",
-			 reply->entries[reply->n_entries - 1]->name);
-	return is_too_old(&pages->request, reply) ? -EOPNOTSUPP : 0;
-}
-
-static int list(struct service_manager *manager, const char *prefix, bool activatable,
-		json_t **ret_rows)
+int bus_list(struct service_manager *manager, const char *prefix, bool activatable,
+	     json_t **ret_rows)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
+	Ipc__Manager__ListRequest request = IPC__MANAGER__LIST_REQUEST__INIT;
 	struct bus_process last = { 0 };
 	json_t *rows = json_array();
-	struct pages pages;
+	char after[128] = "";
+	bool more = true;
 
-	pages_begin(&pages, prefix, activatable);
-	while (pages.more && rows) {
+	request.prefix = (char *)prefix;
+	request.after = after;
+	request.activatable = activatable;
+	while (more && rows) {
 		ipc_auto(service_manager_list_reply_free) Ipc__Manager__ListReply *reply = NULL;
-		int r = next_page(&pages, manager, &reply, &error);
+		int r = service_manager_list(manager, &request, &reply, &error);
 
 		if (r < 0) {
 			json_decref(rows);
-			return fail_call(r, &error, "the service manager");
+			return fail_call(r == -EOWNERDEAD ? -ENOTCONN : r, &error,
+					 "the service manager");
 		}
 		for (size_t i = 0; rows && i < reply->n_entries; i++)
 			rows = value_append(rows, entry_row(&last, reply->entries[i]));
+		more = reply->more && reply->n_entries;
+		if (more)
+			snprintf(after, sizeof(after), "%s",
+				 reply->entries[reply->n_entries - 1]->name);
 	}
 	*ret_rows = rows;
 	return rows ? STATUS_OK : fail_memory();
-}
-
-int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows)
-{
-	return list(manager, prefix, false, ret_rows);
-}
-
-int bus_list_activatable(struct service_manager *manager, const char *prefix, json_t **ret_rows)
-{
-	return list(manager, prefix, true, ret_rows);
 }
 
 static int no_service(const char *name)
@@ -318,7 +273,7 @@ static int find_pid(const char *name, pid_t *ret_pid)
 				 "the service manager is not a registered service");
 	status = bus_manager(&ipc, &manager);
 	if (!status)
-		status = bus_list(manager, name, &rows);
+		status = bus_list(manager, name, false, &rows);
 	if (status)
 		return status;
 	json_array_foreach(rows, i, row) {

@@ -61,13 +61,11 @@ json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid
  * root and the service manager's own user. Prints nothing. */
 bool bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
-/* The services whose names begin with prefix: an array of bus_row(). */
-int bus_list(struct service_manager *manager, const char *prefix, json_t **ret_rows);
-
-/* The names of ipcbus-services(5) that begin with prefix: an array of bus_row() with state,
- * failures, problem, retry_ms, file, and start: the unit or program. A service manager that is
- * too old for it is an error. */
-int bus_list_activatable(struct service_manager *manager, const char *prefix, json_t **ret_rows);
+/* The services whose names begin with prefix: an array of bus_row(). activatable: the names of
+ * ipcbus-services(5) instead, whose rows also have state, failures, problem, retry_ms, file, and
+ * start: the unit or program. */
+int bus_list(struct service_manager *manager, const char *prefix, bool activatable,
+	     json_t **ret_rows);
 
 /* The proxy of a name; "servicemanager" is the service manager. 0 or -errno, and nothing
  * is printed. */

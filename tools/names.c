@@ -151,7 +151,7 @@ static void learn(struct names *names, bool describe)
 	json_t *rows = NULL;
 
 	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_manager(&ipc, &manager) &&
-	    !bus_list(manager, "", &rows))
+	    !bus_list(manager, "", false, &rows))
 		proxies = calloc(json_array_size(rows) + 1, sizeof(*proxies));
 	if (proxies)
 		find_all(names, ipc, service_manager_proxy(manager), rows, describe, proxies);

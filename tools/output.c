@@ -238,6 +238,21 @@ int out_table(const struct column *columns, size_t n, json_t *rows)
 	return status ? status : out_flush();
 }
 
+int out_fields(const json_t *object, const char *const *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const json_t *value = json_object_get(object, keys[i]);
+		char *text = value ? out_text(value) : NULL;
+
+		if (value && !text)
+			return fail_memory();
+		if (value)
+			printf("%s%-11s%s %s\n", out_color(COLOR_DIM), keys[i], out_plain(), text);
+		free(text);
+	}
+	return STATUS_OK;
+}
+
 /* --- JSON ----------------------------------------------------------------------- */
 
 /* As one or two units of UTF-16. */

@@ -44,6 +44,9 @@ int out_table(const struct column *columns, size_t n, json_t *rows);
 /* Prints the table to a stream. */
 int out_rows(FILE *file, const struct column *columns, size_t n, const json_t *rows);
 
+/* Prints a line for each of the keys that the object has. */
+int out_fields(const json_t *object, const char *const *keys, size_t n);
+
 /* Prints a value as JSON, and takes its reference. A line is compact, for streams. */
 int out_json(json_t *value);
 int out_line(json_t *value);

@@ -238,7 +238,7 @@ static int put_report(void)
 	put_verb("tree", NULL);
 	put_transactions();
 	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_manager(&ipc, &manager) &&
-	    !bus_list(manager, "", &rows))
+	    !bus_list(manager, "", false, &rows))
 		put_dumps(rows);
 	json_decref(rows);
 	return out_flush();

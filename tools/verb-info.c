@@ -2,9 +2,6 @@
 /*
  * ipcctl info: which bus this is, why, how it is reached and what it lacks.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "bus.h"
 #include "ipcbus.h"
@@ -36,83 +33,39 @@ static json_t *lacks(uint64_t features, bool is_daemon)
 	return names;
 }
 
-static json_t *daemon_of(const char *path)
+/* The process behind the socket, or null if it has just ended. */
+static json_t *add_daemon(json_t *info, const char *path)
 {
 	struct daemon_peer peer;
 	char process[64], user[64];
 
 	daemon_ask(path, (int)(bus_limit_usec() / 1000), &peer);
 	if (peer.connect_error)
-		return json_null();
+		return value_set(info, "pid", json_null());
 	process_name(peer.pid, process, sizeof(process));
-	if (!*process)
-		strcpy(process, "?");
 	user_name(peer.uid, user, sizeof(user));
-	return json_pack("{s:i, s:s, s:i, s:s}", "pid", (int)peer.pid, "process", process, "uid",
-			 (int)peer.uid, "user", user);
+	info = value_set(info, "pid", json_integer(peer.pid));
+	info = value_set(info, "process", json_string(process));
+	return value_set(info, "user", json_string(user));
 }
 
 static json_t *info_of(const struct ctl_bus *bus, uint32_t version, uint64_t features)
 {
 	bool is_daemon = bus->kind == IPC_BUS_DAEMON;
-	json_t *info = json_pack("{s:s, s:s, s:s, s:i}", "bus", bus->path, "reason",
+	json_t *info = json_pack("{s:s, s:s, s:s}", "bus", bus->path, "chosen",
 				 bus_reason(bus->reason), "transport",
-				 is_daemon ? "daemon" : "device", "version", (int)version);
+				 is_daemon ? "ipcbusd" : "driver");
 
 	if (is_daemon)
-		info = value_set(info, "daemon", daemon_of(bus->path));
+		info = add_daemon(info, bus->path);
+	info = value_set(info, "version", json_integer(version));
 	return value_set(info, "lacks", lacks(features, is_daemon));
-}
-
-static void put_lacks(const json_t *info)
-{
-	const json_t *names = json_object_get(info, "lacks");
-	const json_t *name;
-	size_t i;
-
-	printf("%s%-10s%s", out_color(COLOR_BOLD), "lacks", out_plain());
-	if (!json_array_size(names))
-		printf(" nothing");
-	json_array_foreach(names, i, name) printf(" %s", json_string_value(name));
-	putchar('\n');
-}
-
-static void put_line(const char *title, const char *text)
-{
-	printf("%s%-10s%s %s\n", out_color(COLOR_BOLD), title, out_plain(), text);
-}
-
-static int put_text(json_t *info)
-{
-	const json_t *daemon = json_object_get(info, "daemon");
-	char *bus = out_text(json_object_get(info, "bus"));
-	char line[512];
-
-	if (!bus) {
-		json_decref(info);
-		return fail_memory();
-	}
-	put_line("bus", bus);
-	free(bus);
-	put_line("chosen", value_text(info, "reason"));
-	if (json_is_object(daemon)) {
-		snprintf(line, sizeof(line), "ipcbusd: process %lld (%s) of user %s, shared memory",
-			 (long long)value_number(daemon, "pid"), value_text(daemon, "process"),
-			 value_text(daemon, "user"));
-		put_line("transport", line);
-	} else {
-		put_line("transport", daemon ? "ipcbusd, which has just ended" :
-					       "the driver of the kernel");
-	}
-	snprintf(line, sizeof(line), "%lld", (long long)value_number(info, "version"));
-	put_line("version", line);
-	put_lacks(info);
-	json_decref(info);
-	return out_flush();
 }
 
 static int run(int argc, char **argv)
 {
+	static const char *const keys[] = { "bus",  "chosen", "transport", "pid", "process",
+					    "user", "version", "lacks" };
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	uint64_t features;
 	uint32_t version;
@@ -128,9 +81,11 @@ static int run(int argc, char **argv)
 		return fail_with(STATUS_FAILED, "see ipcctl doctor", "cannot ask the bus %s",
 				 ctl_device());
 	info = info_of(ctl_bus(), version, features);
-	if (!info)
-		return fail_memory();
-	return ctl.json ? out_json(info) : put_text(info);
+	if (!info || ctl.json)
+		return out_json(info);
+	status = out_fields(info, keys, sizeof(keys) / sizeof(*keys));
+	json_decref(info);
+	return status ? status : out_flush();
 }
 
 const struct verb verb_info = {

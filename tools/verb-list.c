@@ -73,8 +73,7 @@ static int run(int argc, char **argv)
 
 	status = bus_manager(&ipc, &manager);
 	if (!status)
-		status = (activatable ? bus_list_activatable : bus_list)(
-			manager, argc ? argv[0] : "", &rows);
+		status = bus_list(manager, argc ? argv[0] : "", activatable, &rows);
 	if (status)
 		return status;
 	if (!json_array_size(rows))

@@ -55,9 +55,6 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 
 static int fail_manager(int r, const struct ipc_error *error)
 {
-	if (r == -EOPNOTSUPP)
-		return fail_with(STATUS_NOT_FOUND, "send it SIGHUP to have the files read again",
-				 "the service manager is older than ipcctl and cannot do this");
 	if (r == -EOWNERDEAD)
 		return fail_errno(-ENOTCONN, "the service manager");
 	return fail_call(r, error, "the service manager");

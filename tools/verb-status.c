@@ -75,7 +75,7 @@ static int get_services(pid_t pid, json_t **ret_services)
 
 	status = bus_manager(&ipc, &manager);
 	if (!status)
-		status = bus_list(manager, "", &rows);
+		status = bus_list(manager, "", false, &rows);
 	json_array_foreach(rows, i, row)
 		if (value_number(row, "pid") == pid)
 			services = value_append(
@@ -114,27 +114,14 @@ static json_t *add_connections(json_t *status, pid_t pid)
 
 /* --- Showing ------------------------------------------------------------------------ */
 
-static int put_line(const char *title, const json_t *value)
-{
-	char *text = out_text(value);
-
-	if (!text)
-		return fail_memory();
-	printf("%s%-11s%s %s\n", out_color(COLOR_DIM), title, out_plain(), text);
-	free(text);
-	return STATUS_OK;
-}
-
 static int put_status(const json_t *status)
 {
 	static const char *const lines[] = { "process", "pid", "command", "user", "uid", "group",
 					     "groups", "label", "unit", "cgroup" };
 	json_t *connections = json_object_get(status, "connections"), *service;
-	int r = STATUS_OK;
+	int r = out_fields(status, lines, sizeof(lines) / sizeof(*lines));
 	size_t i;
 
-	for (i = 0; !r && i < sizeof(lines) / sizeof(*lines); i++)
-		r = put_line(lines[i], json_object_get(status, lines[i]));
 	if (r)
 		return r;
 	json_array_foreach(json_object_get(status, "services"), i, service)
