@@ -18,8 +18,7 @@
  *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records
- *   capture.c     records in a file
- *   resend.c      sends the calls of such a file once more
+ *   resend.c      sends the calls of a recording once more
  *   traffic.c     sums over records
  *   doctor-checks.c  judges the facts that verb-doctor.c collects
  */

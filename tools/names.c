@@ -31,30 +31,26 @@
 #define ALL_NS	 UINT64_C(5000000000)
 
 /**
- * struct known - what was built of a service when it was first needed
- * @built: @schema was built
- * @schema: NULL: the service did not describe itself, or not as protoc would
+ * struct service - a registered service, or the service manager
+ * @name: its name
+ * @schema: its interface; NULL: it was not asked, or did not describe itself
  */
-struct known {
-	bool built;
+struct service {
+	char *name;
 	struct schema *schema;
 };
 
 /**
- * struct names - all that is known
- * @services: an array of objects: name, pid, node and, if the service described itself,
- *	interface and set (the descriptors in base64)
- * @known: one for each of @services
+ * struct names - all names that are known
+ * @services: @n_services of them
  * @nodes: indices into @services by "PID/NODE"
  * @processes: names by pid as text
- * @live: pids are those of this machine, now; else those of a file
  */
 struct names {
-	json_t *services;
-	struct known *known;
+	struct service *services;
+	size_t n_services;
 	json_t *nodes;
 	json_t *processes;
-	bool live;
 };
 
 /* --- Services and their nodes ------------------------------------------------------- */
@@ -76,26 +72,29 @@ static json_t *own_handles(const json_t *state)
 	return handles;
 }
 
-static json_t *service_new(const char *name, const struct ipc_proxy *proxy, const json_t *handles)
+static const char *key_of(char *key, size_t size, json_int_t pid, json_int_t node)
 {
-	const json_t *handle = value_indexed(handles, (json_int_t)(ipc_proxy_id(proxy) >> 1) - 1);
-
-	return json_pack("{s:s, s:I, s:I}", "name", name, "pid", value_number(handle, "pid"),
-			 "node", value_number(handle, "node"));
+	snprintf(key, size, "%lld/%lld", (long long)pid, (long long)node);
+	return key;
 }
 
-/* Asks a service for its interface. If it does not reply, its methods stay numbers. */
-static void describe_service(struct ipc_proxy *proxy, json_t *service)
+/* Adds the service of a proxy. Without memory it has no name. */
+static struct service *add_service(struct names *names, const char *name,
+				   const struct ipc_proxy *proxy, const json_t *handles)
 {
-	Ipc__Description *description;
+	const json_t *handle = value_indexed(handles, (json_int_t)(ipc_proxy_id(proxy) >> 1) - 1);
+	struct service *service = &names->services[names->n_services];
+	char key[48];
 
-	if (ipc_rpc_describe(proxy, &description, /* error= */ NULL) < 0)
-		return;
-	if (description->interface)
-		json_object_set_new(service, "interface", text_json(description->interface));
-	json_object_set_new(service, "set", base64_encode(description->descriptor_set.data,
-							  description->descriptor_set.len));
-	ipc_rpc_free(&description->base);
+	service->name = strdup(name);
+	if (!service->name)
+		return NULL;
+	key_of(key, sizeof(key), value_number(handle, "pid"), value_number(handle, "node"));
+	/* The first name of a node is the one that is shown. */
+	if (!json_object_get(names->nodes, key))
+		json_object_set_new(names->nodes, key, json_integer(names->n_services));
+	names->n_services++;
+	return service;
 }
 
 /* The driver's lines about our own handles; NULL: no permission. */
@@ -132,12 +131,12 @@ static void find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *man
 	ipc_set_timeout(ipc, ONE_USEC);
 	for (i = 0; handles && i <= json_array_size(rows); i++) {
 		const char *name = value_text(json_array_get(rows, i), "name") ?: "servicemanager";
-		json_t *service = proxies[i] ? service_new(name, proxies[i], handles) : NULL;
+		struct service *service =
+			proxies[i] ? add_service(names, name, proxies[i], handles) : NULL;
 
-		if (service && describe && clock_ns() < end)
-			describe_service(proxies[i], service);
-		if (service)
-			names->services = value_append(names->services, service);
+		if (service && describe && clock_ns() < end &&
+		    schema_introspect(proxies[i], &service->schema, /* error= */ NULL) < 0)
+			service->schema = NULL;
 	}
 	json_decref(handles);
 }
@@ -154,40 +153,13 @@ static void learn(struct names *names, bool describe)
 	    !bus_list(manager, "", false, &rows))
 		proxies = calloc(json_array_size(rows) + 1, sizeof(*proxies));
 	if (proxies)
+		names->services = calloc(json_array_size(rows) + 1, sizeof(*names->services));
+	if (names->services)
 		find_all(names, ipc, service_manager_proxy(manager), rows, describe, proxies);
 	for (size_t i = 0; proxies && i <= json_array_size(rows); i++)
 		ipc_proxy_unref(proxies[i]);
 	free(proxies);
 	json_decref(rows);
-}
-
-/* --- All names ---------------------------------------------------------------------- */
-
-static const char *key_of(char *key, size_t size, json_int_t pid, json_int_t node)
-{
-	snprintf(key, size, "%lld/%lld", (long long)pid, (long long)node);
-	return key;
-}
-
-/* After services and processes are complete. Returns names or, without memory, NULL. */
-static struct names *finish(struct names *names)
-{
-	json_t *service;
-	char key[48];
-	size_t i;
-
-	names->nodes = json_object();
-	names->known = calloc(json_array_size(names->services) + 1, sizeof(*names->known));
-	/* The first name of a node is the one that is shown. */
-	json_array_foreach(names->services, i, service) {
-		key_of(key, sizeof(key), value_number(service, "pid"),
-		       value_number(service, "node"));
-		if (!json_object_get(names->nodes, key))
-			json_object_set_new(names->nodes, key, json_integer(i));
-	}
-	if (!names->services || !names->processes || !names->nodes || !names->known)
-		return names_free(names);
-	return names;
 }
 
 struct names *names_new(bool describe)
@@ -196,71 +168,44 @@ struct names *names_new(bool describe)
 
 	if (!names)
 		return NULL;
-	names->live = true;
-	names->services = json_array();
+	names->nodes = json_object();
 	names->processes = json_object();
+	if (!names->nodes || !names->processes)
+		return names_free(names);
 	learn(names, describe);
-	return finish(names);
+	return names;
 }
 
 struct names *names_free(struct names *names)
 {
 	if (!names)
 		return NULL;
-	for (size_t i = 0; names->known && i < json_array_size(names->services); i++)
-		schema_free(names->known[i].schema);
-	free(names->known);
-	json_decref(names->services);
+	for (size_t i = 0; i < names->n_services; i++) {
+		schema_free(names->services[i].schema);
+		free(names->services[i].name);
+	}
+	free(names->services);
 	json_decref(names->nodes);
 	json_decref(names->processes);
 	free(names);
 	return NULL;
 }
 
-json_t *names_to_json(const struct names *names)
-{
-	return json_pack("{s:O, s:O}", "services", names->services, "processes", names->processes);
-}
-
-/* A copy if the type is right, else an empty value. */
-static json_t *copy_of(const json_t *value, json_type type)
-{
-	if (value && json_typeof(value) == type)
-		return json_deep_copy(value);
-	return type == JSON_ARRAY ? json_array() : json_object();
-}
-
-struct names *names_from_json(const json_t *json)
-{
-	struct names *names = calloc(1, sizeof(*names));
-
-	if (!names)
-		return NULL;
-	names->services = copy_of(json_object_get(json, "services"), JSON_ARRAY);
-	names->processes = copy_of(json_object_get(json, "processes"), JSON_OBJECT);
-	return finish(names);
-}
-
-void names_learn(struct names *names, const json_t *processes)
-{
-	/* Without memory they stay numbers. */
-	json_object_update_missing(names->processes, (json_t *)processes);
-}
-
 /* --- Names ---------------------------------------------------------------------- */
 
-/* Index of the service at a node, or the number of services. */
-static size_t index_of(const struct names *names, uint32_t pid, uint32_t node)
+static const struct service *service_at(const struct names *names, uint32_t pid, uint32_t node)
 {
 	char key[48];
 	const json_t *index = json_object_get(names->nodes, key_of(key, sizeof(key), pid, node));
 
-	return index ? (size_t)json_integer_value(index) : json_array_size(names->services);
+	return index ? &names->services[json_integer_value(index)] : NULL;
 }
 
 const char *names_service(const struct names *names, uint32_t pid, uint32_t node)
 {
-	return value_text(json_array_get(names->services, index_of(names, pid, node)), "name");
+	const struct service *service = service_at(names, pid, node);
+
+	return service ? service->name : NULL;
 }
 
 void names_target(const struct names *names, uint32_t pid, uint32_t node, char *text, size_t size)
@@ -277,20 +222,9 @@ void names_target(const struct names *names, uint32_t pid, uint32_t node, char *
 static const struct schema_method *method_of(const struct names *names, uint32_t pid, uint32_t node,
 					     uint32_t code)
 {
-	size_t i = index_of(names, pid, node), size;
-	const json_t *service = json_array_get(names->services, i);
-	const char *interface = value_text(service, "interface");
-	struct known *known = &names->known[i];
-	void *set;
+	const struct service *service = service_at(names, pid, node);
 
-	if (!known->built && interface) {
-		set = base64_decode(json_object_get(service, "set"), &size);
-		if (set && schema_new(set, size, interface, &known->schema) < 0)
-			known->schema = NULL;
-		free(set);
-	}
-	known->built = true;
-	return known->schema ? schema_find_code(known->schema, code) : NULL;
+	return service && service->schema ? schema_find_code(service->schema, code) : NULL;
 }
 
 void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
@@ -355,7 +289,7 @@ void names_note(struct names *names, uint32_t pid)
 {
 	char key[16], name[64];
 
-	if (!names->live || names_known(names, pid))
+	if (names_known(names, pid))
 		return;
 	process_name(pid, name, sizeof(name));
 	snprintf(key, sizeof(key), "%" PRIu32, pid);

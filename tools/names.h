@@ -17,30 +17,22 @@ struct names;
 struct names *names_new(bool describe);
 struct names *names_free(struct names *names);
 
-/* The same to and from JSON, for files. NULL: no memory. */
-json_t *names_to_json(const struct names *names);
-struct names *names_from_json(const json_t *json);
-
 /* The name of the service at a node, or NULL. */
 const char *names_service(const struct names *names, uint32_t pid, uint32_t node);
 
-/* "demo.echo", else "PROCESS/NODE". */
+/* "demo.echo", else "PID/NODE". */
 void names_target(const struct names *names, uint32_t pid, uint32_t node, char *text, size_t size);
 
 /* "Say", else "0x80001234". */
 void names_method(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
 		  char *text, size_t size);
 
-/* Adds names of processes, by pid as text. Known ones stay. */
-void names_learn(struct names *names, const json_t *processes);
-
 /* The payload of a record of this kind (enum ipc_record_kind) as JSON. NULL: its type is
  * unknown, or it does not match. */
 json_t *names_decode(const struct names *names, uint32_t pid, uint32_t node, uint32_t code,
 		     uint32_t kind, const void *data, size_t size);
 
-/* Looks up the name of a process while it exists, for the functions below. Does nothing for
- * names from JSON: their processes are of another time. */
+/* Looks up the name of a process while it exists, for the functions below. */
 void names_note(struct names *names, uint32_t pid);
 
 /* The name only, or NULL. */

@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "json.h"
 #include "output.h"
 #include "resend.h"
+#include "schema.h"
 #include "text.h"
 
 /* Limit for a reply, and for a receiver to have space for a oneway. */
@@ -29,12 +29,18 @@ enum result { EQUAL, DIFFERS, SENT, SKIPPED, N_RESULTS };
  * struct resend - state of a run
  * @ipc: the connection
  * @manager: also resend messages to the service manager
+ * @name: service of the last message, which @proxy and @schema belong to
+ * @proxy: NULL: it was not found
+ * @schema: NULL: it does not describe itself
  * @open: rows of calls that were resent and whose end is still to be read, by id as text
  * @counts: number of messages by result
  */
 struct resend {
 	struct ipc *ipc;
 	bool manager;
+	char *name;
+	struct ipc_proxy *proxy;
+	struct schema *schema;
 	json_t *open;
 	unsigned long counts[N_RESULTS];
 };
@@ -56,10 +62,19 @@ int resend_open(struct resend **ret_resend, bool manager)
 	return status;
 }
 
+static void forget_service(struct resend *resend)
+{
+	free(resend->name);
+	resend->name = NULL;
+	resend->proxy = ipc_proxy_unref(resend->proxy);
+	resend->schema = schema_free(resend->schema);
+}
+
 struct resend *resend_close(struct resend *resend)
 {
 	if (!resend)
 		return NULL;
+	forget_service(resend);
 	json_decref(resend->open);
 	ipc_unref(resend->ipc);
 	free(resend);
@@ -71,43 +86,47 @@ static json_t *set_result(struct resend *resend, json_t *row, enum result result
 	static const char *const names[] = { "equal", "differs", "sent", "skipped" };
 
 	resend->counts[result]++;
+	json_object_del(row, "bytes");
+	json_object_del(row, "data");
 	return value_set(row, "result", json_string(names[result]));
 }
 
 /* --- Sending ---------------------------------------------------------------------- */
 
-static const char *key_of(char *key, size_t size, uint64_t id)
+static const char *key_of(char *key, size_t size, json_int_t id)
 {
-	snprintf(key, size, "%" PRIu64, id);
+	snprintf(key, size, "%lld", (long long)id);
 	return key;
 }
 
-/* Returns whether the payload is a complete message alone, without objects, blobs and metadata. */
-static bool is_plain(const struct ipc_record *record)
+/* Finds the service, unless it is that of the last message. Returns 0 or -errno. */
+static int find_service(struct resend *resend, const char *name)
 {
-	const void *message;
-	size_t size;
+	int r;
 
-	return !record->n_objects && record->data_kept == record->data_size &&
-	       ipc_payload_message(record->data, record->data_kept, &message, &size) == 0 &&
-	       size == record->data_kept;
+	if (resend->name && !strcmp(resend->name, name) && resend->proxy)
+		return 0;
+	forget_service(resend);
+	resend->name = strdup(name);
+	ipc_set_timeout(resend->ipc, TIMEOUT_USEC);
+	r = resend->name ? bus_proxy(resend->ipc, name, &resend->proxy) : -ENOMEM;
+	if (r == 0 && schema_introspect(resend->proxy, &resend->schema, /* error= */ NULL) < 0)
+		resend->schema = NULL;
+	return r;
 }
 
 /* NULL: the message can be resent. */
-static const char *skip_reason(const struct resend *resend, const struct ipc_record *record,
-			       const char *service)
+static const char *skip_reason(const struct resend *resend, const json_t *row)
 {
 	char parent[24];
 
-	if (record->flags & IPC_RECORD_CLEAR)
-		return "its content was secret (IPC_CLEAR)";
-	if (record->data_kept < record->data_size)
-		return "it is recorded in part only: use a larger --max-data with --write";
-	if (!is_plain(record))
-		return "it has objects, files, blobs or metadata";
-	if (!strcmp(service, "servicemanager") && !resend->manager)
+	if (!value_text(row, "data"))
+		return "its bytes are not in the file: it has objects, files, blobs or metadata, was "
+		       "secret, or is larger than --max-data";
+	if (!strcmp(value_text(row, "service"), "servicemanager") && !resend->manager)
 		return "it went to the service manager: --name servicemanager resends it";
-	if (json_object_get(resend->open, key_of(parent, sizeof(parent), record->parent)))
+	if (json_object_get(resend->open,
+			    key_of(parent, sizeof(parent), value_number(row, "parent"))))
 		return "a service sends it while it serves a call that was resent";
 	return NULL;
 }
@@ -117,94 +136,94 @@ static json_t *error_outcome(int error, const char *name)
 	return json_pack("{s:i, s:o*}", "error", error, "name", name ? text_json(name) : NULL);
 }
 
-static json_t *reply_outcome(const struct names *names, const struct ipc_record *call,
+static json_t *reply_outcome(const struct resend *resend, uint32_t code,
 			     const struct ipc_raw_message *reply)
 {
-	json_t *json = names_decode(names, call->to_pid, call->node, call->code, IPC_RECORD_REPLY,
-				    reply->data, reply->size);
+	const struct schema_method *method =
+		resend->schema ? schema_find_code(resend->schema, code) : NULL;
+	json_t *json = method ? schema_decode(method->reply, reply->data, reply->size) : NULL;
 
 	return json ?: base64_encode(reply->data, reply->size);
 }
 
-/* Sends the message, and sets "reply" to the outcome of a call or of a failure. */
-static json_t *transmit(struct resend *resend, const struct ipc_record *record,
-			const struct names *names, const char *service, json_t *row)
+/* Sends the message. Returns the row with "reply", the outcome of a call or of a failure, and
+ * "bytes" of a reply. */
+static json_t *transmit(struct resend *resend, bool oneway, const void *data, size_t size,
+			json_t *row)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
-	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
-	bool oneway = record->kind == IPC_RECORD_ONEWAY;
 	const struct ipc_raw_message request = {
-		.code = record->code,
+		.code = value_number(row, "code"),
 		.flags = oneway ? 0 : IPC_RAW_ACCEPT_FDS,
-		.data = record->data,
-		.size = record->data_kept,
+		.data = data,
+		.size = size,
 	};
-	const struct ipc_options options = {
-		.timeout_usec = TIMEOUT_USEC,
-		.flags = oneway && (record->flags & IPC_RECORD_REPLACE) ? IPC_REPLACE : 0,
-	};
+	const struct ipc_options options = { .timeout_usec = TIMEOUT_USEC };
+	int r = find_service(resend, value_text(row, "service"));
 	uint64_t begin = clock_ns();
-	int r = bus_proxy(resend->ipc, service, &proxy);
 
 	if (r == 0)
-		r = oneway ? ipc_raw_oneway(proxy, &request, &options) :
-			     ipc_raw_call(proxy, &request, &options, &reply, &error);
+		r = oneway ? ipc_raw_oneway(resend->proxy, &request, &options) :
+			     ipc_raw_call(resend->proxy, &request, &options, &reply, &error);
+	/* Another process may have the name by now. */
+	if (r == -EOWNERDEAD)
+		forget_service(resend);
+	if (!oneway)
+		row = value_set(row, "took_us", json_real((double)(clock_ns() - begin) / 1000));
 	if (r < 0)
 		return value_set(row, "reply", error_outcome(r, error.name));
 	if (oneway)
 		return row;
-	row = value_set(row, "took_us", json_real((double)(clock_ns() - begin) / 1000));
-	return value_set(row, "reply", reply_outcome(names, record, reply));
+	row = value_set(row, "bytes", base64_encode(reply->data, reply->size));
+	return value_set(row, "reply", reply_outcome(resend, request.code, reply));
 }
 
 /* Takes the row. *ret_row becomes the row to print, or NULL if the call is open now. */
-static int resend_message(struct resend *resend, const struct ipc_record *record,
-			  const struct names *names, const char *service, json_t *row,
-			  json_t **ret_row)
+static int resend_message(struct resend *resend, bool oneway, json_t *row, json_t **ret_row)
 {
-	const char *reason = skip_reason(resend, record, service);
+	const char *reason = skip_reason(resend, row);
+	size_t size = 0;
+	void *data = reason ? NULL : base64_decode(json_object_get(row, "data"), &size);
 	char id[24];
 
-	if (reason) {
-		row = value_set(row, "reason", json_string(reason));
+	if (!data) {
+		row = value_set(row, "reason", json_string(reason ?: "its bytes are damaged"));
 		*ret_row = set_result(resend, row, SKIPPED);
 		return *ret_row ? STATUS_OK : fail_memory();
 	}
-	row = transmit(resend, record, names, service, row);
-	if (record->kind == IPC_RECORD_ONEWAY) {
+	row = transmit(resend, oneway, data, size, row);
+	free(data);
+	if (oneway) {
 		*ret_row = set_result(resend, row, json_object_get(row, "reply") ? DIFFERS : SENT);
 		return *ret_row ? STATUS_OK : fail_memory();
 	}
-	resend->open = value_set(resend->open, key_of(id, sizeof(id), record->id), row);
+	key_of(id, sizeof(id), value_number(row, "id"));
+	resend->open = value_set(resend->open, id, row);
 	return resend->open ? STATUS_OK : fail_memory();
 }
 
 /* --- Comparing -------------------------------------------------------------------- */
 
-/* The recorded outcome. payload: of the record, as JSON, or NULL. */
-static json_t *recorded_outcome(const struct ipc_record *record, const json_t *payload)
+/* call: a resent call, whose row is taken. end: of it, in the recording. */
+static json_t *compare(struct resend *resend, json_t *call, const json_t *end)
 {
-	if (record->kind != IPC_RECORD_REPLY)
-		return error_outcome(record->error, value_text(payload, "name"));
-	return payload ? json_deep_copy(payload) : base64_encode(record->data, record->data_kept);
-}
+	const char *now = value_text(call, "bytes"), *then = value_text(end, "data");
+	json_t *payload = json_object_get(end, "payload"), *recorded;
 
-/* Ends the open call. */
-static json_t *compare(struct resend *resend, const struct ipc_record *record, json_t *row,
-		       const json_t *payload)
-{
-	json_t *recorded;
-
-	/* A part of a reply, or one with objects, cannot be compared. */
-	if (record->kind == IPC_RECORD_REPLY && !is_plain(record))
-		return set_result(resend, row, SENT);
-	recorded = recorded_outcome(record, payload);
-	if (recorded && json_equal(recorded, json_object_get(row, "reply"))) {
+	if (strcmp(value_text(end, "kind"), "reply"))
+		recorded = error_outcome((int)value_number(end, "error"),
+					 value_text(payload, "name"));
+	else if (!then)
+		return set_result(resend, call, SENT);
+	else
+		recorded = payload ? json_incref(payload) : json_string(then);
+	if ((now && then && !strcmp(now, then)) ||
+	    (recorded && json_equal(recorded, json_object_get(call, "reply")))) {
 		json_decref(recorded);
-		return set_result(resend, row, EQUAL);
+		return set_result(resend, call, EQUAL);
 	}
-	return set_result(resend, value_set(row, "recorded", recorded), DIFFERS);
+	return set_result(resend, value_set(call, "recorded", recorded), DIFFERS);
 }
 
 /* Takes the row of a call out of the open ones. */
@@ -216,19 +235,20 @@ static json_t *take_open(struct resend *resend, const char *id)
 	return row;
 }
 
-int resend_record(struct resend *resend, const struct ipc_record *record, const struct names *names,
-		  const char *service, json_t *row, json_t **ret_row)
+int resend_row(struct resend *resend, json_t *row, json_t **ret_row)
 {
-	bool sends = record->kind == IPC_RECORD_CALL || record->kind == IPC_RECORD_ONEWAY;
+	bool oneway = !strcmp(value_text(row, "kind"), "oneway");
+	bool sends = oneway || !strcmp(value_text(row, "kind"), "call");
 	char id[24];
-	json_t *call;
+	json_t *call = NULL;
 
 	*ret_row = NULL;
-	if (sends && service)
-		return resend_message(resend, record, names, service, row, ret_row);
-	call = sends ? NULL : take_open(resend, key_of(id, sizeof(id), record->id));
+	if (sends && value_text(row, "service"))
+		return resend_message(resend, oneway, row, ret_row);
+	if (!sends)
+		call = take_open(resend, key_of(id, sizeof(id), value_number(row, "id")));
 	if (call)
-		*ret_row = compare(resend, record, call, json_object_get(row, "payload"));
+		*ret_row = compare(resend, call, row);
 	json_decref(row);
 	return call && !*ret_row ? fail_memory() : STATUS_OK;
 }
@@ -245,6 +265,7 @@ json_t *resend_rest(struct resend *resend)
 int resend_sum(const struct resend *resend)
 {
 	const unsigned long *n = resend->counts;
+	unsigned long all;
 	int status = STATUS_OK;
 
 	if (ctl.json)
@@ -257,11 +278,12 @@ int resend_sum(const struct resend *resend)
 		       n[EQUAL], n[DIFFERS], n[SENT], n[SKIPPED]);
 	if (status)
 		return status;
-	if (!n[EQUAL] && !n[DIFFERS] && !n[SENT])
+	all = n[EQUAL] + n[DIFFERS] + n[SENT];
+	if (!all)
 		return fail_with(STATUS_FAILED, "ipcctl monitor --read FILE prints its content",
 				 "the file has no message that can be resent");
 	if (n[DIFFERS])
-		return fail_with(STATUS_DIFFERS, NULL, "%lu messages did not end as recorded",
-				 n[DIFFERS]);
+		return fail_with(STATUS_DIFFERS, NULL, "%lu of %lu messages did not end as recorded",
+				 n[DIFFERS], all);
 	return STATUS_OK;
 }

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Resends a recording (ipcctl monitor --resend): each call and oneway to a named service goes to
- * the service that has this name now. When the record of the reply follows, the outcome is
- * compared with the recorded one. Functions that return an enum status print what went wrong.
+ * Resends a recording (ipcctl monitor --resend): each call and oneway to a service goes to the
+ * service that has this name now. When the reply follows in the file, the outcome is compared
+ * with it. Functions that return an enum status print what went wrong.
  */
 #ifndef IPCCTL_RESEND_H
 #define IPCCTL_RESEND_H
 
 #include <jansson.h>
 #include <stdbool.h>
-
-#include <ipc/monitor.h>
-
-#include "names.h"
 
 struct resend;
 
@@ -22,11 +18,10 @@ int resend_open(struct resend **ret_resend, bool manager);
 /* NULL is allowed. */
 struct resend *resend_close(struct resend *resend);
 
-/* Takes the next record, its row for printing, and the name of its service or NULL. *ret_row
- * becomes the row to print now, with "result", and "reply", "recorded" or "reason": of this
- * message, or of the call that this record ends. NULL: there is none. */
-int resend_record(struct resend *resend, const struct ipc_record *record, const struct names *names,
-		  const char *service, json_t *row, json_t **ret_row);
+/* Takes the next row of the file. *ret_row becomes the row to print now, with "result", and
+ * "reply", "recorded" or "reason": of this message, or of the call that this one ends. NULL: there
+ * is none. */
+int resend_row(struct resend *resend, json_t *row, json_t **ret_row);
 
 /* At the end of the file: the row of a call whose end is not in it, or NULL. */
 json_t *resend_rest(struct resend *resend);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl monitor: prints each message on the bus, records them into a file, prints such a
- * file, and resends what is in it.
+ * ipcctl monitor: prints each message on the bus, records messages in a file, prints such a file,
+ * and resends what is in it. A file has a line of JSON for each message, as --json prints it, with
+ * the bytes of the payload.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,8 +12,9 @@
 #include <string.h>
 #include <time.h>
 
+#include <ipc/rpc.h>
+
 #include "bus.h"
-#include "capture.h"
 #include "deadline.h"
 #include "ipcctl.h"
 #include "json.h"
@@ -21,6 +23,7 @@
 #include "output.h"
 #include "process.h"
 #include "resend.h"
+#include "text.h"
 #include "verbs.h"
 
 /**
@@ -35,10 +38,11 @@
  * @read: file to read from, or NULL
  * @resends: resend the messages of @read
  * @max_data: bytes of each payload
- * @count: end after so many records; 0: no limit
+ * @count: end after so many rows; 0: no limit
  * @names: names for the numbers in records
  * @calls: the latest calls by id, to find the call of a reply
- * @capture: the open file
+ * @real_ns: CLOCK_REALTIME minus the clock of records, in ns
+ * @file: @write or @read, open
  * @resend: its messages are resent
  */
 static struct session {
@@ -62,7 +66,8 @@ static struct session {
 		uint32_t code;
 		uid_t uid; /* of the sender of a call */
 	} calls[4096];
-	struct capture *capture;
+	int64_t real_ns;
+	FILE *file;
 	struct resend *resend;
 } session = { .max_data = 4096 };
 
@@ -81,7 +86,7 @@ static const struct verb_option options[] = {
 	  .max = MAX_COUNT },
 	{ "max-data", "N", "record at most N bytes of each payload (default: 4096)",
 	  .number = &session.max_data, .max = 1 << 20 },
-	{ "write", "FILE", "record into FILE (pcap, link type 147), and print nothing",
+	{ "write", "FILE", "record into FILE (JSON, a line each), and print nothing",
 	  .text = &session.write },
 	{ "read", "FILE", "print a recording", .text = &session.read },
 	{ "resend", NULL,
@@ -126,31 +131,11 @@ static struct shown subject_of(const struct ipc_record *record)
 			       record->node, record->code, record->from_uid };
 }
 
-static bool is_wanted(const struct ipc_record *record, const struct shown *subject)
-{
-	const char *service = names_service(session.names, subject->pid, subject->node);
-	char method[128];
-
-	if (session.pid && record->from_pid != (pid_t)session.pid &&
-	    record->to_pid != (pid_t)session.pid)
-		return false;
-	if (session.user && record->from_uid != session.uid && subject->uid != session.uid)
-		return false;
-	if (session.failed && record->kind != IPC_RECORD_ERROR && record->kind != IPC_RECORD_FAILED)
-		return false;
-	if (session.name && !(service && !strcmp(service, session.name)))
-		return false;
-	if (!session.method)
-		return true;
-	names_method(session.names, subject->pid, subject->node, subject->code, method,
-		     sizeof(method));
-	return !strcmp(method, session.method);
-}
-
-/* --- Showing -------------------------------------------------------------------- */
+/* --- Rows ------------------------------------------------------------------------ */
 
 static json_t *row_new(const struct ipc_record *record, const struct shown *subject)
 {
+	const char *service = names_service(session.names, subject->pid, subject->node);
 	char from[96], to[96], target[160], method[128];
 	json_t *row;
 
@@ -159,13 +144,16 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 	names_target(session.names, subject->pid, subject->node, target, sizeof(target));
 	names_method(session.names, subject->pid, subject->node, subject->code, method,
 		     sizeof(method));
-	row = json_pack("{s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:I, s:s, s:s, s:I, s:i}", "time",
-			(json_int_t)record->time, "kind", kind_of(record), "id",
-			(json_int_t)record->id, "from_pid", (json_int_t)record->from_pid, "from",
+	row = json_pack("{s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:I, s:I, s:s*, s:s, s:s, s:I, s:I, "
+			"s:i}",
+			"time_us", ((json_int_t)record->time + session.real_ns) / 1000, "kind",
+			kind_of(record),
+			"id", (json_int_t)record->id, "from_pid", (json_int_t)record->from_pid, "from",
 			from, "from_uid", (json_int_t)record->from_uid, "to_pid",
-			(json_int_t)record->to_pid, "to", to, "node", (json_int_t)subject->node,
-			"service", target, "method", method, "size", (json_int_t)record->data_size,
-			"objects", (int)record->n_objects);
+			(json_int_t)record->to_pid, "to", to, "caller_uid", (json_int_t)subject->uid,
+			"node", (json_int_t)subject->node, "service", service, "target", target,
+			"method", method, "code", (json_int_t)subject->code, "size",
+			(json_int_t)record->data_size, "objects", (int)record->n_objects);
 	if (record->error)
 		row = value_set(row, "error", json_integer(record->error));
 	if (record->parent)
@@ -180,13 +168,47 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 	return row;
 }
 
-static json_t *payload_of(const struct ipc_record *record, const struct shown *subject)
+static bool is_wanted(const json_t *row)
 {
-	if (!record->data_kept || record->data_kept < record->data_size)
-		return NULL;
-	return names_decode(session.names, subject->pid, subject->node, subject->code, record->kind,
-			    record->data, record->data_kept);
+	const char *kind = value_text(row, "kind"), *service = value_text(row, "service");
+
+	if (session.pid && value_number(row, "from_pid") != (json_int_t)session.pid &&
+	    value_number(row, "to_pid") != (json_int_t)session.pid)
+		return false;
+	if (session.user && value_number(row, "from_uid") != session.uid &&
+	    value_number(row, "caller_uid") != session.uid)
+		return false;
+	if (session.failed && strcmp(kind, "error") && strcmp(kind, "failed"))
+		return false;
+	if (session.name && !(service && !strcmp(service, session.name)))
+		return false;
+	return !session.method || !strcmp(value_text(row, "method"), session.method);
 }
+
+/* Adds the payload as JSON and, for a file, the bytes of a message that can be sent again: it is
+ * complete, not secret, and has no objects, blobs and metadata. */
+static json_t *add_payload(json_t *row, const struct ipc_record *record,
+			   const struct shown *subject)
+{
+	json_t *payload = NULL;
+	const void *message;
+	size_t size;
+
+	if (record->data_kept < record->data_size || (record->flags & IPC_RECORD_CLEAR))
+		return row;
+	if (record->data_size)
+		payload = names_decode(session.names, subject->pid, subject->node, subject->code,
+				       record->kind, record->data, record->data_kept);
+	if (payload)
+		row = value_set(row, "payload", payload);
+	if (session.write && !record->n_objects &&
+	    ipc_payload_message(record->data, record->data_kept, &message, &size) == 0 &&
+	    size == record->data_kept)
+		row = value_set(row, "data", base64_encode(record->data, size));
+	return row;
+}
+
+/* --- Printing -------------------------------------------------------------------- */
 
 /* The outcome of a message that was resent. */
 static void put_result(const json_t *row)
@@ -229,17 +251,16 @@ static void put_tail(const json_t *row)
 
 static void put_time(const json_t *row)
 {
-	int64_t time = value_number(row, "time") + capture_offset(session.capture);
-	time_t seconds = time / 1000000000;
+	json_int_t us = value_number(row, "time_us");
+	time_t seconds = us / 1000000;
 	struct tm tm;
 	char text[16];
 
 	localtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	printf("%s.%06u ", text, (unsigned int)(time % 1000000000 / 1000));
+	printf("%s.%06u ", text, (unsigned int)(us % 1000000));
 }
 
-/* Takes the row. */
 static int put_row(json_t *row)
 {
 	if (ctl.json)
@@ -250,7 +271,7 @@ static int put_row(json_t *row)
 	put_time(row);
 	printf("%-7s #%-6lld %s -> %s  %s%s.%s%s  %lld B", value_text(row, "kind"),
 	       (long long)value_number(row, "id"), value_text(row, "from"), value_text(row, "to"),
-	       out_color(COLOR_BOLD), value_text(row, "service"), value_text(row, "method"),
+	       out_color(COLOR_BOLD), value_text(row, "target"), value_text(row, "method"),
 	       out_plain(), (long long)value_number(row, "size"));
 	put_tail(row);
 	putchar('\n');
@@ -258,56 +279,63 @@ static int put_row(json_t *row)
 	return out_flush();
 }
 
-/* Prints a record or, with --resend, the message that ends with it. *ret_printed: it printed. */
-static int show(const struct ipc_record *record, const struct shown *subject, bool *ret_printed)
+static int write_row(json_t *row)
 {
-	json_t *row = row_new(record, subject);
-	json_t *payload = row ? payload_of(record, subject) : NULL;
-	int status = STATUS_OK;
+	bool written = json_dumpf(row, session.file, JSON_COMPACT) == 0 &&
+		       fputc('\n', session.file) != EOF;
 
-	if (payload)
-		row = value_set(row, "payload", payload);
-	if (!row)
-		return fail_memory();
-	if (session.resend)
-		status = resend_record(session.resend, record, session.names,
-				       names_service(session.names, subject->pid, subject->node),
-				       row, &row);
-	*ret_printed = row;
-	return row ? put_row(row) : status;
+	json_decref(row);
+	return written ? STATUS_OK : fail_with(STATUS_FAILED, "is the disk full?",
+					       "cannot write %s: %s", session.write,
+					       strerror(errno));
 }
 
-/* Returns an enum status, or MONITOR_STOP after --count records. */
+/* Takes the row. Returns an enum status, or MONITOR_STOP after --count rows. */
+static int show(json_t *row)
+{
+	int status = STATUS_OK;
+
+	if (session.resend)
+		status = resend_row(session.resend, row, &row);
+	if (status || !row)
+		return status;
+	status = session.write ? write_row(row) : put_row(row);
+	return !status && session.count && --session.count == 0 ? MONITOR_STOP : status;
+}
+
+/* --- A bus ------------------------------------------------------------------------ */
+
 static int on_record(const struct ipc_record *record, void *userdata)
 {
 	struct shown subject = subject_of(record);
-	bool counts = true;
-	int status;
+	json_t *row;
 
 	(void)userdata;
-	/* Now, and for every record, because the processes may end before they are printed. */
+	/* For every record, because the processes may end before they are printed. */
 	names_note(session.names, record->from_pid);
 	names_note(session.names, record->to_pid);
 	if (record->kind == IPC_RECORD_CALL)
 		*place_of(record->id) = subject;
-	if (!is_wanted(record, &subject))
+	row = row_new(record, &subject);
+	if (row && !is_wanted(row)) {
+		json_decref(row);
 		return STATUS_OK;
-	if (session.write)
-		status = capture_write(session.capture, record);
-	else
-		status = show(record, &subject, &counts);
-	if (!status && counts && session.count && --session.count == 0)
-		return MONITOR_STOP;
-	return status;
+	}
+	row = row ? add_payload(row, record, &subject) : NULL;
+	return row ? show(row) : fail_memory();
 }
 
-/* --- The source of records ---------------------------------------------------------- */
-
-static int monitor_bus(void)
+static int run_bus(void)
 {
 	struct monitor *monitor;
+	struct timespec real;
 	int status;
 
+	clock_gettime(CLOCK_REALTIME, &real);
+	session.real_ns = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec - (int64_t)clock_ns();
+	session.names = names_new(/* describe= */ true);
+	if (!session.names)
+		return fail_memory();
 	status = monitor_open(&monitor,
 			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_DELAYS,
 			      session.pid, session.max_data, on_record, NULL);
@@ -321,27 +349,71 @@ static int monitor_bus(void)
 	return status;
 }
 
+/* --- A file ----------------------------------------------------------------------- */
+
+/* Somebody made the file: it must have what put_row() prints, and texts are cleaned. */
+static json_t *check_row(json_t *row)
+{
+	static const char *const keys[] = { "kind", "from", "to", "target", "method", "service",
+					    "result", "reason" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		const char *text = value_text(row, keys[i]);
+
+		if (text && i < 6) {
+			row = value_set(row, keys[i], text_json(text));
+		} else if (i < 5) {
+			json_decref(row);
+			return NULL;
+		} else {
+			/* Not a text, or nothing that a recording has. */
+			json_object_del(row, keys[i]);
+		}
+	}
+	return row;
+}
+
+/* The next row. *ret_line: where the file is damaged. 1; 0: the end; -EBADMSG. */
+static int read_row(json_t **ret_row)
+{
+	char *line = NULL;
+	size_t size = 0;
+	int r = getline(&line, &size, session.file) > 0;
+
+	if (r) {
+		*ret_row = check_row(json_loads(line, 0, NULL));
+		r = *ret_row ? 1 : -EBADMSG;
+	}
+	free(line);
+	return r;
+}
+
 static int read_file(void)
 {
-	struct ipc_record record;
 	int status = STATUS_OK, r = 1;
+	json_t *row;
 
-	while (!status && r > 0 && !signal_arrived()) {
-		r = capture_read(session.capture, &record);
-		if (r > 0)
-			status = on_record(&record, NULL);
+	while (!status && !signal_arrived() && (r = read_row(&row)) > 0) {
+		if (is_wanted(row))
+			status = show(row);
+		else
+			json_decref(row);
 	}
 	if (r < 0)
-		return fail_with(STATUS_FAILED, NULL, "%s is damaged", session.read);
+		return fail_with(STATUS_FAILED, "make one: ipcctl monitor --write FILE",
+				 "%s is not a recording, or is damaged", session.read);
 	return status == MONITOR_STOP ? STATUS_OK : status;
 }
 
-static int resend_file(void)
+static int run_file(void)
 {
 	bool manager = session.name && !strcmp(session.name, "servicemanager");
-	int status = resend_open(&session.resend, manager);
 	json_t *row;
+	int status;
 
+	if (!session.resends)
+		return read_file();
+	status = resend_open(&session.resend, manager);
 	if (status)
 		return status;
 	signals_catch();
@@ -354,30 +426,12 @@ static int resend_file(void)
 	return status;
 }
 
-static int run_file(void)
-{
-	int status = capture_open(&session.capture, session.read, &session.names);
-
-	if (status)
-		return status;
-	return session.resends ? resend_file() : read_file();
-}
-
-static int run_bus(void)
-{
-	int status = STATUS_OK;
-
-	session.names = names_new(/* describe= */ true);
-	if (!session.names)
-		return fail_memory();
-	if (session.write)
-		status = capture_create(&session.capture, session.write, session.names);
-	return status ? status : monitor_bus();
-}
+/* --- The verb --------------------------------------------------------------------- */
 
 static int run(int argc, char **argv)
 {
-	int status, closed;
+	const char *path = session.read ?: session.write;
+	int status;
 
 	(void)argc;
 	(void)argv;
@@ -389,10 +443,15 @@ static int run(int argc, char **argv)
 		return fail_with(STATUS_USAGE, NULL, "--resend needs --read FILE");
 	if (session.resends && session.failed)
 		return fail_with(STATUS_USAGE, NULL, "--resend and --failed exclude each other");
+	session.file = path ? fopen(path, session.read ? "re" : "we") : NULL;
+	if (path && !session.file)
+		return fail_with(STATUS_FAILED, NULL, "%s: %s", path, strerror(errno));
 	status = session.read ? run_file() : run_bus();
-	closed = capture_close(session.capture);
+	if (session.file && fclose(session.file) && session.write && !status)
+		status = fail_with(STATUS_FAILED, "is the disk full?", "cannot write %s: %s", path,
+				   strerror(errno));
 	names_free(session.names);
-	return status ? status : closed;
+	return status;
 }
 
 const struct verb verb_monitor = {
@@ -417,8 +476,8 @@ const struct verb verb_monitor = {
 		"  sent         there is no reply to compare: a oneway, or the reply is not in the file\n"
 		"  skipped      it cannot be resent; the line says why\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
-		   "  sudo ipcctl monitor --write calls.pcap --max-data 65536\n"
-		   "  ipcctl monitor --read calls.pcap --resend\n",
+		   "  sudo ipcctl monitor --write calls.json --max-data 65536\n"
+		   "  ipcctl monitor --read calls.json --resend\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(DIFFERS),
 	.options = options,
 	.run = run,

@@ -16,10 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ipcbus-monitor.h"
 #include "live.h"
 
-#define FILE_NAME "/tmp/resend.pcap"
+#define FILE_NAME "/tmp/resend.json"
 #define CALL	  "ipcctl call demo.story "
 
 static pid_t story;
@@ -207,8 +206,8 @@ START_TEST(messages_are_skipped_with_a_reason)
 	rows = resend("--name demo.story", 0);
 	ck_assert_str_eq(text(live_find(rows, "method", "Log"), "result"), "sent");
 	ck_assert_str_eq(text(live_find(rows, "method", "Share"), "result"), "skipped");
-	ck_assert_str_eq(text(live_find(rows, "method", "Share"), "reason"),
-			 "it has objects, files, blobs or metadata");
+	ck_assert_ptr_nonnull(strstr(text(live_find(rows, "method", "Share"), "reason"),
+				     "its bytes are not in the file"));
 	ck_assert_int_ge(sum(rows, "skipped"), 1);
 	json_decref(rows);
 	rows = resend("", 0);
@@ -217,55 +216,53 @@ START_TEST(messages_are_skipped_with_a_reason)
 }
 END_TEST
 
-/* Writes the record that was just read. */
-static void put_back(FILE *file, const struct ipcbus_monitor_record *record)
-{
-	ck_assert_int_eq(fseek(file, -(long)sizeof(*record), SEEK_CUR), 0);
-	ck_assert_uint_eq(fwrite(record, sizeof(*record), 1, file), 1);
-}
-
 /* Makes the second call of the file one that was made while the first was served: the end of the
  * first one gets another id. */
 static void nest(void)
 {
-	uint32_t packet[4];
-	struct ipcbus_monitor_record record;
-	uint64_t first = 0;
-	FILE *file = fopen(FILE_NAME, "r+e");
+	FILE *file = fopen(FILE_NAME, "re"), *nested = fopen(FILE_NAME ".nested", "we");
+	char *line = NULL;
+	size_t size = 0, calls = 0;
+	json_int_t first = 0;
 
-	ck_assert_ptr_nonnull(file);
-	ck_assert_int_eq(fseek(file, 24, SEEK_SET), 0);
-	while (fread(packet, sizeof(packet), 1, file) == 1) {
-		long at = ftell(file);
+	ck_assert(file && nested);
+	while (getline(&line, &size, file) > 0) {
+		json_t *row = json_loads(line, 0, NULL);
+		json_int_t id = json_integer_value(json_object_get(row, "id"));
 
-		ck_assert_uint_eq(fread(&record, sizeof(record), 1, file), 1);
-		if (record.kind == IPCBUS_RECORD_CALL && first)
-			break;
-		if (record.kind == IPCBUS_RECORD_CALL)
-			first = record.id;
-		if (record.kind == IPCBUS_RECORD_REPLY && record.id == first) {
-			record.id = 1;
-			put_back(file, &record);
+		if (!strcmp(text(row, "kind"), "call")) {
+			calls++;
+			if (calls == 1)
+				first = id;
+			if (calls == 2)
+				json_object_set_new(row, "parent", json_integer(first));
+		} else if (id == first) {
+			json_object_set_new(row, "id", json_integer(1));
 		}
-		ck_assert_int_eq(fseek(file, at + packet[2], SEEK_SET), 0);
+		ck_assert_int_eq(json_dumpf(row, nested, JSON_COMPACT), 0);
+		fputc('\n', nested);
+		json_decref(row);
 	}
-	record.parent = first;
-	put_back(file, &record);
-	ck_assert_int_eq(fclose(file), 0);
+	free(line);
+	fclose(file);
+	ck_assert_int_eq(fclose(nested), 0);
+	ck_assert_int_eq(rename(FILE_NAME ".nested", FILE_NAME), 0);
 }
 
 START_TEST(what_follows_is_not_sent)
 {
 	json_t *rows;
 
-	record("--name demo.story --method Say --count 6", CALL "Say '{\"text\": \"x\"}'");
+	record("--name demo.story --method Say --count 10", CALL "Say '{\"text\": \"x\"}'");
 	nest();
 	rows = resend("", 0);
-	ck_assert_str_eq(text(json_array_get(rows, 0), "reason"),
-			 "a service sends it while it serves a call that was resent");
-	ck_assert_str_eq(text(json_array_get(rows, 1), "result"), "equal");
-	/* Its end was not found. */
-	ck_assert_str_eq(text(json_array_get(rows, 2), "result"), "sent");
+	ck_assert_ptr_nonnull(live_find(rows, "reason",
+					"a service sends it while it serves a call that was resent"));
+	ck_assert_int_eq(sum(rows, "skipped"), 1);
+	ck_assert_int_ge(sum(rows, "equal"), 1);
+	/* The end of the first one was not found. */
+	ck_assert_int_ge(sum(rows, "sent"), 1);
+	ck_assert_int_eq(sum(rows, "differs"), 0);
 	json_decref(rows);
 }
 END_TEST

@@ -134,26 +134,26 @@ START_TEST(a_recording_is_shown_again)
 	struct stat st;
 	json_t *rows;
 
-	ran = live_run("monitor --write /tmp/record.pcap --count 50");
+	ran = live_run("monitor --write /tmp/record.json --count 50");
 	ck_assert_int_eq(ran->status, 0);
-	ran = live_run("monitor --device /dev/nothing --read /tmp/record.pcap --json");
+	ran = live_run("monitor --device /dev/nothing --read /tmp/record.json --json");
 	ck_assert_int_eq(ran->status, 0);
 	rows = lines(ran->out);
 	ck_assert_uint_eq(json_array_size(rows), 50);
 	ck_assert_str_eq(text(json_object_get(live_find(rows, "method", "Say"), "payload"), "text"),
 			 "hello");
 	json_decref(rows);
-	ck_assert_int_eq(live_run("monitor --read /tmp/record.pcap --count 3")->status, 0);
+	ck_assert_int_eq(live_run("monitor --read /tmp/record.json --count 3")->status, 0);
 	ck_assert_int_eq(live_run("monitor --read /t/tools/ipcctl")->status, 1);
-	ck_assert_int_eq(stat("/tmp/record.pcap", &st), 0);
-	ck_assert_int_eq(truncate("/tmp/record.pcap", st.st_size - 3), 0);
-	ran = live_run("monitor --read /tmp/record.pcap --count 1000");
+	ck_assert_int_eq(stat("/tmp/record.json", &st), 0);
+	ck_assert_int_eq(truncate("/tmp/record.json", st.st_size - 3), 0);
+	ran = live_run("monitor --read /tmp/record.json --count 1000");
 	ck_assert_int_eq(ran->status, 1);
 	ck_assert_ptr_nonnull(strstr(ran->err, "is damaged"));
 	ck_assert_int_eq(live_run("monitor --read /no/thing")->status, 1);
 	ck_assert_int_eq(live_run("monitor --read a --write b")->status, 2);
 	ck_assert_int_eq(live_run("monitor --write /dev/full --count 5")->status, 1);
-	unlink("/tmp/record.pcap");
+	unlink("/tmp/record.json");
 }
 END_TEST
 
@@ -164,11 +164,11 @@ START_TEST(who_is_gone_has_a_name)
 	json_t *top, *pairs, *pair;
 	size_t i, named = 0;
 
-	ck_assert_int_eq(live_run("monitor --write /tmp/record.pcap --count 60")->status, 0);
+	ck_assert_int_eq(live_run("monitor --write /tmp/record.json --count 60")->status, 0);
 	usleep(500000);
-	ran = live_run("monitor --read /tmp/record.pcap --name demo.echo --method Say");
+	ran = live_run("monitor --read /tmp/record.json --name demo.echo --method Say");
 	ck_assert_ptr_nonnull(strstr(ran->out, " client("));
-	unlink("/tmp/record.pcap");
+	unlink("/tmp/record.json");
 
 	top = live_json("top --json --interval 1 --count 1");
 	pairs = json_object_get(top, "pairs");

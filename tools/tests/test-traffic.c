@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is made of records, without a bus: sums of traffic, files of records.
+ * Records without a bus, and sums over them.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -10,23 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "capture.h"
 #include "deadline.h"
 #include "ipcbus-monitor.h"
 #include "traffic.h"
-
-static struct names *names;
-
-static void begin(void)
-{
-	names = names_from_json(NULL);
-	ck_assert_ptr_nonnull(names);
-}
-
-static void end(void)
-{
-	names = names_free(names);
-}
 
 /* --- Traffic -------------------------------------------------------------------- */
 
@@ -164,120 +150,6 @@ START_TEST(records_are_taken_apart)
 }
 END_TEST
 
-/* Of processes that come while it is written, too; once each. */
-START_TEST(files_keep_names)
-{
-	static _Alignas(8) unsigned char raw[512];
-	json_t *client = json_pack("{s:s}", "7", "client");
-	char path[] = "/tmp/test-traffic.XXXXXX", text[64];
-	struct capture *capture;
-	struct ipc_record record = { .size = sizeof(record) };
-	struct names *read;
-	int fd = mkstemp(path);
-
-	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record), 0);
-	record.from_pid = 7;
-	ck_assert_int_eq(capture_create(&capture, path, names), 0);
-	names_learn(names, client);
-	ck_assert_int_eq(capture_write(capture, &record), 0);
-	ck_assert_int_eq(capture_write(capture, &record), 0);
-	ck_assert_int_eq(capture_close(capture), 0);
-
-	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
-	ck_assert_ptr_null(names_known(read, 7));
-	ck_assert_int_eq(capture_read(capture, &record), 1);
-	ck_assert_uint_eq(record.id, 5);
-	names_process(read, 7, text, sizeof(text));
-	ck_assert_str_eq(text, "client(7)");
-	ck_assert_int_eq(capture_read(capture, &record), 1);
-	ck_assert_int_eq(capture_read(capture, &record), 0);
-	ck_assert_int_eq(capture_close(capture), 0);
-	/* A pid of then is not looked up now. */
-	names_process(read, getpid(), text, sizeof(text));
-	ck_assert_uint_eq(strtoul(text, NULL, 10), getpid());
-	names_free(read);
-	json_decref(client);
-	close(fd);
-	unlink(path);
-}
-END_TEST
-
-START_TEST(files_keep_records)
-{
-	static _Alignas(8) unsigned char raw[512];
-	struct capture *capture;
-	struct ipc_record record = { .size = sizeof(record) };
-	struct names *read;
-	char path[] = "/tmp/test-traffic.XXXXXX";
-	int fd = mkstemp(path);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ipc_record_parse(raw, make(raw, "hello"), &record), 0);
-	ck_assert_int_eq(capture_create(&capture, path, names), 0);
-	ck_assert_int_eq(capture_write(capture, &record), 0);
-	ck_assert_int_eq(capture_write(capture, &record), 0);
-	ck_assert_int_eq(capture_close(capture), 0);
-
-	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
-	ck_assert_int_eq(capture_read(capture, &record), 1);
-	ck_assert_uint_eq(record.id, 5);
-	ck_assert_int_eq(capture_read(capture, &record), 1);
-	ck_assert_int_eq(capture_read(capture, &record), 0);
-	ck_assert_int_eq(capture_close(capture), 0);
-	names_free(read);
-
-	ck_assert_int_eq(ftruncate(fd, lseek(fd, 0, SEEK_END) - 1), 0);
-	ck_assert_int_eq(capture_open(&capture, path, &read), 0);
-	ck_assert_int_eq(capture_read(capture, &record), 1);
-	ck_assert_int_eq(capture_read(capture, &record), -EBADMSG);
-	capture_close(capture);
-	names_free(read);
-	close(fd);
-	unlink(path);
-	ck_assert_int_eq(capture_close(NULL), 0);
-}
-END_TEST
-
-/* A search through all for each took ten seconds. */
-START_TEST(many_names_take_no_time)
-{
-	json_t *services = json_array(), *file = json_pack("{s:o}", "services", services);
-	uint64_t begin = clock_ns();
-	struct names *many;
-	char name[32];
-
-	for (int i = 0; i < 20000; i++) {
-		snprintf(name, sizeof(name), "many.%d", i);
-		json_array_append_new(services, json_pack("{s:s, s:i, s:i}", "name", name, "pid",
-							  7, "node", i));
-	}
-	many = names_from_json(file);
-	for (int i = 0; i < 20000; i++)
-		ck_assert_ptr_nonnull(names_service(many, 7, i));
-	ck_assert_str_eq(names_service(many, 7, 19999), "many.19999");
-	ck_assert_uint_lt(clock_ns() - begin, UINT64_C(3000000000));
-	names_free(many);
-	json_decref(file);
-}
-END_TEST
-
-/* Somebody made the file. */
-START_TEST(names_of_files_are_cleaned)
-{
-	json_t *file = json_pack("{s:[{s:s, s:i, s:i}], s:{s:s}}", "services", "name", "a\033[2J",
-				 "pid", 7, "node", 1, "processes", "7", "b\033[2J");
-	struct names *read = names_from_json(file);
-	char text[64];
-
-	names_target(read, 7, 1, text, sizeof(text));
-	ck_assert_str_eq(text, "a?[2J");
-	names_process(read, 7, text, sizeof(text));
-	ck_assert_str_eq(text, "b?[2J(7)");
-	names_free(read);
-	json_decref(file);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("traffic");
@@ -286,15 +158,10 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(suite, tcase);
-	tcase_add_checked_fixture(tcase, begin, end);
 	tcase_add_test(tcase, latencies_are_precise_to_nine_percent);
 	tcase_add_test(tcase, traffic_is_summed);
 	tcase_add_test(tcase, many_pairs_take_no_time);
 	tcase_add_test(tcase, records_are_taken_apart);
-	tcase_add_test(tcase, files_keep_names);
-	tcase_add_test(tcase, names_of_files_are_cleaned);
-	tcase_add_test(tcase, many_names_take_no_time);
-	tcase_add_test(tcase, files_keep_records);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
