@@ -52,19 +52,15 @@ enum status {
 #define MAY_END(name) (1u << STATUS_##name)
 #define ON_BUS	      (MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT))
 
-enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
-
 /**
  * struct ctl - the options of every verb
  * @device: path of the bus; NULL: the one that libipc finds
  * @json: JSON instead of text for people
- * @color: when to use colors
  * @timeout_ms: limit for the whole run in milliseconds; 0: none, but see bus_limit_usec()
  */
 struct ctl {
 	const char *device;
 	bool json;
-	enum color_when color;
 	unsigned int timeout_ms;
 };
 

@@ -14,11 +14,10 @@
 #include "verbs.h"
 
 /* Keys of the options of every verb, and of the first one of a single verb. */
-enum { KEY_JSON = 0x100, KEY_COLOR, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VERB };
+enum { KEY_JSON = 0x100, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VERB };
 
 #define COMMON_OPTIONS                                                                       \
 	{ "device", required_argument, NULL, 'd' }, { "json", no_argument, NULL, KEY_JSON }, \
-		{ "color", required_argument, NULL, KEY_COLOR },                             \
 		{ "timeout", required_argument, NULL, KEY_TIMEOUT },                         \
 	{                                                                                    \
 		"help", no_argument, NULL, 'h'                                               \
@@ -28,7 +27,6 @@ static const char common_help[] =
 	"  -d, --device PATH    the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus or ipcbusd's)\n"
 	"      --json           print JSON: one value, or one line for each item of a stream\n"
 	"      --timeout S      give up after S seconds (default: 5 for a question)\n"
-	"      --color WHEN     auto (default), always or never\n"
 	"  -h, --help           print this text\n";
 
 static const char *const status_texts[N_STATUSES] = {
@@ -119,20 +117,6 @@ static int put_verbs(void)
 
 /* --- Options of every verb -------------------------------------------------------- */
 
-static int color_option(const char *value)
-{
-	static const char *const names[] = { "auto", "always", "never" };
-
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strcmp(value, names[i]))
-			continue;
-		ctl.color = (enum color_when)i;
-		return 0;
-	}
-	return fail_with(STATUS_USAGE, NULL, "--color takes auto, always or never, not \"%s\"",
-			 value);
-}
-
 static int common_option(const struct verb *verb, int key, const char *value)
 {
 	switch (key) {
@@ -142,8 +126,6 @@ static int common_option(const struct verb *verb, int key, const char *value)
 	case KEY_JSON:
 		ctl.json = true;
 		return 0;
-	case KEY_COLOR:
-		return color_option(value);
 	case KEY_TIMEOUT:
 		return number_parse_seconds("--timeout", value, &ctl.timeout_ms);
 	default:

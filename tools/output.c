@@ -16,11 +16,9 @@
 
 static bool colored(void)
 {
-	const char *no = getenv("NO_COLOR");
+	const char *no = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE");
 
-	if (ctl.color != COLOR_AUTO)
-		return ctl.color == COLOR_ALWAYS;
-	return isatty(STDOUT_FILENO) && !(no && *no);
+	return !(no && *no) && ((force && *force) || isatty(STDOUT_FILENO));
 }
 
 const char *out_color(enum color color)

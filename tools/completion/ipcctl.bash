@@ -22,7 +22,6 @@ _ipcctl_value() {
 	COMMAND) compgen -c -- "$cur" ;;
 	PATH | FILE | DIR) compgen -f -- "$cur" ;;
 	USER) compgen -u -- "$cur" ;;
-	WHEN) printf '%s\n' auto always never ;;
 	[a-z]*) echo "$1" ;;
 	esac
 }
@@ -47,7 +46,7 @@ _ipcctl_arguments() {
 _ipcctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i option value
 	local given=() words
-	local -A values=([-d]=PATH [--device]=PATH [--timeout]=S [--color]=WHEN)
+	local -A values=([-d]=PATH [--device]=PATH [--timeout]=S)
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		if [ -n "${values[${COMP_WORDS[i]}]-}" ]; then
 			i=$((i + 1))

@@ -55,15 +55,16 @@ START_TEST(colors_only_when_wanted)
 {
 	char *text;
 
-	ctl.color = COLOR_ALWAYS;
+	setenv("CLICOLOR_FORCE", "1", 1);
 	text = table(json_pack("[{s:s}]", "name", "a"));
 	ck_assert_ptr_nonnull(strstr(text, "\033[1ma\033[0m"));
 	free(text);
-	ctl.color = COLOR_NEVER;
+	setenv("NO_COLOR", "1", 1);
 	text = table(json_pack("[{s:s}]", "name", "a"));
 	ck_assert_ptr_null(strchr(text, '\033'));
 	free(text);
-	ctl.color = COLOR_AUTO;
+	unsetenv("NO_COLOR");
+	unsetenv("CLICOLOR_FORCE");
 }
 END_TEST
 
