@@ -377,7 +377,7 @@ static void put_top_message(struct printer *p, const char *name)
 		put_message(p, type, NULL);
 }
 
-int schema_print(const struct schema *schema, bool with_comments, FILE *file)
+int schema_print(const struct schema *schema, FILE *file)
 {
 	const Google__Protobuf__FileDescriptorProto *from = schema->file;
 	struct printer p = {
@@ -386,7 +386,7 @@ int schema_print(const struct schema *schema, bool with_comments, FILE *file)
 		.package = from->package ? from->package : "",
 	};
 
-	if (!find_comments(&p, with_comments ? from->source_code_info : NULL))
+	if (!find_comments(&p, from->source_code_info))
 		return -ENOMEM;
 	p.proto3 = from->syntax && !strcmp(from->syntax, "proto3");
 	line(&p, "syntax = \"%s\";", p.proto3 ? "proto3" : "proto2");

@@ -66,7 +66,7 @@ const char *schema_builtin(uint32_t code);
 
 /* Prints the .proto file of the service, with the comments that its description has. 0, -ENOMEM or
  * -EIO. */
-int schema_print(const struct schema *schema, bool with_comments, FILE *file);
+int schema_print(const struct schema *schema, FILE *file);
 
 /* --- Messages (schema-encode.c, schema-decode.c) ----------------------------------- */
 

@@ -16,10 +16,9 @@
 #include "schema.h"
 #include "verbs.h"
 
-static bool methods_only, no_comments;
+static bool methods_only;
 
 static const struct verb_option options[] = {
-	{ "no-comments", NULL, "leave out the comments of the .proto file", .flag = &no_comments },
 	{ "methods", NULL, "print the names of the methods only, one a line",
 	  .flag = &methods_only },
 	{ 0 },
@@ -55,7 +54,7 @@ static int put_json(const struct schema *schema)
 
 	if (!file)
 		return fail_memory();
-	r = schema_print(schema, !no_comments, file);
+	r = schema_print(schema, file);
 	if (fclose(file) || r < 0) {
 		free(text);
 		return fail_memory();
@@ -70,7 +69,7 @@ static int put(const struct schema *schema)
 {
 	if (ctl.json)
 		return put_json(schema);
-	if (!methods_only && schema_print(schema, !no_comments, stdout) < 0)
+	if (!methods_only && schema_print(schema, stdout) < 0)
 		return fail_with(STATUS_FAILED, NULL, "cannot write to standard output");
 	for (size_t i = 0; methods_only && i < schema_count(schema); i++)
 		puts(schema_at(schema, i)->name);

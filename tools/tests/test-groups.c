@@ -210,7 +210,7 @@ START_TEST(the_file_comes_back)
 	size_t size = 0;
 	FILE *file = open_memstream(&text, &size);
 
-	ck_assert_int_eq(schema_print(schema, true, file), 0);
+	ck_assert_int_eq(schema_print(schema, file), 0);
 	fclose(file);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(line, sizeof(line), "cat >%s/test-groups.proto", folder);
@@ -244,7 +244,7 @@ static int changed(void (*change)(message_proto *all))
 	google__protobuf__file_descriptor_set__free_unpacked(unpacked, NULL);
 	r = schema_new(packed, size, "test.groups.Groups", &other);
 	if (r == 0) {
-		r = schema_print(other, true, null);
+		r = schema_print(other, null);
 		schema_free(other);
 	}
 	fclose(null);
@@ -339,7 +339,7 @@ START_TEST(damaged_sets_do_no_harm)
 
 		set[at] = rand_r(&seed);
 		if (schema_new(set, set_size, "test.groups.Groups", &other) == 0) {
-			schema_print(other, true, null);
+			schema_print(other, null);
 			schema_free(other);
 		}
 		set[at] = was;

@@ -76,7 +76,7 @@ static void try_print(const struct schema *schema)
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
 
-	must(file && schema_print(schema, true, file) == 0);
+	must(file && schema_print(schema, file) == 0);
 	fclose(file);
 	check_text(text, size, "\n");
 	free(text);
