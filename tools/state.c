@@ -29,7 +29,8 @@ static json_t *value_of(char *text)
 	return json_string(text);
 }
 
-json_t *state_parse_line(char *line, const char **ret_kind)
+/* Parses a line, which is changed; *ret_kind points into it. */
+static json_t *state_parse_line(char *line, const char **ret_kind)
 {
 	json_t *object = json_object();
 	char *word, *rest = line;
@@ -63,19 +64,6 @@ json_t *state_parse(FILE *file)
 	}
 	free(line);
 	return state;
-}
-
-json_t *counters_parse(FILE *file)
-{
-	json_t *counters = json_object();
-	unsigned long live, total;
-	char name[64];
-
-	while (counters && fscanf(file, "%63s %lu %lu", name, &live, &total) == 3)
-		counters = value_set(counters, name,
-				     json_pack("{s:I, s:I}", "live", (json_int_t)live, "total",
-					       (json_int_t)total));
-	return counters;
 }
 
 /* --- Files ---------------------------------------------------------------------- */
@@ -130,16 +118,6 @@ FILE *state_open(const char *name)
 	int error;
 
 	return open_file(name, &error);
-}
-
-int state_counters(json_t **ret_counters)
-{
-	FILE *file = state_open("stats");
-
-	*ret_counters = file ? counters_parse(file) : json_object();
-	if (file)
-		fclose(file);
-	return *ret_counters ? STATUS_OK : fail_memory();
 }
 
 /* --- Connections ---------------------------------------------------------------- */

@@ -172,13 +172,14 @@ static void put_verb(const char *verb, const char *argument)
 	putchar('\n');
 }
 
-static void put_transactions(void)
+/* A file of the driver. */
+static void put_file(const char *name)
 {
-	FILE *file = state_open("transactions");
+	FILE *file = state_open(name);
 	char *line = NULL;
 	size_t size = 0;
 
-	put_title("transactions", "");
+	put_title(name, "");
 	while (file && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		text_clean(line);
@@ -236,7 +237,8 @@ static int put_report(void)
 	put_verb("policy", "show");
 	put_verb("stats", NULL);
 	put_verb("tree", NULL);
-	put_transactions();
+	put_file("transactions");
+	put_file("stats");
 	if (ipc_wait_manager(ctl_device(), 0) == 1 && !bus_manager(&ipc, &manager) &&
 	    !bus_list(manager, "", false, &rows))
 		put_dumps(rows);
@@ -269,8 +271,8 @@ const struct verb verb_dump = {
 		"the service. It waits for 5 seconds, or --timeout.\n"
 		"\n"
 		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
-		"services, policy, stats, objects, messages under way, and the dump of each\n"
-		"service. --timeout is the time of each part. What is refused or takes too long is\n"
+		"services, policy, stats, objects, messages under way, counters, and the dump of\n"
+		"each service. --timeout is the time of each part. What is refused or takes too long is\n"
 		"missing, and the report says so. So is what a service prints beyond one MiB. Read the\n"
 		"report before you send it: services print what they like.\n",
 	.example = "  ipcctl dump demo.story\n"

@@ -126,19 +126,6 @@ START_TEST(state_is_read)
 }
 END_TEST
 
-START_TEST(counters_are_read)
-{
-	static char text[] = "procs 2 10\nnodes 1 5\n";
-	FILE *file = fmemopen(text, strlen(text), "r");
-	json_t *counters = counters_parse(file);
-
-	fclose(file);
-	ck_assert_int_eq(value_number(json_object_get(counters, "procs"), "total"), 10);
-	ck_assert_int_eq(value_number(json_object_get(counters, "nodes"), "live"), 1);
-	json_decref(counters);
-}
-END_TEST
-
 START_TEST(units_are_found)
 {
 	static const char *const cases[][2] = {
@@ -305,7 +292,6 @@ int main(void)
 	tcase_add_test(tcase, nothing_odd_gets_to_the_terminal);
 	tcase_add_test(tcase, values_have_texts);
 	tcase_add_test(tcase, state_is_read);
-	tcase_add_test(tcase, counters_are_read);
 	tcase_add_test(tcase, units_are_found);
 	tcase_add_test(tcase, foreign_texts_are_cleaned);
 	tcase_add_test(tcase, each_character_is_printable_or_not);
