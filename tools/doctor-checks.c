@@ -54,6 +54,16 @@ static void fix(struct finding *finding, const char *format, ...)
 
 /* --- The bus ----------------------------------------------------------------------- */
 
+static const char on_the_host[] =
+	"on the host: modprobe ipcbus; then give the device to the container: docker run --device /dev/ipcbus";
+
+static const char *device_fix(const struct facts *facts)
+{
+	if (facts->confined)
+		return on_the_host;
+	return facts->loaded ? "udevadm trigger --name-match=ipcbus" : "load the module, see below";
+}
+
 static void check_bus(const struct facts *facts, struct finding *finding)
 {
 	const char *reason = bus_reason(facts->reason);
@@ -69,13 +79,15 @@ static void check_bus(const struct facts *facts, struct finding *finding)
 	} else if (facts->reason == IPC_BUS_NOT_FOUND) {
 		find(finding, error, "there is no bus: no /dev/ipcbus, and no socket of ipcbusd");
 		fix(finding, "%s; or, without a module: ipcbusd & then servicemanager &",
-		    facts->confined ? "give the container the host's device, see below" :
-				      "load the module, see below");
+		    device_fix(facts));
 	} else {
 		find(finding, error, "programs open %s, %s; it does not exist", facts->device,
 		     reason);
-		fix(finding, "ipcbusd --bus %s &, or for another bus: unset IPCBUS_DEVICE",
-		    facts->device);
+		if (strcmp(facts->device, "/dev/ipcbus"))
+			fix(finding, "ipcbusd --bus %s &, or mount -t ipcbus none FOLDER for FOLDER/bus, "
+				     "or for another bus: unset IPCBUS_DEVICE", facts->device);
+		else
+			fix(finding, "%s", device_fix(facts));
 	}
 }
 
@@ -184,38 +196,16 @@ static void check_module(const struct facts *facts, struct finding *finding)
 
 /* --- The device ------------------------------------------------------------------ */
 
-static const char on_the_host[] =
-	"on the host: modprobe ipcbus; then give the device to the container: docker run --device /dev/ipcbus";
-
-static void check_device(const struct facts *facts, struct finding *finding)
-{
-	if (!facts->device_error) {
-		find(finding, ok, "%s exists", facts->device);
-	} else if (facts->device_error != -ENOENT) {
-		find(finding, error, "cannot examine %s: %s", facts->device,
-		     strerror(-facts->device_error));
-		fix(finding, "ls -ld %s", facts->device);
-	} else if (!facts->loaded) {
-		find(finding, error, "%s does not exist, because the module is not loaded",
-		     facts->device);
-		fix(finding, "%s", facts->confined ? on_the_host : "modprobe ipcbus");
-	} else if (strcmp(facts->device, "/dev/ipcbus")) {
-		find(finding, error, "%s does not exist", facts->device);
-		fix(finding, "mount -t ipcbus none FOLDER, and IPCBUS_DEVICE=FOLDER/bus");
-	} else {
-		find(finding, error, "%s does not exist, although the module is loaded",
-		     facts->device);
-		fix(finding, "%s", facts->confined ? "give it to the container: docker run --device /dev/ipcbus" :
-						     "udevadm trigger --name-match=ipcbus");
-	}
-}
-
 static void check_permission(const struct facts *facts, struct finding *finding)
 {
 	bool is_socket = facts->kind == IPC_BUS_DAEMON;
 
-	if (facts->device_error) {
+	if (facts->device_error == -ENOENT) {
 		find(finding, unknown, "no device to open");
+	} else if (facts->device_error) {
+		find(finding, error, "cannot examine %s: %s", facts->device,
+		     strerror(-facts->device_error));
+		fix(finding, "ls -ld %s", facts->device);
 	} else if (facts->open_error == -EACCES || facts->open_error == -EPERM) {
 		find(finding, error, "user %s has no permission to open %s (mode %04o, group %s)",
 		     facts->user, facts->device, facts->mode, facts->group);
@@ -330,8 +320,8 @@ static void check_policy(const struct facts *facts, struct finding *finding)
 	}
 }
 
-/* Checks of any bus, of a daemon, of a device, and of the module that this system can load. */
-enum { OF_ANY = 1, OF_DAEMON = 2, OF_DEVICE = 4, OF_MODULE = 8 };
+/* Checks of any bus, of a daemon, and of the module that this system can load. */
+enum { OF_ANY = 1, OF_DAEMON = 2, OF_MODULE = 4 };
 
 static int checks_for(const struct facts *facts)
 {
@@ -340,7 +330,7 @@ static int checks_for(const struct facts *facts)
 	/* A path that does not exist may have been that of a daemon. */
 	if (facts->kind != IPC_BUS_DEVICE && !facts->loaded && strcmp(facts->device, "/dev/ipcbus"))
 		return OF_ANY;
-	return OF_ANY | OF_DEVICE | (facts->confined ? 0 : OF_MODULE);
+	return OF_ANY | (facts->confined ? 0 : OF_MODULE);
 }
 
 json_t *facts_check(const struct facts *facts)
@@ -353,7 +343,6 @@ json_t *facts_check(const struct facts *facts)
 		{ "bus", check_bus, OF_ANY },
 		{ "daemon", check_daemon, OF_DAEMON },
 		{ "module", check_module, OF_MODULE },
-		{ "device", check_device, OF_DEVICE },
 		{ "permission", check_permission, OF_ANY },
 		{ "version", check_version, OF_ANY },
 		{ "manager", check_manager, OF_ANY },
