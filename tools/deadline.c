@@ -71,6 +71,23 @@ void deadline_message(const char *hint, const char *format, ...)
 	}
 }
 
+static struct ipc *running;
+
+static void on_stop(int signal)
+{
+	(void)signal;
+	ipc_stop(running);
+}
+
+void signals_stop(struct ipc *ipc)
+{
+	struct sigaction action = { .sa_handler = on_stop };
+
+	running = ipc;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
 static void on_signal(int signal)
 {
 	(void)signal;

@@ -5,6 +5,7 @@
 #ifndef IPCCTL_DEADLINE_H
 #define IPCCTL_DEADLINE_H
 
+#include <ipc/ipc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -25,6 +26,9 @@ void deadline_set(unsigned int ms);
  * run is not done; and a hint, or NULL. */
 void deadline_message(const char *hint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* From now on SIGINT and SIGTERM do not end the process, but ipc_run(). */
+void signals_stop(struct ipc *ipc);
 
 /* From now on SIGINT, SIGTERM and SIGHUP do not end the process. They only set what
  * signal_arrived() returns, so that a verb can end its work. */

@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <ipc/ipc.pb-c.h>
 
 #include "bus.h"
+#include "deadline.h"
 #include "ipcctl.h"
 #include "json.h"
 #include "output.h"
@@ -330,22 +330,14 @@ static int put_result(void)
 	return out_flush() ?: status;
 }
 
-static void on_stop(int signal)
-{
-	(void)signal;
-	ipc_stop(mock.ipc);
-}
-
 static int run_service(void)
 {
 	struct ipc_raw_ops ops = { .interface = schema_interface(mock.schema), .serve = serve };
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
-	struct sigaction action = { .sa_handler = on_stop };
 	int r;
 
 	/* Who waits for the name may end this at once. */
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	signals_stop(mock.ipc);
 	r = ipc_raw_object_new(mock.ipc, &ops, NULL, &object);
 	if (r == 0)
 		r = ipc_register_name(mock.ipc, mock.name, object, /* ret_slot= */ NULL);

@@ -5,12 +5,12 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bus.h"
+#include "deadline.h"
 #include "ipcctl.h"
 #include "output.h"
 #include "text.h"
@@ -23,22 +23,7 @@ static const struct verb_option options[] = {
 	{ 0 },
 };
 
-static struct ipc *bus; /* for the signal handler */
-static int result;	/* of the callback: an enum status */
-
-static void on_stop(int signal)
-{
-	(void)signal;
-	ipc_stop(bus);
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_stop };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
+static int result; /* of the callback: an enum status */
 
 /* --- Changes -------------------------------------------------------------------- */
 
@@ -110,8 +95,7 @@ static int watch(struct ipc *ipc, const char *pattern)
 {
 	int r;
 
-	bus = ipc;
-	catch_signals();
+	signals_stop(ipc);
 	r = ipc_watch_names(ipc, pattern, on_change, NULL, /* ret_slot= */ NULL);
 	if (r == -EINVAL)
 		return fail_with(STATUS_USAGE,
