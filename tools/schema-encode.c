@@ -232,7 +232,7 @@ static int put_nested(struct encoder *encoder, const struct schema_field *field,
 			return fail(encoder, field, "nested too deeply");
 		r = put_message(encoder, field->is, json, depth + 1);
 	}
-	wire_wrap_as(&encoder->buffer, begin, field->number, field->wire);
+	wire_wrap(&encoder->buffer, begin, field->number, field->wire);
 	return r;
 }
 
@@ -285,7 +285,7 @@ static int put_repeated(struct encoder *encoder, const struct schema_field *fiel
 	for (size_t i = 0; r == 0 && i < json_array_size(json); i++)
 		r = put_value(encoder, field, json_array_get(json, i), depth);
 	if (field->packed && json_array_size(json))
-		wire_wrap(&encoder->buffer, begin, field->number);
+		wire_wrap(&encoder->buffer, begin, field->number, WIRE_BYTES);
 	return r;
 }
 

@@ -434,7 +434,7 @@ static bool copy(const ProtobufCMessageDescriptor *type, struct wire wire, unsig
 		begin = to->size;
 		if (!depth || !copy(known->descriptor, field.bytes, depth - 1, to))
 			return false;
-		wire_wrap(to, begin, field.number);
+		wire_wrap(to, begin, field.number, WIRE_BYTES);
 	}
 	return r == 0;
 }

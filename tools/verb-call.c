@@ -44,11 +44,6 @@ static int no_method(const struct schema *schema, const char *name)
 /* Name and value of each, and NULL. */
 static const char *metadata[2 * MAX_TEXTS + 1];
 
-static const char *const *call_metadata(void)
-{
-	return metadata[0] ? metadata : NULL;
-}
-
 static int parse_metadata(void)
 {
 	for (size_t i = 0; i < pairs.n; i++) {
@@ -157,7 +152,7 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
 	/* ipcctl's own deadline ends the run before, and says so better. The service learns it. */
 	const struct ipc_options options = {
-		.metadata = call_metadata(),
+		.metadata = metadata[0] ? metadata : NULL,
 		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() : REPLY_USEC,
 	};
 	int r;
@@ -262,7 +257,7 @@ static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	const struct ipc_options options = {
-		.metadata = call_metadata(),
+		.metadata = metadata[0] ? metadata : NULL,
 		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() : 0,
 	};
 	bool over;

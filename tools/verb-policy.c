@@ -202,23 +202,17 @@ static int show(struct service_manager *manager)
 	return out_flush();
 }
 
-static const char *what_stays(const json_t *result)
-{
-	if (!json_is_true(json_object_get(result, "services_refused")))
-		return "the old policy stays";
-	return json_is_true(json_object_get(result, "policy_refused")) ?
-		       "the old policy and the old services stay" :
-		       "the old services stay";
-}
-
-static int put_reload(const json_t *result, bool refused)
+static int put_reload(const json_t *result, bool policy_refused, bool services_refused)
 {
 	put_problems(json_object_get(result, "problems"));
 	if (out_flush())
 		return STATUS_FAILED;
-	if (refused)
+	if (policy_refused || services_refused)
 		return fail_with(STATUS_FAILED, "mend the file, and reload again",
-				 "a file is wrong: %s in force", what_stays(result));
+				 "a file is wrong; still in force: the old %s%s%s",
+				 policy_refused ? "policy" : "",
+				 policy_refused && services_refused ? " and " : "",
+				 services_refused ? "services" : "");
 	printf("%lld rules and %lld services are in force\n",
 	       (long long)value_number(result, "rules"), (long long)value_number(result, "services"));
 	return out_flush();
@@ -246,7 +240,7 @@ static int reload(struct service_manager *manager)
 		status = out_json(result);
 		return status || !refused ? status : STATUS_FAILED;
 	}
-	status = put_reload(result, refused);
+	status = put_reload(result, reply->policy_refused, reply->services_refused);
 	json_decref(result);
 	return status;
 }

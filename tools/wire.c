@@ -164,7 +164,7 @@ void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type
 	wire_put_value(buffer, WIRE_VARINT, (uint64_t)number << 3 | type);
 }
 
-void wire_wrap_as(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type)
+void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type)
 {
 	size_t end = buffer->size, head;
 	uint8_t bytes[20];
@@ -181,9 +181,4 @@ void wire_wrap_as(struct wire_buffer *buffer, size_t begin, uint32_t number, uns
 	memcpy(buffer->data + begin, bytes, head);
 	if (type == WIRE_GROUP)
 		wire_put_tag(buffer, number, WIRE_GROUP_END);
-}
-
-void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number)
-{
-	wire_wrap_as(buffer, begin, number, WIRE_BYTES);
 }

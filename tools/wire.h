@@ -78,9 +78,6 @@ void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type
 
 /* Makes what was written since the buffer had this size the content of a field, which is WIRE_BYTES
  * or a WIRE_GROUP. */
-void wire_wrap_as(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type);
-
-/* The same as WIRE_BYTES. */
-void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number);
+void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type);
 
 #endif

@@ -124,7 +124,7 @@ START_TEST(files_are_read_again)
 	ran = live_run(ON "policy reload");
 	ck_assert_int_eq(ran->status, 1);
 	ck_assert_ptr_nonnull(strstr(ran->out, "problem: " POLICY "/20-more.conf:2: "));
-	ck_assert_ptr_nonnull(strstr(ran->err, "a file is wrong: the old policy stays in force"));
+	ck_assert_ptr_nonnull(strstr(ran->err, "a file is wrong; still in force: the old policy"));
 	ck_assert_int_eq(live_run(ON "policy check --user 1000 find x")->status, 6);
 	ran = live_run(ON "policy show");
 	ck_assert_ptr_nonnull(strstr(ran->out, "/20-more.conf:1: refuse user 1000 find x\n"));
