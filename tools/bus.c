@@ -28,7 +28,7 @@ static int fail_denied(void)
 	char user[64], group[64], hint[256] = "see ipcctl doctor";
 	struct stat st;
 
-	/* root's own group is nothing to join. */
+	/* Never advise to join root's group. */
 	if (stat(ctl_device(), &st) == 0 && (st.st_mode & 0060) == 0060 && st.st_gid) {
 		user_name(geteuid(), user, sizeof(user));
 		group_name(st.st_gid, group, sizeof(group));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection to the bus of the options, its service manager, and the names that are
- * registered there. Unless it says otherwise, a function prints what went wrong and
- * returns an enum status; what it returns in ret_ outputs belongs to the caller.
+ * A connection to the bus of the options, its service manager, and the names that are registered
+ * there. If a function fails, it prints an error and returns an enum status, unless its comment
+ * differs. The caller owns the values of ret_ outputs.
  */
 #ifndef IPCCTL_BUS_H
 #define IPCCTL_BUS_H
@@ -17,23 +17,24 @@
 struct schema;
 struct service_manager;
 
-/* Why libipc opens this bus, as the end of a sentence: "because there is no /dev/ipcbus". */
+/* The reason for which libipc opens this bus, as the end of a sentence: "because there is no
+ * /dev/ipcbus". */
 const char *bus_reason(enum ipc_bus_reason reason);
 
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
-/* How long a service or the service manager may take to say what it is or knows: --timeout, by
- * default 5 seconds. Prints nothing. */
+/* The limit for a question to a service or the service manager: --timeout, by default 5 seconds.
+ * Prints nothing. */
 #define BUS_QUESTION_MS 5000
 uint64_t bus_limit_usec(void);
 
-/* What to do about a name that is none. */
+/* The hint for a name that is not valid. */
 #define NAME_HINT                                                                               \
 	"a name has 1 to 127 letters, digits, and any of _ . / -; each part between / begins with " \
 	"a letter, a digit or _"
 
-/* Opens the bus and finds its service manager, whose replies have this time limit. */
+/* Opens the bus and finds its service manager. The limit above applies to each reply. */
 int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager);
 
 /**
@@ -52,23 +53,24 @@ struct bus_process {
 	char user[64];
 };
 
-/* A service as an object with name, pid, process, unit, uid, user, interface. Looks up process
- * and user unless they are those of the last row. NULL: no memory. */
+/* Returns a service as an object with name, pid, process, unit, uid, user, interface. Looks up
+ * process and user only if they differ from the last row. NULL: no memory. */
 json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid,
 		const char *interface);
 
-/* Whether its rules are older than its files, because one of them is wrong: what is, cleaned, for
- * root and the service manager's own user. Prints nothing. */
+/* Returns true if a policy file has a fault, so that the rules in force are older than the files.
+ * text is the fault, cleaned. Only root and the user of the service manager learn of faults. Prints
+ * nothing. */
 bool bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
-/* The services whose names begin with prefix: an array of bus_row(). activatable: the names of
- * ipcbus-services(5) instead, whose rows also have state, failures, problem, retry_ms, file, and
- * start: the unit or program. */
+/* Lists the services whose names begin with prefix, as an array of bus_row(). If activatable, lists
+ * the names of ipcbus-services(5) instead. Their rows also have state, failures, problem, retry_ms,
+ * file, and start: the unit or program. */
 int bus_list(struct service_manager *manager, const char *prefix, bool activatable,
 	     json_t **ret_rows);
 
-/* The proxy of a name; "servicemanager" is the service manager. 0 or -errno, and nothing
- * is printed. */
+/* Finds the proxy of a name. "servicemanager" is the service manager. Returns 0 or -errno, and
+ * prints nothing. */
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 
 /* fail_with() for a service that did not reply within that time. */
@@ -77,11 +79,11 @@ int bus_no_reply(const char *name);
 /* Opens the bus and finds a name as bus_proxy() does. */
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy);
 
-/* The same, and asks the service for its interface. */
+/* Does the same, and asks the service for its interface. */
 int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy,
 		 struct schema **ret_schema);
 
-/* The process "PID" or the one that registered "NAME". */
+/* Finds the process "PID", or the process that registered "NAME". */
 int bus_process(const char *text, pid_t *ret_pid);
 
 /* --- The daemon of a bus ---------------------------------------------------------- */
@@ -89,12 +91,12 @@ int bus_process(const char *text, pid_t *ret_pid);
 /**
  * struct daemon_peer - the daemon behind a socket
  * @connect_error: 0, or -errno of connect(), -ETIMEDOUT if the queue of new connections stays
- *	full; what follows is then 0
- * @pid: who began to listen: the daemon, or systemd, which started it
- * @uid: likewise
- * @welcome_error: 0; -ETIMEDOUT: it does not reply; -EPROTO: it is no ipcbusd; or why it
- *	refuses this client
- * @version: of the protocol that it speaks; 0: unknown
+ *	full. If it is not 0, the other members are 0
+ * @pid: process that began to listen: the daemon, or systemd, which started it
+ * @uid: user of that process
+ * @welcome_error: 0; -ETIMEDOUT: the daemon does not reply; -EPROTO: it is no ipcbusd; or the
+ *	reason for which it refuses this client
+ * @version: version of the protocol that the daemon speaks; 0: unknown
  */
 struct daemon_peer {
 	int connect_error;
@@ -104,7 +106,7 @@ struct daemon_peer {
 	uint32_t version;
 };
 
-/* Connects, and waits for at most timeout_ms for that, and then for the reply. */
+/* Connects and reads the daemon's first message. Each of the two takes at most timeout_ms. */
 void daemon_ask(const char *path, int timeout_ms, struct daemon_peer *peer);
 
 #endif

@@ -39,7 +39,7 @@ void deadline_set(unsigned int ms)
 
 	limit_ms = ms;
 	deadline_message(NULL, "not done");
-	/* Who started this program may have blocked it. */
+	/* The parent process may have blocked it. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm, NULL);

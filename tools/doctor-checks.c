@@ -209,7 +209,7 @@ static void check_permission(const struct facts *facts, struct finding *finding)
 	} else if (facts->open_error == -EACCES || facts->open_error == -EPERM) {
 		find(finding, error, "user %s has no permission to open %s (mode %04o, group %s)",
 		     facts->user, facts->device, facts->mode, facts->group);
-		/* root's own group is nothing to join. */
+		/* Never advise to join root's group. */
 		if (is_socket && !(facts->mode & 020 && strcmp(facts->group, "root")))
 			fix(finding, "user %s may allow it: ipcbusd --mode 666, or chmod of the socket",
 			    facts->owner);

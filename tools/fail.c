@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Standard error: what failed, what to do about it, and the exit status that belongs to
- * it. With --json it is an object.
+ * Standard error: the failure, a hint, and the exit status of the failure. With --json it is an
+ * object.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,7 +37,7 @@ static json_t *text_of(const char *text)
 	return text ? base64_text(text, strlen(text)) : NULL;
 }
 
-/* What a service set in its error, for programs. */
+/* Adds the members that the service set in its error, for programs. */
 static json_t *set_by_service(json_t *error, const struct ipc_error *reported)
 {
 	json_t *set;

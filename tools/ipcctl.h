@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all files of ipcctl share: the options of every verb, the description of a verb,
- * exit statuses, and how to fail.
+ * The interface that all files of ipcctl share: the options of every verb, the description of a
+ * verb, exit statuses, and errors.
  *
  *   main.c        the command line: finds the verb, reads options, runs it; help
- *   verb-*.c      one verb each, and what only it needs
+ *   verb-*.c      one verb each
  *   output.c      standard output: tables, lines, colors, JSON
  *   fail.c        standard error and the exit status
  *   options.c     the options of every verb, numbers on the command line
@@ -13,7 +13,7 @@
  *   state.c       the driver's files about a bus
  *   process.c     processes and users, as the system knows them
  *   json.c        JSON values, and bytes in them
- *   text.c        texts of others
+ *   text.c        texts of services and processes
  *   wire.c        bytes of protobuf
  *   schema*.c     a service's description of itself, its messages as JSON and back
  *   names.c       names for the numbers in records: services, methods, processes
@@ -47,8 +47,8 @@ enum status {
 	N_STATUSES
 };
 
-/* For struct verb.statuses. Every verb may end with 0, 1 and 2, and one that opens the bus
- * also with those of ON_BUS. */
+/* For struct verb.statuses. Every verb may end with 0, 1 and 2. A verb that opens the bus may also
+ * end with the statuses of ON_BUS. */
 #define MAY_END(name) (1u << STATUS_##name)
 #define ON_BUS	      (MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT))
 
@@ -67,10 +67,10 @@ struct ctl {
 extern struct ctl ctl;
 
 /**
- * struct ctl_bus - the bus that ctl.device stands for
- * @path: of it
- * @kind: what was there at first look
- * @reason: why it is this one
+ * struct ctl_bus - the bus of the options
+ * @path: its path
+ * @kind: kind of the file at @path
+ * @reason: reason for which this bus is chosen
  */
 struct ctl_bus {
 	char *path;
@@ -78,16 +78,16 @@ struct ctl_bus {
 	enum ipc_bus_reason reason;
 };
 
-/* The bus, once the options are read; and its path. */
+/* Return the bus, and its path. Call them only after the options were read. */
 const struct ctl_bus *ctl_bus(void);
 const char *ctl_device(void);
 
-/* A number from min to max. what: the option or argument, for the message. Prints what is wrong;
+/* Parses a number from min to max. what: the option or argument, for the message. Prints an error;
  * returns an enum status. */
 int number_parse(const char *what, const char *text, unsigned long min, unsigned long max,
 		 unsigned long *ret_number);
 
-/* Seconds with up to three decimals, 1 ms to a day, as milliseconds. */
+/* Parses seconds with up to three decimals, 1 ms to a day. */
 int number_parse_seconds(const char *what, const char *text, unsigned int *ret_ms);
 
 /**
@@ -135,13 +135,13 @@ struct verb_option {
 /**
  * struct verb - one command of ipcctl
  * @name: as on the command line
- * @arguments: what follows the options in the usage line, or "". Completion reads it:
- *	NAME and PREFIX are services, METHOD is one of the service before it, COMMAND is a
+ * @arguments: text behind the options in the usage line, or "". Completion reads it:
+ *	NAME and PREFIX are services, METHOD is a method of the service before it, COMMAND is a
  *	program, lower-case words stand for themselves
  * @summary: one line for the list of verbs
  * @description: sentences for --help
  * @example: command lines for --help
- * @statuses: how it may end besides 0, 1 and 2: MAY_END() and ON_BUS
+ * @statuses: statuses besides 0, 1 and 2: MAY_END() and ON_BUS
  * @options: its options, ended by zeroes, or NULL
  * @min: arguments it needs
  * @max: arguments it accepts
@@ -164,25 +164,27 @@ struct verb {
 
 /* --- Failing (fail.c) ---------------------------------------------------------- */
 
-/* Prints what failed and, in a second line, what to do (hint, or NULL). Returns status. */
+/* Prints an error and, in a second line, the hint (a remedy, or NULL). Returns status. */
 int fail_with(int status, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The same; with --json also the origin and the cause of the error that a call reported. */
+/* Does the same. With --json, also prints the origin and the cause of the error that a call
+ * reported. */
 int fail_reported(int status, const char *hint, const struct ipc_error *reported,
 		  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Prints such an error to another stream. reported may be NULL. */
+/* Prints such an error to a stream. reported may be NULL. */
 void print_error(FILE *file, int status, const char *hint, const struct ipc_error *reported,
 		 const char *text);
 
 /* fail_with() for no memory. */
 int fail_memory(void);
 
-/* fail_with() for a negative errno of libipc or the system; what: what failed. */
+/* fail_with() for a negative errno of libipc or the system. what: the object or operation that
+ * failed. */
 int fail_errno(int error, const char *what);
 
-/* The same for a call that failed, with what reported says. reported may be NULL. */
+/* Does the same for a call that failed, with the texts of reported, which may be NULL. */
 int fail_call(int error, const struct ipc_error *reported, const char *what);
 
 /* fail_with() for a process that has no connection to the bus. */
@@ -191,7 +193,7 @@ int fail_not_on_bus(int pid);
 /* fail_with() for a bus that does not exist or has ended. */
 int fail_no_bus(int error);
 
-/* What to do if only root and the owner of the bus may. Valid until the next call. */
+/* The hint if only root and the owner of the bus have permission. Valid until the next call. */
 const char *fail_root_hint(void);
 
 #endif

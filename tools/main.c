@@ -13,7 +13,7 @@
 #include "ipcctl.h"
 #include "verbs.h"
 
-/* Keys of the options of every verb, and of the first one of a single verb. */
+/* Keys of the options of every verb, and of the first option of a single verb. */
 enum { KEY_JSON = 0x100, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VERB };
 
 #define COMMON_OPTIONS                                                                       \
@@ -129,7 +129,7 @@ static int common_option(const struct verb *verb, int key, const char *value)
 	case KEY_TIMEOUT:
 		return number_parse_seconds("--timeout", value, &ctl.timeout_ms);
 	default:
-		/* getopt has printed what is wrong. */
+		/* getopt has printed the error. */
 		fprintf(stderr, "ipcctl: see ipcctl %s%s--help\n", verb ? verb->name : "",
 			verb ? " " : "");
 		return STATUS_USAGE;

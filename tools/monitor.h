@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A monitor of the bus (<ipc/monitor.h>): a connection of its own, on which the
- * driver's records arrive one by one.
+ * A monitor of the bus (<ipc/monitor.h>): a connection on which the driver's records arrive.
  */
 #ifndef IPCCTL_MONITOR_H
 #define IPCCTL_MONITOR_H
@@ -14,21 +13,21 @@
 
 struct monitor;
 
-/* Handles a record, which belongs to the library. Returns 0 to go on, or what ends
- * monitor_run(): an enum status, or MONITOR_STOP for STATUS_OK. */
+/* Handles a record, which belongs to the library. Returns 0 to go on. An enum status, or
+ * MONITOR_STOP for STATUS_OK, ends monitor_run(). */
 typedef int (*monitor_cb)(const struct ipc_record *record, void *userdata);
 #define MONITOR_STOP (-1)
 
-/* Begins to monitor. flags: IPC_MONITOR_*. pid: only this process; 0: all. max_data: so
- * many bytes of each payload. Prints what went wrong; returns an enum status. */
+/* Begins to monitor. flags: IPC_MONITOR_*. pid: only this process; 0: all. max_data: maximum
+ * number of bytes of each payload. Prints an error; returns an enum status. */
 int monitor_open(struct monitor **ret_monitor, unsigned int flags, pid_t pid, size_t max_data,
 		 monitor_cb cb, void *userdata);
 
 /* NULL is allowed. */
 struct monitor *monitor_close(struct monitor *monitor);
 
-/* Calls cb for each record, until the time `until` (of clock_ns(); 0: no limit),
- * signal_arrived(), or cb ends it. Prints what went wrong; returns an enum status. */
+/* Calls cb for each record until cb ends it, a signal arrives (signal_arrived()), or the time is
+ * `until` (of clock_ns(); 0: no limit). Prints an error; returns an enum status. */
 int monitor_run(struct monitor *monitor, uint64_t until);
 
 #endif

@@ -15,7 +15,7 @@ const struct ctl_bus *ctl_bus(void)
 {
 	static struct ctl_bus bus;
 
-	/* Without memory for a path nothing else would work. */
+	/* If there is no memory for a path, no verb can work. */
 	if (!bus.path && ipc_find_bus(ctl.device, &bus.path, &bus.kind, &bus.reason) < 0)
 		exit(fail_memory());
 	return &bus;

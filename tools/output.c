@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tables, lines and JSON: see output.h. Texts of others (names of processes, texts of errors)
- * are printed without control characters.
+ * Tables, lines and JSON: see output.h. Texts of services and processes are printed without control
+ * characters.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -99,7 +99,7 @@ static int width_of(const char *text)
 	return width;
 }
 
-/* What may be the beginning of a character. */
+/* Bytes that may be the beginning of a character. */
 static char held[8];
 static size_t n_held;
 
@@ -253,7 +253,7 @@ int out_fields(const json_t *object, const char *const *keys, size_t n)
 
 /* --- JSON ----------------------------------------------------------------------- */
 
-/* As one or two units of UTF-16. */
+/* Prints a character as one or two units of UTF-16. */
 static void put_code(uint32_t code)
 {
 	if (code < 0x10000)
@@ -282,7 +282,7 @@ static void put_escaped(const char *text)
 
 static int put_json(json_t *value, size_t flags)
 {
-	/* 15 digits are what a double has: 452.3, not 452.30000000000001. */
+	/* A double has 15 digits: 452.3, not 452.30000000000001. */
 	char *text = value ? json_dumps(value, flags | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) :
 			     NULL;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Standard output. A verb builds JSON values. Text for people is made of them; with --json
- * they are printed as they are, so both have the same content.
+ * Standard output. A verb builds JSON values. With --json they are printed, otherwise text that is
+ * made of them, so both have the same content.
  */
 #ifndef IPCCTL_OUTPUT_H
 #define IPCCTL_OUTPUT_H
@@ -31,12 +31,12 @@ struct column {
 	bool right;
 };
 
-/* A value as the text of a cell. An array is joined with commas, nothing is "-", control
- * characters become "?". The caller frees it; NULL: no memory. */
+/* Returns a value as the text of a cell. The members of an array are joined with commas, an empty
+ * value is "-", control characters become "?". The caller frees the text. NULL: no memory. */
 char *out_text(const json_t *value);
 
-/* The functions below return an enum status and print what went wrong. Where they take a
- * reference, NULL stands for no memory. */
+/* The functions below print an error and return an enum status. Functions that take a reference
+ * accept NULL, which means no memory. */
 
 /* Prints an array of objects as a table or JSON, and takes its reference. */
 int out_table(const struct column *columns, size_t n, json_t *rows);
@@ -47,13 +47,13 @@ int out_rows(FILE *file, const struct column *columns, size_t n, const json_t *r
 /* Prints a line for each of the keys that the object has. */
 int out_fields(const json_t *object, const char *const *keys, size_t n);
 
-/* Prints a value as JSON, and takes its reference. A line is compact, for streams. */
+/* Print a value as JSON, and take its reference. out_line() prints one line, for streams. */
 int out_json(json_t *value);
 int out_line(json_t *value);
 
-/* Prints the content of a file, piece by piece, until out_bytes_end(). If it is text, or goes to a
- * terminal, '?' stands for what is not printable but newlines and tabs. One thread at a
- * time. */
+/* Prints the content of a file, piece by piece, until out_bytes_end(). If it is text, or if
+ * standard output is a terminal, '?' replaces characters that are not printable, except newlines
+ * and tabs. Only one thread may print at a time. */
 void out_bytes(const char *bytes, size_t size, bool text);
 void out_bytes_end(void);
 

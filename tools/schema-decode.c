@@ -16,7 +16,7 @@
 #include "json.h"
 #include "schema-private.h"
 
-/* Fields that are looked at, and values that are made besides one for each byte. */
+/* Maximum number of fields that are examined, and of values besides one for each byte. */
 #define MAX_STEPS ((size_t)1 << 26)
 #define MAX_VALUES ((size_t)1 << 20)
 

@@ -42,7 +42,7 @@ static int fail(struct encoder *encoder, const struct schema_field *field, const
 
 /* --- Numbers -------------------------------------------------------------------- */
 
-/* A number may be a string: protobuf prints those of 64 bits so. */
+/* A number may be a string: protobuf prints 64-bit numbers as strings. */
 static int get_integer(const struct field_kind *kind, const json_t *json, uint64_t *ret_value)
 {
 	const char *text = json_string_value(json);

@@ -32,11 +32,11 @@ enum {
  * @schema: is printed
  * @file: gets the text
  * @package: of the .proto file
- * @proto3: it is one of proto3
+ * @proto3: it is a proto3 file
  * @depth: number of open braces
  * @failed: there was no memory for all of it
  * @comments: places with comments, @n_comments of them, by path
- * @path: of what is printed now: field and index of each step from the file down
+ * @path: path of the current element: field and index of each step from the file down
  * @n_path: numbers in it
  */
 struct printer {
@@ -79,7 +79,7 @@ static bool find_comments(struct printer *p, const Google__Protobuf__SourceCodeI
 	return true;
 }
 
-/* Whatever the service says is a comment: each line is one, without control characters. */
+/* Prints each line of the text as a comment, without control characters. */
 static void put_text(struct printer *p, const char *text)
 {
 	while (*text) {
@@ -97,7 +97,7 @@ static void put_text(struct printer *p, const char *text)
 	}
 }
 
-/* A step down to an element, whose comment is printed. The caller ends with leave(). */
+/* Steps down to an element and prints its comment. The caller must call leave() afterwards. */
 static void enter(struct printer *p, int32_t field, size_t index)
 {
 	location key = { .path = p->path };

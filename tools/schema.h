@@ -73,9 +73,9 @@ int schema_print(const struct schema *schema, FILE *file);
 /**
  * struct schema_message - a message that is made of JSON
  * @ipc: connection for objects; NULL: fields of type ipc.Object are refused
- * @raw: what to send; the caller adds code and flags
+ * @raw: the message to send; the caller adds code and flags
  * @entries: its files and objects
- * @what: where the JSON is wrong, and why
+ * @what: the fault in the JSON, with its place
  */
 struct schema_message {
 	struct ipc *ipc;
@@ -84,7 +84,7 @@ struct schema_message {
 	char what[256];
 };
 
-/* Makes a message of JSON. 0; -ENOMEM; -EINVAL: message->what says why. An ipc.Fd is the
+/* Makes a message of JSON. 0; -ENOMEM; -EINVAL: see message->what. An ipc.Fd is the
  * number of an open fd, the path of a file to read ("-": standard input), or ">PATH" to write.
  * An ipc.Object is the name of a service. */
 int schema_encode(const struct schema_type *type, const json_t *json,

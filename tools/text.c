@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Texts of others: see text.h.
+ * Texts of services, processes and files: see text.h.
  */
 #include <stdlib.h>
 #include <string.h>

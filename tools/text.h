@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Texts of others: names of processes, texts of services, files. They may contain anything, and
- * a terminal and JSON may not.
+ * Texts that services, processes and files choose. They may contain characters that must not reach
+ * a terminal.
  */
 #ifndef IPCCTL_TEXT_H
 #define IPCCTL_TEXT_H
@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The character at text, which is not empty: returns its bytes. A byte that is no UTF-8 is one of
- * its own. Not printable are control characters, among them those of escape sequences,
- * characters that change the direction of text or have no width, and bytes that are no
+/* Returns the size in bytes of the first character of a text, which must not be empty. A byte that
+ * is no UTF-8 is a character. These are not printable: control characters, which begin escape
+ * sequences; characters that change the direction of text or have no width; bytes that are no
  * UTF-8. */
 size_t text_character(const char *text, uint32_t *ret_code, bool *ret_printable);
 
@@ -21,10 +21,10 @@ size_t text_character(const char *text, uint32_t *ret_code, bool *ret_printable)
  * that needs no change is not written to. */
 void text_clean(char *text);
 
-/* The same for a line that may have tabs, which become blanks. */
+/* Does the same for a line, whose tabs become blanks. */
 void text_clean_line(char *line);
 
-/* A cleaned copy as JSON. NULL: no memory. */
+/* Returns a cleaned copy as JSON. NULL: no memory. */
 json_t *text_json(const char *text);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sums over records: calls and oneways between two processes, and the latency of calls.
- * Needs no bus and prints nothing.
+ * Needs no bus, and does not print.
  */
 #ifndef IPCCTL_TRAFFIC_H
 #define IPCCTL_TRAFFIC_H
@@ -38,7 +38,7 @@ struct pair_key {
  * @key: the processes and the object
  * @calls: number of calls
  * @oneways: number of oneways
- * @failed: error replies, and messages that the driver did not deliver
+ * @failed: number of error replies, and of messages that the driver did not deliver
  * @bytes: of payloads in both directions
  * @latency: from call to reply
  */

@@ -205,7 +205,7 @@ static int receive(struct stream_call *call, uint64_t timeout_usec, bool *ret_ov
 	return status;
 }
 
-/* The one reply to a stream of requests. */
+/* Prints the reply to a stream of requests. */
 static int receive_reply(struct stream_call *call)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -251,7 +251,7 @@ static int send_input(struct stream_call *call)
 	return status;
 }
 
-/* request: the only one; NULL: they come from standard input. */
+/* request: the only request; NULL: standard input has the requests. */
 static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 	       const struct schema_message *request)
 {

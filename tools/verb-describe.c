@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl describe and ping: what every service can do without code of its own.
+ * ipcctl describe and ping, which every service supports: libipc serves them.
  */
 #define _GNU_SOURCE
 #include <errno.h>

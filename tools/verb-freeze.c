@@ -9,7 +9,7 @@
 #include "output.h"
 #include "verbs.h"
 
-/* Freezing waits so long for calls that the process got before. */
+/* Limit for the process to finish the calls that it has received. */
 #define FREEZE_TIMEOUT_MS 3000
 
 static int fail_to(const char *what, pid_t pid, int error)
@@ -29,7 +29,7 @@ static int fail_to(const char *what, pid_t pid, int error)
 	return fail_errno(error, what);
 }
 
-/* missed: IPC_FROZEN_*, what arrived while the process was frozen. */
+/* missed: IPC_FROZEN_*, the kinds of messages that arrived while the process was frozen. */
 static int put(pid_t pid, bool frozen, int missed)
 {
 	if (ctl.json)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl info: which bus this is, why, how it is reached and what it lacks.
+ * ipcctl info: the path of the bus, the reason for it, its transport and missing features.
  */
 
 #include "bus.h"
@@ -11,7 +11,7 @@
 #include "process.h"
 #include "verbs.h"
 
-/* What only some buses have. Without a feature: a daemon does not have it. */
+/* Properties that only some buses have. If feature is 0, every bus but a daemon's has it. */
 static const struct {
 	uint64_t feature;
 	const char *name;

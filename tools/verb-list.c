@@ -46,7 +46,7 @@ static int put_activatable(json_t *rows)
 	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
 }
 
-/* Under a policy that is wrong from the start there is nothing to see. */
+/* If the policy had a fault at the start of the service manager, every name is hidden. */
 static void explain_nothing(struct service_manager *manager)
 {
 	char problem[512];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl mock: plays a service of which a file says what calls it expects and what it replies. The
- * help of the verb, below, describes the file.
+ * ipcctl mock: plays a service. A file contains the expected calls and the replies; the help of the
+ * verb, below, describes it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -42,7 +42,7 @@ struct entry {
 	int times, used;
 };
 
-/* The only one; it lasts as long as the process. */
+/* The mock, which lasts as long as the process. */
 static struct mock {
 	const char *path; /* of the file */
 	json_t *json;	  /* its content, whose texts are used */
@@ -99,7 +99,7 @@ static int encode(const char *where, const char *what, const struct schema_type 
 	return r == -EINVAL ? bad(where, what, message->what) : r < 0 ? fail_memory() : STATUS_OK;
 }
 
-/* Decodes the request again, so that it has the same form as one that is received. */
+/* Decodes the request again, so that it has the same form as a received request. */
 static int load_request(const char *where, struct entry *entry, const json_t *json)
 {
 	const struct schema_type *type = entry->method->request;
@@ -336,7 +336,7 @@ static int run_service(void)
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
-	/* Who waits for the name may end this at once. */
+	/* A process that waits for the name may send a signal as soon as it is registered. */
 	signals_stop(mock.ipc);
 	r = ipc_raw_object_new(mock.ipc, &ops, NULL, &object);
 	if (r == 0)
@@ -357,7 +357,7 @@ static int run(int argc, char **argv)
 		status = bus_open(&mock.ipc);
 	if (!status)
 		status = run_service();
-	/* The object has ended: nobody calls any more. */
+	/* Without its object the service receives no more calls. */
 	ipc_unref(mock.ipc);
 	return status ? status : put_result();
 }

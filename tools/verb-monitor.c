@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * ipcctl monitor: prints each message on the bus, records messages in a file, prints such a file,
- * and resends what is in it. A file has a line of JSON for each message, as --json prints it, with
+ * and resends its messages. A file has a line of JSON for each message, as --json prints it, with
  * the bytes of the payload.
  */
 #define _GNU_SOURCE
@@ -38,7 +38,7 @@
  * @read: file to read from, or NULL
  * @resends: resend the messages of @read
  * @max_data: bytes of each payload
- * @count: end after so many rows; 0: no limit
+ * @count: number of rows after which the verb ends; 0: no limit
  * @names: names for the numbers in records
  * @calls: the latest calls by id, to find the call of a reply
  * @real_ns: CLOCK_REALTIME minus the clock of records, in ns
@@ -64,7 +64,7 @@ static struct session {
 		uint32_t pid;
 		uint32_t node;
 		uint32_t code;
-		uid_t uid; /* of the sender of a call */
+		uid_t uid; /* user of the sender of the call */
 	} calls[4096];
 	int64_t real_ns;
 	FILE *file;
@@ -311,7 +311,7 @@ static int on_record(const struct ipc_record *record, void *userdata)
 	json_t *row;
 
 	(void)userdata;
-	/* For every record, because the processes may end before they are printed. */
+	/* Look up the names for every record: the processes may end before they are printed. */
 	names_note(session.names, record->from_pid);
 	names_note(session.names, record->to_pid);
 	if (record->kind == IPC_RECORD_CALL)
@@ -351,7 +351,8 @@ static int run_bus(void)
 
 /* --- A file ----------------------------------------------------------------------- */
 
-/* Somebody made the file: it must have what put_row() prints, and texts are cleaned. */
+/* The file may contain anything. Checks that the row has the texts that put_row() prints, and
+ * cleans them. Returns the row, or NULL if it has not. */
 static json_t *check_row(json_t *row)
 {
 	static const char *const keys[] = { "kind", "from", "to", "target", "method", "service",
@@ -366,14 +367,14 @@ static json_t *check_row(json_t *row)
 			json_decref(row);
 			return NULL;
 		} else {
-			/* Not a text, or nothing that a recording has. */
+			/* Not a text, or not part of a recording. */
 			json_object_del(row, keys[i]);
 		}
 	}
 	return row;
 }
 
-/* The next row. *ret_line: where the file is damaged. 1; 0: the end; -EBADMSG. */
+/* Reads the next row. Returns 1; 0 at the end of the file; -EBADMSG if the file is damaged. */
 static int read_row(json_t **ret_row)
 {
 	char *line = NULL;

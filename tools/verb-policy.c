@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl policy: what the policy permits, and which rule decides; all its rules; and reading its
- * files again. The service manager is asked, because it knows the policy in use.
+ * ipcctl policy: checks a permission and prints the rule that decides it; prints all rules; reads
+ * the files again. It asks the service manager, which knows the policy in force.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl status: who a process on the bus is, its services and its connections.
+ * ipcctl status: the identity of a process on the bus, its services and its connections.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "text.h"
 #include "verbs.h"
 
-/* --- Who it is ---------------------------------------------------------------------- */
+/* --- Identity ---------------------------------------------------------------------- */
 
 static json_t *group_names(const json_t *gids)
 {
@@ -41,7 +41,7 @@ static json_t *set_file(json_t *status, const char *key, pid_t pid, const char *
 	return value_set(status, key, json_string(text));
 }
 
-/* What anybody may know. NULL: it has ended, or there is no memory. */
+/* The facts that every user may know. NULL: the process has ended, or there is no memory. */
 static json_t *identity_of(pid_t pid)
 {
 	char process[64], unit[256], user[64], group[64];
@@ -64,7 +64,7 @@ static json_t *identity_of(pid_t pid)
 	return set_file(status, "cgroup", pid, "cgroup");
 }
 
-/* The rows of its names. */
+/* The services that the process registered. */
 static int get_services(pid_t pid, json_t **ret_services)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;

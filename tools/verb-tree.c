@@ -23,7 +23,7 @@ static const char *key_of(char *key, size_t size, json_int_t proc, json_int_t no
 	return key;
 }
 
-/* Adds a holder, unless it is the last one: the handles of a process are in one place. */
+/* Adds a holder, unless it was added last: the handles of a process follow each other. */
 static json_t *add_holder(json_t *holders, struct names *names, json_int_t pid)
 {
 	const char *last = json_string_value(json_array_get(holders, json_array_size(holders) - 1));
@@ -90,8 +90,8 @@ static json_t *object_row(struct names *names, const json_t *process, const json
 	return value_set(row, "held_by", held_by ?: json_array());
 }
 
-/* A row for each object, and one for a process without any. pid: only of this process; 0: of all.
- * Processes and their nodes are in the same order. */
+/* Returns a row for each object, and a row for each process without objects. pid: only of this
+ * process; 0: of all processes. The driver lists processes and their nodes in the same order. */
 static json_t *rows_of(struct names *names, const json_t *state, pid_t pid)
 {
 	json_t *nodes = json_object_get(state, "node"), *node, *proc, *rows = json_array();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl wait: waits until a service manager runs and services are registered. Nothing polls:
+ * ipcctl wait: waits until a service manager runs and services are registered. It does not poll:
  * the service manager replies when a service registers the name.
  */
 #include <errno.h>

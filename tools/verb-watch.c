@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl watch: prints services as they are registered and as they end. The service
- * manager notifies; nothing polls.
+ * ipcctl watch: prints services as they are registered and as they end, when the service manager
+ * reports it.
  */
 #define _GNU_SOURCE
 #include <errno.h>

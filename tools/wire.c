@@ -71,7 +71,7 @@ static bool get_tag(struct wire *wire, struct wire_field *field)
 	return true;
 }
 
-/* What follows the tag of a field that is no group. */
+/* Reads the content of a field that is no group. */
 static bool get_content(struct wire *wire, struct wire_field *field)
 {
 	if (field->type != WIRE_BYTES)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Protobuf's wire format: reads and writes the fields of a message. Bytes that are read are a
- * stranger's.
+ * Protobuf's wire format: reads and writes the fields of a message. The bytes may be damaged or
+ * hostile.
  */
 #ifndef IPCCTL_WIRE_H
 #define IPCCTL_WIRE_H
@@ -43,13 +43,13 @@ struct wire_field {
 
 struct wire wire_of(const void *data, size_t size);
 
-/* The next field. A group is one field; its end never is. 1; 0: there is none; -EBADMSG. */
+/* Reads the next field. A group with its end is one field. Returns 1; 0 at the end; -EBADMSG. */
 int wire_next(struct wire *wire, struct wire_field *ret_field);
 
-/* The next value of packed values, which are not WIRE_BYTES. */
+/* Reads the next of packed values, which are not WIRE_BYTES. Returns false if it is damaged. */
 bool wire_value(struct wire *wire, unsigned int type, uint64_t *ret_value);
 
-/* A signed value as the varint of a sint, and back. */
+/* Convert a signed value to the varint of a sint, and back. */
 static inline uint64_t wire_zigzag(int64_t value)
 {
 	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
@@ -63,7 +63,7 @@ static inline int64_t wire_unzigzag(uint64_t value)
 /**
  * struct wire_buffer - a message that is written
  * @data: @size bytes, in memory for @capacity. The owner frees it
- * @failed: no memory; what was written afterwards is missing
+ * @failed: there was no memory; later bytes are missing
  */
 struct wire_buffer {
 	uint8_t *data;
@@ -76,7 +76,7 @@ void wire_put(struct wire_buffer *buffer, const void *data, size_t size);
 void wire_put_value(struct wire_buffer *buffer, unsigned int type, uint64_t value);
 void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type);
 
-/* Makes what was written since the buffer had this size the content of a field, which is WIRE_BYTES
+/* Makes the bytes from begin to the end of the buffer the content of a field, which is WIRE_BYTES
  * or a WIRE_GROUP. */
 void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type);
 
