@@ -23,10 +23,8 @@
 /* How long a service may take to say what it is. */
 #define DESCRIBE_USEC 5000000
 
-/* Others decide how often. */
-static struct log_limit limit;
-
-struct export {
+struct export
+{
 	struct export *next;
 	struct exports *of;
 	char *name;
@@ -131,10 +129,9 @@ static int export_describe(struct export *export, int r, struct ipc_proxy *proxy
 	export_set(export, target, why);
 	/* This thread alone changes what was set, so it is still there. */
 	if (ok)
-		log_others(&limit, "exporting %s as %s", export->name, export->interface);
+		log_line("exporting %s as %s", export->name, export->interface);
 	else
-		log_others(&limit, "cannot export %s: %s", export->name,
-			   export->why ?: ipc_strerror(r));
+		log_line("cannot export %s: %s", export->name, export->why ?: ipc_strerror(r));
 	return r;
 }
 
@@ -189,11 +186,11 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	export->described = ipc_proxy_unref(export->described);
 	if (change == IPC_NAME_GONE) {
 		export_set(export, NULL, NULL);
-		log_others(&limit, "%s is gone", export->name);
+		log_line("%s is gone", export->name);
 	} else if (!proxy) {
 		metrics_refused(REFUSED_POLICY);
 		export_set(export, NULL, strdup("the gateway may not call it"));
-		log_others(&limit, "cannot export %s: the policy does not let the gateway call it",
+		log_line("cannot export %s: the policy does not let the gateway call it",
 			   export->name);
 	} else {
 		introspect(export, proxy);

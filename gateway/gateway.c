@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -127,8 +126,7 @@ static int load_pem(struct gateway *gateway)
 	if (r == 0)
 		r = find_expiry(options->client_ca, client_ca, &client_ca_expiry);
 	if (r == 0)
-		r = net_set_pem(gateway->net,
-				&(struct net_pem){ certificate, key, client_ca });
+		r = net_set_pem(gateway->net, &(struct net_pem){ certificate, key, client_ca });
 	if (r == 0) {
 		set_expiry(&gateway->expiry, expiry);
 		set_expiry(&gateway->client_ca_expiry, client_ca_expiry);
@@ -183,8 +181,7 @@ static int wait_for(struct gateway *gateway, int msec)
 	do
 		n = poll(fds, 2, msec);
 	while (n < 0 && errno == EINTR);
-	if (n > 0 && fds[0].revents &&
-	    read(gateway->signals, &info, sizeof(info)) == sizeof(info))
+	if (n > 0 && fds[0].revents && read(gateway->signals, &info, sizeof(info)) == sizeof(info))
 		return (int)info.ssi_signo;
 	return n > 0 ? 0 : -1;
 }
@@ -465,7 +462,6 @@ static void collect(struct metrics_sheet *sheet, void *userdata)
 {
 	struct gateway *gateway = userdata;
 
-	metrics_set_connections(sheet, net_connections());
 	exports_collect(gateway->exports, sheet);
 	if (gateway->imports)
 		imports_collect(gateway->imports, sheet);
@@ -476,30 +472,10 @@ static void collect(struct metrics_sheet *sheet, void *userdata)
 	collect_expiry(sheet, "tls-server-ca", &gateway->server_ca_expiry);
 }
 
-/* Each connection has a file. Clients may have half of them. */
-static void allow_connections(const struct gateway_options *options)
-{
-	struct net_connection_limits limits = { options->max_connections,
-						options->peer_connections };
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-		if (limits.all > limit.rlim_cur / 2)
-			limits.all = (unsigned int)(limit.rlim_cur / 2);
-	}
-	if (!limits.peer)
-		limits.peer = (limits.all + 1) / 2;
-	net_limit_connections(&limits);
-}
-
 int gateway_run(const struct gateway_options *options)
 {
 	struct gateway gateway = { .options = options, .over = -1 };
 	int r;
-
-	allow_connections(options);
 
 	r = gateway.signals = open_signals();
 	if (r >= 0) {
@@ -512,6 +488,8 @@ int gateway_run(const struct gateway_options *options)
 		r = open_net(&gateway);
 	if (r == 0)
 		r = open_clients(&gateway);
+	if (r == 0)
+		r = net_limit_connections(options->max_connections);
 	if (r == 0)
 		r = net_start(gateway.net);
 	if (r == 0 && options->metrics)

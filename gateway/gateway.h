@@ -32,7 +32,6 @@ struct gateway_options {
 	const char *metrics; /* path of a socket; NULL: none */
 	struct net_limits limits;
 	unsigned int max_connections; /* of clients */
-	unsigned int peer_connections; /* 0: half of max_connections */
 	unsigned int max_calls;
 	struct peer_limits peer_limits;
 	unsigned int user_calls; /* of a user of the bus; 0: half of max_calls */

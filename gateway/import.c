@@ -30,9 +30,6 @@
 /* How long a server may take to say that it has a oneway. Others wait behind it. */
 #define ONEWAY_USEC 30000000
 
-/* Others decide how often. */
-static struct log_limit limit;
-
 struct import {
 	struct import *next;
 	struct imports *of;
@@ -102,11 +99,11 @@ static int count(struct imports *imports, uid_t uid, struct ticket **ret_ticket,
 		r = peers_begin_user(imports->options.users, uid, &ticket->user);
 	if (r < 0) {
 		free(ticket);
-		return r == -EDQUOT ? refuse(r, text, size, "this user",
-					     imports->options.user_calls) : r;
+		return r == -EDQUOT ?
+			       refuse(r, text, size, "this user", imports->options.user_calls) :
+			       r;
 	}
-	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) >
-	    imports->options.max_calls) {
+	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) > imports->options.max_calls) {
 		__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
 		peers_end(ticket->user);
 		free(ticket);
@@ -257,15 +254,15 @@ static void oneway_over(const struct net_status *status, const struct net_messag
 
 	(void)reply;
 	if (status->code != NET_OK && !import->dropping)
-		log_others(&limit, "dropping oneways to %s: %s: %s", import->name,
-			   status_name(status->code), status->message ?: "");
+		log_line("dropping oneways to %s: %s: %s", import->name, status_name(status->code),
+			 status->message ?: "");
 	import->dropping = status->code != NET_OK;
 	ipc_call_unref(oneway->call);
 	free(oneway);
 }
 
-static int oneway_start(struct import *import, struct ipc_call *call,
-			const struct net_head *head, const void *data, size_t size)
+static int oneway_start(struct import *import, struct ipc_call *call, const struct net_head *head,
+			const void *data, size_t size)
 {
 	struct oneway *oneway = malloc(sizeof(*oneway));
 	struct net_request *request;
@@ -280,7 +277,7 @@ static int oneway_start(struct import *import, struct ipc_call *call,
 		net_request_unref(request);
 		return 0;
 	}
-	log_others(&limit, "dropped a oneway to %s: %s", import->name, ipc_strerror(r));
+	log_line("dropped a oneway to %s: %s", import->name, ipc_strerror(r));
 	if (oneway)
 		ipc_call_unref(oneway->call);
 	free(oneway);
@@ -301,9 +298,9 @@ static int describe(struct import *import, struct ipc_call *call)
 	begin = description.size;
 	wire_put(&description, import->of->set, import->of->set_size);
 	wire_wrap(&description, begin, 3);
-	r = description.failed ? -ENOMEM :
-				 ipc_raw_reply(call, &(struct ipc_raw_message){
-							     .data = description.data,
+	r = description.failed ?
+		    -ENOMEM :
+		    ipc_raw_reply(call, &(struct ipc_raw_message){ .data = description.data,
 							     .size = description.size });
 	free(description.data);
 	return r;
@@ -381,7 +378,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	if (r == 0)
 		r = start(import, method, call, &head, message, size);
 	else if (method->oneway)
-		log_others(&limit, "dropped a oneway to %s: %s", import->name,
+		log_line("dropped a oneway to %s: %s", import->name,
 			   why_not(r, bad, text, sizeof(text)));
 	else
 		r = ipc_call_errno(call, r, "%s", why_not(r, bad, text, sizeof(text)));
@@ -446,7 +443,8 @@ static int import_read(struct import *import, const char *name, const char *serv
 	r = schema_new(import->of->set, import->of->set_size, service, &import->schema);
 	if (r < 0)
 		fputs(r == -ENOENT ? "the descriptor set has no such service" :
-				     "the descriptor set is not usable", why);
+				     "the descriptor set is not usable",
+		      why);
 	else
 		r = target_check(import->schema, why);
 	if (fclose(why))
@@ -482,9 +480,9 @@ static int import_open(struct import *import, const char *name, const char *targ
 	import->ops.interface = schema_interface(import->schema);
 	import->ops.serve = serve;
 	import->ops.stream = serve_stream;
-	r = net_channel_new(import->of->net,
-			    &(struct net_channel_options){
-				    .target = tls ? target + 4 : target,
+	r = net_channel_new(
+		import->of->net,
+		&(struct net_channel_options){ .target = tls ? target + 4 : target,
 				    .pem = tls ? options->pem : NULL,
 				    .message_size = options->message_size,
 				    .keepalive_msec = options->keepalive_msec },

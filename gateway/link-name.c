@@ -15,9 +15,6 @@
 #include "log.h"
 #include "metrics.h"
 
-/* Others decide how often. */
-static struct log_limit limit;
-
 /* A name of the other side that is registered here. */
 struct used {
 	struct job job;
@@ -55,14 +52,13 @@ static void put(struct used *used, struct ipc_object *object)
 		used->slot = ipc_slot_release(used->slot);
 		r = ipc_register_name(link->ipc, used->use->name, object, &used->slot);
 		if (r < 0)
-			log_others(&limit, "cannot register %s: %s", used->use->name,
-				   ipc_strerror(r));
+			log_line("cannot register %s: %s", used->use->name, ipc_strerror(r));
 		else
-			log_others(&limit, "%s is %s of %s", used->use->name, used->use->remote,
+			log_line("%s is %s of %s", used->use->name, used->use->remote,
 				   link->peer->target);
 	} else if (used->slot) {
 		used->slot = ipc_slot_end(used->slot);
-		log_others(&limit, "%s is gone", used->use->name);
+		log_line("%s is gone", used->use->name);
 	}
 }
 
@@ -115,7 +111,7 @@ void name_arrived(struct link *link, const struct link_frame *frame)
 	}
 	used = &link->names->used[frame->id - 1];
 	if (r < 0 || frame->error)
-		log_others(&limit, "cannot use %s of %s: %s", used->use->remote, link->peer->target,
+		log_line("cannot use %s of %s: %s", used->use->remote, link->peer->target,
 			   ipc_strerror(r < 0 ? r : -(int)frame->error));
 	pthread_mutex_lock(&link->lock);
 	old = used->object;
@@ -132,8 +128,8 @@ void name_arrived(struct link *link, const struct link_frame *frame)
 void names_want(struct link *link)
 {
 	for (size_t i = 0; link->peer && i < link->peer->n_uses; i++)
-		link_send(link, &(struct link_frame){
-					.kind = LINK_FIND,
+		link_send(link,
+			  &(struct link_frame){ .kind = LINK_FIND,
 					.id = i + 1,
 					.text = link->peer->uses[i].remote,
 					.text_size = strlen(link->peer->uses[i].remote) });
@@ -143,9 +139,8 @@ void names_want(struct link *link)
 
 static void refuse(struct link *link, uint64_t id, int error)
 {
-	link_send(link, &(struct link_frame){ .kind = LINK_NAME,
-					      .id = id,
-					      .error = (uint32_t)error });
+	link_send(link,
+		  &(struct link_frame){ .kind = LINK_NAME, .id = id, .error = (uint32_t)error });
 }
 
 static void changed(struct ipc *ipc, enum ipc_name_change change, const struct ipc_name_info *info,
@@ -162,7 +157,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 		return;
 	if (change == IPC_NAME_PRESENT && !proxy) {
 		metrics_refused(REFUSED_POLICY);
-		log_others(&limit, "cannot share %s: the policy does not let the gateway call it",
+		log_line("cannot share %s: the policy does not let the gateway call it",
 			   watched->name);
 		refuse(link, watched->id, EACCES);
 		return;
@@ -188,7 +183,7 @@ static bool watched_run(struct job *job)
 
 	r = ipc_watch_names(link->ipc, watched->name, changed, watched, &watched->slot);
 	if (r < 0) {
-		log_others(&limit, "cannot share %s: %s", watched->name, ipc_strerror(r));
+		log_line("cannot share %s: %s", watched->name, ipc_strerror(r));
 		refuse(link, watched->id, -r);
 	}
 	return false;
@@ -253,7 +248,7 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	names->n_watched++;
 	if (!is_shared(link, name)) {
 		metrics_refused(REFUSED_NAME);
-		log_others(&limit, "%s is not shared", name);
+		log_line("%s is not shared", name);
 		refuse(link, frame->id, EACCES);
 		return;
 	}
@@ -278,7 +273,7 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	if (!refused)
 		return;
 	metrics_refused(REFUSED_GUARD);
-	log_others(&limit, "the policy does not let a linked gateway use %s", name);
+	log_line("the policy does not let a linked gateway use %s", name);
 	refuse(link, frame->id, EACCES);
 }
 

@@ -34,9 +34,6 @@
 #define BACKOFF_MIN_MSEC	200
 #define BACKOFF_MAX_MSEC	10000
 
-/* Others decide how often. */
-static struct log_limit limit;
-
 struct links {
 	struct net *net;
 	const struct link_options *options;
@@ -142,7 +139,7 @@ static void hello(struct link *link, const struct link_frame *frame)
 		link->peer_size = frame->size;
 		pthread_cond_broadcast(&link->changed);
 		pthread_mutex_unlock(&link->lock);
-		log_others(&limit, "linked with %s", link->peer ? link->peer->target : "a gateway");
+		log_line("linked with %s", link->peer ? link->peer->target : "a gateway");
 		names_want(link);
 	}
 }
@@ -477,9 +474,9 @@ static void *run_accepted(void *userdata)
 
 	if (r == 0) {
 		serve(link);
-		log_others(&limit, "lost the link with a gateway: %s", link->why ?: "no memory");
+		log_line("lost the link with a gateway: %s", link->why ?: "no memory");
 	} else {
-		log_others(&limit, "cannot open the bus for a link: %s", ipc_strerror(r));
+		log_line("cannot open the bus for a link: %s", ipc_strerror(r));
 		status_say(link->call, NET_UNAVAILABLE, "the bus of the other side: %s",
 			   ipc_strerror(r));
 		wait_over(link);
@@ -648,8 +645,7 @@ static struct peer *peer_find(struct links *links, const char *target)
 	peer->uses = calloc(options->n_uses, sizeof(*peer->uses));
 	if (!peer->target || !peer->uses ||
 	    net_channel_new(links->net,
-			    &(struct net_channel_options){
-				    .target = tls ? target + 4 : target,
+			    &(struct net_channel_options){ .target = tls ? target + 4 : target,
 				    .pem = tls ? options->pem : NULL,
 				    .message_size = options->message_size,
 				    .keepalive_msec = NET_KEEPALIVE_MSEC },

@@ -45,8 +45,7 @@ static const char help[] =
 	"      --max-calls N       calls that are open at a time (default: 1000)\n"
 	"      --max-connections N  connections of clients (default: 10000, or half of the files that\n"
 	"                          the gateway may have)\n"
-	"      --peer-connections N  the same, of one address (default: half of --max-connections)\n"
-	"      --peer-calls N      the same, of one peer (default: --max-calls)\n"
+	"      --peer-calls N      calls of one peer that are open at a time (default: --max-calls)\n"
 	"      --peer-rate N       calls of one peer in a second (default: no limit)\n"
 	"      --user-calls N      calls to other machines of one user of the bus (default: half of\n"
 	"                          --max-calls)\n"
@@ -71,7 +70,6 @@ enum {
 	KEY_MESSAGE,
 	KEY_CALLS,
 	KEY_CONNECTIONS,
-	KEY_PEER_CONNECTIONS,
 	KEY_PEER_CALLS,
 	KEY_PEER_RATE,
 	KEY_USER_CALLS,
@@ -101,7 +99,6 @@ static const struct option long_options[] = {
 	{ "max-message", required_argument, NULL, KEY_MESSAGE },
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
 	{ "max-connections", required_argument, NULL, KEY_CONNECTIONS },
-	{ "peer-connections", required_argument, NULL, KEY_PEER_CONNECTIONS },
 	{ "peer-calls", required_argument, NULL, KEY_PEER_CALLS },
 	{ "peer-rate", required_argument, NULL, KEY_PEER_RATE },
 	{ "user-calls", required_argument, NULL, KEY_USER_CALLS },
@@ -262,8 +259,6 @@ static int limit(struct gateway_options *options, int key, const char *text)
 		options->max_calls = (unsigned int)value;
 	else if (key == KEY_CONNECTIONS)
 		options->max_connections = (unsigned int)value;
-	else if (key == KEY_PEER_CONNECTIONS)
-		options->peer_connections = (unsigned int)value;
 	else if (key == KEY_PEER_CALLS)
 		options->peer_limits.calls = (unsigned int)value;
 	else if (key == KEY_USER_CALLS)

@@ -37,7 +37,6 @@ struct row {
 struct metrics_sheet {
 	struct row *rows;
 	size_t n_rows;
-	unsigned long connections;
 	unsigned int links;
 	struct {
 		const char *option;
@@ -92,11 +91,6 @@ void metrics_add(struct metrics_sheet *sheet, const char *direction, const char 
 	row->counts.sent = load(&counts->sent);
 	row->counts.open = load(&counts->open);
 	row->counts.streams = load(&counts->streams);
-}
-
-void metrics_set_connections(struct metrics_sheet *sheet, unsigned long connections)
-{
-	sheet->connections = connections;
 }
 
 void metrics_set_links(struct metrics_sheet *sheet, unsigned int links)
@@ -192,8 +186,6 @@ static void print(FILE *file, const struct metrics_sheet *sheet)
 {
 	print_family(file, "build", "info", NULL, "The version of the gateway.");
 	fprintf(file, "ipc_gateway_build_info{version=\"%s\"} 1\n", IPC_VERSION);
-	print_family(file, "connections", "gauge", NULL, "Connections of gRPC clients.");
-	fprintf(file, "ipc_gateway_connections %lu\n", sheet->connections);
 	print_family(file, "links", "gauge", NULL, "Links with other gateways.");
 	fprintf(file, "ipc_gateway_links %u\n", sheet->links);
 	print_calls(file, sheet);
@@ -210,8 +202,7 @@ static void print(FILE *file, const struct metrics_sheet *sheet)
 	print_family(file, "certificate_expiry_seconds", "gauge", "seconds",
 		     "When the first certificate of a file ends, in seconds since 1970.");
 	for (size_t i = 0; i < sheet->n_expiries; i++)
-		fprintf(file,
-			"ipc_gateway_certificate_expiry_seconds{option=\"%s\"} %" PRId64 "\n",
+		fprintf(file, "ipc_gateway_certificate_expiry_seconds{option=\"%s\"} %" PRId64 "\n",
 			sheet->expiries[i].option, sheet->expiries[i].seconds);
 	fputs("# EOF\n", file);
 }
@@ -362,7 +353,8 @@ static int clear(const struct sockaddr_un *address)
 		return -errno;
 	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
 			    errno == ECONNREFUSED ?
-		    0 : -EADDRINUSE;
+		    0 :
+		    -EADDRINUSE;
 	close(fd);
 	if (r == 0 && unlink(address->sun_path) < 0)
 		r = -errno;

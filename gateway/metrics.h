@@ -36,7 +36,6 @@ struct metrics_sheet;
  * gateway's own, the name one of its command line or "". */
 void metrics_add(struct metrics_sheet *sheet, const char *direction, const char *name,
 		 const struct net_counts *counts);
-void metrics_set_connections(struct metrics_sheet *sheet, unsigned long connections);
 void metrics_set_links(struct metrics_sheet *sheet, unsigned int links);
 
 /* Add the time when the certificates of an option ("tls-cert") end, in seconds since 1970. */

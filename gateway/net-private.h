@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the engine share: net.c, servers, net-client.c, clients, net-call.c, calls of
- * both, net-listen.c, addresses, net-accept.c, how many connections clients have, net-tls.c,
+ * both, net-listen.c, addresses, net-accept.c, the limit of connections, net-tls.c,
  * certificates, and net-vsock.c, connections of virtual machines.
  */
 #ifndef GATEWAY_NET_PRIVATE_H
@@ -171,8 +171,6 @@ int net_vsock_listen(struct net *net, const char *address);
 int net_vsock_start(struct net *net);
 void net_vsock_stop(struct net *net);
 void net_vsock_free(struct net *net);
-/* Whose an address of the family AF_VSOCK is. */
-unsigned int net_vsock_cid(const struct sockaddr_storage *address);
 /* "vsock:CID:", which the caller frees, for what the core calls a peer; else NULL. */
 char *net_vsock_address(struct net *net, const char *peer);
 

@@ -26,7 +26,7 @@
 
 #define BACKLOG 128
 
-/* Before accept() is tried again, when there were too many files or there was no memory. */
+/* Pause after an attempt that failed because there are too many files or is too little memory. */
 #define PAUSE_MSEC 100
 
 /* A connection that lasted so long was none that its server refused. */
@@ -96,11 +96,6 @@ static bool parse(const char *text, struct sockaddr_vm *ret_address)
 		return false;
 	*ret_address = address;
 	return true;
-}
-
-unsigned int net_vsock_cid(const struct sockaddr_storage *address)
-{
-	return ((const struct sockaddr_vm *)address)->svm_cid;
 }
 
 /* Waits for a file, or for the end: true. */
@@ -175,8 +170,6 @@ static void take(struct vsock_listener *listener)
 
 	fd = accept4(listener->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
-		/* What waits stays in the queue of the kernel. */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			wait_file(-1, 0, listener->stop, PAUSE_MSEC);
 		return;
 	}
@@ -321,8 +314,8 @@ static bool use(struct vsock_channel *channel, int fd)
 		return wait_file(-1, 0, channel->stop, PAUSE_MSEC);
 	}
 	credentials = grpc_insecure_credentials_create();
-	set_channel(channel, grpc_channel_create_from_fd(channel->target, fd, credentials,
-							 &channel->args));
+	set_channel(channel,
+		    grpc_channel_create_from_fd(channel->target, fd, credentials, &channel->args));
 	grpc_channel_credentials_release(credentials);
 	stop = wait_file(copy, POLLRDHUP, channel->stop, -1);
 	if (!stop)
@@ -372,8 +365,8 @@ struct vsock_channel *net_vsock_channel_free(struct vsock_channel *channel)
 	return NULL;
 }
 
-int net_vsock_channel_new(const struct net_channel_options *options,
-			  const grpc_channel_args *args, struct vsock_channel **ret_channel)
+int net_vsock_channel_new(const struct net_channel_options *options, const grpc_channel_args *args,
+			  struct vsock_channel **ret_channel)
 {
 	const size_t size = args->num_args * sizeof(*args->args);
 	struct vsock_channel *channel;

@@ -48,31 +48,6 @@ const struct net_counts *net_uncounted(const struct net *net)
 	return &net->uncounted;
 }
 
-/* The core knows its sockets, and prints them as JSON. */
-#define SOCKETS_PAGE 1000
-
-unsigned long net_connections(void)
-{
-	static const char server[] = "\"serverId\":\"", connection[] = "\"socketId\":\"";
-	char *text = grpc_channelz_get_servers(0);
-	const char *at = text ? strstr(text, server) : NULL;
-	intptr_t id = at ? strtol(at + strlen(server), NULL, 10) : 0, from = 0;
-	unsigned long all = 0, n = SOCKETS_PAGE;
-
-	gpr_free(text);
-	while (id && n == SOCKETS_PAGE) {
-		text = grpc_channelz_get_server_sockets(id, from, SOCKETS_PAGE);
-		n = 0;
-		for (at = text; at && (at = strstr(at, connection)); n++) {
-			at += strlen(connection);
-			from = strtol(at, NULL, 10) + 1;
-		}
-		gpr_free(text);
-		all += n;
-	}
-	return all;
-}
-
 /* --- Accepting ---------------------------------------------------------------------------- */
 
 /* Without memory for a call, the core keeps those that come, and asks again with the next. */
@@ -181,16 +156,10 @@ static grpc_server *server_new(const struct net_limits *limits)
 	return server;
 }
 
-/* What the core reports has texts of peers, such as names and metadata. It does not clean them.
- * Errors come for each connection that fails; more than these it says only if the environment wants
- * that. */
+/* Reports of the core contain texts of peers, which the core does not make printable. By default the
+ * core reports errors only. */
 static void log_core(gpr_log_func_args *args)
 {
-	static struct log_limit limit;
-
-	if (args->severity == GPR_LOG_SEVERITY_ERROR)
-		log_others(&limit, "gRPC: %s", args->message);
-	else
 		log_line("gRPC: %s", args->message);
 }
 

@@ -94,15 +94,10 @@ struct net_call_ops {
 /* A client calls. The callback sets net_call_begin(), or ends the call with net_call_finish(). */
 typedef void (*net_accept)(struct net_call *call, void *userdata);
 
-/* How many connections clients may have, and those of one peer: an address of IPv4, the first 64
- * bits of one of IPv6, a virtual machine, or all Unix sockets. Others are closed at once. The
- * limits are the process's, before net_start(). */
-struct net_connection_limits {
-	unsigned int all;
-	unsigned int peer;
-};
-
-void net_limit_connections(const struct net_connection_limits *limits);
+/* Let clients have at most this many connections, or half of the files that the process may open, for
+ * which its limit is raised. Others are closed at once. Call it when all other files are open that the
+ * process needs for long, before net_start(). The limit is the process's. */
+int net_limit_connections(unsigned int max);
 
 /* Create an engine with one server. */
 int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,
@@ -188,9 +183,6 @@ bool net_call_metadata(const struct net_call *call, size_t i, struct iovec *ret_
  * status alone. */
 void net_call_count(struct net_call *call, struct net_counts *counts, bool streams);
 const struct net_counts *net_uncounted(const struct net *net);
-
-/* How many connections clients have. It takes time with many of them. */
-unsigned long net_connections(void);
 
 /* Set the callbacks, once, in net_accept. From here on canceled() and ended() will come. */
 void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void *userdata);
@@ -295,9 +287,8 @@ struct net_head {
  */
 typedef void (*net_reply_cb)(const struct net_status *status, const struct net_message *reply,
 			     void *userdata);
-int net_request_new(struct net_channel *channel, const struct net_head *head,
-		    const void *data, size_t size, net_reply_cb cb, void *userdata,
-		    struct net_request **ret_request);
+int net_request_new(struct net_channel *channel, const struct net_head *head, const void *data,
+		    size_t size, net_reply_cb cb, void *userdata, struct net_request **ret_request);
 /* End a request early: cb gets NET_CANCELLED, unless it has run or is about to. */
 void net_request_cancel(struct net_request *request);
 struct net_request *net_request_unref(struct net_request *request);

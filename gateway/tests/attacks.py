@@ -17,7 +17,6 @@ from harness import (B, Program, case, connect, fails, gateway, method, pb, serv
 from http2 import DATA, END_STREAM, HEADERS, PREFACE, RESET, SETTINGS, Connection, frame, message
 from import_streams import ipcbus
 from links import CONNECT
-from metrics import metrics
 
 StatusCode = grpc.StatusCode
 EMPTY = pb.EmptyMessage()
@@ -109,27 +108,21 @@ def knock(port, host='127.0.0.1', count=1):
 
 @case
 def connections_are_limited():
-    """One peer once could take all files that the gateway may have, without a certificate."""
-    where = socket_path()[len('unix:'):]
-    program = gateway('--insecure', '--max-connections', '10', '--peer-connections', '4', '--metrics', where,
-                      listen='0.0.0.0:0')
+    """Clients once could take all files that the gateway may have, without a certificate."""
+    program = gateway('--insecure', '--max-connections', '10', listen='0.0.0.0:0')
     port = int(program.log().split('listening on 0.0.0.0:')[1].split()[0])
-    one = knock(port, count=6)
-    assert [is_closed(client) for client in one] == [False] * 4 + [True] * 2
-    others = [knock(port, f'127.0.0.{i}')[0] for i in range(2, 12)]
-    assert [is_closed(client) for client in others] == [False] * 6 + [True] * 4
-    assert metrics(where)['refusals_total', 'reason="connections"'] == 6
-    assert 'refused a connection: there are too many' in program.log()
+    clients = knock(port, count=14)
+    closed = [is_closed(client) for client in clients]
+    refused = sum(closed)
+    # Each connection has one file, and the core opens a few others when the first ones come.
+    assert 4 <= refused <= 8 and closed == [False] * (14 - refused) + [True] * refused, closed
+    assert program.log().count('refused a connection: there are too many') == refused
+    files = len(program.files())
     # Those that end make space.
-    for client in one[:2] + others[:1]:
-        client.close()
-    wait_until('they are closed', lambda: metrics(where)['connections', ''] == 7)
-    again = knock(port, count=3)
-    assert [is_closed(client) for client in again] == [False] * 2 + [True]
-    assert not is_closed(knock(port, '127.0.0.99')[0])
-    for _ in range(100):
-        for client in knock(port, '127.0.0.2'):
+    for client in clients[:2]:
             client.close()
+    wait_until('they are closed', lambda: len(program.files()) == files - 2)
+    assert [is_closed(client) for client in knock(port, count=3)] == [False] * 2 + [True]
     assert program.end() == 0
 
 
@@ -145,7 +138,7 @@ def too_many_files():
         for client in clients:
             client.connect(program.address[len('unix:'):])
         assert is_closed(clients[-1])
-        program.wait_for('refused a connection: the gateway may have no more files')
+        program.wait_for('refused a connection: the gateway can have no more files')
         # Calls that are open go on.
         assert call.result() is not None
         assert method('Empty', channel=channel)(EMPTY, timeout=10) == EMPTY

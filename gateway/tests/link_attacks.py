@@ -15,7 +15,6 @@ from harness import B, Program, case, connect, gateway, look, socket_path, wait_
 from http2 import DATA, END_HEADERS, HEADERS, Connection, Server, frame, message
 from import_streams import Client, interop_ipc, ipcbus
 from links import CONNECT, FAR, HELLO, Joined, ipcctl
-from tls import certificates, path, tls_gateway
 
 KIND, ID, TARGET, CHAIN, ERROR, TEXT, OBJECTS = 1, 2, 3, 5, 7, 8, 9
 FIND, NAME, CALL, REPLY = 2, 3, 4, 5
@@ -168,62 +167,6 @@ def objects_that_a_peer_keeps():
         proxy.call(1, b'', entries=entries[:0]).release()
         bus.close()
         assert near.end() == 0
-
-
-@case
-def peers_do_not_fill_the_log():
-    """A peer's frames, connections and links are logged at a limited rate."""
-    count, done = 5000, threading.Event()
-
-    def talks(got):
-        if got[KIND] == FIND:
-            for _ in range(count):
-                yield field(KIND, NAME) + field(ID, got[ID]) + field(ERROR, 13)
-            done.set()
-
-    def rate_is_limited(program, begin, most_at_once=100):
-        """So many lines at once, 25 a second from then on; begin is when the first could come."""
-        time.sleep(1.1)
-        most = most_at_once + 25 * (time.monotonic() - begin)
-        assert len(program.lines) < most, program.lines[:50]
-
-    begin = time.monotonic()
-    with Hostile(talks) as hostile:
-        near = Program(f'{B}/gateway/ipc-gateway', '--link', f'x.y=y@{hostile.address}', ready='cannot use')
-        assert done.wait(60)
-        rate_is_limited(near, begin)
-        assert near.end() == 0
-    certificates()
-    program = tls_gateway('--tls-client-ca', path('ca.pem'), '--share', 'test.interop', '--listen',
-                          where := socket_path())
-    port = int(program.log().split('listening on tls:localhost:')[1].split()[0])
-
-    def knock():
-        with socket.create_connection(('localhost', port)) as client:
-            client.sendall(b'x' * 100)
-
-    begin = time.monotonic()
-    # A busy machine may have time for every line of a round.
-    for _ in range(20):
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            for knocked in [pool.submit(knock) for _ in range(1000)]:
-                knocked.result()
-        rate_is_limited(program, begin)
-        # The log says how many lines it left out.
-        knock()
-        time.sleep(0.5)
-        if 'lines were left out before this one' in program.log():
-            break
-    program.wait_for('lines were left out before this one')
-    before, begin = len(program.lines), time.monotonic()
-    with connect(where) as channel:
-        for _ in range(400):
-            try:
-                next(channel.stream_stream(CONNECT)(iter((b'\xff\xff',)), timeout=10))
-            except grpc.RpcError:
-                pass
-    rate_is_limited(program, begin, before + 50)
-    assert program.end() == 0
 
 
 def replies_of(server, stream):
