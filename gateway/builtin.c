@@ -252,7 +252,7 @@ int builtins_start(struct builtins *builtins, struct net_call *call)
 		builtins->first = talk;
 		pthread_mutex_unlock(&builtins->lock);
 	}
-	net_call_count(call, &builtins->counts, kind != CHECK);
+	net_call_count(call, &builtins->counts);
 	net_call_begin(call, &ops, talk);
 	net_call_receive(call);
 	return 1;

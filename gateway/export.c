@@ -188,7 +188,6 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 		export_set(export, NULL, NULL);
 		log_line("%s is gone", export->name);
 	} else if (!proxy) {
-		metrics_refused(REFUSED_POLICY);
 		export_set(export, NULL, strdup("the gateway may not call it"));
 		log_line("cannot export %s: the policy does not let the gateway call it",
 			   export->name);
@@ -331,7 +330,6 @@ static struct target *get_target_locked(struct export *export, enum policy_verdi
 					struct net_call *call)
 {
 	if (verdict != POLICY_ALLOW) {
-		metrics_refused(REFUSED_GUARD);
 		status_say(call, NET_PERMISSION_DENIED, "the policy of the gateway refuses this");
 		return NULL;
 	}
@@ -364,10 +362,9 @@ static struct target *find(struct exports *exports, struct net_call *call, const
 		pthread_mutex_unlock(&export->lock);
 	}
 	if (!found || verdict == POLICY_HIDE) {
-		metrics_refused(REFUSED_SERVICE);
 		status_say(call, NET_UNIMPLEMENTED, "no such service is exported here");
 	} else if (!target) {
-		net_call_count(call, *ret_counts, false);
+		net_call_count(call, *ret_counts);
 	}
 	return target;
 }
@@ -409,11 +406,11 @@ void exports_each(struct exports *exports, const struct net_call *call,
 	}
 }
 
-void exports_collect(struct exports *exports, struct metrics_sheet *sheet)
+void exports_metrics(const struct exports *exports, FILE *file, metrics_printer *print)
 {
 	for (const struct export *export = exports->first; export; export = export->next)
-		metrics_add(sheet, "export", export->name, &export->counts);
-	metrics_add(sheet, "builtin", "", builtins_counts(exports->builtins));
+		print(file, "export", export->name, &export->counts);
+	print(file, "builtin", "", builtins_counts(exports->builtins));
 }
 
 /* Somebody has ended the call, or will; or it fails. */
@@ -432,11 +429,10 @@ static int begin(struct exports *exports, struct net_call *call)
 	if (!target)
 		return 0;
 	method = schema_find(target->schema, name);
-	net_call_count(call, counts, method && (method->streams_in || method->streams_out));
+	net_call_count(call, counts);
 	if (method) {
 		r = relay_start(call, target, method);
 	} else {
-		metrics_refused(REFUSED_METHOD);
 		status_say(call, NET_UNIMPLEMENTED, "%s has no method of this name",
 			   schema_interface(target->schema));
 	}
@@ -451,8 +447,6 @@ void exports_accept(struct net_call *call, void *userdata)
 
 	if (net_call_take(call, &exports->calls))
 		r = begin(exports, call);
-	if (r == -EDQUOT)
-		metrics_refused(REFUSED_CALLS);
 	if (r == -EDQUOT)
 		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has %u open calls already",
 			   exports->calls.max);

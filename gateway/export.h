@@ -9,6 +9,7 @@
 #include <ipc/ipc.h>
 
 #include "guard.h"
+#include "metrics.h"
 #include "net.h"
 #include "target.h"
 
@@ -50,8 +51,7 @@ void exports_stop(struct exports *exports);
 void exports_each(struct exports *exports, const struct net_call *call,
 		  void (*see)(const struct target *target, void *userdata), void *userdata);
 
-/* Add what calls of each name did. */
-struct metrics_sheet;
-void exports_collect(struct exports *exports, struct metrics_sheet *sheet);
+/* Print the counts of each name. */
+void exports_metrics(const struct exports *exports, FILE *file, metrics_printer *print);
 
 #endif /* GATEWAY_EXPORT_H */

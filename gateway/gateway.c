@@ -18,8 +18,8 @@
 
 #include <ipc/ipc.h>
 
+#include "config.h"
 #include "export.h"
-#include "file.h"
 #include "gateway.h"
 #include "guard.h"
 #include "import.h"
@@ -48,8 +48,6 @@ struct gateway {
 	struct peers *peers;
 	struct peers *users;
 	struct metrics *metrics;
-	/* Seconds since 1970, 0 for no such option. Atomic. */
-	int64_t expiry, client_ca_expiry, server_ca_expiry;
 	pthread_t net_thread;
 	pthread_t ipc_thread;
 	int over; /* an eventfd: a thread has ended */
@@ -78,32 +76,31 @@ static void *run_ipc(void *userdata)
 
 /* --- Certificates ---------------------------------------------------------------------- */
 
+static int keep_text(void *userdata, const char *path, const char *text, size_t size)
+{
+	char **ret_text = userdata;
+
+	(void)path;
+	*ret_text = strndup(text, size);
+	return *ret_text ? 0 : -ENOMEM;
+}
+
+/* Does nothing without a path. The reason of a failure is logged. */
 static int read_pem(const char *path, char **ret_text)
 {
-	size_t size;
-	int r = path ? file_read(path, ret_text, &size) : 0;
-
-	if (r < 0)
-		log_line("cannot read %s: %s", path, strerror(-r));
-	return r;
+	return path ? config_load_file(path, keep_text, ret_text) : 0;
 }
 
-/* When the certificates of a file end. gRPC would only say at the next connection that there are
- * none, and go on with those before. */
-static int find_expiry(const char *path, const char *pem, int64_t *ret_seconds)
+/* gRPC would only report a malformed file at the next connection, and keep the old certificates. */
+static int read_certificates(const char *path, char **ret_text)
 {
-	int r;
+	int r = read_pem(path, ret_text);
 
-	*ret_seconds = 0;
-	r = pem ? certificate_expiry(pem, ret_seconds) : 0;
-	if (r < 0)
+	if (r == 0 && path && !net_pem_is_valid(*ret_text)) {
 		log_line("%s has no certificates, or malformed ones", path);
+		r = -EBADMSG;
+	}
 	return r;
-}
-
-static void set_expiry(int64_t *expiry, int64_t seconds)
-{
-	__atomic_store_n(expiry, seconds, __ATOMIC_RELAXED);
 }
 
 /* If a file cannot be used, those that were read last stay. */
@@ -111,26 +108,17 @@ static int load_pem(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
 	char *certificate = NULL, *key = NULL, *client_ca = NULL;
-	int64_t expiry, client_ca_expiry;
 	int r;
 
 	if (!options->certificate)
 		return 0;
-	r = read_pem(options->certificate, &certificate);
+	r = read_certificates(options->certificate, &certificate);
 	if (r == 0)
 		r = read_pem(options->key, &key);
 	if (r == 0)
-		r = read_pem(options->client_ca, &client_ca);
-	if (r == 0)
-		r = find_expiry(options->certificate, certificate, &expiry);
-	if (r == 0)
-		r = find_expiry(options->client_ca, client_ca, &client_ca_expiry);
+		r = read_certificates(options->client_ca, &client_ca);
 	if (r == 0)
 		r = net_set_pem(gateway->net, &(struct net_pem){ certificate, key, client_ca });
-	if (r == 0) {
-		set_expiry(&gateway->expiry, expiry);
-		set_expiry(&gateway->client_ca_expiry, client_ca_expiry);
-	}
 	if (key)
 		explicit_bzero(key, strlen(key));
 	free(certificate);
@@ -423,20 +411,15 @@ static int open_clients(struct gateway *gateway)
 	const struct gateway_options *options = gateway->options;
 	char *certificate = NULL, *key = NULL, *server_ca = NULL;
 	struct net_pem pem;
-	int64_t expiry;
 	int r;
 
-	r = read_pem(options->certificate, &certificate);
+	r = read_certificates(options->certificate, &certificate);
 	if (r == 0)
 		r = read_pem(options->key, &key);
 	if (r == 0)
-		r = read_pem(options->server_ca, &server_ca);
+		r = read_certificates(options->server_ca, &server_ca);
 	if (r == 0)
 		r = peers_new(&gateway->users, &(struct peer_limits){ user_calls(options), 0 });
-	if (r == 0)
-		r = find_expiry(options->server_ca, server_ca, &expiry);
-	if (r == 0)
-		set_expiry(&gateway->server_ca_expiry, expiry);
 	pem = (struct net_pem){ certificate, key, server_ca };
 	if (r == 0)
 		r = open_imports(gateway, &pem);
@@ -450,26 +433,15 @@ static int open_clients(struct gateway *gateway)
 	return r;
 }
 
-static void collect_expiry(struct metrics_sheet *sheet, const char *option, int64_t *expiry)
+static void print_metrics(FILE *file, metrics_printer *print, void *userdata)
 {
-	int64_t seconds = __atomic_load_n(expiry, __ATOMIC_RELAXED);
+	const struct gateway *gateway = userdata;
 
-	if (seconds)
-		metrics_add_expiry(sheet, option, seconds);
-}
-
-static void collect(struct metrics_sheet *sheet, void *userdata)
-{
-	struct gateway *gateway = userdata;
-
-	exports_collect(gateway->exports, sheet);
+	exports_metrics(gateway->exports, file, print);
 	if (gateway->imports)
-		imports_collect(gateway->imports, sheet);
-	links_collect(gateway->links, sheet);
-	metrics_add(sheet, "none", "", net_uncounted(gateway->net));
-	collect_expiry(sheet, "tls-cert", &gateway->expiry);
-	collect_expiry(sheet, "tls-client-ca", &gateway->client_ca_expiry);
-	collect_expiry(sheet, "tls-server-ca", &gateway->server_ca_expiry);
+		imports_metrics(gateway->imports, file, print);
+	print(file, "link", "", links_counts(gateway->links));
+	print(file, "none", "", net_uncounted(gateway->net));
 }
 
 int gateway_run(const struct gateway_options *options)
@@ -493,7 +465,7 @@ int gateway_run(const struct gateway_options *options)
 	if (r == 0)
 		r = net_start(gateway.net);
 	if (r == 0 && options->metrics)
-		r = metrics_new(&gateway.metrics, options->metrics, collect, &gateway);
+		r = metrics_new(&gateway.metrics, options->metrics, print_metrics, &gateway);
 	if (r == 0) {
 		r = serve(&gateway);
 		if (r < 0)

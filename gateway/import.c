@@ -15,12 +15,11 @@
 
 #include <ipc/raw.h>
 
-#include "file.h"
+#include "config.h"
 #include "import-stream.h"
 #include "import.h"
 #include "log.h"
 #include "metadata.h"
-#include "metrics.h"
 #include "relay.h"
 #include "schema.h"
 #include "status.h"
@@ -48,7 +47,7 @@ struct imports {
 	struct import_options options;
 	char *set;
 	size_t set_size;
-	struct import *first; /* does not change while metrics are collected */
+	struct import *first; /* does not change while metrics are printed */
 	unsigned int calls; /* atomic: calls and streams that are open */
 	unsigned int refs; /* atomic: the gateway's, and those of calls and streams */
 };
@@ -83,7 +82,6 @@ struct ticket {
 /* What it returns, text says. */
 static int refuse(int error, char *text, size_t size, const char *what, unsigned int max)
 {
-	metrics_refused(REFUSED_CALLS);
 	snprintf(text, size, "%s has %u open calls already", what, max);
 	return error;
 }
@@ -483,12 +481,11 @@ static int import_open(struct import *import, const char *name, const char *targ
 	r = net_channel_new(
 		import->of->net,
 		&(struct net_channel_options){ .target = tls ? target + 4 : target,
-				    .pem = tls ? options->pem : NULL,
-				    .message_size = options->message_size,
-				    .keepalive_msec = options->keepalive_msec },
-			    &import->channel);
-	if (r == 0)
-		net_channel_count(import->channel, &import->counts);
+					       .pem = tls ? options->pem : NULL,
+					       .message_size = options->message_size,
+					       .counts = &import->counts,
+					       .keepalive_msec = options->keepalive_msec },
+		&import->channel);
 	if (r == 0)
 		r = ipc_raw_object_new(import->of->ipc, &import->ops, import, &import->object);
 	if (r == 0)
@@ -531,6 +528,19 @@ int imports_add(struct imports *imports, const char *what)
 	return 0;
 }
 
+static int keep_set(void *userdata, const char *path, const char *text, size_t size)
+{
+	struct imports *imports = userdata;
+
+	(void)path;
+	imports->set = malloc(size + 1);
+	if (!imports->set)
+		return -ENOMEM;
+	memcpy(imports->set, text, size);
+	imports->set_size = size;
+	return 0;
+}
+
 int imports_new(struct imports **ret_imports, struct ipc *ipc, struct net *net,
 		const struct import_options *options)
 {
@@ -543,9 +553,8 @@ int imports_new(struct imports **ret_imports, struct ipc *ipc, struct net *net,
 	imports->ipc = ipc;
 	imports->net = net;
 	imports->options = *options;
-	r = file_read(options->descriptor_set, &imports->set, &imports->set_size);
+	r = config_load_file(options->descriptor_set, keep_set, imports);
 	if (r < 0) {
-		log_line("cannot read %s: %s", options->descriptor_set, strerror(-r));
 		free(imports);
 		return r;
 	}
@@ -553,10 +562,10 @@ int imports_new(struct imports **ret_imports, struct ipc *ipc, struct net *net,
 	return 0;
 }
 
-void imports_collect(struct imports *imports, struct metrics_sheet *sheet)
+void imports_metrics(const struct imports *imports, FILE *file, metrics_printer *print)
 {
 	for (const struct import *import = imports->first; import; import = import->next)
-		metrics_add(sheet, "import", import->name, &import->counts);
+		print(file, "import", import->name, &import->counts);
 }
 
 struct imports *imports_free(struct imports *imports)

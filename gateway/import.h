@@ -8,6 +8,7 @@
 
 #include <ipc/ipc.h>
 
+#include "metrics.h"
 #include "net.h"
 #include "peers.h"
 
@@ -36,8 +37,7 @@ struct imports *imports_free(struct imports *imports);
  * replied. The reason of a failure is logged. */
 int imports_add(struct imports *imports, const char *what);
 
-/* Add what calls of each name did. */
-struct metrics_sheet;
-void imports_collect(struct imports *imports, struct metrics_sheet *sheet);
+/* Print the counts of each name. */
+void imports_metrics(const struct imports *imports, FILE *file, metrics_printer *print);
 
 #endif /* GATEWAY_IMPORT_H */

@@ -13,7 +13,6 @@
 
 #include "link-private.h"
 #include "log.h"
-#include "metrics.h"
 
 /* A name of the other side that is registered here. */
 struct used {
@@ -156,7 +155,6 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	if (change == IPC_NAME_SETTLED)
 		return;
 	if (change == IPC_NAME_PRESENT && !proxy) {
-		metrics_refused(REFUSED_POLICY);
 		log_line("cannot share %s: the policy does not let the gateway call it",
 			   watched->name);
 		refuse(link, watched->id, EACCES);
@@ -247,7 +245,6 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	}
 	names->n_watched++;
 	if (!is_shared(link, name)) {
-		metrics_refused(REFUSED_NAME);
 		log_line("%s is not shared", name);
 		refuse(link, frame->id, EACCES);
 		return;
@@ -272,7 +269,6 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	pthread_mutex_unlock(&link->lock);
 	if (!refused)
 		return;
-	metrics_refused(REFUSED_GUARD);
 	log_line("the policy does not let a linked gateway use %s", name);
 	refuse(link, frame->id, EACCES);
 }

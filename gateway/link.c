@@ -14,7 +14,6 @@
 
 #include "link-private.h"
 #include "log.h"
-#include "metrics.h"
 #include "status.h"
 
 /* Links that others have opened, at most; and those of one peer. */
@@ -112,7 +111,6 @@ int link_begin_call(struct link *link, struct peer **ret_peer)
 	if (r == 0)
 		return 0;
 	__atomic_sub_fetch(&links->served, 1, __ATOMIC_RELAXED);
-	metrics_refused(REFUSED_PEER);
 	return r == -EAGAIN ? -EDQUOT : r;
 }
 
@@ -260,7 +258,6 @@ static void received(void *userdata, const struct net_message *message)
 	if (!arrived) {
 		link_break(link, "no memory");
 	} else if (link_frame_read(arrived->bytes, message->size, &arrived->frame) < 0) {
-		metrics_refused(REFUSED_MESSAGE);
 		link_break(link, "it sent a malformed frame");
 		arrived_free(arrived);
 	} else {
@@ -506,7 +503,7 @@ static int accept_link(struct links *links, struct net_call *call)
 		return r;
 	}
 	link->call = net_call_ref(call);
-	net_call_count(call, &links->counts, true);
+	net_call_count(call, &links->counts);
 	net_call_begin(call, &ops, link);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -541,8 +538,6 @@ bool links_accept(struct links *links, struct net_call *call)
 			pthread_mutex_unlock(&links->lock);
 		}
 	}
-	if (r < 0)
-		metrics_refused(REFUSED_LINKS);
 	if (r < 0)
 		status_say(call, NET_RESOURCE_EXHAUSTED,
 			   "no more links: %s (there may be %d, and %d of one peer)",
@@ -646,16 +641,16 @@ static struct peer *peer_find(struct links *links, const char *target)
 	if (!peer->target || !peer->uses ||
 	    net_channel_new(links->net,
 			    &(struct net_channel_options){ .target = tls ? target + 4 : target,
-				    .pem = tls ? options->pem : NULL,
-				    .message_size = options->message_size,
-				    .keepalive_msec = NET_KEEPALIVE_MSEC },
+							   .pem = tls ? options->pem : NULL,
+							   .message_size = options->message_size,
+							   .counts = &links->counts,
+							   .keepalive_msec = NET_KEEPALIVE_MSEC },
 			    &peer->channel) < 0) {
 		free(peer->target);
 		free(peer->uses);
 		free(peer);
 		return NULL;
 	}
-	net_channel_count(peer->channel, &links->counts);
 	peer->next = links->peers;
 	links->peers = peer;
 	return peer;
@@ -684,20 +679,9 @@ static int add_use(struct links *links, const char *what)
 	return use->name && use->remote ? 0 : -ENOMEM;
 }
 
-void links_collect(struct links *links, struct metrics_sheet *sheet)
+const struct net_counts *links_counts(const struct links *links)
 {
-	unsigned int n = 0;
-
-	pthread_mutex_lock(&links->lock);
-	for (struct link *link = links->first; link; link = link->next) {
-		pthread_mutex_lock(&link->lock);
-		n += link->greeted && !link->broken;
-		pthread_mutex_unlock(&link->lock);
-	}
-	pthread_mutex_unlock(&links->lock);
-	metrics_set_links(sheet, n);
-	if (links->peers || links->options->n_shared)
-		metrics_add(sheet, "link", "", &links->counts);
+	return &links->counts;
 }
 
 int links_new(struct links **ret_links, struct net *net, const struct link_options *options)

@@ -46,9 +46,8 @@ void links_stop(struct links *links);
 /* Free them, after links_stop() and net_run(). NULL is allowed. */
 struct links *links_free(struct links *links);
 
-/* Say how many links there are, and what they did. */
-struct metrics_sheet;
-void links_collect(struct links *links, struct metrics_sheet *sheet);
+/* The counts of all links: each is one call. */
+const struct net_counts *links_counts(const struct links *links);
 
 /* In net_accept: take the call if it opens a link. False: it is another call. */
 bool links_accept(struct links *links, struct net_call *call);

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Metrics: see metrics.h. One reader is served at a time, and has two seconds.
+ * Metrics: see metrics.h. The thread serves one reader at a time. A reader that sends or receives
+ * nothing for some time is dropped.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <ipc/ipc.h>
@@ -23,113 +21,26 @@
 #include "metrics.h"
 #include "status.h"
 
-#define READER_MSEC 2000
-#define REQUEST_MAX 4096
-#define EXPIRIES_MAX 8
+#define READER_SECONDS 2
+#define REQUEST_MAX    4096
 #define LABEL_MAX 256
-
-struct row {
-	const char *direction;
-	char *name;
-	struct net_counts counts;
-};
-
-struct metrics_sheet {
-	struct row *rows;
-	size_t n_rows;
-	unsigned int links;
-	struct {
-		const char *option;
-		int64_t seconds;
-	} expiries[EXPIRIES_MAX];
-	size_t n_expiries;
-	bool failed; /* no memory */
-};
 
 struct metrics {
 	struct sockaddr_un address;
-	void (*collect)(struct metrics_sheet *sheet, void *userdata);
+	metrics_source *source;
 	void *userdata;
 	pthread_t thread;
-	int listening;
-	int over; /* an eventfd */
+	int fd;
 };
-
-static uint64_t refusals[N_REFUSALS]; /* atomic */
-
-void metrics_refused(enum metrics_refusal why)
-{
-	__atomic_add_fetch(&refusals[why], 1, __ATOMIC_RELAXED);
-}
-
-/* --- Collecting --------------------------------------------------------------------------- */
-
-static uint64_t load(const uint64_t *at)
-{
-	return __atomic_load_n(at, __ATOMIC_RELAXED);
-}
-
-void metrics_add(struct metrics_sheet *sheet, const char *direction, const char *name,
-		 const struct net_counts *counts)
-{
-	struct row *rows = reallocarray(sheet->rows, sheet->n_rows + 1, sizeof(*rows));
-	char *copy = strdup(name);
-	struct row *row;
-
-	sheet->rows = rows ?: sheet->rows;
-	if (!rows || !copy) {
-		sheet->failed = true;
-		free(copy);
-		return;
-	}
-	row = &rows[sheet->n_rows++];
-	row->direction = direction;
-	row->name = copy;
-	for (size_t i = 0; i < NET_CODES; i++)
-		row->counts.ended[i] = load(&counts->ended[i]);
-	row->counts.received = load(&counts->received);
-	row->counts.sent = load(&counts->sent);
-	row->counts.open = load(&counts->open);
-	row->counts.streams = load(&counts->streams);
-}
-
-void metrics_set_links(struct metrics_sheet *sheet, unsigned int links)
-{
-	sheet->links = links;
-}
-
-void metrics_add_expiry(struct metrics_sheet *sheet, const char *option, int64_t seconds)
-{
-	if (sheet->n_expiries < EXPIRIES_MAX) {
-		sheet->expiries[sheet->n_expiries].option = option;
-		sheet->expiries[sheet->n_expiries++].seconds = seconds;
-	}
-}
-
-static void sheet_done(struct metrics_sheet *sheet)
-{
-	for (size_t i = 0; i < sheet->n_rows; i++)
-		free(sheet->rows[i].name);
-	free(sheet->rows);
-}
 
 /* --- Printing ----------------------------------------------------------------------------- */
 
-static void print_family(FILE *file, const char *name, const char *type, const char *unit,
-			 const char *what)
+static void print_labels(FILE *file, const char *direction, const char *name)
 {
-	fprintf(file, "# TYPE ipc_gateway_%s %s\n", name, type);
-	if (unit)
-		fprintf(file, "# UNIT ipc_gateway_%s %s\n", name, unit);
-	fprintf(file, "# HELP ipc_gateway_%s %s\n", name, what);
-}
+	char text[LABEL_MAX];
 
-static void print_labels(FILE *file, const struct row *row)
-{
-	char name[LABEL_MAX];
-
-	fprintf(file, "direction=\"%s\",name=\"", row->direction);
-	for (const char *c = ipc_printable(name, sizeof(name), row->name); *c; c++) {
+	fprintf(file, "direction=\"%s\",name=\"", direction);
+	for (const char *c = ipc_printable(text, sizeof(text), name); *c; c++) {
 		if (*c == '"' || *c == '\\')
 			fputc('\\', file);
 		fputc(*c, file);
@@ -137,284 +48,140 @@ static void print_labels(FILE *file, const struct row *row)
 	fputc('"', file);
 }
 
-static void print_calls(FILE *file, const struct metrics_sheet *sheet)
+static void print_calls(FILE *file, const char *direction, const char *name,
+			const struct net_counts *counts)
 {
-	print_family(file, "calls", "counter", NULL, "Calls that have ended, by their status.");
-	for (size_t i = 0; i < sheet->n_rows; i++)
-		for (int code = 0; code < NET_CODES; code++) {
-			/* Each service has OK from the beginning, the others when they happen. */
-			if (code && !sheet->rows[i].counts.ended[code])
-				continue;
-			fputs("ipc_gateway_calls_total{", file);
-			print_labels(file, &sheet->rows[i]);
-			fprintf(file, ",status=\"%s\"} %" PRIu64 "\n", status_name(code),
-				sheet->rows[i].counts.ended[code]);
-		}
-}
+	for (int code = 0; code < NET_CODES; code++) {
+		uint64_t n = __atomic_load_n(&counts->ended[code], __ATOMIC_RELAXED);
 
-/* One number of each service. */
-static void print_numbers(FILE *file, const struct metrics_sheet *sheet, const char *sample,
-			  size_t offset)
-{
-	for (size_t i = 0; i < sheet->n_rows; i++) {
-		const struct row *row = &sheet->rows[i];
-
-		fprintf(file, "ipc_gateway_%s{", sample);
-		print_labels(file, row);
-		fprintf(file, "} %" PRIu64 "\n",
-			*(const uint64_t *)((const char *)&row->counts + offset));
+		/* Each service has OK from the beginning, the others when they happen. */
+		if (code && !n)
+			continue;
+		fputs("ipc_gateway_calls_total{", file);
+		print_labels(file, direction, name);
+		fprintf(file, ",status=\"%s\"} %" PRIu64 "\n", status_name(code), n);
 	}
 }
 
-static void print_refusals(FILE *file)
+static void print_open(FILE *file, const char *direction, const char *name,
+		       const struct net_counts *counts)
 {
-	static const char *const reasons[N_REFUSALS] = {
-		[REFUSED_CALLS] = "calls",   [REFUSED_SERVICE] = "service",
-		[REFUSED_METHOD] = "method", [REFUSED_MESSAGE] = "message",
-		[REFUSED_POLICY] = "policy", [REFUSED_NAME] = "name",
-		[REFUSED_LINKS] = "links",   [REFUSED_GUARD] = "access",
-		[REFUSED_PEER] = "peer",     [REFUSED_CONNECTIONS] = "connections",
-	};
-
-	print_family(file, "refusals", "counter", NULL, "What the gateway refused, by the reason.");
-	for (size_t i = 0; i < N_REFUSALS; i++)
-		fprintf(file, "ipc_gateway_refusals_total{reason=\"%s\"} %" PRIu64 "\n", reasons[i],
-			load(&refusals[i]));
+	fputs("ipc_gateway_open_calls{", file);
+	print_labels(file, direction, name);
+	fprintf(file, "} %" PRIu64 "\n", __atomic_load_n(&counts->open, __ATOMIC_RELAXED));
 }
 
-static void print(FILE *file, const struct metrics_sheet *sheet)
+static void print(const struct metrics *metrics, FILE *file)
 {
-	print_family(file, "build", "info", NULL, "The version of the gateway.");
-	fprintf(file, "ipc_gateway_build_info{version=\"%s\"} 1\n", IPC_VERSION);
-	print_family(file, "links", "gauge", NULL, "Links with other gateways.");
-	fprintf(file, "ipc_gateway_links %u\n", sheet->links);
-	print_calls(file, sheet);
-	print_family(file, "open_calls", "gauge", NULL, "Calls that are open, streams included.");
-	print_numbers(file, sheet, "open_calls", offsetof(struct net_counts, open));
-	print_family(file, "open_streams", "gauge", NULL, "Calls with streams that are open.");
-	print_numbers(file, sheet, "open_streams", offsetof(struct net_counts, streams));
-	print_family(file, "received_bytes", "counter", "bytes",
-		     "Messages that arrived from the network.");
-	print_numbers(file, sheet, "received_bytes_total", offsetof(struct net_counts, received));
-	print_family(file, "sent_bytes", "counter", "bytes", "Messages that left to the network.");
-	print_numbers(file, sheet, "sent_bytes_total", offsetof(struct net_counts, sent));
-	print_refusals(file);
-	print_family(file, "certificate_expiry_seconds", "gauge", "seconds",
-		     "When the first certificate of a file ends, in seconds since 1970.");
-	for (size_t i = 0; i < sheet->n_expiries; i++)
-		fprintf(file, "ipc_gateway_certificate_expiry_seconds{option=\"%s\"} %" PRId64 "\n",
-			sheet->expiries[i].option, sheet->expiries[i].seconds);
+	fputs("# TYPE ipc_gateway_calls counter\n"
+	      "# HELP ipc_gateway_calls Calls that have ended, by their status.\n",
+	      file);
+	metrics->source(file, print_calls, metrics->userdata);
+	fputs("# TYPE ipc_gateway_open_calls gauge\n"
+	      "# HELP ipc_gateway_open_calls Calls that are open, streams included.\n",
+	      file);
+	metrics->source(file, print_open, metrics->userdata);
 	fputs("# EOF\n", file);
-}
-
-/* The caller frees the text. NULL: no memory. */
-static char *text_of(struct metrics *metrics, size_t *ret_size)
-{
-	struct metrics_sheet sheet = { 0 };
-	char *text = NULL;
-	FILE *file = open_memstream(&text, ret_size);
-
-	if (!file)
-		return NULL;
-	metrics->collect(&sheet, metrics->userdata);
-	print(file, &sheet);
-	if (fclose(file) || sheet.failed) {
-		free(text);
-		text = NULL;
-	}
-	sheet_done(&sheet);
-	return text;
 }
 
 /* --- Readers ------------------------------------------------------------------------------ */
 
-static int64_t now_msec(void)
+/* Reads the head of a request, which ends in an empty line. */
+static bool read_request(int fd, char *request)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Waits until the reader is ready for the event. False: it is not in time. */
-static bool ready(int fd, short event, int64_t until)
-{
-	struct pollfd poll_fd = { .fd = fd, .events = event };
-	int64_t left;
-	int n;
+	size_t size = 0;
+	ssize_t n;
 
 	do {
-		left = until - now_msec();
-		n = left > 0 ? poll(&poll_fd, 1, (int)left) : 0;
-	} while (n < 0 && errno == EINTR);
+		n = read(fd, request + size, REQUEST_MAX - 1 - size);
+		size += n > 0 ? (size_t)n : 0;
+		request[size] = 0;
+	} while (n > 0 && !strstr(request, "\r\n\r\n"));
 	return n > 0;
 }
 
-/* Reads the head of a request, which ends in an empty line. False: it does not come. */
-static bool read_request(int fd, char *request, int64_t until)
+/* Takes over fd. */
+static void serve(const struct metrics *metrics, int fd)
 {
-	size_t size = 0;
-	ssize_t n;
+	const struct timeval limit = { .tv_sec = READER_SECONDS };
+	char request[REQUEST_MAX];
+	FILE *file;
 
-	while (ready(fd, POLLIN, until)) {
-		n = recv(fd, request + size, REQUEST_MAX - 1 - size, MSG_DONTWAIT);
-		if (n <= 0)
-			return false;
-		size += (size_t)n;
-		request[size] = 0;
-		if (strstr(request, "\r\n\r\n") || strstr(request, "\n\n"))
-			return true;
-		if (size == REQUEST_MAX - 1)
-			return false;
-	}
-	return false;
-}
-
-static void send_all(int fd, const char *data, size_t size, int64_t until)
-{
-	ssize_t n;
-
-	while (size && ready(fd, POLLOUT, until)) {
-		n = send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN)
-			return;
-		data += n < 0 ? 0 : n;
-		size -= n < 0 ? 0 : (size_t)n;
-	}
-}
-
-static void serve(struct metrics *metrics, int fd)
-{
-	int64_t until = now_msec() + READER_MSEC;
-	const char *status = "200 OK";
-	char request[REQUEST_MAX], head[256];
-	char *text = NULL;
-	size_t size = 0;
-
-	if (!read_request(fd, request, until))
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	file = read_request(fd, request) ? fdopen(fd, "w") : NULL;
+	if (!file) {
+		close(fd);
 		return;
-	if (strncmp(request, "GET /metrics ", 13)) {
-		status = strncmp(request, "GET ", 4) ? "405 Method Not Allowed" : "404 Not Found";
-	} else {
-		text = text_of(metrics, &size);
-		status = text ? status : "503 Service Unavailable";
 	}
-	snprintf(head, sizeof(head),
-		 "HTTP/1.0 %s\r\n"
-		 "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"
-		 "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-		 status, text ? size : 0);
-	send_all(fd, head, strlen(head), until);
-	if (text)
-		send_all(fd, text, size, until);
-	free(text);
+	if (strncmp(request, "GET /metrics ", 13)) {
+		fputs("HTTP/1.0 404 Not Found\r\n\r\n", file);
+	} else {
+		fputs("HTTP/1.0 200 OK\r\n"
+		      "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n\r\n",
+		      file);
+		print(metrics, file);
+	}
+	fclose(file);
 }
 
 static void *run(void *userdata)
 {
-	struct metrics *metrics = userdata;
-	struct pollfd fds[] = {
-		{ .fd = metrics->listening, .events = POLLIN },
-		{ .fd = metrics->over, .events = POLLIN },
-	};
+	const struct metrics *metrics = userdata;
 	int fd;
 
-	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return NULL;
-		if (fds[1].revents)
-			return NULL;
-		/* Not accept4(), by which clients are counted. */
-		fd = accept(metrics->listening, NULL, NULL);
-		/* Without file descriptors it does not spin. */
-		if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			poll(&fds[1], 1, READER_MSEC);
-		if (fd < 0)
-			continue;
-		serve(metrics, fd);
-		close(fd);
+	/* Until metrics_free() shuts the socket down. accept4() is for clients: see net-accept.c. */
+	while ((fd = accept(metrics->fd, NULL, NULL)) >= 0 || errno != EINVAL) {
+		if (fd >= 0)
+			serve(metrics, fd);
+		else
+			sleep(1);
 	}
+	return NULL;
 }
 
 /* --- Setting up --------------------------------------------------------------------------- */
 
-/* Removes the socket of a gateway that was killed. */
-static int clear(const struct sockaddr_un *address)
-{
-	struct stat status;
-	int fd, r;
-
-	if (lstat(address->sun_path, &status) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(status.st_mode))
-		return -EADDRINUSE;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
-			    errno == ECONNREFUSED ?
-		    0 :
-		    -EADDRINUSE;
-	close(fd);
-	if (r == 0 && unlink(address->sun_path) < 0)
-		r = -errno;
-	return r;
-}
-
-/* Nobody can connect before listen(), so nobody does before the permissions are set. */
-static int listen_at(struct metrics *metrics)
+/* A socket that exists is that of a gateway that was killed. Readers cannot connect before listen(),
+ * when the permissions are set. */
+static int listen_at(const struct metrics *metrics)
 {
 	const struct sockaddr_un *address = &metrics->address;
-	int r = clear(address);
+	struct stat status;
 
-	if (r < 0)
-		return r;
-	metrics->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	metrics->over = eventfd(0, EFD_CLOEXEC);
-	if (metrics->listening < 0 || metrics->over < 0)
+	if (metrics->fd < 0)
 		return -errno;
-	if (bind(metrics->listening, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return -errno;
-	if (chmod(address->sun_path, 0600) < 0 || listen(metrics->listening, 16) < 0) {
-		r = -errno;
+	if (lstat(address->sun_path, &status) == 0 && S_ISSOCK(status.st_mode))
 		unlink(address->sun_path);
-	}
-	return r;
+	if (bind(metrics->fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+	    chmod(address->sun_path, 0600) < 0 || listen(metrics->fd, 16) < 0)
+		return -errno;
+	return 0;
 }
 
-static void metrics_close(struct metrics *metrics)
-{
-	if (metrics->listening >= 0)
-		close(metrics->listening);
-	if (metrics->over >= 0)
-		close(metrics->over);
-	free(metrics);
-}
-
-int metrics_new(struct metrics **ret_metrics, const char *path,
-		void (*collect)(struct metrics_sheet *sheet, void *userdata), void *userdata)
+int metrics_new(struct metrics **ret_metrics, const char *path, metrics_source *source,
+		void *userdata)
 {
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
 	int r = -ENAMETOOLONG;
 
 	if (!metrics)
 		return -ENOMEM;
-	metrics->listening = metrics->over = -1;
-	metrics->collect = collect;
+	metrics->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	metrics->source = source;
 	metrics->userdata = userdata;
 	metrics->address.sun_family = AF_UNIX;
 	if (strlen(path) < sizeof(metrics->address.sun_path)) {
 		strcpy(metrics->address.sun_path, path);
 		r = listen_at(metrics);
 	}
-	if (r == 0) {
+	if (r == 0)
 		r = -pthread_create(&metrics->thread, NULL, run, metrics);
-		if (r < 0)
-			unlink(path);
-	}
 	if (r < 0) {
 		log_line("cannot serve metrics at %s: %s", path, strerror(-r));
-		metrics_close(metrics);
+		if (metrics->fd >= 0)
+			close(metrics->fd);
+		free(metrics);
 		return r;
 	}
 	*ret_metrics = metrics;
@@ -425,9 +192,10 @@ struct metrics *metrics_free(struct metrics *metrics)
 {
 	if (!metrics)
 		return NULL;
-	eventfd_write(metrics->over, 1);
+	shutdown(metrics->fd, SHUT_RDWR);
 	pthread_join(metrics->thread, NULL);
 	unlink(metrics->address.sun_path);
-	metrics_close(metrics);
+	close(metrics->fd);
+	free(metrics);
 	return NULL;
 }

@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "metrics.h"
 #include "net-private.h"
 
 /* Files with this number and above are no connections. Constant while connections are accepted. */
@@ -49,7 +48,6 @@ int net_limit_connections(unsigned int max)
 static void refuse(int fd, const char *why)
 {
 	close(fd);
-	metrics_refused(REFUSED_CONNECTIONS);
 	log_line("refused a connection: %s", why);
 }
 

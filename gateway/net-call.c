@@ -59,10 +59,9 @@ static int code_of(const struct net_call *call)
 
 static void count_end(struct net_call *call)
 {
-	if (call->counts)
-		net_count_end(call->counts, call->streams, code_of(call));
-	else if (!call->client)
-		net_count(&call->net->uncounted, &call->net->uncounted.ended[code_of(call)], 1);
+	if (!call->counts)
+		net_call_count(call, &call->net->uncounted);
+	net_count_end(call->counts, code_of(call));
 }
 
 void net_call_op_over(struct net_call *call)
@@ -337,8 +336,6 @@ static void receive_done(struct op *op, bool ok)
 	pthread_mutex_lock(&call->lock);
 	call->receiving = false;
 	pthread_mutex_unlock(&call->lock);
-	if (ok && buffer && call->counts)
-		net_count(call->counts, &call->counts->received, grpc_byte_buffer_length(buffer));
 	/* A peer that is gone has not ended its sending: what it was saying is not complete. */
 	if (ok && buffer && net_take_apart(buffer, &message, &joined) == 0)
 		call->ops->received(call->userdata, &message);
@@ -401,12 +398,6 @@ static int message_op(struct net_call *call, const void *data, size_t size, grpc
 	return call->leaving ? 0 : -ENOMEM;
 }
 
-static void count_sent(struct net_call *call, int r, size_t size)
-{
-	if (r == 0 && call->counts)
-		net_count(call->counts, &call->counts->sent, size);
-}
-
 static void send_done(struct op *op, bool ok)
 {
 	struct net_call *call = container_of(op, struct net_call, send);
@@ -435,7 +426,6 @@ int net_call_send(struct net_call *call, const void *data, size_t size)
 		r = r < 0 ? r : net_call_start_locked(call, ops, n, &call->send);
 		call->sending = r == 0;
 		call->opened |= r == 0;
-		count_sent(call, r, size);
 	}
 	pthread_mutex_unlock(&call->lock);
 	return r;
@@ -507,7 +497,6 @@ int net_call_reply(struct net_call *call, const void *data, size_t size)
 			.data.send_status_from_server.status = GRPC_STATUS_OK,
 		};
 		r = r < 0 ? r : finish(call, ops, n, NET_OK);
-		count_sent(call, r, size);
 	}
 	pthread_mutex_unlock(&call->lock);
 	if (takes)

@@ -18,7 +18,7 @@ struct net_channel {
 	struct net *net;
 	grpc_channel *channel;	     /* NULL: it has vsock */
 	struct vsock_channel *vsock;
-	struct net_counts *counts; /* NULL: not counted */
+	struct net_counts *counts;
 };
 
 struct net_request {
@@ -87,6 +87,7 @@ int net_channel_new(struct net *net, const struct net_channel_options *options,
 		return -ENOMEM;
 	}
 	channel->net = net;
+	channel->counts = options->counts;
 	r = net_vsock_channel_new(options, &all, &channel->vsock);
 	if (r == 0 && !channel->vsock)
 		channel->channel = grpc_channel_create(options->target, credentials, &all);
@@ -130,11 +131,6 @@ static grpc_call *create_call(struct net_channel *channel, const struct net_head
 		net_vsock_release(channel->vsock);
 	grpc_slice_unref(method);
 	return call;
-}
-
-void net_channel_count(struct net_channel *channel, struct net_counts *counts)
-{
-	channel->counts = counts;
 }
 
 /* --- Metadata ----------------------------------------------------------------------------- */
@@ -257,10 +253,7 @@ static void request_done(struct op *op, bool ok)
 		status.message = text;
 		find_details(&request->trailing, &status);
 	}
-	if (request->counts && status.code == NET_OK)
-		net_count(request->counts, &request->counts->received, message.size);
-	if (request->counts)
-		net_count_end(request->counts, false, status.code);
+	net_count_end(request->counts, status.code);
 	request->cb(&status, status.code == NET_OK ? &message : NULL, request->userdata);
 	gpr_free(text);
 	grpc_slice_unref(joined);
@@ -330,13 +323,10 @@ int net_request_new(struct net_channel *channel, const struct net_head *head, co
 	request->call = create_call(channel, head);
 	*ret_request = request;
 	request->counts = channel->counts;
-	if (request->counts) {
-		net_count_begin(request->counts, false);
-		net_count(request->counts, &request->counts->sent, size);
-	}
+	net_count_begin(request->counts);
 	r = start(request, head);
-	if (r < 0 && request->counts)
-		net_count_end(request->counts, false, NET_CANCELLED);
+	if (r < 0)
+		net_count_end(request->counts, NET_CANCELLED);
 	if (r < 0)
 		*ret_request = net_request_unref(request);
 	return r;
@@ -436,11 +426,10 @@ int net_call_open(struct net_channel *channel, const struct net_head *head,
 	net_call_begin(call, ops, userdata);
 	call->call = create_call(channel, head);
 	*ret_call = call;
-	if (channel->counts)
-		net_call_count(call, channel->counts, true);
+	net_call_count(call, channel->counts);
 	r = start_call(call, head);
-	if (r < 0 && call->counts)
-		net_count_end(call->counts, true, NET_CANCELLED);
+	if (r < 0)
+		net_count_end(call->counts, NET_CANCELLED);
 	if (r < 0)
 		*ret_call = net_call_unref(call);
 	return r;

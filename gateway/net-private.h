@@ -103,7 +103,6 @@ struct net_call {
 	bool sending;
 
 	struct net_counts *counts; /* NULL: it is not counted */
-	bool streams;
 	enum net_code code;	/* of a server's call that is finished */
 
 	struct op receive;
@@ -139,10 +138,9 @@ struct net_call {
 		.value.integer = 1 << GRPC_COMPRESS_NONE,                                          \
 	}
 
-/* net.c. counts may be NULL. */
-void net_count(struct net_counts *counts, uint64_t *number, uint64_t n);
-void net_count_begin(struct net_counts *counts, bool streams);
-void net_count_end(struct net_counts *counts, bool streams, int code);
+/* net.c. */
+void net_count_begin(struct net_counts *counts);
+void net_count_end(struct net_counts *counts, int code);
 
 /* net-call.c: a call of the engine, without one of the core yet. */
 struct net_call *net_call_new(struct net *net);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +85,22 @@ grpc_server_credentials *net_tls_credentials(struct net *net)
 			mutual ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY :
 				 GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
 			fetch, listener));
+}
+
+bool net_pem_is_valid(const char *pem)
+{
+	BIO *file = BIO_new_mem_buf(pem, -1);
+	X509 *certificate;
+	size_t n = 0;
+	bool end;
+
+	for (; file && (certificate = PEM_read_bio_X509(file, NULL, NULL, NULL)); n++)
+		X509_free(certificate);
+	/* Every file ends in the error that no certificate begins there. */
+	end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	BIO_free(file);
+	return n && end;
 }
 
 /* --- Names in certificates ------------------------------------------------------------------- */

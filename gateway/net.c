@@ -17,30 +17,26 @@
 
 /* --- Counting ----------------------------------------------------------------------- */
 
-void net_count(struct net_counts *counts, uint64_t *number, uint64_t n)
+static void add(uint64_t *number, uint64_t n)
 {
-	if (counts)
-		__atomic_add_fetch(number, n, __ATOMIC_RELAXED);
+	__atomic_add_fetch(number, n, __ATOMIC_RELAXED);
 }
 
-void net_count_begin(struct net_counts *counts, bool streams)
+void net_count_begin(struct net_counts *counts)
 {
-	net_count(counts, &counts->open, 1);
-	net_count(streams ? counts : NULL, &counts->streams, 1);
+	add(&counts->open, 1);
 }
 
-void net_count_end(struct net_counts *counts, bool streams, int code)
+void net_count_end(struct net_counts *counts, int code)
 {
-	net_count(counts, &counts->ended[code >= 0 && code < NET_CODES ? code : NET_UNKNOWN], 1);
-	net_count(counts, &counts->open, (uint64_t)-1);
-	net_count(streams ? counts : NULL, &counts->streams, (uint64_t)-1);
+	add(&counts->ended[code >= 0 && code < NET_CODES ? code : NET_UNKNOWN], 1);
+	add(&counts->open, (uint64_t)-1);
 }
 
-void net_call_count(struct net_call *call, struct net_counts *counts, bool streams)
+void net_call_count(struct net_call *call, struct net_counts *counts)
 {
 	call->counts = counts;
-	call->streams = streams;
-	net_count_begin(counts, streams);
+	net_count_begin(counts);
 }
 
 const struct net_counts *net_uncounted(const struct net *net)

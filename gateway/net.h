@@ -40,14 +40,11 @@ enum net_code {
 
 #define NET_CODES	17
 
-/* What calls of one service did. The engine counts, with atomic operations, as long as calls or a
- * channel refer to it. */
+/* Calls of one service. The engine updates the counts with atomic operations, as long as calls or a
+ * channel refer to them. */
 struct net_counts {
 	uint64_t ended[NET_CODES]; /* calls, by their status */
-	uint64_t received;	/* bytes of messages */
-	uint64_t sent;
-	uint64_t open;		/* calls that are open */
-	uint64_t streams;	/* those of them that have streams */
+	uint64_t open;
 };
 
 /* How a call ends. details are the bytes of a google.rpc.Status, for grpc-status-details-bin. */
@@ -134,6 +131,9 @@ struct net_pem {
 
 int net_set_pem(struct net *net, const struct net_pem *pem);
 
+/* Whether a text in PEM has certificates, and none that is malformed. */
+bool net_pem_is_valid(const char *pem);
+
 int net_start(struct net *net);
 
 /* Run callbacks until net_stop() was called and all calls are over. */
@@ -181,7 +181,7 @@ bool net_call_metadata(const struct net_call *call, size_t i, struct iovec *ret_
 
 /* Count the call, once, in net_accept. What is not counted there is in net_uncounted(), with its
  * status alone. */
-void net_call_count(struct net_call *call, struct net_counts *counts, bool streams);
+void net_call_count(struct net_call *call, struct net_counts *counts);
 const struct net_counts *net_uncounted(const struct net *net);
 
 /* Set the callbacks, once, in net_accept. From here on canceled() and ended() will come. */
@@ -243,6 +243,7 @@ struct net_channel_options {
 	 * this system); certificate and key are the client's, or NULL. */
 	const struct net_pem *pem;
 	size_t message_size;	  /* bytes of a message that arrives */
+	struct net_counts *counts; /* of the channel's calls */
 	/* While there are calls, and nothing comes for so long, the server is asked whether it is
 	 * there, and has NET_KEEPALIVE_MSEC to say so. Servers end the connection of whoever asks
 	 * more often than they allow, which is once in five minutes with the defaults of gRPC. */
@@ -255,9 +256,6 @@ struct net_channel_options {
 int net_channel_new(struct net *net, const struct net_channel_options *options,
 		    struct net_channel **ret_channel);
 struct net_channel *net_channel_free(struct net_channel *channel);
-
-/* Count the calls of the channel, from here on. */
-void net_channel_count(struct net_channel *channel, struct net_counts *counts);
 
 /* Metadata that leave. Bytes of a name that ends in "-bin" may be anything. */
 struct net_metadata {

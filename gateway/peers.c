@@ -14,7 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "metrics.h"
 #include "peers.h"
 #include "status.h"
 
@@ -310,7 +309,6 @@ bool peers_admit(struct peers *peers, struct net_call *call)
 		net_call_at_end(call, leaves, over, peer);
 		return true;
 	}
-	metrics_refused(REFUSED_PEER);
 	if (r == -EDQUOT)
 		status_say(call, NET_RESOURCE_EXHAUSTED, "this peer has %u open calls already",
 			   peers->limits.calls);

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "metadata.h"
-#include "metrics.h"
 #include "relay.h"
 #include "status.h"
 
@@ -122,7 +121,6 @@ static void send_request(struct relay *relay, const struct net_message *message)
 
 void relay_refuse_message(struct net_call *call)
 {
-	metrics_refused(REFUSED_MESSAGE);
 	status_say(call, NET_INVALID_ARGUMENT, "the request is no message");
 }
 

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the gateway counts: OpenMetrics text on a Unix socket."""
 
-import calendar
 import os
 import re
 import socket
 import stat
-import subprocess
 import threading
 import time
 
@@ -18,21 +16,18 @@ from import_streams import Client, Imported
 from imports import call as call_imported
 from links import HELLO, frame, talk
 from streams import Requests, duplex, server_stream
-from tls import call as tls_call, certificates, path, tls_gateway
 
 StatusCode = grpc.StatusCode
 EMPTY = pb.EmptyMessage()
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (-?[0-9]+)')
 
 
-def ask(where, request=b'GET /metrics HTTP/1.0\r\n\r\n', end=False):
+def ask(where, request=b'GET /metrics HTTP/1.0\r\n\r\n'):
     """The head and the body of the reply."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(20)
         client.connect(where)
         client.sendall(request)
-        if end:
-            client.shutdown(socket.SHUT_WR)
         data = b''
         while piece := client.recv(65536):
             data += piece
@@ -50,15 +45,12 @@ def parse(text):
             _, _, name, kind = line.split(' ')
             assert name not in families, line
             families.append(name)
-        elif line.startswith('# UNIT '):
-            assert line.split(' ')[2] == families[-1] and families[-1].endswith(line.split(' ')[3])
         elif line.startswith('# HELP '):
             assert line.split(' ')[2] == families[-1], line
         else:
             found = SAMPLE.fullmatch(line)
             assert found, line
-            suffix = {'counter': '_total', 'info': '_info', 'gauge': ''}[kind] \
-                if 'build' not in line else '_info'
+            suffix = {'counter': '_total', 'gauge': ''}[kind]
             assert found[1] == families[-1] + suffix, line
             key = (found[1].removeprefix('ipc_gateway_'), found[2] or '')
             assert key not in samples, line
@@ -70,9 +62,6 @@ def metrics(where):
     head, body = ask(where)
     assert head.startswith('HTTP/1.0 200 OK\r\n'), head
     assert 'application/openmetrics-text; version=1.0.0' in head, head
-    assert f'Content-Length: {len(body.encode())}\r\n' in head, head
-    # The version is no number.
-    body = re.sub(r'(build_info)\{version="[^"]*"\}', r'\1', body)
     return parse(body)
 
 
@@ -130,7 +119,7 @@ def metrics_of_calls():
         wait_until('they are there', lambda: look().kept == 3)
         fails(StatusCode.RESOURCE_EXHAUSTED, method('Empty', channel=gate.channel), EMPTY)
         now = gate.get()
-        assert now['open_calls', labels()] == 3 and now['open_streams', labels()] == 0, now
+        assert now['open_calls', labels()] == 3, now
         for future in futures:
             future.cancel()
         wait_until('they are over', lambda: gate.get()['open_calls', labels()] == 0)
@@ -146,10 +135,6 @@ def metrics_of_calls():
             now.get(('calls_total', labels('DEADLINE_EXCEEDED')), 0) == 4, now
         assert now['calls_total', labels('UNIMPLEMENTED', 'none', '')] == 1, now
         assert now['calls_total', labels('RESOURCE_EXHAUSTED', 'none', '')] == 1, now
-        for reason in ('calls', 'service', 'method', 'message'):
-            assert now['refusals_total', f'reason="{reason}"'] == 1, (reason, now)
-        assert 2500 <= now['received_bytes_total', labels()] < 4000, now
-        assert 5000 <= now['sent_bytes_total', labels()] < 6000, now
 
 
 @case
@@ -159,25 +144,19 @@ def metrics_of_streams_and_links():
         replies = duplex(channel=gate.channel)(iter(requests))
         next(replies)
         now = gate.get()
-        assert now['open_streams', labels()] == 1 and now['open_calls', labels()] == 1, now
+        assert now['open_calls', labels()] == 1, now
         requests.end()
         assert list(replies) == []
         assert len(list(server_stream(channel=gate.channel)(pb.Plan(replies=100, size=100)))) == 100
         wait_until('they are over', lambda: gate.get()['calls_total', labels('OK')] == 2)
-        assert gate.get()['open_streams', labels()] == 0
-        assert 13000 < gate.get()['sent_bytes_total', labels()] < 15000
         assert len(talk(gate.channel, HELLO, frame(kind=2, id=1, text=b'x"y'), replies=2)) == 2
         now = gate.get()
-        assert now['refusals_total', 'reason="name"'] == 1, now
         assert not any('x"y' in labels or 'x\\' in labels for _, labels in now), now
-        talk(gate.channel, b'\xff\xff')
-        assert gate.get()['refusals_total', 'reason="message"'] == 1
         other = Program(f'{B}/gateway/ipc-gateway', '--link',
                         f'far.x=test.interop@{gate.program.address}', ready='far.x is test.interop')
-        assert gate.get()['links', ''] == 1
-        assert gate.get()['open_streams', labels(None, 'link', '')] >= 1
+        wait_until('it is alone', lambda: gate.get()['open_calls', labels(None, 'link', '')] == 1)
         assert other.end() == 0
-        wait_until('it is gone', lambda: gate.get()['links', ''] == 0)
+        wait_until('it is gone', lambda: gate.get()['open_calls', labels(None, 'link', '')] == 0)
 
 
 @case
@@ -187,7 +166,7 @@ def metrics_of_imports():
         client = Client('Duplex', {'size': 1000}, more=True)
         client.reply()
         key = labels(None, 'import', 'there.interop')
-        assert metrics(where)['open_streams', key] == 1
+        assert metrics(where)['open_calls', key] == 1
         client.end()
         assert client.result() == ([], '')
         assert call_imported('Note', {'text': 'refused'}) == ('', 0)
@@ -196,33 +175,14 @@ def metrics_of_imports():
         now = metrics(where)
         assert now['calls_total', key + ',status="OK"'] == 1, now
         assert now['calls_total', key + ',status="PERMISSION_DENIED"'] == 1, now
-        assert now['open_calls', key] == 0 and now['received_bytes_total', key] > 1000, now
-
-
-@case
-def metrics_of_certificates():
-    certificates()
-    where = socket_path()[len('unix:'):]
-    program = tls_gateway('--tls-client-ca', path('ca.pem'), '--metrics', where)
-    assert tls_call(program, client='client') == EMPTY
-    now = metrics(where)
-    for option, name in (('tls-cert', 'server'), ('tls-client-ca', 'ca')):
-        text = subprocess.run(('openssl', 'x509', '-enddate', '-noout', '-dateopt', 'iso_8601', '-in',
-                               path(name + '.pem')), check=True, stdout=subprocess.PIPE,
-                              text=True).stdout.strip()
-        ends = time.strptime(text, 'notAfter=%Y-%m-%d %H:%M:%SZ')
-        assert now['certificate_expiry_seconds', f'option="{option}"'] == \
-            calendar.timegm(ends), (option, text, now)
-    assert program.end() == 0
+        assert now['open_calls', key] == 0, now
 
 
 @case
 def readers_of_metrics_that_mean_harm():
     with Counted() as gate:
         assert ask(gate.where, b'GET / HTTP/1.0\r\n\r\n')[0].startswith('HTTP/1.0 404')
-        assert ask(gate.where, b'POST /metrics HTTP/1.0\r\n\r\n')[0].startswith('HTTP/1.0 405')
         assert ask(gate.where, b'\xff' * 4095) == ('', '')
-        assert ask(gate.where, b'GET', end=True) == ('', '')
         # Those that say nothing or read nothing have two seconds each, and calls do not wait.
         silent = []
         for request in (b'', b'', b'GET /metrics HTTP/1.0\r\n\r\n'):
@@ -240,12 +200,8 @@ def readers_of_metrics_that_mean_harm():
             thread.start()
         for thread in threads:
             thread.join()
-    # A second gateway at the same path; a path that is taken; one of a gateway that was killed.
+    # The path of a gateway that was killed, and paths that are taken.
     with Counted() as gate:
-        other = gateway('--metrics', gate.where, ready=None)
-        assert other.status() == 1 and 'cannot serve metrics at' in other.log(), other.log()
-        state['programs'].remove(other)
-        assert gate.get()
         gate.program.end(9)
         gate.program = gateway('--metrics', gate.where)
         assert gate.get()['calls_total', labels('OK')] == 0
