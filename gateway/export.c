@@ -45,7 +45,6 @@ struct exports {
 	struct guard *guard;
 	struct builtins *builtins;
 	struct export *first;
-	struct net_limit calls;
 };
 
 /* --- What a name stands for ------------------------------------------------------------ */
@@ -198,8 +197,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 
 /* --- Setting up -------------------------------------------------------------------------- */
 
-int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard,
-		unsigned int max_calls)
+int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard)
 {
 	struct exports *exports = calloc(1, sizeof(*exports));
 	int r;
@@ -208,7 +206,6 @@ int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *gua
 		return -ENOMEM;
 	exports->ipc = ipc;
 	exports->guard = guard;
-	exports->calls.max = max_calls;
 	r = builtins_new(&exports->builtins, exports);
 	if (r < 0) {
 		free(exports);
@@ -442,14 +439,6 @@ static int begin(struct exports *exports, struct net_call *call)
 
 void exports_accept(struct net_call *call, void *userdata)
 {
-	struct exports *exports = userdata;
-	int r = -EDQUOT;
-
-	if (net_call_take(call, &exports->calls))
-		r = begin(exports, call);
-	if (r == -EDQUOT)
-		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has %u open calls already",
-			   exports->calls.max);
-	else if (r < 0)
+	if (begin(userdata, call) < 0)
 		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
 }

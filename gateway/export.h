@@ -15,10 +15,8 @@
 
 struct exports;
 
-/* Create an empty set of exports. At most max_calls calls may be open at a time. The guard
- * decides who may call. It must stay valid. */
-int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard,
-		unsigned int max_calls);
+/* Create an empty set of exports. The guard decides who may call. It must stay valid. */
+int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard);
 
 /* Free it, when the connection is not served any more and no call is open. NULL is allowed. */
 struct exports *exports_free(struct exports *exports);

@@ -295,8 +295,7 @@ static int open_bus(struct gateway *gateway)
 		return r;
 	r = guard_new(&gateway->guard, options->policy);
 	if (r == 0)
-		r = exports_new(&gateway->exports, gateway->ipc, gateway->guard,
-				options->max_calls);
+		r = exports_new(&gateway->exports, gateway->ipc, gateway->guard);
 	for (size_t i = 0; r == 0 && i < options->n_exports; i++)
 		r = exports_add(gateway->exports, options->exports[i]);
 	return r;
@@ -345,7 +344,9 @@ static int open_net(struct gateway *gateway)
 	const struct gateway_options *options = gateway->options;
 	int r;
 
-	r = peers_new(&gateway->peers, &options->peer_limits);
+	r = peers_new(&gateway->peers,
+		      &(struct peer_limits){ "peer", options->max_calls,
+					     options->peer_calls ?: options->max_calls });
 	if (r == 0)
 		r = net_new(&gateway->net, &options->limits, accept_call, gateway);
 	if (r == 0)
@@ -360,11 +361,6 @@ static int open_net(struct gateway *gateway)
 	return r < 0 ? r : 0;
 }
 
-static unsigned int user_calls(const struct gateway_options *options)
-{
-	return options->user_calls ?: (options->max_calls + 1) / 2;
-}
-
 static int open_imports(struct gateway *gateway, const struct net_pem *pem)
 {
 	const struct gateway_options *options = gateway->options;
@@ -373,7 +369,6 @@ static int open_imports(struct gateway *gateway, const struct net_pem *pem)
 					       .message_size = options->limits.message_size,
 					       .keepalive_msec = options->keepalive_seconds * 1000,
 					       .max_calls = options->max_calls,
-					       .user_calls = user_calls(options),
 					       .users = gateway->users };
 	int r = 0;
 
@@ -419,7 +414,10 @@ static int open_clients(struct gateway *gateway)
 	if (r == 0)
 		r = read_certificates(options->server_ca, &server_ca);
 	if (r == 0)
-		r = peers_new(&gateway->users, &(struct peer_limits){ user_calls(options), 0 });
+		r = peers_new(&gateway->users,
+			      &(struct peer_limits){ "user", options->max_calls,
+						     options->user_calls ?:
+							     (options->max_calls + 1) / 2 });
 	pem = (struct net_pem){ certificate, key, server_ca };
 	if (r == 0)
 		r = open_imports(gateway, &pem);

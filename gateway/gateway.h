@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 #include "net.h"
-#include "peers.h"
 
 struct gateway_options {
 	const char *device;
@@ -33,7 +32,7 @@ struct gateway_options {
 	struct net_limits limits;
 	unsigned int max_connections; /* of clients */
 	unsigned int max_calls;
-	struct peer_limits peer_limits;
+	unsigned int peer_calls; /* of a peer; 0: max_calls */
 	unsigned int user_calls; /* of a user of the bus; 0: half of max_calls */
 	unsigned int keepalive_seconds; /* of imports */
 	unsigned int drain_seconds;

@@ -48,12 +48,10 @@ struct imports {
 	char *set;
 	size_t set_size;
 	struct import *first; /* does not change while metrics are printed */
-	unsigned int calls; /* atomic: calls and streams that are open */
-	unsigned int refs; /* atomic: the gateway's, and those of calls and streams */
 };
 
 struct passage {
-	struct ticket *ticket;
+	struct peer *user;
 	struct ipc_call *call;
 	unsigned int refs; /* atomic */
 	pthread_mutex_t lock;
@@ -65,63 +63,20 @@ struct passage {
 
 /* --- How many are open --------------------------------------------------------------------- */
 
-static void imports_put(struct imports *imports)
+/* Begins a call or stream of a user. On failure text has the reason. */
+static int begin(const struct imports *imports, uid_t uid, struct peer **ret_user, char *text)
 {
-	if (__atomic_sub_fetch(&imports->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	free(imports->set);
-	free(imports);
+	struct peers *users = imports->options.users;
+	int r = peers_begin(users, peers_user_key(uid), ret_user);
+
+	if (r < 0)
+		peers_explain(users, r, text);
+	return r == -EUSERS ? -EDQUOT : r;
 }
 
-/* A call or stream that is open. */
-struct ticket {
-	struct imports *imports;
-	struct peer *user;
-};
-
-/* What it returns, text says. */
-static int refuse(int error, char *text, size_t size, const char *what, unsigned int max)
+static void end(void *userdata)
 {
-	snprintf(text, size, "%s has %u open calls already", what, max);
-	return error;
-}
-
-static int count(struct imports *imports, uid_t uid, struct ticket **ret_ticket, char *text,
-		 size_t size)
-{
-	struct ticket *ticket = malloc(sizeof(*ticket));
-	int r = -ENOMEM;
-
-	snprintf(text, size, "the gateway has no memory");
-	if (ticket)
-		r = peers_begin_user(imports->options.users, uid, &ticket->user);
-	if (r < 0) {
-		free(ticket);
-		return r == -EDQUOT ?
-			       refuse(r, text, size, "this user", imports->options.user_calls) :
-			       r;
-	}
-	if (__atomic_add_fetch(&imports->calls, 1, __ATOMIC_RELAXED) > imports->options.max_calls) {
-		__atomic_sub_fetch(&imports->calls, 1, __ATOMIC_RELAXED);
-		peers_end(ticket->user);
-		free(ticket);
-		return refuse(-EDQUOT, text, size, "the gateway", imports->options.max_calls);
-	}
-	__atomic_add_fetch(&imports->refs, 1, __ATOMIC_RELAXED);
-	ticket->imports = imports;
-	*ret_ticket = ticket;
-	return 0;
-}
-
-/* Streams may be over after the imports are. */
-static void count_over(void *userdata)
-{
-	struct ticket *ticket = userdata;
-
-	__atomic_sub_fetch(&ticket->imports->calls, 1, __ATOMIC_RELAXED);
-	peers_end(ticket->user);
-	imports_put(ticket->imports);
-	free(ticket);
+	peers_end(userdata);
 }
 
 /* --- Passages -------------------------------------------------------------------------- */
@@ -180,7 +135,7 @@ static void replied(const struct net_status *status, const struct net_message *r
 	passage->slot = NULL;
 	pthread_mutex_unlock(&passage->lock);
 	/* Before the client can see the reply, and call again. */
-	count_over(passage->ticket);
+	peers_end(passage->user);
 	if (reply)
 		succeed(passage->call, reply);
 	else
@@ -203,7 +158,7 @@ static void canceled(struct ipc_call *call, void *userdata)
 }
 
 /* The slot is registered before the request starts, so that neither end is missed. */
-static int passage_start(struct import *import, struct ipc_call *call, struct ticket *ticket,
+static int passage_start(struct import *import, struct ipc_call *call, struct peer *user,
 			 const struct net_head *head, const void *data, size_t size)
 {
 	struct passage *passage = calloc(1, sizeof(*passage));
@@ -211,7 +166,7 @@ static int passage_start(struct import *import, struct ipc_call *call, struct ti
 
 	if (!passage)
 		return -ENOMEM;
-	passage->ticket = ticket;
+	passage->user = user;
 	passage->call = ipc_call_ref(call);
 	passage->refs = 2; /* the network's, and this function's */
 	pthread_mutex_init(&passage->lock, NULL);
@@ -329,18 +284,18 @@ static const char *why_not(int error, const char *bad, char *text, size_t size)
 static int start(struct import *import, const struct schema_method *method, struct ipc_call *call,
 		 const struct net_head *head, const void *data, size_t size)
 {
-	struct ticket *ticket;
-	char text[100];
+	char text[PEERS_TEXT_MAX];
+	struct peer *user;
 	int r;
 
 	if (method->oneway)
 		return oneway_start(import, call, head, data, size);
-	r = count(import->of, ipc_call_uid(call), &ticket, text, sizeof(text));
+	r = begin(import->of, ipc_call_uid(call), &user, text);
 	if (r < 0)
 		return ipc_call_errno(call, r, "%s", text);
-	r = passage_start(import, call, ticket, head, data, size);
+	r = passage_start(import, call, user, head, data, size);
 	if (r < 0)
-		count_over(ticket);
+		peers_end(user);
 	return r;
 }
 
@@ -391,7 +346,7 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	const struct schema_method *method = schema_find_code(import->schema, code);
 	struct net_head head = { 0 };
 	struct net_metadata *metadata;
-	struct ticket *ticket;
+	struct peer *user;
 	const char *bad = NULL;
 	char text[200], *path;
 	int r;
@@ -406,11 +361,11 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	if (r < 0)
 		why_not(r, bad, text, sizeof(text));
 	else
-		r = count(import->of, ipc_stream_uid(stream), &ticket, text, sizeof(text));
+		r = begin(import->of, ipc_stream_uid(stream), &user, text);
 	if (r < 0)
 		r = ipc_stream_fail(stream, r, NULL, "%s", text);
 	else
-		r = import_stream_start(stream, import->channel, &head, method, count_over, ticket);
+		r = import_stream_start(stream, import->channel, &head, method, end, user);
 	free(metadata);
 	free(path);
 	return r;
@@ -549,7 +504,6 @@ int imports_new(struct imports **ret_imports, struct ipc *ipc, struct net *net,
 
 	if (!imports)
 		return -ENOMEM;
-	imports->refs = 1;
 	imports->ipc = ipc;
 	imports->net = net;
 	imports->options = *options;
@@ -578,6 +532,7 @@ struct imports *imports_free(struct imports *imports)
 		next = import->next;
 		import_free(import);
 	}
-	imports_put(imports);
+	free(imports->set);
+	free(imports);
 	return NULL;
 }

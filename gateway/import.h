@@ -21,8 +21,7 @@ struct import_options {
 	size_t message_size;
 	unsigned int keepalive_msec; /* as net_channel_new() takes it */
 	unsigned int max_calls; /* and streams, that are open at a time */
-	unsigned int user_calls; /* of one user */
-	struct peers *users;	/* who has how many; outlives the connection */
+	struct peers *users;	/* limits calls and streams; outlives the connection */
 };
 
 /* Create an empty set of imports, which reads the descriptor set. The reason of a failure is

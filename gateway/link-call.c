@@ -39,8 +39,7 @@ struct served {
 	struct ipc_cancellation *cancellation;
 	struct pending *outer;	/* the call that it is a part of; NULL: none */
 	bool started;		/* it is in the link's table */
-	bool counted;		/* for link_end_call() */
-	struct peer *peer;
+	struct peer *peer;	/* until the call ends */
 };
 
 /* What this thread serves for the other side. */
@@ -85,10 +84,8 @@ static void served_end_locked(struct served *served)
 		link->serving_bytes -= served->arrived->frame.data_size;
 		served->started = false;
 	}
-	if (served->counted) {
-		link_end_call(link, served->peer);
-		served->counted = false;
-	}
+	peers_end(served->peer);
+	served->peer = NULL;
 }
 
 /* The call ends before its reply leaves, so that the other side may make the next one at once. */
@@ -305,7 +302,8 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 	r = -EDQUOT;
 	/* Each has a thread, and some threads must be left for what ends them. */
 	if (link->calls++ < link->max_calls)
-		r = peers_begin_user(link_options(link)->users, ipc_call_uid(call), &user);
+		r = peers_begin(link_options(link)->users, peers_user_key(ipc_call_uid(call)),
+				&user);
 	if (r == 0)
 		r = send_locked(&pending, frame, request);
 	if (r == 0) {
@@ -499,10 +497,8 @@ void call_arrived(struct link *link, struct arrived *arrived)
 	served->arrived = arrived;
 	served->job = (struct job){ .link = link, .run = served_run, .drop = served_drop };
 	r = ipc_cancellation_new(link->ipc, &served->cancellation);
-	if (r == 0) {
+	if (r == 0)
 		r = link_begin_call(link, &served->peer);
-		served->counted = r == 0;
-	}
 	pthread_mutex_lock(&link->lock);
 	export = table_find_locked(link, arrived->frame.target);
 	if (!export || !id || map_get(&link->serving, id)) {

@@ -168,10 +168,9 @@ void link_break_locked(struct link *link, const char *format, ...)
 
 const struct link_options *link_options(const struct link *link);
 
-/* One more call of the other side, on the engine's thread, until link_end_call(), on any thread.
- * -EDQUOT: all links together have as many as may be, or the peer has. */
+/* Begin a call of the other side, on the engine's thread, until peers_end(). -EDQUOT: the peer, or all
+ * peers together, have as many as they may. */
 int link_begin_call(struct link *link, struct peer **ret_peer);
-void link_end_call(struct link *link, struct peer *peer);
 
 /* --- link-metadata.c ---------------------------------------------------------------------- */
 

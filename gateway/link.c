@@ -16,7 +16,7 @@
 #include "log.h"
 #include "status.h"
 
-/* Links that others have opened, at most; and those of one peer. */
+/* Links that others have opened, at most, and those of one peer. */
 #define ACCEPTED_MAX	64
 #define PEER_LINKS_MAX	(ACCEPTED_MAX / 2)
 
@@ -43,7 +43,6 @@ struct links {
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t changed;
 	bool stopping;
-	unsigned int served;	/* atomic: calls of all other sides that are open */
 	struct link *first;
 	unsigned int accepted;	/* of them, with the threads that still end */
 };
@@ -98,26 +97,12 @@ void link_break(struct link *link, const char *format, ...)
 
 int link_begin_call(struct link *link, struct peer **ret_peer)
 {
-	const struct link_options *options = link_options(link);
-	struct links *links = link->of;
-	int r = -EDQUOT;
+	int r;
 
-	/* Each has a thread. */
-	if (__atomic_add_fetch(&links->served, 1, __ATOMIC_RELAXED) <= options->max_calls) {
-		if (!link->key)
-			link->key = peers_key(link->call);
-		r = peers_begin_call(options->peers, link->key, ret_peer);
-	}
-	if (r == 0)
-		return 0;
-	__atomic_sub_fetch(&links->served, 1, __ATOMIC_RELAXED);
-	return r == -EAGAIN ? -EDQUOT : r;
-}
-
-void link_end_call(struct link *link, struct peer *peer)
-{
-	__atomic_sub_fetch(&link->of->served, 1, __ATOMIC_RELAXED);
-	peers_end(peer);
+	if (!link->key)
+		link->key = peers_key(link->call);
+	r = peers_begin(link_options(link)->peers, link->key ? strdup(link->key) : NULL, ret_peer);
+	return r == -EUSERS ? -EDQUOT : r;
 }
 
 /* --- What arrives ------------------------------------------------------------------------- */
@@ -496,8 +481,7 @@ static int accept_link(struct links *links, struct net_call *call)
 
 	if (!link)
 		return -ENOMEM;
-	link->key = peers_key(call);
-	r = peers_begin_call(links->callers, link->key, &link->caller);
+	r = peers_begin(links->callers, peers_key(call), &link->caller);
 	if (r < 0) {
 		link_free(link);
 		return r;
@@ -525,8 +509,6 @@ bool links_accept(struct links *links, struct net_call *call)
 	pthread_mutex_lock(&links->lock);
 	if (links->stopping)
 		r = -ESHUTDOWN;
-	else if (links->accepted == ACCEPTED_MAX)
-		r = -EDQUOT;
 	else
 		links->accepted++;
 	pthread_mutex_unlock(&links->lock);
@@ -695,7 +677,8 @@ int links_new(struct links **ret_links, struct net *net, const struct link_optio
 	links->options = options;
 	pthread_mutex_init(&links->lock, NULL);
 	pthread_cond_init(&links->changed, NULL);
-	r = peers_new(&links->callers, &(struct peer_limits){ .calls = PEER_LINKS_MAX });
+	r = peers_new(&links->callers,
+		      &(struct peer_limits){ "peer", ACCEPTED_MAX, PEER_LINKS_MAX });
 	for (size_t i = 0; r == 0 && i < options->n_uses; i++)
 		r = add_use(links, options->uses[i]);
 	if (r < 0) {

@@ -46,7 +46,6 @@ static const char help[] =
 	"      --max-connections N  connections of clients (default: 10000, or half of the files that\n"
 	"                          the gateway may have)\n"
 	"      --peer-calls N      calls of one peer that are open at a time (default: --max-calls)\n"
-	"      --peer-rate N       calls of one peer in a second (default: no limit)\n"
 	"      --user-calls N      calls to other machines of one user of the bus (default: half of\n"
 	"                          --max-calls)\n"
 	"      --max-streams N     calls of one connection at a time (default: 100)\n"
@@ -71,7 +70,6 @@ enum {
 	KEY_CALLS,
 	KEY_CONNECTIONS,
 	KEY_PEER_CALLS,
-	KEY_PEER_RATE,
 	KEY_USER_CALLS,
 	KEY_STREAMS,
 	KEY_MEMORY,
@@ -100,7 +98,6 @@ static const struct option long_options[] = {
 	{ "max-calls", required_argument, NULL, KEY_CALLS },
 	{ "max-connections", required_argument, NULL, KEY_CONNECTIONS },
 	{ "peer-calls", required_argument, NULL, KEY_PEER_CALLS },
-	{ "peer-rate", required_argument, NULL, KEY_PEER_RATE },
 	{ "user-calls", required_argument, NULL, KEY_USER_CALLS },
 	{ "max-streams", required_argument, NULL, KEY_STREAMS },
 	{ "memory", required_argument, NULL, KEY_MEMORY },
@@ -260,11 +257,9 @@ static int limit(struct gateway_options *options, int key, const char *text)
 	else if (key == KEY_CONNECTIONS)
 		options->max_connections = (unsigned int)value;
 	else if (key == KEY_PEER_CALLS)
-		options->peer_limits.calls = (unsigned int)value;
+		options->peer_calls = (unsigned int)value;
 	else if (key == KEY_USER_CALLS)
 		options->user_calls = (unsigned int)value;
-	else if (key == KEY_PEER_RATE)
-		options->peer_limits.rate = (unsigned int)value;
 	else if (key == KEY_KEEPALIVE)
 		options->keepalive_seconds = (unsigned int)value;
 	else

@@ -76,9 +76,6 @@ void net_call_op_over(struct net_call *call)
 	count_end(call);
 	if (call->ops)
 		call->ops->ended(call->userdata);
-	if (call->limit)
-		__atomic_sub_fetch(call->left ? &call->limit->leaving : &call->limit->open, 1,
-				   __ATOMIC_RELAXED);
 	if (call->over)
 		call->over(call->over_userdata, call->left);
 	if (call->client)
@@ -447,10 +444,6 @@ static void leave_locked(struct net_call *call)
 	if (call->left || call->closed)
 		return;
 	call->left = true;
-	if (call->limit) {
-		__atomic_add_fetch(&call->limit->leaving, 1, __ATOMIC_RELAXED);
-		__atomic_sub_fetch(&call->limit->open, 1, __ATOMIC_RELAXED);
-	}
 	if (call->leaves)
 		call->leaves(call->over_userdata);
 }
@@ -585,19 +578,6 @@ void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void 
 {
 	call->ops = ops;
 	call->userdata = userdata;
-}
-
-bool net_call_take(struct net_call *call, struct net_limit *limit)
-{
-	unsigned int open = __atomic_add_fetch(&limit->open, 1, __ATOMIC_RELAXED);
-
-	if (open > limit->max ||
-	    __atomic_load_n(&limit->leaving, __ATOMIC_RELAXED) >= limit->max + NET_LEAVING_EXTRA) {
-		__atomic_sub_fetch(&limit->open, 1, __ATOMIC_RELAXED);
-		return false;
-	}
-	call->limit = limit;
-	return true;
 }
 
 void net_call_at_end(struct net_call *call, void (*leaves)(void *userdata),

@@ -84,7 +84,6 @@ struct net_call {
 	unsigned int refs;	/* atomic */
 	const struct net_call_ops *ops;
 	void *userdata;
-	struct net_limit *limit; /* NULL: it is not counted there */
 	void (*leaves)(void *userdata); /* NULL, as is over: nobody wants to know */
 	void (*over)(void *userdata, bool left);
 	void *over_userdata;

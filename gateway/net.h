@@ -188,22 +188,6 @@ const struct net_counts *net_uncounted(const struct net *net);
 void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void *userdata);
 
 /*
- * How many calls may be open, of a kind that the user of the engine chooses. A call is open until
- * it has a status, so a client that has its reply may call again at once. Replies that clients do
- * not read are limited too: as many, and NET_LEAVING_EXTRA, which may take a moment to leave.
- */
-#define NET_LEAVING_EXTRA 16
-
-struct net_limit {
-	unsigned int max;
-	unsigned int open;	/* atomic, as is leaving: how many have a status and are not over */
-	unsigned int leaving;
-};
-
-/* Count a call there until it is over, once in net_accept. False: there are as many as may be. */
-bool net_call_take(struct net_call *call, struct net_limit *limit);
-
-/*
  * Set what runs in the life of a call, once in net_accept. leaves() runs just before its status
  * leaves, on any thread, under a lock: it may call no function of the engine. over() runs when the
  * call is over, after all its other callbacks. left: leaves() has run.

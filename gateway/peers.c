@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Peers: see peers.h. A rate is kept as a moment: each call moves it on by its part of a second,
- * from now if it has passed. It may be one second ahead, so a peer that was silent may make the
- * calls of a second at once.
+ * Limits of open calls: see peers.h. Replies that clients do not read are limited as well: as many as
+ * calls, and a few that may take a moment to leave.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -12,40 +11,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "peers.h"
 #include "status.h"
 
-/* Peers that are remembered: those that have calls, or had some in the last second. */
-#define PEERS_MAX	16384
-#define SECOND_USEC	UINT64_C(1000000)
+#define LEAVING_EXTRA 16
 
+/* Calls of a peer, or of all. */
+struct calls {
+	unsigned int open;
+	unsigned int leaving; /* with a status, but not over */
+};
+
+/* Exists while it has calls. */
 struct peer {
 	struct peers *of;
-	struct peer *older, *newer; /* those that are idle, while it is */
-	unsigned int open;
-	unsigned int leaving; /* calls that have a status and are not over */
-	uint64_t used; /* that moment, in microseconds */
+	struct calls calls;
 	char *key;
 };
 
 struct peers {
 	struct peer_limits limits;
-	pthread_mutex_t lock;	 /* of what follows, and of all peers */
-	void *by_key;		 /* a tree of tsearch(3) */
-	struct peer *oldest;	 /* of those that have no call: who has been so longest */
-	struct peer *newest;
-	unsigned int count;
+	pthread_mutex_t lock; /* of what follows, and of all peers */
+	struct calls calls;
+	void *by_key; /* a tree of tsearch(3) */
 };
-
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_USEC + (uint64_t)now.tv_nsec / 1000;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -103,6 +93,13 @@ char *peers_key(const struct net_call *call)
 	return key ?: address;
 }
 
+char *peers_user_key(uid_t uid)
+{
+	char *key;
+
+	return asprintf(&key, "user %u", uid) < 0 ? NULL : key;
+}
+
 /* --- The table ------------------------------------------------------------------------------ */
 
 int peers_new(struct peers **ret_peers, const struct peer_limits *limits)
@@ -117,67 +114,15 @@ int peers_new(struct peers **ret_peers, const struct peer_limits *limits)
 	return 0;
 }
 
-static void idle_locked(struct peer *peer)
-{
-	struct peers *peers = peer->of;
-
-	peer->older = peers->newest;
-	peer->newer = NULL;
-	if (peers->newest)
-		peers->newest->newer = peer;
-	else
-		peers->oldest = peer;
-	peers->newest = peer;
-}
-
-static void busy_locked(struct peer *peer)
-{
-	struct peers *peers = peer->of;
-
-	if (peer->older)
-		peer->older->newer = peer->newer;
-	else
-		peers->oldest = peer->newer;
-	if (peer->newer)
-		peer->newer->older = peer->older;
-	else
-		peers->newest = peer->older;
-}
-
-static void forget_oldest_locked(struct peers *peers)
-{
-	struct peer *peer = peers->oldest;
-
-	peers->oldest = peer->newer;
-	if (peers->oldest)
-		peers->oldest->older = NULL;
-	else
-		peers->newest = NULL;
-	tdelete(peer, &peers->by_key, compare);
-	peers->count--;
-	free(peer->key);
-	free(peer);
-}
-
 struct peers *peers_free(struct peers *peers)
 {
-	if (!peers)
-		return NULL;
-	while (peers->oldest)
-		forget_oldest_locked(peers);
-	pthread_mutex_destroy(&peers->lock);
+	if (peers)
+		pthread_mutex_destroy(&peers->lock);
 	free(peers);
 	return NULL;
 }
 
-/* Two for each that comes, so that they never pile up. What is left of a rate is kept. */
-static void forget_some_locked(struct peers *peers, uint64_t now)
-{
-	for (int i = 0; i < 2 && peers->oldest && peers->oldest->used <= now; i++)
-		forget_oldest_locked(peers);
-}
-
-/* Takes over key. NULL: no memory, or too many. */
+/* Takes over key. NULL: no memory. */
 static struct peer *find_locked(struct peers *peers, char *key)
 {
 	struct peer wanted = { .key = key }, *peer;
@@ -187,7 +132,7 @@ static struct peer *find_locked(struct peers *peers, char *key)
 		free(key);
 		return *found;
 	}
-	peer = peers->count < PEERS_MAX ? calloc(1, sizeof(*peer)) : NULL;
+	peer = calloc(1, sizeof(*peer));
 	if (peer) {
 		peer->of = peers;
 		peer->key = key;
@@ -197,125 +142,116 @@ static struct peer *find_locked(struct peers *peers, char *key)
 		free(key);
 		return NULL;
 	}
-	idle_locked(peer);
-	peers->count++;
 	return peer;
+}
+
+static void drop_if_idle_locked(struct peer *peer)
+{
+	if (peer->calls.open || peer->calls.leaving)
+		return;
+	tdelete(peer, &peer->of->by_key, compare);
+	free(peer->key);
+	free(peer);
 }
 
 /* --- Calls ---------------------------------------------------------------------------------- */
 
-static void end(struct peer *peer, unsigned int *number)
+static bool is_full(const struct calls *calls, unsigned int max)
 {
-	struct peers *peers = peer->of;
-
-	pthread_mutex_lock(&peers->lock);
-	--*number;
-	if (!peer->open && !peer->leaving)
-		idle_locked(peer);
-	pthread_mutex_unlock(&peers->lock);
-}
-
-void peers_end(struct peer *peer)
-{
-	if (peer)
-		end(peer, &peer->open);
-}
-
-static int begin_locked(struct peer *peer, uint64_t now)
-{
-	const struct peer_limits *limits = &peer->of->limits;
-	uint64_t used = peer->used > now ? peer->used : now;
-
-	if (limits->calls &&
-	    (peer->open >= limits->calls || peer->leaving >= limits->calls + NET_LEAVING_EXTRA))
-		return -EDQUOT;
-	if (limits->rate) {
-		used += SECOND_USEC / limits->rate;
-		if (used > now + SECOND_USEC)
-			return -EAGAIN;
-		peer->used = used;
-	}
-	if (!peer->open && !peer->leaving)
-		busy_locked(peer);
-	peer->open++;
-	return 0;
+	return calls->open >= max || calls->leaving >= max + LEAVING_EXTRA;
 }
 
 int peers_begin(struct peers *peers, char *key, struct peer **ret_peer)
 {
-	uint64_t now = now_usec();
 	struct peer *peer;
 	int r = -ENOMEM;
 
-	*ret_peer = NULL;
 	if (!key)
 		return r;
 	pthread_mutex_lock(&peers->lock);
-	forget_some_locked(peers, now);
 	peer = find_locked(peers, key);
-	if (peer)
-		r = begin_locked(peer, now);
+	if (peer) {
+		r = is_full(&peers->calls, peers->limits.all) ? -EUSERS :
+		    is_full(&peer->calls, peers->limits.each) ? -EDQUOT :
+								0;
+		if (r == 0) {
+			peer->calls.open++;
+			peers->calls.open++;
+			*ret_peer = peer;
+		}
+		drop_if_idle_locked(peer);
+	}
 	pthread_mutex_unlock(&peers->lock);
-	*ret_peer = r == 0 ? peer : NULL;
 	return r;
 }
 
-static bool is_limited(const struct peers *peers)
+void peers_end(struct peer *peer)
 {
-	return peers->limits.calls || peers->limits.rate;
+	struct peers *peers = peer ? peer->of : NULL;
+
+	if (!peer)
+		return;
+	pthread_mutex_lock(&peers->lock);
+	peer->calls.open--;
+	peers->calls.open--;
+	drop_if_idle_locked(peer);
+	pthread_mutex_unlock(&peers->lock);
 }
 
-int peers_begin_call(struct peers *peers, const char *key, struct peer **ret_peer)
+void peers_explain(const struct peers *peers, int r, char text[PEERS_TEXT_MAX])
 {
-	*ret_peer = NULL;
-	if (!is_limited(peers))
-		return 0;
-	return peers_begin(peers, key ? strdup(key) : NULL, ret_peer);
-}
-
-int peers_begin_user(struct peers *users, uid_t uid, struct peer **ret_peer)
-{
-	char *key;
-
-	return peers_begin(users, asprintf(&key, "user %u", uid) < 0 ? NULL : key, ret_peer);
+	if (r == -EDQUOT)
+		snprintf(text, PEERS_TEXT_MAX, "this %s has %u open calls already",
+			 peers->limits.who, peers->limits.each);
+	else if (r == -EUSERS)
+		snprintf(text, PEERS_TEXT_MAX, "the gateway has %u open calls already",
+			 peers->limits.all);
+	else
+		snprintf(text, PEERS_TEXT_MAX, "the gateway has no memory");
 }
 
 static void leaves(void *userdata)
 {
 	struct peer *peer = userdata;
+	struct peers *peers = peer->of;
 
-	pthread_mutex_lock(&peer->of->lock);
-	peer->leaving++;
-	peer->open--;
-	pthread_mutex_unlock(&peer->of->lock);
+	pthread_mutex_lock(&peers->lock);
+	peer->calls.open--;
+	peers->calls.open--;
+	peer->calls.leaving++;
+	peers->calls.leaving++;
+	pthread_mutex_unlock(&peers->lock);
 }
 
 static void over(void *userdata, bool left)
 {
 	struct peer *peer = userdata;
+	struct peers *peers = peer->of;
 
-	end(peer, left ? &peer->leaving : &peer->open);
+	if (!left) {
+		peers_end(peer);
+		return;
+	}
+	pthread_mutex_lock(&peers->lock);
+	peer->calls.leaving--;
+	peers->calls.leaving--;
+	drop_if_idle_locked(peer);
+	pthread_mutex_unlock(&peers->lock);
 }
 
 bool peers_admit(struct peers *peers, struct net_call *call)
 {
+	/* Without a limit of each, who it is does not matter. */
+	const bool is_limited = peers->limits.each < peers->limits.all;
+	char text[PEERS_TEXT_MAX];
 	struct peer *peer;
-	int r;
+	int r = peers_begin(peers, is_limited ? peers_key(call) : strdup(""), &peer);
 
-	if (!is_limited(peers))
-		return true;
-	r = peers_begin(peers, peers_key(call), &peer);
 	if (r == 0) {
 		net_call_at_end(call, leaves, over, peer);
 		return true;
 	}
-	if (r == -EDQUOT)
-		status_say(call, NET_RESOURCE_EXHAUSTED, "this peer has %u open calls already",
-			   peers->limits.calls);
-	else if (r == -EAGAIN)
-		status_say(call, NET_RESOURCE_EXHAUSTED, "this peer made %u calls in a second",
-			   peers->limits.rate);
-	else
-		status_say(call, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
+	peers_explain(peers, r, text);
+	status_say(call, NET_RESOURCE_EXHAUSTED, "%s", text);
 	return false;
 }

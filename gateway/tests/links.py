@@ -326,7 +326,8 @@ def calls_of_a_link_are_those_of_a_peer():
 
 @case
 def links_have_so_many_calls_together():
-    with Joined('--max-calls', '2') as joined:
+    # Each of the two links is a call as well.
+    with Joined('--max-calls', '4') as joined:
         other = Program(f'{B}/gateway/ipc-gateway', '--link', f'other=test.interop@{joined.address}',
                         ready='other is test.interop of')
         one, two = Kept(joined), Kept(joined, 'other')

@@ -2,7 +2,6 @@
 """What one peer may have. Clients at a Unix socket are one peer, and those at 127.0.0.1 another."""
 
 import socket
-import time
 
 import grpc
 
@@ -70,26 +69,6 @@ def succeeds(channel):
     except grpc.RpcError as error:
         assert error.code() == EXHAUSTED, error
         return False
-
-
-@case
-def peers_have_a_rate():
-    with Gateway('--peer-rate', '5') as both, connect(both.address) as one, \
-            connect(both.path) as other:
-        call = method('Empty', channel=one)
-        begin = time.monotonic()
-        futures = [call.future(EMPTY, timeout=60) for _ in range(500)]
-        codes = [future.code() for future in futures]
-        took = time.monotonic() - begin
-        done = codes.count(StatusCode.OK)
-        assert done + codes.count(EXHAUSTED) == 500, codes
-        # A second's at once, and those of each second.
-        assert 5 <= done <= 5 + 5 * took + 1, (done, took)
-        # It did not use up what others may do.
-        for _ in range(5):
-            assert empty(other) == EMPTY
-        # Time heals it.
-        wait_until('it may again', lambda: succeeds(one))
 
 
 @case
