@@ -296,7 +296,7 @@ static int open_call(struct passage *passage, struct net_channel *channel, struc
 	lock(passage);
 	passage->refs++;
 	if (head.remaining)
-		r = net_call_open(channel, &head, &net_ops, passage, &passage->call);
+		r = net_call_open(channel, &head, NULL, &net_ops, passage, &passage->call);
 	if (r == 0) {
 		net_call_receive(passage->call);
 	} else {

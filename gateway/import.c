@@ -2,9 +2,9 @@
 /*
  * Imports: see import.h.
  *
- * A passage is one call on both sides. The callback of the network and that of the cancellation
- * may come at any time after the request was started; both own a reference. The slot of the
- * cancellation is ended by whoever replies.
+ * A passage is one call on both sides. The callbacks of the network and that of the cancellation
+ * can run at any time after the request was started, and own a reference each. The function that
+ * replies ends the slot of the cancellation.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -50,15 +50,20 @@ struct imports {
 	struct import *first; /* does not change while metrics are printed */
 };
 
+/*
+ * A oneway is one without a user. The bus delivers the next oneway when the call of this one is
+ * released, so oneways arrive in order, and wait in the sender's queue.
+ */
 struct passage {
+	struct import *import;
 	struct peer *user;
 	struct ipc_call *call;
+	bool oneway;
+	bool over;	   /* the call has its reply; of the network's thread */
 	unsigned int refs; /* atomic */
 	pthread_mutex_t lock;
-	struct net_request *request; /* NULL: not started yet, or over */
+	struct net_call *request; /* NULL: not started */
 	struct ipc_slot *slot;
-	bool canceled;
-	bool over;
 };
 
 /* --- How many are open --------------------------------------------------------------------- */
@@ -81,69 +86,96 @@ static void end(void *userdata)
 
 /* --- Passages -------------------------------------------------------------------------- */
 
-static void passage_put(struct passage *passage)
+static void passage_put(void *userdata)
 {
+	struct passage *passage = userdata;
+
 	if (__atomic_sub_fetch(&passage->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	net_call_unref(passage->request);
 	ipc_call_unref(passage->call);
 	pthread_mutex_destroy(&passage->lock);
 	free(passage);
 }
 
-static void passage_release(void *userdata)
+/* Ends the call of the user before the reply: the client can call again at once. */
+static void leave(struct passage *passage)
 {
-	passage_put(userdata);
+	struct ipc_slot *slot;
+
+	pthread_mutex_lock(&passage->lock);
+	slot = passage->slot;
+	passage->slot = NULL;
+	pthread_mutex_unlock(&passage->lock);
+	peers_end(passage->user);
+	passage->over = true;
+	ipc_slot_end_async(slot);
+}
+
+static void received(void *userdata, const struct net_message *message)
+{
+	const struct ipc_raw_message reply = { .parts = message->parts,
+					       .n_parts = message->n_parts };
+	struct passage *passage = userdata;
+	int r;
+
+	if (passage->oneway)
+		return;
+	leave(passage);
+	if (!relay_is_message(message))
+		r = ipc_call_errno(passage->call, -EBADMSG, "the server's reply is no message");
+	else
+		r = ipc_raw_reply(passage->call, &reply);
+	if (r < 0)
+		ipc_call_errno(passage->call, r, "the reply does not fit");
 }
 
 static void fail(struct ipc_call *call, const struct net_status *status)
 {
-	struct wire_buffer error = { 0 };
+	struct ipc_error error = IPC_ERROR_INIT;
+	int r = status_to_error(status, &error);
 
-	status_put(&error, status);
-	if (error.failed)
-		error.size = 0;
-	ipc_raw_error(call, status_to_errno(status->code), error.data, error.size);
-	free(error.data);
-}
-
-static void succeed(struct ipc_call *call, const struct net_message *message)
-{
-	const struct ipc_raw_message reply = { .parts = message->parts,
-					       .n_parts = message->n_parts };
-	int r = 0;
-
-	if (!relay_is_message(message))
-		ipc_call_errno(call, -EBADMSG, "the server's reply is no message");
+	if (r == 0)
+		ipc_call_raise(call, &error);
 	else
-		r = ipc_raw_reply(call, &reply);
-	if (r < 0)
-		ipc_call_errno(call, r, "the reply does not fit");
+		ipc_call_errno(call, r, NULL);
+	ipc_error_done(&error);
 }
 
-static void replied(const struct net_status *status, const struct net_message *reply,
-		    void *userdata)
+static void log_oneway(struct import *import, const struct net_status *status)
+{
+	if (status->code != NET_OK && !import->dropping)
+		log_line("dropping oneways to %s: %s: %s", import->name, status_name(status->code),
+			 status->message ?: "");
+	import->dropping = status->code != NET_OK;
+}
+
+/* The server's status has come. */
+static void status_arrived(void *userdata)
 {
 	struct passage *passage = userdata;
-	struct net_request *request;
-	struct ipc_slot *slot;
+	struct net_status status;
 
+	/* The thread that has started the request may still set it. */
 	pthread_mutex_lock(&passage->lock);
-	passage->over = true;
-	request = passage->request;
-	slot = passage->slot;
-	passage->request = NULL;
-	passage->slot = NULL;
+	net_call_status(passage->request, &status);
 	pthread_mutex_unlock(&passage->lock);
-	/* Before the client can see the reply, and call again. */
-	peers_end(passage->user);
-	if (reply)
-		succeed(passage->call, reply);
-	else
-		fail(passage->call, status);
-	ipc_slot_end_async(slot);
-	net_request_unref(request);
-	passage_put(passage);
+	if (passage->oneway) {
+		log_oneway(passage->import, &status);
+	} else if (!passage->over) {
+		if (status.code == NET_OK)
+			status = (struct net_status){ .code = NET_UNIMPLEMENTED,
+						      .message = "the server sent no reply" };
+		leave(passage);
+		fail(passage->call, &status);
+	}
 }
+
+static const struct net_call_ops ops = {
+	.received = received,
+	.canceled = status_arrived,
+	.ended = passage_put,
+};
 
 static void canceled(struct ipc_call *call, void *userdata)
 {
@@ -151,89 +183,43 @@ static void canceled(struct ipc_call *call, void *userdata)
 
 	(void)call;
 	pthread_mutex_lock(&passage->lock);
-	passage->canceled = true;
 	if (passage->request)
-		net_request_cancel(passage->request);
+		net_call_cancel(passage->request);
 	pthread_mutex_unlock(&passage->lock);
 }
 
-/* The slot is registered before the request starts, so that neither end is missed. */
+/* The slot is registered before the request starts, so that neither end is missed. user is NULL for a
+ * oneway, which cannot be canceled. */
 static int passage_start(struct import *import, struct ipc_call *call, struct peer *user,
-			 const struct net_head *head, const void *data, size_t size)
+			 const struct net_head *head, const struct iovec *data)
 {
 	struct passage *passage = calloc(1, sizeof(*passage));
-	int r;
+	int r = 0;
 
 	if (!passage)
 		return -ENOMEM;
+	passage->import = import;
 	passage->user = user;
+	passage->oneway = !user;
 	passage->call = ipc_call_ref(call);
 	passage->refs = 2; /* the network's, and this function's */
 	pthread_mutex_init(&passage->lock, NULL);
 	pthread_mutex_lock(&passage->lock);
-	r = ipc_call_on_cancel(call, canceled, passage, &passage->slot);
-	if (r == 0) {
+	if (user)
+		r = ipc_call_on_cancel(call, canceled, passage, &passage->slot);
+	if (passage->slot) {
 		passage->refs++;
-		ipc_slot_set_destroy(passage->slot, passage_release);
-		r = net_request_new(import->channel, head, data, size, replied, passage,
-				    &passage->request);
-		if (r < 0) {
-			ipc_slot_end_async(passage->slot);
-			passage->slot = NULL;
-		}
+		ipc_slot_set_destroy(passage->slot, passage_put);
 	}
+	if (r == 0)
+		r = net_call_open(import->channel, head, data, &ops, passage, &passage->request);
+	if (r < 0)
+		passage->slot = ipc_slot_end_async(passage->slot);
 	pthread_mutex_unlock(&passage->lock);
 	/* The network does not know it. */
 	if (r < 0)
 		__atomic_sub_fetch(&passage->refs, 1, __ATOMIC_RELAXED);
 	passage_put(passage);
-	return r;
-}
-
-/* --- Oneways -------------------------------------------------------------------------------- */
-
-/* The bus delivers the next oneway when this one is released. So they arrive in order, and wait
- * in the sender's queue. */
-struct oneway {
-	struct import *import;
-	struct ipc_call *call;
-};
-
-static void oneway_over(const struct net_status *status, const struct net_message *reply,
-			void *userdata)
-{
-	struct oneway *oneway = userdata;
-	struct import *import = oneway->import;
-
-	(void)reply;
-	if (status->code != NET_OK && !import->dropping)
-		log_line("dropping oneways to %s: %s: %s", import->name, status_name(status->code),
-			 status->message ?: "");
-	import->dropping = status->code != NET_OK;
-	ipc_call_unref(oneway->call);
-	free(oneway);
-}
-
-static int oneway_start(struct import *import, struct ipc_call *call, const struct net_head *head,
-			const void *data, size_t size)
-{
-	struct oneway *oneway = malloc(sizeof(*oneway));
-	struct net_request *request;
-	int r = -ENOMEM;
-
-	if (oneway) {
-		*oneway = (struct oneway){ import, ipc_call_ref(call) };
-		r = net_request_new(import->channel, head, data, size, oneway_over, oneway,
-				    &request);
-	}
-	if (r == 0) {
-		net_request_unref(request);
-		return 0;
-	}
-	log_line("dropped a oneway to %s: %s", import->name, ipc_strerror(r));
-	if (oneway)
-		ipc_call_unref(oneway->call);
-	free(oneway);
 	return r;
 }
 
@@ -259,43 +245,79 @@ static int describe(struct import *import, struct ipc_call *call)
 	return r;
 }
 
-/* The path of a method on the network, which the caller frees; NULL: no memory. */
-static char *path_of(const struct import *import, const struct schema_method *method)
-{
+/* What the network gets of a call or stream, beside messages. */
+struct outgoing {
+	struct net_head head;
 	char *path;
+	struct net_metadata *metadata;
+	char text[200]; /* the reason of a failure */
+};
 
-	if (asprintf(&path, "/%s/%s", schema_interface(import->schema), method->name) < 0)
-		return NULL;
-	return path;
+static void outgoing_done(struct outgoing *outgoing)
+{
+	free(outgoing->metadata);
+	free(outgoing->path);
 }
 
-/* Of metadata that do not fit a call of gRPC. bad: the name, if one is to blame. */
-static const char *why_not(int error, const char *bad, char *text, size_t size)
+/* One of call and stream is NULL. The caller calls outgoing_done(), also after a failure. */
+static int outgoing_init(struct outgoing *outgoing, const struct import *import,
+			 const struct schema_method *method, const struct ipc_call *call,
+			 const struct ipc_stream *stream)
 {
-	if (error == -EINVAL)
-		snprintf(text, size, "gRPC cannot carry the metadata '%s'", bad);
-	else if (error == -EMSGSIZE)
-		snprintf(text, size, "there are more than %zu bytes of metadata", METADATA_MAX);
+	const char *bad = NULL;
+	int r = -ENOMEM;
+
+	*outgoing = (struct outgoing){ 0 };
+	if (asprintf(&outgoing->path, "/%s/%s", schema_interface(import->schema), method->name) < 0)
+		outgoing->path = NULL;
 	else
-		snprintf(text, size, "%s", ipc_strerror(error));
-	return text;
+		r = metadata_to_head(call, stream, &outgoing->head, &outgoing->metadata, &bad);
+	outgoing->head.path = outgoing->path;
+	if (r == -EINVAL)
+		snprintf(outgoing->text, sizeof(outgoing->text),
+			 "gRPC cannot carry the metadata '%s'", bad);
+	else if (r == -EMSGSIZE)
+		snprintf(outgoing->text, sizeof(outgoing->text),
+			 "there are more than %zu bytes of metadata", METADATA_MAX);
+	else if (r < 0)
+		snprintf(outgoing->text, sizeof(outgoing->text), "%s", ipc_strerror(r));
+	return r;
 }
 
-static int start(struct import *import, const struct schema_method *method, struct ipc_call *call,
-		 const struct net_head *head, const void *data, size_t size)
+static int serve_call(struct import *import, const struct schema_method *method,
+		      struct ipc_call *call, const struct iovec *message)
 {
-	char text[PEERS_TEXT_MAX];
+	struct outgoing outgoing;
 	struct peer *user;
-	int r;
+	int r = outgoing_init(&outgoing, import, method, call, NULL);
 
-	if (method->oneway)
-		return oneway_start(import, call, head, data, size);
-	r = begin(import->of, ipc_call_uid(call), &user, text);
+	if (r == 0)
+		r = begin(import->of, ipc_call_uid(call), &user, outgoing.text);
+	if (r < 0) {
+		r = ipc_call_errno(call, r, "%s", outgoing.text);
+	} else {
+		outgoing.head.remaining = ipc_call_remaining(call);
+		r = passage_start(import, call, user, &outgoing.head, message);
+		if (r < 0)
+			peers_end(user);
+	}
+	outgoing_done(&outgoing);
+	return r;
+}
+
+static int serve_oneway(struct import *import, const struct schema_method *method,
+			struct ipc_call *call, const struct iovec *message)
+{
+	struct outgoing outgoing;
+	int r = outgoing_init(&outgoing, import, method, call, NULL);
+
+	outgoing.head.remaining = ONEWAY_USEC;
+	if (r == 0)
+		r = passage_start(import, call, NULL, &outgoing.head, message);
 	if (r < 0)
-		return ipc_call_errno(call, r, "%s", text);
-	r = passage_start(import, call, user, head, data, size);
-	if (r < 0)
-		peers_end(user);
+		log_line("dropped a oneway to %s: %s", import->name,
+			 *outgoing.text ? outgoing.text : ipc_strerror(r));
+	outgoing_done(&outgoing);
 	return r;
 }
 
@@ -303,11 +325,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 {
 	const struct schema_method *method;
 	struct import *import = userdata;
-	struct net_metadata *metadata;
 	const void *message;
-	struct net_head head = { 0 };
-	const char *bad = NULL;
-	char text[200], *path;
 	size_t size;
 	int r;
 
@@ -322,52 +340,30 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	if (request->n_entries)
 		return ipc_call_errno(call, -EPERM, "objects and files cannot leave the machine");
 	r = ipc_payload_message(request->data, request->size, &message, &size);
-	path = r < 0 ? NULL : path_of(import, method);
-	if (!path)
-		return r < 0 ? r : -ENOMEM;
-	head.path = path;
-	head.remaining = method->oneway ? ONEWAY_USEC : ipc_call_remaining(call);
-	r = metadata_of_call(call, &head, &metadata, &bad);
-	if (r == 0)
-		r = start(import, method, call, &head, message, size);
-	else if (method->oneway)
-		log_line("dropped a oneway to %s: %s", import->name,
-			   why_not(r, bad, text, sizeof(text)));
-	else
-		r = ipc_call_errno(call, r, "%s", why_not(r, bad, text, sizeof(text)));
-	free(metadata);
-	free(path);
-	return r;
+	if (r < 0)
+		return r;
+	return (method->oneway ? serve_oneway : serve_call)(
+		import, method, call, &(struct iovec){ (void *)message, size });
 }
 
 static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata)
 {
 	struct import *import = userdata;
 	const struct schema_method *method = schema_find_code(import->schema, code);
-	struct net_head head = { 0 };
-	struct net_metadata *metadata;
+	struct outgoing outgoing;
 	struct peer *user;
-	const char *bad = NULL;
-	char text[200], *path;
 	int r;
 
 	if (!method || (!method->streams_in && !method->streams_out))
 		return -EOPNOTSUPP;
-	path = path_of(import, method);
-	if (!path)
-		return -ENOMEM;
-	head.path = path;
-	r = metadata_of_stream(stream, &head, &metadata, &bad);
+	r = outgoing_init(&outgoing, import, method, NULL, stream);
+	if (r == 0)
+		r = begin(import->of, ipc_stream_uid(stream), &user, outgoing.text);
 	if (r < 0)
-		why_not(r, bad, text, sizeof(text));
+		r = ipc_stream_fail(stream, r, NULL, "%s", outgoing.text);
 	else
-		r = begin(import->of, ipc_stream_uid(stream), &user, text);
-	if (r < 0)
-		r = ipc_stream_fail(stream, r, NULL, "%s", text);
-	else
-		r = import_stream_start(stream, import->channel, &head, method, end, user);
-	free(metadata);
-	free(path);
+		r = import_stream_start(stream, import->channel, &outgoing.head, method, end, user);
+	outgoing_done(&outgoing);
 	return r;
 }
 

@@ -564,7 +564,7 @@ static struct link *attempt(struct peer *peer)
 	if (r == 0) {
 		/* Its callbacks may come before it returns. */
 		pthread_mutex_lock(&link->lock);
-		r = net_call_open(peer->channel, &head, &ops, link, &link->call);
+		r = net_call_open(peer->channel, &head, NULL, &ops, link, &link->call);
 		pthread_mutex_unlock(&link->lock);
 	}
 	if (r == 0)

@@ -3,6 +3,7 @@
  * Metadata: see metadata.h. The engine limits how much of it a client may send.
  */
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,22 +49,7 @@ static char *put(char *to, const struct iovec *bytes)
 
 static char *put_base64(char *to, const struct iovec *bytes)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *at = bytes->iov_base;
-	size_t left = bytes->iov_len;
-
-	for (; left; left -= left < 3 ? left : 3, at += 3) {
-		unsigned int three = at[0] << 16 | (left > 1 ? at[1] << 8 : 0) |
-				     (left > 2 ? at[2] : 0);
-
-		*to++ = digits[three >> 18];
-		*to++ = digits[three >> 12 & 63];
-		*to++ = left > 1 ? digits[three >> 6 & 63] : '=';
-		*to++ = left > 2 ? digits[three & 63] : '=';
-	}
-	*to++ = 0;
-	return to;
+	return to + EVP_EncodeBlock((unsigned char *)to, bytes->iov_base, (int)bytes->iov_len) + 1;
 }
 
 static int build(const struct net_call *call, const char *peer, const char ***ret_metadata)
@@ -119,35 +105,22 @@ int metadata_of(const struct net_call *call, const char ***ret_metadata)
 
 /* --- To gRPC ---------------------------------------------------------------------------------- */
 
-/* The digits of base64, with or without '=' behind them. Returns the end of the bytes at to, or
- * NULL. */
+/* Decodes base64 with its padding. Returns the end of the bytes at to, or NULL. */
 static char *take_base64(char *to, const char *text)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t n = strspn(text, digits);
-	unsigned int bits = 0;
+	size_t size = strlen(text), digits = strcspn(text, "=");
+	int n = EVP_DecodeBlock((unsigned char *)to, (const unsigned char *)text, (int)size);
 
-	if (n % 4 == 1 || strspn(text + n, "=") > 2 || text[n + strspn(text + n, "=")])
+	if (n < 0 || size % 4 || size - digits > 2)
 		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		bits = bits << 6 | (unsigned int)(strchr(digits, text[i]) - digits);
-		if (i % 4)
-			*to++ = (char)(bits >> (6 - 2 * (i % 4)));
-	}
-	return to;
+	return to + n - (size - digits);
 }
 
-/* Whichever of the two it is. */
-struct source {
-	const struct ipc_call *call;
-	const struct ipc_stream *stream;
-};
-
-static const char *next(const struct source *source, const char *name, const char **ret_value)
+static const char *next(const struct ipc_call *call, const struct ipc_stream *stream,
+			const char *name, const char **ret_value)
 {
-	return source->call ? ipc_raw_next_metadata(source->call, name, ret_value) :
-			      ipc_raw_stream_next_metadata(source->stream, name, ret_value);
+	return call ? ipc_raw_next_metadata(call, name, ret_value) :
+		      ipc_raw_stream_next_metadata(stream, name, ret_value);
 }
 
 /* at: where bytes may go. Returns where further ones may, or NULL: it cannot be sent. */
@@ -166,8 +139,9 @@ static char *convert(struct net_metadata *metadata, const char *name, const char
 	return is_protocol(&bytes) || !net_metadata_is_legal(metadata) ? NULL : at;
 }
 
-static int build_head(const struct source *source, struct net_head *head,
-		      struct net_metadata **ret_metadata, const char **ret_bad)
+int metadata_to_head(const struct ipc_call *call, const struct ipc_stream *stream,
+		     struct net_head *head, struct net_metadata **ret_metadata,
+		     const char **ret_bad)
 {
 	struct net_metadata *metadata;
 	size_t n = 0, size = 0;
@@ -175,7 +149,7 @@ static int build_head(const struct source *source, struct net_head *head,
 	char *at;
 
 	*ret_metadata = NULL;
-	while ((name = next(source, name, &value))) {
+	while ((name = next(call, stream, name, &value))) {
 		n++;
 		size += strlen(name) + strlen(value) + 2;
 		if (size > METADATA_MAX)
@@ -188,7 +162,7 @@ static int build_head(const struct source *source, struct net_head *head,
 		return -ENOMEM;
 	at = (char *)(metadata + n);
 	n = 0;
-	while ((name = next(source, name, &value))) {
+	while ((name = next(call, stream, name, &value))) {
 		at = convert(&metadata[n++], name, value, at);
 		if (!at) {
 			free(metadata);
@@ -200,16 +174,4 @@ static int build_head(const struct source *source, struct net_head *head,
 	head->n_metadata = n;
 	*ret_metadata = metadata;
 	return 0;
-}
-
-int metadata_of_call(const struct ipc_call *call, struct net_head *head,
-		     struct net_metadata **ret_metadata, const char **ret_bad)
-{
-	return build_head(&(struct source){ .call = call }, head, ret_metadata, ret_bad);
-}
-
-int metadata_of_stream(const struct ipc_stream *stream, struct net_head *head,
-		       struct net_metadata **ret_metadata, const char **ret_bad)
-{
-	return build_head(&(struct source){ .stream = stream }, head, ret_metadata, ret_bad);
 }

@@ -26,16 +26,15 @@ int metadata_of(const struct net_call *call, const char ***ret_metadata);
 
 /*
  * Make the metadata of a call or stream on the bus those of a head, which refers to them and to the
- * call. One free() of *ret_metadata frees them. Values of names that end in "-bin" are base64.
+ * call. One of call and stream is NULL. One free() of *ret_metadata frees them. Values of names that end in "-bin" are base64.
  *
  *   -EINVAL    The protocol does not allow a name or its value, or has the name for itself:
  *              *ret_bad.
  *   -EMSGSIZE  They have more than METADATA_MAX bytes.
  *   -ENOMEM
  */
-int metadata_of_call(const struct ipc_call *call, struct net_head *head,
-		     struct net_metadata **ret_metadata, const char **ret_bad);
-int metadata_of_stream(const struct ipc_stream *stream, struct net_head *head,
-		       struct net_metadata **ret_metadata, const char **ret_bad);
+int metadata_to_head(const struct ipc_call *call, const struct ipc_stream *stream,
+		     struct net_head *head, struct net_metadata **ret_metadata,
+		     const char **ret_bad);
 
 #endif /* GATEWAY_METADATA_H */

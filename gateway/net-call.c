@@ -34,6 +34,8 @@ struct net_call *net_call_unref(struct net_call *call)
 		return NULL;
 	if (call->leaving)
 		grpc_byte_buffer_destroy(call->leaving);
+	if (call->arrived)
+		grpc_byte_buffer_destroy(call->arrived);
 	grpc_slice_unref(call->message);
 	grpc_slice_unref(call->details_bin.value);
 	grpc_metadata_array_destroy(&call->metadata);
@@ -95,10 +97,15 @@ int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, s
 	return 0;
 }
 
+static bool deliver(struct net_call *call);
+
 static void end_close(struct net_call *call, bool ok)
 {
 	if (call->client)
 		call->text = net_call_why(call);
+	/* The reply of a call with one request arrives with the status. */
+	if (call->client && call->arrived && call->status == GRPC_STATUS_OK)
+		deliver(call);
 	if (call->ops && (!ok || call->canceled || call->client))
 		call->ops->canceled(call->userdata);
 	net_call_op_over(call);
@@ -291,7 +298,7 @@ gpr_timespec net_wait_for_closes(struct net *net)
 
 /* --- Receiving ----------------------------------------------------------------------- */
 
-int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_slice *ret_joined)
+static int take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_slice *ret_joined)
 {
 	grpc_byte_buffer_reader reader;
 	grpc_slice *slice;
@@ -321,29 +328,40 @@ int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_s
 	return 0;
 }
 
+/* Passes the message that has arrived on. Returns false if there is none. */
+static bool deliver(struct net_call *call)
+{
+	grpc_byte_buffer *buffer = call->arrived;
+	struct net_message message;
+	grpc_slice joined;
+	bool ok = false;
+
+	call->arrived = NULL;
+	if (!buffer)
+		return ok;
+	ok = take_apart(buffer, &message, &joined) == 0;
+	if (ok)
+		call->ops->received(call->userdata, &message);
+	grpc_slice_unref(joined);
+	grpc_byte_buffer_destroy(buffer);
+	return ok;
+}
+
 static void receive_done(struct op *op, bool ok)
 {
 	struct net_call *call = container_of(op, struct net_call, receive);
-	grpc_byte_buffer *buffer = call->arrived;
-	grpc_slice joined = grpc_empty_slice();
-	struct net_message message;
+	const bool is_end = !call->arrived;
 	bool late;
 
-	call->arrived = NULL;
 	pthread_mutex_lock(&call->lock);
 	call->receiving = false;
 	pthread_mutex_unlock(&call->lock);
-	/* A peer that is gone has not ended its sending: what it was saying is not complete. */
-	if (ok && buffer && net_take_apart(buffer, &message, &joined) == 0)
-		call->ops->received(call->userdata, &message);
-	else if (ok && !buffer && !grpc_call_failed_before_recv_message(call->call))
+	/* If the peer is gone, it has not ended its sending: its last message is incomplete. */
+	if (ok && is_end && !grpc_call_failed_before_recv_message(call->call))
 		call->ops->received(call->userdata, NULL);
 	/* The status of a client's call comes by itself. A cancellation might replace it. */
-	else if (buffer || !call->client)
+	else if (!(ok && deliver(call)) && !(is_end && call->client))
 		grpc_call_cancel(call->call, NULL);
-	grpc_slice_unref(joined);
-	if (buffer)
-		grpc_byte_buffer_destroy(buffer);
 	pthread_mutex_lock(&call->lock);
 	late = call->close_late;
 	pthread_mutex_unlock(&call->lock);

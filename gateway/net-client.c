@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Clients on gRPC's C core: channels and requests. See net.h.
- *
- * A request is one batch of the core, with one completion. It has a reference until then, and is in
- * the engine's list, so that net_cancel_all() finds it.
+ * Clients on gRPC's C core: channels and calls. See net.h. Calls are in the engine's list, so that
+ * net_cancel_all() finds them.
  */
 #include <errno.h>
-#include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <stdlib.h>
@@ -19,24 +16,6 @@ struct net_channel {
 	grpc_channel *channel;	     /* NULL: it has vsock */
 	struct vsock_channel *vsock;
 	struct net_counts *counts;
-};
-
-struct net_request {
-	struct net_request *next; /* in the engine's list */
-	struct net *net;
-	grpc_call *call;
-	struct op op;
-	struct net_counts *counts;
-	unsigned int refs; /* atomic */
-	net_reply_cb cb;
-	void *userdata;
-
-	grpc_byte_buffer *request;
-	grpc_byte_buffer *reply;
-	grpc_metadata_array initial;
-	grpc_metadata_array trailing;
-	grpc_status_code status;
-	grpc_slice message;
 };
 
 /* --- Channels ---------------------------------------------------------------------------- */
@@ -173,50 +152,13 @@ static void drop_metadata(grpc_op *op)
 	free(metadata);
 }
 
-/* --- Requests ----------------------------------------------------------------------------- */
+/* --- Calls ------------------------------------------------------------------------------- */
 
-struct net_request *net_request_unref(struct net_request *request)
-{
-	if (!request || __atomic_sub_fetch(&request->refs, 1, __ATOMIC_ACQ_REL))
-		return NULL;
-	if (request->request)
-		grpc_byte_buffer_destroy(request->request);
-	if (request->reply)
-		grpc_byte_buffer_destroy(request->reply);
-	grpc_metadata_array_destroy(&request->initial);
-	grpc_metadata_array_destroy(&request->trailing);
-	grpc_slice_unref(request->message);
-	if (request->call)
-		grpc_call_unref(request->call);
-	free(request);
-	return NULL;
-}
-
-void net_request_cancel(struct net_request *request)
-{
-	grpc_call_cancel(request->call, NULL);
-}
-
-void net_cancel_requests(struct net *net)
+void net_cancel_calls(struct net *net)
 {
 	pthread_mutex_lock(&net->lock);
-	for (struct net_request *request = net->requests; request; request = request->next)
-		grpc_call_cancel(request->call, NULL);
 	for (struct net_call *call = net->calls; call; call = call->next)
 		grpc_call_cancel(call->call, NULL);
-	pthread_mutex_unlock(&net->lock);
-}
-
-static void unlink_request(struct net_request *request)
-{
-	struct net *net = request->net;
-
-	pthread_mutex_lock(&net->lock);
-	for (struct net_request **at = &net->requests; *at; at = &(*at)->next)
-		if (*at == request) {
-			*at = request->next;
-			break;
-		}
 	pthread_mutex_unlock(&net->lock);
 }
 
@@ -231,108 +173,6 @@ static void find_details(const grpc_metadata_array *trailing, struct net_status 
 		status->details_size = GRPC_SLICE_LENGTH(metadata->value);
 	}
 }
-
-static void request_done(struct op *op, bool ok)
-{
-	struct net_request *request = container_of(op, struct net_request, op);
-	struct net_status status = { .code = (enum net_code)request->status };
-	grpc_slice joined = grpc_empty_slice();
-	struct net_message message;
-	char *text = NULL;
-
-	message.size = 0;
-	unlink_request(request);
-	if (!ok)
-		status.code = NET_INTERNAL;
-	if (status.code == NET_OK &&
-	    (!request->reply || net_take_apart(request->reply, &message, &joined) < 0)) {
-		status.code = NET_UNIMPLEMENTED;
-		status.message = "the server sent no reply";
-	} else if (status.code != NET_OK) {
-		text = grpc_slice_to_c_string(request->message);
-		status.message = text;
-		find_details(&request->trailing, &status);
-	}
-	net_count_end(request->counts, status.code);
-	request->cb(&status, status.code == NET_OK ? &message : NULL, request->userdata);
-	gpr_free(text);
-	grpc_slice_unref(joined);
-	net_request_unref(request);
-}
-
-static int start(struct net_request *request, const struct net_head *head)
-{
-	grpc_op ops[] = {
-		{ .op = GRPC_OP_SEND_INITIAL_METADATA },
-		{ .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request->request },
-		{ .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT },
-		{ .op = GRPC_OP_RECV_INITIAL_METADATA,
-		  .data.recv_initial_metadata.recv_initial_metadata = &request->initial },
-		{ .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &request->reply },
-		{ .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-		  .data.recv_status_on_client = { .trailing_metadata = &request->trailing,
-						  .status = &request->status,
-						  .status_details = &request->message } },
-	};
-	struct net *net = request->net;
-	int r = copy_metadata(head, &ops[0]);
-
-	if (r < 0)
-		return r;
-	r = -ESHUTDOWN;
-	/* After net_stop() the queue may take nothing more. */
-	pthread_mutex_lock(&net->lock);
-	if (!net->stopping) {
-		request->next = net->requests;
-		net->requests = request;
-		request->refs++;
-		r = 0;
-		if (grpc_call_start_batch(request->call, ops, sizeof(ops) / sizeof(*ops),
-					  &request->op, NULL) != GRPC_CALL_OK) {
-			net->requests = request->next;
-			request->refs--;
-			r = -EPROTO;
-		}
-	}
-	pthread_mutex_unlock(&net->lock);
-	drop_metadata(&ops[0]);
-	return r;
-}
-
-int net_request_new(struct net_channel *channel, const struct net_head *head, const void *data,
-		    size_t size, net_reply_cb cb, void *userdata,
-		    struct net_request **ret_request)
-{
-	struct net_request *request = calloc(1, sizeof(*request));
-	grpc_slice bytes;
-	int r;
-
-	if (!request)
-		return -ENOMEM;
-	request->net = channel->net;
-	request->refs = 1;
-	request->cb = cb;
-	request->userdata = userdata;
-	request->op.done = request_done;
-	request->message = grpc_empty_slice();
-	grpc_metadata_array_init(&request->initial);
-	grpc_metadata_array_init(&request->trailing);
-	bytes = grpc_slice_from_copied_buffer(data ?: "", size);
-	request->request = grpc_raw_byte_buffer_create(&bytes, 1);
-	grpc_slice_unref(bytes);
-	request->call = create_call(channel, head);
-	*ret_request = request;
-	request->counts = channel->counts;
-	net_count_begin(request->counts);
-	r = start(request, head);
-	if (r < 0)
-		net_count_end(request->counts, NET_CANCELLED);
-	if (r < 0)
-		*ret_request = net_request_unref(request);
-	return r;
-}
-
-/* --- Calls with streams ------------------------------------------------------------------- */
 
 static void opened(struct op *op, bool ok)
 {
@@ -376,47 +216,87 @@ static void link_call_locked(struct net *net, struct net_call *call)
 	net->calls = call;
 }
 
-static int start_call(struct net_call *call, const struct net_head *head)
+/* The last op gives up one reference, the caller the other. */
+static void add_locked(struct net *net, struct net_call *call)
 {
-	grpc_op open[] = {
-		{ .op = GRPC_OP_SEND_INITIAL_METADATA },
-		{ .op = GRPC_OP_RECV_INITIAL_METADATA,
-		  .data.recv_initial_metadata.recv_initial_metadata = &call->initial },
-	};
-	const grpc_op close = {
+	net_call_ref(call);
+	link_call_locked(net, call);
+	call->opened = true;
+}
+
+static grpc_op status_op(struct net_call *call)
+{
+	return (grpc_op){
 		.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
 		.data.recv_status_on_client = { .trailing_metadata = &call->metadata,
 						.status = &call->status,
 						.status_details = &call->message },
 	};
+}
+
+/* One batch: the reply arrives with the status. */
+static int start_unary_locked(struct net_call *call, grpc_op begin, grpc_op initial)
+{
+	const grpc_op ops[] = {
+		begin,
+		{ .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = call->leaving },
+		{ .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT },
+		initial,
+		{ .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->arrived },
+		status_op(call),
+	};
+	int r = net_call_start_locked(call, ops, sizeof(ops) / sizeof(*ops), &call->close);
+
+	if (r == 0)
+		add_locked(call->net, call);
+	return r;
+}
+
+static int start_stream_locked(struct net_call *call, grpc_op begin, grpc_op initial)
+{
+	const grpc_op open[] = { begin, initial };
+	const grpc_op close = status_op(call);
+	int r = net_call_start_locked(call, &close, 1, &call->close);
+
+	if (r < 0)
+		return r;
+	add_locked(call->net, call);
+	if (net_call_start_locked(call, open, 2, &call->open) < 0)
+		grpc_call_cancel(call->call, NULL);
+	return 0;
+}
+
+static int start_call(struct net_call *call, const struct net_head *head)
+{
+	grpc_op begin = { .op = GRPC_OP_SEND_INITIAL_METADATA };
+	const grpc_op initial = {
+		.op = GRPC_OP_RECV_INITIAL_METADATA,
+		.data.recv_initial_metadata.recv_initial_metadata = &call->initial,
+	};
 	struct net *net = call->net;
-	int r = copy_metadata(head, &open[0]);
+	int r = copy_metadata(head, &begin);
 
 	if (r < 0)
 		return r;
 	r = -ESHUTDOWN;
+	/* After net_stop() the queue may take nothing more. */
 	pthread_mutex_lock(&net->lock);
 	pthread_mutex_lock(&call->lock);
 	if (!net->stopping)
-		r = net_call_start_locked(call, &close, 1, &call->close);
-	if (r == 0) {
-		/* The last op gives up one reference, the caller the other. */
-		net_call_ref(call);
-		link_call_locked(net, call);
-		call->opened = true;
-		if (net_call_start_locked(call, open, 2, &call->open) < 0)
-			grpc_call_cancel(call->call, NULL);
-	}
+		r = call->leaving ? start_unary_locked(call, begin, initial) :
+				    start_stream_locked(call, begin, initial);
 	pthread_mutex_unlock(&call->lock);
 	pthread_mutex_unlock(&net->lock);
-	drop_metadata(&open[0]);
+	drop_metadata(&begin);
 	return r;
 }
 
 int net_call_open(struct net_channel *channel, const struct net_head *head,
-		  const struct net_call_ops *ops, void *userdata, struct net_call **ret_call)
+		  const struct iovec *request, const struct net_call_ops *ops, void *userdata,
+		  struct net_call **ret_call)
 {
 	struct net_call *call = net_call_new(channel->net);
+	grpc_slice bytes;
 	int r;
 
 	if (!call)
@@ -425,13 +305,18 @@ int net_call_open(struct net_channel *channel, const struct net_head *head,
 	call->open.done = opened;
 	net_call_begin(call, ops, userdata);
 	call->call = create_call(channel, head);
+	if (request) {
+		bytes = grpc_slice_from_copied_buffer(request->iov_base ?: "", request->iov_len);
+		call->leaving = grpc_raw_byte_buffer_create(&bytes, 1);
+		grpc_slice_unref(bytes);
+	}
 	*ret_call = call;
 	net_call_count(call, channel->counts);
 	r = start_call(call, head);
-	if (r < 0)
+	if (r < 0) {
 		net_count_end(call->counts, NET_CANCELLED);
-	if (r < 0)
 		*ret_call = net_call_unref(call);
+	}
 	return r;
 }
 

@@ -71,7 +71,6 @@ struct net {
 	struct net_pem pem;	/* copies */
 	unsigned int version;	/* of them; 0: there are none */
 	struct net_cids cids;
-	struct net_request *requests;
 };
 
 /* A call: of a client that was accepted, or one that net_call_open() made. */
@@ -155,9 +154,6 @@ int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, s
 /* Ends an op. The last one after the close ends the call. */
 void net_call_op_over(struct net_call *call);
 
-/* A message of too many parts is joined into one, which *ret_joined holds. */
-int net_take_apart(grpc_byte_buffer *buffer, struct net_message *message, grpc_slice *ret_joined);
-
 /* net-tls.c: what "tls:" addresses take. NULL: no memory. */
 grpc_server_credentials *net_tls_credentials(struct net *net);
 void net_pem_done(struct net_pem *pem);
@@ -185,8 +181,8 @@ void net_vsock_release(struct vsock_channel *channel);
 #define NET_BACKOFF_MIN_MSEC 200
 #define NET_BACKOFF_MAX_MSEC 30000
 
-/* net-client.c: all requests and calls of clients. */
-void net_cancel_requests(struct net *net);
+/* net-client.c: all calls of clients. */
+void net_cancel_calls(struct net *net);
 /* A call of a client is over. */
 void net_client_over(struct net_call *call);
 /* net.c: the server is over, or a call of a client. The last of them ends the queue. */

@@ -259,7 +259,7 @@ bool net_is_idle(struct net *net)
 	bool idle;
 
 	pthread_mutex_lock(&net->lock);
-	idle = !net->calls && !net->requests;
+	idle = !net->calls;
 	pthread_mutex_unlock(&net->lock);
 	return idle && !__atomic_load_n(&net->open, __ATOMIC_RELAXED);
 }
@@ -267,5 +267,5 @@ bool net_is_idle(struct net *net)
 void net_cancel_all(struct net *net)
 {
 	grpc_server_cancel_all_calls(net->server);
-	net_cancel_requests(net);
+	net_cancel_calls(net);
 }

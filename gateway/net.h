@@ -215,7 +215,6 @@ void net_call_cancel(struct net_call *call);
 /* --- Clients ---------------------------------------------------------------------- */
 
 struct net_channel;
-struct net_request;
 
 /* How long nothing may come before the other side is asked whether it is there, and how long it may
  * take to say so: of the server's connections, and of channels between gateways. */
@@ -261,30 +260,18 @@ struct net_head {
 };
 
 /*
- * Send a request and wait for its reply without blocking. cb runs once, on the thread in net_run():
- * with NET_OK and the reply, or with another status and NULL. The request is sent at most once.
- * The bytes are copied. The caller has a reference of *ret_request.
- *
- *   -ESHUTDOWN  net_stop() was called.
- */
-typedef void (*net_reply_cb)(const struct net_status *status, const struct net_message *reply,
-			     void *userdata);
-int net_request_new(struct net_channel *channel, const struct net_head *head, const void *data,
-		    size_t size, net_reply_cb cb, void *userdata, struct net_request **ret_request);
-/* End a request early: cb gets NET_CANCELLED, unless it has run or is about to. */
-void net_request_cancel(struct net_request *request);
-struct net_request *net_request_unref(struct net_request *request);
-
-/*
- * Open a call with a stream in each direction. It does not block: if there is no connection, the
- * call is canceled soon. Messages may be sent from the beginning. The caller has a reference of
- * *ret_call, which may have callbacks before this returns. net_run() returns when such calls are
- * over too, and net_cancel_all() ends them.
+ * Open a call, on any thread. It does not block: if there is no connection, the call is canceled soon.
+ * With a request, the bytes are copied and sent once, and this side sends nothing more. The reply is
+ * then received without net_call_receive(), with a status of NET_OK. Without one, the call has a
+ * stream in each direction, and messages may be sent from the beginning. The caller has a reference of
+ * *ret_call, which may have callbacks before this returns. net_run() returns when such calls are over
+ * too, and net_cancel_all() ends them.
  *
  *   -ESHUTDOWN  net_stop() was called.
  */
 int net_call_open(struct net_channel *channel, const struct net_head *head,
-		  const struct net_call_ops *ops, void *userdata, struct net_call **ret_call);
+		  const struct iovec *request, const struct net_call_ops *ops, void *userdata,
+		  struct net_call **ret_call);
 
 /* End the sending of this side of such a call. -EBUSY: the last message has not left; -EALREADY: it
  * was ended; -ECANCELED: the call is over. */

@@ -277,14 +277,14 @@ void status_say(struct net_call *call, enum net_code code, const char *format, .
 
 /* --- Details that arrive ---------------------------------------------------------------- */
 
-/* The Any of an ipc.Error. */
-static bool take_error(struct wire any, struct wire_buffer *to)
+/* Finds the bytes of an ipc.Error in its Any. */
+static bool find_in_any(struct wire any, struct wire *ret_error)
 {
 	static const char type[] = "type.googleapis.com/ipc.Error";
 	struct wire_field field;
-	struct wire value = { 0 };
 	bool is_error = false;
 
+	*ret_error = (struct wire){ 0 };
 	while (wire_next(&any, &field) > 0) {
 		if (field.type != WIRE_BYTES)
 			continue;
@@ -292,97 +292,83 @@ static bool take_error(struct wire any, struct wire_buffer *to)
 			is_error = field.bytes.end - field.bytes.at == sizeof(type) - 1 &&
 				   !memcmp(field.bytes.at, type, sizeof(type) - 1);
 		else if (field.number == 2)
-			value = field.bytes;
+			*ret_error = field.bytes;
 	}
-	if (is_error && value.at)
-		wire_put(to, value.at, (size_t)(value.end - value.at));
-	return is_error && value.at;
+	return is_error && ret_error->at;
 }
 
-bool status_find_error(const struct net_status *status, struct wire_buffer *to)
+static bool find_error(const struct net_status *status, struct wire *ret_error)
 {
 	struct wire wire = wire_of(status->details, status->details_size);
 	struct wire_field field;
 
 	while (status->details && wire_next(&wire, &field) > 0)
-		if (field.number == 3 && field.type == WIRE_BYTES && take_error(field.bytes, to))
+		if (field.number == 3 && field.type == WIRE_BYTES &&
+		    find_in_any(field.bytes, ret_error))
 			return true;
 	return false;
 }
 
-void status_put(struct wire_buffer *to, const struct net_status *status)
+static int set_text(char **text, const struct wire *bytes)
 {
-	const char *name = status_name(status->code), *message = status->message ?: "";
-	size_t begin;
-
-	if (status_find_error(status, to))
-		return;
-	begin = to->size;
-	wire_put(to, "grpc.", 5);
-	wire_put(to, name, strlen(name));
-	wire_wrap(to, begin, 1);
-	begin = to->size;
-	wire_put(to, message, strlen(message));
-	wire_wrap(to, begin, 2);
+	free(*text);
+	*text = strndup((const char *)bytes->at, (size_t)(bytes->end - bytes->at));
+	return *text ? 0 : -ENOMEM;
 }
 
 static int take_field(const struct wire_field *field, struct ipc_error *error)
 {
-	size_t size = field->type == WIRE_BYTES ? (size_t)(field->bytes.end - field->bytes.at) : 0;
-	char *copy;
-
 	if (field->number == 3 && field->type == WIRE_VARINT)
 		error->number = (int)wire_unzigzag(field->value);
 	if (field->type != WIRE_BYTES)
 		return 0;
-	copy = strndup((const char *)field->bytes.at, size);
-	if (copy && field->number == 1) {
-		free(error->name);
-		error->name = copy;
-	} else if (copy && field->number == 2) {
-		free(error->message);
-		error->message = copy;
-	} else if (copy && field->number == 4) {
-		free(copy);
-		copy = malloc(size + 1);
-		if (copy)
-			memcpy(copy, field->bytes.at, size);
+	if (field->number == 1)
+		return set_text(&error->name, &field->bytes);
+	if (field->number == 2)
+		return set_text(&error->message, &field->bytes);
+	if (field->number == 4) {
 		free(error->details);
-		error->details = copy;
-		error->details_size = copy ? size : 0;
-	} else {
-		free(copy);
+		error->details_size = (size_t)(field->bytes.end - field->bytes.at);
+		error->details = malloc(error->details_size + 1);
+		if (!error->details)
+			return -ENOMEM;
+		memcpy(error->details, field->bytes.at, error->details_size);
 	}
-	return copy ? 0 : -ENOMEM;
+	return 0;
 }
 
-static int take_all(struct wire wire, struct ipc_error *error)
+/* Returns 1, 0 if the bytes are no error, or -ENOMEM. */
+static int take_error(struct wire wire, struct ipc_error *error)
 {
 	struct wire_field field;
 	int r = 0, more;
 
 	while (r == 0 && (more = wire_next(&wire, &field)) != 0)
 		r = more < 0 ? more : take_field(&field, error);
-	if (r == 0 && !error->name)
-		r = -EBADMSG;
-	return r;
+	if (r == 0)
+		return error->name != NULL;
+	return r == -ENOMEM ? r : 0;
 }
 
 int status_to_error(const struct net_status *status, struct ipc_error *ret_error)
 {
-	const struct net_status plain = { .code = status->code, .message = status->message };
 	struct ipc_error error = IPC_ERROR_INIT;
-	struct wire_buffer bytes = { 0 };
-	int r;
+	struct wire wire;
+	int r = find_error(status, &wire) ? take_error(wire, &error) : 0;
 
-	status_put(&bytes, status);
-	r = bytes.failed ? -ENOMEM : take_all(wire_of(bytes.data, bytes.size), &error);
-	free(bytes.data);
-	error.code = status_to_errno(status->code);
 	if (r == 0) {
-		*ret_error = error;
-		return 0;
+		ipc_error_done(&error);
+		error = (struct ipc_error)IPC_ERROR_INIT;
+		if (asprintf(&error.name, "grpc.%s", status_name(status->code)) < 0)
+			error.name = NULL;
+		error.message = strdup(status->message ?: "");
+		if (!error.name || !error.message)
+			r = -ENOMEM;
 	}
-	ipc_error_done(&error);
-	return r == -EBADMSG && status->details ? status_to_error(&plain, ret_error) : -ENOMEM;
+	error.code = status_to_errno(status->code);
+	if (r < 0)
+		ipc_error_done(&error);
+	else
+		*ret_error = error;
+	return r < 0 ? r : 0;
 }

@@ -38,17 +38,13 @@ struct status {
 struct status status_of(int r, const struct ipc_error *error, const char *interface);
 void status_done(struct status *status);
 
-/* Append the bytes of the ipc.Error of idl/ipc/ipc.proto that an error is, and those of the one
- * in the details of a status. False: there is none. */
+/* Append the bytes of the ipc.Error of idl/ipc/ipc.proto that an error is. */
 struct wire_buffer;
 void status_put_error(struct wire_buffer *to, const struct ipc_error *error);
-bool status_find_error(const struct net_status *status, struct wire_buffer *to);
 
-/* The error that a status is: the ipc.Error in its details, else one of its name
- * ("grpc.ABORTED") and message. status_put() appends its bytes. status_to_error() takes it
- * apart, and takes a malformed one for none; the caller frees *ret_error with ipc_error_done().
- * -ENOMEM. */
-void status_put(struct wire_buffer *to, const struct net_status *status);
+/* Make a status an error: the ipc.Error in its details, or, if there is none or it is malformed, one
+ * with the name of the status ("grpc.ABORTED") and its message. The caller frees *ret_error with
+ * ipc_error_done(). -ENOMEM. */
 int status_to_error(const struct net_status *status, struct ipc_error *ret_error);
 
 /* End the call with the error r. */
