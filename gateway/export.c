@@ -28,7 +28,6 @@ struct export
 	struct export *next;
 	struct exports *of;
 	char *name;
-	char *only; /* the only interface that it may have; NULL: any */
 	struct net_counts counts;
 	struct ipc_slot *watch;
 	bool present; /* what the watch said last */
@@ -43,7 +42,7 @@ struct export
 struct exports {
 	struct ipc *ipc;
 	struct guard *guard;
-	struct builtins *builtins;
+	struct net_counts builtin_counts;
 	struct export *first;
 };
 
@@ -69,7 +68,6 @@ static void export_set(struct export *export, struct target *target, char *why)
 	pthread_mutex_unlock(&export->lock);
 	target_unref(old);
 	free(old_why);
-	builtins_changed(export->of->builtins);
 }
 
 /* Another export with the interface, or NULL. Whoever has it first keeps it, also while nobody
@@ -82,8 +80,7 @@ static const struct export *find_rival(const struct export *export, const char *
 		if (other == export)
 			continue;
 		pthread_mutex_lock(&other->lock);
-		same = (other->interface && !strcmp(other->interface, interface)) ||
-		       (other->only && !strcmp(other->only, interface));
+		same = other->interface && !strcmp(other->interface, interface);
 		pthread_mutex_unlock(&other->lock);
 		if (same)
 			return other;
@@ -91,27 +88,11 @@ static const struct export *find_rival(const struct export *export, const char *
 	return NULL;
 }
 
-/* May the export have the interface? If not, *ret_why says why, or is NULL without memory. */
-static bool may_have(const struct export *export, const char *interface, char **ret_why)
-{
-	const struct export *rival = find_rival(export, interface);
-	int n;
-
-	if (export->only && strcmp(export->only, interface))
-		n = asprintf(ret_why, "its interface is %s, not %s", interface, export->only);
-	else if (rival)
-		n = asprintf(ret_why, "%s has the same interface", rival->name);
-	else
-		return true;
-	if (n < 0)
-		*ret_why = NULL;
-	return false;
-}
-
 /* The object has said what it is, or nothing. */
 static int export_describe(struct export *export, int r, struct ipc_proxy *proxy,
 			   const struct ipc_raw_message *reply)
 {
+	const struct export *rival;
 	struct target *target = NULL;
 	char *why = NULL;
 	bool ok;
@@ -120,9 +101,12 @@ static int export_describe(struct export *export, int r, struct ipc_proxy *proxy
 		r = target_new(proxy, reply->data, reply->size, &target, &why);
 	else
 		why = strdup(ipc_strerror(r));
-	if (target && !may_have(export, schema_interface(target->schema), &why)) {
+	rival = target ? find_rival(export, schema_interface(target->schema)) : NULL;
+	if (rival) {
 		target = target_unref(target);
 		r = -EEXIST;
+		if (asprintf(&why, "%s has the same interface", rival->name) < 0)
+			why = NULL;
 	}
 	ok = target;
 	export_set(export, target, why);
@@ -200,17 +184,11 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard)
 {
 	struct exports *exports = calloc(1, sizeof(*exports));
-	int r;
 
 	if (!exports)
 		return -ENOMEM;
 	exports->ipc = ipc;
 	exports->guard = guard;
-	r = builtins_new(&exports->builtins, exports);
-	if (r < 0) {
-		free(exports);
-		return r;
-	}
 	*ret_exports = exports;
 	return 0;
 }
@@ -224,7 +202,6 @@ static struct export *export_free(struct export *export)
 	pthread_mutex_destroy(&export->lock);
 	free(export->interface);
 	free(export->why);
-	free(export->only);
 	free(export->name);
 	free(export);
 	return NULL;
@@ -240,7 +217,6 @@ struct exports *exports_free(struct exports *exports)
 		next = export->next;
 		export_free(export);
 	}
-	builtins_free(exports->builtins);
 	free(exports);
 	return NULL;
 }
@@ -263,39 +239,23 @@ static int look(struct export *export)
 	return export_describe(export, r, proxy, reply);
 }
 
-/* "NAME" or "NAME=INTERFACE". */
-static int take_apart(struct export *export, const char *what)
+int exports_add(struct exports *exports, const char *name)
 {
-	const char *only = strchr(what, '=');
-	const struct export *rival;
-
-	export->name = only ? strndup(what, (size_t)(only - what)) : strdup(what);
-	export->only = only ? strdup(only + 1) : NULL;
-	if (!export->name || (only && !export->only))
-		return -ENOMEM;
-	for (const struct export *other = export->of->first; other; other = other->next)
-		if (!strcmp(other->name, export->name)) {
-			log_line("cannot export %s twice", export->name);
-			return -EEXIST;
-		}
-	rival = only ? find_rival(export, export->only) : NULL;
-	if (rival)
-		log_line("cannot export %s: %s has the same interface", export->name, rival->name);
-	return rival ? -EEXIST : 0;
-}
-
-int exports_add(struct exports *exports, const char *what)
-{
-	struct export *export = calloc(1, sizeof(*export));
+	struct export *export;
 	int r;
 
+	for (const struct export *other = exports->first; other; other = other->next)
+		if (!strcmp(other->name, name)) {
+			log_line("cannot export %s twice", name);
+			return -EEXIST;
+		}
+	export = calloc(1, sizeof(*export));
 	if (!export)
 		return -ENOMEM;
 	export->of = exports;
 	pthread_mutex_init(&export->lock, NULL);
-	r = take_apart(export, what);
-	if (r == 0)
-		r = look(export);
+	export->name = strdup(name);
+	r = export->name ? look(export) : -ENOMEM;
 	if (r == 0) {
 		r = ipc_watch_names(exports->ipc, export->name, changed, export, &export->watch);
 		if (r < 0)
@@ -381,16 +341,6 @@ enum export_state exports_has(struct exports *exports, const struct net_call *ca
 	return state;
 }
 
-void exports_review(struct exports *exports)
-{
-	builtins_changed(exports->builtins);
-}
-
-void exports_stop(struct exports *exports)
-{
-	builtins_stop(exports->builtins);
-}
-
 void exports_each(struct exports *exports, const struct net_call *call,
 		  void (*see)(const struct target *target, void *userdata), void *userdata)
 {
@@ -407,7 +357,7 @@ void exports_metrics(const struct exports *exports, FILE *file, metrics_printer 
 {
 	for (const struct export *export = exports->first; export; export = export->next)
 		print(file, "export", export->name, &export->counts);
-	print(file, "builtin", "", builtins_counts(exports->builtins));
+	print(file, "builtin", "", &exports->builtin_counts);
 }
 
 /* Somebody has ended the call, or will; or it fails. */
@@ -419,7 +369,7 @@ static int begin(struct exports *exports, struct net_call *call)
 	const char *name = NULL;
 	int r;
 
-	r = builtins_start(exports->builtins, call);
+	r = builtin_start(exports, &exports->builtin_counts, call);
 	if (r)
 		return r;
 	target = find(exports, call, &name, &counts);

@@ -22,12 +22,11 @@ int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *gua
 struct exports *exports_free(struct exports *exports);
 
 /*
- * Add a name, or NAME=INTERFACE, which refuses a service with another interface. Blocks until the
- * service manager has replied, and the service if there is one. If there is none, its calls fail
+ * Add a name. Blocks until the service manager has replied, and the service if there is one. If there is none, its calls fail
  * with UNAVAILABLE until it is registered. An interface belongs to the export that had it first.
  * The reason of a failure is logged.
  */
-int exports_add(struct exports *exports, const char *what);
+int exports_add(struct exports *exports, const char *name);
 
 /* A net_accept; userdata is the struct exports. */
 void exports_accept(struct net_call *call, void *userdata);
@@ -37,12 +36,6 @@ void exports_accept(struct net_call *call, void *userdata);
 enum export_state { EXPORT_NONE, EXPORT_WAITS, EXPORT_SERVED };
 enum export_state exports_has(struct exports *exports, const struct net_call *call,
 			      const char *interface);
-
-/* The policy has changed: those that watch health get what they may see now. */
-void exports_review(struct exports *exports);
-
-/* End the calls that never end by themselves, which watch health. After net_stop(). */
-void exports_stop(struct exports *exports);
 
 /* Call see for each service that somebody serves now and the peer of the call may list. It must not
  * block. */

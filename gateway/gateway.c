@@ -134,7 +134,6 @@ static void reload_policy(struct gateway *gateway)
 		return;
 	}
 	log_line("reloaded the policy");
-	exports_review(gateway->exports);
 	links_review(gateway->links);
 }
 
@@ -209,7 +208,6 @@ static void drain(struct gateway *gateway)
 	if (gateway->links)
 		links_stop(gateway->links);
 	net_stop(gateway->net);
-	exports_stop(gateway->exports);
 	if (gateway->failed == 0)
 		wait_drained(gateway);
 	net_cancel_all(gateway->net);

@@ -25,7 +25,7 @@ static const char help[] =
 	"Lets gRPC clients call services of an ipcbus, programs on it call gRPC services, and two\n"
 	"buses share services, each through its gateway.\n"
 	"\n"
-	"  -e, --export NAME[=INTERFACE]  the service that is registered as NAME\n"
+	"  -e, --export NAME       the service that is registered as NAME\n"
 	"  -l, --listen ADDRESS    unix:PATH, tls:HOST:PORT, HOST:PORT of this machine alone, or\n"
 	"                          vsock:CID:PORT\n"
 	"      --tls-cert FILE     the certificate of tls: addresses, in PEM\n"

@@ -175,22 +175,17 @@ static void look(const struct target *target, void *userdata)
 	wire_wrap(question->reply, begin, REPLY_FILES);
 }
 
-static void list(const struct target *target, void *userdata)
-{
-	struct wire_buffer *reply = userdata;
-	const char *name = schema_interface(target->schema);
-	size_t begin = reply->size;
-
-	put_bytes(reply, 1, name, strlen(name));
-	wire_wrap(reply, begin, 1);
-}
-
 static void put_service(struct wire_buffer *reply, const char *name)
 {
 	size_t begin = reply->size;
 
 	put_bytes(reply, 1, name, strlen(name));
 	wire_wrap(reply, begin, 1);
+}
+
+static void list(const struct target *target, void *userdata)
+{
+	put_service(userdata, schema_interface(target->schema));
 }
 
 static void put_services(struct exports *exports, const struct net_call *call,

@@ -237,28 +237,6 @@ def a_service_takes_no_interface_of_another():
     assert program.end() == 0
 
 
-@case
-def interfaces_of_the_command_line():
-    """Before anybody has served it, only its own export may have the interface."""
-    program = gateway(exports=('test.later=interop.Test', 'test.evil'))
-    with connect(program.address) as channel:
-        call = channel.unary_unary('/interop.Test/Empty')
-        with Served('test.evil', small('interop')) as evil:
-            program.wait_for('cannot export test.evil: test.later has the same interface')
-            fails(StatusCode.UNIMPLEMENTED, call, b'', timeout=10)
-            with Served('test.later', small('other')):
-                program.wait_for('cannot export test.later: its interface is other.Test, not interop.Test')
-            with Served('test.later', small('interop')) as right:
-                program.wait_for('exporting test.later as interop.Test')
-                assert call(b'', timeout=10) == b''
-                assert (right.calls, evil.calls) == (1, 0)
-    assert program.end() == 0
-    for exports, text in ((('a=x.Y', 'b=x.Y'), 'cannot export b: a has the same interface'),
-                          (('test.interop', 'b=interop.Test'), 'test.interop has the same interface')):
-        other = gateway(exports=exports, ready=None)
-        assert other.status() == 1 and text in other.log(), other.log()
-
-
 def others_wait(program, most):
     """How long a call of another service takes."""
     with connect(program.address) as channel:
