@@ -310,22 +310,6 @@ static void log_address(const char *address, int port)
 		log_line("listening on %.*s:%d", (int)(colon - address), address, port);
 }
 
-static const char *why_not(int r)
-{
-	switch (r) {
-	case -EINVAL:
-		return "it is no address";
-	case -ENOENT:
-		return "there is no such host, or no such folder";
-	case -EADDRNOTAVAIL:
-		return "this is another machine's address";
-	case -EKEYREJECTED:
-		return "the certificate and the key do not belong together";
-	default:
-		return strerror(-r);
-	}
-}
-
 /* A call that opens a link, or one of an exported service. */
 static void accept_call(struct net_call *call, void *userdata)
 {
@@ -352,7 +336,8 @@ static int open_net(struct gateway *gateway)
 	for (size_t i = 0; r >= 0 && i < options->n_listen; i++) {
 		r = net_listen(gateway->net, options->listen[i]);
 		if (r < 0)
-			log_line("cannot listen on %s: %s", options->listen[i], why_not(r));
+			log_line("cannot listen on %s: %s", options->listen[i],
+				 r == -EREMOTEIO ? "see the reason above" : strerror(-r));
 		else
 			log_address(options->listen[i], r);
 	}

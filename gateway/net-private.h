@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the engine share: net.c, servers, net-client.c, clients, net-call.c, calls of
- * both, net-listen.c, addresses, net-accept.c, the limit of connections, net-tls.c,
+ * both, net-accept.c, the limit of connections, net-tls.c,
  * certificates, and net-vsock.c, connections of virtual machines.
  */
 #ifndef GATEWAY_NET_PRIVATE_H
@@ -38,12 +38,6 @@ struct listener {
 	unsigned int version; /* of the certificates that it has; 0: none */
 };
 
-/* Whose the connections of "vsock:" addresses are, by the numbers of their files. */
-struct net_cids {
-	unsigned int *all;
-	size_t n;
-};
-
 struct net {
 	grpc_completion_queue *queue;
 	grpc_server *server;
@@ -70,7 +64,6 @@ struct net {
 	struct net_call *calls;	/* of net_call_open(), that are not over */
 	struct net_pem pem;	/* copies */
 	unsigned int version;	/* of them; 0: there are none */
-	struct net_cids cids;
 };
 
 /* A call: of a client that was accepted, or one that net_call_open() made. */
@@ -165,7 +158,7 @@ int net_vsock_start(struct net *net);
 void net_vsock_stop(struct net *net);
 void net_vsock_free(struct net *net);
 /* "vsock:CID:", which the caller frees, for what the core calls a peer; else NULL. */
-char *net_vsock_address(struct net *net, const char *peer);
+char *net_vsock_address(const char *peer);
 
 /* A channel to a "vsock:" target; NULL for a target of another kind. -EINVAL: it is malformed, or
  * with TLS, for which the core takes no files. */

@@ -105,28 +105,6 @@ bool net_pem_is_valid(const char *pem)
 
 /* --- Names in certificates ------------------------------------------------------------------- */
 
-char *net_call_peer(const struct net_call *call)
-{
-	const grpc_auth_property *property = NULL;
-	grpc_auth_property_iterator at;
-	grpc_auth_context *context;
-	char *name = NULL;
-
-	/* Without TLS nobody says who he is. */
-	if (!call->net->listeners)
-		return NULL;
-	context = grpc_call_auth_context(call->call);
-	if (context && grpc_auth_context_peer_is_authenticated(context)) {
-		at = grpc_auth_context_peer_identity(context);
-		property = grpc_auth_property_iterator_next(&at);
-	}
-	/* A name that a C string cannot hold is none: its beginning might be somebody else's. */
-	if (property && !memchr(property->value, 0, property->value_length))
-		name = strndup(property->value, property->value_length);
-	grpc_auth_context_release(context);
-	return name;
-}
-
 /* The pointers, and behind them the texts. */
 static char **names_of(const grpc_auth_context *context)
 {
@@ -170,12 +148,22 @@ char **net_call_names(const struct net_call *call)
 	return names;
 }
 
+char *net_call_peer(const struct net_call *call)
+{
+	/* Without TLS nobody has a certificate. */
+	char **names = call->net->listeners ? net_call_names(call) : NULL;
+	char *name = names && names[0] ? strdup(names[0]) : NULL;
+
+	free(names);
+	return name;
+}
+
 char *net_call_address(const struct net_call *call)
 {
 	char *peer = grpc_call_get_peer(call->call), *address = NULL;
 
 	if (peer)
-		address = net_vsock_address(call->net, peer) ?: strdup(peer);
+		address = net_vsock_address(peer) ?: strdup(peer);
 	gpr_free(peer);
 	return address;
 }

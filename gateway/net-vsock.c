@@ -32,9 +32,6 @@
 /* A connection that lasted so long was none that its server refused. */
 #define LASTING_MSEC 10000
 
-/* The table of connections grows by so many. */
-#define PEERS_STEP 64
-
 struct vsock_listener {
 	struct vsock_listener *next;
 	struct net *net;
@@ -121,60 +118,32 @@ static void stop_thread(int stop, pthread_t thread, bool *started)
 
 /* --- Listening ------------------------------------------------------------------------------ */
 
-/* The core names a connection by the number of its file, "fd:17", so this remembers whose it is. A
- * number may have another owner when calls of its last one are accepted: these are canceled. */
-static bool remember(struct net *net, int fd, unsigned int cid)
+/* The core names a connection by the number of its file, "fd:17". If the file was closed in the
+ * meantime, the connection has no calls any more. */
+char *net_vsock_address(const char *peer)
 {
-	struct net_cids *cids = &net->cids;
-	unsigned int *all;
-	bool ok = true;
-	size_t n;
-
-	pthread_mutex_lock(&net->lock);
-	if ((size_t)fd >= cids->n) {
-		n = ((size_t)fd / PEERS_STEP + 1) * PEERS_STEP;
-		all = realloc(cids->all, n * sizeof(*all));
-		ok = all;
-		if (ok) {
-			cids->all = all;
-			cids->n = n;
-		}
-	}
-	if (ok)
-		cids->all[fd] = cid;
-	pthread_mutex_unlock(&net->lock);
-	return ok;
-}
-
-char *net_vsock_address(struct net *net, const char *peer)
-{
-	unsigned int fd, cid = VMADDR_CID_ANY;
-	char *address;
+	struct sockaddr_vm address = { 0 };
+	socklen_t size = sizeof(address);
+	unsigned int fd;
+	char *text;
 
 	if (strncmp(peer, "fd:", 3))
 		return NULL;
 	peer += 3;
-	pthread_mutex_lock(&net->lock);
-	if (number(&peer, 0, &fd) && fd < net->cids.n)
-		cid = net->cids.all[fd];
-	pthread_mutex_unlock(&net->lock);
-	return asprintf(&address, "vsock:%u:", cid) < 0 ? NULL : address;
+	if (!number(&peer, 0, &fd) ||
+	    getpeername((int)fd, (struct sockaddr *)&address, &size) < 0 ||
+	    address.svm_family != AF_VSOCK)
+		address.svm_cid = VMADDR_CID_ANY;
+	return asprintf(&text, "vsock:%u:", address.svm_cid) < 0 ? NULL : text;
 }
 
 static void take(struct vsock_listener *listener)
 {
-	struct sockaddr_vm peer = { .svm_family = AF_VSOCK };
-	socklen_t size = sizeof(peer);
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	grpc_server_credentials *credentials;
-	int fd;
 
-	fd = accept4(listener->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 			wait_file(-1, 0, listener->stop, PAUSE_MSEC);
-		return;
-	}
-	if (!remember(listener->net, fd, peer.svm_cid)) {
-		close(fd);
 		return;
 	}
 	credentials = grpc_insecure_server_credentials_create();
@@ -252,7 +221,6 @@ void net_vsock_free(struct net *net)
 			close(listener->stop);
 		free(listener);
 	}
-	free(net->cids.all);
 }
 
 /* --- Connecting ----------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <grpc/support/log.h>
 #include <pthread.h>
@@ -140,7 +141,7 @@ static grpc_server *server_new(const struct net_limits *limits)
 
 	grpc_resource_quota_resize(quota, limits->memory);
 	args[1].value.integer = (int)limits->message_size;
-	args[2].value.integer = limits->streams;
+	args[2].value.integer = (int)limits->streams;
 	args[3].value.integer = 0;
 	args[4].value.integer = NET_KEEPALIVE_MSEC;
 	args[5].value.integer = NET_KEEPALIVE_MSEC;
@@ -203,6 +204,22 @@ struct net *net_free(struct net *net)
 	free(net);
 	grpc_shutdown();
 	return NULL;
+}
+
+int net_listen(struct net *net, const char *address)
+{
+	bool tls = !strncmp(address, "tls:", 4);
+	grpc_server_credentials *credentials;
+	int port = net_vsock_listen(net, address);
+
+	if (port)
+		return port;
+	credentials = tls ? net_tls_credentials(net) : grpc_insecure_server_credentials_create();
+	if (!credentials)
+		return -ENOMEM;
+	port = grpc_server_add_http2_port(net->server, tls ? address + 4 : address, credentials);
+	grpc_server_credentials_release(credentials);
+	return port > 0 ? port : -EREMOTEIO;
 }
 
 /* --- Running ------------------------------------------------------------------------------ */

@@ -67,7 +67,7 @@ struct net_message {
 struct net_limits {
 	size_t message_size;	/* bytes of a message that arrives */
 	size_t memory;		/* bytes that the engine may use for what it receives and sends */
-	int streams;		/* calls of one connection at the same time */
+	unsigned int streams;	/* calls of one connection at the same time */
 };
 
 struct net;
@@ -108,13 +108,9 @@ struct net *net_free(struct net *net);
  * a number or "any", or, after net_set_pem(), "tls:HOST:PORT". Returns the port, which the system
  * chooses for port 0; 1 for a path.
  *
- *   -EINVAL         It is no address.
- *   -ENOENT         There is no such host, or no such folder.
- *   -EADDRNOTAVAIL  The host is not this machine.
- *   -EADDRINUSE     Another one listens there.
- *   -EACCES         Not permitted.
- *   -EKEYREJECTED   The certificate and the key do not belong together.
- *   Others of socket(2), bind(2) and listen(2); -EAGAIN if it was in use a moment ago.
+ *   -EREMOTEIO  The core has failed, and logged the reason.
+ *   -EINVAL     The address is malformed.
+ *   Others of socket(2), bind(2) and listen(2).
  */
 int net_listen(struct net *net, const char *address);
 
@@ -156,8 +152,8 @@ struct net_call *net_call_unref(struct net_call *call);
 /* "/package.Service/Method". Valid as long as the call. */
 const char *net_call_path(const struct net_call *call);
 
-/* The name in the client's certificate, which an authority has signed. NULL if there is none, if it
- * has a byte 0, or without memory. It may have any other bytes. The caller frees it. */
+/* The first of the names in the client's certificate: see net_call_names(). NULL: there is none, or no
+ * memory. It may have any bytes but 0. The caller frees it. */
 char *net_call_peer(const struct net_call *call);
 
 /* The names in the peer's certificate: its alternative names, or the common name if it has none. A
