@@ -294,8 +294,8 @@ static int open_bus(struct gateway *gateway)
 	r = guard_new(&gateway->guard, options->policy);
 	if (r == 0)
 		r = exports_new(&gateway->exports, gateway->ipc, gateway->guard);
-	for (size_t i = 0; r == 0 && i < options->n_exports; i++)
-		r = exports_add(gateway->exports, options->exports[i]);
+	for (size_t i = 0; r == 0 && i < options->exports.n; i++)
+		r = exports_add(gateway->exports, options->exports.all[i]);
 	return r;
 }
 
@@ -333,13 +333,13 @@ static int open_net(struct gateway *gateway)
 		r = net_new(&gateway->net, &options->limits, accept_call, gateway);
 	if (r == 0)
 		r = load_pem(gateway);
-	for (size_t i = 0; r >= 0 && i < options->n_listen; i++) {
-		r = net_listen(gateway->net, options->listen[i]);
+	for (size_t i = 0; r >= 0 && i < options->listen.n; i++) {
+		r = net_listen(gateway->net, options->listen.all[i]);
 		if (r < 0)
-			log_line("cannot listen on %s: %s", options->listen[i],
+			log_line("cannot listen on %s: %s", options->listen.all[i],
 				 r == -EREMOTEIO ? "see the reason above" : strerror(-r));
 		else
-			log_address(options->listen[i], r);
+			log_address(options->listen.all[i], r);
 	}
 	return r < 0 ? r : 0;
 }
@@ -355,10 +355,10 @@ static int open_imports(struct gateway *gateway, const struct net_pem *pem)
 					       .users = gateway->users };
 	int r = 0;
 
-	if (options->n_imports)
+	if (options->imports.n)
 		r = imports_new(&gateway->imports, gateway->ipc, gateway->net, &import);
-	for (size_t i = 0; r == 0 && i < options->n_imports; i++)
-		r = imports_add(gateway->imports, options->imports[i]);
+	for (size_t i = 0; r == 0 && i < options->imports.n; i++)
+		r = imports_add(gateway->imports, options->imports.all[i]);
 	return r;
 }
 
@@ -369,10 +369,10 @@ static int open_links(struct gateway *gateway, const struct net_pem *pem)
 	gateway->link_options = (struct link_options){
 		.device = options->device,
 		.region_size = region_size(options->limits.message_size),
-		.shared = options->shared,
-		.n_shared = options->n_shared,
-		.uses = options->links,
-		.n_uses = options->n_links,
+		.shared = options->shared.all,
+		.n_shared = options->shared.n,
+		.uses = options->links.all,
+		.n_uses = options->links.n,
 		.message_size = options->limits.message_size,
 		.max_calls = options->max_calls,
 		.guard = gateway->guard,

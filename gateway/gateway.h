@@ -9,19 +9,19 @@
 
 #include "net.h"
 
+struct gateway_list {
+	char **all;
+	size_t n;
+};
+
 struct gateway_options {
 	const char *device;
-	char **exports; /* names */
-	size_t n_exports;
-	char **imports; /* NAME=TARGET/package.Service */
-	size_t n_imports;
+	struct gateway_list exports; /* names */
+	struct gateway_list imports; /* NAME=TARGET/package.Service */
 	const char *descriptor_set; /* for imports; a path */
-	char **shared; /* names */
-	size_t n_shared;
-	char **links; /* NAME[=REMOTE]@TARGET */
-	size_t n_links;
-	char **listen; /* addresses */
-	size_t n_listen;
+	struct gateway_list shared; /* names */
+	struct gateway_list links;  /* NAME[=REMOTE]@TARGET */
+	struct gateway_list listen; /* addresses */
 	/* Paths of PEM files; NULL: none. */
 	const char *certificate;
 	const char *key;

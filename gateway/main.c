@@ -3,7 +3,7 @@
  * ipc-gateway: the command line.
  */
 #include <getopt.h>
-#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,57 +56,59 @@ static const char help[] =
 	"  -h, --help              print this text\n"
 	"      --version           print the version\n";
 
-enum {
-	KEY_INSECURE = 0x100,
-	KEY_CERT,
-	KEY_KEY,
-	KEY_CLIENT_CA,
-	KEY_SERVER_CA,
-	KEY_SET,
-	KEY_POLICY,
-	KEY_CHECK,
-	KEY_METRICS,
-	KEY_MESSAGE,
-	KEY_CALLS,
-	KEY_CONNECTIONS,
-	KEY_PEER_CALLS,
-	KEY_USER_CALLS,
-	KEY_STREAMS,
-	KEY_MEMORY,
-	KEY_KEEPALIVE,
-	KEY_DRAIN,
-	KEY_VERSION,
+struct flags {
+	int insecure;
+	int check_policy;
 };
 
-static const struct option long_options[] = {
-	{ "export", required_argument, NULL, 'e' },
-	{ "listen", required_argument, NULL, 'l' },
-	{ "insecure", no_argument, NULL, KEY_INSECURE },
-	{ "tls-cert", required_argument, NULL, KEY_CERT },
-	{ "tls-key", required_argument, NULL, KEY_KEY },
-	{ "tls-client-ca", required_argument, NULL, KEY_CLIENT_CA },
-	{ "tls-server-ca", required_argument, NULL, KEY_SERVER_CA },
-	{ "import", required_argument, NULL, 'i' },
-	{ "descriptor-set", required_argument, NULL, KEY_SET },
-	{ "share", required_argument, NULL, 's' },
-	{ "link", required_argument, NULL, 'k' },
-	{ "policy", required_argument, NULL, KEY_POLICY },
-	{ "check-policy", no_argument, NULL, KEY_CHECK },
-	{ "metrics", required_argument, NULL, KEY_METRICS },
-	{ "device", required_argument, NULL, 'd' },
-	{ "max-message", required_argument, NULL, KEY_MESSAGE },
-	{ "max-calls", required_argument, NULL, KEY_CALLS },
-	{ "max-connections", required_argument, NULL, KEY_CONNECTIONS },
-	{ "peer-calls", required_argument, NULL, KEY_PEER_CALLS },
-	{ "user-calls", required_argument, NULL, KEY_USER_CALLS },
-	{ "max-streams", required_argument, NULL, KEY_STREAMS },
-	{ "memory", required_argument, NULL, KEY_MEMORY },
-	{ "keepalive", required_argument, NULL, KEY_KEEPALIVE },
-	{ "drain", required_argument, NULL, KEY_DRAIN },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, KEY_VERSION },
-	{ 0 },
+/* What the command line says. */
+struct command_line {
+	struct gateway_options options;
+	struct flags flags;
 };
+
+enum kind { FLAG, TEXT, LIST, SIZE, COUNT, HELP, VERSION };
+
+#define AT(member) offsetof(struct command_line, member)
+
+static const struct setting {
+	const char *name;
+	int letter; /* 0: none */
+	enum kind kind;
+	size_t at; /* of an int, a const char *, a struct gateway_list, a size_t, an unsigned int */
+	size_t max; /* of a number */
+} settings[] = {
+	{ "export", 'e', LIST, AT(options.exports), 0 },
+	{ "listen", 'l', LIST, AT(options.listen), 0 },
+	{ "insecure", 0, FLAG, AT(flags.insecure), 0 },
+	{ "tls-cert", 0, TEXT, AT(options.certificate), 0 },
+	{ "tls-key", 0, TEXT, AT(options.key), 0 },
+	{ "tls-client-ca", 0, TEXT, AT(options.client_ca), 0 },
+	{ "tls-server-ca", 0, TEXT, AT(options.server_ca), 0 },
+	{ "import", 'i', LIST, AT(options.imports), 0 },
+	{ "descriptor-set", 0, TEXT, AT(options.descriptor_set), 0 },
+	{ "share", 's', LIST, AT(options.shared), 0 },
+	{ "link", 'k', LIST, AT(options.links), 0 },
+	{ "policy", 0, TEXT, AT(options.policy), 0 },
+	{ "check-policy", 0, FLAG, AT(flags.check_policy), 0 },
+	{ "metrics", 0, TEXT, AT(options.metrics), 0 },
+	{ "device", 'd', TEXT, AT(options.device), 0 },
+	{ "max-message", 0, SIZE, AT(options.limits.message_size), 256 << 20 },
+	{ "max-calls", 0, COUNT, AT(options.max_calls), 1000000 },
+	{ "max-connections", 0, COUNT, AT(options.max_connections), 1000000 },
+	{ "peer-calls", 0, COUNT, AT(options.peer_calls), 1000000 },
+	{ "user-calls", 0, COUNT, AT(options.user_calls), 1000000 },
+	{ "max-streams", 0, COUNT, AT(options.limits.streams), 1000000 },
+	{ "memory", 0, SIZE, AT(options.limits.memory), (size_t)1 << 40 },
+	{ "keepalive", 0, COUNT, AT(options.keepalive_seconds), 86400 },
+	{ "drain", 0, COUNT, AT(options.drain_seconds), 86400 },
+	{ "help", 'h', HELP, 0, 0 },
+	{ "version", 0, VERSION, 0, 0 },
+};
+#define N_SETTINGS (sizeof(settings) / sizeof(*settings))
+
+/* Beyond all letters. */
+#define FIRST_KEY 0x100
 
 static int usage(const char *what, const char *argument)
 {
@@ -214,123 +216,87 @@ static int check_address(const struct gateway_options *options, const char *addr
 
 static int check(const struct gateway_options *options, int insecure)
 {
-	if (!options->n_exports && !options->n_imports && !options->n_shared && !options->n_links)
+	if (!options->exports.n && !options->imports.n && !options->shared.n && !options->links.n)
 		return usage("missing --export, --import, --share or --link", NULL);
-	if ((options->n_exports || options->n_shared) && !options->n_listen)
+	if ((options->exports.n || options->shared.n) && !options->listen.n)
 		return usage("missing --listen", NULL);
-	if (options->n_imports && !options->descriptor_set)
+	if (options->imports.n && !options->descriptor_set)
 		return usage("missing --descriptor-set", NULL);
-	for (size_t i = 0; i < options->n_imports; i++)
-		if (check_target(options->imports[i], '=', insecure))
+	for (size_t i = 0; i < options->imports.n; i++)
+		if (check_target(options->imports.all[i], '=', insecure))
 			return 2;
-	for (size_t i = 0; i < options->n_links; i++)
-		if (check_target(options->links[i], '@', insecure))
+	for (size_t i = 0; i < options->links.n; i++)
+		if (check_target(options->links.all[i], '@', insecure))
 			return 2;
 	if (!options->certificate != !options->key)
 		return usage("--tls-cert and --tls-key go together", NULL);
 	if (options->client_ca && !options->certificate)
 		return usage("missing --tls-cert", NULL);
-	for (size_t i = 0; i < options->n_listen; i++)
-		if (check_address(options, options->listen[i], insecure))
+	for (size_t i = 0; i < options->listen.n; i++)
+		if (check_address(options, options->listen.all[i], insecure))
 			return 2;
 	return 0;
 }
 
-/* One limit: 0, or the exit status. */
-static int limit(struct gateway_options *options, int key, const char *text)
+static int set_number(const struct setting *setting, void *at, const char *text)
 {
-	unsigned long long max = key == KEY_MEMORY ? 1ULL << 40 :
-				 key == KEY_MESSAGE ? 256 << 20 :
-				 key == KEY_DRAIN || key == KEY_KEEPALIVE ? 86400 : 1000000;
-	unsigned long long value = number(text, max);
+	unsigned long long value = number(text, setting->max);
 
 	if (!value)
 		return usage("not a number, or too large", text);
-	if (key == KEY_MESSAGE)
-		options->limits.message_size = value;
-	else if (key == KEY_MEMORY)
-		options->limits.memory = value;
-	else if (key == KEY_STREAMS)
-		options->limits.streams = (int)value;
-	else if (key == KEY_CALLS)
-		options->max_calls = (unsigned int)value;
-	else if (key == KEY_CONNECTIONS)
-		options->max_connections = (unsigned int)value;
-	else if (key == KEY_PEER_CALLS)
-		options->peer_calls = (unsigned int)value;
-	else if (key == KEY_USER_CALLS)
-		options->user_calls = (unsigned int)value;
-	else if (key == KEY_KEEPALIVE)
-		options->keepalive_seconds = (unsigned int)value;
+	if (setting->kind == SIZE)
+		*(size_t *)at = value;
 	else
-		options->drain_seconds = (unsigned int)value;
+		*(unsigned int *)at = (unsigned int)value;
 	return 0;
 }
 
-/* What the options say beside those of the gateway. */
-struct flags {
-	int insecure;
-	int check_policy;
-};
-
-/* One option: 0, the exit status, or -1 for success. */
-static int option(struct gateway_options *options, int key, struct flags *flags)
+/* Returns 0, the exit status, or -1 for success. */
+static int set(struct command_line *line, const struct setting *setting)
 {
-	switch (key) {
-	case 'e':
-		options->exports[options->n_exports++] = optarg;
+	void *at = (char *)line + setting->at;
+	struct gateway_list *list = at;
+
+	switch (setting->kind) {
+	case FLAG:
+		*(int *)at = 1;
 		return 0;
-	case 'l':
-		options->listen[options->n_listen++] = optarg;
+	case TEXT:
+		*(const char **)at = optarg;
 		return 0;
-	case 'i':
-		options->imports[options->n_imports++] = optarg;
+	case LIST:
+		list->all[list->n++] = optarg;
 		return 0;
-	case 's':
-		options->shared[options->n_shared++] = optarg;
-		return 0;
-	case 'k':
-		options->links[options->n_links++] = optarg;
-		return 0;
-	case 'd':
-		options->device = optarg;
-		return 0;
-	case KEY_CERT:
-		options->certificate = optarg;
-		return 0;
-	case KEY_KEY:
-		options->key = optarg;
-		return 0;
-	case KEY_CLIENT_CA:
-		options->client_ca = optarg;
-		return 0;
-	case KEY_SERVER_CA:
-		options->server_ca = optarg;
-		return 0;
-	case KEY_SET:
-		options->descriptor_set = optarg;
-		return 0;
-	case KEY_POLICY:
-		options->policy = optarg;
-		return 0;
-	case KEY_CHECK:
-		flags->check_policy = 1;
-		return 0;
-	case KEY_METRICS:
-		options->metrics = optarg;
-		return 0;
-	case KEY_INSECURE:
-		flags->insecure = 1;
-		return 0;
-	case 'h':
+	case HELP:
 		return say(help);
-	case KEY_VERSION:
+	case VERSION:
 		return say("ipc-gateway " IPC_VERSION "\n");
-	case '?':
-		return 2;
 	default:
-		return limit(options, key, optarg);
+		return set_number(setting, at, optarg);
 	}
+}
+
+/* Returns as set(). */
+static int parse(struct command_line *line, int argc, char **argv)
+{
+	struct option options[N_SETTINGS + 1] = { 0 };
+	int key, status = 0;
+
+	for (size_t i = 0; i < N_SETTINGS; i++) {
+		options[i].name = settings[i].name;
+		options[i].val = settings[i].letter ?: FIRST_KEY + (int)i;
+		options[i].has_arg = settings[i].kind == FLAG || settings[i].kind >= HELP ?
+					     no_argument :
+					     required_argument;
+	}
+	while (!status && (key = getopt_long(argc, argv, "e:l:i:s:k:d:h", options, NULL)) >= 0) {
+		size_t i = 0;
+
+		while (i < N_SETTINGS && options[i].val != key)
+			i++;
+		status = i < N_SETTINGS ? set(line, &settings[i]) : 2;
+	}
+	return status;
 }
 
 static int check_policy(const struct gateway_options *options, char **words)
@@ -349,35 +315,36 @@ static int run(const struct gateway_options *options, const char *word, int inse
 
 int main(int argc, char **argv)
 {
-	struct gateway_options options = {
-		.exports = calloc(argc, sizeof(char *)),
-		.listen = calloc(argc, sizeof(char *)),
-		.imports = calloc(argc, sizeof(char *)),
-		.shared = calloc(argc, sizeof(char *)),
-		.links = calloc(argc, sizeof(char *)),
-		.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
-		.max_connections = 10000,
-		.max_calls = 1000,
-		.keepalive_seconds = KEEPALIVE_SECONDS,
-		.drain_seconds = 10,
+	struct command_line line = {
+		.options = {
+			.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
+			.max_connections = 10000,
+			.max_calls = 1000,
+			.max_blob = 1 << 20,
+			.keepalive_seconds = KEEPALIVE_SECONDS,
+			.drain_seconds = 10,
+		},
 	};
-	struct flags flags = { 0 };
-	int key, status = 0;
+	struct gateway_options *options = &line.options;
+	struct gateway_list *const lists[] = { &options->exports, &options->imports,
+					       &options->shared, &options->links,
+					       &options->listen };
+	const size_t n_lists = sizeof(lists) / sizeof(*lists);
+	int status = 0;
 
 	descriptor_fill_streams(O_RDWR);
-	if (!options.exports || !options.listen || !options.imports || !options.shared ||
-	    !options.links)
-		status = usage("no memory", NULL);
-	while (!status && (key = getopt_long(argc, argv, "e:l:i:s:k:d:h", long_options, NULL)) >= 0)
-		status = option(&options, key, &flags);
-	if (!status && flags.check_policy)
-		status = check_policy(&options, &argv[optind]);
+	for (size_t i = 0; i < n_lists; i++) {
+		lists[i]->all = calloc((size_t)argc, sizeof(char *));
+		if (!lists[i]->all)
+			status = usage("no memory", NULL);
+	}
+	if (!status)
+		status = parse(&line, argc, argv);
+	if (!status && line.flags.check_policy)
+		status = check_policy(options, &argv[optind]);
 	else if (!status)
-		status = run(&options, argv[optind], flags.insecure);
-	free(options.exports);
-	free(options.listen);
-	free(options.imports);
-	free(options.shared);
-	free(options.links);
+		status = run(options, argv[optind], line.flags.insecure);
+	for (size_t i = 0; i < n_lists; i++)
+		free(lists[i]->all);
 	return status < 0 ? 0 : status;
 }
