@@ -7,9 +7,23 @@
 
 #include "link-frame.h"
 
-enum { KIND = 1, ID, TARGET, CODE, CHAIN, TIMEOUT, ERROR, TEXT, OBJECTS, COUNT, SIZE, LOW, HIGH,
-       FLAGS, DATA };
+/* Numbers of the fields in link.proto. */
+enum { FRAME_CODE = 4, FRAME_TEXT = 8, FRAME_OBJECTS = 9, FRAME_DATA = 15 };
 enum { OBJECT_TAG = 1, OBJECT_NUMBER, OBJECT_YOURS };
+
+/* The fields that are varints. */
+static const struct {
+	uint32_t number;
+	size_t at; /* of a uint64_t in struct link_frame */
+} numbers[] = {
+	{ 1, offsetof(struct link_frame, kind) },    { 2, offsetof(struct link_frame, id) },
+	{ 3, offsetof(struct link_frame, target) },  { 5, offsetof(struct link_frame, chain) },
+	{ 6, offsetof(struct link_frame, timeout) }, { 7, offsetof(struct link_frame, error) },
+	{ 10, offsetof(struct link_frame, count) },  { 11, offsetof(struct link_frame, size) },
+	{ 12, offsetof(struct link_frame, low) },    { 13, offsetof(struct link_frame, high) },
+	{ 14, offsetof(struct link_frame, flags) },
+};
+#define N_NUMBERS (sizeof(numbers) / sizeof(*numbers))
 
 /* --- Writing ---------------------------------------------------------------------------- */
 
@@ -38,30 +52,22 @@ static void put_object(struct wire_buffer *to, const struct link_object *object)
 	wire_put_value(to, WIRE_64BIT, object->tag);
 	put_number(to, OBJECT_NUMBER, object->number);
 	put_number(to, OBJECT_YOURS, object->yours);
-	wire_wrap(to, begin, OBJECTS);
+	wire_wrap(to, begin, FRAME_OBJECTS);
 }
 
 void link_frame_write(struct wire_buffer *to, const struct link_frame *frame)
 {
-	put_number(to, KIND, frame->kind);
-	put_number(to, ID, frame->id);
-	put_number(to, TARGET, frame->target);
+	for (size_t i = 0; i < N_NUMBERS; i++)
+		put_number(to, numbers[i].number,
+			   *(const uint64_t *)((const char *)frame + numbers[i].at));
 	if (frame->code) {
-		wire_put_tag(to, CODE, WIRE_32BIT);
+		wire_put_tag(to, FRAME_CODE, WIRE_32BIT);
 		wire_put_value(to, WIRE_32BIT, frame->code);
 	}
-	put_number(to, CHAIN, frame->chain);
-	put_number(to, TIMEOUT, frame->timeout);
-	put_number(to, ERROR, frame->error);
-	put_bytes(to, TEXT, frame->text, frame->text_size);
+	put_bytes(to, FRAME_TEXT, frame->text, frame->text_size);
 	for (size_t i = 0; i < frame->n_objects; i++)
 		put_object(to, &frame->objects[i]);
-	put_number(to, COUNT, frame->count);
-	put_number(to, SIZE, frame->size);
-	put_number(to, LOW, frame->low);
-	put_number(to, HIGH, frame->high);
-	put_number(to, FLAGS, frame->flags);
-	put_bytes(to, DATA, frame->data, frame->data_size);
+	put_bytes(to, FRAME_DATA, frame->data, frame->data_size);
 }
 
 /* --- Reading ----------------------------------------------------------------------------- */
@@ -87,13 +93,13 @@ static int read_bytes(struct link_frame *frame, const struct wire_field *field)
 {
 	size_t size = (size_t)(field->bytes.end - field->bytes.at);
 
-	if (field->number == TEXT) {
+	if (field->number == FRAME_TEXT) {
 		frame->text = (const char *)field->bytes.at;
 		frame->text_size = size;
-	} else if (field->number == DATA) {
+	} else if (field->number == FRAME_DATA) {
 		frame->data = field->bytes.at;
 		frame->data_size = size;
-	} else if (field->number == OBJECTS) {
+	} else if (field->number == FRAME_OBJECTS) {
 		if (frame->n_objects == LINK_OBJECTS_MAX)
 			return -EBADMSG;
 		return read_object(field->bytes, &frame->objects[frame->n_objects++]);
@@ -103,44 +109,9 @@ static int read_bytes(struct link_frame *frame, const struct wire_field *field)
 
 static void read_number(struct link_frame *frame, const struct wire_field *field)
 {
-	switch (field->number) {
-	case KIND:
-		frame->kind = field->value < LINK_KINDS ? (enum link_kind)field->value :
-							   LINK_UNKNOWN;
-		break;
-	case ID:
-		frame->id = field->value;
-		break;
-	case TARGET:
-		frame->target = field->value;
-		break;
-	case CHAIN:
-		frame->chain = field->value;
-		break;
-	case TIMEOUT:
-		frame->timeout = field->value;
-		break;
-	case ERROR:
-		frame->error = (uint32_t)field->value & INT32_MAX;
-		break;
-	case COUNT:
-		frame->count = field->value;
-		break;
-	case SIZE:
-		frame->size = field->value;
-		break;
-	case LOW:
-		frame->low = (uint32_t)field->value;
-		break;
-	case HIGH:
-		frame->high = (uint32_t)field->value;
-		break;
-	case FLAGS:
-		frame->flags = field->value;
-		break;
-	default:
-		break;
-	}
+	for (size_t i = 0; i < N_NUMBERS; i++)
+		if (numbers[i].number == field->number)
+			*(uint64_t *)((char *)frame + numbers[i].at) = field->value;
 }
 
 int link_frame_read(const void *data, size_t size, struct link_frame *ret_frame)
@@ -155,10 +126,11 @@ int link_frame_read(const void *data, size_t size, struct link_frame *ret_frame)
 			r = read_bytes(ret_frame, &field);
 		else if (field.type == WIRE_VARINT)
 			read_number(ret_frame, &field);
-		else if (field.number == CODE && field.type == WIRE_32BIT)
+		else if (field.number == FRAME_CODE && field.type == WIRE_32BIT)
 			ret_frame->code = (uint32_t)field.value;
 		if (r < 0)
 			return r;
 	}
+	ret_frame->error &= INT32_MAX;
 	return r;
 }

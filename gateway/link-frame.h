@@ -20,8 +20,7 @@
 #define LINK_OBJECTS_MAX	64
 
 enum link_kind {
-	LINK_UNKNOWN,
-	LINK_HELLO,
+	LINK_HELLO = 1,
 	LINK_FIND,
 	LINK_NAME,
 	LINK_CALL,
@@ -31,7 +30,6 @@ enum link_kind {
 	LINK_TAKEN,
 	LINK_RELEASE,
 	LINK_DEAD,
-	LINK_KINDS,
 };
 
 struct link_object {
@@ -42,17 +40,17 @@ struct link_object {
 
 /* A frame. text and data point to memory of somebody else's. */
 struct link_frame {
-	enum link_kind kind;
+	uint64_t kind; /* enum link_kind, or an unknown kind */
 	uint64_t id;
 	uint64_t target;
 	uint32_t code;
 	uint64_t chain;
 	uint64_t timeout;
-	uint32_t error;
+	uint64_t error;
 	uint64_t count;
 	uint64_t size;
-	uint32_t low;
-	uint32_t high;
+	uint64_t low;
+	uint64_t high;
 	uint64_t flags;
 	const char *text;
 	size_t text_size;

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,8 +113,9 @@ static void hello(struct link *link, const struct link_frame *frame)
 	bool little = frame->flags & LINK_LITTLE_ENDIAN;
 
 	if (frame->low > LINK_VERSION || frame->high < LINK_VERSION) {
-		link_break(link, "it has other versions of links: %u to %u, not %u", frame->low,
-			   frame->high, LINK_VERSION);
+		link_break(link,
+			   "it has other versions of links: %" PRIu64 " to %" PRIu64 ", not %u",
+			   frame->low, frame->high, LINK_VERSION);
 	} else if (little != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)) {
 		link_break(link, "its machine has another byte order");
 	} else {

@@ -320,7 +320,6 @@ int main(int argc, char **argv)
 			.limits = { .message_size = 4 << 20, .memory = 256 << 20, .streams = 100 },
 			.max_connections = 10000,
 			.max_calls = 1000,
-			.max_blob = 1 << 20,
 			.keepalive_seconds = KEEPALIVE_SECONDS,
 			.drain_seconds = 10,
 		},
