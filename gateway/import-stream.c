@@ -101,15 +101,9 @@ static void fail_locked(struct passage *passage, enum net_code code, const char 
 
 static void keep_locked(struct passage *passage, const struct net_message *message)
 {
-	char *at = malloc(message->size + 1);
-
-	passage->pending = at;
+	passage->pending = net_message_copy(message);
 	passage->pending_size = message->size;
-	for (size_t i = 0; at && i < message->n_parts; i++) {
-		memcpy(at, message->parts[i].iov_base, message->parts[i].iov_len);
-		at += message->parts[i].iov_len;
-	}
-	if (!at)
+	if (!passage->pending)
 		fail_locked(passage, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
 }
 

@@ -207,25 +207,13 @@ static bool may_use(const struct link *link, const char *name)
 	return guard_ask(link_options(link)->guard, link->call, GUARD_CALL, name) == POLICY_ALLOW;
 }
 
-static void watch_locked(struct link *link, struct watched *watched)
-{
-	if (link_work_locked(link, &watched->job) < 0)
-		link_break_locked(link, "no memory");
-}
-
 void names_review(struct link *link)
 {
 	pthread_mutex_lock(&link->lock);
 	for (struct watched *watched = link->names->watched; watched && !link->broken;
 	     watched = watched->next) {
-		bool refused = !may_use(link, watched->name);
-
-		if (refused && !watched->refused)
-			link_break_locked(link, "the policy does not let it use %s any more",
-					  watched->name);
-		else if (!refused && watched->refused)
-			watch_locked(link, watched);
-		watched->refused = refused;
+		if (may_use(link, watched->name) == watched->refused)
+			link_break_locked(link, "the policy for %s has changed", watched->name);
 	}
 	pthread_mutex_unlock(&link->lock);
 }
@@ -259,13 +247,13 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	}
 	watched->id = frame->id;
 	watched->job = (struct job){ .link = link, .run = watched_run, .drop = watched_drop };
-	/* A policy that comes meanwhile is asked here, or by names_review(). */
+	/* In the list first: names_review() finds it if the policy changes in the meantime. */
 	pthread_mutex_lock(&link->lock);
 	watched->next = names->watched;
 	names->watched = watched;
 	refused = watched->refused = !may_use(link, name);
-	if (!refused)
-		watch_locked(link, watched);
+	if (!refused && link_work_locked(link, &watched->job) < 0)
+		link_break_locked(link, "no memory");
 	pthread_mutex_unlock(&link->lock);
 	if (!refused)
 		return;

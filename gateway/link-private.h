@@ -2,7 +2,7 @@
 /*
  * What the files of a link share. From the top down: link.c, a link from its beginning to its end;
  * link-name.c, names; link-call.c, calls, and link-oneway.c, oneways; link-table.c, objects;
- * link-metadata.c, what the other side says of a call; link-queue.c, frames that leave, and work
+ * link-queue.c, frames that leave, and work
  * that waits for a thread.
  *
  * A link has a connection of its own to the bus. So what belongs to the other side dies with the
@@ -171,11 +171,6 @@ const struct link_options *link_options(const struct link *link);
 /* Begin a call of the other side, on the engine's thread, until peers_end(). -EDQUOT: the peer, or all
  * peers together, have as many as they may. */
 int link_begin_call(struct link *link, struct peer **ret_peer);
-
-/* --- link-metadata.c ---------------------------------------------------------------------- */
-
-/* In a payload of the other side: a name "ipc-*" becomes "far-*". */
-void link_rename_metadata(uint8_t *payload, size_t size);
 
 /* --- link-queue.c ------------------------------------------------------------------------- */
 

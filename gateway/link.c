@@ -208,20 +208,13 @@ static void frame_arrived(struct link *link, struct arrived *arrived)
 static struct arrived *copy_message(const struct net_message *message)
 {
 	struct arrived *arrived = malloc(sizeof(*arrived));
-	uint8_t *at;
 
 	if (!arrived)
 		return NULL;
 	arrived->next = NULL;
 	arrived->entries.n = 0;
-	arrived->bytes = at = malloc(message->size + 1);
-	if (!at) {
-		free(arrived);
-		return NULL;
-	}
-	for (size_t i = 0; i < message->n_parts; i++)
-		at = mempcpy(at, message->parts[i].iov_base, message->parts[i].iov_len);
-	return arrived;
+	arrived->bytes = net_message_copy(message);
+	return arrived->bytes ? arrived : arrived_free(arrived);
 }
 
 static void received(void *userdata, const struct net_message *message)

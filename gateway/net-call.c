@@ -11,6 +11,7 @@
  * noticed. And a thread that sends a reply takes what the core completes meanwhile itself, instead
  * of waking the thread in net_run().
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/support/alloc.h>
@@ -326,6 +327,15 @@ static int take_apart(grpc_byte_buffer *buffer, struct net_message *message, grp
 	}
 	grpc_byte_buffer_reader_destroy(&reader);
 	return 0;
+}
+
+void *net_message_copy(const struct net_message *message)
+{
+	char *copy = malloc(message->size + 1), *at = copy;
+
+	for (size_t i = 0; copy && i < message->n_parts; i++)
+		at = mempcpy(at, message->parts[i].iov_base, message->parts[i].iov_len);
+	return copy;
 }
 
 /* Passes the message that has arrived on. Returns false if there is none. */

@@ -70,6 +70,9 @@ struct net_limits {
 	unsigned int streams;	/* calls of one connection at the same time */
 };
 
+/* Copy the bytes of a message. The caller frees them. NULL: no memory. */
+void *net_message_copy(const struct net_message *message);
+
 struct net;
 struct net_call;
 

@@ -223,46 +223,41 @@ static bool is_own(int r)
 	return false;
 }
 
-static void send_locked(struct relay *relay, const struct ipc_raw_message *message)
+/* The stream has taken a request, or not. If the stream is over, it reports that by itself. */
+static void taken_locked(struct relay *relay, int r)
 {
-	int r = ipc_raw_stream_send(relay->stream, message, 0);
-	char *at;
-
-	if (r == 0) {
+	if (r == 0)
 		next_locked(relay);
-	} else if (r == -EAGAIN && !relay->pending.data) {
-		for (size_t i = 0; i < message->n_parts; i++)
-			relay->pending.size += message->parts[i].iov_len;
-		at = relay->pending.data = malloc(relay->pending.size + 1);
-		for (size_t i = 0; at && i < message->n_parts; i++) {
-			memcpy(at, message->parts[i].iov_base, message->parts[i].iov_len);
-			at += message->parts[i].iov_len;
-		}
-		if (!at)
-			fail_locked(relay, -ENOMEM, NULL);
-	} else if (is_own(r)) {
+	else if (is_own(r))
 		fail_locked(relay, r, NULL);
-	}
+}
+
+static void keep_locked(struct relay *relay, const struct net_message *message)
+{
+	relay->pending.data = net_message_copy(message);
+	relay->pending.size = message->size;
+	if (!relay->pending.data)
+		fail_locked(relay, -ENOMEM, NULL);
 }
 
 static void on_writable(struct ipc_stream *stream, void *userdata)
 {
 	struct relay *relay = userdata;
 	struct ipc_raw_message message;
-	struct bytes pending;
+	int r;
 
-	(void)stream;
 	lock(relay);
-	pending = relay->pending;
-	if (pending.data) {
-		relay->pending = (struct bytes){ .data = NULL };
-		message = (struct ipc_raw_message){ .parts = &(struct iovec){ pending.data,
-									      pending.size },
-						    .n_parts = 1 };
-		send_locked(relay, &message);
+	if (relay->pending.data) {
+		message = (struct ipc_raw_message){ .data = relay->pending.data,
+						    .size = relay->pending.size };
+		r = ipc_raw_stream_send(stream, &message, 0);
+		if (r != -EAGAIN) {
+			free(relay->pending.data);
+			relay->pending.data = NULL;
+			taken_locked(relay, r);
+		}
 	}
 	unlock(relay);
-	free(pending.data);
 }
 
 static void received(void *userdata, const struct net_message *message)
@@ -272,6 +267,7 @@ static void received(void *userdata, const struct net_message *message)
 		.parts = message ? message->parts : NULL,
 		.n_parts = message ? message->n_parts : 0,
 	};
+	int r;
 
 	lock(relay);
 	if (!message && !relay->method->streams_in && !relay->requested) {
@@ -284,7 +280,11 @@ static void received(void *userdata, const struct net_message *message)
 		relay_refuse_message(relay->call);
 	} else {
 		relay->requested = true;
-		send_locked(relay, &request);
+		r = ipc_raw_stream_send(relay->stream, &request, 0);
+		if (r == -EAGAIN)
+			keep_locked(relay, message);
+		else
+			taken_locked(relay, r);
 	}
 	unlock(relay);
 }

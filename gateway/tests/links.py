@@ -266,7 +266,7 @@ def policy_of_links():
         assert succeeds('Empty') == {}
         assert 'lost the link' not in joined.near.log()
         reload('allow certificate bob.example all *\n')
-        joined.near.wait_for('the policy does not let it use test.interop any more')
+        joined.near.wait_for('the policy for test.interop has changed')
         joined.wait(there=False)
         joined.near.wait_for('cannot use test.interop of')
         joined.far.wait_for('the policy does not let a linked gateway use test.interop')
