@@ -41,7 +41,7 @@ struct export
 
 struct exports {
 	struct ipc *ipc;
-	struct guard *guard;
+	struct peer_policy *policy;
 	struct net_counts builtin_counts;
 	struct export *first;
 };
@@ -181,14 +181,14 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 
 /* --- Setting up -------------------------------------------------------------------------- */
 
-int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard)
+int exports_new(struct exports **ret_exports, struct ipc *ipc, struct peer_policy *policy)
 {
 	struct exports *exports = calloc(1, sizeof(*exports));
 
 	if (!exports)
 		return -ENOMEM;
 	exports->ipc = ipc;
-	exports->guard = guard;
+	exports->policy = policy;
 	*ret_exports = exports;
 	return 0;
 }
@@ -313,7 +313,8 @@ static struct target *find(struct exports *exports, struct net_call *call, const
 			*ret_counts = &export->counts;
 		}
 		if (found)
-			verdict = guard_ask(exports->guard, call, GUARD_CALL, export->name);
+			verdict = peer_policy_ask(exports->policy, call, PEER_POLICY_CALL,
+						  export->name);
 		if (verdict != POLICY_HIDE)
 			target = get_target_locked(export, verdict, call);
 		pthread_mutex_unlock(&export->lock);
@@ -334,7 +335,8 @@ enum export_state exports_has(struct exports *exports, const struct net_call *ca
 	for (struct export *export = exports->first; export; export = export->next) {
 		pthread_mutex_lock(&export->lock);
 		if (export->interface && !strcmp(export->interface, interface) &&
-		    guard_ask(exports->guard, call, POLICY_FIND, export->name) == POLICY_ALLOW)
+		    peer_policy_ask(exports->policy, call, POLICY_FIND, export->name) ==
+			    POLICY_ALLOW)
 			state = export->target ? EXPORT_SERVED : EXPORT_WAITS;
 		pthread_mutex_unlock(&export->lock);
 	}
@@ -346,8 +348,8 @@ void exports_each(struct exports *exports, const struct net_call *call,
 {
 	for (struct export *export = exports->first; export; export = export->next) {
 		pthread_mutex_lock(&export->lock);
-		if (export->target &&
-		    guard_ask(exports->guard, call, POLICY_LIST, export->name) == POLICY_ALLOW)
+		if (export->target && peer_policy_ask(exports->policy, call, POLICY_LIST,
+						      export->name) == POLICY_ALLOW)
 			see(export->target, userdata);
 		pthread_mutex_unlock(&export->lock);
 	}

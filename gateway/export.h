@@ -8,15 +8,15 @@
 
 #include <ipc/ipc.h>
 
-#include "guard.h"
 #include "metrics.h"
 #include "net.h"
+#include "peer-policy.h"
 #include "target.h"
 
 struct exports;
 
-/* Create an empty set of exports. The guard decides who may call. It must stay valid. */
-int exports_new(struct exports **ret_exports, struct ipc *ipc, struct guard *guard);
+/* Create an empty set of exports. The policy decides who may call. It must stay valid. */
+int exports_new(struct exports **ret_exports, struct ipc *ipc, struct peer_policy *policy);
 
 /* Free it, when the connection is not served any more and no call is open. NULL is allowed. */
 struct exports *exports_free(struct exports *exports);

@@ -21,11 +21,11 @@
 #include "config.h"
 #include "export.h"
 #include "gateway.h"
-#include "guard.h"
 #include "import.h"
 #include "link.h"
 #include "log.h"
 #include "metrics.h"
+#include "peer-policy.h"
 #include "peers.h"
 
 /* So many of the largest messages fit into the region at the same time. */
@@ -39,7 +39,7 @@
 struct gateway {
 	const struct gateway_options *options;
 	struct ipc *ipc;
-	struct guard *guard;
+	struct peer_policy *policy;
 	struct exports *exports;
 	struct imports *imports;
 	struct link_options link_options;
@@ -129,7 +129,7 @@ static int load_pem(struct gateway *gateway)
 
 static void reload_policy(struct gateway *gateway)
 {
-	if (guard_load(gateway->guard) < 0) {
+	if (peer_policy_load(gateway->policy) < 0) {
 		log_line("kept the old policy");
 		return;
 	}
@@ -291,9 +291,9 @@ static int open_bus(struct gateway *gateway)
 	r = ipc_set_message_max(gateway->ipc, region_size(options->limits.message_size));
 	if (r < 0)
 		return r;
-	r = guard_new(&gateway->guard, options->policy);
+	r = peer_policy_new(&gateway->policy, options->policy);
 	if (r == 0)
-		r = exports_new(&gateway->exports, gateway->ipc, gateway->guard);
+		r = exports_new(&gateway->exports, gateway->ipc, gateway->policy);
 	for (size_t i = 0; r == 0 && i < options->exports.n; i++)
 		r = exports_add(gateway->exports, options->exports.all[i]);
 	return r;
@@ -375,7 +375,7 @@ static int open_links(struct gateway *gateway, const struct net_pem *pem)
 		.n_uses = options->links.n,
 		.message_size = options->limits.message_size,
 		.max_calls = options->max_calls,
-		.guard = gateway->guard,
+		.policy = gateway->policy,
 		.peers = gateway->peers,
 		.users = gateway->users,
 		.pem = pem,
@@ -458,7 +458,7 @@ int gateway_run(const struct gateway_options *options)
 	net_free(gateway.net);
 	peers_free(gateway.peers);
 	exports_free(gateway.exports);
-	guard_free(gateway.guard);
+	peer_policy_free(gateway.policy);
 	ipc_unref(gateway.ipc);
 	peers_free(gateway.users);
 	if (gateway.over >= 0)

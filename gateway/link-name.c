@@ -204,7 +204,8 @@ static bool is_shared(const struct link *link, const char *name)
 
 static bool may_use(const struct link *link, const char *name)
 {
-	return guard_ask(link_options(link)->guard, link->call, GUARD_CALL, name) == POLICY_ALLOW;
+	return peer_policy_ask(link_options(link)->policy, link->call, PEER_POLICY_CALL, name) ==
+	       POLICY_ALLOW;
 }
 
 void names_review(struct link *link)

@@ -10,8 +10,8 @@
 #ifndef GATEWAY_LINK_H
 #define GATEWAY_LINK_H
 
-#include "guard.h"
 #include "net.h"
+#include "peer-policy.h"
 #include "peers.h"
 
 struct links;
@@ -25,7 +25,7 @@ struct link_options {
 	size_t n_uses;
 	size_t message_size;
 	unsigned int max_calls;	/* to one other side, and from all together */
-	struct guard *guard;	/* who may use what is shared */
+	struct peer_policy *policy; /* who may use what is shared */
 	struct peers *peers;	/* what one other side may call on this bus */
 	struct peers *users;	/* what one user of this bus may call on the other side */
 	const struct net_pem *pem; /* of "tls:" targets; copied by the engine */

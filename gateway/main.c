@@ -10,7 +10,7 @@
 
 #include "../libipc/core/descriptor.h"
 #include "gateway.h"
-#include "guard.h"
+#include "peer-policy.h"
 
 /* By default, servers of gRPC allow a client one ping in five minutes. Some more, because a ping
  * that the network delays is followed too soon by the next. */
@@ -303,7 +303,7 @@ static int check_policy(const struct gateway_options *options, char **words)
 {
 	if (!options->policy)
 		return usage("missing --policy", NULL);
-	return guard_check(options->policy, words);
+	return peer_policy_check(options->policy, words);
 }
 
 static int run(const struct gateway_options *options, const char *word, int insecure)

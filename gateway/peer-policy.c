@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The guard: see guard.h. A decision holds the lock, so that nobody frees the policy meanwhile.
+ * The policy for peers: see peer-policy.h. A decision holds the lock, so that no other thread frees the
+ * rules in the meantime.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -10,13 +11,13 @@
 #include <sys/stat.h>
 
 #include "config.h"
-#include "guard.h"
 #include "log.h"
+#include "peer-policy.h"
 
-struct guard {
+struct peer_policy {
 	const char *path;
 	pthread_mutex_t lock;
-	struct policy *policy; /* NULL: everybody may do everything */
+	struct policy *rules; /* NULL: every peer may do everything */
 };
 
 /* --- Reading ------------------------------------------------------------------------------- */
@@ -55,50 +56,50 @@ static int read_policy(const char *path, struct policy **ret_policy)
 	return 0;
 }
 
-int guard_load(struct guard *guard)
+int peer_policy_load(struct peer_policy *peers)
 {
 	struct policy *policy, *old;
 	int r;
 
-	if (!guard->path)
+	if (!peers->path)
 		return 0;
-	r = read_policy(guard->path, &policy);
+	r = read_policy(peers->path, &policy);
 	if (r < 0)
 		return r;
-	log_line("the policy %s has %zu rules", guard->path, policy_count(policy));
-	pthread_mutex_lock(&guard->lock);
-	old = guard->policy;
-	guard->policy = policy;
-	pthread_mutex_unlock(&guard->lock);
+	log_line("the policy %s has %zu rules", peers->path, policy_count(policy));
+	pthread_mutex_lock(&peers->lock);
+	old = peers->rules;
+	peers->rules = policy;
+	pthread_mutex_unlock(&peers->lock);
 	policy_free(old);
 	return 0;
 }
 
-int guard_new(struct guard **ret_guard, const char *path)
+int peer_policy_new(struct peer_policy **ret_policy, const char *path)
 {
-	struct guard *guard = calloc(1, sizeof(*guard));
+	struct peer_policy *peers = calloc(1, sizeof(*peers));
 	int r;
 
-	if (!guard)
+	if (!peers)
 		return -ENOMEM;
-	guard->path = path;
-	pthread_mutex_init(&guard->lock, NULL);
-	r = guard_load(guard);
+	peers->path = path;
+	pthread_mutex_init(&peers->lock, NULL);
+	r = peer_policy_load(peers);
 	if (r < 0) {
-		guard_free(guard);
+		peer_policy_free(peers);
 		return r;
 	}
-	*ret_guard = guard;
+	*ret_policy = peers;
 	return 0;
 }
 
-struct guard *guard_free(struct guard *guard)
+struct peer_policy *peer_policy_free(struct peer_policy *peers)
 {
-	if (!guard)
+	if (!peers)
 		return NULL;
-	policy_free(guard->policy);
-	pthread_mutex_destroy(&guard->lock);
-	free(guard);
+	policy_free(peers->rules);
+	pthread_mutex_destroy(&peers->lock);
+	free(peers);
 	return NULL;
 }
 
@@ -117,20 +118,20 @@ static struct policy_decision decide(const struct policy *policy, char *const *c
 	return decision;
 }
 
-enum policy_verdict guard_ask(struct guard *guard, const struct net_call *call,
+enum policy_verdict peer_policy_ask(struct peer_policy *peers, const struct net_call *call,
 			      unsigned int rights, const char *name)
 {
 	enum policy_verdict verdict = POLICY_REFUSE;
 	char **certificates;
 
-	/* A policy stays once there is one. */
-	if (!guard->path)
+	/* With a path there are always rules. */
+	if (!peers->path)
 		return POLICY_ALLOW;
 	certificates = net_call_names(call);
 	if (certificates) {
-		pthread_mutex_lock(&guard->lock);
-		verdict = decide(guard->policy, certificates, rights, name).verdict;
-		pthread_mutex_unlock(&guard->lock);
+		pthread_mutex_lock(&peers->lock);
+		verdict = decide(peers->rules, certificates, rights, name).verdict;
+		pthread_mutex_unlock(&peers->lock);
 	}
 	free(certificates);
 	return verdict;
@@ -144,12 +145,12 @@ static int print(const struct policy *policy, char **words)
 	struct policy_decision decision;
 	enum policy_right right = policy_right_from(words[1]);
 
-	decision = decide(policy, certificates, right == POLICY_CALL ? GUARD_CALL : right,
+	decision = decide(policy, certificates, right == POLICY_CALL ? PEER_POLICY_CALL : right,
 			  words[2]);
 	return policy_print(&decision);
 }
 
-int guard_check(const char *path, char **words)
+int peer_policy_check(const char *path, char **words)
 {
 	struct policy *policy;
 	int status = 0;
@@ -158,7 +159,7 @@ int guard_check(const char *path, char **words)
 		log_line("expected CERTIFICATE RIGHT NAME");
 		return 2;
 	}
-	if (words[0] && !(policy_right_from(words[1]) & (GUARD_CALL | POLICY_LIST))) {
+	if (words[0] && !(policy_right_from(words[1]) & (PEER_POLICY_CALL | POLICY_LIST))) {
 		log_line("a right is find, list or call, not \"%s\"", words[1]);
 		return 2;
 	}
