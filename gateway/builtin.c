@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Health, and the calls of reflection: see builtin.h. A client that watches health gets UNIMPLEMENTED,
- * and takes the service for healthy then.
+ * Health, and the calls of reflection: see builtin.h. A client that watches health gets
+ * UNIMPLEMENTED, and takes the service for healthy then.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -10,8 +10,8 @@
 #include "net.h"
 #include "wire.h"
 
-/* Serve a call, inside net_accept. Returns 1, or 0 if the call is not of these services. After -ENOMEM
- * the caller ends the call. */
+/* Serve a call, inside net_accept. Returns 1, or 0 if the call is not of these services. After
+ * -ENOMEM the caller ends the call. */
 int builtin_start(struct exports *exports, struct net_counts *counts, struct net_call *call);
 
 /* reflection.c: the reply to a request of a call. */

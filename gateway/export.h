@@ -22,9 +22,9 @@ int exports_new(struct exports **ret_exports, struct ipc *ipc, struct peer_polic
 struct exports *exports_free(struct exports *exports);
 
 /*
- * Add a name. Blocks until the service manager has replied, and the service if there is one. If there is none, its calls fail
- * with UNAVAILABLE until it is registered. An interface belongs to the export that had it first.
- * The reason of a failure is logged.
+ * Add a name. Blocks until the service manager has replied, and the service if there is one. If
+ * there is none, its calls fail with UNAVAILABLE until it is registered. An interface belongs to
+ * the export that had it first. The reason of a failure is logged.
  */
 int exports_add(struct exports *exports, const char *name);
 

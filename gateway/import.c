@@ -188,8 +188,8 @@ static void canceled(struct ipc_call *call, void *userdata)
 	pthread_mutex_unlock(&passage->lock);
 }
 
-/* The slot is registered before the request starts, so that neither end is missed. user is NULL for a
- * oneway, which cannot be canceled. */
+/* The slot is registered before the request starts, so that neither end is missed. user is NULL for
+ * a oneway, which cannot be canceled. */
 static int passage_start(struct import *import, struct ipc_call *call, struct peer *user,
 			 const struct net_head *head, const struct iovec *data)
 {

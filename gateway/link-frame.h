@@ -71,8 +71,9 @@ void link_frame_write(struct wire_buffer *to, const struct link_frame *frame);
  */
 int link_frame_read(const void *data, size_t size, struct link_frame *ret_frame);
 
-/* In the metadata of a payload of the other side, rename "ipc-*" to "far-*". On this bus, metadata whose
- * names begin with "ipc-" come from this gateway itself, such as the name in a client's certificate. */
+/* In the metadata of a payload of the other side, rename "ipc-*" to "far-*". On this bus, metadata
+ * whose names begin with "ipc-" come from this gateway itself, such as the name in a client's
+ * certificate. */
 void link_rename_metadata(uint8_t *payload, size_t size);
 
 #endif /* GATEWAY_LINK_FRAME_H */

@@ -168,8 +168,8 @@ void link_break_locked(struct link *link, const char *format, ...)
 
 const struct link_options *link_options(const struct link *link);
 
-/* Begin a call of the other side, on the engine's thread, until peers_end(). -EDQUOT: the peer, or all
- * peers together, have as many as they may. */
+/* Begin a call of the other side, on the engine's thread, until peers_end(). -EDQUOT: the peer, or
+ * all peers together, have as many as they may. */
 int link_begin_call(struct link *link, struct peer **ret_peer);
 
 /* --- link-queue.c ------------------------------------------------------------------------- */

@@ -26,7 +26,8 @@ int metadata_of(const struct net_call *call, const char ***ret_metadata);
 
 /*
  * Make the metadata of a call or stream on the bus those of a head, which refers to them and to the
- * call. One of call and stream is NULL. One free() of *ret_metadata frees them. Values of names that end in "-bin" are base64.
+ * call. One of call and stream is NULL. One free() of *ret_metadata frees them. Values of names
+ * that end in "-bin" are base64.
  *
  *   -EINVAL    The protocol does not allow a name or its value, or has the name for itself:
  *              *ret_bad.

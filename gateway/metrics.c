@@ -130,7 +130,8 @@ static void *run(void *userdata)
 	const struct metrics *metrics = userdata;
 	int fd;
 
-	/* Until metrics_free() shuts the socket down. accept4() is for clients: see net-accept.c. */
+	/* Until metrics_free() shuts the socket down. accept4() is for clients: see
+	 * net-accept.c. */
 	while ((fd = accept(metrics->fd, NULL, NULL)) >= 0 || errno != EINVAL) {
 		if (fd >= 0)
 			serve(metrics, fd);
@@ -142,8 +143,8 @@ static void *run(void *userdata)
 
 /* --- Setting up --------------------------------------------------------------------------- */
 
-/* A socket that exists is that of a gateway that was killed. Readers cannot connect before listen(),
- * when the permissions are set. */
+/* A socket that exists is that of a gateway that was killed. Readers cannot connect before
+ * listen(), when the permissions are set. */
 static int listen_at(const struct metrics *metrics)
 {
 	const struct sockaddr_un *address = &metrics->address;

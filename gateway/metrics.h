@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Metrics: the calls of each service, as OpenMetrics text on a Unix socket. A reader connects, sends
- * the HTTP request "GET /metrics", and gets the text. Labels are names of the command line and words of
- * the gateway, never texts of a peer.
+ * Metrics: the calls of each service, as OpenMetrics text on a Unix socket. A reader connects,
+ * sends the HTTP request "GET /metrics", and gets the text. Labels are names of the command line
+ * and words of the gateway, never texts of a peer.
  */
 #ifndef GATEWAY_METRICS_H
 #define GATEWAY_METRICS_H
@@ -11,8 +11,8 @@
 
 #include "net.h"
 
-/* Prints the counts of one service. direction is a word of the gateway, name one of its command line or
- * "". */
+/* Prints the counts of one service. direction is a word of the gateway, name one of its command
+ * line or "". */
 typedef void metrics_printer(FILE *file, const char *direction, const char *name,
 			     const struct net_counts *counts);
 
@@ -22,8 +22,9 @@ typedef void metrics_source(FILE *file, metrics_printer *print, void *userdata);
 struct metrics;
 
 /*
- * Listen at the path and reply on a thread of its own, on which source runs for each reader. Only the
- * gateway's user can connect. A socket at the path is replaced. The reason of a failure is logged.
+ * Listen at the path and reply on a thread of its own, on which source runs for each reader. Only
+ * the gateway's user can connect. A socket at the path is replaced. The reason of a failure is
+ * logged.
  *
  *   -EADDRINUSE    The path exists and is not a socket.
  *   -ENAMETOOLONG  The path does not fit into an address.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * The limit of clients' connections: see net.h. The core of gRPC 1.51 accepts every connection. If
- * accept4() fails once because the process has no files left, the core never listens at that address
- * again. The core calls accept4() of the C library, so the function with that name here replaces it.
- * It closes connections beyond the limit, and hides errors that pass.
+ * accept4() fails once because the process has no files left, the core never listens at that
+ * address again. The core calls accept4() of the C library, so the function with that name here
+ * replaces it. It closes connections beyond the limit, and hides errors that pass.
  *
- * The kernel gives each file the lowest free number. So the limit applies to the number of the file,
- * and nothing needs to know when the core closes a connection.
+ * The kernel gives each file the lowest free number. So the limit applies to the number of the
+ * file, and nothing needs to know when the core closes a connection.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -153,8 +153,8 @@ static grpc_server *server_new(const struct net_limits *limits)
 	return server;
 }
 
-/* Reports of the core contain texts of peers, which the core does not make printable. By default the
- * core reports errors only. */
+/* Reports of the core contain texts of peers, which the core does not make printable. By default
+ * the core reports errors only. */
 static void log_core(gpr_log_func_args *args)
 {
 		log_line("gRPC: %s", args->message);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy for peers: see peer-policy.h. A decision holds the lock, so that no other thread frees the
- * rules in the meantime.
+ * The policy for peers: see peer-policy.h. A decision holds the lock, so that no other thread frees
+ * the rules in the meantime.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Limits of open calls: see peers.h. Replies that clients do not read are limited as well: as many as
- * calls, and a few that may take a moment to leave.
+ * Limits of open calls: see peers.h. Replies that clients do not read are limited as well: as many
+ * as calls, and a few that may take a moment to leave.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -2,7 +2,8 @@
 /*
  * How many calls may be open at a time: all together, and those of one peer. A client with a
  * certificate is known by the name in it, others by their address: by the first 64 bits of an IPv6
- * address, and all Unix sockets of this machine are one peer. A user of the bus is known by their id.
+ * address, and all Unix sockets of this machine are one peer. A user of the bus is known by their
+ * id.
  */
 #ifndef GATEWAY_PEERS_H
 #define GATEWAY_PEERS_H
@@ -27,8 +28,8 @@ int peers_new(struct peers **ret_peers, const struct peer_limits *limits);
 struct peers *peers_free(struct peers *peers);
 
 /*
- * Begin a call of the peer with this key, on any thread, until peers_end(), which allows NULL. Takes
- * over key.
+ * Begin a call of the peer with this key, on any thread, until peers_end(), which allows NULL.
+ * Takes over key.
  *
  *   -EDQUOT  The peer has as many calls as it may.
  *   -EUSERS  All peers together have as many.
@@ -46,8 +47,9 @@ void peers_explain(const struct peers *peers, int r, char text[PEERS_TEXT_MAX]);
 char *peers_key(const struct net_call *call);
 char *peers_user_key(uid_t uid);
 
-/* Begin a call of a client, on the engine's thread. It is open until it has a status, so a client that
- * has its reply can call again at once. Returns false if the call was refused, and has its status. */
+/* Begin a call of a client, on the engine's thread. It is open until it has a status, so a client
+ * that has its reply can call again at once. Returns false if the call was refused, and has its
+ * status. */
 bool peers_admit(struct peers *peers, struct net_call *call);
 
 #endif /* GATEWAY_PEERS_H */

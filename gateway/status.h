@@ -42,9 +42,9 @@ void status_done(struct status *status);
 struct wire_buffer;
 void status_put_error(struct wire_buffer *to, const struct ipc_error *error);
 
-/* Make a status an error: the ipc.Error in its details, or, if there is none or it is malformed, one
- * with the name of the status ("grpc.ABORTED") and its message. The caller frees *ret_error with
- * ipc_error_done(). -ENOMEM. */
+/* Make a status an error: the ipc.Error in its details, or, if there is none or it is malformed,
+ * one with the name of the status ("grpc.ABORTED") and its message. The caller frees *ret_error
+ * with ipc_error_done(). -ENOMEM. */
 int status_to_error(const struct net_status *status, struct ipc_error *ret_error);
 
 /* End the call with the error r. */
