@@ -35,6 +35,7 @@ struct peers {
 	pthread_mutex_t lock; /* of what follows, and of all peers */
 	struct calls calls;
 	void *by_key; /* a tree of tsearch(3) */
+	struct peer all; /* stands for each peer if each may have all calls */
 };
 
 static int compare(const void *a, const void *b)
@@ -109,6 +110,7 @@ int peers_new(struct peers **ret_peers, const struct peer_limits *limits)
 	if (!peers)
 		return -ENOMEM;
 	peers->limits = *limits;
+	peers->all.of = peers;
 	pthread_mutex_init(&peers->lock, NULL);
 	*ret_peers = peers;
 	return 0;
@@ -147,7 +149,7 @@ static struct peer *find_locked(struct peers *peers, char *key)
 
 static void drop_if_idle_locked(struct peer *peer)
 {
-	if (peer->calls.open || peer->calls.leaving)
+	if (peer->calls.open || peer->calls.leaving || peer == &peer->of->all)
 		return;
 	tdelete(peer, &peer->of->by_key, compare);
 	free(peer->key);
@@ -161,27 +163,43 @@ static bool is_full(const struct calls *calls, unsigned int max)
 	return calls->open >= max || calls->leaving >= max + LEAVING_EXTRA;
 }
 
+static bool is_limited(const struct peers *peers)
+{
+	return peers->limits.each < peers->limits.all;
+}
+
+static int begin_locked(struct peer *peer)
+{
+	struct peers *peers = peer->of;
+
+	if (is_full(&peers->calls, peers->limits.all))
+		return -EUSERS;
+	if (is_full(&peer->calls, peers->limits.each))
+		return -EDQUOT;
+	peer->calls.open++;
+	peers->calls.open++;
+	return 0;
+}
+
 int peers_begin(struct peers *peers, char *key, struct peer **ret_peer)
 {
-	struct peer *peer;
+	struct peer *peer = &peers->all;
 	int r = -ENOMEM;
 
-	if (!key)
+	if (is_limited(peers) && !key)
 		return r;
 	pthread_mutex_lock(&peers->lock);
-	peer = find_locked(peers, key);
+	if (is_limited(peers))
+		peer = find_locked(peers, key);
+	else
+		free(key);
 	if (peer) {
-		r = is_full(&peers->calls, peers->limits.all) ? -EUSERS :
-		    is_full(&peer->calls, peers->limits.each) ? -EDQUOT :
-								0;
-		if (r == 0) {
-			peer->calls.open++;
-			peers->calls.open++;
-			*ret_peer = peer;
-		}
+		r = begin_locked(peer);
 		drop_if_idle_locked(peer);
 	}
 	pthread_mutex_unlock(&peers->lock);
+	if (r == 0)
+		*ret_peer = peer;
 	return r;
 }
 
@@ -241,11 +259,9 @@ static void over(void *userdata, bool left)
 
 bool peers_admit(struct peers *peers, struct net_call *call)
 {
-	/* Without a limit of each, who it is does not matter. */
-	const bool is_limited = peers->limits.each < peers->limits.all;
 	char text[PEERS_TEXT_MAX];
 	struct peer *peer;
-	int r = peers_begin(peers, is_limited ? peers_key(call) : strdup(""), &peer);
+	int r = peers_begin(peers, is_limited(peers) ? peers_key(call) : NULL, &peer);
 
 	if (r == 0) {
 		net_call_at_end(call, leaves, over, peer);
