@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of a link share. From the top down: link.c, a link from its beginning to its end;
+ * Shared by the files of links. From the top down: link.c, a link from its beginning to its end;
  * link-name.c, names; link-call.c, calls, and link-oneway.c, oneways; link-table.c, objects;
- * link-queue.c, frames that leave, and work
- * that waits for a thread.
+ * link-queue.c, frames that wait to leave, and jobs that wait for a thread.
  *
- * A link has a connection of its own to the bus. So what belongs to the other side dies with the
- * link, as what belongs to a process dies with the process.
+ * Each link has its own connection to the bus. So the objects of the other side die with the link,
+ * as the objects of a process die with the process.
  *
- * Threads. Frames arrive on the engine's thread, which never blocks. Calls from the bus run on the
- * connection's serving threads, and wait there for their reply: a call that comes back through the
- * link, as a part of what they wait for, is made on the same thread, so that the kernel knows
- * that it is the same chain. Calls from the other side run on workers, for the same reason.
+ * Threads. Frames arrive on the engine's thread, which must never block. A call from the bus runs
+ * on a serving thread of the connection, and waits there for its reply. If the other side calls
+ * back in the meantime, the same thread makes that call, so that the kernel sees one chain of
+ * calls. Other calls of the other side run on workers, because each must have its own thread in the
+ * chain.
  *
- * Locks. One for each link. Under it nothing is unref'ed that may run destroy().
+ * Locks. Each link has one lock. Never drop a reference under it if that may run a destroy()
+ * callback.
  */
 #ifndef GATEWAY_LINK_PRIVATE_H
 #define GATEWAY_LINK_PRIVATE_H
@@ -26,54 +27,56 @@
 #include "link.h"
 #include "../libipc/core/map.h"
 
-/* Of oneways to one object that are on their way: see link.proto. */
+/* Limits of oneways in flight to one object: see link.proto. */
 #define ONEWAYS_MAX		16
 #define ONEWAY_BYTES_MAX	((size_t)256 << 10)
 
-/* Bytes that wait to leave. With more, calls wait, and oneways stay in their sender's queue. */
+/* Bytes that wait to leave. Beyond that, calls wait, and oneways stay in the queue of the
+ * sender. */
 #define OUT_BYTES_MAX		((size_t)4 << 20)
 
-/* With more, the other side does not take what this one sends. What goes without waiting, such as
- * releases and refusals, is small, but the other side can cause as much of it as it likes. */
+/* Bytes that wait to leave beyond which the link breaks, because the other side does not read.
+ * Releases and refusals are sent without waiting. They are small, but the other side can cause any
+ * number. */
 #define OUT_BYTES_END		((size_t)64 << 20)
 
-/* Bytes of requests from the other side that are being served. Others are refused. */
+/* Bytes of requests of the other side that are being served. Further requests are refused. */
 #define SERVING_BYTES_MAX	((size_t)64 << 20)
 
-/* Objects of either side that the other one has. All links share what the gateway's user may
- * have. */
+/* Objects of each side that the other side holds. All links share the quota of the gateway's
+ * user. */
 #define OBJECTS_MAX		8192
 
-/* Bytes of oneways from the other side that wait because their receivers have no space. */
+/* Bytes of oneways of the other side that wait because their receivers have no space. */
 #define WAITING_BYTES_MAX	((size_t)64 << 20)
 
 struct link;
 
-/* Entries of a message, with a reference each. */
+/* Entries of a message. Each holds a reference. */
 struct entries {
 	size_t n;
 	struct ipc_raw_entry all[LINK_OBJECTS_MAX];
 };
 
-/* An object of this bus that the other side knows. */
+/* An object of this bus that the other side holds. */
 struct export {
 	struct link *link;
 	struct ipc_proxy *proxy;
 	struct ipc_slot *death;
 	uint64_t number;
-	uint64_t mentions;	/* that were not released */
-	unsigned int refs;	/* of the table, and of the watch; atomic */
+	uint64_t mentions;	/* in frames, not released yet */
+	unsigned int refs;	/* atomic: of the table and of the watch */
 	bool dead;
-	bool released;		/* for the other side it is gone; it stays until nothing waits */
-	struct arrived *waiting; /* oneways that the receiver has no space for, oldest first */
+	bool released;		/* by the other side; stays while oneways wait */
+	struct arrived *waiting; /* oneways for which the receiver has no space, oldest first */
 	struct arrived **last_waiting;
 	size_t n_waiting;
 	size_t waiting_bytes;
-	uint64_t taken;		/* oneways that the other side was not notified of */
+	uint64_t taken;		/* oneways delivered, not reported by TAKEN yet */
 	uint64_t taken_bytes;
 };
 
-/* An object of the other side, and the object of this bus that stands for it. */
+/* An object of the other side, and its proxy object on this bus. */
 struct remote {
 	struct link *link;
 	struct ipc_raw_ops ops;
@@ -81,16 +84,16 @@ struct remote {
 	uint64_t number;
 	uint64_t id;		/* for ipc_take_object() */
 	uint64_t mentions;
-	unsigned int oneways;	/* on their way */
+	unsigned int oneways;	/* in flight */
 	size_t oneway_bytes;
-	struct ipc_call *held;	/* the next one, which waits */
+	struct ipc_call *held;	/* the next oneway, which waits */
 	const struct ipc_raw_message *held_message;
 };
 
 /*
- * Something for a worker. run() frees it; if the link ends first, drop() does. run() returns
- * whether the thread had a reply with objects: the library returns that to the driver with the
- * thread's next call, or at its end.
+ * A job for a worker. run() frees it, or drop() if the link ends before. run() returns whether the
+ * thread received a reply with objects. The library returns the memory of such a reply with the
+ * thread's next call or at its end, so that the worker must not stay idle then.
  */
 struct job {
 	struct job *next;
@@ -107,24 +110,24 @@ struct out {
 struct link {
 	struct links *of;
 	struct link *next;
-	struct peer *peer;	/* that this side has called; NULL: it was called */
+	struct peer *peer;	/* the gateway that this side called; NULL: this side was called */
 	struct ipc *ipc;	/* set under the lock */
 	struct net_call *call;
-	char *key;		/* of the other side, for peers_begin(); NULL: no call came yet */
-	struct peer *caller;	/* that has opened it; NULL: this side has */
+	char *key;		/* of the other side, for peers_begin(); NULL: no call yet */
+	struct peer *caller;	/* that opened the link; NULL: this side did */
 	struct names *names;
 
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t changed;	/* broken, over, workers, out_bytes */
 	bool broken;
-	bool over;		/* the engine has forgotten the call */
+	bool over;		/* ended() of the call has run */
 	bool greeted;
-	char *why;		/* it broke */
-	size_t peer_size;	/* bytes of a frame that the other side takes */
+	char *why;		/* the reason of the break */
+	size_t peer_size;	/* maximum bytes of a frame to the other side */
 
 	struct out *out;
 	struct out **last_out;
-	size_t out_bytes;	/* with what each frame costs */
+	size_t out_bytes;	/* with the overhead of each frame */
 	bool sending;
 
 	struct map exports;	/* by number */
@@ -132,14 +135,14 @@ struct link {
 	struct map remotes;	/* by number */
 	uint64_t last_export;
 	bool wants_writable;
-	unsigned int held;	/* remotes with a oneway that waits */
+	unsigned int held;	/* remotes with a held oneway */
 
-	unsigned int max_calls;	/* constant; as many as there may be threads for */
-	unsigned int calls;	/* from the bus, that are here: waiting, or not yet sent */
+	unsigned int max_calls;	/* constant; limited by the number of threads */
+	unsigned int calls;	/* of the bus, waiting or not sent yet */
 	struct map waiting;	/* struct pending by id */
 	struct map serving;	/* struct served by id */
 	size_t serving_bytes;
-	size_t oneway_bytes;	/* of all oneways that wait, with what each costs */
+	size_t oneway_bytes;	/* of all waiting oneways, with their overhead */
 	uint64_t last_id;
 
 	struct job *jobs;
@@ -149,7 +152,7 @@ struct link {
 	unsigned int idle;
 };
 
-/* What arrived and outlives the engine's callback. */
+/* A frame that arrived, with its memory. */
 struct arrived {
 	struct arrived *next;
 	uint8_t *bytes;		/* of the frame */
@@ -161,7 +164,7 @@ struct arrived *arrived_free(struct arrived *arrived);
 
 /* --- link.c ------------------------------------------------------------------------------- */
 
-/* End the link. The text says why, for the logs of both sides. Only the first call counts. */
+/* Break the link. The text is the reason, for the logs of both sides. Further calls do nothing. */
 void link_break(struct link *link, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void link_break_locked(struct link *link, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -176,83 +179,87 @@ int link_begin_call(struct link *link, struct peer **ret_peer);
 
 void link_send_locked(struct link *link, const struct link_frame *frame);
 void link_send(struct link *link, const struct link_frame *frame);
-/* The engine has sent a message. */
+/* Must be called when the engine has sent a message. */
 void link_sent(struct link *link);
 void link_drop_out(struct link *link);
 
-/* -EDQUOT: there are too many threads. */
+/* Returns -EDQUOT if there are too many threads. */
 int link_work_locked(struct link *link, struct job *job);
 void link_drop_jobs(struct link *link);
 
 /* --- link-table.c ------------------------------------------------------------------------- */
 
 /*
- * Put objects into a frame. Once for each frame that is sent: the other side counts them. Sending
- * is the same step. -EPERM: one is a file. -EDQUOT: the other side has too many objects.
+ * Put objects into a frame. The frame must be sent exactly once, before the lock is released,
+ * because the other side counts mentions. Returns -EPERM if an entry is a file, and -EDQUOT if the
+ * other side holds too many objects.
  */
 int table_put_locked(struct link *link, struct link_frame *frame,
 		     const struct ipc_raw_entry *entries, size_t n);
-/* After the frame was sent: objects in it that are dead already. */
+/* Must be called when the frame was sent: reports objects in it that are dead already. */
 void table_sent_locked(struct link *link, const struct link_frame *frame);
 
-/* The objects of a frame. interface is that of objects that are new, or NULL. On failure there are
- * none, and the other side was notified. -EPROTO: the frame names what is not there. */
+/* Take the objects of a frame. interface is the interface of new objects, or NULL. On failure all
+ * of them were released. Returns -EPROTO if the frame names an object that does not exist. */
 int table_take(struct link *link, const struct link_frame *frame, const char *interface,
 	       struct entries *ret_entries);
 void entries_release(struct entries *entries);
 
-/* The export that a frame is for, or NULL. */
+/* Returns the export with the number, or NULL. */
 struct export *table_find_locked(struct link *link, uint64_t number);
-/* Nothing waits any more: if it was released meanwhile, it leaves the table, for export_drop(). */
+/* If an export is released and no oneway waits for it, removes it from the table. Returns true
+ * then; the caller must call export_drop(). */
 bool table_drained_locked(struct link *link, struct export *export);
-/* Without the lock. */
+/* Must be called without the lock. */
 void export_drop(struct export *export);
 
 void table_release(struct link *link, const struct link_frame *frame);
 void table_dead(struct link *link, const struct link_frame *frame);
-/* Without the lock, when nothing else runs. */
+/* Must be called without the lock, when no other thread uses the link. */
 void table_drop(struct link *link);
 
 /* --- link-call.c -------------------------------------------------------------------------- */
 
-/* A call or oneway of the bus for an object of the other side. */
+/* Serves a call or oneway of the bus for an object of the other side. */
 int remote_serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata);
 
-/* The frames of these kinds. call_arrived() takes over what arrived. */
+/* Handle frames. call_arrived() and reply_arrived() take over arrived. */
 void call_arrived(struct link *link, struct arrived *arrived);
 void reply_arrived(struct link *link, struct arrived *arrived);
 void cancel_arrived(struct link *link, const struct link_frame *frame);
 
-/* The link is broken: wakes who waits, and cancels what runs. */
+/* Wakes all waiting calls of a broken link, and cancels the served calls. */
 void calls_break_locked(struct link *link);
-/* Without the lock, when nothing else runs; before the connection closes. */
+/* Must be called without the lock, when no other thread uses the link, before the connection
+ * closes. */
 void calls_drop(struct link *link);
 
 /* --- link-oneway.c ------------------------------------------------------------------------ */
 
-/* A oneway of the bus for an object of the other side. */
+/* Serves a oneway of the bus for an object of the other side. */
 int remote_serve_oneway(struct remote *remote, struct ipc_call *call,
 			const struct ipc_raw_message *message);
 
-/* The frames of these kinds. oneway_arrived() takes over what arrived. */
+/* Handle frames. oneway_arrived() takes over arrived. */
 void oneway_arrived(struct link *link, struct arrived *arrived);
 void taken_arrived(struct link *link, const struct link_frame *frame);
-/* Oneways that waited and may go now. */
+/* Sends held oneways for which there is space now. */
 void oneways_send_held(struct link *link);
 
 /* --- link-name.c -------------------------------------------------------------------------- */
 
 int names_new(struct link *link);
-/* Without the lock, when nothing else runs; before the connection closes. */
+/* Must be called without the lock, when no other thread uses the link, before the connection
+ * closes. */
 void names_free(struct link *link);
-/* The other side has said hello: wants the names that it has. */
+/* Requests the names of the other side, after its HELLO. */
 void names_want(struct link *link);
-/* The policy has changed: break the link if it uses a name that its other side may not use now. */
+/* Breaks the link if a changed policy decides differently about one of its names. */
 void names_review(struct link *link);
 void find_arrived(struct link *link, const struct link_frame *frame);
 void name_arrived(struct link *link, const struct link_frame *frame);
 
-/* A name that this side uses, and where it is. */
+/* A name that this side uses: here, and on the other side. */
 struct use {
 	char *name;
 	char *remote;

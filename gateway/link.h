@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Links: two gateways join two buses. What is said is in link.proto, what it means to programs in
- * docs/gateway.md.
+ * Links: two gateways join two buses. link.proto describes the frames, docs/gateway.md the behavior
+ * that programs see.
  *
- * A side offers names, which the other side may use. Of each used name, this side registers an
- * object of its own, and calls of it go to the other side. Objects in messages become objects of
- * the gateway on the other bus, and return as what they were.
+ * Each side shares names, which the other side may use. For each used name, this side registers an
+ * object of its own and forwards calls of it to the other side. An object in a message becomes an
+ * object of the gateway on the other bus. If it returns, it becomes the original object again.
  */
 #ifndef GATEWAY_LINK_H
 #define GATEWAY_LINK_H
@@ -24,23 +24,23 @@ struct link_options {
 	char **uses;	/* NAME[=REMOTE]@[tls:]TARGET */
 	size_t n_uses;
 	size_t message_size;
-	unsigned int max_calls;	/* to one other side, and from all together */
-	struct peer_policy *policy; /* who may use what is shared */
-	struct peers *peers;	/* what one other side may call on this bus */
-	struct peers *users;	/* what one user of this bus may call on the other side */
+	unsigned int max_calls;	/* open calls of this bus over one link */
+	struct peer_policy *policy; /* for shared names */
+	struct peers *peers;	/* limits calls of other sides on this bus */
+	struct peers *users;	/* limits calls of users of this bus */
 	const struct net_pem *pem; /* of "tls:" targets; copied by the engine */
 };
 
-/* Create the links of a gateway, which connect when links_start() was called. The options and what
- * they point to, except pem, must stay valid. The reason of a failure is logged. */
+/* Create the links of a gateway. They connect after links_start(). The options and the memory they
+ * point to, except pem, must stay valid. The reason of a failure is logged. */
 int links_new(struct links **ret_links, struct net *net, const struct link_options *options);
 int links_start(struct links *links);
 
-/* The policy has changed: break links over which a name is used that the peer may not call any
- * more. On any thread. */
+/* Apply a changed policy: break each link for which the policy decides differently now. The link
+ * connects again. May be called on any thread. */
 void links_review(struct links *links);
 
-/* End all links and wait for that. Before net_stop(), while net_run() runs. */
+/* End all links, and wait for that. Must be called before net_stop(), while net_run() runs. */
 void links_stop(struct links *links);
 
 /* Free them, after links_stop() and net_run(). NULL is allowed. */
@@ -49,7 +49,7 @@ struct links *links_free(struct links *links);
 /* The counts of all links: each is one call. */
 const struct net_counts *links_counts(const struct links *links);
 
-/* In net_accept: take the call if it opens a link. False: it is another call. */
+/* Take over a call that opens a link, in net_accept. Returns false if it is a different call. */
 bool links_accept(struct links *links, struct net_call *call);
 
 #endif /* GATEWAY_LINK_H */
