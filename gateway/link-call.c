@@ -2,10 +2,11 @@
 /*
  * Calls across a link: see link-private.h. Oneways are in link-oneway.c.
  *
- * A call from the bus is pending: its thread waits in the handler, and makes the calls that come
- * back meanwhile as a part of it. A call from the other side is served: a worker, or such a thread,
- * makes it on the bus. What arrives at that thread inside belongs to the served call, whose id goes
- * along as the chain.
+ * A pending call comes from the bus. Its thread waits in the handler, and in the meantime makes the
+ * calls of the other side that belong to the same chain. A served call comes from the other side. A
+ * worker, or the thread of a pending call, makes it on the bus. If that thread gets a call while it
+ * waits there, the new call belongs to the served call, and the frame has the id of the served call
+ * as its chain.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,7 +20,7 @@
 /* Field of ipc.StreamOpen. */
 #define STREAM_DEADLINE 5
 
-/* A call whose deadline is that near ends by it, and not by a time limit of the other side. */
+/* If its deadline is that near, a call ends by it, and not by a time limit of the other side. */
 #define NEAR_USEC 1000000
 
 struct pending {
@@ -28,21 +29,21 @@ struct pending {
 	pthread_cond_t changed;
 	bool canceled;
 	struct arrived *reply;
-	struct served *nested;	/* calls to make on this thread */
+	struct served *nested;	/* calls that this thread must make */
 	struct served **last_nested;
 };
 
 struct served {
-	struct job job;		/* job.next also in a pending call's list */
+	struct job job;		/* job.next also links a pending call's list */
 	struct arrived *arrived;
 	struct ipc_proxy *proxy;
 	struct ipc_cancellation *cancellation;
-	struct pending *outer;	/* the call that it is a part of; NULL: none */
-	bool started;		/* it is in the link's table */
+	struct pending *outer;	/* the call of the same chain; NULL: none */
+	bool started;		/* in the link's table */
 	struct peer *peer;	/* until the call ends */
 };
 
-/* What this thread serves for the other side. */
+/* The served call that this thread makes. */
 static _Thread_local struct served *current;
 
 struct arrived *arrived_free(struct arrived *arrived)
@@ -55,7 +56,7 @@ struct arrived *arrived_free(struct arrived *arrived)
 	return NULL;
 }
 
-/* What the service says of a service behind it is the same one more gateway away. */
+/* If the service reports an error of a service behind it, the cause crosses the link. */
 static void reply_error(struct link *link, uint64_t id, int r, const struct ipc_error *error)
 {
 	struct wire_buffer bytes = { 0 };
@@ -74,7 +75,7 @@ static void reply_error(struct link *link, uint64_t id, int r, const struct ipc_
 	free(bytes.data);
 }
 
-/* It does not count as open any more. */
+/* The call no longer counts as open. */
 static void served_end_locked(struct served *served)
 {
 	struct link *link = served->job.link;
@@ -88,7 +89,8 @@ static void served_end_locked(struct served *served)
 	served->peer = NULL;
 }
 
-/* The call ends before its reply leaves, so that the other side may make the next one at once. */
+/* The call must end before its reply leaves, so that the other side can make the next call at
+ * once. */
 static void reply_error_of(struct served *served, int r, const struct ipc_error *error)
 {
 	struct link *link = served->job.link;
@@ -109,7 +111,7 @@ static uint64_t now_nsec(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* A time of this clock as what is left, or back. */
+/* Converts a time of this clock to the remaining time, or back. */
 static uint64_t shift(uint64_t value, bool leaves)
 {
 	uint64_t now = now_nsec();
@@ -119,7 +121,7 @@ static uint64_t shift(uint64_t value, bool leaves)
 	return value > UINT64_MAX - now ? UINT64_MAX : value + now;
 }
 
-/* The request that opens a stream says when it ends, by its sender's clock. */
+/* The request that opens a stream has the deadline by the clock of its sender. */
 static void shift_deadline(uint8_t *payload, size_t size, bool leaves)
 {
 	struct wire_field field;
@@ -179,14 +181,14 @@ static struct served *next_nested_locked(struct pending *pending)
 	return served;
 }
 
-/* The caller's own deadline comes as a cancellation. Until then the other side's is not the
- * reason. */
+/* The deadline of the caller arrives as a cancellation. Before that, the other side's reply of a
+ * timeout is not the reason. */
 static bool is_early(const struct pending *pending, uint64_t remaining)
 {
 	return pending->reply->frame.error == ETIMEDOUT && remaining < NEAR_USEC;
 }
 
-/* False: nothing has come for longer than that can take. */
+/* Returns false if the cancellation has not arrived in time. */
 static bool wait_early_locked(struct pending *pending)
 {
 	struct timespec until;
@@ -218,7 +220,7 @@ static void wait_locked(struct pending *pending, struct ipc_call *call)
 	}
 }
 
-/* What is left in the list does not belong to a call any more. */
+/* Ends a pending call. Workers make the nested calls that are left. */
 static void leave_locked(struct pending *pending)
 {
 	struct link *link = pending->link;
@@ -300,7 +302,7 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 	pthread_cond_init(&pending.changed, NULL);
 	pthread_mutex_lock(&link->lock);
 	r = -EDQUOT;
-	/* Each has a thread, and some threads must be left for what ends them. */
+	/* Each call has a thread. Some threads must be left for cancellations. */
 	if (link->calls++ < link->max_calls)
 		r = peers_begin(link_options(link)->users, peers_user_key(ipc_call_uid(call)),
 				&user);
@@ -315,7 +317,7 @@ static int pass_call(struct link *link, struct ipc_call *call, struct link_frame
 	}
 	link->calls--;
 	pthread_mutex_unlock(&link->lock);
-	/* Before the caller can see the reply, and call again. */
+	/* Must come before the reply: the caller can call again at once. */
 	peers_end(user);
 	ipc_slot_end(slot);
 	if (r == 0)
@@ -381,7 +383,7 @@ static void served_drop(struct job *job)
 	served_free(served);
 }
 
-/* A peer that does not read keeps no thread whose own caller has gone. */
+/* A peer that does not read must not occupy a thread whose own caller has canceled. */
 static bool may_wait(const struct served *served)
 {
 	return !served->job.link->broken && !(served->outer && served->outer->canceled);
@@ -452,7 +454,7 @@ static bool served_run(struct job *job)
 	return has_objects;
 }
 
-/* To the thread that waits for it, or to any. */
+/* Passes the call to the thread that waits for it, or to a worker. */
 static int start_locked(struct link *link, struct served *served)
 {
 	const struct link_frame *frame = &served->arrived->frame;
@@ -533,7 +535,7 @@ void cancel_arrived(struct link *link, const struct link_frame *frame)
 	ipc_cancellation_unref(cancellation);
 }
 
-/* Replies that nobody waits for have objects too, which are released. */
+/* The objects of a reply to a canceled call are released. */
 void reply_arrived(struct link *link, struct arrived *arrived)
 {
 	struct pending *pending;
@@ -571,7 +573,7 @@ void calls_drop(struct link *link)
 {
 	struct ipc_call *call;
 
-	/* A call that goes may take its remote with it, out of the table. */
+	/* The release of a call may remove its remote from the table. */
 	for (size_t i = 0; i < link->remotes.n_slots; i++) {
 		struct remote *remote = link->remotes.slots[i].value;
 

@@ -2,9 +2,9 @@
 /*
  * Names across a link: see link-private.h.
  *
- * The side that uses a name sends FIND, with its place in the list of uses as id. The side that
- * offers it watches the name and sends NAME, now and with every change. The user registers what
- * came last: a worker does that, because the service manager is called.
+ * The side that uses a name sends FIND, with the index in its list of uses plus 1 as id. The side
+ * that shares the name watches it, and sends NAME at once and with each change. The using side
+ * registers the latest object. A worker does that, because a call of the service manager blocks.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,19 +18,19 @@
 struct used {
 	struct job job;
 	const struct use *use;
-	struct ipc_object *object;	/* to be registered; NULL: nobody has the name there */
+	struct ipc_object *object;	/* to register; NULL: the name is free there */
 	bool changed;
 	bool working;
-	struct ipc_slot *slot;		/* the worker's */
+	struct ipc_slot *slot;		/* used by the worker only */
 };
 
-/* A name of this side that the other one watches. */
+/* A name of this side that the other side uses. */
 struct watched {
 	struct job job;
 	struct watched *next;
 	uint64_t id;
 	char *name;
-	bool refused;	/* by the policy: it is not watched */
+	bool refused;	/* by the policy; not watched */
 	struct ipc_slot *slot;
 };
 
@@ -81,7 +81,7 @@ static bool used_run(struct job *job)
 	return false;
 }
 
-/* It belongs to the names. */
+/* The names own the job. */
 static void used_drop(struct job *job)
 {
 	(void)job;
@@ -227,7 +227,7 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	bool refused;
 
 	snprintf(name, sizeof(name), "%.*s", (int)frame->text_size, frame->text ?: "");
-	/* Each shared name once, and some that are not. */
+	/* Allows each shared name once, and some names that are not shared. */
 	if (names->n_watched > 2 * link_options(link)->n_shared + 16) {
 		link_break(link, "it wants too many names");
 		return;
@@ -285,7 +285,7 @@ int names_new(struct link *link)
 	return 0;
 }
 
-/* The registrations end with the connection. */
+/* The end of the connection ends the registrations. */
 void names_free(struct link *link)
 {
 	struct names *names = link->names;

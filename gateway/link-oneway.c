@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways across a link: see link-private.h. So many are on their way to an object, or wait for its
- * space on the other bus; with the next one, its sender waits on this bus.
+ * Oneways across a link: see link-private.h. A limited number of oneways is in flight to an object,
+ * or waits for space of its receiver on the other bus. Beyond that, the next oneway is held, and
+ * its sender waits on this bus.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ static bool may_send(const struct remote *remote, size_t size)
 
 	if (link->out_bytes > OUT_BYTES_MAX)
 		return false;
-	/* The other side may have taken as many, and not said so yet: took_locked(). */
+	/* The other side may have delivered that many without a TAKEN yet: see took_locked(). */
 	if (remote->oneways < ONEWAYS_MAX / 2 && remote->oneway_bytes < ONEWAY_BYTES_MAX / 2)
 		return true;
 	return remote->oneways < ONEWAYS_MAX && remote->oneway_bytes + size <= ONEWAY_BYTES_MAX;
@@ -31,7 +32,7 @@ static void send_oneway_locked(struct remote *remote, const struct ipc_raw_messa
 				    .data_size = message->size };
 	int r = table_put_locked(remote->link, &frame, message->entries, message->n_entries);
 
-	/* One that cannot be delivered is dropped. */
+	/* The other side holds too many objects: drop the oneway. */
 	if (r == -EDQUOT)
 		return;
 	if (r < 0) {
@@ -44,7 +45,7 @@ static void send_oneway_locked(struct remote *remote, const struct ipc_raw_messa
 	table_sent_locked(remote->link, &frame);
 }
 
-/* The kernel delivers the next oneway to the object when this one is released. */
+/* The kernel delivers the next oneway to the object when the call of this oneway is released. */
 int remote_serve_oneway(struct remote *remote, struct ipc_call *call,
 			const struct ipc_raw_message *message)
 {
@@ -52,7 +53,7 @@ int remote_serve_oneway(struct remote *remote, struct ipc_call *call,
 
 	pthread_mutex_lock(&link->lock);
 	if (message->size + LINK_FRAME_EXTRA > link->peer_size) {
-		/* A oneway that fails is dropped. */
+		/* Too large: drop the oneway. */
 	} else if (may_send(remote, message->size)) {
 		send_oneway_locked(remote, message);
 	} else if (!link->broken) {
@@ -101,7 +102,7 @@ void taken_arrived(struct link *link, const struct link_frame *frame)
 
 	pthread_mutex_lock(&link->lock);
 	remote = map_get(&link->remotes, frame->target);
-	/* One that is gone was not waiting for anything. */
+	/* If the remote is gone, no oneway waits for it. */
 	if (remote) {
 		if (frame->count > remote->oneways || frame->size > remote->oneway_bytes) {
 			link_break_locked(link, "it took oneways that were not sent");
@@ -116,7 +117,7 @@ void taken_arrived(struct link *link, const struct link_frame *frame)
 
 /* --- Oneways from the other side ---------------------------------------------------------- */
 
-/* 0: it is on its way, or dropped. */
+/* Returns 0 if the oneway was sent or dropped, and -EAGAIN if the receiver has no space. */
 static int pass_oneway(struct ipc_proxy *proxy, struct arrived *arrived)
 {
 	const struct ipc_raw_message message = { .code = arrived->frame.code,
@@ -128,7 +129,7 @@ static int pass_oneway(struct ipc_proxy *proxy, struct arrived *arrived)
 	return ipc_raw_oneway(proxy, &message, NULL) == -EAGAIN ? -EAGAIN : 0;
 }
 
-/* Says so when that is of use: half of what may be on its way. */
+/* Sends TAKEN for each half of the oneways that may be in flight. */
 static void took_locked(struct export *export, size_t size)
 {
 	export->taken++;
@@ -150,8 +151,8 @@ static size_t cost_of(const struct arrived *arrived)
 	return arrived->frame.data_size + sizeof(*arrived);
 }
 
-/* The first of those that wait. It stays in the list while it is sent: what comes waits behind
- * it. */
+/* Sends the oldest waiting oneway of an export. Returns 0, -EAGAIN if the receiver has no space, or
+ * -ENOENT if no oneway waits. */
 static int retry(struct link *link, uint64_t number)
 {
 	struct arrived *arrived = NULL;
@@ -194,7 +195,7 @@ static void want_writable_locked(struct link *link)
 		link_break_locked(link, "no memory");
 }
 
-/* All of them: the driver does not say whose receiver has space. */
+/* Retries all exports, because the driver does not report which receiver has space. */
 static void retry_all(struct link *link)
 {
 	size_t n = 0;
@@ -264,7 +265,7 @@ void oneway_arrived(struct link *link, struct arrived *arrived)
 	pthread_mutex_unlock(&link->lock);
 	if (!waits)
 		arrived_free(arrived);
-	/* There may be space since just before somebody wanted to know. */
+	/* Space may have become free before want_writable_locked(). */
 	if (first)
 		retry_all(link);
 }

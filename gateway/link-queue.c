@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Frames of a link that wait to leave, and work that waits for a thread: see link-private.h.
+ * Frames that wait to leave, and jobs that wait for a worker: see link-private.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,12 +9,12 @@
 
 #include "link-private.h"
 
-/* A worker without work ends after so many seconds. */
+/* A worker ends after this time without a job. */
 #define IDLE_SECONDS 5
 
 /* --- Frames ------------------------------------------------------------------------------ */
 
-/* What a frame that waits takes of memory, beside its bytes. */
+/* Memory of a waiting frame: its bytes and the overhead. */
 static size_t cost_of(const struct out *out)
 {
 	return out->bytes.size + 128;
@@ -47,7 +47,7 @@ void link_send_locked(struct link *link, const struct link_frame *frame)
 	out = calloc(1, sizeof(*out));
 	if (out)
 		link_frame_write(&out->bytes, frame);
-	/* Without this frame, the two sides would not agree. */
+	/* The states of the two sides would differ without this frame. */
 	if (!out || out->bytes.failed) {
 		if (out)
 			free(out->bytes.data);
@@ -59,7 +59,7 @@ void link_send_locked(struct link *link, const struct link_frame *frame)
 	*link->last_out = out;
 	link->last_out = &out->next;
 	pump_locked(link);
-	/* A message may be as large as that. */
+	/* A single message can be as large as message_size. */
 	if (link->out_bytes > OUT_BYTES_END + link_options(link)->message_size)
 		link_break_locked(link, "it does not take what is sent");
 }
@@ -108,7 +108,7 @@ static struct job *next_job_locked(struct link *link)
 	return job;
 }
 
-/* False: it has waited long enough. */
+/* Returns false after the time limit. */
 static bool wait_locked(struct link *link)
 {
 	struct timespec until;
@@ -161,7 +161,7 @@ static int start_locked(struct link *link)
 	return r ? -EDQUOT : 0;
 }
 
-/* Each job has a thread at once: one that waits may never be done before another one is. */
+/* Each job must get a thread at once: a job may wait for the end of a later job. */
 int link_work_locked(struct link *link, struct job *job)
 {
 	if (link->broken)

@@ -3,12 +3,12 @@
  * Objects that cross a link: see link-private.h.
  *
  * The exporter counts how often it has mentioned a number in a frame. The other side counts how
- * often it has received it, and returns its count when nobody on its bus has the object any more.
- * So it does not matter that a release and a new mention cross each other.
+ * often it has received the number, and returns this count when no process on its bus holds the
+ * object any more. So a release and a new mention may cross each other.
  *
- * A remote has no reference of its object, which lives as long as others on the bus have it. When
- * the object ends, so does the remote. Somebody who finds it in the table asks the library
- * whether the object is still there, and makes another one if it is not.
+ * A remote holds no reference to its object. The object lives as long as other processes on the bus
+ * hold it, and the remote ends with it. Code that finds a remote in the table must ask the library
+ * whether the object still exists, and make a new one otherwise.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static struct export *export_new_locked(struct link *link, struct ipc_proxy *pro
 		export_put(export);
 		return NULL;
 	}
-	/* Without a watch its death shows when it is called. */
+	/* Without a watch, the next call reports the death. */
 	if (ipc_proxy_on_death(proxy, on_death, export, &export->death) == 0) {
 		export->refs++;
 		ipc_slot_set_destroy(export->death, watch_over);
@@ -115,7 +115,7 @@ void table_release(struct link *link, const struct link_frame *frame)
 	}
 	if (gone) {
 		map_remove(&link->proxies, (uintptr_t)export->proxy);
-		/* What came before the release is delivered before it. */
+		/* Oneways that arrived before the release are delivered first. */
 		export->released = true;
 		gone = table_drained_locked(link, export);
 	}
@@ -137,7 +137,7 @@ static void remote_over(void *userdata)
 	struct remote *remote = userdata;
 	struct link *link = remote->link;
 
-	/* Without mentions it is not in the table, and the lock is held. */
+	/* Without mentions the remote is not in the table, and the caller holds the lock. */
 	if (!remote->mentions) {
 		remote_free(remote);
 		return;
@@ -152,7 +152,7 @@ static void remote_over(void *userdata)
 	remote_free(remote);
 }
 
-/* On failure nobody knows it. */
+/* On failure the remote is freed. */
 static int remote_new_locked(struct link *link, uint64_t number, const char *interface,
 			     struct ipc_object **ret_object)
 {
@@ -174,7 +174,7 @@ static int remote_new_locked(struct link *link, uint64_t number, const char *int
 		remote_free(remote);
 		return r;
 	}
-	/* From here on it ends with its object. */
+	/* The object owns the remote from here on. */
 	r = ipc_object_id(object, &remote->id);
 	if (r == 0)
 		r = map_add(&link->remotes, number, remote);
@@ -197,7 +197,7 @@ static int remote_take_locked(struct link *link, uint64_t number, const char *in
 		remote->mentions++;
 		return 0;
 	}
-	/* Its object has just ended. */
+	/* The object has just ended. */
 	if (remote)
 		map_remove(&link->remotes, number);
 	if (link->remotes.count >= OBJECTS_MAX)
@@ -266,7 +266,7 @@ int table_put_locked(struct link *link, struct link_frame *frame,
 			object->number = remote->number;
 			object->yours = true;
 		} else {
-			continue; /* it ended on its way home */
+			continue; /* the object ended on its way back */
 		}
 		frame->n_objects++;
 	}

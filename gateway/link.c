@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Links: see link.h and link-private.h. A link has a thread, which opens its connection to the bus,
- * serves it until the link breaks, and takes everything apart. For a link that this side has
- * opened, the thread then begins anew.
+ * Links: see link.h and link-private.h. Each link has a thread. It opens the connection to the bus,
+ * serves it until the link breaks, and frees the link. If this side opens the link, the thread then
+ * connects again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,18 +17,18 @@
 #include "log.h"
 #include "status.h"
 
-/* Links that others have opened, at most, and those of one peer. */
+/* Maximum number of links that other gateways open, and of one peer. */
 #define ACCEPTED_MAX	64
 #define PEER_LINKS_MAX	(ACCEPTED_MAX / 2)
 
 /* How long the other side may take to say hello. */
 #define HELLO_SECONDS 10
 
-/* What the threads of a connection may be beside those that wait in calls. */
+/* Threads of a connection beside the threads that wait in calls, and the maximum of both. */
 #define THREADS_EXTRA	8
 #define THREADS_MAX	1024
 
-/* How long the reason of an end may take to leave. */
+/* Time limit for sending the reason of an end. */
 #define LAST_WORDS_SECONDS	2
 
 #define BACKOFF_MIN_MSEC	200
@@ -38,14 +38,14 @@ struct links {
 	struct net *net;
 	const struct link_options *options;
 	struct peer *peers;
-	struct peers *callers; /* who has opened how many links */
+	struct peers *callers; /* limits links that other gateways open */
 	struct net_counts counts;
 
 	pthread_mutex_t lock;	/* of what follows */
 	pthread_cond_t changed;
 	bool stopping;
 	struct link *first;
-	unsigned int accepted;	/* of them, with the threads that still end */
+	unsigned int accepted;	/* threads of links that other gateways opened */
 };
 
 const struct link_options *link_options(const struct link *link)
@@ -156,7 +156,7 @@ static void message_arrived(struct link *link, struct arrived *arrived)
 		}
 		reply_arrived(link, arrived);
 	} else {
-		/* One that lost its objects goes as it is: its receiver sees that they are
+		/* A oneway that lost its objects is delivered. The receiver sees that they are
 		 * missing. */
 		oneway_arrived(link, arrived);
 	}
@@ -224,7 +224,7 @@ static void received(void *userdata, const struct net_message *message)
 	bool broken;
 
 	if (!message) {
-		/* A server has a status too, which says why. */
+		/* On the client's side, the status follows with the reason. */
 		if (!link->peer)
 			link_break(link, "it ended the link");
 		return;
@@ -257,7 +257,7 @@ static void canceled(void *userdata)
 	struct link *link = userdata;
 	char *why;
 
-	/* Whoever opens the call may still have the lock. */
+	/* The thread in net_call_open() may still hold the lock. */
 	pthread_mutex_lock(&link->lock);
 	why = link->peer ? net_call_why(link->call) : NULL;
 	pthread_mutex_unlock(&link->lock);
@@ -322,7 +322,7 @@ static int open_bus(struct link *link)
 	r = ipc_open_sized(&ipc, options->device, options->region_size);
 	pthread_mutex_lock(&link->lock);
 	link->ipc = ipc;
-	/* Who broke the link meanwhile had none to stop. */
+	/* If the link broke in the meantime, there was no connection to stop. */
 	if (r == 0 && link->broken)
 		ipc_stop(ipc);
 	pthread_mutex_unlock(&link->lock);
@@ -333,7 +333,7 @@ static int open_bus(struct link *link)
 	return r;
 }
 
-/* Into the list, in which links_stop() finds it. False: it is too late. */
+/* Adds the link to the list, for links_stop(). Returns false if the gateway already stops. */
 static bool enter(struct link *link)
 {
 	struct links *links = link->of;
@@ -362,7 +362,7 @@ static void leave(struct link *link)
 	pthread_mutex_unlock(&links->lock);
 }
 
-/* A time so many seconds from now. */
+/* Returns the time that many seconds from now. */
 static struct timespec seconds_on(time_t seconds)
 {
 	struct timespec until;
@@ -372,8 +372,8 @@ static struct timespec seconds_on(time_t seconds)
 	return until;
 }
 
-/* Who connects and says nothing holds a thread, a connection to the bus, and the place of
- * others. */
+/* A peer that connects and sends no HELLO occupies a thread, a connection to the bus, and one of
+ * the links. */
 static void wait_hello(struct link *link)
 {
 	struct timespec until = seconds_on(HELLO_SECONDS);
@@ -388,8 +388,8 @@ static void wait_hello(struct link *link)
 	pthread_mutex_unlock(&link->lock);
 }
 
-/* Until nothing arrives any more, and nobody works or waits. A peer that does not read its last
- * words does not hold up the rest. */
+/* Waits for the last callback of the engine and for all workers. If the peer does not read the
+ * reason of the end in time, the call is canceled. */
 static void wait_over(struct link *link)
 {
 	struct timespec until = seconds_on(LAST_WORDS_SECONDS);
@@ -405,7 +405,7 @@ static void wait_over(struct link *link)
 	pthread_mutex_unlock(&link->lock);
 }
 
-/* The call is there, and the connection. */
+/* Serves a link that has its call and its connection to the bus. */
 static void serve(struct link *link)
 {
 	const struct link_frame frame = {
@@ -418,7 +418,7 @@ static void serve(struct link *link)
 	bool entered;
 	int r;
 
-	/* First into the list: a name that the other side finds is one that links_review() sees. */
+	/* Add to the list first: links_review() must see all names that the other side finds. */
 	entered = enter(link);
 	link_send(link, &frame);
 	net_call_receive(link->call);
@@ -441,7 +441,7 @@ static void take_apart(struct link *link)
 	ipc_unref(link->ipc);
 }
 
-/* --- Links that others open --------------------------------------------------------------- */
+/* --- Links of other gateways --------------------------------------------------------------- */
 
 static void *run_accepted(void *userdata)
 {
@@ -524,7 +524,7 @@ bool links_accept(struct links *links, struct net_call *call)
 
 /* --- Links that this side opens ----------------------------------------------------------- */
 
-/* Waits before the next attempt. False: there is none. */
+/* Waits before the next attempt. Returns false if the gateway stops. */
 static bool wait_msec(struct links *links, unsigned int msec)
 {
 	struct timespec until;
@@ -546,7 +546,7 @@ static bool wait_msec(struct links *links, unsigned int msec)
 	return !stopping;
 }
 
-/* One attempt, and the link if it succeeds. */
+/* Connects once, and serves the link if that succeeds. */
 static struct link *attempt(struct peer *peer)
 {
 	static const struct net_head head = { .path = LINK_PATH, .remaining = UINT64_MAX };
@@ -557,7 +557,7 @@ static struct link *attempt(struct peer *peer)
 		return NULL;
 	r = open_bus(link);
 	if (r == 0) {
-		/* Its callbacks may come before it returns. */
+		/* Callbacks may run before it returns. */
 		pthread_mutex_lock(&link->lock);
 		r = net_call_open(peer->channel, &head, NULL, &ops, link, &link->call);
 		pthread_mutex_unlock(&link->lock);
