@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls on the C core, those that were accepted and those that net-client.c opens: see net.h and
- * net-private.h.
+ * Calls on the C core, of the server and of clients: see net.h and net-private.h.
  *
- * A call counts its ops that are under way. It is over when the core has reported its close and no
- * op is left; then ended() runs.
+ * A call counts its pending ops. When the core has reported the close and no op is pending, the
+ * call is over, and ended() runs.
  *
- * Two things make small calls cheap. The core is asked for the close of a call together with its
- * reply, and apart only if that has not come after a moment: until then a cancellation is not
- * noticed. And a thread that sends a reply takes what the core completes meanwhile itself, instead
- * of waking the thread in net_run().
+ * Two optimizations make small calls cheap. First, the close of a call is requested together with
+ * its reply. If the reply does not come soon, the close is requested alone; until then a
+ * cancellation is not noticed. Second, a thread that sends a reply handles the completions that
+ * result, instead of waking the thread in net_run().
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -112,7 +111,7 @@ static void end_close(struct net_call *call, bool ok)
 	net_call_op_over(call);
 }
 
-/* A message that has arrived goes first, and its op may be behind this one. */
+/* If a message has arrived, its op must run first, but may be queued behind this op. */
 static void close_done(struct op *op, bool ok)
 {
 	struct net_call *call = container_of(op, struct net_call, close);
@@ -129,7 +128,8 @@ static void close_done(struct op *op, bool ok)
 
 /* --- Young calls of the server ------------------------------------------------------- */
 
-/* So long a call is young, and up to two ticks of the clock more: most are over by then. */
+/* A call is young for this time, and for up to two ticks of the clock more. Most calls end by
+ * then. */
 #define YOUNG_USEC 1000
 
 static uint64_t usec_of(const struct timespec *time)
@@ -137,7 +137,7 @@ static uint64_t usec_of(const struct timespec *time)
 	return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_nsec / 1000;
 }
 
-/* A clock that nobody has to read from a device. It may be late by a tick. */
+/* A clock that is cheap to read. It may be late by a tick. */
 static uint64_t now_usec(void)
 {
 	struct timespec now;
@@ -228,7 +228,8 @@ void net_run_op(struct net *net, struct op *op, bool ok)
 	pthread_mutex_unlock(&net->callbacks);
 }
 
-/* What the core completes on this thread from now on does not wake the one in net_run(). */
+/* From here on, completions of this thread do not wake the thread in net_run(). Returns whether the
+ * caller must call run_taken(). */
 static bool take_completions(struct net *net)
 {
 	if (!in_callback)
@@ -256,7 +257,7 @@ static void start_close(struct net_call *call)
 	if (!call->closing)
 		call->closing = net_call_start_locked(call, &close, 1, &call->close) == 0;
 	pthread_mutex_unlock(&call->lock);
-	/* It may have been canceled long ago. */
+	/* The call may have been canceled already. */
 	if (takes)
 		run_taken(call->net);
 }
@@ -290,7 +291,7 @@ gpr_timespec net_wait_for_closes(struct net *net)
 	}
 	if (until == UINT64_MAX)
 		return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-	/* Late enough for the clock above. */
+	/* The coarse clock may be late by a tick. */
 	until += net->tick_usec;
 	return (gpr_timespec){ .tv_sec = (int64_t)(until / 1000000),
 			       .tv_nsec = (int32_t)(until % 1000000) * 1000,
@@ -309,7 +310,7 @@ static int take_apart(grpc_byte_buffer *buffer, struct net_message *message, grp
 	*ret_joined = grpc_empty_slice();
 	if (!grpc_byte_buffer_reader_init(&reader, buffer))
 		return -EBADMSG;
-	/* Peers may send empty ones, which would hide the first byte. */
+	/* Peers can send empty slices. They would hide the first byte. */
 	while (message->n_parts < NET_PARTS_MAX && grpc_byte_buffer_reader_peek(&reader, &slice))
 		if (GRPC_SLICE_LENGTH(*slice))
 			message->parts[message->n_parts++] = (struct iovec){
@@ -338,7 +339,7 @@ void *net_message_copy(const struct net_message *message)
 	return copy;
 }
 
-/* Passes the message that has arrived on. Returns false if there is none. */
+/* Passes the arrived message to received(). Returns false if there is none. */
 static bool deliver(struct net_call *call)
 {
 	grpc_byte_buffer *buffer = call->arrived;
@@ -407,7 +408,7 @@ static size_t open_op(const struct net_call *call, grpc_op *op)
 	return 1;
 }
 
-/* Copies: the region of a connection is no place for what waits for a slow client. */
+/* Copies the bytes: a message for a slow client must not occupy the region of the connection. */
 static int message_op(struct net_call *call, const void *data, size_t size, grpc_op *op)
 {
 	grpc_slice slice = grpc_slice_from_copied_buffer(data ?: "", size);
@@ -466,7 +467,8 @@ static void finish_done(struct op *op, bool ok)
 		net_call_op_over(call);
 }
 
-/* Before the client can see the status, and call again. One that is closed may be over already. */
+/* Must come before the client can see the status and call again. A closed call may be over
+ * already. */
 static void leave_locked(struct net_call *call)
 {
 	if (call->left || call->closed)
@@ -476,7 +478,7 @@ static void leave_locked(struct net_call *call)
 		call->leaves(call->over_userdata);
 }
 
-/* ops has space for one more. */
+/* ops must have space for one more op. */
 static int finish(struct net_call *call, grpc_op *ops, size_t n, enum net_code code)
 {
 	bool closes = !call->closing;
@@ -486,7 +488,7 @@ static int finish(struct net_call *call, grpc_op *ops, size_t n, enum net_code c
 		return r;
 	if (closes)
 		ops[n++] = close_op(call);
-	/* Before, because finish_done() may run at once. */
+	/* Set before the start, because finish_done() may run at once. */
 	call->code = code;
 	call->closes = closes;
 	leave_locked(call);
@@ -557,7 +559,8 @@ int net_call_finish(struct net_call *call, const struct net_status *status)
 	return r;
 }
 
-/* --- What a call is ---------------------------------------------------------------------- */
+/* --- Properties of a call
+ * ---------------------------------------------------------------------- */
 
 const char *net_call_path(const struct net_call *call)
 {
@@ -618,7 +621,7 @@ void net_call_at_end(struct net_call *call, void (*leaves)(void *userdata),
 
 struct net_call *net_call_new(struct net *net)
 {
-	/* Not calloc(), which goes past the C library's cache of the thread. */
+	/* Not calloc(), which bypasses the thread's cache of the C library. */
 	struct net_call *call = malloc(sizeof(*call));
 
 	if (!call)

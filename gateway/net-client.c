@@ -13,8 +13,8 @@
 
 struct net_channel {
 	struct net *net;
-	grpc_channel *channel;	     /* NULL: it has vsock */
-	struct vsock_channel *vsock;
+	grpc_channel *channel;	     /* NULL if vsock is set */
+	struct vsock_channel *vsock; /* or NULL */
 	struct net_counts *counts;
 };
 
@@ -31,7 +31,7 @@ static grpc_channel_credentials *credentials_of(const struct net_pem *pem)
 					      NULL);
 }
 
-/* Without retries, not even those that the core takes for harmless: no request goes twice. */
+/* Retries are off, even those that the core takes for harmless: a call must never be sent twice. */
 int net_channel_new(struct net *net, const struct net_channel_options *options,
 		    struct net_channel **ret_channel)
 {
@@ -123,7 +123,7 @@ bool net_metadata_is_legal(const struct net_metadata *metadata)
 	       (grpc_is_binary_header(name) || grpc_header_nonbin_value_is_legal(value));
 }
 
-/* For grpc_call_start_batch(), after which the core has references of its own. */
+/* Copies metadata for grpc_call_start_batch(). Afterwards the core has its own references. */
 static int copy_metadata(const struct net_head *head, grpc_op *op)
 {
 	grpc_metadata *metadata = calloc(head->n_metadata + 1, sizeof(*metadata));
@@ -216,7 +216,7 @@ static void link_call_locked(struct net *net, struct net_call *call)
 	net->calls = call;
 }
 
-/* The last op gives up one reference, the caller the other. */
+/* One reference is dropped with the last op, the other by the caller. */
 static void add_locked(struct net *net, struct net_call *call)
 {
 	net_call_ref(call);

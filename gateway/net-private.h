@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the engine share: net.c, servers, net-client.c, clients, net-call.c, calls of
+ * Shared by the files of the engine: net.c, servers, net-client.c, clients, net-call.c, calls of
  * both, net-accept.c, the limit of connections, net-tls.c,
  * certificates, and net-vsock.c, connections of virtual machines.
  */
@@ -16,10 +16,10 @@
 
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 
-/* How many calls the core may hand over before we have asked again. */
+/* Calls that the core can hand over before the engine requests more. */
 #define ACCEPTS 16
 
-/* What the core completes. Its address is the tag. */
+/* An operation of the core. Its address is the tag. */
 struct op {
 	void (*done)(struct op *op, bool ok);
 };
@@ -31,11 +31,11 @@ struct acceptor {
 	struct net_call *call;
 };
 
-/* The certificates that a listening address has. */
+/* A listening address with TLS. */
 struct listener {
 	struct listener *next;
 	struct net *net;
-	unsigned int version; /* of the certificates that it has; 0: none */
+	unsigned int version; /* of the certificates in use; 0: none */
 };
 
 struct net {
@@ -49,24 +49,24 @@ struct net {
 	struct vsock_listener *vsock;
 	bool over;		/* net_run() has returned */
 	struct net_counts uncounted;
-	unsigned int open;	/* atomic: calls of the server that are not over */
+	unsigned int open;	/* atomic: calls of the server */
 
-	pthread_t thread; /* the one in net_run() */
+	pthread_t thread; /* in net_run() */
 	pthread_mutex_t callbacks; /* held while callbacks run */
 
 	uint64_t tick_usec; /* of the clock for young calls */
 	pthread_mutex_t young_lock; /* of what follows */
-	struct net_call *oldest, *newest; /* calls whose close nobody waits for yet */
+	struct net_call *oldest, *newest; /* young calls */
 
 	pthread_mutex_t lock;	/* of what follows */
 	bool stopping;
 	bool server_over;
-	struct net_call *calls;	/* of net_call_open(), that are not over */
+	struct net_call *calls;	/* of net_call_open() */
 	struct net_pem pem;	/* copies */
-	unsigned int version;	/* of them; 0: there are none */
+	unsigned int version;	/* of pem; 0: none */
 };
 
-/* A call: of a client that was accepted, or one that net_call_open() made. */
+/* A call of the server, or a call of a client that net_call_open() made. */
 struct net_call {
 	struct net *net;
 	grpc_call *call;
@@ -76,25 +76,25 @@ struct net_call {
 	unsigned int refs;	/* atomic */
 	const struct net_call_ops *ops;
 	void *userdata;
-	void (*leaves)(void *userdata); /* NULL, as is over: nobody wants to know */
+	void (*leaves)(void *userdata); /* NULL, as over: no callback */
 	void (*over)(void *userdata, bool left);
 	void *over_userdata;
 
 	pthread_mutex_t lock;	/* of what follows */
 	unsigned int pending;	/* ops under way */
-	bool closing;		/* the core was asked for the close */
-	bool closes;		/* with the op finish */
+	bool closing;		/* the close was requested of the core */
+	bool closes;		/* the op finish includes the close */
 	bool closed;		/* the core has reported the close, or the status */
-	bool close_late;	/* receive_done() ends the close */
+	bool close_late;	/* receive_done() must end the close */
 	bool close_ok;
 	bool opened;		/* initial metadata were sent */
 	bool finished;		/* a status was sent */
-	bool left;		/* it does not count as open any more */
+	bool left;		/* no longer counts as open */
 	bool receiving;
 	bool sending;
 
-	struct net_counts *counts; /* NULL: it is not counted */
-	enum net_code code;	/* of a server's call that is finished */
+	struct net_counts *counts; /* NULL: net->uncounted */
+	enum net_code code;	/* of a finished call of the server */
 
 	struct op receive;
 	struct op send;
@@ -114,14 +114,14 @@ struct net_call {
 	/* Of a client. */
 	bool client;
 	struct net_call *next, **at; /* in the engine's list */
-	char *text;		/* the message of the status, when it has come */
+	char *text;		/* the message of the status that arrived */
 	struct op open;
 	grpc_metadata_array initial;
 	grpc_status_code status;
 };
 
-/* The core inflates a message before it looks at its size, and counts it nowhere: a mebibyte may
- * become a gibibyte. So nobody may send any that is compressed. */
+/* The core inflates a message before it checks the size, and does not count it for the quota: a
+ * mebibyte can become a gibibyte. So peers must not send compressed messages. */
 #define NET_NO_COMPRESSION                                                                         \
 	{                                                                                          \
 		.type = GRPC_ARG_INTEGER,                                                          \
@@ -133,52 +133,55 @@ struct net_call {
 void net_count_begin(struct net_counts *counts);
 void net_count_end(struct net_counts *counts, int code);
 
-/* net-call.c: a call of the engine, without one of the core yet. */
+/* net-call.c: create a call. The core does not know it yet. */
 struct net_call *net_call_new(struct net *net);
 void net_young_init(struct net *net);
-/* A call that was accepted: its close is waited for later, if the thread in net_run() knows. */
+/* Must be called for each accepted call. In net_run() the call becomes young: its close is
+ * requested later. */
 void net_call_accepted(struct net_call *call);
-/* Wait for the close of calls that are not young any more. Returns until when the oldest is. */
+/* Request the close of calls that are no longer young. Returns the time until which the oldest call
+ * is young. */
 gpr_timespec net_wait_for_closes(struct net *net);
-/* Run what an op says, and what the core completes on this thread meanwhile. */
+/* Run the callback of an op, and of further ops that the core completes on this thread. */
 void net_run_op(struct net *net, struct op *op, bool ok);
-/* Starts ops that complete together. */
+/* Start a batch of ops. They complete together. */
 int net_call_start_locked(struct net_call *call, const grpc_op *ops, size_t n, struct op *op);
-/* Ends an op. The last one after the close ends the call. */
+/* End an op. The last op after the close ends the call. */
 void net_call_op_over(struct net_call *call);
 
-/* net-tls.c: what "tls:" addresses take. NULL: no memory. */
+/* net-tls.c: the credentials of "tls:" addresses. Returns NULL without memory. */
 grpc_server_credentials *net_tls_credentials(struct net *net);
 void net_pem_done(struct net_pem *pem);
 
-/* net-vsock.c. Listen at a "vsock:" address: the port, or 0 for an address of another kind. Accept
- * from the start to the stop. */
+/* net-vsock.c. Listen at a "vsock:" address. Returns the port, or 0 if the address is of a
+ * different kind. Connections are accepted between net_vsock_start() and net_vsock_stop(). */
 int net_vsock_listen(struct net *net, const char *address);
 int net_vsock_start(struct net *net);
 void net_vsock_stop(struct net *net);
 void net_vsock_free(struct net *net);
-/* "vsock:CID:", which the caller frees, for what the core calls a peer; else NULL. */
+/* Convert the core's name of a peer to "vsock:CID:", which the caller frees. Returns NULL if the
+ * peer is of a different kind. */
 char *net_vsock_address(const char *peer);
 
-/* A channel to a "vsock:" target; NULL for a target of another kind. -EINVAL: it is malformed, or
- * with TLS, for which the core takes no files. */
+/* Create a channel to a "vsock:" target; NULL if the target is of a different kind. Returns -EINVAL
+ * if the target is malformed, or with TLS, which the core does not support for open files. */
 struct vsock_channel;
 int net_vsock_channel_new(const struct net_channel_options *options, const grpc_channel_args *args,
 			  struct vsock_channel **ret_channel);
 struct vsock_channel *net_vsock_channel_free(struct vsock_channel *channel);
-/* The core's channel for a call that begins now, until it is released. */
+/* Return the core's channel for a new call. It stays valid until net_vsock_release(). */
 grpc_channel *net_vsock_hold(struct vsock_channel *channel);
 void net_vsock_release(struct vsock_channel *channel);
 
-/* Between two attempts to connect. */
+/* The time between two attempts to connect. */
 #define NET_BACKOFF_MIN_MSEC 200
 #define NET_BACKOFF_MAX_MSEC 30000
 
-/* net-client.c: all calls of clients. */
+/* net-client.c: cancel all calls of clients. */
 void net_cancel_calls(struct net *net);
-/* A call of a client is over. */
+/* Must be called when a call of a client is over. */
 void net_client_over(struct net_call *call);
-/* net.c: the server is over, or a call of a client. The last of them ends the queue. */
+/* net.c: shut the queue down if the server and all calls of clients are over. */
 void net_end_queue(struct net *net);
 
 #endif /* GATEWAY_NET_PRIVATE_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * TLS, and who is at the other end of a call: see net.h and net-private.h.
+ * TLS, and the identity of peers: see net.h and net-private.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -45,7 +45,7 @@ int net_set_pem(struct net *net, const struct net_pem *pem)
 	return 0;
 }
 
-/* The core asks before each handshake. */
+/* The core calls this function before each handshake. */
 static grpc_ssl_certificate_config_reload_status fetch(void *userdata,
 						       grpc_ssl_server_certificate_config **config)
 {
@@ -61,7 +61,7 @@ static grpc_ssl_certificate_config_reload_status fetch(void *userdata,
 		status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
 	} else {
 		pair = (grpc_ssl_pem_key_cert_pair){ net->pem.key, net->pem.certificate };
-		/* The core wants authorities also if no client is asked for a certificate. */
+		/* The core requires authorities even if clients need no certificate. */
 		*config = grpc_ssl_server_certificate_config_create(
 			net->pem.client_ca ?: net->pem.certificate, &pair, 1);
 		listener->version = net->version;
@@ -96,7 +96,8 @@ bool net_pem_is_valid(const char *pem)
 
 	for (; file && (certificate = PEM_read_bio_X509(file, NULL, NULL, NULL)); n++)
 		X509_free(certificate);
-	/* Every file ends in the error that no certificate begins there. */
+	/* Reading always ends with an error. After the last certificate it is that no more
+	 * begins. */
 	end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 	ERR_clear_error();
 	BIO_free(file);
@@ -105,7 +106,7 @@ bool net_pem_is_valid(const char *pem)
 
 /* --- Names in certificates ------------------------------------------------------------------- */
 
-/* The pointers, and behind them the texts. */
+/* Returns one allocation: the array of pointers, followed by the texts. */
 static char **names_of(const grpc_auth_context *context)
 {
 	const grpc_auth_property_iterator begin = grpc_auth_context_peer_identity(context);
@@ -150,7 +151,7 @@ char **net_call_names(const struct net_call *call)
 
 char *net_call_peer(const struct net_call *call)
 {
-	/* Without TLS nobody has a certificate. */
+	/* Without TLS no client has a certificate. */
 	char **names = call->net->listeners ? net_call_names(call) : NULL;
 	char *name = names && names[0] ? strdup(names[0]) : NULL;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Virtual machines and their host, at "vsock:CID:PORT" addresses: see net.h and net-private.h. The
- * core of gRPC 1.51 knows no such addresses, but takes connected sockets. So a thread for each
- * listening address accepts, and one for each channel connects, again with back-off when its
- * connection has ended. While a channel has none, a lame one of the core stands in for it, which
- * fails each call with the reason.
+ * core of gRPC 1.51 does not support such addresses, but takes connected sockets. So each listening
+ * address has a thread that accepts, and each channel has a thread that connects, again with
+ * back-off when the connection has ended. Without a connection, the channel uses a lame channel of
+ * the core, which fails each call with the reason.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,7 +29,7 @@
 /* Pause after an attempt that failed because there are too many files or is too little memory. */
 #define PAUSE_MSEC 100
 
-/* A connection that lasted so long was none that its server refused. */
+/* If a connection lasted this long, the server did not refuse it. */
 #define LASTING_MSEC 10000
 
 struct vsock_listener {
@@ -95,7 +95,7 @@ static bool parse(const char *text, struct sockaddr_vm *ret_address)
 	return true;
 }
 
-/* Waits for a file, or for the end: true. */
+/* Waits for a file. Returns true if stop was signaled. */
 static bool wait_file(int fd, short events, int stop, int msec)
 {
 	struct pollfd fds[] = { { .fd = stop, .events = POLLIN }, { .fd = fd, .events = events } };
@@ -225,7 +225,7 @@ void net_vsock_free(struct net *net)
 
 /* --- Connecting ----------------------------------------------------------------------------- */
 
-/* Until the kernel says so: it has a time limit of its own, 2 s. */
+/* Connects. The kernel has a time limit of 2 s. */
 static int try_connect(struct vsock_channel *channel)
 {
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
@@ -269,8 +269,8 @@ static void set_lame(struct vsock_channel *channel, const char *why)
 							     GRPC_STATUS_UNAVAILABLE, text));
 }
 
-/* Until the connection ends. The core owns fd; it shuts the connection down before it closes the
- * file, which a second file of the same connection sees. */
+/* Uses a connection until it ends. The core owns fd, and shuts the connection down before it closes
+ * fd. A duplicate of fd reports that. */
 static bool use(struct vsock_channel *channel, int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -368,7 +368,7 @@ int net_vsock_channel_new(const struct net_channel_options *options, const grpc_
 		net_vsock_channel_free(channel);
 		return r;
 	}
-	/* The first attempt, so that the first call does not fail for its being early. */
+	/* Wait for the first attempt, so that a first call does not fail because it is early. */
 	pthread_mutex_lock(&channel->lock);
 	while (!channel->channel)
 		pthread_cond_wait(&channel->changed, &channel->lock);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * gRPC's C core behind net.h.
- *
- * What the core completes has a tag: the address of a struct op, which says what to do then.
+ * The engine and its server, on gRPC's C core: see net.h. The tag of each operation of the core is
+ * the address of a struct op, which has the callback.
  */
 #include <errno.h>
 #include <grpc/grpc.h>
@@ -47,7 +46,8 @@ const struct net_counts *net_uncounted(const struct net *net)
 
 /* --- Accepting ---------------------------------------------------------------------------- */
 
-/* Without memory for a call, the core keeps those that come, and asks again with the next. */
+/* Requests a call from the core. Without memory, the core queues new calls, and accept_done() of
+ * the next call requests again. */
 static void ask(struct acceptor *acceptor)
 {
 	struct net *net = acceptor->net;
@@ -98,8 +98,8 @@ static void accept_done(struct op *op, bool ok)
 
 /* --- The engine --------------------------------------------------------------------------- */
 
-/* A queue that was shut down takes no ops, so it is not before the last call. Runs on one
- * thread. */
+/* A queue that was shut down takes no ops, so the last call must be over. Runs on the thread in
+ * net_run(). */
 void net_end_queue(struct net *net)
 {
 	bool last;
@@ -250,7 +250,7 @@ void net_run(struct net *net)
 		}
 		if (event.type != GRPC_OP_COMPLETE)
 			continue;
-		/* Before more calls come, those that were canceled meanwhile end. */
+		/* Notice canceled calls before new calls arrive. */
 		if (__atomic_load_n(&net->oldest, __ATOMIC_RELAXED))
 			net_wait_for_closes(net);
 		net_run_op(net, event.tag, event.success);
