@@ -27,7 +27,7 @@ struct talk {
 	bool reflects;
 };
 
-/* The service of a HealthCheckRequest. NULL: no memory, or malformed. */
+/* Returns the service of a HealthCheckRequest, or NULL if it is malformed, or without memory. */
 static char *parse_service(const void *request, size_t size)
 {
 	struct wire wire = wire_of(request, size);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The program: see gateway.h. Three threads: this one waits for signals, one runs the network's
- * engine, one serves the bus. Calls meet in relays (relay.c), and nowhere else.
+ * The program: see gateway.h. The main thread waits for signals, a second thread runs the network's
+ * engine, and a third thread serves the bus.
  */
 #include <errno.h>
 #include <poll.h>
@@ -28,11 +28,11 @@
 #include "peer-policy.h"
 #include "peers.h"
 
-/* So many of the largest messages fit into the region at the same time. */
+/* Number of messages of maximum size that fit into the region. */
 #define REGION_MESSAGES 4
 
-/* While it drains: how often it looks for open calls, and how long clients without calls may take
- * to close their connections. */
+/* While the gateway drains: the interval of checks for open calls, and the time limit for clients
+ * without calls to close their connections. */
 #define DRAIN_STEP_MSEC 50
 #define LINGER_MSEC	500
 
@@ -50,9 +50,9 @@ struct gateway {
 	struct metrics *metrics;
 	pthread_t net_thread;
 	pthread_t ipc_thread;
-	int over; /* an eventfd: a thread has ended */
+	int over; /* eventfd: a thread has ended */
 	int signals;
-	int failed; /* the bus: a negative errno */
+	int failed; /* result of serving the bus: 0 or a negative errno */
 };
 
 static void *run_net(void *userdata)
@@ -103,7 +103,7 @@ static int read_certificates(const char *path, char **ret_text)
 	return r;
 }
 
-/* If a file cannot be used, those that were read last stay. */
+/* If a file is not usable, the old certificates stay. */
 static int load_pem(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
@@ -155,7 +155,7 @@ static void reload(struct gateway *gateway)
 
 /* --- Ending ---------------------------------------------------------------------------- */
 
-/* Waits for a signal or the end of a thread: the signal, 0, or -1 after the time. */
+/* Waits for a signal or the end of a thread. Returns the signal, 0, or -1 after the time limit. */
 static int wait_for(struct gateway *gateway, int msec)
 {
 	struct pollfd fds[] = {
@@ -181,8 +181,8 @@ static int64_t now_msec(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Until the last call has ended, the time for that is over, or a second signal comes. A connection
- * that stays without calls is one of a client that does not take its end. */
+/* Waits until the last call has ended, the time limit passes, or a second signal arrives. Clients
+ * that keep connections without calls are not waited for. */
 static void wait_drained(struct gateway *gateway)
 {
 	int64_t now = now_msec(), end = now + (int64_t)gateway->options->drain_seconds * 1000;
@@ -201,7 +201,7 @@ static void wait_drained(struct gateway *gateway)
 	}
 }
 
-/* Calls that are open may end within the time for that; a second signal ends them at once. */
+/* Ends the gateway. Open calls may continue until the time limit or a second signal. */
 static void drain(struct gateway *gateway)
 {
 	sd_notify(0, "STOPPING=1");
@@ -247,7 +247,7 @@ static int serve(struct gateway *gateway)
 
 /* --- Setting up -------------------------------------------------------------------------- */
 
-/* Blocked before there are other threads, so that none of them gets a signal. */
+/* Must be called before there are other threads, so that signals are blocked in all of them. */
 static int open_signals(void)
 {
 	sigset_t signals;
@@ -299,7 +299,7 @@ static int open_bus(struct gateway *gateway)
 	return r;
 }
 
-/* "HOST:PORT" with the port that the system chose. */
+/* Logs "HOST:PORT" with the port that the system chose. */
 static void log_address(const char *address, int port)
 {
 	const char *colon = strrchr(address, ':');
@@ -310,7 +310,7 @@ static void log_address(const char *address, int port)
 		log_line("listening on %.*s:%d", (int)(colon - address), address, port);
 }
 
-/* A call that opens a link, or one of an exported service. */
+/* Accepts a call that opens a link, or a call of an exported service. */
 static void accept_call(struct net_call *call, void *userdata)
 {
 	struct gateway *gateway = userdata;
@@ -383,7 +383,7 @@ static int open_links(struct gateway *gateway, const struct net_pem *pem)
 	return links_new(&gateway->links, gateway->net, &gateway->link_options);
 }
 
-/* What this side calls others with. */
+/* Creates imports and links. */
 static int open_clients(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;

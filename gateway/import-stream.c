@@ -2,14 +2,14 @@
 /*
  * Streams of imported services: see import-stream.h.
  *
- * Credit. The next message of the server is asked for when the client has taken the last one. While
- * a message is on its way to the server, on_message leaves others in the stream, so the client gets
- * no credit. So a stream holds one message in each direction, and the 16 for which the bus gives
- * credit.
+ * Credit. The next message of the server is requested when the client has taken the last message.
+ * While a message is in flight to the server, on_message leaves further messages in the stream, so
+ * the client gets no credit. So a stream holds one message in each direction, and the 16 messages
+ * for which the bus gives credit.
  *
- * Whatever ends one side ends the other. Two own a passage: the engine until ended(), the stream
- * until destroy(). What changes is under the lock. No callback runs inside a function of the engine
- * or of the bus, so the lock may be held when these are called.
+ * If one side ends, the other side ends too. A passage has two owners: the engine until ended(),
+ * and the stream until destroy(). The lock protects all members that change. Functions of the
+ * engine and of the bus may be called under it, because they run no callbacks of the passage.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,7 +20,8 @@
 #include "relay.h"
 #include "status.h"
 
-/* If a deadline passes, the stream's own limit passes at the same time, and reports it better. */
+/* The stream's own deadline passes at about the same time as the server's, and has the better
+ * error. */
 #define SAME_TIME_USEC 1000000
 
 struct passage {
@@ -30,14 +31,14 @@ struct passage {
 	unsigned int refs; /* atomic */
 
 	pthread_mutex_t lock;
-	struct net_call *call;	   /* NULL: it is over */
-	struct ipc_stream *stream; /* NULL: it is over */
+	struct net_call *call;	   /* NULL: over */
+	struct ipc_stream *stream; /* NULL: over */
 	void *pending;		   /* a reply that the stream did not take; NULL: none */
 	size_t pending_size;
 	bool replied;
-	bool leaving; /* a request is on its way to the server */
+	bool leaving; /* a request is in flight to the server */
 	bool ended;   /* the client has ended its sending */
-	bool over;    /* the server has ended the call, with this error or, code 0, well */
+	bool over;    /* the server has ended the call, with this error; code 0: none */
 	struct ipc_error error;
 };
 
@@ -64,7 +65,7 @@ static void unlock(struct passage *passage)
 
 /* --- To the client -------------------------------------------------------------------------- */
 
-/* Ends the client's side as the server has ended its own, after its messages. */
+/* When the stream has taken all messages, ends it with the result of the server. */
 static void finish_locked(struct passage *passage)
 {
 	int r;
@@ -76,7 +77,7 @@ static void finish_locked(struct passage *passage)
 		return;
 	r = passage->error.code ? ipc_stream_raise(passage->stream, &passage->error) :
 				  ipc_stream_end(passage->stream);
-	/* So that the client does not wait for ever. */
+	/* Otherwise the client would wait for ever. */
 	if (r < 0 && r != -EALREADY)
 		ipc_stream_cancel(passage->stream);
 }
@@ -91,7 +92,7 @@ static void over_locked(struct passage *passage, const struct net_status *status
 	finish_locked(passage);
 }
 
-/* The gateway ends the call, and says why. */
+/* Ends both sides with an error of the gateway. */
 static void fail_locked(struct passage *passage, enum net_code code, const char *message)
 {
 	over_locked(passage, &(struct net_status){ .code = code, .message = message });
@@ -107,7 +108,7 @@ static void keep_locked(struct passage *passage, const struct net_message *messa
 		fail_locked(passage, NET_RESOURCE_EXHAUSTED, "the gateway has no memory");
 }
 
-/* The stream has taken a reply, or not. If the stream is over, it reports that by itself. */
+/* Handles the result of sending a reply. If the stream is over, it reports that itself. */
 static void taken_locked(struct passage *passage, int r)
 {
 	if (r == 0 && passage->call)
@@ -127,7 +128,7 @@ static void received(void *userdata, const struct net_message *message)
 
 	lock(passage);
 	if (!message || !passage->stream || passage->over) {
-		/* The status comes by itself. */
+		/* The status follows. */
 	} else if (!relay_is_message(message)) {
 		fail_locked(passage, NET_INTERNAL, "the server's reply is no message");
 	} else if (passage->replied && !passage->method->streams_out) {
@@ -199,13 +200,14 @@ static void sent(void *userdata, bool ok)
 	passage->leaving = false;
 	if (ok && passage->ended)
 		net_call_end(passage->call);
-	/* Also if the call is over: what is left goes nowhere. */
+	/* Also if the call is over: the messages that are left are dropped. */
 	if (passage->stream)
 		ipc_stream_resume(passage->stream);
 	unlock(passage);
 }
 
-/* The client has ended its sending, or it is gone, which is no end of the requests. */
+/* The client has ended its sending, or failed. A failure must not look like the end of the
+ * requests. */
 static void on_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
 		   void *userdata)
 {
@@ -246,7 +248,7 @@ static const struct ipc_stream_ops stream_ops = {
 	.destroy = destroy,
 };
 
-/* The server's status has come. */
+/* The status of the server has arrived. */
 static void canceled(void *userdata)
 {
 	static const struct net_status no_reply = { .code = NET_UNIMPLEMENTED,
@@ -280,8 +282,8 @@ static const struct net_call_ops net_ops = {
 	.ended = ended,
 };
 
-/* Its callbacks come on the other thread, and wait for the lock. The stream's wait for the handler,
- * so until here nobody else changes refs. */
+/* Callbacks of the call run on the engine's thread, and wait for the lock. Callbacks of the stream
+ * wait for the end of the handler. So no other thread changes refs here. */
 static int open_call(struct passage *passage, struct net_channel *channel, struct net_head head)
 {
 	int r = -ETIMEDOUT;
@@ -319,7 +321,7 @@ int import_stream_start(struct ipc_stream *stream, struct net_channel *channel,
 	passage->stream = stream;
 	passage->error = (struct ipc_error)IPC_ERROR_INIT;
 	pthread_mutex_init(&passage->lock, NULL);
-	/* What the stream's callbacks need is there when the handler returns. */
+	/* The callbacks of the stream do not run before the handler returns. */
 	r = ipc_stream_set_ops(stream, &stream_ops, passage);
 	if (r < 0) {
 		passage_put(passage);

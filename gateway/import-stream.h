@@ -11,10 +11,10 @@
 #include "schema.h"
 
 /*
- * Start to pass a stream on, inside the handler that it opened. The head's path and the method are
- * those of the server, and the time that is left is the stream's own. The method stays valid until
- * the network is not served any more. Whoever ends one side ends the other. over runs once, on any
- * thread, when both sides are over and nothing waits any more, also if this function fails.
+ * Forward a stream to a server, inside the handler of the stream. The deadline is the stream's, not
+ * the head's. method must stay valid as long as the network is served. If one side ends, the other
+ * side ends too. over runs exactly once, on any thread, when both sides are over, also if this
+ * function fails.
  *
  *   -ETIMEDOUT  The time limit has passed.
  *   -ESHUTDOWN  The gateway stops.

@@ -26,7 +26,7 @@
 #include "target.h"
 #include "wire.h"
 
-/* How long a server may take to say that it has a oneway. Others wait behind it. */
+/* Time limit of a oneway. Later oneways of the same object wait behind it. */
 #define ONEWAY_USEC 30000000
 
 struct import {
@@ -38,7 +38,7 @@ struct import {
 	struct schema *schema;
 	struct ipc_raw_ops ops;
 	struct ipc_object *object;
-	bool dropping; /* the last oneway failed; of the network's thread */
+	bool dropping; /* the last oneway failed; used by the network's thread */
 };
 
 struct imports {
@@ -51,15 +51,15 @@ struct imports {
 };
 
 /*
- * A oneway is one without a user. The bus delivers the next oneway when the call of this one is
- * released, so oneways arrive in order, and wait in the sender's queue.
+ * One call on both sides. A oneway has no user. The bus delivers the next oneway when the call of
+ * this one is released, so oneways arrive in order, and wait in the sender's queue.
  */
 struct passage {
 	struct import *import;
 	struct peer *user;
 	struct ipc_call *call;
 	bool oneway;
-	bool over;	   /* the call has its reply; of the network's thread */
+	bool over; /* the call has its reply; used by the network's thread */
 	unsigned int refs; /* atomic */
 	pthread_mutex_t lock;
 	struct net_call *request; /* NULL: not started */
@@ -68,7 +68,7 @@ struct passage {
 
 /* --- How many are open --------------------------------------------------------------------- */
 
-/* Begins a call or stream of a user. On failure text has the reason. */
+/* Begins a call or stream of a user. On failure sets text to the reason. */
 static int begin(const struct imports *imports, uid_t uid, struct peer **ret_user, char *text)
 {
 	struct peers *users = imports->options.users;
@@ -98,7 +98,7 @@ static void passage_put(void *userdata)
 	free(passage);
 }
 
-/* Ends the call of the user before the reply: the client can call again at once. */
+/* Must be called before the reply: the client can call again at once. */
 static void leave(struct passage *passage)
 {
 	struct ipc_slot *slot;
@@ -150,13 +150,13 @@ static void log_oneway(struct import *import, const struct net_status *status)
 	import->dropping = status->code != NET_OK;
 }
 
-/* The server's status has come. */
+/* The status of the server has arrived. */
 static void status_arrived(void *userdata)
 {
 	struct passage *passage = userdata;
 	struct net_status status;
 
-	/* The thread that has started the request may still set it. */
+	/* passage_start() may not have set the request yet. */
 	pthread_mutex_lock(&passage->lock);
 	net_call_status(passage->request, &status);
 	pthread_mutex_unlock(&passage->lock);
@@ -188,7 +188,7 @@ static void canceled(struct ipc_call *call, void *userdata)
 	pthread_mutex_unlock(&passage->lock);
 }
 
-/* The slot is registered before the request starts, so that neither end is missed. user is NULL for
+/* Registers the slot before the request starts, so that no cancellation is missed. user is NULL for
  * a oneway, which cannot be canceled. */
 static int passage_start(struct import *import, struct ipc_call *call, struct peer *user,
 			 const struct net_head *head, const struct iovec *data)
@@ -216,7 +216,7 @@ static int passage_start(struct import *import, struct ipc_call *call, struct pe
 	if (r < 0)
 		passage->slot = ipc_slot_end_async(passage->slot);
 	pthread_mutex_unlock(&passage->lock);
-	/* The network does not know it. */
+	/* The network has no reference then. */
 	if (r < 0)
 		__atomic_sub_fetch(&passage->refs, 1, __ATOMIC_RELAXED);
 	passage_put(passage);
@@ -245,7 +245,7 @@ static int describe(struct import *import, struct ipc_call *call)
 	return r;
 }
 
-/* What the network gets of a call or stream, beside messages. */
+/* The head of a call on the network, made of a call or stream on the bus. */
 struct outgoing {
 	struct net_head head;
 	char *path;
@@ -259,7 +259,8 @@ static void outgoing_done(struct outgoing *outgoing)
 	free(outgoing->path);
 }
 
-/* One of call and stream is NULL. The caller calls outgoing_done(), also after a failure. */
+/* One of call and stream must be NULL. The caller must call outgoing_done(), also after a
+ * failure. */
 static int outgoing_init(struct outgoing *outgoing, const struct import *import,
 			 const struct schema_method *method, const struct ipc_call *call,
 			 const struct ipc_stream *stream)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gRPC services that programs on the bus may call: each under a local name, by an object that
+ * Imports: gRPC services that programs on the bus may call. Each has a local name, whose object
  * describes itself as the service.
  */
 #ifndef GATEWAY_IMPORT_H
@@ -14,22 +14,22 @@
 
 struct imports;
 
-/* What all imports of a gateway share. */
+/* Options of all imports of a gateway. */
 struct import_options {
 	const char *descriptor_set; /* path of a FileDescriptorSet, with all imports of its files */
 	const struct net_pem *pem;  /* of "tls:" targets */
 	size_t message_size;
-	unsigned int keepalive_msec; /* as net_channel_new() takes it */
-	unsigned int max_calls; /* and streams, that are open at a time */
+	unsigned int keepalive_msec; /* see struct net_channel_options */
+	unsigned int max_calls; /* open calls and streams of an object */
 	struct peers *users;	/* limits calls and streams; outlives the connection */
 };
 
-/* Create an empty set of imports, which reads the descriptor set. The reason of a failure is
+/* Create an empty set of imports, and read the descriptor set. The reason of a failure is
  * logged. */
 int imports_new(struct imports **ret_imports, struct ipc *ipc, struct net *net,
 		const struct import_options *options);
 
-/* Free it, when neither the bus nor the network is served any more. NULL is allowed. */
+/* Free it. The bus and the network must no longer be served. NULL is allowed. */
 struct imports *imports_free(struct imports *imports);
 
 /* Register a name: "NAME=[tls:]TARGET/package.Service". Blocks until the service manager has

@@ -12,8 +12,8 @@
 #include "gateway.h"
 #include "peer-policy.h"
 
-/* By default, servers of gRPC allow a client one ping in five minutes. Some more, because a ping
- * that the network delays is followed too soon by the next. */
+/* By default, gRPC servers allow a client one ping in five minutes. This is longer, because a delay
+ * of one ping shortens the interval to the next ping. */
 #define KEEPALIVE_SECONDS 310
 
 static const char help[] =
@@ -61,7 +61,7 @@ struct flags {
 	int check_policy;
 };
 
-/* What the command line says. */
+/* The parsed command line. */
 struct command_line {
 	struct gateway_options options;
 	struct flags flags;
@@ -75,8 +75,8 @@ static const struct setting {
 	const char *name;
 	int letter; /* 0: none */
 	enum kind kind;
-	size_t at; /* of an int, a const char *, a struct gateway_list, a size_t, an unsigned int */
-	size_t max; /* of a number */
+	size_t at; /* offset of an int, const char *, struct gateway_list, size_t or unsigned int */
+	size_t max; /* of SIZE and COUNT */
 } settings[] = {
 	{ "export", 'e', LIST, AT(options.exports), 0 },
 	{ "listen", 'l', LIST, AT(options.listen), 0 },
@@ -107,7 +107,7 @@ static const struct setting {
 };
 #define N_SETTINGS (sizeof(settings) / sizeof(*settings))
 
-/* Beyond all letters. */
+/* Keys of options without a letter. */
 #define FIRST_KEY 0x100
 
 static int usage(const char *what, const char *argument)
@@ -117,14 +117,14 @@ static int usage(const char *what, const char *argument)
 	return 2;
 }
 
-/* Ends the options, with success. */
+/* Prints a text. Returns -1, which ends the program with success. */
 static int say(const char *text)
 {
 	fputs(text, stdout);
 	return -1;
 }
 
-/* A number with K, M or G behind it. 0: it is none, or not from 1 to max. */
+/* Parses a number, which K, M or G may follow. Returns 0 unless it is from 1 to max. */
 static unsigned long long number(const char *text, unsigned long long max)
 {
 	static const char units[] = "KMG";
@@ -146,7 +146,7 @@ static unsigned long long number(const char *text, unsigned long long max)
 	return value > max ? 0 : value;
 }
 
-/* Nobody else reaches it. Number 1 of virtual machines is each one's own. */
+/* Whether only this machine reaches the address. For each machine, vsock number 1 is itself. */
 static int is_local(const char *address)
 {
 	static const char *const hosts[] = { "unix:", "localhost:", "127.0.0.1:", "[::1]:",
@@ -158,7 +158,8 @@ static int is_local(const char *address)
 	return 0;
 }
 
-/* Of NAME=TARGET/SERVICE, or NAME[=REMOTE]@TARGET. What is malformed is refused later. */
+/* Whether the target of NAME=TARGET/SERVICE or NAME[=REMOTE]@TARGET needs no encryption, or has
+ * TLS. Malformed texts are refused later. */
 static int is_local_target(const char *text, char before)
 {
 	const char *target = strchr(text, before);
@@ -166,13 +167,13 @@ static int is_local_target(const char *text, char before)
 	if (!target || (before == '=' && !strchr(target, '/')))
 		return 1;
 	target++;
-	/* Between a virtual machine and its host is nobody. */
+	/* No third machine can read between a virtual machine and its host. */
 	if (!strncmp(target, "tls:", 4) || !strncmp(target, "vsock:", 6))
 		return 1;
 	return is_local(strncmp(target, "dns:///", 7) ? target : target + 7);
 }
 
-/* There the core takes no TLS. */
+/* The core does not support TLS for vsock. */
 static int is_tls_vsock(const char *address)
 {
 	return strstr(address, "tls:vsock:") != NULL;
@@ -187,7 +188,7 @@ static int check_target(const char *text, char before, int insecure)
 	return 0;
 }
 
-/* The core takes a port above 65535 for another one. */
+/* Checked here, because the core takes a port above 65535 for a different port. */
 static int has_port(const char *address)
 {
 	const char *port = strrchr(address, ':');

@@ -22,7 +22,7 @@ static bool is(const struct iovec *name, const char *what)
 	return name->iov_len == strlen(what) && begins(name, what);
 }
 
-/* Is it a name that the protocol has for itself? */
+/* Whether the protocol reserves the name. */
 static bool is_protocol(const struct iovec *name)
 {
 	return begins(name, ":") || begins(name, "grpc-") || is(name, "user-agent") ||
@@ -123,7 +123,8 @@ static const char *next(const struct ipc_call *call, const struct ipc_stream *st
 		      ipc_raw_stream_next_metadata(stream, name, ret_value);
 }
 
-/* at: where bytes may go. Returns where further ones may, or NULL: it cannot be sent. */
+/* Stores decoded bytes at at. Returns the end of these, or NULL if gRPC cannot carry the
+ * metadata. */
 static char *convert(struct net_metadata *metadata, const char *name, const char *value, char *at)
 {
 	const struct iovec bytes = { (char *)name, strlen(name) };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Metadata of gRPC as metadata of ipcbus, and the other way round.
+ * Converts metadata between gRPC and ipcbus.
  */
 #ifndef GATEWAY_METADATA_H
 #define GATEWAY_METADATA_H
@@ -9,29 +9,29 @@
 
 #include "net.h"
 
-/* The name in the client's certificate. */
+/* The metadata with the name in the client's certificate. */
 #define METADATA_PEER "ipc-peer"
 
 /*
- * Make the metadata of a struct ipc_options, or NULL in *ret_metadata if there are none. One
- * free() frees it. Names of the protocol (grpc-..., user-agent) and those that only the gateway
- * may set (ipc-...) are left out. Values of names that end in "-bin" become base64.
+ * Convert the metadata of a client's call for a struct ipc_options. *ret_metadata is NULL if there
+ * are none. The caller frees it with a single free(). Names that the protocol reserves (grpc-...,
+ * user-agent) or that only the gateway may set (ipc-...) are left out. If a name ends in "-bin",
+ * its value becomes base64.
  *
  *   -ENOMEM
  */
 int metadata_of(const struct net_call *call, const char ***ret_metadata);
 
-/* Bytes of metadata that a call of an imported service may have. */
+/* Maximum bytes of metadata of a call of an imported service. */
 #define METADATA_MAX ((size_t)64 << 10)
 
 /*
- * Make the metadata of a call or stream on the bus those of a head, which refers to them and to the
- * call. One of call and stream is NULL. One free() of *ret_metadata frees them. Values of names
- * that end in "-bin" are base64.
+ * Convert the metadata of a call or a stream on the bus for a head. One of call and stream must be
+ * NULL. The head refers to *ret_metadata, which the caller frees with a single free(), and to the
+ * call or stream. If a name ends in "-bin", its value must be base64.
  *
- *   -EINVAL    The protocol does not allow a name or its value, or has the name for itself:
- *              *ret_bad.
- *   -EMSGSIZE  They have more than METADATA_MAX bytes.
+ *   -EINVAL    gRPC cannot carry a name or its value, or reserves the name. *ret_bad is the name.
+ *   -EMSGSIZE  The metadata have more than METADATA_MAX bytes.
  *   -ENOMEM
  */
 int metadata_to_head(const struct ipc_call *call, const struct ipc_stream *stream,

@@ -54,7 +54,7 @@ static void print_calls(FILE *file, const char *direction, const char *name,
 	for (int code = 0; code < NET_CODES; code++) {
 		uint64_t n = __atomic_load_n(&counts->ended[code], __ATOMIC_RELAXED);
 
-		/* Each service has OK from the beginning, the others when they happen. */
+		/* Print OK always, and other statuses if they have occurred. */
 		if (code && !n)
 			continue;
 		fputs("ipc_gateway_calls_total{", file);

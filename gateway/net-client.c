@@ -216,7 +216,7 @@ static void link_call_locked(struct net *net, struct net_call *call)
 	net->calls = call;
 }
 
-/* One reference is dropped with the last op, the other by the caller. */
+/* Adds a reference, which the last op drops. */
 static void add_locked(struct net *net, struct net_call *call)
 {
 	net_call_ref(call);
@@ -234,7 +234,7 @@ static grpc_op status_op(struct net_call *call)
 	};
 }
 
-/* One batch: the reply arrives with the status. */
+/* Starts a single batch, in which the reply arrives with the status. */
 static int start_unary_locked(struct net_call *call, grpc_op begin, grpc_op initial)
 {
 	const grpc_op ops[] = {
@@ -279,7 +279,7 @@ static int start_call(struct net_call *call, const struct net_head *head)
 	if (r < 0)
 		return r;
 	r = -ESHUTDOWN;
-	/* After net_stop() the queue may take nothing more. */
+	/* After net_stop() the queue may be shut down. */
 	pthread_mutex_lock(&net->lock);
 	pthread_mutex_lock(&call->lock);
 	if (!net->stopping)

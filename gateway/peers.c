@@ -17,7 +17,7 @@
 
 #define LEAVING_EXTRA 16
 
-/* Calls of a peer, or of all. */
+/* Calls of a peer, or of all peers. */
 struct calls {
 	unsigned int open;
 	unsigned int leaving; /* with a status, but not over */
@@ -35,7 +35,7 @@ struct peers {
 	pthread_mutex_t lock; /* of what follows, and of all peers */
 	struct calls calls;
 	void *by_key; /* a tree of tsearch(3) */
-	struct peer all; /* stands for each peer if each may have all calls */
+	struct peer all; /* used for every peer if each may have all calls */
 };
 
 static int compare(const void *a, const void *b)
@@ -67,8 +67,7 @@ static char *network_of(const char *address)
 	return asprintf(&name, "ipv6 %s", text) < 0 ? NULL : name;
 }
 
-/* A word before the text says where it comes from, so none can be taken for another. NULL: no
- * memory. */
+/* The first word of a key is its kind, so that keys of different kinds always differ. */
 char *peers_key(const struct net_call *call)
 {
 	char *name = net_call_peer(call), *address, *key = NULL;
@@ -84,7 +83,7 @@ char *peers_key(const struct net_call *call)
 		return NULL;
 	if (!strncmp(address, "ipv6:", 5))
 		key = network_of(address + 5);
-	/* Who connects to a path may choose what it is called itself. */
+	/* The client may have chosen the path. */
 	else if (!strncmp(address, "unix", 4))
 		address[4] = 0;
 	else if (strrchr(address, ':'))
@@ -124,7 +123,7 @@ struct peers *peers_free(struct peers *peers)
 	return NULL;
 }
 
-/* Takes over key. NULL: no memory. */
+/* Takes over key. Returns NULL without memory. */
 static struct peer *find_locked(struct peers *peers, char *key)
 {
 	struct peer wanted = { .key = key }, *peer;

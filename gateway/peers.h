@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many calls may be open at a time: all together, and those of one peer. A client with a
- * certificate is known by the name in it, others by their address: by the first 64 bits of an IPv6
- * address, and all Unix sockets of this machine are one peer. A user of the bus is known by their
- * id.
+ * Limits of open calls: of all peers together, and of each peer. A peer is the name in the
+ * certificate of a client. Without a certificate it is an IPv4 address, the first 64 bits of an
+ * IPv6 address, or a virtual machine. All Unix sockets are one peer. On the bus a peer is a user.
  */
 #ifndef GATEWAY_PEERS_H
 #define GATEWAY_PEERS_H
@@ -13,7 +12,7 @@
 #include "net.h"
 
 struct peer_limits {
-	const char *who; /* a peer is one of, for messages: "peer" or "user" */
+	const char *who; /* for messages: "peer" or "user" */
 	unsigned int all;
 	unsigned int each;
 };
@@ -24,15 +23,15 @@ struct peer;
 /* limits are copied. */
 int peers_new(struct peers **ret_peers, const struct peer_limits *limits);
 
-/* Free it, when no call is open. NULL is allowed. */
+/* Free it. No call must be open. NULL is allowed. */
 struct peers *peers_free(struct peers *peers);
 
 /*
  * Begin a call of the peer with this key, on any thread, until peers_end(), which allows NULL.
  * Takes over key.
  *
- *   -EDQUOT  The peer has as many calls as it may.
- *   -EUSERS  All peers together have as many.
+ *   -EDQUOT  The peer has reached its limit.
+ *   -EUSERS  All peers together have reached their limit.
  *   -ENOMEM  Also if key is NULL.
  */
 int peers_begin(struct peers *peers, char *key, struct peer **ret_peer);
@@ -42,7 +41,7 @@ void peers_end(struct peer *peer);
 #define PEERS_TEXT_MAX 80
 void peers_explain(const struct peers *peers, int r, char text[PEERS_TEXT_MAX]);
 
-/* The key of the other side of a call, or of a user of the bus. The caller frees it. NULL: no
+/* Return the key of the peer of a call, or of a user of the bus. The caller frees it. NULL without
  * memory. */
 char *peers_key(const struct net_call *call);
 char *peers_user_key(uid_t uid);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reflection: the descriptions that services have of themselves, file by file. See builtin.h.
+ * Reflection: the files of the descriptions that services return. See builtin.h.
  *
- * A file is sent with all files of its description, which has all that it imports, so that a
- * client needs one question for each service.
+ * A reply has all files of a description, which includes all imports, so a client needs a single
+ * request for each service.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ enum { REPLY_HOST = 1, REPLY_REQUEST = 2, REPLY_FILES = 4, REPLY_SERVICES = 6, R
 typedef Google__Protobuf__FileDescriptorProto file_proto;
 typedef Google__Protobuf__DescriptorProto message_proto;
 
-/* A question for a file, and whether it was found. */
+/* A request for a file or a symbol. */
 struct question {
 	char *file;
 	char *symbol;
@@ -44,7 +44,8 @@ static const uint8_t descriptor_set[] = {
 
 /* --- Symbols -------------------------------------------------------------------------- */
 
-/* The symbol after this scope, or NULL. An empty one is the scope itself. */
+/* Returns the rest of the symbol after this scope, or NULL if it is not in the scope. The rest is
+ * empty for the scope itself. */
 static const char *within(const char *symbol, const char *scope)
 {
 	size_t n = scope ? strlen(scope) : 0;
@@ -65,7 +66,7 @@ static bool has_enum(Google__Protobuf__EnumDescriptorProto *const *enums, size_t
 	return false;
 }
 
-/* Its depth is that of the description, which schema_new() has limited. */
+/* schema_new() has limited the depth. */
 static bool has_message(message_proto *const *messages, size_t n, const char *symbol)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -154,7 +155,7 @@ static void put_descriptor(struct wire_buffer *reply)
 	wire_wrap(reply, begin, REPLY_FILES);
 }
 
-/* The file that is wanted goes first. */
+/* Clients expect the requested file first. */
 static void look(const struct target *target, void *userdata)
 {
 	const Google__Protobuf__FileDescriptorSet *set = target->schema->set;

@@ -12,7 +12,8 @@
 #include "status.h"
 #include "wire.h"
 
-/* Both ways: of several errnos with one status, the first is what the status means here. */
+/* For both directions. If several errnos have the same status, the status becomes the first of
+ * them. */
 static const struct {
 	int code;
 	enum net_code status;
@@ -175,7 +176,7 @@ void status_put_error(struct wire_buffer *to, const struct ipc_error *error)
 		put_bytes(to, 4, error->details, error->details_size);
 }
 
-/* It as an Any. */
+/* Puts the error as an Any. */
 static void put_error(struct wire_buffer *to, const struct ipc_error *error)
 {
 	size_t begin;
@@ -208,7 +209,7 @@ static void put_status(struct wire_buffer *to, enum net_code code, const char *m
 		to->size = 0;
 }
 
-/* Cuts a text that is too long, not within a character of UTF-8. */
+/* Cuts a text that is too long at the beginning of a UTF-8 character. */
 static void cut(char *text, size_t size)
 {
 	if (strlen(text) <= size)
@@ -337,7 +338,7 @@ static int take_field(const struct wire_field *field, struct ipc_error *error)
 	return 0;
 }
 
-/* Returns 1, 0 if the bytes are no error, or -ENOMEM. */
+/* Returns 1 on success, 0 if the bytes are not a valid error, or -ENOMEM. */
 static int take_error(struct wire wire, struct ipc_error *error)
 {
 	struct wire_field field;

@@ -2,8 +2,8 @@
 /*
  * Errors of ipcbus as statuses of gRPC, and back: the table of docs/gateway.md.
  *
- * The details of a status are a google.rpc.Status. It has a google.rpc.ErrorInfo, which says
- * errno, name and number in words, and an ipc.Error with the bytes as the service sent them.
+ * The details of a status are a google.rpc.Status. It has a google.rpc.ErrorInfo with errno, name
+ * and number as texts, and the ipc.Error of the service.
  */
 #ifndef GATEWAY_STATUS_H
 #define GATEWAY_STATUS_H
@@ -12,29 +12,30 @@
 
 #include "net.h"
 
-/* What fits into the headers of clients, which accept 8 KiB: a longer message is cut at a
- * character, and details that make the status longer are left out. */
+/* Clients accept 8 KiB of headers. A longer message is cut, and details that make the status longer
+ * are left out. */
 #define STATUS_MESSAGE_MAX	512
 #define STATUS_DETAILS_MAX	4096
 
 enum net_code status_of_errno(int code);
 
-/* The negative errno of a status; 0 for NET_OK. */
+/* Returns the negative errno of a status, or 0 for NET_OK. */
 int status_to_errno(enum net_code code);
 
-/* The name of an errno ("EINVAL") or of a status ("INVALID_ARGUMENT"); "" if it is none. */
+/* Return the name of an errno ("EINVAL") or of a status ("INVALID_ARGUMENT"), or "" if it has
+ * none. */
 const char *status_errno_name(int code);
 const char *status_name(enum net_code code);
 
-/* A status with what it points to. */
+/* A status and the memory it points to. */
 struct status {
 	struct net_status is;
 	char *message;
 	uint8_t *details;
 };
 
-/* The status of the error r, which may be 0. error may be NULL. interface is the service's name.
- * Without memory it has the code alone. */
+/* Make the status of the error r, which may be 0. error may be NULL. interface is the interface of
+ * the service. Without memory the status has only its code. */
 struct status status_of(int r, const struct ipc_error *error, const char *interface);
 void status_done(struct status *status);
 
@@ -51,7 +52,7 @@ int status_to_error(const struct net_status *status, struct ipc_error *ret_error
 void status_finish(struct net_call *call, int r, const struct ipc_error *error,
 		   const char *interface);
 
-/* End the call with an error of the gateway's own. */
+/* End the call with an error of the gateway itself. */
 void status_say(struct net_call *call, enum net_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
