@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exports: see export.h. The connection has one serving thread, on which names change; calls come
- * on the engine's thread. An export's target and reason are under its lock. The log says what
- * already holds: who has read the line and calls then meets what it says.
+ * Exports: see export.h. Changes of names arrive on the connection's only serving thread, calls on
+ * the engine's thread. The lock of an export protects its target and reason. A line of the log is
+ * printed after the change that it reports.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "relay.h"
 #include "status.h"
 
-/* How long a service may take to say what it is. */
+/* Time limit of a service for its description. */
 #define DESCRIBE_USEC 5000000
 
 struct export
@@ -30,13 +30,13 @@ struct export
 	char *name;
 	struct net_counts counts;
 	struct ipc_slot *watch;
-	bool present; /* what the watch said last */
+	bool present; /* by the last notification of the watch */
 	struct ipc_slot *describing;
-	struct ipc_proxy *described; /* of the object that is introspected */
+	struct ipc_proxy *described; /* the object whose description is requested */
 	pthread_mutex_t lock;
-	struct target *target; /* NULL: there is none, because: */
-	char *why;	       /* NULL: nobody has registered the name */
-	char *interface;       /* of the last target; NULL: there was none. No other has it */
+	struct target *target; /* NULL: none */
+	char *why;	       /* why there is no target; NULL: the name is not registered */
+	char *interface;       /* of the last target, or NULL. No two exports have the same */
 };
 
 struct exports {
@@ -70,8 +70,9 @@ static void export_set(struct export *export, struct target *target, char *why)
 	free(old_why);
 }
 
-/* Another export with the interface, or NULL. Whoever has it first keeps it, also while nobody
- * serves it: else a service could take the calls that clients mean for another one. */
+/* Returns another export with the interface, or NULL. The first export keeps its interface, also
+ * while its name is not registered. Otherwise a service could take calls for a different
+ * service. */
 static const struct export *find_rival(const struct export *export, const char *interface)
 {
 	bool same;
@@ -88,7 +89,7 @@ static const struct export *find_rival(const struct export *export, const char *
 	return NULL;
 }
 
-/* The object has said what it is, or nothing. */
+/* Handles the description of an object, or the failure r. */
 static int export_describe(struct export *export, int r, struct ipc_proxy *proxy,
 			   const struct ipc_raw_message *reply)
 {
@@ -110,7 +111,7 @@ static int export_describe(struct export *export, int r, struct ipc_proxy *proxy
 	}
 	ok = target;
 	export_set(export, target, why);
-	/* This thread alone changes what was set, so it is still there. */
+	/* Only this thread changes the export, so the strings are still valid. */
 	if (ok)
 		log_line("exporting %s as %s", export->name, export->interface);
 	else
@@ -153,7 +154,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 
 	(void)ipc;
 	(void)info;
-	/* What look() found may be gone before the watch begins. */
+	/* The object that look() found may have ended before the watch began. */
 	if (change == IPC_NAME_SETTLED) {
 		if (export->present || !export->target)
 			return;
@@ -221,8 +222,8 @@ struct exports *exports_free(struct exports *exports)
 	return NULL;
 }
 
-/* The first look at the name: what is wrong with its service is the caller's business now, and a
- * line in the log later. */
+/* Looks the name up for the first time. A service that cannot be exported is a failure here, and
+ * only a line in the log later. */
 static int look(struct export *export)
 {
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
@@ -272,7 +273,7 @@ int exports_add(struct exports *exports, const char *name)
 
 /* --- Calls --------------------------------------------------------------------------------- */
 
-/* The method behind "/package.Service/", or NULL. */
+/* Returns the method after "/package.Service/", or NULL. */
 static const char *method_of(const char *path, const char *interface)
 {
 	size_t n = strlen(interface);
@@ -282,7 +283,7 @@ static const char *method_of(const char *path, const char *interface)
 	return path + n + 2;
 }
 
-/* The target of an export that the call is for. NULL: it has ended the call. */
+/* Returns the target of the export for a call, or ends the call and returns NULL. */
 static struct target *get_target_locked(struct export *export, enum policy_verdict verdict,
 					struct net_call *call)
 {
@@ -362,7 +363,7 @@ void exports_metrics(const struct exports *exports, FILE *file, metrics_printer 
 	print(file, "builtin", "", &exports->builtin_counts);
 }
 
-/* Somebody has ended the call, or will; or it fails. */
+/* Serves a call. After a failure the caller must end the call. */
 static int begin(struct exports *exports, struct net_call *call)
 {
 	const struct schema_method *method;

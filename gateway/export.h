@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of ipcbus that gRPC clients may call. An export follows its name. It introspects each
- * object that is registered under the name, and finds it for calls as long as it has the name.
+ * Exports: names of the bus that gRPC clients may call. When an object is registered under the
+ * name, the export requests its description, and serves calls as long as the object has the name.
  */
 #ifndef GATEWAY_EXPORT_H
 #define GATEWAY_EXPORT_H
@@ -18,7 +18,7 @@ struct exports;
 /* Create an empty set of exports. The policy decides who may call. It must stay valid. */
 int exports_new(struct exports **ret_exports, struct ipc *ipc, struct peer_policy *policy);
 
-/* Free it, when the connection is not served any more and no call is open. NULL is allowed. */
+/* Free it. The connection must no longer be served, and no call be open. NULL is allowed. */
 struct exports *exports_free(struct exports *exports);
 
 /*
@@ -31,14 +31,14 @@ int exports_add(struct exports *exports, const char *name);
 /* A net_accept; userdata is the struct exports. */
 void exports_accept(struct net_call *call, void *userdata);
 
-/* Whether a service with this interface is exported: it is, and somebody serves it; it is, and
- * nobody does; or it is not, was never seen, or the peer of the call may not find it. */
+/* Returns whether a service with this interface is exported and registered (EXPORT_SERVED), or
+ * exported but not registered now (EXPORT_WAITS). If the interface was never seen, or the peer of
+ * the call may not find it, returns EXPORT_NONE. */
 enum export_state { EXPORT_NONE, EXPORT_WAITS, EXPORT_SERVED };
 enum export_state exports_has(struct exports *exports, const struct net_call *call,
 			      const char *interface);
 
-/* Call see for each service that somebody serves now and the peer of the call may list. It must not
- * block. */
+/* Call see for each registered service that the peer of the call may list. see must not block. */
 void exports_each(struct exports *exports, const struct net_call *call,
 		  void (*see)(const struct target *target, void *userdata), void *userdata);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program without its command line.
+ * The gateway, without its command line.
  */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
@@ -27,7 +27,7 @@ struct gateway_options {
 	const char *key;
 	const char *client_ca;
 	const char *server_ca; /* of imports and links */
-	const char *policy; /* a path; NULL: everybody may call */
+	const char *policy; /* a path; NULL: every client may call */
 	const char *metrics; /* path of a socket; NULL: none */
 	struct net_limits limits;
 	unsigned int max_connections; /* of clients */
@@ -38,7 +38,7 @@ struct gateway_options {
 	unsigned int drain_seconds;
 };
 
-/* Set up, serve until SIGTERM or SIGINT, drain. Returns the exit status. */
+/* Run the gateway until SIGTERM or SIGINT. Returns the exit status. */
 int gateway_run(const struct gateway_options *options);
 
 #endif /* GATEWAY_GATEWAY_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: one line on standard error for each event, after "ipc-gateway: ". ipc_printable()
- * replaces bytes that are not printable, so any text of a peer may be logged. Longer lines are cut.
- * The journal limits the rate of lines.
+ * The log: a line on standard error for each event, with the prefix "ipc-gateway: ".
+ * ipc_printable() replaces bytes that are not printable, so any text of a peer may be logged.
+ * Longer lines are cut. The journal limits the rate of lines.
  */
 #ifndef GATEWAY_LOG_H
 #define GATEWAY_LOG_H
