@@ -113,11 +113,6 @@ static void sent(void *userdata, bool ok)
 		net_call_receive(talk->call);
 }
 
-static void canceled(void *userdata)
-{
-	(void)userdata;
-}
-
 static void ended(void *userdata)
 {
 	struct talk *talk = userdata;
@@ -129,7 +124,6 @@ static void ended(void *userdata)
 static const struct net_call_ops ops = {
 	.received = received,
 	.sent = sent,
-	.canceled = canceled,
 	.ended = ended,
 };
 

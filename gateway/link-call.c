@@ -191,10 +191,8 @@ static bool is_early(const struct pending *pending, uint64_t remaining)
 /* Returns false if the cancellation has not arrived in time. */
 static bool wait_early_locked(struct pending *pending)
 {
-	struct timespec until;
+	const struct timespec until = link_time_in(2 * NEAR_USEC / 1000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += 2 * NEAR_USEC / 1000000;
 	return pthread_cond_clockwait(&pending->changed, &pending->link->lock, CLOCK_MONOTONIC,
 				      &until) != ETIMEDOUT;
 }

@@ -81,12 +81,6 @@ static bool used_run(struct job *job)
 	return false;
 }
 
-/* The names own the job. */
-static void used_drop(struct job *job)
-{
-	(void)job;
-}
-
 void name_arrived(struct link *link, const struct link_frame *frame)
 {
 	char interface[256];
@@ -187,11 +181,6 @@ static bool watched_run(struct job *job)
 	return false;
 }
 
-static void watched_drop(struct job *job)
-{
-	(void)job;
-}
-
 static bool is_shared(const struct link *link, const char *name)
 {
 	const struct link_options *options = link_options(link);
@@ -247,7 +236,7 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 		return;
 	}
 	watched->id = frame->id;
-	watched->job = (struct job){ .link = link, .run = watched_run, .drop = watched_drop };
+	watched->job = (struct job){ .link = link, .run = watched_run };
 	/* In the list first: names_review() finds it if the policy changes in the meantime. */
 	pthread_mutex_lock(&link->lock);
 	watched->next = names->watched;
@@ -278,8 +267,7 @@ int names_new(struct link *link)
 	}
 	for (size_t i = 0; i < n; i++) {
 		names->used[i].use = &link->peer->uses[i];
-		names->used[i].job =
-			(struct job){ .link = link, .run = used_run, .drop = used_drop };
+		names->used[i].job = (struct job){ .link = link, .run = used_run };
 	}
 	link->names = names;
 	return 0;

@@ -99,7 +99,7 @@ struct job {
 	struct job *next;
 	struct link *link;
 	bool (*run)(struct job *job);
-	void (*drop)(struct job *job);
+	void (*drop)(struct job *job); /* or NULL */
 };
 
 struct out {
@@ -170,6 +170,9 @@ void link_break_locked(struct link *link, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 const struct link_options *link_options(const struct link *link);
+
+/* Returns the time that many milliseconds from now, for pthread_cond_clockwait(). */
+struct timespec link_time_in(unsigned int msec);
 
 /* Begin a call of the other side, on the engine's thread, until peers_end(). -EDQUOT: the peer, or
  * all peers together, have as many as they may. */

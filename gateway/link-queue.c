@@ -10,7 +10,7 @@
 #include "link-private.h"
 
 /* A worker ends after this time without a job. */
-#define IDLE_SECONDS 5
+#define IDLE_MSEC 5000
 
 /* --- Frames ------------------------------------------------------------------------------ */
 
@@ -111,11 +111,9 @@ static struct job *next_job_locked(struct link *link)
 /* Returns false after the time limit. */
 static bool wait_locked(struct link *link)
 {
-	struct timespec until;
+	const struct timespec until = link_time_in(IDLE_MSEC);
 	int r;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += IDLE_SECONDS;
 	link->idle++;
 	r = pthread_cond_clockwait(&link->changed, &link->lock, CLOCK_MONOTONIC, &until);
 	link->idle--;
@@ -181,5 +179,6 @@ void link_drop_jobs(struct link *link)
 	struct job *job;
 
 	while ((job = next_job_locked(link)))
-		job->drop(job);
+		if (job->drop)
+			job->drop(job);
 }

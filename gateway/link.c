@@ -362,21 +362,22 @@ static void leave(struct link *link)
 	pthread_mutex_unlock(&links->lock);
 }
 
-/* Returns the time that many seconds from now. */
-static struct timespec seconds_on(time_t seconds)
+struct timespec link_time_in(unsigned int msec)
 {
-	struct timespec until;
+	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
-	return until;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	time.tv_nsec += (long)(msec % 1000) * 1000000;
+	time.tv_sec += msec / 1000 + time.tv_nsec / 1000000000;
+	time.tv_nsec %= 1000000000;
+	return time;
 }
 
 /* A peer that connects and sends no HELLO occupies a thread, a connection to the bus, and one of
  * the links. */
 static void wait_hello(struct link *link)
 {
-	struct timespec until = seconds_on(HELLO_SECONDS);
+	const struct timespec until = link_time_in(HELLO_SECONDS * 1000);
 
 	pthread_mutex_lock(&link->lock);
 	while (!link->greeted && !link->broken &&
@@ -392,7 +393,7 @@ static void wait_hello(struct link *link)
  * reason of the end in time, the call is canceled. */
 static void wait_over(struct link *link)
 {
-	struct timespec until = seconds_on(LAST_WORDS_SECONDS);
+	const struct timespec until = link_time_in(LAST_WORDS_SECONDS * 1000);
 
 	pthread_mutex_lock(&link->lock);
 	while (!link->over && pthread_cond_clockwait(&link->changed, &link->lock, CLOCK_MONOTONIC,
@@ -527,17 +528,10 @@ bool links_accept(struct links *links, struct net_call *call)
 /* Waits before the next attempt. Returns false if the gateway stops. */
 static bool wait_msec(struct links *links, unsigned int msec)
 {
-	struct timespec until;
+	const struct timespec until = link_time_in(msec);
 	bool stopping;
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += msec / 1000;
-	until.tv_nsec += (long)(msec % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&links->lock);
 	while (!links->stopping && r != ETIMEDOUT)
 		r = pthread_cond_clockwait(&links->changed, &links->lock, CLOCK_MONOTONIC, &until);

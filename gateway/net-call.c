@@ -106,7 +106,7 @@ static void end_close(struct net_call *call, bool ok)
 	/* The reply of a call with one request arrives with the status. */
 	if (call->client && call->arrived && call->status == GRPC_STATUS_OK)
 		deliver(call);
-	if (call->ops && (!ok || call->canceled || call->client))
+	if (call->ops && call->ops->canceled && (!ok || call->canceled || call->client))
 		call->ops->canceled(call->userdata);
 	net_call_op_over(call);
 }

@@ -39,27 +39,18 @@ int net_channel_new(struct net *net, const struct net_channel_options *options,
 	grpc_channel_credentials *credentials = credentials_of(options->pem);
 	grpc_arg args[] = {
 		NET_NO_COMPRESSION,
-		{ .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0 },
-		{ .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
-		  .value.integer = (int)options->message_size },
-		{ .key = (char *)GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
-		  .value.integer = NET_BACKOFF_MIN_MSEC },
-		{ .key = (char *)GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
-		  .value.integer = NET_BACKOFF_MIN_MSEC },
-		{ .key = (char *)GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
-		  .value.integer = NET_BACKOFF_MAX_MSEC },
-		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS,
-		  .value.integer = (int)options->keepalive_msec },
-		{ .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-		  .value.integer = NET_KEEPALIVE_MSEC },
-		{ .key = (char *)GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, .value.integer = 0 },
+		NET_INTEGER(GRPC_ARG_ENABLE_RETRIES, 0),
+		NET_INTEGER(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, options->message_size),
+		NET_INTEGER(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, NET_BACKOFF_MIN_MSEC),
+		NET_INTEGER(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, NET_BACKOFF_MIN_MSEC),
+		NET_INTEGER(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, NET_BACKOFF_MAX_MSEC),
+		NET_INTEGER(GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_msec),
+		NET_INTEGER(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, NET_KEEPALIVE_MSEC),
+		NET_INTEGER(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
 	};
 	const grpc_channel_args all = { .num_args = sizeof(args) / sizeof(*args), .args = args };
-
 	int r;
 
-	for (size_t i = 0; i < all.num_args; i++)
-		args[i].type = GRPC_ARG_INTEGER;
 	if (!channel || !credentials) {
 		grpc_channel_credentials_release(credentials);
 		free(channel);

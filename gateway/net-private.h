@@ -120,14 +120,16 @@ struct net_call {
 	grpc_status_code status;
 };
 
+/* An argument of the core. */
+#define NET_INTEGER(name, number)                                                                \
+	{                                                                                        \
+		.type = GRPC_ARG_INTEGER, .key = (char *)(name), .value.integer = (int)(number), \
+	}
+
 /* The core inflates a message before it checks the size, and does not count it for the quota: a
  * mebibyte can become a gibibyte. So peers must not send compressed messages. */
-#define NET_NO_COMPRESSION                                                                         \
-	{                                                                                          \
-		.type = GRPC_ARG_INTEGER,                                                          \
-		.key = (char *)GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET,                 \
-		.value.integer = 1 << GRPC_COMPRESS_NONE,                                          \
-	}
+#define NET_NO_COMPRESSION \
+	NET_INTEGER(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE)
 
 /* net.c. */
 void net_count_begin(struct net_counts *counts);

@@ -127,27 +127,21 @@ static grpc_server *server_new(const struct net_limits *limits)
 	grpc_resource_quota *quota = grpc_resource_quota_create("gateway");
 	grpc_arg args[] = {
 		NET_NO_COMPRESSION,
-		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH },
-		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_MAX_CONCURRENT_STREAMS },
-		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ALLOW_REUSEPORT },
-		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS },
-		{ .type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS },
-		{ .type = GRPC_ARG_INTEGER,
-		  .key = (char *)GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS },
-		{ .type = GRPC_ARG_POINTER, .key = (char *)GRPC_ARG_RESOURCE_QUOTA },
+		NET_INTEGER(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, limits->message_size),
+		NET_INTEGER(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits->streams),
+		NET_INTEGER(GRPC_ARG_ALLOW_REUSEPORT, 0),
+		NET_INTEGER(GRPC_ARG_KEEPALIVE_TIME_MS, NET_KEEPALIVE_MSEC),
+		NET_INTEGER(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, NET_KEEPALIVE_MSEC),
+		NET_INTEGER(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+			    NET_KEEPALIVE_MSEC / 2),
+		{ .type = GRPC_ARG_POINTER,
+		  .key = (char *)GRPC_ARG_RESOURCE_QUOTA,
+		  .value.pointer = { quota, grpc_resource_quota_arg_vtable() } },
 	};
 	const grpc_channel_args all = { .num_args = sizeof(args) / sizeof(*args), .args = args };
 	grpc_server *server;
 
 	grpc_resource_quota_resize(quota, limits->memory);
-	args[1].value.integer = (int)limits->message_size;
-	args[2].value.integer = (int)limits->streams;
-	args[3].value.integer = 0;
-	args[4].value.integer = NET_KEEPALIVE_MSEC;
-	args[5].value.integer = NET_KEEPALIVE_MSEC;
-	args[6].value.integer = NET_KEEPALIVE_MSEC / 2;
-	args[7].value.pointer.p = quota;
-	args[7].value.pointer.vtable = grpc_resource_quota_arg_vtable();
 	server = grpc_server_create(&all, NULL);
 	grpc_resource_quota_unref(quota);
 	return server;
@@ -157,7 +151,7 @@ static grpc_server *server_new(const struct net_limits *limits)
  * the core reports errors only. */
 static void log_core(gpr_log_func_args *args)
 {
-		log_line("gRPC: %s", args->message);
+	log_line("gRPC: %s", args->message);
 }
 
 int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,
