@@ -174,7 +174,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 	} else if (!proxy) {
 		export_set(export, NULL, strdup("the gateway may not call it"));
 		log_line("cannot export %s: the policy does not let the gateway call it",
-			   export->name);
+			 export->name);
 	} else {
 		introspect(export, proxy);
 	}

@@ -54,7 +54,7 @@ static void put(struct used *used, struct ipc_object *object)
 			log_line("cannot register %s: %s", used->use->name, ipc_strerror(r));
 		else
 			log_line("%s is %s of %s", used->use->name, used->use->remote,
-				   link->peer->target);
+				 link->peer->target);
 	} else if (used->slot) {
 		used->slot = ipc_slot_end(used->slot);
 		log_line("%s is gone", used->use->name);
@@ -105,7 +105,7 @@ void name_arrived(struct link *link, const struct link_frame *frame)
 	used = &link->names->used[frame->id - 1];
 	if (r < 0 || frame->error)
 		log_line("cannot use %s of %s: %s", used->use->remote, link->peer->target,
-			   ipc_strerror(r < 0 ? r : -(int)frame->error));
+			 ipc_strerror(r < 0 ? r : -(int)frame->error));
 	pthread_mutex_lock(&link->lock);
 	old = used->object;
 	used->object = r == 0 && entries.n ? entries.all[0].object : NULL;
@@ -150,7 +150,7 @@ static void changed(struct ipc *ipc, enum ipc_name_change change, const struct i
 		return;
 	if (change == IPC_NAME_PRESENT && !proxy) {
 		log_line("cannot share %s: the policy does not let the gateway call it",
-			   watched->name);
+			 watched->name);
 		refuse(link, watched->id, EACCES);
 		return;
 	}
