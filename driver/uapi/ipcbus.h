@@ -220,6 +220,8 @@ struct ipcbus_iovec {
  * @IPCBUS_SEND_CALL: a call. The sending thread must later wait for the reply, unless the call is
  *	async. If a thread of the target waits deeper in the same chain of calls, it gets the call.
  *	Otherwise any thread that serves gets it.
+ *	A call that a thread sends before its earlier call has ended is nested in the earlier
+ *	call: both count for IPCBUS_MAX_DEPTH, and the thread gets the end of the later call first.
  * @IPCBUS_SEND_ONEWAY: a message without a reply. Oneways to one node are delivered in order and
  *	one at a time (but see IPCBUS_MORE). The next one is delivered when the receiver has
  *	released the buffer of the one before.

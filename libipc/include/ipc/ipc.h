@@ -19,10 +19,12 @@
  *   stream      struct ipc_stream: one end of a sequence of messages.
  *   slot        struct ipc_slot: a callback that is registered.
  *   cancellation  struct ipc_cancellation: a way to end calls and streams of this process early.
- *   chain       A call, with the calls that its handler makes on its own thread, and so on. While a
- *               thread waits for a reply, it serves calls that come back to it in the chain.
+ *   chain       A call, with the calls that its handler makes on its own thread, and so on.
  *   serving thread  A thread inside ipc_run() or ipc_process(). Handlers and callbacks run
- *               on serving threads.
+ *               on serving threads. There is one exception: nested handlers.
+ *   nested handler  A handler for a call of the same chain that comes back to this process. It
+ *               runs on the thread that waits for its own call of that chain, inside the blocking
+ *               function, even if that thread never serves.
  *
  * Contents
  *
@@ -49,8 +51,18 @@
  *               pointer. Arguments belong to the caller and are not kept.
  *   References  _ref() returns its argument. _unref() returns NULL. Both accept NULL.
  *   Blocking    A function does not wait for other processes, except where its
- *               description says that it blocks. Signals do not end a wait, except where -EINTR is
- *               listed.
+ *               description says that it blocks. Through ipcbusd, every function that uses the bus
+ *               also waits for the daemon, without a limit if the daemon is stopped (SIGSTOP, a
+ *               debugger): among them ipc_open(), ipc_object_id() and ipc_proxy_on_death(). No
+ *               time limit applies while the daemon is stopped. Signals do not end a wait, except
+ *               where -EINTR is listed. ipc_raw_set_interrupt() of <ipc/raw.h> makes signals end
+ *               calls, oneways that wait, and functions of names.
+ *   Order       Oneways that one thread sends to one object are handled in that order, one at a
+ *               time. Calls are not ordered with them: a call to the same object may be handled
+ *               before a oneway that was sent earlier. Oneways to different objects are not
+ *               ordered. A reply is not ordered with oneways: a thread that waits for the reply
+ *               gets it at once, and oneways that the server sent before the reply run on a
+ *               serving thread, earlier or later.
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
  *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
  *               duration is not set.
@@ -60,7 +72,10 @@
  *               are plain memory: one thread at a time changes one. Functions that open or
  *               find a bus read environment variables, which no other thread may change then.
  *   Callbacks   The library holds no lock while a handler or callback runs. It may call
- *               any function, but must not drop the last reference of its connection.
+ *               any function, but must not drop the last reference of its connection. A nested
+ *               handler finds every lock taken that its thread held when it made the call: do not
+ *               call another process with a lock that a handler takes, or handlers deadlock with
+ *               their own thread.
  *               Handlers and callbacks of a connection run concurrently if several
  *               threads serve it.
  *   Fork        A connection and all that came from it are unusable in a child process.
@@ -101,8 +116,12 @@
  *   The receiver
  *   -EOWNERDEAD   The object's process died or destroyed the object.
  *   -EHOSTDOWN    The object's process is frozen.
- *   -EMSGSIZE     The message can never fit into the receiver's region, or the receiver
- *                 limits the size of messages.
+ *   -EMSGSIZE     The message can never fit into the receiver's region and cannot travel as a
+ *                 file, or the receiver limits the size of messages. The largest request to a
+ *                 process of another user is 7/16 of its region, the largest oneway 7/32. Between
+ *                 processes of one user, and for replies, it is the whole region; for oneways
+ *                 half of it. The library sends a larger message as a file if the receiver
+ *                 accepts file descriptors.
  *   -ENOSPC       The receiver's region is full at the moment.
  *   -EAGAIN       Oneway or stream: the receiver has no space now. Receiving: no message
  *                 arrived in time. Try again later.
@@ -110,8 +129,8 @@
  *                 process may not do this.
  *   -EMFILE       The receiver cannot open more files; or this process cannot.
  *   -ENOBUFS      The receiver has no region yet.
- *   -ELOOP        More than 32 calls of one chain are open; or the message contains a
- *                 file descriptor of a bus.
+ *   -ELOOP        More than 32 calls of one chain would be open; or the message contains a
+ *                 file descriptor of a bus. Async calls begin a chain of their own.
  *
  *   The method
  *   -EOPNOTSUPP   The object has no such method.
@@ -196,7 +215,8 @@ struct ipc_cancellation;
  *   -EAGAIN   After mlockall(MCL_FUTURE): /dev/ipcbus needs an RLIMIT_MEMLOCK of region_size.
  *   -EFBIG    The limit of file sizes (ulimit -f) of ipcbusd is too small for a connection.
  *   -EMFILE   This process cannot open more files.
- *   -ETIMEDOUT  ipcbusd took more than 30 seconds. Signals do not interrupt the wait.
+ *   -ETIMEDOUT  ipcbusd took more than 30 seconds to accept the connection. If ipcbusd is stopped
+ *               after that, the function waits without a limit. Signals do not end the wait.
  *   -ESRCH    The daemon cannot see this process: a PID namespace or /proc (hidepid=) hides it.
  */
 int ipc_open(struct ipc **ret_ipc, const char *device);
@@ -393,7 +413,10 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb);
 
 /*
  * Get the number for the id field of an Ipc__Object in a message to be sent. It is valid on
- * this connection as long as the object lives. The first call creates the kernel object.
+ * this connection as long as the object lives. The first call creates the kernel object; through
+ * ipcbusd it waits for the daemon.
+ *
+ *   -EDQUOT   This user has too many objects.
  */
 int ipc_object_id(struct ipc_object *object, uint64_t *ret_id);
 

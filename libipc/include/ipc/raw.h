@@ -139,8 +139,9 @@ void ipc_raw_free(struct ipc_raw_message *reply);
 /*
  * Call the object and block until its reply. The caller frees *ret_reply with ipc_raw_free().
  * ret_reply may be NULL: then the reply is not parsed. options and error may be NULL. The time
- * limit is that of options, the proxy, or the connection, see ipc_set_timeout(). Calls of the
- * same chain that come back meanwhile are served on this thread.
+ * limit is that of options, the proxy, or the connection, see ipc_set_timeout(). While the function
+ * waits, calls of the same chain that come back to this process run on this thread: see "nested
+ * handler" in <ipc/ipc.h>. Do not hold a lock that such a handler takes.
  *
  *   -EINVAL   An argument is NULL, or a flag or the type of an entry is unknown.
  *   -E2BIG    The message has too many entries or parts.
