@@ -121,7 +121,7 @@ static const char *skip_reason(const struct resend *resend, const json_t *row)
 	char parent[24];
 
 	if (!value_text(row, "data"))
-		return "its bytes are not in the file: it has objects, files, blobs or metadata, was "
+		return "its bytes are not in the file: it has objects, files or metadata, was "
 		       "secret, or is larger than --max-data";
 	if (!strcmp(value_text(row, "service"), "servicemanager") && !resend->manager)
 		return "it went to the service manager: --name servicemanager resends it";

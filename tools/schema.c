@@ -110,7 +110,7 @@ static enum schema_kind kind_of(const char *name)
 		return KIND_OBJECT;
 	if (!strcmp(name, ".ipc.Fd"))
 		return KIND_FD;
-	return strcmp(name, ".ipc.Blob") ? KIND_PLAIN : KIND_BLOB;
+	return KIND_PLAIN;
 }
 
 /* Adds a type; ret_name gets its full name. */

@@ -186,7 +186,7 @@ static bool is_wanted(const json_t *row)
 }
 
 /* Adds the payload as JSON and, for a file, the bytes of a message that can be sent again: it is
- * complete, not secret, and has no objects, blobs and metadata. */
+ * complete, not secret, and has no objects and no metadata. */
 static json_t *add_payload(json_t *row, const struct ipc_record *record,
 			   const struct shown *subject)
 {
@@ -337,7 +337,7 @@ static int run_bus(void)
 	if (!session.names)
 		return fail_memory();
 	status = monitor_open(&monitor,
-			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES | IPC_MONITOR_DELAYS,
+			      IPC_MONITOR_MESSAGES | IPC_MONITOR_FAILURES,
 			      session.pid, session.max_data, on_record, NULL);
 	if (status)
 		return status;

@@ -197,7 +197,7 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	}
 	if (!(r & DEVICE_POLL_EVENT))
 		return 0;
-	/* An interceptor of the program may end the thread. */
+	/* What the event runs may end the thread. */
 	own_stream = fd == stream->receive_fd ? stream : NULL;
 	pthread_cleanup_push(forget_own, NULL);
 	r = take_event(t);

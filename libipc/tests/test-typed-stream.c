@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams of protobuf messages, on the fake device: the contents of a message, interceptors, and
+ * Streams of protobuf messages, on the fake device: the contents of a message, and
  * the identity of the other end.
  */
 #include <errno.h>
