@@ -53,7 +53,7 @@ static void put_object(struct wire_buffer *to, const struct link_object *object)
 	wire_put_value(to, WIRE_64BIT, object->tag);
 	put_number(to, OBJECT_NUMBER, object->number);
 	put_number(to, OBJECT_YOURS, object->yours);
-	wire_wrap(to, begin, FRAME_OBJECTS);
+	wire_wrap(to, begin, FRAME_OBJECTS, WIRE_BYTES);
 }
 
 void link_frame_write(struct wire_buffer *to, const struct link_frame *frame)

@@ -11,7 +11,7 @@ HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && e
 GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
 # How a service's description is read: as ipcctl reads it. How a policy is read: as servicemanager
 # reads it.
-GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/schema-types.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
+GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
 	$(B)/libipc/core/map.o $(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
 GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -Iservicemanager -pthread
 GATEWAY_LIBS := -lgrpc -lgpr -lcrypto $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)

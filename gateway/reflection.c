@@ -152,7 +152,7 @@ static void put_descriptor(struct wire_buffer *reply)
 	size_t begin = reply->size;
 
 	wire_put(reply, descriptor_set, sizeof(descriptor_set));
-	wire_wrap(reply, begin, REPLY_FILES);
+	wire_wrap(reply, begin, REPLY_FILES, WIRE_BYTES);
 }
 
 /* Clients expect the requested file first. */
@@ -173,7 +173,7 @@ static void look(const struct target *target, void *userdata)
 			put_file(question->reply, set->file[i]);
 	if (!has_file(set, DESCRIPTOR_FILE))
 		wire_put(question->reply, descriptor_set, sizeof(descriptor_set));
-	wire_wrap(question->reply, begin, REPLY_FILES);
+	wire_wrap(question->reply, begin, REPLY_FILES, WIRE_BYTES);
 }
 
 static void put_service(struct wire_buffer *reply, const char *name)
@@ -181,7 +181,7 @@ static void put_service(struct wire_buffer *reply, const char *name)
 	size_t begin = reply->size;
 
 	put_bytes(reply, 1, name, strlen(name));
-	wire_wrap(reply, begin, 1);
+	wire_wrap(reply, begin, 1, WIRE_BYTES);
 }
 
 static void list(const struct target *target, void *userdata)
@@ -197,7 +197,7 @@ static void put_services(struct exports *exports, const struct net_call *call,
 	exports_each(exports, call, list, reply);
 	put_service(reply, "grpc.health.v1.Health");
 	put_service(reply, "grpc.reflection.v1alpha.ServerReflection");
-	wire_wrap(reply, begin, REPLY_SERVICES);
+	wire_wrap(reply, begin, REPLY_SERVICES, WIRE_BYTES);
 }
 
 static void put_error(struct wire_buffer *reply, enum net_code code, const char *text)
@@ -207,7 +207,7 @@ static void put_error(struct wire_buffer *reply, enum net_code code, const char 
 	wire_put_tag(reply, 1, WIRE_VARINT);
 	wire_put_value(reply, WIRE_VARINT, code);
 	put_bytes(reply, 2, text, strlen(text));
-	wire_wrap(reply, begin, REPLY_ERROR);
+	wire_wrap(reply, begin, REPLY_ERROR, WIRE_BYTES);
 }
 
 static void put_question(struct exports *exports, const struct net_call *call,

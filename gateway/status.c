@@ -139,7 +139,7 @@ static void put_entry(struct wire_buffer *to, uint32_t number, const char *key, 
 
 	put_text(to, 1, key);
 	put_text(to, 2, value);
-	wire_wrap(to, begin, number);
+	wire_wrap(to, begin, number, WIRE_BYTES);
 }
 
 /* google.rpc.ErrorInfo: reason, domain, metadata. */
@@ -161,7 +161,7 @@ static void put_info(struct wire_buffer *to, const struct ipc_error *error, int 
 		snprintf(number, sizeof(number), "%d", error->number);
 		put_entry(to, 3, "number", number);
 	}
-	wire_wrap(to, begin, 2);
+	wire_wrap(to, begin, 2, WIRE_BYTES);
 }
 
 void status_put_error(struct wire_buffer *to, const struct ipc_error *error)
@@ -184,7 +184,7 @@ static void put_error(struct wire_buffer *to, const struct ipc_error *error)
 	put_text(to, 1, "type.googleapis.com/ipc.Error");
 	begin = to->size;
 	status_put_error(to, error);
-	wire_wrap(to, begin, 2);
+	wire_wrap(to, begin, 2, WIRE_BYTES);
 }
 
 /* A google.rpc.Status: code, message, details. */
@@ -198,13 +198,13 @@ static void put_status(struct wire_buffer *to, enum net_code code, const char *m
 	put_text(to, 2, message);
 	begin = to->size;
 	put_info(to, error, r, interface);
-	wire_wrap(to, begin, 3);
+	wire_wrap(to, begin, 3, WIRE_BYTES);
 	begin = to->size;
 	put_error(to, error);
 	if (begin + (to->size - begin) + 8 > STATUS_DETAILS_MAX)
 		to->size = begin;
 	else
-		wire_wrap(to, begin, 3);
+		wire_wrap(to, begin, 3, WIRE_BYTES);
 	if (to->size > STATUS_DETAILS_MAX)
 		to->size = 0;
 }

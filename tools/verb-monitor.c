@@ -160,8 +160,6 @@ static json_t *row_new(const struct ipc_record *record, const struct shown *subj
 		row = value_set(row, "parent", json_integer(record->parent));
 	if (record->lost)
 		row = value_set(row, "lost", json_integer(record->lost));
-	if (record->kind == IPC_RECORD_STARVED)
-		row = value_set(row, "waited_ms", json_integer(record->value));
 	if (is_reply(record) && place_of(record->id)->id == record->id)
 		row = value_set(row, "took_us",
 				json_real((double)(record->time - subject->time) / 1000));

@@ -40,7 +40,7 @@ static int send(struct ipc_stream *stream, const void *data, const struct ipc_op
 	struct ipc_raw_message message = *(const struct ipc_raw_message *)data;
 
 	message.code = STREAM_MESSAGE;
-	return raw_oneway(stream->peer_data, &message, options, file);
+	return raw_send_oneway(stream->peer_data, &message, options, file);
 }
 
 static int handle(struct ipc_stream *stream, const void *request)

@@ -410,8 +410,8 @@ int ipc_raw_call_async(struct ipc_proxy *proxy, const struct ipc_raw_message *re
 	return r;
 }
 
-int raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
-	       const struct ipc_options *options, struct payload_file *file)
+int raw_send_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
+		    const struct ipc_options *options, struct payload_file *file)
 {
 	struct outgoing out;
 	struct request request;
@@ -429,7 +429,7 @@ int raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		   const struct ipc_options *options)
 {
-	return raw_oneway(proxy, message, options, /* file= */ NULL);
+	return raw_send_oneway(proxy, message, options, /* file= */ NULL);
 }
 
 /* --- Serving --------------------------------------------------------------------- */

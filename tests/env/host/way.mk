@@ -102,7 +102,7 @@ $(HOST_WAY)/servicemanager/%.o: servicemanager/%.c $(HOST_POSIX_SYMS) | $(LIBIPC
 $(HOST_WAY)/library/test-names.o: tests/env/host/posix/test-names.c $(HOST_E2E_SYMS) \
 		| $(HOST_E2E_HEADERS)
 	$(call msg,CC,$@)
-	$(Q)$(HOST_COMPILE) -pthread $(E2E_CFLAGS) $(HOST_OBJECT)
+	$(Q)$(HOST_COMPILE) -pthread $(E2E_CFLAGS) -I$(B)/servicemanager $(HOST_OBJECT)
 	$(Q)$(HOST_RENAME)
 
 $(HOST_WAY)/test-names: $(HOST_WAY)/library/test-names.o \
