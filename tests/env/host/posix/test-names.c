@@ -60,8 +60,6 @@ static int manage(struct ipc *ipc)
 		r = ipc_wait(ipc, manager_work(state.manager) == 0 ? 0 : 2000);
 		while (r > 0)
 			r = ipc_process(ipc);
-		if (manager_wants_writable(state.manager))
-			manager_writable(state.manager);
 	}
 	manager_free(state.manager);
 	policy_free(state.policy);
