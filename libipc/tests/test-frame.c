@@ -250,7 +250,8 @@ START_TEST(memory_that_only_we_write)
 	begin();
 	ck_assert_int_eq(ipc_memory_new(4096, 0, &ours), 0);
 	give(ours);
-	ck_assert_int_eq(ipc_memory_take(&arrived()->memory->fd->fd, IPC_MEMORY_WRITE, &theirs), -EPERM);
+	ck_assert_int_eq(ipc_memory_take(&arrived()->memory->fd->fd, IPC_MEMORY_WRITE, &theirs),
+			 -EPERM);
 	ipc_call_unref(kept);
 	give(ours);
 	ck_assert_int_eq(ipc_memory_take(&arrived()->memory->fd->fd, 0, &theirs), 0);
@@ -266,7 +267,8 @@ START_TEST(memory_that_only_we_write)
 	theirs = ipc_memory_unref(theirs);
 	ck_assert_int_eq(ipc_memory_seal(ours), 0);
 	give(ours);
-	ck_assert_int_eq(ipc_memory_take(&arrived()->memory->fd->fd, IPC_MEMORY_WRITE, &theirs), -EPERM);
+	ck_assert_int_eq(ipc_memory_take(&arrived()->memory->fd->fd, IPC_MEMORY_WRITE, &theirs),
+			 -EPERM);
 	ck_assert_int_eq(ipc_memory_take(&arrived()->memory->fd->fd, 0, &theirs), 0);
 	ck_assert_int_eq(ipc_memory_is_sealed(theirs), 1);
 	ck_assert_str_eq(ipc_memory_data(theirs), "frame 2");

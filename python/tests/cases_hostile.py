@@ -26,7 +26,7 @@ def frame(message_size: int, metadata_size: int) -> bytes:
 
 class Peers(Case):
     async def test_garbage(self):
-        """Frames that lie: a reply fails in the client, a request does not reach the handler."""
+        """Frames that lie: a request does not reach the handler. A reply has no frame."""
         service = Echo()
         proxy = await self.serve(service)
         frames = [
@@ -42,8 +42,7 @@ class Peers(Case):
 
         liar = await self.serve(Liar())
         for i, bad in enumerate(frames):
-            with self.assertRaises(ipcbus.BadMessage):
-                await liar.call(i)
+            self.assertEqual(bytes(await liar.call(i)), bad)
             with self.assertRaises(ipcbus.BadMessage):
                 await proxy.call(1, bad)
         self.assertEqual(service.seen, [])

@@ -19,7 +19,8 @@
  *	ipc_raw_free(reply);
  *
  * Generated code sends raw messages too: the code is struct ipc_method.code, and the bytes are
- * protobuf. Metadata may follow them, see ipc_payload_message(). A field of the type ipc.Object or ipc.Fd contains the tag of its entry.
+ * protobuf. Metadata may follow them, see ipc_payload_message(). A field of the type ipc.Object or
+ * ipc.Fd contains the tag of its entry.
  *
  * One message belongs to one thread at a time.
  */
@@ -104,7 +105,8 @@ struct ipc_raw_message {
 #define IPC_CODE_STREAM		(IPC_CODE_BUILTIN + 3)	/* ipc.StreamOpen -> ipc.StreamOpen */
 
 /*
- * Find the message in the payload of a request or record, which metadata may follow. *ret_message points into payload. Needs no connection.
+ * Find the message in the payload of a request or record, which metadata may follow. *ret_message
+ * points into payload. Needs no connection.
  *
  *   -EBADMSG  The payload is malformed.
  *   -EMSGSIZE  Its metadata is larger than 64 KiB.
