@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Packs messages to send. A large field of type bytes may stay in the program's memory: the driver
- * copies it from there into its place among the packed bytes. Objects are put into the object table,
+ * copies it from there into its place among the packed bytes. Objects go into the object table,
  * metadata into a frame (core/frame.h).
  */
 #ifndef IPC_PACK_H

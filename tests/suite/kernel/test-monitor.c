@@ -37,10 +37,9 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* must: the next record is of this kind */
-static void take(uint32_t kind, struct record *ret)
+/* must: ret->ev is a record of this kind; fills in the rest */
+static void read_record(uint32_t kind, struct record *ret)
 {
-	raw_take(&mon, IPCBUS_EVENT_RECORD, &ret->ev);
 	ret->head = (const void *)(mon.map + ret->ev.offset);
 	ck_assert_uint_eq(ret->head->size, sizeof(*ret->head));
 	ck_assert_uint_eq(ret->head->kind, kind);
@@ -51,6 +50,13 @@ static void take(uint32_t kind, struct record *ret)
 	ck_assert_uint_eq(ret->head->reserved, 0);
 	ret->data = (const uint8_t *)ret->head + ret->head->size;
 	ret->objects = (const void *)((const uint8_t *)ret->head + ret->head->objects);
+}
+
+/* must: the next record is of this kind */
+static void take(uint32_t kind, struct record *ret)
+{
+	raw_take(&mon, IPCBUS_EVENT_RECORD, &ret->ev);
+	read_record(kind, ret);
 }
 
 static void done(const struct record *r)
@@ -546,7 +552,9 @@ START_TEST(sender_is_gone)
 	peer_start(&other, do_nothing, NULL);
 	raw_close(&srv);
 	skip(IPCBUS_RECORD_ONEWAY);
-	take(IPCBUS_RECORD_FAILED, &record);
+	/* ipcbusd closes a connection a moment later. */
+	raw_wait(&mon, IPCBUS_EVENT_RECORD, &record.ev);
+	read_record(IPCBUS_RECORD_FAILED, &record);
 	ck_assert_uint_eq(record.head->from_pid, 0);
 	ck_assert_uint_eq(record.head->from_tid, 0);
 	done(&record);
