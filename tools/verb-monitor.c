@@ -98,8 +98,7 @@ static const struct verb_option options[] = {
 
 /* --- The subject of a record ------------------------------------------------------ */
 
-static const char *const kinds[] = { "?",     "call",   "oneway", "reply",
-				     "error", "failed", "starved" };
+static const char *const kinds[] = { "?", "call", "oneway", "reply", "error", "failed" };
 
 static const char *kind_of(const struct ipc_record *record)
 {

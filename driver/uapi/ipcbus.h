@@ -311,7 +311,7 @@ struct ipcbus_send {
  *	sixteenths of that.
  * @IPCBUS_STAGE_COPY: while copying the payload. @index is the part. EFAULT, EINVAL.
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
- *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for user_files, handle 0, parameter user_objects.
+ *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for user_files, handle 0, parameter user_handles.
  * @IPCBUS_STAGE_QUEUE: while queueing the message. EHOSTDOWN, EOWNERDEAD, ELOOP, ETIMEDOUT; EDQUOT
  *	for async calls. FAILED of a call that was queued: EOWNERDEAD.
  * @IPCBUS_STAGE_DELIVER: while installing the objects in the receiver, which did not get the
