@@ -451,3 +451,66 @@ File **c_files(const struct request *request, struct diag *diag)
 	scope_done(&types);
 	return copies;
 }
+
+/* --- protoc --c_out ----------------------------------------------------------------- */
+
+#define MESSAGE_FIELD  2
+#define MESSAGE_NESTED 3
+#define SERVICE_METHOD 2
+
+struct checker {
+	const File *file;
+	struct diag *diag;
+};
+
+#define complain(c, place, what, ...)                                            \
+	diag_add((c)->diag, (c)->file->name, (c)->file->source_code_info, place, \
+		 what "; protoc --c_out cannot generate it, so use --ipc_out alone", __VA_ARGS__)
+
+static void check_messages(struct checker *c, struct path place, int32_t step,
+			   Descriptor *const *messages, Descriptor *const *copies,
+			   size_t n_messages)
+{
+	for (size_t i = 0; i < n_messages; i++) {
+		struct path at = path_element(place, step, i);
+
+		if (strcmp(messages[i]->name, copies[i]->name))
+			complain(c, at, "message %s is %s in C", messages[i]->name,
+				 copies[i]->name);
+		for (size_t j = 0; j < messages[i]->n_field; j++) {
+			const Field *field = messages[i]->field[j];
+			const char *name = copies[i]->field[j]->name;
+
+			if (field->proto3_optional)
+				complain(c, path_element(at, MESSAGE_FIELD, j),
+					 "field %s is optional", field->name);
+			else if (strcmp(field->name, name) && !name_is_keyword(field->name))
+				complain(c, path_element(at, MESSAGE_FIELD, j),
+					 "field %s is %s in C", field->name, name);
+		}
+		check_messages(c, at, MESSAGE_NESTED, messages[i]->nested_type,
+			       copies[i]->nested_type, messages[i]->n_nested_type);
+	}
+}
+
+void c_files_check(const File *file, const File *copy, struct arena *arena, struct diag *diag)
+{
+	struct checker c = { file, diag };
+
+	check_messages(&c, (struct path){ 0 }, FILE_MESSAGE, file->message_type, copy->message_type,
+		       file->n_message_type);
+	for (size_t i = 0; i < file->n_service; i++) {
+		const Google__Protobuf__ServiceDescriptorProto *service = file->service[i];
+		struct path at = path_element((struct path){ 0 }, FILE_SERVICE, i);
+
+		if (!service->n_method)
+			complain(&c, at, "service %s has no rpc", service->name);
+		for (size_t j = 0; j < service->n_method; j++) {
+			const char *name = name_c_lower(arena, service->method[j]->name);
+
+			if (name_is_reserved(name) || !strcmp(name, "init"))
+				complain(&c, path_element(at, SERVICE_METHOD, j),
+					 "rpc %s is %s in C", service->method[j]->name, name);
+		}
+	}
+}

@@ -19,4 +19,10 @@
  */
 Google__Protobuf__FileDescriptorProto **c_files(const struct request *request, struct diag *diag);
 
+/* Reports what protoc --c_out cannot generate as the stubs need it: for messages=no. copy is what
+ * c_files() made of the file. */
+void c_files_check(const Google__Protobuf__FileDescriptorProto *file,
+		   const Google__Protobuf__FileDescriptorProto *copy, struct arena *arena,
+		   struct diag *diag);
+
 #endif /* IDL_C_FILES_H */

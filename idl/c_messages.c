@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -326,6 +327,26 @@ static void mend(const struct request *request, ResponseFile *file)
 }
 
 /* --- protoc-gen-c --------------------------------------------------------------------- */
+
+bool c_generator_is_beside(void)
+{
+	static const char option[] = "--c_out";
+	char path[32], *argument = NULL;
+	bool found = false;
+	size_t size = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)getppid());
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (!found && getdelim(&argument, &size, '\0', file) > 0)
+		found = !strncmp(argument, option, strlen(option)) &&
+			(argument[strlen(option)] == '=' || !argument[strlen(option)]);
+	free(argument);
+	fclose(file);
+	return found;
+}
 
 static FILE *memory_file(void)
 {

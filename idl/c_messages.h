@@ -9,6 +9,12 @@
 #include "google/protobuf/compiler/plugin.pb-c.h"
 #include "request.h"
 
+/*
+ * Returns whether protoc runs protoc-gen-c itself: its command line has --c_out. protoc tells no
+ * plugin about the others, and fails if two of them write one file.
+ */
+bool c_generator_is_beside(void);
+
 /* Generates the messages of the files that are named, and with parameter imports of those that
  * they need. The files of the request are those of c_files(). Returns NULL, or an error for the
  * user. */
