@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The file system "ipcbus", also for user namespaces if the parameter userns_mounts says
- * so: each mount is a bus of its own, with handle 0, manager and limits of its own.
+ * so: each mount is a bus of its own, with its own handle 0 and manager.
  *
  *   bus            opens the bus, as /dev/ipcbus does the default one: a regular
  *                  file with the same operations, for device numbers mean nothing
