@@ -12,11 +12,11 @@
 
 #include "async.h"
 #include "call.h"
-#include "watch.h"
 #include "dispatch.h"
 #include "entry.h"
 #include "loop.h"
 #include "object.h"
+#include "proxy.h"
 
 /* Without memory for a call; the caller gets a reply all the same. */
 static void serve_nothing(struct thread *t, const struct ipcbus_event *event)

@@ -17,11 +17,10 @@
  *   call.c       what a handler does: reply, keep, find out who calls
  *   cancel.c     cancellation: of served calls, and of what depends on them
  *   reply.c      replies and errors of calls that this process made
- * Beside that path: ipc.c the connection; object.c, proxy.c; watch.c
- * watches of proxies; slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c,
- * stream-*.c and raw-stream.c streams;
- * memfd.c files of memory; wire.c the few messages of the library itself; writable.c senders
- * that wait for space; backlog.c what is left to serving threads; timer.c what they do at a
+ * Beside that path: ipc.c the connection; object.c; proxy.c proxies and their watches; slot.c
+ * registrations of callbacks; error.c; map.c; monitor.c; stream.c, stream-*.c and raw-stream.c
+ * streams; memfd.c files of memory; wire.c the few messages of the library itself; writable.c
+ * senders that wait for space; backlog.c what is left to serving threads; timer.c what they do at a
  * time; peers.c what a user may hold of an object; frame.c the parts of a message around its
  * bytes.
  *

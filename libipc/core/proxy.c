@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proxies: see proxy.h for their counts. Called by programs, and by entry.c for
- * handles that arrive in messages.
+ * Proxies and their watches: see proxy.h. Called by programs, by entry.c for handles that arrive in
+ * messages, and by dispatch.c for events.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "watch.h"
 #include "object.h"
 #include "proxy.h"
 
@@ -156,6 +155,277 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec)
 	return 0;
 }
 
+/* --- Watches ------------------------------------------------------------------------- */
+
+/* Its slot is on proxy->watchers, and its place there has a reference of the proxy. */
+struct watcher {
+	struct ipc_slot slot;
+	struct ipc_proxy *proxy;
+	uint64_t watch;		/* cookie of the driver's watch */
+	ipc_death_cb cb;	/* NULL: one for being frozen */
+	ipc_freeze_cb freeze_cb;
+};
+
+static struct watcher *watcher_of(struct ipc_slot *slot)
+{
+	return (struct watcher *)slot;
+}
+
+static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
+{
+	struct ipc *ipc = proxy->ipc;
+	uint64_t cookie = ipc_next_cookie_locked(ipc);
+	int r;
+
+	r = map_add(&ipc->watches, cookie, proxy);
+	if (r < 0)
+		return r;
+
+	/* Should the event come at once, its thread finds us after this lock. */
+	r = device_watch(&ipc->device, proxy->handle, cookie, frozen);
+	if (r < 0) {
+		map_remove(&ipc->watches, cookie);
+		return r;
+	}
+	proxy->watch = cookie;
+	proxy->watch_frozen = frozen;
+	proxy->freeze_count = 0;
+	return 0;
+}
+
+static void watch_stop_locked(struct ipc_proxy *proxy)
+{
+	/*
+	 * -ENOENT: the event is on its way in another thread, and will find no
+	 * watch behind its cookie.
+	 */
+	if (!proxy->ipc->foreign)
+		device_unwatch(&proxy->ipc->device, proxy->handle);
+	map_remove(&proxy->ipc->watches, proxy->watch);
+	proxy->watch = 0;
+}
+
+/*
+ * Replaces the driver's watch by one that reports freezing too and takes over the watchers. If
+ * the old one fires meanwhile, its cookie is in no table, and the new one fires at once.
+ */
+static int watch_widen_locked(struct ipc_proxy *proxy)
+{
+	uint64_t old = proxy->watch;
+	int r;
+
+	if (proxy->watch_frozen)
+		return 0;
+	watch_stop_locked(proxy);
+	r = watch_start_locked(proxy, /* frozen= */ true);
+	if (r < 0)
+		return r;
+	for (struct ipc_slot *slot = proxy->watchers; slot; slot = slot->next)
+		if (watcher_of(slot)->watch == old)
+			watcher_of(slot)->watch = proxy->watch;
+	return 0;
+}
+
+/* --- Ending a watch ------------------------------------------------------------------ */
+
+static bool watch_is_used_locked(const struct ipc_proxy *proxy)
+{
+	for (struct ipc_slot *slot = proxy->watchers; slot; slot = slot->next)
+		if (watcher_of(slot)->watch == proxy->watch)
+			return true;
+	return false;
+}
+
+static void end(struct ipc_slot *slot)
+{
+	struct ipc_proxy *proxy = watcher_of(slot)->proxy;
+	bool listed;
+
+	ipc_lock(slot->ipc);
+	listed = slots_remove_locked(&proxy->watchers, slot);
+	if (listed && proxy->watch && !watch_is_used_locked(proxy))
+		watch_stop_locked(proxy);
+	ipc_unlock(slot->ipc);
+	if (listed)
+		slot_drop(slot);
+}
+
+static void release(struct ipc_slot *slot)
+{
+	ipc_proxy_unref(watcher_of(slot)->proxy);
+}
+
+static const struct slot_type watcher_type = {
+	.size = sizeof(struct watcher), .end = end, .release = release,
+};
+
+/* --- Adding a watch ------------------------------------------------------------------ */
+
+static int add_locked(struct watcher *watcher)
+{
+	struct ipc_proxy *proxy = watcher->proxy;
+	int r = 0;
+
+	if (!proxy->watch)
+		r = watch_start_locked(proxy, watcher->freeze_cb);
+	else if (watcher->freeze_cb)
+		r = watch_widen_locked(proxy);
+	if (r < 0)
+		return r;
+	watcher->watch = proxy->watch;
+	slots_append_locked(&proxy->watchers, &watcher->slot);
+	return 0;
+}
+
+/* With one of the two callbacks. */
+static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb freeze_cb,
+		     void *userdata, struct ipc_slot **ret_slot)
+{
+	struct watcher *watcher;
+	struct ipc_slot *slot;
+	struct ipc *ipc;
+	int r;
+
+	if (!proxy || !proxy->ipc || (!cb && !freeze_cb))
+		return -EINVAL;
+	ipc = proxy->ipc;
+	if (ipc->foreign)
+		return -ECHILD;
+
+	r = slot_new(ipc, &watcher_type, userdata, &slot);
+	if (r < 0)
+		return r;
+	watcher = watcher_of(slot);
+	watcher->proxy = ipc_proxy_ref(proxy);
+	watcher->cb = cb;
+	watcher->freeze_cb = freeze_cb;
+
+	ipc_lock(ipc);
+	r = add_locked(watcher);
+	if (r == 0)
+		slot_give(slot, ret_slot);
+	ipc_unlock(ipc);
+	if (r < 0)
+		slot_abandon(slot, /* given= */ false);
+	return r;
+}
+
+int ipc_proxy_on_death(struct ipc_proxy *proxy, ipc_death_cb cb, void *userdata,
+		       struct ipc_slot **ret_slot)
+{
+	return watch_add(proxy, cb, /* freeze_cb= */ NULL, userdata, ret_slot);
+}
+
+int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdata,
+			struct ipc_slot **ret_slot)
+{
+	return watch_add(proxy, /* cb= */ NULL, cb, userdata, ret_slot);
+}
+
+/* --- Events -------------------------------------------------------------------------- */
+
+/* The first one after id, up to last, that gets changes of freezing, entered. */
+static struct watcher *freeze_next_locked(const struct ipc_proxy *proxy, uint64_t id, uint64_t last,
+					  struct slot_frame *frame)
+{
+	struct ipc_slot *slot = proxy->watchers;
+
+	while ((slot = slots_next_locked(slot, id)) && slot->id <= last) {
+		struct watcher *watcher = watcher_of(slot);
+
+		if (watcher->watch == proxy->watch && watcher->freeze_cb &&
+		    slot_enter_locked(slot, frame))
+			return watcher;
+		id = slot->id;
+	}
+	return NULL;
+}
+
+/* Two threads may have two events of one watch: the newer one counts. */
+void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_t count)
+{
+	struct slot_frame frame;
+	struct watcher *watcher;
+	struct ipc_proxy *proxy;
+	uint64_t id = 0, last;
+
+	ipc_lock(ipc);
+	proxy = map_get(&ipc->watches, cookie);
+	if (!proxy || (int32_t)(count - proxy->freeze_count) < 0) {
+		ipc_unlock(ipc);
+		return;
+	}
+	proxy->freeze_count = count;
+	refs_take(&proxy->refs);
+	last = ipc->last_cookie;
+	while ((watcher = freeze_next_locked(proxy, id, last, &frame))) {
+		id = watcher->slot.id;
+		ipc_unlock(ipc);
+		watcher->freeze_cb(proxy, frozen, watcher->slot.userdata);
+		slot_leave(&frame);
+		ipc_lock(ipc);
+	}
+	ipc_unlock(ipc);
+	ipc_proxy_unref(proxy);
+}
+
+/* Takes the first watcher with this watch off the list. */
+static struct watcher *watcher_take_locked(struct ipc_proxy *proxy, uint64_t watch)
+{
+	struct ipc_slot *slot = proxy->watchers;
+
+	while (slot && watcher_of(slot)->watch != watch)
+		slot = slot->next;
+	if (slot)
+		slots_remove_locked(&proxy->watchers, slot);
+	return watcher_of(slot);
+}
+
+/* One by one, because a callback may end slots that were not called yet. */
+void watch_died(struct ipc *ipc, uint64_t cookie)
+{
+	struct slot_frame frame;
+	struct watcher *watcher;
+	struct ipc_proxy *proxy;
+
+	ipc_lock(ipc);
+	proxy = map_remove(&ipc->watches, cookie);
+	if (!proxy) {
+		ipc_unlock(ipc);
+		return;
+	}
+	proxy->watch = 0;
+	refs_take(&proxy->refs);
+	while ((watcher = watcher_take_locked(proxy, cookie))) {
+		bool entered = watcher->cb && slot_enter_locked(&watcher->slot, &frame);
+
+		ipc_unlock(ipc);
+		if (entered) {
+			watcher->cb(proxy, watcher->slot.userdata);
+			slot_leave(&frame);
+		}
+		slot_drop(&watcher->slot);
+		ipc_lock(ipc);
+	}
+	ipc_unlock(ipc);
+	ipc_proxy_unref(proxy);
+}
+
+/* Nobody adds one meanwhile: the driver would have to know it. */
+void watches_died(struct ipc *ipc)
+{
+	uint64_t cookie;
+	bool found;
+
+	do {
+		ipc_lock(ipc);
+		found = map_first(&ipc->watches, &cookie);
+		ipc_unlock(ipc);
+		if (found)
+			watch_died(ipc, cookie);
+	} while (found);
+}
+
 void proxies_close(struct ipc *ipc)
 {
 	struct ipc_proxy *proxy;
@@ -165,7 +435,7 @@ void proxies_close(struct ipc *ipc)
 		map_remove(&ipc->proxies, handle);
 		refs_take(&proxy->refs);
 		proxy->ipc = NULL;
-		watches_close(proxy);
+		slots_close(&proxy->watchers);
 		ipc_proxy_unref(proxy);
 	}
 }

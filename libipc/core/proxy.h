@@ -16,13 +16,15 @@
  * B finds P and revives it; for that reason the last reference is dropped under the lock. P
  * and Q never have users at the same time, so equal objects have equal proxies.
  *
- * The driver's watch of a handle belongs to a proxy with watchers, and each
- * watcher holds a reference: there is none left when the counts are put.
+ * A proxy with watchers, for death and freezing, has one watch of the driver. Each watcher holds a
+ * reference: there is none left when the counts are put. Each watcher remembers the driver's watch
+ * under which it was added. The DEAD event calls and drops the watchers of its own watch. A watcher
+ * that is added later makes a new watch, which fires at once if the object is dead.
  */
 #ifndef IPC_PROXY_H
 #define IPC_PROXY_H
 
-#include "private.h"
+#include "slot.h"
 
 #define MANAGER_HANDLE	0
 
@@ -36,7 +38,7 @@ struct ipc_proxy {
 	uint64_t watch;			/* cookie of the driver's watch, or 0 */
 	bool watch_frozen;		/* that reports freezing too */
 	uint32_t freeze_count;		/* of its last such event */
-	struct ipc_slot *watchers;	/* of watch.c */
+	struct ipc_slot *watchers;
 };
 
 /*
@@ -47,5 +49,12 @@ int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy
 
 /* The connection is closed: cuts all proxies off. */
 void proxies_close(struct ipc *ipc);
+
+/* The owner of what is watched was frozen or thawed; count orders the events. */
+void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_t count);
+/* The driver's watch with this cookie has fired. */
+void watch_died(struct ipc *ipc, uint64_t cookie);
+/* The bus has ended, and with it all that is watched. */
+void watches_died(struct ipc *ipc);
 
 #endif /* IPC_PROXY_H */

@@ -13,8 +13,8 @@
 #include "errors.h"
 #include "object.h"
 #include "peers.h"
+#include "proxy.h"
 #include "stream.h"
-#include "watch.h"
 
 /* --- Last messages ------------------------------------------------------------------ */
 

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "core/proxy.h"
-#include "core/watch.h"
 #include "fake-device.h"
 #include "test-run.h"
 

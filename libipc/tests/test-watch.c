@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 
-#include "core/watch.h"
 #include "fake-device.h"
 #include "core/object.h"
 #include "core/proxy.h"

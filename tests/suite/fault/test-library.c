@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/watch.h"
 #include "library.h"
 #include "memory.h"
 #include "core/proxy.h"
