@@ -15,12 +15,6 @@
 /* What a text that was cut ends with. */
 #define CUT "..."
 
-/*
- * The last member of the first version. An error of the program's may end behind it: check its
- * size before a later one is touched.
- */
-#define ERROR_FIRST_END (offsetof(struct ipc_error, cause) + sizeof(int))
-
 void ipc_error_done(struct ipc_error *error)
 {
 	if (!error)
@@ -28,7 +22,7 @@ void ipc_error_done(struct ipc_error *error)
 	free(error->name);
 	free(error->message);
 	free(error->details);
-	memset(&error->code, 0, ERROR_FIRST_END - offsetof(struct ipc_error, code));
+	memset(&error->code, 0, sizeof(*error) - offsetof(struct ipc_error, code));
 }
 
 int error_from(struct ipc_error *error, enum ipc_origin origin, int code)

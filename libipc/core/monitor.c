@@ -183,7 +183,7 @@ int ipc_record_parse(const void *raw, size_t size, struct ipc_record *ret_record
 	if (!ret_record)
 		return -EINVAL;
 	r = parse(raw, size, &record);
-	return r < 0 ? r : sized_return(ret_record, sizeof(record), sizeof(record), &record);
+	return r < 0 ? r : sized_return(ret_record, sizeof(record), &record);
 }
 
 int ipc_record_get_object(const struct ipc_record *record, unsigned int index,
@@ -210,7 +210,7 @@ int ipc_record_get_object(const struct ipc_record *record, unsigned int index,
 		.node = from.node,
 		.tag = from.tag,
 	};
-	return sized_return(ret_object, sizeof(object), sizeof(object), &object);
+	return sized_return(ret_object, sizeof(object), &object);
 }
 
 void monitor_deliver(struct thread *t, const struct ipcbus_event *event)

@@ -249,31 +249,29 @@ int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
 
 int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_limits *limits)
 {
-	struct ipc_object_limits own;
 	int r;
 
 	if (!object || !limits)
 		return -EINVAL;
-	r = sized_copy(&own, sizeof(own), offsetof(struct ipc_object_limits, waiting_bytes),
-		       limits);
+	r = sized_check(sizeof(*limits), limits);
 	if (r < 0)
 		return r;
 	if (atomic_load(&object->node))
 		return -EBUSY;
 
-	if (own.streams)
-		object->limits[PEER_STREAMS] = own.streams;
-	if (own.calls)
-		object->limits[PEER_CALLS] = own.calls;
-	if (own.objects)
-		object->limits[PEER_OBJECTS] = own.objects;
-	if (own.message_size)
-		object->max_message = own.message_size;
-	if (own.waiting_bytes)
-		object->max_waiting_bytes = own.waiting_bytes;
-	if (own.waiting_entries)
-		object->max_waiting_entries = own.waiting_entries;
-	object->limited |= own.calls || own.message_size;
+	if (limits->streams)
+		object->limits[PEER_STREAMS] = limits->streams;
+	if (limits->calls)
+		object->limits[PEER_CALLS] = limits->calls;
+	if (limits->objects)
+		object->limits[PEER_OBJECTS] = limits->objects;
+	if (limits->message_size)
+		object->max_message = limits->message_size;
+	if (limits->waiting_bytes)
+		object->max_waiting_bytes = limits->waiting_bytes;
+	if (limits->waiting_entries)
+		object->max_waiting_entries = limits->waiting_entries;
+	object->limited |= limits->calls || limits->message_size;
 	return 0;
 }
 
@@ -338,7 +336,7 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 		.oneways = info.oneways,
 		.watches = info.watches,
 	};
-	return sized_return(ret_info, sizeof(own), sizeof(own), &own);
+	return sized_return(ret_info, sizeof(own), &own);
 }
 
 /* With a reference, also if others alone refer to it so far. */

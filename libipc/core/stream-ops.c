@@ -261,9 +261,10 @@ int stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *ops, 
 	struct ipc_stream_ops own;
 	int r;
 
-	r = sized_copy(&own, sizeof(own), sizeof(own), ops);
+	r = sized_check(sizeof(own), ops);
 	if (r < 0)
 		return r;
+	own = *ops;
 	if (stream->ipc->foreign)
 		return -ECHILD;
 	if (receive && own.on_message)

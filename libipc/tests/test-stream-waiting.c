@@ -224,25 +224,6 @@ START_TEST(files_and_objects_are_limited)
 }
 END_TEST
 
-/* Programs that do not know the newest limits. */
-START_TEST(shorter_limits)
-{
-	struct ipc_object_limits limits = {
-		.size = offsetof(struct ipc_object_limits, waiting_bytes), .streams = STREAMS,
-		.waiting_bytes = 1,
-	};
-
-	begin(&limits);
-	opens(1000);
-	arrive(&ends[0], 100);
-	arrive(&ends[0], 100);
-	is_broken(&ends[0], 2, -EAGAIN);
-	limits.size--;
-	ck_assert_int_eq(ipc_object_set_limits(object, &limits), -EINVAL);
-	end();
-}
-END_TEST
-
 /* --- Lost messages ---------------------------------------------------------------------------- */
 
 START_TEST(what_was_lost_is_no_good_end)
@@ -456,7 +437,7 @@ int main(void)
 {
 	return RUN_TESTS("stream-waiting", one_user_has_so_many_bytes,
 			 one_message_is_never_too_much, what_is_dropped_does_not_count,
-			 files_and_objects_are_limited, shorter_limits,
+			 files_and_objects_are_limited,
 			 what_was_lost_is_no_good_end, messages_beyond_the_credit_are_lost,
 			 a_closed_end_says_nothing, an_object_that_did_not_come,
 			 a_service_fills_no_client, a_service_leaves_no_objects,

@@ -620,7 +620,7 @@ int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_
 		return manager_result(r);
 	r = name_info_take(reply->entry, &info);
 	if (r == 0 && ret_info)
-		r = sized_return(ret_info, sizeof(info), sizeof(info), &info);
+		r = sized_return(ret_info, sizeof(info), &info);
 	return r;
 }
 

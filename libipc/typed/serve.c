@@ -32,14 +32,11 @@ static unsigned int node_flags(const struct ipc_interface *interface)
 	return 0;
 }
 
-/* Of libipc 0.9.0. */
-#define METHOD_SIZE_FIRST	offsetof(struct ipc_method, request_codec)
-
 int interface_check(const struct ipc_interface *interface)
 {
-	if (!interface || interface->method_size < METHOD_SIZE_FIRST)
+	if (!interface || interface->method_size < sizeof(struct ipc_method))
 		return -EINVAL;
-	return sized_check(sizeof(*interface), sizeof(*interface), interface);
+	return sized_check(sizeof(*interface), interface);
 }
 
 int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const void *ops,

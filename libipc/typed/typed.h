@@ -45,7 +45,7 @@ static inline struct typed_object *typed_object(struct ipc_object *object)
 	return (struct typed_object *)object;
 }
 
-/* A program's table may have longer or shorter entries than ours. */
+/* A program's table may have longer entries than ours. */
 static inline const struct ipc_method *method_at(const struct ipc_interface *interface, size_t i)
 {
 	return (const struct ipc_method *)((const char *)interface->methods +
