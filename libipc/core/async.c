@@ -7,7 +7,7 @@
  * so that happens once.
  *
  * A call that is made in a handler is a child of the call that is served there, and is
- * canceled with it; see call_add_dependent(). One that is made for a stream is a child of that
+ * canceled with it; see dependence_begin(). One that is made for a stream is a child of that
  * instead. It may be canceled with a cancellation as well.
  */
 #include <errno.h>
@@ -33,7 +33,9 @@ static int async_add_locked(struct ipc *ipc, const struct async *model, struct a
 	if (!async)
 		return -ENOMEM;
 	*async = *model;
-	async->child = async->canceled_with = (struct dependent){ .id = id };
+	async->id = id;
+	async->dependence.of_parent.id = id;
+	async->dependence.of_cancellation.id = id;
 	r = map_add(&ipc->asyncs, id, async);
 	if (r < 0) {
 		free(async);
@@ -52,8 +54,7 @@ static bool async_take(struct ipc *ipc, uint64_t id, struct async *ret_async)
 	ipc_lock(ipc);
 	async = map_remove(&ipc->asyncs, id);
 	if (async) {
-		dependent_remove_locked(&async->child);
-		dependent_remove_locked(&async->canceled_with);
+		dependence_end_locked(&async->dependence);
 		if (async->slot && !slot_enter_locked(&async->slot->base, &async->slot->frame))
 			async->complete = async->cb = NULL;
 	}
@@ -75,8 +76,7 @@ static bool async_forget(struct ipc *ipc, uint64_t id)
 	async = map_remove(&ipc->asyncs, id);
 	if (async) {
 		slot = async->slot;
-		dependent_remove_locked(&async->child);
-		dependent_remove_locked(&async->canceled_with);
+		dependence_end_locked(&async->dependence);
 	}
 	ipc_unlock(ipc);
 	if (!async)
@@ -88,22 +88,6 @@ static bool async_forget(struct ipc *ipc, uint64_t id)
 }
 
 /* --- Sending ---------------------------------------------------------------------- */
-
-/* Makes it a child of the stream, of parent or, without them, of serving, the call whose handler
- * runs here. 1: it is a child of a call; 0: there is no such call. */
-static int async_attach(struct async *async, struct ipc *ipc, struct ipc_stream *stream,
-			struct ipc_call *parent, struct ipc_call *serving)
-{
-	int r;
-
-	if (stream)
-		return dependents_add(ipc, &stream->children, &async->child);
-	if (!parent && !serving)
-		return 0;
-	r = call_add_dependent(parent ? parent : serving, &async->child);
-	/* A handler may go on calling after its reply, and for a oneway. */
-	return r == -EINVAL && !parent ? 0 : r < 0 ? r : 1;
-}
 
 /* The program may have ended the slot before the driver knew the call. */
 static void cancel_if_dropped(struct ipc *ipc, uint64_t id)
@@ -122,14 +106,12 @@ static void cancel_if_dropped(struct ipc *ipc, uint64_t id)
 static int async_send(struct request *request, struct async *async,
 		      const struct ipc_options *options)
 {
-	struct ipc_cancellation *cancellation = options ? options->cancellation : NULL;
-	struct ipc_stream *stream = options ? options->parent_stream : NULL;
-	struct ipc_call *parent = options ? options->parent : NULL;
+	static const struct ipc_options none;
 	struct ipc_call *serving = request->t->serving;
 	struct ipc *ipc = request->t->ipc;
-	uint64_t id = async->child.id;
+	uint64_t id = async->id;
 	bool has_slot = async->slot;
-	int attached;
+	struct owners owners;
 	int r;
 
 	if (request->x.send.flags & IPCBUS_SEND_DETACHED)
@@ -140,21 +122,14 @@ static int async_send(struct request *request, struct async *async,
 	request->x.flags = 0;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
 	request->x.send.cookie = id;
-	r = attached = async_attach(async, ipc, stream, parent, serving);
-	if (r >= 0 && cancellation)
-		r = dependents_add(ipc, &cancellation->dependents, &async->canceled_with);
+	r = dependence_begin(ipc, options ?: &none, serving, &async->dependence, &owners);
 	/* From here on another thread may end the call and free its memory. */
 	atomic_store_explicit(&async->ready, true, memory_order_release);
-	if (r >= 0)
+	if (r == 0)
 		r = thread_exchange(request->t, &request->x);
 	if (r < 0)
 		return async_forget(ipc, id) ? r : 0;
-	if (attached)
-		dependents_sent(ipc, &(parent ? parent : serving)->dependents, id);
-	if (stream)
-		dependents_sent(ipc, &stream->children, id);
-	if (cancellation)
-		dependents_sent(ipc, &cancellation->dependents, id);
+	dependence_sent(ipc, &owners, id);
 	if (unlikely(has_slot))
 		cancel_if_dropped(ipc, id);
 	return 0;
@@ -207,7 +182,7 @@ int request_async(struct request *request, const struct async *model,
 	r = async_add_locked(ipc, model, &async);
 	if (r == 0 && slot) {
 		async->slot = (struct async_slot *)slot;
-		async->slot->id = async->child.id;
+		async->slot->id = async->id;
 		slot_give(slot, ret_slot);
 	}
 	ipc_unlock(ipc);

@@ -31,8 +31,8 @@ struct async {
 	struct async_slot *slot;	/* or NULL */
 	uint64_t deadline;		/* 0: none */
 	atomic_bool ready;		/* the sending thread does not use it any more */
-	struct dependent child;	/* has the id; in the list of a parent, or in none */
-	struct dependent canceled_with;	/* in the list of a cancellation, or in none */
+	uint64_t id;
+	struct dependence dependence;
 };
 
 /*

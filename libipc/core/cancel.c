@@ -26,7 +26,7 @@ static void add_locked(struct dependents *list, struct dependent *dependent)
 	list->first = dependent;
 }
 
-int dependents_add(struct ipc *ipc, struct dependents *list, struct dependent *dependent)
+static int dependents_add(struct ipc *ipc, struct dependents *list, struct dependent *dependent)
 {
 	int r = -ECANCELED;
 
@@ -39,7 +39,7 @@ int dependents_add(struct ipc *ipc, struct dependents *list, struct dependent *d
 	return r;
 }
 
-bool dependents_canceled(struct ipc *ipc, const struct dependents *list)
+static bool is_canceled(struct ipc *ipc, const struct dependents *list)
 {
 	bool canceled;
 
@@ -49,13 +49,7 @@ bool dependents_canceled(struct ipc *ipc, const struct dependents *list)
 	return canceled;
 }
 
-void dependents_sent(struct ipc *ipc, struct dependents *list, uint64_t id)
-{
-	if (dependents_canceled(ipc, list))
-		device_cancel(&ipc->device, id);
-}
-
-void dependent_remove_locked(struct dependent *dependent)
+static void dependent_remove_locked(struct dependent *dependent)
 {
 	if (!dependent->link)
 		return;
@@ -221,7 +215,7 @@ bool call_unwatch_last(struct ipc_call *call)
 	return last;
 }
 
-int call_add_dependent(struct ipc_call *parent, struct dependent *dependent)
+static int call_add_dependent(struct ipc_call *parent, struct dependent *dependent)
 {
 	struct ipc *ipc = parent->ipc;
 	int r;
@@ -232,6 +226,48 @@ int call_add_dependent(struct ipc_call *parent, struct dependent *dependent)
 		add_locked(&parent->dependents, dependent);
 	ipc_unlock(ipc);
 	return r;
+}
+
+/* --- Dependence ------------------------------------------------------------------------ */
+
+int dependence_begin(struct ipc *ipc, const struct ipc_options *options, struct ipc_call *serving,
+		     struct dependence *dependence, struct owners *ret_owners)
+{
+	struct ipc_cancellation *cancellation = options->cancellation;
+	struct ipc_stream *stream = options->parent_stream;
+	struct ipc_call *parent = options->parent ?: serving;
+	int r = 0;
+
+	*ret_owners = (struct owners){ NULL, NULL };
+	if (cancellation) {
+		ret_owners->cancellation = &cancellation->dependents;
+		r = dependents_add(ipc, &cancellation->dependents, &dependence->of_cancellation);
+	}
+	if (r == 0 && stream) {
+		ret_owners->parent = &stream->children;
+		r = dependents_add(ipc, &stream->children, &dependence->of_parent);
+	} else if (r == 0 && parent) {
+		r = call_add_dependent(parent, &dependence->of_parent);
+		if (r == 0)
+			ret_owners->parent = &parent->dependents;
+		/* A handler may go on calling after its reply, and for a oneway. */
+		else if (r == -EINVAL && !options->parent)
+			r = 0;
+	}
+	return r;
+}
+
+void dependence_sent(struct ipc *ipc, const struct owners *owners, uint64_t id)
+{
+	if ((owners->parent && is_canceled(ipc, owners->parent)) ||
+	    (owners->cancellation && is_canceled(ipc, owners->cancellation)))
+		device_cancel(&ipc->device, id);
+}
+
+void dependence_end_locked(struct dependence *dependence)
+{
+	dependent_remove_locked(&dependence->of_parent);
+	dependent_remove_locked(&dependence->of_cancellation);
 }
 
 /* --- The end --------------------------------------------------------------------------- */
@@ -387,5 +423,5 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation)
 {
 	if (!cancellation)
 		return -EINVAL;
-	return dependents_canceled(cancellation->ipc, &cancellation->dependents);
+	return is_canceled(cancellation->ipc, &cancellation->dependents);
 }

@@ -33,27 +33,42 @@ struct ipc_cancellation {
 	struct dependents dependents;
 };
 
-/* Adds a call that is about to be sent, or a stream that was opened. -ECANCELED: the list is
- * canceled already. */
-int dependents_add(struct ipc *ipc, struct dependents *list, struct dependent *dependent);
-/* The call with this id was sent: cancels it if the list was canceled in the meantime. */
-void dependents_sent(struct ipc *ipc, struct dependents *list, uint64_t id);
-/* Takes a dependent off its list. Does nothing if it is in none. */
-void dependent_remove_locked(struct dependent *dependent);
+/* The places of a call or a stream in the lists of its owners. */
+struct dependence {
+	struct dependent of_parent;
+	struct dependent of_cancellation;
+};
+
+/* The lists of the owners of a call, or NULL. */
+struct owners {
+	struct dependents *parent;
+	struct dependents *cancellation;
+};
+
+/*
+ * Adds a call that is about to be sent, or a stream that was opened, to the lists of the owners
+ * that the options name. Without a parent, serving is the parent, which may be NULL, a oneway, or
+ * a call that has its reply. The caller must call
+ * dependence_end_locked() also after a failure:
+ *
+ *   -ECANCELED   an owner is canceled: the caller no longer waits for the parent, for example
+ *   -ECONNRESET  the bus has ended
+ *   -EINVAL      the parent of the options has a reply, or is a oneway. Only its list was left
+ *                out, so that a stream can go on.
+ */
+int dependence_begin(struct ipc *ipc, const struct ipc_options *options, struct ipc_call *serving,
+		     struct dependence *dependence, struct owners *ret_owners);
+/* The call with this id was sent: cancels it if an owner was canceled in the meantime. */
+void dependence_sent(struct ipc *ipc, const struct owners *owners, uint64_t id);
+/* Leaves the lists. */
+void dependence_end_locked(struct dependence *dependence);
 
 /* Cancels all dependents, now and for good. Sends cancels to the other ends of streams. Does not
  * wait. */
 void dependents_cancel(struct ipc *ipc, struct dependents *list);
-bool dependents_canceled(struct ipc *ipc, const struct dependents *list);
 /* The owner of the list goes. */
 void dependents_release(struct ipc *ipc, struct dependents *list);
 
-/*
- * Adds a call or a stream to the list of a served call. -ECANCELED: the caller no longer waits for
- * the served call. -ECONNRESET: the bus has ended. -EINVAL: the served call has a reply, or is a
- * oneway.
- */
-int call_add_dependent(struct ipc_call *parent, struct dependent *dependent);
 /* Ends the watch of a served call. Its dependents go on without it. */
 void call_unwatch(struct ipc_call *call);
 /* Does so only if the caller has the last reference. Returns whether it has. */

@@ -169,22 +169,7 @@ static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus
 	return r;
 }
 
-/* Adds it to what it is canceled with. */
-static int add_to_lists(struct ipc *ipc, const struct ipc_options *options,
-			struct dependent *of_parent, struct dependent *of_cancellation)
-{
-	int r = 0;
-
-	if (options->parent)
-		r = call_add_dependent(options->parent, of_parent);
-	else if (options->parent_stream)
-		r = dependents_add(ipc, &options->parent_stream->children, of_parent);
-	if (r == 0 && options->cancellation)
-		r = dependents_add(ipc, &options->cancellation->dependents, of_cancellation);
-	return r;
-}
-
-static int send_and_look(struct request *request, const struct ipc_options *options)
+static int send_and_look(struct request *request, const struct owners *owners)
 {
 	int r;
 
@@ -192,15 +177,7 @@ static int send_and_look(struct request *request, const struct ipc_options *opti
 	r = thread_exchange(request->t, &request->x);
 	if (r < 0)
 		return r;
-	if (options->parent)
-		dependents_sent(request->t->ipc, &options->parent->dependents,
-				request->x.send.cookie);
-	if (options->parent_stream)
-		dependents_sent(request->t->ipc, &options->parent_stream->children,
-				request->x.send.cookie);
-	if (options->cancellation)
-		dependents_sent(request->t->ipc, &options->cancellation->dependents,
-				request->x.send.cookie);
+	dependence_sent(request->t->ipc, owners, request->x.send.cookie);
 	/* The event says that nothing came yet. */
 	return wait_longer(request->t, &request->x);
 }
@@ -214,20 +191,20 @@ static int send_and_look(struct request *request, const struct ipc_options *opti
 static __attribute__((noinline)) int send_for(struct request *request,
 					      const struct ipc_options *options)
 {
-	struct dependent of_parent, of_cancellation;
 	struct ipc *ipc = request->t->ipc;
+	uint64_t id = ipc_next_cookie(ipc);
+	struct dependence dependence = { { .id = id }, { .id = id } };
+	struct owners owners;
 	int r;
 
-	request->x.send.cookie = ipc_next_cookie(ipc);
-	of_parent = of_cancellation = (struct dependent){ .id = request->x.send.cookie };
+	request->x.send.cookie = id;
 	request->x.event.stage = 0;
-	r = add_to_lists(ipc, options, &of_parent, &of_cancellation);
+	r = dependence_begin(ipc, options, /* serving= */ NULL, &dependence, &owners);
 	if (r == 0)
-		r = send_and_look(request, options);
+		r = send_and_look(request, &owners);
 
 	ipc_lock(ipc);
-	dependent_remove_locked(&of_parent);
-	dependent_remove_locked(&of_cancellation);
+	dependence_end_locked(&dependence);
 	ipc_unlock(ipc);
 	return r;
 }

@@ -319,22 +319,15 @@ static void take_options(struct ipc_stream *stream, const struct ipc_options *op
  * parent or the cancellation is canceled already. */
 static int follow(struct ipc_stream *stream, const struct ipc_options *options)
 {
-	int r = 0;
+	struct owners owners;
+	int r;
 
-	stream->of_parent.stream = stream;
-	stream->of_cancellation.stream = stream;
-	if (options->parent)
-		r = call_add_dependent(options->parent, &stream->of_parent);
-	else if (options->parent_stream)
-		r = dependents_add(stream->ipc, &options->parent_stream->children,
-				   &stream->of_parent);
+	stream->dependence.of_parent.stream = stream;
+	stream->dependence.of_cancellation.stream = stream;
+	r = dependence_begin(stream->ipc, options, /* serving= */ NULL, &stream->dependence,
+			     &owners);
 	/* A reply to the parent does not end the stream. */
-	if (r == -EINVAL)
-		r = 0;
-	if (r == 0 && options->cancellation)
-		r = dependents_add(stream->ipc, &options->cancellation->dependents,
-				   &stream->of_cancellation);
-	return r;
+	return r == -EINVAL ? 0 : r;
 }
 
 int stream_opened(struct ipc_stream *stream, const struct ipc_raw_message *reply,

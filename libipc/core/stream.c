@@ -348,8 +348,7 @@ static void close_locked(struct ipc_stream *stream)
 static void forget_dependence(struct ipc_stream *stream)
 {
 	ipc_lock(stream->ipc);
-	dependent_remove_locked(&stream->of_parent);
-	dependent_remove_locked(&stream->of_cancellation);
+	dependence_end_locked(&stream->dependence);
 	ipc_unlock(stream->ipc);
 	if (timer_forget(stream->ipc, &stream->timer))
 		stream_put(stream);

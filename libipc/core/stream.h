@@ -154,8 +154,7 @@ struct ipc_stream {
 	struct ipc_proxy *peer_data;
 	struct ipc_proxy *peer_control;
 	struct ipc_slot *watch;		/* of the peer's death */
-	struct dependent of_parent;	/* client: in the list of its parent */
-	struct dependent of_cancellation;	/* client: in that of its cancellation */
+	struct dependence dependence;	/* client */
 	struct dependents children;	/* calls and streams made for this stream */
 	struct timer timer;		/* for the deadline. Holds the memory while it is set */
 
