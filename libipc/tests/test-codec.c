@@ -16,7 +16,7 @@
 #include "test-run.h"
 #include "typed/encode.h"
 #include "typed/typed.h"
-#include "typed/walk.h"
+#include "typed/message.h"
 
 static unsigned int rounds = 20000, seed = 1;
 

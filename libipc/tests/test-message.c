@@ -11,7 +11,6 @@
 #include "typed/message.h"
 #include "test-run.h"
 #include "test.pb-c.h"
-#include "typed/walk.h"
 
 static uint64_t block[256];
 

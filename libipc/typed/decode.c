@@ -22,7 +22,6 @@
 #include "core/private.h"
 #include "core/wire.h"
 #include "message.h"
-#include "walk.h"
 
 /* Of groups, which protobuf-c does not know: they become unknown fields. */
 #define WIRE_GROUP	3

@@ -10,7 +10,6 @@
 #include "core/wire.h"
 #include "encode.h"
 #include "message.h"
-#include "walk.h"
 
 /* --- Fields ---------------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
  *
  * In the payload, an Ipc__Object or Ipc__Fd is only a number. What it stands for travels in
  * the driver's object table: one entry for each such field, with that number as its tag, in
- * the order in which walk.h visits the fields.
+ * the order in which message_walk() visits the fields.
  *
  *   sender     makes an entry for each field (struct table)
  *   driver     replaces each entry by the receiver's own number

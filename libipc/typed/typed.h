@@ -9,7 +9,7 @@
  *   decode.c      bytes -> message, by its descriptor; arena.c its memory
  *   pack.c        message -> bytes, large ones from where they are; encode.c by its descriptor
  *   memory.c      shared memory
- *   table.c       objects and fds in a message <-> entries; walk.c finds them
+ *   table.c       objects and fds in a message <-> entries; the walk that finds them
  *   introspect.c  the methods that every object has: ping, describe, dump
  *   name.c, name-watch.c, name-idle.c: names, by servicemanager's stub
  */
