@@ -29,12 +29,47 @@
 #ifndef IPC_OBJECT_H
 #define IPC_OBJECT_H
 
-#include "peers.h"
 #include "thread.h"
 
 struct ipc_call;
 struct ipc_stream;
 struct ipcbus_event;
+
+/* Of a user, unless ipc_object_set_limits() says something else. */
+#define LIMIT_STREAMS	1024
+#define LIMIT_OBJECTS	16384
+#define LIMIT_WAITING_BYTES	((size_t)64 << 20)
+#define LIMIT_WAITING_ENTRIES	256
+/* Of a stream that this side opened: as many as one message has. */
+#define LIMIT_STREAM_ENTRIES	64
+
+struct peers;
+
+enum peer_kind {
+	PEER_STREAMS,
+	PEER_CALLS,
+	PEER_OBJECTS,		/* that replies gave away */
+	PEER_KINDS,
+};
+
+/* What messages of streams take that arrived and were not received yet. */
+struct waiting {
+	atomic_size_t bytes;
+	atomic_uint entries;
+};
+
+/*
+ * What each user's peers hold of an object. The counts of a user exist while one of them is not 0.
+ * The peers of an object exist until both the object and the last of them are gone, because a
+ * stream may outlive its object. All of it is under ipc->lock, except what waits.
+ */
+struct peer {
+	struct peers *peers;
+	uid_t uid;
+	unsigned int counts[PEER_KINDS];
+	/* Of all its streams. Without the lock: each of them keeps the peer. */
+	struct waiting waiting;
+};
 
 /* A kind of object: of bytes (raw.c), of a stream (stream-peer.c), of generated code
  * (typed/serve.c). */
@@ -72,7 +107,7 @@ struct ipc_object {
 	size_t max_message;
 	size_t max_waiting_bytes;	/* of a user's messages in streams */
 	unsigned int max_waiting_entries;
-	struct peers *peers;		/* peers.c, under ipc->lock; or NULL */
+	struct peers *peers;		/* under ipc->lock; or NULL */
 	struct peer *holder;		/* the user it was given to, under ipc->lock; or NULL */
 
 	/* Written under ipc->lock. */
@@ -166,6 +201,18 @@ bool object_has_ended(struct ipc *ipc, uint64_t cookie);
 
 /* Destroys the node if nobody refers to it. 0: the object may be sent anew; or -EBUSY. */
 int object_end_if_idle(struct ipc_object *object);
+
+/*
+ * Counts n more of that kind for the user: -EDQUOT if it may not have as many, -ENOMEM. A peer
+ * of which the caller has counted nothing may be gone afterwards.
+ */
+int peer_add(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
+	     struct peer **ret_peer);
+int peer_add_locked(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
+		    struct peer **ret_peer);
+/* They are gone. ipc: NULL if the connection is closed. */
+void peer_remove(struct ipc *ipc, struct peer *peer, enum peer_kind kind, unsigned int n);
+void peer_remove_locked(struct peer *peer, enum peer_kind kind, unsigned int n);
 
 /* The connection is closed: ends all objects, or cuts them off. */
 void objects_close(struct ipc *ipc);

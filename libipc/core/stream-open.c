@@ -18,7 +18,6 @@
 #include "deadline.h"
 #include "errors.h"
 #include "object.h"
-#include "peers.h"
 #include "proxy.h"
 #include "raw.h"
 #include "stream.h"

@@ -12,7 +12,6 @@
 
 #include "errors.h"
 #include "object.h"
-#include "peers.h"
 #include "proxy.h"
 #include "stream.h"
 

@@ -40,7 +40,7 @@
 #include "cancel.h"
 #include "deadline.h"
 #include "frame.h"
-#include "peers.h"
+#include "object.h"
 #include "private.h"
 #include "wire.h"
 

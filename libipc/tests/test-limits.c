@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "core/object.h"
-#include "core/peers.h"
 #include "method.h"
 #include "stream-run.h"
 #include "test.ipc.h"

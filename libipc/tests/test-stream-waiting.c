@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/call.h"
-#include "core/peers.h"
+#include "core/object.h"
 #include "core/proxy.h"
 #include "method.h"
 #include "stream-run.h"

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "core/errors.h"
-#include "core/peers.h"
+#include "core/object.h"
 #include "core/proxy.h"
 #include "core/stream.h"
 #include "typed.h"
