@@ -17,7 +17,7 @@
 #include "async.h"
 #include "deadline.h"
 #include "proxy.h"
-#include "reply.h"
+#include "request.h"
 #include "stream.h"
 
 /* --- The table -------------------------------------------------------------------- */

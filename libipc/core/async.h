@@ -19,7 +19,7 @@ struct async_slot {
 struct async {
 	/*
 	 * Called when the call ended with a REPLY, ERROR or FAILED. Takes all that came with
-	 * the event (reply.h) and calls the program back. If the connection is closed, t is NULL
+	 * the event (request.h) and calls the program back. If the connection is closed, t is NULL
 	 * and the event FAILED.
 	 */
 	void (*end)(struct thread *t, const struct async *async, struct ipcbus_event *event);

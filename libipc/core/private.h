@@ -5,7 +5,7 @@
  * core/ moves bytes, objects and fds and knows no protobuf. In the order in which a
  * call passes through its files:
  *   raw.c        calls, oneways and objects of bytes, for programs: <ipc/raw.h>
- *   request.c    target, time limit and parent of every request; sending and waiting
+ *   request.c    target, time limit and parent of every request; sending and waiting; replies
  *   async.c      calls that nobody waits for
  *   entry.c      objects and fds <-> the driver's object table
  *   payload.c    messages that do not fit into the region, as files
@@ -16,13 +16,11 @@
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
  *   cancel.c     cancellation: of served calls, and of what depends on them
- *   reply.c      replies and errors of calls that this process made
- * Beside that path: ipc.c the connection; object.c; proxy.c proxies and their watches; slot.c
- * registrations of callbacks; error.c; map.c; monitor.c; stream.c, stream-*.c and raw-stream.c
- * streams; memfd.c files of memory; wire.c the few messages of the library itself; writable.c
- * senders that wait for space; backlog.c what is left to serving threads; timer.c what they do at a
- * time; peers.c what a user may hold of an object; frame.c the parts of a message around its
- * bytes.
+ * Beside that path: ipc.c the connection; object.c objects and what a user may hold of them;
+ * proxy.c proxies and their watches; slot.c registrations of callbacks; error.c; map.c; monitor.c;
+ * stream.c, stream-*.c and raw-stream.c streams; memfd.c files of memory; wire.c the few messages
+ * of the library itself; writable.c senders that wait for space; backlog.c what is left to serving
+ * threads; timer.c what they do at a time; frame.c the parts of a message around its bytes.
  *
  * typed/ adds messages: see typed/typed.h. It uses core/, which knows nothing of it.
  *

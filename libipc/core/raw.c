@@ -14,7 +14,6 @@
 #include "object.h"
 #include "proxy.h"
 #include "raw.h"
-#include "reply.h"
 #include "request.h"
 #include "stream.h"
 

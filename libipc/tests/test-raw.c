@@ -13,7 +13,7 @@
 #include "core/errors.h"
 #include "core/object.h"
 #include "core/proxy.h"
-#include "core/reply.h"
+#include "core/request.h"
 #include "core/wire.h"
 #include "fake-device.h"
 #include "test-run.h"

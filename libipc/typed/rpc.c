@@ -9,7 +9,6 @@
 #include "core/async.h"
 #include "core/entry.h"
 #include "core/proxy.h"
-#include "core/reply.h"
 #include "core/request.h"
 #include "pack.h"
 #include "table.h"
