@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Work for serving threads: see backlog.h.
- */
+/* Work for serving threads: see backlog.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>

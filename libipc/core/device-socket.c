@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The socket of ipcbusd: see device-socket.h.
- */
+/* The socket of ipcbusd: see device-socket.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdbool.h>

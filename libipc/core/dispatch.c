@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Event -> object -> its type. See dispatch.h. Called by the serving threads (loop.c) and by
- * a thread that waits for a reply (request.c).
+ * Event -> object -> its type. See dispatch.h.
  *
  * A call that cannot be served gets an error; a oneway is dropped. Here that is -EOWNERDEAD,
  * because the object ended while the message was on its way, and -ENOMEM. The types'

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Entries of messages; see entry.h. Called by raw.c and typed/table.c.
- */
+/* Entries of messages; see entry.h. */
 #include <errno.h>
 #include <unistd.h>
 

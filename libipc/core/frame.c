@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Received frames: see frame.h. The bytes are not trusted.
- */
+/* Received frames: see frame.h. The bytes are not trusted. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The threads of ipc_run().
- */
+/* The threads of ipc_run(). */
 #ifndef IPC_LOOP_H
 #define IPC_LOOP_H
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Monitors; see <ipc/monitor.h>. Records arrive as events, which dispatch.c passes on.
- */
+/* Monitors; see <ipc/monitor.h>. Records arrive as events, which dispatch.c passes on. */
 #include <errno.h>
 #include <string.h>
 

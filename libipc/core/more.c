@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Oneways that come together: see more.h. Called by loop.c, and by call.c for a call that is kept.
- */
+/* Oneways that come together: see more.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>

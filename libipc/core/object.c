@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Objects: see object.h for how long they live. Called by programs, by dispatch.c
- * for events, and by entry.c for objects that travel in messages.
- */
+/* Objects: see object.h for how long they live. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

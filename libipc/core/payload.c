@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Payloads that travel as files: see payload.h. Called by thread.c and request.c to send, and by
- * dispatch.c, raw.c and typed/rpc.c to receive. A received file is not trusted.
- */
+/* Payloads that travel as files: see payload.h. A received file is not trusted. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Proxies and their watches: see proxy.h. Called by programs, by entry.c for handles that arrive in
- * messages, and by dispatch.c for events.
- */
+/* Proxies and their watches: see proxy.h. */
 #include <errno.h>
 #include <stdlib.h>
 

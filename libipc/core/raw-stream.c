@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Streams of bytes: <ipc/raw.h>.
- */
+/* Streams of bytes: <ipc/raw.h>. */
 #include <errno.h>
 #include <stdlib.h>
 

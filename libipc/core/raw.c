@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Messages of bytes: <ipc/raw.h>. The ends of a stream use them too (stream-open.c).
- */
+/* Messages of bytes: <ipc/raw.h>. The ends of a stream use them too (stream-open.c). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Raw messages inside the library.
- */
+/* Raw messages inside the library. */
 #ifndef IPC_RAWS_H
 #define IPC_RAWS_H
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Callbacks of a stream: one after the other, on serving threads, until destroy(). See
- * stream.h.
- */
+/* Callbacks of a stream: one after the other, on serving threads, until destroy(). See stream.h. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * An end of a stream: its life, its time limit, and how it ends. See stream.h.
- */
+/* An end of a stream: its life, its time limit, and how it ends. See stream.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>

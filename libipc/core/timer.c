@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The timers of a connection: see timer.h.
- */
+/* The timers of a connection: see timer.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/epoll.h>

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Fields of protobuf's wire format; see wire.h.
- */
+/* Fields of protobuf's wire format; see wire.h. */
 #include <errno.h>
 #include <string.h>
 

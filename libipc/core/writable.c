@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The senders of a connection that wait for space. See writable.h. Called by stream.c and
- * request.c to wait, and by loop.c and stream.c when poll() reports space.
- */
+/* The senders of a connection that wait for space. See writable.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/eventfd.h>

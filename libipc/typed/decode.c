@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The decoder: see message.h. Called by rpc.c for replies, by serve.c for requests, and
- * by introspect.c.
+ * The decoder: see message.h.
  *
  * It accepts and refuses the bytes that protobuf's own implementation accepts and refuses, where
  * protobuf-c's decoder does not. A second occurrence of a field is merged; a known field with

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The encoder: see encode.h. Called by pack.c.
- */
+/* The encoder: see encode.h. */
 #include <endian.h>
 #include <errno.h>
 #include <string.h>

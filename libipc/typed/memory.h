@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Shared memory in messages: struct ipc_memory. Its files are those of core/memfd.h.
- */
+/* Shared memory in messages: struct ipc_memory. Its files are those of core/memfd.h. */
 #ifndef IPC_MEMORY_H
 #define IPC_MEMORY_H
 

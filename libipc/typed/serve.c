@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Objects of generated code: method -> handler -> reply. Called by core/dispatch.c, by
- * way of typed_type.
+ * Objects of generated code: method -> handler -> reply.
  *
  * The request is a stranger's. What cannot be given to a handler is refused
  * with an error that says why; a oneway is dropped instead:

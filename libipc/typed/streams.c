@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Streams of protobuf messages, for generated code: <ipc/rpc.h>. The engine is
- * core/stream.c.
- */
+/* Streams of protobuf messages, for generated code: <ipc/rpc.h>. The engine is core/stream.c. */
 #include <errno.h>
 
 #include "core/errors.h"
