@@ -20,8 +20,6 @@
 #include "request.h"
 #include "stream.h"
 
-/* --- The table -------------------------------------------------------------------- */
-
 /* Copies the model and puts the copy into the table. */
 static int async_add_locked(struct ipc *ipc, const struct async *model, struct async **ret_async)
 {
@@ -87,8 +85,6 @@ static bool async_forget(struct ipc *ipc, uint64_t id)
 	return true;
 }
 
-/* --- Sending ---------------------------------------------------------------------- */
-
 /* The program may have ended the slot before the driver knew the call. */
 static void cancel_if_dropped(struct ipc *ipc, uint64_t id)
 {
@@ -134,8 +130,6 @@ static int async_send(struct request *request, struct async *async,
 		cancel_if_dropped(ipc, id);
 	return 0;
 }
-
-/* --- Slots ------------------------------------------------------------------------ */
 
 /* The call stays in the table, because the event that ends it brings resources to release. */
 static void slot_end(struct ipc_slot *base)
@@ -194,8 +188,6 @@ int request_async(struct request *request, const struct async *model,
 		*ret_slot = before;
 	return r;
 }
-
-/* --- The end ------------------------------------------------------------------------ */
 
 static void end(struct thread *t, const struct async *async, struct ipcbus_event *event)
 {

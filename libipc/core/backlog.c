@@ -18,8 +18,6 @@ void backlog_init(struct ipc *ipc)
 	ipc->backlog = (struct backlog){ .last = &ipc->backlog.first, .fd = -1, .all_fd = -1 };
 }
 
-/* --- The queue -------------------------------------------------------------------- */
-
 static struct backlog_work *take_locked(struct backlog *backlog)
 {
 	struct backlog_work *work = backlog->first;
@@ -82,8 +80,6 @@ bool backlog_run(struct thread *t)
 	return true;
 }
 
-/* --- Events ----------------------------------------------------------------------- */
-
 struct backlog_event {
 	struct backlog_work base;
 	struct ipcbus_event event;
@@ -124,8 +120,6 @@ void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
 	};
 	backlog_add(ipc, &memory->base, /* wake= */ true);
 }
-
-/* --- Polling ---------------------------------------------------------------------- */
 
 int backlog_make_fd_locked(struct ipc *ipc)
 {

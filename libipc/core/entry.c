@@ -8,8 +8,6 @@
 #include "object.h"
 #include "proxy.h"
 
-/* --- Sending ------------------------------------------------------------------ */
-
 int table_append(struct table *table, uint32_t type, uint64_t value, uint64_t tag)
 {
 	if (table->n == IPCBUS_MAX_OBJECTS)
@@ -42,8 +40,6 @@ void table_unsent(const struct table *table, struct ipc *ipc)
 		if (table->objects[i].type == IPCBUS_OBJECT_NODE)
 			object_unsent(ipc, table->objects[i].value);
 }
-
-/* --- Receiving ---------------------------------------------------------------- */
 
 _Static_assert((int)IPC_RAW_OBJECT == (int)IPCBUS_OBJECT_NODE &&
 	       (int)IPC_RAW_PROXY == (int)IPCBUS_OBJECT_HANDLE &&

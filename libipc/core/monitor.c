@@ -111,8 +111,6 @@ void monitor_close(struct ipc *ipc)
 	replace(ipc, /* slot= */ NULL, /* ret_slot= */ NULL);
 }
 
-/* --- Records ----------------------------------------------------------------------- */
-
 /* Whether the data and the object table that the head announces lie within size bytes. */
 static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
 {

@@ -35,8 +35,6 @@ static void came_alone(struct more_state *state)
 	state->last_wait = state->wait;
 }
 
-/* --- What is left ----------------------------------------------------------------- */
-
 /* Keeps the memory for the next ones. */
 static void done(struct thread *t, struct more *more)
 {
@@ -99,8 +97,6 @@ void more_thread_ends(struct thread *t, bool live)
 	else
 		free(more);
 }
-
-/* --- Serving ---------------------------------------------------------------------- */
 
 static uint64_t tick(void)
 {

@@ -18,8 +18,6 @@
 /* Between two writes of so many bytes the time limit is checked. */
 #define WRITE_AT_ONCE	((size_t)16 << 20)
 
-/* --- Sending ------------------------------------------------------------------ */
-
 /* Signals do not interrupt a write to a file of memory. */
 static int write_all(int fd, const uint8_t *data, size_t size, uint64_t deadline)
 {
@@ -128,8 +126,6 @@ void payload_file_close(void *data)
 		close(file->fd);
 	file->fd = -1;
 }
-
-/* --- Receiving ---------------------------------------------------------------- */
 
 /* Takes the size of the payload from the header in the region. */
 static int parse_header(const struct ipc *ipc, const struct ipcbus_event *event, size_t *ret_size)

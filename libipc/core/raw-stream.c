@@ -107,8 +107,6 @@ int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,
 	return 0;
 }
 
-/* --- Opening without a wait -------------------------------------------------------- */
-
 /* Holds the objects of the options: the stream depends on them once it is open. */
 struct opening {
 	struct ipc_stream *stream;
@@ -183,8 +181,6 @@ int ipc_raw_stream_open_async(struct ipc_proxy *proxy, uint32_t code,
 		opening_free(opening);
 	return r;
 }
-
-/* --- Messages ------------------------------------------------------------------------ */
 
 int ipc_raw_stream_send(struct ipc_stream *stream, const struct ipc_raw_message *message,
 			uint64_t timeout_usec)

@@ -12,8 +12,6 @@
 /* The callbacks that run on this thread, innermost first. */
 static __thread struct slot_frame *frames;
 
-/* --- Memory --------------------------------------------------------------------------- */
-
 int slot_init(struct ipc_slot *slot, struct ipc *ipc, const struct slot_type *type, void *userdata)
 {
 	if (!atomic_load_explicit(&ipc->refs, memory_order_relaxed))
@@ -79,8 +77,6 @@ static void put_and_unlock(struct ipc_slot *slot)
 		slot_free(slot);
 }
 
-/* --- The end -------------------------------------------------------------------------- */
-
 /* The caller has a reference. The lock is dropped meanwhile. */
 static void finish_locked(struct ipc_slot *slot)
 {
@@ -114,8 +110,6 @@ void slot_drop(struct ipc_slot *slot)
 	finish_locked(slot);
 	put_and_unlock(slot);
 }
-
-/* --- Callbacks ---------------------------------------------------------------------- */
 
 bool slot_enter_locked(struct ipc_slot *slot, struct slot_frame *frame)
 {
@@ -239,8 +233,6 @@ void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata)
 	if (finished && destroy)
 		destroy(slot->userdata);
 }
-
-/* --- Lists -------------------------------------------------------------------------------- */
 
 void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot)
 {

@@ -22,8 +22,6 @@ void timers_done(struct ipc *ipc)
 		close(ipc->timers.fd);
 }
 
-/* --- The list ------------------------------------------------------------------------ */
-
 /* Most deadlines are later than those that are set already, so the search begins at the end. */
 static void insert(struct timers *timers, struct timer *timer)
 {
@@ -44,8 +42,6 @@ static void take_out(struct timers *timers, struct timer *timer)
 	*(timer->next ? &timer->next->previous : &timers->last) = timer->previous;
 	timer->is_set = false;
 }
-
-/* --- The fd --------------------------------------------------------------------------- */
 
 static int make_fd_locked(struct ipc *ipc)
 {
@@ -94,8 +90,6 @@ static void settle_locked(struct ipc *ipc)
 	atomic_fetch_and(&ipc->attention, ~ATTEND_TIMER);
 	writable_stop_polling_locked(ipc);
 }
-
-/* --- Timers --------------------------------------------------------------------------- */
 
 /* Returns 1 if the caller has to wake the threads of ipc_run(), so that they poll. */
 static int set_locked(struct ipc *ipc, struct timer *timer)

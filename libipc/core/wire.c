@@ -5,8 +5,6 @@
 
 #include "wire.h"
 
-/* --- Reading ---------------------------------------------------------------------- */
-
 static bool take_fixed(struct wire *wire, size_t size, uint64_t *ret_value)
 {
 	struct wire bytes;
@@ -50,8 +48,6 @@ int wire_next(struct wire *wire, struct wire_field *ret_field)
 	return take_value(wire, ret_field) ? 1 : -EBADMSG;
 }
 
-/* --- Writing ---------------------------------------------------------------------- */
-
 static uint8_t *put_varint(uint8_t *to, uint64_t value)
 {
 	for (; value > 0x7f; value >>= 7)
@@ -80,8 +76,6 @@ uint8_t *wire_put_bytes(uint8_t *to, uint32_t number, const void *data, size_t s
 		memcpy(to, data, size);
 	return to + size;
 }
-
-/* --- Text ------------------------------------------------------------------------- */
 
 static inline bool is_continuation(uint8_t byte)
 {

@@ -27,8 +27,6 @@ int writable_make_poll(struct ipc *ipc, unsigned int polls)
 	return r;
 }
 
-/* --- The list ----------------------------------------------------------------------- */
-
 static void add_locked(struct writable *writable, struct writable_waiter *waiter)
 {
 	waiter->next = NULL;
@@ -58,8 +56,6 @@ void writable_stop_polling_locked(struct ipc *ipc)
 	if (ipc->device.polls & DEVICE_POLL_WRITABLE)
 		device_set_poll(&ipc->device, ipc->device.polls & ~DEVICE_POLL_WRITABLE);
 }
-
-/* --- Waiting ------------------------------------------------------------------------ */
 
 static int want_locked(struct ipc *ipc)
 {
@@ -105,8 +101,6 @@ bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter)
 	return waited;
 }
 
-/* --- Space ----------------------------------------------------------------------------- */
-
 void writable_notify(struct ipc *ipc)
 {
 	struct writable_waiter *waiter;
@@ -129,8 +123,6 @@ void writable_notify(struct ipc *ipc)
 	writable_stop_polling_locked(ipc);
 	ipc_unlock(ipc);
 }
-
-/* --- Threads that wait ---------------------------------------------------------------- */
 
 static void wake_thread(struct writable_waiter *waiter)
 {
@@ -197,8 +189,6 @@ void writable_thread_end(void *data)
 		read_notification(thread);
 	close(thread->fd);
 }
-
-/* --- The program itself --------------------------------------------------------------- */
 
 /* Whoever takes the waiter off the list has the list's reference of the slot. */
 struct writable_slot {

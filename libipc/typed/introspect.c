@@ -20,8 +20,6 @@
 
 static const Ipc__None none = IPC__NONE__INIT;
 
-/* --- The server's side --------------------------------------------------------------- */
-
 static int ping(struct ipc_call *call, const ProtobufCMessage *request, const void *ops,
 		void *userdata)
 {
@@ -111,8 +109,6 @@ int ipc_object_set_dump(struct ipc_object *object, ipc_dump_cb cb)
 	return 0;
 }
 
-/* --- The client's side --------------------------------------------------------------- */
-
 int ipc_proxy_ping(struct ipc_proxy *proxy, struct ipc_error *error)
 {
 	return ipc_rpc_call_with(proxy, builtin_find(IPC_CODE_PING), NULL, &none.base, NULL, error);
@@ -155,8 +151,6 @@ int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description
 	*ret_description = (Ipc__Description *)reply;
 	return 0;
 }
-
-/* --- The comparison of two interfaces -------------------------------------------------- */
 
 static __attribute__((format(printf, 2, 3))) int differs(struct ipc_error *error,
 							 const char *format, ...)

@@ -128,8 +128,6 @@ int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object 
 	return name_register(names, kept, ret_slot);
 }
 
-/* --- Idle exit ---------------------------------------------------------------------- */
-
 static int send_idle_exit(struct names *names, const struct name *name)
 {
 	Ipc__Manager__IdleExitRequest request = IPC__MANAGER__IDLE_EXIT_REQUEST__INIT;

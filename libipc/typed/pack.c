@@ -12,8 +12,6 @@
 #include "core/frame.h"
 #include "pack.h"
 
-/* --- Parts ---------------------------------------------------------------------- */
-
 /* The message is written from its end, and so are its parts. */
 struct gatherer {
 	struct encoder encoder;
@@ -51,8 +49,6 @@ static uint8_t *put_metadata(uint8_t *at, size_t size, const char *const *metada
 	metadata_copy(at + fill, metadata);
 	return at + fill + extra;
 }
-
-/* --- Messages --------------------------------------------------------------------- */
 
 /* Makes what was written, and the parts, the content of *send. */
 static void attach(struct gatherer *gatherer, uint8_t *start, struct packed *packed,

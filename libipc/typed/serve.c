@@ -19,8 +19,6 @@
 #include "table.h"
 #include "typed.h"
 
-/* --- Objects ------------------------------------------------------------------- */
-
 /* Files go only to objects whose methods can take objects, bytes or shared memory. */
 static unsigned int node_flags(const struct ipc_interface *interface)
 {
@@ -73,8 +71,6 @@ int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interfa
 		return r;
 	return ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
 }
-
-/* --- Requests ------------------------------------------------------------------- */
 
 static void release_request(struct ipc_call *call)
 {
@@ -217,8 +213,6 @@ const struct object_type typed_type = {
 	.serve = serve,
 	.new_stream = typed_stream_new,
 };
-
-/* --- Replies --------------------------------------------------------------------- */
 
 /* A reply without a codec, or one that its codec leaves. If it has objects, or large bytes, which
  * the handler may free, it is sent at once. Else it may wait as any. */

@@ -258,8 +258,6 @@ int ipc_rpc_stream_reply(struct ipc_stream *stream, const struct ipc_method *met
 	return r < 0 ? r : ipc_stream_end(stream);
 }
 
-/* --- Callbacks ------------------------------------------------------------------------ */
-
 int ipc_rpc_stream_set_ops(struct ipc_stream *stream, const struct ipc_method *method,
 			   ipc_rpc_receive receive, ipc_rpc_cb cb,
 			   const struct ipc_stream_ops *ops, void *userdata)

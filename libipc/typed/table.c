@@ -11,8 +11,6 @@
 #include "memory.h"
 #include "table.h"
 
-/* --- Walking over messages -------------------------------------------------------------- */
-
 static int walk(const ProtobufCMessage *message, struct visitor *visitor, unsigned int depth);
 
 static int walk_one(const ProtobufCMessage *message, struct visitor *visitor, unsigned int depth)
@@ -93,8 +91,6 @@ int message_walk(const ProtobufCMessage *message, struct visitor *visitor)
 	return walk_one(message, visitor, /* depth= */ 0);
 }
 
-/* --- Sending ------------------------------------------------------------------ */
-
 struct table_builder {
 	struct visitor visitor;
 	struct table *table;
@@ -138,8 +134,6 @@ int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *me
 		table_unsent(table, ipc);
 	return r;
 }
-
-/* --- Receiving ---------------------------------------------------------------- */
 
 struct claim {
 	struct ipc_raw_entry entry;
