@@ -20,7 +20,6 @@
 #include "request.h"
 #include "stream.h"
 
-/* Copies the model and puts the copy into the table. */
 static int async_add_locked(struct ipc *ipc, const struct async *model, struct async **ret_async)
 {
 	uint64_t id = ipc_next_cookie_locked(ipc);

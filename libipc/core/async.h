@@ -46,7 +46,6 @@ int request_async(struct request *request, const struct async *model,
 
 /* Handles a REPLY, ERROR or FAILED that does not end a call that this thread waits for. */
 void async_end(struct thread *t, const struct ipcbus_event *event);
-/* Ends all async calls with this error: the bus has ended. */
 void asyncs_end(struct thread *t, int error);
 /* Ends all async calls of a connection that is closed with -ECANCELED. */
 void asyncs_close(struct ipc *ipc);

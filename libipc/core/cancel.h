@@ -60,7 +60,6 @@ int dependence_begin(struct ipc *ipc, const struct ipc_options *options, struct 
 		     struct dependence *dependence, struct owners *ret_owners);
 /* The call with this id was sent: cancels it if an owner was canceled in the meantime. */
 void dependence_sent(struct ipc *ipc, const struct owners *owners, uint64_t id);
-/* Leaves the lists. */
 void dependence_end_locked(struct dependence *dependence);
 
 /* Cancels all dependents, now and for good. Sends cancels to the other ends of streams. Does not

@@ -32,7 +32,6 @@
 #define KEEP		((4UL << 20) + UNIT)
 #define NO_SLOT		UINT_MAX
 
-/* A thread of this process. */
 struct daemon_thread {
 	uint32_t tid;		/* 0: the slot is free */
 	uint8_t *piece;		/* its part of the send area, or NULL */
@@ -239,7 +238,6 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 	return interruptible && waits_for_event(slot_at(link, number)) ? -EINTR : 0;
 }
 
-/* Hands the slot to the daemon and waits for the result. */
 static int slot_run(struct daemon_link *link, unsigned int number, unsigned long request,
 		    const void *arg)
 {
@@ -384,7 +382,6 @@ static size_t align8(size_t size)
 	return (size + 7) & ~(size_t)7;
 }
 
-/* Returns the size of a message in the send area. */
 static size_t moved_size(const struct ipcbus_send *send)
 {
 	return align8(send->data_size) + send->object_count * sizeof(struct ipcbus_object);

@@ -35,7 +35,6 @@ static int device_ioctl(const struct device *device, unsigned long request, void
 	return ioctl(device->fd, request, arg) < 0 ? -errno : 0;
 }
 
-/* Opens the device, or connects to a daemon. */
 static int open_bus(struct device *device, const char *path)
 {
 	int r;

@@ -33,7 +33,6 @@ static inline void table_attach(const struct table *table, struct ipcbus_send *s
 	send->object_count = table->n;
 }
 
-/* Returns the event->object_count objects that came with an event. */
 static inline const struct ipcbus_object *event_objects(const struct ipc *ipc,
 							 const struct ipcbus_event *event)
 {
@@ -43,12 +42,10 @@ static inline const struct ipcbus_object *event_objects(const struct ipc *ipc,
 /* Moves the reference of a received object into *entry. On failure (-ENOMEM) the reference
  * was released. */
 int entry_take(struct ipc_raw_entry *entry, struct ipc *ipc, const struct ipcbus_object *object);
-/* Releases what the entry refers to. */
 void entry_release(struct ipc_raw_entry *entry);
 /* Releases n received objects that nobody took. */
 void objects_refuse(struct ipc *ipc, const struct ipcbus_object *objects, unsigned int n);
 
-/* Releases all objects that came with an event. */
 static inline void event_refuse(struct ipc *ipc, const struct ipcbus_event *event)
 {
 	if (unlikely(event->object_count))

@@ -42,7 +42,6 @@ int error_set(struct ipc_error *error, int code)
 
 /* --- From one side to the other ---------------------------------------------------- */
 
-/* Numbers of the fields of ipc.Error. */
 enum { ERROR_NAME = 1, ERROR_MESSAGE, ERROR_NUMBER, ERROR_DETAILS };
 
 /* Up to a 0 in it; an empty text is none. */

@@ -16,7 +16,6 @@ void pool_grow(struct ipc *ipc);
 /* Serves one event without sleeping: 1, 0 if there is none, or -errno. */
 int loop_serve_one(struct thread *t);
 
-/* Whether there are threads in ipc_run(). */
 bool pool_serves(struct ipc *ipc);
 /*
  * This thread is in a handler or callback and is about to wait for a stream, so it does not

@@ -35,7 +35,6 @@ static void came_alone(struct more_state *state)
 	state->last_wait = state->wait;
 }
 
-/* Keeps the memory for the next ones. */
 static void done(struct thread *t, struct more *more)
 {
 	if (!t->more.spare)

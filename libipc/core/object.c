@@ -44,7 +44,6 @@ static struct peer *peer_of_locked(struct ipc_object *object, uid_t uid)
 	return peer;
 }
 
-/* Frees a peer that has nothing. */
 static void peer_settle_locked(struct peer *peer)
 {
 	struct peers *peers = peer->peers;

@@ -127,7 +127,6 @@ void payload_file_close(void *data)
 	file->fd = -1;
 }
 
-/* Takes the size of the payload from the header in the region. */
 static int parse_header(const struct ipc *ipc, const struct ipcbus_event *event, size_t *ret_size)
 {
 	struct frame_header header;

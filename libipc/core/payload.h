@@ -58,7 +58,6 @@ static inline bool payload_is_file(const struct ipc *ipc, const struct ipcbus_ev
  *   -EMSGSIZE  the payload is larger than ipc_set_message_max() allows
  */
 int payload_open(struct ipc *ipc, struct ipcbus_event *event, struct mapping *ret_mapping);
-/* Ends the mapping, if there is one. */
 void payload_close(struct mapping *mapping);
 
 #endif /* IPC_PAYLOAD_H */

@@ -25,7 +25,6 @@ static int proxy_new_locked(struct ipc *ipc, uint32_t handle, struct ipc_proxy *
 	return 0;
 }
 
-/* The proxy of a handle, made if there is none, with a new reference. */
 static int proxy_take(struct ipc *ipc, uint32_t handle, uint32_t counts,
 		      struct ipc_proxy **ret_proxy)
 {

@@ -47,7 +47,6 @@ struct ipc_proxy {
  */
 int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy);
 
-/* The connection is closed: cuts all proxies off. */
 void proxies_close(struct ipc *ipc);
 
 /* The owner of what is watched was frozen or thawed; count orders the events. */

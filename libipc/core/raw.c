@@ -68,7 +68,6 @@ static __attribute__((noinline)) int append_entries(struct table *table, struct 
 	return r;
 }
 
-/* Bytes alone, as most messages are. */
 static inline bool is_plain(const struct ipc_raw_message *message)
 {
 	return likely(!(message->n_parts | message->n_entries));

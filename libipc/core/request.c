@@ -39,7 +39,6 @@ static int check_options(const struct ipc_options *options, uint32_t kind)
 				       options->flags & ~IPC_REPLACE ?
 			       -EINVAL :
 			       0;
-	/* At most one of these. */
 	if (!!options->parent + !!options->parent_stream + !!options->flags > 1)
 		return -EINVAL;
 	return options->flags & ~IPC_DETACHED ? -EINVAL : 0;

@@ -59,7 +59,6 @@ struct reply {
 	struct mapping file;		/* the payload, if it came as a file */
 };
 
-/* So many bytes are borrowed no longer. */
 static inline void borrow_end(struct ipc *ipc, size_t size)
 {
 	atomic_fetch_sub_explicit(&ipc->borrowed, size, memory_order_relaxed);

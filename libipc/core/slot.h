@@ -69,7 +69,6 @@ void slot_abandon(struct ipc_slot *slot, bool given);
 /* A callback is about to run. False: it must not. */
 bool slot_enter_locked(struct ipc_slot *slot, struct slot_frame *frame);
 bool slot_enter(struct ipc_slot *slot, struct slot_frame *frame);
-/* It has returned. */
 void slot_leave(struct slot_frame *frame);
 /* Ends a slot that the caller took off its list, and drops the list's reference. */
 void slot_drop(struct ipc_slot *slot);

@@ -23,7 +23,6 @@
 #include "stream.h"
 #include "wire.h"
 
-/* Numbers of the fields. */
 enum { OPEN_METHOD = 1, OPEN_DATA, OPEN_CONTROL, OPEN_WINDOW, OPEN_DEADLINE };
 enum { OBJECT_ID = 1 };
 
@@ -88,7 +87,6 @@ static void introduced(struct introduction *i)
 	ipc_object_unref(i->entries[1].object);
 }
 
-/* A StreamOpen of the other end. */
 struct open {
 	uint32_t method;
 	uint32_t window;
@@ -153,7 +151,6 @@ static int find_proxy(const struct ipc_raw_message *message, uint64_t tag,
 	return -EBADMSG;
 }
 
-/* Takes the other end's objects. */
 static int meet(struct ipc_stream *stream, const struct ipc_raw_message *message,
 		const struct open *open)
 {

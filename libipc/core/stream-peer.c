@@ -20,7 +20,6 @@
 #include "stream.h"
 #include "wire.h"
 
-/* Numbers of their fields. */
 enum { CREDIT_MESSAGES = 1 };
 enum { END_CODE = 1, END_ERROR };
 

@@ -92,7 +92,6 @@ struct stream_type {
 	void (*on_message)(struct ipc_stream *stream, void *userdata);
 };
 
-/* The properties of a new stream. */
 struct stream_of {
 	const struct stream_type *type;
 	size_t size;			/* of its memory, with struct ipc_stream in front */
@@ -106,7 +105,6 @@ struct stream_of {
 	bool defer;			/* the handler waits for the request */
 };
 
-/* The state of the callbacks of a stream. */
 enum strand {
 	STRAND_IDLE,
 	STRAND_QUEUED,		/* in the backlog */
@@ -221,7 +219,6 @@ int stream_send(struct ipc_stream *stream, uint64_t timeout_usec, const void *me
 int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void **ret_message,
 		   struct ipc_error *error);
 
-/* Watches for the death of the other end. */
 int stream_watch(struct ipc_stream *stream);
 /* Frees a deferred end whose request will not come. For the thread that took it. */
 void stream_abandon(struct ipc_stream *stream);
@@ -232,7 +229,6 @@ int stream_set_timer(struct ipc_stream *stream);
 
 /* Calls back when there may be space for a message to the other end: as writable_want(). */
 int stream_want_space(struct ipc_stream *stream);
-/* Frees the message that was received last. */
 void stream_free_current(struct ipc_stream *stream);
 /* Grants credit if half of the window is free again: 0, or -ENOMEM. */
 int stream_grant_credit(struct ipc_stream *stream);
@@ -332,7 +328,6 @@ static inline void stream_expire(struct ipc_stream *stream)
 	if (stream_is_late(stream))
 		stream_expire_now(stream);
 }
-/* Wake the receiving or sending thread to look again. */
 void stream_wake_receiver_locked(struct ipc_stream *stream);
 void stream_wake_sender_locked(struct ipc_stream *stream);
 /* Drops all messages that wait: for stream_free_items(), without the lock. */
@@ -342,7 +337,6 @@ void stream_free_items(struct ipc_stream *stream, struct stream_item *items);
 int stream_count_item(struct ipc_stream *stream, struct stream_item *item);
 void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
 
-/* The two objects; stream-peer.c. */
 int stream_make_objects(struct ipc_stream *stream);
 /* Reads the fields of a message with the numbers 1 to n - 1, which must have these types (WIRE_*).
  * If a field is repeated, the last value counts. A missing field has the number 0. */

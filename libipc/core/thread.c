@@ -60,7 +60,6 @@ static void thread_leave(struct thread *t)
 	connections_unlock();
 }
 
-/* Runs when a thread ends. */
 static void thread_exit(void *list)
 {
 	struct thread *t = list;

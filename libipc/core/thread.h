@@ -18,7 +18,6 @@
 /* Scratch memory above this is not kept for smaller messages. */
 #define THREAD_SCRATCH_KEPT	((size_t)256 << 10)
 
-/* Where messages are packed. */
 struct scratch {
 	uint8_t *data;
 	size_t size;

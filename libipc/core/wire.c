@@ -17,7 +17,6 @@ static bool take_fixed(struct wire *wire, size_t size, uint64_t *ret_value)
 	return true;
 }
 
-/* Takes what follows the tag. */
 static bool take_value(struct wire *wire, struct wire_field *field)
 {
 	switch (field->type) {

@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Wire types. */
 #define WIRE_VARINT	0
 #define WIRE_64BIT	1
 #define WIRE_BYTES	2

@@ -55,7 +55,6 @@ static inline void *arena_alloc(struct arena *arena, size_t size)
 
 /* Bytes of its chunks. */
 size_t arena_memory(const struct arena *arena);
-/* Frees all memory of the arena. */
 void arena_done(struct arena *arena);
 
 #endif /* IPC_ARENA_H */

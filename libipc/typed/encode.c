@@ -28,7 +28,6 @@ static inline bool is_empty(ProtobufCType type, const void *member)
 	}
 }
 
-/* Whether a field that is not repeated is sent. */
 static inline bool is_present(const ProtobufCMessage *message,
 			      const ProtobufCFieldDescriptor *field)
 {
@@ -54,7 +53,6 @@ static inline bool is_present(const ProtobufCMessage *message,
 	return pointer && pointer != field->default_value;
 }
 
-/* Of types whose values are varints. */
 static inline uint64_t number_of(ProtobufCType type, const void *member)
 {
 	switch (type) {

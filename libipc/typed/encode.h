@@ -38,7 +38,6 @@ struct encoder {
 	size_t left_out;	/* bytes of large fields that were not copied */
 };
 
-/* Writes a message as it was measured. */
 void encode(struct encoder *encoder, const ProtobufCMessage *message);
 
 #endif /* IPC_ENCODE_H */

@@ -90,7 +90,6 @@ static inline void message_done(struct message *message)
 /* The deepest that messages may lie in each other, here and on the wire. */
 #define MESSAGE_MAX_DEPTH	100
 
-/* What a descriptor's offset says. */
 static inline const void *field_at(const ProtobufCMessage *message, unsigned int offset)
 {
 	return (const char *)message + offset;

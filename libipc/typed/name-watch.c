@@ -227,7 +227,6 @@ static bool begin_change(struct name_watch *watch, const Ipc__Manager__Change *c
 	return current;
 }
 
-/* Ends what begin_change() began. */
 static void end_change(struct name_watch *watch)
 {
 	bool ended;

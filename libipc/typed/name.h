@@ -90,7 +90,6 @@ void registration_add_locked(struct names *names, struct registration *registrat
 /* Sends a registration that the manager may not know any more. The caller must call names_report()
  * without the lock, because a failure is reported to the program. */
 void registration_resend_locked(struct names *names, struct registration *registration);
-/* Calls the program's callbacks for all registrations that failed. */
 void names_report(struct names *names);
 /* Returns false if the registration is no longer in the list. */
 bool registration_remove_locked(struct names *names, struct registration *registration);

@@ -71,7 +71,6 @@ static void attach(struct gatherer *gatherer, uint8_t *start, struct packed *pac
 	table_attach(&packed->table, send);
 }
 
-/* The message was measured. */
 static int write_message(struct packed *packed, struct thread *t, const ProtobufCMessage *message,
 			 const struct measure *measure, const char *const *metadata,
 			 struct ipcbus_send *send)

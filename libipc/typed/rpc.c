@@ -16,7 +16,6 @@
 
 /* --- Requests -------------------------------------------------------------------- */
 
-/* A request of a method. */
 struct rpc {
 	struct request request;
 	struct packed packed;		/* table.n is 0 if it was packed by its codec */
@@ -55,7 +54,6 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 	return pack_other(rpc, method, options, message);
 }
 
-/* It was sent, or not after all. */
 static inline void done(struct rpc *rpc, bool sent)
 {
 	if (unlikely(rpc->packed.table.n) && !sent)

@@ -52,7 +52,6 @@ static inline int claims_take(struct message *message, struct ipc *ipc,
  *   -EMSGSIZE  the files are larger than ipc_set_message_max() allows
  */
 int claims_bind(struct ipc *ipc, struct message *message);
-/* Releases all claims that the message still holds. */
 void claims_release_more(struct message *message);
 
 static inline void claims_release(struct message *message)
