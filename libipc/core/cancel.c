@@ -278,12 +278,9 @@ int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
 	struct ipc_slot *slot;
 	int r;
 
-	if (!call || !cb)
-		return -EINVAL;
-	if (call->ipc->foreign)
-		return -ECHILD;
-
-	r = slot_new(call->ipc, &cancel_slot_type, userdata, &slot);
+	r = call && cb ? ipc_check(call->ipc) : -EINVAL;
+	if (r == 0)
+		r = slot_new(call->ipc, &cancel_slot_type, userdata, &slot);
 	if (r < 0)
 		return r;
 	cancel_slot(slot)->cb = cb;
@@ -369,12 +366,10 @@ void calls_canceled(struct ipc *ipc)
 int ipc_cancellation_new(struct ipc *ipc, struct ipc_cancellation **ret_cancellation)
 {
 	struct ipc_cancellation *cancellation;
+	int r = ret_cancellation ? ipc_check(ipc) : -EINVAL;
 
-	if (!ipc || !ret_cancellation)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-
+	if (r < 0)
+		return r;
 	cancellation = calloc(1, sizeof(*cancellation));
 	if (!cancellation)
 		return -ENOMEM;
@@ -408,15 +403,11 @@ struct ipc_cancellation *ipc_cancellation_unref(struct ipc_cancellation *cancell
 
 int ipc_cancel(struct ipc_cancellation *cancellation)
 {
-	struct ipc *ipc = cancellation ? cancellation->ipc : NULL;
+	int r = cancellation ? ipc_check(cancellation->ipc) : -EINVAL;
 
-	if (!ipc)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-
-	dependents_cancel(ipc, &cancellation->dependents);
-	return 0;
+	if (r == 0)
+		dependents_cancel(cancellation->ipc, &cancellation->dependents);
+	return r;
 }
 
 int ipc_is_canceled(const struct ipc_cancellation *cancellation)

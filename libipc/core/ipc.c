@@ -256,12 +256,11 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
 
 int ipc_set_clear(struct ipc *ipc, int clear)
 {
-	if (!ipc)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-	device_set_clear(&ipc->device, clear);
-	return 0;
+	int r = ipc_check(ipc);
+
+	if (r == 0)
+		device_set_clear(&ipc->device, clear);
+	return r;
 }
 
 int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_features)
@@ -275,21 +274,21 @@ int ipc_get_driver(struct ipc *ipc, uint32_t *ret_version, uint64_t *ret_feature
 
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec)
 {
-	if (!ipc || !timeout_usec || timeout_usec == IPC_INHERIT)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-	atomic_store_explicit(&ipc->timeout_usec, timeout_usec == IPC_NEVER ? 0 : timeout_usec,
-			      memory_order_relaxed);
-	return 0;
+	int r = timeout_usec && timeout_usec != IPC_INHERIT ? ipc_check(ipc) : -EINVAL;
+
+	if (r == 0)
+		atomic_store_explicit(&ipc->timeout_usec,
+				      timeout_usec == IPC_NEVER ? 0 : timeout_usec,
+				      memory_order_relaxed);
+	return r;
 }
 
 int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userdata)
 {
-	if (!ipc)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
+	int r = ipc_check(ipc);
+
+	if (r < 0)
+		return r;
 	ipc->on_interrupt = cb;
 	ipc->interrupt_userdata = userdata;
 	return 0;
@@ -297,12 +296,11 @@ int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userda
 
 int ipc_set_message_max(struct ipc *ipc, size_t size)
 {
-	if (!ipc || !size || size > IPC_MESSAGE_MAX)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-	atomic_store_explicit(&ipc->message_max, size, memory_order_relaxed);
-	return 0;
+	int r = size && size <= IPC_MESSAGE_MAX ? ipc_check(ipc) : -EINVAL;
+
+	if (r == 0)
+		atomic_store_explicit(&ipc->message_max, size, memory_order_relaxed);
+	return r;
 }
 
 int ipc_open(struct ipc **ret_ipc, const char *device)
@@ -396,11 +394,7 @@ _Static_assert(IPC_FROZEN_CALL == IPCBUS_FROZEN_CALL &&
 
 static int freeze(struct ipc *ipc, struct ipcbus_freeze *freeze)
 {
-	if (!ipc)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-	return device_freeze(&ipc->device, freeze);
+	return ipc_check(ipc) ?: device_freeze(&ipc->device, freeze);
 }
 
 int ipc_freeze(struct ipc *ipc, pid_t pid, unsigned int timeout_msec)

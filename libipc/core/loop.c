@@ -199,24 +199,19 @@ int ipc_process(struct ipc *ipc)
 
 int ipc_get_fd(struct ipc *ipc)
 {
-	int r;
+	int r = ipc_check(ipc);
 
-	if (!ipc)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-	r = writable_make_poll(ipc, DEVICE_POLL_EVENT);
+	if (r == 0)
+		r = writable_make_poll(ipc, DEVICE_POLL_EVENT);
 	return r < 0 ? r : backlog_get_fd(ipc);
 }
 
 int ipc_wait(struct ipc *ipc, uint64_t timeout_usec)
 {
-	int r;
+	int r = ipc_check(ipc);
 
-	if (!ipc)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
+	if (r < 0)
+		return r;
 	r = writable_make_poll(ipc, /* polls= */ 0);
 	if (r == 0)
 		r = backlog_make_fd(ipc);
@@ -515,14 +510,10 @@ static int pool_leave(struct ipc *ipc, int r)
 
 int ipc_set_threads(struct ipc *ipc, unsigned int threads)
 {
-	int r;
+	int r = threads >= 1 && threads <= IPC_MAX_THREADS ? ipc_check(ipc) : -EINVAL;
 
-	if (!ipc || threads < 1 || threads > IPC_MAX_THREADS)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-
-	r = device_set_threads(&ipc->device, threads > 1 ? threads : 0);
+	if (r == 0)
+		r = device_set_threads(&ipc->device, threads > 1 ? threads : 0);
 	if (r < 0)
 		return r;
 

@@ -98,12 +98,9 @@ int ipc_monitor(struct ipc *ipc, unsigned int flags, pid_t pid, size_t max_data,
 		.pid = (uint32_t)pid,
 		.max_data = max_data < UINT32_MAX ? (uint32_t)max_data : UINT32_MAX,
 	};
+	int r = pid >= 0 && flags && cb ? ipc_check(ipc) : -EINVAL;
 
-	if (!ipc || pid < 0 || !flags || !cb)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-	return start(ipc, &monitor, cb, userdata, ret_slot);
+	return r < 0 ? r : start(ipc, &monitor, cb, userdata, ret_slot);
 }
 
 void monitor_close(struct ipc *ipc)

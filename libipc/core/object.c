@@ -305,13 +305,11 @@ err:
 
 static int object_want(struct ipc_object *object, const struct ipcbus_node *wants)
 {
-	int r = -EBUSY;
+	int r = ipc_check(object->ipc);
 
-	if (!object->ipc)
-		return -EINVAL;
-	if (object->ipc->foreign)
-		return -ECHILD;
-
+	if (r < 0)
+		return r;
+	r = -EBUSY;
 	ipc_lock(object->ipc);
 	if (!object->node) {
 		object->wants = *wants;
@@ -385,13 +383,10 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 static int object_make_node(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
-	int r = 0;
+	int r = ipc_check(ipc);
 
-	if (!ipc)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-
+	if (r < 0)
+		return r;
 	ipc_lock(ipc);
 	if (!object->node)
 		r = object_make_node_locked(object);
@@ -423,13 +418,10 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 {
 	struct ipcbus_node_info info = { 0 };
 	struct ipc_object_info own;
-	int r = 0;
+	int r = object && ret_info ? ipc_check(object->ipc) : -EINVAL;
 
-	if (!object || !object->ipc || !ret_info)
-		return -EINVAL;
-	if (object->ipc->foreign)
-		return -ECHILD;
-
+	if (r < 0)
+		return r;
 	info.node = atomic_load(&object->node);
 	if (info.node)
 		r = device_node_info(&object->ipc->device, &info);
@@ -577,16 +569,12 @@ static int force_end_locked(struct ipc_object *object)
 
 int ipc_object_end(struct ipc_object *object)
 {
-	int r = -ENOENT;
+	int r = object ? ipc_check(object->ipc) : -EINVAL;
 
-	if (!object || !object->ipc)
-		return -EINVAL;
-	if (object->ipc->foreign)
-		return -ECHILD;
-
+	if (r < 0)
+		return r;
 	ipc_lock(object->ipc);
-	if (object->node)
-		r = force_end_locked(object);
+	r = object->node ? force_end_locked(object) : -ENOENT;
 	ipc_unlock(object->ipc);
 	return r;
 }

@@ -40,6 +40,7 @@
 #ifndef IPC_PRIVATE_H
 #define IPC_PRIVATE_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -144,6 +145,12 @@ struct ipc {
 	unsigned int next_closed;
 	struct ipc_slot *monitor;		/* where a monitor's records go, or NULL */
 };
+
+/* Returns -EINVAL without a connection, -ECHILD in a forked child, or 0. */
+static inline int ipc_check(const struct ipc *ipc)
+{
+	return !ipc ? -EINVAL : ipc->foreign ? -ECHILD : 0;
+}
 
 void connections_lock(void);
 void connections_unlock(void);

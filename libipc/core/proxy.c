@@ -60,12 +60,9 @@ int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy
 
 int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy)
 {
-	if (!ipc || !ret_proxy)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
+	int r = ret_proxy ? ipc_check(ipc) : -EINVAL;
 
-	return proxy_take(ipc, MANAGER_HANDLE, /* counts= */ 0, ret_proxy);
+	return r < 0 ? r : proxy_take(ipc, MANAGER_HANDLE, /* counts= */ 0, ret_proxy);
 }
 
 int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy)
@@ -141,14 +138,13 @@ struct ipc *ipc_proxy_ipc(const struct ipc_proxy *proxy)
 
 int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec)
 {
-	if (!proxy || !proxy->ipc || !timeout_usec)
-		return -EINVAL;
-	if (proxy->ipc->foreign)
-		return -ECHILD;
+	int r = proxy && timeout_usec ? ipc_check(proxy->ipc) : -EINVAL;
 
-	atomic_store_explicit(&proxy->timeout_usec, timeout_usec == IPC_INHERIT ? 0 : timeout_usec,
-			      memory_order_relaxed);
-	return 0;
+	if (r == 0)
+		atomic_store_explicit(&proxy->timeout_usec,
+				      timeout_usec == IPC_INHERIT ? 0 : timeout_usec,
+				      memory_order_relaxed);
+	return r;
 }
 
 /* --- Watches ------------------------------------------------------------------------- */
@@ -282,12 +278,10 @@ static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb fre
 	struct ipc *ipc;
 	int r;
 
-	if (!proxy || !proxy->ipc || (!cb && !freeze_cb))
-		return -EINVAL;
+	r = proxy && (cb || freeze_cb) ? ipc_check(proxy->ipc) : -EINVAL;
+	if (r < 0)
+		return r;
 	ipc = proxy->ipc;
-	if (ipc->foreign)
-		return -ECHILD;
-
 	r = slot_new(ipc, &watcher_type, userdata, &slot);
 	if (r < 0)
 		return r;

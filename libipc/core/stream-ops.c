@@ -300,10 +300,10 @@ int ipc_stream_set_ops(struct ipc_stream *stream, const struct ipc_stream_ops *o
 
 int ipc_stream_resume(struct ipc_stream *stream)
 {
-	if (!stream)
-		return -EINVAL;
-	if (stream->ipc->foreign)
-		return -ECHILD;
+	int r = stream ? ipc_check(stream->ipc) : -EINVAL;
+
+	if (r < 0)
+		return r;
 	stream_lock(stream);
 	stream->message_due |= !!stream->first;
 	stream_unlock(stream);

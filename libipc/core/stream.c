@@ -668,11 +668,10 @@ void stream_cancel_with(struct ipc_stream *stream)
 int ipc_stream_canceled(struct ipc_stream *stream)
 {
 	bool broken;
+	int r = stream ? ipc_check(stream->ipc) : -EINVAL;
 
-	if (!stream)
-		return -EINVAL;
-	if (stream->ipc->foreign)
-		return -ECHILD;
+	if (r < 0)
+		return r;
 	break_if_ended(stream);
 	stream_lock(stream);
 	broken = stream->broken && !stream->broken_late;

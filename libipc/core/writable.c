@@ -253,12 +253,9 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
 	struct writable_slot *writable;
 	int r;
 
-	if (!ipc || !cb)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
-
-	r = slot_new(ipc, &writable_type, userdata, &slot);
+	r = cb ? ipc_check(ipc) : -EINVAL;
+	if (r == 0)
+		r = slot_new(ipc, &writable_type, userdata, &slot);
 	if (r < 0)
 		return r;
 	writable = (struct writable_slot *)slot;

@@ -183,11 +183,10 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 {
 	struct upper *upper = NULL;
 	struct names *names;
+	int r = ipc_check(ipc);
 
-	if (!ipc)
-		return -EINVAL;
-	if (ipc->foreign)
-		return -ECHILD;
+	if (r < 0)
+		return r;
 	*ret_names = (struct names *)atomic_load(&ipc->upper);
 	if (likely(*ret_names))
 		return 0;
