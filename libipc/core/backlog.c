@@ -9,7 +9,6 @@
 
 #include "backlog.h"
 #include "descriptor.h"
-#include "dispatch.h"
 #include "entry.h"
 #include "loop.h"
 

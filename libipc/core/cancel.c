@@ -177,7 +177,7 @@ static int call_watch_locked(struct ipc_call *call)
 	return 0;
 }
 
-/* The callbacks that it has left, for calls_drop(). */
+/* The callbacks that it has left, for slots_close(). */
 static struct ipc_slot *call_unwatch_locked(struct ipc_call *call)
 {
 	struct ipc_slot *slots = call->on_cancel;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Event -> object -> its type. See dispatch.h.
+ * Event -> object -> its type. See loop.h.
  *
  * A call that cannot be served gets an error; a oneway is dropped. Here that is -EOWNERDEAD,
  * because the object ended while the message was on its way, and -ENOMEM. The types'
@@ -11,7 +11,6 @@
 
 #include "async.h"
 #include "call.h"
-#include "dispatch.h"
 #include "entry.h"
 #include "loop.h"
 #include "object.h"

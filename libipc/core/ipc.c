@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "async.h"
-#include "dispatch.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"

@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #include "descriptor.h"
-#include "dispatch.h"
 #include "loop.h"
 #include "more.h"
 

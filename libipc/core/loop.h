@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads of ipc_run(). */
+/* The threads of ipc_run(), and what they do with an event (dispatch.c). */
 #ifndef IPC_LOOP_H
 #define IPC_LOOP_H
 
@@ -26,5 +26,29 @@ int pool_block(struct thread *t);
 /* Puts the waiter on the list if threads are in ipc_run(), else returns false. */
 bool pool_add_waiter(struct ipc *ipc, struct pool_waiter *waiter);
 void pool_remove_waiter(struct ipc *ipc, struct pool_waiter *waiter);
+
+/* --- Events --------------------------------------------------------------------------- */
+
+/* Events other than the reply that a thread waits for. Handlers run on the calling thread. A
+ * reply may stay with the thread until its next exchange. */
+void dispatch(struct thread *t, const struct ipcbus_event *event);
+/*
+ * The bus has ended: completes or notifies, with -ECONNRESET, all that waits for an event of this
+ * connection. Any number of serving threads may call it; each callback runs once.
+ */
+void dispatch_bus_end(struct thread *t);
+/* Whether what comes for the object with that cookie runs nothing of the program's. */
+bool dispatch_is_for_stream(struct ipc *ipc, uint64_t cookie);
+
+/*
+ * For a thread that waits for a stream: does with the event what the library does alone, for
+ * any stream. False: its handler or callback is the program's, so the event is for a thread
+ * that serves.
+ */
+bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event);
+
+/* monitor.c: passes a record to the program; ends the monitor of a connection that is closed. */
+void monitor_deliver(struct thread *t, const struct ipcbus_event *event);
+void monitor_close(struct ipc *ipc);
 
 #endif /* IPC_LOOP_H */

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "dispatch.h"
+#include "loop.h"
 #include "ipcbus-monitor.h"
 #include "sized.h"
 #include "slot.h"

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "call.h"
-#include "dispatch.h"
 #include "entry.h"
 #include "loop.h"
 #include "more.h"

@@ -12,7 +12,7 @@
 
 #include "call.h"
 #include "deadline.h"
-#include "dispatch.h"
+#include "loop.h"
 #include "proxy.h"
 #include "request.h"
 #include "stream.h"

@@ -20,7 +20,6 @@
 
 #include "deadline.h"
 #include "descriptor.h"
-#include "dispatch.h"
 #include "errors.h"
 #include "loop.h"
 #include "payload.h"
