@@ -20,6 +20,7 @@
 
 #include "device-daemon.h"
 #include "device-socket.h"
+#include "device.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 
@@ -547,7 +548,7 @@ int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
 	return r;
 }
 
-bool daemon_set_interruptible(bool on)
+bool device_set_interruptible(bool on)
 {
 	bool before = interruptible;
 

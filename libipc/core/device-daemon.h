@@ -25,9 +25,6 @@ void daemon_close(struct daemon_link *link, bool mapped);
 
 /* An ioctl of ipcbus.h. Returns its result, as 0 or -errno; waits as it does. */
 int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg);
-/* Of the calling thread, whether its waits for an event may miss no signal: they then end with
- * IPCBUS_EVENT_INTERRUPTED where none came too, at most once a second. Returns what it was. */
-bool daemon_set_interruptible(bool on);
 /* Ends the waits of all threads. Async-signal-safe. */
 void daemon_wake(struct daemon_link *link);
 

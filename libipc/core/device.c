@@ -130,11 +130,6 @@ int device_exchange(const struct device *device, struct ipcbus_exchange *x)
 	return device_ioctl(device, IPCBUS_IOC_EXCHANGE, x);
 }
 
-bool device_set_interruptible(bool on)
-{
-	return daemon_set_interruptible(on);
-}
-
 /*
  * The driver interrupts waits when an fd of the file is closed. dup3() over the
  * spare fd closes it and has it back at once: it needs no free fd number.

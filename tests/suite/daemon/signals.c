@@ -53,7 +53,7 @@ static void *wait_for_signal(void *unused)
 	struct ipcbus_exchange x;
 	int r;
 
-	daemon_set_interruptible(true);
+	device_set_interruptible(true);
 	do {
 		x = (struct ipcbus_exchange){ .size = sizeof(x),
 					      .flags = IPCBUS_WAIT | IPCBUS_SERVE };
