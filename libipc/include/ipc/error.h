@@ -36,7 +36,7 @@ enum ipc_origin {
  * NULL if the service did not set them.
  */
 struct ipc_error {
-	size_t size;		/* set by IPC_ERROR_INIT; 0 means that of the first version */
+	size_t size;		/* set by IPC_ERROR_INIT */
 	int code;		/* the negative errno that the call returned */
 	int number;		/* defined by the service; 0 if not set */
 	char *name;		/* "echo.Empty" */
