@@ -1,23 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files that show a bus: see bus.h. docs/tracing.md explains what is in them. No kernel
- * pointer is ever shown. A reader may take its time: of each proc as much is copied out under a
- * lock as a piece holds, and printed when the lock is free. A bus that works while it is read
- * gives no consistent picture: each line is true by itself.
- *
- * Of each bus, in the root of its mount, and in debugfs of the bus behind /dev/ipcbus:
- *
- *   state          procs with all they have, a line for each thing: its kind, then KEY=VALUE
- *   transactions   messages on their way, likewise
- *
- * Only in debugfs, for root:
- *
- *   stats   a line each: NAME LIVE TOTAL, of everything that can leak, and of
- *           oneways that were lost with their receiver or its table of fds
- *   users   a line for each user, on all buses: UID PROCS NODES HANDLES WATCHES CALLS
- *           FILES THREADS KIB BUSES OBJECTS
- *   pages   a line for each page behind a region: PID OFFSET PFN: the process,
- *           the byte offset in its region, the page frame
+ * Files that show a bus: see bus.h. ipcbus(4) and docs/tracing.md explain what is in them. No
+ * kernel pointer is ever shown. Of each proc, a piece is copied out under a lock, and printed
+ * after the lock is released. While a bus works, the lines of a file do not match each other.
  */
 #include <linux/debugfs.h>
 #include <linux/jiffies.h>
