@@ -164,9 +164,10 @@ static struct ipcbus_transaction *cancel_next(struct ipcbus_proc *proc, unsigned
 	}
 }
 
-static void end_canceled(struct ipcbus_transaction *t)
+/* The rest, without the lock, once t failed with error. Drops the reference. */
+static void end_failed(struct ipcbus_transaction *t, int error)
 {
-	ipcbus_report_failed(t, NULL, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
+	ipcbus_report_failed(t, NULL, error, IPCBUS_STAGE_REPLY, 0);
 	ipcbus_cancel_server(t);
 	ipcbus_transaction_put(t, NULL);
 	cond_resched();
@@ -182,17 +183,17 @@ int ipcbus_cancel(struct ipcbus_proc *proc, void *data)
 	if (args->flags || !args->cookie)
 		return -EINVAL;
 	while ((t = cancel_one(proc, NULL, args->cookie))) {
-		end_canceled(t);
+		end_failed(t, -ECANCELED);
 		ret = 0;
 	}
 	while ((t = cancel_next(proc, &number, args->cookie))) {
-		end_canceled(t);
+		end_failed(t, -ECANCELED);
 		ret = 0;
 	}
 	return ret;
 }
 
-/* --- Deadlines by timer ----------------------------------------------------- */
+/* --- Deadlines --------------------------------------------------------------- */
 
 static struct workqueue_struct *queue;
 
@@ -206,8 +207,6 @@ void ipcbus_expiry_done(void)
 {
 	destroy_workqueue(queue);
 }
-
-/* --- Time namespaces ---------------------------------------------------------- */
 
 /* By how many nanoseconds the current task's clock is ahead of the kernel's. */
 static s64 clock_ahead(void)
@@ -234,8 +233,6 @@ u64 ipcbus_deadline_to_user(const struct ipcbus_transaction *t)
 {
 	return shift(t->deadline, clock_ahead());
 }
-
-/* --- The timer ---------------------------------------------------------------- */
 
 static struct ipcbus_transaction *first_locked(struct ipcbus_proc *proc)
 {
@@ -275,12 +272,8 @@ static void expire(struct work_struct *work)
 	struct ipcbus_proc *proc = container_of(work, struct ipcbus_proc, calls.expire.work);
 	struct ipcbus_transaction *t;
 
-	while ((t = expire_one(proc))) {
-		ipcbus_report_failed(t, NULL, -ETIMEDOUT, IPCBUS_STAGE_REPLY, 0);
-		ipcbus_cancel_server(t);
-		ipcbus_transaction_put(t, NULL);
-		cond_resched();
-	}
+	while ((t = expire_one(proc)))
+		end_failed(t, -ETIMEDOUT);
 }
 
 void ipcbus_expiry_begin(struct ipcbus_proc *proc)
