@@ -161,9 +161,9 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 		frame++;
 	if (frame == end)
 		return 0;
-	before = ipcbus_charge_begin(pages->group);
+	before = set_active_memcg(pages->group);
 	ret = populate_all(pages, frame - pages->frame, end - pages->frame);
-	ipcbus_charge_end(before);
+	set_active_memcg(before);
 	return ret;
 }
 

@@ -31,17 +31,6 @@
  */
 #define IPCBUS_CHARGE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-/* From here on, in this thread. Returns what ipcbus_charge_end() restores. */
-static inline struct mem_cgroup *ipcbus_charge_begin(struct mem_cgroup *group)
-{
-	return set_active_memcg(group);
-}
-
-static inline void ipcbus_charge_end(struct mem_cgroup *before)
-{
-	set_active_memcg(before);
-}
-
 /**
  * struct ipcbus_pages - the pages of one region
  * @count: pages of the region; 0 once they are done (lock)

@@ -45,9 +45,9 @@ static int add_slab(struct ipcbus_region *region)
 	if (ipcbus_user_charge_n(region->user, IPCBUS_USE_MEMORY, SLAB_KIB))
 		return -ENOMEM;
 	ret = -ENOMEM;
-	before = ipcbus_charge_begin(region->group);
+	before = set_active_memcg(region->group);
 	slab = kcalloc(IPCBUS_BUFFERS_PER_SLAB, sizeof(*slab), IPCBUS_CHARGE_GFP);
-	ipcbus_charge_end(before);
+	set_active_memcg(before);
 	if (!slab)
 		goto err_uncharge;
 
