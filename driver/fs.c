@@ -26,8 +26,6 @@
 #include "compat.h"
 #include "proc.h"
 
-#define BUS_MODE 0660
-
 /* --- Options -------------------------------------------------------------- */
 
 enum fs_option {
@@ -217,17 +215,6 @@ static struct inode *add(struct super_block *sb, const char *name, umode_t permi
 	return inode;
 }
 
-static int add_bus(struct super_block *sb)
-{
-	struct ipcbus_bus *bus = sb->s_fs_info;
-
-	bus->inode = add(sb, "bus", BUS_MODE);
-	if (!bus->inode)
-		return -ENOMEM;
-	bus->inode->i_fop = &ipcbus_fops;
-	return 0;
-}
-
 static int add_texts(struct super_block *sb)
 {
 	const struct ipcbus_file *file;
@@ -274,7 +261,11 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_root = d_make_root(root);
 	if (!sb->s_root)
 		return -ENOMEM;
-	ret = add_bus(sb) ?: add_texts(sb);
+	bus->inode = add(sb, "bus", 0660);
+	if (!bus->inode)
+		return -ENOMEM;
+	bus->inode->i_fop = &ipcbus_fops;
+	ret = add_texts(sb);
 	if (!ret)
 		apply_options(sb, fc->fs_private);
 	return ret;

@@ -62,7 +62,7 @@ static struct ipcbus_handle_table *table_of(struct ipcbus_proc *proc)
 	return rcu_dereference_protected(proc->handles, lockdep_is_held(&proc->handle_lock));
 }
 
-static struct ipcbus_handle_entry *entry_at(struct ipcbus_proc *proc, u32 number)
+struct ipcbus_handle_entry *ipcbus_handle_at(struct ipcbus_proc *proc, u32 number)
 {
 	struct ipcbus_handle_table *table = table_of(proc);
 
@@ -101,7 +101,7 @@ static int table_grow(struct ipcbus_proc *proc)
 	if (IS_ERR(table))
 		return PTR_ERR(table);
 	for (i = 0; i < old->size; i++)
-		RCU_INIT_POINTER(table->entry[i], entry_at(proc, i));
+		RCU_INIT_POINTER(table->entry[i], ipcbus_handle_at(proc, i));
 	set_table(proc, table);
 	return 0;
 }
@@ -113,7 +113,7 @@ static u32 free_number(struct ipcbus_proc *proc)
 
 	do {
 		proc->next_handle = proc->next_handle % (size - 1) + 1;
-	} while (entry_at(proc, proc->next_handle));
+	} while (ipcbus_handle_at(proc, proc->next_handle));
 	return proc->next_handle;
 }
 
@@ -209,18 +209,6 @@ static struct ipcbus_handle_entry *entry_replace(struct ipcbus_proc *proc,
 	return entry;
 }
 
-/* The first one. Takes over a remote reference of node. */
-static struct ipcbus_handle_entry *entry_begin(struct ipcbus_proc *proc,
-					       struct ipcbus_node_entry *node)
-{
-	struct ipcbus_handle_entry *entry;
-
-	entry = entry_new(proc, node);
-	if (!IS_ERR(entry))
-		entry_publish(proc, entry);
-	return entry;
-}
-
 /* Handle 0: made at its first use, and anew for each new manager. */
 static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 {
@@ -228,15 +216,17 @@ static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 	struct ipcbus_node_entry *node;
 
 	lockdep_assert_held(&proc->handle_lock);
-	old = entry_at(proc, 0);
+	old = ipcbus_handle_at(proc, 0);
 	if (old && !READ_ONCE(old->node->dead))
 		return old;
 	node = ipcbus_manager_get(proc->bus);
 	if (!node)
 		return ERR_PTR(-ENOTCONN);
-	entry = old ? entry_replace(proc, old, node) : entry_begin(proc, node);
+	entry = old ? entry_replace(proc, old, node) : entry_new(proc, node);
 	if (IS_ERR(entry))
 		ipcbus_node_put_remote(node);
+	else if (!old)
+		entry_publish(proc, entry);
 	return entry;
 }
 
@@ -318,7 +308,7 @@ int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count)
 	int ret = 0;
 
 	mutex_lock(&proc->handle_lock);
-	entry = number ? entry_at(proc, number) : NULL;
+	entry = number ? ipcbus_handle_at(proc, number) : NULL;
 	if (!entry || entry->count < count) {
 		ret = -EBADF;
 	} else {
@@ -330,12 +320,6 @@ int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count)
 	}
 	mutex_unlock(&proc->handle_lock);
 	return ret;
-}
-
-struct ipcbus_handle_entry *ipcbus_handle_at(struct ipcbus_proc *proc, u32 number)
-{
-	lockdep_assert_held(&proc->handle_lock);
-	return entry_at(proc, number);
 }
 
 u32 ipcbus_handle_end(struct ipcbus_proc *proc)
@@ -350,7 +334,7 @@ static struct ipcbus_handle_entry *entry_find(struct ipcbus_proc *proc, u32 numb
 
 	if (!number)
 		return manager_entry(proc);
-	entry = entry_at(proc, number);
+	entry = ipcbus_handle_at(proc, number);
 	return entry ?: ERR_PTR(-EBADF);
 }
 
@@ -420,7 +404,7 @@ static int unwatch_node(struct ipcbus_proc *proc, u32 number)
 	struct ipcbus_handle_entry *entry;
 	struct ipcbus_watch *watch = NULL;
 
-	entry = entry_at(proc, number);
+	entry = ipcbus_handle_at(proc, number);
 	if (!entry)
 		return number ? -EBADF : -ENOENT;
 	if (!entry->watch)
@@ -453,7 +437,7 @@ void ipcbus_handles_release(struct ipcbus_proc *proc)
 	mutex_lock(&proc->handle_lock);
 	ipcbus_unwatch_manager(proc);
 	for (number = 0; number < table_of(proc)->size; number++) {
-		entry = entry_at(proc, number);
+		entry = ipcbus_handle_at(proc, number);
 		if (!entry)
 			continue;
 		set_entry(proc, number, NULL);

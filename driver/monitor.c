@@ -159,23 +159,11 @@ static struct ipcbus_buffer *make_buffer(struct ipcbus_proc *proc,
 
 /* --- Recording ------------------------------------------------------------------- */
 
-static bool queue_record(struct queued_record *entry)
-{
-	struct ipcbus_proc *proc = entry->proc;
-	bool queued;
-
-	spin_lock(&proc->lock);
-	queued = !proc->dead;
-	if (queued)
-		ipcbus_proc_queue_locked(proc, &entry->work);
-	spin_unlock(&proc->lock);
-	return queued;
-}
-
 static bool try_record(struct ipcbus_proc *proc, const struct ipcbus_record *record, u32 max_data,
 		       u64 lost)
 {
 	struct queued_record *entry;
+	bool dead;
 
 	entry = kmalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
 	if (!entry)
@@ -187,7 +175,12 @@ static bool try_record(struct ipcbus_proc *proc, const struct ipcbus_record *rec
 		kfree(entry);
 		return false;
 	}
-	if (!queue_record(entry))
+	spin_lock(&proc->lock);
+	dead = proc->dead;
+	if (!dead)
+		ipcbus_proc_queue_locked(proc, &entry->work);
+	spin_unlock(&proc->lock);
+	if (dead)
 		queued_discard(&entry->work);
 	return true;
 }

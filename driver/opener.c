@@ -57,26 +57,20 @@ static void remove_locked(struct ipcbus_opener *opener)
 	RB_CLEAR_NODE(&opener->entry);
 }
 
-/* Takes it out of the tree; false if somebody else did. */
-static bool remove(struct ipcbus_opener *opener)
+/* In an SRCU section of the kernel's: it may sleep, and unloading waits for it. */
+static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
+	struct ipcbus_opener *opener = container_of(notifier, struct ipcbus_opener, notifier);
 	bool there;
 
+	end(opener);
+	/* Unloading may have removed it before. */
 	spin_lock(&openers_lock);
 	there = !RB_EMPTY_NODE(&opener->entry);
 	if (there)
 		remove_locked(opener);
 	spin_unlock(&openers_lock);
-	return there;
-}
-
-/* In an SRCU section of the kernel's: it may sleep, and unloading waits for it. */
-static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
-{
-	struct ipcbus_opener *opener = container_of(notifier, struct ipcbus_opener, notifier);
-
-	end(opener);
-	if (remove(opener))
+	if (there)
 		mmu_notifier_put(notifier);
 }
 

@@ -60,13 +60,6 @@ static bool is_before(struct rb_node *a, const struct rb_node *b)
 	return compare(rb_entry(a, struct ipcbus_thread, by_pid)->pid, b) < 0;
 }
 
-static void add_by_pid_locked(struct ipcbus_thread *thread)
-{
-	lockdep_assert_held(&thread->proc->lock);
-	rb_add(&thread->by_pid, &thread->proc->pool.by_pid, is_before);
-	thread->proc->pool.count++;
-}
-
 bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -167,7 +160,8 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	}
 	/* Visible now, so a flush either marks it or is seen here. */
 	spin_lock(&proc->lock);
-	add_by_pid_locked(thread);
+	rb_add(&thread->by_pid, &proc->pool.by_pid, is_before);
+	proc->pool.count++;
 	thread->interrupted |= proc->flushed;
 	thread->kick = thread->interrupted;
 	spin_unlock(&proc->lock);

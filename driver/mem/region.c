@@ -310,7 +310,8 @@ int ipcbus_region_populate_slow(struct ipcbus_region *region, const struct ipcbu
 				     (size_t)buffer->range.size * IPCBUS_UNIT);
 }
 
-void ipcbus_region_clear(struct ipcbus_region *region, const struct ipcbus_buffer *buffer)
+/* Wipes a buffer to which nobody else can get. May sleep. */
+static void clear(struct ipcbus_region *region, const struct ipcbus_buffer *buffer)
 {
 	ipcbus_pages_clear(&region->pages, ipcbus_buffer_offset(buffer),
 			   (size_t)buffer->range.size * IPCBUS_UNIT);
@@ -372,7 +373,7 @@ static __always_inline void release_delivered_locked(struct ipcbus_region *regio
 	if (unlikely(buffer->flags & IPCBUS_BUFFER_CLEAR)) {
 		buffer->state = IPCBUS_BUFFER_CLEARING;
 		spin_unlock(&region->lock);
-		ipcbus_region_clear(region, buffer);
+		clear(region, buffer);
 		spin_lock(&region->lock);
 	}
 	*cargo = buffer->cargo;
@@ -387,7 +388,7 @@ void ipcbus_region_free(struct ipcbus_region *region, struct ipcbus_buffer *buff
 	bool last;
 
 	if (unlikely(buffer->flags & IPCBUS_BUFFER_CLEAR))
-		ipcbus_region_clear(region, buffer);
+		clear(region, buffer);
 	spin_lock(&region->lock);
 	last = release_range(region, buffer);
 	spin_unlock(&region->lock);

@@ -244,9 +244,6 @@ static __always_inline int ipcbus_region_populate(struct ipcbus_region *region,
 	return likely(!ret) ? 0 : ipcbus_region_populate_slow(region, buffer, ret);
 }
 
-/* Wipes a buffer to which nobody else can get. May sleep. */
-void ipcbus_region_clear(struct ipcbus_region *region, const struct ipcbus_buffer *buffer);
-
 /* --- Releasing ----------------------------------------------------------------- */
 
 /* Frees a buffer that was not delivered. The caller has dropped its cargo. */
