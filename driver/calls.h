@@ -2,17 +2,13 @@
 /*
  * Calls
  *
- * The calls of a proc that did not end, in trees.
+ * A call is open in its server's proc from when a thread takes it until the server replies. A
+ * reply names the call by its number, which counts the calls of this proc only. Callers decide
+ * how many calls are open, so each place of the table has a tree, mostly with at most one call.
  *
- * A call is open in its server's proc from when a thread takes it until somebody replies.
- * A reply names it by its number. Each proc counts the calls that it takes, so a number
- * says nothing of other procs. Callers decide how many calls there are, so a table of a
- * fixed size would not do: it has a tree in each place, which mostly has one call at most.
- *
- * A call for which no thread waits is async: it is in a tree of its caller's proc until it
- * ends. CANCEL finds it there by its cookie. The caller chooses the cookies, and several calls
- * may have the same one. Others take the lock of the proc, too, when they reply: so no cookies
- * may make the search long, as they could in a hash table.
+ * A call for which no thread waits is async. It is in a tree of its caller's proc until it ends,
+ * and CANCEL finds it by its cookie. The caller chooses the cookies, and servers that reply take
+ * the same lock. So the search must be short for any cookies, unlike in a hash table.
  */
 #ifndef IPCBUS_CALLS_H
 #define IPCBUS_CALLS_H

@@ -21,21 +21,15 @@ void ipcbus_deliver_count_starved(struct ipcbus_work *work);
 /* --- Oneways that follow ---------------------------------------------------- */
 
 /*
- * A thread that takes a oneway, and asked for more, also takes those that wait behind it for the
- * same node. All are taken in one look: so nothing else that is done to the node comes between
- * two of them. They are delivered after the first event was written, in their order.
+ * A thread that takes a oneway, and asked for more, also takes the oneways that wait behind it for
+ * the same node, under the same lock. They are delivered in order, after the first event is
+ * written. No other thread could take them now, because a node serves one oneway at a time. The
+ * node is busy until all their buffers are released. These do not follow:
  *
- * Only these follow, because no other thread could take them now: of a node one is served at a
- * time. A handler that is slow or sleeps holds back what it holds back anyway. The node is busy
- * until the buffers of all are released, so its order is that of one thread. What does not follow:
- *
- *   - anything while other work waits for a thread of the proc: what waits has its turn first, by
- *     its rank (work.h). What comes later waits for one thread that serves what it has, or for
- *     another one;
- *   - a oneway that a newer one may replace, for it is replaced as long as nobody took it;
- *   - a call: another thread could take it, and a thread inherits deadline and priority of one;
- *   - the end of an async call, or a notification: another thread could take it, while this one
- *     waits in a handler for just that.
+ *   - anything, while other work waits for a thread of the proc: it has its turn first (work.h);
+ *   - a oneway that a newer one may replace: it may be replaced until a thread takes it;
+ *   - calls, ends of async calls, and notifications: another thread could take them, and a handler
+ *     of this thread may wait for them.
  */
 
 /* thread has taken work: takes what may follow it (proc->lock). */

@@ -8,10 +8,8 @@
  *                  to who may not make any
  *   the rest       ipcbus_file[] of inspect.c
  *
- * The mount keeps the bus and every open file keeps the mount, as any does; what
- * is left of a proc after its file is closed keeps the bus alone. Nothing can be
- * made, renamed or removed here. Called by module init, by mount(2) and its kin,
- * and by open() for the bus behind a file.
+ * The mount keeps the bus, and each open file keeps the mount. The rest of a proc whose file is
+ * closed keeps only the bus. No file can be made, renamed or removed here.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>

@@ -338,15 +338,7 @@ static bool show_threads(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at
 	return true;
 }
 
-/**
- * struct node_row - one node, copied out
- * @refs: remote references
- * @pending: messages that wait for the owner or are with it
- * @busy: a oneway to it was delivered and not released, for @busy_ms
- * @busy_ms: see @busy
- * @queued: oneways behind that one, as far as a piece goes
- * @oldest_ms: how long the first of those has waited
- */
+/* A node, copied out. queued: oneways behind the oneway that keeps it busy, at most PIECE. */
 struct node_row {
 	int refs;
 	u32 pending;
