@@ -178,11 +178,6 @@ static int release(struct ipcbus_proc *proc, const struct exchange_in *in, u32 *
 	return 0;
 }
 
-static bool is_request(u32 kind)
-{
-	return kind == IPCBUS_SEND_CALL || kind == IPCBUS_SEND_ONEWAY;
-}
-
 static __always_inline int send_request(struct ipcbus_thread *thread,
 					struct ipcbus_message *message, struct ipcbus_send *send)
 {
@@ -207,8 +202,10 @@ static int release_and_send(struct ipcbus_thread *thread, struct exchange_in *in
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
 		message.label_size = 0;
-		ret = is_request(in->send.kind) ? send_request(thread, &message, &in->send) :
-						  ipcbus_reply_send(thread, &message);
+		/* The kinds of replies have higher numbers. */
+		ret = in->send.kind <= IPCBUS_SEND_ONEWAY ?
+			      send_request(thread, &message, &in->send) :
+			      ipcbus_reply_send(thread, &message);
 	}
 	if (likely(!ret))
 		return 0;
