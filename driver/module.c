@@ -3,7 +3,9 @@
  * Module init and exit, and /dev/ipcbus. main.h describes the driver, and file.c has the file
  * operations of the device.
  */
-#include <linux/miscdevice.h>
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 
 #include "bus.h"
@@ -15,13 +17,45 @@
 #include "transaction.h"
 #include "user.h"
 
-static struct miscdevice device = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "ipcbus",
-	.fops = &ipcbus_fops,
-	/* A udev rule sets the group whose members may use the bus. */
-	.mode = 0660,
-};
+/*
+ * A character device with its own major number. misc_open() calls a driver under the mutex of all
+ * misc devices, and an open of /dev/ipcbus waits for the mmap lock of the opener. A fault in a file
+ * of the opener's own FUSE server holds that lock for as long as the server likes.
+ */
+static struct class device_class = { .name = "ipcbus" };
+static dev_t number;
+static struct cdev cdev;
+
+static int __init device_init(void)
+{
+	struct device *device;
+	int ret;
+
+	ret = alloc_chrdev_region(&number, 0, 1, "ipcbus");
+	if (ret)
+		return ret;
+	ret = class_register(&device_class);
+	if (ret)
+		goto err_number;
+	/* A udev rule sets the mode, and the group whose members may use the bus. */
+	device = device_create(&device_class, NULL, number, NULL, "ipcbus");
+	if (IS_ERR(device)) {
+		ret = PTR_ERR(device);
+		goto err_class;
+	}
+	cdev_init(&cdev, &ipcbus_fops);
+	cdev.owner = THIS_MODULE;
+	/* Must be the last step that can fail, because an open file pins the module. */
+	ret = cdev_add(&cdev, number, 1);
+	if (!ret)
+		return 0;
+	device_destroy(&device_class, number);
+err_class:
+	class_unregister(&device_class);
+err_number:
+	unregister_chrdev_region(number, 1);
+	return ret;
+}
 
 static int __init ipcbus_init(void)
 {
@@ -42,8 +76,7 @@ static int __init ipcbus_init(void)
 	if (ret)
 		goto err_reclaim;
 	ipcbus_debugfs_init();
-	/* Must be the last step that can fail, because an open file pins the module. */
-	ret = misc_register(&device);
+	ret = device_init();
 	if (ret)
 		goto err_fs;
 	ipcbus_fs_ready();
@@ -63,7 +96,10 @@ err_cache:
 
 static void __exit ipcbus_exit(void)
 {
-	misc_deregister(&device);
+	cdev_del(&cdev);
+	device_destroy(&device_class, number);
+	class_unregister(&device_class);
+	unregister_chrdev_region(number, 1);
 	ipcbus_debugfs_done();
 	ipcbus_fs_done();
 	ipcbus_opener_done();

@@ -13,32 +13,99 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/cdev.h>
 #include <linux/debugfs.h>
+#include <linux/device.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
-#include <linux/miscdevice.h>
 #include <linux/slab.h>
 
 #include "shim.h"
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-static const struct miscdevice *device;
+/* The device, and how many registrations there are. */
+static const struct cdev *device;
+static int registrations;
 
 /* --- The driver's registrations ------------------------------------------- */
 
-int misc_register(struct miscdevice *misc)
+/* Each of them asks for memory. */
+static int registered(void)
 {
 	if (shim_fail_now(SHIM_FAIL_ALLOC))
 		return -ENOMEM;
-	BUG_ON(device || misc->mode != 0660);
-	device = misc;
+	registrations++;
 	return 0;
 }
 
-void misc_deregister(struct miscdevice *misc)
+static void unregistered(void)
 {
-	BUG_ON(device != misc);
+	BUG_ON(!registrations--);
+}
+
+int alloc_chrdev_region(dev_t *number, unsigned int first, unsigned int count, const char *name)
+{
+	(void)count, (void)name;
+	*number = first;
+	return registered();
+}
+
+void unregister_chrdev_region(dev_t number, unsigned int count)
+{
+	(void)number, (void)count;
+	unregistered();
+	BUG_ON(registrations);
+}
+
+int class_register(struct class *class)
+{
+	(void)class;
+	return registered();
+}
+
+void class_unregister(struct class *class)
+{
+	(void)class;
+	unregistered();
+}
+
+struct device *device_create(struct class *class, struct device *parent, dev_t number, void *data,
+			     const char *name, ...)
+{
+	int ret = registered();
+
+	(void)parent, (void)number, (void)data, (void)name;
+	return ret ? ERR_PTR(ret) : (struct device *)class;
+}
+
+void device_destroy(struct class *class, dev_t number)
+{
+	(void)class, (void)number;
+	unregistered();
+}
+
+void cdev_init(struct cdev *cdev, const struct file_operations *fops)
+{
+	cdev->ops = fops;
+}
+
+int cdev_add(struct cdev *cdev, dev_t number, unsigned int count)
+{
+	int ret = registered();
+
+	(void)number, (void)count;
+	if (ret)
+		return ret;
+	BUG_ON(device);
+	device = cdev;
+	return 0;
+}
+
+void cdev_del(struct cdev *cdev)
+{
+	BUG_ON(device != cdev);
 	device = NULL;
+	unregistered();
 }
 
 int nonseekable_open(struct inode *inode, struct file *file)
@@ -395,7 +462,7 @@ static int open_file(const struct file_operations *fops, struct inode *inode, un
 
 int shim_open(unsigned int flags)
 {
-	return device ? open_file(device->fops, NULL, flags) : -ENODEV;
+	return device ? open_file(device->ops, NULL, flags) : -ENODEV;
 }
 
 int shim_open_at(struct inode *inode, unsigned int flags)
