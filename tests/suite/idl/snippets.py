@@ -218,9 +218,9 @@ SNIPPETS = [
     ("a folder that is a keyword (class/import.proto)", MESSAGES + service("Store", unary("Put"))),
     ("an imported folder that is a keyword", "// file: global/types.proto\npackage g;\nmessage T { int32 n = 1; }\n"
      'import "global/types.proto";\nmessage A { g.T t = 1; }\n' + service("Svc", "  rpc Two(g.T) returns (A);\n")),
-    ("a folder with the name of a Python module not: python (types/store.proto)", MESSAGES + service("Store", unary("Put"))),
+    ("a folder with the name of a Python module (types/store.proto)", MESSAGES + service("Store", unary("Put"))),
     ("the same with a folder in front (shop/types/store.proto)", MESSAGES + service("Store", unary("Put"))),
-    ("an imported folder with the name of a Python module not: python", "// file: io.v1/types.proto\npackage g;\nmessage T { int32 n = 1; }\n"
+    ("an imported folder with the name of a Python module", "// file: io.v1/types.proto\npackage g;\nmessage T { int32 n = 1; }\n"
      'import "io.v1/types.proto";\n' + service("Svc", "  rpc Two(g.T) returns (g.T);\n")),
     ("a folder with the name of a service", "// file: Svc/types.proto\npackage g;\nmessage T { int32 n = 1; }\n"
      'import "Svc/types.proto";\nmessage A { g.T t = 1; }\n' + service("Svc", "  rpc Two(g.T) returns (A);\n")),
