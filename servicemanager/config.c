@@ -161,6 +161,8 @@ int config_complain(struct config_line *line, const char *format, ...)
 {
 	va_list args;
 
+	if (!line->problem)
+		return -EINVAL;
 	line->problem->line = line->number;
 	va_start(args, format);
 	vsnprintf(line->problem->text, sizeof(line->problem->text), format, args);

@@ -95,7 +95,7 @@ struct policy *policy_free(struct policy *policy);
  * some of the rules may be in the policy, which must not be used.
  *
  *   -EINVAL  the text is wrong, or a rule that refuses or hides is about a user or group that
- *            does not exist; *ret_problem says where and why
+ *            does not exist; *ret_problem, which may be NULL, says where and why
  *   -ENOMEM
  */
 int policy_read(struct policy *policy, const char *file, const char *text, size_t size,
