@@ -57,7 +57,7 @@ void device_close(struct device *device, bool mapped);
  */
 int device_exchange(const struct device *device, struct ipcbus_exchange *x);
 
-/* device-daemon.c. Of the calling thread, whether its waits for an event may miss no signal; also those of handlers
+/* Of the calling thread, whether its waits for an event may miss no signal; also those of handlers
  * that run on it meanwhile, which do not have to. Through a daemon they then end where none came
  * too, at most once a second. Returns what it was. A forked child's is false. */
 bool device_set_interruptible(bool on);
