@@ -301,7 +301,7 @@ void ipcbus_more_put_back(struct ipcbus_more *more)
 	if (!is_dead)
 		put_back_locked(node, t);
 	spin_unlock(&node->proc->lock);
-	/* What is queued there now is for others. */
+	/* Oneways that were queued since then belong to other threads. */
 	for (; is_dead && t; t = next) {
 		next = t->from_below;
 		t->work.ops->discard(&t->work);

@@ -394,7 +394,7 @@ static int act(struct ipcbus_freezer *freezer)
 	/* The process was frozen. Another thread may have thawed it since. */
 	if (!ret && !args->flags)
 		args->received |= IPCBUS_FROZEN_NOW;
-	/* Not by who may not do that: who notifies of a change decides how soon. */
+	/* Only a caller that may freeze the process may report its changes at once. */
 	notify_watchers(freezer);
 	return ret;
 }

@@ -234,7 +234,7 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 		spawn |= found.spawn;
 		if (likely(take(thread, &found, event)))
 			break;
-		/* It came to nothing, and the look at it was the last one. */
+		/* The work was stale: keep waiting, and examine the queue again first. */
 		called = false;
 	}
 	if (spawn)

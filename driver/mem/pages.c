@@ -66,7 +66,7 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 	return 0;
 }
 
-/* So many pages are there no more. */
+/* Uncharges n pages that were freed. */
 static void forget(struct ipcbus_pages *pages, unsigned long n)
 {
 	atomic_long_sub(n, &pages->resident);

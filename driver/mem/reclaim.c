@@ -31,8 +31,9 @@ static struct vfsmount *mount;
 
 /*
  * For the list alone; reclaim, which may happen on many CPUs at once, only tries it. A free range
- * is out of its region under that region's claim. Whoever finds a region in the list only tries
- * that, under the lock of the list; so who takes it out has the claim last.
+ * is taken out of its region under that region's claim. A reclaimer that finds a region in the list
+ * only tries the claim, under the lock of the list. Removal takes the claim first, so no reclaimer
+ * still works on the region afterwards.
  */
 static DEFINE_SPINLOCK(regions_lock);
 static LIST_HEAD(regions);
