@@ -2,13 +2,14 @@
 /*
  * Calls
  *
- * A call is open in its server's proc from when a thread takes it until the server replies. A
- * reply names the call by its number, which counts the calls of this proc only. Callers decide
- * how many calls are open, so each place of the table has a tree, mostly with at most one call.
+ * A call is open in its server's proc from the time a thread takes it until the server replies. A
+ * reply names the call by a number that is unique in this proc. Callers decide how many calls are
+ * open, so each hash bucket has a tree, which usually holds at most one call.
  *
- * A call for which no thread waits is async. It is in a tree of its caller's proc until it ends,
- * and CANCEL finds it by its cookie. The caller chooses the cookies, and servers that reply take
- * the same lock. So the search must be short for any cookies, unlike in a hash table.
+ * If no thread waits for a call, the call is async. It is in a tree of its caller's proc until it
+ * ends, and CANCEL finds it there by its cookie. The caller chooses the cookies, and replying
+ * servers take the same lock. So the search must be short for any choice of cookies, which a hash
+ * table could not guarantee.
  */
 #ifndef IPCBUS_CALLS_H
 #define IPCBUS_CALLS_H
@@ -32,7 +33,7 @@ static inline bool ipcbus_open_is_before(struct rb_node *a, const struct rb_node
 	       rb_entry(b, struct ipcbus_transaction, open)->call;
 }
 
-/* Into a tree that has others. */
+/* Adds a call to a bucket that is not empty. */
 static noinline void ipcbus_open_add_more_locked(struct rb_root *root, struct ipcbus_transaction *t)
 {
 	rb_add(&t->open, root, ipcbus_open_is_before);
@@ -48,7 +49,7 @@ static __always_inline void ipcbus_open_add_locked(struct ipcbus_proc *proc,
 		ipcbus_open_add_more_locked(root, t);
 		return;
 	}
-	/* A root without others is black. */
+	/* The root of a tree is black. */
 	rb_link_node(&t->open, NULL, &root->rb_node);
 	rb_set_parent_color(&t->open, NULL, RB_BLACK);
 }
@@ -66,7 +67,6 @@ static __always_inline void ipcbus_open_remove_locked(struct ipcbus_proc *proc,
 	RB_CLEAR_NODE(&t->open);
 }
 
-/* NULL: there is none. */
 static __always_inline struct ipcbus_transaction *ipcbus_open_find_locked(struct ipcbus_proc *proc,
 									  u64 call)
 {
@@ -83,7 +83,7 @@ static __always_inline struct ipcbus_transaction *ipcbus_open_find_locked(struct
 	return NULL;
 }
 
-/* The one with the next number from that on in one of the trees; NULL: no more. */
+/* Returns the call with the lowest number from @call on in the bucket @tree, or NULL. */
 static inline struct ipcbus_transaction *ipcbus_open_next_locked(struct ipcbus_proc *proc,
 								 u32 tree, u64 call)
 {
@@ -121,7 +121,6 @@ static inline void ipcbus_async_remove_locked(struct ipcbus_proc *proc,
 	rb_erase(&t->async_entry, &proc->calls.asyncs);
 }
 
-/* NULL: there is none. */
 static inline struct ipcbus_transaction *ipcbus_async_find_locked(struct ipcbus_proc *proc,
 								  u64 cookie)
 {

@@ -2,16 +2,16 @@
 /*
  * Transaction
  *
- * One call or oneway. request.c makes it, deliver.c delivers it, reply.c ends it. It has
- * two sides with a state each:
+ * A transaction is one call or oneway. request.c creates it, deliver.c delivers it, reply.c ends
+ * it. It has a state on each of its two sides:
  *
  *   caller's side (state, under caller->lock)
  *     PENDING --reply, error, failure, cancel--> ENDED --caller takes it--> gone
  *        \--deadline passes, caller dies or exits--> ABANDONED
- *     A reply that comes after a cancel or in ABANDONED is dropped.
+ *     A reply that arrives after a cancellation or in state ABANDONED is dropped.
  *   server's side (under node->proc->lock)
- *     queued (work.entry) -> taken (in proc->calls.open, on server's stack) ->
- *     replying (neither) -> gone; a reply that fails goes back to proc->calls.open
+ *     queued (work.entry) -> taken (in proc->calls.open, on server's stack) -> replying (in
+ *     neither) -> gone; if the reply fails, the transaction returns to proc->calls.open
  */
 #ifndef IPCBUS_TRANSACTION_H
 #define IPCBUS_TRANSACTION_H
@@ -31,51 +31,52 @@ enum ipcbus_transaction_state {
 	IPCBUS_ABANDONED,
 };
 
-/* In transaction.flags: its priority (work.prio) is that of a thread or node with SCHED_RR. */
+/* In transaction.flags: work.prio comes from a thread or node with SCHED_RR. */
 #define IPCBUS_ROUND_ROBIN	(1U << 31)
 
 /**
  * struct ipcbus_transaction - one call or oneway
  * @work: in a queue of the target
  * @ref: see main.h
- * @id: names it to observers, on all buses; constant
- * @call: names the call to @server's proc, from when a thread takes it; constant then
- * @since: when it was sent, in jiffies; constant
- * @code: the sender's number; constant
- * @oneway: no reply; constant
+ * @id: names it for monitors and tracing, unique on all buses; constant
+ * @call: the number by which @server's proc replies to it; constant once a thread takes it
+ * @since: time of sending, in jiffies; constant
+ * @code: ipcbus_send.code; constant
+ * @oneway: a oneway, not a call; constant
  * @flags: IPCBUS_SEND_*, and IPCBUS_ROUND_ROBIN; constant
- * @depth: calls in the chain up to this one; constant
- * @sender: who sent it; constant
- * @sender_id: of a oneway or async call: the process that sent it; constant
- * @deadline: when the caller stops waiting, or 0; constant
- * @cookie: the caller's; constant
- * @caller: where the reply goes: @from's proc, or of an async call counted; NULL
- *	for a oneway; constant
- * @replaces: a oneway that replaces an older one, and may be replaced: by which
- *	proc (its number), else 0; constant once queued
+ * @depth: number of calls in the chain up to this call; constant
+ * @sender: the sender as the receiver sees it; constant
+ * @sender_id: for a oneway or async call: the process that sent it; constant
+ * @deadline: when the call ends, or 0 for never; constant
+ * @cookie: the caller's cookie; constant
+ * @caller: the proc that gets the reply: @from's proc; counted for an async call; constant
+ * @replaces: number of the sending proc if the oneway has IPCBUS_SEND_REPLACE, else 0; constant
+ *	once queued
  * @replaceable: in node->replaceable while it is queued (node->proc->lock)
- * @from: the calling thread, counted; NULL unless it waits; constant
- * @parent: the innermost call @from was in when it called, counted, or NULL;
- *	constant. Parents of parents are the chain of calls.
- * @user: charged for it, counted; constant
+ * @from: the calling thread, counted; NULL for a oneway or async call; constant
+ * @parent: the innermost call that @from was in when it called, counted, or NULL; constant. The
+ *	parents form the chain of calls.
+ * @user: the user that it is charged to, counted; constant
  * @node: the target, counted; constant
- * @buffer: the request, until it is delivered
- * @empty: it has none, and counts as one in the target's region until it is delivered
- * @quota: if @empty: what it is charged to, or NULL
- * @state: see above
- * @from_below: the next on @from's stack (caller->lock); of a spare one: the next of its user
+ * @buffer: the request until it is delivered, or NULL
+ * @empty: the request needs no buffer, but counts as one in the target's region until it is
+ *	delivered
+ * @quota: if @empty: the quota that it is charged to, or NULL
+ * @state: state of the caller's side (caller->lock)
+ * @from_below: the next on @from's stack (caller->lock). For a spare transaction: the next spare of
+ *	its user. For a oneway taken by IPCBUS_MORE: the next such oneway.
  * @async_entry: in caller->calls.asyncs while PENDING (caller->lock)
- * @done: an async call's end, in the caller's queue (caller->lock); of another:
- *	in the list of who cancels it
- * @expiry: in caller->calls.expiry, if a timer ends it (caller->lock)
- * @result: the event the caller will get (caller->lock)
- * @reply: the reply's buffer, in the caller's region, or NULL
+ * @done: for an async call: queues its end for the caller. For another call: entry in a list of
+ *	calls to cancel (caller->lock)
+ * @expiry: in caller->calls.expiry if a timer ends the call (caller->lock)
+ * @result: the event for the caller (caller->lock)
+ * @reply: buffer of the reply in the caller's region, or NULL
  * @open: in proc->calls.open (node->proc->lock)
- * @delivering: the thread that took it still makes its event: set with node->proc->lock,
- *	cleared without; until then there can be no reply
- * @canceled: nobody waits for the reply (node->proc->lock)
- * @canceled_work: notifies the server of that; holds a reference while it is queued
- * @server: once it was taken: on whose stack it is, or NULL (node->proc->lock)
+ * @delivering: the thread that took the call is still filling in its event. No reply is accepted
+ *	until this is false. Set under node->proc->lock, cleared without it
+ * @canceled: the caller no longer waits for the reply (node->proc->lock)
+ * @canceled_work: notifies the server of the cancellation; holds a reference while queued
+ * @server: the thread on whose stack the call is, or NULL (node->proc->lock)
  * @to_below: the next on @server's stack
  */
 struct ipcbus_transaction {
@@ -128,28 +129,29 @@ struct ipcbus_transaction {
 int ipcbus_transaction_cache_init(void);
 void ipcbus_transaction_cache_done(void);
 
-/* A proc of the user is on its bus; it was shut down. With the last one its spare ones go. */
+/* Count the procs of the user that are on a bus. The last _end frees the user's spare
+ * transactions. */
 void ipcbus_transaction_begin(struct ipcbus_user *user);
 void ipcbus_transaction_end(struct ipcbus_user *user);
 
-/* Nobody wants it any more, a thread's spare one included. */
+/* Frees a transaction that is on no spare list. */
 void ipcbus_transaction_free_spare(struct ipcbus_transaction *t);
 
-/* Takes over the reference of node; NULL without memory. */
+/* Takes ownership of the reference of node on success. Returns -EDQUOT or -ENOMEM as ERR_PTR. */
 struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 						  struct ipcbus_node_entry *node,
 						  const struct ipcbus_message *message);
-/* The last reference is gone. */
+/* Called when the last reference is gone. */
 void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread *user);
 
-/* If it was the last reference, user gets t as its spare one, if it has none. */
+/* If this puts the last reference and user has no spare transaction, user keeps t as its spare. */
 static inline void ipcbus_transaction_put(struct ipcbus_transaction *t, struct ipcbus_thread *user)
 {
 	if (refcount_dec_and_test(&t->ref))
 		ipcbus_transaction_free(t, user);
 }
 
-/* An empty call is delivered, or was not. */
+/* An empty call was delivered or dropped: no longer counts it in the target's region. */
 static inline void ipcbus_transaction_end_empty(struct ipcbus_transaction *t)
 {
 	t->empty = false;
@@ -165,27 +167,27 @@ static inline void ipcbus_transaction_drop_request(struct ipcbus_transaction *t)
 		ipcbus_transaction_end_empty(t);
 }
 
-/* The next of thread's stack below t. */
+/* Returns the link to the next transaction below t on thread's stack. */
 struct ipcbus_transaction **ipcbus_transaction_below(struct ipcbus_transaction *t,
 						     struct ipcbus_thread *thread);
 
 /*
- * A oneway with IPCBUS_SEND_REPLACE takes the place of an older one that nobody has taken yet.
- * So a node's queue has at most one such oneway of each sending proc and code. The
- * newer one needs space beside the older one, which stays if the newer one fails.
+ * A oneway with IPCBUS_SEND_REPLACE replaces an older oneway that no thread has taken yet. So a
+ * node's queue has at most one such oneway of each sending proc and code. The newer oneway needs
+ * space in addition to the older one. If the send fails, the older oneway stays queued.
  *
- * t is about to be queued: takes the one that it replaces off its queue. NULL, or for
- * ipcbus_replace_drop() (proc->lock).
+ * Called when t is about to be queued. Takes the older oneway off its queue and returns it, or NULL
+ * if there is none. The caller must drop the result by ipcbus_replace_drop() without the lock
+ * (proc->lock).
  */
 struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t);
 void ipcbus_replace_drop(struct ipcbus_transaction *old);
-/* A thread took t: it stays (proc->lock). */
+/* A thread took t, which can no longer be replaced (proc->lock). */
 void ipcbus_replace_taken_locked(struct ipcbus_transaction *t);
 
-/* How transactions are delivered; see deliver.c. */
 extern const struct ipcbus_work_ops ipcbus_transaction_ops;
 
-/* The transaction that this work is, or NULL if it is something else. */
+/* Returns the transaction that contains the work, or NULL if the work is of another kind. */
 static inline struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_work *work)
 {
 	if (work->ops != &ipcbus_transaction_ops)
@@ -193,10 +195,10 @@ static inline struct ipcbus_transaction *ipcbus_transaction_of(struct ipcbus_wor
 	return container_of(work, struct ipcbus_transaction, work);
 }
 
-/* Takes t off the thread's stack, wherever in it (proc->lock). */
+/* Takes t off the thread's stack, at any position (proc->lock). */
 void ipcbus_transaction_remove_locked(struct ipcbus_transaction *t, struct ipcbus_thread *thread);
 
-/* Takes t off the stack of the thread that serves it (proc->lock). Mostly it is on top. */
+/* Takes t off the stack of the thread that serves it, where it usually is on top (proc->lock). */
 static inline void ipcbus_transaction_end_serving_locked(struct ipcbus_transaction *t)
 {
 	if (likely(t->server->top == t))
@@ -205,8 +207,8 @@ static inline void ipcbus_transaction_end_serving_locked(struct ipcbus_transacti
 		ipcbus_transaction_remove_locked(t, t->server);
 }
 
-/* Takes the thread out of the calls that it serves, down to the last one that it made.
- * They stay open (proc->lock). */
+/* Removes the calls that the thread serves from its stack, down to the last call that it made.
+ * These calls stay open, and any thread may reply to them (proc->lock). */
 static inline void ipcbus_transactions_detach_locked(struct ipcbus_thread *thread)
 {
 	struct ipcbus_transaction *t;

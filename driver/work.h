@@ -2,29 +2,27 @@
 /*
  * Work
  *
- * Work is whatever a thread can be given: a message, the end of a call, a
- * notification. A proc has one queue for all its threads, and each thread has one for
- * calls that come back to it. Each kind of work has operations, so that nothing
- * that can be queued is forgotten when a proc or node dies:
+ * Work is an item for a thread: a message, the end of a call, or a notification. A proc has one
+ * queue for all its threads, and each thread has one for calls that come back to it. When a proc or
+ * node dies, all its queued work is discarded. So each kind of work has two operations:
  *
- *   deliver  makes an event of it for the thread that took it
- *   discard  drops it, because its proc or node is dying
+ *   deliver  makes an event of the work for the thread that took it
+ *   discard  drops the work, because its proc or node is dying
  *
- * ipcbus_proc_queue_locked() is the only way to publish work. Whoever takes work off a
- * queue owns it, and calls one of the two operations without a lock.
+ * Only ipcbus_proc_queue_locked() publishes work. The thread that takes work off a queue owns the
+ * work, and must call one of the two operations without holding a lock.
  *
- * A proc's queue is in the order of priorities. Of each priority there are two ranks. In the
- * second one is what a user sent who floods the queue: who has IPCBUS_FLOOD messages in it that
- * are charged to a quota (mem/quota.h), until none of them is left. The two ranks have turns, so
- * a flood delays what others send by one message for each of theirs. Messages of one user and
- * one priority keep their order.
+ * A proc's queue is ordered by priority. Each priority has two ranks. The second rank holds work of
+ * users that flood the queue. A user floods if IPCBUS_FLOOD messages in the queue are charged to
+ * its quota (mem/quota.h), until none of them is left. The two ranks take turns, so a flood delays
+ * the messages of other users by at most one message each. Messages of one user and one priority
+ * keep their order.
  *
- * No step on a queue depends on how much it holds, because others decide that:
+ * Operations on a queue must not depend on its length, because senders control the length:
  *
- *   - The first work of each rank also stands in a list of its own, so that work is queued
- *     after at most one step for each rank that is there.
- *   - What is for a node also stands in the node's list, so that a node that dies finds
- *     its own.
+ *   - The first work of each rank is also in a list of its own, so inserting takes at most one step
+ *     per rank in use.
+ *   - Work for a node is also in the node's list, so a dying node finds its own work.
  */
 #ifndef IPCBUS_WORK_H
 #define IPCBUS_WORK_H
@@ -36,12 +34,12 @@
 #include "main.h"
 
 /**
- * struct ipcbus_queue - what waits for any thread of a proc (proc->lock for all of it)
- * @list: all of it, the best first
- * @levels: the first of each rank but the best, in the same order
- * @count: how many
- * @number: of what is queued next
- * @taken: how many were taken since the oldest was
+ * struct ipcbus_queue - work for any thread of a proc (protected by proc->lock)
+ * @list: all work, the best first
+ * @levels: the first work of each rank except the best, in the same order
+ * @count: length of @list
+ * @number: number of the next work to be queued
+ * @taken: number of works taken since the oldest was taken out of turn
  */
 struct ipcbus_queue {
 	struct list_head list;
@@ -67,10 +65,10 @@ static inline bool ipcbus_queue_is_empty_locked(const struct ipcbus_queue *queue
 
 /**
  * struct ipcbus_work_ops - one kind of work
- * @deliver: Called in the receiving thread. Fills in event and returns true. Returns
- *	false if there is nothing to report any more. May sleep.
- * @discard: The proc is dying. May sleep.
- * @quota: What it is charged to, or NULL. If there is no such operation, nothing is.
+ * @deliver: Called in the receiving thread. Fills in event and returns true. Returns false if the
+ *	work is stale. May sleep.
+ * @discard: Called when the proc or node is dying. May sleep.
+ * @quota: Returns the quota that the work is charged to, or NULL. May be NULL.
  */
 struct ipcbus_work_ops {
 	bool (*deliver)(struct ipcbus_work *work, struct ipcbus_thread *thread,
@@ -81,22 +79,22 @@ struct ipcbus_work_ops {
 
 /**
  * struct ipcbus_work - one item
- * @entry: in proc->work, thread->work or a node's oneways (proc->lock);
- *	empty while in none
- * @thread: instead: whose thread->given it is (proc->lock)
- * @queue: proc->work while it is in that, else NULL (proc->lock)
- * @level: in queue->levels if it is the first of its rank in @queue, but for the best
- *	rank (proc->lock)
- * @of_node: where its node lists what is in @queue for it; NULL: it is for none; constant
- * @at_node: in that list while it is in @queue (proc->lock)
- * @quota: what counts it as queued while it is in @queue, or NULL (proc->lock)
- * @ops: what it is
- * @number: counts what was queued in @queue (proc->lock)
- * @prio: by which it is queued (priority.h), or MAX_PRIO; constant
- * @rank: twice that, and 1 more for what floods @queue; or what it found when it was queued
- *	without a priority (proc->lock)
- * @waits: it is in a node's oneways, behind another (proc->lock)
- * @here: who queues it waits for it from now on, so it best runs on this CPU
+ * @entry: in proc->work, thread->work or a node's oneways (proc->lock); empty if queued nowhere
+ * @thread: the idle thread that got the work as its thread->given, or NULL (proc->lock)
+ * @queue: proc->work while the work is in it, else NULL (proc->lock)
+ * @level: in queue->levels if the work is the first of its rank and that is not the best rank
+ *	(proc->lock)
+ * @of_node: the node's list of queued work; NULL if the work is not for a node; constant
+ * @at_node: entry in @of_node while the work is in @queue (proc->lock)
+ * @quota: the quota that counts the work while it is in @queue, or NULL (proc->lock)
+ * @ops: the kind of work
+ * @number: position in the order in which work was added to @queue (proc->lock)
+ * @prio: priority by which the work is queued (priority.h), or MAX_PRIO; constant
+ * @rank: 2 * @prio, plus 1 for work that floods @queue. Work without a priority gets the rank of
+ *	the last work in the queue (proc->lock)
+ * @waits: the work is in a node's oneways, behind another (proc->lock)
+ * @here: the queueing thread is about to wait for the result, so the woken thread should run on
+ *	this CPU
  */
 struct ipcbus_work {
 	struct list_head entry;
@@ -114,12 +112,12 @@ struct ipcbus_work {
 	bool here;
 };
 
-/* Queues work by its priority. Work without one comes after all that is there. */
+/* Queues work by its priority. Work without a priority goes to the end. */
 void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *work);
 /*
- * Takes the best work of a queue that is not empty. While several ranks wait that are not
- * realtime, each 65th work that is not realtime is the oldest one instead. Of the two ranks of
- * the best priority, each second work is the older one.
+ * Takes the best work of a queue that is not empty. If several ranks other than realtime are
+ * queued, every 65th work is the oldest of them instead. Of the two ranks of the best priority,
+ * every second work is the older one of both.
  */
 struct ipcbus_work *ipcbus_queue_pop_locked(struct ipcbus_queue *queue);
 
@@ -134,17 +132,16 @@ static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbu
 	work->here = false;
 }
 
-/* Is it in any queue, or given to a thread (proc->lock)? */
+/* Returns whether the work is in a queue or given to a thread (proc->lock). */
 static inline bool ipcbus_work_is_queued_locked(const struct ipcbus_work *work)
 {
 	return work->thread || !list_empty(&work->entry);
 }
 
-/* Takes work off whatever queue it is in; false if it is in none (proc->lock). */
+/* Takes work off the queue that it is in; returns false if it is in none (proc->lock). */
 bool ipcbus_work_unqueue_locked(struct ipcbus_work *work);
 
-/* Takes the first work off a list that is not empty: a thread's or a node's
- * (proc->lock). */
+/* Takes the first work off the list of a thread or node, which must not be empty (proc->lock). */
 static inline struct ipcbus_work *ipcbus_work_pop_locked(struct list_head *list)
 {
 	struct ipcbus_work *work = list_first_entry(list, struct ipcbus_work, entry);
@@ -154,21 +151,21 @@ static inline struct ipcbus_work *ipcbus_work_pop_locked(struct list_head *list)
 }
 
 /*
- * Publishes work (proc->lock): gives it to the thread that went idle last and wakes
- * that, or queues it for the next thread that looks and wakes those who poll. The proc
- * must not be dead. No reference of the thread is needed: it cannot end before the
- * lock is free.
+ * Publishes work (proc->lock). If a thread is idle, gives the work to the thread that went idle
+ * last and wakes it. Otherwise queues the work and wakes pollers. The proc must not be dead. The
+ * thread cannot be freed before the lock is dropped, so no reference is needed.
  */
 void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work);
 
-/* Discards all in the queue of a proc that is dead. */
+/* Discards all work in the queue of a dead proc. */
 void ipcbus_proc_discard(struct ipcbus_proc *proc);
 
-/* Makes the thread look, and wakes it if it sleeps (proc->lock). here: see compat.h. */
+/* Makes the thread examine its queues, and wakes it if it sleeps (proc->lock). here: see
+ * compat.h. */
 void ipcbus_thread_kick_locked(struct ipcbus_thread *thread, bool here);
 
-/* Hands the thread nothing more, and queues again what it was given and has not looked at
- * (proc->lock). */
+/* Takes the thread off the idle list, and queues work again that was given to it and that it has
+ * not taken (proc->lock). */
 void ipcbus_thread_stop_locked(struct ipcbus_thread *thread);
 
 #endif

@@ -2,79 +2,83 @@
 /*
  * ipcbus: the contract between the driver and user space.
  *
- * A process opens a bus once and maps it once (else -EBUSY), read-only and shared. From then on
- * IPCBUS_IOC_EXCHANGE moves all messages: it releases, sends one message, and waits for one event.
+ * A process opens a bus and maps the file once, read-only and shared; a second mmap fails with
+ * -EBUSY. After that, all messages use IPCBUS_IOC_EXCHANGE. One exchange releases buffers, sends
+ * one message, and waits for one event.
  *
  * Vocabulary:
- *   bus      Procs that can reach each other: /dev/ipcbus, or one mount of a file system "ipcbus",
- *            which the file "bus" in it opens. Nothing crosses from one bus to another.
+ *   bus      A set of procs that can reach each other: /dev/ipcbus, or one mount of the file system
+ *            "ipcbus", opened by its file "bus". A message never crosses from one bus to another.
  *   proc     One open file on a bus. It belongs to the process that opened it.
  *   user     The effective user of that process when it opened the file.
- *   region   The mapping of a proc. The driver copies messages to the proc into it. Reading a page
- *            that no message has touched, or that was reclaimed, raises SIGBUS.
- *   buffer   The place of one received message in the region.
- *   node     An object that others can call, in the proc of its owner.
+ *   region   The mapping of a proc. The driver copies messages to the proc into it. If the proc
+ *            reads a page that no message has used, or that the kernel reclaimed, it gets SIGBUS.
+ *   buffer   The memory of one received message in the region.
+ *   node     An object of a proc, its owner. Other procs send messages to it.
  *   handle   The number by which a proc refers to a node of another proc. Handle 0 refers to the
- *            bus's manager, which usually is servicemanager(8).
+ *            bus's manager, usually servicemanager(8).
  *   call     A message that ends with one reply, one error or one failure.
  *   oneway   A message without a reply.
- *   event    What one exchange delivers: a message or a notification.
+ *   event    A message or a notification. Each exchange delivers one event.
  *
- * Who may call: Only the process that opened the file may use it, and only until it calls exec.
- *   All its threads may use it at the same time. Elsewhere every ioctl and mmap fails with -ECHILD:
- *   in a child, after exec, and through a passed fd. A proc ends when its file is closed and
- *   unmapped everywhere, and at the latest when all processes in the address space that opened it
- *   have exited or called exec, whoever still holds the file.
+ * Who may call: Only the process that opened the file may use it, and only until it calls exec. All
+ *   its threads may use it at the same time. In any other process (a forked child, after exec, or
+ *   with an fd that was passed to it) every ioctl and mmap fails with -ECHILD. A proc ends when its
+ *   file is closed and unmapped everywhere. It also ends when all processes in the address space
+ *   that opened it have exited or called exec, even if another process still holds the file.
  *
- * Blocking: Two things wait for other processes: EXCHANGE with IPCBUS_WAIT and without
- *   IPCBUS_NONBLOCK for an event, and FREEZE for timeout_ms at most. A signal ends both. All other
- *   ioctls return at once. They may sleep for kernel memory.
+ * Blocking: Only two ioctls wait for other processes. EXCHANGE with IPCBUS_WAIT and without
+ *   IPCBUS_NONBLOCK waits for an event. FREEZE waits for at most timeout_ms. A signal interrupts
+ *   both. All other ioctls return at once, but they may sleep to allocate memory.
  *
- * Ownership: The sender keeps its payload, objects and file descriptors. It may change or free
- *   them as soon as the ioctl returns. The receiver owns the buffer of an event until any of its
- *   threads releases it by an exchange. It owns the objects of the message even after that.
+ * Ownership: The sender keeps its payload, objects and file descriptors, and may change or free
+ *   them as soon as the ioctl returns. The receiver owns the buffer of an event until one of its
+ *   threads releases it with an exchange. The receiver keeps the objects of the message after it
+ *   has released the buffer.
  *
- * Versions: Every argument starts with its size in bytes, at least that of the structure here
- *   (-EINVAL). A longer one must be zero in the rest, and not larger than a page (-E2BIG). Reserved
- *   fields must be zero, and unknown flags not set (-EINVAL). 32-bit and 64-bit programs use the
- *   same layout.
+ * Versions: Every argument starts with its size in bytes. A size smaller than the structure here
+ *   fails with -EINVAL. A larger argument must be zero after the fields that the driver knows, and
+ *   must not be larger than a page (-E2BIG). Reserved fields must be 0 and unknown flags must not
+ *   be set (-EINVAL). 32-bit and 64-bit programs use the same layout.
  *
- * Errors: An ioctl returns 0, or -1 with errno. An exchange that fails has sent nothing (but see
- *   EFAULT). If it fails at a later stage than ARGS, it also writes an IPCBUS_EVENT_FAILED with
- *   error, stage and index. enum ipcbus_stage and each ioctl's comment say more of errors there.
- *   E2BIG       A structure has a tail that is not zero, or a count is above its cap.
- *   EAGAIN      Oneways occupy their half of the receiver's region, or the sender's user its quota
- *               of that half. poll reports EPOLLOUT when to try again: when the receiver has
- *               released space, or the target is gone. The message may still not fit. If the
+ * Errors: An ioctl returns 0, or -1 with errno. If an exchange fails, it has not sent its message
+ *   (but see EFAULT). If the driver rejects its arguments, it does not write the event. If it fails
+ *   at a stage of enum ipcbus_stage, it also writes an IPCBUS_EVENT_FAILED with error, stage and
+ *   index. enum ipcbus_stage and the comment of each ioctl list the errors they can cause.
+ *   E2BIG       A structure has a tail that is not zero, or a count is above its maximum.
+ *   EAGAIN      Oneways fill their half of the receiver's region, or the sender's user has used up
+ *               its quota of that half. poll then reports EPOLLOUT when the receiver has released
+ *               space or the target is gone. Try again then; the message may still not fit. If the
  *               user has no watch left for this report, the error is EDQUOT.
- *   EBADF       There is no such handle, node or fd.
- *   EBUSY       Somebody else is there first: see the ioctl.
+ *   EBADF       The handle, node or fd does not exist.
+ *   EBUSY       Another proc, thread or watch already does this; see the ioctl.
  *   ECANCELED   The call was canceled.
  *   ECHILD      The caller is not the process that opened the file.
- *   EDQUOT      A limit of the proc or of its user (struct ipcbus_info) is reached, or the quota
- *               of the sender's user in the receiver's region.
- *   EFAULT      A pointer is not valid. Before it does anything, an exchange checks that it can
- *               write to the second page of its structure and to the array of IPCBUS_MORE. If its
- *               results cannot be written afterwards, it has sent, and the event is lost.
+ *   EDQUOT      A limit of the proc or of its user (struct ipcbus_info) is reached, or the sender's
+ *               user has used up its quota of the receiver's region.
+ *   EFAULT      A pointer is not valid. Before it releases or sends, an exchange checks that it can
+ *               write to the second page of its structure and to the array of IPCBUS_MORE. If it
+ *               cannot write its results later, it has sent, and the event is lost.
  *   EHOSTDOWN   The target is frozen.
- *   EINTR       A signal came in FREEZE.
- *   EINVAL      The argument is malformed or contradicts itself. The target is the sender's node.
- *   ELOOP       Calls are nested deeper than IPCBUS_MAX_DEPTH. An object is an fd of a bus.
- *   EMFILE      The receiver cannot open another file descriptor. If a security module forbids it,
- *               the error is the module's.
- *   EMSGSIZE    The message can never fit into the receiver's region.
- *   ENOBUFS     A region is not mapped: the receiver's, or the sender's own, which a reply needs.
- *   ENOENT      There is no such node or watch. A buffer id was never handed out.
- *   ENOMEM      The kernel, the receiver's memory cgroup or its user_memory has nothing left.
- *   ENOSPC      The receiver's region is full at the moment.
+ *   EINTR       A signal interrupted FREEZE.
+ *   EINVAL      The argument is malformed or inconsistent, or the target is the sender's own node.
+ *   ELOOP       Calls are nested deeper than IPCBUS_MAX_DEPTH, or an object is an fd of a bus.
+ *   EMFILE      The receiver cannot open another file descriptor. If a security module forbids the
+ *               fd, the module chooses the error.
+ *   EMSGSIZE    The message is too large for the receiver's region, even if that were empty.
+ *   ENOBUFS     The receiver's region is not mapped, or the sender's own, which the reply needs.
+ *   ENOENT      The node or watch does not exist, or a buffer id was never valid.
+ *   ENOMEM      The kernel is out of memory, or the receiver has reached the limit of its memory
+ *               cgroup or its user_memory.
+ *   ENOSPC      The receiver's region is full. Space appears when the receiver releases buffers.
  *   ENOTCONN    Handle 0 is used and the bus has no manager.
- *   ENOTTY      There is no such ioctl.
- *   EOWNERDEAD  The owner of the node died, or destroyed the node.
- *   EPERM       The caller may not do this. The receiver does not accept fds.
- *   ESRCH       There is no such call open in this proc, or no such process.
+ *   ENOTTY      The driver does not have this ioctl.
+ *   EOWNERDEAD  The owner of the node died or destroyed the node.
+ *   EPERM       The caller is not permitted to do this, or the receiver does not accept fds.
+ *   ESRCH       The call is not open in this proc, or the process does not exist.
  *   ESTALE      The buffer was already released.
  *   ETIMEDOUT   The deadline passed.
- * ipcbus(4) describes open, mmap and poll, mounts, and what administrators need.
+ * ipcbus(4) describes open, mmap and poll, mounts, and the settings for administrators.
  */
 #ifndef _UAPI_LINUX_IPCBUS_H
 #define _UAPI_LINUX_IPCBUS_H
@@ -85,7 +89,8 @@
 #define IPCBUS_VERSION		1
 #define IPCBUS_IOC_TYPE		0xBE
 
-/* The argument is a pointer to the structure. Its own size counts, not that in the number. */
+/* Each argument is a pointer to the structure. The driver uses the structure's size field and
+ * ignores the size that is encoded in the ioctl number. */
 #define IPCBUS_IOC_INFO		_IOWR(IPCBUS_IOC_TYPE, 0x00, struct ipcbus_info)
 #define IPCBUS_IOC_EXCHANGE	_IOWR(IPCBUS_IOC_TYPE, 0x01, struct ipcbus_exchange)
 #define IPCBUS_IOC_SET_MANAGER	_IOW(IPCBUS_IOC_TYPE, 0x03, struct ipcbus_node)
@@ -95,8 +100,9 @@
 #define IPCBUS_IOC_WATCH	_IOW(IPCBUS_IOC_TYPE, 0x07, struct ipcbus_handle)
 #define IPCBUS_IOC_UNWATCH	_IOW(IPCBUS_IOC_TYPE, 0x08, struct ipcbus_handle)
 #define IPCBUS_IOC_SET_THREADS	_IOW(IPCBUS_IOC_TYPE, 0x09, struct ipcbus_threads)
-/* The calling thread will not use the file any more. The argument is 0 (else -EINVAL). The reply to
- * a call that the thread waits for is dropped. Calls that it serves stay open for other threads. */
+/* The calling thread no longer uses the file. The argument must be 0 (-EINVAL). If the thread has
+ * made a call that has not ended, its reply is dropped. Calls that the thread serves stay open, and
+ * any other thread may reply to them. */
 #define IPCBUS_IOC_THREAD_EXIT	_IO(IPCBUS_IOC_TYPE, 0x0a)
 #define IPCBUS_IOC_CANCEL	_IOW(IPCBUS_IOC_TYPE, 0x0b, struct ipcbus_cancel)
 #define IPCBUS_IOC_CALL_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x0c, struct ipcbus_call_info)
@@ -105,15 +111,15 @@
 /* 0x0f: IPCBUS_IOC_MONITOR, in ipcbus-monitor.h */
 #define IPCBUS_IOC_SENDER_INFO	_IOWR(IPCBUS_IOC_TYPE, 0x10, struct ipcbus_sender_info)
 
-/* Caps for every proc. A count above its cap fails with -E2BIG. */
+/* Maximum values for every proc. If a count is above its maximum, the ioctl fails with -E2BIG. */
 #define IPCBUS_MAX_IOV		1024	/* parts of one message */
 #define IPCBUS_MAX_OBJECTS	64	/* objects in one message */
 #define IPCBUS_MAX_RELEASE	256	/* buffers that one exchange releases */
-#define IPCBUS_MAX_MORE		31	/* events of one exchange, beside the first */
+#define IPCBUS_MAX_MORE		31	/* events that one exchange returns after the first */
 #define IPCBUS_MAX_DEPTH	32	/* calls open in one chain of calls (-ELOOP) */
 #define IPCBUS_MAX_REGION	(1U << 30) /* bytes of one region (-EINVAL) */
 
-/* ipcbus_info.features: what only some buses have. The driver has all, ipcbusd(8) none of these. */
+/* ipcbus_info.features: optional features. The driver has all of them, ipcbusd(8) has none. */
 #define IPCBUS_FEATURE_LABEL	(1ULL << 0) /* NODE_WANT_LABEL, event.label */
 #define IPCBUS_FEATURE_PRIORITY	(1ULL << 1) /* NODE_PRIORITY, inherited priority */
 #define IPCBUS_FEATURE_MOUNT	(1ULL << 2) /* mount -t ipcbus */
@@ -122,32 +128,35 @@
 #define IPCBUS_SUPER_MAGIC	0x69706362
 
 /**
- * struct ipcbus_info - what the driver is and what it allows (IPCBUS_IOC_INFO)
+ * struct ipcbus_info - version, features and limits of the driver (IPCBUS_IOC_INFO)
  * @size: sizeof(struct ipcbus_info)
  * @version: out: IPCBUS_VERSION of the driver
  * @features: out: IPCBUS_FEATURE_*
  * @region_size: out: bytes of this proc's region; 0 while it is not mapped
  * @max_nodes: out: nodes that this proc may have
- * @max_handles: out: handles that this proc may have; handle 0 counts once it was used
- * @max_buffers: out: buffers, and queued calls that need none, that the region may have at once
+ * @max_handles: out: handles that this proc may have; handle 0 counts once the proc has used it
+ * @max_buffers: out: buffers plus queued calls without a buffer that the region may have at once
  * @max_threads: out: threads of this proc that may use the file
- * @user_procs: out: open files that all procs of this proc's user may be together, on all buses
- * @user_nodes: out: nodes that they may have together
- * @user_handles: out: handles that they may have together
- * @user_watches: out: watches that they may have together, and full regions that they poll for
- * @user_calls: out: calls and oneways that have not ended, one a thread, and up to 64 spare ones
- * @user_files: out: fds in their requests and in replies to them that no receiver has taken; also
- *	limited to RLIMIT_NOFILE of the process that sends one
- * @user_threads: out: their threads that use a bus
- * @user_memory: out: KiB that their regions may occupy, and tables of more than 128 handles
+ * @user_procs: out: open files of all procs of this proc's user, on all buses
+ * @user_nodes: out: nodes of all procs of the user
+ * @user_handles: out: handles of all procs of the user
+ * @user_watches: out: watches of all procs of the user, plus full regions that they poll for
+ * @user_calls: out: calls and oneways of the user that have not ended; the driver also counts one
+ *	unused call per thread and up to 64 more that it keeps for reuse
+ * @user_files: out: fds in requests of the user, and in the replies to them, that no receiver has
+ *	taken; RLIMIT_NOFILE of the sending process is a limit as well
+ * @user_threads: out: threads of the user that use a bus
+ * @user_memory: out: KiB for regions of the user and for handle tables with more than 128 handles
  *
- * What exceeds one of these limits fails with -EDQUOT, also in open(2). If a message exceeds
- * user_memory of its receiver, the sender gets -ENOMEM. A user's limits hold for all buses.
+ * If a request exceeds one of these limits, it fails with -EDQUOT, and so does open(2). If a
+ * message exceeds user_memory of its receiver, the sender gets -ENOMEM. A user's limits apply to
+ * all buses together.
  *
- * Quota in a region of another user: Other users together may occupy seven eighths of a region. A
- * user's calls and oneways may occupy at most half of what others leave free of that part. Beyond
- * that a call fails with -EDQUOT and a oneway with -EAGAIN. Both rules also apply to oneways alone
- * within the oneway half, and to the number of buffers and queued calls without. Replies are free.
+ * Quota in a region of another user: All users other than the receiver's may together occupy seven
+ * eighths of a region. The calls and oneways of one user may occupy at most half of the part that
+ * the remaining users leave free. If a message exceeds this quota, a call fails with -EDQUOT and a
+ * oneway with -EAGAIN. The same two rules apply to oneways within their half of the region, and to
+ * the number of buffers and queued calls. Replies do not count.
  */
 struct ipcbus_info {
 	__u32 size;
@@ -169,13 +178,13 @@ struct ipcbus_info {
 } __attribute__((aligned(8)));
 
 /**
- * enum ipcbus_object_type - what an entry of the object table is
- * @IPCBUS_OBJECT_NODE: To send: a node of the sender, by its id. Received: a node of the receiver
- *	that came home. If that node is dead, the receiver gets a handle to a dead node instead.
- * @IPCBUS_OBJECT_HANDLE: To send: a handle of the sender. Received: a handle of the receiver, with
- *	one more count. The receiver puts the count by HANDLE_PUT.
+ * enum ipcbus_object_type - type of an entry in the object table
+ * @IPCBUS_OBJECT_NODE: To send: the id of a node of the sender. Received: a node of the receiver.
+ *	If that node is dead, the receiver gets a handle to a dead node instead.
+ * @IPCBUS_OBJECT_HANDLE: To send: a handle of the sender. Received: a handle of the receiver. Each
+ *	delivery adds one count, and the receiver must put each count with HANDLE_PUT.
  * @IPCBUS_OBJECT_FD: To send: an open fd of the sender; O_PATH fails with -EBADF. Received: a new
- *	fd with O_CLOEXEC. The receiver closes it.
+ *	fd with O_CLOEXEC. The receiver must close it.
  */
 enum ipcbus_object_type {
 	IPCBUS_OBJECT_NODE = 1,
@@ -188,13 +197,13 @@ enum ipcbus_object_type {
  * @type: enum ipcbus_object_type
  * @flags: 0
  * @value: node id, handle or fd
- * @cookie: To send: 0. Received: the cookie of a node that came home, else 0.
- * @tag: any number; the driver delivers it unchanged. It ties the entry to a place in the payload,
- *	which the driver does not read.
+ * @cookie: To send: 0. Received: the node's cookie for IPCBUS_OBJECT_NODE, else 0.
+ * @tag: any number; the driver delivers it unchanged. Programs use it to connect the entry with a
+ *	place in the payload, which the driver does not read.
  *
- * The driver installs the objects in the receiver when it delivers the message: all of them or
- * none. If it cannot, a call ends with FAILED at stage DELIVER, and a oneway is dropped and counted
- * as lost in debugfs.
+ * The driver installs the objects in the receiver when it delivers the message. It installs all of
+ * them or none. If it cannot install them, a call ends with FAILED at stage DELIVER. A oneway is
+ * dropped and counted as lost in debugfs.
  */
 struct ipcbus_object {
 	__u32 type;
@@ -215,21 +224,21 @@ struct ipcbus_iovec {
 } __attribute__((aligned(8)));
 
 /**
- * enum ipcbus_send_kind - what an exchange sends
- * @IPCBUS_SEND_NONE: nothing
- * @IPCBUS_SEND_CALL: a call. The sending thread must later wait for the reply, unless the call is
- *	async. If a thread of the target waits deeper in the same chain of calls, it gets the call.
- *	Otherwise any thread that serves gets it.
- *	A call that a thread sends before its earlier call has ended is nested in the earlier
- *	call: both count for IPCBUS_MAX_DEPTH, and the thread gets the end of the later call first.
+ * enum ipcbus_send_kind - kind of message that an exchange sends
+ * @IPCBUS_SEND_NONE: no message
+ * @IPCBUS_SEND_CALL: a call. Unless the call is async, the sending thread must wait for the reply.
+ *	If a thread of the target waits in the same chain of calls, that thread gets the call.
+ *	Otherwise any serving thread of the target gets it. If the sending thread has an earlier
+ *	call that has not ended, the new call is nested in it: both count for IPCBUS_MAX_DEPTH, and
+ *	the thread gets the end of the later call first.
  * @IPCBUS_SEND_ONEWAY: a message without a reply. Oneways to one node are delivered in order and
- *	one at a time (but see IPCBUS_MORE). The next one is delivered when the receiver has
- *	released the buffer of the one before.
- * @IPCBUS_SEND_REPLY: the reply to @call. Any thread of the proc may send it, once. If it fails,
- *	the call stays open and the proc may reply again. If the caller no longer waits, the reply
- *	is dropped and the exchange succeeds.
- * @IPCBUS_SEND_ERROR: a reply that reports a failure. @code is an errno from 1 to 4095. The
- *	payload may explain it. All else is as for IPCBUS_SEND_REPLY.
+ *	one at a time (but see IPCBUS_MORE). The next oneway is delivered when the receiver has
+ *	released the buffer of the previous oneway.
+ * @IPCBUS_SEND_REPLY: the reply to @call. Any thread of the proc may send it, once. If the exchange
+ *	fails, the call stays open and the proc may reply again. If the caller no longer waits, the
+ *	reply is dropped and the exchange succeeds.
+ * @IPCBUS_SEND_ERROR: a reply that reports a failure. @code is an errno from 1 to 4095, and the
+ *	payload may explain it. Otherwise like IPCBUS_SEND_REPLY.
  */
 enum ipcbus_send_kind {
 	IPCBUS_SEND_NONE = 0,
@@ -241,18 +250,18 @@ enum ipcbus_send_kind {
 
 #define IPCBUS_SEND_IOV		(1U << 0) /* @data is an array of ipcbus_iovec */
 #define IPCBUS_SEND_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
-#define IPCBUS_SEND_ASYNC	(1U << 2) /* CALL: the thread does not wait for it */
-#define IPCBUS_SEND_CLEAR	(1U << 3) /* the buffer is zeroed when it is released */
-#define IPCBUS_SEND_REPLACE	(1U << 4) /* ONEWAY: replaces an older one */
-#define IPCBUS_SEND_DETACHED	(1U << 5) /* CALL: outlives the call that the thread serves */
+#define IPCBUS_SEND_ASYNC	(1U << 2) /* CALL: any thread gets the reply */
+#define IPCBUS_SEND_CLEAR	(1U << 3) /* zero the buffer when it is released */
+#define IPCBUS_SEND_REPLACE	(1U << 4) /* ONEWAY: replace an older oneway */
+#define IPCBUS_SEND_DETACHED	(1U << 5) /* CALL: not ended by the served call */
 
 /**
- * struct ipcbus_send - one message to send
- * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields are 0.
+ * struct ipcbus_send - a message to send
+ * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields must be 0.
  * @flags: IPCBUS_SEND_IOV, _ACCEPT_FDS, _ASYNC, _CLEAR, _REPLACE and _DETACHED
  * @handle: CALL, ONEWAY: the target
- * @code: CALL, ONEWAY: any number; the receiver gets it in its event (the method). ERROR: the
- *	errno. REPLY: 0.
+ * @code: CALL, ONEWAY: any number, usually the method; the receiver gets it in its event. ERROR:
+ *	the errno. REPLY: 0.
  * @call: REPLY, ERROR: the call, from the event that delivered it. Otherwise 0.
  * @data: address of the payload, or of its parts with IPCBUS_SEND_IOV
  * @data_size: bytes of the payload, all parts together
@@ -260,28 +269,29 @@ enum ipcbus_send_kind {
  *	parts must add up to @data_size (-EINVAL, stage COPY).
  * @object_count: entries of the object table, at most IPCBUS_MAX_OBJECTS
  * @objects: address of an array of struct ipcbus_object
- * @deadline: CALL: absolute nanoseconds of CLOCK_MONOTONIC as the sender reads it. Then, or up to
- *	two ticks later, the call ends with -ETIMEDOUT. A late reply may win. A call made while
- *	serving another one ends no later than that one. 0: as that one, or never. Otherwise 0.
+ * @deadline: CALL: absolute nanoseconds of the sender's CLOCK_MONOTONIC. At the deadline, or up to
+ *	two ticks later, the call ends with -ETIMEDOUT, unless its reply arrives first. If the
+ *	thread makes the call while it serves another call, the new call also ends at the deadline
+ *	of the served call. 0: no deadline of its own. Must be 0 for other kinds.
  * @cookie: CALL: any number. IPCBUS_IOC_CANCEL finds the call by it, and the event that ends the
- *	call has it. Otherwise 0.
+ *	call returns it. Must be 0 for other kinds.
  *
- * The driver copies the payload once, from the sender's memory into the receiver's region. There
- * it starts at a multiple of 8 bytes. The driver reads the object table once, before it acts on
- * any entry.
+ * The driver copies the payload once, from the sender's memory into the receiver's region, to an
+ * offset that is a multiple of 8. The driver reads the object table once, before it acts on any
+ * entry.
  *
- * IPCBUS_SEND_ASYNC: The call belongs to the proc instead of the thread. Any thread that serves
- * gets its REPLY, ERROR or FAILED, once. IPCBUS_SEND_DETACHED: The call inherits no deadline from
- * the call that the thread serves, and is not canceled with it.
+ * IPCBUS_SEND_ASYNC: The call belongs to the proc instead of the thread. Its REPLY, ERROR or FAILED
+ * event goes to any serving thread, once. IPCBUS_SEND_DETACHED: The call does not inherit a
+ * deadline from the call that the thread serves, and is not canceled with it.
  *
- * IPCBUS_SEND_REPLACE: The oneway replaces an older one that came from the same proc, goes to the
- * same node, has the flag and the same @code, and was not yet taken by a thread. The driver drops
- * the older one with its objects. The new one goes to the end of the queue. It needs space beside
- * the older one. If it fails, the older one stays.
+ * IPCBUS_SEND_REPLACE: The oneway replaces an older oneway from the same proc to the same node that
+ * has this flag and the same @code, and that no thread has taken. The driver drops the older oneway
+ * with its objects. The new oneway goes to the end of the queue. Both need space at the same time.
+ * If the exchange fails, the older oneway stays queued.
  *
- * IPCBUS_SEND_CLEAR: The driver overwrites payload and object table with zeroes when the receiver
- * releases the buffer, or when the message is dropped. It does so before the release returns and
- * before the space is used again. Every kind of message may have the flag.
+ * IPCBUS_SEND_CLEAR: When the receiver releases the buffer, or when the message is dropped, the
+ * driver overwrites the payload and the object table with zeroes. It does so before the release
+ * returns and before it reuses the space. Every kind of message may have the flag.
  */
 struct ipcbus_send {
 	__u32 kind;
@@ -299,23 +309,23 @@ struct ipcbus_send {
 } __attribute__((aligned(8)));
 
 /**
- * enum ipcbus_stage - where a failure was found
- * @IPCBUS_STAGE_RELEASE: while releasing buffers. @index is the position of the buffer; those
+ * enum ipcbus_stage - the step of an exchange or a call that failed
+ * @IPCBUS_STAGE_RELEASE: while releasing buffers. @index is the position of the buffer; the buffers
  *	before it were released. ENOENT, ESTALE, EFAULT.
  * @IPCBUS_STAGE_TARGET: while finding the target or the call. EBADF, ENOTCONN, EOWNERDEAD, EINVAL,
  *	ENOBUFS, ESRCH; EDQUOT for ipcbus_info.user_calls, or at the first use of handle 0; ENOMEM;
  *	for IPCBUS_NODE_WANT_LABEL also errors of a security module.
  * @IPCBUS_STAGE_BUFFER: while reserving space in the receiver's region. EMSGSIZE, ENOSPC, EDQUOT,
- *	EAGAIN, ENOMEM, EOWNERDEAD. EMSGSIZE: the message is larger than the region, or a oneway
- *	is larger than half of it. For calls and oneways of another user these limits are seven
- *	sixteenths of that.
+ *	EAGAIN, ENOMEM, EOWNERDEAD. EMSGSIZE: a call or reply is larger than the region, or a oneway
+ *	is larger than half of it. If the receiver belongs to another user, the limits for calls and
+ *	oneways are 7/16 of these.
  * @IPCBUS_STAGE_COPY: while copying the payload. @index is the part. EFAULT, EINVAL.
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
  *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for user_files, handle 0, parameter user_handles.
  * @IPCBUS_STAGE_QUEUE: while queueing the message. EHOSTDOWN, EOWNERDEAD, ELOOP, ETIMEDOUT; EDQUOT
- *	for async calls. FAILED of a call that was queued: EOWNERDEAD.
- * @IPCBUS_STAGE_DELIVER: while installing the objects in the receiver, which did not get the
- *	message. @index is the entry. EMFILE, EDQUOT, ENOMEM, and errors of a security module.
+ *	for async calls. If a call fails after it was queued: EOWNERDEAD.
+ * @IPCBUS_STAGE_DELIVER: while installing the objects in the receiver. The receiver does not get
+ *	the message. @index is the entry. EMFILE, EDQUOT, ENOMEM, and errors of a security module.
  * @IPCBUS_STAGE_REPLY: while waiting for the reply. ETIMEDOUT, ECANCELED.
  */
 enum ipcbus_stage {
@@ -330,35 +340,39 @@ enum ipcbus_stage {
 };
 
 /**
- * enum ipcbus_event_kind - what happened
- * @IPCBUS_EVENT_NONE: Nothing. The exchange did not wait, or had nothing to take.
- * @IPCBUS_EVENT_INTERRUPTED: A signal came, or another thread closed a file descriptor of the
- *	file. The exchange has released and sent. Wait again, without releasing and sending the
- *	same once more.
- * @IPCBUS_EVENT_CALL: A call to a node of this proc. Reply to @call.
- * @IPCBUS_EVENT_ONEWAY: A oneway to a node of this proc. Release @buffer to get the next one of
- *	the same node. If more came with it, that takes all their buffers.
- * @IPCBUS_EVENT_REPLY: The reply to this thread's last call, or to an async call.
- * @IPCBUS_EVENT_ERROR: The same, but the server replied with an error. @error is the negative
- *	errno; the payload may explain it.
- * @IPCBUS_EVENT_FAILED: The driver ended the call, or an exchange failed. @error, @stage and
- *	@index say why. If the server died over the call, @error is -EOWNERDEAD.
- * @IPCBUS_EVENT_DEAD: The node of a watched handle is dead. @cookie is the watch's, which ends. The
- *	handle stays. Oneways of the dead owner that wait for an earlier oneway come later.
- * @IPCBUS_EVENT_IDLE: Nobody refers to the node with @cookie any more, and no message to it is
+ * enum ipcbus_event_kind - kind of event
+ * @IPCBUS_EVENT_NONE: No event. The exchange did not wait, or found no event to take.
+ * @IPCBUS_EVENT_INTERRUPTED: A signal came, or another thread closed a file descriptor of the file.
+ *	The exchange has already released and sent. Wait again, but do not release and send again.
+ * @IPCBUS_EVENT_CALL: A call to a node of this proc. The proc must reply to @call.
+ * @IPCBUS_EVENT_ONEWAY: A oneway to a node of this proc. The next oneway of the node is delivered
+ *	after @buffer is released. If IPCBUS_MORE delivered several, all their buffers must be
+ *	released.
+ * @IPCBUS_EVENT_REPLY: The reply to the latest call of this thread that has not ended, or to an
+ *	async call of the proc.
+ * @IPCBUS_EVENT_ERROR: As REPLY, but the server replied with an error. @error is the negative
+ *	errno, and the payload may explain it.
+ * @IPCBUS_EVENT_FAILED: The driver ended the call, or the exchange failed. @error, @stage and
+ *	@index give the reason. If the server died while it served the call, @error is -EOWNERDEAD.
+ * @IPCBUS_EVENT_DEAD: The node of a watched handle is dead. @cookie is the cookie of the watch. The
+ *	watch has ended, the handle stays. Oneways that the dead process sent and that are still
+ *	queued behind other oneways are delivered after this event.
+ * @IPCBUS_EVENT_IDLE: The node with @cookie has no references any more, and no message to it is
  *	queued, open or held in a buffer. The event also comes if a message that contained the node
- *	could not be sent, or was a reply that nobody waits for. The node may become referenced
- *	again. Only NODE_DESTROY with IPCBUS_NODE_IF_IDLE is conclusive.
- * @IPCBUS_EVENT_CANCELED: Nobody waits for the reply to @call any more: it was canceled, its
- *	deadline passed, or the caller is gone. The server must still reply, to close the call.
- *	Calls that its thread made meanwhile are canceled too, except async ones. Another thread
- *	may get this event before it gets the call itself.
+ *	could not be sent, or was a reply to a caller that no longer waits. The node may become
+ *	referenced again at any time. Only NODE_DESTROY with IPCBUS_NODE_IF_IDLE gives a definite
+ *	result.
+ * @IPCBUS_EVENT_CANCELED: The caller no longer waits for the reply to @call: the call was canceled,
+ *	its deadline passed, or the caller is gone. The server must still reply, to close the call.
+ *	Calls that the serving thread made in the meantime are canceled too, except async and
+ *	detached calls. If several threads serve, this event may arrive before the thread that took
+ *	the call returns with it.
  * @IPCBUS_EVENT_FROZEN: The owner of a handle that is watched with IPCBUS_WATCH_FROZEN is frozen.
- *	@cookie is the watch's, and the watch stays.
- * @IPCBUS_EVENT_THAWED: The same owner is no longer frozen.
- * @IPCBUS_EVENT_MANAGER: The bus has a manager, or a new one. @cookie is that of the manager
- *	watch, which stays. Managers that came before the event was delivered are one event.
- *	The last one may be gone by then.
+ *	@cookie is the cookie of the watch. The watch stays.
+ * @IPCBUS_EVENT_THAWED: The owner of such a handle is no longer frozen.
+ * @IPCBUS_EVENT_MANAGER: The bus has a new manager. @cookie is the cookie of the manager watch,
+ *	which stays. If the manager changes several times before delivery, one event is delivered.
+ *	The manager may be gone again by then.
  * @IPCBUS_EVENT_RECORD: For monitors: the payload starts with a struct ipcbus_monitor_record.
  */
 enum ipcbus_event_kind {
@@ -378,8 +392,9 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_MANAGER = 13,
 };
 
-/* All threads of the pool are busy, and the proc has fewer than ipcbus_threads.max. Start one more
- * thread that serves. The driver does not ask again before that thread waits with IPCBUS_SERVE. */
+/* All threads of the pool are busy, and the proc has fewer threads than ipcbus_threads.max. The
+ * process should start another thread that serves. The driver does not ask again until that thread
+ * waits with IPCBUS_SERVE. */
 #define IPCBUS_EVENT_SPAWN	(1U << 0)
 #define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
 
@@ -387,31 +402,33 @@ enum ipcbus_event_kind {
  * struct ipcbus_event - one event; the driver writes all fields
  * @kind: enum ipcbus_event_kind
  * @flags: IPCBUS_EVENT_SPAWN and _ACCEPT_FDS
- * @call: CALL, CANCELED: the number to reply with, which counts calls of this proc. Otherwise 0.
- * @cookie: CALL, ONEWAY, IDLE, CANCELED: the node's. DEAD, FROZEN, THAWED, MANAGER: the watch's.
- *	REPLY, ERROR, FAILED: that of the call.
- * @buffer: id of the buffer; 0 if there is none. Release it when payload, object table and label
- *	are no longer needed.
- * @offset: where the payload starts in the region
+ * @call: CALL, CANCELED: the number of the call, to reply with. It is unique in this proc.
+ *	Otherwise 0.
+ * @cookie: CALL, ONEWAY, IDLE, CANCELED: cookie of the node. DEAD, FROZEN, THAWED, MANAGER: cookie
+ *	of the watch. REPLY, ERROR, FAILED: cookie of the call.
+ * @buffer: id of the buffer, or 0 if the event has none. Release it when the payload, the object
+ *	table and the label are no longer needed.
+ * @offset: offset of the payload in the region
  * @data_size: bytes of the payload
- * @objects: where the object table (struct ipcbus_object) starts in the region
+ * @objects: offset of the object table (struct ipcbus_object) in the region
  * @object_count: entries of the object table
- * @code: CALL, ONEWAY: as sent. FROZEN, THAWED: the number of this event among those of the watch.
- *	If two threads get one each, the higher number is the later one.
+ * @code: CALL, ONEWAY: ipcbus_send.code. FROZEN, THAWED: the number of this event in its watch. If
+ *	two threads take one event each, the higher number is the later event.
  * @error: ERROR, FAILED: negative errno
  * @stage: FAILED: enum ipcbus_stage
- * @index: FAILED: which buffer, part or object; else 0
- * @thread: this thread's number, for ipcbus_exchange.thread. 0 if the ioctl failed.
+ * @index: FAILED: position of the buffer, part or object; see enum ipcbus_stage. Otherwise 0.
+ * @thread: number of the calling thread, for ipcbus_exchange.thread; 0 if the ioctl failed
  * @pid: CALL, ONEWAY, REPLY, ERROR: the sender's process id in the receiver's pid namespace; 0 if
  *	it is not visible there
- * @tid: the sender's thread id, likewise
+ * @tid: the sender's thread id in the same pid namespace; 0 if it is not visible there
  * @uid: the sender's effective user id when it sent, in the receiver's user namespace
- * @gid: the sender's effective group id when it sent, likewise
- * @deadline: CALL: when the call ends, by CLOCK_MONOTONIC as this thread reads it; 0: never
- * @label: CALL, ONEWAY to a node with IPCBUS_NODE_WANT_LABEL: where the security module's label of
- *	the sending thread starts in the region. It ends with a zero byte and is part of @buffer.
+ * @gid: the sender's effective group id when it sent, in the receiver's user namespace
+ * @deadline: CALL: when the call ends, in nanoseconds of the receiver's CLOCK_MONOTONIC; 0: never
+ * @label: CALL, ONEWAY to a node with IPCBUS_NODE_WANT_LABEL: offset in the region of the security
+ *	module's label of the sending thread. The label ends with a zero byte and is part of
+ *	@buffer.
  * @label_size: bytes of the label without the zero byte; 0 if there is no label
- * @more: ONEWAY: how many events ipcbus_exchange.more got; else 0
+ * @more: ONEWAY: number of events written to ipcbus_exchange.more. Otherwise 0.
  * @reserved: 0
  */
 struct ipcbus_event {
@@ -442,46 +459,48 @@ struct ipcbus_event {
 
 #define IPCBUS_WAIT		(1U << 0) /* wait for an event */
 #define IPCBUS_SERVE		(1U << 1) /* with WAIT: also take work of the proc */
-#define IPCBUS_NONBLOCK		(1U << 2) /* with WAIT: EVENT_NONE instead of sleeping */
-#define IPCBUS_MORE		(1U << 3) /* with SERVE: also oneways that follow the first event */
+#define IPCBUS_NONBLOCK		(1U << 2) /* with WAIT: EVENT_NONE, no sleep */
+#define IPCBUS_MORE		(1U << 3) /* with SERVE: also take oneways that follow */
 
 /**
  * struct ipcbus_exchange - release, send and wait, in this order (IPCBUS_IOC_EXCHANGE)
  * @size: sizeof(struct ipcbus_exchange)
  * @flags: IPCBUS_WAIT, IPCBUS_SERVE, IPCBUS_NONBLOCK, IPCBUS_MORE
  * @thread: event.thread of an earlier exchange of the same thread, or 0. It is a hint that saves a
- *	search. A wrong value is harmless.
+ *	search. A wrong value does no harm.
  * @release_count: number of buffers to release, at most IPCBUS_MAX_RELEASE
- * @release: ids of these buffers. For one buffer: its id. For more: the address of an array of
- *	__u64. For none: 0.
+ * @release: If release_count is 0: 0. If it is 1: the buffer id. Otherwise: the address of an array
+ *	of __u64 ids.
  * @send: the message to send
- * @event: out: the event. The driver does not read it. It writes all of it, also if the ioctl
- *	fails at a stage after ARGS.
- * @more: with IPCBUS_MORE: address of an array of struct ipcbus_event for what follows @event
+ * @event: out: the event. The driver does not read this field. It writes all of it unless it
+ *	rejects the arguments.
+ * @more: with IPCBUS_MORE: address of an array of struct ipcbus_event for the oneways after @event
  * @more_count: with IPCBUS_MORE: entries of that array, at most IPCBUS_MAX_MORE
- * @reserved: 0. Without IPCBUS_MORE the driver reads none of these three fields.
+ * @reserved: 0. Without IPCBUS_MORE the driver does not read @more, @more_count and @reserved.
  *
- * Without IPCBUS_WAIT the exchange releases, sends and returns with EVENT_NONE.
- * With IPCBUS_WAIT it takes one event:
- *   - If the thread made a call that has not ended, it gets the end of this call, or a call of the
- *     same chain that comes back to this proc. IPCBUS_SERVE changes nothing.
- *   - Else, with IPCBUS_SERVE, it gets the next work of the proc: calls, oneways, ends of async
- *     calls, and notifications.
- *   - Else there is nothing to take: it sleeps until it is interrupted.
- * If there is nothing to take, the thread sleeps. With IPCBUS_NONBLOCK, or O_NONBLOCK on the file,
- * it returns EVENT_NONE instead.
+ * Without IPCBUS_WAIT the exchange releases, sends and returns with EVENT_NONE. With IPCBUS_WAIT it
+ * also takes one event:
+ *   - If the thread made a call that has not ended, it gets the end of this call, or a call to this
+ *     proc that belongs to the same chain. IPCBUS_SERVE makes no difference.
+ *   - Else, if IPCBUS_SERVE is set, it gets the next event of the proc: a call, a oneway, the end
+ *     of an async call, or a notification.
+ *   - Else there is no event that it could get. It sleeps until it is interrupted.
+ * If no event is available, the thread sleeps. If IPCBUS_NONBLOCK is set, or O_NONBLOCK on the
+ * file, it returns EVENT_NONE instead.
  *
- * With IPCBUS_MORE, which needs IPCBUS_SERVE, an exchange that takes a oneway also takes those that
- * wait for it: event.more of them, in their order. The next one is delivered when all buffers are
- * released. None follows while other work waits for a thread, none with IPCBUS_SEND_REPLACE, none
- * of a node with a priority. The exchange checks first that it can write all of them.
+ * IPCBUS_MORE must be used with IPCBUS_SERVE. If the exchange takes a oneway, it also takes the
+ * oneways to the same node that are queued behind it, in order, and sets event.more to their
+ * number. The next oneway of the node is delivered when all these buffers are released. The
+ * exchange takes no further oneways if other work waits for a thread, if the next oneway has
+ * IPCBUS_SEND_REPLACE, or if the node has a priority. The exchange first checks that the whole
+ * array is writable.
  *
- * A thread that takes a call and then waits again without a reply leaves the call open. Any thread
- * may reply to it later.
+ * If a thread takes a call and then waits again without a reply, the call stays open. Any thread of
+ * the proc may reply to it later.
  *
- * Fails with the errors that enum ipcbus_stage lists for the stages ARGS to QUEUE. If the send
- * fails, the buffers have been released and the exchange does not wait. If a call fails after it
- * was sent, the exchange returns 0 and EVENT_FAILED.
+ * The exchange fails with the errors that enum ipcbus_stage lists for the stages RELEASE to QUEUE.
+ * If the send fails, the buffers have been released and the exchange does not wait. If a call fails
+ * after it was sent, the exchange returns 0 with EVENT_FAILED.
  */
 struct ipcbus_exchange {
 	__u32 size;
@@ -497,7 +516,7 @@ struct ipcbus_exchange {
 } __attribute__((aligned(8)));
 
 #define IPCBUS_NODE_ACCEPT_FDS	(1U << 0) /* CREATE: messages may contain fds */
-#define IPCBUS_NODE_IF_IDLE	(1U << 1) /* DESTROY: -EBUSY if it is referred to */
+#define IPCBUS_NODE_IF_IDLE	(1U << 1) /* DESTROY: -EBUSY if the node is in use */
 #define IPCBUS_NODE_WANT_LABEL	(1U << 2) /* CREATE: events have event.label */
 #define IPCBUS_NODE_PRIORITY	(1U << 3) /* CREATE: @policy and @priority are set */
 
@@ -506,46 +525,53 @@ struct ipcbus_exchange {
  *	IPCBUS_IOC_NODE_DESTROY, IPCBUS_IOC_SET_MANAGER)
  * @size: sizeof(struct ipcbus_node)
  * @flags: IPCBUS_NODE_*
- * @node: NODE_CREATE: 0. Out: the id of the new node, from 1. Otherwise: the id.
- * @cookie: NODE_CREATE: any number; each event of the node has it. Otherwise 0.
+ * @node: NODE_CREATE: 0. Out: the id of the new node, at least 1. Otherwise: the id of the node.
+ * @cookie: NODE_CREATE: any number. Each event of the node returns it. Otherwise 0.
  * @policy: With IPCBUS_NODE_PRIORITY: SCHED_OTHER, SCHED_FIFO or SCHED_RR. Otherwise 0.
  * @priority: With IPCBUS_NODE_PRIORITY: a nice value from -20 to 19 for SCHED_OTHER, or a
  *	realtime priority from 1 to 99. Otherwise 0.
  *
- * NODE_CREATE makes a node. It lives until its owner destroys it or dies.
+ * NODE_CREATE creates a node, which exists until its owner destroys it or dies.
  *   - EDQUOT: the limit of nodes of the proc or of its user is reached
- *   - EFAULT: the id could not be written; there is no new node
+ *   - EFAULT: the id could not be written; the node was not created
  *
- * NODE_DESTROY ends a node. Calls that wait for it fail with -EOWNERDEAD, oneways are dropped, and
- * watches fire. Calls that a thread took stay open until the owner replies or dies. A reply that
- * fails opens its call again. With IPCBUS_NODE_IF_IDLE it ends a node if ipcbus_node_info.refs and
- * pending are 0, in one step.
+ * NODE_DESTROY destroys a node. Calls that are queued for it fail with -EOWNERDEAD, queued oneways
+ * are dropped, and watches fire. Calls that a thread has taken stay open until the owner replies or
+ * dies. If IPCBUS_NODE_IF_IDLE is set, the driver destroys the node only if ipcbus_node_info.refs
+ * and pending are 0. Check and destruction are atomic. If sending a reply fails, its call counts as
+ * pending again.
  *   - ENOENT: there is no such node
  *   - EBUSY: IPCBUS_NODE_IF_IDLE is set and the node is not idle
  *
  * SET_MANAGER makes the node handle 0 of the bus until it is destroyed. The caller's effective user
- * must be the one that the administrator named by manager_uid (ipcbus(4)), or root in the initial
- * user namespace or in the one in which the bus was mounted.
+ * must be the user that the administrator set as manager_uid (ipcbus(4)), or root in the initial
+ * user namespace, or root in the user namespace in which the bus was mounted.
  *   - ENOENT: there is no such node
- *   - EPERM: the caller's effective user is none of these
- *   - EBUSY: the bus has a manager
+ *   - EPERM: the caller's effective user may not do this
+ *   - EBUSY: the bus already has a manager
  *
- * Inherited priority: A thread that takes a call runs with the priority that the caller had when it
- * sent the call, if that is better: its nice value, or its realtime class and priority.
- * IPCBUS_NODE_PRIORITY sets a minimum for calls to the node, and for oneways, which inherit no
- * priority of their sender. A thread is never lowered.
- *   - A boost never exceeds what RLIMIT_NICE, RLIMIT_RTPRIO or CAP_SYS_NICE allow the thread to set
- *     for itself. If the thread may not be realtime, a realtime caller boosts its nice value.
+ * Inherited priority: If the caller had a better priority when it sent a call, the thread that
+ * takes the call runs with that priority: the caller's nice value, or its realtime class and
+ * priority. With IPCBUS_NODE_PRIORITY, calls to the node have at least the node's priority, and
+ * oneways have exactly that; oneways inherit no priority from their sender. The driver never lowers
+ * the priority of a thread.
+ *   - A boost never exceeds the priority that the thread may set for itself by RLIMIT_NICE,
+ *     RLIMIT_RTPRIO or CAP_SYS_NICE. If the thread may not be realtime, a realtime caller boosts
+ *     its nice value.
  *   - SCHED_DEADLINE is not inherited. A SCHED_BATCH or SCHED_IDLE caller passes on its nice value.
- *     A thread keeps such a class.
- *   - A thread runs with the best priority of all messages that it serves. It has its own again
- *     when the exchange that replies returns, or when it waits again. Only it ends its boost.
- *   - Calls that a boosted thread makes have the priority that it runs with.
- *   - A priority that is set for the thread during a boost stays, unless it equals the boost.
- *   - A boosted thread has SCHED_RESET_ON_FORK: its children do not inherit. A thread that has it
- *     already is not boosted, so only one file at a time boosts a thread.
- *   - Messages of a higher priority overtake other messages that wait for any thread. They do not
- *     overtake oneways of the same node. A flood by another user gets every second turn.
+ *     A thread of one of these classes stays in its class.
+ *   - A thread runs with the best priority of all messages that it serves. The boost ends when the
+ *     exchange that replies returns, or when the thread waits again. Only the thread itself ends
+ *     its boost.
+ *   - Calls that a boosted thread makes have the boosted priority.
+ *   - If the priority of the thread is set during a boost, the new value stays, unless it equals
+ *     the boost.
+ *   - A boosted thread has SCHED_RESET_ON_FORK, so its children do not inherit the boost. If a
+ *     thread already has this flag, it is not boosted. Therefore only one file at a time boosts a
+ *     thread.
+ *   - Queued messages of a higher priority overtake other messages that wait for any thread. They
+ *     do not overtake oneways of the same node. If one user floods the queue, its messages and the
+ *     remaining messages take turns.
  */
 struct ipcbus_node {
 	__u32 size;
@@ -557,19 +583,22 @@ struct ipcbus_node {
 } __attribute__((aligned(8)));
 
 /**
- * struct ipcbus_node_info - who refers to a node of the caller's proc (IPCBUS_IOC_NODE_INFO)
+ * struct ipcbus_node_info - references and messages of a node of the caller's proc
+ * (IPCBUS_IOC_NODE_INFO)
  * @size: sizeof(struct ipcbus_node_info)
  * @flags: 0
  * @node: id of the node
- * @cookie: out: the node's cookie. All outputs are 0 on input (-EINVAL).
- * @refs: out: number of references: handles of others, objects in queued messages, one for being
- *	handle 0, and received messages that brought the node home and whose buffer is not released
- * @pending: out: messages to the node that have not ended. A call ends when it is replied to, a
- *	oneway when its buffer is released.
- * @oneways: out: those of them that wait for an earlier oneway
+ * @cookie: out: the node's cookie. All output fields must be 0 on input (-EINVAL).
+ * @refs: out: number of references: handles of other procs, objects in queued messages, handle 0 if
+ *	the node is the manager, and received messages that contain the node and whose buffer is not
+ *	released
+ * @pending: out: messages to the node that have not ended. A call ends with its reply, a oneway
+ *	when its buffer is released.
+ * @oneways: out: number of @pending that are oneways queued behind another oneway
  * @watches: out: number of death watches on the node
  *
- * The result may be outdated at once. To act on it, use NODE_DESTROY with IPCBUS_NODE_IF_IDLE.
+ * The result may be outdated as soon as the ioctl returns. To act on it, use NODE_DESTROY with
+ * IPCBUS_NODE_IF_IDLE.
  *   - ENOENT: there is no such node
  */
 struct ipcbus_node_info {
@@ -584,42 +613,44 @@ struct ipcbus_node_info {
 } __attribute__((aligned(8)));
 
 #define IPCBUS_WATCH_FROZEN	(1U << 0) /* also notify when the owner is frozen or thawed */
-#define IPCBUS_WATCH_MANAGER	(1U << 1) /* on handle 0: notify when there is a new manager */
+#define IPCBUS_WATCH_MANAGER	(1U << 1) /* on handle 0: notify of each new manager */
 
 /**
  * struct ipcbus_handle - a handle of the caller's proc (IPCBUS_IOC_HANDLE_PUT, IPCBUS_IOC_WATCH,
  *	IPCBUS_IOC_UNWATCH)
  * @size: sizeof(struct ipcbus_handle)
  * @handle: the handle
- * @count: HANDLE_PUT: how many counts to put, at least 1 (-EINVAL). Otherwise 0.
+ * @count: HANDLE_PUT: number of counts to put, at least 1 (-EINVAL). Otherwise 0.
  * @flags: WATCH: IPCBUS_WATCH_*. UNWATCH: 0 or IPCBUS_WATCH_MANAGER. Otherwise 0.
- * @cookie: WATCH: any number; the events of the watch have it. Otherwise 0.
+ * @cookie: WATCH: any number; the events of the watch return it. Otherwise 0.
  *
- * HANDLE_PUT puts counts. Each delivery of the handle brought one. When the last count is put, the
- * handle and its watch are gone. Handle 0 has no counts and is never put.
- *   - EBADF: there is no such handle, it is 0, or it has fewer counts; none was put
+ * HANDLE_PUT puts counts. Each delivery of the handle added one count. When the last count is put,
+ * the handle and its watch are gone. Handle 0 has no counts and must not be put.
+ *   - EBADF: the handle does not exist, is 0, or has fewer counts; the driver put none
  *
- * WATCH sets a death watch. EVENT_DEAD comes once, when the node dies, or at once if it is dead. A
- * handle has one death watch at a time. Handle 0 can be watched too. With IPCBUS_WATCH_FROZEN,
- * FROZEN and THAWED events come as well, until DEAD. If the owner is frozen now, FROZEN comes
- * first. Changes that are reverted before delivery are not reported.
+ * WATCH sets a death watch. EVENT_DEAD is delivered once, when the node dies, or at once if it is
+ * already dead. A handle has at most one death watch. Handle 0 can be watched too. If
+ * IPCBUS_WATCH_FROZEN is set, FROZEN and THAWED events are delivered as well until DEAD. If the
+ * owner is frozen now, FROZEN is delivered first. A change that is reverted before its event is
+ * delivered is not reported.
  *   - EBADF: there is no such handle
  *   - EBUSY: the handle is already watched
  *   - EDQUOT: the user has too many watches, or too many handles (handle 0)
  *   - ENOTCONN: the handle is 0 and the bus has no manager
  *
- * WATCH of handle 0 with IPCBUS_WATCH_MANAGER sets a manager watch, one for each proc. It needs no
- * manager. EVENT_MANAGER comes each time a node becomes the manager, also a node of the caller,
- * and at once if there is a manager. The watch stays until UNWATCH.
+ * WATCH of handle 0 with IPCBUS_WATCH_MANAGER sets a manager watch, at most one per proc. The bus
+ * does not need a manager for that. EVENT_MANAGER is delivered each time that a node becomes the
+ * manager, even a node of the caller. If there is a manager now, it is delivered at once. The watch
+ * stays until UNWATCH.
  *   - EBUSY: the proc already has a manager watch
  *   - EDQUOT: the user has too many watches
  *
- * UNWATCH without a flag ends the death watch of the handle. Afterwards no thread takes an event
- * of the watch; one that took FROZEN or THAWED before may still be on its way back. UNWATCH of
- * handle 0 with IPCBUS_WATCH_MANAGER ends the manager watch in the same way.
+ * UNWATCH without a flag ends the death watch of the handle. After it returns, no thread takes an
+ * event of the watch. A thread that took FROZEN or THAWED before may not have returned yet. UNWATCH
+ * of handle 0 with IPCBUS_WATCH_MANAGER ends the manager watch in the same way.
  *   - EBADF: there is no such handle
- *   - ENOENT: there is no watch; or its event was already delivered; or the handle is 0, a new
- *     manager has registered, and the event of the old one is still queued
+ *   - ENOENT: there is no watch, or EVENT_DEAD was already delivered; or the handle is 0, a new
+ *     manager has registered, and the DEAD event of the old manager is still queued
  */
 struct ipcbus_handle {
 	__u32 size;
@@ -632,9 +663,10 @@ struct ipcbus_handle {
 /**
  * struct ipcbus_threads - size of the thread pool (IPCBUS_IOC_SET_THREADS)
  * @size: sizeof(struct ipcbus_threads)
- * @max: up to how many threads the driver asks for one more by IPCBUS_EVENT_SPAWN; 0: it never asks
+ * @max: If the proc has fewer threads than this and all are busy, the driver asks for another
+ *	thread with IPCBUS_EVENT_SPAWN; 0: never.
  *
- * The default is 0. Setting it again also clears a request that no thread followed.
+ * The default is 0. SET_THREADS also withdraws a request for a thread that did not appear.
  *   - EINVAL: @max is above ipcbus_info.max_threads
  */
 struct ipcbus_threads {
@@ -649,7 +681,8 @@ struct ipcbus_threads {
  * @cookie: cookie of the calls, not 0
  *
  * Every open call with this cookie, of any thread, ends with -ECANCELED at stage REPLY.
- *   - ENOENT: no call with this cookie is open; its reply arrived, or was delivered
+ *   - ENOENT: no call with this cookie is open. It never existed, or its end is queued or was
+ *     delivered.
  */
 struct ipcbus_cancel {
 	__u32 size;
@@ -657,14 +690,15 @@ struct ipcbus_cancel {
 	__u64 cookie;
 } __attribute__((aligned(8)));
 
-#define IPCBUS_CALL_CANCELED	(1U << 0) /* nobody waits for the reply */
+#define IPCBUS_CALL_CANCELED	(1U << 0) /* the caller no longer waits */
 
 /**
- * struct ipcbus_call_info - a call that this proc has not replied to (IPCBUS_IOC_CALL_INFO)
+ * struct ipcbus_call_info - state of a call that this proc serves (IPCBUS_IOC_CALL_INFO)
  * @size: sizeof(struct ipcbus_call_info)
  * @flags: 0. Out: IPCBUS_CALL_*
  * @call: the call, from its event
- * @deadline: 0. Out: when the call ends, as in an event for the calling thread
+ * @deadline: 0. Out: when the call ends, in nanoseconds of the calling thread's CLOCK_MONOTONIC; 0:
+ *	never
  *
  *   - ESRCH: the call is not open in this proc
  */
@@ -681,17 +715,18 @@ struct ipcbus_call_info {
  * struct ipcbus_sender_info - whether a sender still exists (IPCBUS_IOC_SENDER_INFO)
  * @size: sizeof(struct ipcbus_sender_info)
  * @flags: 0. Out: IPCBUS_SENDER_*
- * @call: a call that this proc took and did not reply to yet, or 0
- * @buffer: if @call is 0: the buffer of a oneway, delivered and not released. Otherwise 0.
- * @pid: 0. Out: its pid in this proc's pid namespace; 0 if it is gone or not visible there
+ * @call: a call that this proc took and has not replied to, or 0
+ * @buffer: if @call is 0: the buffer of a oneway that was delivered and is not released. Otherwise
+ *	0.
+ * @pid: 0. Out: the sender's pid in this proc's pid namespace; 0 if it is gone or not visible there
  * @reserved: 0
  *
- * A pid is not used again while its process exists. So open a pidfd first, with
- * pidfd_open(event.pid), and then use this ioctl. If it reports IPCBUS_SENDER_ALIVE, the pidfd
- * refers to the sender. The process may have executed another program since.
- *   - EINVAL: neither or both of @call and @buffer are set, or the buffer has no oneway
+ * The kernel does not reuse a pid while its process exists. To get a reliable pidfd of the sender,
+ * call pidfd_open(event.pid) first and this ioctl second. If it reports IPCBUS_SENDER_ALIVE, the
+ * pidfd refers to the sender. The sender may have executed another program since it sent.
+ *   - EINVAL: neither or both of @call and @buffer are set, or the buffer holds no oneway
  *   - ESRCH: the call is not open in this proc
- *   - ENOENT: the buffer id was never handed out
+ *   - ENOENT: the buffer id was never valid
  *   - ESTALE: the buffer was released
  */
 struct ipcbus_sender_info {
@@ -703,37 +738,39 @@ struct ipcbus_sender_info {
 	__u32 reserved;
 } __attribute__((aligned(8)));
 
-#define IPCBUS_FREEZE_THAW	(1U << 0) /* thaw instead */
-#define IPCBUS_FREEZE_QUERY	(1U << 1) /* change nothing */
-#define IPCBUS_FROZEN_CALL	(1U << 0) /* a call came, and was refused */
-#define IPCBUS_FROZEN_ONEWAY	(1U << 1) /* a oneway came, and is queued */
+#define IPCBUS_FREEZE_THAW	(1U << 0) /* thaw the process */
+#define IPCBUS_FREEZE_QUERY	(1U << 1) /* only fill in the outputs */
+#define IPCBUS_FROZEN_CALL	(1U << 0) /* a call was refused */
+#define IPCBUS_FROZEN_ONEWAY	(1U << 1) /* a oneway was queued */
 #define IPCBUS_FROZEN_NOW	(1U << 2) /* the process is frozen */
 
 /**
- * struct ipcbus_freeze - stop a process from taking part, or let it continue (IPCBUS_IOC_FREEZE)
+ * struct ipcbus_freeze - freeze or thaw a process (IPCBUS_IOC_FREEZE)
  * @size: sizeof(struct ipcbus_freeze)
  * @flags: 0, IPCBUS_FREEZE_THAW or IPCBUS_FREEZE_QUERY
  * @pid: the process, in the caller's pid namespace
  * @timeout_ms: how long to wait for open calls, in milliseconds; 0 with a flag
- * @received: out: IPCBUS_FROZEN_*: what came since the process was last frozen
+ * @received: out: IPCBUS_FROZEN_*: messages to the process since it was last frozen
  * @pending: out: calls that the process has not replied to
  *
- * The ioctl acts on all files that the process has open on the caller's bus. The caller's
- * effective user must have opened them, or the caller needs CAP_KILL (ipcbus(4), userns_control).
+ * The ioctl acts on all files that the process has open on the caller's bus. The effective user of
+ * the caller must be the user that opened these files, or the caller must have CAP_KILL (ipcbus(4),
+ * userns_control).
  *
- * Freezing has two steps. From the first one on, new calls to the process fail with -EHOSTDOWN
- * (stage QUEUE). When it has replied to the calls that came before, it is frozen:
+ * Freezing has two steps. First, new calls to the process fail with -EHOSTDOWN (stage QUEUE), and
+ * the ioctl waits until the process has replied to earlier calls. Then the process is frozen:
  *   - its threads get no event, and poll does not report EPOLLIN,
  *   - oneways, replies and all other events are queued for it,
  *   - it may still send, reply and release.
- * Nobody waits for a frozen process, so it may be stopped. If it is killed, it dies like any
- * other. Freezing a frozen process, or thawing one that is not, changes nothing.
+ * No caller waits for a frozen process, so it may be stopped. If a frozen process is killed, it
+ * dies like any other process. Freezing a frozen process, or thawing a process that is not frozen,
+ * has no effect.
  *
- * If the ioctl fails with one of these errors, it has not frozen the process:
- *   - EAGAIN: @pending calls were open after @timeout_ms, or the process was thawed meanwhile
- *   - EBUSY: somebody else is freezing it
- *   - EINTR: a signal came
- *   - EPERM: the caller may not freeze it
+ * If the ioctl fails with one of these errors, the process is not frozen by it:
+ *   - EAGAIN: @pending calls were open after @timeout_ms, or the process was thawed in the meantime
+ *   - EBUSY: another thread is freezing the process
+ *   - EINTR: a signal interrupted the ioctl
+ *   - EPERM: the caller may not freeze the process
  *   - ESRCH: the process has no file open on this bus
  */
 struct ipcbus_freeze {
