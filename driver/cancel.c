@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Cancellation and deadlines: see cancel.h. Each proc has a tree of calls by deadline and one
- * delayed work for the earliest.
+ * Cancellation and deadlines: see cancel.h. Each proc has a tree of calls ordered by deadline, and
+ * one delayed work for the earliest.
  */
 #include <linux/ktime.h>
 #include <linux/sched.h>
@@ -55,10 +55,8 @@ void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t)
 	ipcbus_proc_queue_locked(server, &t->canceled_work);
 }
 
-/*
- * Calls that t's server waits for, made while it served t: they fail and go to the list, counted.
- * A detached call does not depend on t, and neither do the calls above it.
- */
+/* Fails the calls that t's server made while it served t and that it waits for. Adds them to the
+ * list, counted. A detached call, and calls above it on the stack, do not depend on t. */
 static void cancel_nested_locked(struct ipcbus_transaction *t, struct list_head *list)
 {
 	struct ipcbus_thread *server = t->server;
@@ -91,7 +89,8 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 		ipcbus_cancel_notify_locked(t);
 		cancel_nested_locked(t, nested);
 	}
-	/* In no queue and no table: the server replies, or it is not sent yet. */
+	/* If t is neither queued nor open, the server is replying to it, or it is not queued
+	 * yet. */
 	spin_unlock(&server->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);
@@ -101,7 +100,8 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 	}
 }
 
-/* Uses a list, because a recursion could exhaust the stack: see ipcbus_transaction_free(). */
+/* Uses a list instead of recursion, which could exhaust the stack: see
+ * ipcbus_transaction_free(). */
 void ipcbus_cancel_server(struct ipcbus_transaction *t)
 {
 	LIST_HEAD(nested);
@@ -125,7 +125,7 @@ static struct ipcbus_transaction *find_in_thread_locked(struct ipcbus_thread *th
 	return NULL;
 }
 
-/* Fails one call with the cookie, of the thread or for NULL an async one; returns it,
+/* Fails one call with the cookie: a call of thread, or an async call if thread is NULL. Returns it,
  * counted, or NULL. */
 static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc,
 					     struct ipcbus_thread *thread, u64 cookie)
@@ -142,10 +142,8 @@ static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc,
 	return t;
 }
 
-/*
- * The same for all threads from *number on, one after the other, without a lock in between:
- * there may be many. *number becomes that of the call's thread.
- */
+/* Fails one call with the cookie of any thread from *number on. Takes the lock for each thread
+ * separately, because there may be many. Sets *number to the number of the call's thread. */
 static struct ipcbus_transaction *cancel_next(struct ipcbus_proc *proc, unsigned long *number,
 					      u64 cookie)
 {
@@ -164,7 +162,7 @@ static struct ipcbus_transaction *cancel_next(struct ipcbus_proc *proc, unsigned
 	}
 }
 
-/* The rest, without the lock, once t failed with error. Drops the reference. */
+/* Completes t, which has failed with error, without the lock. Drops the reference. */
 static void end_failed(struct ipcbus_transaction *t, int error)
 {
 	ipcbus_report_failed(t, NULL, error, IPCBUS_STAGE_REPLY, 0);
@@ -208,7 +206,7 @@ void ipcbus_expiry_done(void)
 	destroy_workqueue(queue);
 }
 
-/* By how many nanoseconds the current task's clock is ahead of the kernel's. */
+/* Returns by how many nanoseconds the current task's clock is ahead of the kernel's. */
 static s64 clock_ahead(void)
 {
 	struct timespec64 ahead = {};
@@ -241,14 +239,13 @@ static struct ipcbus_transaction *first_locked(struct ipcbus_proc *proc)
 			     expiry);
 }
 
-/* For the earliest one. */
 static void arm_locked(struct ipcbus_proc *proc, u64 deadline)
 {
 	if (!proc->dead)
 		mod_delayed_work(queue, &proc->calls.expire, ipcbus_ticks_until(deadline));
 }
 
-/* Fails one whose time has come; returns it, counted, or NULL. */
+/* Fails the earliest call if its deadline has passed. Returns it, counted, or NULL. */
 static struct ipcbus_transaction *expire_one(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;

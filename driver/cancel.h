@@ -8,17 +8,15 @@
  *   - its deadline passes
  *   - the caller exits or dies (exit.c)
  *
- * First the caller's side ends (reply.h). Then ipcbus_cancel_server() ends the server's
- * side: it takes back a request that nobody has taken. If the server has it, the
- * server is notified by EVENT_CANCELED, and calls that the server waits for on its
- * behalf are cancelled too.
+ * The caller's side ends first (reply.h). Then ipcbus_cancel_server() ends the server's side. If no
+ * thread has taken the request, it is taken back. If the server has taken it, the server gets
+ * EVENT_CANCELED, and calls that the server waits for on its behalf are canceled too.
  *
- * A thread that waits for its call watches the deadline itself (wait.c). Where no thread
- * sleeps on a call, a timer ends it: that of an async call, and of a call whose thread is in
- * poll.
+ * A thread that waits for its call watches the deadline itself (wait.c). If no thread sleeps on a
+ * call, a timer ends it. That is so for async calls, and for a call whose thread is in poll.
  *
- * The driver's deadlines are times of the kernel's own clock. A process in a time namespace
- * reads another one.
+ * The driver's deadlines are times of the kernel's own CLOCK_MONOTONIC. A process in a time
+ * namespace has a different offset.
  */
 #ifndef IPCBUS_CANCEL_H
 #define IPCBUS_CANCEL_H
@@ -37,14 +35,14 @@
 /* IPCBUS_IOC_CANCEL: struct ipcbus_cancel. */
 int ipcbus_cancel(struct ipcbus_proc *proc, void *data);
 
-/* Ends the server's side of t, which is not PENDING any more. The caller holds a
- * reference. May sleep. */
+/* Ends the server's side of t, which must not be PENDING. The caller must hold a reference. May
+ * sleep. */
 void ipcbus_cancel_server(struct ipcbus_transaction *t);
 
-/* Notifies the server of an open call (node->proc->lock). */
+/* Notifies the server of an open call that it was canceled (node->proc->lock). */
 void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t);
-/* Withdraws the notification of a call that is not open any more (node->proc->lock). True: the
- * caller puts its reference. */
+/* Withdraws the notification of a call that is no longer open (node->proc->lock). If it returns
+ * true, the caller must put one reference. */
 static inline bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t)
 {
 	lockdep_assert_held(&t->node->proc->lock);
@@ -56,22 +54,22 @@ static inline bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t)
 int ipcbus_expiry_init(void);
 void ipcbus_expiry_done(void);
 
-/* Makes a deadline of the current task, which is not 0, the driver's, and says what that of t,
- * which has one, is for the current task. What is before the clock's beginning becomes 1. */
+/* Convert a deadline, which must not be 0, between the current task's clock and the kernel's clock.
+ * A time before the start of the clock becomes 1. */
 void ipcbus_deadline_from_user(u64 *deadline);
 u64 ipcbus_deadline_to_user(const struct ipcbus_transaction *t);
 
 void ipcbus_expiry_begin(struct ipcbus_proc *proc);
-/* The proc is dead. Sleeps. */
+/* Stops the timer of a dead proc. Sleeps. */
 void ipcbus_expiry_end(struct ipcbus_proc *proc);
 
-/* Lets t fail when its deadline passes, unless it ends before (caller->lock): no
- * earlier, and at most two ticks later. */
+/* Makes t fail when its deadline passes, never earlier, at most two ticks later (caller->lock).
+ * Removed when t ends. */
 void ipcbus_expiry_add_locked(struct ipcbus_transaction *t);
 void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t);
 
-/* Until deadline, in nanoseconds of CLOCK_MONOTONIC, and one more, for nobody may
- * give up too early; 0 when it has passed. At most MAX_JIFFY_OFFSET. */
+/* Returns the ticks until deadline (nanoseconds of CLOCK_MONOTONIC), rounded up by one tick so that
+ * no call ends early; 0 if it has passed. At most MAX_JIFFY_OFFSET. */
 static inline unsigned long ipcbus_ticks_until(u64 deadline)
 {
 	u64 now = ktime_get_ns();

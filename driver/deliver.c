@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Delivery: see deliver.h. wait.c takes work off the queues and calls it.
+ * Delivery: see deliver.h. wait.c takes work off the queues and calls this file.
  */
 #include <linux/jiffies.h>
 #include <linux/uaccess.h>
@@ -19,10 +19,10 @@
 #include "transaction.h"
 #include "work.h"
 
-/* A message that waits longer for a free thread is counted. */
+/* A message that waits longer than this for a free thread counts as starved. */
 #define STARVED_MS	100
 
-/* t is off every queue and was not delivered. */
+/* Fails a call or drops a oneway that is in no queue and was not delivered. */
 static void refuse(struct ipcbus_transaction *t, int error, u32 stage, u32 index)
 {
 	ipcbus_report_failed(t, t->buffer, error, stage, index);
@@ -50,7 +50,7 @@ static void transaction_discard(struct ipcbus_work *work)
 	refuse(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 }
 
-/* The call could not be delivered after all. */
+/* Reverts ipcbus_deliver_taken_locked(), because the call could not be delivered. */
 static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	bool idle, withdrawn;
@@ -60,7 +60,7 @@ static void undo_serving(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	ipcbus_open_remove_locked(thread->proc, t);
 	withdrawn = ipcbus_cancel_withdraw_locked(t);
 	ipcbus_transaction_end_serving_locked(t);
-	/* The call below may have ended while this one hid it. */
+	/* The thread's own call may have ended while this call was on top of it. */
 	ipcbus_thread_kick_locked(thread, /* here= */ false);
 	idle = ipcbus_node_end_call_locked(t->node);
 	thread->proc->calls.count--;
@@ -80,7 +80,7 @@ static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *
 	return false;
 }
 
-/* The thread is going to serve a oneway to node, by the node's priority if any. */
+/* The thread serves a oneway to node, with the node's priority if it has one. */
 static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node)
 {
 	thread->oneway = node->prio;
@@ -140,7 +140,7 @@ static bool transaction_deliver(struct ipcbus_work *work, struct ipcbus_thread *
 	else
 		ipcbus_transaction_end_empty(t);
 	ipcbus_report_deliver(thread, t, event);
-	/* With the acquire in claim(): from here on there may be a reply. */
+	/* Pairs with the acquire in claim(): from here on the call can be replied to. */
 	smp_store_release(&t->delivering, false);
 	return true;
 }
@@ -160,7 +160,7 @@ const struct ipcbus_work_ops ipcbus_transaction_ops = {
 	.quota = transaction_quota,
 };
 
-/* --- What wait.c needs under the lock -------------------------------------------- */
+/* --- Called by wait.c under the lock ---------------------------------------------- */
 
 void ipcbus_deliver_count_starved(struct ipcbus_work *work)
 {
@@ -169,7 +169,7 @@ void ipcbus_deliver_count_starved(struct ipcbus_work *work)
 
 	if (!t)
 		return;
-	/* A oneway waits for the one before it first. */
+	/* A oneway first waits for the previous one, which does not count. */
 	since = t->oneway ? t->node->oneway_since : t->since;
 	if (unlikely(time_after(jiffies, since + msecs_to_jiffies(STARVED_MS))))
 		ipcbus_stat_count(IPCBUS_STAT_STARVED);
@@ -197,14 +197,15 @@ void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread 
 
 /* --- Oneways that follow ---------------------------------------------------- */
 
-/* The next one of the node that may follow, or NULL. */
+/* Returns the node's next oneway if it may follow, or NULL. */
 static struct ipcbus_transaction *next_locked(const struct ipcbus_node_entry *node)
 {
 	struct ipcbus_transaction *t;
 
 	lockdep_assert_held(&node->proc->lock);
-	/* What waits for any thread has its turn first. A dead node's oneways are discarded. The
-	 * priority of a node is the thread's for one oneway, until its buffer is released. */
+	/* Other work that is queued for any thread must come first. Oneways of a dead node are
+	 * discarded. If the node has a priority, the thread has that priority for one oneway at a
+	 * time. */
 	if (node->dead || node->flags & IPCBUS_NODE_PRIORITY || list_empty(&node->oneways) ||
 	    !ipcbus_queue_is_empty_locked(&node->proc->work))
 		return NULL;
@@ -268,7 +269,7 @@ void ipcbus_more_write(struct ipcbus_more *more, struct ipcbus_thread *thread, u
 	}
 }
 
-/* Before those that came meanwhile. */
+/* Puts t and the oneways after it back, before oneways that came in the meantime. */
 static void put_back_locked(struct ipcbus_node_entry *node, struct ipcbus_transaction *t)
 {
 	struct list_head *after = &node->oneways;
@@ -281,7 +282,7 @@ static void put_back_locked(struct ipcbus_node_entry *node, struct ipcbus_transa
 		node->oneway_count++;
 		node->oneway_busy--;
 	}
-	/* Others may have released what was before. */
+	/* Other threads may have released the earlier buffers already. */
 	if (!node->oneway_busy)
 		ipcbus_node_next_oneway_locked(node);
 }
@@ -301,7 +302,7 @@ void ipcbus_more_put_back(struct ipcbus_more *more)
 	if (!is_dead)
 		put_back_locked(node, t);
 	spin_unlock(&node->proc->lock);
-	/* Oneways that were queued since then belong to other threads. */
+	/* bury() has not seen these oneways, because they were in no queue. */
 	for (; is_dead && t; t = next) {
 		next = t->from_below;
 		t->work.ops->discard(&t->work);

@@ -2,49 +2,50 @@
 /*
  * Delivery
  *
- * A thread takes a call or oneway off a queue, installs its objects, and gets the
- * event. If anything fails, the message is refused: its sender gets the failure of a
- * call, and a oneway is lost and counted.
+ * A thread takes a call or oneway off a queue, installs its objects, and gets the event. If a step
+ * fails, the message is refused: a call fails for its sender, a oneway is dropped and counted as
+ * lost.
  */
 #ifndef IPCBUS_DELIVER_H
 #define IPCBUS_DELIVER_H
 
 #include "main.h"
 
-/* Work was taken off a queue for thread (proc->lock). If it is a call, the thread is
- * in it from here on. */
+/* The thread has taken work off a queue (proc->lock). If it is a call, the thread is in it now. */
 void ipcbus_deliver_taken_locked(struct ipcbus_work *work, struct ipcbus_thread *thread);
 
-/* Counts a message that waited long in the proc's queue until a thread took it (proc->lock). */
+/* Counts a message that waited for a thread in the proc's queue for too long (proc->lock). */
 void ipcbus_deliver_count_starved(struct ipcbus_work *work);
 
 /* --- Oneways that follow ---------------------------------------------------- */
 
 /*
- * A thread that takes a oneway, and asked for more, also takes the oneways that wait behind it for
- * the same node, under the same lock. They are delivered in order, after the first event is
+ * If a thread takes a oneway with IPCBUS_MORE, it also takes the oneways that are queued behind it
+ * for the same node, under the same lock. They are delivered in order, after the first event is
  * written. No other thread could take them now, because a node serves one oneway at a time. The
- * node is busy until all their buffers are released. These do not follow:
+ * node is busy until all their buffers are released. The thread takes no further work in these
+ * cases:
  *
- *   - anything, while other work waits for a thread of the proc: it has its turn first (work.h);
- *   - a oneway that a newer one may replace: it may be replaced until a thread takes it;
- *   - calls, ends of async calls, and notifications: another thread could take them, and a handler
- *     of this thread may wait for them.
+ *   - Other work waits for a thread of the proc. It has its turn first (work.h).
+ *   - The next oneway may be replaced by a newer one. It must stay replaceable until a thread takes
+ *     it by itself.
+ *   - Calls, ends of async calls, and notifications never follow. Another thread could take them,
+ *     and a handler of this thread may wait for them.
  */
 
-/* thread has taken work: takes what may follow it (proc->lock). */
+/* The thread has taken work: takes the oneways that may follow it (proc->lock). */
 void ipcbus_more_take_locked(struct ipcbus_more *more, struct ipcbus_work *work,
 			     struct ipcbus_thread *thread);
 
-/* Fills in the event of the first that can be delivered; false: there is none. */
+/* Fills in the event of the first oneway that can be delivered; returns false if there is none. */
 bool ipcbus_more_pop(struct ipcbus_more *more, struct ipcbus_thread *thread,
 		     struct ipcbus_event *event);
 
-/* Delivers and writes one after the other, and their number. One that cannot be written is lost;
- * those behind it are put back. */
+/* Delivers the taken oneways, and writes their events and their number. If an event cannot be
+ * written, its oneway is lost and the later ones are put back. */
 void ipcbus_more_write(struct ipcbus_more *more, struct ipcbus_thread *thread, u32 __user *count);
 
-/* Those that are not delivered are not taken after all. */
+/* Puts back oneways that were taken and not delivered. */
 void ipcbus_more_put_back(struct ipcbus_more *more);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hot path's two ends: takes the user's structure in, checks it, gives
- * buffers back, sends, waits, and hands the event out.
+ * Entry and exit of the hot path. Copies the user's structure in, checks it, releases buffers,
+ * sends, waits, and writes the event.
  */
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>
@@ -17,7 +17,7 @@
 #include "reply.h"
 #include "thread.h"
 
-/* The first, fixed part of the structure, which is all that is read. */
+/* The first part of the structure. The rest is output, except for the fields of IPCBUS_MORE. */
 struct exchange_in {
 	u32 size;
 	u32 flags;
@@ -29,7 +29,7 @@ struct exchange_in {
 
 static_assert(sizeof(struct exchange_in) == offsetof(struct ipcbus_exchange, event));
 
-/* For a structure of another version: bytes that this driver does not know must be zero. */
+/* Accepts a larger structure of a newer version only if its unknown part is zero. */
 static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __user *arg)
 {
 	int ret;
@@ -42,7 +42,7 @@ static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __use
 	return ret > 0 ? 0 : ret ?: -E2BIG;
 }
 
-/* A send of kind NONE: most waits have one, so this is not left to memchr_inv. */
+/* Checks a send of kind NONE. Most waits have one, so this is faster than memchr_inv(). */
 static bool is_empty(const struct ipcbus_send *send)
 {
 	return !(send->flags | send->handle | send->code | send->call | send->data |
@@ -63,7 +63,7 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 	}
 	if (send->flags & ~flags || send->call)
 		return -EINVAL;
-	/* The reply is copied into the region of the caller. */
+	/* The reply is copied into the caller's region. */
 	if (send->kind == IPCBUS_SEND_CALL && !proc->region.size)
 		return -ENOBUFS;
 	return 0;
@@ -112,10 +112,9 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 	return is_empty(&in->send) ? 0 : -EINVAL;
 }
 
-/*
- * An event that was taken and cannot be written is lost, as with read(2). The first page of the
- * structure was read just now, so check only the second one, if the event reaches it.
- */
+/* If a taken event cannot be written, it is lost, as with read(2). copy_from_user() has just read
+ * the first page of the structure. So only the second page must be checked, and only if the event
+ * reaches into it. */
 static __always_inline int check_writable(struct ipcbus_exchange __user *arg)
 {
 	if (likely(offset_in_page(arg) + offsetof(struct ipcbus_exchange, more) <= PAGE_SIZE))
@@ -123,9 +122,9 @@ static __always_inline int check_writable(struct ipcbus_exchange __user *arg)
 	return put_user(0, &arg->event.reserved);
 }
 
-/* Where events that follow the first one go. */
-static noinline int more_begin(struct ipcbus_more *more, const struct exchange_in *in,
-			       struct ipcbus_exchange __user *arg)
+/* Prepares for the oneways that follow the first event (IPCBUS_MORE). */
+static noinline int prepare_more(struct ipcbus_more *more, const struct exchange_in *in,
+				 struct ipcbus_exchange __user *arg)
 {
 	struct {
 		u64 more;
@@ -202,7 +201,7 @@ static int release_and_send(struct ipcbus_thread *thread, struct exchange_in *in
 		message.send = &in->send;
 		message.oneway = in->send.kind == IPCBUS_SEND_ONEWAY;
 		message.label_size = 0;
-		/* The kinds of replies have higher numbers. */
+		/* The kinds of replies have higher numbers than the kinds of requests. */
 		ret = in->send.kind <= IPCBUS_SEND_ONEWAY ?
 			      send_request(thread, &message, &in->send) :
 			      ipcbus_reply_send(thread, &message);
@@ -216,7 +215,7 @@ static int release_and_send(struct ipcbus_thread *thread, struct exchange_in *in
 	return ret;
 }
 
-/* The event, and what follows it. */
+/* Writes the event and the oneways that follow it. */
 static noinline int write_more(struct ipcbus_thread *thread, struct ipcbus_exchange __user *arg,
 			       const struct ipcbus_event *event, int ret)
 {
@@ -249,7 +248,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	if (unlikely(in.flags & IPCBUS_MORE)) {
-		ret = more_begin(&thread->more, &in, arg);
+		ret = prepare_more(&thread->more, &in, arg);
 		if (ret)
 			return ret;
 	}
@@ -263,7 +262,7 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 					   &event);
 		}
 		event.thread = thread->number;
-		/* It may be in poll when its call expires. */
+		/* The thread may be in poll when its call expires. */
 		if (unlikely(thread->deadline))
 			ipcbus_thread_leave_to_timer(thread);
 	}

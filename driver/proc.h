@@ -2,9 +2,9 @@
 /*
  * Proc
  *
- * A proc is one open file of one address space, with its nodes, its handles and its queued
- * work. file.c creates a proc, and exit.c shuts it down. The memory lasts until the last
- * reference is put. A dead proc gets no more work.
+ * A proc is one open file of one address space, with its nodes, its handles and its queued work.
+ * file.c creates a proc, and exit.c shuts it down. Its memory is freed when the last reference is
+ * put. A dead proc gets no more work.
  */
 #ifndef IPCBUS_PROC_H
 #define IPCBUS_PROC_H
@@ -25,15 +25,15 @@
 #include "monitor.h"
 #include "work.h"
 
-/* By the lowest bits of a call's number. */
+/* Number of buckets for open calls, selected by the lowest bits of a call's number. */
 #define IPCBUS_OPEN_TREES	64
 #define IPCBUS_QUICK_THREADS	16
 
 /**
  * enum ipcbus_writable - what poll reports to a sender of oneways
- * @IPCBUS_WRITABLE: there is space, or poll has reported that there is again
- * @IPCBUS_NOT_WRITABLE: one was refused after that
- * @IPCBUS_WRITABLE_AGAIN: space came then, and poll has not reported it yet
+ * @IPCBUS_WRITABLE: no oneway was refused since poll last reported that there is space
+ * @IPCBUS_NOT_WRITABLE: a oneway was refused
+ * @IPCBUS_WRITABLE_AGAIN: space came after the refusal, and poll must report it
  */
 enum ipcbus_writable {
 	IPCBUS_WRITABLE,
@@ -43,16 +43,16 @@ enum ipcbus_writable {
 
 /**
  * struct ipcbus_pool - the threads of a proc (proc->lock, but for the first three)
- * @threads: by number; own lock; entries freed after a grace period
- * @quick: the first of @threads again, with the pid of each: a thread finds
- *	itself by one compare, and looks at nobody else's memory
- * @reap_at: a thread with a higher number looks for dead ones first
- * @by_pid: the threads again, for one that does not know its number
- * @count: how many there are
- * @serving: threads that ever served
- * @max: up to how many @serving more are asked for
- * @asked: one was asked for and has not come yet
- * @idle: threads that wait for any work, the latest first
+ * @threads: by number; has its own lock; entries are freed after a grace period
+ * @quick: the first of @threads again, each with its pid. A thread finds itself by one compare,
+ *	without reading another thread's memory.
+ * @reap_at: if a new thread gets a higher number, it first removes ended threads
+ * @by_pid: the threads by pid, for a thread that does not know its number
+ * @count: number of threads
+ * @serving: number of threads that have ever served
+ * @max: while @serving is less than this, the driver may ask for another thread
+ * @asked: the driver has asked for a thread that has not come yet
+ * @idle: threads that wait for any work; the thread that went idle last is the first
  */
 struct ipcbus_pool {
 	struct xarray threads;
@@ -71,11 +71,11 @@ struct ipcbus_pool {
 
 /**
  * struct ipcbus_calls - the calls of a proc (proc->lock): see calls.h
- * @open: calls that were delivered and have no reply yet
- * @last: the number of the last one
- * @count: how many wait for the proc or are in @open
- * @asyncs: its own async calls that wait for their end
- * @async_count: those, and results that were not taken
+ * @open: calls that were delivered and have no reply yet, in buckets by number
+ * @last: number of the latest call
+ * @count: number of calls that are queued for the proc or in @open
+ * @asyncs: its own async calls that have not ended
+ * @async_count: length of @asyncs, plus results that no thread has taken
  * @expiry: its own calls that a timer ends, the earliest first
  * @expire: the timer
  */
@@ -91,13 +91,14 @@ struct ipcbus_calls {
 
 /**
  * struct ipcbus_freeze_state - whether a proc is frozen (proc->lock): see freeze.h
- * @frozen: its threads get nothing; read without the lock
- * @received: IPCBUS_FROZEN_*: what came since it was frozen last
- * @reopened: how many replies failed, so that their calls are open again
- * @count: how often it was frozen or thawed
- * @notified: @count when watchers were notified last
- * @freezer: the call of FREEZE that is freezing it, or NULL; NULL if the proc is dead
- * @watches: watches of that; those that were not notified of the last time come first
+ * @frozen: its threads get no events; may be read without the lock
+ * @received: IPCBUS_FROZEN_*: kinds of messages since it was last frozen
+ * @reopened: number of replies that failed, so that their calls became open again
+ * @count: number of times that it was frozen or thawed
+ * @notified: @count when the watchers were last notified
+ * @freezer: the FREEZE ioctl that is freezing it, or NULL; NULL if the proc is dead
+ * @watches: watches of its frozen state; watches that were not notified of the latest change come
+ *	first
  */
 struct ipcbus_freeze_state {
 	bool frozen;
@@ -112,40 +113,40 @@ struct ipcbus_freeze_state {
 /**
  * struct ipcbus_proc - one open file
  * @ref: see main.h
- * @bus: the bus it is on; constant
+ * @bus: its bus; constant
  * @bus_entry: in bus->procs (bus->lock)
- * @number: of no other proc of the bus before or after, from 1; constant
- * @monitor: what it wants to see of the bus's traffic
+ * @number: unique on the bus for all time, at least 1; constant
+ * @monitor: its filters and state if it monitors the bus
  * @opener: the address space that opened it, counted; NULL once the proc is shut down
  * @opener_entry: in opener->procs (opener->lock)
- * @mm: that address space itself, to compare with; NULL once the proc is dead
+ * @mm: that address space, only for comparison; NULL once the proc is dead
  * @pid: the process that opened it; constant
  * @owner: the effective user that opened it; constant
- * @pid_ns: the namespace in which it sees senders' pids; constant
- * @user_ns: the namespace in which it sees senders' uids; constant
- * @user: who opened it, counted; charged for what it has; constant
- * @inode: nobody else's: what is mapped of the file hangs on it; NULL once that is released
- * @region: where messages to it live
- * @nodes: its nodes by id; own lock; entries freed after a grace period
- * @next_node: where the search for a free id begins: ids come back late
- * @node_count: how many
+ * @pid_ns: pid namespace for the senders' pids in its events; constant
+ * @user_ns: user namespace for the senders' uids in its events; constant
+ * @user: the user that is charged for its resources, counted; constant
+ * @inode: its own inode, to which the mappings of the file belong; NULL once released
+ * @region: memory for the messages to it
+ * @nodes: its nodes by id; has its own lock; entries are freed after a grace period
+ * @next_node: where the search for a free id starts, so that ids are reused late
+ * @node_count: number of nodes
  * @pool: its threads
- * @handle_lock: protects the next six; @handles is read under RCU too
+ * @handle_lock: protects @handles to @manager_watch; @handles is also read under RCU
  * @handles: see handle.h
- * @next_handle: the number given last
- * @handles_by_node: the same by node
- * @handle_count: how many
+ * @next_handle: the number that was allocated last
+ * @handles_by_node: the handles by node
+ * @handle_count: number of handles
  * @manager_watch: its watch of the manager, or NULL
- * @lock: protects the rest, and the state of its nodes and threads
- * @work: waits for any thread that serves
- * @calls: that did not end
- * @poll_wait: who polls the file
- * @space_watches: regions in which it polls for space, by their procs (bus->space_lock)
- * @writable: whether space came in any of them; changed without the lock
- * @flushed: some fd of the file was closed: threads that come late must know
- * @dead: released; nothing is queued any more
- * @barred: dead, frozen or about to be: what a sender looks at
- * @freeze: whether it is frozen
+ * @lock: protects the fields below, and the state of its nodes and threads
+ * @work: work for any thread that serves
+ * @calls: calls that have not ended
+ * @poll_wait: pollers of the file
+ * @space_watches: regions in which it waits for space, by their procs (bus->space_lock)
+ * @writable: whether space came in one of them; changed without the lock
+ * @flushed: an fd of the file was closed; threads that come later must be interrupted too
+ * @dead: released; no work is queued any more
+ * @barred: dead, frozen or being frozen: the only flag that senders check on the fast path
+ * @freeze: whether it is frozen, and its watchers
  */
 struct ipcbus_proc {
 	struct kref ref;
@@ -189,11 +190,11 @@ struct ipcbus_proc {
 
 extern const struct file_operations ipcbus_fops;
 long ipcbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
-/* IPCBUS_IOC_EXCHANGE: returns 0 or -errno. nonblock: the file is O_NONBLOCK (exchange.c). */
+/* IPCBUS_IOC_EXCHANGE (exchange.c). nonblock: the file is O_NONBLOCK. Returns 0 or -errno. */
 long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *arg, bool nonblock);
 
-/* Makes a proc of the current process for an open file of the bus. -EDQUOT; -ENOMEM, or
- * -ERESTARTNOINTR. */
+/* Creates a proc of the current process for an open file of the bus. Returns ERR_PTR of -EDQUOT,
+ * -ENOMEM or -ERESTARTNOINTR. */
 struct ipcbus_proc *ipcbus_proc_new(struct ipcbus_bus *bus, const struct cred *cred);
 
 static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
@@ -204,13 +205,13 @@ static inline struct ipcbus_proc *ipcbus_proc_get(struct ipcbus_proc *proc)
 
 void ipcbus_proc_put(struct ipcbus_proc *proc);
 
-/* Adds the proc to its bus, and removes it. */
 void ipcbus_proc_join_bus(struct ipcbus_proc *proc);
 void ipcbus_proc_leave_bus(struct ipcbus_proc *proc);
-/* The bus's proc after last, or the first for NULL, counted; drops last. NULL: no more. */
+/* Returns the proc after last on the bus, counted, or NULL. Drops last. NULL for last: the
+ * first. */
 struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc *last);
 
-/* Is the current thread one of the process that opened the file, before exec? */
+/* Returns whether the current process opened the file and has not called exec since. */
 static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc)
 {
 	return READ_ONCE(proc->mm) == current->mm && proc->pid == task_tgid(current);
@@ -219,20 +220,20 @@ static __always_inline bool ipcbus_proc_is_opener(const struct ipcbus_proc *proc
 /* --- The end (exit.c) ------------------------------------------------------- */
 
 /*
- * A proc is shut down when the first of these happens:
+ * A proc is shut down when the first of these events happens:
  *
  *   - the last fd and mapping of its file are gone (file.c)
  *   - the address space that opened it ends (opener.c)
  *   - the process that opened it closes an fd of it as its last thread exits (file.c)
  *
- * No ioctl is running then and none can start, even if others keep the file open. First
- * stop new work, then release everything: threads, timers, queued work, nodes, open calls,
- * handles and buffers. Only the first call does so. May sleep.
+ * No ioctl is running then and none can start, even if another process keeps the file open. Stops
+ * new work first. Then releases threads, timers, queued work, nodes, open calls, handles and
+ * buffers. Only the first call has an effect. May sleep.
  */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc);
-/* Shuts down all procs of an address space that ends. */
+/* Shuts down all procs of an address space that is ending. */
 void ipcbus_opener_shut_down(struct ipcbus_opener *opener);
-/* IPCBUS_IOC_THREAD_EXIT; it has no structure. */
+/* IPCBUS_IOC_THREAD_EXIT, which has no argument structure. */
 int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data);
 
 #endif

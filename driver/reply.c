@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How calls end: see reply.h. exchange.c sends replies, wait.c takes results.
+ * The end of calls: see reply.h. exchange.c sends replies, wait.c takes results.
  */
 #include "buffer.h"
 #include "calls.h"
@@ -38,14 +38,14 @@ static const struct ipcbus_work_ops async_ops = {
 	.discard = async_discard,
 };
 
-/* The server has nothing else to do, so the caller best runs where it replied. */
+/* If the server has no other work, the caller should run on the server's CPU. */
 static bool may_take_cpu(const struct ipcbus_transaction *t)
 {
 	return IPCBUS_WAKES_HERE && t->result.kind != IPCBUS_EVENT_FAILED &&
 	       list_empty(&t->node->proc->work.list);
 }
 
-/* Ends the call, whatever the result is: from here on the caller may look at it. */
+/* Ends the call with this result. From here on the caller may take it. */
 static void publish_locked(struct ipcbus_transaction *t, u32 kind, s32 error, u32 stage, u32 index)
 {
 	lockdep_assert_held(&t->caller->lock);
@@ -79,10 +79,8 @@ void ipcbus_reply_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 i
 	ipcbus_transaction_put(t, NULL);
 }
 
-/*
- * Hands the caller the reply; false if it does not wait for one any more. The
- * server's reference stays the server's.
- */
+/* Gives the reply to the caller; returns false if the caller no longer waits. Keeps the server's
+ * reference. */
 static bool hand_over(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u32 kind,
 		      s32 error)
 {
@@ -149,7 +147,7 @@ void ipcbus_reply_drop(struct ipcbus_transaction *t)
 	ipcbus_transaction_put(t, NULL);
 }
 
-/* One that has not ended, with the caller's reference; NULL if there is none. */
+/* Removes one async call and abandons it. Returns it with the caller's reference, or NULL. */
 static struct ipcbus_transaction *pop_async(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
@@ -168,7 +166,7 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
 
-	/* Replies may still come, and take theirs out. */
+	/* Servers may still reply concurrently, and remove async calls. */
 	while ((t = pop_async(proc))) {
 		ipcbus_cancel_server(t);
 		ipcbus_transaction_put(t, NULL);
@@ -178,7 +176,8 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 
 /* --- The server's side ------------------------------------------------------- */
 
-/* Takes the open call out of the table: only one thread can reply. */
+/* Takes the open call out of the table, so that only one thread can reply. Returns NULL if there is
+ * no such call. */
 static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -187,7 +186,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id)
 
 	spin_lock(&proc->lock);
 	t = ipcbus_open_find_locked(proc, id);
-	/* With the release in transaction_deliver(). */
+	/* Pairs with the release in transaction_deliver(). */
 	if (unlikely(!t || smp_load_acquire(&t->delivering))) {
 		spin_unlock(&proc->lock);
 		return NULL;
@@ -207,7 +206,7 @@ static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id)
 	return t;
 }
 
-/* The reply failed: the call is open again. */
+/* The reply failed: opens the call again. */
 static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 		    struct ipcbus_thread *thread)
 {
@@ -229,7 +228,8 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	spin_unlock(&proc->lock);
 }
 
-/* With the server's reference; NULL if there is none. */
+/* Takes one open call out of the table, with the server's reference; returns NULL if there is
+ * none. */
 static struct ipcbus_transaction *pop_open(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t = NULL;
@@ -250,7 +250,7 @@ void ipcbus_open_calls_release(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
 
-	/* Callers may still cancel, and look whether it is open. */
+	/* Callers may still cancel concurrently, and check whether the call is open. */
 	while ((t = pop_open(proc))) {
 		ipcbus_report_failed(t, NULL, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
 		ipcbus_reply_fail(t, -EOWNERDEAD, IPCBUS_STAGE_QUEUE, 0);
@@ -280,13 +280,13 @@ int ipcbus_reply_send(struct ipcbus_thread *thread, struct ipcbus_message *messa
 
 	ret = ipcbus_buffer_make(thread->proc, caller, t->flags & IPCBUS_SEND_ACCEPT_FDS, message,
 				 &buffer);
-	/* A caller that has just died does not wait any more, and gets nothing. */
+	/* If the caller has just died, the reply is dropped, which is no error. */
 	if (ret && ret != -EOWNERDEAD) {
 		ipcbus_report_unsent(thread, message, t, t->node, ret);
 		unclaim(thread->proc, t, thread);
 		return ret;
 	}
-	/* It cannot fail any more. */
+	/* From here on the reply cannot fail. */
 	WRITE_ONCE(thread->replies, false);
 	if (unlikely(ret))
 		ipcbus_objects_let_go(thread->proc, message->send);

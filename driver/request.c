@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests: calls and oneways on their way out. Finds the target, fills a buffer in its
- * region and queues the transaction there. exchange.c calls it in the sending thread.
+ * Requests: calls and oneways. Finds the target, fills a buffer in its region and queues the
+ * transaction there. exchange.c calls this file in the sending thread.
  */
 #include <linux/ktime.h>
 
@@ -19,7 +19,7 @@
 #include "thread.h"
 #include "transaction.h"
 
-/* The node behind the handle, in a state in which it can take a message. */
+/* Returns the node behind the handle, if its region is mapped and it is not dead, or ERR_PTR. */
 static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 					     struct ipcbus_message *message)
 {
@@ -34,7 +34,7 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 		ret = -EOWNERDEAD;
 	else if (node->proc == proc)
 		ret = -EINVAL;
-	/* With the release in ipcbus_region_map(): the rest of the region is there. */
+	/* Pairs with the release in ipcbus_region_map(): the rest of the region is initialized. */
 	else if (!smp_load_acquire(&node->proc->region.size))
 		ret = -ENOBUFS;
 	if (ret) {
@@ -44,7 +44,8 @@ static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
 	return node;
 }
 
-/* Calls made while serving another end no later than that one, unless they are detached. */
+/* A call that a thread makes while it serves another call ends no later than the served call,
+ * unless it is detached. */
 static void inherit_deadline_locked(struct ipcbus_transaction *t,
 				    const struct ipcbus_thread *thread)
 {
@@ -64,7 +65,7 @@ static bool has_expired(const struct ipcbus_transaction *t)
 	return unlikely(t->deadline) && ktime_get_ns() >= t->deadline;
 }
 
-/* Makes t a call of thread's, inside whatever call the thread is in. */
+/* Pushes t on the thread's stack, nested in the call that the thread is in. */
 static int begin_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -91,7 +92,7 @@ static int begin_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread
 	return ret;
 }
 
-/* Makes t a call of thread's proc. It is in no chain: nobody waits for it. */
+/* Makes t a call of the thread's proc. It belongs to no chain, because no thread waits for it. */
 static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -107,7 +108,8 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	} else {
 		proc->calls.async_count++;
 		ipcbus_async_add_locked(proc, t);
-		/* Its next wait is for any work, so it looks at the queue before it sleeps. */
+		/* The thread's next wait is for any work, so it must examine the queue before it
+		 * sleeps. */
 		WRITE_ONCE(thread->kick, true);
 		if (t->deadline)
 			ipcbus_expiry_add_locked(t);
@@ -116,7 +118,7 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	return ret;
 }
 
-/* Undoes begin_sync(): nobody but a canceller knows t. */
+/* Undoes begin_sync(). Only a concurrent CANCEL may have found t in the meantime. */
 static void end_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 {
 	spin_lock(&thread->proc->lock);
@@ -125,7 +127,7 @@ static void end_sync(struct ipcbus_transaction *t, struct ipcbus_thread *thread)
 	spin_unlock(&thread->proc->lock);
 }
 
-/* Undoes begin_async(), unless t was cancelled before: then its event is queued. */
+/* Undoes begin_async(). Returns false if t was canceled before: its event is already queued. */
 static bool end_async(struct ipcbus_transaction *t)
 {
 	struct ipcbus_proc *proc = t->caller;
@@ -153,11 +155,9 @@ static bool is_ending(const struct ipcbus_thread *thread)
 	return ending;
 }
 
-/*
- * The thread of target that waits deeper in the chain of t, if there is one and
- * it still waits: parents are counted, and what they are in is asked under the
- * target's lock. A thread that ended between two waits will never look.
- */
+/* Returns the thread of target that waits in the chain of t, or NULL. Parents are counted, and
+ * their state is read under the target's lock. A thread that is exiting between two waits will
+ * never examine its queue, so it is skipped. */
 static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *t,
 						     struct ipcbus_proc *target)
 {
@@ -182,7 +182,7 @@ static int queue_call(struct ipcbus_transaction *t)
 		ret = ipcbus_frozen_call_locked(t->node);
 		goto out;
 	}
-	/* Whoever cancels looks here for it after that. */
+	/* If t was canceled before it is queued, ipcbus_cancel_server() could not find it here. */
 	if (unlikely(READ_ONCE(t->state) != IPCBUS_PENDING)) {
 		ret = -ECANCELED;
 		goto out;
@@ -202,7 +202,7 @@ out:
 	return ret;
 }
 
-/* The one that t replaces, in *ret_old, is for the caller to drop. */
+/* Returns the oneway that t replaces in *ret_old; the caller must drop it. */
 static int queue_oneway(struct ipcbus_transaction *t, struct ipcbus_transaction **ret_old)
 {
 	struct ipcbus_proc *target = t->node->proc;
@@ -238,7 +238,6 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 	int ret;
 
 	ipcbus_message_stage(message, IPCBUS_STAGE_QUEUE);
-	/* The caller's reference. */
 	refcount_inc(&t->ref);
 	async = unlikely(t->flags & IPCBUS_SEND_ASYNC);
 	ret = likely(!async) ? begin_sync(t, thread) : begin_async(t, thread);
@@ -250,7 +249,7 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 	ret = queue_call(t);
 	if (likely(!ret))
 		return 0;
-	/* Cancelled already: the caller finds that when it waits. */
+	/* t was canceled in the meantime. The caller gets that result when it waits. */
 	if (ret == -ECANCELED || (async && !end_async(t))) {
 		ipcbus_transaction_drop_request(t);
 		ipcbus_transaction_put(t, NULL);
@@ -265,7 +264,7 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *message,
 		       struct ipcbus_transaction *t)
 {
-	/* Once t is queued the receiver may free it. The reference keeps the lock that is used. */
+	/* Once t is queued, the receiver may free it. This reference keeps the lock. */
 	struct ipcbus_node_entry *node = ipcbus_node_get(t->node);
 	struct ipcbus_transaction *old = NULL;
 	int ret;
@@ -280,7 +279,6 @@ static int send_oneway(struct ipcbus_thread *thread, struct ipcbus_message *mess
 	return ret;
 }
 
-/* A buffer for the message. */
 static __always_inline int make_buffer(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 				       struct ipcbus_message *message,
 				       struct ipcbus_buffer **ret_buffer)
@@ -294,7 +292,7 @@ static __always_inline int make_buffer(struct ipcbus_proc *sender, struct ipcbus
 	return ret;
 }
 
-/* The same with the sender's label. noinline, so that other sends do not pay for its stack. */
+/* As make_buffer(), with the sender's label. noinline keeps the stack of other sends small. */
 static noinline int make_labelled_buffer(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 					 struct ipcbus_message *message,
 					 struct ipcbus_buffer **ret_buffer)
@@ -305,7 +303,6 @@ static noinline int make_labelled_buffer(struct ipcbus_proc *sender, struct ipcb
 	ret = ipcbus_label_take(&label);
 	if (ret)
 		return ret;
-	/* With a 0 at its end. */
 	message->label_size = label.size ? label.size + 1 : 0;
 	ret = make_buffer(sender, node, message, ret_buffer);
 	if (!ret && *ret_buffer)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads: see thread.h. This file has their lifetime; wait.c has their waiting and
- * exit.c their end.
+ * Threads: see thread.h. This file implements their lifetime. wait.c implements waiting, exit.c
+ * their end.
  */
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
@@ -17,7 +17,7 @@
 #include "user.h"
 #include "work.h"
 
-/* Who found the thread under RCU may look whose it is: a pid is freed at its last put. */
+/* A reader that found the thread under RCU may still use its pids. */
 static void free_after_readers(struct rcu_head *rcu)
 {
 	struct ipcbus_thread *thread = container_of(rcu, struct ipcbus_thread, rcu);
@@ -48,7 +48,8 @@ struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 {
 	struct rb_node *node;
 
-	/* The result is valid without the lock: only the thread itself removes its entry. */
+	/* The result is valid without the lock, because only the thread itself removes its
+	 * entry. */
 	spin_lock(&proc->lock);
 	node = rb_find(task_pid(current), &proc->pool.by_pid, compare);
 	spin_unlock(&proc->lock);
@@ -64,7 +65,7 @@ bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
 
-	/* Several may try at once: whoever erases it owns it. */
+	/* If several threads try at once, the thread that erases the entry owns it. */
 	if (xa_cmpxchg(&proc->pool.threads, thread->number, thread, NULL, 0) != thread)
 		return false;
 	if (thread->number < IPCBUS_QUICK_THREADS)
@@ -76,10 +77,8 @@ bool ipcbus_thread_unlist(struct ipcbus_thread *thread)
 	return true;
 }
 
-/*
- * Removes threads that ended without THREAD_EXIT. Returns how many others there are. A dead
- * one that made a call stays until that ends, unless all are wanted.
- */
+/* Removes threads that ended without THREAD_EXIT. Returns the number of remaining threads. An ended
+ * thread that made a call stays until the call ends, unless all is true. */
 static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 {
 	struct ipcbus_thread *thread;
@@ -100,10 +99,8 @@ static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 	return others;
 }
 
-/*
- * The lowest free number: above proc->pool.reap_at, there are as many threads. Then the dead
- * ones are removed, which costs each thread that came since the last time one look.
- */
+/* Allocates the lowest free number. If it is above proc->pool.reap_at, there are that many threads,
+ * and ended threads are removed. The new reap_at keeps the cost at one check per new thread. */
 static int thread_insert(struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -155,10 +152,11 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 	}
 	if (thread->number < IPCBUS_QUICK_THREADS) {
 		proc->pool.quick[thread->number].thread = thread;
-		/* With the acquire in ipcbus_thread_current(). */
+		/* Pairs with the acquire in ipcbus_thread_current(). */
 		smp_store_release(&proc->pool.quick[thread->number].pid, thread->pid);
 	}
-	/* Visible now, so a flush either marks it or is seen here. */
+	/* The thread is visible now. A concurrent flush either marks it, or set proc->flushed
+	 * before. */
 	spin_lock(&proc->lock);
 	rb_add(&thread->by_pid, &proc->pool.by_pid, is_before);
 	proc->pool.count++;
@@ -196,7 +194,7 @@ int ipcbus_threads_set(struct ipcbus_proc *proc, void *data)
 	return 0;
 }
 
-/* One after the other: waking takes its time, and there may be many. */
+/* Takes the lock for each thread separately: waking takes time, and there may be many threads. */
 static void kick_all(struct ipcbus_proc *proc, bool interrupt)
 {
 	struct ipcbus_thread *thread;
@@ -224,7 +222,7 @@ void ipcbus_threads_kick(struct ipcbus_proc *proc)
 
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc)
 {
-	/* Those that come from here on know. */
+	/* Threads that come later see this flag. */
 	spin_lock(&proc->lock);
 	proc->flushed = true;
 	spin_unlock(&proc->lock);
@@ -272,7 +270,7 @@ int ipcbus_label_take(struct ipcbus_label *label)
 	if (ret)
 		return ret;
 	label->text = label->context.context;
-	/* Some modules count the end of the string, others do not. */
+	/* Some security modules count the terminating zero, others do not. */
 	label->size = strnlen(label->text, label->context.len);
 	return 0;
 }

@@ -2,14 +2,14 @@
 /*
  * Thread
  *
- * A thread of a proc, made at its first ioctl. It has a stack of the calls that it is
- * in: those that it made, and those that it serves. While it waits for any work it is
- * in proc->pool.idle, and the thread that went idle last gets the next work.
+ * A thread of a proc, created at its first ioctl. It has a stack of the calls that it is in: calls
+ * that it made and calls that it serves. While it waits for any work it is in proc->pool.idle. The
+ * thread that went idle last gets the next work.
  *
- * A thread may end without THREAD_EXIT. Then this structure stays, with the thread's
- * identity but without a reference of its task. When other threads come, the driver removes
- * structures of ended threads before they outnumber the living threads and the threads in a
- * call. If an ended thread has an event for other threads, it is removed within a second.
+ * If a thread ends without THREAD_EXIT, its structure stays, with the thread's identity but without
+ * a reference to its task. When new threads come, the driver removes structures of ended threads
+ * before they outnumber the living threads and the threads in a call. If an ended thread holds an
+ * event for other threads, it is removed within a second.
  */
 #ifndef IPCBUS_THREAD_H
 #define IPCBUS_THREAD_H
@@ -36,24 +36,23 @@
 /* --- Senders ------------------------------------------------------------------------ */
 
 /*
- * The driver takes the sender of a message from the sending thread itself while that thread
- * sends, never from another task later. There are two forms of it:
+ * The driver records the sender of a message in the sending thread while that thread sends, never
+ * later and never from another task. It records the sender in two forms:
  *
- *   struct ipcbus_sender     what the receiver sees: numbers in its own namespaces
- *   struct ipcbus_sender_id  the sending process, for a receiver that asks later
+ *   struct ipcbus_sender     the ids that the receiver sees, in the receiver's namespaces
+ *   struct ipcbus_sender_id  the sending process, for IPCBUS_IOC_SENDER_INFO
  *
- * The second form costs nothing to keep, because it holds no reference. It still
- * never names another process: the start time distinguishes processes that reuse a
- * pid.
+ * The second form holds no reference, so it costs nothing to keep. It still never names another
+ * process: the start time distinguishes processes that reuse a pid.
  */
 /* Stores the current process. */
 void ipcbus_sender_id_set(struct ipcbus_sender_id *id);
 
-/* Returns the process, or NULL once its parent has waited for it. Call it under RCU. */
+/* Returns the process, or NULL if it was reaped. Must be called under RCU. */
 struct pid *ipcbus_sender_id_find(const struct ipcbus_sender_id *id);
 
-/* Whether the process still exists, and its pid in a namespace; 0: it is not visible there. Where
- * the driver runs as a daemon, that has a function of its own. */
+/* Returns whether the process still exists. *ret_pid is its pid in ns, or 0 if it is not visible
+ * there. ipcbusd replaces this weak function. */
 bool ipcbus_sender_id_exists(const struct ipcbus_sender_id *id, struct pid_namespace *ns,
 			     u32 *ret_pid);
 
@@ -74,17 +73,15 @@ static inline void ipcbus_sender_to_event(const struct ipcbus_sender *sender,
 	event->gid = sender->gid;
 }
 
-/*
- * Some nodes want their senders' security labels (IPCBUS_NODE_WANT_LABEL). A label is
- * the text by which the security module knows the sending thread at the moment of
- * sending. It travels in the message's buffer, behind the table of objects.
- */
+/* If a node has IPCBUS_NODE_WANT_LABEL, messages to it carry the sender's security label: the text
+ * by which the security module knows the sending thread at the moment of sending. The label is in
+ * the message's buffer, after the object table. */
 
 /**
  * struct ipcbus_label - the current thread's label
- * @context: the security module's, to be released to it
- * @text: not terminated, or NULL if it has none
- * @size: of the text
+ * @context: owned by the security module, which frees it
+ * @text: the label without a terminating zero, or NULL if the thread has none
+ * @size: bytes of @text
  */
 struct ipcbus_label {
 	struct lsm_context context;
@@ -92,17 +89,17 @@ struct ipcbus_label {
 	u32 size;
 };
 
-/* Where there is no security module, or it has no labels, there is just no text. */
+/* If no security module provides labels, succeeds with an empty label. */
 int ipcbus_label_take(struct ipcbus_label *label);
 void ipcbus_label_drop(struct ipcbus_label *label);
 
 /* --- Threads ---------------------------------------------------------------- */
 
 /**
- * struct ipcbus_more - what follows the event of one exchange: see deliver.h
- * @most: how many are wanted; 0 outside of such an exchange
- * @events: where in user space they are
- * @first: taken and not delivered yet, the oldest first
+ * struct ipcbus_more - oneways that one exchange takes after its first event: see deliver.h
+ * @most: maximum number, or 0 outside of such an exchange
+ * @events: array in user space for their events
+ * @first: oneways that are taken and not delivered, the oldest first
  */
 struct ipcbus_more {
 	u32 most;
@@ -115,38 +112,39 @@ struct ipcbus_more {
  * @ref: see main.h
  * @rcu: frees it, with @pid and @tgid
  * @proc: its proc, counted; constant
- * @pid: the thread, counted; distinguishes the thread itself from others; constant. May be
- *	read for as long as @rcu keeps the structure.
- * @tgid: its process, likewise
- * @pid_nr: @pid as its own proc knows it; constant
- * @tgid_nr: @tgid likewise; constant
- * @sender_id: its process, for receivers that ask later; constant
- * @number: its place in proc->pool.threads, from 1; constant
+ * @pid: the thread, counted; constant. Identifies the thread. Valid as long as @rcu keeps the
+ *	structure.
+ * @tgid: the thread's process, counted; constant. Valid as long as @pid.
+ * @pid_nr: @pid in the proc's own pid namespace; constant
+ * @tgid_nr: @tgid in the proc's own pid namespace; constant
+ * @sender_id: the thread's process, for IPCBUS_IOC_SENDER_INFO; constant
+ * @number: index in proc->pool.threads, at least 1; constant
  * @by_pid: in proc->pool.by_pid (proc->lock)
- * @waiter: wait entry of this thread. It is never queued, because nobody else waits on it.
- *	Its task is not counted: see ipcbus_thread_kick_locked().
- * @asleep: it is about to sleep, or does; else no wake-up is needed
- * @since: when it went to sleep the last time, in jiffies
- * @kick: there is something to look at (proc->lock to change; the thread looks
- *	without it before it sleeps). While the thread is in a wait, always set
- *	when there is @given or @work, the call on @top has ended, or @interrupted.
- * @given: handed to this thread when it was idle (proc->lock)
+ * @waiter: wait entry of this thread, never in a wait queue. Its task is not counted: see
+ *	ipcbus_thread_kick_locked().
+ * @asleep: the thread sleeps or is about to; if not, it needs no wake-up
+ * @since: when it last went to sleep, in jiffies
+ * @kick: the thread must examine its queues. Set under proc->lock; the thread reads it without the
+ *	lock before it sleeps. While the thread is in a wait, always set if there is @given or
+ *	@work, the call on @top has ended, or @interrupted is set.
+ * @given: work that this thread got while it was idle (proc->lock)
  * @work: calls that came back to this thread while it waits (proc->lock)
  * @idle: in proc->pool.idle while it waits for any work (proc->lock)
- * @deadline: until when it waits for its call on @top, or 0; its own
- * @top: the calls it is in, the innermost first (proc->lock): those it made
- *	(transaction->from is this thread) and those it serves
- * @serves: it ever waited with IPCBUS_SERVE (proc->lock)
- * @replies: it has claimed a call, and its reply may fail: see freeze.c. Set under proc->lock
+ * @deadline: until when the thread waits for its call on @top, or 0; used by the thread only
+ * @top: stack of the calls that the thread is in, the innermost first (proc->lock): calls that it
+ *	made (transaction->from is this thread) and calls that it serves
+ * @serves: it has waited with IPCBUS_SERVE before (proc->lock)
+ * @replies: it has claimed a call, and sending the reply may still fail: see freeze.c. Set under
+ *	proc->lock
  * @interrupted: its next wait returns at once (proc->lock)
- * @boost: what it runs by in place of its own priority; its own
- * @stale: it has a boost, or took a message with a better priority: it updates @boost before it
- *	sleeps or leaves the driver; its own
- * @oneway: the priority of the node whose oneway it serves, or NONE; its own
- * @oneway_policy: likewise
- * @more: what follows the event that it waits for; its own
- * @spare: a transaction that is of no use now, for the next call; its own
- * @next_id: the id of its next message, unless it has to take new ones; its own
+ * @boost: the boosted priority that it runs with; used by the thread only
+ * @stale: it has a boost, or took a message with a better priority. It must update @boost before it
+ *	sleeps or leaves the driver. Used by the thread only.
+ * @oneway: priority of the node whose oneway it serves, or NONE; used by the thread only
+ * @oneway_policy: policy of that node; used by the thread only
+ * @more: oneways that follow the event of this exchange; used by the thread only
+ * @spare: unused transaction for the next message, or NULL; used by the thread only
+ * @next_id: id of its next message, unless it must reserve new ids; used by the thread only
  */
 struct ipcbus_thread {
 	struct kref ref;
@@ -186,7 +184,8 @@ static inline void ipcbus_boost_mark(struct ipcbus_thread *thread)
 	thread->stale = true;
 }
 
-/* The calling thread's, made at its first call. number is the user's guess. */
+/* Returns the calling thread's structure, which is created at its first ioctl. number is a hint
+ * from user space. */
 struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 number);
 
 static inline struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number)
@@ -198,13 +197,13 @@ static inline struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *pr
 		/* With the release in thread_new(). */
 		pid = smp_load_acquire(&proc->pool.quick[number].pid);
 	}
-	/* An entry of this very thread is taken away by itself alone. */
+	/* Only this thread itself removes its own entry. */
 	if (likely(pid == task_pid(current)))
 		return proc->pool.quick[number].thread;
 	return ipcbus_thread_current_slow(proc, number);
 }
 
-/* The same, but NULL if the thread never called. */
+/* Returns the calling thread's structure, or NULL if it has none. */
 struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc);
 
 static inline struct ipcbus_thread *ipcbus_thread_get(struct ipcbus_thread *thread)
@@ -218,14 +217,14 @@ static inline bool ipcbus_thread_is_current(const struct ipcbus_thread *thread)
 	return thread->pid == task_pid(current);
 }
 
-/* The thread's task, or NULL once it has ended. Under RCU. */
+/* Returns the thread's task, or NULL once it has ended. Must be called under RCU. */
 static inline struct task_struct *ipcbus_thread_task(const struct ipcbus_thread *thread)
 {
 	return pid_task(thread->pid, PIDTYPE_PID);
 }
 
-/* It will not use the file any more. The task of a process's first thread stays until the
- * others have ended. Under RCU. */
+/* Returns whether the thread has ended and cannot use the file any more. The task of a process's
+ * first thread exists until the other threads have ended. Must be called under RCU. */
 static inline bool ipcbus_thread_has_ended(const struct ipcbus_thread *thread)
 {
 	const struct task_struct *task = ipcbus_thread_task(thread);
@@ -240,7 +239,7 @@ static inline void ipcbus_thread_put(struct ipcbus_thread *thread)
 	kref_put(&thread->ref, ipcbus_thread_free);
 }
 
-/* Fills in the current thread as the sender, as the owner of receiver sees it. */
+/* Fills in the current thread as the sender, with ids in the namespaces of receiver. */
 static __always_inline void ipcbus_thread_identify(const struct ipcbus_thread *thread,
 						   const struct ipcbus_proc *receiver,
 						   struct ipcbus_sender *sender)
@@ -263,11 +262,11 @@ static __always_inline void ipcbus_thread_identify(const struct ipcbus_thread *t
 	}
 }
 
-/* Takes it out of its proc's table; false if somebody else did. Its memory stays until RCU
- * readers have left. */
+/* Removes the thread from its proc's table; returns false if another thread did. Its memory is
+ * freed after an RCU grace period. */
 bool ipcbus_thread_unlist(struct ipcbus_thread *thread);
 
-/* Takes what was given to this thread alone (proc->lock). */
+/* Takes work that was queued for this thread only; returns NULL if there is none (proc->lock). */
 static inline struct ipcbus_work *ipcbus_thread_pop_own_locked(struct ipcbus_thread *thread)
 {
 	struct ipcbus_work *work = thread->given;
@@ -280,47 +279,45 @@ static inline struct ipcbus_work *ipcbus_thread_pop_own_locked(struct ipcbus_thr
 	return list_empty(&thread->work) ? NULL : ipcbus_work_pop_locked(&thread->work);
 }
 
-/*
- * Ends a thread that is off the table (exit.c): abandons the calls that it made, leaves
- * those that it serves to other threads, and hands its work to them.
- */
+/* Ends a thread that is out of the table (exit.c). Abandons the calls that it made. Leaves the
+ * calls that it serves, and its queued work, to other threads. */
 void ipcbus_thread_exit(struct ipcbus_thread *thread);
 
 /* IPCBUS_IOC_SET_THREADS: struct ipcbus_threads. */
 int ipcbus_threads_set(struct ipcbus_proc *proc, void *data);
 
-/* Makes each thread look. May sleep, as does the next. */
+/* Makes each thread examine its queues. May sleep. */
 void ipcbus_threads_kick(struct ipcbus_proc *proc);
 
-/* Makes each thread's next wait, or the one it is in, return INTERRUPTED. */
+/* Interrupts the current or next wait of each thread. May sleep. */
 void ipcbus_threads_interrupt(struct ipcbus_proc *proc);
 
 /* --- Waiting (wait.c) ------------------------------------------------------- */
 
 /*
- * A thread waits for one event at a time. It looks in this order:
+ * A waiting thread takes one event at a time. It examines the sources in this order:
  *
- *   1. work that was given to it alone: calls that come back to it, or what it was
- *      idle for. They come first, for it may never wait again after its reply.
+ *   1. work that was queued for this thread only: calls that come back to it, or work that it
+ *      got while idle. It comes first, because the thread may never wait again after its reply.
  *   2. the end of the call that it made last
  *   3. if it serves and is in no call: the proc's queue
  *   4. the deadline of its call
  *   5. an interruption
  *
- * While the proc is frozen the thread finds nothing but an interruption.
+ * While the proc is frozen, the thread gets only interruptions.
  */
 
-/* Waits for an event as exchange->flags say, and fills it in. called: the thread has
- * just made a call. If that is async, it was kicked. */
+/* Waits for an event according to exchange->flags, and fills it in. called: the thread has just
+ * made a call. If that call is async, the thread was kicked. */
 void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			struct ipcbus_event *event);
 
-/* For poll: is there anything that a wait with IPCBUS_SERVE would return? thread may
- * be NULL. */
+/* Returns whether a wait with IPCBUS_SERVE would return an event now, for poll. thread may be
+ * NULL. */
 bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread);
 
-/* Leaves the deadline of the thread's call to a timer, for the thread returns to user
- * space and does not sleep on it. */
+/* The thread returns to user space while its call is pending: a timer must watch the call's
+ * deadline. */
 void ipcbus_thread_leave_to_timer(struct ipcbus_thread *thread);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Transactions: see transaction.h. This file has their lifetime, the stacks of threads, and
+ * Transactions: see transaction.h. This file implements their lifetime, the stacks of threads, and
  * the replacement of queued oneways.
  */
 #include <linux/jiffies.h>
@@ -19,25 +19,21 @@
 #include "transaction.h"
 #include "user.h"
 
-/*
- * So many transactions a user keeps for its next messages. Whoever receives oneways frees the
- * transactions, and whoever sends them needs some: without these each message would take memory
- * from the kernel, and charge it. They count for user_calls, of which they are little.
- */
+/* Maximum number of spare transactions of a user. Receivers of oneways free transactions, and
+ * senders need new ones. Without spares each message would allocate kernel memory and charge it.
+ * Spares count in user_calls and may take only 1/SPARES_PART of that limit. */
 #define SPARES		64
 #define SPARES_PART	1024
 
-/* A thread takes so many ids at once, so that messages rarely touch the shared counter. */
+/* A thread reserves this many ids at once, so that messages rarely touch the shared counter. */
 #define IDS_AT_ONCE 1024
 
 static struct kmem_cache *cache;
 static atomic64_t last_ids;
 
-/*
- * Once, when the slab is made. Without a constructor a hardened kernel clears each
- * transaction for each message, as if it came to be only then; here they are used
- * again and again anyway, as threads' spare ones, and _new() sets all that is read.
- */
+/* Runs when a slab is allocated. Without a constructor a hardened kernel would clear each
+ * transaction at each allocation. Transactions are reused as spares anyway, so _new() initializes
+ * all fields that are read. */
 static void construct(void *t)
 {
 	memset(t, 0, sizeof(struct ipcbus_transaction));
@@ -55,7 +51,7 @@ void ipcbus_transaction_cache_done(void)
 	kmem_cache_destroy(cache);
 }
 
-/* --- Spare ones ---------------------------------------------------------------------- */
+/* --- Spare transactions -------------------------------------------------------------- */
 
 void ipcbus_transaction_begin(struct ipcbus_user *user)
 {
@@ -64,7 +60,6 @@ void ipcbus_transaction_begin(struct ipcbus_user *user)
 	spin_unlock(&user->spare_lock);
 }
 
-/* NULL: there is none. */
 static struct ipcbus_transaction *pop_spare(struct ipcbus_user *user)
 {
 	struct ipcbus_transaction *t;
@@ -79,7 +74,8 @@ static struct ipcbus_transaction *pop_spare(struct ipcbus_user *user)
 	return t;
 }
 
-/* False: there are enough. Without procs nobody would free them, and they keep the user. */
+/* Returns false if the user has enough spares. A user without procs keeps none, because spares keep
+ * the user and would never be freed. */
 static bool push_spare(struct ipcbus_transaction *t)
 {
 	struct ipcbus_user *user = t->user;
@@ -114,7 +110,7 @@ void ipcbus_transaction_end(struct ipcbus_user *user)
 	}
 }
 
-/* Charged as long as it is memory: a spare one is its thread's user's. */
+/* Charges the user until the transaction is freed, also while it is spare. */
 static struct ipcbus_transaction *alloc(struct ipcbus_user *user)
 {
 	struct ipcbus_transaction *t;
@@ -129,7 +125,7 @@ static struct ipcbus_transaction *alloc(struct ipcbus_user *user)
 		return ERR_PTR(-ENOMEM);
 	}
 	t->user = ipcbus_user_get(user);
-	/* As they are again whenever it is spare. */
+	/* Invariants of every spare transaction. */
 	ipcbus_work_init(&t->work, &ipcbus_transaction_ops);
 	RB_CLEAR_NODE(&t->expiry);
 	RB_CLEAR_NODE(&t->open);
@@ -145,7 +141,8 @@ void ipcbus_transaction_free_spare(struct ipcbus_transaction *t)
 	kmem_cache_free(cache, t);
 }
 
-/* A thread's own spare one is the usual way: the others are apart, and cost it nothing. */
+/* The fast path uses the thread's own spare. The slow paths are separate functions, so that the
+ * fast path does not pay for their registers. */
 static noinline void retire(struct ipcbus_transaction *t)
 {
 	if (!push_spare(t))
@@ -157,7 +154,7 @@ static noinline struct ipcbus_transaction *get(struct ipcbus_user *user)
 	return pop_spare(user) ?: alloc(user);
 }
 
-/* A loop over the parents, not a recursion: a chain may be long. */
+/* Loops over the parents instead of recursing: a chain may be long. */
 void ipcbus_transaction_free(struct ipcbus_transaction *t, struct ipcbus_thread *user)
 {
 	struct ipcbus_transaction *parent;
@@ -194,9 +191,9 @@ void ipcbus_transaction_remove_locked(struct ipcbus_transaction *t, struct ipcbu
 	*link = *ipcbus_transaction_below(t, thread);
 }
 
-/* --- Birth -------------------------------------------------------------------- */
+/* --- Creation --------------------------------------------------------------------- */
 
-/* Of no other message on any bus; never 0. thread is the current one. */
+/* Returns a message id that is unique on all buses and never 0. thread must be the current one. */
 static inline u64 take_id(struct ipcbus_thread *thread)
 {
 	if (unlikely(!(thread->next_id % IDS_AT_ONCE)))
@@ -204,7 +201,7 @@ static inline u64 take_id(struct ipcbus_thread *thread)
 	return thread->next_id++;
 }
 
-/* It has the better priority of the current thread's and its node's. */
+/* Sets the better of the current thread's and the node's priority. */
 static inline void set_priority(struct ipcbus_transaction *t)
 {
 	const struct ipcbus_node_entry *node = t->node;
@@ -259,7 +256,7 @@ struct ipcbus_transaction *ipcbus_transaction_new(struct ipcbus_thread *thread,
 
 /* --- Replacement ----------------------------------------------------------------- */
 
-/* Queued oneways that can be replaced are in a tree of their node, so that a long queue is not
+/* Queued oneways that can be replaced are in a tree of their node, because a long queue must not be
  * searched under the lock. */
 static int compare_replaceable(struct rb_node *a, const struct rb_node *b)
 {
@@ -285,7 +282,7 @@ struct ipcbus_transaction *ipcbus_replace_locked(struct ipcbus_transaction *t)
 	rb_replace_node(&old->replaceable, &t->replaceable, &node->replaceable);
 	ipcbus_work_unqueue_locked(&old->work);
 	node->pending--;
-	/* The first of the queue lets the one behind it go. */
+	/* If the old oneway was not behind another, the next one in the queue can go now. */
 	if (old->work.waits)
 		node->oneway_count--;
 	else
@@ -302,7 +299,7 @@ void ipcbus_replace_drop(struct ipcbus_transaction *old)
 void ipcbus_replace_taken_locked(struct ipcbus_transaction *t)
 {
 	lockdep_assert_held(&t->node->proc->lock);
-	/* A dead node's tree is not looked at any more. */
+	/* The tree of a dead node is no longer used. */
 	if (!t->node->dead)
 		rb_erase(&t->replaceable, &t->node->replaceable);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a thread waits: see thread.h.
+ * Waiting for events: see thread.h.
  */
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
@@ -19,8 +19,8 @@
 #include "transaction.h"
 #include "work.h"
 
-/* What a thread finds when it looks. */
-struct found {
+/* The event source that a waiting thread picked, if any. */
+struct pick {
 	struct ipcbus_work *work;
 	struct ipcbus_transaction *ended;
 	struct ipcbus_transaction *expired;
@@ -38,7 +38,7 @@ static bool wants_spawn_locked(struct ipcbus_proc *proc, struct ipcbus_thread *t
 	return true;
 }
 
-/* Is a call on top that the thread made, and in that state? */
+/* Returns whether the thread made the call on top of its stack, and that call is in this state. */
 static bool is_in_own_call_locked(const struct ipcbus_thread *thread,
 				  enum ipcbus_transaction_state state)
 {
@@ -55,68 +55,66 @@ static bool has_expired_locked(struct ipcbus_thread *thread)
 	return unlikely(thread->deadline) && ktime_get_ns() >= thread->deadline;
 }
 
-/*
- * Calls that come back first: the thread may never wait again after its reply.
- * Then the reply, and only a thread without a call takes work of the proc.
- */
-static bool look_locked(struct ipcbus_thread *thread, bool serve, struct found *found)
+/* A call that comes back is first, because the thread may never wait again after its reply. Then
+ * the end of the thread's own call. Only a thread without a call takes work of the proc. */
+static bool pick_locked(struct ipcbus_thread *thread, bool serve, struct pick *pick)
 {
 	struct ipcbus_proc *proc = thread->proc;
-	bool more;
+	bool kick;
 
 	lockdep_assert_held(&proc->lock);
-	found->work = ipcbus_thread_pop_own_locked(thread);
-	if (found->work) {
-		/* A call that came back to this thread, or work that it was given while idle. */
+	pick->work = ipcbus_thread_pop_own_locked(thread);
+	if (pick->work) {
+		/* A call that came back to this thread, or work that it got while idle. */
 	} else if (is_in_own_call_locked(thread, IPCBUS_ENDED)) {
-		found->ended = thread->top;
+		pick->ended = thread->top;
 		thread->top = thread->top->from_below;
 	} else if (serve && !thread->top && !ipcbus_queue_is_empty_locked(&proc->work)) {
-		found->work = ipcbus_queue_pop_locked(&proc->work);
-		ipcbus_deliver_count_starved(found->work);
+		pick->work = ipcbus_queue_pop_locked(&proc->work);
+		ipcbus_deliver_count_starved(pick->work);
 	} else if (has_expired_locked(thread)) {
-		found->expired = thread->top;
+		pick->expired = thread->top;
 		thread->top = thread->top->from_below;
-		ipcbus_reply_abandon_locked(found->expired);
+		ipcbus_reply_abandon_locked(pick->expired);
 	} else if (thread->interrupted) {
 		thread->interrupted = false;
-		found->interrupted = true;
+		pick->interrupted = true;
 	} else {
 		WRITE_ONCE(thread->kick, false);
 		return false;
 	}
-	if (found->work) {
-		ipcbus_deliver_taken_locked(found->work, thread);
+	if (pick->work) {
+		ipcbus_deliver_taken_locked(pick->work, thread);
 		if (unlikely(thread->more.most))
-			ipcbus_more_take_locked(&thread->more, found->work, thread);
-		found->spawn = wants_spawn_locked(proc, thread);
+			ipcbus_more_take_locked(&thread->more, pick->work, thread);
+		pick->spawn = wants_spawn_locked(proc, thread);
 	}
-	more = !list_empty(&thread->work) || thread->interrupted ||
+	kick = !list_empty(&thread->work) || thread->interrupted ||
 	       is_in_own_call_locked(thread, IPCBUS_ENDED);
-	WRITE_ONCE(thread->kick, more);
+	WRITE_ONCE(thread->kick, kick);
 	return true;
 }
 
-/* Looks, and where there is nothing says that the thread is idle. */
-static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, struct found *found)
+/* Picks an event source. If there is none and idle is true, puts the thread on the idle list.
+ * Returns whether the wait is over. */
+static bool pick_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, struct pick *pick)
 {
 	struct ipcbus_proc *proc = thread->proc;
 	bool any;
 
 	spin_lock(&proc->lock);
-	/* The oneway that it served is over, unless it waits for a call on behalf of that. */
+	/* The thread no longer serves its oneway, unless it waits for a call made on behalf of
+	 * that. */
 	if (!thread->top)
 		thread->oneway = IPCBUS_PRIORITY_NONE;
-	/*
-	 * Work stays queued until the proc is thawed. Thawing kicks this thread. Who froze the
-	 * proc may not have come to it yet, and the thread may leave before.
-	 */
+	/* Work stays queued until the proc is thawed, and thawing kicks this thread. FREEZE may not
+	 * have reached this thread yet, so take it off the idle list here as well. */
 	if (unlikely(proc->freeze.frozen)) {
 		ipcbus_thread_stop_locked(thread);
 		WRITE_ONCE(thread->kick, false);
 		thread->deadline = 0;
-		swap(found->interrupted, thread->interrupted);
-		any = found->interrupted;
+		swap(pick->interrupted, thread->interrupted);
+		any = pick->interrupted;
 		goto out;
 	}
 	ipcbus_transactions_detach_locked(thread);
@@ -125,7 +123,7 @@ static bool look_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 		proc->pool.serving++;
 		proc->pool.asked = false;
 	}
-	any = look_locked(thread, serve, found);
+	any = pick_locked(thread, serve, pick);
 	if (!any && idle && serve && !thread->top) {
 		if (hlist_unhashed(&thread->idle))
 			hlist_add_head(&thread->idle, &proc->pool.idle);
@@ -144,7 +142,8 @@ static void sleep_until(u64 deadline)
 	schedule_hrtimeout_range(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS);
 }
 
-/* Sleeps until kicked, the deadline passes or a signal comes: false for the signal. */
+/* Sleeps until the thread is kicked, the deadline passes or a signal comes. Returns false for a
+ * signal. */
 static bool thread_sleep(struct ipcbus_thread *thread)
 {
 	bool signalled = false;
@@ -168,22 +167,22 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 	return !signalled;
 }
 
-/*
- * Before it sleeps the thread gives way once while it is still runnable: if the
- * one it woke replies now, neither of them has to be put to sleep and woken
- * again for that, the dearest part of a round trip.
- */
+/* Before it sleeps, the thread yields once while it is still runnable. If the thread that it woke
+ * replies right away, neither thread has to sleep and be woken again, which is the most expensive
+ * part of a round trip. */
 static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,
-			  struct found *found)
+			  struct pick *pick)
 {
-	/* A thread in a call of its own is not after work that comes unkicked. */
-	if ((!called || READ_ONCE(thread->kick)) && look_or_idle(thread, serve, true, found))
+	/* A thread in a call of its own is kicked for each event, so without a kick there is no
+	 * event. */
+	if ((!called || READ_ONCE(thread->kick)) && pick_or_idle(thread, serve, true, pick))
 		return true;
 	cond_resched();
 	if (!READ_ONCE(thread->kick) && !thread_sleep(thread)) {
-		/* Interrupted: leaves the idle list, unless work was given to it just before. */
-		if (!look_or_idle(thread, serve, false, found))
-			found->interrupted = true;
+		/* Interrupted: takes the thread off the idle list. If it got work just before,
+		 * returns that. */
+		if (!pick_or_idle(thread, serve, false, pick))
+			pick->interrupted = true;
 		return true;
 	}
 	return false;
@@ -201,17 +200,17 @@ static void take_expired(struct ipcbus_transaction *t, struct ipcbus_thread *thr
 	ipcbus_transaction_put(t, thread);
 }
 
-/* Makes an event of what was found. Returns false if there was nothing to report. */
-static bool take(struct ipcbus_thread *thread, struct found *found, struct ipcbus_event *event)
+/* Makes an event of the picked source. Returns false if the source was stale. */
+static bool take(struct ipcbus_thread *thread, struct pick *pick, struct ipcbus_event *event)
 {
-	if (found->ended) {
-		ipcbus_reply_take(found->ended, thread, event);
-	} else if (found->expired) {
-		take_expired(found->expired, thread, event);
-	} else if (found->work) {
-		if (!found->work->ops->deliver(found->work, thread, event))
+	if (pick->ended) {
+		ipcbus_reply_take(pick->ended, thread, event);
+	} else if (pick->expired) {
+		take_expired(pick->expired, thread, event);
+	} else if (pick->work) {
+		if (!pick->work->ops->deliver(pick->work, thread, event))
 			return ipcbus_more_pop(&thread->more, thread, event);
-	} else if (found->interrupted) {
+	} else if (pick->interrupted) {
 		event->kind = IPCBUS_EVENT_INTERRUPTED;
 	}
 	return true;
@@ -221,18 +220,18 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			struct ipcbus_event *event)
 {
 	bool serve = flags & IPCBUS_SERVE, spawn = false;
-	struct found found;
+	struct pick pick;
 
 	for (;;) {
-		found = (struct found){};
+		pick = (struct pick){};
 		if (flags & IPCBUS_NONBLOCK) {
-			look_or_idle(thread, serve, false, &found);
+			pick_or_idle(thread, serve, false, &pick);
 		} else {
-			while (!find_or_sleep(thread, serve, called, &found))
+			while (!find_or_sleep(thread, serve, called, &pick))
 				called = false;
 		}
-		spawn |= found.spawn;
-		if (likely(take(thread, &found, event)))
+		spawn |= pick.spawn;
+		if (likely(take(thread, &pick, event)))
 			break;
 		/* The work was stale: keep waiting, and examine the queue again first. */
 		called = false;
@@ -241,7 +240,7 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 		event->flags |= IPCBUS_EVENT_SPAWN;
 }
 
-/* The call that the thread would wait for: those that it serves it would leave first. */
+/* Returns the call that the thread would wait for. A wait first leaves the calls that it serves. */
 static struct ipcbus_transaction *own_call_locked(struct ipcbus_thread *thread)
 {
 	struct ipcbus_transaction *t = thread->top;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The work queue and the wake-up: see work.h. This is the only file that wakes threads
- * and those who poll for events.
+ * The work queue and wake-ups: see work.h. Only this file wakes threads and the pollers of events.
  */
 #include <linux/poll.h>
 #include <linux/sched.h>
@@ -16,14 +15,14 @@
 
 /* --- The order of a queue ------------------------------------------------------- */
 
-#define IS_FLOOD 1 /* in a rank */
+#define IS_FLOOD 1 /* bit of a rank */
 
 static inline bool is_realtime(int rank)
 {
 	return rank < 2 * MAX_RT_PRIO;
 }
 
-/* Is it the first of its rank in the queue? */
+/* Returns whether work is the first of its rank in the queue. */
 static inline bool is_first(const struct ipcbus_queue *queue, const struct ipcbus_work *work)
 {
 	return list_is_first(&work->entry, &queue->list) ||
@@ -35,7 +34,7 @@ static inline struct ipcbus_work *best(const struct ipcbus_queue *queue)
 	return list_first_entry(&queue->list, struct ipcbus_work, entry);
 }
 
-/* The first work whose rank is worse than this one. There is such work. */
+/* Returns the first work whose rank is worse. The queue must contain such work. */
 static struct ipcbus_work *first_behind(const struct ipcbus_queue *queue, int rank)
 {
 	struct ipcbus_work *first, *behind = NULL;
@@ -50,7 +49,7 @@ static struct ipcbus_work *first_behind(const struct ipcbus_queue *queue, int ra
 	return behind;
 }
 
-/* Counts what is charged to the quota as queued. Returns whether its user floods the queue. */
+/* Counts work that is charged to the quota. Returns whether the quota's user floods the queue. */
 static bool count_queued(struct ipcbus_quota *quota)
 {
 	if (quota->queued++ >= IPCBUS_FLOOD)
@@ -64,7 +63,7 @@ static void uncount_queued(struct ipcbus_quota *quota)
 		quota->floods = false;
 }
 
-/* Queues it before another one of a worse rank, or at the end for NULL. */
+/* Queues work before another work of a worse rank, or at the end if before is NULL. */
 static inline void insert(struct ipcbus_queue *queue, struct ipcbus_work *work,
 			  struct ipcbus_work *before)
 {
@@ -99,7 +98,7 @@ void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *wor
 		work->rank = last ? last->rank : 2 * DEFAULT_PRIO;
 	} else {
 		work->rank = 2 * work->prio;
-		/* Realtime messages have no flood rank: they are taken as they came. */
+		/* Realtime messages have no flood rank. They are taken in order. */
 		if (unlikely(floods) && !is_realtime(work->rank))
 			work->rank |= IS_FLOOD;
 		if (unlikely(last && work->rank < last->rank))
@@ -108,7 +107,7 @@ void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *wor
 	insert(queue, work, before);
 }
 
-/* Takes it out of its queue. The first of a rank has a successor there. */
+/* Takes work out of its queue. If it was the first of its rank, its successor takes that place. */
 static void take_out(struct ipcbus_work *work)
 {
 	struct ipcbus_queue *queue = work->queue;
@@ -133,7 +132,8 @@ static void take_out(struct ipcbus_work *work)
 	queue->count--;
 }
 
-/* Of those that are not realtime, if the best is none. Each rank is in order. */
+/* Returns the oldest work of all ranks. The best rank must not be realtime. Each rank is in
+ * order. */
 static struct ipcbus_work *oldest(const struct ipcbus_queue *queue)
 {
 	struct ipcbus_work *first, *oldest = best(queue);
@@ -144,7 +144,8 @@ static struct ipcbus_work *oldest(const struct ipcbus_queue *queue)
 	return oldest;
 }
 
-/* The older one of the best of two ranks of one priority, of which the second is a flood. */
+/* If the two best ranks are the normal and the flood rank of one priority, returns the older of
+ * their first works. Otherwise returns the best work. */
 static struct ipcbus_work *older_of_two(const struct ipcbus_queue *queue)
 {
 	struct ipcbus_work *first = best(queue), *flood;
@@ -199,10 +200,11 @@ void ipcbus_thread_kick_locked(struct ipcbus_thread *thread, bool here)
 {
 	lockdep_assert_held(&thread->proc->lock);
 	WRITE_ONCE(thread->kick, true);
-	/* Against the same in the thread: it sees the kick, or we see it sleep. */
+	/* Pairs with the barrier of set_current_state(): the thread sees the kick, or this sees it
+	 * asleep. */
 	smp_mb();
-	/* If it sleeps it has not ended, and if it ends from here on, its task stays until
-	 * RCU readers have left: who holds a spinlock is one. */
+	/* A sleeping thread has not ended. If it ends from here on, its task is freed only after an
+	 * RCU grace period, and holding a spinlock is an RCU read side. */
 	if (READ_ONCE(thread->asleep))
 		ipcbus_wake_sync(&thread->waiter, here);
 	else

@@ -114,11 +114,9 @@ struct ipcbus_work {
 
 /* Queues work by its priority. Work without a priority goes to the end. */
 void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *work);
-/*
- * Takes the best work of a queue that is not empty. If several ranks other than realtime are
+/* Takes the best work of a queue that is not empty. If several ranks other than realtime are
  * queued, every 65th work is the oldest of them instead. Of the two ranks of the best priority,
- * every second work is the older one of both.
- */
+ * every second work is the older one of both. */
 struct ipcbus_work *ipcbus_queue_pop_locked(struct ipcbus_queue *queue);
 
 static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbus_work_ops *ops)
@@ -150,11 +148,9 @@ static inline struct ipcbus_work *ipcbus_work_pop_locked(struct list_head *list)
 	return work;
 }
 
-/*
- * Publishes work (proc->lock). If a thread is idle, gives the work to the thread that went idle
+/* Publishes work (proc->lock). If a thread is idle, gives the work to the thread that went idle
  * last and wakes it. Otherwise queues the work and wakes pollers. The proc must not be dead. The
- * thread cannot be freed before the lock is dropped, so no reference is needed.
- */
+ * thread cannot be freed before the lock is dropped, so no reference is needed. */
 void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work);
 
 /* Discards all work in the queue of a dead proc. */
