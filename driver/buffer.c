@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Buffers: see buffer.h. Senders make them, in request.c, reply.c and monitor.c.
- * Receivers get them, in deliver.c and reply.c, and release them in exchange.c.
+ * Buffers: see buffer.h. request.c, reply.c and monitor.c make them. deliver.c and reply.c deliver
+ * them. exchange.c releases them.
  */
 #include <linux/jiffies.h>
 #include <linux/sched.h>
@@ -19,7 +19,7 @@
 static_assert(IPCBUS_BUFFER_ONEWAY == (u32)true);
 static_assert(IPCBUS_BUFFER_CLEAR == IPCBUS_SEND_CLEAR);
 
-/* Sets how many units the message needs. -EMSGSIZE: they could never be free. */
+/* Sets the number of units that the message needs. Returns -EMSGSIZE if it can never fit. */
 static int count_units(const struct ipcbus_region *region, struct ipcbus_message *message)
 {
 	const struct ipcbus_send *send = message->send;
@@ -35,14 +35,14 @@ static int count_units(const struct ipcbus_region *region, struct ipcbus_message
 	if (unlikely(message->want.flags & IPCBUS_BUFFER_COUNTED)) {
 		if (message->oneway)
 			limit /= 2;
-		/* Another user's message can have half of the part for others at most. */
+		/* A message of another user may have at most half of the part for other users. */
 		if (message->want.quota)
 			limit = ipcbus_quota_part(limit) / 2;
 	}
 	return units > limit ? -EMSGSIZE : 0;
 }
 
-/* Copies the parts one after the other; each is read from the user once. */
+/* Copies the parts in order. Each part is read from user memory once. */
 static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus_message *message)
 {
 	const struct ipcbus_iovec __user *parts = u64_to_user_ptr(message->send->data);
@@ -55,7 +55,7 @@ static int fill_parts(struct ipcbus_region *region, size_t offset, struct ipcbus
 			return -EFAULT;
 		if (part.size > left)
 			return -EINVAL;
-		/* A region that is full to its end has no page at this offset. */
+		/* At the end of a full region, no page exists at this offset. */
 		if (!part.size)
 			continue;
 		ret = ipcbus_pages_copy_from_user(&region->pages, offset,
@@ -80,8 +80,8 @@ static int fill(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
 					   message->send->data_size);
 }
 
-/* Reserves a buffer, puts pages behind it and the payload into it, and takes the
- * objects. Until all is done the buffer is this function's to free. */
+/* Reserves and populates a buffer, copies the payload, and takes the objects. On failure this
+ * function frees the buffer. */
 static int make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
 		struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
@@ -100,7 +100,7 @@ static int make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool a
 	buffer->since = jiffies;
 	if (unlikely(message->want.flags & IPCBUS_BUFFER_CHARGED)) {
 		buffer->quota = message->want.quota;
-		/* The buffer holds it from here on. */
+		/* The buffer owns the quota's reference now. */
 		message->want.quota = NULL;
 	}
 	WRITE_ONCE(buffer->from, sender->number);
@@ -115,7 +115,7 @@ static int make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool a
 	}
 	if (likely(!ret) && message->send->object_count) {
 		ipcbus_message_stage(message, IPCBUS_STAGE_OBJECT);
-		/* The receiver asked for a reply. */
+		/* A reply is charged to the receiver, which asked for it. */
 		ret = ipcbus_objects_take(sender,
 					  message->send->kind > IPCBUS_SEND_ONEWAY ?
 						  receiver->user : sender->user,
@@ -129,13 +129,13 @@ static int make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool a
 	return 0;
 }
 
-/* A message to another user's region is charged to its sender's quota there. */
+/* Charges a message to another user's region to the sender's quota there. */
 static int get_quota(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 		     struct ipcbus_message *message)
 {
 	struct ipcbus_quota *quota;
 
-	/* The receiver asked for a reply. */
+	/* Replies have no quota, because the receiver asked for them. */
 	if (message->send->kind > IPCBUS_SEND_ONEWAY)
 		return 0;
 	ipcbus_message_stage(message, IPCBUS_STAGE_BUFFER);
@@ -147,7 +147,7 @@ static int get_quota(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 	return 0;
 }
 
-/* A call of nothing has no buffer. Until it is delivered it counts as if it had one. */
+/* A call without content has no buffer, but counts as a buffer until it is delivered. */
 static noinline int count_empty(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 				struct ipcbus_message *message)
 {
@@ -173,7 +173,7 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 {
 	int ret;
 
-	/* A oneway always has a buffer: its release lets the next one go. */
+	/* A oneway always has a buffer, because releasing it queues the next oneway. */
 	if (!message->send->data_size && !message->send->iov_count &&
 	    !message->send->object_count && !message->oneway && !message->label_size) {
 		*ret_buffer = NULL;
@@ -187,7 +187,7 @@ int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver,
 			return ret;
 	}
 	ret = make(sender, receiver, accept_fds, message, ret_buffer);
-	/* A buffer that was made has taken it over. */
+	/* If a buffer was made, it took ownership of the quota, and this is NULL. */
 	if (unlikely(message->want.quota))
 		ipcbus_quota_put(&receiver->region, message->want.quota);
 	return ret;
@@ -281,7 +281,7 @@ void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *b
 		event->object_count = buffer->cargo.objects->count;
 		buffer->cargo.objects = ipcbus_objects_keep_home(buffer->cargo.objects, receiver);
 	}
-	/* With the acquire in ipcbus_region_release(): all above is done by then. */
+	/* Pairs with the acquire in ipcbus_region_release(), which must see all of the above. */
 	smp_store_release(&buffer->state, IPCBUS_BUFFER_DELIVERED);
 }
 

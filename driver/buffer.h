@@ -2,15 +2,15 @@
 /*
  * Buffer
  *
- * A buffer holds one message in its receiver's region (mem/region.h): the payload,
- * then the table of objects, then the sender's label. Whose buffer is it?
+ * A buffer holds one message in its receiver's region (mem/region.h): the payload, the object
+ * table, and the sender's label. Each buffer has one owner:
  *
- *   the sender's       from ipcbus_buffer_make() on, in the sending thread
- *   the transaction's  once the message is queued
- *   the receiver's     from ipcbus_buffer_deliver() on; user space may release it at
- *                      any time, from any thread
+ *   the sending thread  from ipcbus_buffer_make() on
+ *   the transaction     once the message is queued
+ *   the receiver        from ipcbus_buffer_deliver() on. User space may release the buffer at any
+ *                       time, from any thread.
  *
- * Until delivery the owner frees it with ipcbus_buffer_free().
+ * Until delivery, the owner must free the buffer with ipcbus_buffer_free().
  */
 #ifndef IPCBUS_BUFFER_H
 #define IPCBUS_BUFFER_H
@@ -19,46 +19,42 @@
 #include "mem/region.h"
 
 /*
- * Makes the buffer of a message that the current thread sends: space, payload and
- * objects. Returns NULL in *ret_buffer for a call or reply of nothing at all. Such a call
- * counts as a buffer, in the quota that message->want has then, if any, until
- * ipcbus_region_end_empty(). May sleep. Fails with
+ * Makes the buffer of a message that the current thread sends: reserves space, copies the payload,
+ * takes the objects. If a call or reply has no content, sets *ret_buffer to NULL. Such a call
+ * counts as a buffer until ipcbus_region_end_empty(), and is charged to message->want.quota if that
+ * is set. May sleep. Returns
  *
- *   -EMSGSIZE  it could never fit
- *   -EAGAIN    a oneway: there is no space now, within the quota
- *   -EDQUOT    a call beyond the quota, or too many buffers
- *   -ENOSPC    no free range is large enough
- *   -ENOMEM
+ *   -EMSGSIZE    the message is too large for the region or the quota
+ *   -EAGAIN      oneway: no space within the quota at the moment
+ *   -EDQUOT      call: quota exceeded; or too many buffers
+ *   -ENOSPC      no free range is large enough
+ *   -ENOMEM      out of memory
  *   -EOWNERDEAD  the receiver is dead
- *   -EFAULT    the payload cannot be read
- *   -EINVAL    the parts do not add up
+ *   -EFAULT      the payload cannot be read
+ *   -EINVAL      the sizes of the parts do not add up to data_size
  *
- * and with what ipcbus_objects_take() returns.
+ * and the errors of ipcbus_objects_take().
  */
 int ipcbus_buffer_make(struct ipcbus_proc *sender, struct ipcbus_proc *receiver, bool accept_fds,
 		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 
-/* Writes the label for which the message reserved space. */
+/* Writes the label, for which the message has reserved space. */
 void ipcbus_buffer_label(struct ipcbus_region *region, struct ipcbus_buffer *buffer,
 			 const struct ipcbus_message *message, const char *text);
 
-/*
- * Installs the objects in the receiver, whose thread is the current one, and writes
- * their table behind the payload. On failure nothing is installed, and *ret_index says
- * which object failed.
- */
+/* Installs the objects in the receiver, which must be the current process, and writes the object
+ * table after the payload. On failure no object is installed, and *ret_index is the object that
+ * failed. */
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
 			  u32 *ret_index);
 
-/* Hands the buffer to the receiver and says in the event where it is. */
+/* Hands the buffer to the receiver, and fills in its position in the event. */
 void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
 			   struct ipcbus_event *event);
 
-/*
- * The driver's own message. The receiver gets it like a oneway, and it counts like
- * one. It is reserved, and then written from kernel memory or from another buffer.
- * NULL if there is no space or no memory.
- */
+/* A message of the driver itself. It counts like a oneway. It is reserved first, and then written
+ * from kernel memory or copied from another buffer. Reserving returns NULL if there is no space or
+ * no memory. */
 struct ipcbus_buffer *ipcbus_buffer_reserve(struct ipcbus_region *region, size_t size);
 void ipcbus_buffer_write(struct ipcbus_region *region, struct ipcbus_buffer *buffer, size_t at,
 			 const void *from, size_t size);
@@ -66,22 +62,21 @@ void ipcbus_buffer_copy(struct ipcbus_region *region, struct ipcbus_buffer *buff
 			struct ipcbus_region *from_region, const struct ipcbus_buffer *from,
 			size_t size);
 
-/* Frees a buffer that was not delivered, with the objects in it. */
+/* Frees a buffer that was not delivered, and drops its objects. */
 void ipcbus_buffer_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
 
-/* The same if there is one. */
 static inline void ipcbus_buffer_drop(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
 	if (buffer)
 		ipcbus_buffer_free(region, buffer);
 }
 
-/* Drops what a released buffer held: the node's next oneway may go, and nodes that
- * came home lose a reference. */
+/* Drops the cargo of a released buffer. The node's next oneway is queued, and nodes that the
+ * message brought home lose a reference. */
 void ipcbus_cargo_drop(struct ipcbus_cargo *cargo);
 
-/* The receiver is dead: releases all that it has and ends its region. Senders may still fill
- * buffers, for which they will find no use. */
+/* Releases all buffers of a dead receiver and ends its region. Senders may still be filling
+ * buffers. */
 void ipcbus_buffers_release(struct ipcbus_region *region);
 
 #endif

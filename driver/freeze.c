@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Freezing and thawing: see freeze.h. The ioctl acts on all procs that one process has on
- * the caller's bus when it begins. It collects them first and then holds at most the lock
- * of one of them. While calls are left it looks again at short intervals, as the kernel's own
- * freezer does.
+ * Freezing and thawing: see freeze.h. The ioctl acts on all procs that the process has on the
+ * caller's bus when the ioctl begins. It collects these procs first, and then holds the lock of one
+ * of them at a time. While calls are open, it polls at short intervals, like the kernel's own
+ * freezer.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -23,17 +23,17 @@
 #include "transaction.h"
 #include "watch.h"
 
-/* While calls are left, FREEZE looks again after this time. */
-#define LOOK_AGAIN_NS	(2 * NSEC_PER_MSEC)
+/* Interval at which FREEZE checks for open calls. */
+#define POLL_INTERVAL_NS	(2 * NSEC_PER_MSEC)
 
 /**
- * struct ipcbus_freezer - one call of the ioctl
- * @bus: the caller's
- * @pid: the process
- * @args: the caller's
- * @proc: the process's procs, counted, in the order of their numbers
- * @count: how many
- * @size: for how many @proc has space
+ * struct ipcbus_freezer - state of one FREEZE ioctl
+ * @bus: the caller's bus
+ * @pid: the process to freeze
+ * @args: the ioctl's argument
+ * @proc: the process's procs, counted, ordered by number
+ * @count: number of procs in @proc
+ * @size: capacity of @proc
  */
 struct ipcbus_freezer {
 	struct ipcbus_bus *bus;
@@ -44,7 +44,7 @@ struct ipcbus_freezer {
 	u32 size;
 };
 
-/* The i-th; NULL: no more. They may be many. */
+/* Returns the i-th proc, or NULL after the last. Reschedules, because there may be many. */
 static struct ipcbus_proc *target(const struct ipcbus_freezer *freezer, u32 i)
 {
 	cond_resched();
@@ -54,16 +54,16 @@ static struct ipcbus_proc *target(const struct ipcbus_freezer *freezer, u32 i)
 static int add_target(struct ipcbus_freezer *freezer, struct ipcbus_proc *proc)
 {
 	u32 size = freezer->size ? 2 * freezer->size : 4;
-	struct ipcbus_proc **more;
+	struct ipcbus_proc **larger;
 
 	if (freezer->count == freezer->size) {
-		more = kvcalloc(size, sizeof(proc), GFP_KERNEL_ACCOUNT);
-		if (!more)
+		larger = kvcalloc(size, sizeof(proc), GFP_KERNEL_ACCOUNT);
+		if (!larger)
 			return -ENOMEM;
 		if (freezer->count)
-			memcpy(more, freezer->proc, freezer->count * sizeof(proc));
+			memcpy(larger, freezer->proc, freezer->count * sizeof(proc));
 		kvfree(freezer->proc);
-		freezer->proc = more;
+		freezer->proc = larger;
 		freezer->size = size;
 	}
 	freezer->proc[freezer->count++] = ipcbus_proc_get(proc);
@@ -93,7 +93,7 @@ static void put_targets(struct ipcbus_freezer *freezer)
 	kvfree(freezer->proc);
 }
 
-/* Like kill(): one's own user's processes, or those one has power over. */
+/* As for kill(): the caller's own processes, or CAP_KILL. */
 static bool may_freeze(struct ipcbus_proc *proc)
 {
 	return uid_eq(current_euid(), proc->owner) || ipcbus_ns_capable(proc->user_ns, CAP_KILL);
@@ -132,18 +132,18 @@ static void report(struct ipcbus_freezer *freezer)
 
 /* --- Which calls must end first ----------------------------------------------- */
 
-/* So many threads are looked at while the lock is held. */
-#define AT_ONCE	64
+/* Maximum number of threads examined per lock hold. */
+#define THREADS_PER_HOLD	64
 
-/* Counts the replies that may still fail, of some threads from *number on. Returns whether there
- * may be others. */
+/* Adds the number of replies that may still fail, for some threads from *number on. Returns whether
+ * there may be larger threads. */
 static bool count_some_locked(struct ipcbus_proc *proc, unsigned long *number, u32 *count)
 {
 	struct ipcbus_thread *thread;
 	unsigned int i;
 
 	lockdep_assert_held(&proc->lock);
-	for (i = 0; i < AT_ONCE; i++, ++*number) {
+	for (i = 0; i < THREADS_PER_HOLD; i++, ++*number) {
 		thread = xa_find(&proc->pool.threads, number, ULONG_MAX, XA_PRESENT);
 		if (!thread)
 			return false;
@@ -152,10 +152,9 @@ static bool count_some_locked(struct ipcbus_proc *proc, unsigned long *number, u
 	return true;
 }
 
-/*
- * Calls that are open, and those of replies that may still fail: they are open again then. Where
- * there are no open calls at first and none is opened again, no other reply can begin.
- */
+/* Returns the number of open calls, plus replies in progress: if these fail, their calls are open
+ * again. If no call is open when this begins, and none is opened again, then no other reply can
+ * have begun. */
 static u32 count_calls(struct ipcbus_proc *proc)
 {
 	u32 count, reopened;
@@ -187,7 +186,7 @@ static void count_pending(struct ipcbus_freezer *freezer)
 		freezer->args->pending += count_calls(proc);
 }
 
-/* --- One proc's state ------------------------------------------------------------ */
+/* --- State of one proc ------------------------------------------------------------ */
 
 static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *freezer, bool frozen)
 {
@@ -197,13 +196,13 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 	proc->barred = proc->dead || freezer || frozen;
 }
 
-/* Stops some threads from *number on. Returns whether there may be others. */
+/* Takes work from some threads from *number on. Returns whether there may be larger threads. */
 static bool stop_some_locked(struct ipcbus_proc *proc, unsigned long *number)
 {
 	struct ipcbus_thread *thread;
 	unsigned int i;
 
-	for (i = 0; i < AT_ONCE; i++, ++*number) {
+	for (i = 0; i < THREADS_PER_HOLD; i++, ++*number) {
 		thread = xa_find(&proc->pool.threads, number, ULONG_MAX, XA_PRESENT);
 		if (!thread)
 			return false;
@@ -212,10 +211,8 @@ static bool stop_some_locked(struct ipcbus_proc *proc, unsigned long *number)
 	return true;
 }
 
-/*
- * From here on no thread takes anything, and none goes idle. Comes and leaves with
- * proc->lock, but releases it meanwhile where there are many threads.
- */
+/* From here on no thread takes work or goes idle. Called and returns with proc->lock held, but
+ * drops it in between if there are many threads. */
 static void freeze_locked(struct ipcbus_proc *proc)
 {
 	unsigned long number = 0;
@@ -227,7 +224,7 @@ static void freeze_locked(struct ipcbus_proc *proc)
 		spin_unlock(&proc->lock);
 		cond_resched();
 		spin_lock(&proc->lock);
-		/* Thawed: the thread that thawed it kicks all threads. Or dead. */
+		/* If the proc was thawed, the thawing thread kicks all threads. */
 		if (proc->freeze.count != count || proc->dead)
 			break;
 	}
@@ -243,7 +240,8 @@ static void thaw_locked(struct ipcbus_proc *proc)
 
 /* --- All procs of the process ----------------------------------------------------- */
 
-/* Bars new calls; -EBUSY if somebody else is at it, who began with the same proc. */
+/* Bars new calls. Returns -EBUSY if another FREEZE is in progress. Two ioctls meet at the first
+ * proc. */
 static int begin(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
@@ -263,7 +261,7 @@ static int begin(struct ipcbus_freezer *freezer)
 	return ret;
 }
 
-/* Freezes what this call has begun with, or gives it up. */
+/* Freezes the procs that this ioctl has barred, or unbars them. */
 static void end(struct ipcbus_freezer *freezer, bool freeze)
 {
 	struct ipcbus_proc *proc;
@@ -294,7 +292,7 @@ static void thaw(struct ipcbus_freezer *freezer)
 	}
 }
 
-/* Of each that changed. */
+/* Notifies the watchers of each proc whose state changed. */
 static void notify_watchers(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
@@ -311,7 +309,7 @@ static void notify_watchers(struct ipcbus_freezer *freezer)
 	}
 }
 
-/* Did somebody thaw what this call has begun to freeze? */
+/* Returns whether another thread thawed a proc that this ioctl has barred. */
 static bool is_thawed(struct ipcbus_freezer *freezer)
 {
 	struct ipcbus_proc *proc;
@@ -327,7 +325,7 @@ static bool is_thawed(struct ipcbus_freezer *freezer)
 	return thawed;
 }
 
-/* 1: calls are left. */
+/* Returns 1 if calls are still open, 0 if the process is frozen now, or -errno. */
 static int try_to_end(struct ipcbus_freezer *freezer)
 {
 	int ret = check_targets(freezer);
@@ -343,11 +341,11 @@ static int try_to_end(struct ipcbus_freezer *freezer)
 	return 0;
 }
 
-/* Sleeps until the next look. -EAGAIN: the time is over. -EINTR: a signal. */
+/* Sleeps until the next check. Returns -EAGAIN if the time is over, -EINTR for a signal. */
 static int wait_for_calls(u64 until)
 {
 	u64 now = ktime_get_ns();
-	ktime_t expires = min(until, now + LOOK_AGAIN_NS);
+	ktime_t expires = min(until, now + POLL_INTERVAL_NS);
 
 	if (now >= until)
 		return -EAGAIN;
@@ -391,10 +389,11 @@ static int act(struct ipcbus_freezer *freezer)
 	else
 		ret = freeze(freezer);
 	report(freezer);
-	/* The process was frozen. Another thread may have thawed it since. */
+	/* The process was frozen, even if another thread has thawed it since. */
 	if (!ret && !args->flags)
 		args->received |= IPCBUS_FROZEN_NOW;
-	/* Only a caller that may freeze the process may report its changes at once. */
+	/* Notify watchers only here, because only a caller that may freeze the process may cause
+	 * it. */
 	notify_watchers(freezer);
 	return ret;
 }

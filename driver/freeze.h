@@ -2,14 +2,14 @@
 /*
  * Freeze
  *
- * A frozen process keeps its memory and does not run. Its procs go through three states:
+ * A frozen process keeps its memory but does not run. Each of its procs is in one of three states:
  *
- *   THAWED    as usual
- *   FREEZING  (proc->freeze.freezer) New calls fail. Earlier ones are served.
- *   FROZEN    (proc->freeze.frozen) New calls fail. All else is kept for later, and no thread
- *             gets any of it.
+ *   THAWED    normal operation
+ *   FREEZING  (proc->freeze.freezer) New calls fail. Calls that were sent earlier are served.
+ *   FROZEN    (proc->freeze.frozen) New calls fail. All other events are queued, and no thread gets
+ *             an event.
  *
- * The ioctl waits while the procs are FREEZING. Nothing here needs the process to run.
+ * The ioctl waits while procs are FREEZING. Freezing never needs the frozen process to run.
  */
 #ifndef IPCBUS_FREEZE_H
 #define IPCBUS_FREEZE_H
@@ -17,10 +17,9 @@
 #include "node.h"
 #include "proc.h"
 
-/* IPCBUS_IOC_FREEZE. */
 int ipcbus_freeze(struct ipcbus_proc *proc, void *data);
 
-/* A call to node while its proc is barred: why it is refused (proc->lock). */
+/* Returns the error for a call to node, whose proc is barred (proc->lock). */
 static inline int ipcbus_frozen_call_locked(struct ipcbus_node_entry *node)
 {
 	if (node->dead || node->proc->dead)
@@ -29,7 +28,8 @@ static inline int ipcbus_frozen_call_locked(struct ipcbus_node_entry *node)
 	return -EHOSTDOWN;
 }
 
-/* Likewise a oneway, which a frozen proc keeps: 0. */
+/* Returns the error for a oneway to node, whose proc is barred, or 0 if it may be queued
+ * (proc->lock). */
 static inline int ipcbus_frozen_oneway_locked(struct ipcbus_node_entry *node)
 {
 	if (node->dead || node->proc->dead)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Handles: see handle.h. The table is changed by the proc's own threads only,
- * under handle_lock, and read under RCU on the way of each call.
+ * Handles: see handle.h. Only the proc's own threads change the table, under handle_lock. The fast
+ * path of each message reads it under RCU.
  */
 #include <linux/cred.h>
 #include <linux/moduleparam.h>
@@ -22,13 +22,13 @@
 
 #define FIRST_SIZE	16
 
-/* A table of this size is part of an open file (user_procs). Larger ones count as memory, because
- * they stay when their handles go. */
+/* Tables up to this size are covered by user_procs. Larger tables count in user_memory, because
+ * they stay when their handles are gone. */
 #define SMALL_SIZE	128
 
 static struct ipcbus_handle_table no_table;
 
-/* What a table takes of user_memory. */
+/* Returns the KiB of user_memory for a table of this size. */
 static u32 table_kib(u32 size)
 {
 	return size > SMALL_SIZE ? DIV_ROUND_UP(size * sizeof(void *), 1024) : 0;
@@ -77,7 +77,7 @@ static void set_entry(struct ipcbus_proc *proc, u32 number, struct ipcbus_handle
 	rcu_assign_pointer(table_of(proc)->entry[number], entry);
 }
 
-/* Whoever looks at the one before may go on with it. */
+/* RCU readers of the old table may continue to use it. */
 static void set_table(struct ipcbus_proc *proc, struct ipcbus_handle_table *table)
 {
 	struct ipcbus_handle_table *old = table_of(proc);
@@ -89,7 +89,7 @@ static void set_table(struct ipcbus_proc *proc, struct ipcbus_handle_table *tabl
 	kvfree_rcu(old, rcu);
 }
 
-/* Makes the table so large that another entry leaves half of it free. */
+/* Makes the table large enough that half of it stays free after one more entry. */
 static int table_grow(struct ipcbus_proc *proc)
 {
 	struct ipcbus_handle_table *old = table_of(proc), *table;
@@ -106,7 +106,7 @@ static int table_grow(struct ipcbus_proc *proc)
 	return 0;
 }
 
-/* Free numbers are used in turn, so that one that was put comes back late. */
+/* Returns a free number. Numbers are used in turn, so that a number that was put is reused late. */
 static u32 free_number(struct ipcbus_proc *proc)
 {
 	u32 size = table_of(proc)->size;
@@ -139,7 +139,7 @@ static struct ipcbus_handle_entry *entry_alloc(struct ipcbus_node_entry *node)
 	return entry;
 }
 
-/* Takes over a remote reference of node. */
+/* Takes ownership of a remote reference of node on success. */
 static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 					     struct ipcbus_node_entry *node)
 {
@@ -166,12 +166,12 @@ static struct ipcbus_handle_entry *entry_new(struct ipcbus_proc *proc,
 static void entry_publish(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
 {
 	set_entry(proc, entry->number, entry);
-	/* Read by inspect.c without the lock. */
+	/* inspect.c reads handle_count without the lock. */
 	WRITE_ONCE(proc->handle_count, proc->handle_count + 1);
 	ipcbus_stat_add(IPCBUS_STAT_HANDLES);
 }
 
-/* Off the table already. */
+/* Frees an entry that is out of the table. */
 static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *entry)
 {
 	lockdep_assert_held(&proc->handle_lock);
@@ -186,10 +186,8 @@ static void entry_free(struct ipcbus_proc *proc, struct ipcbus_handle_entry *ent
 	kfree_rcu(entry, rcu);
 }
 
-/*
- * Handle 0 of a dead manager becomes that of the new one, in the place that is counted and
- * charged already. Takes over a remote reference of node.
- */
+/* Replaces handle 0 of a dead manager by a handle for the new manager. The entry stays counted and
+ * charged. Takes ownership of a remote reference of node on success. */
 static struct ipcbus_handle_entry *entry_replace(struct ipcbus_proc *proc,
 						 struct ipcbus_handle_entry *old,
 						 struct ipcbus_node_entry *node)
@@ -201,7 +199,7 @@ static struct ipcbus_handle_entry *entry_replace(struct ipcbus_proc *proc,
 	if (!entry)
 		return ERR_PTR(-ENOMEM);
 	set_entry(proc, 0, entry);
-	/* It has fired and stays in the queue. */
+	/* The watch has fired. Its event stays in the queue. */
 	if (old->watch)
 		ipcbus_watch_put(old->watch);
 	ipcbus_node_put_remote(old->node);
@@ -209,7 +207,7 @@ static struct ipcbus_handle_entry *entry_replace(struct ipcbus_proc *proc,
 	return entry;
 }
 
-/* Handle 0: made at its first use, and anew for each new manager. */
+/* Returns handle 0. It is created at first use, and replaced for each new manager. */
 static struct ipcbus_handle_entry *manager_entry(struct ipcbus_proc *proc)
 {
 	struct ipcbus_handle_entry *entry, *old;
@@ -368,7 +366,7 @@ static int watch_node(struct ipcbus_proc *proc, const struct ipcbus_handle *args
 	return ipcbus_watch_node(proc, entry->node, args->flags, args->cookie, &entry->watch);
 }
 
-/* Only of handle 0, and then for the bus rather than for a node. */
+/* Returns whether the arguments name the manager watch instead of a death watch. */
 static bool is_of_manager(const struct ipcbus_handle *args)
 {
 	return args->flags == IPCBUS_WATCH_MANAGER && !args->handle;
@@ -452,7 +450,7 @@ void ipcbus_handles_release(struct ipcbus_proc *proc)
 
 static unsigned int manager_uid = -1;
 module_param_named(manager_uid, manager_uid, uint, 0644);
-MODULE_PARM_DESC(manager_uid, "user who may be the manager of /dev/ipcbus, beside root");
+MODULE_PARM_DESC(manager_uid, "uid that may set the manager of /dev/ipcbus, in addition to root");
 
 static bool may_be_manager_locked(const struct ipcbus_bus *bus)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Handles: a proc's numbers for nodes of others. One per node and proc, with a
- * count of how often it was delivered. (The UAPI's struct ipcbus_handle is the
- * argument of the ioctls; this is the thing itself.)
+ * Handles: a proc's numbers for nodes of other procs. A proc has one handle per node, which counts
+ * how often it was delivered. The UAPI's struct ipcbus_handle is the argument of the ioctls; this
+ * is the handle itself.
  */
 #ifndef IPCBUS_HANDLE_H
 #define IPCBUS_HANDLE_H
@@ -15,11 +15,11 @@
 /**
  * struct ipcbus_handle_entry - one handle
  * @rcu: frees it
- * @by_node: in proc->handles_by_node, but for handle 0 (handle_lock)
- * @node: held, as a remote reference; constant
+ * @by_node: in proc->handles_by_node, except for handle 0 (handle_lock)
+ * @node: counted as a remote reference; constant
  * @number: constant
- * @count: deliveries that were not put (handle_lock)
- * @watch: counted, or NULL (handle_lock)
+ * @count: deliveries minus counts that were put (handle_lock)
+ * @watch: the handle's death watch, counted, or NULL (handle_lock)
  */
 struct ipcbus_handle_entry {
 	struct rcu_head rcu;
@@ -33,12 +33,12 @@ struct ipcbus_handle_entry {
 /**
  * struct ipcbus_handle_table - handle entries by number
  * @rcu: frees it
- * @size: how many numbers there are; constant
- * @entry: NULL where a number is free. Read under RCU, changed under handle_lock.
+ * @size: length of @entry; constant
+ * @entry: the handles by number, NULL for a free number. Read under RCU, changed under handle_lock.
  *
- * A flat array, so that a handle is found by one load. It is replaced by one of
- * twice the size before it is half full, which also keeps the search for a free
- * number short. A proc without handles has one of size 0, which is nobody's.
+ * A flat array finds a handle by one load. Before it is half full, it is replaced by an array of
+ * twice the size, so the search for a free number is short too. All procs without handles share one
+ * table of size 0.
  */
 struct ipcbus_handle_table {
 	struct rcu_head rcu;
@@ -46,23 +46,22 @@ struct ipcbus_handle_table {
 	struct ipcbus_handle_entry __rcu *entry[];
 };
 
-/* Of a new proc, which has none. */
 void ipcbus_handles_begin(struct ipcbus_proc *proc);
 
-/* The node behind a handle, to act on. -EBADF; -EOWNERDEAD: it is dead, and its proc gone;
- * -ENOTCONN for handle 0. */
+/* Returns the node behind a handle with an active reference, or ERR_PTR: -EBADF; -EOWNERDEAD if the
+ * node is dead and its proc gone; -ENOTCONN for handle 0 without a manager. */
 struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 number);
-/* The same to hand it on, dead or not: with a remote reference. */
+/* Returns the node behind a handle, dead or alive, with a remote reference, or ERR_PTR. */
 struct ipcbus_node_entry *ipcbus_handle_export(struct ipcbus_proc *proc, u32 number);
 
-/* One more count of the proc's handle for node, which is made if needed. The
- * caller holds a remote reference and keeps it. */
+/* Adds one count to the proc's handle for node, and creates the handle if needed. The caller must
+ * hold a remote reference, and keeps it. */
 int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 		       u32 *ret_number);
-/* -EBADF: no such handle, or fewer counts. */
+/* Returns -EBADF if the handle does not exist or has fewer counts. */
 int ipcbus_handle_put_counts(struct ipcbus_proc *proc, u32 number, u32 count);
 
-/* The handle, or NULL; the number behind the last that there can be. Both under handle_lock. */
+/* Returns the handle or NULL; returns the end of the range of numbers. Both need handle_lock. */
 struct ipcbus_handle_entry *ipcbus_handle_at(struct ipcbus_proc *proc, u32 number);
 u32 ipcbus_handle_end(struct ipcbus_proc *proc);
 
@@ -71,25 +70,25 @@ int ipcbus_handle_put(struct ipcbus_proc *proc, void *data);
 int ipcbus_handle_watch(struct ipcbus_proc *proc, void *data);
 int ipcbus_handle_unwatch(struct ipcbus_proc *proc, void *data);
 
-/* All of a proc that is dead, and their table. */
+/* Frees all handles of a dead proc and their table. */
 void ipcbus_handles_release(struct ipcbus_proc *proc);
 
 /* --- The manager ------------------------------------------------------------ */
 
 /*
- * The manager of a bus is the node behind everybody's handle 0. A proc makes one of its
- * nodes the manager while there is none. The administrator decides who may: for the bus
- * behind /dev/ipcbus by the parameter manager_uid of the module, for a mount by its option
- * of that name. The bus's root and global root may always.
+ * The manager of a bus is the node behind handle 0 of all procs. If the bus has no manager, a proc
+ * may make one of its nodes the manager. The administrator names the permitted user: by the module
+ * parameter manager_uid for /dev/ipcbus, by the mount option manager_uid for a mount. The bus's
+ * root and global root are always permitted.
  */
 
 /* IPCBUS_IOC_SET_MANAGER: struct ipcbus_node. */
 int ipcbus_manager_set(struct ipcbus_proc *proc, void *data);
 
-/* The manager, with a remote reference; NULL if there is none. */
+/* Returns the manager with a remote reference, or NULL if there is none. */
 struct ipcbus_node_entry *ipcbus_manager_get(struct ipcbus_bus *bus);
 
-/* The proc is dead: the bus lets go of the manager, if that is one of its nodes. */
+/* If the manager is a node of this dead proc, the bus drops it. */
 void ipcbus_manager_release(struct ipcbus_proc *proc);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Nodes: see node.h. Created and destroyed by their owner's ioctls; referred to
- * by handles, messages and the bus.
+ * Nodes: see node.h. The owner's ioctls create and destroy nodes. Handles, messages and the bus
+ * refer to them.
  */
 #include <linux/jiffies.h>
 #include <linux/pid.h>
@@ -50,7 +50,7 @@ static const struct ipcbus_work_ops idle_ops = {
 	.discard = idle_discard,
 };
 
-/* The priority that NODE_CREATE asks for. No permission is needed: see priority.h. */
+/* Returns the priority that NODE_CREATE asks for. It needs no permission: see priority.h. */
 static int get_priority(const struct ipcbus_node *args, int *ret_prio)
 {
 	*ret_prio = IPCBUS_PRIORITY_NONE;
@@ -109,7 +109,7 @@ int ipcbus_node_create(struct ipcbus_proc *proc, void *data)
 	node->idle.of_node = &node->queued;
 	ipcbus_stat_add(IPCBUS_STAT_NODES);
 
-	/* Once it is in the table another thread may guess its id and destroy it. */
+	/* Once the node is in the table, another thread may guess its id and destroy it. */
 	ipcbus_node_get(node);
 	ret = xa_alloc_cyclic(&proc->nodes, &node->id, node, XA_LIMIT(1, IPCBUS_MAX_NUMBER),
 			      &proc->next_node, GFP_KERNEL_ACCOUNT);
@@ -140,7 +140,7 @@ void ipcbus_node_let_go(struct ipcbus_node_entry *node)
 	kref_put(&node->held, node_free);
 }
 
-/* Nobody acts on it any more: the proc may go. */
+/* The last active reference is gone: releases the proc. */
 void ipcbus_node_retire(struct kref *ref)
 {
 	struct ipcbus_node_entry *node = container_of(ref, struct ipcbus_node_entry, ref);
@@ -148,7 +148,7 @@ void ipcbus_node_retire(struct kref *ref)
 
 	WARN_ON_ONCE(!list_empty(&node->watches) || !hlist_empty(&node->queued) ||
 		     !list_empty(&node->oneways));
-	/* Holders compare it with their own proc, without a lock. */
+	/* Holders compare node->proc with their own proc, without a lock. */
 	WRITE_ONCE(node->proc, NULL);
 	ipcbus_node_let_go(node);
 	ipcbus_proc_put(proc);
@@ -175,7 +175,7 @@ bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node)
 	return alive;
 }
 
-/* Nobody refers to the node any more, or so it seemed: notifies the owner. */
+/* Notifies the owner if the node is idle. The caller checked without the lock, so check again. */
 void ipcbus_node_check_idle(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
@@ -203,7 +203,7 @@ struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
 
 	if (id > IPCBUS_MAX_NUMBER)
 		return NULL;
-	/* An entry in the table is counted, and only freed after a grace period. */
+	/* The table holds a reference, and the node is freed only after a grace period. */
 	rcu_read_lock();
 	node = xa_load(&proc->nodes, id);
 	if (node && !ipcbus_node_get_remote_alive(node))
@@ -212,11 +212,8 @@ struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id)
 	return node;
 }
 
-/*
- * From here on no new reference, watch or message gets in. What waits for the node stays
- * in the queues until bury() has come to it. Threads refuse it, and whoever sent it may
- * take it back.
- */
+/* From here on the node gets no new reference, watch or message. Queued messages stay in the queues
+ * until bury() discards them. Threads refuse them, and their senders may take them back. */
 static void kill_locked(struct ipcbus_node_entry *node)
 {
 	lockdep_assert_held(&node->proc->lock);
@@ -224,7 +221,7 @@ static void kill_locked(struct ipcbus_node_entry *node)
 	node->replaceable = RB_ROOT;
 }
 
-/* What waits for a dead node; NULL: no more. */
+/* Takes one work off the queues of a dead node; returns NULL if there is none. */
 static struct ipcbus_work *pop_work(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_work *work;
@@ -238,14 +235,14 @@ static struct ipcbus_work *pop_work(struct ipcbus_node_entry *node)
 	return work;
 }
 
-/* The rest of a kill, without the lock; drops the table's reference. */
+/* Completes kill_locked() without the lock, and drops the table's reference. */
 static void bury(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *proc = node->proc;
 	struct ipcbus_work *work;
 
 	xa_erase(&proc->nodes, node->id);
-	/* A sender that comes to poll after that finds the node dead. */
+	/* A sender that starts to poll after this finds the node dead. */
 	proc->region.space_came(&proc->region);
 	ipcbus_watches_notify_dead(node);
 	while ((work = pop_work(node))) {
@@ -283,7 +280,7 @@ int ipcbus_node_destroy(struct ipcbus_proc *proc, void *data)
 		kill_locked(node);
 	spin_unlock(&proc->lock);
 	rcu_read_unlock();
-	/* Whoever killed it owns the table's reference. */
+	/* The thread that killed the node owns the table's reference. */
 	if (!ret)
 		bury(node);
 	return ret;
@@ -346,7 +343,7 @@ void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node)
 	struct ipcbus_work *work = NULL;
 
 	lockdep_assert_held(&node->proc->lock);
-	/* A dead node's oneways are being discarded. */
+	/* Oneways of a dead node are being discarded. */
 	if (!node->dead)
 		work = list_first_entry_or_null(&node->oneways, struct ipcbus_work, entry);
 	node->oneway_busy = !!work;

@@ -2,17 +2,18 @@
 /*
  * Node
  *
- * A node is what a proc lets others call. Its owner creates and destroys it. Others
- * refer to it by handles and messages, and the bus by its manager. When the last of
- * these remote references goes and no message is pending, the node is idle and its
- * owner gets EVENT_IDLE.
+ * A node is an object that other procs can call. Its owner creates and destroys it. Handles and
+ * messages of other procs refer to it, and so does the bus if it is the manager. When the last of
+ * these remote references goes and no message is pending, the node is idle and its owner gets
+ * EVENT_IDLE.
  *
- * Two kinds of references keep a node. Whoever acts on it has an active one: the owner's
- * table, messages to it, senders on their way. These keep its proc as well. Handles, objects
- * in messages and watches only hold it. So a node whose proc is gone is a few hundred bytes,
- * by which others learn that it is dead. It gets no message or reference any more.
+ * Two kinds of references keep a node. Active references (@ref) are needed to send messages to it:
+ * the owner's table, messages to the node, and senders in progress have one. Active references keep
+ * the node's proc as well. Handles, objects in messages and watches only hold the node (@held). So
+ * a node whose proc is gone takes a few hundred bytes, by which its holders learn that it is dead.
+ * It gets no new messages or references.
  *
- * (The UAPI's struct ipcbus_node is the argument of the ioctls.)
+ * The UAPI's struct ipcbus_node is the argument of the ioctls.
  */
 #ifndef IPCBUS_NODE_H
 #define IPCBUS_NODE_H
@@ -27,31 +28,30 @@
 
 /**
  * struct ipcbus_node_entry - one node
- * @ref: active references; 0: it is dead for good
- * @held: one for all active ones, and one each for those who only hold it
+ * @ref: active references; if 0, the node is dead
+ * @held: one for all active references, plus one for each holder
  * @rcu: frees it
  * @proc: its owner, counted while @ref is not 0, and then NULL
  * @pid: the owner's process, counted; constant
- * @owner: the owner's number on the bus; constant
- * @id: its number in the owner; constant
+ * @owner: the owner's proc number on the bus; constant
+ * @id: its id in the owner; constant
  * @flags: IPCBUS_NODE_ACCEPT_FDS, -_WANT_LABEL, -_PRIORITY; constant
- * @prio: at least so well are messages served (priority.h); constant
- * @policy: with which realtime policy; constant
- * @cookie: the owner's; constant
- * @remote: handles, messages and the bus that refer to it
- * @dead: destroyed (proc->lock to set; may be read without)
- * @watches: who watches it (proc->lock)
- * @watch_count: how many (proc->lock)
- * @pending: calls and oneways that wait for the owner or are with it (proc->lock)
- * @queued: what is in proc->work for it (proc->lock)
- * @oneways: transactions that wait for the one before (proc->lock)
- * @oneway_count: how many (proc->lock)
- * @oneway_busy: how many were queued or delivered and not released: one, or what a thread took
- *	at once (proc->lock)
+ * @prio: minimum priority of its messages (priority.h); constant
+ * @policy: realtime policy that belongs to @prio; constant
+ * @cookie: the owner's cookie; constant
+ * @remote: number of handles, messages and managers that refer to it
+ * @dead: destroyed (set under proc->lock; may be read without it)
+ * @watches: death watches (proc->lock)
+ * @watch_count: length of @watches (proc->lock)
+ * @pending: calls and oneways that are queued for the owner or that it has taken (proc->lock)
+ * @queued: work for it in proc->work (proc->lock)
+ * @oneways: oneways that are queued behind an earlier oneway (proc->lock)
+ * @oneway_count: length of @oneways (proc->lock)
+ * @oneway_busy: oneways in proc->work, or delivered and not released: at most one, unless a thread
+ *	took several at once (proc->lock)
  * @replaceable: see transaction.h (proc->lock)
- * @oneway_since: when that was queued, in jiffies (proc->lock)
- * @idle: notifies the owner that @remote and @pending are 0; holds a reference while
- *	it is queued
+ * @oneway_since: when the current oneway was queued in proc->work, in jiffies (proc->lock)
+ * @idle: notifies the owner that @remote and @pending are 0; holds a reference while queued
  */
 struct ipcbus_node_entry {
 	struct kref ref;
@@ -83,12 +83,13 @@ struct ipcbus_node_entry {
 int ipcbus_node_create(struct ipcbus_proc *proc, void *data);
 int ipcbus_node_destroy(struct ipcbus_proc *proc, void *data);
 int ipcbus_node_info(struct ipcbus_proc *proc, void *data);
-/* Takes back what NODE_CREATE did: nobody learned the node's id. */
+/* Reverts NODE_CREATE because the node's id could not be written to user space. */
 void ipcbus_node_uncreate(struct ipcbus_proc *proc, void *data);
-/* All of a proc that is dead. */
+/* Destroys all nodes of a dead proc. */
 void ipcbus_nodes_release(struct ipcbus_proc *proc);
 
-/* The proc's own node by id, with a remote reference; NULL: none, or dead. */
+/* Returns the proc's own node by id, with a remote reference, or NULL if it does not exist or is
+ * dead. */
 struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id);
 
 static inline struct ipcbus_node_entry *ipcbus_node_get(struct ipcbus_node_entry *node)
@@ -97,7 +98,7 @@ static inline struct ipcbus_node_entry *ipcbus_node_get(struct ipcbus_node_entry
 	return node;
 }
 
-/* False if nobody acts on it any more; then it is dead. */
+/* Returns false if the node has no active references left. It is dead then. */
 static inline bool ipcbus_node_get_active(struct ipcbus_node_entry *node)
 {
 	return kref_get_unless_zero(&node->ref);
@@ -110,7 +111,7 @@ static inline void ipcbus_node_hold(struct ipcbus_node_entry *node)
 
 void ipcbus_node_let_go(struct ipcbus_node_entry *node);
 
-/* Also of NULL, which is not alive. */
+/* node may be NULL, which is not alive. */
 static inline bool ipcbus_node_is_alive(const struct ipcbus_node_entry *node)
 {
 	return node && !READ_ONCE(node->dead);
@@ -123,15 +124,15 @@ static inline void ipcbus_node_put(struct ipcbus_node_entry *node)
 	kref_put(&node->ref, ipcbus_node_retire);
 }
 
-/* Holds the node and counts as remote, so that the node is not idle. _get needs another
- * reference that exists, or -_alive- checks that the node is not dead; the caller knows that
- * its proc does not go meanwhile. */
+/* A remote reference holds the node and keeps it from being idle. _get_remote() needs another
+ * reference. _get_remote_alive() returns false if the node is dead; the caller must know that the
+ * node is not freed in the meantime. */
 void ipcbus_node_get_remote(struct ipcbus_node_entry *node);
 bool ipcbus_node_get_remote_alive(struct ipcbus_node_entry *node);
 void ipcbus_node_put_remote(struct ipcbus_node_entry *node);
 
-/* A call has ended or was taken back: under proc->lock, which is to be followed
- * without it by ipcbus_node_check_idle() if it returns true. */
+/* A call has ended or was taken back (proc->lock). If it returns true, the caller must call
+ * ipcbus_node_check_idle() after it drops the lock. */
 static inline bool ipcbus_node_end_call_locked(struct ipcbus_node_entry *node)
 {
 	return !--node->pending && !atomic_read(&node->remote);
@@ -139,10 +140,9 @@ static inline bool ipcbus_node_end_call_locked(struct ipcbus_node_entry *node)
 
 void ipcbus_node_check_idle(struct ipcbus_node_entry *node);
 
-/* Nothing keeps the node busy: the oneway that waits longest may be taken
- * (proc->lock). */
+/* The node is no longer busy: queues its oldest oneway for any thread (proc->lock). */
 void ipcbus_node_next_oneway_locked(struct ipcbus_node_entry *node);
-/* The oneway that kept the node busy is done: the next one goes. */
+/* A oneway that was delivered is done. If it was the last, queues the next oneway. */
 void ipcbus_node_oneway_done(struct ipcbus_node_entry *node);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Objects beside a payload: see object.h. Taken in the sender, installed in the
- * receiver at delivery, undone entry by entry from the driver's own records.
+ * Objects of a message: see object.h. They are taken in the sender and installed in the receiver at
+ * delivery. The driver undoes both entry by entry, from its own records.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -39,7 +39,8 @@ void ipcbus_objects_drop(struct ipcbus_objects *objects)
 	kfree(objects);
 }
 
-/* Charges the user first: ipcbusd has the sender's thread pass the file over a socket. */
+/* Charges the user first, because in ipcbusd fget() makes the sender's thread pass the file over a
+ * socket. */
 static int take_file(struct ipcbus_user *user, u64 fd, bool accept_fds,
 		     struct ipcbus_object_ref *ref)
 {
@@ -52,7 +53,7 @@ static int take_file(struct ipcbus_user *user, u64 fd, bool accept_fds,
 	if (ret)
 		return ret;
 	file = fd <= INT_MAX ? fget(fd) : NULL;
-	/* A bus inside a bus could keep itself alive for ever. */
+	/* A bus file in flight on a bus could keep itself alive forever. */
 	if (!file || file->f_op == &ipcbus_fops) {
 		ret = file ? -ELOOP : -EBADF;
 		if (file)
@@ -72,7 +73,7 @@ static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_obj
 
 	if (number > IPCBUS_MAX_NUMBER)
 		return -EBADF;
-	/* The node may be dead. The receiver gets -EOWNERDEAD when it uses the handle. */
+	/* The node may be dead. The receiver then gets -EOWNERDEAD when it uses the handle. */
 	node = ipcbus_handle_export(sender, number);
 	if (IS_ERR(node))
 		return PTR_ERR(node);
@@ -80,7 +81,7 @@ static int take_handle(struct ipcbus_proc *sender, u64 number, struct ipcbus_obj
 	return 0;
 }
 
-/* A node may be dead by now, and nobody's but the message's. */
+/* Takes a node or handle. The node may be dead, and this message may be its last holder. */
 static int take_object(struct ipcbus_proc *sender, struct ipcbus_user *user,
 		       const struct ipcbus_object *object, struct ipcbus_object_ref *ref)
 {
@@ -139,7 +140,8 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *user,
 		kfree(table);
 		return -ENOMEM;
 	}
-	/* count counts what is taken, so a drop undoes exactly that. */
+	/* objects->count is the number of entries taken so far, so ipcbus_objects_drop() undoes
+	 * exactly these. */
 	while (!ret && objects->count < count) {
 		message->index = objects->count;
 		ret = take_one(sender, user, &table[objects->count], accept_fds,
@@ -173,7 +175,8 @@ void ipcbus_objects_let_go(struct ipcbus_proc *sender, const struct ipcbus_send 
 	}
 }
 
-/* A node that came home counts for the receiver, who decides how long it is kept. */
+/* Charges the receiver for its own node that the message brought home, because the receiver decides
+ * how long it keeps the buffer. */
 static int charge_receiver(struct ipcbus_user *receiver, struct ipcbus_object_ref *ref)
 {
 	int ret;
@@ -208,7 +211,7 @@ static int install_one(struct ipcbus_proc *receiver, struct ipcbus_object_ref *r
 		ret = charge_receiver(receiver->user, ref);
 	if (ret)
 		return ret;
-	/* If the node is dead, its owner may use the id and the cookie for another one by now. */
+	/* If the node is dead, its owner may already have reused the id and the cookie. */
 	if (READ_ONCE(ref->node->proc) == receiver && !READ_ONCE(ref->node->dead)) {
 		object->type = IPCBUS_OBJECT_NODE;
 		object->value = ref->node->id;
@@ -223,8 +226,8 @@ static int install_one(struct ipcbus_proc *receiver, struct ipcbus_object_ref *r
 	return 0;
 }
 
-/* By number, since the policy check lies in receive_fd(), which also installs:
- * a thread that guesses it can only fool its own process. */
+/* Closes by number, because only receive_fd() checks the policy, and it also installs. A thread
+ * that uses the number in the meantime harms only its own process. */
 static void uninstall_one(struct ipcbus_proc *receiver, const struct ipcbus_object *object)
 {
 	if (object->type == IPCBUS_OBJECT_FD)

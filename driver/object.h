@@ -2,12 +2,11 @@
 /*
  * Object
  *
- * What travels beside a payload: objects and files. The driver copies the user's table
- * once, checks the copy, and turns it into counted references. From then on it looks at
- * nothing else.
+ * The objects of a message: nodes, handles and files. The driver copies the user's table once,
+ * checks the copy, and turns it into counted references. It never reads the user's table again.
  *
- * The thread that drops a file that nobody took closes it, as with a file in the queue of a Unix
- * socket.
+ * If a message with a file is dropped, the dropping thread closes the file, as with files in the
+ * queue of a Unix socket.
  */
 #ifndef IPCBUS_OBJECT_H
 #define IPCBUS_OBJECT_H
@@ -15,13 +14,13 @@
 #include "main.h"
 
 /**
- * struct ipcbus_object_ref - one object on its way
- * @type: IPCBUS_OBJECT_FD, or IPCBUS_OBJECT_NODE for both kinds of object
- * @tag: the sender's
- * @node: counted, also as a remote reference
+ * struct ipcbus_object_ref - one object in flight
+ * @type: IPCBUS_OBJECT_FD; or IPCBUS_OBJECT_NODE for nodes and handles
+ * @tag: the sender's tag
+ * @node: counted as a remote reference
  * @file: counted
- * @user: the user who is charged for it, counted: the sender of a request or a oneway, and for a
- *	reply the caller, who decides when to take it. The receiver pays for a node that came home.
+ * @user: the user that is charged for it, counted. For a request: the sender. For a reply: the
+ *	caller, which decides when to take it. For a node that a message brought home: the receiver.
  */
 struct ipcbus_object_ref {
 	u32 type;
@@ -34,38 +33,34 @@ struct ipcbus_object_ref {
 };
 
 /**
- * struct ipcbus_objects - what travels beside a payload
- * @count: how many
- * @ref: a counted reference each
+ * struct ipcbus_objects - the objects of a message
+ * @count: length of @ref
+ * @ref: one counted reference each
  */
 struct ipcbus_objects {
 	u32 count;
 	struct ipcbus_object_ref ref[];
 };
 
-/* Takes the objects that the message's table names, and charges them to user. If one fails,
- * message->index is its number. */
+/* Takes the objects in the message's table, and charges them to user. On failure message->index is
+ * the object that failed. */
 int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *user,
 			struct ipcbus_message *message, bool accept_fds,
 			struct ipcbus_objects **ret_objects);
 
-/* A message that nobody gets, and whose sender hears of no error: its nodes are idle, unless others
- * refer to them. */
+/* For a reply that is dropped without an error for its sender: if its nodes are unreferenced, their
+ * owner gets EVENT_IDLE. */
 void ipcbus_objects_let_go(struct ipcbus_proc *sender, const struct ipcbus_send *send);
 
-/*
- * Installs all in the receiver, which is the current process, and writes the
- * table for it; or none: -errno and *ret_index. The references are still to be
- * dropped, either way.
- */
+/* Installs all objects in the receiver, which must be the current process, and fills in table. On
+ * failure no object is installed, and *ret_index is the object that failed. Keeps the references in
+ * objects in both cases. */
 int ipcbus_objects_install(struct ipcbus_proc *receiver, struct ipcbus_objects *objects,
 			   struct ipcbus_object *table, u32 *ret_index);
 
-/*
- * After an installation: drops all but nodes that came home. Those stay referred
- * to until the message is released, so that the receiver finds them alive. Returns objects, or
- * NULL: none came home.
- */
+/* After installation, drops all references except to the receiver's own nodes. These stay
+ * referenced until the buffer is released, so that the receiver finds them alive. Returns objects,
+ * or NULL if no reference is left. */
 struct ipcbus_objects *ipcbus_objects_keep_home(struct ipcbus_objects *objects,
 						struct ipcbus_proc *receiver);
 

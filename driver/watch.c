@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Watches: see watch.h. One state machine serves all kinds:
+ * Watches: see watch.h. One state machine serves all kinds of watches:
  *
  *   ARMED --death, once--> FIRED --a thread takes the event--> DONE
- *   any state --the watch is cancelled--> DONE
+ *   any state --the watch is ended--> DONE
  *
- * A notification is work in the watcher's queue, which holds a reference of the watch.
- * Frozen, thawed and manager notifications leave the watch ARMED. A thread that takes a
- * notification looks at the state again.
+ * A notification is work in the watcher's queue, which holds a reference of the watch. Frozen,
+ * thawed and manager notifications leave the watch ARMED. A thread that takes a notification checks
+ * the state again.
  *
- * A watch of a node stands in the node's list (under the lock of the node's owner)
- * until it fires or is cancelled, with a reference. If it wants to know about freezing,
- * it also stands in a list of the owner. A watch of the manager stands in a list of the
- * bus (under the bus's lock) until it is cancelled.
+ * A death watch is in the node's list (lock of the node's owner) until it fires or is ended, with a
+ * reference. With IPCBUS_WATCH_FROZEN it is also in a list of the owner. A manager watch is in a
+ * list of the bus (lock of the bus) until it is ended.
  */
 #include <linux/kref.h>
 #include <linux/sched.h>
@@ -35,9 +34,9 @@ enum watch_state {
 /**
  * struct notification - one kind of notification of a watch
  * @work: in the watcher's queue
- * @watch: whose it is
- * @take_locked: Looks again (proc->lock). Fills in event and returns true, or false if
- *	there is nothing to report any more.
+ * @watch: the watch that it belongs to
+ * @take_locked: Checks the state again (proc->lock). Fills in event and returns true, or returns
+ *	false if the notification is stale.
  */
 struct notification {
 	struct ipcbus_work work;
@@ -47,19 +46,19 @@ struct notification {
 
 /**
  * struct ipcbus_watch - one watch
- * @ref: the handle's or the proc's, the node list's, those of queued notifications
+ * @ref: held by the handle or proc, the node's list, and queued notifications
  * @proc: the watcher, counted; constant
- * @node: held; NULL: it watches the manager; constant
- * @cookie: the watcher's; constant
+ * @node: held; NULL for a manager watch; constant
+ * @cookie: the watcher's cookie; constant
  * @entry: in node->watches (node->proc->lock), or in bus->manager_watches (bus->lock)
- * @state: (proc->lock)
- * @changed: the node is dead, or the bus has a new manager
- * @freeze: the node's owner is frozen or thawed
+ * @state: state of the state machine (proc->lock)
+ * @changed: notification that the node is dead, or that the bus has a new manager
+ * @freeze: notification that the node's owner was frozen or thawed
  * @freeze_entry: in owner->freeze.watches, or empty (node->proc->lock)
- * @freeze_count: owner->freeze.count when it was looked at last (node->proc->lock)
- * @manager_count: bus->manager_count when it was notified last (bus->lock)
- * @notified_frozen: what the last event said (proc->lock)
- * @notified_count: how many there were (proc->lock)
+ * @freeze_count: owner->freeze.count at the last notification (node->proc->lock)
+ * @manager_count: bus->manager_count at the last notification (bus->lock)
+ * @notified_frozen: state that the last event reported (proc->lock)
+ * @notified_count: number of frozen and thawed events (proc->lock)
  */
 struct ipcbus_watch {
 	struct kref ref;
@@ -136,10 +135,10 @@ static bool take_frozen_locked(struct ipcbus_watch *watch, struct ipcbus_event *
 {
 	bool frozen;
 
-	/* While the watch is armed, bury() has not reached it, and keeps node->proc. */
+	/* While the watch is armed, bury() has not reached it yet, and node->proc stays. */
 	if (watch->state != WATCH_ARMED)
 		return false;
-	/* If it changes after this the notification is queued again. */
+	/* If the state changes after this, the notification is queued again. */
 	frozen = READ_ONCE(watch->node->proc->freeze.frozen);
 	if (watch->notified_frozen == frozen)
 		return false;
@@ -157,7 +156,7 @@ static bool take_manager_locked(struct ipcbus_watch *watch, struct ipcbus_event 
 	return true;
 }
 
-/* Queues the notification of an armed watch, unless it is queued already. */
+/* Queues the notification of an armed watch, unless it is already queued. */
 static void notify(struct notification *notification, enum watch_state next)
 {
 	struct ipcbus_watch *watch = notification->watch;
@@ -219,14 +218,14 @@ static void unlink_locked(struct ipcbus_watch *watch)
 	watch->node->watch_count--;
 }
 
-/* The watch was taken off the node's list: notifies, and drops the list's reference. */
+/* Notifies the watcher. The watch must be off the node's list; drops the list's reference. */
 static void fire(struct ipcbus_watch *watch)
 {
 	notify(&watch->changed, WATCH_FIRED);
 	ipcbus_watch_put(watch);
 }
 
-/* Puts it in the lists of a node that is not dead. */
+/* Adds the watch to the lists of a node. Returns the node's state. */
 static void enlist(struct ipcbus_watch *watch, struct ipcbus_node_entry *node, u32 flags,
 		   bool *ret_dead, bool *ret_frozen)
 {
@@ -302,7 +301,7 @@ bool ipcbus_watch_is_done(struct ipcbus_watch *watch)
 	return done;
 }
 
-/* No event comes from here on. Drops one reference. */
+/* Ends the watch: no event is delivered after this. Drops one reference. */
 static int end(struct ipcbus_watch *watch)
 {
 	bool changed, freeze;
@@ -310,7 +309,8 @@ static int end(struct ipcbus_watch *watch)
 
 	spin_lock(&watch->proc->lock);
 	ret = watch->state == WATCH_DONE ? -ENOENT : 0;
-	/* Off the queue already: a thread has it and will see the state. */
+	/* If a notification is not queued, a thread may have taken it. That thread will see
+	 * WATCH_DONE. */
 	changed = ipcbus_work_unqueue_locked(&watch->changed.work);
 	freeze = ipcbus_work_unqueue_locked(&watch->freeze.work);
 	watch->state = WATCH_DONE;
@@ -323,7 +323,7 @@ static int end(struct ipcbus_watch *watch)
 	return ret;
 }
 
-/* Returns whether it was in the list of its node. */
+/* Takes the watch off its node's list. Returns whether it was in the list. */
 static bool unlist(struct ipcbus_watch *watch)
 {
 	struct ipcbus_node_entry *node = watch->node;
@@ -361,7 +361,7 @@ int ipcbus_unwatch_manager(struct ipcbus_proc *proc)
 	return end(watch);
 }
 
-/* --- What is watched ---------------------------------------------------------------- */
+/* --- Notifying ------------------------------------------------------------------------- */
 
 void ipcbus_watches_notify_dead(struct ipcbus_node_entry *node)
 {
@@ -380,7 +380,7 @@ void ipcbus_watches_notify_dead(struct ipcbus_node_entry *node)
 	}
 }
 
-/* The next that was not looked at since the proc's state changed, counted. */
+/* Returns the next watch that was not notified of the proc's latest change, counted, or NULL. */
 static struct ipcbus_watch *next_to_notify(struct ipcbus_proc *proc)
 {
 	struct ipcbus_watch *watch;
@@ -409,7 +409,7 @@ void ipcbus_watches_notify_frozen(struct ipcbus_proc *proc)
 	}
 }
 
-/* The next that was not notified of the present manager, counted. */
+/* Returns the next watch that was not notified of the current manager, counted, or NULL. */
 static struct ipcbus_watch *next_of_manager(struct ipcbus_bus *bus)
 {
 	struct ipcbus_watch *watch;
