@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages of a region: see pages.h. Called by buffer.c to fill messages, by proc.c
- * for faults and by reclaim.c. Setting a frame takes no lock: it is a cmpxchg,
- * and the loser of a race frees its page.
+ * Pages of a region: see pages.h. buffer.c fills them, file.c maps them at a fault, and reclaim.c
+ * frees them. Setting a frame takes no lock: it is a cmpxchg, and the loser of a race frees its
+ * page.
  *
- * No stale page is ever mapped. A fault holds the page's lock from when it saw
- * that the page is still the frame's until it is mapped; whoever takes the page
- * out holds it from before the frame is cleared until what was mapped is not.
+ * A stale page must never be mapped. A fault holds the page's lock from checking that the page is
+ * still in its frame until it is mapped. A thread that removes a page holds the page's lock from
+ * before it clears the frame until all mappings are gone.
  */
 #include <linux/fs.h>
 #include <linux/gfp.h>
@@ -21,16 +21,16 @@
 #include "../stats.h"
 #include "pages.h"
 
-/* Large messages are copied in runs as long as physical memory is: 64 KB. */
+/* Large messages use physically contiguous runs of up to 64 KB, if available. */
 #define CHUNK_ORDER	4
 #define CHUNK_PAGES	(1UL << CHUNK_ORDER)
 
-/* So much is copied at once, however long the run is. */
+/* Maximum size of one copy without rescheduling, regardless of the run's length. */
 #define COPY_MAX	(2 * CHUNK_PAGES * PAGE_SIZE)
 
-/* Pages that go at once, with one look for their mappings. */
+/* Pages that are freed at once, with one unmap operation for all of them. */
 #define DROP_BATCH	32
-/* Frames looked at under the lock at once. */
+/* Maximum number of frames examined per lock hold. */
 #define DROP_SCAN	512
 
 #define PAGES_GFP	(IPCBUS_CHARGE_GFP | __GFP_ZERO)
@@ -38,7 +38,7 @@
 
 #define PAGE_KIB	(PAGE_SIZE / 1024)
 
-/* What the index of a region takes of user_memory. */
+/* Returns the KiB of user_memory for the table of frames. */
 static u32 index_kib(const struct ipcbus_pages *pages)
 {
 	return DIV_ROUND_UP(pages->count * sizeof(*pages->frame), 1024);
@@ -73,7 +73,7 @@ static void forget(struct ipcbus_pages *pages, unsigned long n)
 	ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, n * PAGE_KIB);
 }
 
-/* A page that is charged. */
+/* Sets the frame to a page that is already charged. */
 static void publish(struct ipcbus_pages *pages, unsigned long index, struct page *page)
 {
 	if (cmpxchg(&pages->frame[index], NULL, page_address(page))) {
@@ -85,7 +85,7 @@ static void publish(struct ipcbus_pages *pages, unsigned long index, struct page
 	ipcbus_stat_add(IPCBUS_STAT_PAGES);
 }
 
-/* How many pages from index on are not there, up to max. */
+/* Returns the number of consecutive missing pages from index on, at most max. */
 static unsigned long count_missing(struct ipcbus_pages *pages, unsigned long index,
 				   unsigned long max)
 {
@@ -96,11 +96,9 @@ static unsigned long count_missing(struct ipcbus_pages *pages, unsigned long ind
 	return n;
 }
 
-/*
- * Fills up to n missing pages with one physical run if memory has one, else
- * one. Pages behind those are left alone: they may belong to no buffer, and go
- * at any time. Returns how many it made, or 0.
- */
+/* Fills up to n missing pages with one contiguous run if available, else one page. Does not touch
+ * pages after those: they may belong to no buffer, and may be freed at any time. Returns the number
+ * of pages added, or 0 if memory is short. */
 static unsigned long populate_run(struct ipcbus_pages *pages, unsigned long index,
 				  unsigned long n)
 {
@@ -123,7 +121,7 @@ static unsigned long populate_run(struct ipcbus_pages *pages, unsigned long inde
 		ipcbus_user_uncharge_n(pages->user, IPCBUS_USE_MEMORY, PAGE_KIB);
 		return 0;
 	}
-	/* From here on each page has a count of its own: it is mapped alone. */
+	/* From here on each page has its own reference count, because each is mapped separately. */
 	if (order)
 		split_page(page, order);
 	for (i = 0; i < 1UL << order; i++)
@@ -156,7 +154,7 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 	struct mem_cgroup *before;
 	int ret;
 
-	/* Mostly all of them are there. */
+	/* Usually all pages exist. */
 	while (frame < end && READ_ONCE(*frame))
 		frame++;
 	if (frame == end)
@@ -167,14 +165,14 @@ int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t
 	return ret;
 }
 
-/* Others may just fail to publish a page of their own. */
+/* Concurrent senders may attempt to set the frame, but cannot change it. */
 static void *frame_at(struct ipcbus_pages *pages, unsigned long index)
 {
 	return READ_ONCE(pages->frame[index]);
 }
 
-/* Where offset, whose page is populated, is in kernel memory. *size becomes how much of it
- * lies there in one piece, up to COPY_MAX. */
+/* Returns the kernel address of offset, whose page must be populated. Reduces *size to the part
+ * that is contiguous there, at most COPY_MAX. */
 static void *run_at(struct ipcbus_pages *pages, size_t offset, size_t *size)
 {
 	void **frame = &pages->frame[offset >> PAGE_SHIFT];
@@ -242,7 +240,7 @@ void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size)
 		size_t run = min(size, PAGE_SIZE - offset_in_page(offset));
 		void *frame = frame_at(pages, offset >> PAGE_SHIFT);
 
-		/* None where memory ran out before the message was there. */
+		/* Pages are missing if memory ran out before the message was complete. */
 		if (frame)
 			memset(frame + offset_in_page(offset), 0, run);
 		offset += run;
@@ -251,7 +249,7 @@ void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size)
 	}
 }
 
-/* The receiver may be dead: then there is no index any more. */
+/* Returns the page at index, counted, or NULL. If the receiver is dead, there are no frames. */
 static struct page *get_frame(struct ipcbus_pages *pages, unsigned long index)
 {
 	struct page *page = NULL;
@@ -283,15 +281,15 @@ struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long i
 		lock_page(page);
 		if (is_frame(pages, index, page))
 			break;
-		/* It was taken out before it was locked. */
+		/* The page was removed before this thread locked it. */
 		unlock_page(page);
 		put_page(page);
 	}
 	return page;
 }
 
-/* Clears frames of [*next, end) until the batch is full. Pages come out locked;
- * one that is being mapped now stays. */
+/* Clears frames of [*next, end) until the batch is full. Returns the pages locked. Skips a page
+ * that is being mapped. */
 static unsigned int take_out(struct ipcbus_pages *pages, unsigned long *next, unsigned long end,
 			     struct page **batch, unsigned int max)
 {
@@ -349,7 +347,7 @@ void ipcbus_pages_done(struct ipcbus_pages *pages)
 	pages->frame = NULL;
 	pages->count = 0;
 	spin_unlock(&pages->lock);
-	/* Those that were being mapped by a fault. */
+	/* Free the pages that take_out() skipped because a fault was mapping them. */
 	for (i = 0; i < count; i++) {
 		if (!frame[i])
 			continue;

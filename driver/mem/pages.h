@@ -2,11 +2,10 @@
 /*
  * Pages
  *
- * The physical pages behind a region. There is one set: the driver writes it through the
- * kernel's own mapping, and the receiver reads it through its mapping. A page comes when
- * a buffer first needs it, zeroed, and stays for the next buffers. So there is never
- * anything on it but zeroes and the receiver's own messages. When memory is short, pages
- * on which no buffer lies go again (reclaim.c).
+ * The physical pages of a region. The driver writes a page through the kernel's linear mapping, and
+ * the receiver reads the same page through its own mapping. A page is allocated and zeroed when a
+ * buffer first needs it, and stays for later buffers. So it only ever contains zeroes and the
+ * receiver's own messages. If memory is short, reclaim.c frees pages that hold no buffer.
  */
 #ifndef IPCBUS_PAGES_H
 #define IPCBUS_PAGES_H
@@ -21,28 +20,26 @@
 #include "../user.h"
 
 /*
- * What a sender allocates for a region is charged to the memory cgroup in which the region's
- * owner mapped it, not to the sender's own. region.c and pages.c do so around their
+ * Memory that a sender allocates for a region must be charged to the memory cgroup in which the
+ * region was mapped, not to the sender's. region.c and pages.c arrange that around their
  * allocations.
  *
- * They allocate with IPCBUS_CHARGE_GFP. If the owner's group is full, the kernel
- * reclaims from it, and then gives up. The send fails with -ENOMEM, and nobody is killed
- * for what somebody else sends.
+ * They allocate with IPCBUS_CHARGE_GFP. If the owner's memory cgroup is full, the kernel reclaims
+ * from it and then gives up. The send fails with -ENOMEM. The OOM killer is never invoked for a
+ * message of another process.
  */
 #define IPCBUS_CHARGE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
  * struct ipcbus_pages - the pages of one region
- * @count: pages of the region; 0 once they are done (lock)
- * @resident: how many are there
- * @group: the memory cgroup that pays for them; the region's
- * @user: charged for them; constant
- * @mapping: of the file: where the receiver's mappings of the pages are found; its inode is
- *	counted
- * @lock: protects taking a page out against the receiver's faults; a leaf
- * @frame: kernel address of each page, NULL while there is none. Set from NULL
- *	by whoever needs the page first; cleared with @lock and the page's own
- *	lock held, and only where no buffer lies on any part of the page.
+ * @count: number of pages of the region; 0 after ipcbus_pages_done() (lock)
+ * @resident: number of pages that exist
+ * @group: memory cgroup that is charged; owned by the region
+ * @user: the user that is charged; constant
+ * @mapping: address space of the file, for unmapping the receiver's pages; its inode is counted
+ * @lock: serializes removing a page with the receiver's faults; a leaf
+ * @frame: kernel address of each page, or NULL. Set from NULL by the first thread that needs the
+ *	page. Cleared with @lock and the page's lock held, and only if no buffer overlaps the page.
  */
 struct ipcbus_pages {
 	unsigned long count;
@@ -54,15 +51,14 @@ struct ipcbus_pages {
 	void **frame;
 };
 
-/* Of the current address space. -EDQUOT, -ENOMEM. */
+/* Called by the process that maps the region. Returns 0, -EDQUOT or -ENOMEM. */
 int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 		      struct ipcbus_user *user, struct address_space *mapping, size_t size);
-/* Frees all, and what the receiver has mapped is unmapped. Nobody else needs them; faults
- * find none. */
+/* Unmaps and frees all pages. No other thread may use them. Later faults find no page. */
 void ipcbus_pages_done(struct ipcbus_pages *pages);
 
-/* Makes all pages of [offset, offset + size) be there; sleeps. Enough of the
- * way is checked inline for the common case: one page that is there. */
+/* Allocates the missing pages of [offset, offset + size). Sleeps. The inline part handles the
+ * common case of one existing page. */
 int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size);
 
 static inline int ipcbus_pages_populate(struct ipcbus_pages *pages, size_t offset,
@@ -75,7 +71,7 @@ static inline int ipcbus_pages_populate(struct ipcbus_pages *pages, size_t offse
 	return ipcbus_pages_populate_slow(pages, offset, size);
 }
 
-/* Copies into populated pages. -EFAULT when from is not all readable. */
+/* Copies into populated pages. Returns -EFAULT if not all of from is readable. */
 int ipcbus_pages_copy_slow(struct ipcbus_pages *pages, size_t offset,
 			   const void __user *from, size_t size);
 
@@ -93,20 +89,19 @@ static inline int ipcbus_pages_copy_from_user(struct ipcbus_pages *pages, size_t
 void ipcbus_pages_copy_from_kernel(struct ipcbus_pages *pages, size_t offset,
 				   const void *from, size_t size);
 
-/* Likewise, from pages of another region, of which that much is populated. */
+/* Copies from populated pages of another region. */
 void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_pages *from,
 		       size_t from_offset, size_t size);
-/* Zeroes in place of whatever is there; sleeps. */
+/* Overwrites existing pages with zeroes. Sleeps. */
 void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size);
 
-/* The receiver touched page index: locked and counted, so that it stays behind
- * the index until it is mapped. NULL if no message is there. */
+/* For a fault at page index. Returns the page locked and counted, so that it stays in its frame
+ * until it is mapped. Returns NULL if there is no page. */
 struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index);
 
-/*
- * Frees up to want pages of [*next, end). Nobody else may need them: the caller owns
- * the space. Sleeps, but not for memory. Returns how many; *next: how far it came.
- */
+/* Frees up to want pages of [*next, end), which must belong to no buffer. The caller must own the
+ * space. Sleeps, but never allocates. Returns the number of freed pages, and in *next where it
+ * stopped. */
 unsigned long ipcbus_pages_drop(struct ipcbus_pages *pages, unsigned long *next,
 				unsigned long end, unsigned long want);
 

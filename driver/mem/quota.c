@@ -57,7 +57,8 @@ static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quo
 	quota_free(quota);
 }
 
-/* Returns the one that is there then, or an error. */
+/* Adds the quota, or frees it if there is one for that user now. Returns the quota in use, or
+ * ERR_PTR. */
 static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbus_quota *new)
 {
 	struct ipcbus_quota *quota;
@@ -127,8 +128,8 @@ static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_ch
 					    most - region->charged.buffers));
 }
 
-/* Returns whether one more oneway fits into the half for oneways, and into the sender's quota if it
- * has one. */
+/* Returns whether a oneway fits into the half for oneways, and into the sender's quota if it has
+ * one. */
 static bool oneway_fits(const struct ipcbus_region *region, const struct ipcbus_quota *quota,
 			u32 units)
 {

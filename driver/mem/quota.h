@@ -2,24 +2,24 @@
 /*
  * Quota
  *
- * A user must not fill another user's region. So a region has a quota for each other user
- * that sends to it:
+ * A user must not be able to fill another user's region. So a region has a quota for each other
+ * user that sends to it:
  *
- *   - All other users together may occupy seven eighths of the region. Only the region's
- *     own user can have the last eighth.
- *   - The calls and oneways of one user together may occupy at most half of the space that
- *     other users leave free in that part. So the first user can have half, and the next
- *     user half of the rest.
- *   - All oneways together may occupy half of the region. Within that half both rules
- *     hold for oneways alone.
- *   - The region's own user has no quota, because it can harm itself anyway.
- *   - Replies have none, because the receiver asked for them.
+ *   - All other users together may occupy seven eighths of the region. The last eighth is for the
+ *     region's own user.
+ *   - The calls and oneways of one user together may occupy at most half of the space that the
+ *     remaining users leave free in that part. So the first user can have half, and the next user
+ *     half of the rest.
+ *   - All oneways together may occupy half of the region. Within that half, the two rules above
+ *     also apply to oneways alone.
+ *   - The region's own user has no quota, because it can only harm itself.
+ *   - Replies are not charged, because the receiver asked for them.
  *
- * The same rules hold for the number of buffers. A call of nothing at all has no buffer, but
- * counts as a buffer until it is delivered, because it takes a place in a queue.
+ * The same rules apply to the number of buffers. A call without content has no buffer, but counts
+ * as a buffer until it is delivered, because it takes a place in a queue.
  *
- * For a oneway, "others" are other users' messages alone, so only messages that are charged and
- * oneways make space for a oneway when they are released.
+ * For a oneway, only messages of other users count as used space. So only releasing a oneway or a
+ * charged message makes space for a oneway.
  */
 #ifndef IPCBUS_MEM_QUOTA_H
 #define IPCBUS_MEM_QUOTA_H
@@ -29,25 +29,25 @@
 
 #include "../main.h"
 
-/* How a buffer is to be treated. */
-#define IPCBUS_BUFFER_ONEWAY	1U	/* it counts as a oneway */
-#define IPCBUS_BUFFER_CHARGED	2U	/* it is charged to a quota */
+/* Flags of a buffer. */
+#define IPCBUS_BUFFER_ONEWAY	1U	/* counts as a oneway */
+#define IPCBUS_BUFFER_CHARGED	2U	/* charged to a quota */
 #define IPCBUS_BUFFER_COUNTED	(IPCBUS_BUFFER_ONEWAY | IPCBUS_BUFFER_CHARGED)
-#define IPCBUS_BUFFER_CLEAR	8U	/* it is to be wiped at its end */
+#define IPCBUS_BUFFER_CLEAR	8U	/* zero on release */
 
-/* Returns how much of @all (units, buffers, or the half for oneways) all other users together may
- * occupy. */
+/* Returns the part of @all (units, buffers, or the half for oneways) for all other users
+ * together. */
 static inline u32 ipcbus_quota_part(u32 all)
 {
 	return all - all / 8;
 }
 
 /**
- * struct ipcbus_charged - what is charged to one user, or to all of them
- * @buffers: how many
- * @units: that they take
- * @oneways: how many of them are oneways
- * @oneway_units: likewise
+ * struct ipcbus_charged - usage that is charged to one user, or to all other users
+ * @buffers: number of buffers
+ * @units: units in these buffers
+ * @oneways: number of these buffers that are oneways
+ * @oneway_units: units in oneways
  */
 struct ipcbus_charged {
 	u32 buffers;
@@ -57,13 +57,13 @@ struct ipcbus_charged {
 };
 
 /**
- * struct ipcbus_quota - one user's in one region (region->lock)
+ * struct ipcbus_quota - usage of one user in another user's region (region->lock)
  * @by_user: in region->quotas
  * @uid: the user; constant
- * @held: by buffers that are charged to it, and by those on their way to be
- * @charged: to it
- * @queued: how many of these messages are in the proc's queue, for work.c (proc->lock)
- * @floods: they were too many, and are not all gone; likewise
+ * @held: buffers that are charged to it, and senders that are about to charge it
+ * @charged: its usage
+ * @queued: number of its messages in the proc's queue, for work.c (proc->lock)
+ * @floods: @queued reached IPCBUS_FLOOD, and has not been 0 since (proc->lock)
  */
 struct ipcbus_quota {
 	struct rb_node by_user;
@@ -75,10 +75,10 @@ struct ipcbus_quota {
 };
 
 /**
- * struct ipcbus_reservation - what a message wants of a region
- * @units: how many
+ * struct ipcbus_reservation - request of a message for space in a region
+ * @units: size in units
  * @flags: IPCBUS_BUFFER_* of its buffer
- * @quota: what it is charged to (CHARGED), until a buffer has taken that over
+ * @quota: quota to charge (CHARGED), or NULL. The buffer takes ownership.
  */
 struct ipcbus_reservation {
 	u32 units;
@@ -86,26 +86,24 @@ struct ipcbus_reservation {
 	struct ipcbus_quota *quota;
 };
 
-/* Returns the user's quota, held for a buffer. May sleep. -ENOMEM; -EOWNERDEAD: the region
- * has ended. */
+/* Returns the user's quota, held for one buffer. May sleep. Returns ERR_PTR of -ENOMEM, or
+ * -EOWNERDEAD if the region has ended. */
 struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, kuid_t uid);
-/* Lets go of it again, because the buffer was not made. */
+/* Drops a hold, because no buffer was made. */
 void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
-/*
- * Charges a reservation. If that is too much, fails with -EAGAIN for a oneway and with
- * -EDQUOT for a call.
- */
+/* Charges a reservation. If it exceeds the quota, returns -EAGAIN for a oneway and -EDQUOT for a
+ * call. */
 int ipcbus_quota_charge_locked(struct ipcbus_region *region, const struct ipcbus_reservation *want);
-/* Undoes it. */
+/* Reverts ipcbus_quota_charge_locked(). */
 void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,
 				  const struct ipcbus_reservation *want);
-/* A counted buffer is released: uncharges it, and lets go of its quota. */
+/* Uncharges a released buffer that was counted, and drops its hold of the quota. */
 void ipcbus_quota_end_locked(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
-/* Does the same for an empty call, which counted as a buffer. */
+/* Uncharges a call without a buffer, and drops its hold of the quota. */
 void ipcbus_quota_end_empty_locked(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
-/* The region has ended: frees the quotas that no sender holds. The last put frees the others. */
+/* Called when the region has ended. Frees quotas that are not held. The last put frees the rest. */
 void ipcbus_quotas_done(struct ipcbus_region *region);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The interval allocator; see range.h. Pure: called by buffer.c under the
- * region's lock, and by tests without any.
+ * The interval allocator: see range.h. It has no side effects outside of its arguments. region.c
+ * calls it under the region's lock, and tests without a lock.
  */
 #include <linux/bitops.h>
 #include <linux/bug.h>
@@ -10,7 +10,7 @@
 
 #include "range.h"
 
-/* The class that a free range of this size is listed in. */
+/* Returns the size class that contains free ranges of this size. */
 static void class_of(u32 size, u32 *fl, u32 *sl)
 {
 	u32 log = fls(size) - 1;
@@ -24,7 +24,7 @@ static void class_of(u32 size, u32 *fl, u32 *sl)
 	*sl = (size >> (log - IPCBUS_RANGE_SL_BITS)) - IPCBUS_RANGE_SL_COUNT;
 }
 
-/* The smallest class of which every member has at least this size. */
+/* Returns the smallest class in which every range has at least this size. */
 static void class_above(u32 size, u32 *fl, u32 *sl)
 {
 	u32 log = fls(size) - 1;
@@ -54,7 +54,7 @@ static void insert(struct ipcbus_range_pool *pool, struct ipcbus_range *range)
 	range->used = false;
 	pool->left += range->size;
 	pool->backed += range->backed_end - range->backed_start;
-	/* Before the first of a ring is at its end. */
+	/* The list is a ring, so adding before its first entry appends. */
 	INIT_LIST_HEAD(&range->link);
 	if (*first)
 		list_add_tail(&range->link, *first);
@@ -103,7 +103,7 @@ static struct ipcbus_range *find(struct ipcbus_range_pool *pool, u32 size)
 	return range_of(pool->free[fl][__ffs(map)]);
 }
 
-/* A fitting range in size's own class, where only some fit: a bounded look. */
+/* Searches size's own class, where only some ranges fit. Examines a limited number of ranges. */
 static struct ipcbus_range *find_tight(struct ipcbus_range_pool *pool, u32 size)
 {
 	struct list_head *link;
@@ -118,7 +118,7 @@ static struct ipcbus_range *find_tight(struct ipcbus_range_pool *pool, u32 size)
 	return NULL;
 }
 
-/* Links range into the chain right behind before. */
+/* Inserts range in the chain after before. */
 static void chain_after(struct ipcbus_range *before, struct ipcbus_range *range)
 {
 	range->before = before;
@@ -143,7 +143,7 @@ void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whol
 	insert(pool, whole);
 }
 
-/* The part of the backed hull that lies between start and end. */
+/* Sets the backed part of range to its intersection with the given one. */
 static void clip_backed(struct ipcbus_range *range, u32 backed_start, u32 backed_end)
 {
 	u32 end = range->start + range->size;
@@ -179,7 +179,7 @@ struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size
 	return at_end ? upper : range;
 }
 
-/* Makes lower cover upper as well; upper's descriptor is unused then. */
+/* Extends lower by upper. The descriptor of upper is unused afterwards. */
 static void join(struct ipcbus_range *lower, struct ipcbus_range *upper)
 {
 	if (!is_backed(lower)) {
@@ -221,7 +221,7 @@ int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range
 	return ipcbus_range_put_reclaimed(pool, range, unused);
 }
 
-/* The largest first; in each list the backed ones come first. */
+/* Searches from the largest class. In each list, backed ranges come first. */
 struct ipcbus_range *ipcbus_range_take_backed(struct ipcbus_range_pool *pool, u32 min_size)
 {
 	struct ipcbus_range *range;

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An allocator of intervals of a number line, in O(1): two-level segregated fit
- * (Masmano, Ripoll, Crespo, Real: "TLSF: a new dynamic memory allocator for
- * real-time systems", ECRTS 2004). It knows nothing of memory, locks or the
- * driver; the caller brings the descriptors and serialises the calls.
+ * An allocator of intervals of a number line, in O(1): two-level segregated fit (Masmano, Ripoll,
+ * Crespo, Real: "TLSF: a new dynamic memory allocator for real-time systems", ECRTS 2004). It is
+ * independent of memory, locks and the driver. The caller provides the descriptors and serializes
+ * the calls.
  *
- * All ranges of a pool, free and used, form a chain by address without gaps;
- * two free neighbours do not exist. Free ones also stand in the list of their
- * size class: the first level is the power of two, the second divides that
- * into eight.
+ * All ranges of a pool, free and used, form a chain by address without gaps. Two adjacent ranges
+ * are never both free. Free ranges are also in the list of their size class: the first level is the
+ * power of two, and the second level divides that into eight.
  *
- * A unit is *backed* by memory from when it was handed out until the caller says that
- * it has reclaimed that (reclaim.c). A free range knows the hull of its backed units.
- * Backed ranges come first in their lists, so they are handed out first.
+ * A unit is *backed* by memory from the time it is first allocated until the caller reports that it
+ * has reclaimed the memory (reclaim.c). A free range records the hull of its backed units. Backed
+ * ranges come first in their lists, so they are allocated first.
  */
 #ifndef IPCBUS_RANGE_H
 #define IPCBUS_RANGE_H
@@ -22,19 +21,19 @@
 
 #define IPCBUS_RANGE_SL_BITS	3
 #define IPCBUS_RANGE_SL_COUNT	(1 << IPCBUS_RANGE_SL_BITS)
-/* Sizes below 2^25 units: 1 GiB in units of 64 bytes has 2^24. */
+/* For sizes below 2^25 units. 1 GiB in units of 64 bytes has 2^24. */
 #define IPCBUS_RANGE_FL_COUNT	(25 - IPCBUS_RANGE_SL_BITS + 1)
 
 /**
- * struct ipcbus_range - one interval; the caller embeds it
- * @before: the neighbour at lower addresses, NULL for the first
- * @after: the neighbour at higher addresses, NULL for the last
+ * struct ipcbus_range - one interval, embedded in the caller's structure
+ * @before: the range at lower addresses, or NULL for the first
+ * @after: the range at higher addresses, or NULL for the last
  * @link: in the list of its size class while free
  * @start: first unit
- * @size: units, never 0
- * @backed_start: of a free one: all its backed units are between this one
- * @backed_end: and before this one; nothing is backed if they are equal
- * @used: whether it is handed out
+ * @size: number of units, never 0
+ * @backed_start: of a free range: first unit of the hull of its backed units
+ * @backed_end: end of that hull (exclusive); equal to @backed_start if no unit is backed
+ * @used: allocated
  */
 struct ipcbus_range {
 	struct ipcbus_range *before;
@@ -49,11 +48,11 @@ struct ipcbus_range {
 
 /**
  * struct ipcbus_range_pool - all ranges of one number line
- * @left: units that are free
- * @backed: units in the hulls of all free ranges
- * @fl_bitmap: which first levels have a free range
- * @sl_bitmap: which lists of each
- * @free: the first range of each list, which is a ring; NULL if it is empty
+ * @left: number of free units
+ * @backed: number of units in the hulls of all free ranges
+ * @fl_bitmap: first levels that contain a free range
+ * @sl_bitmap: lists of each first level that contain a free range
+ * @free: the first range of each list, which is a ring, or NULL if the list is empty
  */
 struct ipcbus_range_pool {
 	u32 left;
@@ -63,31 +62,26 @@ struct ipcbus_range_pool {
 	struct list_head *free[IPCBUS_RANGE_FL_COUNT][IPCBUS_RANGE_SL_COUNT];
 };
 
-/* Begins a pool that is all free: whole covers units 0 to size - 1. */
+/* Initializes a pool with one free range, whole, of units 0 to size - 1. */
 void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whole, u32 size);
 
 /*
- * Hands out size units, or NULL if none was found: any free range 1/8 larger is
- * found surely, a tighter one only among the first of its class. If a rest
- * remains free, *spare describes one half and is NULL then. at_end: take the
- * upper end of the free range, to keep the large apart from the small.
+ * Allocates size units. Returns NULL if no range was found. A free range that is 1/8 larger is
+ * always found. A smaller fitting range is only found among the first of its class. If part of the
+ * range stays free, *spare becomes its descriptor and is set to NULL. at_end: allocate from the
+ * upper end of the free range, to separate large buffers from small ones.
  */
 struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size, bool at_end,
 					struct ipcbus_range **spare);
 
-/*
- * Takes a used range back and joins it with free neighbours. Descriptors that
- * are needed no more are returned in unused[0..1]; how many is the result.
- */
+/* Frees a used range and joins it with free neighbors. Stores descriptors that are no longer used
+ * in unused, and returns their number. */
 int ipcbus_range_free(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
 		      struct ipcbus_range *unused[2]);
 
-/*
- * Hands out a free range as it is, of at least that size (a power of two) and with
- * backed units, or NULL. The caller reclaims what it can, says so in backed_start and
- * backed_end, and puts it back. That is like ipcbus_range_free(), but what is not backed
- * stays so.
- */
+/* Allocates a whole free range that has at least this size (a power of two) and backed units, or
+ * returns NULL. The caller reclaims memory, updates backed_start and backed_end, and puts the range
+ * back. In contrast to ipcbus_range_free(), putting back keeps these two. */
 struct ipcbus_range *ipcbus_range_take_backed(struct ipcbus_range_pool *pool, u32 min_size);
 int ipcbus_range_put_reclaimed(struct ipcbus_range_pool *pool, struct ipcbus_range *range,
 			       struct ipcbus_range *unused[2]);

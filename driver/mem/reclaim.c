@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The shrinker: see reclaim.h. Called by the kernel's reclaim from wherever
- * memory was asked for; regions come and go through buffer.c.
+ * The shrinker: see reclaim.h. The kernel's reclaim calls it in any task that allocates memory.
+ * buffer.c maps and ends regions.
  */
 #include <linux/fs.h>
 #include <linux/jiffies.h>
@@ -22,18 +22,18 @@
 static struct shrinker *shrinker;
 static struct vfsmount *mount;
 
-/* So many pages are freed at once. Meanwhile no message can have their space. */
+/* Maximum number of pages freed at once. No message can use their space in the meantime. */
 #define STEP_PAGES	512
-/* So many times it looks for pages to free, at most: there may be none where it looks. */
+/* Maximum number of steps per call, because there may be no pages in any region. */
 #define STEPS		4096
-/* So many regions are looked at under the lock of the list. */
+/* Maximum number of regions examined per hold of regions_lock. */
 #define STEP_REGIONS	256
 
 /*
- * For the list alone; reclaim, which may happen on many CPUs at once, only tries it. A free range
- * is taken out of its region under that region's claim. A reclaimer that finds a region in the list
- * only tries the claim, under the lock of the list. Removal takes the claim first, so no reclaimer
- * still works on the region afterwards.
+ * Protects the list only. Reclaim may run on many CPUs at once, so it only tries this lock. A free
+ * range is taken out of its region under the region's claim. A reclaimer that finds a region in the
+ * list only tries the claim, under this lock. Removal takes the claim first, so no reclaimer works
+ * on the region afterwards.
  */
 static DEFINE_SPINLOCK(regions_lock);
 static LIST_HEAD(regions);
@@ -46,7 +46,7 @@ static int init_fs_context(struct fs_context *fc)
 	return init_pseudo(fc, FS_MAGIC) ? 0 : -ENOMEM;
 }
 
-/* Only the driver mounts it: it is not registered. */
+/* Not registered: only the driver mounts it. */
 static struct file_system_type fs_type = {
 	.name = "ipcbus_regions",
 	.init_fs_context = init_fs_context,
@@ -78,11 +78,8 @@ void ipcbus_reclaim_remove(struct ipcbus_region *region)
 	mutex_unlock(&region->claim);
 }
 
-/*
- * Frees whole pages in the backed part of a range that is taken out of its region. The
- * part of a page at either end may belong to a buffer. When that is released, the page
- * counts as backed.
- */
+/* Frees whole pages in the backed part of a range that is out of its region. A page at either end
+ * may partly belong to a buffer. When that buffer is released, the page counts as backed again. */
 static unsigned long reclaim_range(struct ipcbus_region *region, struct ipcbus_range *range,
 				   unsigned long want)
 {
@@ -97,7 +94,7 @@ static unsigned long reclaim_range(struct ipcbus_region *region, struct ipcbus_r
 	return dropped;
 }
 
-/* One step; false: there is nothing left to be taken. */
+/* Frees the pages of one range. Returns false if the region has no range with pages. */
 static bool reclaim_some(struct ipcbus_region *region, unsigned long want, unsigned long *dropped)
 {
 	struct ipcbus_range *range;
@@ -111,7 +108,7 @@ static bool reclaim_some(struct ipcbus_region *region, unsigned long want, unsig
 	return true;
 }
 
-/* Senders may need what one step holds. */
+/* Drops the claim after each step, because senders may need the space that a step holds. */
 bool ipcbus_reclaim_now(struct ipcbus_region *region)
 {
 	unsigned long dropped = 0;
@@ -140,47 +137,49 @@ static unsigned long idle_pages(struct ipcbus_region *region)
 		     DIV_ROUND_UP(ipcbus_region_backed(region), UNITS_PER_PAGE));
 }
 
-/* If there are many regions, estimates from some of them. The next call looks at others. */
+/* If there are many regions, estimates from some of them. The next call examines other regions. */
 static unsigned long count_idle(struct shrinker *unused, struct shrink_control *control)
 {
 	struct ipcbus_region *region;
-	unsigned long pages = 0, looked;
+	unsigned long pages = 0, examined;
 
 	if (!spin_trylock(&regions_lock))
 		return 0;
-	for (looked = 0; looked < min(region_count, STEP_REGIONS + 0UL); looked++) {
+	for (examined = 0; examined < min(region_count, STEP_REGIONS + 0UL); examined++) {
 		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
 		list_move_tail(&region->reclaim_entry, &regions);
 		pages += idle_pages(region);
 	}
-	if (looked < region_count)
-		/* The others may have some where these have none. */
-		pages = pages * region_count / looked + region_count - looked;
+	if (examined < region_count)
+		/* Regions that were not examined may have pages even if the examined regions have
+		 * none. */
+		pages = pages * region_count / examined + region_count - examined;
 	spin_unlock(&regions_lock);
 	return pages ?: SHRINK_EMPTY;
 }
 
-/* The next region in turn, claimed; NULL: all that are left are taken, or the list is. */
+/* Returns the next region in turn, claimed. Returns NULL if all remaining regions are claimed by
+ * other tasks, or if the list is locked. */
 static struct ipcbus_region *next_region(unsigned long *left)
 {
-	struct ipcbus_region *region, *found = NULL;
+	struct ipcbus_region *region, *claimed = NULL;
 
 	if (!spin_trylock(&regions_lock))
 		return NULL;
 	*left = min(*left, region_count);
-	while (!found && *left) {
+	while (!claimed && *left) {
 		--*left;
 		region = list_first_entry(&regions, struct ipcbus_region, reclaim_entry);
 		if (mutex_trylock(&region->claim))
-			found = region;
+			claimed = region;
 		else
 			list_move_tail(&region->reclaim_entry, &regions);
 	}
 	spin_unlock(&regions_lock);
-	return found;
+	return claimed;
 }
 
-/* Of a claimed region, which has nothing left. */
+/* Moves a claimed region without reclaimable pages to the end of the list. */
 static void end_turn(struct ipcbus_region *region)
 {
 	if (!spin_trylock(&regions_lock))
@@ -195,7 +194,7 @@ static unsigned long scan_idle(struct shrinker *unused, struct shrink_control *c
 	struct ipcbus_region *region;
 
 	while (dropped < control->nr_to_scan && steps-- && (region = next_region(&left))) {
-		/* Most may have nothing. */
+		/* Most regions may have no pages to free. */
 		if (reclaim_some(region, control->nr_to_scan - dropped, &dropped))
 			left++;
 		else

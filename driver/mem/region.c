@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regions: see region.h. buffer.c reserves for the current sender and releases for
- * the current receiver. reclaim.c takes free ranges out, from wherever the kernel asks
- * for memory.
+ * Regions: see region.h. buffer.c reserves for the current sender and releases for the current
+ * receiver. reclaim.c takes free ranges out, in any task that allocates memory.
  */
 #include <linux/jiffies.h>
 #include <linux/nospec.h>
@@ -15,10 +14,10 @@
 #include "reclaim.h"
 #include "region.h"
 
-/* From this size on a buffer comes from the upper end of a free range. */
+/* Buffers of at least this size are cut from the upper end of a free range. */
 #define LARGE_UNITS	(4 * PAGE_SIZE / IPCBUS_UNIT)
 
-/* What a slab, and their table with the ranges, take of user_memory, in KiB. */
+/* KiB of user_memory for the region's tables, and for a slab of descriptors. */
 #define SLABS_KIB	DIV_ROUND_UP(IPCBUS_BUFFER_SLABS * sizeof(struct ipcbus_buffer *) + \
 				     sizeof(struct ipcbus_range_pool), 1024)
 #define SLAB_KIB	DIV_ROUND_UP(IPCBUS_BUFFERS_PER_SLAB * sizeof(struct ipcbus_buffer), 1024)
@@ -86,7 +85,7 @@ static struct ipcbus_buffer *pop_spare(struct ipcbus_region *region)
 
 /* --- Beginning and end ------------------------------------------------------------ */
 
-/* Those who look at the region find none. */
+/* Unlinks the tables under the lock before freeing them, because readers of statistics may come. */
 static void free_slabs(struct ipcbus_region *region)
 {
 	struct ipcbus_range_pool *ranges = region->ranges;
@@ -128,7 +127,7 @@ int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mappin
 {
 	int ret;
 
-	/* Later its owner may have left the group, or be gone. */
+	/* The memory cgroup at mapping time. Later the owner may have left it or may be gone. */
 	region->group = get_mem_cgroup_from_mm(current->mm);
 	ret = ipcbus_pages_init(&region->pages, region->group, region->user, mapping, size);
 	if (ret)
@@ -144,7 +143,7 @@ int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mappin
 	region->max_buffers = IPCBUS_LIMIT_BUFFERS;
 	spin_unlock(&region->lock);
 	ipcbus_reclaim_add(region);
-	/* Senders read the size first. If it is not 0, all other fields are set. */
+	/* Senders read the size first. If it is not 0, all other fields must be set. */
 	smp_store_release(&region->size, size);
 	return 0;
 
@@ -158,7 +157,7 @@ err_group:
 	return ret;
 }
 
-/* Nobody has a buffer or gets one. */
+/* Must be called when the region has ended and no buffer is left. */
 static void free_memory(struct ipcbus_region *region)
 {
 	ipcbus_reclaim_remove(region);
@@ -169,7 +168,8 @@ static void free_memory(struct ipcbus_region *region)
 	region->group = NULL;
 }
 
-/* One buffer less. Returns whether the memory is to be freed, without the lock. */
+/* Uncounts one buffer. If it returns true, the caller must call free_memory() after it drops the
+ * lock. */
 static bool uncount_locked(struct ipcbus_region *region)
 {
 	lockdep_assert_held(&region->lock);
@@ -187,7 +187,8 @@ void ipcbus_region_end(struct ipcbus_region *region)
 	/* Counts as a buffer, so that the memory stays until uncount_locked() below. */
 	region->buffers++;
 	spin_unlock(&region->lock);
-	/* A sender that copies may keep its buffer for long. Frees the pages of all others now. */
+	/* A sender that is copying may keep its buffer for long. Frees the pages of all other
+	 * ranges now. */
 	ipcbus_reclaim_now(region);
 	spin_lock(&region->lock);
 	last = uncount_locked(region);
@@ -205,7 +206,7 @@ static void spare_ranges(struct ipcbus_region *region, struct ipcbus_range *unus
 			 &region->spare);
 }
 
-/* Joins the ranges kept for the next message with the free ones around them. */
+/* Joins the cached buffers with the free ranges around them. */
 static void free_quick(struct ipcbus_region *region)
 {
 	struct ipcbus_range *unused[2];
@@ -221,7 +222,7 @@ static void free_quick(struct ipcbus_region *region)
 	region->quick_count = 0;
 }
 
-/* A descriptor that is on the spare list; drops the lock for memory. */
+/* Takes an unused descriptor off the spare list. If there is none, drops the lock and allocates. */
 static struct ipcbus_buffer *get_spare_locked(struct ipcbus_region *region)
 {
 	struct ipcbus_buffer *spare;
@@ -239,7 +240,7 @@ static struct ipcbus_buffer *get_spare_locked(struct ipcbus_region *region)
 	return spare;
 }
 
-/* Cuts units out of the free ranges, or NULL. */
+/* Cuts units out of the free ranges. Returns NULL if there is no space. */
 static struct ipcbus_range *try_cut(struct ipcbus_region *region, u32 units,
 				    struct ipcbus_range **rest)
 {
@@ -276,9 +277,9 @@ struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32
 	}
 }
 
-/* After the space of a message with these flags was released. Only counted messages make space for
- * a oneway. A sender that comes to poll tries again under region->lock, so either it finds the
- * space or this finds the sender. */
+/* Called after space of a message with these flags was released. Only counted messages make space
+ * for a oneway. A sender that starts to poll tries again under region->lock, so either it finds the
+ * space or this function finds the sender. */
 static __always_inline void report_space(struct ipcbus_region *region, u32 flags)
 {
 	if (unlikely(flags & IPCBUS_BUFFER_COUNTED) && unlikely(!list_empty(&region->pollers)))
@@ -299,8 +300,8 @@ void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_r
 		free_memory(region);
 }
 
-/* If there is no memory, frees the idle pages of this region, whose owner pays for the new
- * ones, and tries once more. */
+/* If memory is short, frees the idle pages of this region and tries again. The region's owner is
+ * charged for both. */
 int ipcbus_region_populate_slow(struct ipcbus_region *region, const struct ipcbus_buffer *buffer,
 				int error)
 {
@@ -310,7 +311,7 @@ int ipcbus_region_populate_slow(struct ipcbus_region *region, const struct ipcbu
 				     (size_t)buffer->range.size * IPCBUS_UNIT);
 }
 
-/* Wipes a buffer to which nobody else can get. May sleep. */
+/* Zeroes a buffer that no other thread can access. May sleep. */
 static void clear(struct ipcbus_region *region, const struct ipcbus_buffer *buffer)
 {
 	ipcbus_pages_clear(&region->pages, ipcbus_buffer_offset(buffer),
@@ -348,7 +349,7 @@ void ipcbus_region_end_empty(struct ipcbus_region *region, struct ipcbus_quota *
 		free_memory(region);
 }
 
-/* The space is free and the id is stale from here on. Returns whether it was the last. */
+/* From here on the space is free and the id stale. Returns the result of uncount_locked(). */
 static bool release_range(struct ipcbus_region *region, struct ipcbus_buffer *buffer)
 {
 	lockdep_assert_held(&region->lock);
@@ -365,7 +366,7 @@ static bool release_range(struct ipcbus_region *region, struct ipcbus_buffer *bu
 	return uncount_locked(region);
 }
 
-/* Releases a delivered buffer and moves its cargo out. Drops the lock to wipe it. */
+/* Releases a delivered buffer and moves its cargo out. Drops the lock while zeroing the buffer. */
 static __always_inline void release_delivered_locked(struct ipcbus_region *region,
 						     struct ipcbus_buffer *buffer,
 						     struct ipcbus_cargo *cargo)
@@ -418,7 +419,7 @@ bool ipcbus_region_release_next(struct ipcbus_region *region, u32 *slot,
 	return found;
 }
 
-/* Finds the buffer that user space names by this id. */
+/* Returns the delivered buffer with this id from user space, or ERR_PTR. */
 static __always_inline struct ipcbus_buffer *find_delivered_locked(struct ipcbus_region *region,
 								   u64 id)
 {
@@ -432,10 +433,10 @@ static __always_inline struct ipcbus_buffer *find_delivered_locked(struct ipcbus
 		return ERR_PTR(-ENOENT);
 	slot = array_index_nospec(slot, region->slabs * IPCBUS_BUFFERS_PER_SLAB);
 	buffer = ipcbus_region_buffer(region, slot);
-	/* Uses of a slot count up from the first. */
+	/* Generations of a slot count up from first_generation. */
 	if (buffer->generation != generation)
 		return ERR_PTR(generation - first < buffer->generation - first ? -ESTALE : -ENOENT);
-	/* With the release in ipcbus_buffer_deliver(). */
+	/* Pairs with the release in ipcbus_buffer_deliver(). */
 	state = smp_load_acquire(&buffer->state);
 	if (unlikely(state != IPCBUS_BUFFER_DELIVERED))
 		return ERR_PTR(state == IPCBUS_BUFFER_CLEARING ? -ESTALE : -ENOENT);
@@ -512,7 +513,7 @@ u32 ipcbus_region_backed(struct ipcbus_region *region)
 	return units;
 }
 
-/* --- For readers of "state" ------------------------------------------------------ */
+/* --- Statistics for the file "state" ------------------------------------------------- */
 
 static void look_at(const struct ipcbus_buffer *buffer, struct ipcbus_region_use *use)
 {
@@ -535,7 +536,7 @@ void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *
 	u32 slab = 0, slabs, i;
 
 	*use = (struct ipcbus_region_use){};
-	/* With the release in ipcbus_region_map(). */
+	/* Pairs with the release in ipcbus_region_map(). */
 	use->size = smp_load_acquire(&region->size);
 	do {
 		spin_lock(&region->lock);

@@ -2,20 +2,19 @@
 /*
  * Region
  *
- * A region is the memory in which one proc receives its messages. It is cut into
- * buffers, one for each message. A buffer goes through these states:
+ * A region is the memory in which one proc receives its messages. It is divided into buffers, one
+ * per message. A buffer goes through these states:
  *
- *   FREE       The descriptor describes a free range, or nothing.
- *   QUEUED     A sender has reserved the buffer, and fills it or has sent it.
- *   DELIVERED  The receiver has the buffer and names it by its id.
- *   CLEARING   The receiver has released the buffer, and the driver wipes it.
+ *   FREE       The descriptor describes a free range, or is unused.
+ *   QUEUED     A sender has reserved the buffer, and fills it or has queued it.
+ *   DELIVERED  The receiver owns the buffer and knows its id.
+ *   CLEARING   The receiver has released the buffer, and the driver zeroes it.
  *
- * Only a delivered buffer can be named from user space. Its id consists of slot and
- * generation, and the first generation is random. So an id that is stale, of another
- * proc, or invented is refused.
+ * User space can name only delivered buffers. An id consists of slot and generation, and the first
+ * generation is random. So the driver rejects ids that are stale, invented, or of another proc.
  *
- * This file knows bytes, pages and quotas. It does not know what a message is: it
- * keeps a buffer's cargo without looking at it. buffer.c does the rest.
+ * This layer knows bytes, pages and quotas, but not messages. It stores a buffer's cargo for
+ * buffer.c without interpreting it.
  */
 #ifndef IPCBUS_MEM_REGION_H
 #define IPCBUS_MEM_REGION_H
@@ -31,11 +30,11 @@
 #include "quota.h"
 #include "range.h"
 
-/* Payloads start on a multiple of this. It is also the size of the smallest buffer. */
+/* Alignment of payloads, and size of the smallest buffer. */
 #define IPCBUS_UNIT		64
 #define IPCBUS_BUFFERS_PER_SLAB	32
 #define IPCBUS_QUICK_BUFFERS	32
-/* There may be a free range between any two buffers, and it has a descriptor too. */
+/* A free range between two buffers also needs a descriptor. */
 #define IPCBUS_BUFFER_SLABS	(2 * IPCBUS_LIMIT_BUFFERS / IPCBUS_BUFFERS_PER_SLAB)
 
 enum ipcbus_buffer_state {
@@ -46,11 +45,10 @@ enum ipcbus_buffer_state {
 };
 
 /**
- * struct ipcbus_cargo - what a buffer holds beside bytes, for buffer.c alone
- * @node: of a delivered oneway: the node whose next oneway waits for this buffer,
- *	with a reference; else NULL
- * @objects: what travels beside the payload, or NULL; of a delivered buffer: the receiver's
- *	own nodes that came home
+ * struct ipcbus_cargo - contents of a buffer other than bytes; used by buffer.c only
+ * @node: for a delivered oneway: the node whose next oneway waits for this buffer, counted; else
+ *	NULL
+ * @objects: the objects of the message, or NULL; once delivered: only the receiver's own nodes
  */
 struct ipcbus_cargo {
 	struct ipcbus_node_entry *node;
@@ -58,23 +56,23 @@ struct ipcbus_cargo {
 };
 
 /**
- * struct ipcbus_buffer - the place of one message
- * @range: where it is, in units (region->lock). Start and size are constant while
- *	the buffer is used.
- * @spare: in region->spare while the descriptor describes nothing
+ * struct ipcbus_buffer - descriptor of one message's memory, or of a free range
+ * @range: its position in units (region->lock). Start and size are constant while the buffer is in
+ *	use.
+ * @spare: in region->spare while the descriptor is unused
  * @next_quick: in region->quick
- * @slot: which descriptor of the region this is; constant
- * @generation: counts the uses of the slot (region->lock)
+ * @slot: index of the descriptor in the region; constant
+ * @generation: number of uses of the slot, from a random start (region->lock)
  * @state: enum ipcbus_buffer_state (region->lock to leave DELIVERED)
- * @flags: IPCBUS_BUFFER_*; constant while it is used
- * @since: when its message was made, in jiffies
- * @from: the number of the proc that sent it, 0: the driver
- * @quota: the quota of the user who sent it, if that is another user (CHARGED)
+ * @flags: IPCBUS_BUFFER_*; constant while in use
+ * @since: time of creation, in jiffies
+ * @from: number of the sending proc; 0 for the driver
+ * @quota: quota of the sending user, if that is another user (CHARGED)
  * @data_size: bytes of payload
- * @cargo: see there
- * @label: where the sender's label is, if the message goes to a node that wants it
- * @label_size: bytes of it with its end, or 0 if there is none
- * @sender_id: of a delivered oneway: who sent it
+ * @cargo: see struct ipcbus_cargo
+ * @label: offset of the sender's label in the region, if there is one
+ * @label_size: bytes of the label with its terminating zero, or 0 if there is none
+ * @sender_id: for a delivered oneway: the process that sent it
  */
 struct ipcbus_buffer {
 	struct ipcbus_range range;
@@ -96,34 +94,34 @@ struct ipcbus_buffer {
 
 /**
  * struct ipcbus_region - the memory of one proc
- * @lock: protects all of it but pages
+ * @lock: protects all fields except @pages
  * @size: bytes; 0 until mapped, then constant
- * @group: the memory cgroup of the process that mapped it, which pays; counted, until it ends
- * @user: charged for it; constant
- * @pages: the physical side
- * @reclaim_entry: in the list of regions that reclaim.c visits
- * @claim: whoever takes free ranges out of it has this (reclaim.c)
- * @reclaiming: units of the free range that reclaim.c holds, or 0. A sender that
- *	finds no space then waits for reclaim.c.
- * @ranges: the free and used ranges; NULL while it has no memory
- * @quick: buffers released lately, all of one size, kept as they are: the next
- *	message is often as large, and then costs no search. Used ranges still.
- * @quick_count: how many
- * @spare: descriptors that describe nothing
- * @slab: descriptors by slot: IPCBUS_BUFFERS_PER_SLAB each; only grows
- * @slabs: how many there are
- * @first_generation: of every slot; random, so that ids of one proc mean nothing
- *	in another
- * @buffers: queued or delivered, calls that are queued without one, and those that are being
- *	cut; the last one of a region that has ended takes its memory along
- * @max_buffers: IPCBUS_LIMIT_BUFFERS; 0 until it is mapped, and once it has ended
- * @quotas: of other users
- * @charged: to all of them together
- * @idle_quotas: how many of them have no buffer
- * @oneway_units: taken by oneways, at most half of the region
+ * @group: memory cgroup that is charged: that of the process that mapped the region; counted
+ * @user: the user that is charged; constant
+ * @pages: the physical pages
+ * @reclaim_entry: in the list of regions for the shrinker
+ * @claim: must be held to take free ranges out of the region for reclaim (reclaim.c)
+ * @reclaiming: size of the free range that reclaim.c has taken out, or 0. A sender that finds no
+ *	space waits for it.
+ * @ranges: free and used ranges; NULL while the region has no memory
+ * @quick: cache of recently released buffers, all of one size, still cut out as used ranges. The
+ *	next message often has the same size, and then needs no search.
+ * @quick_count: length of @quick
+ * @spare: unused descriptors
+ * @slab: descriptors by slot, IPCBUS_BUFFERS_PER_SLAB in each slab; only grows
+ * @slabs: number of slabs
+ * @first_generation: first generation of every slot; random, so that ids of one proc are invalid in
+ *	another
+ * @buffers: buffers that are queued, delivered or being cut, plus queued calls without one. If the
+ *	region has ended, the last of them frees its memory.
+ * @max_buffers: IPCBUS_LIMIT_BUFFERS; 0 until the region is mapped, and after it has ended
+ * @quotas: quotas of other users
+ * @charged: sum of all @quotas
+ * @idle_quotas: number of @quotas without a buffer
+ * @oneway_units: units of oneways, at most half of the region
  * @pollers: senders that found no space and poll for it (bus->space_lock)
- * @space_came: called without locks if there are any; may sleep; constant
- * @oneways: how many, at most half of IPCBUS_LIMIT_BUFFERS
+ * @space_came: called without locks if there are pollers; may sleep; constant
+ * @oneways: number of oneways, at most half of IPCBUS_LIMIT_BUFFERS
  */
 struct ipcbus_region {
 	spinlock_t lock;
@@ -152,31 +150,28 @@ struct ipcbus_region {
 	u32 oneways;
 };
 
-/* Begins an empty region of the current process. The user outlives it. */
+/* Initializes an unmapped region. The user must outlive it. */
 void ipcbus_region_init(struct ipcbus_region *region, struct ipcbus_user *user);
-/* Gives the region its size, once. mapping is the file's. May sleep. -EDQUOT: the user has
- * no memory left for what the region needs before messages come. */
+/* Sets the region's size, once, and allocates its tables. mapping belongs to the file. May sleep.
+ * Returns -EDQUOT if the tables exceed the user's user_memory, or -ENOMEM. */
 int ipcbus_region_map(struct ipcbus_region *region, struct address_space *mapping, size_t size);
-/*
- * Ends the region: from here on there is no new buffer in it. Frees what is behind it, or
- * leaves that to whoever frees the last buffer. May sleep.
- */
+/* Ends the region: no new buffer can be reserved. Frees its memory, or leaves that to the thread
+ * that frees the last buffer. May sleep. */
 void ipcbus_region_end(struct ipcbus_region *region);
 
 /* --- Reserving ----------------------------------------------------------------- */
 
-/* Cuts a buffer out of the free ranges. Drops the lock for memory, and while reclaim
- * holds a range. -ENOSPC, -ENOMEM, -EDQUOT (descriptors). */
+/* Cuts a buffer out of the free ranges. Drops the lock to allocate, and while reclaim holds a
+ * range. Returns ERR_PTR of -ENOSPC, -ENOMEM, or -EDQUOT (too many descriptors). */
 struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32 units);
-/* Takes back what a reservation counted and charged: none was cut. Takes the lock over. */
+/* Reverts the counts and charges of a reservation for which no buffer was cut. Releases the
+ * lock. */
 void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_reservation *want)
 	__releases(&region->lock);
 
-/*
- * Reserves a buffer of want->units units and charges it. May sleep. Fails with -EDQUOT
- * (descriptors, or the quota of calls), -EAGAIN (the quota of oneways), -ENOSPC, -ENOMEM,
- * or -EOWNERDEAD once the region has ended. Inline, for it is on the way of every message.
- */
+/* Reserves a buffer of want->units units and charges it. May sleep. Returns ERR_PTR of -EDQUOT
+ * (descriptors, or the quota of calls), -EAGAIN (oneways), -ENOSPC, -ENOMEM, or -EOWNERDEAD once
+ * the region has ended. Inline, because every message needs it. */
 static __always_inline struct ipcbus_buffer *
 ipcbus_region_reserve(struct ipcbus_region *region, struct ipcbus_reservation *want)
 {
@@ -193,7 +188,7 @@ ipcbus_region_reserve(struct ipcbus_region *region, struct ipcbus_reservation *w
 		spin_unlock(&region->lock);
 		return ERR_PTR(ret);
 	}
-	/* Before the lock is dropped: it keeps the memory if the region ends. */
+	/* Count before the lock is dropped: this keeps the memory if the region ends. */
 	region->buffers++;
 	buffer = region->quick;
 	if (likely(buffer && buffer->range.size == want->units)) {
@@ -211,13 +206,11 @@ ipcbus_region_reserve(struct ipcbus_region *region, struct ipcbus_reservation *w
 	return buffer;
 }
 
-/*
- * Counts a call that needs no buffer as one, and charges want, which has 0 units. On success
- * the quota is held until ipcbus_region_end_empty(). -EDQUOT; -EOWNERDEAD once the region has
- * ended.
- */
+/* Counts a call without a buffer, and charges want, which must have 0 units. On success the quota
+ * is held until ipcbus_region_end_empty(). Returns -EDQUOT, or -EOWNERDEAD once the region has
+ * ended. */
 int ipcbus_region_count_empty(struct ipcbus_region *region, struct ipcbus_reservation *want);
-/* It is delivered, or dropped. quota: what it is charged to, or NULL. May sleep. */
+/* The call was delivered or dropped. quota: the quota that it is charged to, or NULL. May sleep. */
 void ipcbus_region_end_empty(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
 static inline size_t ipcbus_buffer_offset(const struct ipcbus_buffer *buffer)
@@ -233,7 +226,7 @@ static inline u64 ipcbus_buffer_id(const struct ipcbus_buffer *buffer)
 int ipcbus_region_populate_slow(struct ipcbus_region *region, const struct ipcbus_buffer *buffer,
 				int error);
 
-/* Makes all pages of a buffer be there. May sleep. -ENOMEM. */
+/* Allocates the missing pages of a buffer. May sleep. Returns 0 or -ENOMEM. */
 static __always_inline int ipcbus_region_populate(struct ipcbus_region *region,
 						  const struct ipcbus_buffer *buffer)
 {
@@ -246,39 +239,38 @@ static __always_inline int ipcbus_region_populate(struct ipcbus_region *region,
 
 /* --- Releasing ----------------------------------------------------------------- */
 
-/* Frees a buffer that was not delivered. The caller has dropped its cargo. */
+/* Frees a buffer that was not delivered. The caller must have dropped its cargo. */
 void ipcbus_region_free(struct ipcbus_region *region, struct ipcbus_buffer *buffer);
 
 /*
- * Releases the delivered buffer that user space names by id. Moves its cargo out, for
- * the caller to drop. -ENOENT: there is none. -ESTALE: it was released before.
+ * Releases the delivered buffer with this id from user space. Moves its cargo out, which the caller
+ * must drop. Returns -ENOENT if the id was never valid, -ESTALE if the buffer was already released.
  */
 int ipcbus_region_release(struct ipcbus_region *region, u64 id, struct ipcbus_cargo *ret_cargo);
 
-/* Releases the next delivered buffer from *slot on, without an id. False: no more. */
+/* Releases the next delivered buffer from *slot on. Returns false if there is none. */
 bool ipcbus_region_release_next(struct ipcbus_region *region, u32 *slot,
 				struct ipcbus_cargo *ret_cargo);
 
-/* Who sent the oneway in a delivered buffer. -ENOENT, -ESTALE; -EINVAL: no oneway. */
+/* Returns the sender of the oneway in a delivered buffer. -ENOENT, -ESTALE; -EINVAL if it is no
+ * oneway. */
 int ipcbus_region_sender(struct ipcbus_region *region, u64 id, struct ipcbus_sender_id *ret_id);
 
 /* --- Reclaim ------------------------------------------------------------------- */
 
-/*
- * Takes out a free range of at least min_units that may have pages, so that nobody
- * else uses it until it is put back. Buffers kept for the next message count as free.
- * NULL if there is none.
- */
+/* Takes a free range of at least min_units that may have pages out of the region, so that no
+ * message can use it until it is put back. Cached buffers count as free. Returns NULL if there is
+ * no such range. */
 struct ipcbus_range *ipcbus_region_take_backed(struct ipcbus_region *region, u32 min_units);
 void ipcbus_region_put_reclaimed(struct ipcbus_region *region, struct ipcbus_range *range);
 
-/* How many units buffers take that are kept for the next message. */
+/* Returns the units of cached buffers. */
 static inline u32 ipcbus_region_quick_units(const struct ipcbus_region *region)
 {
 	return region->quick ? region->quick_count * region->quick->range.size : 0;
 }
 
-/* How many units no message takes. */
+/* Returns the units that no message uses. */
 static inline u32 ipcbus_region_left_locked(const struct ipcbus_region *region)
 {
 	lockdep_assert_held(&region->lock);
@@ -287,23 +279,23 @@ static inline u32 ipcbus_region_left_locked(const struct ipcbus_region *region)
 	return region->ranges->left + ipcbus_region_quick_units(region) + region->reclaiming;
 }
 
-/* About how many of them have pages. */
+/* Returns about how many of the free units have pages. */
 u32 ipcbus_region_backed(struct ipcbus_region *region);
 
-/* --- For readers of "state" ------------------------------------------------------ */
+/* --- Statistics for the file "state" ------------------------------------------------- */
 
 /**
- * struct ipcbus_region_use - what is in a region
- * @size: bytes
- * @used: bytes of all buffers
- * @buffers: how many, queued or delivered
- * @quick: free ranges kept for the next message of that size
- * @oneways: how many buffers are oneways'
- * @oneway_used: bytes of those
- * @held: how many are delivered and not released
- * @oldest: the id of the oldest of these; 0: none
- * @oldest_since: when it was made, in jiffies
- * @oldest_from: the number of the proc that sent it
+ * struct ipcbus_region_use - usage of a region
+ * @size: bytes of the region
+ * @used: bytes in buffers
+ * @buffers: number of buffers, queued or delivered
+ * @quick: number of cached buffers
+ * @oneways: number of buffers of oneways
+ * @oneway_used: bytes in buffers of oneways
+ * @held: number of buffers that are delivered and not released
+ * @oldest: id of the oldest of these, or 0
+ * @oldest_since: its time of creation, in jiffies
+ * @oldest_from: number of the proc that sent it
  */
 struct ipcbus_region_use {
 	size_t size;
@@ -318,8 +310,8 @@ struct ipcbus_region_use {
 	u64 oldest_from;
 };
 
-/* Looks at one slab at a time under the lock, and yields between them. A busy region changes
- * meanwhile. */
+/* Examines one slab per lock hold, and yields in between. So the result for a busy region is not a
+ * snapshot. */
 void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *ret_use);
 
 static inline struct ipcbus_buffer *ipcbus_region_buffer(const struct ipcbus_region *region,
