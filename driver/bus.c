@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One bus: see bus.h. Called when procs and mounts come and go, and for handle 0.
+ * A bus: see bus.h. Called when procs and mounts come and go, and for handle 0.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -27,7 +27,7 @@ static bool userns_control;
 module_param(userns_control, bool, 0644);
 MODULE_PARM_DESC(userns_control, "root of a user namespace may monitor its buses and freeze processes");
 
-/* The administrator's own mounts are not counted. */
+/* Mounts by the administrator of the initial user namespace are not charged. */
 static int charge_mounter(struct ipcbus_bus *bus, const struct user_namespace *ns)
 {
 	struct ipcbus_user *user;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One bus: its procs and its manager, the node behind everybody's handle 0.
- * There is the one behind /dev/ipcbus, and one for each mount of fs.c. A mount
- * and each proc keep their bus; a manager's proc is one of them, and lets go of
- * the manager when it is shut down.
+ * A bus: its procs and its manager, the node behind handle 0 of all procs. /dev/ipcbus opens the
+ * default bus. Each mount of fs.c is another bus. A mount and each proc hold a reference of their
+ * bus. When the manager's proc is shut down, the bus drops the manager.
  */
 #ifndef IPCBUS_BUS_H
 #define IPCBUS_BUS_H
@@ -25,22 +24,22 @@ struct user_namespace;
 
 /**
  * struct ipcbus_bus - one bus
- * @ref: its mount and each of its procs
- * @root: who may be the manager beside global root and @manager_uid; constant
- * @inode: the file "bus" of its mount, while that lasts; fs.c's own
- * @user_ns: whose administrators may monitor the bus, if the parameter userns_control lets
- *	them; counted; constant
- * @mounter: the user who mounted it, counted, and charged for it; or NULL; constant
- * @monitors: who sees its traffic; own lock
- * @space_lock: which of its procs poll for space in which regions (space.c)
+ * @ref: one for its mount and for each of its procs
+ * @root: user that may set the manager, in addition to global root and @manager_uid; constant
+ * @inode: the file "bus" of its mount while that exists; used by fs.c only
+ * @user_ns: if userns_control is set, administrators of this user namespace may monitor the bus;
+ *	counted; constant
+ * @mounter: the user that mounted it and is charged for it, counted, or NULL; constant
+ * @monitors: the monitors of its traffic; has its own lock
+ * @space_lock: protects which of its procs poll for space in which regions (space.c)
  * @lock: protects the rest
  * @procs: all procs, by number
- * @last_number: of a proc
- * @manager_watches: who watches the manager; those that were not notified of the present one
- *	come first
- * @manager_count: how many managers there were
+ * @last_number: number of the newest proc
+ * @manager_watches: manager watches; watches that were not notified of the current manager come
+ *	first
+ * @manager_count: number of managers so far
  * @manager: counted, also as a remote reference, or NULL
- * @manager_uid: who else may be the manager; of a mount, and changed by remount
+ * @manager_uid: user that may set the manager; for a mount, changed by remount
  */
 struct ipcbus_bus {
 	struct kref ref;
@@ -62,7 +61,8 @@ struct ipcbus_bus {
 /* The bus behind /dev/ipcbus. */
 extern struct ipcbus_bus ipcbus_default_bus;
 
-/* Another one, whose root is that of ns. -ENOMEM; -EDQUOT: the user has too many. */
+/* Creates a bus whose root is root of ns. Returns ERR_PTR of -ENOMEM, or -EDQUOT if the user has
+ * too many. */
 struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns);
 
 static inline struct ipcbus_bus *ipcbus_bus_get(struct ipcbus_bus *bus)
@@ -73,27 +73,25 @@ static inline struct ipcbus_bus *ipcbus_bus_get(struct ipcbus_bus *bus)
 
 void ipcbus_bus_put(struct ipcbus_bus *bus);
 
-/* Has the caller this capability, in ns if the administrator lets such callers use it? */
+/* Returns whether the caller has the capability; in ns is enough if userns_control is set. */
 bool ipcbus_ns_capable(struct user_namespace *ns, int capability);
 
-/* The file system, of which each mount is a bus (fs.c). It can be mounted from ipcbus_fs_ready()
- * on, when the module is there to stay. Before: -ENODEV. */
+/* The file system, in which each mount is a bus (fs.c). Mounting fails with -ENODEV until
+ * ipcbus_fs_ready(), when loading the module can no longer fail. */
 int ipcbus_fs_init(void);
 void ipcbus_fs_ready(void);
 void ipcbus_fs_done(void);
 
 /* --- Files that show one bus (inspect.c) ------------------------------------ */
 
-/*
- * The files are in the root of the bus's mount. Those of the bus behind /dev/ipcbus are in
- * debugfs. The user who mounted the bus can read them, also in a user namespace. They must
- * not show anything of another bus or of the kernel.
- */
+/* The files are in the root of a bus's mount, and for the default bus in debugfs. The user that
+ * mounted the bus can read them, even in a user namespace. They must not reveal any information
+ * about another bus or about the kernel. */
 
 /**
- * struct ipcbus_place - the position of a reader in the text of a proc; 0: the beginning
- * @part: the kind of lines
- * @at: the next item of that kind
+ * struct ipcbus_place - position of a reader in the text about a proc; 0: the beginning
+ * @part: kind of lines
+ * @at: next item of that kind
  */
 struct ipcbus_place {
 	unsigned int part;
@@ -101,21 +99,21 @@ struct ipcbus_place {
 };
 
 /**
- * struct ipcbus_file - one file; process ids are those of the reader's pid namespace
+ * struct ipcbus_file - one file. It shows process ids of the reader's pid namespace.
  * @name: name of the file
- * @show: Writes a piece of the text of one proc, and moves the place behind it. Returns false
- *	if that was the last piece. Pieces keep the reader's buffer small.
+ * @show: Writes one piece of the text about a proc, and advances the place. Returns false if that
+ *	was the last piece. Pieces keep the reader's buffer small.
  */
 struct ipcbus_file {
 	const char *name;
 	bool (*show)(struct seq_file *seq, struct ipcbus_proc *proc, struct ipcbus_place *place);
 };
 
-/* All files, readable by the owner; the last has no name. */
+/* All files, readable by the owner. The last entry has no name. */
 extern const struct ipcbus_file ipcbus_file[];
 
-/* Opens a file for seq_read(). The reader holds a reference of the current proc. The caller keeps
- * the bus alive. -ENOMEM. */
+/* Opens a file for seq_read(). The reader holds a reference of the current proc. The caller must
+ * keep the bus. Returns 0 or -ENOMEM. */
 int ipcbus_files_open(struct file *file, const struct ipcbus_file *which,
 		      struct ipcbus_bus *bus);
 int ipcbus_files_release(struct inode *inode, struct file *file);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that the driver supports, what they do not export,
- * and nowhere else. docs/upstream.md has the reasons.
+ * Differences between the supported kernels, and functions that the kernel does not export. Only
+ * this file checks kernel versions. docs/upstream.md gives the reasons.
  */
 #ifndef IPCBUS_COMPAT_H
 #define IPCBUS_COMPAT_H
@@ -23,13 +23,11 @@
 #include <linux/wait.h>
 #include <uapi/linux/sched/types.h>
 
-/*
- * A local that is written in full before it is read: kernels built to zero all
- * locals need not zero this one.
- */
+/* Marks a local variable that is fully written before it is read, so that a kernel that zeroes all
+ * local variables need not zero this one. */
 #define ipcbus_uninitialized __attribute__((__uninitialized__))
 
-/* A new fd for file in the current process; 6.8 added a parameter. */
+/* Installs a new fd for file in the current process. 6.8 added a parameter. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define ipcbus_receive_fd(file, flags) receive_fd(file, NULL, flags)
 #else
@@ -37,10 +35,10 @@
 #endif
 
 /*
- * copy_from_user() without the search for the object that `to` lies in, which
- * costs more than copying a small message does: `to` is a whole page of ours
- * and size was cut to it. Nor a barrier against speculation: nothing here ever
- * acts on a payload. The kernel's iov_iter copies in the same way.
+ * copy_from_user() without two checks. It omits the usercopy check of the object that contains
+ * `to`, which costs more than copying a small message: `to` is in a whole page of the driver, and
+ * size is limited to that page. It also omits the barrier against speculation, because the driver
+ * never acts on a payload. The kernel's iov_iter copies in the same way.
  */
 static __always_inline unsigned long
 ipcbus_copy_from_user(void *to, const void __user *from, size_t size)
@@ -57,14 +55,14 @@ ipcbus_copy_from_user(void *to, const void __user *from, size_t size)
 }
 
 /*
- * Wakes the waiter's task and says that the waker will sleep soon, as
- * __wake_up_sync() does, without a queue to lock and walk. The flags are WF_SYNC and
- * WF_CURRENT_CPU of kernel/sched/sched.h; default_wake_function() warns of any it does not
- * know, such as the second one before 6.6, where <linux/wait.h> has no use for it.
+ * Wakes the waiter's task. Tells the scheduler that the waker will sleep soon, as __wake_up_sync()
+ * does, but without a queue to lock and walk. The flags are WF_SYNC and WF_CURRENT_CPU of
+ * kernel/sched/sched.h. default_wake_function() warns about unknown flags. Before 6.6 it does not
+ * know WF_CURRENT_CPU, and <linux/wait.h> lacks the macro below.
  *
- * here: The waker waits for the task from now on. Unless others want this CPU, it is the
- * best one: another would be idle, and be interrupted to look. Before 6.6 there is no way
- * to say so.
+ * here: The waker waits for the task from now on. If no other task wants this CPU, it is the best
+ * CPU for the task: any other CPU is idle and must be interrupted first. Before 6.6 this cannot be
+ * requested.
  */
 #define IPCBUS_WF_SYNC 0x10
 #define IPCBUS_WF_CURRENT_CPU 0x40
@@ -83,10 +81,8 @@ static inline void ipcbus_wake_sync(wait_queue_entry_t *waiter, bool here)
 	default_wake_function(waiter, TASK_INTERRUPTIBLE, flags, NULL);
 }
 
-/*
- * How the scheduler runs a task, as sched_getattr(2) reports it, for
- * sched_setattr_nocheck(). A task has a slice of its own since 6.12.
- */
+/* Returns the scheduling attributes of a task as sched_getattr(2) reports them, for
+ * sched_setattr_nocheck(). Since 6.12 a task has its own slice. */
 static inline void ipcbus_sched_get(struct task_struct *task, struct sched_attr *ret_attr)
 {
 	*ret_attr = (struct sched_attr){
@@ -102,10 +98,10 @@ static inline void ipcbus_sched_get(struct task_struct *task, struct sched_attr 
 }
 
 /*
- * Whether a task that has no realtime class may get one. With CONFIG_RT_GROUP_SCHED a group
- * has a realtime runtime of its own, mostly none, and a realtime task in it never runs.
- * sched_setattr_nocheck() does not look, and what it would look at is private. The root
- * group always has one.
+ * Returns whether a task without a realtime class may get one. With CONFIG_RT_GROUP_SCHED a group
+ * has its own realtime runtime, usually none, and a realtime task in such a group never runs.
+ * sched_setattr_nocheck() does not check this, and the kernel does not export the check. The root
+ * group always has realtime runtime.
  */
 static inline bool ipcbus_sched_may_be_realtime(struct task_struct *task)
 {
@@ -119,10 +115,9 @@ static inline bool ipcbus_sched_may_be_realtime(struct task_struct *task)
 	return may;
 }
 
-/*
- * Takes the label of the current thread, and releases it. 6.14 put a structure around the text,
- * and mainline has a choice of security module. -EOPNOTSUPP: there is no label.
- */
+/* Takes the security label of the current thread, and releases it. Returns -EOPNOTSUPP if there is
+ * no label. 6.14 put a structure around the text, and mainline lets the caller choose a security
+ * module. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
 static inline int ipcbus_secctx_take(struct lsm_context *ret_context)
 {
@@ -158,10 +153,8 @@ static inline void ipcbus_secctx_drop(struct lsm_context *context)
 }
 #endif
 
-/*
- * Changes a mapping's flags inside ->mmap, and what a file system's setattr gets for
- * mapped ids; 6.3 hid the first and renamed the second.
- */
+/* Changes the flags of a mapping inside ->mmap; 6.3 made the field private. The idmap argument of
+ * setattr; 6.3 renamed its type. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 #define ipcbus_idmap struct mnt_idmap
 #define ipcbus_vm_flags_mod vm_flags_mod
@@ -177,10 +170,8 @@ static inline void ipcbus_vm_flags_mod(struct vm_area_struct *vma, vm_flags_t se
 
 typedef unsigned long ipcbus_shrinker_op(struct shrinker *, struct shrink_control *);
 
-/*
- * A registered shrinker, or NULL, and all times of a new inode. 6.7 made shrinkers the
- * kernel's to allocate, and hid the times.
- */
+/* Returns a registered shrinker, or NULL; since 6.7 the kernel allocates shrinkers. Sets all times
+ * of a new inode; 6.7 made the fields private. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 static inline struct shrinker *ipcbus_shrinker_new(ipcbus_shrinker_op *count,
 						   ipcbus_shrinker_op *scan)
@@ -236,10 +227,8 @@ static inline void ipcbus_inode_init_times(struct inode *inode)
 }
 #endif
 
-/*
- * A dentry that only the end of the file system removes, and that end. Such a one was
- * known by the reference that nobody put; since 6.19 it is known by a flag.
- */
+/* Adds a dentry that stays until the file system is unmounted, and unmounts such a file system.
+ * Before 6.19 an extra reference marks such a dentry, since 6.19 a flag. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 static inline void ipcbus_add_dentry(struct dentry *dentry, struct inode *inode)
 {

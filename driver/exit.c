@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How threads and procs end: see proc.h.
+ * The end of threads and procs: see proc.h.
  */
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -75,10 +75,8 @@ int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
 
 /* --- Procs ----------------------------------------------------------------------------- */
 
-/*
- * No thread is or comes inside an ioctl. First nothing new may come, then everything that
- * is here goes.
- */
+/* No thread is in an ioctl, and none can enter one. Stops all sources of new work first, then
+ * releases everything. */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 {
 	struct ipcbus_thread *thread;
@@ -90,7 +88,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	WRITE_ONCE(proc->dead, true);
 	proc->barred = true;
 	proc->freeze.freezer = NULL;
-	/* By then there may be another address space in this place. */
+	/* Another address space may get this address later. */
 	WRITE_ONCE(proc->mm, NULL);
 	spin_unlock(&proc->lock);
 	if (was_dead)
@@ -110,19 +108,19 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	ipcbus_expiry_end(proc);
 	ipcbus_space_end(proc);
 	ipcbus_asyncs_release(proc);
-	/* What belongs to no node. */
+	/* Discards work that belongs to no node. */
 	ipcbus_proc_discard(proc);
 	ipcbus_nodes_release(proc);
 	ipcbus_open_calls_release(proc);
 	ipcbus_handles_release(proc);
 	ipcbus_buffers_release(&proc->region);
 	ipcbus_transaction_end(proc->user);
-	/* Others may refer to the proc for long. */
+	/* References of other procs may keep this proc for long. */
 	ipcbus_opener_put(proc->opener);
 	proc->opener = NULL;
 }
 
-/* Counted; NULL: no more. */
+/* Takes one proc off the opener's list. Returns it counted, or NULL. */
 static struct ipcbus_proc *pop_proc(struct ipcbus_opener *opener)
 {
 	struct ipcbus_proc *proc;

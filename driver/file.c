@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The file of a bus: open, mmap, poll, flush, release. /dev/ipcbus and each mount have
- * one. ioctl.c has its ioctls.
+ * The file of a bus: open, mmap, poll, flush, release. /dev/ipcbus and the file "bus" of each mount
+ * use it. ioctl.c implements its ioctls.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -20,7 +20,7 @@
 #include "thread.h"
 #include "transaction.h"
 
-/* A file of a mount opens the mount's bus, and a device the default one. */
+/* The file of a mount opens the mount's bus, the device opens the default bus. */
 static struct ipcbus_bus *bus_of(const struct inode *inode)
 {
 	return inode->i_fop == &ipcbus_fops ? inode->i_sb->s_fs_info : &ipcbus_default_bus;
@@ -30,10 +30,10 @@ static int file_open(struct inode *inode, struct file *file)
 {
 	struct ipcbus_proc *proc;
 
-	/* A kernel thread has no address space to talk from. */
+	/* A kernel thread has no address space. */
 	if (!current->mm)
 		return -EINVAL;
-	/* Every ioctl sends or receives, so each of them needs both permissions. */
+	/* Every ioctl sends or receives, so each needs read and write permission. */
 	if ((file->f_flags & O_ACCMODE) != O_RDWR)
 		return -EINVAL;
 	proc = ipcbus_proc_new(bus_of(inode), file->f_cred);
@@ -48,12 +48,13 @@ static int file_open(struct inode *inode, struct file *file)
 	list_add_tail(&proc->opener_entry, &proc->opener->procs);
 	spin_unlock(&proc->opener->lock);
 	file->private_data = proc;
-	/* What is mapped of this file is found, and unmapped, by itself. */
+	/* Mappings of this file are in an address space of its own, so they can be unmapped
+	 * separately. */
 	file->f_mapping = proc->inode->i_mapping;
 	return nonseekable_open(inode, file);
 }
 
-/* The last fd is closed, and nothing is mapped. */
+/* Called when the last fd is closed and the file is not mapped. */
 static int file_release(struct inode *inode, struct file *file)
 {
 	struct ipcbus_proc *proc = file->private_data;
@@ -65,12 +66,9 @@ static int file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/*
- * Some fd of the file was closed. If it is the process that opened it, and all its threads
- * are on their way out, nobody can use the file any more: another process may share the
- * address space, which then lives on. Otherwise it was maybe a thread that wants the others
- * to look up from their wait.
- */
+/* An fd of the file was closed. If the closing process opened the file and all its threads are
+ * exiting, shut down the proc now: another process may share the address space, which then stays.
+ * Otherwise a thread may have closed the fd to interrupt the waiting threads. */
 static int file_flush(struct file *file, fl_owner_t id)
 {
 	struct ipcbus_proc *proc = file->private_data;
@@ -87,7 +85,7 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	struct ipcbus_proc *proc = vmf->vma->vm_private_data;
 	struct page *page = NULL;
 
-	/* MADV_DOFORK hands the mapping to a child after all, but not its pages. */
+	/* MADV_DOFORK makes a child inherit the mapping. The child must not get the pages. */
 	if (vmf->vma->vm_mm == READ_ONCE(proc->mm))
 		page = ipcbus_pages_get_locked(&proc->region.pages, vmf->pgoff);
 	if (!page)
@@ -112,13 +110,14 @@ static int file_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EPERM;
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff || size > IPCBUS_MAX_REGION)
 		return -EINVAL;
-	/* Two threads may try at once: the mmap lock is held for writing. */
+	/* Two threads cannot race here: the mmap lock is held for writing. */
 	if (proc->region.size)
 		return -EBUSY;
 	ret = ipcbus_region_map(&proc->region, file->f_mapping, size);
 	if (ret)
 		return ret;
-	/* Read-only for ever, of this length at most, and not for children. */
+	/* Forbid mprotect to writable or executable, mremap to a larger size, fork, and core
+	 * dumps. */
 	ipcbus_vm_flags_mod(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
 			    VM_MAYWRITE | VM_MAYEXEC);
 	vma->vm_ops = &region_vm_ops;
@@ -139,7 +138,7 @@ static __poll_t file_poll(struct file *file, poll_table *wait)
 	return mask | ipcbus_space_poll(proc, poll_requested_events(wait));
 }
 
-/* /proc/PID/fdinfo/FD, which may be read by whoever may trace the process. */
+/* /proc/PID/fdinfo/FD, readable by processes that may trace the process. */
 static void show_fdinfo(struct seq_file *seq, struct file *file)
 {
 	struct ipcbus_proc *proc = file->private_data;

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The file system "ipcbus", also for user namespaces if the parameter userns_mounts says
- * so: each mount is a bus of its own, with its own handle 0 and manager.
+ * The file system "ipcbus". Each mount is a bus with its own handle 0 and manager. If the module
+ * parameter userns_mounts is set, it can also be mounted in user namespaces. A mount contains:
  *
- *   bus            opens the bus, as /dev/ipcbus does the default one: a regular
- *                  file with the same operations, for device numbers mean nothing
- *                  to who may not make any
- *   the rest       ipcbus_file[] of inspect.c
+ *   bus            opens the bus, as /dev/ipcbus opens the default bus. It is a regular file with
+ *                  the same operations, because a user namespace cannot create device nodes
+ *   other files    ipcbus_file[] of inspect.c
  *
- * The mount keeps the bus, and each open file keeps the mount. The rest of a proc whose file is
- * closed keeps only the bus. No file can be made, renamed or removed here.
+ * The mount keeps the bus, and each open file keeps the mount. If a proc outlives its file, it
+ * keeps only the bus. Files cannot be created, renamed or removed.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -42,12 +41,12 @@ static const struct fs_parameter_spec option_specs[] = {
 };
 
 /**
- * struct fs_options - what was asked for
- * @given: which of the options, as bits; the rest stays as it is
- * @mode: of the file "bus", as the next two
- * @uid: its owner
- * @gid: its group
- * @manager_uid: who may be the manager of the bus
+ * struct fs_options - mount options
+ * @given: the options that were given, as bits; other options stay unchanged
+ * @mode: mode of the file "bus"
+ * @uid: owner of the file "bus"
+ * @gid: group of the file "bus"
+ * @manager_uid: user that may set the manager of the bus
  */
 struct fs_options {
 	u32 given;
@@ -57,12 +56,12 @@ struct fs_options {
 	kuid_t manager_uid;
 };
 
-/* An id of the caller's that the mount's namespace knows as well. */
+/* Converts an id of the caller's namespace, which must also exist in the mount's namespace. */
 static int parse_uid(struct fs_context *fc, u32 value, kuid_t *ret_uid)
 {
 	*ret_uid = make_kuid(current_user_ns(), value);
 	if (!kuid_has_mapping(fc->user_ns, *ret_uid))
-		return invalfc(fc, "uid %u is nobody here", value);
+		return invalfc(fc, "uid %u has no mapping in the mount's user namespace", value);
 	return 0;
 }
 
@@ -70,7 +69,7 @@ static int parse_gid(struct fs_context *fc, u32 value, kgid_t *ret_gid)
 {
 	*ret_gid = make_kgid(current_user_ns(), value);
 	if (!kgid_has_mapping(fc->user_ns, *ret_gid))
-		return invalfc(fc, "gid %u is nobody here", value);
+		return invalfc(fc, "gid %u has no mapping in the mount's user namespace", value);
 	return 0;
 }
 
@@ -87,7 +86,7 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 	case OPTION_MODE:
 		options->mode = value.uint_32;
 		if (value.uint_32 & ~0777)
-			ret = invalfc(fc, "mode is from 0 to 0777");
+			ret = invalfc(fc, "mode must be between 0 and 0777");
 		break;
 	case OPTION_UID:
 		ret = parse_uid(fc, value.uint_32, &options->uid);
@@ -104,7 +103,7 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 	return ret;
 }
 
-/* To a new mount or, with s_umount held for writing, to one that is in use. */
+/* Applies options to a new mount, or to an existing one with s_umount held for writing. */
 static void apply_options(struct super_block *sb, struct fs_options *options)
 {
 	struct ipcbus_bus *bus = sb->s_fs_info;
@@ -124,7 +123,8 @@ static void apply_options(struct super_block *sb, struct fs_options *options)
 	mutex_unlock(&bus->lock);
 }
 
-/* As they are now, maybe after chmod(2), so that a remount with them changes nothing. */
+/* Shows the current values, which chmod(2) and chown(2) may have changed. So a remount with the
+ * shown options changes nothing. */
 static int show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct ipcbus_bus *bus = root->d_sb->s_fs_info;
@@ -156,7 +156,7 @@ static const struct file_operations text_fops = {
 	.release = ipcbus_files_release,
 };
 
-/* No file here has a size: like those in /dev they do not mind O_TRUNC. */
+/* Files have no size. Like device files, they ignore O_TRUNC. */
 static int file_setattr(ipcbus_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
 	int ret;
@@ -195,7 +195,8 @@ static struct inode *make_inode(struct super_block *sb, umode_t mode)
 	return inode;
 }
 
-/* The inode, which is the dentry's; the dentry stays until the file system goes. */
+/* Adds a file. Returns its inode, which belongs to the dentry, or NULL. The dentry stays until the
+ * file system is gone. */
 static struct inode *add(struct super_block *sb, const char *name, umode_t permissions)
 {
 	struct dentry *dentry;
@@ -234,7 +235,7 @@ static const struct super_operations super_ops = {
 	.show_options = show_options,
 };
 
-/* What it leaves half made on failure kill_super() takes down. */
+/* On failure, kill_super() frees what was set up so far. */
 static int fill_super(struct super_block *sb, struct fs_context *fc)
 {
 	struct ipcbus_bus *bus;
@@ -247,7 +248,7 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_op = &super_ops;
 	sb->s_time_gran = 1;
 	sb->s_iflags |= SB_I_NODEV | SB_I_NOEXEC;
-	/* Nothing may be laid over it: such a file would not be the bus. */
+	/* Forbid overlays: a file of an overlay would not be the bus. */
 	sb->s_stack_depth = FILESYSTEM_MAX_STACK_DEPTH;
 	bus = ipcbus_bus_new(sb->s_user_ns);
 	if (IS_ERR(bus))
@@ -269,7 +270,7 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	return ret;
 }
 
-/* The last who could open a file is gone, or the mount failed. */
+/* Called when the last user of the mount is gone, or mounting failed. */
 static void kill_super(struct super_block *sb)
 {
 	struct ipcbus_bus *bus = sb->s_fs_info;
@@ -281,7 +282,7 @@ static void kill_super(struct super_block *sb)
 
 static bool userns_mounts;
 module_param(userns_mounts, bool, 0644);
-MODULE_PARM_DESC(userns_mounts, "whoever may make a user namespace may mount buses in it");
+MODULE_PARM_DESC(userns_mounts, "allow mounts in user namespaces by users that may create these");
 
 static int get_tree(struct fs_context *fc)
 {
@@ -308,7 +309,7 @@ static const struct fs_context_operations context_ops = {
 	.free = free_context,
 };
 
-/* While it is false, the module may still go although a mount holds it. */
+/* While this is false, loading the module may still fail, so a mount must not pin it. */
 static bool is_ready;
 
 static int init_context(struct fs_context *fc)
@@ -334,7 +335,7 @@ static struct file_system_type fs_type = {
 	.fs_flags = FS_USERNS_MOUNT,
 };
 
-/* No MODULE_ALIAS_FS(): with it, a mount in a user namespace would load the module. */
+/* No MODULE_ALIAS_FS(): an alias would let a mount in a user namespace load the module. */
 
 int ipcbus_fs_init(void)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files that show a bus: see bus.h. ipcbus(4) and docs/tracing.md explain what is in them. No
- * kernel pointer is ever shown. Of each proc, a piece is copied out under a lock, and printed
- * after the lock is released. While a bus works, the lines of a file do not match each other.
+ * Files that show the state of a bus: see bus.h. ipcbus(4) and docs/tracing.md explain the
+ * contents. The files never show kernel pointers. For each proc, a piece of the state is copied
+ * under a lock and printed after the lock is dropped. If the bus is in use, the lines of a file are
+ * not a consistent snapshot.
  */
 #include <linux/debugfs.h>
 #include <linux/jiffies.h>
@@ -23,9 +24,9 @@
 #include "transaction.h"
 #include "user.h"
 
-/* What is looked at under a lock at once; longer queues are shown in part. */
+/* Maximum number of items copied per lock hold. Of longer queues, only this many are shown. */
 #define PIECE	64
-/* These are printed under it. */
+/* Maximum number of handles printed per lock hold. */
 #define HANDLES_AT_ONCE	8
 
 static unsigned int ms_since(unsigned long stamp)
@@ -36,11 +37,11 @@ static unsigned int ms_since(unsigned long stamp)
 /* --- Calls -------------------------------------------------------------------- */
 
 /**
- * struct calls - some calls and oneways to one proc, copied out
- * @proc: their target
- * @count: how many there are in @row
- * @more: there are others
- * @row: what is known of each
+ * struct calls - copied data of some calls and oneways to one proc
+ * @proc: the target
+ * @count: number of rows in use
+ * @more: there are more calls than rows
+ * @row: data of each call or oneway
  */
 struct calls {
 	struct ipcbus_proc *proc;
@@ -60,7 +61,7 @@ struct calls {
 	} row[PIECE];
 };
 
-/* A number in ns as the reader sees it; 0 if nobody has it any more. */
+/* Converts a pid of ns to the reader's pid namespace; returns 0 if the process is gone. */
 static int reader_nr(u32 nr, struct pid_namespace *ns)
 {
 	int ret;
@@ -71,7 +72,8 @@ static int reader_nr(u32 nr, struct pid_namespace *ns)
 	return ret;
 }
 
-/* server: who took it, or NULL; t->server means nothing before that. */
+/* Adds a row. server: the thread that took the call, or NULL. t->server is valid only after
+ * that. */
 static void note(struct calls *calls, const struct ipcbus_transaction *t, const char *state,
 		 const struct ipcbus_thread *server)
 {
@@ -119,7 +121,7 @@ static void note_queue(struct calls *calls, struct list_head *queue)
 	}
 }
 
-/* There are others. */
+/* Tells the reader that calls were omitted. */
 static void print_more(struct seq_file *seq, u64 proc)
 {
 	seq_printf(seq, "more proc=%llu\n", proc);
@@ -143,7 +145,7 @@ static void print_calls(struct seq_file *seq, struct calls *calls)
 		print_more(seq, calls->proc->number);
 }
 
-/* Of the next thread from *at on; false if there is none. */
+/* Notes the calls for the next thread from *at on only. Returns false if there is none. */
 static bool note_thread(struct calls *calls, u64 *at)
 {
 	struct ipcbus_proc *proc = calls->proc;
@@ -164,7 +166,8 @@ static bool note_thread(struct calls *calls, u64 *at)
 	return thread;
 }
 
-/* Oneways that wait for the one before; likewise of the next node. */
+/* Notes the oneways that are queued behind another oneway of the next node from *at on. Returns
+ * false if there is none. */
 static bool note_node(struct calls *calls, u64 *at)
 {
 	struct ipcbus_proc *proc = calls->proc;
@@ -183,7 +186,7 @@ static bool note_node(struct calls *calls, u64 *at)
 	return node;
 }
 
-/* Likewise of one tree, from the call *at on. */
+/* Notes the open calls of one tree, from the call *at on. Returns false at the end. */
 static bool note_open(struct calls *calls, u32 tree, u64 *at)
 {
 	struct ipcbus_proc *proc = calls->proc;
@@ -200,7 +203,7 @@ static bool note_open(struct calls *calls, u32 tree, u64 *at)
 
 enum { CALLS_OF_PROC, CALLS_OF_THREADS, CALLS_OF_NODES, CALLS_OPEN };
 
-/* The next ones; false if none are left. */
+/* Notes the next calls. Returns false at the end. */
 static bool note_next(struct calls *calls, struct ipcbus_place *place)
 {
 	bool more = false;
@@ -252,7 +255,7 @@ static bool transactions_show(struct seq_file *seq, struct ipcbus_proc *proc,
 
 /* --- Procs -------------------------------------------------------------------- */
 
-/* What waits in a queue: how many, as far as a piece goes, and since when the first. */
+/* Returns the length of a queue, at most PIECE, and the age of the oldest message in that part. */
 static unsigned int queue_length(struct list_head *queue, unsigned int *ret_ms)
 {
 	struct ipcbus_transaction *t;
@@ -338,7 +341,7 @@ static bool show_threads(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at
 	return true;
 }
 
-/* A node, copied out. queued: oneways behind the oneway that keeps it busy, at most PIECE. */
+/* Copied data of a node. queued: oneways behind the current oneway, at most PIECE. */
 struct node_row {
 	int refs;
 	u32 pending;
@@ -348,7 +351,7 @@ struct node_row {
 	unsigned int oldest_ms;
 };
 
-/* It may be dead, and refer to its proc no more. */
+/* node may be dead, with node->proc NULL. */
 static void copy_node(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 		      struct node_row *row)
 {
@@ -431,7 +434,8 @@ static bool show_region(struct seq_file *seq, struct ipcbus_proc *proc, u64 *unu
 	return false;
 }
 
-/* In this order. Each shows a piece from *at on and moves it; false: nothing is left. */
+/* In the order of output. Each shows a piece from *at on and advances it. Returns false at the
+ * end. */
 static bool (*const parts[])(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at) = {
 	show_proc, show_threads, show_nodes, show_handles, show_region,
 };
@@ -456,13 +460,13 @@ const struct ipcbus_file ipcbus_file[] = {
 /* --- Reading ------------------------------------------------------------------ */
 
 /**
- * struct reading - an open one
- * @file: which
- * @bus: of which bus; the opened inode keeps it
- * @proc: whose turn it is, counted; NULL behind the last one
- * @place: of the piece whose turn it is
- * @end: behind that piece, once it was shown
- * @more: another piece of @proc is there
+ * struct reading - state of an open file
+ * @file: the file
+ * @bus: its bus, kept by the opened inode
+ * @proc: the current proc, counted; NULL at the end
+ * @place: position of the current piece
+ * @end: position after the current piece, once it was shown
+ * @more: @proc has another piece
  */
 struct reading {
 	const struct ipcbus_file *file;
@@ -479,7 +483,7 @@ static void next_proc(struct reading *reading)
 	reading->place = (struct ipcbus_place){};
 }
 
-/* At the beginning, or again where the reader is. */
+/* Starts reading, or continues at the current position. */
 static void *reading_start(struct seq_file *seq, loff_t *pos)
 {
 	struct reading *reading = seq->private;
@@ -509,7 +513,7 @@ static void reading_stop(struct seq_file *seq, void *unused)
 {
 }
 
-/* A piece is shown again, as it is then, if the buffer had no space for it. */
+/* If the buffer has no space for a piece, seq_file calls this again for the same piece. */
 static int reading_show(struct seq_file *seq, void *unused)
 {
 	struct reading *reading = seq->private;
@@ -579,7 +583,7 @@ static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ip
 
 	/* A proc has its pages as long as it is on the bus. */
 	mutex_lock(&proc->bus->lock);
-	/* With the release in ipcbus_region_map(). */
+	/* Pairs with the release in ipcbus_region_map(). */
 	there = !RB_EMPTY_NODE(&proc->bus_entry) && smp_load_acquire(&proc->region.size);
 	end = there ? min_t(u64, place->at + PIECE, pages->count) : 0;
 	for (; place->at < end; place->at++) {
@@ -612,7 +616,7 @@ void ipcbus_debugfs_init(void)
 {
 	const struct ipcbus_file *file;
 
-	/* Errors need no handling: the files are then just not there. */
+	/* Errors need no handling: the files are missing then. */
 	dir = debugfs_create_dir("ipcbus", NULL);
 	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
 	debugfs_create_file("users", 0400, dir, NULL, &users_fops);

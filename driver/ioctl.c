@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls, a row each. A row's operation is in the file of its noun. It works on
- * the driver's own copy of the argument, which is copied in before and copied out
- * afterwards, here and nowhere else.
+ * Table of all ioctls. Each row names an operation, which is implemented in another file. It works
+ * on the driver's own copy of the argument. Only this file copies arguments in and out.
  */
 #include <linux/build_bug.h>
 #include <linux/fs.h>
@@ -21,7 +20,7 @@
 #include "transaction.h"
 #include "user.h"
 
-/* --- What a proc may ask ---------------------------------------------------- */
+/* --- Queries ----------------------------------------------------------------- */
 
 static int get_info(struct ipcbus_proc *proc, void *data)
 {
@@ -67,7 +66,7 @@ static int get_call_info(struct ipcbus_proc *proc, void *data)
 	return ret;
 }
 
-/* Of a call that is open in proc: its thread is counted as long as it is. */
+/* Returns the sender of a call that is open in proc. An open call keeps its thread. */
 static int sender_of_call(struct ipcbus_proc *proc, u64 id, struct ipcbus_sender_id *ret_id)
 {
 	struct ipcbus_transaction *t;
@@ -106,9 +105,9 @@ static int get_sender_info(struct ipcbus_proc *proc, void *data)
 
 /**
  * enum ioctl_out - when the argument is copied back to user space
- * @OUT_NEVER: it has no outputs
- * @OUT_ON_SUCCESS: when the operation succeeded
- * @OUT_ALWAYS: also when it failed, for its outputs say how far it came
+ * @OUT_NEVER: the argument has no outputs
+ * @OUT_ON_SUCCESS: if the operation succeeded
+ * @OUT_ALWAYS: also if the operation failed, because the outputs give details
  */
 enum ioctl_out {
 	OUT_NEVER,
@@ -119,10 +118,10 @@ enum ioctl_out {
 /**
  * struct ioctl_row - one ioctl
  * @cmd: IPCBUS_IOC_*
- * @size: bytes of its structure; 0: it has none, and its argument is 0
- * @out: when the structure is copied back
- * @op: what it does
- * @undo: takes back what @op did when the outputs cannot be written; may be NULL
+ * @size: bytes of its structure; 0 if it has none and its argument must be 0
+ * @out: when to copy the structure back
+ * @op: the operation
+ * @undo: reverts @op if the outputs cannot be written; may be NULL
  */
 struct ioctl_row {
 	unsigned int cmd;
@@ -132,7 +131,7 @@ struct ioctl_row {
 	void (*undo)(struct ipcbus_proc *proc, void *args);
 };
 
-/* As large as the largest structure; each begins with its size. */
+/* Space for any argument. Each argument begins with its size. */
 union ioctl_args {
 	u32 size;
 	struct ipcbus_info info;
@@ -158,7 +157,6 @@ static const struct ioctl_row rows[] = {
 	IOCTL(WATCH, struct ipcbus_handle, NEVER, .op = ipcbus_handle_watch),
 	IOCTL(UNWATCH, struct ipcbus_handle, NEVER, .op = ipcbus_handle_unwatch),
 	IOCTL(SET_THREADS, struct ipcbus_threads, NEVER, .op = ipcbus_threads_set),
-	/* No structure. */
 	[_IOC_NR(IPCBUS_IOC_THREAD_EXIT)] = {
 		.cmd = IPCBUS_IOC_THREAD_EXIT,
 		.op = ipcbus_thread_leave,
@@ -171,7 +169,7 @@ static const struct ioctl_row rows[] = {
 	IOCTL(MONITOR, struct ipcbus_monitor, NEVER, .op = ipcbus_monitor_set),
 };
 
-/* The number of a program that was built with another version has another size. */
+/* Ignores the size in the number: it differs in programs that were built with another version. */
 static bool is_cmd(unsigned int cmd, unsigned int other)
 {
 	return !((cmd ^ other) & ~((unsigned int)_IOC_SIZEMASK << _IOC_SIZESHIFT));
@@ -190,7 +188,7 @@ static const struct ioctl_row *row_of(unsigned int cmd)
 	return is_cmd(cmd, row->cmd) ? row : NULL;
 }
 
-/* A longer structure must be zero behind what the driver knows. */
+/* If the user's structure is larger than the driver's, the rest must be zero. */
 static int copy_in(union ioctl_args *args, const struct ioctl_row *row, const void __user *user)
 {
 	u32 size;
@@ -203,7 +201,7 @@ static int copy_in(union ioctl_args *args, const struct ioctl_row *row, const vo
 	if (size > PAGE_SIZE)
 		return -E2BIG;
 	ret = copy_struct_from_user(args, row->size, user, size);
-	/* The size that was checked, whatever stands there by now. */
+	/* Use the size that was checked, even if user space has changed it since. */
 	args->size = size;
 	return ret;
 }
@@ -232,7 +230,7 @@ static noinline long ioctl_by_row(struct ipcbus_proc *proc, unsigned int cmd, un
 	return -EFAULT;
 }
 
-/* EXCHANGE comes first and has its own copies: its way is kept short. */
+/* EXCHANGE is checked first and copies its argument itself, because it is the fast path. */
 long ipcbus_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ipcbus_proc *proc = file->private_data;

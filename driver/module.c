@@ -17,11 +17,9 @@
 #include "transaction.h"
 #include "user.h"
 
-/*
- * A character device with its own major number. misc_open() calls a driver under the mutex of all
- * misc devices, and an open of /dev/ipcbus waits for the mmap lock of the opener. A fault in a file
- * of the opener's own FUSE server holds that lock for as long as the server likes.
- */
+/* A character device with its own major number. misc_open() calls a driver under the mutex of all
+ * misc devices, and an open of /dev/ipcbus waits for the mmap lock of the opener. A page fault in a
+ * file of the opener's own FUSE server holds that lock as long as the server likes. */
 static struct class device_class = { .name = "ipcbus" };
 static dev_t number;
 static struct cdev cdev;
@@ -37,7 +35,7 @@ static int __init device_init(void)
 	ret = class_register(&device_class);
 	if (ret)
 		goto err_number;
-	/* A udev rule sets the mode, and the group whose members may use the bus. */
+	/* A udev rule sets the mode, and the group whose members may open the device. */
 	device = device_create(&device_class, NULL, number, NULL, "ipcbus");
 	if (IS_ERR(device)) {
 		ret = PTR_ERR(device);
@@ -105,7 +103,7 @@ static void __exit ipcbus_exit(void)
 	ipcbus_opener_done();
 	ipcbus_expiry_done();
 	ipcbus_trace_done();
-	/* Threads, nodes and handles are freed after a grace period. */
+	/* Wait for the RCU callbacks that free threads, nodes and handles. */
 	rcu_barrier();
 	ipcbus_reclaim_done();
 	ipcbus_transaction_cache_done();

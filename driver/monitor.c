@@ -27,10 +27,10 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-#define WISHES	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES)
+#define MONITOR_FLAGS	(IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES)
 
-/* Changing code stops all processors, so the key stays on for a second: a program that turns
- * a monitor on and off in a loop changes it once a second at most. */
+/* Changing the code stops all CPUs. So the key stays on for a second after its last use. A program
+ * that starts and stops a monitor in a loop changes the code at most once a second. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(ipcbus_trace_key, HZ);
 
 int ipcbus_trace_begin(void)
@@ -50,8 +50,8 @@ void ipcbus_trace_done(void)
 }
 
 /**
- * struct queued_record - a record on its way to a monitor
- * @work: in the monitor's queue, which keeps the monitor
+ * struct queued_record - a record in the queue of a monitor
+ * @work: in the monitor's queue, which keeps the monitor alive
  * @proc: the monitor; constant
  * @buffer: the record, in the monitor's region
  */
@@ -85,7 +85,7 @@ static const struct ipcbus_work_ops queued_ops = {
 	.discard = queued_discard,
 };
 
-/* --- What a record is made of --------------------------------------------------- */
+/* --- Building a record ---------------------------------------------------------------- */
 
 static u32 objects_of(const struct ipcbus_record *record)
 {
@@ -94,7 +94,7 @@ static u32 objects_of(const struct ipcbus_record *record)
 	return buffer && buffer->cargo.objects ? buffer->cargo.objects->count : 0;
 }
 
-/* The header as this monitor sees it. */
+/* Completes the head for this monitor. */
 static void complete_head(const struct ipcbus_proc *proc, const struct ipcbus_record *record,
 			  u32 max_data, struct ipcbus_monitor_record *ret_head)
 {
@@ -108,7 +108,7 @@ static void complete_head(const struct ipcbus_proc *proc, const struct ipcbus_re
 	head->to_tid = pid_nr_ns(record->to.tid, proc->pid_ns);
 	head->from_uid = from_kuid_munged(proc->user_ns, record->uid);
 	head->from_gid = from_kgid_munged(proc->user_ns, record->gid);
-	/* A secret would stay in the monitor's region. */
+	/* A secret must not stay in the monitor's region. */
 	if (record->buffer && !(head->flags & IPCBUS_SEND_CLEAR))
 		head->data_kept = min_t(u64, head->data_size, max_data);
 	head->objects = sizeof(*head) + ALIGN(head->data_kept, 8);
@@ -134,7 +134,7 @@ static void write_objects(const struct ipcbus_proc *proc, const struct ipcbus_re
 	}
 }
 
-/* The record in the monitor's region; NULL if there is no space. */
+/* Writes the record to the monitor's region. Returns NULL if there is no space. */
 static struct ipcbus_buffer *make_buffer(struct ipcbus_proc *proc,
 					 const struct ipcbus_record *record, u32 max_data, u64 lost)
 {
@@ -200,7 +200,7 @@ static bool wants(const struct ipcbus_proc *proc, const struct ipcbus_record *re
 	const struct ipcbus_monitor_wish *wish = &proc->monitor;
 
 	lockdep_assert_held(&proc->bus->monitors.lock);
-	/* Its own traffic would only make more of it. */
+	/* Never record a monitor's own messages: each record would cause more. */
 	if (record->from.proc == proc || record->to.proc == proc)
 		return false;
 	return wish->flags & record->wanted_by &&
@@ -234,7 +234,7 @@ static void record_for_all(struct ipcbus_bus *bus, const struct ipcbus_record *r
 	}
 }
 
-/* --- Coming and going ---------------------------------------------------------- */
+/* --- Starting and stopping ------------------------------------------------------------ */
 
 static int find_slot(struct ipcbus_monitors *monitors, const struct ipcbus_proc *proc)
 {
@@ -247,10 +247,8 @@ static int find_slot(struct ipcbus_monitors *monitors, const struct ipcbus_proc 
 	return -EDQUOT;
 }
 
-/*
- * Takes over wish->pid and leaves the old one there. Returns by how much there
- * are more monitors than before, or -EDQUOT.
- */
+/* Sets the proc's filter. Takes ownership of wish->pid, and returns the old pid there. Returns the
+ * change of the number of monitors, or -EDQUOT. */
 static int exchange_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
 {
 	struct ipcbus_monitors *monitors = &proc->bus->monitors;
@@ -277,7 +275,7 @@ static int set_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
 	struct ipcbus_monitors *monitors = &proc->bus->monitors;
 	int change;
 
-	/* Sleeps, so it comes before the lock. */
+	/* Must come before the lock, because it sleeps. */
 	ipcbus_trace_begin();
 	spin_lock(&monitors->lock);
 	change = exchange_wish(proc, wish);
@@ -295,7 +293,7 @@ int ipcbus_monitor_set(struct ipcbus_proc *proc, void *data)
 	const struct ipcbus_monitor *args = data;
 	struct ipcbus_monitor_wish wish = { .flags = args->flags, .max_data = args->max_data };
 
-	if (args->flags & ~WISHES || (!args->flags && (args->pid || args->max_data)))
+	if (args->flags & ~MONITOR_FLAGS || (!args->flags && (args->pid || args->max_data)))
 		return -EINVAL;
 	if (!ipcbus_ns_capable(proc->bus->user_ns, CAP_SYS_ADMIN))
 		return -EPERM;
@@ -321,7 +319,7 @@ void ipcbus_monitor_release(struct ipcbus_proc *proc)
 
 /* --- Stages ------------------------------------------------------------------- */
 
-/* Starts a record of the message that thread, the current thread, sends: t, or a reply to t. */
+/* Initializes a record of the message that the current thread sends: t, or a reply to t. */
 static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thread,
 			 const struct ipcbus_message *message, const struct ipcbus_transaction *t)
 {
@@ -330,7 +328,7 @@ static void begin_record(struct ipcbus_record *record, struct ipcbus_thread *thr
 	*record = (struct ipcbus_record){
 		.wanted_by = IPCBUS_MONITOR_MESSAGES,
 		.head = {
-			/* IPCBUS_RECORD_CALL to _ERROR have the numbers of IPCBUS_SEND_*. */
+			/* IPCBUS_RECORD_CALL to _ERROR have the same values as IPCBUS_SEND_*. */
 			.kind = send->kind,
 			.time = ktime_get_ns(),
 			.id = t->id,
@@ -409,11 +407,11 @@ void ipcbus_report_release_slow(u64 id, int result)
 
 /* --- Failures ----------------------------------------------------------------- */
 
-/* The receiver of a message, as far as that is known. */
+/* Returns the receiving process of a message, or NULL if it is not known. */
 static struct pid *target_of(const struct ipcbus_send *send, const struct ipcbus_transaction *t,
 			     const struct ipcbus_node_entry *node)
 {
-	/* t is the call that the reply is for. */
+	/* For a reply, t is the call. */
 	if (send && (send->kind == IPCBUS_SEND_REPLY || send->kind == IPCBUS_SEND_ERROR))
 		return t ? t->caller->pid : NULL;
 	return node ? node->proc->pid : NULL;
@@ -488,7 +486,7 @@ void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbu
 		record.from.pid = t->from->tgid;
 		record.from.tid = t->from->pid;
 	} else {
-		/* No thread waits, and the process may have ended. */
+		/* No thread waits for t, and the sending process may have ended. */
 		rcu_read_lock();
 		pid = get_pid(ipcbus_sender_id_find(&t->sender_id));
 		rcu_read_unlock();

@@ -2,11 +2,11 @@
 /*
  * Monitor
  *
- * The files on a message's way report each stage of it. A report becomes a tracepoint, and a
- * record for the monitors: procs that asked to see their bus's traffic (IPCBUS_IOC_MONITOR).
- * Each monitor that wants the record gets a copy in its own region. If there is no space, the
- * record is lost and counted: messages neither wait nor fail for it. While nobody observes, a
- * stage costs one instruction (ipcbus_trace_key).
+ * The files on the path of a message report each stage of it. A report becomes a tracepoint, and a
+ * record for the monitors: procs that observe their bus's traffic (IPCBUS_IOC_MONITOR). Each
+ * monitor that wants the record gets a copy in its own region. If its region has no space, the
+ * record is lost and counted; the message neither waits nor fails. If no tracepoint or monitor is
+ * enabled, a stage costs one instruction (ipcbus_trace_key).
  */
 #ifndef IPCBUS_MONITOR_H
 #define IPCBUS_MONITOR_H
@@ -26,9 +26,9 @@ struct pid;
 
 /**
  * struct ipcbus_monitors - the monitors of a bus
- * @lock: protects the rest, and what each wants; leaf
- * @count: how many; may be read without
- * @proc: who; not counted: each takes itself out when it is shut down
+ * @lock: protects the rest, and the monitors' filters; leaf
+ * @count: number of monitors; may be read without @lock
+ * @proc: the monitors; not counted, because each removes itself when it is shut down
  */
 struct ipcbus_monitors {
 	spinlock_t lock;
@@ -37,11 +37,11 @@ struct ipcbus_monitors {
 };
 
 /**
- * struct ipcbus_monitor_wish - what a proc that monitors wants (monitors' lock)
- * @flags: IPCBUS_MONITOR_*; 0: it is no monitor
- * @max_data: bytes of payload to copy at most
- * @pid: only what this process sends or gets; counted, or NULL
- * @lost: records that found no space since the last that did; no lock
+ * struct ipcbus_monitor_wish - filter of a monitor (monitors' lock)
+ * @flags: IPCBUS_MONITOR_*; 0 if the proc is no monitor
+ * @max_data: maximum number of payload bytes to copy
+ * @pid: only messages from or to this process, counted; or NULL
+ * @lost: number of records lost since the last record that was queued; atomic
  */
 struct ipcbus_monitor_wish {
 	u32 flags;
@@ -51,16 +51,16 @@ struct ipcbus_monitor_wish {
 };
 
 /**
- * struct ipcbus_record - what a monitor is to learn
- * @wanted_by: IPCBUS_MONITOR_*: the flag of the monitors that want it
- * @head: as the monitor gets it, but for what depends on the monitor: its size,
- *	what is kept, and who from and to are
- * @from: the sender: its process, its thread, its proc; each NULL if not known
- * @to: the receiver, likewise
- * @uid: of the sender
- * @gid: likewise
- * @region: the one that @buffer is in
- * @buffer: the message, which nobody else has yet; or NULL
+ * struct ipcbus_record - a record, before it is copied to the monitors
+ * @wanted_by: IPCBUS_MONITOR_*: flag of the monitors that want it
+ * @head: the record's head, without the fields that depend on the monitor: size, data_kept, and the
+ *	ids of sender and receiver
+ * @from: process, thread and proc of the sender; each NULL if unknown
+ * @to: process, thread and proc of the receiver; each NULL if unknown
+ * @uid: the sender's effective user
+ * @gid: the sender's effective group
+ * @region: the region of @buffer
+ * @buffer: the message, which must not be queued yet, or NULL
  */
 struct ipcbus_record {
 	u32 wanted_by;
@@ -88,7 +88,7 @@ extern struct static_key_false_deferred ipcbus_trace_key;
 
 #define ipcbus_is_observed()	static_branch_unlikely(&ipcbus_trace_key.key)
 
-/* For the functions below alone. */
+/* Only for the inline functions below. */
 void ipcbus_report_send_slow(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			     const struct ipcbus_transaction *t);
 void ipcbus_report_deliver_slow(struct ipcbus_thread *thread, const struct ipcbus_transaction *t,
@@ -100,7 +100,7 @@ void ipcbus_report_result_slow(struct ipcbus_thread *thread, const struct ipcbus
 			       const struct ipcbus_event *event);
 void ipcbus_report_release_slow(u64 id, int result);
 
-/* t is whole and will be queued next. */
+/* t is complete, and will be queued next. */
 static __always_inline void ipcbus_report_send(struct ipcbus_thread *thread,
 					       const struct ipcbus_message *message,
 					       const struct ipcbus_transaction *t)
@@ -109,7 +109,7 @@ static __always_inline void ipcbus_report_send(struct ipcbus_thread *thread,
 		ipcbus_report_send_slow(thread, message, t);
 }
 
-/* t was delivered to thread, which will see this event. */
+/* t was delivered to thread with this event. */
 static __always_inline void ipcbus_report_deliver(struct ipcbus_thread *thread,
 						  const struct ipcbus_transaction *t,
 						  const struct ipcbus_event *event)
@@ -118,7 +118,7 @@ static __always_inline void ipcbus_report_deliver(struct ipcbus_thread *thread,
 		ipcbus_report_deliver_slow(thread, t, event);
 }
 
-/* The reply to t is whole and will be handed to the caller next. */
+/* The reply to t is complete, and will be handed to the caller next. */
 static __always_inline void ipcbus_report_reply(struct ipcbus_thread *thread,
 						const struct ipcbus_message *message,
 						const struct ipcbus_transaction *t,
@@ -128,7 +128,7 @@ static __always_inline void ipcbus_report_reply(struct ipcbus_thread *thread,
 		ipcbus_report_reply_slow(thread, message, t, buffer);
 }
 
-/* The caller, thread, will see this event, which ends its call t. */
+/* thread, the caller, takes this event, which ends its call t. */
 static __always_inline void ipcbus_report_result(struct ipcbus_thread *thread,
 						 const struct ipcbus_transaction *t,
 						 const struct ipcbus_event *event)
@@ -137,23 +137,21 @@ static __always_inline void ipcbus_report_result(struct ipcbus_thread *thread,
 		ipcbus_report_result_slow(thread, t, event);
 }
 
-/* The current process released a buffer, if result is 0. */
+/* If result is 0, the current process has released a buffer. */
 static __always_inline void ipcbus_report_release(u64 id, int result)
 {
 	if (ipcbus_is_observed())
 		ipcbus_report_release_slow(id, result);
 }
 
-/*
- * Reports that an exchange of thread, the current one, failed. message has the stage that
- * failed; its send is NULL if the exchange failed before a message. t and node may be NULL.
- * Returns error. May sleep.
- */
+/* Reports that an exchange of the current thread failed. message has the stage that failed. If the
+ * exchange failed while releasing, message->send is NULL. t and node may be NULL. Returns error.
+ * May sleep. */
 int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_message *message,
 			 const struct ipcbus_transaction *t, const struct ipcbus_node_entry *node,
 			 int error);
 
-/* Reports that a message failed after it was sent. buffer is NULL if it was delivered. May
+/* Reports that a message failed after it was sent. If it was delivered, buffer is NULL. May
  * sleep. */
 void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,
 			  int error, u32 stage, u32 index);

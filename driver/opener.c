@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Openers: see opener.h. file.c gets one for each open, and the kernel calls release()
- * from exit_mmap().
+ * Openers: see opener.h. proc.c gets an opener for each open, and the kernel calls release() from
+ * exit_mmap().
  */
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -10,7 +10,7 @@
 #include "opener.h"
 
 #ifndef CONFIG_MMU_NOTIFIER
-#error "ipcbus needs a kernel with CONFIG_MMU_NOTIFIER, which KVM for one selects"
+#error "ipcbus requires a kernel with CONFIG_MMU_NOTIFIER (selected by KVM, for example)"
 #endif
 
 static DEFINE_SPINLOCK(openers_lock);
@@ -27,9 +27,9 @@ void ipcbus_opener_put(struct ipcbus_opener *opener)
 	kref_put(&opener->ref, opener_free);
 }
 
-/* --- What the kernel calls ---------------------------------------------------------- */
+/* --- Called by the kernel ----------------------------------------------------------- */
 
-/* The kernel holds the mmap lock of the address space. */
+/* Called with the mmap lock of the address space held. */
 static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
 {
 	struct ipcbus_opener *opener;
@@ -57,20 +57,20 @@ static void remove_locked(struct ipcbus_opener *opener)
 	RB_CLEAR_NODE(&opener->entry);
 }
 
-/* In an SRCU section of the kernel's: it may sleep, and unloading waits for it. */
+/* Called in an SRCU read side of the kernel, for which unloading waits. May sleep. */
 static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
 	struct ipcbus_opener *opener = container_of(notifier, struct ipcbus_opener, notifier);
-	bool there;
+	bool listed;
 
 	end(opener);
-	/* Unloading may have removed it before. */
+	/* If the module is being unloaded, remove_any() may have removed the opener already. */
 	spin_lock(&openers_lock);
-	there = !RB_EMPTY_NODE(&opener->entry);
-	if (there)
+	listed = !RB_EMPTY_NODE(&opener->entry);
+	if (listed)
 		remove_locked(opener);
 	spin_unlock(&openers_lock);
-	if (there)
+	if (listed)
 		mmu_notifier_put(notifier);
 }
 
@@ -80,7 +80,7 @@ static const struct mmu_notifier_ops notifier_ops = {
 	.free_notifier = free_notifier,
 };
 
-/* --- What procs call ------------------------------------------------------------------ */
+/* --- Called by procs ------------------------------------------------------------------ */
 
 static int compare(const void *mm, const struct rb_node *node)
 {
@@ -89,7 +89,7 @@ static int compare(const void *mm, const struct rb_node *node)
 	return mm < (const void *)opener->mm ? -1 : mm > (const void *)opener->mm;
 }
 
-/* While one of its threads is here the address space does not end. */
+/* The address space cannot end while one of its threads runs this. */
 static struct ipcbus_opener *find(const struct mm_struct *mm)
 {
 	struct ipcbus_opener *opener;
@@ -107,7 +107,8 @@ static bool is_before(struct rb_node *a, const struct rb_node *b)
 	return compare(rb_entry(a, struct ipcbus_opener, entry)->mm, b) < 0;
 }
 
-/* The first time its count by the kernel is kept, until remove(). */
+/* Adds the opener to the tree. Returns false if it is already listed. The tree keeps the first
+ * reference from mmu_notifier_get() until release() or remove_any(). */
 static bool add_once(struct ipcbus_opener *opener)
 {
 	bool first;
@@ -129,12 +130,12 @@ struct ipcbus_opener *ipcbus_opener_get(void)
 	if (opener)
 		return opener;
 	notifier = mmu_notifier_get(&notifier_ops, current->mm);
-	/* A signal ends the wait for all locks of the address space with -EINTR. */
+	/* If a signal interrupts taking all locks of the address space, the error is -EINTR. */
 	if (IS_ERR(notifier))
 		return PTR_ERR(notifier) == -EINTR ? ERR_PTR(-ERESTARTNOINTR) : ERR_CAST(notifier);
 	opener = container_of(notifier, struct ipcbus_opener, notifier);
 	kref_get(&opener->ref);
-	/* Another thread may have been first. */
+	/* Another thread has added the opener in the meantime. */
 	if (!add_once(opener))
 		mmu_notifier_put(notifier);
 	return opener;
@@ -147,7 +148,7 @@ void ipcbus_opener_init(void (*procs_end)(struct ipcbus_opener *opener))
 	end = procs_end;
 }
 
-/* Address spaces may end meanwhile. */
+/* Removes one opener from the tree and returns it, or NULL. Address spaces may end concurrently. */
 static struct ipcbus_opener *remove_any(void)
 {
 	struct ipcbus_opener *opener;

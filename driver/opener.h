@@ -2,13 +2,13 @@
 /*
  * Opener
  *
- * An opener is the address space that opened files of a bus. It ends when no process runs
- * in it any more, because all have exited or executed another program. The kernel notifies
- * the opener of that, whatever fds and mappings there are, and exit.c ends its procs.
+ * An opener is the address space that opened files of a bus. It ends when all its processes have
+ * exited or executed another program. The kernel notifies the opener then, regardless of open fds
+ * and mappings, and exit.c shuts down its procs.
  *
- * An address space has one opener, from its first open until it ends or the module is
- * unloaded. To register costs all locks of the address space, so that is done once. A later
- * open finds the opener by the address space, and does not register.
+ * An address space has one opener, from its first open until it ends or the module is unloaded.
+ * Registering takes all locks of the address space, so it must be done only once. A later open
+ * finds the opener by the address space.
  */
 #ifndef IPCBUS_OPENER_H
 #define IPCBUS_OPENER_H
@@ -23,12 +23,12 @@
 
 /**
  * struct ipcbus_opener - one address space
- * @ref: its procs, and the kernel's list of who is notified
- * @notifier: in that list; pins the address space's structure while it is
- * @mm: the address space, as a number
- * @entry: in the tree of all, by @mm, while @notifier is in its list (openers_lock)
+ * @ref: one for each of its procs, and one for the kernel's list of notifiers
+ * @notifier: entry in that list; pins the mm_struct while it is in the list
+ * @mm: the address space, only for comparison
+ * @entry: in the tree of openers by @mm, while @notifier is in its list (openers_lock)
  * @lock: protects @procs; a leaf
- * @procs: that were opened and did not end
+ * @procs: its procs that are not shut down
  */
 struct ipcbus_opener {
 	struct kref ref;
@@ -41,10 +41,11 @@ struct ipcbus_opener {
 
 /* procs_end is called when an address space ends; it may sleep. */
 void ipcbus_opener_init(void (*procs_end)(struct ipcbus_opener *opener));
-/* There is no proc any more. */
+/* Must be called when no proc is left. */
 void ipcbus_opener_done(void);
 
-/* That of the current address space, counted. -ENOMEM; -ERESTARTNOINTR: a signal. */
+/* Returns the opener of the current address space, counted, or ERR_PTR: -ENOMEM; -ERESTARTNOINTR if
+ * a signal came. */
 struct ipcbus_opener *ipcbus_opener_get(void);
 void ipcbus_opener_put(struct ipcbus_opener *opener);
 

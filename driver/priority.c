@@ -15,7 +15,7 @@
 #include "thread.h"
 #include "transaction.h"
 
-/* Finds the best priority that the thread serves a message with, or NONE. */
+/* Returns the best priority of all messages that the thread serves, or NONE. */
 static int find_best(struct ipcbus_thread *thread, u32 *ret_policy)
 {
 	struct ipcbus_transaction *t;
@@ -33,7 +33,7 @@ static int find_best(struct ipcbus_thread *thread, u32 *ret_policy)
 	return prio;
 }
 
-/* Of a thread that runs by attr. */
+/* Returns the priority of a thread with these attributes. */
 static int priority_of(const struct sched_attr *attr)
 {
 	if (attr->sched_policy == SCHED_DEADLINE)
@@ -43,17 +43,15 @@ static int priority_of(const struct sched_attr *attr)
 	return NICE_TO_PRIO(attr->sched_nice);
 }
 
-/*
- * Raises attr, by which the current thread runs on its own, to prio or as far as the thread could
- * do it itself. False: that is not better.
- */
+/* Raises attr, the current thread's own attributes, to prio or as far as the thread itself may set
+ * it. Returns whether the result is better. */
 static bool raise_attr(struct sched_attr *attr, int prio, u32 policy)
 {
 	bool may_all = ns_capable_noaudit(&init_user_ns, CAP_SYS_NICE);
 	int own = priority_of(attr), best, nice;
 	unsigned long priority = 0;
 
-	/* In a group without realtime runtime a realtime thread would never run. */
+	/* A realtime thread in a group without realtime runtime would never run. */
 	if (rt_prio(prio) && (rt_prio(own) || ipcbus_sched_may_be_realtime(current)))
 		priority = MAX_RT_PRIO - 1 - prio;
 	if (!may_all)
@@ -70,7 +68,7 @@ static bool raise_attr(struct sched_attr *attr, int prio, u32 policy)
 	return priority_of(attr) < own;
 }
 
-/* What the thread owns. What was set for it during its boost is its own. */
+/* Updates boost->own. Attributes that were set during the boost become the thread's own. */
 static void get_own(struct ipcbus_boost *boost)
 {
 	struct sched_attr now;
@@ -84,7 +82,7 @@ static void get_own(struct ipcbus_boost *boost)
 	}
 }
 
-/* If the scheduler refuses, the thread goes on as it is. */
+/* Sets the boost to prio. If the scheduler refuses, the thread keeps its priority. */
 static void change(struct ipcbus_boost *boost, int prio, u32 policy)
 {
 	bool was_boosted = boost->prio != IPCBUS_PRIORITY_NONE, boosted;

@@ -2,12 +2,12 @@
 /*
  * Priority
  *
- * A priority is one number on the scheduler's own scale. Lower is better: 0 to 98 for
- * the realtime classes (99 minus the priority), 100 to 139 for nice -20 to 19. A message
- * has its sender's priority, or its node's if that is better. By it
+ * A priority is one number on the scheduler's own scale, where lower is better: 0 to 98 for the
+ * realtime classes (99 minus the priority), 100 to 139 for nice -20 to 19. A message has the better
+ * of its sender's and its node's priority. This priority determines
  *
- *   - the message overtakes others in its target's queue (work.c), and
- *   - the thread that serves a call runs meanwhile.
+ *   - the order of messages in the target's queue (work.c), and
+ *   - with which priority a thread serves a call.
  */
 #ifndef IPCBUS_PRIORITY_H
 #define IPCBUS_PRIORITY_H
@@ -18,21 +18,21 @@
 
 #include "main.h"
 
-/* No priority of its own. It is worse than any. */
+/* No priority; worse than any priority. */
 #define IPCBUS_PRIORITY_NONE	MAX_PRIO
 
-/* Who has so many messages in another user's queue floods it (work.h). */
+/* If a user has this many messages in another user's queue, it floods the queue (work.h). */
 #define IPCBUS_FLOOD	16
 
-/* After so many better ones that are not realtime the oldest work is taken. */
+/* After this many works that are better and not realtime, the oldest work is taken. */
 #define IPCBUS_MAX_PASSED	64
 
 /**
- * struct ipcbus_boost - the boost of one thread; all of it is the thread's own
- * @prio: of the message that it serves, or NONE while there is no boost
+ * struct ipcbus_boost - the boost of one thread; only the thread itself uses it
+ * @prio: priority of the boost, or NONE
  * @policy: SCHED_FIFO or SCHED_RR, if @prio is realtime
- * @own: class and priority to restore
- * @set: what they became by the boost, which may be less than @prio
+ * @own: scheduling attributes to restore
+ * @set: attributes during the boost, which may be less than @prio
  */
 struct ipcbus_boost {
 	int prio;
@@ -41,7 +41,7 @@ struct ipcbus_boost {
 	struct sched_attr set;
 };
 
-/* The current thread's priority, as the scheduler sees it: with its boost. */
+/* Returns the current thread's effective priority, including its boost. */
 static __always_inline int ipcbus_priority_current(void)
 {
 	return READ_ONCE(current->normal_prio);
@@ -50,26 +50,26 @@ static __always_inline int ipcbus_priority_current(void)
 /* --- Boost ------------------------------------------------------------------ */
 
 /*
- * A thread runs with the best priority among the calls that it serves, the node's
- * priority of the oneway that it serves, and its own. The rules:
+ * A thread runs with the best of these priorities: its own, those of the calls that it serves, and
+ * that of the node whose oneway it serves. The rules:
  *
- *   - A boost never exceeds what RLIMIT_NICE, RLIMIT_RTPRIO or CAP_SYS_NICE allow the thread
- *     itself. So a boost grants nothing, and the driver need not take it away from a thread that
- *     does not come back.
- *   - Only the thread itself begins and ends its boost: on its way out of an exchange, before it
- *     sleeps in one, and when it leaves its file.
- *   - A call that a boosted thread makes has the thread's priority at that time.
- *   - What is set for the thread during a boost stays. The driver can tell only that the thread
- *     does not run as the driver set it.
- *   - A boosted thread has SCHED_RESET_ON_FORK, so that its children do not inherit the boost. A
- *     thread that has it already is not boosted: it may be boosted through another file, which
- *     must restore what the thread owned.
+ *   - A boost never exceeds the priority that the thread may set for itself by RLIMIT_NICE,
+ *     RLIMIT_RTPRIO or CAP_SYS_NICE. So a boost grants no new rights, and the driver need not end
+ *     the boost of a thread that never returns.
+ *   - Only the thread itself begins and ends its boost: when it returns from an exchange, before it
+ *     sleeps in an exchange, and when it leaves its file.
+ *   - A call that a boosted thread makes has the boosted priority.
+ *   - If the priority of the thread is set during a boost, the new value stays. The driver detects
+ *     this only by comparing the thread's attributes with @set.
+ *   - A boosted thread has SCHED_RESET_ON_FORK, so its children do not inherit the boost. If a
+ *     thread already has this flag, it is not boosted: it may be boosted through another file,
+ *     which must restore the thread's own priority.
  *
- * Delivery marks a thread whose message has a better priority. So nothing is paid where all
- * priorities are equal.
+ * Delivery marks a thread whose message has a better priority. If all priorities are equal, this
+ * costs nothing.
  */
 
-/* Gives the current thread the priority that it should have now. Takes proc->lock. May sleep. */
+/* Updates the boost of the current thread. Takes proc->lock. May sleep. */
 void ipcbus_boost_update(struct ipcbus_thread *thread);
 
 #endif

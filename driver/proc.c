@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Procs: see proc.h. file.c makes one for each open file, and exit.c shuts it down.
+ * Procs: see proc.h. file.c creates a proc for each open file, and exit.c shuts it down.
  */
 #include <linux/cred.h>
 #include <linux/fs.h>
@@ -27,7 +27,8 @@ static void proc_free(struct kref *ref)
 	put_pid(proc->pid);
 	if (proc->opener)
 		ipcbus_opener_put(proc->opener);
-	/* Not before: others may refer to many that are dead. */
+	/* Never earlier: otherwise a user could accumulate dead procs that handles of other procs
+	 * keep. */
 	ipcbus_user_uncharge(proc->user, IPCBUS_USE_PROCS);
 	ipcbus_user_put(proc->user);
 	ipcbus_bus_put(proc->bus);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reports of space: see space.h. mem/region.c calls space_came() when it has released space, and
- * node.c when a node is gone.
+ * Polling for space: see space.h. mem/region.c calls space_came() after it has released space, and
+ * node.c after a node is gone.
  *
- * A watch stands in the tree of its sender and in the list of the region. bus->space_lock protects
- * both, so a watch needs no reference. It lasts until the first report, which wakes the sender, or
- * until the sender ends.
+ * A watch is in the tree of its sender and in the list of the region. bus->space_lock protects
+ * both, so a watch needs no reference. It ends with the first report, which wakes the sender, or
+ * with the sender.
  */
 #include <linux/list.h>
 #include <linux/poll.h>
@@ -24,7 +24,7 @@
  * struct ipcbus_space_watch - a sender that polls for space in a region (bus->space_lock)
  * @by_target: in sender->space_watches
  * @at_region: in target->region.pollers
- * @sender: polls; charged for the watch
+ * @sender: the proc that polls, and whose user is charged for the watch
  * @target: the proc of the region
  */
 struct ipcbus_space_watch {
@@ -83,7 +83,7 @@ static struct ipcbus_proc *pop(struct ipcbus_bus *bus, struct list_head *batch,
 	return sender;
 }
 
-/* Wakes the senders that poll now. A sender that is refused again polls for the next release. */
+/* Wakes the senders that poll now. If a sender is refused again, it polls for the next release. */
 static void space_came(struct ipcbus_region *region)
 {
 	struct ipcbus_proc *proc = container_of(region, struct ipcbus_proc, region), *sender;
@@ -151,7 +151,7 @@ static bool is_watched(struct ipcbus_proc *sender, const struct ipcbus_proc *tar
 	return watched;
 }
 
-/* A node that dies after this reports to the watch, so no watch outlives its target's nodes. */
+/* A node that dies after this check finds the watch. So no watch outlives its target's nodes. */
 static int add(struct ipcbus_space_watch *watch, const struct ipcbus_node_entry *node)
 {
 	struct ipcbus_proc *sender = watch->sender;
@@ -189,14 +189,14 @@ int ipcbus_space_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *nod
 {
 	int ret;
 
-	/* Not if space of another target has to be reported first. */
+	/* Keeps IPCBUS_WRITABLE_AGAIN: poll must first report the space of another target. */
 	cmpxchg(&sender->writable, IPCBUS_WRITABLE, IPCBUS_NOT_WRITABLE);
 	ret = watch_space(sender, node);
-	/* Space that is released after this attempt finds the watch. */
+	/* If space is released after this attempt, the release finds the watch. */
 	if (!ret)
 		ret = ipcbus_buffer_make(sender, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS,
 					 message, ret_buffer);
-	/* If there is no watch, poll must go on reporting the file as writable. */
+	/* Without a watch, poll must continue to report the file as writable. */
 	if (ret != -EAGAIN || !is_watched(sender, node->proc))
 		WRITE_ONCE(sender->writable, IPCBUS_WRITABLE_AGAIN);
 	return ret;

@@ -2,28 +2,29 @@
 /*
  * Space
  *
- * Oneways may occupy half of a region, within their senders' quotas. A oneway that finds no space
- * fails with -EAGAIN. Then poll does not report the sender's file as writable until the region
- * releases space, or the target is gone. The report does not say which region, and the message may
- * still not fit.
+ * Oneways may occupy half of a region, within their senders' quotas. If a oneway finds no space, it
+ * fails with -EAGAIN. From then on, poll does not report the sender's file as writable until the
+ * region releases space or the target is gone. The report does not name the region, and the message
+ * may still not fit.
  */
 #ifndef IPCBUS_SPACE_H
 #define IPCBUS_SPACE_H
 
 #include "main.h"
 
-/* ipcbus_buffer_make() of a oneway to node failed with -EAGAIN: arranges for poll and tries once
- * more. -EAGAIN, -EOWNERDEAD, and the errors of ipcbus_buffer_make(). Without a watch -EDQUOT or
- * -ENOMEM: after -EAGAIN the sender would poll for a report that cannot come. */
+/* Called if ipcbus_buffer_make() of a oneway to node failed with -EAGAIN. Arranges for poll and
+ * tries once more. Returns -EAGAIN, -EOWNERDEAD, or the errors of ipcbus_buffer_make(). If no watch
+ * can be set, returns -EDQUOT or -ENOMEM, because after -EAGAIN the sender would poll for a report
+ * that never comes. */
 int ipcbus_space_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
 		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 
-/* A new proc, before anybody knows it. */
+/* Initializes a new proc. */
 void ipcbus_space_begin(struct ipcbus_proc *proc);
-/* The proc is dead: it no longer polls for space. */
+/* Ends the watches of a dead proc. */
 void ipcbus_space_end(struct ipcbus_proc *proc);
 
-/* EPOLLOUT, or 0. asked: the events that poll asks for. */
+/* Returns EPOLLOUT flags, or 0. asked: the events that the poller asked for. */
 __poll_t ipcbus_space_poll(struct ipcbus_proc *sender, __poll_t asked);
 
 #endif

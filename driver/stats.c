@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The counters' sums. A sum taken while others count may be off by what they are just doing.
+ * Sums of the counters. If another CPU is counting at the same time, a sum may be off by a few.
  */
 #include <linux/cpumask.h>
 #include <linux/percpu.h>
@@ -40,7 +40,7 @@ unsigned long ipcbus_stat_live(enum ipcbus_stat stat)
 	unsigned long removed = 0;
 	int cpu;
 
-	/* Removals first: the difference is then never below zero. */
+	/* Add up removals first, so that the difference is never negative. */
 	for_each_possible_cpu(cpu)
 		removed += READ_ONCE(per_cpu(ipcbus_stats, cpu).removed[stat]);
 	return ipcbus_stat_total(stat) - removed;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Counters of everything that can leak: how many live now, how many there were.
- * Each CPU counts its own, so counting costs one instruction; reading adds up.
+ * Counters of all objects that can leak: how many exist now, and how many were created. Counters
+ * are per CPU, so counting costs one instruction. Reading adds them up.
  */
 #ifndef IPCBUS_STATS_H
 #define IPCBUS_STATS_H
@@ -22,9 +22,9 @@ enum ipcbus_stat {
 	IPCBUS_STAT_BUSES,
 	IPCBUS_STAT_USERS,
 	IPCBUS_STAT_QUOTAS,
-	/* Oneways that were queued and never delivered; none of them lives. */
+	/* Events that are counted, not objects. Oneways that were queued and never delivered. */
 	IPCBUS_STAT_LOST,
-	/* Records for which a monitor had no space; none of them lives. */
+	/* Records for which a monitor had no space. */
 	IPCBUS_STAT_RECORDS_LOST,
 	/* Messages that failed; messages that waited too long for a thread. */
 	IPCBUS_STAT_FAILED,
@@ -49,7 +49,7 @@ static inline void ipcbus_stat_remove(enum ipcbus_stat stat)
 	this_cpu_inc(ipcbus_stats.removed[stat]);
 }
 
-/* Of what happens and does not live. */
+/* Counts an event, which has no lifetime. */
 static inline void ipcbus_stat_count(enum ipcbus_stat stat)
 {
 	ipcbus_stat_add(stat);

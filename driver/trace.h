@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints: /sys/kernel/tracing/events/ipcbus. docs/tracing.md explains each
- * and its fields, which are an interface: names and meanings stay, new fields
- * come at the end. Fired by monitor.c.
+ * Tracepoints: /sys/kernel/tracing/events/ipcbus. docs/tracing.md explains each tracepoint and its
+ * fields. The fields are a stable interface: names and meanings must not change, and new fields
+ * must be added at the end. monitor.c fires the tracepoints.
  *
- * Processes and threads are those of the initial pid namespace. A message's id
- * joins all that happens to it; a buffer's id, with its process, joins its
- * delivery and its end. No kernel pointer is in any of them.
+ * Process and thread ids are of the initial pid namespace. All tracepoints of a message have the
+ * same id. The buffer id, together with the process, connects delivery and release. Kernel pointers
+ * are never shown.
  *
- * They have a switch in common with monitors (monitor.h), so that each costs one instruction
- * while nobody looks.
+ * Tracepoints share a switch with monitors (monitor.h). If neither is enabled, a tracepoint costs
+ * one instruction.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ipcbus
@@ -28,10 +28,10 @@
 #ifndef IPCBUS_TRACE_TYPES
 #define IPCBUS_TRACE_TYPES
 
-/* Somebody begins to observe the stages, or ends that. Both may sleep. */
+/* Enable and disable the switch for one observer. Both may sleep. */
 int ipcbus_trace_begin(void);
 void ipcbus_trace_end(void);
-/* The module ends. */
+/* Called when the module is unloaded. */
 void ipcbus_trace_done(void);
 #endif
 
@@ -56,7 +56,7 @@ void ipcbus_trace_done(void);
 			 { 7, "deliver" },	\
 			 { 8, "reply" })
 
-/* The record that a monitor gets. */
+/* A record, as monitors get it. */
 DECLARE_EVENT_CLASS(ipcbus_record,
 	TP_PROTO(const struct ipcbus_record *r),
 	TP_ARGS(r),
@@ -109,12 +109,12 @@ DEFINE_EVENT_FN(ipcbus_record, ipcbus_reply,
 	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
 );
 
-/* Something was not sent (id 0 if it never had one), or sent and then failed. */
+/* A message was not sent, or failed after it was sent. id is 0 if it failed before it got one. */
 DEFINE_EVENT_FN(ipcbus_record, ipcbus_fail,
 	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
 );
 
-/* A thread got this event; the buffer is 0 if it has none. */
+/* A thread got this event. buffer is 0 if there is none. */
 DECLARE_EVENT_CLASS(ipcbus_event,
 	TP_PROTO(const struct ipcbus_thread *thread, u64 id, u32 kind,
 		 const struct ipcbus_event *event),
@@ -142,14 +142,14 @@ DECLARE_EVENT_CLASS(ipcbus_event,
 		  __entry->to_tid, __entry->buffer, __entry->size)
 );
 
-/* A call or oneway. */
+/* A call or oneway was delivered. */
 DEFINE_EVENT_FN(ipcbus_event, ipcbus_deliver,
 	TP_PROTO(const struct ipcbus_thread *thread, u64 id, u32 kind,
 		 const struct ipcbus_event *event),
 	TP_ARGS(thread, id, kind, event), ipcbus_trace_begin, ipcbus_trace_end
 );
 
-/* The result of its call, of whichever kind. */
+/* The caller got the result of its call: a reply, an error or a failure. */
 DEFINE_EVENT_FN(ipcbus_event, ipcbus_result,
 	TP_PROTO(const struct ipcbus_thread *thread, u64 id, u32 kind,
 		 const struct ipcbus_event *event),

@@ -18,7 +18,7 @@
 
 /* --- Limits ----------------------------------------------------------------- */
 
-/* 0 until ipcbus_users_init(), unless the administrator set it before. */
+/* 0 until ipcbus_users_init(), unless set as a module parameter. */
 static u32 limits[IPCBUS_USE_COUNT];
 
 /* The limits on a machine with 1 GiB of memory or more. A smaller machine has proportionally
@@ -33,9 +33,9 @@ static const u32 default_limits[IPCBUS_USE_COUNT] = {
 	[IPCBUS_USE_BUSES] = 64,
 };
 
-#define LARGE_MIB	1024U	/* memory for all of these */
-#define SMALL_MIB	64U	/* and less than this is as much as this */
-#define LARGE_MEMORY	(4U << 20) /* KiB of regions at most */
+#define LARGE_MIB	1024U	/* memory at which all limits apply in full */
+#define SMALL_MIB	64U	/* smaller machines count as this */
+#define LARGE_MEMORY	(4U << 20) /* maximum KiB of regions */
 
 module_param_named(user_procs, limits[IPCBUS_USE_PROCS], uint, 0644);
 MODULE_PARM_DESC(user_procs, "open files of one user");
@@ -46,7 +46,7 @@ MODULE_PARM_DESC(user_handles, "handles of one user, and as many watches, and ob
 module_param_named(user_calls, limits[IPCBUS_USE_CALLS], uint, 0644);
 MODULE_PARM_DESC(user_calls, "open calls and oneways of one user");
 module_param_named(user_files, limits[IPCBUS_USE_FILES], uint, 0644);
-MODULE_PARM_DESC(user_files, "files that nobody took yet, in requests of one user and replies to it");
+MODULE_PARM_DESC(user_files, "files in flight, in requests of one user and in replies to it");
 module_param_named(user_threads, limits[IPCBUS_USE_THREADS], uint, 0644);
 MODULE_PARM_DESC(user_threads, "threads of one user that use a bus");
 module_param_named(user_memory, limits[IPCBUS_USE_MEMORY], uint, 0644);
@@ -74,13 +74,13 @@ u32 ipcbus_user_limit(enum ipcbus_use use)
 
 /* --- Users ------------------------------------------------------------------ */
 
-/* The kernel allows as many levels of user namespaces. */
+/* Maximum nesting of user namespaces in the kernel. */
 #define MAX_DEPTH	32
 
 static DEFINE_MUTEX(users_lock);
 static struct rb_root users = RB_ROOT;
 
-/* Returns the user, counted. If there is none, adds new, which may be NULL, and returns it. */
+/* Returns the user, counted. If there is none, adds new and returns it; new may be NULL. */
 static struct ipcbus_user *find_or_add(kuid_t uid, struct ipcbus_user *new)
 {
 	struct rb_node **link = &users.rb_node, *parent = NULL;
@@ -106,7 +106,7 @@ out:
 	return user;
 }
 
-/* Takes over the reference of parent, also if it fails. */
+/* Takes ownership of the reference of parent, even on failure. */
 static struct ipcbus_user *user_new(kuid_t uid, struct ipcbus_user *parent)
 {
 	struct ipcbus_user *user;
@@ -126,7 +126,7 @@ static struct ipcbus_user *user_new(kuid_t uid, struct ipcbus_user *parent)
 	return user;
 }
 
-/* Returns the parent, whose reference is the caller's then. */
+/* Frees the user. Returns its parent, whose reference now belongs to the caller. */
 static struct ipcbus_user *user_free(struct ipcbus_user *user)
 {
 	struct ipcbus_user *parent = user->parent;
@@ -139,8 +139,8 @@ static struct ipcbus_user *user_free(struct ipcbus_user *user)
 	return parent;
 }
 
-/* Takes over the reference of parent. Never allocate under users_lock, which all users take:
- * reclaim in the caller's memory cgroup can take arbitrarily long. */
+/* Takes ownership of the reference of parent. Never allocate under users_lock, which all users
+ * take: reclaim in the caller's memory cgroup can take arbitrarily long. */
 static struct ipcbus_user *find_below(kuid_t uid, struct ipcbus_user *parent)
 {
 	struct ipcbus_user *user, *new = NULL;
@@ -158,8 +158,8 @@ static struct ipcbus_user *find_below(kuid_t uid, struct ipcbus_user *parent)
 	return user;
 }
 
-/* Finds the owners of the namespaces first, beginning with the outermost. A parent is never
- * created after its child, so there are no cycles. */
+/* Finds the owners of the namespaces first, from the outermost on. A parent is never created after
+ * its child, so there are no cycles. */
 struct ipcbus_user *ipcbus_user_find(kuid_t uid, const struct user_namespace *ns)
 {
 	struct ipcbus_user *user;
@@ -202,8 +202,8 @@ void ipcbus_user_put(struct ipcbus_user *user)
 
 /* --- Charges ---------------------------------------------------------------- */
 
-/* As in Unix sockets, a process can send a file only if its RLIMIT_NOFILE is at least the number of
- * the user's files in flight. */
+/* As with Unix sockets, a process can send a file only if the user's number of files in flight does
+ * not exceed the process's RLIMIT_NOFILE. */
 static bool is_too_much(enum ipcbus_use use, u32 used)
 {
 	if (used > ipcbus_user_limit(use))

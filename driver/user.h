@@ -30,7 +30,7 @@ struct user_namespace;
 /**
  * struct ipcbus_user - one user, on all buses
  * @ref: its procs, its children, and charged resources that may outlive them
- * @entry: in the tree of all, by @uid (users_lock)
+ * @entry: in the tree of all users, by @uid (users_lock)
  * @uid: constant
  * @parent: charged as well, counted; or NULL; constant
  * @depth: number of parents above it; constant
@@ -68,7 +68,7 @@ static inline struct ipcbus_user *ipcbus_user_get(struct ipcbus_user *user)
 
 void ipcbus_user_put(struct ipcbus_user *user);
 
-/* The limit of each user. */
+/* Returns the limit of each user. */
 u32 ipcbus_user_limit(enum ipcbus_use use);
 
 /* Charges n units to the user and its parents, or fails with -EDQUOT; uncharges n units. Neither
@@ -86,7 +86,7 @@ static inline void ipcbus_user_uncharge(struct ipcbus_user *user, enum ipcbus_us
 	ipcbus_user_uncharge_n(user, use, 1);
 }
 
-/* A line for each user, with its id as the reader sees it. */
+/* Prints one line per user, with user ids of the reader's user namespace. */
 void ipcbus_users_show(struct seq_file *seq);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * ipcbus: observing a bus, for administrators' tools.
  *
- * ipcbus.h describes structures, versions and general errors. They apply here too.
+ * The rules of ipcbus.h for structures, versions and errors apply here too.
  */
 #ifndef _UAPI_LINUX_IPCBUS_MONITOR_H
 #define _UAPI_LINUX_IPCBUS_MONITOR_H
@@ -15,23 +15,22 @@
 #define IPCBUS_MONITOR_FAILURES	(1U << 1) /* FAILED */
 
 /**
- * struct ipcbus_monitor - get a record of what happens on the bus (IPCBUS_IOC_MONITOR)
+ * struct ipcbus_monitor - observe the messages on a bus (IPCBUS_IOC_MONITOR)
  * @size: sizeof(struct ipcbus_monitor)
- * @flags: IPCBUS_MONITOR_*. They replace those of an earlier call. 0: stop.
- * @pid: only what this process sends or receives, by its id in the caller's pid namespace;
- *	0: everything
- * @max_data: how many bytes of each payload to copy at most; 0: none
+ * @flags: IPCBUS_MONITOR_*. They replace the flags of an earlier call. 0: stop monitoring.
+ * @pid: observe only messages from or to this process, in the caller's pid namespace; 0: all
+ * @max_data: maximum number of bytes of each payload to copy; 0: none
  *
- * A thread that serves gets each record as an IPCBUS_EVENT_RECORD. The monitor releases its
- * buffer like any other. Records may occupy as much of the region as oneways. If there is
- * no space, the record is lost, and the next one says how many were lost. No sender waits
- * for a monitor. A monitor gets no records of its own messages.
+ * Serving threads get each record as an IPCBUS_EVENT_RECORD, and must release its buffer. Records
+ * may occupy as much of the region as oneways. If there is no space, the record is lost, and the
+ * next record reports the number of lost records. No sender waits for a monitor. A monitor gets no
+ * records of its own messages.
  *   - EDQUOT: the bus has 8 monitors already
  *   - EINVAL: @pid or @max_data is set and @flags is 0
  *   - ENOBUFS: the caller has not mapped its region
- *   - EPERM: the caller does not have CAP_SYS_ADMIN; with the module's parameter userns_control,
- *     in the bus's user namespace
- *   - ESRCH: there is no process @pid
+ *   - EPERM: the caller does not have CAP_SYS_ADMIN. If the module parameter userns_control is set,
+ *     CAP_SYS_ADMIN in the bus's user namespace is enough.
+ *   - ESRCH: the process @pid does not exist
  */
 struct ipcbus_monitor {
 	__u32 size;
@@ -41,14 +40,15 @@ struct ipcbus_monitor {
 } __attribute__((aligned(8)));
 
 /**
- * enum ipcbus_record_kind - what a record reports
- * @IPCBUS_RECORD_CALL: A call that will be queued next. If that fails, a FAILED with the
+ * enum ipcbus_record_kind - kind of record
+ * @IPCBUS_RECORD_CALL: A call is about to be queued. If queueing fails, a FAILED record with the
  *	same id follows.
- * @IPCBUS_RECORD_ONEWAY: A oneway that will be queued next. As for CALL.
- * @IPCBUS_RECORD_REPLY: A reply that will be handed to the caller next.
- * @IPCBUS_RECORD_ERROR: An error reply that will be handed to the caller next.
- * @IPCBUS_RECORD_FAILED: A message was not sent, or it was sent and failed then. error,
- *	stage and index are those of the event that its sender got, or would have got.
+ * @IPCBUS_RECORD_ONEWAY: A oneway is about to be queued. If queueing fails, a FAILED record with
+ *	the same id follows.
+ * @IPCBUS_RECORD_REPLY: A reply is about to be handed to the caller.
+ * @IPCBUS_RECORD_ERROR: An error reply is about to be handed to the caller.
+ * @IPCBUS_RECORD_FAILED: A message was not sent, or it failed after it was sent. error, stage and
+ *	index are the values in the event of its sender, if its sender still takes the event.
  */
 enum ipcbus_record_kind {
 	IPCBUS_RECORD_CALL = 1,
@@ -59,32 +59,33 @@ enum ipcbus_record_kind {
 };
 
 /**
- * struct ipcbus_monitor_record - the head of a record
- * @size: bytes of the head. The copy of the payload follows it.
+ * struct ipcbus_monitor_record - head of a record
+ * @size: bytes of the head. The copy of the payload follows the head.
  * @kind: enum ipcbus_record_kind
  * @time: nanoseconds of CLOCK_MONOTONIC
- * @id: number of the message, of no other message on any bus. A reply has the number of its
- *	call. 0 if the message never got one. Numbers are in no order, and they are not those
- *	of ipcbus_event.call, which each proc counts for itself.
- * @parent: CALL: the call that the sender served when it made this one, or 0
- * @lost: how many records were lost since the last one
+ * @id: number of the message, unique on all buses. A reply has the number of its call. 0 if the
+ *	message failed before it got a number. The numbers are in no particular order, and are
+ *	unrelated to ipcbus_event.call.
+ * @parent: CALL: the id of the call that the sender served or waited for when it made this call, or
+ *	0
+ * @lost: number of records lost since the previous record
  * @data_size: bytes of the payload
- * @data_kept: bytes of it that follow. 0 if the message has IPCBUS_SEND_CLEAR.
+ * @data_kept: bytes of the payload that follow. 0 if the message has IPCBUS_SEND_CLEAR.
  * @object_count: entries of the object table
- * @objects: offset in the record of the object table (struct ipcbus_record_object)
- * @flags: IPCBUS_SEND_* as sent
- * @code: as sent
- * @node: the id of the target in its owner
+ * @objects: offset of the object table (struct ipcbus_record_object) in the record
+ * @flags: ipcbus_send.flags
+ * @code: ipcbus_send.code
+ * @node: id of the target node in its owner
  * @error: ERROR, FAILED: negative errno
  * @stage: FAILED: enum ipcbus_stage
- * @index: FAILED: which buffer, part or object
+ * @index: FAILED: position of the buffer, part or object
  * @from_pid: the sender's process in the monitor's pid namespace; 0 if it is not visible
  *	there
- * @from_tid: the sender's thread, likewise; 0 for a oneway or async call that failed after it was
- *	sent
+ * @from_tid: the sender's thread in the same namespace; 0 for a oneway or async call that failed
+ *	after it was sent
  * @from_uid: the sender's effective user id in the monitor's user namespace
- * @from_gid: the sender's effective group id, likewise
- * @to_pid: the receiver's process, as @from_pid
+ * @from_gid: the sender's effective group id in the same namespace
+ * @to_pid: the receiver's process in the monitor's pid namespace; 0 if it is not visible there
  * @to_tid: REPLY, ERROR: the receiver's thread. Otherwise 0, because no thread has
  *	taken the message yet.
  * @reserved: 0
@@ -116,12 +117,12 @@ struct ipcbus_monitor_record {
 } __attribute__((aligned(8)));
 
 /**
- * struct ipcbus_record_object - an object of a recorded message; the monitor gets no
- *	reference to it
+ * struct ipcbus_record_object - an object of a recorded message; the monitor gets no reference to
+ *	it
  * @type: IPCBUS_OBJECT_NODE or IPCBUS_OBJECT_FD
- * @pid: NODE: the process of its owner
- * @node: NODE: its id there
- * @tag: as sent
+ * @pid: NODE: process id of the node's owner
+ * @node: NODE: id of the node in its owner
+ * @tag: ipcbus_object.tag
  */
 struct ipcbus_record_object {
 	__u32 type;
