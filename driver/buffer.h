@@ -2,8 +2,8 @@
 /*
  * Buffer
  *
- * A buffer holds one message in its receiver's region (mem/region.h): the payload, the object
- * table, and the sender's label. Each buffer has one owner:
+ * A buffer holds a message in its receiver's region (mem/region.h): the payload, the object
+ * table, and the sender's label. The owner of a buffer:
  *
  *   the sending thread  from ipcbus_buffer_make() on
  *   the transaction     once the message is queued

@@ -23,8 +23,8 @@ struct seq_file;
 struct user_namespace;
 
 /**
- * struct ipcbus_bus - one bus
- * @ref: one for its mount and for each of its procs
+ * struct ipcbus_bus - a bus
+ * @ref: held by its mount and each of its procs
  * @root: user that may set the manager, in addition to global root and @manager_uid; constant
  * @inode: the file "bus" of its mount while that exists; used by fs.c only
  * @user_ns: if userns_control is set, administrators of this user namespace may monitor the bus;
@@ -82,7 +82,7 @@ int ipcbus_fs_init(void);
 void ipcbus_fs_ready(void);
 void ipcbus_fs_done(void);
 
-/* --- Files that show one bus (inspect.c) ------------------------------------ */
+/* --- Files that show a bus (inspect.c) -------------------------------------- */
 
 /* The files are in the root of a bus's mount, and for the default bus in debugfs. The user that
  * mounted the bus can read them, even in a user namespace. They must not reveal any information
@@ -99,9 +99,9 @@ struct ipcbus_place {
 };
 
 /**
- * struct ipcbus_file - one file. It shows process ids of the reader's pid namespace.
+ * struct ipcbus_file - a file. It shows process ids of the reader's pid namespace.
  * @name: name of the file
- * @show: Writes one piece of the text about a proc, and advances the place. Returns false if that
+ * @show: Writes a piece of the text about a proc, and advances the place. Returns false if that
  *	was the last piece. Pieces keep the reader's buffer small.
  */
 struct ipcbus_file {

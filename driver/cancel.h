@@ -13,7 +13,7 @@
  * EVENT_CANCELED, and calls that the server waits for on its behalf are canceled too.
  *
  * A thread that waits for its call watches the deadline itself (wait.c). If no thread sleeps on a
- * call, a timer ends it. That is so for async calls, and for a call whose thread is in poll.
+ * call, a timer ends it. This applies to async calls, and to a call whose thread is in poll.
  *
  * The driver's deadlines are times of the kernel's own CLOCK_MONOTONIC. A process in a time
  * namespace has a different offset.
@@ -42,7 +42,7 @@ void ipcbus_cancel_server(struct ipcbus_transaction *t);
 /* Notifies the server of an open call that it was canceled (node->proc->lock). */
 void ipcbus_cancel_notify_locked(struct ipcbus_transaction *t);
 /* Withdraws the notification of a call that is no longer open (node->proc->lock). If it returns
- * true, the caller must put one reference. */
+ * true, the caller must put a reference. */
 static inline bool ipcbus_cancel_withdraw_locked(struct ipcbus_transaction *t)
 {
 	lockdep_assert_held(&t->node->proc->lock);

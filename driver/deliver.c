@@ -80,7 +80,7 @@ static bool refuse_delivery(struct ipcbus_transaction *t, struct ipcbus_thread *
 	return false;
 }
 
-/* The thread serves a oneway to node, with the node's priority if it has one. */
+/* The thread serves a oneway to node, with the node's priority, if any. */
 static void begin_oneway(struct ipcbus_thread *thread, const struct ipcbus_node_entry *node)
 {
 	thread->oneway = node->prio;
@@ -169,7 +169,7 @@ void ipcbus_deliver_count_starved(struct ipcbus_work *work)
 
 	if (!t)
 		return;
-	/* A oneway first waits for the previous one, which does not count. */
+	/* A oneway first waits for the previous one, and that time does not count. */
 	since = t->oneway ? t->node->oneway_since : t->since;
 	if (unlikely(time_after(jiffies, since + msecs_to_jiffies(STARVED_MS))))
 		ipcbus_stat_count(IPCBUS_STAT_STARVED);

@@ -42,7 +42,7 @@ static int check_tail(const struct exchange_in *in, struct ipcbus_exchange __use
 	return ret > 0 ? 0 : ret ?: -E2BIG;
 }
 
-/* Checks a send of kind NONE. Most waits have one, so this is faster than memchr_inv(). */
+/* Checks a send of kind NONE, which most waits have. Faster than memchr_inv(). */
 static bool is_empty(const struct ipcbus_send *send)
 {
 	return !(send->flags | send->handle | send->code | send->call | send->data |

@@ -75,7 +75,7 @@ int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
 
 /* --- Procs ----------------------------------------------------------------------------- */
 
-/* No thread is in an ioctl, and none can enter one. Stops all sources of new work first, then
+/* No thread is in an ioctl, and none can enter an ioctl. Stops all sources of new work first, then
  * releases everything. */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 {
@@ -120,7 +120,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 	proc->opener = NULL;
 }
 
-/* Takes one proc off the opener's list. Returns it counted, or NULL. */
+/* Takes a proc off the opener's list. Returns it counted, or NULL. */
 static struct ipcbus_proc *pop_proc(struct ipcbus_opener *opener)
 {
 	struct ipcbus_proc *proc;

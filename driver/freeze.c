@@ -27,7 +27,7 @@
 #define POLL_INTERVAL_NS	(2 * NSEC_PER_MSEC)
 
 /**
- * struct ipcbus_freezer - state of one FREEZE ioctl
+ * struct ipcbus_freezer - state of a FREEZE ioctl
  * @bus: the caller's bus
  * @pid: the process to freeze
  * @args: the ioctl's argument
@@ -186,7 +186,7 @@ static void count_pending(struct ipcbus_freezer *freezer)
 		freezer->args->pending += count_calls(proc);
 }
 
-/* --- State of one proc ------------------------------------------------------------ */
+/* --- State of a proc -------------------------------------------------------------- */
 
 static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *freezer, bool frozen)
 {

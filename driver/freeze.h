@@ -2,7 +2,7 @@
 /*
  * Freeze
  *
- * A frozen process keeps its memory but does not run. Each of its procs is in one of three states:
+ * A frozen process keeps its memory but does not run. The states of its procs:
  *
  *   THAWED    normal operation
  *   FREEZING  (proc->freeze.freezer) New calls fail. Calls that were sent earlier are served.
@@ -19,7 +19,7 @@
 
 int ipcbus_freeze(struct ipcbus_proc *proc, void *data);
 
-/* Returns the error for a call to node, whose proc is barred (proc->lock). */
+/* Returns the error for a call to a node of a barred proc (proc->lock). */
 static inline int ipcbus_frozen_call_locked(struct ipcbus_node_entry *node)
 {
 	if (node->dead || node->proc->dead)
@@ -28,7 +28,7 @@ static inline int ipcbus_frozen_call_locked(struct ipcbus_node_entry *node)
 	return -EHOSTDOWN;
 }
 
-/* Returns the error for a oneway to node, whose proc is barred, or 0 if it may be queued
+/* Returns the error for a oneway to a node of a barred proc, or 0 if it may be queued
  * (proc->lock). */
 static inline int ipcbus_frozen_oneway_locked(struct ipcbus_node_entry *node)
 {

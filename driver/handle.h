@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Handles: a proc's numbers for nodes of other procs. A proc has one handle per node, which counts
- * how often it was delivered. The UAPI's struct ipcbus_handle is the argument of the ioctls; this
- * is the handle itself.
+ * Handles: a proc's numbers for nodes of other procs. A proc has a single handle per node, which
+ * counts how often it was delivered. The UAPI's struct ipcbus_handle is the argument of the ioctls;
+ * this is the handle itself.
  */
 #ifndef IPCBUS_HANDLE_H
 #define IPCBUS_HANDLE_H
@@ -13,7 +13,7 @@
 #include "main.h"
 
 /**
- * struct ipcbus_handle_entry - one handle
+ * struct ipcbus_handle_entry - a handle
  * @rcu: frees it
  * @by_node: in proc->handles_by_node, except for handle 0 (handle_lock)
  * @node: counted as a remote reference; constant
@@ -37,7 +37,7 @@ struct ipcbus_handle_entry {
  * @entry: the handles by number, NULL for a free number. Read under RCU, changed under handle_lock.
  *
  * A flat array finds a handle by one load. Before it is half full, it is replaced by an array of
- * twice the size, so the search for a free number is short too. All procs without handles share one
+ * twice the size, so the search for a free number is short too. All procs without handles share a
  * table of size 0.
  */
 struct ipcbus_handle_table {

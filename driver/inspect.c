@@ -37,7 +37,7 @@ static unsigned int ms_since(unsigned long stamp)
 /* --- Calls -------------------------------------------------------------------- */
 
 /**
- * struct calls - copied data of some calls and oneways to one proc
+ * struct calls - copied data of some calls and oneways to a proc
  * @proc: the target
  * @count: number of rows in use
  * @more: there are more calls than rows
@@ -186,7 +186,7 @@ static bool note_node(struct calls *calls, u64 *at)
 	return node;
 }
 
-/* Notes the open calls of one tree, from the call *at on. Returns false at the end. */
+/* Notes the open calls of a tree, from the call *at on. Returns false at the end. */
 static bool note_open(struct calls *calls, u32 tree, u64 *at)
 {
 	struct ipcbus_proc *proc = calls->proc;

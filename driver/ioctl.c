@@ -116,7 +116,7 @@ enum ioctl_out {
 };
 
 /**
- * struct ioctl_row - one ioctl
+ * struct ioctl_row - an ioctl
  * @cmd: IPCBUS_IOC_*
  * @size: bytes of its structure; 0 if it has none and its argument must be 0
  * @out: when to copy the structure back

@@ -38,7 +38,7 @@
  *   transaction  a call: by the caller's stack, the server's side, and each call made while serving
  *                it; a oneway: by the server's side
  *   watch        by its handle or proc, its node's list, and the queue of its notifications
- *   buffer       is not counted. It has exactly one owner: the sender (reserved), the transaction
+ *   buffer       is not counted. Its only owner is the sender (reserved), the transaction
  *                (queued), the receiving user (delivered) or the region (free)
  *
  * Structures that are read without a lock (threads, handles, nodes) are freed after an RCU grace

@@ -10,7 +10,7 @@
 #include "mem/quota.h"
 
 /**
- * struct ipcbus_message - one struct ipcbus_send that is being sent
+ * struct ipcbus_message - a struct ipcbus_send that is being sent
  * @send: the driver's private copy; the user's memory is never read again
  * @stage: current or failed enum ipcbus_stage
  * @index: current or failed part or object

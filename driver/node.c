@@ -221,7 +221,7 @@ static void kill_locked(struct ipcbus_node_entry *node)
 	node->replaceable = RB_ROOT;
 }
 
-/* Takes one work off the queues of a dead node; returns NULL if there is none. */
+/* Takes a work off the queues of a dead node; returns NULL if there is none. */
 static struct ipcbus_work *pop_work(struct ipcbus_node_entry *node)
 {
 	struct ipcbus_work *work;

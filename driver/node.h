@@ -27,7 +27,7 @@
 #include "work.h"
 
 /**
- * struct ipcbus_node_entry - one node
+ * struct ipcbus_node_entry - a node
  * @ref: active references; if 0, the node is dead
  * @held: one for all active references, plus one for each holder
  * @rcu: frees it

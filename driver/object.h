@@ -14,7 +14,7 @@
 #include "main.h"
 
 /**
- * struct ipcbus_object_ref - one object in flight
+ * struct ipcbus_object_ref - an object in flight
  * @type: IPCBUS_OBJECT_FD; or IPCBUS_OBJECT_NODE for nodes and handles
  * @tag: the sender's tag
  * @node: counted as a remote reference
@@ -35,7 +35,7 @@ struct ipcbus_object_ref {
 /**
  * struct ipcbus_objects - the objects of a message
  * @count: length of @ref
- * @ref: one counted reference each
+ * @ref: the objects, a counted reference each
  */
 struct ipcbus_objects {
 	u32 count;

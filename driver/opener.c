@@ -89,7 +89,7 @@ static int compare(const void *mm, const struct rb_node *node)
 	return mm < (const void *)opener->mm ? -1 : mm > (const void *)opener->mm;
 }
 
-/* The address space cannot end while one of its threads runs this. */
+/* The address space cannot end while a thread of it runs this. */
 static struct ipcbus_opener *find(const struct mm_struct *mm)
 {
 	struct ipcbus_opener *opener;
@@ -148,7 +148,7 @@ void ipcbus_opener_init(void (*procs_end)(struct ipcbus_opener *opener))
 	end = procs_end;
 }
 
-/* Removes one opener from the tree and returns it, or NULL. Address spaces may end concurrently. */
+/* Removes an opener from the tree and returns it, or NULL. Address spaces may end concurrently. */
 static struct ipcbus_opener *remove_any(void)
 {
 	struct ipcbus_opener *opener;

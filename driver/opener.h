@@ -6,9 +6,9 @@
  * exited or executed another program. The kernel notifies the opener then, regardless of open fds
  * and mappings, and exit.c shuts down its procs.
  *
- * An address space has one opener, from its first open until it ends or the module is unloaded.
- * Registering takes all locks of the address space, so it must be done only once. A later open
- * finds the opener by the address space.
+ * An address space has a single opener, from its first open until it ends or the module is
+ * unloaded. Registering takes all locks of the address space, so it must be done only once. A later
+ * open finds the opener by the address space.
  */
 #ifndef IPCBUS_OPENER_H
 #define IPCBUS_OPENER_H
@@ -22,8 +22,8 @@
 #include "main.h"
 
 /**
- * struct ipcbus_opener - one address space
- * @ref: one for each of its procs, and one for the kernel's list of notifiers
+ * struct ipcbus_opener - an address space that opened files
+ * @ref: held by its procs and by the kernel's list of notifiers
  * @notifier: entry in that list; pins the mm_struct while it is in the list
  * @mm: the address space, only for comparison
  * @entry: in the tree of openers by @mm, while @notifier is in its list (openers_lock)

@@ -2,7 +2,7 @@
 /*
  * Priority
  *
- * A priority is one number on the scheduler's own scale, where lower is better: 0 to 98 for the
+ * A priority is a number on the scheduler's own scale, where lower is better: 0 to 98 for the
  * realtime classes (99 minus the priority), 100 to 139 for nice -20 to 19. A message has the better
  * of its sender's and its node's priority. This priority determines
  *
@@ -28,7 +28,7 @@
 #define IPCBUS_MAX_PASSED	64
 
 /**
- * struct ipcbus_boost - the boost of one thread; only the thread itself uses it
+ * struct ipcbus_boost - the boost of a thread; only the thread itself uses it
  * @prio: priority of the boost, or NONE
  * @policy: SCHED_FIFO or SCHED_RR, if @prio is realtime
  * @own: scheduling attributes to restore
@@ -50,8 +50,8 @@ static __always_inline int ipcbus_priority_current(void)
 /* --- Boost ------------------------------------------------------------------ */
 
 /*
- * A thread runs with the best of these priorities: its own, those of the calls that it serves, and
- * that of the node whose oneway it serves. The rules:
+ * A thread runs with the best of these priorities: its own, the priorities of calls that it serves,
+ * and the priority of a node whose oneway it serves. The rules:
  *
  *   - A boost never exceeds the priority that the thread may set for itself by RLIMIT_NICE,
  *     RLIMIT_RTPRIO or CAP_SYS_NICE. So a boost grants no new rights, and the driver need not end
@@ -66,7 +66,7 @@ static __always_inline int ipcbus_priority_current(void)
  *     which must restore the thread's own priority.
  *
  * Delivery marks a thread whose message has a better priority. If all priorities are equal, this
- * costs nothing.
+ * has no cost.
  */
 
 /* Updates the boost of the current thread. Takes proc->lock. May sleep. */

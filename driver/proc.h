@@ -30,7 +30,7 @@
 #define IPCBUS_QUICK_THREADS	16
 
 /**
- * enum ipcbus_writable - what poll reports to a sender of oneways
+ * enum ipcbus_writable - whether poll reports EPOLLOUT to a sender of oneways
  * @IPCBUS_WRITABLE: no oneway was refused since poll last reported that there is space
  * @IPCBUS_NOT_WRITABLE: a oneway was refused
  * @IPCBUS_WRITABLE_AGAIN: space came after the refusal, and poll must report it
@@ -44,8 +44,8 @@ enum ipcbus_writable {
 /**
  * struct ipcbus_pool - the threads of a proc (proc->lock, but for the first three)
  * @threads: by number; has its own lock; entries are freed after a grace period
- * @quick: the first of @threads again, each with its pid. A thread finds itself by one compare,
- *	without reading another thread's memory.
+ * @quick: the first of @threads again, each with its pid. A thread finds itself by a single
+ *	compare, without reading another thread's memory.
  * @reap_at: if a new thread gets a higher number, it first removes ended threads
  * @by_pid: the threads by pid, for a thread that does not know its number
  * @count: number of threads
@@ -111,7 +111,7 @@ struct ipcbus_freeze_state {
 };
 
 /**
- * struct ipcbus_proc - one open file
+ * struct ipcbus_proc - an open file
  * @ref: see main.h
  * @bus: its bus; constant
  * @bus_entry: in bus->procs (bus->lock)
@@ -142,7 +142,7 @@ struct ipcbus_freeze_state {
  * @calls: calls that have not ended
  * @poll_wait: pollers of the file
  * @space_watches: regions in which it waits for space, by their procs (bus->space_lock)
- * @writable: whether space came in one of them; changed without the lock
+ * @writable: whether space came in any of them; changed without the lock
  * @flushed: an fd of the file was closed; threads that come later must be interrupted too
  * @dead: released; no work is queued any more
  * @barred: dead, frozen or being frozen: the only flag that senders check on the fast path

@@ -147,7 +147,7 @@ void ipcbus_reply_drop(struct ipcbus_transaction *t)
 	ipcbus_transaction_put(t, NULL);
 }
 
-/* Removes one async call and abandons it. Returns it with the caller's reference, or NULL. */
+/* Removes an async call and abandons it. Returns it with the caller's reference, or NULL. */
 static struct ipcbus_transaction *pop_async(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t;
@@ -176,7 +176,7 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 
 /* --- The server's side ------------------------------------------------------- */
 
-/* Takes the open call out of the table, so that only one thread can reply. Returns NULL if there is
+/* Takes the open call out of the table, so that no other thread can reply. Returns NULL if there is
  * no such call. */
 static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id)
 {
@@ -228,7 +228,7 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	spin_unlock(&proc->lock);
 }
 
-/* Takes one open call out of the table, with the server's reference; returns NULL if there is
+/* Takes an open call out of the table, with the server's reference; returns NULL if there is
  * none. */
 static struct ipcbus_transaction *pop_open(struct ipcbus_proc *proc)
 {

@@ -24,7 +24,7 @@
  * struct ipcbus_space_watch - a sender that polls for space in a region (bus->space_lock)
  * @by_target: in sender->space_watches
  * @at_region: in target->region.pollers
- * @sender: the proc that polls, and whose user is charged for the watch
+ * @sender: the proc that polls; its user is charged for the watch
  * @target: the proc of the region
  */
 struct ipcbus_space_watch {

@@ -100,7 +100,7 @@ static u32 reap_dead(struct ipcbus_proc *proc, bool all)
 }
 
 /* Allocates the lowest free number. If it is above proc->pool.reap_at, there are that many threads,
- * and ended threads are removed. The new reap_at keeps the cost at one check per new thread. */
+ * and ended threads are removed. The new reap_at keeps the cost at a check per new thread. */
 static int thread_insert(struct ipcbus_thread *thread)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -270,7 +270,7 @@ int ipcbus_label_take(struct ipcbus_label *label)
 	if (ret)
 		return ret;
 	label->text = label->context.context;
-	/* Some security modules count the terminating zero, others do not. */
+	/* Not all security modules count the terminating zero. */
 	label->size = strnlen(label->text, label->context.len);
 	return 0;
 }

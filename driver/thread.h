@@ -42,7 +42,7 @@
  *   struct ipcbus_sender     the ids that the receiver sees, in the receiver's namespaces
  *   struct ipcbus_sender_id  the sending process, for IPCBUS_IOC_SENDER_INFO
  *
- * The second form holds no reference, so it costs nothing to keep. It still never names another
+ * The second form holds no reference, so keeping it is free. It still never names another
  * process: the start time distinguishes processes that reuse a pid.
  */
 /* Stores the current process. */
@@ -96,7 +96,7 @@ void ipcbus_label_drop(struct ipcbus_label *label);
 /* --- Threads ---------------------------------------------------------------- */
 
 /**
- * struct ipcbus_more - oneways that one exchange takes after its first event: see deliver.h
+ * struct ipcbus_more - oneways that an exchange takes after its first event: see deliver.h
  * @most: maximum number, or 0 outside of such an exchange
  * @events: array in user space for their events
  * @first: oneways that are taken and not delivered, the oldest first
@@ -108,7 +108,7 @@ struct ipcbus_more {
 };
 
 /**
- * struct ipcbus_thread - one thread that uses the file
+ * struct ipcbus_thread - a thread that uses the file
  * @ref: see main.h
  * @rcu: frees it, with @pid and @tgid
  * @proc: its proc, counted; constant
@@ -295,7 +295,7 @@ void ipcbus_threads_interrupt(struct ipcbus_proc *proc);
 /* --- Waiting (wait.c) ------------------------------------------------------- */
 
 /*
- * A waiting thread takes one event at a time. It examines the sources in this order:
+ * A waiting thread takes a single event at a time. It examines the sources in this order:
  *
  *   1. work that was queued for this thread only: calls that come back to it, or work that it
  *      got while idle. It comes first, because the thread may never wait again after its reply.

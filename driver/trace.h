@@ -28,7 +28,7 @@
 #ifndef IPCBUS_TRACE_TYPES
 #define IPCBUS_TRACE_TYPES
 
-/* Enable and disable the switch for one observer. Both may sleep. */
+/* Enable and disable the switch for an observer. Both may sleep. */
 int ipcbus_trace_begin(void);
 void ipcbus_trace_end(void);
 /* Called when the module is unloaded. */
@@ -109,7 +109,7 @@ DEFINE_EVENT_FN(ipcbus_record, ipcbus_reply,
 	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
 );
 
-/* A message was not sent, or failed after it was sent. id is 0 if it failed before it got one. */
+/* A message was not sent, or failed after it was sent. id is 0 if it failed before it got an id. */
 DEFINE_EVENT_FN(ipcbus_record, ipcbus_fail,
 	TP_PROTO(const struct ipcbus_record *r), TP_ARGS(r), ipcbus_trace_begin, ipcbus_trace_end
 );

@@ -20,8 +20,8 @@
 #include "user.h"
 
 /* Maximum number of spare transactions of a user. Receivers of oneways free transactions, and
- * senders need new ones. Without spares each message would allocate kernel memory and charge it.
- * Spares count in user_calls and may take only 1/SPARES_PART of that limit. */
+ * senders need new transactions. Without spares each message would allocate kernel memory and
+ * charge it. Spares count in user_calls and may take only 1/SPARES_PART of that limit. */
 #define SPARES		64
 #define SPARES_PART	1024
 
@@ -193,7 +193,7 @@ void ipcbus_transaction_remove_locked(struct ipcbus_transaction *t, struct ipcbu
 
 /* --- Creation --------------------------------------------------------------------- */
 
-/* Returns a message id that is unique on all buses and never 0. thread must be the current one. */
+/* Returns a message id that is unique on all buses and never 0. thread must be current. */
 static inline u64 take_id(struct ipcbus_thread *thread)
 {
 	if (unlikely(!(thread->next_id % IDS_AT_ONCE)))

@@ -2,7 +2,7 @@
 /*
  * Transaction
  *
- * A transaction is one call or oneway. request.c creates it, deliver.c delivers it, reply.c ends
+ * A transaction is a call or oneway. request.c creates it, deliver.c delivers it, reply.c ends
  * it. It has a state on each of its two sides:
  *
  *   caller's side (state, under caller->lock)
@@ -35,7 +35,7 @@ enum ipcbus_transaction_state {
 #define IPCBUS_ROUND_ROBIN	(1U << 31)
 
 /**
- * struct ipcbus_transaction - one call or oneway
+ * struct ipcbus_transaction - a call or oneway
  * @work: in a queue of the target
  * @ref: see main.h
  * @id: names it for monitors and tracing, unique on all buses; constant
@@ -59,7 +59,7 @@ enum ipcbus_transaction_state {
  * @user: the user that it is charged to, counted; constant
  * @node: the target, counted; constant
  * @buffer: the request until it is delivered, or NULL
- * @empty: the request needs no buffer, but counts as one in the target's region until it is
+ * @empty: the request needs no buffer, but counts as a buffer in the target's region until it is
  *	delivered
  * @quota: if @empty: the quota that it is charged to, or NULL
  * @state: state of the caller's side (caller->lock)

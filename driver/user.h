@@ -28,7 +28,7 @@ struct seq_file;
 struct user_namespace;
 
 /**
- * struct ipcbus_user - one user, on all buses
+ * struct ipcbus_user - a user, on all buses
  * @ref: its procs, its children, and charged resources that may outlive them
  * @entry: in the tree of all users, by @uid (users_lock)
  * @uid: constant
@@ -86,7 +86,7 @@ static inline void ipcbus_user_uncharge(struct ipcbus_user *user, enum ipcbus_us
 	ipcbus_user_uncharge_n(user, use, 1);
 }
 
-/* Prints one line per user, with user ids of the reader's user namespace. */
+/* Prints a line per user, with user ids of the reader's user namespace. */
 void ipcbus_users_show(struct seq_file *seq);
 
 #endif

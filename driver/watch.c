@@ -32,7 +32,7 @@ enum watch_state {
 };
 
 /**
- * struct notification - one kind of notification of a watch
+ * struct notification - a kind of notification of a watch
  * @work: in the watcher's queue
  * @watch: the watch that it belongs to
  * @take_locked: Checks the state again (proc->lock). Fills in event and returns true, or returns
@@ -45,7 +45,7 @@ struct notification {
 };
 
 /**
- * struct ipcbus_watch - one watch
+ * struct ipcbus_watch - a death watch or manager watch
  * @ref: held by the handle or proc, the node's list, and queued notifications
  * @proc: the watcher, counted; constant
  * @node: held; NULL for a manager watch; constant
@@ -301,7 +301,7 @@ bool ipcbus_watch_is_done(struct ipcbus_watch *watch)
 	return done;
 }
 
-/* Ends the watch: no event is delivered after this. Drops one reference. */
+/* Ends the watch: no event is delivered after this. Drops a reference. */
 static int end(struct ipcbus_watch *watch)
 {
 	bool changed, freeze;

@@ -34,7 +34,7 @@ static inline struct ipcbus_work *best(const struct ipcbus_queue *queue)
 	return list_first_entry(&queue->list, struct ipcbus_work, entry);
 }
 
-/* Returns the first work whose rank is worse. The queue must contain such work. */
+/* Returns the first work with a worse rank. The queue must contain such work. */
 static struct ipcbus_work *first_behind(const struct ipcbus_queue *queue, int rank)
 {
 	struct ipcbus_work *first, *behind = NULL;
@@ -144,8 +144,8 @@ static struct ipcbus_work *oldest(const struct ipcbus_queue *queue)
 	return oldest;
 }
 
-/* If the two best ranks are the normal and the flood rank of one priority, returns the older of
- * their first works. Otherwise returns the best work. */
+/* If the two best ranks are the normal and the flood rank of the same priority, returns the older
+ * of their first works. Otherwise returns the best work. */
 static struct ipcbus_work *older_of_two(const struct ipcbus_queue *queue)
 {
 	struct ipcbus_work *first = best(queue), *flood;

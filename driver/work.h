@@ -10,7 +10,7 @@
  *   discard  drops the work, because its proc or node is dying
  *
  * Only ipcbus_proc_queue_locked() publishes work. The thread that takes work off a queue owns the
- * work, and must call one of the two operations without holding a lock.
+ * work, and must call either operation without holding a lock.
  *
  * A proc's queue is ordered by priority. Each priority has two ranks. The second rank holds work of
  * users that flood the queue. A user floods if IPCBUS_FLOOD messages in the queue are charged to
@@ -64,7 +64,7 @@ static inline bool ipcbus_queue_is_empty_locked(const struct ipcbus_queue *queue
 }
 
 /**
- * struct ipcbus_work_ops - one kind of work
+ * struct ipcbus_work_ops - a kind of work
  * @deliver: Called in the receiving thread. Fills in event and returns true. Returns false if the
  *	work is stale. May sleep.
  * @discard: Called when the proc or node is dying. May sleep.
@@ -78,7 +78,7 @@ struct ipcbus_work_ops {
 };
 
 /**
- * struct ipcbus_work - one item
+ * struct ipcbus_work - an item
  * @entry: in proc->work, thread->work or a node's oneways (proc->lock); empty if queued nowhere
  * @thread: the idle thread that got the work as its thread->given, or NULL (proc->lock)
  * @queue: proc->work while the work is in it, else NULL (proc->lock)

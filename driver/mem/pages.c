@@ -25,10 +25,10 @@
 #define CHUNK_ORDER	4
 #define CHUNK_PAGES	(1UL << CHUNK_ORDER)
 
-/* Maximum size of one copy without rescheduling, regardless of the run's length. */
+/* Maximum size of a copy without rescheduling, regardless of the run's length. */
 #define COPY_MAX	(2 * CHUNK_PAGES * PAGE_SIZE)
 
-/* Pages that are freed at once, with one unmap operation for all of them. */
+/* Pages that are freed at once, with a single unmap operation. */
 #define DROP_BATCH	32
 /* Maximum number of frames examined per lock hold. */
 #define DROP_SCAN	512

@@ -31,7 +31,7 @@
 #define IPCBUS_CHARGE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
- * struct ipcbus_pages - the pages of one region
+ * struct ipcbus_pages - the pages of a region
  * @count: number of pages of the region; 0 after ipcbus_pages_done() (lock)
  * @resident: number of pages that exist
  * @group: memory cgroup that is charged; owned by the region
@@ -58,7 +58,7 @@ int ipcbus_pages_init(struct ipcbus_pages *pages, struct mem_cgroup *group,
 void ipcbus_pages_done(struct ipcbus_pages *pages);
 
 /* Allocates the missing pages of [offset, offset + size). Sleeps. The inline part handles the
- * common case of one existing page. */
+ * common case of a single existing page. */
 int ipcbus_pages_populate_slow(struct ipcbus_pages *pages, size_t offset, size_t size);
 
 static inline int ipcbus_pages_populate(struct ipcbus_pages *pages, size_t offset,

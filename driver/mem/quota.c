@@ -57,7 +57,7 @@ static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quo
 	quota_free(quota);
 }
 
-/* Adds the quota, or frees it if there is one for that user now. Returns the quota in use, or
+/* Adds the quota, or frees it if the user has a quota now. Returns the quota in use, or
  * ERR_PTR. */
 static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbus_quota *new)
 {

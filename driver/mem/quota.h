@@ -43,7 +43,7 @@ static inline u32 ipcbus_quota_part(u32 all)
 }
 
 /**
- * struct ipcbus_charged - usage that is charged to one user, or to all other users
+ * struct ipcbus_charged - usage that is charged to a user, or to all other users
  * @buffers: number of buffers
  * @units: units in these buffers
  * @oneways: number of these buffers that are oneways
@@ -57,7 +57,7 @@ struct ipcbus_charged {
 };
 
 /**
- * struct ipcbus_quota - usage of one user in another user's region (region->lock)
+ * struct ipcbus_quota - usage of a user in another user's region (region->lock)
  * @by_user: in region->quotas
  * @uid: the user; constant
  * @held: buffers that are charged to it, and senders that are about to charge it

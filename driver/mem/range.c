@@ -143,7 +143,7 @@ void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whol
 	insert(pool, whole);
 }
 
-/* Sets the backed part of range to its intersection with the given one. */
+/* Sets the backed part of range to its intersection with the given interval. */
 static void clip_backed(struct ipcbus_range *range, u32 backed_start, u32 backed_end)
 {
 	u32 end = range->start + range->size;

@@ -25,7 +25,7 @@
 #define IPCBUS_RANGE_FL_COUNT	(25 - IPCBUS_RANGE_SL_BITS + 1)
 
 /**
- * struct ipcbus_range - one interval, embedded in the caller's structure
+ * struct ipcbus_range - an interval, embedded in the caller's structure
  * @before: the range at lower addresses, or NULL for the first
  * @after: the range at higher addresses, or NULL for the last
  * @link: in the list of its size class while free
@@ -47,7 +47,7 @@ struct ipcbus_range {
 };
 
 /**
- * struct ipcbus_range_pool - all ranges of one number line
+ * struct ipcbus_range_pool - all ranges of a number line
  * @left: number of free units
  * @backed: number of units in the hulls of all free ranges
  * @fl_bitmap: first levels that contain a free range
@@ -62,14 +62,14 @@ struct ipcbus_range_pool {
 	struct list_head *free[IPCBUS_RANGE_FL_COUNT][IPCBUS_RANGE_SL_COUNT];
 };
 
-/* Initializes a pool with one free range, whole, of units 0 to size - 1. */
+/* Initializes a pool with a single free range, whole, of units 0 to size - 1. */
 void ipcbus_range_init(struct ipcbus_range_pool *pool, struct ipcbus_range *whole, u32 size);
 
 /*
  * Allocates size units. Returns NULL if no range was found. A free range that is 1/8 larger is
  * always found. A smaller fitting range is only found among the first of its class. If part of the
  * range stays free, *spare becomes its descriptor and is set to NULL. at_end: allocate from the
- * upper end of the free range, to separate large buffers from small ones.
+ * upper end of the free range, to keep large buffers apart from small buffers.
  */
 struct ipcbus_range *ipcbus_range_alloc(struct ipcbus_range_pool *pool, u32 size, bool at_end,
 					struct ipcbus_range **spare);

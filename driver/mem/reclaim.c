@@ -94,7 +94,7 @@ static unsigned long reclaim_range(struct ipcbus_region *region, struct ipcbus_r
 	return dropped;
 }
 
-/* Frees the pages of one range. Returns false if the region has no range with pages. */
+/* Frees the pages of a range. Returns false if the region has no range with pages. */
 static bool reclaim_some(struct ipcbus_region *region, unsigned long want, unsigned long *dropped)
 {
 	struct ipcbus_range *range;

@@ -25,7 +25,7 @@
 int ipcbus_reclaim_init(void);
 void ipcbus_reclaim_done(void);
 
-/* Returns a new inode for one open file, or ERR_PTR. Its address space contains the mappings of
+/* Returns a new inode for an open file, or ERR_PTR. Its address space contains the mappings of
  * that file only. */
 struct inode *ipcbus_reclaim_inode(void);
 

@@ -168,7 +168,7 @@ static void free_memory(struct ipcbus_region *region)
 	region->group = NULL;
 }
 
-/* Uncounts one buffer. If it returns true, the caller must call free_memory() after it drops the
+/* Uncounts a buffer. If it returns true, the caller must call free_memory() after it drops the
  * lock. */
 static bool uncount_locked(struct ipcbus_region *region)
 {

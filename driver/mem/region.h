@@ -2,7 +2,7 @@
 /*
  * Region
  *
- * A region is the memory in which one proc receives its messages. It is divided into buffers, one
+ * A region is the memory in which a proc receives its messages. It is divided into buffers, one
  * per message. A buffer goes through these states:
  *
  *   FREE       The descriptor describes a free range, or is unused.
@@ -56,7 +56,7 @@ struct ipcbus_cargo {
 };
 
 /**
- * struct ipcbus_buffer - descriptor of one message's memory, or of a free range
+ * struct ipcbus_buffer - descriptor of a message's memory, or of a free range
  * @range: its position in units (region->lock). Start and size are constant while the buffer is in
  *	use.
  * @spare: in region->spare while the descriptor is unused
@@ -70,7 +70,7 @@ struct ipcbus_cargo {
  * @quota: quota of the sending user, if that is another user (CHARGED)
  * @data_size: bytes of payload
  * @cargo: see struct ipcbus_cargo
- * @label: offset of the sender's label in the region, if there is one
+ * @label: offset of the sender's label in the region, if the message has a label
  * @label_size: bytes of the label with its terminating zero, or 0 if there is none
  * @sender_id: for a delivered oneway: the process that sent it
  */
@@ -93,7 +93,7 @@ struct ipcbus_buffer {
 };
 
 /**
- * struct ipcbus_region - the memory of one proc
+ * struct ipcbus_region - the memory of a proc
  * @lock: protects all fields except @pages
  * @size: bytes; 0 until mapped, then constant
  * @group: memory cgroup that is charged: that of the process that mapped the region; counted
@@ -104,16 +104,16 @@ struct ipcbus_buffer {
  * @reclaiming: size of the free range that reclaim.c has taken out, or 0. A sender that finds no
  *	space waits for it.
  * @ranges: free and used ranges; NULL while the region has no memory
- * @quick: cache of recently released buffers, all of one size, still cut out as used ranges. The
- *	next message often has the same size, and then needs no search.
+ * @quick: cache of recently released buffers, all of the same size, still cut out as used ranges.
+ *	The next message often has the same size, and then needs no search.
  * @quick_count: length of @quick
  * @spare: unused descriptors
  * @slab: descriptors by slot, IPCBUS_BUFFERS_PER_SLAB in each slab; only grows
  * @slabs: number of slabs
  * @first_generation: first generation of every slot; random, so that ids of one proc are invalid in
  *	another
- * @buffers: buffers that are queued, delivered or being cut, plus queued calls without one. If the
- *	region has ended, the last of them frees its memory.
+ * @buffers: buffers that are queued, delivered or being cut, plus queued calls without buffer. If
+ *	the region has ended, the last of them frees its memory.
  * @max_buffers: IPCBUS_LIMIT_BUFFERS; 0 until the region is mapped, and after it has ended
  * @quotas: quotas of other users
  * @charged: sum of all @quotas
@@ -310,7 +310,7 @@ struct ipcbus_region_use {
 	u64 oldest_from;
 };
 
-/* Examines one slab per lock hold, and yields in between. So the result for a busy region is not a
+/* Examines a slab per lock hold, and yields in between. So the result for a busy region is not a
  * snapshot. */
 void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *ret_use);
 

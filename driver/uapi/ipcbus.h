@@ -13,11 +13,11 @@
  *   user     The effective user of that process when it opened the file.
  *   region   The mapping of a proc. The driver copies messages to the proc into it. If the proc
  *            reads a page that no message has used, or that the kernel reclaimed, it gets SIGBUS.
- *   buffer   The memory of one received message in the region.
+ *   buffer   The memory of a received message in the region.
  *   node     An object of a proc, its owner. Other procs send messages to it.
  *   handle   The number by which a proc refers to a node of another proc. Handle 0 refers to the
  *            bus's manager, usually servicemanager(8).
- *   call     A message that ends with one reply, one error or one failure.
+ *   call     A message that ends with exactly one reply, error or failure.
  *   oneway   A message without a reply.
  *   event    A message or a notification. Each exchange delivers one event.
  *
@@ -148,7 +148,7 @@
  * @user_threads: out: threads of the user that use a bus
  * @user_memory: out: KiB for regions of the user and for handle tables with more than 128 handles
  *
- * If a request exceeds one of these limits, it fails with -EDQUOT, and so does open(2). If a
+ * If a request exceeds any of these limits, it fails with -EDQUOT, and so does open(2). If a
  * message exceeds user_memory of its receiver, the sender gets -ENOMEM. A user's limits apply to
  * all buses together.
  *
@@ -182,7 +182,7 @@ struct ipcbus_info {
  * @IPCBUS_OBJECT_NODE: To send: the id of a node of the sender. Received: a node of the receiver.
  *	If that node is dead, the receiver gets a handle to a dead node instead.
  * @IPCBUS_OBJECT_HANDLE: To send: a handle of the sender. Received: a handle of the receiver. Each
- *	delivery adds one count, and the receiver must put each count with HANDLE_PUT.
+ *	delivery adds a count, and the receiver must put each count with HANDLE_PUT.
  * @IPCBUS_OBJECT_FD: To send: an open fd of the sender; O_PATH fails with -EBADF. Received: a new
  *	fd with O_CLOEXEC. The receiver must close it.
  */
@@ -193,7 +193,7 @@ enum ipcbus_object_type {
 };
 
 /**
- * struct ipcbus_object - one entry of a message's object table
+ * struct ipcbus_object - an entry of a message's object table
  * @type: enum ipcbus_object_type
  * @flags: 0
  * @value: node id, handle or fd
@@ -214,7 +214,7 @@ struct ipcbus_object {
 } __attribute__((aligned(8)));
 
 /**
- * struct ipcbus_iovec - one part of a payload in the sender's memory
+ * struct ipcbus_iovec - a part of a payload in the sender's memory
  * @base: address
  * @size: bytes; may be 0
  */
@@ -399,7 +399,7 @@ enum ipcbus_event_kind {
 #define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
 
 /**
- * struct ipcbus_event - one event; the driver writes all fields
+ * struct ipcbus_event - an event; the driver writes all fields
  * @kind: enum ipcbus_event_kind
  * @flags: IPCBUS_EVENT_SPAWN and _ACCEPT_FDS
  * @call: CALL, CANCELED: the number of the call, to reply with. It is unique in this proc.
@@ -479,7 +479,7 @@ struct ipcbus_event {
  * @reserved: 0. Without IPCBUS_MORE the driver does not read @more, @more_count and @reserved.
  *
  * Without IPCBUS_WAIT the exchange releases, sends and returns with EVENT_NONE. With IPCBUS_WAIT it
- * also takes one event:
+ * also takes an event:
  *   - If the thread made a call that has not ended, it gets the end of this call, or a call to this
  *     proc that belongs to the same chain. IPCBUS_SERVE makes no difference.
  *   - Else, if IPCBUS_SERVE is set, it gets the next event of the proc: a call, a oneway, the end
@@ -559,7 +559,7 @@ struct ipcbus_exchange {
  *     RLIMIT_RTPRIO or CAP_SYS_NICE. If the thread may not be realtime, a realtime caller boosts
  *     its nice value.
  *   - SCHED_DEADLINE is not inherited. A SCHED_BATCH or SCHED_IDLE caller passes on its nice value.
- *     A thread of one of these classes stays in its class.
+ *     A thread of these classes stays in its class.
  *   - A thread runs with the best priority of all messages that it serves. The boost ends when the
  *     exchange that replies returns, or when the thread waits again. Only the thread itself ends
  *     its boost.
@@ -624,7 +624,7 @@ struct ipcbus_node_info {
  * @flags: WATCH: IPCBUS_WATCH_*. UNWATCH: 0 or IPCBUS_WATCH_MANAGER. Otherwise 0.
  * @cookie: WATCH: any number; the events of the watch return it. Otherwise 0.
  *
- * HANDLE_PUT puts counts. Each delivery of the handle added one count. When the last count is put,
+ * HANDLE_PUT puts counts. Each delivery of the handle added a count. When the last count is put,
  * the handle and its watch are gone. Handle 0 has no counts and must not be put.
  *   - EBADF: the handle does not exist, is 0, or has fewer counts; the driver put none
  *
@@ -766,7 +766,7 @@ struct ipcbus_sender_info {
  * dies like any other process. Freezing a frozen process, or thawing a process that is not frozen,
  * has no effect.
  *
- * If the ioctl fails with one of these errors, the process is not frozen by it:
+ * If the ioctl fails with any of these errors, the process is not frozen by it:
  *   - EAGAIN: @pending calls were open after @timeout_ms, or the process was thawed in the meantime
  *   - EBUSY: another thread is freezing the process
  *   - EINTR: a signal interrupted the ioctl
