@@ -43,8 +43,7 @@ void ipcbus_buffer_label(struct ipcbus_region *region, struct ipcbus_buffer *buf
 			 const struct ipcbus_message *message, const char *text);
 
 /* Installs the objects in the receiver, which must be the current process, and writes the object
- * table after the payload. On failure no object is installed, and *ret_index is the object that
- * failed. */
+ * table after the payload. On failure installs none, and *ret_index is the object that failed. */
 int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
 			  u32 *ret_index);
 
@@ -52,9 +51,8 @@ int ipcbus_buffer_install(struct ipcbus_proc *receiver, struct ipcbus_buffer *bu
 void ipcbus_buffer_deliver(struct ipcbus_proc *receiver, struct ipcbus_buffer *buffer,
 			   struct ipcbus_event *event);
 
-/* A message of the driver itself. It counts like a oneway. It is reserved first, and then written
- * from kernel memory or copied from another buffer. Reserving returns NULL if there is no space or
- * no memory. */
+/* A message of the driver itself, which counts like a oneway. It is reserved first, and then
+ * written from kernel memory or copied from another buffer. Reserving may return NULL. */
 struct ipcbus_buffer *ipcbus_buffer_reserve(struct ipcbus_region *region, size_t size);
 void ipcbus_buffer_write(struct ipcbus_region *region, struct ipcbus_buffer *buffer, size_t at,
 			 const void *from, size_t size);
@@ -75,8 +73,7 @@ static inline void ipcbus_buffer_drop(struct ipcbus_region *region, struct ipcbu
  * message brought home lose a reference. */
 void ipcbus_cargo_drop(struct ipcbus_cargo *cargo);
 
-/* Releases all buffers of a dead receiver and ends its region. Senders may still be filling
- * buffers. */
+/* Releases all buffers of a dead receiver and ends its region. Senders may still fill buffers. */
 void ipcbus_buffers_release(struct ipcbus_region *region);
 
 #endif

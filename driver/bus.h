@@ -27,16 +27,14 @@ struct user_namespace;
  * @ref: held by its mount and each of its procs
  * @root: user that may set the manager, in addition to global root and @manager_uid; constant
  * @inode: the file "bus" of its mount while that exists; used by fs.c only
- * @user_ns: if userns_control is set, administrators of this user namespace may monitor the bus;
- *	counted; constant
+ * @user_ns: its administrators may monitor the bus if userns_control is set; counted; constant
  * @mounter: the user that mounted it and is charged for it, counted, or NULL; constant
  * @monitors: the monitors of its traffic; has its own lock
  * @space_lock: protects which of its procs poll for space in which regions (space.c)
  * @lock: protects the rest
  * @procs: all procs, by number
  * @last_number: number of the newest proc
- * @manager_watches: manager watches; watches that were not notified of the current manager come
- *	first
+ * @manager_watches: manager watches; those not notified of the current manager come first
  * @manager_count: number of managers so far
  * @manager: counted, also as a remote reference, or NULL
  * @manager_uid: user that may set the manager; for a mount, changed by remount
@@ -61,8 +59,8 @@ struct ipcbus_bus {
 /* The bus behind /dev/ipcbus. */
 extern struct ipcbus_bus ipcbus_default_bus;
 
-/* Creates a bus whose root is root of ns. Returns ERR_PTR of -ENOMEM, or -EDQUOT if the user has
- * too many. */
+/* Creates a bus whose root is root of ns. Returns ERR_PTR of -ENOMEM, or of -EDQUOT (user
+ * limit). */
 struct ipcbus_bus *ipcbus_bus_new(struct user_namespace *ns);
 
 static inline struct ipcbus_bus *ipcbus_bus_get(struct ipcbus_bus *bus)

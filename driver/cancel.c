@@ -89,8 +89,7 @@ static void cancel_at_server(struct ipcbus_transaction *t, struct list_head *nes
 		ipcbus_cancel_notify_locked(t);
 		cancel_nested_locked(t, nested);
 	}
-	/* If t is neither queued nor open, the server is replying to it, or it is not queued
-	 * yet. */
+	/* If t is neither queued nor open, the server is replying, or t is not queued yet. */
 	spin_unlock(&server->lock);
 	if (idle)
 		ipcbus_node_check_idle(t->node);
@@ -125,8 +124,8 @@ static struct ipcbus_transaction *find_in_thread_locked(struct ipcbus_thread *th
 	return NULL;
 }
 
-/* Fails one call with the cookie: a call of thread, or an async call if thread is NULL. Returns it,
- * counted, or NULL. */
+/* Fails a call with the cookie: of thread, or async if thread is NULL. Returns it counted, or
+ * NULL. */
 static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc,
 					     struct ipcbus_thread *thread, u64 cookie)
 {

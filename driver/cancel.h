@@ -35,7 +35,7 @@
 /* IPCBUS_IOC_CANCEL: struct ipcbus_cancel. */
 int ipcbus_cancel(struct ipcbus_proc *proc, void *data);
 
-/* Ends the server's side of t, which must not be PENDING. The caller must hold a reference. May
+/* Ends the server's side of t, which must not be PENDING. The caller holds a reference. May
  * sleep. */
 void ipcbus_cancel_server(struct ipcbus_transaction *t);
 
@@ -63,8 +63,7 @@ void ipcbus_expiry_begin(struct ipcbus_proc *proc);
 /* Stops the timer of a dead proc. Sleeps. */
 void ipcbus_expiry_end(struct ipcbus_proc *proc);
 
-/* Makes t fail when its deadline passes, never earlier, at most two ticks later (caller->lock).
- * Removed when t ends. */
+/* Makes t fail after its deadline, by at most two ticks (caller->lock). Removed when t ends. */
 void ipcbus_expiry_add_locked(struct ipcbus_transaction *t);
 void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t);
 

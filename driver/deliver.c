@@ -204,8 +204,7 @@ static struct ipcbus_transaction *next_locked(const struct ipcbus_node_entry *no
 
 	lockdep_assert_held(&node->proc->lock);
 	/* Other work that is queued for any thread must come first. Oneways of a dead node are
-	 * discarded. If the node has a priority, the thread has that priority for one oneway at a
-	 * time. */
+	 * discarded. A thread has the priority of a node for a single oneway at a time. */
 	if (node->dead || node->flags & IPCBUS_NODE_PRIORITY || list_empty(&node->oneways) ||
 	    !ipcbus_queue_is_empty_locked(&node->proc->work))
 		return NULL;

@@ -75,8 +75,8 @@ int ipcbus_thread_leave(struct ipcbus_proc *proc, void *data)
 
 /* --- Procs ----------------------------------------------------------------------------- */
 
-/* No thread is in an ioctl, and none can enter an ioctl. Stops all sources of new work first, then
- * releases everything. */
+/* No thread is in an ioctl, and none can enter an ioctl. Stops new work first, then releases
+ * all. */
 void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 {
 	struct ipcbus_thread *thread;

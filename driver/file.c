@@ -48,8 +48,7 @@ static int file_open(struct inode *inode, struct file *file)
 	list_add_tail(&proc->opener_entry, &proc->opener->procs);
 	spin_unlock(&proc->opener->lock);
 	file->private_data = proc;
-	/* Mappings of this file are in an address space of its own, so they can be unmapped
-	 * separately. */
+	/* Mappings of this file have an address space of their own, to be unmapped separately. */
 	file->f_mapping = proc->inode->i_mapping;
 	return nonseekable_open(inode, file);
 }
@@ -116,8 +115,7 @@ static int file_mmap(struct file *file, struct vm_area_struct *vma)
 	ret = ipcbus_region_map(&proc->region, file->f_mapping, size);
 	if (ret)
 		return ret;
-	/* Forbid mprotect to writable or executable, mremap to a larger size, fork, and core
-	 * dumps. */
+	/* Forbid mprotect to writable or executable, growing mremap, fork, and core dumps. */
 	ipcbus_vm_flags_mod(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP,
 			    VM_MAYWRITE | VM_MAYEXEC);
 	vma->vm_ops = &region_vm_ops;

@@ -240,7 +240,7 @@ static void thaw_locked(struct ipcbus_proc *proc)
 
 /* --- All procs of the process ----------------------------------------------------- */
 
-/* Bars new calls. Returns -EBUSY if another FREEZE is in progress. Two ioctls meet at the first
+/* Bars new calls. Returns -EBUSY if another FREEZE is in progress, which has the same first
  * proc. */
 static int begin(struct ipcbus_freezer *freezer)
 {
@@ -392,8 +392,7 @@ static int act(struct ipcbus_freezer *freezer)
 	/* The process was frozen, even if another thread has thawed it since. */
 	if (!ret && !args->flags)
 		args->received |= IPCBUS_FROZEN_NOW;
-	/* Notify watchers only here, because only a caller that may freeze the process may cause
-	 * it. */
+	/* Only a caller that may freeze the process may cause notifications. */
 	notify_watchers(freezer);
 	return ret;
 }

@@ -6,8 +6,7 @@
  *
  *   THAWED    normal operation
  *   FREEZING  (proc->freeze.freezer) New calls fail. Calls that were sent earlier are served.
- *   FROZEN    (proc->freeze.frozen) New calls fail. All other events are queued, and no thread gets
- *             an event.
+ *   FROZEN    (proc->freeze.frozen) New calls fail. All other events stay queued.
  *
  * The ioctl waits while procs are FREEZING. Freezing never needs the frozen process to run.
  */
@@ -28,8 +27,7 @@ static inline int ipcbus_frozen_call_locked(struct ipcbus_node_entry *node)
 	return -EHOSTDOWN;
 }
 
-/* Returns the error for a oneway to a node of a barred proc, or 0 if it may be queued
- * (proc->lock). */
+/* Returns the error for a oneway to a node of a barred proc; 0: queue it (proc->lock). */
 static inline int ipcbus_frozen_oneway_locked(struct ipcbus_node_entry *node)
 {
 	if (node->dead || node->proc->dead)

@@ -195,8 +195,7 @@ static struct inode *make_inode(struct super_block *sb, umode_t mode)
 	return inode;
 }
 
-/* Adds a file. Returns its inode, which belongs to the dentry, or NULL. The dentry stays until the
- * file system is gone. */
+/* Adds a file. Returns its inode or NULL. The dentry stays until the file system is gone. */
 static struct inode *add(struct super_block *sb, const char *name, umode_t permissions)
 {
 	struct dentry *dentry;

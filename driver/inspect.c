@@ -72,8 +72,7 @@ static int reader_nr(u32 nr, struct pid_namespace *ns)
 	return ret;
 }
 
-/* Adds a row. server: the thread that took the call, or NULL. t->server is valid only after
- * that. */
+/* Adds a row. server: the thread that took the call, or NULL; only then is t->server valid. */
 static void note(struct calls *calls, const struct ipcbus_transaction *t, const char *state,
 		 const struct ipcbus_thread *server)
 {
@@ -434,8 +433,7 @@ static bool show_region(struct seq_file *seq, struct ipcbus_proc *proc, u64 *unu
 	return false;
 }
 
-/* In the order of output. Each shows a piece from *at on and advances it. Returns false at the
- * end. */
+/* In the order of output. Each shows a piece from *at on; returns false at the end. */
 static bool (*const parts[])(struct seq_file *seq, struct ipcbus_proc *proc, u64 *at) = {
 	show_proc, show_threads, show_nodes, show_handles, show_region,
 };

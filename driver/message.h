@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A message that is being sent: the driver's own copy of the user's request, and the stage of a
- * failure.
+ * A message that is being sent: a private copy of the user's request, and the stage of a failure.
  */
 #ifndef IPCBUS_MESSAGE_H
 #define IPCBUS_MESSAGE_H

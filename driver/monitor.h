@@ -151,8 +151,7 @@ int ipcbus_report_unsent(struct ipcbus_thread *thread, const struct ipcbus_messa
 			 const struct ipcbus_transaction *t, const struct ipcbus_node_entry *node,
 			 int error);
 
-/* Reports that a message failed after it was sent. If it was delivered, buffer is NULL. May
- * sleep. */
+/* Reports that a message failed after it was sent. buffer is NULL if delivered. May sleep. */
 void ipcbus_report_failed(const struct ipcbus_transaction *t, const struct ipcbus_buffer *buffer,
 			  int error, u32 stage, u32 index);
 

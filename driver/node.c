@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Nodes: see node.h. The owner's ioctls create and destroy nodes. Handles, messages and the bus
- * refer to them.
+ * Nodes: see node.h. The owner's ioctls create and destroy nodes.
  */
 #include <linux/jiffies.h>
 #include <linux/pid.h>

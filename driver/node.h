@@ -88,7 +88,7 @@ void ipcbus_node_uncreate(struct ipcbus_proc *proc, void *data);
 /* Destroys all nodes of a dead proc. */
 void ipcbus_nodes_release(struct ipcbus_proc *proc);
 
-/* Returns the proc's own node by id, with a remote reference, or NULL if it does not exist or is
+/* Returns the proc's own node by id, with a remote reference; NULL if it does not exist or is
  * dead. */
 struct ipcbus_node_entry *ipcbus_node_export(struct ipcbus_proc *proc, u64 id);
 

@@ -39,7 +39,7 @@ void ipcbus_objects_drop(struct ipcbus_objects *objects)
 	kfree(objects);
 }
 
-/* Charges the user first, because in ipcbusd fget() makes the sender's thread pass the file over a
+/* Charges the user first: in ipcbusd, fget() makes the sender's thread pass the file over a
  * socket. */
 static int take_file(struct ipcbus_user *user, u64 fd, bool accept_fds,
 		     struct ipcbus_object_ref *ref)
@@ -140,8 +140,7 @@ int ipcbus_objects_take(struct ipcbus_proc *sender, struct ipcbus_user *user,
 		kfree(table);
 		return -ENOMEM;
 	}
-	/* objects->count is the number of entries taken so far, so ipcbus_objects_drop() undoes
-	 * exactly these. */
+	/* objects->count counts the entries taken so far, which ipcbus_objects_drop() undoes. */
 	while (!ret && objects->count < count) {
 		message->index = objects->count;
 		ret = take_one(sender, user, &table[objects->count], accept_fds,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Openers: see opener.h. proc.c gets an opener for each open, and the kernel calls release() from
- * exit_mmap().
+ * Openers: see opener.h. proc.c gets an opener for each open. exit_mmap() calls release().
  */
 #include <linux/mm.h>
 #include <linux/sched.h>

@@ -44,8 +44,7 @@ void ipcbus_opener_init(void (*procs_end)(struct ipcbus_opener *opener));
 /* Must be called when no proc is left. */
 void ipcbus_opener_done(void);
 
-/* Returns the opener of the current address space, counted, or ERR_PTR: -ENOMEM; -ERESTARTNOINTR if
- * a signal came. */
+/* Returns the opener of this address space, counted. -ENOMEM; -ERESTARTNOINTR after a signal. */
 struct ipcbus_opener *ipcbus_opener_get(void);
 void ipcbus_opener_put(struct ipcbus_opener *opener);
 

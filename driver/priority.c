@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Boosts: see priority.h. exchange.c and wait.c update the boost of the current thread, and exit.c
- * ends it.
+ * Boosts: see priority.h. exchange.c and wait.c update the current thread's boost.
  */
 #include <linux/capability.h>
 #include <linux/minmax.h>

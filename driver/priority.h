@@ -65,8 +65,7 @@ static __always_inline int ipcbus_priority_current(void)
  *     thread already has this flag, it is not boosted: it may be boosted through another file,
  *     which must restore the thread's own priority.
  *
- * Delivery marks a thread whose message has a better priority. If all priorities are equal, this
- * has no cost.
+ * Delivery marks a thread whose message has a better priority. Equal priorities cost no time.
  */
 
 /* Updates the boost of the current thread. Takes proc->lock. May sleep. */

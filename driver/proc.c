@@ -27,8 +27,7 @@ static void proc_free(struct kref *ref)
 	put_pid(proc->pid);
 	if (proc->opener)
 		ipcbus_opener_put(proc->opener);
-	/* Never earlier: otherwise a user could accumulate dead procs that handles of other procs
-	 * keep. */
+	/* Never earlier, or a user could accumulate dead procs that other procs keep. */
 	ipcbus_user_uncharge(proc->user, IPCBUS_USE_PROCS);
 	ipcbus_user_put(proc->user);
 	ipcbus_bus_put(proc->bus);

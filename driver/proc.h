@@ -97,8 +97,7 @@ struct ipcbus_calls {
  * @count: number of times that it was frozen or thawed
  * @notified: @count when the watchers were last notified
  * @freezer: the FREEZE ioctl that is freezing it, or NULL; NULL if the proc is dead
- * @watches: watches of its frozen state; watches that were not notified of the latest change come
- *	first
+ * @watches: watches of its frozen state; those not notified of the latest change come first
  */
 struct ipcbus_freeze_state {
 	bool frozen;
@@ -207,8 +206,7 @@ void ipcbus_proc_put(struct ipcbus_proc *proc);
 
 void ipcbus_proc_join_bus(struct ipcbus_proc *proc);
 void ipcbus_proc_leave_bus(struct ipcbus_proc *proc);
-/* Returns the proc after last on the bus, counted, or NULL. Drops last. NULL for last: the
- * first. */
+/* Returns the proc after last on the bus (NULL: the first), counted, or NULL. Drops last. */
 struct ipcbus_proc *ipcbus_proc_next(struct ipcbus_bus *bus, struct ipcbus_proc *last);
 
 /* Returns whether the current process opened the file and has not called exec since. */

@@ -79,8 +79,7 @@ void ipcbus_reply_fail(struct ipcbus_transaction *t, int error, u32 stage, u32 i
 	ipcbus_transaction_put(t, NULL);
 }
 
-/* Gives the reply to the caller; returns false if the caller no longer waits. Keeps the server's
- * reference. */
+/* Gives the reply to the caller, or returns false if it no longer waits. Keeps the server's ref. */
 static bool hand_over(struct ipcbus_transaction *t, struct ipcbus_buffer *reply, u32 kind,
 		      s32 error)
 {
@@ -176,8 +175,7 @@ void ipcbus_asyncs_release(struct ipcbus_proc *proc)
 
 /* --- The server's side ------------------------------------------------------- */
 
-/* Takes the open call out of the table, so that no other thread can reply. Returns NULL if there is
- * no such call. */
+/* Takes the open call out of the table, so no other thread can reply. Returns it or NULL. */
 static struct ipcbus_transaction *claim(struct ipcbus_thread *thread, u64 id)
 {
 	struct ipcbus_proc *proc = thread->proc;
@@ -228,8 +226,7 @@ static void unclaim(struct ipcbus_proc *proc, struct ipcbus_transaction *t,
 	spin_unlock(&proc->lock);
 }
 
-/* Takes an open call out of the table, with the server's reference; returns NULL if there is
- * none. */
+/* Takes an open call out of the table. Returns it with the server's reference, or NULL. */
 static struct ipcbus_transaction *pop_open(struct ipcbus_proc *proc)
 {
 	struct ipcbus_transaction *t = NULL;

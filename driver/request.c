@@ -108,8 +108,7 @@ static int begin_async(struct ipcbus_transaction *t, struct ipcbus_thread *threa
 	} else {
 		proc->calls.async_count++;
 		ipcbus_async_add_locked(proc, t);
-		/* The thread's next wait is for any work, so it must examine the queue before it
-		 * sleeps. */
+		/* The thread's next wait is for any work, so it must not sleep before it checks. */
 		WRITE_ONCE(thread->kick, true);
 		if (t->deadline)
 			ipcbus_expiry_add_locked(t);

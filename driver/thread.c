@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads: see thread.h. This file implements their lifetime. wait.c implements waiting, exit.c
- * their end.
+ * Threads: see thread.h. This file implements their lifetime, wait.c waiting, exit.c their end.
  */
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
@@ -48,8 +47,7 @@ struct ipcbus_thread *ipcbus_thread_find(struct ipcbus_proc *proc)
 {
 	struct rb_node *node;
 
-	/* The result is valid without the lock, because only the thread itself removes its
-	 * entry. */
+	/* Valid without the lock, because only the thread itself removes its entry. */
 	spin_lock(&proc->lock);
 	node = rb_find(task_pid(current), &proc->pool.by_pid, compare);
 	spin_unlock(&proc->lock);
@@ -155,8 +153,7 @@ static struct ipcbus_thread *thread_new(struct ipcbus_proc *proc)
 		/* Pairs with the acquire in ipcbus_thread_current(). */
 		smp_store_release(&proc->pool.quick[thread->number].pid, thread->pid);
 	}
-	/* The thread is visible now. A concurrent flush either marks it, or set proc->flushed
-	 * before. */
+	/* The thread is visible now. A concurrent flush marks it, or has set proc->flushed. */
 	spin_lock(&proc->lock);
 	rb_add(&thread->by_pid, &proc->pool.by_pid, is_before);
 	proc->pool.count++;

@@ -112,8 +112,7 @@ struct ipcbus_more {
  * @ref: see main.h
  * @rcu: frees it, with @pid and @tgid
  * @proc: its proc, counted; constant
- * @pid: the thread, counted; constant. Identifies the thread. Valid as long as @rcu keeps the
- *	structure.
+ * @pid: identifies the thread; counted; constant. Valid as long as @rcu keeps the structure.
  * @tgid: the thread's process, counted; constant. Valid as long as @pid.
  * @pid_nr: @pid in the proc's own pid namespace; constant
  * @tgid_nr: @tgid in the proc's own pid namespace; constant
@@ -134,8 +133,7 @@ struct ipcbus_more {
  * @top: stack of the calls that the thread is in, the innermost first (proc->lock): calls that it
  *	made (transaction->from is this thread) and calls that it serves
  * @serves: it has waited with IPCBUS_SERVE before (proc->lock)
- * @replies: it has claimed a call, and sending the reply may still fail: see freeze.c. Set under
- *	proc->lock
+ * @replies: it has claimed a call whose reply may still fail: see freeze.c. Set under proc->lock
  * @interrupted: its next wait returns at once (proc->lock)
  * @boost: the boosted priority that it runs with; used by the thread only
  * @stale: it has a boost, or took a message with a better priority. It must update @boost before it
@@ -184,8 +182,7 @@ static inline void ipcbus_boost_mark(struct ipcbus_thread *thread)
 	thread->stale = true;
 }
 
-/* Returns the calling thread's structure, which is created at its first ioctl. number is a hint
- * from user space. */
+/* Returns the calling thread's structure, created at its first ioctl. number is the user's hint. */
 struct ipcbus_thread *ipcbus_thread_current_slow(struct ipcbus_proc *proc, u32 number);
 
 static inline struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *proc, u32 number)
@@ -312,12 +309,10 @@ void ipcbus_threads_interrupt(struct ipcbus_proc *proc);
 void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			struct ipcbus_event *event);
 
-/* Returns whether a wait with IPCBUS_SERVE would return an event now, for poll. thread may be
- * NULL. */
+/* For poll: returns whether a wait with IPCBUS_SERVE has an event now. thread may be NULL. */
 bool ipcbus_thread_ready(struct ipcbus_proc *proc, struct ipcbus_thread *thread);
 
-/* The thread returns to user space while its call is pending: a timer must watch the call's
- * deadline. */
+/* The thread returns to user space during its call, so a timer must watch the call's deadline. */
 void ipcbus_thread_leave_to_timer(struct ipcbus_thread *thread);
 
 #endif

@@ -8,8 +8,7 @@
  * same id. The buffer id, together with the process, connects delivery and release. Kernel pointers
  * are never shown.
  *
- * Tracepoints share a switch with monitors (monitor.h). If neither is enabled, a tracepoint costs
- * one instruction.
+ * Tracepoints share a switch with monitors (monitor.h), and cost one instruction if it is off.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ipcbus

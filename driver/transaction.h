@@ -50,8 +50,7 @@ enum ipcbus_transaction_state {
  * @deadline: when the call ends, or 0 for never; constant
  * @cookie: the caller's cookie; constant
  * @caller: the proc that gets the reply: @from's proc; counted for an async call; constant
- * @replaces: number of the sending proc if the oneway has IPCBUS_SEND_REPLACE, else 0; constant
- *	once queued
+ * @replaces: number of the sending proc if IPCBUS_SEND_REPLACE is set, else 0; constant once queued
  * @replaceable: in node->replaceable while it is queued (node->proc->lock)
  * @from: the calling thread, counted; NULL for a oneway or async call; constant
  * @parent: the innermost call that @from was in when it called, counted, or NULL; constant. The
@@ -59,8 +58,7 @@ enum ipcbus_transaction_state {
  * @user: the user that it is charged to, counted; constant
  * @node: the target, counted; constant
  * @buffer: the request until it is delivered, or NULL
- * @empty: the request needs no buffer, but counts as a buffer in the target's region until it is
- *	delivered
+ * @empty: needs no buffer, but counts as a buffer in the target's region until it is delivered
  * @quota: if @empty: the quota that it is charged to, or NULL
  * @state: state of the caller's side (caller->lock)
  * @from_below: the next on @from's stack (caller->lock). For a spare transaction: the next spare of
@@ -129,8 +127,7 @@ struct ipcbus_transaction {
 int ipcbus_transaction_cache_init(void);
 void ipcbus_transaction_cache_done(void);
 
-/* Count the procs of the user that are on a bus. The last _end frees the user's spare
- * transactions. */
+/* Count the procs of the user that are on a bus. The last _end frees the user's spares. */
 void ipcbus_transaction_begin(struct ipcbus_user *user);
 void ipcbus_transaction_end(struct ipcbus_user *user);
 

@@ -103,8 +103,7 @@ static bool pick_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	bool any;
 
 	spin_lock(&proc->lock);
-	/* The thread no longer serves its oneway, unless it waits for a call made on behalf of
-	 * that. */
+	/* Its oneway is done, unless the thread waits for a call made on behalf of that oneway. */
 	if (!thread->top)
 		thread->oneway = IPCBUS_PRIORITY_NONE;
 	/* Work stays queued until the proc is thawed, and thawing kicks this thread. FREEZE may not
@@ -142,8 +141,7 @@ static void sleep_until(u64 deadline)
 	schedule_hrtimeout_range(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS);
 }
 
-/* Sleeps until the thread is kicked, the deadline passes or a signal comes. Returns false for a
- * signal. */
+/* Sleeps until a kick, the deadline or a signal. Returns false for a signal. */
 static bool thread_sleep(struct ipcbus_thread *thread)
 {
 	bool signalled = false;
@@ -173,14 +171,12 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 static bool find_or_sleep(struct ipcbus_thread *thread, bool serve, bool called,
 			  struct pick *pick)
 {
-	/* A thread in a call of its own is kicked for each event, so without a kick there is no
-	 * event. */
+	/* A thread in a call of its own is kicked for each event that it could take. */
 	if ((!called || READ_ONCE(thread->kick)) && pick_or_idle(thread, serve, true, pick))
 		return true;
 	cond_resched();
 	if (!READ_ONCE(thread->kick) && !thread_sleep(thread)) {
-		/* Interrupted: takes the thread off the idle list. If it got work just before,
-		 * returns that. */
+		/* Interrupted: leaves the idle list. If work was given just before, takes it. */
 		if (!pick_or_idle(thread, serve, false, pick))
 			pick->interrupted = true;
 		return true;

@@ -309,8 +309,7 @@ static int end(struct ipcbus_watch *watch)
 
 	spin_lock(&watch->proc->lock);
 	ret = watch->state == WATCH_DONE ? -ENOENT : 0;
-	/* If a notification is not queued, a thread may have taken it. That thread will see
-	 * WATCH_DONE. */
+	/* A notification that is not queued may be with a thread, which will see WATCH_DONE. */
 	changed = ipcbus_work_unqueue_locked(&watch->changed.work);
 	freeze = ipcbus_work_unqueue_locked(&watch->freeze.work);
 	watch->state = WATCH_DONE;

@@ -132,8 +132,7 @@ static void take_out(struct ipcbus_work *work)
 	queue->count--;
 }
 
-/* Returns the oldest work of all ranks. The best rank must not be realtime. Each rank is in
- * order. */
+/* Returns the oldest work of all ranks. The best rank must not be realtime. */
 static struct ipcbus_work *oldest(const struct ipcbus_queue *queue)
 {
 	struct ipcbus_work *first, *oldest = best(queue);
@@ -200,8 +199,7 @@ void ipcbus_thread_kick_locked(struct ipcbus_thread *thread, bool here)
 {
 	lockdep_assert_held(&thread->proc->lock);
 	WRITE_ONCE(thread->kick, true);
-	/* Pairs with the barrier of set_current_state(): the thread sees the kick, or this sees it
-	 * asleep. */
+	/* Pairs with set_current_state(): the thread sees the kick, or this sees it asleep. */
 	smp_mb();
 	/* A sleeping thread has not ended. If it ends from here on, its task is freed only after an
 	 * RCU grace period, and holding a spinlock is an RCU read side. */

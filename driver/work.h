@@ -82,8 +82,7 @@ struct ipcbus_work_ops {
  * @entry: in proc->work, thread->work or a node's oneways (proc->lock); empty if queued nowhere
  * @thread: the idle thread that got the work as its thread->given, or NULL (proc->lock)
  * @queue: proc->work while the work is in it, else NULL (proc->lock)
- * @level: in queue->levels if the work is the first of its rank and that is not the best rank
- *	(proc->lock)
+ * @level: in queue->levels if it is the first of its rank, and that is not the best (proc->lock)
  * @of_node: the node's list of queued work; NULL if the work is not for a node; constant
  * @at_node: entry in @of_node while the work is in @queue (proc->lock)
  * @quota: the quota that counts the work while it is in @queue, or NULL (proc->lock)
@@ -93,8 +92,7 @@ struct ipcbus_work_ops {
  * @rank: 2 * @prio, plus 1 for work that floods @queue. Work without a priority gets the rank of
  *	the last work in the queue (proc->lock)
  * @waits: the work is in a node's oneways, behind another (proc->lock)
- * @here: the queueing thread is about to wait for the result, so the woken thread should run on
- *	this CPU
+ * @here: the queueing thread waits for the result, so the woken thread should run on this CPU
  */
 struct ipcbus_work {
 	struct list_head entry;
@@ -156,8 +154,7 @@ void ipcbus_proc_queue_locked(struct ipcbus_proc *proc, struct ipcbus_work *work
 /* Discards all work in the queue of a dead proc. */
 void ipcbus_proc_discard(struct ipcbus_proc *proc);
 
-/* Makes the thread examine its queues, and wakes it if it sleeps (proc->lock). here: see
- * compat.h. */
+/* Makes the thread examine its queues, and wakes it (proc->lock). here: see compat.h. */
 void ipcbus_thread_kick_locked(struct ipcbus_thread *thread, bool here);
 
 /* Takes the thread off the idle list, and queues work again that was given to it and that it has

@@ -57,8 +57,7 @@ static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quo
 	quota_free(quota);
 }
 
-/* Adds the quota, or frees it if the user has a quota now. Returns the quota in use, or
- * ERR_PTR. */
+/* Adds the quota, or frees it if the user has one by now. Returns the user's quota, or ERR_PTR. */
 static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbus_quota *new)
 {
 	struct ipcbus_quota *quota;
@@ -128,8 +127,7 @@ static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_ch
 					    most - region->charged.buffers));
 }
 
-/* Returns whether a oneway fits into the half for oneways, and into the sender's quota if it has
- * one. */
+/* Returns whether a oneway fits into the half for oneways, and into the sender's quota if any. */
 static bool oneway_fits(const struct ipcbus_region *region, const struct ipcbus_quota *quota,
 			u32 units)
 {

@@ -35,8 +35,7 @@
 #define IPCBUS_BUFFER_COUNTED	(IPCBUS_BUFFER_ONEWAY | IPCBUS_BUFFER_CHARGED)
 #define IPCBUS_BUFFER_CLEAR	8U	/* zero on release */
 
-/* Returns the part of @all (units, buffers, or the half for oneways) for all other users
- * together. */
+/* Returns the part of @all (units, buffers, the half for oneways) for all other users together. */
 static inline u32 ipcbus_quota_part(u32 all)
 {
 	return all - all / 8;
@@ -92,8 +91,7 @@ struct ipcbus_quota *ipcbus_quota_get(struct ipcbus_region *region, kuid_t uid);
 /* Drops a hold, because no buffer was made. */
 void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota);
 
-/* Charges a reservation. If it exceeds the quota, returns -EAGAIN for a oneway and -EDQUOT for a
- * call. */
+/* Charges a reservation. If it exceeds the quota, returns -EAGAIN (oneway) or -EDQUOT (call). */
 int ipcbus_quota_charge_locked(struct ipcbus_region *region, const struct ipcbus_reservation *want);
 /* Reverts ipcbus_quota_charge_locked(). */
 void ipcbus_quota_uncharge_locked(struct ipcbus_region *region,

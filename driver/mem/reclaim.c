@@ -151,8 +151,7 @@ static unsigned long count_idle(struct shrinker *unused, struct shrink_control *
 		pages += idle_pages(region);
 	}
 	if (examined < region_count)
-		/* Regions that were not examined may have pages even if the examined regions have
-		 * none. */
+		/* Other regions may have pages even if the examined regions have none. */
 		pages = pages * region_count / examined + region_count - examined;
 	spin_unlock(&regions_lock);
 	return pages ?: SHRINK_EMPTY;

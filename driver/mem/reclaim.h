@@ -25,8 +25,7 @@
 int ipcbus_reclaim_init(void);
 void ipcbus_reclaim_done(void);
 
-/* Returns a new inode for an open file, or ERR_PTR. Its address space contains the mappings of
- * that file only. */
+/* Returns a new inode for an open file, or ERR_PTR. Its address space is for that file only. */
 struct inode *ipcbus_reclaim_inode(void);
 
 /* Adds the region to the shrinker's list, until it is removed. */
@@ -36,7 +35,7 @@ void ipcbus_reclaim_remove(struct ipcbus_region *region);
 /* Frees all idle pages of the region now. Returns whether there were any. */
 bool ipcbus_reclaim_now(struct ipcbus_region *region);
 
-/* If reclaim holds a free range of the region, waits until it is back. The caller must keep the
+/* If reclaim holds a free range of the region, waits until it is back. The caller keeps the
  * region. */
 void ipcbus_reclaim_wait(struct ipcbus_region *region);
 

@@ -168,8 +168,7 @@ static void free_memory(struct ipcbus_region *region)
 	region->group = NULL;
 }
 
-/* Uncounts a buffer. If it returns true, the caller must call free_memory() after it drops the
- * lock. */
+/* Uncounts a buffer. If it returns true, call free_memory() after dropping the lock. */
 static bool uncount_locked(struct ipcbus_region *region)
 {
 	lockdep_assert_held(&region->lock);
@@ -187,8 +186,7 @@ void ipcbus_region_end(struct ipcbus_region *region)
 	/* Counts as a buffer, so that the memory stays until uncount_locked() below. */
 	region->buffers++;
 	spin_unlock(&region->lock);
-	/* A sender that is copying may keep its buffer for long. Frees the pages of all other
-	 * ranges now. */
+	/* A sender may hold its buffer for long while copying. Frees all other pages now. */
 	ipcbus_reclaim_now(region);
 	spin_lock(&region->lock);
 	last = uncount_locked(region);
@@ -300,8 +298,7 @@ void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_r
 		free_memory(region);
 }
 
-/* If memory is short, frees the idle pages of this region and tries again. The region's owner is
- * charged for both. */
+/* If memory is short, frees the region's own idle pages, whose owner pays, and tries again. */
 int ipcbus_region_populate_slow(struct ipcbus_region *region, const struct ipcbus_buffer *buffer,
 				int error)
 {

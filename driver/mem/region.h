@@ -46,8 +46,7 @@ enum ipcbus_buffer_state {
 
 /**
  * struct ipcbus_cargo - contents of a buffer other than bytes; used by buffer.c only
- * @node: for a delivered oneway: the node whose next oneway waits for this buffer, counted; else
- *	NULL
+ * @node: of a delivered oneway: the node whose next oneway waits for this buffer, counted; or NULL
  * @objects: the objects of the message, or NULL; once delivered: only the receiver's own nodes
  */
 struct ipcbus_cargo {
@@ -57,8 +56,7 @@ struct ipcbus_cargo {
 
 /**
  * struct ipcbus_buffer - descriptor of a message's memory, or of a free range
- * @range: its position in units (region->lock). Start and size are constant while the buffer is in
- *	use.
+ * @range: its position in units (region->lock). Start and size are constant while it is in use.
  * @spare: in region->spare while the descriptor is unused
  * @next_quick: in region->quick
  * @slot: index of the descriptor in the region; constant
@@ -101,8 +99,7 @@ struct ipcbus_buffer {
  * @pages: the physical pages
  * @reclaim_entry: in the list of regions for the shrinker
  * @claim: must be held to take free ranges out of the region for reclaim (reclaim.c)
- * @reclaiming: size of the free range that reclaim.c has taken out, or 0. A sender that finds no
- *	space waits for it.
+ * @reclaiming: size of the free range that reclaim.c holds, or 0. A sender without space waits.
  * @ranges: free and used ranges; NULL while the region has no memory
  * @quick: cache of recently released buffers, all of the same size, still cut out as used ranges.
  *	The next message often has the same size, and then needs no search.
@@ -110,8 +107,7 @@ struct ipcbus_buffer {
  * @spare: unused descriptors
  * @slab: descriptors by slot, IPCBUS_BUFFERS_PER_SLAB in each slab; only grows
  * @slabs: number of slabs
- * @first_generation: first generation of every slot; random, so that ids of one proc are invalid in
- *	another
+ * @first_generation: first generation of every slot; random, so ids are valid in this proc only
  * @buffers: buffers that are queued, delivered or being cut, plus queued calls without buffer. If
  *	the region has ended, the last of them frees its memory.
  * @max_buffers: IPCBUS_LIMIT_BUFFERS; 0 until the region is mapped, and after it has ended
@@ -164,8 +160,7 @@ void ipcbus_region_end(struct ipcbus_region *region);
 /* Cuts a buffer out of the free ranges. Drops the lock to allocate, and while reclaim holds a
  * range. Returns ERR_PTR of -ENOSPC, -ENOMEM, or -EDQUOT (too many descriptors). */
 struct ipcbus_buffer *ipcbus_region_cut_locked(struct ipcbus_region *region, u32 units);
-/* Reverts the counts and charges of a reservation for which no buffer was cut. Releases the
- * lock. */
+/* Reverts counts and charges of a reservation without a buffer. Releases the lock. */
 void ipcbus_region_unreserve(struct ipcbus_region *region, const struct ipcbus_reservation *want)
 	__releases(&region->lock);
 
@@ -252,8 +247,7 @@ int ipcbus_region_release(struct ipcbus_region *region, u64 id, struct ipcbus_ca
 bool ipcbus_region_release_next(struct ipcbus_region *region, u32 *slot,
 				struct ipcbus_cargo *ret_cargo);
 
-/* Returns the sender of the oneway in a delivered buffer. -ENOENT, -ESTALE; -EINVAL if it is no
- * oneway. */
+/* Returns the sender of a delivered oneway. -ENOENT, -ESTALE; -EINVAL if it is no oneway. */
 int ipcbus_region_sender(struct ipcbus_region *region, u64 id, struct ipcbus_sender_id *ret_id);
 
 /* --- Reclaim ------------------------------------------------------------------- */
@@ -310,8 +304,7 @@ struct ipcbus_region_use {
 	u64 oldest_from;
 };
 
-/* Examines a slab per lock hold, and yields in between. So the result for a busy region is not a
- * snapshot. */
+/* Examines a slab per lock hold, so the result for a busy region is not a snapshot. */
 void ipcbus_region_look(struct ipcbus_region *region, struct ipcbus_region_use *ret_use);
 
 static inline struct ipcbus_buffer *ipcbus_region_buffer(const struct ipcbus_region *region,

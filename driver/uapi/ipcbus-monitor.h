@@ -41,10 +41,9 @@ struct ipcbus_monitor {
 
 /**
  * enum ipcbus_record_kind - kind of record
- * @IPCBUS_RECORD_CALL: A call is about to be queued. If queueing fails, a FAILED record with the
- *	same id follows.
- * @IPCBUS_RECORD_ONEWAY: A oneway is about to be queued. If queueing fails, a FAILED record with
- *	the same id follows.
+ * @IPCBUS_RECORD_CALL: A call is about to be queued. If that fails, a FAILED with the same id
+ *	follows.
+ * @IPCBUS_RECORD_ONEWAY: A oneway is about to be queued. As for CALL.
  * @IPCBUS_RECORD_REPLY: A reply is about to be handed to the caller.
  * @IPCBUS_RECORD_ERROR: An error reply is about to be handed to the caller.
  * @IPCBUS_RECORD_FAILED: A message was not sent, or it failed after it was sent. error, stage and
@@ -66,8 +65,7 @@ enum ipcbus_record_kind {
  * @id: number of the message, unique on all buses. A reply has the number of its call. 0 if the
  *	message failed before it got a number. The numbers are in no particular order, and are
  *	unrelated to ipcbus_event.call.
- * @parent: CALL: the id of the call that the sender served or waited for when it made this call, or
- *	0
+ * @parent: CALL: id of the call that the sender served or waited for when it made this call, or 0
  * @lost: number of records lost since the previous record
  * @data_size: bytes of the payload
  * @data_kept: bytes of the payload that follow. 0 if the message has IPCBUS_SEND_CLEAR.
@@ -79,10 +77,8 @@ enum ipcbus_record_kind {
  * @error: ERROR, FAILED: negative errno
  * @stage: FAILED: enum ipcbus_stage
  * @index: FAILED: position of the buffer, part or object
- * @from_pid: the sender's process in the monitor's pid namespace; 0 if it is not visible
- *	there
- * @from_tid: the sender's thread in the same namespace; 0 for a oneway or async call that failed
- *	after it was sent
+ * @from_pid: sender's process in the monitor's pid namespace; 0 if it is not visible there
+ * @from_tid: sender's thread in it; 0 for a oneway or async call that failed after it was sent
  * @from_uid: the sender's effective user id in the monitor's user namespace
  * @from_gid: the sender's effective group id in the same namespace
  * @to_pid: the receiver's process in the monitor's pid namespace; 0 if it is not visible there
@@ -117,8 +113,7 @@ struct ipcbus_monitor_record {
 } __attribute__((aligned(8)));
 
 /**
- * struct ipcbus_record_object - an object of a recorded message; the monitor gets no reference to
- *	it
+ * struct ipcbus_record_object - an object of a recorded message, without a reference to it
  * @type: IPCBUS_OBJECT_NODE or IPCBUS_OBJECT_FD
  * @pid: NODE: process id of the node's owner
  * @node: NODE: id of the node in its owner

@@ -42,9 +42,10 @@
  *   be set (-EINVAL). 32-bit and 64-bit programs use the same layout.
  *
  * Errors: An ioctl returns 0, or -1 with errno. If an exchange fails, it has not sent its message
- *   (but see EFAULT). If the driver rejects its arguments, it does not write the event. If it fails
- *   at a stage of enum ipcbus_stage, it also writes an IPCBUS_EVENT_FAILED with error, stage and
- *   index. enum ipcbus_stage and the comment of each ioctl list the errors they can cause.
+ *   (but see EFAULT). If it fails at a stage of enum ipcbus_stage, it writes an IPCBUS_EVENT_FAILED
+ *   with error, stage and index. If it fails before the first stage, it does not write the event:
+ *   its arguments are invalid, or the thread is new and EDQUOT or ENOMEM prevents its registration.
+ *   enum ipcbus_stage and the comment of each ioctl list the errors of that place.
  *   E2BIG       A structure has a tail that is not zero, or a count is above its maximum.
  *   EAGAIN      Oneways fill their half of the receiver's region, or the sender's user has used up
  *               its quota of that half. poll then reports EPOLLOUT when the receiver has released
@@ -66,7 +67,7 @@
  *   EMFILE      The receiver cannot open another file descriptor. If a security module forbids the
  *               fd, the module chooses the error.
  *   EMSGSIZE    The message is too large for the receiver's region, even if that were empty.
- *   ENOBUFS     The receiver's region is not mapped, or the sender's own, which the reply needs.
+ *   ENOBUFS     The receiver's region is not mapped, or the sender's own, which a call needs.
  *   ENOENT      The node or watch does not exist, or a buffer id was never valid.
  *   ENOMEM      The kernel is out of memory, or the receiver has reached the limit of its memory
  *               cgroup or its user_memory.
@@ -260,8 +261,8 @@ enum ipcbus_send_kind {
  * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields must be 0.
  * @flags: IPCBUS_SEND_IOV, _ACCEPT_FDS, _ASYNC, _CLEAR, _REPLACE and _DETACHED
  * @handle: CALL, ONEWAY: the target
- * @code: CALL, ONEWAY: any number, usually the method; the receiver gets it in its event. ERROR:
- *	the errno. REPLY: 0.
+ * @code: CALL, ONEWAY: any number, usually the method; its event has it. ERROR: the errno. REPLY:
+ *	0.
  * @call: REPLY, ERROR: the call, from the event that delivered it. Otherwise 0.
  * @data: address of the payload, or of its parts with IPCBUS_SEND_IOV
  * @data_size: bytes of the payload, all parts together
@@ -402,8 +403,7 @@ enum ipcbus_event_kind {
  * struct ipcbus_event - an event; the driver writes all fields
  * @kind: enum ipcbus_event_kind
  * @flags: IPCBUS_EVENT_SPAWN and _ACCEPT_FDS
- * @call: CALL, CANCELED: the number of the call, to reply with. It is unique in this proc.
- *	Otherwise 0.
+ * @call: CALL, CANCELED: the number of the call, to reply with; unique in this proc. Otherwise 0.
  * @cookie: CALL, ONEWAY, IDLE, CANCELED: cookie of the node. DEAD, FROZEN, THAWED, MANAGER: cookie
  *	of the watch. REPLY, ERROR, FAILED: cookie of the call.
  * @buffer: id of the buffer, or 0 if the event has none. Release it when the payload, the object
@@ -469,11 +469,11 @@ struct ipcbus_event {
  * @thread: event.thread of an earlier exchange of the same thread, or 0. It is a hint that saves a
  *	search. A wrong value does no harm.
  * @release_count: number of buffers to release, at most IPCBUS_MAX_RELEASE
- * @release: If release_count is 0: 0. If it is 1: the buffer id. Otherwise: the address of an array
- *	of __u64 ids.
+ * @release: If release_count is 0: 0. If it is 1: the buffer id. Else: address of an array of
+ *	__u64.
  * @send: the message to send
- * @event: out: the event. The driver does not read this field. It writes all of it unless it
- *	rejects the arguments.
+ * @event: out: the event. The driver does not read this field. It writes all of it, unless the
+ *	exchange fails before its first stage.
  * @more: with IPCBUS_MORE: address of an array of struct ipcbus_event for the oneways after @event
  * @more_count: with IPCBUS_MORE: entries of that array, at most IPCBUS_MAX_MORE
  * @reserved: 0. Without IPCBUS_MORE the driver does not read @more, @more_count and @reserved.
@@ -498,9 +498,9 @@ struct ipcbus_event {
  * If a thread takes a call and then waits again without a reply, the call stays open. Any thread of
  * the proc may reply to it later.
  *
- * The exchange fails with the errors that enum ipcbus_stage lists for the stages RELEASE to QUEUE.
- * If the send fails, the buffers have been released and the exchange does not wait. If a call fails
- * after it was sent, the exchange returns 0 with EVENT_FAILED.
+ * If the exchange fails at the stages RELEASE to QUEUE, enum ipcbus_stage lists the errors. If the
+ * send fails, the buffers have been released and the exchange does not wait. If a call fails after
+ * it was sent, the exchange returns 0 with EVENT_FAILED.
  */
 struct ipcbus_exchange {
 	__u32 size;
@@ -564,8 +564,7 @@ struct ipcbus_exchange {
  *     exchange that replies returns, or when the thread waits again. Only the thread itself ends
  *     its boost.
  *   - Calls that a boosted thread makes have the boosted priority.
- *   - If the priority of the thread is set during a boost, the new value stays, unless it equals
- *     the boost.
+ *   - If the priority of the thread is set during a boost, it stays, unless it equals the boost.
  *   - A boosted thread has SCHED_RESET_ON_FORK, so its children do not inherit the boost. If a
  *     thread already has this flag, it is not boosted. Therefore only one file at a time boosts a
  *     thread.
@@ -681,8 +680,7 @@ struct ipcbus_threads {
  * @cookie: cookie of the calls, not 0
  *
  * Every open call with this cookie, of any thread, ends with -ECANCELED at stage REPLY.
- *   - ENOENT: no call with this cookie is open. It never existed, or its end is queued or was
- *     delivered.
+ *   - ENOENT: no call with this cookie is open: unknown, or its end is queued or was delivered
  */
 struct ipcbus_cancel {
 	__u32 size;
@@ -697,8 +695,7 @@ struct ipcbus_cancel {
  * @size: sizeof(struct ipcbus_call_info)
  * @flags: 0. Out: IPCBUS_CALL_*
  * @call: the call, from its event
- * @deadline: 0. Out: when the call ends, in nanoseconds of the calling thread's CLOCK_MONOTONIC; 0:
- *	never
+ * @deadline: 0. Out: when the call ends, by the calling thread's CLOCK_MONOTONIC (ns); 0: never
  *
  *   - ESRCH: the call is not open in this proc
  */
@@ -716,8 +713,7 @@ struct ipcbus_call_info {
  * @size: sizeof(struct ipcbus_sender_info)
  * @flags: 0. Out: IPCBUS_SENDER_*
  * @call: a call that this proc took and has not replied to, or 0
- * @buffer: if @call is 0: the buffer of a oneway that was delivered and is not released. Otherwise
- *	0.
+ * @buffer: if @call is 0: the buffer of a delivered oneway, not released. Otherwise 0.
  * @pid: 0. Out: the sender's pid in this proc's pid namespace; 0 if it is gone or not visible there
  * @reserved: 0
  *
