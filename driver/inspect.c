@@ -40,13 +40,13 @@ static unsigned int ms_since(unsigned long stamp)
  * struct calls - copied data of some calls and oneways to a proc
  * @proc: the target
  * @count: number of rows in use
- * @more: there are more calls than rows
+ * @truncated: there are more calls than rows
  * @row: data of each call or oneway
  */
 struct calls {
 	struct ipcbus_proc *proc;
 	unsigned int count;
-	bool more;
+	bool truncated;
 	struct {
 		u64 id;
 		u64 parent;
@@ -80,7 +80,7 @@ static void note(struct calls *calls, const struct ipcbus_transaction *t, const 
 
 	lockdep_assert_held(&calls->proc->lock);
 	if (i == PIECE) {
-		calls->more = true;
+		calls->truncated = true;
 		return;
 	}
 	calls->row[i].id = t->id;
@@ -115,7 +115,7 @@ static void note_queue(struct calls *calls, struct list_head *queue)
 
 	list_for_each_entry(work, queue, entry) {
 		note_work(calls, work);
-		if (calls->more)
+		if (calls->truncated)
 			break;
 	}
 }
@@ -140,7 +140,7 @@ static void print_calls(struct seq_file *seq, struct calls *calls)
 			   calls->row[i].parent);
 		cond_resched();
 	}
-	if (calls->more)
+	if (calls->truncated)
 		print_more(seq, calls->proc->number);
 }
 
@@ -242,7 +242,7 @@ static bool transactions_show(struct seq_file *seq, struct ipcbus_proc *proc,
 	}
 	calls->proc = proc;
 	calls->count = 0;
-	calls->more = false;
+	calls->truncated = false;
 	do {
 		more = note_next(calls, place);
 		cond_resched();
@@ -576,23 +576,23 @@ static bool pages_show(struct seq_file *seq, struct ipcbus_proc *proc, struct ip
 {
 	const struct ipcbus_pages *pages = &proc->region.pages;
 	unsigned long end;
-	bool there;
+	bool exists;
 	void *frame;
 
 	/* A proc has its pages as long as it is on the bus. */
 	mutex_lock(&proc->bus->lock);
 	/* Pairs with the release in ipcbus_region_map(). */
-	there = !RB_EMPTY_NODE(&proc->bus_entry) && smp_load_acquire(&proc->region.size);
-	end = there ? min_t(u64, place->at + PIECE, pages->count) : 0;
+	exists = !RB_EMPTY_NODE(&proc->bus_entry) && smp_load_acquire(&proc->region.size);
+	end = exists ? min_t(u64, place->at + PIECE, pages->count) : 0;
 	for (; place->at < end; place->at++) {
 		frame = READ_ONCE(pages->frame[place->at]);
 		if (frame)
 			seq_printf(seq, "%d 0x%llx 0x%lx\n", pid_vnr(proc->pid),
 				   place->at << PAGE_SHIFT, page_to_pfn(virt_to_page(frame)));
 	}
-	there = there && end < pages->count;
+	exists = exists && end < pages->count;
 	mutex_unlock(&proc->bus->lock);
-	return there;
+	return exists;
 }
 
 static const struct ipcbus_file pages_file = { .show = pages_show };

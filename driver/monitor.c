@@ -197,14 +197,14 @@ static void record_for(struct ipcbus_proc *proc, const struct ipcbus_record *rec
 
 static bool wants(const struct ipcbus_proc *proc, const struct ipcbus_record *record)
 {
-	const struct ipcbus_monitor_wish *wish = &proc->monitor;
+	const struct ipcbus_monitor_filter *filter = &proc->monitor;
 
 	lockdep_assert_held(&proc->bus->monitors.lock);
 	/* Never record a monitor's own messages: each record would cause more. */
 	if (record->from.proc == proc || record->to.proc == proc)
 		return false;
-	return wish->flags & record->wanted_by &&
-	       (!wish->pid || wish->pid == record->from.pid || wish->pid == record->to.pid);
+	return filter->flags & record->wanted_by &&
+	       (!filter->pid || filter->pid == record->from.pid || filter->pid == record->to.pid);
 }
 
 /* Gives the record to all monitors that want it. May sleep. */
@@ -247,30 +247,30 @@ static int find_slot(struct ipcbus_monitors *monitors, const struct ipcbus_proc 
 	return -EDQUOT;
 }
 
-/* Sets the proc's filter. Takes ownership of wish->pid, and returns the old pid there. Returns the
- * change of the number of monitors, or -EDQUOT. */
-static int exchange_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
+/* Sets the proc's filter. Takes ownership of filter->pid, and returns the old pid there. Returns
+ * the change of the number of monitors, or -EDQUOT. */
+static int exchange_filter(struct ipcbus_proc *proc, struct ipcbus_monitor_filter *filter)
 {
 	struct ipcbus_monitors *monitors = &proc->bus->monitors;
-	bool was = proc->monitor.flags, is = wish->flags;
+	bool was_monitor = proc->monitor.flags, is_monitor = filter->flags;
 	int slot = 0;
 
 	lockdep_assert_held(&monitors->lock);
-	if (was != is)
-		slot = find_slot(monitors, was ? proc : NULL);
+	if (was_monitor != is_monitor)
+		slot = find_slot(monitors, was_monitor ? proc : NULL);
 	if (slot < 0)
 		return slot;
-	if (was != is) {
-		monitors->proc[slot] = is ? proc : NULL;
-		WRITE_ONCE(monitors->count, monitors->count + is - was);
+	if (was_monitor != is_monitor) {
+		monitors->proc[slot] = is_monitor ? proc : NULL;
+		WRITE_ONCE(monitors->count, monitors->count + is_monitor - was_monitor);
 	}
-	proc->monitor.flags = wish->flags;
-	proc->monitor.max_data = wish->max_data;
-	swap(proc->monitor.pid, wish->pid);
-	return is - was;
+	proc->monitor.flags = filter->flags;
+	proc->monitor.max_data = filter->max_data;
+	swap(proc->monitor.pid, filter->pid);
+	return is_monitor - was_monitor;
 }
 
-static int set_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
+static int set_filter(struct ipcbus_proc *proc, struct ipcbus_monitor_filter *filter)
 {
 	struct ipcbus_monitors *monitors = &proc->bus->monitors;
 	int change;
@@ -278,20 +278,20 @@ static int set_wish(struct ipcbus_proc *proc, struct ipcbus_monitor_wish *wish)
 	/* Must come before the lock, because it sleeps. */
 	ipcbus_trace_begin();
 	spin_lock(&monitors->lock);
-	change = exchange_wish(proc, wish);
+	change = exchange_filter(proc, filter);
 	spin_unlock(&monitors->lock);
 	if (change != 1)
 		ipcbus_trace_end();
 	if (change == -1)
 		ipcbus_trace_end();
-	put_pid(wish->pid);
+	put_pid(filter->pid);
 	return change == -EDQUOT ? change : 0;
 }
 
 int ipcbus_monitor_set(struct ipcbus_proc *proc, void *data)
 {
 	const struct ipcbus_monitor *args = data;
-	struct ipcbus_monitor_wish wish = { .flags = args->flags, .max_data = args->max_data };
+	struct ipcbus_monitor_filter filter = { .flags = args->flags, .max_data = args->max_data };
 
 	if (args->flags & ~MONITOR_FLAGS || (!args->flags && (args->pid || args->max_data)))
 		return -EINVAL;
@@ -301,20 +301,20 @@ int ipcbus_monitor_set(struct ipcbus_proc *proc, void *data)
 		return -ENOBUFS;
 	if (args->pid) {
 		rcu_read_lock();
-		wish.pid = get_pid(find_pid_ns(args->pid, task_active_pid_ns(current)));
+		filter.pid = get_pid(find_pid_ns(args->pid, task_active_pid_ns(current)));
 		rcu_read_unlock();
-		if (!wish.pid)
+		if (!filter.pid)
 			return -ESRCH;
 	}
-	return set_wish(proc, &wish);
+	return set_filter(proc, &filter);
 }
 
 void ipcbus_monitor_release(struct ipcbus_proc *proc)
 {
-	struct ipcbus_monitor_wish none = {};
+	struct ipcbus_monitor_filter none = {};
 
 	if (READ_ONCE(proc->monitor.flags))
-		set_wish(proc, &none);
+		set_filter(proc, &none);
 }
 
 /* --- Stages ------------------------------------------------------------------- */

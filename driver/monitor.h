@@ -37,13 +37,13 @@ struct ipcbus_monitors {
 };
 
 /**
- * struct ipcbus_monitor_wish - filter of a monitor (monitors' lock)
+ * struct ipcbus_monitor_filter - filter of a monitor (monitors' lock)
  * @flags: IPCBUS_MONITOR_*; 0 if the proc is no monitor
  * @max_data: maximum number of payload bytes to copy
  * @pid: only messages from or to this process, counted; or NULL
  * @lost: number of records lost since the last record that was queued; atomic
  */
-struct ipcbus_monitor_wish {
+struct ipcbus_monitor_filter {
 	u32 flags;
 	u32 max_data;
 	struct pid *pid;

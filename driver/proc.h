@@ -144,7 +144,7 @@ struct ipcbus_freeze_state {
  * @writable: whether space came in any of them; changed without the lock
  * @flushed: an fd of the file was closed; threads that come later must be interrupted too
  * @dead: released; no work is queued any more
- * @barred: dead, frozen or being frozen: the only flag that senders check on the fast path
+ * @barred: dead, frozen or being frozen; senders check only this flag of the proc
  * @freeze: whether it is frozen, and its watchers
  */
 struct ipcbus_proc {
@@ -152,7 +152,7 @@ struct ipcbus_proc {
 	struct ipcbus_bus *bus;
 	struct rb_node bus_entry;
 	u64 number;
-	struct ipcbus_monitor_wish monitor;
+	struct ipcbus_monitor_filter monitor;
 	struct ipcbus_opener *opener;
 	struct list_head opener_entry;
 	struct mm_struct *mm;

@@ -191,7 +191,7 @@ static inline struct ipcbus_thread *ipcbus_thread_current(struct ipcbus_proc *pr
 
 	if (likely(number < IPCBUS_QUICK_THREADS)) {
 		number = array_index_nospec(number, IPCBUS_QUICK_THREADS);
-		/* With the release in thread_new(). */
+		/* Pairs with the release in thread_new(). */
 		pid = smp_load_acquire(&proc->pool.quick[number].pid);
 	}
 	/* Only this thread itself removes its own entry. */

@@ -100,7 +100,7 @@ static bool pick_locked(struct ipcbus_thread *thread, bool serve, struct pick *p
 static bool pick_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, struct pick *pick)
 {
 	struct ipcbus_proc *proc = thread->proc;
-	bool any;
+	bool picked;
 
 	spin_lock(&proc->lock);
 	/* Its oneway is done, unless the thread waits for a call made on behalf of that oneway. */
@@ -113,7 +113,7 @@ static bool pick_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 		WRITE_ONCE(thread->kick, false);
 		thread->deadline = 0;
 		swap(pick->interrupted, thread->interrupted);
-		any = pick->interrupted;
+		picked = pick->interrupted;
 		goto out;
 	}
 	ipcbus_transactions_detach_locked(thread);
@@ -122,8 +122,8 @@ static bool pick_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 		proc->pool.serving++;
 		proc->pool.asked = false;
 	}
-	any = pick_locked(thread, serve, pick);
-	if (!any && idle && serve && !thread->top) {
+	picked = pick_locked(thread, serve, pick);
+	if (!picked && idle && serve && !thread->top) {
 		if (hlist_unhashed(&thread->idle))
 			hlist_add_head(&thread->idle, &proc->pool.idle);
 	} else {
@@ -131,7 +131,7 @@ static bool pick_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 	}
 out:
 	spin_unlock(&proc->lock);
-	return any;
+	return picked;
 }
 
 static void sleep_until(u64 deadline)

@@ -265,12 +265,12 @@ static struct page *get_frame(struct ipcbus_pages *pages, unsigned long index)
 
 static bool is_frame(struct ipcbus_pages *pages, unsigned long index, struct page *page)
 {
-	bool is;
+	bool same;
 
 	spin_lock(&pages->lock);
-	is = index < pages->count && frame_at(pages, index) == page_address(page);
+	same = index < pages->count && frame_at(pages, index) == page_address(page);
 	spin_unlock(&pages->lock);
-	return is;
+	return same;
 }
 
 struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index)

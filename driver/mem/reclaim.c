@@ -112,14 +112,14 @@ static bool reclaim_some(struct ipcbus_region *region, unsigned long want, unsig
 bool ipcbus_reclaim_now(struct ipcbus_region *region)
 {
 	unsigned long dropped = 0;
-	bool more;
+	bool reclaimed;
 
 	do {
 		mutex_lock(&region->claim);
-		more = reclaim_some(region, STEP_PAGES, &dropped);
+		reclaimed = reclaim_some(region, STEP_PAGES, &dropped);
 		mutex_unlock(&region->claim);
 		cond_resched();
-	} while (more);
+	} while (reclaimed);
 	return dropped;
 }
 

@@ -400,20 +400,20 @@ bool ipcbus_region_release_next(struct ipcbus_region *region, u32 *slot,
 				struct ipcbus_cargo *ret_cargo)
 {
 	struct ipcbus_buffer *buffer;
-	bool more, found = false;
+	bool in_range, released = false;
 
 	do {
 		spin_lock(&region->lock);
-		more = *slot < region->slabs * IPCBUS_BUFFERS_PER_SLAB;
-		if (more) {
+		in_range = *slot < region->slabs * IPCBUS_BUFFERS_PER_SLAB;
+		if (in_range) {
 			buffer = ipcbus_region_buffer(region, (*slot)++);
-			found = buffer->state == IPCBUS_BUFFER_DELIVERED;
-			if (found)
+			released = buffer->state == IPCBUS_BUFFER_DELIVERED;
+			if (released)
 				release_delivered_locked(region, buffer, ret_cargo);
 		}
 		spin_unlock(&region->lock);
-	} while (more && !found);
-	return found;
+	} while (in_range && !released);
+	return released;
 }
 
 /* Returns the delivered buffer with this id from user space, or ERR_PTR. */

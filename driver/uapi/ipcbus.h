@@ -254,15 +254,14 @@ enum ipcbus_send_kind {
 #define IPCBUS_SEND_ASYNC	(1U << 2) /* CALL: any thread gets the reply */
 #define IPCBUS_SEND_CLEAR	(1U << 3) /* zero the buffer when it is released */
 #define IPCBUS_SEND_REPLACE	(1U << 4) /* ONEWAY: replace an older oneway */
-#define IPCBUS_SEND_DETACHED	(1U << 5) /* CALL: not ended by the served call */
+#define IPCBUS_SEND_DETACHED	(1U << 5) /* CALL: independent of the served call */
 
 /**
  * struct ipcbus_send - a message to send
  * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields must be 0.
  * @flags: IPCBUS_SEND_IOV, _ACCEPT_FDS, _ASYNC, _CLEAR, _REPLACE and _DETACHED
  * @handle: CALL, ONEWAY: the target
- * @code: CALL, ONEWAY: any number, usually the method; its event has it. ERROR: the errno. REPLY:
- *	0.
+ * @code: CALL, ONEWAY: any number, usually the method; the event has it. ERROR: errno. REPLY: 0.
  * @call: REPLY, ERROR: the call, from the event that delivered it. Otherwise 0.
  * @data: address of the payload, or of its parts with IPCBUS_SEND_IOV
  * @data_size: bytes of the payload, all parts together
@@ -469,8 +468,7 @@ struct ipcbus_event {
  * @thread: event.thread of an earlier exchange of the same thread, or 0. It is a hint that saves a
  *	search. A wrong value does no harm.
  * @release_count: number of buffers to release, at most IPCBUS_MAX_RELEASE
- * @release: If release_count is 0: 0. If it is 1: the buffer id. Else: address of an array of
- *	__u64.
+ * @release: If release_count is 0: 0. If 1: the buffer id. Else: address of an array of __u64.
  * @send: the message to send
  * @event: out: the event. The driver does not read this field. It writes all of it, unless the
  *	exchange fails before its first stage.
@@ -552,9 +550,9 @@ struct ipcbus_exchange {
  *
  * Inherited priority: If the caller had a better priority when it sent a call, the thread that
  * takes the call runs with that priority: the caller's nice value, or its realtime class and
- * priority. With IPCBUS_NODE_PRIORITY, calls to the node have at least the node's priority, and
- * oneways have exactly that; oneways inherit no priority from their sender. The driver never lowers
- * the priority of a thread.
+ * priority. If the node has IPCBUS_NODE_PRIORITY, a thread serves its calls with at least the
+ * node's priority, and its oneways with exactly that. Oneways do not boost by their sender's
+ * priority. The driver never lowers the priority of a thread.
  *   - A boost never exceeds the priority that the thread may set for itself by RLIMIT_NICE,
  *     RLIMIT_RTPRIO or CAP_SYS_NICE. If the thread may not be realtime, a realtime caller boosts
  *     its nice value.
@@ -568,9 +566,9 @@ struct ipcbus_exchange {
  *   - A boosted thread has SCHED_RESET_ON_FORK, so its children do not inherit the boost. If a
  *     thread already has this flag, it is not boosted. Therefore only one file at a time boosts a
  *     thread.
- *   - Queued messages of a higher priority overtake other messages that wait for any thread. They
- *     do not overtake oneways of the same node. If one user floods the queue, its messages and the
- *     remaining messages take turns.
+ *   - The priority of a queued message is the better of its sender's and its node's. A message
+ *     overtakes messages of a lower priority that wait for any thread, except oneways of the same
+ *     node. If one user floods the queue, its messages and the remaining messages take turns.
  */
 struct ipcbus_node {
 	__u32 size;
@@ -582,8 +580,7 @@ struct ipcbus_node {
 } __attribute__((aligned(8)));
 
 /**
- * struct ipcbus_node_info - references and messages of a node of the caller's proc
- * (IPCBUS_IOC_NODE_INFO)
+ * struct ipcbus_node_info - usage of a node of the caller's proc (IPCBUS_IOC_NODE_INFO)
  * @size: sizeof(struct ipcbus_node_info)
  * @flags: 0
  * @node: id of the node
