@@ -36,9 +36,9 @@
 
 /*
  * copy_from_user() without two checks. It omits the usercopy check of the object that contains
- * `to`, which costs more than copying a small message: `to` is in a whole page of the driver, and
- * size is limited to that page. It also omits the barrier against speculation, because the driver
- * never acts on a payload. The kernel's iov_iter copies in the same way.
+ * `to`, which costs more than copying a small message: `to` is in whole pages of the driver, and
+ * size is limited to these. It also omits the barrier against speculation, because the driver never
+ * acts on a payload. The kernel's iov_iter copies in the same way.
  */
 static __always_inline unsigned long
 ipcbus_copy_from_user(void *to, const void __user *from, size_t size)

@@ -136,7 +136,7 @@ static void report(struct ipcbus_freezer *freezer)
 #define THREADS_PER_HOLD	64
 
 /* Adds the number of replies that may still fail, for some threads from *number on. Returns whether
- * there may be larger threads. */
+ * there may be more threads. */
 static bool count_some_locked(struct ipcbus_proc *proc, unsigned long *number, u32 *count)
 {
 	struct ipcbus_thread *thread;
@@ -196,7 +196,7 @@ static void set_state_locked(struct ipcbus_proc *proc, struct ipcbus_freezer *fr
 	proc->barred = proc->dead || freezer || frozen;
 }
 
-/* Takes work from some threads from *number on. Returns whether there may be larger threads. */
+/* Takes work from some threads from *number on. Returns whether there may be more threads. */
 static bool stop_some_locked(struct ipcbus_proc *proc, unsigned long *number)
 {
 	struct ipcbus_thread *thread;

@@ -21,7 +21,7 @@
 /* No priority; worse than any priority. */
 #define IPCBUS_PRIORITY_NONE	MAX_PRIO
 
-/* If a user has this many messages in another user's queue, it floods the queue (work.h). */
+/* If a user has this many messages in another user's queue, its next ones flood it (work.h). */
 #define IPCBUS_FLOOD	16
 
 /* After this many works that are better and not realtime, the oldest work is taken. */

@@ -5,7 +5,7 @@
  * A call ends once, by the first of these events:
  *
  *   the server replies          ipcbus_reply_send()
- *   the driver ends it          ipcbus_reply_fail(): it cannot be delivered, is cancelled,
+ *   the driver ends it          ipcbus_reply_fail(): it cannot be delivered, is canceled,
  *                               expires, or the server dies
  *   the caller gives it up      ipcbus_reply_abandon_locked(): it exits or dies
  *

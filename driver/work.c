@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The work queue and wake-ups: see work.h. Only this file wakes threads and the pollers of events.
+ * The work queue and wake-ups: see work.h. Only this file wakes threads. It also wakes the pollers
+ * of events, as freeze.c does after a thaw.
  */
 #include <linux/poll.h>
 #include <linux/sched.h>

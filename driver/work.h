@@ -13,10 +13,10 @@
  * work, and must call either operation without holding a lock.
  *
  * A proc's queue is ordered by priority. Each priority has two ranks. The second rank holds work of
- * users that flood the queue. A user floods if IPCBUS_FLOOD messages in the queue are charged to
- * its quota (mem/quota.h), until none of them is left. The two ranks take turns, so a flood delays
- * the messages of other users by at most one message each. Messages of one user and one priority
- * keep their order.
+ * users that flood the queue: if IPCBUS_FLOOD messages in the queue are charged to a user's quota
+ * (mem/quota.h), the next messages of that user are a flood, until none of them is left. The two
+ * ranks take turns, so a flood delays each message of another user by at most one message. Messages
+ * of one user and one priority keep their order.
  *
  * Operations on a queue must not depend on its length, because senders control the length:
  *

@@ -105,11 +105,11 @@ void ipcbus_quota_put(struct ipcbus_region *region, struct ipcbus_quota *quota)
 	spin_unlock(&region->lock);
 }
 
-/* Returns whether a user with @own may take @more. A user may have half of the space that other
+/* Returns whether a user with @own may take @request. A user may have half of the space that other
  * users leave, which is @left + @own. */
-static bool is_fair(u32 own, u32 more, u32 left)
+static bool is_fair(u32 own, u32 request, u32 left)
 {
-	return own + more <= (left + own) / 2;
+	return own + request <= (left + own) / 2;
 }
 
 static bool call_fits(const struct ipcbus_region *region, const struct ipcbus_charged *own,

@@ -62,7 +62,7 @@ struct ipcbus_charged {
  * @held: buffers that are charged to it, and senders that are about to charge it
  * @charged: its usage
  * @queued: number of its messages in the proc's queue, for work.c (proc->lock)
- * @floods: @queued reached IPCBUS_FLOOD, and has not been 0 since (proc->lock)
+ * @floods: @queued exceeded IPCBUS_FLOOD, and has not been 0 since (proc->lock)
  */
 struct ipcbus_quota {
 	struct rb_node by_user;

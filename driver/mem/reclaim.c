@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The shrinker: see reclaim.h. The kernel's reclaim calls it in any task that allocates memory.
- * buffer.c maps and ends regions.
+ * file.c maps regions, and buffer.c ends them.
  */
 #include <linux/fs.h>
 #include <linux/jiffies.h>
