@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: MIT
 #
-# ipcbus.ko for kernel $(KERNEL) and each of $(MORE_KERNELS), built by that
-# kernel's own kbuild in $(B)/driver/KERNEL, where links stand for the sources: the
-# source folder stays clean and several kernels' builds live side by side. The
-# headers are fetched on first use; KERNEL=native takes those of the kernel that
-# runs here.
+# Builds ipcbus.ko for kernel $(KERNEL) and each of $(MORE_KERNELS), with that
+# kernel's kbuild, in $(B)/driver/KERNEL. That folder contains links to the sources, so
+# the source folder stays clean and several kernels have separate builds. Kernel headers
+# are fetched on first use. KERNEL=native uses the headers of the running kernel.
 
 ifneq ($(wildcard driver/Kbuild),)
 
 DRIVER_KO := $(B)/driver/$(KERNEL)/ipcbus.ko
 DRIVER_SOURCES := $(wildcard driver/*.[ch] driver/mem/*.[ch] driver/Kbuild driver/uapi/*.h)
 
-# Where a kernel named @ is, and the file that says so.
+# Folder of the kernel @, and the file that exists if the kernel is complete.
 KERNEL_CACHE := $(shell . tests/env/vm/kernels.sh && kernel_cache @)
 KERNEL_READY := $(shell . tests/env/vm/kernels.sh && kernel_ready @)
 
-# CC here is the kernel's business, not that of who builds the libraries. Where
-# the machine's own is not the one, tests/env/vm/fetch has brought another. From 6.12
-# on pahole and a vmlinux are asked for, which headers do not have: BTF is off.
+# The kernel's compiler, independent of CC for the libraries. If the machine does not have
+# it, tests/env/vm/fetch has fetched it. From 6.12 on, BTF needs pahole and a vmlinux,
+# which kernel headers do not contain. So BTF is off.
 KERNEL_CC ?= gcc
 KERNEL_MAKE = CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_PAHOLE_VERSION=0 CC=$(KERNEL_CC) \
 	$(shell . tests/env/debug/flavours.sh && flavour_make $(1)) \
@@ -26,8 +25,8 @@ KERNEL_MAKE = CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_PAHOLE_VERSION=0 CC=$(KERNEL
 driver_build = $(if $(filter native,$(1)),/lib/modules/$(shell uname -r)/build,$(subst @,$(1),$(KERNEL_CACHE))/build)
 driver_ready = $(if $(filter native,$(1)),$(call driver_build,native)/Makefile,$(subst @,$(1),$(KERNEL_READY)))
 
-# $(call kbuild,KERNEL): what builds a module in the folder of the target. make -n says
-# what that is: the folder is not there then, without which kbuild cannot say more.
+# $(call kbuild,KERNEL): the command that builds a module in the folder of the target. make -n
+# only prints it, because the folder that kbuild needs does not exist then.
 kbuild = $(if $(DRY),:) PATH="$(subst @,$(1),$(KERNEL_CACHE))/tools/bin:$$PATH" $(MAKE) -s \
 	-C $(call driver_build,$(1)) M=$(abspath $(@D)) IPCBUS_RELEASE=$(VERSION) $(call KERNEL_MAKE,$(1)) \
 	modules
@@ -54,7 +53,7 @@ $(foreach kernel,$(sort $(KERNEL) $(MORE_KERNELS)),$(eval $(call driver_for,$(ke
 TEST_BUILDS += $(DRIVER_KO)
 GUEST_FILES += $(DRIVER_KO)
 
-# What cannot be built leaves nothing: tests/run counts it as a failure.
+# If a driver cannot be built, its file must not exist: tests/run counts that as a failure.
 .PHONY: more-drivers
 more-drivers: $(MORE_KERNELS:%=more-driver-%)
 more-driver-%:
@@ -62,8 +61,8 @@ more-driver-%:
 
 endif
 
-# For kernel KVER: built by its headers in a folder of its own, put where modules are that
-# the kernel's package does not have, and found by modprobe from then on.
+# Builds the module for kernel KVER in a separate folder, and installs it in the folder for
+# modules that are not part of the kernel's package, where modprobe finds it.
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 DEPMOD ?= $(or $(shell PATH="$$PATH:/sbin:/usr/sbin" command -v depmod),depmod)
@@ -72,7 +71,7 @@ MODULE := $(B)/driver/for-$(KVER)
 .PHONY: module install-module uninstall-module
 module:
 	@[ -e $(KDIR)/Makefile ] || { \
-	  echo 'module: no headers of kernel $(KVER) in $(KDIR)' >&2; \
+	  echo 'module: $(KDIR): no headers of kernel $(KVER)' >&2; \
 	  echo 'module: on Debian, as root: apt-get install linux-headers-$(KVER)' >&2; exit 1; }
 	$(Q)rm -rf $(MODULE) && mkdir -p $(MODULE)
 	$(Q)cp -r $(wildcard driver/*.[ch]) driver/Kbuild driver/mem driver/uapi $(MODULE)
@@ -83,14 +82,14 @@ install-module: module
 	  INSTALL_MOD_DIR=updates modules_install
 	$(Q)$(DEPMOD) $(if $(DESTDIR),-b $(abspath $(DESTDIR))) $(KVER)
 	@if [ -z '$(DESTDIR)' ] && [ -e /sys/module/ipcbus ] && [ '$(KVER)' = "$$(uname -r)" ]; then \
-	  echo 'install-module: the module that is loaded stays until modprobe -r ipcbus, or a reboot'; fi
+	  echo 'install-module: the old module stays loaded until modprobe -r ipcbus or a reboot'; fi
 
 uninstall-module:
 	$(Q)rm -fv $(DESTDIR)/lib/modules/$(KVER)/updates/ipcbus.ko*
 	$(Q)$(DEPMOD) $(if $(DESTDIR),-b $(abspath $(DESTDIR))) $(KVER)
 
-# What a program that talks to the driver itself needs, and what DKMS builds from: the
-# module is built where it runs.
+# The sources from which DKMS builds the module on the target machine, and the header for
+# programs that call the driver directly.
 DRIVER_DKMS = $(DESTDIR)$(dkmsdir)/ipcbus-$(VERSION)
 dkmsdir ?= $(PREFIX)/src
 

@@ -144,7 +144,7 @@ static void sleep_until(u64 deadline)
 /* Sleeps until a kick, the deadline or a signal. Returns false for a signal. */
 static bool thread_sleep(struct ipcbus_thread *thread)
 {
-	bool signalled = false;
+	bool signaled = false;
 
 	if (unlikely(thread->stale))
 		ipcbus_boost_update(thread);
@@ -152,8 +152,8 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 	WRITE_ONCE(thread->asleep, true);
 	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 	if (!READ_ONCE(thread->kick)) {
-		signalled = signal_pending(current);
-		if (signalled)
+		signaled = signal_pending(current);
+		if (signaled)
 			;
 		else if (likely(!thread->deadline))
 			schedule();
@@ -162,7 +162,7 @@ static bool thread_sleep(struct ipcbus_thread *thread)
 	}
 	__set_current_state(TASK_RUNNING);
 	WRITE_ONCE(thread->asleep, false);
-	return !signalled;
+	return !signaled;
 }
 
 /* Before it sleeps, the thread yields once while it is still runnable. If the thread that it woke

@@ -24,8 +24,9 @@
  * Who may call: Only the process that opened the file may use it, and only until it calls exec. All
  *   its threads may use it at the same time. In any other process (a forked child, after exec, or
  *   with an fd that was passed to it) every ioctl and mmap fails with -ECHILD. A proc ends when its
- *   file is closed and unmapped everywhere. It also ends when all processes in the address space
- *   that opened it have exited or called exec, even if another process still holds the file.
+ *   file is closed and unmapped everywhere. Even if another process still holds the file, it also
+ *   ends when the process that opened it exits with an fd of it, or when all processes in the
+ *   address space that opened it have exited or called exec.
  *
  * Blocking: Only two ioctls wait for other processes. EXCHANGE with IPCBUS_WAIT and without
  *   IPCBUS_NONBLOCK waits for an event. FREEZE waits for at most timeout_ms. A signal interrupts
@@ -392,9 +393,9 @@ enum ipcbus_event_kind {
 	IPCBUS_EVENT_MANAGER = 13,
 };
 
-/* All threads of the pool are busy, and the proc has fewer threads than ipcbus_threads.max. The
- * process should start another thread that serves. The driver does not ask again until that thread
- * waits with IPCBUS_SERVE. */
+/* All serving threads are busy, and there are fewer than ipcbus_threads.max. The process should
+ * start another thread that serves. The driver does not ask again until that thread waits with
+ * IPCBUS_SERVE. */
 #define IPCBUS_EVENT_SPAWN	(1U << 0)
 #define IPCBUS_EVENT_ACCEPT_FDS	(1U << 1) /* CALL: the reply may contain fds */
 
@@ -659,8 +660,8 @@ struct ipcbus_handle {
 /**
  * struct ipcbus_threads - size of the thread pool (IPCBUS_IOC_SET_THREADS)
  * @size: sizeof(struct ipcbus_threads)
- * @max: If the proc has fewer threads than this and all are busy, the driver asks for another
- *	thread with IPCBUS_EVENT_SPAWN; 0: never.
+ * @max: If fewer threads than this serve and all are busy, the driver asks for another thread with
+ *	IPCBUS_EVENT_SPAWN; 0: never.
  *
  * The default is 0. SET_THREADS also withdraws a request for a thread that did not appear.
  *   - EINVAL: @max is above ipcbus_info.max_threads
