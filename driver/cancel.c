@@ -141,7 +141,7 @@ static struct ipcbus_transaction *cancel_one(struct ipcbus_proc *proc,
 	return t;
 }
 
-/* Fails one call with the cookie of any thread from *number on. Takes the lock for each thread
+/* Fails a call with the cookie, of any thread from *number on. Takes the lock for each thread
  * separately, because there may be many. Sets *number to the number of the call's thread. */
 static struct ipcbus_transaction *cancel_next(struct ipcbus_proc *proc, unsigned long *number,
 					      u64 cookie)

@@ -63,7 +63,7 @@ void ipcbus_expiry_begin(struct ipcbus_proc *proc);
 /* Stops the timer of a dead proc. Sleeps. */
 void ipcbus_expiry_end(struct ipcbus_proc *proc);
 
-/* Makes t fail after its deadline, by at most two ticks (caller->lock). Removed when t ends. */
+/* Makes t fail at its deadline, never early, at most two ticks late (caller->lock). */
 void ipcbus_expiry_add_locked(struct ipcbus_transaction *t);
 void ipcbus_expiry_remove_locked(struct ipcbus_transaction *t);
 

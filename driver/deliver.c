@@ -169,7 +169,7 @@ void ipcbus_deliver_count_starved(struct ipcbus_work *work)
 
 	if (!t)
 		return;
-	/* A oneway first waits for the previous one, and that time does not count. */
+	/* The time that a oneway waits behind another oneway does not count. */
 	since = t->oneway ? t->node->oneway_since : t->since;
 	if (unlikely(time_after(jiffies, since + msecs_to_jiffies(STARVED_MS))))
 		ipcbus_stat_count(IPCBUS_STAT_STARVED);

@@ -27,7 +27,7 @@ void ipcbus_deliver_count_starved(struct ipcbus_work *work);
  * cases:
  *
  *   - Other work waits for a thread of the proc. It has its turn first (work.h).
- *   - The next oneway may be replaced by a newer one. It must stay replaceable until its turn.
+ *   - The next oneway may be replaced by a newer oneway. It must stay replaceable until its turn.
  *   - Calls, ends of async calls, and notifications never follow. Another thread could take them,
  *     and a handler of this thread may wait for them.
  */

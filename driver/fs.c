@@ -103,7 +103,7 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 	return ret;
 }
 
-/* Applies options to a new mount, or to an existing one with s_umount held for writing. */
+/* Applies options to a new mount, or to a mount in use with s_umount held for writing. */
 static void apply_options(struct super_block *sb, struct fs_options *options)
 {
 	struct ipcbus_bus *bus = sb->s_fs_info;
@@ -124,7 +124,7 @@ static void apply_options(struct super_block *sb, struct fs_options *options)
 }
 
 /* Shows the current values, which chmod(2) and chown(2) may have changed. So a remount with the
- * shown options changes nothing. */
+ * shown options has no effect. */
 static int show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct ipcbus_bus *bus = root->d_sb->s_fs_info;

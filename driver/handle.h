@@ -36,9 +36,9 @@ struct ipcbus_handle_entry {
  * @size: length of @entry; constant
  * @entry: the handles by number, NULL for a free number. Read under RCU, changed under handle_lock.
  *
- * A flat array finds a handle by one load. Before it is half full, it is replaced by an array of
- * twice the size, so the search for a free number is short too. All procs without handles share a
- * table of size 0.
+ * A flat array finds a handle by a single load. Before it is half full, it is replaced by an array
+ * of twice the size, so the search for a free number is short too. All procs without handles share
+ * a table of size 0.
  */
 struct ipcbus_handle_table {
 	struct rcu_head rcu;
@@ -54,7 +54,7 @@ struct ipcbus_node_entry *ipcbus_handle_node(struct ipcbus_proc *proc, u32 numbe
 /* Returns the node behind a handle, dead or alive, with a remote reference, or ERR_PTR. */
 struct ipcbus_node_entry *ipcbus_handle_export(struct ipcbus_proc *proc, u32 number);
 
-/* Adds one count to the proc's handle for node, and creates the handle if needed. The caller must
+/* Adds a count to the proc's handle for node, and creates the handle if needed. The caller must
  * hold a remote reference, and keeps it. */
 int ipcbus_handle_take(struct ipcbus_proc *proc, struct ipcbus_node_entry *node,
 		       u32 *ret_number);
@@ -77,7 +77,7 @@ void ipcbus_handles_release(struct ipcbus_proc *proc);
 
 /*
  * The manager of a bus is the node behind handle 0 of all procs. If the bus has no manager, a proc
- * may make one of its nodes the manager. The administrator names the permitted user: by the module
+ * may make a node of its own the manager. The administrator names the permitted user: by the module
  * parameter manager_uid for /dev/ipcbus, by the mount option manager_uid for a mount. The bus's
  * root and global root are always permitted.
  */

@@ -35,7 +35,7 @@ static int __init device_init(void)
 	ret = class_register(&device_class);
 	if (ret)
 		goto err_number;
-	/* A udev rule sets the mode, and the group whose members may open the device. */
+	/* A udev rule sets the mode, and the group that may open the device. */
 	device = device_create(&device_class, NULL, number, NULL, "ipcbus");
 	if (IS_ERR(device)) {
 		ret = PTR_ERR(device);

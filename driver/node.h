@@ -8,9 +8,9 @@
  * EVENT_IDLE.
  *
  * Two kinds of references keep a node. Active references (@ref) are needed to send messages to it:
- * the owner's table, messages to the node, and senders in progress have one. Active references keep
+ * the owner's table, messages to the node, and senders in progress hold one. Active references keep
  * the node's proc as well. Handles, objects in messages and watches only hold the node (@held). So
- * a node whose proc is gone takes a few hundred bytes, by which its holders learn that it is dead.
+ * a node without its proc takes a few hundred bytes, by which its holders learn that it is dead.
  * It gets no new messages or references.
  *
  * The UAPI's struct ipcbus_node is the argument of the ioctls.
@@ -29,7 +29,7 @@
 /**
  * struct ipcbus_node_entry - a node
  * @ref: active references; if 0, the node is dead
- * @held: one for all active references, plus one for each holder
+ * @held: all active references count as one; plus one for each holder
  * @rcu: frees it
  * @proc: its owner, counted while @ref is not 0, and then NULL
  * @pid: the owner's process, counted; constant

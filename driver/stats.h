@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Counters of all objects that can leak: how many exist now, and how many were created. Counters
- * are per CPU, so counting costs one instruction. Reading adds them up.
+ * are per CPU, so counting costs a single instruction. Reading adds them up.
  */
 #ifndef IPCBUS_STATS_H
 #define IPCBUS_STATS_H

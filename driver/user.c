@@ -126,7 +126,7 @@ static struct ipcbus_user *user_new(kuid_t uid, struct ipcbus_user *parent)
 	return user;
 }
 
-/* Frees the user. Returns its parent, whose reference now belongs to the caller. */
+/* Frees the user. Returns its parent, with the reference for the caller. */
 static struct ipcbus_user *user_free(struct ipcbus_user *user)
 {
 	struct ipcbus_user *parent = user->parent;

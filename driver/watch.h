@@ -10,7 +10,7 @@
  *   EVENT_MANAGER          the bus has a new manager
  *
  * An event reports the state at the time when a thread takes it. If a change is reverted before
- * that, it is not reported. Several changes are one event.
+ * that, it is not reported. Several changes are reported as one event.
  *
  * A handle has at most one death watch, and a proc at most one manager watch. After a watch has
  * been ended, no thread gets an event from it.

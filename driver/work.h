@@ -2,8 +2,8 @@
 /*
  * Work
  *
- * Work is an item for a thread: a message, the end of a call, or a notification. A proc has one
- * queue for all its threads, and each thread has one for calls that come back to it. When a proc or
+ * Work is an item for a thread: a message, the end of a call, or a notification. A proc has a queue
+ * for all its threads, and each thread has a queue for calls that come back to it. When a proc or
  * node dies, all its queued work is discarded. So each kind of work has two operations:
  *
  *   deliver  makes an event of the work for the thread that took it
@@ -114,7 +114,7 @@ struct ipcbus_work {
 void ipcbus_queue_add_locked(struct ipcbus_queue *queue, struct ipcbus_work *work);
 /* Takes the best work of a queue that is not empty. If several ranks other than realtime are
  * queued, every 65th work is the oldest of them instead. Of the two ranks of the best priority,
- * every second work is the older one of both. */
+ * every second work is the older of both. */
 struct ipcbus_work *ipcbus_queue_pop_locked(struct ipcbus_queue *queue);
 
 static inline void ipcbus_work_init(struct ipcbus_work *work, const struct ipcbus_work_ops *ops)

@@ -96,8 +96,8 @@ static unsigned long count_missing(struct ipcbus_pages *pages, unsigned long ind
 	return n;
 }
 
-/* Fills up to n missing pages with one contiguous run if available, else one page. Does not touch
- * pages after those: they may belong to no buffer, and may be freed at any time. Returns the number
+/* Fills up to n missing pages with a contiguous run if available, else a single page. Does not
+ * touch later pages: they may belong to no buffer, and may be freed at any time. Returns the number
  * of pages added, or 0 if memory is short. */
 static unsigned long populate_run(struct ipcbus_pages *pages, unsigned long index,
 				  unsigned long n)
@@ -171,7 +171,7 @@ static void *frame_at(struct ipcbus_pages *pages, unsigned long index)
 	return READ_ONCE(pages->frame[index]);
 }
 
-/* Returns the kernel address of offset, whose page must be populated. Reduces *size to the part
+/* Returns the kernel address of offset. Its page must be populated. Reduces *size to the part
  * that is contiguous there, at most COPY_MAX. */
 static void *run_at(struct ipcbus_pages *pages, size_t offset, size_t *size)
 {

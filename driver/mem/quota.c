@@ -57,7 +57,7 @@ static void let_go_locked(struct ipcbus_region *region, struct ipcbus_quota *quo
 	quota_free(quota);
 }
 
-/* Adds the quota, or frees it if the user has one by now. Returns the user's quota, or ERR_PTR. */
+/* Adds the quota, or frees it if the user has a quota. Returns the user's quota, or ERR_PTR. */
 static struct ipcbus_quota *add_quota(struct ipcbus_region *region, struct ipcbus_quota *new)
 {
 	struct ipcbus_quota *quota;
