@@ -120,7 +120,7 @@ static int link_connect(struct bench_case *c)
 	if (r == 0)
 		r = ipc_open(&s->ipc, NULL);
 	if (r == 0)
-		r = sink_await(s->ipc, LINKED_NAME, WAIT_USEC, &s->sink);
+		r = sink_wait(s->ipc, LINKED_NAME, WAIT_USEC, &s->sink);
 	return r < 0 ? bench_fail("find " LINKED_NAME, r) : 0;
 }
 

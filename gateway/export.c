@@ -230,7 +230,7 @@ static int look(struct export *export)
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
 	int r;
 
-	r = ipc_get_name(export->of->ipc, export->name, &proxy);
+	r = ipc_proxy_get(export->of->ipc, export->name, NULL, &proxy);
 	if (r == -ENOENT || r == -ENOTCONN || r == -EHOSTUNREACH) {
 		log_line("waiting for %s: %s", export->name, ipc_strerror(r));
 		return 0;

@@ -76,8 +76,8 @@ void emit_title(struct emitter *e, char rule, const char *title);
 
 /* --- Signatures; tail is ";\n" or "\n{\n" ------------------------------------ */
 
-void sign_connect(struct emitter *e, const struct service *service, const char *tail);
-void sign_await(struct emitter *e, const struct service *service, const char *tail);
+void sign_get(struct emitter *e, const struct service *service, const char *tail);
+void sign_wait(struct emitter *e, const struct service *service, const char *tail);
 void sign_take(struct emitter *e, const struct service *service, const char *tail);
 void sign_from_proxy(struct emitter *e, const struct service *service, const char *tail);
 void sign_ref(struct emitter *e, const struct service *service, const char *tail);

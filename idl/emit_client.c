@@ -9,7 +9,7 @@
 /* --- Finding and keeping ---------------------------------------------------------- */
 
 /* The end of a function that gets a proxy from the call. r and proxy are declared. */
-static void emit_get(struct emitter *e, const struct service *s, const char *call)
+static void emit_found(struct emitter *e, const struct service *s, const char *call)
 {
 	emit(e, "\tr = %s;\n\tif (r < 0)\n\t\treturn r;\n\n", call);
 	emit(e, "\t*ret_%s = %s_from_proxy(proxy);\n\treturn 0;\n}\n\n", s->prefix, s->prefix);
@@ -18,21 +18,21 @@ static void emit_get(struct emitter *e, const struct service *s, const char *cal
 static void emit_finding(struct emitter *e, const struct service *s)
 {
 	static const char locals[] = "\tstruct ipc_proxy *proxy;\n\tint r;\n\n";
-	static const char connect[] = "ipc_rpc_connect(ipc, name, &%s_interface, &proxy)";
-	static const char await[] = "ipc_rpc_await(ipc, name, &%s_interface, timeout_usec, &proxy)";
+	static const char get[] = "ipc_proxy_get(ipc, name, %s_interface.name, &proxy)";
+	static const char wait[] = "ipc_proxy_wait(ipc, name, %s_interface.name, timeout_usec, &proxy)";
 
-	sign_connect(e, s, "\n{\n");
+	sign_get(e, s, "\n{\n");
 	emit(e, locals);
-	emit_get(e, s, arena_printf(e->arena, connect, s->prefix));
+	emit_found(e, s, arena_printf(e->arena, get, s->prefix));
 
-	sign_await(e, s, "\n{\n");
+	sign_wait(e, s, "\n{\n");
 	emit(e, locals);
-	emit_get(e, s, arena_printf(e->arena, await, s->prefix));
+	emit_found(e, s, arena_printf(e->arena, wait, s->prefix));
 
 	sign_take(e, s, "\n{\n");
 	emit(e, locals);
 	emit(e, "\tif (!field)\n\t\treturn -ENOENT;\n\n");
-	emit_get(e, s, "ipc_take_proxy(ipc, &field->id, &proxy)");
+	emit_found(e, s, "ipc_take_proxy(ipc, &field->id, &proxy)");
 
 	sign_from_proxy(e, s, "\n{\n");
 	emit(e, "\treturn (struct %s *)proxy;\n}\n\n", s->prefix);

@@ -115,14 +115,14 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	     "-ENOTCONN No service manager is running.\n"
 	     "-EXDEV The object belongs to this connection.",
 	     s->prefix, s->prefix);
-	sign_connect(e, s, ";\n\n");
+	sign_get(e, s, ";\n\n");
 
 	note(e,
 	     "The same, but wait until somebody registers the name, and for a service manager, for "
 	     "at most timeout_usec microseconds.\n"
 	     "\n"
 	     "-ETIMEDOUT The time is over.");
-	sign_await(e, s, ";\n\n");
+	sign_wait(e, s, ";\n\n");
 
 	note(e,
 	     "Take the object out of a field of a received message, which is empty afterwards. The "

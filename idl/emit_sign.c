@@ -56,15 +56,15 @@ static const char *request_param(struct emitter *e, const struct method *method)
 
 /* --- Client --------------------------------------------------------------------- */
 
-void sign_connect(struct emitter *e, const struct service *service, const char *tail)
+void sign_get(struct emitter *e, const struct service *service, const char *tail)
 {
-	sign(e, tail, format(e, "int %s_connect", service->prefix), "struct ipc *ipc",
+	sign(e, tail, format(e, "int %s_get", service->prefix), "struct ipc *ipc",
 	     "const char *name", ret_param(e, service), NULL);
 }
 
-void sign_await(struct emitter *e, const struct service *service, const char *tail)
+void sign_wait(struct emitter *e, const struct service *service, const char *tail)
 {
-	sign(e, tail, format(e, "int %s_await", service->prefix), "struct ipc *ipc",
+	sign(e, tail, format(e, "int %s_wait", service->prefix), "struct ipc *ipc",
 	     "const char *name", "uint64_t timeout_usec", ret_param(e, service), NULL);
 }
 

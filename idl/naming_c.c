@@ -50,7 +50,7 @@ static const struct {
 
 /* Of a service; '*' is the prefix. */
 static const char *const service_forms[] = {
-	"*",	   "*_ops",	   "*_interface",  "*_connect",	 "*_await",
+	"*",	   "*_ops",	   "*_interface",  "*_get",	 "*_wait",
 	"*_take",  "*_from_proxy", "*_ref",	   "*_unref",	 "*_unrefp",
 	"*_proxy", "*_on_death",   "*_object_new", "*_register", "*_method_table",
 	NULL,

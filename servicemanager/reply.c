@@ -56,8 +56,8 @@ int reply_object(struct ipc_call *call, const struct owner *owner, const struct 
 
 	object.id = ipc_proxy_id(proxy);
 	get_reply.object = wait_reply.object = &object;
-	return get ? service_manager_reply_get(call, &get_reply) :
-		     service_manager_reply_wait(call, &wait_reply);
+	return get ? service_manager_reply_get_(call, &get_reply) :
+		     service_manager_reply_wait_(call, &wait_reply);
 }
 
 void entry_message(Ipc__Manager__Entry *message, const struct registry_entry *entry)

@@ -123,7 +123,7 @@ START_TEST(wrong_arguments_are_refused)
 }
 END_TEST
 
-/* What came of ipc_wait_name() in a process of its own, started for it. */
+/* What came of ipc_proxy_wait() in a process of its own, started for it. */
 static pid_t wait_elsewhere(void)
 {
 	pid_t pid = fork();
@@ -133,7 +133,8 @@ static pid_t wait_elsewhere(void)
 	if (pid)
 		return pid;
 
-	_exit(ipc_open(&ipc, NULL) < 0 ? 99 : -ipc_wait_name(ipc, "test.late", IPC_NEVER, &proxy));
+	_exit(ipc_open(&ipc, NULL) < 0 ? 99 :
+					 -ipc_proxy_wait(ipc, "test.late", NULL, IPC_NEVER, &proxy));
 }
 
 static void expect_waiter(const struct daemon *daemon, pid_t pid)
@@ -227,8 +228,8 @@ START_TEST(after_a_start_a_missing_name_is_waited_for)
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	/* Nobody adds it: after half a second that is known. Then it is at once. */
-	ck_assert_int_eq(ipc_get_name(ipc, "test.none", &proxy), -ENOENT);
-	ck_assert_int_eq(ipc_get_name(ipc, "test.none", &proxy), -ENOENT);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "test.none", NULL, &proxy), -ENOENT);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "test.none", NULL, &proxy), -ENOENT);
 	ipc_unref(ipc);
 	kill(daemon.pid, SIGTERM);
 	ck_assert_int_eq(daemon_status(&daemon), 0);

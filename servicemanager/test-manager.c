@@ -149,7 +149,7 @@ static bool is_ours(void)
 static int get(const char *name)
 {
 	struct ipc_proxy *proxy;
-	int r = ipc_get_name(ipc, name, &proxy);
+	int r = ipc_proxy_get(ipc, name, NULL, &proxy);
 
 	if (r == 0)
 		ipc_proxy_unref(proxy);
@@ -208,10 +208,10 @@ START_TEST(a_name_of_ones_own_is_replaced)
 	struct ipc_proxy *before, *after;
 
 	peer_await(&first);
-	ck_assert_int_eq(ipc_get_name(ipc, "test.a", &before), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", NULL, &before), 0);
 	second = peer_start(1000, add_a);
 	peer_await(&second);
-	ck_assert_int_eq(ipc_get_name(ipc, "test.a", &after), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", NULL, &after), 0);
 	ck_assert_ptr_ne(before, after);
 
 	/* The death of the first takes nothing away from the second. */
@@ -396,7 +396,7 @@ START_TEST(bad_requests_are_refused)
 	ck_assert_int_eq(service_manager_register_name(manager, &nothing, NULL), -EINVAL);
 	prefix.prefix = (char *)"a b";
 	ck_assert_int_eq(service_manager_list(manager, &prefix, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(service_manager_get(manager, &name, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(service_manager_get_(manager, &name, NULL, NULL), -EINVAL);
 	ck_assert(a_is_gone());
 }
 END_TEST
@@ -435,7 +435,7 @@ static void wait_for_a(void)
 {
 	struct ipc_proxy *proxy;
 
-	ck_assert_int_eq(ipc_wait_name(ipc, "test.a", IPC_NEVER, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "test.a", NULL, IPC_NEVER, &proxy), 0);
 	ipc_proxy_unref(proxy);
 }
 
@@ -465,7 +465,7 @@ static void *wait_for_never(void *data)
 
 	/* The place that is_refused() got too early is taken again. */
 	(void)data;
-	while (ipc_wait_name(ipc, "test.never", IPC_NEVER, &proxy) == -EDQUOT)
+	while (ipc_proxy_wait(ipc, "test.never", NULL, IPC_NEVER, &proxy) == -EDQUOT)
 		usleep(10000);
 
 	return NULL;
@@ -486,7 +486,7 @@ static void wait_too_often(void)
 {
 	struct ipc_proxy *proxy;
 
-	ck_assert_int_eq(ipc_wait_name(ipc, "test.never", IPC_NEVER, &proxy), -EDQUOT);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "test.never", NULL, IPC_NEVER, &proxy), -EDQUOT);
 }
 
 /* While not all of the crowd are waiting yet, it is kept waiting itself: then the
@@ -542,7 +542,7 @@ START_TEST(a_large_request_is_not_kept)
 	request.name = (char *)"test.never";
 	request.base.unknown_fields = &field;
 	request.base.n_unknown_fields = 1;
-	ck_assert_int_eq(service_manager_wait(manager, &request, NULL, NULL), -EMSGSIZE);
+	ck_assert_int_eq(service_manager_wait_(manager, &request, NULL, NULL), -EMSGSIZE);
 }
 END_TEST
 

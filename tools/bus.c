@@ -197,7 +197,7 @@ int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
 	/* Even if a service has registered this name. */
 	if (!strcmp(name, "servicemanager"))
 		return ipc_get_manager(ipc, ret_proxy);
-	return ipc_get_name(ipc, name, ret_proxy);
+	return ipc_proxy_get(ipc, name, NULL, ret_proxy);
 }
 
 int bus_no_reply(const char *name)

@@ -122,7 +122,7 @@ static void find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *man
 	/* First all proxies, so that the driver's file has a handle of each. */
 	json_array_foreach(rows, i, row) {
 		if (r != -ETIMEDOUT)
-			r = ipc_get_name(ipc, value_text(row, "name"), &proxies[i]);
+			r = ipc_proxy_get(ipc, value_text(row, "name"), NULL, &proxies[i]);
 		if (r < 0)
 			proxies[i] = NULL;
 	}

@@ -178,7 +178,7 @@ static int put_object(struct encoder *encoder, const struct schema_field *field,
 
 	if (!json_is_string(json) || !encoder->message->ipc)
 		return fail(encoder, field, "expected an object: the name of a service");
-	r = ipc_get_name(encoder->message->ipc, json_string_value(json), &entry.proxy);
+	r = ipc_proxy_get(encoder->message->ipc, json_string_value(json), NULL, &entry.proxy);
 	if (r < 0) {
 		snprintf(what, sizeof(what), "%.100s: %s", json_string_value(json), ipc_strerror(r));
 		return fail(encoder, field, what);

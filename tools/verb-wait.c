@@ -33,7 +33,7 @@ static int wait_name(struct ipc *ipc, const char *name)
 
 		if (status)
 			return status;
-		r = ipc_wait_name(ipc, name, IPC_NEVER, &proxy);
+		r = ipc_proxy_wait(ipc, name, NULL, IPC_NEVER, &proxy);
 	} while (r == -ENOTCONN || r == -EINTR);
 
 	if (r == -EINVAL)

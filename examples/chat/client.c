@@ -30,7 +30,7 @@ static int join(struct ipc *ipc, const char *name, struct chat_seat **ret_seat)
 	Ipc__Object object = IPC__OBJECT__INIT;
 	int r;
 
-	r = chat_await(ipc, "demo.chat", IPC_NEVER, &chat);
+	r = chat_wait(ipc, "demo.chat", IPC_NEVER, &chat);
 	if (r < 0)
 		return ipc_fail("find demo.chat", r, NULL);
 	r = chat_listener_object_new(ipc, &ops, NULL, NULL, &listener);

@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
-	r = tower_await(ipc, "demo.clock", IPC_NEVER, &tower);
+	r = tower_wait(ipc, "demo.clock", IPC_NEVER, &tower);
 	if (r < 0)
 		return ipc_fail("find demo.clock", r, NULL);
 	r = watch(tower, count, argc > 2 ? atoi(argv[2]) : 1000);

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
 
-	r = echo_connect(ipc, "demo.echo", &echo);
+	r = echo_get(ipc, "demo.echo", &echo);
 	if (r < 0)
 		return ipc_fail("find demo.echo", r, NULL);
 

@@ -44,7 +44,7 @@ static int send_jobs(struct ipc *ipc, unsigned int count, unsigned int milliseco
 		int r;
 
 		/* The proxy may be released before the reply arrives. */
-		r = fanout_worker_await(ipc, names[i % n_names], IPC_NEVER, &worker);
+		r = fanout_worker_wait(ipc, names[i % n_names], IPC_NEVER, &worker);
 		if (r < 0)
 			return ipc_fail(names[i % n_names], r, NULL);
 		job.number = i;

@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
-	r = files_await(ipc, "demo.files", IPC_NEVER, &files);
+	r = files_wait(ipc, "demo.files", IPC_NEVER, &files);
 	if (r < 0)
 		return ipc_fail("find demo.files", r, NULL);
 	if (argc < 2)

@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
-	r = frames_camera_await(ipc, "demo.camera", IPC_NEVER, &camera);
+	r = frames_camera_wait(ipc, "demo.camera", IPC_NEVER, &camera);
 	if (r < 0)
 		return ipc_fail("find demo.camera", r, NULL);
 	return watch(camera, &request);

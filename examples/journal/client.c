@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 	do {
 		ipc_auto(journal_unref) struct journal *journal = NULL;
 
-		r = journal_await(ipc, "demo.journal", IPC_NEVER, &journal);
+		r = journal_wait(ipc, "demo.journal", IPC_NEVER, &journal);
 		if (r < 0)
 			return ipc_fail("find demo.journal", r, NULL);
 		servers++;

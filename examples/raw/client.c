@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
 
-	r = ipc_wait_name(ipc, NOTES_NAME, 10000000, &notes);
+	r = ipc_proxy_wait(ipc, NOTES_NAME, NULL, 10000000, &notes);
 	if (r < 0)
 		return ipc_fail("find " NOTES_NAME, r, NULL);
 

@@ -52,7 +52,7 @@ static int run_step(struct ipc *ipc, const char *name)
 	if (!strcmp(name, "names"))
 		return step_names(ipc);
 
-	r = story_connect(ipc, "demo.story", &story);
+	r = story_get(ipc, "demo.story", &story);
 	if (r < 0)
 		return ipc_fail("find demo.story", r, NULL);
 

@@ -8,18 +8,18 @@
 
 #include "client.h"
 
-/* story_await() alone would be enough. The first attempt shows that there was no server. */
+/* story_wait() alone would be enough. The first attempt shows that there was no server. */
 static int find(struct ipc *ipc, struct story **ret_story)
 {
 	int r;
 
-	r = story_connect(ipc, "demo.story", ret_story);
+	r = story_get(ipc, "demo.story", ret_story);
 	if (r != -ENOENT)
 		return r;
 
 	show("client", "pid %d looks for demo.story; it is not registered yet, so it waits",
 	     getpid());
-	return story_await(ipc, "demo.story", IPC_NEVER, ret_story);
+	return story_wait(ipc, "demo.story", IPC_NEVER, ret_story);
 }
 
 int step_names(struct ipc *ipc)

@@ -51,7 +51,7 @@ int main(void)
 	if (r < 0)
 		return ipc_fail_open(/* device= */ NULL, r);
 
-	r = story_connect(ipc, "demo.story", &story);
+	r = story_get(ipc, "demo.story", &story);
 	if (r < 0)
 		return ipc_fail("find demo.story", r, NULL);
 

@@ -27,7 +27,7 @@ const char *shop_say(struct ipc *ipc, const char *article)
 	Shop__CountRequest request = SHOP__COUNT_REQUEST__INIT;
 	int r;
 
-	r = shop_stock_connect(ipc, "demo.stock", &stock);
+	r = shop_stock_get(ipc, "demo.stock", &stock);
 	if (r < 0)
 		return explain(r, &error);
 	request.article = (char *)article;

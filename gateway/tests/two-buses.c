@@ -134,5 +134,5 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 
 int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy)
 {
-	return ipc_wait_name(ipc, getenv("LINK_NAME"), WAIT_USEC, ret_proxy);
+	return ipc_proxy_wait(ipc, getenv("LINK_NAME"), NULL, WAIT_USEC, ret_proxy);
 }

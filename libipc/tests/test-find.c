@@ -86,31 +86,28 @@ START_TEST(got)
 {
 	begin();
 	push_found(9);
-	ck_assert_int_eq(ipc_get_name(ipc, "some.name", &found), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), 0);
 	check_wanted("Get", "some.name", "");
 	check_found(9);
 	push_found(10);
-	ck_assert_int_eq(ipc_rpc_connect(ipc, "some.name", &test_interface, &found), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", test_interface.name, &found), 0);
 	check_wanted("Get", "some.name", "ipc.test.Test");
 	check_found(10);
-	ck_assert_int_eq(ipc_rpc_connect(ipc, "some.name", NULL, &found), -EINVAL);
 	/* The interface travels with the name. */
 	push_found(11);
-	ck_assert_int_eq(ipc_get_name_as(ipc, "some.name", "ipc.test.Other", &found), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", "ipc.test.Other", &found), 0);
 	check_wanted("Get", "some.name", "ipc.test.Other");
 	check_found(11);
 	push_found(13);
-	ck_assert_int_eq(ipc_get_name_as(ipc, "some.name", "", &found), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", "", &found), 0);
 	check_wanted("Get", "some.name", "");
 	check_found(13);
-	ck_assert_int_eq(ipc_get_name_as(ipc, "some.name", NULL, &found), -EINVAL);
 	push_found(12);
-	ck_assert_int_eq(ipc_wait_name_as(ipc, "some.name", "ipc.test.Other", IPC_NEVER, &found), 0);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", "ipc.test.Other", IPC_NEVER, &found), 0);
 	check_wanted("Wait", "some.name", "ipc.test.Other");
 	check_found(12);
-	ck_assert_int_eq(ipc_wait_name_as(ipc, "some.name", NULL, IPC_NEVER, &found), -EINVAL);
-	ck_assert_int_eq(ipc_get_name(ipc, "some.name", NULL), -EINVAL);
-	ck_assert_int_eq(ipc_get_name(NULL, "some.name", &found), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_get(NULL, "some.name", NULL, &found), -EINVAL);
 	end();
 }
 END_TEST
@@ -119,14 +116,14 @@ START_TEST(not_got)
 {
 	begin();
 	push_found(0);
-	ck_assert_int_eq(ipc_get_name(ipc, "some.name", &found), -ENOENT);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), -ENOENT);
 	push(IPCBUS_EVENT_ERROR, -EACCES, NULL, NULL);
-	ck_assert_int_eq(ipc_get_name(ipc, "some.name", &found), -EACCES);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), -EACCES);
 	push(IPCBUS_EVENT_FAILED, -EOWNERDEAD, NULL, NULL);
-	ck_assert_int_eq(ipc_get_name(ipc, "some.name", &found), -ENOTCONN);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), -ENOTCONN);
 	/* The Provider of the name died. */
 	push(IPCBUS_EVENT_ERROR, -EOWNERDEAD, NULL, NULL);
-	ck_assert_int_eq(ipc_get_name(ipc, "some.name", &found), -EOWNERDEAD);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "some.name", NULL, &found), -EOWNERDEAD);
 	ck_assert_ptr_null(found);
 	end();
 }
@@ -136,19 +133,20 @@ START_TEST(waited_for)
 {
 	begin();
 	push_found(9);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some.name", IPC_NEVER, &found), 0);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, IPC_NEVER, &found), 0);
 	check_wanted("Wait", "some.name", "");
 	ck_assert_uint_eq(fake_last()->send.deadline, 0);
 	check_found(9);
 	push_found(10);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some.name", 1000000, &found), 0);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 1000000, &found), 0);
 	ck_assert_uint_ne(fake_last()->send.deadline, 0);
 	check_found(10);
 	/* One manager ended meanwhile, another one exits: the next one gets the request. */
 	push(IPCBUS_EVENT_FAILED, -EOWNERDEAD, NULL, NULL);
 	push(IPCBUS_EVENT_ERROR, -ENOTCONN, NULL, NULL);
 	push_found(11);
-	ck_assert_int_eq(ipc_rpc_await(ipc, "some.name", &test_interface, IPC_NEVER, &found), 0);
+	ck_assert_int_eq(
+		ipc_proxy_wait(ipc, "some.name", test_interface.name, IPC_NEVER, &found), 0);
 	check_wanted("Wait", "some.name", "ipc.test.Test");
 	ck_assert_uint_eq(fake.n_sent, 5);
 	check_found(11);
@@ -160,20 +158,20 @@ START_TEST(not_waited_for)
 {
 	begin();
 	push(IPCBUS_EVENT_FAILED, -ETIMEDOUT, NULL, NULL);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some.name", 1000, &found), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 1000, &found), -ETIMEDOUT);
 	/* Without waiting, for the name or for a manager. */
 	push_found(0);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some.name", 0, &found), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), -ETIMEDOUT);
 	check_wanted("Get", "some.name", "");
 	push(IPCBUS_EVENT_FAILED, -EOWNERDEAD, NULL, NULL);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some.name", 0, &found), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), -ETIMEDOUT);
 	push(IPCBUS_EVENT_ERROR, -EACCES, NULL, NULL);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some.name", 0, &found), -EACCES);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), -EACCES);
 	push_found(12);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some.name", 0, &found), 0);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), 0);
 	check_found(12);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some.name", IPC_NEVER, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_wait_name(ipc, "some name", IPC_NEVER, &found), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, IPC_NEVER, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some name", NULL, IPC_NEVER, &found), -EINVAL);
 	end();
 }
 END_TEST

@@ -315,8 +315,8 @@ START_TEST(canceled_thread_sends_no_names)
 	sent = fake.n_sent;
 	ck_assert_int_eq(ipc_register_name(ipc, "other", object, NULL), -ECANCELED);
 	ck_assert_int_eq(ipc_unregister_name(ipc, "name"), -ECANCELED);
-	ck_assert_int_eq(ipc_get_name(ipc, "name", &proxy), -ECANCELED);
-	ck_assert_int_eq(ipc_wait_name(ipc, "name", IPC_NEVER, &proxy), -ECANCELED);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "name", NULL, &proxy), -ECANCELED);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "name", NULL, IPC_NEVER, &proxy), -ECANCELED);
 	ck_assert_int_eq(ipc_check_name(ipc, "name", NULL), -ECANCELED);
 	ck_assert_int_eq(ipc_list_names(ipc, NULL, &infos), -ECANCELED);
 	ck_assert_int_eq(ipc_watch_names(ipc, "*", on_change, NULL, NULL), -ECANCELED);
@@ -343,9 +343,9 @@ static int use_names(struct ipc_call *call, const struct ipc_raw_message *messag
 	push_reply(0);
 	ck_assert_int_eq(ipc_unregister_name(ipc, "late"), 0);
 	push_reply(-EIO);
-	ck_assert_int_eq(ipc_get_name(ipc, "name", &proxy), -EIO);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "name", NULL, &proxy), -EIO);
 	push_reply(-EIO);
-	ck_assert_int_eq(ipc_wait_name(ipc, "name", IPC_NEVER, &proxy), -EIO);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "name", NULL, IPC_NEVER, &proxy), -EIO);
 	ck_assert_uint_eq(fake.n_sent, first + 4);
 	*detached = 0;
 	for (unsigned int i = first; i < fake.n_sent; i++)

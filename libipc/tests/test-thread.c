@@ -171,8 +171,8 @@ static int child(struct ipc_object *object, struct test *test)
 	    ipc_object_set_flags(object, 0) != -ECHILD ||
 	    ipc_object_set_priority(object, 0, 0) != -ECHILD ||
 	    ipc_set_manager(ipc, object) != -ECHILD || ipc_get_manager(ipc, &proxy) != -ECHILD ||
-	    ipc_get_name(ipc, "a", &proxy) != -ECHILD ||
-	    ipc_wait_name(ipc, "a", IPC_NEVER, &proxy) != -ECHILD ||
+	    ipc_proxy_get(ipc, "a", NULL, &proxy) != -ECHILD ||
+	    ipc_proxy_wait(ipc, "a", NULL, IPC_NEVER, &proxy) != -ECHILD ||
 	    ipc_register_name(ipc, "a", object, /* ret_slot= */ NULL) != -ECHILD ||
 	    ipc_unregister_name(ipc, "a") != -ECHILD ||
 	    test_object_new(ipc, &no_ops, NULL, NULL, &new) != -ECHILD ||
@@ -313,11 +313,11 @@ START_TEST(bad_names)
 	for (size_t i = 0; i < sizeof(name); i++)
 		name[i] = 'a';
 	name[128] = 0;
-	ck_assert_int_eq(ipc_get_name(ipc, name, &proxy), -EINVAL);
-	ck_assert_int_eq(ipc_get_name(ipc, "", &proxy), -EINVAL);
-	ck_assert_int_eq(ipc_get_name(ipc, NULL, &proxy), -EINVAL);
-	ck_assert_int_eq(ipc_get_name(ipc, "a b", &proxy), -EINVAL);
-	ck_assert_int_eq(ipc_wait_name(ipc, "a\n", IPC_NEVER, &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_get(ipc, name, NULL, &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "", NULL, &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_get(ipc, NULL, NULL, &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "a b", NULL, &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "a\n", NULL, IPC_NEVER, &proxy), -EINVAL);
 	ck_assert_int_eq(ipc_unregister_name(ipc, "\xc3\xa4"), -EINVAL);
 	ck_assert_uint_eq(fake.exchanges, 0);
 
@@ -325,14 +325,14 @@ START_TEST(bad_names)
 	name[127] = 0;
 	fake.send_error = -ENOTCONN;
 	fake.send_error_kind = IPCBUS_SEND_CALL;
-	ck_assert_int_eq(ipc_get_name(ipc, name, &proxy), -ENOTCONN);
+	ck_assert_int_eq(ipc_proxy_get(ipc, name, NULL, &proxy), -ENOTCONN);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -EOWNERDEAD }, NULL,
 		  0, NULL, 0);
 	/* Who waits asks the next one; one that replies with nothing has no name. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
-	ck_assert_int_eq(ipc_wait_name(ipc, "A-Z_a/z.0", IPC_NEVER, &proxy), -ENOENT);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "A-Z_a/z.0", NULL, IPC_NEVER, &proxy), -ENOENT);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
-	ck_assert_int_eq(ipc_get_name(ipc, "a", &proxy), -ENOENT);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "a", NULL, &proxy), -ENOENT);
 	ipc_unref(ipc);
 }
 END_TEST

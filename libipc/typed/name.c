@@ -450,10 +450,10 @@ static int take_found(struct ipc *ipc, int r, const struct ipc_error *error, Ipc
 	return object ? ipc_take_proxy(ipc, &object->id, ret_proxy) : -ENOENT;
 }
 
-static int get(struct ipc *ipc, const char *name, const char *interface,
-	       struct ipc_proxy **ret_proxy)
+int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
+		  struct ipc_proxy **ret_proxy)
 {
-	ipc_auto(service_manager_get_reply_free) Ipc__Manager__GetReply *reply = NULL;
+	ipc_auto(service_manager_get__reply_free) Ipc__Manager__GetReply *reply = NULL;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
 	struct ipc_options options;
@@ -466,17 +466,17 @@ static int get(struct ipc *ipc, const char *name, const char *interface,
 	if (r < 0)
 		return r;
 	request.name = (char *)name;
-	request.interface = (char *)interface;
+	request.interface = (char *)(interface ?: "");
 	/* A call with options can be interrupted. */
 	options = names_options(names);
-	r = service_manager_get_with(names_manager(names), &options, &request, &reply, &error);
+	r = service_manager_get__with(names_manager(names), &options, &request, &reply, &error);
 	return take_found(ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
 }
 
 static int wait_once(struct names *names, const char *name, const char *interface,
 		     uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
 {
-	ipc_auto(service_manager_wait_reply_free) Ipc__Manager__WaitReply *reply = NULL;
+	ipc_auto(service_manager_wait__reply_free) Ipc__Manager__WaitReply *reply = NULL;
 	Ipc__Manager__WaitRequest request = IPC__MANAGER__WAIT_REQUEST__INIT;
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	struct ipc_options options = names_options(names);
@@ -484,8 +484,8 @@ static int wait_once(struct names *names, const char *name, const char *interfac
 
 	options.timeout_usec = timeout_usec;
 	request.name = (char *)name;
-	request.interface = (char *)interface;
-	r = service_manager_wait_with(names_manager(names), &options, &request, &reply, &error);
+	request.interface = (char *)(interface ?: "");
+	r = service_manager_wait__with(names_manager(names), &options, &request, &reply, &error);
 	return take_found(names->ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
 }
 
@@ -513,15 +513,15 @@ static int wait_for_manager(struct ipc *ipc, uint64_t deadline)
 }
 
 /* If the manager ends in the meantime, waits for the next manager. */
-static int wait_for(struct ipc *ipc, const char *name, const char *interface,
-		    uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
+int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
+		   uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
 {
 	uint64_t deadline = deadline_after(timeout_usec);
 	struct names *names;
 	int r;
 
 	if (!timeout_usec) {
-		r = get(ipc, name, interface, ret_proxy);
+		r = ipc_proxy_get(ipc, name, interface, ret_proxy);
 		return r == -ENOENT || r == -ENOTCONN ? -ETIMEDOUT : r;
 	}
 	if (!ret_proxy)
@@ -540,45 +540,6 @@ static int wait_for(struct ipc *ipc, const char *name, const char *interface,
 			return r;
 	}
 	return r;
-}
-
-int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy)
-{
-	return get(ipc, name, /* interface= */ "", ret_proxy);
-}
-
-int ipc_wait_name(struct ipc *ipc, const char *name, uint64_t timeout_usec,
-		  struct ipc_proxy **ret_proxy)
-{
-	return wait_for(ipc, name, /* interface= */ "", timeout_usec, ret_proxy);
-}
-
-int ipc_get_name_as(struct ipc *ipc, const char *name, const char *interface,
-		    struct ipc_proxy **ret_proxy)
-{
-	return interface ? get(ipc, name, interface, ret_proxy) : -EINVAL;
-}
-
-int ipc_wait_name_as(struct ipc *ipc, const char *name, const char *interface,
-		     uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
-{
-	return interface ? wait_for(ipc, name, interface, timeout_usec, ret_proxy) : -EINVAL;
-}
-
-int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		    struct ipc_proxy **ret_proxy)
-{
-	int r = interface_check(interface);
-
-	return r < 0 ? r : get(ipc, name, interface->name, ret_proxy);
-}
-
-int ipc_rpc_await(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		  uint64_t timeout_usec, struct ipc_proxy **ret_proxy)
-{
-	int r = interface_check(interface);
-
-	return r < 0 ? r : wait_for(ipc, name, interface->name, timeout_usec, ret_proxy);
 }
 
 /* --- Listing ---------------------------------------------------------------------- */

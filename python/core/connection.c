@@ -416,9 +416,9 @@ static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
 	if (waits)
-		r = ipc_wait_name_as(use.ipc, name, interface ? interface : "", timeout, &proxy);
+		r = ipc_proxy_wait(use.ipc, name, interface, timeout, &proxy);
 	else
-		r = ipc_get_name_as(use.ipc, name, interface ? interface : "", &proxy);
+		r = ipc_proxy_get(use.ipc, name, interface, &proxy);
 	Py_END_ALLOW_THREADS
 	result = r < 0 ? fail_name(of(self), name, r) : proxy_new(of(self), proxy);
 	Py_BEGIN_ALLOW_THREADS

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 	message.code = (uint32_t)strtoul(argv[2], NULL, 0);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r == 0)
-		r = ipc_get_name(ipc, argv[1], &proxy);
+		r = ipc_proxy_get(ipc, argv[1], NULL, &proxy);
 	if (r == 0)
 		r = ipc_raw_oneway(proxy, &message, /* options= */ NULL);
 	ipc_proxy_unref(proxy);

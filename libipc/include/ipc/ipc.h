@@ -526,7 +526,7 @@ int ipc_take_fd(int32_t *fd);
  *	r = ipc_open(&ipc, NULL);
  *	if (r < 0)
  *		return ipc_fail_open(NULL, r);
- *	r = echo_connect(ipc, "demo.echo", &echo);
+ *	r = echo_get(ipc, "demo.echo", &echo);
  *	if (r < 0)
  *		return ipc_fail("find demo.echo", r, NULL);
  *	request.text = "hello";

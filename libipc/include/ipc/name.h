@@ -110,36 +110,27 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
 
 /*
  * Find the object that is registered under a name. The caller owns *ret_proxy and releases
- * it with ipc_proxy_unref(). Generated code wraps these: echo_connect(), echo_await().
+ * it with ipc_proxy_unref(). Generated code wraps these for an interface: echo_get(), echo_wait().
  *
- * ipc_get_name() fails with -ENOENT if nobody has the name; within half a second after
+ * interface is the name of the interface that the object must have: "echo.Echo". NULL and "" accept
+ * any. An object that was registered without an interface is accepted. The service manager compares
+ * the interface in the same request, so the name cannot get another owner between the two.
+ *
+ * ipc_proxy_get() fails with -ENOENT if nobody has the name; within half a second after
  * the start of a service manager it waits for replays first. If the name's service can be
  * activated, it waits until that has started.
- * ipc_wait_name() waits until somebody registers the name, and for a service manager too, for at
- * most timeout_usec microseconds. With 0 it waits like ipc_get_name(), and fails with -ETIMEDOUT
+ * ipc_proxy_wait() waits until somebody registers the name, and for a service manager too, for at
+ * most timeout_usec microseconds. With 0 it waits like ipc_proxy_get(), and fails with -ETIMEDOUT
  * where that fails with -ENOENT or -ENOTCONN.
  *
- *   -EXDEV      The object belongs to this connection.
- *   -ETIMEDOUT  The time is over.
- */
-int ipc_get_name(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
-int ipc_wait_name(struct ipc *ipc, const char *name, uint64_t timeout_usec,
-		  struct ipc_proxy **ret_proxy);
-
-/*
- * Find an object of an interface, as ipc_get_name() and ipc_wait_name() do. The interface is given
- * by its name: "echo.Echo", or "" for any. An object that was registered without an interface is
- * accepted. The service manager compares the interface in the same request, so the name cannot get
- * another owner between the two. For libraries of other languages; in C, echo_connect() and
- * echo_await() do this.
- *
- *   -EINVAL      interface is NULL.
  *   -EPROTOTYPE  The object has another interface.
+ *   -EXDEV       The object belongs to this connection.
+ *   -ETIMEDOUT   ipc_proxy_wait(): the time is over.
  */
-int ipc_get_name_as(struct ipc *ipc, const char *name, const char *interface,
-		    struct ipc_proxy **ret_proxy);
-int ipc_wait_name_as(struct ipc *ipc, const char *name, const char *interface,
-		     uint64_t timeout_usec, struct ipc_proxy **ret_proxy);
+int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
+		  struct ipc_proxy **ret_proxy);
+int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
+		   uint64_t timeout_usec, struct ipc_proxy **ret_proxy);
 
 /* A registered name. */
 struct ipc_name_info {

@@ -203,7 +203,7 @@ int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *messag
  *
  *   - calls and openings of streams that have options, which may be all 0
  *   - oneways with a timeout_usec
- *   - ipc_get_name(), ipc_wait_name() and the like
+ *   - ipc_proxy_get(), ipc_proxy_wait() and the like
  *
  * A signal whose handler has SA_RESTART counts too. One that comes before the wait has begun does
  * not. Streams have limits of time instead: see <ipc/stream.h>. cb runs on any thread of the

@@ -230,17 +230,6 @@ int ipc_rpc_stream_set_ops(struct ipc_stream *stream, const struct ipc_method *m
 
 /* --- Names --------------------------------------------------------------------------- */
 
-/*
- * ipc_get_name() and ipc_wait_name() for an object of this interface. An object that was
- * registered without an interface is accepted.
- *
- *   -EPROTOTYPE  The object has another interface.
- */
-int ipc_rpc_connect(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		    struct ipc_proxy **ret_proxy);
-int ipc_rpc_await(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		  uint64_t timeout_usec, struct ipc_proxy **ret_proxy);
-
 /* ipc_object_new() and ipc_register_name(). The connection owns the object. */
 int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
 		     const void *ops, void *userdata);

@@ -326,24 +326,13 @@ extern "C" {
         ret_slot: *mut *mut ipc_slot,
     ) -> c_int;
     pub fn ipc_idle_exit(ipc: *mut ipc, name: *const c_char) -> c_int;
-    pub fn ipc_get_name(
-        ipc: *mut ipc,
-        name: *const c_char,
-        ret_proxy: *mut *mut ipc_proxy,
-    ) -> c_int;
-    pub fn ipc_wait_name(
-        ipc: *mut ipc,
-        name: *const c_char,
-        timeout_usec: u64,
-        ret_proxy: *mut *mut ipc_proxy,
-    ) -> c_int;
-    pub fn ipc_get_name_as(
+    pub fn ipc_proxy_get(
         ipc: *mut ipc,
         name: *const c_char,
         interface: *const c_char,
         ret_proxy: *mut *mut ipc_proxy,
     ) -> c_int;
-    pub fn ipc_wait_name_as(
+    pub fn ipc_proxy_wait(
         ipc: *mut ipc,
         name: *const c_char,
         interface: *const c_char,

@@ -208,7 +208,7 @@ impl Connection {
         let mut proxy = std::ptr::null_mut();
         // SAFETY: the reference is new.
         unsafe {
-            check(sys::ipc_get_name_as(self.0, text.as_ptr(), interface.as_ptr(), &mut proxy))
+            check(sys::ipc_proxy_get(self.0, text.as_ptr(), interface.as_ptr(), &mut proxy))
                 .map_err(|error| error.about(name))?;
             Ok(Proxy::new(proxy, self.clone()))
         }
@@ -224,7 +224,7 @@ impl Connection {
         let mut proxy = std::ptr::null_mut();
         // SAFETY: the reference is new.
         unsafe {
-            check(sys::ipc_wait_name_as(
+            check(sys::ipc_proxy_wait(
                 self.0,
                 text.as_ptr(),
                 interface.as_ptr(),

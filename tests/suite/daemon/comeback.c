@@ -135,7 +135,7 @@ static void check_end(struct ipc *ipc, struct ipc_proxy *proxy, const int *death
 	r = call(proxy, 1);
 	if (r != -ECONNRESET)
 		give_up("call after the end", r < 0 ? r : -EPROTO);
-	r = ipc_get_name(ipc, NAME, &other);
+	r = ipc_proxy_get(ipc, NAME, NULL, &other);
 	if (r != -ECONNRESET)
 		give_up("find after the end", r < 0 ? r : -EPROTO);
 }
@@ -149,7 +149,7 @@ static int find(struct ipc *ipc, struct ipc_proxy **ret_proxy)
 		if (r == 0)
 			r = -ETIMEDOUT;
 		if (r >= 0)
-			r = ipc_wait_name(ipc, NAME, TIMEOUT_USEC, ret_proxy);
+			r = ipc_proxy_wait(ipc, NAME, NULL, TIMEOUT_USEC, ret_proxy);
 	} while (r == -ENOTCONN);
 	return r;
 }

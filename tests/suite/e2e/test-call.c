@@ -357,7 +357,7 @@ START_TEST(without_a_server)
 
 	client_open(&client);
 	ck_assert_int_eq(say(&client, "x", NULL), -ENOTCONN);
-	ck_assert_int_eq(ipc_get_name(client.ipc, "x", &proxy), -ENOTCONN);
+	ck_assert_int_eq(ipc_proxy_get(client.ipc, "x", NULL, &proxy), -ENOTCONN);
 	client_close(&client);
 }
 END_TEST

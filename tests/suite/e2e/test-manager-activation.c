@@ -179,7 +179,7 @@ static int get(struct ipc *ipc, const char *name)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct server *server;
-	int r = server_connect(ipc, name, &server);
+	int r = server_get(ipc, name, &server);
 
 	if (r < 0)
 		return r;
@@ -200,7 +200,7 @@ static void *get_one(void *unused)
 
 	(void)unused;
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_connect(ipc, "activation.slow", &server), 0);
+	ck_assert_int_eq(server_get(ipc, "activation.slow", &server), 0);
 	pthread_barrier_wait(&all_have_it);
 	server_unref(server);
 	return NULL;
@@ -286,7 +286,7 @@ START_TEST(who_has_the_object_keeps_it)
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	/* To ask is not to start. */
 	ck_assert_int_eq(ipc_check_name(ipc, "activation.good", &info), -ENOENT);
-	ck_assert_int_eq(server_connect(ipc, "activation.good", &server), 0);
+	ck_assert_int_eq(server_get(ipc, "activation.good", &server), 0);
 	ck_assert_int_eq(ipc_check_name(ipc, "activation.good", &info), 0);
 	for (int i = 0; i < 5; i++) {
 		ck_assert_int_eq(get(ipc, "activation.good"), 0);
@@ -336,7 +336,7 @@ START_TEST(who_waits_gets_it_once_it_is_mended)
 	pid = fork();
 	if (!pid)
 		_exit(ipc_open(&ipc, NULL) < 0 ||
-		      server_await(ipc, "activation.crash", IPC_NEVER, &server) < 0);
+		      server_wait(ipc, "activation.crash", IPC_NEVER, &server) < 0);
 	manager_expect(&manager, "2 in a row");
 	put("activation.crash", "good", "");
 	manager_signal(&manager, SIGHUP);
@@ -414,7 +414,7 @@ START_TEST(it_outlives_the_manager)
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	/* Whoever has the object keeps its service from exiting. */
-	ck_assert_int_eq(ipc_get_name(ipc, "activation.good", &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "activation.good", NULL, &proxy), 0);
 	ck_assert_int_eq(starts(), 1);
 	manager_end(&manager, SIGKILL);
 	manager_start(&manager, arguments);
@@ -476,7 +476,7 @@ static void fails_with(struct ipc *ipc, const char *text)
 	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
 	service_manager = service_manager_from_proxy(proxy);
 	request.name = (char *)"activation.slow";
-	ck_assert_int_eq(service_manager_get(service_manager, &request, &reply, &error),
+	ck_assert_int_eq(service_manager_get_(service_manager, &request, &reply, &error),
 			 -EHOSTUNREACH);
 	ck_assert_msg(error.message && strstr(error.message, text), "it says: %s, not: %s",
 		      error.message, text);
@@ -543,7 +543,7 @@ START_TEST(who_waits_for_a_unit_gets_it_at_last)
 
 	begin_with_systemd("mended.service", "");
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_await(ipc, "activation.slow", IPC_NEVER, &server), 0);
+	ck_assert_int_eq(server_wait(ipc, "activation.slow", IPC_NEVER, &server), 0);
 	ck_assert_uint_eq(systemd_starts(), 2);
 	server_unref(server);
 	end_with_systemd();

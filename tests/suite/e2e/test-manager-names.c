@@ -56,25 +56,25 @@ START_TEST(added_found_and_removed)
 
 	service_open(&service);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_connect(ipc, "e2e.server", &server), -ENOENT);
+	ck_assert_int_eq(server_get(ipc, "e2e.server", &server), -ENOENT);
 	ck_assert_int_eq(server_register(service.ipc, "e2e.server", &server_handlers, NULL), 0);
-	ck_assert_int_eq(server_connect(ipc, "e2e.server", &server), 0);
+	ck_assert_int_eq(server_get(ipc, "e2e.server", &server), 0);
 	ck_assert_int_eq(say(server), 0);
-	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), 0);
+	ck_assert_int_eq(server_get(ipc, "e2e.server", &again), 0);
 	ck_assert_ptr_eq(again, server);
 	server_unref(again);
 	/* One's own object is no proxy. */
-	ck_assert_int_eq(server_connect(service.ipc, "e2e.server", &again), -EXDEV);
+	ck_assert_int_eq(server_get(service.ipc, "e2e.server", &again), -EXDEV);
 
 	/* Adding again replaces; a proxy of the one before keeps it. */
 	ck_assert_int_eq(server_register(service.ipc, "e2e.server", &server_handlers, NULL), 0);
-	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), 0);
+	ck_assert_int_eq(server_get(ipc, "e2e.server", &again), 0);
 	ck_assert_ptr_ne(again, server);
 	ck_assert_int_eq(say(server), 0);
 	server_unref(again);
 
 	ck_assert_int_eq(ipc_unregister_name(service.ipc, "e2e.server"), 0);
-	ck_assert_int_eq(server_connect(ipc, "e2e.server", &again), -ENOENT);
+	ck_assert_int_eq(server_get(ipc, "e2e.server", &again), -ENOENT);
 	ck_assert_int_eq(ipc_unregister_name(service.ipc, "e2e.server"), -ENOENT);
 	ck_assert_int_eq(say(server), 0);
 	server_unref(server);
@@ -92,12 +92,12 @@ START_TEST(names_end_with_their_owner)
 	service_open(&service);
 	ck_assert_int_eq(server_register(service.ipc, "e2e.short", &server_handlers, NULL), 0);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_connect(ipc, "e2e.short", &server), 0);
+	ck_assert_int_eq(server_get(ipc, "e2e.short", &server), 0);
 	service_close(&service);
 	ck_assert_int_eq(say(server), -EOWNERDEAD);
 	server_unref(server);
 	for (begin = now_ms(); now_ms() - begin < 5000; sleep_ms(5)) {
-		if (server_connect(ipc, "e2e.short", &server) == -ENOENT)
+		if (server_get(ipc, "e2e.short", &server) == -ENOENT)
 			break;
 		server_unref(server);
 	}
@@ -125,7 +125,7 @@ START_TEST(waited_for)
 	if (!pid)
 		_exit(serve_late(NULL));
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(server_await(ipc, "e2e.late", IPC_NEVER, &server), 0);
+	ck_assert_int_eq(server_wait(ipc, "e2e.late", IPC_NEVER, &server), 0);
 	ck_assert_int_eq(say(server), 0);
 	ck_assert_int_eq(server_stop(server, NULL), 0);
 	ck_assert_int_eq(wait_server(pid), 0);
@@ -141,14 +141,15 @@ START_TEST(waited_for_so_long)
 	uint64_t begin = now_ms();
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_wait_name(ipc, "e2e.never", 50000, &proxy), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "e2e.never", NULL, 50000, &proxy), -ETIMEDOUT);
 	ck_assert_uint_ge(now_ms() - begin, 50);
-	ck_assert_int_eq(ipc_wait_name(ipc, "e2e.never", 0, &proxy), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "e2e.never", NULL, 0, &proxy), -ETIMEDOUT);
 
 	service_open(&service);
 	ck_assert_int_eq(server_register(service.ipc, "e2e.there", &server_handlers, NULL), 0);
 	for (unsigned int i = 0; i < 2; i++) {
-		ck_assert_int_eq(ipc_wait_name(ipc, "e2e.there", i ? 10000000 : 0, &proxy), 0);
+		ck_assert_int_eq(
+			ipc_proxy_wait(ipc, "e2e.there", NULL, i ? 10000000 : 0, &proxy), 0);
 		ipc_proxy_unref(proxy);
 	}
 	service_close(&service);
@@ -225,19 +226,21 @@ START_TEST(of_another_interface)
 	service_open(&service);
 	ck_assert_int_eq(server_register(service.ipc, "e2e.typed", &server_handlers, NULL), 0);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &visitor_interface, &proxy),
+	ck_assert_int_eq(ipc_proxy_get(ipc, "e2e.typed", visitor_interface.name, &proxy),
 			 -EPROTOTYPE);
-	ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", &server_interface, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "e2e.typed", server_interface.name, &proxy), 0);
 	ipc_proxy_unref(proxy);
-	ck_assert_int_eq(ipc_rpc_connect(ipc, "e2e.typed", NULL, &proxy), -EINVAL);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "e2e.typed", NULL, &proxy), 0);
+	ipc_proxy_unref(proxy);
 	for (unsigned int i = 0; i < 2; i++) {
 		uint64_t timeout = i ? IPC_NEVER : 0;
 
 		ck_assert_int_eq(
-			ipc_rpc_await(ipc, "e2e.typed", &visitor_interface, timeout, &proxy),
+			ipc_proxy_wait(ipc, "e2e.typed", visitor_interface.name, timeout, &proxy),
 			-EPROTOTYPE);
 		ck_assert_int_eq(
-			ipc_rpc_await(ipc, "e2e.typed", &server_interface, timeout, &proxy), 0);
+			ipc_proxy_wait(ipc, "e2e.typed", server_interface.name, timeout, &proxy),
+			0);
 		ipc_proxy_unref(proxy);
 	}
 	service_close(&service);

@@ -97,7 +97,7 @@ static void become(uid_t uid, gid_t further)
 static int get(const char *name)
 {
 	struct ipc_proxy *proxy;
-	int r = ipc_get_name(ipc, name, &proxy);
+	int r = ipc_proxy_get(ipc, name, NULL, &proxy);
 
 	if (r == 0)
 		ipc_proxy_unref(proxy);
@@ -341,7 +341,7 @@ static int wait_for_what_is_hidden(void *data)
 	struct ipc_proxy *proxy;
 
 	become(USER, 0);
-	expect(ipc_wait_name(ipc, data, IPC_NEVER, &proxy) == 0);
+	expect(ipc_proxy_wait(ipc, data, NULL, IPC_NEVER, &proxy) == 0);
 	ipc_proxy_unref(proxy);
 	ipc_unref(ipc);
 	return 0;

@@ -88,7 +88,7 @@ static int be_client(int number)
 	char name[32];
 
 	name_of(name, number % SERVICES, 0);
-	if (ipc_open(&ipc, NULL) < 0 || server_connect(ipc, name, &server) < 0)
+	if (ipc_open(&ipc, NULL) < 0 || server_get(ipc, name, &server) < 0)
 		return 1;
 	atomic_fetch_add(&shared->ready, 1);
 	request.text = "x";
@@ -114,7 +114,7 @@ static int be_finder(int unused)
 	atomic_fetch_add(&shared->ready, 1);
 	for (unsigned int i = 0;; i++) {
 		name_of(name, (int)(i % SERVICES), (int)(i / SERVICES % NAMES));
-		r = server_connect(ipc, name, &server);
+		r = server_get(ipc, name, &server);
 		if (r == 0)
 			server_unref(server);
 		atomic_fetch_add(r == 0		 ? &shared->gets :
@@ -134,7 +134,7 @@ static int be_waiter(int unused)
 	if (ipc_open(&ipc, NULL) < 0)
 		return 1;
 	atomic_fetch_add(&shared->ready, 1);
-	if (server_await(ipc, "restart.late", IPC_NEVER, &server) < 0)
+	if (server_wait(ipc, "restart.late", IPC_NEVER, &server) < 0)
 		return 2;
 	request.text = "x";
 	return server_say(server, &request, NULL, NULL) < 0;
@@ -339,7 +339,7 @@ static void await_owner(struct ipc *ipc, uid_t uid)
 	struct ipc_name_info info = { .size = sizeof(info) };
 	struct ipc_proxy *proxy;
 
-	ck_assert_int_eq(ipc_wait_name(ipc, "restart.name", 20000000, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "restart.name", NULL, 20000000, &proxy), 0);
 	ck_assert_int_eq(ipc_check_name(ipc, "restart.name", &info), 0);
 	ck_assert_uint_eq(info.uid, uid);
 	ipc_proxy_unref(proxy);

@@ -556,13 +556,13 @@ static void push_found(void)
 
 static int act_get(void)
 {
-	return ipc_get_name(ipc, "fail.test", &found);
+	return ipc_proxy_get(ipc, "fail.test", NULL, &found);
 }
 
 /* The reply is of the same form. */
 static int act_wait(void)
 {
-	return ipc_wait_name(ipc, "fail.test", IPC_NEVER, &found);
+	return ipc_proxy_wait(ipc, "fail.test", NULL, IPC_NEVER, &found);
 }
 
 static void finish_found(int r, int (*act)(void))

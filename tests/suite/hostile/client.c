@@ -86,7 +86,7 @@ static int be_a_client(void *data)
 		E2e__SayReply *reply = NULL;
 
 		ipc_set_timeout(ipc, LIMIT);
-		if (ipc_get_name(ipc, HIS, &proxy) == 0) {
+		if (ipc_proxy_get(ipc, HIS, NULL, &proxy) == 0) {
 			struct server *mallory = server_from_proxy(ipc_proxy_ref(proxy));
 
 			ask_mallory(mallory);

@@ -302,12 +302,12 @@ static void ask_all(struct ipc *ipc, const char *name, int said[7])
 	struct ipc_name_info info = { .size = sizeof(info) }, **infos = NULL;
 	struct ipc_proxy *proxy = NULL;
 
-	said[0] = ipc_get_name(ipc, name, &proxy);
+	said[0] = ipc_proxy_get(ipc, name, NULL, &proxy);
 	said[1] = ipc_check_name(ipc, name, &info);
 	said[2] = ipc_unregister_name(ipc, name);
 	said[3] = ipc_idle_exit(ipc, name);
 	said[4] = ipc_list_names(ipc, name, &infos);
-	said[5] = ipc_wait_name(ipc, name, 100000, &proxy);
+	said[5] = ipc_proxy_wait(ipc, name, NULL, 100000, &proxy);
 	request.name = (char *)name;
 	request.right = (char *)"find";
 	request.self = 1;

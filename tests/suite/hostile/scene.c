@@ -81,7 +81,8 @@ struct ipc *connect_bus(void)
 struct ipc_proxy *find(struct ipc *ipc, const char *name)
 {
 	struct ipc_proxy *proxy = NULL;
-	int r = name ? ipc_wait_name(ipc, name, 5000000, &proxy) : ipc_get_manager(ipc, &proxy);
+	int r = name ? ipc_proxy_wait(ipc, name, NULL, 5000000, &proxy) :
+		       ipc_get_manager(ipc, &proxy);
 
 	errno = -r;
 	must(r == 0, name ? name : "the service manager");

@@ -286,7 +286,7 @@ static int be_a_client(void *data)
 	n_files = count_files(&nodes_before);
 	for (int i = 0; i < ROUNDS; i++) {
 		ipc_set_timeout(ipc, LIMIT_USEC);
-		if (ipc_get_name(ipc, HIS, &proxy) == 0)
+		if (ipc_proxy_get(ipc, HIS, NULL, &proxy) == 0)
 			use_all_forms(ipc, proxy);
 		proxy = ipc_proxy_unref(proxy);
 		ipc_set_timeout(ipc, 5000000);

@@ -9,8 +9,8 @@ protoc-gen-c's own part would not compile.
 
 # Methods that are words somewhere: a keyword, a function of the language or of generated code.
 METHODS = """
-Delete Register Export Connect Default Continue Take Get Await Ref Unref Proxy FromProxy OnDeath
-ObjectNew Interface MethodTable New WaitFor Into TryInto Serve Service Call Open Ping Oneway Bus Int
+Delete Register Export Default Continue Take Get Wait Await Ref Unref Proxy FromProxy OnDeath
+ObjectNew Interface MethodTable New Into TryInto Serve Service Call Open Ping Oneway Bus Int
 Return For While If Import Class Def Lambda Pass Self Super Match Type Async Yield Struct Union Enum
 Switch Static Const Auto Sizeof Template Namespace Operator Virtual Private Public Try Catch Throw
 Assert Errno Init None True False NULL EOF Stdin With From In Is Not And Or Del Raise Impl Fn Let Mod
@@ -43,7 +43,7 @@ SNIPPETS = [
     # Methods.
     words("methods that are keywords or members somewhere", METHODS),
     words("the same in lower case", [n.lower() for n in METHODS if n not in ("NULL", "EOF")]),
-    words("the same with streams", ["Get", "Into", "Proxy", "Delete", "Open", "Call"], streams),
+    words("the same with streams", ["Get", "Wait", "Into", "Proxy", "Delete", "Open", "Call"], streams),
     words("local names of generated code", "request reply call stream end c s with function".split()),
     words("locals with streams", "request end stream value message".split(), streams),
     words("methods with suffixes of another", ["Say", "SayWith", "SayAsync", "SayCb", "SayCall"]),
@@ -99,7 +99,7 @@ SNIPPETS = [
     ("XClient and XServer are messages", MESSAGES + "message StoreClient { int32 n = 1; }\n"
      "message StoreServer { int32 n = 1; }\n" + service("Store", unary("Put"))),
     ("services that differ in case", MESSAGES + "".join(service(n, unary("Put")) for n in ["GetURL", "GetUrl"])),
-    ("a service and a method make another's name", MESSAGES + service("Echo", unary("OpsConnect"))
+    ("a service and a method make another's name", MESSAGES + service("Echo", unary("OpsGet"))
      + service("EchoOps", unary("Put"))),
     ("generic services of protoc", "option cc_generic_services = true;\noption py_generic_services = true;\n"
      + MESSAGES + service("Twin", unary("Set")) + service("Twins", unary("Set"))),

@@ -130,7 +130,7 @@ static struct pair pair_new(const struct ipc_test_bus *bus)
 	struct pair pair = { open_bus(bus), open_bus(bus), NULL };
 
 	ck_assert_int_eq(shop_stock_register(pair.server, NAME, &ops, NULL), 0);
-	ck_assert_int_eq(shop_stock_connect(pair.client, NAME, &pair.stock), 0);
+	ck_assert_int_eq(shop_stock_get(pair.client, NAME, &pair.stock), 0);
 	return pair;
 }
 
@@ -215,7 +215,7 @@ START_TEST(it_is_gone_with_free)
 	ck_assert_int_eq(poll(&ended, 1, 0), 1);
 	close(fd);
 	ck_assert(!exists(folder));
-	ck_assert_int_eq(shop_stock_connect(ipc, NAME, &stock), -ECONNRESET);
+	ck_assert_int_eq(shop_stock_get(ipc, NAME, &stock), -ECONNRESET);
 	ipc_unref(ipc);
 	free(folder);
 	ck_assert_ptr_null(ipc_test_bus_free(NULL));
@@ -230,7 +230,7 @@ START_TEST(two_are_apart)
 	struct shop_stock *stock;
 
 	ck_assert_str_ne(ipc_test_bus_path(one), ipc_test_bus_path(two));
-	ck_assert_int_eq(shop_stock_connect(other, NAME, &stock), -ENOENT);
+	ck_assert_int_eq(shop_stock_get(other, NAME, &stock), -ENOENT);
 	ipc_unref(other);
 	pair_free(&pair);
 	ipc_test_bus_free(one);
@@ -248,7 +248,7 @@ START_TEST(nobody_has_handle_0)
 	struct ipc *ipc = open_bus(bus);
 	struct shop_stock *stock;
 
-	ck_assert_int_eq(shop_stock_connect(ipc, NAME, &stock), -ENOTCONN);
+	ck_assert_int_eq(shop_stock_get(ipc, NAME, &stock), -ENOTCONN);
 	ipc_unref(ipc);
 	ipc_test_bus_free(bus);
 }
@@ -450,7 +450,7 @@ static int connect_and_call(const struct ipc_test_bus *bus)
 
 	r = ipc_open(&ipc, ipc_test_bus_path(bus));
 	if (r == 0)
-		r = shop_stock_connect(ipc, NAME, &stock);
+		r = shop_stock_get(ipc, NAME, &stock);
 	if (r < 0)
 		return r;
 	request.article = (char *)"nails";
@@ -479,7 +479,7 @@ START_TEST(each_allocation_fails)
 	struct shop_stock *stock = NULL;
 	int r, failures = 0;
 
-	ck_assert_int_eq(shop_stock_await(ipc, NAME, 30000000, &stock), 0);
+	ck_assert_int_eq(shop_stock_wait(ipc, NAME, 30000000, &stock), 0);
 	shop_stock_unref(stock);
 	ipc_unref(ipc);
 	for (uint64_t n = 1; ; n++) {

@@ -420,7 +420,7 @@ public:
 	outcome<proxy> get(const std::string &name) const
 	{
 		c::ipc_proxy *found;
-		int r = c::ipc_get_name(raw, name.c_str(), &found);
+		int r = c::ipc_proxy_get(raw, name.c_str(), nullptr, &found);
 
 		if (r < 0)
 			return fail<proxy>(name, r);
@@ -431,7 +431,7 @@ public:
 	outcome<proxy> wait_for(const std::string &name, time_limit limit = never) const
 	{
 		c::ipc_proxy *found;
-		int r = c::ipc_wait_name(raw, name.c_str(), limit.usec(), &found);
+		int r = c::ipc_proxy_wait(raw, name.c_str(), nullptr, limit.usec(), &found);
 
 		if (r < 0)
 			return fail<proxy>(name, r);
@@ -447,7 +447,7 @@ public:
 	template <typename Service> outcome<typename Service::Proxy> get(const std::string &name) const
 	{
 		c::ipc_proxy *found = nullptr;
-		int r = c::ipc_get_name_as(raw, name.c_str(), Service::ipc_interface.name, &found);
+		int r = c::ipc_proxy_get(raw, name.c_str(), Service::ipc_interface.name, &found);
 
 		return as<Service>(name, r, found);
 	}
@@ -456,8 +456,8 @@ public:
 						  time_limit limit = never) const
 	{
 		c::ipc_proxy *found = nullptr;
-		int r = c::ipc_wait_name_as(raw, name.c_str(), Service::ipc_interface.name,
-					    limit.usec(), &found);
+		int r = c::ipc_proxy_wait(raw, name.c_str(), Service::ipc_interface.name,
+					  limit.usec(), &found);
 
 		return as<Service>(name, r, found);
 	}

@@ -142,10 +142,10 @@ static void find(struct ipc *ipc, const char *name)
 	struct ipc_proxy *proxy = NULL;
 	int r;
 
-	r = ipc_get_name(ipc, name, &proxy);
+	r = ipc_proxy_get(ipc, name, NULL, &proxy);
 	expect_may("get", r);
 	proxy = ipc_proxy_unref(proxy);
-	r = ipc_wait_name(ipc, name, 3000, &proxy);
+	r = ipc_proxy_wait(ipc, name, NULL, 3000, &proxy);
 	expect_may("wait", r);
 	ipc_proxy_unref(proxy);
 	expect_may("check", ipc_check_name(ipc, name, &info));
@@ -249,7 +249,8 @@ START_TEST(while_the_manager_comes_and_goes)
 	/* What was there before is there in the end, whoever manages. */
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(
-			ipc_wait_name(users[!i].ipc, i ? "kept.1" : "kept.0", 10000000, &proxy), 0);
+			ipc_proxy_wait(users[!i].ipc, i ? "kept.1" : "kept.0", NULL, 10000000,
+				       &proxy), 0);
 		ipc_proxy_unref(proxy);
 	}
 	ck_assert_uint_gt(notified, 0);
@@ -334,7 +335,7 @@ static void act_call(struct life *life)
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	struct ipc_proxy *proxy;
 	struct server *server;
-	int r = ipc_wait_name(life->ipc, life->name, 1 + chance(life, 5000), &proxy);
+	int r = ipc_proxy_wait(life->ipc, life->name, NULL, 1 + chance(life, 5000), &proxy);
 
 	expect_may("wait", r);
 	if (r < 0)

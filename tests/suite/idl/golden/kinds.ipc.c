@@ -183,13 +183,13 @@ int kinds_of_url_register(struct ipc *ipc, const char *name,
 				userdata);
 }
 
-int kinds_of_url_connect(struct ipc *ipc, const char *name,
-			 struct kinds_of_url **ret_kinds_of_url)
+int kinds_of_url_get(struct ipc *ipc, const char *name,
+		     struct kinds_of_url **ret_kinds_of_url)
 {
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_rpc_connect(ipc, name, &kinds_of_url_interface, &proxy);
+	r = ipc_proxy_get(ipc, name, kinds_of_url_interface.name, &proxy);
 	if (r < 0)
 		return r;
 
@@ -197,14 +197,13 @@ int kinds_of_url_connect(struct ipc *ipc, const char *name,
 	return 0;
 }
 
-int kinds_of_url_await(struct ipc *ipc, const char *name,
-		       uint64_t timeout_usec,
-		       struct kinds_of_url **ret_kinds_of_url)
+int kinds_of_url_wait(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+		      struct kinds_of_url **ret_kinds_of_url)
 {
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_rpc_await(ipc, name, &kinds_of_url_interface, timeout_usec, &proxy);
+	r = ipc_proxy_wait(ipc, name, kinds_of_url_interface.name, timeout_usec, &proxy);
 	if (r < 0)
 		return r;
 

@@ -44,8 +44,8 @@ extern const struct ipc_interface kinds_of_url_interface;
  *   -ENOTCONN      No service manager is running.
  *   -EXDEV         The object belongs to this connection.
  */
-int kinds_of_url_connect(struct ipc *ipc, const char *name,
-			 struct kinds_of_url **ret_kinds_of_url);
+int kinds_of_url_get(struct ipc *ipc, const char *name,
+		     struct kinds_of_url **ret_kinds_of_url);
 
 /*
  * The same, but wait until somebody registers the name, and for a service
@@ -53,9 +53,8 @@ int kinds_of_url_connect(struct ipc *ipc, const char *name,
  *
  *   -ETIMEDOUT     The time is over.
  */
-int kinds_of_url_await(struct ipc *ipc, const char *name,
-		       uint64_t timeout_usec,
-		       struct kinds_of_url **ret_kinds_of_url);
+int kinds_of_url_wait(struct ipc *ipc, const char *name, uint64_t timeout_usec,
+		      struct kinds_of_url **ret_kinds_of_url);
 
 /*
  * Take the object out of a field of a received message, which is empty

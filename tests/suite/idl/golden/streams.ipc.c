@@ -259,13 +259,13 @@ int streams_clock_register(struct ipc *ipc, const char *name,
 				userdata);
 }
 
-int streams_clock_connect(struct ipc *ipc, const char *name,
-			  struct streams_clock **ret_streams_clock)
+int streams_clock_get(struct ipc *ipc, const char *name,
+		      struct streams_clock **ret_streams_clock)
 {
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_rpc_connect(ipc, name, &streams_clock_interface, &proxy);
+	r = ipc_proxy_get(ipc, name, streams_clock_interface.name, &proxy);
 	if (r < 0)
 		return r;
 
@@ -273,14 +273,14 @@ int streams_clock_connect(struct ipc *ipc, const char *name,
 	return 0;
 }
 
-int streams_clock_await(struct ipc *ipc, const char *name,
-			uint64_t timeout_usec,
-			struct streams_clock **ret_streams_clock)
+int streams_clock_wait(struct ipc *ipc, const char *name,
+		       uint64_t timeout_usec,
+		       struct streams_clock **ret_streams_clock)
 {
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_rpc_await(ipc, name, &streams_clock_interface, timeout_usec, &proxy);
+	r = ipc_proxy_wait(ipc, name, streams_clock_interface.name, timeout_usec, &proxy);
 	if (r < 0)
 		return r;
 

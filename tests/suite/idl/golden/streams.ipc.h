@@ -42,8 +42,8 @@ extern const struct ipc_interface streams_clock_interface;
  *   -ENOTCONN      No service manager is running.
  *   -EXDEV         The object belongs to this connection.
  */
-int streams_clock_connect(struct ipc *ipc, const char *name,
-			  struct streams_clock **ret_streams_clock);
+int streams_clock_get(struct ipc *ipc, const char *name,
+		      struct streams_clock **ret_streams_clock);
 
 /*
  * The same, but wait until somebody registers the name, and for a service
@@ -51,9 +51,9 @@ int streams_clock_connect(struct ipc *ipc, const char *name,
  *
  *   -ETIMEDOUT     The time is over.
  */
-int streams_clock_await(struct ipc *ipc, const char *name,
-			uint64_t timeout_usec,
-			struct streams_clock **ret_streams_clock);
+int streams_clock_wait(struct ipc *ipc, const char *name,
+		       uint64_t timeout_usec,
+		       struct streams_clock **ret_streams_clock);
 
 /*
  * Take the object out of a field of a received message, which is empty

@@ -15,7 +15,7 @@ static int talk(struct ipc *ipc)
 	char text[] = "hello";
 	int r;
 
-	r = echo_connect(ipc, "demo.echo", &echo);
+	r = echo_get(ipc, "demo.echo", &echo);
 	if (r < 0)
 		return ipc_fail("find demo.echo", r, nullptr);
 

@@ -270,10 +270,10 @@ int test_versions(struct bench *bench)
 	char name[100];
 
 	snprintf(name, sizeof(name), "%s.older", bench->name);
-	CHECK(older_connect(bench->ipc, name, &older) == 0);
+	CHECK(older_get(bench->ipc, name, &older) == 0);
 	CHECK(call_older(older) == 0);
 	snprintf(name, sizeof(name), "%s.newer", bench->name);
-	CHECK(newer_connect(bench->ipc, name, &newer) == 0);
+	CHECK(newer_get(bench->ipc, name, &newer) == 0);
 	question.text = (char *)"why";
 	CHECK(newer_ask(newer, &question, &reply, NULL) == 0);
 	CHECK(!strcmp(reply->text, "why, 0 times") && reply->tone == VERSIONS__TONE__GLAD);

@@ -224,8 +224,8 @@ static int test_errors(struct bench *bench)
 	CHECK(ipc_raw_call(proxy, &garbage, NULL, NULL, NULL) == -EBADMSG);
 	CHECK(ipc_raw_call(proxy, &unknown, NULL, NULL, NULL) == -EOPNOTSUPP);
 	CHECK(ipc_raw_call(proxy, &oneway, NULL, NULL, NULL) == -EPROTO);
-	CHECK(peer_connect(bench->ipc, "conform.nobody", &peer) == -ENOENT);
-	CHECK(visitor_connect(bench->ipc, bench->name, &visitor) == -EPROTOTYPE);
+	CHECK(peer_get(bench->ipc, "conform.nobody", &peer) == -ENOENT);
+	CHECK(visitor_get(bench->ipc, bench->name, &visitor) == -EPROTOTYPE);
 	return 0;
 }
 
@@ -363,7 +363,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = ipc_set_threads(bench.ipc, 2);
 	if (r == 0)
-		r = peer_await(bench.ipc, bench.name, LONG_USEC, &bench.peer);
+		r = peer_wait(bench.ipc, bench.name, LONG_USEC, &bench.peer);
 	if (r < 0)
 		return ipc_fail("client", r, NULL);
 	r = -pthread_create(&server, NULL, serve, bench.ipc);

@@ -179,7 +179,7 @@ static void pull(struct ipc *ipc, const char *name)
 	char image_name[200];
 
 	snprintf(image_name, sizeof(image_name), "%s.images", name);
-	CHECK(runtime_v1_image_service_connect(ipc, image_name, &images) == 0);
+	CHECK(runtime_v1_image_service_get(ipc, image_name, &images) == 0);
 	note.key = "digest";
 	note.value = "sha256:1";
 	image.n_annotations = 1;
@@ -205,7 +205,7 @@ static void call(struct ipc *ipc, const char *name)
 	Runtime__V1__RemoveContainerResponse *removed;
 	const Runtime__V1__ContainerEventResponse *event;
 
-	CHECK(runtime_v1_runtime_service_await(ipc, name, LONG_USEC, &runtime) == 0);
+	CHECK(runtime_v1_runtime_service_wait(ipc, name, LONG_USEC, &runtime) == 0);
 	version.version = "v1";
 	CHECK(runtime_v1_runtime_service_version(runtime, &version, &versions, NULL) == 0);
 	CHECK(!strcmp(versions->version, "v1") && !strcmp(versions->runtime_name, "test"));

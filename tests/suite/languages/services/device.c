@@ -50,7 +50,7 @@ static int register_plugin(struct ipc_call *call, const V1beta1__RegisterRequest
 
 	if (strcmp(request->version, "v1beta1"))
 		return ipc_call_error(call, "kubelet.Version", request->version);
-	r = v1beta1_device_plugin_connect(userdata, request->endpoint, &plugin);
+	r = v1beta1_device_plugin_get(userdata, request->endpoint, &plugin);
 	if (r < 0)
 		return r;
 	CHECK(v1beta1_device_plugin_get_device_plugin_options(plugin, &empty, &options, NULL) == 0);
@@ -148,7 +148,7 @@ static void call(struct ipc *ipc, const char *name)
 	snprintf(plugin_name, sizeof(plugin_name), "%s.plugin", name);
 	CHECK(v1beta1_device_plugin_register(ipc, plugin_name, &ops, NULL) == 0);
 	CHECK(pthread_create(&thread, NULL, run, ipc) == 0);
-	CHECK(v1beta1_registration_await(ipc, name, LONG_USEC, &kubelet) == 0);
+	CHECK(v1beta1_registration_wait(ipc, name, LONG_USEC, &kubelet) == 0);
 	CHECK(failed_as(v1beta1_registration_register_(kubelet, &request, &reply, &error), &error,
 			"kubelet.Version"));
 	required.pre_start_required = 1;

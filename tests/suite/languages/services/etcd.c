@@ -342,8 +342,8 @@ static void call(struct ipc *ipc, const char *name)
 	int64_t revision;
 
 	snprintf(watch_name, sizeof(watch_name), "%s.watch", name);
-	CHECK(etcdserverpb_kv_await(ipc, name, LONG_USEC, &kv) == 0);
-	CHECK(etcdserverpb_watch_connect(ipc, watch_name, &watch) == 0);
+	CHECK(etcdserverpb_kv_wait(ipc, name, LONG_USEC, &kv) == 0);
+	CHECK(etcdserverpb_watch_get(ipc, watch_name, &watch) == 0);
 	revision = watch_and_put(watch, kv);
 	CHECK(put_and_check(kv, "a", bytes("2"), "1") == revision + 1);
 	put_and_check(kv, "b", (ProtobufCBinaryData){ .len = 2, .data = (uint8_t *)"\0\377" },

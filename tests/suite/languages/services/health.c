@@ -49,7 +49,7 @@ static void call(struct ipc *ipc, const char *name)
 	const Response *message;
 	Response *reply;
 
-	CHECK(grpc_health_v1_health_await(ipc, name, LONG_USEC, &health) == 0);
+	CHECK(grpc_health_v1_health_wait(ipc, name, LONG_USEC, &health) == 0);
 	CHECK(grpc_health_v1_health_check(health, &request, &reply, NULL) == 0);
 	CHECK(reply->status == SERVING);
 	grpc_health_v1_health_check_reply_free(reply);

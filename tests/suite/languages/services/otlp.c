@@ -104,7 +104,7 @@ static void call(struct ipc *ipc, const char *name)
 	request.n_resource_spans = 1;
 	request.resource_spans = &resources;
 
-	CHECK(trace(await)(ipc, name, LONG_USEC, &service) == 0);
+	CHECK(trace(wait)(ipc, name, LONG_USEC, &service) == 0);
 	CHECK(trace(export)(service, &request, &reply, NULL) == 0);
 	CHECK(!reply->partial_success);
 	trace(export_reply_free)(reply);
