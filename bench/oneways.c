@@ -142,7 +142,7 @@ static int put_batch(struct bench_case *c, const Bench__PutRequest *request)
 	while (r >= 0 && s->n < c->batch) {
 		r = ipc_process(s->ipc);
 		if (r == 0)
-			r = ipc_wait(s->ipc, IPC_NEVER);
+			r = ipc_wait_event(s->ipc, IPC_NEVER);
 	}
 	return r < 0 ? r : s->error;
 }

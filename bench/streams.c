@@ -85,7 +85,7 @@ static int streams_serve(struct bench_case *c)
 		return bench_fail("become handle 0 (does a servicemanager run?)", r);
 	r = bench_ready(c);
 	while (r >= 0 && !s->stream) {
-		r = ipc_wait(s->ipc, IPC_NEVER);
+		r = ipc_wait_event(s->ipc, IPC_NEVER);
 		if (r >= 0)
 			r = ipc_process(s->ipc);
 	}

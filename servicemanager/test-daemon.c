@@ -186,7 +186,7 @@ static void await_name(struct ipc *ipc, const char *name)
 	int r;
 
 	while ((r = ipc_check_name(ipc, name, NULL)) == -ENOENT)
-		if (ipc_wait(ipc, 1000000) == 1)
+		if (ipc_wait_event(ipc, 1000000) == 1)
 			ck_assert_int_ge(ipc_process(ipc), 0);
 	ck_assert_int_eq(r, 0);
 }

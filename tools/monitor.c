@@ -89,7 +89,8 @@ int monitor_run(struct monitor *monitor, uint64_t until)
 	while (!monitor->result && !signal_arrived() && (!until || (now = clock_ns()) < until)) {
 		r = ipc_process(monitor->ipc);
 		if (r == 0)
-			r = ipc_wait(monitor->ipc, until ? (until - now) / 1000 + 1 : UINT64_MAX);
+			r = ipc_wait_event(monitor->ipc,
+					   until ? (until - now) / 1000 + 1 : IPC_NEVER);
 		if (r < 0 && r != -EINTR)
 			return fail_errno(r, "monitor the bus");
 	}

@@ -30,7 +30,7 @@ static int wait_for_death(struct ipc *ipc, const uint64_t *died_usec)
 		now = now_usec();
 		if (now >= deadline)
 			return -ETIMEDOUT;
-		r = ipc_wait(ipc, deadline - now);
+		r = ipc_wait_event(ipc, deadline - now);
 		if (r > 0)
 			r = ipc_process(ipc);
 	}

@@ -205,7 +205,7 @@ int ipc_get_fd(struct ipc *ipc)
 	return r < 0 ? r : backlog_get_fd(ipc);
 }
 
-int ipc_wait(struct ipc *ipc, uint64_t timeout_usec)
+int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)
 {
 	int r = ipc_check(ipc);
 

@@ -3,7 +3,7 @@
  * Oneways whose receiver has no space; mostly messages of streams. When there may be space
  * again, the driver reports it by poll(), once, and without saying at which receiver. So all
  * waiters of a connection are in one list, and the thread that sees the report makes all of
- * them try again. Whoever serves the connection polls: an event loop and ipc_wait() on
+ * them try again. Whoever serves the connection polls: an event loop and ipc_wait_event() on
  * device->poll_fd, the threads of ipc_run() if there are waiters (ATTEND_POLL), and a thread
  * that waits in a stream function or for space for a oneway.
  */

@@ -230,12 +230,12 @@ START_TEST(what_waits_completes_in_an_event_loop)
 	kill_bus();
 	ck_assert_int_eq(poll(&fd, 1, 20000), 1);
 	/* Perhaps a message of the end of the server first. */
-	ck_assert_int_eq(ipc_wait(client, IPC_NEVER), 1);
+	ck_assert_int_eq(ipc_wait_event(client, IPC_NEVER), 1);
 	do {
 		r = ipc_process(client);
 	} while (r >= 0);
 	check_completed(r);
-	ck_assert_int_eq(ipc_wait(client, IPC_NEVER), -ECONNRESET);
+	ck_assert_int_eq(ipc_wait_event(client, IPC_NEVER), -ECONNRESET);
 	end();
 }
 END_TEST
@@ -349,12 +349,12 @@ START_TEST(watched_names_are_gone)
 	ck_assert_int_eq(ipc_open(&client, ipc_test_bus_path(bus)), 0);
 	ck_assert_int_eq(ipc_watch_names(client, "some.*", on_name, NULL, NULL), 0);
 	while (!changes[IPC_NAME_SETTLED]) {
-		ck_assert_int_eq(ipc_wait(client, IPC_NEVER), 1);
+		ck_assert_int_eq(ipc_wait_event(client, IPC_NEVER), 1);
 		ck_assert_int_ge(ipc_process(client), 0);
 	}
 	kill_bus();
 	while (r >= 0)
-		r = ipc_wait(client, IPC_NEVER) == 1 ? ipc_process(client) : -EPROTO;
+		r = ipc_wait_event(client, IPC_NEVER) == 1 ? ipc_process(client) : -EPROTO;
 	ck_assert_int_eq(r, -ECONNRESET);
 	ck_assert_uint_eq(changes[IPC_NAME_PRESENT], 1);
 	ck_assert_uint_eq(changes[IPC_NAME_GONE], 1);

@@ -459,12 +459,12 @@ START_TEST(an_event_loop_does_not_keep_the_reply)
 {
 	begin();
 	on_echo = reply_now;
-	ck_assert_int_eq(ipc_wait(ipc, 0), 0);
+	ck_assert_int_eq(ipc_wait_event(ipc, 0), 0);
 	ck_assert_uint_eq(ipc->device.polls, 0);
 	ck_assert_int_eq(ipc_process(ipc), 0);
 	push_request(IPCBUS_EVENT_CALL, "Echo", "hello");
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED }, NULL, 0, NULL, 0);
-	ck_assert_int_eq(ipc_wait(ipc, 0), 1);
+	ck_assert_int_eq(ipc_wait_event(ipc, 0), 1);
 	serve_one();
 	check_reply("hello");
 	ck_assert_int_eq(ipc_process(ipc), 0);

@@ -184,10 +184,10 @@ START_TEST(a_kept_one_holds_up_the_rest)
 	run();
 	ck_assert_str_eq(served, "abxy");
 	ck_assert_int_eq(ipc_process(ipc), 0);
-	ck_assert_int_eq(ipc_wait(ipc, 0), 0);
+	ck_assert_int_eq(ipc_wait_event(ipc, 0), 0);
 
 	ipc_call_unref(kept);
-	ck_assert_int_eq(ipc_wait(ipc, 0), 1);
+	ck_assert_int_eq(ipc_wait_event(ipc, 0), 1);
 	run();
 	ck_assert_str_eq(served, "abxycde");
 	end();
@@ -312,7 +312,7 @@ START_TEST(a_stop_leaves_the_rest)
 	push(cookie, "abcd");
 	ck_assert_int_eq(ipc_run(ipc), 0);
 	ck_assert_str_eq(served, "ab");
-	ck_assert_int_eq(ipc_wait(ipc, 0), 1);
+	ck_assert_int_eq(ipc_wait_event(ipc, 0), 1);
 	run();
 	ck_assert_str_eq(served, "abcd");
 	end();

@@ -388,10 +388,10 @@ START_TEST(a_wait_serves_nobody_else)
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 1000000, &received, NULL), 1);
 	ck_assert_mem_eq(received->data, "message", 7);
 	ck_assert_uint_eq(served, 0);
-	ck_assert_int_eq(ipc_wait(ipc, 0), 1);
+	ck_assert_int_eq(ipc_wait_event(ipc, 0), 1);
 	serve_all();
 	ck_assert_uint_eq(served, 3);
-	ck_assert_int_eq(ipc_wait(ipc, 0), 0);
+	ck_assert_int_eq(ipc_wait_event(ipc, 0), 0);
 
 	/* Nor is it lost if the connection closes first. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL, .call = 60, .code = 1,

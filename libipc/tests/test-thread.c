@@ -163,7 +163,7 @@ static int child(struct ipc_object *object, struct test *test)
 
 	if (test_echo(test, &request, NULL, NULL) != -ECHILD ||
 	    test_log(test, &request) != -ECHILD || ipc_run(ipc) != -ECHILD ||
-	    ipc_process(ipc) != -ECHILD || ipc_wait(ipc, 0) != -ECHILD ||
+	    ipc_process(ipc) != -ECHILD || ipc_wait_event(ipc, 0) != -ECHILD ||
 	    ipc_get_fd(ipc) != -ECHILD || ipc_set_threads(ipc, 2) != -ECHILD ||
 	    ipc_set_clear(ipc, 1) != -ECHILD || ipc_set_timeout(ipc, 1) != -ECHILD ||
 	    ipc_proxy_set_timeout(test_proxy(test), 1) != -ECHILD ||

@@ -182,7 +182,7 @@ static void serve_last(struct connection *connection, struct ipc *ipc)
 		Py_BEGIN_ALLOW_THREADS
 		r = ipc_process(ipc);
 		if (r == 0 && atomic_load(&connection->openings))
-			r = ipc_wait(ipc, LAST_WAIT_USEC);
+			r = ipc_wait_event(ipc, LAST_WAIT_USEC);
 		Py_END_ALLOW_THREADS
 	}
 }

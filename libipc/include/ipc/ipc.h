@@ -339,7 +339,7 @@ int ipc_process(struct ipc *ipc);
  *
  *   -EINTR    A signal arrived.
  */
-int ipc_wait(struct ipc *ipc, uint64_t timeout_usec);
+int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec);
 
 /*
  * Watch for space: call cb once, on a serving thread, when a oneway that failed with -EAGAIN

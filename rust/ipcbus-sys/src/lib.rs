@@ -203,7 +203,7 @@ extern "C" {
     pub fn ipc_stop(ipc: *mut ipc);
     pub fn ipc_get_fd(ipc: *mut ipc) -> c_int;
     pub fn ipc_process(ipc: *mut ipc) -> c_int;
-    pub fn ipc_wait(ipc: *mut ipc, timeout_usec: u64) -> c_int;
+    pub fn ipc_wait_event(ipc: *mut ipc, timeout_usec: u64) -> c_int;
     pub fn ipc_on_writable(
         ipc: *mut ipc,
         cb: ipc_writable_cb,

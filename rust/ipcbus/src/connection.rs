@@ -156,8 +156,8 @@ impl Connection {
 
     /// Blocks until there is an event to process, or until the time is over (`None`: never). False:
     /// it is over. `EINTR`: a signal arrived.
-    pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
-        Ok(check(unsafe { sys::ipc_wait(self.0, micros(timeout)) })? > 0)
+    pub fn wait_event(&self, timeout: Option<Duration>) -> Result<bool> {
+        Ok(check(unsafe { sys::ipc_wait_event(self.0, micros(timeout)) })? > 0)
     }
 
     /// A file descriptor that is readable when there is something to serve, for event loops. Then

@@ -21,7 +21,7 @@ static int serve_by_wait(struct ipc *ipc)
 			;
 		if (r < 0)
 			return r;
-		ipc_wait(ipc, IPC_NEVER);
+		ipc_wait_event(ipc, IPC_NEVER);
 	}
 }
 

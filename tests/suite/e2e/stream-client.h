@@ -13,7 +13,7 @@ extern struct streams *streams;
 extern pid_t server;
 
 /* With a server of so many threads, whose handlers wait for streams if there is more than one;
- * of none: by its fd; BY_WAIT: with ipc_wait(). */
+ * of none: by its fd; BY_WAIT: with ipc_wait_event(). */
 #define BY_WAIT 1000u
 void begin(unsigned int threads);
 void end(void);

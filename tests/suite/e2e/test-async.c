@@ -71,7 +71,7 @@ static int hang_async(struct client *client, const struct ipc_options *options,
 static void loop_until(struct client *client, const struct ends *ends, unsigned int count)
 {
 	while (ends->count < count) {
-		ck_assert_int_eq(ipc_wait(client->ipc, 20000000), 1);
+		ck_assert_int_eq(ipc_wait_event(client->ipc, 20000000), 1);
 		while (ipc_process(client->ipc) > 0)
 			;
 	}
@@ -306,7 +306,7 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 	ck_assert_int_eq(ipc_rpc_call_async(server_proxy(client.server), method("Hang"), &options,
 					    &request.base, count_end, NULL, &ends, NULL), 0);
 	while (!local_hanging(client.ipc)) {
-		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
+		ck_assert_int_eq(ipc_wait_event(client.ipc, 20000000), 1);
 		while (ipc_process(client.ipc) > 0)
 			;
 	}
@@ -318,7 +318,7 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 	/* Notification goes all the way down. */
 	while (local_hanging(client.ipc) ||
 	       (how == E2E__HANG_REQUEST__HOW__CLEANING_UP && !local_asked(client.ipc))) {
-		ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
+		ck_assert_int_eq(ipc_wait_event(client.ipc, 20000000), 1);
 		while (ipc_process(client.ipc) > 0)
 			;
 	}

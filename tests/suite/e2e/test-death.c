@@ -33,7 +33,7 @@ static void wait_deaths(struct client *client, int count)
 	uint64_t begin = now_ms();
 
 	while (deaths < count && now_ms() - begin < 5000) {
-		int r = ipc_wait(client->ipc, 100000);
+		int r = ipc_wait_event(client->ipc, 100000);
 
 		ck_assert_int_ge(r, 0);
 		while ((r = ipc_process(client->ipc)) > 0)
@@ -160,7 +160,7 @@ START_TEST(a_watch_that_is_taken_back)
 			ipc_slot_end_async(slot);
 	}
 	kill_server(pid);
-	ck_assert_int_eq(ipc_wait(client.ipc, 200000), 0);
+	ck_assert_int_eq(ipc_wait_event(client.ipc, 200000), 0);
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
 	/* It is taken back when it has fired, but was not handled yet. */
 	ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &slot), 0);

@@ -310,7 +310,7 @@ static bool becomes(atomic_int *value, int wanted)
 	for (uint64_t since = now_ms(); now_ms() - since < 10000;) {
 		if (*value == wanted)
 			return true;
-		if (ipc_wait(ipc, 100000) == 1)
+		if (ipc_wait_event(ipc, 100000) == 1)
 			ipc_process(ipc);
 	}
 	return false;

@@ -213,7 +213,7 @@ static void serve_the_late(void)
 		int status;
 
 		while (waitpid(pid, &status, WNOHANG) == 0)
-			if (ipc_wait(ipc, 10000) == 1)
+			if (ipc_wait_event(ipc, 10000) == 1)
 				ipc_process(ipc);
 		ck_assert_int_eq(status, 0);
 	}
@@ -458,7 +458,7 @@ static uint64_t process_until(struct ipc *ipc, bool (*done)(void))
 	while (!done()) {
 		ck_assert_msg(now_ms() - since < 20000, "changes: %s, %s, %s, %s", changes[0], changes[1],
 			      changes[2], changes[3]);
-		if (ipc_wait(ipc, 10000) == 1)
+		if (ipc_wait_event(ipc, 10000) == 1)
 			ck_assert_int_ge(ipc_process(ipc), 0);
 	}
 	return now_ms() - since;

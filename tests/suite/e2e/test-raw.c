@@ -457,11 +457,11 @@ START_TEST(a_stream_that_ended_well_does_not_break_off)
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
 	/* Until this side has noticed both. */
 	while (ipc_raw_stream_send(stream, &out, 0) != -EPIPE) {
-		ipc_wait(ipc, 1000);
+		ipc_wait_event(ipc, 1000);
 		ipc_process(ipc);
 	}
 	for (int i = 0; i < 10; i++) {
-		ipc_wait(ipc, 10000);
+		ipc_wait_event(ipc, 10000);
 		ipc_process(ipc);
 	}
 	options.parent_stream = stream;
@@ -546,7 +546,7 @@ START_TEST(callbacks_get_what_arrived_before_the_time_limit)
 	ck_assert_int_eq(ipc_stream_set_ops(stream, &callbacks, NULL), 0);
 	pass_time(stream);
 	while (!end_result) {
-		ck_assert_int_ge(ipc_wait(ipc, SECONDS(10)), 0);
+		ck_assert_int_ge(ipc_wait_event(ipc, SECONDS(10)), 0);
 		ck_assert_int_ge(ipc_process(ipc), 0);
 	}
 	ck_assert_int_eq(end_result, -ETIMEDOUT);

@@ -260,7 +260,7 @@ START_TEST(the_pool_grows_after_ipc_process)
 	visited = visitor_from_proxy(proxy);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(visitor_notify(visited, &request), 0);
-		ck_assert_int_eq(ipc_wait(server, 20000000), 1);
+		ck_assert_int_eq(ipc_wait_event(server, 20000000), 1);
 		ck_assert_int_eq(ipc_process(server), 1);
 		pthread_create(&thread, NULL, meet_and_stop, server);
 		ck_assert_int_eq(ipc_run(server), 0);
@@ -382,11 +382,11 @@ START_TEST(the_fd_says_when_there_is_work)
 	ck_assert_int_eq(ipc_process(server), 0);
 	for (int i = 1; i < 50; i++) {
 		ck_assert_int_eq(poll(&pfd, 1, 0), 0);
-		ck_assert_int_eq(ipc_wait(server, 0), 0);
+		ck_assert_int_eq(ipc_wait_event(server, 0), 0);
 		ck_assert_int_eq(visitor_notify(visitor, &request), 0);
 		ck_assert_int_eq(visitor_notify(visitor, &request), 0);
 		ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
-		ck_assert_int_eq(ipc_wait(server, UINT64_MAX), 1);
+		ck_assert_int_eq(ipc_wait_event(server, UINT64_MAX), 1);
 		ck_assert_int_eq(ipc_process(server), 1);
 		ck_assert_int_eq(poll(&pfd, 1, 5000), 1);
 		ck_assert_int_eq(ipc_process(server), 1);
@@ -440,22 +440,22 @@ START_TEST(notified_of_space)
 		notify_all(visitor);
 		ck_assert_int_eq(ipc_on_writable(client, on_writable, client,
 				/* ret_slot= */ NULL), 0);
-		ck_assert_int_eq(ipc_wait(client, 20000), 0);
+		ck_assert_int_eq(ipc_wait_event(client, 20000), 0);
 		/* An event loop may call this at any time. */
 		ck_assert_int_eq(ipc_process(client), 0);
 		ck_assert_uint_eq(n_space, i - 1);
 		ck_assert_int_eq(ipc_process(server), 1);
-		ck_assert_int_eq(ipc_wait(client, UINT64_MAX), 1);
+		ck_assert_int_eq(ipc_wait_event(client, UINT64_MAX), 1);
 		ck_assert_int_eq(ipc_process(client), 0);
 		ck_assert_uint_eq(n_space, i);
 		/* Once. */
-		ck_assert_int_eq(ipc_wait(client, 0), 0);
+		ck_assert_int_eq(ipc_wait_event(client, 0), 0);
 	}
 	notify_all(visitor);
 	ck_assert_int_eq(ipc_on_writable(client, on_writable, client, &slot), 0);
 	ipc_slot_end(slot);
 	ck_assert_int_eq(ipc_process(server), 1);
-	ck_assert_int_eq(ipc_wait(client, 0), 0);
+	ck_assert_int_eq(ipc_wait_event(client, 0), 0);
 	ck_assert_int_eq(ipc_on_writable(NULL, on_writable, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ck_assert_uint_eq(n_space, 3);
 	visitor_unref(visitor);
@@ -477,11 +477,11 @@ START_TEST(waiting_has_an_end)
 	uint64_t begin = now_ms();
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	ck_assert_int_eq(ipc_wait(ipc, 50000), 0);
+	ck_assert_int_eq(ipc_wait_event(ipc, 50000), 0);
 	ck_assert_uint_ge(now_ms() - begin, 49);
 	sigaction(SIGALRM, &action, NULL);
 	ualarm(20000, 0);
-	ck_assert_int_eq(ipc_wait(ipc, UINT64_MAX), -EINTR);
+	ck_assert_int_eq(ipc_wait_event(ipc, UINT64_MAX), -EINTR);
 	ipc_unref(ipc);
 }
 END_TEST

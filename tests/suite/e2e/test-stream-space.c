@@ -49,7 +49,7 @@ static const struct ipc_stream_ops sums_ops = {
 static void serve_until(const bool *done)
 {
 	while (!*done) {
-		ck_assert_int_eq(ipc_wait(ipc, SECONDS(10)), 1);
+		ck_assert_int_eq(ipc_wait_event(ipc, SECONDS(10)), 1);
 		while (ipc_process(ipc) > 0)
 			;
 	}

@@ -375,7 +375,7 @@ START_TEST(a_cancel_is_no_good_end)
 	ipc_stream_cancel(stream);
 	/* What was received stays until more is wanted. */
 	ck_assert_uint_eq(number->value, 1);
-	while (ipc_wait(ipc, 20000) > 0)
+	while (ipc_wait_event(ipc, 20000) > 0)
 		while (ipc_process(ipc) > 0)
 			;
 	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), -ECANCELED);

@@ -327,7 +327,7 @@ static void call_and_execute(void)
 static void serve_until(struct ipc *server, bool (*is_done)(void))
 {
 	while (!is_done()) {
-		ck_assert_int_ge(ipc_wait(server, 100000), 0);
+		ck_assert_int_ge(ipc_wait_event(server, 100000), 0);
 		ck_assert_int_ge(ipc_process(server), 0);
 	}
 }

@@ -468,7 +468,7 @@ static int look_around(unsigned int round)
 	if (r == 0)
 		r = ipc_object_info(visitor, &info);
 	if (r == 0)
-		r = ipc_wait(client.ipc, 0);
+		r = ipc_wait_event(client.ipc, 0);
 	if (r >= 0)
 		r = ipc_on_writable(client.ipc, on_space, NULL, &slot);
 	if (r == 0)

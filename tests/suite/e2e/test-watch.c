@@ -131,7 +131,7 @@ START_TEST(many_watchers_of_one_proxy)
 	for (int i = 0; i < WATCHERS; i += 2)
 		slots[i] = ipc_slot_end(slots[i]);
 	kill_server(pid);
-	ck_assert_int_eq(ipc_wait(client.ipc, 20000000), 1);
+	ck_assert_int_eq(ipc_wait_event(client.ipc, 20000000), 1);
 	process_all(client.ipc);
 	for (int i = 0; i < WATCHERS; i++)
 		ck_assert_int_eq(counts[i], i % 2);
@@ -152,7 +152,7 @@ static void keep_state(struct ipc_proxy *proxy, int frozen, void *userdata)
 static void await_state(struct client *client, const int *state, int wanted)
 {
 	for (int i = 0; *state != wanted && i < 50; i++)
-		if (ipc_wait(client->ipc, 500000) > 0)
+		if (ipc_wait_event(client->ipc, 500000) > 0)
 			process_all(client->ipc);
 	ck_assert_int_eq(*state, wanted);
 }

@@ -212,7 +212,7 @@ void push_stream_end(struct ipcbus_event event, uint32_t method)
 
 bool is_waiting(void)
 {
-	return ipc_wait(ipc, 0) == 1;
+	return ipc_wait_event(ipc, 0) == 1;
 }
 
 int act_process(void)

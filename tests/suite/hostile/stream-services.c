@@ -176,7 +176,7 @@ static void be_called(struct ipc *ipc, struct streams *mallory)
 	streams_twice_send(stream, 0, &number);
 	while (!called.over && clock_ms() < end) {
 		ipc_process(ipc);
-		ipc_wait(ipc, 1000);
+		ipc_wait_event(ipc, 1000);
 	}
 	if (!called.over)
 		succeeded("a stream with callbacks did not end in its time");
@@ -199,7 +199,7 @@ static void read_nothing(struct ipc *ipc, struct streams *mallory)
 		n++;
 	while (clock_ms() < end) {
 		ipc_process(ipc);
-		ipc_wait(ipc, 1000);
+		ipc_wait_event(ipc, 1000);
 	}
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -401,7 +401,7 @@ static void serve_with(int (*serve)(struct ipc_call *, const struct ipc_raw_mess
 		for (unsigned int i = 0; act && i < 64; i++)
 			if (held[i].data)
 				act(ipc, &held[i]);
-		ipc_wait(ipc, 1000);
+		ipc_wait_event(ipc, 1000);
 	}
 }
 

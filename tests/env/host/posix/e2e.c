@@ -44,7 +44,7 @@ static int serve_by_hand(struct server_process *process)
 	int r = 0;
 
 	while (r >= 0 && !atomic_load(&process->stopped)) {
-		r = ipc_wait(process->ipc, 5000);
+		r = ipc_wait_event(process->ipc, 5000);
 		while (r > 0)
 			r = ipc_process(process->ipc);
 	}

@@ -57,7 +57,7 @@ static int manage(struct ipc *ipc)
 	int r = 0;
 
 	while (r >= 0 && !atomic_load(&state.stop)) {
-		r = ipc_wait(ipc, manager_work(state.manager) == 0 ? 0 : 2000);
+		r = ipc_wait_event(ipc, manager_work(state.manager) == 0 ? 0 : 2000);
 		while (r > 0)
 			r = ipc_process(ipc);
 	}
