@@ -35,7 +35,7 @@ private:
 int main(int argc, char **argv)
 try {
 	auto bus = ipc::connection::open();
-	auto group = bus.wait_for<chat::Chat>("demo.chat");
+	auto group = bus.wait<chat::Chat>("demo.chat");
 	Hearing hearing(bus);
 	ipc::with_objects<chat::JoinRequest> request;
 	chat::Line line;

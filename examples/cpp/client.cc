@@ -10,7 +10,7 @@
 int main(int argc, char **argv)
 try {
 	auto bus = ipc::connection::open();
-	auto greeter = bus.wait_for<greet::Greeter>("demo.greeter");
+	auto greeter = bus.wait<greet::Greeter>("demo.greeter");
 
 	for (int i = 1; i < argc; i++) {
 		greet::GreetRequest request;

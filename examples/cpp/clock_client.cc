@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 try {
 	int count = argc > 1 ? std::stoi(argv[1]) : 5;
 	auto bus = ipc::connection::open();
-	auto clock = bus.wait_for<clocks::Clock>("demo.clock");
+	auto clock = bus.wait<clocks::Clock>("demo.clock");
 
 	watch(clock, count, argc > 2 ? std::stoul(argv[2]) : 100);
 	compare(clock, count);

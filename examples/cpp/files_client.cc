@@ -33,7 +33,7 @@ static void print_all(const ipc::fd &file)
 int main(int argc, char **argv)
 try {
 	auto bus = ipc::connection::open();
-	auto folder = bus.wait_for<files::Files>("demo.files");
+	auto folder = bus.wait<files::Files>("demo.files");
 
 	if (argc < 2) {
 		auto list = folder.List();

@@ -15,7 +15,7 @@ try {
 	frames::WatchRequest request;
 	unsigned int seen = 0, damaged = 0;
 	auto bus = ipc::connection::open();
-	auto camera = bus.wait_for<frames::Camera>("demo.camera");
+	auto camera = bus.wait<frames::Camera>("demo.camera");
 
 	request.set_count(argc > 1 ? std::stoul(argv[1]) : 10);
 	request.set_width(argc > 2 ? std::stoul(argv[2]) : 640);

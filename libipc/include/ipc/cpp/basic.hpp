@@ -200,10 +200,10 @@ public:
 
 	/*
 	 * Call function() and return its result. The functions of names that it calls on this thread,
-	 * such as connection::wait_for(), have no options: they end with this cancellation and fail
+	 * such as connection::wait(), have no options: they end with this cancellation and fail
 	 * with ECANCELED. See ipc_raw_set_names_cancellation().
 	 *
-	 *	auto echo = with.names([&] { return bus.wait_for<echo::Echo>("demo.echo"); });
+	 *	auto echo = with.names([&] { return bus.wait<echo::Echo>("demo.echo"); });
 	 */
 	template <typename F> decltype(auto) names(F function) const
 	{
@@ -234,7 +234,7 @@ private:
  *
  *   timeout      Call: the time limit. Oneway: how long to wait for space. Of a call it cannot
  *                exceed that of the call which this thread serves.
- *   cancel_with  The cancellation that ends it. The options keep a copy of it.
+ *   cancellation The cancellation that ends it. The options keep a copy of it.
  *   parent       Make the call for this call, which may be served on another thread. The
  *                parent must outlive the options.
  *   metadata     A name and a value for the server's call::metadata().
@@ -263,7 +263,7 @@ public:
 		return *this;
 	}
 	bool has_timeout() const noexcept { return raw.timeout_usec; }
-	options &cancel_with(cancellation with)
+	options &cancellation(ipc::cancellation with)
 	{
 		raw.cancellation = with.c_ptr();
 		extras().kept = std::move(with);
@@ -298,7 +298,7 @@ public:
 private:
 	/* What most calls do not have. */
 	struct extra {
-		std::optional<cancellation> kept;
+		std::optional<ipc::cancellation> kept;
 		std::vector<std::string> pairs;
 		std::vector<const char *> pointers;
 		c::ipc_options completed;

@@ -85,7 +85,7 @@ public:
 	/*
 	 * Start a call and return. function(ipc::result<ipc::reply>) runs once, on a serving thread,
 	 * or inside the end of the connection with ECANCELED. To cancel the call, use
-	 * options::cancel_with(). If starting fails, this function reports it and
+	 * options::cancellation(). If starting fails, this function reports it and
 	 * function does not run.
 	 */
 	template <typename F>
@@ -427,8 +427,9 @@ public:
 		return proxy(found);
 	}
 
-	/* The same, but wait until somebody registers it. ETIMEDOUT: the time is over. */
-	outcome<proxy> wait_for(const std::string &name, time_limit limit = never) const
+	/* The same, but wait until somebody registers it; with 0, do not wait. ETIMEDOUT: the time is
+	 * over. */
+	outcome<proxy> wait(const std::string &name, time_limit limit = never) const
 	{
 		c::ipc_proxy *found;
 		int r = c::ipc_proxy_wait(raw, name.c_str(), nullptr, limit.usec(), &found);
@@ -452,8 +453,8 @@ public:
 		return as<Service>(name, r, found);
 	}
 	template <typename Service>
-	outcome<typename Service::Proxy> wait_for(const std::string &name,
-						  time_limit limit = never) const
+	outcome<typename Service::Proxy> wait(const std::string &name,
+					      time_limit limit = never) const
 	{
 		c::ipc_proxy *found = nullptr;
 		int r = c::ipc_proxy_wait(raw, name.c_str(), Service::ipc_interface.name,

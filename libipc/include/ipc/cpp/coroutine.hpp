@@ -9,7 +9,7 @@
  * expression that makes it: it refers to the request and the options.
  *
  * A coroutine may be destroyed while it waits. Then the call goes on, and its reply is dropped; an opened
- * stream is canceled. options::cancel_with() cancels the call too. As with any coroutine, no other thread
+ * stream is canceled. options::cancellation() cancels the call too. As with any coroutine, no other thread
  * may be about to resume it: destroy it on the only thread that serves the connection, or when none does.
  */
 #ifndef IPC_CPP_COROUTINE_HPP

@@ -383,7 +383,7 @@ void test_cancellation(const bench &b)
 	auto by = std::make_shared<guest>();
 
 	auto first = ipc::cancellation::create(b.bus);
-	auto hang = b.peer.Hang_future(ipc::options().cancel_with(first));
+	auto hang = b.peer.Hang_future(ipc::options().cancellation(first));
 	b.hangs(1, canceled);
 	first.cancel();
 	CHECK(hang.wait_for(LONG) == std::future_status::ready);
@@ -399,7 +399,7 @@ void test_cancellation(const bench &b)
 
 	/* What a handler calls is canceled with it. */
 	auto second = ipc::cancellation::create(b.bus);
-	auto host = b.peer.Host_future(visit_of(b, by), ipc::options().cancel_with(second));
+	auto host = b.peer.Host_future(visit_of(b, by), ipc::options().cancellation(second));
 	CHECK(by->entered.wait());
 	second.cancel();
 	CHECK(host.wait_for(LONG) == std::future_status::ready);
@@ -478,7 +478,7 @@ int main(int argc, char **argv)
 	}
 
 	auto bus = ipc::connection::open();
-	bench b{ bus, argv[1], bus.wait_for<conform::Peer>(argv[1], LONG) };
+	bench b{ bus, argv[1], bus.wait<conform::Peer>(argv[1], LONG) };
 	bool good = true;
 
 	bus.set_threads(3);

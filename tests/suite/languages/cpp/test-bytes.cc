@@ -183,7 +183,7 @@ CASE(a_hostile_text_is_printable)
 {
 	foreign_server server;
 	auto bus = ipc::connection::open();
-	ipc::proxy foreign = bus.wait_for("test.foreign", 30s);
+	ipc::proxy foreign = bus.wait("test.foreign", 30s);
 	const std::string a_kilobyte = std::string(1020, 'x') + "...";
 	const std::pair<std::string, std::string> texts[] = {
 		{ "\x1b]2;owned\a\x1b[31mred\x7f\r\nroot# ", "?]2;owned??[31mred???root# " },
@@ -463,11 +463,11 @@ CASE(a_limit_that_is_too_long_is_none)
 
 	for (ipc::time_limit limit : none) {
 		CHECK(p.proxy.call(ipc::message(1), ipc::options().timeout(limit)).bytes() == "none");
-		CHECK(p.client.wait_for("test.cpp", limit) == p.proxy);
+		CHECK(p.client.wait("test.cpp", limit) == p.proxy);
 	}
 	for (ipc::time_limit limit : over) {
 		CHECK_FAILS(ETIMEDOUT, p.proxy.call(ipc::message(1), ipc::options().timeout(limit)));
-		CHECK_FAILS(ETIMEDOUT, p.client.wait_for("test.nobody", limit));
+		CHECK_FAILS(ETIMEDOUT, p.client.wait("test.nobody", limit));
 	}
 	p.proxy.set_timeout(std::chrono::seconds::max());
 	CHECK(p.proxy.call(ipc::message(1)).bytes() == "none");
@@ -489,11 +489,11 @@ CASE(a_cancellation_ends_a_call)
 		stop.cancel();
 	});
 
-	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancel_with(stop)));
+	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancellation(stop)));
 	CHECK(stop.canceled());
 	canceler.join();
 	/* Before it is sent. */
-	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancel_with(stop)));
+	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancellation(stop)));
 }
 
 CASE(a_cancellation_ends_functions_of_names)
@@ -512,7 +512,7 @@ CASE(a_cancellation_ends_functions_of_names)
 		CHECK_FAILS(ENOENT, p.client.get("test.nobody"));
 		inner.names([&] { CHECK_FAILS(ENOENT, p.client.get("test.nobody")); });
 		waits.set();
-		CHECK_FAILS(ECANCELED, p.client.wait_for("test.nobody"));
+		CHECK_FAILS(ECANCELED, p.client.wait("test.nobody"));
 		CHECK_FAILS(ECANCELED, p.client.get("test.nobody"));
 		CHECK_FAILS(ECANCELED, p.client.register_name("test.canceled", named));
 		CHECK_FAILS(ECANCELED, p.client.list_names());
@@ -766,10 +766,10 @@ CASE(names_are_found_listed_and_watched)
 		CHECK(e.code() == std::errc::no_such_file_or_directory);
 		CHECK(e.what() == std::string("test.named/1: no such name or device"));
 	}
-	CHECK_FAILS(ETIMEDOUT, p.client.wait_for("test.named/1", 20ms));
+	CHECK_FAILS(ETIMEDOUT, p.client.wait("test.named/1", 20ms));
 	CHECK_FAILS(EINVAL, p.client.get("no name"));
 	p.server.register_name("test.named/1", named);
-	CHECK(p.client.wait_for("test.named/1").call(ipc::message(1, "x")).bytes() == "x");
+	CHECK(p.client.wait("test.named/1").call(ipc::message(1, "x")).bytes() == "x");
 	CHECK(present.wait());
 	auto list = p.client.list_names("test.named");
 	CHECK(list.size() == 1 && list[0].name == "test.named/1" && list[0].pid == getpid());

@@ -40,7 +40,7 @@ CASE(callbacks_that_throw_are_logged_and_serving_goes_on)
 	});
 	captured_stderr log;
 	auto stop = ipc::cancellation::create(p.client);
-	auto future = p.proxy.call_future(ipc::message(2), ipc::options().cancel_with(stop));
+	auto future = p.proxy.call_future(ipc::message(2), ipc::options().cancellation(stop));
 
 	CHECK(kept.wait());
 	stop.cancel();

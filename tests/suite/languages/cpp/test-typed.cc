@@ -300,7 +300,7 @@ CASE(an_object_has_another_interface)
 	o.server.register_name("test.other", other);
 	o.server.register_name("test.none", none);
 	CHECK_FAILS(EPROTOTYPE, o.client.get<desk_app::Desk>("test.other"));
-	CHECK(o.client.wait_for<desk_app::Visitor>("test.other").Name().name() == "x");
+	CHECK(o.client.wait<desk_app::Visitor>("test.other").Name().name() == "x");
 	o.client.get<desk_app::Desk>("test.none").Poked();
 }
 
@@ -365,7 +365,7 @@ CASE(a_stream_is_opened_later)
 	auto cancellation = ipc::cancellation::create(o.client);
 	cancellation.cancel();
 	CHECK_FAILS(ECANCELED,
-		    o.desk.Total_future(ipc::options().cancel_with(cancellation)).get());
+		    o.desk.Total_future(ipc::options().cancellation(cancellation)).get());
 	class nothing : public desk_app::Desk::Service {};
 	auto mortal = std::make_unique<ipc::connection>(ipc::connection::open());
 	mortal->register_name("test.mortal", ipc::make_object(*mortal, std::make_shared<nothing>()));
@@ -384,7 +384,7 @@ CASE(opening_a_stream_is_canceled)
 	deaf.register_name("test.deaf", ipc::make_object(deaf, std::make_shared<nothing>()));
 	auto desk = o.client.get<desk_app::Desk>("test.deaf");
 	auto cancellation = ipc::cancellation::create(o.client);
-	auto future = desk.Count_future(numbers({ 1 }), ipc::options().cancel_with(cancellation));
+	auto future = desk.Count_future(numbers({ 1 }), ipc::options().cancellation(cancellation));
 	CHECK(future.wait_for(20ms) == std::future_status::timeout);
 	cancellation.cancel();
 	CHECK_FAILS(ECANCELED, future.get());
@@ -738,7 +738,7 @@ CASE(everything_that_waits_ends_with_the_bus)
 		over.set();
 	};
 	desk.Running()->set_functions(std::move(f));
-	start([&] { client.wait_for("test.nobody"); });
+	start([&] { client.wait("test.nobody"); });
 
 	bus.kill();
 	CHECK_FAILS(ECONNRESET, future.get());

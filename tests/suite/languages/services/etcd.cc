@@ -175,7 +175,7 @@ static void watch_and_put(const Watch::Proxy &watch, const KV::Proxy &kv)
 
 static void call(ipc::connection &bus, const std::string &name)
 {
-	auto kv = bus.wait_for<KV>(name, LONG);
+	auto kv = bus.wait<KV>(name, LONG);
 	RangeRequest range;
 	DeleteRangeRequest deletion;
 	TxnRequest txn;

@@ -37,7 +37,7 @@ static void serve(ipc::connection &bus, const std::string &name)
 
 static void call(ipc::connection &bus, const std::string &name)
 {
-	auto health = bus.wait_for<Health>(name, LONG);
+	auto health = bus.wait<Health>(name, LONG);
 	HealthCheckRequest request;
 
 	CHECK(health.Check(request).status() == Response::SERVING);
