@@ -210,13 +210,13 @@ static void emit_client_struct(struct emitter *e, const struct service *s)
 	     "    pub fn get(connection: &::ipcbus::Connection, name: &str) -> ::ipcbus::Result<Self> {\n");
 	emit(e, "        ::ipcbus::typed::get(connection, name, &%s).map(Self::new)\n    }\n\n",
 	     constant(e, s));
-	emit(e, "    " DOC " Waits for the name: see `Connection::wait_for()`. `EPROTOTYPE`: as above.\n");
+	emit(e, "    " DOC " Waits for the name: see `Connection::wait()`. `EPROTOTYPE`: as above.\n");
 	emit(e,
-	     "    pub fn wait_for(\n        connection: &::ipcbus::Connection,\n        name: &str,\n"
+	     "    pub fn wait(\n        connection: &::ipcbus::Connection,\n        name: &str,\n"
 	     "        timeout: ::core::option::Option<::std::time::Duration>,\n"
 	     "    ) -> ::ipcbus::Result<Self> {\n");
 	emit(e,
-	     "        ::ipcbus::typed::wait_for(connection, name, timeout, &%s).map(Self::new)\n    }\n\n",
+	     "        ::ipcbus::typed::wait(connection, name, timeout, &%s).map(Self::new)\n    }\n\n",
 	     constant(e, s));
 	emit(e, "    " DOC " What every proxy has, such as `on_death()`.\n");
 	emit(e, "    pub fn proxy(&self) -> &::ipcbus::Proxy {\n        &self.proxy\n    }\n\n");

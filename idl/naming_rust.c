@@ -16,7 +16,7 @@ static bool is_reserved_method(const char *name)
 {
 	static const char *const words[] = {
 		"_",	 "crate", "get",   "into",     "new",
-		"proxy", "self",  "super", "try_into", "wait_for",
+		"proxy", "self",  "super", "try_into", "wait",
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

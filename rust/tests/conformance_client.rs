@@ -372,7 +372,7 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().expect("a name");
     let bus = Connection::builder().threads(2).open()?;
-    let peer = PeerClient::wait_for(&bus, &name, WAIT)?;
+    let peer = PeerClient::wait(&bus, &name, WAIT)?;
     let _serving = bus.run_in_background()?;
     let bench = Bench { bus, name, peer };
     let mut failed = 0;

@@ -238,7 +238,7 @@ fn main() -> Result<()> {
             bus.run()
         }
         Some("--call") => {
-            let desk = DeskClient::wait_for(&bus, "test.peer", Some(Duration::from_secs(10)))?;
+            let desk = DeskClient::wait(&bus, "test.peer", Some(Duration::from_secs(10)))?;
             calls(&desk);
             visits(&bus, &desk);
             streams(&desk);

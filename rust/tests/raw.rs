@@ -242,7 +242,7 @@ impl Drop for Foreign {
 fn hostile_texts_are_printable() {
     let _server = Foreign::start();
     let bus = start();
-    let foreign = bus.client.wait_for("test.foreign", LONG).unwrap();
+    let foreign = bus.client.wait("test.foreign", LONG).unwrap();
     let fail = |method| foreign.call(&Message::new(method), &Options::new()).unwrap_err();
     let long = "x".repeat(64 << 10);
     let kilobyte = "x".repeat(1020) + "...";
@@ -457,7 +457,7 @@ fn a_cancellation_ends_functions_of_names() {
             assert_eq!(error.code(), libc::ENOENT);
             waits.send(()).unwrap();
             for result in [
-                client.wait_for("test.nobody", None).map(drop),
+                client.wait("test.nobody", None).map(drop),
                 client.get("test.nobody").map(drop),
                 client.unregister_name("test.nobody"),
                 client.list_names("").map(drop),
@@ -496,7 +496,7 @@ fn a_limit_that_is_too_long_is_none() {
     let bus = start();
     for limit in [Duration::MAX, Duration::from_secs(u64::MAX / 1_000_000)] {
         bus.desk.call(&Message::new(ECHO), &Options::new().timeout(limit)).unwrap();
-        assert!(bus.client.wait_for("test.rust", Some(limit)).unwrap() == bus.desk);
+        assert!(bus.client.wait("test.rust", Some(limit)).unwrap() == bus.desk);
         let mut stream = bus.desk.open_stream(ECHO, &Options::new().timeout(limit)).unwrap();
         assert!(stream.receive(Some(limit)).unwrap().is_some());
         bus.desk.set_timeout(Some(limit)).unwrap();
@@ -691,7 +691,7 @@ fn everything_that_waits_ends_with_the_bus() {
     std::thread::scope(|threads| {
         threads.spawn(|| is_reset(desk.call(&keep, &Options::new()).unwrap_err()));
         threads.spawn(move || is_reset(stream.receive(None).unwrap_err()));
-        threads.spawn(|| is_reset(client.wait_for("test.nobody", None).unwrap_err()));
+        threads.spawn(|| is_reset(client.wait("test.nobody", None).unwrap_err()));
         assert_eq!((bus.event(), bus.event()), (Event::Kept, Event::Kept));
 
         mortal.kill();

@@ -196,9 +196,10 @@ impl Connection {
         self.get_as(name, "")
     }
 
-    /// Waits until somebody registers the name. `ETIMEDOUT`: nobody did in time.
-    pub fn wait_for(&self, name: &str, timeout: Option<Duration>) -> Result<Proxy> {
-        self.wait_for_as(name, "", timeout)
+    /// Waits until somebody registers the name (`None`: without a limit; 0: not at all).
+    /// `ETIMEDOUT`: nobody did in time.
+    pub fn wait(&self, name: &str, timeout: Option<Duration>) -> Result<Proxy> {
+        self.wait_as(name, "", timeout)
     }
 
     /// The same for an object of an interface, which the service manager compares in the same
@@ -214,7 +215,7 @@ impl Connection {
         }
     }
 
-    pub(crate) fn wait_for_as(
+    pub(crate) fn wait_as(
         &self,
         name: &str,
         interface: &str,
@@ -477,7 +478,7 @@ impl Cancellation {
     }
 
     /// Calls `function`. The functions of names that it calls on this thread, such as
-    /// [`Connection::wait_for`], have no options: they end with this cancellation and fail with
+    /// [`Connection::wait`], have no options: they end with this cancellation and fail with
     /// `ECANCELED`. See `ipc_raw_set_names_cancellation()`.
     pub fn names<T>(&self, function: impl FnOnce() -> T) -> T {
         struct Scope(*mut sys::ipc_cancellation);

@@ -301,14 +301,14 @@ pub fn get(connection: &Connection, name: &str, interface: &Interface) -> Result
 }
 
 /// For generated code: the same, when somebody has registered the name.
-pub fn wait_for(
+pub fn wait(
     connection: &Connection,
     name: &str,
     timeout: Option<Duration>,
     interface: &Interface,
 ) -> Result<Proxy> {
     connection
-        .wait_for_as(name, interface.name, timeout)
+        .wait_as(name, interface.name, timeout)
         .map_err(|error| explain(error, name, interface))
 }
 

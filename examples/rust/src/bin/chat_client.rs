@@ -21,7 +21,7 @@ impl Listener for Ear {
 
 fn run() -> Result<()> {
     let bus = Connection::open()?;
-    let chat = ChatClient::wait_for(&bus, "demo.chat", Some(Duration::from_secs(10)))?;
+    let chat = ChatClient::wait(&bus, "demo.chat", Some(Duration::from_secs(10)))?;
     // What others say is heard on a thread of its own.
     let _hearing = bus.run_in_background()?;
     let ear = ListenerServer::object(&bus, Ear)?;

@@ -159,7 +159,7 @@ fn watch_and_put(watch: &WatchClient, kv: &KVClient) -> Result<()> {
 }
 
 fn call(bus: &Connection, name: &str) -> Result<()> {
-    let kv = KVClient::wait_for(bus, name, LONG)?;
+    let kv = KVClient::wait(bus, name, LONG)?;
     watch_and_put(&WatchClient::get(bus, &format!("{name}.watch"))?, &kv)?;
     put(&kv, b"b", b"\0\xff", None)?;
     assert!(failed("etcdserver.EmptyKey", kv.range(&RangeRequest::default())));
