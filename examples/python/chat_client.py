@@ -19,7 +19,7 @@ class Listener(ListenerService):
 
 async def main():
     async with Bus() as bus:
-        chat = await bus.get(Chat, "demo.chat", wait=10)
+        chat = await bus.wait(Chat, "demo.chat", timeout=10)
         joined = await chat.Join(name=sys.argv[1], listener=Listener())
         for other in joined.others:
             print(f"{other} is here", flush=True)

@@ -14,7 +14,7 @@ async def main():
     count = int(sys.argv[1])
     period_ms = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     async with Bus() as bus:
-        clock = await bus.get(Clock, "demo.clock", wait=10)
+        clock = await bus.wait(Clock, "demo.clock", timeout=10)
         # The end of the context cancels the stream: the server stops sending.
         async with clock.Watch(period_ms=period_ms) as ticks:
             for _ in range(count):

@@ -14,7 +14,7 @@ from ipcbus.sync import Bus
 
 def main():
     with Bus() as bus:
-        files = bus.get(FilesSync, "demo.files", wait=10)
+        files = bus.wait(FilesSync, "demo.files", timeout=10)
         if len(sys.argv) < 2:
             print(*files.List().names, sep="\n")
             return

@@ -15,7 +15,7 @@ async def main():
     count, width, height = map(int, sys.argv[1:])
     seen = damaged = 0
     async with Bus() as bus:
-        camera = await bus.get(Camera, "demo.camera", wait=10)
+        camera = await bus.wait(Camera, "demo.camera", timeout=10)
         async with camera.Watch(count=count, width=width, height=height) as frames:
             async for frame in frames:
                 seen += 1

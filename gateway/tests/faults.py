@@ -121,7 +121,7 @@ class Gateways:
                                f'{LINKED}=test.interop@{self.target}')
         self.stubs = {}
         for name in IMPORTED, LINKED:
-            self.stubs[name] = Client.bus().get(interop_ipc.TestSync, name, wait=20)
+            self.stubs[name] = Client.bus().wait(interop_ipc.TestSync, name, timeout=20)
             assert self.mark(name, timeout=20) is None
         # Of both gateways, with a connection each for what is imported and what is linked.
         self.files = [len(program.files()) for program in (self.near, self.far)]
@@ -151,7 +151,7 @@ class Gateways:
         """Calls succeed again, over a new link for a new object."""
         def works():
             try:
-                self.stubs[name] = Client.bus().get(interop_ipc.TestSync, name, wait=1)
+                self.stubs[name] = Client.bus().wait(interop_ipc.TestSync, name, timeout=1)
             except ipcbus.Error:
                 return False
             return self.mark(name, timeout=5) is None
@@ -207,7 +207,7 @@ class Load:
             thread.join()
         good = {IMPORTED: 0, LINKED: 0}
         with ipcbus.sync.Bus() as bus:
-            direct = bus.get(interop_ipc.TestSync, 'test.interop', wait=10)
+            direct = bus.wait(interop_ipc.TestSync, 'test.interop', timeout=10)
             for number, name, error, took in self.results:
                 times = direct.Mark(number=number, look=True, timeout=20).times
                 assert times == 1 if error is None else times <= 1, (number, name, error, times)

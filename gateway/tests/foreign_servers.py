@@ -156,7 +156,7 @@ def streams_that_fail(there):
 @in_each_language
 def metadata(there):
     sent = {'trace': '00-1234', 'a.b_c-d': 'x', 'data-bin': 'AP8B'}
-    stub = Client.bus().get(interop_ipc.TestSync, NAME, wait=10)
+    stub = Client.bus().wait(interop_ipc.TestSync, NAME, timeout=10)
     assert stub.Metadata(text='trace', metadata=sent).text == '00-1234'
     assert stub.Metadata(text='data-bin', metadata=sent).text == 'AP8B'
     stream = stub.Duplex(metadata=sent)

@@ -58,7 +58,7 @@ class Streams:
     def watched(self, function):
         """Counts the handlers that run, and the calls whose client went away."""
         def begin(context):
-            self.left = context.time_remaining()
+            self.left = context.remaining()
             self.metadata = [tuple(entry) for entry in context.invocation_metadata()]
             with self.lock:
                 self.running += 1
@@ -173,7 +173,7 @@ class Client:
 
     def __init__(self, method, *requests, more=False, timeout=30):
         self.error = ''
-        stub = self.bus().get(interop_ipc.TestSync, NAME, wait=10)
+        stub = self.bus().wait(interop_ipc.TestSync, NAME, timeout=10)
         if method in ('Output', 'MissingStream'):
             self.stream = getattr(stub, method)(timeout=timeout, **requests[0])
             return
@@ -243,13 +243,13 @@ def metadata_of(there):
 
 @case
 def imported_metadata():
-    stub_of = Client.bus().get
+    wait = Client.bus().wait
     sent = {'trace': '00-1234', 'a.b_c-d': '', 'data-bin': 'AP8B', 'more-bin': 'eA==', 'none-bin': '',
             'ipc-peer': 'alice'}
     got = [('trace', '00-1234'), ('a.b_c-d', ''), ('data-bin', b'\0\xff\1'), ('more-bin', b'x'),
            ('none-bin', b''), ('ipc-peer', 'alice')]
     with Imported() as there:
-        stub = stub_of(interop_ipc.TestSync, NAME, wait=10)
+        stub = wait(interop_ipc.TestSync, NAME, timeout=10)
         assert stub.Metadata(text='a', metadata=sent).text == 'a'
         assert sorted(metadata_of(there)) == sorted(got)
         assert stub.Metadata(text='b').text == 'b' and metadata_of(there) == []
@@ -388,7 +388,7 @@ def imported_streams_that_nobody_reads_are_counted():
     program = importer(server.address, '--import', f'other.interop={server.address}/interop.Test',
                        '--max-calls', '2', '--user-calls', '2')
     # The limit of a name's own object is the same, so it takes another name to see the gateway's.
-    other = Client.bus().get(interop_ipc.TestSync, 'other.interop', wait=10)
+    other = Client.bus().wait(interop_ipc.TestSync, 'other.interop', timeout=10)
 
     def one():
         try:

@@ -70,7 +70,7 @@ class Service:
 
     def keep(self, request, context):
         self.calls += 1
-        self.left = context.time_remaining()
+        self.left = context.remaining()
         gone = threading.Event()
         context.add_callback(gone.set)
         if gone.wait(10):

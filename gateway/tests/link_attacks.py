@@ -31,7 +31,7 @@ def other_sides_do_not_speak_for_the_gateway():
     could set it, for a service behind --share."""
     sent = {'ipc-peer': 'administrator', 'trace': '1', 'ipc-': 'x'}
     with Joined('--export', 'test.interop') as joined:
-        stub = Client.bus().get(interop_ipc.TestSync, FAR, wait=10)
+        stub = Client.bus().wait(interop_ipc.TestSync, FAR, timeout=10)
         for name, value in (('ipc-peer', ''), ('far-peer', 'administrator'), ('trace', '1'), ('far-', 'x'),
                             ('ipc-', '')):
             try:
@@ -152,10 +152,10 @@ def objects_that_a_peer_keeps():
     with Hostile(keeps) as hostile:
         near = Program(f'{B}/gateway/ipc-gateway', '--link', f'x.y=y@{hostile.address}', ready='x.y is')
         bus = ipcbus.sync.Bus()
-        proxy, kept = bus.get_raw('x.y', wait=10), 0
+        proxy, kept = bus.wait_raw('x.y', timeout=10), 0
         try:
             while kept <= OBJECTS_MAX:
-                entries = tuple((i, bus.export(Nothing())) for i in range(1, 65))
+                entries = tuple((i, bus.make_object(Nothing())) for i in range(1, 65))
                 proxy.call(1, b'', entries=entries).release()
                 kept += 64
         except ipcbus.QuotaExceeded:

@@ -134,12 +134,12 @@ def a_reply_makes_space_for_the_next_call():
             assert empty(channel) == EMPTY
     assert program.end() == 0
     with Imported('--user-calls', '1'):
-        stub = Client.bus().get(interop_ipc.TestSync, NAME, wait=10)
+        stub = Client.bus().wait(interop_ipc.TestSync, NAME, timeout=10)
         for i in range(1000):
             assert stub.Metadata(text=str(i)).text == str(i)
     # The link is a call of the peer too.
     with Joined('--peer-calls', '2', link=('--user-calls', '1')):
-        stub = Client.bus().get(interop_ipc.TestSync, FAR, wait=10)
+        stub = Client.bus().wait(interop_ipc.TestSync, FAR, timeout=10)
         for _ in range(3000):
             stub.Empty()
 

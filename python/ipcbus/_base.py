@@ -54,6 +54,11 @@ def to_wait(seconds: float | None) -> int:
     return to_usec(seconds) if seconds > 0 else 1
 
 
+def to_name_wait(seconds: float | None) -> int:
+    """How long to wait for a name. With 0 the library does not wait."""
+    return 0 if seconds is not None and seconds <= 0 else to_wait(seconds)
+
+
 def to_delay(seconds: float | None) -> float | None:
     """The same for asyncio."""
     return None if seconds is None else to_wait(seconds) / 1e6
@@ -80,7 +85,7 @@ def to_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...] | None:
     return tuple(text for pair in metadata.items() for text in pair)
 
 
-class Watch:
+class Slot:
     """A registered callback."""
 
     def __init__(self, slot: _core.Slot) -> None:
@@ -111,7 +116,7 @@ class BaseContext:
         """The caller's process, or 0 if it is not visible from here."""
         return self._call.pid
 
-    def time_remaining(self) -> float | None:
+    def remaining(self) -> float | None:
         """Seconds until the caller stops waiting; None: there is no limit."""
         return to_seconds(self._call.remaining)
 

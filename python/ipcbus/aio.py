@@ -39,7 +39,7 @@ from ._base import (
     to_usec,
     to_wait,
 )
-from ._base import Watch as Watch
+from ._base import Slot as Slot
 from .errors import Canceled, DeadlineExceeded, Error, InterfaceMismatch, NoManager, NoReply
 from .errors import NotFound, WouldBlock
 from .stubs import Context as Context
@@ -168,11 +168,11 @@ class Proxy(BaseProxy):
         """Returns when the object's process has served the ping."""
         (await self.call(_core.CODE_PING, timeout=timeout)).release()
 
-    def on_death(self, callback: Callable[[], object]) -> Watch:
+    def on_death(self, callback: Callable[[], object]) -> Slot:
         """Calls callback once, in the loop, when the object's process has died or destroyed the
         object, or when the bus has ended; soon if that has already happened. Until then, ``end()``
         ends the watch."""
-        return Watch(self._proxy.on_death(lambda: self._bus._run(callback)))
+        return Slot(self._proxy.on_death(lambda: self._bus._run(callback)))
 
     async def wait_dead(self) -> None:
         """Returns when the object's process has died or destroyed the object, or when the bus has
@@ -552,30 +552,27 @@ class Bus:
 
     # --- Names -------------------------------------------------------------------------------
 
-    async def get_raw(self, name: str, *, wait: float | None = None) -> Proxy:
-        """Finds the object that is registered under a name. wait is for how many seconds to wait
-        until somebody registers it. Raises ``NotFound``, or ``DeadlineExceeded``."""
-        return Proxy(self, await self._find(name, wait, None))
-
-    async def _find(
-        self, name: str, wait: float | None, interface: stubs.Interface | None
-    ) -> _core.Proxy:
+    async def _find(self, name: str, interface: stubs.Interface | None) -> _core.Proxy:
         known = None if interface is None else interface.name
-        delay = to_delay(wait)
-        over = wait is not None and wait <= 0
+        try:
+            return await self._in_thread(self._connection.get, name, None, known)
+        except InterfaceMismatch:
+            raise InterfaceMismatch(f"{name} is no {known}") from None
+
+    async def _await(
+        self, name: str, timeout: float | None, interface: stubs.Interface | None
+    ) -> _core.Proxy:
+        delay = to_delay(timeout)
+        over = timeout is not None and timeout <= 0
         try:
             # A name that is registered is found also if the time is over.
             async with asyncio.timeout(None if over else delay):
                 try:
-                    return await self._in_thread(self._connection.get, name, None, known)
+                    return await self._find(name, interface)
                 except (NotFound, NoManager):
-                    if wait is None:
-                        raise
                     if over:
                         raise TimeoutError from None
                 found, info = await self._appears(name)
-        except InterfaceMismatch:
-            raise InterfaceMismatch(f"{name} is no {known}") from None
         except DeadlineExceeded:
             raise  # that of the bus
         except TimeoutError:
@@ -600,11 +597,27 @@ class Bus:
         finally:
             _end_watch(slot)
 
-    async def get(self, kind: type[C], name: str, *, wait: float | None = None) -> C:
-        """Finds a service of that kind: ``echo = await bus.get(Echo, "demo.echo")``. Raises as
-        get_raw(), and ``InterfaceMismatch`` if the name has another interface."""
+    async def get(self, kind: type[C], name: str) -> C:
+        """Gets the service of a name: ``echo = await bus.get(Echo, "demo.echo")``. Raises
+        ``NotFound`` if nobody has the name, and ``InterfaceMismatch`` if its object has another
+        interface."""
         check_kind(kind, Client)
-        return kind(self, await self._find(name, wait, kind.INTERFACE))
+        return kind(self, await self._find(name, kind.INTERFACE))
+
+    async def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
+        """Waits until somebody has the name, and gets the service. timeout is in seconds; None is
+        no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if nobody has the name in time,
+        and ``InterfaceMismatch`` as get() does."""
+        check_kind(kind, Client)
+        return kind(self, await self._await(name, timeout, kind.INTERFACE))
+
+    async def get_raw(self, name: str) -> Proxy:
+        """Like get(), for an object of any interface."""
+        return Proxy(self, await self._find(name, None))
+
+    async def wait_raw(self, name: str, *, timeout: float | None = None) -> Proxy:
+        """Like wait(), for an object of any interface."""
+        return Proxy(self, await self._await(name, timeout, None))
 
     async def check_name(self, name: str) -> NameInfo:
         """Says who has the name. Raises ``NotFound``."""
@@ -620,20 +633,20 @@ class Bus:
         """Registers a service under a name. Raises ``NameTaken`` if another user's service has
         it, ``PermissionDenied`` if the policy forbids it. If it fails or is canceled, the name is
         not registered."""
-        exported = self.export(service)
+        exported = self.make_object(service)
         async with self._names:
             await self._in_thread(
                 self._connection.register, name, exported, undo=lambda _: exported.end()
             )
 
-    async def unregister(self, name: str) -> None:
+    async def unregister_name(self, name: str) -> None:
         """Unregisters a name."""
         async with self._names:
             await self._in_thread(self._connection.unregister, name)
 
     # --- Serving -----------------------------------------------------------------------------
 
-    def export(self, service: Service | RawService) -> _core.Object:
+    def make_object(self, service: Service | RawService) -> _core.Object:
         """Makes an object of a service, to be registered or sent as an entry. It lives as long as
         this process refers to it or others have proxies."""
         check_service(service, Service, RawService)

@@ -35,7 +35,8 @@ class HasProxy(Protocol):
     _proxy: _core.Proxy
 
 
-# A client or proxy; a service, which becomes a new object each time; or what export() returned.
+# A client or proxy; a service, which becomes a new object each time; or an object of
+# make_object().
 ObjectLike = Union[HasProxy, "HasServe", _core.Object]
 # A file descriptor or file, which stays the sender's.
 FdLike = Union[int, HasFileno]
@@ -48,7 +49,7 @@ class HasServe(Protocol):
 class Exporter(Protocol):
     """A bus, as far as packing needs it."""
 
-    def export(self, service: Any) -> _core.Object: ...
+    def make_object(self, service: Any) -> _core.Object: ...
 
 
 class Method:
@@ -270,7 +271,7 @@ class Packer:
             return self._add(proxy)
         if not hasattr(value, "ACCEPT_FDS"):
             raise TypeError(f"{value!r} is no client, service or object")
-        return self._add(self._bus.export(value))
+        return self._add(self._bus.make_object(value))
 
     def _fd(self, value: FdLike) -> int:
         return self._add(value if isinstance(value, int) else value.fileno())

@@ -36,10 +36,11 @@ from ._base import (
     end_stream,
     reply_raw,
     to_metadata,
+    to_name_wait,
     to_usec,
     to_wait,
 )
-from ._base import Watch as Watch
+from ._base import Slot as Slot
 from .errors import InterfaceMismatch, NoReply, PeerDied
 from .stubs import Context as Context
 from .stubs import Received as Received
@@ -126,10 +127,10 @@ class Proxy(BaseProxy):
         """Returns when the object's process has served the ping."""
         self.call(_core.CODE_PING, timeout=timeout).release()
 
-    def on_death(self, callback: Callable[[], object]) -> Watch:
+    def on_death(self, callback: Callable[[], object]) -> Slot:
         """Calls callback once, on a thread that serves, when the object's process has died or
         destroyed the object, or when the bus has ended. Until then, ``end()`` ends the watch."""
-        return Watch(self._proxy.on_death(callback))
+        return Slot(self._proxy.on_death(callback))
 
 
 class Client(Proxy):
@@ -434,7 +435,7 @@ class Bus:
             with contextlib.suppress(BlockingIOError):
                 os.write(self._stop, b"\0")
 
-    def export(self, service: Service | RawService) -> _core.Object:
+    def make_object(self, service: Service | RawService) -> _core.Object:
         """Makes an object of a service, to be registered or sent as an entry. It lives as long as
         this process refers to it or others have proxies."""
         check_service(service, Service, RawService)
@@ -471,23 +472,33 @@ class Bus:
 
     # --- Names -------------------------------------------------------------------------------
 
-    def get_raw(self, name: str, *, wait: float | None = None) -> Proxy:
-        """Finds the object that is registered under a name. wait is for how many seconds to wait
-        until somebody registers it. Raises ``NotFound``, or ``DeadlineExceeded``."""
-        return Proxy(self, self._find(name, wait, None))
-
-    def _find(self, name: str, wait: float | None, interface: str | None) -> _core.Proxy:
-        limit = None if wait is None else to_usec(wait)
+    def _find(self, name: str, limit: int | None, interface: str | None) -> _core.Proxy:
         try:
             return self._connection.get(name, limit, interface)
         except InterfaceMismatch:
             raise InterfaceMismatch(f"{name} is no {interface}") from None
 
-    def get(self, kind: type[C], name: str, *, wait: float | None = None) -> C:
-        """Finds a service of that kind: ``echo = bus.get(Echo, "demo.echo")``. Raises as
-        get_raw(), and ``InterfaceMismatch`` if the name has another interface."""
+    def get(self, kind: type[C], name: str) -> C:
+        """Gets the service of a name: ``echo = bus.get(EchoSync, "demo.echo")``. Raises
+        ``NotFound`` if nobody has the name, and ``InterfaceMismatch`` if its object has another
+        interface."""
         check_kind(kind, Client)
-        return kind(self, self._find(name, wait, kind.INTERFACE.name))
+        return kind(self, self._find(name, None, kind.INTERFACE.name))
+
+    def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
+        """Waits until somebody has the name, and gets the service. timeout is in seconds; None is
+        no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if nobody has the name in time,
+        and ``InterfaceMismatch`` as get() does."""
+        check_kind(kind, Client)
+        return kind(self, self._find(name, to_name_wait(timeout), kind.INTERFACE.name))
+
+    def get_raw(self, name: str) -> Proxy:
+        """Like get(), for an object of any interface."""
+        return Proxy(self, self._find(name, None, None))
+
+    def wait_raw(self, name: str, *, timeout: float | None = None) -> Proxy:
+        """Like wait(), for an object of any interface."""
+        return Proxy(self, self._find(name, to_name_wait(timeout), None))
 
     def check_name(self, name: str) -> NameInfo:
         """Says who has the name. Raises ``NotFound``."""
@@ -500,9 +511,9 @@ class Bus:
     def register(self, name: str, service: Service | RawService) -> None:
         """Registers a service under a name. Raises ``NameTaken`` if another user's service has
         it, ``PermissionDenied`` if the policy forbids it."""
-        self._connection.register(name, self.export(service))
+        self._connection.register(name, self.make_object(service))
 
-    def unregister(self, name: str) -> None:
+    def unregister_name(self, name: str) -> None:
         """Unregisters a name."""
         self._connection.unregister(name)
 

@@ -129,9 +129,9 @@ class Canceled(Case):
                 os.kill(private.manager.pid, signal.SIGSTOP)
                 for wait in (
                     lambda: bus.register("test.name", Echo()),
-                    lambda: bus.unregister("test.before"),
+                    lambda: bus.unregister_name("test.before"),
                     lambda: bus.get_raw("test.name"),
-                    lambda: bus.get_raw("test.name", wait=60),
+                    lambda: bus.wait_raw("test.name", timeout=60),
                     lambda: bus.check_name("test.name"),
                     lambda: bus.list_names("test."),
                 ):
@@ -173,7 +173,7 @@ class Canceled(Case):
         threads = threading.active_count()
         for _ in range(20):
             with self.assertRaises(TimeoutError):
-                await asyncio.wait_for(self.client.get_raw(new_name(), wait=60), 0.005)
+                await asyncio.wait_for(self.client.wait_raw(new_name(), timeout=60), 0.005)
         await self.within(without_threads(threads))
 
 
@@ -253,7 +253,7 @@ class Closing(Case):
                     kinds.wait_dead(),
                     kinds.Nothing(),
                     stream.receive(),
-                    bus.get_raw(new_name(), wait=60),
+                    bus.wait_raw(new_name(), timeout=60),
                 )
             ]
             await asyncio.sleep(0.1)
@@ -305,8 +305,8 @@ class Closing(Case):
                 for function in (
                     kinds.Nothing,
                     receive,
-                    lambda: bus.get_raw(new_name(), wait=60),
-                    lambda: bus.get(KindsSync, new_name(), wait=60),
+                    lambda: bus.wait_raw(new_name(), timeout=60),
+                    lambda: bus.wait(KindsSync, new_name(), timeout=60),
                 )
             ]
             await asyncio.sleep(0.2)
@@ -321,7 +321,7 @@ class Closing(Case):
             private.manager.wait()
             bus = sync.Bus(private.path)
             with concurrent.futures.ThreadPoolExecutor() as pool:
-                wait = pool.submit(bus.get_raw, "test.nobody", wait=60)
+                wait = pool.submit(bus.wait_raw, "test.nobody", timeout=60)
                 await asyncio.sleep(0.2)
                 bus.close()
                 with self.assertRaises(ipcbus.Canceled):
@@ -463,19 +463,26 @@ class Limits(Case):
             kinds.Nothing(timeout=nan),
             kinds.Kick(text="x", timeout=nan),
             kinds.Count(until=1).receive(timeout=nan),
-            self.client.get(Kinds, name, wait=nan),
-            self.client.get_raw(nobody, wait=nan),
+            self.client.wait(Kinds, name, timeout=nan),
+            self.client.wait_raw(nobody, timeout=nan),
         ):
             with self.assertRaises(ValueError):
                 await self.within(wait)
         await self.within(kinds.Nothing(timeout=huge))
         await self.within(kinds.Kick(text="x", timeout=huge))
         await self.within(kinds.Count(until=1).receive(timeout=huge))
-        await self.within(self.client.get(Kinds, name, wait=huge))
+        await self.within(self.client.wait(Kinds, name, timeout=huge))
         for limit in (0, -1, -huge):
-            await self.within(self.client.get(Kinds, name, wait=limit))
+            await self.within(self.client.wait(Kinds, name, timeout=limit))
             with self.assertRaises(ipcbus.DeadlineExceeded):
-                await self.within(self.client.get_raw(nobody, wait=limit))
+                await self.within(self.client.wait_raw(nobody, timeout=limit))
+        with sync.Bus() as bus:
+            for limit in (0, -1, -huge):
+                await self.within(asyncio.to_thread(bus.wait, KindsSync, name, timeout=limit))
+                with self.assertRaises(ipcbus.DeadlineExceeded):
+                    bus.wait_raw(nobody, timeout=limit)
+            with self.assertRaises(ValueError):
+                bus.wait_raw(nobody, timeout=nan)
 
     async def test_hung_manager_does_not_hold_up_a_wait_with_a_limit(self):
         with PrivateBus() as private:
@@ -483,7 +490,7 @@ class Limits(Case):
                 await bus.list_names()
                 private.manager.send_signal(signal.SIGSTOP)
                 with self.assertRaises(ipcbus.DeadlineExceeded):
-                    await self.within(bus.get_raw("test.nobody", wait=0.1))
+                    await self.within(bus.wait_raw("test.nobody", timeout=0.1))
                 private.manager.send_signal(signal.SIGCONT)
 
     async def test_classes_of_the_other_surface_are_refused(self):
@@ -496,7 +503,7 @@ class Limits(Case):
             with self.assertRaisesRegex(TypeError, "is no class of clients of ipcbus.sync"):
                 bus.get(Kinds, new_name())
             with self.assertRaisesRegex(TypeError, "is no service of ipcbus.sync"):
-                bus.export(KindsService())
+                bus.make_object(KindsService())
 
 
 class HalfEnded(Case):
@@ -539,11 +546,11 @@ class BusEnds(unittest.IsolatedAsyncioTestCase):
             waits = {
                 "call": kinds.Nothing(),
                 "stream": self.stream(kinds),
-                "name": client.get_raw("test.nobody", wait=60),
+                "name": client.wait_raw("test.nobody", timeout=60),
                 "serve": server.serve_forever(),
                 "call_sync": asyncio.to_thread(kinds_sync.Nothing),
                 "stream_sync": asyncio.to_thread(self.stream_sync, kinds_sync),
-                "name_sync": asyncio.to_thread(threaded.get_raw, "test.nobody", wait=60),
+                "name_sync": asyncio.to_thread(threaded.wait_raw, "test.nobody", timeout=60),
                 "run_sync": asyncio.to_thread(threaded.run),
             }
             tasks = {name: asyncio.create_task(wait) for name, wait in waits.items()}
@@ -558,7 +565,8 @@ class BusEnds(unittest.IsolatedAsyncioTestCase):
                 task.cancel()
             ended = [await asyncio.wait_for(waiting.canceled.get(), 10) for _ in range(4)]
             self.assertEqual(sorted(ended), ["call", "call", "stream", "stream"])
-            for later in (kinds.Nothing(), self.stream(kinds), client.get_raw("test.x", wait=60)):
+            name = client.wait_raw("test.x", timeout=60)
+            for later in (kinds.Nothing(), self.stream(kinds), name):
                 with self.assertRaises(ipcbus.Error) as caught:
                     await asyncio.wait_for(later, 10)
                 self.assertEqual(caught.exception.code, errno.ECONNRESET)

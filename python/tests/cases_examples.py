@@ -48,7 +48,7 @@ class Examples(unittest.TestCase):
         process = subprocess.Popen(server(example, "server", *args))
         try:
             with sync.Bus() as bus:
-                bus.get_raw(name, wait=20)
+                bus.wait_raw(name, timeout=20)
             with self.subTest(server=server.__name__, client=client.__name__):
                 yield
         finally:

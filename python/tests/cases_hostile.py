@@ -54,7 +54,7 @@ class Peers(Case):
         server = subprocess.Popen([program])
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
-        proxy = await self.client.get_raw("test.foreign", wait=30)
+        proxy = await self.client.wait_raw("test.foreign", timeout=30)
         long = "x" * (64 << 10)
         # What is no UTF-8 cannot be in a str: there it is U+FFFD.
         bad = "\ufffd\ufffd31m\ufffd|\ufffd\ufffd\ufffd"
@@ -402,7 +402,7 @@ class Ends(Case):
                         for _ in range(100):
                             proxy.call(1, b"x").data
                             proxy.on_death(print)
-                            bus.export(object_service)
+                            bus.make_object(object_service)
                     except ipcbus.Error:
                         pass
 
@@ -476,7 +476,7 @@ class Leaks(Case):
         proxy = await self.serve(Echo2())
 
         async def once():
-            mine = self.client.export(Echo2())
+            mine = self.client.make_object(Echo2())
             await proxy.call(4, entries=((1, mine), (2, 0)))
             watch = proxy.on_death(print)
             watch.end()

@@ -197,7 +197,7 @@ class Calls(Case):
     async def test_who_calls(self):
         class Who(aio.RawService):
             async def serve(self, request):
-                left = request.time_remaining()
+                left = request.remaining()
                 self.left = left
                 return f"{request.uid} {request.gid} {request.pid} {request.metadata('k')}".encode()
 
@@ -246,7 +246,7 @@ class Names(Case):
             await self.client.get_raw(name)
         self.assertEqual(str(caught.exception), f"{name}: no such name or device")
         with self.assertRaises(ipcbus.DeadlineExceeded):
-            await self.client.get_raw(new_name(), wait=0.2)
+            await self.client.wait_raw(new_name(), timeout=0.2)
         with self.assertRaises(ValueError):
             await self.client.get_raw("not a name")
         with self.assertRaises(ValueError):
@@ -256,7 +256,7 @@ class Names(Case):
 
     async def test_wait(self):
         name = new_name()
-        task = asyncio.create_task(self.client.get_raw(name, wait=10))
+        task = asyncio.create_task(self.client.wait_raw(name, timeout=10))
         await asyncio.sleep(0.2)
         await self.server.register(name, Echo())
         proxy = await self.within(task)
@@ -269,7 +269,7 @@ class Names(Case):
         self.assertEqual(info, (name, "test.Echo", os.getpid(), os.geteuid()))
         self.assertEqual(await self.client.list_names(name), [info])
         self.assertIn(info, await self.client.list_names())
-        await self.server.unregister(name)
+        await self.server.unregister_name(name)
         self.assertEqual(await self.client.list_names(name), [])
 
 
@@ -339,7 +339,7 @@ class Entries(Case):
 
         server, service, callback = self.server, Registry(), Echo()
         proxy = await self.serve(service)
-        mine = self.client.export(callback)
+        mine = self.client.make_object(callback)
         self.assertEqual(bytes(await proxy.call(1, entries=((1, mine),))), b"called back")
         self.assertEqual(callback.seen, [b"called back"])
         # The server's object comes back as itself; the client's as its own.
@@ -357,7 +357,7 @@ class Entries(Case):
 
     async def test_wrong_entries(self):
         proxy = await self.serve(Echo())
-        other = self.server.export(Echo())
+        other = self.server.make_object(Echo())
         for entries in ((1,), ((1, "x"),), ((1, 2, 3),), ((-1, 0),), ((1, 2**40),), [], 7):
             with self.subTest(entries=entries), self.assertRaises(
                 (TypeError, OverflowError, ipcbus.Error)
@@ -391,7 +391,7 @@ class Sync(Case):
                 servers = [threading.Thread(target=server.run) for _ in range(3)]
                 for thread in servers:
                     thread.start()
-                proxy = client.get_raw(name, wait=5)
+                proxy = client.wait_raw(name, timeout=5)
                 wrong = []
 
                 def call(number):

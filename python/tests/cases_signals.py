@@ -39,7 +39,7 @@ CALLER = (
         elif case == "timeout":
             echo.call(2, timeout=50)
         elif case == "name":
-            bus.get_raw("nobody.has.this", wait=50)
+            bus.wait_raw("nobody.has.this", timeout=50)
         elif case == "stream":
             echo._proxy.open(3, 0, 0, None, None)
         elif case == "space":

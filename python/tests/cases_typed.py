@@ -202,7 +202,7 @@ class Typed(Case):
         # One that was registered without an interface is accepted.
         name = new_name()
         await self.server.register(name, Nameless())
-        await self.client.get(Echo, name, wait=20)
+        await self.client.wait(Echo, name, timeout=20)
 
     async def test_interface_in_one_request(self):
         """A service that restarts behind the request for its name does not disturb."""
@@ -211,15 +211,15 @@ class Typed(Case):
             mock.patch.object(aio.Bus, "check_name", side_effect=gone),
             mock.patch.object(sync.Bus, "check_name", side_effect=gone),
         ):
-            for wait in (None, 20):
-                await self.client.get(Kinds, self.name, wait=wait)
-                await self.within(asyncio.to_thread(self.get_sync, self.name, wait))
+            await self.client.get(Kinds, self.name)
+            await self.client.wait(Kinds, self.name)
+            await self.within(asyncio.to_thread(self.find_sync, self.name))
             # Somebody waits already when the name comes.
             for kind in (EchoService, KindsService):
                 name = new_name()
                 waits = [
-                    asyncio.create_task(self.client.get(Kinds, name, wait=60)),
-                    asyncio.create_task(asyncio.to_thread(self.get_sync, name, 60)),
+                    asyncio.create_task(self.client.wait(Kinds, name, timeout=60)),
+                    asyncio.create_task(asyncio.to_thread(self.wait_sync, name)),
                 ]
                 await asyncio.sleep(0.2)
                 self.assertFalse(any(task.done() for task in waits))
@@ -228,9 +228,14 @@ class Typed(Case):
                 failed = [isinstance(r, ipcbus.InterfaceMismatch) for r in results]
                 self.assertEqual(failed, [kind is EchoService] * 2, results)
 
-    def get_sync(self, name, wait):
+    def find_sync(self, name):
         with sync.Bus() as bus:
-            bus.get(KindsSync, name, wait=wait)
+            bus.get(KindsSync, name)
+            bus.wait(KindsSync, name)
+
+    def wait_sync(self, name):
+        with sync.Bus() as bus:
+            bus.wait(KindsSync, name, timeout=60)
 
     async def test_callback(self):
         reply = await self.kinds.Callback(
@@ -368,7 +373,7 @@ class Typed(Case):
     async def test_entries_that_did_not_come_along(self):
         """A handler does not see the numbers of another process."""
         codes = {method.name: method.code for method in Kinds.INTERFACE.methods}
-        entry = ((1, self.client.export(MyEcho())),)
+        entry = ((1, self.client.make_object(MyEcho())),)
         target = kinds_pb2.CallbackRequest.Target(object={"id": 2})
         targets = [
             kinds_pb2.CallbackRequest(to={"id": 2}),
@@ -415,7 +420,7 @@ class Interop(Case):
         called = await self.program(ctl, "call", "demo.echo", "Say", '{"text": "by ipcctl"}')
         self.assertEqual(json.loads(called), {"text": "by ipcctl"})
         await self.program(ctl, "ping", "demo.echo")
-        await self.server.unregister("demo.echo")
+        await self.server.unregister_name("demo.echo")
 
     async def test_c_client_of_a_sync_server(self):
         class SyncEcho(EchoSyncService):
@@ -439,7 +444,7 @@ class Interop(Case):
         server = subprocess.Popen([f"{B}/examples/echo/server"])
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
-        echo = await self.client.get(Echo, "demo.echo", wait=10)
+        echo = await self.client.wait(Echo, "demo.echo", timeout=10)
         reply = await echo.Say(text="from Python")
         self.assertEqual(reply, echo_pb2.SayReply(text="from Python"))
         with self.assertRaises(Empty) as caught:

@@ -31,7 +31,7 @@ class Wrong(KindsService):
 async def right() -> str:
     async with aio.Bus(timeout=5) as bus:
         await bus.register("demo.kinds", Right())
-        kinds = await bus.get(Kinds, "demo.kinds", wait=1)
+        kinds = await bus.wait(Kinds, "demo.kinds", timeout=1)
         reply = await kinds.Plain(text="x", numbers=[1], inner={"text": "y"}, timeout=1)
         reply = await kinds.Plain({"text": "x"}, timeout=1)
         await kinds.Chat().send({"text": "x"})

@@ -41,7 +41,7 @@ class Guest(VisitorService):
         self.left = asyncio.Event()
 
     async def Ask(self, request, context):
-        left = context.time_remaining()
+        left = context.remaining()
         return {"number": request.number + 1, "left_ms": 0 if left is None else int(left * 1000)}
 
     async def Refuse(self, context):
@@ -276,7 +276,7 @@ class Cases:
 async def main(name, cases):
     failed = 0
     async with Bus() as bus:
-        all_cases = Cases(bus, name, await bus.get(Peer, name, wait=LONG))
+        all_cases = Cases(bus, name, await bus.wait(Peer, name, timeout=LONG))
         for case in cases:
             try:
                 await getattr(all_cases, case)()

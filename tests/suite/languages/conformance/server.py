@@ -14,7 +14,7 @@ from versions_ipc import NewerService, OlderService
 
 
 def left_ms(context):
-    left = context.time_remaining()
+    left = context.remaining()
     return 0 if left is None else int(left * 1000)
 
 

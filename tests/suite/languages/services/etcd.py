@@ -94,7 +94,7 @@ async def watch_and_put(watch, kv):
 
 
 async def call(bus, name):
-    kv = await bus.get(KV, name, wait=LONG)
+    kv = await bus.wait(KV, name, timeout=LONG)
     await watch_and_put(await bus.get(Watch, name + ".watch"), kv)
     await kv.Put(key=b"b", value=b"\0\xff")
     await fails("etcdserver.EmptyKey", kv.Range())

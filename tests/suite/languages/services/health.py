@@ -23,7 +23,7 @@ async def serve(bus, name):
 
 
 async def call(bus, name):
-    health = await bus.get(Health, name, wait=LONG)
+    health = await bus.wait(Health, name, timeout=LONG)
     check((await health.Check()).status == Response.SERVING)
     check((await health.Check(service="db")).status == Response.NOT_SERVING)
     await fails("grpc.NotFound", health.Check(service="nothing"))
