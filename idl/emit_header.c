@@ -119,7 +119,7 @@ static void emit_finding(struct emitter *e, const struct service *s)
 
 	note(e,
 	     "The same, but wait until somebody registers the name, and for a service manager, for "
-	     "at most timeout_usec microseconds.\n"
+	     "at most timeout_usec microseconds (IPC_NEVER: no limit; 0: do not wait).\n"
 	     "\n"
 	     "-ETIMEDOUT The time is over.");
 	sign_wait(e, s, ";\n\n");

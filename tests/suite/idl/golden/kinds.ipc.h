@@ -49,7 +49,8 @@ int kinds_of_url_get(struct ipc *ipc, const char *name,
 
 /*
  * The same, but wait until somebody registers the name, and for a service
- * manager, for at most timeout_usec microseconds.
+ * manager, for at most timeout_usec microseconds (IPC_NEVER: no limit; 0: do
+ * not wait).
  *
  *   -ETIMEDOUT     The time is over.
  */
