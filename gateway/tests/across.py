@@ -31,7 +31,6 @@ DIFFERENT = {
     },
     'async': {
         'the_server_dies_over_them': 'EOWNERDEAD is a cause',
-        'canceled_while_it_waits_for_space': 'the gateway takes oneways, so none waits',
     },
     'death': {
         'a_killed_server': NAME,

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -64,17 +63,6 @@ static int make_file(const struct ipcbus_send *send, uint64_t deadline)
 	return r;
 }
 
-/* If the thread were canceled during a write, its file would stay open. */
-static int make_file_uncanceled(const struct ipcbus_send *send, uint64_t deadline)
-{
-	int before, fd;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	fd = make_file(send, deadline);
-	pthread_setcancelstate(before, NULL);
-	return fd;
-}
-
 /* Sends the file in place of the payload. x->send is unchanged afterwards. */
 static int send_file(struct thread *t, struct ipcbus_exchange *x, int fd)
 {
@@ -114,14 +102,12 @@ int payload_send(struct thread *t, struct ipcbus_exchange *x, struct payload_fil
 	    send->kind == IPCBUS_SEND_ERROR || send->object_count >= IPCBUS_MAX_OBJECTS)
 		return -EMSGSIZE;
 	if (file->fd < 0)
-		file->fd = make_file_uncanceled(send, file->deadline);
+		file->fd = make_file(send, file->deadline);
 	return file->fd < 0 ? file->fd : send_file(t, x, file->fd);
 }
 
-void payload_file_close(void *data)
+void payload_file_close(struct payload_file *file)
 {
-	struct payload_file *file = data;
-
 	if (file->fd >= 0)
 		close(file->fd);
 	file->fd = -1;

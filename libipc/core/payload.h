@@ -28,16 +28,16 @@ struct payload_file {
 
 /*
  * thread_try() has failed with -EMSGSIZE: makes the file, if there is none yet, and sends the
- * message as a file. The caller must close the file after the last try, also if its thread is
- * canceled. Returns the result of the exchange, or:
+ * message as a file. The caller must close the file after the last try. Returns the result of the
+ * exchange, or:
  *
  *   -EMSGSIZE   the receiver takes no files, or the message cannot become a file
  *   -ETIMEDOUT  the deadline passed before the file was made
  *   Others      the file could not be made
  */
 int payload_send(struct thread *t, struct ipcbus_exchange *x, struct payload_file *file);
-/* Closes the file, if it was made. For pthread_cleanup_push() too. */
-void payload_file_close(void *file);
+/* Closes the file, if it was made. */
+void payload_file_close(struct payload_file *file);
 
 static inline bool payload_is_file(const struct ipc *ipc, const struct ipcbus_event *event)
 {

@@ -7,7 +7,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "call.h"
@@ -279,9 +278,8 @@ static __attribute__((noinline)) int send_when_writable(struct request *request,
 	r = writable_thread_begin(request->t->ipc, &waiting);
 	if (r < 0)
 		return r;
-	pthread_cleanup_push(writable_thread_end, &waiting);
 	r = try_until(request, file, &waiting, deadline);
-	pthread_cleanup_pop(/* execute= */ 1);
+	writable_thread_end(&waiting);
 	return r;
 }
 
@@ -297,9 +295,8 @@ static __attribute__((noinline)) int oneway_as_file(struct request *request, uin
 	struct payload_file file = { .fd = -1, .deadline = deadline };
 	int r;
 
-	pthread_cleanup_push(payload_file_close, &file);
 	r = send_as_file(request, &file, deadline);
-	pthread_cleanup_pop(/* execute= */ 1);
+	payload_file_close(&file);
 	return r;
 }
 

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -88,38 +87,24 @@ static int poll_fds(struct ipc *ipc, int fd, int other, uint64_t usec)
 	return fds[2].revents ? -ECONNRESET : 0;
 }
 
-struct idler {
-	struct ipc *ipc;
-	struct pool_waiter waiter;
-};
-
-static void stop_idling(void *data)
-{
-	struct idler *idler = data;
-
-	pool_remove_waiter(idler->ipc, &idler->waiter);
-}
-
 /* Returns 1 if threads of ipc_run() served in the meantime, or 0 if there are none. */
 static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 {
-	struct idler idler = { .ipc = stream->ipc, .waiter = { .fd = fd } };
+	struct pool_waiter waiter = { .fd = fd };
 	int r;
 
-	if (!pool_add_waiter(stream->ipc, &idler.waiter))
+	if (!pool_add_waiter(stream->ipc, &waiter))
 		return 0;
 	/* The last of these threads writes the fd when it returns. */
 	stream_lock(stream);
 	stream->receive_fd_set = true;
 	stream_unlock(stream);
-	pthread_cleanup_push(stop_idling, &idler);
 	r = poll_fds(stream->ipc, fd, -1, usec);
-	pthread_cleanup_pop(/* execute= */ 1);
+	pool_remove_waiter(stream->ipc, &waiter);
 	return r < 0 ? r : 1;
 }
 
-/* Takes an event: 1; 0: there is none. If the event is not for a stream, leaves it to serving
- * threads. */
+/* Takes an event, if there is any. If it is not for a stream, leaves it to serving threads. */
 static int take_event(struct thread *t)
 {
 	struct backlog_event *memory = backlog_event_new();
@@ -131,52 +116,10 @@ static int take_event(struct thread *t)
 	r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
 	if (r < 0 || dispatch_waiting(t, &x.event)) {
 		backlog_event_free(memory);
-		if (r == 0)
-			r = thread_flush(t);
-		return r < 0 ? r : x.event.kind != IPCBUS_EVENT_NONE;
+		return r < 0 ? r : thread_flush(t);
 	}
 	backlog_add_event(t->ipc, memory, &x.event);
-	return 1;
-}
-
-/* Maximum number of events that a thread takes to find messages of a stream after its deadline. */
-#define ARRIVED_MAX	1024
-
-/* A thread that waits for a reply must not take events: the reply may be among them. */
-static void take_arrived(struct ipc *ipc)
-{
-	static _Thread_local bool taking;
-	struct thread *t;
-
-	if (taking || thread_get(ipc, &t) < 0 || t->waiting)
-		return;
-	taking = true;
-	for (int i = 0; i < ARRIVED_MAX && take_event(t) > 0; i++)
-		;
-	taking = false;
-}
-
-void stream_expire_now(struct ipc_stream *stream)
-{
-	bool done, ended;
-
-	if (stream->ipc->foreign)
-		return;
-	stream_lock(stream);
-	ended = stream->in_ended;
-	done = stream->broken || (!stream->of.server && stream_is_over_locked(stream));
-	stream_unlock(stream);
-	if (done)
-		return;
-	if (!ended)
-		take_arrived(stream->ipc);
-	stream_break(stream, -ETIMEDOUT);
-}
-
-static void forget_own(void *unused)
-{
-	(void)unused;
-	own_stream = NULL;
+	return 0;
 }
 
 static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint64_t usec)
@@ -196,12 +139,10 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	}
 	if (!(r & DEVICE_POLL_EVENT))
 		return 0;
-	/* What the event runs may end the thread. */
 	own_stream = fd == stream->receive_fd ? stream : NULL;
-	pthread_cleanup_push(forget_own, NULL);
 	r = take_event(t);
-	pthread_cleanup_pop(/* execute= */ 1);
-	return r < 0 ? r : 0;
+	own_stream = NULL;
+	return r;
 }
 
 static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)
@@ -316,17 +257,6 @@ static int want_credit(struct ipc_stream *stream, bool wait)
 	return r;
 }
 
-/* The thread may be canceled while it waits. */
-static int wait_to_send(struct ipc_stream *stream, struct payload_file *file)
-{
-	int r;
-
-	pthread_cleanup_push(payload_file_close, file);
-	r = wait_fd(stream, stream->send_fd, file->deadline);
-	pthread_cleanup_pop(/* execute= */ 0);
-	return r;
-}
-
 static int send_within(struct ipc_stream *stream, uint64_t timeout_usec, const void *message,
 		       struct payload_file *file)
 {
@@ -351,7 +281,7 @@ static int send_within(struct ipc_stream *stream, uint64_t timeout_usec, const v
 		}
 		if (!timeout_usec)
 			return -EAGAIN;
-		r = wait_to_send(stream, file);
+		r = wait_fd(stream, stream->send_fd, file->deadline);
 		if (r < 0)
 			return r;
 		credit = space = false;

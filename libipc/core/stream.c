@@ -178,7 +178,7 @@ static void expired(struct timer *timer)
 {
 	struct ipc_stream *stream = (void *)((char *)timer - offsetof(struct ipc_stream, timer));
 
-	stream_expire_now(stream);
+	stream_break(stream, -ETIMEDOUT);
 	stream_put(stream);
 }
 

@@ -180,7 +180,6 @@ struct ipc_stream {
 	int receive_fd;			/* eventfds of waiting threads, or -1 */
 	int send_fd;
 	bool receive_fd_set;		/* may have been written since it was last read */
-	int cancel_state;		/* of the thread that has the lock */
 
 	bool has_ops;
 	struct ipc_stream_ops ops;
@@ -250,24 +249,14 @@ void stream_run_work(struct thread *t, struct backlog_work *work);
  */
 static inline void stream_lock(struct ipc_stream *stream)
 {
-	int state;
-
-	if (stream->ipc->foreign)
-		return;
-	/* A canceled thread would not unlock it. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	pthread_mutex_lock(&stream->lock);
-	stream->cancel_state = state;
+	if (!stream->ipc->foreign)
+		pthread_mutex_lock(&stream->lock);
 }
 
 static inline void stream_unlock(struct ipc_stream *stream)
 {
-	int state = stream->cancel_state;
-
-	if (stream->ipc->foreign)
-		return;
-	pthread_mutex_unlock(&stream->lock);
-	pthread_setcancelstate(state, NULL);
+	if (!stream->ipc->foreign)
+		pthread_mutex_unlock(&stream->lock);
 }
 
 /* The server has ended the stream, and this end knows. Messages may be left to receive. */
@@ -320,13 +309,11 @@ static inline bool stream_is_late(const struct ipc_stream *stream)
 	return unlikely(stream->deadline) && time_now() >= stream->deadline;
 }
 
-/* After the deadline: takes the messages that have arrived, and breaks the stream off. */
-void stream_expire_now(struct ipc_stream *stream);
 /* Functions for programs begin with it: an end breaks off by itself at the deadline. */
 static inline void stream_expire(struct ipc_stream *stream)
 {
-	if (stream_is_late(stream))
-		stream_expire_now(stream);
+	if (stream_is_late(stream) && !stream->ipc->foreign)
+		stream_break(stream, -ETIMEDOUT);
 }
 void stream_wake_receiver_locked(struct ipc_stream *stream);
 void stream_wake_sender_locked(struct ipc_stream *stream);

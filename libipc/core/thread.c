@@ -221,9 +221,8 @@ static __attribute__((noinline)) int exchange_file(struct thread *t, struct ipcb
 	struct payload_file file = { .fd = -1, .deadline = x->send.deadline };
 	int r;
 
-	pthread_cleanup_push(payload_file_close, &file);
 	r = payload_send(t, x, &file);
-	pthread_cleanup_pop(/* execute= */ 1);
+	payload_file_close(&file);
 	return r;
 }
 

@@ -181,10 +181,8 @@ int writable_thread_wait(struct writable_thread *thread, uint64_t deadline)
 	return 0;
 }
 
-void writable_thread_end(void *data)
+void writable_thread_end(struct writable_thread *thread)
 {
-	struct writable_thread *thread = data;
-
 	if (thread->waits && !writable_forget(thread->ipc, &thread->waiter))
 		read_notification(thread);
 	close(thread->fd);

@@ -51,15 +51,15 @@ int writable_want(struct ipc *ipc, struct writable_waiter *waiter);
 bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter);
 
 /*
- * A thread that waits for space: _begin(), any number of _want() and _wait(), and _end(), which
- * also takes place if the thread is canceled. Each returns 0 or -errno. Try once more between
- * _want() and _wait(). _wait() returns when to try again, and fails with -ETIMEDOUT after the
- * deadline, with the error of the program's interrupt callback, or with -ECONNRESET.
+ * A thread that waits for space: _begin(), any number of _want() and _wait(), and _end(). Each
+ * returns 0 or -errno. Try once more between _want() and _wait(). _wait() returns when to try
+ * again, and fails with -ETIMEDOUT after the deadline, with the error of the program's interrupt
+ * callback, or with -ECONNRESET.
  */
 int writable_thread_begin(struct ipc *ipc, struct writable_thread *thread);
 int writable_thread_want(struct writable_thread *thread);
 int writable_thread_wait(struct writable_thread *thread, uint64_t deadline);
-void writable_thread_end(void *thread);
+void writable_thread_end(struct writable_thread *thread);
 
 /* Removes and notifies all waiters, if the driver reports space. */
 void writable_notify(struct ipc *ipc);

@@ -284,37 +284,6 @@ START_TEST(time_limit_of_a_oneway_ends_making_its_file)
 }
 END_TEST
 
-static void cancel_waiter(void)
-{
-	pthread_cancel(pthread_self());
-}
-
-static void *send_until_canceled(void *unused)
-{
-	(void)unused;
-	fake.on_poll_writable = cancel_waiter;
-	oneway_that_waits(IPC_NEVER);
-	return NULL;
-}
-
-START_TEST(canceled_thread_leaves_no_file_open)
-{
-	unsigned int before;
-	pthread_t thread;
-	void *result;
-
-	begin();
-	/* The first sender that waits makes files of the connection. */
-	ck_assert_int_eq(oneway_that_waits(IPC_NEVER), 0);
-	before = open_files();
-	ck_assert_int_eq(pthread_create(&thread, NULL, send_until_canceled, NULL), 0);
-	ck_assert_int_eq(pthread_join(thread, &result), 0);
-	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
-	ck_assert_uint_eq(open_files(), before);
-	end();
-}
-END_TEST
-
 /* --- Requests ----------------------------------------------------------------------------- */
 
 START_TEST(bytes_of_a_file_may_be_written)
@@ -519,7 +488,6 @@ int main(void)
 			 file_that_does_not_fit_either, file_that_cannot_be_made,
 			 file_is_made_once_while_a_oneway_waits,
 			 time_limit_of_a_oneway_ends_making_its_file,
-			 canceled_thread_leaves_no_file_open,
 			 bytes_of_a_file_may_be_written, locked_memory_is_not_copied,
 			 files_that_may_change, files_with_holes, headers_that_are_none,
 			 files_over_the_limit, replies_that_are_files, raw_replies_that_are_files);

@@ -71,6 +71,8 @@
  *               functions that no other thread may race with. Messages and structures
  *               are plain memory: one thread at a time changes one. Functions that open or
  *               find a bus read environment variables, which no other thread may change then.
+ *               A thread must not end inside a function of the library: no pthread_cancel(), unless
+ *               the thread has disabled it, and no longjmp() out of a callback.
  *   Callbacks   The library holds no lock while a handler or callback runs. It may call
  *               any function, but must not drop the last reference of its connection. A nested
  *               handler finds every lock taken that its thread held when it made the call: do not

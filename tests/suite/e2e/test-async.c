@@ -447,29 +447,6 @@ START_TEST(many_threads_wait_for_space)
 }
 END_TEST
 
-/* A thread that is canceled leaves nothing behind: the next one waits as before. */
-START_TEST(canceled_while_it_waits_for_space)
-{
-	struct server_options small = { .threads = 1, .region_size = 1 << 20 };
-	pid_t pid = start_server(&small);
-	struct client client;
-	struct patient patient = { .client = &client };
-	void *result;
-
-	client_open(&client);
-	kill(pid, SIGSTOP);
-	ck_assert_int_eq(pthread_create(&patient.thread, NULL, send_patiently, &patient), 0);
-	sleep_ms(100);
-	pthread_cancel(patient.thread);
-	pthread_join(patient.thread, &result);
-	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
-	kill(pid, SIGCONT);
-	send_patiently(&patient);
-	client_close(&client);
-	kill_server(pid);
-}
-END_TEST
-
 START_TEST(a_oneway_takes_anothers_place)
 {
 	struct ipc_options replace = { .flags = IPC_REPLACE };
@@ -504,6 +481,5 @@ int main(void)
 			 a_handler_out_of_time_cleans_up, time_runs_out_through_another_thread,
 			 time_runs_out_through_a_waiting_handler,
 			 time_runs_out_through_an_async_call, a_oneway_waits_for_space,
-			 many_threads_wait_for_space, canceled_while_it_waits_for_space,
-			 a_oneway_takes_anothers_place);
+			 many_threads_wait_for_space, a_oneway_takes_anothers_place);
 }

@@ -333,41 +333,6 @@ START_TEST(callbacks_do_not_overlap)
 }
 END_TEST
 
-/* --- A canceled thread ---------------------------------------------------------------- */
-
-static void *receive_for_ever(void *data)
-{
-	const Stream__Number *number;
-
-	streams_later_receive(data, IPC_NEVER, &number, NULL);
-	return NULL;
-}
-
-/* It leaves nothing locked and no count behind. */
-START_TEST(a_canceled_thread_leaves_the_stream)
-{
-	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
-	const Stream__Number *number;
-	struct ipc_stream *stream;
-	pthread_t thread;
-
-	begin(1);
-	request.count = 1;
-	request.usec = 300000;
-	ck_assert_int_eq(streams_later_open(streams, NULL, &request, &stream, NULL), 0);
-	ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 1);
-	for (int i = 0; i < 5; i++) {
-		ck_assert_int_eq(pthread_create(&thread, NULL, receive_for_ever, stream), 0);
-		usleep(20000);
-		ck_assert_int_eq(pthread_cancel(thread), 0);
-		ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	}
-	ck_assert_int_eq(streams_later_receive(stream, SECONDS(10), &number, NULL), 0);
-	ipc_stream_unref(stream);
-	end();
-}
-END_TEST
-
 /* --- Threads of ipc_run() that go -------------------------------------------------------- */
 
 static void *run_until_stopped(void *data)
@@ -417,6 +382,5 @@ int main(void)
 	return RUN_TESTS("stream-hostile", idle_streams_of_one_thread,
 			 idle_streams_of_an_event_loop, idle_streams_of_a_pool,
 			 an_idle_stream_does_not_keep_a_server, callbacks_do_not_overlap,
-			 a_canceled_thread_leaves_the_stream,
 			 a_receiver_sleeps_when_the_last_run_returned);
 }
