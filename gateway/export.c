@@ -130,7 +130,7 @@ static void described(int result, struct ipc_raw_message *reply, const struct ip
 	(void)error;
 	export_describe(export, result, export->described, reply);
 	export->described = ipc_proxy_unref(export->described);
-	export->describing = ipc_slot_release(export->describing);
+	export->describing = ipc_slot_detach(export->describing);
 }
 
 static void introspect(struct export *export, struct ipc_proxy *proxy)

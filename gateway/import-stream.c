@@ -75,7 +75,7 @@ static void finish_locked(struct passage *passage)
 	if (passage->error.code == -ETIMEDOUT &&
 	    ipc_stream_remaining(passage->stream) < SAME_TIME_USEC)
 		return;
-	r = passage->error.code ? ipc_stream_raise(passage->stream, &passage->error) :
+	r = passage->error.code ? ipc_stream_fail_with(passage->stream, &passage->error) :
 				  ipc_stream_end(passage->stream);
 	/* Otherwise the client would wait for ever. */
 	if (r < 0 && r != -EALREADY)

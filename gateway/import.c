@@ -123,11 +123,12 @@ static void received(void *userdata, const struct net_message *message)
 		return;
 	leave(passage);
 	if (!relay_is_message(message))
-		r = ipc_call_errno(passage->call, -EBADMSG, "the server's reply is no message");
+		r = ipc_call_fail(passage->call, -EBADMSG, NULL,
+				  "the server's reply is no message");
 	else
 		r = ipc_raw_reply(passage->call, &reply);
 	if (r < 0)
-		ipc_call_errno(passage->call, r, "the reply does not fit");
+		ipc_call_fail(passage->call, r, NULL, "the reply does not fit");
 }
 
 static void fail(struct ipc_call *call, const struct net_status *status)
@@ -136,9 +137,9 @@ static void fail(struct ipc_call *call, const struct net_status *status)
 	int r = status_to_error(status, &error);
 
 	if (r == 0)
-		ipc_call_raise(call, &error);
+		ipc_call_fail_with(call, &error);
 	else
-		ipc_call_errno(call, r, NULL);
+		ipc_call_fail(call, r, NULL, NULL);
 	ipc_error_done(&error);
 }
 
@@ -295,7 +296,7 @@ static int serve_call(struct import *import, const struct schema_method *method,
 	if (r == 0)
 		r = begin(import->of, ipc_call_uid(call), &user, outgoing.text);
 	if (r < 0) {
-		r = ipc_call_errno(call, r, "%s", outgoing.text);
+		r = ipc_call_fail(call, r, NULL, "%s", outgoing.text);
 	} else {
 		outgoing.head.remaining = ipc_call_remaining(call);
 		r = passage_start(import, call, user, &outgoing.head, message);
@@ -339,7 +340,8 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	    method->oneway != (bool)ipc_call_is_oneway(call))
 		return -EPROTO;
 	if (request->n_entries)
-		return ipc_call_errno(call, -EPERM, "objects and files cannot leave the machine");
+		return ipc_call_fail(call, -EPERM, NULL,
+				     "objects and files cannot leave the machine");
 	r = ipc_payload_message(request->data, request->size, &message, &size);
 	if (r < 0)
 		return r;

@@ -271,11 +271,11 @@ static int finish_call(struct pending *pending, struct ipc_call *call)
 	struct ipc_raw_message message;
 
 	if (!reply)
-		return ipc_call_errno(call, EHOSTUNREACH,
-				      "the link to the other bus broke; "
-				      "the call may have been executed");
+		return ipc_call_fail(call, EHOSTUNREACH, NULL,
+				     "the link to the other bus broke; "
+				     "the call may have been executed");
 	if (reply->frame.error)
-		return ipc_raw_error(call, (int)reply->frame.error, reply->frame.data,
+		return ipc_raw_fail(call, (int)reply->frame.error, reply->frame.data,
 				     reply->frame.data_size);
 	message = (struct ipc_raw_message){
 		.data = reply->frame.data,

@@ -48,7 +48,7 @@ static void put(struct used *used, struct ipc_object *object)
 	int r;
 
 	if (object) {
-		used->slot = ipc_slot_release(used->slot);
+		used->slot = ipc_slot_detach(used->slot);
 		r = ipc_register_name(link->ipc, used->use->name, object, &used->slot);
 		if (r < 0)
 			log_line("cannot register %s: %s", used->use->name, ipc_strerror(r));
@@ -282,7 +282,7 @@ void names_free(struct link *link)
 	if (!names)
 		return;
 	for (size_t i = 0; link->peer && i < link->peer->n_uses; i++) {
-		ipc_slot_release(names->used[i].slot);
+		ipc_slot_detach(names->used[i].slot);
 		ipc_object_unref(names->used[i].object);
 	}
 	for (struct watched *watched = names->watched; watched; watched = next) {

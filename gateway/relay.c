@@ -61,7 +61,7 @@ static void replied(int result, struct ipc_raw_message *reply, const struct ipc_
 	size_t size = 0;
 	int r = result;
 
-	ipc_slot_release(take_slot(relay));
+	ipc_slot_detach(take_slot(relay));
 	if (r == 0)
 		r = ipc_payload_message(reply->data, reply->size, &message, &size);
 	if (r < 0)

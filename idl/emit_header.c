@@ -337,7 +337,7 @@ static void emit_ops(struct emitter *e, const struct service *s)
 	     "object. They belong to the library and are valid until the handler returns, or until "
 	     "the kept call or stream is released. A handler does one of the following:\n"
 	     "\n"
-	     "- It replies once, with the reply function of its method or with ipc_call_error(), and "
+	     "- It replies once, with the reply function of its method or with ipc_call_fail(), and "
 	     "returns 0.\n"
 	     "- It returns a negative errno, which the caller gets.\n"
 	     "- It keeps the call with ipc_call_ref() and returns 0. Any thread may reply later, and "

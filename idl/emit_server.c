@@ -49,8 +49,6 @@ static void emit_flags(struct emitter *e, const struct method *m)
 		{ m->copy, "IPC_METHOD_COPY" },
 		{ m->sends, "IPC_METHOD_REQUEST_STREAM" },
 		{ m->pushes, "IPC_METHOD_REPLY_STREAM" },
-		{ m->request_codec, "IPC_METHOD_REQUEST_CODEC" },
-		{ m->reply_codec, "IPC_METHOD_REPLY_CODEC" },
 	};
 	bool any = false;
 

@@ -214,12 +214,13 @@ int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRe
 	int r = 0;
 
 	if (!right)
-		return ipc_call_errno(call, EINVAL, "unknown right; it is register, find, list or call");
+		return ipc_call_fail(call, EINVAL, NULL,
+				     "unknown right; it is register, find, list or call");
 	if (!registry_name_is_valid(request->name))
-		return ipc_call_errno(call, EINVAL, BAD_NAME);
+		return ipc_call_fail(call, EINVAL, NULL, BAD_NAME);
 	if (!request->self && !administrator)
-		return ipc_call_errno(
-			call, EPERM,
+		return ipc_call_fail(
+			call, EPERM, NULL,
 			"only root and the user of servicemanager may ask about other users");
 
 	if (request->self)
@@ -234,7 +235,7 @@ static int check_caller(struct ipc_call *call)
 {
 	if (is_administrator(call))
 		return 0;
-	ipc_call_errno(call, EPERM, "only root and the user of servicemanager may do that");
+	ipc_call_fail(call, EPERM, NULL, "only root and the user of servicemanager may do that");
 	return -EPERM;
 }
 

@@ -79,9 +79,11 @@ int handle_provide(struct ipc_call *call, const Ipc__Manager__ProvideRequest *re
 
 	/* Only the Provider knows the cookie. */
 	if (!owner || !owner->asked || owner->cookie != request->cookie)
-		return ipc_call_errno(call, ENOENT, "nobody waits for the object of that name, or the cookie is wrong");
+		return ipc_call_fail(
+			call, ENOENT, NULL,
+			"nobody waits for the object of that name, or the cookie is wrong");
 	if (!request->object)
-		return ipc_call_errno(call, EINVAL, "no object in the request");
+		return ipc_call_fail(call, EINVAL, NULL, "no object in the request");
 	r = ipc_take_proxy(manager->ipc, &request->object->id, &proxy);
 	if (r < 0)
 		return r;
@@ -102,18 +104,19 @@ int handle_idle_exit(struct ipc_call *call, const Ipc__Manager__IdleExitRequest 
 	int r = 1;
 
 	if (!registry_name_is_valid(request->name))
-		return ipc_call_errno(call, EINVAL, BAD_NAME);
+		return ipc_call_fail(call, EINVAL, NULL, BAD_NAME);
 	if (!own)
 		r = access_reply_unseen(manager, call, request->name);
 	if (r <= 0)
 		return r;
 	if (!owner)
-		return ipc_call_errno(call, ENOENT, "nobody registered that name with a Provider");
+		return ipc_call_fail(call, ENOENT, NULL,
+				     "nobody registered that name with a Provider");
 	if (!own)
-		return ipc_call_errno(call, EPERM, "another process registered %s",
-				      owner->entry.name);
+		return ipc_call_fail(call, EPERM, NULL, "another process registered %s",
+				     owner->entry.name);
 	if (owner->asked || waiters_exist(manager, owner->entry.name))
-		return ipc_call_errno(call, EBUSY, "somebody waits for %s", owner->entry.name);
+		return ipc_call_fail(call, EBUSY, NULL, "somebody waits for %s", owner->entry.name);
 
 	owner->exiting = true;
 	return service_manager_reply_idle_exit(call);

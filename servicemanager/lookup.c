@@ -58,9 +58,9 @@ static int find(const struct manager *manager, struct wanted *wanted, unsigned i
 	int r;
 
 	if (!registry_name_is_valid(wanted->name))
-		return ipc_call_errno(wanted->call, EINVAL, BAD_NAME);
+		return ipc_call_fail(wanted->call, EINVAL, NULL, BAD_NAME);
 	if (!registry_interface_is_valid(wanted->interface))
-		return ipc_call_errno(wanted->call, EINVAL, BAD_INTERFACE);
+		return ipc_call_fail(wanted->call, EINVAL, NULL, BAD_INTERFACE);
 	r = caller_init(&wanted->caller, wanted->call, manager->options.policy);
 	if (r < 0)
 		return r;
@@ -82,8 +82,8 @@ static int wait_for_start(struct manager *manager, struct wanted *wanted,
 	int r;
 
 	if (wanted->get && problem)
-		return ipc_call_errno(wanted->call, EHOSTUNREACH,
-				      "cannot start the service of %s: %s", wanted->name, problem);
+		return ipc_call_fail(wanted->call, EHOSTUNREACH, NULL,
+				     "cannot start the service of %s: %s", wanted->name, problem);
 
 	r = waiter_add(manager, wanted);
 	if (r == 0)
@@ -244,7 +244,7 @@ int handle_list(struct ipc_call *call, const Ipc__Manager__ListRequest *request,
 	int r;
 
 	if (!registry_prefix_is_valid(request->prefix) || !registry_prefix_is_valid(request->after))
-		return ipc_call_errno(call, EINVAL, "invalid prefix: " BAD_NAME);
+		return ipc_call_fail(call, EINVAL, NULL, "invalid prefix: " BAD_NAME);
 	r = caller_init(&caller, call, manager->options.policy);
 	if (r < 0)
 		return r;

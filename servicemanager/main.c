@@ -97,7 +97,7 @@ static void bus_ready(struct source *source)
 	for (int i = 0; i < EVENTS_AT_ONCE && r > 0; i++)
 		r = ipc_process(daemon->ipc);
 	if (r == -ENOMEM) {
-		ipc_fail("servicemanager: delaying an event", r, NULL);
+		ipc_print_error("servicemanager: delaying an event", r, NULL);
 		usleep(10000);
 	} else if (r < 0) {
 		daemon->status = r;
@@ -302,7 +302,7 @@ static int run(const struct arguments *options)
 	if (daemon.outdated) {
 		daemon.policy = policy_new();
 		if (!daemon.policy)
-			return ipc_fail("servicemanager: cannot start", -ENOMEM, NULL);
+			return ipc_print_error("servicemanager: cannot start", -ENOMEM, NULL);
 		log_line("refusing everything to everybody, until the policy is right and SIGHUP comes");
 	}
 
@@ -313,8 +313,8 @@ static int run(const struct arguments *options)
 	daemon.signals = open_signals();
 	daemon.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (daemon.signals < 0 || daemon.epoll < 0)
-		return ipc_fail("servicemanager: cannot wait for events",
-				daemon.signals < 0 ? daemon.signals : -errno, NULL);
+		return ipc_print_error("servicemanager: cannot wait for events",
+				       daemon.signals < 0 ? daemon.signals : -errno, NULL);
 
 	status = open_bus(&daemon);
 	if (status == EXIT_SUCCESS)

@@ -93,7 +93,7 @@ static inline struct owner *owner_of(struct registry_entry *entry)
 
 /* --- reply.c: replies of several handlers -------------------------------------------------- */
 
-/* Each function ends the call and returns the result of ipc_call_errno() or of the generated
+/* Each function ends the call and returns the result of ipc_call_fail() or of the generated
  * reply function. */
 
 #define NO_OWNER "nobody has that name"

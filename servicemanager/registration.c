@@ -171,11 +171,11 @@ static int register_owner(struct manager *manager, struct ipc_call *call, struct
 	}
 
 	if (r == -EEXIST)
-		r = ipc_call_errno(call, EEXIST, "%s belongs to a living object of uid %u", name,
-				   registry_find(manager->registry, name)->uid);
+		r = ipc_call_fail(call, EEXIST, NULL, "%s belongs to a living object of uid %u",
+				  name, registry_find(manager->registry, name)->uid);
 	else if (r == -EBUSY)
-		r = ipc_call_errno(call, EEXIST, "%s is reserved for another user, whose object died",
-				   name);
+		r = ipc_call_fail(call, EEXIST, NULL,
+				  "%s is reserved for another user, whose object died", name);
 	else
 		r = reply_failure(call, r, "names");
 	owner_free(owner);
@@ -193,7 +193,7 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 	int r;
 
 	if (problem)
-		return ipc_call_errno(call, EINVAL, "%s", problem);
+		return ipc_call_fail(call, EINVAL, NULL, "%s", problem);
 
 	r = access_decide_call(manager, call, POLICY_REGISTER, request->name, &decision);
 	if (r < 0)
@@ -202,11 +202,13 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 		return reply_denied(call, &decision, request->name);
 
 	if (!activation_allows(manager, request->name, ipc_call_uid(call)))
-		return ipc_call_errno(call, EACCES, "%s is reserved for the service that is started for it",
-				      request->name);
+		return ipc_call_fail(call, EACCES, NULL,
+				     "%s is reserved for the service that is started for it",
+				     request->name);
 	r = ipc_take_proxy(manager->ipc, &registered_object(request)->id, &proxy);
 	if (r == -EXDEV)
-		return ipc_call_errno(call, EINVAL, "servicemanager's own object cannot be registered");
+		return ipc_call_fail(call, EINVAL, NULL,
+				     "servicemanager's own object cannot be registered");
 	if (r < 0)
 		return r;
 
@@ -232,7 +234,7 @@ int handle_unregister_name(struct ipc_call *call,
 	int r;
 
 	if (!registry_name_is_valid(request->name))
-		return ipc_call_errno(call, EINVAL, BAD_NAME);
+		return ipc_call_fail(call, EINVAL, NULL, BAD_NAME);
 
 	entry = registry_find(manager->registry, request->name);
 	if (!entry || !may_unregister(call, entry)) {
@@ -244,7 +246,8 @@ int handle_unregister_name(struct ipc_call *call,
 					      entry->pid != ipc_call_pid(call))))
 		return reply_unknown(call);
 	if (!may_unregister(call, entry))
-		return ipc_call_errno(call, EPERM, "%s belongs to uid %u", entry->name, entry->uid);
+		return ipc_call_fail(call, EPERM, NULL, "%s belongs to uid %u", entry->name,
+				     entry->uid);
 
 	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", entry->name,
 		    ipc_call_pid(call), ipc_call_uid(call));

@@ -12,24 +12,23 @@ int reply_failure(struct ipc_call *call, int r, const char *what)
 	if (r != -EDQUOT)
 		return r;
 
-	return ipc_call_errno(call, EDQUOT, "too many %s, of your user or of all users", what);
+	return ipc_call_fail(call, EDQUOT, NULL, "too many %s, of your user or of all users", what);
 }
 
 int reply_unknown(struct ipc_call *call)
 {
-	return ipc_call_errno(call, ENOENT, NO_OWNER);
+	return ipc_call_fail(call, ENOENT, NULL, NO_OWNER);
 }
 
 int reply_denied(struct ipc_call *call, const struct policy_decision *decision, const char *name)
 {
 	if (!decision->rule)
-		return ipc_call_errno(call, EACCES,
-				      "the policy denies uid %u access to %s: no rule matches",
-				      ipc_call_uid(call), name);
+		return ipc_call_fail(call, EACCES, NULL,
+				     "the policy denies uid %u access to %s: no rule matches",
+				     ipc_call_uid(call), name);
 
-	return ipc_call_errno(call, EACCES, "the policy denies uid %u access to %s: %s:%u",
-			      ipc_call_uid(call), name, decision->rule->file,
-			      decision->rule->line);
+	return ipc_call_fail(call, EACCES, NULL, "the policy denies uid %u access to %s: %s:%u",
+			     ipc_call_uid(call), name, decision->rule->file, decision->rule->line);
 }
 
 bool has_interface(const struct registry_entry *entry, const char *interface)
@@ -40,8 +39,8 @@ bool has_interface(const struct registry_entry *entry, const char *interface)
 int reply_other_interface(struct ipc_call *call, const struct registry_entry *entry,
 			  const char *wanted)
 {
-	return ipc_call_errno(call, EPROTOTYPE, "%s has the interface %s, not %s", entry->name,
-			      entry->interface, wanted);
+	return ipc_call_fail(call, EPROTOTYPE, NULL, "%s has the interface %s, not %s", entry->name,
+			     entry->interface, wanted);
 }
 
 int reply_object(struct ipc_call *call, const struct owner *owner, const struct ipc_proxy *proxy,

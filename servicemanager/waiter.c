@@ -131,7 +131,7 @@ static void waiter_reply(struct manager *manager, struct waiter *waiter, const s
 	else
 		r = reply_denied(waiter->call, &decision, owner->entry.name);
 	if (r < 0)
-		ipc_call_errno(waiter->call, -r, "cannot send the object");
+		ipc_call_fail(waiter->call, -r, NULL, "cannot send the object");
 	waiter_end(manager, waiter);
 }
 
@@ -162,7 +162,7 @@ void waiters_fail(struct manager *manager, const char *name, bool gets_only, int
 		next = entry->next;
 		if (gets_only && !waiter->get)
 			continue;
-		ipc_call_errno(waiter->call, code, "%s", text);
+		ipc_call_fail(waiter->call, code, NULL, "%s", text);
 		waiter_end(manager, waiter);
 	}
 }

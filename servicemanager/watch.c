@@ -389,7 +389,7 @@ static int take_watcher(struct manager *manager, struct ipc_call *call,
 	const char *problem = watch_problem(request);
 
 	if (problem) {
-		ipc_call_errno(call, EINVAL, "%s", problem);
+		ipc_call_fail(call, EINVAL, NULL, "%s", problem);
 		return -EINVAL;
 	}
 
@@ -422,8 +422,8 @@ int handle_watch(struct ipc_call *call, const Ipc__Manager__WatchRequest *reques
 		return r;
 	if (find_watch(manager, proxy, request)) {
 		ipc_proxy_unref(proxy);
-		return ipc_call_errno(call, EEXIST, "this watcher watches %s already",
-				      request->name);
+		return ipc_call_fail(call, EEXIST, NULL, "this watcher watches %s already",
+				     request->name);
 	}
 
 	r = watch_new(manager, call, request, proxy, &watch);
@@ -459,7 +459,7 @@ int handle_unwatch(struct ipc_call *call, const Ipc__Manager__WatchRequest *requ
 	watch = find_watch(manager, proxy, request);
 	ipc_proxy_unref(proxy);
 	if (!watch || watch->entry.uid != ipc_call_uid(call))
-		return ipc_call_errno(call, ENOENT, "there is no such watch of your user");
+		return ipc_call_fail(call, ENOENT, NULL, "there is no such watch of your user");
 
 	registry_unwatch(manager->registry, &watch->entry);
 	watch_free(watch);

@@ -201,7 +201,7 @@ static int unexpected(struct ipc_call *call, const char *method, const char *tex
 {
 	mock.wrong++;
 	fprintf(stderr, "ipcctl: %s: %s: %s\n", mock.name, method, text);
-	return ipc_call_is_oneway(call) ? 0 : ipc_call_error(call, UNEXPECTED, "%s", text);
+	return ipc_call_is_oneway(call) ? 0 : ipc_call_fail(call, 0, UNEXPECTED, "%s", text);
 }
 
 /* nearest: an entry of the same method that may be used, or NULL. */
@@ -225,8 +225,8 @@ static int reply(struct ipc_call *call, struct entry *entry)
 	if (entry->method->oneway)
 		return 0;
 	if (entry->error)
-		return ipc_call_error(call, entry->error, entry->message ? "%s" : NULL,
-				      entry->message);
+		return ipc_call_fail(call, 0, entry->error, entry->message ? "%s" : NULL,
+				     entry->message);
 	return ipc_raw_reply(call, &entry->reply.raw);
 }
 

@@ -32,25 +32,25 @@ static int join(struct ipc *ipc, const char *name, struct chat_seat **ret_seat)
 
 	r = chat_wait(ipc, "demo.chat", IPC_NEVER, &chat);
 	if (r < 0)
-		return ipc_fail("find demo.chat", r, NULL);
+		return ipc_print_error("find demo.chat", r, NULL);
 	r = chat_listener_object_new(ipc, &ops, NULL, NULL, &listener);
 	if (r < 0)
-		return ipc_fail("create the listener", r, NULL);
+		return ipc_print_error("create the listener", r, NULL);
 	r = ipc_object_id(listener, &object.id);
 	if (r < 0)
-		return ipc_fail("create the listener", r, NULL);
+		return ipc_print_error("create the listener", r, NULL);
 
 	request.name = (char *)name;
 	request.listener = &object;
 	r = chat_join(chat, &request, &reply, &error);
 	if (r < 0)
-		return ipc_fail("join", r, &error);
+		return ipc_print_error("join", r, &error);
 	for (size_t i = 0; i < reply->n_others; i++)
 		printf("%s is here\n", reply->others[i]);
 	fflush(stdout);
 	/* From now on the server holds a reference of the listener. */
 	r = chat_seat_take(ipc, reply->seat, ret_seat);
-	return r < 0 ? ipc_fail("take the seat", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("take the seat", r, NULL) : 0;
 }
 
 /* Returns 1 at the end of the input. */
@@ -66,7 +66,7 @@ static int say_line(struct chat_seat *seat)
 	text[strcspn(text, "\n")] = 0;
 	line.text = text;
 	r = chat_seat_say(seat, &line, &error);
-	return r < 0 ? -ipc_fail("say", r, &error) : 0;
+	return r < 0 ? -ipc_print_error("say", r, &error) : 0;
 }
 
 static int talk(struct ipc *ipc, struct chat_seat *seat)
@@ -90,7 +90,7 @@ static int talk(struct ipc *ipc, struct chat_seat *seat)
 		while ((r = ipc_process(ipc)) > 0)
 			;
 		if (r < 0)
-			ipc_fail("listen", r, NULL);
+			ipc_print_error("listen", r, NULL);
 	}
 	close(epoll);
 	return r < 0;
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = join(ipc, argv[1], &seat);
 	return r ? r : talk(ipc, seat);
 }

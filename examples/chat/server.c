@@ -96,10 +96,11 @@ static int join(struct ipc_call *call, const Chat__JoinRequest *request, void *u
 
 	(void)userdata;
 	if (!request->name[0])
-		return ipc_call_error(call, "chat.Nameless", "the name is empty");
+		return ipc_call_fail(call, 0, "chat.Nameless", "the name is empty");
 	for (struct member *m = members; m; m = m->next)
 		if (!strcmp(m->name, request->name))
-			return ipc_call_error(call, "chat.Taken", "the name %s is taken", m->name);
+			return ipc_call_fail(call, 0, "chat.Taken", "the name %s is taken",
+					     m->name);
 
 	member = calloc(1, sizeof(*member));
 	if (!member)
@@ -124,10 +125,10 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = chat_register(ipc, "demo.chat", &chat_ops, /* userdata= */ NULL);
 	if (r < 0)
-		return ipc_fail("register demo.chat", r, NULL);
+		return ipc_print_error("register demo.chat", r, NULL);
 	r = ipc_run(ipc);
-	return r < 0 ? ipc_fail("serve demo.chat", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("serve demo.chat", r, NULL) : 0;
 }

@@ -30,7 +30,7 @@ static int watch(struct tower *tower, int count, int period_ms)
 			printf("tick %" PRIu64 "\n", tick->number);
 	}
 	/* The last unref cancels the stream: the server stops sending. */
-	return r < 0 ? ipc_fail("watch", r, &error) : 0;
+	return r < 0 ? ipc_print_error("watch", r, &error) : 0;
 }
 
 static int compare(struct tower *tower, int count)
@@ -47,7 +47,7 @@ static int compare(struct tower *tower, int count)
 	if (r >= 0)
 		r = tower_compare_finish(stream, TIMEOUT_USEC, &verdict, &error);
 	if (r < 0)
-		return ipc_fail("compare", r, &error);
+		return ipc_print_error("compare", r, &error);
 	printf("%u clocks compared, %s\n", verdict->clocks,
 	       verdict->worst_usec < -1000000 ? "they are slow" : "they are right");
 	return 0;
@@ -62,10 +62,10 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = tower_wait(ipc, "demo.clock", IPC_NEVER, &tower);
 	if (r < 0)
-		return ipc_fail("find demo.clock", r, NULL);
+		return ipc_print_error("find demo.clock", r, NULL);
 	r = watch(tower, count, argc > 2 ? atoi(argv[2]) : 1000);
 	return r ? r : compare(tower, count);
 }

@@ -171,10 +171,10 @@ int main(void)
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = tower_register(ipc, "demo.clock", &ops, /* userdata= */ NULL);
 	if (r < 0)
-		return ipc_fail("register demo.clock", r, NULL);
+		return ipc_print_error("register demo.clock", r, NULL);
 	r = loop(ipc);
-	return r < 0 ? ipc_fail("serve demo.clock", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("serve demo.clock", r, NULL) : 0;
 }

@@ -93,7 +93,7 @@ public:
 		for (const std::string &other : members->enter(name, listener))
 			reply->add_others(other);
 		members->notify(name, "(joins)");
-		listener->on_death([members = members, name] { members->leave(name); }).release();
+		listener->on_death([members = members, name] { members->leave(name); }).detach();
 		reply.put(*reply->mutable_seat(),
 			  ipc::make_object(bus, std::make_shared<Seat>(members, name)));
 		return reply;

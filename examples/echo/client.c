@@ -17,16 +17,16 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 
 	r = echo_get(ipc, "demo.echo", &echo);
 	if (r < 0)
-		return ipc_fail("find demo.echo", r, NULL);
+		return ipc_print_error("find demo.echo", r, NULL);
 
 	request.text = argc > 1 ? argv[1] : "hello";
 	r = echo_say(echo, &request, &reply, &error);
 	if (r < 0)
-		return ipc_fail("say", r, &error);
+		return ipc_print_error("say", r, &error);
 
 	puts(reply->text);
 	return 0;

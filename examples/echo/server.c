@@ -10,7 +10,7 @@ static int say(struct ipc_call *call, const Echo__SayRequest *request, void *use
 
 	(void)userdata;
 	if (!request->text[0])
-		return ipc_call_error(call, "echo.Empty", "nothing to say");
+		return ipc_call_fail(call, 0, "echo.Empty", "nothing to say");
 
 	reply.text = request->text;
 	return echo_reply_say(call, &reply);
@@ -25,14 +25,14 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 
 	r = echo_register(ipc, "demo.echo", &ops, /* userdata= */ NULL);
 	if (r < 0)
-		return ipc_fail("register demo.echo", r, NULL);
+		return ipc_print_error("register demo.echo", r, NULL);
 
 	r = ipc_run(ipc);
 	if (r < 0)
-		return ipc_fail("serve demo.echo", r, NULL);
+		return ipc_print_error("serve demo.echo", r, NULL);
 	return 0;
 }

@@ -27,7 +27,7 @@ static void completed(int result, Fanout__Result *reply, const struct ipc_error 
 	(void)userdata;
 	state.waiting--;
 	if (result < 0) {
-		ipc_fail("square", result, error);
+		ipc_print_error("square", result, error);
 		state.failed++;
 		return;
 	}
@@ -46,13 +46,13 @@ static int send_jobs(struct ipc *ipc, unsigned int count, unsigned int milliseco
 		/* The proxy may be released before the reply arrives. */
 		r = fanout_worker_wait(ipc, names[i % n_names], IPC_NEVER, &worker);
 		if (r < 0)
-			return ipc_fail(names[i % n_names], r, NULL);
+			return ipc_print_error(names[i % n_names], r, NULL);
 		job.number = i;
 		job.milliseconds = milliseconds;
 		r = fanout_worker_square_async(worker, /* options= */ NULL, &job, completed, NULL,
 					       NULL);
 		if (r < 0)
-			return ipc_fail("send", r, NULL);
+			return ipc_print_error("send", r, NULL);
 		state.waiting++;
 	}
 	return 0;
@@ -92,7 +92,7 @@ static int loop(struct ipc *ipc)
 	}
 	close(timer);
 	close(epoll);
-	return r < 0 ? ipc_fail("process", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("process", r, NULL) : 0;
 }
 
 int main(int argc, char **argv)
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = send_jobs(ipc, (unsigned int)atoi(argv[1]), (unsigned int)atoi(argv[2]), argv + 3,
 		      (unsigned int)argc - 3);
 	if (r == 0)

@@ -16,7 +16,7 @@ static int square(struct ipc_call *call, const Fanout__Job *request, void *userd
 	for (uint32_t i = 0; i < request->milliseconds; i++) {
 		usleep(1000);
 		/* The caller has canceled or died: stop. */
-		if (ipc_call_canceled(call) > 0)
+		if (ipc_call_is_canceled(call) > 0)
 			return -ECANCELED;
 	}
 	reply.number = request->number * request->number;
@@ -36,13 +36,13 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = ipc_set_threads(ipc, 16);
 	if (r < 0)
-		return ipc_fail("set threads", r, NULL);
+		return ipc_print_error("set threads", r, NULL);
 	r = fanout_worker_register(ipc, argv[1], &ops, /* userdata= */ NULL);
 	if (r < 0)
-		return ipc_fail(argv[1], r, NULL);
+		return ipc_print_error(argv[1], r, NULL);
 	r = ipc_run(ipc);
-	return r < 0 ? ipc_fail(argv[1], r, NULL) : 0;
+	return r < 0 ? ipc_print_error(argv[1], r, NULL) : 0;
 }

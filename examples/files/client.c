@@ -17,7 +17,7 @@ static int list(struct files *files)
 
 	r = files_list(files, &reply, &error);
 	if (r < 0)
-		return ipc_fail("list", r, &error);
+		return ipc_print_error("list", r, &error);
 	for (size_t i = 0; i < reply->n_names; i++)
 		puts(reply->names[i]);
 	return 0;
@@ -38,7 +38,7 @@ static int open_file(struct files *files, const char *name, bool create)
 		/* Without this, the fd is closed with the reply. */
 		r = reply->fd ? ipc_take_fd(&reply->fd->fd) : -1;
 	if (r < 0)
-		ipc_fail("open", r, &error);
+		ipc_print_error("open", r, &error);
 	return r < 0 ? -1 : r;
 }
 
@@ -61,10 +61,10 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = files_wait(ipc, "demo.files", IPC_NEVER, &files);
 	if (r < 0)
-		return ipc_fail("find demo.files", r, NULL);
+		return ipc_print_error("find demo.files", r, NULL);
 	if (argc < 2)
 		return list(files);
 

@@ -66,12 +66,12 @@ static int open_file(struct ipc_call *call, const Files__OpenRequest *request, v
 	int r;
 
 	if (!request->name[0] || request->name[0] == '.' || strchr(request->name, '/'))
-		return ipc_call_error(call, "files.BadName", "\"%s\" is not the name of a file",
-				      request->name);
+		return ipc_call_fail(call, 0, "files.BadName", "\"%s\" is not the name of a file",
+				     request->name);
 	file.fd = open_in(userdata, request->name, request->create);
 	if (file.fd < 0)
-		return ipc_call_errno(call, file.fd, "%s: %s", request->name,
-				      strerror(-file.fd));
+		return ipc_call_fail(call, file.fd, NULL, "%s: %s", request->name,
+				     strerror(-file.fd));
 
 	/* The reply carries a copy for the client; we close ours. */
 	reply.fd = &file;
@@ -93,10 +93,10 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = files_register(ipc, "demo.files", &ops, argv[1]);
 	if (r < 0)
-		return ipc_fail("register demo.files", r, NULL);
+		return ipc_print_error("register demo.files", r, NULL);
 	r = ipc_run(ipc);
-	return r < 0 ? ipc_fail("serve demo.files", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("serve demo.files", r, NULL) : 0;
 }

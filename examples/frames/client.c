@@ -30,13 +30,13 @@ static int watch(struct frames_camera *camera, const Frames__WatchRequest *reque
 
 	r = frames_camera_watch_open(camera, /* options= */ NULL, request, &stream, &error);
 	if (r < 0)
-		return ipc_fail("watch", r, &error);
+		return ipc_print_error("watch", r, &error);
 	/* Each receive releases the frame before. */
 	while ((r = frames_camera_watch_receive(stream, TIMEOUT_USEC, &frame, &error)) > 0)
 		if (!is_sound(frame, ++seen))
 			damaged++;
 	if (r < 0)
-		return ipc_fail("watch", r, &error);
+		return ipc_print_error("watch", r, &error);
 	printf("%u frames of %u x %u, %u damaged\n", seen, request->width, request->height,
 	       damaged);
 	return damaged || seen != request->count;
@@ -58,9 +58,9 @@ int main(int argc, char **argv)
 	request.height = (uint32_t)atoi(argv[3]);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = frames_camera_wait(ipc, "demo.camera", IPC_NEVER, &camera);
 	if (r < 0)
-		return ipc_fail("find demo.camera", r, NULL);
+		return ipc_print_error("find demo.camera", r, NULL);
 	return watch(camera, &request);
 }

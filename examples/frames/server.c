@@ -66,14 +66,14 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	/* A thread waits for each viewer, and one serves: an eighth viewer gets -EDEADLK. */
 	r = ipc_set_threads(ipc, 8);
 	if (r < 0)
-		return ipc_fail("set threads", r, NULL);
+		return ipc_print_error("set threads", r, NULL);
 	r = frames_camera_register(ipc, "demo.camera", &ops, /* userdata= */ NULL);
 	if (r < 0)
-		return ipc_fail("register demo.camera", r, NULL);
+		return ipc_print_error("register demo.camera", r, NULL);
 	r = ipc_run(ipc);
-	return r < 0 ? ipc_fail("serve demo.camera", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("serve demo.camera", r, NULL) : 0;
 }

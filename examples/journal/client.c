@@ -79,20 +79,20 @@ int main(int argc, char **argv)
 	}
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	do {
 		ipc_auto(journal_unref) struct journal *journal = NULL;
 
 		r = journal_wait(ipc, "demo.journal", IPC_NEVER, &journal);
 		if (r < 0)
-			return ipc_fail("find demo.journal", r, NULL);
+			return ipc_print_error("find demo.journal", r, NULL);
 		servers++;
 		r = write_all(journal, (uint32_t)atoi(argv[1]), strtoull(argv[2], NULL, 10), &safe);
 		if (r == -EAGAIN || r == -ETIMEDOUT)
 			r = -EOWNERDEAD;
 	} while (r == -EOWNERDEAD);
 	if (r < 0)
-		return ipc_fail("write", r, NULL);
+		return ipc_print_error("write", r, NULL);
 	printf("safe: %" PRIu64 ", servers: %d\n", safe, servers);
 	return 0;
 }

@@ -73,10 +73,10 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = journal_register(ipc, "demo.journal", &ops, /* userdata= */ NULL);
 	if (r < 0)
-		return ipc_fail("register demo.journal", r, NULL);
+		return ipc_print_error("register demo.journal", r, NULL);
 	r = ipc_run(ipc);
-	return r < 0 ? ipc_fail("serve demo.journal", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("serve demo.journal", r, NULL) : 0;
 }

@@ -16,7 +16,7 @@ static int put(struct ipc_proxy *notes, unsigned char number, char *text)
 	int r;
 
 	r = ipc_raw_call(notes, &request, /* options= */ NULL, /* ret_reply= */ NULL, &error);
-	return r < 0 ? ipc_fail("put", r, &error) : 0;
+	return r < 0 ? ipc_print_error("put", r, &error) : 0;
 }
 
 static int get(struct ipc_proxy *notes, unsigned char number)
@@ -28,7 +28,7 @@ static int get(struct ipc_proxy *notes, unsigned char number)
 
 	r = ipc_raw_call(notes, &request, /* options= */ NULL, &reply, &error);
 	if (r < 0)
-		return ipc_fail("get", r, &error);
+		return ipc_print_error("get", r, &error);
 
 	printf("%.*s\n", (int)reply->size, (const char *)reply->data);
 	return 0;
@@ -43,11 +43,11 @@ static int list(struct ipc_proxy *notes)
 
 	r = ipc_raw_stream_open(notes, NOTES_LIST, /* options= */ NULL, &stream, &error);
 	if (r < 0)
-		return ipc_fail("list", r, &error);
+		return ipc_print_error("list", r, &error);
 
 	while ((r = ipc_raw_stream_receive(stream, IPC_NEVER, &note, &error)) > 0)
 		printf("%.*s\n", (int)note->size, (const char *)note->data);
-	return r < 0 ? ipc_fail("list", r, &error) : 0;
+	return r < 0 ? ipc_print_error("list", r, &error) : 0;
 }
 
 int main(int argc, char **argv)
@@ -58,11 +58,11 @@ int main(int argc, char **argv)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 
 	r = ipc_proxy_wait(ipc, NOTES_NAME, NULL, 10000000, &notes);
 	if (r < 0)
-		return ipc_fail("find " NOTES_NAME, r, NULL);
+		return ipc_print_error("find " NOTES_NAME, r, NULL);
 
 	if (argc > 2)
 		return put(notes, (unsigned char)atoi(argv[1]), argv[2]);

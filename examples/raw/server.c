@@ -19,11 +19,11 @@ static int put(struct ipc_call *call, const struct ipc_raw_message *request)
 	const unsigned char *data = request->data;
 
 	if (request->size < 1 || data[0] >= NOTES_MAX)
-		return ipc_call_error(call, "notes.NoSuchNote", "notes are 0 to %d",
-				      NOTES_MAX - 1);
+		return ipc_call_fail(call, 0, "notes.NoSuchNote", "notes are 0 to %d",
+				     NOTES_MAX - 1);
 	if (request->size - 1 >= NOTE_SIZE)
-		return ipc_call_error(call, "notes.TooLong", "a note has up to %d bytes",
-				      NOTE_SIZE - 1);
+		return ipc_call_fail(call, 0, "notes.TooLong", "a note has up to %d bytes",
+				     NOTE_SIZE - 1);
 
 	memset(notes[data[0]], 0, NOTE_SIZE);
 	memcpy(notes[data[0]], data + 1, request->size - 1);
@@ -36,8 +36,8 @@ static int get(struct ipc_call *call, const struct ipc_raw_message *request)
 	struct ipc_raw_message reply = { .size = 0 };
 
 	if (request->size != 1 || data[0] >= NOTES_MAX)
-		return ipc_call_error(call, "notes.NoSuchNote", "notes are 0 to %d",
-				      NOTES_MAX - 1);
+		return ipc_call_fail(call, 0, "notes.NoSuchNote", "notes are 0 to %d",
+				     NOTES_MAX - 1);
 
 	reply.data = notes[data[0]];
 	reply.size = strlen(notes[data[0]]);
@@ -53,7 +53,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	case NOTES_GET:
 		return get(call, request);
 	default:
-		return ipc_call_errno(call, EOPNOTSUPP, NULL);
+		return ipc_call_fail(call, EOPNOTSUPP, NULL, NULL);
 	}
 }
 
@@ -113,16 +113,16 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 
 	r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
 	if (r == 0)
 		r = ipc_register_name(ipc, NOTES_NAME, object, /* ret_slot= */ NULL);
 	if (r < 0)
-		return ipc_fail("register " NOTES_NAME, r, NULL);
+		return ipc_print_error("register " NOTES_NAME, r, NULL);
 
 	r = ipc_run(ipc);
 	if (r < 0)
-		return ipc_fail("serve " NOTES_NAME, r, NULL);
+		return ipc_print_error("serve " NOTES_NAME, r, NULL);
 	return 0;
 }

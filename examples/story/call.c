@@ -18,7 +18,7 @@ static int say_something(struct story *story)
 	request.text = "hello, bus";
 	r = story_say(story, &request, &reply, &error);
 	if (r < 0)
-		return ipc_fail("say", r, &error);
+		return ipc_print_error("say", r, &error);
 
 	show("Say(\"hello, bus\")", "returns \"%s\", %u letters", reply->text, reply->letters);
 	if (strcmp(reply->text, "HELLO, BUS") || reply->letters != strlen(request.text))

@@ -89,11 +89,11 @@ int step_callback(struct ipc *ipc, struct story *story)
 
 	r = story_listener_object_new(ipc, &ops, &state, /* destroy= */ NULL, &object);
 	if (r < 0)
-		return ipc_fail("create a listener", r, NULL);
+		return ipc_print_error("create a listener", r, NULL);
 
 	r = ipc_object_id(object, &listener.id);
 	if (r < 0)
-		return ipc_fail("create a listener", r, NULL);
+		return ipc_print_error("create a listener", r, NULL);
 	request.listener = &listener;
 	request.to = COUNT_TO;
 	show("client thread", "%d  calls Count(%d) and waits", gettid(), COUNT_TO);
@@ -101,7 +101,7 @@ int step_callback(struct ipc *ipc, struct story *story)
 	r = story_count(story, &request, &reply, &error);
 	state.counting = 0;
 	if (r < 0)
-		return ipc_fail("count", r, &error);
+		return ipc_print_error("count", r, &error);
 
 	show("server thread", "%u  has replied to Count()", reply->tid);
 	return check(&state, reply);

@@ -54,7 +54,7 @@ static int run_step(struct ipc *ipc, const char *name)
 
 	r = story_get(ipc, "demo.story", &story);
 	if (r < 0)
-		return ipc_fail("find demo.story", r, NULL);
+		return ipc_print_error("find demo.story", r, NULL);
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (!strcmp(name, steps[i].name))
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 
 	return run_step(ipc, argv[1]);
 }

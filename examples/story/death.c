@@ -76,13 +76,13 @@ int step_death(struct ipc *ipc, struct story *story)
 
 	r = story_on_death(story, on_death, &died_usec, /* ret_slot= */ NULL);
 	if (r < 0)
-		return ipc_fail("watch demo.story", r, NULL);
+		return ipc_print_error("watch demo.story", r, NULL);
 
 	r = kill_server(story, &killed_usec);
 	if (r == 0)
 		r = wait_for_death(ipc, &died_usec);
 	if (r < 0)
-		return ipc_fail("wait for the server's death", r, NULL);
+		return ipc_print_error("wait for the server's death", r, NULL);
 
 	show("client", "is notified %.2f ms later", (died_usec - killed_usec) / 1e3);
 	return call_dead_server(story);

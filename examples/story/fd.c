@@ -25,13 +25,13 @@ static int share(struct story *story, int fd)
 	int r;
 
 	if (fstat(fd, &status) < 0)
-		return ipc_fail("examine the pipe", -errno, NULL);
+		return ipc_print_error("examine the pipe", -errno, NULL);
 
 	file.fd = fd;
 	request.file = &file;
 	r = story_share(story, &request, &reply, &error);
 	if (r < 0)
-		return ipc_fail("share", r, &error);
+		return ipc_print_error("share", r, &error);
 
 	show("client", "sends fd %d, the reading end of pipe:[%ju]", fd, (uintmax_t)status.st_ino);
 	show("server", "receives it as fd %d: pipe:[%" PRIu64 "]", reply->fd, reply->inode);
@@ -47,10 +47,10 @@ int step_fd(struct ipc *ipc, struct story *story)
 
 	(void)ipc;
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return ipc_fail("create a pipe", -errno, NULL);
+		return ipc_print_error("create a pipe", -errno, NULL);
 
 	if (write(ends[1], letter, strlen(letter)) < 0)
-		status = ipc_fail("write into the pipe", -errno, NULL);
+		status = ipc_print_error("write into the pipe", -errno, NULL);
 	else
 		status = share(story, ends[0]);
 	close(ends[0]);

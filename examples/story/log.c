@@ -72,7 +72,7 @@ int serve_read(struct ipc_call *call, const Story__ReadRequest *request, void *u
 	if (log->n_lines >= request->lines)
 		return reply_lines(call, log);
 	if (log->reader)
-		return ipc_call_errno(call, -EBUSY, "another caller waits for the lines");
+		return ipc_call_fail(call, -EBUSY, NULL, "another caller waits for the lines");
 
 	log->reader = ipc_call_ref(call);
 	log->wanted = request->lines;

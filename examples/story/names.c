@@ -31,12 +31,12 @@ int step_names(struct ipc *ipc)
 
 	r = find(ipc, &story);
 	if (r < 0)
-		return ipc_fail("find demo.story", r, NULL);
+		return ipc_print_error("find demo.story", r, NULL);
 
 	found = now_usec();
 	r = story_meet(story, &reply, /* error= */ NULL);
 	if (r < 0)
-		return ipc_fail("meet demo.story", r, NULL);
+		return ipc_print_error("meet demo.story", r, NULL);
 
 	if (reply->since_usec > found)
 		return fail("found before it was registered");

@@ -19,7 +19,7 @@ static int say(struct story *story, const Story__SayRequest *request)
 
 	r = story_say(story, request, &reply, &error);
 	if (r < 0)
-		return ipc_fail("say", r, &error);
+		return ipc_print_error("say", r, &error);
 
 	printf("    %-22s  returns \"%s\"\n", "newer client: Say()", reply->text);
 	return 0;
@@ -32,7 +32,7 @@ static int shout(struct story *story, const Story__SayRequest *request)
 
 	r = story_shout(story, request, /* ret_reply= */ NULL, &error);
 	if (r != -EOPNOTSUPP)
-		return ipc_fail("Shout() did not fail as a missing method", r, &error);
+		return ipc_print_error("Shout() did not fail as a missing method", r, &error);
 
 	printf("    %-22s  fails with %s: \"%s\"\n", "newer client: Shout()", strerrorname_np(-r),
 	       error.message ? error.message : ipc_strerror(r));
@@ -49,11 +49,11 @@ int main(void)
 	alarm(30);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 
 	r = story_get(ipc, "demo.story", &story);
 	if (r < 0)
-		return ipc_fail("find demo.story", r, NULL);
+		return ipc_print_error("find demo.story", r, NULL);
 
 	request.text = "hello again";
 	return say(story, &request) || shout(story, &request);

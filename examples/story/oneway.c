@@ -65,13 +65,13 @@ int step_oneway(struct ipc *ipc, struct story *story)
 	(void)ipc;
 	r = send_lines(story, start, &sent);
 	if (r < 0)
-		return ipc_fail("log", r, NULL);
+		return ipc_print_error("log", r, NULL);
 
 	show("client", "calls Log() %d times; the last call returns at %.2f ms", LINES, sent / 1e3);
 	request.lines = LINES;
 	r = story_read(story, &request, &reply, &error);
 	if (r < 0)
-		return ipc_fail("read", r, &error);
+		return ipc_print_error("read", r, &error);
 
 	return show_lines(reply, start, sent);
 }

@@ -57,7 +57,7 @@ static int ask(struct story *story, const Story__WhereRequest *request, uint64_t
 
 	r = story_where(story, request, &reply, &error);
 	if (r < 0)
-		return ipc_fail("where", r, &error);
+		return ipc_print_error("where", r, &error);
 
 	show("server", "adds them up in its region: the sum is %" PRIu64, reply->sum);
 	if (reply->sum != sum)
@@ -75,14 +75,14 @@ int step_pages(struct ipc *ipc, struct story *story)
 	(void)ipc;
 	data = malloc(DATA_SIZE);
 	if (!data)
-		return ipc_fail("make a request", -ENOMEM, NULL);
+		return ipc_print_error("make a request", -ENOMEM, NULL);
 
 	r = fill(data, DATA_SIZE, &sum);
 	if (r == 0)
 		show("client", "sends %zu random bytes; their sum is %" PRIu64, DATA_SIZE, sum);
 	request.data.data = data;
 	request.data.len = DATA_SIZE;
-	status = r < 0 ? ipc_fail("make random bytes", r, NULL) : ask(story, &request, sum);
+	status = r < 0 ? ipc_print_error("make random bytes", r, NULL) : ask(story, &request, sum);
 	free(data);
 	return status;
 }

@@ -34,10 +34,10 @@ static int say(struct ipc_call *call, const Story__SayRequest *request, void *us
 
 	(void)userdata;
 	if (letters == 0)
-		return ipc_call_error(call, "story.Empty", "the text is empty");
+		return ipc_call_fail(call, 0, "story.Empty", "the text is empty");
 	if (letters > MAX_LETTERS)
-		return ipc_call_errno(call, -E2BIG, "%zu letters are more than %d", letters,
-				      MAX_LETTERS);
+		return ipc_call_fail(call, -E2BIG, NULL, "%zu letters are more than %d", letters,
+				     MAX_LETTERS);
 
 	for (size_t i = 0; i <= letters; i++)
 		text[i] = toupper((unsigned char)request->text[i]);
@@ -58,13 +58,14 @@ static int count(struct ipc_call *call, const Story__CountRequest *request, void
 	(void)userdata;
 	r = story_listener_take(ipc_call_ipc(call), request->listener, &listener);
 	if (r < 0)
-		return ipc_call_errno(call, r, "cannot take the listener");
+		return ipc_call_fail(call, r, NULL, "cannot take the listener");
 
 	for (heard.number = 1; heard.number <= request->to; heard.number++) {
 		r = story_listener_heard(listener, &heard, /* ret_reply= */ NULL,
 					 /* error= */ NULL);
 		if (r < 0)
-			return ipc_call_errno(call, r, "the listener failed at %u", heard.number);
+			return ipc_call_fail(call, r, NULL, "the listener failed at %u",
+					     heard.number);
 	}
 
 	reply.tid = gettid();
@@ -81,11 +82,11 @@ static int share(struct ipc_call *call, const Story__ShareRequest *request, void
 
 	(void)userdata;
 	if (!request->file)
-		return ipc_call_errno(call, -EBADF, "the request has no file");
+		return ipc_call_fail(call, -EBADF, NULL, "the request has no file");
 
 	n = read(request->file->fd, text, sizeof(text) - 1);
 	if (n < 0 || fstat(request->file->fd, &status) < 0)
-		return ipc_call_errno(call, -errno, "cannot read the file");
+		return ipc_call_fail(call, -errno, NULL, "cannot read the file");
 
 	text[n] = '\0';
 	reply.fd = request->file->fd;
@@ -113,7 +114,7 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 
 	server.since_usec = now_usec();
 	r = story_object_new(ipc, &ops, &server, /* destroy= */ NULL, &object);
@@ -122,10 +123,10 @@ int main(void)
 	if (r == 0)
 		r = ipc_register_name(ipc, "demo.story", object, /* ret_slot= */ NULL);
 	if (r < 0)
-		return ipc_fail("register demo.story", r, NULL);
+		return ipc_print_error("register demo.story", r, NULL);
 
 	r = ipc_run(ipc);
 	if (r < 0)
-		return ipc_fail("serve demo.story", r, NULL);
+		return ipc_print_error("serve demo.story", r, NULL);
 	return 0;
 }

@@ -105,11 +105,11 @@ int serve_where(struct ipc_call *call, const Story__WhereRequest *request, void 
 
 	(void)userdata;
 	if (geteuid() != 0)
-		return ipc_call_error(call, "story.NotRoot", "only root may read page frames");
+		return ipc_call_fail(call, 0, "story.NotRoot", "only root may read page frames");
 
 	for (uintptr_t page = payload & ~(PAGE - 1); page < payload + size; page += PAGE) {
 		if (reply.n_pages == MAX_PAGES)
-			return ipc_call_errno(call, -E2BIG, "at most %d pages", MAX_PAGES);
+			return ipc_call_fail(call, -E2BIG, NULL, "at most %d pages", MAX_PAGES);
 		look_at(&pages[reply.n_pages], page, region);
 		pointers[reply.n_pages] = &pages[reply.n_pages];
 		reply.n_pages++;

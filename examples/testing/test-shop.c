@@ -32,7 +32,7 @@ static int count(struct ipc_call *call, const Shop__CountRequest *request, void 
 	if (strcmp(request->article, "screws") == 0)
 		reply.pieces = 12;
 	else if (strcmp(request->article, "nails") != 0)
-		return ipc_call_error(call, "shop.Unknown", "not in the list");
+		return ipc_call_fail(call, 0, "shop.Unknown", "not in the list");
 	return shop_stock_reply_count(call, &reply);
 }
 

@@ -48,8 +48,8 @@ static int unary(struct ipc_call *call, const Interop__Request *request, void *u
 		error.details = request->details.data;
 		error.details_size = request->details.len;
 		if (error.name)
-			return ipc_call_raise(call, &error);
-		return ipc_call_errno(call, request->code, "%s", request->message);
+			return ipc_call_fail_with(call, &error);
+		return ipc_call_fail(call, request->code, NULL, "%s", request->message);
 	}
 	reply.request_size = request->body.len;
 	reply.body.len = request->size;
@@ -133,7 +133,7 @@ static int metadata(struct ipc_call *call, const Interop__Text *request, void *u
 
 	(void)userdata;
 	if (!value)
-		return ipc_call_errno(call, -ENOENT, "no metadata of this name");
+		return ipc_call_fail(call, -ENOENT, NULL, "no metadata of this name");
 	reply.text = (char *)value;
 	return test_reply_metadata(call, &reply);
 }
@@ -163,7 +163,7 @@ static int mark(struct ipc_call *call, const Interop__Marked *request, void *use
 
 	(void)userdata;
 	if (request->number >= sizeof(times) / sizeof(*times))
-		return ipc_call_errno(call, EINVAL, "no such number");
+		return ipc_call_fail(call, EINVAL, NULL, "no such number");
 	pthread_mutex_lock(&lock);
 	if (!request->look)
 		times[request->number]++;
@@ -203,7 +203,7 @@ int main(int argc, char **argv)
 
 	r = ipc_open_sized(&ipc, NULL, (size_t)64 << 20);
 	if (r < 0)
-		return ipc_fail("open the bus", r, NULL);
+		return ipc_print_error("open the bus", r, NULL);
 	ipc_set_threads(ipc, 32);
 	if (!strcmp(what, "files"))
 		r = files_register(ipc, "test.files", &no_files, NULL);
@@ -212,9 +212,9 @@ int main(int argc, char **argv)
 	else
 		r = test_register(ipc, "test.interop", &ops, NULL);
 	if (r < 0)
-		return ipc_fail("register a name", r, NULL);
+		return ipc_print_error("register a name", r, NULL);
 	puts("ready");
 	fflush(stdout);
 	r = ipc_run(ipc);
-	return r < 0 ? ipc_fail("serve", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("serve", r, NULL) : 0;
 }

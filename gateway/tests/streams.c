@@ -158,7 +158,7 @@ int streams_deaf(struct ipc_stream *stream, void *userdata)
 {
 	(void)userdata;
 	running++;
-	while (!ipc_stream_canceled(stream))
+	while (!ipc_stream_is_canceled(stream))
 		usleep(5000);
 	running--;
 	return 0;

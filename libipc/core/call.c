@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -135,78 +134,35 @@ int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t c
 	return call_send_now(call, t, &x);
 }
 
-/* Without name and text, or without memory, the errno goes alone. */
-static int call_send_explained(struct ipc_call *call, int code, const struct ipc_error *error)
+/* Without an explanation, or without memory for it, the errno goes alone. */
+int ipc_call_fail_with(struct ipc_call *call, const struct ipc_error *error)
 {
 	struct thread *t;
 	size_t size = 0;
-	int r;
-
-	r = call_prepare_reply(call, &t);
-	if (r < 0)
-		return r;
-	if ((error->name || error->message) && thread_reserve(t, error_size(error)) == 0)
-		size = error_encode(error, t->scratch.data);
-	return call_send(call, t, IPCBUS_SEND_ERROR, (uint32_t)code, size);
-}
-
-/* text is freed here. */
-static int call_send_error(struct ipc_call *call, int code, const char *name, char *text)
-{
-	struct ipc_error error = { .name = (char *)name, .message = text };
-	int r;
-
-	r = call_send_explained(call, code, &error);
-	free(text);
-	return r;
-}
-
-static char *format_text(const char *format, va_list args)
-{
-	char *text;
-
-	if (!format || vasprintf(&text, format, args) < 0)
-		return NULL;
-	return text;
-}
-
-int ipc_call_error(struct ipc_call *call, const char *name, const char *format, ...)
-{
-	va_list args;
-	char *text;
-
-	if (!call || !name)
-		return -EINVAL;
-
-	va_start(args, format);
-	text = format_text(format, args);
-	va_end(args);
-	return call_send_error(call, EREMOTEIO, name, text);
-}
-
-int ipc_call_raise(struct ipc_call *call, const struct ipc_error *error)
-{
-	int code;
+	int code, r;
 
 	if (!call || error_check(error, &code) < 0)
 		return -EINVAL;
-	return call_send_explained(call, -code, error);
+	r = call_prepare_reply(call, &t);
+	if (r < 0)
+		return r;
+	if (error_explains(error) && thread_reserve(t, error_size(error)) == 0)
+		size = error_encode(error, t->scratch.data);
+	return call_send(call, t, IPCBUS_SEND_ERROR, (uint32_t)-code, size);
 }
 
-int ipc_call_errno(struct ipc_call *call, int code, const char *format, ...)
+int ipc_call_fail(struct ipc_call *call, int code, const char *name, const char *format, ...)
 {
+	struct ipc_error error = { .code = code, .name = (char *)name };
 	va_list args;
-	char *text;
-
-	if (code < 0 && code >= -ERRNO_MAX)
-		code = -code;
-	if (!call || code < 1 || code > ERRNO_MAX)
-		return -EINVAL;
+	int r;
 
 	va_start(args, format);
-	text = format_text(format, args);
+	error.message = error_format(format, args);
 	va_end(args);
-	return call_send_error(call, code, /* name= */ NULL, text);
+	r = ipc_call_fail_with(call, &error);
+	free(error.message);
+	return r;
 }
 
 /* --- Life --------------------------------------------------------------------- */
@@ -225,7 +181,7 @@ static void call_reply_last(struct ipc_call *call, int code)
 {
 	/* This can only fail if the caller is gone, or in a forked child. */
 	if (!call->oneway && !call_is_replied(call))
-		call_send_error(call, code, /* name= */ NULL, /* text= */ NULL);
+		ipc_call_fail_with(call, &(struct ipc_error){ .code = code });
 }
 
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
@@ -236,13 +192,13 @@ int call_limit(struct ipc_call *call, const struct ipcbus_event *event)
 
 	if (call->size > object->max_message) {
 		r = -EMSGSIZE;
-		ipc_call_errno(call, r, "the request has %zu bytes, and %s takes %zu", call->size,
-			       name, object->max_message);
+		ipc_call_fail(call, r, NULL, "the request has %zu bytes, and %s takes %zu",
+			      call->size, name, object->max_message);
 	} else if (object->limits[PEER_CALLS] != UINT_MAX) {
 		r = peer_add(object, call->uid, PEER_CALLS, 1, &call->peer);
 		if (r == -EDQUOT)
-			ipc_call_errno(call, r, "%s serves %u calls of one user at a time", name,
-				       object->limits[PEER_CALLS]);
+			ipc_call_fail(call, r, NULL, "%s serves %u calls of one user at a time",
+				      name, object->limits[PEER_CALLS]);
 	}
 	if (r < 0)
 		event_refuse(call->ipc, event);
@@ -277,7 +233,7 @@ static void call_free(struct ipc_call *call)
 {
 	struct thread *t;
 
-	call_reply_last(call, ENOMSG);
+	call_reply_last(call, -ENOMSG);
 	if (!call->detached && thread_get(call->ipc, &t) == 0) {
 		/* Now: a oneway that comes next may be waiting for it. */
 		thread_release_next(t, call->buffer);
@@ -313,9 +269,9 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 		last = call_unwatch_last(call);
 
 	if (r < 0)
-		call_reply_last(call, r >= -ERRNO_MAX ? -r : EIO);
+		call_reply_last(call, r >= -ERRNO_MAX ? r : -EIO);
 	else if (last)
-		call_reply_last(call, ENOMSG);
+		call_reply_last(call, -ENOMSG);
 
 	t->serving = outer;
 	if (likely(last)) {
@@ -347,19 +303,17 @@ uint64_t ipc_call_remaining(const struct ipc_call *call)
 	return call->deadline ? time_until(call->deadline) : IPC_NEVER;
 }
 
-int ipc_call_canceled(const struct ipc_call *call)
+int ipc_call_is_canceled(const struct ipc_call *call)
 {
 	int r;
 
 	if (!call || call->oneway || call_is_replied(call))
-		return -EINVAL;
+		return 0;
 	if (call->ipc->foreign)
-		return -ECHILD;
-
-	r = device_call_canceled(&call->ipc->device, call->number);
-	if (r == -ECONNRESET)
 		return 1;
-	return r == -ESRCH ? -EINVAL : r;
+	r = device_call_canceled(&call->ipc->device, call->number);
+	/* Another thread has just replied. */
+	return r != 0 && r != -ESRCH;
 }
 
 static bool parse(const struct ipc_call *call, struct frame *frame)

@@ -410,9 +410,7 @@ int ipc_cancel(struct ipc_cancellation *cancellation)
 	return r;
 }
 
-int ipc_is_canceled(const struct ipc_cancellation *cancellation)
+int ipc_cancellation_is_canceled(const struct ipc_cancellation *cancellation)
 {
-	if (!cancellation)
-		return -EINVAL;
-	return is_canceled(cancellation->ipc, &cancellation->dependents);
+	return cancellation && is_canceled(cancellation->ipc, &cancellation->dependents);
 }

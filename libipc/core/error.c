@@ -173,13 +173,20 @@ int error_check(const struct ipc_error *error, int *ret_code)
 {
 	int code;
 
-	if (!error || !error->name || (error->details_size && !error->details))
+	if (!error || (!error->name && !error->code) || (error->details_size && !error->details))
 		return -EINVAL;
 	code = error->code > 0 ? -error->code : error->code;
 	if (code < -ERRNO_MAX)
 		return -EINVAL;
 	*ret_code = code ?: -EREMOTEIO;
 	return 0;
+}
+
+char *error_format(const char *format, va_list args)
+{
+	char *text;
+
+	return format && vasprintf(&text, format, args) >= 0 ? text : NULL;
 }
 
 /* --- For people --------------------------------------------------------------------- */
@@ -316,7 +323,7 @@ char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *er
 	return to;
 }
 
-int ipc_fail(const char *what, int code, const struct ipc_error *error)
+int ipc_print_error(const char *what, int code, const struct ipc_error *error)
 {
 	char text[IPC_ERROR_TEXT_MAX];
 

@@ -6,6 +6,8 @@
 #ifndef IPC_ERRORS_H
 #define IPC_ERRORS_H
 
+#include <stdarg.h>
+
 #include "private.h"
 #include "wire.h"
 
@@ -30,8 +32,16 @@ size_t error_size(const struct ipc_error *error);
 /* Writes an ipc.Error; returns how many bytes it has. */
 size_t error_encode(const struct ipc_error *error, uint8_t *to);
 
-/* Sets *ret_code to the negative errno of an error that a program raises. Fails with -EINVAL
- * if a program may not raise it. */
+/* Whether there is more to send than the code. */
+static inline bool error_explains(const struct ipc_error *error)
+{
+	return error->name || error->message || error->number || error->details_size;
+}
+
+/* Sets *ret_code to the negative errno of an error with which a program fails a call or stream.
+ * Fails with -EINVAL if it may not. */
 int error_check(const struct ipc_error *error, int *ret_code);
+/* Returns the text for free(), or NULL without a format or memory. */
+char *error_format(const char *format, va_list args);
 
 #endif /* IPC_ERRORS_H */

@@ -130,7 +130,7 @@ static enum ipc_bus_kind kind_of(const char *path)
 				      IPC_BUS_UNKNOWN;
 }
 
-int ipc_fail_open(const char *device, int code)
+int ipc_print_open_error(const char *device, int code)
 {
 	enum ipc_bus_reason reason;
 	char found[PATH_MAX], what[PATH_MAX + 64];
@@ -140,7 +140,7 @@ int ipc_fail_open(const char *device, int code)
 		 reason == IPC_BUS_BY_ENVIRONMENT ? ", which IPCBUS_DEVICE names" :
 		 reason == IPC_BUS_NOT_FOUND	  ? ", and no ipcbusd was found" :
 						    "");
-	return ipc_fail(what, code, NULL);
+	return ipc_print_error(what, code, NULL);
 }
 
 int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kind,

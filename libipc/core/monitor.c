@@ -81,7 +81,7 @@ static int start(struct ipc *ipc, const struct ipcbus_monitor *monitor, ipc_reco
 	r = device_monitor(&ipc->device, &arg);
 	if (r == 0) {
 		if (!ret_slot)
-			ipc_slot_release(slot);
+			ipc_slot_detach(slot);
 		return 0;
 	}
 	if (ret_slot)

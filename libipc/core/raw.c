@@ -582,7 +582,7 @@ int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply)
 	return unlikely(r < 0) ? r : call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, size);
 }
 
-int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size)
+int ipc_raw_fail(struct ipc_call *call, int code, const void *data, size_t size)
 {
 	const struct ipc_raw_message explained = { .data = data, .size = size };
 	struct thread *t;

@@ -372,18 +372,11 @@ void reply_free(struct reply *reply)
 		free(reply);
 }
 
-uint64_t reply_deadline(const struct thread *t, const struct ipcbus_event *event,
-			uint64_t deadline)
-{
-	if (event->flags & EVENT_DETACHED || !t->serving)
-		return deadline;
-	return deadline_earlier(deadline, t->serving->deadline);
-}
-
 /* A call that a service made for this one had the same deadline, and ended a moment before. */
 static bool is_over(const struct thread *t, const struct ipcbus_event *event, uint64_t deadline)
 {
-	deadline = reply_deadline(t, event, deadline);
+	if (t->serving && !(event->flags & EVENT_DETACHED))
+		deadline = deadline_earlier(deadline, t->serving->deadline);
 	return deadline && time_now() >= deadline;
 }
 

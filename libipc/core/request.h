@@ -77,11 +77,6 @@ void reply_free(struct reply *reply);
  * not set it. */
 #define EVENT_DETACHED	(1U << 31)
 
-/* Returns the deadline of a call that has ended by event: the earlier of its own (0: none) and that
- * of the call that this thread serves. 0: none. */
-uint64_t reply_deadline(const struct thread *t, const struct ipcbus_event *event,
-			uint64_t deadline);
-
 /*
  * Handles the end of a call by ERROR or FAILED: releases what came with the event but for
  * the buffer, sets *error, and returns the code. deadline is the call's, or 0.

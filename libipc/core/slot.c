@@ -206,7 +206,7 @@ struct ipc_slot *ipc_slot_end_async(struct ipc_slot *slot)
 	return NULL;
 }
 
-struct ipc_slot *ipc_slot_release(struct ipc_slot *slot)
+struct ipc_slot *ipc_slot_detach(struct ipc_slot *slot)
 {
 	struct ipc *ipc;
 

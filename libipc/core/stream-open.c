@@ -177,7 +177,8 @@ static int take_metadata(struct ipc_stream *stream, struct ipc_call *call)
 		return 0;
 	r = frame_parse(&frame, &data, &size);
 	if (r == -EMSGSIZE) {
-		ipc_call_errno(call, r, "a stream has at most %zu bytes of metadata", METADATA_MAX);
+		ipc_call_fail(call, r, NULL, "a stream has at most %zu bytes of metadata",
+			      METADATA_MAX);
 		return r;
 	}
 	if (r < 0 || !frame.metadata_size)
@@ -220,8 +221,8 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 
 	r = peer_add(call->object, call->uid, PEER_STREAMS, 1, &peer);
 	if (r == -EDQUOT)
-		ipc_call_errno(call, r, "%s has %u streams of one user at a time", name,
-			       call->object->limits[PEER_STREAMS]);
+		ipc_call_fail(call, r, NULL, "%s has %u streams of one user at a time", name,
+			      call->object->limits[PEER_STREAMS]);
 	if (r < 0)
 		return r;
 	r = call->object->type->new_stream(call, method, ret_stream);
@@ -235,7 +236,7 @@ static int new_stream(struct ipc_call *call, uint32_t method, struct ipc_stream 
 	}
 	peer_remove(call->ipc, peer, PEER_STREAMS, 1);
 	if (r == -EOPNOTSUPP)
-		ipc_call_errno(call, r, "%s has no stream with the number 0x%x", name, method);
+		ipc_call_fail(call, r, NULL, "%s has no stream with the number 0x%x", name, method);
 	return r;
 }
 
@@ -272,8 +273,8 @@ int stream_serve(struct ipc_call *call, const struct ipc_raw_message *message)
 
 	r = parse_open(message, &open);
 	if (r == -EPROTO)
-		ipc_call_errno(call, r, "a stream grants credit for at most %u messages",
-			       STREAM_WINDOW);
+		ipc_call_fail(call, r, NULL, "a stream grants credit for at most %u messages",
+			      STREAM_WINDOW);
 	if (r == 0)
 		r = new_stream(call, open.method, &stream);
 	if (r < 0)

@@ -104,7 +104,8 @@ static int wait_for_others(struct ipc_stream *stream, int fd, uint64_t usec)
 	return r < 0 ? r : 1;
 }
 
-/* Takes an event, if there is any. If it is not for a stream, leaves it to serving threads. */
+/* Takes an event: 1; 0: there is none. If the event is not for a stream, leaves it to serving
+ * threads. */
 static int take_event(struct thread *t)
 {
 	struct backlog_event *memory = backlog_event_new();
@@ -116,10 +117,46 @@ static int take_event(struct thread *t)
 	r = thread_wait(t, IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, &x);
 	if (r < 0 || dispatch_waiting(t, &x.event)) {
 		backlog_event_free(memory);
-		return r < 0 ? r : thread_flush(t);
+		if (r == 0)
+			r = thread_flush(t);
+		return r < 0 ? r : x.event.kind != IPCBUS_EVENT_NONE;
 	}
 	backlog_add_event(t->ipc, memory, &x.event);
-	return 0;
+	return 1;
+}
+
+/* Maximum number of events that a thread takes to find messages of a stream after its deadline. */
+#define ARRIVED_MAX	1024
+
+/* A thread that waits for a reply must not take events: the reply may be among them. */
+static void take_arrived(struct ipc *ipc)
+{
+	static _Thread_local bool taking;
+	struct thread *t;
+
+	if (taking || thread_get(ipc, &t) < 0 || t->waiting)
+		return;
+	taking = true;
+	for (int i = 0; i < ARRIVED_MAX && take_event(t) > 0; i++)
+		;
+	taking = false;
+}
+
+void stream_expire_now(struct ipc_stream *stream)
+{
+	bool done, ended;
+
+	if (stream->ipc->foreign)
+		return;
+	stream_lock(stream);
+	ended = stream->in_ended;
+	done = stream->broken || (!stream->of.server && stream_is_over_locked(stream));
+	stream_unlock(stream);
+	if (done)
+		return;
+	if (!ended)
+		take_arrived(stream->ipc);
+	stream_break(stream, -ETIMEDOUT);
 }
 
 static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint64_t usec)
@@ -142,7 +179,7 @@ static int wait_alone(struct thread *t, struct ipc_stream *stream, int fd, uint6
 	own_stream = fd == stream->receive_fd ? stream : NULL;
 	r = take_event(t);
 	own_stream = NULL;
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int sleep_on_fd(struct ipc_stream *stream, int fd, uint64_t deadline)

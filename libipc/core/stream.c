@@ -178,7 +178,7 @@ static void expired(struct timer *timer)
 {
 	struct ipc_stream *stream = (void *)((char *)timer - offsetof(struct ipc_stream, timer));
 
-	stream_break(stream, -ETIMEDOUT);
+	stream_expire_now(stream);
 	stream_put(stream);
 }
 
@@ -553,37 +553,28 @@ int ipc_stream_end(struct ipc_stream *stream)
 	return stream ? end_with(stream, 0, NULL, /* refused= */ false) : -EINVAL;
 }
 
-int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name, const char *format,
-		    ...)
-{
-	struct ipc_error error = { .name = (char *)name };
-	va_list args;
-	int r;
-
-	if (name)
-		code = -EREMOTEIO;
-	if (code > 0 && code <= ERRNO_MAX)
-		code = -code;
-	if (!stream || code >= 0 || code < -ERRNO_MAX)
-		return -EINVAL;
-	if (format) {
-		va_start(args, format);
-		if (vasprintf(&error.message, format, args) < 0)
-			error.message = NULL;
-		va_end(args);
-	}
-	r = end_with(stream, code, &error, /* refused= */ false);
-	free(error.message);
-	return r;
-}
-
-int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error)
+int ipc_stream_fail_with(struct ipc_stream *stream, const struct ipc_error *error)
 {
 	int code;
 
 	if (!stream || error_check(error, &code) < 0)
 		return -EINVAL;
 	return end_with(stream, code, error, /* refused= */ false);
+}
+
+int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name, const char *format,
+		    ...)
+{
+	struct ipc_error error = { .code = code, .name = (char *)name };
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	error.message = error_format(format, args);
+	va_end(args);
+	r = ipc_stream_fail_with(stream, &error);
+	free(error.message);
+	return r;
 }
 
 /* Describes the limit that was exceeded, for free(). */
@@ -665,13 +656,14 @@ void stream_cancel_with(struct ipc_stream *stream)
 		ipc_stream_cancel(stream);
 }
 
-int ipc_stream_canceled(struct ipc_stream *stream)
+int ipc_stream_is_canceled(struct ipc_stream *stream)
 {
 	bool broken;
-	int r = stream ? ipc_check(stream->ipc) : -EINVAL;
 
-	if (r < 0)
-		return r;
+	if (!stream)
+		return 0;
+	if (stream->ipc->foreign)
+		return 1;
 	break_if_ended(stream);
 	stream_lock(stream);
 	broken = stream->broken && !stream->broken_late;

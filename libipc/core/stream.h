@@ -309,11 +309,13 @@ static inline bool stream_is_late(const struct ipc_stream *stream)
 	return unlikely(stream->deadline) && time_now() >= stream->deadline;
 }
 
+/* After the deadline: takes the messages that have arrived, and breaks the stream off. */
+void stream_expire_now(struct ipc_stream *stream);
 /* Functions for programs begin with it: an end breaks off by itself at the deadline. */
 static inline void stream_expire(struct ipc_stream *stream)
 {
-	if (stream_is_late(stream) && !stream->ipc->foreign)
-		stream_break(stream, -ETIMEDOUT);
+	if (stream_is_late(stream))
+		stream_expire_now(stream);
 }
 void stream_wake_receiver_locked(struct ipc_stream *stream);
 void stream_wake_sender_locked(struct ipc_stream *stream);

@@ -298,7 +298,7 @@ START_TEST(a_slot_ends_a_call)
 	/* One that is released, and one that cannot be sent. */
 	ck_assert_int_eq(call_with_slot(&slot), 0);
 	ipc_slot_set_destroy(slot, count_ended);
-	ipc_slot_release(slot);
+	ipc_slot_detach(slot);
 	slot = NULL;
 	fake.send_error = -ENOSPC;
 	fake.send_error_kind = IPCBUS_SEND_CALL;
@@ -447,7 +447,7 @@ static void on_cancel(struct ipc_call *call, void *userdata)
 {
 	ck_assert_ptr_eq(userdata, &notified);
 	notified++;
-	notified_result = ipc_call_canceled(call);
+	notified_result = ipc_call_is_canceled(call);
 }
 
 START_TEST(what_a_handler_can_ask)
@@ -457,11 +457,11 @@ START_TEST(what_a_handler_can_ask)
 	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
 	ck_assert_uint_eq(ipc_call_remaining(kept), 0);
-	ck_assert_int_eq(ipc_call_canceled(kept), 0);
+	ck_assert_int_eq(ipc_call_is_canceled(kept), 0);
 	fake.canceled_call = 100;
-	ck_assert_int_eq(ipc_call_canceled(kept), 1);
-	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
-	ck_assert_int_eq(ipc_call_canceled(kept), -EINVAL);
+	ck_assert_int_eq(ipc_call_is_canceled(kept), 1);
+	ck_assert_int_eq(ipc_call_fail(kept, EIO, NULL, NULL), 0);
+	ck_assert_int_eq(ipc_call_is_canceled(kept), 0);
 	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ck_assert_ptr_null(ipc_call_label(kept));
 	ipc_call_unref(kept);
@@ -469,10 +469,10 @@ START_TEST(what_a_handler_can_ask)
 	push_call(IPCBUS_EVENT_ONEWAY);
 	serve_one();
 	ck_assert_uint_eq(ipc_call_remaining(kept), IPC_NEVER);
-	ck_assert_int_eq(ipc_call_canceled(kept), -EINVAL);
+	ck_assert_int_eq(ipc_call_is_canceled(kept), 0);
 	ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, NULL, /* ret_slot= */ NULL), -EINVAL);
 	ipc_call_unref(kept);
-	ck_assert_int_eq(ipc_call_canceled(NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_is_canceled(NULL), 0);
 	ck_assert_int_eq(ipc_call_on_cancel(NULL, on_cancel, NULL, /* ret_slot= */ NULL), -EINVAL);
 	end();
 }
@@ -656,7 +656,7 @@ START_TEST(calls_outlive_a_finished_one)
 	on_echo = call_and_keep;
 	push_call(IPCBUS_EVENT_CALL);
 	serve_one();
-	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	ck_assert_int_eq(ipc_call_fail(kept, EIO, NULL, NULL), 0);
 	ipc_call_unref(kept);
 	push_canceled();
 	serve_one();
@@ -719,7 +719,7 @@ START_TEST(no_calls_for_a_finished_one)
 		if (watched)
 			ck_assert_int_eq(ipc_call_on_cancel(kept, on_cancel, &notified,
 					/* ret_slot= */ NULL), 0);
-		ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+		ck_assert_int_eq(ipc_call_fail(kept, EIO, NULL, NULL), 0);
 		for (int i = 0; i < 2; i++)
 			ck_assert_int_eq(call_now(&options), -EINVAL);
 		/* It was not sent, so the driver did not refuse it. */

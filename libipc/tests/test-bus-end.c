@@ -44,7 +44,7 @@ static void until(atomic_uint *count)
 static void on_cancel(struct ipc_call *call, void *userdata)
 {
 	(void)userdata;
-	ck_assert_int_eq(ipc_call_canceled(call), 1);
+	ck_assert_int_eq(ipc_call_is_canceled(call), 1);
 	atomic_fetch_add(&canceled, 1);
 }
 
@@ -53,7 +53,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	(void)userdata;
 	if (request->code == ASK) {
 		atomic_fetch_add(&arrived, 1);
-		while (ipc_call_canceled(call) == 0)
+		while (ipc_call_is_canceled(call) == 0)
 			usleep(1000);
 		ck_assert_int_eq(ipc_call_on_cancel(call, on_cancel, NULL, NULL), -ECANCELED);
 		atomic_fetch_add(&asked, 1);
@@ -78,7 +78,7 @@ static int serve_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	(void)code, (void)userdata;
 	atomic_fetch_add(&arrived, 1);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, IPC_NEVER, &message, NULL), -ECONNRESET);
-	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 	atomic_fetch_add(&canceled, 1);
 	return 0;
 }
@@ -147,7 +147,7 @@ static void on_end(struct ipc_stream *stream, int r, const struct ipc_error *err
 	(void)userdata;
 	ck_assert_int_eq(r, -ECONNRESET);
 	ck_assert_int_eq(error->origin, IPC_ORIGIN_BUS);
-	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 	ended++;
 }
 
@@ -260,7 +260,7 @@ static void check_receive(struct ipc_stream *stream)
 		ck_assert_int_eq(error.origin, IPC_ORIGIN_BUS);
 		ipc_error_done(&error);
 	}
-	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 	ipc_stream_unref(stream);
 }
 
@@ -315,9 +315,9 @@ START_TEST(a_stream_is_canceled_without_a_serving_thread)
 
 	begin();
 	stream = open_stream();
-	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 0);
 	kill_bus();
-	while (!ipc_stream_canceled(stream))
+	while (!ipc_stream_is_canceled(stream))
 		usleep(1000);
 	ipc_stream_unref(stream);
 	end();

@@ -127,7 +127,7 @@ START_TEST(only_the_path_is_needed)
 }
 END_TEST
 
-/* What ipc_fail_open() prints; the caller frees. */
+/* What ipc_print_open_error() prints; the caller frees. */
 static char *printed(const char *device)
 {
 	FILE *before = stderr;
@@ -135,7 +135,7 @@ static char *printed(const char *device)
 	size_t size;
 
 	stderr = open_memstream(&text, &size);
-	ck_assert_int_eq(ipc_fail_open(device, -EACCES), 1);
+	ck_assert_int_eq(ipc_print_open_error(device, -EACCES), 1);
 	fclose(stderr);
 	stderr = before;
 	return text;

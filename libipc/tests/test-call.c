@@ -27,7 +27,7 @@ static int log_line(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 {
 	(void)userdata;
 	ck_assert_int_eq(test_reply_poke(call), -EINVAL);
-	ck_assert_int_eq(ipc_call_errno(call, EIO, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_fail(call, EIO, NULL, NULL), -EINVAL);
 	ck_assert_str_eq(request->text, "line");
 	logged++;
 	return -EIO;
@@ -425,14 +425,14 @@ static int reply_now(struct ipc_call *call, const Ipc__Test__EchoRequest *reques
 	/* What fails before the reply does not count as one. */
 	ck_assert_int_eq(test_reply_poke(call), -EINVAL);
 	ck_assert_int_eq(test_reply_echo(call, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_call_errno(call, 0, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_call_errno(call, 4096, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_call_error(call, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_fail(call, 0, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_fail(call, 4096, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_call_fail(call, 0, NULL, NULL), -EINVAL);
 
 	reply.text = request->text;
 	ck_assert_int_eq(test_reply_echo(call, &reply), 0);
 	ck_assert_int_eq(test_reply_echo(call, &reply), -EALREADY);
-	ck_assert_int_eq(ipc_call_error(call, "x", NULL), -EALREADY);
+	ck_assert_int_eq(ipc_call_fail(call, 0, "x", NULL), -EALREADY);
 	/* Not sent yet. */
 	ck_assert_uint_eq(fake.n_sent, 0);
 	return -EIO;
@@ -509,13 +509,13 @@ static int return_odd(struct ipc_call *call, const Ipc__Test__EchoRequest *reque
 
 static int raise_error(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 {
-	return ipc_call_error(call, "echo.Empty", "nothing to %s", request->text);
+	return ipc_call_fail(call, 0, "echo.Empty", "nothing to %s", request->text);
 }
 
 static int raise_errno(struct ipc_call *call, const Ipc__Test__EchoRequest *request)
 {
 	(void)request;
-	return ipc_call_errno(call, ENOENT, "no %d", 7);
+	return ipc_call_fail(call, ENOENT, NULL, "no %d", 7);
 }
 
 START_TEST(what_a_handler_can_end_with)
@@ -748,7 +748,7 @@ START_TEST(a_kept_call_holds_nothing_that_no_field_takes)
 	fake_push(event, "\x0a\x01x", 3, handles, 3);
 	serve_one();
 	ck_assert_uint_eq(fake.n_puts, 3);
-	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	ck_assert_int_eq(ipc_call_fail(kept, EIO, NULL, NULL), 0);
 	ipc_call_unref(kept);
 	ck_assert_uint_eq(fake.n_puts, 3);
 	end();
@@ -776,7 +776,7 @@ START_TEST(a_kept_call_keeps_the_connection)
 	push_request(IPCBUS_EVENT_CALL, "Echo", "x");
 	serve_one();
 	end();
-	ck_assert_int_eq(ipc_call_errno(kept, ENOENT, "late"), 0);
+	ck_assert_int_eq(ipc_call_fail(kept, ENOENT, NULL, "late"), 0);
 	check_error(ENOENT, NULL, "late");
 	ipc_call_unref(kept);
 }

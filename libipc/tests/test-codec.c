@@ -33,11 +33,11 @@ static void begin(void)
 	const struct ipc_method *pay = &purser_interface.methods[0];
 
 	srand(seed);
-	pouch_way = (struct way){ sew->request, request_codec(sew) };
-	button_way = (struct way){ sew->reply, reply_codec(sew) };
-	purse_way = (struct way){ pay->request, request_codec(pay) };
+	pouch_way = (struct way){ sew->request, sew->request_codec };
+	button_way = (struct way){ sew->reply, sew->reply_codec };
+	purse_way = (struct way){ pay->request, pay->request_codec };
 	ck_assert(pouch_way.codec && button_way.codec && purse_way.codec);
-	ck_assert_ptr_eq(request_codec(pay), reply_codec(pay));
+	ck_assert_ptr_eq(pay->request_codec, pay->reply_codec);
 }
 
 /* --- Comparing ------------------------------------------------------------------------ */

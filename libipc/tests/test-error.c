@@ -55,7 +55,7 @@ START_TEST(an_error_of_a_newer_program)
 }
 END_TEST
 
-/* What ipc_fail() prints; the caller frees. */
+/* What ipc_print_error() prints; the caller frees. */
 static char *printed(const char *what, int code, const struct ipc_error *error)
 {
 	char *text = NULL;
@@ -63,7 +63,7 @@ static char *printed(const char *what, int code, const struct ipc_error *error)
 	size_t size;
 
 	stderr = open_memstream(&text, &size);
-	ck_assert_int_eq(ipc_fail(what, code, error), 1);
+	ck_assert_int_eq(ipc_print_error(what, code, error), 1);
 	fclose(stderr);
 	stderr = before;
 	return text;

@@ -209,7 +209,7 @@ static void give(const struct ipc_memory *memory)
 	Ipc__Memory field = IPC__MEMORY__INIT;
 	Ipc__Fd fd = IPC__FD__INIT;
 
-	fd.fd = ipc_memory_fd(memory);
+	fd.fd = ipc_memory_get_fd(memory);
 	field.fd = &fd;
 	crate.memory = &field;
 	ck_assert_int_eq(send_crate(&crate, NULL), 0);

@@ -59,7 +59,7 @@ START_TEST(memory_that_is_none)
 	close(writable);
 	ck_assert_int_eq(ipc_memory_take(&fd, IPC_MEMORY_WRITE, &memory), -EPERM);
 	ck_assert_int_eq(fd, -1);
-	ck_assert_int_eq(ipc_memory_fd(NULL), -EINVAL);
+	ck_assert_int_eq(ipc_memory_get_fd(NULL), -EINVAL);
 	ck_assert_int_eq(ipc_memory_seal(NULL), -EINVAL);
 	ck_assert_ptr_null(ipc_memory_unref(NULL));
 	ck_assert_ptr_null(ipc_memory_ref(NULL));
@@ -72,17 +72,17 @@ START_TEST(files_are_mapped)
 	int fd;
 
 	ck_assert_int_eq(ipc_memory_new(4096, IPC_MEMORY_WRITE, &own), 0);
-	fd = dup(ipc_memory_fd(own));
+	fd = dup(ipc_memory_get_fd(own));
 	ck_assert_int_eq(ipc_memory_map(fd, IPC_MEMORY_WRITE, &memory), 0);
 	((char *)ipc_memory_data(memory))[4095] = 7;
 	ck_assert_int_eq(((char *)ipc_memory_data(own))[4095], 7);
 	/* It is the memory's own. */
-	ck_assert_int_eq(ipc_memory_fd(memory), fd);
+	ck_assert_int_eq(ipc_memory_get_fd(memory), fd);
 	ipc_memory_unref(memory);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 
 	/* Taken over when it fails, too. */
-	fd = dup(ipc_memory_fd(own));
+	fd = dup(ipc_memory_get_fd(own));
 	ck_assert_int_eq(ipc_memory_map(fd, ~0U, &memory), -EINVAL);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 	fd = file_of(4096, F_SEAL_SHRINK);

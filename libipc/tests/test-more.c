@@ -37,7 +37,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	exchanges_then = fake.exchanges;
 	if (on_serve)
 		on_serve(call, name);
-	return ipc_call_is_oneway(call) ? 0 : ipc_call_errno(call, EIO, NULL);
+	return ipc_call_is_oneway(call) ? 0 : ipc_call_fail(call, EIO, NULL, NULL);
 }
 
 static const struct ipc_raw_ops ops = { .flags = IPC_RAW_ACCEPT_FDS, .serve = serve };

@@ -71,7 +71,7 @@ static void begin(void)
 
 static void end(void)
 {
-	slot = ipc_slot_release(slot);
+	slot = ipc_slot_detach(slot);
 	ipc_unref(ipc);
 }
 

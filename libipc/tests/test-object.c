@@ -153,7 +153,7 @@ static int invoke(struct ipc_call *call, const ProtobufCMessage *request, const 
 	ck_assert_ptr_eq(request->descriptor, &ipc__test__cargo__descriptor);
 	ck_assert_ptr_null(ops);
 	ck_assert_ptr_eq(userdata, &destroyed);
-	return ipc_call_errno(call, EXFULL, NULL);
+	return ipc_call_fail(call, EXFULL, NULL, NULL);
 }
 
 START_TEST(interfaces_without_codecs)
@@ -162,7 +162,7 @@ START_TEST(interfaces_without_codecs)
 	struct ipc_object *object = begin(), *other;
 	struct ipc_method methods[2] = { *method_of(&test_interface, "Carry") };
 
-	methods[0].flags &= ~(uint32_t)(IPC_METHOD_REQUEST_CODEC | IPC_METHOD_REPLY_CODEC);
+	methods[0].request_codec = methods[0].reply_codec = NULL;
 	methods[0].invoke = invoke;
 	methods[0].code = 1;
 	methods[1] = methods[0];

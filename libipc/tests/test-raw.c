@@ -94,7 +94,7 @@ static int note_kind(struct ipc_call *call, const struct ipc_raw_message *reques
 {
 	(void)request;
 	is_oneway = ipc_call_is_oneway(call);
-	return is_oneway ? 0 : ipc_call_errno(call, EIO, NULL);
+	return is_oneway ? 0 : ipc_call_fail(call, EIO, NULL, NULL);
 }
 
 START_TEST(a_handler_knows_a_oneway)
@@ -430,7 +430,7 @@ static int echo(struct ipc_call *call, const struct ipc_raw_message *request)
 	ck_assert_uint_eq(request->code, 7);
 	ck_assert_int_eq(ipc_raw_reply(call, &reply), 0);
 	ck_assert_int_eq(ipc_raw_reply(call, &reply), -EALREADY);
-	ck_assert_int_eq(ipc_raw_error(call, EIO, NULL, 0), -EALREADY);
+	ck_assert_int_eq(ipc_raw_fail(call, EIO, NULL, 0), -EALREADY);
 	return 0;
 }
 
@@ -470,9 +470,9 @@ END_TEST
 static int refuse(struct ipc_call *call, const struct ipc_raw_message *request)
 {
 	(void)request;
-	ck_assert_int_eq(ipc_raw_error(call, 0, NULL, 0), -EINVAL);
-	ck_assert_int_eq(ipc_raw_error(call, 5000, NULL, 0), -EINVAL);
-	return ipc_raw_error(call, -EREMOTEIO, "bytes", 5);
+	ck_assert_int_eq(ipc_raw_fail(call, 0, NULL, 0), -EINVAL);
+	ck_assert_int_eq(ipc_raw_fail(call, 5000, NULL, 0), -EINVAL);
+	return ipc_raw_fail(call, -EREMOTEIO, "bytes", 5);
 }
 
 START_TEST(errors_of_a_handler)

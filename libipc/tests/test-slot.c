@@ -221,7 +221,7 @@ START_TEST(without_a_callback)
 	ck_assert_uint_eq(begun, 0);
 	ck_assert_ptr_null(ipc_slot_end(NULL));
 	ck_assert_ptr_null(ipc_slot_end_async(NULL));
-	ck_assert_ptr_null(ipc_slot_release(NULL));
+	ck_assert_ptr_null(ipc_slot_detach(NULL));
 	ipc_slot_set_destroy(NULL, destroy);
 	end();
 }
@@ -250,7 +250,7 @@ START_TEST(the_end_of_the_connection)
 	ipc_proxy_unref(proxy);
 	ipc_unref(ipc);
 	ck_assert_uint_eq(destroyed, 0);
-	ipc_slot_release(slot);
+	ipc_slot_detach(slot);
 	ck_assert_uint_eq(destroyed, 1);
 	ck_assert_uint_eq(begun, 0);
 }

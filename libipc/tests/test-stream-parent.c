@@ -146,7 +146,7 @@ START_TEST(what_breaks_it_off_ends_its_calls)
 		breaks[i]();
 		ck_assert_uint_eq(fake.n_cancels, 2);
 		ck_assert_uint_eq(fake.canceled, ids[0]);
-		ck_assert_int_eq(ipc_stream_canceled(child), 1);
+		ck_assert_int_eq(ipc_stream_is_canceled(child), 1);
 		/* The driver's word completes them. */
 		ck_assert_uint_eq(ended, 0);
 		for (int k = 0; k < 2; k++)
@@ -202,7 +202,7 @@ START_TEST(a_good_end_of_the_other_side_ends_nothing)
 	push_idle(data_cookie);
 	push_idle(control_cookie);
 	stream_break(parent, -EOWNERDEAD);
-	ck_assert_int_eq(ipc_stream_canceled(parent), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(parent), 0);
 	ck_assert_int_eq(ipc_stream_end(parent), 0);
 	parent = ipc_stream_unref(parent);
 	ck_assert_uint_eq(fake.n_cancels, 0);
@@ -342,7 +342,7 @@ START_TEST(its_time_is_theirs)
 	parent->deadline = child->deadline = time_now();
 	stream_break(parent, -ECANCELED);
 	ck_assert_uint_eq(fake.n_cancels, 0);
-	ck_assert_int_eq(ipc_stream_canceled(child), 1);
+	ck_assert_int_eq(ipc_stream_is_canceled(child), 1);
 	ck_assert_int_eq(child->broken, -ETIMEDOUT);
 	ipc_stream_unref(child);
 	end();
@@ -500,7 +500,7 @@ START_TEST(a_cancellation_breaks_off_all_its_streams)
 	ipc_stream_unref(streams[0]);
 	ipc_cancellation_unref(options.cancellation);
 	/* The stream of begin() has none. */
-	ck_assert_int_eq(ipc_stream_canceled(parent), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(parent), 0);
 	end();
 }
 END_TEST
@@ -514,7 +514,7 @@ START_TEST(a_stream_outlives_its_cancellation)
 	ck_assert_int_eq(ipc_cancellation_new(ipc, &options.cancellation), 0);
 	stream = open_with(&options);
 	ipc_cancellation_unref(options.cancellation);
-	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 0);
 	ipc_stream_cancel(stream);
 	ipc_stream_unref(stream);
 	end();

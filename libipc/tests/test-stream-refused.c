@@ -144,7 +144,7 @@ START_TEST(both_sides_learn_why)
 			wrong_arrives(i);
 			is_explained(wrong[i].error);
 			is_over(wrong[i].error, IPC_ORIGIN_HERE);
-			ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+			ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 			/* The program has not ended it, and need not. */
 			ck_assert_int_eq(ipc_stream_end(stream), -EALREADY);
 			end();

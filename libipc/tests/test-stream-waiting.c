@@ -135,10 +135,10 @@ START_TEST(one_user_has_so_many_bytes)
 	/* A received message no longer counts, also while the program has it. */
 	ck_assert_int_eq(receive(&ends[0]), 1);
 	arrive(&ends[0], 11000 - ONE);
-	ck_assert_int_eq(ipc_stream_canceled(ends[0].stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(ends[0].stream), 0);
 	/* Another user may have as many. */
 	arrive(&ends[2], 20000 - ONE);
-	ck_assert_int_eq(ipc_stream_canceled(ends[2].stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(ends[2].stream), 0);
 
 	arrive(&ends[1], 1);
 	ck_assert_uint_eq(last_code(), STREAM_END);
@@ -191,7 +191,7 @@ START_TEST(what_is_dropped_does_not_count)
 	ipc_stream_unref(ends[2].stream);
 	for (int i = 0; i < 3; i++)
 		arrive(&ends[0], 1);
-	ck_assert_int_eq(ipc_stream_canceled(ends[0].stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(ends[0].stream), 0);
 	arrive(&ends[0], 1);
 	is_broken(&ends[0], 3, -EDQUOT);
 	ipc_stream_ref(ends[2].stream);
@@ -216,7 +216,7 @@ START_TEST(files_and_objects_are_limited)
 	arrive_with(&ends[0], "x", 1, handles, 2);
 	arrive_with(&ends[1], "x", 1, handles, 1);
 	arrive(&ends[1], 1);
-	ck_assert_int_eq(ipc_stream_canceled(ends[1].stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(ends[1].stream), 0);
 	arrive_with(&ends[1], "x", 1, handles, 1);
 	is_broken(&ends[1], 2, -EDQUOT);
 	is_broken(&ends[0], 1, -EAGAIN);
@@ -375,7 +375,7 @@ START_TEST(a_service_leaves_no_objects)
 	ends[0].data_cookie = cookie_of_node(1);
 	arrive_with(&ends[0], "x", 1, handles, LIMIT_STREAM_ENTRIES - 1);
 	arrive_with(&ends[0], "x", 1, handles, 1);
-	ck_assert_int_eq(ipc_stream_canceled(ends[0].stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(ends[0].stream), 0);
 	arrive_with(&ends[0], "x", 1, handles, 1);
 	is_broken(&ends[0], 2, -EDQUOT);
 	ipc_proxy_unref(peer);

@@ -185,7 +185,7 @@ START_TEST(credit_has_a_limit)
 		ck_assert_uint_eq(send_until_full(), STREAM_WINDOW);
 		stream->credit = cases[i].already;
 		grant(cases[i].more);
-		ck_assert_int_eq(ipc_stream_canceled(stream), !cases[i].allowed);
+		ck_assert_int_eq(ipc_stream_is_canceled(stream), !cases[i].allowed);
 		ck_assert_uint_eq(send_until_full(), cases[i].allowed ?
 					  cases[i].already + cases[i].more : 0);
 		ck_assert_int_eq(stream->broken, cases[i].allowed ? 0 : -EPROTO);
@@ -514,11 +514,11 @@ START_TEST(without_a_limit_it_has_none)
 	begin();
 	ck_assert_uint_eq(sent_deadline(), 0);
 	ck_assert_uint_eq(ipc_stream_remaining(stream), IPC_NEVER);
-	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 0);
 	ck_assert_int_eq(ipc_stream_pidfd(stream), -EINVAL);
 	ipc_stream_cancel(stream);
-	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
-	ck_assert_int_eq(ipc_stream_canceled(NULL), -EINVAL);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
+	ck_assert_int_eq(ipc_stream_is_canceled(NULL), 0);
 	end();
 }
 END_TEST
@@ -541,7 +541,7 @@ START_TEST(after_its_deadline_nothing_goes)
 	ck_assert_uint_eq(ipc_stream_remaining(stream), 0);
 	/* The other end looked at the clock first. */
 	stream_break(stream, -EOWNERDEAD);
-	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &sent, IPC_NEVER), -ETIMEDOUT);
 	ck_assert_int_eq(ipc_stream_end(stream), -ETIMEDOUT);
 	/* Messages that had arrived are still received. */
@@ -687,7 +687,7 @@ START_TEST(a_parent_limits_and_cancels_it)
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CANCELED, .call = 51 }, NULL, 0,
 		  NULL, 0);
 	serve_all();
-	ck_assert_int_eq(ipc_stream_canceled(child), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(child), 0);
 	ipc_stream_unref(child);
 	ipc_object_unref(object);
 	end();
@@ -709,7 +709,7 @@ static int expect_client(struct ipc_stream *opened, uint32_t code, void *userdat
 	ck_assert_int_eq(ipc_stream_pid(opened), getpid());
 	ck_assert_uint_eq(opened->deadline, 12345);
 	ck_assert_uint_eq(ipc_stream_remaining(opened), 0);
-	ck_assert_int_eq(ipc_stream_canceled(opened), 1);
+	ck_assert_int_eq(ipc_stream_is_canceled(opened), 1);
 	called++;
 	if (!*has_pidfd) {
 		ck_assert_int_eq(fd, -EINVAL);

@@ -102,7 +102,7 @@ START_TEST(watchers_are_called_in_order_and_once)
 	watch_died(ipc, fake.watch_cookie);
 	ck_assert_int_eq(n_calls, 2);
 	ipc_slot_end(a);
-	ipc_slot_release(b);
+	ipc_slot_detach(b);
 	ipc_proxy_unref(proxy);
 	ck_assert_uint_eq(fake.n_puts, 1);
 	ipc_unref(ipc);

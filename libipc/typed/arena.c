@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "arena.h"
-#include "core/deadline.h"
 
 #define ARENA_CHUNK_MIN		((size_t)4096)
 #define ARENA_CHUNK_MAX		((size_t)1 << 20)
@@ -28,10 +27,6 @@ static int arena_grow(struct arena *arena, size_t size)
 		want = ARENA_CHUNK_MAX;
 	if (want < size)
 		want = size;
-	/* Less memory than that takes no time. */
-	if (want >= ARENA_CHUNK_MAX && arena->deadline && time_now() >= arena->deadline)
-		return -ETIMEDOUT;
-
 	chunk = malloc(sizeof(*chunk) + want);
 	if (!chunk)
 		return -ENOMEM;
@@ -47,7 +42,6 @@ static int arena_grow(struct arena *arena, size_t size)
 void *arena_alloc_more(struct arena *arena, size_t size)
 {
 	void *piece;
-	int r;
 
 	if (__builtin_expect(size > arena->budget, 0)) {
 		arena->error = -EMSGSIZE;
@@ -56,11 +50,9 @@ void *arena_alloc_more(struct arena *arena, size_t size)
 	/* The budget is far below SIZE_MAX: this cannot overflow. */
 	size = (size + 7) & ~(size_t)7;
 	if (__builtin_expect(size > (size_t)(arena->end - arena->next), 0)) {
-		r = arena_grow(arena, size);
-		if (r < 0) {
-			arena->error = r;
+		arena->error = arena_grow(arena, size);
+		if (arena->error < 0)
 			return NULL;
-		}
 	}
 	arena->budget -= size < arena->budget ? size : arena->budget;
 

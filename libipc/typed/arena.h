@@ -18,10 +18,8 @@ struct arena {
 	uint8_t *next;			/* free bytes of the newest chunk */
 	uint8_t *end;			/* aligned to 8 bytes */
 	size_t budget;			/* bytes that may still be allocated */
-	uint64_t deadline;		/* of unpacking, in ns of the monotonic clock; 0: none */
 	struct arena_chunk *chunks;	/* newest first */
-	int error;			/* why an allocation failed: -EMSGSIZE, -ENOMEM,
-					 * -ETIMEDOUT */
+	int error;			/* why an allocation failed: -EMSGSIZE, -ENOMEM */
 };
 
 /* block stays the owner's. It is aligned to 8 bytes and lives as long as the arena. */
@@ -30,7 +28,6 @@ static inline void arena_init(struct arena *arena, void *block, size_t block_siz
 	arena->next = (uint8_t *)block;
 	arena->end = arena->next + (block_size & ~(size_t)7);
 	arena->budget = budget;
-	arena->deadline = 0;
 	arena->chunks = NULL;
 	arena->error = 0;
 }

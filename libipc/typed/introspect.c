@@ -7,12 +7,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../../idl/shape.h"
+#include "core/errors.h"
 #include "typed.h"
 
 /* A larger description from a peer is not compared. */
@@ -53,12 +53,13 @@ static int dump(struct ipc_call *call, const ProtobufCMessage *message, const vo
 
 	(void)ops;
 	if (!cb)
-		return ipc_call_errno(call, EOPNOTSUPP, "%s has nothing to dump", name);
+		return ipc_call_fail(call, EOPNOTSUPP, NULL, "%s has nothing to dump", name);
 	if (call->uid != 0 && call->uid != geteuid())
-		return ipc_call_errno(call, EPERM, "%s shows its inside to root and user %u only",
-				      name, (unsigned int)geteuid());
+		return ipc_call_fail(call, EPERM, NULL,
+				     "%s shows its inside to root and user %u only", name,
+				     (unsigned int)geteuid());
 	if (!request->fd || request->fd->fd < 0)
-		return ipc_call_errno(call, EBADF, "dump needs a file to write to");
+		return ipc_call_fail(call, EBADF, NULL, "dump needs a file to write to");
 
 	r = cb(call, request->fd->fd, request->args, request->n_args, userdata);
 	if (r < 0 || call->replied)
@@ -157,14 +158,11 @@ static __attribute__((format(printf, 2, 3))) int differs(struct ipc_error *error
 {
 	va_list args;
 
+	error_set(error, -EPROTOTYPE);
 	if (!error)
 		return -EPROTOTYPE;
-
-	ipc_error_done(error);
-	error->code = -EPROTOTYPE;
 	va_start(args, format);
-	if (vasprintf(&error->message, format, args) < 0)
-		error->message = NULL;
+	error->message = error_format(format, args);
 	va_end(args);
 	return -EPROTOTYPE;
 }
@@ -248,9 +246,5 @@ int ipc_rpc_check(struct ipc_proxy *proxy, const struct ipc_interface *interface
 	else if (!interface->hash || theirs->hash != interface->hash)
 		r = compare(interface, theirs, error);
 	ipc_rpc_free(&theirs->base);
-	if (r < 0 && r != -EPROTOTYPE && error) {
-		ipc_error_done(error);
-		error->code = r;
-	}
-	return r;
+	return r < 0 && r != -EPROTOTYPE ? error_set(error, r) : r;
 }

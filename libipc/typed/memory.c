@@ -98,7 +98,7 @@ size_t ipc_memory_size(const struct ipc_memory *memory)
 	return memory->size;
 }
 
-int ipc_memory_fd(const struct ipc_memory *memory)
+int ipc_memory_get_fd(const struct ipc_memory *memory)
 {
 	return memory ? memory->fd : -EINVAL;
 }

@@ -61,7 +61,6 @@ static inline void message_init(struct message *message, void *block, size_t blo
  *
  *   -EBADMSG    the bytes are no message of this type, nest too deep, or need more memory than
  *               message_budget()
- *   -ETIMEDOUT  the arena's deadline has passed
  *   -ENOMEM
  */
 int message_unpack(struct message *message, const ProtobufCMessageDescriptor *descriptor,

@@ -48,7 +48,7 @@ struct ipc_options names_options(struct names *names)
 	struct thread *t;
 
 	/* A handler cleans up after the end of its call. Other calls would fail then. */
-	if (thread_get(names->ipc, &t) == 0 && t->serving && ipc_call_canceled(t->serving) == 1)
+	if (thread_get(names->ipc, &t) == 0 && t->serving && ipc_call_is_canceled(t->serving))
 		options.flags = IPC_DETACHED;
 	return options;
 }
@@ -504,7 +504,7 @@ static int wait_for_manager(struct ipc *ipc, uint64_t deadline)
 	int r;
 
 	do {
-		if (ipc_is_canceled(thread_cancellation) == 1)
+		if (ipc_cancellation_is_canceled(thread_cancellation))
 			return -ECANCELED;
 		left = left_until(deadline);
 		r = device_wait_manager(ipc->path, left < most ? left : most);

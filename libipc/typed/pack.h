@@ -32,15 +32,6 @@ struct packed {
 	struct ipcbus_iovec parts[GATHER_PARTS];
 };
 
-_Static_assert(IPC_METHOD_REPLY_OBJECTS == IPC_METHOD_REQUEST_OBJECTS << 1 &&
-	       IPC_METHOD_REPLY_BYTES == IPC_METHOD_REQUEST_BYTES << 1, "reply_flags()");
-
-/* The flags of a method's reply, as those of a request. */
-static inline uint32_t reply_flags(const struct ipc_method *method)
-{
-	return method->flags >> 1;
-}
-
 /*
  * Packs a message and makes it the content of *send. flags say what its type can have:
  * IPC_METHOD_REQUEST_OBJECTS and _BYTES. If most of the message is in fields of type bytes

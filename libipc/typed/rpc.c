@@ -48,7 +48,7 @@ static int start(struct rpc *rpc, uint32_t kind, struct ipc_proxy *proxy,
 		rpc->request.x.send.flags |= IPCBUS_SEND_ACCEPT_FDS;
 	/* The messages of a codec have no objects. */
 	if (likely(!(options && options->metadata)) &&
-	    likely(message_pack_small(rpc->request.t, request_codec(method), message,
+	    likely(message_pack_small(rpc->request.t, method->request_codec, message,
 				      &rpc->request.x.send)))
 		return 0;
 	return pack_other(rpc, method, options, message);
@@ -102,11 +102,9 @@ static struct typed_reply *reply_new(struct thread *t,
 	return reply;
 }
 
-/* Until the deadline (0: none). *ret_reply is set also on failure: to NULL if there is no memory
- * for it. */
+/* *ret_reply is set also on failure: to NULL if there is no memory for it. */
 static inline int unpack(struct thread *t, const struct ipc_method *method, bool borrow,
-			 uint64_t deadline, const uint8_t *data, size_t size,
-			 struct typed_reply **ret_reply)
+			 const uint8_t *data, size_t size, struct typed_reply **ret_reply)
 {
 	struct typed_reply *reply = reply_new(t, method->reply, borrow, size);
 	int r;
@@ -114,7 +112,6 @@ static inline int unpack(struct thread *t, const struct ipc_method *method, bool
 	*ret_reply = reply;
 	if (!reply)
 		return -ENOMEM;
-	reply->message.arena.deadline = deadline;
 	r = message_unpack(&reply->message, method->reply, borrow, data, size);
 	if (r < 0)
 		return r;
@@ -137,19 +134,17 @@ static bool borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_
 	return false;
 }
 
-/* One that takes time, and that may point into the buffer or the file. */
+/* One that may point into the buffer or the file. */
 static __attribute__((noinline)) int unpack_large(struct thread *t,
 						  const struct ipc_method *method,
-						  struct ipcbus_event *event, uint64_t deadline,
-						  struct mapping *file,
+						  struct ipcbus_event *event, struct mapping *file,
 						  struct typed_reply **ret_reply)
 {
 	const uint8_t *data = device_at(&t->ipc->device, event->offset);
 	bool borrowed = !file->data && borrow_begin(t->ipc, method, event->data_size);
 	int r;
 
-	r = unpack(t, method, borrowed || file->data, reply_deadline(t, event, deadline), data,
-		   event->data_size, ret_reply);
+	r = unpack(t, method, borrowed || file->data, data, event->data_size, ret_reply);
 	if (*ret_reply && ((*ret_reply)->message.borrows || file->data)) {
 		reply_hold(&(*ret_reply)->base, t->ipc, event, borrowed, file);
 		return r;
@@ -179,7 +174,7 @@ static inline bool take_small(struct thread *t, const struct ipc_method *method,
 			      const struct ipcbus_event *event, ProtobufCMessage **ret_reply)
 {
 	const uint8_t *data = device_at(&t->ipc->device, event->offset);
-	const struct ipc_codec *codec = reply_codec(method);
+	const struct ipc_codec *codec = method->reply_codec;
 	size_t size = event->data_size;
 	struct typed_reply *reply;
 
@@ -200,7 +195,7 @@ static inline bool take_small(struct thread *t, const struct ipc_method *method,
 }
 
 static __attribute__((noinline)) int take_other(struct thread *t, const struct ipc_method *method,
-						struct ipcbus_event *event, uint64_t deadline,
+						struct ipcbus_event *event,
 						ProtobufCMessage **ret_reply)
 {
 	struct mapping file = { NULL, 0 };
@@ -221,10 +216,9 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 		return -EMSGSIZE;
 	}
 	if (likely(event->data_size < BORROW_MIN && !file.data))
-		r = unpack(t, method, /* borrow= */ false, /* deadline= */ 0, data,
-			   event->data_size, &reply);
+		r = unpack(t, method, /* borrow= */ false, data, event->data_size, &reply);
 	else
-		r = unpack_large(t, method, event, deadline, &file, &reply);
+		r = unpack_large(t, method, event, &file, &reply);
 	if (unlikely(r < 0))
 		event_refuse(ipc, event);
 	else
@@ -249,7 +243,7 @@ static int receive(struct thread *t, const struct ipc_method *method, struct ipc
 	if (unlikely(event->kind != IPCBUS_EVENT_REPLY)) {
 		r = reply_failed(t, event, deadline, error);
 	} else if (ret_reply && !take_small(t, method, event, ret_reply)) {
-		r = take_other(t, method, event, deadline, ret_reply);
+		r = take_other(t, method, event, ret_reply);
 		if (unlikely(r < 0))
 			error_set(error, r);
 	} else if (!ret_reply) {

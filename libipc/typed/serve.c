@@ -151,16 +151,16 @@ static int refuse(struct ipc_call *call, int r)
 		return r;
 	switch (r) {
 	case -EOPNOTSUPP:
-		ipc_call_errno(call, r, "%s has no method with the number 0x%x", interface,
-			       call->code);
+		ipc_call_fail(call, r, NULL, "%s has no method with the number 0x%x", interface,
+			      call->code);
 		break;
 	case -EPROTO:
-		ipc_call_errno(call, r, "%s.%s is oneway: it has no reply", interface,
-			       call->method->name);
+		ipc_call_fail(call, r, NULL, "%s.%s is oneway: it has no reply", interface,
+			      call->method->name);
 		break;
 	case -EBADMSG:
-		ipc_call_errno(call, r, "%s.%s: the request is not a valid %s", interface,
-			       call->method->name, call->method->request->name);
+		ipc_call_fail(call, r, NULL, "%s.%s: the request is not a valid %s", interface,
+			      call->method->name, call->method->request->name);
 		break;
 	default:
 		break;
@@ -178,8 +178,8 @@ static int serve_stream(struct ipc_call *call, const struct ipcbus_event *event)
 		return r;
 	r = stream_serve(call, message);
 	if (r == -EBADMSG)
-		ipc_call_errno(call, r, "%s.stream: the request is not a valid ipc.StreamOpen",
-			       call->object->interface);
+		ipc_call_fail(call, r, NULL, "%s.stream: the request is not a valid ipc.StreamOpen",
+			      call->object->interface);
 	return r;
 }
 
@@ -253,7 +253,7 @@ int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 	r = call_prepare_reply(call, &t);
 	if (r < 0)
 		return r;
-	if (likely(message_pack_small(t, reply_codec(method), reply, &send)))
+	if (likely(message_pack_small(t, method->reply_codec, reply, &send)))
 		return call_send(call, t, IPCBUS_SEND_REPLY, /* code= */ 0, send.data_size);
 	return reply_other(call, t, reply);
 }

@@ -23,27 +23,16 @@ static struct typed_stream *typed_stream(struct ipc_stream *stream)
 static void describe_direction(struct ipc_method *method, const struct ipc_method *of,
 			       bool requests)
 {
-	static const struct {
-		uint32_t request;
-		uint32_t reply;
-	} flags[] = {
-		{ IPC_METHOD_REQUEST_OBJECTS, IPC_METHOD_REPLY_OBJECTS },
-		{ IPC_METHOD_REQUEST_BYTES, IPC_METHOD_REPLY_BYTES },
-	};
-
 	*method = (struct ipc_method){
 		.code = STREAM_MESSAGE,
-		.flags = IPC_METHOD_ONEWAY,
+		.flags = IPC_METHOD_ONEWAY |
+			 ((requests ? of->flags : reply_flags(of)) &
+			  (IPC_METHOD_REQUEST_OBJECTS | IPC_METHOD_REQUEST_BYTES)),
 		.name = of->name,
 		.request = requests ? of->request : of->reply,
 		.reply = &ipc__none__descriptor,
+		.request_codec = requests ? of->request_codec : of->reply_codec,
 	};
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (of->flags & (requests ? flags[i].request : flags[i].reply))
-			method->flags |= flags[i].request;
-	method->request_codec = requests ? request_codec(of) : reply_codec(of);
-	if (method->request_codec)
-		method->flags |= IPC_METHOD_REQUEST_CODEC;
 }
 
 static int unpack(struct ipc_stream *stream, struct ipc_call *call,
@@ -154,8 +143,8 @@ int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request
 			  void *userdata)
 {
 	(void)request, (void)ops, (void)userdata;
-	return ipc_call_errno(call, EPROTO, "%s.%s is a stream: it is opened, not called",
-			      call->object->interface, call->method->name);
+	return ipc_call_fail(call, EPROTO, NULL, "%s.%s is a stream: it is opened, not called",
+			     call->object->interface, call->method->name);
 }
 
 /* How long the client waits for space for the request. */

@@ -52,15 +52,14 @@ static inline const struct ipc_method *method_at(const struct ipc_interface *int
 					   i * interface->method_size);
 }
 
-/* Of a method's messages, or NULL. */
-static inline const struct ipc_codec *request_codec(const struct ipc_method *method)
-{
-	return method->flags & IPC_METHOD_REQUEST_CODEC ? method->request_codec : NULL;
-}
+_Static_assert(IPC_METHOD_REPLY_OBJECTS == IPC_METHOD_REQUEST_OBJECTS << 1 &&
+		       IPC_METHOD_REPLY_BYTES == IPC_METHOD_REQUEST_BYTES << 1,
+	       "reply_flags()");
 
-static inline const struct ipc_codec *reply_codec(const struct ipc_method *method)
+/* The flags of a method's reply, as those of a request. */
+static inline uint32_t reply_flags(const struct ipc_method *method)
 {
-	return method->flags & IPC_METHOD_REPLY_CODEC ? method->reply_codec : NULL;
+	return method->flags >> 1;
 }
 
 /* introspect.c: returns the method with this code that every object has, or NULL. */
@@ -142,7 +141,7 @@ static inline int typed_unpack(struct ipc_call *call, const struct ipcbus_event 
 			       const struct ipc_method *method, ProtobufCMessage **ret_message)
 {
 	struct typed_call *typed = (struct typed_call *)call->block;
-	const struct ipc_codec *codec = request_codec(method);
+	const struct ipc_codec *codec = method->request_codec;
 
 	if (!is_small(event, codec) ||
 	    !message_unpack_small(&typed->request, codec, typed->block, TYPED_BLOCK,

@@ -50,7 +50,7 @@ static void call_end(struct part *part)
 	if (native && !call->replied) {
 		call->replied = true;
 		Py_BEGIN_ALLOW_THREADS
-		ipc_call_errno(native, ECANCELED, "the service is closed");
+		ipc_call_fail(native, ECANCELED, NULL, "the service is closed");
 		Py_END_ALLOW_THREADS
 	}
 	call_release(call);
@@ -101,14 +101,6 @@ static PyObject *call_reply(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_RETURN_NONE;
 }
 
-/* Without a name it is an errno with a text. */
-static int reply_error(struct ipc_call *call, const struct ipc_error *error)
-{
-	if (error->name)
-		return ipc_call_raise(call, error);
-	return ipc_call_errno(call, error->code, error->message ? "%s" : NULL, error->message);
-}
-
 /* error(code, number, name, message, details): code is a positive errno, or 0 with a name */
 static PyObject *call_error(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
@@ -133,7 +125,7 @@ static PyObject *call_error(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	error.details_size = (size_t)details.len;
 	ipc_call_ref(native);
 	Py_BEGIN_ALLOW_THREADS
-	r = reply_error(native, &error);
+	r = ipc_call_fail_with(native, &error);
 	ipc_call_unref(native);
 	Py_END_ALLOW_THREADS
 	PyBuffer_Release(&details);
@@ -205,7 +197,7 @@ static PyObject *call_on_cancel(PyObject *self, PyObject *callback)
 	r = ipc_call_on_cancel(native, canceled, self, &slot);
 	if (r == 0) {
 		ipc_slot_set_destroy(slot, cancel_destroyed);
-		ipc_slot_release(slot);
+		ipc_slot_detach(slot);
 	}
 	ipc_call_unref(native);
 	Py_END_ALLOW_THREADS
@@ -252,7 +244,6 @@ static PyObject *call_remaining(PyObject *self, void *closure)
 	return native ? PyLong_FromUnsignedLongLong(ipc_call_remaining(native)) : fail_released();
 }
 
-/* Only a call without a reply can be canceled. */
 static PyObject *call_oneway(PyObject *self, void *closure)
 {
 	struct call *call = call_of(self);
@@ -261,7 +252,7 @@ static PyObject *call_oneway(PyObject *self, void *closure)
 	if (call->oneway < 0 && !call->replied) {
 		if (!call->call)
 			return fail_released();
-		call->oneway = ipc_call_canceled(call->call) == -EINVAL;
+		call->oneway = ipc_call_is_oneway(call->call);
 	}
 	return PyBool_FromLong(call->oneway > 0);
 }

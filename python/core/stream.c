@@ -350,13 +350,7 @@ static PyObject *finish(PyObject *self, const struct ipc_error *error)
 	if (!native)
 		return NULL;
 	Py_BEGIN_ALLOW_THREADS
-	if (!error)
-		r = ipc_stream_end(native);
-	else if (error->name)
-		r = ipc_stream_raise(native, error);
-	else
-		r = ipc_stream_fail(native, error->code, NULL, error->message ? "%s" : NULL,
-				    error->message);
+	r = error ? ipc_stream_fail_with(native, error) : ipc_stream_end(native);
 	ipc_stream_unref(native);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
@@ -433,7 +427,7 @@ static PyObject *number(PyObject *self, void *closure)
 	case STREAM_REMAINING:
 		return PyLong_FromUnsignedLongLong(ipc_stream_remaining(native));
 	default:
-		return PyBool_FromLong(ipc_stream_canceled(native));
+		return PyBool_FromLong(ipc_stream_is_canceled(native));
 	}
 }
 
@@ -468,7 +462,7 @@ static PyGetSetDef members[] = {
 	{ "gid", number, NULL, NULL, (void *)STREAM_GID },
 	{ "pid", number, NULL, NULL, (void *)STREAM_PID },
 	{ "remaining", number, NULL, NULL, (void *)STREAM_REMAINING },
-	{ "canceled", number, NULL, NULL, (void *)STREAM_CANCELED },
+	{ "is_canceled", number, NULL, NULL, (void *)STREAM_CANCELED },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 

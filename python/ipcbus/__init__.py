@@ -12,6 +12,7 @@ from . import _core
 from .errors import (
     ActivationFailed,
     BadMessage,
+    BusEnded,
     Canceled,
     DeadlineExceeded,
     Error,
@@ -39,6 +40,7 @@ from .memory import Memory
 __all__ = [
     "ActivationFailed",
     "BadMessage",
+    "BusEnded",
     "Canceled",
     "DeadlineExceeded",
     "Entry",

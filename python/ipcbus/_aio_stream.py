@@ -39,7 +39,7 @@ class End:
     def _change(self) -> None:
         self.wake()
         try:
-            broken = self._served is not None and self.stream.canceled
+            broken = self._served is not None and self.stream.is_canceled
         except Error:
             return  # it is over
         if broken and self._served is not None:

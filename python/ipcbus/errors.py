@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Errors of calls, as exceptions.
 
-Every exception is an ``Error``. Its class says what happened, its attributes say more:
+Every exception is an ``Error``. Its class says what happened. The classes have the names of ``enum
+ipc_errno`` in ``<ipc/error.h>``. Its attributes say more:
 
 ``code``
     The errno, positive: ``errno.ENOENT``.
@@ -136,6 +137,12 @@ class NoManager(Error):
     default_code = errno.ENOTCONN
 
 
+class BusEnded(Error):
+    """The daemon that ran the bus has ended."""
+
+    default_code = errno.ECONNRESET
+
+
 class PeerDied(Error):
     """The object's process died, or destroyed the object."""
 
@@ -226,6 +233,7 @@ _by_code: dict[int, type[Error]] = {
         NameTaken,
         ActivationFailed,
         NoManager,
+        BusEnded,
         PeerDied,
         PeerFrozen,
         Unimplemented,

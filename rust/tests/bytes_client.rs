@@ -12,7 +12,7 @@ fn main() -> ipcbus::Result<()> {
     let request = Message::new(1).bytes(text.as_bytes());
     match upper.call(&request, &Options::new().timeout(Duration::from_secs(10))) {
         Ok(reply) => println!("{}", String::from_utf8_lossy(reply.bytes())),
-        Err(Error::Service(f)) if f.name.as_deref() == Some("upper.Empty") => println!("(nothing)"),
+        Err(Error::ServiceError(f)) if f.name.as_deref() == Some("upper.Empty") => println!("(nothing)"),
         Err(other) => return Err(other),
     }
     Ok(())

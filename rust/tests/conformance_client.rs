@@ -58,7 +58,7 @@ impl Visitor for Guest {
             drop(call);
             left.send("left").unwrap();
         })?;
-        slot.release();
+        slot.detach();
         *place = Some(call);
         sender.send("entered").unwrap();
         Ok(())
@@ -145,8 +145,8 @@ fn errors(bench: &Bench) {
     assert_eq!(bench.peer.drop().unwrap_err().code(), libc::ENOMSG);
 
     let call = |message: Message| bench.peer.proxy().call(&message, &Options::new()).unwrap_err();
-    assert!(matches!(call(Message::new(9).bytes(&b"\x0a\xff"[..])), Error::Malformed(_)));
-    assert!(matches!(call(Message::new(0x8000_0001)), Error::Unsupported(_)));
+    assert!(matches!(call(Message::new(9).bytes(&b"\x0a\xff"[..])), Error::BadMessage(_)));
+    assert!(matches!(call(Message::new(0x8000_0001)), Error::Unimplemented(_)));
     assert_eq!(call(Message::new(8)).code(), libc::EPROTO);
     let nobody = PeerClient::get(&bench.bus, "conform.nobody").unwrap_err();
     assert!(matches!(nobody, Error::NotFound(_)));
@@ -253,7 +253,7 @@ fn open_briefly(bench: &Bench) -> StreamOf<Number, Number> {
     while brief < LONG {
         match bench.peer.running(&Options::new().timeout(brief)) {
             Ok(stream) => return stream,
-            Err(Error::TimedOut(_)) => brief *= 4,
+            Err(Error::DeadlineExceeded(_)) => brief *= 4,
             Err(other) => panic!("{other:?}"),
         }
     }
@@ -276,16 +276,16 @@ fn deadlines(bench: &Bench) {
     let mut brief = Duration::from_millis(100);
     loop {
         let error = bench.peer.hang_with(&Options::new().timeout(brief)).unwrap_err();
-        assert!(matches!(error, Error::TimedOut(_)));
+        assert!(matches!(error, Error::DeadlineExceeded(_)));
         if bench.calm() != before {
             break;
         }
         brief *= 4;
         assert!(brief < LONG, "no handler has begun");
     }
-    assert!(matches!(bench.peer.hang_briefly().unwrap_err(), Error::TimedOut(_)));
+    assert!(matches!(bench.peer.hang_briefly().unwrap_err(), Error::DeadlineExceeded(_)));
     let mut both = open_briefly(bench);
-    assert!(matches!(both.receive(WAIT).unwrap_err(), Error::TimedOut(_)));
+    assert!(matches!(both.receive(WAIT).unwrap_err(), Error::DeadlineExceeded(_)));
     bench.calm();
 }
 
@@ -330,7 +330,7 @@ fn versions(bench: &Bench) {
     };
     let said = Said { text: "heard: hello".into(), tone: Tone::Loud as i32, ..Said::default() };
     assert_eq!(older.say(&request).unwrap(), said);
-    assert!(matches!(older.shout(&request).unwrap_err(), Error::Unsupported(_)));
+    assert!(matches!(older.shout(&request).unwrap_err(), Error::Unimplemented(_)));
     let newer = NewerClient::get(&bench.bus, &format!("{}.newer", bench.name)).unwrap();
     let reply = newer.ask(&Question { text: "why".into() }).unwrap();
     assert_eq!((reply.text.as_str(), reply.tone), ("why, 0 times", Tone::Glad as i32));
@@ -340,15 +340,15 @@ fn death(bench: &Bench) {
     let (sender, died) = mpsc::channel();
     let sender = Mutex::new(sender);
     let slot = bench.peer.proxy().on_death(move || sender.lock().unwrap().send(()).unwrap());
-    slot.unwrap().release();
+    slot.unwrap().detach();
     bench.peer.hangs().unwrap();
     assert!(died.try_recv().is_err());
     let error = bench.peer.exit().unwrap_err();
-    assert!(matches!(error, Error::Dead(_)));
+    assert!(matches!(error, Error::PeerDied(_)));
     assert_eq!(error.origin(), Origin::Bus);
     died.recv_timeout(LONG).unwrap();
-    assert!(matches!(bench.peer.hangs().unwrap_err(), Error::Dead(_)));
-    assert!(matches!(bench.peer.note(&Number { number: 1 }).unwrap_err(), Error::Dead(_)));
+    assert!(matches!(bench.peer.hangs().unwrap_err(), Error::PeerDied(_)));
+    assert!(matches!(bench.peer.note(&Number { number: 1 }).unwrap_err(), Error::PeerDied(_)));
 }
 
 fn case(name: &str) -> fn(&Bench) {

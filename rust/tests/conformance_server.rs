@@ -59,7 +59,7 @@ impl Server {
             hangs.waiting.fetch_sub(1, Ordering::SeqCst);
             drop(call);
         });
-        if let Err(error) = slot.map(Slot::release) {
+        if let Err(error) = slot.map(Slot::detach) {
             self.hangs.canceled.fetch_add(1, Ordering::SeqCst);
             self.hangs.waiting.fetch_sub(1, Ordering::SeqCst);
             return Err(error);
@@ -115,7 +115,7 @@ impl Peer for Server {
         reply.number = said.number;
         reply.left_ms = said.left_ms;
         if request.refuse {
-            if let Err(Error::Service(f)) = visitor.refuse() {
+            if let Err(Error::ServiceError(f)) = visitor.refuse() {
                 reply.refused =
                     format!("{}: {}", f.name.unwrap_or_default(), f.message.unwrap_or_default());
             }

@@ -157,7 +157,7 @@ fn calls(desk: &DeskClient) {
     assert_eq!(error.code(), libc::EINVAL);
 
     // The time limit is that of the method.
-    assert!(matches!(desk.nap().unwrap_err(), Error::TimedOut(_)));
+    assert!(matches!(desk.nap().unwrap_err(), Error::DeadlineExceeded(_)));
 
     desk.nap_with(&Options::new().timeout(Duration::from_secs(60))).unwrap();
 
@@ -174,9 +174,9 @@ fn calls(desk: &DeskClient) {
     let add = ipcbus_code("desk.app.Desk/Add");
     let bad = Message::new(add).bytes(&b"\x0a\xff"[..]);
     let error = desk.proxy().call(&bad, &Options::new()).unwrap_err();
-    assert!(matches!(error, Error::Malformed(_)), "{error:?}");
+    assert!(matches!(error, Error::BadMessage(_)), "{error:?}");
     let error = desk.proxy().call(&Message::new(0x8000_0001), &Options::new()).unwrap_err();
-    assert!(matches!(error, Error::Unsupported(_)), "{error:?}");
+    assert!(matches!(error, Error::Unimplemented(_)), "{error:?}");
 }
 
 /// The number of a method without the option (ipc.id).

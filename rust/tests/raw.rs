@@ -112,7 +112,7 @@ impl Service for Desk {
                 while !call.is_canceled() {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                assert!(matches!(ask(Options::new()).unwrap_err(), Error::TimedOut(_)));
+                assert!(matches!(ask(Options::new()).unwrap_err(), Error::DeadlineExceeded(_)));
                 ask(Options::new().detached()).unwrap();
                 let error = ask(Options::new().detached().parent(&call)).unwrap_err();
                 assert_eq!(error.code(), libc::EINVAL);
@@ -204,7 +204,7 @@ fn calls_return_replies() {
 fn errors_have_all_fields() {
     let bus = start();
     let error = bus.call(FAIL, b"").unwrap_err();
-    assert!(matches!(error, Error::Service(_)));
+    assert!(matches!(error, Error::ServiceError(_)));
     assert_eq!(error.name(), Some("desk.Bad"));
     assert_eq!(error.message(), Some("it is bad"));
     assert_eq!(error.failure().number, -7);
@@ -216,7 +216,7 @@ fn errors_have_all_fields() {
     let error = bus.call(ERRNO, b"").unwrap_err();
     assert_eq!((error.code(), error.name()), (libc::ENOTEMPTY, None));
     assert_eq!(error.message(), Some("not yet"));
-    assert!(matches!(bus.call(99, b"").unwrap_err(), Error::Unsupported(_)));
+    assert!(matches!(bus.call(99, b"").unwrap_err(), Error::Unimplemented(_)));
     assert_eq!(bus.client.get("no.such.name").unwrap_err().code(), libc::ENOENT);
     assert_eq!(bus.client.get("no\0name").unwrap_err().code(), libc::EINVAL);
 }
@@ -402,7 +402,7 @@ fn files_travel() {
     let mut file = memory_file(b"a note");
     let request = Message::new(FILE).fd(1, file.as_fd());
     let error = bus.desk.call(&request, &Options::new()).unwrap_err();
-    assert!(matches!(error, Error::Denied(_)), "the reply has a file: {error}");
+    assert!(matches!(error, Error::PermissionDenied(_)), "the reply has a file: {error}");
 
     file.seek(SeekFrom::Start(0)).unwrap();
     let request = Message::new(FILE).fd(1, file.as_fd()).accept_fds();
@@ -423,7 +423,7 @@ fn deadlines_and_cancellation_reach_the_server() {
     loop {
         let soon = Options::new().timeout(limit);
         let error = bus.desk.call(&Message::new(KEEP), &soon).unwrap_err();
-        assert!(matches!(error, Error::TimedOut(_)));
+        assert!(matches!(error, Error::DeadlineExceeded(_)));
         match bus.events.recv_timeout(limit) {
             Ok(event) => break assert_eq!(event, Event::Kept),
             Err(_) => limit *= 2,
@@ -482,7 +482,7 @@ fn detached_calls_outlive_the_limit_of_their_handler() {
     let mut limit = Duration::from_millis(50);
     loop {
         let error = bus.desk.call(&request, &Options::new().timeout(limit)).unwrap_err();
-        assert!(matches!(error, Error::TimedOut(_)));
+        assert!(matches!(error, Error::DeadlineExceeded(_)));
         match bus.events.recv_timeout(limit) {
             Ok(event) => break assert_eq!(event, Event::Kept),
             Err(_) => limit *= 2,
@@ -504,7 +504,7 @@ fn a_limit_that_is_too_long_is_none() {
     }
     let none = Options::new().timeout(Duration::ZERO);
     let error = bus.desk.call(&Message::new(ECHO), &none).unwrap_err();
-    assert!(matches!(error, Error::TimedOut(_)));
+    assert!(matches!(error, Error::DeadlineExceeded(_)));
 }
 
 fn metadata_and_callers_are_known() {
@@ -532,7 +532,7 @@ fn death_is_reported() {
     block_on(future);
     assert_eq!(events.recv_timeout(LONG.unwrap()).unwrap(), Event::Dropped);
     let error = desk.call(&Message::new(ECHO), &Options::new()).unwrap_err();
-    assert!(matches!(error, Error::Dead(_)));
+    assert!(matches!(error, Error::PeerDied(_)));
     slot.end();
     serving.stop().unwrap();
     drop(client);
@@ -566,7 +566,7 @@ fn futures_complete_and_cancel() {
                     Ok(future) => future.await.map(drop),
                     Err(error) => Err(error),
                 };
-                assert!(matches!(late.unwrap_err(), Error::TimedOut(_)));
+                assert!(matches!(late.unwrap_err(), Error::DeadlineExceeded(_)));
                 serving.abort();
             })
             .await;
@@ -627,10 +627,10 @@ fn streams_carry_messages() {
 
     let short = Options::new().timeout(Duration::from_millis(30));
     let mut idle = bus.desk.open_stream(ADD, &short).unwrap();
-    assert!(matches!(idle.receive(LONG).unwrap_err(), Error::TimedOut(_)));
+    assert!(matches!(idle.receive(LONG).unwrap_err(), Error::DeadlineExceeded(_)));
     assert!(idle.is_canceled());
     let error = bus.desk.open_stream(77, &Options::new()).unwrap().receive(LONG).unwrap_err();
-    assert!(matches!(error, Error::Unsupported(_)));
+    assert!(matches!(error, Error::Unimplemented(_)));
 }
 
 /// A bus of its own, with a service manager, that the test kills.

@@ -96,7 +96,7 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail_open(/* device= */ NULL, r);
+		return ipc_print_open_error(/* device= */ NULL, r);
 	r = ipc_raw_object_new(ipc, &stuck, /* userdata= */ NULL, &object);
 	if (r == 0)
 		r = ipc_register_name(ipc, "test.stuck", object, /* ret_slot= */ NULL);
@@ -106,5 +106,5 @@ int main(void)
 		r = streams_register(ipc, "test.large", &large, /* userdata= */ NULL);
 	if (r == 0)
 		r = ipc_run(ipc);
-	return ipc_fail("serve test.limits", r, NULL);
+	return ipc_print_error("serve test.limits", r, NULL);
 }

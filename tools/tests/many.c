@@ -21,7 +21,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 {
 	(void)request;
 	(void)userdata;
-	return ipc_call_errno(call, EOPNOTSUPP, NULL);
+	return ipc_call_fail(call, EOPNOTSUPP, NULL, NULL);
 }
 
 static int flood(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)

@@ -6,6 +6,7 @@
 #ifndef IPC_PUBLIC_ERROR_H
 #define IPC_PUBLIC_ERROR_H
 
+#include <errno.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -28,6 +29,36 @@ enum ipc_origin {
 	IPC_ORIGIN_BUS = 1,	/* the kernel, which refused or ended the call */
 	IPC_ORIGIN_PEER = 2,	/* the server's process */
 	IPC_ORIGIN_BEHIND = 3,	/* a service behind the server, says the server */
+};
+
+/*
+ * The errnos that say something about the call, the bus or the other side, by name. Python has an
+ * exception class and Rust a variant of Error with the same name. Functions return them negative:
+ *
+ *	if (r == -IPC_PEER_DIED)
+ */
+enum ipc_errno {
+	IPC_INVALID_ARGUMENT = EINVAL,
+	IPC_CANCELED = ECANCELED,
+	IPC_DEADLINE_EXCEEDED = ETIMEDOUT,
+	IPC_NOT_FOUND = ENOENT,
+	IPC_PERMISSION_DENIED = EACCES, /* in Python and Rust EPERM too */
+	IPC_NAME_TAKEN = EEXIST,
+	IPC_ACTIVATION_FAILED = EHOSTUNREACH,
+	IPC_NO_MANAGER = ENOTCONN,
+	IPC_BUS_ENDED = ECONNRESET,
+	IPC_PEER_DIED = EOWNERDEAD,
+	IPC_PEER_FROZEN = EHOSTDOWN,
+	IPC_UNIMPLEMENTED = EOPNOTSUPP,
+	IPC_INTERFACE_MISMATCH = EPROTOTYPE,
+	IPC_PROTOCOL_ERROR = EPROTO,
+	IPC_BAD_MESSAGE = EBADMSG,
+	IPC_MESSAGE_TOO_LARGE = EMSGSIZE,
+	IPC_WOULD_BLOCK = EAGAIN,
+	IPC_QUOTA_EXCEEDED = EDQUOT,
+	IPC_NO_REPLY = ENOMSG,
+	IPC_FORKED = ECHILD,
+	IPC_SERVICE_ERROR = EREMOTEIO,
 };
 
 /*
@@ -68,11 +99,11 @@ const char *ipc_strerror(int code);
 char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *error);
 
 /* Print an error to stderr, as "WHAT: " and ipc_error_text(), and return 1, an exit status. */
-int ipc_fail(const char *what, int code, const struct ipc_error *error);
+int ipc_print_error(const char *what, int code, const struct ipc_error *error);
 
-/* Print why ipc_open() or ipc_open_sized() failed, as ipc_fail() does. WHAT is "open PATH": the bus that
- * ipc_find_bus() finds for this device, and why. */
-int ipc_fail_open(const char *device, int code);
+/* Print why ipc_open() or ipc_open_sized() failed, as ipc_print_error() does. WHAT is "open PATH": the
+ * bus that ipc_find_bus() finds for this device, and why. */
+int ipc_print_open_error(const char *device, int code);
 
 /*
  * Make a text of others fit for a terminal or a log: write it to `to`, which has size bytes, with

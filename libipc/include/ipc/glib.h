@@ -9,7 +9,7 @@
  *		...
  *	g_main_loop_run(loop);
  *	if (error < 0)
- *		return ipc_fail("serve", error, NULL);
+ *		return ipc_print_error("serve", error, NULL);
  */
 #ifndef IPC_GLIB_H
 #define IPC_GLIB_H

@@ -46,6 +46,9 @@
  *
  *   Results     A function that returns int returns 0 or a count on success, and a
  *               negative errno on failure. `ret_` outputs are written on success only.
+ *               A function with _is_ in its name returns 1 or 0 and does not fail.
+ *               A returned file descriptor is new and O_CLOEXEC, and the caller must close it.
+ *               Functions named _get_fd() lend theirs: the library closes it with the object.
  *   Arguments   A NULL or out-of-range argument fails with -EINVAL, except where its
  *               description allows it. Functions that cannot return an errno need a valid
  *               pointer. Arguments belong to the caller and are not kept.
@@ -93,68 +96,75 @@
  *               fails with -EINVAL. What the program sets and this library does not know fails
  *               with -E2BIG. Structures that the library passes to the program grow too.
  *   Side effects  The library never aborts, installs no signal handlers, and prints
- *               nothing except in ipc_fail() and ipc_fail_open(). It starts threads only as
- *               far as ipc_set_threads() allows. Those threads block all signals.
+ *               nothing except in ipc_print_error() and ipc_print_open_error(). It starts threads
+ *               only as far as ipc_set_threads() allows. Those threads block all signals.
  *
  * Errors. An errno has the meaning below, except where a function lists another;
- * ipc_strerror() abridges these texts. Functions list the errors that are specific to them. Every
+ * ipc_strerror() abridges these texts. The names are those of enum ipc_errno in <ipc/error.h>.
+ * Functions list the errors that are specific to them. Every
  * function may fail with -EINVAL and -ECHILD; a function that allocates, with -ENOMEM. Calls
  * may fail with each error below.
  *
  *   This side
- *   -EINVAL       An argument, name or string is malformed, or the proxy outlived its connection.
- *   -ECHILD       The connection belongs to the parent process.
- *   -EBADF        The message names an object that is no object or proxy of this
- *                 connection, or a file descriptor that is not open.
+ *   -EINVAL       IPC_INVALID_ARGUMENT. An argument, name or string is malformed, or the proxy
+ *                 outlived its connection.
+ *   -ECHILD       IPC_FORKED. The connection belongs to the parent process.
+ *   -EBADF        The message names an object that is no object or proxy of this connection, or a
+ *                 file descriptor that is not open.
  *   -E2BIG        The message has more than 64 objects and file descriptors together.
- *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last
- *                 one that serves, so it cannot wait for a stream.
+ *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last one
+ *                 that serves, so it cannot wait for a stream.
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
  *   -EALREADY     The call already has a reply, or the stream has already ended.
- *   -EDQUOT       A quota of this user is used up: connections, objects, proxies, watches,
- *                 threads, open calls, files, names, or space at a receiver; see ipcctl stats.
+ *   -EDQUOT       IPC_QUOTA_EXCEEDED. A quota of this user is used up: connections, objects,
+ *                 proxies, watches, threads, open calls, files, names, or space at a receiver;
+ *                 see ipcctl stats.
  *   -ENOMEM       Out of memory, here or in the kernel.
  *
  *   The receiver
- *   -EOWNERDEAD   The object's process died or destroyed the object.
- *   -EHOSTDOWN    The object's process is frozen.
- *   -EMSGSIZE     The message can never fit into the receiver's region and cannot travel as a
- *                 file, or the receiver limits the size of messages. The largest request to a
- *                 process of another user is 7/16 of its region, the largest oneway 7/32. Between
- *                 processes of one user, and for replies, it is the whole region; for oneways
- *                 half of it. The library sends a larger message as a file if the receiver
- *                 accepts file descriptors.
+ *   -EOWNERDEAD   IPC_PEER_DIED. The object's process died or destroyed the object.
+ *   -EHOSTDOWN    IPC_PEER_FROZEN. The object's process is frozen.
+ *   -EMSGSIZE     IPC_MESSAGE_TOO_LARGE. The message can never fit into the receiver's region and
+ *                 cannot travel as a file, or the receiver limits the size of messages. The
+ *                 largest request to a process of another user is 7/16 of its region, the largest
+ *                 oneway 7/32. Between processes of one user, and for replies, it is the whole
+ *                 region; for oneways half of it. The library sends a larger message as a file if
+ *                 the receiver accepts file descriptors.
  *   -ENOSPC       The receiver's region is full at the moment.
- *   -EAGAIN       Oneway or stream: the receiver has no space now. Receiving: no message
- *                 arrived in time. Try again later.
- *   -EPERM        The receiver does not accept file descriptors in this message; or this
- *                 process may not do this.
+ *   -EAGAIN       IPC_WOULD_BLOCK. Oneway or stream: the receiver has no space now. Receiving: no
+ *                 message arrived in time. Try again later.
+ *   -EPERM        The receiver does not accept file descriptors in this message; or this process
+ *                 may not do this.
  *   -EMFILE       The receiver cannot open more files; or this process cannot.
  *   -ENOBUFS      The receiver has no region yet.
- *   -ELOOP        More than 32 calls of one chain would be open; or the message contains a
- *                 file descriptor of a bus. Async calls begin a chain of their own.
+ *   -ELOOP        More than 32 calls of one chain would be open; or the message contains a file
+ *                 descriptor of a bus. Async calls begin a chain of their own.
  *
  *   The method
- *   -EOPNOTSUPP   The object has no such method.
- *   -EPROTO       One side treats the method as a oneway or stream, the other does not; or
- *                 a peer violates the protocol of streams.
- *   -EPROTOTYPE   The object has another interface, or an incompatible version of it.
- *   -EBADMSG      A message does not match its type, has a string that is no UTF-8 or has a NUL,
- *                 nests deeper than 100, or needs more memory than 64 times its size + 64 KiB.
- *   -EREMOTEIO    The service reports an error of its own, or one of a service behind it.
- *                 A service may report any other errno as well, with the exceptions that
- *                 enum ipc_origin lists.
- *   -ENOMSG       The server ended the call without a reply.
- *   -ETIMEDOUT    The time limit expired.
- *   -ECANCELED    The call or stream was canceled, or its connection was closed.
+ *   -EOPNOTSUPP   IPC_UNIMPLEMENTED. The object has no such method.
+ *   -EPROTO       IPC_PROTOCOL_ERROR. One side treats the method as a oneway or stream, the other
+ *                 does not; or a peer violates the protocol of streams.
+ *   -EPROTOTYPE   IPC_INTERFACE_MISMATCH. The object has another interface, or an incompatible
+ *                 version of it.
+ *   -EBADMSG      IPC_BAD_MESSAGE. A message does not match its type, has a string that is no
+ *                 UTF-8 or has a NUL, nests deeper than 100, or needs more memory than 64 times
+ *                 its size + 64 KiB.
+ *   -EREMOTEIO    IPC_SERVICE_ERROR. The service reports an error of its own, or one of a service
+ *                 behind it. A service may report any other errno as well, with the exceptions
+ *                 that enum ipc_origin lists.
+ *   -ENOMSG       IPC_NO_REPLY. The server ended the call without a reply.
+ *   -ETIMEDOUT    IPC_DEADLINE_EXCEEDED. The time limit expired.
+ *   -ECANCELED    IPC_CANCELED. The call or stream was canceled, or its connection was closed.
  *
  *   Names
- *   -ENOENT       No service has that name. Elsewhere: no such device, field or watch.
- *   -EACCES       The policy of names forbids it. ipc_open(): no permission on the device.
- *   -EEXIST       A service of another user has that name.
- *   -EHOSTUNREACH  Activation of the service failed.
- *   -ENOTCONN     No service manager is running.
- *   -ECONNRESET   ipcbusd ran this bus and has ended: open a new connection.
+ *   -ENOENT       IPC_NOT_FOUND. No service has that name. Elsewhere: no such device, field or
+ *                 watch.
+ *   -EACCES       IPC_PERMISSION_DENIED. The policy of names forbids it. ipc_open(): no
+ *                 permission on the device.
+ *   -EEXIST       IPC_NAME_TAKEN. A service of another user has that name.
+ *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the service failed.
+ *   -ENOTCONN     IPC_NO_MANAGER. No service manager is running.
+ *   -ECONNRESET   IPC_BUS_ENDED. ipcbusd ran this bus and has ended: open a new connection.
  *   -EXDEV        The object belongs to this connection where a proxy is expected, or the
  *                 reverse.
  */
@@ -246,7 +256,7 @@ int ipc_set_clear(struct ipc *ipc, int clear);
 /*
  * Slots: the end of registered callbacks. Every function that registers a callback has an output
  * ret_slot. If it is not NULL, the caller gets a slot, which is a handle of the registration, and
- * has to pass it to one of ipc_slot_end(), ipc_slot_end_async() and ipc_slot_release() once.
+ * has to pass it to one of ipc_slot_end(), ipc_slot_end_async() and ipc_slot_detach() once.
  * *ret_slot is written before the callback can run. With NULL, the registration lasts until it
  * ends by itself: when its one callback has run, when the object, call or name that it is about
  * ends, or when the connection closes. A slot stays valid after such an end too. It holds a
@@ -267,7 +277,7 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  * callbacks, and under locks that callbacks take.
  * Both call the service manager if the slot is one of <ipc/name.h>, and block for that.
  *
- * ipc_slot_release() gives up the slot; the registration goes on. All three accept and
+ * ipc_slot_detach() frees the slot, and the registration goes on. All three accept and
  * return NULL, and free what belongs to the slot in a forked child too.
  *
  * ipc_slot_set_destroy() makes destroy(userdata) run once, when the registration has ended and its
@@ -283,7 +293,7 @@ int ipc_set_clear(struct ipc *ipc, int clear);
  */
 struct ipc_slot *ipc_slot_end(struct ipc_slot *slot);
 struct ipc_slot *ipc_slot_end_async(struct ipc_slot *slot);
-struct ipc_slot *ipc_slot_release(struct ipc_slot *slot);
+struct ipc_slot *ipc_slot_detach(struct ipc_slot *slot);
 void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata));
 
 /* --- Threads and event loops --------------------------------------------- */
@@ -527,14 +537,14 @@ int ipc_take_fd(int32_t *fd);
  *
  *	r = ipc_open(&ipc, NULL);
  *	if (r < 0)
- *		return ipc_fail_open(NULL, r);
+ *		return ipc_print_open_error(NULL, r);
  *	r = echo_get(ipc, "demo.echo", &echo);
  *	if (r < 0)
- *		return ipc_fail("find demo.echo", r, NULL);
+ *		return ipc_print_error("find demo.echo", r, NULL);
  *	request.text = "hello";
  *	r = echo_say(echo, &request, &reply, &error);
  *	if (r < 0)
- *		return ipc_fail("say", r, &error);
+ *		return ipc_print_error("say", r, &error);
  *	puts(reply->text);
  */
 
@@ -611,8 +621,8 @@ struct ipc_options {
  * -ECANCELED and are not sent. A call whose reply has arrived keeps it. Async calls complete
  * with -ECANCELED on a serving thread. A stream that was opened with it, and is not over, breaks
  * off with -ECANCELED as if ipc_stream_cancel() was called; its on_end runs on a serving thread.
- * ipc_cancel() does not wait for any of that. ipc_is_canceled() returns 1 once it was called, and
- * 0 before.
+ * ipc_cancel() does not wait for any of that. ipc_cancellation_is_canceled() returns 1 once it was
+ * called, and 0 before and for NULL.
  *
  * A function uses the cancellation in its options until it returns, so its thread needs a
  * reference for that long. After the last reference is gone, async calls and streams go on, and
@@ -622,7 +632,7 @@ int ipc_cancellation_new(struct ipc *ipc, struct ipc_cancellation **ret_cancella
 struct ipc_cancellation *ipc_cancellation_ref(struct ipc_cancellation *cancellation);
 struct ipc_cancellation *ipc_cancellation_unref(struct ipc_cancellation *cancellation);
 int ipc_cancel(struct ipc_cancellation *cancellation);
-int ipc_is_canceled(const struct ipc_cancellation *cancellation);
+int ipc_cancellation_is_canceled(const struct ipc_cancellation *cancellation);
 
 /* --- Serving a call -------------------------------------------------------- */
 
@@ -657,7 +667,7 @@ int ipc_is_canceled(const struct ipc_cancellation *cancellation);
  *		Echo__SayReply reply = ECHO__SAY_REPLY__INIT;
  *
  *		if (!request->text[0])
- *			return ipc_call_error(call, "echo.Empty", "nothing to say");
+ *			return ipc_call_fail(call, 0, "echo.Empty", "nothing to say");
  *		reply.text = request->text;
  *		return echo_reply_say(call, &reply);
  *	}
@@ -679,22 +689,25 @@ struct ipc_call *ipc_call_ref(struct ipc_call *call);
 struct ipc_call *ipc_call_unref(struct ipc_call *call);
 
 /*
- * Reply with an error. The text is formatted like printf(); format may be NULL.
+ * Fail a call: end it with an error in place of a reply. The caller gets code, which is an errno of
+ * either sign; 0 is -EREMOTEIO, the error of a service that has a name. name is the service's own
+ * name for the error, such as "echo.Empty", or NULL. The text for people is formatted like
+ * printf(); format may be NULL.
  *
- * ipc_call_error() reports an error of the service by its name, such as "echo.Empty". The
- * caller gets -EREMOTEIO. ipc_call_errno() reports an errno; code may be positive or
- * negative. ipc_call_raise() reports all fields of a struct ipc_error: name is required,
- * and the caller gets code, or -EREMOTEIO if code is 0.
+ *	return ipc_call_fail(call, 0, "echo.Empty", "nothing to say");
+ *	return ipc_call_fail(call, ENOENT, NULL, "%s: no such file", path);
  *
- *   -EINVAL    The call is a oneway, name is NULL, or code is no errno.
+ * ipc_call_fail_with() sends all fields of a struct ipc_error that the caller can get: code, name,
+ * message, number and details. A handler can also return a negative errno, which fails the call
+ * without a text.
+ *
+ *   -EINVAL    The call is a oneway, code is no errno, or both code and name are missing.
  *   -EALREADY  The call already has a reply.
  *   Others     As for a message that is sent, if it is sent at once.
  */
-int ipc_call_error(struct ipc_call *call, const char *name, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-int ipc_call_errno(struct ipc_call *call, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-int ipc_call_raise(struct ipc_call *call, const struct ipc_error *error);
+int ipc_call_fail(struct ipc_call *call, int code, const char *name, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+int ipc_call_fail_with(struct ipc_call *call, const struct ipc_error *error);
 
 /*
  * Return the caller's identity, from the kernel: effective ids when it sent the request,
@@ -732,13 +745,11 @@ const char *ipc_call_metadata(const struct ipc_call *call, const char *name);
 uint64_t ipc_call_remaining(const struct ipc_call *call);
 
 /*
- * Return 1 if nobody waits for the reply any more: the call was canceled, its time is over, the
- * caller died, or the bus has ended. Return 0 otherwise. A canceled call must still be replied to
- * or unref'ed.
- *
- *   -EINVAL   The call is a oneway or already has a reply.
+ * Return 1 if the caller has stopped waiting for the reply: the call was canceled, its time is
+ * over, the caller died, or the bus has ended; also in a forked child. Return 0 otherwise, after a
+ * reply, for a oneway, and for NULL. A canceled call must still be replied to or unref'ed.
  */
-int ipc_call_canceled(const struct ipc_call *call);
+int ipc_call_is_canceled(const struct ipc_call *call);
 
 /*
  * Watch for cancellation: call cb once, on a serving thread, when nobody waits for the reply any

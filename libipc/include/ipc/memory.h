@@ -5,13 +5,13 @@
  * send only the number of the memory that holds the next frame.
  *
  * In messages of generated code, shared memory is a field of the type ipc.Memory, which contains an
- * ipc.Fd. The sender sets that to ipc_memory_fd(), and keeps the memory until the message is sent.
- * The receiver calls ipc_memory_take():
+ * ipc.Fd. The sender sets that to ipc_memory_get_fd(), and keeps the memory until the message is
+ * sent. The receiver calls ipc_memory_take():
  *
  *	Ipc__Fd fd = IPC__FD__INIT;
  *	Ipc__Memory ring = IPC__MEMORY__INIT;
  *
- *	fd.fd = ipc_memory_fd(memory);
+ *	fd.fd = ipc_memory_get_fd(memory);
  *	ring.fd = &fd;
  *	request.ring = &ring;
  *
@@ -66,7 +66,7 @@ int ipc_memory_seal(struct ipc_memory *memory);
 int ipc_memory_is_sealed(const struct ipc_memory *memory);
 
 /* Return the file descriptor, which stays the memory's; -EINVAL for NULL. */
-int ipc_memory_fd(const struct ipc_memory *memory);
+int ipc_memory_get_fd(const struct ipc_memory *memory);
 
 /*
  * Map a received memory file for reading, or with IPC_MEMORY_WRITE in flags for reading and

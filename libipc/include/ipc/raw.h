@@ -278,11 +278,11 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
 int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);
 
 /*
- * End a call with the errno code, positive or negative, and the bytes of an ipc.Error. Use it
- * to forward the bytes of another error, and ipc_call_raise() or the like otherwise. The bytes are
- * not checked: a receiver that cannot parse them gets the errno alone. Errors as ipc_raw_reply().
+ * Fail a call with the errno code, positive or negative, and the bytes of an ipc.Error. Use it to
+ * forward the bytes of another error, and ipc_call_fail() otherwise. The bytes are not checked: a
+ * receiver that cannot parse them gets the errno alone. Errors as ipc_raw_reply().
  */
-int ipc_raw_error(struct ipc_call *call, int code, const void *data, size_t size);
+int ipc_raw_fail(struct ipc_call *call, int code, const void *data, size_t size);
 
 /* --- Streams -------------------------------------------------------------------- */
 

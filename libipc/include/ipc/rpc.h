@@ -36,9 +36,6 @@ extern "C" {
 #define IPC_METHOD_REPLY_BYTES		(1U << 8)
 /* Received bytes are copies, also large ones: option (ipc.copy). */
 #define IPC_METHOD_COPY			(1U << 9)
-/* The method has request_codec or reply_codec. */
-#define IPC_METHOD_REQUEST_CODEC	(1U << 11)
-#define IPC_METHOD_REPLY_CODEC		(1U << 12)
 
 /* The most bytes of a message that a codec packs or unpacks. */
 #define IPC_CODEC_MAX			1024
@@ -80,7 +77,7 @@ struct ipc_method {
 	/* The same for a method with streams. request is NULL if that is a stream. */
 	int (*open)(struct ipc_stream *stream, const ProtobufCMessage *request,
 		    const void *ops, void *userdata);
-	/* IPC_METHOD_REQUEST_CODEC and IPC_METHOD_REPLY_CODEC: of its messages. */
+	/* Of its messages, or NULL. */
 	const struct ipc_codec *request_codec;
 	const struct ipc_codec *reply_codec;
 };

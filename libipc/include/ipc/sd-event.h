@@ -7,7 +7,7 @@
  *	...
  *	r = sd_event_loop(event);
  *	if (r < 0)
- *		return ipc_fail("serve", r, NULL);
+ *		return ipc_print_error("serve", r, NULL);
  */
 #ifndef IPC_SD_EVENT_H
 #define IPC_SD_EVENT_H

@@ -104,19 +104,18 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  * receiver has no space for the end, it is sent when there is space, as long as the connection is
  * open and a thread serves it or waits for a stream.
  *
- * ipc_stream_fail() and ipc_stream_raise() end the sending with an error, which the other side
- * receives after all messages. code is an errno, positive or negative. With a name it is
- * -EREMOTEIO. The text is formatted like printf(). name and format may be NULL.
- * ipc_stream_raise() sends all fields of a struct ipc_error, as ipc_call_raise().
+ * ipc_stream_fail() and ipc_stream_fail_with() end the sending with an error, which the other side
+ * receives after all messages. Their arguments are those of ipc_call_fail() and
+ * ipc_call_fail_with().
  *
  *   -EALREADY   This side has already ended its sending.
- *   -EINVAL     ipc_stream_fail(): code is no errno.
+ *   -EINVAL     code is no errno, or both code and name are missing.
  *   Others      As sending. The end may be tried again.
  */
 int ipc_stream_end(struct ipc_stream *stream);
 int ipc_stream_fail(struct ipc_stream *stream, int code, const char *name,
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
-int ipc_stream_raise(struct ipc_stream *stream, const struct ipc_error *error);
+int ipc_stream_fail_with(struct ipc_stream *stream, const struct ipc_error *error);
 
 /* End both directions on both sides at once. Messages that were not received are dropped.
  * Sending and receiving fail with -ECANCELED. NULL is allowed. */
@@ -187,19 +186,20 @@ int ipc_stream_resume(struct ipc_stream *stream);
  * Return the microseconds until the time limit, 0 if it has expired, or IPC_NEVER if there is
  * none. The client sets the limit when it opens the stream: timeout_usec and parent in struct
  * ipc_options, or timeout_ms of the method. Both ends know it and break off by themselves.
- * Messages that a thread has served before can still be received. Messages that come later, or that
- * no thread has served yet, are dropped. Every other function fails with -ETIMEDOUT. If a stream
- * with a time limit has callbacks, serving the connection takes one more system call for each event.
+ * Messages that arrived before can still be received, also if no thread has served the connection
+ * since. Every other function fails with -ETIMEDOUT. If a stream with a time limit has callbacks,
+ * serving the connection takes one more system call for each event.
  */
 uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 
 /*
  * Return 1 if the stream has broken off: one side canceled it, the time limit expired, the other
- * side died or violates the protocol, or the bus has ended. Return 0 otherwise, also after an end.
- * Messages of the other side are known only after a thread has served them. So a handler on the
- * only thread notices only the time limit and the end of the bus here.
+ * side died or violates the protocol, or the bus has ended; also in a forked child. Return 0
+ * otherwise, also after an end, and for NULL. Messages of the other side are known only after a
+ * thread has served them. So a handler on the only thread notices only the time limit and the end
+ * of the bus here.
  */
-int ipc_stream_canceled(struct ipc_stream *stream);
+int ipc_stream_is_canceled(struct ipc_stream *stream);
 
 /* Return the metadata and the label of the call that opened the stream, as ipc_call_metadata() and
  * ipc_call_label(). They are valid as long as the stream. A client's end has none: NULL. */

@@ -193,7 +193,7 @@ extern "C" {
     pub fn ipc_set_clear(ipc: *mut ipc, clear: c_int) -> c_int;
     pub fn ipc_slot_end(slot: *mut ipc_slot) -> *mut ipc_slot;
     pub fn ipc_slot_end_async(slot: *mut ipc_slot) -> *mut ipc_slot;
-    pub fn ipc_slot_release(slot: *mut ipc_slot) -> *mut ipc_slot;
+    pub fn ipc_slot_detach(slot: *mut ipc_slot) -> *mut ipc_slot;
     pub fn ipc_slot_set_destroy(
         slot: *mut ipc_slot,
         destroy: Option<unsafe extern "C" fn(*mut c_void)>,
@@ -255,20 +255,20 @@ extern "C" {
     pub fn ipc_cancellation_ref(cancellation: *mut ipc_cancellation) -> *mut ipc_cancellation;
     pub fn ipc_cancellation_unref(cancellation: *mut ipc_cancellation) -> *mut ipc_cancellation;
     pub fn ipc_cancel(cancellation: *mut ipc_cancellation) -> c_int;
-    pub fn ipc_is_canceled(cancellation: *const ipc_cancellation) -> c_int;
+    pub fn ipc_cancellation_is_canceled(cancellation: *const ipc_cancellation) -> c_int;
     pub fn ipc_raw_set_names_cancellation(
         cancellation: *mut ipc_cancellation,
     ) -> *mut ipc_cancellation;
     pub fn ipc_call_ref(call: *mut ipc_call) -> *mut ipc_call;
     pub fn ipc_call_unref(call: *mut ipc_call) -> *mut ipc_call;
-    pub fn ipc_call_error(
+    pub fn ipc_call_fail(
         call: *mut ipc_call,
+        code: c_int,
         name: *const c_char,
         format: *const c_char,
         ...
     ) -> c_int;
-    pub fn ipc_call_errno(call: *mut ipc_call, code: c_int, format: *const c_char, ...) -> c_int;
-    pub fn ipc_call_raise(call: *mut ipc_call, error: *const ipc_error) -> c_int;
+    pub fn ipc_call_fail_with(call: *mut ipc_call, error: *const ipc_error) -> c_int;
     pub fn ipc_call_uid(call: *const ipc_call) -> uid_t;
     pub fn ipc_call_gid(call: *const ipc_call) -> gid_t;
     pub fn ipc_call_pid(call: *const ipc_call) -> pid_t;
@@ -278,7 +278,7 @@ extern "C" {
     pub fn ipc_call_label(call: *const ipc_call) -> *const c_char;
     pub fn ipc_call_metadata(call: *const ipc_call, name: *const c_char) -> *const c_char;
     pub fn ipc_call_remaining(call: *const ipc_call) -> u64;
-    pub fn ipc_call_canceled(call: *const ipc_call) -> c_int;
+    pub fn ipc_call_is_canceled(call: *const ipc_call) -> c_int;
     pub fn ipc_call_on_cancel(
         call: *mut ipc_call,
         cb: ipc_cancel_cb,
@@ -369,7 +369,7 @@ extern "C" {
         format: *const c_char,
         ...
     ) -> c_int;
-    pub fn ipc_stream_raise(stream: *mut ipc_stream, error: *const ipc_error) -> c_int;
+    pub fn ipc_stream_fail_with(stream: *mut ipc_stream, error: *const ipc_error) -> c_int;
     pub fn ipc_stream_cancel(stream: *mut ipc_stream);
     pub fn ipc_stream_set_ops(
         stream: *mut ipc_stream,
@@ -378,7 +378,7 @@ extern "C" {
     ) -> c_int;
     pub fn ipc_stream_resume(stream: *mut ipc_stream) -> c_int;
     pub fn ipc_stream_remaining(stream: *const ipc_stream) -> u64;
-    pub fn ipc_stream_canceled(stream: *mut ipc_stream) -> c_int;
+    pub fn ipc_stream_is_canceled(stream: *mut ipc_stream) -> c_int;
     pub fn ipc_stream_metadata(stream: *const ipc_stream, name: *const c_char) -> *const c_char;
     pub fn ipc_stream_label(stream: *const ipc_stream) -> *const c_char;
     pub fn ipc_stream_uid(stream: *const ipc_stream) -> uid_t;
@@ -397,7 +397,7 @@ extern "C" {
     pub fn ipc_memory_size(memory: *const ipc_memory) -> size_t;
     pub fn ipc_memory_seal(memory: *mut ipc_memory) -> c_int;
     pub fn ipc_memory_is_sealed(memory: *const ipc_memory) -> c_int;
-    pub fn ipc_memory_fd(memory: *const ipc_memory) -> c_int;
+    pub fn ipc_memory_get_fd(memory: *const ipc_memory) -> c_int;
     pub fn ipc_memory_map(fd: c_int, flags: c_uint, ret_memory: *mut *mut ipc_memory) -> c_int;
 
     // <ipc/raw.h>
@@ -441,7 +441,7 @@ extern "C" {
         ret_object: *mut *mut ipc_object,
     ) -> c_int;
     pub fn ipc_raw_reply(call: *mut ipc_call, reply: *const ipc_raw_message) -> c_int;
-    pub fn ipc_raw_error(
+    pub fn ipc_raw_fail(
         call: *mut ipc_call,
         code: c_int,
         data: *const c_void,

@@ -111,7 +111,7 @@ impl Call {
         let result = message.with_raw(|m| unsafe { sys::ipc_raw_reply(self.raw, m) });
         if result < 0 {
             // SAFETY: as above. What fails here, the caller cannot be informed of.
-            unsafe { sys::ipc_call_errno(self.raw, result, std::ptr::null()) };
+            unsafe { sys::ipc_call_fail(self.raw, result, std::ptr::null(), std::ptr::null()) };
         }
         check(result).map(drop)
     }
@@ -119,7 +119,7 @@ impl Call {
     /// Ends the call with an error.
     pub fn fail(self, error: &Error) -> Result<()> {
         // SAFETY: we have a reference.
-        check(unsafe { raise(self.raw, error) }).map(drop)
+        check(unsafe { fail(self.raw, error) }).map(drop)
     }
 
     /// The caller's effective user, from the kernel, as seen in the namespaces of this process.
@@ -175,9 +175,9 @@ impl Call {
         from_micros(unsafe { sys::ipc_call_remaining(self.raw) })
     }
 
-    /// Whether nobody waits for the reply any more.
+    /// Whether the caller has stopped waiting for the reply. See `ipc_call_is_canceled()`.
     pub fn is_canceled(&self) -> bool {
-        unsafe { sys::ipc_call_canceled(self.raw) == 1 }
+        unsafe { sys::ipc_call_is_canceled(self.raw) != 0 }
     }
 
     /// Calls `function` once, on a serving thread, when nobody waits for the reply any more. The
@@ -224,10 +224,6 @@ impl fmt::Debug for Call {
 
 /// # Safety
 /// The call is valid.
-pub(crate) unsafe fn raise(call: *mut sys::ipc_call, error: &Error) -> i32 {
-    pass(
-        error,
-        |e| sys::ipc_call_raise(call, e),
-        |code, format, text| sys::ipc_call_errno(call, code, format, text),
-    )
+pub(crate) unsafe fn fail(call: *mut sys::ipc_call, error: &Error) -> i32 {
+    pass(error, |e| sys::ipc_call_fail_with(call, e))
 }

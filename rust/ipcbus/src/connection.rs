@@ -474,7 +474,7 @@ impl Cancellation {
     /// Whether it was canceled.
     pub fn is_canceled(&self) -> bool {
         // SAFETY: we have a reference.
-        unsafe { sys::ipc_is_canceled(self.0) == 1 }
+        unsafe { sys::ipc_cancellation_is_canceled(self.0) != 0 }
     }
 
     /// Calls `function`. The functions of names that it calls on this thread, such as

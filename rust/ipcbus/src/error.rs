@@ -44,41 +44,110 @@ pub struct Failure {
     pub cause: i32,
 }
 
-/// Why something failed. Each variant has the whole [`Failure`], which [`Error::failure`] returns
-/// for all of them.
-///
-/// ```
-/// # use ipcbus::Error;
-/// # let error = Error::service("echo.Empty", "nothing to say");
-/// match &error {
-///     Error::Service(f) if f.name.as_deref() == Some("echo.Empty") => println!("say something"),
-///     Error::TimedOut(_) => println!("try again"),
-///     other => println!("{other}"),
-/// }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Error {
-    /// The service reports an error of its own, by a name.
-    Service(Box<Failure>),
-    /// `ETIMEDOUT`: the time limit expired.
-    TimedOut(Box<Failure>),
+/// Makes `Error` of its variants, each with its errno.
+macro_rules! errors {
+    ($($(#[$text:meta])* $kind:ident = $code:ident,)*) => {
+        /// Why something failed. Each variant has the whole [`Failure`], which [`Error::failure`]
+        /// returns for all of them. The variants have the names of `enum ipc_errno` in
+        /// `<ipc/error.h>`.
+        ///
+        /// ```
+        /// # use ipcbus::Error;
+        /// # let error = Error::service("echo.Empty", "nothing to say");
+        /// match &error {
+        ///     Error::ServiceError(f) if f.name.as_deref() == Some("echo.Empty") => {
+        ///         println!("say something")
+        ///     }
+        ///     Error::DeadlineExceeded(_) => println!("try again"),
+        ///     other => println!("{other}"),
+        /// }
+        /// ```
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Error {
+            /// The service reports an error of its own: one with a name, or `EREMOTEIO`.
+            ServiceError(Box<Failure>),
+            $($(#[$text])* $kind(Box<Failure>),)*
+            /// Any other errno.
+            Other(Box<Failure>),
+        }
+
+        impl Error {
+            fn of(failure: Failure) -> Error {
+                let failure = Box::new(failure);
+                match failure.code {
+                    _ if failure.name.is_some() => Error::ServiceError(failure),
+                    libc::EREMOTEIO => Error::ServiceError(failure),
+                    libc::EPERM => Error::PermissionDenied(failure),
+                    $(libc::$code => Error::$kind(failure),)*
+                    _ => Error::Other(failure),
+                }
+            }
+
+            /// All that is known of it.
+            pub fn failure(&self) -> &Failure {
+                match self {
+                    Error::ServiceError(f) | Error::Other(f) $(| Error::$kind(f))* => f,
+                }
+            }
+
+            fn failure_mut(&mut self) -> &mut Failure {
+                match self {
+                    Error::ServiceError(f) | Error::Other(f) $(| Error::$kind(f))* => f,
+                }
+            }
+
+            /// All that is known of it, without a copy.
+            pub fn into_failure(self) -> Failure {
+                match self {
+                    Error::ServiceError(f) | Error::Other(f) $(| Error::$kind(f))* => *f,
+                }
+            }
+        }
+    };
+}
+
+errors! {
+    /// `EINVAL`: an argument is malformed, or what it names is closed.
+    InvalidArgument = EINVAL,
     /// `ECANCELED`: the call or stream was canceled, or its connection was closed.
-    Canceled(Box<Failure>),
+    Canceled = ECANCELED,
+    /// `ETIMEDOUT`: the time limit expired.
+    DeadlineExceeded = ETIMEDOUT,
+    /// `ENOENT`: no service has the name, or the field is empty.
+    NotFound = ENOENT,
+    /// `EACCES`: the policy or the receiver forbids it; also `EPERM`.
+    PermissionDenied = EACCES,
+    /// `EEXIST`: another service has the name.
+    NameTaken = EEXIST,
+    /// `EHOSTUNREACH`: the service could not be started.
+    ActivationFailed = EHOSTUNREACH,
+    /// `ENOTCONN`: no service manager is running.
+    NoManager = ENOTCONN,
+    /// `ECONNRESET`: the daemon that ran the bus has ended.
+    BusEnded = ECONNRESET,
     /// `EOWNERDEAD`: the object's process died or destroyed the object.
-    Dead(Box<Failure>),
-    /// `ENOENT`: nobody has the name, or nothing is there.
-    NotFound(Box<Failure>),
-    /// `EACCES` or `EPERM`: it is not allowed.
-    Denied(Box<Failure>),
-    /// `EAGAIN`: the receiver has no space now, or nothing arrived in time.
-    Again(Box<Failure>),
+    PeerDied = EOWNERDEAD,
+    /// `EHOSTDOWN`: the object's process is frozen.
+    PeerFrozen = EHOSTDOWN,
     /// `EOPNOTSUPP`: the object has no such method.
-    Unsupported(Box<Failure>),
+    Unimplemented = EOPNOTSUPP,
+    /// `EPROTOTYPE`: the object has another interface, or an incompatible version.
+    InterfaceMismatch = EPROTOTYPE,
+    /// `EPROTO`: the two sides treat the method in different ways.
+    ProtocolError = EPROTO,
     /// `EBADMSG`: a message does not match its type.
-    Malformed(Box<Failure>),
-    /// Any other errno.
-    Other(Box<Failure>),
+    BadMessage = EBADMSG,
+    /// `EMSGSIZE`: the message can never fit.
+    MessageTooLarge = EMSGSIZE,
+    /// `EAGAIN`: the receiver has no space now, or no message arrived in time.
+    WouldBlock = EAGAIN,
+    /// `EDQUOT`: a quota of the user is used up.
+    QuotaExceeded = EDQUOT,
+    /// `ENOMSG`: the server ended the call without a reply.
+    NoReply = ENOMSG,
+    /// `ECHILD`: the connection belongs to the parent process.
+    Forked = ECHILD,
 }
 
 impl Error {
@@ -128,71 +197,6 @@ impl Error {
     pub fn with_details(mut self, details: impl Into<Vec<u8>>) -> Error {
         self.failure_mut().details = details.into();
         self
-    }
-
-    fn of(failure: Failure) -> Error {
-        let failure = Box::new(failure);
-        if failure.name.is_some() {
-            return Error::Service(failure);
-        }
-        match failure.code {
-            libc::ETIMEDOUT => Error::TimedOut(failure),
-            libc::ECANCELED => Error::Canceled(failure),
-            libc::EOWNERDEAD => Error::Dead(failure),
-            libc::ENOENT => Error::NotFound(failure),
-            libc::EACCES | libc::EPERM => Error::Denied(failure),
-            libc::EAGAIN => Error::Again(failure),
-            libc::EOPNOTSUPP => Error::Unsupported(failure),
-            libc::EBADMSG => Error::Malformed(failure),
-            _ => Error::Other(failure),
-        }
-    }
-
-    /// All that is known of it.
-    pub fn failure(&self) -> &Failure {
-        match self {
-            Error::Service(f)
-            | Error::TimedOut(f)
-            | Error::Canceled(f)
-            | Error::Dead(f)
-            | Error::NotFound(f)
-            | Error::Denied(f)
-            | Error::Again(f)
-            | Error::Unsupported(f)
-            | Error::Malformed(f)
-            | Error::Other(f) => f,
-        }
-    }
-
-    fn failure_mut(&mut self) -> &mut Failure {
-        match self {
-            Error::Service(f)
-            | Error::TimedOut(f)
-            | Error::Canceled(f)
-            | Error::Dead(f)
-            | Error::NotFound(f)
-            | Error::Denied(f)
-            | Error::Again(f)
-            | Error::Unsupported(f)
-            | Error::Malformed(f)
-            | Error::Other(f) => f,
-        }
-    }
-
-    /// All that is known of it, without a copy.
-    pub fn into_failure(self) -> Failure {
-        match self {
-            Error::Service(f)
-            | Error::TimedOut(f)
-            | Error::Canceled(f)
-            | Error::Dead(f)
-            | Error::NotFound(f)
-            | Error::Denied(f)
-            | Error::Again(f)
-            | Error::Unsupported(f)
-            | Error::Malformed(f)
-            | Error::Other(f) => *f,
-        }
     }
 
     /// The errno, positive.
@@ -391,31 +395,21 @@ pub(crate) unsafe fn from_c(result: c_int, error: *const sys::ipc_error) -> Erro
 /// name, `plain` with its errno and its text otherwise.
 pub(crate) fn pass(
     error: &Error,
-    named: impl FnOnce(*const sys::ipc_error) -> c_int,
-    plain: impl FnOnce(c_int, *const c_char, *const c_char) -> c_int,
+    fail: impl FnOnce(*const sys::ipc_error) -> c_int,
 ) -> c_int {
     let failure = error.failure();
-    let message = failure.message.as_deref().map(lossy);
-    let text = message.as_ref().map_or(std::ptr::null(), |m| m.as_ptr());
-
-    let name = match &failure.name {
-        None if failure.details.is_empty() && failure.number == 0 => {
-            let format = if text.is_null() {
-                std::ptr::null()
-            } else {
-                b"%s\0".as_ptr() as *const c_char
-            };
-            return plain(-failure.code, format, text);
-        }
-        None => lossy("ipc.Error"),
-        Some(name) => lossy(name),
+    let (name, message) =
+        (failure.name.as_deref().map(lossy), failure.message.as_deref().map(lossy));
+    let pointer = |text: &Option<CString>| {
+        text.as_ref().map_or(std::ptr::null_mut(), |t| t.as_ptr() as *mut c_char)
     };
-    named(&sys::ipc_error {
+
+    fail(&sys::ipc_error {
         size: std::mem::size_of::<sys::ipc_error>(),
         code: -failure.code,
         number: failure.number,
-        name: name.as_ptr() as *mut c_char,
-        message: text as *mut c_char,
+        name: pointer(&name),
+        message: pointer(&message),
         details: failure.details.as_ptr() as *mut c_void,
         details_size: failure.details.len(),
         origin: sys::IPC_ORIGIN_HERE,

@@ -80,7 +80,7 @@ impl Memory {
     /// Another file descriptor of the memory, to be sent.
     pub fn file(&self) -> Result<OwnedFd> {
         // SAFETY: the memory owns its file as long as it exists.
-        let file = unsafe { BorrowedFd::borrow_raw(sys::ipc_memory_fd(self.0)) };
+        let file = unsafe { BorrowedFd::borrow_raw(sys::ipc_memory_get_fd(self.0)) };
         file.try_clone_to_owned().map_err(|error| {
             Error::errno(error.raw_os_error().unwrap_or(libc::EMFILE))
         })

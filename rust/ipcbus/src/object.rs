@@ -5,7 +5,7 @@ use std::os::raw::c_int;
 
 use ipcbus_sys as sys;
 
-use crate::call::raise;
+use crate::call::fail;
 use crate::error::{check, exact};
 use crate::stream::Serving;
 use crate::{guarded, Call, Connection, Error, Result, Stream};
@@ -334,7 +334,7 @@ unsafe extern "C" fn serve(
         Ok(()) => 0,
         Err(error) => {
             // If it has a reply, that stays.
-            raise(raw, &error);
+            fail(raw, &error);
             -error.code()
         }
     }
@@ -361,7 +361,7 @@ unsafe extern "C" fn open(raw: *mut sys::ipc_stream, method: u32, held: *mut c_v
             0
         }
         Err(error) => {
-            crate::stream::raise(raw, &error);
+            crate::stream::fail(raw, &error);
             -error.code()
         }
     }

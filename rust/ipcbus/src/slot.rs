@@ -25,10 +25,10 @@ impl Slot {
         self.0 = unsafe { sys::ipc_slot_end(self.0) };
     }
 
-    /// Lets the registration go on until it ends by itself.
-    pub fn release(mut self) {
+    /// Gives up the slot. The registration goes on until it ends by itself.
+    pub fn detach(mut self) {
         // SAFETY: as above.
-        self.0 = unsafe { sys::ipc_slot_release(self.0) };
+        self.0 = unsafe { sys::ipc_slot_detach(self.0) };
     }
 
     /// Registers `held` for a callback of C: `enlist` gets the pointer to it and where the slot

@@ -250,7 +250,7 @@ impl Sender {
     /// Ends the sending with an error, which the other side receives after all messages.
     pub fn fail(&self, error: &Error) -> Result<()> {
         // SAFETY: we have a reference.
-        check(unsafe { raise(self.handle.raw, error) }).map(drop)
+        check(unsafe { fail(self.handle.raw, error) }).map(drop)
     }
 }
 
@@ -326,7 +326,7 @@ impl Stream {
 
     /// Whether it has broken off: canceled, out of time, or the other side died.
     pub fn is_canceled(&self) -> bool {
-        unsafe { sys::ipc_stream_canceled(self.raw()) == 1 }
+        unsafe { sys::ipc_stream_is_canceled(self.raw()) != 0 }
     }
 
     /// The time until its limit; `None`: it has none.
@@ -369,12 +369,8 @@ impl Stream {
 
 /// # Safety
 /// The stream is valid.
-pub(crate) unsafe fn raise(stream: *mut sys::ipc_stream, error: &Error) -> i32 {
-    pass(
-        error,
-        |e| sys::ipc_stream_raise(stream, e),
-        |code, format, text| sys::ipc_stream_fail(stream, code, std::ptr::null(), format, text),
-    )
+pub(crate) unsafe fn fail(stream: *mut sys::ipc_stream, error: &Error) -> i32 {
+    pass(error, |e| sys::ipc_stream_fail_with(stream, e))
 }
 
 impl fmt::Debug for Stream {

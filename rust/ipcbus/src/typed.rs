@@ -373,7 +373,7 @@ pub fn open<Q: Outgoing, R: Incoming>(
 /// first receive says so.
 fn end_requests(stream: &Stream) -> Result<()> {
     match stream.end() {
-        Err(Error::Dead(_)) => Ok(()),
+        Err(Error::PeerDied(_)) => Ok(()),
         other => other,
     }
 }

@@ -25,7 +25,7 @@
 
 static void give_up(const char *what, int r)
 {
-	exit(ipc_fail(what, r, NULL));
+	exit(ipc_print_error(what, r, NULL));
 }
 
 /* Nobody listens, or nobody does any more, or the daemon was killed while it said hello. */
@@ -57,7 +57,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 	(void)userdata;
 	if (request->size != sizeof(number))
-		return ipc_call_errno(call, EINVAL, NULL);
+		return ipc_call_fail(call, EINVAL, NULL, NULL);
 	memcpy(&number, request->data, sizeof(number));
 	number++;
 	reply.data = &number;

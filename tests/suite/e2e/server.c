@@ -38,8 +38,8 @@ static int raise_error(struct ipc_call *call, const E2e__FailRequest *request, v
 {
 	(void)userdata;
 	if (request->code)
-		return ipc_call_errno(call, request->code, "%s", request->text);
-	return ipc_call_error(call, request->name, "%s", request->text);
+		return ipc_call_fail(call, request->code, NULL, "%s", request->text);
+	return ipc_call_fail(call, 0, request->name, "%s", request->text);
 }
 
 static int finish(struct ipc_call *call, const E2e__FinishRequest *request, void *userdata)
@@ -89,7 +89,7 @@ static int visit(struct ipc_call *call, const E2e__VisitRequest *request, void *
 	(void)userdata;
 	r = visitor_take(ipc_call_ipc(call), request->visitor, &visitor);
 	if (r < 0)
-		return ipc_call_errno(call, EINVAL, "no visitor: %s", ipc_strerror(r));
+		return ipc_call_fail(call, EINVAL, NULL, "no visitor: %s", ipc_strerror(r));
 
 	reply.tid = (uint32_t)gettid();
 	if (request->depth) {
@@ -387,7 +387,7 @@ static int hang_kept(struct ipc_call *call)
 
 static int hang_asking(struct ipc_call *call)
 {
-	while (!ipc_call_canceled(call))
+	while (!ipc_call_is_canceled(call))
 		sleep_ms(1);
 	atomic_fetch_add(&hanging_with(call)->notified, 1);
 	return -ECANCELED;
@@ -409,7 +409,7 @@ static void hung(int result, ProtobufCMessage *reply, const struct ipc_error *er
 	(void)error;
 	(void)cb;
 	atomic_fetch_sub(&hanging_with(userdata)->open, 1);
-	ipc_call_errno(userdata, result, NULL);
+	ipc_call_fail(userdata, result, NULL, NULL);
 	ipc_call_unref(userdata);
 }
 
@@ -428,7 +428,7 @@ static void *call_elsewhere(void *data)
 	r = ipc_rpc_call_with(server_proxy(e->target), method_hang(), &options, &inner.base, NULL,
 			      NULL);
 	atomic_fetch_sub(&hanging_with(e->call)->open, 1);
-	ipc_call_errno(e->call, r, NULL);
+	ipc_call_fail(e->call, r, NULL, NULL);
 	server_unref(e->target);
 	ipc_call_unref(e->call);
 	free(e);

@@ -56,7 +56,7 @@ static int wait_count(struct ipc_stream *stream, const Stream__CountRequest *req
 			.details_size = request->details.len,
 		};
 
-		r = ipc_stream_raise(stream, &error);
+		r = ipc_stream_fail_with(stream, &error);
 	} else if (r == 0 && request->code) {
 		r = ipc_stream_fail(stream, request->code, request->text[0] ? "stream.Bad" : NULL,
 				    "%s", request->text);
@@ -83,7 +83,7 @@ static int wait_sum(struct ipc_stream *stream, void *userdata)
 	last_error = r;
 	/* What is more than an errno goes back as it came. */
 	if (r < 0 && error.number)
-		ipc_stream_raise(stream, &error);
+		ipc_stream_fail_with(stream, &error);
 	if (r == 0)
 		r = streams_reply_sum(stream, &total);
 	handlers--;
@@ -168,7 +168,7 @@ static void feed_destroy(void *userdata)
 static int end_feed(struct ipc_stream *stream, const struct feed *feed)
 {
 	if (feed->end.number)
-		return ipc_stream_raise(stream, &feed->end);
+		return ipc_stream_fail_with(stream, &feed->end);
 	if (feed->end.code)
 		return ipc_stream_fail(stream, feed->end.code,
 				       feed->end.message[0] ? "stream.Bad" : NULL, "%s",
@@ -275,7 +275,7 @@ static void sum_end(struct ipc_stream *stream, int result, const struct ipc_erro
 	if (result == 0)
 		streams_reply_sum(stream, userdata);
 	else if (error->number)
-		ipc_stream_raise(stream, error);
+		ipc_stream_fail_with(stream, error);
 	else
 		ipc_stream_fail(stream, result, NULL, NULL);
 }

@@ -94,7 +94,7 @@ START_TEST(memory_is_sent_once)
 
 	begin();
 	ck_assert_int_eq(ipc_memory_new(2 << 20, 0, &memory), 0);
-	fd.fd = ipc_memory_fd(memory);
+	fd.fd = ipc_memory_get_fd(memory);
 	field.fd = &fd;
 	first.memory = &field;
 	for (int i = 0; i < 50; i++) {

@@ -465,13 +465,13 @@ START_TEST(a_stream_that_ended_well_does_not_break_off)
 		ipc_process(ipc);
 	}
 	options.parent_stream = stream;
-	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 0);
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, &options, NULL, NULL), 0);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), 1);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), 0);
 	ck_assert_int_eq(ipc_stream_end(stream), 0);
 	ck_assert_int_eq(ipc_stream_end(stream), -EALREADY);
-	ck_assert_int_eq(ipc_stream_canceled(stream), 0);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 0);
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, &options, NULL, NULL), 0);
 	ipc_stream_unref(stream);
 	end();
@@ -505,7 +505,7 @@ START_TEST(messages_that_arrived_outlive_the_time_limit)
 	begin();
 	stream = open_late();
 	pass_time(stream);
-	ck_assert_int_eq(ipc_stream_canceled(stream), 1);
+	ck_assert_int_eq(ipc_stream_is_canceled(stream), 1);
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), 1);
 	ck_assert_int_eq(ipc_raw_stream_receive(stream, 0, &message, NULL), -ETIMEDOUT);

@@ -63,7 +63,7 @@ static void until(atomic_uint *count)
 static void on_canceled(struct ipc_call *call, void *userdata)
 {
 	(void)userdata;
-	ipc_call_errno(call, ECANCELED, NULL);
+	ipc_call_fail(call, ECANCELED, NULL, NULL);
 	ipc_call_unref(call);
 	atomic_fetch_add(&noticed, 1);
 }

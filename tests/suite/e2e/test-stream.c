@@ -192,18 +192,19 @@ START_TEST(an_error_with_all_that_one_can_have)
 
 	/* And the other way. */
 	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
-	ck_assert_int_eq(ipc_stream_raise(stream, &worse), 0);
-	ck_assert_int_eq(ipc_stream_raise(stream, &worse), -EALREADY);
+	ck_assert_int_eq(ipc_stream_fail_with(stream, &worse), 0);
+	ck_assert_int_eq(ipc_stream_fail_with(stream, &worse), -EALREADY);
 	ck_assert_int_eq(streams_sum_finish(stream, SECONDS(10), &total, &error), -EDOM);
 	expect_worse(&error, -EDOM);
 	look_until(0, -EDOM);
 	worse.name = NULL;
-	ck_assert_int_eq(ipc_stream_raise(stream, &worse), -EINVAL);
+	worse.code = 0;
+	ck_assert_int_eq(ipc_stream_fail_with(stream, &worse), -EINVAL);
 	worse.name = "stream.Worse";
 	worse.code = -4096;
-	ck_assert_int_eq(ipc_stream_raise(stream, &worse), -EINVAL);
-	ck_assert_int_eq(ipc_stream_raise(stream, NULL), -EINVAL);
-	ck_assert_int_eq(ipc_stream_raise(NULL, &worse), -EINVAL);
+	ck_assert_int_eq(ipc_stream_fail_with(stream, &worse), -EINVAL);
+	ck_assert_int_eq(ipc_stream_fail_with(stream, NULL), -EINVAL);
+	ck_assert_int_eq(ipc_stream_fail_with(NULL, &worse), -EINVAL);
 	ipc_stream_unref(stream);
 	end();
 }
@@ -316,7 +317,7 @@ START_TEST(the_client_fails)
 	begin(1);
 	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
 	ck_assert_int_eq(streams_sum_send(stream, SECONDS(10), &number), 0);
-	/* As with ipc_call_errno(), the sign does not matter. */
+	/* As with ipc_call_fail(), the sign does not matter. */
 	ck_assert_int_eq(ipc_stream_fail(stream, 0, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(ipc_stream_fail(stream, EIO, NULL, NULL), 0);
 	look_until(0, -EIO);

@@ -339,7 +339,7 @@ static bool has_call(void)
 
 static bool caller_has_left(void)
 {
-	return ipc_call_canceled(kept) == 1;
+	return ipc_call_is_canceled(kept) == 1;
 }
 
 static void assert_pidfd(void)

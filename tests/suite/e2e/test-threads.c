@@ -38,7 +38,7 @@ static int show_streams(struct ipc_call *call, const E2e__BounceRequest *request
 static void on_unwanted(struct ipc_call *call, void *userdata)
 {
 	(void)userdata;
-	ipc_call_errno(call, ECANCELED, "%s", "nobody waits");
+	ipc_call_fail(call, ECANCELED, NULL, "%s", "nobody waits");
 }
 
 static void *reply_elsewhere(void *data)
@@ -46,7 +46,7 @@ static void *reply_elsewhere(void *data)
 	struct ipc_call *call = data;
 
 	ipc_call_on_cancel(call, on_unwanted, NULL, /* ret_slot= */ NULL);
-	ipc_call_errno(call, EDOM, "%s", "by another thread");
+	ipc_call_fail(call, EDOM, NULL, "%s", "by another thread");
 	ipc_call_unref(call);
 	return NULL;
 }
@@ -440,7 +440,7 @@ static int watch(unsigned int round)
 	if (round % 2)
 		ipc_slot_end_async(freeze);
 	else
-		ipc_slot_release(freeze);
+		ipc_slot_detach(freeze);
 	return r;
 }
 

@@ -52,9 +52,9 @@ static int echo(struct ipc_call *call, const Ipc__Test__EchoRequest *request, vo
 		kept = ipc_call_ref(call);
 		return 0;
 	case RAISE:
-		return ipc_call_error(call, "fail.Test", "%s", request->text);
+		return ipc_call_fail(call, 0, "fail.Test", "%s", request->text);
 	case EXPLAIN:
-		return ipc_call_errno(call, EDOM, "%s", request->text);
+		return ipc_call_fail(call, EDOM, NULL, "%s", request->text);
 	default:
 		return send_reply(call, request->text);
 	}

@@ -116,7 +116,7 @@ static void cancel_parent(void)
 static void finish_parent(void)
 {
 	ck_assert_uint_eq(ipc->calls.count, 1);
-	ck_assert_int_eq(ipc_call_errno(kept, EIO, NULL), 0);
+	ck_assert_int_eq(ipc_call_fail(kept, EIO, NULL, NULL), 0);
 	kept = ipc_call_unref(kept);
 	ck_assert_uint_eq(ipc->calls.count, 0);
 }
@@ -390,7 +390,7 @@ static void prepare_take(void)
 	Ipc__Fd fd = IPC__FD__INIT;
 
 	ck_assert_int_eq(act_new_memory(), 0);
-	object_of.value = (uint64_t)dup(ipc_memory_fd(memory));
+	object_of.value = (uint64_t)dup(ipc_memory_get_fd(memory));
 	fd.fd = 66;
 	sent.fd = &fd;
 	crate.memory = &sent;

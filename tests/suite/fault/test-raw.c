@@ -268,7 +268,7 @@ static int reply_entries(struct ipc_call *served_call, const struct ipc_raw_mess
 static int report(struct ipc_call *served_call, const struct ipc_raw_message *request)
 {
 	(void)request;
-	return ipc_raw_error(served_call, EDOM, large, sizeof(large));
+	return ipc_raw_fail(served_call, EDOM, large, sizeof(large));
 }
 
 static int raise_error(struct ipc_call *served_call, const struct ipc_raw_message *request)
@@ -279,7 +279,7 @@ static int raise_error(struct ipc_call *served_call, const struct ipc_raw_messag
 	};
 
 	(void)request;
-	return ipc_call_raise(served_call, &raised);
+	return ipc_call_fail_with(served_call, &raised);
 }
 
 static void prepare_reply(void)

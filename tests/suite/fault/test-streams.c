@@ -275,7 +275,7 @@ static int act_raise(void)
 		.details = details, .details_size = sizeof(details),
 	};
 
-	return ipc_stream_raise(stream, &all);
+	return ipc_stream_fail_with(stream, &all);
 }
 
 static Ipc__StreamEnd *sent_end(void)

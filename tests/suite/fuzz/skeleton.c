@@ -184,9 +184,9 @@ static int give_reply(struct ipc_call *call, const ProtobufCMessage *reply, uint
 			return -ENODATA;
 		return ipc_rpc_reply(call, call->method, reply);
 	case 1:
-		return ipc_call_error(call, "test.Wrong", "%*d", how, 1);
+		return ipc_call_fail(call, 0, "test.Wrong", "%*d", how, 1);
 	case 2:
-		return ipc_call_errno(call, how + 1, how & 8 ? "text" : NULL);
+		return ipc_call_fail(call, how + 1, NULL, how & 8 ? "text" : NULL);
 	case 3:
 		return -EIO;
 	default:
@@ -248,7 +248,7 @@ static int log_text(struct ipc_call *call, const Ipc__Test__EchoRequest *request
 {
 	(void)userdata;
 	(void)request;
-	must(ipc_call_errno(call, EIO, NULL) == -EINVAL);
+	must(ipc_call_fail(call, EIO, NULL, NULL) == -EINVAL);
 	return handle(call, NULL);
 }
 

@@ -143,7 +143,7 @@ static int serve_noise(struct ipc_call *call, const struct ipc_raw_message *requ
 	for (size_t i = 0; i < size; i++)
 		data[i] = random_below(random_below(3) ? 32 : 256);
 	if (random_below(3) == 0)
-		return ipc_raw_error(call, 1 + random_below(200), data, size);
+		return ipc_raw_fail(call, 1 + random_below(200), data, size);
 	return reply_bytes(call, data, size);
 }
 
@@ -175,7 +175,7 @@ static int serve_forged(struct ipc_call *call, const struct ipc_raw_message *req
 	static unsigned int next;
 
 	(void)request, (void)userdata;
-	return ipc_raw_error(call, codes[next++ % (sizeof(codes) / sizeof(*codes))], NULL, 0);
+	return ipc_raw_fail(call, codes[next++ % (sizeof(codes) / sizeof(*codes))], NULL, 0);
 }
 
 static void forged(unsigned int index)
@@ -193,7 +193,7 @@ static int serve_large(struct ipc_call *call, const struct ipc_raw_message *requ
 
 	(void)request, (void)userdata;
 	memset(data, random_below(2) ? 0x0a : 'x', sizeof(data));
-	r = random_below(2) ? ipc_raw_error(call, EREMOTEIO, data, size) :
+	r = random_below(2) ? ipc_raw_fail(call, EREMOTEIO, data, size) :
 			      reply_bytes(call, data, size);
 	/* What does not fit is no reply. */
 	return r < 0 ? reply_bytes(call, NULL, 0) : r;

@@ -170,7 +170,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	reply.data = replies[code].data;
 	reply.size = replies[code].size;
 	if (!reply.size)
-		return ipc_raw_error(call, EREMOTEIO, error, error_size);
+		return ipc_raw_fail(call, EREMOTEIO, error, error_size);
 	return ipc_raw_reply(call, &reply);
 }
 

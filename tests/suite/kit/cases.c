@@ -394,11 +394,11 @@ START_TEST(time_stands_still)
 	/* The call has the other half, but for what went until it was made. */
 	left = ipc_call_remaining(kept);
 	ck_assert_uint_le(left, 60 * 1000000);
-	ck_assert_int_eq(ipc_call_canceled(kept), 0);
+	ck_assert_int_eq(ipc_call_is_canceled(kept), 0);
 	ck_assert_int_eq(ipc_test_bus_advance(bus, 30 * SECOND), 0);
 	await(&pair, &result);
 	ck_assert_int_eq(result.result, -ETIMEDOUT);
-	ck_assert_int_eq(ipc_call_canceled(kept), 1);
+	ck_assert_int_eq(ipc_call_is_canceled(kept), 1);
 	pair_free(&pair);
 	ipc_test_bus_free(bus);
 }

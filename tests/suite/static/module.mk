@@ -5,7 +5,7 @@
 # what they build in $(B)/static, apart from all else. Those that compile or analyze
 # everything once more are for `make test-all`.
 
-UNIT_TESTS += $(addprefix tests/suite/static/,spdx paths sizes includes layers abi claims readme guide man forge \
+UNIT_TESTS += $(addprefix tests/suite/static/,spdx paths sizes includes layers abi claims readme guide man forge errors \
 	kernel-style kernel-doc calls)
 MORE_UNIT_TESTS += $(addprefix tests/suite/static/,headers build driver)
 LONG_UNIT_TESTS += $(addprefix tests/suite/static/,gcc clang tidy analyzer)

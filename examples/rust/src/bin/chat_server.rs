@@ -68,7 +68,7 @@ impl Chat for Room {
             members.0.lock().unwrap().remove(&left);
             members.notify(&left, "(leaves)");
         })?;
-        watch.release();
+        watch.detach();
         let place = Place { members: self.members.clone(), name };
         let seat = SeatServer::object(&call.connection(), place)?;
         reply.seat = Some(reply.put_object(&seat));

@@ -144,7 +144,12 @@ public:
 
 	/* Does not wait for a callback that runs. For callbacks, and under locks. */
 	void end_async() noexcept { c::ipc_slot_end_async(std::exchange(raw, nullptr)); }
-	void release() noexcept { c::ipc_slot_release(std::exchange(raw, nullptr)); }
+
+	/* Gives up the slot; the registration goes on. */
+	void detach() noexcept
+	{
+		c::ipc_slot_detach(std::exchange(raw, nullptr));
+	}
 
 private:
 	c::ipc_slot *raw = nullptr;
@@ -195,7 +200,10 @@ public:
 	~cancellation() { c::ipc_cancellation_unref(raw); }
 
 	outcome<void> cancel() const { return detail::check(c::ipc_cancel(raw)); }
-	bool canceled() const noexcept { return c::ipc_is_canceled(raw) == 1; }
+	bool is_canceled() const noexcept
+	{
+		return c::ipc_cancellation_is_canceled(raw);
+	}
 	c::ipc_cancellation *c_ptr() const noexcept { return raw; }
 
 	/*

@@ -16,6 +16,7 @@
 /* What the C headers include, so that they find it included. */
 #include <cstddef>
 #include <cstdint>
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -62,7 +62,7 @@ public:
 	{
 		call ended = std::move(*this);
 
-		return detail::check(raise(ended.raw, e));
+		return detail::check(fail_raw(ended.raw, e));
 	}
 
 	/* The caller, from the kernel: ids as seen in the namespaces of this process. pid and
@@ -94,8 +94,11 @@ public:
 		return detail::from_usec(c::ipc_call_remaining(raw));
 	}
 
-	/* Whether nobody waits for the reply any more. */
-	bool canceled() const noexcept { return c::ipc_call_canceled(raw) == 1; }
+	/* Whether the caller has stopped waiting for the reply: see ipc_call_is_canceled(). */
+	bool is_canceled() const noexcept
+	{
+		return c::ipc_call_is_canceled(raw);
+	}
 
 	/*
 	 * Calls function() once, on a serving thread, when nobody waits for the reply any more. The
@@ -137,7 +140,7 @@ private:
 		int r = c::ipc_raw_reply(ended.raw, &m);
 
 		if (r < 0)
-			c::ipc_call_errno(ended.raw, r, nullptr);
+			c::ipc_call_fail(ended.raw, r, nullptr, nullptr);
 		return detail::check(r);
 	}
 
@@ -146,13 +149,11 @@ private:
 	{
 	}
 
-	static int raise(c::ipc_call *raw, const error &e)
+	static int fail_raw(c::ipc_call *raw, const error &e)
 	{
-		return error_access::pass(
-			e, [&](const c::ipc_error *out) { return c::ipc_call_raise(raw, out); },
-			[&](int code, const char *format, const char *text) {
-				return c::ipc_call_errno(raw, code, format, text);
-			});
+		return error_access::pass(e, [&](const c::ipc_error *out) {
+			return c::ipc_call_fail_with(raw, out);
+		});
 	}
 
 	c::ipc_call *raw;
@@ -276,7 +277,7 @@ struct object_access {
 	{
 		if (r)
 			return 0;
-		call::raise(raw, r.error());
+		call::fail_raw(raw, r.error());
 		return -r.error().number_of_errno();
 	}
 

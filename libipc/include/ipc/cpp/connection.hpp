@@ -95,7 +95,7 @@ public:
 		slot s;
 		int r = start(request, std::move(function), with, &s);
 
-		s.release();
+		s.detach();
 		return detail::check(r);
 	}
 

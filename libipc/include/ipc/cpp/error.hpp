@@ -50,6 +50,31 @@ enum class origin {
 	behind = c::IPC_ORIGIN_BEHIND,
 };
 
+/* The errnos of enum ipc_errno in <ipc/error.h>, by the same names: e.is(ipc::errc::peer_died). */
+enum class errc {
+	invalid_argument = c::IPC_INVALID_ARGUMENT,
+	canceled = c::IPC_CANCELED,
+	deadline_exceeded = c::IPC_DEADLINE_EXCEEDED,
+	not_found = c::IPC_NOT_FOUND,
+	permission_denied = c::IPC_PERMISSION_DENIED,
+	name_taken = c::IPC_NAME_TAKEN,
+	activation_failed = c::IPC_ACTIVATION_FAILED,
+	no_manager = c::IPC_NO_MANAGER,
+	bus_ended = c::IPC_BUS_ENDED,
+	peer_died = c::IPC_PEER_DIED,
+	peer_frozen = c::IPC_PEER_FROZEN,
+	unimplemented = c::IPC_UNIMPLEMENTED,
+	interface_mismatch = c::IPC_INTERFACE_MISMATCH,
+	protocol_error = c::IPC_PROTOCOL_ERROR,
+	bad_message = c::IPC_BAD_MESSAGE,
+	message_too_large = c::IPC_MESSAGE_TOO_LARGE,
+	would_block = c::IPC_WOULD_BLOCK,
+	quota_exceeded = c::IPC_QUOTA_EXCEEDED,
+	no_reply = c::IPC_NO_REPLY,
+	forked = c::IPC_FORKED,
+	service_error = c::IPC_SERVICE_ERROR,
+};
+
 /*
  * An error, from this library or from a service. It is an exception, and a value that can be
  * stored and copied. Copies share their texts.
@@ -77,6 +102,11 @@ public:
 	}
 
 	const char *what() const noexcept override { return shared->what.c_str(); }
+
+	bool is(errc kind) const noexcept
+	{
+		return code().value() == static_cast<int>(kind);
+	}
 
 	/* The errno, positive. */
 	int number_of_errno() const noexcept { return code().value(); }
@@ -141,24 +171,19 @@ struct error_access {
 		return error(code, std::move(t));
 	}
 
-	/* raise(C error), or raise_errno(code, format or NULL, text) for one without a name. */
-	template <typename Raise, typename RaiseErrno>
-	static int pass(const error &e, Raise raise, RaiseErrno raise_errno)
+	/* Returns fail(the C error), which fails a call or stream. */
+	template <typename Fail> static int pass(const error &e, Fail fail)
 	{
 		c::ipc_error out = c::no_error();
 
-		if (e.name().empty())
-			return raise_errno(e.number_of_errno(),
-					   e.message().empty() ? nullptr : "%s",
-					   e.message().c_str());
 		out.code = -e.number_of_errno();
 		out.number = e.number();
-		out.name = const_cast<char *>(e.name().c_str());
+		out.name = e.name().empty() ? nullptr : const_cast<char *>(e.name().c_str());
 		out.message = e.message().empty() ? nullptr :
 						    const_cast<char *>(e.message().c_str());
 		out.details = const_cast<char *>(e.details().data());
 		out.details_size = e.details().size();
-		return raise(&out);
+		return fail(&out);
 	}
 };
 
@@ -304,7 +329,7 @@ __attribute__((cold, format(printf, 1, 2))) inline void log_exception(const char
 
 		shown.name = const_cast<char *>("unhandled exception");
 		shown.message = const_cast<char *>(text);
-		c::ipc_fail(where, -EREMOTEIO, &shown);
+		c::ipc_print_error(where, -EREMOTEIO, &shown);
 	};
 
 	va_start(args, format);

@@ -80,7 +80,7 @@ public:
 	/* Another file descriptor of it, to be sent. */
 	outcome<fd> file() const
 	{
-		int copy = ::fcntl(c::ipc_memory_fd(raw), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		int copy = ::fcntl(c::ipc_memory_get_fd(raw), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
 		if (copy < 0)
 			return detail::fail<fd>(-errno);

@@ -59,16 +59,17 @@ public:
 	outcome<void> end() const { return detail::check(c::ipc_stream_end(raw)); }
 	outcome<void> fail(const error &e) const
 	{
-		return detail::check(error_access::pass(
-			e, [&](const c::ipc_error *out) { return c::ipc_stream_raise(raw, out); },
-			[&](int code, const char *format, const char *text) {
-				return c::ipc_stream_fail(raw, -code, nullptr, format, text);
-			}));
+		return detail::check(error_access::pass(e, [&](const c::ipc_error *out) {
+			return c::ipc_stream_fail_with(raw, out);
+		}));
 	}
 
 	/* End both directions on both sides at once, with ECANCELED. */
 	void cancel() const noexcept { c::ipc_stream_cancel(raw); }
-	bool canceled() const noexcept { return c::ipc_stream_canceled(raw) == 1; }
+	bool is_canceled() const noexcept
+	{
+		return c::ipc_stream_is_canceled(raw);
+	}
 	duration remaining() const noexcept
 	{
 		return detail::from_usec(c::ipc_stream_remaining(raw));

@@ -230,7 +230,7 @@ static void on_writable(struct ipc *ipc, void *userdata)
 static void on_canceled(struct ipc_call *call, void *userdata)
 {
 	called(userdata);
-	ipc_call_errno(call, ECANCELED, NULL);
+	ipc_call_fail(call, ECANCELED, NULL, NULL);
 }
 
 static void on_reply(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
@@ -382,7 +382,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		store(request, userdata, n);
 		return ipc_raw_reply(call, &reply);
 	default:
-		return n % 2 ? -EIO : ipc_call_error(call, "test.Refused", "%u", n);
+		return n % 2 ? -EIO : ipc_call_fail(call, 0, "test.Refused", "%u", n);
 	}
 }
 
@@ -608,8 +608,10 @@ static void act_object(struct actor *actor, struct thing *thing)
 
 static void act_slot(struct actor *actor, struct thing *thing)
 {
-	static struct ipc_slot *(*const ends[])(struct ipc_slot *slot) = {
-		ipc_slot_end, ipc_slot_end_async, ipc_slot_release,
+	static struct ipc_slot *(*const ends[])(struct ipc_slot * slot) = {
+		ipc_slot_end,
+		ipc_slot_end_async,
+		ipc_slot_detach,
 	};
 	unsigned int how = chance(actor, 3);
 	bool ended = thing->slot && how == 0;
@@ -667,7 +669,7 @@ static void act_call(struct actor *actor, struct thing *thing)
 		ipc_raw_reply(thing->call, &reply);
 		break;
 	case 1:
-		ipc_call_errno(thing->call, EIO, NULL);
+		ipc_call_fail(thing->call, EIO, NULL, NULL);
 		break;
 	case 2:
 		data = data_new(NULL);

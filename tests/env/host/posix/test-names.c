@@ -306,7 +306,7 @@ static void life_end(struct life *life)
 	ipc_object_unref(life->object);
 	/* One that is released ends with the connection. */
 	if (chance(life, 2))
-		life->watch = ipc_slot_release(life->watch);
+		life->watch = ipc_slot_detach(life->watch);
 	else
 		life->watch = ipc_slot_end(life->watch);
 	ipc_unref(life->ipc);

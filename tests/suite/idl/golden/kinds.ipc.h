@@ -248,7 +248,7 @@ int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
  * does one of the following:
  *
  *   - It replies once, with the reply function of its method or with
- *     ipc_call_error(), and returns 0.
+ *     ipc_call_fail(), and returns 0.
  *   - It returns a negative errno, which the caller gets.
  *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
  *     reply later, and then drops it with ipc_call_unref().

@@ -114,8 +114,7 @@ static const struct ipc_method streams_clock_method_table[] = {
 	},
 	[STREAMS_CLOCK_METHOD_LISTEN] = {
 		.code = 0x8a574520,
-		.flags = IPC_METHOD_REPLY_STREAM |
-			 IPC_METHOD_REPLY_CODEC,
+		.flags = IPC_METHOD_REPLY_STREAM,
 		.name = "Listen",
 		.request = &ipc__none__descriptor,
 		.reply = &streams__tick__descriptor,
@@ -127,8 +126,7 @@ static const struct ipc_method streams_clock_method_table[] = {
 		.code = 0xad5d7d49,
 		.flags = IPC_METHOD_REQUEST_OBJECTS |
 			 IPC_METHOD_REQUEST_STREAM |
-			 IPC_METHOD_REPLY_STREAM |
-			 IPC_METHOD_REPLY_CODEC,
+			 IPC_METHOD_REPLY_STREAM,
 		.name = "Chat",
 		.request = &streams__chunk__descriptor,
 		.reply = &streams__tick__descriptor,

@@ -210,7 +210,7 @@ int streams_clock_chat_set_ops(struct ipc_stream *stream,
  * does one of the following:
  *
  *   - It replies once, with the reply function of its method or with
- *     ipc_call_error(), and returns 0.
+ *     ipc_call_fail(), and returns 0.
  *   - It returns a negative errno, which the caller gets.
  *   - It keeps the call with ipc_call_ref() and returns 0. Any thread may
  *     reply later, and then drops it with ipc_call_unref().

@@ -17,12 +17,12 @@ static int talk(struct ipc *ipc)
 
 	r = echo_get(ipc, "demo.echo", &echo);
 	if (r < 0)
-		return ipc_fail("find demo.echo", r, nullptr);
+		return ipc_print_error("find demo.echo", r, nullptr);
 
 	request.text = text;
 	r = echo_say(echo, &request, &reply, &error);
 	if (r < 0)
-		return ipc_fail("say", r, &error);
+		return ipc_print_error("say", r, &error);
 
 	std::puts(reply->text);
 	return 0;
@@ -35,7 +35,7 @@ int main()
 
 	r = ipc_open(&ipc, nullptr);
 	if (r < 0)
-		return ipc_fail("open the bus", r, nullptr);
+		return ipc_print_error("open the bus", r, nullptr);
 
 	return talk(ipc);
 }

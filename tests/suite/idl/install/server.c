@@ -11,7 +11,7 @@ static int say(struct ipc_call *call, const Echo__SayRequest *request, void *use
 
 	(void)userdata;
 	if (!request->text[0])
-		return ipc_call_error(call, "echo.Empty", "nothing to say");
+		return ipc_call_fail(call, 0, "echo.Empty", "nothing to say");
 
 	reply.text = request->text;
 	return echo_reply_say(call, &reply);
@@ -26,11 +26,11 @@ int main(void)
 
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
-		return ipc_fail("open the bus", r, NULL);
+		return ipc_print_error("open the bus", r, NULL);
 
 	r = echo_register(ipc, "demo.echo", &ops, /* userdata= */ NULL);
 	if (r < 0)
-		return ipc_fail("register demo.echo", r, NULL);
+		return ipc_print_error("register demo.echo", r, NULL);
 
 	return ipc_run(ipc) < 0;
 }

@@ -91,7 +91,7 @@ static int ask(struct ipc_call *call, const Conform__Number *request, void *user
 static int refuse(struct ipc_call *call, void *userdata)
 {
 	(void)userdata;
-	return ipc_call_error(call, "visitor.Busy", "not now");
+	return ipc_call_fail(call, 0, "visitor.Busy", "not now");
 }
 
 static void on_cancel(struct ipc_call *call, void *userdata)
@@ -365,10 +365,10 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = peer_wait(bench.ipc, bench.name, LONG_USEC, &bench.peer);
 	if (r < 0)
-		return ipc_fail("client", r, NULL);
+		return ipc_print_error("client", r, NULL);
 	r = -pthread_create(&server, NULL, serve, bench.ipc);
 	if (r < 0)
-		return ipc_fail("pthread_create", r, NULL);
+		return ipc_print_error("pthread_create", r, NULL);
 	for (int i = 2; i < argc; i++)
 		failed |= run_case(&bench, argv[i]);
 	ipc_stop(bench.ipc);

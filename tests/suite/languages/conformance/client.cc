@@ -100,7 +100,7 @@ public:
 	void Stay(const ipc::call &call) override
 	{
 		entered.set();
-		while (!call.canceled())
+		while (!call.is_canceled())
 			std::this_thread::sleep_for(5ms);
 		left.set();
 	}
@@ -120,7 +120,7 @@ struct bench {
 		for (int i = 0; i < 6000; i++) {
 			hangs = peer.Hangs();
 			if (condition(hangs))
-				return hangs.canceled();
+				return hangs.is_canceled();
 			std::this_thread::sleep_for(10ms);
 		}
 		throw std::runtime_error("handlers: " + hangs.ShortDebugString());

@@ -39,13 +39,13 @@ static int fail(struct ipc_call *call, const Conform__Failure *request, void *us
 
 	(void)userdata;
 	if (!*request->name)
-		return ipc_call_errno(call, request->code, "%s", request->text);
+		return ipc_call_fail(call, request->code, NULL, "%s", request->text);
 	error.name = request->name;
 	error.message = request->text;
 	error.number = request->number;
 	error.details = request->details.data;
 	error.details_size = request->details.len;
-	return ipc_call_raise(call, &error);
+	return ipc_call_fail_with(call, &error);
 }
 
 static int drop(struct ipc_call *call, void *userdata)
@@ -193,7 +193,7 @@ static void on_cancel(struct ipc_call *call, void *userdata)
 	(void)userdata;
 	canceled++;
 	waiting--;
-	ipc_call_errno(call, ECANCELED, NULL);
+	ipc_call_fail(call, ECANCELED, NULL, NULL);
 	ipc_call_unref(call);
 }
 
@@ -368,5 +368,5 @@ int main(int argc, char **argv)
 	r = ipc_open(&ipc, NULL);
 	if (r == 0)
 		r = serve(ipc, argv[1]);
-	return r < 0 ? ipc_fail("server", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("server", r, NULL) : 0;
 }

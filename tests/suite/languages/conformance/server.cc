@@ -202,8 +202,7 @@ private:
 				    canceled++;
 				    waiting--;
 				    later->call.reset();
-			    })
-				.release();
+			    }).detach();
 			later->call = std::move(call);
 		} catch (...) {
 			canceled++;

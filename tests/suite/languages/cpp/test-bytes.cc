@@ -425,7 +425,7 @@ CASE(a_time_limit_ends_a_call)
 	CHECK(had_limit);
 	CHECK(canceled.wait());
 	ipc::call late = kept.get_future().get();
-	CHECK(late.canceled() && late.remaining() == 0us);
+	CHECK(late.is_canceled() && late.remaining() == 0us);
 	/* Nobody waits: the reply is dropped. */
 	std::move(late).reply("late");
 }
@@ -490,7 +490,7 @@ CASE(a_cancellation_ends_a_call)
 	});
 
 	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancellation(stop)));
-	CHECK(stop.canceled());
+	CHECK(stop.is_canceled());
 	canceler.join();
 	/* Before it is sent. */
 	CHECK_FAILS(ECANCELED, p.proxy.call(ipc::message(1), ipc::options().cancellation(stop)));
@@ -561,7 +561,7 @@ CASE(a_detached_call_outlives_the_limit_of_its_handler)
 		const auto detached = ipc::options().detached();
 
 		begun.set();
-		while (!c.canceled())
+		while (!c.is_canceled())
 			std::this_thread::sleep_for(1ms);
 		CHECK_FAILS(ETIMEDOUT, proxy.call(ipc::message(1)));
 		CHECK(proxy.call(ipc::message(1), detached).bytes() == "clean");

@@ -35,11 +35,11 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 
 	(void)userdata;
 	if (request->code >= N_TEXTS)
-		return ipc_call_errno(call, EISDIR, "%s", texts[1]);
+		return ipc_call_fail(call, EISDIR, NULL, "%s", texts[1]);
 	error.name = error.message = (char *)texts[request->code];
 	error.details = much;
 	error.details_size = LONG;
-	return ipc_call_raise(call, &error);
+	return ipc_call_fail_with(call, &error);
 }
 
 int main(void)
@@ -57,5 +57,5 @@ int main(void)
 		r = ipc_register_name(ipc, "test.foreign", object, /* ret_slot= */ NULL);
 	if (r == 0)
 		r = ipc_run(ipc);
-	return r < 0 ? ipc_fail("serve test.foreign", r, NULL) : 0;
+	return r < 0 ? ipc_print_error("serve test.foreign", r, NULL) : 0;
 }

@@ -38,7 +38,7 @@ static int create(struct ipc_call *call, const Runtime__V1__CreateContainerReque
 	    config->_oom_score_adj_case != OOM || config->oom_score_adj != 0 ||
 	    !config->privileged || config->privileged->value || !config->grace ||
 	    config->grace->nanos != 5)
-		return ipc_call_error(call, "cri.InvalidArgument", "not the client's container");
+		return ipc_call_fail(call, 0, "cri.InvalidArgument", "not the client's container");
 	exists = 1;
 	reply.container_id = config->metadata->name;
 	return runtime_v1_runtime_service_reply_create_container(call, &reply);
@@ -70,7 +70,7 @@ static int remove_container(struct ipc_call *call,
 
 	(void)userdata;
 	if (!exists || strcmp(request->container_id, "c1"))
-		return ipc_call_error(call, "cri.NotFound", request->container_id);
+		return ipc_call_fail(call, 0, "cri.NotFound", request->container_id);
 	exists = 0;
 	return runtime_v1_runtime_service_reply_remove_container(call, &reply);
 }
@@ -94,7 +94,7 @@ static int pull_image(struct ipc_call *call, const Runtime__V1__PullImageRequest
 
 	(void)userdata;
 	if (!request->image || request->image->n_annotations != 1)
-		return ipc_call_error(call, "cri.InvalidArgument", "no image");
+		return ipc_call_fail(call, 0, "cri.InvalidArgument", "no image");
 	reply.image_ref = request->image->annotations[0]->value;
 	return runtime_v1_image_service_reply_pull_image(call, &reply);
 }

@@ -49,7 +49,7 @@ static int register_plugin(struct ipc_call *call, const V1beta1__RegisterRequest
 	int r, required;
 
 	if (strcmp(request->version, "v1beta1"))
-		return ipc_call_error(call, "kubelet.Version", request->version);
+		return ipc_call_fail(call, 0, "kubelet.Version", request->version);
 	r = v1beta1_device_plugin_get(userdata, request->endpoint, &plugin);
 	if (r < 0)
 		return r;
@@ -59,7 +59,7 @@ static int register_plugin(struct ipc_call *call, const V1beta1__RegisterRequest
 	call_plugin(plugin);
 	v1beta1_device_plugin_unref(plugin);
 	if (!required || !request->options || !request->options->pre_start_required)
-		return ipc_call_error(call, "kubelet.Options", request->resource_name);
+		return ipc_call_fail(call, 0, "kubelet.Options", request->resource_name);
 	return v1beta1_registration_reply_register_(call, &empty);
 }
 
@@ -110,7 +110,7 @@ static int allocate(struct ipc_call *call, const V1beta1__AllocateRequest *reque
 
 	(void)userdata;
 	if (request->n_container_requests != 1 || request->container_requests[0]->n_devicesids != 2)
-		return ipc_call_error(call, "plugin.Devices", "not two devices of one container");
+		return ipc_call_fail(call, 0, "plugin.Devices", "not two devices of one container");
 	env.key = "VISIBLE";
 	env.value = request->container_requests[0]->devicesids[1];
 	container.n_envs = 1;

@@ -81,7 +81,7 @@ static int range(struct ipc_call *call, const Etcdserverpb__RangeRequest *reques
 
 	(void)userdata;
 	if (!request->key.len)
-		return ipc_call_error(call, "etcdserver.EmptyKey", NULL);
+		return ipc_call_fail(call, 0, "etcdserver.EmptyKey", NULL);
 	pthread_mutex_lock(&lock);
 	find_range(request, &reply, kvs);
 	r = etcdserverpb_kv_reply_range(call, &reply);
@@ -97,7 +97,7 @@ static int put(struct ipc_call *call, const Etcdserverpb__PutRequest *request, v
 
 	(void)userdata;
 	if (!request->key.len)
-		return ipc_call_error(call, "etcdserver.EmptyKey", NULL);
+		return ipc_call_fail(call, 0, "etcdserver.EmptyKey", NULL);
 	pthread_mutex_lock(&lock);
 	kv = find(request->key);
 	if (kv) {
@@ -151,7 +151,7 @@ static int txn(struct ipc_call *call, const Etcdserverpb__TxnRequest *request, v
 	if (!compare || compare->target_union_case != ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE ||
 	    request->n_success != 2 || !request->success[0]->request_delete_range ||
 	    !request->success[1]->request_range)
-		return ipc_call_error(call, "etcdserver.Txn", "not the client's transaction");
+		return ipc_call_fail(call, 0, "etcdserver.Txn", "not the client's transaction");
 	pthread_mutex_lock(&lock);
 	kv = find(compare->key);
 	reply.header = &header;

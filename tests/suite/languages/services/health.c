@@ -14,7 +14,7 @@ static int check(struct ipc_call *call, const Request *request, void *userdata)
 
 	(void)userdata;
 	if (strcmp(request->service, "") && strcmp(request->service, "db"))
-		return ipc_call_error(call, "grpc.NotFound", "unknown service");
+		return ipc_call_fail(call, 0, "grpc.NotFound", "unknown service");
 	reply.status = *request->service ? NOT_SERVING : SERVING;
 	return grpc_health_v1_health_reply_check(call, &reply);
 }

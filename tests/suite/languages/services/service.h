@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 	CHECK(argc == 3);
 	r = ipc_open(&ipc, NULL);
 	if (r < 0)
-		return ipc_fail_open(NULL, r);
+		return ipc_print_open_error(NULL, r);
 	/* Handlers of streams wait. */
 	ipc_set_threads(ipc, 4);
 	if (!strcmp(argv[1], "client")) {
@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	r = serve(ipc, argv[2]);
-	return ipc_fail("serve", r < 0 ? r : ipc_run(ipc), NULL);
+	return ipc_print_error("serve", r < 0 ? r : ipc_run(ipc), NULL);
 }
 
 #endif /* SERVICE_H */

@@ -9,7 +9,7 @@ pub const LONG: Option<Duration> = Some(Duration::from_secs(60));
 
 /// That the result is this error of the service.
 pub fn failed<T>(name: &str, result: Result<T>) -> bool {
-    matches!(result, Err(Error::Service(failure)) if failure.name.as_deref() == Some(name))
+    matches!(result, Err(Error::ServiceError(failure)) if failure.name.as_deref() == Some(name))
 }
 
 pub fn service_main(serve: fn(&Connection, &str) -> Result<()>, call: fn(&Connection, &str) -> Result<()>) -> Result<()> {
