@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accounts: see account.h. One user must not take the fds of all. Each of these has a limit:
+ * Accounts: see account.h. They keep one user from using up the daemon's fds. Each of the following
+ * has a limit:
  *
  * - connections, from accept() until they are closed
  * - threads that have a stack in the daemon
- * - files that the user sent and that are being closed. Files in messages are not counted here:
- *   the driver charges them to the sender, or for a reply to the caller (user_files)
- * - files in the queues of the user's sockets, in flight. The kernel has one limit for all that the
- *   daemon has there. It counts them until the client receives them or closes its end, whatever
- *   the daemon does with its own end.
+ * - files that the user sent and that are being closed. Files in messages are not charged here: the
+ *   driver charges them to the sender or, in a reply, to the caller (user_files).
+ * - files in flight in the queues of the user's sockets. The kernel has one limit for all files in
+ *   flight that the daemon sent. It counts them until the client receives them or closes its end,
+ *   whatever the daemon does with its own end.
  *
- * A client may reply that it has received a file, and leave it in its queue. So what counts is what
- * the kernel says of the queue (SIOCOUTQ). All messages have one size, so that is how many are not
- * read, and these are the last that were sent. Nobody says when one is read: a flight is looked at
- * when its user has no more left, and each second once its connection has ended.
+ * A client may claim to have received a file and leave it in its queue. So the account asks the
+ * kernel for the size of the queue (SIOCOUTQ). All messages have the same size, so the size gives
+ * the number of unread messages, which are the last that were sent. The kernel does not report when
+ * a client reads a message. So the daemon measures a queue when its user is at the limit, and each
+ * second after its connection has ended.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,43 +32,45 @@
 #include "ipcbus-daemon.h"
 #include "socket.h"
 
-/* Of the daemon's fds and maps, a user's connections may take one part, but a few always. Its files
- * in messages may take as many fds, and so may those that are being closed. A connection takes
- * seven: socket, pidfd, area, region, two eventfds, and the bell if it is the first of its uid.
- * Area, region, and a stack with its guard are four maps. A thread is a stack. */
+/* Each user's connections may take 1/PART of the daemon's fds and maps, but always MIN_CONNECTIONS.
+ * The user's files in messages may take as many fds again, and so may the files that are being
+ * closed. A connection takes seven fds: socket, pidfd, area, region, two eventfds, and the bell if
+ * it is the first connection of its uid. Its area, its region, and a stack with a guard page are
+ * four maps. A thread takes a stack with a guard page. */
 #define PART		16
 #define FDS_OF_CONNECTION 7
 #define MAPS_OF_CONNECTION 4
 #define MAPS_OF_THREAD	2
 #define MIN_CONNECTIONS 64
-#define MIN_FILES	64	/* of one message */
+#define MIN_FILES	64	/* fds of one message */
 #define MAX_FILES	16384
 
-/* WELCOME comes first, without an fd. HELLO is the second, with four. All others have one, or
- * count as if they had. */
+/* WELCOME is the first message and has no fd. The reply to HELLO is the second and has four. All
+ * others have one fd, or are counted as if they had. */
 #define BEFORE_HELLO 1
 #define OTHERS_OF_HELLO 3
-/* So many seconds, and a part of one, a sender waits until its user's files are closed. */
+/* Seconds that a sender waits until its user's files are closed. The first tick comes after less
+ * than a second, so the sender waits up to a second more. */
 #define MAX_WAIT 1
-/* Of one account in a round of events. */
+/* Turns of one account per round of events. */
 #define TURNS	4
 
 /**
- * struct account - of one payer: payer.c
- * @next: in the list of all (accounts_lock)
+ * struct account - account of a payer: payer.c
+ * @next: in the list of all accounts (accounts_lock)
  * @uid: constant
- * @holders: connections, files and flights (accounts_lock)
+ * @holders: number of connections, files and flights (accounts_lock)
  * @connections: (accounts_lock)
- * @threads: that have a stack (accounts_lock)
- * @closing_files: that the user sent, and that are being closed (accounts_lock)
- * @waits: of senders, until fewer are (accounts_lock)
- * @closer: closer.c's
- * @round: in which @turns were taken (main thread)
+ * @threads: threads with a stack (accounts_lock)
+ * @closing_files: files that the user sent and that are being closed (accounts_lock)
+ * @waits: senders that wait for @closing_files to fall (accounts_lock)
+ * @closer: owned by closer.c
+ * @round: round in which @turns were taken (main thread)
  * @turns: (main thread)
- * @lock: the rest; inside it accounts_lock is not taken
- * @flights: all
+ * @lock: protects the rest. Never take accounts_lock while holding it.
+ * @flights: all flights of the account
  * @in_flight: the sum of their fds
- * @ended: how many have ended
+ * @ended: number of flights that have ended
  */
 struct account {
 	struct account *next;
@@ -86,13 +90,13 @@ struct account {
 };
 
 /**
- * struct flight - one connection, and what is on its way to its client
- * @next: of the account
- * @account: held
+ * struct flight - a connection, and the fds in flight to its client
+ * @next: in the list of the account
+ * @account: holds a reference
  * @socket: the daemon's end
- * @sent: messages, with WELCOME
- * @fds: that were not taken, at most
- * @ended: nothing more is sent
+ * @sent: number of messages sent, including WELCOME
+ * @fds: upper bound of the fds that the client has not received
+ * @ended: the daemon sends no more messages
  */
 struct flight {
 	struct flight *next;
@@ -105,14 +109,14 @@ struct flight {
 
 static pthread_mutex_t accounts_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct account *accounts;
-/* Of connections for whose payer there is no memory. */
+/* For connections whose payer's account could not be allocated. */
 static struct account nobodys = { .holders = 1 };
 static struct {
 	unsigned int connections;
 	unsigned int threads;
 	unsigned int files;
 } most;
-/* What a message occupies in a queue; 0: the kernel does not say. */
+/* Size of a message in a queue, or 0 if the kernel does not report sizes. */
 static int message_size;
 static int timer_fd = -1;
 static bool timer_runs;
@@ -198,7 +202,7 @@ void account_hold(struct account *account)
 	pthread_mutex_unlock(&accounts_lock);
 }
 
-/* Held once more. NULL: no memory. */
+/* Returns the account with a new reference, or NULL if memory is short. */
 static struct account *get_locked(uint32_t uid)
 {
 	struct account *account = accounts;
@@ -290,7 +294,7 @@ void account_wait_end(struct account *account, struct account_wait *wait)
 	pthread_mutex_unlock(&accounts_lock);
 }
 
-/* A second has passed. Returns whether some wait on. */
+/* Called each second. Returns true if some senders continue to wait. */
 static bool wake_waits(struct account *account)
 {
 	bool more = false;
@@ -311,14 +315,14 @@ struct closer *account_closer(struct account *account)
 	return &account->closer;
 }
 
-/* --- Files on their way to a client -------------------------------------------------- */
+/* --- Files in flight to a client ----------------------------------------------------- */
 
 static uint64_t unread_messages(int socket)
 {
 	return message_size ? (queued(socket) + message_size - 1) / message_size : 0;
 }
 
-/* Not more than before: what is not read was counted when it was sent. */
+/* The count never rises here, because an unread fd was counted when it was sent. */
 static void look_locked(struct flight *flight)
 {
 	uint64_t unread = unread_messages(flight->socket);
@@ -384,7 +388,8 @@ bool account_takes_turn(struct account *account, uint64_t round)
 	return account->turns++ < TURNS;
 }
 
-/* The replies to HELLO and MAP come once a connection, and connections have their limit. */
+/* Only RECEIVE_FD is limited: HELLO and MAP are answered once per connection, and the number of
+ * connections is limited. */
 static bool is_one_too_many_locked(struct account *account, const struct ipcbusd_message *message)
 {
 	if (message->kind != IPCBUSD_RECEIVE_FD || account->in_flight < most.files)
@@ -420,12 +425,12 @@ static void unlink_locked(struct flight *flight)
 	*link = flight->next;
 }
 
-/* The peer can send no more and nothing is in the queue, so this does not block. */
+/* Does not block: the peer can send no more, and the queue is empty. */
 static void flight_free(struct flight *flight)
 {
 	struct account *account = flight->account;
 
-	/* First: a client that sees the end may connect again at once. */
+	/* Do this first: a client that sees the end may connect again at once. */
 	pthread_mutex_lock(&accounts_lock);
 	account->connections--;
 	pthread_mutex_unlock(&accounts_lock);
@@ -434,7 +439,7 @@ static void flight_free(struct flight *flight)
 	free(flight);
 }
 
-/* Does not put off a look that is to come. */
+/* If the timer already runs, its time does not change. */
 void accounts_look_later(void)
 {
 	static const struct itimerspec second = { .it_value.tv_sec = 1 };
@@ -443,7 +448,7 @@ void accounts_look_later(void)
 		timerfd_settime(timer_fd, 0, &second, NULL);
 }
 
-/* Nothing is left that the client sent. What the daemon sent may be. */
+/* Call after the client's messages are drained. The client may still have messages to read. */
 static void end_drained(struct flight *flight)
 {
 	struct account *account = flight->account;
@@ -468,14 +473,15 @@ static void end_drained(struct flight *flight)
 
 void flight_close(struct flight *flight)
 {
-	/* If the client sent its own end, that would be open as long as this one, and not empty. */
+	/* If the client sent its own end of the socket, that end would keep this one open and the
+	 * queue nonempty. */
 	socket_drain(flight->socket, /* with_files= */ true);
 	end_drained(flight);
 }
 
 void flight_end(struct flight *flight)
 {
-	/* The client cannot send any more. It does not see the end yet. */
+	/* The client can send no more, but does not see the end yet. */
 	shutdown(flight->socket, SHUT_RD);
 	if (socket_drain(flight->socket, /* with_files= */ false)) {
 		end_drained(flight);
@@ -485,7 +491,8 @@ void flight_end(struct flight *flight)
 	flight_close_later(flight, flight->socket, flight->account);
 }
 
-/* Takes out those that have ended and are empty. *ret_more: some are not. */
+/* Removes the ended flights whose queues are empty and returns them as a list. If other ended
+ * flights remain, sets *ret_more. */
 static struct flight *take_empty(struct account *account, bool *ret_more)
 {
 	struct flight *flight, *next, *empty = NULL;
@@ -508,7 +515,7 @@ static struct flight *take_empty(struct account *account, bool *ret_more)
 	return empty;
 }
 
-/* Whether some are not. */
+/* Returns true if ended flights with unread messages remain. */
 static bool free_empty(struct account *account)
 {
 	struct flight *flight, *next;
@@ -521,7 +528,8 @@ static bool free_empty(struct account *account)
 	return more;
 }
 
-/* Puts one account and holds the next, the first after NULL. */
+/* Drops the reference to an account and returns the next with a reference, or the first after
+ * NULL. */
 static struct account *next_account(struct account *account)
 {
 	struct account *next;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an administrator of the module has in debugfs and in /sys/module: the driver's files and
- * its parameters.
+ * The daemon's counterpart of debugfs and /sys/module: the driver's files and its parameters.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -90,7 +89,7 @@ void admin_set_default(const char *name, unsigned int value)
 		*parameter = value;
 }
 
-/* By which the driver sets its limits. */
+/* The driver derives its limits from this. */
 unsigned long totalram_pages(void)
 {
 	return memory_total() / PAGE_SIZE;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When a client's address space ends: see client.h. Its pidfd says when a process ends, and its
- * socket when the last copy of that is closed. After exec() neither does if a child has a copy.
+ * Detects the end of a client's address space. A pidfd becomes readable when the process ends, and
+ * the socket hangs up when its last copy is closed. If a process calls exec() while a child holds a
+ * copy of the socket, neither happens.
  *
- * A client gets an open file of its area that nobody else has, maps it where no child inherits it,
- * and closes it. So that file is closed by the kernel once the address space goes, and inotify says
- * so. Others who may open the area and close it again do not deceive the daemon: it looks whether
- * anybody has the area open for writing, which is when it cannot have a read lease.
+ * So a client gets an open file of its area that no other process has, maps it with MADV_DONTFORK,
+ * and closes the fd. The kernel closes the open file when the address space ends, and inotify
+ * reports it. Other processes may open and close the area as well. So after each event the daemon
+ * checks whether any process still has the area open for writing. If so, the kernel refuses a read
+ * lease. The daemon's own memfd does not count as a writer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +22,7 @@
 #include "client.h"
 
 #define BUCKETS	   1024
-/* Whoever opens and closes its area all the time does not keep others waiting. */
+/* Bounds the time for which a process that repeatedly opens and closes its area delays others. */
 #define MAX_EVENTS 64
 
 static int inotify_fd = -1;
@@ -29,7 +31,7 @@ static struct area_watch *bucket[BUCKETS];
 int areas_init(void)
 {
 	inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	/* A lease that somebody breaks, in the moment in which there is one. */
+	/* If another process breaks a lease at the moment it exists, the kernel sends SIGIO. */
 	signal(SIGIO, SIG_IGN);
 	return inotify_fd;
 }
@@ -85,7 +87,7 @@ static bool is_unused(int memfd)
 	return true;
 }
 
-/* Among all, after events were lost. */
+/* Examines all areas, after events were lost. */
 static void *find_unused(void)
 {
 	for (unsigned int i = 0; i < BUCKETS; i++)
@@ -102,7 +104,7 @@ void *areas_next_gone(void)
 	struct area_watch *watch;
 	void *owner;
 
-	/* An event is all that is read at once, for files have no names here. */
+	/* Each read returns one event, because events of a watched file carry no name. */
 	for (int i = 0; i < MAX_EVENTS; i++) {
 		if (read(inotify_fd, &event, sizeof(event)) != sizeof(event))
 			break;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Clients: see client.h. The main thread makes one and leaves it to its control fiber,
- * which opens the bus, does what concerns no thread, and in the end frees all.
+ * Clients: see client.h. The main thread creates a client and passes it to its control fiber. The
+ * control fiber opens the bus, handles requests that belong to no thread, and finally frees the
+ * client.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +25,17 @@ extern const struct file_operations ipcbus_fops;
 void daemon_boot(void)
 {
 	fds_init();
-	/* No security module is asked: nobody has a label. */
+	/* No security module is asked, so processes have no label. */
 	shim_label = NULL;
-	/* The first task is this thread's. All others find its process. */
+	/* Creates the task of this thread, which must be the first. Later tasks find its
+	 * process. */
 	(void)current;
-	/* It may monitor the bus and freeze its processes. */
+	/* This user may monitor the bus and freeze its processes. */
 	init_user_ns.root = geteuid();
 	shim_boot();
 }
 
-/* --- What the control fiber does ------------------------------------------------------- */
+/* --- Control fiber --------------------------------------------------------------------- */
 
 static int open_bus(struct client *client)
 {
@@ -43,7 +45,7 @@ static int open_bus(struct client *client)
 
 	ret = file->f_op->open(&plain, file);
 	if (ret) {
-		/* Without release(): it is not open. */
+		/* The file is not open, so release() must not run. */
 		file->f_op = NULL;
 		fput(file);
 		return ret;
@@ -52,8 +54,8 @@ static int open_bus(struct client *client)
 	return area_begin(&client->memory, file);
 }
 
-/* A client that cannot get it would wait for ever: its queue is full, or too many fds are on their
- * way. Its connection ends, and the main thread sees that. */
+/* If the reply cannot be sent, the client would wait forever: its queue is full, or too many fds
+ * are in flight. So the connection is shut down, and the main thread ends it. */
 static void reply(struct client *client, u32 kind, int error, const int *fds, size_t n_fds)
 {
 	struct ipcbusd_message message = {
@@ -66,7 +68,7 @@ static void reply(struct client *client, u32 kind, int error, const int *fds, si
 		shutdown(client->peer.socket, SHUT_RDWR);
 }
 
-/* As mmap() of the device, read-only and shared. */
+/* Like mmap() of the device, read-only and shared. */
 static int map_region(struct client *client, u64 size)
 {
 	struct file *file = client->file;
@@ -98,7 +100,7 @@ static void do_map(struct client *client)
 	reply(client, IPCBUSD_MAP, fd < 0 ? fd : 0, &fd, 1);
 }
 
-/* Until the client ends. */
+/* Handles requests until the client ends. */
 static void do_what_comes(struct client *client)
 {
 	unsigned int todo = 0;
@@ -126,7 +128,7 @@ static void close_bus(struct client *client)
 	slots_end(client);
 	while (client->fibers)
 		fiber_sleep();
-	/* Nobody finds it any more: nobody wakes this fiber. */
+	/* The worker no longer finds the client, so it cannot wake this fiber. */
 	poll_end(client);
 	user_remove(client->user, client->number);
 	if (client->file) {
@@ -140,7 +142,8 @@ static void client_free(struct client *client)
 {
 	slots_free(client);
 	flight_end(client->flight);
-	/* The kernel frees up to 4 GB, and others wait for the end of read-side sections. */
+	/* Freeing up to 4 GB takes long, so leave the RCU read side first: other threads may be
+	 * waiting for a grace period. */
 	rcu_sleeps();
 	memory_free(&client->memory);
 	rcu_awakes();
@@ -154,8 +157,8 @@ static void control_main(void *arg)
 	struct user *user = client->user;
 	int ret, fds[4];
 
-	/* Who had ended before this one connected is gone when it hears that it is connected, as
-	 * with the device: a new service manager, say, finds no old one. */
+	/* As with the device, clients that ended before this one connected must be gone when it
+	 * gets the reply to HELLO. For example, a new service manager must not find the old one. */
 	user_wait_for_ends(user, client->ends_before);
 	ret = open_bus(client);
 	fds[0] = client->shown < 0 ? client->memory.fd : client->shown;
@@ -176,10 +179,10 @@ static void control_main(void *arg)
 	user_put(user);
 }
 
-/* --- What the main thread does --------------------------------------------------------- */
+/* --- Main thread ----------------------------------------------------------------------- */
 
-/* With CLIENT_END the worker may free the client before the fiber is woken here, and the fiber once
- * nobody is in a read-side section. */
+/* After CLIENT_END is set, the worker may free the client before this function wakes the fiber. The
+ * RCU read side keeps the fiber. */
 static void post(struct client *client, unsigned int what)
 {
 	struct shim_fiber *control = client->control;
@@ -222,7 +225,7 @@ void client_end(struct client *client)
 	post(client, CLIENT_END);
 }
 
-/* The task of a control fiber that has not run. */
+/* Removes the task of a control fiber that has not run. */
 static void remove_task(struct client *client)
 {
 	struct task_struct *before = current;
@@ -236,7 +239,7 @@ static void remove_task(struct client *client)
 	process_put(client->process);
 }
 
-/* The task of the control fiber, with the peer's credentials. */
+/* Creates the task of the control fiber, with the peer's credentials. */
 static int add_task(struct client *client)
 {
 	struct task_struct *before = current, *task;
@@ -277,7 +280,7 @@ static int begin(struct client *client, const struct client_peer *peer, u64 base
 	ret = poll_begin(client) ?: add_task(client);
 	if (ret)
 		goto err_poll;
-	/* Last: from here on the worker may look at it. */
+	/* Must be last: from here on the worker may examine the client. */
 	ret = user_add(client->user, client);
 	if (ret >= 0) {
 		client->number = ret;

@@ -2,9 +2,10 @@
 /*
  * Client
  *
- * One connection, which is one open file of one process. connection.c accepts it and passes on
- * what comes over its socket. All else happens on the worker of its user: each thread of
- * the client has a fiber there, and one more opens, maps and closes.
+ * A client is one connection, which is one open file of one process. connection.c accepts the
+ * connection and passes on the messages of its socket. All other work happens on the worker of the
+ * client's user. There each thread of the client has a fiber, and a control fiber opens, maps and
+ * closes the bus.
  */
 #pragma once
 
@@ -18,7 +19,7 @@ struct file;
 struct flight;
 struct ipcbus_user;
 
-/* A range of bytes, of whole pages. */
+/* A range of bytes in whole pages. */
 struct client_range {
 	uint64_t begin;
 	uint64_t size;
@@ -26,15 +27,16 @@ struct client_range {
 
 /**
  * struct client_memory - the area of a client, or a bell
- * @base: its address in the client
- * @size: constant, as the area is sealed
- * @at: its address here
+ * @base: address in the client
+ * @size: constant, because the memfd is sealed
+ * @at: address in the daemon
  * @fd: the memfd
- * @used: a bit for each page of an area that the daemon has used, and that @payer is charged for
- * @n_used: how many
- * @ready: ranges of used pages among the slots and in the send area, for a quick look
- * @payer: counted; NULL: the daemon may not use the area, for the bus is not open
- * @refused: a page was not used, because its payer has too much
+ * @used: a bit for each page of an area that the daemon has used and charged to @payer
+ * @n_used: number of bits set in @used
+ * @ready: ranges of used pages among the slots and in the send area, for the fast path
+ * @payer: holds a reference; NULL while the bus is not open, and then the daemon must not use the
+ * 	area
+ * @refused: the daemon could not use a page because its payer is at the limit
  */
 struct client_memory {
 	uint64_t base;
@@ -48,21 +50,21 @@ struct client_memory {
 	bool refused;
 };
 
-/* The first member of a client. */
+/* struct client begins with its client_memory. */
 static inline struct client_memory *client_memory(struct client *client)
 {
 	return (struct client_memory *)client;
 }
 
 /**
- * struct client_peer - who connected
+ * struct client_peer - the process that connected
  * @socket: of @flight
- * @pid: as it is seen here
- * @started: when that process began
- * @uid: at that moment
+ * @pid: in the daemon's PID namespace
+ * @started: start time of that process, in ticks
+ * @uid: effective user id when the process connected
  * @gid: likewise
- * @payer: of payer.c
- * @flight: the connection; the client's to end
+ * @payer: user who pays: payer.c
+ * @flight: the connection; the client must end it
  * @account: of the payer
  */
 struct client_peer {
@@ -78,69 +80,78 @@ struct client_peer {
 
 struct area_watch;
 
-/* Main thread only. Opens the bus for the peer and replies to its HELLO, also with an
- * error: then NULL is returned and the peer's socket is still the caller's. *watch is set with that
- * owner before the peer has its area, and stays the caller's. */
+/* Opens the bus for the peer and replies to its HELLO. On failure sends the error as the reply and
+ * returns NULL; the caller keeps the peer's socket. Starts *watch with @owner before the peer
+ * receives its area; the caller keeps *watch. Main thread only. */
 struct client *client_new(const struct client_peer *peer, uint64_t base, uint64_t size,
 			  struct area_watch *watch, void *owner);
-/* The client asks for a region; the reply is sent. False: it may not ask now. */
+/* The client requests a region. The control fiber sends the reply. Returns false if another request
+ * is pending. */
 bool client_map(struct client *client, uint64_t size);
-/* An fd that a slot was asked for; it is taken over. False: no slot was. */
+/* Hands over the fd that the daemon asked a slot for; takes ownership of fd. Returns false if the
+ * daemon asked no such slot. */
 bool client_give_fd(struct client *client, uint32_t slot, int fd);
-/* The process is dead or the connection is closed. Not to be used from here on. */
+/* Ends a client whose process is dead or whose connection is closed. The caller must not use the
+ * client afterwards. */
 void client_end(struct client *client);
 
-/* When a process began, in ticks. -ESRCH: there is none. main.c */
+/* Start time of a process, in ticks. Returns -ESRCH if there is no such process. See
+ * connection.c. */
 int read_start(int pid, uint64_t *ret_start);
 
-/* --- What the daemon and its command inherit: inherit.c ---------------------------- */
+/* --- Inherited state of the daemon and its command: inherit.c ---------------------- */
 
-/* The socket that systemd listens at for us (sd_listen_fds(3)), or -1. It stays systemd's: nothing
- * is removed at the end. Sets *ret_problem if it cannot be used. */
+/* Returns the listening socket that systemd passed (sd_listen_fds(3)), or -1 if there is none. The
+ * socket belongs to systemd: the daemon must not unlink it. If the socket cannot be used, sets
+ * *ret_problem. */
 int socket_inherited(const char **ret_problem);
 /* Exits if /proc does not show this process. */
 void proc_check(void);
-/* Raises the soft limits of open files and of the size of files. Returns that of open files. */
+/* Raises the soft limits of open files, file size and address space. Returns the limit of open
+ * files. */
 unsigned long limits_raise(void);
-/* Starts the command on a bus, with the limits as they were. Returns its pid, or -1 with errno. */
+/* Starts the command on a bus, with the original limits. Returns its pid, or -1 with errno set. */
 int command_start(char **argv, const char *bus);
 
 /* --- Memory: memory.c ----------------------------------------------------------- */
 
-/* A memfd that nobody can resize, mapped for writing. -errno. */
+/* Creates a memfd with sealed size and maps it for writing. Returns 0 or -errno. */
 int memory_new(struct client_memory *memory, const char *name, uint64_t size);
 void memory_free(struct client_memory *memory);
-/* How many bytes of memory the daemon may have: the machine's, or less by its cgroup's limit. */
+/* Bytes of memory that the daemon may use: those of the machine, or the limit of its cgroup if that
+ * is lower. */
 uint64_t memory_total(void);
-/* How many pieces of memory a process may map. */
+/* Maximum number of mappings of a process. */
 unsigned int memory_max_maps(void);
-/* Eventfds that start at 0, and how they are set and cleared. They stay the daemon's own. */
+/* Eventfds, initially 0. The daemon never passes them to a client. */
 int event_new(void);
 void event_set(int fd, bool set);
-/* A new fd for a client: readable while the eventfd is, and no way to it. -errno. */
+/* Returns a new fd for a client that is readable while the eventfd is readable. The client cannot
+ * reach the eventfd through it. On failure returns -errno. */
 int event_show(int fd);
-/* Duplicates and flags of fds, for files that are no devices. */
+/* fcntl(F_GETFL) of an fd that a client sent. Returns flags or -errno. */
 int file_flags(int fd);
 
 /* --- Areas: kernel/user.c ------------------------------------------------------- */
 
-/* Whoever first uses a page of an area allocates it, and it stays in the memory of the daemon's
- * cgroup if that is the daemon. So before a use the client's user is charged for the page, whether
- * the client has used it or not: the client can free it again at any moment. False: the user has
- * too much. Worker only, as for all of these. */
+/* Charges the client's user for the pages of a range before the daemon uses them. The first process
+ * that touches a page allocates it, and if that is the daemon, the page stays in the memory of its
+ * cgroup. The daemon charges the user even if the client has already touched the page, because the
+ * client can free it at any time. Returns false if the user is at its limit. Worker only, like all
+ * functions of this section. */
 bool area_use(struct client_memory *memory, uint64_t offset, uint64_t size);
-/* From here on the owner of an open file pays, until area_end(). -EDQUOT. */
+/* From now on the owner of an open file pays, until area_end(). Returns 0 or -EDQUOT. */
 int area_begin(struct client_memory *memory, struct file *file);
 void area_end(struct client_memory *memory);
 
 /* --- The end of address spaces: area.c -------------------------------------------- */
 
 /**
- * struct area_watch - of one area
- * @next: in the list of those with the same hash
- * @number: inotify's, or -1: it cannot be watched
- * @memfd: of the area; the client's
- * @owner: NULL: none is watched
+ * struct area_watch - watch of an area
+ * @next: in the list of watches with the same hash
+ * @number: inotify's number, or -1 if the area cannot be watched
+ * @memfd: of the area; owned by the client
+ * @owner: NULL if no area is watched
  */
 struct area_watch {
 	struct area_watch *next;
@@ -149,36 +160,42 @@ struct area_watch {
 	void *owner;
 };
 
-/* Main thread only. The fd to poll for areas_next_gone(), or -1: ends are not seen. */
+/* Returns the fd to poll for areas_next_gone(), or -1 if the daemon cannot watch areas. Main thread
+ * only, like all functions of this section. */
 int areas_init(void);
-/* An open file of the area for its client alone, to be closed once it is sent. -errno. */
+/* Returns a new open file of the area, for its client only, or -errno. The caller must close it
+ * after sending it. */
 int area_show(int memfd);
-/* Before the client gets that, and before the client ends. */
+/* Must be called before the client receives that file; unwatch before the client ends. */
 void area_watch(struct area_watch *watch, int memfd, void *owner);
 void area_unwatch(struct area_watch *watch);
-/* The owner of an area that nobody has any more; NULL: none. */
+/* Returns the owner of an area that no process has open or mapped any more, or NULL if there is
+ * none. */
 void *areas_next_gone(void);
 
 /* --- Start: client.c ------------------------------------------------------------ */
 
-/* Loads the driver. */
+/* Loads the driver. Must be called first. */
 void daemon_boot(void);
 
-/* --- What an administrator sees and sets: admin.c --------------------------------- */
+/* --- Debugfs files and parameters of the driver: admin.c -------------------------- */
 
-/* A memfd with the text of one of the driver's files in debugfs. -ENOENT, or another -errno. */
+/* Returns a memfd with the text of one of the driver's files in debugfs. If there is no such file,
+ * returns -ENOENT. */
 int admin_open(const char *name);
-/* From here on the driver's clock stands still. Before daemon_boot(). */
+/* Stops the driver's clock. Must be called before daemon_boot(). */
 void admin_stop_clock(void);
-/* Moves it by that many nanoseconds, and expires what is due. -EOPNOTSUPP: it goes by itself;
- * -ERANGE. Main thread. */
+/* Advances the stopped clock by so many nanoseconds and runs expired timers. Returns -EOPNOTSUPP if
+ * the clock is not stopped, or -ERANGE. Main thread only. */
 int admin_advance(uint64_t by, uint64_t *ret_now);
-/* The nth allocation from now in ioctls of that process, or with 0 of any, fails; nth 0: none.
- * Returns how many were left until the one before, or 0. */
+/* Makes the nth allocation from now fail in ioctls of that process, or of all processes if pid is
+ * 0. If nth is 0, no allocation fails. Returns the number of allocations that remained until the
+ * previously requested failure, or 0. */
 uint64_t admin_fail(int pid, uint64_t nth);
-/* Sets a parameter of the driver; *ret_before: what it was. -ENOENT: there is none. */
+/* Sets a parameter of the driver and stores its previous value in *ret_before. If there is no such
+ * parameter, returns -ENOENT. */
 int admin_set(const char *name, unsigned int value, unsigned int *ret_before);
-/* Sets one that --set did not set. Before daemon_boot(). */
+/* Sets a parameter that --set has not set. Must be called before daemon_boot(). */
 void admin_set_default(const char *name, unsigned int value);
-/* Sets user_memory to a part of memory_total(), unless somebody else has set it. */
+/* Sets user_memory to a part of memory_total(), unless the administrator has set it. */
 void admin_update_memory(void);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Closes descriptors whose close() a client can block: files that it sent, connections with such
- * files in their queue, and files of the daemon that a file of the client watches. close() of a
- * socket with SO_LINGER or of a file in FUSE waits as long as the client likes. Therefore each
- * account has a thread of its own for this, which runs while there is something to close. A client
- * that blocks the thread delays only closes of its own account, and these stay charged to it.
+ * Closes descriptors whose close() a client can block: files that the client sent, connections with
+ * such files in their queue, and files of the daemon that a file of the client watches. close() of
+ * a socket with SO_LINGER or of a file in FUSE can block for as long as the client likes. So each
+ * account has its own thread for closes, which runs while descriptors are queued. A client that
+ * blocks the thread delays only closes of its own account, which stay charged to that account.
  *
- * A queue is a list through a table by descriptor: to queue one takes no memory and cannot fail. If
- * the thread cannot be started, the queue is kept, and closer_retry() starts it later.
+ * A queue is a list in a table indexed by descriptor, so queueing allocates no memory and cannot
+ * fail. If the thread cannot be started, the queue is kept, and closer_retry() starts the thread
+ * later.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +21,7 @@
 
 #define STACK_SIZE (64UL << 10)
 #define NONE	   (-1)
-/* How many seconds the thread waits for more before it ends. */
+/* Seconds that the thread waits for another descriptor before it ends. */
 #define IDLE	   1
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -45,7 +46,8 @@ void closer_done(struct closer *closer)
 	pthread_cond_destroy(&closer->more);
 }
 
-/* Takes the first descriptor, or returns NONE if none comes for a while: then the thread ends. */
+/* Takes the first descriptor of the queue. If none arrives in time, returns NONE and the thread
+ * must end. */
 static int take(struct closer *closer, struct flight **ret_flight)
 {
 	struct timespec end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Closer: closes descriptors whose close() a client can block, on a thread of the client's account.
- * See closer.c. Any thread may call these; none of them waits for a client.
+ * See closer.c. Any thread may call these functions. They never block on a client.
  */
 #pragma once
 
@@ -11,15 +11,15 @@
 struct account;
 struct flight;
 
-/* The daemon's descriptors are below this: main.c limits them. */
+/* Upper bound of the daemon's descriptors, which limits_raise() enforces. */
 #define CLOSER_MAX_FDS (1 << 20)
 
 /**
- * struct closer - of one account; all fields are closer.c's
- * @first: descriptor in the queue
- * @last: likewise
- * @runs: there is a thread
- * @more: wakes it
+ * struct closer - queue of an account; all fields are private to closer.c
+ * @first: first descriptor in the queue
+ * @last: last descriptor in the queue
+ * @runs: the thread runs
+ * @more: signaled when a descriptor is queued
  */
 struct closer {
 	int first;
@@ -30,9 +30,10 @@ struct closer {
 
 void closer_init(struct closer *closer);
 void closer_done(struct closer *closer);
-/* Closes a file for which account_take_file() was called. It stays charged until then. */
+/* Closes a file for which account_take_file() was called. The file stays charged until it is
+ * closed. */
 void close_later(int fd, struct account *account);
 /* Calls flight_close() on the account's thread. */
 void flight_close_later(struct flight *flight, int socket, struct account *account);
-/* Starts the thread if it is needed and could not be started before. */
+/* If the thread is needed but could not be started earlier, starts it. */
 void closer_retry(struct account *account);

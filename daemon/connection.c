@@ -27,23 +27,24 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* How long to accept no connection if no fd can be had, in milliseconds. */
+/* Milliseconds during which the daemon accepts no connections after it ran out of fds or memory. */
 #define PAUSE		100
-/* How many to accept in a round of events. */
+/* Maximum number of connections accepted per round of events. */
 #define MAX_ACCEPTED	64
-/* Of the listener. The kernel keeps one order for all users, so this bounds how many connections of
- * another user come first. Beyond it a process waits in connect(), with one connection each. */
+/* Backlog of the listener. The kernel queues the connections of all users in one order, so this
+ * bounds how many connections of other users precede a new one. If the backlog is full, a process
+ * blocks in connect() with one connection. */
 #define BACKLOG		16
 
 /**
- * struct connection - what the main thread knows of one
- * @pidfd: polled, as the socket of the peer is
- * @peer: who it is
- * @nonce: what the peer is to say in its HELLO
+ * struct connection - a connection as the main thread sees it
+ * @pidfd: polled, like the socket of the peer
+ * @peer: the process that connected
+ * @nonce: the number that the peer must repeat in its HELLO
  * @client: NULL before HELLO
- * @area: the client's, which says that its address space has ended
- * @closed: it is to be freed after this round of events
- * @next: in the list of those, or of those that wait for WELCOME
+ * @area: watch for the end of the client's address space
+ * @closed: freed after this round of events
+ * @next: in the list of closed connections, or of connections that wait for WELCOME
  */
 struct connection {
 	int pidfd;
@@ -60,9 +61,9 @@ static int spare_fd = -1;
 static bool pauses;
 static uint64_t round_number;
 static struct connection *closed;
-/* The next one to be accepted. */
+/* The next connection to be accepted. */
 static struct connection *prepared;
-/* Accepted, and waiting for their user's turn; in the order in which they came. */
+/* Accepted connections that wait for their user's turn, in order of arrival. */
 static struct connection *waiting, **last_waiting = &waiting;
 
 void connections_init(int epoll, int listening)
@@ -70,7 +71,7 @@ void connections_init(int epoll, int listening)
 	epoll_fd = epoll;
 	listener = listening;
 	socket_refuse_files(listener);
-	/* Also if it is systemd's, with another backlog. */
+	/* Also sets the backlog of a socket that systemd passed. */
 	listen(listener, BACKLOG);
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
@@ -83,10 +84,10 @@ static void accept_again(bool again)
 	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, listener, &event);
 }
 
-/* --- Who connects ---------------------------------------------------------------- */
+/* --- Identity of the peer -------------------------------------------------------- */
 
-/* When the process began, in ticks. In the file of its first thread, because that of the process is
- * a sum over all threads. */
+/* Reads the file of the first thread, because /proc/PID/stat sums over all threads, which takes
+ * longer. */
 int read_start(int pid, uint64_t *ret_start)
 {
 	char path[64], text[1024], *at;
@@ -96,13 +97,13 @@ int read_start(int pid, uint64_t *ret_start)
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, pid);
 	file = fopen(path, "re");
-	/* The last two: /proc hides the process. */
+	/* EPERM and EACCES: /proc hides the process. */
 	if (!file)
 		return errno == ENOENT || errno == EPERM || errno == EACCES ? -ESRCH : -errno;
 	n = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
 	text[n] = 0;
-	/* The name may have spaces and brackets. */
+	/* The name may contain spaces and parentheses. */
 	at = strrchr(text, ')');
 	for (int i = 0; at && i < 20; i++)
 		at = strchr(at + 1, ' ');
@@ -119,7 +120,7 @@ bool connections_are_hidden(void)
 	return (!kill(1, 0) || errno == EPERM) && read_start(1, &started);
 }
 
-/* Who pays for the connection. */
+/* Sets the peer's credentials and the user who pays for the connection. */
 static void find_payer(struct connection *connection)
 {
 	struct client_peer *peer = &connection->peer;
@@ -133,8 +134,8 @@ static void find_payer(struct connection *connection)
 	peer->payer = payer_of(ucred.uid, ucred.pid);
 }
 
-/* The process that the kernel says connected. Its number may be another one's by now: welcome()
- * finds out. */
+/* Finds the process that connected, according to the kernel. Its pid may already belong to another
+ * process: the nonce of welcome() detects that. */
 static int identify(struct connection *connection)
 {
 	struct client_peer *peer = &connection->peer;
@@ -150,9 +151,9 @@ static int identify(struct connection *connection)
 	return read_start(peer->pid, &peer->started);
 }
 
-/* A process may connect, pass the socket on and end, and another one gets its number before
- * identify() has looked. So who connected has to repeat a number that nobody knew before, and
- * the kernel says who sends that. */
+/* A process may connect, pass the socket on and end before identify() runs. Then another process
+ * may get its pid. So the peer must repeat a random number, and the kernel reports which process
+ * sent it. */
 static int welcome(struct connection *connection)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_WELCOME };
@@ -171,7 +172,7 @@ static int watch(struct connection *connection, int fd)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-/* Other events of this round may still name it. */
+/* Frees later: other events of this round may still point to the connection. */
 static void connection_close(struct connection *connection)
 {
 	if (connection->closed)
@@ -181,7 +182,7 @@ static void connection_close(struct connection *connection)
 	closed = connection;
 	if (connection->pidfd >= 0)
 		close(connection->pidfd);
-	/* The client has the socket, and maybe needs it a little longer. */
+	/* The client owns the socket and may need it a little longer. */
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, connection->peer.socket, NULL);
 	area_unwatch(&connection->area);
 	if (connection->client)
@@ -212,8 +213,8 @@ static void refuse(struct connection *connection, int error)
 	connection_close(connection);
 }
 
-/* The prepared connection gets the socket and is charged. If it has to be refused, that is done at
- * once, and takes less than all else. */
+/* Gives the socket to the prepared connection and charges the payer. If the connection must be
+ * refused, refuses it at once, which costs less than serving it. */
 static void admit(int socket, int error)
 {
 	struct connection *connection = prepared;
@@ -226,7 +227,7 @@ static void admit(int socket, int error)
 	find_payer(connection);
 	r = flight_begin(peer->flight, peer->payer, socket);
 	peer->account = flight_account(peer->flight);
-	/* The daemon's cgroup may be another one than at the last user, or have another limit. */
+	/* The daemon's cgroup or its limit may have changed since the last new account. */
 	if (r == 1)
 		admin_update_memory();
 	if (r < 0 || error) {
@@ -251,7 +252,7 @@ static void begin(struct connection *connection)
 		refuse(connection, r);
 }
 
-/* Begins those whose user has a turn. */
+/* Begins the waiting connections whose user has a turn. */
 static void begin_waiting(void)
 {
 	struct connection **link = &waiting, *connection;
@@ -268,8 +269,8 @@ static void begin_waiting(void)
 	last_waiting = link;
 }
 
-/* If there is no fd for a connection, the one in reserve serves to refuse it. If that is used up,
- * too, or there is no memory, no connection is accepted for a while. */
+/* If no fd is left for a connection, closes the spare fd to accept and refuse it. If there is no
+ * spare fd or no memory, pauses accepting. */
 static bool accept_one(void)
 {
 	int socket = -1, error = 0;
@@ -301,9 +302,9 @@ void connections_accept(void)
 		;
 }
 
-/* --- What they say --------------------------------------------------------------- */
+/* --- Messages of the peer -------------------------------------------------------- */
 
-/* A pidfd is readable once its process has ended. */
+/* A pidfd becomes readable when its process ends. */
 static bool is_dead(const struct connection *connection)
 {
 	struct pollfd pidfd = { .fd = connection->pidfd, .events = POLLIN };
@@ -311,8 +312,8 @@ static bool is_dead(const struct connection *connection)
 	return poll(&pidfd, 1, 0) == 1;
 }
 
-/* Is the message from the process of the pidfd? While that process lives, no other one can have
- * its number. */
+/* Returns true if the process of the pidfd sent the message. While that process lives, no other
+ * process can have its pid. */
 static bool is_from_peer(const struct connection *connection,
 			 const struct ipcbusd_message *message, int sender)
 {
@@ -322,7 +323,7 @@ static bool is_from_peer(const struct connection *connection,
 
 #define NO_FD (-1)
 
-/* Returns the fd that goes with the reply, or NO_FD. */
+/* Returns the fd to send with the reply, or NO_FD. */
 static int administer(const struct ipcbusd_message *message, struct ipcbusd_message *reply)
 {
 	char name[sizeof(message->name) + 1] = "";
@@ -348,8 +349,8 @@ static int administer(const struct ipcbusd_message *message, struct ipcbusd_mess
 	return fd < 0 ? NO_FD : fd;
 }
 
-/* What debugfs and the parameters are for the module. For root and the user who runs the daemon;
- * one request a connection. */
+/* Handles a request of an administrator: root, or the user who runs the daemon. One request per
+ * connection. */
 static bool take_admin(const struct connection *connection, const struct ipcbusd_message *message,
 		       int sender)
 {
@@ -383,7 +384,7 @@ static bool take_hello(struct connection *connection, const struct ipcbusd_messa
 	return connection->client;
 }
 
-/* False: this is no client of ours, or not any more: BYE. */
+/* Returns false if the connection must be closed: the message is not valid here, or it is BYE. */
 static bool take_message(struct connection *connection, const struct ipcbusd_message *message,
 			 int fd, int sender)
 {
@@ -401,7 +402,7 @@ static bool take_message(struct connection *connection, const struct ipcbusd_mes
 	return client_give_fd(connection->client, message->number, fd);
 }
 
-/* A message at a time: others have their turn. */
+/* Receives one message, so that other connections get their turn. */
 static void receive(struct connection *connection)
 {
 	struct ipcbusd_message message;
@@ -413,7 +414,7 @@ static void receive(struct connection *connection)
 		return;
 	if (r == 1 && take_message(connection, &message, fd, sender))
 		return;
-	/* Unless a slot has got the fd, it is ours to close. */
+	/* Unless the fd was handed to a slot, close it here. */
 	if (fd >= 0 && (r != 1 || message.kind != IPCBUSD_SEND_FD || !connection->client))
 		close_later(fd, connection->peer.account);
 	connection_close(connection);
@@ -421,7 +422,7 @@ static void receive(struct connection *connection)
 
 void connection_event(struct connection *connection)
 {
-	/* If it is not this user's turn, the event comes again in the next round. */
+	/* If this is not the user's turn, the event is reported again in the next round. */
 	if (connection->closed ||
 	    !account_takes_turn(connection->peer.account, round_number))
 		return;
@@ -444,7 +445,8 @@ void connections_round(void)
 	begin_waiting();
 }
 
-/* Of a process that goes on as another program, and a copy of whose socket somebody has. */
+/* Closes connections whose process called exec() while another process holds a copy of the
+ * socket. */
 void connections_close_gone(void)
 {
 	struct connection *connection;

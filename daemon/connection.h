@@ -9,19 +9,21 @@
 
 struct connection;
 
-/* Events of connections have them as data in this epoll file, and those of the listener NULL. */
+/* Registers the listener in the epoll file. Events of a connection carry the connection as their
+ * data; events of the listener carry NULL. */
 void connections_init(int epoll_fd, int listener);
-/* /proc hides the processes of other users, which therefore cannot connect. */
+/* Returns true if /proc hides the processes of other users, which therefore cannot connect. */
 bool connections_are_hidden(void);
-/* Some wait to be accepted. */
+/* The listener is readable: accepts connections. */
 void connections_accept(void);
-/* A message has come, or the process or the socket has ended. */
+/* A message arrived, or the process or the socket ended. */
 void connection_event(struct connection *connection);
-/* Closes those whose address space has ended: see area.c. */
+/* Closes the connections whose address space has ended: see area.c. */
 void connections_close_gone(void);
-/* Frees those that were closed: after a round of events, as others of the round may name them. */
+/* Frees closed connections. Call it only after a round of events, because other events of the round
+ * may point to them. */
 void connections_free(void);
-/* How long to wait for a round of events, as for epoll_wait(2). Each begins with _round(), and in
- * each of them every user has a few turns: see account_takes_turn(). */
+/* Returns the timeout in milliseconds for epoll_wait(2). Each round of events must begin with
+ * connections_round(). In each round every user gets a few turns: see account_takes_turn(). */
 int connections_wait(void);
 void connections_round(void);

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files that travel in messages. fget() asks the sender's thread for the fd, receive_fd()
- * gives it to the receiver's. In between the daemon has it, and the driver charges it. When the
- * driver drops it, another thread closes it, and until then it counts for the user who sent it.
+ * Files that travel in messages. fget() asks the sender's thread for the fd, and receive_fd()
+ * passes it to the receiver's thread. In the meantime the daemon holds the fd, and the driver
+ * charges it. When the driver drops the file, the closer thread closes it. Until then it stays
+ * charged to the user who sent it.
  *
- * The file is a stranger's, and any of its operations may wait as long as the stranger likes: for
- * a server of FUSE, or for the lock of a socket. A worker may be in a read-side section, for which
- * all others wait. So of all system calls only these have such an fd as an argument:
+ * The file comes from an untrusted client, and any file operation may block for as long as that
+ * client likes, for example on a FUSE server or on the lock of a socket. A worker may be in a
+ * read-side section, and all other workers wait for its end. So only these system calls may be used
+ * on such an fd:
  *
- *   recvmsg(), sendmsg()  install and reference the file; its operations are not called
+ *   recvmsg(), sendmsg()  install and reference the file; call none of its operations
  *   fcntl(F_GETFL)        reads the flags of the open file
- *   close()               may wait: closer.c
+ *   close()               may block: only in closer.c
  *
- * What may wait, and is not used: fstat() and lseek() of a file in FUSE, getpeername() and
+ * These may block and must not be used: fstat() and lseek() of a file in FUSE, getpeername() and
  * getsockopt() of a socket, read() and write(), F_GET_SEALS and F_SETLK, mmap(), epoll_ctl().
- * recvmsg() closes what it cannot install: socket.c.
+ * recvmsg() closes files that it cannot install: see socket.c.
  */
 #include <linux/file.h>
 
@@ -29,7 +31,7 @@ static int no_number(void)
 	return -EMFILE;
 }
 
-/* The main thread puts it there, maybe after the reply. */
+/* The main thread stores the fd, possibly after the client's reply. */
 static int wait_for_fd(struct slot *slot)
 {
 	int fd;
@@ -47,8 +49,8 @@ static void wake_sender(void *fiber)
 	fiber_wake(fiber);
 }
 
-/* Files are closed a moment after they were received. So a sender in a loop waits until that is
- * done, where it would be refused otherwise. */
+/* Closing a received file takes a moment. So a sender in a loop waits for pending closes before it
+ * is refused. */
 static int wait_for_closes(struct slot *slot)
 {
 	struct account *account = slot->client->peer.account;
@@ -64,7 +66,7 @@ static int wait_for_closes(struct slot *slot)
 	return slot->client->ending ? -EINTR : ret;
 }
 
-/* The fd, or -errno. */
+/* Asks the client for an fd. Returns the fd or -errno. */
 static int ask_client(struct slot *slot, int number)
 {
 	int ret, fd;
@@ -108,16 +110,16 @@ static struct file *take_from_client(int number)
 	return file;
 }
 
-/* A dying process takes whatever it gets: the call that brings the file fails with its death. */
+/* A dying process accepts every fd: the call with the file fails because of the process's death. */
 #define NUMBER_OF_NOBODY 0
 
-/* In the words of the UAPI. */
+/* Translates an error of sendmsg() to an errno of the UAPI. */
 static int error_of_send(int error)
 {
 	switch (error) {
-	case -EAGAIN:	/* the client does not take what was sent before */
+	case -EAGAIN:	/* the client has not received the earlier files */
 		return -EDQUOT;
-	case -ETOOMANYREFS:	/* all users together have too many on their way */
+	case -ETOOMANYREFS:	/* too many files of all users are in flight */
 		return -EMFILE;
 	case -ENOBUFS:
 		return -ENOMEM;

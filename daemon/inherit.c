@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the daemon inherits: the socket that systemd listens at for it, limits, signals and /proc;
- * and what its command does.
+ * State that the daemon inherits: the listening socket of systemd, limits, signals and /proc. Also
+ * starts the command, with the original state.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,12 +19,12 @@
 #include "client.h"
 #include "closer.h"
 
-/* Before they were raised; rlim_max 0: they were not. */
+/* The original limits; rlim_max is 0 if the limit was not raised. */
 static struct rlimit files, file_size, address_space;
 
 /* --- The socket ---------------------------------------------------------------------- */
 
-/* A number of the environment, or -1. */
+/* Returns the number in an environment variable, or -1. */
 static long number_of(const char *name)
 {
 	const char *text = getenv(name);
@@ -62,11 +62,11 @@ int socket_inherited(const char **ret_problem)
 	if (n <= 0)
 		return -1;
 	if (n > 1)
-		*ret_problem = "more than one socket of systemd";
+		*ret_problem = "systemd passed more than one socket";
 	else if (!listens_as_ours(first))
-		*ret_problem = "the socket of systemd: ListenSequentialPacket= makes one";
+		*ret_problem = "systemd passed a wrong socket: use ListenSequentialPacket=";
 	else if (fcntl(first, F_SETFD, FD_CLOEXEC) || fcntl(first, F_SETFL, O_NONBLOCK))
-		*ret_problem = "the socket of systemd";
+		*ret_problem = "cannot set flags of systemd's socket";
 	return first;
 }
 
@@ -85,7 +85,7 @@ void proc_check(void)
 	exit(1);
 }
 
-/* Raises the soft limit to the hard one, or to most. Returns it. */
+/* Raises the soft limit to the hard limit, but at most to @most. Returns the new soft limit. */
 static unsigned long raise_limit(__rlimit_resource_t resource, rlim_t most,
 				 struct rlimit *ret_before)
 {
@@ -101,9 +101,10 @@ static unsigned long raise_limit(__rlimit_resource_t resource, rlim_t most,
 
 unsigned long limits_raise(void)
 {
-	/* The memory of clients is in files. If it is too large for one, clients get EFBIG. */
+	/* The memory of clients is in memfds. If a memfd exceeds the limit, the client gets
+	 * EFBIG. */
 	signal(SIGXFSZ, SIG_IGN);
-	/* A message to a standard error that nobody reads must not end the bus. */
+	/* If the reader of standard error is gone, a message must not end the bus. */
 	signal(SIGPIPE, SIG_IGN);
 	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY, &file_size);
 	if (raise_limit(RLIMIT_AS, RLIM_INFINITY, &address_space) != RLIM_INFINITY)
@@ -115,7 +116,7 @@ unsigned long limits_raise(void)
 
 /* --- The command ---------------------------------------------------------------------- */
 
-/* It starts with the usual signals, even if whoever started the daemon ignores some. */
+/* The command starts with default signal handling, even if the daemon's parent ignores signals. */
 int command_start(char **argv, const char *bus)
 {
 	sigset_t none;

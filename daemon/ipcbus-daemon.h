@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract between ipcbusd and its clients: docs/daemon.md has the reasons.
+ * The contract between ipcbusd and its clients. docs/daemon.md has the reasons.
  *
- * A client connects to the daemon's socket (SOCK_SEQPACKET), which stands for the open
- * file. Each message is one struct ipcbusd_message. The daemon begins, with WELCOME; HELLO
- * comes first from the client, once. After that
- * the socket carries file descriptors only, and nothing of the hot path.
+ * A client connects to the daemon's socket (SOCK_SEQPACKET). The connection stands for the open
+ * file. Each message is one struct ipcbusd_message. The daemon sends WELCOME first. The client then
+ * sends HELLO, exactly once. Afterwards the socket carries only file descriptors and the messages
+ * below: ioctls never use it.
  *
- * The *area* is memory that both share: slots first, then the send area. The daemon makes
- * it and seals its size. The client maps it at the address that it named in HELLO. What
- * the UAPI structures point to must lie in it; elsewhere is -EFAULT.
+ * The *area* is memory that the client and the daemon share: the slots, then the send area. The
+ * daemon creates the area and seals its size. The client maps it at the address that it sent in
+ * HELLO. Pointers in UAPI structures must point into the area: other addresses fail with -EFAULT.
  *
- * A *slot* belongs to one thread of the client. An ioctl is: fill in cmd and arg, store
- * IPCBUSD_SUBMITTED, set the slot's bit and the client's bit, ring, and wait until the
- * state is IPCBUSD_DONE. The daemon reads each field once.
+ * A *slot* belongs to one thread of the client. To run an ioctl, the thread fills in cmd and arg,
+ * stores IPCBUSD_SUBMITTED, sets the slot's bit and the client's bit, rings the bell, and waits
+ * until the state is IPCBUSD_DONE. The daemon reads each field once.
  *
- * Who writes what: the table at enum ipcbusd_state. Whatever else a client writes harms
- * its own calls, and the wake-ups of its own user's programs, which share a bell.
+ * The descriptions of enum ipcbusd_state say which side may write in each state. If a client writes
+ * anything else, it harms only its own calls and the wake-ups of clients of the same user, which
+ * share the bell.
  */
 #ifndef IPCBUS_DAEMON_H
 #define IPCBUS_DAEMON_H
@@ -32,19 +33,20 @@
 #define IPCBUSD_MAX_AREA	(1ULL << 32)
 
 /**
- * enum ipcbusd_state - of a slot: whose it is
- * @IPCBUSD_FREE: the client's. The client stores SUBMITTED.
- * @IPCBUSD_SUBMITTED: an ioctl for the daemon, which makes it TAKEN
- * @IPCBUSD_TAKEN: the daemon works. It stores DONE or ASKS. The client may add flags.
- * @IPCBUSD_DONE: the client's; result is set. The client stores FREE.
- * @IPCBUSD_ASKS: the daemon needs something that only the client can do: see @ask. The
- *	client does it and stores REPLIED.
- * @IPCBUSD_REPLIED: for the daemon, which makes it TAKEN
- * @IPCBUSD_STATE: these bits are the state; others are flags
- * @IPCBUSD_SLEEPS: the client waits by FUTEX_WAIT for this word. It sets the flag by
- *	compare-and-swap; the daemon wakes it when it stores DONE or ASKS, which have no flag.
- * @IPCBUSD_SIGNALLED: a signal came: the ioctl is to end as it does in the kernel. The
- *	client sets the flag by compare-and-swap, rings, and waits on without a limit.
+ * enum ipcbusd_state - state of a slot, which determines the side that owns it
+ * @IPCBUSD_FREE: owned by the client, which stores SUBMITTED
+ * @IPCBUSD_SUBMITTED: an ioctl for the daemon, which stores TAKEN
+ * @IPCBUSD_TAKEN: the daemon runs the ioctl, then stores DONE or ASKS. The client may add flags.
+ * @IPCBUSD_DONE: owned by the client; result is set. The client stores FREE.
+ * @IPCBUSD_ASKS: the daemon requests an operation that only the client can do: see @ask. The client
+ * 	does it and stores REPLIED.
+ * @IPCBUSD_REPLIED: a reply for the daemon, which stores TAKEN
+ * @IPCBUSD_STATE: mask of the state; the other bits are flags
+ * @IPCBUSD_SLEEPS: the client waits for this word with FUTEX_WAIT. The client must set the flag by
+ * 	compare-and-swap. The daemon wakes the client when it stores DONE or ASKS, which clears
+ * 	the flag.
+ * @IPCBUSD_SIGNALLED: a signal arrived: the daemon must end the ioctl as the kernel would. The
+ * 	client must set the flag by compare-and-swap, ring, and then wait without a limit.
  */
 enum ipcbusd_state {
 	IPCBUSD_FREE = 0,
@@ -59,12 +61,12 @@ enum ipcbusd_state {
 };
 
 /**
- * enum ipcbusd_ask - what the daemon asks of the thread whose slot it is
- * @IPCBUSD_ASK_SEND_FD: send the fd with the number ask_fd over the socket, as SEND_FD
- *	with this slot. reply: 0 or -errno.
- * @IPCBUSD_ASK_RECEIVE_FD: take a RECEIVE_FD from the socket, whose fd becomes one of this
- *	process. reply: its number, or -errno.
- * @IPCBUSD_ASK_CLOSE_FD: close the number ask_fd, which an earlier reply gave
+ * enum ipcbusd_ask - operation that the daemon requests from the thread that owns the slot
+ * @IPCBUSD_ASK_SEND_FD: send the fd with the number ask_fd over the socket, as SEND_FD with this
+ * 	slot. reply: 0 or -errno.
+ * @IPCBUSD_ASK_RECEIVE_FD: receive a RECEIVE_FD from the socket and install its fd in this process.
+ * 	reply: the number of the fd, or -errno.
+ * @IPCBUSD_ASK_CLOSE_FD: close the fd ask_fd, whose number an earlier reply returned
  */
 enum ipcbusd_ask {
 	IPCBUSD_ASK_SEND_FD = 1,
@@ -72,30 +74,30 @@ enum ipcbusd_ask {
 	IPCBUSD_ASK_CLOSE_FD = 3,
 };
 
-/* What a slot may ask for beside the ioctls of ipcbus.h. */
-/* arg: IPCBUSD_POLL_*: the fds of the HELLO are readable when one of these is true. */
+/* Requests of a slot in addition to the ioctls of ipcbus.h. */
+/* arg: the IPCBUSD_POLL_* conditions that make the fds of HELLO readable. */
 #define IPCBUSD_IOC_POLL	_IO('D', 1)
-#define IPCBUSD_POLL_EVENT	1U	/* the first of the two fds: an event is queued */
-/* The second: a refused oneway may be sent again. That stays true until the client takes the flag
- * back, whatever else is refused meanwhile. */
+#define IPCBUSD_POLL_EVENT	1U	/* the first fd: an event is queued */
+/* The second fd: a refused oneway may be retried. The condition stays true until the client clears
+ * the flag, even if the driver refuses more oneways in the meantime. */
 #define IPCBUSD_POLL_WRITABLE	2U
 
-/* Features of ipcbus.h that the daemon does not offer, and takes out of struct ipcbus_info. It
- * schedules nobody, does not ask security modules, and one socket is one bus. */
+/* Features of ipcbus.h that the daemon does not offer and clears in struct ipcbus_info: the daemon
+ * does not schedule threads, does not ask security modules, and has one bus per socket. */
 #define IPCBUSD_NOT_OFFERED \
 	(IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY | IPCBUS_FEATURE_MOUNT)
 
 /**
- * struct ipcbusd_slot - one thread's
+ * struct ipcbusd_slot - slot of a thread
  * @state: enum ipcbusd_state; a futex
- * @tid: the thread, set before its first ioctl
- * @cmd: the ioctl's number
- * @result: what it returned
- * @arg: its argument
+ * @tid: the thread; must be set before its first ioctl
+ * @cmd: the number of the ioctl
+ * @result: the return value of the ioctl
+ * @arg: the argument of the ioctl
  * @ask: enum ipcbusd_ask
- * @ask_fd: see there
- * @reply: see there
- * @space: for the argument, as the client likes
+ * @ask_fd: the fd of @ask
+ * @reply: the reply to @ask
+ * @space: free for use by the client, as for the structure at @arg
  */
 struct ipcbusd_slot {
 	__u32 state;
@@ -112,9 +114,9 @@ struct ipcbusd_slot {
 
 /**
  * struct ipcbusd_client - the first page of an area
- * @submitted: a bit for each slot that the daemon is to look at
+ * @submitted: a bit for each slot that the daemon must examine
  * @summary: a bit for each word of @submitted
- * @interrupt: not 0: the waits of all threads end, as when an fd of the file is closed
+ * @interrupt: if not 0, the waits of all threads end, as when an fd of the file is closed
  */
 struct ipcbusd_client {
 	__u64 submitted[IPCBUSD_SLOTS / 64];
@@ -124,9 +126,10 @@ struct ipcbusd_client {
 };
 
 /**
- * struct ipcbusd_bell - one for each user, which its clients share
- * @word: a futex: 1: the daemon's worker sleeps. Who exchanges a 1 for a 0 wakes it.
- * @submitted: a bit for each client that the worker is to look at
+ * struct ipcbusd_bell - memory that all clients of a user share
+ * @word: a futex; 1 means that the daemon's worker sleeps. A client that exchanges the 1 for a 0
+ * 	must wake the worker.
+ * @submitted: a bit for each client that the worker must examine
  * @summary: a bit for each word of @submitted
  */
 struct ipcbusd_bell {
@@ -136,39 +139,42 @@ struct ipcbusd_bell {
 	__u64 submitted[IPCBUSD_CLIENTS / 64];
 };
 
-/* Where slots and the send area begin in an area. */
+/* Offsets of the slots and of the send area in an area. */
 #define IPCBUSD_FIRST_SLOT	4096ULL
 #define IPCBUSD_SEND_AREA	(IPCBUSD_FIRST_SLOT + (__u64)IPCBUSD_SLOTS * IPCBUSD_SLOT_SIZE)
 
 /**
- * enum ipcbusd_message_kind - what a message of the socket is
- * @IPCBUSD_WELCOME: From the daemon, at once: @nonce, or @error, and then it closes
- * @IPCBUSD_HELLO: From the client: the @nonce, @base and @size of the area. The process that
- *	connected must send it. Reply: @error, or @number of the client at the bell, with four
- *	fds: area, bell, and two to poll. Nobody else has this open file of the area. Once it is
- *	neither open nor mapped anywhere, the client has ended. So the client maps it such that no
- *	child inherits that (MADV_DONTFORK), and closes it.
- * @IPCBUSD_MAP: From the client: @size of its region. Reply: @error, or the region's fd,
- *	which can be mapped for reading only. As mmap() of the device.
- * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that was asked for it. If
- *	none was, the connection ends.
- * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the slot
- * @IPCBUSD_READ: From the client, in place of HELLO: the @nonce, and the @name of a file that the
- *	driver has in debugfs, as "state". Reply: @error, or an fd of its text. For root and
- *	for the user who runs the daemon.
- * @IPCBUSD_SET: From the client, in place of HELLO: the @nonce, the @name of a parameter of the
- *	driver (ipcbus(4)), and its new value as @number. Reply: @error, or what it was as
- *	@number. For root and for the user who runs the daemon.
- * @IPCBUSD_ADVANCE: From the client, in place of HELLO: the @nonce, and by how many nanoseconds the
- *	clock of the daemon is to move, as @size. Reply: @error, or its time then as @size.
- *	-EOPNOTSUPP: it goes by itself. What became due is done before the reply. For root and
- *	for the user who runs the daemon.
- * @IPCBUSD_FAIL: From the client, in place of HELLO: the @nonce. The allocation of the driver that
- *	is number @size from now in ioctls of the process @number, or with 0 of any, is to fail; a
- *	@size of 0: none. Reply: as @size, how many were left until the one that was to fail before.
- *	For root and for the user who runs the daemon.
- * @IPCBUSD_BYE: From the client, which closes: the daemon closes its end of the socket once
- *	all is released, as close() of the device does before it returns
+ * enum ipcbusd_message_kind - kind of a message on the socket
+ * @IPCBUSD_WELCOME: From the daemon, first: @nonce, or @error, after which the daemon closes the
+ * 	socket.
+ * @IPCBUSD_HELLO: From the client: the @nonce, and @base and @size of the area. The process that
+ * 	connected must send it. Reply: @error, or the client's @number at the bell with four fds:
+ * 	area, bell, and two fds to poll. No other process gets this open file of the area. If the
+ * 	open file is neither open nor mapped any more, the daemon ends the client. So the client
+ * 	must map it with MADV_DONTFORK and close the fd.
+ * @IPCBUSD_MAP: From the client: @size of its region. Reply: @error, or the region's fd, which can
+ * 	be mapped for reading only. Corresponds to mmap() of the device.
+ * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that the daemon asked for the
+ * 	fd. If the daemon asked no such slot, it ends the connection.
+ * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the slot.
+ * @IPCBUSD_READ: From the client, instead of HELLO: the @nonce, and the @name of a file that the
+ * 	driver has in debugfs, such as "state". Reply: @error, or an fd with the text of the
+ * 	file. Only for root and the user who runs the daemon.
+ * @IPCBUSD_SET: From the client, instead of HELLO: the @nonce, the @name of a parameter of the
+ * 	driver (ipcbus(4)), and its new value in @number. Reply: @error, or the previous value in
+ * 	@number. Only for root and the user who runs the daemon.
+ * @IPCBUSD_ADVANCE: From the client, instead of HELLO: the @nonce, and the nanoseconds by which to
+ * 	advance the daemon's clock in @size. Reply: @error, or the new time in @size. If the
+ * 	clock was not started with --clock=manual, the error is -EOPNOTSUPP. Timers that became
+ * 	due have run before the reply. Only for root and the user who runs the daemon.
+ * @IPCBUSD_FAIL: From the client, instead of HELLO: the @nonce. The @size-th allocation of the
+ * 	driver from now, in ioctls of process @number, must fail. If @number is 0, allocations of
+ * 	all processes count. A @size of 0 cancels the request. Reply: in @size, the number of
+ * 	allocations that remained until the previously requested failure. Only for root and the
+ * 	user who runs the daemon.
+ * @IPCBUSD_BYE: From the client, before it closes. The daemon closes its end of the socket after it
+ * 	has released all of the client's resources, as close() of the device does before it
+ * 	returns.
  */
 enum ipcbusd_message_kind {
 	IPCBUSD_HELLO = 1,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ipcbusd: options, the socket of a bus, and the loop of the main thread. connection.c has the
- * connections, and client.c has what clients do on the worker of their user.
+ * ipcbusd: options, the socket of a bus, and the event loop of the main thread. connection.c
+ * handles connections. client.c handles the requests of clients, on the worker of their user.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -78,7 +78,7 @@ static void fail(const char *what, const char *on)
 	exit(1);
 }
 
-/* Fewer descriptors are not enough for the daemon and a few clients. */
+/* With fewer descriptors the daemon could serve at most a few clients. */
 #define MIN_FILES 64
 
 static unsigned long raise_limits(void)
@@ -92,7 +92,7 @@ static unsigned long raise_limits(void)
 	exit(1);
 }
 
-/* The quota of each user. */
+/* Sets the limits of each user. */
 static void set_limits(unsigned long files)
 {
 	unsigned int max_files;
@@ -137,7 +137,7 @@ static void choose_path(const char *bus, bool is_private)
 	if (bus) {
 		n = snprintf(socket_path, sizeof(socket_path), "%s", bus);
 	} else if (is_private) {
-		/* The variable may name a folder that nobody made. */
+		/* XDG_RUNTIME_DIR may name a folder that does not exist. */
 		if (!(runtime && make_private_folder(runtime)) && !make_private_folder("/tmp"))
 			fail("cannot make a folder in", "/tmp");
 		n = snprintf(socket_path, sizeof(socket_path), "%s/bus", private_folder);
@@ -153,7 +153,8 @@ static void choose_path(const char *bus, bool is_private)
 	}
 }
 
-/* connect() to a file that is no socket fails like one to a socket of a daemon that has gone. */
+/* Removes the socket of an ended daemon. connect() to a file that is not a socket fails with the
+ * same error, so this checks the type. */
 static void remove_old(const char *path)
 {
 	struct stat status;
@@ -161,17 +162,18 @@ static void remove_old(const char *path)
 	if (lstat(path, &status))
 		return;
 	if (!S_ISSOCK(status.st_mode)) {
-		errno = EEXIST;
+		fprintf(stderr, "ipcbusd: %s exists and is not a socket\n", path);
 		*socket_path = 0;
-		fail("there is no socket, but something else, at", path);
+		clean_up();
+		exit(1);
 	}
 	unlink(path);
 }
 
 /*
- * Only one daemon at a time may replace a socket that an ended daemon left. The lock ends with the
- * process, and the file with its clean end. A file that was removed in the meantime is not the one
- * that others lock.
+ * Only one daemon at a time may replace the socket of an ended daemon. The kernel releases the lock
+ * when the process ends. A clean exit removes the lock file. If another daemon removed the file
+ * between open() and flock(), this daemon holds the lock of an unlinked file and must try again.
  */
 static bool lock(const char *path)
 {
@@ -216,7 +218,7 @@ static int listen_at(mode_t mode)
 	}
 	if (errno == ECONNREFUSED)
 		remove_old(path);
-	/* Nobody connects before listen(). */
+	/* Clients cannot connect before listen(). */
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, mode) ||
 	    listen(fd, 128)) {
 		*socket_path = 0;
@@ -237,7 +239,8 @@ static int watch_signals(void)
 {
 	sigset_t set;
 
-	/* An ignored SIGCHLD is inherited, and would not come. */
+	/* If the parent ignored SIGCHLD, the daemon inherits that and would never receive the
+	 * signal. */
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
@@ -247,7 +250,7 @@ static int watch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The command gets the signal. */
+/* Ends the daemon and sends the signal to the command. */
 static void __attribute__((noreturn)) end(int signal)
 {
 	if (command > 0)
@@ -266,7 +269,7 @@ static void take_signal(int fd)
 		return;
 	if (info.ssi_signo != SIGCHLD)
 		end((int)info.ssi_signo);
-	/* The first process of a PID namespace gets the children of others, too. */
+	/* The first process of a PID namespace also reaps orphans. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid != command)
 			continue;
@@ -275,7 +278,8 @@ static void take_signal(int fd)
 	}
 }
 
-/* In a round. If a user has more events than that, others' come in one of the next rounds. */
+/* Maximum number of events per round. The kernel reports the remaining events in the next
+ * rounds. */
 #define MAX_EVENTS 512
 
 static void __attribute__((noreturn)) loop(int signals)
@@ -304,7 +308,7 @@ static void __attribute__((noreturn)) loop(int signals)
 	}
 }
 
-/* "NAME=N" */
+/* Parses "NAME=N". */
 static void set_parameter(const char *argument)
 {
 	const char *value = strchr(argument, '=');
@@ -332,7 +336,8 @@ static void set_parameter(const char *argument)
 	exit(2);
 }
 
-/* The number of an open fd, which the command does not get, or 2 as exit status. */
+/* Returns the number of an open fd and makes it close-on-exec. If it is not open, exits with status
+ * 2. */
 static int take_fd(const char *option, const char *argument)
 {
 	char *end;
@@ -455,8 +460,8 @@ int main(int argc, char **argv)
 	files = raise_limits();
 	listener = socket_inherited(&problem);
 	if (problem) {
-		errno = EINVAL;
-		fail("cannot listen at", problem);
+		fprintf(stderr, "ipcbusd: %s\n", problem);
+		return 1;
 	}
 	if (listener >= 0 && (bus || optind < argc || print_fd >= 0)) {
 		fputs("ipcbusd: with a socket of systemd there is no --bus, no --print-path and no COMMAND\n",

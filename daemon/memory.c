@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the daemon asks of the system for its clients: sealed memory, eventfds.
+ * System resources that the daemon allocates for its clients: sealed memory, eventfds. Also the
+ * limits of the system.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -65,14 +66,14 @@ static uint64_t read_limit(const char *folder, const char *name)
 	file = fopen(path, "re");
 	if (!file)
 		return limit;
-	/* "max" is no number. */
+	/* "max" is not a number. */
 	if (fscanf(file, "%llu", &limit) != 1)
 		limit = UINT64_MAX;
 	fclose(file);
 	return limit;
 }
 
-/* The least limit of a group and all above it. */
+/* Returns the lowest limit of a cgroup and its ancestors. */
 static uint64_t limit_of_group(const char *root, const char *group, const char *name)
 {
 	uint64_t least = UINT64_MAX, limit;
@@ -90,7 +91,7 @@ static uint64_t limit_of_group(const char *root, const char *group, const char *
 	}
 }
 
-/* Of control groups of both versions. */
+/* Reads cgroups of both versions. */
 static uint64_t limit_of_groups(void)
 {
 	uint64_t least = UINT64_MAX, limit = UINT64_MAX;

@@ -18,13 +18,13 @@
 #include "numbers.h"
 
 /*
- * The kernel's list of threads leaves out some that live, where one ends while it is read: up to
- * one look in 25 misses the newest thread of a process that begins and ends thousands a second.
- * Each look takes a hostile client's worker some 20 us for each of its threads.
+ * /proc/PID/task may omit a live thread if another thread ends during the read. If a process
+ * creates thousands of threads per second, up to one scan in 25 misses its newest thread. A hostile
+ * client can make its own worker spend about 20 us per thread on each scan.
  */
 #define LOOKS 6
 
-/* "NSpid:	1234	7" */
+/* Parses "NSpid:  1234    7". */
 static bool parse(const char *line, struct numbers *ret_numbers)
 {
 	struct numbers numbers = { 0 };
@@ -65,13 +65,13 @@ int numbers_read(int pid, struct numbers *ret_numbers)
 	return read_status(pid, pid, ret_numbers);
 }
 
-/* A process that may not be signalled has it too. */
+/* EPERM: the thread exists, but the daemon may not signal it. */
 bool numbers_are_of_thread(int pid, int tid)
 {
 	return !syscall(SYS_tgkill, pid, tid, 0) || errno == EPERM;
 }
 
-/* Looks through the threads once. */
+/* Scans the threads of the process once. */
 static int look_for_thread(int pid, int tid, struct numbers *ret_numbers)
 {
 	struct numbers numbers;
@@ -99,7 +99,7 @@ int numbers_find_thread(int pid, int tid, struct numbers *ret_numbers)
 	struct numbers numbers;
 	int r = -ESRCH;
 
-	/* Most threads that call are the first one of their process. */
+	/* Usually the first thread of the process calls. */
 	if (!read_status(pid, pid, &numbers) && numbers.nr[numbers.level] == tid) {
 		*ret_numbers = numbers;
 		return 0;
@@ -126,7 +126,7 @@ int namespace_open_parent(int fd)
 	return parent < 0 ? -EPERM : parent;
 }
 
-/* All are files of one file system. */
+/* All namespace files are on one file system, so the inode number is unique. */
 uint64_t namespace_number(int fd)
 {
 	struct stat st;

@@ -1,36 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Numbers of processes and threads in the PID namespaces below the daemon's, as /proc shows them,
- * and these namespaces. See numbers.c.
+ * Numbers of processes and threads in the PID namespaces below the daemon's namespace, read from
+ * /proc, and file descriptors of these namespaces. See numbers.c.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* As deep as the kernel nests them. */
+/* The kernel nests at most 32 namespaces below the first. */
 #define NUMBERS_LEVELS 33
 
 /**
- * struct numbers - of one process or thread
- * @level: how far its namespace is below the daemon's
- * @nr: in each of them, the daemon's first
+ * struct numbers - numbers of a process or thread
+ * @level: levels between the daemon's namespace and its own
+ * @nr: its number in each namespace, beginning with the daemon's
  */
 struct numbers {
 	unsigned int level;
 	int nr[NUMBERS_LEVELS];
 };
 
-/* Of the process. -errno. */
+/* Reads the numbers of a process. Returns 0 or -errno. */
 int numbers_read(int pid, struct numbers *ret_numbers);
-/* Whether the process, in the daemon's namespace, has that thread. */
+/* Returns true if the process, named by its pid in the daemon's namespace, has that thread. */
 bool numbers_are_of_thread(int pid, int tid);
-/* Of the thread that has that number in the process's own namespace. -ESRCH: there is none. */
+/* Finds the thread whose number in the process's own namespace is tid. If there is no such thread,
+ * returns -ESRCH. */
 int numbers_find_thread(int pid, int tid, struct numbers *ret_numbers);
 
-/* The process's namespace, or the parent of one, as an fd that keeps it. -errno: it cannot be
- * known. */
+/* Open the namespace of a process, or the parent of a namespace. While the fd is open, the
+ * namespace keeps its number. On failure returns -errno. */
 int namespace_open(int pid);
 int namespace_open_parent(int fd);
-/* Which one it is, of those that are kept. 0: none. */
+/* Returns a number that identifies the namespace while an fd of it is open, or 0 if fd is
+ * negative. */
 uint64_t namespace_number(int fd);

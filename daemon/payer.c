@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The payer of a client: the user to whose account all of it is charged. A user who has subordinate
- * uids would otherwise have a quota for each of them. The daemon needs no privileges, so it cannot
- * ask who owns a user namespace. It takes the first of these:
+ * The payer of a client: the user whose account pays for the client. Otherwise a user with
+ * subordinate uids would have a quota for each of them. The daemon needs no privileges, so it
+ * cannot ask the kernel for the owner of a user namespace. The payer is the first of these:
  *
- * - the owner of the uid by /etc/subuid
- * - if the process is in a user namespace with several uids: the owner of the lowest, or that uid
+ * - the owner of the uid according to /etc/subuid
+ * - if the process is in a user namespace with several uids: the owner of the lowest uid, or the
+ *   lowest uid
  * - the uid itself
  *
  * Ranges of root have no owner: root decides how many uids its containers have.
@@ -34,8 +35,8 @@ static size_t n_ranges;
 
 /* --- /etc/subuid ------------------------------------------------------------------- */
 
-/* Without NSS, which may ask another machine. A name that is not found has no uid to charge: then
- * the first of the range pays. */
+/* Does not use NSS, which may ask another machine. If the name is unknown, the first uid of the
+ * range pays. */
 static uint32_t owner_of(const char *name, uint32_t first)
 {
 	FILE *file = fopen("/etc/passwd", "re");
@@ -83,7 +84,7 @@ static void read_ranges(void)
 		fclose(file);
 }
 
-/* Again if it is another file than before, or changed. */
+/* Reads the file again if it changed or was replaced. */
 static void update_ranges(void)
 {
 	static struct stat before;
@@ -98,7 +99,7 @@ static void update_ranges(void)
 	read_ranges();
 }
 
-/* The owner of a subordinate uid, or the uid itself. */
+/* Returns the owner of a subordinate uid, or the uid itself. */
 static uint32_t owner_by_file(uint32_t uid)
 {
 	update_ranges();
@@ -111,8 +112,9 @@ static uint32_t owner_by_file(uint32_t uid)
 
 /* --- User namespaces ---------------------------------------------------------------- */
 
-/* The lowest uid outside of the namespace in which the process is, or uid, if that is not in there.
- * That is so where the process is in the daemon's own namespace. */
+/* Returns the lowest uid that is mapped into the process's user namespace, as seen from the daemon.
+ * If uid is not mapped there, or the lowest uid is root, returns uid: so it does for the daemon's
+ * own namespace. */
 static uint32_t lowest_beside(uint32_t uid, int pid)
 {
 	uint32_t inside, outside, count, lowest = UINT32_MAX;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What clients poll: two fds, each readable exactly while the driver's poll says so.
- * They are set by the control fiber after the driver's wake-up, and cleared by whatever
- * ioctl of the client changed that.
+ * The two fds that a client polls. Each is readable exactly while the driver's poll() reports its
+ * condition. The control fiber sets them after a wake-up by the driver. An ioctl of the client that
+ * changes the condition clears them.
  *
- * Each is an epoll fd that watches an eventfd of the daemon. The client does not get the eventfd:
- * it could fill it and clear O_NONBLOCK, which is the open file's, and the worker would wait for
- * it for ever.
+ * Each fd is an epoll fd that watches an eventfd of the daemon. The client must not get the eventfd
+ * itself: it could fill the counter and clear O_NONBLOCK, which belongs to the open file. Then the
+ * worker would block forever.
  *
- * The last close() of a file that is watched waits for the lock of the epoll file that watches it.
- * A client holds that lock as long as it likes, by an epoll_wait() whose buffer is in a page that
- * never comes. So only the closer closes these fds once the client may have them.
+ * The last close() of a watched file waits for the lock of the epoll file. A client can hold that
+ * lock as long as it likes, by an epoll_wait() into a page that is never supplied. So once the
+ * client may have these fds, only the closer may close them.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,15 +23,15 @@
 #include "slot.h"
 
 /**
- * struct client_poll - of one client
- * @client: whose
- * @table: by which the driver shows its queue
- * @entry: in that queue
- * @queue: that queue; NULL: nobody ever polled
+ * struct client_poll - poll state of a client
+ * @client: the client
+ * @table: passed to the driver's poll(), which returns its wait queue through it
+ * @entry: in that wait queue
+ * @queue: that wait queue; NULL before the first poll
  * @wanted: IPCBUSD_POLL_*
  * @fd: an eventfd for each bit of @wanted
- * @shown: what the client gets of it, until it has it, or -1
- * @set: the bits whose eventfd is readable
+ * @shown: the epoll fds for the client; -1 after they were sent
+ * @set: bits whose eventfd is readable
  */
 struct client_poll {
 	struct client *client;
@@ -82,7 +82,7 @@ void poll_shown(struct client *client)
 	}
 }
 
-/* Under locks of the driver, on any thread. */
+/* Called under locks of the driver, on any thread. */
 static int wake(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
 {
 	struct client_poll *poll = container_of(entry, struct client_poll, entry);
@@ -105,7 +105,7 @@ static void enter_queue(struct file *file, wait_queue_head_t *queue, poll_table 
 	add_wait_queue(queue, &poll->entry);
 }
 
-/* As no thread of the client's: what waits for one thread alone is not reported. */
+/* Polls with the task of the control fiber, so events for one specific thread are not reported. */
 static __poll_t ask_driver(struct client *client, __poll_t events)
 {
 	struct client_poll *poll = client->poll;
@@ -128,7 +128,7 @@ void poll_update(struct client *client)
 
 	if (!wanted && !poll->set)
 		return;
-	/* Without EPOLLOUT, which says that the client has heard of space: see poll_choose(). */
+	/* Without EPOLLOUT, which would acknowledge the free space: see poll_choose(). */
 	mask = ask_driver(client, EPOLLIN);
 	set |= mask & EPOLLIN ? IPCBUSD_POLL_EVENT : 0;
 	set |= mask & EPOLLOUT ? IPCBUSD_POLL_WRITABLE : 0;
@@ -144,8 +144,9 @@ int poll_choose(struct client *client, unsigned long wanted)
 {
 	if (wanted & ~(unsigned long)(IPCBUSD_POLL_EVENT | IPCBUSD_POLL_WRITABLE))
 		return -EINVAL;
-	/* Who does not wait any more has heard. Until then space at one receiver is not forgotten
-	 * over the next one that refuses. */
+	/* A client that stops waiting for space has been notified, so acknowledge it. Until then
+	 * the driver must not forget space at one receiver because another receiver refuses a
+	 * oneway. */
 	if (client->poll->wanted & ~wanted & IPCBUSD_POLL_WRITABLE)
 		ask_driver(client, EPOLLOUT);
 	__atomic_store_n(&client->poll->wanted, (unsigned int)wanted, __ATOMIC_SEQ_CST);

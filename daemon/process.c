@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Processes: see process.h. An address space ends with its last client, as it ends in the
- * kernel with its last thread: who connects after that gets another one.
+ * Processes: see process.h. An address space ends with its last client, as it ends in the kernel
+ * with its last thread. A client that connects later gets a new one.
  *
- * A process may be in a PID namespace below the daemon's. The driver then numbers it and its
- * threads there, too.
+ * If a process is in a PID namespace below the daemon's, the driver also knows the numbers of the
+ * process and its threads in that namespace.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,13 +20,13 @@
 
 /**
  * struct space - a PID namespace below the daemon's
- * @next: in the list of all (lock)
- * @fd: keeps it, so that no other one gets its number; -1: it cannot be known, and is of one
- *	process alone
- * @number: its own, or 0: it cannot be known; constant
- * @parent: counted, or NULL: the daemon's; constant
- * @shim: counted; constant
- * @ref: processes in it, and namespaces below it (lock)
+ * @next: in the list of all namespaces (lock)
+ * @fd: keeps the namespace, so that no other namespace gets its number; -1 if it cannot be opened.
+ * 	Such a namespace is never shared between processes.
+ * @number: identifies the namespace; 0 if @fd is -1; constant
+ * @parent: holds a reference; NULL for the daemon's namespace; constant
+ * @shim: holds a reference; constant
+ * @ref: processes in this namespace, and namespaces below it (lock)
  */
 struct space {
 	struct space *next;
@@ -38,13 +38,13 @@ struct space {
 };
 
 /**
- * struct process - one process, as long as it has a client
- * @next: in the list of all (lock)
- * @peer: its pid, and when it began; constant
- * @space: counted, or NULL: the daemon's; constant
- * @shim: counted; constant
- * @clients: that have not begun to end (lock)
- * @holders: those that have not ended (lock)
+ * struct process - a process that has a client
+ * @next: in the list of all processes (lock)
+ * @peer: its pid and start time; constant
+ * @space: holds a reference; NULL for the daemon's namespace; constant
+ * @shim: holds a reference; constant
+ * @clients: number of clients before process_leave() (lock)
+ * @holders: number of clients before process_put() (lock)
  */
 struct process {
 	struct process *next;
@@ -55,7 +55,8 @@ struct process {
 	unsigned int holders;
 };
 
-/* Each namespace takes an fd. So one that is deeper is of one process alone. */
+/* Each known namespace takes an fd. Below this level, namespaces are not opened, so processes do
+ * not share them. */
 #define MAX_KNOWN 4
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -90,7 +91,8 @@ static struct space *find_space_locked(int fd)
 	return space;
 }
 
-/* The namespace of the fd, which is taken over, so far below the daemon's. NULL: no memory. */
+/* Finds or creates the namespace of an fd, at that level below the daemon's. Takes ownership of the
+ * fd. Returns NULL if memory is short. */
 static struct space *space_get_locked(int fd, unsigned int level)
 {
 	struct space *space = find_space_locked(fd);
@@ -143,7 +145,7 @@ static struct process *make_locked(const struct client_peer *peer)
 	if (!process)
 		return NULL;
 	process->peer = *peer;
-	/* One that has ended has none, and will not be on the bus for long. */
+	/* A process that has ended has no numbers, and will soon leave the bus. */
 	if (numbers_read(peer->pid, &numbers) || numbers.nr[0] != peer->pid)
 		numbers.level = 0;
 	if (numbers.level) {
@@ -177,7 +179,8 @@ struct process *process_get(const struct client_peer *peer, struct task_struct *
 	if (process) {
 		process->clients++;
 		process->holders++;
-		/* Not later: what leaves at the same time may have the last task of the process. */
+		/* Create the task under the lock: a client that leaves at the same time may hold
+		 * the last task of the process. */
 		*ret_task = shim_task_new(process->shim, 0);
 	}
 	pthread_mutex_unlock(&lock);
@@ -228,13 +231,14 @@ struct task_struct *process_new_task(const struct process *process, int tid)
 		   numbers.level != process->space->shim->level) {
 		return NULL;
 	}
-	/* It is of no other slot, although a client can give two of them one tid. */
+	/* The negative number keeps the task apart from tasks of other slots, because a client can
+	 * give two slots the same tid. */
 	task = shim_task_new(process->shim, -numbers.nr[0]);
 	shim_pid_set(task->pid, numbers.nr);
 	return task;
 }
 
-/* --- Senders ----------------------------------------------------------------------- */
+/* --- Identity of senders ----------------------------------------------------------- */
 
 static bool is_space(struct pid_namespace *ns, uint64_t number)
 {
@@ -248,7 +252,7 @@ static bool is_space(struct pid_namespace *ns, uint64_t number)
 	return space;
 }
 
-/* The number of a process in the namespace, or 0. */
+/* Returns the number of a process in the namespace, or 0. */
 static u32 number_in(int pid, struct pid_namespace *ns)
 {
 	unsigned int level = (unsigned int)ns->level;
@@ -272,8 +276,8 @@ static u32 number_in(int pid, struct pid_namespace *ns)
 	return is_there ? (u32)numbers.nr[level] : 0;
 }
 
-/* In place of the driver's. A process that has executed another program, or is a zombie, has no
- * client any more, and so no task here. */
+/* Replaces the driver's function. A process that has called exec(), or is a zombie, no longer has a
+ * client and a task, so this reads /proc. */
 bool ipcbus_sender_id_exists(const struct ipcbus_sender_id *id, struct pid_namespace *ns,
 			     u32 *ret_pid)
 {

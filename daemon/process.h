@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Process: what the clients of one real process have in common, so that the driver knows
- * them as files of one process. See process.c.
+ * Process: the common state of all clients of one real process, so that the driver treats them as
+ * files of one process. See process.c.
  */
 #pragma once
 
@@ -11,15 +11,18 @@ struct client_peer;
 struct process;
 struct task_struct;
 
-/* The peer's, made if it has no other client. *ret_task: a new task of it, which ends between
- * process_leave() and process_put(). Main thread only. NULL: no memory. */
+/* Finds or creates the process of the peer and takes a reference. *ret_task is a new task of the
+ * process; the caller must end it between process_leave() and process_put(). Returns NULL if memory
+ * is short. Main thread only. */
 struct process *process_get(const struct client_peer *peer, struct task_struct **ret_task);
-/* A client of it is about to end its last task. Any thread. */
+/* Must be called before the client's last task ends. Any thread. */
 void process_leave(struct process *process);
-/* It has ended that. */
+/* Must be called after the client's last task has ended. Drops the reference. */
 void process_put(struct process *process);
 
-/* Whether its threads have other numbers here: to find one takes long. */
+/* Returns true if the process is in a PID namespace below the daemon's. Finding a thread then takes
+ * long. */
 bool process_is_below(const struct process *process);
-/* A task for a thread of it that has that number where the process is. NULL: there is none. */
+/* Returns a new task for the thread with that number in the process's own namespace, or NULL if
+ * there is no such thread. */
 struct task_struct *process_new_task(const struct process *process, int tid);

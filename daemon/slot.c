@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Slots: see slot.h and ipcbus-daemon.h. A slot's memory is the client's. What the daemon
- * believes is in struct slot, and a state that does not fit to that is left alone.
+ * Slots: see slot.h and ipcbus-daemon.h. The client can write a slot's memory at any time. So
+ * struct slot has the daemon's own view, and the daemon ignores a state that does not match it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,11 +19,11 @@
 
 /* --- The state word ---------------------------------------------------------------- */
 
-/* So often a client may change the word under the daemon's hands. An honest one does once,
- * when it goes to sleep. */
+/* Bounds how often a client can change the word during an update. A correct client changes it once,
+ * before it sleeps. */
 #define MAX_TRIES 1000
 
-/* From one state to another; flags stay. False: it is in another state. */
+/* Changes the state and keeps the flags. Returns false if the slot is in another state. */
 static bool change(struct slot *slot, u32 from, u32 to)
 {
 	u32 *word = &slot->shared->state;
@@ -36,7 +36,7 @@ static bool change(struct slot *slot, u32 from, u32 to)
 	return false;
 }
 
-/* Gives the slot to the client, and wakes its thread if that sleeps. */
+/* Passes the slot to the client, and wakes its thread if it sleeps. */
 static void give(struct slot *slot, u32 state)
 {
 	u32 *word = &slot->shared->state;
@@ -54,8 +54,8 @@ static void finish(struct slot *slot, long result)
 
 /* --- The fiber ---------------------------------------------------------------------- */
 
-/* The driver names what it does in a kernel. The copy that the client got is corrected, and a
- * client that changes it meanwhile deceives itself. */
+/* The driver reports the features of the kernel module. This corrects the client's copy. A client
+ * that changes the copy in the meantime harms only itself. */
 static long info_correct(u64 arg)
 {
 	void *at = (void *)(uintptr_t)(arg + offsetof(struct ipcbus_info, features));
@@ -67,7 +67,8 @@ static long info_correct(u64 arg)
 	return copy_to_user(at, &features, sizeof(features)) ? -EFAULT : 0;
 }
 
-/* An exchange has it in its event as well. That is the client's, who can deceive itself only. */
+/* An exchange reports the error in its event as well. The event is in the client's memory, so a
+ * client can only deceive itself. */
 static void correct_event(const struct ipcbus_exchange *x, int wrong, int error)
 {
 	int before;
@@ -76,7 +77,8 @@ static void correct_event(const struct ipcbus_exchange *x, int wrong, int error)
 		(void)!copy_to_user((void *)&x->event.error, &error, sizeof(error));
 }
 
-/* The driver has one error each for an fd that did not come, and for memory that cannot be used. */
+/* The driver reports every failure to get an fd as EBADF, and all inaccessible memory as EFAULT.
+ * This restores the real reason. */
 static long correct_result(struct slot *slot, u32 cmd, u64 arg, long result)
 {
 	int error = 0;
@@ -105,15 +107,15 @@ static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
 		ret = correct_result(slot, cmd, arg, ret);
 	if (!ret && _IOC_NR(cmd) == _IOC_NR(IPCBUS_IOC_INFO))
 		ret = info_correct(arg);
-	/* On the way back to user space signals are delivered. */
+	/* The task returns to user space, where pending signals are delivered. */
 	__atomic_store_n(&current->signalled, client->ending, __ATOMIC_SEQ_CST);
 	if (client->poll)
 		poll_update(client);
 	return ret;
 }
 
-/* Runs ioctls until the thread, or the client, ends. Returns whether there is one whose
- * result is still to be given. */
+/* Runs ioctls until the thread or the client ends. If the last ioctl's result is still to be
+ * returned to the client, returns true and sets *ret_result. */
 static bool serve(struct slot *slot, long *ret_result)
 {
 	u32 cmd;
@@ -150,9 +152,10 @@ static void slot_main(void *arg)
 		fiber_wake(client->control);
 }
 
-/* --- Looking ------------------------------------------------------------------------ */
+/* --- Examining slots ---------------------------------------------------------------- */
 
-/* A task with the credentials of the connection: another one of the process may have others. */
+/* Creates a task with the credentials of the connection, because another connection of the process
+ * may have other credentials. */
 static struct task_struct *new_task(struct client *client, u32 tid)
 {
 	struct task_struct *task = process_new_task(client->process, (int)tid);
@@ -167,7 +170,7 @@ static struct task_struct *new_task(struct client *client, u32 tid)
 	return task;
 }
 
-/* A fiber for the thread that uses the slot first. */
+/* Creates a fiber for the first thread that uses the slot. */
 static int begin(struct slot *slot)
 {
 	struct client *client = slot->client;
@@ -177,7 +180,8 @@ static int begin(struct slot *slot)
 
 	if (ret)
 		return ret;
-	/* Who it is may take long to find out, and others wait for the end of sections. */
+	/* Finding the thread may take long. Leave the RCU read side, because other threads may be
+	 * waiting for a grace period. */
 	rcu_sleeps();
 	task = tid && tid <= INT_MAX ? new_task(client, tid) : NULL;
 	rcu_awakes();
@@ -209,7 +213,7 @@ static struct slot *slot_get(struct client *client, unsigned int number)
 	if (area_use(&client->memory, offset, IPCBUSD_SLOT_SIZE))
 		slot = calloc(1, sizeof(*slot));
 	if (!slot) {
-		/* No word of the slot could say so. */
+		/* The page of the slot cannot be used to report the error. */
 		shutdown(client->peer.socket, SHUT_RDWR);
 		return NULL;
 	}
@@ -233,12 +237,12 @@ static void start(struct slot *slot)
 {
 	slot->phase = SLOT_RUNS;
 	fiber_wake(slot->fiber);
-	/* With the ioctl that it is to end, perhaps. */
+	/* The client may have set the signal flag before the ioctl was taken. */
 	look_running(slot);
 }
 
-/* In the order in which they came; one in each look where that takes long, so that fibers which
- * are ready run soon. */
+/* Begins new slots in order of arrival. If finding the thread takes long, begins one slot per call,
+ * so that ready fibers run soon. */
 static void begin_new(struct client *client)
 {
 	struct slot *slot;
@@ -310,7 +314,7 @@ void client_look(struct client *client)
 		begin_new(client);
 }
 
-/* --- Asking ------------------------------------------------------------------------- */
+/* --- Requests to the client --------------------------------------------------------- */
 
 struct slot *slot_current(void)
 {
@@ -341,7 +345,7 @@ void slots_have_fds(struct client *client)
 			fiber_wake(client->slot[i]->fiber);
 }
 
-/* --- The end ------------------------------------------------------------------------ */
+/* --- End of a client ---------------------------------------------------------------- */
 
 void slots_end(struct client *client)
 {

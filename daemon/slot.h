@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Slots of a client, and the fiber of each: see slot.c. All on the client's worker.
+ * Slots of a client, and the fiber of each slot: see slot.c. Worker of the client only.
  */
 #pragma once
 
@@ -13,11 +13,11 @@
 struct file;
 
 /**
- * enum slot_phase - what the daemon believes of a slot, whatever its memory says
- * @SLOT_IDLE: the client's
+ * enum slot_phase - the daemon's view of a slot, regardless of the slot's memory
+ * @SLOT_IDLE: owned by the client
  * @SLOT_NEW: an ioctl of a thread that has no fiber yet
- * @SLOT_RUNS: an ioctl runs on its fiber
- * @SLOT_ASKS: its fiber waits for a reply of the client's
+ * @SLOT_RUNS: an ioctl runs on the slot's fiber
+ * @SLOT_ASKS: the slot's fiber waits for a reply of the client
  */
 enum slot_phase {
 	SLOT_IDLE,
@@ -27,14 +27,15 @@ enum slot_phase {
 };
 
 /**
- * struct slot - one slot
- * @client: whose
+ * struct slot - a slot
+ * @client: the client that owns it
  * @number: constant
- * @shared: the client's memory: each field is read once
- * @fiber: NULL: no thread uses it
- * @phase: see there
- * @new_entry: in the client's list, while it is SLOT_NEW
- * @fd: that the client sent for it, or SLOT_*; set by the main thread if one comes
+ * @shared: the client's memory; read each field once
+ * @fiber: NULL if no thread uses the slot
+ * @phase: see enum slot_phase
+ * @new_entry: in the client's list, while SLOT_NEW
+ * @fd: the fd that the client sent for this slot, or SLOT_*; the main thread sets it when the fd
+ * 	arrives
  * @fd_error: why the driver did not get an fd in this ioctl, or 0
  */
 struct slot {
@@ -48,10 +49,10 @@ struct slot {
 	int fd_error;
 };
 
-#define SLOT_NO_FD	(-1)	/* none is asked for */
-#define SLOT_FD_COMES	(-2)	/* one is */
+#define SLOT_NO_FD	(-1)	/* no fd was requested */
+#define SLOT_FD_COMES	(-2)	/* an fd was requested */
 
-/* What its control fiber is to do. */
+/* Requests to the client's control fiber. */
 #define CLIENT_MAP		(1U << 0)
 #define CLIENT_INTERRUPT	(1U << 1)
 #define CLIENT_POLL		(1U << 2)
@@ -60,25 +61,25 @@ struct slot {
 
 /**
  * struct client - see client.h
- * @memory: the area; first
- * @area: its first page
- * @shown: the file of it that the client gets, until it has it, or -1
+ * @memory: the area; must be first
+ * @area: the first page of the area
+ * @shown: the open file of the area for the client; -1 after it was sent
  * @peer: constant
- * @flight: all that is sent to it
+ * @flight: for all messages to the client
  * @user: constant
- * @number: at the user's bell
- * @ends_before: clients of the user that were to end when this one connected
- * @process: what the driver knows it as
- * @task: of the control fiber, which lives as long as the process
- * @control: that fiber
- * @file: the open file; counted
- * @todo: CLIENT_*; anybody sets them
+ * @number: the client's number at the user's bell
+ * @ends_before: clients of the user that were told to end before this client connected
+ * @process: the process for the driver
+ * @task: of the control fiber; lives as long as the client
+ * @control: the control fiber
+ * @file: the open file; holds a reference
+ * @todo: CLIENT_*; any thread may set bits
  * @map_size: for CLIENT_MAP
- * @maps: a map is asked for (main thread sets, worker clears)
- * @ending: its fibers are to end
- * @fibers: how many slots have one
- * @new_slots: those whose thread is to begin, in the order in which they came
- * @slot: those that were used, by number; NULL: never
+ * @maps: a map request is pending (main thread sets, worker clears)
+ * @ending: the fibers must end
+ * @fibers: number of slots with a fiber
+ * @new_slots: SLOT_NEW slots, in order of arrival
+ * @slot: used slots by number; NULL if never used
  * @poll: see poll.c
  */
 struct client {
@@ -104,18 +105,18 @@ struct client {
 	struct client_poll *poll;
 };
 
-/* Looks at a slot whose bit was set. */
+/* Examines a slot whose bit was set. */
 void slot_look(struct client *client, unsigned int number);
-/* All fibers end as soon as they can; the last one wakes the control fiber. */
+/* Makes all fibers end as soon as possible. The last fiber wakes the control fiber. */
 void slots_end(struct client *client);
-/* Once there is no fiber. */
+/* Must be called after all fibers have ended. */
 void slots_free(struct client *client);
-/* Fibers that wait for an fd look whether theirs came. */
+/* Wakes the fibers whose fd has arrived. */
 void slots_have_fds(struct client *client);
-/* The slot of the current task, or NULL. */
+/* Returns the slot of the current task, or NULL. */
 struct slot *slot_current(void);
-/* Asks the client's thread for something, by enum ipcbusd_ask; returns its reply. A client
- * that ends is -EINTR. */
+/* Requests an operation of enum ipcbusd_ask from the client's thread and sleeps until the thread
+ * replies. Returns the reply, or -EINTR if the client ends. */
 int slot_ask(struct slot *slot, unsigned int ask, int fd);
 
 /* --- Files of clients: fds.c ----------------------------------------------------- */
@@ -125,11 +126,13 @@ void fds_init(void);
 /* --- Poll: poll.c ----------------------------------------------------------------- */
 
 int poll_begin(struct client *client);
-/* What the client is to get; poll_shown() once it has. */
+/* Returns the fd to send to the client. After sending, call poll_shown(), which closes the daemon's
+ * copy. */
 int poll_fd(struct client *client, int which);
 void poll_shown(struct client *client);
-/* IPCBUSD_IOC_POLL. */
+/* Implements IPCBUSD_IOC_POLL. */
 int poll_choose(struct client *client, unsigned long wanted);
-/* Sets the client's eventfds as the driver's poll says; at once if nobody polls. */
+/* Sets the client's eventfds according to the driver's poll(). Fast path: returns at once if the
+ * client does not poll. */
 void poll_update(struct client *client);
 void poll_end(struct client *client);

@@ -13,7 +13,7 @@
 #include "ipcbus-daemon.h"
 #include "socket.h"
 
-/* The most that the daemon sends: in HELLO. */
+/* The reply to HELLO has the most fds. */
 #define MAX_FDS 4
 
 union control {
@@ -29,7 +29,7 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
 
 	message->magic = IPCBUSD_MAGIC;
 	message->version = IPCBUSD_VERSION;
-	/* The client would take EMFILE for its own limit. */
+	/* The client would mistake EMFILE for its own limit. */
 	if (message->error == -EMFILE)
 		message->error = -ENFILE;
 	if (n_fds) {
@@ -48,23 +48,23 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fds, siz
 /* --- Receiving ---------------------------------------------------------------------- */
 
 /*
- * The kernel closes the files of a message that recvmsg() has no space or no descriptor for, and
- * waits if the close of such a file does. Therefore a message is peeked at first. This process then
- * holds the file that was installed, and the queue still holds all of them. If there is only that
- * file, taking the message without it closes nothing. Otherwise the connection ends.
+ * If recvmsg() has no space or no descriptor for a file, the kernel closes the file, and that close
+ * may block. So socket_receive() peeks at a message first. Then the process holds the installed
+ * file while the queue still holds all files of the message. If the message has only that file,
+ * taking the message without it closes nothing. Otherwise the connection ends.
  */
 
-/* The credentials come first, then at most one file. */
+/* Credentials, then at most one file. */
 union received {
 	struct cmsghdr header;
 	char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_LEN(sizeof(int))];
 };
 
 /**
- * struct look - what a message is
- * @size: of its data, or -1 with errno
- * @is_message: it has credentials, as all messages have; at the end of the queue nothing has
- * @pid: who sent it
+ * struct look - result of peeking at a message
+ * @size: bytes of data, or -1 with errno set
+ * @is_message: the message has credentials, as every message has; false at the end of the queue
+ * @pid: process that sent it
  * @fd: the first of its files, or -1
  * @has_more: it has files that were not installed
  */
@@ -76,7 +76,7 @@ struct look {
 	bool has_more;
 };
 
-/* Looks at the next message. Files are installed only if there is space in *control for them. */
+/* Peeks at the next message. Installs files only if control_size includes space for them. */
 static struct look look_at(int socket, void *data, size_t size, size_t control_size)
 {
 	union received control;
@@ -109,7 +109,7 @@ static struct look look_at(int socket, void *data, size_t size, size_t control_s
 	return look;
 }
 
-/* Removes the next message from the queue. The kernel closes its files. */
+/* Removes the next message from the queue. The kernel closes its files, which may block. */
 static void take(int socket)
 {
 	(void)!recv(socket, NULL, 0, MSG_DONTWAIT);

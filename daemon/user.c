@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users: see user.h. The bell is memory that all clients of the user write. A bit of it says
- * no more than "look there".
+ * Users: see user.h. The bell is memory that all clients of the user can write. A set bit is only a
+ * hint that the worker should examine a client or slot.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,16 +20,16 @@ struct waiting {
 
 /**
  * struct user - see user.h
- * @next: in the list of all (lock)
+ * @next: in the list of all users (lock)
  * @uid: constant
- * @ref: its clients (lock)
+ * @ref: number of clients (lock)
  * @memory: of the bell
- * @bell: in it
+ * @bell: in @memory
  * @worker: constant
- * @ns: counted: that of the payer, if it is another user; constant
- * @ends: of how many clients the main thread has said that they end (main thread)
- * @ended: how many of these have (worker)
- * @waiting: who waits for some of them to have (worker)
+ * @ns: holds a reference; the namespace of the payer if the payer is another user; constant
+ * @ends: number of clients that the main thread has told to end (main thread)
+ * @ended: number of clients that have ended (worker)
+ * @waiting: fibers that wait for clients to end (worker)
  * @client: by number; set by the main thread, cleared by the worker
  */
 struct user {
@@ -49,7 +49,7 @@ struct user {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct user *users;
 
-/* Takes the bits of a word that others set. */
+/* Takes the bits that clients set in a word. */
 static u64 take_bits(u64 *word)
 {
 	if (!__atomic_load_n(word, __ATOMIC_RELAXED))
@@ -100,7 +100,7 @@ static int user_new(uint32_t uid, uint32_t payer, struct user **ret_user)
 	if (!user)
 		return ret;
 	user->uid = uid;
-	/* In which the driver knows nothing but the owner, whom it charges as well. */
+	/* The driver uses this namespace only for its owner, whom it charges as well. */
 	user->ns = payer == uid ? NULL : shim_user_ns_owned(payer);
 	ret = memory_new(&user->memory, "ipcbus bell", ALIGN(sizeof(*user->bell), PAGE_SIZE));
 	if (ret)

@@ -2,8 +2,8 @@
 /*
  * Fibers and workers: see fiber.h.
  *
- * A worker's queue has two ends. What the worker wakes itself goes into a list of its own.
- * What others wake goes onto a stack that they push to and the worker takes as a whole.
+ * A worker has two queues. Fibers that the worker wakes itself go to a private list. Other threads
+ * push the fibers that they wake to a stack, which the worker takes as a whole.
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
@@ -29,27 +29,27 @@
 #define STACK_SIZE (64UL << 10)
 #endif
 #define GUARD 4096UL
-/* So often a fiber may say that others could run before they do. */
+/* A fiber yields after this many calls of cond_resched(). */
 #define STEPS	     16
-/* Stacks that a worker keeps for the next fibers. */
+/* Maximum number of stacks that a worker keeps for new fibers. */
 #define SPARE_STACKS 16
 
 /**
- * struct worker - one thread
+ * struct worker - a thread
  * @ops: constant
- * @first: fibers to run, in order; its own
+ * @first: fibers to run, in order; private to the worker
  * @last: likewise
- * @remote: fibers that others woke, the latest first
- * @timers: fibers with a time, the earliest first; its own
- * @asleep: it sleeps, or is about to
- * @steps: of the fiber that runs, since it does
- * @fibers: of it that are not freed yet; anybody adds some
- * @ends: it ends once it has none
- * @next: in the list of all (workers_lock)
- * @sp: where it was left
- * @task: its own, while no fiber runs
- * @tsan: what the thread sanitizer knows it as
- * @rcu: frees it: who woke its last fiber may still look whether it sleeps
+ * @remote: fibers that other threads woke, newest first
+ * @timers: fibers with a timer, earliest first; private to the worker
+ * @asleep: the worker sleeps, or is about to
+ * @steps: calls of cond_resched() since the current fiber was resumed
+ * @fibers: number of its fibers that are not yet freed; any thread may add fibers
+ * @ends: the worker must end when it has no fibers
+ * @next: in the list of all workers (workers_lock)
+ * @sp: saved stack pointer of the worker
+ * @task: current task while no fiber runs
+ * @tsan: handle of the thread sanitizer
+ * @rcu: for freeing: the thread that woke the last fiber may still read @asleep
  */
 struct worker {
 	struct worker_ops ops;
@@ -78,7 +78,8 @@ static struct worker *workers;
 
 /* --- Switching -------------------------------------------------------------- */
 
-/* Of the C library since 2.35, whose <sys/rseq.h> does not go with the kernel's headers here. */
+/* Provided by the C library since 2.35. Its <sys/rseq.h> conflicts with the kernel's headers
+ * here. */
 extern const long __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 
@@ -88,7 +89,7 @@ extern const unsigned int __rseq_size __attribute__((weak));
 #define RSEQ_SIGNATURE 0xd428bc00
 #endif
 
-/* By the fiber itself: back to its worker. */
+/* Switches from the fiber to its worker. */
 static void leave(struct shim_fiber *fiber)
 {
 	struct worker *worker = fiber->worker;
@@ -109,7 +110,7 @@ static void fiber_main(void)
 
 	__sanitizer_finish_switch_fiber(NULL, &fiber->worker->bottom, &fiber->worker->size);
 	fiber->fn(fiber->arg);
-	/* The task may be gone. */
+	/* The task may already be freed. */
 	shim_task = fiber->worker->task;
 	fiber->done = true;
 	leave(fiber);
@@ -132,12 +133,13 @@ static void append(struct worker *worker, struct shim_fiber *fiber)
 	worker->last = fiber;
 }
 
-/* After something that it looks at before it sleeps. */
+/* The caller must first publish whatever the worker checks before it sleeps. */
 static void worker_wake(struct worker *worker)
 {
 	if (!__atomic_load_n(&worker->asleep, __ATOMIC_SEQ_CST))
 		return;
-	/* What others made of the word does not matter: the worker looks before it sleeps. */
+	/* Clients may have changed the word. That is harmless: the worker checks for work before it
+	 * sleeps. */
 	__atomic_store_n(worker->ops.word, 0, __ATOMIC_SEQ_CST);
 	futex(worker->ops.word, FUTEX_WAKE, 1, NULL);
 }
@@ -163,7 +165,7 @@ void fiber_wake(struct shim_fiber *fiber)
 		push(fiber->worker, fiber);
 }
 
-/* In the order in which they were woken. */
+/* Queues the fibers of the stack in the order in which they were woken. */
 static void take_remote(struct worker *worker)
 {
 	struct shim_fiber *fiber, *next, *reversed = NULL;
@@ -211,7 +213,7 @@ static void fire_timers(struct worker *worker)
 	}
 }
 
-/* When the first timer fires, or 0. */
+/* Returns when the first timer fires, or 0 if there is none. */
 static u64 next_timer(struct worker *worker)
 {
 	return list_empty(&worker->timers) ? 0 :
@@ -233,15 +235,15 @@ static void free_fiber(struct rcu_head *rcu)
 	free(container_of(rcu, struct shim_fiber, rcu));
 }
 
-/* Nobody queues it any more. */
+/* No thread may queue the fiber any more. */
 static void retire(struct worker *worker, struct shim_fiber *fiber)
 {
 	call_rcu(&fiber->rcu, free_fiber);
 	__atomic_sub_fetch(&worker->fibers, 1, __ATOMIC_SEQ_CST);
 }
 
-/* From here on it counts as queued, so nobody queues it. Somebody may have before: then it
- * is freed when its turn comes. */
+/* Marks the fiber as queued, so that no thread queues it from now on. If a thread has queued it
+ * before, the worker frees it at its turn. */
 static void end(struct worker *worker, struct shim_fiber *fiber)
 {
 	free_stack(worker, fiber->stack);
@@ -277,8 +279,8 @@ static bool is_over(const struct worker *worker)
 	       !__atomic_load_n(&worker->fibers, __ATOMIC_SEQ_CST);
 }
 
-/* Others set remote, bits, a stopped clock, the end or the word after what is looked at here, and
- * then look whether this sleeps. */
+/* Other threads first publish remote fibers, bits, a moved clock, the end or the word, and then
+ * read @asleep. So this function sets @asleep before it checks them. */
 static void worker_sleep(struct worker *worker)
 {
 	struct timespec ts, *until = NULL;
@@ -298,14 +300,16 @@ static void worker_sleep(struct worker *worker)
 		futex(worker->ops.word, FUTEX_WAIT_BITSET, 1, until);
 		rcu_awakes();
 	} else {
-		/* What it finds may have no fiber run, for as long as somebody likes. */
+		/* Clients can make the check find bits that make no fiber runnable, for as long as
+		 * they like. */
 		rcu_quiet();
 	}
 	__atomic_store_n(&worker->asleep, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(worker->ops.word, 0, __ATOMIC_RELAXED);
 }
 
-/* The kernel writes to a thread's restartable sequences at each switch; no worker has any. */
+/* The kernel writes to a thread's rseq area at each switch. Workers have no restartable
+ * sequences. */
 static void rseq_leave(void)
 {
 	enum { SIZE = 32, UNREGISTER = 1 };
@@ -323,7 +327,7 @@ static void free_worker(struct rcu_head *rcu)
 	free(worker);
 }
 
-/* By the worker, which has no fibers and gets none. */
+/* The worker has no fibers and gets no new ones. */
 static void worker_leave(struct worker *worker)
 {
 	struct worker **link = &workers;
@@ -361,7 +365,8 @@ static void *worker_main(void *arg)
 			worker_sleep(worker);
 			continue;
 		}
-		/* Those that are there now: bells and timers have their turn in between. */
+		/* Run only the fibers that are queued now, so that bells and timers get their
+		 * turn. */
 		for (struct shim_fiber *last = worker->last; (fiber = worker->first); ) {
 			worker->first = fiber->next;
 			run(worker, fiber);
@@ -382,7 +387,7 @@ struct worker *worker_new(const struct worker_ops *ops)
 		return NULL;
 	worker->ops = *ops;
 	INIT_LIST_HEAD(&worker->timers);
-	/* It takes itself off the list. */
+	/* The worker removes itself from the list. */
 	pthread_mutex_lock(&workers_lock);
 	worker->next = workers;
 	if (pthread_create(&thread, NULL, worker_main, worker)) {
@@ -398,7 +403,7 @@ struct worker *worker_new(const struct worker_ops *ops)
 
 void worker_end(struct worker *worker)
 {
-	/* It may end before it is woken. */
+	/* The worker may end before it is woken. */
 	rcu_read_lock();
 	__atomic_store_n(&worker->ends, true, __ATOMIC_SEQ_CST);
 	worker_wake(worker);
@@ -470,9 +475,9 @@ void fiber_sleep(void)
 	leave(current->fiber);
 }
 
-/* --- What the driver calls --------------------------------------------------- */
+/* --- Functions that the driver calls ----------------------------------------- */
 
-/* The task of a thread that is no worker: by the state itself, as a futex. */
+/* Sleeps on a thread that is not a worker, with the task's state as the futex. */
 static void thread_sleep(struct task_struct *task, u64 until)
 {
 	struct timespec ts = { .tv_sec = until / 1000000000, .tv_nsec = until % 1000000000 };
@@ -489,7 +494,7 @@ static bool must_wake(struct task_struct *task)
 	       signal_pending(task);
 }
 
-/* until: ns of the clock, or 0. Returns false when that time came first. */
+/* until: nanoseconds of the clock, or 0 for no limit. Returns false if the time passed first. */
 static bool sleep_until(u64 until)
 {
 	struct task_struct *task = current;
@@ -547,15 +552,15 @@ void shim_signal(struct task_struct *task)
 	shim_wake(task);
 }
 
-/* After some steps those who can run do first. The holder of a mutex keeps it, as it does in the
- * kernel, but others of its worker could not get it. */
+/* Yields to runnable fibers after some steps. Never yields while the task holds a mutex: the kernel
+ * may do that, but here the waiting fibers of the same worker could not run. */
 void cond_resched(void)
 {
 	struct shim_fiber *fiber = current->fiber;
 
 	if (!fiber || ++fiber->worker->steps < STEPS || shim_thread.held.n)
 		return;
-	/* A clock that stands still would keep who waits for a time. */
+	/* Read the clock again, so that a loop that waits for a time can end. */
 	fiber->worker->steps = 0;
 	shim_thread.now = 0;
 	if (!fiber->worker->first)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fibers and workers. A worker is a thread of the daemon's; a fiber belongs to one worker
- * for ever and runs until it sleeps, gives way or ends. Other threads may wake it.
+ * Fibers and workers. A worker is a thread of the daemon. A fiber always belongs to the same worker
+ * and runs until it sleeps, yields or ends. Other threads may wake it.
  */
 #pragma once
 
@@ -13,21 +13,21 @@ struct client;
 struct worker;
 
 /**
- * struct shim_fiber - what a task runs on
- * @sp: where it was left
+ * struct shim_fiber - stack and state of a task
+ * @sp: saved stack pointer
  * @stack: mapped, with a guard page below
- * @fake_stack: of the address sanitizer
- * @tsan: what the thread sanitizer knows it as
- * @task: whose it is
- * @worker: runs it; constant
- * @client: whose memory user copies reach; constant
- * @fn: what it runs
- * @arg: for @fn
+ * @fake_stack: handle of the address sanitizer
+ * @tsan: handle of the thread sanitizer
+ * @task: the task that runs on it
+ * @worker: constant
+ * @client: the client whose memory user copies access; constant
+ * @fn: main function
+ * @arg: argument of @fn
  * @next: in the worker's queue
- * @queued: it is in the queue; whoever sets it puts it there
- * @until: when it wakes by itself, with @timer in the worker's list
- * @done: it returned from @fn
- * @rcu: frees it: who saw the task asleep may still wake it
+ * @queued: the fiber is in the queue; the thread that sets it must queue the fiber
+ * @until: time at which the fiber wakes, while @timer is in the worker's list
+ * @done: @fn has returned
+ * @rcu: for freeing: a thread that saw the task asleep may still wake the fiber
  */
 struct shim_fiber {
 	void *sp;
@@ -47,29 +47,29 @@ struct shim_fiber {
 	struct rcu_head rcu;
 };
 
-/* A word that a worker sleeps on, and what it looks at before it does. */
+/* The word on which a worker sleeps, and its callbacks. */
 struct worker_ops {
-	u32 *word;	/* a futex that others may write */
-	/* Whether there was anything to do; it may queue fibers. */
+	u32 *word;	/* a futex that clients may write */
+	/* Called before the worker sleeps. Returns true if there was work; may queue fibers. */
 	bool (*look)(void *arg);
-	/* The worker has ended, and nobody looks at the word any more. */
+	/* Called after the worker has ended and no thread reads the word any more. */
 	void (*free)(void *arg);
 	void *arg;
 };
 
-/* NULL: no memory, or no thread. */
+/* Returns NULL if memory or a thread cannot be allocated. */
 struct worker *worker_new(const struct worker_ops *ops);
-/* It gets no more fibers, and ends after the last one that it has. Any thread. */
+/* Ends the worker after its last fiber. It must get no more fibers. Any thread. */
 void worker_end(struct worker *worker);
-/* The clock, which is stopped, was moved. */
+/* Must be called after the stopped clock was moved. */
 void workers_look_at_clock(void);
 
-/* Any thread may call these. NULL: no memory. */
+/* Any thread may call these. Returns NULL if memory is short. */
 struct shim_fiber *fiber_new(struct worker *worker, struct task_struct *task,
 			     struct client *client, void (*fn)(void *arg), void *arg);
 void fiber_wake(struct shim_fiber *fiber);
 
-/* The current fiber goes on when it is woken, or for no reason. */
+/* Suspends the current fiber. It may also resume without a wake-up. */
 void fiber_sleep(void);
 /* Frees a fiber that never ran. */
 void fiber_free(struct shim_fiber *fiber);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting for a lock (lock-lean.h), of either kind. Nearly all are free: others than the user's
- * own worker come only from other users.
+ * Slow path of a mutex or spinlock (lock-lean.h). Contention is rare: all fibers of a user run on
+ * one worker, so only workers of other users compete.
  */
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -18,7 +18,7 @@ static void wait_for(u32 *word)
 		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, SHIM_LOCK_WAITED_FOR, NULL, NULL, 0);
 }
 
-/* Who may sleep is in no read-side section, and who holds the lock may wait until nobody is. */
+/* Leave the RCU read side before blocking: the lock holder may be waiting for a grace period. */
 void shim_lock_wait(struct shim_lock *lock)
 {
 	bool announces = shim_thread.announces && lock->sleeps;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pages of a region, in place of driver/mem/pages.c: a memfd, which the daemon maps in
- * one piece for writing, and whose owner maps it for reading. A page is allocated when a
- * message first needs it, so that writing to it never faults. It stays until the region
- * goes: nothing is reclaimed.
+ * The pages of a region, instead of driver/mem/pages.c: a memfd that the daemon maps as a whole for
+ * writing, and that its owner maps for reading. The daemon allocates a page before a message first
+ * uses it, so writing to it never faults. Pages stay until the region ends: there is no reclaim.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +16,7 @@
 #include "pages.h"
 #include "shim.h"
 
-/* fcntl.h and the kernel's asm/fcntl.h do not go together. */
+/* <fcntl.h> conflicts with the kernel's asm/fcntl.h. */
 int fcntl(int fd, int cmd, ...);
 int fallocate(int fd, int mode, long offset, long size);
 
@@ -92,7 +91,7 @@ static void memory_free(struct memory *memory)
 	kfree(memory);
 }
 
-/* --- What the driver calls ----------------------------------------------------- */
+/* --- Functions that the driver calls ------------------------------------------- */
 
 static u32 index_kib(const struct ipcbus_pages *pages)
 {
@@ -169,7 +168,8 @@ static bool allocate(const struct memory *memory, size_t offset, size_t size)
 	return errno == EINVAL && !fallocate(memory->fd, 0, offset, size);
 }
 
-/* Others may do the same for a page that two buffers share: the first one counts it. */
+/* Another thread may populate a page that two buffers share. The first thread to set its bit counts
+ * the page. */
 static int populate_run(struct ipcbus_pages *pages, unsigned long first, unsigned long end)
 {
 	struct memory *memory = memory_of(pages);
@@ -232,7 +232,7 @@ void ipcbus_pages_copy(struct ipcbus_pages *pages, size_t offset, struct ipcbus_
 	ipcbus_pages_copy_from_kernel(pages, offset, memory_of(from)->at + from_offset, size);
 }
 
-/* Of a message that failed not all pages may be there. */
+/* If a message failed, some of its pages may not be allocated. */
 void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size)
 {
 	while (size) {
@@ -245,14 +245,14 @@ void ipcbus_pages_clear(struct ipcbus_pages *pages, size_t offset, size_t size)
 	}
 }
 
-/* Faults are the real kernel's. */
+/* The real kernel handles faults, so the driver never asks for a page. */
 struct page *ipcbus_pages_get_locked(struct ipcbus_pages *pages, unsigned long index)
 {
 	(void)pages, (void)index;
 	return NULL;
 }
 
-/* Nobody asks for memory back. */
+/* There is no reclaim. */
 unsigned long ipcbus_pages_drop(struct ipcbus_pages *pages, unsigned long *next,
 				unsigned long end, unsigned long want)
 {
@@ -261,7 +261,7 @@ unsigned long ipcbus_pages_drop(struct ipcbus_pages *pages, unsigned long *next,
 	return 0;
 }
 
-/* What page a frame is, nobody asks. */
+/* The driver never asks for the page of a frame here. */
 struct page *shim_pages;
 char *shim_frames;
 
@@ -280,9 +280,9 @@ void unlock_page(struct page *page)
 	(void)page;
 }
 
-/* --- What the shim calls -------------------------------------------------------- */
+/* --- Functions that the shim calls ---------------------------------------------- */
 
-/* Mappings are the real kernel's. */
+/* The real kernel removes mappings. */
 void shim_mm_exit(struct shim_process *process)
 {
 	(void)process;

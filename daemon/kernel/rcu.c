@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Grace periods, in place of the shim's rcu.c.
+ * Grace periods of the daemon.
  *
- * A worker passes through a moment without read-side sections at each switch, and says so: its
- * sections cost nothing. Other threads seldom run the driver's code. They say when they are in a
- * section. Both write the number of the period that they saw into a word of their own. One thread
- * waits until no word has an older number, and then runs what was queued before.
+ * A worker announces a quiescent state at each switch, so its read-side sections cost nothing.
+ * Other threads rarely run the driver's code, so they announce each section. Both store the period
+ * that they have seen in a word of their own. One thread waits until no word has an older period,
+ * and then runs the callbacks that were queued before.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,11 +17,11 @@
 #include "shim.h"
 
 /**
- * struct reader - of a thread; never freed, but that of a thread that ended is the next one's
+ * struct reader - state of a thread; never freed, but reused by another thread
  * @next: constant
- * @used: by a thread
- * @since: the period that it saw, or 0: it is in no section
- * @depth: of sections; its own
+ * @used: a thread uses it
+ * @since: the period that the thread has seen, or 0 if it is in no read-side section
+ * @depth: nesting of sections; private to the thread
  */
 struct reader {
 	struct reader *next;
@@ -66,7 +66,7 @@ static void begin(struct reader *reader)
 {
 	__atomic_store_n(&reader->since, __atomic_load_n(&period, __ATOMIC_RELAXED),
 			 __ATOMIC_RELEASE);
-	/* Before anything that it then reads. */
+	/* Orders the store before the reads of the section. */
 	smp_mb();
 }
 
@@ -107,7 +107,7 @@ void rcu_retire(void)
 	mine = NULL;
 }
 
-/* Who sees a period also sees all that was unlinked before it. */
+/* A thread that sees a period also sees everything that was unlinked before it. */
 void rcu_quiet(void)
 {
 	__atomic_store_n(&mine->since, __atomic_load_n(&period, __ATOMIC_ACQUIRE),
@@ -134,7 +134,7 @@ static void wait_for(struct reader *reader, unsigned long now)
 		usleep(20);
 }
 
-/* Who begins to read after this begins sees what was unlinked before. */
+/* Readers that begin after the increment see everything that was unlinked before it. */
 static void wait_for_readers(void)
 {
 	unsigned long now = __atomic_add_fetch(&period, 1, __ATOMIC_SEQ_CST);
@@ -144,7 +144,7 @@ static void wait_for_readers(void)
 		wait_for(reader, now);
 }
 
-/* A function, or where in the object to be freed the head is: see kfree_rcu(). */
+/* func is a callback, or the offset of the head in the object to free: see kfree_rcu(). */
 static void run(struct rcu_head *head)
 {
 	uintptr_t offset = (uintptr_t)head->func;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Threads that say when they are in no read-side section, in place of each section: see rcu.c.
+ * Threads that announce quiescent states instead of each read-side section: see rcu.c.
  */
 #pragma once
 
-/* From here on the calling thread does. False: no memory. */
+/* The calling thread announces quiescent states from now on. Returns false if memory is short. */
 bool rcu_announce(void);
-/* Before it ends: it reads no more. */
+/* Must be called before the thread ends. The thread must not read afterwards. */
 void rcu_retire(void);
-/* Now it is in none. */
+/* The thread is in no read-side section now. */
 void rcu_quiet(void);
-/* It is in none until it awakes. */
+/* The thread is in no read-side section until rcu_awakes(). */
 void rcu_sleeps(void);
 void rcu_awakes(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory: malloc. Allocations fail where the system has none, and one where a test asked for it.
+ * Memory: malloc(). An allocation fails if memory is short, or if a test requested it.
  */
 #include <stdlib.h>
 
@@ -14,8 +14,8 @@ bool shim_fail_now(enum shim_fail kind)
 	return false;
 }
 
-/* The allocation that is to fail: so many ioctls of that process make until then, itself counted.
- * 0: none is to. */
+/* Number of allocations in ioctls of process fails_of up to and including the one that must fail.
+ * 0: none must fail. fails_of is 0 for all processes. */
 static u64 fails_in;
 static int fails_of;
 

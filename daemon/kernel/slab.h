@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An allocation that fails because a test asked for it: see slab.c.
+ * Allocation failures that a test requests: see slab.c.
  */
 #pragma once
 
 #include <linux/types.h>
 
-/* The nth allocation of the driver's from now, in ioctls of this process or, with 0, of any, fails
- * once. nth 0: none. Returns how many were left until the one that was to fail before, or 0. Any
- * thread. */
+/* Makes the nth allocation of the driver from now fail once, in ioctls of this process, or of all
+ * processes if pid is 0. If nth is 0, no allocation fails. Returns the number of allocations that
+ * remained until the previously requested failure, or 0. Any thread. */
 u64 slab_fail(int pid, u64 nth);

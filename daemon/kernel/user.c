@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * User copies. A user address means what it means to the client whose fiber runs: a byte of
- * the area that it maps there. What is not in the area cannot be reached. Nobody can resize
- * an area, so no copy faults. Its pages are charged before they are used: see area_use().
+ * User copies. A user address is an address of the client whose fiber runs: it must be in the area
+ * that the client maps. Other memory cannot be accessed. The area's size is sealed, so copies never
+ * fault. Pages are charged before they are used: see area_use().
  */
 #include <string.h>
 
@@ -51,7 +51,7 @@ int area_begin(struct client_memory *memory, struct file *file)
 	struct ipcbus_proc *proc = file->private_data;
 
 	memory->payer = ipcbus_user_get(proc->user);
-	/* The page in which the worker looks for bits. */
+	/* The first page has the bits of submitted slots. */
 	return area_use(memory, 0, PAGE_SIZE) ? 0 : -EDQUOT;
 }
 
@@ -76,7 +76,7 @@ static noinline void *user_at_slow(struct client_memory *memory, u64 offset, siz
 	if (!area_use(memory, offset, size))
 		return NULL;
 	end = ALIGN(offset + size, PAGE_SIZE);
-	/* It grows by what overlaps or adjoins it. Anything else replaces it. */
+	/* Extends the range if the new pages overlap or adjoin it. Otherwise replaces it. */
 	if (begin <= ready->begin + ready->size && end >= ready->begin) {
 		end = max(end, ready->begin + ready->size);
 		begin = min(begin, ready->begin);
@@ -86,7 +86,7 @@ static noinline void *user_at_slow(struct client_memory *memory, u64 offset, siz
 	return memory->at + offset;
 }
 
-/* Where size bytes at a user address are, or NULL. */
+/* Returns the address of size bytes at a user address, or NULL. */
 static __always_inline void *user_at(const void __user *at, size_t size)
 {
 	const struct shim_fiber *fiber = current->fiber;
@@ -105,7 +105,7 @@ static __always_inline void *user_at(const void __user *at, size_t size)
 	return user_at_slow(memory, offset, size, ready);
 }
 
-/* The copy itself looks. */
+/* The copy itself checks the address. */
 bool access_ok(const void __user *at, size_t size)
 {
 	(void)at, (void)size;
