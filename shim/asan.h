@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sanitizers' interfaces, or nothing where they are not compiled in.
+ * Interfaces of the sanitizers; empty if the build has no sanitizer.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Its header declares what is a macro below. */
+/* The header declares functions that are macros below. */
 #ifdef __SANITIZE_THREAD__
 #define SHIM_TSAN 1
 #elif defined(__has_feature)

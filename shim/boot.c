@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Loads and unloads the driver, and what belongs nowhere else.
+ * Loads and unloads the driver. Also random numbers and parameters.
  */
 #include <pthread.h>
 #include <string.h>
@@ -64,7 +64,8 @@ void shim_boot(void)
 	unsigned int *manager_uid = shim_param("manager_uid");
 
 	pthread_mutex_lock(&lock);
-	/* Whoever runs this is the administrator of it, and may have named another user. */
+	/* The user who runs this process is its administrator, and may have set another manager
+	 * uid. */
 	if (!loaded && manager_uid && *manager_uid == -1U)
 		*manager_uid = geteuid();
 	if (!loaded) {

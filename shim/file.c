@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files, their numbers, and the system calls on the device but those of memory
- * (mm.c). Numbers are the lowest free ones, or, under the tests of tests/suite/kernel,
- * real ones of the real kernel's (posix.c).
+ * Files, file numbers, and the system calls on the device, except those for memory (mm.c). A new
+ * file gets the lowest free number. Under the tests of tests/suite/kernel, it gets an fd of the
+ * real kernel (posix.c).
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -23,13 +23,13 @@
 #include "shim.h"
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-/* The device, and how many registrations there are. */
+/* The device, and the number of registrations. */
 static const struct cdev *device;
 static int registrations;
 
 /* --- The driver's registrations ------------------------------------------- */
 
-/* Each of them asks for memory. */
+/* Each registration allocates memory. */
 static int registered(void)
 {
 	if (shim_fail_now(SHIM_FAIL_ALLOC))
@@ -199,8 +199,8 @@ int seq_release_private(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* All of it. The kernel stops and starts again where its buffer is full, so everything is shown
- * twice here, and what was shown first is forgotten. */
+/* Shows the whole text. If its buffer is full, the kernel starts the file again with a larger one.
+ * To test that, this shows everything twice and discards the first result. */
 static void seq_read_all(struct seq_file *seq)
 {
 	loff_t at = 0;
@@ -239,7 +239,7 @@ char *shim_file_read(struct inode *inode)
 	return text;
 }
 
-/* Only their names are used: what is read is read by shim_file_read(). */
+/* Only the addresses of these functions are used. shim_file_read() reads the text. */
 ssize_t seq_read(struct file *file, char *to, size_t size, loff_t *at)
 {
 	(void)file, (void)to, (void)size, (void)at;
@@ -263,7 +263,7 @@ char *shim_debugfs_read(const char *name)
 			inode.i_private = debugfs[i].data;
 			if (inode.i_fop->open)
 				return shim_file_read(&inode);
-			/* The kernel shows nothing of what ends otherwise. */
+			/* If show fails, the kernel shows no text. */
 			BUG_ON(debugfs[i].fops->shim_show(&seq, NULL));
 			return seq.text ? seq.text : calloc(1, 1);
 		}
@@ -359,7 +359,7 @@ static const struct shim_fd_ops plain_fd_ops = {
 
 const struct shim_fd_ops *shim_fd_ops = &plain_fd_ops;
 
-/* A number for file, whose reference it takes over, or -errno. */
+/* Installs file and takes ownership of the reference. Returns a number or -errno. */
 static int install(struct file *file)
 {
 	int fd;
@@ -400,7 +400,8 @@ struct file *shim_file_of(int fd)
 		return NULL;
 	pthread_mutex_lock(&table_lock);
 	file = current->process->file[fd];
-	/* Not by refcount_inc(), which has a point, under a lock of the real kernel's. */
+	/* refcount_inc() has a switch point, which is not allowed under a lock of the real
+	 * kernel. */
 	if (file)
 		__atomic_fetch_add(&file->ref.refs.counter, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&table_lock);
@@ -439,7 +440,7 @@ int close_fd(unsigned int fd)
 
 /* --- System calls --------------------------------------------------------- */
 
-/* inode: NULL, or one in a mount, whose reference goes to the file. */
+/* inode: NULL, or an inode in a mount, whose reference passes to the file. */
 static int open_file(const struct file_operations *fops, struct inode *inode, unsigned int flags)
 {
 	struct file *file;
@@ -496,7 +497,7 @@ int shim_close(int fd)
 	return 0;
 }
 
-/* to: a number that the caller has made free, or -1. */
+/* to: a number that the caller has freed, or -1. */
 int shim_dup(int fd, int to)
 {
 	struct file *file = shim_file_of(fd);
@@ -542,7 +543,7 @@ int shim_ioctl(int fd, unsigned int cmd, void *arg)
 		shim_panic("ioctl: returns with %d locks, in %d sections", shim_held_by(current)->n,
 			   shim_held_by(current)->rcu);
 	fput(file);
-	/* On the way back to user space signals are delivered. */
+	/* The task returns to user space, where pending signals are delivered. */
 	__atomic_store_n(&current->signalled, false, __ATOMIC_SEQ_CST);
 	return ret;
 }
@@ -574,7 +575,7 @@ static u64 now_ms(void)
 	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
 }
 
-/* Real threads wait in short sleeps when there is a time limit. */
+/* If there is a time limit, a real thread waits in short sleeps. */
 static void poll_sleep(int timeout_ms)
 {
 	if (timeout_ms < 0)

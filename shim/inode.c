@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inodes, and a mount inside the kernel for those that belong to no name: all that
- * is left of a file system for who only wants something to hang mappings on.
+ * Inodes, and a mount inside the kernel for inodes without names. It supports only what a driver
+ * needs to attach mappings to an inode.
  */
 #include <stdlib.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What any kernel source has without asking: types, helper macros, errors as
- * pointers, ordered accesses, and the checks that end the program when the
- * driver breaks a rule. Included by all headers under linux/.
+ * Basic definitions of the kernel: types, helper macros, errors as pointers, ordered accesses, and
+ * checks that end the program if the driver breaks a rule. All headers under linux/ include this
+ * file.
  *
- * Drivers' sources see no header of the C library through this one, so their
- * names are free as they are in the kernel.
+ * This file includes no header of the C library, so names of the C library are free for the driver,
+ * as in the kernel.
  */
 #pragma once
 
@@ -52,7 +52,7 @@ typedef long ssize_t;
 #define __always_inline inline __attribute__((always_inline))
 #define noinline __attribute__((noinline))
 #define __printf(a, b) __attribute__((format(printf, a, b)))
-/* What else gcc says that its version does not know the attribute. */
+/* Otherwise gcc warns that its version does not know the attribute. */
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wattributes"
 #endif
@@ -81,7 +81,7 @@ typedef long ssize_t;
 #define offset_in_page(p) ((unsigned long)(p) & (PAGE_SIZE - 1))
 
 #define MAX_ERRNO 4095
-/* A system call is to be made again, after signals. */
+/* The system call must be restarted after signals are handled. */
 #define ERESTARTNOINTR 513
 
 static inline void *ERR_PTR(long error)
@@ -105,9 +105,8 @@ static inline void *ERR_CAST(const void *ptr)
 }
 
 /*
- * Each access to what others change at the same time is a moment to switch.
- * READ_ONCE() acquires: what is then reached through the value is ordered behind
- * it by the dependency, of which the thread sanitizer knows nothing.
+ * Each access to shared data is a switch point. READ_ONCE() acquires: the kernel orders accesses
+ * through the value by the address dependency, which the thread sanitizer does not know.
  */
 #define READ_ONCE(x)                                                          \
 	({                                                                    \
@@ -129,7 +128,8 @@ static inline void *ERR_CAST(const void *ptr)
 		shim_point_fine("release", #p);                               \
 		__atomic_store_n(p, v, __ATOMIC_RELEASE);                     \
 	} while (0)
-/* Of a byte or two: Linux 6.1 has none on riscv, and on s390 returns their neighbours as well. */
+/* Asserts at least four bytes: Linux 6.1 has no smaller exchange on riscv, and on s390 a smaller
+ * exchange also returns the neighboring bytes. */
 #define SHIM_ASSERT_WORD(p) _Static_assert(sizeof(*(p)) >= 4, "no atomic exchange")
 #define cmpxchg(p, old, new)                                                  \
 	({                                                                    \
@@ -142,7 +142,8 @@ static inline void *ERR_CAST(const void *ptr)
 		old_;                                                         \
 	})
 
-/* The thread sanitizer knows no fences. A locked operation is not one on all processors. */
+/* The thread sanitizer does not support fences. On some processors a locked operation is not a full
+ * fence. */
 static inline void smp_mb(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -157,7 +158,7 @@ static inline void smp_mb(void)
 #endif
 }
 
-/* Ends the program: the driver, or the shim, did what must never be done. */
+/* Ends the program: the driver or the shim broke a rule. */
 void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn));
 
 #define BUG_ON(cond) \
@@ -166,19 +167,19 @@ void shim_panic(const char *format, ...) __printf(1, 2) __attribute__((noreturn)
 	({ if (cond) shim_panic("WARN_ON: %s at %s:%d", #cond, __FILE__, __LINE__); false; })
 #define WARN_ON_ONCE(cond) WARN_ON(cond)
 
-/* What this thread may not do now: see locks.c. */
+/* Check that the current context permits the operation: see locks.c. */
 void shim_might_sleep(const char *what);
-/* Also waits for others to free memory. */
+/* Also checks that the thread may wait for others to free memory. */
 void shim_might_reclaim(void);
 
-/* The string functions; no header has them in the kernel's way. */
+/* String functions. No header declares them as the kernel does. */
 void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *at, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 void *memchr_inv(const void *start, int byte, size_t size);
 
 /*
- * Atomics. Each is one step; reading and changing are moments to switch.
+ * Atomics. Each operation is one step. Reads and changes are switch points.
  */
 typedef struct {
 	int counter;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Functions that the kernel builds from others too: caches of objects on kmalloc(), and what
- * copies whole objects from user memory.
+ * Functions that the kernel builds from other functions: object caches based on kmalloc(), and
+ * copies of whole objects from user memory.
  */
 #include <string.h>
 
@@ -19,7 +19,7 @@ void kvfree(const void *object)
 	kfree(object);
 }
 
-/* The constructor is not called: objects come as if they had been used since. */
+/* Never calls the constructor: the cache hands out objects as if they had been used before. */
 struct kmem_cache *kmem_cache_create(const char *name, size_t size, size_t align,
 				     unsigned int flags, void (*ctor)(void *))
 {

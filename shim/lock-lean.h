@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks without checks, for SHIM_LEAN: a word that real threads wait for. Included by lock.h only;
- * who waits is in daemon/kernel/locks.c.
+ * Locks without checks, for SHIM_LEAN: a word on which real threads wait. Only lock.h includes this
+ * file. The slow path is in daemon/kernel/locks.c.
  *
- * Tasks switch only where they sleep, and none sleeps with a lock or in a read-side section. So
- * what is held belongs to the real thread. One that says when it switches (@announces) need not
- * say when it reads: see daemon/kernel/rcu.c. For others a spinlock is a read-side section.
+ * Tasks switch only when they sleep, and must not sleep while they hold a spinlock or are in a
+ * read-side section. So @held is state of the real thread. A thread that announces quiescent states
+ * (@announces) need not announce read-side sections: see daemon/kernel/rcu.c. For other threads a
+ * spinlock is a read-side section.
  */
 #pragma once
 
-/* The word is 0: free; TAKEN; or WAITED_FOR: whoever drops it wakes one. */
+/* The word is 0 if the lock is free, TAKEN, or WAITED_FOR. A thread that drops a lock that is
+ * WAITED_FOR must wake a waiter. */
 enum { SHIM_LOCK_TAKEN = 1, SHIM_LOCK_WAITED_FOR = 2 };
 
 struct shim_lock {
@@ -23,10 +25,10 @@ struct shim_held {
 };
 
 /**
- * struct shim_thread - of a real thread
- * @held: locks, and read-side sections
- * @announces: it says when it is in no read-side section, by shim_rcu_quiet()
- * @now: what the clock said since it switched last, or 0
+ * struct shim_thread - state of a real thread
+ * @held: locks and read-side sections
+ * @announces: the thread announces quiescent states by rcu_quiet()
+ * @now: the clock when it was read first after the last switch, or 0
  */
 struct shim_thread {
 	struct shim_held held;
@@ -38,13 +40,13 @@ extern _Thread_local struct shim_thread shim_thread;
 
 #define shim_held_by(task) ((void)(task), &shim_thread.held)
 
-/* Takes it once it is free; wakes who waits. */
+/* Slow path: waits for the lock and takes it; wakes a waiter. */
 void shim_lock_wait(struct shim_lock *lock);
 void shim_lock_wake(struct shim_lock *lock);
 void shim_rcu_enter(void);
 void shim_rcu_leave(void);
 
-/* Between two switches the clock is read once. */
+/* The clock is read only once between two switches. */
 static inline u64 shim_clock_kept(void)
 {
 	return shim_thread.now;
@@ -96,7 +98,7 @@ static inline void shim_lock_drop(struct shim_lock *lock)
 	bool reads = shim_lock_reads(lock);
 
 	shim_thread.held.n--;
-	/* Whoever gets it now may free it: only the address is used. */
+	/* The next owner may free the lock, so only its address may be used from here on. */
 	if (unlikely(__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) ==
 		     SHIM_LOCK_WAITED_FOR))
 		shim_lock_wake(lock);

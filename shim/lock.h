@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks of both kinds, and the rules that every use of one is checked against:
- * see locks.c. A lock's class is the place where it is initialised.
+ * Mutexes and spinlocks, and the rules that each use is checked against: see locks.c. The class of
+ * a lock is the place where it is initialized.
  */
 #pragma once
 
@@ -10,10 +10,10 @@
 struct task_struct;
 
 /**
- * struct shim_lock_class - all locks made at one place
+ * struct shim_lock_class - all locks that are initialized at a place
  * @name: as in the source
- * @sleeps: mutexes: true; spinlocks: false
- * @id: from 1, given at the first use; 0: none yet
+ * @sleeps: true for mutexes, false for spinlocks
+ * @id: from 1, assigned at the first use; 0 before
  */
 struct shim_lock_class {
 	const char *name;
@@ -25,10 +25,10 @@ struct shim_lock_class {
 #include "lock-lean.h"
 #else
 /**
- * struct shim_lock - one lock
- * @class: where it was made; NULL: never initialised
- * @owner: who holds it
- * @real: a pthread_mutex_t, zeroed: with real threads
+ * struct shim_lock - a lock
+ * @class: the place of initialization; NULL if not initialized
+ * @owner: the task that holds it
+ * @real: for real threads: a pthread_mutex_t, zeroed
  */
 struct shim_lock {
 	struct shim_lock_class *class;
@@ -38,9 +38,9 @@ struct shim_lock {
 
 #define SHIM_MAX_HELD 8
 
-/* What a task holds and is in. A spinlock is a read-side section too (reading), but one
- * that nobody may rely on unsaid (rcu). Under the scheduler no time passes for a task that holds
- * spinlocks: it is what it was at its first look (since). */
+/* Locks and read-side sections of a task. A spinlock is also a read-side section (reading), but the
+ * driver must not rely on that without rcu_read_lock() (rcu). Under the scheduler the clock stands
+ * still for a task that holds spinlocks, from its first reading (since). */
 struct shim_held {
 	struct shim_lock *lock[SHIM_MAX_HELD];
 	int n;

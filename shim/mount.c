@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * File systems of the driver's: mounts, by the path of their directory, and the
- * names and inodes in them. A directory that the tests' own system calls mount on
- * need not be there. Nothing is looked up but files by their whole name.
+ * File systems of the driver: mounts by the path of their directory, and the names and inodes in
+ * them. Directories on which the tests mount need not exist. Only files can be looked up, by their
+ * full path.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -25,7 +25,7 @@ static struct mount {
 	struct super_block *sb;
 } mounts[MAX_MOUNTS];
 
-/* --- What a file system calls --------------------------------------------- */
+/* --- Functions for file systems ------------------------------------------- */
 
 const struct inode_operations simple_dir_inode_operations;
 const struct file_operations simple_dir_operations;
@@ -100,7 +100,7 @@ void d_add(struct dentry *dentry, struct inode *inode)
 	dentry->parent->child = dentry;
 }
 
-/* Of one that was not added. */
+/* Frees a dentry that was never added. */
 void dput(struct dentry *dentry)
 {
 	BUG_ON(dentry->inode);
@@ -218,7 +218,7 @@ static int parse_options(struct fs_context *fc, char *options)
 	return ret;
 }
 
-/* The mount on that path, or whose the path is in; table_lock is held. */
+/* Returns the mount at the path or above it. Must be called with table_lock held. */
 static struct mount *mount_of(const char *path, const char **ret_rest)
 {
 	size_t n;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Notifiers of address spaces. As in the kernel one is released once, when nobody runs in
- * the address space any more, by whoever left it last; and freed a grace period after its
- * last put, which may come out of its own release.
+ * Notifiers of address spaces. As in the kernel, a notifier is released once, by the last task that
+ * leaves the address space. It is freed a grace period after its last put. The release callback may
+ * call that put.
  */
 #include <pthread.h>
 
@@ -34,7 +34,8 @@ static struct mmu_notifier *make(const struct mmu_notifier_ops *ops, struct mm_s
 	if (IS_ERR(notifier))
 		return notifier;
 	notifier->ops = ops;
-	/* It would take all locks of the address space. */
+	/* The kernel would take all locks of the address space here, and fails if a signal is
+	 * pending. */
 	if (signal_pending(current)) {
 		ops->free_notifier(notifier);
 		return ERR_PTR(-EINTR);
@@ -100,7 +101,8 @@ void shim_notify_release(struct mm_struct *mm)
 		pthread_mutex_unlock(&lock);
 		if (!notifier)
 			return;
-		/* The kernel keeps it by SRCU: it is freed later than by a put in here. */
+		/* The kernel protects the notifier by SRCU, so a put in the callback does not free
+		 * it at once. */
 		mmgrab(mm);
 		notifier->ops->release(notifier, mm);
 		mmdrop(mm);

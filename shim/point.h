@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Points: moments at which another thread may run, as far as the driver can
- * notify. With real threads they cost one test and do nothing; under the
- * deterministic scheduler (sched.c) each is a choice who runs next.
+ * Switch points: moments at which another thread may run, as far as the driver can observe. With
+ * real threads a point costs one test and has no effect. Under the deterministic scheduler
+ * (sched.c) each point is a choice of the thread to run next.
  *
- * Coarse points are where threads meet: locks, sleeps, wake-ups, memory, user
- * copies. Fine ones are single accesses. A bounded search over all schedules
- * takes the coarse ones only.
+ * Coarse points are interactions of threads: locks, sleeps, wake-ups, memory, user copies. Fine
+ * points are single accesses. A bounded search over all schedules uses only coarse points.
  */
 #pragma once
 
@@ -20,8 +19,8 @@ struct shim_point {
 	bool fine;
 };
 
-/* Whether the deterministic scheduler runs the threads. A build with SHIM_LEAN, which is
- * ipcbusd's, has none, and no points. */
+/* True if the deterministic scheduler runs the threads. A build with SHIM_LEAN, such as ipcbusd,
+ * has neither scheduler nor points. */
 #ifdef SHIM_LEAN
 #define shim_scheduled false
 #define shim_point_(what, name, fine) do { } while (0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What tasks are scheduled by. Nothing here is: the numbers are kept, so that
- * tests see who was given what.
+ * Scheduling attributes of tasks. They have no effect here. Tests read them to see which task got
+ * which priority.
  */
 #include "shim.h"
 
@@ -35,7 +35,7 @@ int sched_setattr_nocheck(struct task_struct *task, const struct sched_attr *att
 	shim_might_sleep("sched_setattr_nocheck");
 	BUG_ON(attr->size != sizeof(*attr));
 	BUG_ON(realtime && (attr->sched_priority < 1 || attr->sched_priority > 99));
-	/* The kernel would not look either, and the task would never run. */
+	/* The kernel does not check this, and the task would never run. */
 	BUG_ON(realtime && READ_ONCE(task->never_realtime));
 	BUG_ON(!realtime && (attr->sched_nice < MIN_NICE || attr->sched_nice > MAX_NICE));
 	set(task, attr->sched_policy, attr->sched_nice, attr->sched_priority,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How the shim complains, and the counters of all that can leak. Every broken
- * rule ends the program here: what comes after it would mean nothing.
+ * Error reports, and counters of everything that can leak. A broken rule ends the program here,
+ * because later results would be meaningless.
  */
 #include <stdarg.h>
 #include <stdio.h>

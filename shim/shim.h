@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel that the driver believes to be in, as its tests see it: processes
- * and tasks, system calls on the device, user memory, counters of all that can
- * leak, and the deterministic scheduler. Implemented by the .c files here, one
- * noun each; the driver's side of them is in linux/.
+ * The simulated kernel from the view of the driver's tests: processes and tasks, system calls on
+ * the device, user memory, leak counters, and the deterministic scheduler. linux/ has the driver's
+ * view. The files named below are in this folder, or in tests/env/host/shim. ipcbusd replaces the
+ * latter by daemon/kernel.
  *
- * Two ways of running. By default threads are real ones. After
- * shim_deterministic() there is one real thread, and tasks run on fibers,
- * switched at points (point.h) as a policy chooses.
+ * There are two modes. By default threads are real. After shim_deterministic() there is one real
+ * thread, and tasks run on fibers that a policy switches at points (point.h).
  */
 #pragma once
 
@@ -29,10 +28,11 @@
 
 /* --- Once: boot.c --------------------------------------------------------- */
 
-/* Loads the driver if it is not; unloads it and asserts that nothing is left. */
+/* shim_boot() loads the driver if necessary. shim_unload() unloads it and asserts that nothing
+ * leaked. */
 void shim_boot(void);
 void shim_unload(void);
-/* A parameter of the driver's; NULL: it has none of that name. */
+/* Returns a parameter of the driver, or NULL if there is no such parameter. */
 unsigned int *shim_param(const char *name);
 
 /* --- Processes and tasks: task.c ------------------------------------------ */
@@ -40,20 +40,21 @@ unsigned int *shim_param(const char *name);
 #define SHIM_MAX_FDS 1024
 
 /**
- * struct shim_process - one process, with an address space of its own
- * @ref: its tasks, and who holds it
- * @rcu: frees it
- * @leader: what all its tasks name as their leader, as long as one lives
- * @pid: its identity; counted
- * @mm: counted, as long as a task lives
- * @cred: what its tasks begin with; counted
- * @pid_ns: for its tasks' numbers; counted
- * @tasks: that live
- * @killed: its tasks are to end
- * @file: its device files by number; NULL: none, or a file of the real kernel's
- * @files: no number from this on has one
+ * struct shim_process - a process with its own address space
+ * @ref: its tasks and other holders
+ * @rcu: for freeing
+ * @leader: group leader of all its tasks, while a task lives
+ * @pid: its identity; holds a reference
+ * @mm: holds a reference while a task lives
+ * @cred: initial credentials of its tasks; holds a reference
+ * @pid_ns: namespace of its tasks' numbers; holds a reference
+ * @tasks: number of live tasks
+ * @killed: its tasks must end
+ * @file: its device files by number; NULL if the number is free or belongs to a file of the real
+ * 	kernel
+ * @files: all used numbers are below this
  * @maps: its mappings of the device (mm.c)
- * @unmapped: those that are gone, but maybe still looked at
+ * @unmapped: removed mappings that may still be accessed
  */
 struct shim_process {
 	refcount_t ref;
@@ -72,108 +73,112 @@ struct shim_process {
 	struct list_head unmapped;
 };
 
-/* Another process; its first task is still to be made. nr 0: any number. */
+/* Creates a process without tasks. nr 0: any number. */
 struct shim_process *shim_process_new(int nr, struct pid_namespace *ns);
 void shim_process_put(struct shim_process *process);
 
-/* A task of the process; it becomes current where it runs. nr 0: any number. nr < 0: its
- * number is -nr, and nobody finds it by that: other tasks may have the same. */
+/* Creates a task of the process, which becomes current on the thread that runs it. nr 0: any
+ * number. nr < 0: its number is -nr, but a lookup of the number does not find the task, and other
+ * tasks may have the same number. */
 struct task_struct *shim_task_new(struct shim_process *process, int nr);
-/* The current task ends; the last of a process closes what that has. */
+/* Ends the current task. The last task of a process closes the process's files. */
 void shim_task_exit(void);
-/* The current task, the only one of its process, executes another program: it has another
- * address space, and its files. */
+/* Simulates execve() by the current task, which must be the only one of its process: the process
+ * gets a new address space and keeps its files. */
 void shim_exec(void);
-/* A signal for the task: it wakes up from interruptible sleep. */
+/* Sends a signal to the task, which ends interruptible sleep. */
 void shim_signal(struct task_struct *task);
-/* Other credentials for the current task. */
+/* Credentials of the current task. */
 const struct cred *shim_get_current_cred(void);
 void shim_put_cred(const struct cred *cred);
 void shim_set_ids(u32 euid, u32 egid, struct user_namespace *ns);
-/* What a task is scheduled by: priority.c. */
+/* Scheduling attributes: priority.c. */
 void shim_set_nice(struct task_struct *task, int nice);
-/* -EPERM: its group has no realtime runtime. */
+/* Returns -EPERM if the task's group has no realtime runtime. */
 int shim_set_policy(struct task_struct *task, unsigned int policy, unsigned int rt);
-/* The task comes to the group that has none, or back. -EINVAL: it is realtime. */
+/* Moves the task to the group without realtime runtime, or back. If the task is realtime, returns
+ * -EINVAL. */
 int shim_set_group(struct task_struct *task, bool never_realtime);
 struct user_namespace *shim_user_ns_new(u32 root);
-/* One below the first that has its ids, and that owner. */
+/* A namespace below the first with the ids of the first, and with that owner. */
 struct user_namespace *shim_user_ns_owned(u32 owner);
 struct pid_namespace *shim_pid_ns_new(struct pid_namespace *parent);
-/* Its numbers, in the first namespace and each below it, down to its own. */
+/* Sets the numbers of a pid in the first namespace and each namespace below it, down to its own. */
 void shim_pid_set(struct pid *pid, const int *nr);
-/* The main task of the real process again, after a fork(). */
+/* Must be called after fork(): recreates the main task of the real process. */
 void shim_task_refork(void);
 
-/* All living tasks, for rcu.c: calls fn until it returns true. */
+/* Calls fn for all live tasks until it returns true. For rcu.c. */
 bool shim_any_task(bool (*fn)(struct task_struct *task, void *arg), void *arg);
 
 /* --- Time: time.c ---------------------------------------------------------- */
 
-/* Deterministic: the earliest delayed work is done now, by who calls. */
+/* Deterministic mode: runs the earliest delayed work on the calling task. */
 bool shim_time_passes(void);
-/* The virtual clock is at least there. */
+/* Advances the virtual clock to @when if it is earlier. */
 void shim_time_reaches(u64 when);
-/* Under the scheduler, with each boot. */
+/* Starts the virtual clock. Called at each boot under the scheduler. */
 void shim_time_begins(void);
 
 /* --- System calls on the device: file.c, mm.c ----------------------------- */
 
-/* All act for the current task and return a result or -errno. */
+/* These functions act for the current task and return a result or -errno. */
 int shim_open(unsigned int flags);
 int shim_close(int fd);
 int shim_dup(int fd, int to);
-/* Gives another process the file. Returns the number that it has there. */
+/* Passes the file to another process. Returns the file's number there. */
 int shim_give(int fd, struct shim_process *process);
 int shim_ioctl(int fd, unsigned int cmd, void *arg);
-/* Waits for one of the events that long, -1: for ever; all there are. */
+/* Waits up to timeout_ms, or forever if it is -1, for one of the events. Returns all that
+ * occurred. */
 int shim_poll(int fd, u32 events, int timeout_ms);
-/* The current process's device file with that number, counted, or NULL. */
+/* Returns the current process's device file with that number, with a reference, or NULL. */
 struct file *shim_file_of(int fd);
-/* What /proc says about the current process's file with that number, or NULL. */
+/* Returns the fdinfo of the current process's file with that number, or NULL. */
 char *shim_fdinfo_read(int fd);
-/* A file of no driver's, with a number of its own. */
+/* Opens a file that belongs to no driver. */
 int shim_plain_file(void);
 
-/* How numbers of files are found: the lowest, unless replaced by posix.c. */
+/* Operations on file numbers: by default the lowest free one; posix.c and ipcbusd replace them. */
 struct shim_fd_ops {
-	int (*get)(void);			/* a new one, or -errno */
+	int (*get)(void);			/* returns a new number or -errno */
 	void (*put)(int fd);
-	struct file *(*foreign)(int fd);	/* of the real kernel's */
+	struct file *(*foreign)(int fd);	/* a file of the real kernel */
 	int (*receive)(struct file *file);
 	void (*done)(struct file *file);
 };
 
 extern const struct shim_fd_ops *shim_fd_ops;
 
-/* A new file that only foreign() makes; done() undoes it. */
+/* Creates a file; only foreign() may call it. done() ends it. */
 struct file *shim_file_new(const struct file_operations *fops, unsigned int flags);
 
 /* --- Mounted file systems of the driver's: mount.c ------------------------ */
 
-/* remount: changes the one that is there. */
+/* remount: changes the existing mount. */
 int shim_mount(const char *name, const char *where, const char *options, bool remount);
-/* lazy: whoever has a file open there may go on. */
+/* lazy: open files of the mount stay usable. */
 int shim_umount(const char *where, bool lazy);
-/* What a path under a mount leads to, with a reference of the mount, or NULL. */
+/* Returns the inode of a path under a mount, with a reference to the mount, or NULL. */
 struct inode *shim_lookup(const char *path);
-/* Opens that, which ipcbus_fops are for; takes over the reference. */
+/* Opens an inode with ipcbus_fops; takes ownership of the reference. */
 int shim_open_at(struct inode *inode, unsigned int flags);
-/* Text of a file; the caller frees it. NULL: none. */
+/* Returns the text of a file, or NULL if it has none. The caller must free the text. */
 char *shim_file_read(struct inode *inode);
 void shim_super_put(struct super_block *sb);
 
-/* Text of a debugfs file; the caller frees it. NULL: no such file. */
+/* Returns the text of a debugfs file, or NULL if there is no such file. The caller must free the
+ * text. */
 char *shim_debugfs_read(const char *name);
 
 /**
  * struct shim_map - a mapping of a device file
- * @link: in its process's
- * @shared: in its address_space's
- * @vma: what the driver sees; counts the file
- * @at: where it is in real memory, or NULL where it is only imagined
- * @pages: those that were faulted in, counted
- * @gone: those that were unmapped again
+ * @link: in the list of its process
+ * @shared: in the list of its address_space
+ * @vma: the vma that the driver sees; holds a reference to the file
+ * @at: address in real memory, or NULL if the mapping is only simulated
+ * @pages: pages that were faulted in; holds references
+ * @gone: pages that were unmapped again
  */
 struct shim_map {
 	struct list_head link;
@@ -184,30 +189,32 @@ struct shim_map {
 	bool *gone;
 };
 
-/* at: where it is to be, in real memory, or NULL. */
+/* at: address of the mapping in real memory, or NULL. */
 int shim_mmap(int fd, void *at, size_t size, unsigned int prot, bool shared, u64 offset,
 	      struct shim_map **ret);
-/* Of some pages; the last of them lets the file go. By the map's own process. */
+/* Unmaps some pages. After the last page, drops the reference to the file. Only the map's own
+ * process may call it. */
 void shim_munmap(struct shim_map *map, size_t first, size_t count);
-/* From now on it is only imagined; returns where it was in real memory. */
+/* Makes the mapping simulated from now on. Returns its previous address in real memory. */
 char *shim_map_leave(struct shim_map *map);
-/* The page behind the map's page index, as a fault gives it, or NULL: SIGBUS. */
+/* Faults in the page at index. Returns the page, or NULL for SIGBUS. */
 struct page *shim_fault(struct shim_map *map, size_t index);
-/* What a user reads at offset, until the end of the page; NULL: SIGBUS. */
+/* Returns the bytes that a user reads at offset, up to the end of the page, or NULL for SIGBUS. */
 const void *shim_touch(struct shim_map *map, size_t offset);
-/* Makes real what is mapped at index of a map that is in real memory, or NULL:
- * nothing any more. Called under a lock; set by posix.c. */
+/* Maps the page, or nothing if page is NULL, at index of a map in real memory. Called under a lock.
+ * posix.c sets it. */
 extern void (*shim_map_hook)(struct shim_map *map, size_t index, struct page *page);
-/* The pages' own file, to map them again, and where in it a page is. */
+/* The file of all pages, to map a page again, and the offset of a page in it. */
 int shim_frames_fd(void);
 void shim_mm_exit(struct shim_process *process);
-/* Nobody runs in the address space any more. */
+/* The last task has left the address space. */
 void shim_notify_release(struct mm_struct *mm);
 void shim_maps_free(struct shim_process *process);
-/* Memory is short: at most nr pages are asked for; ~0UL: all that come. */
+/* Simulates memory pressure: reclaims at most nr pages, or all that can be reclaimed if nr is
+ * ~0UL. */
 unsigned long shim_shrink(unsigned long nr);
 
-/* --- What can leak -------------------------------------------------------- */
+/* --- Leak counters -------------------------------------------------------- */
 
 enum shim_count {
 	SHIM_ALLOCS,
@@ -232,32 +239,34 @@ static inline void shim_count(enum shim_count what, long n)
 
 /* --- Reports -------------------------------------------------------------- */
 
-/* Called with the text before the program ends by shim_panic(); may be NULL. */
+/* shim_panic() calls this with the text before it ends the program. May be NULL. */
 extern void (*shim_panic_hook)(const char *text);
 void shim_say(const char *format, ...) __printf(1, 2);
 
 /* --- User memory: user.c -------------------------------------------------- */
 
-/* For a signal handler: if pc is in a user copy, where to go on; else 0. */
+/* For a signal handler: if pc is in a user copy, returns the address at which to continue, else
+ * 0. */
 unsigned long shim_copy_fixup(unsigned long pc);
 
 /* --- The clock: time.c ----------------------------------------------------- */
 
-/* Stops the clock of real threads, before the driver is loaded. From here on it moves by
- * shim_clock_advance() alone. */
+/* Stops the clock of real threads. From now on only shim_clock_advance() moves it. Must be called
+ * before the driver is loaded. */
 void shim_clock_stop(void);
 bool shim_clock_is_stopped(void);
-/* Moves it, and returns once delayed work that has become due was done. One thread at a time. */
+/* Advances the clock. Returns after all delayed work that became due has run. Only one thread at a
+ * time may call it. */
 void shim_clock_advance(u64 by);
-/* By how many nanoseconds the machine's clock is ahead of one that was stopped. */
+/* Returns the nanoseconds by which the machine's clock is ahead of a stopped clock. */
 u64 shim_clock_ahead(void);
-/* When so many ticks have passed. As a clock that is stopped has no ticks, nothing is rounded up
- * there: who waits for a time looks at it when it has come. */
+/* Returns the time after so many ticks. A stopped clock has no ticks, so the time is not rounded
+ * up: waiting threads check the clock when it has moved. */
 u64 shim_ticks_from_now(unsigned long ticks);
 
 /* --- RCU: rcu.c ----------------------------------------------------------- */
 
-/* Deterministic: objects are freed as late as allowed, not as early. */
+/* Deterministic mode: frees objects as late as permitted instead of as early. */
 extern bool shim_rcu_late;
 
 /* --- The deterministic scheduler: sched.c --------------------------------- */
@@ -265,12 +274,12 @@ extern bool shim_rcu_late;
 #define SHIM_MAX_FIBERS 8
 
 /**
- * struct shim_choice - who may run now
- * @n: how many may
- * @ids: who, ascending
- * @running: who runs now, or -1 if that one cannot go on
+ * struct shim_choice - the fibers that may run now
+ * @n: number of fibers
+ * @ids: their ids, ascending
+ * @running: the current fiber, or -1 if it cannot continue
  * @step: number of the point, from 0
- * @point: what the current one is about to do, or did
+ * @point: the operation of the current fiber at this point
  */
 struct shim_choice {
 	int n;
@@ -281,13 +290,13 @@ struct shim_choice {
 };
 
 /**
- * struct shim_policy - who runs
- * @choose: one of the choice's ids; called where the running one cannot go on, and at each
- *	    point
- * @stays: called at a point, before @choose: true: the one with this id, which runs, goes on;
- *	   or NULL
- * @data: for both
- * @fine: asks at fine points too
+ * struct shim_policy - chooses the fiber to run
+ * @choose: returns an id of the choice; called at each point, and when the current fiber cannot
+ * 	continue
+ * @stays: called at a point before @choose: returns true if the current fiber continues; may be
+ * 	NULL
+ * @data: argument of both
+ * @fine: use fine points as well
  */
 struct shim_policy {
 	int (*choose)(void *data, const struct shim_choice *choice);
@@ -296,26 +305,27 @@ struct shim_policy {
 	bool fine;
 };
 
-/* As a constant expression it leaves nothing to link, also in a build without optimization. */
+/* A constant expression, so that unused code needs no symbols even in a build without
+ * optimization. */
 #ifdef SHIM_LEAN
 #define shim_is_deterministic false
 #else
 extern bool shim_is_deterministic;
 #endif
 
-/* From here on, for good: one real thread. Before the driver is loaded. */
+/* Switches to one real thread, permanently. Must be called before the driver is loaded. */
 void shim_deterministic(void);
-/* A task that runs fn on a fiber, as part of the next run. */
+/* Adds a task to the next run, which runs fn on a fiber. */
 void shim_spawn(struct task_struct *task, const char *name, void (*fn)(void *), void *arg);
-/* Runs all until they end; all that is left asleep is a panic: a deadlock. */
+/* Runs all fibers until they end. If only sleeping fibers are left, panics: they are deadlocked. */
 void shim_run(const struct shim_policy *policy);
-/* The calling fiber waits for somebody to call shim_fibers_ready(what). */
+/* The calling fiber waits until shim_fibers_ready(what) is called. */
 void shim_fiber_wait(const void *what, const char *why);
 void shim_fibers_ready(const void *what);
 const char *shim_fiber_name(int id);
-/* How many times one was switched from to another since the run began. */
+/* Number of switches between fibers since the run began. */
 unsigned long shim_steps(void);
 
-/* Random numbers that a seed repeats. */
+/* Random numbers, reproducible by a seed. */
 void shim_seed(u64 seed);
 u32 shim_random(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory pressure to order: what writing 2 to /proc/sys/vm/drop_caches does.
+ * Memory pressure on request, as by writing 2 to /proc/sys/vm/drop_caches.
  */
 #include <linux/shrinker.h>
 
@@ -27,7 +27,7 @@ void unregister_shrinker(struct shrinker *shrinker)
 	registered = NULL;
 }
 
-/* As the kernel at the highest pressure; nr: at most so many. */
+/* Shrinks like the kernel at the highest pressure, by at most nr. */
 static unsigned long shrink(unsigned long nr)
 {
 	struct shrink_control control = { .gfp_mask = GFP_KERNEL };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From one stack to another. swapcontext() also saves the mask of signals, by two system
- * calls. No fiber changes that mask. Included by one file of a program.
+ * Switches between stacks. swapcontext() also saves the signal mask, by two system calls, but no
+ * fiber changes that mask. Only one file of a program may include this header.
  */
 #pragma once
 
-/* Leaves the registers that a function keeps on the stack, whose top goes to *from. */
+/* Pushes the callee-saved registers, stores the stack pointer to *from, and continues at to. */
 void shim_switch(void **from, void *to);
 
 #if defined(__x86_64__)
@@ -31,8 +31,8 @@ __asm__(".pushsection .text\n"
 	".size shim_switch, . - shim_switch\n"
 	".popsection\n");
 
-/* Six registers, the address to return to, and one word so that the stack is aligned as
- * after a call. */
+/* The frame has six registers, the return address, and one word that aligns the stack as after a
+ * call. */
 static inline void *shim_first_frame(void *top, void (*entry)(void))
 {
 	void **sp = top;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes, tasks, pids, credentials, namespaces: several processes in one
- * real one. A task is whatever shim_task points to; a real thread that has none
- * gets one in the process of the real process's main thread.
+ * Processes, tasks, pids, credentials and namespaces: several simulated processes in one real
+ * process. The current task is shim_task. A real thread without a task gets one, in the process of
+ * the real process's main thread.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #ifndef MAX_TASKS
 #define MAX_TASKS 2048
 #endif
-#define FIRST_FAKE_PID 5000000	/* above what the real kernel gives */
+#define FIRST_FAKE_PID 5000000	/* above the pids of the real kernel */
 
 _Thread_local struct task_struct *shim_task;
 
@@ -150,8 +150,8 @@ struct pid_namespace *task_active_pid_ns(struct task_struct *task)
 
 /* --- Pids ----------------------------------------------------------------- */
 
-/* One reference is the caller's, and one the number's, as long as that is found. nr < 0: the
- * number is -nr, and it is not found. */
+/* Returns a pid with two references: the caller's and, while the number can be found, the number's.
+ * nr < 0: the number is -nr, and cannot be found. */
 static struct pid *pid_new(int nr, struct pid_namespace *ns)
 {
 	struct pid *pid = calloc(1, sizeof(*pid) + (ns->level + 1) * sizeof(*pid->nr));
@@ -186,7 +186,7 @@ struct pid *get_pid(struct pid *pid)
 	return pid;
 }
 
-/* At once, as in the kernel: only a number that can be found waits for RCU. */
+/* Frees at once, as in the kernel: only a number that can be found waits for RCU. */
 void put_pid(struct pid *pid)
 {
 	if (!pid || !refcount_dec_and_test(&pid->ref))
@@ -201,7 +201,7 @@ static void put_number(struct rcu_head *head)
 	put_pid(container_of(head, struct pid, rcu));
 }
 
-/* Whoever had the number is gone: it is not found any more. */
+/* The owner of the number has ended: removes the number from the lookup. */
 static void pid_detach(struct pid *pid)
 {
 	struct pid **link;
@@ -262,7 +262,7 @@ int pid_vnr(struct pid *pid)
 	return pid_nr_ns(pid, current->process->pid_ns);
 }
 
-/* The process with the number, as long as a task of it lives; else NULL. */
+/* Returns the process with the number while a task of it lives, else NULL. */
 static struct shim_process *find_process(int nr)
 {
 	struct shim_process *found = NULL;
@@ -344,7 +344,7 @@ int security_secid_to_secctx(u32 secid, char **text, u32 *size)
 	*text = shim_fail_now(SHIM_FAIL_ALLOC) ? NULL : strdup(shim_label);
 	if (!*text)
 		return -ENOMEM;
-	/* As some modules do: with its end. */
+	/* Some modules count the terminating zero. */
 	*size = strlen(*text) + 1;
 	return 0;
 }
@@ -530,7 +530,7 @@ static void put_ended(struct rcu_head *rcu)
 	put_task_struct(container_of(rcu, struct task_struct, rcu_end));
 }
 
-/* The last one runs in it no more. */
+/* Called after the last task of the process has left the address space. */
 static void mm_end(struct shim_process *process)
 {
 	shim_notify_release(process->mm);
@@ -565,7 +565,7 @@ void shim_task_exit(void)
 		close_all(process);
 	}
 	__atomic_store_n(&task->exit_state, EXIT_DEAD, __ATOMIC_RELAXED);
-	/* As in the kernel, its number goes after its files. */
+	/* As in the kernel, a task's number is released after its files. */
 	__atomic_store_n(&task->pid->task, NULL, __ATOMIC_RELEASE);
 	if (task->pid != process->pid)
 		pid_detach(task->pid);
@@ -576,6 +576,6 @@ void shim_task_exit(void)
 			   shim_held_by(task)->rcu);
 	unlist_task(task);
 	shim_task = NULL;
-	/* Who found it under RCU may still look at it. */
+	/* RCU readers that found the task may still access it. */
 	call_rcu(&task->rcu_end, put_ended);
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The clock, sleeping until a time, and delayed work. With real threads time is
- * the machine's, and one thread does the work. Under the scheduler time stands
- * still until somebody who waits for it is chosen to run: at any moment, for a
- * timer may fire before or after whatever else happens. Work is then done by the
- * task that calls shim_time_passes().
+ * The clock, sleeping until a time, and delayed work. With real threads the clock is the machine's,
+ * and one thread runs the work. Under the scheduler the clock stands still until the policy chooses
+ * a task that waits for a time. It may do so at any point, because a timer may fire before or after
+ * any other event. The task that calls shim_time_passes() then runs the work.
  *
- * The clock of real threads can be stopped: then somebody moves it by hand, and the
- * thread does what has become due.
+ * The clock of real threads can be stopped. Then a caller advances it, and the thread runs the work
+ * that became due.
  */
 #define _GNU_SOURCE
 #include <linux/hrtimer.h>
@@ -23,7 +22,7 @@
 #define BEGIN 1000000000ULL
 
 static u64 virtual_now = BEGIN;
-/* 0: the clock goes. */
+/* 0 if the clock is not stopped. */
 static u64 stopped_at;
 
 static u64 machine_now(void)
@@ -42,7 +41,7 @@ static u64 machine_now(void)
 #ifdef SHIM_LEAN
 #define now_of(task) virtual_now
 #else
-/* task: NULL: none of the scheduler's. */
+/* task: NULL if the scheduler does not run it. */
 static u64 now_of(struct task_struct *task)
 {
 	struct shim_held *held = task ? &task->locks : NULL;
@@ -100,7 +99,7 @@ struct workqueue_struct {
 };
 
 static struct workqueue_struct the_queue;
-/* All are this one. */
+/* All workqueues are represented by this variable. */
 static int queues;
 
 struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active)
@@ -130,8 +129,8 @@ static struct work_struct *earliest(void)
 	return first;
 }
 
-/* With the lock, which is dropped meanwhile. The work may be gone then. Whoever runs it is a
- * thread of the kernel so long. */
+/* Must be called with the lock held; drops it while the work runs. The work may free itself. The
+ * current task has PF_KTHREAD in the meantime. */
 static void do_work(struct work_struct *work)
 {
 	list_del_init(&work->entry);
@@ -199,7 +198,7 @@ void destroy_workqueue(struct workqueue_struct *queue)
 	pthread_cond_destroy(&changed);
 }
 
-/* With the lock. */
+/* Must be called with the lock held. */
 static void add_work(struct work_struct *work, unsigned long delay)
 {
 	list_del_init(&work->entry);
@@ -241,14 +240,14 @@ bool cancel_delayed_work_sync(struct delayed_work *work)
 		} else {
 			pthread_cond_wait(&changed, &lock);
 		}
-		/* It may have armed itself again. */
+		/* The work may have queued itself again. */
 		list_del_init(&work->work.entry);
 	}
 	pthread_mutex_unlock(&lock);
 	return was_pending;
 }
 
-/* --- A clock that is moved by hand ------------------------------------------- */
+/* --- The stopped clock ------------------------------------------------------- */
 
 void shim_clock_stop(void)
 {

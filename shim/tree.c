@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Search trees, balanced by chance: see rbtree.h.
+ * Search trees with random balance: see rbtree.h.
  */
 #include <sys/random.h>
 
@@ -8,14 +8,15 @@
 
 #include "shim.h"
 
-/* Nobody may guess them; but under the deterministic scheduler each run has the same. */
+/* Users must not be able to guess the priorities. Under the deterministic scheduler each run has
+ * the same. */
 static u32 random_priority(void)
 {
 	static __thread u64 state;
 
 	if (!state && !shim_is_deterministic)
 		BUG_ON(getrandom(&state, sizeof(state), 0) != sizeof(state));
-	/* Marsaglia's xorshift; never 0 again. */
+	/* Marsaglia's xorshift, which never returns to 0. */
 	state |= !state;
 	state ^= state << 13;
 	state ^= state >> 7;
@@ -35,7 +36,7 @@ static void replace(struct rb_root *root, struct rb_node *old, struct rb_node *n
 		node->rb_parent = old->rb_parent;
 }
 
-/* Above its parent, which becomes its child. */
+/* Rotates the node above its parent. */
 static void rotate_up(struct rb_root *root, struct rb_node *node)
 {
 	struct rb_node *parent = node->rb_parent, *between;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Wait queues. Woken are all who stand in the queue, in order, until one says that
- * this is enough; who wakes holds the queue's lock over it, so an entry that was
- * removed is not looked at.
+ * Wait queues. A wake-up calls the entries in order until one of them returns a negative value. It
+ * holds the queue's lock, so it never calls an entry that was removed.
  */
 #include <linux/wait.h>
 
@@ -47,7 +46,7 @@ void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key)
 
 	(void)nr;
 	spin_lock(&wq->lock);
-	/* An entry may take itself out. */
+	/* An entry may remove itself. */
 	list_for_each_entry_safe(entry, next, &wq->head, entry)
 		if (entry->func(entry, mode, 0, key) < 0)
 			break;

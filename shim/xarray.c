@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Arrays by number: two levels, changed under the array's lock, read without
- * any. A leaf is freed after a grace period once it is empty, as the kernel's
- * nodes are.
+ * Arrays with two levels, changed under the array's lock and read without locks. As in the kernel,
+ * an empty leaf is freed after a grace period.
  */
 #include <linux/xarray.h>
 
@@ -97,7 +96,7 @@ void *xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry,
 	return found;
 }
 
-/* The first free number from *id on; false: none up to max. */
+/* Finds the first free number from *id. Returns false if there is none up to max. */
 static bool find_free_locked(struct xarray *xa, u32 *id, u32 max)
 {
 	void **slot;
@@ -110,7 +109,7 @@ static bool find_free_locked(struct xarray *xa, u32 *id, u32 max)
 	return false;
 }
 
-/* Takes a spare leaf, *spare, if the number needs one: it is NULL then. */
+/* If the number needs a leaf, uses *spare and sets it to NULL. */
 static int store_locked(struct xarray *xa, u32 id, void *entry, struct shim_xa_leaf **spare)
 {
 	struct shim_xa_leaf **link = &xa->leaf[id / SHIM_XA_LEAF];
@@ -130,8 +129,9 @@ static int store_locked(struct xarray *xa, u32 id, void *entry, struct shim_xa_l
 }
 
 /*
- * 0 or 1 as found from *next on or from the start, and *next is behind it then;
- * -EBUSY: none; -ENOMEM: no leaf.
+ * Returns 0 if a number at or after *next was found, or 1 if it was found from the start; then
+ * *next is the following number. If there is none, returns -EBUSY. If a leaf is needed, returns
+ * -ENOMEM.
  */
 static int insert(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
 		  struct shim_xa_leaf **spare)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Atomics: in kernel.h. */
+/* Atomics: see kernel.h. */
 #pragma once
 
 #include "../kernel.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Positions of bits. */
+/* Bit positions. */
 #pragma once
 
 #include "../kernel.h"
 
-/* The number of the highest bit set, from 1; 0 for none. */
+/* Number of the highest set bit, from 1; 0 if no bit is set. */
 static inline int fls(unsigned int x)
 {
 	return x ? 32 - __builtin_clz(x) : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What must hold when the driver is compiled. */
+/* Compile-time assertions. */
 #pragma once
 
 #define BUILD_BUG_ON_ZERO(wrong) ((int)sizeof(struct { int : -!!(wrong); }))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Capabilities: root has all of them. The root of a user namespace has all of them there. That of
- * the first one, in ipcbusd the user who runs it, has them everywhere, but its limits hold.
+ * Capabilities. Root has all capabilities. The root of a user namespace has all of them in that
+ * namespace. The root of the first namespace, in ipcbusd the user who runs it, has all except
+ * CAP_SYS_RESOURCE in every namespace.
  */
 #pragma once
 

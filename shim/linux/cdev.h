@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Character devices: the one that is added is /dev/NAME of the tests. See file.c. */
+/* Character devices: an added device is /dev/NAME of the tests. See file.c. */
 #pragma once
 
 #include <sys/types.h>

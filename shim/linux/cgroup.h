@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups of tasks. There are two: the root, in which a task begins, and one that has no
- * realtime runtime. A realtime task in that would never run, so it is a mistake (priority.c).
+ * Groups of tasks. There are two: the root group, in which tasks begin, and a group without
+ * realtime runtime. A realtime task in that group would never run, so the shim panics (priority.c).
  */
 #pragma once
 

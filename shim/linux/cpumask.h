@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One CPU: counters are counted atomically instead (percpu.h). */
+/* One CPU; counters are atomic instead (percpu.h). */
 #pragma once
 
 #include "../kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files for people: kept by name, read through shim_debugfs_read(). */
+/* debugfs files, stored by name. shim_debugfs_read() reads them. */
 #pragma once
 
 #include "fs.h"

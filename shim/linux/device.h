@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Devices and their classes. No program is notified of them here. See file.c. */
+/* Devices and their classes. There are no device events. See file.c. */
 #pragma once
 
 #include <sys/types.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* User copies that fail to order: see fail.h. */
+/* User copies that fail on request: see fail.h. */
 #pragma once
 
 #include "../fail.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Closing by number. */
+/* Closing a file by number. */
 #pragma once
 
 #include "../kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files by number, in the current process. */
+/* Files of the current process by number. */
 #pragma once
 
 #include "../kernel.h"
@@ -8,5 +8,5 @@ struct file;
 
 struct file *fget(unsigned int fd);
 void fput(struct file *file);
-/* Takes a reference of its own; the number, or -errno. */
+/* Takes its own reference. Returns the number or -errno. */
 int receive_fd(struct file *file, unsigned int flags);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks that may be frozen while they sleep; none is. */
+/* Sleeping in a freezable state; tasks are never frozen here. */
 #pragma once
 
 #include "sched.h"

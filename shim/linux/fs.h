@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Open files, what a driver does for them, and file systems: see file.c, mount.c. */
+/* Open files, their operations, and file systems: see file.c and mount.c. */
 #pragma once
 
 #include <asm/fcntl.h>
@@ -25,8 +25,8 @@ struct user_namespace;
 struct vm_area_struct;
 
 /**
- * struct address_space - what is mapped of an inode (mm.c)
- * @maps: mappings of files that name it
+ * struct address_space - mappings of an inode (mm.c)
+ * @maps: mappings of all its files
  * @i_mmap_lock: protects @maps
  */
 struct address_space {
@@ -47,8 +47,7 @@ struct inode_operations {
 };
 
 /*
- * An inode: inode.c. The fields that the driver sets; most are looked at by nobody
- * here.
+ * An inode: inode.c. The driver sets these fields, but the shim uses few of them.
  */
 struct inode {
 	atomic_t i_count;
@@ -82,20 +81,20 @@ struct file_operations {
 	ssize_t (*read)(struct file *, char *, size_t, loff_t *);
 	loff_t (*llseek)(struct file *, loff_t, int);
 	void (*show_fdinfo)(struct seq_file *, struct file *);
-	/* of debugfs files; stands for open and read of a seq_file */
+	/* for debugfs files; replaces open and read of a seq_file */
 	int (*shim_show)(struct seq_file *, void *);
 };
 
 /**
  * struct file - an open file
  * @ref: fds, mappings, system calls and messages that hold it
- * @f_op: NULL for a file that is not the driver's
- * @private_data: the driver's
+ * @f_op: NULL if the file is not the driver's
+ * @private_data: private to the driver
  * @f_flags: O_*
- * @f_cred: who opened it; counted
- * @f_mapping: what its mappings hang on
- * @inode: of a file in a mount, which it keeps, or NULL
- * @real: of a file that is not the driver's: an fd that stands for it, or -1
+ * @f_cred: credentials of the opener; holds a reference
+ * @f_mapping: its mappings
+ * @inode: holds a reference; NULL if the file is not in a mount
+ * @real: fd that represents a file that is not the driver's, or -1
  */
 struct file {
 	refcount_t ref;
@@ -124,9 +123,9 @@ struct super_operations {
 };
 
 /**
- * struct super_block - one mounted file system
- * @ref: where it is mounted, and its open files
- * @magic: of one inside the kernel
+ * struct super_block - a mounted file system
+ * @ref: its mount and its open files
+ * @magic: of a file system inside the kernel
  */
 struct super_block {
 	refcount_t ref;
@@ -140,7 +139,7 @@ struct super_block {
 	unsigned int s_blocksize_bits, s_time_gran, s_stack_depth;
 };
 
-/* A name, which is in its directory until the file system goes. */
+/* A name, which stays in its directory until the file system ends. */
 struct dentry {
 	struct super_block *d_sb;
 	struct inode *inode;

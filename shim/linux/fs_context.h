@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A mount in the making: see mount.c. */
+/* A mount under construction: see mount.c. */
 #pragma once
 
 #include "fs.h"
@@ -27,7 +27,7 @@ struct fs_context {
 
 int get_tree_nodev(struct fs_context *fc,
 		   int (*fill_super)(struct super_block *sb, struct fs_context *fc));
-/* Says it on standard error if SHIM_FS_LOG is set, as the kernel does in its log. */
+/* If SHIM_FS_LOG is set, prints to standard error what the kernel would log. */
 void shim_fs_log(const char *format, ...) __printf(1, 2);
 
 #define invalfc(fc, ...) (shim_fs_log(__VA_ARGS__), -EINVAL)

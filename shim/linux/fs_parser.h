@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options of mounts that are numbers. */
+/* Numeric mount options. */
 #pragma once
 
 #include "fs_context.h"
@@ -17,6 +17,6 @@ struct fs_parse_result {
 #define fsparam_u32(key, number) { .name = (key), .opt = (number), .base = 0 }
 #define fsparam_u32oct(key, number) { .name = (key), .opt = (number), .base = 8 }
 
-/* The option, or -EINVAL, also for one that is not there. */
+/* Returns the index of the option, or -EINVAL if it is unknown or invalid. */
 int fs_parse(struct fs_context *fc, const struct fs_parameter_spec *specs,
 	     struct fs_parameter *param, struct fs_parse_result *ret);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages, one by one or in runs: see pages.c. */
+/* Page allocation: see pages.c. */
 #pragma once
 
 #include "../kernel.h"
 
-/* May sleep for memory: what all flags but GFP_ATOMIC have in common. */
+/* May sleep: set in all flags except GFP_ATOMIC. */
 #define SHIM_GFP_SLEEP		(1U << 0)
 #define __GFP_ZERO		(1U << 1)
 #define __GFP_NOWARN		(1U << 2)

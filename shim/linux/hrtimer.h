@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sleeping until a time: see sched.c. */
+/* Sleeping until a time: see time.c. */
 #pragma once
 
 #include "ktime.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Notifies the address sanitizer of copies that it cannot see: see user.c. */
+/* Reports copies to the address sanitizer that it cannot detect: see user.c. */
 #pragma once
 
 #include "../kernel.h"

@@ -1,3 +1,3 @@
 /* SPDX-License-Identifier: MIT */
-/* Some kernels' percpu.h leaves it to others to include; nothing of it is used here. */
+/* Some versions of percpu.h rely on other headers to include this; it is empty here. */
 #pragma once

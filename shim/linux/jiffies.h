@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ticks of 4 ms, as of Debian's kernels. */
+/* Ticks of 4 ms, as in Debian's kernels. */
 #pragma once
 
 #include "ktime.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Switches in code: here just counts. */
+/* Static branches: plain counters here. */
 #pragma once
 
 #include "../kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Switches in code that go off late: here at once. */
+/* Static branches that are disabled with a delay; without a delay here. */
 #pragma once
 
 #include "jump_label.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all kernel code has. */
+/* Basic definitions: see ../kernel.h. */
 #pragma once
 
 #include "../kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Doubly linked lists, and those with a head of one pointer. */
+/* Doubly linked lists, and lists whose head is one pointer. */
 #pragma once
 
 #include "../kernel.h"
@@ -18,10 +18,10 @@ struct hlist_head {
 
 #define LIST_HEAD_INIT(name) { &(name), &(name) }
 #define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
-/* What a deleted entry points to: any use of it is a fault. */
+/* Value of a deleted entry's pointers: any use of them faults. */
 #define LIST_POISON ((void *)0xdead000000000100UL)
 
-/* list_empty() may look without a lock, hence the stores of next are atomic. */
+/* list_empty() may read without a lock, so stores of next are atomic. */
 static inline void list_set_next(struct list_head *entry, struct list_head *next)
 {
 	__atomic_store_n(&entry->next, next, __ATOMIC_RELAXED);
@@ -95,7 +95,7 @@ static inline bool list_is_last(const struct list_head *entry, const struct list
 	return entry->next == head;
 }
 
-/* Behind all of head's; list is empty then. */
+/* Appends list to head and empties list. */
 static inline void list_splice_tail_init(struct list_head *list, struct list_head *head)
 {
 	if (list_empty(list))
@@ -144,7 +144,7 @@ static inline bool hlist_unhashed(const struct hlist_node *node)
 	return !node->pprev;
 }
 
-/* hlist_empty() may look without a lock, hence the stores of first are atomic. */
+/* hlist_empty() may read without a lock, so stores of first are atomic. */
 static inline bool hlist_empty(const struct hlist_head *head)
 {
 	return !__atomic_load_n(&head->first, __ATOMIC_RELAXED);

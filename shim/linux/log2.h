@@ -4,5 +4,5 @@
 
 #include "bitops.h"
 
-/* Of what is not 0, rounded down. */
+/* n must not be 0. Rounds down. */
 #define ilog2(n) (fls(n) - 1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory cgroups: nobody has one here. */
+/* Memory cgroups: tasks have none here. */
 #pragma once
 
 #include "mm.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The smaller, the larger, the one between. */
+/* min, max and clamp. */
 #pragma once
 
 #include "../kernel.h"

@@ -25,10 +25,10 @@
 
 /**
  * struct mm_struct - an address space
- * @mm_users: tasks that run in it, as one
- * @mm_count: who holds the structure; the users together hold one
- * @mmap_lock: whoever maps, unmaps or faults
- * @notifiers: who is notified of its end (notifier.c)
+ * @mm_users: tasks that run in it
+ * @mm_count: references to the structure; all users together hold one
+ * @mmap_lock: held while mapping, unmapping or faulting
+ * @notifiers: notified of its end (notifier.c)
  */
 struct mm_struct {
 	atomic_t mm_users;
@@ -69,7 +69,7 @@ struct vm_operations_struct {
 	void (*close)(struct vm_area_struct *vma);
 };
 
-/* One page frame; which is notified by its place in shim_pages. */
+/* A page frame, identified by its index in shim_pages. */
 struct page {
 	refcount_t ref;
 	bool locked;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is notified of the end of an address space: see notifier.c. */
+/* Notification of the end of an address space: see notifier.c. */
 #pragma once
 
 #include "list.h"
@@ -17,11 +17,11 @@ struct mmu_notifier_ops {
 };
 
 /**
- * struct mmu_notifier - one who is notified
+ * struct mmu_notifier - a notifier
  * @entry: in mm->notifiers
- * @ops: its own
- * @mm: counted
- * @rcu: frees it
+ * @ops: callbacks
+ * @mm: holds a reference
+ * @rcu: for freeing
  * @users: gets without a put
  */
 struct mmu_notifier {
@@ -32,8 +32,9 @@ struct mmu_notifier {
 	unsigned int users;
 };
 
-/* The one with these operations, which is made if there is none. -EINTR: a signal. */
+/* Returns the notifier with these callbacks, and creates it if necessary. If a signal is pending,
+ * returns -EINTR. */
 struct mmu_notifier *mmu_notifier_get(const struct mmu_notifier_ops *ops, struct mm_struct *mm);
 void mmu_notifier_put(struct mmu_notifier *notifier);
-/* All that were put are freed. */
+/* Waits until all notifiers that were put are freed. */
 void mmu_notifier_synchronize(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A module of which init and exit are called by the tests. */
+/* A module; the tests call its init and exit functions. */
 #pragma once
 
 #include "moduleparam.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What root may set of a module: see boot.c. */
+/* Module parameters: see boot.c. */
 #pragma once
 
 #include "../kernel.h"
 
 void shim_param_add(const char *name, unsigned int *value);
 
-/* Nobody sets these here. */
+/* These cannot be set here. */
 #define module_param(name, type, mode) _Static_assert(1, #name)
 #define MODULE_PARM_DESC(name, text) _Static_assert(1, text)
 #define module_param_named(name, value, type, mode)                               \

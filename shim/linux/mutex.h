@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks that sleep: see locks.c. */
+/* Mutexes: see locks.c. */
 #pragma once
 
 #include "../lock.h"

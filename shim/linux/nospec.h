@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Speculation is not among what is tested here. */
+/* Only checks the index: speculation is not tested here. */
 #pragma once
 
 #include "../kernel.h"

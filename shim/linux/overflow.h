@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sizes that do not wrap. */
+/* Size arithmetic that does not wrap. */
 #pragma once
 
 #include "../kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock of a page: see pages.c. */
+/* Page locks: see pages.c. */
 #pragma once
 
 #include "mm.h"
@@ -8,5 +8,5 @@ void lock_page(struct page *page);
 bool trylock_page(struct page *page);
 void unlock_page(struct page *page);
 
-/* Writes a zero to each page of it. Returns how many bytes are not writable. See user.c. */
+/* Writes a zero to each page. Returns the number of bytes that are not writable. See user.c. */
 size_t fault_in_writeable(char __user *to, size_t size);

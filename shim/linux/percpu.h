@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters of one CPU, which all threads share and count atomically. */
+/* Counters of one CPU, which all threads share, so updates are atomic. */
 #pragma once
 
 #include "../kernel.h"

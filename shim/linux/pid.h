@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Identities of tasks and processes, which outlive both. */
+/* Identities of tasks and processes. They may outlive their task or process. */
 #pragma once
 
 #include "rcupdate.h"
@@ -14,12 +14,12 @@ enum pid_type {
 };
 
 /**
- * struct pid - one number
- * @ref: who holds it
- * @rcu: frees it
- * @ns: the namespace in which it was made; counted
- * @task: who has it now, or NULL
- * @next: in the list of all
+ * struct pid - a number
+ * @ref: references
+ * @rcu: for freeing
+ * @ns: the namespace of the number; holds a reference
+ * @task: the task with this number, or NULL
+ * @next: in the list of all pids
  * @nr: the number in each namespace, from the first to @ns
  */
 struct pid {
@@ -32,12 +32,12 @@ struct pid {
 };
 
 struct pid *get_pid(struct pid *pid);
-/* By its number in the current task's namespace, counted. */
+/* Looks up a number in the current task's namespace and takes a reference. */
 struct pid *find_get_pid(int nr);
 void put_pid(struct pid *pid);
 int pid_nr(struct pid *pid);
 int pid_nr_ns(struct pid *pid, struct pid_namespace *ns);
 int pid_vnr(struct pid *pid);
 struct task_struct *pid_task(struct pid *pid, enum pid_type type);
-/* In a read-side section of RCU. */
+/* Must be called in an RCU read-side section. */
 struct pid *find_pid_ns(int nr, struct pid_namespace *ns);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pid namespaces: the first one and those below it. */
+/* PID namespaces: the first namespace and those below it. */
 #pragma once
 
 #include "refcount.h"
@@ -7,10 +7,10 @@
 struct task_struct;
 
 /**
- * struct pid_namespace - one
- * @ref: who holds it
- * @parent: counted; constant
- * @level: how far it is below the first one; constant
+ * struct pid_namespace - a namespace
+ * @ref: references
+ * @parent: holds a reference; constant
+ * @level: levels below the first namespace; constant
  */
 struct pid_namespace {
 	refcount_t ref;

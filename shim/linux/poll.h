@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Poll, and what wakes it. */
+/* Poll tables and events. */
 #pragma once
 
 #include "fs.h"
@@ -11,7 +11,7 @@
 #define EPOLLRDNORM	0x0040U
 #define EPOLLWRNORM	0x0100U
 
-/* Who asks: for these events; queue() is notified of each queue to wait in. */
+/* State of a poll: the requested events, and queue(), which is called with each wait queue. */
 typedef struct poll_table_struct {
 	void (*queue)(struct file *file, wait_queue_head_t *head, struct poll_table_struct *table);
 	__poll_t events;

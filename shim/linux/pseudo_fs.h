@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* File systems that are only a source of inodes: see inode.c. */
+/* File systems that only provide inodes: see inode.c. */
 #pragma once
 
 #include "mount.h"

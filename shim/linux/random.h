@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers that differ between runs, but not under the deterministic scheduler. */
+/* Random numbers; under the deterministic scheduler each run has the same. */
 #pragma once
 
 #include "../kernel.h"

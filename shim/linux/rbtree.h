@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Search trees. Each node gets a random priority, and none is above one of a higher priority. So
- * whoever chooses the keys cannot choose how deep a tree is.
+ * Search trees. Each node gets a random priority, and a parent never has a lower priority than its
+ * child. So an attacker who chooses the keys cannot choose the depth of a tree.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ void rb_erase(struct rb_node *node, struct rb_root *root);
 
 #define RB_EMPTY_ROOT(root) (!(root)->rb_node)
 
-/* In order. */
+/* Iterate in order. */
 struct rb_node *rb_first(const struct rb_root *root);
 struct rb_node *rb_next(const struct rb_node *node);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel's own trees are made of; these here have no colors. */
+/* Internals of the kernel's trees. The trees here have no colors. */
 #pragma once
 
 #include "rbtree.h"

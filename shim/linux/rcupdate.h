@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Read-side sections and what waits for them: see rcu.c. */
+/* Read-side sections and grace periods: see rcu.c. */
 #pragma once
 
 #include "../lock.h"
@@ -32,7 +32,8 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 void shim_kfree_rcu(void *object);
 
 #ifdef SHIM_LEAN
-/* The head is in the object: a small number in place of a function says where. */
+/* Frees the object after a grace period. A small number instead of a callback is the offset of the
+ * head in the object. */
 #define kfree_rcu(object, field)                                              \
 	call_rcu(&(object)->field,                                            \
 		 (void (*)(struct rcu_head *))offsetof(__typeof__(*(object)), field))
@@ -52,10 +53,10 @@ void shim_kfree_rcu(void *object);
 		__atomic_load_n(&(p), __ATOMIC_RELAXED);                      \
 	})
 
-/* For spinlocks, which are read-side sections. */
+/* Called by spinlocks, which are read-side sections. */
 void shim_rcu_enter(void);
 void shim_rcu_leave(void);
-/* Ends the program outside of a read-side section. */
+/* Ends the program if it is called outside a read-side section. */
 #ifdef SHIM_LEAN
 #define shim_rcu_check(what) do { } while (0)
 #else

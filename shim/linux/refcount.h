@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts that may neither fall below zero nor rise from it. */
+/* Reference counts: decrementing or incrementing 0 is an error. */
 #pragma once
 
 #include "../kernel.h"
@@ -49,7 +49,7 @@ static inline bool __must_check refcount_dec_and_test(refcount_t *r)
 	return !left;
 }
 
-/* Unless it is the last. */
+/* Decrements unless the count is 1. */
 static inline bool __must_check refcount_dec_not_one(refcount_t *r)
 {
 	int old = refcount_read(r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks, and how they sleep and are woken: see sched.c and task.c. */
+/* Tasks, and sleeping and waking: see sched.c and task.c. */
 #pragma once
 
 #include "../lock.h"
@@ -25,35 +25,35 @@ struct mm_struct;
 struct shim_fiber;
 struct shim_process;
 
-/**
- * struct task_struct - one thread
- * @ref: itself, and who holds it
- * @process: whose thread it is; counted
- * @mm: the process's
- * @cred: its credentials; counted
- * @pid: its own identity; counted
- * @state: TASK_*
- * @flags: PF_*
- * @timer_slack_ns: not heeded
- * @signalled: a signal waits for it
- * @policy: SCHED_*; this and the next four are what it is scheduled by (priority.c)
- * @never_realtime: its group has no realtime runtime (cgroup.h)
- * @rlimit_nice: RLIMIT_NICE
- * @rlimit_rtprio: RLIMIT_RTPRIO
- * @locks: what it holds and is in, for the checks
- * @rcu: since when it is in a read-side section, with real threads
- * @rcu_bit: which bit it is in rcu.c's masks, under the scheduler
- * @fail: steps until one is to fail; 0: never
- * @fail_gap: what @fail becomes then
- * @failed: one has
- * @fiber: under the scheduler: what it runs on
- * @rcu_end: drops its own reference once it has ended
- */
-/* What the tasks of a process share: how many have not begun to exit. */
+/* Shared state of the tasks of a process: the number that have not begun to exit. */
 struct signal_struct {
 	atomic_t live;
 };
 
+/**
+ * struct task_struct - a thread
+ * @ref: references, of which one is its own
+ * @process: its process; holds a reference
+ * @mm: the process's
+ * @cred: its credentials; holds a reference
+ * @pid: its identity; holds a reference
+ * @state: TASK_*
+ * @flags: PF_*
+ * @timer_slack_ns: ignored
+ * @signalled: a signal is pending
+ * @policy: SCHED_*; this and the next four are scheduling attributes (priority.c)
+ * @never_realtime: its group has no realtime runtime (cgroup.h)
+ * @rlimit_nice: RLIMIT_NICE
+ * @rlimit_rtprio: RLIMIT_RTPRIO
+ * @locks: locks and read-side sections, for the checks
+ * @rcu: real threads: start of its read-side section
+ * @rcu_bit: scheduler: its bit in the masks of rcu.c
+ * @fail: steps until a step must fail; 0: never
+ * @fail_gap: next value of @fail after that failure
+ * @failed: a step has failed
+ * @fiber: the fiber that runs it, or NULL
+ * @rcu_end: drops its own reference after it has ended
+ */
 struct task_struct {
 	refcount_t ref;
 	struct signal_struct *signal;
@@ -88,7 +88,7 @@ struct task_struct {
 	struct rcu_head rcu_end;
 };
 
-/* Whoever calls; the first call of a thread makes its task. */
+/* The current task. If a thread has none, its first call creates one. */
 extern _Thread_local struct task_struct *shim_task;
 struct task_struct *shim_task_adopt(void);
 #define current (likely(shim_task) ? shim_task : shim_task_adopt())
@@ -98,7 +98,7 @@ struct task_struct *shim_task_adopt(void);
 #define task_tgid_nr(task) pid_nr(task_tgid(task))
 struct pid *task_tgid(struct task_struct *task);
 
-/* Counts of the structure. */
+/* References to the structure. */
 struct task_struct *get_task_struct(struct task_struct *task);
 void put_task_struct(struct task_struct *task);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A security module that has one label for all, until it is notified that it has none. */
+/* A security module that has one label for all threads, if shim_label is set. */
 #pragma once
 
 #include "../kernel.h"
 
-/* What it calls every thread; NULL: there is no such module. */
+/* The label of every thread; NULL: there is no security module. */
 extern const char *shim_label;
 
 void security_current_getsecid_subj(u32 *secid);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Text that a file consists of. */
+/* Text files. */
 #pragma once
 
 #include "cred.h"

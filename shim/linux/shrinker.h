@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is asked for memory: see shrinker.c. */
+/* Shrinkers: see shrinker.c. */
 #pragma once
 
 #include "../kernel.h"

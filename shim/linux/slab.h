@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory: malloc underneath, so that the address sanitizer sees it all. */
+/* Memory, based on malloc() so that the address sanitizer checks it. */
 #pragma once
 
 #include "gfp.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks that spin: nobody who holds one may sleep. See locks.c. */
+/* Spinlocks. A thread that holds a spinlock must not sleep. See locks.c. */
 #pragma once
 
 #include "../lock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tasks are all in the initial time namespace. Where the clock is stopped, theirs goes on: what
- * they say means so long from now. */
+/* All tasks are in the initial time namespace. If the clock is stopped, the clock of user space
+ * still runs, so absolute times of user space are converted, as between namespaces. */
 #pragma once
 
 #include "ktime.h"

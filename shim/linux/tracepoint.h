@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tracepoints: here functions that do nothing, and nobody traces. */
+/* Tracepoints: functions without effect here. */
 #pragma once
 
 #include "../kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fixed-width types; what the UAPI and the driver build on. */
+/* Fixed-width types for the UAPI and the driver. */
 #pragma once
 
 #include "../kernel.h"

@@ -8,13 +8,13 @@
 
 bool access_ok(const void __user *at, size_t size);
 void might_fault(void);
-/* The bare copy: what of it was not possible. */
+/* Copies without checks. Returns the number of bytes that could not be copied. */
 unsigned long raw_copy_from_user(void *to, const void __user *from, size_t size);
 unsigned long __must_check copy_from_user(void *to, const void __user *from, size_t size);
 unsigned long __must_check copy_to_user(void __user *to, const void *from, size_t size);
 int __must_check copy_struct_from_user(void *to, size_t size, const void __user *from,
 				       size_t user_size);
-/* 1: all zero, 0: not, or -EFAULT. */
+/* Returns 1 if all bytes are zero, 0 if not, or -EFAULT. */
 int check_zeroed_user(const void __user *from, size_t size);
 void *memdup_user(const void __user *from, size_t size);
 

@@ -36,7 +36,7 @@ static inline u32 __kgid_val(kgid_t gid)
 
 struct user_namespace;
 
-/* The id that an id of the namespace means; -1 if it means none. */
+/* Returns the kernel's id for an id of the namespace, or -1 if it is not mapped. */
 kuid_t make_kuid(struct user_namespace *ns, u32 uid);
 kgid_t make_kgid(struct user_namespace *ns, u32 gid);
 bool kuid_has_mapping(struct user_namespace *ns, kuid_t uid);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* User namespaces: the first one, and others in which nobody but its root is known. */
+/* User namespaces: the first, and namespaces in which only the root is mapped. */
 #pragma once
 
 #include "refcount.h"
 #include "uidgid.h"
 
 /**
- * struct user_namespace - one user namespace
- * @ref: who uses it
- * @parent: NULL of the first
- * @owner: who made it
- * @root: the id that is 0 inside; all others but the first's are overflow ids
- * @owned: ids are those of the first, and it is only there for its owner
+ * struct user_namespace - a user namespace
+ * @ref: references
+ * @parent: NULL for the first namespace
+ * @owner: user who created it
+ * @root: the id that is 0 inside. In all namespaces except the first, other ids are overflow ids.
+ * @owned: ids are those of the first namespace; it differs only in its owner
  */
 struct user_namespace {
 	refcount_t ref;

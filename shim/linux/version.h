@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel whose interfaces these headers have. */
+/* The kernel version whose interfaces these headers provide. */
 #pragma once
 
 #define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))

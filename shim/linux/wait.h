@@ -11,7 +11,7 @@ typedef struct {
 	struct list_head head;
 } wait_queue_head_t;
 
-/* Woken by its func. */
+/* An entry of a queue; a wake-up calls its func. */
 typedef struct wait_queue_entry wait_queue_entry_t;
 typedef int (*wait_queue_func_t)(wait_queue_entry_t *entry, unsigned int mode, int flags,
 				 void *key);
@@ -37,7 +37,7 @@ void init_waitqueue_entry(wait_queue_entry_t *entry, struct task_struct *task);
 void add_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 void remove_wait_queue(wait_queue_head_t *wq, wait_queue_entry_t *entry);
 bool wq_has_sleeper(wait_queue_head_t *wq);
-/* Wakes all waiters, whatever nr is. */
+/* Wakes all waiters; ignores nr. */
 void __wake_up(wait_queue_head_t *wq, unsigned int mode, int nr, void *key);
 
 #define wake_up_interruptible_poll(wq, events) \

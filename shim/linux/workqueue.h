@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Work that is done later, by a thread of its own: see time.c. */
+/* Delayed work, run by its own thread: see time.c. */
 #pragma once
 
 #include "list.h"
@@ -10,10 +10,10 @@ struct workqueue_struct;
 #define WQ_UNBOUND 1
 
 /**
- * struct work_struct - what is to be done
- * @entry: in the list of what is pending
- * @func: does it
- * @due: when, ns of the clock
+ * struct work_struct - a work item
+ * @entry: in the list of pending work
+ * @func: callback
+ * @due: time at which it is due, in ns of the clock
  */
 struct work_struct {
 	struct list_head entry;
@@ -34,7 +34,7 @@ struct delayed_work {
 	INIT_WORK(&(dw)->work, fn)
 
 struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active);
-/* Does what is due before. */
+/* Runs the pending work first. */
 void destroy_workqueue(struct workqueue_struct *queue);
 bool mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
 		      unsigned long delay);

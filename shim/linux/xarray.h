@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Arrays by number: see xarray.c. */
+/* Sparse arrays: see xarray.c. */
 #pragma once
 
 #include "gfp.h"
@@ -11,7 +11,7 @@
 
 struct shim_xa_leaf;
 
-/* Two levels, for the numbers below SHIM_XA_LEAF * SHIM_XA_ROOT. */
+/* Two levels, for numbers below SHIM_XA_LEAF * SHIM_XA_ROOT. */
 struct xarray {
 	spinlock_t xa_lock;
 	u32 end;	/* no number from here on was ever used */
@@ -35,13 +35,13 @@ struct xa_limit {
 
 void *xa_load(struct xarray *xa, unsigned long index);
 void *xa_erase(struct xarray *xa, unsigned long index);
-/* Only from something to nothing. */
+/* entry must be NULL. */
 void *xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp);
 int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp);
 int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
 		    gfp_t gfp);
 void xa_destroy(struct xarray *xa);
-/* The first entry from *index to max; *index is where. */
+/* Returns the first entry from *index to max and sets *index to its number. */
 void *xa_find(struct xarray *xa, unsigned long *index, unsigned long max, int filter);
 
 #define XA_PRESENT 8

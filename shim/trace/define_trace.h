@@ -1,2 +1,2 @@
 /* SPDX-License-Identifier: MIT */
-/* What makes tracepoints of TRACE_EVENT(): nothing to do here. */
+/* Creates tracepoints from TRACE_EVENT(): empty here. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts of address spaces. */
+/* References to address spaces. */
 #pragma once
 
 #include "../mm.h"

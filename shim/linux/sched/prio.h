@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The scheduler's scale. */
+/* Ranges of priorities. */
 #pragma once
 
 #include "../../kernel.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a signal waits. */
+/* Pending signals and resource limits. */
 #pragma once
 
 #include "../sched.h"
 
-/* A process begins with limits that allow no better priority than the usual. */
+/* The initial limits permit no priority above the default. */
 #ifndef RLIMIT_NICE
 #define RLIMIT_NICE 13
 #define RLIMIT_RTPRIO 14

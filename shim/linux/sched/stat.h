@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How many tasks run: here only the kernels that can wake on the waker's CPU ask. */
+/* Number of runnable tasks. Only kernels that can wake on the waker's CPU use it. */
 #pragma once
 
 #include <stdbool.h>

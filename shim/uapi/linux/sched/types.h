@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a thread can be scheduled by, as far as it is used. */
+/* The scheduling attributes of a thread that the driver uses. */
 #pragma once
 
 #include "../../../kernel.h"
