@@ -10,7 +10,7 @@
 struct task_struct;
 
 /**
- * struct shim_lock_class - all locks that are initialized at a place
+ * struct shim_lock_class - all locks that are initialized at one place
  * @name: as in the source
  * @sleeps: true for mutexes, false for spinlocks
  * @id: from 1, assigned at the first use; 0 before
