@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Callers, and what the policy allows them. The driver reports the effective ids. The
- * supplementary groups are read from /proc. If the driver still has a pidfd of the caller
- * after that, the pid was not reused, so the file was that of the caller.
+ * Callers, and their rights under the policy. The driver reports the effective ids. The
+ * supplementary groups are read from /proc. If the driver still returns a pidfd of the caller
+ * afterwards, the pid was not reused, so the file belonged to the caller.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,11 +14,11 @@
 
 /* --- Callers -------------------------------------------------------------------------- */
 
-/* Parses the list after "Groups:" in a /proc/PID/status. Returns how many there are, or
- * -ENOMEM. The caller frees *ret_groups. */
+/* Parses the list after "Groups:" in a /proc/PID/status. Returns the number of groups, or -ENOMEM.
+ * The caller must free *ret_groups. */
 static int groups_from(const char *list, gid_t **ret_groups)
 {
-	/* Each takes a digit and a blank. */
+	/* Each group takes at least a digit and a blank. */
 	gid_t *groups = calloc(strlen(list) / 2 + 1, sizeof(*groups));
 	int n = 0;
 
@@ -37,7 +37,7 @@ static int groups_from(const char *list, gid_t **ret_groups)
 	return n;
 }
 
-/* Returns how many there are, or -errno. */
+/* Returns the number of groups, or -errno. */
 static int read_status(pid_t pid, gid_t **ret_groups)
 {
 	char path[32], *line = NULL;
@@ -60,7 +60,7 @@ static int read_status(pid_t pid, gid_t **ret_groups)
 	return r;
 }
 
-/* A caller in another pid namespace has no pid here, and no groups that we could know. */
+/* A caller in another pid namespace has no pid here, so its groups cannot be read. */
 static int read_groups(struct caller *caller, const struct ipc_call *call)
 {
 	int pidfd, n;
@@ -92,7 +92,7 @@ int caller_init(struct caller *caller, const struct ipc_call *call, const struct
 		.subject = { .uid = ipc_call_uid(call), .gid = ipc_call_gid(call) },
 	};
 	if (label) {
-		/* A copy, because that of the call ends with the call. */
+		/* The call's own copy ends with the call. */
 		caller->label = strdup(label);
 		caller->subject.label = caller->label;
 		r = caller->label ? 0 : -ENOMEM;
@@ -166,9 +166,9 @@ int access_reply_unseen(const struct manager *manager, struct ipc_call *call, co
 
 /* --- Administration ------------------------------------------------------------------- */
 
-/* Rules of one reply. */
+/* Maximum number of rules in a reply. */
 #define RULES_PAGE   64
-/* The shortest line has a character and a 0. */
+/* The shortest line is a character and a 0. */
 #define PROBLEMS_MAX (sizeof(((struct log_copy *)NULL)->text) / 2)
 
 static bool is_administrator(const struct ipc_call *call)
@@ -178,8 +178,8 @@ static bool is_administrator(const struct ipc_call *call)
 	return !uid || uid == geteuid();
 }
 
-/* Only administrators learn which names are hidden, and which rule decides. To other users a
- * hidden name is like a name without an owner, which they may look for. */
+/* Only administrators learn which names are hidden, and which rule decides. For other users a
+ * hidden name looks like a name that is not registered, which they may find. */
 static int reply_decision(struct ipc_call *call, const struct policy_decision *decision,
 			  enum policy_right right, bool administrator)
 {
@@ -230,7 +230,7 @@ int handle_check_policy(struct ipc_call *call, const Ipc__Manager__CheckPolicyRe
 	return r < 0 ? r : reply_decision(call, &decision, right, administrator);
 }
 
-/* -EPERM, and the call has ended. */
+/* If the caller is no administrator, sends -EPERM. */
 static int check_caller(struct ipc_call *call)
 {
 	if (is_administrator(call))
@@ -239,7 +239,7 @@ static int check_caller(struct ipc_call *call)
 	return -EPERM;
 }
 
-/* Points list at the lines that were logged. Returns their number. */
+/* Sets the entries of list to the logged lines. Returns their number. */
 static size_t list_problems(const struct log_copy *problems, char *list[PROBLEMS_MAX])
 {
 	size_t n = 0;

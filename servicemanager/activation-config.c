@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of services that are activated. Each line is a word and its values:
+ * The files of services to activate. Each line is a keyword and its values:
  *
  *   name NAME...          names that the service registers; at least one
  *   run PATH ARGUMENT...  the program to run, with an absolute path; or else
@@ -62,7 +62,7 @@ bool activation_config_has_name(const struct activation_config *config, const ch
 	return false;
 }
 
-/* The words from the second on, as an array that ends with NULL. */
+/* Returns the words from the second as an array that ends with NULL. */
 static char **copy_words(const struct config_line *line)
 {
 	char **copy = calloc(line->n_words, sizeof(*copy));
@@ -105,7 +105,7 @@ static int parse_run(struct parser *parser)
 	return parser->config->command ? 0 : -ENOMEM;
 }
 
-/* More is for systemd to say. */
+/* systemd checks the rest of the name. */
 static int parse_unit(struct parser *parser)
 {
 	const char *unit = parser->line.words[1];

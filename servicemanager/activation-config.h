@@ -12,14 +12,14 @@
 #include "config.h"
 
 #define ACTIVATIONS_MAX	       512
-#define ACTIVATION_TIMEOUT_SEC 10 /* of a file without a timeout */
+#define ACTIVATION_TIMEOUT_SEC 10 /* for files without a timeout */
 
 struct activation_config {
 	char *file;
-	char **names;	/* that the service registers; ends with NULL */
-	char **command; /* ends with NULL; or NULL: there is a unit */
+	char **names;	/* names that the service registers; ends with NULL */
+	char **command; /* ends with NULL; NULL if there is a unit */
 	char *unit;
-	char *user; /* NULL: that of servicemanager; of a unit: root */
+	char *user; /* NULL: the user of servicemanager; for a unit: root */
 	uid_t uid;
 	gid_t gid;
 	char *login, *home; /* of uid */
@@ -31,20 +31,21 @@ struct activation_configs {
 	size_t count;
 };
 
-/* Parses the text of one file. -EINVAL: *ret_problem says why; -ENOMEM. */
+/* Parses the text of one file. If the text is invalid, returns -EINVAL and sets *ret_problem. If
+ * memory is short, returns -ENOMEM. */
 int activation_config_read(const char *file, const char *text, size_t size,
 			   struct activation_config **ret_config, struct text_problem *ret_problem);
 struct activation_config *activation_config_free(struct activation_config *config);
 bool activation_config_has_name(const struct activation_config *config, const char *name);
 
 /*
- * Reads all *.conf of the directories, as policy_load() does, and finds the users. What is
- * wrong is in the log.
+ * Reads all *.conf of the directories, as policy_load() does, and looks up the users. Logs all
+ * problems.
  *
  *   -EINVAL  a file is wrong, a name is in two files, or servicemanager cannot become the
  *            user of a program
  *   -ENOMEM
- *   other    why a file cannot be read
+ *   other    a file cannot be read
  */
 int activation_configs_load(const char *const *directories,
 			    struct activation_configs **ret_configs);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Starting services: see manager.h. An activation is the file of one service and the
- * state of that service:
+ * Starting services: see manager.h. An activation is the file of one service and the state of that
+ * service:
  *
- *   down      nothing runs, as far as servicemanager knows
+ *   down      as far as servicemanager knows, the service does not run
  *   starting  until all names are registered, the service exits, or its timeout passes
- *   up        all names were registered. The service may since have given them up, and be
+ *   up        all names were registered. The service may have unregistered them since, and be
  *             about to exit
  *
- * A service that fails to start, or crashes, is started again after half a second, then
- * after twice as long each time, up to a minute. Meanwhile Get() of its names fails and
- * Wait() goes on waiting. Ten seconds of running clear the count of failures.
+ * If a service crashes or fails to start, it is started again after half a second, then after twice
+ * as long each time, up to a minute. In the meantime Get() of its names fails and Wait() continues
+ * to wait. Ten seconds of running clear the count of failures.
  *
- * A program is a child of servicemanager; unit.c has systemd start a unit.
+ * A program is a child of servicemanager. To start a unit, unit.c asks systemd.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,7 +47,7 @@ struct activation {
 	struct manager *manager;
 	struct activation_config *config;
 	struct activation *next;
-	pid_t pid; /* 0: no process, as far as we know */
+	pid_t pid; /* 0: no process, as far as servicemanager knows */
 	int pidfd;
 	bool starting;
 	bool expired; /* killed at its timeout, which counted as a failure */
@@ -68,7 +68,7 @@ static bool has_all_names(const struct activation *a)
 	return true;
 }
 
-/* Does a call wait for one of its names, which has no owner? */
+/* Returns true if a call waits for one of its names and the name has no owner. */
 static bool is_wanted(const struct activation *a)
 {
 	for (char **name = a->config->names; *name; name++)
@@ -116,7 +116,7 @@ static int detach(void)
 	if (null < 0)
 		return -errno;
 
-	/* The service must not inherit our signal settings and open files. */
+	/* The service must not inherit the signal settings and open files of servicemanager. */
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL);
 	sigemptyset(&none);
@@ -130,8 +130,8 @@ static int detach(void)
 	return 0;
 }
 
-/* Runs in the child. The output of the service goes to our log, and its bus is our bus. It inherits
- * nothing else of our environment. */
+/* Runs in the child. The service gets the output and the bus of servicemanager, and a new
+ * environment. */
 static void run(const struct activation *a)
 {
 	const struct activation_config *config = a->config;
@@ -171,7 +171,7 @@ static void forget_process(struct activation *a)
 	a->pid = 0;
 }
 
-/* Without a pidfd its exit would go unnoticed, so then the process is killed. */
+/* If there is no pidfd, its exit would go unnoticed, so the process is killed. */
 static int watch_process(struct activation *a)
 {
 	int r;
@@ -218,7 +218,7 @@ static __attribute__((format(printf, 2, 3))) void fail(struct activation *a,
 	a->starting = false;
 	a->deadline = 0;
 	a->retry_at = now_usec() + delay;
-	/* Logged without --verbose too: an administrator must see it. */
+	/* Log even without --verbose: an administrator must see failures. */
 	log_line("service failed: %s: %s; %u in a row, next try in %u.%u s", a->config->file,
 		 a->problem, a->failures, (unsigned int)(delay / 1000000),
 		 (unsigned int)(delay / 100000 % 10));
@@ -285,7 +285,7 @@ static void process_ended(struct source *source)
 		ended(a, &info);
 }
 
-/* It neither registers its names nor exits. */
+/* The service neither registered its names in time nor exited. */
 static void timed_out(struct activation *a)
 {
 	a->deadline = 0;
@@ -365,11 +365,11 @@ void activation_message(Ipc__Manager__Activation *message, const struct activati
 
 void activation_wanted(struct activation *a)
 {
-	/* Its owner may be about to register the name again. */
+	/* The owner may be about to register the name again. */
 	if (a->starting || !a->manager->settled)
 		return;
 	if (a->pid || a->job) {
-		/* It must exit soon, or it is killed. */
+		/* The service must exit soon; otherwise it is killed. */
 		if (!a->deadline)
 			a->deadline = now_usec() + a->config->timeout_sec * 1000000ULL;
 		return;
@@ -424,7 +424,8 @@ static struct activation *take_old(struct manager *manager, const char *file)
 	return a;
 }
 
-/* A service whose file is still there keeps its state, with what the file says now. */
+/* If the file of a service still exists, the service keeps its state and gets the new
+ * configuration. */
 int activations_set(struct manager *manager, struct activation_configs *configs)
 {
 	struct activation *list = NULL;

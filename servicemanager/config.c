@@ -75,7 +75,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
 }
 
-/* The caller frees *ret_text. */
+/* The caller must free *ret_text. */
 static int read_open(int fd, char **ret_text, size_t *ret_size)
 {
 	struct stat status;
@@ -188,7 +188,7 @@ bool config_take_number(const char **text, uint64_t max, uint64_t *ret)
 	return true;
 }
 
-/* Copies the first line of the text, without its end. */
+/* Copies the first line of the text without its newline. */
 static int copy_line(struct config_line *line, const char *text, size_t size)
 {
 	if (size > CONFIG_LINE_MAX)
@@ -204,7 +204,7 @@ static int copy_line(struct config_line *line, const char *text, size_t size)
 	return 0;
 }
 
-/* Ends the word that begins at p. *ret_next is behind it. */
+/* Terminates the word that begins at p. Sets *ret_next to the next character. */
 static int end_word(struct config_line *line, char *p, char **ret_next)
 {
 	char *end = *p == '"' ? strchr(p + 1, '"') : p + strcspn(p, " \t#\"");
@@ -216,7 +216,7 @@ static int end_word(struct config_line *line, char *p, char **ret_next)
 	if (*p == '"' && end[1] && !strchr(" \t#", end[1]))
 		return config_complain(line, "a closing quote must be followed by a blank");
 
-	/* Then a comment begins, or the line ends. */
+	/* A comment begins here, or the line ends. */
 	*ret_next = end + (*p == '"');
 	if (**ret_next == '#')
 		**ret_next = '\0';

@@ -21,17 +21,17 @@
 
 typedef int config_taker(void *userdata, const char *path, const char *text, size_t size);
 
-/* Reads each file and passes its text to the taker. directories ends with NULL. A directory that
- * does not exist has no files. Continues after a failure, so that the log has all failures.
+/* Reads each file and passes its text to the taker. The directories end with NULL. A directory that
+ * does not exist has no files. After a failure it continues, so that all failures are logged.
  * Returns the number of files, or the last failure. */
 int config_load(const char *const *directories, config_taker *taker, void *userdata);
 
-/* As config_load(), for one file. Returns 0 or the failure. */
+/* Like config_load(), for one file. Returns 0 or the failure. */
 int config_load_file(const char *path, config_taker *taker, void *userdata);
 
 /* A problem in a text. */
 struct text_problem {
-	unsigned int line; /* from 1 on; 0: no line, because one is missing */
+	unsigned int line; /* from 1; 0: a line is missing */
 	char text[256];
 };
 
@@ -40,14 +40,14 @@ struct config_line {
 	struct text_problem *problem;
 	unsigned int number;
 	char text[CONFIG_LINE_MAX + 1];
-	char cut[CONFIG_LINE_MAX + 1]; /* holds the words */
+	char cut[CONFIG_LINE_MAX + 1]; /* storage of the words */
 	char *words[CONFIG_WORDS_MAX];
 	size_t n_words;
 };
 
-/* Passes each line with words to parse(), until parse() returns a negative errno, which is
- * returned. -EINVAL: *line->problem has the problem. Control characters are a problem, because
- * they are invisible and could hide what a line says. */
+/* Passes each line that has words to parse(), until parse() returns a negative errno, which
+ * config_parse() returns. If the text is invalid, returns -EINVAL and sets *line->problem. Control
+ * characters are invalid, because they are invisible and could hide the meaning of a line. */
 int config_parse(struct config_line *line, const char *text, size_t size,
 		 int (*parse)(void *userdata), void *userdata);
 
@@ -55,7 +55,8 @@ int config_parse(struct config_line *line, const char *text, size_t size,
 int config_complain(struct config_line *line, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Takes a decimal number up to max off the text. False: the text does not begin with one. */
+/* Takes a decimal number up to max off the text. If the text does not begin with a number, returns
+ * false. */
 bool config_take_number(const char **text, uint64_t max, uint64_t *ret);
 
 #endif /* SERVICEMANAGER_CONFIG_H */

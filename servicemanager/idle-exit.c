@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Names whose service exits when no client has the object: see manager.h. For such a name
- * servicemanager holds a Provider instead of the object, so only clients hold references to the
- * object, and the driver notifies the service when no client has one. A caller that wants the
- * object waits. The manager asks the Provider once, gets the object by Provide(), and sends it to
- * all waiting callers.
+ * servicemanager holds a Provider instead of the object. So only clients hold references to the
+ * object, and the driver notifies the service when the last client drops its reference. If a caller
+ * requests the object, the manager asks the Provider once, receives the object by Provide(), and
+ * sends it to all waiting callers.
  *
  *   idle     no caller waits for the object
  *   asked    the Provider was asked; new callers wait with the others
@@ -50,14 +50,14 @@ void idle_exit_wanted(struct manager *manager, struct owner *owner)
 			     "%s: its Provider cannot be notified", owner->entry.name);
 }
 
-/* If the Provider cannot be notified that it is idle, it exits later. */
+/* If the Provider cannot be notified that no caller waits, it exits later. */
 void idle_exit_registered(struct manager *manager, struct owner *owner)
 {
 	owner->exiting = false;
 	if (waiters_exist(manager, owner->entry.name))
 		idle_exit_wanted(manager, owner);
 	else if (notify_provider(owner, /* cookie= */ 0) < 0)
-		log_verbose(manager, "failed to notify the Provider of %s that nobody wants it",
+		log_verbose(manager, "failed to notify the Provider of %s that no client waits for it",
 			    owner->entry.name);
 }
 
@@ -81,7 +81,7 @@ int handle_provide(struct ipc_call *call, const Ipc__Manager__ProvideRequest *re
 	if (!owner || !owner->asked || owner->cookie != request->cookie)
 		return ipc_call_fail(
 			call, ENOENT, NULL,
-			"nobody waits for the object of that name, or the cookie is wrong");
+			"no client waits for the object of that name, or the cookie is wrong");
 	if (!request->object)
 		return ipc_call_fail(call, EINVAL, NULL, "no object in the request");
 	r = ipc_take_proxy(manager->ipc, &request->object->id, &proxy);
@@ -111,7 +111,7 @@ int handle_idle_exit(struct ipc_call *call, const Ipc__Manager__IdleExitRequest 
 		return r;
 	if (!owner)
 		return ipc_call_fail(call, ENOENT, NULL,
-				     "nobody registered that name with a Provider");
+				     "that name is not registered with a Provider");
 	if (!own)
 		return ipc_call_fail(call, EPERM, NULL, "another process registered %s",
 				     owner->entry.name);

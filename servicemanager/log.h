@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: one line on standard error for each event, after "servicemanager: ".
- * Names and interfaces in it were validated, so nothing odd gets onto a terminal.
+ * The log: each event is one line on standard error that begins with "servicemanager: ". Names and
+ * interfaces in it were validated, so no control characters reach a terminal.
  */
 #ifndef SERVICEMANAGER_LOG_H
 #define SERVICEMANAGER_LOG_H
@@ -10,8 +10,8 @@
 
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Gets the lines of the log between log_begin_copy() and log_end_copy(), but for those that do not
- * fit. */
+/* Receives the lines of the log between log_begin_copy() and log_end_copy(). Lines that do not fit
+ * are dropped. */
 struct log_copy {
 	char text[4096]; /* each line ends with a 0 */
 	size_t size;

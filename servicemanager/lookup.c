@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Looking names up: see manager.h. A call that gets no reply at once is kept in waiter.c:
- * Wait() for a name that nobody has; Get() while the service of the name is being started,
- * while its Provider is asked for the object, or shortly after our start, when its owner
- * may be about to register it again.
+ * Looking up names: see manager.h. waiter.c keeps calls that cannot be answered at once: Wait() for
+ * a name without an owner; Get() while the service of the name is being started, while its Provider
+ * is asked for the object, or shortly after servicemanager started, when the owner may be about to
+ * register the name again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,9 +47,9 @@ void lookup_settle(struct manager *manager)
 
 /* --- Getting and waiting ----------------------------------------------------------- */
 
-/* Looks the name up for a caller who needs these rights. 1: *ret_owner is set, or NULL: for
- * this caller nobody has the name. Otherwise the reply was sent, which returned 0 or
- * -errno. */
+/* Looks up the name for a caller who needs these rights. Returns 1 and sets *ret_owner, to NULL if
+ * the name has no owner or is hidden from the caller. Otherwise sends the reply and returns its
+ * result, 0 or -errno. */
 static int find(const struct manager *manager, struct wanted *wanted, unsigned int rights,
 		struct owner **ret_owner)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager: its options, and the daemon. The daemon stays in the foreground and logs to
- * standard error; the line "ready" says that names can be registered. One thread waits for
- * everything at once: the bus, signals (SIGTERM and SIGINT to exit, SIGHUP to read the files
- * again), and the sources of the manager.
+ * servicemanager: options and the daemon. The daemon stays in the foreground and logs to standard
+ * error. When names can be registered, it logs "ready". One thread waits for all events: the bus,
+ * signals (SIGTERM and SIGINT to exit, SIGHUP to read the files again), and the sources of the
+ * manager.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,8 +28,8 @@
 #define EVENTS_AT_ONCE 64
 #define SETTLE_MSEC    500
 
-/* Status for systemd, if it started us. If it cannot be sent, nothing is done about it:
- * systemd acts when the watchdog stays silent. */
+/* Status for systemd, if it started servicemanager. Errors are ignored: if the watchdog stays
+ * silent, systemd restarts servicemanager. */
 #define READY "READY=1\nSTATUS=Names can be registered."
 
 struct arguments {
@@ -47,18 +47,19 @@ struct daemon {
 	struct manager *manager;
 	struct policy *policy;
 	struct log_copy problems; /* of the files, when they were last read */
-	size_t services;	  /* that are configured */
-	bool outdated;		  /* the policy is older than its files, which are wrong */
+	size_t services;	  /* configured services */
+	bool outdated;		  /* the files of the policy are wrong, so an older policy is in
+				   * force */
 	struct source bus;
 	struct source signal;
 	int epoll;
 	int signals;
-	int status;	   /* 1 to go on, 0 to exit, -errno */
-	uint64_t feed;	   /* the watchdog of systemd, this often; 0: there is none */
-	uint64_t feed_due; /* next */
+	int status;	   /* 1 to continue, 0 to exit, or -errno */
+	uint64_t feed;	   /* interval in which to notify systemd's watchdog; 0: there is none */
+	uint64_t feed_due; /* time of the next notification */
 };
 
-/* A pidfd is open for each service that servicemanager started. */
+/* servicemanager keeps a pidfd for each service that it started. */
 static void raise_fd_limit(void)
 {
 	struct rlimit limit;
@@ -86,9 +87,8 @@ static int open_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Handles what has come over the bus, but not without end, because signals and timers must
- * have their turn. If there is no memory for one event, servicemanager goes on: its names
- * must not be lost. */
+/* Handles a bounded number of events of the bus, so that signals and timers get their turn. If
+ * memory is short for an event, servicemanager continues, because its names must not be lost. */
 static void bus_ready(struct source *source)
 {
 	struct daemon *daemon = container_of(source, struct daemon, bus);
@@ -128,7 +128,7 @@ static void reload_policy(struct daemon *daemon)
 	}
 }
 
-/* If a file is wrong, the old services stay. */
+/* If a file is wrong, the old services stay in force. */
 static int load_services(struct daemon *daemon)
 {
 	struct activation_configs *configs;
@@ -145,7 +145,7 @@ static int load_services(struct daemon *daemon)
 	return r;
 }
 
-/* For SIGHUP and Reload(). */
+/* Handles SIGHUP and Reload(). */
 static void reload(struct manager_reload *ret_reload, void *userdata)
 {
 	struct daemon *daemon = userdata;
@@ -196,8 +196,8 @@ static int feed_watchdog(struct daemon *daemon)
 	return timeout_until(daemon->feed_due);
 }
 
-/* Runs until a signal: 0, or -errno. One event at a time, because handling one may free the
- * source of the next. */
+/* Runs until a signal. Returns 0 or -errno. Handles one event at a time, because handling it may
+ * free the source of another event. */
 static int loop(struct daemon *daemon)
 {
 	while (daemon->status > 0) {
@@ -214,7 +214,7 @@ static int loop(struct daemon *daemon)
 	return daemon->status;
 }
 
-/* The bus may end at any moment: with the program that ipcbusd runs, for one. */
+/* The bus may end at any time, for example with the program that ipcbusd runs. */
 static int fail(const char *what, int error)
 {
 	if (error == -ECONNRESET)
@@ -267,7 +267,7 @@ static int serve(struct daemon *daemon)
 	return EXIT_SUCCESS;
 }
 
-/* What we start finds the bus by its path, whatever its environment is. */
+/* Services find the bus by this path, whatever the environment of servicemanager is. */
 static int open_bus(struct daemon *daemon)
 {
 	int r = ipc_find_bus(daemon->options->device, &daemon->device, NULL, NULL);
@@ -297,7 +297,7 @@ static int run(const struct arguments *options)
 	};
 	int status;
 
-	/* Does not exit: systemd would restart servicemanager for ever. */
+	/* Do not exit here: systemd would restart servicemanager forever. */
 	load_policy(&daemon, &daemon.policy);
 	if (daemon.outdated) {
 		daemon.policy = policy_new();
@@ -307,7 +307,7 @@ static int run(const struct arguments *options)
 	}
 
 	raise_fd_limit();
-	/* Three times in each period. */
+	/* Notify the watchdog three times per interval. */
 	if (sd_watchdog_enabled(/* unset_environment= */ 0, &daemon.feed) > 0)
 		daemon.feed /= 3;
 	daemon.signals = open_signals();
@@ -357,7 +357,8 @@ static void add_default(const char **directories, const char *local, const char 
 	directories[1] = packaged;
 }
 
-/* Default directories may be missing. A missing directory of an option is a mistake. */
+/* Default directories may be missing. If a directory named by an option is missing, that is an
+ * error. */
 static bool is_missing(const char *directory)
 {
 	if (!directory || access(directory, F_OK) == 0 || errno != ENOENT)
@@ -367,7 +368,7 @@ static bool is_missing(const char *directory)
 	return true;
 }
 
-/* An exit status, or -1 to go on with the arguments from optind on. */
+/* Returns an exit status, or -1 to continue with the arguments from optind. */
 static int parse_options(struct arguments *arguments, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -414,7 +415,7 @@ static int parse_options(struct arguments *arguments, int argc, char **argv)
 	return -1;
 }
 
-/* The same, and the default directories. */
+/* Parses the options and fills in the default directories. */
 static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 {
 	int status = parse_options(arguments, argc, argv);
@@ -425,7 +426,8 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 		log_line("unexpected argument \"%s\"; see servicemanager --help", argv[optind]);
 		return 2;
 	}
-	/* Without it, the built-in policy would allow what it may refuse. */
+	/* If this directory is missing, the built-in policy would apply and might allow access that
+	 * its files refuse. */
 	if (is_missing(arguments->policy[0]))
 		return 1;
 	is_missing(arguments->services[0]);
@@ -442,9 +444,10 @@ int main(int argc, char **argv)
 	int status;
 
 	descriptor_fill_streams(O_RDWR);
-	/* An ignored SIGCHLD is inherited, and takes away the status of services. */
+	/* If the parent ignored SIGCHLD, servicemanager inherits that and would never get the exit
+	 * status of services. */
 	signal(SIGCHLD, SIG_DFL);
-	/* A log that cannot be written must not end the manager. */
+	/* If the log cannot be written, the manager must not end. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	status = parse_arguments(&arguments, argc, argv);

@@ -7,7 +7,7 @@
 
 #include "manager.h"
 
-/* Fits a name, an interface, a watcher and some metadata; or about a thousand groups. */
+/* Enough for a name, an interface, a watcher and some metadata, or for about a thousand groups. */
 #define REQUEST_MAX 4096
 
 static const struct service_manager_ops ops = {
@@ -53,7 +53,7 @@ int manager_new(struct ipc *ipc, const struct manager_options *options,
 		r = ipc_object_set_limits(manager->object, &limits);
 	if (r == 0)
 		r = ipc_object_set_flags(manager->object, IPC_OBJECT_LABEL);
-	/* Without labels in the driver, rules about labels match no caller. */
+	/* If the driver has no labels, rules about labels match no caller. */
 	if (r == 0 || r == -EOPNOTSUPP)
 		r = ipc_set_manager(ipc, manager->object);
 	if (r < 0) {
@@ -94,7 +94,7 @@ int manager_work(struct manager *manager)
 
 	timeout = timeout_min(timeout, activation_work(manager));
 	timeout = timeout_min(timeout, registrations_work(manager));
-	/* Must be last, because the others may change names. */
+	/* Must be last, because the calls above may change names. */
 	return timeout_min(timeout, watch_work(manager));
 }
 

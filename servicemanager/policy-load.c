@@ -30,7 +30,7 @@ static bool number_from(const char *text, unsigned int *ret)
 	return true;
 }
 
-/* root is 0 even without a user database. */
+/* root is 0, even if there is no user database. */
 static int user_named(const char *name, uid_t *ret_uid)
 {
 	const struct passwd *entry = getpwnam(name);
@@ -102,7 +102,7 @@ int policy_load(const char *const *directories, struct policy **ret_policy)
 
 #define GROUPS_MAX 64
 
-/* Others are those of policy_print(). */
+/* policy_print() returns the other exit statuses. */
 enum { ALLOWED = 0, BAD_POLICY = 1, BAD_QUESTION = 2 };
 
 struct question {
@@ -118,7 +118,7 @@ static int complain(const char *what, const char *which)
 	return -EINVAL;
 }
 
-/* Without groups, the group with the number of the user. */
+/* If no groups are given, the group is the number of the user. */
 static int parse_who(struct question *question, char *who)
 {
 	struct policy_subject *subject = &question->subject;

@@ -9,19 +9,19 @@
 #include "policy.h"
 
 /*
- * Reads all *.conf of the directories, which end with NULL, in the order of the names of
- * the files. Of two files with one name, only that in the earlier directory is read.
- * Without any file the built-in rules apply. What is wrong is in the log.
+ * Reads all *.conf of the directories, which end with NULL, in the order of the file names. Of two
+ * files with the same name, only the file in the earlier directory is read. If there are no files,
+ * the built-in rules apply. Logs all problems.
  *
  *   -EINVAL  a file is wrong
  *   -ENOMEM
- *   other    why a file cannot be read
+ *   other    a file cannot be read
  */
 int policy_load(const char *const *directories, struct policy **ret_policy);
 
 /*
- * For --check-policy, which needs no bus: checks the files, and what they decide. The question
- * is USER[:GROUP,...] RIGHT NAME [LABEL] and NULL; or only NULL, to check just the files.
+ * Implements --check-policy, which needs no bus: checks the files, and decides a question. The
+ * question is USER[:GROUP,...] RIGHT NAME [LABEL] and NULL; or only NULL, to check just the files.
  * Returns an exit status:
  *
  *   0  the files are right, and access is allowed

@@ -5,15 +5,15 @@
  *   VERDICT WHO... RIGHTS NAME...
  *
  *   VERDICT  allow, refuse, hide
- *   WHO      anyone, or one or more of: user LIST, group LIST, label PATTERN; on the network
+ *   WHO      anyone, or at least one of: user LIST, group LIST, label PATTERN; on the network
  *            anyone, or certificate PATTERN,...
- *   RIGHTS   all, or some of register,find,list,call; on the network, where nobody registers
- *            names, the last three
+ *   RIGHTS   all, or some of register,find,list,call; on the network, where clients cannot
+ *            register names, the last three
  *   NAME     a name; "%u" in it is the user id of the caller, and a '*' at its end matches
  *            any rest
  *
- * A LIST has names, numbers and ranges of numbers, with commas and no blanks. config.h
- * defines words and comments.
+ * A LIST has names, numbers and ranges of numbers, with commas and no blanks. config.h defines
+ * words and comments.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,10 +39,10 @@ static char *next_word(struct parser *parser)
 
 /* --- Who --------------------------------------------------------------------------- */
 
-/* Numbers go up to 2^32 - 2; 2^32 - 1 is nobody's. */
+/* Numbers go up to 2^32 - 2, because 2^32 - 1 is not a valid id. */
 #define NUMBER_MAX (UINT32_MAX - 1)
 
-/* 1: *ret is from "7" or "7-9"; 0: the text is a name; -EINVAL. */
+/* Returns 1 if the text is a range such as "7" or "7-9", 0 if it is a name, or -EINVAL. */
 static int range_from(struct parser *parser, const char *text, struct policy_range *ret)
 {
 	uint64_t first, last;
@@ -67,8 +67,8 @@ static int range_from(struct parser *parser, const char *text, struct policy_ran
 	return 1;
 }
 
-/* If a rule that takes rights away is about somebody who does not exist, the name may be
- * misspelt, and the rule that is meant would be missing. */
+/* If a rule that takes rights away names an unknown user, the name may be misspelt, and the
+ * intended rule would be missing. So that is an error. */
 static int range_named(struct parser *parser, enum policy_verdict verdict, const char *what,
 		       const char *name, struct policy_range *ret)
 {
@@ -153,7 +153,7 @@ static int parse_label(struct parser *parser, struct policy_rule *rule)
 	return rule->label ? 0 : -ENOMEM;
 }
 
-/* Names in certificates, in each of which one '*' may stand for any text. */
+/* Parses patterns of names in certificates. One '*' in each pattern may stand for any text. */
 static int parse_certificates(struct parser *parser, struct policy_rule *rule)
 {
 	char *list = next_word(parser), *item;
@@ -163,7 +163,7 @@ static int parse_certificates(struct parser *parser, struct policy_rule *rule)
 	if (rule->certificates)
 		return complain(parser, "more than one certificate; write a list with commas");
 
-	/* Each has a character and a comma at least. */
+	/* Each pattern has at least a character and a comma. */
 	rule->certificates = calloc(strlen(list) / 2 + 1, sizeof(*rule->certificates));
 	if (!rule->certificates)
 		return -ENOMEM;
@@ -181,7 +181,7 @@ static int parse_certificates(struct parser *parser, struct policy_rule *rule)
 	return 0;
 }
 
-/* A rule that cannot match anybody here may be meant for another program. */
+/* A rule that cannot match any caller here may be meant for another program, so it is an error. */
 static int parse_who_word(struct parser *parser, struct policy_rule *rule, const char *word)
 {
 	bool network = parser->names->network;
@@ -201,7 +201,7 @@ static int parse_who_word(struct parser *parser, struct policy_rule *rule, const
 	return parse_label(parser, rule);
 }
 
-/* Stops before the first word that does not say who. */
+/* Stops before the first word that is not about the caller. */
 static int parse_who(struct parser *parser, struct policy_rule *rule)
 {
 	size_t before = parser->at;
@@ -283,8 +283,8 @@ static int parse_rights(struct parser *parser, struct policy_rule *rule)
 	return 0;
 }
 
-/* Is there a %u, and what follows could go on with its number? Then "user-%u*" of the user
- * 100 would match "user-1000-x". */
+/* Returns true if the text after %u could continue its number. Then "user-%u*" for the user 100
+ * would match "user-1000-x". */
 static bool pattern_is_open(const char *pattern)
 {
 	const char *u = strchr(pattern, '%');
@@ -295,7 +295,7 @@ static bool pattern_is_open(const char *pattern)
 	return (u[2] && strchr("0123456789%*", u[2])) || pattern_is_open(u + 2);
 }
 
-/* Characters of names, %u, and a '*' at the end. */
+/* Allows characters of names, %u, and a '*' at the end. */
 static bool pattern_is_valid(const char *pattern)
 {
 	for (const char *p = pattern; *p; p++) {

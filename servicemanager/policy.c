@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Keeping and applying rules: see policy.h. There are some dozens, so a decision compares
- * one after another, from the last one back.
+ * Storing and applying rules: see policy.h. A policy has some dozens of rules, so a decision
+ * compares them in turn, beginning with the last.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -97,7 +97,7 @@ static bool groups_match(const struct policy_ranges *ranges, const struct policy
 	return false;
 }
 
-/* "%u" in a pattern is the user id of the caller; a '*' at its end matches any rest. */
+/* "%u" in a pattern is the user id of the caller. A '*' at its end matches any rest. */
 static bool pattern_matches(const char *pattern, const char *name, uid_t uid)
 {
 	char number[16];
@@ -119,7 +119,7 @@ static bool pattern_matches(const char *pattern, const char *name, uid_t uid)
 	return !*name;
 }
 
-/* A '*' in the pattern matches any text; there is one at most. */
+/* The pattern may contain one '*', which matches any text. */
 static bool text_matches(const char *pattern, const char *text)
 {
 	const char *star = strchr(pattern, '*');

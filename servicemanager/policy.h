@@ -2,11 +2,11 @@
 /*
  * The policy: which users may register, find, list and call which names. policy-parse.c reads the
  * text of a file, policy.c decides, and policy-load.c finds the files of ipcbus-policy(5). policy.c
- * and policy-parse.c use no user database and no ipc: ipc-gateway has them too, for clients on the
- * network.
+ * and policy-parse.c use neither a user database nor libipc, because ipc-gateway also uses them,
+ * for clients on the network.
  *
- * A policy is a list of rules in the order in which they were read. The last rule that matches
- * the caller, the right and the name decides. If no rule matches, access is refused.
+ * A policy is a list of rules in the order in which they were read. The last rule that matches the
+ * caller, the right and the name decides. If no rule matches, access is refused.
  */
 #ifndef SERVICEMANAGER_POLICY_H
 #define SERVICEMANAGER_POLICY_H
@@ -21,29 +21,30 @@
 #define POLICY_RULES_MAX 4096
 
 enum policy_right {
-	POLICY_REGISTER = 1 << 0, /* give an object the name */
-	POLICY_FIND = 1 << 1,	  /* learn who has it */
+	POLICY_REGISTER = 1 << 0, /* register an object under the name */
+	POLICY_FIND = 1 << 1,	  /* learn the owner of the name */
 	POLICY_LIST = 1 << 2,	  /* see it in a list of names */
 	POLICY_CALL = 1 << 3,	  /* get the object */
 };
 
 enum policy_verdict {
 	POLICY_REFUSE,
-	POLICY_HIDE, /* as if nobody had the name; registering it is refused */
+	POLICY_HIDE, /* as if the name were not registered; registering it is refused */
 	POLICY_ALLOW,
 };
 
-/* A caller, as rules see it. */
+/* A caller, as the rules see it. */
 struct policy_subject {
 	uid_t uid;
 	gid_t gid;
-	const gid_t *groups; /* besides gid */
+	const gid_t *groups; /* supplementary groups */
 	size_t n_groups;
-	const char *label; /* of the security module; NULL: none */
-	char *const *certificates; /* names in the certificate, and NULL; or NULL: none */
+	const char *label; /* of the security module; NULL: no label */
+	char *const *certificates; /* names in the certificate, ending with NULL; NULL: no
+				    * certificate */
 };
 
-/* Numbers of users or groups, both ends included. */
+/* Range of user or group ids, both ends included. */
 struct policy_range {
 	uint32_t first, last;
 };
@@ -59,8 +60,8 @@ struct policy_rule {
 	unsigned int rights; /* enum policy_right, or'ed */
 	struct policy_ranges users;
 	struct policy_ranges groups;
-	char *label;	 /* NULL: any */
-	char **certificates; /* patterns; NULL: any, or no certificate */
+	char *label;	 /* NULL: any label */
+	char **certificates; /* patterns; NULL: the rule is not about certificates */
 	size_t n_certificates;
 	char **patterns; /* of names */
 	size_t n_patterns;
@@ -74,28 +75,28 @@ struct policy_decision {
 	const struct policy_rule *rule; /* NULL: no rule matches */
 };
 
-/* Looks up users and groups by name. -ENOENT: not found. */
+/* Look up users and groups by name. If there is no such name, return -ENOENT. */
 struct policy_names {
 	int (*user)(const char *name, uid_t *ret_uid);
 	int (*group)(const char *name, gid_t *ret_gid);
-	/* The callers are on the network: rules are about certificates, and user() and group() are
-	 * never called. Otherwise they are processes, which have users, groups and labels. */
+	/* True if callers are on the network: rules are about certificates, and user() and group()
+	 * are never called. False if callers are processes, which have users, groups and labels. */
 	bool network;
 };
 
 struct policy;
 
-/* Makes a policy without rules, which refuses everything. Returns NULL without memory. */
+/* Creates a policy without rules, which refuses everything. Returns NULL if memory is short. */
 struct policy *policy_new(void);
 struct policy *policy_free(struct policy *policy);
 
 /*
- * Appends the rules in the text of a file. A user or group that does not exist matches
- * nobody in a rule that allows, and is passed to warn(), which may be NULL. After an error
- * some of the rules may be in the policy, which must not be used.
+ * Appends the rules in the text of a file. If a rule that allows names an unknown user or group, it
+ * matches no caller, and warn(), which may be NULL, is called. After an error the policy must not
+ * be used, because it may have only some of the rules.
  *
- *   -EINVAL  the text is wrong, or a rule that refuses or hides is about a user or group that
- *            does not exist; *ret_problem, which may be NULL, says where and why
+ *   -EINVAL  the text is wrong, or a rule that refuses or hides names an unknown user or
+ *            group; *ret_problem, which may be NULL, has the line and the reason
  *   -ENOMEM
  */
 int policy_read(struct policy *policy, const char *file, const char *text, size_t size,
@@ -103,7 +104,8 @@ int policy_read(struct policy *policy, const char *file, const char *text, size_
 		void (*warn)(const char *file, const struct text_problem *problem),
 		struct text_problem *ret_problem);
 
-/* For policy_read(): takes the rule over. -EINVAL: there are too many; -ENOMEM. */
+/* For policy_read(): appends the rule and takes ownership of it. If there are too many rules,
+ * returns -EINVAL; if memory is short, -ENOMEM. */
 int policy_append(struct policy *policy, struct policy_rule *rule);
 struct policy_rule *policy_rule_free(struct policy_rule *rule);
 
@@ -111,13 +113,14 @@ struct policy_decision policy_decide(const struct policy *policy,
 				     const struct policy_subject *subject, enum policy_right right,
 				     const char *name);
 
-/* Is there a rule about groups? If not, supplementary groups of a caller need not be known. */
+/* Returns true if a rule is about groups. If not, the supplementary groups of callers are not
+ * needed. */
 bool policy_asks_for_groups(const struct policy *policy);
 
 size_t policy_count(const struct policy *policy);
 const struct policy_rule *policy_at(const struct policy *policy, size_t i);
 
-/* From "register", "find", "list" or "call"; 0 for anything else. */
+/* Parses "register", "find", "list" or "call". Returns 0 for any other text. */
 enum policy_right policy_right_from(const char *text);
 const char *policy_verdict_text(enum policy_verdict verdict);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Registering and unregistering names. A registered name has a struct owner, until the name is
+ * Registering and unregistering names. Each registered name has a struct owner, until the name is
  * unregistered, another object replaces the object, or the object dies.
  */
 #include <errno.h>
@@ -9,17 +9,17 @@
 
 #include "manager.h"
 
-/* After a restart owners register their names again within milliseconds. The manager
- * waits until none did for this long, but no longer than the maximum. */
+/* After a restart, owners register their names again within milliseconds. The manager waits until
+ * no owner has registered a name for SETTLE_QUIET_USEC, but at most SETTLE_MAX_USEC. */
 #define SETTLE_QUIET_USEC 300000
 #define SETTLE_MAX_USEC	  3000000
 
-/* For this long after the death of its object a name is reserved for its user. */
+/* After its object died, a name is reserved for its user for this time. */
 #define RESERVED_USEC 10000000ULL
-/* Reservations end in batches, at most one batch in this time. */
+/* Reservations expire in batches, at most one batch in this time. */
 #define EXPIRE_USEC   1000000ULL
 
-/* Until when a name is reserved that loses its owner now. */
+/* Returns the end of the reservation of a name that loses its owner now. */
 static uint64_t reservation_time(struct manager *manager)
 {
 	uint64_t until = now_usec() + RESERVED_USEC;
@@ -31,7 +31,7 @@ static uint64_t reservation_time(struct manager *manager)
 
 /* --- Owners -------------------------------------------------------------------- */
 
-/* The owner is not in the registry, or no longer. */
+/* The owner must not be in the registry. */
 static void owner_free(struct owner *owner)
 {
 	ipc_slot_end_async(owner->death);
@@ -52,7 +52,7 @@ static void owner_died(struct ipc_proxy *proxy, void *userdata)
 	owner_free(owner);
 }
 
-/* Takes the proxy over, even on failure. */
+/* Takes ownership of the proxy, even on failure. */
 static int owner_new(struct manager *manager, struct ipc_call *call,
 		     const Ipc__Manager__RegisterNameRequest *request, struct ipc_proxy *proxy,
 		     struct owner **ret_owner)
@@ -85,7 +85,7 @@ static int owner_new(struct manager *manager, struct ipc_call *call,
 
 /* --- Registering ----------------------------------------------------------------- */
 
-/* The object or its Provider; NULL: the request has neither, or both. */
+/* Returns the object or its Provider, or NULL if the request has neither or both. */
 static Ipc__Object *registered_object(const Ipc__Manager__RegisterNameRequest *request)
 {
 	bool object = request->object && request->object->id;
@@ -109,8 +109,8 @@ static const char *register_problem(const Ipc__Manager__RegisterNameRequest *req
 	return NULL;
 }
 
-/* The owner that already has the name, if the request changes nothing: after each of our
- * restarts every owner registers its names again. */
+/* If the name is already registered in the same way, returns its owner. After each restart of
+ * servicemanager, owners register their names again. */
 static struct owner *find_same(const struct manager *manager, const struct owner *owner)
 {
 	struct registry_entry *entry = registry_find(manager->registry, owner->entry.name);
@@ -148,7 +148,7 @@ static void registered(struct manager *manager, struct owner *owner, struct regi
 	watch_changed(manager, owner->entry.name);
 }
 
-/* Takes the owner over. */
+/* Takes ownership of the owner. */
 static int register_owner(struct manager *manager, struct ipc_call *call, struct owner *owner)
 {
 	struct owner *same = find_same(manager, owner);
@@ -158,7 +158,7 @@ static int register_owner(struct manager *manager, struct ipc_call *call, struct
 
 	if (same) {
 		owner_free(owner);
-		/* It was about to exit, and stays. */
+		/* The service was about to exit and continues to run. */
 		if (same->exiting)
 			idle_exit_registered(manager, same);
 		return service_manager_reply_register_name(call);
@@ -251,7 +251,8 @@ int handle_unregister_name(struct ipc_call *call,
 
 	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", entry->name,
 		    ipc_call_pid(call), ipc_call_uid(call));
-	/* A service that exits when idle comes back, so its name stays reserved for its user. */
+	/* A service that exits when idle is started again, so its name stays reserved for its
+	 * user. */
 	registry_unregister(manager->registry, entry,
 			    request->idle_exit ? reservation_time(manager) : 0);
 	watch_changed(manager, entry->name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The registry: a sorted array of names and a tree of users. There are thousands of names
- * at most, and their order is the order of lists.
+ * The registry: a sorted array of names and a tree of users. There are at most thousands of names.
+ * Their order is also the order of lists.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,12 +15,12 @@
 struct slot {
 	char name[REGISTRY_NAME_MAX + 1];
 	struct registry_entry *owner;
-	struct registry_waiter *waiters; /* in the order they came */
+	struct registry_waiter *waiters; /* oldest first */
 	uint64_t reserved_until;	 /* 0: not reserved */
-	uid_t reserved_for;		 /* who is charged for it */
+	uid_t reserved_for;		 /* the user who is charged for the reservation */
 };
 
-/* What is counted. */
+/* Kinds of objects that are counted. */
 enum kind { NAMES, WAITERS, WATCHES, KINDS };
 
 static const struct {
@@ -31,7 +31,7 @@ static const struct {
 	[WATCHES] = { REGISTRY_USER_WATCHES, REGISTRY_WATCHES },
 };
 
-/* A user who has something here. */
+/* A user with at least one counted object. */
 struct user {
 	uid_t uid;
 	size_t counts[KINDS];
@@ -57,8 +57,8 @@ static bool consists_of(const char *string, const char *accept, size_t max)
 	return !string[length] && length <= max;
 }
 
-/* Names are passed on as arguments and used as paths, so a part must not look like an option,
- * like "." or like "..". */
+/* Names are used as arguments and paths, so a part must not begin with '-' and must not be "." or
+ * "..". */
 bool registry_prefix_is_valid(const char *prefix)
 {
 	for (const char *p = prefix; *p; p++)
@@ -139,7 +139,7 @@ static struct slot *slot_get(struct registry *registry, const char *name)
 	return slot;
 }
 
-/* Forgets the name if nothing is known of it. */
+/* If the slot is empty, frees it. */
 static void slot_put(struct registry *registry, struct slot *slot)
 {
 	size_t i;
@@ -161,7 +161,7 @@ static int compare_users(const void *a, const void *b)
 	return (x->uid > y->uid) - (x->uid < y->uid);
 }
 
-/* NULL: the user has nothing here. */
+/* Returns NULL if the user has no counted objects. */
 static struct user *user_find(const struct registry *registry, uid_t uid)
 {
 	struct user key = { .uid = uid };
@@ -189,7 +189,7 @@ static struct user *user_get(struct registry *registry, uid_t uid)
 	return user;
 }
 
-/* Forgets the user if nothing is counted. */
+/* If the user has no counted objects, frees it. */
 static void user_put(struct registry *registry, struct user *user)
 {
 	for (size_t i = 0; i < KINDS; i++)
@@ -218,7 +218,7 @@ struct registry *registry_free(struct registry *registry)
 	return NULL;
 }
 
-/* Counts one more for the user and for all users; discharge() undoes it. */
+/* Increments the counts of the user and of all users. discharge() undoes it. */
 static int charge(struct registry *registry, uid_t uid, enum kind kind)
 {
 	struct user *user = user_get(registry, uid);
@@ -226,8 +226,8 @@ static int charge(struct registry *registry, uid_t uid, enum kind kind)
 	if (!user)
 		return -ENOMEM;
 
-	/* One person may have thousands of uids, and so reach the limit of all users: root must
-	 * still get in. */
+	/* A person may have thousands of uids, and reach the limit of all users with them. Root
+	 * must still be able to register names. */
 	if (user->counts[kind] >= limits[kind].user ||
 	    (uid && registry->counts[kind] >= limits[kind].all)) {
 		user_put(registry, user);
@@ -261,7 +261,7 @@ int registry_register(struct registry *registry, struct registry_entry *entry,
 	if (reserved && slot->reserved_for != entry->uid && entry->uid)
 		return -EBUSY;
 
-	/* An entry that is replaced is counted already, and so is one's own reservation. */
+	/* A replaced entry is already counted, and so is a reservation of the same user. */
 	if (old || (reserved && slot->reserved_for == entry->uid))
 		r = 0;
 	else
@@ -308,7 +308,7 @@ uint64_t registry_expire(struct registry *registry, uint64_t now)
 {
 	uint64_t next = 0;
 
-	/* From the end, because slots may go. */
+	/* Iterate from the end, because slots may be freed. */
 	for (size_t i = registry->n_slots; i-- > 0;) {
 		struct slot *slot = registry->slots[i];
 
@@ -325,7 +325,7 @@ uint64_t registry_expire(struct registry *registry, uint64_t now)
 	return next;
 }
 
-/* Names with the prefix are neighbors, from the prefix on. */
+/* Names with the prefix follow each other, beginning at the position of the prefix. */
 struct registry_entry *registry_next(const struct registry *registry, const char *prefix,
 				     const char *after)
 {

@@ -2,13 +2,13 @@
 /*
  * The registry: names, their owners, the calls that wait for a name, and the watches of names.
  *
- * The registry is pure: it calls no other file, and knows no connection and no clock. Entries,
- * waiters and watches belong to registration.c, waiter.c and watch.c, which embed them in their
- * own structures. The registry links them, copies the names, and counts them for each user.
+ * The registry is pure: it calls no other file, and uses neither connections nor clocks. Entries,
+ * waiters and watches belong to registration.c, waiter.c and watch.c, which embed them in their own
+ * structures. The registry links them, copies the names, and counts them for each user.
  *
- * A name can have an owner and waiters, also both: waiters that may not have the object. A name
- * without an owner can be reserved for a user. Then only that user and root can register it, and
- * it counts as a name of that user. A name with none of these is forgotten.
+ * A name can have an owner and waiters. If it has both, the waiters may not have the object. A name
+ * without an owner can be reserved for a user. Then only that user and root can register it, and it
+ * counts as a name of that user. A name without owner, waiters and reservation is freed.
  */
 #ifndef SERVICEMANAGER_REGISTRY_H
 #define SERVICEMANAGER_REGISTRY_H
@@ -21,8 +21,8 @@
 #define REGISTRY_NAME_MAX      127
 #define REGISTRY_INTERFACE_MAX 255
 
-/* Limits of each user, and of all users together; root may exceed the latter. They are below the
- * limits of the driver for a process, so that a user reaches a limit before servicemanager does. */
+/* Limits of each user, and of all users together. Root may exceed the latter. They are below the
+ * driver's limits for a process, so that a user reaches a limit before servicemanager does. */
 #define REGISTRY_USER_NAMES   1024
 #define REGISTRY_USER_WAITERS 1024
 #define REGISTRY_USER_WATCHES 256
@@ -53,20 +53,21 @@ struct registry_watch {
 
 struct registry;
 
-/* 1 to 127 characters of [A-Za-z0-9_./-]: parts with '/' between them, each of which begins
- * with a letter, a digit or '_'. A prefix is empty, or the beginning of a name. */
+/* A valid name is 1 to 127 characters of [A-Za-z0-9_./-]: parts with '/' between them, each of
+ * which begins with a letter, a digit or '_'. A valid prefix is empty, or the beginning of a
+ * name. */
 bool registry_name_is_valid(const char *name);
 bool registry_prefix_is_valid(const char *prefix);
-/* Up to 255 characters of [A-Za-z0-9_.]. */
+/* A valid interface is up to 255 characters of [A-Za-z0-9_.]. */
 bool registry_interface_is_valid(const char *interface);
 
-/* Returns NULL without memory. Only an empty registry may be freed. */
+/* registry_new() returns NULL if memory is short. Only an empty registry may be freed. */
 struct registry *registry_new(void);
 struct registry *registry_free(struct registry *registry);
 
 /*
- * Registers the entry under its name. If an entry of the same user had the name, it becomes
- * *ret_replaced and belongs to the caller again; else *ret_replaced is NULL.
+ * Registers the entry under its name. If an entry of the same user had the name, sets *ret_replaced
+ * to it, and the caller owns it again. Otherwise sets *ret_replaced to NULL.
  *
  *   -EEXIST  another user has the name
  *   -EBUSY   the name is reserved for another user
@@ -79,20 +80,22 @@ int registry_register(struct registry *registry, struct registry_entry *entry,
 /* Returns NULL if the name has no owner. */
 struct registry_entry *registry_find(const struct registry *registry, const char *name);
 
-/* The entry must be in the registry. Its name is reserved for its user until reserved_until; 0:
- * the name is not reserved. */
+/* The entry must be in the registry. Reserves its name for its user until reserved_until. If that
+ * is 0, the name is not reserved. */
 void registry_unregister(struct registry *registry, struct registry_entry *entry,
 			 uint64_t reserved_until);
 
-/* Ends the reservations until now. Returns the end of the next reservation; 0: none is left. */
+/* Ends the reservations that expire until now. Returns the end of the next reservation, or 0 if
+ * there is none. */
 uint64_t registry_expire(struct registry *registry, uint64_t now);
 
-/* Returns the first entry with the prefix whose name sorts after `after` ("": the first entry);
- * NULL if there is none. */
+/* Returns the first entry with the prefix whose name sorts after `after`, or NULL. If `after` is
+ * empty, begins with the first entry. */
 struct registry_entry *registry_next(const struct registry *registry, const char *prefix,
 				     const char *after);
 
-/* Adds a waiter for its name. -EDQUOT: too many waiters; -ENOMEM. */
+/* Adds a waiter for its name. If there are too many waiters, returns -EDQUOT; if memory is short,
+ * -ENOMEM. */
 int registry_wait(struct registry *registry, struct registry_waiter *waiter);
 
 /* The waiter must be in the registry. */
@@ -103,7 +106,7 @@ struct registry_waiter *registry_waiters(const struct registry *registry, const 
 /* Returns the waiters of the first name with waiters that sorts after the given name, or NULL. */
 struct registry_waiter *registry_waiters_after(const struct registry *registry, const char *name);
 
-/* -EDQUOT: too many watches; -ENOMEM. */
+/* If there are too many watches, returns -EDQUOT; if memory is short, -ENOMEM. */
 int registry_watch(struct registry *registry, struct registry_watch *watch);
 
 /* The watch must be in the registry. */
@@ -112,10 +115,10 @@ void registry_unwatch(struct registry *registry, struct registry_watch *watch);
 /* Moves the watch to the end of the list. It must be in the registry. */
 void registry_watch_last(struct registry *registry, struct registry_watch *watch);
 
-/* Does the watch include the name? */
+/* Returns true if the watch includes the name. */
 bool registry_watches(const struct registry_watch *watch, const char *name);
 
-/* Returns the next watch, or the first if before is NULL; NULL at the end of the list. */
+/* Returns the next watch, the first if before is NULL, or NULL at the end of the list. */
 struct registry_watch *registry_next_watch(const struct registry *registry,
 					   const struct registry_watch *before);
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Starting units of systemd: see unit.h. Each job has a connection to the system bus of its
- * own.
+ * Starting units of systemd: see unit.h. Each job has its own connection to the system bus.
  *
- * systemd replies to StartUnit() with the path of the job, and later sends the signal
- * JobRemoved with that path and the result. Any process on the system bus may send us a
- * signal, so only a signal from the sender of that reply counts.
+ * systemd replies to StartUnit() with the path of the job. Later it sends the signal JobRemoved
+ * with that path and the result. Any process on the system bus may send signals to servicemanager,
+ * so signals count only if the sender of that reply sent them.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -52,7 +51,7 @@ struct unit_job *unit_job_free(struct unit_job *job)
 	return NULL;
 }
 
-/* what, why and help are the parts of a text; NULL: the unit was started. */
+/* what, why and help are the parts of the problem's text. If what is NULL, the unit was started. */
 static void job_ended(struct unit_job *job, const char *what, const char *why, const char *help)
 {
 	job->ended = true;
@@ -111,8 +110,8 @@ static int on_removed(sd_bus_message *signal, void *userdata, sd_bus_error *unus
 	return 0;
 }
 
-/* For each time that the events of the bus may have changed. If messages were read that are
- * not yet processed, the source is ready at once, because the socket is writable. */
+/* Must be called whenever the events of the bus may have changed. If messages were read but not yet
+ * processed, the source must be ready at once: the socket is always writable, so wait for that. */
 static int watch_bus(struct unit_job *job, bool more)
 {
 	int fd = sd_bus_get_fd(job->bus), events = sd_bus_get_events(job->bus);
@@ -142,8 +141,8 @@ static void bus_ready(struct source *source)
 	unit_job_free(job);
 }
 
-/* Subscribing must come before StartUnit(). Needs no reply, because the reply of StartUnit()
- * shows whether systemd is there. */
+/* Subscribe before StartUnit(). Subscribing needs no reply, because the reply of StartUnit() shows
+ * whether systemd is reachable. */
 static int send_requests(struct unit_job *job)
 {
 	int r = sd_bus_match_signal_async(job->bus, /* ret_slot= */ NULL, SYSTEMD, SYSTEMD_PATH,

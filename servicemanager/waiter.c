@@ -10,13 +10,13 @@
 
 #include "manager.h"
 
-/* The request of a call that waits stays in our region for as long. */
+/* The request of a waiting call stays in the region of servicemanager for as long as it waits. */
 #define WAIT_PAYLOAD_MAX 512
 
 struct waiter {
 	struct registry_waiter entry;
 	struct manager *manager;
-	char interface[REGISTRY_INTERFACE_MAX + 1]; /* empty: any */
+	char interface[REGISTRY_INTERFACE_MAX + 1]; /* empty: any interface */
 	struct caller caller;
 	bool get; /* Get(), not Wait() */
 	struct ipc_call *call;
@@ -31,7 +31,7 @@ static void waiter_free(struct waiter *waiter)
 	free(waiter);
 }
 
-/* Its call has its reply, or needs none. */
+/* The call must have its reply, or need none. */
 static void waiter_end(struct manager *manager, struct waiter *waiter)
 {
 	registry_unwait(manager->registry, &waiter->entry);
@@ -122,7 +122,7 @@ static void waiter_reply(struct manager *manager, struct waiter *waiter, const s
 		manager, &waiter->caller, POLICY_FIND | POLICY_CALL, owner->entry.name);
 	int r;
 
-	/* For this caller nobody has the name. */
+	/* For this caller the name is not registered. */
 	if (decision.verdict == POLICY_HIDE)
 		return;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watches of names: see manager.h. No call waits for a watcher. While the region of a watcher is
- * full, its notifications are kept until the driver reports space. With too many to keep, the
- * watch is replayed from the beginning. Between two turns of the loop only NAMES_AT_ONCE names
+ * Watches of names: see manager.h. Calls never wait for a watcher. While the region of a watcher is
+ * full, its notifications are kept until the driver reports space. If there are too many to keep,
+ * the watch is replayed from the beginning. In each turn of the loop, at most NAMES_AT_ONCE names
  * are handled, one watch after another.
  *
  * A watch sends, in this order:
@@ -23,13 +23,13 @@
 /* Maximum number of changed names that a watch keeps before it is replayed. */
 #define PENDING_MAX 256
 
-/* Maximum number of names handled between two turns of the loop. */
+/* Maximum number of names handled in one turn of the loop. */
 #define NAMES_AT_ONCE 512
 
-/* Delay before a watch that lacked a resource tries again. */
+/* If a watch lacked a resource, it tries again after this delay. */
 #define RETRY_MSEC 20
 
-/* A changed name, of which the watcher was not notified yet. */
+/* A changed name of which the watcher has not been notified. */
 struct pending {
 	struct pending *next;
 	char name[];
@@ -39,7 +39,7 @@ struct watch {
 	struct registry_watch entry;
 	struct manager *manager;
 	struct watcher *watcher;
-	uint64_t cookie; /* the watcher's own */
+	uint64_t cookie; /* chosen by the watcher */
 	struct caller caller;
 	struct ipc_slot *death;
 	struct pending *pending;
@@ -150,7 +150,7 @@ static int notify_present(struct watch *watch, struct registry_entry *entry)
 		      callable ? &object : NULL);
 }
 
-/* Returns -EINPROGRESS if this turn of the loop has handled enough names. */
+/* If this turn of the loop has handled enough names, returns -EINPROGRESS. */
 static int notify_name(struct watch *watch, const char *name)
 {
 	struct registry_entry *entry = registry_find(watch->manager->registry, name);
@@ -244,14 +244,15 @@ static void became_writable(struct ipc *ipc, void *userdata)
 	watch_continue(manager);
 }
 
-/* Lets the driver report when a receiver has space again. */
+/* Requests a report from the driver when a receiver has space again. */
 static int await_space(struct manager *manager)
 {
 	return manager->writable ? 0 : ipc_on_writable(manager->ipc, became_writable, manager,
 						       &manager->writable);
 }
 
-/* Sends the notifications that are due. Ends the watch if its watcher died or takes no objects. */
+/* Sends the notifications that are due. If the watcher died or accepts no objects, ends the
+ * watch. */
 static void continue_watch(struct watch *watch)
 {
 	struct manager *manager = watch->manager;
@@ -260,13 +261,14 @@ static void continue_watch(struct watch *watch)
 	if (r == 0)
 		return;
 	if (r == -EINPROGRESS) {
-		/* The first watch that stops here had its share; later watches keep their place. */
+		/* The first watch that stops here has had its turn; later watches keep their
+		 * place. */
 		if (!manager->wants_turn)
 			registry_watch_last(manager->registry, &watch->entry);
 		manager->wants_turn = true;
 		return;
 	}
-	/* It may succeed later. Only after -EAGAIN does the driver report when. */
+	/* A retry may succeed. Only after -EAGAIN does the driver report when. */
 	if (r == -EAGAIN || r == -ENOSPC || r == -EDQUOT || r == -ENOMEM) {
 		watch->stuck = true;
 		if (r == -EAGAIN)
@@ -314,7 +316,8 @@ int watch_work(struct manager *manager)
 	return manager->wants_time ? RETRY_MSEC : -1;
 }
 
-/* Starts again: reports all names, so the pending changes are not needed. */
+/* Starts again from the first name. Pending changes are dropped, because all names are reported
+ * again. */
 static void restart(struct watch *watch)
 {
 	forget_pending(watch);
