@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The arena: a list of blocks, one for each allocation. Nothing is freed before the end.
+ * The arena: a list of blocks, one for each allocation. All blocks are freed at the end.
  */
 #define _GNU_SOURCE
 #include <stdint.h>

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of one run of the generator. Everything is allocated from one arena and freed
- * together at the end, so no function needs rules of ownership.
+ * Memory of one run of the generator. All memory is allocated from one arena and freed together at
+ * the end, so functions need no rules of ownership.
  *
- * If memory runs out, the program prints a message and exits: there is nothing to clean
- * up.
+ * If memory runs out, the program prints a message and exits.
  */
 #ifndef IDL_ARENA_H
 #define IDL_ARENA_H
@@ -20,7 +19,7 @@ struct arena {
 	struct arena_block *blocks;
 };
 
-/* Return zeroed memory, never NULL. */
+/* These functions return zeroed memory, never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_array(struct arena *arena, size_t count, size_t size);
 char *arena_strndup(struct arena *arena, const char *string, size_t length);
@@ -29,7 +28,7 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 char *arena_vprintf(struct arena *arena, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
-/* For protobuf_c_message_unpack(). Its free does nothing. */
+/* For protobuf_c_message_unpack(). Its free function has no effect. */
 ProtobufCAllocator arena_allocator(struct arena *arena);
 
 void arena_done(struct arena *arena);

@@ -20,12 +20,12 @@ typedef Google__Protobuf__OneofDescriptorProto Oneof;
 struct copier {
 	struct arena *arena;
 	const File *file;
-	struct scope scope;  /* C names at file scope, of this file and of its imports */
-	struct scope *types; /* of the run: ".a.Old" to ".a.New" */
+	struct scope scope;  /* C names at file scope of this file and of its imports */
+	struct scope *types; /* all types of the run: maps ".a.Old" to ".a.New" */
 	struct diag *diag;
 };
 
-/* A copy of an array of pointers, whose elements are then replaced. */
+/* Returns a copy of an array of pointers. The caller then replaces its elements. */
 static void *copy_array(struct arena *arena, const void *array, size_t n)
 {
 	void *copy = arena_array(arena, n + 1, sizeof(void *));
@@ -44,8 +44,8 @@ static void *copy_array(struct arena *arena, const void *array, size_t n)
 
 /* --- Types -------------------------------------------------------------------------- */
 
-/* The names that protoc-gen-c makes of a message: '*' is its name, as a class, in lower and in
- * upper case. */
+/* The names that protoc-gen-c derives from a message. '*' stands for its name, as a class, in lower
+ * case and in upper case. */
 static const char *const class_forms[] = { "*", "*_Closure", NULL };
 static const char *const lower_forms[] = {
 	"*__init",
@@ -110,7 +110,8 @@ static const char *join(struct arena *arena, const char *scope, const char *name
 	return arena_printf(arena, "%s%s%s", scope, *scope ? "." : "", name);
 }
 
-/* Chooses and enters the name of a message or enum; scope is its C name's, old that of the file. */
+/* Chooses and enters the name of a message or enum. scope has the C names, old is the name in the
+ * file. */
 static char *choose_type(struct copier *c, const char *scope, const char *old, char *name)
 {
 	const char *original = name;
@@ -123,7 +124,7 @@ static char *choose_type(struct copier *c, const char *scope, const char *old, c
 	return name;
 }
 
-/* "P__FOO_BAR" for what protoc-gen-c makes of enumerators in the type. */
+/* Returns "P__FOO_BAR", the prefix that protoc-gen-c gives enumerators in the type. */
 static const char *upper_of(struct copier *c, const char *full_name)
 {
 	return name_upper(c->arena,
@@ -158,7 +159,7 @@ static Enum *copy_enum(struct copier *c, const char *scope, const char *old, Enu
 
 /* --- Fields ------------------------------------------------------------------------- */
 
-/* One message: the members of its structure. */
+/* A message and the members of its structure. */
 struct members {
 	struct copier *c;
 	struct scope scope;
@@ -198,7 +199,7 @@ static Oneof *copy_oneof(struct members *m, Oneof *original)
 	return copy;
 }
 
-/* Whether protobuf-c has a flag for it. */
+/* Returns true if protobuf-c has a flag for the field. */
 static bool has_flag(const File *file, const Field *field)
 {
 	return field->label == LABEL(OPTIONAL) && !field->has_oneof_index &&
@@ -206,7 +207,7 @@ static bool has_flag(const File *file, const Field *field)
 	       !(file->syntax && !strcmp(file->syntax, "proto3"));
 }
 
-/* The members of a field; '*' is its name in lower case. */
+/* Returns the members of a field. '*' stands for its name in lower case. */
 static const char *const *member_forms(struct members *m, const Field *field)
 {
 	const char **forms = arena_array(m->c->arena, 3, sizeof(*forms));
@@ -220,7 +221,7 @@ static const char *const *member_forms(struct members *m, const Field *field)
 	return forms;
 }
 
-/* The enumerator of a field in a oneof. */
+/* Returns the enumerator of a field in a oneof. */
 static const char *enumerator(struct members *m, const Descriptor *message, const Field *field,
 			      const char *name)
 {
@@ -311,7 +312,7 @@ static Descriptor *copy_message(struct copier *c, const char *scope, const char 
 
 /* --- References --------------------------------------------------------------------- */
 
-/* What types says of the old name, or the old name. */
+/* Returns the new name of a type, or the old name if it has no new name. */
 static char *new_name(const struct scope *types, char *old)
 {
 	const char *new = old ? scope_find(types, old) : NULL;
@@ -360,7 +361,8 @@ static void refer_methods(struct scope *types, File *file)
 
 /* --- Files -------------------------------------------------------------------------- */
 
-/* Enters a type of an import. Two imports that do not know each other cannot be told apart. */
+/* Enters a type of an import. If two imports that do not import each other have types with the same
+ * C name, that is an error. */
 static void enter_imported(struct copier *c, const char *full_name, const File *of,
 			   struct path place)
 {
@@ -391,7 +393,7 @@ static void enter_all(struct copier *c, const char *scope, Descriptor *const *me
 	}
 }
 
-/* The names of imports can clash with the file's: a.b.C and a.B.C are A__B__C. */
+/* Names of imports can clash with names of the file: a.b.C and a.B.C are both A__B__C. */
 static void enter_imports(struct copier *c, File *const *copies, size_t n_copies, const File *file,
 			  bool *seen)
 {

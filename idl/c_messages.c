@@ -28,13 +28,13 @@ extern char **environ;
 
 #define KIND(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
 
-/* libipc has the messages of these. */
+/* Returns true for files whose messages are in libipc. */
 static bool is_ours(const char *name)
 {
 	return !strcmp(name, "ipc/ipc.proto") || !strcmp(name, "ipc/options.proto");
 }
 
-/* --- Imports that matter ------------------------------------------------------------- */
+/* --- Required imports ---------------------------------------------------------------- */
 
 static size_t index_of(const struct request *request, const char *name)
 {
@@ -45,8 +45,7 @@ static size_t index_of(const struct request *request, const char *name)
 	return i;
 }
 
-/* Marks the files that declare the types of the fields. Those of enums are found by their
- * names. */
+/* Marks the files that declare the types of the fields. Files of enums are found by their names. */
 static const File *file_of(const struct request *request, const Field *field)
 {
 	const struct type *type = types_find(&request->types, field->type_name);
@@ -55,7 +54,7 @@ static const File *file_of(const struct request *request, const Field *field)
 
 	if (type)
 		return type->file;
-	/* An enum in a message is where the message is. */
+	/* An enum inside a message is in the file of the message. */
 	dot = strrchr(field->type_name, '.');
 	outer = arena_strndup(request->arena, field->type_name, (size_t)(dot - field->type_name));
 	type = types_find(&request->types, outer);
@@ -89,7 +88,7 @@ static void mark_fields(const struct request *request, Descriptor *const *messag
 	}
 }
 
-/* Whether the file or one that it imports publicly is used. */
+/* Returns true if the file, or a file that it imports publicly, is used. */
 static bool provides(const struct request *request, size_t file, const bool *used)
 {
 	const File *f = request->files[file];
@@ -102,7 +101,7 @@ static bool provides(const struct request *request, size_t file, const bool *use
 				      index_of(request, f->dependency[at]) :
 				      request->n_files;
 
-		/* Imports come before what imports them. */
+		/* Imported files precede the files that import them. */
 		if (next < file && provides(request, next, used))
 			return true;
 	}
@@ -117,8 +116,8 @@ static bool is_public(const File *file, size_t dependency)
 	return false;
 }
 
-/* The imports whose types C needs, and public ones. A file is often imported for its options
- * alone; protoc-gen-c would include its header. Returns them in place of dependency. */
+/* Replaces the dependencies by the imports whose types C needs, and by public imports. Files are
+ * often imported only for their options, but protoc-gen-c would include their headers. */
 static void keep_imports(const struct request *request, File *copy, const File *file)
 {
 	bool *used = arena_array(request->arena, request->n_files + 1, sizeof(*used));
@@ -174,14 +173,15 @@ void c_messages_imports(const struct request *request, const char *name, const c
 {
 	add_imports(request, name, arena_array(request->arena, request->n_files + 1, sizeof(bool)),
 		    list, n);
-	/* The file itself is the last. */
+	/* Remove the file itself, which is the last. */
 	*n -= *n > 0;
 }
 
 /* --- The request --------------------------------------------------------------------- */
 
-/* protoc-gen-c writes "inf" and "nan", which are no C. These numbers stand for them, in as many
- * digits as it writes. The least int64 is no literal of C either. */
+/* protoc-gen-c writes defaults "inf" and "nan", which are not valid C. So it gets these numbers
+ * instead, with as many digits as it writes, and mend() replaces them in its output. It writes the
+ * lowest int64 as a literal, which is not valid C either. */
 static const struct special {
 	const char *value;
 	const char *number;
@@ -209,7 +209,7 @@ static char *special_default(struct arena *arena, const Field *field)
 	return field->default_value;
 }
 
-/* Without what protobuf-c does not support. A group is an unknown field, then. */
+/* Removes elements that protobuf-c does not support. A group then becomes an unknown field. */
 static Descriptor *strip_message(struct arena *arena, const Descriptor *message)
 {
 	Descriptor *copy = arena_alloc(arena, sizeof(*copy));
@@ -233,7 +233,8 @@ static Descriptor *strip_message(struct arena *arena, const Descriptor *message)
 	return copy;
 }
 
-/* Nor services: libipc does not use those of protobuf-c, and their names clash. */
+/* Removes services as well: libipc does not use the services of protobuf-c, and their names
+ * clash. */
 static File *strip_file(const struct request *request, const File *file)
 {
 	struct arena *arena = request->arena;
@@ -288,7 +289,8 @@ static void replace(struct arena *arena, ResponseFile *file, const char *old, co
 	text_done(&text);
 }
 
-/* {0} as the initializer of a union begins with bytes, which are a structure, gives a warning. */
+/* If the first member of a union is bytes, which is a structure, the initializer {0} causes a
+ * warning. */
 static void brace_oneofs(struct arena *arena, ResponseFile *file, const struct type *type)
 {
 	const Descriptor *message = type->descriptor;
@@ -312,7 +314,7 @@ static void brace_oneofs(struct arena *arena, ResponseFile *file, const struct t
 	}
 }
 
-/* Makes valid C of it, without warnings. */
+/* Turns the output of protoc-gen-c into valid C without warnings. */
 static void mend(const struct request *request, ResponseFile *file)
 {
 	for (size_t i = 0; i < N_SPECIALS; i++)
@@ -355,7 +357,7 @@ static FILE *memory_file(void)
 	return fd < 0 ? NULL : fdopen(fd, "w+");
 }
 
-/* Both are files, not pipes: neither side can wait for the other. */
+/* Both are files instead of pipes, so neither process can block on the other. */
 static const char *spawn(struct arena *arena, FILE *input, FILE *output)
 {
 	char *const arguments[] = { (char *)"protoc-gen-c", NULL };
@@ -410,7 +412,8 @@ static const char *run_with(struct arena *arena, FILE *input, FILE *output, cons
 	return NULL;
 }
 
-/* Runs protoc-gen-c with the request as its input. Returns NULL, or an error for the user. */
+/* Runs protoc-gen-c with the request as its input. Returns NULL, or an error message for the
+ * user. */
 static const char *run_generator(struct arena *arena, const uint8_t *request, size_t size,
 				 uint8_t **ret_response, size_t *ret_size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The messages for C: the files X.pb-c.h and X.pb-c.c of protoc-gen-c, which the plugin runs on
- * the files that c_files() made.
+ * The messages for C: the files X.pb-c.h and X.pb-c.c. The plugin runs protoc-gen-c on the files
+ * from c_files().
  */
 #ifndef IDL_C_MESSAGES_H
 #define IDL_C_MESSAGES_H
@@ -10,19 +10,19 @@
 #include "request.h"
 
 /*
- * Returns whether protoc runs protoc-gen-c itself: its command line has --c_out. protoc tells no
- * plugin about the others, and fails if two of them write one file.
+ * Returns true if protoc also runs protoc-gen-c itself, because its command line has --c_out.
+ * protoc does not tell a plugin about other plugins, and fails if two of them write the same file.
  */
 bool c_generator_is_beside(void);
 
-/* Generates the messages of the files that are named, and with parameter imports of those that
- * they need. The files of the request are those of c_files(). Returns NULL, or an error for the
- * user. */
+/* Generates the messages of the named files. With parameter imports, also generates the messages of
+ * the files that they need. The files of the request must come from c_files(). Returns NULL, or an
+ * error message for the user. */
 const char *c_messages(const struct request *request, char *const *names, size_t n_names,
 		       Google__Protobuf__Compiler__CodeGeneratorResponse__File ***ret_files,
 		       size_t *ret_n_files);
 
-/* Appends to list the names of the files, besides the one named, of which C needs the messages. */
+/* Appends to list the other files whose messages the named file needs in C. */
 void c_messages_imports(const struct request *request, const char *name, const char **list,
 			size_t *n);
 

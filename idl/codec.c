@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which messages get a codec: see codec.h. A field of which protoc-c makes an unusual member gets
- * none for its message.
+ * Chooses the messages that get a codec: see codec.h. If protoc-c generates an unusual member for a
+ * field, the message gets no codec.
  */
 #include <stdlib.h>
 
@@ -25,7 +25,7 @@ static bool has_unusual_options(const Field *field)
 	for (unsigned int i = 0; i < options->base.n_unknown_fields; i++)
 		if (options->base.unknown_fields[i].tag == PB_C_OPTION)
 			return true;
-	/* Compilers warn wherever it is used. */
+	/* Using a deprecated member causes compiler warnings. */
 	return options->deprecated;
 }
 
@@ -37,14 +37,14 @@ static bool has_plain_type(const Field *field)
 		return false;
 	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING:
 	case GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES:
-		/* protobuf-c compares the pointer with that of its default. */
+		/* protobuf-c compares the pointer with the pointer to the default. */
 		return !field->default_value;
 	default:
 		return true;
 	}
 }
 
-/* A oneof of one field, such as protoc makes of a proto3 optional. */
+/* Returns true for a oneof with one field, as protoc creates for a proto3 optional. */
 static bool is_alone(const Descriptor *message, const Field *field)
 {
 	size_t n = 0;
@@ -104,7 +104,7 @@ static int compare_numbers(const void *a, const void *b)
 	return (*x)->number < (*y)->number ? -1 : (*x)->number > (*y)->number;
 }
 
-/* NULL: some are not plain, or there are too many. */
+/* Returns NULL if some fields are not plain, or if there are too many. */
 static const Field **plain_fields(struct arena *arena, const Descriptor *message)
 {
 	const Field **fields;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which messages get a codec: code of their own that packs and unpacks them in place of
- * protobuf-c (struct ipc_codec in <ipc/rpc.h>). emit_codec.c writes it.
+ * Codecs: generated code that packs and unpacks a message instead of protobuf-c (struct ipc_codec
+ * in <ipc/rpc.h>). emit_codec.c writes it.
  *
- * That are messages of 1 to CODEC_FIELDS_MAX fields, each of them a single number, string or
- * bytes, optional or not. Code grows with each field, and what it saves of a call hardly does. A
- * larger message, or one with other fields, is left to libipc, which goes through the descriptor.
+ * Messages of 1 to CODEC_FIELDS_MAX fields get a codec if each field is a single number, string or
+ * bytes, optional or not. The code grows with each field, but the time that it saves hardly does.
+ * libipc handles all other messages with the descriptor.
  */
 #ifndef IDL_CODEC_H
 #define IDL_CODEC_H
@@ -21,25 +21,25 @@ struct codec {
 	size_t n_fields;
 };
 
-/* How the value of a field lies in the message: the lower bits of its tag. */
+/* Wire type of a field: the lower bits of its tag. */
 enum wire { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
 
-/* Of the types that a codec's fields have. */
+/* Only for the types of fields that a codec may have. */
 enum wire codec_wire(const Google__Protobuf__FieldDescriptorProto *field);
 unsigned int codec_tag(const Google__Protobuf__FieldDescriptorProto *field);
 
-/* In C the member that says whether the field of a oneof is there: "_text_case"; or NULL. */
+/* Returns the C member that has the case of the field's oneof, such as "_text_case", or NULL. */
 const char *codec_case(struct arena *arena, const struct codec *codec,
 		       const Google__Protobuf__FieldDescriptorProto *field);
 
-/* One for each type: of a file with services. */
+/* The codecs of a file with services, one for each type. */
 struct codecs {
 	struct codec *list;
 	size_t count;
 };
 
-/* The codec of a type, which is added to the list if it is not there; NULL: the type gets none.
- * The list has space for it. */
+/* Returns the codec of a type, and adds it to the list if necessary. If the type gets no codec,
+ * returns NULL. The list must have space for it. */
 const struct codec *codecs_add(struct arena *arena, struct codecs *codecs,
 			       const struct type *type);
 

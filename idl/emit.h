@@ -29,13 +29,13 @@
 struct emitter {
 	struct arena *arena;
 	const struct unit *unit;
-	const struct types *types; /* all of the request */
+	const struct types *types; /* all types of the request */
 	const struct request *request;
 	struct text *out;
-	const struct rust_module *module; /* lang=rust: the one that is being written */
+	const struct rust_module *module; /* lang=rust: the module that is being written */
 };
 
-/* The longest list of parameters. */
+/* Maximum number of parameters of a function. */
 #define PARAMS_MAX 8
 
 #define emit(e, ...) text_printf((e)->out, __VA_ARGS__)
@@ -45,7 +45,7 @@ void emit_header(struct emitter *e);
 void emit_source(struct emitter *e);
 void emit_cpp(struct emitter *e);
 
-/* Its messages' codecs, and the name of a message's class. */
+/* The codecs of the messages, and the class name of a message. */
 void emit_cpp_codecs(struct emitter *e);
 const char *cpp_class(struct emitter *e, const struct type *type);
 
@@ -71,7 +71,7 @@ void emit_stream_start(struct emitter *e, const struct service *service,
 		       const struct method *method);
 void sign_stream_handler(struct emitter *e, const struct method *method, const char *tail);
 
-/* "=== title ====...": what separates services, and "--- title ---...". */
+/* Writes a heading: "=== title ====..." between services, or "--- title ---...". */
 void emit_title(struct emitter *e, char rule, const char *title);
 
 /* --- Signatures; tail is ";\n" or "\n{\n" ------------------------------------ */
@@ -97,7 +97,7 @@ void sign_reply_free(struct emitter *e, const struct service *service,
 void sign_reply_keep(struct emitter *e, const struct service *service,
 		     const struct method *method, const char *tail);
 
-/* The handler as a member of the ops, after a tab. */
+/* Writes the handler as a member of the ops, indented by a tab. */
 void sign_handler(struct emitter *e, const struct method *method, const char *tail);
 void sign_reply(struct emitter *e, const struct service *service, const struct method *method,
 		const char *tail);

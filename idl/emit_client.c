@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The client's half of X.ipc.c: a proxy with a type, and the functions of each method. A
- * reply is received as a ProtobufCMessage and converted to its own type. It is never stored
- * through a pointer of another type, because compilers assume that this does not happen.
+ * The client's half of X.ipc.c: typed proxies, and the functions of each method. A reply is
+ * received as a ProtobufCMessage and converted to its own type. The code must never store it
+ * through a pointer of another type, because compilers assume strict aliasing.
  */
 #include "emit.h"
 
-/* --- Finding and keeping ---------------------------------------------------------- */
+/* --- Finding and holding proxies -------------------------------------------------- */
 
-/* The end of a function that gets a proxy from the call. r and proxy are declared. */
+/* The end of a function that gets a proxy from the call. r and proxy are already declared. */
 static void emit_found(struct emitter *e, const struct service *s, const char *call)
 {
 	emit(e, "\tr = %s;\n\tif (r < 0)\n\t\treturn r;\n\n", call);
@@ -65,8 +65,8 @@ static void emit_none(struct emitter *e, const struct method *m)
 		emit(e, "\tstatic const Ipc__None none = IPC__NONE__INIT;\n\n");
 }
 
-/* lead calls a function of libipc with proxy, method, options, request and more, a list that
- * ends with NULL. */
+/* lead calls a function of libipc with proxy, method, options, request and `more`, a list that ends
+ * with NULL. */
 static void emit_rpc(struct emitter *e, const struct service *s, const struct method *m,
 		     const char *lead, const char *const *more, const char *tail)
 {
@@ -83,7 +83,7 @@ static void emit_rpc(struct emitter *e, const struct service *s, const struct me
 	text_params(e->out, 1, lead, params, tail);
 }
 
-/* The blocking call and the oneway, with options. */
+/* Writes the blocking call and the oneway, with options. */
 static void emit_call_with(struct emitter *e, const struct service *s, const struct method *m)
 {
 	sign_call_with(e, s, m, "\n{\n");
@@ -110,7 +110,7 @@ static void emit_call_with(struct emitter *e, const struct service *s, const str
 	emit(e, "\treturn r;\n}\n\n");
 }
 
-/* The same without options. */
+/* Writes the same functions without options. */
 static void emit_call(struct emitter *e, const struct service *s, const struct method *m)
 {
 	const char *params[PARAMS_MAX + 1] = { s->self, "NULL" };
@@ -128,7 +128,7 @@ static void emit_call(struct emitter *e, const struct service *s, const struct m
 		    params, ";\n}\n\n");
 }
 
-/* The async call, and the function that calls the callback with its own types. */
+/* Writes the async call, and the function that calls the callback with the method's types. */
 static void emit_async(struct emitter *e, const struct service *s, const struct method *m)
 {
 	const char *complete = arena_printf(e->arena, "%s_complete_%s", s->prefix, m->snake);

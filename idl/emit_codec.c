@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * The codecs of X.ipc.c: for each message that gets one a function that packs it, one that unpacks
- * it, and the struct ipc_codec with both. <ipc/codec.h> has what they are made of.
+ * The codecs of X.ipc.c: for each message with a codec, a function that packs it, a function that
+ * unpacks it, and the struct ipc_codec with both. They use <ipc/codec.h>.
  */
 #include "emit.h"
 #include "names.h"
 
 typedef Google__Protobuf__FieldDescriptorProto Field;
 
-/* A type whose value is a varint: what is around the member as it is packed, and what the member
- * is then. Any other is copied. */
+/* A type whose value is a varint: the text around the member when it is packed, and the conversion
+ * of an unpacked value. Values of other types are copied. */
 struct kind {
 	const char *put;
 	const char *put_end;
@@ -40,8 +40,8 @@ static size_t count_bytes(const struct codec *codec)
 
 /* --- Packing ---------------------------------------------------------------------- */
 
-/* A field of proto3 is present if it is not empty and not 0; -0 is not 0. Otherwise a flag or the
- * case of a oneof tells, and a string is NULL or not. */
+/* A proto3 field is present if it is not empty and not 0; -0 is not 0. Otherwise presence is a
+ * flag, the case of a oneof, or a string that is not NULL. */
 static const char *is_there(struct emitter *e, const struct codec *codec, const Field *field,
 			    const char *member)
 {

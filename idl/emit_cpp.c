@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * X.ipc.hpp: services for C++, over <ipc/cpp/protobuf.hpp>. A service becomes a class of its name
- * in the namespace of its package, with a class Proxy for clients and a class Service to derive
- * from. Messages are those of protoc --cpp_out.
+ * X.ipc.hpp: services for C++, based on <ipc/cpp/protobuf.hpp>. A service becomes a class with its
+ * name in the namespace of its package. The class contains a class Proxy for clients and a class
+ * Service to derive from. The messages come from protoc --cpp_out.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 
 #define BYTES_PER_LINE 12
 
-/* "a.b.C" to "::a::b::C". protoc appends '_' to keywords, and to nothing else that is legal. */
+/* Converts "a.b.C" to "::a::b::C". protoc appends '_' to keywords, and changes no other valid
+ * names. */
 static const char *scoped(struct emitter *e, const char *full_name)
 {
 	struct text text = { 0 };
@@ -35,7 +36,7 @@ const char *cpp_class(struct emitter *e, const struct type *type)
 	return scoped(e, type->full_name);
 }
 
-/* The last parameter of what calls. */
+/* The last parameter of functions that call a method. */
 #define WITH "const ::ipc::options &with = ::ipc::no_options"
 
 static bool carries(const struct type *type)
@@ -55,7 +56,7 @@ static const char *reply_of(struct emitter *e, const struct method *m)
 	return m->has_reply ? passed(e, m->reply) : "void";
 }
 
-/* A comment of lines that are filled, indented by tabs. */
+/* Writes a comment, filled and indented by tabs. */
 static void note(struct emitter *e, const char *tabs, const char *comment, const char *string)
 {
 	emit(e, "%s/*\n", tabs);
@@ -112,7 +113,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	     s->hash, takes_fds(s) ? "true" : "false");
 }
 
-/* A method's number, time limit and what its reply may contain. */
+/* Returns a method's number, time limit and possible content of its reply. */
 static const char *method_of(struct emitter *e, const struct method *m)
 {
 	return arena_printf(e->arena, "::ipc::method{ 0x%xU, %uU, %s }", m->code, m->timeout_ms,
@@ -170,7 +171,7 @@ static void emit_call(struct emitter *e, const struct method *m)
 	     args);
 }
 
-/* The template arguments of an end's type: what it sends and receives. */
+/* Returns the template arguments of a stream end's type: the types that it sends and receives. */
 static const char *client_end(struct emitter *e, const struct method *m)
 {
 	return arena_printf(e->arena, "%s, %s", m->sends ? passed(e, m->request) : "::ipc::no_message",
@@ -183,7 +184,8 @@ static const char *server_end(struct emitter *e, const struct method *m)
 			    m->sends ? passed(e, m->request) : "::ipc::no_message");
 }
 
-/* Without a request: no_message. The others are moved in, for the stream is opened first. */
+/* A method without a request takes no_message. Arguments are moved, because the stream is opened
+ * after the function has returned. */
 static void emit_open_later(struct emitter *e, const struct method *m)
 {
 	const char *with = m->sends ? "" : "_with", *end = client_end(e, m);
@@ -318,7 +320,7 @@ static void emit_stream_case(struct emitter *e, const struct method *m)
 		     m->has_request ? "request, " : "");
 }
 
-/* The handlers run while the object lives, and the object holds the service. */
+/* The handlers run only while the object lives, and the object holds a reference to the service. */
 static void emit_streams(struct emitter *e, const struct service *s)
 {
 	bool any = false;
@@ -355,7 +357,7 @@ static void emit_case(struct emitter *e, const struct method *m)
 	emit(e, "::std::forward<decltype(call)>(call)); });\n");
 }
 
-/* For the log. */
+/* Names of methods for the log. */
 static void emit_method_names(struct emitter *e, const struct service *s)
 {
 	emit(e, "\t\tconst char *ipc_method_name(::std::uint32_t method) const noexcept final\n\t\t{\n");
@@ -411,8 +413,8 @@ static void list_imports(struct emitter *e, const char *name, bool *seen)
 	}
 }
 
-/* A user who has this file alone must find out what else to generate. libprotobuf has the files of
- * google/protobuf. */
+/* The header alone must tell the user which other files to generate. libprotobuf contains the files
+ * of google/protobuf. */
 static void emit_imports(struct emitter *e)
 {
 	size_t start = e->out->size;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The codecs of X.ipc.hpp: for each message that gets one a specialization of ipc::typed::codec.
- * <ipc/cpp/codec.hpp> has what they are made of.
+ * The codecs of X.ipc.hpp: for each message with a codec, a specialization of ipc::typed::codec.
+ * They use <ipc/cpp/codec.hpp>.
  *
- * Two files may have services with the same message, so each codec has a guard.
+ * Two files may have services with the same message, so each codec has an include guard.
  */
 #include <string.h>
 
@@ -14,12 +14,12 @@ typedef Google__Protobuf__FieldDescriptorProto Field;
 
 #define TYPE(name) GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_##name
 
-/* A type whose value is a varint: how a field m.NAME() is packed, and how a value is taken for
- * one. */
+/* A type whose value is a varint: the conversions that pack a field m.NAME() and that unpack a
+ * value. */
 struct kind {
-	const char *put;	/* around the field */
+	const char *put;	/* text around the field */
 	const char *put_end;
-	const char *take;	/* the same around the value */
+	const char *take;	/* text around the value */
 	const char *take_end;
 };
 
@@ -36,10 +36,10 @@ static const struct kind kinds[] = {
 	[TYPE(SINT64)] = { "zigzag(", ")", "unzigzag64(", ")" },
 };
 
-/* --- Which ------------------------------------------------------------------------- */
+/* --- Suitable fields --------------------------------------------------------------- */
 
-/* protoc makes other functions of it, or other names. An unknown number of a closed enum is an
- * unknown field. */
+/* Returns false if protoc generates other functions or names for the field. In a closed enum, an
+ * unknown number is an unknown field. */
 static bool is_usual(const struct type *type, const Field *field)
 {
 	if (field->options && field->options->has_ctype)
@@ -120,7 +120,7 @@ static void emit_take(struct emitter *e, const Field *field)
 	emit(e, ");\n\t\telse\n\t\t\treturn false;\n");
 }
 
-/* --- All of it --------------------------------------------------------------------- */
+/* --- Codecs ------------------------------------------------------------------------ */
 
 static const char *guard_of(struct emitter *e, const struct type *type)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * X.ipc.h: for each service what a client needs, in the order of a proxy's life, then
- * what a server needs. The comments are the manual of the stubs: whoever has this header
- * alone can call, serve, reply and stream.
+ * X.ipc.h: for each service the functions for clients, in the order of a proxy's life, then the
+ * functions for servers. The comments are the manual of the stubs: this header alone must tell a
+ * user how to call, serve, reply and stream.
  */
 #include <string.h>
 
@@ -10,13 +10,13 @@
 #include "emit.h"
 #include "names.h"
 
-/* What precedes the text of items: blanks, which the item's sign or errno replaces. */
+/* Blanks before the text of items. The bullet or errno of an item replaces some of them. */
 #define NOTE_ITEM  " *     "
 #define NOTE_ERROR " *                  "
 
 /*
- * One line of a note: a paragraph, an empty line, or an item of a list, which begins
- * with "- " or with "-ENAME " and is indented.
+ * Writes one line of a note: a paragraph, an empty line, or an indented item of a list, which
+ * begins with "- " or with "-ENAME ".
  */
 static void note_line(struct emitter *e, const char *line)
 {
@@ -42,7 +42,7 @@ static void note_lines(struct emitter *e, const char *string)
 	}
 }
 
-/* A comment; on one line if it fits. */
+/* Writes a comment, on one line if it fits. */
 static void note(struct emitter *e, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -65,7 +65,7 @@ static void note(struct emitter *e, const char *format, ...)
 	emit(e, " */\n");
 }
 
-/* The author's comment, if there is one, in front of a note. */
+/* Writes a note, after the author's comment if there is one. */
 static void author_note(struct emitter *e, const char *comment, const char *string)
 {
 	if (!comment) {
@@ -199,7 +199,7 @@ static const char *call_note(struct emitter *e, const struct service *s, const s
 			    m->name, s->prefix, m->snake);
 }
 
-/* Everything that calls one method. */
+/* Writes all functions that call a method. */
 static void emit_method_calls(struct emitter *e, const struct service *s, const struct method *m)
 {
 	author_note(e, m->comment, call_note(e, s, m));
@@ -224,7 +224,7 @@ static void emit_method_calls(struct emitter *e, const struct service *s, const 
 	emit(e, "\n");
 }
 
-/* The kinds of methods that a service has, so that each is explained where it occurs. */
+/* The kinds of methods that a service has. Each kind is explained only if it occurs. */
 struct kinds {
 	bool calls;
 	bool oneways;
@@ -429,7 +429,7 @@ static void emit_service(struct emitter *e, const struct service *s)
 	emit_objects(e, s);
 }
 
-/* A user who has this file alone must find out what else to compile. */
+/* The header alone must tell the user which other files to compile. */
 static void emit_imports(struct emitter *e)
 {
 	const char **names = arena_array(e->arena, e->request->n_files + 1, sizeof(*names));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * lang=python: X_ipc.pyi, the types of X_ipc.py for type checkers and editors. A request is a
- * message, or its fields as keywords; those of the types in ipc.proto are what they stand for.
+ * message, or its fields as keyword arguments. Fields of the types in ipc.proto take the Python
+ * objects that they represent.
  */
 #include <string.h>
 
@@ -54,7 +55,7 @@ static const char *value_type(struct emitter *e, const struct types *types, cons
 	}
 }
 
-/* The message whose name the field's type has; or NULL. */
+/* Returns the message type that the field names, or NULL. */
 static const struct type *named_type(const struct types *types, const Field *field)
 {
 	const struct type *type;
@@ -82,7 +83,7 @@ static const char *field_type(struct emitter *e, const struct types *types, cons
 	return arena_printf(e->arena, "_Iterable[%s]", value);
 }
 
-/* Some names cannot be keywords of a call: the message has them. */
+/* Some field names cannot be keyword arguments. They can only be set in a message. */
 static bool is_keyword_argument(const char *name)
 {
 	return !python_is_keyword(name) && strcmp(name, "self") && strcmp(name, "timeout") &&
@@ -106,7 +107,7 @@ static const char *request_type(struct emitter *e, const struct method *m)
 	return m->has_request ? python_type(e->arena, m->request) : "None";
 }
 
-/* What a client gets: with the objects and files that came along. */
+/* Returns the type that a client receives, which includes objects and files. */
 static const char *received(struct emitter *e, const struct method *m, const char *module)
 {
 	const char *type = m->has_reply ? python_type(e->arena, m->reply) : "None";
@@ -173,7 +174,7 @@ static void emit_service_class(struct emitter *e, const struct service *s, const
 		emit(e, "    ...\n");
 }
 
-/* All types whose names may appear: those of the fields of requests as well. */
+/* Imports all types that the file names, including the types of request fields. */
 static void emit_imports(struct emitter *e)
 {
 	const struct type **list;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * X.ipc.rs: messages, and for each service a trait to implement, a server over it and a client, on
- * the module typed of the crate ipcbus.
+ * X.ipc.rs: the messages, and for each service a trait to implement, a server based on it and a
+ * client. It uses the module typed of the crate ipcbus.
  */
 #include "c_messages.h"
 #include "emit_rust.h"
@@ -36,12 +36,12 @@ static const char *reply_of(struct emitter *e, const struct method *m)
 	return m->has_reply ? passed(e, m->reply) : "()";
 }
 
-/* Whether rustdoc takes a part of the text for code, and tests it: a line with four columns before
- * it or with a fence. */
+/* Returns true if rustdoc would treat a part of the text as code and test it: a line indented by
+ * four columns, or a fence. */
 static bool has_code(const char *text)
 {
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		/* protoc keeps the blank that follows the slashes. Lists and quotes nest. */
+		/* protoc keeps the blank after the slashes. Lists and quotes can be nested. */
 		size_t mark = strspn(line, " \t>*+-.)0123456789");
 		const char *wide = strstr(line, "    "), *tab = strchr(line, '\t');
 
@@ -124,7 +124,7 @@ static const Google__Protobuf__ServiceDescriptorProto *service_of(struct emitter
 	return e->unit->proto->service[place->steps[1]];
 }
 
-/* fn NAME(&self, request: ..., options: ...) -> RESULT { */
+/* Writes fn NAME(&self, request: ..., options: ...) -> RESULT { */
 static void sign(struct emitter *e, const struct method *m, const char *suffix, const char *request,
 		 bool options, const char *result)
 {
@@ -314,7 +314,7 @@ static void emit_stream_case(struct emitter *e, const char *trait, const struct 
 		     m->code, trait, name);
 }
 
-/* For the log. */
+/* Names of methods for the log. */
 static void emit_method_names(struct emitter *e, const struct service *s)
 {
 	emit(e, "\n    fn method_name(&self, method: u32) -> ::core::option::Option<&'static str> {\n");
@@ -398,7 +398,7 @@ static void emit_services(struct emitter *e)
 	}
 }
 
-/* The other files whose types it uses. */
+/* Lists the other files whose types the file uses. */
 static void emit_needs(struct emitter *e)
 {
 	const char **names = arena_array(e->arena, e->request->n_files + 1, sizeof(*names));
@@ -423,6 +423,6 @@ void emit_rust(struct emitter *e)
 	rust_types(e);
 	if (unit->n_services)
 		emit_services(e);
-	/* A blank line stands behind each item, but not behind the last. */
+	/* An empty line follows each item except the last. */
 	e->out->data[--e->out->size] = '\0';
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two files of Rust share.
+ * Functions that both Rust emitters use.
  */
 #ifndef IDL_EMIT_RUST_H
 #define IDL_EMIT_RUST_H
@@ -8,15 +8,16 @@
 #include "emit.h"
 #include "rust_names.h"
 
-/* Before a comment of documentation. */
+/* The mark of a documentation comment. */
 #define DOC  \
 	"//" \
 	"/"
 
-/* The path of a message or enum, for the module that is being written. */
+/* Returns the path of a message or enum, relative to the module that is being written. */
 const char *rust_path(struct emitter *e, const char *full_name);
 
-/* Allows what lints say of names and comments of the .proto file. "#[deprecated]", if it is. */
+/* rust_allow() disables lints about names and comments of the .proto file. rust_deprecated() writes
+ * "#[deprecated]" if deprecated is set. */
 void rust_allow(struct emitter *e);
 void rust_deprecated(struct emitter *e, const char *indent, bool deprecated);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * lang=rust: messages and enums, as structures with prost's derive macros. The names are those of
- * rust_names.c.
+ * lang=rust: messages and enums, as structures with prost's derive macros. rust_names.c chooses the
+ * names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ typedef Google__Protobuf__FileDescriptorProto File;
 
 static const char *path_of_type(struct emitter *e, const struct rust_type *type)
 {
-	/* Only a damaged request has a field of an unknown enum, or of a map's entry. */
+	/* Only a damaged request has a field of an unknown enum, or of a map entry. */
 	if (!type)
 		return "i32";
 	if (rust_crate_has(type->file->name) && !rust_crate_has(e->unit->file))
@@ -53,7 +53,7 @@ static const char *const scalars[][2] = {
 	[KIND(BYTES)] = { "bytes=\"vec\"", "::std::vec::Vec<u8>" },
 };
 
-/* The type of a field of an enum or message. */
+/* Returns the type of an enum or message field. */
 static const struct rust_type *names_of(struct emitter *e, const Field *field)
 {
 	const char *name = field->type_name && *field->type_name ? field->type_name + 1 : "";
@@ -76,7 +76,7 @@ static const struct type *type_of(struct emitter *e, const Field *field)
 	return is_message(field) ? types_find(e->types, field->type_name) : NULL;
 }
 
-/* What prost calls the kind, in the attribute of a field. */
+/* Returns prost's name of the kind, for the attribute of a field. */
 static const char *kind_of(struct emitter *e, const Field *field)
 {
 	if (field->type == KIND(ENUM))
@@ -93,7 +93,7 @@ static const char *value_of(struct emitter *e, const Field *field)
 	return is_message(field) ? path_of(e, field) : scalars[field->type][1];
 }
 
-/* In the quotes of a map: its kinds have none. */
+/* Returns the name of the kind inside the quotes of a map attribute. */
 static const char *kind_in_map(struct emitter *e, const Field *field)
 {
 	if (field->type == KIND(ENUM))
@@ -119,7 +119,7 @@ static const char *packed_of(const struct type *owner, const Field *field)
 	return packed ? "" : ", packed=\"false\"";
 }
 
-/* The variant of an enum's value. */
+/* Returns the variant of an enum value. */
 static const char *variant_of(struct emitter *e, const Field *field, const char *value)
 {
 	const struct rust_type *type = names_of(e, field);
@@ -130,7 +130,7 @@ static const char *variant_of(struct emitter *e, const Field *field, const char 
 	return "";
 }
 
-/* A text as a literal, without the quotes. */
+/* Appends a text as a literal, without the quotes. */
 static void add_text(struct text *text, const char *value)
 {
 	for (; *value; value++) {
@@ -150,7 +150,7 @@ static void add_text(struct text *text, const char *value)
 	}
 }
 
-/* One byte of what protoc wrote with escapes: "\n", "\"", "\001". */
+/* Returns one byte of a text that protoc wrote with escapes: "\n", "\"", "\001". */
 static unsigned int unescape(const char **value)
 {
 	static const char from[] = "abfnrtv", to[] = "\a\b\f\n\r\t\v";
@@ -170,7 +170,8 @@ static unsigned int unescape(const char **value)
 	return byte & 0xff;
 }
 
-/* The default value of proto2. That of bytes is a literal inside a literal. */
+/* Returns the default value of a proto2 field. The default of bytes is a literal inside a
+ * literal. */
 static const char *default_of(struct emitter *e, const Field *field)
 {
 	const char *value = field->default_value, *result;
@@ -197,8 +198,8 @@ static const char *default_of(struct emitter *e, const Field *field)
 
 /* --- Boxes ------------------------------------------------------------------------------- */
 
-/* Whether a value of the type has room for one of the owner's: a field of the type does, or of
- * a type that such a field has. What is repeated is on the heap anyway. */
+/* Returns true if a value of the type contains a value of the owner's type: in a field, or in the
+ * type of a field, at any depth. Repeated fields are on the heap, so they do not count. */
 static bool contains(struct emitter *e, const struct type *type, const struct type *owner)
 {
 	const struct types *types = e->types;
@@ -237,7 +238,7 @@ static bool is_boxed(struct emitter *e, const struct type *owner, const Field *f
 
 void rust_allow(struct emitter *e)
 {
-	/* The module of a message has it for all. */
+	/* The module of a package has the attribute for all messages. */
 	if (e->module->is_package)
 		emit(e, "#[allow(clippy::all, dead_code, deprecated, missing_docs, "
 			"nonstandard_style, rustdoc::all)]\n");
@@ -249,7 +250,8 @@ void rust_deprecated(struct emitter *e, const char *indent, bool deprecated)
 		emit(e, "%s#[deprecated]\n", indent);
 }
 
-/* The macros of prost name the types and variants, so an attribute would warn of the macros. */
+/* The macros of prost name the types and variants, so a deprecated attribute would cause warnings
+ * in the macros. */
 static void emit_title_of(struct emitter *e, const char *kind, const char *full_name,
 			  bool deprecated)
 {
@@ -311,7 +313,7 @@ static bool is_of(const Field *field, size_t oneof)
 	return rust_in_oneof(field) && (size_t)field->oneof_index == oneof;
 }
 
-/* A oneof has fields, or protoc made it of an optional field. */
+/* Returns false if protoc created the oneof for an optional field. */
 static bool is_real(const Descriptor *d, size_t oneof)
 {
 	for (size_t i = 0; i < d->n_field; i++)
@@ -365,7 +367,8 @@ static void emit_oneof(struct emitter *e, const struct type *owner, const struct
 
 /* --- Text --------------------------------------------------------------------------------- */
 
-/* Whether a value, which is a reference, has a NUL byte; NULL: it has no text. */
+/* Returns an expression that is true if a value, which is a reference, has a NUL byte, or NULL if
+ * it contains no text. */
 static const char *nul_test(struct emitter *e, const Field *field, const char *value)
 {
 	const struct type *type = type_of(e, field);
@@ -416,7 +419,7 @@ static void emit_text_field(struct emitter *e, const struct type *owner,
 	}
 }
 
-/* --- What all messages have ----------------------------------------------------------------- */
+/* --- Functions of all messages -------------------------------------------------------------- */
 
 static void emit_body(struct emitter *e, const struct type *type, const struct rust_type *names)
 {
@@ -454,7 +457,7 @@ static void emit_struct(struct emitter *e, const struct type *type, const struct
 	emit_body(e, type, names);
 }
 
-/* The first value with a number is a variant, and others are constants. */
+/* The first value with a number is a variant. Other values with that number are constants. */
 static bool is_alias(const Enum *en, size_t value)
 {
 	for (size_t i = 0; i < value; i++)
@@ -490,7 +493,7 @@ static void emit_enum(struct emitter *e, const Enum *en, const char *full_name)
 {
 	const struct rust_type *names = rust_type(e->unit->rust, full_name, true);
 
-	/* Only a damaged request has two of the name. */
+	/* Only a damaged request has two enums with the same name. */
 	if (names->proto != en)
 		return;
 	emit_title_of(e, "enum", full_name, en->options && en->options->deprecated);

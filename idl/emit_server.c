@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The server's half of X.ipc.c: functions that pass an unpacked request to the handler in its
- * own type, and the table with which libipc finds them.
+ * The server's half of X.ipc.c: functions that pass an unpacked request to the handler in its own
+ * type, and the table with which libipc finds these functions.
  */
 #include <inttypes.h>
 

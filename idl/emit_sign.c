@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The signatures of generated functions. Header and source are made from the same strings,
- * so they cannot differ.
+ * The signatures of generated functions. Header and source use the same strings, so they cannot
+ * differ.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define format(e, ...) arena_printf((e)->arena, __VA_ARGS__)
 
-/* lead and parameters up to a NULL. */
+/* Writes lead and the parameters up to NULL. */
 static void sign(struct emitter *e, const char *tail, const char *lead, ...)
 {
 	const char *params[PARAMS_MAX + 1];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * X.ipc.c: the frame around the services, and the descriptors that tools read from a running
+ * X.ipc.c: the frame around the services, and the descriptors, which tools read from a running
  * program.
  */
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Methods with streams, in header and source: functions that open, send and receive, or set
- * callbacks, and the function that calls the handler. Both files are made from the same list of
- * functions, so they cannot differ.
+ * callbacks, and the function that calls the handler. Both files use the same list of functions, so
+ * they cannot differ.
  */
 #include "emit.h"
 
@@ -29,7 +29,7 @@ static void emit_function(struct stream_emitter *se, const struct function *f)
 		emit(se->e, "%s}\n\n", f->body);
 }
 
-/* Calls a function of libipc that returns a message, and converts it to its type. */
+/* Calls a function of libipc that returns a message, and converts the message to its type. */
 static const char *receiving_body(struct stream_emitter *se, const char *function,
 				  const char *condition, const char *class, const char *ret)
 {
@@ -60,7 +60,7 @@ static const char *sending_body(struct stream_emitter *se, const char *const *pa
 	return body;
 }
 
-/* prefix_METHOD_verb() for the client, prefix_verb_METHOD() for the server. */
+/* Returns prefix_METHOD_verb() for the client, or prefix_verb_METHOD() for the server. */
 static const char *name(struct stream_emitter *se, bool client, const char *verb)
 {
 	return client ? format(se, "int %s_%s_%s", se->s->prefix, se->m->snake, verb) :
@@ -124,7 +124,7 @@ static void emit_reply(struct stream_emitter *se)
 	emit_function(se, &f);
 }
 
-/* The type of a callback for messages, and the function that sets it. */
+/* Writes the type of a callback for messages, and the function that sets it. */
 static void emit_set_ops(struct stream_emitter *se, bool client, const struct type *type)
 {
 	const char *prefix = se->s->prefix, *snake = se->m->snake, *class = emit_class(se->e, type);
@@ -225,7 +225,7 @@ void emit_stream_server(struct emitter *e, const struct service *s, const struct
 	emit_server_end(&(struct stream_emitter){ e, s, m, source });
 }
 
-/* The handler as a member of the ops. */
+/* Writes the handler as a member of the ops. */
 void sign_stream_handler(struct emitter *e, const struct method *m, const char *tail)
 {
 	const char *params[] = { "struct ipc_stream *stream", "void *userdata", NULL, NULL };

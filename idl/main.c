@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * protoc-gen-ipc: protoc starts it for --ipc_out, writes a request to its standard input
- * and reads the response from its standard output. Only this file uses arguments, files
- * and standard streams.
+ * protoc-gen-ipc: for --ipc_out, protoc starts it, writes a request to its standard input and reads
+ * the response from its standard output. Only this file uses arguments, files and standard streams.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -94,7 +93,7 @@ static int run(struct arena *arena, struct text *input)
 
 /* --- --check ------------------------------------------------------------------- */
 
-/* Prints the reason and returns NULL on failure. */
+/* On failure prints the reason and returns NULL. */
 static struct shape *read_shape(struct arena *arena, const char *name)
 {
 	struct text text = { 0 };
@@ -104,7 +103,7 @@ static struct shape *read_shape(struct arena *arena, const char *name)
 	if (!stream || !read_all(&text, stream)) {
 		fprintf(stderr, "protoc-gen-ipc: cannot read %s: %s\n", name, strerror(errno));
 	} else {
-		/* The arena's copy stays as long as the shape needs it. */
+		/* The copy in the arena stays as long as the shape needs it. */
 		shape = shape_read(arena, (uint8_t *)arena_strndup(arena, text.data ?: "", text.size),
 				   text.size);
 		if (!shape)
@@ -148,7 +147,7 @@ static int check_files(const char *old_name, const char *new_name)
 
 /* --- Arguments ------------------------------------------------------------------ */
 
-/* An exit status, or -1 to serve protoc. */
+/* Returns an exit status, or -1 to serve protoc. */
 static int parse_arguments(int argc, char **argv)
 {
 	static const struct option options[] = {

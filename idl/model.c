@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * From descriptors to the model. What a .proto file requests but the generator cannot
- * generate is found here, with its place in the file.
+ * Builds the model from descriptors. Reports everything in a .proto file that the generator cannot
+ * generate, with its position.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ typedef Google__Protobuf__ServiceDescriptorProto ServiceProto;
 #define OPTION_NAME	50606
 
 #define METHOD_ID_MAX 65535
-/* Derived numbers have it. */
+/* All derived numbers have this bit. */
 #define METHOD_ID_DERIVED 0x80000000
 #define METHOD_TIMEOUT_MAX (24 * 60 * 60 * 1000)
 
@@ -182,7 +182,8 @@ static int compare_codes(const void *a, const void *b)
 	if (x->code != y->code)
 		return x->code < y->code ? -1 : 1;
 
-	/* Equal ones in the order of the file, so that the error is about the later one. */
+	/* Sort equal numbers by their order in the file, so that the error is about the later
+	 * method. */
 	return x < y ? -1 : x > y;
 }
 
@@ -248,8 +249,9 @@ static void check_prefix(struct builder *b, const struct service *service, struc
 }
 
 /*
- * Package and service in snake case: a_b_store for service Store of package a.b. A last part of
- * the package that is the name of the service is left out: echo for service Echo of package echo.
+ * Returns package and service in snake case: a_b_store for service Store of package a.b. If the
+ * last part of the package is the name of the service, it is omitted: echo for service Echo of
+ * package echo.
  */
 static const char *default_prefix(struct builder *b, const struct service *service)
 {
@@ -270,7 +272,7 @@ static const char *default_prefix(struct builder *b, const struct service *servi
 	return *name ? name : name_c_member(b->arena, joined);
 }
 
-/* Returns the place that determines the prefix: the option, or the name. */
+/* Returns the position that determines the prefix: the option, or the name. */
 static struct path build_prefix(struct builder *b, struct service *service,
 				const ServiceProto *proto)
 {
@@ -326,7 +328,7 @@ static void build_service(struct builder *b, struct service *service,
 	sort_codes(b, service);
 }
 
-/* Whether C names begin with the package: the option, else the parameter. */
+/* Returns whether C names begin with the package: by the option, or else by the parameter. */
 static bool has_package_prefix(struct builder *b)
 {
 	const Extensions__File *options;
@@ -342,7 +344,7 @@ static bool has_package_prefix(struct builder *b)
 	return !b->request->parameters->short_prefix;
 }
 
-/* Whether parameter services asks for it. */
+/* Returns true if the parameter services includes the service. */
 static bool is_chosen(struct builder *b, const char *full_name)
 {
 	struct choices *services = &b->request->parameters->services;
@@ -385,7 +387,7 @@ static void add_codecs(struct builder *b, struct unit *unit)
 	}
 }
 
-/* libipc compares the hashes first; if they are equal, it compares nothing else. */
+/* libipc compares the hashes first. If they are equal, it does not compare the descriptions. */
 static void hash_services(struct builder *b, struct unit *unit)
 {
 	struct shape *shape = shape_read(b->arena, unit->set, unit->set_size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model: everything that the emitters need, with all names and numbers computed and
- * checked. model.c builds it from descriptors. Emitters cannot fail.
+ * The model: all data that the emitters need, with all names and numbers computed and checked.
+ * model.c builds it from descriptors. Emitters cannot fail.
  */
 #ifndef IDL_MODEL_H
 #define IDL_MODEL_H
@@ -15,7 +15,7 @@
 struct method {
 	const char *name;    /* "Say" */
 	const char *path;    /* "echo.Echo/Say" */
-	const char *called;  /* "Say", or what (ipc.name) or parameter name chose in its place */
+	const char *called;  /* "Say", or the name that (ipc.name) or parameter name chose */
 	const char *ident;   /* C++, Python and Rust: its name, by the language's naming */
 	const char *snake;   /* C: "say", for echo_say() and echo_reply_say() */
 	const char *member;  /* C: "say", for ops.say; differs from snake for keywords */
@@ -29,12 +29,12 @@ struct method {
 	bool has_reply;	  /* neither ipc.None nor a oneway */
 	bool oneway;
 	bool copy;	     /* received bytes are copied */
-	bool sends;	  /* a stream of requests */
-	bool streams;	  /* either */
-	bool pushes;	  /* a stream of replies */
+	bool sends;	  /* has a stream of requests */
+	bool streams;	  /* has a stream */
+	bool pushes;	  /* has a stream of replies */
 	uint32_t code;
-	bool explicit_code; /* by (ipc.id) */
-	uint32_t timeout_ms; /* 0: none */
+	bool explicit_code; /* set by (ipc.id) */
+	uint32_t timeout_ms; /* 0: no time limit */
 	struct path place;
 };
 
@@ -44,24 +44,24 @@ struct service {
 	const char *pb_name;   /* from which protoc-c makes C names; differs with c_package */
 	const char *ident;     /* C++, Python and Rust: its class, by the language's naming */
 	const char *prefix;    /* C: "echo" */
-	bool explicit_prefix;  /* the author or the user chose it */
+	bool explicit_prefix;  /* the author or the user chose the prefix */
 	const char *self;      /* C: "echo", the parameter's name */
 	const char *comment;   /* the author's, or NULL */
-	struct method *methods; /* as in the file */
+	struct method *methods; /* in the order of the file */
 	size_t n_methods;
 	const struct method **by_code; /* sorted */
 	uint64_t hash; /* of its shape */
 	struct path place;
 };
 
-/* One .proto file with services: one header, one source. */
+/* A .proto file with services: one header, one source. */
 struct unit {
 	const char *file; /* "dir/echo.proto" */
 	const struct request *request;
 	const Google__Protobuf__FileDescriptorProto *proto;
 	const char *base; /* "dir/echo" */
 	const char *identifier; /* "dir_2fecho_2eproto" */
-	const char *license; /* "MIT", by the author's SPDX line, or NULL */
+	const char *license; /* "MIT", from the author's SPDX line, or NULL */
 	struct service *services;
 	size_t n_services;
 	struct codecs codecs; /* of the methods' messages */
@@ -70,8 +70,8 @@ struct unit {
 	const struct rust_names *rust; /* lang=rust: the names of all types */
 };
 
-/* Builds the unit of one file, without the names that depend on the language: see naming.h.
- * Errors of its author go to diag; then the unit must not be used. */
+/* Builds the unit of a file, without the names that depend on the language: see naming.h. Appends
+ * errors in the file to diag. If there are errors, the unit must not be used. */
 void unit_build(struct unit *unit, const struct request *request,
 		const Google__Protobuf__FileDescriptorProto *file, struct diag *diag);
 

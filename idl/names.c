@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names: from .proto to C. Characters are ASCII whatever the locale is.
+ * Names: from .proto to C. Characters are ASCII, regardless of the locale.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static char to_lower(char c)
 
 /* --- Names of protoc-c -------------------------------------------------------- */
 
-/* One part of a full name. A capital begins a word unless it follows another. */
+/* Converts one part of a full name. A capital begins a word unless it follows another capital. */
 static char *put_lower(char *out, const char *part, size_t length)
 {
 	bool was_upper = true;
@@ -158,8 +158,8 @@ char *name_file_identifier(struct arena *arena, const char *file)
 
 /* --- Names of services and methods -------------------------------------------- */
 
-/* Does a word begin at name[i]? FooBar, foo2Bar, and the last capital of a run
- * that goes on in lower case: HTTPServer. */
+/* Returns true if a word begins at name[i]: FooBar, foo2Bar, and the last capital of a run that is
+ * followed by lower case: HTTPServer. */
 static bool word_begins(const char *name, size_t i)
 {
 	if (!i || !is_upper(name[i]))
@@ -275,8 +275,8 @@ static int compare_words(const void *key, const void *element)
 
 bool name_is_reserved(const char *word)
 {
-	/* Sorted. C up to C23 and C++ up to C++20, and the macros of headers that generated
-	 * code includes, so far as somebody would use the name. */
+	/* Sorted. Keywords of C up to C23 and C++ up to C++20. Also macros of headers that
+	 * generated code includes, if they are plausible names. */
 	static const char *const words[] = {
 		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "NULL",
 		"alignas", "alignof", "and", "and_eq", "asm", "assert", "auto", "bitand",
@@ -301,7 +301,7 @@ bool name_is_reserved(const char *word)
 
 bool name_is_keyword(const char *word)
 {
-	/* Sorted: what is reserved for other reasons. */
+	/* Sorted. Reserved for other reasons. */
 	static const char *const others[] = {
 		"BUFSIZ", "EOF", "HUGE_VAL", "INFINITY", "NAN", "assert", "errno", "i386", "linux", "major", "makedev", "minor", "offsetof",
 		"restrict", "stderr", "stdin", "stdout", "typeof", "typeof_unqual", "unix",

@@ -8,16 +8,16 @@
 #include "naming.h"
 #include "scope.h"
 
-/* What a method has. */
-#define CALL	(1U << 0) /* it is no stream */
-#define REPLIED (1U << 1) /* a call that is no oneway */
-#define REPLY	(1U << 2) /* a call with a reply that is not empty */
+/* Kinds of methods. */
+#define CALL	(1U << 0) /* not a stream */
+#define REPLIED (1U << 1) /* a call, not a oneway */
+#define REPLY	(1U << 2) /* a call with a nonempty reply */
 #define STREAM	(1U << 3)
-#define SENDS	(1U << 4) /* a stream of requests */
-#define PUSHES	(1U << 5) /* a stream of replies */
-#define FINISH	(1U << 6) /* a stream with one reply */
+#define SENDS	(1U << 4) /* has a stream of requests */
+#define PUSHES	(1U << 5) /* has a stream of replies */
+#define FINISH	(1U << 6) /* has a stream and one reply */
 
-/* The functions and types of a method that has it; the prefix comes before them. */
+/* The functions and types of methods of a kind. The prefix precedes each of them. */
 static const struct {
 	unsigned int has;
 	const char *form;
@@ -48,7 +48,7 @@ static const struct {
 	{ SENDS, "pulled_*" },
 };
 
-/* Of a service; '*' is the prefix. */
+/* Names of a service; '*' stands for the prefix. */
 static const char *const service_forms[] = {
 	"*",	   "*_ops",	   "*_interface",  "*_get",	 "*_wait",
 	"*_take",  "*_from_proxy", "*_ref",	   "*_unref",	 "*_unrefp",
@@ -65,8 +65,8 @@ static bool is_reserved(const char *name)
 
 /* --- Services ----------------------------------------------------------------------- */
 
-/* The name of the parameter "struct echo *echo"; changed if another parameter or local
- * variable of generated functions has that name. */
+/* Returns the name of the parameter in "struct echo *echo". If another parameter or local variable
+ * of generated functions has that name, changes it. */
 static const char *self_of(struct arena *arena, const char *prefix)
 {
 	static const char *const taken[] = {
@@ -105,7 +105,7 @@ static unsigned int method_has(const struct method *method)
 	return CALL | (method->oneway ? 0 : REPLIED) | (method->has_reply ? REPLY : 0);
 }
 
-/* The forms of the method, with the prefix of its service; NULL at the end. */
+/* Returns the forms of the method, with the prefix of its service, ending with NULL. */
 static const char *const *forms_of(struct arena *arena, const struct service *s,
 				   const struct method *m)
 {
@@ -123,7 +123,7 @@ static const char *snake_of(struct arena *arena, const char *name)
 {
 	const char *snake = name_snake(arena, name);
 
-	/* Nothing but underscores, or a digit behind them. */
+	/* The name has only underscores, or its first letter is a digit. */
 	return *snake ? snake : name_c_member(arena, name);
 }
 
@@ -146,7 +146,7 @@ static void name_methods(struct scope *scope, struct service *s)
 
 /* --- All ---------------------------------------------------------------------------- */
 
-/* Names that do not follow from those of services. */
+/* Enters names that are not derived from services. */
 static void enter_others(struct scope *scope, const struct unit *unit)
 {
 	static const char *const forms[] = { "*__put", "*__take", "*__codec" };
@@ -176,8 +176,8 @@ static void name_unit(struct unit *unit, struct arena *arena)
 #define CHOOSE \
 	"choose another prefix with option (ipc.c_prefix) or parameter c_prefix=SERVICE=PREFIX"
 
-/* A program may use all files of a run: names of different files must differ, although each
- * file is named alone, so that its names do not depend on the run. */
+/* A program may use all files of a run, so names of different files must differ. Each file gets its
+ * names independently, so that they do not depend on the run. */
 static void check_service(struct scope *scope, const struct unit *unit, const struct service *s,
 			  struct diag *diag)
 {

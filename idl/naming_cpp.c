@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names in C++: a class of each service in the namespace of its package, beside the classes of
- * protoc --cpp_out, and in it the classes Proxy and Service with the methods.
+ * Names in C++: the class of each service in the namespace of its package, beside the classes of
+ * protoc --cpp_out. It contains the classes Proxy and Service with the methods.
  */
 #include <string.h>
 
@@ -22,7 +22,7 @@ static bool is_reserved_class(const char *name)
 	       !strncmp(name, "ipc_", strlen("ipc_"));
 }
 
-/* With cc_generic_services, protoc has two classes for each service. */
+/* With cc_generic_services, protoc generates two classes for each service. */
 static void enter_generic_services(struct scope *scope, const struct unit *unit)
 {
 	const Google__Protobuf__FileOptions *options = unit->proto->options;
@@ -39,7 +39,7 @@ static void enter_generic_services(struct scope *scope, const struct unit *unit)
 
 /* --- The class ---------------------------------------------------------------------- */
 
-/* The functions of the bases, and what generated code has besides. */
+/* Returns true for functions of the base classes, and for other names in generated code. */
 static bool is_reserved_method(const char *name)
 {
 	static const char *const others[] = { "has_streams", "serve", "serve_stream" };
@@ -61,7 +61,7 @@ static void name_methods(struct arena *arena, struct service *s)
 	scope_done(&scope);
 }
 
-/* --- What protoc --cpp_out cannot generate --------------------------------------------- */
+/* --- Names that protoc --cpp_out cannot generate --------------------------------------- */
 
 #define MESSAGE_FIELD  2
 #define MESSAGE_NESTED 3
@@ -77,7 +77,8 @@ static bool is_in(const char *const *words, const char *name)
 	return false;
 }
 
-/* protoc's class has a function of that name, or a header that it includes has a macro. */
+/* Returns true if protoc's class has a function with that name, or if a header that it includes has
+ * a macro with that name. */
 static bool is_bad_field(const char *name)
 {
 	static const char *const words[] = {
@@ -134,8 +135,9 @@ static void check_enums(const struct checker *c, struct path in, int32_t step, E
 }
 
 /*
- * The names in protoc's class of a message. Functions may have one name if one of them is const,
- * so that these are two kinds of names; types, constants and fixed names are of both kinds.
+ * The names in protoc's class of a message. Two functions may have the same name if one of them is
+ * const, so const functions are a separate kind of names. Types, constants and fixed names are of
+ * both kinds.
  */
 #define CONST 1
 #define OTHER 2
@@ -254,7 +256,7 @@ static void enter_oneof(struct class *class, const Descriptor *m, size_t i, stru
 	enter_member(class, OTHER, arena_printf(arena, "clear_%s", name), path, "oneof", name);
 }
 
-/* name is that of the class: Outer_Inner. */
+/* name is the name of the class: Outer_Inner. */
 static void check_message(const struct checker *c, const char *name, const Descriptor *m,
 			  struct path at, struct arena *arena)
 {
@@ -304,7 +306,7 @@ static void check_package(const struct checker *c, struct arena *arena)
 	}
 }
 
-/* Enters a name of the namespace, which protoc makes of owner. */
+/* Enters a name of the namespace that protoc derives from owner. */
 static void enter_global(const struct checker *c, struct scope *scope, const char *name,
 			 struct path path, const char *what, const char *owner)
 {
@@ -316,7 +318,7 @@ static void enter_global(const struct checker *c, struct scope *scope, const cha
 		complain(c, path, what, owner);
 }
 
-/* protoc makes Outer_Inner of a nested type, and functions of an enum. */
+/* protoc generates Outer_Inner for a nested type, and functions for an enum. */
 static void enter_enums(const struct checker *c, struct scope *scope, const char *outer,
 			struct path in, int32_t step, Enum *const *enums, size_t n_enums)
 {
@@ -379,7 +381,8 @@ static bool has_unit(const struct unit *units, size_t n_units,
 	return false;
 }
 
-/* The stubs include the messages of imported files. Those of google/protobuf are in libprotobuf. */
+/* The stubs include the messages of imported files. libprotobuf contains the files of
+ * google/protobuf. */
 static void check_imports(const struct unit *units, size_t n_units, struct arena *arena,
 			  struct diag *diag)
 {

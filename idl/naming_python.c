@@ -31,7 +31,7 @@ bool python_is_keyword(const char *word)
 	return IN_LIST(word, words);
 }
 
-/* Types that X_ipc.pyi uses. */
+/* Returns true for types that X_ipc.pyi uses. */
 static bool is_builtin(const char *name)
 {
 	static const char *const words[] = { "bool", "bytes", "float", "int", "str" };
@@ -48,7 +48,7 @@ static bool is_reserved_class(const char *name)
 	       (length >= 4 && !strcmp(name + length - 4, "_pb2"));
 }
 
-/* What the classes of the package have: python/ipcbus/aio.py and sync.py. */
+/* Returns true for members of the package's classes: python/ipcbus/aio.py and sync.py. */
 static bool is_reserved_method(const char *name)
 {
 	static const char *const words[] = {
@@ -59,7 +59,7 @@ static bool is_reserved_method(const char *name)
 	return python_is_keyword(name) || is_builtin(name) || IN_LIST(name, words);
 }
 
-/* Names with an underscore in front belong to the package, and Python mangles those with two. */
+/* Names with a leading underscore belong to the package, and Python mangles names with two. */
 static const char *public_name(struct arena *arena, const char *name)
 {
 	const char *rest = name + strspn(name, "_");

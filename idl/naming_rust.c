@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names in Rust: the trait, client and server of a service beside the messages of its package,
- * and their functions. rust_names.c has the names of the messages. Keywords are no concern of
- * this file: they become raw identifiers.
+ * Names in Rust: the trait, client and server of a service beside the messages of its package, and
+ * their functions. rust_names.c chooses the names of the messages. This file ignores keywords,
+ * because they become raw identifiers.
  */
 #include <string.h>
 
@@ -10,8 +10,8 @@
 #include "naming.h"
 #include "rust_names.h"
 
-/* The associated functions of a client, and functions of every type that take precedence over
- * its own. */
+/* Returns true for associated functions of a client, and for functions of all types that take
+ * precedence over the type's own functions. */
 static bool is_reserved_method(const char *name)
 {
 	static const char *const words[] = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Options: see options.h. What protobuf-c keeps as unknown fields is packed and then parsed
- * again as a message of extensions.proto.
+ * Options: see options.h. protobuf-c keeps the options as unknown fields. They are packed and then
+ * parsed again as a message of extensions.proto.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 typedef Google__Protobuf__FileDescriptorProto File;
 typedef Google__Protobuf__FieldDescriptorProto Field;
 
-/* The extension of package ipc that has the number, or NULL. */
+/* Returns the extension of package ipc with the number, or NULL. */
 static const Field *find_ipc_option(const char *extendee, uint32_t number, File *const *files,
 				    size_t n_files)
 {
@@ -30,7 +30,7 @@ static const Field *find_ipc_option(const char *extendee, uint32_t number, File 
 	return NULL;
 }
 
-/* A message with nothing but unknown fields, of which it has none yet. */
+/* Returns an empty message with space for n_fields unknown fields. */
 static ProtobufCMessage *empty(struct arena *arena, const ProtobufCMessageDescriptor *as,
 			       size_t n_fields)
 {
@@ -41,7 +41,7 @@ static ProtobufCMessage *empty(struct arena *arena, const ProtobufCMessageDescri
 	return message;
 }
 
-/* The unknown fields as fields. NULL: a value has another type. */
+/* Parses the unknown fields as fields. If a value has another type, returns NULL. */
 static ProtobufCMessage *parse(struct arena *arena, const ProtobufCMessage *unknown)
 {
 	ProtobufCAllocator allocator = arena_allocator(arena);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of ipc/options.proto, which protobuf-c keeps as unknown fields. Options of
- * other packages are ignored. An unknown option of package ipc is an error, because the
- * generated code would not do what its author requests.
+ * The options of ipc/options.proto, which protobuf-c keeps as unknown fields. Options of other
+ * packages are ignored. An unknown option of package ipc is an error, because the generated code
+ * would not do what the author requests.
  */
 #ifndef IDL_OPTIONS_H
 #define IDL_OPTIONS_H
@@ -11,14 +11,14 @@
 #include "extensions.pb-c.h"
 #include "google/protobuf/descriptor.pb-c.h"
 
-/* An unknown option, or one with a value of the wrong type. */
+/* An unknown option, or an option whose value has the wrong type. */
 struct bad_option {
-	uint32_t number; /* 0: not known which */
+	uint32_t number; /* 0: unknown */
 	const char *problem;
 };
 
-/* Return NULL at a bad option and set *ret_bad. The names of options are looked up in files.
- * options may be NULL. */
+/* If there is a bad option, these functions set *ret_bad and return NULL. They look up the names of
+ * options in files. options may be NULL. */
 const Extensions__Method *options_of_method(struct arena *arena,
 					    const Google__Protobuf__MethodOptions *options,
 					    Google__Protobuf__FileDescriptorProto *const *files,
@@ -32,7 +32,7 @@ const Extensions__File *options_of_file(struct arena *arena,
 					Google__Protobuf__FileDescriptorProto *const *files,
 					size_t n_files, struct bad_option *ret_bad);
 
-/* Option (pb_c_file).c_package; NULL: it is not set. */
+/* Returns option (pb_c_file).c_package, or NULL if it is not set. */
 const char *options_c_package(struct arena *arena,
 			      const Google__Protobuf__FileOptions *options);
 

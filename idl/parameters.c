@@ -54,7 +54,7 @@ static void choices_add(struct arena *arena, struct choices *choices, const char
 	choices->list = list;
 }
 
-/* NAME=VALUE */
+/* Parses NAME=VALUE. */
 static const char *parse_choice(struct arena *arena, const char *word, const char *text,
 				struct choices *ret)
 {
@@ -67,7 +67,7 @@ static const char *parse_choice(struct arena *arena, const char *word, const cha
 	return NULL;
 }
 
-/* NAME+NAME... */
+/* Parses NAME+NAME... */
 static void parse_names(struct arena *arena, const char *text, struct choices *ret)
 {
 	while (*text) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plugin parameters: the text before the folder in --ipc_out=PARAMETERS:DIR, or of
- * --ipc_opt=PARAMETERS, with commas between them. They offer what options in the .proto file
- * offer, for files that the user cannot edit.
+ * The plugin parameters: the comma-separated text before the folder in --ipc_out=PARAMETERS:DIR, or
+ * in --ipc_opt=PARAMETERS. They have the same effects as options in the .proto file, for files that
+ * the user cannot edit.
  */
 #ifndef IDL_PARAMETERS_H
 #define IDL_PARAMETERS_H
@@ -12,15 +12,15 @@
 
 #include "arena.h"
 
-/* What is generated; C without a parameter. plugin.c has the files of each. */
+/* The language of the output; the default is C. plugin.c lists the files of each language. */
 enum language {
 	LANGUAGE_C,
 	LANGUAGE_CPP,
 	LANGUAGE_PYTHON,
-	LANGUAGE_RUST, /* messages too, so files without services as well */
+	LANGUAGE_RUST, /* generates messages too, also for files without services */
 };
 
-/* A parameter about one service or method. */
+/* A parameter about a service or method. */
 struct choice {
 	const char *full_name; /* "a.b.Service" or "a.b.Service.Method" */
 	const char *value;
@@ -39,18 +39,19 @@ struct parameters {
 	bool no_messages;	 /* messages=no: the user runs protoc --c_out */
 	bool messages_given;	 /* messages=yes or no */
 	bool imports;		 /* imports: messages of the imported files as well */
-	struct choices services; /* services=A+B: only these; none: all */
+	struct choices services; /* services=A+B: generate only these services; empty: all */
 	struct choices prefixes; /* c_prefix=SERVICE=PREFIX */
 	struct choices names;	 /* name=METHOD=NAME */
 };
 
-/* text may be NULL. Returns NULL, or an error for the user. */
+/* Parses the parameters; text may be NULL. Returns NULL, or an error message for the user. */
 const char *parameters_parse(struct arena *arena, const char *text, struct parameters *ret);
 
-/* Returns the value that the parameter has for the service or method, or NULL. */
+/* Returns the value of the parameter for the service or method, or NULL. */
 const char *choices_find(struct choices *choices, const char *full_name);
 
-/* Returns an error for the user if a parameter is about something that no file has, or NULL. */
+/* If a parameter names a service or method that no file has, returns an error message for the user.
+ * Otherwise returns NULL. */
 const char *parameters_unused(struct arena *arena, const struct parameters *parameters);
 
 #endif /* IDL_PARAMETERS_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * From request to response: unpack, check, build a unit per file, emit. Either
- * all files are generated or none.
+ * Turns the request into the response: unpacks and checks it, builds a unit per file, and emits the
+ * files. If there is an error, no file is generated.
  */
 #include "c_files.h"
 #include "c_messages.h"
@@ -21,7 +21,7 @@ typedef Google__Protobuf__Compiler__CodeGeneratorResponse Response;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File ResponseFile;
 typedef Google__Protobuf__FileDescriptorProto File;
 
-/* The response borrows the text, which moves into the arena. */
+/* Moves the text into the arena. The response borrows it. */
 static void add_file(struct arena *arena, Response *response, const char *base, const char *ending,
 		     struct text *text)
 {
@@ -71,7 +71,7 @@ static void add_unit(struct arena *arena, Response *response, const struct reque
 	}
 }
 
-/* Builds the units of the files that have services; for Rust, of all files. Returns NULL, or an
+/* Builds the units of all files that have services; for Rust, of all files. Returns NULL, or an
  * error in the request. */
 static const char *build_units(struct request *request, const Request *asked, struct unit *units,
 			       size_t *n_units, struct diag *diag)
@@ -101,7 +101,7 @@ static bool has_unit(const struct unit *units, size_t n_units, const char *file)
 	return false;
 }
 
-/* For Rust, the messages of the imports: parameter imports. */
+/* For Rust with parameter imports: builds the messages of the imports. */
 static void build_imports(struct request *request, const Request *asked, struct unit *units,
 			  size_t *n_units, struct diag *diag)
 {
@@ -126,7 +126,7 @@ static void build_imports(struct request *request, const Request *asked, struct 
 	}
 }
 
-/* For C, the files have other names where C needs them: see c_files.h. */
+/* For C, changes names in the files: see c_files.h. */
 static const char *prepare(struct request *request, struct arena *arena, const Request *asked,
 			   struct parameters *parameters, struct diag *diag)
 {
@@ -147,7 +147,7 @@ static const char *prepare(struct request *request, struct arena *arena, const R
 	return problem;
 }
 
-/* Returns an error for the user, or NULL. */
+/* Returns an error message for the user, or NULL. */
 static const char *add_messages(struct arena *arena, Response *response,
 				const struct request *request, const Request *asked)
 {
@@ -185,7 +185,7 @@ static const char *generate(struct arena *arena, const Request *asked,
 		problem = build_units(&request, asked, units, &n_units, &diag);
 	if (!problem)
 		build_imports(&request, asked, units, &n_units, &diag);
-	/* What is wrong by itself makes no sense as a name. */
+	/* If there are errors, names need not be checked. */
 	if (!problem && !diag.count)
 		backend->name(units, n_units, arena, &diag);
 	response->error = (char *)diag_report(&diag, arena);

@@ -32,9 +32,8 @@ const File *request_file(const struct request *request, const char *name)
 }
 
 /*
- * Appends the file to the set after what it imports, directly and indirectly, each once. In
- * the order of the import statements: that of the request depends on what else protoc was
- * to compile.
+ * Appends the file to the set after its direct and indirect imports, each once, in the order of the
+ * import statements. The order of the request depends on the other files that protoc compiles.
  */
 static void add_with_imports(const struct request *request, const char *name, bool *seen,
 			     Google__Protobuf__FileDescriptorSet *set)
@@ -66,7 +65,7 @@ const uint8_t *request_file_set(const struct request *request, const File *file,
 	set.file = arena_array(request->arena, request->n_files + 1, sizeof(*set.file));
 	add_with_imports(request, file->name,
 			 arena_array(request->arena, request->n_files + 1, sizeof(bool)), &set);
-	/* The file comes after its imports. */
+	/* The file is the last, after its imports. */
 	if (!request->parameters->no_comments && set.n_file)
 		set.file[set.n_file - 1]->source_code_info =
 			source_comments(file->source_code_info, request->arena);

@@ -13,12 +13,12 @@
 
 struct request {
 	struct arena *arena;
-	Google__Protobuf__FileDescriptorProto *const *files; /* imports come first */
+	Google__Protobuf__FileDescriptorProto *const *files; /* imports precede their importers */
 	size_t n_files;
-	/* As protoc sent them, for request_file_set(). files is the same, or has what c_files()
-	 * made of it. */
+	/* The files as protoc sent them, for request_file_set(). files is the same, or the copies
+	 * of c_files(). */
 	Google__Protobuf__FileDescriptorProto *const *originals;
-	struct parameters *parameters; /* the user's */
+	struct parameters *parameters; /* set by the user */
 	struct types types;
 };
 
@@ -34,9 +34,9 @@ const Google__Protobuf__FileDescriptorProto *request_file(const struct request *
 							  const char *name);
 
 /*
- * A serialized FileDescriptorSet: the file and all its imports, imports first, without
- * positions. The comments above what the file itself declares are in it. descriptor.proto is
- * left out, because every implementation of protobuf has it.
+ * Returns a serialized FileDescriptorSet of the file and all its imports, imports first, without
+ * positions. It has the comments above the declarations of the file. descriptor.proto is omitted,
+ * because every implementation of protobuf has it.
  */
 const uint8_t *request_file_set(const struct request *request,
 				const Google__Protobuf__FileDescriptorProto *file,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipc.rs: a module for each package, with the files of it.
+ * ipc.rs: a module for each package, which includes its files.
  */
 #include <string.h>
 

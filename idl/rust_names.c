@@ -45,7 +45,7 @@ static bool is_keyword(const char *name)
 	return IS_AMONG(name, keywords);
 }
 
-/* Words that cannot be raw identifiers. */
+/* Keywords that cannot be raw identifiers. */
 static bool is_forbidden(const char *name)
 {
 	static const char *const words[] = { "self", "Self", "super", "crate", "_" };
@@ -61,7 +61,7 @@ static bool is_keyword_or_forbidden(const char *name)
 bool rust_is_reserved(const char *name)
 {
 	static const char *const words[] = {
-		/* Types of the language, which generated code names without a path. */
+		/* Types of the language that generated code uses without a path. */
 		"bool",
 		"char",
 		"f32",
@@ -79,7 +79,7 @@ bool rust_is_reserved(const char *name)
 		"u64",
 		"u128",
 		"usize",
-		/* Traits whose functions the macros of prost call. */
+		/* Traits whose functions prost's macros call. */
 		"AsRef",
 		"Clone",
 		"Default",
@@ -88,7 +88,8 @@ bool rust_is_reserved(const char *name)
 		"Iterator",
 		"TryFrom",
 		"TryInto",
-		/* Type names inside the code of these macros and ours; B is a type parameter. */
+		/* Types that are used in the code of prost's macros and in generated code; B is a
+		 * type parameter. */
 		"B",
 		"IpcService",
 		"KeyWrapper",
@@ -105,7 +106,7 @@ const char *rust_identifier(struct arena *arena, const char *name)
 	return is_keyword(name) ? arena_printf(arena, "r#%s", name) : name;
 }
 
-/* "some_name", "SOME_NAME" and "someName" to "SomeName". */
+/* Converts "some_name", "SOME_NAME" and "someName" to "SomeName". */
 static const char *camel(struct arena *arena, const char *name)
 {
 	char *result = arena_alloc(arena, strlen(name) + 2);
@@ -266,7 +267,7 @@ static struct rust_type *add_type(struct rust_names *names, struct rust_module *
 	return type;
 }
 
-/* Without the name of the enum, if the values have it in front. */
+/* If the value's name begins with the name of the enum, removes that prefix. */
 static const char *variant(struct arena *arena, const Enum *en, const char *value)
 {
 	const char *name = camel(arena, value), *prefix = camel(arena, en->name);
@@ -297,7 +298,7 @@ static void add_enums(struct rust_names *names, struct rust_module *module, cons
 	}
 }
 
-/* As type_is_map(). */
+/* Like type_is_map(). */
 static bool is_map(const Descriptor *d)
 {
 	return d->options && d->options->map_entry && d->n_field == 2;
@@ -313,7 +314,7 @@ static const Descriptor *entry_of(const Descriptor *d, const Field *field)
 	return NULL;
 }
 
-/* A field, and the functions that prost makes of it, which have "()" in the scope. */
+/* A field, and the functions that prost derives from it. Functions have "()" in the scope. */
 static const char *const *forms_of(const Descriptor *d, const Field *field, bool proto3)
 {
 	static const char *const one[] = { "*", "*()", "set_*()", NULL };
@@ -344,7 +345,7 @@ static void name_fields(struct rust_names *names, struct rust_type *type, const 
 
 		if (rust_in_oneof(field))
 			continue;
-		/* prost makes no functions for a map whose name begins with "r#". */
+		/* prost derives no functions from a map whose name begins with "r#". */
 		scope.reserved =
 			forms[1] && *forms[1] == 'g' ? is_keyword_or_forbidden : is_forbidden;
 		type->fields[i] = rust_identifier(
@@ -384,7 +385,8 @@ static bool has_types(const Descriptor *d)
 	return d->n_enum_type;
 }
 
-/* The types of a module come before the modules in it: these get other names first. */
+/* The types of a module are named before the modules inside it, so the modules get other names in
+ * case of a clash. */
 static void add_messages(struct rust_names *names, struct rust_module *module, const File *file,
 			 Descriptor *const *messages, size_t n_messages, const char *prefix)
 {
@@ -429,7 +431,7 @@ static void add_inner(struct rust_names *names, struct rust_module *module, cons
 
 /* --- All --------------------------------------------------------------------------------- */
 
-/* protoc gives no message and enum one name, but a damaged request does. */
+/* protoc never gives a message and an enum the same name, but a damaged request may. */
 static int compare_types(const void *a, const void *b)
 {
 	const struct rust_type *x = *(struct rust_type *const *)a;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names of one scope of generated code: a C program, a class, a module. A name that is
- * reserved or taken gets a trailing underscore, or as many as it takes.
+ * The names of one scope of generated code: a C program, a class, a module. A name that is reserved
+ * or taken gets as many trailing underscores as necessary.
  */
 #ifndef IDL_SCOPE_H
 #define IDL_SCOPE_H
@@ -16,22 +16,23 @@ struct scope {
 	void *root;			    /* tsearch(3) */
 };
 
-/* Enters a name. Returns the owner that already has it, or NULL. */
+/* Enters a name. If the name is already there, returns its owner, otherwise NULL. */
 const char *scope_enter(struct scope *scope, const char *name, const char *owner);
 
-/* Whether the name is neither reserved nor in the scope; and the owner of a name, or NULL. */
+/* scope_is_free() returns true if the name is neither reserved nor in the scope. scope_find()
+ * returns the owner of a name, or NULL. */
 bool scope_is_free(const struct scope *scope, const char *name);
 const char *scope_find(const struct scope *scope, const char *name);
 
 /*
  * Chooses and enters the name of an entity that generated code uses in several forms, such as
- * "echo_*_async". forms ends with NULL; '*' stands for the name. Returns the first of name,
- * name_, name__ ... of which every form is neither reserved nor in the scope.
+ * "echo_*_async". forms ends with NULL; '*' stands for the name. Returns the first of name, name_,
+ * name__ ... such that every form is neither reserved nor in the scope.
  */
 const char *scope_choose(struct scope *scope, const char *name, const char *const *forms,
 			 const char *owner);
 
-/* form with name in place of '*'. */
+/* Returns form with '*' replaced by name. */
 const char *scope_form(struct arena *arena, const char *form, const char *name);
 
 void scope_done(struct scope *scope);

@@ -78,7 +78,7 @@ static int add_messages(struct shape *shape, const char *scope, Shape__Message *
 		r = add_type(shape, scope, m->name, m, NULL);
 		if (r < 0)
 			return r;
-		/* The array may move, the name does not. */
+		/* The array may move, but the name does not. */
 		name = shape->types[shape->n_types - 1].name;
 		r = add_enums(shape, name, m->enum_type, m->n_enum_type);
 		if (r == 0)
@@ -153,7 +153,7 @@ const struct shape_type *shape_type(const struct shape *shape, const char *name)
 	return bsearch(&key, shape->types, shape->n_types, sizeof(key), compare_types);
 }
 
-/* Is full the name of something called name in the package? */
+/* Returns true if full is the full name of `name` in the package. */
 static bool is_full_name(const char *full, const char *package, const char *name)
 {
 	size_t length = package ? strlen(package) : 0;
@@ -194,9 +194,8 @@ uint32_t shape_method_code(const char *service, const Shape__Method *method)
 /* --- The hash -------------------------------------------------------------------- */
 
 /*
- * FNV-1a over numbers and names. A type that a field holds goes in as the place at
- * which it was first met, so what it is called does not matter; types are then
- * walked in that order.
+ * FNV-1a over numbers and names. The type of a field is hashed as the index at which it first
+ * occurred, so its name does not matter. Types are then visited in that order.
  */
 struct hasher {
 	const struct shape *shape;
@@ -217,7 +216,7 @@ static void hash_number(struct hasher *h, int64_t number)
 {
 	uint8_t bytes[8];
 
-	/* The same on machines of either byte order. */
+	/* Independent of the byte order of the machine. */
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)((uint64_t)number >> 8 * i);
 	hash_bytes(h, bytes, sizeof(bytes));
@@ -233,7 +232,7 @@ static void hash_type(struct hasher *h, const char *name)
 	const struct shape_type *type = shape_type(h->shape, name);
 	size_t i = 0;
 
-	/* libipc knows its own by name; what is not in the set has nothing else. */
+	/* libipc knows its own types by name. Types that are not in the set have only a name. */
 	if (!type || !strncmp(name, ".ipc.", strlen(".ipc."))) {
 		hash_text(h, name);
 		return;
@@ -269,7 +268,7 @@ static int compare_methods(const void *a, const void *b)
 	return strcmp(x->name ?: "", y->name ?: "");
 }
 
-/* A sorted copy of an array of pointers; NULL: no memory. */
+/* Returns a sorted copy of an array of pointers, or NULL if memory is short. */
 static void *sorted(const void *array, size_t n, int (*compare)(const void *, const void *))
 {
 	void *copy = malloc((n + 1) * sizeof(void *));

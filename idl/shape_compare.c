@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Compare two shapes. See shape.h.
+ * Compares two shapes. See shape.h.
  *
- * Besides the methods, a list of pairs of types is compared: the old and the new type in
- * the same place. The list grows while fields are compared. No pair is in it twice, so the
+ * Besides methods, it compares a list of pairs of types: the old and the new type in the same
+ * place. The list grows while fields are compared. Each pair is in the list only once, so the
  * comparison of recursive types ends.
  */
 #define _GNU_SOURCE
@@ -15,7 +15,7 @@
 
 #include "shape_private.h"
 
-/* More than any real interface has. It bounds the work on a peer's descriptors. */
+/* Exceeds any real interface. Bounds the work on descriptors of a peer. */
 #define PAIRS_MAX 4096
 
 struct pair {
@@ -76,8 +76,8 @@ static bool is_special(const char *name)
 	return !strncmp(name, ".ipc.", strlen(".ipc."));
 }
 
-/* Two types in the same place. Types of package ipc, and types that the set does not
- * contain, are equal if their names are. */
+/* Compares two types in the same place. Types of package ipc, and types that the set does not
+ * contain, are equal if their names are equal. */
 static void compare_types(struct comparison *c, const char *where, const char *old_name,
 			  const char *new_name)
 {
@@ -125,7 +125,8 @@ static const char *label_name(const Shape__Field *field)
 	}
 }
 
-/* The oneof that holds the field, or "": that of a proto3 optional does not count. */
+/* Returns the oneof that contains the field, or "". The oneof of a proto3 optional does not
+ * count. */
 static const char *oneof_name(const Shape__Message *message, const Shape__Field *field)
 {
 	if (!field->has_oneof_index || field->proto3_optional || field->oneof_index < 0 ||
@@ -236,7 +237,7 @@ static void compare_enums(struct comparison *c, const struct pair *pair)
 
 /* --- Services --------------------------------------------------------------------- */
 
-/* A method may have another name, but not another number. */
+/* A method may be renamed, but its number must not change. */
 static const Shape__Method *find_method(const char *name, const Shape__Service *service,
 					const Shape__Method *like)
 {

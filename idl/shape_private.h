@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What shape.c (names, hash) and shape_compare.c share.
+ * Shared by shape.c (names, hash) and shape_compare.c.
  */
 #ifndef IDL_SHAPE_PRIVATE_H
 #define IDL_SHAPE_PRIVATE_H
@@ -18,7 +18,7 @@
 #define TYPE_MESSAGE	11
 #define TYPE_ENUM	14
 
-/* One of both. */
+/* A message or an enum. */
 struct shape_type {
 	char *name; /* ".echo.SayRequest" */
 	const Shape__Message *message;
@@ -32,10 +32,10 @@ struct shape {
 	size_t capacity;
 };
 
-/* Like asprintf(). The caller frees the text. Returns NULL if out of memory. */
+/* Like asprintf(). The caller must free the text. Returns NULL if memory is short. */
 char *shape_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Return NULL if there is no such type; types of descriptor.proto are in no set. */
+/* Return NULL if there is no such type. Sets never include the types of descriptor.proto. */
 const struct shape_type *shape_type(const struct shape *shape, const char *name);
 const Shape__Service *shape_service(const struct shape *shape, const char *name);
 
@@ -44,13 +44,14 @@ static inline bool shape_is_oneway(const Shape__Method *method)
 	return method->options && method->options->oneway;
 }
 
-/* The number of option (ipc.id), or 0. */
+/* Returns the number of option (ipc.id), or 0. */
 static inline uint32_t shape_method_id(const Shape__Method *method)
 {
 	return method->options ? method->options->id : 0;
 }
 
-/* The number on the wire: the option, or derived from the names. service is the full name. */
+/* Returns the number on the wire: the option, or the number derived from the names. service is the
+ * full name. */
 uint32_t shape_method_code(const char *service, const Shape__Method *method);
 
 #endif /* IDL_SHAPE_PRIVATE_H */

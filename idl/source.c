@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * SourceCodeInfo. Only services, methods and what has an error are looked up, so the list
- * is searched as it is.
+ * SourceCodeInfo. Only services, methods and elements with errors are looked up, so the list is
+ * searched linearly.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -76,7 +76,7 @@ static const char *license_in(const char *comment, struct arena *arena)
 		return NULL;
 	text += strlen(tag);
 	text += strspn(text, " ");
-	/* Identifiers, AND, OR, WITH and parentheses: nothing that ends a comment. */
+	/* Identifiers, AND, OR, WITH and parentheses. No characters that could end a comment. */
 	length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 			      "0123456789-.+() ");
 	while (length && text[length - 1] == ' ')
@@ -98,7 +98,7 @@ static const char *license_above(const Location *location, struct arena *arena)
 
 const char *source_license(const Source *source, struct arena *arena)
 {
-	/* One of them comes first; syntax may be left out. */
+	/* Either of them is the first statement; syntax may be omitted. */
 	static const int32_t first[] = { FILE_SYNTAX, FILE_PACKAGE };
 	const char *license = NULL;
 

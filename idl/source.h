@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Positions in a .proto file and its comments: protoc's SourceCodeInfo. A place is a path of
- * field numbers and indices from the FileDescriptorProto down. {6, 0, 2, 1} is the second
- * method of the first service; descriptor.proto explains it.
+ * Positions in a .proto file and its comments: protoc's SourceCodeInfo. A place is a path of field
+ * numbers and indices that begins at the FileDescriptorProto. {6, 0, 2, 1} is the second method of
+ * the first service; descriptor.proto explains it.
  */
 #ifndef IDL_SOURCE_H
 #define IDL_SOURCE_H
@@ -15,7 +15,7 @@
 
 #define PATH_MAX_LENGTH 16
 
-/* Fields of FileDescriptorProto that declare something. */
+/* Fields of FileDescriptorProto that have declarations. */
 #define FILE_DEPENDENCY 3
 #define FILE_MESSAGE 4
 #define FILE_ENUM    5
@@ -26,15 +26,15 @@ struct path {
 	size_t length;
 };
 
-/* The path one or two steps further down: into a field, or into its n-th element. A path is
- * cut at PATH_MAX_LENGTH; then it names what contains the place. */
+/* Append a field, or a field and the index of an element, to the path. A path is cut at
+ * PATH_MAX_LENGTH; then it names the element that contains the place. */
 struct path path_field(struct path path, int32_t field);
 struct path path_element(struct path path, int32_t field, size_t index);
 
-/* In all of them source may be NULL: the file has no locations and no comments. */
+/* In all functions source may be NULL: then the file has no locations and no comments. */
 
-/* Line and column, from 1, of the place or of the nearest place that contains it; 0 if
- * there is none. */
+/* Line and column, from 1, of the place or of the nearest place that contains it. If there is none,
+ * both are 0. */
 void source_position(const Google__Protobuf__SourceCodeInfo *source, struct path path,
 		     int *ret_line, int *ret_column);
 
@@ -45,8 +45,8 @@ const char *source_comment(const Google__Protobuf__SourceCodeInfo *source, struc
  * statement, or NULL. */
 const char *source_license(const Google__Protobuf__SourceCodeInfo *source, struct arena *arena);
 
-/* A copy with the comments above declarations and nothing else, which borrows their texts. NULL:
- * there are none. */
+/* Returns a copy that has only the comments above declarations, or NULL if there are none. The copy
+ * borrows the texts. */
 Google__Protobuf__SourceCodeInfo *source_comments(const Google__Protobuf__SourceCodeInfo *source,
 						  struct arena *arena);
 

@@ -92,8 +92,8 @@ void text_fill(struct text *text, const char *lead, const char *string)
 	text_add(text, "\n");
 }
 
-/* True if two or three characters have a meaning for the compiler inside a comment. The last
- * one is the trigraph of a backslash. */
+/* Returns true if the characters at p have a meaning for the compiler inside a comment. "??/" is
+ * the trigraph of a backslash. */
 static bool quote_splits(const char *p)
 {
 	return !strncmp(p, "*/", 2) || !strncmp(p, "/*", 2) || !strncmp(p, "?\?/", 3);
@@ -148,7 +148,7 @@ void text_quote(struct text *text, const char *lead, const char *comment)
 				bare--;
 			if (blank)
 				text_printf(text, "%.*s\n", (int)bare, lead);
-			/* protoc keeps the blank that follows the slashes. */
+			/* protoc keeps the blank after the slashes. */
 			text_addn(text, lead, *comment == ' ' ? bare : strlen(lead));
 			quote_line(text, comment, length);
 			text_add(text, "\n");
@@ -179,7 +179,7 @@ void text_params(struct text *text, unsigned int tabs, const char *lead,
 	text_indent(text, tabs * TAB_WIDTH);
 	text_printf(text, "%s(", lead);
 	for (size_t i = 0; params[i]; i++) {
-		/* Either a comma follows or the end does. */
+		/* Reserve space for a comma or for the end of the line. */
 		size_t width = strlen(params[i]) + 1 + (params[i + 1] ? 0 : strcspn(tail, "\n"));
 
 		if (i && column + 1 + width >= TEXT_MARGIN) {

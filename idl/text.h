@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text that grows: the output files and the error report. Also the layout of generated C:
- * comments filled to the margin, and parameter lists broken under their parenthesis. It is
- * independent of services.
+ * Growing text: the output files and the error report. Also the layout of generated C: comments
+ * filled to the margin, and parameter lists broken under their parenthesis. It is independent of
+ * services.
  */
 #ifndef IDL_TEXT_H
 #define IDL_TEXT_H
 
 #include <stddef.h>
 
-/* Lines of generated code end before this column where they can. */
+/* If possible, lines of generated code end before this column. */
 #define TEXT_MARGIN 80
 
 struct text {
@@ -23,19 +23,19 @@ void text_addn(struct text *text, const char *string, size_t length);
 void text_printf(struct text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Words of string, each line starting with lead and ending before the margin. */
+/* Appends the words of string. Each line begins with lead and ends before the margin. */
 void text_fill(struct text *text, const char *lead, const char *string);
 
-/* Lines of a comment in a .proto file, each starting with lead. Characters that would end or
- * nest a C comment are separated, and those that reverse the direction of text, which compilers
- * refuse, are left out. Empty lines at either end are dropped. */
+/* Appends the lines of a comment in a .proto file. Each line begins with lead. Characters that
+ * would end or nest a C comment are separated. Characters that reverse the direction of text are
+ * removed, because compilers refuse them. Empty lines at both ends are dropped. */
 void text_quote(struct text *text, const char *lead, const char *comment);
 
-/* The length of such a character that reverses the direction at the start of p, or 0. */
+/* If p begins with a character that reverses the direction, returns its length, else 0. */
 size_t text_bidi(const char *p);
 
-/* tabs, lead, the parameters (a list that ends with NULL) in parentheses, and tail:
- * "int echo_say(struct echo *echo,\n\t     const ...);\n". */
+/* Appends tabs, lead, the parameters (a list that ends with NULL) in parentheses, and tail: "int
+ * echo_say(struct echo *echo,\n\t     const ...);\n". */
 void text_params(struct text *text, unsigned int tabs, const char *lead,
 		 const char *const *params, const char *tail);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Message types as a graph: each type knows those that contain it. The code does not recurse
- * along the graph, so chains of types may be long.
+ * Message types as a graph: each type has a list of the types that contain it. The code does not
+ * recurse along the graph, so chains of types may be long.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -98,7 +98,7 @@ struct type_holder {
 	struct type_holder *next;
 };
 
-/* Enters the type at each type of its fields. Returns false if one of those is unknown. */
+/* Enters the type at each type of its fields. If a field's type is unknown, returns false. */
 static bool link_fields(struct arena *arena, const struct types *types, struct type *type)
 {
 	for (size_t i = 0; i < type->descriptor->n_field; i++) {
@@ -106,7 +106,7 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 		struct type_holder *holder;
 		struct type *held;
 
-		/* protobuf-c passes on whatever number there is, and tables are by type. */
+		/* protobuf-c passes on any number, and tables are indexed by type. */
 		if (field->type < GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_DOUBLE ||
 		    field->type > GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SINT64)
 			return false;
@@ -134,10 +134,10 @@ static bool link_fields(struct arena *arena, const struct types *types, struct t
 	return true;
 }
 
-/* What a type holds, those that contain it hold too. */
+/* If a type holds something, all types that contain it hold it too. */
 static void spread_holds(struct arena *arena, struct types *types)
 {
-	/* A type is in it once for each TYPE_HOLDS_* that it may gain, and once for a group. */
+	/* A type is queued once for each TYPE_HOLDS_* that it may gain, and once for a group. */
 	struct type **todo = arena_array(arena, 4 * types->count + 1, sizeof(*todo));
 	size_t n_todo = 0;
 
@@ -163,8 +163,8 @@ static void spread_holds(struct arena *arena, struct types *types)
 	}
 }
 
-/* Starts at the types that contain none. A type is finite if all types that it contains
- * are. The remaining types are recursive or contain a recursive type. */
+/* Begins with the types that contain no other types. A type is finite if all types that it contains
+ * are finite. The remaining types are recursive or contain a recursive type. */
 static void find_endless(struct arena *arena, struct types *types)
 {
 	struct type **finite = arena_array(arena, types->count + 1, sizeof(*finite));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every message type of a request by full name, with its properties that libipc needs:
- * whether it can contain objects, bytes or itself.
+ * All message types of a request by full name, with the properties that libipc needs: whether a
+ * type can contain objects, bytes or itself.
  */
 #ifndef IDL_TYPES_H
 #define IDL_TYPES_H
@@ -12,8 +12,8 @@
 #include "google/protobuf/descriptor.pb-c.h"
 
 #define TYPE_HOLDS_OBJECTS (1U << 0) /* ipc.Object or ipc.Fd */
-#define TYPE_HOLDS_BYTES   (1U << 1) /* a field of bytes */
-/* Such a message may bring files: those of its fields, or its own if it is large. */
+#define TYPE_HOLDS_BYTES   (1U << 1) /* a field of type bytes */
+/* Such a message may carry files: files of its fields, or its own memory file if it is large. */
 #define TYPE_MAY_BRING_FILES (TYPE_HOLDS_OBJECTS | TYPE_HOLDS_BYTES)
 #define TYPE_HOLDS_TEXT	   (1U << 2) /* a string */
 
@@ -23,10 +23,11 @@ struct type {
 	const Google__Protobuf__FileDescriptorProto *file;
 	const Google__Protobuf__DescriptorProto *descriptor;
 	struct type_holder *holders; /* types with a field of this type */
-	unsigned int holds; /* TYPE_HOLDS_*: it is one, or contains one at any depth */
+	unsigned int holds; /* TYPE_HOLDS_*: of this type, or of a type that it contains at any
+			     * depth */
 	size_t endless;	    /* fields whose type can contain itself, or contains such a type */
-	/* A field of kind group, and the message that has it: this one, or one that it contains
-	 * at any depth; or NULL. */
+	/* A field of kind group, and the message that has it: this message, or a message that it
+	 * contains at any depth. NULL if there is none. */
 	const Google__Protobuf__FieldDescriptorProto *group;
 	const struct type *group_owner;
 };
@@ -40,18 +41,18 @@ struct types {
 const char *types_collect(struct arena *arena, struct types *types,
 			  Google__Protobuf__FileDescriptorProto *const *files, size_t n_files);
 
-/* The name from which protoc-c makes C names, for a full name in the file. */
+/* Returns the name from which protoc-c derives C names, for a full name in the file. */
 const char *types_pb_name(struct arena *arena,
 			  const Google__Protobuf__FileDescriptorProto *file,
 			  const char *full_name);
 
-/* name has a leading dot, as in a field or method. Returns NULL if it is unknown. */
+/* name has a leading dot, as in a field or method. If the type is unknown, returns NULL. */
 struct type *types_find(const struct types *types, const char *name);
 
-/* Whether protoc made the type for an entry of a map. */
+/* Returns true if protoc created the type for the entries of a map. */
 bool type_is_map(const struct type *type);
 
-/* Whether its file is. */
+/* Returns true if the file of the type has proto3 syntax. */
 bool type_is_proto3(const struct type *type);
 
 #endif /* IDL_TYPES_H */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The protobuf wire format: a cursor over bytes that never leaves them.
+ * The protobuf wire format: a cursor that never leaves its bytes.
  */
 #include <stdbool.h>
 
 #include "text.h"
 #include "wire.h"
 
-/* protobuf-c has no names for them. */
+/* protobuf-c does not define these. */
 #define WIRE_START_GROUP 3
 #define WIRE_END_GROUP	 4
 
@@ -68,7 +68,7 @@ static bool cursor_tag(struct wire_cursor *cursor, struct wire_field *field)
 	return true;
 }
 
-/* What follows the tag of a field that is no group. */
+/* Reads the content of a field that is not a group. */
 static bool cursor_content(struct wire_cursor *cursor, struct wire_field *field)
 {
 	uint64_t value;
@@ -123,7 +123,7 @@ static bool cursor_next(struct wire_cursor *cursor, struct wire_field *ret_field
 						      cursor_content(cursor, ret_field));
 }
 
-/* The type of the message that the field has, or NULL. */
+/* Returns the message type of the field, or NULL. */
 static const ProtobufCMessageDescriptor *
 message_of(const ProtobufCMessageDescriptor *descriptor, const struct wire_field *field)
 {
@@ -147,8 +147,8 @@ static void put_varint(struct text *text, uint64_t value)
 	text_addn(text, bytes, n);
 }
 
-/* Copies the message without groups. Returns false if the bytes are malformed or messages nest
- * deeper than depth. */
+/* Copies the message without groups. If the bytes are malformed or messages nest deeper than depth,
+ * returns false. */
 static bool put_message(struct text *text, const ProtobufCMessageDescriptor *descriptor,
 			struct wire_cursor cursor, unsigned int depth)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protobuf wire format, as far as protobuf-c does not handle it: protobuf-c recurses without
- * a limit, and fails on groups.
+ * The protobuf wire format where protobuf-c does not handle it: protobuf-c recurses without a
+ * limit, and fails on groups.
  */
 #ifndef IDL_WIRE_H
 #define IDL_WIRE_H
@@ -13,12 +13,12 @@
 
 #include "arena.h"
 
-/* More nesting than any real .proto file has; the limit of protoc is 32. */
+/* Exceeds the nesting of any real .proto file; protoc's limit is 32. */
 #define WIRE_DEPTH_MAX 100
 
 /*
  * Unpacks a message into the arena, without its groups. In a description only custom options are
- * groups. Returns NULL if the bytes are malformed, or messages nest deeper than WIRE_DEPTH_MAX.
+ * groups. If the bytes are malformed, or messages nest deeper than WIRE_DEPTH_MAX, returns NULL.
  */
 void *wire_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
 		  const uint8_t *data, size_t size);
