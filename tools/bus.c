@@ -39,7 +39,7 @@ static int fail_denied(void)
 	return fail_with(STATUS_DENIED, hint, "no permission to open the bus %s", ctl_device());
 }
 
-/* A service may send larger messages as files. Their JSON would take some fifty times as much
+/* A service may send larger messages as files, but their JSON would need about fifty times as much
  * memory. */
 #define MESSAGE_MAX	IPC_REGION_DEFAULT
 
@@ -334,7 +334,7 @@ static int connect_to(int fd, const char *path, int timeout_ms)
 		return -ENAMETOOLONG;
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
 		return -errno;
-	/* A full queue of connections that stays full ends the wait with EAGAIN. */
+	/* If the queue of connections stays full, connect() fails with EAGAIN. */
 	while ((r = connect(fd, (struct sockaddr *)&address, sizeof(address))) < 0 &&
 	       errno == EINTR)
 		;

@@ -2,7 +2,7 @@
 /*
  * A connection to the bus of the options, its service manager, and the names that are registered
  * there. If a function fails, it prints an error and returns an enum status, unless its comment
- * differs. The caller owns the values of ret_ outputs.
+ * says otherwise. The caller owns the values of ret_ outputs.
  */
 #ifndef IPCCTL_BUS_H
 #define IPCCTL_BUS_H
@@ -17,15 +17,15 @@
 struct schema;
 struct service_manager;
 
-/* The reason for which libipc opens this bus, as the end of a sentence: "because there is no
+/* Returns why libipc opens this bus, as the end of a sentence: "because there is no
  * /dev/ipcbus". */
 const char *bus_reason(enum ipc_bus_reason reason);
 
 int bus_open(struct ipc **ret_ipc);
 int bus_open_sized(struct ipc **ret_ipc, size_t region_size);
 
-/* The limit for a question to a service or the service manager: --timeout, by default 5 seconds.
- * Prints nothing. */
+/* Time limit of a call to a service or the service manager: --timeout, by default 5 seconds. Prints
+ * nothing. */
 #define BUS_QUESTION_MS 5000
 uint64_t bus_limit_usec(void);
 
@@ -54,13 +54,13 @@ struct bus_process {
 };
 
 /* Returns a service as an object with name, pid, process, unit, uid, user, interface. Looks up
- * process and user only if they differ from the last row. NULL: no memory. */
+ * process and user only if they differ from the last row. If memory is short, returns NULL. */
 json_t *bus_row(struct bus_process *last, const char *name, pid_t pid, uid_t uid,
 		const char *interface);
 
-/* Returns true if a policy file has a fault, so that the rules in force are older than the files.
- * text is the fault, cleaned. Only root and the user of the service manager learn of faults. Prints
- * nothing. */
+/* If a policy file has a fault, so that the rules in force are older than the files, returns true
+ * and copies the cleaned fault to text. Only root and the user of the service manager learn of
+ * faults. Prints nothing. */
 bool bus_policy_problem(struct service_manager *manager, char *text, size_t size);
 
 /* Lists the services whose names begin with prefix, as an array of bus_row(). If activatable, lists
@@ -69,17 +69,17 @@ bool bus_policy_problem(struct service_manager *manager, char *text, size_t size
 int bus_list(struct service_manager *manager, const char *prefix, bool activatable,
 	     json_t **ret_rows);
 
-/* Finds the proxy of a name. "servicemanager" is the service manager. Returns 0 or -errno, and
+/* Gets the proxy of a name; "servicemanager" is the service manager. Returns 0 or -errno, and
  * prints nothing. */
 int bus_proxy(struct ipc *ipc, const char *name, struct ipc_proxy **ret_proxy);
 
-/* fail_with() for a service that did not reply within that time. */
+/* fail_with() for a service that did not reply within the time limit. */
 int bus_no_reply(const char *name);
 
 /* Opens the bus and finds a name as bus_proxy() does. */
 int bus_find(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy);
 
-/* Does the same, and asks the service for its interface. */
+/* Like bus_find(), and asks the service for its interface. */
 int bus_describe(const char *name, struct ipc **ret_ipc, struct ipc_proxy **ret_proxy,
 		 struct schema **ret_schema);
 
@@ -90,13 +90,13 @@ int bus_process(const char *text, pid_t *ret_pid);
 
 /**
  * struct daemon_peer - the daemon behind a socket
- * @connect_error: 0, or -errno of connect(), -ETIMEDOUT if the queue of new connections stays
- *	full. If it is not 0, the other members are 0
- * @pid: process that began to listen: the daemon, or systemd, which started it
+ * @connect_error: 0, or -errno of connect(); -ETIMEDOUT if the queue of new connections stays full.
+ *	If it is not 0, the other members are 0.
+ * @pid: the process that called listen(): the daemon, or systemd, which started it
  * @uid: user of that process
- * @welcome_error: 0; -ETIMEDOUT: the daemon does not reply; -EPROTO: it is no ipcbusd; or the
- *	reason for which it refuses this client
- * @version: version of the protocol that the daemon speaks; 0: unknown
+ * @welcome_error: 0; -ETIMEDOUT if the daemon does not reply; -EPROTO if it is not an ipcbusd; or
+ *	the error with which it refuses this client
+ * @version: protocol version of the daemon; 0: unknown
  */
 struct daemon_peer {
 	int connect_error;
@@ -106,7 +106,7 @@ struct daemon_peer {
 	uint32_t version;
 };
 
-/* Connects and reads the daemon's first message. Each of the two takes at most timeout_ms. */
+/* Connects and reads the daemon's first message. Each step takes at most timeout_ms. */
 void daemon_ask(const char *path, int timeout_ms, struct daemon_peer *peer);
 
 #endif

@@ -15,12 +15,12 @@
 #include "ipcctl.h"
 #include "text.h"
 
-/* The whole message. It is replaced at once, because the signal may come at any time. */
+/* The complete message. It is replaced atomically, because the signal may arrive at any time. */
 static char *volatile message;
 static unsigned int limit_ms;
 static volatile sig_atomic_t requested;
 
-/* A signal handler may only write and exit. The driver ends calls that are still open. */
+/* A signal handler may only write and exit. The driver ends the open calls. */
 static void on_deadline(int signal)
 {
 	ssize_t n;
@@ -39,7 +39,7 @@ void deadline_set(unsigned int ms)
 
 	limit_ms = ms;
 	deadline_message(NULL, "not done");
-	/* The parent process may have blocked it. */
+	/* The parent process may have blocked the signal. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm, NULL);

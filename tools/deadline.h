@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a run: the deadline of --timeout, SIGINT, SIGTERM and SIGHUP. And the clock.
+ * The end of a run: the deadline of --timeout, SIGINT, SIGTERM and SIGHUP. Also the clock.
  */
 #ifndef IPCCTL_DEADLINE_H
 #define IPCCTL_DEADLINE_H
@@ -19,19 +19,19 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Ends the process with STATUS_TIMEOUT and a message after that many milliseconds. */
+/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. */
 void deadline_set(unsigned int ms);
 
-/* Sets the message: what did not happen ("service demo.echo did not reply"), by default that the
- * run is not done; and a hint, or NULL. */
+/* Sets the message of the deadline, such as "service demo.echo did not reply", and a hint, or NULL.
+ * The default message says that the run is not finished. */
 void deadline_message(const char *hint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* From now on SIGINT and SIGTERM do not end the process, but ipc_run(). */
+/* From now on SIGINT and SIGTERM end ipc_run() instead of the process. */
 void signals_stop(struct ipc *ipc);
 
-/* From now on SIGINT, SIGTERM and SIGHUP do not end the process. They only set what
- * signal_arrived() returns, so that a verb can end its work. */
+/* From now on SIGINT, SIGTERM and SIGHUP do not end the process. They only set the result of
+ * signal_arrived(), so that a verb can finish its work. */
 void signals_catch(void);
 bool signal_arrived(void);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Judges the facts, and names the command that mends a defect. Each check makes one finding.
+ * Judges the facts, and finds the command that fixes a defect. Each check produces one finding.
  */
 #define _GNU_SOURCE
 #include <errno.h>

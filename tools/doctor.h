@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ipcctl doctor in two steps: verb-doctor.c collects facts about the system, and doctor-checks.c
- * turns them into findings without reading the system. So a test can make up any defect.
+ * turns them into findings without reading the system. So tests can simulate any defect.
  */
 #ifndef IPCCTL_DOCTOR_H
 #define IPCCTL_DOCTOR_H
@@ -65,7 +65,7 @@ struct facts {
 };
 
 /* Returns an array of findings: objects with check, state ("ok", "warning", "error" or "unknown"),
- * text and, if there is a remedy, fix: a command. NULL: no memory. */
+ * text and, if there is a remedy, fix, which is a command. If memory is short, returns NULL. */
 json_t *facts_check(const struct facts *facts);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Standard error: the failure, a hint, and the exit status of the failure. With --json it is an
- * object.
+ * Errors on standard error: the failure and a hint, with --json an object. Also the exit status.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,7 +36,7 @@ static json_t *text_of(const char *text)
 	return text ? base64_text(text, strlen(text)) : NULL;
 }
 
-/* Adds the members that the service set in its error, for programs. */
+/* Adds the members for programs that the service set in its error. */
 static json_t *set_by_service(json_t *error, const struct ipc_error *reported)
 {
 	json_t *set;
@@ -141,7 +140,8 @@ static int fail_status(int error)
 	}
 }
 
-/* The beginning of a command as root for this bus: sudo does not pass $IPCBUS_DEVICE on. */
+/* Returns the beginning of a command that runs as root for this bus. sudo does not pass on
+ * $IPCBUS_DEVICE. */
 static const char *as_root(char *command, size_t size)
 {
 	bool is_default = !strcmp(ctl_device(), "/dev/ipcbus");

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interface that all files of ipcctl share: the options of every verb, the description of a
- * verb, exit statuses, and errors.
+ * The interface that all files of ipcctl share: the common options, the description of a verb, exit
+ * statuses, and errors.
  *
  *   main.c        the command line: finds the verb, reads options, runs it; help
- *   verb-*.c      one verb each
+ *   verb-*.c      the verbs
  *   output.c      standard output: tables, lines, colors, JSON
  *   fail.c        standard error and the exit status
- *   options.c     the options of every verb, numbers on the command line
+ *   options.c     the common options, numbers on the command line
  *   deadline.c    the end of a run: --timeout, signals; the clock
  *   bus.c         a connection, the service manager and its list of names, the daemon
  *   state.c       the driver's files about a bus
- *   process.c     processes and users, as the system knows them
+ *   process.c     processes and users of the system
  *   json.c        JSON values, and bytes in them
  *   text.c        texts of services and processes
- *   wire.c        bytes of protobuf
- *   schema*.c     a service's description of itself, its messages as JSON and back
+ *   wire.c        the wire format of protobuf
+ *   schema*.c     the interface of a service; its messages from and to JSON
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records
- *   resend.c      sends the calls of a recording once more
+ *   resend.c      resends the calls of a recording
  *   traffic.c     sums over records
  *   doctor-checks.c  judges the facts that verb-doctor.c collects
  */
@@ -53,10 +53,10 @@ enum status {
 #define ON_BUS	      (MAY_END(NO_BUS) | MAY_END(DENIED) | MAY_END(TIMEOUT))
 
 /**
- * struct ctl - the options of every verb
- * @device: path of the bus; NULL: the one that libipc finds
- * @json: JSON instead of text for people
- * @timeout_ms: limit for the whole run in milliseconds; 0: none, but see bus_limit_usec()
+ * struct ctl - the common options
+ * @device: path of the bus; NULL: the bus that libipc finds
+ * @json: print JSON instead of text for people
+ * @timeout_ms: limit of the whole run in milliseconds; 0: none, but see bus_limit_usec()
  */
 struct ctl {
 	const char *device;
@@ -67,10 +67,10 @@ struct ctl {
 extern struct ctl ctl;
 
 /**
- * struct ctl_bus - the bus of the options
+ * struct ctl_bus - the bus that the options select
  * @path: its path
  * @kind: kind of the file at @path
- * @reason: reason for which this bus is chosen
+ * @reason: why this bus is selected
  */
 struct ctl_bus {
 	char *path;
@@ -78,12 +78,12 @@ struct ctl_bus {
 	enum ipc_bus_reason reason;
 };
 
-/* Return the bus, and its path. Call them only after the options were read. */
+/* Return the bus, and its path. Must be called after the options were read. */
 const struct ctl_bus *ctl_bus(void);
 const char *ctl_device(void);
 
-/* Parses a number from min to max. what: the option or argument, for the message. Prints an error;
- * returns an enum status. */
+/* Parses a number from min to max. what is the name of the option or argument for the message. On
+ * failure prints an error. Returns an enum status. */
 int number_parse(const char *what, const char *text, unsigned long min, unsigned long max,
 		 unsigned long *ret_number);
 
@@ -92,7 +92,7 @@ int number_parse_seconds(const char *what, const char *text, unsigned int *ret_m
 
 /**
  * struct texts - the values of an option that may be given more than once
- * @list: @n of them
+ * @list: @n values
  */
 #define MAX_TEXTS 16
 struct texts {
@@ -101,20 +101,20 @@ struct texts {
 };
 
 /**
- * struct verb_option - one option of a verb
+ * struct verb_option - an option of a verb
  * @name: without "--"
- * @value: name of its value in the help, which completion reads, too: NAME is a service, FILE
- *	and DIR are paths, USER is a user. NULL: the option is a flag
+ * @value: name of its value in the help, which completion reads as well: NAME is a service, FILE
+ *	and DIR are paths, USER is a user. NULL: the option is a flag.
  * @help: for --help; further lines begin with 23 blanks
  * @flag: set to true
  * @text: set to the value
- * @texts: gets the value; the option may be given more than once
+ * @texts: the value is appended; the option may be given more than once
  * @ms: set to the value in seconds, as milliseconds
  * @number: set to the value, which must be from @min to @max
  * @min: see @number
  * @max: see @number
  *
- * One of the five pointers is set.
+ * Exactly one of the five pointers must be set.
  */
 struct verb_option {
 	const char *name;
@@ -133,20 +133,20 @@ struct verb_option {
 #define MAX_COUNT (1UL << 40)
 
 /**
- * struct verb - one command of ipcctl
+ * struct verb - a command of ipcctl
  * @name: as on the command line
- * @arguments: text behind the options in the usage line, or "". Completion reads it:
- *	NAME and PREFIX are services, METHOD is a method of the service before it, COMMAND is a
- *	program, lower-case words stand for themselves
+ * @arguments: text after the options in the usage line, or "". Completion reads it: NAME and PREFIX
+ *	are services, METHOD is a method of the preceding service, COMMAND is a program,
+ *	lower-case words stand for themselves
  * @summary: one line for the list of verbs
  * @description: sentences for --help
  * @example: command lines for --help
  * @statuses: statuses besides 0, 1 and 2: MAY_END() and ON_BUS
  * @options: its options, ended by zeroes, or NULL
- * @min: arguments it needs
- * @max: arguments it accepts
+ * @min: minimum number of arguments
+ * @max: maximum number of arguments
  * @keeps_time: @run handles ctl.timeout_ms itself
- * @run: executes the verb; returns an enum status
+ * @run: runs the verb; returns an enum status
  */
 struct verb {
 	const char *name;
@@ -162,29 +162,29 @@ struct verb {
 	int (*run)(int argc, char **argv);
 };
 
-/* --- Failing (fail.c) ---------------------------------------------------------- */
+/* --- Errors (fail.c) ----------------------------------------------------------- */
 
 /* Prints an error and, in a second line, the hint (a remedy, or NULL). Returns status. */
 int fail_with(int status, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Does the same. With --json, also prints the origin and the cause of the error that a call
+/* Like fail_with(). With --json, also prints the origin and the cause of the error that a call
  * reported. */
 int fail_reported(int status, const char *hint, const struct ipc_error *reported,
 		  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Prints such an error to a stream. reported may be NULL. */
+/* Prints an error to a stream. reported may be NULL. */
 void print_error(FILE *file, int status, const char *hint, const struct ipc_error *reported,
 		 const char *text);
 
-/* fail_with() for no memory. */
+/* fail_with() if memory is short. */
 int fail_memory(void);
 
 /* fail_with() for a negative errno of libipc or the system. what: the object or operation that
  * failed. */
 int fail_errno(int error, const char *what);
 
-/* Does the same for a call that failed, with the texts of reported, which may be NULL. */
+/* Like fail_errno(), for a failed call, with the texts of reported, which may be NULL. */
 int fail_call(int error, const struct ipc_error *reported, const char *what);
 
 /* fail_with() for a process that has no connection to the bus. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON values. If there is no memory, a function that builds a value releases the value and returns
- * NULL. It accepts NULL as such a value, so the caller checks only the complete value.
+ * JSON values. If memory is short, a function that builds a value drops its parts and returns NULL.
+ * Functions accept NULL instead of a value, so the caller needs to check only the complete value.
  */
 #ifndef IPCCTL_JSON_H
 #define IPCCTL_JSON_H
@@ -9,27 +9,29 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* Return the text of a key, or NULL; the number of a key, or 0. */
+/* value_text() returns the text of a key, or NULL. value_number() returns the number of a key, or
+ * 0. */
 const char *value_text(const json_t *object, const char *key);
 json_int_t value_number(const json_t *object, const char *key);
 
-/* Add a value and take its reference. Return the array or object; NULL if the container or the
- * value is NULL, or if there is no memory. */
+/* Add a value and take its reference. Return the array or object, or NULL if it or the value is
+ * NULL, or if memory is short. */
 json_t *value_append(json_t *array, json_t *value);
 json_t *value_set(json_t *object, const char *key, json_t *value);
 
 /* Indexes the objects of an array by the number of a key. */
 json_t *value_index(const json_t *array, const char *key);
-/* Finds an object in such an index, or NULL. */
+/* Returns the object with that number in such an index, or NULL. */
 json_t *value_indexed(const json_t *index, json_int_t number);
 
 /* Returns bytes as base64 in a string. */
 json_t *base64_encode(const void *data, size_t size);
 
-/* Returns text as a string, or in base64 if it is not UTF-8. */
+/* Returns text as a string. If it is not UTF-8, returns it in base64. */
 json_t *base64_text(const void *text, size_t size);
 
-/* Decodes base64. A 0 follows the bytes, which the caller frees. NULL: no memory, or not base64. */
+/* Decodes base64 and appends a NUL byte. The caller must free the bytes. If the text is not base64,
+ * or memory is short, returns NULL. */
 void *base64_decode(const json_t *text, size_t *ret_size);
 
 #endif

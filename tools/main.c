@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl: the command line. Finds the verb, reads the options of every verb and its own,
- * and runs it. And the help, which completion and the manual page's test read, too.
+ * ipcctl: the command line. Finds the verb, reads the common options and the options of the verb,
+ * and runs the verb. Also prints the help, which completion and tools/tests/test-man read.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include "ipcctl.h"
 #include "verbs.h"
 
-/* Keys of the options of every verb, and of the first option of a single verb. */
+/* Keys of the common options, and of the first option of a verb. */
 enum { KEY_JSON = 0x100, KEY_TIMEOUT, KEY_VERSION, KEY_VERBS, KEY_VERB };
 
 #define COMMON_OPTIONS                                                                       \
@@ -98,7 +98,7 @@ static int help_verb(const struct verb *verb)
 	return STATUS_OK;
 }
 
-/* "ipcctl help [VERB]", which many people try first. */
+/* Handles "ipcctl help [VERB]", which many people try first. */
 static int help_on(const char *name)
 {
 	const struct verb *verb = name ? find_verb(name) : NULL;
@@ -115,7 +115,7 @@ static int put_verbs(void)
 	return STATUS_OK;
 }
 
-/* --- Options of every verb -------------------------------------------------------- */
+/* --- Common options --------------------------------------------------------------- */
 
 static int common_option(const struct verb *verb, int key, const char *value)
 {
@@ -191,7 +191,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 
 	join_options(verb, all, sizeof(all) / sizeof(*all));
 	optind = 0;
-	/* getopt's own messages begin with it. */
+	/* getopt's messages begin with argv[0]. */
 	argv[0] = "ipcctl";
 	while (!status && (key = getopt_long(argc, argv, "d:h", all, NULL)) != -1) {
 		if (key == 'h')
@@ -220,7 +220,8 @@ int main(int argc, char **argv)
 	int key, status = 0;
 
 	descriptor_fill_streams(O_RDONLY);
-	/* An ignored SIGCHLD is inherited, and takes away the status of children. */
+	/* If the parent ignored SIGCHLD, ipcctl inherits that and would not get the status of
+	 * children. */
 	signal(SIGCHLD, SIG_DFL);
 	argv[0] = "ipcctl";
 	while ((key = getopt_long(argc, argv, "+d:h", options, NULL)) != -1) {

@@ -11,14 +11,14 @@
 #include "ipcctl.h"
 #include "monitor.h"
 
-/* The driver gives half of it to records. */
+/* The driver uses half of the region for records. */
 #define REGION_SIZE ((size_t)64 << 20)
 
 struct monitor {
 	struct ipc *ipc;
 	monitor_cb cb;
 	void *userdata;
-	int result; /* of cb; not 0: it ended monitor_run() */
+	int result; /* of the callback; if not 0, it ended monitor_run() */
 };
 
 static int fail_to_open(int error)

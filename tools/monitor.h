@@ -13,21 +13,22 @@
 
 struct monitor;
 
-/* Handles a record, which belongs to the library. Returns 0 to go on. An enum status, or
- * MONITOR_STOP for STATUS_OK, ends monitor_run(). */
+/* Handles a record, which belongs to the library. Returns 0 to continue. To end monitor_run(),
+ * returns an enum status, or MONITOR_STOP for STATUS_OK. */
 typedef int (*monitor_cb)(const struct ipc_record *record, void *userdata);
 #define MONITOR_STOP (-1)
 
-/* Begins to monitor. flags: IPC_MONITOR_*. pid: only this process; 0: all. max_data: maximum
- * number of bytes of each payload. Prints an error; returns an enum status. */
+/* Begins to monitor. flags: IPC_MONITOR_*. pid: only this process; 0: all processes. max_data:
+ * maximum number of bytes of each payload. On failure prints an error. Returns an enum status. */
 int monitor_open(struct monitor **ret_monitor, unsigned int flags, pid_t pid, size_t max_data,
 		 monitor_cb cb, void *userdata);
 
-/* NULL is allowed. */
+/* monitor may be NULL. */
 struct monitor *monitor_close(struct monitor *monitor);
 
-/* Calls cb for each record until cb ends it, a signal arrives (signal_arrived()), or the time is
- * `until` (of clock_ns(); 0: no limit). Prints an error; returns an enum status. */
+/* Calls the callback for each record until the callback ends it, a signal arrives
+ * (signal_arrived()), or the clock reaches `until` (of clock_ns(); 0: no limit). On failure prints
+ * an error. Returns an enum status. */
 int monitor_run(struct monitor *monitor, uint64_t until);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names for numbers: see names.h. To learn the node of a service, we get a handle of it and
- * look that up in the driver's state.
+ * Names for numbers: see names.h. To learn the node of a service, ipcctl gets a handle to it and
+ * looks up that handle in the driver's state.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,14 +26,14 @@
 #include "state.h"
 #include "text.h"
 
-/* Limits for the description of one service, and for those of all. */
+/* Time limits for the description of one service, and for all descriptions. */
 #define ONE_USEC UINT64_C(500000)
 #define ALL_NS	 UINT64_C(5000000000)
 
 /**
  * struct service - a registered service, or the service manager
  * @name: its name
- * @schema: its interface; NULL: it was not asked, or did not describe itself
+ * @schema: its interface; NULL if it was not asked, or did not describe itself
  */
 struct service {
 	char *name;
@@ -41,8 +41,8 @@ struct service {
 };
 
 /**
- * struct names - all names that are known
- * @services: @n_services of them
+ * struct names - all known names
+ * @services: @n_services services
  * @nodes: indices into @services by "PID/NODE"
  * @processes: names by pid as text
  */
@@ -55,7 +55,7 @@ struct names {
 
 /* --- Services and their nodes ------------------------------------------------------- */
 
-/* The driver's lines about our own handles, by number. */
+/* Returns the driver's lines about ipcctl's own handles, by number. */
 static json_t *own_handles(const json_t *state)
 {
 	json_t *procs = value_index(json_object_get(state, "proc"), "proc");
@@ -78,7 +78,7 @@ static const char *key_of(char *key, size_t size, json_int_t pid, json_int_t nod
 	return key;
 }
 
-/* Adds the service of a proxy. Without memory it has no name. */
+/* Adds the service of a proxy. If memory is short, the service is missing. */
 static struct service *add_service(struct names *names, const char *name,
 				   const struct ipc_proxy *proxy, const json_t *handles)
 {
@@ -90,14 +90,14 @@ static struct service *add_service(struct names *names, const char *name,
 	if (!service->name)
 		return NULL;
 	key_of(key, sizeof(key), value_number(handle, "pid"), value_number(handle, "node"));
-	/* The first name of a node is the one that is shown. */
+	/* If a node has several names, the first is shown. */
 	if (!json_object_get(names->nodes, key))
 		json_object_set_new(names->nodes, key, json_integer(names->n_services));
 	names->n_services++;
 	return service;
 }
 
-/* The driver's lines about our own handles; NULL: no permission. */
+/* Returns the driver's lines about ipcctl's own handles, or NULL without permission. */
 static json_t *read_handles(void)
 {
 	FILE *file = state_open("state");
@@ -110,7 +110,7 @@ static json_t *read_handles(void)
 	return handles;
 }
 
-/* rows: all services. The last proxy becomes that of the service manager. */
+/* rows are all services. The last proxy is the proxy of the service manager. */
 static void find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *manager, json_t *rows,
 		     bool describe, struct ipc_proxy **proxies)
 {
@@ -119,7 +119,7 @@ static void find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *man
 	size_t i;
 	int r = 0;
 
-	/* First all proxies, so that the driver's file has a handle of each. */
+	/* Get all proxies first, so that the driver's file lists a handle for each. */
 	json_array_foreach(rows, i, row) {
 		if (r != -ETIMEDOUT)
 			r = ipc_proxy_get(ipc, value_text(row, "name"), NULL, &proxies[i]);
@@ -141,7 +141,7 @@ static void find_all(struct names *names, struct ipc *ipc, struct ipc_proxy *man
 	json_decref(handles);
 }
 
-/* Without a service manager or permission, names are missing. That is no error. */
+/* If there is no service manager or no permission, names are missing. That is not an error. */
 static void learn(struct names *names, bool describe)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
@@ -244,7 +244,7 @@ static json_t *text_of(const char *text)
 	return text ? base64_text(text, strlen(text)) : NULL;
 }
 
-/* An ipc.Error, as schema_decode() would show it. */
+/* Decodes an ipc.Error like schema_decode(). */
 static json_t *decode_error(const void *data, size_t size)
 {
 	Ipc__Error *error;
@@ -293,7 +293,7 @@ void names_note(struct names *names, uint32_t pid)
 		return;
 	process_name(pid, name, sizeof(name));
 	snprintf(key, sizeof(key), "%" PRIu32, pid);
-	/* Without memory it is looked up again. */
+	/* If memory is short, the name is looked up again. */
 	if (*name)
 		json_object_set_new(names->processes, key, json_string(name));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The options of every verb, the bus that they name, and numbers on the command line: see
- * ipcctl.h.
+ * The common options, the bus that they select, and numbers on the command line: see ipcctl.h.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -15,7 +14,7 @@ const struct ctl_bus *ctl_bus(void)
 {
 	static struct ctl_bus bus;
 
-	/* If there is no memory for a path, no verb can work. */
+	/* If memory is short even for a path, no verb can work. */
 	if (!bus.path && ipc_find_bus(ctl.device, &bus.path, &bus.kind, &bus.reason) < 0)
 		exit(fail_memory());
 	return &bus;
@@ -51,7 +50,7 @@ int number_parse_seconds(const char *what, const char *text, unsigned int *ret_m
 	if (!isdigit((unsigned char)*text) || *end || !(seconds >= 0.001) || seconds > 86400)
 		return fail_with(STATUS_USAGE, NULL,
 				 "%s takes seconds from 0.001 to 86400, not \"%s\"", what, text);
-	/* 0.1 may be stored as a little less. */
+	/* The value 0.1 may be stored as a slightly smaller number. */
 	*ret_ms = (unsigned long)(seconds * 1000000 + 1) / 1000;
 	return STATUS_OK;
 }

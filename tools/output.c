@@ -89,7 +89,7 @@ char *out_text(const json_t *value)
 	return text;
 }
 
-/* The number of UTF-8 characters. */
+/* Returns the number of UTF-8 characters. */
 static int width_of(const char *text)
 {
 	int width = 0;
@@ -99,7 +99,7 @@ static int width_of(const char *text)
 	return width;
 }
 
-/* Bytes that may be the beginning of a character. */
+/* Bytes that may begin an incomplete character. */
 static char held[8];
 static size_t n_held;
 
@@ -263,7 +263,7 @@ static void put_code(uint32_t code)
 		       0xdc00 + (code & 0x3ff));
 }
 
-/* jansson escapes ASCII's control characters but for the last. Its own newlines stay. */
+/* jansson escapes ASCII control characters except DEL. Its own newlines stay. */
 static void put_escaped(const char *text)
 {
 	while (*text) {

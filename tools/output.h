@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Standard output. A verb builds JSON values. With --json they are printed, otherwise text that is
- * made of them, so both have the same content.
+ * Standard output. A verb builds JSON values. With --json the values are printed. Otherwise text is
+ * generated from them, so both outputs have the same content.
  */
 #ifndef IPCCTL_OUTPUT_H
 #define IPCCTL_OUTPUT_H
@@ -31,12 +31,13 @@ struct column {
 	bool right;
 };
 
-/* Returns a value as the text of a cell. The members of an array are joined with commas, an empty
- * value is "-", control characters become "?". The caller frees the text. NULL: no memory. */
+/* Returns a value as the text of a cell. Array members are joined with commas, an empty value is
+ * "-", and control characters become "?". The caller must free the text. If memory is short,
+ * returns NULL. */
 char *out_text(const json_t *value);
 
-/* The functions below print an error and return an enum status. Functions that take a reference
- * accept NULL, which means no memory. */
+/* The functions below print an error on failure and return an enum status. Functions that take a
+ * reference accept NULL, which means that memory is short. */
 
 /* Prints an array of objects as a table or JSON, and takes its reference. */
 int out_table(const struct column *columns, size_t n, json_t *rows);
@@ -44,20 +45,20 @@ int out_table(const struct column *columns, size_t n, json_t *rows);
 /* Prints the table to a stream. */
 int out_rows(FILE *file, const struct column *columns, size_t n, const json_t *rows);
 
-/* Prints a line for each of the keys that the object has. */
+/* Prints a line for each key that the object has. */
 int out_fields(const json_t *object, const char *const *keys, size_t n);
 
 /* Print a value as JSON, and take its reference. out_line() prints one line, for streams. */
 int out_json(json_t *value);
 int out_line(json_t *value);
 
-/* Prints the content of a file, piece by piece, until out_bytes_end(). If it is text, or if
- * standard output is a terminal, '?' replaces characters that are not printable, except newlines
- * and tabs. Only one thread may print at a time. */
+/* Prints the content of a file in pieces, until out_bytes_end(). If the content is text, or if
+ * standard output is a terminal, '?' replaces unprintable characters except newlines and tabs. Only
+ * one thread may print at a time. */
 void out_bytes(const char *bytes, size_t size, bool text);
 void out_bytes_end(void);
 
-/* Flushes standard output. Fails if anything printed so far was not written. */
+/* Flushes standard output. Fails if any earlier output could not be written. */
 int out_flush(void);
 
 #endif

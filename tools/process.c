@@ -18,7 +18,7 @@
 #include "process.h"
 #include "text.h"
 
-/* The beginning of a file of a process, as a string. Returns its size. */
+/* Reads the beginning of a file of a process as a string. Returns its size. */
 static size_t read_proc(pid_t pid, const char *file, char *text, size_t size)
 {
 	char path[64];
@@ -84,7 +84,7 @@ void process_text(pid_t pid, const char *file, char *text, size_t size)
 {
 	size_t n = read_proc(pid, file, text, size);
 
-	/* A command line has a 0 behind each word. */
+	/* In a command line, a NUL byte follows each word. */
 	while (n && (text[n - 1] == '\0' || text[n - 1] == '\n'))
 		text[--n] = '\0';
 	for (size_t i = 0; i < n; i++)
@@ -93,7 +93,7 @@ void process_text(pid_t pid, const char *file, char *text, size_t size)
 	text_clean(text);
 }
 
-/* The numbers of a line of /proc/PID/status. */
+/* Returns the numbers of a line of /proc/PID/status. */
 static json_t *numbers_of(const char *status, const char *key)
 {
 	const char *line = strstr(status, key);
@@ -149,7 +149,7 @@ void user_name(uid_t uid, char *name, size_t size)
 void group_name(gid_t gid, char *name, size_t size)
 {
 	struct group entry, *found = NULL;
-	char buffer[4096]; /* the members are in it too */
+	char buffer[4096]; /* also holds the members */
 
 	if (getgrgid_r(gid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
 		snprintf(name, size, "%s", entry.gr_name);

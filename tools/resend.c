@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Resending a recording: see resend.h. Messages are sent as the recorded bytes. An outcome, of a
- * call now or in the recording, is the reply as JSON, or {"error", "name"}.
+ * Resending a recording: see resend.h. Messages are sent as the recorded bytes. The outcome of a
+ * call, resent or recorded, is the reply as JSON, or {"error", "name"}.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "schema.h"
 #include "text.h"
 
-/* Limit for a reply, and for a receiver to have space for a oneway. */
+/* Time limit for a reply, and for a oneway to wait for space at its receiver. */
 #define TIMEOUT_USEC 10000000
 
 enum result { EQUAL, DIFFERS, SENT, SKIPPED, N_RESULTS };
@@ -29,10 +29,10 @@ enum result { EQUAL, DIFFERS, SENT, SKIPPED, N_RESULTS };
  * struct resend - state of a run
  * @ipc: the connection
  * @manager: also resend messages to the service manager
- * @name: service of the last message, which @proxy and @schema belong to
- * @proxy: NULL: it was not found
- * @schema: NULL: it does not describe itself
- * @open: rows of calls that were resent and whose end is still to be read, by id as text
+ * @name: service of the last message; @proxy and @schema belong to it
+ * @proxy: NULL if the service was not found
+ * @schema: NULL if the service does not describe itself
+ * @open: rows of resent calls whose recorded end has not been read, by id as text
  * @counts: number of messages by result
  */
 struct resend {
@@ -99,7 +99,7 @@ static const char *key_of(char *key, size_t size, json_int_t id)
 	return key;
 }
 
-/* Finds the service, unless it is that of the last message. Returns 0 or -errno. */
+/* Finds the service, unless it is the service of the last message. Returns 0 or -errno. */
 static int find_service(struct resend *resend, const char *name)
 {
 	int r;
@@ -115,7 +115,7 @@ static int find_service(struct resend *resend, const char *name)
 	return r;
 }
 
-/* NULL: the message can be resent. */
+/* Returns NULL if the message can be resent, otherwise the reason. */
 static const char *skip_reason(const struct resend *resend, const json_t *row)
 {
 	char parent[24];
@@ -146,7 +146,7 @@ static json_t *reply_outcome(const struct resend *resend, uint32_t code,
 	return json ?: base64_encode(reply->data, reply->size);
 }
 
-/* Sends the message. Returns the row with "reply", the outcome of a call or of a failure, and
+/* Sends the message. Returns the row with "reply", the outcome of a call or of a failure, and the
  * "bytes" of a reply. */
 static json_t *transmit(struct resend *resend, bool oneway, const void *data, size_t size,
 			json_t *row)
@@ -166,7 +166,7 @@ static json_t *transmit(struct resend *resend, bool oneway, const void *data, si
 	if (r == 0)
 		r = oneway ? ipc_raw_oneway(resend->proxy, &request, &options) :
 			     ipc_raw_call(resend->proxy, &request, &options, &reply, &error);
-	/* Another process may have the name by now. */
+	/* Another process may have registered the name in the meantime. */
 	if (r == -EOWNERDEAD)
 		forget_service(resend);
 	if (!oneway)
@@ -179,7 +179,7 @@ static json_t *transmit(struct resend *resend, bool oneway, const void *data, si
 	return value_set(row, "reply", reply_outcome(resend, request.code, reply));
 }
 
-/* Takes the row. *ret_row becomes the row to print, or NULL if the call is open now. */
+/* Takes ownership of the row. Sets *ret_row to the row to print, or to NULL if the call is open. */
 static int resend_message(struct resend *resend, bool oneway, json_t *row, json_t **ret_row)
 {
 	const char *reason = skip_reason(resend, row);
@@ -205,7 +205,7 @@ static int resend_message(struct resend *resend, bool oneway, json_t *row, json_
 
 /* --- Comparing -------------------------------------------------------------------- */
 
-/* call: a resent call, whose row is taken. end: of it, in the recording. */
+/* call is the row of a resent call; takes ownership of it. end is the recorded end of the call. */
 static json_t *compare(struct resend *resend, json_t *call, const json_t *end)
 {
 	const char *now = value_text(call, "bytes"), *then = value_text(end, "data");
@@ -226,7 +226,7 @@ static json_t *compare(struct resend *resend, json_t *call, const json_t *end)
 	return set_result(resend, value_set(call, "recorded", recorded), DIFFERS);
 }
 
-/* Takes the row of a call out of the open ones. */
+/* Removes the row of a call from the open calls. */
 static json_t *take_open(struct resend *resend, const char *id)
 {
 	json_t *row = json_incref(json_object_get(resend->open, id));

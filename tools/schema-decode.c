@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The bytes of a message to JSON, in the format of schema-encode.c. A stranger chose both the
- * type and the bytes. As libipc does, it takes the last value of a field, joins the parts of
- * a message that occurs more than once, and refuses a message of which a known field is not
- * encoded as its type says.
+ * Converts the bytes of a message to JSON, in the format of schema-encode.c. Both type and bytes
+ * are untrusted. Like libipc, it uses the last value of a field, joins the parts of a message that
+ * occurs more than once, and refuses a message with a known field whose encoding does not match its
+ * type.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,16 +16,16 @@
 #include "json.h"
 #include "schema-private.h"
 
-/* Maximum number of fields that are examined, and of values besides one for each byte. */
+/* Maximum number of examined fields, and of values in addition to one per byte. */
 #define MAX_STEPS ((size_t)1 << 26)
 #define MAX_VALUES ((size_t)1 << 20)
 
 /**
  * struct decoder - state of a conversion
- * @received: the message with its entries; NULL: the payload of a record
+ * @received: the message with its entries; NULL for the payload of a record
  * @taken: entries that a field has taken, one bit each
- * @steps: may still be made
- * @values: may still be made
+ * @steps: remaining steps
+ * @values: remaining values
  */
 struct decoder {
 	const struct ipc_raw_message *received;
@@ -37,7 +37,7 @@ struct decoder {
 static json_t *decode(struct decoder *decoder, const struct schema_type *type, struct wire wire,
 		      unsigned int depth);
 
-/* Whether all fields can be read, once for each field of the type. */
+/* Returns true if all fields can be read. Reads them once for each field of the type. */
 static bool is_sound(struct decoder *decoder, const struct schema_type *type, struct wire wire)
 {
 	struct wire_field field;
@@ -72,7 +72,7 @@ static json_t *enum_to_json(const Google__Protobuf__EnumDescriptorProto *type, i
 	return json_integer(value);
 }
 
-/* jansson's integers have 63 bits and a sign. */
+/* jansson has signed 64-bit integers. */
 static json_t *integer_to_json(enum field_type type, uint64_t bits)
 {
 	const struct field_kind *kind = &field_kinds[type];
@@ -97,7 +97,7 @@ static json_t *bytes_to_json(struct wire bytes)
 
 /* --- Files and objects ------------------------------------------------------- */
 
-/* The first entry of the kind that no field has taken, or NULL. */
+/* Takes the first entry of the kind that no field has taken. Returns it, or NULL. */
 static struct ipc_raw_entry *take_entry(struct decoder *decoder, bool is_fd, uint64_t tag)
 {
 	const struct ipc_raw_message *received = decoder->received;
@@ -114,7 +114,7 @@ static struct ipc_raw_entry *take_entry(struct decoder *decoder, bool is_fd, uin
 	return NULL;
 }
 
-/* The last field with this number, of these messages that have few. */
+/* Finds the last field with this number. Only for messages with few fields. */
 static bool find_one(struct wire wire, uint32_t number, unsigned int type,
 		     struct wire_field *ret_field)
 {
@@ -224,7 +224,7 @@ static json_t *value_to_json(struct decoder *decoder, const struct schema_field 
 	}
 }
 
-/* Packed or not, whatever the description says. */
+/* Accepts packed and unpacked values, regardless of the description. */
 static json_t *append(struct decoder *decoder, const struct schema_field *field,
 		      struct wire_field *from, unsigned int depth, json_t *array)
 {
@@ -270,8 +270,9 @@ static bool is_in_oneof(const struct schema_type *type, uint32_t number, int one
 	return field && field->oneof == oneof;
 }
 
-/* The value that counts. A message that occurs more than once is joined in the buffer. Another
- * field of the oneof takes the place of what came before. 1; 0: there is none; -EBADMSG. */
+/* Finds the effective value of a field. If a message occurs more than once, joins the parts in the
+ * buffer. A later field of the same oneof overrides the value. Returns 1, 0 if there is no value,
+ * or -EBADMSG. */
 static int find(const struct schema_type *type, const struct schema_field *field,
 		struct wire wire, struct wire_buffer *buffer, struct wire_field *ret_field)
 {
@@ -298,8 +299,8 @@ static int find(const struct schema_type *type, const struct schema_field *field
 	return buffer->failed ? -EBADMSG : found;
 }
 
-/* Adds a field to the object, unless it is not there. Returns the object or, if it is wrong,
- * NULL. */
+/* If the field is present, adds it to the object. Returns the object, or NULL if the field is
+ * damaged. */
 static json_t *set_field(struct decoder *decoder, const struct schema_type *type,
 			 const struct schema_field *field, struct wire wire, unsigned int depth,
 			 json_t *object)

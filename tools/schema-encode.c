@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * JSON to the bytes of a message. The format of the JSON is protobuf's own, but fields keep
- * their names of the .proto file, and 64-bit values are numbers. schema.h describes objects
+ * Converts JSON to the bytes of a message. The format of the JSON is protobuf's own, but fields
+ * keep their names from the .proto file, and 64-bit values are numbers. schema.h describes objects
  * and fds.
  */
 #define _GNU_SOURCE
@@ -42,7 +42,7 @@ static int fail(struct encoder *encoder, const struct schema_field *field, const
 
 /* --- Numbers -------------------------------------------------------------------- */
 
-/* A number may be a string: protobuf prints 64-bit numbers as strings. */
+/* Accepts numbers as strings as well, because protobuf prints 64-bit numbers as strings. */
 static int get_integer(const struct field_kind *kind, const json_t *json, uint64_t *ret_value)
 {
 	const char *text = json_string_value(json);
@@ -97,7 +97,7 @@ static int get_enum(const Google__Protobuf__EnumDescriptorProto *type, const jso
 	return -EINVAL;
 }
 
-/* The bits of a number, bool or enum as they travel. */
+/* Returns the bits of a number, bool or enum on the wire. */
 static int get_scalar(struct encoder *encoder, const struct schema_field *field,
 		      const json_t *json, uint64_t *ret_bits)
 {
@@ -236,7 +236,7 @@ static int put_nested(struct encoder *encoder, const struct schema_field *field,
 	return r;
 }
 
-/* A proto3 field without a presence is not sent if it is zero or empty. */
+/* A proto3 field without presence is not sent if it is zero or empty. */
 static int put_value(struct encoder *encoder, const struct schema_field *field, const json_t *json,
 		     unsigned int depth)
 {
@@ -298,7 +298,7 @@ static const json_t *value_of(const json_t *json, const struct schema_field *fie
 	return json_is_null(value) ? NULL : value;
 }
 
-/* Whether an earlier field of the same oneof is given, too. */
+/* Returns true if an earlier field of the same oneof is given as well. */
 static bool has_rival(const struct schema_type *type, size_t i, const json_t *json)
 {
 	for (size_t j = 0; type->fields[i].oneof >= 0 && j < i; j++)

@@ -9,7 +9,7 @@
 #include "schema.h"
 #include "wire.h"
 
-/* How deep messages, and descriptions of messages, may be nested, as in libipc. */
+/* Maximum nesting of messages and of their descriptions, as in libipc. */
 #define SCHEMA_DEPTH 100
 
 /* The numbers of descriptor.proto. */
@@ -35,7 +35,7 @@ enum field_type {
 };
 
 /**
- * struct field_kind - how fields of a type travel
+ * struct field_kind - encoding of the fields of a type
  * @name: in a .proto file
  * @wire: enum wire_type
  * @min: smallest value of a number
@@ -56,10 +56,10 @@ extern const struct field_kind field_kinds[N_FIELD_TYPES];
  * @number: its number
  * @type: enum field_type; a group is a FIELD_MESSAGE
  * @wire: enum wire_type, unless it is packed
- * @repeated: it is an array
- * @required: proto2: it must be there
+ * @repeated: the field is an array
+ * @required: proto2: the field must be present
  * @packed: an array that is sent as one field
- * @implicit: proto3: zero is not sent, and is shown if nothing was sent
+ * @implicit: proto3: zero is not sent. If the field was not sent, zero is shown.
  * @oneof: index of its oneof, or -1
  * @is: type of a message or enum
  */
@@ -76,19 +76,19 @@ struct schema_field {
 	const struct schema_type *is;
 };
 
-/* Messages with a meaning of their own. */
+/* Messages with a special meaning. */
 enum schema_kind { KIND_PLAIN, KIND_OBJECT, KIND_FD };
 
 /**
  * struct schema_type - a message or an enum
- * @name: full name with a dot before it (".pkg.Outer.Inner")
+ * @name: full name with a leading dot (".pkg.Outer.Inner")
  * @message: its description, or NULL
  * @values: description of an enum, or NULL
- * @proto3: it is from a proto3 file
+ * @proto3: the file has proto3 syntax
  * @kind: see enum schema_kind
- * @is_group: it is the type of a group, which is a field of the message around it
- * @index: of a message, its index in the file or message around it
- * @fields: @n_fields of a message, by number
+ * @is_group: type of a group, which is a field of the enclosing message
+ * @index: of a message: its index in the file or the enclosing message
+ * @fields: of a message: @n_fields fields, by number
  */
 struct schema_type {
 	char *name;
@@ -104,7 +104,7 @@ struct schema_type {
 
 struct schema {
 	Google__Protobuf__FileDescriptorSet *set;
-	const Google__Protobuf__FileDescriptorProto *file; /* that has the service */
+	const Google__Protobuf__FileDescriptorProto *file; /* the file with the service */
 	char *interface;
 	struct schema_method *methods;
 	size_t n_methods;
@@ -112,7 +112,7 @@ struct schema {
 	size_t n_types;
 };
 
-/* A message by its full name (".pkg.Type"), or NULL. */
+/* Returns a message by its full name (".pkg.Type"), or NULL. */
 const struct schema_type *schema_message_type(const struct schema *schema, const char *name);
 
 #endif

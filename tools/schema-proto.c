@@ -28,16 +28,16 @@ enum {
 };
 
 /**
- * struct printer - the state of printing
- * @schema: is printed
- * @file: gets the text
+ * struct printer - state of printing
+ * @schema: the schema to print
+ * @file: output stream
  * @package: of the .proto file
- * @proto3: it is a proto3 file
+ * @proto3: the file has proto3 syntax
  * @depth: number of open braces
- * @failed: there was no memory for all of it
- * @comments: places with comments, @n_comments of them, by path
- * @path: path of the current element: field and index of each step from the file down
- * @n_path: numbers in it
+ * @failed: memory was short, so the output is incomplete
+ * @comments: @n_comments places with comments, by path
+ * @path: path of the current element: field and index of each step, beginning at the file
+ * @n_path: length of @path
  */
 struct printer {
 	const struct schema *schema;
@@ -97,7 +97,8 @@ static void put_text(struct printer *p, const char *text)
 	}
 }
 
-/* Steps down to an element and prints its comment. The caller must call leave() afterwards. */
+/* Appends an element to the path and prints its comment. The caller must call leave()
+ * afterwards. */
 static void enter(struct printer *p, int32_t field, size_t index)
 {
 	location key = { .path = p->path };
@@ -131,7 +132,7 @@ static void line(struct printer *p, const char *format, ...)
 	fputc('\n', p->file);
 }
 
-/* ".pkg.Type" of this package is "Type". */
+/* Returns the name without the package of the file: ".pkg.Type" is "Type". */
 static const char *short_name(const struct printer *p, const char *name)
 {
 	size_t n = strlen(p->package);
@@ -163,7 +164,7 @@ static const char *label_of(const struct printer *p,
 	}
 }
 
-/* A string is quoted and escaped here; bytes are escaped already; others are words. */
+/* Quotes and escapes strings. protoc has already escaped bytes. Other values are words. */
 static void put_default(struct printer *p, const Google__Protobuf__FieldDescriptorProto *field)
 {
 	bool text = field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
@@ -213,7 +214,7 @@ static void put_enum(struct printer *p, const Google__Protobuf__EnumDescriptorPr
 
 /* --- Messages ------------------------------------------------------------------- */
 
-/* The type of a field if it is a message, or NULL. */
+/* If the field is a message, returns its type, otherwise NULL. */
 static const struct schema_type *type_of(const struct printer *p,
 					 const Google__Protobuf__FieldDescriptorProto *field)
 {
@@ -234,7 +235,7 @@ static void put_field(struct printer *p, const Google__Protobuf__FieldDescriptor
 	const struct schema_type *type = type_of(p, field);
 
 	if (type && field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP) {
-		/* protoc keeps the comment of a group at its type. */
+		/* protoc attaches the comment of a group to its type. */
 		enter(p, MESSAGE_MESSAGE, type->index);
 		put_message(p, type, field);
 		leave(p);
@@ -254,7 +255,7 @@ static bool is_in_oneof(const Google__Protobuf__FieldDescriptorProto *field)
 	return field->has_oneof_index && !field->proto3_optional;
 }
 
-/* The fields of a oneof follow each other. */
+/* Prints the fields of a oneof together. */
 static void put_fields(struct printer *p, const Google__Protobuf__DescriptorProto *message)
 {
 	int32_t open = -1;
@@ -284,7 +285,7 @@ static void put_fields(struct printer *p, const Google__Protobuf__DescriptorProt
 	}
 }
 
-/* A message in the message. Groups are printed where their fields are. */
+/* Prints a nested message. Groups are printed with their fields. */
 static void put_nested(struct printer *p, const struct schema_type *type, size_t i)
 {
 	const struct schema_type *nested;
@@ -303,7 +304,7 @@ static void put_nested(struct printer *p, const struct schema_type *type, size_t
 	leave(p);
 }
 
-/* group: the field that has this type, if it is a group; else NULL. */
+/* group: if the type is a group, the field with this type; else NULL. */
 static void put_message(struct printer *p, const struct schema_type *type,
 			const Google__Protobuf__FieldDescriptorProto *group)
 {

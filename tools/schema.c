@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The methods, messages and enums of a service as it describes them: see schema.h. The service
- * chooses the description. It is checked here, so nothing that reads or prints a schema has to
- * doubt a name or a type again.
+ * The methods, messages and enums of a service, according to its own description: see schema.h. The
+ * description is untrusted. It is checked here, so code that reads or prints a schema need not
+ * check names and types again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,11 +13,11 @@
 
 #include "schema-private.h"
 
-/* Of ipc/options.proto. */
+/* Field numbers in ipc/options.proto. */
 #define OPTION_ONEWAY 50601
 #define OPTION_ID 50602
 
-/* As libipc accepts to compare. */
+/* The maximum size that libipc compares. */
 #define MAX_SET ((size_t)1 << 20)
 
 typedef Google__Protobuf__FieldDescriptorProto field_proto;
@@ -25,7 +25,7 @@ typedef Google__Protobuf__DescriptorProto message_proto;
 typedef Google__Protobuf__EnumDescriptorProto enum_proto;
 typedef Google__Protobuf__FileDescriptorProto file_proto;
 
-/* Of a full name; so a nested name costs no more than its description. */
+/* Maximum length of a full name. It bounds the memory for nested names. */
 #define MAX_NAME 512
 #define MAX_NUMBER ((1 << 29) - 1)
 
@@ -58,7 +58,7 @@ static bool is_word(const char *name)
 	return name && *name && !name[strspn(name, WORD_CHARS)];
 }
 
-/* Printed between quotes. */
+/* A path is printed between quotes. */
 static bool is_path(const char *path)
 {
 	return path && !path[strspn(path, WORD_CHARS "./-+@=~, ")];
@@ -69,7 +69,8 @@ static bool is_package(const char *package)
 	return !package || !package[strspn(package, WORD_CHARS ".")];
 }
 
-/* Printed as it is, but for strings. In that of `bytes`, protoc has escaped quotes. */
+/* Defaults are printed unchanged, except strings. In the default of `bytes`, protoc has escaped
+ * quotes. */
 static bool is_default(const field_proto *field)
 {
 	const char *c = field->default_value;
@@ -113,7 +114,7 @@ static enum schema_kind kind_of(const char *name)
 	return KIND_PLAIN;
 }
 
-/* Adds a type; ret_name gets its full name. */
+/* Adds a type. Sets ret_name to its full name. */
 static int note(struct schema *schema, const char *scope, const char *name,
 		struct schema_type type, const char **ret_name)
 {
@@ -217,7 +218,8 @@ const char *schema_type_name(const struct schema_type *type)
 
 /* --- Fields --------------------------------------------------------------------- */
 
-/* A type in the message, with the name of the field but for capitals. No other field has it. */
+/* Returns true if the type is nested in the message, has the name of the field except for capitals,
+ * and no other field has it. */
 static bool is_group(const struct schema_type *type, const struct schema_field *field,
 		     const struct schema_type *group)
 {
@@ -297,7 +299,7 @@ static int build_message(struct schema *schema, struct schema_type *type)
 	return 0;
 }
 
-/* Of all services: all of a file are printed. */
+/* Checks all services, because all services of a file are printed. */
 static bool has_types(const struct schema *schema,
 		      const Google__Protobuf__ServiceDescriptorProto *service)
 {
@@ -333,7 +335,7 @@ static int schema_build_types(struct schema *schema)
 
 /* --- Methods -------------------------------------------------------------------- */
 
-/* The options of ipc/options.proto are unknown fields for protobuf-c: varints. */
+/* To protobuf-c the options of ipc/options.proto are unknown fields; they are varints. */
 static bool option_of(const Google__Protobuf__MethodDescriptorProto *method, uint32_t number,
 		      uint64_t *ret_value)
 {
@@ -349,7 +351,7 @@ static bool option_of(const Google__Protobuf__MethodDescriptorProto *method, uin
 	return false;
 }
 
-/* As protoc-gen-ipc derives it: FNV-1a of "pkg.Service/Method" with the top bit set. */
+/* Like protoc-gen-ipc: FNV-1a of "pkg.Service/Method" with the top bit set. */
 static uint32_t code_of(const char *interface, const char *method)
 {
 	const char *parts[] = { interface, "/", method };
@@ -411,8 +413,9 @@ static int find_service(struct schema *schema)
 /* --- The schema ------------------------------------------------------------------- */
 
 /*
- * Copies a message for protobuf-c, which recurses without a limit and refuses groups. Of a
- * description only custom options are groups. Returns false if the message is damaged or too deep.
+ * Copies a message for protobuf-c, which recurses without a limit and refuses groups. In a
+ * description only custom options are groups. If the message is damaged or nested too deeply,
+ * returns false.
  */
 static bool copy(const ProtobufCMessageDescriptor *type, struct wire wire, unsigned int depth,
 		 struct wire_buffer *to)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interface of a service, as it describes it, and its messages as JSON. A description and
- * a message may contain anything: names are identifiers after schema_new(), and depth, sizes
- * and the number of values are limited.
+ * The interface of a service, according to its own description, and its messages as JSON.
+ * Descriptions and messages are untrusted: after schema_new() names are valid identifiers, and
+ * depth, sizes and the number of values are limited.
  *
  *   schema.c         methods, messages and enums
  *   schema-encode.c  JSON to bytes
@@ -28,9 +28,9 @@ struct schema_type;
  * @code: its number
  * @request: type of the requests
  * @reply: type of the replies
- * @oneway: it has no reply
- * @streams_in: the client sends many
- * @streams_out: the server sends many
+ * @oneway: the method has no reply
+ * @streams_in: the client sends a stream
+ * @streams_out: the server sends a stream
  */
 struct schema_method {
 	const char *name;
@@ -42,40 +42,41 @@ struct schema_method {
 	bool streams_out;
 };
 
-/* Builds the service with this full name from a FileDescriptorSet. 0; -ENOMEM; -EBADMSG: the
- * set is not valid, or too large; -ENOENT: the service is not in it. */
+/* Builds the schema of the service with this full name from a FileDescriptorSet. Returns 0,
+ * -ENOMEM, -EBADMSG if the set is invalid or too large, or -ENOENT if it does not contain the
+ * service. */
 int schema_new(const void *set, size_t size, const char *interface, struct schema **ret_schema);
 struct schema *schema_free(struct schema *schema);
 
-/* Builds it from the description that the object itself returns. 0 or -errno. error may be
+/* Builds the schema from the description that the object returns. Returns 0 or -errno. error may be
  * NULL. */
 int schema_introspect(struct ipc_proxy *proxy, struct schema **ret_schema, struct ipc_error *error);
 
 const char *schema_interface(const struct schema *schema);
 size_t schema_count(const struct schema *schema);
 const struct schema_method *schema_at(const struct schema *schema, size_t i);
-/* By name ("Say"), or NULL. */
+/* Return the method with that name ("Say") or number, or NULL. */
 const struct schema_method *schema_find(const struct schema *schema, const char *name);
 const struct schema_method *schema_find_code(const struct schema *schema, uint32_t code);
 
-/* The full name of a message ("echo.SayRequest"). */
+/* Returns the full name of a message ("echo.SayRequest"). */
 const char *schema_type_name(const struct schema_type *type);
 
-/* The name of a method that every object has, or NULL. */
+/* Returns the name of a method that every object has, or NULL. */
 const char *schema_builtin(uint32_t code);
 
-/* Prints the .proto file of the service, with the comments that its description has. 0, -ENOMEM or
- * -EIO. */
+/* Prints the .proto file of the service, with the comments of its description. Returns 0, -ENOMEM
+ * or -EIO. */
 int schema_print(const struct schema *schema, FILE *file);
 
 /* --- Messages (schema-encode.c, schema-decode.c) ----------------------------------- */
 
 /**
- * struct schema_message - a message that is made of JSON
- * @ipc: connection for objects; NULL: fields of type ipc.Object are refused
+ * struct schema_message - a message built from JSON
+ * @ipc: connection for objects; NULL: refuse fields of type ipc.Object
  * @raw: the message to send; the caller adds code and flags
  * @entries: its files and objects
- * @what: the fault in the JSON, with its place
+ * @what: the fault in the JSON, with its position
  */
 struct schema_message {
 	struct ipc *ipc;
@@ -84,20 +85,21 @@ struct schema_message {
 	char what[256];
 };
 
-/* Makes a message of JSON. 0; -ENOMEM; -EINVAL: see message->what. An ipc.Fd is the
- * number of an open fd, the path of a file to read ("-": standard input), or ">PATH" to write.
- * An ipc.Object is the name of a service. */
+/* Builds a message from JSON. Returns 0 or -ENOMEM. If the JSON is wrong, returns -EINVAL and
+ * describes the fault in message->what. An ipc.Fd is the number of an open fd, the path of a file
+ * to read ("-": standard input), or ">PATH" to write. An ipc.Object is the name of a service. */
 int schema_encode(const struct schema_type *type, const json_t *json,
 		  struct schema_message *message);
 
-/* Frees what schema_encode() made, also of a part of a message. */
+/* Frees the message of schema_encode(), even if schema_encode() failed. */
 void schema_message_done(struct schema_message *message);
 
-/* The payload of a record as JSON; files and objects are numbers. NULL: it is no such
- * message. */
+/* Returns the payload of a record as JSON; files and objects are numbers. If the payload does not
+ * match the type, returns NULL. */
 json_t *schema_decode(const struct schema_type *type, const void *data, size_t size);
 
-/* A received message as JSON, with its files and objects. NULL: it is no such message. */
+/* Returns a received message as JSON, with its files and objects. If the message does not match the
+ * type, returns NULL. */
 json_t *schema_decode_received(const struct schema_type *type,
 			       const struct ipc_raw_message *message);
 

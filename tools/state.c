@@ -29,7 +29,7 @@ static json_t *value_of(char *text)
 	return json_string(text);
 }
 
-/* Parses a line, which is changed; *ret_kind points into it. */
+/* Parses a line and modifies it. *ret_kind points into the line. */
 static json_t *state_parse_line(char *line, const char **ret_kind)
 {
 	json_t *object = json_object();
@@ -58,7 +58,7 @@ json_t *state_parse(FILE *file)
 		json_t *object = state_parse_line(line, &kind);
 		json_t *array = json_incref(json_object_get(state, kind));
 
-		/* This array is in state, too, if the kind is not new. */
+		/* If the kind is not new, state already has this array. */
 		array = value_append(array ? array : json_array(), object);
 		state = value_set(state, kind, array);
 	}
@@ -68,7 +68,7 @@ json_t *state_parse(FILE *file)
 
 /* --- Files ---------------------------------------------------------------------- */
 
-/* Of a mounted bus there is "state" and more beside its "bus", but no "stats". */
+/* A mounted bus has "state" and other files beside its "bus", but no "stats". */
 static int cannot_open(const char *name, int error)
 {
 	struct stat st;

@@ -9,18 +9,18 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Reads a file ("state") of the bus of the options. Prints what went wrong; returns an enum
+/* Reads a file ("state") of the bus of the options. On failure prints an error. Returns an enum
  * status. */
 int state_read(const char *name, json_t **ret_state);
 
-/* Opens such a file as it is. NULL: this user may not, or there is none. */
+/* Opens such a file. If there is none or the user has no permission, returns NULL. */
 FILE *state_open(const char *name);
 
-/* Parses a whole file. NULL: no memory. */
+/* Parses a whole file. If memory is short, returns NULL. */
 json_t *state_parse(FILE *file);
 
-/* An array of objects: pid, process, threads, busy, max_threads, queued, queued_ms,
- * nodes, handles, buffers, used, size, held, held_ms. NULL: no memory. */
+/* Returns an array of objects: pid, process, threads, busy, max_threads, queued, queued_ms, nodes,
+ * handles, buffers, used, size, held, held_ms. If memory is short, returns NULL. */
 json_t *stats_rows(const json_t *state);
 
 /* Prints such rows as a table or JSON, and takes the reference. Returns an enum status. */

@@ -10,10 +10,10 @@
 #include "../libipc/core/text.h"
 #include "text.h"
 
-/* Bytes of the UTF-8 character at c; 0: there is none. */
+/* Returns the number of bytes of the UTF-8 character at c, or 0 if it is not valid. */
 static size_t length_of(const unsigned char *c)
 {
-	/* The second byte of 0xe0, 0xed, 0xf0 and 0xf4 has limits of its own. */
+	/* After 0xe0, 0xed, 0xf0 and 0xf4, the second byte has special limits. */
 	unsigned char min = *c == 0xe0 ? 0xa0 : *c == 0xf0 ? 0x90 : 0x80;
 	unsigned char max = *c == 0xed ? 0x9f : *c == 0xf4 ? 0x8f : 0xbf;
 	size_t size = text_size(*c);

@@ -40,7 +40,7 @@ struct traffic *traffic_free(struct traffic *traffic)
 
 /* --- Latency -------------------------------------------------------------------- */
 
-/* The octave, and the three bits after its first. */
+/* The bucket is the octave, and the three bits after the leading bit. */
 static unsigned int bucket_of(uint64_t ns)
 {
 	unsigned int octave, index;
@@ -52,7 +52,7 @@ static unsigned int bucket_of(uint64_t ns)
 	return index < TRAFFIC_BUCKETS ? index : TRAFFIC_BUCKETS - 1;
 }
 
-/* The largest value in a bucket. */
+/* Returns the largest value in a bucket. */
 static uint64_t end_of(unsigned int bucket)
 {
 	unsigned int octave = bucket / 8 + 2;
@@ -91,13 +91,13 @@ static int compare_keys(const void *a, const void *b)
 
 static struct pair *find_pair(const struct traffic *traffic, const struct pair_key *key)
 {
-	/* A pair begins with its key. */
+	/* struct pair begins with its key. */
 	struct pair *const *found = tfind(key, &traffic->by_key, compare_keys);
 
 	return found ? *found : NULL;
 }
 
-/* Returns the pair, which is new if there was none. NULL: no memory. */
+/* Returns the pair and creates it if necessary. If memory is short, returns NULL. */
 static struct pair *get_pair(struct traffic *traffic, struct pair_key key)
 {
 	struct pair *pair = find_pair(traffic, &key);
@@ -153,7 +153,7 @@ static int count_reply(struct traffic *traffic, const struct ipc_record *record)
 	bool is_open = record->id && open->id == record->id;
 	struct pair *pair;
 
-	/* A message that failed at once was not counted before. */
+	/* A message that failed at once was not counted as open. */
 	if (!is_open && record->kind != IPC_RECORD_FAILED)
 		return 0;
 	pair = get_pair(traffic, is_open ? open->key : key_of(record));

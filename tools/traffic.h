@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sums over records: calls and oneways between two processes, and the latency of calls.
- * Needs no bus, and does not print.
+ * Sums over records: calls and oneways between two processes, and the latency of calls. Uses no bus
+ * and prints nothing.
  */
 #ifndef IPCCTL_TRAFFIC_H
 #define IPCCTL_TRAFFIC_H
@@ -11,7 +11,7 @@
 
 #include <ipc/monitor.h>
 
-/* Each octave has eight buckets, so a bucket is about 9 % wide; the last ends at 2^40 ns. */
+/* Each octave has eight buckets, so a bucket is about 9 % wide. The last bucket ends at 2^40 ns. */
 #define TRAFFIC_BUCKETS (40 * 8)
 
 /**
@@ -26,7 +26,7 @@ struct latency {
 	uint32_t buckets[TRAFFIC_BUCKETS];
 };
 
-/* A sender, a receiver and an object there. */
+/* A sender, a receiver and an object of the receiver. */
 struct pair_key {
 	uint32_t from_pid;
 	uint32_t to_pid;
@@ -34,7 +34,7 @@ struct pair_key {
 };
 
 /**
- * struct pair - messages from one process to one object of another
+ * struct pair - messages from a process to an object of another process
  * @key: the processes and the object
  * @calls: number of calls
  * @oneways: number of oneways
@@ -51,18 +51,18 @@ struct pair {
 	struct latency latency;
 };
 
-/* Pairs that are told apart. The last one, with a key of zeroes, counts the messages of all
+/* Maximum number of pairs. The last pair, whose key is all zeroes, counts the messages of all
  * further pairs. */
 #define TRAFFIC_PAIRS 16384
 
-/* Calls whose reply is awaited. A later call may overwrite an earlier one, whose reply is then
+/* Maximum number of open calls. A later call may overwrite an earlier call, whose reply is then
  * ignored. */
 #define TRAFFIC_OPEN 65536
 
 /**
  * struct traffic - sums of all pairs
- * @pairs: @n of them, in the order of their first message
- * @by_key: the same as a tree (tsearch)
+ * @pairs: @n pairs, in the order of their first message
+ * @by_key: the same pairs as a tree (tsearch)
  * @lost: records that the driver had to drop
  * @open: calls without a reply, by id
  */
@@ -82,15 +82,15 @@ struct traffic {
 struct traffic *traffic_new(void);
 struct traffic *traffic_free(struct traffic *traffic);
 
-/* Counts a record. 0 or -ENOMEM. */
+/* Counts a record. Returns 0 or -ENOMEM. */
 int traffic_add(struct traffic *traffic, const struct ipc_record *record);
 
-/* Forgets all pairs. Open calls stay open. */
+/* Removes all pairs. Open calls stay open. */
 void traffic_clear(struct traffic *traffic);
 
 void latency_add(struct latency *latency, uint64_t ns);
 
-/* The quantile (0 to 1) in ns, to 9 %; 0 if there were no calls. */
+/* Returns the quantile (0 to 1) in ns, to 9 %, or 0 if there were no calls. */
 uint64_t latency_quantile(const struct latency *latency, double quantile);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl call: calls any method of any service, with JSON in and out. The service
+ * ipcctl call: calls any method of any service, with JSON as request and reply. The service
  * describes its messages.
  */
 #define _GNU_SOURCE
@@ -16,7 +16,7 @@
 #include "schema.h"
 #include "verbs.h"
 
-/* Without --timeout. A stream may last. */
+/* Time limit without --timeout. Streams have no limit. */
 #define REPLY_USEC UINT64_C(30000000)
 
 static bool cat;
@@ -41,7 +41,7 @@ static int no_method(const struct schema *schema, const char *name)
 			 schema_interface(schema), name, known);
 }
 
-/* Name and value of each, and NULL. */
+/* Name and value of each pair, ending with NULL. */
 static const char *metadata[2 * MAX_TEXTS + 1];
 
 static int parse_metadata(void)
@@ -52,7 +52,7 @@ static int parse_metadata(void)
 		if (!equals || equals == pair)
 			return fail_with(STATUS_USAGE, "as in --metadata trace=17",
 					 "--metadata is NAME=VALUE, not \"%s\"", pair);
-		/* The copies live as long as the program. */
+		/* The copies are never freed. */
 		metadata[2 * i] = strndup(pair, equals - pair);
 		metadata[2 * i + 1] = equals + 1;
 		if (!metadata[2 * i])
@@ -108,7 +108,7 @@ static int cat_fd(int fd)
 	return STATUS_OK;
 }
 
-/* With --cat: the content of each file of the reply. */
+/* With --cat: prints the content of each file of the reply. */
 static int cat_fds(const struct ipc_raw_message *reply)
 {
 	int status = STATUS_OK;
@@ -150,7 +150,8 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	ipc_auto(ipc_raw_free) struct ipc_raw_message *reply = NULL;
-	/* ipcctl's own deadline ends the run before, and says so better. The service learns it. */
+	/* ipcctl's own deadline ends the run first, with a better message. This time limit informs
+	 * the service. */
 	const struct ipc_options options = {
 		.metadata = metadata[0] ? metadata : NULL,
 		.timeout_usec = ctl.timeout_ms ? bus_limit_usec() : REPLY_USEC,
@@ -172,10 +173,10 @@ static int send(struct ipc_proxy *proxy, const struct schema_method *method,
 /* --- Streams -------------------------------------------------------------------- */
 
 /**
- * struct stream_call - a stream that is open
+ * struct stream_call - an open stream
  * @ipc: the connection
  * @method: the called method
- * @stream: our end of the stream
+ * @stream: ipcctl's end of the stream
  */
 struct stream_call {
 	struct ipc *ipc;
@@ -185,7 +186,8 @@ struct stream_call {
 
 /* --- Replies of a stream -------------------------------------------------------------------- */
 
-/* Prints messages until none arrives within that time. *ret_over: the stream has ended. */
+/* Prints messages until none arrives within the timeout. If the stream has ended, sets
+ * *ret_over. */
 static int receive(struct stream_call *call, uint64_t timeout_usec, bool *ret_over)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
@@ -228,7 +230,7 @@ static int send_one(struct stream_call *call, const struct schema_message *reque
 	return r < 0 ? call_failed(r, call->method, &none) : STATUS_OK;
 }
 
-/* Prints replies that arrive meanwhile, so that neither side waits for the other. */
+/* Prints replies that arrive in the meantime, so that the two sides never wait for each other. */
 static int send_input(struct stream_call *call)
 {
 	json_error_t error;
@@ -251,7 +253,7 @@ static int send_input(struct stream_call *call)
 	return status;
 }
 
-/* request: the only request; NULL: standard input has the requests. */
+/* request: the only request. If it is NULL, the requests come from standard input. */
 static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 	       const struct schema_message *request)
 {
@@ -263,7 +265,7 @@ static int run_stream(struct stream_call *call, struct ipc_proxy *proxy,
 	bool over;
 	int status, r;
 
-	/* The stream may last, but the service has to open it. */
+	/* The stream itself has no limit, but the service must open it in time. */
 	ipc_set_timeout(call->ipc, bus_limit_usec());
 	r = ipc_raw_stream_open(proxy, call->method->code, &options, &call->stream, &error);
 	ipc_set_timeout(call->ipc, IPC_NEVER);

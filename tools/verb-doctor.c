@@ -32,7 +32,7 @@
 
 /* --- The module ------------------------------------------------------------------ */
 
-/* Writes the first path that matches; returns whether there is one. */
+/* Writes the first path that matches. Returns true if there is one. */
 static bool find_path(const char *pattern, char *path, size_t size)
 {
 	glob_t found;
@@ -44,7 +44,7 @@ static bool find_path(const char *pattern, char *path, size_t size)
 	return true;
 }
 
-/* A container lacks the capability even as root, or its user namespace is not the first one. */
+/* In a container even root lacks the capability, or its user namespace is not the first. */
 static bool is_confined(void)
 {
 	unsigned int inside = 0, outside = 0, count = UINT32_MAX;
@@ -110,9 +110,9 @@ static void examine_module(struct facts *facts)
 		read_log(facts);
 }
 
-/* --- The device, the driver, the manager --------------------------------------------- */
+/* --- The device, the driver, the service manager ------------------------------------- */
 
-/* 1: it replies; 0: there is none; or -errno. */
+/* Returns 1 if the service manager replies, 0 if there is none, or -errno. */
 static int ask_manager(struct facts *facts, const char *path)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
@@ -149,7 +149,7 @@ static void open_device(struct facts *facts, const char *path)
 	close(fd);
 }
 
-/* A daemon that does not greet would keep libipc waiting. */
+/* Checks the daemon's first message: libipc would wait for a daemon that does not send it. */
 static void open_socket(struct facts *facts, const char *path)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -197,7 +197,8 @@ static enum color color_of(const char *state)
 					   COLOR_DIM;
 }
 
-/* Texts contain names of files and lines of the kernel's log: out_text() cleans them. */
+/* Texts contain names of files and lines of the kernel's log, so they must be cleaned by
+ * out_text(). */
 static int put_finding(const json_t *finding)
 {
 	char *text = out_text(json_object_get(finding, "text"));

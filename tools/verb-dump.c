@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl dump: the internal state of a service, and a report about the whole bus.
+ * ipcctl dump: the internal state of a service, and a report on the whole bus.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,7 +28,7 @@
 #include "text.h"
 #include "verbs.h"
 
-/* Bytes that a report prints of one service. */
+/* Maximum number of bytes that a report prints for a service. */
 #define REPORT_MAX ((size_t)1 << 20)
 
 static bool all;
@@ -42,10 +42,11 @@ static const struct verb_option options[] = {
 /* --- One service -------------------------------------------------------------------- */
 
 /**
- * struct dump - the copy of a service's output
+ * struct dump - copying of a service's output
  * @thread: copies it
- * @ends: a pipe. The service gets the writing end: it could keep our terminal, and read from it
- * @left: bytes that may still be printed
+ * @ends: a pipe. The service gets the write end instead of the terminal, which it could keep and
+ *	read from.
+ * @left: number of bytes that may still be printed
  * @over: the service has replied, so its output is in the pipe
  */
 struct dump {
@@ -65,20 +66,21 @@ static void print_some(struct dump *dump, const char *bytes, size_t size)
 		dump->left -= size;
 }
 
-/* Reads to the end even if nothing can be printed: a full pipe would block the service, and a
- * closed one could kill it. */
+/* Reads to the end even if printing fails: a full pipe would block the service, and a closed pipe
+ * could kill it. */
 static void *copy_dump(void *argument)
 {
 	struct dump *dump = argument;
 	struct pollfd poll_fd = { .fd = dump->ends[0], .events = POLLIN };
-	/* After the reply, read only what the pipe can hold: the service may go on writing. */
+	/* After the reply, read at most the capacity of the pipe: the service may continue to
+	 * write. */
 	ssize_t left = fcntl(dump->ends[0], F_GETPIPE_SZ), n = 1;
 	char buffer[4096];
 	bool over;
 
 	while (n > 0 && left > 0) {
 		over = dump->over;
-		/* The service may keep its end open. */
+		/* The service may keep its end of the pipe open. */
 		if (poll(&poll_fd, 1, over ? 0 : 20) == 0) {
 			if (over)
 				break;
@@ -151,7 +153,7 @@ static void put_title(const char *title, const char *more)
 	fflush(stdout);
 }
 
-/* Runs another ipcctl, so that a crash or a hang costs its part only. */
+/* Runs another ipcctl, so that a crash or hang affects only its part of the report. */
 static void put_verb(const char *verb, const char *argument)
 {
 	const char *words[] = { "ipcctl", "--device", ctl_device(), "--timeout", NULL,
@@ -172,7 +174,7 @@ static void put_verb(const char *verb, const char *argument)
 	putchar('\n');
 }
 
-/* A file of the driver. */
+/* Prints a file of the driver. */
 static void put_file(const char *name)
 {
 	FILE *file = state_open(name);
@@ -191,7 +193,7 @@ static void put_file(const char *name)
 	free(line);
 }
 
-/* If a process does not reply, its other services are not asked. */
+/* If a process does not reply, its other services are skipped. */
 static void put_dumps(const json_t *rows)
 {
 	json_t *silent = json_object(), *row;
@@ -204,7 +206,7 @@ static void put_dumps(const json_t *rows)
 		snprintf(pid, sizeof(pid), "%lld", (long long)value_number(row, "pid"));
 		if (json_object_get(silent, pid))
 			continue;
-		/* For a bus that hangs: the questions themselves have the usual limit. */
+		/* The deadline is for a bus that hangs: requests have the usual limit. */
 		deadline_set(3 * bus_limit_usec() / 1000);
 		put_title("dump", name);
 		if (dump_service(name, NULL, 0, REPORT_MAX) == STATUS_TIMEOUT)
@@ -223,7 +225,7 @@ static int put_report(void)
 	json_t *rows = NULL;
 	char when[32];
 
-	/* Failures are a part of it. */
+	/* The report includes failures. */
 	if (dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
 		return fail_with(STATUS_FAILED, NULL, "dup2: %s", strerror(errno));
 	uname(&system);

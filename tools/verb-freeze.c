@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl freeze and thaw: keep calls and oneways from a process for a while.
+ * ipcctl freeze and thaw: stop and resume the delivery of calls and oneways to a process.
  */
 #include <errno.h>
 
@@ -9,7 +9,7 @@
 #include "output.h"
 #include "verbs.h"
 
-/* Limit for the process to finish the calls that it has received. */
+/* Time limit for the process to finish the calls that it has received. */
 #define FREEZE_TIMEOUT_MS 3000
 
 static int fail_to(const char *what, pid_t pid, int error)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl info: the path of the bus, the reason for it, its transport and missing features.
+ * ipcctl info: the path of the bus, why it is used, its transport and missing features.
  */
 
 #include "bus.h"
@@ -11,7 +11,8 @@
 #include "process.h"
 #include "verbs.h"
 
-/* Properties that only some buses have. If feature is 0, every bus but a daemon's has it. */
+/* Properties that only some buses have. If feature is 0, all buses except those of a daemon have
+ * the property. */
 static const struct {
 	uint64_t feature;
 	const char *name;
@@ -33,7 +34,7 @@ static json_t *lacks(uint64_t features, bool is_daemon)
 	return names;
 }
 
-/* The process behind the socket, or null if it has just ended. */
+/* Adds the process behind the socket, or null if it has just ended. */
 static json_t *add_daemon(json_t *info, const char *path)
 {
 	struct daemon_peer peer;

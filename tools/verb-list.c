@@ -18,7 +18,7 @@ static const struct verb_option options[] = {
 	{ 0 },
 };
 
-/* For scripts and completion. */
+/* Output for scripts and completion. */
 static int put_names(json_t *rows)
 {
 	json_t *row;
@@ -46,7 +46,7 @@ static int put_activatable(json_t *rows)
 	return out_table(columns, sizeof(columns) / sizeof(*columns), rows);
 }
 
-/* If the policy had a fault at the start of the service manager, every name is hidden. */
+/* If the policy had a fault when the service manager started, every name is hidden. */
 static void explain_nothing(struct service_manager *manager)
 {
 	char problem[512];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl mock: plays a service. A file contains the expected calls and the replies; the help of the
- * verb, below, describes it.
+ * ipcctl mock: simulates a service. A file contains the expected calls and the replies. The help of
+ * the verb, below, describes the file.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,19 +20,19 @@
 #include "text.h"
 #include "verbs.h"
 
-/* The error that a caller gets if the file does not expect its call. */
+/* The error for a call that the file does not expect. */
 #define UNEXPECTED	"mock.Unexpected"
 #define MAX_DESCRIPTORS (16UL << 20)
 
 /**
  * struct entry - an expected call
  * @method: its method
- * @request: NULL: any
+ * @request: NULL: any request
  * @reply: its bytes, unless @error is set or the method is a oneway
  * @error: name of an error, with @message; or NULL
  * @message: of @error, or NULL
- * @times: how often it may be used; 0: always
- * @used: how often it was used
+ * @times: how often the entry may be used; 0: always
+ * @used: how often the entry was used
  */
 struct entry {
 	const struct schema_method *method;
@@ -42,10 +42,10 @@ struct entry {
 	int times, used;
 };
 
-/* The mock, which lasts as long as the process. */
+/* The mock, which exists until the process ends. */
 static struct mock {
-	const char *path; /* of the file */
-	json_t *json;	  /* its content, whose texts are used */
+	const char *path; /* path of the file */
+	json_t *json;	  /* content of the file; entries point to its texts */
 	const char *name;
 	void *set; /* the descriptors */
 	size_t size;
@@ -64,7 +64,7 @@ static int bad(const char *where, const char *what, const char *detail)
 			 where, what, detail);
 }
 
-/* path: of the descriptors, relative to the folder of the mock's file. */
+/* path of the descriptors, relative to the folder of the mock's file. */
 static int load_schema(const char *path, const char *service)
 {
 	const char *slash = strrchr(mock.path, '/');
@@ -159,7 +159,7 @@ static int load(const char *path)
 
 	mock.path = path;
 	mock.json = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	/* Without a line it is the file itself that cannot be opened or read. */
+	/* If there is no line, the file itself cannot be opened or read. */
 	if (!mock.json && error.line < 1)
 		return fail_with(STATUS_USAGE, NULL, "%s", error.text);
 	if (!mock.json)
@@ -186,7 +186,7 @@ static int load(const char *path)
 
 /* --- Serving --------------------------------------------------------------------------- */
 
-/* Text without a line break, and without anything that a terminal would interpret. */
+/* Returns text without line breaks, and without characters that a terminal would interpret. */
 static char *dump(const json_t *json)
 {
 	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : strdup("any");
@@ -204,7 +204,7 @@ static int unexpected(struct ipc_call *call, const char *method, const char *tex
 	return ipc_call_is_oneway(call) ? 0 : ipc_call_fail(call, 0, UNEXPECTED, "%s", text);
 }
 
-/* nearest: an entry of the same method that may be used, or NULL. */
+/* nearest: an entry of the same method that may still be used, or NULL. */
 static int wrong_request(struct ipc_call *call, const char *method, const struct entry *nearest,
 			 const json_t *request)
 {
@@ -230,7 +230,7 @@ static int reply(struct ipc_call *call, struct entry *entry)
 	return ipc_raw_reply(call, &entry->reply.raw);
 }
 
-/* The first entry that fits and may still be used counts. */
+/* Uses the first entry that matches and may still be used. */
 static int serve_request(struct ipc_call *call, const struct schema_method *method,
 			 const json_t *request)
 {
@@ -336,7 +336,8 @@ static int run_service(void)
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
 
-	/* A process that waits for the name may send a signal as soon as it is registered. */
+	/* Must come before the registration: a process that waits for the name may then send a
+	 * signal at once. */
 	signals_stop(mock.ipc);
 	r = ipc_raw_object_new(mock.ipc, &ops, NULL, &object);
 	if (r == 0)
@@ -344,7 +345,7 @@ static int run_service(void)
 	if (r < 0)
 		return fail_errno(r, mock.name);
 	r = ipc_run(mock.ipc);
-	/* A test's bus ends with the test. */
+	/* The bus of a test ends with the test. */
 	return r < 0 && r != -ECONNRESET ? fail_errno(r, "serve") : STATUS_OK;
 }
 
@@ -357,7 +358,7 @@ static int run(int argc, char **argv)
 		status = bus_open(&mock.ipc);
 	if (!status)
 		status = run_service();
-	/* Without its object the service receives no more calls. */
+	/* If its object is gone, the service receives no more calls. */
 	ipc_unref(mock.ipc);
 	return status ? status : put_result();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * ipcctl monitor: prints each message on the bus, records messages in a file, prints such a file,
- * and resends its messages. A file has a line of JSON for each message, as --json prints it, with
+ * and resends its messages. For each message the file has a line of JSON, as --json prints it, with
  * the bytes of the payload.
  */
 #define _GNU_SOURCE
@@ -115,7 +115,7 @@ static bool is_reply(const struct ipc_record *record)
 	return record->kind == IPC_RECORD_REPLY || record->kind == IPC_RECORD_ERROR;
 }
 
-/* The called object. A reply comes from it, every other message goes to it. */
+/* Returns the called object. A reply comes from this object. Every other message goes to it. */
 static struct shown subject_of(const struct ipc_record *record)
 {
 	struct shown subject = { record->id,   record->time, record->to_pid,
@@ -182,8 +182,8 @@ static bool is_wanted(const json_t *row)
 	return !session.method || !strcmp(value_text(row, "method"), session.method);
 }
 
-/* Adds the payload as JSON and, for a file, the bytes of a message that can be sent again: it is
- * complete, not secret, and has no objects and no metadata. */
+/* Adds the payload as JSON. For a file, also adds the bytes of a message that can be resent: it
+ * must be complete and not secret, and have no objects and no metadata. */
 static json_t *add_payload(json_t *row, const struct ipc_record *record,
 			   const struct shown *subject)
 {
@@ -207,7 +207,7 @@ static json_t *add_payload(json_t *row, const struct ipc_record *record,
 
 /* --- Printing -------------------------------------------------------------------- */
 
-/* The outcome of a message that was resent. */
+/* Prints the outcome of a resent message. */
 static void put_result(const json_t *row)
 {
 	const char *result = value_text(row, "result"), *reason = value_text(row, "reason");
@@ -287,7 +287,7 @@ static int write_row(json_t *row)
 					       strerror(errno));
 }
 
-/* Takes the row. Returns an enum status, or MONITOR_STOP after --count rows. */
+/* Takes ownership of the row. Returns an enum status, or MONITOR_STOP after --count rows. */
 static int show(json_t *row)
 {
 	int status = STATUS_OK;
@@ -348,8 +348,8 @@ static int run_bus(void)
 
 /* --- A file ----------------------------------------------------------------------- */
 
-/* The file may contain anything. Checks that the row has the texts that put_row() prints, and
- * cleans them. Returns the row, or NULL if it has not. */
+/* The file is untrusted. Checks that the row has the texts that put_row() prints, and cleans them.
+ * Returns the row, or NULL if a text is missing. */
 static json_t *check_row(json_t *row)
 {
 	static const char *const keys[] = { "kind", "from", "to", "target", "method", "service",
@@ -371,7 +371,7 @@ static json_t *check_row(json_t *row)
 	return row;
 }
 
-/* Reads the next row. Returns 1; 0 at the end of the file; -EBADMSG if the file is damaged. */
+/* Reads the next row. Returns 1, 0 at the end of the file, or -EBADMSG if the file is damaged. */
 static int read_row(json_t **ret_row)
 {
 	char *line = NULL;

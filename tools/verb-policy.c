@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl policy: checks a permission and prints the rule that decides it; prints all rules; reads
- * the files again. It asks the service manager, which knows the policy in force.
+ * ipcctl policy: checks a permission and prints the deciding rule; prints all rules; reloads the
+ * files. It asks the service manager, which has the policy in force.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +30,7 @@ static const struct verb_option options[] = {
 	{ 0 },
 };
 
-/* Fills in uid and groups: of a user of this system, or a number only. */
+/* Fills in uid and groups: of a user of this system, or only a number. */
 static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 {
 	static gid_t groups[MAX_GROUPS];
@@ -60,7 +60,7 @@ static int fail_manager(int r, const struct ipc_error *error)
 	return fail_call(r, error, "the service manager");
 }
 
-/* The texts of reply may be protobuf-c's constant empty string: clean copies of them. */
+/* The texts of reply may be protobuf-c's constant empty string, so this cleans copies of them. */
 static json_t *verdict_json(const Ipc__Manager__CheckPolicyReply *reply, const char *right,
 			    const char *name)
 {
@@ -142,7 +142,7 @@ static json_t *add_rules(json_t *rules, const Ipc__Manager__ShowPolicyReply *rep
 	return rules;
 }
 
-/* {"rules": [...], "outdated": ..., "problems": [...]} */
+/* Sets *ret_policy to {"rules": [...], "outdated": ..., "problems": [...]}. */
 static int get_rules(struct service_manager *manager, json_t **ret_policy)
 {
 	Ipc__Manager__ShowPolicyRequest request = IPC__MANAGER__SHOW_POLICY_REQUEST__INIT;

@@ -41,7 +41,8 @@ static json_t *set_file(json_t *status, const char *key, pid_t pid, const char *
 	return value_set(status, key, json_string(text));
 }
 
-/* The facts that every user may know. NULL: the process has ended, or there is no memory. */
+/* Returns the facts that every user may know. If the process has ended or memory is short, returns
+ * NULL. */
 static json_t *identity_of(pid_t pid)
 {
 	char process[64], unit[256], user[64], group[64];
@@ -64,7 +65,7 @@ static json_t *identity_of(pid_t pid)
 	return set_file(status, "cgroup", pid, "cgroup");
 }
 
-/* The services that the process registered. */
+/* Returns the services that the process registered. */
 static int get_services(pid_t pid, json_t **ret_services)
 {
 	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
@@ -90,8 +91,8 @@ static int get_services(pid_t pid, json_t **ret_services)
 	return status ? status : services ? STATUS_OK : fail_memory();
 }
 
-/* Adds the connections of the process, each as a row of ipcctl stats. Without permission they are
- * missing. */
+/* Adds the connections of the process, each as a row of ipcctl stats. If the user has no
+ * permission, adds nothing. */
 static json_t *add_connections(json_t *status, pid_t pid)
 {
 	FILE *file = state_open("state");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * ipcctl top: prints at intervals the busiest pairs of sender and service, with the latency of
- * calls, from the records of a monitor.
+ * calls. The data are the records of a monitor.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -62,7 +62,7 @@ static int by_calls(const void *a, const void *b)
 	return m > n ? -1 : m < n;
 }
 
-/* The busiest pairs, sorted by the number of messages. */
+/* Returns the busiest pairs, sorted by the number of messages. */
 static json_t *busiest_rows(double seconds)
 {
 	json_t *rows = json_array();

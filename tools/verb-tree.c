@@ -23,7 +23,7 @@ static const char *key_of(char *key, size_t size, json_int_t proc, json_int_t no
 	return key;
 }
 
-/* Adds a holder, unless it was added last: the handles of a process follow each other. */
+/* Adds a holder, unless it was added last: the handles of a process are listed together. */
 static json_t *add_holder(json_t *holders, struct names *names, json_int_t pid)
 {
 	const char *last = json_string_value(json_array_get(holders, json_array_size(holders) - 1));
@@ -35,7 +35,7 @@ static json_t *add_holder(json_t *holders, struct names *names, json_int_t pid)
 	return value_append(holders, json_string(text));
 }
 
-/* The processes that hold each node, by key_of() of its owner and number. */
+/* Returns the processes that hold each node, by key_of() of its owner and number. */
 static json_t *holders_of(struct names *names, const json_t *state)
 {
 	json_t *procs = value_index(json_object_get(state, "proc"), "proc");
@@ -58,7 +58,7 @@ static json_t *holders_of(struct names *names, const json_t *state)
 	return all;
 }
 
-/* The columns that all objects of a process share. */
+/* Returns the columns that all objects of a process share. */
 static json_t *process_row(struct names *names, json_int_t pid)
 {
 	char unit[256], user[64] = "?";
@@ -90,8 +90,8 @@ static json_t *object_row(struct names *names, const json_t *process, const json
 	return value_set(row, "held_by", held_by ?: json_array());
 }
 
-/* Returns a row for each object, and a row for each process without objects. pid: only of this
- * process; 0: of all processes. The driver lists processes and their nodes in the same order. */
+/* Returns a row for each object, and a row for each process without objects. pid: only this
+ * process; 0: all processes. The driver lists processes and their nodes in the same order. */
 static json_t *rows_of(struct names *names, const json_t *state, pid_t pid)
 {
 	json_t *nodes = json_object_get(state, "node"), *node, *proc, *rows = json_array();
@@ -137,7 +137,7 @@ static int run(int argc, char **argv)
 	if (status)
 		return status;
 	names = names_new(/* describe= */ false);
-	/* Read after names_new() has released its own handles. */
+	/* Must be read after names_new() has released its own handles. */
 	status = names ? state_read("state", &state) : fail_memory();
 	if (!status) {
 		rows = rows_of(names, state, pid);

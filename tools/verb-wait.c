@@ -21,7 +21,7 @@ static int wait_manager(void)
 	return r < 0 ? fail_errno(r, "wait for a service manager") : STATUS_OK;
 }
 
-/* The service manager may start later, too, or end before it replies. */
+/* The service manager may start later, or exit before it replies. */
 static int wait_name(struct ipc *ipc, const char *name)
 {
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl watch: prints services as they are registered and as they end, when the service manager
- * reports it.
+ * ipcctl watch: prints services when they are registered and when they end. The service manager
+ * reports the changes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -73,7 +73,7 @@ static int put(json_t *change)
 	return status;
 }
 
-/* IPC_NAME_SETTLED is for programs: the services that existed before are complete. */
+/* IPC_NAME_SETTLED tells programs that all services that existed before have been reported. */
 static void on_change(struct ipc *ipc, enum ipc_name_change change,
 		      const struct ipc_name_info *info, struct ipc_proxy *proxy, void *userdata)
 {

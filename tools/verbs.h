@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All verbs, in the order of the help. Each is in verb-NAME.c; ping is in
- * verb-describe.c, thaw is in verb-freeze.c.
+ * All verbs, in the order of the help. Each verb is in verb-NAME.c; ping is in verb-describe.c,
+ * thaw is in verb-freeze.c.
  */
 #ifndef IPCCTL_VERBS_H
 #define IPCCTL_VERBS_H

@@ -8,7 +8,7 @@
 
 #include "wire.h"
 
-/* How deep groups may be nested, as in libipc. */
+/* Maximum nesting of groups, as in libipc. */
 #define MAX_GROUPS 100
 
 struct wire wire_of(const void *data, size_t size)
@@ -71,7 +71,7 @@ static bool get_tag(struct wire *wire, struct wire_field *field)
 	return true;
 }
 
-/* Reads the content of a field that is no group. */
+/* Reads the content of a field that is not a group. */
 static bool get_content(struct wire *wire, struct wire_field *field)
 {
 	if (field->type != WIRE_BYTES)
@@ -169,7 +169,7 @@ void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number, unsign
 	size_t end = buffer->size, head;
 	uint8_t bytes[20];
 
-	/* Written behind the content, then moved before it. */
+	/* Append tag and length after the content, then move them before it. */
 	wire_put_tag(buffer, number, type);
 	if (type == WIRE_BYTES)
 		wire_put_value(buffer, WIRE_VARINT, end - begin);

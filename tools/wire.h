@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Protobuf's wire format: reads and writes the fields of a message. The bytes may be damaged or
+ * Protobuf's wire format: reads and writes the fields of a message. Input bytes may be damaged or
  * hostile.
  */
 #ifndef IPCCTL_WIRE_H
@@ -19,7 +19,7 @@ enum wire_type {
 	WIRE_32BIT = 5
 };
 
-/* The rest of a message. */
+/* The unread rest of a message. */
 struct wire {
 	const uint8_t *at;
 	const uint8_t *end;
@@ -28,10 +28,10 @@ struct wire {
 /**
  * struct wire_field - a field of a message
  * @number: its number
- * @type: how it is encoded (enum wire_type)
+ * @type: its encoding (enum wire_type)
  * @value: its value, unless it is WIRE_BYTES or WIRE_GROUP
  * @bytes: the content of WIRE_BYTES, or the fields of a WIRE_GROUP
- * @n_read: number of fields that were read: the field and, of a group, all fields in it
+ * @n_read: number of fields that were read: the field and, for a group, all fields in it
  */
 struct wire_field {
 	uint32_t number;
@@ -46,7 +46,7 @@ struct wire wire_of(const void *data, size_t size);
 /* Reads the next field. A group with its end is one field. Returns 1; 0 at the end; -EBADMSG. */
 int wire_next(struct wire *wire, struct wire_field *ret_field);
 
-/* Reads the next of packed values, which are not WIRE_BYTES. Returns false if it is damaged. */
+/* Reads the next packed value, which must not be WIRE_BYTES. If it is damaged, returns false. */
 bool wire_value(struct wire *wire, unsigned int type, uint64_t *ret_value);
 
 /* Convert a signed value to the varint of a sint, and back. */
@@ -61,9 +61,9 @@ static inline int64_t wire_unzigzag(uint64_t value)
 }
 
 /**
- * struct wire_buffer - a message that is written
- * @data: @size bytes, in memory for @capacity. The owner frees it
- * @failed: there was no memory; later bytes are missing
+ * struct wire_buffer - a message that is being written
+ * @data: @size bytes in memory for @capacity; the owner must free it
+ * @failed: memory was short, so later bytes are missing
  */
 struct wire_buffer {
 	uint8_t *data;
@@ -76,8 +76,8 @@ void wire_put(struct wire_buffer *buffer, const void *data, size_t size);
 void wire_put_value(struct wire_buffer *buffer, unsigned int type, uint64_t value);
 void wire_put_tag(struct wire_buffer *buffer, uint32_t number, unsigned int type);
 
-/* Makes the bytes from begin to the end of the buffer the content of a field, which is WIRE_BYTES
- * or a WIRE_GROUP. */
+/* Turns the bytes from begin to the end of the buffer into the content of a field, which is
+ * WIRE_BYTES or a WIRE_GROUP. */
 void wire_wrap(struct wire_buffer *buffer, size_t begin, uint32_t number, unsigned int type);
 
 #endif
