@@ -35,7 +35,7 @@ struct client_range {
  * @n_used: number of bits set in @used
  * @ready: ranges of used pages among the slots and in the send area, for the fast path
  * @payer: holds a reference; NULL while the bus is not open, and then the daemon must not use the
- * 	area
+ *	area
  * @refused: the daemon could not use a page because its payer is at the limit
  */
 struct client_memory {

@@ -39,14 +39,14 @@
  * @IPCBUSD_TAKEN: the daemon runs the ioctl, then stores DONE or ASKS. The client may add flags.
  * @IPCBUSD_DONE: owned by the client; result is set. The client stores FREE.
  * @IPCBUSD_ASKS: the daemon requests an operation that only the client can do: see @ask. The client
- * 	does it and stores REPLIED.
+ *	does it and stores REPLIED.
  * @IPCBUSD_REPLIED: a reply for the daemon, which stores TAKEN
  * @IPCBUSD_STATE: mask of the state; the other bits are flags
  * @IPCBUSD_SLEEPS: the client waits for this word with FUTEX_WAIT. The client must set the flag by
- * 	compare-and-swap. The daemon wakes the client when it stores DONE or ASKS, which clears
- * 	the flag.
+ *	compare-and-swap. The daemon wakes the client when it stores DONE or ASKS, which clears
+ *	the flag.
  * @IPCBUSD_SIGNALLED: a signal arrived: the daemon must end the ioctl as the kernel would. The
- * 	client must set the flag by compare-and-swap, ring, and then wait without a limit.
+ *	client must set the flag by compare-and-swap, ring, and then wait without a limit.
  */
 enum ipcbusd_state {
 	IPCBUSD_FREE = 0,
@@ -63,9 +63,9 @@ enum ipcbusd_state {
 /**
  * enum ipcbusd_ask - operation that the daemon requests from the thread that owns the slot
  * @IPCBUSD_ASK_SEND_FD: send the fd with the number ask_fd over the socket, as SEND_FD with this
- * 	slot. reply: 0 or -errno.
+ *	slot. reply: 0 or -errno.
  * @IPCBUSD_ASK_RECEIVE_FD: receive a RECEIVE_FD from the socket and install its fd in this process.
- * 	reply: the number of the fd, or -errno.
+ *	reply: the number of the fd, or -errno.
  * @IPCBUSD_ASK_CLOSE_FD: close the fd ask_fd, whose number an earlier reply returned
  */
 enum ipcbusd_ask {
@@ -128,7 +128,7 @@ struct ipcbusd_client {
 /**
  * struct ipcbusd_bell - memory that all clients of a user share
  * @word: a futex; 1 means that the daemon's worker sleeps. A client that exchanges the 1 for a 0
- * 	must wake the worker.
+ *	must wake the worker.
  * @submitted: a bit for each client that the worker must examine
  * @summary: a bit for each word of @submitted
  */
@@ -146,35 +146,35 @@ struct ipcbusd_bell {
 /**
  * enum ipcbusd_message_kind - kind of a message on the socket
  * @IPCBUSD_WELCOME: From the daemon, first: @nonce, or @error, after which the daemon closes the
- * 	socket.
+ *	socket.
  * @IPCBUSD_HELLO: From the client: the @nonce, and @base and @size of the area. The process that
- * 	connected must send it. Reply: @error, or the client's @number at the bell with four fds:
- * 	area, bell, and two fds to poll. No other process gets this open file of the area. If the
- * 	open file is neither open nor mapped any more, the daemon ends the client. So the client
- * 	must map it with MADV_DONTFORK and close the fd.
+ *	connected must send it. Reply: @error, or the client's @number at the bell with four fds:
+ *	area, bell, and two fds to poll. No other process gets this open file of the area. If the
+ *	open file is neither open nor mapped any more, the daemon ends the client. So the client
+ *	must map it with MADV_DONTFORK and close the fd.
  * @IPCBUSD_MAP: From the client: @size of its region. Reply: @error, or the region's fd, which can
- * 	be mapped for reading only. Corresponds to mmap() of the device.
+ *	be mapped for reading only. Corresponds to mmap() of the device.
  * @IPCBUSD_SEND_FD: From the client, with one fd: @number of the slot that the daemon asked for the
- * 	fd. If the daemon asked no such slot, it ends the connection.
+ *	fd. If the daemon asked no such slot, it ends the connection.
  * @IPCBUSD_RECEIVE_FD: From the daemon, with one fd: @number of the slot.
  * @IPCBUSD_READ: From the client, instead of HELLO: the @nonce, and the @name of a file that the
- * 	driver has in debugfs, such as "state". Reply: @error, or an fd with the text of the
- * 	file. Only for root and the user who runs the daemon.
+ *	driver has in debugfs, such as "state". Reply: @error, or an fd with the text of the
+ *	file. Only for root and the user who runs the daemon.
  * @IPCBUSD_SET: From the client, instead of HELLO: the @nonce, the @name of a parameter of the
- * 	driver (ipcbus(4)), and its new value in @number. Reply: @error, or the previous value in
- * 	@number. Only for root and the user who runs the daemon.
+ *	driver (ipcbus(4)), and its new value in @number. Reply: @error, or the previous value in
+ *	@number. Only for root and the user who runs the daemon.
  * @IPCBUSD_ADVANCE: From the client, instead of HELLO: the @nonce, and the nanoseconds by which to
- * 	advance the daemon's clock in @size. Reply: @error, or the new time in @size. If the
- * 	clock was not started with --clock=manual, the error is -EOPNOTSUPP. Timers that became
- * 	due have run before the reply. Only for root and the user who runs the daemon.
+ *	advance the daemon's clock in @size. Reply: @error, or the new time in @size. If the
+ *	clock was not started with --clock=manual, the error is -EOPNOTSUPP. Timers that became
+ *	due have run before the reply. Only for root and the user who runs the daemon.
  * @IPCBUSD_FAIL: From the client, instead of HELLO: the @nonce. The @size-th allocation of the
- * 	driver from now, in ioctls of process @number, must fail. If @number is 0, allocations of
- * 	all processes count. A @size of 0 cancels the request. Reply: in @size, the number of
- * 	allocations that remained until the previously requested failure. Only for root and the
- * 	user who runs the daemon.
+ *	driver from now, in ioctls of process @number, must fail. If @number is 0, allocations of
+ *	all processes count. A @size of 0 cancels the request. Reply: in @size, the number of
+ *	allocations that remained until the previously requested failure. Only for root and the
+ *	user who runs the daemon.
  * @IPCBUSD_BYE: From the client, before it closes. The daemon closes its end of the socket after it
- * 	has released all of the client's resources, as close() of the device does before it
- * 	returns.
+ *	has released all of the client's resources, as close() of the device does before it
+ *	returns.
  */
 enum ipcbusd_message_kind {
 	IPCBUSD_HELLO = 1,

@@ -22,7 +22,7 @@
  * struct space - a PID namespace below the daemon's
  * @next: in the list of all namespaces (lock)
  * @fd: keeps the namespace, so that no other namespace gets its number; -1 if it cannot be opened.
- * 	Such a namespace is never shared between processes.
+ *	Such a namespace is never shared between processes.
  * @number: identifies the namespace; 0 if @fd is -1; constant
  * @parent: holds a reference; NULL for the daemon's namespace; constant
  * @shim: holds a reference; constant

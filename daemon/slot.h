@@ -35,7 +35,7 @@ enum slot_phase {
  * @phase: see enum slot_phase
  * @new_entry: in the client's list, while SLOT_NEW
  * @fd: the fd that the client sent for this slot, or SLOT_*; the main thread sets it when the fd
- * 	arrives
+ *	arrives
  * @fd_error: why the driver did not get an fd in this ioctl, or 0
  */
 struct slot {

@@ -51,7 +51,7 @@ unsigned int *shim_param(const char *name);
  * @tasks: number of live tasks
  * @killed: its tasks must end
  * @file: its device files by number; NULL if the number is free or belongs to a file of the real
- * 	kernel
+ *	kernel
  * @files: all used numbers are below this
  * @maps: its mappings of the device (mm.c)
  * @unmapped: removed mappings that may still be accessed
@@ -292,9 +292,9 @@ struct shim_choice {
 /**
  * struct shim_policy - chooses the fiber to run
  * @choose: returns an id of the choice; called at each point, and when the current fiber cannot
- * 	continue
+ *	continue
  * @stays: called at a point before @choose: returns true if the current fiber continues; may be
- * 	NULL
+ *	NULL
  * @data: argument of both
  * @fine: use fine points as well
  */
