@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Health, and the calls of reflection: see builtin.h. A client that watches health gets
- * UNIMPLEMENTED, and takes the service for healthy then.
+ * Health, and the calls of reflection: see builtin.h. If a client watches health, it gets
+ * UNIMPLEMENTED, and then assumes that the service is healthy.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "builtin.h"
 #include "status.h"
 
-/* Bytes of a request. */
+/* Maximum bytes of a request. */
 #define REQUEST_MAX 4096
 
 #define CHECK	   "/grpc.health.v1.Health/Check"
@@ -20,14 +20,15 @@
 /* grpc.health.v1.HealthCheckResponse.ServingStatus */
 enum health { SERVING = 1, NOT_SERVING = 2 };
 
-/* One call. */
+/* A call of these services. */
 struct talk {
 	struct exports *exports;
 	struct net_call *call;
 	bool reflects;
 };
 
-/* Returns the service of a HealthCheckRequest, or NULL if it is malformed, or without memory. */
+/* Returns the service of a HealthCheckRequest. If the request is malformed or memory is short,
+ * returns NULL. */
 static char *parse_service(const void *request, size_t size)
 {
 	struct wire wire = wire_of(request, size);

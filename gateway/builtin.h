@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The services that a gRPC server has beside its own: Check of grpc.health.v1.Health, and
+ * The services that a gRPC server provides itself: Check of grpc.health.v1.Health, and
  * grpc.reflection.v1alpha.ServerReflection.
  */
 #ifndef GATEWAY_BUILTIN_H
@@ -10,11 +10,11 @@
 #include "net.h"
 #include "wire.h"
 
-/* Serve a call, inside net_accept. Returns 1, or 0 if the call is not of these services. After
- * -ENOMEM the caller ends the call. */
+/* Serve a call, inside net_accept. If the call is of another service, returns 0, otherwise 1. After
+ * -ENOMEM the caller must end the call. */
 int builtin_start(struct exports *exports, struct net_counts *counts, struct net_call *call);
 
-/* reflection.c: the reply to a request of a call. */
+/* reflection.c: writes the reply to a request of a call. */
 void reflection_reply(struct exports *exports, const struct net_call *call, const void *request,
 		      size_t size, struct wire_buffer *reply);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Exports: see export.h. Changes of names arrive on the connection's only serving thread, calls on
- * the engine's thread. The lock of an export protects its target and reason. A line of the log is
- * printed after the change that it reports.
+ * the engine's thread. The lock of an export protects its target and reason. A change is logged
+ * after it has taken effect.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "relay.h"
 #include "status.h"
 
-/* Time limit of a service for its description. */
+/* Time limit for a service to describe itself. */
 #define DESCRIBE_USEC 5000000
 
 struct export
@@ -30,13 +30,13 @@ struct export
 	char *name;
 	struct net_counts counts;
 	struct ipc_slot *watch;
-	bool present; /* by the last notification of the watch */
+	bool present; /* the last notification of the watch said that the name is registered */
 	struct ipc_slot *describing;
 	struct ipc_proxy *described; /* the object whose description is requested */
 	pthread_mutex_t lock;
 	struct target *target; /* NULL: none */
 	char *why;	       /* why there is no target; NULL: the name is not registered */
-	char *interface;       /* of the last target, or NULL. No two exports have the same */
+	char *interface;       /* of the last target, or NULL. Two exports never have the same. */
 };
 
 struct exports {
@@ -46,9 +46,9 @@ struct exports {
 	struct export *first;
 };
 
-/* --- What a name stands for ------------------------------------------------------------ */
+/* --- The target of a name -------------------------------------------------------------- */
 
-/* Takes over target and why. */
+/* Takes ownership of target and why. */
 static void export_set(struct export *export, struct target *target, char *why)
 {
 	struct target *old;
@@ -70,9 +70,8 @@ static void export_set(struct export *export, struct target *target, char *why)
 	free(old_why);
 }
 
-/* Returns another export with the interface, or NULL. The first export keeps its interface, also
- * while its name is not registered. Otherwise a service could take calls for a different
- * service. */
+/* Returns another export with the interface, or NULL. The first export keeps its interface, even
+ * while its name is not registered. Otherwise a service could receive calls for another service. */
 static const struct export *find_rival(const struct export *export, const char *interface)
 {
 	bool same;
@@ -222,8 +221,8 @@ struct exports *exports_free(struct exports *exports)
 	return NULL;
 }
 
-/* Looks the name up for the first time. A service that cannot be exported is a failure here, and
- * only a line in the log later. */
+/* Looks up the name for the first time. If the service cannot be exported, that is a failure here.
+ * Later it is only logged. */
 static int look(struct export *export)
 {
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
@@ -283,7 +282,7 @@ static const char *method_of(const char *path, const char *interface)
 	return path + n + 2;
 }
 
-/* Returns the target of the export for a call, or ends the call and returns NULL. */
+/* Returns the target of the export for a call. If there is none, ends the call and returns NULL. */
 static struct target *get_target_locked(struct export *export, enum policy_verdict verdict,
 					struct net_call *call)
 {
@@ -298,7 +297,7 @@ static struct target *get_target_locked(struct export *export, enum policy_verdi
 	return NULL;
 }
 
-/* Finds the target, or ends the call. */
+/* Finds the target, or ends the call and returns NULL. */
 static struct target *find(struct exports *exports, struct net_call *call, const char **ret_method,
 			   struct net_counts **ret_counts)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Exports: names of the bus that gRPC clients may call. When an object is registered under the
- * name, the export requests its description, and serves calls as long as the object has the name.
+ * name, the export requests its description, and serves calls while the object has the name.
  */
 #ifndef GATEWAY_EXPORT_H
 #define GATEWAY_EXPORT_H
@@ -15,25 +15,26 @@
 
 struct exports;
 
-/* Create an empty set of exports. The policy decides who may call. It must stay valid. */
+/* Create an empty set of exports. The policy decides which clients may call; it must stay valid. */
 int exports_new(struct exports **ret_exports, struct ipc *ipc, struct peer_policy *policy);
 
-/* Free it. The connection must no longer be served, and no call be open. NULL is allowed. */
+/* Free it. Must be called after the connection is no longer served and all calls have ended.
+ * exports may be NULL. */
 struct exports *exports_free(struct exports *exports);
 
 /*
- * Add a name. Blocks until the service manager has replied, and the service if there is one. If
- * there is none, its calls fail with UNAVAILABLE until it is registered. An interface belongs to
- * the export that had it first. The reason of a failure is logged.
+ * Add a name. Blocks until the service manager and, if the name is registered, the service have
+ * replied. While the name is not registered, its calls fail with UNAVAILABLE. An interface belongs
+ * to the export that had it first. Logs the reason of a failure.
  */
 int exports_add(struct exports *exports, const char *name);
 
 /* A net_accept; userdata is the struct exports. */
 void exports_accept(struct net_call *call, void *userdata);
 
-/* Returns whether a service with this interface is exported and registered (EXPORT_SERVED), or
- * exported but not registered now (EXPORT_WAITS). If the interface was never seen, or the peer of
- * the call may not find it, returns EXPORT_NONE. */
+/* Return EXPORT_SERVED if a service with this interface is exported and registered, or EXPORT_WAITS
+ * if it is exported but not registered now. If the interface was never seen, or the peer of the
+ * call may not find it, return EXPORT_NONE. */
 enum export_state { EXPORT_NONE, EXPORT_WAITS, EXPORT_SERVED };
 enum export_state exports_has(struct exports *exports, const struct net_call *call,
 			      const char *interface);

@@ -31,8 +31,8 @@
 /* Number of messages of maximum size that fit into the region. */
 #define REGION_MESSAGES 4
 
-/* While the gateway drains: the interval of checks for open calls, and the time limit for clients
- * without calls to close their connections. */
+/* While the gateway drains: the interval at which it checks for open calls, and the time limit for
+ * clients without calls to close their connections. */
 #define DRAIN_STEP_MSEC 50
 #define LINGER_MSEC	500
 
@@ -85,7 +85,7 @@ static int keep_text(void *userdata, const char *path, const char *text, size_t 
 	return *ret_text ? 0 : -ENOMEM;
 }
 
-/* Does nothing without a path. The reason of a failure is logged. */
+/* If path is NULL, does nothing. Logs the reason of a failure. */
 static int read_pem(const char *path, char **ret_text)
 {
 	return path ? config_load_file(path, keep_text, ret_text) : 0;
@@ -103,7 +103,7 @@ static int read_certificates(const char *path, char **ret_text)
 	return r;
 }
 
-/* If a file is not usable, the old certificates stay. */
+/* If a file cannot be used, the old certificates stay in use. */
 static int load_pem(struct gateway *gateway)
 {
 	const struct gateway_options *options = gateway->options;
@@ -181,8 +181,8 @@ static int64_t now_msec(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits until the last call has ended, the time limit passes, or a second signal arrives. Clients
- * that keep connections without calls are not waited for. */
+/* Waits until the last call has ended, the time limit passes, or a second signal arrives. Does not
+ * wait for clients that keep connections without calls. */
 static void wait_drained(struct gateway *gateway)
 {
 	int64_t now = now_msec(), end = now + (int64_t)gateway->options->drain_seconds * 1000;
@@ -287,7 +287,7 @@ static int open_bus(struct gateway *gateway)
 		free(path);
 		return r;
 	}
-	/* Larger replies are not for clients, whose own limits forbid them. */
+	/* Larger replies would exceed the limits of clients. */
 	r = ipc_set_message_max(gateway->ipc, region_size(options->limits.message_size));
 	if (r < 0)
 		return r;

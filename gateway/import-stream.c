@@ -20,8 +20,7 @@
 #include "relay.h"
 #include "status.h"
 
-/* The stream's own deadline passes at about the same time as the server's, and has the better
- * error. */
+/* The stream's deadline passes at about the same time as the server's, but has the better error. */
 #define SAME_TIME_USEC 1000000
 
 struct passage {
@@ -206,7 +205,7 @@ static void sent(void *userdata, bool ok)
 	unlock(passage);
 }
 
-/* The client has ended its sending, or failed. A failure must not look like the end of the
+/* The client has ended its sending, or failed. A failure must never look like the end of the
  * requests. */
 static void on_end(struct ipc_stream *stream, int result, const struct ipc_error *error,
 		   void *userdata)

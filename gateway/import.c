@@ -38,7 +38,7 @@ struct import {
 	struct schema *schema;
 	struct ipc_raw_ops ops;
 	struct ipc_object *object;
-	bool dropping; /* the last oneway failed; used by the network's thread */
+	bool dropping; /* the last oneway failed; only for the network's thread */
 };
 
 struct imports {
@@ -66,7 +66,7 @@ struct passage {
 	struct ipc_slot *slot;
 };
 
-/* --- How many are open --------------------------------------------------------------------- */
+/* --- Counting open calls ------------------------------------------------------------------- */
 
 /* Begins a call or stream of a user. On failure sets text to the reason. */
 static int begin(const struct imports *imports, uid_t uid, struct peer **ret_user, char *text)

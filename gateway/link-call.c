@@ -20,7 +20,8 @@
 /* Field of ipc.StreamOpen. */
 #define STREAM_DEADLINE 5
 
-/* If its deadline is that near, a call ends by it, and not by a time limit of the other side. */
+/* If the deadline of a call is that near, the deadline ends the call, not a time limit of the other
+ * side. */
 #define NEAR_USEC 1000000
 
 struct pending {
@@ -56,7 +57,7 @@ struct arrived *arrived_free(struct arrived *arrived)
 	return NULL;
 }
 
-/* If the service reports an error of a service behind it, the cause crosses the link. */
+/* If the service reports an error of another service, the cause crosses the link. */
 static void reply_error(struct link *link, uint64_t id, int r, const struct ipc_error *error)
 {
 	struct wire_buffer bytes = { 0 };
@@ -181,8 +182,8 @@ static struct served *next_nested_locked(struct pending *pending)
 	return served;
 }
 
-/* The deadline of the caller arrives as a cancellation. Before that, the other side's reply of a
- * timeout is not the reason. */
+/* The deadline of the caller arrives as a cancellation. If the other side reports a timeout before
+ * that, its reply is not the reason. */
 static bool is_early(const struct pending *pending, uint64_t remaining)
 {
 	return pending->reply->frame.error == ETIMEDOUT && remaining < NEAR_USEC;
@@ -381,7 +382,8 @@ static void served_drop(struct job *job)
 	served_free(served);
 }
 
-/* A peer that does not read must not occupy a thread whose own caller has canceled. */
+/* If the caller of a served call has canceled, a peer that does not read must not occupy the
+ * thread. */
 static bool may_wait(const struct served *served)
 {
 	return !served->job.link->broken && !(served->outer && served->outer->canceled);

@@ -144,8 +144,8 @@ int link_frame_read(const void *data, size_t size, struct link_frame *ret_frame)
 
 _Static_assert(sizeof(OWN) == sizeof(OTHER), "a name keeps its length");
 
-/* The metadata in a payload, and their size. 0: there are none, or the receiver refuses the
- * frame. */
+/* Finds the metadata in a payload. Returns their size, or 0 if there are none or the receiver
+ * refuses the frame. */
 static size_t find(uint8_t *payload, size_t size, uint8_t **ret_metadata)
 {
 	struct frame_header header;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames of a link: link.proto, which says what the fields mean.
+ * Frames of a link. link.proto describes the fields.
  */
 #ifndef GATEWAY_LINK_FRAME_H
 #define GATEWAY_LINK_FRAME_H
@@ -15,7 +15,7 @@
 #define LINK_VERSION	1
 #define LINK_LITTLE_ENDIAN (1U << 0)
 
-/* Bytes of a frame beside its payload, at most. */
+/* Maximum bytes of a frame in addition to its payload. */
 #define LINK_FRAME_EXTRA	4096
 #define LINK_OBJECTS_MAX	64
 
@@ -38,7 +38,7 @@ struct link_object {
 	bool yours;
 };
 
-/* A frame. text and data point to memory of somebody else's. */
+/* A frame. It does not own the memory of text and data. */
 struct link_frame {
 	uint64_t kind; /* enum link_kind, or an unknown kind */
 	uint64_t id;
@@ -60,12 +60,11 @@ struct link_frame {
 	struct link_object objects[LINK_OBJECTS_MAX];
 };
 
-/* Append the bytes of a frame. The buffer says whether that failed. */
+/* Append the bytes of a frame. If that fails, the buffer has the failure. */
 void link_frame_write(struct wire_buffer *to, const struct link_frame *frame);
 
 /*
- * Read a frame, which points into data afterwards. The bytes are a stranger's. Fields that are not
- * known are skipped.
+ * Read a frame, which then points into data. The bytes are untrusted. Unknown fields are skipped.
  *
  *   -EBADMSG  The bytes are malformed, or there are too many objects.
  */

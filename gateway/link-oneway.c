@@ -17,7 +17,8 @@ static bool may_send(const struct remote *remote, size_t size)
 
 	if (link->out_bytes > OUT_BYTES_MAX)
 		return false;
-	/* The other side may have delivered that many without a TAKEN yet: see took_locked(). */
+	/* The other side may have delivered that many oneways without a TAKEN yet: see
+	 * took_locked(). */
 	if (remote->oneways < ONEWAYS_MAX / 2 && remote->oneway_bytes < ONEWAY_BYTES_MAX / 2)
 		return true;
 	return remote->oneways < ONEWAYS_MAX && remote->oneway_bytes + size <= ONEWAY_BYTES_MAX;

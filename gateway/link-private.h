@@ -31,11 +31,11 @@
 #define ONEWAYS_MAX		16
 #define ONEWAY_BYTES_MAX	((size_t)256 << 10)
 
-/* Bytes that wait to leave. Beyond that, calls wait, and oneways stay in the queue of the
+/* Maximum bytes of queued frames. Beyond that, calls wait, and oneways stay in the queue of the
  * sender. */
 #define OUT_BYTES_MAX		((size_t)4 << 20)
 
-/* Bytes that wait to leave beyond which the link breaks, because the other side does not read.
+/* If the queued frames exceed this size, the link breaks, because the other side does not read.
  * Releases and refusals are sent without waiting. They are small, but the other side can cause any
  * number. */
 #define OUT_BYTES_END		((size_t)64 << 20)
@@ -91,9 +91,9 @@ struct remote {
 };
 
 /*
- * A job for a worker. run() frees it, or drop() if the link ends before. run() returns whether the
- * thread received a reply with objects. The library returns the memory of such a reply with the
- * thread's next call or at its end, so that the worker must not stay idle then.
+ * A job for a worker. run() must free it. If the link ends first, drop() must free it. run()
+ * returns true if the thread received a reply with objects. The library frees the memory of such a
+ * reply at the thread's next call or at its end, so the worker must not stay idle afterwards.
  */
 struct job {
 	struct job *next;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Frames that wait to leave, and jobs that wait for a worker: see link-private.h.
+ * Queued frames, and jobs that wait for a worker: see link-private.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -159,7 +159,7 @@ static int start_locked(struct link *link)
 	return r ? -EDQUOT : 0;
 }
 
-/* Each job must get a thread at once: a job may wait for the end of a later job. */
+/* Each job must get a thread at once, because it may wait for the end of a later job. */
 int link_work_locked(struct link *link, struct job *job)
 {
 	if (link->broken)

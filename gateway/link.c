@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Links: see link.h and link-private.h. Each link has a thread. It opens the connection to the bus,
- * serves it until the link breaks, and frees the link. If this side opens the link, the thread then
- * connects again.
+ * Links: see link.h and link-private.h. Each link has a thread. The thread opens the connection to
+ * the bus, serves it until the link breaks, and frees the link. If this side opened the link, the
+ * thread then connects again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,11 +17,11 @@
 #include "log.h"
 #include "status.h"
 
-/* Maximum number of links that other gateways open, and of one peer. */
+/* Maximum number of links that other gateways may open, and that one peer may open. */
 #define ACCEPTED_MAX	64
 #define PEER_LINKS_MAX	(ACCEPTED_MAX / 2)
 
-/* How long the other side may take to say hello. */
+/* Time limit for the HELLO of the other side. */
 #define HELLO_SECONDS 10
 
 /* Threads of a connection beside the threads that wait in calls, and the maximum of both. */
@@ -106,7 +106,7 @@ int link_begin_call(struct link *link, struct peer **ret_peer)
 	return r == -EUSERS ? -EDQUOT : r;
 }
 
-/* --- What arrives ------------------------------------------------------------------------- */
+/* --- Arriving frames ---------------------------------------------------------------------- */
 
 static void hello(struct link *link, const struct link_frame *frame)
 {
@@ -156,8 +156,8 @@ static void message_arrived(struct link *link, struct arrived *arrived)
 		}
 		reply_arrived(link, arrived);
 	} else {
-		/* A oneway that lost its objects is delivered. The receiver sees that they are
-		 * missing. */
+		/* A oneway that lost its objects is delivered nevertheless. Its receiver sees that
+		 * they are missing. */
 		oneway_arrived(link, arrived);
 	}
 }

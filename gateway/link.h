@@ -3,9 +3,9 @@
  * Links: two gateways join two buses. link.proto describes the frames, docs/gateway.md the behavior
  * that programs see.
  *
- * Each side shares names, which the other side may use. For each used name, this side registers an
- * object of its own and forwards calls of it to the other side. An object in a message becomes an
- * object of the gateway on the other bus. If it returns, it becomes the original object again.
+ * Each side shares names, which the other side may use. For each used name, this side registers its
+ * own object and forwards calls of it to the other side. An object in a message becomes an object
+ * of the gateway on the other bus. If it returns, it becomes the original object again.
  */
 #ifndef GATEWAY_LINK_H
 #define GATEWAY_LINK_H
@@ -31,8 +31,8 @@ struct link_options {
 	const struct net_pem *pem; /* of "tls:" targets; copied by the engine */
 };
 
-/* Create the links of a gateway. They connect after links_start(). The options and the memory they
- * point to, except pem, must stay valid. The reason of a failure is logged. */
+/* Create the links of a gateway. They connect after links_start(). The options and the memory to
+ * which they point, except pem, must stay valid. Logs the reason of a failure. */
 int links_new(struct links **ret_links, struct net *net, const struct link_options *options);
 int links_start(struct links *links);
 
@@ -40,7 +40,7 @@ int links_start(struct links *links);
  * connects again. May be called on any thread. */
 void links_review(struct links *links);
 
-/* End all links, and wait for that. Must be called before net_stop(), while net_run() runs. */
+/* End all links, and wait for their end. Must be called before net_stop(), while net_run() runs. */
 void links_stop(struct links *links);
 
 /* Free them, after links_stop() and net_run(). NULL is allowed. */
@@ -49,7 +49,8 @@ struct links *links_free(struct links *links);
 /* The counts of all links: each is one call. */
 const struct net_counts *links_counts(const struct links *links);
 
-/* Take over a call that opens a link, in net_accept. Returns false if it is a different call. */
+/* Take ownership of a call that opens a link, in net_accept. If it is another call, returns
+ * false. */
 bool links_accept(struct links *links, struct net_call *call);
 
 #endif /* GATEWAY_LINK_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The log: see log.h. One write for each line, so that lines of two threads do not mix.
+ * The log: see log.h. Each line is a single write, so that lines of two threads do not mix.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 void log_line(const char *format, ...)
 {
-	/* One byte more than is printed, so that ipc_printable() marks a text that is cut. */
+	/* One byte more than is printed, so that ipc_printable() marks a truncated text. */
 	char text[LOG_LINE_MAX + 2];
 	va_list args;
 

@@ -146,7 +146,8 @@ static unsigned long long number(const char *text, unsigned long long max)
 	return value > max ? 0 : value;
 }
 
-/* Whether only this machine reaches the address. For each machine, vsock number 1 is itself. */
+/* Returns true if only this machine can reach the address. The vsock number 1 is the machine
+ * itself. */
 static int is_local(const char *address)
 {
 	static const char *const hosts[] = { "unix:", "localhost:", "127.0.0.1:", "[::1]:",
@@ -158,8 +159,8 @@ static int is_local(const char *address)
 	return 0;
 }
 
-/* Whether the target of NAME=TARGET/SERVICE or NAME[=REMOTE]@TARGET needs no encryption, or has
- * TLS. Malformed texts are refused later. */
+/* Returns true if the target of NAME=TARGET/SERVICE or NAME[=REMOTE]@TARGET needs no encryption or
+ * uses TLS. Malformed texts are refused later. */
 static int is_local_target(const char *text, char before)
 {
 	const char *target = strchr(text, before);
@@ -188,7 +189,7 @@ static int check_target(const char *text, char before, int insecure)
 	return 0;
 }
 
-/* Checked here, because the core takes a port above 65535 for a different port. */
+/* Must be checked here, because the core interprets a port above 65535 as another port. */
 static int has_port(const char *address)
 {
 	const char *port = strrchr(address, ':');
@@ -277,7 +278,7 @@ static int set(struct command_line *line, const struct setting *setting)
 	}
 }
 
-/* Returns as set(). */
+/* Returns the same as set(). */
 static int parse(struct command_line *line, int argc, char **argv)
 {
 	struct option options[N_SETTINGS + 1] = { 0 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Metadata: see metadata.h. The engine limits how much of it a client may send.
+ * Metadata: see metadata.h. The engine limits their size.
  */
 #include <errno.h>
 #include <openssl/evp.h>
@@ -22,7 +22,7 @@ static bool is(const struct iovec *name, const char *what)
 	return name->iov_len == strlen(what) && begins(name, what);
 }
 
-/* Whether the protocol reserves the name. */
+/* Returns true if the protocol reserves the name. */
 static bool is_protocol(const struct iovec *name)
 {
 	return begins(name, ":") || begins(name, "grpc-") || is(name, "user-agent") ||
@@ -123,7 +123,7 @@ static const char *next(const struct ipc_call *call, const struct ipc_stream *st
 		      ipc_raw_stream_next_metadata(stream, name, ret_value);
 }
 
-/* Stores decoded bytes at at. Returns the end of these, or NULL if gRPC cannot carry the
+/* Stores decoded bytes at `at`. Returns the end of these bytes, or NULL if gRPC cannot carry the
  * metadata. */
 static char *convert(struct net_metadata *metadata, const char *name, const char *value, char *at)
 {

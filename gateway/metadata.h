@@ -13,10 +13,10 @@
 #define METADATA_PEER "ipc-peer"
 
 /*
- * Convert the metadata of a client's call for a struct ipc_options. *ret_metadata is NULL if there
- * are none. The caller frees it with a single free(). Names that the protocol reserves (grpc-...,
- * user-agent) or that only the gateway may set (ipc-...) are left out. If a name ends in "-bin",
- * its value becomes base64.
+ * Convert the metadata of a client's call for a struct ipc_options. If there are none,
+ * *ret_metadata is NULL. The caller must free it with a single free(). Names that the protocol
+ * reserves (grpc-..., user-agent) or that only the gateway may set (ipc-...) are omitted. If a name
+ * ends in "-bin", its value becomes base64.
  *
  *   -ENOMEM
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Metrics: see metrics.h. The thread serves one reader at a time. A reader that sends or receives
- * nothing for some time is dropped.
+ * Metrics: see metrics.h. The thread serves one reader at a time. If a reader sends or receives no
+ * data for some time, it is dropped.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -54,7 +54,7 @@ static void print_calls(FILE *file, const char *direction, const char *name,
 	for (int code = 0; code < NET_CODES; code++) {
 		uint64_t n = __atomic_load_n(&counts->ended[code], __ATOMIC_RELAXED);
 
-		/* Print OK always, and other statuses if they have occurred. */
+		/* Always print OK. Print other statuses only if they have occurred. */
 		if (code && !n)
 			continue;
 		fputs("ipc_gateway_calls_total{", file);
@@ -100,7 +100,7 @@ static bool read_request(int fd, char *request)
 	return n > 0;
 }
 
-/* Takes over fd. */
+/* Takes ownership of fd. */
 static void serve(const struct metrics *metrics, int fd)
 {
 	const struct timeval limit = { .tv_sec = READER_SECONDS };
@@ -143,8 +143,8 @@ static void *run(void *userdata)
 
 /* --- Setting up --------------------------------------------------------------------------- */
 
-/* A socket that exists is that of a gateway that was killed. Readers cannot connect before
- * listen(), when the permissions are set. */
+/* If the path is a socket, a killed gateway has left it. Readers cannot connect before listen(),
+ * when the permissions are already set. */
 static int listen_at(const struct metrics *metrics)
 {
 	const struct sockaddr_un *address = &metrics->address;

@@ -11,8 +11,8 @@
 
 #include "net.h"
 
-/* Prints the counts of one service. direction is a word of the gateway, name one of its command
- * line or "". */
+/* Prints the counts of a service. direction is a keyword of the gateway. name is a name on the
+ * command line or "". */
 typedef void metrics_printer(FILE *file, const char *direction, const char *name,
 			     const struct net_counts *counts);
 
@@ -22,9 +22,9 @@ typedef void metrics_source(FILE *file, metrics_printer *print, void *userdata);
 struct metrics;
 
 /*
- * Listen at the path and reply on a thread of its own, on which source runs for each reader. Only
- * the gateway's user can connect. A socket at the path is replaced. The reason of a failure is
- * logged.
+ * Listen at the path and reply on a separate thread, which calls source for each reader. Only the
+ * gateway's user can connect. If a socket exists at the path, it is replaced. Logs the reason of a
+ * failure.
  *
  *   -EADDRINUSE    The path exists and is not a socket.
  *   -ENAMETOOLONG  The path does not fit into an address.

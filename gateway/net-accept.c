@@ -3,10 +3,10 @@
  * The limit of clients' connections: see net.h. The core of gRPC 1.51 accepts every connection. If
  * accept4() fails once because the process has no files left, the core never listens at that
  * address again. The core calls accept4() of the C library, so the function with that name here
- * replaces it. It closes connections beyond the limit, and hides errors that pass.
+ * replaces it. It closes connections beyond the limit, and hides temporary errors.
  *
  * The kernel gives each file the lowest free number. So the limit applies to the number of the
- * file, and nothing needs to know when the core closes a connection.
+ * file, and the core need not report when it closes a connection.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,10 +21,10 @@
 #include "log.h"
 #include "net-private.h"
 
-/* Files with this number and above are no connections. Constant while connections are accepted. */
+/* Connections have numbers below this. Constant while connections are accepted. */
 static int files_max = INT_MAX;
 
-/* A file to close if the process can have no more files. */
+/* A spare file, which is closed if the process has no files left. */
 static pthread_mutex_t reserve_lock = PTHREAD_MUTEX_INITIALIZER;
 static int reserve = -1;
 
@@ -51,8 +51,8 @@ static void refuse(int fd, const char *why)
 	log_line("refused a connection: %s", why);
 }
 
-/* Closes a connection that waits while the process can have no more files. The core would not be
- * notified of the next one otherwise. Returns false if none waits. */
+/* Closes a waiting connection while the process has no files left. Otherwise the core would not be
+ * notified of the next connection. If no connection waits, returns false. */
 static bool refuse_waiting(int listener)
 {
 	int fd;

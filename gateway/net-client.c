@@ -31,7 +31,8 @@ static grpc_channel_credentials *credentials_of(const struct net_pem *pem)
 					      NULL);
 }
 
-/* Retries are off, even those that the core takes for harmless: a call must never be sent twice. */
+/* Retries are disabled, even those that the core considers safe: a call must never be sent
+ * twice. */
 int net_channel_new(struct net *net, const struct net_channel_options *options,
 		    struct net_channel **ret_channel)
 {

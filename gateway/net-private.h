@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by the files of the engine: net.c, servers, net-client.c, clients, net-call.c, calls of
- * both, net-accept.c, the limit of connections, net-tls.c,
- * certificates, and net-vsock.c, connections of virtual machines.
+ * Shared by the files of the engine: net.c, servers; net-client.c, clients; net-call.c, calls of
+ * both; net-accept.c, the limit of connections; net-tls.c, certificates; and net-vsock.c,
+ * connections of virtual machines.
  */
 #ifndef GATEWAY_NET_PRIVATE_H
 #define GATEWAY_NET_PRIVATE_H
@@ -16,10 +16,10 @@
 
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 
-/* Calls that the core can hand over before the engine requests more. */
+/* Maximum number of calls that the core can hand over before the engine requests more. */
 #define ACCEPTS 16
 
-/* An operation of the core. Its address is the tag. */
+/* An operation of the core. Its address is the core's tag. */
 struct op {
 	void (*done)(struct op *op, bool ok);
 };

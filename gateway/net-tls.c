@@ -96,8 +96,8 @@ bool net_pem_is_valid(const char *pem)
 
 	for (; file && (certificate = PEM_read_bio_X509(file, NULL, NULL, NULL)); n++)
 		X509_free(certificate);
-	/* Reading always ends with an error. After the last certificate it is that no more
-	 * begins. */
+	/* Reading always ends with an error. After the last certificate, the error is
+	 * PEM_R_NO_START_LINE. */
 	end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 	ERR_clear_error();
 	BIO_free(file);

@@ -26,7 +26,7 @@
 
 #define BACKLOG 128
 
-/* Pause after an attempt that failed because there are too many files or is too little memory. */
+/* Delay after an attempt that failed because files or memory are short. */
 #define PAUSE_MSEC 100
 
 /* If a connection lasted this long, the server did not refuse it. */
@@ -61,7 +61,7 @@ static bool is_vsock(const char *address)
 	return !strncmp(address, "vsock:", 6);
 }
 
-/* A number of 32 bits before the character end. */
+/* Parses a 32-bit number before the character end. */
 static bool number(const char **at, char end, unsigned int *ret_value)
 {
 	unsigned long value;
@@ -77,7 +77,7 @@ static bool number(const char **at, char end, unsigned int *ret_value)
 	return true;
 }
 
-/* "vsock:CID:PORT", where CID may be "any". */
+/* Parses "vsock:CID:PORT", where CID may be "any". */
 static bool parse(const char *text, struct sockaddr_vm *ret_address)
 {
 	struct sockaddr_vm address = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY };
@@ -119,7 +119,7 @@ static void stop_thread(int stop, pthread_t thread, bool *started)
 /* --- Listening ------------------------------------------------------------------------------ */
 
 /* The core names a connection by the number of its file, "fd:17". If the file was closed in the
- * meantime, the connection has no calls any more. */
+ * meantime, the connection no longer has calls. */
 char *net_vsock_address(const char *peer)
 {
 	struct sockaddr_vm address = { 0 };
@@ -225,7 +225,7 @@ void net_vsock_free(struct net *net)
 
 /* --- Connecting ----------------------------------------------------------------------------- */
 
-/* Connects. The kernel has a time limit of 2 s. */
+/* Connects. The kernel's time limit is 2 s. */
 static int try_connect(struct vsock_channel *channel)
 {
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;

@@ -46,8 +46,8 @@ const struct net_counts *net_uncounted(const struct net *net)
 
 /* --- Accepting ---------------------------------------------------------------------------- */
 
-/* Requests a call from the core. Without memory, the core queues new calls, and accept_done() of
- * the next call requests again. */
+/* Requests a call from the core. If memory is short, the core queues new calls, and accept_done()
+ * of the next call requests again. */
 static void ask(struct acceptor *acceptor)
 {
 	struct net *net = acceptor->net;

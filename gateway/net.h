@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The network's engine: a gRPC server with its calls, gRPC clients with their calls, and the thread
- * that both need. It knows nothing of ipcbus. Only net*.c use gRPC's C core.
+ * that both need. It does not depend on ipcbus. Only net*.c use gRPC's C core.
  *
  * Threads. Callbacks run one at a time: on the thread in net_run(), or on any thread inside
  * net_call_reply(). A thread that holds a reference to a call may use any function of that call.
  * Except for net_run(), functions wait at most for a callback.
  *
- * Results. 0 or a negative errno. A function that fails has changed nothing.
+ * Results. Functions return 0 or a negative errno. If a function fails, it has had no effect.
  */
 #ifndef GATEWAY_NET_H
 #define GATEWAY_NET_H
@@ -40,8 +40,8 @@ enum net_code {
 
 #define NET_CODES	17
 
-/* Calls of one service. The engine updates the counts with atomic operations, as long as calls or a
- * channel refer to them. */
+/* Counts of the calls of a service. The engine updates them with atomic operations, as long as
+ * calls or a channel refer to them. */
 struct net_counts {
 	uint64_t ended[NET_CODES]; /* calls, by their status */
 	uint64_t open;
@@ -55,7 +55,7 @@ struct net_status {
 	size_t details_size;
 };
 
-/* A message that arrived. It belongs to the engine and is valid during the callback. */
+/* A message that arrived. The engine owns it. It is valid only during the callback. */
 #define NET_PARTS_MAX	32
 struct net_message {
 	struct iovec parts[NET_PARTS_MAX]; /* none is empty */
@@ -63,7 +63,7 @@ struct net_message {
 	size_t size;	/* of all parts */
 };
 
-/* Copy the bytes of a message. The caller frees them. Returns NULL without memory. */
+/* Copy the bytes of a message. The caller must free them. If memory is short, returns NULL. */
 void *net_message_copy(const struct net_message *message);
 
 /* Limits of a server. */
@@ -104,7 +104,7 @@ int net_limit_connections(unsigned int max);
 int net_new(struct net **ret_net, const struct net_limits *limits, net_accept accept,
 	    void *userdata);
 
-/* Free the engine. net_run() must have returned, or never have been called. NULL is allowed. */
+/* Free the engine. net_run() must have returned, or never have been called. net may be NULL. */
 struct net *net_free(struct net *net);
 
 /*
@@ -114,15 +114,15 @@ struct net *net_free(struct net *net);
  *
  *   -EREMOTEIO  The core has failed, and logged the reason.
  *   -EINVAL     The address is malformed.
- *   Others of socket(2), bind(2) and listen(2).
+ *   other       An error of socket(2), bind(2) or listen(2).
  */
 int net_listen(struct net *net, const char *address);
 
 /*
- * Set the certificates of "tls:HOST:PORT" addresses, in PEM: those of the server, and those of the
- * authorities that sign clients' certificates. If client_ca is NULL, clients need no certificate.
- * If the function is called again, on any thread, new connections use the new certificates. The
- * texts are copied.
+ * Set the certificates of "tls:HOST:PORT" addresses, in PEM: the server's certificate and key, and
+ * the certificates of the authorities that sign clients' certificates. If client_ca is NULL,
+ * clients need no certificate. If the function is called again, on any thread, new connections use
+ * the new certificates. The texts are copied.
  */
 struct net_pem {
 	const char *certificate;
@@ -132,7 +132,8 @@ struct net_pem {
 
 int net_set_pem(struct net *net, const struct net_pem *pem);
 
-/* Returns whether a text in PEM has at least one certificate, and no malformed one. */
+/* Returns true if a text in PEM has at least one certificate and all its certificates are
+ * well-formed. */
 bool net_pem_is_valid(const char *pem);
 
 int net_start(struct net *net);
@@ -147,8 +148,7 @@ void net_stop(struct net *net);
  * on any thread. */
 void net_cancel_all(struct net *net);
 
-/* Returns whether no call is open, neither of the server nor of a client. May be called on any
- * thread. */
+/* Returns true if no call of the server or of a client is open. May be called on any thread. */
 bool net_is_idle(struct net *net);
 
 /* --- A call ----------------------------------------------------------------------- */
@@ -160,58 +160,60 @@ struct net_call *net_call_unref(struct net_call *call);
 const char *net_call_path(const struct net_call *call);
 
 /* Returns the names in the certificate of the peer: its alternative names, or the common name if it
- * has none. A name that contains a byte 0 is left out. The array ends with NULL. The caller frees
- * the array, which holds the texts. Returns NULL without memory. The peer of a client's call is the
- * server. */
+ * has none. Names that contain a NUL byte are omitted. The array ends with NULL. The caller must
+ * free the array, which includes the texts. If memory is short, returns NULL. The peer of a
+ * client's call is the server. */
 char **net_call_names(const struct net_call *call);
 
-/* Returns the first of these names, which the caller frees, or NULL if there is none, or without
- * memory. */
+/* Returns the first of these names, or NULL if there is none or memory is short. The caller must
+ * free it. */
 char *net_call_peer(const struct net_call *call);
 
 /* Returns the address of the client in gRPC's notation: "ipv4:192.0.2.1:4711",
  * "ipv6:%5B2001:db8::1%5D:4711", or "unix:" and a path that the client may have chosen. For vsock
- * it is "vsock:3:", without the port. The caller frees it. Returns NULL without memory. */
+ * it is "vsock:3:", without the port. The caller must free it. If memory is short, returns NULL. */
 char *net_call_address(const struct net_call *call);
 
-/* Returns the microseconds until the deadline: 0 if it has passed, UINT64_MAX if there is none. */
+/* Returns the microseconds until the deadline. If it has passed, returns 0; if there is none,
+ * UINT64_MAX. */
 uint64_t net_call_remaining(const struct net_call *call);
 
-/* Get the metadata with index i. Returns false if there are fewer. The strings belong to the call.
+/* Get the metadata with index i. If there are fewer, returns false. The strings belong to the call.
  * If the name ends in "-bin", the value can have any bytes. */
 bool net_call_metadata(const struct net_call *call, size_t i, struct iovec *ret_name,
 		       struct iovec *ret_value);
 
-/* Count the call, once, in net_accept. A call that is not counted there is counted in
- * net_uncounted() when it ends. */
+/* Count the call. Must be called at most once, in net_accept. If a call is not counted there, it is
+ * counted in net_uncounted() when it ends. */
 void net_call_count(struct net_call *call, struct net_counts *counts);
 const struct net_counts *net_uncounted(const struct net *net);
 
-/* Set the callbacks, once, in net_accept. canceled() and ended() can run from here on. */
+/* Set the callbacks. Must be called once, in net_accept. canceled() and ended() can run from here
+ * on. */
 void net_call_begin(struct net_call *call, const struct net_call_ops *ops, void *userdata);
 
 /*
- * Set two more callbacks, once, in net_accept. leaves() runs just before the status of the call
- * leaves, on any thread, under a lock: it must not call functions of the engine. over() runs after
- * all other callbacks. left says whether leaves() has run.
+ * Set two more callbacks. May be called once, in net_accept. leaves() runs just before the status
+ * of the call leaves, on any thread, under a lock: it must not call functions of the engine. over()
+ * runs after all other callbacks. left is true if leaves() has run.
  */
 void net_call_at_end(struct net_call *call, void (*leaves)(void *userdata),
 		     void (*over)(void *userdata, bool left), void *userdata);
 
-/* Request a message. Returns -EBUSY if the last requested message has not arrived, and -ECANCELED
- * if the call is over. */
+/* Request a message. If the last requested message has not arrived, returns -EBUSY. If the call is
+ * over, returns -ECANCELED. */
 int net_call_receive(struct net_call *call);
 
-/* Send a message. The bytes are copied. Returns -EBUSY if the last message has not left, and
- * -ECANCELED if the call is over. */
+/* Send a message. The bytes are copied. If the last message has not left, returns -EBUSY. If the
+ * call is over, returns -ECANCELED. */
 int net_call_send(struct net_call *call, const void *data, size_t size);
 
-/* Send the last message and NET_OK. Outside of callbacks, this function may run callbacks of this
- * call and of others. The caller must not hold a lock that these take. */
+/* Send the last message and NET_OK. Outside callbacks, this function may run callbacks of this call
+ * and of other calls. The caller must not hold a lock that these callbacks take. */
 int net_call_reply(struct net_call *call, const void *data, size_t size);
 
-/* End the call with a status. Returns -EALREADY if it has a status, and -ECANCELED if it is
- * over. */
+/* End the call with a status. If it already has a status, returns -EALREADY. If it is over, returns
+ * -ECANCELED. */
 int net_call_finish(struct net_call *call, const struct net_status *status);
 
 /* Cancel a call, of the server or of a client. The same callbacks run as if the peer canceled
@@ -255,11 +257,11 @@ struct net_metadata {
 	size_t size;
 };
 
-/* Returns whether gRPC can carry it: the name must consist of lower-case letters, digits and "-_.",
- * and the value of printable ASCII. */
+/* Returns true if gRPC can carry the metadata: the name must consist of lower-case letters, digits
+ * and "-_.", and the value of printable ASCII. */
 bool net_metadata_is_legal(const struct net_metadata *metadata);
 
-/* How a client's call begins. The engine copies all of it. */
+/* The beginning of a client's call. The engine copies all of it. */
 struct net_head {
 	const char *path;	/* "/package.Service/Method" */
 	uint64_t remaining;	/* microseconds, or UINT64_MAX */
@@ -285,14 +287,14 @@ int net_call_open(struct net_channel *channel, const struct net_head *head,
 		  const struct iovec *request, const struct net_call_ops *ops, void *userdata,
 		  struct net_call **ret_call);
 
-/* End the sending of this side of a client's call. Returns -EBUSY if the last message has not left,
- * -EALREADY if the sending has ended, and -ECANCELED if the call is over. */
+/* End the sending of this side of a client's call. If the last message has not left, returns
+ * -EBUSY. If the sending has ended, returns -EALREADY. If the call is over, returns -ECANCELED. */
 int net_call_end(struct net_call *call);
 
 /* Get the status of a client's call, from canceled() on. The strings belong to the call. */
 void net_call_status(const struct net_call *call, struct net_status *ret_status);
 
-/* Returns the message of that status, which the caller frees, or NULL without memory. */
+/* Returns the message of that status, or NULL if memory is short. The caller must free it. */
 char *net_call_why(struct net_call *call);
 
 #endif /* GATEWAY_NET_H */

@@ -124,7 +124,7 @@ enum policy_verdict peer_policy_ask(struct peer_policy *peers, const struct net_
 	enum policy_verdict verdict = POLICY_REFUSE;
 	char **certificates;
 
-	/* With a path there are always rules. */
+	/* If there is a path, there are always rules. */
 	if (!peers->path)
 		return POLICY_ALLOW;
 	certificates = net_call_names(call);

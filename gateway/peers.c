@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Limits of open calls: see peers.h. Replies that clients do not read are limited as well: as many
- * as calls, and a few that may take a moment to leave.
+ * Limits of open calls: see peers.h. Replies that clients do not read are limited as well: to the
+ * limit of calls, and a few more that may take a moment to leave.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,7 +23,7 @@ struct calls {
 	unsigned int leaving; /* with a status, but not over */
 };
 
-/* Exists while it has calls. */
+/* A peer exists while it has calls. */
 struct peer {
 	struct peers *of;
 	struct calls calls;
@@ -43,9 +43,9 @@ static int compare(const void *a, const void *b)
 	return strcmp(((const struct peer *)a)->key, ((const struct peer *)b)->key);
 }
 
-/* --- Who it is ------------------------------------------------------------------------------ */
+/* --- Identity ------------------------------------------------------------------------------- */
 
-/* "ipv6:%5B2001:db8::1%5D:4711": its network, such as "ipv6 2001:db8::". */
+/* Returns the network of an IPv6 address: "ipv6 2001:db8::" for "ipv6:%5B2001:db8::1%5D:4711". */
 static char *network_of(const char *address)
 {
 	char text[INET6_ADDRSTRLEN], *name;
@@ -123,7 +123,7 @@ struct peers *peers_free(struct peers *peers)
 	return NULL;
 }
 
-/* Takes over key. Returns NULL without memory. */
+/* Takes ownership of key. If memory is short, returns NULL. */
 static struct peer *find_locked(struct peers *peers, char *key)
 {
 	struct peer wanted = { .key = key }, *peer;

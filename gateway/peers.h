@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits of open calls: of all peers together, and of each peer. A peer is the name in the
- * certificate of a client. Without a certificate it is an IPv4 address, the first 64 bits of an
- * IPv6 address, or a virtual machine. All Unix sockets are one peer. On the bus a peer is a user.
+ * Limits of open calls: of all peers together, and of each peer. A peer is identified by the name
+ * in the certificate of a client. Without a certificate it is an IPv4 address, the first 64 bits of
+ * an IPv6 address, or a virtual machine. All Unix sockets are a single peer. On the bus a peer is a
+ * user.
  */
 #ifndef GATEWAY_PEERS_H
 #define GATEWAY_PEERS_H
@@ -23,12 +24,12 @@ struct peer;
 /* limits are copied. */
 int peers_new(struct peers **ret_peers, const struct peer_limits *limits);
 
-/* Free it. No call must be open. NULL is allowed. */
+/* Free it. All calls must have ended. peers may be NULL. */
 struct peers *peers_free(struct peers *peers);
 
 /*
- * Begin a call of the peer with this key, on any thread, until peers_end(), which allows NULL.
- * Takes over key.
+ * Begin a call of the peer with this key, on any thread, until peers_end(), which accepts NULL.
+ * Takes ownership of key.
  *
  *   -EDQUOT  The peer has reached its limit.
  *   -EUSERS  All peers together have reached their limit.
@@ -41,14 +42,14 @@ void peers_end(struct peer *peer);
 #define PEERS_TEXT_MAX 80
 void peers_explain(const struct peers *peers, int r, char text[PEERS_TEXT_MAX]);
 
-/* Return the key of the peer of a call, or of a user of the bus. The caller frees it. NULL without
- * memory. */
+/* Return the key of the peer of a call, or of a user of the bus. The caller must free it. If memory
+ * is short, return NULL. */
 char *peers_key(const struct net_call *call);
 char *peers_user_key(uid_t uid);
 
-/* Begin a call of a client, on the engine's thread. It is open until it has a status, so a client
- * that has its reply can call again at once. Returns false if the call was refused, and has its
- * status. */
+/* Begin a call of a client, on the engine's thread. The call is open until it has a status, so a
+ * client that has received its reply can call again at once. If the call is refused, ends it with a
+ * status and returns false. */
 bool peers_admit(struct peers *peers, struct net_call *call);
 
 #endif /* GATEWAY_PEERS_H */

@@ -44,8 +44,8 @@ static const uint8_t descriptor_set[] = {
 
 /* --- Symbols -------------------------------------------------------------------------- */
 
-/* Returns the rest of the symbol after this scope, or NULL if it is not in the scope. The rest is
- * empty for the scope itself. */
+/* Returns the rest of the symbol after this scope, or NULL if it is not in the scope. For the scope
+ * itself, the rest is empty. */
 static const char *within(const char *symbol, const char *scope)
 {
 	size_t n = scope ? strlen(scope) : 0;

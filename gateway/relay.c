@@ -2,9 +2,9 @@
 /*
  * Relays of calls with one request and one reply: see relay.h.
  *
- * A relay has two owners, the engine and the slot of the async call, and goes when both have
- * released it. Whoever takes the slot out of the relay, under its lock, ends it: the callback that
- * brings the reply, or the client that cancels.
+ * A relay has two owners: the engine and the slot of the async call. It is freed when both have
+ * released it. Either the callback with the reply or a cancellation of the client takes the slot
+ * out of the relay, under its lock. Only the function that took the slot may end it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,7 +22,7 @@ struct relay {
 	const struct schema_method *method;
 	unsigned int refs;     /* atomic */
 	pthread_mutex_t lock;  /* of the slot */
-	struct ipc_slot *slot; /* of the call under way */
+	struct ipc_slot *slot; /* of the pending call */
 };
 
 static void relay_unref(void *userdata)
@@ -70,7 +70,7 @@ static void replied(int result, struct ipc_raw_message *reply, const struct ipc_
 		net_call_reply(relay->call, message, size);
 }
 
-/* Under the lock, so that the callback finds the slot. */
+/* Holds the lock, so that the callback finds the slot. */
 static int call(struct relay *relay, const struct ipc_raw_message *request,
 		const struct ipc_options *options)
 {
@@ -92,7 +92,7 @@ static void send_request(struct relay *relay, const struct net_message *message)
 	struct ipc_options options = { .timeout_usec = net_call_remaining(relay->call) };
 	struct ipc_raw_message request = {
 		.code = relay->method->code,
-		/* A large reply is a file. A oneway has none. */
+		/* A large reply is a file. A oneway has no reply. */
 		.flags = relay->method->oneway ? 0 : IPC_RAW_ACCEPT_FDS,
 		.parts = message->parts,
 		.n_parts = message->n_parts,
@@ -160,7 +160,7 @@ int relay_start(struct net_call *call, struct target *target, const struct schem
 
 	if (method->streams_in || method->streams_out)
 		return stream_start(call, target, method);
-	/* As with each call of net-call.c. */
+	/* malloc() for the same reason as in net_call_new(). */
 	relay = malloc(sizeof(*relay));
 	if (!relay)
 		return -ENOMEM;

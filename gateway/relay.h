@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A relay is one call on both sides: from a gRPC client to an object of the bus.
+ * A relay forwards a call from a gRPC client to an object of the bus.
  */
 #ifndef GATEWAY_RELAY_H
 #define GATEWAY_RELAY_H
@@ -10,21 +10,22 @@
 #include "net.h"
 #include "target.h"
 
-/* Start to relay a call, inside net_accept. It takes references of what it needs. After
- * -ENOMEM, the caller ends the call. */
+/* Start to relay a call, inside net_accept. Takes its own references. After -ENOMEM the caller must
+ * end the call. */
 int relay_start(struct net_call *call, struct target *target, const struct schema_method *method);
 
-/* The same for a method with streams; stream.c. */
+/* Like relay_start(), for a method with streams; in stream.c. */
 int stream_start(struct net_call *call, struct target *target, const struct schema_method *method);
 
-/* Whether bytes of a client may go onto the bus. There, the byte 7 at the beginning of a payload
- * marks a frame with metadata, which clients must not make. No message begins with it. */
+/* Returns true if a client's bytes may be sent on the bus. On the bus, a payload that begins with
+ * byte 7 is a frame with metadata, which clients must never create. Valid messages never begin with
+ * byte 7. */
 static inline bool relay_is_message(const struct net_message *message)
 {
 	return !message->size || *(const unsigned char *)message->parts[0].iov_base != 7;
 }
 
-/* End a call whose request is none. */
+/* End a call whose request is not a valid message. */
 void relay_refuse_message(struct net_call *call);
 
 #endif /* GATEWAY_RELAY_H */

@@ -13,7 +13,7 @@
 #include "wire.h"
 
 /* For both directions. If several errnos have the same status, the status becomes the first of
- * them. */
+ * these errnos. */
 static const struct {
 	int code;
 	enum net_code status;
@@ -132,7 +132,7 @@ static void put_text(struct wire_buffer *to, uint32_t number, const char *text)
 		put_bytes(to, number, text, strlen(text));
 }
 
-/* An entry of map<string, string>. */
+/* Puts an entry of a map<string, string>. */
 static void put_entry(struct wire_buffer *to, uint32_t number, const char *key, const char *value)
 {
 	size_t begin = to->size;
@@ -142,7 +142,7 @@ static void put_entry(struct wire_buffer *to, uint32_t number, const char *key, 
 	wire_wrap(to, begin, number, WIRE_BYTES);
 }
 
-/* google.rpc.ErrorInfo: reason, domain, metadata. */
+/* Puts a google.rpc.ErrorInfo: reason, domain, metadata. */
 static void put_info(struct wire_buffer *to, const struct ipc_error *error, int r,
 		     const char *interface)
 {
@@ -187,7 +187,7 @@ static void put_error(struct wire_buffer *to, const struct ipc_error *error)
 	wire_wrap(to, begin, 2, WIRE_BYTES);
 }
 
-/* A google.rpc.Status: code, message, details. */
+/* Puts a google.rpc.Status: code, message, details. */
 static void put_status(struct wire_buffer *to, enum net_code code, const char *message, int r,
 		       const struct ipc_error *error, const char *interface)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Errors of ipcbus as statuses of gRPC, and back: the table of docs/gateway.md.
+ * Converts errors of ipcbus to gRPC statuses and back: the table of docs/gateway.md.
  *
  * The details of a status are a google.rpc.Status. It has a google.rpc.ErrorInfo with errno, name
  * and number as texts, and the ipc.Error of the service.
@@ -12,8 +12,8 @@
 
 #include "net.h"
 
-/* Clients accept 8 KiB of headers. A longer message is cut, and details that make the status longer
- * are left out. */
+/* Clients accept 8 KiB of headers. A longer message is truncated. If the details make the status
+ * too long, they are omitted. */
 #define STATUS_MESSAGE_MAX	512
 #define STATUS_DETAILS_MAX	4096
 
@@ -34,18 +34,18 @@ struct status {
 	uint8_t *details;
 };
 
-/* Make the status of the error r, which may be 0. error may be NULL. interface is the interface of
- * the service. Without memory the status has only its code. */
+/* Convert the error r, which may be 0, to a status. error may be NULL. interface is the interface
+ * of the service. If memory is short, the status has only its code. */
 struct status status_of(int r, const struct ipc_error *error, const char *interface);
 void status_done(struct status *status);
 
-/* Append the bytes of the ipc.Error of idl/ipc/ipc.proto that an error is. */
+/* Append an error as the bytes of an ipc.Error of idl/ipc/ipc.proto. */
 struct wire_buffer;
 void status_put_error(struct wire_buffer *to, const struct ipc_error *error);
 
-/* Make a status an error: the ipc.Error in its details, or, if there is none or it is malformed,
- * one with the name of the status ("grpc.ABORTED") and its message. The caller frees *ret_error
- * with ipc_error_done(). -ENOMEM. */
+/* Convert a status to an error: the ipc.Error in its details. If there is none or it is malformed,
+ * the error has the name of the status ("grpc.ABORTED") and its message. The caller must free
+ * *ret_error with ipc_error_done(). If memory is short, returns -ENOMEM. */
 int status_to_error(const struct net_status *status, struct ipc_error *ret_error);
 
 /* End the call with the error r. */

@@ -5,16 +5,16 @@
  *	client -- HTTP/2 flow control --> pending -- credit of the stream --> service
  *	client <-- HTTP/2 flow control -- queue <--- credit of the stream --- service
  *
- * Toward the service, one message waits here at most. The next one is asked for when the stream
- * has taken that. Toward the client, a few small messages wait in the queue while one is leaving.
- * If the queue is full, on_message leaves messages in the stream, so the service gets no credit,
- * until the engine has sent half of the queue.
+ * Toward the service, at most one message waits here. The next message is requested when the stream
+ * has taken the pending message. Toward the client, a few small messages wait in the queue while a
+ * message is leaving. If the queue is full, on_message leaves messages in the stream, so the
+ * service gets no credit until the engine has sent half of the queue.
  *
- * Whatever ends the call on one side cancels it on the other: the cancellation ends the opening
- * and the stream, net_call_finish() the client's side. Three own a relay: the engine until
- * ended(), the opening until its callback, the stream until destroy(). What changes is under the
- * lock. No callback runs inside a function of the engine or of the bus, so the lock may be held
- * when these are called.
+ * If the call ends on one side, it is canceled on the other side: the cancellation ends the opening
+ * and the stream, net_call_finish() the client's side. A relay has three owners: the engine until
+ * ended(), the opening until its callback, and the stream until destroy(). The lock protects all
+ * members that change. Functions of the engine and of the bus may be called under it, because they
+ * run no callbacks of the relay.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -25,7 +25,7 @@
 #include "relay.h"
 #include "status.h"
 
-/* The queue: it is full with so many messages or so many bytes. */
+/* The queue is full if it has this many messages or this many bytes. */
 #define QUEUE_MAX 8
 #define QUEUE_BYTES 65536
 
@@ -42,14 +42,15 @@ struct relay {
 	struct ipc_cancellation *cancellation;
 
 	pthread_mutex_t lock;
-	struct ipc_stream *stream; /* NULL: not open yet */
+	struct ipc_stream *stream; /* NULL before it is open */
 	struct bytes pending;	   /* a request that the stream did not take; no data: none */
-	bool requested;		   /* the client's one request has come */
-	bool leaving;		   /* a message is on its way to the client */
-	bool paused;		   /* on_message has left one */
+	bool requested;		   /* the client's single request has arrived */
+	bool leaving;		   /* a message is in flight to the client */
+	bool paused;		   /* on_message has left a message in the stream */
 	struct bytes queue[QUEUE_MAX];
 	size_t first, n_queued, queued_bytes;
-	bool over;		   /* with this status, when the queue is empty */
+	bool over;		   /* the service has ended the call, with this status; sent when
+				    * the queue is empty */
 	struct status status;
 };
 
@@ -86,7 +87,7 @@ static void unlock(struct relay *relay)
 	pthread_mutex_unlock(&relay->lock);
 }
 
-/* The service's side is over: so is the client's, after what waits for it. */
+/* The service has ended its side. Ends the client's side after the queued messages. */
 static void end_locked(struct relay *relay, int r, const struct ipc_error *error)
 {
 	if (relay->over)
@@ -97,7 +98,7 @@ static void end_locked(struct relay *relay, int r, const struct ipc_error *error
 		net_call_finish(relay->call, &relay->status.is);
 }
 
-/* Both sides are over at once. */
+/* Ends both sides at once. */
 static void fail_locked(struct relay *relay, int r, const struct ipc_error *error)
 {
 	ipc_cancel(relay->cancellation);
@@ -147,7 +148,7 @@ static void on_message(struct ipc_stream *stream, void *userdata)
 		if (r == 1) {
 			r = ipc_payload_message(message->data, message->size, &data, &size);
 			r = r < 0 ? r : forward_locked(relay, data, size);
-			/* The message is malformed, the client is gone, or there is no memory. */
+			/* The message is malformed, the client is gone, or memory is short. */
 			if (r < 0)
 				fail_locked(relay, r, NULL);
 		}
@@ -192,7 +193,7 @@ static void on_end(struct ipc_stream *stream, int result, const struct ipc_error
 
 /* --- To the service ------------------------------------------------------------------------- */
 
-/* If the stream is over already, it reports that by itself. */
+/* If the stream is already over, its end is reported separately. */
 static void end_requests_locked(struct relay *relay)
 {
 	int r = ipc_stream_end(relay->stream);
@@ -201,7 +202,7 @@ static void end_requests_locked(struct relay *relay)
 		fail_locked(relay, r, NULL);
 }
 
-/* The stream has taken a request: what comes next? */
+/* The stream has taken a request: requests the next message, or ends the requests. */
 static void next_locked(struct relay *relay)
 {
 	if (relay->method->streams_in)
@@ -210,8 +211,8 @@ static void next_locked(struct relay *relay)
 		end_requests_locked(relay);
 }
 
-/* The message cannot go, and the stream goes on. How the service has ended the stream, the stream
- * reports by itself. */
+/* Returns true if the message cannot be sent but the stream continues. If the service has ended the
+ * stream, the stream itself reports the reason. */
 static bool is_own(int r)
 {
 	static const int own[] = { EINVAL, E2BIG, EBADF, EFAULT, EMSGSIZE, EDQUOT, ENOSPC,
@@ -223,7 +224,8 @@ static bool is_own(int r)
 	return false;
 }
 
-/* The stream has taken a request, or not. If the stream is over, it reports that by itself. */
+/* Handles the result of passing a request to the stream. If the stream is over, it reports its end
+ * itself. */
 static void taken_locked(struct relay *relay, int r)
 {
 	if (r == 0)
@@ -299,7 +301,7 @@ static const struct ipc_stream_ops stream_ops = {
 	.destroy = relay_put,
 };
 
-/* The relay's hold of the opening becomes that of the stream. */
+/* The reference of the opening passes to the stream. */
 static void opened(int result, struct ipc_stream *stream, const struct ipc_error *error,
 		   void *userdata)
 {
@@ -338,7 +340,7 @@ static void open_stream(struct relay *relay)
 	struct ipc_options options = {
 		.timeout_usec = net_call_remaining(relay->call),
 		.cancellation = relay->cancellation,
-		/* Messages that do not fit into the region are too large for clients. */
+		/* Messages that do not fit into the region exceed the limits of clients. */
 		.flags = IPC_RAW_REFUSE_FDS,
 	};
 	const char **metadata = NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Targets: see target.h. The description is a stranger's.
+ * Targets: see target.h. The description is untrusted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,12 +15,12 @@
 /* Fields of ipc.Description. */
 enum { DESCRIPTION_INTERFACE = 1, DESCRIPTION_SET = 3 };
 
-/* --- What cannot leave the machine --------------------------------------------------- */
+/* --- Types that cannot leave the machine --------------------------------------------- */
 
-/* So deep may types lie in each other. Nobody writes such types. */
+/* Maximum nesting of types. Real types are nested less deeply. */
 #define MAX_DEPTH 1000
 
-/* The way to a field, from the message of a method inward. */
+/* A step on the path to a field, beginning at the message of a method. */
 struct step {
 	const struct step *from;
 	const char *name;
@@ -41,7 +41,7 @@ static void print_way(FILE *file, const struct step *step)
 	fputs(step->name, file);
 }
 
-/* Looks at each type once: visited has a byte for each of them. */
+/* Examines each type once: visited has a byte for each type. */
 static bool stays_here(const struct schema *schema, const struct schema_type *type,
 		       const struct step *step, unsigned char *visited, FILE *why)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is behind an exported name at one time: the object, and the interface that it describes. A
- * target does not change. When the name gets another object, it gets another target, and calls
- * that have the old one go on with it.
+ * The object and the interface behind an exported name. A target never changes. If the name gets
+ * another object, it gets another target. Calls that use the old target continue with it.
  */
 #ifndef GATEWAY_TARGET_H
 #define GATEWAY_TARGET_H
@@ -22,9 +21,9 @@ struct target {
 };
 
 /*
- * Make a target of the object and of the bytes of its ipc.Description. The caller releases
- * *ret_target with target_unref(). If it fails, the caller frees *ret_why, which is a sentence
- * for people, or NULL without memory.
+ * Create a target from the object and the bytes of its ipc.Description. The caller must release
+ * *ret_target with target_unref(). On failure, the caller must free *ret_why, which is a sentence
+ * for people, or NULL if memory is short.
  *
  *   -ENOENT   The object describes no interface.
  *   -EBADMSG  The description is malformed.
@@ -32,8 +31,8 @@ struct target {
  */
 int target_new(struct ipc_proxy *proxy, const void *description, size_t size,
 	       struct target **ret_target, char **ret_why);
-/* Whether messages of an interface can leave the machine: 0, -ENOMEM, or -ENOTSUP and the field
- * with its way there in why. */
+/* Check whether messages of an interface can leave the machine. Returns 0 or -ENOMEM. If not,
+ * returns -ENOTSUP and writes the path to the field to why. */
 int target_check(const struct schema *schema, FILE *why);
 
 struct target *target_ref(struct target *target);
