@@ -14,7 +14,7 @@
 
 #include "../driver/thread.h"
 #include "client.h"
-#include "numbers.h"
+#include "pidns.h"
 #include "process.h"
 #include "shim.h"
 
@@ -83,7 +83,7 @@ static void space_put_locked(struct space *space)
 
 static struct space *find_space_locked(int fd)
 {
-	uint64_t number = namespace_number(fd);
+	uint64_t number = pidns_id(fd);
 	struct space *space = number ? spaces : NULL;
 
 	while (space && space->number != number)
@@ -104,7 +104,7 @@ static struct space *space_get_locked(int fd, unsigned int level)
 	}
 	space = calloc(1, sizeof(*space));
 	if (space && level > 1) {
-		space->parent = space_get_locked(namespace_open_parent(fd), level - 1);
+		space->parent = space_get_locked(pidns_open_parent(fd), level - 1);
 		if (!space->parent) {
 			free(space);
 			space = NULL;
@@ -116,7 +116,7 @@ static struct space *space_get_locked(int fd, unsigned int level)
 		return NULL;
 	}
 	space->fd = fd < 0 ? -1 : fd;
-	space->number = namespace_number(fd);
+	space->number = pidns_id(fd);
 	space->shim = shim_pid_ns_new(space->parent ? space->parent->shim : &init_pid_ns);
 	space->ref = 1;
 	space->next = spaces;
@@ -139,17 +139,17 @@ static struct process *find_locked(const struct client_peer *peer)
 static struct process *make_locked(const struct client_peer *peer)
 {
 	struct process *process = calloc(1, sizeof(*process));
-	struct numbers numbers;
+	struct pid_numbers numbers;
 	int fd;
 
 	if (!process)
 		return NULL;
 	process->peer = *peer;
 	/* A process that has ended has no numbers, and will soon leave the bus. */
-	if (numbers_read(peer->pid, &numbers) || numbers.nr[0] != peer->pid)
+	if (pidns_read_process(peer->pid, &numbers) || numbers.nr[0] != peer->pid)
 		numbers.level = 0;
 	if (numbers.level) {
-		fd = numbers.level > MAX_KNOWN ? -EPERM : namespace_open(peer->pid);
+		fd = numbers.level > MAX_KNOWN ? -EPERM : pidns_open(peer->pid);
 		process->space = space_get_locked(fd, numbers.level);
 		if (!process->space) {
 			free(process);
@@ -221,13 +221,13 @@ bool process_is_below(const struct process *process)
 
 struct task_struct *process_new_task(const struct process *process, int tid)
 {
-	struct numbers numbers = { .nr = { tid } };
+	struct pid_numbers numbers = { .nr = { tid } };
 	struct task_struct *task;
 
 	if (!process->space) {
-		if (!numbers_are_of_thread(process->peer.pid, tid))
+		if (!pidns_has_thread(process->peer.pid, tid))
 			return NULL;
-	} else if (numbers_find_thread(process->peer.pid, tid, &numbers) ||
+	} else if (pidns_find_thread(process->peer.pid, tid, &numbers) ||
 		   numbers.level != process->space->shim->level) {
 		return NULL;
 	}
@@ -256,21 +256,21 @@ static bool is_space(struct pid_namespace *ns, uint64_t number)
 static u32 number_in(int pid, struct pid_namespace *ns)
 {
 	unsigned int level = (unsigned int)ns->level;
-	struct numbers numbers;
+	struct pid_numbers numbers;
 	bool is_there;
 	int fd, parent;
 
 	if (ns == &init_pid_ns)
 		return (u32)pid;
-	if (numbers_read(pid, &numbers) || numbers.level < level)
+	if (pidns_read_process(pid, &numbers) || numbers.level < level)
 		return 0;
-	fd = namespace_open(pid);
+	fd = pidns_open(pid);
 	for (unsigned int i = numbers.level; i > level; i--, fd = parent) {
-		parent = namespace_open_parent(fd);
+		parent = pidns_open_parent(fd);
 		if (fd >= 0)
 			close(fd);
 	}
-	is_there = is_space(ns, namespace_number(fd));
+	is_there = is_space(ns, pidns_id(fd));
 	if (fd >= 0)
 		close(fd);
 	return is_there ? (u32)numbers.nr[level] : 0;

@@ -17,7 +17,7 @@ $(DAEMON_ATTACKERS): %: %.o $(addprefix $(DAEMON_B)/,blocks.o messages.o peer.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
-$(DAEMON_B)/threads: $(DAEMON_B)/threads.o $(B)/daemon/numbers.o
+$(DAEMON_B)/threads: $(DAEMON_B)/threads.o $(B)/daemon/pidns.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(IPCBUSD_FLAGS) $(LDFLAGS) -o $@ $^
 

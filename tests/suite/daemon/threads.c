@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The daemon finds each thread of a process in a PID namespace while others begin and end there
- * thousands of times a second: daemon/numbers.c. It is asked of a thread that has just begun,
+ * thousands of times a second: daemon/pidns.c. It is asked of a thread that has just begun,
  * which is where the kernel's list leaves one out.
  */
 #define _GNU_SOURCE
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "numbers.h"
+#include "pidns.h"
 
 #define ROUNDS	2000
 #define SKIP	77
@@ -65,7 +65,7 @@ static void begin_and_end(void)
 int main(void)
 {
 	int tid, status, n = 0, missed = 0;
-	struct numbers numbers;
+	struct pid_numbers numbers;
 	pid_t pid;
 
 	if (unshare((geteuid() ? CLONE_NEWUSER : 0) | CLONE_NEWPID)) {
@@ -81,7 +81,7 @@ int main(void)
 	close(asks[1]);
 	while (read(asks[0], &tid, sizeof(tid)) == sizeof(tid)) {
 		n++;
-		missed += numbers_find_thread(pid, tid, &numbers) || numbers.nr[1] != tid;
+		missed += pidns_find_thread(pid, tid, &numbers) || numbers.nr[1] != tid;
 		if (write(found[1], "", 1) != 1)
 			break;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Numbers in PID namespaces: see numbers.h.
+ * Numbers in PID namespaces: see pidns.h.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "numbers.h"
+#include "pidns.h"
 
 /*
  * /proc/PID/task may omit a live thread if another thread ends during the read. If a process
@@ -25,13 +25,13 @@
 #define LOOKS 6
 
 /* Parses "NSpid:  1234    7". */
-static bool parse(const char *line, struct numbers *ret_numbers)
+static bool parse(const char *line, struct pid_numbers *ret_numbers)
 {
-	struct numbers numbers = { 0 };
+	struct pid_numbers numbers = { 0 };
 	unsigned int n = 0;
 	char *end;
 
-	for (; n < NUMBERS_LEVELS; n++, line = end) {
+	for (; n < PIDNS_LEVELS; n++, line = end) {
 		numbers.nr[n] = (int)strtol(line, &end, 10);
 		if (end == line)
 			break;
@@ -43,7 +43,7 @@ static bool parse(const char *line, struct numbers *ret_numbers)
 	return true;
 }
 
-static int read_status(int pid, int tid, struct numbers *ret_numbers)
+static int read_status(int pid, int tid, struct pid_numbers *ret_numbers)
 {
 	char path[64], line[512];
 	int r = -ESRCH;
@@ -60,21 +60,21 @@ static int read_status(int pid, int tid, struct numbers *ret_numbers)
 	return r;
 }
 
-int numbers_read(int pid, struct numbers *ret_numbers)
+int pidns_read_process(int pid, struct pid_numbers *ret_numbers)
 {
 	return read_status(pid, pid, ret_numbers);
 }
 
 /* EPERM: the thread exists, but the daemon may not signal it. */
-bool numbers_are_of_thread(int pid, int tid)
+bool pidns_has_thread(int pid, int tid)
 {
 	return !syscall(SYS_tgkill, pid, tid, 0) || errno == EPERM;
 }
 
 /* Scans the threads of the process once. */
-static int look_for_thread(int pid, int tid, struct numbers *ret_numbers)
+static int look_for_thread(int pid, int tid, struct pid_numbers *ret_numbers)
 {
-	struct numbers numbers;
+	struct pid_numbers numbers;
 	struct dirent *entry;
 	char path[64];
 	int r = -ESRCH;
@@ -94,9 +94,9 @@ static int look_for_thread(int pid, int tid, struct numbers *ret_numbers)
 	return r;
 }
 
-int numbers_find_thread(int pid, int tid, struct numbers *ret_numbers)
+int pidns_find_thread(int pid, int tid, struct pid_numbers *ret_numbers)
 {
-	struct numbers numbers;
+	struct pid_numbers numbers;
 	int r = -ESRCH;
 
 	/* Usually the first thread of the process calls. */
@@ -109,7 +109,7 @@ int numbers_find_thread(int pid, int tid, struct numbers *ret_numbers)
 	return r;
 }
 
-int namespace_open(int pid)
+int pidns_open(int pid)
 {
 	char path[64];
 	int fd;
@@ -119,7 +119,7 @@ int namespace_open(int pid)
 	return fd < 0 ? -errno : fd;
 }
 
-int namespace_open_parent(int fd)
+int pidns_open_parent(int fd)
 {
 	int parent = fd < 0 ? -1 : ioctl(fd, NS_GET_PARENT);
 
@@ -127,7 +127,7 @@ int namespace_open_parent(int fd)
 }
 
 /* All namespace files are on one file system, so the inode number is unique. */
-uint64_t namespace_number(int fd)
+uint64_t pidns_id(int fd)
 {
 	struct stat st;
 

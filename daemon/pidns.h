@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Numbers of processes and threads in the PID namespaces below the daemon's namespace, read from
- * /proc, and file descriptors of these namespaces. See numbers.c.
+ * /proc, and file descriptors of these namespaces. See pidns.c.
  */
 #pragma once
 
@@ -9,30 +9,30 @@
 #include <stdint.h>
 
 /* The kernel nests at most 32 namespaces below the first. */
-#define NUMBERS_LEVELS 33
+#define PIDNS_LEVELS 33
 
 /**
- * struct numbers - numbers of a process or thread
+ * struct pid_numbers - numbers of a process or thread
  * @level: levels between the daemon's namespace and its own
  * @nr: its number in each namespace, beginning with the daemon's
  */
-struct numbers {
+struct pid_numbers {
 	unsigned int level;
-	int nr[NUMBERS_LEVELS];
+	int nr[PIDNS_LEVELS];
 };
 
 /* Reads the numbers of a process. Returns 0 or -errno. */
-int numbers_read(int pid, struct numbers *ret_numbers);
+int pidns_read_process(int pid, struct pid_numbers *ret_numbers);
 /* Returns true if the process, named by its pid in the daemon's namespace, has that thread. */
-bool numbers_are_of_thread(int pid, int tid);
+bool pidns_has_thread(int pid, int tid);
 /* Finds the thread whose number in the process's own namespace is tid. If there is no such thread,
  * returns -ESRCH. */
-int numbers_find_thread(int pid, int tid, struct numbers *ret_numbers);
+int pidns_find_thread(int pid, int tid, struct pid_numbers *ret_numbers);
 
 /* Open the namespace of a process, or the parent of a namespace. While the fd is open, the
  * namespace keeps its number. On failure returns -errno. */
-int namespace_open(int pid);
-int namespace_open_parent(int fd);
+int pidns_open(int pid);
+int pidns_open_parent(int fd);
 /* Returns a number that identifies the namespace while an fd of it is open, or 0 if fd is
  * negative. */
-uint64_t namespace_number(int fd);
+uint64_t pidns_id(int fd);
