@@ -99,7 +99,7 @@ void client_end(struct client *client);
  * connection.c. */
 int read_start(int pid, uint64_t *ret_start);
 
-/* --- Inherited state of the daemon and its command: inherit.c ---------------------- */
+/* --- Inherited state of the daemon and its command: startup.c ---------------------- */
 
 /* Returns the listening socket that systemd passed (sd_listen_fds(3)), or -1 if there is none. The
  * socket belongs to systemd: the daemon must not unlink it. If the socket cannot be used, sets
