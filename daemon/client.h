@@ -144,7 +144,7 @@ bool area_use(struct client_memory *memory, uint64_t offset, uint64_t size);
 int area_begin(struct client_memory *memory, struct file *file);
 void area_end(struct client_memory *memory);
 
-/* --- The end of address spaces: area.c -------------------------------------------- */
+/* --- The end of address spaces: area-watch.c ----------------------------------- */
 
 /**
  * struct area_watch - watch of an area
@@ -178,7 +178,7 @@ void *areas_next_gone(void);
 /* Loads the driver. Must be called first. */
 void daemon_boot(void);
 
-/* --- Debugfs files and parameters of the driver: admin.c -------------------------- */
+/* --- Debugfs files and parameters of the driver: admin-requests.c ---------------- */
 
 /* Returns a memfd with the text of one of the driver's files in debugfs. If there is no such file,
  * returns -ENOENT. */

@@ -6,7 +6,7 @@ IPCBUSD := $(B)/daemon/ipcbusd
 # Pages are memfds here.
 IPCBUSD_DRIVER := $(patsubst driver/%.c,%,$(filter-out driver/mem/pages.c,$(wildcard driver/*.c \
 	driver/mem/*.c)))
-IPCBUSD_POSIX := account area closer connection main memory payer pidns socket startup
+IPCBUSD_POSIX := account area-watch closer connection main memory payer pidns socket startup
 IPCBUSD_OWN := $(filter-out $(IPCBUSD_POSIX),$(patsubst daemon/%.c,%,$(wildcard daemon/*.c \
 	daemon/kernel/*.c)))
 

@@ -38,7 +38,7 @@ struct mm_struct {
 };
 
 #ifdef SHIM_LEAN
-/* daemon/admin.c */
+/* daemon/admin-requests.c */
 unsigned long totalram_pages(void);
 #else
 static inline unsigned long totalram_pages(void)
