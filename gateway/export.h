@@ -11,7 +11,7 @@
 #include "metrics.h"
 #include "net.h"
 #include "peer-policy.h"
-#include "target.h"
+#include "export-target.h"
 
 struct exports;
 

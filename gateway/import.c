@@ -23,7 +23,7 @@
 #include "relay.h"
 #include "schema.h"
 #include "status.h"
-#include "target.h"
+#include "export-target.h"
 #include "wire.h"
 
 /* Time limit of a oneway. Later oneways of the same object wait behind it. */

@@ -8,7 +8,7 @@
 #include <ipc/raw.h>
 
 #include "net.h"
-#include "target.h"
+#include "export-target.h"
 
 /* Start to relay a call, inside net_accept. Takes its own references. After -ENOMEM the caller must
  * end the call. */

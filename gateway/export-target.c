@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Targets: see target.h. The description is untrusted.
+ * Targets: see export-target.h. The description is untrusted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "schema-private.h"
-#include "target.h"
+#include "export-target.h"
 #include "wire.h"
 
 /* Fields of ipc.Description. */

@@ -3,8 +3,8 @@
  * The object and the interface behind an exported name. A target never changes. If the name gets
  * another object, it gets another target. Calls that use the old target continue with it.
  */
-#ifndef GATEWAY_TARGET_H
-#define GATEWAY_TARGET_H
+#ifndef GATEWAY_EXPORT_TARGET_H
+#define GATEWAY_EXPORT_TARGET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,4 +38,4 @@ int target_check(const struct schema *schema, FILE *why);
 struct target *target_ref(struct target *target);
 struct target *target_unref(struct target *target);
 
-#endif /* GATEWAY_TARGET_H */
+#endif /* GATEWAY_EXPORT_TARGET_H */
