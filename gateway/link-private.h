@@ -117,7 +117,7 @@ struct link {
 	struct peer *caller;	/* that opened the link; NULL: this side did */
 	struct names *names;
 
-	pthread_mutex_t lock;	/* of what follows */
+	pthread_mutex_t lock;	/* protects the members below */
 	pthread_cond_t changed;	/* broken, over, workers, out_bytes */
 	bool broken;
 	bool over;		/* ended() of the call has run */

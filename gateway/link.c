@@ -41,7 +41,7 @@ struct links {
 	struct peers *callers; /* limits links that other gateways open */
 	struct net_counts counts;
 
-	pthread_mutex_t lock;	/* of what follows */
+	pthread_mutex_t lock;	/* protects the members below */
 	pthread_cond_t changed;
 	bool stopping;
 	struct link *first;

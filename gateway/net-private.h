@@ -55,10 +55,10 @@ struct net {
 	pthread_mutex_t callbacks; /* held while callbacks run */
 
 	uint64_t tick_usec; /* of the clock for young calls */
-	pthread_mutex_t young_lock; /* of what follows */
+	pthread_mutex_t young_lock; /* protects the members below */
 	struct net_call *oldest, *newest; /* young calls */
 
-	pthread_mutex_t lock;	/* of what follows */
+	pthread_mutex_t lock;	/* protects the members below */
 	bool stopping;
 	bool server_over;
 	struct net_call *calls;	/* of net_call_open() */
@@ -80,7 +80,7 @@ struct net_call {
 	void (*over)(void *userdata, bool left);
 	void *over_userdata;
 
-	pthread_mutex_t lock;	/* of what follows */
+	pthread_mutex_t lock;	/* protects the members below */
 	unsigned int pending;	/* ops under way */
 	bool closing;		/* the close was requested of the core */
 	bool closes;		/* the op finish includes the close */

@@ -49,7 +49,7 @@ struct vsock_channel {
 	pthread_t thread;
 	bool started;
 
-	pthread_mutex_t lock; /* of what follows */
+	pthread_mutex_t lock; /* protects the members below */
 	pthread_cond_t changed;
 	grpc_channel *channel; /* NULL: not yet */
 };

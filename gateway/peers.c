@@ -32,7 +32,7 @@ struct peer {
 
 struct peers {
 	struct peer_limits limits;
-	pthread_mutex_t lock; /* of what follows, and of all peers */
+	pthread_mutex_t lock; /* protects the members below, and all peers */
 	struct calls calls;
 	void *by_key; /* a tree of tsearch(3) */
 	struct peer all; /* used for every peer if each may have all calls */
