@@ -464,7 +464,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (listener >= 0 && (bus || optind < argc || print_fd >= 0)) {
-		fputs("ipcbusd: with a socket of systemd there is no --bus, no --print-path and no COMMAND\n",
+		fputs("ipcbusd: --bus, --print-path and a COMMAND cannot be used with a socket of systemd\n",
 		      stderr);
 		return 2;
 	}

@@ -83,7 +83,7 @@ static void serve(const struct talk *talk, const void *request, size_t size)
 	if (service)
 		check(talk, service);
 	else
-		status_say(talk->call, NET_INVALID_ARGUMENT, "the request is no message");
+		status_say(talk->call, NET_INVALID_ARGUMENT, "the request is not a valid message");
 	free(service);
 }
 
@@ -95,7 +95,7 @@ static void received(void *userdata, const struct net_message *message)
 	if (!message && talk->reflects) {
 		net_call_finish(talk->call, &(struct net_status){ .code = NET_OK });
 	} else if (!message) {
-		status_say(talk->call, NET_UNIMPLEMENTED, "this method takes one request");
+		status_say(talk->call, NET_UNIMPLEMENTED, "this method accepts a single request");
 	} else if (message->size > sizeof(request)) {
 		status_say(talk->call, NET_INVALID_ARGUMENT, "the request has more than %d bytes",
 			   REQUEST_MAX);

@@ -97,7 +97,7 @@ static int read_certificates(const char *path, char **ret_text)
 	int r = read_pem(path, ret_text);
 
 	if (r == 0 && path && !net_pem_is_valid(*ret_text)) {
-		log_line("%s has no certificates, or malformed ones", path);
+		log_line("%s has no certificate, or a malformed certificate", path);
 		r = -EBADMSG;
 	}
 	return r;

@@ -129,7 +129,7 @@ static void received(void *userdata, const struct net_message *message)
 	if (!message || !passage->stream || passage->over) {
 		/* The status follows. */
 	} else if (!relay_is_message(message)) {
-		fail_locked(passage, NET_INTERNAL, "the server's reply is no message");
+		fail_locked(passage, NET_INTERNAL, "the server's reply is not a valid message");
 	} else if (passage->replied && !passage->method->streams_out) {
 		fail_locked(passage, NET_INTERNAL, "the server sent more than one reply");
 	} else {

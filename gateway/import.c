@@ -123,8 +123,7 @@ static void received(void *userdata, const struct net_message *message)
 		return;
 	leave(passage);
 	if (!relay_is_message(message))
-		r = ipc_call_fail(passage->call, -EBADMSG, NULL,
-				  "the server's reply is no message");
+		r = ipc_call_fail(passage->call, -EBADMSG, NULL, "the server's reply is not a valid message");
 	else
 		r = ipc_raw_reply(passage->call, &reply);
 	if (r < 0)

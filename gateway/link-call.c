@@ -504,7 +504,7 @@ void call_arrived(struct link *link, struct arrived *arrived)
 	pthread_mutex_lock(&link->lock);
 	export = table_find_locked(link, arrived->frame.target);
 	if (!export || !id || map_get(&link->serving, id)) {
-		link_break_locked(link, "it calls what it does not have");
+		link_break_locked(link, "it called an object that it does not hold");
 		r = -EPROTO;
 	}
 	if (r == 0) {

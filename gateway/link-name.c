@@ -99,7 +99,7 @@ void name_arrived(struct link *link, const struct link_frame *frame)
 	if (r == -EPROTO || !link->peer || !frame->id || frame->id > link->peer->n_uses) {
 		if (r == 0)
 			entries_release(&entries);
-		link_break(link, "it sent a name that nobody wanted");
+		link_break(link, "it sent a name that was not requested");
 		return;
 	}
 	used = &link->names->used[frame->id - 1];
@@ -218,7 +218,7 @@ void find_arrived(struct link *link, const struct link_frame *frame)
 	snprintf(name, sizeof(name), "%.*s", (int)frame->text_size, frame->text ?: "");
 	/* Allows each shared name once, and some names that are not shared. */
 	if (names->n_watched > 2 * link_options(link)->n_shared + 16) {
-		link_break(link, "it wants too many names");
+		link_break(link, "it requests too many names");
 		return;
 	}
 	names->n_watched++;

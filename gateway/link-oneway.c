@@ -246,7 +246,7 @@ void oneway_arrived(struct link *link, struct arrived *arrived)
 	pthread_mutex_lock(&link->lock);
 	export = table_find_locked(link, arrived->frame.target);
 	if (!export) {
-		link_break_locked(link, "it calls what it does not have");
+		link_break_locked(link, "it called an object that it does not hold");
 	} else if (export->n_waiting >= ONEWAYS_MAX || export->waiting_bytes >= ONEWAY_BYTES_MAX) {
 		link_break_locked(link, "it sends more than it may");
 	} else if (link->oneway_bytes >= WAITING_BYTES_MAX) {

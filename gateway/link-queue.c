@@ -61,7 +61,7 @@ void link_send_locked(struct link *link, const struct link_frame *frame)
 	pump_locked(link);
 	/* A single message can be as large as message_size. */
 	if (link->out_bytes > OUT_BYTES_END + link_options(link)->message_size)
-		link_break_locked(link, "it does not take what is sent");
+		link_break_locked(link, "it does not read its frames");
 }
 
 void link_send(struct link *link, const struct link_frame *frame)

@@ -108,7 +108,7 @@ void table_release(struct link *link, const struct link_frame *frame)
 	pthread_mutex_lock(&link->lock);
 	export = map_get(&link->exports, frame->target);
 	if (!export || !frame->count || frame->count > export->mentions) {
-		link_break_locked(link, "it released what it does not have");
+		link_break_locked(link, "it released an object that it does not hold");
 	} else {
 		export->mentions -= frame->count;
 		gone = !export->mentions;

@@ -140,7 +140,7 @@ static void message_arrived(struct link *link, struct arrived *arrived)
 		link_rename_metadata(arrived->bytes + (frame->data - arrived->bytes),
 				     frame->data_size);
 	if (r == -EPROTO) {
-		link_break(link, "it sent objects that it does not have");
+		link_break(link, "it sent objects that do not exist");
 		arrived_free(arrived);
 	} else if (r < 0 && arrived->frame.kind == LINK_CALL) {
 		link_send(link, &(struct link_frame){ .kind = LINK_REPLY,
@@ -167,7 +167,7 @@ static void frame_arrived(struct link *link, struct arrived *arrived)
 	const struct link_frame *frame = &arrived->frame;
 
 	if (link->greeted != (frame->kind != LINK_HELLO)) {
-		link_break(link, "it does not begin with one hello");
+		link_break(link, "it must begin with a single hello");
 		arrived_free(arrived);
 		return;
 	}
@@ -385,7 +385,7 @@ static void wait_hello(struct link *link)
 		       ETIMEDOUT)
 		;
 	if (!link->greeted)
-		link_break_locked(link, "it did not say hello within %d s", HELLO_SECONDS);
+		link_break_locked(link, "it sent no hello within %d s", HELLO_SECONDS);
 	pthread_mutex_unlock(&link->lock);
 }
 

@@ -30,15 +30,15 @@ static const char help[] =
 	"                          vsock:CID:PORT\n"
 	"      --tls-cert FILE     the certificate of tls: addresses, in PEM\n"
 	"      --tls-key FILE      its key\n"
-	"      --tls-client-ca FILE  who signs the certificates that clients need\n"
+	"      --tls-client-ca FILE  authorities that sign certificates of clients\n"
 	"  -i, --import NAME=TARGET/SERVICE  the gRPC service at TARGET, as NAME\n"
-	"      --descriptor-set FILE  what protoc --include_imports --descriptor_set_out wrote\n"
+	"      --descriptor-set FILE  output of protoc --include_imports --descriptor_set_out\n"
 	"  -s, --share NAME        let linked gateways use the service that is registered as NAME\n"
-	"  -k, --link NAME[=REMOTE]@TARGET  register NAME for what TARGET offers as REMOTE or NAME\n"
-	"      --tls-server-ca FILE  who signs the certificates of tls: targets\n"
-	"      --policy PATH       who may call what: a file, or a folder with *.conf files\n"
-	"      --check-policy [CERTIFICATE RIGHT NAME]  check it, or ask what it says, and exit\n"
-	"      --insecure          let everybody call who reaches an address\n"
+	"  -k, --link NAME[=REMOTE]@TARGET  register NAME for TARGET's name REMOTE or NAME\n"
+	"      --tls-server-ca FILE  authorities that sign certificates of tls: targets\n"
+	"      --policy PATH       rights of clients: a file, or a folder with *.conf files\n"
+	"      --check-policy [CERTIFICATE RIGHT NAME]  check it, or print a decision, and exit\n"
+	"      --insecure          accept addresses where any process may call\n"
 	"      --metrics PATH      a Unix socket that has metrics, as OpenMetrics text\n"
 	"  -d, --device PATH       the bus (default: $IPCBUS_DEVICE, else /dev/ipcbus or ipcbusd's)\n"
 	"      --max-message SIZE  bytes of a message (default: 4M)\n"
@@ -49,7 +49,7 @@ static const char help[] =
 	"      --user-calls N      calls to other machines of one user of the bus (default: half of\n"
 	"                          --max-calls)\n"
 	"      --max-streams N     calls of one connection at a time (default: 100)\n"
-	"      --memory SIZE       bytes for what gRPC receives and sends (default: 256M)\n"
+	"      --memory SIZE       bytes for data that gRPC receives and sends (default: 256M)\n"
 	"      --keepalive SECONDS  when to ping a server of an imported service that says\n"
 	"                          nothing to an open call (default: 310)\n"
 	"      --drain SECONDS     how long open calls may go on after SIGTERM (default: 10)\n"
@@ -185,7 +185,7 @@ static int check_target(const char *text, char before, int insecure)
 	if (is_tls_vsock(text))
 		return usage("a vsock: target has no TLS", text);
 	if (!insecure && !is_local_target(text, before))
-		return usage("others can read this; it takes tls: or --insecure", text);
+		return usage("refusing to connect in clear text; use tls: or --insecure", text);
 	return 0;
 }
 
@@ -207,12 +207,12 @@ static int check_address(const struct gateway_options *options, const char *addr
 	if (strncmp(address, "unix:", 5) && strncmp(address, "vsock:", 6) && !has_port(address))
 		return usage("an address of TCP ends in a port, a number from 0 to 65535", address);
 	if (tls && !options->certificate)
-		return usage("this address takes --tls-cert", address);
+		return usage("this address requires --tls-cert", address);
 	if (!insecure && tls && !options->client_ca)
-		return usage("everybody may call here; it takes --tls-client-ca or --insecure",
+		return usage("refusing clients without certificates; use --tls-client-ca or --insecure",
 			     address);
 	if (!insecure && !tls && !is_local(address))
-		return usage("others reach this address; it takes tls: or --insecure", address);
+		return usage("refusing to listen in clear text; use tls: or --insecure", address);
 	return 0;
 }
 

@@ -246,7 +246,7 @@ void reflection_reply(struct exports *exports, const struct net_call *call, cons
 		    field.number <= REQUEST_SERVICES)
 			asked = field;
 	if (r < 0)
-		put_error(reply, NET_INVALID_ARGUMENT, "the request is no message");
+		put_error(reply, NET_INVALID_ARGUMENT, "the request is not a valid message");
 	else if (asked.number == REQUEST_SERVICES)
 		put_services(exports, call, reply);
 	else if (asked.number == REQUEST_FILE || asked.number == REQUEST_SYMBOL)

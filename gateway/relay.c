@@ -121,7 +121,7 @@ static void send_request(struct relay *relay, const struct net_message *message)
 
 void relay_refuse_message(struct net_call *call)
 {
-	status_say(call, NET_INVALID_ARGUMENT, "the request is no message");
+	status_say(call, NET_INVALID_ARGUMENT, "the request is not a valid message");
 }
 
 static void received(void *userdata, const struct net_message *message)
@@ -129,7 +129,7 @@ static void received(void *userdata, const struct net_message *message)
 	struct relay *relay = userdata;
 
 	if (!message)
-		status_say(relay->call, NET_UNIMPLEMENTED, "this method takes one request");
+		status_say(relay->call, NET_UNIMPLEMENTED, "this method accepts a single request");
 	else if (!relay_is_message(message))
 		relay_refuse_message(relay->call);
 	else

@@ -274,7 +274,7 @@ static void received(void *userdata, const struct net_message *message)
 	lock(relay);
 	if (!message && !relay->method->streams_in && !relay->requested) {
 		ipc_cancel(relay->cancellation);
-		status_say(relay->call, NET_UNIMPLEMENTED, "this method takes one request");
+		status_say(relay->call, NET_UNIMPLEMENTED, "this method accepts a single request");
 	} else if (!message) {
 		end_requests_locked(relay);
 	} else if (!relay_is_message(message)) {

@@ -117,7 +117,7 @@ static void read_options(struct builder *b, struct method *method, const MethodP
 			 METHOD_TIMEOUT_MAX);
 	else if (options->has_timeout_ms && options->oneway)
 		complain(b, path_field(place, OPTION_TIMEOUT),
-			 "rpc %s: a oneway cannot have (ipc.timeout_ms), because nobody waits for it",
+			 "rpc %s: a oneway cannot have (ipc.timeout_ms), because it has no reply",
 			 method->name);
 	if (!options->has_id)
 		return;
@@ -234,7 +234,7 @@ static void check_prefix(struct builder *b, const struct service *service, struc
 
 	if (service->explicit_prefix && !name_is_snake(prefix))
 		complain(b, place,
-			 "service %s: \"%s\" is no prefix of C names; it needs words of small "
+			 "service %s: \"%s\" is not a valid prefix of C names; it needs words of small "
 			 "letters and digits with single underscores between them",
 			 service->name, prefix);
 	else if (service->explicit_prefix && name_is_reserved(prefix))

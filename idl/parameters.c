@@ -103,7 +103,7 @@ static const char *parse_one(struct arena *arena, const char *word, struct param
 	else
 		return arena_printf(
 			arena,
-			"unknown parameter \"%s\"; protoc-gen-ipc takes lang=LANGUAGE, "
+			"unknown parameter \"%s\"; protoc-gen-ipc accepts lang=LANGUAGE, "
 			"services=SERVICE+SERVICE, name=METHOD=NAME, c_prefix=SERVICE=PREFIX, "
 			"prefix_package=no, messages=no, imports and no_comments",
 			word);

@@ -116,7 +116,7 @@ int handle_idle_exit(struct ipc_call *call, const Ipc__Manager__IdleExitRequest 
 		return ipc_call_fail(call, EPERM, NULL, "another process registered %s",
 				     owner->entry.name);
 	if (owner->asked || waiters_exist(manager, owner->entry.name))
-		return ipc_call_fail(call, EBUSY, NULL, "somebody waits for %s", owner->entry.name);
+		return ipc_call_fail(call, EBUSY, NULL, "a caller waits for %s", owner->entry.name);
 
 	owner->exiting = true;
 	return service_manager_reply_idle_exit(call);

@@ -364,7 +364,7 @@ static bool is_missing(const char *directory)
 	if (!directory || access(directory, F_OK) == 0 || errno != ENOENT)
 		return false;
 
-	log_line("there is no directory %s", directory);
+	log_line("no such directory: %s", directory);
 	return true;
 }
 

@@ -83,7 +83,7 @@ static int range_named(struct parser *parser, enum policy_verdict verdict, const
 	if (r < 0 && verdict != POLICY_ALLOW)
 		return complain(parser, "unknown %s \"%.64s\"", what, name);
 	if (r < 0) {
-		complain(parser, "unknown %s \"%.64s\": the rule matches nobody of that name",
+		complain(parser, "unknown %s \"%.64s\": the rule matches no caller of that name",
 			 what, name);
 		if (parser->warn)
 			parser->warn(parser->file, parser->line.problem);

@@ -462,7 +462,7 @@ int handle_unwatch(struct ipc_call *call, const Ipc__Manager__WatchRequest *requ
 	watch = find_watch(manager, proxy, request);
 	ipc_proxy_unref(proxy);
 	if (!watch || watch->entry.uid != ipc_call_uid(call))
-		return ipc_call_fail(call, ENOENT, NULL, "there is no such watch of your user");
+		return ipc_call_fail(call, ENOENT, NULL, "your user has no such watch");
 
 	registry_unwatch(manager->registry, &watch->entry);
 	watch_free(watch);

@@ -63,7 +63,7 @@ int bus_open_sized(struct ipc **ret_ipc, size_t region_size)
 		return fail_no_bus(r);
 	case -EPROTO:
 		return fail_with(STATUS_NO_BUS, "see ipcctl doctor",
-				 "%s is no socket of ipcbusd, or of another version", ctl_device());
+				 "%s is not a socket of ipcbusd, or has another version", ctl_device());
 	case -EACCES:
 	case -EPERM:
 		return fail_denied();

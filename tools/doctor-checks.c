@@ -104,7 +104,7 @@ static void check_refusal(const struct facts *facts, struct finding *finding)
 		fix(finding, "kill -CONT %d, or start the daemon again", pid);
 		break;
 	case -EPROTO:
-		what = "is no ipcbusd";
+		what = "is not an ipcbusd";
 		fix(finding, "ps %d; a bus elsewhere: ipcbusd --bus PATH", pid);
 		break;
 	case -EDQUOT:

@@ -35,7 +35,7 @@ int number_parse(const char *what, const char *text, unsigned long min, unsigned
 	number = strtoul(text, &end, 10);
 	if (errno || !isdigit((unsigned char)*text) || *end || number < min || number > max)
 		return fail_with(STATUS_USAGE, NULL,
-				 "%s takes a number from %lu to %lu, not \"%s\"", what, min, max,
+				 "%s must be a number from %lu to %lu, not \"%s\"", what, min, max,
 				 text);
 	*ret_number = number;
 	return STATUS_OK;
@@ -49,7 +49,7 @@ int number_parse_seconds(const char *what, const char *text, unsigned int *ret_m
 	seconds = strtod(text, &end);
 	if (!isdigit((unsigned char)*text) || *end || !(seconds >= 0.001) || seconds > 86400)
 		return fail_with(STATUS_USAGE, NULL,
-				 "%s takes seconds from 0.001 to 86400, not \"%s\"", what, text);
+				 "%s must be seconds from 0.001 to 86400, not \"%s\"", what, text);
 	/* The value 0.1 may be stored as a slightly smaller number. */
 	*ret_ms = (unsigned long)(seconds * 1000000 + 1) / 1000;
 	return STATUS_OK;

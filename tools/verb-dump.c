@@ -273,10 +273,11 @@ const struct verb verb_dump = {
 		"the service. It waits for 5 seconds, or --timeout.\n"
 		"\n"
 		"--all prints a report to send with a description of a fault: version, kernel, doctor,\n"
-		"services, policy, stats, objects, messages under way, counters, and the dump of\n"
-		"each service. --timeout is the time of each part. What is refused or takes too long is\n"
-		"missing, and the report says so. So is what a service prints beyond one MiB. Read the\n"
-		"report before you send it: services print what they like.\n",
+		"services, policy, stats, objects, pending messages, counters, and the dump of each\n"
+		"service. --timeout is the time limit of each part. A part that is refused or takes too\n"
+		"long is omitted, and so is the output of a service beyond one MiB. The report lists\n"
+		"these omissions. Read the report before you send it: services may print confidential\n"
+		"data.\n",
 	.example = "  ipcctl dump demo.story\n"
 		   "  sudo ipcctl dump --all >report.txt\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER) | MAY_END(GONE),

@@ -77,13 +77,13 @@ static int run_thaw(int argc, char **argv)
 const struct verb verb_freeze = {
 	.name = "freeze",
 	.arguments = "PID|NAME",
-	.summary = "keep calls and oneways away from a process",
+	.summary = "stop the delivery of calls and oneways to a process",
 	.description =
-		"Freezes the process PID, or the one that registered NAME. Until it is thawed, calls to\n"
-		"it fail with EHOSTDOWN and oneways stay queued. First it may finish the calls that it\n"
-		"has, for at most --timeout seconds (default: 3). If it does not, it is not frozen and\n"
-		"the status is 7. Root may do this, the user of the process, and the user who runs\n"
-		"ipcbusd.\n",
+		"Freezes the process PID, or the process that registered NAME. Until it is thawed, calls\n"
+		"to it fail with EHOSTDOWN and oneways stay queued. Before that, it may finish the calls\n"
+		"that it has received, for at most --timeout seconds (default: 3). If it does not finish\n"
+		"them, it is not frozen and the status is 7. Only root, the user of the process, and the\n"
+		"user of ipcbusd may do this.\n",
 	.example = "  ipcctl freeze demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),
 	.min = 1,

@@ -92,11 +92,11 @@ static int run(int argc, char **argv)
 const struct verb verb_info = {
 	.name = "info",
 	.arguments = "",
-	.summary = "show which bus this is, how it is reached and what it lacks",
+	.summary = "show the bus, its transport and missing features",
 	.description =
-		"Prints the path of the bus and why it is this one, the transport (the driver of the\n"
-		"kernel, or ipcbusd with its process and user), the version of the driver, and\n"
-		"what the bus lacks of what others have.\n",
+		"Prints the path of the bus and why it is used, the transport (the driver of the kernel,\n"
+		"or ipcbusd with its process and user), the version of the driver, and the features that\n"
+		"this bus lacks.\n",
 	.example = "  ipcctl info\n",
 	.statuses = ON_BUS,
 	.run = run,

@@ -12,7 +12,7 @@
 static bool names_only, activatable;
 
 static const struct verb_option options[] = {
-	{ "activatable", NULL, "list what is started when somebody wants it, and why it fails",
+	{ "activatable", NULL, "list services that are started on demand, and their failures",
 	  .flag = &activatable },
 	{ "names", NULL, "print the names only, one a line", .flag = &names_only },
 	{ 0 },
@@ -92,10 +92,10 @@ const struct verb verb_list = {
 		"prints the process and its systemd unit, the user, and the interface that the process\n"
 		"registered. The pid is 0 if the service manager cannot see the process.\n"
 		"\n"
-		"With --activatable it lists the names of ipcbus-services(5) in place of the registered\n"
-		"ones: whether the service is down, starting or up, its user, the unit or program that is\n"
-		"started and the file that says so; how often in a row that failed, why, and when it is\n"
-		"tried again.\n",
+		"With --activatable it lists the names of ipcbus-services(5) instead of registered names:\n"
+		"whether the service is down, starting or up, its user, its unit or program, and its\n"
+		"file; the number of failures in a row, the last failure, and the time of the next\n"
+		"start.\n",
 	.example = "  ipcctl list demo.\n"
 		   "  ipcctl list --activatable\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),

@@ -87,7 +87,7 @@ static int load_schema(const char *path, const char *service)
 	if (r == -ENOENT)
 		return bad(path, " has no service ", service);
 	if (r == -EBADMSG)
-		return bad(path, " is no descriptor set", "");
+		return bad(path, " is not a descriptor set", "");
 	return r < 0 ? fail_memory() : STATUS_OK;
 }
 
@@ -170,7 +170,7 @@ static int load(const char *path)
 			   &descriptors, "service", &service, "name", &mock.name, "calls", &calls) < 0)
 		return bad(error.text, "", "");
 	if (!json_is_array(calls))
-		return bad("\"calls\" is no array", "", "");
+		return bad("\"calls\" is not an array", "", "");
 	status = load_schema(descriptors, service);
 	mock.n = json_array_size(calls);
 	mock.entries = calloc(mock.n + 1, sizeof(*mock.entries));
@@ -366,12 +366,12 @@ static int run(int argc, char **argv)
 const struct verb verb_mock = {
 	.name = "mock",
 	.arguments = "FILE",
-	.summary = "play a service that a file describes",
+	.summary = "simulate a service that a file describes",
 	.description =
-		"Registers a service that replies as FILE says, until Ctrl-C, SIGTERM, or the end of\n"
-		"the bus. A call that FILE does not expect gets the error mock.Unexpected, and a line\n"
-		"on stderr says what was expected. At the end come the replies that were not used. FILE is\n"
-		"JSON:\n"
+		"Registers a service that replies according to FILE, until Ctrl-C, SIGTERM, or the end\n"
+		"of the bus. If FILE does not expect a call, the call fails with the error\n"
+		"mock.Unexpected, and a line on stderr has the expected calls. At the end, it prints the\n"
+		"replies that were not used. FILE is JSON:\n"
 		"\n"
 		"  {\n"
 		"    \"descriptors\": \"shop.set\",\n"
@@ -385,11 +385,11 @@ const struct verb verb_mock = {
 		"    ]\n"
 		"  }\n"
 		"\n"
-		"The descriptors are a file beside FILE that protoc --include_imports\n"
-		"--descriptor_set_out makes. The first entry that fits a call and may still be used\n"
-		"counts. \"times\" says how often: 1 without it, and 0 for always. Without \"request\",\n"
-		"every request fits.\n"
-		"Methods with streams cannot be played.\n",
+		"\"descriptors\" is a file in the folder of FILE, written by protoc --include_imports\n"
+		"--descriptor_set_out. The first entry that matches a call and may still be used\n"
+		"applies. \"times\" is the number of times an entry may be used: by default 1; 0 means\n"
+		"always. An entry without a \"request\" matches every request.\n"
+		"Methods with streams are not supported.\n",
 	.example = "  ipcctl mock stock.json & ipcctl wait demo.stock && ./shop\n",
 	.statuses = ON_BUS | MAY_END(NO_MANAGER) | MAY_END(DIFFERS),
 	.min = 1,

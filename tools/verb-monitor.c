@@ -459,10 +459,10 @@ const struct verb verb_monitor = {
 	.description =
 		"Prints each call, oneway, reply and failure on the bus: sender and receiver, service and\n"
 		"method, size, the time from call to reply, and the content if the service describes its\n"
-		"interface. --name, --pid, --method, --uid and --failed select; all that are given must\n"
-		"match. Messages never wait for a monitor; a line says how many records were lost.\n"
+		"interface. --name, --pid, --method, --uid and --failed select messages that match all of\n"
+		"them. Messages never wait for a monitor. If records were lost, a line has their number.\n"
 		"Needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the user namespace in\n"
-		"which the bus was mounted. On a bus of ipcbusd, root and the user who runs it may. With\n"
+		"which the bus was mounted. On a bus of ipcbusd, needs root or the user of ipcbusd. With\n"
 		"--read it needs neither a bus nor a permission.\n"
 		"\n"
 		"With --resend, calls and oneways of the file go to the services that have the names now,\n"
@@ -472,7 +472,7 @@ const struct verb verb_monitor = {
 		"  equal        the reply or error is as recorded\n"
 		"  differs      it is not; both are printed\n"
 		"  sent         there is no reply to compare: a oneway, or the reply is not in the file\n"
-		"  skipped      it cannot be resent; the line says why\n",
+		"  skipped      it cannot be resent; the line has the reason\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
 		   "  sudo ipcctl monitor --write calls.json --max-data 65536\n"
 		   "  ipcctl monitor --read calls.json --resend\n",

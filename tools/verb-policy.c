@@ -273,17 +273,17 @@ static int run(int argc, char **argv)
 const struct verb verb_policy = {
 	.name = "policy",
 	.arguments = "check|reload|show [register|find|list|call NAME]",
-	.summary = "check what the policy permits; show it, reload it",
+	.summary = "check a permission; show or reload the policy",
 	.description =
 		"check asks the service manager whether you may register, find, list or call NAME,\n"
 		"and prints the rule of ipcbus-policy(5) that decides. Only root and the user of the\n"
-		"service manager see the rule, and that a name is hidden. The status is 0 if it is\n"
-		"allowed, and 6 if it is refused or the name is hidden.\n"
+		"service manager see the rule, and that a name is hidden. If the right is refused or the\n"
+		"name is hidden, the status is 6.\n"
 		"\n"
-		"show prints all rules in force; the last one that matches decides. reload has the\n"
+		"show prints all rules in force, of which the last that matches decides. reload makes the\n"
 		"service manager read the files of ipcbus-policy(5) and ipcbus-services(5) again, and\n"
-		"prints what is wrong with them. Then the status is 1, and the old rules or services\n"
-		"stay in force. Both need root or the user of the service manager.\n",
+		"prints their problems. If there are problems, the status is 1, and the old rules or\n"
+		"services stay in force. Both need root or the user of the service manager.\n",
 	.example = "  ipcctl policy check --user joe find demo.echo\n"
 		   "  sudo ipcctl policy reload\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),

@@ -152,7 +152,7 @@ static int run(int argc, char **argv)
 				 "/proc is missing, which describes process %d", (int)pid);
 	if (!status)
 		return fail_with(STATUS_NOT_FOUND, "ipcctl list shows the processes of services",
-				 "there is no process %d", (int)pid);
+				 "process %d does not exist", (int)pid);
 	r = get_services(pid, &services);
 	if (!r)
 		status = value_set(status, "services", services);
@@ -174,10 +174,10 @@ static int run(int argc, char **argv)
 const struct verb verb_status = {
 	.name = "status",
 	.arguments = "PID|NAME",
-	.summary = "print who a process is, and its services and connections",
+	.summary = "print a process's identity, services and connections",
 	.description =
-		"Prints what is known of the process that registered NAME, or of PID: its command, user\n"
-		"and groups, label of the security module, unit, cgroup, and services. Root, or the owner\n"
+		"Prints the state of the process that registered NAME, or of PID: its command, user and\n"
+		"groups, label of the security module, unit, cgroup, and services. Root, or the owner\n"
 		"of a mounted bus or of an ipcbusd, also sees its connections as ipcctl stats prints them.\n",
 	.example = "  sudo ipcctl status demo.echo\n",
 	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(NO_MANAGER),

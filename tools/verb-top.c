@@ -159,12 +159,12 @@ static int run(int argc, char **argv)
 const struct verb verb_top = {
 	.name = "top",
 	.arguments = "",
-	.summary = "print who calls whom, how often and how fast, at intervals",
+	.summary = "print the busiest senders and services at intervals",
 	.description =
-		"Prints, once an interval, the busiest pairs of sender and service: calls and oneways a\n"
-		"second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %), and messages\n"
-		"that failed. A terminal is cleared before each interval. Ctrl-C ends it. Needs what\n"
-		"ipcctl monitor needs. For threads, queues and buffers see ipcctl stats.\n",
+		"Prints at intervals the busiest pairs of sender and service: calls and oneways a\n"
+		"second, the latency of calls in us (median, 90 %, 99 %, maximum; to 9 %), and failed\n"
+		"messages. A terminal is cleared before each interval. Ctrl-C ends it. Needs the same\n"
+		"permissions as ipcctl monitor. For threads, queues and buffers see ipcctl stats.\n",
 	.example = "  sudo ipcctl top --interval 5\n",
 	.statuses = ON_BUS,
 	.options = options,

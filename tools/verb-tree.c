@@ -156,11 +156,11 @@ static int run(int argc, char **argv)
 const struct verb verb_tree = {
 	.name = "tree",
 	.arguments = "[PID|NAME]",
-	.summary = "print the objects of processes, and who holds them",
+	.summary = "print the objects of processes and their holders",
 	.description =
 		"Prints a line for each object of each process on the bus, or of the process PID or that\n"
 		"registered NAME: the process with its unit and user, the number of the object, the name\n"
-		"of the service if it is one, and the processes that hold it. Needs root, or the owner of\n"
+		"of its service, if any, and the processes that hold it. Needs root, or the owner of\n"
 		"a mounted bus or of an ipcbusd.\n",
 	.example = "  sudo ipcctl tree\n"
 		   "  sudo ipcctl tree demo.echo\n",

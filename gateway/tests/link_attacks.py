@@ -71,7 +71,7 @@ def links_that_say_nothing():
         # Another peer has its place.
         near = Program(f'{B}/gateway/ipc-gateway', '--link', f'near=test.interop@127.0.0.1:{port}',
                        ready='near is test.interop of')
-        program.wait_for('it did not say hello within 10 s', 20)
+        program.wait_for('it sent no hello within 10 s', 20)
         late.wait_for('late is test.interop of', 20)
         over.set()
         for each in (near, late):

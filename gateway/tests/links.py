@@ -412,12 +412,12 @@ def peers_of_a_link_that_mean_harm():
                 ('other versions', (frame(kind=1, low=2, high=9, flags=1, size=1),)),
                 ('byte order', (frame(kind=1, low=1, high=1, size=1),)),
                 ('unknown kind', (HELLO, frame(kind=77))),
-                ('does not have', (HELLO, frame(kind=4, id=1, target=7))),
-                ('does not have', (HELLO, frame(kind=4, target=1))),
-                ('does not have', (HELLO, frame(kind=7, target=7, data=b'x'))),
-                ('does not have', (HELLO, frame(kind=9, target=1, count=1))),
-                ('does not have', (HELLO, frame(kind=5, id=1, objects=frame(id=1, target=1)))),
-                ('nobody wanted', (HELLO, frame(kind=3, id=1))),
+                ('does not hold', (HELLO, frame(kind=4, id=1, target=7))),
+                ('does not hold', (HELLO, frame(kind=4, target=1))),
+                ('does not hold', (HELLO, frame(kind=7, target=7, data=b'x'))),
+                ('does not hold', (HELLO, frame(kind=9, target=1, count=1))),
+                ('do not exist', (HELLO, frame(kind=5, id=1, objects=frame(id=1, target=1)))),
+                ('not requested', (HELLO, frame(kind=3, id=1))),
                 ('too many names', (HELLO,) + (FIND,) * 50)):
             text = talk(channel, *frames)
             assert text.startswith('ABORTED') and reason in text, (reason, text)

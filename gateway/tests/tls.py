@@ -149,7 +149,7 @@ def wrong_certificates():
     program = gateway('--tls-cert', path('rubbish.pem'), '--tls-key', path('server.key'),
                       '--insecure', listen='tls:localhost:0', ready=None)
     assert program.status() == 1
-    assert path('rubbish.pem') + ' has no certificates, or malformed ones' in program.log()
+    assert path('rubbish.pem') + ' has no certificate, or a malformed certificate' in program.log()
     # A key of somebody else is gRPC's to find.
     program = gateway('--tls-cert', path('server.pem'), '--tls-key', path('client.key'),
                       '--insecure', listen='tls:localhost:0', ready=None)
@@ -159,8 +159,8 @@ def wrong_certificates():
                       '--insecure', listen='tls:localhost:0', ready=None)
     assert program.status() == 1
     assert 'No such file' in program.log()
-    for arguments, text in (((), 'takes --tls-cert'),
-                            (('--tls-cert', 'a', '--tls-key', 'b'), 'it takes --tls-client-ca'),
+    for arguments, text in (((), 'requires --tls-cert'),
+                            (('--tls-cert', 'a', '--tls-key', 'b'), 'use --tls-client-ca'),
                             (('--tls-cert', 'a'), 'go together')):
         program = gateway(*arguments, listen='tls:localhost:0', ready=None)
         assert program.status() == 2

@@ -206,7 +206,7 @@ def clients_make_no_frames():
              bytes(4) + words)
     raw = state['channel'].unary_unary(harness.SERVICE + 'Empty')
     error = fails(StatusCode.INVALID_ARGUMENT, raw, frame)
-    assert error.details() == 'the request is no message'
+    assert error.details() == 'the request is not a valid message'
 
 
 # --- Deadlines and cancellation ------------------------------------------------------------------
@@ -396,12 +396,12 @@ def command_line():
 
     refuses('missing --export, --import, --share or --link')
     refuses('missing --listen', '--share', 'a')
-    refuses('others can read this', '--link', 'a@dns:///host.example:1')
+    refuses('refusing to connect in clear text', '--link', 'a@dns:///host.example:1')
     refuses('missing --descriptor-set', '--import', 'a=unix:/x/b.C')
-    refuses('others can read this', '--import', 'a=dns:///example.com:1/b.C', '--descriptor-set', 'x')
+    refuses('refusing to connect in clear text', '--import', 'a=dns:///example.com:1/b.C', '--descriptor-set', 'x')
     refuses('missing --listen', '--export', 'a')
-    refuses('it takes tls: or --insecure', '--export', 'a', '--listen', '0.0.0.0:1')
-    refuses('it takes tls: or --insecure', '--export', 'a', '--listen', 'localhost.example.com:1')
+    refuses('use tls: or --insecure', '--export', 'a', '--listen', '0.0.0.0:1')
+    refuses('use tls: or --insecure', '--export', 'a', '--listen', 'localhost.example.com:1')
     refuses('not a number', '--max-calls', '0')
     refuses('not a number', '--max-message', '1G')
     refuses('not a number', '--max-calls', '5X')

@@ -211,7 +211,7 @@ START_TEST(daemon_refuses)
 	is_defect("daemon", "error", "does not reply", "kill -CONT 123");
 	is_defect("version", "unknown", "does not say", "");
 	refuse(-EPROTO);
-	is_defect("daemon", "error", "is no ipcbusd", "ps 123");
+	is_defect("daemon", "error", "is not an ipcbusd", "ps 123");
 	refuse(-EDQUOT);
 	is_defect("daemon", "error", "as many connections", "prlimit --pid 123");
 	refuse(-ENFILE);
