@@ -110,12 +110,12 @@ struct flight {
 static pthread_mutex_t accounts_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct account *accounts;
 /* For connections whose payer's account could not be allocated. */
-static struct account nobodys = { .holders = 1 };
+static struct account fallback_account = { .holders = 1 };
 static struct {
 	unsigned int connections;
 	unsigned int threads;
 	unsigned int files;
-} most;
+} limits;
 /* Size of a message in a queue, or 0 if the kernel does not report sizes. */
 static int message_size;
 static int timer_fd = -1;
@@ -162,11 +162,11 @@ int accounts_init(uint64_t fds, unsigned int maps, unsigned int *ret_files)
 
 	maps /= PART;
 	connections = part(fds / PART / FDS_OF_CONNECTION, MIN_CONNECTIONS, IPCBUSD_CLIENTS);
-	most.connections = part(maps / MAPS_OF_CONNECTION, MIN_CONNECTIONS, connections);
-	most.threads = maps / MAPS_OF_THREAD;
-	most.files = part(fds / PART, MIN_FILES, MAX_FILES);
-	*ret_files = most.files;
-	init(&nobodys, UINT32_MAX);
+	limits.connections = part(maps / MAPS_OF_CONNECTION, MIN_CONNECTIONS, connections);
+	limits.threads = maps / MAPS_OF_THREAD;
+	limits.files = part(fds / PART, MIN_FILES, MAX_FILES);
+	*ret_files = limits.files;
+	init(&fallback_account, UINT32_MAX);
 	message_size = measure();
 	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	return timer_fd;
@@ -224,7 +224,7 @@ int account_add_thread(struct account *account)
 	bool fits;
 
 	pthread_mutex_lock(&accounts_lock);
-	fits = account->threads < most.threads;
+	fits = account->threads < limits.threads;
 	account->threads += fits;
 	pthread_mutex_unlock(&accounts_lock);
 	return fits ? 0 : -EDQUOT;
@@ -275,7 +275,7 @@ int account_may_send(struct account *account, const struct account_wait *wait)
 	int r = -EAGAIN;
 
 	pthread_mutex_lock(&accounts_lock);
-	if (account->closing_files < most.files)
+	if (account->closing_files < limits.files)
 		r = 0;
 	else if (wait && wait->seconds > MAX_WAIT)
 		r = -EDQUOT;
@@ -355,12 +355,12 @@ int flight_begin(struct flight *flight, uint32_t payer, int socket)
 	pthread_mutex_lock(&accounts_lock);
 	account = get_locked(payer);
 	if (!account) {
-		account = &nobodys;
+		account = &fallback_account;
 		account->holders++;
 	}
 	is_new = account->holders == 1;
-	fits = ++account->connections <= most.connections &&
-	       account->closing_files < 2 * most.files;
+	fits = ++account->connections <= limits.connections &&
+	       account->closing_files < 2 * limits.files;
 	pthread_mutex_unlock(&accounts_lock);
 	flight->account = account;
 	flight->socket = socket;
@@ -369,7 +369,7 @@ int flight_begin(struct flight *flight, uint32_t payer, int socket)
 	flight->next = account->flights;
 	account->flights = flight;
 	pthread_mutex_unlock(&account->lock);
-	if (account == &nobodys)
+	if (account == &fallback_account)
 		return -ENOMEM;
 	return fits ? is_new : -EDQUOT;
 }
@@ -392,10 +392,10 @@ bool account_takes_turn(struct account *account, uint64_t round)
  * connections is limited. */
 static bool is_one_too_many_locked(struct account *account, const struct ipcbusd_message *message)
 {
-	if (message->kind != IPCBUSD_RECEIVE_FD || account->in_flight < most.files)
+	if (message->kind != IPCBUSD_RECEIVE_FD || account->in_flight < limits.files)
 		return false;
 	look_at_all_locked(account);
-	return account->in_flight >= most.files;
+	return account->in_flight >= limits.files;
 }
 
 int flight_send(struct flight *flight, struct ipcbusd_message *message, const int *fds,

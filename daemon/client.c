@@ -101,7 +101,7 @@ static void do_map(struct client *client)
 }
 
 /* Handles requests until the client ends. */
-static void do_what_comes(struct client *client)
+static void handle_requests(struct client *client)
 {
 	unsigned int todo = 0;
 
@@ -169,7 +169,7 @@ static void control_main(void *arg)
 	poll_shown(client);
 	if (client->shown >= 0)
 		close(client->shown);
-	do_what_comes(client);
+	handle_requests(client);
 	close_bus(client);
 	process_leave(process);
 	shim_task_exit();
@@ -183,12 +183,12 @@ static void control_main(void *arg)
 
 /* After CLIENT_END is set, the worker may free the client before this function wakes the fiber. The
  * RCU read side keeps the fiber. */
-static void post(struct client *client, unsigned int what)
+static void post(struct client *client, unsigned int requests)
 {
 	struct shim_fiber *control = client->control;
 
 	rcu_read_lock();
-	__atomic_fetch_or(&client->todo, what, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&client->todo, requests, __ATOMIC_SEQ_CST);
 	fiber_wake(control);
 	rcu_read_unlock();
 }

@@ -111,7 +111,7 @@ static struct file *take_from_client(int number)
 }
 
 /* A dying process accepts every fd: the call with the file fails because of the process's death. */
-#define NUMBER_OF_NOBODY 0
+#define FD_OF_DYING_PROCESS 0
 
 /* Translates an error of sendmsg() to an errno of the UAPI. */
 static int error_of_send(int error)
@@ -139,12 +139,12 @@ static int give_to_client(struct file *file)
 	message.number = slot->number;
 	ret = flight_send(slot->client->flight, &message, &file->real, 1);
 	if (ret == -EPIPE || ret == -ECONNRESET)
-		return NUMBER_OF_NOBODY;
+		return FD_OF_DYING_PROCESS;
 	if (ret < 0)
 		return error_of_send(ret);
 	ret = slot_ask(slot, IPCBUSD_ASK_RECEIVE_FD, -1);
 	if (slot->client->ending)
-		return NUMBER_OF_NOBODY;
+		return FD_OF_DYING_PROCESS;
 	return ret < -MAX_ERRNO ? -EMFILE : ret;
 }
 
