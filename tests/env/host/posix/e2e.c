@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes of the whole-program tests where processes are threads: in the place of
- * tests/suite/e2e/process.c, with the peers of the kernel tests' fixture. A server that is
- * killed stops and closes instead, so that what leaks is a leak. Each case ends with
- * the driver's counters where they began. Those that need real processes are in
- * skip.inc.
+ * Processes of the whole-program tests as threads, instead of tests/suite/e2e/process.c. They are
+ * peers of the kernel tests' fixture. A server that is killed stops and closes instead, so that
+ * leaks are detected. At the end of each case the driver's counters must have their initial values.
+ * Cases that need real processes are listed in skip.inc.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +22,7 @@ static struct server_process {
 	struct server_options options;
 	struct ipc *ipc;
 	atomic_bool stopped;
-	int end;		/* an eventfd: it has ended, or is to */
+	int end;		/* an eventfd: the process has ended, or must end */
 	int result;
 } servers[MAX_SERVERS];
 
@@ -38,7 +37,7 @@ static struct server_process *process_of(pid_t pid)
 
 /* --- In the server ------------------------------------------------------------- */
 
-/* Until it is stopped, which a loop on the fd alone is not notified of. */
+/* Serves until it is stopped. A loop on the fd alone would not notice that. */
 static int serve_by_hand(struct server_process *process)
 {
 	int r = 0;
@@ -62,7 +61,7 @@ static void *serve(void *data)
 	return NULL;
 }
 
-/* A connection is stopped by its own process. */
+/* Only its own process may stop a connection. */
 static int be_server(struct peer *self, void *data)
 {
 	struct server_process *process = data;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What tests read and write of the kernel beside the device: the driver's files
- * in debugfs and fdinfo, its parameters, the security label, the one that makes memory
- * short, and those that move a process to a group of tasks. Each is a file in memory with
- * its text; called by posix.c.
+ * Files of the kernel that tests use in addition to the device: the driver's files in debugfs and
+ * fdinfo, its parameters, the security label, the file that causes memory pressure, and the files
+ * that move a process to a group of tasks. Each is a file in memory with its text. posix.c calls
+ * these functions.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,7 +26,7 @@
 #define NO_REALTIME GROUPS "no-realtime/cgroup.procs"
 #define FDINFO "/proc/self/fdinfo/"
 
-/* A parameter is set when its file is closed; one at a time. */
+/* A parameter is set when its file is closed. Only one file may be open at a time. */
 static struct {
 	unsigned int *value;
 	int fd;
@@ -60,7 +60,7 @@ static int open_param(const char *name)
 	return param.fd;
 }
 
-/* What is behind the folder in path, or NULL. */
+/* Returns the rest of path after the folder, or NULL. */
 static const char *in_folder(const char *path, const char *folder)
 {
 	return strncmp(path, folder, strlen(folder)) ? NULL : path + strlen(folder);
@@ -97,7 +97,7 @@ int posix_open_file(const char *path)
 		return posix_text_file("fdinfo", shim_fdinfo_read(atoi(name)));
 	if (!strcmp(path, LABEL))
 		return posix_text_file("label", strdup(shim_label));
-	/* Opening is enough; what is written goes nowhere. */
+	/* Opening the file is enough. Written data are ignored. */
 	if (in_folder(path, GROUPS))
 		return open_group(!strcmp(path, NO_REALTIME));
 	shim_shrink(~0UL);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Comes before each test of tests/suite/kernel: the fixture's procs, which a forked
- * peer would have a copy of, are each peer's own here as well.
+ * Included before each test of tests/suite/kernel. A forked peer would have its own copy of the
+ * fixture's procs, so each peer has its own procs here as well.
  */
 #include "../../../suite/kernel/fixture.h"
 
-/* global for the main process; else the current process's own. */
+/* Returns global for the main process, otherwise the proc of the current process. */
 struct raw *host_raw(struct raw *global);
 
 #define srv (*host_raw(&srv))

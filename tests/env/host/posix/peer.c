@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The fixture of tests/suite/kernel where processes are threads: peers, and which
- * cases need a real kernel. The objects of the tests have these functions'
- * names in the place of the fixture's (tests.syms).
+ * The fixture of tests/suite/kernel with threads instead of processes: peers, and the list of cases
+ * that need a real kernel. tests.syms renames the symbols of the tests, so that they call these
+ * functions instead of the fixture's.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -115,7 +115,7 @@ void host_peer_end(struct peer *p)
 	ck_assert_msg(!status, "the peer ended with %d", status);
 }
 
-/* Of a peer. */
+/* Ends a peer. */
 void host_exit(int status)
 {
 	pthread_exit((void *)(intptr_t)status);
@@ -126,7 +126,8 @@ pid_t host_fork(void)
 	ck_abort_msg("this case forks: put it into posix/skip.inc");
 }
 
-/* Not all less those in flight: a worker may close one of them between two counts. */
+/* Counts the descriptors directly. Subtracting those in flight from a total would race with a
+ * worker that closes one between the two counts. */
 int host_count_fds(void)
 {
 	int n = 0;

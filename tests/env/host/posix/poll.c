@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * poll and epoll for programs some of whose files are the device: they are looked at
- * one after the other, each millisecond while none is ready. An epoll is a real file
- * without anything in it; what would be in it is in a table here.
+ * poll and epoll for programs whose files may be the device. The files are checked in turn, each
+ * millisecond, until a file is ready. An epoll is an empty real file; its content is in a table
+ * here.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +17,7 @@
 #define MAX_MEMBERS 256
 
 static struct member {
-	int epoll; /* 0: a free place */
+	int epoll; /* 0 if the place is free */
 	int fd;
 	struct epoll_event event;
 } members[MAX_MEMBERS];
@@ -51,7 +51,7 @@ void posix_close_polled(int fd)
 	pthread_mutex_unlock(&lock);
 }
 
-/* --- Looking, without waiting --------------------------------------------------- */
+/* --- Checking without waiting --------------------------------------------------- */
 
 static int epoll_now(int epoll, struct epoll_event *events, int max);
 
@@ -91,7 +91,7 @@ static int epoll_now(int epoll, struct epoll_event *events, int max)
 	return n;
 }
 
-/* A millisecond more; false: the time is over. */
+/* Waits a millisecond. If the time limit has passed, returns false. */
 static bool wait_more(int *timeout_ms)
 {
 	if (!*timeout_ms)
@@ -101,7 +101,7 @@ static bool wait_more(int *timeout_ms)
 	return true;
 }
 
-/* --- What programs call ----------------------------------------------------------- */
+/* --- Functions that programs call ------------------------------------------------- */
 
 int host_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {

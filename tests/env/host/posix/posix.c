@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The C library's functions as programs see them for which the device is a file
- * in /dev: open, close, ioctl, mmap, poll and their kin. A program's undefined symbols
- * are renamed (posix.syms), so that unchanged source calls these. All that is not the
- * device goes on to the real ones.
- * A device file has a real number: a placeholder keeps it from being given out.
- * The region is real memory, filled page by page from the signal handler.
+ * The C library's functions for programs to which the device is a file in /dev: open, close, ioctl,
+ * mmap, poll and similar. posix.syms renames the undefined symbols of a program, so that unchanged
+ * sources call these functions. Calls that are not about the device go to the real functions. A
+ * device file has a real fd: a placeholder reserves its number. The region is real memory, which
+ * the signal handler fills page by page.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,7 +26,7 @@
 
 #include "posix.h"
 
-/* fcntl.h and the kernel's asm/fcntl.h do not go together; sys/mount.h has it too. */
+/* <fcntl.h> conflicts with the kernel's asm/fcntl.h; <sys/mount.h> includes it too. */
 int open(const char *path, int flags, ...);
 int mount(const char *source, const char *where, const char *type, unsigned long flags,
 	  const void *options);
@@ -39,7 +38,7 @@ int fcntl(int fd, int cmd, ...);
 #define DEVICE "/dev/ipcbus"
 #define MAX_MAPS 256
 
-/* In a system call, out of which a thread that is killed comes first. */
+/* The thread is in a system call. A killed thread first leaves the system call. */
 static _Thread_local int inside;
 
 #define ASIDE(expr)                                                           \
@@ -321,8 +320,8 @@ int host_munmap(void *at, size_t size)
 
 	if (!map)
 		return munmap(at, size);
-	/* Unknown before it is unmapped: others may get the place at once. Unmapped
-	 * when the driver has no page to take out of it any more. */
+	/* Reset before unmapping, because another thread may get the address at once. Unmap only
+	 * after the driver has no page left to remove from it. */
 	first = ((unsigned long)at - map->vma.vm_start) >> PAGE_SHIFT;
 	if (covers(map, first, n))
 		map_replace(map, NULL);
@@ -365,8 +364,8 @@ static void unmap_all(struct shim_map *map)
 	}
 }
 
-/* Unmapped for real as the process goes. Others may get the place at once, so the driver,
- * which takes its pages out later, must not find it there. */
+/* The real memory is unmapped as the process ends. Another thread may get the addresses at once, so
+ * the driver, which removes its pages later, must not find them there. */
 static void forget_maps(struct shim_process *process)
 {
 	struct shim_map *map;
@@ -383,14 +382,15 @@ static void forget_maps(struct shim_process *process)
 
 /* --- Faults --------------------------------------------------------------- */
 
-static struct sigaction before[2];	/* whose were SIGSEGV and SIGBUS */
+static struct sigaction before[2];	/* previous handlers of SIGSEGV and SIGBUS */
 
 static struct sigaction *action_of(int sig)
 {
 	return &before[sig == SIGBUS];
 }
 
-/* Not mmap(), which is a write to TSan: another thread may be reading there. */
+/* Does not use mmap(), which the thread sanitizer treats as a write: another thread may be reading
+ * there. */
 static void make_real(struct shim_map *map, size_t index, struct page *page)
 {
 	void *at = map->at + (index << PAGE_SHIFT);
@@ -405,7 +405,7 @@ static void make_real(struct shim_map *map, size_t index, struct page *page)
 	BUG_ON(r == -1);
 }
 
-/* Whether the access may go on: the page is there. 0, or the signal. */
+/* Maps the page of a faulting access. Returns 0 if the access may continue, or the signal. */
 static int map_page(struct shim_map *map, const char *at)
 {
 	size_t index = (at - map->at) >> PAGE_SHIFT;
@@ -415,7 +415,7 @@ static int map_page(struct shim_map *map, const char *at)
 	return shim_fault(map, index) ? 0 : SIGBUS;
 }
 
-/* What the program itself, or a sanitizer, wanted done. */
+/* Calls the previous handler, of the program or of a sanitizer. */
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
 	struct sigaction *action = action_of(sig);
@@ -460,7 +460,7 @@ int host_sigaction(int sig, const struct sigaction *action, struct sigaction *ol
 	return 0;
 }
 
-/* The signals that faults come by here can never be blocked. */
+/* The signals of faults must never be blocked. */
 int host_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
 	sigset_t others;
@@ -509,8 +509,9 @@ static void end_if_killed(void)
 		siglongjmp(self->end, 1);
 }
 
-/* Waiting for something else than the device. Anywhere else a thread may hold what all
- * share, the C library's locks for one: it goes on until it waits or calls the device. */
+/* The thread waits for something other than the device, so it may be ended. Elsewhere a thread may
+ * hold shared locks, such as those of the C library, so it continues until it waits or calls the
+ * device. */
 static _Thread_local volatile sig_atomic_t waiting;
 
 static void on_kill(int sig)
@@ -546,7 +547,7 @@ int host_pthread_join(pthread_t thread, void **result)
 	return WAIT(pthread_join(thread, result));
 }
 
-/* Destructors of others may still call the device: theirs run first. */
+/* Other destructors may still call the device, so they must run first. */
 static void thread_end(void *arg)
 {
 	struct posix_thread *thread = arg;
@@ -589,7 +590,7 @@ static void *thread_main(void *arg)
 		self = thread;
 		r = thread->fn(thread->arg);
 	}
-	/* Nothing ends it any more but itself. */
+	/* From here on only the thread itself can end it. */
 	self = NULL;
 	return r;
 }
@@ -675,7 +676,7 @@ int host_setgroups(size_t n, const gid_t *groups)
 	return 0;
 }
 
-/* It sleeps a second before it ends, and each case is a process. */
+/* By default it sleeps a second at exit, and each case is a process. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
@@ -691,7 +692,7 @@ static void __attribute__((constructor)) set_up(void)
 	signal(SIGUSR2, on_kill);
 	shim_fd_ops = &real_fd_ops;
 	shim_map_hook = make_real;
-	/* Takes a number: before anybody counts them. */
+	/* Allocates a descriptor, so it must come before tests count descriptors. */
 	shim_frames_fd();
 	sigaction(SIGSEGV, &action, &before[0]);
 	sigaction(SIGBUS, &action, &before[1]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The C library's functions about priorities, for the tasks of the shim: see
- * posix.c. Tasks are found by their number.
+ * The C library's functions about priorities, for the tasks of the shim: see posix.c. They find
+ * tasks by their number.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,7 @@ static bool has_number(struct task_struct *task, void *arg)
 	return true;
 }
 
-/* The task with that number, 0: the calling one; counted. */
+/* Returns the task with that number, or the calling task for 0, with a reference. */
 static struct task_struct *task_of(int nr)
 {
 	struct by_number search = { .nr = nr };
@@ -90,7 +90,7 @@ int host_sched_setscheduler(pid_t pid, int policy, const struct sched_param *par
 	return -1;
 }
 
-/* Of the calling thread alone. */
+/* Applies only to the calling thread. */
 int host_setrlimit(int which, const struct rlimit *limit)
 {
 	if (which == RLIMIT_NICE)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Spinlocks and mutexes, and the rules of their use:
+ * Spinlocks and mutexes, and the rules for their use:
  *
- *   - the lock tree of driver/main.h, below; no other order of its locks
- *   - no cycle in the order of any locks, as ever taken in this run
- *   - two locks of one class are never held together
- *   - nobody sleeps who holds a spinlock or is in an RCU read-side section
- *   - nobody asks for memory who holds a lock that procs of others take
- *   - nobody copies from or to user memory who holds any lock
+ * - locks must be taken in the order of the lock tree of driver/main.h, below
+ * - the order of all locks, over the whole run, must have no cycle
+ * - two locks of the same class must never be held together
+ * - a task must not sleep while it holds a spinlock or is in an RCU read-side section
+ * - a task must not allocate while it holds a lock that other procs take
+ * - a task must not copy from or to user memory while it holds any lock
  *
- * With real threads a lock is a pthread mutex, so that the thread sanitizer
- * knows it; under the scheduler it is its owner.
+ * With real threads a lock is a pthread mutex, so that the thread sanitizer knows it. Under the
+ * scheduler only its owner is recorded.
  */
 #include <pthread.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(((struct shim_lock *)0)->real), "space");
 
-/* Which driver lock may be taken while which is held. */
+/* Driver locks that may be taken while another lock is held. */
 static const struct {
 	const char *outer;
 	const char *inner;
@@ -47,18 +47,18 @@ static const struct {
 	{ "&region->claim", "&pages->lock" },
 	{ "&region->claim", "&mapping->i_mmap_lock" },
 	{ "regions_lock", "&region->lock" },
-	/* The kernel's own. */
+	/* The kernel's own locks. */
 	{ "&mm->mmap_lock", "&mapping->i_mmap_lock" },
 };
 
 static pthread_mutex_t graph_lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct shim_lock_class *classes[MAX_CLASSES];
 static int n_classes = 1;
-/* Bit i of after[j]: one of class i was taken while one of j was held. */
+/* Bit i of after[j]: a lock of class i was taken while a lock of class j was held. */
 static u64 after[MAX_CLASSES];
 
-/* The kernel's own, inside of wait queues and arrays: below all of the tree's. Who is
- * woken from one queue may wake another. */
+/* The kernel's own locks, inside wait queues and arrays. They are below all locks of the tree. A
+ * callback of one queue may wake another queue. */
 static bool is_leaf(const struct shim_lock_class *class)
 {
 	return !strncmp(class->name, "&(", 2);
@@ -151,7 +151,7 @@ void shim_lock_take(struct shim_lock *lock)
 		shim_rcu_enter();
 }
 
-/* Cannot close a cycle: what it would wait for is not asked about. */
+/* Cannot close a cycle, because it never waits. So the order is not checked. */
 bool shim_lock_try(struct shim_lock *lock)
 {
 	struct shim_held *held = &current->locks;
@@ -214,7 +214,7 @@ void shim_might_sleep(const char *what)
 		shim_panic("locks: %s may sleep, in an RCU read-side section", what);
 }
 
-/* Locks that procs of others take. */
+/* Returns true for locks that other procs take. */
 static bool is_shared(const struct shim_lock_class *class)
 {
 	return !strcmp(class->name, "&bus->lock") || !strcmp(class->name, "users_lock") ||

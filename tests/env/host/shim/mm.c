@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mappings of the device. A page is mapped when it is first touched, by the
- * driver's own fault handler, and counted until it is unmapped.
+ * Mappings of the device. The driver's own fault handler maps a page when it is first touched. A
+ * mapped page has a reference until it is unmapped.
  *
- * Whoever maps, unmaps or faults holds the address space's mmap_lock, so that
- * the lock checker sees what the driver takes under it.
+ * Mapping, unmapping and faulting hold the address space's mmap_lock, so that the lock checker sees
+ * the locks that the driver takes under it.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 void (*shim_map_hook)(struct shim_map *map, size_t index, struct page *page);
 
-/* Of the page tables. */
+/* Protects the page tables. */
 static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
 
 static void lock_tables(void)
@@ -79,7 +79,7 @@ static void set_shared(struct shim_map *map, bool shared)
 	mutex_unlock(&mapping->i_mmap_lock);
 }
 
-/* The file is counted, and stays so if it worked. */
+/* Takes a reference to the file. On success the map keeps it. */
 static int map_file(struct file *file, struct shim_map *map)
 {
 	struct mm_struct *mm = current->mm;
@@ -136,7 +136,7 @@ static bool all_gone(const struct shim_map *map, size_t count)
 	return true;
 }
 
-/* One entry of the page table; page is counted for it, or NULL. */
+/* Sets an entry of the page table. Takes ownership of the reference to page, which may be NULL. */
 static void set_page(struct shim_map *map, size_t index, struct page *page)
 {
 	struct page *old;
@@ -250,7 +250,8 @@ const void *shim_touch(struct shim_map *map, size_t offset)
 
 	shim_point("touch", "");
 	page = shim_fault(map, index);
-	/* By now it may be unmapped and another's: then the touch came too late. */
+	/* In the meantime the page may have been unmapped and reused: then the touch came too
+	 * late. */
 	if (page && map->pages[index] != page)
 		page = NULL;
 	return page ? (const char *)page_address(page) + offset_in_page(offset) : NULL;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Page frames: one file in memory, mapped once for the driver, as the kernel
- * maps all memory for itself, and page by page for those who may see a page
- * (mm.c, posix.c). Handed out in runs of up to 16, free ones poisoned.
+ * Page frames: a file in memory. It is mapped as a whole for the driver, as the kernel maps all
+ * memory for itself, and page by page for processes that may access a page (mm.c, posix.c). Pages
+ * are allocated in runs of up to 16. Free pages are poisoned.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -17,14 +17,14 @@
 #define RUN_ORDER 4
 #define RUN (1UL << RUN_ORDER)
 #define RUN_MASK(n) ((1UL << (n)) - 1)
-#define COUNT (1UL << 17)	/* 512 MiB, of which what is used is real */
+#define COUNT (1UL << 17)	/* 512 MiB; only used pages take memory */
 
 struct page *shim_pages;
 char *shim_frames;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static u16 taken[COUNT / RUN];
-static unsigned long first_free;	/* no run before it has a free page */
+static unsigned long first_free;	/* runs before it have no free page */
 static int fd = -1;
 
 static void set_up(void)
@@ -38,7 +38,7 @@ static void set_up(void)
 	BUG_ON(!shim_pages);
 }
 
-/* A child of fork() must not write into its parent's pages. */
+/* A child of fork() must not write to its parent's pages. */
 static void forked(void)
 {
 	char *old = shim_frames;
@@ -73,7 +73,7 @@ int shim_frames_fd(void)
 	return fd;
 }
 
-/* The number of the first of 2^order free pages, which are taken; COUNT: none. */
+/* Takes 2^order free pages. Returns the number of the first page, or COUNT if there are none. */
 static unsigned long take_locked(unsigned int order)
 {
 	unsigned long i = first_free;
@@ -93,7 +93,7 @@ static unsigned long take_locked(unsigned int order)
 		i++;
 	if (i == COUNT / RUN)
 		return COUNT;
-	/* The rest of the run is for single ones. */
+	/* The rest of the run is used for single pages. */
 	taken[i] = RUN_MASK(1UL << order);
 	return i * RUN;
 }
@@ -134,7 +134,7 @@ bool trylock_page(struct page *page)
 	return !__atomic_exchange_n(&page->locked, true, __ATOMIC_ACQ_REL);
 }
 
-/* Real threads wait in short sleeps: it is rare. */
+/* Real threads wait in short sleeps, because contention is rare. */
 void lock_page(struct page *page)
 {
 	shim_might_sleep("lock_page");

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Grace periods, really waited for.
+ * Real grace periods.
  *
- * Under the scheduler each callback remembers which tasks were in a read-side
- * section when it was queued, and is run the moment the last of them left: the
- * earliest that is allowed, where a use after free shows best. Or as late as is
- * allowed: when rcu_barrier() asks.
+ * Under the scheduler each callback records the tasks that were in a read-side section when it was
+ * queued. It runs when the last of these tasks leaves its section: the earliest permitted time, at
+ * which a use after free is most visible. With shim_rcu_late it runs as late as permitted: in
+ * rcu_barrier().
  *
- * With real threads, a thread of ours waits until each task that was in a
- * section has been outside of one, and then runs what was queued before.
+ * With real threads, a separate thread waits until each task that was in a section has left it, and
+ * then runs the callbacks that were queued before.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -115,7 +115,7 @@ static void *reclaim(void *unused)
 	return unused;
 }
 
-/* A forked child has what was queued, but not the thread. */
+/* A forked child inherits the queued callbacks, but not the thread. */
 static void forked(void)
 {
 	started = false;

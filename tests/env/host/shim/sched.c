@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sleeping and waking; and the deterministic scheduler, which runs tasks on
- * fibers, one at a time, and asks a policy at each point who goes on.
+ * Sleeping and waking; and the deterministic scheduler, which runs tasks on fibers, one at a time,
+ * and asks a policy at each point for the next fiber.
  *
- * With real threads a sleeping task waits for its own state by futex. Nothing
- * here knows what is explored, or why: that is explore/'s.
+ * With real threads a sleeping task waits for its own state by futex. This file does not depend on
+ * the exploration, which is in tests/suite/explore/.
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
@@ -34,7 +34,7 @@ enum fiber_state {
 struct shim_fiber {
 	void *sp;
 	char *stack;
-	void *fake_stack;	/* the address sanitizer's */
+	void *fake_stack;	/* of the address sanitizer */
 	struct task_struct *task;
 	const char *name;
 	void (*fn)(void *);
@@ -42,7 +42,7 @@ struct shim_fiber {
 	enum fiber_state state;
 	const void *waits_for;
 	const char *why;
-	u64 until;		/* it may also run because this time has come */
+	u64 until;		/* the fiber may also run after this time */
 };
 
 bool shim_scheduled;
@@ -62,7 +62,7 @@ static const struct shim_point no_point = { .what = "end", .name = "" };
 
 static void fiber_main(void);
 
-/* fiber is NULL: back to where the run was started. */
+/* If to is NULL, switches back to the caller of shim_run(). */
 static void switch_to(struct shim_fiber *from, struct shim_fiber *to)
 {
 	struct shim_fiber *next = to ? to : &outside;
@@ -83,7 +83,7 @@ static void deadlock(void)
 	shim_panic("scheduler: deadlock: nobody can run");
 }
 
-/* Asks who runs on; can says whether the current one could. */
+/* Asks the policy for the next fiber. can: the current fiber could continue. */
 static void choose(const struct shim_point *point, bool can)
 {
 	struct shim_choice choice = { .running = can ? running : -1, .point = point };
@@ -169,7 +169,7 @@ void shim_spawn(struct task_struct *task, const char *name, void (*fn)(void *), 
 	};
 	task->fiber = fiber;
 	task->rcu_bit = n_fibers;
-	/* Frames of who ran there before never returned. */
+	/* The stack may have frames of an earlier fiber that never returned. */
 	ASAN_UNPOISON_MEMORY_REGION(fiber->stack, STACK_SIZE);
 	fiber->sp = shim_first_frame(fiber->stack + STACK_SIZE, fiber_main);
 }
@@ -224,7 +224,7 @@ static bool must_wake(struct task_struct *task)
 	       signal_pending(task);
 }
 
-/* until: ns of the clock, or 0. Returns false when that time came first. */
+/* until: nanoseconds of the clock, or 0 for no limit. Returns false if the time passed first. */
 static bool sleep_until(u64 until)
 {
 	struct task_struct *task = current;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * kmalloc and its kin on malloc: each object an allocation of its own, so that
- * the address sanitizer sees overruns and use after free, and what is new holds
- * rubbish unless zeroes were asked for.
+ * kmalloc() and similar, based on malloc(): each object is a separate allocation, so that the
+ * address sanitizer detects overruns and use after free. New objects contain garbage unless zeroed
+ * memory was requested.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * User copies. User pointers are plain ones, of this very process; what cannot
- * be accessed is found out as the kernel does: by the fault. The signal handler
- * (posix.c) asks shim_copy_fixup() where to go on.
+ * User copies. User pointers are plain pointers of this process. As in the kernel, a fault shows
+ * that memory cannot be accessed. The signal handler (posix.c) calls shim_copy_fixup() to learn
+ * where to continue.
  */
 #include <string.h>
 
@@ -19,7 +19,8 @@
 
 extern const char shim_copy_at[], shim_copy_end[];
 
-/* One instruction, which leaves how much it did not do when it faults. */
+/* A single instruction. If it faults, the number of bytes that were not copied is left in a
+ * register. */
 __asm__(".text\n"
 	".type copy_bytes, @function\n"
 	"copy_bytes:\n"
