@@ -83,6 +83,7 @@ static int settle_work(struct manager *manager)
 		return timeout;
 
 	manager->settled = true;
+	registrations_settle(manager);
 	lookup_settle(manager);
 	watch_continue(manager);
 	return -1;
@@ -94,7 +95,8 @@ int manager_work(struct manager *manager)
 
 	timeout = timeout_min(timeout, activation_work(manager));
 	timeout = timeout_min(timeout, registrations_work(manager));
-	/* Must be last, because the calls above may change names. */
+	timeout = timeout_min(timeout, registrants_work(manager));
+	/* Must be last, because the others may change names. */
 	return timeout_min(timeout, watch_work(manager));
 }
 
@@ -107,6 +109,7 @@ struct manager *manager_free(struct manager *manager)
 	activations_end(manager);
 	watch_end(manager);
 	registrations_end(manager);
+	registrants_end(manager);
 	registry_free(manager->registry);
 	ipc_object_unref(manager->object);
 	free(manager);

@@ -68,14 +68,24 @@ struct manager {
 	struct ipc_slot *writable; /* not NULL while a watch waits for space at its receiver */
 	bool wants_time;	   /* a watch is behind for lack of another resource */
 	bool wants_turn;	   /* a watch is behind: NAMES_AT_ONCE was reached */
-	unsigned int notified;	   /* number of names handled in this turn of the loop */
+	unsigned int notified;	   /* names, in this turn of the loop */
+	uint64_t last_number;	   /* of a registration */
+	struct owner *unnotified;  /* their Registrants could not be notified yet */
+	uint64_t notify_at;	   /* then they are notified again */
 };
 
-/* The process that registered a name, and the object or Provider that it registered. */
+/* The process that registered a name, and the object or Provider that it registered. It has the
+ * name, is in the queue of the name, or has lost the name without having been notified yet. */
 struct owner {
 	struct registry_entry entry;
 	struct manager *manager;
 	struct ipc_proxy *proxy;
+	struct registrant *registrant; /* NULL: is not notified */
+	uint64_t registrant_cookie;
+	struct owner *next_unnotified;
+	bool queued;
+	bool lost;    /* it is no longer in the registry */
+	bool charged; /* it is lost and counts as a name of its user */
 	struct ipc_slot *death;
 	uint64_t cookie; /* for Provide(); 0 if the proxy is the object and not a Provider */
 	bool asked;	 /* the Provider was asked for the object */
@@ -260,6 +270,19 @@ void watch_continue(struct manager *manager);
 int watch_work(struct manager *manager);
 void watch_end(struct manager *manager);
 
+/* --- registrant.c: owners that get or lose a name ------------------------------------------- */
+
+/* Notifies the owner's Registrant that the owner has the name now, or of its loss. If the
+ * Registrant cannot take the notification now, tries again later. Frees an owner that has lost its
+ * name, at once or after it was notified. */
+void registrant_notify(struct manager *manager, struct owner *owner);
+/* The owner's registration has ended without a notification. */
+void owner_free(struct owner *owner);
+/* Does the work that is due. Returns the timeout until the next call. */
+int registrants_work(struct manager *manager);
+/* Frees the owners that have lost their names. */
+void registrants_end(struct manager *manager);
+
 /* --- registration.c: registering and unregistering names ----------------------------------- */
 
 int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterNameRequest *request,
@@ -267,7 +290,10 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 int handle_unregister_name(struct ipc_call *call,
 			   const Ipc__Manager__UnregisterNameRequest *request, void *userdata);
 
-/* Ends the reservations that have expired. Returns the timeout until the next call. */
+/* Owners from before our start have registered again. Other owners get a number, and names that are
+ * free go to their queues. */
+void registrations_settle(struct manager *manager);
+/* Ends the reservations whose time has come. Returns the timeout until the next call. */
 int registrations_work(struct manager *manager);
 /* Removes all names, without notifications. */
 void registrations_end(struct manager *manager);

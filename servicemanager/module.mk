@@ -26,7 +26,7 @@ endif
 
 # From below to above. Tests build the core, which installs no signal handlers and runs no loop.
 MANAGER_CORE := log loop config registry policy policy-parse activation-config reply access waiter \
-	unit activation idle-exit lookup watch registration manager
+	unit activation idle-exit lookup watch registrant registration manager
 MANAGER_PARTS := $(MANAGER_CORE) policy-load main
 $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBIPC)
 	$(call msg,LD,$@)

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Registering and unregistering names. Each registered name has a struct owner, until the name is
- * unregistered, another object replaces the object, or the object dies.
+ * Registering and unregistering names. A registered name has a struct owner, until the name is
+ * unregistered, another object replaces the object, or the object dies. Registrations in the queue
+ * of a name are struct owner as well.
+ *
+ * The number of an owner is the time at which it got the name. So the numbers of a manager are
+ * higher than those of the managers before it. Until owners from before our start have registered
+ * again, a new owner has the number PROVISIONAL.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,28 +36,71 @@ static uint64_t reservation_time(struct manager *manager)
 
 /* --- Owners -------------------------------------------------------------------- */
 
-/* The owner must not be in the registry. */
-static void owner_free(struct owner *owner)
+#define PROVISIONAL 1
+
+static uint64_t next_number(struct manager *manager)
 {
-	ipc_slot_end_async(owner->death);
-	ipc_proxy_unref(owner->proxy);
-	free(owner);
+	uint64_t now = now_usec();
+
+	manager->last_number = now > manager->last_number ? now : manager->last_number + 1;
+	return manager->last_number;
+}
+
+static void has_name(struct manager *manager, struct owner *owner)
+{
+	log_verbose(manager, "registered %s: %s (pid %d, uid %u)", owner->entry.name,
+		    *owner->entry.interface ? owner->entry.interface : "an object",
+		    owner->entry.pid, owner->entry.uid);
+	activation_registered(manager, owner->entry.name);
+	lookup_registered(manager, owner);
+	watch_changed(manager, owner->entry.name);
+}
+
+/* The name may have lost its owner: the first in its queue gets it. */
+static void name_changed(struct manager *manager, const char *name)
+{
+	struct registry_entry *next = registry_promote(manager->registry, name);
+
+	if (!next) {
+		watch_changed(manager, name);
+		return;
+	}
+	next->number = next_number(manager);
+	owner_of(next)->queued = false;
+	has_name(manager, owner_of(next));
+	registrant_notify(manager, owner_of(next));
+}
+
+/* Ends a registration. The caller frees the owner. */
+static void unregister(struct manager *manager, struct owner *owner, uint64_t reserved_until)
+{
+	registry_unregister(manager->registry, &owner->entry, reserved_until);
+	if (!owner->queued)
+		name_changed(manager, owner->entry.name);
 }
 
 static void owner_died(struct ipc_proxy *proxy, void *userdata)
 {
 	struct owner *owner = userdata;
+	struct manager *manager = owner->manager;
 
 	(void)proxy;
-	registry_unregister(owner->manager->registry, &owner->entry,
-			    reservation_time(owner->manager));
-	log_verbose(owner->manager, "unregistered %s: its object died (pid %d, uid %u)",
-		    owner->entry.name, owner->entry.pid, owner->entry.uid);
-	watch_changed(owner->manager, owner->entry.name);
+	if (!owner->lost) {
+		log_verbose(manager, "unregistered %s: its object died (pid %d, uid %u)",
+			    owner->entry.name, owner->entry.pid, owner->entry.uid);
+		unregister(manager, owner, owner->queued ? 0 : reservation_time(manager));
+	}
 	owner_free(owner);
 }
 
-/* Takes ownership of the proxy, even on failure. */
+/* Takes the Registrant out of a request, if there is any. */
+static int take_registrant(struct manager *manager, Ipc__Object *object,
+			   struct registrant **ret_registrant)
+{
+	return object && object->id ? registrant_take(manager->ipc, object, ret_registrant) : 0;
+}
+
+/* Takes the proxy over, even on failure. */
 static int owner_new(struct manager *manager, struct ipc_call *call,
 		     const Ipc__Manager__RegisterNameRequest *request, struct ipc_proxy *proxy,
 		     struct owner **ret_owner)
@@ -71,7 +119,10 @@ static int owner_new(struct manager *manager, struct ipc_call *call,
 	owner->entry.uid = ipc_call_uid(call);
 	owner->manager = manager;
 	owner->proxy = proxy;
-	r = request->provider ? idle_exit_cookie(&owner->cookie) : 0;
+	owner->registrant_cookie = request->cookie;
+	r = take_registrant(manager, request->registrant, &owner->registrant);
+	if (r == 0 && request->provider)
+		r = idle_exit_cookie(&owner->cookie);
 	if (r == 0)
 		r = ipc_proxy_on_death(proxy, owner_died, owner, &owner->death);
 	if (r < 0) {
@@ -109,18 +160,26 @@ static const char *register_problem(const Ipc__Manager__RegisterNameRequest *req
 	return NULL;
 }
 
-/* If the name is already registered in the same way, returns its owner. After each restart of
- * servicemanager, owners register their names again. */
+static bool is_same(const struct owner *a, const struct owner *b)
+{
+	return a->proxy == b->proxy && a->registrant == b->registrant &&
+	       a->entry.uid == b->entry.uid && a->entry.pid == b->entry.pid &&
+	       !strcmp(a->entry.interface, b->entry.interface) && !a->cookie == !b->cookie;
+}
+
+/* Returns the registration that the request repeats: after each of our restarts every owner
+ * registers its names again. */
 static struct owner *find_same(const struct manager *manager, const struct owner *owner)
 {
 	struct registry_entry *entry = registry_find(manager->registry, owner->entry.name);
 
-	if (!entry || owner_of(entry)->proxy != owner->proxy || entry->uid != owner->entry.uid ||
-	    entry->pid != owner->entry.pid || strcmp(entry->interface, owner->entry.interface) ||
-	    !owner_of(entry)->cookie != !owner->cookie)
-		return NULL;
+	if (entry && is_same(owner_of(entry), owner))
+		return owner_of(entry);
+	entry = registry_queue(manager->registry, owner->entry.name);
+	while (entry && !is_same(owner_of(entry), owner))
+		entry = entry->next;
 
-	return owner_of(entry);
+	return entry ? owner_of(entry) : NULL;
 }
 
 static void settle_later(struct manager *manager)
@@ -134,51 +193,87 @@ static void settle_later(struct manager *manager)
 		manager->settled_at = at;
 }
 
-static void registered(struct manager *manager, struct owner *owner, struct registry_entry *old)
+static int reply_registered(struct ipc_call *call, const struct owner *owner)
 {
-	log_verbose(manager, "registered %s: %s (pid %d, uid %u)", owner->entry.name,
-		    *owner->entry.interface ? owner->entry.interface : "an object",
-		    owner->entry.pid, owner->entry.uid);
-	if (old)
-		owner_free(owner_of(old));
-	if (!manager->settled)
-		settle_later(manager);
-	activation_registered(manager, owner->entry.name);
-	lookup_registered(manager, owner);
-	watch_changed(manager, owner->entry.name);
+	Ipc__Manager__RegisterNameReply reply = IPC__MANAGER__REGISTER_NAME_REPLY__INIT;
+
+	reply.number = owner->queued ? 0 : owner->entry.number;
+	return service_manager_reply_register_name(call, &reply);
 }
 
-/* Takes ownership of the owner. */
-static int register_owner(struct manager *manager, struct ipc_call *call, struct owner *owner)
+static int reply_taken(struct manager *manager, struct ipc_call *call, const char *name, int r)
+{
+	const struct registry_entry *old = registry_find(manager->registry, name);
+
+	if (r == -ESTALE)
+		return ipc_call_errno(call, ESTALE, "pid %d has replaced the registration of %s",
+				      old->pid, name);
+	if (r == -EBUSY)
+		return ipc_call_errno(call, EEXIST,
+				      "%s is reserved for another user, whose object died", name);
+	if (r != -EEXIST)
+		return reply_failure(call, r, "names");
+	if (!old || old->uid != ipc_call_uid(call))
+		return ipc_call_errno(call, EEXIST, "%s belongs to a living object of uid %u", name,
+				      old ? old->uid : registry_queue(manager->registry, name)->uid);
+
+	return ipc_call_errno(call, EEXIST, "%s belongs to the living object of your pid %d", name,
+			      old->pid);
+}
+
+/* Sets the number of a new owner, and returns the flags for the registry. */
+static unsigned int registry_flags(struct manager *manager, struct owner *owner,
+				   const Ipc__Manager__RegisterNameRequest *request)
+{
+	unsigned int flags = (request->queue ? REGISTRY_QUEUE : 0) |
+			     (request->replace ? REGISTRY_REPLACE : 0);
+
+	owner->entry.number = next_number(manager);
+	if (request->number && request->number < owner->entry.number) {
+		/* A replay has priority over a new owner. */
+		owner->entry.number = request->number > PROVISIONAL ? request->number :
+								      PROVISIONAL + 1;
+		return flags | REGISTRY_REPLAY;
+	}
+	if (manager->settled || request->replace)
+		return flags;
+	owner->entry.number = PROVISIONAL;
+	return flags | (request->queue ? REGISTRY_WAIT : 0);
+}
+
+/* Takes the owner over. */
+static int register_owner(struct manager *manager, struct ipc_call *call, struct owner *owner,
+			  const Ipc__Manager__RegisterNameRequest *request)
 {
 	struct owner *same = find_same(manager, owner);
-	const char *name = owner->entry.name;
-	struct registry_entry *old;
+	struct registry_entry *old = NULL;
 	int r;
 
 	if (same) {
+		same->registrant_cookie = owner->registrant_cookie;
 		owner_free(owner);
 		/* The service was about to exit and continues to run. */
 		if (same->exiting)
 			idle_exit_registered(manager, same);
-		return service_manager_reply_register_name(call);
+		return reply_registered(call, same);
 	}
 
-	r = registry_register(manager->registry, &owner->entry, &old);
-	if (r == 0) {
-		registered(manager, owner, old);
-		return service_manager_reply_register_name(call);
+	r = registry_register(manager->registry, &owner->entry,
+			      registry_flags(manager, owner, request), &old);
+	if (r < 0) {
+		owner_free(owner);
+		return reply_taken(manager, call, request->name, r);
 	}
-
-	if (r == -EEXIST)
-		r = ipc_call_fail(call, EEXIST, NULL, "%s belongs to a living object of uid %u",
-				  name, registry_find(manager->registry, name)->uid);
-	else if (r == -EBUSY)
-		r = ipc_call_fail(call, EEXIST, NULL,
-				  "%s is reserved for another user, whose object died", name);
-	else
-		r = reply_failure(call, r, "names");
-	owner_free(owner);
+	if (!manager->settled)
+		settle_later(manager);
+	owner->queued = r;
+	if (r == 0)
+		has_name(manager, owner);
+	r = reply_registered(call, owner);
+	if (old) {
+		owner_of(old)->lost = true;
+		registrant_notify(manager, owner_of(old));
+	}
 	return r;
 }
 
@@ -216,7 +311,7 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 	if (r < 0)
 		return r;
 
-	return register_owner(manager, call, owner);
+	return register_owner(manager, call, owner, request);
 }
 
 /* --- Unregistering --------------------------------------------------------------- */
@@ -224,6 +319,44 @@ int handle_register_name(struct ipc_call *call, const Ipc__Manager__RegisterName
 static bool may_unregister(const struct ipc_call *call, const struct registry_entry *entry)
 {
 	return !ipc_call_uid(call) || ipc_call_uid(call) == entry->uid;
+}
+
+/* Returns 0 and the registration that the request means, or NULL if there is none. */
+static int find_registration(struct manager *manager,
+			     const Ipc__Manager__UnregisterNameRequest *request,
+			     struct registry_entry **ret_entry)
+{
+	struct registry_entry *entry = registry_find(manager->registry, request->name);
+	struct registrant *registrant = NULL;
+	int r = take_registrant(manager, request->registrant, &registrant);
+
+	if (r < 0)
+		return r;
+	if (registrant && !(entry && owner_of(entry)->registrant == registrant &&
+			    owner_of(entry)->registrant_cookie == request->cookie)) {
+		entry = registry_queue(manager->registry, request->name);
+		while (entry && (owner_of(entry)->registrant != registrant ||
+				 owner_of(entry)->registrant_cookie != request->cookie))
+			entry = entry->next;
+	}
+	registrant_unref(registrant);
+	*ret_entry = entry;
+	return 0;
+}
+
+static void end_registration(struct manager *manager, struct ipc_call *call, struct owner *owner,
+			     bool idle_exit)
+{
+	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", owner->entry.name,
+		    ipc_call_pid(call), ipc_call_uid(call));
+	/* A service that exits when idle comes back, so its name stays reserved for its user. */
+	unregister(manager, owner, idle_exit ? reservation_time(manager) : 0);
+	if (owner->entry.pid == ipc_call_pid(call)) {
+		owner_free(owner);
+		return;
+	}
+	owner->lost = true;
+	registrant_notify(manager, owner);
 }
 
 int handle_unregister_name(struct ipc_call *call,
@@ -236,7 +369,9 @@ int handle_unregister_name(struct ipc_call *call,
 	if (!registry_name_is_valid(request->name))
 		return ipc_call_fail(call, EINVAL, NULL, BAD_NAME);
 
-	entry = registry_find(manager->registry, request->name);
+	r = find_registration(manager, request, &entry);
+	if (r < 0)
+		return r;
 	if (!entry || !may_unregister(call, entry)) {
 		r = access_reply_unseen(manager, call, request->name);
 		if (r <= 0)
@@ -249,15 +384,27 @@ int handle_unregister_name(struct ipc_call *call,
 		return ipc_call_fail(call, EPERM, NULL, "%s belongs to uid %u", entry->name,
 				     entry->uid);
 
-	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", entry->name,
-		    ipc_call_pid(call), ipc_call_uid(call));
-	/* A service that exits when idle is started again, so its name stays reserved for its
-	 * user. */
-	registry_unregister(manager->registry, entry,
-			    request->idle_exit ? reservation_time(manager) : 0);
-	watch_changed(manager, entry->name);
-	owner_free(owner_of(entry));
+	end_registration(manager, call, owner_of(entry), request->idle_exit);
 	return service_manager_reply_unregister_name(call);
+}
+
+void registrations_settle(struct manager *manager)
+{
+	struct registry_entry *entry = NULL;
+	char name[REGISTRY_NAME_MAX + 1] = "";
+	const struct registry_entry *first;
+
+	while ((entry = registry_next(manager->registry, "", entry ? entry->name : ""))) {
+		if (entry->number > PROVISIONAL + 1)
+			continue;
+		entry->number = next_number(manager);
+		registrant_notify(manager, owner_of(entry));
+	}
+	while ((first = registry_queue_after(manager->registry, name))) {
+		strcpy(name, first->name);
+		if (!registry_find(manager->registry, name))
+			name_changed(manager, name);
+	}
 }
 
 int registrations_work(struct manager *manager)
@@ -275,7 +422,8 @@ void registrations_end(struct manager *manager)
 {
 	struct registry_entry *entry;
 
-	while (manager->registry && (entry = registry_next(manager->registry, "", ""))) {
+	while (manager->registry && ((entry = registry_next(manager->registry, "", "")) ||
+				     (entry = registry_queue_after(manager->registry, "")))) {
 		registry_unregister(manager->registry, entry, 0);
 		owner_free(owner_of(entry));
 	}

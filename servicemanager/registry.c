@@ -11,11 +11,12 @@
 
 #include "registry.h"
 
-/* A name with an owner or a reservation, or with waiters. */
+/* A name with an owner or a reservation, with a queue, or with waiters. */
 struct slot {
 	char name[REGISTRY_NAME_MAX + 1];
 	struct registry_entry *owner;
-	struct registry_waiter *waiters; /* oldest first */
+	struct registry_entry *queue;	 /* in the order they came */
+	struct registry_waiter *waiters; /* in the order they came */
 	uint64_t reserved_until;	 /* 0: not reserved */
 	uid_t reserved_for;		 /* the user who is charged for the reservation */
 };
@@ -144,7 +145,7 @@ static void slot_put(struct registry *registry, struct slot *slot)
 {
 	size_t i;
 
-	if (slot->owner || slot->waiters || slot->reserved_until)
+	if (slot->owner || slot->queue || slot->waiters || slot->reserved_until)
 		return;
 
 	i = slot_position(registry, slot->name);
@@ -248,23 +249,64 @@ static void discharge(struct registry *registry, uid_t uid, enum kind kind)
 	user_put(registry, user);
 }
 
-int registry_register(struct registry *registry, struct registry_entry *entry,
-		 struct registry_entry **ret_replaced)
+/* Does the entry take the name from an entry of the same user? */
+static bool replaces(const struct registry_entry *entry, const struct registry_entry *old,
+		     unsigned int flags)
 {
-	struct slot *slot = slot_find(registry, entry->name);
-	struct registry_entry *old = slot ? slot->owner : NULL;
-	bool reserved = slot && slot->reserved_until;
-	int r;
+	if (flags & REGISTRY_REPLAY)
+		return entry->number > old->number;
+
+	return flags & REGISTRY_REPLACE;
+}
+
+/* Returns 0 if the entry gets the name, 1 if it must wait in the queue, or the error. */
+static int decide(const struct slot *slot, const struct registry_entry *entry, unsigned int flags)
+{
+	const struct registry_entry *old = slot ? slot->owner : NULL;
 
 	if (old && old->uid != entry->uid)
 		return -EEXIST;
-	if (reserved && slot->reserved_for != entry->uid && entry->uid)
+	if (slot && slot->queue && slot->queue->uid != entry->uid)
 		return -EBUSY;
+	if (slot && slot->reserved_until && slot->reserved_for != entry->uid && entry->uid)
+		return -EBUSY;
+	if (old ? replaces(entry, old, flags) : flags & (REGISTRY_REPLAY | REGISTRY_REPLACE))
+		return 0;
+	if (!old && !(slot && slot->queue) && !(flags & REGISTRY_WAIT))
+		return 0;
+	if (flags & REGISTRY_REPLAY)
+		return -ESTALE;
 
-	/* A replaced entry is already counted, and so is a reservation of the same user. */
-	if (old || (reserved && slot->reserved_for == entry->uid))
-		r = 0;
-	else
+	return flags & REGISTRY_QUEUE ? 1 : -EEXIST;
+}
+
+/* Links the entry as the owner, or at the end of the queue. Returns the owner before. */
+static struct registry_entry *enter(struct slot *slot, struct registry_entry *entry, bool queued)
+{
+	struct registry_entry *old = slot->owner, **link = &slot->queue;
+
+	entry->next = NULL;
+	if (!queued) {
+		slot->owner = entry;
+		return old;
+	}
+	while (*link)
+		link = &(*link)->next;
+	*link = entry;
+	return NULL;
+}
+
+int registry_register(struct registry *registry, struct registry_entry *entry, unsigned int flags,
+		      struct registry_entry **ret_replaced)
+{
+	struct slot *slot = slot_find(registry, entry->name);
+	bool reserved = slot && slot->reserved_until;
+	int queued = decide(slot, entry, flags), r = 0;
+
+	if (queued < 0)
+		return queued;
+	/* An entry that is replaced is counted already, and so is one's own reservation. */
+	if (!(slot && slot->owner && !queued) && !(reserved && slot->reserved_for == entry->uid))
 		r = charge(registry, entry->uid, NAMES);
 	if (r < 0)
 		return r;
@@ -278,9 +320,46 @@ int registry_register(struct registry *registry, struct registry_entry *entry,
 	if (reserved && slot->reserved_for != entry->uid)
 		discharge(registry, slot->reserved_for, NAMES);
 	slot->reserved_until = 0;
-	slot->owner = entry;
-	*ret_replaced = old;
-	return 0;
+	*ret_replaced = enter(slot, entry, queued);
+	return queued;
+}
+
+struct registry_entry *registry_queue(const struct registry *registry, const char *name)
+{
+	struct slot *slot = slot_find(registry, name);
+
+	return slot ? slot->queue : NULL;
+}
+
+struct registry_entry *registry_queue_after(const struct registry *registry, const char *name)
+{
+	for (size_t i = slot_position(registry, name); i < registry->n_slots; i++)
+		if (registry->slots[i]->queue && strcmp(registry->slots[i]->name, name))
+			return registry->slots[i]->queue;
+
+	return NULL;
+}
+
+struct registry_entry *registry_promote(struct registry *registry, const char *name)
+{
+	struct slot *slot = slot_find(registry, name);
+
+	if (!slot || slot->owner || !slot->queue)
+		return NULL;
+	slot->owner = slot->queue;
+	slot->queue = slot->owner->next;
+	slot->owner->next = NULL;
+	return slot->owner;
+}
+
+int registry_charge(struct registry *registry, uid_t uid)
+{
+	return charge(registry, uid, NAMES);
+}
+
+void registry_uncharge(struct registry *registry, uid_t uid)
+{
+	discharge(registry, uid, NAMES);
 }
 
 struct registry_entry *registry_find(const struct registry *registry, const char *name)
@@ -294,14 +373,27 @@ void registry_unregister(struct registry *registry, struct registry_entry *entry
 			 uint64_t reserved_until)
 {
 	struct slot *slot = slot_find(registry, entry->name);
+	struct registry_entry **link;
 
-	assert(slot && slot->owner == entry);
-	slot->owner = NULL;
-	slot->reserved_until = reserved_until;
-	slot->reserved_for = entry->uid;
-	slot_put(registry, slot);
-	if (!reserved_until)
+	assert(slot);
+	for (link = &slot->queue; *link && *link != entry; link = &(*link)->next)
+		;
+	if (*link) {
+		*link = entry->next;
+	} else {
+		assert(slot->owner == entry);
+		slot->owner = NULL;
+	}
+
+	if (slot->owner || slot->queue)
+		reserved_until = 0;
+	if (reserved_until) {
+		slot->reserved_until = reserved_until;
+		slot->reserved_for = entry->uid;
+	} else {
 		discharge(registry, entry->uid, NAMES);
+	}
+	slot_put(registry, slot);
 }
 
 uint64_t registry_expire(struct registry *registry, uint64_t now)

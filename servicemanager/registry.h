@@ -6,9 +6,10 @@
  * waiters and watches belong to registration.c, waiter.c and watch.c, which embed them in their own
  * structures. The registry links them, copies the names, and counts them for each user.
  *
- * A name can have an owner and waiters. If it has both, the waiters may not have the object. A name
- * without an owner can be reserved for a user. Then only that user and root can register it, and it
- * counts as a name of that user. A name without owner, waiters and reservation is freed.
+ * A name can have an owner and waiters, also both: waiters that may not have the object. A name
+ * without an owner can be reserved for a user. Then only that user and root can register it, and
+ * it counts as a name of that user. A name can have a queue of entries, all of one user, of which
+ * the first gets the name when its owner leaves. A name with none of these is forgotten.
  */
 #ifndef SERVICEMANAGER_REGISTRY_H
 #define SERVICEMANAGER_REGISTRY_H
@@ -35,6 +36,16 @@ struct registry_entry {
 	char interface[REGISTRY_INTERFACE_MAX + 1];
 	pid_t pid;
 	uid_t uid;
+	uint64_t number;	     /* rises with each owner of a name */
+	struct registry_entry *next; /* in the queue of the name */
+};
+
+enum registry_flags {
+	REGISTRY_REPLACE = 1, /* the owner loses the name */
+	REGISTRY_QUEUE = 2,   /* wait for the end of the owner */
+	REGISTRY_REPLAY = 4,  /* the entry had the name at an earlier manager: the number decides */
+	REGISTRY_WAIT = 8,    /* with REGISTRY_QUEUE: wait for registry_promote(), even if no entry
+				 has the name */
 };
 
 struct registry_waiter {
@@ -66,27 +77,42 @@ struct registry *registry_new(void);
 struct registry *registry_free(struct registry *registry);
 
 /*
- * Registers the entry under its name. If an entry of the same user had the name, sets *ret_replaced
- * to it, and the caller owns it again. Otherwise sets *ret_replaced to NULL.
+ * Registers the entry under its name. Returns 0 if it has the name, or 1 if it is in the queue. If
+ * it replaced an entry of the same user, that becomes *ret_replaced and belongs to the caller
+ * again; else *ret_replaced is NULL. flags are of enum registry_flags.
  *
- *   -EEXIST  another user has the name
+ *   -EEXIST  an entry has the name
+ *   -ESTALE  with REGISTRY_REPLAY: a newer entry of the same user has the name
  *   -EBUSY   the name is reserved for another user
  *   -EDQUOT  the user, or all users together, have too many names
  *   -ENOMEM
  */
-int registry_register(struct registry *registry, struct registry_entry *entry,
+int registry_register(struct registry *registry, struct registry_entry *entry, unsigned int flags,
 		      struct registry_entry **ret_replaced);
 
 /* Returns NULL if the name has no owner. */
 struct registry_entry *registry_find(const struct registry *registry, const char *name);
 
-/* The entry must be in the registry. Reserves its name for its user until reserved_until. If that
- * is 0, the name is not reserved. */
+/* Returns the first entry in the queue of the name, or NULL. */
+struct registry_entry *registry_queue(const struct registry *registry, const char *name);
+/* Returns the first entry in the queue of the first name with a queue that sorts after the given
+ * name, or NULL. */
+struct registry_entry *registry_queue_after(const struct registry *registry, const char *name);
+
+/* If the name has no owner, its first entry in the queue becomes the owner. Returns it, or NULL. */
+struct registry_entry *registry_promote(struct registry *registry, const char *name);
+
+/* Removes an entry that has its name or is in the queue of it. If that leaves the name without an
+ * owner and without a queue, it is reserved for the user until reserved_until; 0: it is not. The
+ * caller must call registry_promote(). */
 void registry_unregister(struct registry *registry, struct registry_entry *entry,
 			 uint64_t reserved_until);
 
-/* Ends the reservations that expire until now. Returns the end of the next reservation, or 0 if
- * there is none. */
+/* Counts an entry that is no longer in the registry as a name of the user, and undoes that. */
+int registry_charge(struct registry *registry, uid_t uid);
+void registry_uncharge(struct registry *registry, uid_t uid);
+
+/* Ends the reservations until now. Returns the end of the next reservation; 0: none is left. */
 uint64_t registry_expire(struct registry *registry, uint64_t now);
 
 /* Returns the first entry with the prefix whose name sorts after `after`, or NULL. If `after` is

@@ -164,6 +164,15 @@ static void add_a(void)
 	ck_assert_int_eq(ipc_register_name(ipc, "test.a", object_new(), /* ret_slot= */ NULL), 0);
 }
 
+static void replace_a(void)
+{
+	struct ipc_object *object = object_new();
+
+	ck_assert_int_eq(ipc_register_name(ipc, "test.a", object, /* ret_slot= */ NULL), -EEXIST);
+	ck_assert_int_eq(ipc_register_name_with(ipc, "test.a", object, IPC_NAME_REPLACE,
+						/* ret_slot= */ NULL), 0);
+}
+
 static bool a_is_gone(void)
 {
 	return get("test.a") == -ENOENT;
@@ -202,14 +211,14 @@ START_TEST(a_name_goes_with_its_owner)
 }
 END_TEST
 
-START_TEST(a_name_of_ones_own_is_replaced)
+START_TEST(a_name_of_ones_own_is_replaced_on_request)
 {
 	struct peer first = peer_start(1000, add_a), second;
 	struct ipc_proxy *before, *after;
 
 	peer_await(&first);
-	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", NULL, &before), 0);
-	second = peer_start(1000, add_a);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", &before), 0);
+	second = peer_start(1000, replace_a);
 	peer_await(&second);
 	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", NULL, &after), 0);
 	ck_assert_ptr_ne(before, after);
@@ -234,7 +243,7 @@ static int add(const char *name, const char *interface, uint64_t id, struct ipc_
 	request.name = (char *)name;
 	request.interface = (char *)interface;
 	request.object = &object;
-	return service_manager_register_name(manager, &request, error);
+	return service_manager_register_name(manager, &request, /* ret_reply= */ NULL, error);
 }
 
 static void try_to_take_a(void)
@@ -243,6 +252,10 @@ static void try_to_take_a(void)
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	uint64_t id = object_id(object_new());
 
+	ck_assert_int_eq(ipc_register_name_with(ipc, "test.a", object_new(), IPC_NAME_REPLACE,
+						/* ret_slot= */ NULL), -EEXIST);
+	ck_assert_int_eq(ipc_register_name_with(ipc, "test.a", object_new(), IPC_NAME_QUEUE,
+						/* ret_slot= */ NULL), -EEXIST);
 	ck_assert_int_eq(add("test.a", "", id, &error), -EEXIST);
 	ck_assert_str_eq(error.message, "test.a belongs to a living object of uid 1000");
 	ipc_error_done(&error);
@@ -393,7 +406,7 @@ START_TEST(bad_requests_are_refused)
 	ck_assert_int_eq(add("test.a", interface, id, NULL), -EINVAL);
 	ck_assert_int_eq(add("test.a", "", 0, NULL), -EINVAL);
 	nothing.name = (char *)"test.a";
-	ck_assert_int_eq(service_manager_register_name(manager, &nothing, NULL), -EINVAL);
+	ck_assert_int_eq(service_manager_register_name(manager, &nothing, NULL, NULL), -EINVAL);
 	prefix.prefix = (char *)"a b";
 	ck_assert_int_eq(service_manager_list(manager, &prefix, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(service_manager_get_(manager, &name, NULL, NULL), -EINVAL);
@@ -558,7 +571,7 @@ int main(void)
 	tcase_add_test(tcase, a_name_is_found_and_removed);
 	tcase_add_test(tcase, ones_own_object_is_not_a_proxy);
 	tcase_add_test(tcase, a_name_goes_with_its_owner);
-	tcase_add_test(tcase, a_name_of_ones_own_is_replaced);
+	tcase_add_test(tcase, a_name_of_ones_own_is_replaced_on_request);
 	tcase_add_test(tcase, a_name_of_anothers_is_not);
 	tcase_add_test(tcase, root_may_remove_any);
 	tcase_add_test(tcase, idle_exit_unregisters_only_an_own_name);

@@ -96,7 +96,7 @@ START_TEST(a_name_is_added_found_and_removed)
 	struct registry_entry a = entry("demo.echo", 1000), *replaced = &a;
 
 	ck_assert_ptr_null(registry_find(registry, "demo.echo"));
-	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
 	ck_assert_ptr_null(replaced);
 	ck_assert_ptr_eq(registry_find(registry, "demo.echo"), &a);
 	ck_assert_ptr_null(registry_find(registry, "demo.ech"));
@@ -106,15 +106,89 @@ START_TEST(a_name_is_added_found_and_removed)
 }
 END_TEST
 
-START_TEST(ones_own_name_is_replaced)
+START_TEST(own_name_is_replaced_on_request)
 {
-	struct registry_entry a = entry("x", 1000), b = entry("x", 1000), *replaced;
+	struct registry_entry a = entry("x", 1000), b = entry("x", 1000), *replaced = &b;
 
-	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
-	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), -EEXIST);
+	ck_assert_ptr_eq(registry_find(registry, "x"), &a);
+	ck_assert_ptr_null(replaced);
+	ck_assert_int_eq(registry_register(registry, &b, REGISTRY_REPLACE, &replaced), 0);
 	ck_assert_ptr_eq(replaced, &a);
 	ck_assert_ptr_eq(registry_find(registry, "x"), &b);
 	registry_unregister(registry, &b, 0);
+}
+END_TEST
+
+START_TEST(queue_gets_the_name_in_order)
+{
+	struct registry_entry a = entry("x", 1000), b = entry("x", 1000), c = entry("x", 1000);
+	struct registry_entry d = entry("x", 1000), other = entry("x", 1001), *replaced;
+
+	ck_assert_int_eq(registry_register(registry, &a, REGISTRY_QUEUE, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &b, REGISTRY_QUEUE, &replaced), 1);
+	ck_assert_int_eq(registry_register(registry, &c, REGISTRY_QUEUE, &replaced), 1);
+	ck_assert_int_eq(registry_register(registry, &d, REGISTRY_QUEUE, &replaced), 1);
+	ck_assert_int_eq(registry_register(registry, &other, REGISTRY_QUEUE, &replaced), -EEXIST);
+	ck_assert_ptr_null(registry_promote(registry, "x"));
+	registry_unregister(registry, &c, 0);
+
+	/* The queue is preferred to a reservation. */
+	registry_unregister(registry, &a, 50);
+	ck_assert_int_eq(registry_register(registry, &other, 0, &replaced), -EBUSY);
+	ck_assert_ptr_eq(registry_queue_after(registry, ""), &b);
+	ck_assert_ptr_null(registry_queue_after(registry, "x"));
+	ck_assert_ptr_eq(registry_promote(registry, "x"), &b);
+	ck_assert_ptr_eq(registry_find(registry, "x"), &b);
+	ck_assert_ptr_eq(registry_queue(registry, "x"), &d);
+	registry_unregister(registry, &b, 0);
+	ck_assert_ptr_eq(registry_promote(registry, "x"), &d);
+	registry_unregister(registry, &d, 0);
+	ck_assert_ptr_null(registry_promote(registry, "x"));
+	ck_assert_int_eq(registry_register(registry, &other, 0, &replaced), 0);
+	registry_unregister(registry, &other, 0);
+}
+END_TEST
+
+START_TEST(newest_owner_wins_a_replay)
+{
+	struct registry_entry older = entry("x", 1000), newer = entry("x", 1000);
+	struct registry_entry fresh = entry("x", 1000), other = entry("x", 1001), *replaced;
+
+	older.number = 5;
+	newer.number = 6;
+	other.number = 7;
+	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &newer, REGISTRY_REPLAY, &replaced), 0);
+	ck_assert_ptr_eq(replaced, &older);
+	/* Flags of the first registration change nothing. */
+	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY | REGISTRY_REPLACE,
+					   &replaced), -ESTALE);
+	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY | REGISTRY_QUEUE,
+					   &replaced), -ESTALE);
+	ck_assert_int_eq(registry_register(registry, &other, REGISTRY_REPLAY, &replaced), -EEXIST);
+	registry_unregister(registry, &newer, 0);
+
+	/* A new server that came before the owner's replay. */
+	fresh.number = 1;
+	ck_assert_int_eq(registry_register(registry, &fresh, 0, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY, &replaced), 0);
+	ck_assert_ptr_eq(replaced, &fresh);
+	ck_assert_int_eq(registry_register(registry, &fresh, REGISTRY_QUEUE | REGISTRY_WAIT,
+					   &replaced), 1);
+	registry_unregister(registry, &older, 0);
+	registry_unregister(registry, &fresh, 0);
+
+	/* With REGISTRY_WAIT, a free name is not given at once. */
+	ck_assert_int_eq(registry_register(registry, &fresh, REGISTRY_QUEUE | REGISTRY_WAIT,
+					   &replaced), 1);
+	ck_assert_ptr_null(registry_find(registry, "x"));
+	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY, &replaced), 0);
+	ck_assert_ptr_null(replaced);
+	registry_unregister(registry, &older, 0);
+	ck_assert_ptr_eq(registry_promote(registry, "x"), &fresh);
+	registry_unregister(registry, &fresh, 0);
 }
 END_TEST
 
@@ -123,12 +197,12 @@ START_TEST(anothers_name_is_not)
 	struct registry_entry a = entry("x", 1000), b = entry("x", 1001), root = entry("x", 0);
 	struct registry_entry *replaced;
 
-	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
-	ck_assert_int_eq(registry_register(registry, &b, &replaced), -EEXIST);
-	ck_assert_int_eq(registry_register(registry, &root, &replaced), -EEXIST);
+	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), -EEXIST);
+	ck_assert_int_eq(registry_register(registry, &root, 0, &replaced), -EEXIST);
 	ck_assert_ptr_eq(registry_find(registry, "x"), &a);
 	registry_unregister(registry, &a, 0);
-	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), 0);
 	registry_unregister(registry, &b, 0);
 }
 END_TEST
@@ -138,25 +212,25 @@ START_TEST(a_reserved_name_is_its_users)
 	struct registry_entry a = entry("x", 1000), b = entry("x", 1001), root = entry("x", 0);
 	struct registry_entry y = entry("y", 1000), *replaced;
 
-	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
 	registry_unregister(registry, &a, /* reserved_until= */ 50);
 	ck_assert_ptr_null(registry_find(registry, "x"));
-	ck_assert_int_eq(registry_register(registry, &b, &replaced), -EBUSY);
+	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), -EBUSY);
 
 	/* Its user takes it back, and root takes it over. */
-	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
 	ck_assert_ptr_null(replaced);
 	registry_unregister(registry, &a, 50);
-	ck_assert_int_eq(registry_register(registry, &root, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &root, 0, &replaced), 0);
 	registry_unregister(registry, &root, 0);
 
 	/* It ends. */
-	ck_assert_int_eq(registry_register(registry, &a, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
 	registry_unregister(registry, &a, 50);
-	ck_assert_int_eq(registry_register(registry, &y, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &y, 0, &replaced), 0);
 	registry_unregister(registry, &y, 60);
 	ck_assert_uint_eq(registry_expire(registry, 50), 60);
-	ck_assert_int_eq(registry_register(registry, &b, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), 0);
 	registry_unregister(registry, &b, 0);
 	ck_assert_uint_eq(registry_expire(registry, 60), 0);
 }
@@ -172,12 +246,12 @@ START_TEST(a_reserved_name_counts)
 
 		snprintf(name, sizeof(name), "n%d", i);
 		e = entry(name, 1000);
-		ck_assert_int_eq(registry_register(registry, &e, &replaced), 0);
+		ck_assert_int_eq(registry_register(registry, &e, 0, &replaced), 0);
 		registry_unregister(registry, &e, 1);
 	}
-	ck_assert_int_eq(registry_register(registry, &more, &replaced), -EDQUOT);
+	ck_assert_int_eq(registry_register(registry, &more, 0, &replaced), -EDQUOT);
 	registry_expire(registry, 1);
-	ck_assert_int_eq(registry_register(registry, &more, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &more, 0, &replaced), 0);
 	registry_unregister(registry, &more, 0);
 }
 END_TEST
@@ -205,7 +279,7 @@ START_TEST(names_are_listed_in_order)
 
 	ck_assert_str_eq(list(""), "");
 	for (size_t i = 0; i < 5; i++)
-		ck_assert_int_eq(registry_register(registry, &entries[i], &replaced), 0);
+		ck_assert_int_eq(registry_register(registry, &entries[i], 0, &replaced), 0);
 	ck_assert_int_eq(registry_wait(registry, &w), 0);
 
 	ck_assert_str_eq(list(""), "a a.b a.c ab b ");
@@ -243,7 +317,7 @@ START_TEST(waiters_come_out_in_order)
 	ck_assert_ptr_null(registry_find(registry, "x"));
 	registry_unwait(registry, &b);
 
-	ck_assert_int_eq(registry_register(registry, &e, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &e, 0, &replaced), 0);
 	ck_assert_ptr_eq(take("x"), &a);
 	ck_assert_ptr_eq(take("x"), &c);
 	ck_assert_ptr_null(take("x"));
@@ -257,22 +331,31 @@ END_TEST
 START_TEST(a_user_has_so_many_names)
 {
 	static struct registry_entry entries[REGISTRY_USER_NAMES + 1];
-	struct registry_entry other = entry("other", 8), *replaced;
+	struct registry_entry other = entry("other", 8), replacement = entry("", 7);
+	struct registry_entry *replaced;
 
 	for (int i = 0; i <= REGISTRY_USER_NAMES; i++) {
 		entries[i] = entry("", 7);
 		sprintf(entries[i].name, "n%d", i);
-		ck_assert_int_eq(registry_register(registry, &entries[i], &replaced),
+		ck_assert_int_eq(registry_register(registry, &entries[i], 0, &replaced),
 				 i < REGISTRY_USER_NAMES ? 0 : -EDQUOT);
 	}
 
 	/* Replacing counts nothing, and others are unaffected. */
-	ck_assert_int_eq(registry_register(registry, &entries[3], &replaced), 0);
-	ck_assert_int_eq(registry_register(registry, &other, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &entries[REGISTRY_USER_NAMES], 0, &replaced),
+			 -EDQUOT);
+	strcpy(replacement.name, entries[3].name);
+	ck_assert_int_eq(registry_register(registry, &replacement, REGISTRY_REPLACE, &replaced), 0);
+	ck_assert_ptr_eq(replaced, &entries[3]);
+	ck_assert_int_eq(registry_register(registry, &entries[3], REGISTRY_QUEUE, &replaced),
+			 -EDQUOT);
+	ck_assert_int_eq(registry_register(registry, &entries[3], REGISTRY_REPLACE, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &other, 0, &replaced), 0);
 	registry_unregister(registry, &other, 0);
 
 	registry_unregister(registry, &entries[0], 0);
-	ck_assert_int_eq(registry_register(registry, &entries[REGISTRY_USER_NAMES], &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &entries[REGISTRY_USER_NAMES], 0, &replaced),
+			 0);
 	for (int i = 1; i <= REGISTRY_USER_NAMES; i++)
 		registry_unregister(registry, &entries[i], 0);
 }
@@ -307,7 +390,7 @@ START_TEST(all_together_have_so_many)
 	for (int i = 0; i < REGISTRY_NAMES; i++) {
 		entries[i].uid = (uid_t)(1 + i % users);
 		sprintf(entries[i].name, "n%d", i);
-		ck_assert_int_eq(registry_register(registry, &entries[i], &replaced), 0);
+		ck_assert_int_eq(registry_register(registry, &entries[i], 0, &replaced), 0);
 	}
 	for (int i = 0; i < REGISTRY_WAITERS; i++) {
 		waiters[i].uid = (uid_t)(1 + i % users);
@@ -315,12 +398,12 @@ START_TEST(all_together_have_so_many)
 		ck_assert_int_eq(registry_wait(registry, &waiters[i]), 0);
 	}
 
-	ck_assert_int_eq(registry_register(registry, &late, &replaced), -EDQUOT);
+	ck_assert_int_eq(registry_register(registry, &late, 0, &replaced), -EDQUOT);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), -EDQUOT);
 
 	/* Users cannot be made so many that root's services have no names. */
 	late.uid = late_waiter.uid = 0;
-	ck_assert_int_eq(registry_register(registry, &late, &replaced), 0);
+	ck_assert_int_eq(registry_register(registry, &late, 0, &replaced), 0);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), 0);
 	registry_unregister(registry, &late, 0);
 	registry_unwait(registry, &late_waiter);
@@ -395,7 +478,7 @@ START_TEST(a_prefix_is_walked_in_order)
 	struct registry_entry *old;
 
 	for (int i = 4; i >= 0; i--)
-		ck_assert_int_eq(registry_register(registry, &entries[i], &old), 0);
+		ck_assert_int_eq(registry_register(registry, &entries[i], 0, &old), 0);
 	ck_assert_int_eq(registry_wait(registry, &nobodys), 0);
 	ck_assert_ptr_eq(registry_next(registry, "b.", ""), &entries[1]);
 	ck_assert_ptr_eq(registry_next(registry, "b.", "b.1"), &entries[2]);
@@ -435,7 +518,9 @@ int main(void)
 	tcase_add_test(tcase, names_have_rules);
 	tcase_add_test(tcase, interfaces_have_rules);
 	tcase_add_test(tcase, a_name_is_added_found_and_removed);
-	tcase_add_test(tcase, ones_own_name_is_replaced);
+	tcase_add_test(tcase, own_name_is_replaced_on_request);
+	tcase_add_test(tcase, queue_gets_the_name_in_order);
+	tcase_add_test(tcase, newest_owner_wins_a_replay);
 	tcase_add_test(tcase, anothers_name_is_not);
 	tcase_add_test(tcase, a_reserved_name_is_its_users);
 	tcase_add_test(tcase, a_reserved_name_counts);

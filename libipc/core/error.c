@@ -218,7 +218,7 @@ static const struct {
 	{ EPERM, "not permitted; or the message has file descriptors, which the receiver does not "
 		 "accept" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
-	{ EEXIST, "a service of another user has that name" },
+	{ EEXIST, "a service has that name already" },
 	{ EINVAL, "an argument is NULL, empty, closed or malformed; the name of a service must have "
 		  "1 to 127 letters, digits and any of _ . / -, and each part between / must begin "
 		  "with a letter, a digit or _" },

@@ -241,8 +241,10 @@ START_TEST(a_replay_begins_anew)
 }
 END_TEST
 
-static void on_failure(struct ipc *conn, const char *pattern, int error, void *userdata)
+static void on_failure(struct ipc *conn, const char *pattern, enum ipc_registration_event event,
+		       int error, void *userdata)
 {
+	ck_assert_int_eq(event, IPC_REGISTRATION_FAILED);
 	ck_assert_ptr_eq(conn, ipc);
 	ck_assert_str_eq(pattern, "some.*");
 	*(int *)userdata = error;
@@ -254,7 +256,7 @@ START_TEST(a_change_that_cannot_be_taken)
 	int failure = 0;
 
 	begin();
-	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, &failure, NULL), 0);
+	ck_assert_int_eq(ipc_on_registration(ipc, on_failure, &failure, NULL), 0);
 	memset(name, 'x', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
 	notify(PRESENT, name, 5, 50, 1);

@@ -22,7 +22,8 @@ static struct ipc *ipc;
 static struct ipc_object *object;
 static char failures[512];
 
-static void on_failure(struct ipc *from, const char *name, int error, void *userdata)
+static void on_event(struct ipc *from, const char *name, enum ipc_registration_event event,
+		     int error, void *userdata)
 {
 	struct ipc_slot *slot;
 	size_t size = strlen(failures);
@@ -30,8 +31,10 @@ static void on_failure(struct ipc *from, const char *name, int error, void *user
 	ck_assert_ptr_eq(from, ipc);
 	ck_assert_ptr_eq(userdata, &failures);
 	/* No lock is held. */
-	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, userdata, &slot), 0);
+	ck_assert_int_eq(ipc_on_registration(ipc, on_event, userdata, &slot), 0);
 	ipc_slot_end(slot);
+	ck_assert_int_eq(!error, event == IPC_REGISTRATION_ACQUIRED);
+	ck_assert_int_eq(error == -ESTALE, event == IPC_REGISTRATION_LOST);
 	snprintf(failures + size, sizeof(failures) - size, "%s %d\n", name, error);
 }
 
@@ -59,7 +62,7 @@ static void begin(void)
 	failures[0] = '\0';
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(test_object_new(ipc, &ops, NULL, NULL, &object), 0);
-	ck_assert_int_eq(ipc_on_replay_failure(ipc, on_failure, &failures,
+	ck_assert_int_eq(ipc_on_registration(ipc, on_event, &failures,
 			/* ret_slot= */ NULL), 0);
 }
 

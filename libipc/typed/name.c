@@ -55,69 +55,99 @@ struct ipc_options names_options(struct names *names)
 
 /* --- The replay --------------------------------------------------------------------- */
 
-struct failure_slot {
+struct event_slot {
 	struct ipc_slot base;
-	ipc_replay_failure_cb cb;
+	ipc_registration_cb cb;
 };
 
-static void failure_slot_end(struct ipc_slot *slot)
+static void event_slot_end(struct ipc_slot *slot)
 {
 	struct names *names = (struct names *)atomic_load(&slot->ipc->upper);
 	bool listed;
 
 	ipc_lock(slot->ipc);
-	listed = slots_remove_locked(&names->failure_slots, slot);
+	listed = slots_remove_locked(&names->event_slots, slot);
 	ipc_unlock(slot->ipc);
 	if (listed)
 		slot_drop(slot);
 }
 
-static const struct slot_type failure_slot_type = {
-	.size = sizeof(struct failure_slot), .end = failure_slot_end,
+static const struct slot_type event_slot_type = {
+	.size = sizeof(struct event_slot), .end = event_slot_end,
 };
 
-static void call_back(struct names *names, const char *text, int r)
+struct event {
+	char text[NAME_PATTERN_SIZE];
+	enum ipc_registration_event kind;
+	int error;
+	struct registration *lost;
+};
+
+static void call_back(struct names *names, const char *text, enum ipc_registration_event event,
+		      int error)
 {
 	struct slot_frame frame;
 	struct ipc_slot *slot;
 	uint64_t id = 0, last;
 
 	ipc_lock(names->ipc);
-	/* A callback that another callback adds is not called for this failure. */
+	/* A callback that another callback adds is not called for this event. */
 	last = names->ipc->last_cookie;
-	while ((slot = slots_next_locked(names->failure_slots, id)) && slot->id <= last) {
+	while ((slot = slots_next_locked(names->event_slots, id)) && slot->id <= last) {
 		id = slot->id;
 		slot_enter_locked(slot, &frame);
 		ipc_unlock(names->ipc);
-		((struct failure_slot *)slot)->cb(names->ipc, text, r, slot->userdata);
+		((struct event_slot *)slot)->cb(names->ipc, text, event, error, slot->userdata);
 		slot_leave(&frame);
 		ipc_lock(names->ipc);
 	}
 	ipc_unlock(names->ipc);
 }
 
-/* Reports one failure after another, because the callbacks run without the lock. */
-void names_report(struct names *names)
+/* Takes the next event off a registration, and a registration that has lost its name off the list.
+ * Returns false if there is none. */
+static bool take_event(struct names *names, struct event *event)
 {
-	char text[NAME_PATTERN_SIZE];
-	int r;
+	struct registration *i;
 
-	do {
-		r = 0;
-		pthread_mutex_lock(&names->lock);
-		for (struct registration *i = names->list; i && r == 0; i = i->next) {
-			r = i->failure;
-			i->failure = 0;
-			strcpy(text, i->text);
-		}
-		pthread_mutex_unlock(&names->lock);
-		if (r < 0)
-			call_back(names, text, r);
-	} while (r < 0);
+	*event = (struct event){ 0 };
+	pthread_mutex_lock(&names->lock);
+	for (i = names->list; i && !i->acquired && !i->failure; i = i->next)
+		;
+	if (i) {
+		strcpy(event->text, i->text);
+		event->kind = IPC_REGISTRATION_ACQUIRED;
+	}
+	if (i && i->acquired) {
+		i->acquired = false;
+	} else if (i) {
+		event->kind = IPC_REGISTRATION_FAILED;
+		event->error = i->failure;
+		i->failure = 0;
+	}
+	if (event->error == -ESTALE) {
+		event->kind = IPC_REGISTRATION_LOST;
+		registration_remove_locked(names, i);
+		event->lost = i;
+	}
+	pthread_mutex_unlock(&names->lock);
+	return i;
 }
 
-int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata,
-			  struct ipc_slot **ret_slot)
+/* Reports one event after another, because the callbacks run without the lock. */
+void names_report(struct names *names)
+{
+	struct event event;
+
+	while (take_event(names, &event)) {
+		if (event.lost)
+			event.lost->type->drop(event.lost);
+		call_back(names, event.text, event.kind, event.error);
+	}
+}
+
+int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
+			struct ipc_slot **ret_slot)
 {
 	struct ipc_slot *slot;
 	struct names *names;
@@ -128,12 +158,12 @@ int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userd
 	r = names_get(ipc, &names);
 	if (r < 0)
 		return r;
-	r = slot_new(ipc, &failure_slot_type, userdata, &slot);
+	r = slot_new(ipc, &event_slot_type, userdata, &slot);
 	if (r < 0)
 		return r;
-	((struct failure_slot *)slot)->cb = cb;
+	((struct event_slot *)slot)->cb = cb;
 	ipc_lock(ipc);
-	slots_append_locked(&names->failure_slots, slot);
+	slots_append_locked(&names->event_slots, slot);
 	slot_give(slot, ret_slot);
 	ipc_unlock(ipc);
 	return 0;
@@ -174,7 +204,8 @@ static void names_close(struct upper *upper)
 		names->list = registration->next;
 		registration->type->drop(registration);
 	}
-	slots_close(&names->failure_slots);
+	ipc_object_unref(names->registrant);
+	slots_close(&names->event_slots);
 	pthread_mutex_destroy(&names->lock);
 	free(names);
 }
@@ -249,187 +280,6 @@ bool registration_remove_locked(struct names *names, struct registration *regist
 		return false;
 	*link = registration->next;
 	return true;
-}
-
-/* --- Registering -------------------------------------------------------------------- */
-
-static struct name *name_of(struct ipc_slot *slot)
-{
-	return (struct name *)((char *)slot - offsetof(struct name, slot));
-}
-
-int name_send_unregister(struct names *names, const char *name, bool idle_exit)
-{
-	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
-	struct ipc_options options = names_options(names);
-
-	request.name = (char *)name;
-	request.idle_exit = idle_exit;
-	return manager_result(service_manager_unregister_name_with(names_manager(names), &options,
-								   &request, /* error= */ NULL));
-}
-
-static void slot_end(struct ipc_slot *slot)
-{
-	struct name *name = name_of(slot);
-	bool listed;
-
-	/* In a forked child the lock may be another thread's for ever. */
-	if (slot->ipc->foreign)
-		return;
-	pthread_mutex_lock(&name->names->lock);
-	listed = registration_remove_locked(name->names, &name->base);
-	/* If this fails, the name ends with its object. */
-	if (listed)
-		name_send_unregister(name->names, name->base.text, /* idle_exit= */ false);
-	pthread_mutex_unlock(&name->names->lock);
-	if (listed)
-		slot_drop(slot);
-}
-
-static void slot_release(struct ipc_slot *slot)
-{
-	ipc_object_unref(name_of(slot)->provider);
-	ipc_object_unref(name_of(slot)->object);
-}
-
-static void slot_free(struct ipc_slot *slot)
-{
-	free(name_of(slot));
-}
-
-static const struct slot_type name_slot_type = {
-	.end = slot_end, .release = slot_release, .free = slot_free,
-};
-
-void name_drop(struct name *name)
-{
-	if (name)
-		slot_drop(&name->slot);
-}
-
-static void drop(struct registration *registration)
-{
-	name_drop((struct name *)registration);
-}
-
-static int send(struct names *names, struct registration *registration)
-{
-	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
-	const struct name *name = (const struct name *)registration;
-	Ipc__Object id = IPC__OBJECT__INIT;
-	struct ipc_options options = names_options(names);
-	int r;
-
-	r = ipc_object_id(name->provider ?: name->object, &id.id);
-	if (r < 0)
-		return r;
-	request.name = registration->text;
-	if (name->provider)
-		request.provider = &id;
-	else
-		request.object = &id;
-	request.interface = (char *)(name->object->interface ?: "");
-	return manager_result(service_manager_register_name_with(names_manager(names), &options,
-								 &request, /* error= */ NULL));
-}
-
-const struct registration_type name_type = { .send = send, .drop = drop };
-
-int name_new(struct names *names, const char *text, struct ipc_object *object,
-	     struct name **ret_name)
-{
-	struct name *name = calloc(1, sizeof(*name));
-	int r;
-
-	if (!name)
-		return -ENOMEM;
-	r = slot_init(&name->slot, names->ipc, &name_slot_type, /* userdata= */ NULL);
-	if (r < 0) {
-		free(name);
-		return r;
-	}
-	name->base.type = &name_type;
-	strcpy(name->base.text, text);
-	name->names = names;
-	name->object = ipc_object_ref(object);
-	*ret_name = name;
-	return 0;
-}
-
-struct name *name_find_locked(struct names *names, const char *text)
-{
-	struct registration *registration = names->list;
-
-	while (registration &&
-	       (registration->type != &name_type || strcmp(registration->text, text)))
-		registration = registration->next;
-	return (struct name *)registration;
-}
-
-int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot)
-{
-	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
-	struct name *old = NULL;
-	int r;
-
-	/* Callbacks may come before the manager's reply. */
-	slot_give(&name->slot, ret_slot);
-	pthread_mutex_lock(&names->lock);
-	r = registration_send_locked(names, &name->base);
-	if (r == 0) {
-		old = name_find_locked(names, name->base.text);
-		if (old)
-			registration_remove_locked(names, &old->base);
-		registration_add_locked(names, &name->base);
-	}
-	pthread_mutex_unlock(&names->lock);
-	name_drop(old);
-	if (r == 0)
-		return 0;
-	if (ret_slot)
-		*ret_slot = before;
-	slot_abandon(&name->slot, /* given= */ ret_slot);
-	return r;
-}
-
-int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
-		      struct ipc_slot **ret_slot)
-{
-	struct names *names;
-	struct name *kept;
-	int r;
-
-	if (!object || object->ipc != ipc)
-		return -EINVAL;
-	r = names_get_for(ipc, name, &names);
-	if (r == 0)
-		r = name_new(names, name, object, &kept);
-	return r < 0 ? r : name_register(names, kept, ret_slot);
-}
-
-int ipc_unregister_name(struct ipc *ipc, const char *name)
-{
-	struct name *kept = NULL;
-	struct names *names;
-	int r;
-
-	r = names_get_for(ipc, name, &names);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&names->lock);
-	r = name_send_unregister(names, name, /* idle_exit= */ false);
-	/* In these cases the manager no longer knows our registration, or does not know it yet. */
-	if (r == 0 || r == -ENOENT || r == -EPERM || r == -ENOTCONN ||
-	    r == -ECONNRESET)
-		kept = name_find_locked(names, name);
-	if (kept)
-		registration_remove_locked(names, &kept->base);
-	pthread_mutex_unlock(&names->lock);
-
-	r = kept ? 0 : r;
-	name_drop(kept);
-	return r;
 }
 
 /* --- Finding -------------------------------------------------------------------- */

@@ -6,7 +6,8 @@
  * manager. If the manager restarts, the driver notifies the connection
  * (IPCBUS_EVENT_MANAGER), and libipc sends all registrations to the new manager.
  *
- *   name.c          names: register, unregister, find, list; the replay
+ *   name.c          names: find, list; the replay
+ *   name-register.c  names: register, unregister, gain, lose
  *   name-idle.c     names of services with idle exit
  *   name-watch.c    watches of names
  *
@@ -32,7 +33,8 @@ struct names;
 struct registration {
 	struct registration *next;
 	const struct registration_type *type;
-	int failure;		/* -errno to report to the program; 0: none */
+	int failure;		/* -errno to report to the program; 0: none; -ESTALE: it is lost */
+	bool acquired;		/* to report: it left the queue of the name */
 	char text[NAME_PATTERN_SIZE];
 };
 
@@ -53,6 +55,11 @@ struct name {
 	/* With idle exit: what the manager gets in place of the object, or NULL. */
 	struct ipc_object *provider;
 	ipc_idle_cb idle;
+	unsigned int flags;	/* IPC_NAME_REPLACE, IPC_NAME_QUEUE */
+	uint64_t cookie;
+	/* Under names.lock. */
+	uint64_t number;	/* from the manager; 0: it does not have the name yet */
+	bool queued;
 	struct names *names;
 };
 
@@ -65,8 +72,10 @@ struct names {
 	/* Under the lock. */
 	struct registration *list;	/* newest first */
 	bool watches_manager;		/* new managers are reported */
+	struct ipc_object *registrant;	/* made with the first name */
+	uint64_t last_cookie;
 	/* Under ipc->lock. */
-	struct ipc_slot *failure_slots;	/* ipc_on_replay_failure() */
+	struct ipc_slot *event_slots;	/* ipc_on_registration() */
 };
 
 /* Returns the registrations of a connection, and allocates them first if there are none. Fails with
@@ -98,12 +107,14 @@ int name_new(struct names *names, const char *text, struct ipc_object *object,
 	     struct name **ret_name);
 /* Ends a name that is not on the list (any more); NULL is allowed. */
 void name_drop(struct name *name);
-/* Registers the name, and replaces an older registration of the same name. Takes ownership of name,
- * also on failure. */
+/* Registers the name. Returns 1 if it is in the queue of the name. Takes ownership of name, also on
+ * failure. */
 int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot);
-/* Tells the manager that the name has ended. With idle_exit, the manager starts the service again
- * for clients that wait for the name. */
-int name_send_unregister(struct names *names, const char *name, bool idle_exit);
+/* Tells the manager that a name has ended: the registration own, or, if that is NULL, the
+ * registration of the name's owner. With idle_exit, the manager starts the service again for
+ * clients that wait for the name. */
+int name_send_unregister(struct names *names, const char *text, const struct name *own,
+			 bool idle_exit);
 struct name *name_find_locked(struct names *names, const char *text);
 /* Returns -ENOTCONN if the manager died or is not running, else the result of the call. */
 int manager_result(int r);

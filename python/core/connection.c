@@ -350,15 +350,20 @@ static PyObject *fail_name(struct connection *connection, const char *name, int 
 	return fail_saying(r, message);
 }
 
-/* register(name, Object): if that fails, the Object ends, because the manager may know it. */
+/* register(name, Object, flags) -> whether the Object has the name, or is in the queue. If that
+ * fails, the Object ends, because the manager may know it. */
 static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *object;
 	struct names_use use;
 	const char *name;
+	long flags;
 	int r;
 
-	if (!args_check("register", n, 2, 2) || !get_text(args[0], false, &name))
+	if (!args_check("register", n, 3, 3) || !get_text(args[0], false, &name))
+		return NULL;
+	flags = PyLong_AsLong(args[2]);
+	if (flags == -1 && PyErr_Occurred())
 		return NULL;
 	if (Py_TYPE(args[1]) != object_type || !((struct object *)args[1])->object) {
 		PyErr_Format(PyExc_TypeError, "%R is no Object that can be registered", args[1]);
@@ -368,13 +373,14 @@ static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t
 		return NULL;
 	object = ipc_object_ref(((struct object *)args[1])->object);
 	Py_BEGIN_ALLOW_THREADS
-	r = ipc_register_name(use.ipc, name, object, /* ret_slot= */ NULL);
+	r = ipc_register_name_with(use.ipc, name, object, (unsigned int)flags,
+				   /* ret_slot= */ NULL);
 	if (r < 0)
 		ipc_object_end(object);
 	ipc_object_unref(object);
 	names_end(&use);
 	Py_END_ALLOW_THREADS
-	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : Py_NewRef(Py_None));
+	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : PyBool_FromLong(!r));
 }
 
 static PyObject *unregister(PyObject *self, PyObject *text)
@@ -513,6 +519,37 @@ static PyObject *watch(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	return slot_new(of(self), args[1], /* once= */ false, start_watch, (void *)pattern);
 }
 
+static void registered(struct ipc *ipc, const char *name, enum ipc_registration_event event,
+		       int error, void *userdata)
+{
+	PyObject *exception = NULL;
+	PyGILState_STATE state;
+
+	(void)ipc;
+	if (!python_enter(&state))
+		return;
+	if (event == IPC_REGISTRATION_FAILED)
+		exception = make_error(error, NULL);
+	else
+		exception = Py_NewRef(Py_None);
+	slot_notify(userdata, exception ? Py_BuildValue("(siN)", name, (int)event, exception) :
+					  NULL);
+	python_leave(state);
+}
+
+static int start_registration(struct ipc *ipc, struct slot *slot, void *data,
+			      struct ipc_slot **ret_slot)
+{
+	(void)data;
+	return ipc_on_registration(ipc, registered, slot, ret_slot);
+}
+
+/* on_registration(callback) -> Slot: callback(name, REGISTRATION_*, exception or None) */
+static PyObject *on_registration(PyObject *self, PyObject *callback)
+{
+	return slot_new(of(self), callback, /* once= */ false, start_registration, NULL);
+}
+
 static void writable(struct ipc *ipc, void *userdata)
 {
 	PyGILState_STATE state;
@@ -572,6 +609,7 @@ static PyMethodDef methods[] = {
 	{ "check", check, METH_O, NULL },
 	{ "list", list, METH_O, NULL },
 	{ "watch", FAST(watch), METH_FASTCALL, NULL },
+	{ "on_registration", on_registration, METH_O, NULL },
 	{ "on_writable", on_writable, METH_O, NULL },
 	{ "set_timeout", set_timeout, METH_O, NULL },
 	{ "object", FAST(make_object), METH_FASTCALL, NULL },

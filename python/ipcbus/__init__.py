@@ -34,7 +34,7 @@ from .errors import (
     Unimplemented,
     WouldBlock,
 )
-from ._base import Entry, NameInfo
+from ._base import Entry, NameChange, NameInfo, Registration
 from .memory import Memory
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "InvalidArgument",
     "Memory",
     "MessageTooLarge",
+    "NameChange",
     "NameInfo",
     "NameTaken",
     "NoManager",
@@ -61,6 +62,7 @@ __all__ = [
     "PermissionDenied",
     "ProtocolError",
     "QuotaExceeded",
+    "Registration",
     "ServiceError",
     "Unimplemented",
     "WouldBlock",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import enum
 import errno
 import logging
 from collections.abc import Mapping
@@ -26,6 +27,33 @@ class NameInfo(NamedTuple):
     interface: str
     pid: int
     uid: int
+
+
+class NameChange(enum.IntEnum):
+    """What ``watch_names()`` reports."""
+
+    PRESENT = _core.NAME_PRESENT
+    """The name was registered, or replaced by another object."""
+    GONE = _core.NAME_GONE
+    """The name was unregistered, its process died, or the bus has ended."""
+    SETTLED = _core.NAME_SETTLED
+    """All names that exist were reported."""
+
+
+class Registration(enum.IntEnum):
+    """What ``on_registration()`` reports about a name or a watch of this bus."""
+
+    ACQUIRED = _core.REGISTRATION_ACQUIRED
+    """It was in the queue of the name, and has the name now."""
+    LOST = _core.REGISTRATION_LOST
+    """It has ended: another object of this user replaced it, or another process unregistered
+    it."""
+    FAILED = _core.REGISTRATION_FAILED
+    """It could not be registered at a new service manager, or a change of a name was lost."""
+
+
+def to_register_flags(replace: bool, queue: bool) -> int:
+    return (_core.NAME_REPLACE if replace else 0) | (_core.NAME_QUEUE if queue else 0)
 
 
 # Seconds. An int of any size may be compared with it.

@@ -20,6 +20,11 @@ DETACHED: int
 NAME_PRESENT: int
 NAME_GONE: int
 NAME_SETTLED: int
+NAME_REPLACE: int
+NAME_QUEUE: int
+REGISTRATION_ACQUIRED: int
+REGISTRATION_LOST: int
+REGISTRATION_FAILED: int
 NEVER: int
 
 _Data = Union[bytes, bytearray, memoryview, "Message", "Call", None]
@@ -195,7 +200,8 @@ class Connection:
     # See Slot.cancels_names().
     def cancellation(self) -> Slot: ...
     # If it fails, the object ends: the service manager may know it already.
-    def register(self, name: str, object: Object, /) -> None: ...
+    # False: the object is in the queue of the name.
+    def register(self, name: str, object: Object, flags: int, /) -> bool: ...
     def unregister(self, name: str, /) -> None: ...
     # Without a timeout it does not wait for the name. With an interface: InterfaceMismatch.
     def get(self, name: str, timeout: int | None, interface: str | None, /) -> Proxy: ...
@@ -206,6 +212,9 @@ class Connection:
         pattern: str,
         callback: Callable[[int, tuple[str, str, int, int] | None, Proxy | None], object],
         /,
+    ) -> Slot: ...
+    def on_registration(
+        self, callback: Callable[[str, int, Exception | None], object], /
     ) -> Slot: ...
     def on_writable(self, callback: Callable[[], object], /) -> Slot: ...
     def set_timeout(self, usec: int, /) -> None: ...

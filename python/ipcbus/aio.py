@@ -25,7 +25,9 @@ from ._aio_stream import Stream as Stream
 from ._base import (
     Buffer,
     Entry,
+    NameChange,
     NameInfo,
+    Registration,
     BaseProxy,
     BaseRawService,
     RawRequest,
@@ -36,6 +38,7 @@ from ._base import (
     reply_raw,
     to_delay,
     to_metadata,
+    to_register_flags,
     to_usec,
     to_wait,
 )
@@ -629,15 +632,59 @@ class Bus:
             NameInfo(*info) for info in await self._in_thread(self._connection.list, prefix)
         ]
 
-    async def register(self, name: str, service: Service | RawService) -> None:
-        """Registers a service under a name. Raises ``NameTaken`` if another user's service has
-        it, ``PermissionDenied`` if the policy forbids it. If it fails or is canceled, the name is
-        not registered."""
-        exported = self.make_object(service)
-        async with self._names:
-            await self._in_thread(
-                self._connection.register, name, exported, undo=lambda _: exported.end()
+    async def watch_names(
+        self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
+    ) -> Watch:
+        """Calls callback in the loop, for each name that matches pattern, a name or a prefix
+        followed by ``*``: for those that exist, then with ``SETTLED``, then for each change. The
+        proxy is None if the name is gone, may not be called, or is of this bus."""
+
+        def changed(
+            change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
+        ) -> None:
+            self._run(
+                callback,
+                NameChange(change),
+                None if info is None else NameInfo(*info),
+                None if proxy is None else Proxy(self, proxy),
             )
+
+        async with self._names:
+            return Watch(
+                await self._in_thread(self._connection.watch, pattern, changed, undo=_end_watch)
+            )
+
+    async def register(
+        self,
+        name: str,
+        service: Service | RawService,
+        *,
+        replace: bool = False,
+        queue: bool = False,
+    ) -> bool:
+        """Registers a service under a name. Raises ``NameTaken`` if a living service has it,
+        ``PermissionDenied`` if the policy forbids it. If it fails or is canceled, the name is not
+        registered. If a service of this user has the name: with replace it loses the name; with
+        queue the function returns False, and the service gets the name when the other's
+        registration ends."""
+        exported = self.make_object(service)
+        flags = to_register_flags(replace, queue)
+        async with self._names:
+            return await self._in_thread(
+                self._connection.register, name, exported, flags, undo=lambda _: exported.end()
+            )
+
+    def on_registration(
+        self, callback: Callable[[str, Registration, Exception | None], object]
+    ) -> Watch:
+        """Calls callback in the loop, when a name or a watch of this bus was acquired from the
+        queue, lost, or not registered at a new service manager. The exception is None unless that
+        failed."""
+        return Watch(
+            self._connection.on_registration(
+                lambda name, event, error: self._run(callback, name, Registration(event), error)
+            )
+        )
 
     async def unregister_name(self, name: str) -> None:
         """Unregisters a name."""

@@ -26,7 +26,9 @@ from . import _core, stubs
 from ._base import (
     Buffer,
     Entry,
+    NameChange,
     NameInfo,
+    Registration,
     BaseProxy,
     BaseRawService,
     RawRequest,
@@ -37,6 +39,7 @@ from ._base import (
     reply_raw,
     to_metadata,
     to_name_wait,
+    to_register_flags,
     to_usec,
     to_wait,
 )
@@ -508,10 +511,51 @@ class Bus:
         """Lists the names that start with prefix, sorted."""
         return [NameInfo(*info) for info in self._connection.list(prefix)]
 
-    def register(self, name: str, service: Service | RawService) -> None:
-        """Registers a service under a name. Raises ``NameTaken`` if another user's service has
-        it, ``PermissionDenied`` if the policy forbids it."""
-        self._connection.register(name, self.make_object(service))
+    def watch_names(
+        self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
+    ) -> Watch:
+        """Calls callback on a thread that serves, for each name that matches pattern, a name or a
+        prefix followed by ``*``: for those that exist, then with ``SETTLED``, then for each change.
+        Its calls do not overlap. The proxy is None if the name is gone, may not be called, or is
+        of this bus."""
+
+        def changed(
+            change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
+        ) -> None:
+            callback(
+                NameChange(change),
+                None if info is None else NameInfo(*info),
+                None if proxy is None else Proxy(self, proxy),
+            )
+
+        return Watch(self._connection.watch(pattern, changed))
+
+    def register(
+        self,
+        name: str,
+        service: Service | RawService,
+        *,
+        replace: bool = False,
+        queue: bool = False,
+    ) -> bool:
+        """Registers a service under a name. Raises ``NameTaken`` if a living service has it,
+        ``PermissionDenied`` if the policy forbids it. If a service of this user has it: with
+        replace it loses the name; with queue the function returns False, and the service gets the
+        name when the other's registration ends."""
+        flags = to_register_flags(replace, queue)
+        return self._connection.register(name, self.make_object(service), flags)
+
+    def on_registration(
+        self, callback: Callable[[str, Registration, Exception | None], object]
+    ) -> Watch:
+        """Calls callback on a thread that serves, when a name or a watch of this bus was acquired
+        from the queue, lost, or not registered at a new service manager. The exception is None
+        unless that failed."""
+        return Watch(
+            self._connection.on_registration(
+                lambda name, event, error: callback(name, Registration(event), error)
+            )
+        )
 
     def unregister_name(self, name: str) -> None:
         """Unregisters a name."""

@@ -9,10 +9,12 @@ import gc
 import math
 import os
 import pickle
+import queue
 import threading
 import time
 
 import ipcbus
+from ipcbus import NameChange, Registration
 from common import Case, Echo, new_name
 from ipcbus import _core, aio, sync
 
@@ -272,6 +274,37 @@ class Names(Case):
         await self.server.unregister_name(name)
         self.assertEqual(await self.client.list_names(name), [])
 
+    async def test_watch_names(self):
+        name = new_name()
+        changes: asyncio.Queue = asyncio.Queue()
+        watch = await self.client.watch_names(name, lambda *change: changes.put_nowait(change))
+        self.assertEqual(await self.within(changes.get()), (NameChange.SETTLED, None, None))
+        await self.server.register(name, Echo())
+        change, info, proxy = await self.within(changes.get())
+        self.assertEqual((change, info.name, info.interface), (NameChange.PRESENT, name, "test.Echo"))
+        await proxy.ping()
+        await self.server.unregister(name)
+        change, info, proxy = await self.within(changes.get())
+        self.assertEqual((change, info.name, proxy), (NameChange.GONE, name, None))
+        watch.end()
+
+    async def test_replace_and_queue(self):
+        name = new_name()
+        events: asyncio.Queue = asyncio.Queue()
+        watch = self.server.on_registration(lambda *event: events.put_nowait(event))
+        self.assertTrue(await self.server.register(name, Echo()))
+        with self.assertRaisesRegex(ipcbus.NameTaken, name):
+            await self.client.register(name, Echo())
+        self.assertTrue(await self.client.register(name, Echo(), replace=True))
+        self.assertEqual(await self.within(events.get()), (name, Registration.LOST, None))
+        self.assertFalse(await self.server.register(name, Echo(), queue=True))
+        await self.client.unregister(name)
+        self.assertEqual(await self.within(events.get()), (name, Registration.ACQUIRED, None))
+        with self.assertRaises(ipcbus.InvalidArgument):
+            await self.server.register(name, Echo(), queue=True, replace=True)
+        await self.server.unregister(name)
+        watch.end()
+
 
 class Entries(Case):
     async def test_fds(self):
@@ -374,6 +407,39 @@ class Entries(Case):
 
 
 class Sync(Case):
+    async def test_names(self):
+        name = new_name()
+        changes: queue.Queue = queue.Queue()
+        events: queue.Queue = queue.Queue()
+
+        class Echo(sync.RawService):
+            pass
+
+        def work():
+            with sync.Bus() as first, sync.Bus() as second:
+                first.on_registration(lambda *event: events.put(event))
+                second.watch_names(name, lambda *change: changes.put(change[0]))
+                servers = [threading.Thread(target=bus.run) for bus in (first, second)]
+                for thread in servers:
+                    thread.start()
+                self.assertTrue(first.register(name, Echo()))
+                with self.assertRaises(ipcbus.NameTaken):
+                    second.register(name, Echo())
+                self.assertTrue(second.register(name, Echo(), replace=True))
+                self.assertEqual(events.get(timeout=10), (name, Registration.LOST, None))
+                self.assertFalse(first.register(name, Echo(), queue=True))
+                second.unregister(name)
+                self.assertEqual(events.get(timeout=10), (name, Registration.ACQUIRED, None))
+                first.unregister(name)
+                while changes.get(timeout=10) != NameChange.GONE:
+                    pass
+                for bus in (first, second):
+                    bus.stop()
+                for thread in servers:
+                    thread.join()
+
+        await asyncio.to_thread(work)
+
     async def test_threads(self):
         """Eight threads call a service that three threads serve."""
         name = new_name()

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ipcbus::{
     Background, Call, Cancellation, Connection, Error, Limits, Message, NameChange, Object,
-    Options, Origin, Proxy, Result, Service, Stream,
+    Options, Origin, Proxy, Registration, Result, Service, Slot, Stream,
 };
 
 const ECHO: u32 = 1;
@@ -737,6 +737,46 @@ fn names_are_watched() {
     serving.stop().unwrap();
 }
 
+fn names_are_replaced_and_queued() {
+    let bus = start();
+    let serving = bus.client.run_in_background().unwrap();
+    let (events, reported) = channel();
+    let slots: Vec<_> = [("server", &bus.server), ("client", &bus.client)]
+        .into_iter()
+        .map(|(who, connection)| {
+            let events = events.clone();
+            let report = move |name: &str, event: Registration| {
+                assert_eq!(name, "test.one");
+                events.send((who, event)).unwrap()
+            };
+            connection.on_registration(report).unwrap()
+        })
+        .collect();
+    let object = |connection, interface| {
+        let serve = |call: Call| call.reply(&Message::new(0));
+        Object::builder(connection).interface(interface).create(serve).unwrap()
+    };
+    let first = object(&bus.server, "test.First");
+    let second = object(&bus.client, "test.Second");
+    let owner = || bus.client.check_name("test.one").unwrap().interface;
+
+    bus.server.register_name("test.one", &first).unwrap();
+    let error = bus.client.register_name("test.one", &second).unwrap_err();
+    assert_eq!(error.code(), libc::EEXIST);
+    bus.client.replace_name("test.one", &second).unwrap();
+    let event = reported.recv_timeout(LONG.unwrap()).unwrap();
+    assert!(matches!(event, ("server", Registration::Lost)));
+    assert_eq!(owner(), "test.Second");
+    assert!(!bus.server.queue_name("test.one", &first).unwrap());
+    bus.client.unregister_name("test.one").unwrap();
+    let event = reported.recv_timeout(LONG.unwrap()).unwrap();
+    assert!(matches!(event, ("server", Registration::Acquired)));
+    assert_eq!(owner(), "test.First");
+    bus.server.unregister_name("test.one").unwrap();
+    slots.into_iter().for_each(Slot::end);
+    serving.stop().unwrap();
+}
+
 fn limits_hold() {
     let bus = start();
     let limits = Limits { message_size: 10, ..Limits::default() };
@@ -806,6 +846,7 @@ fn main() {
         streams_carry_messages
         everything_that_waits_ends_with_the_bus
         names_are_watched
+        names_are_replaced_and_queued
         limits_hold
         services_end_with_their_objects
     ]));

@@ -161,7 +161,7 @@
  *                 watch.
  *   -EACCES       IPC_PERMISSION_DENIED. The policy of names forbids it. ipc_open(): no
  *                 permission on the device.
- *   -EEXIST       IPC_NAME_TAKEN. A service of another user has that name.
+ *   -EEXIST       IPC_NAME_TAKEN. A service has that name already.
  *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the service failed.
  *   -ENOTCONN     IPC_NO_MANAGER. No service manager is running.
  *   -ECONNRESET   IPC_BUS_ENDED. ipcbusd ran this bus and has ended: open a new connection.

@@ -23,10 +23,11 @@
  *   -EDQUOT       This user has too many names, waits or watches.
  *
  * Replay. When a new service manager starts, the library registers all names and watches of a
- * connection again, on a serving thread. If that fails for one of them (-EEXIST: another user has
- * the name by now; -EACCES, -ENOMEM), the callback of ipc_on_replay_failure() is called. The
- * library does not try again before the next service manager starts, but the program may: it
- * calls ipc_register_name() again, or ends the slot of the watch and watches again.
+ * connection again, on a serving thread. Of the servers of one user, the server that got the name
+ * last before the restart has it again. If a replay fails (-EEXIST: another user has the name by
+ * now; -EACCES, -ENOMEM), the callback of ipc_on_registration() is called. The library does not try
+ * again before the next service manager starts, but the program may: it calls ipc_register_name()
+ * again, or ends the slot of the watch and watches again.
  */
 #ifndef IPC_PUBLIC_NAME_H
 #define IPC_PUBLIC_NAME_H
@@ -46,41 +47,78 @@ struct ipc_slot;
 
 /* --- Registering ----------------------------------------------------------- */
 
+/* Flags of ipc_register_name_with(): what to do if an object of this user has the name. */
+enum ipc_register_flags {
+	IPC_NAME_REPLACE = 1,	/* take the name from it */
+	IPC_NAME_QUEUE = 2,		/* wait in the queue of the name until it ends */
+};
+
 /*
- * Register an object under a name. The connection keeps a reference of the object until
- * ipc_unregister_name() or its end. If this user's object has the name, it is replaced. The process
- * that had it is not notified, and replays its registration at the next service manager, where the
- * last replay wins. Ending the slot unregisters the name; if the service manager cannot be informed
- * of that, the name ends with the object.
+ * Register an object under a name. A name has one owner: if a living object has the name, the
+ * registration fails with -EEXIST. A name is free as soon as its object or its process has ended.
+ * The connection keeps a reference of the object until ipc_unregister_name() or its end. Ending the
+ * slot unregisters the name; if the service manager cannot be informed of that, the name ends with
+ * the object.
+ *
+ * ipc_register_name_with() takes flags of enum ipc_register_flags; 0 is ipc_register_name(). They
+ * concern only objects of this user: a name of another user always fails with -EEXIST.
+ *
+ * With IPC_NAME_REPLACE, clients that ask for the name from now on get the new object. Clients
+ * that have the old object keep it. The process of the old object is notified
+ * (IPC_REGISTRATION_LOST) and should finish its work and exit.
+ * With IPC_NAME_QUEUE, the function returns 1 if it has to wait for the name. The first object in
+ * the queue gets the name when the owner's registration ends (IPC_REGISTRATION_ACQUIRED).
+ *
+ * In the first half second after the start of a service manager, a name that was registered
+ * without IPC_NAME_REPLACE may be lost to an earlier owner of this user that registers it again,
+ * and with IPC_NAME_QUEUE the function returns 1 even if the name is free.
  *
  * If it fails with -ETIMEDOUT, the service manager may know the name all the same, until the
  * object ends; the connection does not keep it.
  *
- *   -EEXIST   A living object of another user has the name, or it is reserved for another user.
- *   -EINVAL   The name is malformed, or the object belongs to another connection.
+ *   -EEXIST   A living object has the name, or the name is reserved for another user, whose object
+ *             ended a short time ago.
+ *   -EINVAL   The name is malformed, the object belongs to another connection, or flags has both
+ *             flags or an unknown flag.
  */
 int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
 		      struct ipc_slot **ret_slot);
+int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object *object,
+			   unsigned int flags, struct ipc_slot **ret_slot);
 
 /*
- * Unregister a name. If this connection registered the name, that also succeeds if there is
- * no service manager, or if the name belongs to somebody else by now. After a failure the name
- * stays registered and is replayed.
+ * Unregister a name. If this connection registered the name, ends its own newest registration of
+ * it, and succeeds even if no service manager is running or if another object has the name by
+ * now. Otherwise ends the registration of another process of this user, which is notified
+ * (IPC_REGISTRATION_LOST). After a failure the name stays registered and is replayed.
  *
  *   -EPERM    The name belongs to another user, and this connection did not register it.
  */
 int ipc_unregister_name(struct ipc *ipc, const char *name);
 
+enum ipc_registration_event {
+	IPC_REGISTRATION_ACQUIRED = 1,	/* it was in the queue, and has the name now */
+	IPC_REGISTRATION_LOST = 2,	/* it has ended: replaced, or unregistered elsewhere */
+	IPC_REGISTRATION_FAILED = 3,	/* it could not be replayed, or missed a change */
+};
+
 /*
- * Register a callback for failed replays. It runs on a serving thread, once for each name or
- * watched pattern that could not be registered at the new service manager. It also runs if a change
- * of a watched name was lost for lack of memory; name is then the pattern. error is a negative
- * errno. name is valid during the call.
+ * Register a callback for events of this connection's registrations: of names and of watches. It
+ * runs on a serving thread, once for each event. name is a name or the pattern of a watch. It is
+ * valid during the call. error is a negative errno.
+ *
+ *   IPC_REGISTRATION_ACQUIRED  error is 0.
+ *   IPC_REGISTRATION_LOST      Another object of this user replaced the object, or another process
+ *                              unregistered the name. error is -ESTALE. The slot has ended, and
+ *                              the library does not replay the registration.
+ *   IPC_REGISTRATION_FAILED    The name or the watch could not be registered at a new service
+ *                              manager, or a change of a watched name was lost for lack of memory.
+ *                              The library replays it at the next service manager.
  */
-typedef void (*ipc_replay_failure_cb)(struct ipc *ipc, const char *name, int error,
-				      void *userdata);
-int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userdata,
-			  struct ipc_slot **ret_slot);
+typedef void (*ipc_registration_cb)(struct ipc *ipc, const char *name,
+				    enum ipc_registration_event event, int error, void *userdata);
+int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
+			struct ipc_slot **ret_slot);
 
 /*
  * Register an object of a service that exits when nobody uses it. Like ipc_register_name(),
@@ -94,7 +132,7 @@ int ipc_on_replay_failure(struct ipc *ipc, ipc_replay_failure_cb cb, void *userd
  * it any more, and the process may exit: clients that ask for the name from now on wait
  * for the next process that registers it. References of this process do not count. Without a
  * service manager it succeeds. After a failure the name stays registered: continue to serve. If
- * the service manager cannot be informed of that, the callback of ipc_on_replay_failure() is
+ * the service manager cannot be informed of that, the callback of ipc_on_registration() is
  * called.
  *
  *   -EBUSY    Somebody uses the object or is about to. idle will be called again.

@@ -43,6 +43,13 @@ pub const IPC_NAME_PRESENT: c_uint = 1;
 pub const IPC_NAME_GONE: c_uint = 2;
 pub const IPC_NAME_SETTLED: c_uint = 3;
 
+pub const IPC_NAME_REPLACE: c_uint = 1;
+pub const IPC_NAME_QUEUE: c_uint = 2;
+
+pub const IPC_REGISTRATION_ACQUIRED: c_uint = 1;
+pub const IPC_REGISTRATION_LOST: c_uint = 2;
+pub const IPC_REGISTRATION_FAILED: c_uint = 3;
+
 pub const IPC_RAW_ENTRIES_MAX: usize = 64;
 pub const IPC_RAW_PARTS_MAX: usize = 64;
 pub const IPC_RAW_OBJECT: c_uint = 1;
@@ -170,8 +177,8 @@ pub type ipc_death_cb = unsafe extern "C" fn(*mut ipc_proxy, *mut c_void);
 pub type ipc_freeze_cb = unsafe extern "C" fn(*mut ipc_proxy, c_int, *mut c_void);
 pub type ipc_writable_cb = unsafe extern "C" fn(*mut ipc, *mut c_void);
 pub type ipc_idle_cb = unsafe extern "C" fn(*mut ipc, *const c_char, *mut c_void);
-pub type ipc_replay_failure_cb =
-    unsafe extern "C" fn(*mut ipc, *const c_char, c_int, *mut c_void);
+pub type ipc_registration_cb =
+    unsafe extern "C" fn(*mut ipc, *const c_char, c_uint, c_int, *mut c_void);
 pub type ipc_name_cb = unsafe extern "C" fn(
     *mut ipc,
     c_uint,
@@ -310,10 +317,17 @@ extern "C" {
         object: *mut ipc_object,
         ret_slot: *mut *mut ipc_slot,
     ) -> c_int;
-    pub fn ipc_unregister_name(ipc: *mut ipc, name: *const c_char) -> c_int;
-    pub fn ipc_on_replay_failure(
+    pub fn ipc_register_name_with(
         ipc: *mut ipc,
-        cb: ipc_replay_failure_cb,
+        name: *const c_char,
+        object: *mut ipc_object,
+        flags: c_uint,
+        ret_slot: *mut *mut ipc_slot,
+    ) -> c_int;
+    pub fn ipc_unregister_name(ipc: *mut ipc, name: *const c_char) -> c_int;
+    pub fn ipc_on_registration(
+        ipc: *mut ipc,
+        cb: ipc_registration_cb,
         userdata: *mut c_void,
         ret_slot: *mut *mut ipc_slot,
     ) -> c_int;

@@ -3,6 +3,7 @@ use std::ffi::{c_void, CStr};
 use std::fmt;
 use std::os::unix::io::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -238,15 +239,75 @@ impl Connection {
     }
 
     /// Registers an object under a name, until [`Connection::unregister_name`] or the end of the
-    /// connection. `EEXIST`: a living object of another user has the name.
+    /// connection. `EEXIST`: a living object has the name.
     pub fn register_name(&self, name: &str, object: &Object) -> Result<()> {
+        self.register_with_flags(name, object, 0).map(drop)
+    }
+
+    /// As [`Connection::register_name`]. If a living object of this user has the name, it loses the
+    /// name, and its process is notified of [`Registration::Lost`].
+    pub fn replace_name(&self, name: &str, object: &Object) -> Result<()> {
+        self.register_with_flags(name, object, sys::IPC_NAME_REPLACE).map(drop)
+    }
+
+    /// As [`Connection::register_name`]. If a living object of this user has the name, returns
+    /// `false` and waits in the queue of the name until [`Registration::Acquired`].
+    pub fn queue_name(&self, name: &str, object: &Object) -> Result<bool> {
+        Ok(self.register_with_flags(name, object, sys::IPC_NAME_QUEUE)? == 0)
+    }
+
+    fn register_with_flags(&self, name: &str, object: &Object, flags: u32) -> Result<i32> {
         let text = exact(name)?;
         // SAFETY: both have references.
         check(unsafe {
-            sys::ipc_register_name(self.0, text.as_ptr(), object.raw(), std::ptr::null_mut())
+            sys::ipc_register_name_with(
+                self.0,
+                text.as_ptr(),
+                object.raw(),
+                flags,
+                std::ptr::null_mut(),
+            )
         })
         .map_err(|error| error.about(name))
-        .map(drop)
+    }
+
+    /// Calls `function` on a serving thread when a name or a watch of this connection was gained,
+    /// lost or not replayed, with the name or the pattern: see `ipc_on_registration()`.
+    pub fn on_registration(
+        &self,
+        function: impl FnMut(&str, Registration) + Send + 'static,
+    ) -> Result<Slot> {
+        fn enlist<F: FnMut(&str, Registration) + Send + 'static>(
+            connection: &Connection,
+            function: Mutex<F>,
+        ) -> Result<Slot> {
+            // SAFETY: the slot keeps the function.
+            Slot::register(function, |held, slot| unsafe {
+                sys::ipc_on_registration(connection.0, changed::<F>, held, slot)
+            })
+        }
+
+        unsafe extern "C" fn changed<F: FnMut(&str, Registration)>(
+            _: *mut sys::ipc,
+            name: *const libc::c_char,
+            event: u32,
+            error: i32,
+            held: *mut c_void,
+        ) {
+            let function = &*(held as *const Mutex<F>);
+            guarded("on_registration", || {
+                let name = CStr::from_ptr(name).to_string_lossy();
+                let event = match event {
+                    sys::IPC_REGISTRATION_ACQUIRED => Registration::Acquired,
+                    sys::IPC_REGISTRATION_LOST => Registration::Lost,
+                    _ => Registration::Failed(Error::errno(-error)),
+                };
+                // A panic of an earlier call leaves the function usable.
+                function.lock().unwrap_or_else(PoisonError::into_inner)(&name, event)
+            });
+        }
+        // Two threads may report at once.
+        enlist(self, Mutex::new(function))
     }
 
     /// Unregisters a name.
@@ -429,6 +490,17 @@ impl NameInfo {
             }
         }
     }
+}
+
+/// What happened to a name or a watch of this connection: [`Connection::on_registration`].
+#[derive(Debug)]
+pub enum Registration {
+    /// It was in the queue of the name, and has the name now.
+    Acquired,
+    /// It has ended: another object of this user replaced it, or another process unregistered it.
+    Lost,
+    /// It could not be replayed at a new service manager, or a change of a watched name was lost.
+    Failed(Error),
 }
 
 /// What [`Connection::watch_names`] reports.

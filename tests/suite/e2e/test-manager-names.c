@@ -51,8 +51,9 @@ static int say(struct server *server)
 START_TEST(added_found_and_removed)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
-	struct service service;
 	struct server *server, *again;
+	struct ipc_object *object;
+	struct service service;
 
 	service_open(&service);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
@@ -66,8 +67,12 @@ START_TEST(added_found_and_removed)
 	/* One's own object is no proxy. */
 	ck_assert_int_eq(server_get(service.ipc, "e2e.server", &again), -EXDEV);
 
-	/* Adding again replaces; a proxy of the one before keeps it. */
-	ck_assert_int_eq(server_register(service.ipc, "e2e.server", &server_handlers, NULL), 0);
+	/* Another object must ask to replace it; a proxy of the object before keeps that. */
+	ck_assert_int_eq(server_register(service.ipc, "e2e.server", &server_handlers, NULL), -EEXIST);
+	ck_assert_int_eq(server_object_new(service.ipc, &server_handlers, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_register_name_with(service.ipc, "e2e.server", object, IPC_NAME_REPLACE,
+						/* ret_slot= */ NULL), 0);
+	ipc_object_unref(object);
 	ck_assert_int_eq(server_get(ipc, "e2e.server", &again), 0);
 	ck_assert_ptr_ne(again, server);
 	ck_assert_int_eq(say(server), 0);

@@ -266,17 +266,19 @@ END_TEST
 #define USER 1000
 #define USER_NAMES 1024 /* that one may have: servicemanager(8), LIMITS */
 
-static void on_failure(struct ipc *ipc, const char *name, int error, void *userdata)
+static void on_failure(struct ipc *ipc, const char *name, enum ipc_registration_event event,
+		       int error, void *userdata)
 {
 	(void)ipc, (void)userdata;
-	atomic_store(&shared->failure, strcmp(name, "restart.name") ? 1 : error);
+	atomic_store(&shared->failure, event == IPC_REGISTRATION_FAILED &&
+						       !strcmp(name, "restart.name") ? error : 1);
 }
 
 static int open_as(uid_t uid, struct ipc **ret_ipc)
 {
 	int r = ipc_open(ret_ipc, NULL);
 
-	return r < 0 || setuid(uid) < 0 ? -1 : ipc_on_replay_failure(*ret_ipc, on_failure, NULL,
+	return r < 0 || setuid(uid) < 0 ? -1 : ipc_on_registration(*ret_ipc, on_failure, NULL,
 			/* ret_slot= */ NULL);
 }
 

@@ -107,6 +107,15 @@ static void add(const char *name)
 	ck_assert_int_eq(server_register(owner.ipc, name, &server_handlers, NULL), 0);
 }
 
+static void replace(const char *name)
+{
+	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
+
+	ck_assert_int_eq(server_object_new(owner.ipc, &server_handlers, NULL, NULL, &object), 0);
+	ck_assert_int_eq(ipc_register_name_with(owner.ipc, name, object, IPC_NAME_REPLACE,
+						/* ret_slot= */ NULL), 0);
+}
+
 START_TEST(what_is_there_what_comes_and_what_goes)
 {
 	struct seen one = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -129,7 +138,7 @@ START_TEST(what_is_there_what_comes_and_what_goes)
 	add("e2e.w.2");
 	expect(&one, "+e2e.w.2 ");
 	/* Another object. */
-	add("e2e.w.2");
+	replace("e2e.w.2");
 	expect(&one, "+e2e.w.2 ");
 	expect(&many, "+e2e.w.2 +e2e.w.2 ");
 

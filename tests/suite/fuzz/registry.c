@@ -141,7 +141,7 @@ static void add(const char *name, uid_t uid)
 	own->entry.uid = uid;
 	own->hash = hash_of(name);
 	strcpy(own->entry.name, name);
-	r = registry_register(registry, &own->entry, &replaced);
+	r = registry_register(registry, &own->entry, REGISTRY_REPLACE, &replaced);
 	if (before && !replaces) {
 		must(r == -EEXIST);
 	} else if (!before && names_of(uid) >= REGISTRY_USER_NAMES) {

@@ -313,6 +313,20 @@ struct name_info {
 	uid_t uid;
 };
 
+/* What to do if a living object of this user has the name: see ipc_register_name_with(). */
+enum class name_conflict {
+	fail = 0,			/* EEXIST */
+	replace = c::IPC_NAME_REPLACE,	/* the object loses the name */
+	queue = c::IPC_NAME_QUEUE,	/* wait until its registration ends */
+};
+
+/* What happened to a name or a watch of this connection: see ipc_on_registration(). */
+enum class registration_event {
+	acquired = c::IPC_REGISTRATION_ACQUIRED,	/* it was in the queue, and has the name now */
+	lost = c::IPC_REGISTRATION_LOST,		/* replaced, or unregistered elsewhere */
+	failed = c::IPC_REGISTRATION_FAILED,		/* it could not be replayed */
+};
+
 enum class name_change {
 	present = c::IPC_NAME_PRESENT,	/* registered, or replaced by another object */
 	gone = c::IPC_NAME_GONE,	/* unregistered, or its process died */
@@ -464,12 +478,17 @@ public:
 	}
 
 	/* Register an object. The connection keeps it until its end, or until the name is
-	 * unregistered. EEXIST: a living object of another user has the name. */
-	outcome<void> register_name(const std::string &name, const object &o) const
+	 * unregistered. Returns false if the object waits in the queue of the name.
+	 * EEXIST: a living object has the name. */
+	outcome<bool> register_name(const std::string &name, const object &o,
+				    name_conflict conflict = name_conflict::fail) const
 	{
-		int r = c::ipc_register_name(raw, name.c_str(), o.c_ptr(), nullptr);
+		int r = c::ipc_register_name_with(raw, name.c_str(), o.c_ptr(),
+						  static_cast<unsigned int>(conflict), nullptr);
 
-		return r < 0 ? fail<void>(name, r) : detail::done();
+		if (r < 0)
+			return fail<bool>(name, r);
+		return r == 0;
 	}
 	outcome<void> unregister_name(const std::string &name) const
 	{
@@ -515,6 +534,26 @@ public:
 		return s;
 	}
 
+	/*
+	 * Call function(const std::string &name, ipc::registration_event, const ipc::error &) on a
+	 * serving thread when a name or a watch of this connection was gained, lost or not
+	 * replayed: see ipc_on_registration(). The registration ends with the slot.
+	 */
+	template <typename F> [[nodiscard]] outcome<slot> on_registration(F function) const
+	{
+		slot s;
+		int r = detail::enroll(
+			std::move(function),
+			[&](void *userdata, c::ipc_slot **ret_slot) {
+				return c::ipc_on_registration(raw, registered<F>, userdata, ret_slot);
+			},
+			&s);
+
+		if (r < 0)
+			return detail::fail<slot>(r);
+		return s;
+	}
+
 private:
 	template <typename T> static outcome<T> fail(const std::string &name, int r)
 	{
@@ -547,6 +586,16 @@ private:
 			(*static_cast<F *>(userdata))(static_cast<name_change>(change),
 						      info ? from_c(*info) : name_info{ {}, {}, 0, 0 },
 						      proxy(c::ipc_proxy_ref(found)));
+		});
+	}
+
+	template <typename F>
+	static void registered(c::ipc *, const char *name, c::ipc_registration_event event, int code,
+			       void *userdata) noexcept
+	{
+		detail::guarded("on_registration", [&] {
+			(*static_cast<F *>(userdata))(std::string(name),
+						      static_cast<registration_event>(event), error(code));
 		});
 	}
 };

@@ -113,11 +113,13 @@ static void on_idle(struct ipc *ipc, const char *name, void *userdata)
 	ipc_idle_exit(ipc, name);
 }
 
-static void on_failure(struct ipc *ipc, const char *name, int error, void *userdata)
+static void on_event(struct ipc *ipc, const char *name, enum ipc_registration_event event,
+		     int error, void *userdata)
 {
 	(void)ipc;
 	(void)name;
 	(void)userdata;
+	ck_assert_int_ne(event, IPC_REGISTRATION_ACQUIRED);
 	ck_assert_int_lt(error, 0);
 }
 
@@ -168,7 +170,7 @@ static void use(struct user *user, unsigned int worker, unsigned int round)
 			/* ret_slot= */ NULL));
 	find(user->ipc, name);
 	expect_may("remove", ipc_unregister_name(user->ipc, name));
-	ck_assert_int_eq(ipc_on_replay_failure(user->ipc, on_failure, NULL, &failure), 0);
+	ck_assert_int_eq(ipc_on_registration(user->ipc, on_event, NULL, &failure), 0);
 	snprintf(name, sizeof(name), "idle.%u.%u", worker, (unsigned int)(user - users));
 	expect_may("register idle exit", ipc_register_idle_exit(user->ipc, name, user->object, on_idle,
 							  NULL, &idle));

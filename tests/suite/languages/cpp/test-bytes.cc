@@ -778,6 +778,33 @@ CASE(names_are_found_listed_and_watched)
 	CHECK(gone.wait());
 }
 
+CASE(names_are_replaced_and_queued)
+{
+	event acquired, lost;
+	pair p(echo);
+	auto first = ipc::object::create(p.server, { "test.First" }, echo);
+	auto second = ipc::object::create(p.client, { "test.Second" }, echo);
+	auto note = [&](const std::string &name, ipc::registration_event what, const ipc::error &e) {
+		if (name == "test.one" && what == ipc::registration_event::lost &&
+		    e.number_of_errno() == ESTALE)
+			lost.set();
+		if (name == "test.one" && what == ipc::registration_event::acquired)
+			acquired.set();
+	};
+	ipc::slot of_server = p.server.on_registration(note), of_client = p.client.on_registration(note);
+
+	CHECK(p.server.register_name("test.one", first));
+	CHECK_FAILS(EEXIST, p.client.register_name("test.one", second));
+	CHECK(p.client.register_name("test.one", second, ipc::name_conflict::replace));
+	CHECK(lost.wait());
+	CHECK(p.client.list_names("test.one").at(0).interface == "test.Second");
+	CHECK(!p.server.register_name("test.one", first, ipc::name_conflict::queue));
+	p.client.unregister_name("test.one");
+	CHECK(acquired.wait());
+	CHECK(p.client.list_names("test.one").at(0).interface == "test.First");
+	p.server.unregister_name("test.one");
+}
+
 /* --- Connections --------------------------------------------------------------------------------------- */
 
 CASE(there_is_no_bus)

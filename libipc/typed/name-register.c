@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Registering names. See name.h.
+ *
+ * The manager identifies a registration by the connection's Registrant, which it notifies of names
+ * that are gained and lost, and by a cookie. Each registration keeps the number that the manager
+ * gave it. The replay sends the number, so that of several owners the last one has the name.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "name.h"
+
+static struct name *name_of(struct ipc_slot *slot)
+{
+	return (struct name *)((char *)slot - offsetof(struct name, slot));
+}
+
+int name_send_unregister(struct names *names, const char *text, const struct name *own,
+			 bool idle_exit)
+{
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+	struct ipc_options options = names_options(names);
+	Ipc__Object id = IPC__OBJECT__INIT;
+	int r;
+
+	request.name = (char *)text;
+	request.idle_exit = idle_exit;
+	if (own) {
+		r = ipc_object_id(names->registrant, &id.id);
+		if (r < 0)
+			return r;
+		request.registrant = &id;
+		request.cookie = own->cookie;
+	}
+	return manager_result(service_manager_unregister_name_with(names_manager(names), &options,
+								   &request, /* error= */ NULL));
+}
+
+static void slot_end(struct ipc_slot *slot)
+{
+	struct name *name = name_of(slot);
+	bool listed;
+
+	/* In a forked child the lock may be another thread's for ever. */
+	if (slot->ipc->foreign)
+		return;
+	pthread_mutex_lock(&name->names->lock);
+	listed = registration_remove_locked(name->names, &name->base);
+	/* If this fails, the name ends with its object. */
+	if (listed)
+		name_send_unregister(name->names, name->base.text, name, /* idle_exit= */ false);
+	pthread_mutex_unlock(&name->names->lock);
+	if (listed)
+		slot_drop(slot);
+}
+
+static void slot_release(struct ipc_slot *slot)
+{
+	ipc_object_unref(name_of(slot)->provider);
+	ipc_object_unref(name_of(slot)->object);
+}
+
+static void slot_free(struct ipc_slot *slot)
+{
+	free(name_of(slot));
+}
+
+static const struct slot_type name_slot_type = {
+	.end = slot_end, .release = slot_release, .free = slot_free,
+};
+
+void name_drop(struct name *name)
+{
+	if (name)
+		slot_drop(&name->slot);
+}
+
+static void drop(struct registration *registration)
+{
+	name_drop((struct name *)registration);
+}
+
+/* --- Gaining and losing names ------------------------------------------------------ */
+
+static struct name *find_cookie_locked(struct names *names, uint64_t cookie)
+{
+	struct registration *i = names->list;
+
+	while (i && (i->type != &name_type || ((struct name *)i)->cookie != cookie))
+		i = i->next;
+	return (struct name *)i;
+}
+
+/* The caller is a manager, because no other process has a handle of this object. */
+static int handle_changed(struct ipc_call *call, const Ipc__Manager__RegistrationChange *change,
+			  void *userdata)
+{
+	struct names *names = userdata;
+	struct name *name;
+
+	(void)call;
+	pthread_mutex_lock(&names->lock);
+	name = find_cookie_locked(names, change->cookie);
+	if (name && change->number) {
+		name->base.acquired |= name->queued;
+		name->queued = false;
+		name->number = change->number;
+	} else if (name) {
+		name->base.failure = -ESTALE;
+		/* The name may have been registered at a new manager since. */
+		name_send_unregister(names, name->base.text, name, /* idle_exit= */ false);
+	}
+	pthread_mutex_unlock(&names->lock);
+	names_report(names);
+	return 0;
+}
+
+static const struct registrant_ops ops = { .changed = handle_changed };
+
+static int registrant_id_locked(struct names *names, uint64_t *ret_id)
+{
+	int r = 0;
+
+	if (!names->registrant)
+		r = registrant_object_new(names->ipc, &ops, names, /* destroy= */ NULL,
+					  &names->registrant);
+	return r < 0 ? r : ipc_object_id(names->registrant, ret_id);
+}
+
+/* --- Registering -------------------------------------------------------------------- */
+
+static int send(struct names *names, struct registration *registration)
+{
+	ipc_auto(service_manager_register_name_reply_free)
+		Ipc__Manager__RegisterNameReply *reply = NULL;
+	Ipc__Manager__RegisterNameRequest request = IPC__MANAGER__REGISTER_NAME_REQUEST__INIT;
+	Ipc__Object id = IPC__OBJECT__INIT, registrant = IPC__OBJECT__INIT;
+	struct name *name = (struct name *)registration;
+	struct ipc_options options = names_options(names);
+	int r;
+
+	r = registrant_id_locked(names, &registrant.id);
+	if (r == 0)
+		r = ipc_object_id(name->provider ?: name->object, &id.id);
+	if (r < 0)
+		return r;
+	request.name = registration->text;
+	if (name->provider)
+		request.provider = &id;
+	else
+		request.object = &id;
+	request.interface = (char *)(name->object->interface ?: "");
+	request.replace = name->flags & IPC_NAME_REPLACE;
+	request.queue = name->flags & IPC_NAME_QUEUE;
+	request.number = name->number;
+	request.registrant = &registrant;
+	request.cookie = name->cookie;
+	r = service_manager_register_name_with(names_manager(names), &options, &request, &reply,
+					       /* error= */ NULL);
+	if (r < 0)
+		return manager_result(r);
+	name->base.acquired |= name->queued && reply->number;
+	name->queued = name->flags & IPC_NAME_QUEUE && !reply->number;
+	name->number = reply->number;
+	return 0;
+}
+
+const struct registration_type name_type = { .send = send, .drop = drop };
+
+int name_new(struct names *names, const char *text, struct ipc_object *object,
+	     struct name **ret_name)
+{
+	struct name *name = calloc(1, sizeof(*name));
+	int r;
+
+	if (!name)
+		return -ENOMEM;
+	r = slot_init(&name->slot, names->ipc, &name_slot_type, /* userdata= */ NULL);
+	if (r < 0) {
+		free(name);
+		return r;
+	}
+	name->base.type = &name_type;
+	strcpy(name->base.text, text);
+	name->names = names;
+	name->object = ipc_object_ref(object);
+	*ret_name = name;
+	return 0;
+}
+
+struct name *name_find_locked(struct names *names, const char *text)
+{
+	struct registration *registration = names->list;
+
+	while (registration &&
+	       (registration->type != &name_type || strcmp(registration->text, text)))
+		registration = registration->next;
+	return (struct name *)registration;
+}
+
+int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot)
+{
+	struct ipc_slot *before = ret_slot ? *ret_slot : NULL;
+	struct name *old = NULL;
+	bool queued;
+	int r;
+
+	/* Callbacks may come before the manager's reply. */
+	slot_give(&name->slot, ret_slot);
+	pthread_mutex_lock(&names->lock);
+	name->cookie = ++names->last_cookie;
+	r = registration_send_locked(names, &name->base);
+	queued = name->queued;
+	if (r == 0) {
+		/* The manager has replaced it, or it was of the same object. */
+		if (!queued)
+			old = name_find_locked(names, name->base.text);
+		if (old)
+			registration_remove_locked(names, &old->base);
+		registration_add_locked(names, &name->base);
+	}
+	pthread_mutex_unlock(&names->lock);
+	name_drop(old);
+	if (r == 0)
+		return queued;
+	if (ret_slot)
+		*ret_slot = before;
+	slot_abandon(&name->slot, /* given= */ ret_slot);
+	return r;
+}
+
+int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object *object,
+			   unsigned int flags, struct ipc_slot **ret_slot)
+{
+	struct names *names;
+	struct name *kept;
+	int r;
+
+	if (!object || object->ipc != ipc || flags & ~(IPC_NAME_REPLACE | IPC_NAME_QUEUE) ||
+	    flags == (IPC_NAME_REPLACE | IPC_NAME_QUEUE))
+		return -EINVAL;
+	r = names_get_for(ipc, name, &names);
+	if (r == 0)
+		r = name_new(names, name, object, &kept);
+	if (r < 0)
+		return r;
+	kept->flags = flags;
+	return name_register(names, kept, ret_slot);
+}
+
+int ipc_register_name(struct ipc *ipc, const char *name, struct ipc_object *object,
+		      struct ipc_slot **ret_slot)
+{
+	return ipc_register_name_with(ipc, name, object, /* flags= */ 0, ret_slot);
+}
+
+int ipc_unregister_name(struct ipc *ipc, const char *name)
+{
+	struct names *names;
+	struct name *kept;
+	int r;
+
+	r = names_get_for(ipc, name, &names);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&names->lock);
+	kept = name_find_locked(names, name);
+	r = name_send_unregister(names, name, kept, /* idle_exit= */ false);
+	/* In these cases the manager no longer knows our registration, or does not know it yet. */
+	if (r != 0 && r != -ENOENT && r != -EPERM && r != -ENOTCONN && r != -ECONNRESET)
+		kept = NULL;
+	if (kept)
+		registration_remove_locked(names, &kept->base);
+	pthread_mutex_unlock(&names->lock);
+
+	r = kept ? 0 : r;
+	name_drop(kept);
+	return r;
+}
