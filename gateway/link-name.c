@@ -45,11 +45,14 @@ struct names {
 static void put(struct used *used, struct ipc_object *object)
 {
 	struct link *link = used->job.link;
+	unsigned int flags;
 	int r;
 
 	if (object) {
+		/* The object of this link that has the name now. */
+		flags = used->slot ? IPC_NAME_REPLACE : 0;
 		used->slot = ipc_slot_detach(used->slot);
-		r = ipc_register_name(link->ipc, used->use->name, object, &used->slot);
+		r = ipc_register_name_with(link->ipc, used->use->name, object, flags, &used->slot);
 		if (r < 0)
 			log_line("cannot register %s: %s", used->use->name, ipc_strerror(r));
 		else

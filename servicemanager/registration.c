@@ -215,10 +215,10 @@ static int reply_taken(struct manager *manager, struct ipc_call *call, const cha
 		return reply_failure(call, r, "names");
 	if (!old || old->uid != ipc_call_uid(call))
 		return ipc_call_errno(call, EEXIST, "%s belongs to a living object of uid %u", name,
-				      old ? old->uid : registry_queue(manager->registry, name)->uid);
+				      old ? old->uid : ipc_call_uid(call));
 
-	return ipc_call_errno(call, EEXIST, "%s belongs to the living object of your pid %d", name,
-			      old->pid);
+	return ipc_call_errno(call, EEXIST, "%s belongs to the living object of your pid %d",
+			      name, old->pid);
 }
 
 /* Sets the number of a new owner, and returns the flags for the registry. */
