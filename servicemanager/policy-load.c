@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "policy-load.h"
@@ -30,11 +31,15 @@ static bool number_from(const char *text, unsigned int *ret)
 	return true;
 }
 
-/* root is 0, even if there is no user database. */
+/* root is 0, even if there is no user database. "%self" is the user who runs this program. */
 static int user_named(const char *name, uid_t *ret_uid)
 {
 	const struct passwd *entry = getpwnam(name);
 
+	if (!strcmp(name, "%self")) {
+		*ret_uid = geteuid();
+		return 0;
+	}
 	if (!entry && strcmp(name, "root"))
 		return -ENOENT;
 

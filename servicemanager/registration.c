@@ -206,18 +206,18 @@ static int reply_taken(struct manager *manager, struct ipc_call *call, const cha
 	const struct registry_entry *old = registry_find(manager->registry, name);
 
 	if (r == -ESTALE)
-		return ipc_call_errno(call, ESTALE, "pid %d has replaced the registration of %s",
+		return ipc_call_fail(call, ESTALE, NULL, "pid %d has replaced the registration of %s",
 				      old->pid, name);
 	if (r == -EBUSY)
-		return ipc_call_errno(call, EEXIST,
+		return ipc_call_fail(call, EEXIST, NULL,
 				      "%s is reserved for another user, whose object died", name);
 	if (r != -EEXIST)
 		return reply_failure(call, r, "names");
 	if (!old || old->uid != ipc_call_uid(call))
-		return ipc_call_errno(call, EEXIST, "%s belongs to a living object of uid %u", name,
+		return ipc_call_fail(call, EEXIST, NULL, "%s belongs to a living object of uid %u", name,
 				      old ? old->uid : ipc_call_uid(call));
 
-	return ipc_call_errno(call, EEXIST, "%s belongs to the living object of your pid %d",
+	return ipc_call_fail(call, EEXIST, NULL, "%s belongs to the living object of your pid %d",
 			      name, old->pid);
 }
 

@@ -424,7 +424,7 @@ START_TEST(files_are_read_by_name_and_the_first_directory_wins)
 }
 END_TEST
 
-START_TEST(without_files_the_built_in_rules_hold)
+START_TEST(defaults_grant_only_own_names)
 {
 	struct policy *policy;
 
@@ -434,6 +434,9 @@ START_TEST(without_files_the_built_in_rules_hold)
 	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "ipc.x"), POLICY_REFUSE);
 	ck_assert_int_eq(decide(policy, 0, POLICY_REGISTER, "ipc.x"), POLICY_ALLOW);
 	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "demo.echo"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 64999, POLICY_REGISTER, "mixer.main"), POLICY_REFUSE);
+	ck_assert_int_eq(decide(policy, geteuid(), POLICY_REGISTER, "mixer.main"), POLICY_ALLOW);
+	ck_assert_int_eq(decide(policy, 0, POLICY_REGISTER, "mixer.main"), POLICY_ALLOW);
 	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "user/1000/a"), POLICY_ALLOW);
 	ck_assert_int_eq(decide(policy, 1000, POLICY_REGISTER, "user/1001/a"), POLICY_REFUSE);
 	policy_free(policy);
@@ -479,7 +482,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_wrong_on_the_network_is_said);
 	tcase_add_test(tcase, there_are_limits);
 	tcase_add_test(tcase, files_are_read_by_name_and_the_first_directory_wins);
-	tcase_add_test(tcase, without_files_the_built_in_rules_hold);
+	tcase_add_test(tcase, defaults_grant_only_own_names);
 	tcase_add_test(tcase, what_is_no_file_is_no_policy);
 	suite_add_tcase(suite, tcase);
 

@@ -9,9 +9,12 @@
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,17 +22,39 @@
 
 #define ARGUMENTS_MAX 16
 
+#define POLICY "/run/ipcbus-e2e-policy"
+
+/* As the default, but any user registers any free name. */
+static void write_policy(void)
+{
+	FILE *file;
+
+	mkdir(POLICY, 0755);
+	file = fopen(POLICY "/policy.conf", "w");
+	if (!file)
+		_exit(125);
+	fputs("allow anyone all *\nrefuse anyone register ipc.* system.* user/*\n"
+	      "allow user root register ipc.* system.*\nallow anyone register user/%u/*\n",
+	      file);
+	fclose(file);
+}
+
 static void run_manager(const char *const *arguments, int log)
 {
 	char self[PATH_MAX] = "", path[PATH_MAX + 64];
-	const char *argv[ARGUMENTS_MAX + 2] = { path };
+	const char *argv[ARGUMENTS_MAX + 4] = { path, "--policy", POLICY };
+	bool own = false;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		_exit(126);
 	snprintf(path, sizeof(path), "%s/../../../servicemanager/servicemanager", dirname(self));
 	for (int i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
-		argv[i + 1] = arguments[i];
+		own |= !strcmp(arguments[i], "--policy");
+	if (!own)
+		write_policy();
+	for (int i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
+		argv[i + (own ? 1 : 3)] = arguments[i];
 	dup2(log, STDERR_FILENO);
 	/* Whoever starts a manager may do so, and it passes on to the manager. */
 	signal(SIGCHLD, SIG_IGN);
