@@ -7,8 +7,8 @@
 # programs that a package carries away.
 #
 # Unit tests are tests/test-*.c. They link the library's objects themselves, hidden
-# symbols and all, with tests/fake-device.c in the place of core/device.c. test-daemon and
-# test-poll have the real one, and a daemon.
+# symbols and all, with tests/fake-device.c in the place of core/device.c. test-bus-end,
+# test-daemon, test-poll and test-reconnect have the real one, and a daemon.
 
 LIBIPC_SONAME := libipc.so.0
 # What is installed has its version in the name: libipc.so.0.9.
@@ -26,7 +26,7 @@ LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shap
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o \
 	$(LIBIPC_SHAPE)
-LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-socket.o)
+LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-open.o device-socket.o)
 LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 
 # initial-exec: one instruction instead of a call for what a thread keeps.
@@ -111,7 +111,8 @@ LIBIPC_TEST_CODECS := $(foreach name,codec codec2,$(addprefix $(B)/libipc/tests/
 $(B)/libipc/tests/test-codec.o: | $(addprefix $(B)/libipc/tests/,codec.ipc.h codec2.ipc.h)
 $(B)/libipc/tests/test-codec: $(LIBIPC_TEST_CODECS)
 
-LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon test-poll)
+LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon test-poll \
+	test-reconnect)
 # Each case is a process that looks when it ends whether it left memory behind, and fails if so.
 LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
 

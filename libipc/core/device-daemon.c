@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Speaks to ipcbusd: see device-daemon.h.
+ * Speaks to ipcbusd: see device-daemon.h. device-open.c makes and ends the links.
  *
  * A thread has a slot, from its first ioctl until it ends, and a part of the send area for
  * what is to be sent. What the daemon writes is trusted, as what the driver writes is.
@@ -19,50 +19,13 @@
 #include <unistd.h>
 
 #include "device-daemon.h"
+#include "device-link.h"
 #include "device-socket.h"
 #include "device.h"
 #include "ipcbus-daemon.h"
 #include "ipcbus.h"
 
-/* The send area: messages are sent from there, because the daemon has it mapped too. A thread takes
- * whole units of it. Memory that is not used costs nothing. */
-#define AREA_SIZE	(256UL << 20)
-#define UNIT		(64UL << 10)
-#define UNITS		(AREA_SIZE / UNIT)
-/* What a thread keeps for its next message. */
-#define KEEP		((4UL << 20) + UNIT)
-#define NO_SLOT		UINT_MAX
-
-struct daemon_thread {
-	uint32_t tid;		/* 0: the slot is free */
-	uint8_t *piece;		/* its part of the send area, or NULL */
-	size_t piece_size;
-	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
-	struct timespec look;	/* when it looks whether the daemon is gone */
-};
-
-struct daemon_link {
-	uint64_t id;		/* of no other link before or after */
-	unsigned int forks;	/* how often processes had forked when it was opened */
-	int socket;
-	int fds[4];		/* area, bell, events, writable */
-	unsigned int number;	/* at the bell */
-	uint8_t *area;
-	size_t size;
-	struct ipcbusd_bell *bell;
-	void *region;
-	size_t region_size;
-	pthread_mutex_t lock;	/* the rest, but each slot's thread has its part to itself */
-	unsigned int slots;	/* no slot from this on was ever used */
-	struct daemon_thread thread[IPCBUSD_SLOTS];
-	uint8_t taken[UNITS];	/* of the send area; under the lock */
-	pthread_mutex_t poll_lock;	/* held while polls changes, here and in the daemon */
-	unsigned int polls;
-	bool gone;		/* the daemon is */
-};
-
-/* How often a process had forked before this one came of it, as a child of fork() counts. */
-static unsigned int forks;
+unsigned int daemon_forks;
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 static int forks_error;
 
@@ -71,13 +34,19 @@ static __thread bool interruptible;
 
 static void count_fork(void)
 {
-	forks++;
+	daemon_forks++;
 	interruptible = false;
 }
 
 static void forks_init(void)
 {
 	forks_error = -pthread_atfork(NULL, NULL, count_fork);
+}
+
+int daemon_count_forks(void)
+{
+	pthread_once(&forks_once, forks_init);
+	return forks_error;
 }
 
 /* The slot that the calling thread used last. */
@@ -145,11 +114,6 @@ static int do_ask(struct daemon_link *link, unsigned int number, const struct ip
 static void wake(uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-static struct ipcbusd_slot *slot_at(const struct daemon_link *link, unsigned int number)
-{
-	return (void *)(link->area + IPCBUSD_FIRST_SLOT + (size_t)number * IPCBUSD_SLOT_SIZE);
 }
 
 static struct ipcbusd_client *first_page(const struct daemon_link *link)
@@ -231,7 +195,7 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 	if (errno != ETIMEDOUT)
 		return errno == EINTR ? -EINTR : 0;
 	if (is_gone(link)) {
-		link->gone = true;
+		__atomic_store_n(&link->gone, true, __ATOMIC_SEQ_CST);
 		return -ECONNRESET;
 	}
 	look_later(thread);
@@ -273,12 +237,6 @@ static int slot_run(struct daemon_link *link, unsigned int number, unsigned long
 	}
 	slot->state = IPCBUSD_FREE;
 	return slot->result;
-}
-
-/* One of a thread that has ended without saying so is free too. */
-static bool has_ended(uint32_t tid)
-{
-	return syscall(SYS_tgkill, getpid(), tid, 0) < 0 && errno == ESRCH;
 }
 
 static unsigned int find_slot(const struct daemon_link *link, uint32_t tid)
@@ -430,7 +388,86 @@ static int move_message(struct ipcbus_send *send, uint8_t *to)
 	return 0;
 }
 
+/* --- Numbers of an earlier daemon ---------------------------------------------------- */
+
+/*
+ * Numbers of buffers and calls that the library has from an earlier daemon must mean nothing to a
+ * later one. Each number carries the tag of its daemon, in bits that the driver does not use: a
+ * buffer in those above its place in the region, a call in those above its count.
+ */
+#define BUFFER_TAG_SHIFT	24
+#define CALL_TAG_SHIFT		56
+
+static bool untag(const struct daemon_link *link, __u64 *number, unsigned int shift)
+{
+	bool current = (*number >> shift & TAG_MAX) == link->tag;
+
+	*number &= ~((__u64)TAG_MAX << shift);
+	return current;
+}
+
+static void tag_event(const struct daemon_link *link, struct ipcbus_event *event)
+{
+	event->offset += link->shift;
+	event->objects += link->shift;
+	event->label += link->shift;
+	if (event->buffer)
+		event->buffer |= link->tag << BUFFER_TAG_SHIFT;
+	if (event->call)
+		event->call |= link->tag << CALL_TAG_SHIFT;
+}
+
+/* Buffers of an earlier daemon are gone, and are not released. Returns how many are left. */
+static unsigned int untag_releases(const struct daemon_link *link, const __u64 *ids,
+				   unsigned int n, __u64 *to)
+{
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		to[left] = ids[i];
+		left += untag(link, &to[left], BUFFER_TAG_SHIFT);
+	}
+	return left;
+}
+
+/* Fails with -ECONNRESET if the structure names a call or a buffer of an earlier daemon. */
+static int untag_plain(const struct daemon_link *link, unsigned long request, void *arg)
+{
+	struct ipcbus_sender_info *sender = arg;
+	struct ipcbus_call_info *call = arg;
+	bool current = true;
+
+	if (request == IPCBUS_IOC_CALL_INFO)
+		current = untag(link, &call->call, CALL_TAG_SHIFT);
+	else if (request == IPCBUS_IOC_SENDER_INFO && sender->call)
+		current = untag(link, &sender->call, CALL_TAG_SHIFT);
+	else if (request == IPCBUS_IOC_SENDER_INFO)
+		current = untag(link, &sender->buffer, BUFFER_TAG_SHIFT);
+	return current ? 0 : -ECONNRESET;
+}
+
 /* --- Ioctls ------------------------------------------------------------------------ */
+
+/*
+ * A thread that is inside sees one daemon. It says that it is inside before it looks at gone, and
+ * daemon_reopen() sets gone before it looks who is inside.
+ */
+static int enter(struct daemon_link *link, unsigned int number, uint64_t generation)
+{
+	bool *inside = &link->thread[number].inside;
+
+	__atomic_store_n(inside, true, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&link->gone, __ATOMIC_SEQ_CST) &&
+	    (!generation || !link->generation || generation == link->generation))
+		return 0;
+	__atomic_store_n(inside, false, __ATOMIC_RELEASE);
+	return -ECONNRESET;
+}
+
+static void leave(struct daemon_link *link, unsigned int number)
+{
+	__atomic_store_n(&link->thread[number].inside, false, __ATOMIC_RELEASE);
+}
 
 static bool is_too_much(const struct ipcbus_send *send)
 {
@@ -448,6 +485,12 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 		return x->send.data_size > AREA_SIZE ? -EMSGSIZE : -E2BIG;
 	if (x->release_count > IPCBUS_MAX_RELEASE)
 		return -E2BIG;
+	if (x->send.call && !untag(link, &x->send.call, CALL_TAG_SHIFT))
+		return -ECONNRESET;
+	if (x->release_count == 1)
+		x->release_count = untag_releases(link, &x->release, 1, &x->release);
+	if (!x->release_count)
+		x->release = 0;
 	size = moved_size(&x->send) + ids;
 	/* Parts are to be moved even if all of them are empty. */
 	if (!size && !(x->send.flags & IPCBUS_SEND_IOV))
@@ -456,8 +499,11 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	if (!to)
 		return -ENOMEM;
 	if (ids) {
-		memcpy(to, (void *)(uintptr_t)x->release, ids);
-		x->release = (uintptr_t)to;
+		x->release_count = untag_releases(link, (void *)(uintptr_t)x->release,
+						  x->release_count, (__u64 *)to);
+		x->release = x->release_count > 1 ? (uintptr_t)to :
+			     x->release_count	  ? *(__u64 *)to :
+						    0;
 	}
 	return move_message(&x->send, to + ids);
 }
@@ -491,11 +537,17 @@ static int do_exchange(struct daemon_link *link, unsigned int number, struct ipc
 		return r;
 	x->event.stage = 0;
 	r = slot_run(link, number, IPCBUS_IOC_EXCHANGE, x);
-	if (!r || x->event.stage)
+	if (!r || x->event.stage) {
 		arg->event = x->event;
-	if (more && !r && arg->event.more)
-		memcpy((void *)(uintptr_t)arg->more, x + 1,
-		       arg->event.more * sizeof(struct ipcbus_event));
+		tag_event(link, &arg->event);
+	}
+	if (more && !r && arg->event.more) {
+		struct ipcbus_event *events = (void *)(uintptr_t)arg->more;
+
+		memcpy(events, x + 1, arg->event.more * sizeof(*events));
+		for (uint32_t i = 0; i < arg->event.more; i++)
+			tag_event(link, &events[i]);
+	}
 	if (thread->piece_size > KEEP)
 		free_piece(link, thread);
 	return r;
@@ -512,6 +564,9 @@ static int do_plain(struct daemon_link *link, unsigned int number, unsigned long
 	if (size > sizeof(slot->space))
 		return -E2BIG;
 	memcpy(slot->space, arg, size < 4 ? 4 : size);
+	r = untag_plain(link, request, slot->space);
+	if (r < 0)
+		return r;
 	r = slot_run(link, number, request, slot->space);
 	memcpy(arg, slot->space, size);
 	return r;
@@ -526,26 +581,41 @@ static void forget_slot(struct daemon_link *link, unsigned int number)
 	last.link = 0;
 }
 
-int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
+static int do_ioctl(struct daemon_link *link, unsigned int number, unsigned long request, void *arg)
+{
+	if (request == IPCBUS_IOC_EXCHANGE)
+		return do_exchange(link, number, arg);
+	if (request == IPCBUS_IOC_THREAD_EXIT)
+		return slot_run(link, number, request, NULL);
+	return do_plain(link, number, request, arg);
+}
+
+int daemon_ioctl_of(struct daemon_link *link, uint64_t generation, unsigned long request, void *arg)
 {
 	unsigned int number;
 	int r;
 
 	/* As the driver says to a child. */
-	if (link->forks != forks)
+	if (link->forks != daemon_forks)
 		return -ECHILD;
-	if (link->gone)
+	if (__atomic_load_n(&link->gone, __ATOMIC_RELAXED))
 		return -ECONNRESET;
 	number = slot_mine(link);
 	if (number == NO_SLOT)
 		return -EDQUOT;
-	if (request == IPCBUS_IOC_EXCHANGE)
-		return do_exchange(link, number, arg);
-	if (request != IPCBUS_IOC_THREAD_EXIT)
-		return do_plain(link, number, request, arg);
-	r = slot_run(link, number, request, NULL);
-	forget_slot(link, number);
+	r = enter(link, number, generation);
+	if (r < 0)
+		return r;
+	r = do_ioctl(link, number, request, arg);
+	leave(link, number);
+	if (request == IPCBUS_IOC_THREAD_EXIT)
+		forget_slot(link, number);
 	return r;
+}
+
+int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg)
+{
+	return daemon_ioctl_of(link, /* generation= */ 0, request, arg);
 }
 
 bool device_set_interruptible(bool on)
@@ -558,7 +628,7 @@ bool device_set_interruptible(bool on)
 
 void daemon_wake(struct daemon_link *link)
 {
-	if (link->forks != forks)
+	if (link->forks != daemon_forks)
 		return;
 	__atomic_store_n(&first_page(link)->interrupt, 1, __ATOMIC_SEQ_CST);
 	ring(link);
@@ -583,9 +653,13 @@ int daemon_socket(const struct daemon_link *link)
 
 bool daemon_is_gone(struct daemon_link *link)
 {
-	if (!link->gone)
-		link->gone = is_gone(link);
-	return link->gone;
+	bool gone = __atomic_load_n(&link->gone, __ATOMIC_SEQ_CST);
+
+	if (!gone && is_gone(link)) {
+		gone = true;
+		__atomic_store_n(&link->gone, true, __ATOMIC_SEQ_CST);
+	}
+	return gone;
 }
 
 /* The lock is held during the ioctl, so that a later change does not overtake an earlier one. */
@@ -596,7 +670,7 @@ static int change_poll(struct daemon_link *link, unsigned int add, unsigned int 
 
 	if (((old | add) & ~remove) == old)
 		return 0;
-	if (link->forks != forks)
+	if (link->forks != daemon_forks)
 		return -ECHILD;
 	number = slot_mine(link);
 	if (number == NO_SLOT)
@@ -604,7 +678,11 @@ static int change_poll(struct daemon_link *link, unsigned int add, unsigned int 
 	pthread_mutex_lock(&link->poll_lock);
 	polls = (link->polls | add) & ~remove;
 	if (polls != link->polls)
+		r = enter(link, number, /* generation= */ 0);
+	if (r == 0 && polls != link->polls) {
 		r = slot_run(link, number, IPCBUSD_IOC_POLL, (void *)(uintptr_t)polls);
+		leave(link, number);
+	}
 	if (r == 0)
 		__atomic_store_n(&link->polls, polls, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&link->poll_lock);
@@ -621,173 +699,4 @@ int daemon_set_poll(struct daemon_link *link, bool writable)
 int daemon_poll_events(struct daemon_link *link)
 {
 	return change_poll(link, IPCBUSD_POLL_EVENT, /* remove= */ 0);
-}
-
-/* --- Connections ------------------------------------------------------------------- */
-
-/* A single page is mapped and unlocked, and then grows: a mapping that grows stays unlocked. */
-static void *map_growing(int fd, void *at, size_t size, int prot, int flags)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *first = mmap(NULL, page, prot, flags, fd, 0), *memory;
-
-	if (first == MAP_FAILED)
-		return MAP_FAILED;
-	munlock(first, page);
-	memory = mremap(first, page, size, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), at);
-	if (memory == MAP_FAILED)
-		munmap(first, page);
-	return memory;
-}
-
-/*
- * Maps size bytes of a file, or of nothing if fd is -1, at an address or anywhere. Returns NULL
- * with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and allocates all pages
- * that may be accessed, or refuses the mapping (EAGAIN). So no page may be accessed until the
- * mapping is unlocked.
- */
-static void *map(int fd, void *at, size_t size, int prot)
-{
-	int flags = (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_NORESERVE;
-	void *memory = mmap(at, size, PROT_NONE, flags | (at ? MAP_FIXED : 0), fd, 0);
-
-	if (memory != MAP_FAILED) {
-		munlock(memory, size);
-		if (prot != PROT_NONE && mprotect(memory, size, prot)) {
-			munmap(memory, size);
-			return NULL;
-		}
-	} else if (errno == EAGAIN) {
-		memory = map_growing(fd, at, size, prot, flags);
-	}
-	if (memory == MAP_FAILED)
-		return NULL;
-	/* A child has no part in it. */
-	madvise(memory, size, MADV_DONTFORK);
-	madvise(memory, size, MADV_DONTDUMP);
-	return memory;
-}
-
-static int say_hello(struct daemon_link *link)
-{
-	struct ipcbusd_message message, welcome;
-	int r;
-
-	r = socket_receive(link->socket, &welcome, link->fds);
-	if (r < 0)
-		return r;
-	message = (struct ipcbusd_message){
-		.kind = IPCBUSD_HELLO,
-		.nonce = welcome.nonce,
-		.base = (uintptr_t)link->area,
-		.size = link->size,
-	};
-	r = socket_send(link->socket, &message, NULL);
-	if (r == 0)
-		r = socket_receive(link->socket, &message, link->fds);
-	if (r < 0)
-		return r;
-	link->number = message.number;
-	link->bell = map(link->fds[1], NULL, sizeof(*link->bell), PROT_READ | PROT_WRITE);
-	if (!link->bell || !map(link->fds[0], link->area, link->size, PROT_READ | PROT_WRITE))
-		return -errno;
-	/* The mapping of the area is what says to the daemon that this address space is there: a
-	 * child would have the file. */
-	for (int i = 0; i < 2; i++) {
-		close(link->fds[i]);
-		link->fds[i] = -1;
-	}
-	return 0;
-}
-
-int daemon_open(const char *path, struct daemon_link **ret_link)
-{
-	static uint64_t last_id;
-	struct daemon_link *link;
-	int r;
-
-	pthread_once(&forks_once, forks_init);
-	if (forks_error)
-		return forks_error;
-	link = calloc(1, sizeof(*link));
-	if (!link)
-		return -ENOMEM;
-	link->forks = forks;
-	for (int i = 0; i < 4; i++)
-		link->fds[i] = -1;
-	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
-	pthread_mutex_init(&link->lock, NULL);
-	pthread_mutex_init(&link->poll_lock, NULL);
-	link->socket = socket_connect(path);
-	if (link->socket < 0) {
-		r = link->socket;
-		free(link);
-		return r;
-	}
-	link->size = IPCBUSD_SEND_AREA + AREA_SIZE;
-	/* The daemon learns where it will be. */
-	link->area = map(-1, NULL, link->size, PROT_NONE);
-	r = link->area ? say_hello(link) : -errno;
-	if (r < 0) {
-		daemon_close(link, /* mapped= */ true);
-		return r;
-	}
-	*ret_link = link;
-	return 0;
-}
-
-int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
-{
-	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = size };
-	int fds[4], r;
-
-	r = socket_send(link->socket, &message, NULL);
-	if (r < 0)
-		return r;
-	r = socket_receive(link->socket, &message, fds);
-	if (r < 0)
-		return r;
-	link->region = map(fds[0], NULL, size, PROT_READ);
-	r = -errno;
-	close(fds[0]);
-	if (!link->region)
-		return r;
-	link->region_size = size;
-	*ret_region = link->region;
-	return 0;
-}
-
-/* What the connection had is gone when this returns, as after close() of a device. */
-static void say_bye(struct daemon_link *link)
-{
-	struct ipcbusd_message message = { .kind = IPCBUSD_BYE };
-	int fds[4], r;
-
-	if (socket_send(link->socket, &message, NULL) < 0)
-		return;
-	do {
-		r = socket_receive(link->socket, &message, fds);
-		for (int i = 0; i < 4; i++)
-			if (fds[i] >= 0)
-				close(fds[i]);
-	} while (r == 0 || r == -EMFILE);
-}
-
-void daemon_close(struct daemon_link *link, bool mapped)
-{
-	if (link->forks == forks)
-		say_bye(link);
-	if (mapped && link->region)
-		munmap(link->region, link->region_size);
-	if (mapped && link->area)
-		munmap(link->area, link->size);
-	if (mapped && link->bell)
-		munmap(link->bell, sizeof(*link->bell));
-	for (int i = 0; i < 4; i++)
-		if (link->fds[i] >= 0)
-			close(link->fds[i]);
-	close(link->socket);
-	pthread_mutex_destroy(&link->lock);
-	pthread_mutex_destroy(&link->poll_lock);
-	free(link);
 }

@@ -25,6 +25,9 @@ void daemon_close(struct daemon_link *link, bool mapped);
 
 /* An ioctl of ipcbus.h. Returns its result, as 0 or -errno; waits as it does. */
 int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg);
+/* The same, if the link's generation is still this one, else -ECONNRESET. 0 is any. */
+int daemon_ioctl_of(struct daemon_link *link, uint64_t generation, unsigned long request,
+		    void *arg);
 /* Ends the waits of all threads. Async-signal-safe. */
 void daemon_wake(struct daemon_link *link);
 
@@ -38,6 +41,17 @@ int daemon_socket(const struct daemon_link *link);
 bool daemon_is_gone(struct daemon_link *link);
 /* Reports events, and the end of a shortage of space if writable is true. */
 int daemon_set_poll(struct daemon_link *link, bool writable);
+/*
+ * Connects a link whose daemon is gone to the daemon that listens at path now. The fds keep their
+ * numbers, and addresses in the old region stay valid. Waits until no thread is in an ioctl of the
+ * old daemon. Ioctls fail with -ECONNRESET until daemon_resume(), which sets the generation, any
+ * number that rises. One thread at a time.
+ */
+int daemon_reopen(struct daemon_link *link, const char *path);
+void daemon_resume(struct daemon_link *link, uint64_t generation);
+/* Whether the address is in the region of an earlier daemon. */
+bool daemon_is_old(const struct daemon_link *link, const void *at);
+
 /* Reports events, and leaves the other choice as it is. */
 int daemon_poll_events(struct daemon_link *link);
 

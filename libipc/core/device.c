@@ -35,6 +35,15 @@ static int device_ioctl(const struct device *device, unsigned long request, void
 	return ioctl(device->fd, request, arg) < 0 ? -errno : 0;
 }
 
+/* The same for an operation that names a thing of one generation of the connection. */
+static int device_ioctl_of(const struct device *device, uint64_t generation, unsigned long request,
+			   void *arg)
+{
+	if (__builtin_expect(device->link != NULL, 0))
+		return daemon_ioctl_of(device->link, generation, request, arg);
+	return ioctl(device->fd, request, arg) < 0 ? -errno : 0;
+}
+
 static int open_bus(struct device *device, const char *path)
 {
 	int r;
@@ -120,14 +129,14 @@ void device_close(struct device *device, bool mapped)
 	*device = (struct device){ .fd = -1, .wake_fd = -1, .poll_fd = -1 };
 }
 
-int device_exchange(const struct device *device, struct ipcbus_exchange *x)
+int device_exchange(const struct device *device, uint64_t generation, struct ipcbus_exchange *x)
 {
 	x->size = sizeof(*x);
 	if (x->send.kind)
 		x->send.flags |= device->send_flags;
 	/* Left alone by the driver when it fails early. */
 	x->event.stage = 0;
-	return device_ioctl(device, IPCBUS_IOC_EXCHANGE, x);
+	return device_ioctl_of(device, generation, IPCBUS_IOC_EXCHANGE, x);
 }
 
 /*
@@ -149,7 +158,7 @@ void device_wake(const struct device *device)
 
 int device_end_fd(const struct device *device)
 {
-	return device->link ? daemon_socket(device->link) : -1;
+	return device->link && !device->is_lost ? daemon_socket(device->link) : -1;
 }
 
 bool device_has_ended(const struct device *device)
@@ -194,11 +203,15 @@ int device_set_poll(struct device *device, unsigned int polls)
 	if (device->poll_fd < 0)
 		return -errno;
 	/* Without events: its end is reported. */
-	if (is_new && device->link &&
-	    epoll_ctl(device->poll_fd, EPOLL_CTL_ADD, daemon_socket(device->link), &event) < 0)
+	if (is_new && device_end_fd(device) >= 0 &&
+	    epoll_ctl(device->poll_fd, EPOLL_CTL_ADD, device_end_fd(device), &event) < 0)
 		return -errno;
 	if (polls == device->polls)
 		return 0;
+	if (device->is_lost) {
+		device->polls = polls;
+		return 0;
+	}
 	if (device->link)
 		return set_poll_daemon(device, polls);
 
@@ -215,6 +228,46 @@ int device_set_poll(struct device *device, unsigned int polls)
 	return 0;
 }
 
+/* --- Another daemon --------------------------------------------------------------- */
+
+/* A forked child may keep the old files open: their numbers must leave the epoll file now. */
+void device_lose(struct device *device)
+{
+	device->is_lost = true;
+	if (device->poll_fd < 0)
+		return;
+	poll_change(device->poll_fd, EPOLL_CTL_DEL, daemon_socket(device->link), NULL);
+	poll_change(device->poll_fd, EPOLL_CTL_DEL, device->fd, NULL);
+	poll_change(device->poll_fd, EPOLL_CTL_DEL, daemon_writable_fd(device->link), NULL);
+}
+
+int device_reopen(struct device *device, const char *path)
+{
+	return daemon_reopen(device->link, path);
+}
+
+int device_resume(struct device *device, uint64_t generation)
+{
+	struct epoll_event event = { 0 };
+	unsigned int polls = device->polls;
+
+	daemon_resume(device->link, generation);
+	device->is_lost = false;
+	device->polls = 0;
+	if (device->poll_fd < 0)
+		return 0;
+	if (epoll_ctl(device->poll_fd, EPOLL_CTL_ADD, device_end_fd(device), &event) < 0)
+		return -errno;
+	return device_set_poll(device, polls);
+}
+
+bool device_is_old(const struct device *device, const void *at)
+{
+	return device->link && daemon_is_old(device->link, at);
+}
+
+/* --- Waiting ----------------------------------------------------------------------- */
+
 static int poll_fds(struct pollfd *fds, unsigned int n, uint64_t timeout_usec)
 {
 	struct timespec ts = {
@@ -228,7 +281,7 @@ static int poll_fds(struct pollfd *fds, unsigned int n, uint64_t timeout_usec)
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec)
 {
 	struct pollfd fds[] = {
-		{ .fd = device->fd, .events = POLLIN },
+		{ .fd = device->is_lost ? -1 : device->fd, .events = POLLIN },
 		{ .fd = device->poll_fd, .events = POLLIN },
 		{ .fd = other, .events = POLLIN },
 		{ .fd = another, .events = POLLIN },
@@ -236,7 +289,7 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	};
 	int r;
 
-	if (device->link) {
+	if (device->link && !device->is_lost) {
 		r = daemon_poll_events(device->link);
 		if (r < 0)
 			return r;
@@ -360,11 +413,12 @@ int device_set_manager(const struct device *device, uint64_t node)
 	return device_ioctl(device, IPCBUS_IOC_SET_MANAGER, &arg);
 }
 
-int device_handle_put(const struct device *device, uint32_t handle, uint32_t count)
+int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
+		      uint32_t count)
 {
 	struct ipcbus_handle arg = { .size = sizeof(arg), .handle = handle, .count = count };
 
-	return device_ioctl(device, IPCBUS_IOC_HANDLE_PUT, &arg);
+	return device_ioctl_of(device, generation, IPCBUS_IOC_HANDLE_PUT, &arg);
 }
 
 int device_node_info(const struct device *device, struct ipcbus_node_info *info)

@@ -11,6 +11,7 @@
 #ifndef IPC_DEVICE_H
 #define IPC_DEVICE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +28,8 @@ struct device {
 	int wake_fd;		/* a second fd of the same file, for device_wake() */
 	int poll_fd;		/* readable when one of polls is true; -1 until it is made */
 	unsigned int polls;	/* DEVICE_POLL_*, set by device_set_poll() */
-	const uint8_t *region;
+	atomic_bool is_lost;	/* between device_lose() and device_resume() */
+	const uint8_t *region;	/* the first one; offsets are from there */
 	size_t region_size;
 	uint32_t version;	/* IPCBUS_VERSION of the driver */
 	uint64_t features;	/* IPCBUS_FEATURE_* of the driver */
@@ -53,9 +55,10 @@ void device_close(struct device *device, bool mapped);
 /*
  * Releases buffers, sends, and waits for an event, in this order. Blocks as
  * IPCBUS_IOC_EXCHANGE does. The caller sets all fields of x but size. On failure nothing was sent;
- * x->event.stage says what was refused, and is 0 if the driver did not report it.
+ * x->event.stage says what was refused, and is 0 if the driver did not report it. Fails with
+ * -ECONNRESET if generation is not that of device_resume().
  */
-int device_exchange(const struct device *device, struct ipcbus_exchange *x);
+int device_exchange(const struct device *device, uint64_t generation, struct ipcbus_exchange *x);
 
 /* Of the calling thread, whether its waits for an event may miss no signal; also those of handlers
  * that run on it meanwhile, which do not have to. Through a daemon they then end where none came
@@ -72,6 +75,19 @@ void device_wake(const struct device *device);
 int device_end_fd(const struct device *device);
 /* Returns whether the bus has ended. Does not wait. */
 bool device_has_ended(const struct device *device);
+
+/*
+ * Another daemon takes the place of one that has ended: reconnect.c. The first of these is called
+ * under ipc->lock when the end is noticed, and from then on poll_fd is readable for timers alone.
+ * device_reopen() connects and waits for the daemon, without locks. Ioctls work again after
+ * device_resume(), under ipc->lock, which sets the generation: a number that rises. On failure
+ * poll_fd does not report all that was chosen.
+ */
+void device_lose(struct device *device);
+int device_reopen(struct device *device, const char *path);
+int device_resume(struct device *device, uint64_t generation);
+/* Whether the address is in the region of an earlier daemon. Under ipc->lock. */
+bool device_is_old(const struct device *device, const void *at);
 
 /* What poll_fd can be readable for. */
 #define DEVICE_POLL_EVENT	(1U << 0)	/* an event is queued */
@@ -114,8 +130,9 @@ int device_set_manager(const struct device *device, uint64_t node);
 /* Fills in who refers to info->node, a node of this connection. */
 int device_node_info(const struct device *device, struct ipcbus_node_info *info);
 
-/* Releases count references to a handle. */
-int device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
+/* Releases count references to a handle of that generation. */
+int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
+		      uint32_t count);
 /* Requests the DEAD event of a handle; if frozen is true, also FROZEN and THAWED. */
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int device_unwatch(const struct device *device, uint32_t handle);

@@ -54,7 +54,7 @@ int entry_take(struct ipc_raw_entry *entry, struct ipc *ipc, const struct ipcbus
 		entry->object = object_from_cookie(ipc, object->cookie);
 		return 0;
 	case IPCBUS_OBJECT_HANDLE:
-		return proxy_arrived(ipc, (uint32_t)object->value, &entry->proxy);
+		return proxy_arrived_at(ipc, (uint32_t)object->value, object, &entry->proxy);
 	case IPCBUS_OBJECT_FD:
 		entry->fd = descriptor_move((int32_t)object->value);
 		return entry->fd < 0 ? -errno : 0;

@@ -168,6 +168,7 @@ static void ipc_list(struct ipc *ipc)
 {
 	connections_lock();
 	ipc->id = ++last_id;
+	ipc->generation = ipc->id;
 	ipc->next = connections;
 	connections = ipc;
 	connections_unlock();
@@ -183,6 +184,23 @@ static void ipc_unlist(struct ipc *ipc)
 	*link = ipc->next;
 	threads_detach(ipc);
 	connections_unlock();
+}
+
+void connection_renew(struct ipc *ipc)
+{
+	uint64_t generation;
+
+	connections_lock();
+	generation = ++last_id;
+	connections_unlock();
+	ipc_lock(ipc);
+	/* On failure the fd of ipc_get_fd() reports no events: the next wait of ipc_wait() or of a
+	 * serving thread tries again. */
+	device_resume(&ipc->device, generation);
+	atomic_store(&ipc->bus_ended, false);
+	atomic_fetch_and(&ipc->attention, ~ATTEND_LOST);
+	atomic_store(&ipc->generation, generation);
+	ipc_unlock(ipc);
 }
 
 static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
@@ -326,6 +344,7 @@ static void ipc_close(struct ipc *ipc)
 	asyncs_close(ipc);
 	ipc_unlist(ipc);
 	monitor_close(ipc);
+	reconnect_close(ipc);
 	if (ipc->upper)
 		ipc->upper->close(ipc->upper);
 	if (ipc->manager)

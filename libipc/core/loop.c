@@ -104,6 +104,12 @@ static inline void oneway_came(struct thread *t)
 		t->more.ask = true;
 }
 
+/* For a failure that does not matter if the bus will be opened again. */
+static int unless_lost(const struct ipc *ipc, int r)
+{
+	return r == -ECONNRESET && ipc->reconnect.enabled ? 0 : r;
+}
+
 static int serve_events(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
@@ -114,7 +120,11 @@ static int serve_events(struct thread *t)
 	for (;;) {
 		attention = atomic_load_explicit(&ipc->attention, memory_order_acquire);
 		if (unlikely(attention & ATTEND_STOP))
-			return thread_flush(t);
+			return unless_lost(ipc, thread_flush(t));
+		if (unlikely(attention & ATTEND_LOST)) {
+			reconnect_serve(t);
+			continue;
+		}
 		if (unlikely(attention & ATTEND_TIMER))
 			timers_run(ipc);
 		/* Events come in between, by turns. */
@@ -154,7 +164,13 @@ static int serve_ended(struct thread *t, int r)
 
 static int serve_until_stop(struct thread *t)
 {
-	return serve_ended(t, serve_events(t));
+	int r;
+
+	do {
+		reconnect_catch_up(t);
+		r = serve_events(t);
+	} while (unlikely(r == -ECONNRESET) && reconnect_lost(t->ipc));
+	return serve_ended(t, r);
 }
 
 static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
@@ -163,7 +179,7 @@ static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
 
 	if (!ipc)
 		return -EINVAL;
-	r = thread_get(ipc, ret_thread);
+	r = thread_find_serving(ipc, ret_thread);
 	if (r < 0)
 		return r;
 
@@ -184,7 +200,12 @@ int ipc_process(struct ipc *ipc)
 		timers_run(ipc);
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_BACKLOG))
 		backlog_run(t);
+	reconnect_catch_up(t);
+	if (unlikely(atomic_load(&ipc->attention) & ATTEND_LOST))
+		return reconnect_process(t);
 	r = loop_serve_one(t);
+	if (unlikely(r == -ECONNRESET) && reconnect_lost(ipc))
+		return 1;
 	if (r)
 		return serve_ended(t, r);
 
@@ -239,6 +260,16 @@ static int make_stop_fd_locked(struct ipc *ipc)
 	return 0;
 }
 
+int pool_make_stop_fd(struct ipc *ipc)
+{
+	int r;
+
+	ipc_lock(ipc);
+	r = make_stop_fd_locked(ipc);
+	ipc_unlock(ipc);
+	return r;
+}
+
 int pool_poll_locked(struct ipc *ipc)
 {
 	int r;
@@ -289,7 +320,7 @@ static void *pool_main(void *data)
 	struct thread *t;
 	int r;
 
-	r = thread_get(self->ipc, &t);
+	r = thread_find_serving(self->ipc, &t);
 	if (r == 0)
 		r = serve_until_stop(t);
 	if (r < 0)
@@ -382,9 +413,7 @@ int pool_block(struct thread *t)
 	struct ipc *ipc = t->ipc;
 	int r;
 
-	ipc_lock(ipc);
-	r = make_stop_fd_locked(ipc);
-	ipc_unlock(ipc);
+	r = pool_make_stop_fd(ipc);
 	if (r < 0)
 		return r;
 	if (atomic_load(&ipc->attention) & ATTEND_STOP)
@@ -471,7 +500,7 @@ static int pool_enter(struct ipc *ipc)
 	pthread_mutex_lock(&pool->lock);
 	limit = pool->runners++ ? 0 : pool->limit;
 	pthread_mutex_unlock(&pool->lock);
-	return limit > 1 ? device_set_threads(&ipc->device, limit) : 0;
+	return limit > 1 ? unless_lost(ipc, device_set_threads(&ipc->device, limit)) : 0;
 }
 
 /* The last one out waits for the others and makes the next ipc_run() possible. */
@@ -512,7 +541,7 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads)
 	int r = threads >= 1 && threads <= IPC_MAX_THREADS ? ipc_check(ipc) : -EINVAL;
 
 	if (r == 0)
-		r = device_set_threads(&ipc->device, threads > 1 ? threads : 0);
+		r = unless_lost(ipc, device_set_threads(&ipc->device, threads > 1 ? threads : 0));
 	if (r < 0)
 		return r;
 

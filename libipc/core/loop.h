@@ -16,6 +16,8 @@ void pool_grow(struct ipc *ipc);
 /* Serves one event without sleeping: 1, 0 if there is none, or -errno. */
 int loop_serve_one(struct thread *t);
 
+/* Makes pool.stop_fd. Returns 0 or -errno. */
+int pool_make_stop_fd(struct ipc *ipc);
 bool pool_serves(struct ipc *ipc);
 /*
  * This thread is in a handler or callback and is about to wait for a stream, so it does not
@@ -37,6 +39,11 @@ void dispatch(struct thread *t, const struct ipcbus_event *event);
  * connection. Any number of serving threads may call it; each callback runs once.
  */
 void dispatch_bus_end(struct thread *t);
+/* What reconnect.c does with the tables of a bus that has ended: proxy.c, object.c. */
+void proxies_lost(struct ipc *ipc);
+void objects_lost(struct ipc *ipc);
+/* ipc.c: the device was opened again. Gives the connection a new generation. */
+void connection_renew(struct ipc *ipc);
 /* Whether what comes for the object with that cookie runs nothing of the program's. */
 bool dispatch_is_for_stream(struct ipc *ipc, uint64_t cookie);
 

@@ -281,6 +281,9 @@ static int object_make_node_locked(struct ipc_object *object)
 	uint64_t node;
 	int r;
 
+	/* The end of an object lasts longer than the bus. */
+	if (object->forced_end)
+		return -EBADF;
 	wants.cookie = cookie;
 	r = device_node_create(&ipc->device, &wants);
 	if (r < 0)
@@ -396,16 +399,23 @@ static int object_make_node(struct ipc_object *object)
 
 int ipc_object_id(struct ipc_object *object, uint64_t *ret_id)
 {
-	int r;
-
 	if (!object || !ret_id)
 		return -EINVAL;
+	if (unlikely(!atomic_load_explicit(&object->node, memory_order_acquire)) && object->ipc)
+		reconnect_call(object->ipc);
+	return object_get_id(object, ret_id);
+}
+
+int object_get_id(struct ipc_object *object, uint64_t *ret_id)
+{
+	int r;
+
 	if (!atomic_load_explicit(&object->node, memory_order_acquire)) {
 		r = object_make_node(object);
 		if (r < 0)
 			return r;
 	}
-	*ret_id = id_of_node(object->node);
+	*ret_id = id_of_node(atomic_load(&object->node));
 	return 0;
 }
 
@@ -622,6 +632,39 @@ int object_end_if_idle(struct ipc_object *object)
 	}
 	ipc_unlock(ipc);
 	return r;
+}
+
+/* Takes an object that the old bus knew out of its tables. Returns it if it is gone now. */
+static struct ipc_object *object_lost_locked(struct ipc_object *object)
+{
+	bool gone = !object->refs;
+
+	object_forget_node_locked(object);
+	object->node = 0;
+	object->maybe_idle = true;
+	if (object->holder) {
+		peer_remove_locked(object->holder, PEER_OBJECTS, 1);
+		object->holder = NULL;
+	}
+	if (gone)
+		object_unlink_locked(object);
+	return gone ? object : NULL;
+}
+
+/* The bus has ended, and with it all that others had of objects. */
+void objects_lost(struct ipc *ipc)
+{
+	struct ipc_object *object, *gone;
+	uint64_t node;
+
+	do {
+		ipc_lock(ipc);
+		object = map_first(&ipc->nodes, &node);
+		gone = object ? object_lost_locked(object) : NULL;
+		ipc_unlock(ipc);
+		if (gone)
+			object_free(gone);
+	} while (object);
 }
 
 /*

@@ -183,6 +183,8 @@ static inline struct ipc_object *object_served(struct thread *t, uint64_t cookie
 	return likely(found) ? object : object_find_served(t, cookie);
 }
 
+/* ipc_object_id() for a thread that has the lock of names: it does not open the bus again. */
+int object_get_id(struct ipc_object *object, uint64_t *ret_id);
 /* The object with this node is about to be sent: -EBADF if there is none. */
 int object_sending(struct ipc *ipc, uint64_t node);
 /* It was not sent after all. */

@@ -10,9 +10,10 @@
  *   entry.c      objects and fds <-> the driver's object table
  *   payload.c    messages that do not fit into the region, as files
  *   thread.c     the state of a thread for a connection; the exchange
- *   device.c     the driver; device-daemon.c and device-socket.c ipcbusd
+ *   device.c     the driver; device-daemon.c, device-open.c and device-socket.c ipcbusd
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c
  *                oneways that come together
+ *   reconnect.c  the bus ends and comes back
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
  *   cancel.c     cancellation: of served calls, and of what depends on them
@@ -55,6 +56,7 @@
 #include "backlog.h"
 #include "device.h"
 #include "map.h"
+#include "reconnect.h"
 #include "timer.h"
 #include "writable.h"
 
@@ -65,6 +67,7 @@
 #define ATTEND_POLL	(1U << 2)	/* serving threads have to poll for that, or a timer */
 #define ATTEND_BACKLOG	(1U << 3)	/* there is work in the backlog */
 #define ATTEND_TIMER	(1U << 4)	/* a timer is set */
+#define ATTEND_LOST	(1U << 5)	/* the bus has ended, and is to be opened again: reconnect.c */
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
@@ -98,6 +101,11 @@ struct upper {
 	void (*manager_came)(struct upper *upper);
 	/* The bus has ended. */
 	void (*bus_ended)(struct upper *upper);
+	/* The connection was opened again. */
+	void (*bus_came_back)(struct upper *upper);
+	/* Finds the object of a name anew. */
+	int (*find)(struct upper *upper, const char *name, const char *interface,
+		    struct ipc_proxy **ret_proxy);
 	/* The connection is closed: releases the objects, then the memory. */
 	void (*close)(struct upper *upper);
 };
@@ -105,6 +113,8 @@ struct upper {
 struct ipc {
 	atomic_uint refs;
 	uint64_t id;			/* of all connections of this process, never twice */
+	_Atomic uint64_t generation;	/* the same at first; another one whenever the bus has
+					 * come back; GENERATION_LOST while it is away */
 	struct device device;
 	char *path;			/* of the device */
 	struct upper *_Atomic upper;	/* or NULL */
@@ -134,6 +144,7 @@ struct ipc {
 	struct map nodes;		/* node -> object */
 	struct map cookies;		/* cookie of a node -> object */
 	struct map proxies;		/* handle -> proxy */
+	struct ipc_proxy *lost_proxies;	/* those that survived their bus: proxy.c */
 	struct map watches;		/* cookie of a watch -> proxy */
 	struct map calls;		/* number of a served call that is watched -> call */
 	struct map asyncs;		/* id of an async call of ours -> struct async */
@@ -141,6 +152,7 @@ struct ipc {
 	struct writable writable;		/* who waits for space */
 	struct backlog backlog;
 	struct timers timers;
+	struct reconnect reconnect;
 	uint64_t (*closed_streams)[2];	/* cookies of the ends closed last: stream.c; or NULL */
 	unsigned int next_closed;
 	struct ipc_slot *monitor;		/* where a monitor's records go, or NULL */

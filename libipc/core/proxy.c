@@ -2,9 +2,38 @@
 /* Proxies and their watches: see proxy.h. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "loop.h"
 #include "object.h"
 #include "proxy.h"
+
+struct proxy_name {
+	const char *interface;
+	char name[];
+};
+
+/* Moves a proxy that is in no table to the lost ones. */
+static void lose_locked(struct ipc_proxy *proxy)
+{
+	struct ipc *ipc = proxy->ipc;
+
+	proxy->handle = LOST_HANDLE;
+	proxy->counts = 0;
+	proxy->next_lost = ipc->lost_proxies;
+	proxy->link_lost = &ipc->lost_proxies;
+	if (proxy->next_lost)
+		proxy->next_lost->link_lost = &proxy->next_lost;
+	ipc->lost_proxies = proxy;
+}
+
+static void unlink_lost_locked(struct ipc_proxy *proxy)
+{
+	*proxy->link_lost = proxy->next_lost;
+	if (proxy->next_lost)
+		proxy->next_lost->link_lost = proxy->link_lost;
+	proxy->link_lost = NULL;
+}
 
 static int proxy_new_locked(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy)
 {
@@ -15,7 +44,16 @@ static int proxy_new_locked(struct ipc *ipc, uint32_t handle, struct ipc_proxy *
 	if (!proxy)
 		return -ENOMEM;
 
-	*proxy = (struct ipc_proxy){ .ipc = ipc, .handle = handle };
+	*proxy = (struct ipc_proxy){
+		.ipc = ipc,
+		.handle = handle,
+		.generation = atomic_load(&ipc->generation),
+	};
+	if (handle == LOST_HANDLE) {
+		lose_locked(proxy);
+		*ret_proxy = proxy;
+		return 0;
+	}
 	r = map_add(&ipc->proxies, handle, proxy);
 	if (r < 0) {
 		free(proxy);
@@ -25,13 +63,19 @@ static int proxy_new_locked(struct ipc *ipc, uint32_t handle, struct ipc_proxy *
 	return 0;
 }
 
-static int proxy_take(struct ipc *ipc, uint32_t handle, uint32_t counts,
+/* entry: as of proxy_arrived_at() */
+static int proxy_take(struct ipc *ipc, uint32_t handle, const void *entry, uint32_t counts,
 		      struct ipc_proxy **ret_proxy)
 {
 	struct ipc_proxy *proxy;
 	int r = 0;
 
 	ipc_lock(ipc);
+	if (handle != MANAGER_HANDLE &&
+	    (atomic_load(&ipc->generation) == GENERATION_LOST || device_is_old(&ipc->device, entry))) {
+		handle = LOST_HANDLE;
+		counts = 0;
+	}
 	proxy = map_get(&ipc->proxies, handle);
 	if (!proxy)
 		r = proxy_new_locked(ipc, handle, &proxy);
@@ -47,14 +91,16 @@ static int proxy_take(struct ipc *ipc, uint32_t handle, uint32_t counts,
 	return 0;
 }
 
-int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy)
+int proxy_arrived_at(struct ipc *ipc, uint32_t handle, const void *entry,
+		     struct ipc_proxy **ret_proxy)
 {
+	uint64_t generation = atomic_load(&ipc->generation);
 	int r;
 
 	/* The manager's handle has no counts. */
-	r = proxy_take(ipc, handle, handle != MANAGER_HANDLE, ret_proxy);
+	r = proxy_take(ipc, handle, entry, handle != MANAGER_HANDLE, ret_proxy);
 	if (r < 0 && handle != MANAGER_HANDLE)
-		device_handle_put(&ipc->device, handle, 1);
+		device_handle_put(&ipc->device, generation, handle, 1);
 	return r;
 }
 
@@ -62,7 +108,7 @@ int ipc_get_manager(struct ipc *ipc, struct ipc_proxy **ret_proxy)
 {
 	int r = ret_proxy ? ipc_check(ipc) : -EINVAL;
 
-	return r < 0 ? r : proxy_take(ipc, MANAGER_HANDLE, /* counts= */ 0, ret_proxy);
+	return r < 0 ? r : proxy_take(ipc, MANAGER_HANDLE, NULL, /* counts= */ 0, ret_proxy);
 }
 
 int ipc_take_proxy(struct ipc *ipc, uint64_t *id, struct ipc_proxy **ret_proxy)
@@ -94,6 +140,12 @@ struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy)
 	return proxy;
 }
 
+static void proxy_free(struct ipc_proxy *proxy)
+{
+	free(proxy->name);
+	free(proxy);
+}
+
 static void proxy_unref_last(struct ipc_proxy *proxy)
 {
 	struct ipc *ipc = proxy->ipc;
@@ -101,22 +153,26 @@ static void proxy_unref_last(struct ipc_proxy *proxy)
 
 	if (!ipc) {
 		if (refs_drop(&proxy->refs))
-			free(proxy);
+			proxy_free(proxy);
 		return;
 	}
 
 	ipc_lock(ipc);
 	gone = refs_drop(&proxy->refs);
-	if (gone)
+	if (gone && proxy->link_lost)
+		unlink_lost_locked(proxy);
+	else if (gone)
 		map_remove(&ipc->proxies, proxy->handle);
 	ipc_unlock(ipc);
 	if (!gone)
 		return;
 
-	/* Fails only in a forked child, whose handles are not its own. */
+	ipc_proxy_unref(proxy->target);
+	/* Fails only in a forked child, whose handles are not its own, and after the end of the
+	 * bus. */
 	if (proxy->counts)
-		device_handle_put(&ipc->device, proxy->handle, proxy->counts);
-	free(proxy);
+		device_handle_put(&ipc->device, proxy->generation, proxy->handle, proxy->counts);
+	proxy_free(proxy);
 }
 
 struct ipc_proxy *ipc_proxy_unref(struct ipc_proxy *proxy)
@@ -147,12 +203,103 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec)
 	return r;
 }
 
+/* --- The end of the bus ---------------------------------------------------------------- */
+
+/* Takes the target of any lost proxy. NULL: none has one. */
+static struct ipc_proxy *take_target_locked(struct ipc *ipc)
+{
+	for (struct ipc_proxy *proxy = ipc->lost_proxies; proxy; proxy = proxy->next_lost) {
+		struct ipc_proxy *target = proxy->target;
+
+		proxy->handle = LOST_HANDLE;
+		proxy->target = NULL;
+		if (target)
+			return target;
+	}
+	return NULL;
+}
+
+/* The manager's handle is the same on every bus. */
+void proxies_lost(struct ipc *ipc)
+{
+	struct ipc_proxy *manager, *proxy, *target;
+	uint64_t handle;
+
+	ipc_lock(ipc);
+	manager = map_remove(&ipc->proxies, MANAGER_HANDLE);
+	while ((proxy = map_first(&ipc->proxies, &handle))) {
+		map_remove(&ipc->proxies, handle);
+		lose_locked(proxy);
+	}
+	/* There is space for it: it was there. */
+	if (manager)
+		map_add(&ipc->proxies, MANAGER_HANDLE, manager);
+	while ((target = take_target_locked(ipc))) {
+		ipc_unlock(ipc);
+		ipc_proxy_unref(target);
+		ipc_lock(ipc);
+	}
+	ipc_unlock(ipc);
+}
+
+int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interface)
+{
+	struct ipc *ipc = proxy->ipc;
+	size_t size = strlen(name) + 1;
+	struct proxy_name *kept;
+
+	if (!ipc->reconnect.enabled)
+		return 0;
+	kept = malloc(sizeof(*kept) + size + strlen(interface) + 1);
+	if (!kept)
+		return -ENOMEM;
+	memcpy(kept->name, name, size);
+	kept->interface = strcpy(kept->name + size, interface);
+	ipc_lock(ipc);
+	if (!proxy->name) {
+		proxy->name = kept;
+		kept = NULL;
+	}
+	ipc_unlock(ipc);
+	free(kept);
+	return 0;
+}
+
+int proxy_renew(struct ipc_proxy *proxy)
+{
+	struct upper *upper = atomic_load(&proxy->ipc->upper);
+	struct ipc *ipc = proxy->ipc;
+	const struct proxy_name *name;
+	struct ipc_proxy *target;
+	int r;
+
+	ipc_lock(ipc);
+	name = proxy->name;
+	ipc_unlock(ipc);
+	if (!name || !upper)
+		return -EOWNERDEAD;
+	r = upper->find(upper, name->name, name->interface, &target);
+	if (r < 0)
+		return r == -ENOENT ? -ENOTCONN : r;
+
+	ipc_lock(ipc);
+	if (proxy->handle == LOST_HANDLE && target->handle != LOST_HANDLE) {
+		proxy->handle = target->handle;
+		proxy->target = target;
+		target = NULL;
+	}
+	ipc_unlock(ipc);
+	ipc_proxy_unref(target);
+	return 0;
+}
+
 /* --- Watches ------------------------------------------------------------------------- */
 
 /* Its slot is on proxy->watchers, and its place there has a reference of the proxy. */
 struct watcher {
 	struct ipc_slot slot;
-	struct ipc_proxy *proxy;
+	struct ipc_proxy *proxy;	/* the program's, or its target */
+	struct ipc_proxy *shown;	/* the program's, with a reference */
 	uint64_t watch;		/* cookie of the driver's watch */
 	ipc_death_cb cb;	/* NULL: one for being frozen */
 	ipc_freeze_cb freeze_cb;
@@ -169,6 +316,8 @@ static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
 	uint64_t cookie = ipc_next_cookie_locked(ipc);
 	int r;
 
+	if (proxy->handle == LOST_HANDLE)
+		return -EOWNERDEAD;
 	r = map_add(&ipc->watches, cookie, proxy);
 	if (r < 0)
 		return r;
@@ -245,6 +394,7 @@ static void end(struct ipc_slot *slot)
 static void release(struct ipc_slot *slot)
 {
 	ipc_proxy_unref(watcher_of(slot)->proxy);
+	ipc_proxy_unref(watcher_of(slot)->shown);
 }
 
 static const struct slot_type watcher_type = {
@@ -279,6 +429,8 @@ static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb fre
 	int r;
 
 	r = proxy && (cb || freeze_cb) ? ipc_check(proxy->ipc) : -EINVAL;
+	if (r == 0 && proxy->handle == LOST_HANDLE)
+		r = reconnect_call(proxy->ipc) ?: proxy_renew(proxy);
 	if (r < 0)
 		return r;
 	ipc = proxy->ipc;
@@ -286,11 +438,12 @@ static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb fre
 	if (r < 0)
 		return r;
 	watcher = watcher_of(slot);
-	watcher->proxy = ipc_proxy_ref(proxy);
+	watcher->shown = ipc_proxy_ref(proxy);
 	watcher->cb = cb;
 	watcher->freeze_cb = freeze_cb;
 
 	ipc_lock(ipc);
+	watcher->proxy = ipc_proxy_ref(proxy->target ?: proxy);
 	r = add_locked(watcher);
 	if (r == 0)
 		slot_give(slot, ret_slot);
@@ -351,7 +504,7 @@ void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_
 	while ((watcher = freeze_next_locked(proxy, id, last, &frame))) {
 		id = watcher->slot.id;
 		ipc_unlock(ipc);
-		watcher->freeze_cb(proxy, frozen, watcher->slot.userdata);
+		watcher->freeze_cb(watcher->shown, frozen, watcher->slot.userdata);
 		slot_leave(&frame);
 		ipc_lock(ipc);
 	}
@@ -391,7 +544,7 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 
 		ipc_unlock(ipc);
 		if (entered) {
-			watcher->cb(proxy, watcher->slot.userdata);
+			watcher->cb(watcher->shown, watcher->slot.userdata);
 			slot_leave(&frame);
 		}
 		slot_drop(&watcher->slot);
@@ -416,16 +569,28 @@ void watches_died(struct ipc *ipc)
 	} while (found);
 }
 
+static void cut_off(struct ipc_proxy *proxy)
+{
+	refs_take(&proxy->refs);
+	proxy->ipc = NULL;
+	slots_close(&proxy->watchers);
+	ipc_proxy_unref(proxy);
+}
+
 void proxies_close(struct ipc *ipc)
 {
-	struct ipc_proxy *proxy;
+	struct ipc_proxy *proxy, *target;
 	uint64_t handle;
 
+	while ((proxy = ipc->lost_proxies)) {
+		unlink_lost_locked(proxy);
+		target = proxy->target;
+		proxy->target = NULL;
+		cut_off(proxy);
+		ipc_proxy_unref(target);
+	}
 	while ((proxy = map_first(&ipc->proxies, &handle))) {
 		map_remove(&ipc->proxies, handle);
-		refs_take(&proxy->refs);
-		proxy->ipc = NULL;
-		slots_close(&proxy->watchers);
-		ipc_proxy_unref(proxy);
+		cut_off(proxy);
 	}
 }

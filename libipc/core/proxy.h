@@ -16,6 +16,11 @@
  * B finds P and revives it; for that reason the last reference is dropped under the lock. P
  * and Q never have users at the same time, so equal objects have equal proxies.
  *
+ * When the bus ends and comes back (reconnect.c), each proxy but the manager's loses its handle. A
+ * proxy with a name gets the handle of another proxy of the new bus, its *target*: equal objects
+ * have equal proxies except for those that survived the bus. Watchers of such a proxy are on the
+ * list of the target.
+ *
  * A proxy with watchers, for death and freezing, has one watch of the driver. Each watcher holds a
  * reference: there is none left when the counts are put. Each watcher remembers the driver's watch
  * under which it was added. The DEAD event calls and drops the watchers of its own watch. A watcher
@@ -27,13 +32,21 @@
 #include "slot.h"
 
 #define MANAGER_HANDLE	0
+/* Of a proxy whose bus has ended. The driver has no such handle. */
+#define LOST_HANDLE	UINT32_MAX
 
 struct ipc_proxy {
 	atomic_uint refs;
 	struct ipc *ipc;		/* NULL: closed before the last reference went */
-	uint32_t handle;
+	_Atomic uint32_t handle;
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	/* Under ipc->lock. */
+	struct proxy_name *name;	/* where it was found, or NULL. Set once */
+	struct ipc_proxy *next_lost;	/* in ipc->lost_proxies, and not in ipc->proxies */
+	struct ipc_proxy **link_lost;	/* NULL: the other way round */
+	struct ipc_proxy *target;	/* of a lost one: for which it stands, with a reference; or
+					 * NULL */
+	uint64_t generation;		/* of counts */
 	uint32_t counts;		/* the driver's, to be put */
 	uint64_t watch;			/* cookie of the driver's watch, or 0 */
 	bool watch_frozen;		/* that reports freezing too */
@@ -43,9 +56,24 @@ struct ipc_proxy {
 
 /*
  * The proxy of a handle that has just arrived, with a reference. Takes the
- * count over, also when it fails (-ENOMEM).
+ * count over, also when it fails (-ENOMEM). entry is the place of the handle, or NULL. If that is in
+ * the region of an earlier bus, the proxy is dead.
  */
-int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy);
+int proxy_arrived_at(struct ipc *ipc, uint32_t handle, const void *entry,
+		     struct ipc_proxy **ret_proxy);
+static inline int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_proxy **ret_proxy)
+{
+	return proxy_arrived_at(ipc, handle, NULL, ret_proxy);
+}
+
+/* For a connection that survives its bus: remembers the name under which the proxy was found. */
+int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interface);
+/*
+ * For a proxy whose handle is LOST_HANDLE: finds its name again, which blocks. Fails with
+ * -EOWNERDEAD if it has none, with -ENOTCONN if nobody has registered the name, and with the errors
+ * of ipc_get_name_as().
+ */
+int proxy_renew(struct ipc_proxy *proxy);
 
 void proxies_close(struct ipc *ipc);
 

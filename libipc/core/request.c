@@ -79,21 +79,47 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 	return 0;
 }
 
+/* The proxy's bus has ended, or thread_get() failed with r. A thread that names are found on has
+ * the lock of names, and does not open the bus. */
+static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
+						struct request *request, uint32_t *ret_handle)
+{
+	struct ipc *ipc = proxy->ipc;
+
+	if (r == -ECONNRESET && proxy->handle != MANAGER_HANDLE)
+		r = reconnect_call(ipc);
+	if (r == 0 && proxy->handle == LOST_HANDLE)
+		r = proxy_renew(proxy);
+	/* The handle is read after the generation: see reconnect.c. */
+	if (r == 0)
+		r = thread_get(ipc, &request->t);
+	if (r < 0)
+		return r;
+	atomic_thread_fence(memory_order_acquire);
+	*ret_handle = proxy->handle;
+	return *ret_handle == LOST_HANDLE ? -ECONNRESET : 0;
+}
+
 int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy, uint32_t code,
 		 uint64_t timeout_usec, const struct ipc_options *options)
 {
+	uint32_t handle;
 	uint64_t usec;
 	int r;
 
 	if (unlikely(!proxy || !proxy->ipc))
 		return -EINVAL;
 	r = thread_get(proxy->ipc, &request->t);
-	if (unlikely(r < 0))
-		return r;
+	handle = atomic_load_explicit(&proxy->handle, memory_order_relaxed);
+	if (unlikely(r < 0 || handle == LOST_HANDLE)) {
+		r = find_again(proxy, r, request, &handle);
+		if (r < 0)
+			return r;
+	}
 
 	request->x.send = (struct ipcbus_send){
 		.kind = kind,
-		.handle = proxy->handle,
+		.handle = handle,
 		.code = code,
 	};
 	/* The first that is set: of the proxy, of the method, of the connection. */
@@ -127,6 +153,7 @@ int request_interrupted(struct ipc *ipc)
  * after a signal: then the program has said what error that is. */
 static int wait_reply(struct thread *t, struct ipcbus_exchange *x, uint64_t cookie)
 {
+	uint64_t generation = t->generation;
 	int r, why = 0;
 
 	for (;;) {
@@ -146,6 +173,9 @@ static int wait_reply(struct thread *t, struct ipcbus_exchange *x, uint64_t cook
 			break;
 		default:
 			dispatch(t, &x->event);
+			/* The bus was opened again meanwhile, and this call ended with the old one. */
+			if (t->generation != generation)
+				return -ECONNRESET;
 		}
 		r = thread_wait(t, IPCBUS_WAIT, x);
 		if (r < 0)

@@ -148,7 +148,7 @@ static int thread_new(struct ipc *ipc, struct thread **ret_thread)
 	return 0;
 }
 
-int thread_find(struct ipc *ipc, struct thread **ret_thread)
+int thread_find_serving(struct ipc *ipc, struct thread **ret_thread)
 {
 	struct thread *t;
 	int r;
@@ -167,6 +167,19 @@ int thread_find(struct ipc *ipc, struct thread **ret_thread)
 	thread_last = t;
 	*ret_thread = t;
 	return 0;
+}
+
+int thread_find(struct ipc *ipc, struct thread **ret_thread)
+{
+	struct thread *t;
+	int r;
+
+	r = thread_find_serving(ipc, &t);
+	if (r == 0)
+		r = reconnect_catch_up(t);
+	if (r == 0)
+		*ret_thread = t;
+	return r;
 }
 
 void threads_detach(struct ipc *ipc)
@@ -195,6 +208,14 @@ static void release_done(struct thread *t, const struct ipcbus_event *event)
 		t->release_bytes = 0;
 }
 
+static __attribute__((noinline, cold)) void try_failed(struct thread *t,
+						       const struct ipcbus_exchange *x, int r)
+{
+	release_done(t, &x->event);
+	if (r == -ECONNRESET)
+		reconnect_lost(t->ipc);
+}
+
 int thread_try(struct thread *t, struct ipcbus_exchange *x)
 {
 	int r;
@@ -204,9 +225,9 @@ int thread_try(struct thread *t, struct ipcbus_exchange *x)
 	x->release = t->n_release == 1 ? t->release[0] : (uintptr_t)t->release;
 	if (!t->n_release)
 		x->release = 0;
-	r = device_exchange(&t->ipc->device, x);
+	r = device_exchange(&t->ipc->device, t->generation, x);
 	if (unlikely(r < 0)) {
-		release_done(t, &x->event);
+		try_failed(t, x, r);
 		return r;
 	}
 
@@ -241,8 +262,9 @@ int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
  */
 static void stash_weaken(struct stash *stash, int error)
 {
-	if (error == -ESRCH || (stash->kind == IPCBUS_SEND_ERROR && !stash->size)) {
-		stash->kind = IPCBUS_SEND_NONE;
+	if (error == -ESRCH || error == -ECONNRESET || (stash->kind == IPCBUS_SEND_ERROR && !stash->size)) {
+		/* The driver takes no other fields without a message. */
+		*stash = (struct stash){ .kind = IPCBUS_SEND_NONE };
 		return;
 	}
 	if (stash->kind == IPCBUS_SEND_REPLY)

@@ -36,6 +36,7 @@ struct reply;
 struct thread {
 	struct ipc *ipc;		/* NULL: closed. Others clear it: connections lock */
 	uint64_t ipc_id;
+	uint64_t generation;		/* of the connection, to which the rest belongs; or 0 */
 	uint32_t number;		/* the driver's, or 0 */
 	unsigned int waiting;		/* calls whose reply this thread waits for */
 	struct ipc_call *serving;	/* innermost call whose handler runs here */
@@ -64,12 +65,20 @@ extern __thread struct thread *thread_last;
 
 int thread_find(struct ipc *ipc, struct thread **ret_thread);
 
-/* The calling thread's state. -ECHILD after fork, -ENOMEM. */
+/* The same for a thread that serves, also while the bus is away. */
+int thread_find_serving(struct ipc *ipc, struct thread **ret_thread);
+
+static inline uint64_t ipc_generation(const struct ipc *ipc)
+{
+	return atomic_load_explicit(&ipc->generation, memory_order_relaxed);
+}
+
+/* The calling thread's state. -ECHILD after fork, -ENOMEM, -ECONNRESET while the bus is away. */
 static inline int thread_get(struct ipc *ipc, struct thread **ret_thread)
 {
 	struct thread *t = thread_last;
 
-	if (likely(t && t->ipc_id == ipc->id)) {
+	if (likely(t && t->generation == ipc_generation(ipc))) {
 		*ret_thread = t;
 		return 0;
 	}

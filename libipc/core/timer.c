@@ -123,6 +123,23 @@ int timer_set(struct ipc *ipc, struct timer *timer)
 	return r < 0 ? r : !set;
 }
 
+int timer_move(struct ipc *ipc, struct timer *timer, uint64_t deadline)
+{
+	int r;
+
+	ipc_lock(ipc);
+	if (timer->is_set)
+		take_out(&ipc->timers, timer);
+	timer->deadline = deadline;
+	r = set_locked(ipc, timer);
+	if (ipc->timers.fd >= 0)
+		settle_locked(ipc);
+	ipc_unlock(ipc);
+	if (r > 0)
+		device_wake(&ipc->device);
+	return r < 0 ? r : 0;
+}
+
 bool timer_forget(struct ipc *ipc, struct timer *timer)
 {
 	bool set, first;

@@ -38,6 +38,8 @@ void timers_done(struct ipc *ipc);
 
 /* Returns 1 if the timer was set, 0 if it was set already, or -errno. */
 int timer_set(struct ipc *ipc, struct timer *timer);
+/* Sets the timer, or changes its deadline. Returns 0 or -errno. */
+int timer_move(struct ipc *ipc, struct timer *timer, uint64_t deadline);
 /* Returns whether the timer was set. It does not expire any more. */
 bool timer_forget(struct ipc *ipc, struct timer *timer);
 /* Calls expired() of all timers whose deadline has passed. */

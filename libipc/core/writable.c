@@ -101,16 +101,12 @@ bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter)
 	return waited;
 }
 
-void writable_notify(struct ipc *ipc)
+/* Drops the lock while it notifies. */
+static void notify_all_locked(struct ipc *ipc)
 {
 	struct writable_waiter *waiter;
 	unsigned int n = 0;
 
-	ipc_lock(ipc);
-	if (!device_is_writable(&ipc->device)) {
-		ipc_unlock(ipc);
-		return;
-	}
 	for (waiter = ipc->writable.first; waiter; waiter = waiter->next)
 		n++;
 	/* Those that try and have to wait again come behind. */
@@ -121,6 +117,20 @@ void writable_notify(struct ipc *ipc)
 		ipc_lock(ipc);
 	}
 	writable_stop_polling_locked(ipc);
+}
+
+void writable_notify(struct ipc *ipc)
+{
+	ipc_lock(ipc);
+	if (device_is_writable(&ipc->device))
+		notify_all_locked(ipc);
+	ipc_unlock(ipc);
+}
+
+void writable_retry(struct ipc *ipc)
+{
+	ipc_lock(ipc);
+	notify_all_locked(ipc);
 	ipc_unlock(ipc);
 }
 

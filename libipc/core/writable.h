@@ -63,6 +63,8 @@ void writable_thread_end(struct writable_thread *thread);
 
 /* Removes and notifies all waiters, if the driver reports space. */
 void writable_notify(struct ipc *ipc);
+/* The bus is another one: removes and notifies all waiters. */
+void writable_retry(struct ipc *ipc);
 /* Stops polling by the serving threads if no sender waits and no timer is set. */
 void writable_stop_polling_locked(struct ipc *ipc);
 /* The device is closed: notifies all waiters, and ends the callbacks of ipc_on_writable(). */

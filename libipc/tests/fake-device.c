@@ -189,9 +189,11 @@ static void take_more(struct ipcbus_exchange *x)
 		events[x->event.more++] = queue[queue_begin++].event;
 }
 
-int device_exchange(const struct device *device, struct ipcbus_exchange *x)
+int device_exchange(const struct device *device, uint64_t generation, struct ipcbus_exchange *x)
 {
 	int r;
+
+	(void)generation;
 
 	fake.exchanges++;
 	fake.n_more += !!(x->flags & IPCBUS_MORE);
@@ -249,6 +251,30 @@ int device_end_fd(const struct device *device)
 {
 	(void)device;
 	return -1;
+}
+
+/* No fake ends and comes back. */
+void device_lose(struct device *device)
+{
+	device->is_lost = true;
+}
+
+int device_reopen(struct device *device, const char *path)
+{
+	(void)device, (void)path;
+	return -ECONNREFUSED;
+}
+
+int device_resume(struct device *device, uint64_t generation)
+{
+	(void)device, (void)generation;
+	return 0;
+}
+
+bool device_is_old(const struct device *device, const void *at)
+{
+	(void)device, (void)at;
+	return false;
 }
 
 bool device_has_ended(const struct device *device)
@@ -335,8 +361,10 @@ int device_set_manager(const struct device *device, uint64_t node)
 	return node ? 0 : -ENOENT;
 }
 
-int device_handle_put(const struct device *device, uint32_t handle, uint32_t count)
+int device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
+		      uint32_t count)
 {
+	(void)generation;
 	(void)device;
 	fake.n_puts++;
 	fake.put_handle = handle;

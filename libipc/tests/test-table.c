@@ -147,7 +147,7 @@ static int receive(struct message *message, const Ipc__Test__Cargo *cargo,
 	int r;
 
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL }, data, size, objects, n);
-	ck_assert_int_eq(device_exchange(&ipc->device, &x), 0);
+	ck_assert_int_eq(device_exchange(&ipc->device, ipc->generation, &x), 0);
 	message_init(message, block, sizeof(block), size);
 	r = claims_take(message, ipc, &x.event);
 	ck_assert_int_eq(r, 0);

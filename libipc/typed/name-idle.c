@@ -50,7 +50,7 @@ static int provide(struct names *names, const struct name *name, uint64_t cookie
 	Ipc__Object id = IPC__OBJECT__INIT;
 	int r;
 
-	r = ipc_object_id(name->object, &id.id);
+	r = object_get_id(name->object, &id.id);
 	if (r < 0)
 		return r;
 	request.name = (char *)name->base.text;

@@ -251,7 +251,7 @@ static int call_locked(struct name_watch *watch, watch_method method)
 	struct ipc_options options;
 	int r;
 
-	r = ipc_object_id(watch->object, &object.id);
+	r = object_get_id(watch->object, &object.id);
 	if (r < 0)
 		return r;
 	*(char *)mempcpy(name, watch->base.text, size) = '\0';
@@ -361,7 +361,16 @@ static int send(struct names *names, struct registration *registration)
 	return r == -EEXIST ? 0 : r;
 }
 
-static const struct registration_type watch_type = { .send = send, .drop = drop };
+static void bus_came_back(struct registration *registration)
+{
+	((struct name_watch *)registration)->all_ended = false;
+}
+
+static const struct registration_type watch_type = {
+	.send = send,
+	.drop = drop,
+	.bus_came_back = bus_came_back,
+};
 
 /* Returns the next watch whose names have not ended, with a reference of its object. */
 static struct name_watch *next_watch(struct names *names)

@@ -193,6 +193,32 @@ static void bus_ended(struct upper *upper)
 	name_watches_end((struct names *)upper);
 }
 
+/* The report of the manager that is there, or comes, starts the replay. If the bus does not take
+ * the watch, the program is notified as of a failed replay. */
+static void bus_came_back(struct upper *upper)
+{
+	struct names *names = (struct names *)upper;
+	int r;
+
+	pthread_mutex_lock(&names->lock);
+	names->watches_manager = false;
+	r = names->list ? device_watch_manager(&names->ipc->device) : 0;
+	names->watches_manager = names->list && r == 0;
+	for (struct registration *i = names->list; i; i = i->next) {
+		i->failure = r == -ECONNRESET ? 0 : r;
+		if (i->type->bus_came_back)
+			i->type->bus_came_back(i);
+	}
+	pthread_mutex_unlock(&names->lock);
+	names_report(names);
+}
+
+static int find(struct upper *upper, const char *name, const char *interface,
+		struct ipc_proxy **ret_proxy)
+{
+	return ipc_proxy_get(((struct names *)upper)->ipc, name, interface, ret_proxy);
+}
+
 /* --- The names of a connection ------------------------------------------------------ */
 
 static void names_close(struct upper *upper)
@@ -218,6 +244,8 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 
 	if (r < 0)
 		return r;
+	/* While the bus is away, the call of the manager fails. */
+	reconnect_call(ipc);
 	*ret_names = (struct names *)atomic_load(&ipc->upper);
 	if (likely(*ret_names))
 		return 0;
@@ -227,6 +255,8 @@ int names_get(struct ipc *ipc, struct names **ret_names)
 		return -ENOMEM;
 	names->upper.manager_came = replay;
 	names->upper.bus_ended = bus_ended;
+	names->upper.bus_came_back = bus_came_back;
+	names->upper.find = find;
 	names->upper.close = names_close;
 	names->ipc = ipc;
 	names->manager = (struct ipc_proxy){ .refs = 1, .ipc = ipc, .handle = MANAGER_HANDLE };
@@ -293,11 +323,21 @@ static int kept_result(int r, const struct ipc_error *error)
 
 /* The result of Get() or Wait(): r and error, or the reply's object. */
 static int take_found(struct ipc *ipc, int r, const struct ipc_error *error, Ipc__Object *object,
-		      struct ipc_proxy **ret_proxy)
+		      const char *name, const char *interface, struct ipc_proxy **ret_proxy)
 {
+	struct ipc_proxy *proxy;
+
 	if (r < 0)
 		return kept_result(r, error);
-	return object ? ipc_take_proxy(ipc, &object->id, ret_proxy) : -ENOENT;
+	r = object ? ipc_take_proxy(ipc, &object->id, &proxy) : -ENOENT;
+	if (r < 0)
+		return r;
+	r = proxy_set_name(proxy, name, interface);
+	if (r < 0)
+		ipc_proxy_unref(proxy);
+	else
+		*ret_proxy = proxy;
+	return r;
 }
 
 int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
@@ -320,7 +360,8 @@ int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
 	/* A call with options can be interrupted. */
 	options = names_options(names);
 	r = service_manager_get__with(names_manager(names), &options, &request, &reply, &error);
-	return take_found(ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
+	return take_found(ipc, r, &error, reply ? reply->object : NULL, name, request.interface,
+			  ret_proxy);
 }
 
 static int wait_once(struct names *names, const char *name, const char *interface,
@@ -336,7 +377,8 @@ static int wait_once(struct names *names, const char *name, const char *interfac
 	request.name = (char *)name;
 	request.interface = (char *)(interface ?: "");
 	r = service_manager_wait__with(names_manager(names), &options, &request, &reply, &error);
-	return take_found(names->ipc, r, &error, reply ? reply->object : NULL, ret_proxy);
+	return take_found(names->ipc, r, &error, reply ? reply->object : NULL, name,
+			  request.interface, ret_proxy);
 }
 
 /* Returns the microseconds until a deadline, at least 1, because 0 means that no limit is set. */

@@ -21,6 +21,7 @@
 /* First: it says what is exported. */
 #include "typed.h"
 
+#include "core/object.h"
 #include "core/proxy.h"
 #include "servicemanager.ipc.h"
 
@@ -43,6 +44,8 @@ struct registration_type {
 	int (*send)(struct names *names, struct registration *registration);
 	/* It was taken off the list: ends its slot. */
 	void (*drop)(struct registration *registration);
+	/* The connection was opened again, under the lock; or NULL. */
+	void (*bus_came_back)(struct registration *registration);
 };
 
 extern const struct registration_type name_type;

@@ -25,7 +25,7 @@ $(DAEMON_B)/signals: $(DAEMON_B)/signals.o $(B)/libipc/core/device-socket.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 
-$(DAEMON_B)/newcomers: $(DAEMON_B)/newcomers.o $(addprefix $(B)/libipc/core/,device-daemon.o device-socket.o)
+$(DAEMON_B)/newcomers: $(DAEMON_B)/newcomers.o $(addprefix $(B)/libipc/core/,device-daemon.o device-open.o device-socket.o)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
 

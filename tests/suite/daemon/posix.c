@@ -47,6 +47,7 @@ int __real_chmod(const char *path, mode_t mode);
 #define poll  __real_poll
 #define close __real_close
 #include "../../../libipc/core/device-daemon.c"
+#include "../../../libipc/core/device-open.c"
 #undef poll
 #undef close
 

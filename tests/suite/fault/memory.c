@@ -224,16 +224,20 @@ unsigned int memory_set_threads(void)
 	return set_threads;
 }
 
-int __real_device_exchange(const struct device *device, struct ipcbus_exchange *x);
-int __real_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
+int __real_device_exchange(const struct device *device, uint64_t generation,
+			   struct ipcbus_exchange *x);
+int __real_device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
+			     uint32_t count);
 int __real_device_node_create(const struct device *device, struct ipcbus_node *node);
 int __real_device_open(struct device *device, const char *path, size_t region_size);
 int __real_device_set_poll(struct device *device, unsigned int polls);
 int __real_device_set_threads(const struct device *device, unsigned int max);
 int __real_device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int __real_device_watch_manager(const struct device *device);
-int __wrap_device_exchange(const struct device *device, struct ipcbus_exchange *x);
-int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
+int __wrap_device_exchange(const struct device *device, uint64_t generation,
+			   struct ipcbus_exchange *x);
+int __wrap_device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
+			     uint32_t count);
 int __wrap_device_node_create(const struct device *device, struct ipcbus_node *node);
 int __wrap_device_open(struct device *device, const char *path, size_t region_size);
 int __wrap_device_set_poll(struct device *device, unsigned int polls);
@@ -261,7 +265,8 @@ static bool needs_memory(const struct ipcbus_send *send)
 	       send->data_size || send->object_count;
 }
 
-int __wrap_device_exchange(const struct device *device, struct ipcbus_exchange *x)
+int __wrap_device_exchange(const struct device *device, uint64_t generation,
+			   struct ipcbus_exchange *x)
 {
 	int r;
 
@@ -269,17 +274,18 @@ int __wrap_device_exchange(const struct device *device, struct ipcbus_exchange *
 	if (needs_memory(&x->send) && fails(MEMORY_DRIVER))
 		return -ENOMEM;
 	pthread_mutex_lock(&lock);
-	r = __real_device_exchange(device, x);
+	r = __real_device_exchange(device, generation, x);
 	if (!r)
 		count_handles(device, &x->event);
 	pthread_mutex_unlock(&lock);
 	return r;
 }
 
-int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count)
+int __wrap_device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
+			     uint32_t count)
 {
 	handles -= count;
-	return __real_device_handle_put(device, handle, count);
+	return __real_device_handle_put(device, generation, handle, count);
 }
 
 int __wrap_device_node_create(const struct device *device, struct ipcbus_node *node)

@@ -17,7 +17,8 @@ static uint32_t counts[MAX_HANDLES];
 
 int __real_close(int fd);
 int __wrap_close(int fd);
-int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count);
+int __wrap_device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
+			     uint32_t count);
 
 int __wrap_close(int fd)
 {
@@ -29,9 +30,10 @@ int __wrap_close(int fd)
 	return 0;
 }
 
-int __wrap_device_handle_put(const struct device *device, uint32_t handle, uint32_t count)
+int __wrap_device_handle_put(const struct device *device, uint64_t generation, uint32_t handle,
+			     uint32_t count)
 {
-	(void)device;
+	(void)device, (void)generation;
 	must(handle > 0 && handle < MAX_HANDLES && count);
 	must(counts[handle] >= count);
 	counts[handle] -= count;

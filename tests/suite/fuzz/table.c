@@ -246,7 +246,7 @@ static void receive(struct input *input, const uint8_t *data, size_t size,
 	int r;
 
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_CALL }, data, size, arrived, n);
-	must(device_exchange(&ipc->device, &x) == 0);
+	must(device_exchange(&ipc->device, ipc->generation, &x) == 0);
 	message_init(&message, block, sizeof(block), size);
 	r = claims_take(&message, ipc, &x.event);
 	must(r == 0);

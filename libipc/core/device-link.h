@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* A link to ipcbusd, for device-daemon.c, which uses it, and device-open.c. */
+#ifndef IPC_DEVICE_LINK_H
+#define IPC_DEVICE_LINK_H
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ipcbus-daemon.h"
+#include "ipcbus.h"
+
+/* The send area: messages are sent from there, because the daemon has it mapped too. A thread takes
+ * whole units of it. Memory that is not used costs nothing. */
+#define AREA_SIZE	(256UL << 20)
+#define UNIT		(64UL << 10)
+#define UNITS		(AREA_SIZE / UNIT)
+/* What a thread keeps for its next message. */
+#define KEEP		((4UL << 20) + UNIT)
+#define NO_SLOT		UINT_MAX
+
+/* Of daemon_link.tag. */
+#define TAG_MAX		255
+
+struct daemon_thread {
+	uint32_t tid;		/* 0: the slot is free */
+	uint8_t *piece;		/* its part of the send area, or NULL */
+	size_t piece_size;
+	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
+	bool inside;		/* its thread is in an ioctl, or about to find out that it may not */
+	struct timespec look;	/* when it looks whether the daemon is gone */
+};
+
+/* The region of an earlier daemon. Replies and kept calls of the program may point into it. */
+struct old_region {
+	struct old_region *next;
+	void *region;
+};
+
+struct daemon_link {
+	uint64_t id;		/* of no other link before or after */
+	unsigned int forks;	/* how often processes had forked when it was opened */
+	int socket;
+	int fds[4];		/* area, bell, events, writable */
+	unsigned int number;	/* at the bell */
+	uint8_t *area;
+	size_t size;
+	struct ipcbusd_bell *bell;
+	void *region;
+	size_t region_size;
+	pthread_mutex_t lock;	/* the rest, but each slot's thread has its part to itself */
+	unsigned int slots;	/* no slot from this on was ever used */
+	struct daemon_thread thread[IPCBUSD_SLOTS];
+	uint8_t taken[UNITS];	/* of the send area; under the lock */
+	pthread_mutex_t poll_lock;	/* held while polls changes, here and in the daemon */
+	unsigned int polls;
+	bool gone;		/* the daemon is */
+	/* Since daemon_reopen(). They change only while gone is set and no thread is inside. */
+	uint64_t generation;	/* 0: the first daemon */
+	uint64_t tag;		/* of numbers of this daemon: 0 for the first one, else 1 to 255 */
+	uint64_t shift;		/* from offsets of this region to offsets of the first one */
+	void *first_region;
+	struct old_region *old_regions;
+};
+
+/* How often a process had forked before this one came of it, as a child of fork() counts. */
+extern unsigned int daemon_forks;
+/* Counts forks from now on. Returns 0 or -errno. */
+int daemon_count_forks(void);
+
+static inline struct ipcbusd_slot *slot_at(const struct daemon_link *link, unsigned int number)
+{
+	return (void *)(link->area + IPCBUSD_FIRST_SLOT + (size_t)number * IPCBUSD_SLOT_SIZE);
+}
+
+static inline bool has_ended(uint32_t tid)
+{
+	return syscall(SYS_tgkill, getpid(), tid, 0) < 0 && errno == ESRCH;
+}
+
+#endif /* IPC_DEVICE_LINK_H */

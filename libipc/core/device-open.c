@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Links to ipcbusd begin and end, or continue with another daemon: see device-daemon.h.
+ *
+ * A link that continues keeps its fds and the addresses of its area and its bell. So a thread that
+ * uses them at that moment, as daemon_wake() does in a signal handler, never finds them missing.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "device-daemon.h"
+#include "device-link.h"
+#include "device-socket.h"
+
+/* --- Memory ------------------------------------------------------------------------ */
+
+/* A single page is mapped and unlocked, and then grows: a mapping that grows stays unlocked. */
+static void *map_growing(int fd, void *at, size_t size, int prot, int flags)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *first = mmap(NULL, page, prot, flags, fd, 0), *memory;
+
+	if (first == MAP_FAILED)
+		return MAP_FAILED;
+	munlock(first, page);
+	memory = mremap(first, page, size, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), at);
+	if (memory == MAP_FAILED)
+		munmap(first, page);
+	return memory;
+}
+
+/*
+ * Maps size bytes of a file, or of nothing if fd is -1, at an address or anywhere. Returns NULL
+ * with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and allocates all pages
+ * that may be accessed, or refuses the mapping (EAGAIN). So no page may be accessed until the
+ * mapping is unlocked.
+ */
+static void *map(int fd, void *at, size_t size, int prot)
+{
+	int flags = (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_NORESERVE;
+	void *memory = mmap(at, size, PROT_NONE, flags | (at ? MAP_FIXED : 0), fd, 0);
+
+	if (memory != MAP_FAILED) {
+		munlock(memory, size);
+		if (prot != PROT_NONE && mprotect(memory, size, prot)) {
+			munmap(memory, size);
+			return NULL;
+		}
+	} else if (errno == EAGAIN) {
+		memory = map_growing(fd, at, size, prot, flags);
+	}
+	if (memory == MAP_FAILED)
+		return NULL;
+	/* A child has no part in it. */
+	madvise(memory, size, MADV_DONTFORK);
+	madvise(memory, size, MADV_DONTDUMP);
+	return memory;
+}
+
+/* Puts a mapping in the place of another one of the same size. Another thread that uses the place
+ * meanwhile uses one of the two. */
+static int move(void *memory, void *at, size_t size)
+{
+	if (!memory)
+		return -errno;
+	if (mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at)
+		return 0;
+	munmap(memory, size);
+	return -errno;
+}
+
+/* old: the link to an earlier daemon, in whose place the area and the bell are mapped; or NULL */
+static int map_shared(struct daemon_link *link, const struct daemon_link *old)
+{
+	const int prot = PROT_READ | PROT_WRITE;
+	int r;
+
+	if (old) {
+		r = move(map(link->fds[1], NULL, sizeof(*link->bell), prot), old->bell,
+			 sizeof(*link->bell));
+		return r < 0 ? r : move(map(link->fds[0], NULL, link->size, prot), old->area,
+					link->size);
+	}
+	link->bell = map(link->fds[1], NULL, sizeof(*link->bell), prot);
+	if (!link->bell || !map(link->fds[0], link->area, link->size, prot))
+		return -errno;
+	return 0;
+}
+
+static int say_hello(struct daemon_link *link, const struct daemon_link *old)
+{
+	struct ipcbusd_message message, welcome;
+	int r;
+
+	r = socket_receive(link->socket, &welcome, link->fds);
+	if (r < 0)
+		return r;
+	message = (struct ipcbusd_message){
+		.kind = IPCBUSD_HELLO,
+		.nonce = welcome.nonce,
+		.base = (uintptr_t)(old ? old->area : link->area),
+		.size = link->size,
+	};
+	r = socket_send(link->socket, &message, NULL);
+	if (r == 0)
+		r = socket_receive(link->socket, &message, link->fds);
+	if (r < 0)
+		return r;
+	link->number = message.number;
+	r = map_shared(link, old);
+	if (r < 0)
+		return r;
+	/* The mapping of the area is what says to the daemon that this address space is there: a
+	 * child would have the file. */
+	for (int i = 0; i < 2; i++) {
+		close(link->fds[i]);
+		link->fds[i] = -1;
+	}
+	return 0;
+}
+
+/* old: as of map_shared() */
+static int open_link(const char *path, const struct daemon_link *old, struct daemon_link **ret_link)
+{
+	static uint64_t last_id;
+	struct daemon_link *link;
+	int r;
+
+	r = daemon_count_forks();
+	if (r < 0)
+		return r;
+	link = calloc(1, sizeof(*link));
+	if (!link)
+		return -ENOMEM;
+	link->forks = daemon_forks;
+	for (int i = 0; i < 4; i++)
+		link->fds[i] = -1;
+	link->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
+	pthread_mutex_init(&link->lock, NULL);
+	pthread_mutex_init(&link->poll_lock, NULL);
+	link->socket = socket_connect(path);
+	if (link->socket < 0) {
+		r = link->socket;
+		free(link);
+		return r;
+	}
+	link->size = IPCBUSD_SEND_AREA + AREA_SIZE;
+	/* The daemon learns where it will be. */
+	if (!old)
+		link->area = map(-1, NULL, link->size, PROT_NONE);
+	r = old || link->area ? say_hello(link, old) : -errno;
+	if (r < 0) {
+		daemon_close(link, /* mapped= */ true);
+		return r;
+	}
+	*ret_link = link;
+	return 0;
+}
+
+int daemon_open(const char *path, struct daemon_link **ret_link)
+{
+	return open_link(path, /* old= */ NULL, ret_link);
+}
+
+int daemon_map(struct daemon_link *link, size_t size, const void **ret_region)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = size };
+	int fds[4], r;
+
+	r = socket_send(link->socket, &message, NULL);
+	if (r < 0)
+		return r;
+	r = socket_receive(link->socket, &message, fds);
+	if (r < 0)
+		return r;
+	link->region = map(fds[0], NULL, size, PROT_READ);
+	r = -errno;
+	close(fds[0]);
+	if (!link->region)
+		return r;
+	link->region_size = size;
+	link->first_region = link->region;
+	*ret_region = link->region;
+	return 0;
+}
+
+/* --- Another daemon ------------------------------------------------------------------ */
+
+#define INSIDE_MSEC	3000
+
+static bool is_inside(const struct daemon_link *link)
+{
+	for (unsigned int i = 0; i < IPCBUSD_SLOTS; i++)
+		if (__atomic_load_n(&link->thread[i].inside, __ATOMIC_SEQ_CST) &&
+		    !has_ended(link->thread[i].tid))
+			return true;
+	return false;
+}
+
+/* Threads that wait for the daemon look every second whether it is gone. */
+static int wait_outside(const struct daemon_link *link)
+{
+	const struct timespec msec = { .tv_nsec = 1000000 };
+
+	for (int i = 0; is_inside(link); i++) {
+		if (i == INSIDE_MSEC)
+			return -EBUSY;
+		nanosleep(&msec, NULL);
+	}
+	return 0;
+}
+
+/* Gives the file an fd that may be in use. */
+static int replace_fd(int *from, int to)
+{
+	while (dup3(*from, to, O_CLOEXEC) < 0)
+		if (errno != EBUSY && errno != EINTR)
+			return -errno;
+	close(*from);
+	*from = -1;
+	return 0;
+}
+
+static void take_slots(struct daemon_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	for (unsigned int i = 0; i < link->slots; i++) {
+		link->thread[i].inside = false;
+		link->thread[i].received = INT_MIN;
+		slot_at(link, i)->tid = link->thread[i].tid;
+	}
+	pthread_mutex_unlock(&link->lock);
+}
+
+/* Takes over what the new link has. Its area and bell are in place already. */
+static int take_over(struct daemon_link *link, struct daemon_link *new, struct old_region *old)
+{
+	int r;
+
+	r = replace_fd(&new->fds[2], link->fds[2]);
+	if (r == 0)
+		r = replace_fd(&new->fds[3], link->fds[3]);
+	if (r == 0)
+		r = replace_fd(&new->socket, link->socket);
+	if (r < 0)
+		return r;
+	link->number = new->number;
+	take_slots(link);
+	*old = (struct old_region){ .next = link->old_regions, .region = link->region };
+	link->old_regions = old;
+	link->region = new->region;
+	new->region = NULL;
+	link->shift = (uintptr_t)link->region - (uintptr_t)link->first_region;
+	link->tag = link->tag % TAG_MAX + 1;
+	link->polls = 0;
+	return 0;
+}
+
+int daemon_reopen(struct daemon_link *link, const char *path)
+{
+	struct old_region *old;
+	struct daemon_link *new;
+	const void *region;
+	int r;
+
+	r = wait_outside(link);
+	if (r < 0)
+		return r;
+	old = malloc(sizeof(*old));
+	if (!old)
+		return -ENOMEM;
+	r = open_link(path, link, &new);
+	if (r < 0) {
+		free(old);
+		return r;
+	}
+	r = daemon_map(new, link->region_size, &region);
+	if (r == 0)
+		r = take_over(link, new, old);
+	if (r < 0) {
+		free(old);
+		daemon_close(new, /* mapped= */ true);
+		return r;
+	}
+	pthread_mutex_destroy(&new->lock);
+	pthread_mutex_destroy(&new->poll_lock);
+	free(new);
+	return 0;
+}
+
+void daemon_resume(struct daemon_link *link, uint64_t generation)
+{
+	link->generation = generation;
+	__atomic_store_n(&link->gone, false, __ATOMIC_SEQ_CST);
+}
+
+bool daemon_is_old(const struct daemon_link *link, const void *at)
+{
+	for (const struct old_region *old = link->old_regions; old; old = old->next)
+		if ((uintptr_t)at - (uintptr_t)old->region < link->region_size)
+			return true;
+	return false;
+}
+
+/* What the connection had is gone when this returns, as after close() of a device. */
+static void say_bye(struct daemon_link *link)
+{
+	struct ipcbusd_message message = { .kind = IPCBUSD_BYE };
+	int fds[4], r;
+
+	if (socket_send(link->socket, &message, NULL) < 0)
+		return;
+	do {
+		r = socket_receive(link->socket, &message, fds);
+		for (int i = 0; i < 4; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
+	} while (r == 0 || r == -EMFILE);
+}
+
+void daemon_close(struct daemon_link *link, bool mapped)
+{
+	if (link->forks == daemon_forks)
+		say_bye(link);
+	if (mapped && link->region)
+		munmap(link->region, link->region_size);
+	while (link->old_regions) {
+		struct old_region *old = link->old_regions;
+
+		link->old_regions = old->next;
+		if (mapped)
+			munmap(old->region, link->region_size);
+		free(old);
+	}
+	if (mapped && link->area)
+		munmap(link->area, link->size);
+	if (mapped && link->bell)
+		munmap(link->bell, sizeof(*link->bell));
+	for (int i = 0; i < 4; i++)
+		if (link->fds[i] >= 0)
+			close(link->fds[i]);
+	if (link->socket >= 0)
+		close(link->socket);
+	pthread_mutex_destroy(&link->lock);
+	pthread_mutex_destroy(&link->poll_lock);
+	free(link);
+}
