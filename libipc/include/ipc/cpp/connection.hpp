@@ -333,6 +333,11 @@ enum class name_change {
 	settled = c::IPC_NAME_SETTLED,	/* all names that exist were reported */
 };
 
+enum class bus_event {
+	lost = c::IPC_BUS_LOST,	/* the bus has ended */
+	back = c::IPC_BUS_BACK,	/* the connection is open again */
+};
+
 /*
  * An open bus. Copies are the same connection, which closes with the last of them; slots,
  * cancellations and calls keep it open too. When it closes, its objects end and its async calls
@@ -379,6 +384,30 @@ public:
 	outcome<void> run() const { return detail::check(c::ipc_run(raw)); }
 	/* Make run() return on all threads when their handlers have returned. */
 	void stop() const noexcept { c::ipc_stop(raw); }
+
+	/* Open the bus again after its end: see ipc_set_reconnect(), which says what goes on and what
+	 * has ended. Call it before other threads use the connection. */
+	outcome<void> set_reconnect() const
+	{
+		return detail::check(c::ipc_set_reconnect(raw, nullptr, nullptr, nullptr));
+	}
+
+	/* The same, and call function(bus_event) each time that the bus ends or is back, on a serving
+	 * thread. */
+	template <typename F> [[nodiscard]] outcome<slot> set_reconnect(F function) const
+	{
+		slot s;
+		int r = detail::enroll(
+			std::move(function),
+			[this](void *userdata, c::ipc_slot **ret_slot) {
+				return c::ipc_set_reconnect(raw, bus_changed<F>, userdata, ret_slot);
+			},
+			&s);
+
+		if (r < 0)
+			return detail::fail<slot>(r);
+		return s;
+	}
 
 	/* For event loops: when the file descriptor, which stays the connection's, is readable,
 	 * call process() until it returns false. */
@@ -555,6 +584,14 @@ public:
 	}
 
 private:
+	template <typename F>
+	static void bus_changed(c::ipc *, c::ipc_bus_event event, void *userdata) noexcept
+	{
+		detail::guarded("set_reconnect", [&] {
+			(*static_cast<F *>(userdata))(static_cast<bus_event>(event));
+		});
+	}
+
 	template <typename T> static outcome<T> fail(const std::string &name, int r)
 	{
 		return detail::fail<T>(error(r, name + ": " + c::ipc_strerror(r)));

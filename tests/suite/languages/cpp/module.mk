@@ -16,7 +16,7 @@ CPP_plain := $(CXX) -std=c++17 -O2 $(CPP_FLAGS) -fno-exceptions
 
 CPP_COMPILERS := gcc plain $(if $(shell command -v clang++),clang)
 CPP_PROGRAMS := results.plain $(foreach compiler,$(filter-out plain,$(CPP_COMPILERS)),\
-	$(addsuffix .$(compiler),bytes callbacks codec exit results typed large))
+	$(addsuffix .$(compiler),bytes callbacks codec exit restart results typed large))
 
 CPP_STUBS := $(addprefix $(CPP_B)/,desk.ipc.hpp plain.ipc.hpp plain2.ipc.hpp)
 
