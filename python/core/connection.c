@@ -573,6 +573,31 @@ static PyObject *on_writable(PyObject *self, PyObject *callback)
 	return slot_new(of(self), callback, /* once= */ false, start_writable, NULL);
 }
 
+static void bus_changed(struct ipc *ipc, enum ipc_bus_event event, void *userdata)
+{
+	PyGILState_STATE state;
+
+	(void)ipc;
+	if (!python_enter(&state))
+		return;
+	slot_notify(userdata, Py_BuildValue("(O)", event == IPC_BUS_BACK ? Py_True : Py_False));
+	python_leave(state);
+}
+
+static int start_reconnect(struct ipc *ipc, struct slot *slot, void *data,
+			   struct ipc_slot **ret_slot)
+{
+	(void)data;
+	return ipc_set_reconnect(ipc, bus_changed, slot, ret_slot);
+}
+
+/* set_reconnect(callback) -> Slot: callback(True) when the bus is back, callback(False) when it has
+ * ended */
+static PyObject *set_reconnect(PyObject *self, PyObject *callback)
+{
+	return slot_new(of(self), callback, /* once= */ false, start_reconnect, NULL);
+}
+
 /* --- Settings -------------------------------------------------------------------- */
 
 static PyObject *set_timeout(PyObject *self, PyObject *value)
@@ -611,6 +636,7 @@ static PyMethodDef methods[] = {
 	{ "watch", FAST(watch), METH_FASTCALL, NULL },
 	{ "on_registration", on_registration, METH_O, NULL },
 	{ "on_writable", on_writable, METH_O, NULL },
+	{ "set_reconnect", set_reconnect, METH_O, NULL },
 	{ "set_timeout", set_timeout, METH_O, NULL },
 	{ "object", FAST(make_object), METH_FASTCALL, NULL },
 	{ NULL, NULL, 0, NULL },

@@ -6,7 +6,7 @@ from __future__ import annotations
 import enum
 import errno
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, Union
 
 from . import _core
@@ -101,6 +101,11 @@ def check_kind(kind: object, base: type) -> None:
 def check_service(service: object, *bases: type) -> None:
     if not isinstance(service, bases):
         raise TypeError(f"{service!r} is no service of {bases[0].__module__}")
+
+
+def to_changed(reconnect: bool | Callable[[bool], object]) -> Callable[[bool], object]:
+    """The function of a Bus that is called when its bus has ended or is back."""
+    return reconnect if callable(reconnect) else lambda back: None
 
 
 def to_seconds(usec: int) -> float | None:

@@ -36,6 +36,7 @@ from ._base import (
     end_call,
     end_stream,
     reply_raw,
+    to_changed,
     to_delay,
     to_metadata,
     to_register_flags,
@@ -358,6 +359,11 @@ class Bus:
     ``async with Bus() as bus`` opens and closes it. device is the path of a bus; None is the
     default, see <ipc/ipc.h>. region_size limits the messages that may wait here, in bytes.
     timeout is the time limit of calls that have none, in seconds; None is no limit.
+
+    With reconnect, the connection survives the end of an ipcbusd, and opens the bus again when
+    ipcbusd is back: see ipc_set_reconnect() in <ipc/ipc.h>. Services, names, and clients that were
+    found by name go on. Calls, streams and other proxies end. reconnect may be a function. It is
+    called in the loop, with False when the bus has ended and with True when it is back.
     """
 
     def __init__(
@@ -366,6 +372,7 @@ class Bus:
         *,
         region_size: int = _core.REGION_DEFAULT,
         timeout: float | None = None,
+        reconnect: bool | Callable[[bool], object] = False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -382,6 +389,9 @@ class Bus:
         self._names = asyncio.Lock()
         if timeout is not None:
             self._connection.set_timeout(to_usec(timeout))
+        if reconnect:
+            changed = to_changed(reconnect)
+            self._connection.set_reconnect(lambda back: self._run(changed, back))
         self._fd = self._connection.fileno()
         self._loop.add_reader(self._fd, self._process)
 

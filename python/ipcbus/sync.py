@@ -37,6 +37,7 @@ from ._base import (
     end_call,
     end_stream,
     reply_raw,
+    to_changed,
     to_metadata,
     to_name_wait,
     to_register_flags,
@@ -368,6 +369,11 @@ class Bus:
     ``with Bus() as bus`` opens and closes it. device is the path of a bus; None is the default,
     see <ipc/ipc.h>. region_size limits the messages that may wait here, in bytes. timeout is the
     time limit of calls that have none, in seconds; None is no limit.
+
+    With reconnect, the connection survives the end of an ipcbusd, and opens the bus again when
+    ipcbusd is back: see ipc_set_reconnect() in <ipc/ipc.h>. Services, names, and clients that were
+    found by name go on. Calls, streams and other proxies end. reconnect may be a function. It is
+    called on a thread that serves, with False when the bus has ended and with True when it is back.
     """
 
     def __init__(
@@ -376,10 +382,13 @@ class Bus:
         *,
         region_size: int = _core.REGION_DEFAULT,
         timeout: float | None = None,
+        reconnect: bool | Callable[[bool], object] = False,
     ) -> None:
         self._connection = _core.Connection(device, region_size)
         if timeout is not None:
             self._connection.set_timeout(to_usec(timeout))
+        if reconnect:
+            self._connection.set_reconnect(to_changed(reconnect))
         self._pid = os.getpid()
         self._stopped, self._stop = os.pipe()
         os.set_blocking(self._stop, False)

@@ -58,8 +58,12 @@ class PrivateBus:
     the test at the latest."""
 
     def __enter__(self) -> PrivateBus:
-        build = os.environ["B"]
         self.folder = tempfile.TemporaryDirectory()
+        self.start()
+        return self
+
+    def start(self) -> None:
+        build = os.environ["B"]
         self.daemon = subprocess.Popen(
             [
                 f"{build}/daemon/ipcbusd",
@@ -79,12 +83,14 @@ class PrivateBus:
         )
         while "ready" not in self.manager.stderr.readline():
             pass
-        return self
 
-    def __exit__(self, *args: object) -> None:
+    def kill(self) -> None:
         for process in (self.manager, self.daemon):
             process.kill()
             process.communicate()
+
+    def __exit__(self, *args: object) -> None:
+        self.kill()
         self.folder.cleanup()
 
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Connections that survive their bus: ipcbusd is killed and started again, 20 times."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import unittest
+
+from clock_ipc import Clock, ClockService, ClockSync, ClockSyncService
+from common import PrivateBus
+from ipcbus import Error, aio, sync
+
+RESTARTS = 20
+NAME = "test.clock"
+
+
+class AsyncTicks(ClockService):
+    async def Watch(self, request, context):  # type: ignore[no-untyped-def]
+        yield {"number": 1}
+        await asyncio.sleep(60)
+
+
+class SyncTicks(ClockSyncService):
+    def Watch(self, request, context):  # type: ignore[no-untyped-def]
+        yield {"number": 1}
+        threading.Event().wait(60)
+
+
+class Asyncio(unittest.IsolatedAsyncioTestCase):
+    async def first(self, clock: Clock):  # type: ignore[no-untyped-def]
+        """Opens a stream, as soon as the service is back."""
+        for _ in range(1000):
+            ticks = clock.Watch(period_ms=1)
+            try:
+                self.assertEqual((await ticks.__anext__()).number, 1)
+                return ticks
+            except Error:
+                await asyncio.sleep(0.02)
+        self.fail("the service does not come back")
+
+    async def test_streams_and_watches_end_and_names_come_back(self) -> None:
+        events: list[bool] = []
+        deaths: list[int] = []
+        with PrivateBus() as private:
+            server = aio.Bus(private.path, reconnect=True)
+            client = aio.Bus(private.path, reconnect=events.append)
+            await server.register(NAME, AsyncTicks())
+            clock = await client.get(Clock, NAME)
+            for number in range(RESTARTS):
+                ticks = await self.first(clock)
+                clock.on_death(lambda number=number: deaths.append(number))
+                private.kill()
+                with self.assertRaises(Error):
+                    await asyncio.wait_for(ticks.__anext__(), 20)
+                private.start()
+            await self.first(clock)
+            self.assertEqual(events, [False, True] * RESTARTS)
+            self.assertEqual(deaths, list(range(RESTARTS)))
+            await client.close()
+            await server.close()
+
+
+class Sync(unittest.TestCase):
+    def first(self, clock: ClockSync):  # type: ignore[no-untyped-def]
+        for _ in range(1000):
+            try:
+                ticks = clock.Watch(period_ms=1)
+                self.assertEqual(next(ticks).number, 1)
+                return ticks
+            except Error:
+                time.sleep(0.02)
+        self.fail("the service does not come back")
+
+    def test_a_client_that_only_calls_finds_the_name_again(self) -> None:
+        events: list[bool] = []
+        with PrivateBus() as private, sync.Bus(private.path, reconnect=events.append) as server:
+            server.register(NAME, SyncTicks())
+            serving = threading.Thread(target=server.run)
+            serving.start()
+            with sync.Bus(private.path, reconnect=True) as client:
+                clock = client.get(ClockSync, NAME)
+                for _ in range(RESTARTS):
+                    ticks = self.first(clock)
+                    private.kill()
+                    with self.assertRaises(Error):
+                        next(ticks)
+                    private.start()
+                self.first(clock)
+            server.stop()
+            serving.join()
+            self.assertEqual(events, [False, True] * RESTARTS)
