@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ipcbus::{
-    Background, Call, Cancellation, Connection, Error, Limits, Message, NameChange, Object,
+    Background, BusEvent, Call, Cancellation, Connection, Error, Limits, Message, NameChange, Object,
     Options, Origin, Proxy, Registration, Result, Service, Slot, Stream,
 };
 
@@ -642,16 +642,19 @@ struct Mortal {
 
 impl Mortal {
     fn start() -> Mortal {
-        let build = std::env::var("B").unwrap_or_else(|_| "build".into());
         let path = std::env::temp_dir().join(format!("ipc-rs-bus.{}", std::process::id()));
-        let daemon = std::process::Command::new(format!("{build}/daemon/ipcbusd"))
+        Mortal { daemon: Mortal::start_at(&path), path }
+    }
+
+    fn start_at(path: &std::path::Path) -> std::process::Child {
+        let build = std::env::var("B").unwrap_or_else(|_| "build".into());
+        std::process::Command::new(format!("{build}/daemon/ipcbusd"))
             .arg("--bus")
-            .arg(&path)
+            .arg(path)
             .args(["--", "tests/env/with-manager", "cat"])
             .stdin(std::process::Stdio::piped())
             .spawn()
-            .unwrap();
-        Mortal { daemon, path }
+            .unwrap()
     }
 
     fn open(&self) -> Connection {
@@ -824,6 +827,44 @@ fn services_end_with_their_objects() {
     assert_eq!(dropped.load(Ordering::SeqCst), 2);
 }
 
+/// Tries until the bus, the service manager or the service is back.
+fn comes_back<T>(mut function: impl FnMut() -> Result<T>) -> T {
+    for _ in 0..1000 {
+        match function() {
+            Ok(value) => return value,
+            Err(error) => {
+                assert!([libc::ECONNRESET, libc::ENOTCONN].contains(&error.code()))
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("it does not come back");
+}
+
+fn a_connection_survives_its_bus() {
+    const RESTARTS: usize = 20;
+    let mut mortal = Mortal::start();
+    let (server, client) = (mortal.open(), mortal.open());
+    let (sender, events) = channel();
+    let _slot = server.set_reconnect(move |event| sender.send(event).unwrap()).unwrap();
+    let _other = client.set_reconnect(|_| ()).unwrap();
+    let object = Object::new(&server, |call: Call| call.reply(&Message::new(0))).unwrap();
+    server.register_name("test.mortal", &object).unwrap();
+    let _serving = server.run_in_background().unwrap();
+    let _watching = client.run_in_background().unwrap();
+    let proxy = client.get("test.mortal").unwrap();
+    for _ in 0..RESTARTS {
+        comes_back(|| proxy.call(&Message::new(ECHO), &Options::new()));
+        let died = proxy.died().unwrap();
+        mortal.kill();
+        block_on(died);
+        assert_eq!(events.recv_timeout(LONG.unwrap()), Ok(BusEvent::Lost));
+        mortal.daemon = Mortal::start_at(&mortal.path);
+        assert_eq!(events.recv_timeout(LONG.unwrap()), Ok(BusEvent::Back));
+    }
+    comes_back(|| proxy.call(&Message::new(ECHO), &Options::new()));
+}
+
 fn main() {
     std::process::exit(case::run(&cases![
         calls_return_replies
@@ -846,6 +887,7 @@ fn main() {
         streams_that_are_dropped_elsewhere_fail
         streams_carry_messages
         everything_that_waits_ends_with_the_bus
+        a_connection_survives_its_bus
         names_are_watched
         names_are_replaced_and_queued
         limits_hold

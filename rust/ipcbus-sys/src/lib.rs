@@ -42,6 +42,8 @@ pub const IPC_ORIGIN_BEHIND: c_uint = 3;
 pub const IPC_NAME_PRESENT: c_uint = 1;
 pub const IPC_NAME_GONE: c_uint = 2;
 pub const IPC_NAME_SETTLED: c_uint = 3;
+pub const IPC_BUS_LOST: c_uint = 1;
+pub const IPC_BUS_BACK: c_uint = 2;
 
 pub const IPC_NAME_REPLACE: c_uint = 1;
 pub const IPC_NAME_QUEUE: c_uint = 2;
@@ -176,6 +178,7 @@ pub type ipc_cancel_cb = unsafe extern "C" fn(*mut ipc_call, *mut c_void);
 pub type ipc_death_cb = unsafe extern "C" fn(*mut ipc_proxy, *mut c_void);
 pub type ipc_freeze_cb = unsafe extern "C" fn(*mut ipc_proxy, c_int, *mut c_void);
 pub type ipc_writable_cb = unsafe extern "C" fn(*mut ipc, *mut c_void);
+pub type ipc_reconnect_cb = unsafe extern "C" fn(*mut ipc, c_uint, *mut c_void);
 pub type ipc_idle_cb = unsafe extern "C" fn(*mut ipc, *const c_char, *mut c_void);
 pub type ipc_registration_cb =
     unsafe extern "C" fn(*mut ipc, *const c_char, c_uint, c_int, *mut c_void);
@@ -309,6 +312,12 @@ extern "C" {
         limits: *const ipc_object_limits,
     ) -> c_int;
     pub fn ipc_set_message_max(ipc: *mut ipc, size: size_t) -> c_int;
+    pub fn ipc_set_reconnect(
+        ipc: *mut ipc,
+        cb: Option<ipc_reconnect_cb>,
+        userdata: *mut c_void,
+        ret_slot: *mut *mut ipc_slot,
+    ) -> c_int;
 
     // <ipc/name.h>
     pub fn ipc_register_name(

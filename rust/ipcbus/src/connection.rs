@@ -168,6 +168,33 @@ impl Connection {
         unsafe { Ok(BorrowedFd::borrow_raw(check(sys::ipc_get_fd(self.0))?)) }
     }
 
+    /// Opens the bus again after its end, and calls `function` on a serving thread each time that the
+    /// bus ends or is back: see `ipc_set_reconnect()`. The connection goes on to do so when the slot
+    /// has ended. Call this before other threads use the connection.
+    pub fn set_reconnect(&self, function: impl FnMut(BusEvent) + Send + 'static) -> Result<Slot> {
+        fn enlist<F: FnMut(BusEvent) + Send + 'static>(c: &Connection, function: F) -> Result<Slot> {
+            unsafe extern "C" fn changed<F: FnMut(BusEvent)>(
+                _: *mut sys::ipc,
+                event: u32,
+                held: *mut c_void,
+            ) {
+                let function = &mut *(held as *mut F);
+                guarded("set_reconnect", || {
+                    function(if event == sys::IPC_BUS_BACK {
+                        BusEvent::Back
+                    } else {
+                        BusEvent::Lost
+                    })
+                });
+            }
+            // SAFETY: the slot keeps the function.
+            Slot::register(function, |held, slot| unsafe {
+                sys::ipc_set_reconnect(c.0, Some(changed::<F>), held, slot)
+            })
+        }
+        enlist(self, function)
+    }
+
     /// Calls `function` once, on a serving thread, when a oneway that failed with `EAGAIN` may be
     /// tried again.
     pub fn on_writable(&self, function: impl FnOnce() + Send + 'static) -> Result<Slot> {
@@ -501,6 +528,15 @@ pub enum Registration {
     Lost,
     /// It could not be replayed at a new service manager, or a change of a watched name was lost.
     Failed(Error),
+}
+
+/// What happens to the bus of a connection with [`Connection::set_reconnect`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BusEvent {
+    /// The bus has ended.
+    Lost,
+    /// The connection is open again.
+    Back,
 }
 
 /// What [`Connection::watch_names`] reports.

@@ -67,7 +67,9 @@ mod tokio;
 pub mod typed;
 
 pub use call::Call;
-pub use connection::{Background, Builder, Cancellation, Connection, NameChange, NameInfo, Registration};
+pub use connection::{
+    Background, Builder, BusEvent, Cancellation, Connection, NameChange, NameInfo, Registration,
+};
 pub use error::{Error, Failure, Origin, Result};
 pub use future::{CallFuture, DeathFuture};
 pub use memory::Memory;
