@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * comeback server | comeback client: programs that outlive their bus. When the daemon ends, they
- * open the bus again, the server registers its name again, and the client finds it again. Each
- * checks how libipc says so. test-comeback kills the daemon.
+ * comeback server | comeback client: programs that outlive their bus, with ipc_set_reconnect(). The
+ * client checks that the end of the bus is reported once. test-comeback kills the daemon.
  *
  * A client prints "ready N" when 100 calls have succeeded on its Nth bus, and goes on calling.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,22 +26,18 @@ static void give_up(const char *what, int r)
 	exit(ipc_print_error(what, r, NULL));
 }
 
-/* Nobody listens, or nobody does any more, or the daemon was killed while it said hello. */
-static bool may_come(int r)
-{
-	return r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET;
-}
-
-static struct ipc *open_again(void)
+/* The first daemon may not listen yet. */
+static struct ipc *open_first(ipc_reconnect_cb cb, void *userdata)
 {
 	struct ipc *ipc;
 	int r;
 
-	while ((r = ipc_open(&ipc, NULL)) < 0) {
-		if (!may_come(r))
-			give_up("open the bus", r);
+	while ((r = ipc_open(&ipc, NULL)) == -ENOENT || r == -ECONNREFUSED)
 		usleep(PAUSE_USEC);
-	}
+	if (r == 0)
+		r = ipc_set_reconnect(ipc, cb, userdata, /* ret_slot= */ NULL);
+	if (r < 0)
+		give_up("open the bus", r);
 	return ipc;
 }
 
@@ -64,35 +58,32 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	return ipc_raw_reply(call, &reply);
 }
 
-/* 0, or an error after which there may be another bus. */
-static int serve_on(struct ipc *ipc, struct ipc_object *object)
+static int register_when_possible(struct ipc *ipc, struct ipc_object *object)
 {
 	int r;
 
 	do {
 		r = ipc_wait_manager(NULL, IPC_NEVER);
-		if (r >= 0)
+		if (r > 0)
 			r = ipc_register_name(ipc, NAME, object, /* ret_slot= */ NULL);
 	} while (r == -ENOTCONN);
-	return r < 0 ? r : ipc_run(ipc);
+	return r;
 }
 
 static void server(void)
 {
 	static const struct ipc_raw_ops ops = { .interface = "test.Comeback", .serve = serve };
+	struct ipc *ipc = open_first(/* cb= */ NULL, /* userdata= */ NULL);
+	struct ipc_object *object = NULL;
+	int r = ipc_set_threads(ipc, 4);
 
-	for (;;) {
-		ipc_auto(ipc_unref) struct ipc *ipc = open_again();
-		ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
-		int r = ipc_set_threads(ipc, 4);
-
-		if (r == 0)
-			r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
-		if (r == 0)
-			r = serve_on(ipc, object);
-		if (!may_come(r))
-			give_up("serve", r);
-	}
+	if (r == 0)
+		r = ipc_raw_object_new(ipc, &ops, /* userdata= */ NULL, &object);
+	if (r == 0)
+		r = register_when_possible(ipc, object);
+	if (r == 0)
+		r = ipc_run(ipc);
+	give_up("serve", r);
 }
 
 /* --- Client ------------------------------------------------------------------------ */
@@ -119,72 +110,64 @@ static int call(struct ipc_proxy *proxy, uint64_t number)
 	return 0;
 }
 
-/* Once the bus has ended, all on it are dead, which is reported once, and nothing works. */
-static void check_end(struct ipc *ipc, struct ipc_proxy *proxy, const int *deaths)
-{
-	struct ipc_proxy *other;
-	int r;
+struct user {
+	unsigned int bus;		/* which one, from 1 */
+	unsigned int ends;
+	int deaths;			/* on this bus */
+	uint64_t n;			/* calls on this bus */
+};
 
-	r = ipc_process(ipc);
-	if (r != -ECONNRESET)
-		give_up("serve after the end", r < 0 ? r : -EPROTO);
-	if (*deaths != 1 || ipc_process(ipc) != -ECONNRESET || *deaths != 1) {
-		fprintf(stderr, "%d deaths were reported, not 1\n", *deaths);
+/* The client has no thread that serves, so this runs inside its calls. */
+static void on_bus(struct ipc *ipc, enum ipc_bus_event event, void *userdata)
+{
+	struct user *user = userdata;
+
+	(void)ipc;
+	if (event == IPC_BUS_LOST) {
+		user->ends++;
+		return;
+	}
+	if (user->ends != user->bus || user->deaths != 1) {
+		fprintf(stderr, "%u ends of %u buses and %d deaths were reported\n", user->ends,
+			user->bus, user->deaths);
 		exit(1);
 	}
-	r = call(proxy, 1);
-	if (r != -ECONNRESET)
-		give_up("call after the end", r < 0 ? r : -EPROTO);
-	r = ipc_proxy_get(ipc, NAME, NULL, &other);
-	if (r != -ECONNRESET)
-		give_up("find after the end", r < 0 ? r : -EPROTO);
+	user->bus++;
+	user->n = 0;
+	user->deaths = 0;
 }
 
-static int find(struct ipc *ipc, struct ipc_proxy **ret_proxy)
+static void call_next(struct user *user, struct ipc_proxy *proxy)
 {
-	int r;
+	int r = call(proxy, user->n);
 
-	do {
-		r = ipc_wait_manager(NULL, TIMEOUT_USEC);
-		if (r == 0)
-			r = -ETIMEDOUT;
-		if (r >= 0)
-			r = ipc_proxy_wait(ipc, NAME, NULL, TIMEOUT_USEC, ret_proxy);
-	} while (r == -ENOTCONN);
-	return r;
-}
-
-static int use(struct ipc *ipc, unsigned int bus)
-{
-	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
-	int deaths = 0, r;
-
-	r = find(ipc, &proxy);
-	if (r == 0)
-		r = ipc_proxy_on_death(proxy, on_death, &deaths, /* ret_slot= */ NULL);
-	if (r < 0)
-		return r;
-	for (uint64_t n = 0; r == 0; n++) {
-		r = call(proxy, n);
-		if (n + 1 == ENOUGH) {
-			printf("ready %u\n", bus);
-			fflush(stdout);
-		}
+	if (r == -ECONNRESET || r == -ENOTCONN) {
+		usleep(PAUSE_USEC);
+		return;
 	}
-	if (r == -ECONNRESET)
-		check_end(ipc, proxy, &deaths);
-	return r;
+	/* The watch ends with its bus. */
+	if (r == 0 && user->n == 0)
+		r = ipc_proxy_on_death(proxy, on_death, &user->deaths, /* ret_slot= */ NULL);
+	if (r < 0 && r != -ECONNRESET)
+		give_up("call", r);
+	if (++user->n == ENOUGH) {
+		printf("ready %u\n", user->bus);
+		fflush(stdout);
+	}
 }
 
 static void client(void)
 {
-	for (unsigned int bus = 1;; bus++) {
-		ipc_auto(ipc_unref) struct ipc *ipc = open_again();
-		int r = use(ipc, bus);
+	struct user user = { .bus = 1 };
+	struct ipc *ipc = open_first(on_bus, &user);
+	struct ipc_proxy *proxy;
+	int r;
 
-		if (!may_come(r))
-			give_up("call", r);
-	}
+	r = ipc_wait_name(ipc, NAME, TIMEOUT_USEC, &proxy);
+	if (r < 0)
+		give_up("find " NAME, r);
+	for (;;)
+		call_next(&user, proxy);
 }
 
 int main(int argc, char **argv)
