@@ -71,7 +71,7 @@ int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interf
 /*
  * For a proxy whose handle is LOST_HANDLE: finds its name again, which blocks. Fails with
  * -EOWNERDEAD if it has none, with -ENOTCONN if nobody has registered the name, and with the errors
- * of ipc_get_name_as().
+ * of ipc_proxy_get().
  */
 int proxy_renew(struct ipc_proxy *proxy);
 

@@ -197,7 +197,7 @@ START_TEST(a_client_that_only_calls_finds_the_name_again)
 	struct ipc_proxy *proxy;
 
 	begin();
-	ck_assert_int_eq(ipc_get_name(client, NAME, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &proxy), 0);
 	for (int i = 0; i < RESTARTS; i++) {
 		ck_assert_int_eq(echo(proxy, "before"), 0);
 		stop_bus();
@@ -279,7 +279,7 @@ START_TEST(everything_ends_and_begins_again)
 	ck_assert_int_eq(ipc_set_threads(client, 2), 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, run, client), 0);
 	ck_assert_int_eq(ipc_watch_names(client, NAME, on_name, NULL, NULL), 0);
-	ck_assert_int_eq(ipc_get_name(client, NAME, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &proxy), 0);
 	for (unsigned int i = 1; i <= RESTARTS; i++) {
 		until(&present, i);
 		echo_again(proxy);
@@ -330,7 +330,7 @@ START_TEST(an_event_loop_keeps_its_fd)
 	ck_assert_int_eq(ipc_watch_names(client, NAME, on_name, NULL, NULL), 0);
 	for (unsigned int i = 1; i <= RESTARTS; i++) {
 		loop_until(epoll, &present, i);
-		ck_assert_int_eq(ipc_get_name(client, NAME, &proxy), 0);
+		ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &proxy), 0);
 		ck_assert_int_eq(ipc_proxy_on_death(proxy, on_death, proxy, NULL), 0);
 		stop_bus();
 		loop_until(epoll, &died, i);
@@ -373,7 +373,7 @@ START_TEST(a_connection_closes_while_the_bus_is_away)
 	int status;
 
 	begin();
-	ck_assert_int_eq(ipc_get_name(client, NAME, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &proxy), 0);
 	stop_bus();
 	ck_assert_int_eq(echo(proxy, "away"), -ECONNRESET);
 	ck_assert_int_eq(echo(proxy, "away"), -ECONNRESET);
@@ -408,7 +408,7 @@ START_TEST(things_of_the_old_bus_mean_nothing_to_the_new_one)
 	size_t size;
 
 	begin();
-	ck_assert_int_eq(ipc_get_name(client, NAME, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &proxy), 0);
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &old, NULL), 0);
 	ck_assert_int_eq(ipc_raw_call_async(proxy, &keep, NULL, on_reply, NULL, NULL), 0);
 	until(&arrived, 1);
@@ -425,8 +425,8 @@ START_TEST(things_of_the_old_bus_mean_nothing_to_the_new_one)
 	ck_assert_mem_eq(old->data, "old", 3);
 	ck_assert_mem_eq(ipc_call_payload(call, &size), "kept", 4);
 	ck_assert_uint_eq(size, 4);
-	ck_assert_int_eq(ipc_call_canceled(call), 1);
-	ck_assert_int_eq(ipc_call_canceled(kept), 0);
+	ck_assert_int_eq(ipc_call_is_canceled(call), 1);
+	ck_assert_int_eq(ipc_call_is_canceled(kept), 0);
 	ck_assert_int_eq(ipc_raw_reply(call, &(struct ipc_raw_message){ .size = 0 }), -ECONNRESET);
 	ipc_raw_free(old);
 	ipc_call_unref(call);
@@ -454,7 +454,7 @@ START_TEST(the_reply_of_a_handler_that_runs_meanwhile_is_dropped)
 	pthread_t thread;
 
 	begin();
-	ck_assert_int_eq(ipc_get_name(client, NAME, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &proxy), 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, call_back_later, proxy), 0);
 	until(&arrived, 1);
 	stop_bus();
@@ -475,9 +475,9 @@ START_TEST(a_proxy_without_a_name_stays_dead)
 	struct ipc *other;
 
 	begin();
-	ck_assert_int_eq(ipc_get_name(client, NAME, &named), 0);
+	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &named), 0);
 	ck_assert_int_eq(ipc_open(&other, path), 0);
-	ck_assert_int_eq(ipc_get_name(other, NAME, &proxy), 0);
+	ck_assert_int_eq(ipc_proxy_get(other, NAME, NULL, &proxy), 0);
 	/* Too late for the proxy's name. */
 	ck_assert_int_eq(ipc_set_reconnect(other, NULL, NULL, NULL), 0);
 	stop_bus();

@@ -283,7 +283,7 @@ class Names(Case):
         change, info, proxy = await self.within(changes.get())
         self.assertEqual((change, info.name, info.interface), (NameChange.PRESENT, name, "test.Echo"))
         await proxy.ping()
-        await self.server.unregister(name)
+        await self.server.unregister_name(name)
         change, info, proxy = await self.within(changes.get())
         self.assertEqual((change, info.name, proxy), (NameChange.GONE, name, None))
         watch.end()
@@ -298,11 +298,11 @@ class Names(Case):
         self.assertTrue(await self.client.register(name, Echo(), replace=True))
         self.assertEqual(await self.within(events.get()), (name, Registration.LOST, None))
         self.assertFalse(await self.server.register(name, Echo(), queue=True))
-        await self.client.unregister(name)
+        await self.client.unregister_name(name)
         self.assertEqual(await self.within(events.get()), (name, Registration.ACQUIRED, None))
         with self.assertRaises(ipcbus.InvalidArgument):
             await self.server.register(name, Echo(), queue=True, replace=True)
-        await self.server.unregister(name)
+        await self.server.unregister_name(name)
         watch.end()
 
 
@@ -428,9 +428,9 @@ class Sync(Case):
                 self.assertTrue(second.register(name, Echo(), replace=True))
                 self.assertEqual(events.get(timeout=10), (name, Registration.LOST, None))
                 self.assertFalse(first.register(name, Echo(), queue=True))
-                second.unregister(name)
+                second.unregister_name(name)
                 self.assertEqual(events.get(timeout=10), (name, Registration.ACQUIRED, None))
-                first.unregister(name)
+                first.unregister_name(name)
                 while changes.get(timeout=10) != NameChange.GONE:
                     pass
                 for bus in (first, second):

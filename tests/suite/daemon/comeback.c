@@ -163,7 +163,7 @@ static void client(void)
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_wait_name(ipc, NAME, TIMEOUT_USEC, &proxy);
+	r = ipc_proxy_wait(ipc, NAME, NULL, TIMEOUT_USEC, &proxy);
 	if (r < 0)
 		give_up("find " NAME, r);
 	for (;;)

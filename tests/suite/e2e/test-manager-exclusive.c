@@ -80,13 +80,13 @@ static bool has_name(const struct side *side, struct side *other)
 	struct ipc_proxy *proxy;
 	int r;
 
-	r = ipc_wait_name(side->ipc, NAME, 10000000, &proxy);
+	r = ipc_proxy_wait(side->ipc, NAME, NULL, 10000000, &proxy);
 	if (r == 0)
 		ipc_proxy_unref(proxy);
 	/* Its own object is no proxy. */
 	ck_assert_msg(r == 0 || r == -EXDEV, "%s", ipc_strerror(r));
 	if (r == 0) {
-		r = ipc_wait_name(other->ipc, NAME, 10000000, &proxy);
+		r = ipc_proxy_wait(other->ipc, NAME, NULL, 10000000, &proxy);
 		ck_assert_int_eq(r, -EXDEV);
 		return false;
 	}
