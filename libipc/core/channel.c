@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The memory of a direct channel, and how its two sides wait for each other. See channel.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel.h"
+
+/* --- Waiting ------------------------------------------------------------------------ */
+
+/* After so many failures in a row a wait spins once in MAX_SKIP times. */
+#define MAX_SKIP 64U
+
+uint32_t channel_spin_begin(struct channel_spin *spin)
+{
+	if (spin->skip) {
+		spin->skip--;
+		return 0;
+	}
+	return spin->budget_ns;
+}
+
+void channel_spin_end(struct channel_spin *spin, bool paid)
+{
+	if (paid) {
+		spin->failures = 0;
+		return;
+	}
+	/* Three budgets for nothing cost less than one that is missing. */
+	if (++spin->failures > 3) {
+		spin->skip = 1U << (spin->failures - 3);
+		if (spin->skip >= MAX_SKIP)
+			spin->failures--;
+	}
+}
+
+uint64_t channel_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int channel_cpu(void)
+{
+	return sched_getcpu();
+}
+
+int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until)
+{
+	struct timespec time = {
+		.tv_sec = (time_t)(until / 1000000000),
+		.tv_nsec = (long)(until % 1000000000),
+	};
+
+	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, until ? &time : NULL, NULL,
+		     FUTEX_BITSET_MATCH_ANY))
+		return 0;
+	return errno == EINTR || errno == ETIMEDOUT ? -errno : 0;
+}
+
+void channel_wake(const atomic_uint *word, unsigned int threads)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, threads, NULL, NULL, 0);
+}
+
+/* --- The client --------------------------------------------------------------------- */
+
+static uint32_t reply_number(const struct channel_caller *caller, unsigned int slot)
+{
+	return atomic_load_explicit(&channel_reply_at(caller->peer, slot)->number,
+				    memory_order_acquire);
+}
+
+/* Frees the slots of lost calls whose replies have come. */
+static void reclaim(struct channel_caller *caller)
+{
+	unsigned int lost = atomic_load(&caller->lost);
+
+	for (; lost; lost &= lost - 1) {
+		unsigned int slot = (unsigned int)__builtin_ctz(lost), bit = 1U << slot;
+
+		if (reply_number(caller, slot) == caller->posted[slot] &&
+		    atomic_fetch_and(&caller->lost, ~bit) & bit)
+			atomic_fetch_and(&caller->taken, ~bit);
+	}
+}
+
+int channel_take_slot(struct channel_caller *caller)
+{
+	unsigned int taken = atomic_load_explicit(&caller->taken, memory_order_relaxed), slot;
+
+	if (__builtin_expect(taken == (1U << CHANNEL_SLOTS) - 1, 0)) {
+		reclaim(caller);
+		taken = atomic_load(&caller->taken);
+	}
+	do {
+		slot = (unsigned int)__builtin_ctz(~taken);
+		if (slot >= CHANNEL_SLOTS)
+			return -EBUSY;
+	} while (!atomic_compare_exchange_weak_explicit(&caller->taken, &taken, taken | 1U << slot,
+							memory_order_acquire,
+							memory_order_relaxed));
+	return (int)slot;
+}
+
+void channel_post(struct channel_caller *caller, unsigned int slot,
+		  const struct channel_call *call)
+{
+	struct channel_request *request = channel_request_at(caller->own, slot);
+	uint32_t number = ++caller->posted[slot];
+
+	if (call->data && call->size)
+		memcpy(request->data, call->data, call->size);
+	request->code = call->code;
+	request->size = (uint32_t)call->size;
+	request->time_ns = call->time_ns;
+	atomic_store_explicit(&request->cpu, channel_cpu(), memory_order_relaxed);
+	atomic_store_explicit(&caller->own->posted[slot], number, memory_order_release);
+	atomic_fetch_add(&caller->own->tail, 1);
+	/* After tail: see "Sleeping" in channel.h. */
+	if (atomic_load(&caller->peer->waiting))
+		channel_wake(&caller->own->tail, 1);
+}
+
+/* Whether the reply is there, or the peer wrote a number that ends the wait as well. */
+static inline bool is_there(const struct channel_caller *caller, unsigned int slot)
+{
+	return reply_number(caller, slot) != caller->posted[slot] - 1;
+}
+
+/* Spins while the server runs on another CPU, or slept there and was woken. */
+static bool spin_for_reply(struct channel_caller *caller, unsigned int slot)
+{
+	uint32_t budget = channel_spin_begin(&caller->spin);
+	uint64_t end = 0;
+	int cpu = channel_cpu();
+
+	if (!budget)
+		return is_there(caller, slot);
+	for (unsigned int i = 1; !is_there(caller, slot); i++) {
+		if (channel_cpu_of(atomic_load_explicit(&caller->peer->cpu,
+							memory_order_relaxed)) == cpu)
+			return false;
+		channel_pause();
+		if (i % 32)
+			continue;
+		cpu = channel_cpu();
+		if (!end) {
+			end = channel_now() + budget;
+		} else if (channel_now() >= end) {
+			channel_spin_end(&caller->spin, false);
+			return false;
+		}
+	}
+	channel_spin_end(&caller->spin, true);
+	return true;
+}
+
+int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns)
+{
+	struct channel_request *request = channel_request_at(caller->own, slot);
+	const struct channel_reply *reply = channel_reply_at(caller->peer, slot);
+	uint32_t before = caller->posted[slot] - 1;
+	uint64_t until = 0;
+	int r = 0;
+
+	if (spin_for_reply(caller, slot))
+		return 0;
+	if (sleep_ns)
+		until = channel_now() + sleep_ns;
+	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
+	while (atomic_load(&reply->number) == before && r == 0)
+		r = channel_sleep(&reply->number, before, until);
+	return is_there(caller, slot) ? 0 : r;
+}
+
+static void free_slot(struct channel_caller *caller, unsigned int slot)
+{
+	atomic_fetch_and_explicit(&caller->taken, ~(1U << slot), memory_order_release);
+}
+
+int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *data,
+		       struct channel_end *ret_end)
+{
+	const struct channel_reply *reply = channel_reply_at(caller->peer, slot);
+	const volatile struct channel_reply *fields = reply;
+
+	/* On a wrong number the slot stays taken, as the channel ends. */
+	if (reply_number(caller, slot) != caller->posted[slot])
+		return -EPROTO;
+	*ret_end = (struct channel_end){
+		.kind = fields->kind,
+		.error = fields->error,
+		.size = fields->size,
+	};
+	if (ret_end->size > CHANNEL_DATA_MAX)
+		return -EPROTO;
+	memcpy(data, reply->data, ret_end->size);
+	free_slot(caller, slot);
+	return 0;
+}
+
+void channel_abandon(struct channel_caller *caller, unsigned int slot)
+{
+	atomic_store(&channel_request_at(caller->own, slot)->canceled, caller->posted[slot]);
+	atomic_fetch_or(&caller->lost, 1U << slot);
+}
+
+/* --- The server --------------------------------------------------------------------- */
+
+/* Takes the call of a slot, if no other thread does. Who sets the bit in busy has the slot. */
+static int take_slot(struct channel_callee *callee, unsigned int slot)
+{
+	const atomic_uint *posted = &callee->peer->posted[slot];
+	uint32_t seen = atomic_load_explicit(&callee->seen[slot], memory_order_relaxed), number;
+
+	if (atomic_load_explicit(posted, memory_order_relaxed) == seen ||
+	    atomic_fetch_or(&callee->busy, 1U << slot) & 1U << slot)
+		return 0;
+	seen = atomic_load_explicit(&callee->seen[slot], memory_order_relaxed);
+	number = atomic_load_explicit(posted, memory_order_acquire);
+	if (number == seen) {
+		atomic_fetch_and(&callee->busy, ~(1U << slot));
+		return 0;
+	}
+	if (number != seen + 1)
+		return -EPROTO;
+	atomic_store_explicit(&callee->seen[slot], number, memory_order_relaxed);
+	return 1;
+}
+
+int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
+{
+	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++) {
+		const struct channel_request *request = channel_request_at(callee->peer, slot);
+		const volatile struct channel_request *fields = request;
+		int r = take_slot(callee, slot);
+
+		if (r < 0)
+			return r;
+		if (!r)
+			continue;
+		*ret_taken = (struct channel_taken){
+			.slot = slot,
+			.number = atomic_load_explicit(&callee->seen[slot], memory_order_relaxed),
+			.code = fields->code,
+			.size = fields->size,
+			.time_ns = fields->time_ns,
+		};
+		if (ret_taken->size > CHANNEL_DATA_MAX)
+			return -EPROTO;
+		memcpy(data, request->data, ret_taken->size);
+		return 1;
+	}
+	return 0;
+}
+
+void channel_answer(struct channel_callee *callee, unsigned int slot, uint32_t number,
+		    const struct channel_end *end, const void *data)
+{
+	struct channel_reply *reply = channel_reply_at(callee->own, slot);
+
+	if (data && end->size)
+		memcpy(reply->data, data, end->size);
+	reply->kind = end->kind;
+	reply->error = end->error;
+	reply->size = end->size;
+	/* The client may post the next call of the slot as soon as it sees the number. */
+	atomic_fetch_and(&callee->busy, ~(1U << slot));
+	atomic_store(&reply->number, number);
+	if (atomic_load(&channel_request_at(callee->peer, slot)->cpu) < 0)
+		channel_wake(&reply->number, 1);
+}
+
+static bool has_call(const struct channel_wait *wait)
+{
+	for (unsigned int i = 0; i < wait->n; i++)
+		if (channel_has_call(wait->callees[i], wait->tails[i]))
+			return true;
+	for (unsigned int i = 0; i < CHANNEL_WORDS; i++)
+		if (atomic_load(wait->words[i]) != wait->values[i])
+			return true;
+	return false;
+}
+
+/* While the last caller runs on another CPU, which is where its next call comes from. */
+static bool spin_for_call(const struct channel_wait *wait)
+{
+	uint32_t budget = wait->last ? channel_spin_begin(wait->spin) : 0;
+	uint64_t end = 0;
+	int cpu = channel_cpu();
+
+	if (!budget)
+		return false;
+	for (unsigned int i = 1; !has_call(wait); i++) {
+		if (channel_cpu_of(channel_caller_cpu(wait->last, wait->last_slot)) == cpu)
+			return false;
+		channel_pause();
+		if (i % 32)
+			continue;
+		cpu = channel_cpu();
+		if (!end) {
+			end = channel_now() + budget;
+		} else if (channel_now() >= end) {
+			channel_spin_end(wait->spin, false);
+			return false;
+		}
+	}
+	channel_spin_end(wait->spin, true);
+	return true;
+}
+
+static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu)
+{
+	for (unsigned int i = 0; i < wait->n; i++) {
+		atomic_fetch_add(&wait->callees[i]->own->waiting, by);
+		atomic_store_explicit(&wait->callees[i]->own->cpu, cpu, memory_order_relaxed);
+	}
+}
+
+static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
+{
+	struct futex_waitv words[CHANNEL_MAX_WAIT + CHANNEL_WORDS];
+	struct timespec time = {
+		.tv_sec = (time_t)(until / 1000000000),
+		.tv_nsec = (long)(until % 1000000000),
+	};
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < CHANNEL_WORDS; i++)
+		words[n++] = (struct futex_waitv){
+			.uaddr = (uintptr_t)wait->words[i],
+			.val = wait->values[i],
+			.flags = FUTEX_32,
+		};
+	for (unsigned int i = 0; i < wait->n; i++)
+		words[n++] = (struct futex_waitv){
+			.uaddr = (uintptr_t)&wait->callees[i]->peer->tail,
+			.val = wait->tails[i],
+			.flags = FUTEX_32,
+		};
+	if (syscall(SYS_futex_waitv, words, n, 0, until ? &time : NULL, CLOCK_MONOTONIC) >= 0)
+		return 0;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+int channel_wait_call(const struct channel_wait *wait, uint64_t until)
+{
+	int r = 0;
+
+	if (spin_for_call(wait))
+		return 0;
+	change_waiting(wait, CHANNEL_SLEEPER, channel_asleep(channel_cpu()));
+	if (!has_call(wait))
+		r = sleep_for_call(wait, until);
+	change_waiting(wait, 0 - CHANNEL_SLEEPER, channel_cpu());
+	return r;
+}

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The memory of a direct channel: calls and replies, waiting, and a peer that writes whatever it
+ * likes into its own part.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/channel.h"
+#include "test-run.h"
+
+static struct channel_client_part *requests;
+static struct channel_server_part *replies;
+static struct channel_caller caller;
+static struct channel_callee callee;
+static uint8_t data[CHANNEL_DATA_MAX];
+
+static void begin(void)
+{
+	requests = aligned_alloc(64, sizeof(*requests));
+	replies = aligned_alloc(64, sizeof(*replies));
+	memset(requests, 0, sizeof(*requests));
+	memset(replies, 0, sizeof(*replies));
+	caller = (struct channel_caller){ .own = requests, .peer = replies };
+	callee = (struct channel_callee){ .peer = requests, .own = replies };
+}
+
+static void end(void)
+{
+	free(requests);
+	free(replies);
+}
+
+static unsigned int post(uint32_t code, const void *bytes, size_t size)
+{
+	struct channel_call call = { .code = code, .data = bytes, .size = size };
+	int slot = channel_take_slot(&caller);
+
+	ck_assert_int_ge(slot, 0);
+	channel_post(&caller, (unsigned int)slot, &call);
+	return (unsigned int)slot;
+}
+
+static struct channel_taken take(void)
+{
+	struct channel_taken taken;
+
+	ck_assert_int_eq(channel_take(&callee, data, &taken), 1);
+	return taken;
+}
+
+static int take_nothing(void)
+{
+	struct channel_taken taken;
+
+	return channel_take(&callee, data, &taken);
+}
+
+static void answer(const struct channel_taken *taken, uint32_t size)
+{
+	struct channel_end reply = { .kind = CHANNEL_REPLY, .size = size };
+
+	channel_answer(&callee, taken->slot, taken->number, &reply, data);
+}
+
+START_TEST(call_and_reply_carry_all_bytes)
+{
+	static const size_t sizes[] = { 0, 1, 63, 64, 65, CHANNEL_DATA_MAX };
+	uint8_t sent[CHANNEL_DATA_MAX], got[CHANNEL_DATA_MAX];
+	struct channel_taken taken;
+	struct channel_end reply;
+
+	begin();
+	for (size_t i = 0; i < sizeof(sent); i++)
+		sent[i] = (uint8_t)(i * 7);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		unsigned int slot = post((uint32_t)i, sent, sizes[i]);
+
+		taken = take();
+		ck_assert_uint_eq(taken.slot, slot);
+		ck_assert_uint_eq(taken.code, i);
+		ck_assert_uint_eq(taken.size, sizes[i]);
+		ck_assert_mem_eq(data, sent, sizes[i]);
+		ck_assert_int_eq(channel_await(&caller, slot, 1), -ETIMEDOUT);
+		answer(&taken, (uint32_t)sizes[i]);
+		ck_assert_int_eq(channel_await(&caller, slot, 1), 0);
+		ck_assert_int_eq(channel_take_reply(&caller, slot, got, &reply), 0);
+		ck_assert_uint_eq(reply.kind, CHANNEL_REPLY);
+		ck_assert_uint_eq(reply.size, sizes[i]);
+		ck_assert_mem_eq(got, sent, sizes[i]);
+	}
+	ck_assert_int_eq(take_nothing(), 0);
+	end();
+}
+END_TEST
+
+START_TEST(error_carries_its_errno_and_payload)
+{
+	struct channel_end error = { .kind = CHANNEL_ERROR, .error = -EDOM, .size = 3 }, got;
+	struct channel_taken taken;
+	unsigned int slot;
+
+	begin();
+	slot = post(1, NULL, 0);
+	taken = take();
+	channel_answer(&callee, taken.slot, taken.number, &error, "why");
+	ck_assert_int_eq(channel_await(&caller, slot, 1), 0);
+	ck_assert_int_eq(channel_take_reply(&caller, slot, data, &got), 0);
+	ck_assert_uint_eq(got.kind, CHANNEL_ERROR);
+	ck_assert_int_eq(got.error, -EDOM);
+	ck_assert_mem_eq(data, "why", 3);
+	end();
+}
+END_TEST
+
+START_TEST(slots_run_out_and_are_independent)
+{
+	struct channel_taken taken[CHANNEL_SLOTS];
+	struct channel_end reply;
+
+	begin();
+	for (uint32_t i = 0; i < CHANNEL_SLOTS; i++)
+		ck_assert_uint_eq(post(i, &i, sizeof(i)), i);
+	ck_assert_int_eq(channel_take_slot(&caller), -EBUSY);
+	for (uint32_t i = 0; i < CHANNEL_SLOTS; i++)
+		taken[i] = take();
+	ck_assert_int_eq(take_nothing(), 0);
+	/* In another order. */
+	for (uint32_t i = CHANNEL_SLOTS; i--;) {
+		memcpy(data, &taken[i].code, sizeof(uint32_t));
+		answer(&taken[i], sizeof(uint32_t));
+		ck_assert_int_eq(channel_take_reply(&caller, taken[i].slot, data, &reply), 0);
+		ck_assert_mem_eq(data, &i, sizeof(i));
+		ck_assert_int_eq(channel_take_slot(&caller), (int)taken[i].slot);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(abandoned_slot_is_free_after_its_reply)
+{
+	struct channel_taken taken;
+
+	begin();
+	for (uint32_t i = 0; i < CHANNEL_SLOTS; i++)
+		post(i, NULL, 0);
+	taken = take();
+	ck_assert(!channel_is_canceled(&callee, taken.slot, taken.number));
+	channel_abandon(&caller, taken.slot);
+	ck_assert(channel_is_canceled(&callee, taken.slot, taken.number));
+	ck_assert_int_eq(channel_take_slot(&caller), -EBUSY);
+	answer(&taken, 0);
+	ck_assert_int_eq(channel_take_slot(&caller), (int)taken.slot);
+	ck_assert_int_eq(channel_take_slot(&caller), -EBUSY);
+	end();
+}
+END_TEST
+
+START_TEST(spinning_stops_when_it_does_not_pay)
+{
+	struct channel_spin spin = { .budget_ns = 1000 };
+	unsigned int spun = 0;
+
+	for (int i = 0; i < 10000; i++) {
+		if (!channel_spin_begin(&spin))
+			continue;
+		spun++;
+		channel_spin_end(&spin, false);
+	}
+	ck_assert_uint_lt(spun, 10000 / 30);
+	ck_assert_uint_gt(spun, 10000 / 130);
+	while (!channel_spin_begin(&spin))
+		;
+	channel_spin_end(&spin, true);
+	for (int i = 0; i < 100; i++) {
+		ck_assert_uint_eq(channel_spin_begin(&spin), 1000);
+		channel_spin_end(&spin, true);
+	}
+}
+END_TEST
+
+/* --- A hostile peer ---------------------------------------------------------------------- */
+
+START_TEST(server_refuses_impossible_numbers)
+{
+	static const uint32_t numbers[] = { 2, 3, 0x80000000, UINT32_MAX };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		begin();
+		atomic_store(&requests->posted[3], numbers[i]);
+		ck_assert_int_eq(take_nothing(), -EPROTO);
+		end();
+	}
+}
+END_TEST
+
+START_TEST(server_refuses_impossible_sizes)
+{
+	static const uint32_t sizes[] = { CHANNEL_DATA_MAX + 1, 4096, UINT32_MAX };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		begin();
+		channel_request_at(requests, post(1, NULL, 0))->size = sizes[i];
+		ck_assert_int_eq(take_nothing(), -EPROTO);
+		end();
+	}
+}
+END_TEST
+
+START_TEST(server_takes_one_call_of_a_slot_at_a_time)
+{
+	struct channel_taken taken;
+
+	begin();
+	post(1, NULL, 0);
+	taken = take();
+	/* The client does not wait for the reply. */
+	atomic_store(&requests->posted[taken.slot], 2);
+	ck_assert_int_eq(take_nothing(), 0);
+	answer(&taken, 0);
+	taken = take();
+	ck_assert_uint_eq(taken.number, 2);
+	end();
+}
+END_TEST
+
+START_TEST(client_refuses_impossible_replies)
+{
+	struct channel_taken taken;
+	struct channel_end reply;
+	unsigned int slot;
+
+	begin();
+	slot = post(1, NULL, 0);
+	atomic_store(&channel_reply_at(replies, slot)->number, 5);
+	ck_assert_int_eq(channel_await(&caller, slot, 1), 0);
+	ck_assert_int_eq(channel_take_reply(&caller, slot, data, &reply), -EPROTO);
+	end();
+
+	begin();
+	slot = post(1, NULL, 0);
+	taken = take();
+	answer(&taken, 0);
+	channel_reply_at(replies, slot)->size = CHANNEL_DATA_MAX + 1;
+	ck_assert_int_eq(channel_take_reply(&caller, slot, data, &reply), -EPROTO);
+	end();
+}
+END_TEST
+
+/* All words at random, and the side under test beside them: it must neither crash nor hang. */
+START_TEST(random_words_harm_nobody_else)
+{
+	struct channel_taken taken;
+	struct channel_end reply;
+	unsigned int seed = 1, refused = 0, served = 0;
+
+	begin();
+	for (int i = 0; i < 200000; i++) {
+		unsigned int slot = (unsigned int)rand_r(&seed) % CHANNEL_SLOTS;
+		struct channel_request *request = channel_request_at(requests, slot);
+		int r;
+
+		switch (rand_r(&seed) % 6) {
+		case 0:
+			atomic_store(&requests->posted[slot], (uint32_t)rand_r(&seed) % 4);
+			break;
+		case 1:
+			request->size = (uint32_t)rand_r(&seed);
+			break;
+		case 2:
+			atomic_store(&requests->posted[slot], callee.seen[slot] + 1);
+			request->size = (uint32_t)rand_r(&seed) % CHANNEL_DATA_MAX;
+			break;
+		case 3:
+			atomic_store(&request->cpu, rand_r(&seed) - rand_r(&seed));
+			atomic_store(&requests->tail, (uint32_t)rand_r(&seed));
+			break;
+		case 4:
+			atomic_store(&channel_reply_at(replies, slot)->number,
+				     (uint32_t)rand_r(&seed) % 3);
+			channel_reply_at(replies, slot)->size = (uint32_t)rand_r(&seed) % 5000;
+			r = channel_take_reply(&caller, slot, data, &reply);
+			ck_assert(r == -EPROTO || (r == 0 && reply.size <= CHANNEL_DATA_MAX));
+			break;
+		default:
+			r = channel_take(&callee, data, &taken);
+			if (r == 1) {
+				ck_assert_uint_lt(taken.slot, CHANNEL_SLOTS);
+				ck_assert_uint_le(taken.size, CHANNEL_DATA_MAX);
+				answer(&taken, taken.size);
+				served++;
+			} else if (r < 0) {
+				ck_assert_int_eq(r, -EPROTO);
+				refused++;
+				end();
+				begin();
+			}
+		}
+	}
+	ck_assert_uint_gt(served, 100);
+	ck_assert_uint_gt(refused, 100);
+	end();
+}
+END_TEST
+
+/* --- Threads ----------------------------------------------------------------------------- */
+
+#define CALLERS 3
+#define SERVERS 2
+#define CALLS	20000U
+
+static atomic_uint words[CHANNEL_WORDS];
+
+static void *serve(void *unused)
+{
+	uint8_t buffer[CHANNEL_DATA_MAX];
+	struct channel_callee *callees[] = { &callee };
+	struct channel_spin spin = { .budget_ns = 5000 };
+	struct channel_taken taken;
+	uint32_t tail;
+	struct channel_wait wait = {
+		.n = 1,
+		.callees = callees,
+		.tails = &tail,
+		.words = { &words[0], &words[1], &words[2] },
+		.spin = &spin,
+	};
+
+	(void)unused;
+	while (!atomic_load(&words[0])) {
+		int r;
+
+		tail = atomic_load(&requests->tail);
+		r = channel_take(&callee, buffer, &taken);
+		ck_assert_int_ge(r, 0);
+		if (r == 0) {
+			channel_wait_call(&wait, 0);
+			continue;
+		}
+		ck_assert(!channel_is_canceled(&callee, taken.slot, taken.number));
+		channel_answer(&callee, taken.slot, taken.number,
+			       &(struct channel_end){ .kind = CHANNEL_REPLY, .size = taken.size },
+			       buffer);
+		wait.last = &callee;
+		wait.last_slot = taken.slot;
+	}
+	return NULL;
+}
+
+static void *make_calls(void *number)
+{
+	uint8_t buffer[CHANNEL_DATA_MAX];
+	struct channel_end reply;
+
+	for (uint32_t i = 0; i < CALLS; i++) {
+		uint64_t value = (uint64_t)(uintptr_t)number << 32 | i;
+		unsigned int slot = post(i, &value, sizeof(value));
+
+		ck_assert_int_eq(channel_await(&caller, slot, 0), 0);
+		ck_assert_int_eq(channel_take_reply(&caller, slot, buffer, &reply), 0);
+		ck_assert_uint_eq(reply.size, sizeof(value));
+		ck_assert_mem_eq(buffer, &value, sizeof(value));
+		/* Now and then the server has time to fall asleep. */
+		if (i % 97 == 0)
+			sched_yield();
+	}
+	return NULL;
+}
+
+START_TEST(no_wake_up_is_lost_between_threads)
+{
+	pthread_t servers[SERVERS], callers[CALLERS];
+
+	begin();
+	caller.spin.budget_ns = 5000;
+	for (int i = 0; i < SERVERS; i++)
+		ck_assert_int_eq(pthread_create(&servers[i], NULL, serve, NULL), 0);
+	for (uintptr_t i = 0; i < CALLERS; i++)
+		ck_assert_int_eq(pthread_create(&callers[i], NULL, make_calls, (void *)i), 0);
+	for (int i = 0; i < CALLERS; i++)
+		pthread_join(callers[i], NULL);
+	atomic_store(&words[0], 1);
+	channel_wake(&words[0], SERVERS);
+	for (int i = 0; i < SERVERS; i++)
+		pthread_join(servers[i], NULL);
+	ck_assert_uint_eq(atomic_load(&replies->waiting), 0);
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("channel", call_and_reply_carry_all_bytes,
+			 error_carries_its_errno_and_payload, slots_run_out_and_are_independent,
+			 abandoned_slot_is_free_after_its_reply,
+			 spinning_stops_when_it_does_not_pay, server_refuses_impossible_numbers,
+			 server_refuses_impossible_sizes,
+			 server_takes_one_call_of_a_slot_at_a_time,
+			 client_refuses_impossible_replies, random_words_harm_nobody_else,
+			 no_wake_up_is_lost_between_threads);
+}
