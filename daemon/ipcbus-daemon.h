@@ -81,6 +81,8 @@ enum ipcbusd_ask {
 /* The second fd: a refused oneway may be retried. The condition stays true until the client clears
  * the flag, even if the driver refuses more oneways in the meantime. */
 #define IPCBUSD_POLL_WRITABLE	2U
+/* ipcbusd_client.event is not 0 while an event is queued. */
+#define IPCBUSD_POLL_WORD	4U
 
 /* Features of ipcbus.h that the daemon does not offer and clears in struct ipcbus_info: the daemon
  * does not schedule threads, does not ask security modules, and has one bus per socket. */
@@ -117,12 +119,14 @@ struct ipcbusd_slot {
  * @submitted: a bit for each slot that the daemon must examine
  * @summary: a bit for each word of @submitted
  * @interrupt: if not 0, the waits of all threads end, as when an fd of the file is closed
+ * @event: a futex, if the client requested IPCBUSD_POLL_WORD: 1 while an event is queued. The daemon
+ *	wakes all its waiters when it becomes 1.
  */
 struct ipcbusd_client {
 	__u64 submitted[IPCBUSD_SLOTS / 64];
 	__u64 summary;
 	__u32 interrupt;
-	__u32 reserved;
+	__u32 event;
 };
 
 /**

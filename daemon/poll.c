@@ -3,6 +3,8 @@
  * The two fds that a client polls. Each is readable exactly while the driver's poll() reports its
  * condition. The control fiber sets them after a wake-up by the driver. An ioctl of the client that
  * changes the condition clears them.
+ * Likewise, a word in the client's area reports events to threads that wait in a futex for direct
+ * channels.
  *
  * Each fd is an epoll fd that watches an eventfd of the daemon. The client must not get the eventfd
  * itself: it could fill the counter and clear O_NONBLOCK, which belongs to the open file. Then the
@@ -12,7 +14,11 @@
  * lock as long as it likes, by an epoll_wait() into a page that is never supplied. So once the
  * client may have these fds, only the closer may close them.
  */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/poll.h>
@@ -31,7 +37,7 @@
  * @wanted: IPCBUSD_POLL_*
  * @fd: an eventfd for each bit of @wanted
  * @shown: the epoll fds for the client; -1 after they were sent
- * @set: bits whose eventfd is readable
+ * @set: bits whose eventfd is readable, or whose word is 1
  */
 struct client_poll {
 	struct client *client;
@@ -120,6 +126,15 @@ static __poll_t ask_driver(struct client *client, __poll_t events)
 	return mask;
 }
 
+static void set_word(struct client *client, bool value)
+{
+	u32 *word = &client->area->event;
+
+	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+	if (value)
+		syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 void poll_update(struct client *client)
 {
 	struct client_poll *poll = client->poll;
@@ -130,7 +145,7 @@ void poll_update(struct client *client)
 		return;
 	/* Without EPOLLOUT, which would acknowledge the free space: see poll_choose(). */
 	mask = ask_driver(client, EPOLLIN);
-	set |= mask & EPOLLIN ? IPCBUSD_POLL_EVENT : 0;
+	set |= mask & EPOLLIN ? IPCBUSD_POLL_EVENT | IPCBUSD_POLL_WORD : 0;
 	set |= mask & EPOLLOUT ? IPCBUSD_POLL_WRITABLE : 0;
 	set &= wanted;
 	changed = set ^ poll->set;
@@ -138,11 +153,14 @@ void poll_update(struct client *client)
 	for (int i = 0; i < 2; i++)
 		if (changed & 1U << i)
 			event_set(poll->fd[i], set & 1U << i);
+	if (changed & IPCBUSD_POLL_WORD)
+		set_word(client, set & IPCBUSD_POLL_WORD);
 }
 
 int poll_choose(struct client *client, unsigned long wanted)
 {
-	if (wanted & ~(unsigned long)(IPCBUSD_POLL_EVENT | IPCBUSD_POLL_WRITABLE))
+	if (wanted & ~(unsigned long)(IPCBUSD_POLL_EVENT | IPCBUSD_POLL_WRITABLE |
+				      IPCBUSD_POLL_WORD))
 		return -EINVAL;
 	/* A client that stops waiting for space has been notified, so acknowledge it. Until then
 	 * the driver must not forget space at one receiver because another receiver refuses a

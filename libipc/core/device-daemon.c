@@ -632,6 +632,9 @@ void daemon_wake(struct daemon_link *link)
 		return;
 	__atomic_store_n(&first_page(link)->interrupt, 1, __ATOMIC_SEQ_CST);
 	ring(link);
+	__atomic_fetch_add(&link->wakes, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&link->polls, __ATOMIC_RELAXED) & IPCBUSD_POLL_WORD)
+		syscall(SYS_futex, &link->wakes, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 /* --- Poll -------------------------------------------------------------------------- */
@@ -694,6 +697,14 @@ int daemon_set_poll(struct daemon_link *link, bool writable)
 	unsigned int polls = IPCBUSD_POLL_EVENT | (writable ? IPCBUSD_POLL_WRITABLE : 0);
 
 	return change_poll(link, polls, IPCBUSD_POLL_WRITABLE & ~polls);
+}
+
+int daemon_poll_words(struct daemon_link *link, const uint32_t **ret_event,
+		      const uint32_t **ret_wakes)
+{
+	*ret_event = &first_page(link)->event;
+	*ret_wakes = &link->wakes;
+	return change_poll(link, IPCBUSD_POLL_WORD, /* remove= */ 0);
 }
 
 int daemon_poll_events(struct daemon_link *link)

@@ -305,6 +305,14 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 	       (fds[1].revents ? (int)DEVICE_POLL_WRITABLE : 0);
 }
 
+int device_poll_words(const struct device *device, const uint32_t **ret_event,
+		      const uint32_t **ret_wakes)
+{
+	if (!device->link)
+		return -EOPNOTSUPP;
+	return daemon_poll_words(device->link, ret_event, ret_wakes);
+}
+
 int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec)
 {
 	/* POLLWRNORM: only device_is_writable() may consume the report. */
