@@ -111,8 +111,8 @@ LIBIPC_TEST_CODECS := $(foreach name,codec codec2,$(addprefix $(B)/libipc/tests/
 $(B)/libipc/tests/test-codec.o: | $(addprefix $(B)/libipc/tests/,codec.ipc.h codec2.ipc.h)
 $(B)/libipc/tests/test-codec: $(LIBIPC_TEST_CODECS)
 
-LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon test-poll \
-	test-reconnect)
+LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-bus-end test-channel-calls test-daemon \
+	test-poll test-reconnect)
 # Each case is a process that looks when it ends whether it left memory behind, and fails if so.
 LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
 

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 
 #include "async.h"
+#include "channel-client.h"
+#include "channel-server.h"
 #include "deadline.h"
 #include "proxy.h"
 #include "request.h"
@@ -114,6 +116,10 @@ static int async_send(struct request *request, struct async *async,
 	async->deadline = request->x.send.deadline;
 	if (serving)
 		async->deadline = deadline_earlier(async->deadline, serving->deadline);
+	if (serving && is_channel_call(serving->number))
+		request->x.send.deadline = async->deadline;
+	if (unlikely(request->channel))
+		channel_fence(request->channel);
 	request->x.flags = 0;
 	request->x.send.flags |= IPCBUS_SEND_ASYNC;
 	request->x.send.cookie = id;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "channel-server.h"
 #include "deadline.h"
 #include "descriptor.h"
 #include "entry.h"
@@ -303,6 +304,13 @@ uint64_t ipc_call_remaining(const struct ipc_call *call)
 	return call->deadline ? time_until(call->deadline) : IPC_NEVER;
 }
 
+int call_ask_canceled(const struct ipc_call *call)
+{
+	return is_channel_call(call->number) ?
+		       channel_call_canceled(call->ipc, call->number) :
+		       device_call_canceled(&call->ipc->device, call->number);
+}
+
 int ipc_call_is_canceled(const struct ipc_call *call)
 {
 	int r;
@@ -311,7 +319,7 @@ int ipc_call_is_canceled(const struct ipc_call *call)
 		return 0;
 	if (call->ipc->foreign)
 		return 1;
-	r = device_call_canceled(&call->ipc->device, call->number);
+	r = call_ask_canceled(call);
 	/* Another thread has just replied. */
 	return r != 0 && r != -ESRCH;
 }
@@ -379,6 +387,8 @@ int ipc_call_pidfd(const struct ipc_call *call)
 		return -EINVAL;
 	if (!call->pid)
 		return -ENOENT;
+	if (is_channel_call(call->number))
+		return channel_call_pidfd(call->ipc, call->number);
 	fd = descriptor_move((int)syscall(SYS_pidfd_open, call->pid, 0));
 	if (fd < 0)
 		return -errno;

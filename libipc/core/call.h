@@ -73,6 +73,9 @@ int call_prepare_reply(struct ipc_call *call, struct thread **ret_thread);
 int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t code, size_t size);
 int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchange *x);
 
+/* As device_call_canceled(), wherever the call came from. */
+int call_ask_canceled(const struct ipc_call *call);
+
 /* NULL: no memory. */
 struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event);
 /*

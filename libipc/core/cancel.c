@@ -162,7 +162,7 @@ static int call_watch_locked(struct ipc_call *call)
 	if (call->oneway || atomic_load(&call->replied))
 		return -EINVAL;
 	if (!call->watched) {
-		r = device_call_canceled(&call->ipc->device, call->number);
+		r = call_ask_canceled(call);
 		if (r < 0)
 			return r == -ESRCH ? -EINVAL : r;
 		call->dependents = (struct dependents){ .canceled = r };

@@ -107,7 +107,7 @@ int channel_take_slot(struct channel_caller *caller)
 		if (slot >= CHANNEL_SLOTS)
 			return -EBUSY;
 	} while (!atomic_compare_exchange_weak_explicit(&caller->taken, &taken, taken | 1U << slot,
-							memory_order_acquire,
+							memory_order_seq_cst,
 							memory_order_relaxed));
 	return (int)slot;
 }
@@ -183,7 +183,7 @@ int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sle
 	return is_there(caller, slot) ? 0 : r;
 }
 
-static void free_slot(struct channel_caller *caller, unsigned int slot)
+void channel_put_slot(struct channel_caller *caller, unsigned int slot)
 {
 	atomic_fetch_and_explicit(&caller->taken, ~(1U << slot), memory_order_release);
 }
@@ -205,7 +205,7 @@ int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *d
 	if (ret_end->size > CHANNEL_DATA_MAX)
 		return -EPROTO;
 	memcpy(data, reply->data, ret_end->size);
-	free_slot(caller, slot);
+	channel_put_slot(caller, slot);
 	return 0;
 }
 

@@ -189,6 +189,8 @@ int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sle
 /* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. -EPROTO. */
 int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *data,
 		       struct channel_end *ret_end);
+/* Frees a slot in which nothing was posted. */
+void channel_put_slot(struct channel_caller *caller, unsigned int slot);
 /* The caller does not wait any more. The slot is free again when the reply is there. */
 void channel_abandon(struct channel_caller *caller, unsigned int slot);
 

@@ -11,6 +11,7 @@
 
 #include "async.h"
 #include "call.h"
+#include "channel-server.h"
 #include "entry.h"
 #include "loop.h"
 #include "object.h"
@@ -67,6 +68,8 @@ static __attribute__((noinline)) int serve_file(struct ipc_call *call,
 static int call_serve(struct thread *t, struct ipc_call *call, const struct ipcbus_event *event)
 {
 	call->object = object_served(t, event->cookie);
+	if (unlikely(call->code == IPC_CODE_CHANNEL && call->object && !call->oneway))
+		return channel_serve(call, event);
 	if (likely(call->object))
 		return payload_is_file(call->ipc, event) ? serve_file(call, event) :
 							   serve_by_type(call, event);
@@ -177,6 +180,8 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 		break;
 	case IPCBUS_EVENT_CANCELED:
 		call_canceled(t->ipc, event->call);
+		if (unlikely(atomic_load(&t->ipc->channels)))
+			call_canceled(t->ipc, channel_watch_canceled(t->ipc, event->call));
 		break;
 	case IPCBUS_EVENT_FROZEN:
 	case IPCBUS_EVENT_THAWED:

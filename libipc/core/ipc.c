@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "async.h"
+#include "channel-server.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"
@@ -203,6 +204,14 @@ void connection_renew(struct ipc *ipc)
 	ipc_unlock(ipc);
 }
 
+/* Not yet by default: channel-server.h says what is missing. */
+static bool channels_wanted(void)
+{
+	const char *value = getenv("IPC_CHANNELS");
+
+	return value && strcmp(value, "1") == 0;
+}
+
 static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 {
 	enum ipc_bus_reason reason;
@@ -231,6 +240,7 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 	r = device_open(&ipc->device, ipc->path, region_size);
 	if (r < 0)
 		goto err_pool;
+	ipc->use_channels = ipc->device.link && channels_wanted();
 	return 0;
 
 err_pool:
@@ -343,6 +353,7 @@ static void ipc_close(struct ipc *ipc)
 	writable_close(ipc);
 	asyncs_close(ipc);
 	ipc_unlist(ipc);
+	channels_close(ipc);
 	monitor_close(ipc);
 	reconnect_close(ipc);
 	if (ipc->upper)

@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "channel-server.h"
 #include "descriptor.h"
 #include "loop.h"
 #include "more.h"
@@ -135,6 +136,7 @@ static int serve_events(struct thread *t)
 			continue;
 		}
 		if (unlikely(attention & ATTEND_POLL)) {
+			channels_end(ipc);
 			r = serve_polling(t);
 			if (r < 0)
 				return r;
@@ -525,6 +527,7 @@ static int pool_leave(struct ipc *ipc, int r)
 		return r;
 
 	pool_join(pool);
+	channels_end(ipc);
 	pthread_mutex_lock(&pool->lock);
 	r = pool->error;
 	pool->error = 0;

@@ -101,6 +101,7 @@ struct ipc_object {
 	void (*idle)(struct ipc_object *object);
 
 	bool limited;		/* calls are counted, or their size is limited */
+	atomic_bool nests;	/* a handler of it has made a call: no channels */
 	bool pidfds;		/* IPC_OBJECT_PIDFD. Set once, before the object is sent */
 	/* Of ipc_object_set_limits(). Set once, before the object is sent. */
 	unsigned int limits[PEER_KINDS];	/* of a user */

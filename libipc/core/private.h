@@ -14,6 +14,7 @@
  *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c
  *                oneways that come together
  *   reconnect.c  the bus ends and comes back
+ *   channel*.c   calls through memory that two processes share: channel.h, channel-server.h
  *   dispatch.c   event -> object -> whoever serves its kind
  *   call.c       what a handler does: reply, keep, find out who calls
  *   cancel.c     cancellation: of served calls, and of what depends on them
@@ -72,6 +73,7 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+struct channels;
 struct thread;
 struct pool_thread;
 
@@ -130,6 +132,8 @@ struct ipc {
 	_Atomic uint64_t object_ends;	/* of nodes of our objects; written under ipc->lock */
 	_Atomic uint64_t forced_ends;	/* likewise, of those that others may refer to */
 	struct pool pool;
+	bool use_channels;		/* from ipc_open() on */
+	struct channels *_Atomic channels;	/* that others opened, or NULL */
 
 	/* Under the connections lock. */
 	struct ipc *next;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "channel-client.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"
@@ -142,6 +143,7 @@ struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy)
 
 static void proxy_free(struct ipc_proxy *proxy)
 {
+	channel_close(proxy->channel);
 	free(proxy->name);
 	free(proxy);
 }

@@ -31,6 +31,8 @@
 
 #include "slot.h"
 
+struct channel;
+
 #define MANAGER_HANDLE	0
 /* Of a proxy whose bus has ended. The driver has no such handle. */
 #define LOST_HANDLE	UINT32_MAX
@@ -40,6 +42,8 @@ struct ipc_proxy {
 	struct ipc *ipc;		/* NULL: closed before the last reference went */
 	_Atomic uint32_t handle;
 	_Atomic uint64_t timeout_usec;	/* 0: none */
+	struct channel *_Atomic channel;	/* or NULL */
+	atomic_uint calls;		/* until it gets one */
 	/* Under ipc->lock. */
 	struct proxy_name *name;	/* where it was found, or NULL. Set once */
 	struct ipc_proxy *next_lost;	/* in ipc->lost_proxies, and not in ipc->proxies */

@@ -10,8 +10,11 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "channel-client.h"
+#include "channel-server.h"
 #include "deadline.h"
 #include "loop.h"
+#include "object.h"
 #include "proxy.h"
 #include "request.h"
 #include "stream.h"
@@ -100,6 +103,20 @@ static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 	return *ret_handle == LOST_HANDLE ? -ECONNRESET : 0;
 }
 
+static __attribute__((noinline)) void find_channel(struct request *request, uint32_t kind,
+						   struct ipc_proxy *proxy, uint32_t code)
+{
+	struct channel *channel = atomic_load(&proxy->channel);
+
+	/* The call that sets one up. */
+	if (code == IPC_CODE_CHANNEL)
+		return;
+	if (kind == IPCBUS_SEND_CALL)
+		request->channel = channel_of_proxy(proxy);
+	else if (channel)
+		channel_fence(channel);
+}
+
 int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy, uint32_t code,
 		 uint64_t timeout_usec, const struct ipc_options *options)
 {
@@ -117,6 +134,9 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 			return r;
 	}
 
+	request->channel = NULL;
+	if (unlikely(proxy->ipc->use_channels))
+		find_channel(request, kind, proxy, code);
 	request->x.send = (struct ipcbus_send){
 		.kind = kind,
 		.handle = handle,
@@ -240,6 +260,11 @@ static inline int send_and_wait(struct request *request)
 {
 	int r;
 
+	if (unlikely(request->channel)) {
+		r = channel_call(request->channel, request);
+		if (r <= 0)
+			return r;
+	}
 	request->x.flags = IPCBUS_WAIT;
 	r = thread_exchange(request->t, &request->x);
 	if (unlikely(r < 0) || likely(request->x.event.kind == IPCBUS_EVENT_REPLY))
@@ -263,8 +288,25 @@ static __attribute__((noinline)) int call_with(struct request *request,
 	return r;
 }
 
+/* A handler makes a call. If its own call came by a channel, the bus does not know the chain. */
+static __attribute__((noinline)) void nest(struct request *request)
+{
+	const struct ipc_call *serving = request->t->serving;
+
+	if (!serving->object || serving->oneway || request->x.send.flags & IPCBUS_SEND_DETACHED)
+		return;
+	atomic_store_explicit(&serving->object->nests, true, memory_order_relaxed);
+	if (!is_channel_call(serving->number))
+		return;
+	channel_nests(request->t->ipc, serving->number);
+	request->x.send.deadline =
+		deadline_earlier(request->x.send.deadline, serving->deadline);
+}
+
 int request_call(struct request *request, const struct ipc_options *options)
 {
+	if (unlikely(request->t->serving))
+		nest(request);
 	if (unlikely(options))
 		return call_with(request, options);
 	return send_and_wait(request);

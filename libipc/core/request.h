@@ -13,6 +13,7 @@
 
 struct request {
 	struct thread *t;
+	struct channel *channel;	/* that may carry the call, or NULL */
 	struct ipcbus_exchange x;	/* send: the request. event: how it ended */
 };
 

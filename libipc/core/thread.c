@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "channel-server.h"
 #include "payload.h"
 #include "thread.h"
 
@@ -27,6 +28,7 @@ static void thread_free(struct thread *t)
 	if (t == thread_last)
 		thread_last = NULL;
 	more_thread_ends(t, /* live= */ false);
+	channels_thread_ends(t);
 	free(t->spare);
 	free(t->spare_reply);
 	free(t->scratch.data);
@@ -220,6 +222,18 @@ int thread_try(struct thread *t, struct ipcbus_exchange *x)
 {
 	int r;
 
+	if (unlikely(atomic_load_explicit(&t->ipc->channels, memory_order_relaxed))) {
+		r = channels_exchange(t, x);
+		if (r <= 0)
+			return r;
+	}
+	return thread_exchange_bus(t, x);
+}
+
+int thread_exchange_bus(struct thread *t, struct ipcbus_exchange *x)
+{
+	int r;
+
 	x->thread = t->number;
 	x->release_count = t->n_release;
 	x->release = t->n_release == 1 ? t->release[0] : (uintptr_t)t->release;
@@ -326,6 +340,10 @@ void thread_release_next(struct thread *t, uint64_t buffer)
 
 	if (!buffer)
 		return;
+	if (unlikely(is_channel_buffer(buffer))) {
+		channel_buffer_release(t, buffer);
+		return;
+	}
 
 	t->release[t->n_release++] = buffer;
 	if (unlikely(t->n_release == THREAD_MAX_RELEASE)) {
@@ -345,6 +363,8 @@ void thread_release_later(struct thread *t, uint64_t buffer, size_t size)
 		return;
 
 	thread_release_next(t, buffer);
+	if (unlikely(is_channel_buffer(buffer)))
+		return;
 	t->release_bytes += size;
 	if (unlikely(t->release_bytes > thread_may_hold(t)))
 		thread_flush(t);

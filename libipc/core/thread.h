@@ -49,6 +49,8 @@ struct thread {
 	uint64_t served_ends;		/* ipc->object_ends, when it was there */
 	struct ipc_object *_Atomic looking;	/* its memory must not be freed now; or NULL */
 	struct more_state more;		/* oneways that came together */
+	struct channel_view *channels;	/* that the thread serves, or NULL */
+	void *channel_buffer;		/* a spare one, or NULL */
 	struct stash stash;
 	struct scratch scratch;
 	unsigned int n_release;
@@ -112,6 +114,8 @@ int thread_try(struct thread *t, struct ipcbus_exchange *x);
 /* Does the same, and sends the message as a file if it can never fit into the receiver's region
  * (payload.h). */
 int thread_exchange(struct thread *t, struct ipcbus_exchange *x);
+/* The same by the bus, whatever comes by channels. */
+int thread_exchange_bus(struct thread *t, struct ipcbus_exchange *x);
 /* The same with the stash, if there is one, as what is sent. */
 int thread_wait(struct thread *t, unsigned int flags, struct ipcbus_exchange *x);
 /* Sends the stash and releases buffers now, if there are any. */

@@ -289,6 +289,13 @@ bool device_is_writable(const struct device *device)
 	return true;
 }
 
+int device_poll_words(const struct device *device, const uint32_t **ret_event,
+		      const uint32_t **ret_wakes)
+{
+	(void)device, (void)ret_event, (void)ret_wakes;
+	return -EOPNOTSUPP;
+}
+
 int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec)
 {
 	struct pollfd fd = { .fd = other, .events = POLLIN };

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The client's side of direct channels: see channel-client.h.
+ *
+ * A thread waits in the channel for a while only. Then it calls the server's door by the bus,
+ * which replies when the call has ended. So the bus reports that the server died, that the
+ * deadline passed and that the bus ended, as for any call, and a long wait costs no wake-ups.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel-client.h"
+#include "channel-memory.h"
+#include "channel-server.h"
+#include "deadline.h"
+#include "object.h"
+#include "raw.h"
+
+/* What a wake-up on another CPU takes. */
+#define SPIN_NS	       50000U
+/* A thread waits in the channel so long, and then by the bus. */
+#define WAIT_NS	       ((uint64_t)5000000)
+/* How long the set-up waits for the server. */
+#define OPEN_USEC      ((uint64_t)1000000)
+/* After a refusal the client asks again after so many calls. */
+#define ASK_AGAIN      4096U
+
+struct channel {
+	struct channel_caller caller;
+	uint64_t id;			/* the server's */
+	atomic_bool ended;		/* later calls take the bus */
+	atomic_bool forgotten;		/* and the server has been told that none is left */
+	struct ipc_proxy *door;
+	struct ipc_object *life;	/* dies with the channel */
+	pid_t owner;			/* the process that mapped it, not a child */
+	/* Oneways and async calls that were sent by the bus, and how many of them a call by
+	 * the bus has followed. */
+	atomic_uint sent;
+	atomic_uint followed;
+};
+
+/* --- Set-up ------------------------------------------------------------------------- */
+
+static int serve_nothing(struct ipc_call *call, const struct ipc_raw_message *request,
+			 void *userdata)
+{
+	(void)call, (void)request, (void)userdata;
+	return -EOPNOTSUPP;
+}
+
+static const struct ipc_raw_ops life_ops = { .serve = serve_nothing };
+static const struct ipc_options open_options = { .timeout_usec = OPEN_USEC };
+
+void channel_close(struct channel *channel)
+{
+	if (!channel)
+		return;
+	if (channel->owner == getpid()) {
+		channel_memory_unmap(channel->caller.own);
+		channel_memory_unmap(channel->caller.peer);
+	}
+	/* The server hears of that. */
+	if (channel->life && channel->life->ipc)
+		ipc_object_end(channel->life);
+	ipc_object_unref(channel->life);
+	ipc_proxy_unref(channel->door);
+	free(channel);
+}
+
+/* Asks the object for the door of its server. */
+static int find_door(struct ipc_proxy *proxy, struct ipc_proxy **ret_door)
+{
+	const struct ipc_raw_message request = { .code = IPC_CODE_CHANNEL };
+	struct ipc_raw_message *reply;
+	int r;
+
+	r = ipc_raw_call(proxy, &request, &open_options, &reply, NULL);
+	if (r < 0)
+		return r;
+	if (reply->n_entries == 1 && reply->entries[0].type == IPC_RAW_PROXY)
+		*ret_door = ipc_proxy_ref(reply->entries[0].proxy);
+	else
+		r = -EPROTO;
+	ipc_raw_free(reply);
+	/* It gets no channel itself. */
+	if (r == 0)
+		atomic_store(&(*ret_door)->calls, CHANNEL_AFTER);
+	return r;
+}
+
+/* Maps the server's part. */
+static int join(struct channel *channel, const struct ipc_raw_message *reply)
+{
+	struct channel_ref ref;
+	const void *peer;
+	int r;
+
+	if (reply->size != sizeof(ref) || reply->n_entries != 1 ||
+	    reply->entries[0].type != IPC_RAW_FD)
+		return -EPROTO;
+	memcpy(&ref, reply->data, sizeof(ref));
+	r = channel_memory_map(reply->entries[0].fd, &peer);
+	if (r < 0)
+		return r;
+	channel->id = ref.id;
+	channel->caller.peer = peer;
+	return 0;
+}
+
+static int connect_door(struct channel *channel, struct ipc_proxy *proxy, int fd)
+{
+	struct ipc_raw_entry entries[] = {
+		{ .type = IPC_RAW_FD, .fd = fd },
+		{ .type = IPC_RAW_PROXY, .proxy = proxy },
+		{ .type = IPC_RAW_OBJECT, .object = channel->life },
+	};
+	const struct ipc_raw_message request = {
+		.flags = IPC_RAW_ACCEPT_FDS,
+		.code = CHANNEL_OPEN,
+		.entries = entries,
+		.n_entries = 3,
+	};
+	struct ipc_raw_message *reply;
+	int r;
+
+	r = ipc_raw_call(channel->door, &request, &open_options, &reply, NULL);
+	if (r < 0)
+		return r;
+	r = join(channel, reply);
+	ipc_raw_free(reply);
+	return r;
+}
+
+static int channel_open(struct ipc_proxy *proxy, struct channel **ret_channel)
+{
+	struct channel *channel = calloc(1, sizeof(*channel));
+	void *own;
+	int fd, r;
+
+	if (!channel)
+		return -ENOMEM;
+	channel->owner = getpid();
+	channel->caller.spin.budget_ns = SPIN_NS;
+	r = find_door(proxy, &channel->door);
+	if (r == 0)
+		r = ipc_raw_object_new(proxy->ipc, &life_ops, NULL, &channel->life);
+	if (r == 0)
+		r = channel_memory_new(&fd, &own);
+	if (r == 0) {
+		channel->caller.own = own;
+		r = connect_door(channel, proxy, fd);
+		close(fd);
+	}
+	if (r < 0) {
+		channel_close(channel);
+		return r;
+	}
+	*ret_channel = channel;
+	return 0;
+}
+
+/* Once in many calls. The thread whose call has the number asks; others take the bus meanwhile. */
+static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *proxy)
+{
+	struct channel *channel;
+
+	if (channel_open(proxy, &channel) < 0) {
+		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_AGAIN);
+		return NULL;
+	}
+	atomic_store(&proxy->channel, channel);
+	return channel;
+}
+
+struct channel *channel_of_proxy(struct ipc_proxy *proxy)
+{
+	struct channel *channel = atomic_load_explicit(&proxy->channel, memory_order_acquire);
+
+	if (channel)
+		return channel;
+	if (atomic_fetch_add_explicit(&proxy->calls, 1, memory_order_relaxed) + 1 != CHANNEL_AFTER)
+		return NULL;
+	return try_open(proxy);
+}
+
+/* --- Calls -------------------------------------------------------------------------- */
+
+void channel_fence(struct channel *channel)
+{
+	atomic_fetch_add_explicit(&channel->sent, 1, memory_order_relaxed);
+}
+
+static bool is_ended(const struct channel *channel)
+{
+	return unlikely(atomic_load_explicit(&channel->ended, memory_order_relaxed)) ||
+	       unlikely(channel_is_ended(&channel->caller));
+}
+
+/* Once no call is in the channel that has ended, the server can forget it. A call that begins now
+ * finds that it has ended: see channel_call(). */
+static __attribute__((noinline)) void forget(struct channel *channel)
+{
+	atomic_store(&channel->ended, true);
+	if (atomic_load(&channel->caller.taken) == atomic_load(&channel->caller.lost) &&
+	    !atomic_exchange(&channel->forgotten, true))
+		ipc_object_end(channel->life);
+}
+
+static bool is_eligible(const struct request *request)
+{
+	const struct ipcbus_send *send = &request->x.send;
+
+	return !(send->flags & ~IPCBUS_SEND_IOV) &&
+	       !request->t->ipc->device.send_flags && !send->object_count && !send->cookie &&
+	       send->data_size <= CHANNEL_DATA_MAX && !request->t->serving &&
+	       (send->code < IPC_CODE_BUILTIN || send->code >= IPC_CODE_BUILTIN + 16 ||
+		send->code == IPC_CODE_PING);
+}
+
+static void fail(struct request *request, int error, uint32_t stage)
+{
+	request->x.event = (struct ipcbus_event){
+		.kind = IPCBUS_EVENT_FAILED,
+		.error = error,
+		.stage = stage,
+		.thread = request->t->number,
+	};
+}
+
+/* Calls the door about a call: as request_call(). */
+static int call_door(struct channel *channel, struct request *request, uint32_t code,
+		     unsigned int slot, struct ipcbus_event *ret_event)
+{
+	struct channel_ref ref = {
+		.id = channel->id,
+		.slot = slot,
+		.number = channel->caller.posted[slot],
+	};
+	struct request door;
+	int r;
+
+	r = request_init(&door, IPCBUS_SEND_CALL, channel->door, code, /* timeout_usec= */ 0,
+			 /* options= */ NULL);
+	if (r < 0)
+		return r;
+	door.x.send.data = (uintptr_t)&ref;
+	door.x.send.data_size = sizeof(ref);
+	door.x.send.deadline = request->x.send.deadline;
+	r = request_call(&door, /* options= */ NULL);
+	*ret_event = door.x.event;
+	return r;
+}
+
+static void give_up(struct channel *channel, unsigned int slot, bool ended)
+{
+	channel_abandon(&channel->caller, slot);
+	if (ended)
+		atomic_store(&channel->ended, true);
+}
+
+/* What the door replied about a call: 0: it has ended; 1: the bus has to make the call; -EAGAIN: it
+ * is not known; otherwise the request has failed. */
+static int door_status(struct channel *channel, struct request *request, unsigned int slot,
+		       struct ipcbus_event *event)
+{
+	uint32_t status = UINT32_MAX;
+
+	if (event->kind == IPCBUS_EVENT_FAILED) {
+		give_up(channel, slot, event->error != -ETIMEDOUT);
+		request->x.event = *event;
+		return -ECANCELED;
+	}
+	event_refuse(request->t->ipc, event);
+	if (event->kind == IPCBUS_EVENT_REPLY && event->data_size == sizeof(status))
+		memcpy(&status, device_at(&request->t->ipc->device, event->offset),
+		       sizeof(status));
+	thread_release_later(request->t, event->buffer, event->data_size);
+	if (status == CHANNEL_DONE)
+		return 0;
+	if (status == CHANNEL_NOT_RUN) {
+		give_up(channel, slot, true);
+		return 1;
+	}
+	give_up(channel, slot, true);
+	fail(request, -EPROTO, IPCBUS_STAGE_REPLY);
+	return -ECANCELED;
+}
+
+/* Waits by the bus. Returns as door_status(). */
+static __attribute__((noinline)) int wait_by_bus(struct channel *channel, struct request *request,
+						 unsigned int slot)
+{
+	struct ipcbus_event event;
+	int r;
+
+	r = call_door(channel, request, CHANNEL_WATCH, slot, &event);
+	if (r == 0)
+		return door_status(channel, request, slot, &event);
+	/* The server's region may be full, or the server frozen: it may still reply here. */
+	if (r != -EOWNERDEAD && r != -ECONNRESET && r != -ETIMEDOUT)
+		return -EAGAIN;
+	give_up(channel, slot, r != -ETIMEDOUT);
+	fail(request, r, IPCBUS_STAGE_REPLY);
+	return -ECANCELED;
+}
+
+/* The deadline passed before the bus heard of the call. */
+static void cancel(struct channel *channel, unsigned int slot)
+{
+	struct channel_ref ref = {
+		.id = channel->id,
+		.slot = slot,
+		.number = channel->caller.posted[slot],
+	};
+
+	/* First, so that a handler that the message does not find sees it. */
+	give_up(channel, slot, /* ended= */ false);
+	ipc_raw_oneway(channel->door,
+		       &(struct ipc_raw_message){
+			       .code = CHANNEL_CANCEL,
+			       .data = &ref,
+			       .size = sizeof(ref),
+		       },
+		       /* options= */ NULL);
+}
+
+static bool is_late(const struct request *request)
+{
+	return request->x.send.deadline && time_now() >= request->x.send.deadline;
+}
+
+/* Until the reply is in the channel. 0, 1: the bus has to make the call, or -ECANCELED: the request
+ * has failed. */
+static int await(struct channel *channel, struct request *request, unsigned int slot)
+{
+	uint64_t deadline = request->x.send.deadline, most = WAIT_NS;
+	int r;
+
+	for (;;) {
+		uint64_t now = deadline ? time_now() : 0;
+
+		r = channel_await(&channel->caller, slot,
+				  deadline && deadline < now + most ?
+					  (deadline > now ? deadline - now : 1) :
+					  most);
+		if (likely(r == 0))
+			return 0;
+		if (is_late(request)) {
+			cancel(channel, slot);
+			fail(request, -ETIMEDOUT, IPCBUS_STAGE_REPLY);
+			return -ECANCELED;
+		}
+		if (r == -EINTR)
+			continue;
+		r = wait_by_bus(channel, request, slot);
+		if (r != -EAGAIN)
+			return r;
+		most = most < 1000000000 ? 2 * most : most;
+	}
+}
+
+/* The reply was too large for the channel. */
+static __attribute__((noinline)) int fetch(struct channel *channel, struct request *request,
+					   uint32_t slot)
+{
+	struct ipcbus_event event;
+	int r;
+
+	r = call_door(channel, request, CHANNEL_FETCH, slot, &event);
+	if (r == 0)
+		request->x.event = event;
+	else
+		fail(request, r, IPCBUS_STAGE_REPLY);
+	return 0;
+}
+
+static int take_reply(struct channel *channel, struct request *request, unsigned int slot)
+{
+	void *buffer = channel_buffer_get(request->t);
+	struct channel_end end;
+	int r;
+
+	if (unlikely(!buffer)) {
+		give_up(channel, slot, false);
+		fail(request, -ENOMEM, IPCBUS_STAGE_DELIVER);
+		return 0;
+	}
+	r = channel_take_reply(&channel->caller, slot, buffer, &end);
+	if (likely(r == 0 && end.kind == CHANNEL_REPLY)) {
+		request->x.event = (struct ipcbus_event){
+			.kind = IPCBUS_EVENT_REPLY,
+			.thread = request->t->number,
+		};
+		channel_buffer_event(request->t, buffer, end.size, &request->x.event);
+		return 0;
+	}
+	if (r == 0 && end.kind == CHANNEL_ERROR && end.error < 0 && end.error >= -4095) {
+		request->x.event = (struct ipcbus_event){
+			.kind = IPCBUS_EVENT_ERROR,
+			.thread = request->t->number,
+			.error = end.error,
+		};
+		channel_buffer_event(request->t, buffer, end.size, &request->x.event);
+		/* The object ended: the bus says so from now on. */
+		if (end.error == -EOWNERDEAD)
+			atomic_store(&channel->ended, true);
+		return 0;
+	}
+	channel_buffer_put(request->t, buffer);
+	if (r == 0 && end.kind == CHANNEL_LATER)
+		return fetch(channel, request, slot);
+	if (r == 0 && end.kind == CHANNEL_REFUSED)
+		return 1;
+	atomic_store(&channel->ended, true);
+	fail(request, -EPROTO, IPCBUS_STAGE_REPLY);
+	return 0;
+}
+
+/* Not eligible, or behind a oneway: by the bus, where a call follows what was sent before. */
+static __attribute__((noinline)) int call_by_bus(struct channel *channel, struct request *request)
+{
+	unsigned int sent = atomic_load(&channel->sent);
+	int r;
+
+	request->channel = NULL;
+	r = request_call(request, /* options= */ NULL);
+	if (r == 0)
+		atomic_store(&channel->followed, sent);
+	return r;
+}
+
+int channel_call(struct channel *channel, struct request *request)
+{
+	struct ipcbus_send *send = &request->x.send;
+	struct channel_call call = {
+		.code = send->code,
+		.size = send->data_size,
+	};
+	int slot, r;
+
+	if (is_ended(channel)) {
+		if (!atomic_load_explicit(&channel->forgotten, memory_order_relaxed))
+			forget(channel);
+		return 1;
+	}
+	if (unlikely(!is_eligible(request)))
+		return 1;
+	if (unlikely(atomic_load_explicit(&channel->sent, memory_order_relaxed) !=
+		     atomic_load_explicit(&channel->followed, memory_order_relaxed)))
+		return call_by_bus(channel, request);
+	/* Nothing else of this call would release buffers of the bus. */
+	if (unlikely(request->t->n_release))
+		thread_flush(request->t);
+	if (unlikely(send->deadline)) {
+		uint64_t now = time_now();
+
+		call.time_ns = send->deadline > now ? send->deadline - now : 1;
+	}
+	slot = channel_take_slot(&channel->caller);
+	if (slot < 0)
+		return 1;
+	r = channel_gather(send, channel_payload(&channel->caller, (unsigned int)slot));
+	if (unlikely(r < 0 || atomic_load(&channel->ended))) {
+		channel_put_slot(&channel->caller, (unsigned int)slot);
+		return 1;
+	}
+	channel_post(&channel->caller, (unsigned int)slot, &call);
+	r = await(channel, request, (unsigned int)slot);
+	if (likely(r == 0))
+		return take_reply(channel, request, (unsigned int)slot);
+	return r > 0 ? 1 : 0;
+}

@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls through direct channels of a bus that ipcbusd runs. The server is a process of its own.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/call.h"
+#include "core/channel-client.h"
+#include "core/channel-memory.h"
+#include "core/channel-server.h"
+#include "daemon-run.h"
+#include "test-run.h"
+
+#define LARGE 20000U
+
+/* Methods. */
+enum {
+	WHERE = 1, ECHO, REPLY_LARGE, FAIL, FAIL_LARGE, SLEEP, CANCELS, ADD, GET_ADDED, WHO, DIE,
+	STOP,
+};
+
+static struct ipc_test_bus *bus;
+static struct ipc *ipc;
+static struct ipc_proxy *proxy;
+static pid_t server;
+
+/* --- The server -------------------------------------------------------------------------- */
+
+static uint32_t added, cancels;
+
+static void on_cancel(struct ipc_call *call, void *userdata)
+{
+	(void)call;
+	atomic_store((atomic_bool *)userdata, true);
+}
+
+static int reply_number(struct ipc_call *call, uint32_t number)
+{
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = &number, .size = 4 });
+}
+
+static int sleep_until_canceled(struct ipc_call *call)
+{
+	atomic_bool told = false;
+	struct ipc_slot *slot;
+
+	if (ipc_call_on_cancel(call, on_cancel, &told, &slot) < 0)
+		return -EINVAL;
+	for (int i = 0; i < 500 && !atomic_load(&told); i++)
+		usleep(1000);
+	ipc_slot_end(slot);
+	cancels += atomic_load(&told) && ipc_call_canceled(call) == 1;
+	return reply_number(call, 0);
+}
+
+static int reply_who(struct ipc_call *call)
+{
+	int fd = ipc_call_pidfd(call);
+	uint32_t who[] = { ipc_call_uid(call), ipc_call_gid(call), (uint32_t)ipc_call_pid(call),
+			   fd >= 0 };
+
+	if (fd >= 0)
+		close(fd);
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = who, .size = sizeof(who) });
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	static uint8_t large[LARGE];
+
+	(void)userdata;
+	switch (request->code) {
+	case WHERE:
+		return reply_number(call, is_channel_call(call->number));
+	case ECHO:
+		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = request->data,
+								      .size = request->size });
+	case REPLY_LARGE:
+		memset(large, 'x', sizeof(large));
+		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = large,
+								      .size = sizeof(large) });
+	case FAIL:
+		return ipc_call_error(call, "test.Failed", "as %s", "asked");
+	case FAIL_LARGE:
+		return ipc_raw_error(call, EDOM, large, sizeof(large));
+	case SLEEP:
+		usleep(30000);
+		return reply_number(call, is_channel_call(call->number));
+	case CANCELS:
+		if (request->size)
+			return sleep_until_canceled(call);
+		return reply_number(call, cancels);
+	case ADD:
+		added++;
+		return 0;
+	case GET_ADDED:
+		return reply_number(call, added);
+	case WHO:
+		return reply_who(call);
+	case DIE:
+		_exit(0);
+	case STOP:
+		ipc_stop(call->ipc);
+		return reply_number(call, is_channel_call(call->number));
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static const struct ipc_raw_ops ops = { .serve = serve };
+
+static void run_server(unsigned int threads)
+{
+	struct ipc_object *object;
+	struct ipc *own;
+
+	if (ipc_open(&own, ipc_test_bus_path(bus)) < 0 ||
+	    ipc_raw_object_new(own, &ops, NULL, &object) < 0 ||
+	    ipc_set_manager(own, object) < 0 || ipc_set_threads(own, threads) < 0)
+		_exit(1);
+	/* Each time that it is told to stop it serves again. */
+	while (ipc_run(own) == 0)
+		;
+	_exit(0);
+}
+
+static void begin_with(unsigned int threads, const char *channels)
+{
+	setenv("IPC_CHANNELS", channels, 1);
+	bus = bus_new();
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (!server)
+		run_server(threads);
+	ck_assert_int_eq(ipc_wait_manager(ipc_test_bus_path(bus), 10000000), 1);
+	ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+}
+
+static void end(void)
+{
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	ipc_test_bus_free(bus);
+}
+
+/* --- The client --------------------------------------------------------------------------- */
+
+static int call_for(uint32_t code, const void *data, size_t size, uint32_t *ret_number)
+{
+	const struct ipc_raw_message request = { .code = code, .data = data, .size = size };
+	struct ipc_raw_message *reply;
+	int r;
+
+	r = ipc_raw_call(proxy, &request, NULL, &reply, NULL);
+	if (r < 0)
+		return r;
+	ck_assert_uint_eq(reply->size, 4);
+	memcpy(ret_number, reply->data, 4);
+	ipc_raw_free(reply);
+	return 0;
+}
+
+static uint32_t get(uint32_t code)
+{
+	uint32_t number;
+
+	ck_assert_int_eq(call_for(code, NULL, 0, &number), 0);
+	return number;
+}
+
+/* Calls until the channel is there. */
+static void begin(unsigned int threads)
+{
+	begin_with(threads, "1");
+	for (unsigned int i = 0; i < CHANNEL_AFTER - 1; i++)
+		ck_assert_uint_eq(get(WHERE), 0);
+	ck_assert_uint_eq(get(WHERE), 1);
+}
+
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int call_within(uint32_t code, uint64_t usec)
+{
+	const struct ipc_options options = { .timeout_usec = usec };
+
+	return ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = code, .data = "", .size = 1 },
+			    &options, NULL, NULL);
+}
+
+/* --- Cases -------------------------------------------------------------------------------- */
+
+START_TEST(no_channel_unless_asked_for)
+{
+	begin_with(1, "0");
+	for (unsigned int i = 0; i < 3 * CHANNEL_AFTER; i++)
+		ck_assert_uint_eq(get(WHERE), 0);
+	end();
+}
+END_TEST
+
+START_TEST(frequent_calls_get_a_channel)
+{
+	begin(1);
+	for (unsigned int i = 0; i < 1000; i++)
+		ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+START_TEST(payloads_of_all_sizes_arrive)
+{
+	static const size_t sizes[] = { 0, 1, 64, CHANNEL_DATA_MAX - 1, CHANNEL_DATA_MAX,
+					CHANNEL_DATA_MAX + 1, 100000 };
+	uint8_t *data = malloc(100000);
+
+	begin(1);
+	for (size_t i = 0; i < 100000; i++)
+		data[i] = (uint8_t)(i * 3);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct ipc_raw_message request = { .code = ECHO, .data = data, .size = sizes[i] };
+		struct ipc_raw_message *reply;
+
+		ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+		ck_assert_uint_eq(reply->size, sizes[i]);
+		ck_assert_mem_eq(reply->data, data, sizes[i]);
+		ipc_raw_free(reply);
+	}
+	free(data);
+	end();
+}
+END_TEST
+
+START_TEST(large_reply_comes_by_the_bus)
+{
+	struct ipc_raw_message *reply;
+
+	begin(1);
+	for (int i = 0; i < 10; i++) {
+		ck_assert_int_eq(ipc_raw_call(proxy,
+					      &(struct ipc_raw_message){ .code = REPLY_LARGE },
+					      NULL, &reply, NULL), 0);
+		ck_assert_uint_eq(reply->size, LARGE);
+		ck_assert_int_eq(((const uint8_t *)reply->data)[LARGE - 1], 'x');
+		ipc_raw_free(reply);
+		ck_assert_int_eq(ipc_raw_call(proxy,
+					      &(struct ipc_raw_message){ .code = FAIL_LARGE },
+					      NULL, &reply, NULL), -EDOM);
+	}
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+START_TEST(errors_are_explained)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+
+	begin(1);
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = FAIL }, NULL, NULL,
+				      &error), -EREMOTEIO);
+	ck_assert_str_eq(error.name, "test.Failed");
+	ck_assert_str_eq(error.message, "as asked");
+	ipc_error_done(&error);
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = 99 }, NULL, NULL,
+				      NULL), -EOPNOTSUPP);
+	end();
+}
+END_TEST
+
+START_TEST(caller_is_that_of_the_set_up)
+{
+	struct ipc_raw_message *reply;
+	uint32_t who[4];
+
+	begin(1);
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = WHO }, NULL, &reply,
+				      NULL), 0);
+	ck_assert_uint_eq(reply->size, sizeof(who));
+	memcpy(who, reply->data, sizeof(who));
+	ipc_raw_free(reply);
+	ck_assert_uint_eq(who[0], geteuid());
+	ck_assert_uint_eq(who[1], getegid());
+	ck_assert_uint_eq(who[2], (uint32_t)getpid());
+	ck_assert_uint_eq(who[3], 1);
+	end();
+}
+END_TEST
+
+START_TEST(long_call_is_waited_for_by_the_bus)
+{
+	begin(1);
+	for (int i = 0; i < 5; i++)
+		ck_assert_uint_eq(get(SLEEP), 1);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+
+	/* The other thread takes the call that waits. */
+	begin(2);
+	for (int i = 0; i < 5; i++)
+		ck_assert_uint_eq(get(SLEEP), 1);
+	end();
+}
+END_TEST
+
+/* Before and after the bus hears of the call. */
+START_TEST(deadline_ends_the_call_and_reaches_the_handler)
+{
+	static const uint64_t usec[] = { 2000, 20000 };
+
+	begin(2);
+	for (uint32_t i = 0; i < 2; i++) {
+		uint64_t before = now_usec();
+
+		ck_assert_int_eq(call_within(CANCELS, usec[i]), -ETIMEDOUT);
+		ck_assert_uint_ge(now_usec() - before, usec[i]);
+		while (get(CANCELS) != i + 1)
+			usleep(1000);
+	}
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+START_TEST(death_of_the_server_ends_its_calls)
+{
+	uint32_t number;
+	uint64_t before;
+
+	begin(1);
+	before = now_usec();
+	ck_assert_int_eq(call_for(DIE, NULL, 0, &number), -EOWNERDEAD);
+	ck_assert_uint_lt(now_usec() - before, 1000000);
+	ck_assert_int_eq(call_for(WHERE, NULL, 0, &number), -ENOTCONN);
+	end();
+}
+END_TEST
+
+START_TEST(killed_server_ends_calls_that_wait)
+{
+	uint32_t number;
+
+	begin(1);
+	kill(server, SIGSTOP);
+	if (!fork()) {
+		usleep(50000);
+		kill(server, SIGKILL);
+		_exit(0);
+	}
+	ck_assert_int_eq(call_for(WHERE, NULL, 0, &number), -EOWNERDEAD);
+	wait(NULL);
+	end();
+}
+END_TEST
+
+START_TEST(call_does_not_overtake_a_oneway)
+{
+	begin(1);
+	for (uint32_t i = 1; i <= 200; i++) {
+		ck_assert_int_eq(ipc_raw_oneway(proxy, &(struct ipc_raw_message){ .code = ADD },
+						NULL), 0);
+		ck_assert_uint_eq(get(GET_ADDED), i);
+		ck_assert_uint_eq(get(WHERE), 1);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(stop_ends_channels_and_calls_go_on)
+{
+	begin(1);
+	ck_assert_uint_eq(get(STOP), 1);
+	for (int i = 0; i < 100; i++)
+		ck_assert_uint_eq(get(WHERE), 0);
+	end();
+}
+END_TEST
+
+static void *call_often(void *unused)
+{
+	for (uint32_t i = 0; i < 3000; i++) {
+		struct ipc_raw_message request = { .code = ECHO, .data = &i, .size = sizeof(i) };
+		struct ipc_raw_message *reply;
+
+		ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+		ck_assert_mem_eq(reply->data, &i, sizeof(i));
+		ipc_raw_free(reply);
+	}
+	return unused;
+}
+
+START_TEST(threads_on_both_sides_share_a_channel)
+{
+	pthread_t threads[4];
+
+	begin(3);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, call_often, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+/* --- A hostile client ----------------------------------------------------------------------- */
+
+/* Asks the server for a channel with that file in the place of the client's part. */
+static int open_with(int fd)
+{
+	struct ipc_raw_message *reply;
+	struct ipc_object *object;
+	struct ipc_raw_entry entries[3];
+	int r;
+
+	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = IPC_CODE_CHANNEL },
+				      NULL, &reply, NULL), 0);
+	ck_assert_uint_eq(reply->n_entries, 1);
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
+	entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = fd };
+	entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = proxy };
+	entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_OBJECT, .object = object };
+	r = ipc_raw_call(reply->entries[0].proxy,
+			 &(struct ipc_raw_message){ .flags = IPC_RAW_ACCEPT_FDS,
+						    .code = CHANNEL_OPEN,
+						    .entries = entries,
+						    .n_entries = 3 },
+			 NULL, NULL, NULL);
+	ipc_object_unref(object);
+	ipc_raw_free(reply);
+	return r;
+}
+
+START_TEST(files_that_could_fail_are_refused)
+{
+	void *part;
+	int fd;
+
+	begin(1);
+	fd = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_eq(ftruncate(fd, CHANNEL_PART_SIZE), 0);
+	ck_assert_int_eq(open_with(fd), -EBADMSG);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS,
+			       F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE), 0);
+	/* With holes. */
+	ck_assert_int_eq(open_with(fd), -EBADMSG);
+	close(fd);
+	ck_assert_int_eq(open_with(STDIN_FILENO), -EBADMSG);
+
+	ck_assert_int_eq(channel_memory_new(&fd, &part), 0);
+	ck_assert_int_eq(open_with(fd), 0);
+	close(fd);
+	channel_memory_unmap(part);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+START_TEST(hostile_words_end_the_channel_and_no_other)
+{
+	/* Its first member. */
+	struct channel_caller *caller;
+	struct ipc_proxy *other;
+	struct ipc *second;
+
+	begin(1);
+	caller = (void *)atomic_load(&proxy->channel);
+	atomic_store(&caller->own->posted[3], 77);
+	atomic_fetch_add(&caller->own->tail, 1);
+	channel_wake(&caller->own->tail, 1);
+	while (!channel_is_ended(caller))
+		usleep(1000);
+	ck_assert_uint_eq(get(WHERE), 0);
+
+	/* Another client gets one. */
+	ck_assert_int_eq(ipc_open(&second, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(second, &other), 0);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	ipc = second;
+	proxy = other;
+	for (unsigned int i = 0; i < CHANNEL_AFTER; i++)
+		get(WHERE);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+START_TEST(channels_of_a_user_are_limited)
+{
+	struct ipc_proxy *proxies[40], *first;
+	unsigned int direct = 0;
+	struct ipc *others[40];
+
+	begin(1);
+	first = proxy;
+	for (int i = 0; i < 40; i++) {
+		ck_assert_int_eq(ipc_open(&others[i], ipc_test_bus_path(bus)), 0);
+		ck_assert_int_eq(ipc_get_manager(others[i], &proxies[i]), 0);
+		proxy = proxies[i];
+		for (unsigned int j = 0; j < CHANNEL_AFTER; j++)
+			get(WHERE);
+		direct += get(WHERE);
+	}
+	ck_assert_uint_eq(direct, 15);
+	for (int i = 0; i < 40; i++) {
+		ipc_proxy_unref(proxies[i]);
+		ipc_unref(others[i]);
+	}
+	proxy = first;
+	end();
+}
+END_TEST
+
+int main(void)
+{
+	return RUN_TESTS("channel-calls", no_channel_unless_asked_for, frequent_calls_get_a_channel,
+			 payloads_of_all_sizes_arrive, large_reply_comes_by_the_bus,
+			 errors_are_explained, caller_is_that_of_the_set_up,
+			 long_call_is_waited_for_by_the_bus,
+			 deadline_ends_the_call_and_reaches_the_handler,
+			 death_of_the_server_ends_its_calls, killed_server_ends_calls_that_wait,
+			 call_does_not_overtake_a_oneway, stop_ends_channels_and_calls_go_on,
+			 threads_on_both_sides_share_a_channel, files_that_could_fail_are_refused,
+			 hostile_words_end_the_channel_and_no_other,
+			 channels_of_a_user_are_limited);
+}
