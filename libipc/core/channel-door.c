@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The door of a server: sets channels up, and watches, fetches and cancels their calls by the bus.
+ * See channel-server.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "channel-served.h"
+#include "loop.h"
+#include "proxy.h"
+#include "raw.h"
+
+/* Channels of one user to one connection. */
+#define USER_MAX	16U
+/* An idle thread spins so long: what a wake-up on another CPU takes. */
+#define SPIN_NS		50000U
+
+/* --- Set-up ------------------------------------------------------------------------- */
+
+static int door_serve(struct ipc_call *call, const struct ipc_raw_message *request,
+		      void *userdata);
+
+static const struct ipc_raw_ops door_ops = {
+	.flags = IPC_RAW_ACCEPT_FDS,
+	.serve = door_serve,
+};
+
+static int channels_new(struct ipc *ipc, struct channels **ret_channels)
+{
+	struct channels *channels = calloc(1, sizeof(*channels));
+	const uint32_t *event, *wakes;
+	int r;
+
+	if (!channels)
+		return -ENOMEM;
+	channels->ipc = ipc;
+	channels->spin.budget_ns = SPIN_NS;
+	pthread_mutex_init(&channels->lock, NULL);
+	r = device_poll_words(&ipc->device, &event, &wakes);
+	if (r == 0)
+		r = ipc_raw_object_new(ipc, &door_ops, NULL, &channels->door);
+	if (r < 0) {
+		pthread_mutex_destroy(&channels->lock);
+		free(channels);
+		return r;
+	}
+	channels->event = (const atomic_uint *)event;
+	channels->wakes = (const atomic_uint *)wakes;
+	*ret_channels = channels;
+	return 0;
+}
+
+/* The connection's, made by the first that needs it. */
+static int channels_get(struct ipc *ipc, struct channels **ret_channels)
+{
+	struct channels *channels = atomic_load(&ipc->channels), *none = NULL;
+	int r;
+
+	if (!channels) {
+		r = channels_new(ipc, &channels);
+		if (r < 0)
+			return r;
+		if (!atomic_compare_exchange_strong(&ipc->channels, &none, channels)) {
+			ipc_object_unref(channels->door);
+			pthread_mutex_destroy(&channels->lock);
+			free(channels);
+			channels = none;
+		}
+	}
+	*ret_channels = channels;
+	return 0;
+}
+
+/* Threads that poll, and programs with a loop of their own, do not hear of a channel's calls. */
+static bool may_have_channels(struct ipc *ipc)
+{
+	return ipc->use_channels && pool_serves(ipc) && ipc->device.poll_fd < 0 &&
+	       !(atomic_load(&ipc->attention) & ATTEND_POLL);
+}
+
+static bool may_have_channel(const struct ipc_object *object)
+{
+	return !object_is_passive(object) &&
+	       !atomic_load_explicit(&object->nests, memory_order_relaxed);
+}
+
+int channel_serve(struct ipc_call *call, const struct ipcbus_event *event)
+{
+	const struct ipc_raw_message *request;
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
+	struct ipc_raw_message reply = { .entries = &entry, .n_entries = 1 };
+	struct channels *channels;
+	int r;
+
+	r = raw_receive(call, event, /* copy= */ false, &request);
+	if (r < 0)
+		return r;
+	if (!may_have_channels(call->ipc) || !may_have_channel(call->object))
+		return -EOPNOTSUPP;
+	r = channels_get(call->ipc, &channels);
+	if (r < 0)
+		return r;
+	entry.object = channels->door;
+	return ipc_raw_reply(call, &reply);
+}
+
+/* The client does not wait for the calls that handlers serve now. */
+static void cancel_calls(struct served *served)
+{
+	unsigned int open = atomic_load(&served->open);
+
+	for (; open; open &= open - 1) {
+		unsigned int slot = (unsigned int)__builtin_ctz(open);
+
+		call_canceled(served->channels->ipc,
+			      CALL_OF(served->id, slot, atomic_load(&served->callee.seen[slot])));
+	}
+}
+
+/* The client's object has ended. The channel may have been removed before. */
+static void client_died(struct ipc_proxy *proxy, void *userdata)
+{
+	struct channels *channels = proxy->ipc->channels;
+	struct served *served = served_find(channels, (uint32_t)(uintptr_t)userdata);
+
+	if (!served)
+		return;
+	served_remove(served);
+	cancel_calls(served);
+	served_unref(served);
+}
+
+static unsigned int count_user_locked(const struct channels *channels, uid_t uid)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
+		n += channels->table[i] && channels->table[i]->uid == uid;
+	return n;
+}
+
+static int served_add(struct channels *channels, struct served *served)
+{
+	uint32_t id = channels->last_id;
+	int r = -EDQUOT;
+
+	pthread_mutex_lock(&channels->lock);
+	if (count_user_locked(channels, served->uid) < USER_MAX)
+		for (unsigned int i = 0; r < 0 && i < CHANNEL_MAX_WAIT; i++) {
+			id = (id + 1) & ((1U << ID_BITS) - 1);
+			if (channels->table[id % CHANNEL_MAX_WAIT])
+				continue;
+			channels->last_id = served->id = id;
+			channels->table[id % CHANNEL_MAX_WAIT] = served;
+			refs_take(&served->refs);
+			/* Threads that wait in the bus are to wait for channels. */
+			if (!atomic_fetch_add(&channels->n, 1))
+				device_wake(&channels->ipc->device);
+			r = 0;
+		}
+	pthread_mutex_unlock(&channels->lock);
+	if (r == 0)
+		channels_wake(channels);
+	return r;
+}
+
+/* Maps both parts. On failure served_unref() undoes it. */
+static int served_map(struct served *served, int peer_fd, int *ret_fd)
+{
+	const void *peer;
+	void *own;
+	int r;
+
+	r = channel_memory_map(peer_fd, &peer);
+	if (r < 0)
+		return r;
+	served->callee.peer = peer;
+	r = channel_memory_new(ret_fd, &own);
+	if (r == 0)
+		served->callee.own = own;
+	return r;
+}
+
+static int open_channel(struct ipc_call *call, struct channels *channels,
+			const struct ipc_raw_message *request)
+{
+	const struct ipc_raw_entry *entries = request->entries;
+	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .fd = -1 };
+	struct channel_ref ref = { 0 };
+	struct ipc_raw_message reply = {
+		.data = &ref,
+		.size = sizeof(ref),
+		.entries = &entry,
+		.n_entries = 1,
+	};
+	struct served *served;
+	bool added;
+	int r;
+
+	if (request->n_entries != 3 || entries[0].type != IPC_RAW_FD ||
+	    entries[1].type != IPC_RAW_OBJECT || !entries[1].object ||
+	    entries[2].type != IPC_RAW_PROXY || !may_have_channel(entries[1].object))
+		return -EINVAL;
+	if (!may_have_channels(call->ipc))
+		return -EOPNOTSUPP;
+	served = calloc(1, sizeof(*served));
+	if (!served)
+		return -ENOMEM;
+	atomic_init(&served->refs, 1);
+	served->channels = channels;
+	served->owner = getpid();
+	served->cookie = entries[1].object->wants.cookie;
+	served->uid = call->uid;
+	served->gid = call->gid;
+	served->pid = call->pid;
+	served->pidfd = ipc_call_pidfd(call);
+	r = served->pidfd < 0 ? served->pidfd : served_map(served, entries[0].fd, &entry.fd);
+	if (r == 0)
+		r = served_add(channels, served);
+	added = r == 0;
+	if (r == 0)
+		r = ipc_proxy_on_death(entries[2].proxy, client_died,
+				       (void *)(uintptr_t)served->id, /* ret_slot= */ NULL);
+	ref.id = served->id;
+	if (r == 0)
+		r = ipc_raw_reply(call, &reply);
+	if (r < 0 && added)
+		served_remove(served);
+	if (entry.fd >= 0)
+		close(entry.fd);
+	served_unref(served);
+	return r;
+}
+
+/* --- Watching and fetching ------------------------------------------------------------- */
+
+/* The channel of a call of the door, with a reference, if it is the caller's. */
+static struct served *served_of(const struct ipc_call *call, struct channels *channels,
+				const struct ipc_raw_message *request,
+				struct channel_ref *ret_ref)
+{
+	struct served *served;
+
+	if (request->size != sizeof(*ret_ref))
+		return NULL;
+	memcpy(ret_ref, request->data, sizeof(*ret_ref));
+	if (ret_ref->id >= 1U << ID_BITS || ret_ref->slot >= CHANNEL_SLOTS)
+		return NULL;
+	served = served_find(channels, (uint32_t)ret_ref->id);
+	if (served && (served->uid != call->uid || served->pid != call->pid)) {
+		served_unref(served);
+		served = NULL;
+	}
+	return served;
+}
+
+/* 1: the thread that ends the call replies; 0: the call has ended, and this thread replies. */
+static int keep_watch(struct served *served, const struct channel_ref *ref, struct ipc_call *call)
+{
+	struct served_slot *slot = &served->slots[ref->slot];
+	uint32_t next = atomic_load(&served->callee.seen[ref->slot]) + 1;
+	int r = 1;
+
+	if (ref->number != next && ref->number != next - 1)
+		return -EINVAL;
+	pthread_mutex_lock(&served->channels->lock);
+	if (atomic_load(&slot->watch)) {
+		r = -EBUSY;
+	} else if (ref->number == atomic_load(&served->callee.seen[ref->slot]) + 1 &&
+		   atomic_load(&served->ended)) {
+		r = -ESHUTDOWN;
+	} else {
+		slot->watch_number = ref->number;
+		atomic_store(&slot->watch, call->number);
+		/* answer() writes done first and looks at watch then. */
+		if (atomic_load(&served->done[ref->slot]) == ref->number &&
+		    atomic_exchange(&slot->watch, 0))
+			r = 0;
+	}
+	pthread_mutex_unlock(&served->channels->lock);
+	if (r > 0)
+		atomic_store(&call->replied, true);
+	return r;
+}
+
+static int reply_status(struct ipc_call *call, uint32_t status)
+{
+	const struct ipc_raw_message reply = { .data = &status, .size = sizeof(status) };
+	return ipc_raw_reply(call, &reply);
+}
+
+static int watch_call(struct ipc_call *call, struct channels *channels,
+		      const struct ipc_raw_message *request)
+{
+	struct channel_ref ref;
+	struct served *served = served_of(call, channels, request, &ref);
+	int r;
+
+	if (!served)
+		return reply_status(call, CHANNEL_NOT_RUN);
+	r = keep_watch(served, &ref, call);
+	served_unref(served);
+	if (r == -ESHUTDOWN)
+		return reply_status(call, CHANNEL_NOT_RUN);
+	if (r)
+		return r < 0 ? r : 0;
+	return reply_status(call, CHANNEL_DONE);
+}
+
+static int fetch_reply(struct ipc_call *call, struct channels *channels,
+		       const struct ipc_raw_message *request)
+{
+	struct channel_ref ref;
+	struct served *served = served_of(call, channels, request, &ref);
+	struct channel_end end = { 0 };
+	uint8_t *data = NULL;
+	size_t size = 0;
+	int r;
+
+	if (!served)
+		return -ENOENT;
+	pthread_mutex_lock(&channels->lock);
+	if (served->slots[ref.slot].later_number == ref.number) {
+		struct served_slot *slot = &served->slots[ref.slot];
+
+		data = slot->later_data;
+		size = slot->later_size;
+		end = slot->later;
+		slot->later_data = NULL;
+		slot->later_number = 0;
+	}
+	pthread_mutex_unlock(&channels->lock);
+	served_unref(served);
+	if (!data)
+		return -ENOENT;
+	if (end.kind == CHANNEL_ERROR)
+		r = ipc_raw_error(call, end.error, data, size);
+	else
+		r = ipc_raw_reply(call, &(struct ipc_raw_message){ .data = data, .size = size });
+	free(data);
+	return r;
+}
+
+static int cancel_call(struct ipc_call *call, struct channels *channels,
+		       const struct ipc_raw_message *request)
+{
+	struct channel_ref ref;
+	struct served *served = served_of(call, channels, request, &ref);
+
+	if (!served)
+		return 0;
+	atomic_store(&served->canceled[ref.slot], ref.number);
+	call_canceled(call->ipc, CALL_OF(served->id, ref.slot, ref.number));
+	served_unref(served);
+	return 0;
+}
+
+static int door_serve(struct ipc_call *call, const struct ipc_raw_message *request,
+		      void *userdata)
+{
+	struct channels *channels = call->ipc->channels;
+
+	(void)userdata;
+	switch (request->code) {
+	case CHANNEL_OPEN:
+		return open_channel(call, channels, request);
+	case CHANNEL_WATCH:
+		return watch_call(call, channels, request);
+	case CHANNEL_FETCH:
+		return fetch_reply(call, channels, request);
+	case CHANNEL_CANCEL:
+		return cancel_call(call, channels, request);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+uint64_t channel_watch_canceled(struct ipc *ipc, uint64_t watch)
+{
+	struct channels *channels = atomic_load(&ipc->channels);
+	uint64_t call = 0;
+
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT * CHANNEL_SLOTS && !call; i++) {
+		struct served *served = channels->table[i / CHANNEL_SLOTS];
+		unsigned int slot = i % CHANNEL_SLOTS;
+
+		if (!served || atomic_load(&served->slots[slot].watch) != watch)
+			continue;
+		/* A handler that asks from now on hears of it. */
+		atomic_store(&served->canceled[slot], served->slots[slot].watch_number);
+		call = CALL_OF(served->id, slot, served->slots[slot].watch_number);
+	}
+	pthread_mutex_unlock(&channels->lock);
+	return call;
+}

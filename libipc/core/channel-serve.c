@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Serving threads and direct channels: take calls, reply, and wait for channels and the bus. See
+ * channel-served.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+
+#include "channel-served.h"
+#include "deadline.h"
+#include "loop.h"
+
+/* --- Calls -------------------------------------------------------------------------- */
+
+/* Refreshes the thread's view. -ENOMEM. */
+static int view_update(struct thread *t, struct channels *channels, uint32_t generation)
+{
+	struct channel_view *view = t->channels;
+
+	if (!view) {
+		view = t->channels = calloc(1, sizeof(*view));
+		if (!view)
+			return -ENOMEM;
+		view->wakes = atomic_load(channels->wakes);
+		atomic_store(&channels->asked, false);
+	}
+	for (unsigned int i = 0; i < view->n; i++)
+		served_unref(view->served[i]);
+	view->n = view->next = 0;
+	view->last = NULL;
+	pthread_mutex_lock(&channels->lock);
+	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
+		struct served *served = channels->table[i];
+
+		if (!served || atomic_load(&served->ended))
+			continue;
+		refs_take(&served->refs);
+		view->callees[view->n] = &served->callee;
+		view->served[view->n++] = served;
+	}
+	pthread_mutex_unlock(&channels->lock);
+	view->generation = generation;
+	return 0;
+}
+
+/* Like the driver, asks for another thread if no thread waits. */
+static bool must_ask(const struct thread *t, struct served *served)
+{
+	struct channels *channels = served->channels;
+
+	return __atomic_load_n(&t->ipc->pool.limit, __ATOMIC_RELAXED) > 1 &&
+	       !atomic_load_explicit(&served->callee.own->waiting, memory_order_relaxed) &&
+	       !atomic_exchange(&channels->asked, true);
+}
+
+static void to_event(struct thread *t, struct served *served, const struct channel_taken *taken,
+		     void *buffer, struct ipcbus_event *event)
+{
+	*event = (struct ipcbus_event){
+		.kind = IPCBUS_EVENT_CALL,
+		.flags = must_ask(t, served) ? IPCBUS_EVENT_SPAWN : 0,
+		.call = CALL_OF(served->id, taken->slot, taken->number),
+		.cookie = served->cookie,
+		.code = taken->code,
+		.thread = t->number,
+		.pid = (uint32_t)served->pid,
+		.uid = served->uid,
+		.gid = served->gid,
+	};
+	channel_buffer_event(t, buffer, taken->size, event);
+	if (taken->time_ns) {
+		event->deadline = time_now();
+		if (__builtin_add_overflow(event->deadline, taken->time_ns, &event->deadline))
+			event->deadline = 0;
+	}
+}
+
+static void refuse(struct served *served, const struct channel_taken *taken)
+{
+	const struct channel_end end = { .kind = CHANNEL_REFUSED };
+
+	atomic_fetch_and(&served->open, ~(1U << taken->slot));
+	channel_answer(&served->callee, taken->slot, taken->number, &end, NULL);
+}
+
+/* Takes a call of any channel. Returns whether there was one. */
+static bool take_call(struct thread *t, struct ipcbus_event *event)
+{
+	struct channel_view *view = t->channels;
+	struct channel_taken taken;
+	void *buffer = NULL;
+
+	for (unsigned int i = 0; i < view->n; i++) {
+		unsigned int at = view->next;
+		struct served *served = view->served[at];
+		int r;
+
+		view->next = at + 1 == view->n ? 0 : at + 1;
+		view->tails[at] = atomic_load(&served->callee.peer->tail);
+		if (!buffer)
+			buffer = channel_buffer_get(t);
+		/* Without memory the call waits, and its caller calls the door. */
+		r = buffer ? channel_take(&served->callee, buffer, &taken) : 0;
+		if (r < 0) {
+			served_end(served);
+			continue;
+		}
+		if (!r)
+			continue;
+		/* served_end() sees the bit, or this thread sees that the channel has ended. */
+		atomic_fetch_or(&served->open, 1U << taken.slot);
+		if (unlikely(atomic_load(&served->ended))) {
+			refuse(served, &taken);
+			continue;
+		}
+		view->last = served;
+		view->last_slot = taken.slot;
+		to_event(t, served, &taken, buffer, event);
+		return true;
+	}
+	if (buffer)
+		channel_buffer_put(t, buffer);
+	return false;
+}
+
+/* Looks in the view first, which has nearly all channels that a thread replies to. */
+static struct served *served_by_id(struct thread *t, uint32_t id)
+{
+	struct channel_view *view = t->channels;
+
+	if (view && view->last && view->last->id == id) {
+		refs_take(&view->last->refs);
+		return view->last;
+	}
+	for (unsigned int i = 0; view && i < view->n; i++)
+		if (view->served[i]->id == id) {
+			refs_take(&view->served[i]->refs);
+			return view->served[i];
+		}
+	return served_find(t->ipc->channels, id);
+}
+
+/* Keeps a reply that does not fit, until it is fetched by the bus. */
+static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
+		      const struct ipcbus_send *send, const struct channel_end *end)
+{
+	struct served_slot *kept = &served->slots[slot];
+	uint8_t *data = malloc(send->data_size), *old;
+	int r = data ? channel_gather(send, data) : -ENOMEM;
+
+	if (r < 0) {
+		free(data);
+		return r;
+	}
+	pthread_mutex_lock(&served->channels->lock);
+	old = kept->later_data;
+	kept->later_data = data;
+	kept->later_size = send->data_size;
+	kept->later_number = number;
+	kept->later = *end;
+	pthread_mutex_unlock(&served->channels->lock);
+	free(old);
+	return 0;
+}
+
+/* The call has ended: replies to its watcher. */
+static __attribute__((noinline)) void end_watch(struct thread *t, struct served *served,
+						unsigned int slot)
+{
+	uint64_t watch = atomic_exchange(&served->slots[slot].watch, 0);
+
+	if (watch)
+		reply_by_bus(t, watch, CHANNEL_DONE);
+}
+
+static int answer(struct thread *t, struct served *served, const struct ipcbus_send *send)
+{
+	unsigned int slot = SLOT_OF(send->call), bit = 1U << slot;
+	uint32_t number = NUMBER_OF(send->call);
+	struct channel_end end = { .kind = CHANNEL_REPLY, .size = (uint32_t)send->data_size };
+	int r;
+
+	/* A channel carries bytes. */
+	if (send->object_count)
+		return -EOPNOTSUPP;
+	if (atomic_load(&served->callee.seen[slot]) != number ||
+	    !(atomic_load(&served->open) & bit))
+		return -ESRCH;
+	if (send->kind == IPCBUS_SEND_ERROR) {
+		end.kind = CHANNEL_ERROR;
+		end.error = -(int32_t)send->code;
+	}
+	if (unlikely(send->data_size > CHANNEL_DATA_MAX)) {
+		r = keep_reply(served, slot, number, send, &end);
+		end = (struct channel_end){ .kind = CHANNEL_LATER };
+	} else {
+		r = channel_gather(send, channel_reply_at(served->callee.own, slot)->data);
+	}
+	if (r < 0)
+		return r;
+	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
+		return -ESRCH;
+	channel_answer(&served->callee, slot, number, &end, NULL);
+	atomic_store(&served->done[slot], number);
+	if (unlikely(atomic_load(&served->slots[slot].watch)))
+		end_watch(t, served, slot);
+	return 0;
+}
+
+/* As by the bus, a reply to a canceled call is dropped. */
+static int reply(struct thread *t, struct ipcbus_exchange *x)
+{
+	struct served *served = served_by_id(t, ID_OF(x->send.call));
+	int r = 0;
+
+	if (served) {
+		r = answer(t, served, &x->send);
+		served_unref(served);
+	}
+	if (r < 0)
+		x->event = (struct ipcbus_event){
+			.kind = IPCBUS_EVENT_FAILED,
+			.error = r,
+			.stage = IPCBUS_STAGE_TARGET,
+		};
+	return r;
+}
+
+/* --- Waiting ------------------------------------------------------------------------ */
+
+static int take_event(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
+{
+	uint32_t flags = x->flags;
+	int r;
+
+	x->flags |= IPCBUS_NONBLOCK;
+	r = thread_exchange_bus(t, x);
+	x->flags = flags;
+	x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
+	/* The daemon has woken all threads at the first event. */
+	if (r == 0 && x->event.kind && atomic_load(channels->event))
+		channel_wake(channels->event, 1);
+	return r;
+}
+
+static int wait_for_call(struct thread *t, struct channels *channels)
+{
+	struct channel_view *view = t->channels;
+	struct channel_wait wait = {
+		.n = view->n,
+		.callees = view->callees,
+		.tails = view->tails,
+		.words = { channels->event, channels->wakes, &channels->generation },
+		.values = { 0, view->wakes, view->generation },
+		.spin = &channels->spin,
+		.last = view->last ? &view->last->callee : NULL,
+		.last_slot = view->last_slot,
+	};
+	int r;
+
+	/* As a thread that waits in the bus, look once a second whether the bus has ended. */
+	r = channel_wait_call(&wait, time_now() + 1000000000);
+	if (r == -ETIMEDOUT)
+		r = device_has_ended(&t->ipc->device) ? -ECONNRESET : 0;
+	return r;
+}
+
+static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
+{
+	struct channel_view *view = t->channels;
+	int r = 0;
+
+	for (;;) {
+		uint32_t generation = atomic_load(&channels->generation);
+		uint32_t wakes = atomic_load_explicit(channels->wakes, memory_order_relaxed);
+
+		if (!view || view->generation != generation) {
+			r = view_update(t, channels, generation);
+			if (r < 0)
+				return r;
+			view = t->channels;
+		}
+		if (!view->n)
+			return 1;
+		if (r == -EINTR || view->wakes != wakes) {
+			view->wakes = wakes;
+			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED };
+			return 0;
+		}
+		if (x->send.kind || (view->bus_next && atomic_load(channels->event))) {
+			view->bus_next = false;
+			r = take_event(t, channels, x);
+			if (r < 0 || x->event.kind)
+				return r;
+		}
+		view->bus_next = true;
+		if (take_call(t, &x->event))
+			return 0;
+		if (atomic_load(channels->event))
+			continue;
+		if (x->flags & IPCBUS_NONBLOCK) {
+			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
+			return 0;
+		}
+		/* Release buffers before the wait, which may be long. */
+		if (t->n_release) {
+			r = take_event(t, channels, x);
+			if (r < 0 || x->event.kind)
+				return r;
+			continue;
+		}
+		r = wait_for_call(t, channels);
+		if (r < 0 && r != -EINTR)
+			return r;
+	}
+}
+
+int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
+{
+	struct channels *channels = atomic_load_explicit(&t->ipc->channels, memory_order_acquire);
+	bool is_reply = x->send.kind == IPCBUS_SEND_REPLY || x->send.kind == IPCBUS_SEND_ERROR;
+	int r;
+
+	if (is_reply && is_channel_call(x->send.call)) {
+		r = reply(t, x);
+		if (r < 0)
+			return r;
+		x->send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
+		if (!(x->flags & IPCBUS_WAIT)) {
+			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_NONE };
+			return 0;
+		}
+	}
+	if (!(x->flags & IPCBUS_SERVE) || !(x->flags & IPCBUS_WAIT) ||
+	    !atomic_load_explicit(&channels->n, memory_order_relaxed))
+		return 1;
+	return serve(t, channels, x);
+}

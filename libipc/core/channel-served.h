@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server's side of direct channels from inside: see channel-server.h.
+ *
+ *   channel-server.c   buffers, references and the end of channels
+ *   channel-door.c     the door: set-up, watching, fetching and canceling
+ *   channel-serve.c    serving threads: take calls, reply, wait
+ *
+ * The connection has a table of channels. Each serving thread has a copy of the table, its
+ * *view*, with a reference to each channel. If the generation of the table has changed, the thread
+ * makes a new view. So a thread looks for calls without a lock. The lock protects the table
+ * and what is rare about a call: that it is watched, or that its reply is too large.
+ *
+ * A channel ends when the client's object dies, when the client breaks the protocol, when serving
+ * threads have to poll, and when a handler of the object makes a call. Calls that were taken before
+ * are still served, and their replies written. The client makes the other calls again by the bus.
+ */
+#ifndef IPC_CHANNEL_SERVED_H
+#define IPC_CHANNEL_SERVED_H
+
+#include "channel-memory.h"
+#include "channel-server.h"
+#include "object.h"
+
+/* A number of a call: of the channel, of the slot, and in the slot. */
+#define ID_BITS		27
+#define CALL_OF(id, slot, number) \
+	(CHANNEL_CALL_BIT | (uint64_t)(id) << 36 | (uint64_t)(slot) << 32 | (number))
+#define ID_OF(call)	((uint32_t)((call) >> 36) & ((1U << ID_BITS) - 1))
+#define SLOT_OF(call)	((unsigned int)((call) >> 32) & 15U)
+#define NUMBER_OF(call) ((uint32_t)(call))
+
+/* What is rare about the calls of a slot. Under the lock. */
+struct served_slot {
+	_Atomic uint64_t watch;		/* the bus's call that waits for the end, or 0 */
+	uint32_t watch_number;		/* of which call */
+	uint32_t later_number;		/* the call that ended with CHANNEL_LATER */
+	struct channel_end later;
+	uint8_t *later_data;		/* or NULL */
+	size_t later_size;
+};
+
+/* A channel. */
+struct served {
+	atomic_uint refs;
+	struct channels *channels;
+	struct channel_callee callee;
+	pid_t owner;			/* the process that mapped it, not a child */
+	atomic_uint open;		/* a bit for each slot whose call is to be replied to */
+	atomic_uint done[CHANNEL_SLOTS]; /* the last call that was replied to */
+	atomic_uint canceled[CHANNEL_SLOTS]; /* the last that the bus reported as canceled */
+	uint32_t id;			/* its last bits are the place in the table */
+	uint64_t cookie;		/* of the object */
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	int pidfd;
+	atomic_bool ended;		/* written under the lock */
+	struct served_slot slots[CHANNEL_SLOTS];
+};
+
+struct channels {
+	struct ipc *ipc;
+	pthread_mutex_t lock;
+	atomic_uint generation;		/* of the table; a futex */
+	atomic_uint n;
+	struct served *table[CHANNEL_MAX_WAIT];
+	uint32_t last_id;
+	const atomic_uint *event;	/* words of device_poll_words() */
+	const atomic_uint *wakes;
+	struct channel_spin spin;
+	atomic_bool asked;		/* for one more thread, which has not come yet */
+	struct ipc_object *door;
+};
+
+/* The table, as a thread sees it. */
+struct channel_view {
+	uint32_t generation;
+	uint32_t wakes;
+	bool bus_next;			/* by turns, so that neither side starves */
+	unsigned int n;
+	unsigned int next;		/* where to look first */
+	struct served *served[CHANNEL_MAX_WAIT];
+	struct channel_callee *callees[CHANNEL_MAX_WAIT];
+	uint32_t tails[CHANNEL_MAX_WAIT];
+	struct served *last;		/* whose call was served last, or NULL */
+	unsigned int last_slot;
+};
+
+void served_unref(struct served *served);
+/* Takes no more calls from the channel. It stays in the table until the client drops it, because
+ * handlers may still reply to calls that were taken before. */
+void served_end(struct served *served);
+/* The client has dropped the channel, or died. */
+void served_remove(struct served *served);
+/* Returns the channel with a reference, or NULL. */
+struct served *served_find(struct channels *channels, uint32_t id);
+/* Makes serving threads look at the table again. */
+void channels_wake(struct channels *channels);
+/* Replies to a call of the bus. If that fails, the caller has died. May be called by any function of
+ * the library, whatever the thread has stashed. */
+void reply_by_bus(struct thread *t, uint64_t call, uint32_t status);
+
+#endif /* IPC_CHANNEL_SERVED_H */
