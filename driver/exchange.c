@@ -47,7 +47,7 @@ static bool is_empty(const struct ipcbus_send *send)
 {
 	return !(send->flags | send->handle | send->code | send->call | send->data |
 		 send->data_size | send->iov_count | send->object_count | send->objects |
-		 send->deadline | send->cookie);
+		 send->cookie);
 }
 
 static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *send)
@@ -57,11 +57,11 @@ static int check_request(struct ipcbus_proc *proc, const struct ipcbus_send *sen
 	if (send->kind == IPCBUS_SEND_CALL) {
 		flags |= IPCBUS_SEND_ACCEPT_FDS | IPCBUS_SEND_ASYNC | IPCBUS_SEND_DETACHED;
 	} else {
-		if (send->deadline || send->cookie)
+		if (send->deadline || send->cookie || send->call)
 			return -EINVAL;
 		flags |= IPCBUS_SEND_REPLACE;
 	}
-	if (send->flags & ~flags || send->call)
+	if (send->flags & ~flags)
 		return -EINVAL;
 	/* The reply is copied into the caller's region. */
 	if (send->kind == IPCBUS_SEND_CALL && !proc->region.size)
@@ -109,6 +109,9 @@ static int check_exchange(struct ipcbus_proc *proc, const struct exchange_in *in
 		return -EINVAL;
 	if (in->send.kind)
 		return check_send(proc, &in->send);
+	if (in->send.deadline &&
+	    (in->flags & (IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK)) != IPCBUS_WAIT)
+		return -EINVAL;
 	return is_empty(&in->send) ? 0 : -EINVAL;
 }
 
@@ -258,6 +261,10 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		if (in.flags & IPCBUS_WAIT) {
 			if (nonblock)
 				in.flags |= IPCBUS_NONBLOCK;
+			if (unlikely(in.send.deadline && !in.send.kind)) {
+				ipcbus_deadline_from_user(&in.send.deadline);
+				WRITE_ONCE(thread->listens, in.send.deadline);
+			}
 			ipcbus_thread_wait(thread, in.flags, in.send.kind == IPCBUS_SEND_CALL,
 					   &event);
 		}

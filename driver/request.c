@@ -170,7 +170,8 @@ static struct ipcbus_thread *waiting_in_chain_locked(struct ipcbus_transaction *
 	return NULL;
 }
 
-static int queue_call(struct ipcbus_transaction *t)
+/* number: of the only thread that may get the call, or 0. */
+static int queue_call(struct ipcbus_transaction *t, u64 number)
 {
 	struct ipcbus_proc *target = t->node->proc;
 	struct ipcbus_thread *thread;
@@ -186,10 +187,16 @@ static int queue_call(struct ipcbus_transaction *t)
 		ret = -ECANCELED;
 		goto out;
 	}
+	thread = t->parent ? waiting_in_chain_locked(t, target) : NULL;
+	if (unlikely(number)) {
+		thread = xa_load(&target->pool.threads, number);
+		ret = thread && READ_ONCE(thread->listens) ? 0 : -ESRCH;
+		if (ret)
+			goto out;
+	}
 	t->node->pending++;
 	target->calls.count++;
 	t->work.here = IPCBUS_WAKES_HERE && !(t->flags & IPCBUS_SEND_ASYNC);
-	thread = t->parent ? waiting_in_chain_locked(t, target) : NULL;
 	if (thread) {
 		list_add_tail(&t->work.entry, &thread->work);
 		ipcbus_thread_kick_locked(thread, t->work.here);
@@ -245,7 +252,7 @@ static int send_call(struct ipcbus_thread *thread, struct ipcbus_message *messag
 		return ret;
 	}
 	ipcbus_report_send(thread, message, t);
-	ret = queue_call(t);
+	ret = queue_call(t, message->send->call);
 	if (likely(!ret))
 		return 0;
 	/* t was canceled in the meantime. The caller gets that result when it waits. */

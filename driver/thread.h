@@ -129,7 +129,9 @@ struct ipcbus_more {
  * @given: work that this thread got while it was idle (proc->lock)
  * @work: calls that came back to this thread while it waits (proc->lock)
  * @idle: in proc->pool.idle while it waits for any work (proc->lock)
- * @deadline: until when the thread waits for its call on @top, or 0; used by the thread only
+ * @deadline: until when the thread waits for its call on @top, or listens, or 0; used by the thread
+ *	only
+ * @listens: until when the thread takes calls that are directed to it, or 0 (proc->lock to clear)
  * @top: stack of the calls that the thread is in, the innermost first (proc->lock): calls that it
  *	made (transaction->from is this thread) and calls that it serves
  * @serves: it has waited with IPCBUS_SERVE before (proc->lock)
@@ -163,6 +165,7 @@ struct ipcbus_thread {
 	struct list_head work;
 	struct hlist_node idle;
 	u64 deadline;
+	u64 listens;
 	struct ipcbus_transaction *top;
 	bool serves;
 	bool replies;

@@ -51,7 +51,7 @@ static bool has_expired_locked(struct ipcbus_thread *thread)
 {
 	bool waits = is_in_own_call_locked(thread, IPCBUS_PENDING);
 
-	thread->deadline = waits ? thread->top->deadline : 0;
+	thread->deadline = waits ? thread->top->deadline : thread->listens;
 	return unlikely(thread->deadline) && ktime_get_ns() >= thread->deadline;
 }
 
@@ -72,7 +72,9 @@ static bool pick_locked(struct ipcbus_thread *thread, bool serve, struct pick *p
 	} else if (serve && !thread->top && !ipcbus_queue_is_empty_locked(&proc->work)) {
 		pick->work = ipcbus_queue_pop_locked(&proc->work);
 		ipcbus_deliver_count_starved(pick->work);
-	} else if (has_expired_locked(thread)) {
+	} else if (!thread->top && has_expired_locked(thread)) {
+		pick->interrupted = true;
+	} else if (thread->top && has_expired_locked(thread)) {
 		pick->expired = thread->top;
 		thread->top = thread->top->from_below;
 		ipcbus_reply_abandon_locked(pick->expired);
@@ -130,6 +132,9 @@ static bool pick_or_idle(struct ipcbus_thread *thread, bool serve, bool idle, st
 		hlist_del_init(&thread->idle);
 	}
 out:
+	/* A directed call must find the thread waiting. */
+	if (unlikely(thread->listens) && (picked || !idle))
+		WRITE_ONCE(thread->listens, 0);
 	spin_unlock(&proc->lock);
 	return picked;
 }
@@ -216,6 +221,7 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			struct ipcbus_event *event)
 {
 	bool serve = flags & IPCBUS_SERVE, spawn = false;
+	u64 listens = thread->listens;
 	struct pick pick;
 
 	for (;;) {
@@ -231,6 +237,7 @@ void ipcbus_thread_wait(struct ipcbus_thread *thread, u32 flags, bool called,
 			break;
 		/* The work was stale: keep waiting, and examine the queue again first. */
 		called = false;
+		WRITE_ONCE(thread->listens, listens);
 	}
 	if (spawn)
 		event->flags |= IPCBUS_EVENT_SPAWN;

@@ -259,11 +259,13 @@ enum ipcbus_send_kind {
 
 /**
  * struct ipcbus_send - a message to send
- * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields must be 0.
+ * @kind: enum ipcbus_send_kind. For IPCBUS_SEND_NONE all other fields but @deadline must be 0.
  * @flags: IPCBUS_SEND_IOV, _ACCEPT_FDS, _ASYNC, _CLEAR, _REPLACE and _DETACHED
  * @handle: CALL, ONEWAY: the target
  * @code: CALL, ONEWAY: any number, usually the method; the event has it. ERROR: errno. REPLY: 0.
- * @call: REPLY, ERROR: the call, from the event that delivered it. Otherwise 0.
+ * @call: REPLY, ERROR: the call, from the event that delivered it. CALL: 0, or event.thread of a
+ *	thread of the target: only that thread gets the call. If it does not listen, the call fails
+ *	with -ESRCH. ONEWAY: 0.
  * @data: address of the payload, or of its parts with IPCBUS_SEND_IOV
  * @data_size: bytes of the payload, all parts together
  * @iov_count: number of parts, at most IPCBUS_MAX_IOV; 0 without IPCBUS_SEND_IOV. The sizes of the
@@ -273,7 +275,8 @@ enum ipcbus_send_kind {
  * @deadline: CALL: absolute nanoseconds of the sender's CLOCK_MONOTONIC. At the deadline, or up to
  *	two ticks later, the call ends with -ETIMEDOUT, unless its reply arrives first. If the
  *	thread makes the call while it serves another call, the new call also ends at the deadline
- *	of the served call. 0: no deadline of its own. Must be 0 for other kinds.
+ *	of the served call. 0: no deadline of its own. NONE:
+ *	until when the thread listens, or 0. Must be 0 for other kinds.
  * @cookie: CALL: any number. IPCBUS_IOC_CANCEL finds the call by it, and the event that ends the
  *	call returns it. Must be 0 for other kinds.
  *
@@ -324,7 +327,7 @@ struct ipcbus_send {
  * @IPCBUS_STAGE_OBJECT: while reading the objects. @index is the entry. EBADF, EINVAL, EPERM,
  *	ELOOP, ENOTCONN, EFAULT, ENOMEM; EDQUOT for user_files, handle 0, parameter user_handles.
  * @IPCBUS_STAGE_QUEUE: while queueing the message. EHOSTDOWN, EOWNERDEAD, ELOOP, ETIMEDOUT; EDQUOT
- *	for async calls. If a call fails after it was queued: EOWNERDEAD.
+ *	for async calls; ESRCH for directed calls. If a call fails after it was queued: EOWNERDEAD.
  * @IPCBUS_STAGE_DELIVER: while installing the objects in the receiver. The receiver does not get
  *	the message. @index is the entry. EMFILE, EDQUOT, ENOMEM, and errors of a security module.
  * @IPCBUS_STAGE_REPLY: while waiting for the reply. ETIMEDOUT, ECANCELED.
@@ -483,7 +486,8 @@ struct ipcbus_event {
  *     proc that belongs to the same chain. IPCBUS_SERVE makes no difference.
  *   - Else, if IPCBUS_SERVE is set, it gets the next event of the proc: a call, a oneway, the end
  *     of an async call, or a notification.
- *   - Else there is no event that it could get. It sleeps until it is interrupted.
+ *   - Else there is no event that it could get. It sleeps until it is interrupted. If send.deadline
+ *     is set, it *listens* until that time: it gets a call that is directed to it by send.call.
  * If no event is available, the thread sleeps. If IPCBUS_NONBLOCK is set, or O_NONBLOCK on the
  * file, it returns EVENT_NONE instead.
  *

@@ -719,6 +719,7 @@ static const struct {
 	{ death_scenarios, &n_death_scenarios },
 	{ frozen_scenarios, &n_frozen_scenarios },
 	{ more_scenarios, &n_more_scenarios },
+	{ directed_scenarios, &n_directed_scenarios },
 };
 
 const struct scenario *scenario_nth(size_t i)

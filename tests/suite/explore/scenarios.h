@@ -4,7 +4,7 @@
 
 #include "world.h"
 
-/* Tables of their own: quotas.c, mounts.c, boosts.c, records.c, deaths.c, frozen.c. */
+/* Tables of their own: quotas.c, mounts.c, boosts.c, records.c, deaths.c, frozen.c, more.c, directed.c. */
 extern const struct scenario quota_scenarios[];
 extern const size_t n_quota_scenarios;
 extern const struct scenario mount_scenarios[];
@@ -19,6 +19,8 @@ extern const struct scenario frozen_scenarios[];
 extern const size_t n_frozen_scenarios;
 extern const struct scenario more_scenarios[];
 extern const size_t n_more_scenarios;
+extern const struct scenario directed_scenarios[];
+extern const size_t n_directed_scenarios;
 
 /* What a server does with an event. */
 void reply_to(const struct ipcbus_event *event);

@@ -65,7 +65,8 @@ static const struct row {
 	SEND(CALL, kind, IPCBUS_SEND_REPLY, EINVAL)
 	SEND(CALL, flags, IPCBUS_SEND_REPLACE, EINVAL)
 	LATE(CALL, send.flags, IPCBUS_SEND_IOV, EINVAL, COPY) /* of no parts */
-	SEND(CALL, call, 1, EINVAL)
+	LATE(CALL, send.call, NOT_THERE, ESRCH, QUEUE)
+	LATE(CALL, send.call, ~0ULL, ESRCH, QUEUE)
 	SEND(CALL, iov_count, 1, EINVAL)
 	LATE(CALL, send.handle, NOT_THERE, EBADF, TARGET)
 	LATE(CALL, send.handle, 0x80000000, EBADF, TARGET)

@@ -4,6 +4,7 @@
  * three parties, up to the depth limit; and who of a proc's threads gets them.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -427,6 +428,111 @@ START_TEST(ended_thread_gets_nothing)
 }
 END_TEST
 
+/* Directed calls: a thread joins a chain before it makes a call itself. */
+
+struct listener {
+	atomic_uint number;
+	uint32_t back;
+	int ms;
+	struct ipcbus_event event;
+};
+
+static void *listen_and_call_back(void *arg)
+{
+	struct listener *l = arg;
+	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT };
+	struct ipcbus_event ev;
+
+	assert_ok(raw_next(&srv, IPCBUS_NONBLOCK, &ev));
+	atomic_store(&l->number, ev.thread);
+	x.send.deadline = deadline_in(l->ms);
+	assert_ok(raw_exchange(&srv, &x));
+	l->event = x.event;
+	if (x.event.kind != IPCBUS_EVENT_CALL)
+		return NULL;
+	raw_call_wait(&srv, l->back, 2, NULL, 0, &ev);
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_REPLY);
+	raw_reply(&srv, x.event.call, NULL, 0);
+	return NULL;
+}
+
+static void begin_listening(struct helper *helper, struct listener *l)
+{
+	helper_start(helper, listen_and_call_back, l);
+	while (!atomic_load(&l->number))
+		usleep(1000);
+	wait_asleep(helper->tid);
+}
+
+START_TEST(directed_call_makes_the_chain_of_its_thread)
+{
+	struct listener l = { .ms = 10000 };
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 7 };
+	struct ipcbus_event ev;
+	struct helper helper;
+	uint64_t inner;
+
+	l.back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
+	begin_listening(&helper, &l);
+	/* Calls that are not directed wait for a thread that serves. */
+	assert_ok(raw_send(&oth, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL }, NULL));
+	send.call = l.number;
+	assert_ok(raw_send(&cli, &send, NULL));
+	/* This thread waits in the chain, and so gets the call that comes back. */
+	assert_ok(raw_next(&cli, 0, &ev));
+	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
+	ck_assert_uint_eq(ev.code, 2);
+	inner = ev.call;
+	raw_reply(&cli, inner, NULL, 0);
+	raw_wait(&cli, IPCBUS_EVENT_REPLY, &ev);
+	helper_end(&helper);
+	ck_assert_uint_eq(l.event.code, 7);
+	raw_reply(&srv, take_call(&srv, 0), NULL, 0);
+	take_reply(&oth);
+}
+END_TEST
+
+START_TEST(directed_call_fails_unless_its_thread_listens)
+{
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL };
+	struct who w = { .r = &srv };
+	struct ipcbus_event ev;
+	struct helper idle;
+
+	/* A thread that works, threads that do not exist, and a thread that serves. */
+	assert_ok(raw_next(&srv, IPCBUS_NONBLOCK, &ev));
+	send.call = ev.thread;
+	raw_fails(&cli, &send, -ESRCH, IPCBUS_STAGE_QUEUE, 0);
+	send.call = 1000;
+	raw_fails(&cli, &send, -ESRCH, IPCBUS_STAGE_QUEUE, 0);
+	send.call = UINT64_MAX;
+	raw_fails(&cli, &send, -ESRCH, IPCBUS_STAGE_QUEUE, 0);
+	helper_start(&idle, serve_one, &w);
+	wait_asleep(idle.tid);
+	for (send.call = 1; send.call < 10; send.call++)
+		raw_fails(&cli, &send, -ESRCH, IPCBUS_STAGE_QUEUE, 0);
+	raw_call_wait(&cli, 0, 3, NULL, 0, &ev);
+	helper_end(&idle);
+	raw_none(&cli);
+}
+END_TEST
+
+START_TEST(listening_ends_at_its_deadline)
+{
+	struct listener l = { .ms = 30 };
+	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL };
+	uint64_t end = deadline_in(30);
+	struct helper helper;
+
+	helper_start(&helper, listen_and_call_back, &l);
+	helper_end(&helper);
+	ck_assert_uint_eq(l.event.kind, IPCBUS_EVENT_INTERRUPTED);
+	ck_assert_uint_ge(deadline_in(0), end);
+	send.call = l.number;
+	raw_fails(&cli, &send, -ESRCH, IPCBUS_STAGE_QUEUE, 0);
+}
+END_TEST
+
 /* Two processes call each other, each call 12 deep, many times. */
 
 static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event *ev);
@@ -528,6 +634,9 @@ int main(void)
 	tc = add_case(s, "threads", setup_bus);
 	tcase_add_test(tc, waiting_thread_gets_what_comes_back);
 	tcase_add_test(tc, ended_thread_gets_nothing);
+	tcase_add_test(tc, directed_call_makes_the_chain_of_its_thread);
+	tcase_add_test(tc, directed_call_fails_unless_its_thread_listens);
+	tcase_add_test(tc, listening_ends_at_its_deadline);
 
 	tc = add_case(s, "processes", setup_bare);
 	tcase_add_test(tc, recursion_between_processes);

@@ -246,6 +246,9 @@ struct message *message_build(struct thread *t, struct ipcbus_send *send, const 
 		send->code = CODE_BASE | message_number(m);
 		if (kind == IPCBUS_SEND_CALL && arg[0] & 0x80)
 			send->flags = IPCBUS_SEND_ACCEPT_FDS;
+		/* Directed to a thread. None listens. */
+		if (kind == IPCBUS_SEND_CALL && arg[0] >= 0xf0)
+			send->call = arg[1] + 1U;
 		if (kind == IPCBUS_SEND_CALL && arg[0] & 0x20) {
 			send->flags |= IPCBUS_SEND_DETACHED;
 			m->detached = true;
