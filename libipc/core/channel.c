@@ -80,7 +80,8 @@ static uint32_t reply_number(const struct channel_caller *caller, unsigned int s
 				    memory_order_acquire);
 }
 
-/* Frees the slots of lost calls whose replies have come. */
+/* Frees the slots of lost calls whose replies have come. A thread first takes the bit of lost, so
+ * that no other thread frees the slot and posts in it in the meantime. */
 static void reclaim(struct channel_caller *caller)
 {
 	unsigned int lost = atomic_load(&caller->lost);
@@ -88,9 +89,12 @@ static void reclaim(struct channel_caller *caller)
 	for (; lost; lost &= lost - 1) {
 		unsigned int slot = (unsigned int)__builtin_ctz(lost), bit = 1U << slot;
 
-		if (reply_number(caller, slot) == caller->posted[slot] &&
-		    atomic_fetch_and(&caller->lost, ~bit) & bit)
+		if (!(atomic_fetch_and(&caller->lost, ~bit) & bit))
+			continue;
+		if (reply_number(caller, slot) == caller->posted[slot])
 			atomic_fetch_and(&caller->taken, ~bit);
+		else
+			atomic_fetch_or(&caller->lost, bit);
 	}
 }
 
