@@ -2,9 +2,10 @@
 /*
  * The client's side of direct channels: see channel-client.h.
  *
- * A thread waits in the channel for a while only. Then it calls the server's door by the bus,
- * which replies when the call has ended. So the bus reports that the server died, that the
- * deadline passed and that the bus ended, as for any call, and a long wait costs no wake-ups.
+ * A thread waits in the channel. After some milliseconds, and then less and less often, it asks the
+ * bus whether the server is still alive. If the handler makes a call, the thread joins it: it calls
+ * the server's door by the bus, which delivers that call to the thread of the handler. So the bus
+ * knows the chain of calls, and everything that follows is as for a call by the bus.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,8 +22,12 @@
 
 /* What a wake-up on another CPU takes. */
 #define SPIN_NS	       50000U
-/* A thread waits in the channel so long, and then by the bus. */
-#define WAIT_NS	       ((uint64_t)5000000)
+/* A waiting thread asks whether the server is alive after an eighth of the time that it has waited,
+ * between these limits. So a death is noticed within 100 ms, and within 5 ms of a short wait. */
+#define LOOK_MIN_NS    ((uint64_t)5000000)
+#define LOOK_MAX_NS    ((uint64_t)100000000)
+/* The number of no thread of the bus. */
+#define NO_THREAD      UINT64_MAX
 /* How long the set-up waits for the server. */
 #define OPEN_USEC      ((uint64_t)1000000)
 /* After a refusal the client asks again after so many calls. */
@@ -230,9 +235,9 @@ static void fail(struct request *request, int error, uint32_t stage)
 	};
 }
 
-/* Calls the door about a call: as request_call(). */
+/* Calls the door about a call: as request_call(). thread: the only thread that may get it, or 0. */
 static int call_door(struct channel *channel, struct request *request, uint32_t code,
-		     unsigned int slot, struct ipcbus_event *ret_event)
+		     unsigned int slot, uint64_t thread, struct ipcbus_event *ret_event)
 {
 	struct channel_ref ref = {
 		.id = channel->id,
@@ -246,6 +251,7 @@ static int call_door(struct channel *channel, struct request *request, uint32_t 
 			 /* options= */ NULL);
 	if (r < 0)
 		return r;
+	door.x.send.call = thread;
 	door.x.send.data = (uintptr_t)&ref;
 	door.x.send.data_size = sizeof(ref);
 	door.x.send.deadline = request->x.send.deadline;
@@ -261,53 +267,37 @@ static void give_up(struct channel *channel, unsigned int slot, bool ended)
 		atomic_store(&channel->ended, true);
 }
 
-/* What the door replied about a call: 0: it has ended; 1: the bus has to make the call; -EAGAIN: it
- * is not known; otherwise the request has failed. */
-static int door_status(struct channel *channel, struct request *request, unsigned int slot,
-		       struct ipcbus_event *event)
-{
-	uint32_t status = UINT32_MAX;
-
-	if (event->kind == IPCBUS_EVENT_FAILED) {
-		give_up(channel, slot, event->error != -ETIMEDOUT);
-		request->x.event = *event;
-		return -ECANCELED;
-	}
-	event_refuse(request->t->ipc, event);
-	if (event->kind == IPCBUS_EVENT_REPLY && event->data_size == sizeof(status))
-		memcpy(&status, device_at(&request->t->ipc->device, event->offset),
-		       sizeof(status));
-	thread_release_later(request->t, event->buffer, event->data_size);
-	if (status == CHANNEL_DONE)
-		return 0;
-	if (status == CHANNEL_NOT_RUN) {
-		give_up(channel, slot, true);
-		return 1;
-	}
-	give_up(channel, slot, true);
-	fail(request, -EPROTO, IPCBUS_STAGE_REPLY);
-	return -ECANCELED;
-}
-
-/* Waits by the bus. Returns as door_status(). */
-static __attribute__((noinline)) int wait_by_bus(struct channel *channel, struct request *request,
-						 unsigned int slot)
+/*
+ * Joins the handler of the call, in that thread, until the call has ended. NO_THREAD: only looks
+ * whether the server is alive. Returns 0: the reply is in the channel or will come there, or
+ * -ECANCELED: the request has failed.
+ */
+static __attribute__((noinline)) int join_handler(struct channel *channel, struct request *request,
+						  unsigned int slot, uint64_t thread)
 {
 	struct ipcbus_event event;
 	int r;
 
-	r = call_door(channel, request, CHANNEL_WATCH, slot, &event);
-	if (r == 0)
-		return door_status(channel, request, slot, &event);
-	/* The server's region may be full, or the server frozen: it may still reply here. */
-	if (r != -EOWNERDEAD && r != -ECONNRESET && r != -ETIMEDOUT)
-		return -EAGAIN;
-	give_up(channel, slot, r != -ETIMEDOUT);
-	fail(request, r, IPCBUS_STAGE_REPLY);
+	r = call_door(channel, request, CHANNEL_JOIN, slot, thread, &event);
+	if (r == 0 && event.kind != IPCBUS_EVENT_FAILED) {
+		event_refuse(request->t->ipc, &event);
+		thread_release_later(request->t, event.buffer, event.data_size);
+		return 0;
+	}
+	if (r == 0) {
+		give_up(channel, slot, event.error != -ETIMEDOUT);
+		request->x.event = event;
+		return -ECANCELED;
+	}
+	/* The handler does not listen, or no more: it goes on without this thread. */
+	if (r != -EOWNERDEAD && r != -ENOTCONN && r != -ECONNRESET)
+		return 0;
+	give_up(channel, slot, /* ended= */ true);
+	fail(request, r == -ENOTCONN ? -EOWNERDEAD : r, IPCBUS_STAGE_REPLY);
 	return -ECANCELED;
 }
 
-/* The deadline passed before the bus heard of the call. */
+/* The deadline has passed, and the bus does not know the call. */
 static void cancel(struct channel *channel, unsigned int slot)
 {
 	struct channel_ref ref = {
@@ -332,34 +322,62 @@ static bool is_late(const struct request *request)
 	return request->x.send.deadline && time_now() >= request->x.send.deadline;
 }
 
-/* Until the reply is in the channel. 0, 1: the bus has to make the call, or -ECANCELED: the request
- * has failed. */
-static int await(struct channel *channel, struct request *request, unsigned int slot)
+static uint64_t next_look(uint64_t waited, uint64_t deadline, uint64_t now)
 {
-	uint64_t deadline = request->x.send.deadline, most = WAIT_NS;
-	int r;
+	uint64_t ns = waited / 8;
+
+	if (ns < LOOK_MIN_NS)
+		ns = LOOK_MIN_NS;
+	if (ns > LOOK_MAX_NS)
+		ns = LOOK_MAX_NS;
+	if (!deadline || deadline > now + ns)
+		return ns;
+	return deadline > now ? deadline - now : 1;
+}
+
+/* A wait that did not end at once. As await(). */
+static __attribute__((noinline)) int await_longer(struct channel *channel, struct request *request,
+						  unsigned int slot, int r)
+{
+	uint64_t begin = time_now(), thread = NO_THREAD;
+	uint32_t number;
 
 	for (;;) {
-		uint64_t now = deadline ? time_now() : 0;
+		uint64_t now = time_now();
 
-		r = channel_await(&channel->caller, slot,
-				  deadline && deadline < now + most ?
-					  (deadline > now ? deadline - now : 1) :
-					  most);
-		if (likely(r == 0))
-			return 0;
+		if (r == 0) {
+			if (!channel_must_join(&channel->caller, slot, &number))
+				return 0;
+			thread = number;
+		}
+		if (r == -ESHUTDOWN) {
+			give_up(channel, slot, /* ended= */ true);
+			return 1;
+		}
 		if (is_late(request)) {
 			cancel(channel, slot);
 			fail(request, -ETIMEDOUT, IPCBUS_STAGE_REPLY);
 			return -ECANCELED;
 		}
-		if (r == -EINTR)
-			continue;
-		r = wait_by_bus(channel, request, slot);
-		if (r != -EAGAIN)
-			return r;
-		most = most < 1000000000 ? 2 * most : most;
+		if (r != -EINTR && join_handler(channel, request, slot, thread) < 0)
+			return -ECANCELED;
+		r = channel_await(&channel->caller, slot,
+				  next_look(now - begin, request->x.send.deadline, now));
 	}
+}
+
+/* Until the reply is in the channel: 0. 1: the bus has to make the call. -ECANCELED: the request has
+ * failed. */
+static int await(struct channel *channel, struct request *request, unsigned int slot)
+{
+	uint64_t deadline = request->x.send.deadline;
+	int r;
+
+	r = channel_await(&channel->caller, slot,
+			  next_look(0, deadline, deadline ? time_now() : 0));
+	if (likely(r == 0 && channel_has_reply(&channel->caller, slot)))
+		return 0;
+	return await_longer(channel, request, slot, r);
 }
 
 /* The reply was too large for the channel. */
@@ -369,7 +387,7 @@ static __attribute__((noinline)) int fetch(struct channel *channel, struct reque
 	struct ipcbus_event event;
 	int r;
 
-	r = call_door(channel, request, CHANNEL_FETCH, slot, &event);
+	r = call_door(channel, request, CHANNEL_FETCH, slot, /* thread= */ 0, &event);
 	if (r == 0)
 		request->x.event = event;
 	else

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * The door of a server: sets channels up, and watches, fetches and cancels their calls by the bus.
- * See channel-server.h.
+ * The door of a server: sets channels up, fetches and cancels their calls, and joins clients to
+ * handlers that make calls. See channel-server.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "call.h"
 #include "channel-served.h"
+#include "deadline.h"
 #include "loop.h"
 #include "proxy.h"
 #include "raw.h"
@@ -237,7 +239,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	return r;
 }
 
-/* --- Watching and fetching ------------------------------------------------------------- */
+/* --- Fetching and canceling ------------------------------------------------------------- */
 
 /* The channel of a call of the door, with a reference, if it is the caller's. */
 static struct served *served_of(const struct ipc_call *call, struct channels *channels,
@@ -257,59 +259,6 @@ static struct served *served_of(const struct ipc_call *call, struct channels *ch
 		served = NULL;
 	}
 	return served;
-}
-
-/* 1: the thread that ends the call replies; 0: the call has ended, and this thread replies. */
-static int keep_watch(struct served *served, const struct channel_ref *ref, struct ipc_call *call)
-{
-	struct served_slot *slot = &served->slots[ref->slot];
-	uint32_t next = atomic_load(&served->callee.seen[ref->slot]) + 1;
-	int r = 1;
-
-	if (ref->number != next && ref->number != next - 1)
-		return -EINVAL;
-	pthread_mutex_lock(&served->channels->lock);
-	if (atomic_load(&slot->watch)) {
-		r = -EBUSY;
-	} else if (ref->number == atomic_load(&served->callee.seen[ref->slot]) + 1 &&
-		   atomic_load(&served->ended)) {
-		r = -ESHUTDOWN;
-	} else {
-		slot->watch_number = ref->number;
-		atomic_store(&slot->watch, call->number);
-		/* answer() writes done first and looks at watch then. */
-		if (atomic_load(&served->done[ref->slot]) == ref->number &&
-		    atomic_exchange(&slot->watch, 0))
-			r = 0;
-	}
-	pthread_mutex_unlock(&served->channels->lock);
-	if (r > 0)
-		atomic_store(&call->replied, true);
-	return r;
-}
-
-static int reply_status(struct ipc_call *call, uint32_t status)
-{
-	const struct ipc_raw_message reply = { .data = &status, .size = sizeof(status) };
-	return ipc_raw_reply(call, &reply);
-}
-
-static int watch_call(struct ipc_call *call, struct channels *channels,
-		      const struct ipc_raw_message *request)
-{
-	struct channel_ref ref;
-	struct served *served = served_of(call, channels, request, &ref);
-	int r;
-
-	if (!served)
-		return reply_status(call, CHANNEL_NOT_RUN);
-	r = keep_watch(served, &ref, call);
-	served_unref(served);
-	if (r == -ESHUTDOWN)
-		return reply_status(call, CHANNEL_NOT_RUN);
-	if (r)
-		return r < 0 ? r : 0;
-	return reply_status(call, CHANNEL_DONE);
 }
 
 static int fetch_reply(struct ipc_call *call, struct channels *channels,
@@ -369,8 +318,6 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 	switch (request->code) {
 	case CHANNEL_OPEN:
 		return open_channel(call, channels, request);
-	case CHANNEL_WATCH:
-		return watch_call(call, channels, request);
 	case CHANNEL_FETCH:
 		return fetch_reply(call, channels, request);
 	case CHANNEL_CANCEL:
@@ -380,7 +327,101 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 	}
 }
 
-uint64_t channel_watch_canceled(struct ipc *ipc, uint64_t watch)
+/* --- Chains of calls ---------------------------------------------------------------------- */
+
+/* How long a handler waits for its client, and after which time it looks whether that is alive. */
+#define JOIN_NS		((uint64_t)1000000000)
+#define JOIN_STEP_NS	((uint64_t)20000000)
+
+/* Whether the event is the client's call that joins a call of its channel. */
+static bool is_join(const struct thread *t, const struct served *served, uint64_t call,
+		    const struct ipcbus_event *event)
+{
+	struct channel_ref ref;
+
+	if (event->code != CHANNEL_JOIN || event->cookie != served->channels->door->wants.cookie ||
+	    event->uid != served->uid || (pid_t)event->pid != served->pid ||
+	    event->object_count || event->data_size != sizeof(ref))
+		return false;
+	memcpy(&ref, device_at(&t->ipc->device, event->offset), sizeof(ref));
+	return ref.id == served->id && ref.slot == SLOT_OF(call) && ref.number == NUMBER_OF(call);
+}
+
+/* An event while the thread listens. Calls that are not expected were directed here by a program
+ * that breaks the protocol. Returns whether the client has joined. */
+static bool take_join(struct thread *t, struct served *served, uint64_t call,
+		      struct ipcbus_event *event)
+{
+	bool joins;
+
+	if (event->kind != IPCBUS_EVENT_CALL)
+		return false;
+	joins = is_join(t, served, call, event);
+	if (!joins)
+		event_refuse(t->ipc, event);
+	thread_release_next(t, event->buffer);
+	if (joins)
+		atomic_store(&served->slots[SLOT_OF(call)].join, event->call);
+	else
+		reply_by_bus(t, event->call);
+	return joins;
+}
+
+static bool client_waits(struct served *served, uint64_t call)
+{
+	struct pollfd fd = { .fd = served->pidfd, .events = POLLIN };
+
+	return !channel_is_canceled(&served->callee, SLOT_OF(call), NUMBER_OF(call)) &&
+	       poll(&fd, 1, 0) == 0;
+}
+
+/* Until the client has joined. Without it the handler's calls are in no chain: then a callback to a
+ * client whose only thread waits is not served. */
+static void wait_for_join(struct thread *t, struct served *served, uint64_t call, uint64_t end)
+{
+	while (time_now() < end && client_waits(served, call)) {
+		struct ipcbus_exchange x = {
+			.flags = IPCBUS_WAIT,
+			.send = { .deadline = deadline_earlier(end, time_now() + JOIN_STEP_NS) },
+		};
+
+		if (thread_exchange_bus(t, &x) < 0 || take_join(t, served, call, &x.event))
+			return;
+	}
+}
+
+static bool is_open(struct served *served, uint64_t call)
+{
+	unsigned int slot = SLOT_OF(call);
+
+	return atomic_load(&served->callee.seen[slot]) == NUMBER_OF(call) &&
+	       atomic_load(&served->open) & 1U << slot;
+}
+
+void channel_nests(struct thread *t, uint64_t call, uint64_t deadline)
+{
+	struct served *served = served_find(t->ipc->channels, ID_OF(call));
+	struct ipcbus_exchange number = { 0 };
+	struct served_slot *slot;
+
+	if (!served)
+		return;
+	slot = &served->slots[SLOT_OF(call)];
+	if (is_open(served, call) && slot->nested != NUMBER_OF(call)) {
+		slot->nested = NUMBER_OF(call);
+		served_end(served);
+		/* The first exchange of a thread gets its number. */
+		if (t->number || thread_exchange_bus(t, &number) == 0) {
+			channel_ask_to_join(&served->callee, SLOT_OF(call), NUMBER_OF(call),
+					    t->number);
+			wait_for_join(t, served, call,
+				      deadline_earlier(time_now() + JOIN_NS, deadline));
+		}
+	}
+	served_unref(served);
+}
+
+uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
 	uint64_t call = 0;
@@ -390,11 +431,11 @@ uint64_t channel_watch_canceled(struct ipc *ipc, uint64_t watch)
 		struct served *served = channels->table[i / CHANNEL_SLOTS];
 		unsigned int slot = i % CHANNEL_SLOTS;
 
-		if (!served || atomic_load(&served->slots[slot].watch) != watch)
+		if (!served || atomic_load(&served->slots[slot].join) != join)
 			continue;
-		/* A handler that asks from now on hears of it. */
-		atomic_store(&served->canceled[slot], served->slots[slot].watch_number);
-		call = CALL_OF(served->id, slot, served->slots[slot].watch_number);
+		/* Later questions of the handler get this reply as well. */
+		atomic_store(&served->canceled[slot], served->slots[slot].nested);
+		call = CALL_OF(served->id, slot, served->slots[slot].nested);
 	}
 	pthread_mutex_unlock(&channels->lock);
 	return call;

@@ -164,14 +164,14 @@ static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
 	return 0;
 }
 
-/* The call has ended: replies to its watcher. */
-static __attribute__((noinline)) void end_watch(struct thread *t, struct served *served,
-						unsigned int slot)
+/* The call has ended, so its client no longer waits by the bus. */
+static __attribute__((noinline)) void end_join(struct thread *t, struct served *served,
+					       unsigned int slot)
 {
-	uint64_t watch = atomic_exchange(&served->slots[slot].watch, 0);
+	uint64_t join = atomic_exchange(&served->slots[slot].join, 0);
 
-	if (watch)
-		reply_by_bus(t, watch, CHANNEL_DONE);
+	if (join)
+		reply_by_bus(t, join);
 }
 
 static int answer(struct thread *t, struct served *served, const struct ipcbus_send *send)
@@ -202,9 +202,8 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
 		return -ESRCH;
 	channel_answer(&served->callee, slot, number, &end, NULL);
-	atomic_store(&served->done[slot], number);
-	if (unlikely(atomic_load(&served->slots[slot].watch)))
-		end_watch(t, served, slot);
+	if (unlikely(atomic_load(&served->slots[slot].join)))
+		end_join(t, served, slot);
 	return 0;
 }
 

@@ -3,17 +3,18 @@
  * The server's side of direct channels from inside: see channel-server.h.
  *
  *   channel-server.c   buffers, references and the end of channels
- *   channel-door.c     the door: set-up, watching, fetching and canceling
+ *   channel-door.c     the door: set-up, fetching and canceling; chains of calls
  *   channel-serve.c    serving threads: take calls, reply, wait
  *
  * The connection has a table of channels. Each serving thread has a copy of the table, its
  * *view*, with a reference to each channel. If the generation of the table has changed, the thread
  * makes a new view. So a thread looks for calls without a lock. The lock protects the table
- * and what is rare about a call: that it is watched, or that its reply is too large.
+ * and what is rare about a call, such as a reply that is too large for the channel.
  *
  * A channel ends when the client's object dies, when the client breaks the protocol, when serving
  * threads have to poll, and when a handler of the object makes a call. Calls that were taken before
- * are still served, and their replies written. The client makes the other calls again by the bus.
+ * are still served, and their replies written. The others are refused, and the client makes them again
+ * by the bus.
  */
 #ifndef IPC_CHANNEL_SERVED_H
 #define IPC_CHANNEL_SERVED_H
@@ -32,8 +33,8 @@
 
 /* What is rare about the calls of a slot. Under the lock. */
 struct served_slot {
-	_Atomic uint64_t watch;		/* the bus's call that waits for the end, or 0 */
-	uint32_t watch_number;		/* of which call */
+	_Atomic uint64_t join;		/* the bus's call of a client that joined, or 0 */
+	uint32_t nested;		/* the last call whose handler made a call */
 	uint32_t later_number;		/* the call that ended with CHANNEL_LATER */
 	struct channel_end later;
 	uint8_t *later_data;		/* or NULL */
@@ -47,7 +48,6 @@ struct served {
 	struct channel_callee callee;
 	pid_t owner;			/* the process that mapped it, not a child */
 	atomic_uint open;		/* a bit for each slot whose call is to be replied to */
-	atomic_uint done[CHANNEL_SLOTS]; /* the last call that was replied to */
 	atomic_uint canceled[CHANNEL_SLOTS]; /* the last that the bus reported as canceled */
 	uint32_t id;			/* its last bits are the place in the table */
 	uint64_t cookie;		/* of the object */
@@ -97,8 +97,8 @@ void served_remove(struct served *served);
 struct served *served_find(struct channels *channels, uint32_t id);
 /* Makes serving threads look at the table again. */
 void channels_wake(struct channels *channels);
-/* Replies to a call of the bus. If that fails, the caller has died. May be called by any function of
- * the library, whatever the thread has stashed. */
-void reply_by_bus(struct thread *t, uint64_t call, uint32_t status);
+/* Replies to a call of the bus without a payload. If that fails, the caller has died. Uses neither
+ * the scratch buffer nor the stash of the thread. */
+void reply_by_bus(struct thread *t, uint64_t call);
 
 #endif /* IPC_CHANNEL_SERVED_H */

@@ -71,16 +71,9 @@ void served_unref(struct served *served)
 	free(served);
 }
 
-void reply_by_bus(struct thread *t, uint64_t call, uint32_t status)
+void reply_by_bus(struct thread *t, uint64_t call)
 {
-	struct ipcbus_exchange x = {
-		.send = {
-			.kind = IPCBUS_SEND_REPLY,
-			.call = call,
-			.data = (uintptr_t)&status,
-			.data_size = sizeof(status),
-		},
-	};
+	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_REPLY, .call = call } };
 
 	thread_exchange_bus(t, &x);
 }
@@ -91,25 +84,9 @@ void channels_wake(struct channels *channels)
 	channel_wake(&channels->generation, INT_MAX);
 }
 
-/* Tells the watchers of calls that no thread took that these calls are not served. */
-static void refuse_untaken(struct thread *t, struct served *served)
-{
-	for (unsigned int i = 0; i < CHANNEL_SLOTS; i++) {
-		uint64_t watch = 0;
-
-		pthread_mutex_lock(&served->channels->lock);
-		if (served->slots[i].watch_number != atomic_load(&served->callee.seen[i]))
-			watch = atomic_exchange(&served->slots[i].watch, 0);
-		pthread_mutex_unlock(&served->channels->lock);
-		if (watch)
-			reply_by_bus(t, watch, CHANNEL_NOT_RUN);
-	}
-}
-
 void served_end(struct served *served)
 {
 	struct channels *channels = served->channels;
-	struct thread *t;
 	bool before;
 
 	pthread_mutex_lock(&channels->lock);
@@ -120,9 +97,7 @@ void served_end(struct served *served)
 	if (before)
 		return;
 	channels_wake(channels);
-	atomic_store(&served->callee.own->ended, 1);
-	if (thread_get(channels->ipc, &t) == 0)
-		refuse_untaken(t, served);
+	channel_end(&served->callee);
 }
 
 void served_remove(struct served *served)
@@ -158,16 +133,6 @@ struct served *served_find(struct channels *channels, uint32_t id)
 /* Nobody waits for the replies to the calls that are being served. */
 
 /* --- About a call ---------------------------------------------------------------------- */
-
-void channel_nests(struct ipc *ipc, uint64_t call)
-{
-	struct served *served = served_find(ipc->channels, ID_OF(call));
-
-	if (!served)
-		return;
-	served_end(served);
-	served_unref(served);
-}
 
 int channel_call_canceled(struct ipc *ipc, uint64_t call)
 {

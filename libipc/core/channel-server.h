@@ -12,24 +12,18 @@
  * tails of all channels and for a word that says that the bus has an event, which it then takes
  * without waiting. So other events take one more exchange than without channels.
  *
- * Watching a call. A client that waits for some milliseconds calls the door with CHANNEL_WATCH,
- * which ends when the call of the channel ends. So the bus reports death, deadline and
- * cancellation for calls that last.
+ * A handler that makes a call. The bus must know the chain of calls, or a callback to a client whose
+ * only thread waits would not be served. So the handler first asks its client to join: the client
+ * calls the door with CHANNEL_JOIN, a call that only the handler's thread gets. The thread then
+ * serves two calls, and chain, deadline, cancellation and priority are those of the bus. The reply
+ * ends both. After that the object gets no channel: its calls go by the bus.
  *
  * What is missing, so that channels are off unless IPC_CHANNELS=1:
- *   - The bus does not know a channel's call, so it does not follow the chain of calls that a
- *     handler makes for it: a callback to a client whose only thread waits is not served. An object
- *     whose handlers make calls gets no channel, but the first such call may come after the set-up. The
- *     cure is a call of CHANNEL_WATCH that the bus delivers to the very thread that serves the
- *     call, before that thread makes its own: that takes an addition to the exchange.
- *   - Nor is such a call canceled with the channel's call; it inherits the deadline only.
- *   - Calls that call back may still wait until their time limit under load: e2e/test-threads
- *     shows it now and then.
  *   - Replies with objects fail with -EOPNOTSUPP. Typed methods that have them take the bus.
  *   - Programs with a loop of their own, and servers that poll for timers, get no channels.
  *   - Freezing the server, a monitor, and setuid() of the client do not end channels.
  *   - Each object has a channel of its own: 64 for a connection, 16 for each user.
- *   - A call that finds the server dead fails after 5 ms at first, not at once.
+ *   - A waiting client notices the death of the server after 5 to 100 ms.
  */
 #ifndef IPC_CHANNEL_SERVER_H
 #define IPC_CHANNEL_SERVER_H
@@ -42,13 +36,9 @@
 
 /* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. */
 #define CHANNEL_OPEN  1U	/* file, object, client's object -> id, file */
-#define CHANNEL_WATCH 2U	/* -> CHANNEL_*: after the end of the call */
+#define CHANNEL_JOIN  2U	/* -> nothing: after the end of the call */
 #define CHANNEL_FETCH 3U	/* -> the reply of a call that ended with CHANNEL_LATER */
 #define CHANNEL_CANCEL 4U	/* a oneway: the caller does not wait any more */
-
-/* Replies of CHANNEL_WATCH. */
-#define CHANNEL_DONE	0U	/* the reply is in the channel */
-#define CHANNEL_NOT_RUN 1U	/* the channel has ended, and the call was not served */
 
 struct channel_ref {
 	uint64_t id;
@@ -90,15 +80,16 @@ int channel_serve(struct ipc_call *call, const struct ipcbus_event *event);
  */
 int channels_exchange(struct thread *t, struct ipcbus_exchange *x);
 
-/* The handler of a channel's call makes a call itself. Ends the channel, so that later calls come
- * by the bus, which follows their chains. */
-void channel_nests(struct ipc *ipc, uint64_t call);
+/* The handler of a channel's call is about to make a call itself. Ends the channel, so that later
+ * calls come by the bus, and at the first call waits for the client to join. Uses neither the scratch
+ * buffer nor the stash of the thread. */
+void channel_nests(struct thread *t, uint64_t call, uint64_t deadline);
 
 /* As device_call_canceled(), and as ipc_call_pidfd(), of a channel's call. */
 int channel_call_canceled(struct ipc *ipc, uint64_t call);
 int channel_call_pidfd(struct ipc *ipc, uint64_t call);
-/* A call was canceled: returns the channel's call that it watched, or 0. */
-uint64_t channel_watch_canceled(struct ipc *ipc, uint64_t watch);
+/* A call of the bus was canceled: returns the channel's call that it joined, or 0. */
+uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
 
 /* Ends all channels, which clients see at their next call: serving threads are to poll. */
 void channels_end(struct ipc *ipc);

@@ -13,6 +13,8 @@
 
 #include "channel.h"
 
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 /* --- Waiting ------------------------------------------------------------------------ */
 
 /* After so many failures in a row a wait spins once in MAX_SKIP times. */
@@ -122,6 +124,7 @@ void channel_post(struct channel_caller *caller, unsigned int slot,
 	struct channel_request *request = channel_request_at(caller->own, slot);
 	uint32_t number = ++caller->posted[slot];
 
+	caller->nests[slot] = false;
 	if (call->data && call->size)
 		memcpy(request->data, call->data, call->size);
 	request->code = call->code;
@@ -135,10 +138,25 @@ void channel_post(struct channel_caller *caller, unsigned int slot,
 		channel_wake(&caller->own->tail, 1);
 }
 
+/* The number in the slot while the caller waits. */
+static inline uint32_t number_before(const struct channel_caller *caller, unsigned int slot)
+{
+	uint32_t number = caller->posted[slot];
+
+	return unlikely(caller->nests[slot]) ? number ^ CHANNEL_NESTS : number - 1;
+}
+
 /* Whether the reply is there, or the peer wrote a number that ends the wait as well. */
 static inline bool is_there(const struct channel_caller *caller, unsigned int slot)
 {
-	return reply_number(caller, slot) != caller->posted[slot] - 1;
+	return reply_number(caller, slot) != number_before(caller, slot);
+}
+
+/* The server stores taken first and then reads whether the channel has ended. */
+static bool is_refused(const struct channel_caller *caller, unsigned int slot)
+{
+	return atomic_load(&caller->peer->ended) &&
+	       atomic_load(&caller->peer->taken[slot]) != caller->posted[slot];
 }
 
 /* Spins while the server runs on another CPU, or slept there and was woken. */
@@ -173,7 +191,7 @@ int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sle
 {
 	struct channel_request *request = channel_request_at(caller->own, slot);
 	const struct channel_reply *reply = channel_reply_at(caller->peer, slot);
-	uint32_t before = caller->posted[slot] - 1;
+	uint32_t before = number_before(caller, slot);
 	uint64_t until = 0;
 	int r = 0;
 
@@ -183,8 +201,21 @@ int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sle
 		until = channel_now() + sleep_ns;
 	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
 	while (atomic_load(&reply->number) == before && r == 0)
-		r = channel_sleep(&reply->number, before, until);
+		r = is_refused(caller, slot) ? -ESHUTDOWN :
+					       channel_sleep(&reply->number, before, until);
 	return is_there(caller, slot) ? 0 : r;
+}
+
+bool channel_must_join(struct channel_caller *caller, unsigned int slot, uint32_t *ret_thread)
+{
+	const volatile struct channel_reply *fields = channel_reply_at(caller->peer, slot);
+
+	if (reply_number(caller, slot) != (caller->posted[slot] ^ CHANNEL_NESTS) ||
+	    caller->nests[slot])
+		return false;
+	caller->nests[slot] = true;
+	*ret_thread = fields->thread;
+	return true;
 }
 
 void channel_put_slot(struct channel_caller *caller, unsigned int slot)
@@ -239,6 +270,7 @@ static int take_slot(struct channel_callee *callee, unsigned int slot)
 	if (number != seen + 1)
 		return -EPROTO;
 	atomic_store_explicit(&callee->seen[slot], number, memory_order_relaxed);
+	atomic_store(&callee->own->taken[slot], number);
 	return 1;
 }
 
@@ -283,6 +315,31 @@ void channel_answer(struct channel_callee *callee, unsigned int slot, uint32_t n
 	atomic_store(&reply->number, number);
 	if (atomic_load(&channel_request_at(callee->peer, slot)->cpu) < 0)
 		channel_wake(&reply->number, 1);
+}
+
+void channel_ask_to_join(struct channel_callee *callee, unsigned int slot, uint32_t number,
+			 uint32_t thread)
+{
+	struct channel_reply *reply = channel_reply_at(callee->own, slot);
+
+	reply->thread = thread;
+	atomic_store(&reply->number, number ^ CHANNEL_NESTS);
+	if (atomic_load(&channel_request_at(callee->peer, slot)->cpu) < 0)
+		channel_wake(&reply->number, 1);
+}
+
+void channel_end(struct channel_callee *callee)
+{
+	const struct channel_end end = { .kind = CHANNEL_REFUSED };
+
+	atomic_store(&callee->own->ended, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++)
+		if (take_slot(callee, slot) > 0)
+			channel_answer(callee, slot,
+				       atomic_load_explicit(&callee->seen[slot],
+							    memory_order_relaxed),
+				       &end, NULL);
 }
 
 static bool has_call(const struct channel_wait *wait)

@@ -16,6 +16,7 @@
  *                  slot.canceled   ->  the number of a call that nobody waits for any more
  *   server's part: waiting         ->  how many threads sleep until tail changes
  *                  cpu             ->  where a serving thread runs, or slept
+ *                  taken[]         ->  the number of the last call of a slot that a thread took
  *                  slot.number     ->  the call that is replied to; a futex
  *
  * The other side is not trusted. Numbers are counted privately and a side never reads its own
@@ -40,6 +41,10 @@
 #define CHANNEL_SLOT_SIZE ((size_t)4096)
 #define CHANNEL_PART_SIZE ((CHANNEL_SLOTS + 1) * CHANNEL_SLOT_SIZE)
 
+/* Flipped in slot.number: the handler makes a call itself, and the caller is to join it by the bus.
+ * The reply follows. */
+#define CHANNEL_NESTS	(1U << 31)
+
 /* Kinds of a reply. */
 #define CHANNEL_REPLY	1U
 #define CHANNEL_ERROR	2U
@@ -56,7 +61,8 @@ struct channel_request {
 };
 
 struct channel_reply {
-	_Alignas(64) atomic_uint number;
+	_Alignas(64) atomic_uint number;	/* or that with CHANNEL_NESTS flipped */
+	uint32_t thread;	/* for CHANNEL_NESTS: the bus's number of the serving thread */
 	uint32_t kind;
 	int32_t error;		/* ERROR: negative errno */
 	uint32_t size;
@@ -77,7 +83,8 @@ struct channel_server_part {
 	_Alignas(64) atomic_uint waiting;
 	atomic_int cpu;
 	atomic_uint ended;	/* not 0: the server takes no more calls from here */
-	uint8_t unused[CHANNEL_SLOT_SIZE - 12];
+	_Alignas(64) atomic_uint taken[CHANNEL_SLOTS];
+	uint8_t unused[CHANNEL_SLOT_SIZE - 64 - 4 * CHANNEL_SLOTS];
 	uint8_t slots[CHANNEL_SLOTS][CHANNEL_SLOT_SIZE];
 };
 
@@ -153,6 +160,7 @@ struct channel_caller {
 	atomic_uint taken;		 /* a bit for each slot that is not free */
 	atomic_uint lost;		 /* and for those whose caller did not wait for the end */
 	uint32_t posted[CHANNEL_SLOTS];	 /* of the thread that has the slot */
+	bool nests[CHANNEL_SLOTS];	 /* likewise: its call is joined to the handler's */
 	struct channel_spin spin;
 };
 
@@ -183,9 +191,20 @@ static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned i
  * there already. */
 void channel_post(struct channel_caller *caller, unsigned int slot,
 		  const struct channel_call *call);
-/* Spins, then sleeps until the reply is there, for at most sleep_ns (0: for ever). 0: it is, or the
- * number is not possible; -ETIMEDOUT; -EINTR after a signal. It may be called again. */
+/* Spins, then sleeps until the reply is there, for at most sleep_ns (0: for ever). 0: it is, or
+ * channel_must_join(), or the number is not possible; -ETIMEDOUT; -EINTR after a signal; -ESHUTDOWN:
+ * the channel has ended, and no thread took the call or ever will. It may be called again. */
 int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns);
+/* Whether the reply is there. */
+static inline bool channel_has_reply(const struct channel_caller *caller, unsigned int slot)
+{
+	return atomic_load_explicit(&channel_reply_at(caller->peer, slot)->number,
+				    memory_order_relaxed) == caller->posted[slot];
+}
+
+/* After channel_await() returned 0: whether the handler asks the caller to join it by the bus, with
+ * the number of its thread. True once for a call. The caller waits for the reply after that. */
+bool channel_must_join(struct channel_caller *caller, unsigned int slot, uint32_t *ret_thread);
 /* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. -EPROTO. */
 int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *data,
 		       struct channel_end *ret_end);
@@ -223,6 +242,12 @@ int channel_take(struct channel_callee *callee, void *data, struct channel_taken
  * CHANNEL_DATA_MAX. data may be NULL: then the payload is in channel_reply_at() already. */
 void channel_answer(struct channel_callee *callee, unsigned int slot, uint32_t number,
 		    const struct channel_end *end, const void *data);
+/* Asks the caller of a call that was taken to join the serving thread by the bus, once. */
+void channel_ask_to_join(struct channel_callee *callee, unsigned int slot, uint32_t number,
+			 uint32_t thread);
+/* Sets own->ended, and refuses the calls that no thread has taken. A thread that takes a call after
+ * that must refuse it as well. */
+void channel_end(struct channel_callee *callee);
 /* Whether the caller does not wait any more. */
 static inline bool channel_is_canceled(const struct channel_callee *callee, unsigned int slot,
 				       uint32_t number)

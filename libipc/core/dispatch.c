@@ -181,7 +181,7 @@ void dispatch(struct thread *t, const struct ipcbus_event *event)
 	case IPCBUS_EVENT_CANCELED:
 		call_canceled(t->ipc, event->call);
 		if (unlikely(atomic_load(&t->ipc->channels)))
-			call_canceled(t->ipc, channel_watch_canceled(t->ipc, event->call));
+			call_canceled(t->ipc, channel_join_canceled(t->ipc, event->call));
 		break;
 	case IPCBUS_EVENT_FROZEN:
 	case IPCBUS_EVENT_THAWED:

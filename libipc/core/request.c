@@ -298,7 +298,7 @@ static __attribute__((noinline)) void nest(struct request *request)
 	atomic_store_explicit(&serving->object->nests, true, memory_order_relaxed);
 	if (!is_channel_call(serving->number))
 		return;
-	channel_nests(request->t->ipc, serving->number);
+	channel_nests(request->t, serving->number, serving->deadline);
 	request->x.send.deadline =
 		deadline_earlier(request->x.send.deadline, serving->deadline);
 }

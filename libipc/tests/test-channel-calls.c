@@ -27,7 +27,7 @@
 /* Methods. */
 enum {
 	WHERE = 1, ECHO, REPLY_LARGE, FAIL, FAIL_LARGE, SLEEP, CANCELS, ADD, GET_ADDED, WHO, DIE,
-	STOP,
+	STOP, SET_BACK, CALL_BACK, CALL_BACK_LATE,
 };
 
 static struct ipc_test_bus *bus;
@@ -75,6 +75,35 @@ static int reply_who(struct ipc_call *call)
 	return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = who, .size = sizeof(who) });
 }
 
+/* The client's object. */
+static struct ipc_proxy *back;
+
+static int set_back(const struct ipc_raw_message *request)
+{
+	if (request->n_entries != 1 || request->entries[0].type != IPC_RAW_PROXY)
+		return -EINVAL;
+	back = ipc_proxy_ref(request->entries[0].proxy);
+	return 0;
+}
+
+/* Replies with what the client's object replies, and 1000 for a call of a channel. */
+static int call_back(struct ipc_call *call)
+{
+	const struct ipc_raw_message request = { .code = WHERE };
+	uint32_t number = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct ipc_raw_message *reply;
+		int r = ipc_raw_call(back, &request, NULL, &reply, NULL);
+
+		if (r < 0)
+			return r;
+		memcpy(&number, reply->data, 4);
+		ipc_raw_free(reply);
+	}
+	return reply_number(call, number + (is_channel_call(call->number) ? 1000 : 0));
+}
+
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	static uint8_t large[LARGE];
@@ -113,6 +142,13 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	case STOP:
 		ipc_stop(call->ipc);
 		return reply_number(call, is_channel_call(call->number));
+	case SET_BACK:
+		return set_back(request) ?: reply_number(call, 0);
+	case CALL_BACK_LATE:
+		usleep(30000);
+		return call_back(call);
+	case CALL_BACK:
+		return call_back(call);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -306,7 +342,7 @@ START_TEST(caller_is_that_of_the_set_up)
 }
 END_TEST
 
-START_TEST(long_call_is_waited_for_by_the_bus)
+START_TEST(long_call_is_waited_for)
 {
 	begin(1);
 	for (int i = 0; i < 5; i++)
@@ -418,6 +454,95 @@ START_TEST(threads_on_both_sides_share_a_channel)
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+/* --- Handlers that make calls -------------------------------------------------------------- */
+
+static uint32_t served_back;
+
+static int serve_back(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	(void)request, (void)userdata;
+	return reply_number(call, ++served_back);
+}
+
+static const struct ipc_raw_ops back_ops = { .serve = serve_back };
+
+static struct ipc_object *give_back(void)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
+
+	served_back = 0;
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &back_ops, NULL, &entry.object), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy,
+				      &(struct ipc_raw_message){ .code = SET_BACK,
+								 .entries = &entry,
+								 .n_entries = 1 },
+				      NULL, NULL, NULL), 0);
+	return entry.object;
+}
+
+/* Neither side has a second thread. */
+START_TEST(waiting_client_serves_the_handlers_calls)
+{
+	static const uint32_t codes[] = { CALL_BACK, CALL_BACK_LATE };
+
+	for (int i = 0; i < 2; i++) {
+		struct ipc_object *object;
+		uint64_t before;
+
+		begin(1);
+		object = give_back();
+		ck_assert_uint_eq(get(WHERE), 1);
+		before = now_usec();
+		ck_assert_uint_eq(get(codes[i]), 1002);
+		ck_assert_uint_lt(now_usec() - before, 800000);
+		/* From now on by the bus. */
+		ck_assert_uint_eq(get(codes[i]), 4);
+		ck_assert_uint_eq(get(WHERE), 0);
+		ipc_object_unref(object);
+		end();
+	}
+}
+END_TEST
+
+static void *call_back_often(void *unused)
+{
+	for (int i = 0; i < 20; i++)
+		get(CALL_BACK);
+	return unused;
+}
+
+START_TEST(many_handlers_make_their_first_call)
+{
+	pthread_t threads[6];
+	struct ipc_object *object;
+
+	begin(4);
+	object = give_back();
+	for (int i = 0; i < 6; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, call_back_often, NULL), 0);
+	for (int i = 0; i < 6; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(served_back, 6 * 20 * 2);
+	ipc_object_unref(object);
+	end();
+}
+END_TEST
+
+START_TEST(deadline_of_a_joined_call_ends_it)
+{
+	struct ipc_object *object;
+
+	begin(1);
+	object = give_back();
+	/* The handler makes its call after the deadline. */
+	ck_assert_int_eq(call_within(CALL_BACK_LATE, 10000), -ETIMEDOUT);
+	ck_assert_uint_eq(get(WHERE), 0);
+	ck_assert_uint_eq(served_back, 0);
+	ipc_object_unref(object);
 	end();
 }
 END_TEST
@@ -536,11 +661,14 @@ int main(void)
 	return RUN_TESTS("channel-calls", no_channel_unless_asked_for, frequent_calls_get_a_channel,
 			 payloads_of_all_sizes_arrive, large_reply_comes_by_the_bus,
 			 errors_are_explained, caller_is_that_of_the_set_up,
-			 long_call_is_waited_for_by_the_bus,
+			 long_call_is_waited_for,
 			 deadline_ends_the_call_and_reaches_the_handler,
 			 death_of_the_server_ends_its_calls, killed_server_ends_calls_that_wait,
 			 call_does_not_overtake_a_oneway, stop_ends_channels_and_calls_go_on,
-			 threads_on_both_sides_share_a_channel, files_that_could_fail_are_refused,
+			 threads_on_both_sides_share_a_channel,
+			 waiting_client_serves_the_handlers_calls,
+			 many_handlers_make_their_first_call, deadline_of_a_joined_call_ends_it,
+			 files_that_could_fail_are_refused,
 			 hostile_words_end_the_channel_and_no_other,
 			 channels_of_a_user_are_limited);
 }
