@@ -268,7 +268,8 @@ static int wait_for_call(struct thread *t, struct channels *channels)
 static int serve(struct thread *t, struct channels *channels, struct ipcbus_exchange *x)
 {
 	struct channel_view *view = t->channels;
-	int r = 0;
+	bool interrupted = false;
+	int r;
 
 	for (;;) {
 		uint32_t generation = atomic_load(&channels->generation);
@@ -282,16 +283,17 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		if (!view->n)
 			return 1;
-		if (r == -EINTR || view->wakes != wakes) {
-			view->wakes = wakes;
-			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED };
-			return 0;
-		}
 		if (x->send.kind || (view->bus_next && atomic_load(channels->event))) {
 			view->bus_next = false;
 			r = take_event(t, channels, x);
 			if (r < 0 || x->event.kind)
 				return r;
+		}
+		/* Only now: the caller takes an event to mean that its reply was sent. */
+		if (interrupted || view->wakes != wakes) {
+			view->wakes = wakes;
+			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED };
+			return 0;
 		}
 		view->bus_next = true;
 		if (take_call(t, &x->event))
@@ -310,7 +312,8 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			continue;
 		}
 		r = wait_for_call(t, channels);
-		if (r < 0 && r != -EINTR)
+		interrupted = r == -EINTR;
+		if (r < 0 && !interrupted)
 			return r;
 	}
 }
