@@ -123,6 +123,14 @@ static void handle_requests(struct client *client)
 	}
 }
 
+void client_set_monitors(struct client *client, bool monitors)
+{
+	if (client->monitors == monitors)
+		return;
+	client->monitors = monitors;
+	users_add_monitors(monitors ? 1 : -1);
+}
+
 static void close_bus(struct client *client)
 {
 	slots_end(client);
@@ -136,6 +144,7 @@ static void close_bus(struct client *client)
 		area_end(&client->memory);
 		fput(client->file);
 	}
+	client_set_monitors(client, false);
 }
 
 static void client_free(struct client *client)

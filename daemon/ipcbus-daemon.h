@@ -135,12 +135,15 @@ struct ipcbusd_client {
  *	must wake the worker.
  * @submitted: a bit for each client that the worker must examine
  * @summary: a bit for each word of @submitted
+ * @monitors: how many clients monitor the bus. While it is not 0, clients must not use direct channels.
  */
 struct ipcbusd_bell {
 	__u32 word;
 	__u32 reserved;
 	__u64 summary;
 	__u64 submitted[IPCBUSD_CLIENTS / 64];
+	__u32 monitors;
+	__u32 reserved2;
 };
 
 /* Offsets of the slots and of the send area in an area. */

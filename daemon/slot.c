@@ -13,7 +13,7 @@
 
 #include "account.h"
 #include "kernel/rcu.h"
-#include "ipcbus.h"
+#include "ipcbus-monitor.h"
 #include "shim.h"
 #include "slot.h"
 
@@ -67,6 +67,18 @@ static long info_correct(u64 arg)
 	return copy_to_user(at, &features, sizeof(features)) ? -EFAULT : 0;
 }
 
+/* The client's own arguments tell whether it monitors the bus. Only an administrator may. */
+static int look_at_monitor(struct client *client, u64 arg)
+{
+	u32 flags;
+
+	if (copy_from_user(&flags, (void *)(uintptr_t)(arg + offsetof(struct ipcbus_monitor, flags)),
+			   sizeof(flags)))
+		return -EFAULT;
+	client_set_monitors(client, flags);
+	return 0;
+}
+
 /* An exchange reports the error in its event as well. The event is in the client's memory, so a
  * client can only deceive itself. */
 static void correct_event(const struct ipcbus_exchange *x, int wrong, int error)
@@ -107,6 +119,8 @@ static long do_ioctl(struct slot *slot, u32 cmd, u64 arg)
 		ret = correct_result(slot, cmd, arg, ret);
 	if (!ret && _IOC_NR(cmd) == _IOC_NR(IPCBUS_IOC_INFO))
 		ret = info_correct(arg);
+	if (!ret && _IOC_NR(cmd) == _IOC_NR(IPCBUS_IOC_MONITOR))
+		ret = look_at_monitor(client, arg);
 	/* The task returns to user space, where pending signals are delivered. */
 	__atomic_store_n(&current->signalled, client->ending, __ATOMIC_SEQ_CST);
 	if (client->poll)

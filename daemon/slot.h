@@ -77,6 +77,7 @@ struct slot {
  * @map_size: for CLIENT_MAP
  * @maps: a map request is pending (main thread sets, worker clears)
  * @ending: the fibers must end
+ * @monitors: the client monitors the bus
  * @fibers: number of slots with a fiber
  * @new_slots: SLOT_NEW slots, in order of arrival
  * @slot: used slots by number; NULL if never used
@@ -99,11 +100,15 @@ struct client {
 	uint64_t map_size;
 	bool maps;
 	bool ending;
+	bool monitors;
 	unsigned int fibers;
 	struct list_head new_slots;
 	struct slot *slot[IPCBUSD_SLOTS];
 	struct client_poll *poll;
 };
+
+/* Sets whether the client monitors the bus. */
+void client_set_monitors(struct client *client, bool monitors);
 
 /* Examines a slot whose bit was set. */
 void slot_look(struct client *client, unsigned int number);

@@ -48,6 +48,7 @@ struct user {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct user *users;
+static unsigned int monitors; /* (lock) */
 
 /* Takes the bits that clients set in a word. */
 static u64 take_bits(u64 *word)
@@ -106,6 +107,7 @@ static int user_new(uint32_t uid, uint32_t payer, struct user **ret_user)
 	if (ret)
 		goto err;
 	user->bell = (struct ipcbusd_bell *)user->memory.at;
+	user->bell->monitors = monitors;
 	ops.word = &user->bell->word;
 	ops.arg = user;
 	user->worker = worker_new(&ops);
@@ -175,6 +177,15 @@ struct worker *user_worker(struct user *user)
 int user_bell(struct user *user)
 {
 	return user->memory.fd;
+}
+
+void users_add_monitors(int change)
+{
+	pthread_mutex_lock(&lock);
+	monitors += (unsigned int)change;
+	for (struct user *user = users; user; user = user->next)
+		__atomic_store_n(&user->bell->monitors, monitors, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&lock);
 }
 
 void user_ring(struct user *user, unsigned int number)

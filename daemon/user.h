@@ -22,6 +22,8 @@ struct worker *user_worker(struct user *user);
 struct user_namespace *user_ns(struct user *user);
 /* The bell's memfd. */
 int user_bell(struct user *user);
+/* Adds to the number of monitors that all bells show. Any thread may call it. */
+void users_add_monitors(int change);
 /* Makes the worker examine the client with that number again. */
 void user_ring(struct user *user, unsigned int number);
 

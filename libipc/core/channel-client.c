@@ -198,10 +198,11 @@ void channel_fence(struct channel *channel)
 	atomic_fetch_add_explicit(&channel->sent, 1, memory_order_relaxed);
 }
 
-static bool is_ended(const struct channel *channel)
+static bool is_ended(const struct channel *channel, const struct ipc *ipc)
 {
 	return unlikely(atomic_load_explicit(&channel->ended, memory_order_relaxed)) ||
-	       unlikely(channel_is_ended(&channel->caller));
+	       unlikely(channel_is_ended(&channel->caller)) ||
+	       unlikely(is_monitored(ipc));
 }
 
 /* Once no call is in the channel that has ended, the server can forget it. A call that begins now
@@ -267,6 +268,18 @@ static void give_up(struct channel *channel, unsigned int slot, bool ended)
 		atomic_store(&channel->ended, true);
 }
 
+/* The end of a call that joined and is not the reply. */
+static void drop_joined(struct request *request)
+{
+	struct ipcbus_event *event = &request->x.event;
+
+	if (event->kind == IPCBUS_EVENT_NONE)
+		return;
+	event_refuse(request->t->ipc, event);
+	thread_release_later(request->t, event->buffer, event->data_size);
+	event->kind = IPCBUS_EVENT_NONE;
+}
+
 /*
  * Joins the handler of the call, in that thread, until the call has ended. NO_THREAD: only looks
  * whether the server is alive. Returns 0: the reply is in the channel or will come there, or
@@ -280,18 +293,27 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 
 	r = call_door(channel, request, CHANNEL_JOIN, slot, thread, &event);
 	if (r == 0 && event.kind != IPCBUS_EVENT_FAILED) {
-		event_refuse(request->t->ipc, &event);
-		thread_release_later(request->t, event.buffer, event.data_size);
+		/* It may be the reply: the channel says so. */
+		drop_joined(request);
+		request->x.event = event;
 		return 0;
 	}
 	if (r == 0) {
+		drop_joined(request);
 		give_up(channel, slot, event.error != -ETIMEDOUT);
 		request->x.event = event;
 		return -ECANCELED;
 	}
-	/* The handler does not listen, or no more: it goes on without this thread. */
+	/* A frozen process takes no new calls. */
+	if (r == -EHOSTDOWN && channel_withdraw(&channel->caller, slot)) {
+		drop_joined(request);
+		fail(request, r, IPCBUS_STAGE_QUEUE);
+		return -ECANCELED;
+	}
+	/* Otherwise the handler does not listen, or no longer: it goes on without this thread. */
 	if (r != -EOWNERDEAD && r != -ENOTCONN && r != -ECONNRESET)
 		return 0;
+	drop_joined(request);
 	give_up(channel, slot, /* ended= */ true);
 	fail(request, r == -ENOTCONN ? -EOWNERDEAD : r, IPCBUS_STAGE_REPLY);
 	return -ECANCELED;
@@ -355,6 +377,7 @@ static __attribute__((noinline)) int await_longer(struct channel *channel, struc
 			return 1;
 		}
 		if (is_late(request)) {
+			drop_joined(request);
 			cancel(channel, slot);
 			fail(request, -ETIMEDOUT, IPCBUS_STAGE_REPLY);
 			return -ECANCELED;
@@ -402,11 +425,19 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 	int r;
 
 	if (unlikely(!buffer)) {
+		drop_joined(request);
 		give_up(channel, slot, false);
 		fail(request, -ENOMEM, IPCBUS_STAGE_DELIVER);
 		return 0;
 	}
 	r = channel_take_reply(&channel->caller, slot, buffer, &end);
+	if (unlikely(request->x.event.kind != IPCBUS_EVENT_NONE)) {
+		if (r == 0 && end.kind == CHANNEL_BUS) {
+			channel_buffer_put(request->t, buffer);
+			return 0;
+		}
+		drop_joined(request);
+	}
 	if (likely(r == 0 && end.kind == CHANNEL_REPLY)) {
 		request->x.event = (struct ipcbus_event){
 			.kind = IPCBUS_EVENT_REPLY,
@@ -459,7 +490,7 @@ int channel_call(struct channel *channel, struct request *request)
 	};
 	int slot, r;
 
-	if (is_ended(channel)) {
+	if (is_ended(channel, request->t->ipc)) {
 		if (!atomic_load_explicit(&channel->forgotten, memory_order_relaxed))
 			forget(channel);
 		return 1;
@@ -485,6 +516,7 @@ int channel_call(struct channel *channel, struct request *request)
 		channel_put_slot(&channel->caller, (unsigned int)slot);
 		return 1;
 	}
+	request->x.event.kind = IPCBUS_EVENT_NONE;
 	channel_post(&channel->caller, (unsigned int)slot, &call);
 	r = await(channel, request, (unsigned int)slot);
 	if (likely(r == 0))

@@ -81,7 +81,7 @@ static int channels_get(struct ipc *ipc, struct channels **ret_channels)
 /* Threads that poll, and programs with a loop of their own, do not hear of a channel's calls. */
 static bool may_have_channels(struct ipc *ipc)
 {
-	return ipc->use_channels && pool_serves(ipc) && ipc->device.poll_fd < 0 &&
+	return ipc->monitors && !is_monitored(ipc) && pool_serves(ipc) && ipc->device.poll_fd < 0 &&
 	       !(atomic_load(&ipc->attention) & ATTEND_POLL);
 }
 
@@ -390,6 +390,22 @@ static void wait_for_join(struct thread *t, struct served *served, uint64_t call
 	}
 }
 
+uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline)
+{
+	struct served_slot *slot = &served->slots[SLOT_OF(call)];
+	struct ipcbus_exchange number = { 0 };
+
+	if (slot->nested == NUMBER_OF(call))
+		return atomic_load(&slot->join);
+	slot->nested = NUMBER_OF(call);
+	/* The first exchange of a thread gets its number. */
+	if (!t->number && thread_exchange_bus(t, &number) < 0)
+		return 0;
+	channel_ask_to_join(&served->callee, SLOT_OF(call), NUMBER_OF(call), t->number);
+	wait_for_join(t, served, call, deadline_earlier(time_now() + JOIN_NS, deadline));
+	return atomic_load(&slot->join);
+}
+
 static bool is_open(struct served *served, uint64_t call)
 {
 	unsigned int slot = SLOT_OF(call);
@@ -401,23 +417,12 @@ static bool is_open(struct served *served, uint64_t call)
 void channel_nests(struct thread *t, uint64_t call, uint64_t deadline)
 {
 	struct served *served = served_find(t->ipc->channels, ID_OF(call));
-	struct ipcbus_exchange number = { 0 };
-	struct served_slot *slot;
 
 	if (!served)
 		return;
-	slot = &served->slots[SLOT_OF(call)];
-	if (is_open(served, call) && slot->nested != NUMBER_OF(call)) {
-		slot->nested = NUMBER_OF(call);
-		served_end(served);
-		/* The first exchange of a thread gets its number. */
-		if (t->number || thread_exchange_bus(t, &number) == 0) {
-			channel_ask_to_join(&served->callee, SLOT_OF(call), NUMBER_OF(call),
-					    t->number);
-			wait_for_join(t, served, call,
-				      deadline_earlier(time_now() + JOIN_NS, deadline));
-		}
-	}
+	served_end(served);
+	if (is_open(served, call))
+		served_join(t, served, call, deadline);
 	served_unref(served);
 }
 

@@ -174,6 +174,28 @@ static __attribute__((noinline)) void end_join(struct thread *t, struct served *
 		reply_by_bus(t, join);
 }
 
+/* A reply with objects goes by the bus, to the client that joins for it. */
+static int answer_by_bus(struct thread *t, struct served *served, const struct ipcbus_send *send)
+{
+	const struct channel_end end = { .kind = CHANNEL_BUS };
+	struct ipcbus_exchange x = { .send = *send };
+	unsigned int slot = SLOT_OF(send->call);
+	int r;
+
+	x.send.call = served_join(t, served, send->call, /* deadline= */ 0);
+	if (!x.send.call) {
+		/* The client is stopped, or breaks the protocol. */
+		served_end(served);
+		return -ETIMEDOUT;
+	}
+	r = thread_exchange_bus(t, &x);
+	if (r < 0)
+		return r;
+	atomic_store(&served->slots[slot].join, 0);
+	channel_answer(&served->callee, slot, NUMBER_OF(send->call), &end, NULL);
+	return 0;
+}
+
 static int answer(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
 	unsigned int slot = SLOT_OF(send->call), bit = 1U << slot;
@@ -181,12 +203,18 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 	struct channel_end end = { .kind = CHANNEL_REPLY, .size = (uint32_t)send->data_size };
 	int r;
 
-	/* A channel carries bytes. */
-	if (send->object_count)
-		return -EOPNOTSUPP;
 	if (atomic_load(&served->callee.seen[slot]) != number ||
 	    !(atomic_load(&served->open) & bit))
 		return -ESRCH;
+	if (unlikely(send->object_count)) {
+		if (!(atomic_fetch_and(&served->open, ~bit) & bit))
+			return -ESRCH;
+		r = answer_by_bus(t, served, send);
+		/* The call stays open for another reply. */
+		if (r < 0)
+			atomic_fetch_or(&served->open, bit);
+		return r;
+	}
 	if (send->kind == IPCBUS_SEND_ERROR) {
 		end.kind = CHANNEL_ERROR;
 		end.error = -(int32_t)send->code;
@@ -283,6 +311,10 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 		}
 		if (!view->n)
 			return 1;
+		if (unlikely(is_monitored(t->ipc))) {
+			channels_end(t->ipc);
+			continue;
+		}
 		if (x->send.kind || (view->bus_next && atomic_load(channels->event))) {
 			view->bus_next = false;
 			r = take_event(t, channels, x);

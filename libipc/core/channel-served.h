@@ -34,7 +34,7 @@
 /* What is rare about the calls of a slot. Under the lock. */
 struct served_slot {
 	_Atomic uint64_t join;		/* the bus's call of a client that joined, or 0 */
-	uint32_t nested;		/* the last call whose handler made a call */
+	uint32_t nested;		/* the last call whose client was asked to join */
 	uint32_t later_number;		/* the call that ended with CHANNEL_LATER */
 	struct channel_end later;
 	uint8_t *later_data;		/* or NULL */
@@ -97,6 +97,9 @@ void served_remove(struct served *served);
 struct served *served_find(struct channels *channels, uint32_t id);
 /* Makes serving threads look at the table again. */
 void channels_wake(struct channels *channels);
+/* Asks the client of the call to join by the bus, once, and waits until it has. Returns the bus's
+ * call, or 0 if the client did not come in time. Uses neither the scratch buffer nor the stash. */
+uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline);
 /* Replies to a call of the bus without a payload. If that fails, the caller has died. Uses neither
  * the scratch buffer nor the stash of the thread. */
 void reply_by_bus(struct thread *t, uint64_t call);

@@ -31,6 +31,12 @@
 #include "channel.h"
 #include "thread.h"
 
+/* A monitor has to see all calls. */
+static inline bool is_monitored(const struct ipc *ipc)
+{
+	return __atomic_load_n(ipc->monitors, __ATOMIC_RELAXED);
+}
+
 /* Of the library's objects, beside <ipc/raw.h>: () -> the door. */
 #define IPC_CODE_CHANNEL (IPC_CODE_BUILTIN + 4)
 

@@ -250,6 +250,21 @@ void channel_abandon(struct channel_caller *caller, unsigned int slot)
 	atomic_fetch_or(&caller->lost, 1U << slot);
 }
 
+bool channel_withdraw(struct channel_caller *caller, unsigned int slot)
+{
+	atomic_uint *canceled = &channel_request_at(caller->own, slot)->canceled;
+	uint32_t number = caller->posted[slot];
+
+	/* channel_take() stores taken first and then reads canceled. */
+	atomic_store(canceled, number);
+	if (atomic_load(&caller->peer->taken[slot]) == number) {
+		atomic_store(canceled, number - 1);
+		return false;
+	}
+	atomic_fetch_or(&caller->lost, 1U << slot);
+	return true;
+}
+
 /* --- The server --------------------------------------------------------------------- */
 
 /* Takes the call of a slot, if no other thread does. Who sets the bit in busy has the slot. */
@@ -274,6 +289,15 @@ static int take_slot(struct channel_callee *callee, unsigned int slot)
 	return 1;
 }
 
+static void refuse(struct channel_callee *callee, unsigned int slot)
+{
+	const struct channel_end end = { .kind = CHANNEL_REFUSED };
+
+	channel_answer(callee, slot,
+		       atomic_load_explicit(&callee->seen[slot], memory_order_relaxed), &end,
+		       NULL);
+}
+
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken)
 {
 	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++) {
@@ -285,6 +309,11 @@ int channel_take(struct channel_callee *callee, void *data, struct channel_taken
 			return r;
 		if (!r)
 			continue;
+		if (unlikely(atomic_load(&request->canceled) ==
+			     atomic_load_explicit(&callee->seen[slot], memory_order_relaxed))) {
+			refuse(callee, slot);
+			continue;
+		}
 		*ret_taken = (struct channel_taken){
 			.slot = slot,
 			.number = atomic_load_explicit(&callee->seen[slot], memory_order_relaxed),
@@ -330,16 +359,11 @@ void channel_ask_to_join(struct channel_callee *callee, unsigned int slot, uint3
 
 void channel_end(struct channel_callee *callee)
 {
-	const struct channel_end end = { .kind = CHANNEL_REFUSED };
-
 	atomic_store(&callee->own->ended, 1);
 	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++)
 		if (take_slot(callee, slot) > 0)
-			channel_answer(callee, slot,
-				       atomic_load_explicit(&callee->seen[slot],
-							    memory_order_relaxed),
-				       &end, NULL);
+			refuse(callee, slot);
 }
 
 static bool has_call(const struct channel_wait *wait)

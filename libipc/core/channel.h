@@ -50,6 +50,7 @@
 #define CHANNEL_ERROR	2U
 #define CHANNEL_REFUSED 3U	/* the call was not served: it may be sent by the bus */
 #define CHANNEL_LATER	4U	/* the reply does not fit: a call by the bus fetches it */
+#define CHANNEL_BUS	5U	/* the reply came by the bus, to the caller that had joined */
 
 struct channel_request {
 	_Alignas(64) atomic_int cpu;
@@ -213,6 +214,10 @@ void channel_put_slot(struct channel_caller *caller, unsigned int slot);
 /* The caller does not wait any more. The slot is free again when the reply is there. */
 void channel_abandon(struct channel_caller *caller, unsigned int slot);
 
+/* As channel_abandon(), unless a thread of the server has taken the call. Returns whether it will never
+ * be served; otherwise the caller still waits. */
+bool channel_withdraw(struct channel_caller *caller, unsigned int slot);
+
 static inline bool channel_is_ended(const struct channel_caller *caller)
 {
 	return atomic_load_explicit(&caller->peer->ended, memory_order_relaxed);
@@ -235,8 +240,8 @@ struct channel_taken {
 	uint64_t time_ns;
 };
 
-/* Takes one call and copies its payload to data, which has CHANNEL_DATA_MAX bytes. 1: taken;
- * 0: there is none; -EPROTO. Any number of threads may do so at a time. */
+/* Takes one call and copies its payload to data, which has CHANNEL_DATA_MAX bytes. Refuses calls that
+ * were canceled. 1: taken; 0: there is none; -EPROTO. Any number of threads may do so at a time. */
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken);
 /* Replies to a call that was taken, once, and wakes the caller. end->size is at most
  * CHANNEL_DATA_MAX. data may be NULL: then the payload is in channel_reply_at() already. */

@@ -707,6 +707,11 @@ int daemon_poll_words(struct daemon_link *link, const uint32_t **ret_event,
 	return change_poll(link, IPCBUSD_POLL_WORD, /* remove= */ 0);
 }
 
+const uint32_t *daemon_monitors(const struct daemon_link *link)
+{
+	return &link->bell->monitors;
+}
+
 int daemon_poll_events(struct daemon_link *link)
 {
 	return change_poll(link, IPCBUSD_POLL_EVENT, /* remove= */ 0);

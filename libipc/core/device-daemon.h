@@ -56,6 +56,8 @@ bool daemon_is_old(const struct daemon_link *link, const void *at);
  * *ret_wakes counts the calls of daemon_wake(). */
 int daemon_poll_words(struct daemon_link *link, const uint32_t **ret_event,
 		      const uint32_t **ret_wakes);
+/* The number of monitors of the bus, which changes at any time. */
+const uint32_t *daemon_monitors(const struct daemon_link *link);
 /* Reports events, and leaves the other choice as it is. */
 int daemon_poll_events(struct daemon_link *link);
 

@@ -313,6 +313,11 @@ int device_poll_words(const struct device *device, const uint32_t **ret_event,
 	return daemon_poll_words(device->link, ret_event, ret_wakes);
 }
 
+const uint32_t *device_monitors(const struct device *device)
+{
+	return device->link ? daemon_monitors(device->link) : NULL;
+}
+
 int device_poll_writable(const struct device *device, int other, uint64_t timeout_usec)
 {
 	/* POLLWRNORM: only device_is_writable() may consume the report. */

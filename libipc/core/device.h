@@ -115,6 +115,9 @@ int device_poll(const struct device *device, int other, int another, uint64_t ti
 int device_poll_words(const struct device *device, const uint32_t **ret_event,
 		      const uint32_t **ret_wakes);
 
+/* The number of monitors of the bus, which changes at any time. NULL: with the driver. */
+const uint32_t *device_monitors(const struct device *device);
+
 /* Blocks until the driver reports space, other is readable, or the time is over. Returns the
  * DEVICE_POLL_* that may be true, which may be none, or -EINTR. Does not consume the report of
  * space. Only while DEVICE_POLL_WRITABLE is chosen. */

@@ -240,7 +240,8 @@ static int ipc_init(struct ipc *ipc, const char *device, size_t region_size)
 	r = device_open(&ipc->device, ipc->path, region_size);
 	if (r < 0)
 		goto err_pool;
-	ipc->use_channels = ipc->device.link && channels_wanted();
+	if (channels_wanted())
+		ipc->monitors = device_monitors(&ipc->device);
 	return 0;
 
 err_pool:

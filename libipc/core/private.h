@@ -132,7 +132,7 @@ struct ipc {
 	_Atomic uint64_t object_ends;	/* of nodes of our objects; written under ipc->lock */
 	_Atomic uint64_t forced_ends;	/* likewise, of those that others may refer to */
 	struct pool pool;
-	bool use_channels;		/* from ipc_open() on */
+	const uint32_t *monitors;	/* of the bus, or NULL: no channels. From ipc_open() on */
 	struct channels *_Atomic channels;	/* that others opened, or NULL */
 
 	/* Under the connections lock. */

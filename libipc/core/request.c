@@ -135,7 +135,7 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 	}
 
 	request->channel = NULL;
-	if (unlikely(proxy->ipc->use_channels))
+	if (unlikely(proxy->ipc->monitors))
 		find_channel(request, kind, proxy, code);
 	request->x.send = (struct ipcbus_send){
 		.kind = kind,

@@ -289,6 +289,12 @@ bool device_is_writable(const struct device *device)
 	return true;
 }
 
+const uint32_t *device_monitors(const struct device *device)
+{
+	(void)device;
+	return NULL;
+}
+
 int device_poll_words(const struct device *device, const uint32_t **ret_event,
 		      const uint32_t **ret_wakes)
 {

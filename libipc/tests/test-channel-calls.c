@@ -27,7 +27,7 @@
 /* Methods. */
 enum {
 	WHERE = 1, ECHO, REPLY_LARGE, FAIL, FAIL_LARGE, SLEEP, CANCELS, ADD, GET_ADDED, WHO, DIE,
-	STOP, SET_BACK, CALL_BACK, CALL_BACK_LATE,
+	STOP, SET_BACK, CALL_BACK, CALL_BACK_LATE, GIVE_OBJECT, GIVE_FILE,
 };
 
 static struct ipc_test_bus *bus;
@@ -104,6 +104,31 @@ static int call_back(struct ipc_call *call)
 	return reply_number(call, number + (is_channel_call(call->number) ? 1000 : 0));
 }
 
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata);
+
+static const struct ipc_raw_ops ops = { .serve = serve };
+
+static int give_object(struct ipc_call *call)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
+	int r = ipc_raw_object_new(ipc_call_ipc(call), &ops, NULL, &entry.object);
+
+	if (r == 0)
+		r = ipc_raw_reply(call, &(struct ipc_raw_message){ .data = "with", .size = 4,
+								   .entries = &entry,
+								   .n_entries = 1 });
+	ipc_object_unref(entry.object);
+	return r;
+}
+
+/* A file, which the caller does not accept. */
+static int give_file(struct ipc_call *call)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .fd = STDIN_FILENO };
+
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .entries = &entry, .n_entries = 1 });
+}
+
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	static uint8_t large[LARGE];
@@ -142,6 +167,10 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	case STOP:
 		ipc_stop(call->ipc);
 		return reply_number(call, is_channel_call(call->number));
+	case GIVE_OBJECT:
+		return give_object(call);
+	case GIVE_FILE:
+		return give_file(call);
 	case SET_BACK:
 		return set_back(request) ?: reply_number(call, 0);
 	case CALL_BACK_LATE:
@@ -153,8 +182,6 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return -EOPNOTSUPP;
 	}
 }
-
-static const struct ipc_raw_ops ops = { .serve = serve };
 
 static void run_server(unsigned int threads)
 {
@@ -547,6 +574,65 @@ START_TEST(deadline_of_a_joined_call_ends_it)
 }
 END_TEST
 
+/* --- What the bus does --------------------------------------------------------------------- */
+
+START_TEST(reply_with_objects_comes_by_the_bus)
+{
+	struct ipc_raw_message *reply;
+
+	begin(1);
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(ipc_raw_call(proxy,
+					      &(struct ipc_raw_message){ .code = GIVE_OBJECT },
+					      NULL, &reply, NULL), 0);
+		ck_assert_uint_eq(reply->size, 4);
+		ck_assert_mem_eq(reply->data, "with", 4);
+		ck_assert_uint_eq(reply->n_entries, 1);
+		ck_assert_uint_eq(reply->entries[0].type, IPC_RAW_PROXY);
+		ck_assert_int_eq(ipc_raw_call(reply->entries[0].proxy,
+					      &(struct ipc_raw_message){ .code = WHERE }, NULL,
+					      NULL, NULL), 0);
+		ipc_raw_free(reply);
+		ck_assert_uint_eq(get(WHERE), 1);
+		ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = GIVE_FILE },
+					      NULL, &reply, NULL), -EPERM);
+	}
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+static void count(struct ipc *monitor, const struct ipc_record *record, void *userdata)
+{
+	(void)monitor, (void)record;
+	(*(unsigned int *)userdata)++;
+}
+
+START_TEST(monitor_ends_channels)
+{
+	unsigned int records = 0;
+	struct ipc_proxy *other;
+	struct ipc *monitor;
+
+	begin(1);
+	ck_assert_int_eq(ipc_open(&monitor, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_monitor(monitor, IPC_MONITOR_MESSAGES, 0, 0, count, &records, NULL),
+			 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(get(WHERE), 0);
+	/* And no other begins. */
+	ck_assert_int_eq(ipc_get_manager(monitor, &other), 0);
+	for (unsigned int i = 0; i < 2 * CHANNEL_AFTER; i++)
+		ck_assert_uint_eq(get(WHERE), 0);
+	while (ipc_wait(monitor, 0) > 0)
+		ck_assert_int_ge(ipc_process(monitor), 0);
+	ck_assert_uint_ge(records, 3);
+	ipc_proxy_unref(other);
+	ipc_unref(monitor);
+	end();
+}
+END_TEST
+
 /* --- A hostile client ----------------------------------------------------------------------- */
 
 /* Asks the server for a channel with that file in the place of the client's part. */
@@ -668,6 +754,7 @@ int main(void)
 			 threads_on_both_sides_share_a_channel,
 			 waiting_client_serves_the_handlers_calls,
 			 many_handlers_make_their_first_call, deadline_of_a_joined_call_ends_it,
+			 reply_with_objects_comes_by_the_bus, monitor_ends_channels,
 			 files_that_could_fail_are_refused,
 			 hostile_words_end_the_channel_and_no_other,
 			 channels_of_a_user_are_limited);
