@@ -22,25 +22,33 @@
 
 uint32_t channel_spin_begin(struct channel_spin *spin)
 {
-	if (spin->skip) {
-		spin->skip--;
-		return 0;
-	}
-	return spin->budget_ns;
+	uint32_t skip = atomic_load_explicit(&spin->skip, memory_order_relaxed);
+
+	if (!skip)
+		return spin->budget_ns;
+	/* Not a decrement, which two threads could take below 0. */
+	atomic_store_explicit(&spin->skip, skip - 1, memory_order_relaxed);
+	return 0;
 }
 
 void channel_spin_end(struct channel_spin *spin, bool paid)
 {
+	uint32_t failures = atomic_load_explicit(&spin->failures, memory_order_relaxed);
+
 	if (paid) {
-		spin->failures = 0;
+		if (failures)
+			atomic_store_explicit(&spin->failures, 0, memory_order_relaxed);
 		return;
 	}
 	/* Three budgets for nothing cost less than one that is missing. */
-	if (++spin->failures > 3) {
-		spin->skip = 1U << (spin->failures - 3);
-		if (spin->skip >= MAX_SKIP)
-			spin->failures--;
+	if (++failures > 3) {
+		uint32_t skip = 1U << (failures - 3);
+
+		atomic_store_explicit(&spin->skip, skip, memory_order_relaxed);
+		if (skip >= MAX_SKIP)
+			failures--;
 	}
+	atomic_store_explicit(&spin->failures, failures, memory_order_relaxed);
 }
 
 uint64_t channel_now(void)

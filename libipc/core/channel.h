@@ -110,13 +110,13 @@ static inline struct channel_reply *channel_reply_at(const struct channel_server
 /* --- Waiting ------------------------------------------------------------------------ */
 
 /*
- * Whether spinning pays, for one kind of wait. Racy by design: several threads may use one, and
- * a lost update changes how long a thread spins.
+ * Whether spinning pays, for one kind of wait. Several threads may use it. An update that is lost
+ * among them changes how long a thread spins.
  */
 struct channel_spin {
 	uint32_t budget_ns;	/* 0: never spin */
-	uint32_t skip;		/* waits that are still to sleep at once */
-	uint32_t failures;	/* budgets that ended in vain, in a row */
+	atomic_uint skip;	/* waits that are still to sleep at once */
+	atomic_uint failures;	/* budgets that ended in vain, in a row */
 };
 
 /* The time that a wait may spin: budget_ns, or 0 if it did not pay lately. */
