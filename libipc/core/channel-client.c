@@ -411,6 +411,7 @@ static __attribute__((noinline)) int fetch(struct channel *channel, struct reque
 	int r;
 
 	r = call_door(channel, request, CHANNEL_FETCH, slot, /* thread= */ 0, &event);
+	channel_put_slot(&channel->caller, slot);
 	if (r == 0)
 		request->x.event = event;
 	else

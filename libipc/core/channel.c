@@ -248,7 +248,8 @@ int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *d
 	if (ret_end->size > CHANNEL_DATA_MAX)
 		return -EPROTO;
 	memcpy(data, reply->data, ret_end->size);
-	channel_put_slot(caller, slot);
+	if (ret_end->kind != CHANNEL_LATER)
+		channel_put_slot(caller, slot);
 	return 0;
 }
 

@@ -206,10 +206,12 @@ static inline bool channel_has_reply(const struct channel_caller *caller, unsign
 /* After channel_await() returned 0: whether the handler asks the caller to join it by the bus, with
  * the number of its thread. True once for a call. The caller waits for the reply after that. */
 bool channel_must_join(struct channel_caller *caller, unsigned int slot, uint32_t *ret_thread);
-/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. -EPROTO. */
+/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. -EPROTO. A reply of
+ * the kind CHANNEL_LATER leaves the slot to the caller, which frees it once it has fetched the reply:
+ * the next call in the slot replaces the reply that the server keeps. */
 int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *data,
 		       struct channel_end *ret_end);
-/* Frees a slot in which nothing was posted. */
+/* Frees a slot in which nothing was posted, or whose reply was fetched. */
 void channel_put_slot(struct channel_caller *caller, unsigned int slot);
 /* The caller does not wait any more. The slot is free again when the reply is there. */
 void channel_abandon(struct channel_caller *caller, unsigned int slot);
