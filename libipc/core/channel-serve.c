@@ -13,6 +13,21 @@
 
 /* --- Calls -------------------------------------------------------------------------- */
 
+static void view_clear(struct channel_view *view)
+{
+	for (unsigned int i = 0; i < view->n; i++)
+		served_unref(view->served[i]);
+	view->n = view->next = 0;
+	view->last = NULL;
+}
+
+static void view_free(struct thread *t)
+{
+	view_clear(t->channels);
+	free(t->channels);
+	t->channels = NULL;
+}
+
 /* Refreshes the thread's view. -ENOMEM. */
 static int view_update(struct thread *t, struct channels *channels, uint32_t generation)
 {
@@ -25,10 +40,7 @@ static int view_update(struct thread *t, struct channels *channels, uint32_t gen
 		view->wakes = atomic_load(channels->wakes);
 		atomic_store(&channels->asked, false);
 	}
-	for (unsigned int i = 0; i < view->n; i++)
-		served_unref(view->served[i]);
-	view->n = view->next = 0;
-	view->last = NULL;
+	view_clear(view);
 	pthread_mutex_lock(&channels->lock);
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++) {
 		struct served *served = channels->table[i];
@@ -366,8 +378,20 @@ int channels_exchange(struct thread *t, struct ipcbus_exchange *x)
 			return 0;
 		}
 	}
-	if (!(x->flags & IPCBUS_SERVE) || !(x->flags & IPCBUS_WAIT) ||
-	    !atomic_load_explicit(&channels->n, memory_order_relaxed))
+	if (!(x->flags & IPCBUS_SERVE) || !(x->flags & IPCBUS_WAIT))
 		return 1;
+	if (!atomic_load_explicit(&channels->n, memory_order_relaxed)) {
+		/* A thread that waits in the bus must not keep the memory of dead clients. */
+		if (t->channels)
+			view_free(t);
+		return 1;
+	}
 	return serve(t, channels, x);
+}
+
+void channels_thread_ends(struct thread *t)
+{
+	if (t->channels)
+		view_free(t);
+	free(t->channel_buffer);
 }

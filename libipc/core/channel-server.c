@@ -185,16 +185,6 @@ void channels_end(struct ipc *ipc)
 	}
 }
 
-void channels_thread_ends(struct thread *t)
-{
-	struct channel_view *view = t->channels;
-
-	for (unsigned int i = 0; view && i < view->n; i++)
-		served_unref(view->served[i]);
-	free(view);
-	free(t->channel_buffer);
-}
-
 void channels_close(struct ipc *ipc)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
