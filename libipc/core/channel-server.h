@@ -18,12 +18,20 @@
  * serves two calls, and chain, deadline, cancellation and priority are those of the bus. The reply
  * ends both. After that the object gets no channel: its calls go by the bus.
  *
- * What is missing, so that channels are off unless IPC_CHANNELS=1:
- *   - Replies with objects fail with -EOPNOTSUPP. Typed methods that have them take the bus.
+ * What ends a channel: the death of either process, exec(), the end of the client's proxy, a monitor
+ * of the bus, a handler that makes a call, serving threads that have to poll, and a peer that breaks
+ * the protocol. Memory of channels is not mapped in a forked child. As for all calls through ipcbusd,
+ * the ids of the caller are those of the moment when it opened the bus.
+ *
+ * Limits:
+ *   - Each proxy has a channel of its own, of 64 KB for each side: 64 for a connection, and 16 of
+ *     them for each user. Each side allocates its own part.
  *   - Programs with a loop of their own, and servers that poll for timers, get no channels.
- *   - Freezing the server, a monitor, and setuid() of the client do not end channels.
- *   - Each object has a channel of its own: 64 for a connection, 16 for each user.
+ *   - A proxy whose channel has ended goes by the bus from then on.
  *   - A waiting client notices the death of the server after 5 to 100 ms.
+ *   - A frozen process that still runs serves calls of its channels. If it is stopped, as frozen
+ *     processes usually are, new calls fail with -EHOSTDOWN.
+ *   - A client that does not join in time delays the handler by up to a second, and loses its channel.
  */
 #ifndef IPC_CHANNEL_SERVER_H
 #define IPC_CHANNEL_SERVER_H
