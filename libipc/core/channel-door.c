@@ -146,13 +146,31 @@ static unsigned int count_user_locked(const struct channels *channels, uid_t uid
 	return n;
 }
 
+static bool is_refused_locked(const struct channels *channels, uid_t uid)
+{
+	for (unsigned int i = 0; i < channels->n_refused && i < REFUSED_MAX; i++)
+		if (channels->refused[i] == uid)
+			return true;
+	return false;
+}
+
+/* A client of the user has delayed a handler. It must not do so again and again. */
+static void refuse_user(struct channels *channels, uid_t uid)
+{
+	pthread_mutex_lock(&channels->lock);
+	if (!is_refused_locked(channels, uid))
+		channels->refused[channels->n_refused++ % REFUSED_MAX] = uid;
+	pthread_mutex_unlock(&channels->lock);
+}
+
 static int served_add(struct channels *channels, struct served *served)
 {
 	uint32_t id = channels->last_id;
 	int r = -EDQUOT;
 
 	pthread_mutex_lock(&channels->lock);
-	if (count_user_locked(channels, served->uid) < USER_MAX)
+	if (!is_refused_locked(channels, served->uid) &&
+	    count_user_locked(channels, served->uid) < USER_MAX)
 		for (unsigned int i = 0; r < 0 && i < CHANNEL_MAX_WAIT; i++) {
 			id = (id + 1) & ((1U << ID_BITS) - 1);
 			if (channels->table[id % CHANNEL_MAX_WAIT])
@@ -377,14 +395,22 @@ static bool client_waits(struct served *served, uint64_t call)
 
 /* Until the client has joined. Without it the handler's calls are in no chain: then a callback to a
  * client whose only thread waits is not served. */
-static void wait_for_join(struct thread *t, struct served *served, uint64_t call, uint64_t end)
+static void wait_for_join(struct thread *t, struct served *served, uint64_t call,
+			  uint64_t deadline)
 {
-	while (time_now() < end && client_waits(served, call)) {
+	uint64_t limit = time_now() + JOIN_NS, end = deadline_earlier(limit, deadline);
+
+	while (client_waits(served, call)) {
 		struct ipcbus_exchange x = {
 			.flags = IPCBUS_WAIT,
 			.send = { .deadline = deadline_earlier(end, time_now() + JOIN_STEP_NS) },
 		};
 
+		if (time_now() >= end) {
+			if (end == limit)
+				refuse_user(served->channels, served->uid);
+			return;
+		}
 		if (thread_exchange_bus(t, &x) < 0 || take_join(t, served, call, &x.event))
 			return;
 	}
@@ -402,7 +428,7 @@ uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uin
 	if (!t->number && thread_exchange_bus(t, &number) < 0)
 		return 0;
 	channel_ask_to_join(&served->callee, SLOT_OF(call), NUMBER_OF(call), t->number);
-	wait_for_join(t, served, call, deadline_earlier(time_now() + JOIN_NS, deadline));
+	wait_for_join(t, served, call, deadline);
 	return atomic_load(&slot->join);
 }
 

@@ -31,6 +31,8 @@
 #define SLOT_OF(call)	((unsigned int)((call) >> 32) & 15U)
 #define NUMBER_OF(call) ((uint32_t)(call))
 
+#define REFUSED_MAX	16U
+
 /* What is rare about the calls of a slot. Under the lock. */
 struct served_slot {
 	_Atomic uint64_t join;		/* the bus's call of a client that joined, or 0 */
@@ -71,6 +73,9 @@ struct channels {
 	struct channel_spin spin;
 	atomic_bool asked;		/* for one more thread, which has not come yet */
 	struct ipc_object *door;
+	/* Users who get no channels, because a client did not join. Under the lock. */
+	uid_t refused[REFUSED_MAX];
+	unsigned int n_refused;		/* counts all; the latest replace the oldest */
 };
 
 /* The table, as a thread sees it. */

@@ -31,7 +31,8 @@
  *   - A waiting client notices the death of the server after 5 to 100 ms.
  *   - A frozen process that still runs serves calls of its channels. If it is stopped, as frozen
  *     processes usually are, new calls fail with -EHOSTDOWN.
- *   - A client that does not join in time delays the handler by up to a second, and loses its channel.
+ *   - A client that does not join delays the handler by a second. Then its user gets no more channels
+ *     to this connection.
  */
 #ifndef IPC_CHANNEL_SERVER_H
 #define IPC_CHANNEL_SERVER_H

@@ -716,6 +716,43 @@ START_TEST(hostile_words_end_the_channel_and_no_other)
 }
 END_TEST
 
+/* A client that posts a call by hand and does not react when the handler replies with an object. */
+START_TEST(client_that_does_not_join_gets_no_more_channels)
+{
+	struct channel_call call = { .code = GIVE_OBJECT };
+	struct channel_caller *caller;
+	struct channel_end reply_end;
+	uint8_t data[CHANNEL_DATA_MAX];
+	struct ipc_proxy *other;
+	struct ipc *second;
+	uint32_t thread;
+	int slot;
+
+	begin(1);
+	caller = (void *)atomic_load(&proxy->channel);
+	slot = channel_take_slot(caller);
+	ck_assert_int_ge(slot, 0);
+	channel_post(caller, (unsigned int)slot, &call);
+	ck_assert_int_eq(channel_await(caller, (unsigned int)slot, 0), 0);
+	ck_assert(channel_must_join(caller, (unsigned int)slot, &thread));
+	ck_assert_int_eq(channel_await(caller, (unsigned int)slot, 5000000000), 0);
+	ck_assert_int_eq(channel_take_reply(caller, (unsigned int)slot, data, &reply_end), 0);
+	ck_assert_uint_eq(reply_end.kind, CHANNEL_ERROR);
+	ck_assert_int_eq(reply_end.error, -ETIMEDOUT);
+
+	ck_assert_uint_eq(get(WHERE), 0);
+	ck_assert_int_eq(ipc_open(&second, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(second, &other), 0);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	ipc = second;
+	proxy = other;
+	for (unsigned int i = 0; i < 2 * CHANNEL_AFTER; i++)
+		ck_assert_uint_eq(get(WHERE), 0);
+	end();
+}
+END_TEST
+
 START_TEST(channels_of_a_user_are_limited)
 {
 	struct ipc_proxy *proxies[40], *first;
@@ -757,5 +794,6 @@ int main(void)
 			 reply_with_objects_comes_by_the_bus, monitor_ends_channels,
 			 files_that_could_fail_are_refused,
 			 hostile_words_end_the_channel_and_no_other,
+			 client_that_does_not_join_gets_no_more_channels,
 			 channels_of_a_user_are_limited);
 }
