@@ -135,7 +135,8 @@ struct ipcbusd_client {
  *	must wake the worker.
  * @submitted: a bit for each client that the worker must examine
  * @summary: a bit for each word of @submitted
- * @monitors: how many clients monitor the bus. While it is not 0, clients must not use direct channels.
+ * @monitors: how many clients monitor the bus. While it is not 0, clients must not use direct
+ *	channels.
  */
 struct ipcbusd_bell {
 	__u32 word;

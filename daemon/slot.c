@@ -70,10 +70,10 @@ static long info_correct(u64 arg)
 /* The client's own arguments tell whether it monitors the bus. Only an administrator may. */
 static int look_at_monitor(struct client *client, u64 arg)
 {
+	const void *at = (void *)(uintptr_t)(arg + offsetof(struct ipcbus_monitor, flags));
 	u32 flags;
 
-	if (copy_from_user(&flags, (void *)(uintptr_t)(arg + offsetof(struct ipcbus_monitor, flags)),
-			   sizeof(flags)))
+	if (copy_from_user(&flags, at, sizeof(flags)))
 		return -EFAULT;
 	client_set_monitors(client, flags);
 	return 0;

@@ -389,8 +389,8 @@ static __attribute__((noinline)) int await_longer(struct channel *channel, struc
 	}
 }
 
-/* Until the reply is in the channel: 0. 1: the bus has to make the call. -ECANCELED: the request has
- * failed. */
+/* Until the reply is in the channel: 0. 1: the bus has to make the call. -ECANCELED: the request
+ * has failed. */
 static int await(struct channel *channel, struct request *request, unsigned int slot)
 {
 	uint64_t deadline = request->x.send.deadline;

@@ -3,8 +3,8 @@
  * The client's side of direct channels: see channel-server.h for the protocol.
  *
  * A proxy gets a channel once it is called often. A call takes it if it is plain bytes that fit,
- * and has nothing that the bus has to know of: no objects or files in either direction, no parent, no
- * cancellation. Nor does a call from within a handler, because the bus follows chains of calls.
+ * and has nothing that the bus has to know of: no objects or files in either direction, no parent,
+ * no cancellation. Nor does a call from within a handler, because the bus follows chains of calls.
  *
  * A oneway or an async call goes by the bus. The next call follows it there, or it could overtake
  * it: the *fence*.

@@ -13,8 +13,8 @@
  *
  * A channel ends when the client's object dies, when the client breaks the protocol, when serving
  * threads have to poll, and when a handler of the object makes a call. Calls that were taken before
- * are still served, and their replies written. The others are refused, and the client makes them again
- * by the bus.
+ * are still served, and their replies written. The others are refused, and the client makes them
+ * again by the bus.
  */
 #ifndef IPC_CHANNEL_SERVED_H
 #define IPC_CHANNEL_SERVED_H

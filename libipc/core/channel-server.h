@@ -12,16 +12,16 @@
  * tails of all channels and for a word that says that the bus has an event, which it then takes
  * without waiting. So other events take one more exchange than without channels.
  *
- * A handler that makes a call. The bus must know the chain of calls, or a callback to a client whose
- * only thread waits would not be served. So the handler first asks its client to join: the client
- * calls the door with CHANNEL_JOIN, a call that only the handler's thread gets. The thread then
- * serves two calls, and chain, deadline, cancellation and priority are those of the bus. The reply
- * ends both. After that the object gets no channel: its calls go by the bus.
+ * A handler that makes a call. The bus must know the chain of calls, or a callback to a client
+ * whose only thread waits would not be served. So the handler first asks its client to join: the
+ * client calls the door with CHANNEL_JOIN, a call that only the handler's thread gets. The thread
+ * then serves two calls, and chain, deadline, cancellation and priority are those of the bus. The
+ * reply ends both. After that the object gets no channel: its calls go by the bus.
  *
- * What ends a channel: the death of either process, exec(), the end of the client's proxy, a monitor
- * of the bus, a handler that makes a call, serving threads that have to poll, and a peer that breaks
- * the protocol. Memory of channels is not mapped in a forked child. As for all calls through ipcbusd,
- * the ids of the caller are those of the moment when it opened the bus.
+ * What ends a channel: the death of either process, exec(), the end of the client's proxy, a
+ * monitor of the bus, a handler that makes a call, serving threads that have to poll, and a peer
+ * that breaks the protocol. Memory of channels is not mapped in a forked child. As for all calls
+ * through ipcbusd, the ids of the caller are those of the moment when it opened the bus.
  *
  * Limits:
  *   - Each proxy has a channel of its own, of 64 KB for each side: 64 for a connection, and 16 of
@@ -31,8 +31,8 @@
  *   - A waiting client notices the death of the server after 5 to 100 ms.
  *   - A frozen process that still runs serves calls of its channels. If it is stopped, as frozen
  *     processes usually are, new calls fail with -EHOSTDOWN.
- *   - A client that does not join delays the handler by a second. Then its user gets no more channels
- *     to this connection.
+ *   - A client that does not join delays the handler by a second. Then its user gets no more
+ *     channels to this connection.
  */
 #ifndef IPC_CHANNEL_SERVER_H
 #define IPC_CHANNEL_SERVER_H
@@ -96,8 +96,8 @@ int channel_serve(struct ipc_call *call, const struct ipcbus_event *event);
 int channels_exchange(struct thread *t, struct ipcbus_exchange *x);
 
 /* The handler of a channel's call is about to make a call itself. Ends the channel, so that later
- * calls come by the bus, and at the first call waits for the client to join. Uses neither the scratch
- * buffer nor the stash of the thread. */
+ * calls come by the bus, and at the first call waits for the client to join. Uses neither the
+ * scratch buffer nor the stash of the thread. */
 void channel_nests(struct thread *t, uint64_t call, uint64_t deadline);
 
 /* As device_call_canceled(), and as ipc_call_pidfd(), of a channel's call. */

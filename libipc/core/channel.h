@@ -193,8 +193,9 @@ static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned i
 void channel_post(struct channel_caller *caller, unsigned int slot,
 		  const struct channel_call *call);
 /* Spins, then sleeps until the reply is there, for at most sleep_ns (0: for ever). 0: it is, or
- * channel_must_join(), or the number is not possible; -ETIMEDOUT; -EINTR after a signal; -ESHUTDOWN:
- * the channel has ended, and no thread took the call or ever will. It may be called again. */
+ * channel_must_join(), or the number is not possible; -ETIMEDOUT; -EINTR after a signal;
+ * -ESHUTDOWN: the channel has ended, and no thread took the call or ever will. It may be called
+ * again. */
 int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns);
 /* Whether the reply is there. */
 static inline bool channel_has_reply(const struct channel_caller *caller, unsigned int slot)
@@ -206,9 +207,9 @@ static inline bool channel_has_reply(const struct channel_caller *caller, unsign
 /* After channel_await() returned 0: whether the handler asks the caller to join it by the bus, with
  * the number of its thread. True once for a call. The caller waits for the reply after that. */
 bool channel_must_join(struct channel_caller *caller, unsigned int slot, uint32_t *ret_thread);
-/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. -EPROTO. A reply of
- * the kind CHANNEL_LATER leaves the slot to the caller, which frees it once it has fetched the reply:
- * the next call in the slot replaces the reply that the server keeps. */
+/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. -EPROTO. A reply
+ * of the kind CHANNEL_LATER leaves the slot to the caller, which frees it once it has fetched the
+ * reply: the next call in the slot replaces the reply that the server keeps. */
 int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *data,
 		       struct channel_end *ret_end);
 /* Frees a slot in which nothing was posted, or whose reply was fetched. */
@@ -216,8 +217,8 @@ void channel_put_slot(struct channel_caller *caller, unsigned int slot);
 /* The caller does not wait any more. The slot is free again when the reply is there. */
 void channel_abandon(struct channel_caller *caller, unsigned int slot);
 
-/* As channel_abandon(), unless a thread of the server has taken the call. Returns whether it will never
- * be served; otherwise the caller still waits. */
+/* As channel_abandon(), unless a thread of the server has taken the call. Returns whether it will
+ * never be served; otherwise the caller still waits. */
 bool channel_withdraw(struct channel_caller *caller, unsigned int slot);
 
 static inline bool channel_is_ended(const struct channel_caller *caller)
@@ -242,8 +243,9 @@ struct channel_taken {
 	uint64_t time_ns;
 };
 
-/* Takes one call and copies its payload to data, which has CHANNEL_DATA_MAX bytes. Refuses calls that
- * were canceled. 1: taken; 0: there is none; -EPROTO. Any number of threads may do so at a time. */
+/* Takes one call and copies its payload to data, which has CHANNEL_DATA_MAX bytes. Refuses calls
+ * that were canceled. 1: taken; 0: there is none; -EPROTO. Any number of threads may do so at a
+ * time. */
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken);
 /* Replies to a call that was taken, once, and wakes the caller. end->size is at most
  * CHANNEL_DATA_MAX. data may be NULL: then the payload is in channel_reply_at() already. */

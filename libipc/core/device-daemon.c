@@ -2,8 +2,7 @@
 /*
  * Speaks to ipcbusd: see device-daemon.h. device-open.c makes and ends the links.
  *
- * A thread has a slot, from its first ioctl until it ends, and a part of the send area for
- * what is to be sent. What the daemon writes is trusted, as what the driver writes is.
+ * A thread has a slot until it ends, and a part of the send area. The daemon is trusted.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -52,8 +52,8 @@ void daemon_resume(struct daemon_link *link, uint64_t generation);
 /* Whether the address is in the region of an earlier daemon. */
 bool daemon_is_old(const struct daemon_link *link, const void *at);
 
-/* Two futex words, valid until the link is closed: *ret_event is not 0 while an event is queued, and
- * *ret_wakes counts the calls of daemon_wake(). */
+/* Two futex words, valid until the link is closed: *ret_event is not 0 while an event is queued,
+ * and *ret_wakes counts the calls of daemon_wake(). */
 int daemon_poll_words(struct daemon_link *link, const uint32_t **ret_event,
 		      const uint32_t **ret_wakes);
 /* The number of monitors of the bus, which changes at any time. */

@@ -86,12 +86,12 @@
  *   Fork        A connection and all that came from it are unusable in a child process.
  *               Functions fail with -ECHILD there. The child opens its own connection
  *               and may only unref what it inherited.
- *   Channels    Through ipcbusd, a proxy that is called often gets a direct channel to its server if
- *               ipc_run() serves there. Calls of plain bytes up to 4 KB, without options other than a
- *               time limit, then go through memory that both processes share. The environment variable
- *               IPC_CHANNELS=0 turns that off for the connections that ipc_open() opens after that,
- *               on either side. A channel takes 64 KB of memory on each side. A waiting caller notices
- *               the death of the server within 100 ms.
+ *   Channels    Through ipcbusd, a proxy that is called often gets a direct channel to its server
+ *               if ipc_run() serves there. Calls of plain bytes up to 4 KB, without options other
+ *               than a time limit, then go through memory that both processes share. The
+ *               environment variable IPC_CHANNELS=0 turns that off for the connections that
+ *               ipc_open() opens after that, on either side. A channel takes 64 KB of memory on
+ *               each side. A waiting caller notices the death of the server within 100 ms.
  *   End of the bus  If ipcbusd ends, everything fails with -ECONNRESET, within a second. Calls and
  *               functions that wait for a stream or name return it. As soon as a thread serves the
  *               connection, async calls complete with it, streams break off, cancel callbacks of

@@ -4,7 +4,8 @@
 
 #include "world.h"
 
-/* Tables of their own: quotas.c, mounts.c, boosts.c, records.c, deaths.c, frozen.c, more.c, directed.c. */
+/* Tables of their own: quotas.c, mounts.c, boosts.c, records.c, deaths.c, frozen.c, more.c,
+ * directed.c. */
 extern const struct scenario quota_scenarios[];
 extern const size_t n_quota_scenarios;
 extern const struct scenario mount_scenarios[];
