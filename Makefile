@@ -117,7 +117,7 @@ $(foreach list,UNIT_TESTS GUEST_TESTS GUEST_RAW_TESTS,\
 # In this order: each uses variables of those before it, and in recipes of all.
 FRAGMENTS := driver shim daemon idl libipc servicemanager python rust tests/env/host tools gateway examples packaging scripts bench \
 	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/cost \
-	tests/suite/budget tests/suite/crash tests/suite/daemon tests/suite/e2e tests/suite/hostile tests/suite/fault \
+	tests/suite/budget tests/suite/crash tests/suite/daemon tests/suite/channels tests/suite/e2e tests/suite/hostile tests/suite/fault \
 	tests/suite/guide tests/suite/idl tests/suite/install tests/suite/kit tests/suite/languages/foreign tests/suite/languages/cpp tests/suite/languages/conformance tests/suite/languages/guest tests/suite/languages/judge tests/suite/languages/services tests/suite/fuzz tests/suite/packages tests/suite/ports tests/suite/mutants \
 	tests/suite/static
 include $(FRAGMENTS:%=%/module.mk)

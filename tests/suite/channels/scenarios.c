@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The scenarios of the model: clients, servers and a bus around the real channel.c. The server's
+ * loop is that of channel-server.c without objects: read the tails, look for calls, wait.
+ */
+#include "seams.h"
+
+#include <errno.h>
+
+#include "core/channel.h"
+#include "model.h"
+#include "scenarios.h"
+
+#define CHANNELS  2U
+#define MAX_CALLS 32U
+#define EVER	  0x7fffffff
+/* The number of a thread that a caller is to join. */
+#define THREAD	  7U
+
+/* clang-format off */
+static const struct scenario scenarios[] = {
+	{ "sleep", "one client and one server, which never spin",
+	  .clients = 1, .calls = 3, .servers = 1, .slots = 1, .cpus = 1 },
+	{ "spin", "the same, and both spin on their own CPUs",
+	  .clients = 1, .calls = 3, .servers = 1, .slots = 1, .cpus = 2, .budget = 2000 },
+	{ "migrate", "the same, and both change their CPUs",
+	  .clients = 1, .calls = 3, .servers = 1, .slots = 1, .cpus = 2, .budget = 2000,
+	  .migrates = true },
+	{ "servers", "two clients and two serving threads",
+	  .clients = 2, .calls = 2, .servers = 2, .slots = 2, .cpus = 2 },
+	{ "slots", "three clients and one slot: some calls go by the bus",
+	  .clients = 3, .calls = 2, .servers = 1, .slots = 1, .cpus = 2 },
+	{ "abandon", "callers that stop waiting, two slots, two serving threads",
+	  .clients = 2, .calls = 3, .servers = 2, .slots = 2, .cpus = 2, .abandons = true },
+	{ "reuse", "the same with three clients and one slot",
+	  .clients = 3, .calls = 2, .servers = 1, .slots = 1, .cpus = 2, .abandons = true },
+	{ "channels", "one thread serves two channels",
+	  .channels = 2, .clients = 1, .calls = 2, .servers = 1, .slots = 1, .cpus = 2 },
+	{ "events", "the bus has events meanwhile, and two threads serve",
+	  .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2, .events = 2 },
+	{ "generation", "a second channel comes while two threads wait",
+	  .channels = 2, .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2,
+	  .comes_late = true },
+	{ "end", "the server ends the channel, while two threads serve",
+	  .clients = 2, .calls = 2, .servers = 2, .slots = 2, .cpus = 2, .ends = true },
+	{ "join", "handlers ask their callers to join, and both spin",
+	  .clients = 1, .calls = 2, .servers = 2, .slots = 1, .cpus = 2, .budget = 2000,
+	  .joins = true },
+	{ "withdraw", "callers that take back calls that no thread has taken",
+	  .clients = 2, .calls = 2, .servers = 2, .slots = 2, .cpus = 2, .withdraws = true },
+	{ "all", "two channels, two serving threads, spinning, migration, callers that stop waiting",
+	  .channels = 2, .clients = 1, .calls = 3, .servers = 2, .slots = 1, .cpus = 2,
+	  .budget = 2000, .migrates = true, .abandons = true, .events = 1, .joins = true },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+static const struct scenario *now;
+
+static struct {
+	struct channel_client_part requests[CHANNELS];
+	struct channel_server_part replies[CHANNELS];
+} shared;
+
+const char *model_shared_begin = (const char *)&shared;
+const char *model_shared_end = (const char *)(&shared + 1);
+
+static struct channel_caller callers[CHANNELS];
+static struct channel_callee callees[CHANNELS];
+
+/* What the serving threads wait for beside calls: events of the bus, their end, and the number of
+ * channels. */
+static atomic_uint event, stop, generation;
+/* The server has ended its channels. */
+static atomic_uint closed;
+static atomic_uint clients_left, events_taken;
+/* A call's number is its place here. */
+static unsigned int n_calls, times_served[MAX_CALLS];
+/* What its caller made of it. */
+static enum fate { SERVED, BY_BUS, ABANDONED } fates[MAX_CALLS];
+
+const struct scenario *scenario_nth(unsigned int i)
+{
+	return scenarios[i].name ? &scenarios[i] : NULL;
+}
+
+static void wake_all(atomic_uint *word)
+{
+	channel_wake(word, EVER);
+}
+
+/* --- Clients ------------------------------------------------------------------------------ */
+
+/* What became of a call whose reply is there. */
+static enum fate take_reply(struct channel_caller *caller, unsigned int slot, uint32_t number)
+{
+	uint8_t data[CHANNEL_DATA_MAX];
+	struct channel_end end;
+	uint32_t got;
+
+	CHECK(channel_take_reply(caller, slot, data, &end) == 0);
+	if (end.kind == CHANNEL_REFUSED) {
+		CHECK(now->ends || now->withdraws);
+		return BY_BUS;
+	}
+	CHECK(end.kind == CHANNEL_REPLY && end.size == sizeof(got));
+	__builtin_memcpy(&got, data, sizeof(got));
+	CHECK(got == ~number);
+	return SERVED;
+}
+
+/* Waits as channel-client.c does: 0: the reply is there. */
+static int await(struct channel_caller *caller, unsigned int slot)
+{
+	uint64_t sleep_ns = now->abandons || now->withdraws ? 1000 : 0;
+	uint32_t thread;
+	int r;
+
+	do
+		r = channel_await(caller, slot, sleep_ns);
+	while (r == 0 && channel_must_join(caller, slot, &thread) && thread == THREAD);
+	if (r == -ETIMEDOUT && now->withdraws && !channel_withdraw(caller, slot))
+		r = channel_await(caller, slot, 0);
+	return r;
+}
+
+static enum fate call_in_slot(struct channel_caller *caller, unsigned int slot, uint32_t number)
+{
+	const struct channel_call call = {
+		.code = number,
+		.time_ns = number,
+		.data = &number,
+		.size = sizeof(number),
+	};
+	int r;
+
+	channel_post(caller, slot, &call);
+	r = await(caller, slot);
+	if (r == 0)
+		return take_reply(caller, slot, number);
+	if (r == -ETIMEDOUT && now->withdraws)
+		return BY_BUS;
+	CHECK(now->ends ? r == -ESHUTDOWN : now->abandons && r == -ETIMEDOUT);
+	channel_abandon(caller, slot);
+	return now->ends ? BY_BUS : ABANDONED;
+}
+
+static void make_call(struct channel_caller *caller)
+{
+	uint32_t number = n_calls++;
+	int slot = channel_take_slot(caller);
+
+	CHECK(number < MAX_CALLS);
+	CHECK(slot >= 0 || slot == -EBUSY);
+	fates[number] = slot < 0 ? BY_BUS : call_in_slot(caller, (unsigned int)slot, number);
+}
+
+static void client(uintptr_t channel)
+{
+	if (channel && now->comes_late) {
+		atomic_fetch_add(&generation, 1);
+		wake_all(&generation);
+	}
+	for (unsigned int i = 0; i < now->calls; i++)
+		make_call(&callers[channel]);
+	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
+		atomic_store(&stop, 1);
+		wake_all(&stop);
+	}
+}
+
+/* --- Servers ------------------------------------------------------------------------------ */
+
+static void serve_call(struct channel_callee *callee, const struct channel_taken *taken,
+		       const uint8_t *data)
+{
+	const struct channel_end end = { .kind = CHANNEL_REPLY, .size = sizeof(uint32_t) };
+	uint32_t number;
+
+	/* As channel-serve.c: a thread that takes a call of a channel that has ended refuses it. */
+	if (atomic_load(&closed)) {
+		channel_answer(callee, taken->slot, taken->number,
+			       &(struct channel_end){ .kind = CHANNEL_REFUSED }, NULL);
+		return;
+	}
+	CHECK(taken->size == sizeof(number));
+	__builtin_memcpy(&number, data, sizeof(number));
+	CHECK(number < n_calls && taken->code == number && taken->time_ns == number);
+	times_served[number]++;
+	if (now->joins)
+		channel_ask_to_join(callee, taken->slot, taken->number, THREAD);
+	number = ~number;
+	channel_answer(callee, taken->slot, taken->number, &end, &number);
+}
+
+/* As channel-server.c: of several events, the thread that takes one wakes another thread. */
+static bool take_event(void)
+{
+	uint32_t events = atomic_load(&event);
+
+	while (events)
+		if (atomic_compare_exchange_weak_explicit(&event, &events, events - 1,
+							  memory_order_seq_cst,
+							  memory_order_relaxed)) {
+			atomic_fetch_add(&events_taken, 1);
+			wake_all(&events_taken);
+			if (events > 1)
+				channel_wake(&event, 1);
+			return true;
+		}
+	return false;
+}
+
+static void server(uintptr_t unused)
+{
+	struct channel_callee *const known[] = { &callees[0], &callees[1] };
+	struct channel_spin spin = { .budget_ns = now->budget };
+	uint8_t data[CHANNEL_DATA_MAX];
+	struct channel_taken taken;
+	uint32_t tails[CHANNELS];
+	struct channel_wait wait = {
+		.callees = known,
+		.tails = tails,
+		.words = { &event, &stop, &generation },
+		.spin = &spin,
+	};
+
+	(void)unused;
+	while (!atomic_load(&stop)) {
+		bool served = take_event();
+
+		wait.values[2] = atomic_load(&generation);
+		wait.n = now->comes_late ? 1 + wait.values[2] : now->channels ? now->channels : 1;
+		for (unsigned int i = 0; i < wait.n && !served; i++) {
+			tails[i] = atomic_load(&callees[i].peer->tail);
+			switch (channel_take(&callees[i], data, &taken)) {
+			case 1:
+				serve_call(&callees[i], &taken, data);
+				wait.last = &callees[i];
+				wait.last_slot = taken.slot;
+				served = true;
+				break;
+			case 0:
+				break;
+			default:
+				model_fail("the server refused an honest client");
+			}
+		}
+		if (!served)
+			CHECK(channel_wait_call(&wait, 0) == 0);
+	}
+}
+
+static void closer(uintptr_t unused)
+{
+	(void)unused;
+	atomic_store(&closed, 1);
+	channel_end(&callees[0]);
+}
+
+static void bus(uintptr_t unused)
+{
+	uint32_t taken;
+
+	(void)unused;
+	for (unsigned int i = 0; i < now->events; i++) {
+		atomic_fetch_add(&event, 1);
+		wake_all(&event);
+	}
+	while ((taken = atomic_load(&events_taken)) != now->events)
+		channel_sleep(&events_taken, taken, 0);
+	if (atomic_fetch_add(&clients_left, ~0U) == 1) {
+		atomic_store(&stop, 1);
+		wake_all(&stop);
+	}
+}
+
+/* --- A run -------------------------------------------------------------------------------- */
+
+static void set_up(void)
+{
+	unsigned int channels = now->channels ? now->channels : 1;
+
+	memory_reset();
+	memset(&shared, 0, sizeof(shared));
+	memset(times_served, 0, sizeof(times_served));
+	n_calls = 0;
+	closed = event = stop = generation = events_taken = 0;
+	clients_left = channels * now->clients + (now->events != 0);
+	for (unsigned int i = 0; i < channels; i++) {
+		callers[i] = (struct channel_caller){
+			.own = &shared.requests[i],
+			.peer = &shared.replies[i],
+			.taken = ((1U << CHANNEL_SLOTS) - 1) & ~((1U << now->slots) - 1),
+			.spin.budget_ns = now->budget,
+		};
+		callees[i] = (struct channel_callee){
+			.own = &shared.replies[i],
+			.peer = &shared.requests[i],
+		};
+	}
+	for (unsigned int i = 0; i < channels; i++)
+		for (unsigned int j = 0; j < now->clients; j++)
+			model_spawn("client", client, i);
+	for (unsigned int i = 0; i < now->servers; i++)
+		model_spawn("server", server, 0);
+	if (now->events)
+		model_spawn("bus", bus, 0);
+	if (now->ends)
+		model_spawn("closer", closer, 0);
+}
+
+/* Calls that nobody waits for may still be in their slots: then they are served now. */
+static void serve_rest(struct channel_callee *callee)
+{
+	uint8_t data[CHANNEL_DATA_MAX];
+	struct channel_taken taken;
+
+	while (channel_take(callee, data, &taken) == 1)
+		serve_call(callee, &taken, data);
+}
+
+static void check_nothing_left(unsigned int channel)
+{
+	unsigned int free_slots = 0;
+
+	serve_rest(&callees[channel]);
+	while (channel_take_slot(&callers[channel]) >= 0)
+		free_slots++;
+	CHECK(free_slots == now->slots);
+	CHECK(callers[channel].lost == 0);
+	CHECK(callees[channel].busy == 0);
+	CHECK(shared.replies[channel].waiting == 0);
+}
+
+void scenario_run(const struct scenario *scenario, const struct shim_policy *policy)
+{
+	now = scenario;
+	set_up();
+	model_run(policy, now->cpus, now->migrates);
+	for (unsigned int i = 0; i < (now->channels ? now->channels : 1); i++)
+		check_nothing_left(i);
+	for (unsigned int i = 0; i < n_calls; i++)
+		CHECK(fates[i] == ABANDONED ? times_served[i] <= 1 :
+					      times_served[i] == (fates[i] == SERVED));
+	CHECK(events_taken == now->events);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The scenarios of the model: see scenarios.c. */
+#ifndef CHANNELS_SCENARIOS_H
+#define CHANNELS_SCENARIOS_H
+
+#include <stdbool.h>
+
+struct shim_policy;
+
+struct scenario {
+	const char *name;
+	const char *what;
+	unsigned int channels; /* 0: one */
+	unsigned int clients;  /* of each channel: threads */
+	unsigned int calls;    /* of each client */
+	unsigned int servers;
+	unsigned int slots; /* of each channel */
+	unsigned int cpus;
+	unsigned int budget; /* ns to spin */
+	unsigned int events; /* of the bus */
+	bool migrates;
+	bool abandons;	 /* clients wait for a limited time */
+	bool comes_late; /* the second channel */
+	bool ends;	 /* the server ends the channel meanwhile */
+	bool joins;	 /* handlers ask their callers to join */
+	bool withdraws;	 /* clients that wait for a limited time withdraw their calls */
+};
+
+/* NULL behind the last. */
+const struct scenario *scenario_nth(unsigned int i);
+/* One run, and a check that every call was served once and nothing is left. */
+void scenario_run(const struct scenario *scenario, const struct shim_policy *policy);
+
+#endif /* CHANNELS_SCENARIOS_H */
