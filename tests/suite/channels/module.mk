@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# Direct channels: libipc/core/channel.c, unchanged, in the explorer's way (model.h,
-# ../explore/policy.h).
+# Direct channels: libipc/core/channel.c, unchanged, with hostile peers (hostile.c) and in the
+# explorer's way (model.h, ../explore/policy.h).
 #
+#   make fuzz-channels TIME=60            hostile peers; CHANNELS_SEED=, also a part of make fuzz
 #   make model-channels MODEL_COUNT=10000000 FROM=1   so many interleavings of the wait protocol
 
 CHANNELS_S := tests/suite/channels
@@ -30,6 +31,29 @@ $(CHANNELS_B)/model: $(CHANNELS_MODEL)
 	$(call msg,LD,$@)
 	$(Q)$(CC) -g -o $@ $^
 
+# --- Hostile peers ----------------------------------------------------------------------------
+
+CHANNELS_HOSTILE := $(CHANNELS_B)/asan/hostile $(CHANNELS_B)/tsan/hostile
+
+$(CHANNELS_B)/asan/%: CHANNELS_SANITIZER := $(HOST_asan)
+$(CHANNELS_B)/tsan/%: CHANNELS_SANITIZER := $(HOST_tsan)
+
+$(CHANNELS_HOSTILE): %/hostile: $(CHANNELS_S)/hostile.c libipc/core/channel.c libipc/core/channel.h
+	$(call msg,CC,$@)
+	$(Q)$(CC) -std=gnu11 $(WARNINGS) -O1 -g -fno-strict-aliasing -Ilibipc $(CHANNELS_SANITIZER) \
+	  -pthread -o $@ $(filter %.c,$^)
+
+CHANNELS_SEED ?= $(shell date +%s)
+
+.PHONY: fuzz-channels run-fuzz-channels
+fuzz-channels: setup
+	+@$(MAKE) run-fuzz-channels
+
+run-fuzz-channels: $(CHANNELS_HOSTILE)
+	@for program in $^; do \
+	  $$program --seconds $$(($(TIME) / 2 + 1)) --seed $(CHANNELS_SEED) || exit 1; \
+	done
+
 # --- The wait protocol ------------------------------------------------------------------------
 
 MODEL_COUNT ?= 10000000
@@ -41,6 +65,7 @@ model-channels: setup
 run-model-channels: $(CHANNELS_B)/model
 	@$< --count $(MODEL_COUNT) --from $(or $(FROM),1)
 
-TEST_BUILDS += $(CHANNELS_B)/model
-UNIT_TESTS += $(CHANNELS_B)/model
-MORE_UNIT_TESTS += $(CHANNELS_S)/mutants
+TEST_BUILDS += $(CHANNELS_B)/model $(CHANNELS_B)/asan/hostile
+UNIT_TESTS += $(CHANNELS_B)/model $(CHANNELS_B)/asan/hostile
+MORE_BUILDS += $(CHANNELS_B)/tsan/hostile
+MORE_UNIT_TESTS += $(CHANNELS_B)/tsan/hostile $(CHANNELS_S)/mutants

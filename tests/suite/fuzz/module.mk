@@ -152,11 +152,11 @@ run-fuzz-slots: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN)
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --seconds $(TIME) \
 	  --seed $(SLOTS_SEED) --found $(DAEMON_B)/fuzz/found
 
-# The daemon's takes as long as one of the others does.
+# The daemon's and that of channels take as long as one of the others does.
 fuzz: setup
 	+@$(MAKE) run-fuzz
 ifeq ($(FUZZERS),)
-	+@$(MAKE) run-fuzz-slots TIME=$$(($(TIME) / $(words $(FUZZ_NAMES)) + 1))
+	+@$(MAKE) run-fuzz-slots run-fuzz-channels TIME=$$(($(TIME) / $(words $(FUZZ_NAMES)) + 1))
 endif
 
 run-fuzz: $(FUZZ_PROGRAMS)

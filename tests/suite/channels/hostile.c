@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A hostile peer of a direct channel. Threads write random, boundary and replayed values to all
+ * shared words and payloads of their part, while the honest side works with the real channel.c.
+ *
+ *   hostile [--rounds N] [--seconds N] [--seed N] [--round N]
+ *
+ * A round has one channel: an honest server with two threads and a hostile client, or an honest
+ * client with three threads and a hostile server. The honest side maps the peer's part read-only,
+ * between pages that fault, as in a program. The hostile side writes by a mapping of its own.
+ *
+ * What must hold:
+ *   - No access outside the parts and buffers (guard pages, ASan), and none that races with another
+ *     thread of the honest side (TSan).
+ *   - Every function returns a result that channel.h lists, within its time.
+ *   - The server takes a number of a slot at most once, in order, and one call of a slot at a time.
+ *   - The client takes a reply only if its number is that of the call. Some hostile servers never
+ *     write this number, so their clients never get a reply.
+ *   - -EPROTO is for impossible claims: a peer that makes none never gets it.
+ *   - When the peer behaves again, in a channel that has not ended, every slot becomes free.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/channel.h"
+
+#define SERVERS	  2U
+#define CLIENTS	  3U
+#define ATTACKERS 2U
+#define STEPS	  120U /* of an honest thread in a round */
+#define PAGE	  4096UL
+/* A wait may take longer than its limit on a busy machine, but not by this. */
+#define SLACK_NS  5000000000ULL
+#define WAIT_NS	  200000U
+#define SPIN_NS	  20000U
+#define ALL_SLOTS ((1U << CHANNEL_SLOTS) - 1)
+
+/* How hostile the peer is. */
+enum habit {
+	WILD,	     /* any value anywhere */
+	NEVER_RIGHT, /* numbers that are never those of the call; of a client: too far */
+	POSSIBLE,    /* wrong payloads, codes, CPUs and wake-ups; numbers and sizes are possible */
+	HABITS,
+};
+
+static struct {
+	unsigned long rounds, seconds, seed, only;
+} options = { .rounds = 400, .seed = 1 };
+
+static unsigned long round_now;
+static enum habit habit;
+static struct channel_caller caller;
+static struct channel_callee callee;
+/* The hostile side's mapping of its part, which the honest side maps read-only. */
+static void *hostile_part;
+static bool hostile_is_client;
+static atomic_bool over, ended;
+static atomic_uint words[CHANNEL_WORDS], in_service;
+static uint32_t last_taken[CHANNEL_SLOTS];
+/* Something of everything happened. */
+static atomic_ulong taken, refused, replies, joins, timeouts, abandoned, busy, recovered;
+
+static _Noreturn void fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(stderr, "hostile: ");
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "\nrepeat it: hostile --seed %lu --round %lu\n", options.seed, round_now);
+	va_end(args);
+	abort();
+}
+
+#define CHECK(cond)                                                          \
+	do {                                                                 \
+		if (!(cond))                                                 \
+			fail("%s:%d: wrong: %s", __FILE__, __LINE__, #cond); \
+	} while (0)
+
+/* splitmix64 */
+static uint32_t chance(uint64_t *state, uint32_t n)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return (uint32_t)((z >> 32) * n >> 32);
+}
+
+/* --- Memory ------------------------------------------------------------------------------- */
+
+static void *map_guarded(int fd, int prot)
+{
+	char *at = mmap(NULL, CHANNEL_PART_SIZE + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+
+	CHECK(at != MAP_FAILED);
+	CHECK(mmap(at + PAGE, CHANNEL_PART_SIZE, prot, MAP_SHARED | MAP_FIXED, fd, 0) == at + PAGE);
+	return at + PAGE;
+}
+
+static void unmap_guarded(const void *part)
+{
+	CHECK(munmap((char *)(uintptr_t)part - PAGE, CHANNEL_PART_SIZE + 2 * PAGE) == 0);
+}
+
+static int part_new(void)
+{
+	int fd = memfd_create("part", MFD_CLOEXEC);
+
+	CHECK(fd >= 0 && ftruncate(fd, CHANNEL_PART_SIZE) == 0);
+	return fd;
+}
+
+/* In every second round of each kind. */
+static uint32_t spins(void)
+{
+	return round_now / (2 * HABITS) % 2 ? SPIN_NS : 0;
+}
+
+/* --- The hostile side ---------------------------------------------------------------------- */
+
+static uint32_t any_value(uint64_t *dice)
+{
+	static const uint32_t borders[] = {
+		0,
+		1,
+		2,
+		0x7fffffff,
+		0x80000000,
+		0xfffffffe,
+		0xffffffff,
+		CHANNEL_DATA_MAX,
+		CHANNEL_DATA_MAX + 1,
+		CHANNEL_SLOT_SIZE,
+		CHANNEL_PART_SIZE,
+	};
+
+	if (chance(dice, 2))
+		return chance(dice, 0xffffffff);
+	return borders[chance(dice, sizeof(borders) / sizeof(borders[0]))];
+}
+
+static void put(void *word, uint32_t value)
+{
+	__atomic_store_n((uint32_t *)word, value, __ATOMIC_RELAXED);
+}
+
+/* Any words of the part, wherever they are. */
+static void write_anywhere(uint64_t *dice)
+{
+	char *part = hostile_part;
+	uint32_t at = chance(dice, CHANNEL_PART_SIZE / 4);
+
+	for (uint32_t n = chance(dice, 16); n && at < CHANNEL_PART_SIZE / 4; n--, at++)
+		put(part + at * 4UL, any_value(dice));
+}
+
+/* A number near that of the honest side: possible, replayed or too far. */
+static uint32_t near_number(uint64_t *dice, uint32_t number, uint32_t possible)
+{
+	switch (habit) {
+	case WILD:
+		return chance(dice, 4) ? number - 2 + chance(dice, 5) : any_value(dice);
+	case NEVER_RIGHT:
+		return hostile_is_client ? number + 2 + chance(dice, 1000) :
+		       chance(dice, 2)	 ? number - 1 - chance(dice, 3) :
+					   number + 0x40000000;
+	default:
+		return possible;
+	}
+}
+
+static void attack_server(uint64_t *dice)
+{
+	struct channel_client_part *part = hostile_part;
+	unsigned int slot = chance(dice, CHANNEL_SLOTS);
+	struct channel_request *request = channel_request_at(part, slot);
+	uint32_t seen = atomic_load_explicit(&callee.seen[slot], memory_order_relaxed);
+
+	switch (chance(dice, 8)) {
+	case 0:
+		if (habit == WILD)
+			write_anywhere(dice);
+		break;
+	case 1:
+		put(&request->cpu, any_value(dice));
+		break;
+	case 2:
+		put(&request->canceled, chance(dice, 2) ? seen : any_value(dice));
+		break;
+	case 3:
+		put(&request->size,
+		    habit == POSSIBLE ? chance(dice, CHANNEL_DATA_MAX + 1) : any_value(dice));
+		break;
+	case 4:
+		put(&request->code, any_value(dice));
+		put(request->data + 4UL * chance(dice, 1000), any_value(dice));
+		break;
+	case 5:
+		/* Without a call, and without a change. */
+		atomic_fetch_add_explicit(&part->tail, chance(dice, 2), memory_order_relaxed);
+		channel_wake(&part->tail, 1 + chance(dice, 2));
+		break;
+	default:
+		/* Two threads may post in a slot: the number is possible for one of them. */
+		if (habit == POSSIBLE &&
+		    atomic_load_explicit(&part->posted[slot], memory_order_relaxed) != seen)
+			break;
+		put(&part->posted[slot], near_number(dice, seen, seen + 1));
+		atomic_fetch_add(&part->tail, 1);
+		channel_wake(&part->tail, 1);
+	}
+}
+
+static void attack_client(uint64_t *dice)
+{
+	struct channel_server_part *part = hostile_part;
+	unsigned int slot = chance(dice, CHANNEL_SLOTS);
+	struct channel_reply *reply = channel_reply_at(part, slot);
+	uint32_t posted = atomic_load_explicit(&caller.own->posted[slot], memory_order_acquire);
+
+	switch (chance(dice, 9)) {
+	case 0:
+		if (habit == WILD)
+			write_anywhere(dice);
+		break;
+	case 1:
+		put(&part->cpu, any_value(dice));
+		put(&part->waiting, any_value(dice));
+		put(&part->taken[slot], chance(dice, 2) ? posted : any_value(dice));
+		break;
+	case 2:
+		put(&reply->kind, any_value(dice));
+		put(&reply->error, any_value(dice));
+		break;
+	case 3:
+		put(&reply->size,
+		    habit == POSSIBLE ? chance(dice, CHANNEL_DATA_MAX + 1) : any_value(dice));
+		break;
+	case 4:
+		put(reply->data + 4UL * chance(dice, 1000), any_value(dice));
+		break;
+	case 5:
+		channel_wake(&reply->number, 1);
+		break;
+	case 6:
+		/* The handler asks the client to join, before it replies. */
+		if (habit == POSSIBLE &&
+		    atomic_load_explicit(&reply->number, memory_order_relaxed) == posted)
+			break;
+		put(&reply->thread, any_value(dice));
+		put(&reply->number, posted ^ CHANNEL_NESTS);
+		channel_wake(&reply->number, 1);
+		break;
+	default:
+		/* A reply that comes before its call is impossible. */
+		if (habit == NEVER_RIGHT && !posted)
+			break;
+		put(&reply->number, near_number(dice, posted, posted));
+		channel_wake(&reply->number, 1);
+	}
+}
+
+static void *attack(void *number)
+{
+	uint64_t dice = options.seed << 32 ^ round_now << 4 ^ (uintptr_t)number;
+
+	while (!atomic_load(&over)) {
+		if (hostile_is_client)
+			attack_server(&dice);
+		else
+			attack_client(&dice);
+		/* A round needs other speeds too. */
+		if (!chance(&dice, 1 + round_now % 64))
+			usleep(chance(&dice, 100));
+	}
+	return NULL;
+}
+
+/* --- An honest server ---------------------------------------------------------------------- */
+
+static void serve_call(const struct channel_taken *call, uint8_t *data, uint64_t *dice)
+{
+	const struct channel_end end = {
+		.kind = 1 + chance(dice, 4),
+		.error = -EDOM,
+		.size = call->size,
+	};
+	unsigned int bit = 1U << call->slot;
+
+	CHECK(call->slot < CHANNEL_SLOTS && call->size <= CHANNEL_DATA_MAX);
+	CHECK(!(atomic_fetch_or(&in_service, bit) & bit));
+	/* Under the bit, which orders the threads that serve the slot. */
+	/* Canceled calls are refused before a thread sees them. */
+	CHECK(call->number - last_taken[call->slot] - 1 < 0x10000000);
+	last_taken[call->slot] = call->number;
+	channel_is_canceled(&callee, call->slot, call->number);
+	if (!chance(dice, 8))
+		usleep(chance(dice, 50));
+	for (uint32_t i = 0; i < call->size; i++)
+		data[i] ^= 0xff;
+	if (!chance(dice, 4))
+		channel_ask_to_join(&callee, call->slot, call->number, 1);
+	atomic_fetch_and(&in_service, ~bit);
+	channel_answer(&callee, call->slot, call->number, &end, data);
+	atomic_fetch_add(&taken, 1);
+}
+
+static void wait_for_call(const struct channel_wait *wait)
+{
+	uint64_t begin = channel_now();
+	int r = channel_wait_call(wait, begin + WAIT_NS);
+
+	CHECK(r == 0 || r == -ETIMEDOUT || r == -EINTR);
+	CHECK(channel_now() - begin < SLACK_NS);
+}
+
+static void *serve(void *number)
+{
+	uint64_t dice = options.seed << 32 ^ round_now << 4 ^ (8 + (uintptr_t)number);
+	struct channel_callee *const callees[] = { &callee };
+	struct channel_spin spin = { .budget_ns = spins() };
+	uint8_t *data = malloc(CHANNEL_DATA_MAX);
+	struct channel_taken call;
+	uint32_t tail;
+	struct channel_wait wait = {
+		.n = 1,
+		.callees = callees,
+		.tails = &tail,
+		.words = { &words[0], &words[1], &words[2] },
+		.spin = &spin,
+	};
+
+	CHECK(data);
+	for (unsigned int i = 0; i < STEPS && !atomic_load(&ended); i++) {
+		int r;
+
+		if (i == STEPS / 2 && number && round_now % 5 == 0) {
+			channel_end(&callee);
+			atomic_store(&ended, true);
+			break;
+		}
+		tail = atomic_load(&callee.peer->tail);
+		r = channel_take(&callee, data, &call);
+		CHECK(r == 0 || r == 1 || r == -EPROTO);
+		if (r == 1) {
+			serve_call(&call, data, &dice);
+			wait.last = &callee;
+			wait.last_slot = call.slot;
+		} else if (r == 0) {
+			wait_for_call(&wait);
+		} else {
+			CHECK(habit != POSSIBLE);
+			atomic_fetch_add(&refused, 1);
+			atomic_store(&ended, true);
+		}
+	}
+	free(data);
+	return NULL;
+}
+
+/* The peer behaves: each slot gets a call, which is served. */
+static void recover_server(void)
+{
+	struct channel_client_part *part = hostile_part;
+	uint8_t *data = malloc(CHANNEL_DATA_MAX);
+	uint64_t dice = 1;
+	struct channel_taken call;
+	int r;
+
+	CHECK(data);
+	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++) {
+		channel_request_at(part, slot)->size = slot;
+		atomic_store(&channel_request_at(part, slot)->canceled, callee.seen[slot]);
+		atomic_store(&part->posted[slot], callee.seen[slot] + 1);
+		r = channel_take(&callee, data, &call);
+		CHECK(r == 1 && call.slot == slot && call.size == slot);
+		serve_call(&call, data, &dice);
+		CHECK(atomic_load(&channel_reply_at(callee.own, slot)->number) == call.number);
+	}
+	CHECK(channel_take(&callee, data, &call) == 0);
+	CHECK(atomic_load(&callee.busy) == 0);
+	CHECK(atomic_load(&callee.own->waiting) == 0);
+	free(data);
+	atomic_fetch_add(&recovered, 1);
+}
+
+/* --- An honest client ---------------------------------------------------------------------- */
+
+static int await(unsigned int slot)
+{
+	uint64_t begin = channel_now();
+	uint32_t thread;
+	int r = channel_await(&caller, slot, WAIT_NS);
+
+	/* Once for a call. */
+	if (r == 0 && channel_must_join(&caller, slot, &thread)) {
+		CHECK(!channel_must_join(&caller, slot, &thread));
+		atomic_fetch_add(&joins, 1);
+		r = channel_await(&caller, slot, WAIT_NS);
+	}
+	CHECK(r == 0 || r == -ETIMEDOUT || r == -EINTR || (r == -ESHUTDOWN && habit == WILD));
+	CHECK(channel_now() - begin < SLACK_NS);
+	return r;
+}
+
+static void take_reply(unsigned int slot, uint8_t *data)
+{
+	struct channel_end end;
+	int r = channel_take_reply(&caller, slot, data, &end);
+
+	CHECK(r == 0 || r == -EPROTO);
+	if (r == 0) {
+		CHECK(end.size <= CHANNEL_DATA_MAX);
+		CHECK(habit != NEVER_RIGHT);
+		if (end.kind == CHANNEL_LATER)
+			channel_put_slot(&caller, slot);
+		atomic_fetch_add(&replies, 1);
+		return;
+	}
+	CHECK(habit != POSSIBLE);
+	atomic_fetch_add(&refused, 1);
+	atomic_store(&ended, true);
+}
+
+static void *make_calls(void *number)
+{
+	uint64_t dice = options.seed << 32 ^ round_now << 4 ^ (8 + (uintptr_t)number);
+	uint8_t *data = malloc(CHANNEL_DATA_MAX);
+
+	CHECK(data);
+	memset(data, (int)round_now, CHANNEL_DATA_MAX);
+	for (unsigned int i = 0; i < STEPS && !atomic_load(&ended); i++) {
+		const struct channel_call call = {
+			.code = i,
+			.data = data,
+			.size = chance(&dice, CHANNEL_DATA_MAX + 1),
+		};
+		int slot = channel_take_slot(&caller), r;
+
+		CHECK(slot == -EBUSY || (slot >= 0 && (unsigned int)slot < CHANNEL_SLOTS));
+		if (slot < 0) {
+			atomic_fetch_add(&busy, 1);
+			continue;
+		}
+		if (!chance(&dice, 16)) {
+			channel_put_slot(&caller, (unsigned int)slot);
+			continue;
+		}
+		channel_post(&caller, (unsigned int)slot, &call);
+		for (r = await((unsigned int)slot); r < 0 && chance(&dice, 2);)
+			r = await((unsigned int)slot);
+		if (r == 0 && chance(&dice, 8)) {
+			take_reply((unsigned int)slot, data);
+			continue;
+		}
+		if (r < 0)
+			atomic_fetch_add(&timeouts, 1);
+		if (!chance(&dice, 2) || !channel_withdraw(&caller, (unsigned int)slot))
+			channel_abandon(&caller, (unsigned int)slot);
+		atomic_fetch_add(&abandoned, 1);
+	}
+	free(data);
+	return NULL;
+}
+
+/* The peer replies to every call: each slot is free again. */
+static void recover_client(void)
+{
+	struct channel_server_part *part = hostile_part;
+
+	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++)
+		atomic_store(&channel_reply_at(part, slot)->number,
+			     atomic_load(&caller.own->posted[slot]));
+	for (unsigned int slot = 0; slot < CHANNEL_SLOTS; slot++)
+		CHECK(channel_take_slot(&caller) >= 0);
+	CHECK(channel_take_slot(&caller) == -EBUSY);
+	CHECK(atomic_load(&caller.taken) == ALL_SLOTS && !atomic_load(&caller.lost));
+	atomic_fetch_add(&recovered, 1);
+}
+
+/* --- Rounds -------------------------------------------------------------------------------- */
+
+static void set_up(const void *hostile, void *own)
+{
+	caller = (struct channel_caller){ .spin.budget_ns = spins() };
+	callee = (struct channel_callee){ .own = NULL };
+	if (hostile_is_client) {
+		callee.peer = hostile;
+		callee.own = own;
+	} else {
+		caller.peer = hostile;
+		caller.own = own;
+	}
+	memset(last_taken, 0, sizeof(last_taken));
+	atomic_store(&in_service, 0);
+	atomic_store(&over, false);
+	atomic_store(&ended, false);
+}
+
+static void run_threads(void)
+{
+	unsigned int n = hostile_is_client ? SERVERS : CLIENTS;
+	pthread_t attackers[ATTACKERS], honest[CLIENTS];
+
+	for (uintptr_t i = 0; i < n; i++)
+		CHECK(!pthread_create(&honest[i], NULL, hostile_is_client ? serve : make_calls,
+				      (void *)i));
+	/* Only one thread knows which numbers are possible. */
+	for (uintptr_t i = 0; i < (habit == POSSIBLE ? 1 : ATTACKERS); i++)
+		CHECK(!pthread_create(&attackers[i], NULL, attack, (void *)i));
+	for (unsigned int i = 0; i < n; i++)
+		pthread_join(honest[i], NULL);
+	atomic_store(&over, true);
+	for (unsigned int i = 0; i < (habit == POSSIBLE ? 1 : ATTACKERS); i++)
+		pthread_join(attackers[i], NULL);
+}
+
+static void run_round(void)
+{
+	int hostile_fd = part_new(), own_fd = part_new();
+	const void *hostile = map_guarded(hostile_fd, PROT_READ);
+	void *own = map_guarded(own_fd, PROT_READ | PROT_WRITE);
+
+	hostile_part = map_guarded(hostile_fd, PROT_READ | PROT_WRITE);
+	hostile_is_client = round_now % 2;
+	habit = round_now / 2 % HABITS;
+	set_up(hostile, own);
+	run_threads();
+	if (!atomic_load(&ended)) {
+		if (hostile_is_client)
+			recover_server();
+		else
+			recover_client();
+	}
+	unmap_guarded(hostile);
+	unmap_guarded(own);
+	unmap_guarded(hostile_part);
+	close(hostile_fd);
+	close(own_fd);
+}
+
+/* A wait without a bound. */
+static void too_long(int sig)
+{
+	static const char text[] = "hostile: a round takes longer than 60 s\n";
+
+	(void)sig;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(2);
+	abort();
+}
+
+static void parse(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i += 2) {
+		unsigned long *value = !strcmp(argv[i], "--rounds")  ? &options.rounds :
+				       !strcmp(argv[i], "--seconds") ? &options.seconds :
+				       !strcmp(argv[i], "--seed")    ? &options.seed :
+				       !strcmp(argv[i], "--round")   ? &options.only :
+								       NULL;
+
+		if (!value || i + 1 == argc) {
+			fputs("usage: hostile [--rounds N | --seconds N] [--seed N] [--round N]\n",
+			      stderr);
+			exit(2);
+		}
+		*value = strtoul(argv[i + 1], NULL, 0);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t begin = channel_now();
+
+	parse(argc, argv);
+	signal(SIGALRM, too_long);
+	round_now = options.only;
+	do {
+		alarm(60);
+		run_round();
+		round_now++;
+	} while (!options.only &&
+		 (options.seconds ? channel_now() - begin < options.seconds * 1000000000 :
+				    round_now < options.rounds));
+	printf("%lu rounds: %lu calls taken, %lu replies, %lu joins, %lu timeouts, %lu abandoned, %lu busy, "
+	       "%lu channels ended, %lu recovered\n",
+	       round_now - options.only, taken, replies, joins, timeouts, abandoned, busy, refused,
+	       recovered);
+	/* Otherwise the fuzzer tests nothing. */
+	if (!options.only &&
+	    (!taken || !replies || !joins || !timeouts || !abandoned || !refused || !recovered))
+		fail("something never happened");
+	return 0;
+}
