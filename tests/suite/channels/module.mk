@@ -4,6 +4,7 @@
 # explorer's way (model.h, ../explore/policy.h).
 #
 #   make fuzz-channels TIME=60            hostile peers; CHANNELS_SEED=, also a part of make fuzz
+#   make test-kills KILLS=10000           processes that are killed in calls, on a bus of ipcbusd
 #   make model-channels MODEL_COUNT=10000000 FROM=1   so many interleavings of the wait protocol
 
 CHANNELS_S := tests/suite/channels
@@ -65,7 +66,22 @@ model-channels: setup
 run-model-channels: $(CHANNELS_B)/model
 	@$< --count $(MODEL_COUNT) --from $(or $(FROM),1)
 
+# --- Clients and servers that are killed ------------------------------------------------------
+
+$(CHANNELS_B)/kills.o: $(CHANNELS_S)/kills.c | $(LIBIPC_HEADERS)
+	$(call msg,CC,$@)
+	$(Q)$(LIBIPC_COMPILE)
+
+$(CHANNELS_B)/kills: $(CHANNELS_B)/kills.o $(LIBIPC_OBJECTS)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(PROTOBUF_C_LIBS)
+
+.PHONY: run-channel-kills
+run-test-kills: run-channel-kills
+run-channel-kills: $(CHANNELS_B)/kills $(IPCBUSD_ASAN)
+	@$< --daemon $(IPCBUSD_ASAN) --kills $(KILLS)
+
 TEST_BUILDS += $(CHANNELS_B)/model $(CHANNELS_B)/asan/hostile
 UNIT_TESTS += $(CHANNELS_B)/model $(CHANNELS_B)/asan/hostile
-MORE_BUILDS += $(CHANNELS_B)/tsan/hostile
-MORE_UNIT_TESTS += $(CHANNELS_B)/tsan/hostile $(CHANNELS_S)/mutants
+MORE_BUILDS += $(CHANNELS_B)/tsan/hostile $(CHANNELS_B)/kills
+MORE_UNIT_TESTS += $(CHANNELS_B)/tsan/hostile $(CHANNELS_B)/kills $(CHANNELS_S)/mutants

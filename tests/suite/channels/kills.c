@@ -1,0 +1,660 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Clients and servers that are killed at random moments of calls through direct channels.
+ *
+ *   kills [--daemon PATH] [--kills N] [--seed N]
+ *
+ * Two clients with three threads each call one server with two threads, on a bus of ipcbusd. In
+ * each round one process, sometimes two, gets SIGKILL, and a new one takes its place.
+ *
+ * What must hold:
+ *   - When the server dies, no thread of a client waits for longer than 100 ms after the bus has
+ *     told the client of the death. On a busy machine the delays of a sleeping thread count too.
+ *   - When a client dies, the calls of the other client succeed.
+ *   - No call runs twice, and a call that succeeds has run.
+ *   - After each round the descriptors and mappings of the daemon and of the server, and the
+ *     driver's counts, are those of before. The daemon prints nothing, so a daemon with the
+ *     address sanitizer has no leaks.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <ipc/admin.h>
+#include <ipc/raw.h>
+
+#include "core/call.h"
+#include "core/channel-server.h"
+#include "core/proxy.h"
+
+#define CLIENTS	       2U
+#define CLIENT_THREADS 3U
+#define SERVER_THREADS 2U
+#define CALLS	       (1U << 22) /* numbers before they are used again */
+#define LARGE	       20000U	  /* does not fit into a channel */
+#define LIFE_USEC      20000	  /* of a process, at most, once it has a channel */
+#define BEAT_USEC      2000U
+#define HANG_NS	       100000000ULL
+/* For things that have no limit of their own, on a busy machine. */
+#define PATIENCE_NS    30000000000ULL
+
+/* Methods. The request is the number of the call. */
+enum { ECHO = 1, SLEEP, REPLY_LARGE };
+
+static const char *daemon_path;
+static unsigned long kills = 200, killed, seed = 1;
+static char folder[] = "/tmp/ipcbusd.XXXXXX", bus[64], log_path[64];
+static pid_t daemon_pid, server_pid, client_pids[CLIENTS];
+
+/* Shared by all processes. */
+static struct report {
+	atomic_bool failed;
+	char text[500];
+	atomic_uint next; /* number of a call */
+	atomic_uchar runs[CALLS];
+	atomic_ulong calls, by_channel;
+	atomic_ulong successes[CLIENTS], deaths, worst_ns;
+	atomic_uint channel_calls[CLIENTS]; /* successes of this process after it has a channel */
+} * report;
+
+/* What must be the same after each round. */
+struct counts {
+	char stats[600];
+	unsigned int daemon_fds, daemon_maps, server_fds, server_maps;
+};
+
+/* --- Findings ---------------------------------------------------------------------------- */
+
+static void end_all(void)
+{
+	const pid_t pids[] = { client_pids[0], client_pids[1], server_pid, daemon_pid };
+
+	for (unsigned int i = 0; i < 4; i++)
+		if (pids[i] > 0)
+			kill(pids[i], SIGKILL);
+	unlink(bus);
+	unlink(log_path);
+	rmdir(folder);
+}
+
+static __attribute__((format(printf, 1, 2))) _Noreturn void found(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(stderr, "kills: FOUND after %lu kills of seed %lu: ", killed, seed);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	end_all();
+	exit(1);
+}
+
+/* In a client or the server. */
+static __attribute__((format(printf, 1, 2))) _Noreturn void fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (!atomic_load(&report->failed)) {
+		vsnprintf(report->text, sizeof(report->text), format, args);
+		atomic_store(&report->failed, true);
+	}
+	va_end(args);
+	_exit(1);
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* --- The server -------------------------------------------------------------------------- */
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	static const uint8_t large[LARGE];
+	uint32_t number;
+
+	(void)userdata;
+	if (request->size != sizeof(number))
+		return -EINVAL;
+	memcpy(&number, request->data, sizeof(number));
+	if (atomic_fetch_add(&report->runs[number % CALLS], 1))
+		fail("call %u runs twice", number);
+	atomic_fetch_add(&report->calls, 1);
+	if (is_channel_call(call->number))
+		atomic_fetch_add(&report->by_channel, 1);
+	if (request->code == SLEEP)
+		usleep(8000);
+	if (request->code == REPLY_LARGE)
+		return ipc_raw_reply(
+			call, &(struct ipc_raw_message){ .data = large, .size = sizeof(large) });
+	return ipc_raw_reply(call,
+			     &(struct ipc_raw_message){ .data = &number, .size = sizeof(number) });
+}
+
+static const struct ipc_raw_ops ops = { .serve = serve };
+
+static _Noreturn void run_server(void)
+{
+	struct ipc_object *object;
+	struct ipc *ipc;
+	int r;
+
+	r = ipc_open(&ipc, bus);
+	if (r == 0)
+		r = ipc_raw_object_new(ipc, &ops, NULL, &object);
+	if (r == 0)
+		r = ipc_set_threads(ipc, SERVER_THREADS);
+	/* The one before it may still be on the bus. */
+	for (int i = 0; r == 0 && (r = ipc_set_manager(ipc, object)) == -EBUSY && i < 10000; i++)
+		usleep(1000), r = 0;
+	if (r == 0)
+		r = ipc_run(ipc);
+	fail("the server ends: %s", strerror(-r));
+}
+
+/* --- A client ----------------------------------------------------------------------------- */
+
+static unsigned int client_number;
+static struct ipc *client_ipc;
+static struct ipc_proxy *proxy;
+static _Atomic uint64_t death_notice;
+
+static void on_death(struct ipc_proxy *dead, void *userdata)
+{
+	(void)dead, (void)userdata;
+	atomic_store(&death_notice, now());
+}
+
+static void *run_connection(void *unused)
+{
+	(void)unused;
+	ipc_run(client_ipc);
+	return NULL;
+}
+
+/* A thread that only sleeps: its delays are those of a busy machine. */
+static _Atomic uint64_t last_beat, longest_beat;
+
+static void *beat(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		uint64_t begin = now(), took;
+
+		atomic_store(&last_beat, begin);
+		usleep(BEAT_USEC);
+		took = now() - begin;
+		if (took > atomic_load(&longest_beat))
+			atomic_store(&longest_beat, took);
+	}
+	return NULL;
+}
+
+static uint64_t delay_of_machine(void)
+{
+	uint64_t running = now() - atomic_load(&last_beat), longest = atomic_load(&longest_beat);
+
+	return running > longest ? running : longest;
+}
+
+/* The server is dead: how long did the thread wait after it could have known? */
+static void check_delay(uint64_t begin, int error)
+{
+	uint64_t notice = atomic_load(&death_notice), end = now(), worst, delay;
+
+	/* The bus has no manager until the next server. */
+	if (error != -EOWNERDEAD && error != -ENOTCONN)
+		fail("a call fails with %s", strerror(-error));
+	atomic_fetch_add(&report->deaths, 1);
+	if (!notice)
+		return;
+	delay = end - (notice > begin ? notice : begin);
+	worst = atomic_load(&report->worst_ns);
+	while (delay > worst && !atomic_compare_exchange_weak(&report->worst_ns, &worst, delay))
+		;
+	/* Several threads have to run in the meantime. */
+	if (delay > HANG_NS + 4 * delay_of_machine())
+		fail("a call ends %llu ms after the death of the server is known",
+		     (unsigned long long)delay / 1000000);
+}
+
+static void check_reply(uint32_t code, uint32_t number, const struct ipc_raw_message *reply)
+{
+	if (reply->size != (code == REPLY_LARGE ? LARGE : sizeof(number)))
+		fail("a reply has %zu bytes", reply->size);
+	if (code != REPLY_LARGE && memcmp(reply->data, &number, sizeof(number)) != 0)
+		fail("call %u got the reply of another call", number);
+	if (atomic_load(&report->runs[number % CALLS]) != 1)
+		fail("call %u succeeded, but did not run", number);
+}
+
+/* Returns false when the server is dead. */
+static bool make_call(unsigned int *dice)
+{
+	unsigned int kind = (unsigned int)rand_r(dice) % 64;
+	uint32_t number = atomic_fetch_add(&report->next, 1);
+	const struct ipc_options options = {
+		.timeout_usec = kind % 8 == 0 ? (unsigned int)rand_r(dice) % 10000 : 0,
+	};
+	const struct ipc_raw_message request = {
+		.code = kind < 2 ? SLEEP :
+			kind < 6 ? REPLY_LARGE :
+				   ECHO,
+		.data = &number,
+		.size = sizeof(number),
+	};
+	struct ipc_raw_message *reply;
+	uint64_t begin = now();
+	int r;
+
+	atomic_store(&report->runs[number % CALLS], 0);
+	r = ipc_raw_call(proxy, &request, &options, &reply, NULL);
+	if (r == -ETIMEDOUT && options.timeout_usec)
+		return true;
+	if (r < 0) {
+		check_delay(begin, r);
+		return false;
+	}
+	check_reply(request.code, number, reply);
+	ipc_raw_free(reply);
+	atomic_fetch_add(&report->successes[client_number], 1);
+	if (atomic_load(&proxy->channel))
+		atomic_fetch_add(&report->channel_calls[client_number], 1);
+	return true;
+}
+
+static void *make_calls(void *number)
+{
+	unsigned int dice = (unsigned int)((uintptr_t)number * 7919 + (unsigned int)getpid());
+
+	while (make_call(&dice))
+		;
+	return NULL;
+}
+
+static _Noreturn void run_client(unsigned int number)
+{
+	pthread_t threads[CLIENT_THREADS], connection, heart;
+	int r;
+
+	client_number = number;
+	if (ipc_wait_manager(bus, 30000000) != 1)
+		fail("no server");
+	r = ipc_open(&client_ipc, bus);
+	if (r == 0)
+		r = ipc_get_manager(client_ipc, &proxy);
+	if (r == 0)
+		r = ipc_proxy_on_death(proxy, on_death, NULL, NULL);
+	/* A server that was killed in the meantime. */
+	if (r == -EOWNERDEAD)
+		_exit(0);
+	if (r < 0)
+		fail("the client does not begin: %s", strerror(-r));
+	atomic_store(&last_beat, now());
+	pthread_create(&heart, NULL, beat, NULL);
+	pthread_create(&connection, NULL, run_connection, NULL);
+	for (uintptr_t i = 0; i < CLIENT_THREADS; i++)
+		pthread_create(&threads[i], NULL, make_calls, (void *)i);
+	for (unsigned int i = 0; i < CLIENT_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	_exit(0);
+}
+
+/* --- Processes ---------------------------------------------------------------------------- */
+
+static void check_alive(void)
+{
+	int status;
+
+	if (atomic_load(&report->failed))
+		found("%s", report->text);
+	if (waitpid(daemon_pid, &status, WNOHANG) == daemon_pid) {
+		daemon_pid = 0;
+		found("the daemon ended with status %#x", status);
+	}
+}
+
+static void start_daemon(void)
+{
+	int log;
+
+	if (!mkdtemp(folder))
+		found("no folder");
+	snprintf(bus, sizeof(bus), "%s/bus", folder);
+	snprintf(log_path, sizeof(log_path), "%s/log", folder);
+	log = open(log_path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0600);
+	daemon_pid = fork();
+	if (!daemon_pid) {
+		dup2(log, STDERR_FILENO);
+		execl(daemon_path, daemon_path, "--bus", bus, NULL);
+		_exit(127);
+	}
+	close(log);
+	while (ipc_wait_manager(bus, 0) != 0) {
+		check_alive();
+		usleep(1000);
+	}
+}
+
+static pid_t start(bool is_server, unsigned int number)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		found("no process");
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (is_server)
+		run_server();
+	run_client(number);
+}
+
+static void start_client(unsigned int i)
+{
+	atomic_store(&report->channel_calls[i], 0);
+	client_pids[i] = start(false, i);
+}
+
+/* A client that has noticed the death of its server. */
+static void wait_for_end(unsigned int i)
+{
+	uint64_t begin = now();
+	int status;
+
+	while (waitpid(client_pids[i], &status, WNOHANG) != client_pids[i]) {
+		check_alive();
+		if (now() - begin > PATIENCE_NS)
+			found("client %u hangs after the death of the server", i);
+		usleep(500);
+	}
+	check_alive();
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		found("client %u ended with status %#x", i, status);
+}
+
+/* All clients make calls, and through channels. */
+static void wait_for_channels(void)
+{
+	uint64_t begin = now();
+
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		while (atomic_load(&report->channel_calls[i]) < 10) {
+			check_alive();
+			if (now() - begin > PATIENCE_NS)
+				found("client %u makes no calls through a channel", i);
+			usleep(500);
+		}
+}
+
+/* --- What is left ------------------------------------------------------------------------- */
+
+static unsigned int count_fds(pid_t pid)
+{
+	char path[64];
+	unsigned int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static unsigned int count_maps(pid_t pid)
+{
+	char path[64], line[500];
+	unsigned int n = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		n += !!strstr(line, "memfd:ipc");
+	if (file)
+		fclose(file);
+	return n;
+}
+
+static void read_stats(char *text, size_t size)
+{
+	static const char *const names = " procs nodes handles watches transactions files ";
+	char all[1000], *line, *rest = all, name[40], word[42];
+	int fd = ipc_open_state(bus, "stats");
+	ssize_t length = fd < 0 ? -1 : read(fd, all, sizeof(all) - 1);
+	unsigned long live;
+	size_t n = 0;
+
+	if (length < 0)
+		found("the daemon does not reply with its counts");
+	close(fd);
+	all[length] = 0;
+	*text = 0;
+	while ((line = strsep(&rest, "\n"))) {
+		if (sscanf(line, "%39s %lu", name, &live) != 2)
+			continue;
+		snprintf(word, sizeof(word), " %s ", name);
+		if (strstr(names, word))
+			n += (size_t)snprintf(text + n, size - n, "%s %lu ", name, live);
+	}
+}
+
+static void count(struct counts *counts)
+{
+	*counts = (struct counts){ .daemon_fds = count_fds(daemon_pid),
+				   .daemon_maps = count_maps(daemon_pid) };
+	read_stats(counts->stats, sizeof(counts->stats));
+	if (server_pid) {
+		counts->server_fds = count_fds(server_pid);
+		counts->server_maps = count_maps(server_pid);
+	}
+}
+
+static bool is_more(const struct counts *counts, const struct counts *before)
+{
+	return strcmp(counts->stats, before->stats) != 0 ||
+	       counts->daemon_fds > before->daemon_fds ||
+	       counts->daemon_maps > before->daemon_maps ||
+	       counts->server_fds > before->server_fds || counts->server_maps > before->server_maps;
+}
+
+/* All clients have ended. The first time, remembers the counts once they stay the same. */
+static void check_counts(struct counts *before)
+{
+	uint64_t begin = now();
+	struct counts counts;
+
+	if (!before->daemon_fds) {
+		usleep(500000);
+		count(before);
+		return;
+	}
+	for (;;) {
+		count(&counts);
+		if (!is_more(&counts, before))
+			return;
+		check_alive();
+		if (now() - begin > PATIENCE_NS)
+			found("left behind: %s, fds %u and %u, maps %u and %u; "
+			      "before: %s, fds %u and %u, maps %u and %u",
+			      counts.stats, counts.daemon_fds, counts.server_fds,
+			      counts.daemon_maps, counts.server_maps, before->stats,
+			      before->daemon_fds, before->server_fds, before->daemon_maps,
+			      before->server_maps);
+		usleep(1000);
+	}
+}
+
+/* --- Rounds ------------------------------------------------------------------------------- */
+
+static void kill_process(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	killed++;
+}
+
+static void kill_server(bool with_client)
+{
+	static struct counts before;
+
+	kill_process(server_pid);
+	if (with_client)
+		kill_process(client_pids[0]);
+	waitpid(server_pid, NULL, 0);
+	server_pid = 0;
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		wait_for_end(i);
+	check_counts(&before);
+	server_pid = start(true, 0);
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		start_client(i);
+}
+
+static void kill_client(unsigned int i)
+{
+	unsigned int other = !i;
+	unsigned long successes;
+	uint64_t begin = now();
+
+	kill_process(client_pids[i]);
+	waitpid(client_pids[i], NULL, 0);
+	successes = atomic_load(&report->successes[other]);
+	while (atomic_load(&report->successes[other]) < successes + 10) {
+		check_alive();
+		if (now() - begin > PATIENCE_NS)
+			found("client %u gets no replies after the death of another client", other);
+		usleep(100);
+	}
+	start_client(i);
+}
+
+static void kill_clients(void)
+{
+	static struct counts before;
+
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		kill_process(client_pids[i]);
+		usleep((useconds_t)random() % 1000);
+	}
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		waitpid(client_pids[i], NULL, 0);
+	check_counts(&before);
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		start_client(i);
+}
+
+static void play_round(void)
+{
+	wait_for_channels();
+	usleep((useconds_t)random() % LIFE_USEC);
+	switch (random() % 8) {
+	case 0:
+	case 1:
+		kill_server(false);
+		break;
+	case 2:
+		kill_server(true);
+		break;
+	case 3:
+		kill_clients();
+		break;
+	default:
+		kill_client((unsigned int)random() % CLIENTS);
+	}
+}
+
+static void end_daemon(void)
+{
+	struct stat log;
+	int status;
+
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		kill(client_pids[i], SIGKILL);
+		waitpid(client_pids[i], NULL, 0);
+		client_pids[i] = 0;
+	}
+	kill(server_pid, SIGKILL);
+	waitpid(server_pid, NULL, 0);
+	server_pid = 0;
+	kill(daemon_pid, SIGTERM);
+	waitpid(daemon_pid, &status, 0);
+	daemon_pid = 0;
+	if (status || stat(log_path, &log) || log.st_size) {
+		char line[200];
+		FILE *file = fopen(log_path, "re");
+
+		for (int i = 0; file && i < 40 && fgets(line, sizeof(line), file); i++)
+			fprintf(stderr, "# %s", line);
+		found("the daemon ended with status %#x", status);
+	}
+	end_all();
+}
+
+static void parse(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i += 2) {
+		unsigned long *value = !strcmp(argv[i], "--kills") ? &kills :
+				       !strcmp(argv[i], "--seed")  ? &seed :
+								     NULL;
+
+		if (i + 1 < argc && !strcmp(argv[i], "--daemon")) {
+			daemon_path = argv[i + 1];
+		} else if (i + 1 < argc && value) {
+			*value = strtoul(argv[i + 1], NULL, 0);
+		} else {
+			fputs("usage: kills [--daemon PATH] [--kills N] [--seed N]\n", stderr);
+			exit(2);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/tests/suite/daemon/asan/ipcbusd", getenv("B") ?: "build");
+	daemon_path = path;
+	parse(argc, argv);
+	srandom((unsigned int)seed);
+	setenv("IPC_CHANNELS", "1", 1);
+	setenv("ASAN_OPTIONS", "detect_leaks=1", 0);
+	report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (report == MAP_FAILED)
+		return 2;
+	start_daemon();
+	server_pid = start(true, 0);
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		start_client(i);
+	while (killed < kills)
+		play_round();
+	end_daemon();
+	printf("kills: %lu of seed %lu: %lu calls, %lu through channels; %lu calls ended with the "
+	       "server, at most %lu us after the notice\n",
+	       killed, seed, report->calls, report->by_channel, report->deaths,
+	       report->worst_ns / 1000);
+	return 0;
+}
