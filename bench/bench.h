@@ -140,6 +140,7 @@ extern const struct bench_transport bench_calls, bench_daemon_calls;
 extern const struct bench_transport bench_streams;
 extern const struct bench_transport bench_daemon, bench_daemon_raw;
 extern const struct bench_transport bench_daemon_typed;
+extern const struct bench_transport bench_channels, bench_channels_typed;
 extern const struct bench_transport bench_dbus_direct, bench_dbus_broker;
 extern const struct bench_transport bench_grpc;
 extern const struct bench_transport bench_cpp;
@@ -153,6 +154,8 @@ extern const char *const bench_not_built[];
 
 /* For create: libipc's bus is ipcbusd's, which is started first. Each case is a process. */
 int bench_daemon_start(struct bench_case *c);
+/* Also lets client and server use direct channels. */
+int bench_channels_start(struct bench_case *c);
 bool bench_daemon_exists(void);
 /* Whether libipc's bus is the driver's and has no service manager. */
 bool bench_driver_exists(void);

@@ -49,6 +49,7 @@ int bench_daemon_start(struct bench_case *c)
 
 	snprintf(path, sizeof(path), "%s/bench-ipcbusd", folder ? folder : "/tmp");
 	setenv("IPCBUS_DEVICE", path, 1);
+	setenv("IPC_CHANNELS", "0", 1);
 	unlink(path);
 	c->daemon = fork();
 	if (c->daemon < 0)
@@ -64,6 +65,14 @@ int bench_daemon_start(struct bench_case *c)
 		usleep(1000);
 	}
 	return bench_fail("start ipcbusd (is it beside this program?)", -ETIMEDOUT);
+}
+
+int bench_channels_start(struct bench_case *c)
+{
+	int r = bench_daemon_start(c);
+
+	setenv("IPC_CHANNELS", "1", 1);
+	return r;
 }
 
 static int serve_call(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
@@ -127,6 +136,20 @@ const struct bench_transport bench_daemon = {
 	.many = true,
 	.exists = bench_daemon_exists,
 	.create = bench_daemon_start,
+	.serve = daemon_serve,
+	.connect = daemon_connect,
+	.round = daemon_round,
+};
+
+/* The same through direct channels. */
+const struct bench_transport bench_channels = {
+	.name = "channels",
+	.call = "call",
+	.state_size = sizeof(struct daemon_state),
+	.has_beside = true,
+	.many = true,
+	.exists = bench_daemon_exists,
+	.create = bench_channels_start,
 	.serve = daemon_serve,
 	.connect = daemon_connect,
 	.round = daemon_round,

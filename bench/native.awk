@@ -6,10 +6,10 @@
 
 BEGIN {
 	FS = "\t"
-	rows = split("spin call|shared call|pipe call|seqpacket call|zeromq call|ipcbus call|ipcbusd call|" \
-		"seqpacket typed|ipcbus typed|ipcbusd typed|sd-bus typed|dbus-broker typed|grpc typed", row, "|")
-	split("spin ring|futex pair|pipe|Unix seqpacket|ZeroMQ|ipcbus, raw ioctl|ipcbusd, libipc's bytes|" \
-		"protobuf-c, seqpacket|ipcbus, stubs|ipcbusd, stubs|sd-bus, no bus|dbus-broker|gRPC, C core", label, "|")
+	rows = split("spin call|shared call|pipe call|seqpacket call|zeromq call|ipcbus call|ipcbusd call|channels call|" \
+		"seqpacket typed|ipcbus typed|ipcbusd typed|channels typed|sd-bus typed|dbus-broker typed|grpc typed", row, "|")
+	split("spin ring|futex pair|pipe|Unix seqpacket|ZeroMQ|ipcbus, raw ioctl|ipcbusd, libipc's bytes|the same, channels|" \
+		"protobuf-c, seqpacket|ipcbus, stubs|ipcbusd, stubs|the same, channels|sd-bus, no bus|dbus-broker|gRPC, C core", label, "|")
 }
 
 {
@@ -82,12 +82,12 @@ function print_condition(title, key,  i, cell, any) {
 		if (!rounds[cell])
 			continue
 		if (!any++)
-			printf "%-24s %10s %10s %10s %10s %9s %8s %9s\n", title, "p50", "p99", "p99.9", \
-				"CPU", "switches", "x futex", "x packet"
-		printf "%-24s %10s %10s %10s %10s %9s %8s %9s\n", label[i], commas(figure(cell, 9)), \
+			printf "%-24s %10s %10s %10s %10s %9s %8s %8s %9s\n", title, "p50", "p99", "p99.9", \
+				"CPU", "switches", "x spin", "x futex", "x packet"
+		printf "%-24s %10s %10s %10s %10s %9s %8s %8s %9s\n", label[i], commas(figure(cell, 9)), \
 			commas(figure(cell, 10)), commas(figure(cell, 11)), commas(figure(cell, 12)), \
-			rounded("%.2f", figure(cell, 13)), rounded("%.2f", ratio(cell, "shared call")), \
-			rounded("%.2f", ratio(cell, "seqpacket call"))
+			rounded("%.2f", figure(cell, 13)), rounded("%.2f", ratio(cell, "spin call")), \
+			rounded("%.2f", ratio(cell, "shared call")), rounded("%.2f", ratio(cell, "seqpacket call"))
 	}
 	if (any)
 		print ""
@@ -145,7 +145,7 @@ END {
 	print "p50 ...      Nanoseconds of a call; the reply has 4 bytes. -: too few calls."
 	print "CPU          Nanoseconds of CPU of all processes of the row, for a call; switches: how often"
 	print "             these gave up or lost a CPU. The other work does not count."
-	print "x futex      p50 by that of the futex pair, and of seqpacket (x packet), in the same round."
+	print "x spin ...   p50 by that of the spin ring, of the futex pair and of seqpacket, in the same round."
 	print "other work   The client computes for 20 us, or sleeps for 1 ms, before each call."
 	print "clients      So many call all the time. The figure is of one of them."
 }

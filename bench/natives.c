@@ -15,9 +15,11 @@ const struct bench_transport *const bench_transports[] = {
 #endif
 	&bench_ipcbus,
 	&bench_daemon,
+	&bench_channels,
 	&bench_protobuf,
 	&bench_typed,
 	&bench_daemon_typed,
+	&bench_channels_typed,
 	&bench_dbus_direct,
 	&bench_dbus_broker,
 #ifdef HAVE_GRPC

@@ -132,3 +132,15 @@ const struct bench_transport bench_daemon_typed = {
 	.connect = typed_connect,
 	.round = typed_round,
 };
+
+const struct bench_transport bench_channels_typed = {
+	.name = "channels",
+	.call = "typed",
+	.state_size = sizeof(struct typed_state),
+	.many = true,
+	.exists = bench_daemon_exists,
+	.create = bench_channels_start,
+	.serve = typed_serve,
+	.connect = typed_connect,
+	.round = typed_round,
+};
