@@ -5,9 +5,11 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "errors.h"
 #include "text.h"
@@ -329,4 +331,34 @@ int ipc_print_error(const char *what, int code, const struct ipc_error *error)
 
 	fprintf(stderr, "%s: %s\n", what, ipc_error_text(text, sizeof(text), code, error));
 	return 1;
+}
+
+/* --- The log ---------------------------------------------------------------------- */
+
+#define LOG_LINE_MAX	(IPC_ERROR_TEXT_MAX + IPC_PRINTABLE_MAX)
+
+static struct {
+	ipc_log_cb cb;
+	void *userdata;
+} sink;
+
+void ipc_set_log(ipc_log_cb cb, void *userdata)
+{
+	sink.cb = cb;
+	sink.userdata = userdata;
+}
+
+void ipc_log(int priority, const char *format, ...)
+{
+	char line[LOG_LINE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	ipc_printable(line, sizeof(line), line);
+	if (sink.cb)
+		sink.cb(priority, line, sink.userdata);
+	else if (priority <= LOG_ERR)
+		fprintf(stderr, "%s\n", line);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "core/private.h"
@@ -52,6 +53,25 @@ START_TEST(an_error_of_a_newer_program)
 	ck_assert_int_eq(newer.error.cause, 0);
 	ck_assert_ptr_null(newer.error.name);
 	ck_assert_uint_eq(newer.later, 7);
+}
+END_TEST
+
+static void take_line(int priority, const char *text, void *userdata)
+{
+	snprintf(userdata, 100, "%d %s", priority, text);
+}
+
+START_TEST(log_lines_are_printable)
+{
+	char line[100] = "";
+
+	ipc_set_log(take_line, line);
+	ipc_log(LOG_WARNING, "a\n%s %d", "\033[31m", 7);
+	ck_assert_str_eq(line, "4 a??[31m 7");
+	ipc_set_log(NULL, NULL);
+	*line = '\0';
+	ipc_log(LOG_WARNING, "dropped");
+	ck_assert_str_eq(line, "");
 }
 END_TEST
 
@@ -226,7 +246,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("error", every_number_has_words, done_leaves_an_empty_error,
+	return RUN_TESTS("error", every_number_has_words, log_lines_are_printable,
+			 done_leaves_an_empty_error,
 			 an_error_of_a_newer_program, fail_says_what_is_known,
 			 the_services_text_is_cleaned, each_length_of_utf8_stays,
 			 what_does_not_fit_is_cut, a_text_becomes_printable_where_it_is,

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "core/deadline.h"
 #include "core/request.h"
@@ -142,6 +143,10 @@ void names_report(struct names *names)
 	while (take_event(names, &event)) {
 		if (event.lost)
 			event.lost->type->drop(event.lost);
+		if (event.error)
+			ipc_log(LOG_WARNING, "ipc: %s: %s%s", event.text,
+				event.lost ? "replaced by another process" : "cannot register again: ",
+				event.lost ? "" : ipc_strerror(event.error));
 		call_back(names, event.text, event.kind, event.error);
 	}
 }

@@ -201,11 +201,41 @@ static PyObject *printable(PyObject *module, PyObject *value)
 	return PyUnicode_FromString(to);
 }
 
+static PyObject *log_callback;
+
+static void log_line(int priority, const char *line, void *userdata)
+{
+	PyGILState_STATE state;
+	PyObject *result;
+
+	(void)userdata;
+	if (!python_enter(&state))
+		return;
+	result = PyObject_CallFunction(log_callback, "is", priority, line);
+	if (!result)
+		PyErr_WriteUnraisable(log_callback);
+	Py_XDECREF(result);
+	python_leave(state);
+}
+
+/* set_log(callback): callback(priority of syslog(3), text) */
+static PyObject *set_log(PyObject *module, PyObject *callback)
+{
+	PyObject *before = log_callback;
+
+	(void)module;
+	log_callback = Py_NewRef(callback);
+	Py_XDECREF(before);
+	ipc_set_log(log_line, NULL);
+	Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
 	{ "printable", printable, METH_O, NULL },
 	{ "set_error_factory", set_error_factory, METH_O, NULL },
 	{ "close_all", close_all, METH_NOARGS, NULL },
 	{ "message_bytes", message_bytes, METH_O, NULL },
+	{ "set_log", set_log, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

@@ -14,6 +14,15 @@ from .errors import DeadlineExceeded, Error
 
 log = logging.getLogger("ipcbus")
 
+
+def _log_line(priority: int, text: str) -> None:
+    """Errors that no caller sees, with a priority of syslog(3)."""
+    level = logging.ERROR if priority <= 3 else logging.WARNING if priority == 4 else logging.INFO
+    log.log(level, "%s", text)
+
+
+_core.set_log(_log_line)
+
 Buffer = Union[bytes, bytearray, memoryview, _core.Message, _core.Call]
 # What travels beside the bytes of a message under a tag: an object of this process, one of
 # another process, or a file descriptor, which stays the sender's.

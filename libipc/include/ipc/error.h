@@ -115,6 +115,24 @@ int ipc_print_open_error(const char *device, int code);
  */
 char *ipc_printable(char *to, size_t size, const char *text);
 
+/*
+ * The log of this process: errors that no caller sees. Such are exceptions of handlers and
+ * callbacks in C++, Python and Rust, which the library of the server logs once, with the name of
+ * the method; and registrations that were lost or could not be replayed.
+ *
+ * ipc_log() formats a line and passes it to the callback of ipc_set_log(). priority is LOG_ERR and
+ * the like of syslog(3). Without a callback, LOG_ERR and more severe priorities are printed to
+ * stderr, and others are dropped.
+ *
+ * ipc_set_log() is process-wide, and must be called before other threads use the library. With
+ * NULL, there is no callback. cb may run on any thread, and on several at once. It must not call
+ * functions of the library that take a connection. text is as ipc_printable() makes it, without a
+ * newline, and valid during the call.
+ */
+typedef void (*ipc_log_cb)(int priority, const char *text, void *userdata);
+void ipc_set_log(ipc_log_cb cb, void *userdata);
+void ipc_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* For ipc_auto(). */
 static inline void ipc_error_donep(struct ipc_error *p) { ipc_error_done(p); }
 

@@ -180,6 +180,7 @@ pub type ipc_freeze_cb = unsafe extern "C" fn(*mut ipc_proxy, c_int, *mut c_void
 pub type ipc_writable_cb = unsafe extern "C" fn(*mut ipc, *mut c_void);
 pub type ipc_reconnect_cb = unsafe extern "C" fn(*mut ipc, c_uint, *mut c_void);
 pub type ipc_idle_cb = unsafe extern "C" fn(*mut ipc, *const c_char, *mut c_void);
+pub type ipc_log_cb = unsafe extern "C" fn(c_int, *const c_char, *mut c_void);
 pub type ipc_registration_cb =
     unsafe extern "C" fn(*mut ipc, *const c_char, c_uint, c_int, *mut c_void);
 pub type ipc_name_cb = unsafe extern "C" fn(
@@ -318,6 +319,9 @@ extern "C" {
         userdata: *mut c_void,
         ret_slot: *mut *mut ipc_slot,
     ) -> c_int;
+
+    pub fn ipc_set_log(cb: Option<ipc_log_cb>, userdata: *mut c_void);
+    pub fn ipc_log(priority: c_int, format: *const c_char, ...);
 
     // <ipc/name.h>
     pub fn ipc_register_name(

@@ -79,10 +79,28 @@ pub use proxy::Proxy;
 pub use slot::Slot;
 pub use stream::{Item, Receiver, Sender, Stream};
 
+use std::ffi::{CStr, CString};
 use std::fmt;
-use std::io::Write;
+use std::os::raw::{c_char, c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Duration;
+
+fn c_str(text: &'static [u8]) -> *const c_char {
+    text.as_ptr() as *const c_char
+}
+
+/// Passes errors that no caller sees to `function`, with a priority of syslog(3): see
+/// `ipc_set_log()`. Call it before the first connection is opened.
+pub fn set_log(function: fn(i32, &str)) {
+    unsafe extern "C" fn line(priority: c_int, text: *const c_char, function: *mut c_void) {
+        let function: fn(i32, &str) = std::mem::transmute(function);
+        let text = CStr::from_ptr(text).to_string_lossy();
+        // The log has no log.
+        let _ = catch_unwind(AssertUnwindSafe(|| function(priority, &text)));
+    }
+    // SAFETY: a function lives as long as the program.
+    unsafe { ipcbus_sys::ipc_set_log(Some(line), function as *mut c_void) }
+}
 
 /// Runs what the program gave us below a frame of C, which no panic may cross. A panic is printed
 /// with what panicked.
@@ -94,9 +112,10 @@ pub(crate) fn guarded<T>(what: impl fmt::Display, run: impl FnOnce() -> T) -> Op
                 Some(text) => text,
                 None => panic.downcast_ref::<String>().map_or("", |text| text),
             };
-            let line = format!("ipc: {what}: panic: {}\n", error::printable(text));
-            // Nobody may read it.
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            let line = format!("ipc: {what}: panic: {}", error::printable(text)).replace('\0', "?");
+            let line = CString::new(line).unwrap_or_default();
+            // SAFETY: both are texts.
+            unsafe { ipcbus_sys::ipc_log(libc::LOG_ERR, c_str(b"%s\0"), line.as_ptr()) };
             // What was thrown may panic when it is dropped.
             if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
                 std::mem::forget(again);

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -283,6 +284,17 @@ template <typename T> using outcome = T;
 #endif
 
 /* Programs need these only to write functions that work in both kinds of sources. */
+/* Pass errors that no caller sees to function, with a priority of syslog(3): see ipc_set_log(). Must
+ * be called before the first connection is opened. */
+inline void set_log(std::function<void(int priority, const char *text)> function)
+{
+	static std::function<void(int, const char *)> kept;
+	c::ipc_log_cb log = [](int priority, const char *text, void *) noexcept { kept(priority, text); };
+
+	kept = std::move(function);
+	c::ipc_set_log(kept ? log : nullptr, nullptr);
+}
+
 namespace detail {
 
 /* The end of a function that returns outcome<T>. */
@@ -316,8 +328,8 @@ inline outcome<void> check(int r)
 }
 
 /*
- * Prints "WHERE: unhandled exception: TEXT" to stderr, of the exception that is being handled. format
- * is that of WHERE.
+ * Logs "WHERE: unhandled exception: TEXT" with ipc_log(), of the exception that is being handled.
+ * format is that of WHERE.
  */
 __attribute__((cold, format(printf, 1, 2))) inline void log_exception(const char *format, ...) noexcept
 {
@@ -329,7 +341,10 @@ __attribute__((cold, format(printf, 1, 2))) inline void log_exception(const char
 
 		shown.name = const_cast<char *>("unhandled exception");
 		shown.message = const_cast<char *>(text);
-		c::ipc_print_error(where, -EREMOTEIO, &shown);
+		char line[IPC_ERROR_TEXT_MAX];
+
+		c::ipc_log(/* LOG_ERR */ 3, "%s: %s", where,
+			   c::ipc_error_text(line, sizeof(line), -EREMOTEIO, &shown));
 	};
 
 	va_start(args, format);
