@@ -176,14 +176,13 @@ static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
 	return 0;
 }
 
-/* The call has ended, so its client no longer waits by the bus. */
-static __attribute__((noinline)) void end_join(struct thread *t, struct served *served,
-					       unsigned int slot)
+/* Takes the call by which the client joined, or 0. Must precede channel_answer(), after which the
+ * slot can belong to the next call. */
+static uint64_t take_joined(struct served *served, unsigned int slot)
 {
-	uint64_t join = atomic_exchange(&served->slots[slot].join, 0);
+	_Atomic uint64_t *join = &served->slots[slot].join;
 
-	if (join)
-		reply_by_bus(t, join);
+	return unlikely(atomic_load(join)) ? atomic_exchange(join, 0) : 0;
 }
 
 /* A reply with objects goes by the bus, to the client that joins for it. */
@@ -213,6 +212,7 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 	unsigned int slot = SLOT_OF(send->call), bit = 1U << slot;
 	uint32_t number = NUMBER_OF(send->call);
 	struct channel_end end = { .kind = CHANNEL_REPLY, .size = (uint32_t)send->data_size };
+	uint64_t join;
 	int r;
 
 	if (atomic_load(&served->callee.seen[slot]) != number ||
@@ -241,9 +241,11 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 		return r;
 	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
 		return -ESRCH;
+	join = take_joined(served, slot);
 	channel_answer(&served->callee, slot, number, &end, NULL);
-	if (unlikely(atomic_load(&served->slots[slot].join)))
-		end_join(t, served, slot);
+	/* The client no longer waits by the bus. */
+	if (unlikely(join))
+		reply_by_bus(t, join);
 	return 0;
 }
 

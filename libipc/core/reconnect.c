@@ -339,7 +339,10 @@ int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 		r = pool_make_stop_fd(ipc);
 	if (r == 0 && cb)
 		r = add_callback(ipc, cb, userdata, ret_slot);
-	if (r == 0)
-		ipc->reconnect.enabled = true;
-	return r;
+	if (r < 0)
+		return r;
+	ipc->reconnect.enabled = true;
+	/* Direct channels refer to the memory of one daemon, and name calls by bits of the tag. */
+	ipc->monitors = NULL;
+	return 0;
 }

@@ -330,7 +330,7 @@ static int run(struct daemon_link *link, unsigned int number, unsigned long requ
 	return can_write(arg, space, size) ? r : -EFAULT;
 }
 
-static int do_ioctl(struct daemon_link *link, unsigned long request, uint64_t arg)
+static int forward_ioctl(struct daemon_link *link, unsigned long request, uint64_t arg)
 {
 	struct ipcbusd_slot *slot;
 	unsigned int number;
@@ -338,7 +338,7 @@ static int do_ioctl(struct daemon_link *link, unsigned long request, uint64_t ar
 	size_t there;
 	int r;
 
-	if (link->forks != forks)
+	if (link->forks != daemon_forks)
 		return -ECHILD;
 	number = slot_mine(link);
 	if (number == NO_SLOT)
@@ -379,7 +379,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return __real_ioctl(fd, request, arg);
 	running = &more_of[daemon_socket(link)].running;
 	__atomic_add_fetch(running, 1, __ATOMIC_SEQ_CST);
-	r = do_ioctl(link, request, (uintptr_t)arg);
+	r = forward_ioctl(link, request, (uintptr_t)arg);
 	__atomic_sub_fetch(running, 1, __ATOMIC_SEQ_CST);
 	return result(r);
 }
@@ -499,17 +499,17 @@ int __wrap_close(int fd)
 	}
 	__atomic_store_n(&links[fd], NULL, __ATOMIC_RELEASE);
 	/* The file goes once nobody has it, or the process ends. */
-	if (link->forks == forks && is_held(fd)) {
+	if (link->forks == daemon_forks && is_held(fd)) {
 		daemon_wake(link);
 		return __real_close(fd);
 	}
-	while (link->forks == forks && __atomic_load_n(&more_of[fd].running, __ATOMIC_SEQ_CST)) {
+	while (link->forks == daemon_forks && __atomic_load_n(&more_of[fd].running, __ATOMIC_SEQ_CST)) {
 		daemon_wake(link);
 		usleep(1000);
 	}
 	/* What a test has mapped stays mapped. */
 	link->region = NULL;
-	daemon_close(link, /* mapped= */ link->forks == forks);
+	daemon_close(link, /* mapped= */ link->forks == daemon_forks);
 	return 0;
 }
 
@@ -522,7 +522,7 @@ static void *map_region(struct daemon_link *link, void *at, size_t size, int pro
 	void *map = MAP_FAILED;
 
 	pthread_mutex_lock(&link->lock);
-	r = link->forks == forks ? socket_send(link->socket, &message, NULL) : -ECHILD;
+	r = link->forks == daemon_forks ? socket_send(link->socket, &message, NULL) : -ECHILD;
 	if (r == 0)
 		r = socket_receive(link->socket, &message, fds);
 	pthread_mutex_unlock(&link->lock);
