@@ -32,7 +32,7 @@ struct daemon_thread {
 	uint8_t *piece;		/* its part of the send area, or NULL */
 	size_t piece_size;
 	int received;		/* an fd that the daemon sent for it, or -errno; INT_MIN: none */
-	bool inside;		/* its thread is in an ioctl, or about to find out that it may not */
+	bool inside;		/* its thread is in an ioctl, or about to be refused */
 	struct timespec look;	/* when it looks whether the daemon is gone */
 };
 

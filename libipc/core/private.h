@@ -68,7 +68,7 @@
 #define ATTEND_POLL	(1U << 2)	/* serving threads have to poll for that, or a timer */
 #define ATTEND_BACKLOG	(1U << 3)	/* there is work in the backlog */
 #define ATTEND_TIMER	(1U << 4)	/* a timer is set */
-#define ATTEND_LOST	(1U << 5)	/* the bus has ended, and is to be opened again: reconnect.c */
+#define ATTEND_LOST	(1U << 5)	/* the bus is to be opened again: reconnect.c */
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)

@@ -73,7 +73,8 @@ static int proxy_take(struct ipc *ipc, uint32_t handle, const void *entry, uint3
 
 	ipc_lock(ipc);
 	if (handle != MANAGER_HANDLE &&
-	    (atomic_load(&ipc->generation) == GENERATION_LOST || device_is_old(&ipc->device, entry))) {
+	    (atomic_load(&ipc->generation) == GENERATION_LOST ||
+	     device_is_old(&ipc->device, entry))) {
 		handle = LOST_HANDLE;
 		counts = 0;
 	}

@@ -60,8 +60,8 @@ struct ipc_proxy {
 
 /*
  * The proxy of a handle that has just arrived, with a reference. Takes the
- * count over, also when it fails (-ENOMEM). entry is the place of the handle, or NULL. If that is in
- * the region of an earlier bus, the proxy is dead.
+ * count over, also when it fails (-ENOMEM). entry is the place of the handle, or NULL. If that is
+ * in the region of an earlier bus, the proxy is dead.
  */
 int proxy_arrived_at(struct ipc *ipc, uint32_t handle, const void *entry,
 		     struct ipc_proxy **ret_proxy);

@@ -16,8 +16,8 @@
  *
  * Numbers of the old bus must not reach the new one:
  *
- *   handles   A thread remembers its generation, compares it with that of the connection whenever it
- *             begins something (thread_get()), and only then reads the handle of a proxy. The
+ *   handles   A thread remembers its generation, compares it with that of the connection whenever
+ *             it begins something (thread_get()), and only then reads the handle of a proxy. The
  *             device refuses an exchange of another generation. The other ioctls on handles and
  *             nodes happen under ipc->lock, under which the numbers are forgotten and the
  *             generation is set.

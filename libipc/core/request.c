@@ -193,7 +193,7 @@ static int wait_reply(struct thread *t, struct ipcbus_exchange *x, uint64_t cook
 			break;
 		default:
 			dispatch(t, &x->event);
-			/* The bus was opened again meanwhile, and this call ended with the old one. */
+			/* The bus was opened again, and this call ended with the old one. */
 			if (t->generation != generation)
 				return -ECONNRESET;
 		}

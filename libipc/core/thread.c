@@ -276,7 +276,8 @@ int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
  */
 static void stash_weaken(struct stash *stash, int error)
 {
-	if (error == -ESRCH || error == -ECONNRESET || (stash->kind == IPCBUS_SEND_ERROR && !stash->size)) {
+	if (error == -ESRCH || error == -ECONNRESET ||
+	    (stash->kind == IPCBUS_SEND_ERROR && !stash->size)) {
 		/* The driver takes no other fields without a message. */
 		*stash = (struct stash){ .kind = IPCBUS_SEND_NONE };
 		return;

@@ -248,7 +248,9 @@ static void on_name(struct ipc *ipc, enum ipc_name_change change, const struct i
 /* What waits when the bus ends. */
 static void begin_waiting(struct ipc_proxy *proxy)
 {
-	static const struct ipc_stream_ops callbacks = { .size = sizeof(callbacks), .on_end = on_end };
+	static const struct ipc_stream_ops callbacks = {
+		.size = sizeof(callbacks), .on_end = on_end,
+	};
 	const struct ipc_raw_message hang = { .code = HANG };
 	struct ipc_stream *stream;
 

@@ -30,8 +30,8 @@
  *
  *   <ipc/ipc.h>     connections, slots, threads and event loops, objects, proxies, objects
  *                   and files in messages, calling, serving
- *   <ipc/admin.h>   which bus is found, freezing processes, the service manager; included
- *                   here
+ *   <ipc/admin.h>   which bus is found, opening it again after its end, freezing processes, the
+ *                   service manager; included here
  *   <ipc/name.h>    names of services; included here
  *   <ipc/stream.h>  methods with streams; included here
  *   <ipc/error.h>   what a failed call reports, and texts for people; included here
@@ -257,49 +257,6 @@ struct ipc *ipc_unref(struct ipc *ipc);
  * receiver releases it. That costs time in proportion to its size. Set-up only.
  */
 int ipc_set_clear(struct ipc *ipc, int clear);
-
-/* What happens to the bus of a connection with ipc_set_reconnect(). */
-enum ipc_bus_event {
-	IPC_BUS_LOST = 1,	/* the bus has ended */
-	IPC_BUS_BACK = 2,	/* the connection is open again */
-};
-
-/*
- * Open the bus again after its end. ipcbusd may end and start again at the same path; the bus of
- * the kernel does not end. After this call the connection survives that, with its objects, slots and
- * file descriptor. Set-up only. cb may be NULL, and ret_slot is NULL then. Each call adds a
- * callback. The connection goes on to open the bus when its slot has ended.
- *
- * When the bus ends, what is described under "End of the bus" happens, with these differences:
- * ipc_run() and ipc_process() do not return -ECONNRESET, and cb is called first, with
- * IPC_BUS_LOST. While the bus is away, calls fail with -ECONNRESET at once.
- * The serving threads try to open the bus, after 50 milliseconds, and then after longer pauses of at
- * most a second, until that succeeds or ipc_stop() is called. In an event loop, ipc_process() does,
- * and the file descriptor of ipc_get_fd() is readable when it is time for that. If no thread is in
- * ipc_run(), and ipc_get_fd() was never called, the next call or search of a name opens the bus, on
- * its own thread, and runs these callbacks there.
- *
- * When the bus is open, cb is called with IPC_BUS_BACK on a serving thread:
- *   - Objects have no clients. Their ids and those of proxies have changed: read them again.
- *   - Names, and watches of names, are registered as soon as a service manager is there. Failures
- *     are reported as those of a replay, see <ipc/name.h>. The object of ipc_set_manager() is
- *     the manager again.
- *   - A proxy that was obtained by name, after ipc_set_reconnect(), is found again by its next
- *     call or watch, with the same name and interface. The call blocks for that, also a oneway or an
- *     async call, and fails with -ENOTCONN while nobody has the name. Such a proxy and a proxy of
- *     the same object that comes in a message are two pointers then.
- *   - Other proxies stay dead: calls fail with -EOWNERDEAD, and so does watching them.
- *   - A reply to a call that came before is dropped. The request stays valid as usual.
- *   - Death watches and monitors have ended with the bus. Watch again.
- *
- * cb runs once for each event, without locks of the library, and may call any function. The
- * region of the old bus stays mapped until the connection closes.
- *
- *   -EMFILE   This process cannot open more files.
- */
-typedef void (*ipc_reconnect_cb)(struct ipc *ipc, enum ipc_bus_event event, void *userdata);
-int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
-		      struct ipc_slot **ret_slot);
 
 /* --- Slots ----------------------------------------------------------------- */
 
