@@ -306,7 +306,7 @@ static int fetch_reply(struct ipc_call *call, struct channels *channels,
 	if (!data)
 		return -ENOENT;
 	if (end.kind == CHANNEL_ERROR)
-		r = ipc_raw_error(call, end.error, data, size);
+		r = ipc_raw_fail(call, end.error, data, size);
 	else
 		r = ipc_raw_reply(call, &(struct ipc_raw_message){ .data = data, .size = size });
 	free(data);

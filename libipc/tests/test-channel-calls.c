@@ -60,7 +60,7 @@ static int sleep_until_canceled(struct ipc_call *call)
 	for (int i = 0; i < 500 && !atomic_load(&told); i++)
 		usleep(1000);
 	ipc_slot_end(slot);
-	cancels += atomic_load(&told) && ipc_call_canceled(call) == 1;
+	cancels += atomic_load(&told) && ipc_call_is_canceled(call) == 1;
 	return reply_number(call, 0);
 }
 
@@ -145,9 +145,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = large,
 								      .size = sizeof(large) });
 	case FAIL:
-		return ipc_call_error(call, "test.Failed", "as %s", "asked");
+		return ipc_call_fail(call, 0, "test.Failed", "as %s", "asked");
 	case FAIL_LARGE:
-		return ipc_raw_error(call, EDOM, large, sizeof(large));
+		return ipc_raw_fail(call, EDOM, large, sizeof(large));
 	case SLEEP:
 		usleep(30000);
 		return reply_number(call, is_channel_call(call->number));
@@ -627,7 +627,7 @@ START_TEST(monitor_ends_channels)
 	ck_assert_int_eq(ipc_get_manager(monitor, &other), 0);
 	for (unsigned int i = 0; i < 2 * CHANNEL_AFTER; i++)
 		ck_assert_uint_eq(get(WHERE), 0);
-	while (ipc_wait(monitor, 0) > 0)
+	while (ipc_wait_event(monitor, 0) > 0)
 		ck_assert_int_ge(ipc_process(monitor), 0);
 	ck_assert_uint_ge(records, 3);
 	ipc_proxy_unref(other);

@@ -63,7 +63,7 @@ static void await_events(struct side *side, const char *events)
 	for (uint64_t since = now_ms(); strcmp(side->events, events);) {
 		ck_assert_msg(now_ms() - since < 10000, "\"%s\" instead of \"%s\"", side->events,
 			      events);
-		if (ipc_wait(side->ipc, 10000) == 1)
+		if (ipc_wait_event(side->ipc, 10000) == 1)
 			ck_assert_int_ge(ipc_process(side->ipc), 0);
 	}
 }
@@ -71,7 +71,7 @@ static void await_events(struct side *side, const char *events)
 /* Handles all messages that have come. */
 static void handle_all(struct side *side)
 {
-	while (ipc_wait(side->ipc, 100000) == 1)
+	while (ipc_wait_event(side->ipc, 100000) == 1)
 		ck_assert_int_ge(ipc_process(side->ipc), 0);
 }
 
