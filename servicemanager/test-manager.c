@@ -217,7 +217,7 @@ START_TEST(a_name_of_ones_own_is_replaced_on_request)
 	struct ipc_proxy *before, *after;
 
 	peer_await(&first);
-	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", &before), 0);
+	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", NULL, &before), 0);
 	second = peer_start(1000, replace_a);
 	peer_await(&second);
 	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", NULL, &after), 0);
