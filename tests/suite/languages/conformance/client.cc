@@ -120,7 +120,7 @@ struct bench {
 		for (int i = 0; i < 6000; i++) {
 			hangs = peer.Hangs();
 			if (condition(hangs))
-				return hangs.is_canceled();
+				return hangs.canceled();
 			std::this_thread::sleep_for(10ms);
 		}
 		throw std::runtime_error("handlers: " + hangs.ShortDebugString());

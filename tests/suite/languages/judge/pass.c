@@ -95,7 +95,7 @@ uint8_t *pass(uint8_t index, const uint8_t *in, size_t in_size, size_t *ret_size
 	const struct ipc_method *method = method_of(index & 2 ? "PassLarge" : "PassSmall");
 	const struct way way = {
 		.descriptor = index & 1 ? method->reply : method->request,
-		.codec = index & 1 ? reply_codec(method) : request_codec(method),
+		.codec = index & 1 ? method->reply_codec : method->request_codec,
 	};
 
 	if (!(index & 2) && !way.codec)

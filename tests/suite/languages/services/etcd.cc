@@ -168,7 +168,7 @@ static void watch_and_put(const Watch::Proxy &watch, const KV::Proxy &kv)
 	      changed->events(0).kv().mod_revision() == revision);
 	request.mutable_cancel_request();
 	both.send(request, LONG);
-	CHECK(both.receive(LONG)->is_canceled());
+	CHECK(both.receive(LONG)->canceled());
 	CHECK(!both.receive(LONG));
 	CHECK(put(kv, "a", "2", "1") == revision + 1);
 }
