@@ -484,7 +484,9 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 		return x->send.data_size > AREA_SIZE ? -EMSGSIZE : -E2BIG;
 	if (x->release_count > IPCBUS_MAX_RELEASE)
 		return -E2BIG;
-	if (x->send.call && !untag(link, &x->send.call, CALL_TAG_SHIFT))
+	/* The receiving thread of a directed call has no tag. */
+	if (x->send.call && x->send.kind != IPCBUS_SEND_CALL &&
+	    !untag(link, &x->send.call, CALL_TAG_SHIFT))
 		return -ECONNRESET;
 	if (x->release_count == 1)
 		x->release_count = untag_releases(link, &x->release, 1, &x->release);
