@@ -119,8 +119,8 @@ struct ipcbusd_slot {
  * @submitted: a bit for each slot that the daemon must examine
  * @summary: a bit for each word of @submitted
  * @interrupt: if not 0, the waits of all threads end, as when an fd of the file is closed
- * @event: a futex, if the client requested IPCBUSD_POLL_WORD: 1 while an event is queued. The daemon
- *	wakes all its waiters when it becomes 1.
+ * @event: a futex, if the client requested IPCBUSD_POLL_WORD: 1 while an event is queued. When it
+ *	becomes 1, the daemon wakes all its waiters.
  */
 struct ipcbusd_client {
 	__u64 submitted[IPCBUSD_SLOTS / 64];

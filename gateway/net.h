@@ -273,8 +273,8 @@ struct net_head {
  * Open a client's call, on any thread, without blocking. If there is no connection, the call ends
  * with a status soon.
  *
- * With a request, the engine copies and sends its bytes once, and this side sends no more messages. If
- * the status is NET_OK, received() gets the reply just before canceled(), without
+ * With a request, the engine copies and sends its bytes once, and this side sends no more messages.
+ * If the status is NET_OK, received() gets the reply just before canceled(), without
  * net_call_receive(). Without a request, the call has a stream in each direction, and messages can
  * be sent at once.
  *

@@ -195,8 +195,8 @@ void connection_renew(struct ipc *ipc)
 	generation = ++last_id;
 	connections_unlock();
 	ipc_lock(ipc);
-	/* On failure the fd of ipc_get_fd() reports no events: the next wait of ipc_wait_event() or of a
-	 * serving thread tries again. */
+	/* On failure the fd of ipc_get_fd() reports no events. The next wait of ipc_wait_event() or
+	 * of a serving thread tries again. */
 	device_resume(&ipc->device, generation);
 	atomic_store(&ipc->bus_ended, false);
 	atomic_fetch_and(&ipc->attention, ~ATTEND_LOST);

@@ -47,18 +47,27 @@ int seam_clock(clockid_t clock, struct timespec *ret_now);
 #define atomic_load_explicit(word, order)                                       \
 	((__typeof__(_Generic((word), atomic_int * : 0, const atomic_int * : 0, \
 			      default : 0U)))seam_load(word, order))
-#define atomic_load(word)			      atomic_load_explicit(word, memory_order_seq_cst)
-#define atomic_store_explicit(word, value, order)     seam_store(word, (uint32_t)(value), order)
-#define atomic_store(word, value)		      atomic_store_explicit(word, value, memory_order_seq_cst)
-#define atomic_fetch_add_explicit(word, value, order) seam_change(word, SEAM_ADD, value, order)
-#define atomic_fetch_add(word, value)		      seam_change(word, SEAM_ADD, value, memory_order_seq_cst)
-#define atomic_fetch_and_explicit(word, value, order) seam_change(word, SEAM_AND, value, order)
-#define atomic_fetch_and(word, value)		      seam_change(word, SEAM_AND, value, memory_order_seq_cst)
-#define atomic_fetch_or(word, value)		      seam_change(word, SEAM_OR, value, memory_order_seq_cst)
+#define atomic_load(word) \
+	atomic_load_explicit(word, memory_order_seq_cst)
+#define atomic_store_explicit(word, value, order) \
+	seam_store(word, (uint32_t)(value), order)
+#define atomic_store(word, value) \
+	atomic_store_explicit(word, value, memory_order_seq_cst)
+#define atomic_fetch_add_explicit(word, value, order) \
+	seam_change(word, SEAM_ADD, value, order)
+#define atomic_fetch_add(word, value) \
+	seam_change(word, SEAM_ADD, value, memory_order_seq_cst)
+#define atomic_fetch_and_explicit(word, value, order) \
+	seam_change(word, SEAM_AND, value, order)
+#define atomic_fetch_and(word, value) \
+	seam_change(word, SEAM_AND, value, memory_order_seq_cst)
+#define atomic_fetch_or(word, value) \
+	seam_change(word, SEAM_OR, value, memory_order_seq_cst)
 #define atomic_compare_exchange_weak_explicit(word, expected, value, order, otherwise) \
 	seam_exchange(word, expected, value, order)
 
-#define atomic_thread_fence(order) seam_fence(order)
+#define atomic_thread_fence(order) \
+	seam_fence(order)
 #define memcpy(to, from, size)	   seam_copy(to, from, size)
 #define syscall			   seam_syscall
 #define sched_getcpu		   seam_cpu

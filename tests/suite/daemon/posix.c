@@ -503,7 +503,8 @@ int __wrap_close(int fd)
 		daemon_wake(link);
 		return __real_close(fd);
 	}
-	while (link->forks == daemon_forks && __atomic_load_n(&more_of[fd].running, __ATOMIC_SEQ_CST)) {
+	while (link->forks == daemon_forks &&
+	       __atomic_load_n(&more_of[fd].running, __ATOMIC_SEQ_CST)) {
 		daemon_wake(link);
 		usleep(1000);
 	}
