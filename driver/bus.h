@@ -30,7 +30,7 @@ struct user_namespace;
  * @user_ns: its administrators may monitor the bus if userns_control is set; counted; constant
  * @mounter: the user that mounted it and is charged for it, counted, or NULL; constant
  * @monitors: the monitors of its traffic; has its own lock
- * @space_lock: protects which of its procs poll for space in which regions (space.c)
+ * @space_lock: protects which of its procs poll for space in which regions (writable.c)
  * @lock: protects the rest
  * @procs: all procs, by number
  * @last_number: number of the newest proc

@@ -15,7 +15,7 @@
 #include "priority.h"
 #include "proc.h"
 #include "reply.h"
-#include "space.h"
+#include "writable.h"
 #include "thread.h"
 #include "transaction.h"
 #include "work.h"
@@ -106,7 +106,7 @@ void ipcbus_proc_shut_down(struct ipcbus_proc *proc)
 		cond_resched();
 	}
 	ipcbus_expiry_end(proc);
-	ipcbus_space_end(proc);
+	ipcbus_writable_end(proc);
 	ipcbus_asyncs_release(proc);
 	/* Discards work that belongs to no node. */
 	ipcbus_proc_discard(proc);

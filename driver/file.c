@@ -16,9 +16,9 @@
 #include "handle.h"
 #include "opener.h"
 #include "proc.h"
-#include "space.h"
 #include "thread.h"
 #include "transaction.h"
+#include "writable.h"
 
 /* The file of a mount opens the mount's bus, the device opens the default bus. */
 static struct ipcbus_bus *bus_of(const struct inode *inode)
@@ -40,7 +40,7 @@ static int file_open(struct inode *inode, struct file *file)
 	if (IS_ERR(proc))
 		return PTR_ERR(proc);
 	ipcbus_expiry_begin(proc);
-	ipcbus_space_begin(proc);
+	ipcbus_writable_begin(proc);
 	ipcbus_handles_begin(proc);
 	ipcbus_proc_join_bus(proc);
 	ipcbus_transaction_begin(proc->user);
@@ -133,7 +133,7 @@ static __poll_t file_poll(struct file *file, poll_table *wait)
 	poll_wait(file, &proc->poll_wait, wait);
 	if (ipcbus_thread_ready(proc, ipcbus_thread_find(proc)))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	return mask | ipcbus_space_poll(proc, poll_requested_events(wait));
+	return mask | ipcbus_writable_poll(proc, poll_requested_events(wait));
 }
 
 /* /proc/PID/fdinfo/FD, readable by processes that may trace the process. */

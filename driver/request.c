@@ -15,9 +15,9 @@
 #include "node.h"
 #include "proc.h"
 #include "reply.h"
-#include "space.h"
 #include "thread.h"
 #include "transaction.h"
+#include "writable.h"
 
 /* Returns the node behind the handle, if its region is mapped and it is not dead, or ERR_PTR. */
 static struct ipcbus_node_entry *find_target(struct ipcbus_proc *proc,
@@ -294,7 +294,7 @@ static __always_inline int make_buffer(struct ipcbus_proc *sender, struct ipcbus
 	ret = ipcbus_buffer_make(sender, node->proc, node->flags & IPCBUS_NODE_ACCEPT_FDS, message,
 				 ret_buffer);
 	if (unlikely(ret == -EAGAIN && message->oneway && message->stage == IPCBUS_STAGE_BUFFER))
-		ret = ipcbus_space_retry(sender, node, message, ret_buffer);
+		ret = ipcbus_writable_retry(sender, node, message, ret_buffer);
 	return ret;
 }
 

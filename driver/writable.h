@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Space
+ * Polling for space
  *
  * Oneways may occupy half of a region, within their senders' quotas. If a oneway finds no space, it
  * fails with -EAGAIN. From then on, poll does not report the sender's file as writable until the
  * region releases space or the target is gone. The report does not name the region, and the message
  * may still not fit.
  */
-#ifndef IPCBUS_SPACE_H
-#define IPCBUS_SPACE_H
+#ifndef IPCBUS_WRITABLE_H
+#define IPCBUS_WRITABLE_H
 
 #include "main.h"
 
@@ -16,15 +16,15 @@
  * tries once more. Returns -EAGAIN, -EOWNERDEAD, or the errors of ipcbus_buffer_make(). If no watch
  * can be set, returns -EDQUOT or -ENOMEM, because after -EAGAIN the sender would poll for a report
  * that never comes. */
-int ipcbus_space_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
-		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
+int ipcbus_writable_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+			  struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer);
 
 /* Initializes a new proc. */
-void ipcbus_space_begin(struct ipcbus_proc *proc);
+void ipcbus_writable_begin(struct ipcbus_proc *proc);
 /* Ends the watches of a dead proc. */
-void ipcbus_space_end(struct ipcbus_proc *proc);
+void ipcbus_writable_end(struct ipcbus_proc *proc);
 
 /* Returns EPOLLOUT flags, or 0. asked: the events that the poller asked for. */
-__poll_t ipcbus_space_poll(struct ipcbus_proc *sender, __poll_t asked);
+__poll_t ipcbus_writable_poll(struct ipcbus_proc *sender, __poll_t asked);
 
 #endif

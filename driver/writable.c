@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Polling for space: see space.h. mem/region.c calls space_came() after it has released space, and
- * node.c after a node is gone.
+ * Polling for space: see writable.h. mem/region.c calls space_came() after it has released space,
+ * and node.c after a node is gone.
  *
  * A watch is in the tree of its sender and in the list of the region. bus->space_lock protects
  * both, so a watch needs no reference. It ends with the first report, which wakes the sender, or
@@ -17,7 +17,7 @@
 #include "bus.h"
 #include "node.h"
 #include "proc.h"
-#include "space.h"
+#include "writable.h"
 #include "user.h"
 
 /**
@@ -103,13 +103,13 @@ static void space_came(struct ipcbus_region *region)
 	}
 }
 
-void ipcbus_space_begin(struct ipcbus_proc *proc)
+void ipcbus_writable_begin(struct ipcbus_proc *proc)
 {
 	proc->space_watches = RB_ROOT;
 	proc->region.space_came = space_came;
 }
 
-void ipcbus_space_end(struct ipcbus_proc *proc)
+void ipcbus_writable_end(struct ipcbus_proc *proc)
 {
 	struct ipcbus_space_watch *watch;
 	struct rb_node *node;
@@ -184,8 +184,8 @@ static int watch_space(struct ipcbus_proc *sender, struct ipcbus_node_entry *nod
 	return ret == -EEXIST ? 0 : ret;
 }
 
-int ipcbus_space_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
-		       struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
+int ipcbus_writable_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *node,
+			  struct ipcbus_message *message, struct ipcbus_buffer **ret_buffer)
 {
 	int ret;
 
@@ -202,7 +202,7 @@ int ipcbus_space_retry(struct ipcbus_proc *sender, struct ipcbus_node_entry *nod
 	return ret;
 }
 
-__poll_t ipcbus_space_poll(struct ipcbus_proc *sender, __poll_t asked)
+__poll_t ipcbus_writable_poll(struct ipcbus_proc *sender, __poll_t asked)
 {
 	if (READ_ONCE(sender->writable) == IPCBUS_NOT_WRITABLE)
 		return 0;
