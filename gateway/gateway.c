@@ -26,7 +26,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "peer-policy.h"
-#include "peers.h"
+#include "peer-limits.h"
 
 /* Number of messages of maximum size that fit into the region. */
 #define REGION_MESSAGES 4

@@ -10,7 +10,7 @@
 
 #include "metrics.h"
 #include "net.h"
-#include "peers.h"
+#include "peer-limits.h"
 
 struct imports;
 

@@ -12,7 +12,7 @@
 
 #include "net.h"
 #include "peer-policy.h"
-#include "peers.h"
+#include "peer-limits.h"
 
 struct links;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Limits of open calls: see peers.h. Replies that clients do not read are limited as well: to the
- * limit of calls, and a few more that may take a moment to leave.
+ * Limits of open calls: see peer-limits.h. Replies that clients do not read are limited as well: to
+ * the limit of calls, and a few more that may take a moment to leave.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peers.h"
+#include "peer-limits.h"
 #include "status.h"
 
 #define LEAVING_EXTRA 16

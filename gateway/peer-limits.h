@@ -5,8 +5,8 @@
  * an IPv6 address, or a virtual machine. All Unix sockets are a single peer. On the bus a peer is a
  * user.
  */
-#ifndef GATEWAY_PEERS_H
-#define GATEWAY_PEERS_H
+#ifndef GATEWAY_PEER_LIMITS_H
+#define GATEWAY_PEER_LIMITS_H
 
 #include <sys/types.h>
 
@@ -52,4 +52,4 @@ char *peers_user_key(uid_t uid);
  * status and returns false. */
 bool peers_admit(struct peers *peers, struct net_call *call);
 
-#endif /* GATEWAY_PEERS_H */
+#endif /* GATEWAY_PEER_LIMITS_H */
