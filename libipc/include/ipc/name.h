@@ -73,8 +73,8 @@ enum ipc_register_flags {
  * without IPC_NAME_REPLACE may be lost to an earlier owner of this user that registers it again,
  * and with IPC_NAME_QUEUE the function returns 1 even if the name is free.
  *
- * If it fails with -ETIMEDOUT, the service manager may know the name all the same, until the
- * object ends; the connection does not keep it.
+ * If it fails with -ETIMEDOUT or -ENOMEM, the service manager may know the name all the same, until
+ * the object ends; the connection does not keep it.
  *
  *   -EEXIST   A living object has the name, or the name is reserved for another user, whose object
  *             ended a short time ago.

@@ -514,7 +514,9 @@ static void finish_add(int r)
 {
 	assert_may(r);
 	if (r < 0) {
-		ck_assert_uint_eq(fake.n_sent, 0);
+		/* The reply needs memory as well. */
+		if (!is_waiting())
+			push_nothing();
 		ck_assert_int_eq(act_add(), 0);
 	}
 	ck_assert_ptr_nonnull(((struct names *)atomic_load(&ipc->upper))->list);
@@ -630,8 +632,11 @@ static int act_serve_name(void)
 static void finish_serve_name(int r)
 {
 	assert_may(r);
-	if (r < 0)
+	if (r < 0) {
+		if (!is_waiting())
+			push_nothing();
 		ck_assert_int_eq(act_serve_name(), 0);
+	}
 	ck_assert_ptr_nonnull(((struct names *)atomic_load(&ipc->upper))->list);
 }
 

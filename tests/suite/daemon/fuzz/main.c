@@ -152,6 +152,8 @@ static void start_daemon(void)
 	}
 	close(log);
 	setenv("IPCBUS_DEVICE", bus, 1);
+	/* The honest client and server use the daemon only. */
+	setenv("IPC_CHANNELS", "0", 1);
 	for (int i = 0, fd; (fd = bus_connect(bus)) < 0 || close(fd); i++) {
 		if (waitpid(daemon_pid, NULL, WNOHANG) == daemon_pid || i == 30000)
 			cannot("start the daemon");
