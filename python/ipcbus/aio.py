@@ -644,7 +644,7 @@ class Bus:
 
     async def watch_names(
         self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
-    ) -> Watch:
+    ) -> Slot:
         """Calls callback in the loop, for each name that matches pattern, a name or a prefix
         followed by ``*``: for those that exist, then with ``SETTLED``, then for each change. The
         proxy is None if the name is gone, may not be called, or is of this bus."""
@@ -660,7 +660,7 @@ class Bus:
             )
 
         async with self._names:
-            return Watch(
+            return Slot(
                 await self._in_thread(self._connection.watch, pattern, changed, undo=_end_watch)
             )
 
@@ -686,11 +686,11 @@ class Bus:
 
     def on_registration(
         self, callback: Callable[[str, Registration, Exception | None], object]
-    ) -> Watch:
+    ) -> Slot:
         """Calls callback in the loop, when a name or a watch of this bus was acquired from the
         queue, lost, or not registered at a new service manager. The exception is None unless that
         failed."""
-        return Watch(
+        return Slot(
             self._connection.on_registration(
                 lambda name, event, error: self._run(callback, name, Registration(event), error)
             )

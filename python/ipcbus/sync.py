@@ -522,7 +522,7 @@ class Bus:
 
     def watch_names(
         self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
-    ) -> Watch:
+    ) -> Slot:
         """Calls callback on a thread that serves, for each name that matches pattern, a name or a
         prefix followed by ``*``: for those that exist, then with ``SETTLED``, then for each change.
         Its calls do not overlap. The proxy is None if the name is gone, may not be called, or is
@@ -537,7 +537,7 @@ class Bus:
                 None if proxy is None else Proxy(self, proxy),
             )
 
-        return Watch(self._connection.watch(pattern, changed))
+        return Slot(self._connection.watch(pattern, changed))
 
     def register(
         self,
@@ -556,11 +556,11 @@ class Bus:
 
     def on_registration(
         self, callback: Callable[[str, Registration, Exception | None], object]
-    ) -> Watch:
+    ) -> Slot:
         """Calls callback on a thread that serves, when a name or a watch of this bus was acquired
         from the queue, lost, or not registered at a new service manager. The exception is None
         unless that failed."""
-        return Watch(
+        return Slot(
             self._connection.on_registration(
                 lambda name, event, error: callback(name, Registration(event), error)
             )
