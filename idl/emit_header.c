@@ -306,8 +306,9 @@ static void explain_streams(struct emitter *e)
 	     "-EPIPE Sending has ended.\n"
 	     "-ECANCELED The stream was canceled.\n"
 	     "-ETIMEDOUT The time limit of the stream expired.\n"
-	     "-EOWNERDEAD The other side died or closed its end.\n"
-	     "-ENOMSG _finish(): the server ended the stream without a reply.");
+	     "-EOWNERDEAD The other side died.\n"
+	     "-ENOMSG The server released its end without ending the stream. _finish(): or it ended the "
+	     "stream without a reply.");
 	emit(e, "\n");
 }
 
@@ -408,7 +409,7 @@ static void emit_objects(struct emitter *e, const struct service *s)
 	     "Create an object and register it under a name. The connection owns the object. Blocks "
 	     "until the service manager replies. Then ipc_run() or ipc_process() runs the handlers.\n"
 	     "\n"
-	     "-EEXIST A living object of another user has the name, or it is reserved for another user.\n"
+	     "-EEXIST A living object has the name, or it is reserved for another user.\n"
 	     "-EACCES The policy forbids it.\n"
 	     "-ENOTCONN No service manager is running.");
 	sign_register(e, s, ";\n\n");

@@ -127,8 +127,9 @@ int streams_clock_on_death(struct streams_clock *streams_clock,
  *   -EPIPE         Sending has ended.
  *   -ECANCELED     The stream was canceled.
  *   -ETIMEDOUT     The time limit of the stream expired.
- *   -EOWNERDEAD    The other side died or closed its end.
- *   -ENOMSG        _finish(): the server ended the stream without a reply.
+ *   -EOWNERDEAD    The other side died.
+ *   -ENOMSG        The server released its end without ending the stream.
+ *                  _finish(): or it ended the stream without a reply.
  */
 
 /*
@@ -281,8 +282,8 @@ int streams_clock_object_new(struct ipc *ipc,
  * object. Blocks until the service manager replies. Then ipc_run() or
  * ipc_process() runs the handlers.
  *
- *   -EEXIST        A living object of another user has the name, or it is
- *                  reserved for another user.
+ *   -EEXIST        A living object has the name, or it is reserved for another
+ *                  user.
  *   -EACCES        The policy forbids it.
  *   -ENOTCONN      No service manager is running.
  */
