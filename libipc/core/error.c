@@ -205,7 +205,7 @@ static const struct {
 	{ EHOSTDOWN, "the service is frozen" },
 	{ EHOSTUNREACH, "activation of the service failed" },
 	{ ENOTCONN, "no servicemanager is running" },
-	{ ECONNRESET, "the daemon that ran the bus has ended; open the bus again" },
+	{ ECONNRESET, "the daemon that ran the bus has ended" },
 	{ ECONNREFUSED, "no daemon runs the bus" },
 	{ EOPNOTSUPP, "the object has no such method" },
 	{ EBADMSG, "the message does not match its type" },
@@ -221,6 +221,7 @@ static const struct {
 		 "accept" },
 	{ EALREADY, "the call already has a reply, or the stream has ended" },
 	{ EEXIST, "a service has that name already" },
+	{ ESTALE, "the name was given to another object, or unregistered by another process" },
 	{ EINVAL, "an argument is NULL, empty, closed or malformed; the name of a service must have "
 		  "1 to 127 letters, digits and any of _ . / -, and each part between / must begin "
 		  "with a letter, a digit or _" },

@@ -145,8 +145,7 @@ void names_report(struct names *names)
 			event.lost->type->drop(event.lost);
 		if (event.error)
 			ipc_log(LOG_WARNING, "ipc: %s: %s%s", event.text,
-				event.lost ? "replaced by another process" : "cannot register again: ",
-				event.lost ? "" : ipc_strerror(event.error));
+				event.lost ? "" : "cannot register again: ", ipc_strerror(event.error));
 		call_back(names, event.text, event.kind, event.error);
 	}
 }
