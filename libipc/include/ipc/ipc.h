@@ -103,8 +103,9 @@
  *               fails with -EINVAL. What the program sets and this library does not know fails
  *               with -E2BIG. Structures that the library passes to the program grow too.
  *   Side effects  The library never aborts, installs no signal handlers, and prints
- *               nothing except in ipc_print_error() and ipc_print_open_error(). It starts threads
- *               only as far as ipc_set_threads() allows. Those threads block all signals.
+ *               nothing except in ipc_print_error(), ipc_print_open_error() and ipc_log(). It
+ *               starts threads only as far as ipc_set_threads() allows. Those threads block all
+ *               signals.
  *
  * Errors. An errno has the meaning below, except where a function lists another;
  * ipc_strerror() abridges these texts. The names are those of enum ipc_errno in <ipc/error.h>.
@@ -170,6 +171,8 @@
  *                 permission on the device.
  *   -EEXIST       IPC_NAME_TAKEN. A service has that name already.
  *   -EHOSTUNREACH IPC_ACTIVATION_FAILED. Activation of the service failed.
+ *   -ESTALE       ipc_on_registration(): the name was given to another object, or unregistered by
+ *                 another process.
  *   -ENOTCONN     IPC_NO_MANAGER. No service manager is running.
  *   -ECONNRESET   IPC_BUS_ENDED. ipcbusd ran this bus and has ended: open a new connection.
  *   -EXDEV        The object belongs to this connection where a proxy is expected, or the
@@ -307,7 +310,8 @@ void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata)
 
 /*
  * Set how many threads may serve, including those that call ipc_run(): 1 (the default) to
- * 1024. ipc_run() starts a thread when all others are busy, and ends it before it returns.
+ * 1024. ipc_run() starts a thread when all others are busy, and ends it before it returns. If the
+ * program itself calls ipc_run() on more threads than this, all of them serve.
  *
  *   -EINVAL   threads is 0 or more than 1024.
  */
@@ -718,8 +722,9 @@ int ipc_call_fail_with(struct ipc_call *call, const struct ipc_error *error);
 
 /*
  * Return the caller's identity, from the kernel: effective ids when it sent the request,
- * as seen in the namespaces of this process. pid and tid are 0 where they are not visible. tid is 0
- * for a call through a channel.
+ * as seen in the namespaces of this process. Through ipcbusd, these are the ids that the caller had
+ * when it opened the connection. pid and tid are 0 where they are not visible. tid is 0 for a call
+ * through a channel.
  */
 uid_t ipc_call_uid(const struct ipc_call *call);
 gid_t ipc_call_gid(const struct ipc_call *call);
