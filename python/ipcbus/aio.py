@@ -361,9 +361,9 @@ class Bus:
     timeout is the time limit of calls that have none, in seconds; None is no limit.
 
     With reconnect, the connection survives the end of an ipcbusd, and opens the bus again when
-    ipcbusd is back: see ipc_set_reconnect() in <ipc/ipc.h>. Services, names, and clients that were
-    found by name go on. Calls, streams and other proxies end. reconnect may be a function. It is
-    called in the loop, with False when the bus has ended and with True when it is back.
+    ipcbusd is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, names, and clients that
+    were found by name go on. Calls, streams and other proxies end. reconnect may be a function. It
+    is called in the loop, with False when the bus has ended and with True when it is back.
     """
 
     def __init__(

@@ -120,7 +120,7 @@ class PermissionDenied(Error, PermissionError):
 
 
 class NameTaken(Error):
-    """Another user's service has the name."""
+    """A living service has the name, or it is reserved for another user."""
 
     default_code = errno.EEXIST
 
