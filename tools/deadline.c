@@ -81,9 +81,10 @@ static void on_stop(int signal)
 
 void signals_stop(struct ipc *ipc)
 {
-	struct sigaction action = { .sa_handler = on_stop };
+	struct sigaction action = { .sa_handler = ipc ? on_stop : SIG_DFL };
 
-	running = ipc;
+	if (ipc)
+		running = ipc;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }

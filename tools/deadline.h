@@ -19,15 +19,16 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. */
+/* After ms milliseconds, prints a message and ends the process with STATUS_TIMEOUT. 0: no limit. */
 void deadline_set(unsigned int ms);
 
 /* Sets the message of the deadline, such as "service demo.echo did not reply", and a hint, or NULL.
- * The default message says that the run is not finished. */
+ * The default message says that the run is not finished. Has no effect without a limit. */
 void deadline_message(const char *hint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* From now on SIGINT and SIGTERM end ipc_run() instead of the process. */
+/* From now on SIGINT and SIGTERM end ipc_run() instead of the process. With NULL they end the
+ * process again: must be called before the last reference of ipc is dropped. */
 void signals_stop(struct ipc *ipc);
 
 /* From now on SIGINT, SIGTERM and SIGHUP do not end the process. They only set the result of

@@ -358,6 +358,7 @@ static int run(int argc, char **argv)
 		status = bus_open(&mock.ipc);
 	if (!status)
 		status = run_service();
+	signals_stop(NULL);
 	/* If its object is gone, the service receives no more calls. */
 	ipc_unref(mock.ipc);
 	return status ? status : put_result();

@@ -104,6 +104,7 @@ static int watch(struct ipc *ipc, const char *pattern)
 	if (r < 0)
 		return fail_errno(r, "watch names");
 	r = ipc_run(ipc);
+	signals_stop(NULL);
 	return r < 0 ? fail_errno(r, "watch names") : result;
 }
 
