@@ -273,8 +273,9 @@ void watch_end(struct manager *manager);
 /* --- registrant.c: owners that get or lose a name ------------------------------------------- */
 
 /* Notifies the owner's Registrant that the owner has the name now, or of its loss. If the
- * Registrant cannot take the notification now, tries again later. Frees an owner that has lost its
- * name, at once or after it was notified. */
+ * Registrant cannot take the notification now, tries again later. An owner that has lost its name
+ * waits for that only while its user may have another name; else it is not notified. Frees an owner
+ * that has lost its name, at once or after it was notified. */
 void registrant_notify(struct manager *manager, struct owner *owner);
 /* The owner's registration has ended without a notification. */
 void owner_free(struct owner *owner);
