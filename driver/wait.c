@@ -47,6 +47,7 @@ static bool is_in_own_call_locked(const struct ipcbus_thread *thread,
 	return t && t->from == thread && t->state == state;
 }
 
+/* Also sets thread->deadline, until which the thread then sleeps. */
 static bool has_expired_locked(struct ipcbus_thread *thread)
 {
 	bool waits = is_in_own_call_locked(thread, IPCBUS_PENDING);

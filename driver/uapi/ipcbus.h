@@ -275,8 +275,9 @@ enum ipcbus_send_kind {
  * @deadline: CALL: absolute nanoseconds of the sender's CLOCK_MONOTONIC. At the deadline, or up to
  *	two ticks later, the call ends with -ETIMEDOUT, unless its reply arrives first. If the
  *	thread makes the call while it serves another call, the new call also ends at the deadline
- *	of the served call. 0: no deadline of its own. NONE:
- *	until when the thread listens, or 0. Must be 0 for other kinds.
+ *	of the served call. 0: no deadline of its own. NONE: 0, or until when the thread listens,
+ *	which requires IPCBUS_WAIT without IPCBUS_SERVE and IPCBUS_NONBLOCK (-EINVAL). Must be 0
+ *	for other kinds.
  * @cookie: CALL: any number. IPCBUS_IOC_CANCEL finds the call by it, and the event that ends the
  *	call returns it. Must be 0 for other kinds.
  *
