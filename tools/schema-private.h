@@ -115,4 +115,13 @@ struct schema {
 /* Returns a message by its full name (".pkg.Type"), or NULL. */
 const struct schema_type *schema_message_type(const struct schema *schema, const char *name);
 
+/* Numbers of options in ipc/options.proto. */
+#define OPTION_ONEWAY 50601
+#define OPTION_ID     50602
+
+/* Gets an option of the method. Returns false if it is not set. To protobuf-c the options of
+ * ipc/options.proto are unknown fields; they are varints. */
+bool schema_option(const Google__Protobuf__MethodDescriptorProto *method, uint32_t number,
+		   uint64_t *ret_value);
+
 #endif

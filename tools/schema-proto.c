@@ -330,33 +330,32 @@ static void put_message(struct printer *p, const struct schema_type *type,
 
 /* --- Services ------------------------------------------------------------------- */
 
-/* own: the method of the schema's own service; else NULL. */
-static void put_method(struct printer *p, const Google__Protobuf__MethodDescriptorProto *method,
-		       const struct schema_method *own)
+static void put_method(struct printer *p, const Google__Protobuf__MethodDescriptorProto *method)
 {
+	uint64_t oneway = 0, id = 0;
+	bool has_id;
+
+	schema_option(method, OPTION_ONEWAY, &oneway);
+	has_id = schema_option(method, OPTION_ID, &id);
 	fprintf(p->file, "%*srpc %s(%s%s) returns (%s%s)", 2 * p->depth, "", method->name,
 		method->client_streaming ? "stream " : "", short_name(p, method->input_type),
 		method->server_streaming ? "stream " : "", short_name(p, method->output_type));
-	if (own && own->oneway)
-		fputs(" {\n    option (ipc.oneway) = true;\n  }\n", p->file);
-	else if (own && !(own->code & 0x80000000u))
-		fprintf(p->file, " {\n    option (ipc.id) = %" PRIu32 ";\n  }\n", own->code);
-	else
-		fputs(";\n", p->file);
+	fputs(oneway || has_id ? " {\n" : ";\n", p->file);
+	if (oneway)
+		fputs("    option (ipc.oneway) = true;\n", p->file);
+	if (has_id)
+		fprintf(p->file, "    option (ipc.id) = %" PRIu64 ";\n", id);
+	if (oneway || has_id)
+		fputs("  }\n", p->file);
 }
 
 static void put_service(struct printer *p, const Google__Protobuf__ServiceDescriptorProto *service)
 {
-	const struct schema *schema = p->schema;
-	const char *dot = strrchr(schema->interface, '.');
-	bool own = !strcmp(dot ? dot + 1 : schema->interface, service->name);
-
 	line(p, "service %s {", service->name);
 	p->depth++;
 	for (size_t i = 0; i < service->n_method; i++) {
 		enter(p, SERVICE_METHOD, i);
-		put_method(p, service->method[i],
-			   own && i < schema->n_methods ? &schema->methods[i] : NULL);
+		put_method(p, service->method[i]);
 		leave(p);
 	}
 	p->depth--;

@@ -13,10 +13,6 @@
 
 #include "schema-private.h"
 
-/* Field numbers in ipc/options.proto. */
-#define OPTION_ONEWAY 50601
-#define OPTION_ID 50602
-
 /* The maximum size that libipc compares. */
 #define MAX_SET ((size_t)1 << 20)
 
@@ -335,9 +331,8 @@ static int schema_build_types(struct schema *schema)
 
 /* --- Methods -------------------------------------------------------------------- */
 
-/* To protobuf-c the options of ipc/options.proto are unknown fields; they are varints. */
-static bool option_of(const Google__Protobuf__MethodDescriptorProto *method, uint32_t number,
-		      uint64_t *ret_value)
+bool schema_option(const Google__Protobuf__MethodDescriptorProto *method, uint32_t number,
+		   uint64_t *ret_value)
 {
 	const ProtobufCMessage *options = method->options ? &method->options->base : NULL;
 
@@ -377,10 +372,10 @@ static int build_methods(struct schema *schema,
 		method->name = from->name;
 		method->request = schema_message_type(schema, from->input_type);
 		method->reply = schema_message_type(schema, from->output_type);
-		method->oneway = option_of(from, OPTION_ONEWAY, &value) && value;
+		method->oneway = schema_option(from, OPTION_ONEWAY, &value) && value;
 		method->streams_in = from->client_streaming;
 		method->streams_out = from->server_streaming;
-		method->code = option_of(from, OPTION_ID, &value) ?
+		method->code = schema_option(from, OPTION_ID, &value) ?
 				       value : code_of(schema->interface, from->name);
 	}
 	return 0;
