@@ -111,6 +111,31 @@ static int unless_lost(const struct ipc *ipc, int r)
 	return r == -ECONNRESET && ipc->reconnect.enabled ? 0 : r;
 }
 
+/* 0: the thread can wait for an event. 1: look again. */
+static __attribute__((noinline)) int attend(struct thread *t, unsigned int attention)
+{
+	struct ipc *ipc = t->ipc;
+	int r;
+
+	if (attention & ATTEND_LOST) {
+		reconnect_serve(t);
+		return 1;
+	}
+	if (attention & ATTEND_TIMER)
+		timers_run(ipc);
+	/* Events come in between, by turns. */
+	if (attention & ATTEND_BACKLOG && backlog_run(t)) {
+		r = loop_serve_one(t);
+		return r < 0 ? r : 1;
+	}
+	if (attention & ATTEND_POLL) {
+		channels_end(ipc);
+		r = serve_polling(t);
+		return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
 static int serve_events(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
@@ -120,27 +145,14 @@ static int serve_events(struct thread *t)
 
 	for (;;) {
 		attention = atomic_load_explicit(&ipc->attention, memory_order_acquire);
-		if (unlikely(attention & ATTEND_STOP))
-			return unless_lost(ipc, thread_flush(t));
-		if (unlikely(attention & ATTEND_LOST)) {
-			reconnect_serve(t);
-			continue;
-		}
-		if (unlikely(attention & ATTEND_TIMER))
-			timers_run(ipc);
-		/* Events come in between, by turns. */
-		if (unlikely(attention & ATTEND_BACKLOG) && backlog_run(t)) {
-			r = loop_serve_one(t);
+		if (unlikely(attention)) {
+			if (attention & ATTEND_STOP)
+				return unless_lost(ipc, thread_flush(t));
+			r = attend(t, attention);
 			if (r < 0)
 				return r;
-			continue;
-		}
-		if (unlikely(attention & ATTEND_POLL)) {
-			channels_end(ipc);
-			r = serve_polling(t);
-			if (r < 0)
-				return r;
-			continue;
+			if (r > 0)
+				continue;
 		}
 		if (unlikely(t->more.ask) && !t->depth) {
 			r = more_serve(t);

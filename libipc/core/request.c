@@ -82,10 +82,10 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 	return 0;
 }
 
-/* The proxy's bus has ended, or thread_get() failed with r. A thread that names are found on has
+/* The proxy's bus has ended, or thread_get() failed with r. Sets the request's handle. A thread that names are found on has
  * the lock of names, and does not open the bus. */
 static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
-						struct request *request, uint32_t *ret_handle)
+						struct request *request)
 {
 	struct ipc *ipc = proxy->ipc;
 
@@ -99,8 +99,8 @@ static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 	if (r < 0)
 		return r;
 	atomic_thread_fence(memory_order_acquire);
-	*ret_handle = proxy->handle;
-	return *ret_handle == LOST_HANDLE ? -ECONNRESET : 0;
+	request->x.send.handle = proxy->handle;
+	return request->x.send.handle == LOST_HANDLE ? -ECONNRESET : 0;
 }
 
 static __attribute__((noinline)) void find_channel(struct request *request, uint32_t kind,
@@ -128,10 +128,11 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 		return -EINVAL;
 	r = thread_get(proxy->ipc, &request->t);
 	handle = atomic_load_explicit(&proxy->handle, memory_order_relaxed);
-	if (unlikely(r < 0 || handle == LOST_HANDLE)) {
-		r = find_again(proxy, r, request, &handle);
+	if (unlikely(r < 0) || unlikely(handle == LOST_HANDLE)) {
+		r = find_again(proxy, r, request);
 		if (r < 0)
 			return r;
+		handle = request->x.send.handle;
 	}
 
 	request->channel = NULL;

@@ -218,19 +218,8 @@ static __attribute__((noinline, cold)) void try_failed(struct thread *t,
 		reconnect_lost(t->ipc);
 }
 
-int thread_try(struct thread *t, struct ipcbus_exchange *x)
-{
-	int r;
-
-	if (unlikely(atomic_load_explicit(&t->ipc->channels, memory_order_relaxed))) {
-		r = channels_exchange(t, x);
-		if (r <= 0)
-			return r;
-	}
-	return thread_exchange_bus(t, x);
-}
-
-int thread_exchange_bus(struct thread *t, struct ipcbus_exchange *x)
+static inline __attribute__((always_inline)) int exchange_bus(struct thread *t,
+							      struct ipcbus_exchange *x)
 {
 	int r;
 
@@ -249,6 +238,26 @@ int thread_exchange_bus(struct thread *t, struct ipcbus_exchange *x)
 	t->release_bytes = 0;
 	t->number = x->event.thread;
 	return 0;
+}
+
+int thread_exchange_bus(struct thread *t, struct ipcbus_exchange *x)
+{
+	return exchange_bus(t, x);
+}
+
+/* Out of line: without channels it costs a branch. */
+static __attribute__((noinline)) int exchange_channels(struct thread *t, struct ipcbus_exchange *x)
+{
+	int r = channels_exchange(t, x);
+
+	return r <= 0 ? r : thread_exchange_bus(t, x);
+}
+
+int thread_try(struct thread *t, struct ipcbus_exchange *x)
+{
+	if (unlikely(atomic_load_explicit(&t->ipc->channels, memory_order_relaxed)))
+		return exchange_channels(t, x);
+	return exchange_bus(t, x);
 }
 
 static __attribute__((noinline)) int exchange_file(struct thread *t, struct ipcbus_exchange *x)
@@ -335,36 +344,40 @@ size_t thread_may_hold(const struct thread *t)
 	return max < (64 << 10) ? max : 64 << 10;
 }
 
-void thread_release_next(struct thread *t, uint64_t buffer)
+static __attribute__((noinline)) void release_now(struct thread *t)
 {
-	struct ipcbus_exchange x;
+	/* The stash waits on, its handler may still run. */
+	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_NONE } };
 
-	if (!buffer)
-		return;
+	thread_exchange(t, &x);
+	/* Only a fork or a closed fd leaves it full; then all is lost. */
+	if (t->n_release == THREAD_MAX_RELEASE)
+		t->n_release--;
+}
+
+/* Returns whether the bus is to release it. */
+static inline bool release(struct thread *t, uint64_t buffer)
+{
 	if (unlikely(is_channel_buffer(buffer))) {
 		channel_buffer_release(t, buffer);
-		return;
+		return false;
 	}
-
+	if (!buffer)
+		return false;
 	t->release[t->n_release++] = buffer;
-	if (unlikely(t->n_release == THREAD_MAX_RELEASE)) {
-		/* The stash waits on, its handler may still run. */
-		x.flags = 0;
-		x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
-		thread_exchange(t, &x);
-		/* Only a fork or a closed fd leaves it full; then all is lost. */
-		if (t->n_release == THREAD_MAX_RELEASE)
-			t->n_release--;
-	}
+	if (unlikely(t->n_release == THREAD_MAX_RELEASE))
+		release_now(t);
+	return true;
+}
+
+void thread_release_next(struct thread *t, uint64_t buffer)
+{
+	release(t, buffer);
 }
 
 void thread_release_later(struct thread *t, uint64_t buffer, size_t size)
 {
-	if (!buffer)
-		return;
-
-	thread_release_next(t, buffer);
-	if (unlikely(is_channel_buffer(buffer)))
+	if (!release(t, buffer))
 		return;
 	t->release_bytes += size;
 	if (unlikely(t->release_bytes > thread_may_hold(t)))
