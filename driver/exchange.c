@@ -208,6 +208,9 @@ static int release_and_send(struct ipcbus_thread *thread, struct exchange_in *in
 		ret = in->send.kind <= IPCBUS_SEND_ONEWAY ?
 			      send_request(thread, &message, &in->send) :
 			      ipcbus_reply_send(thread, &message);
+	} else if (unlikely(in->send.deadline)) {
+		ipcbus_deadline_from_user(&in->send.deadline);
+		WRITE_ONCE(thread->listens, in->send.deadline);
 	}
 	if (likely(!ret))
 		return 0;
@@ -261,10 +264,6 @@ long ipcbus_exchange(struct ipcbus_proc *proc, struct ipcbus_exchange __user *ar
 		if (in.flags & IPCBUS_WAIT) {
 			if (nonblock)
 				in.flags |= IPCBUS_NONBLOCK;
-			if (unlikely(in.send.deadline && !in.send.kind)) {
-				ipcbus_deadline_from_user(&in.send.deadline);
-				WRITE_ONCE(thread->listens, in.send.deadline);
-			}
 			ipcbus_thread_wait(thread, in.flags, in.send.kind == IPCBUS_SEND_CALL,
 					   &event);
 		}

@@ -56,6 +56,18 @@ static bool has_expired_locked(struct ipcbus_thread *thread)
 	return unlikely(thread->deadline) && ktime_get_ns() >= thread->deadline;
 }
 
+/* Ends the thread's own call, or its wait for directed calls. */
+static noinline void expire_locked(struct ipcbus_thread *thread, struct pick *pick)
+{
+	pick->expired = thread->top;
+	if (!pick->expired) {
+		pick->interrupted = true;
+		return;
+	}
+	thread->top = pick->expired->from_below;
+	ipcbus_reply_abandon_locked(pick->expired);
+}
+
 /* A call that comes back is first, because the thread may never wait again after its reply. Then
  * the end of the thread's own call. Only a thread without a call takes work of the proc. */
 static bool pick_locked(struct ipcbus_thread *thread, bool serve, struct pick *pick)
@@ -73,12 +85,8 @@ static bool pick_locked(struct ipcbus_thread *thread, bool serve, struct pick *p
 	} else if (serve && !thread->top && !ipcbus_queue_is_empty_locked(&proc->work)) {
 		pick->work = ipcbus_queue_pop_locked(&proc->work);
 		ipcbus_deliver_count_starved(pick->work);
-	} else if (!thread->top && has_expired_locked(thread)) {
-		pick->interrupted = true;
-	} else if (thread->top && has_expired_locked(thread)) {
-		pick->expired = thread->top;
-		thread->top = thread->top->from_below;
-		ipcbus_reply_abandon_locked(pick->expired);
+	} else if (has_expired_locked(thread)) {
+		expire_locked(thread, pick);
 	} else if (thread->interrupted) {
 		thread->interrupted = false;
 		pick->interrupted = true;
