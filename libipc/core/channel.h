@@ -81,11 +81,13 @@ struct channel_client_part {
 #define CHANNEL_SLEEPER	1U
 
 struct channel_server_part {
+	/* Always 0, so that no server finds calls in the part of another, or in its own. */
+	uint8_t no_calls[64];
 	_Alignas(64) atomic_uint waiting;
 	atomic_int cpu;
 	atomic_uint ended;	/* not 0: the server takes no more calls from here */
 	_Alignas(64) atomic_uint taken[CHANNEL_SLOTS];
-	uint8_t unused[CHANNEL_SLOT_SIZE - 64 - 4 * CHANNEL_SLOTS];
+	uint8_t unused[CHANNEL_SLOT_SIZE - 128 - 4 * CHANNEL_SLOTS];
 	uint8_t slots[CHANNEL_SLOTS][CHANNEL_SLOT_SIZE];
 };
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -636,52 +637,70 @@ END_TEST
 
 /* --- A hostile client ----------------------------------------------------------------------- */
 
-/* Asks the server for a channel with that file in the place of the client's part. */
-static int open_with(int fd)
+/* An object that the channels of open_with() live as long as. */
+static struct ipc_object *life_new(void)
 {
-	struct ipc_raw_message *reply;
-	struct ipc_object *object;
+	struct ipc_object *life;
+
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &life), 0);
+	return life;
+}
+
+/* Asks the server for a channel with that file in the place of the client's part. ret_fd: the
+ * server's part, or NULL: then this client does not accept files. */
+static int open_with(int fd, struct ipc_object *life, int *ret_fd)
+{
+	struct ipc_raw_message *door, *reply;
 	struct ipc_raw_entry entries[3];
 	int r;
 
 	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = IPC_CODE_CHANNEL },
-				      NULL, &reply, NULL), 0);
-	ck_assert_uint_eq(reply->n_entries, 1);
-	ck_assert_int_eq(ipc_raw_object_new(ipc, &ops, NULL, &object), 0);
+				      NULL, &door, NULL), 0);
+	ck_assert_uint_eq(door->n_entries, 1);
 	entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = fd };
 	entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = proxy };
-	entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_OBJECT, .object = object };
-	r = ipc_raw_call(reply->entries[0].proxy,
-			 &(struct ipc_raw_message){ .flags = IPC_RAW_ACCEPT_FDS,
+	entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_OBJECT, .object = life };
+	r = ipc_raw_call(door->entries[0].proxy,
+			 &(struct ipc_raw_message){ .flags = ret_fd ? IPC_RAW_ACCEPT_FDS : 0,
 						    .code = CHANNEL_OPEN,
 						    .entries = entries,
 						    .n_entries = 3 },
-			 NULL, NULL, NULL);
-	ipc_object_unref(object);
-	ipc_raw_free(reply);
+			 NULL, &reply, NULL);
+	if (r == 0 && ret_fd) {
+		ck_assert_uint_eq(reply->n_entries, 1);
+		*ret_fd = fcntl(reply->entries[0].fd, F_DUPFD_CLOEXEC, 0);
+		ck_assert_int_ge(*ret_fd, 0);
+	}
+	if (r == 0)
+		ipc_raw_free(reply);
+	ipc_raw_free(door);
 	return r;
 }
 
 START_TEST(files_that_could_fail_are_refused)
 {
 	void *part;
-	int fd;
+	struct ipc_object *life;
+	int fd, servers;
 
 	begin(1);
+	life = life_new();
 	fd = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	ck_assert_int_eq(ftruncate(fd, CHANNEL_PART_SIZE), 0);
-	ck_assert_int_eq(open_with(fd), -EBADMSG);
+	ck_assert_int_eq(open_with(fd, life, &servers), -EBADMSG);
 	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS,
 			       F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE), 0);
 	/* With holes. */
-	ck_assert_int_eq(open_with(fd), -EBADMSG);
+	ck_assert_int_eq(open_with(fd, life, &servers), -EBADMSG);
 	close(fd);
-	ck_assert_int_eq(open_with(STDIN_FILENO), -EBADMSG);
+	ck_assert_int_eq(open_with(STDIN_FILENO, life, &servers), -EBADMSG);
 
 	ck_assert_int_eq(channel_memory_new(&fd, &part), 0);
-	ck_assert_int_eq(open_with(fd), 0);
+	ck_assert_int_eq(open_with(fd, life, &servers), 0);
+	close(servers);
 	close(fd);
 	channel_memory_unmap(part);
+	ipc_object_unref(life);
 	ck_assert_uint_eq(get(WHERE), 1);
 	end();
 }
@@ -780,6 +799,47 @@ START_TEST(channels_of_a_user_are_limited)
 }
 END_TEST
 
+static uint64_t cpu_usec(pid_t pid)
+{
+	struct timespec time;
+	clockid_t clock;
+
+	ck_assert_int_eq(clock_getcpuclockid(pid, &clock), 0);
+	ck_assert_int_eq(clock_gettime(clock, &time), 0);
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+/* The server writes words of its own part when it goes to sleep. They must not look like calls:
+ * it would never sleep. On CPU 0, whose number is that of no call. */
+START_TEST(servers_own_part_brings_no_calls)
+{
+	int own, servers, again;
+	struct ipc_object *life;
+	cpu_set_t cpus;
+	uint64_t before;
+	void *part;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	begin(1);
+	life = life_new();
+	sched_setaffinity(server, sizeof(cpus), &cpus);
+	ck_assert_int_eq(channel_memory_new(&own, &part), 0);
+	ck_assert_int_eq(open_with(own, life, &servers), 0);
+	ck_assert_int_eq(open_with(servers, life, &again), 0);
+	get(WHERE);
+	before = cpu_usec(server);
+	usleep(300000);
+	ck_assert_uint_lt(cpu_usec(server) - before, 100000);
+	channel_memory_unmap(part);
+	ipc_object_unref(life);
+	close(again);
+	close(servers);
+	close(own);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-calls", no_channel_unless_asked_for, frequent_calls_get_a_channel,
@@ -796,5 +856,5 @@ int main(void)
 			 files_that_could_fail_are_refused,
 			 hostile_words_end_the_channel_and_no_other,
 			 client_that_does_not_join_gets_no_more_channels,
-			 channels_of_a_user_are_limited);
+			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls);
 }
