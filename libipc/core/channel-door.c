@@ -218,6 +218,7 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 		.entries = &entry,
 		.n_entries = 1,
 	};
+	struct ipc_slot *death = NULL;
 	struct served *served;
 	bool added;
 	int r;
@@ -245,10 +246,14 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	added = r == 0;
 	if (r == 0)
 		r = ipc_proxy_on_death(entries[2].proxy, client_died,
-				       (void *)(uintptr_t)served->id, /* ret_slot= */ NULL);
+				       (void *)(uintptr_t)served->id, &death);
 	ref.id = served->id;
 	if (r == 0)
 		r = ipc_raw_reply(call, &reply);
+	if (r < 0)
+		ipc_slot_end_async(death);
+	else
+		ipc_slot_detach(death);
 	if (r < 0 && added)
 		served_remove(served);
 	if (entry.fd >= 0)

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -840,6 +841,44 @@ START_TEST(servers_own_part_brings_no_calls)
 }
 END_TEST
 
+static long resident_kb(pid_t pid)
+{
+	long size, resident;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(fscanf(file, "%ld %ld", &size, &resident), 2);
+	fclose(file);
+	return resident * sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* The client does not accept the file of the reply. */
+START_TEST(failed_set_ups_leave_nothing)
+{
+	struct ipc_object *life;
+	long before = 0;
+	void *part;
+	int fd;
+
+	begin(1);
+	life = life_new();
+	ck_assert_int_eq(channel_memory_new(&fd, &part), 0);
+	for (int i = 0; i < 12000; i++) {
+		if (i == 2000)
+			before = resident_kb(server);
+		ck_assert_int_eq(open_with(fd, life, NULL), -EPERM);
+	}
+	ck_assert_int_lt(resident_kb(server), before + 500);
+	channel_memory_unmap(part);
+	ipc_object_unref(life);
+	close(fd);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-calls", no_channel_unless_asked_for, frequent_calls_get_a_channel,
@@ -856,5 +895,6 @@ int main(void)
 			 files_that_could_fail_are_refused,
 			 hostile_words_end_the_channel_and_no_other,
 			 client_that_does_not_join_gets_no_more_channels,
-			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls);
+			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
+			 failed_set_ups_leave_nothing);
 }
