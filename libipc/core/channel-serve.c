@@ -11,6 +11,9 @@
 #include "deadline.h"
 #include "loop.h"
 
+/* Bytes of replies that a channel keeps for its client. Larger replies go by the bus. */
+#define KEPT_MAX ((size_t)256 << 10)
+
 /* --- Calls -------------------------------------------------------------------------- */
 
 static void view_clear(struct channel_view *view)
@@ -153,7 +156,17 @@ static struct served *served_by_id(struct thread *t, uint32_t id)
 	return served_find(t->ipc->channels, id);
 }
 
-/* Keeps a reply that does not fit, until it is fetched by the bus. */
+static size_t kept_bytes_locked(const struct served *served)
+{
+	size_t bytes = 0;
+
+	for (unsigned int i = 0; i < CHANNEL_SLOTS; i++)
+		bytes += served->slots[i].later_data ? served->slots[i].later_size : 0;
+	return bytes;
+}
+
+/* Keeps a reply that does not fit, until it is fetched by the bus. -EDQUOT: the channel has too
+ * many of them, which a client need not fetch. */
 static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
 		      const struct ipcbus_send *send, const struct channel_end *end)
 {
@@ -161,12 +174,18 @@ static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
 	uint8_t *data = malloc(send->data_size), *old;
 	int r = data ? channel_gather(send, data) : -ENOMEM;
 
+	pthread_mutex_lock(&served->channels->lock);
+	old = kept->later_data;
+	/* The client has fetched that, or never will. */
+	kept->later_data = NULL;
+	if (r == 0 && send->data_size > KEPT_MAX - kept_bytes_locked(served))
+		r = -EDQUOT;
 	if (r < 0) {
+		pthread_mutex_unlock(&served->channels->lock);
+		free(old);
 		free(data);
 		return r;
 	}
-	pthread_mutex_lock(&served->channels->lock);
-	old = kept->later_data;
 	kept->later_data = data;
 	kept->later_size = send->data_size;
 	kept->later_number = number;
@@ -185,8 +204,8 @@ static uint64_t take_joined(struct served *served, unsigned int slot)
 	return unlikely(atomic_load(join)) ? atomic_exchange(join, 0) : 0;
 }
 
-/* A reply with objects goes by the bus, to the client that joins for it. */
-static int answer_by_bus(struct thread *t, struct served *served, const struct ipcbus_send *send)
+/* Replies by the bus, to the client that joins for it. */
+static int join_and_reply(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
 	const struct channel_end end = { .kind = CHANNEL_BUS };
 	struct ipcbus_exchange x = { .send = *send };
@@ -207,6 +226,21 @@ static int answer_by_bus(struct thread *t, struct served *served, const struct i
 	return 0;
 }
 
+/* A reply with objects, or one too many that does not fit. */
+static int answer_by_bus(struct thread *t, struct served *served, const struct ipcbus_send *send)
+{
+	unsigned int bit = 1U << SLOT_OF(send->call);
+	int r;
+
+	if (!(atomic_fetch_and(&served->open, ~bit) & bit))
+		return -ESRCH;
+	r = join_and_reply(t, served, send);
+	/* The call stays open for another reply. */
+	if (r < 0)
+		atomic_fetch_or(&served->open, bit);
+	return r;
+}
+
 static int answer(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
 	unsigned int slot = SLOT_OF(send->call), bit = 1U << slot;
@@ -218,21 +252,16 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 	if (atomic_load(&served->callee.seen[slot]) != number ||
 	    !(atomic_load(&served->open) & bit))
 		return -ESRCH;
-	if (unlikely(send->object_count)) {
-		if (!(atomic_fetch_and(&served->open, ~bit) & bit))
-			return -ESRCH;
-		r = answer_by_bus(t, served, send);
-		/* The call stays open for another reply. */
-		if (r < 0)
-			atomic_fetch_or(&served->open, bit);
-		return r;
-	}
+	if (unlikely(send->object_count))
+		return answer_by_bus(t, served, send);
 	if (send->kind == IPCBUS_SEND_ERROR) {
 		end.kind = CHANNEL_ERROR;
 		end.error = -(int32_t)send->code;
 	}
 	if (unlikely(send->data_size > CHANNEL_DATA_MAX)) {
 		r = keep_reply(served, slot, number, send, &end);
+		if (r == -EDQUOT)
+			return answer_by_bus(t, served, send);
 		end = (struct channel_end){ .kind = CHANNEL_LATER };
 	} else {
 		r = channel_gather(send, channel_reply_at(served->callee.own, slot)->data);

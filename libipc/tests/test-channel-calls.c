@@ -879,6 +879,28 @@ START_TEST(failed_set_ups_leave_nothing)
 }
 END_TEST
 
+START_TEST(replies_that_nobody_fetches_are_limited)
+{
+	struct channel_call call = { .code = REPLY_LARGE };
+	struct channel_caller *caller;
+	unsigned int joins = 0;
+	uint32_t thread;
+	int slot;
+
+	begin(1);
+	caller = (void *)atomic_load(&proxy->channel);
+	for (unsigned int i = 0; i < CHANNEL_SLOTS && !joins; i++) {
+		slot = channel_take_slot(caller);
+		ck_assert_int_ge(slot, 0);
+		channel_post(caller, (unsigned int)slot, &call);
+		ck_assert_int_eq(channel_await(caller, (unsigned int)slot, 0), 0);
+		joins += channel_must_join(caller, (unsigned int)slot, &thread);
+	}
+	ck_assert_uint_eq(joins, 1);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("channel-calls", no_channel_unless_asked_for, frequent_calls_get_a_channel,
@@ -896,5 +918,5 @@ int main(void)
 			 hostile_words_end_the_channel_and_no_other,
 			 client_that_does_not_join_gets_no_more_channels,
 			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
-			 failed_set_ups_leave_nothing);
+			 failed_set_ups_leave_nothing, replies_that_nobody_fetches_are_limited);
 }
