@@ -28,7 +28,7 @@
  *     them for each user. Each side allocates its own part.
  *   - Programs with a loop of their own, and servers that poll for timers, get no channels.
  *   - A proxy whose channel has ended goes by the bus from then on.
- *   - A waiting client notices the death of the server after 5 to 100 ms.
+ *   - A waiting client notices the death of the server after 5 to 50 ms.
  *   - A frozen process that still runs serves calls of its channels. If it is stopped, as frozen
  *     processes usually are, new calls fail with -EHOSTDOWN.
  *   - A client that does not join delays the handler by a second. Then its user gets no more
@@ -49,11 +49,12 @@ static inline bool is_monitored(const struct ipc *ipc)
 /* Of the library's objects, beside <ipc/raw.h>: () -> the door. */
 #define IPC_CODE_CHANNEL (IPC_CODE_BUILTIN + 4)
 
-/* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. */
-#define CHANNEL_OPEN  1U	/* file, object, client's object -> id, file */
-#define CHANNEL_JOIN  2U	/* -> nothing: after the end of the call */
-#define CHANNEL_FETCH 3U	/* -> the reply of a call that ended with CHANNEL_LATER */
-#define CHANNEL_CANCEL 4U	/* a oneway: the caller does not wait any more */
+/* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. No program's object has
+ * these codes: a hostile server may reply with the object of another one as its door. */
+#define CHANNEL_OPEN  (IPC_CODE_BUILTIN + 5)	/* file, object, client's object -> id, file */
+#define CHANNEL_JOIN  (IPC_CODE_BUILTIN + 6)	/* -> nothing: after the end of the call */
+#define CHANNEL_FETCH (IPC_CODE_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
+#define CHANNEL_CANCEL (IPC_CODE_BUILTIN + 8)	/* a oneway: the caller does not wait any more */
 
 struct channel_ref {
 	uint64_t id;
