@@ -23,9 +23,9 @@
 /* What a wake-up on another CPU takes. */
 #define SPIN_NS	       50000U
 /* A waiting thread asks whether the server is alive after an eighth of the time that it has waited,
- * between these limits. So a death is noticed within 100 ms, and within 5 ms of a short wait. */
+ * between these limits. So a death is noticed within 50 ms, and within 5 ms of a short wait. */
 #define LOOK_MIN_NS    ((uint64_t)5000000)
-#define LOOK_MAX_NS    ((uint64_t)100000000)
+#define LOOK_MAX_NS    ((uint64_t)50000000)
 /* The number of no thread of the bus. */
 #define NO_THREAD      UINT64_MAX
 /* How long the set-up waits for the server. */
