@@ -490,7 +490,7 @@ END_TEST
 
 /* --- Handlers that make calls -------------------------------------------------------------- */
 
-static uint32_t served_back;
+static atomic_uint served_back;
 
 static int serve_back(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
@@ -871,7 +871,11 @@ START_TEST(failed_set_ups_leave_nothing)
 			before = resident_kb(server);
 		ck_assert_int_eq(open_with(fd, life, NULL), -EPERM);
 	}
+#ifndef __SANITIZE_ADDRESS__	/* it keeps memory that was freed */
 	ck_assert_int_lt(resident_kb(server), before + 500);
+#else
+	(void)before;
+#endif
 	channel_memory_unmap(part);
 	ipc_object_unref(life);
 	close(fd);
