@@ -332,7 +332,7 @@ fn panics_of_callbacks_are_logged_and_serving_goes_on() {
         // Nobody serves it, so its region fills up.
         let bytes = vec![0; 100_000];
         let full = Message::new(NOTE).bytes(&bytes[..]);
-        while proxy.send(&full, &Options::new()).is_ok() {}
+        while proxy.oneway(&full, &Options::new()).is_ok() {}
         let on_death = proxy.on_death(panicking("on_death")).unwrap();
         let watch = panicking("watch_names");
         let watch = bus.client.watch_names("test.mortal", move |_| watch()).unwrap();
@@ -360,7 +360,7 @@ fn panics_of_callbacks_are_logged_and_serving_goes_on() {
 fn oneways_arrive_in_order() {
     let bus = start();
     for i in 0..5u8 {
-        bus.desk.send(&Message::new(NOTE).bytes(vec![i]), &Options::new()).unwrap();
+        bus.desk.oneway(&Message::new(NOTE).bytes(vec![i]), &Options::new()).unwrap();
     }
     for i in 0..5u8 {
         assert_eq!(bus.event(), Event::Note(vec![i]));

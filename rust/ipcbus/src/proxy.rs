@@ -61,7 +61,7 @@ impl Proxy {
     /// Sends a message without a reply, and returns when it is queued. It blocks only for space at
     /// the receiver, and only with [`Options::timeout`]. `EAGAIN`: the receiver has no space; see
     /// [`Connection::on_writable`].
-    pub fn send(&self, message: &Message<'_>, options: &Options<'_>) -> Result<()> {
+    pub fn oneway(&self, message: &Message<'_>, options: &Options<'_>) -> Result<()> {
         // SAFETY: as above.
         check(message.with_raw(|m| {
             options.with_raw(|o| unsafe { sys::ipc_raw_oneway(self.raw, m, o) })

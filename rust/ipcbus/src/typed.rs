@@ -357,7 +357,7 @@ pub fn send<Q: Outgoing>(
     request: &Q,
     options: &Options<'_>,
 ) -> Result<()> {
-    request.outgoing(method.code, |message| proxy.send(&message, options))
+    request.outgoing(method.code, |message| proxy.oneway(&message, options))
 }
 
 /// For generated code: a stream of requests.

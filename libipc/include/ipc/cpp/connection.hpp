@@ -73,11 +73,11 @@ public:
 	 *   EAGAIN     The receiver has no space now: see connection::on_writable().
 	 *   ETIMEDOUT  The receiver had no space in time.
 	 */
-	outcome<void> send(const message &m) const
+	outcome<void> oneway(const message &m) const
 	{
 		return detail::check(c::ipc_raw_oneway(raw, m.c_ptr(), nullptr));
 	}
-	outcome<void> send(const message &m, const options &with) const
+	outcome<void> oneway(const message &m, const options &with) const
 	{
 		return detail::check(c::ipc_raw_oneway(raw, m.c_ptr(), with.c_ptr()));
 	}
@@ -434,7 +434,7 @@ public:
 		return detail::check(c::ipc_set_timeout(raw, limit.setting_usec()));
 	}
 
-	/* Call function() once, on a serving thread, when a send that failed with EAGAIN may be
+	/* Call function() once, on a serving thread, when a oneway that failed with EAGAIN may be
 	 * tried again. */
 	template <typename F> [[nodiscard]] outcome<slot> on_writable(F function) const
 	{

@@ -561,7 +561,7 @@ template <typename M>
 outcome<void> send(const proxy &p, const method &to, const M &m, const options &with)
 {
 	/* The time limit of a oneway is that for space, and no method's. */
-	return typed_access::send(to.code, m, [&](const message &out) { return p.send(out, with); });
+	return typed_access::send(to.code, m, [&](const message &out) { return p.oneway(out, with); });
 }
 
 template <typename Reply, typename M, typename F>

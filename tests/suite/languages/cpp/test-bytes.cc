@@ -299,8 +299,8 @@ CASE(a_oneway_has_no_reply)
 		served.set();
 	});
 
-	p.proxy.send(ipc::message(1, "a"));
-	p.proxy.send(ipc::message(2, "b"), ipc::options().timeout(1s));
+	p.proxy.oneway(ipc::message(1, "a"));
+	p.proxy.oneway(ipc::message(2, "b"), ipc::options().timeout(1s));
 	CHECK(served.wait(2));
 	CHECK(refused == EINVAL);
 }

@@ -11,7 +11,7 @@ static void fill(const ipc::proxy &proxy)
 
 	try {
 		for (;;)
-			proxy.send(ipc::message(1, bytes));
+			proxy.oneway(ipc::message(1, bytes));
 	} catch (const ipc::error &e) {
 		CHECK(e.number_of_errno() == EAGAIN);
 	}

@@ -212,8 +212,8 @@ CASE(what_is_malformed_is_refused)
 	CHECK_FAILS(EBADMSG, raw.call(ipc::message(code, "\x0a\xff")));
 	/* A oneway that is called, and a call that is sent as a oneway. */
 	CHECK_FAILS(EPROTO, raw.call(ipc::message(7, "")));
-	raw.send(ipc::message(code, ""));
-	raw.send(ipc::message(7, "\xff"));
+	raw.oneway(ipc::message(code, ""));
+	raw.oneway(ipc::message(7, "\xff"));
 	/* Streams that are called, calls that are opened, and streams without their request. */
 	CHECK_FAILS(EPROTO, raw.call(ipc::message(code_of("Total"))));
 	CHECK_FAILS(EOPNOTSUPP, raw.open_stream(code).receive());
