@@ -227,6 +227,9 @@ static void emit_client_struct(struct emitter *e, const struct service *s)
 			emit_call(e, &s->methods[i]);
 	}
 	emit(e, "}\n\n");
+	rust_allow(e);
+	emit(e, "impl ::core::convert::From<::ipcbus::Proxy> for %sClient {\n", s->ident);
+	emit(e, "    fn from(proxy: ::ipcbus::Proxy) -> Self {\n        Self::new(proxy)\n    }\n}\n\n");
 }
 
 /* --- Server ---------------------------------------------------------------------------- */

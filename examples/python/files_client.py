@@ -20,10 +20,10 @@ def main():
             return
         reply = files.Open(name=sys.argv[1], create=len(sys.argv) > 2)
         if len(sys.argv) > 2:
-            with reply.file(reply.message.fd, "w") as file:
+            with reply.take_file(reply.message.fd, "w") as file:
                 file.write(sys.argv[2])
         else:
-            with reply.file(reply.message.fd) as file:
+            with reply.take_file(reply.message.fd) as file:
                 sys.stdout.write(file.read().decode())
 
 

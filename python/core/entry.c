@@ -145,15 +145,19 @@ PyObject *entries_list(const struct ipc_raw_entry *entries, size_t n)
 
 PyObject *entry_take(struct connection *connection, struct ipc_raw_entry *entry)
 {
+	struct ipc_object *object;
+	struct ipc_proxy *proxy;
 	int fd;
 
 	switch (entry->type) {
 	case IPC_RAW_OBJECT:
-		if (!entry->object)
-			Py_RETURN_NONE;
-		return object_new(connection, ipc_object_ref(entry->object));
+		object = entry->object;
+		entry->object = NULL;
+		return object ? object_new(connection, object) : fail(-ENOENT, NULL);
 	case IPC_RAW_PROXY:
-		return proxy_new(connection, ipc_proxy_ref(entry->proxy));
+		proxy = entry->proxy;
+		entry->proxy = NULL;
+		return proxy ? proxy_new(connection, proxy) : fail(-ENOENT, NULL);
 	case IPC_RAW_FD:
 		fd = ipc_take_fd(&entry->fd);
 		return fd < 0 ? fail(fd, NULL) : PyLong_FromLong(fd);

@@ -262,6 +262,14 @@ static PyObject *send(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_RETURN_NONE;
 }
 
+/* What is in an entry: None for an own object that ended. */
+static PyObject *take_one(struct connection *connection, struct ipc_raw_entry *entry)
+{
+	if (entry->type == IPC_RAW_OBJECT && !entry->object)
+		Py_RETURN_NONE;
+	return entry_take(connection, entry);
+}
+
 /* Makes a tuple of (tag, kind, entry). On failure, closes the files that were taken. */
 static PyObject *take_all(struct connection *connection, const struct ipc_raw_message *message)
 {
@@ -271,7 +279,7 @@ static PyObject *take_all(struct connection *connection, const struct ipc_raw_me
 
 	for (size_t i = 0; all && i < message->n_entries; i++) {
 		bool is_fd = message->entries[i].type == IPC_RAW_FD;
-		PyObject *what = entry_take(connection, &message->entries[i]);
+		PyObject *what = take_one(connection, &message->entries[i]);
 		PyObject *entry = NULL;
 
 		if (what && is_fd)

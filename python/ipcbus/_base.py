@@ -186,8 +186,9 @@ class RawRequest(BaseContext):
         """Tag and kind (``_core.OBJECT``, ``PROXY``, ``FD``) of what came beside the bytes."""
         return self._call.entries
 
-    def take(self, index: int) -> _core.Object | _core.Proxy | int | None:
-        """Takes one of the entries. The caller closes a file descriptor."""
+    def take(self, index: int) -> _core.Object | _core.Proxy | int:
+        """Takes one of the entries, once. The caller closes a file descriptor. Raises ``NotFound``
+        if it was taken, or if it is an object of this process that has ended."""
         return self._call.take(index)
 
 

@@ -26,7 +26,7 @@ def _seals(fd: int) -> int:
 class Memory:
     """Memory that this process and others have mapped: what one writes, the others see. Its size
     never changes. ``data`` is the mapping, a buffer, which can be read without a copy. A field of
-    the type ipc.Memory is set to a Memory; ``memory()`` of a request or reply takes it out.
+    the type ipc.Memory is set to a Memory; ``take_memory()`` of a request or reply takes it out.
 
     Memory(size) creates zeroed memory. With ``writable=True`` receivers may write to it too."""
 

@@ -407,10 +407,11 @@ class Item:
     def data(self) -> memoryview:
         return memoryview(self._bytes)
 
-    def take(self, index: int) -> _core.Object | _core.Proxy | int | None:
+    def take(self, index: int) -> _core.Object | _core.Proxy | int:
         what: _core.Object | _core.Proxy | int | None = self._what[index]
-        if isinstance(what, int):
-            self._what[index] = None
+        if what is None:
+            raise NotFound("the object ended, or it was taken")
+        self._what[index] = None
         return what
 
     def release(self) -> None:
@@ -468,16 +469,18 @@ class Attachments:
         indices = self._entries.get((is_fd, tag))
         if not indices:
             raise NotFound("the field is empty, or what was in it was taken")
-        return self._raw.take(indices.pop(0) if is_fd else indices[0])
+        return self._raw.take(indices.pop(0))
 
     def fd(self, field: Any) -> int:
         """Takes the file descriptor of a field of the type ipc.Fd. The caller closes it."""
         fd: int = self._take(True, field.fd)
         return fd
 
-    def object(self, field: Any) -> _core.Proxy | _core.Object | None:
-        taken: _core.Proxy | _core.Object | None = self._take(False, field.id)
-        return taken
+    def object(self, field: Any, kind: int, other: str) -> Any:
+        indices = self._entries.get((False, field.id))
+        if indices and self._raw.entries[indices[0]][1] != kind:
+            raise InvalidArgument(f"the object belongs to {other} process")
+        return self._take(False, field.id)
 
 
 def _messages(field: Any, value: Any) -> Iterable[Any]:
@@ -504,12 +507,12 @@ class _Attached:
             raise NotFound("the message contains neither objects nor files")
         return self._attachments
 
-    def fd(self, field: Any) -> int:
+    def take_fd(self, field: Any) -> int:
         """Takes the file descriptor of a field of the type ipc.Fd. The caller closes it. Raises
         ``NotFound`` if it was taken."""
         return self._attached().fd(field)
 
-    def file(self, field: Any, mode: str = "rb", **options: Any) -> IO[Any]:
+    def take_file(self, field: Any, mode: str = "rb", **options: Any) -> IO[Any]:
         """Takes the file descriptor and opens it as a file object, as open() does."""
         fd = self._attached().fd(field)
         try:
@@ -518,25 +521,21 @@ class _Attached:
             os.close(fd)
             raise
 
-    def memory(self, field: Any, writable: bool = False) -> Memory:
+    def take_memory(self, field: Any, writable: bool = False) -> Memory:
         """Takes the memory out of a field of the type ipc.Memory: see ``Memory.map()``."""
         return Memory.map(self._attached().fd(field.fd), writable)
 
-    def own(self, field: Any) -> Any:
-        """The service of this process that a field of the type ipc.Object contains, or None if
-        it ended. Raises ``InvalidArgument`` if the object belongs to another process."""
-        taken = self._attached().object(field)
-        if isinstance(taken, _core.Proxy):
-            raise InvalidArgument("the object belongs to another process")
-        return None if taken is None else taken.owner
+    def take_object(self, field: Any) -> Any:
+        """Takes the object of this process out of a field of the type ipc.Object, and returns its
+        service. Raises ``NotFound`` if the field is empty, or the object ended or was taken, and
+        ``InvalidArgument`` if it belongs to another process."""
+        return self._attached().object(field, _core.OBJECT, "another").owner
 
     def take(self, field: Any, kind: Callable[[Any, _core.Proxy], C]) -> C:
-        """The object of another process in a field of the type ipc.Object, as a client of that
-        kind. Raises ``NotFound`` if the field is empty."""
-        taken = self._attached().object(field)
-        if not isinstance(taken, _core.Proxy):
-            raise InvalidArgument("the object belongs to this process")
-        return kind(self._bus, taken)
+        """Takes the object of another process out of a field of the type ipc.Object, as a client of
+        that kind. Raises ``NotFound`` if the field is empty or the object was taken, and
+        ``InvalidArgument`` if it belongs to this process."""
+        return kind(self._bus, self._attached().object(field, _core.PROXY, "this"))
 
 
 class Context(_Attached, BaseContext):

@@ -49,7 +49,7 @@ class MyKinds(KindsService):
 
     async def Files(self, requests, context):
         async for request in requests:
-            with context.file(request.file, "w") as file:
+            with context.take_file(request.file, "w") as file:
                 file.write(request.text)
             with open("/dev/null") as null:
                 yield {"file": null, "text": request.text}
@@ -231,7 +231,7 @@ class Streams(Case):
             os.close(write)
             reply = await files.receive()
             self.assertEqual(reply.text, "into the pipe")
-            aio.Received.file(reply, reply.file).close()
+            aio.Received.take_file(reply, reply.file).close()
             self.assertEqual(os.read(read, 100), b"into the pipe")
             self.assertEqual(os.read(read, 100), b"")
             os.close(read)

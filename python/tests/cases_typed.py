@@ -78,7 +78,7 @@ class MyKinds(KindsService):
         return kinds_pb2.PlainReply(text=" ".join(texts))
 
     async def Write(self, request, context):
-        with context.file(request.file, "w") as file:
+        with context.take_file(request.file, "w") as file:
             file.write(request.text)
         read, write = os.pipe()
         os.write(write, b"from the service")
@@ -91,7 +91,7 @@ class MyKinds(KindsService):
 
     async def Share(self, request, context):
         own = ipcbus.Memory(4096)
-        with context.memory(request.pages, writable=True) as theirs:
+        with context.take_memory(request.pages, writable=True) as theirs:
             for memory in (theirs, own):
                 memory.data[: len(request.text)] = request.text.encode()
         return {"pages": own}
@@ -287,11 +287,13 @@ class Typed(Case):
 
         class Own(KindsService):
             async def Callback(self, request, context):
-                self.own = context.own(request.to)
                 with self.test.assertRaises(ipcbus.InvalidArgument):
                     context.take(request.to, Kinds)
+                self.own = context.take_object(request.to)
+                with self.test.assertRaises(ipcbus.NotFound):
+                    context.take_object(request.to)
                 with self.test.assertRaises(ipcbus.InvalidArgument):
-                    context.own(request.more[0].object)
+                    context.take_object(request.more[0].object)
                 return {}
 
         own, name = Own(), new_name()
@@ -310,10 +312,10 @@ class Typed(Case):
         os.close(read)
         self.assertEqual(reply.text, "to the file")
         # The field has the name of a method.
-        with aio.Received.file(reply, reply.file) as file:
+        with aio.Received.take_file(reply, reply.file) as file:
             self.assertEqual(file.read(), b"from the service")
         with self.assertRaises(ipcbus.NotFound):
-            reply.fd(reply.file)
+            reply.take_fd(reply.file)
         self.assertEqual(reply.message.text, reply.text)
 
     async def test_copied_reply(self):
@@ -321,6 +323,9 @@ class Typed(Case):
         new = await self.kinds.Make()
         again = copy.copy(new)
         echo = again.take(again.object, Echo)
+        for one in (new, again):
+            with self.assertRaises(ipcbus.NotFound):
+                one.take(one.object, Echo)
         self.assertEqual((await echo.Say(text="copied")).text, "copied")
         for refused in (copy.deepcopy, pickle.dumps):
             with self.assertRaises(TypeError):
@@ -338,7 +343,7 @@ class Typed(Case):
         with ipcbus.Memory(8192, writable=True) as memory:
             with await self.kinds.Share(text="hello", pages=memory) as reply:
                 self.assertEqual(bytes(memory.data[:6]), b"hello\0")
-                with reply.memory(reply.pages) as theirs:
+                with reply.take_memory(reply.pages) as theirs:
                     self.assertEqual(len(theirs), 4096)
                     self.assertEqual(bytes(theirs.data[:6]), b"hello\0")
                     with self.assertRaises(TypeError):

@@ -177,13 +177,15 @@ fn callbacks(bench: &Bench) {
     let (guest, _events) = bench.guest();
     let mut request = With::new(VisitRequest { number: 41, refuse: true, ..Default::default() });
     request.visitor = Some(request.put_object(&guest));
-    let reply = bench.peer.visit(&request).unwrap();
+    let mut reply = bench.peer.visit(&request).unwrap();
     assert_eq!((reply.number, reply.left_ms), (42, 0));
     assert_eq!(reply.refused, "visitor.Busy: not now");
     // The server's object, and the own one, which came back.
-    let host = VisitorClient::new(reply.proxy(reply.host).unwrap());
+    let host: VisitorClient = reply.take(reply.host).unwrap();
     assert_eq!(host.ask(&Number { number: 7 }).unwrap().number, 8);
-    assert!(reply.object(reply.back).unwrap() == guest);
+    assert!(reply.take_object(reply.back).unwrap() == guest);
+    assert_eq!(reply.take_object(reply.back).unwrap_err().code(), libc::ENOENT);
+    assert_eq!(reply.take_proxy(reply.host).unwrap_err().code(), libc::ENOENT);
     let none = bench.peer.visit(&With::new(VisitRequest::default())).unwrap_err();
     assert_eq!(none.code(), libc::ENOENT);
 }

@@ -107,8 +107,8 @@ impl Peer for Server {
         Ok(Numbers { numbers: self.notes.lock().unwrap().clone() })
     }
 
-    fn visit(&self, request: With<VisitRequest>, call: &Call) -> Result<With<VisitReply>> {
-        let proxy = request.proxy(request.visitor)?;
+    fn visit(&self, mut request: With<VisitRequest>, call: &Call) -> Result<With<VisitReply>> {
+        let proxy = request.take_proxy(request.visitor)?;
         let visitor = VisitorClient::new(proxy.clone());
         let said = visitor.ask(&Number { number: request.number })?;
         let mut reply = With::new(VisitReply::default());
@@ -126,8 +126,8 @@ impl Peer for Server {
         Ok(reply)
     }
 
-    fn host(&self, request: With<VisitRequest>, _: &Call) -> Result<()> {
-        VisitorClient::new(request.proxy(request.visitor)?).stay()
+    fn host(&self, mut request: With<VisitRequest>, _: &Call) -> Result<()> {
+        request.take::<VisitorClient>(request.visitor)?.stay()
     }
 
     fn write(&self, mut request: With<WriteRequest>, _: &Call) -> Result<With<WriteReply>> {

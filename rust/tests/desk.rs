@@ -93,7 +93,7 @@ impl Desk for Room {
     }
 
     fn visit(&self, mut request: With<VisitRequest>, call: &Call) -> Result<With<VisitReply>> {
-        let visitor = VisitorClient::new(request.proxy(request.visitor)?);
+        let visitor: VisitorClient = request.take(request.visitor)?;
         let name = visitor.name()?.name;
         let host = VisitorServer::object(&call.connection(), Host("the host"))?;
         let mut reply = With::new(VisitReply::default());
@@ -194,7 +194,7 @@ fn visits(bus: &Connection, desk: &DeskClient) {
     assert!(reply.greeting.contains("Rust"), "{}", reply.greeting);
     assert_eq!(read_all(reply.take_fd(reply.note).unwrap()), "a note");
     assert_eq!(reply.take_fd(reply.note).unwrap_err().code(), libc::ENOENT);
-    let host = VisitorClient::new(reply.proxy(reply.host).unwrap());
+    let host: VisitorClient = reply.take(reply.host).unwrap();
     assert!(!host.name().unwrap().name.is_empty());
 
     // A field without a descriptor, whose number is an open file of the server.

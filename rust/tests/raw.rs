@@ -78,7 +78,7 @@ impl Service for Desk {
                 Ok(())
             }
             VISIT => {
-                let visitor = call.proxy(1)?;
+                let visitor = call.take_proxy(1)?;
                 let name = visitor.call(&Message::new(ECHO).bytes(&b"who"[..]), &Options::new())?;
                 call.reply(&Message::new(0).bytes(name.bytes()).proxy(2, &visitor))
             }
@@ -106,7 +106,7 @@ impl Service for Desk {
                 call.reply(&Message::new(0).bytes(value.into_bytes()))
             }
             CLEAN_UP => {
-                let visitor = call.proxy(1)?;
+                let visitor = call.take_proxy(1)?;
                 let ask = |options| visitor.call(&Message::new(ECHO), &options).map(drop);
                 self.tell(Event::Kept);
                 while !call.is_canceled() {
@@ -376,14 +376,15 @@ fn objects_can_be_called() {
         call.reply(&Message::new(0).bytes(&b"me"[..]))
     })
     .unwrap();
-    let reply =
+    let mut reply =
         bus.desk.call(&Message::new(VISIT).object(1, &visitor), &Options::new()).unwrap();
     assert_eq!(reply.bytes(), b"me");
     assert_eq!(calls.load(Ordering::SeqCst), 1);
     // It came home.
-    assert_eq!(reply.object(2).unwrap(), visitor);
-    assert_eq!(reply.proxy(2).unwrap_err().code(), libc::EXDEV);
-    assert_eq!(reply.proxy(3).unwrap_err().code(), libc::ENOENT);
+    assert_eq!(reply.take_proxy(2).unwrap_err().code(), libc::EXDEV);
+    assert_eq!(reply.take_object(2).unwrap(), visitor);
+    assert_eq!(reply.take_object(2).unwrap_err().code(), libc::ENOENT);
+    assert_eq!(reply.take_proxy(3).unwrap_err().code(), libc::ENOENT);
     let error = bus.call(VISIT, b"").unwrap_err();
     assert_eq!(error.code(), libc::ENOENT);
     assert_eq!(error.to_string(), "the service reports: No such file or directory");
@@ -525,7 +526,7 @@ fn death_is_reported() {
     let (dead, died) = channel();
     let serving = bus.client.run_in_background().unwrap();
     let slot = bus.desk.on_death(move || dead.send(()).unwrap()).unwrap();
-    let future = bus.desk.died().unwrap();
+    let future = bus.desk.wait_dead().unwrap();
     let Bus { client, desk, events, _serving, server } = bus;
     drop(_serving);
     drop(server);
@@ -690,7 +691,7 @@ fn everything_that_waits_ends_with_the_bus() {
     let is_reset = |error: Error| assert_eq!(error.code(), libc::ECONNRESET, "{error}");
     let serving = client.run_in_background().unwrap();
     let future = desk.call_async(&keep, &options).unwrap();
-    let died = desk.died().unwrap();
+    let died = desk.wait_dead().unwrap();
     let mut stream = desk.open_stream(ADD, &options).unwrap();
     std::thread::scope(|threads| {
         threads.spawn(|| is_reset(desk.call(&keep, &Options::new()).unwrap_err()));
@@ -855,7 +856,7 @@ fn a_connection_survives_its_bus() {
     let proxy = client.get("test.mortal").unwrap();
     for _ in 0..RESTARTS {
         comes_back(|| proxy.call(&Message::new(ECHO), &Options::new()));
-        let died = proxy.died().unwrap();
+        let died = proxy.wait_dead().unwrap();
         mortal.kill();
         block_on(died);
         assert_eq!(events.recv_timeout(LONG.unwrap()), Ok(BusEvent::Lost));

@@ -84,16 +84,18 @@ impl Call {
         self.request().payload().unwrap_or_else(|_| self.request().bytes())
     }
 
-    /// The object of another process under a tag. `ENOENT`: there is none. `EXDEV`: it is an object
-    /// of this process.
-    pub fn proxy(&self, tag: u64) -> Result<Proxy> {
-        self.request().proxy(tag, &self.connection())
+    /// Takes the object of another process under a tag out. `ENOENT`: there is none, or it was taken.
+    /// `EXDEV`: it is an object of this process.
+    pub fn take_proxy(&mut self, tag: u64) -> Result<Proxy> {
+        // SAFETY: self is borrowed by us alone.
+        unsafe { self.request().take_proxy(tag, &self.connection()) }
     }
 
-    /// The object of this process under a tag. `ENOENT`: there is none, or it has ended. `EXDEV`:
-    /// it belongs to another process.
-    pub fn object(&self, tag: u64) -> Result<Object> {
-        self.request().object(tag, &self.connection())
+    /// Takes the object of this process under a tag out. `ENOENT`: there is none, it has ended, or it
+    /// was taken. `EXDEV`: it belongs to another process.
+    pub fn take_object(&mut self, tag: u64) -> Result<Object> {
+        // SAFETY: self is borrowed by us alone.
+        unsafe { self.request().take_object(tag, &self.connection()) }
     }
 
     /// Takes the file under a tag out. `ENOENT`: there is none, or it was taken.

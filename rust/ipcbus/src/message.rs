@@ -223,6 +223,18 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
+/// Whether the entry was taken, or is an own object that has ended.
+fn is_taken(entry: &sys::ipc_raw_entry) -> bool {
+    // SAFETY: the type says what the value is.
+    unsafe {
+        match entry.type_ {
+            sys::IPC_RAW_PROXY => entry.value.proxy.is_null(),
+            sys::IPC_RAW_OBJECT => entry.value.object.is_null(),
+            _ => entry.value.fd < 0,
+        }
+    }
+}
+
 /// A received message, which something else owns.
 #[derive(Clone, Copy)]
 pub(crate) struct Raw<'a>(&'a sys::ipc_raw_message);
@@ -247,16 +259,18 @@ impl<'a> Raw<'a> {
         unsafe { std::slice::from_raw_parts(message.data as *const u8, message.size) }
     }
 
-    /// The entries, as pointers: take_fd() changes them.
+    /// An entry that was not taken, as a pointer: taking changes it.
     fn find(self, tag: u64, type_: u32) -> Option<*mut sys::ipc_raw_entry> {
         let message = self.0;
         // SAFETY: the message has so many entries.
         (0..message.n_entries).map(|i| unsafe { message.entries.add(i) }).find(|&entry| unsafe {
-            (*entry).tag == tag && (*entry).type_ == type_
+            (*entry).tag == tag && (*entry).type_ == type_ && !is_taken(&*entry)
         })
     }
 
-    pub fn proxy(self, tag: u64, connection: &Connection) -> Result<Proxy> {
+    /// # Safety
+    /// Nobody else uses the message meanwhile.
+    pub unsafe fn take_proxy(self, tag: u64, connection: &Connection) -> Result<Proxy> {
         let entry = match self.find(tag, sys::IPC_RAW_PROXY) {
             Some(entry) => entry,
             None if self.find(tag, sys::IPC_RAW_OBJECT).is_some() => {
@@ -264,11 +278,13 @@ impl<'a> Raw<'a> {
             }
             None => return Err(Error::errno(libc::ENOENT)),
         };
-        // SAFETY: the message holds a reference of the proxy, and we take our own.
-        unsafe { Ok(Proxy::new(sys::ipc_proxy_ref((*entry).value.proxy), connection.clone())) }
+        let proxy = std::mem::replace(&mut (*entry).value.proxy, std::ptr::null_mut());
+        Ok(Proxy::new(proxy, connection.clone()))
     }
 
-    pub fn object(self, tag: u64, connection: &Connection) -> Result<Object> {
+    /// # Safety
+    /// Nobody else uses the message meanwhile.
+    pub unsafe fn take_object(self, tag: u64, connection: &Connection) -> Result<Object> {
         let entry = match self.find(tag, sys::IPC_RAW_OBJECT) {
             Some(entry) => entry,
             None if self.find(tag, sys::IPC_RAW_PROXY).is_some() => {
@@ -276,14 +292,8 @@ impl<'a> Raw<'a> {
             }
             None => return Err(Error::errno(libc::ENOENT)),
         };
-        // SAFETY: as above; NULL if it has ended.
-        unsafe {
-            let object = (*entry).value.object;
-            if object.is_null() {
-                return Err(Error::errno(libc::ENOENT));
-            }
-            Ok(Object::from_raw(sys::ipc_object_ref(object), connection.clone()))
-        }
+        let object = std::mem::replace(&mut (*entry).value.object, std::ptr::null_mut());
+        Ok(Object::from_raw(object, connection.clone()))
     }
 
     /// # Safety
@@ -359,16 +369,18 @@ impl Reply {
         self.message().bytes()
     }
 
-    /// The object of another process under a tag. `ENOENT`: there is none. `EXDEV`: it is an object
-    /// of this process.
-    pub fn proxy(&self, tag: u64) -> Result<Proxy> {
-        self.message().proxy(tag, &self.connection)
+    /// Takes the object of another process under a tag out. `ENOENT`: there is none, or it was taken.
+    /// `EXDEV`: it is an object of this process.
+    pub fn take_proxy(&mut self, tag: u64) -> Result<Proxy> {
+        // SAFETY: self is borrowed by us alone.
+        unsafe { self.message().take_proxy(tag, &self.connection) }
     }
 
-    /// The object of this process under a tag. `ENOENT`: there is none, or it has ended. `EXDEV`:
-    /// it belongs to another process.
-    pub fn object(&self, tag: u64) -> Result<Object> {
-        self.message().object(tag, &self.connection)
+    /// Takes the object of this process under a tag out. `ENOENT`: there is none, it has ended, or it
+    /// was taken. `EXDEV`: it belongs to another process.
+    pub fn take_object(&mut self, tag: u64) -> Result<Object> {
+        // SAFETY: self is borrowed by us alone.
+        unsafe { self.message().take_object(tag, &self.connection) }
     }
 
     /// Takes the file under a tag out. `ENOENT`: there is none, or it was taken.

@@ -113,7 +113,7 @@ impl Proxy {
     }
 
     /// A future that is ready when the object is dead, as [`Proxy::on_death`].
-    pub fn died(&self) -> Result<DeathFuture> {
+    pub fn wait_dead(&self) -> Result<DeathFuture> {
         DeathFuture::start(self)
     }
 

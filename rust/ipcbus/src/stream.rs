@@ -155,11 +155,11 @@ impl Item {
             let tag = (*message.entries.add(i)).tag;
             match (*message.entries.add(i)).type_ {
                 sys::IPC_RAW_PROXY => {
-                    item.proxies.extend(raw.proxy(tag, connection).map(|p| (tag, p)))
+                    item.proxies.extend(raw.take_proxy(tag, connection).map(|p| (tag, p)))
                 }
                 // An object that has ended is as if it had not come.
                 sys::IPC_RAW_OBJECT => {
-                    item.objects.extend(raw.object(tag, connection).map(|o| (tag, o)))
+                    item.objects.extend(raw.take_object(tag, connection).map(|o| (tag, o)))
                 }
                 sys::IPC_RAW_FD => item.fds.extend(raw.take_fd(tag).map(|fd| (tag, fd))),
                 _ => (),
@@ -173,21 +173,21 @@ impl Item {
         &self.bytes
     }
 
-    /// The object of another process under a tag. `ENOENT`: there is none. `EXDEV`: it is an object
-    /// of this process.
-    pub fn proxy(&self, tag: u64) -> Result<Proxy> {
-        if let Some((_, proxy)) = self.proxies.iter().find(|(t, _)| *t == tag) {
-            return Ok(proxy.clone());
+    /// Takes the object of another process under a tag out. `ENOENT`: there is none, or it was taken.
+    /// `EXDEV`: it is an object of this process.
+    pub fn take_proxy(&mut self, tag: u64) -> Result<Proxy> {
+        if let Some(place) = self.proxies.iter().position(|(t, _)| *t == tag) {
+            return Ok(self.proxies.remove(place).1);
         }
         let other = self.objects.iter().any(|(t, _)| *t == tag);
         Err(Error::errno(if other { libc::EXDEV } else { libc::ENOENT }))
     }
 
-    /// The object of this process under a tag. `ENOENT`: there is none, or it has ended. `EXDEV`:
-    /// it belongs to another process.
-    pub fn object(&self, tag: u64) -> Result<Object> {
-        if let Some((_, object)) = self.objects.iter().find(|(t, _)| *t == tag) {
-            return Ok(object.clone());
+    /// Takes the object of this process under a tag out. `ENOENT`: there is none, it has ended, or it
+    /// was taken. `EXDEV`: it belongs to another process.
+    pub fn take_object(&mut self, tag: u64) -> Result<Object> {
+        if let Some(place) = self.objects.iter().position(|(t, _)| *t == tag) {
+            return Ok(self.objects.remove(place).1);
         }
         let other = self.proxies.iter().any(|(t, _)| *t == tag);
         Err(Error::errno(if other { libc::EXDEV } else { libc::ENOENT }))
@@ -196,7 +196,7 @@ impl Item {
     /// Takes the file under a tag out. `ENOENT`: there is none, or it was taken.
     pub fn take_fd(&mut self, tag: u64) -> Result<OwnedFd> {
         match self.fds.iter().position(|(t, _)| *t == tag) {
-            Some(place) => Ok(self.fds.swap_remove(place).1),
+            Some(place) => Ok(self.fds.remove(place).1),
             None => Err(Error::errno(libc::ENOENT)),
         }
     }

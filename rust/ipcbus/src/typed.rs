@@ -105,8 +105,8 @@ pub trait Body: prost::Message + Default {
 /// A message whose fields can have objects and files, with these. It derefs to the message.
 ///
 /// To send them, `put_object()`, `put_proxy()` and `put_fd()` return what goes into the field. The
-/// receiver's `proxy()`, `object()` and `take_fd()` take the field. What is not taken is released
-/// with the message.
+/// receiver's `take()`, `take_proxy()`, `take_object()` and `take_fd()` take out what is in the field,
+/// once. What is not taken is released with the message.
 #[derive(Debug, Default)]
 pub struct With<T> {
     message: T,
@@ -147,26 +147,31 @@ impl<T> With<T> {
         ipc::Fd { fd: self.put(Sent::Fd(fd.into())) as i32 }
     }
 
-    fn item(&self) -> Result<&Item> {
-        self.received.as_ref().ok_or_else(|| Error::errno(libc::ENOENT))
+    fn item(&mut self) -> Result<&mut Item> {
+        self.received.as_mut().ok_or_else(|| Error::errno(libc::ENOENT))
     }
 
-    /// The object of another process in a field. `ENOENT`: there is none. `EXDEV`: it is an object
-    /// of this process.
-    pub fn proxy(&self, field: Option<ipc::Object>) -> Result<Proxy> {
-        self.item()?.proxy(field.map_or(0, |f| f.id))
+    /// Takes the object of another process in a field out, as a generated client:
+    /// `let seat: SeatClient = reply.take(reply.seat)?`. Errors as [`With::take_proxy`].
+    pub fn take<C: From<Proxy>>(&mut self, field: Option<ipc::Object>) -> Result<C> {
+        self.take_proxy(field).map(C::from)
     }
 
-    /// The object of this process in a field. `ENOENT`: there is none, or it has ended. `EXDEV`: it
-    /// belongs to another process.
-    pub fn object(&self, field: Option<ipc::Object>) -> Result<Object> {
-        self.item()?.object(field.map_or(0, |f| f.id))
+    /// Takes the object of another process in a field out. `ENOENT`: there is none, or it was taken.
+    /// `EXDEV`: it is an object of this process.
+    pub fn take_proxy(&mut self, field: Option<ipc::Object>) -> Result<Proxy> {
+        self.item()?.take_proxy(field.map_or(0, |f| f.id))
+    }
+
+    /// Takes the object of this process in a field out. `ENOENT`: there is none, it has ended, or it was
+    /// taken. `EXDEV`: it belongs to another process.
+    pub fn take_object(&mut self, field: Option<ipc::Object>) -> Result<Object> {
+        self.item()?.take_object(field.map_or(0, |f| f.id))
     }
 
     /// Takes the file in a field out. `ENOENT`: there is none, or it was taken.
     pub fn take_fd(&mut self, field: Option<ipc::Fd>) -> Result<OwnedFd> {
-        let item = self.received.as_mut().ok_or_else(|| Error::errno(libc::ENOENT))?;
-        item.take_fd(field.map_or(-1, |f| f.fd) as i64 as u64)
+        self.item()?.take_fd(field.map_or(-1, |f| f.fd) as i64 as u64)
     }
 }
 

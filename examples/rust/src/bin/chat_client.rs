@@ -29,11 +29,11 @@ fn run() -> Result<()> {
     let mut request = With::new(JoinRequest::default());
     request.name = std::env::args().nth(1).unwrap_or_else(|| "somebody".into());
     request.listener = Some(request.put_object(&ear));
-    let reply = chat.join(&request)?;
+    let mut reply = chat.join(&request)?;
     for other in &reply.others {
         println!("{other} is here");
     }
-    let seat = SeatClient::new(reply.proxy(reply.seat)?);
+    let seat: SeatClient = reply.take(reply.seat)?;
     for line in std::io::stdin().lines() {
         seat.say(&Line { text: line?, ..Line::default() })?;
     }

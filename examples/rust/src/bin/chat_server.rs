@@ -56,9 +56,9 @@ impl Room {
 }
 
 impl Chat for Room {
-    fn join(&self, request: With<JoinRequest>, call: &Call) -> Result<With<JoinReply>> {
+    fn join(&self, mut request: With<JoinRequest>, call: &Call) -> Result<With<JoinReply>> {
         let name = request.name.clone();
-        let listener = ListenerClient::new(request.proxy(request.listener)?);
+        let listener: ListenerClient = request.take(request.listener)?;
         let mut reply = With::new(JoinReply::default());
         reply.others = self.enter(&name, &listener)?;
         self.members.notify(&name, "(joins)");

@@ -283,24 +283,24 @@ inline message &message::add(std::uint64_t tag, const proxy &p)
 
 inline outcome<proxy> received::take_proxy(std::uint64_t tag) const
 {
-	const c::ipc_raw_entry *entry = find(tag, false);
+	c::ipc_raw_entry *entry = find(tag, false);
 
 	if (!entry)
 		return detail::fail<proxy>(ENOENT);
 	if (entry->type != c::IPC_RAW_PROXY)
 		return detail::fail<proxy>(entry->type == c::IPC_RAW_OBJECT ? EXDEV : EBADF);
-	return proxy(c::ipc_proxy_ref(entry->proxy));
+	return proxy(std::exchange(entry->proxy, nullptr));
 }
 
 inline outcome<object> received::take_object(std::uint64_t tag) const
 {
-	const c::ipc_raw_entry *entry = find(tag, false);
+	c::ipc_raw_entry *entry = find(tag, false);
 
-	if (!entry || (entry->type == c::IPC_RAW_OBJECT && !entry->object))
+	if (!entry)
 		return detail::fail<object>(ENOENT);
 	if (entry->type != c::IPC_RAW_OBJECT)
 		return detail::fail<object>(entry->type == c::IPC_RAW_PROXY ? EXDEV : EBADF);
-	return object(c::ipc_object_ref(entry->object));
+	return object(std::exchange(entry->object, nullptr));
 }
 
 /* --- Connections -------------------------------------------------------------------- */

@@ -194,9 +194,9 @@ public:
 	c::ipc_raw_type type(std::size_t i) const noexcept { return raw->entries[i].type; }
 
 	/*
-	 * Take the entry with a tag.
+	 * Take the entry with a tag, once. What is not taken is released with the message.
 	 *
-	 *   ENOENT   There is none, the own object in it has ended, or the file was taken.
+	 *   ENOENT   There is none, the own object in it has ended, or it was taken.
 	 *   EXDEV    take_proxy(): the object belongs to this connection. take_object(): it
 	 *            belongs to another.
 	 *   EBADF    It is no file, or no object.
@@ -226,19 +226,26 @@ protected:
 	}
 
 	/* A file and an object may have the same tag: in C they are numbers of the sender. What is of
-	 * the other kind is found if there is nothing else. */
+	 * the other kind is found if there is nothing else. What was taken is skipped. */
 	c::ipc_raw_entry *find(std::uint64_t tag, bool is_file) const noexcept
 	{
 		c::ipc_raw_entry *other = nullptr;
 
 		for (std::size_t i = 0; i < raw->n_entries; i++) {
-			if (raw->entries[i].tag != tag)
+			if (raw->entries[i].tag != tag || is_taken(raw->entries[i]))
 				continue;
 			if ((raw->entries[i].type == c::IPC_RAW_FD) == is_file)
 				return &raw->entries[i];
 			other = &raw->entries[i];
 		}
 		return other;
+	}
+
+	static bool is_taken(const c::ipc_raw_entry &entry) noexcept
+	{
+		return entry.type == c::IPC_RAW_FD     ? entry.fd < 0 :
+		       entry.type == c::IPC_RAW_OBJECT ? !entry.object :
+							 !entry.proxy;
 	}
 
 	const c::ipc_raw_message *raw;

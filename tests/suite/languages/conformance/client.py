@@ -149,7 +149,7 @@ class Cases:
         # The server's object, and the own one, which came back.
         host = reply.take(reply.host, Visitor)
         check((await host.Ask(number=7)).number == 8)
-        check(reply.own(reply.back) is guest)
+        check(reply.take_object(reply.back) is guest)
         await fails(self.peer.Visit(), ipcbus.NotFound)
 
     async def fds(self):
@@ -159,13 +159,13 @@ class Cases:
         fd = os.memfd_create("file", os.MFD_CLOEXEC)
         reply = await self.peer.Write(file=fd, text="by the server")
         check(text(fd) == b"by the server")
-        same, other = reply.fd(reply.same), reply.fd(reply.other)
+        same, other = reply.take_fd(reply.same), reply.take_fd(reply.other)
         check(text(same) == text(other) == b"by the server")
         # It is the same file, and the other is another one.
         os.pwrite(fd, b"BY", 0)
         check(text(same) == b"BY the server" and text(other) == b"by the server")
         try:
-            reply.fd(reply.same)
+            reply.take_fd(reply.same)
             check(False, "taken twice")
         except ipcbus.NotFound:
             pass

@@ -69,7 +69,7 @@ class Peer(PeerService):
         await context.take(request.visitor, Visitor).Stay()
 
     async def Write(self, request, context):
-        same = context.fd(request.file)
+        same = context.take_fd(request.file)
         context.close_later(same)
         other = os.memfd_create("other", os.MFD_CLOEXEC)
         context.close_later(other)

@@ -114,11 +114,12 @@ CASE(a_service_is_a_class)
 	});
 	{
 		ipc::reply r = p.proxy.call(ipc::message(1));
-		ipc::proxy counting = r.take_proxy(5);
 
-		CHECK_FAILS(ENOENT, r.take_proxy(6));
 		CHECK_FAILS(EXDEV, r.take_object(5));
 		CHECK_FAILS(EBADF, r.take_fd(5));
+		ipc::proxy counting = r.take_proxy(5);
+		CHECK_FAILS(ENOENT, r.take_proxy(5));
+		CHECK_FAILS(ENOENT, r.take_proxy(6));
 		CHECK(counting.call(ipc::message(1)).bytes() == "1");
 		CHECK(counting.call(ipc::message(1)).bytes() == "2");
 		CHECK(alive == 1);
@@ -680,8 +681,9 @@ CASE(an_object_is_an_argument)
 	m.add(9, callback);
 	ipc::reply r = p.proxy.call(m);
 	CHECK(called.times() == 1);
-	CHECK(r.take_object(10) == callback);
 	CHECK_FAILS(EXDEV, r.take_proxy(10));
+	CHECK(r.take_object(10) == callback);
+	CHECK_FAILS(ENOENT, r.take_object(10));
 	CHECK(callback.info().pending == 0);
 }
 
