@@ -108,7 +108,7 @@ int main()
 try {
 	auto bus = ipc::connection::open();
 
-	bus.register_name("demo.chat", ipc::make_object(bus, std::make_shared<Chat>(bus)));
+	bus.register_name("demo.chat", std::make_shared<Chat>(bus));
 	bus.run();
 	return 0;
 } catch (const std::exception &e) {

@@ -55,7 +55,7 @@ try {
 
 	/* A handler of a stream waits on its thread. */
 	bus.set_threads(64);
-	bus.register_name("demo.clock", ipc::make_object(bus, std::make_shared<Clock>()));
+	bus.register_name("demo.clock", std::make_shared<Clock>());
 	bus.run();
 	return 0;
 } catch (const std::exception &e) {

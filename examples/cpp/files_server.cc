@@ -62,7 +62,7 @@ try {
 	auto bus = ipc::connection::open();
 	auto service = std::make_shared<Files>(argc > 1 ? argv[1] : ".");
 
-	bus.register_name("demo.files", ipc::make_object(bus, service));
+	bus.register_name("demo.files", service);
 	bus.run();
 	return 0;
 } catch (const std::exception &e) {

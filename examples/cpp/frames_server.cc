@@ -45,7 +45,7 @@ try {
 	auto bus = ipc::connection::open();
 
 	bus.set_threads(16);
-	bus.register_name("demo.camera", ipc::make_object(bus, std::make_shared<Camera>()));
+	bus.register_name("demo.camera", std::make_shared<Camera>());
 	bus.run();
 	return 0;
 } catch (const std::exception &e) {

@@ -570,7 +570,7 @@ class Bus:
         try:
             return await self._in_thread(self._connection.get, name, None, known)
         except InterfaceMismatch:
-            raise InterfaceMismatch(f"{name} is no {known}") from None
+            raise InterfaceMismatch(f"{name} has another interface than {known}") from None
 
     async def _await(
         self, name: str, timeout: float | None, interface: stubs.Interface | None

@@ -114,7 +114,7 @@ class Interface:
     def check(self, name: str, interface: str) -> None:
         """Raises ``InterfaceMismatch`` if the name is registered with another interface."""
         if interface and interface != self.name:
-            raise InterfaceMismatch(f"{name} is no {self.name} but {interface}")
+            raise InterfaceMismatch(f"{name} has another interface than {self.name}")
 
     def describe(self) -> bytes:
         """An ipc.Description."""

@@ -197,7 +197,7 @@ class Typed(Case):
         self.assertEqual(self.service.calls, 1)
 
     async def test_interface(self):
-        with self.assertRaisesRegex(ipcbus.InterfaceMismatch, f"{self.name} is no echo.Echo"):
+        with self.assertRaisesRegex(ipcbus.InterfaceMismatch, f"{self.name} has another interface than echo.Echo"):
             await self.client.get(Echo, self.name)
         # One that was registered without an interface is accepted.
         name = new_name()

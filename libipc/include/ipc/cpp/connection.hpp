@@ -519,11 +519,38 @@ public:
 			return fail<bool>(name, r);
 		return r == 0;
 	}
+	/* The same for a generated service: makes its object. */
+	template <typename S>
+	outcome<bool> register_name(const std::string &name, std::shared_ptr<S> by,
+				    name_conflict conflict = name_conflict::fail) const
+	{
+#if IPC_RESULTS
+		result<object> made = make_object(*this, std::move(by));
+
+		if (!made)
+			return made.error();
+		return register_name(name, *made, conflict);
+#else
+		return register_name(name, make_object(*this, std::move(by)), conflict);
+#endif
+	}
 	outcome<void> unregister_name(const std::string &name) const
 	{
 		return detail::check(c::ipc_unregister_name(raw, name.c_str()));
 	}
 
+	/* Who has the name. ENOENT: nobody. */
+	outcome<name_info> check_name(const std::string &name) const
+	{
+		c::ipc_name_info info = {};
+		int r;
+
+		info.size = sizeof(info);
+		r = c::ipc_check_name(raw, name.c_str(), &info);
+		if (r < 0)
+			return fail<name_info>(name, r);
+		return from_c(info);
+	}
 	/* The names that start with prefix, sorted. */
 	outcome<std::vector<name_info>> list_names(const std::string &prefix = {}) const
 	{

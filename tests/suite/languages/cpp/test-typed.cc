@@ -292,16 +292,19 @@ CASE(a_hostile_server_is_refused)
 CASE(an_object_has_another_interface)
 {
 	office o;
-	auto other = ipc::make_object(o.server, std::make_shared<host>("x"));
 	auto none = ipc::object::create(o.server, { "" }, [](ipc::call c) {
 		std::move(c).reply();
 	});
 
-	o.server.register_name("test.other", other);
+	CHECK(o.server.register_name("test.other", std::make_shared<host>("x")));
+	CHECK_FAILS(EEXIST, o.server.register_name("test.other", std::make_shared<host>("y")));
 	o.server.register_name("test.none", none);
 	CHECK_FAILS(EPROTOTYPE, o.client.get<desk_app::Desk>("test.other"));
 	CHECK(o.client.wait<desk_app::Visitor>("test.other").Name().name() == "x");
 	o.client.get<desk_app::Desk>("test.none").Poked();
+	CHECK(o.client.check_name("test.other").interface == "desk.app.Visitor");
+	CHECK_FAILS(ENOENT, o.client.check_name("test.nobody"));
+	o.server.unregister_name("test.other");
 }
 
 CASE(a_stream_has_functions)

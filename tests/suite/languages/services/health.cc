@@ -32,7 +32,7 @@ class Checker : public Health::Service {
 
 static void serve(ipc::connection &bus, const std::string &name)
 {
-	bus.register_name(name, ipc::make_object(bus, std::make_shared<Checker>()));
+	bus.register_name(name, std::make_shared<Checker>());
 }
 
 static void call(ipc::connection &bus, const std::string &name)
