@@ -866,6 +866,22 @@ fn a_connection_survives_its_bus() {
     comes_back(|| proxy.call(&Message::new(ECHO), &Options::new()));
 }
 
+/// Until the end of the program, so this is the last case.
+fn a_program_gets_the_log() {
+    static LINES: Mutex<Vec<(i32, String)>> = Mutex::new(Vec::new());
+    ipcbus::set_log(|priority, text| LINES.lock().unwrap().push((priority, text.into())));
+    let log = stderr_of(|| {
+        let bus = start();
+        assert_eq!(bus.call(PANIC, b"").unwrap_err().name(), Some("ipc.Unhandled"));
+    });
+    assert!(!log.contains("ipc: "), "{log}");
+    let lines = LINES.lock().unwrap();
+    let is_panic = |(priority, text): &(i32, String)| {
+        *priority == libc::LOG_ERR && text.contains("test.Desk") && text.contains("a handler that panics")
+    };
+    assert!(lines.iter().any(is_panic), "{lines:?}");
+}
+
 fn main() {
     std::process::exit(case::run(&cases![
         calls_return_replies
@@ -893,5 +909,6 @@ fn main() {
         names_are_replaced_and_queued
         limits_hold
         services_end_with_their_objects
+        a_program_gets_the_log
     ]));
 }

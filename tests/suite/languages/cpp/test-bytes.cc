@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <mutex>
 #include <type_traits>
 
 /* --- What does not compile ----------------------------------------------------------- */
@@ -255,6 +256,28 @@ CASE(a_handler_that_throws_is_an_error)
 	CHECK(!log.has("method 1 ") && !log.has("method 4 "));
 	CHECK(log.has("ipc: test.Cpp method 2" + caller));
 	CHECK(log.has("ipc: test.Cpp method 3" + caller + "unhandled exception: a secret\n"));
+}
+
+CASE(a_program_gets_the_log)
+{
+	std::mutex lock;
+	std::string lines;
+
+	ipc::set_log([&](int priority, const char *text) {
+		std::lock_guard<std::mutex> guard(lock);
+
+		lines += std::to_string(priority) + ' ' + text + '\n';
+	});
+	{
+		pair p([](ipc::call) { throw std::runtime_error("a secret"); });
+		captured_stderr log;
+
+		CHECK(caught(p.proxy, 7).name() == "ipc.Unhandled");
+		CHECK(!log.has("secret"));
+	}
+	ipc::set_log(nullptr);
+	CHECK(lines.find("3 ipc: test.Cpp method 7 (uid ") == 0);
+	CHECK(lines.find("unhandled exception: a secret\n") != std::string::npos);
 }
 
 CASE(an_error_behind_a_service_has_a_cause)
