@@ -99,6 +99,8 @@ void python_end(void);
 
 /* A callback has raised: what ends the program is kept for the thread, the rest is reported. */
 void callback_failed(PyObject *callback);
+/* Passes the exception that is set, which source raised, to the log of Python. */
+void log_exception(PyObject *source);
 /* At the end of a function in which signal handlers or callbacks may have run: result, or NULL and
  * the exception that was kept. */
 PyObject *interrupt_raise(PyObject *result);

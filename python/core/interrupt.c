@@ -56,7 +56,7 @@ void callback_failed(PyObject *callback)
 	    PyErr_ExceptionMatches(PyExc_SystemExit))
 		keep();
 	else
-		PyErr_WriteUnraisable(callback);
+		log_exception(callback);
 }
 
 static int on_signal(void *userdata)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "core.h"
 
@@ -218,7 +219,24 @@ static void log_line(int priority, const char *line, void *userdata)
 	python_leave(state);
 }
 
-/* set_log(callback): callback(priority of syslog(3), text) */
+void log_exception(PyObject *source)
+{
+	PyObject *type, *value, *traceback, *result;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	PyErr_NormalizeException(&type, &value, &traceback);
+	if (traceback)
+		PyException_SetTraceback(value, traceback);
+	result = PyObject_CallFunction(log_callback, "isO", LOG_ERR, "a callback failed", value);
+	if (!result)
+		PyErr_WriteUnraisable(source);
+	Py_XDECREF(result);
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(traceback);
+}
+
+/* set_log(callback): callback(priority of syslog(3), text, perhaps an exception) */
 static PyObject *set_log(PyObject *module, PyObject *callback)
 {
 	PyObject *before = log_callback;

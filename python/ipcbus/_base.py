@@ -15,10 +15,10 @@ from .errors import DeadlineExceeded, Error
 log = logging.getLogger("ipcbus")
 
 
-def _log_line(priority: int, text: str) -> None:
+def _log_line(priority: int, text: str, error: BaseException | None = None) -> None:
     """Errors that no caller sees, with a priority of syslog(3)."""
     level = logging.ERROR if priority <= 3 else logging.WARNING if priority == 4 else logging.INFO
-    log.log(level, "%s", text)
+    log.log(level, "%s", text, exc_info=error)
 
 
 _core.set_log(_log_line)

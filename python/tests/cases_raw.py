@@ -240,6 +240,21 @@ class Calls(Case):
             await proxy.call(1)
         await self.within(proxy.wait_dead())
 
+    async def test_exception_of_a_callback_is_logged(self):
+        called = asyncio.Event()
+
+        def fail():
+            called.set()
+            raise KeyError("of a callback")
+
+        proxy = await self.serve(Echo())
+        proxy.on_death(fail)
+        with self.assertLogs("ipcbus", "ERROR") as logs:
+            await self.server.close()
+            await self.within(called.wait())
+        self.assertIn("a callback failed", logs.output[0])
+        self.assertIn("KeyError: 'of a callback'", logs.output[0])
+
 
 class Names(Case):
     async def test_missing(self):
