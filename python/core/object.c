@@ -214,7 +214,7 @@ static PyObject *call_on_cancel(PyObject *self, PyObject *callback)
 
 /* --- What a call shows ----------------------------------------------------------- */
 
-enum { CALL_CODE, CALL_UID, CALL_GID, CALL_PID, CALL_TID };
+enum { CALL_CODE, CALL_UID, CALL_GID, CALL_PID, CALL_TID, CALL_CANCELED };
 
 static PyObject *call_number(PyObject *self, void *closure)
 {
@@ -225,6 +225,8 @@ static PyObject *call_number(PyObject *self, void *closure)
 	switch ((intptr_t)closure) {
 	case CALL_CODE:
 		return PyLong_FromUnsignedLong(call_of(self)->request->code);
+	case CALL_CANCELED:
+		return PyBool_FromLong(ipc_call_is_canceled(native));
 	case CALL_UID:
 		return PyLong_FromUnsignedLong(ipc_call_uid(native));
 	case CALL_GID:
@@ -346,6 +348,7 @@ static PyGetSetDef call_members[] = {
 	{ "gid", call_number, NULL, NULL, (void *)CALL_GID },
 	{ "pid", call_number, NULL, NULL, (void *)CALL_PID },
 	{ "tid", call_number, NULL, NULL, (void *)CALL_TID },
+	{ "is_canceled", call_number, NULL, NULL, (void *)CALL_CANCELED },
 	{ "remaining", call_remaining, NULL, NULL, NULL },
 	{ "oneway", call_oneway, NULL, NULL, NULL },
 	{ "replied", call_get_replied, NULL, NULL, NULL },

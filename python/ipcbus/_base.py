@@ -162,6 +162,11 @@ class BaseContext:
         """Seconds until the caller stops waiting; None: there is no limit."""
         return to_seconds(self._call.remaining)
 
+    def is_canceled(self) -> bool:
+        """Whether the caller has stopped waiting. A handler of ``ipcbus.sync`` that takes long asks
+        this; that of ``ipcbus.aio`` is canceled."""
+        return self._call.is_canceled
+
     def metadata(self, name: str) -> str | None:
         """What the caller set under the name. The kernel does not check it."""
         return self._call.metadata(name)

@@ -457,6 +457,35 @@ class Sync(Case):
 
         await asyncio.to_thread(work)
 
+    async def test_handler_learns_that_nobody_waits(self):
+        begun, ended = threading.Event(), threading.Event()
+        name, seen = new_name(), []
+
+        class Slow(sync.RawService):
+            def serve(self, request):
+                seen.append(request.is_canceled())
+                begun.set()
+                for _ in range(1000):
+                    if request.is_canceled():
+                        break
+                    time.sleep(0.01)
+                seen.append(request.is_canceled())
+                ended.set()
+                return b""
+
+        with sync.Bus() as server:
+            await asyncio.to_thread(server.register, name, Slow())
+            serving = threading.Thread(target=server.run)
+            serving.start()
+            proxy = await self.client.get_raw(name)
+            call = asyncio.create_task(proxy.call(1))
+            self.assertTrue(await asyncio.to_thread(begun.wait, 10))
+            call.cancel()
+            self.assertTrue(await asyncio.to_thread(ended.wait, 10))
+            server.stop()
+            serving.join()
+        self.assertEqual(seen, [False, True])
+
     async def test_threads(self):
         """Eight threads call a service that three threads serve."""
         name = new_name()
