@@ -134,8 +134,8 @@ bool outgoing_init(struct outgoing *out, struct connection *connection, PyObject
 /* With the GIL. */
 void outgoing_done(struct outgoing *out);
 
-/* A tuple of (tag, IPC_RAW_*), and one entry taken out. -ENOENT: it was taken before, or the own object in it
- * ended. */
+/* A tuple of (tag, IPC_RAW_*), and one entry taken out. -ENOENT: it was taken before, or the own
+ * object in it has ended. */
 PyObject *entries_list(const struct ipc_raw_entry *entries, size_t n);
 PyObject *entry_take(struct connection *connection, struct ipc_raw_entry *entry);
 
