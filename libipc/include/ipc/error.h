@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Errors: what a failed call reports, and texts for people. Included by <ipc/ipc.h>, whose rules
- * and error list apply.
+ * Errors: details of a failed call, and texts for people. Included by <ipc/ipc.h>; its rules and
+ * error list apply.
  */
 #ifndef IPC_PUBLIC_ERROR_H
 #define IPC_PUBLIC_ERROR_H
@@ -14,15 +14,15 @@ extern "C" {
 #endif
 
 /*
- * Who reports an error.
+ * The origin of an error.
  *
- * The service decides every error of IPC_ORIGIN_PEER and IPC_ORIGIN_BEHIND. It cannot
- * produce an errno that says something about the call itself or the server's process:
- * -EOWNERDEAD, -EHOSTDOWN, -ETIMEDOUT, -ECANCELED, -ENOTCONN, -ECONNRESET, -ECHILD. If it
- * reports one of these, mostly because its handler returned the error of a call of its own, the
- * caller gets -EREMOTEIO, IPC_ORIGIN_BEHIND, and that errno as cause. Two exceptions: if the time
- * of the call is over, -ETIMEDOUT is that of the call. A stream that its other side has canceled
- * ends with -ECANCELED and IPC_ORIGIN_PEER.
+ * The service decides every error of IPC_ORIGIN_PEER and IPC_ORIGIN_BEHIND. It cannot produce an
+ * errno about the call itself or the server's process: -EOWNERDEAD, -EHOSTDOWN, -ETIMEDOUT,
+ * -ECANCELED, -ENOTCONN, -ECONNRESET, -ECHILD. If it reports such an errno, usually because its
+ * handler returned the error of its own call, the caller gets -EREMOTEIO, IPC_ORIGIN_BEHIND, and
+ * that errno as cause. There are two exceptions. If the deadline of the call has passed, -ETIMEDOUT
+ * is the call's own. A stream that the other side has canceled ends with -ECANCELED and
+ * IPC_ORIGIN_PEER.
  */
 enum ipc_origin {
 	IPC_ORIGIN_HERE = 0,	/* this process, before the call was sent or after its end */
@@ -32,8 +32,8 @@ enum ipc_origin {
 };
 
 /*
- * The errnos that say something about the call, the bus or the other side, by name. Python has an
- * exception class and Rust a variant of Error with the same name. Functions return them negative:
+ * Names for the errnos about the call, the bus or the other side. Python has an exception class and
+ * Rust a variant of Error with the same name. Functions return them negative:
  *
  *	if (r == -IPC_PEER_DIED)
  */
@@ -62,9 +62,9 @@ enum ipc_errno {
 };
 
 /*
- * What a failed call reports. Initialize it with IPC_ERROR_INIT and free it with
- * ipc_error_done(). A call that succeeds does not change it. name, message and details are
- * NULL if the service did not set them.
+ * Details of a failed call. The caller must initialize it with IPC_ERROR_INIT and free it with
+ * ipc_error_done(). A call that succeeds does not change it. name, message and details are NULL if
+ * the service did not set them.
  */
 struct ipc_error {
 	size_t size;		/* set by IPC_ERROR_INIT */
@@ -84,15 +84,16 @@ struct ipc_error {
 /* Free the members and set it to IPC_ERROR_INIT. NULL is allowed. */
 void ipc_error_done(struct ipc_error *error);
 
-/* Return what an errno of this library means, static, in English. code may have either sign. */
+/* Return the meaning of an errno of this library, as a static string in English. code may have
+ * either sign. */
 const char *ipc_strerror(int code);
 
 /*
- * Write what an error means, for people: "NAME: MESSAGE" to `to`, which has size bytes, and return
- * `to`. NAME is left out if error is NULL or has none. MESSAGE is the error's own, or
- * ipc_strerror(code). If there is neither name nor message, and the service chose the errno, it is
- * "the service reports: " and the system's text for code, or ipc_strerror(cause) if there is a
- * cause. All is written as ipc_printable() does.
+ * Write the meaning of an error, for people: "NAME: MESSAGE" to `to`, which has size bytes, and
+ * return `to`. NAME is left out if error is NULL or has none. MESSAGE is the error's own, or
+ * ipc_strerror(code). If the error has neither name nor message, and the service chose the errno,
+ * MESSAGE is "the service reports: " and the system's text for code, or ipc_strerror(cause) if
+ * there is a cause. The text is escaped like that of ipc_printable().
  */
 #define IPC_PRINTABLE_MAX	1024	/* bytes that errors print of a name or message, with a 0 */
 #define IPC_ERROR_TEXT_MAX	(2 * IPC_PRINTABLE_MAX + 2)	/* always enough for a text */
@@ -101,28 +102,28 @@ char *ipc_error_text(char *to, size_t size, int code, const struct ipc_error *er
 /* Print an error to stderr, as "WHAT: " and ipc_error_text(), and return 1, an exit status. */
 int ipc_print_error(const char *what, int code, const struct ipc_error *error);
 
-/* Print why ipc_open() or ipc_open_sized() failed, as ipc_print_error() does. WHAT is "open PATH": the
- * bus that ipc_find_bus() finds for this device, and why. */
+/* As ipc_print_error(), for a failure of ipc_open() or ipc_open_sized(). WHAT is "open PATH": the
+ * bus that ipc_find_bus() finds for this device, and the reason. */
 int ipc_print_open_error(const char *device, int code);
 
 /*
- * Make a text of others fit for a terminal or a log: write it to `to`, which has size bytes, with
- * a 0 at its end, and return `to`. A '?' replaces each byte of a control character, such as those
- * that begin escape sequences and end lines; of a character that changes the direction of text or
- * has no width; and of what is no UTF-8. A text that does not fit is cut between two characters,
- * and "..." ends it. NULL is an empty text. text may be `to` itself, and then even in read-only
- * memory if it needs no change. Size 0 writes nothing.
+ * Make an untrusted text safe for a terminal or a log: write it to `to`, which has size bytes, with
+ * a terminating 0, and return `to`. A '?' replaces each byte of a control character (escape,
+ * newline), of a character that changes the direction of text or has no width, and of invalid
+ * UTF-8. If the text does not fit, it is cut between two characters and ends with "...". NULL is an
+ * empty text. text may be `to` itself; if it needs no change, it may then be in read-only memory.
+ * If size is 0, `to` is not written.
  */
 char *ipc_printable(char *to, size_t size, const char *text);
 
 /*
- * The log of this process: errors that no caller sees. Such are exceptions of handlers and
- * callbacks in C++, Python and Rust, which the library of the server logs once, with the name of
- * the method; and registrations that were lost or could not be replayed.
+ * The log of this process: errors that no caller sees. These are exceptions of handlers and
+ * callbacks in C++, Python and Rust, logged once in the server with the name of the method, and
+ * registrations that were lost or could not be replayed.
  *
  * ipc_log() formats a line and passes it to the callback of ipc_set_log(). priority is LOG_ERR and
  * the like of syslog(3). Without a callback, LOG_ERR and more severe priorities are printed to
- * stderr, and others are dropped.
+ * stderr, and less severe priorities are dropped.
  *
  * ipc_set_log() is process-wide, and must be called before other threads use the library. With
  * NULL, there is no callback. cb may run on any thread, and on several at once. It must not call

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libipc: calls between processes on a bus. The bus is /dev/ipcbus, a mounted one, or ipcbusd's.
- * Programs are built with what `pkg-config --cflags --libs libipc` prints.
+ * libipc: calls between processes on a bus. The bus is /dev/ipcbus, a mount of type ipcbus, or a
+ * socket of ipcbusd. Compile and link programs with the flags of `pkg-config --cflags --libs
+ * libipc`.
  *
  *     client:  proxy -> generated echo_say() -> driver
  *     server:  driver -> ipc_run() or ipc_process() -> handler -> reply
  *
  * Terminology
  *
- *   connection  struct ipc: one open device with its region of receive memory. It
- *               belongs to the process that opened it.
- *   object      struct ipc_object: something of this process that others may call. It
- *               has an interface, a table of handlers and a userdata pointer.
+ *   connection struct ipc: an open device with its region of receive memory. It belongs to the
+ *   process that opened it.
+ *   object struct ipc_object: a target for calls in this process. It has an interface, a table of
+ *   handlers and a userdata pointer.
  *   proxy       struct ipc_proxy: an object of another process, as seen from here.
  *               Generated code wraps it in a type for each service (struct echo).
- *   call        struct ipc_call: one request that this process serves. A oneway is a
+ *   call struct ipc_call: a request that this process serves. A oneway is a
  *               request without a reply.
- *   stream      struct ipc_stream: one end of a sequence of messages.
+ *   stream struct ipc_stream: an end of a sequence of messages.
  *   slot        struct ipc_slot: a callback that is registered.
  *   cancellation  struct ipc_cancellation: a way to end calls and streams of this process early.
  *   chain       A call, with the calls that its handler makes on its own thread, and so on.
@@ -30,19 +31,19 @@
  *
  *   <ipc/ipc.h>     connections, slots, threads and event loops, objects, proxies, objects
  *                   and files in messages, calling, serving
- *   <ipc/admin.h>   which bus is found, opening it again after its end, freezing processes, the
- *                   service manager; included here
+ *   <ipc/admin.h>   finding a bus, reconnection, freezing processes, the service manager; included
+ *                   here
  *   <ipc/name.h>    names of services; included here
  *   <ipc/stream.h>  methods with streams; included here
- *   <ipc/error.h>   what a failed call reports, and texts for people; included here
- *   <ipc/limits.h>  limits on what peers send and hold; included here
+ *   <ipc/error.h>   error details, and texts for people; included here
+ *   <ipc/limits.h>  limits on messages and resources of peers; included here
  *   <ipc/raw.h>     messages of bytes, without protobuf
  *   <ipc/memory.h>  shared memory
  *   <ipc/monitor.h>  records of the traffic on a bus
  *   <ipc/test.h>    a private bus for a test, in a library of its own
- *   <ipc/sd-event.h>, <ipc/glib.h>  a connection in those event loops
+ *   <ipc/sd-event.h>, <ipc/glib.h>  a connection in the event loops of systemd and GLib
  *
- * Rules for all functions. The description of a function states only what differs.
+ * Rules for all functions. The description of a function states only differences.
  *
  *   Results     A function that returns int returns 0 or a count on success, and a
  *               negative errno on failure. `ret_` outputs are written on success only.
@@ -60,22 +61,22 @@
  *               time limit applies while the daemon is stopped. Signals do not end a wait, except
  *               where -EINTR is listed. ipc_raw_set_interrupt() of <ipc/raw.h> makes signals end
  *               calls, oneways that wait, and functions of names.
- *   Order       Oneways that one thread sends to one object are handled in that order, one at a
- *               time. Calls are not ordered with them: a call to the same object may be handled
- *               before a oneway that was sent earlier. Oneways to different objects are not
+ *   Order       Oneways from a thread to an object are handled in the order of sending, never
+ *               concurrently. Calls are not ordered with them: a call to the same object may be
+ *               handled before a oneway that was sent earlier. Oneways to different objects are not
  *               ordered. A reply is not ordered with oneways: a thread that waits for the reply
- *               gets it at once, and oneways that the server sent before the reply run on a
- *               serving thread, earlier or later.
+ *               gets it at once, and oneways that the server sent before the reply run on a serving
+ *               thread, earlier or later.
  *   Time        Durations are in microseconds, on CLOCK_MONOTONIC. As an argument, 0 means
  *               not to wait and IPC_NEVER means no limit. In a structure, 0 means that the
  *               duration is not set.
- *   Threads     Any thread may call any function at any time, on what it holds a reference
- *               to and on what its handler or callback was passed. "Set-up only" marks
- *               functions that no other thread may race with. Messages and structures
- *               are plain memory: one thread at a time changes one. Functions that open or
- *               find a bus read environment variables, which no other thread may change then.
- *               A thread must not end inside a function of the library: no pthread_cancel(), unless
- *               the thread has disabled it, and no longjmp() out of a callback.
+ *   Threads     Any thread may call any function at any time, on objects that it holds a reference
+ *               to and on the arguments of its handler or callback. "Set-up only" marks functions
+ *               that must not run while another thread uses the object. Messages and structures are
+ *               plain memory without a lock. Functions that open or find a bus read environment
+ *               variables, which other threads must not change meanwhile. A thread must not end
+ *               inside a function of the library: no pthread_cancel(), unless the thread has
+ *               disabled it, and no longjmp() out of a callback.
  *   Callbacks   The library holds no lock while a handler or callback runs. It may call
  *               any function, but must not drop the last reference of its connection. A nested
  *               handler finds every lock taken that its thread held when it made the call: do not
@@ -83,35 +84,37 @@
  *               their own thread.
  *               Handlers and callbacks of a connection run concurrently if several
  *               threads serve it.
- *   Fork        A connection and all that came from it are unusable in a child process.
- *               Functions fail with -ECHILD there. The child opens its own connection
- *               and may only unref what it inherited.
+ *   Fork        A connection, and each object obtained from it, is unusable in a child process.
+ *               Functions fail with -ECHILD there. The child must open its own connection. It may
+ *               only unref inherited objects.
  *   Channels    Through ipcbusd, a proxy that is called often gets a direct channel to its server
  *               if ipc_run() serves there. Calls of plain bytes up to 4 KB, without options other
  *               than a time limit, then go through memory that both processes share. The
  *               environment variable IPC_CHANNELS=0 turns that off for the connections that
  *               ipc_open() opens after that, on either side. A channel takes 64 KB of memory on
  *               each side. A waiting caller notices the death of the server within 100 ms.
- *   End of the bus  If ipcbusd ends, everything fails with -ECONNRESET, within a second. Calls and
- *               functions that wait for a stream or name return it. As soon as a thread serves the
- *               connection, async calls complete with it, streams break off, cancel callbacks of
- *               served calls and death watches run, and ipc_run() or ipc_process() then returns
- *               it. Watched names are reported as gone. The program opens a new connection, or has
- *               called ipc_set_reconnect(), which opens the bus again.
- *   Structures  A structure whose first member is size can grow at its end. The program sets
- *               size to its sizeof, also where a function fills the structure; a smaller one
- *               fails with -EINVAL. What the program sets and this library does not know fails
- *               with -E2BIG. Structures that the library passes to the program grow too.
- *   Side effects  The library never aborts, installs no signal handlers, and prints
- *               nothing except in ipc_print_error(), ipc_print_open_error() and ipc_log(). It
- *               starts threads only as far as ipc_set_threads() allows. Those threads block all
- *               signals.
+ *   End of the bus  If ipcbusd ends, every function that uses the bus fails with -ECONNRESET,
+ *               within a second. Blocked calls, and functions that wait for a stream or name,
+ *               return it. As soon as a thread serves the connection, async calls complete with it,
+ *               streams break off, cancel callbacks of served calls and death watches run, and
+ *               ipc_run() or ipc_process() then returns it. Watched names are reported as gone. The
+ *               program must open a new connection, unless it has called ipc_set_reconnect(), which
+ *               opens the bus again.
+ *   Structures  A structure whose first member is size can grow at its end. The program must set
+ *               size to its sizeof, also where a function fills the structure. If size is smaller
+ *               than the first version of the structure, the function fails with -EINVAL. If a
+ *               member that this library does not know is not 0, it fails with -E2BIG. Structures
+ *               that the library passes to the program grow too.
+ *   Side effects  The library never aborts and installs no signal handlers. It prints only in
+ *               ipc_print_error() and ipc_print_open_error(), and errors of the log if
+ *               ipc_set_log() set no callback. It starts threads only as far as ipc_set_threads()
+ *               allows. Those threads block all signals.
  *
  * Errors. An errno has the meaning below, except where a function lists another;
- * ipc_strerror() abridges these texts. The names are those of enum ipc_errno in <ipc/error.h>.
- * Functions list the errors that are specific to them. Every
- * function may fail with -EINVAL and -ECHILD; a function that allocates, with -ENOMEM. Calls
- * may fail with each error below.
+ * ipc_strerror() abridges these texts. The names in capitals belong to enum ipc_errno in
+ * <ipc/error.h>. Functions list the errors that are specific to them. Every function may fail with
+ * -EINVAL and -ECHILD; a function that allocates, with -ENOMEM. Calls may fail with each error
+ * below.
  *
  *   This side
  *   -EINVAL       IPC_INVALID_ARGUMENT. An argument, name or string is malformed, or the proxy
@@ -120,8 +123,8 @@
  *   -EBADF        The message names an object that is no object or proxy of this connection, or a
  *                 file descriptor that is not open.
  *   -E2BIG        The message has more than 64 objects and file descriptors together.
- *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last one
- *                 that serves, so it cannot wait for a stream.
+ *   -EDEADLK      This thread waits for a reply, so it cannot serve here; or it is the last serving
+ *                 thread, so it cannot wait for a stream.
  *   -ESHUTDOWN    ipc_stop() was called, so a handler cannot wait for a stream.
  *   -EALREADY     The call already has a reply, or the stream has already ended.
  *   -EDQUOT       IPC_QUOTA_EXCEEDED. A quota of this user is used up: connections, objects,
@@ -135,7 +138,7 @@
  *   -EMSGSIZE     IPC_MESSAGE_TOO_LARGE. The message can never fit into the receiver's region and
  *                 cannot travel as a file, or the receiver limits the size of messages. The
  *                 largest request to a process of another user is 7/16 of its region, the largest
- *                 oneway 7/32. Between processes of one user, and for replies, it is the whole
+ *                 oneway 7/32. Between processes of the same user, and for replies, it is the whole
  *                 region; for oneways half of it. The library sends a larger message as a file if
  *                 the receiver accepts file descriptors.
  *   -ENOSPC       The receiver's region is full at the moment.
@@ -145,21 +148,21 @@
  *                 may not do this.
  *   -EMFILE       The receiver cannot open more files; or this process cannot.
  *   -ENOBUFS      The receiver has no region yet.
- *   -ELOOP        More than 32 calls of one chain would be open; or the message contains a file
+ *   -ELOOP        More than 32 calls of a chain would be open; or the message contains a file
  *                 descriptor of a bus. Async calls begin a chain of their own.
  *
  *   The method
  *   -EOPNOTSUPP   IPC_UNIMPLEMENTED. The object has no such method.
- *   -EPROTO       IPC_PROTOCOL_ERROR. One side treats the method as a oneway or stream, the other
- *                 does not; or a peer violates the protocol of streams.
+ *   -EPROTO       IPC_PROTOCOL_ERROR. Only one side treats the method as a oneway or stream; or a
+ *                 peer violates the protocol of streams.
  *   -EPROTOTYPE   IPC_INTERFACE_MISMATCH. The object has another interface, or an incompatible
  *                 version of it.
  *   -EBADMSG      IPC_BAD_MESSAGE. A message does not match its type, has a string that is no
  *                 UTF-8 or has a NUL, nests deeper than 100, or needs more memory than 64 times
  *                 its size + 64 KiB.
- *   -EREMOTEIO    IPC_SERVICE_ERROR. The service reports an error of its own, or one of a service
- *                 behind it. A service may report any other errno as well, with the exceptions
- *                 that enum ipc_origin lists.
+ *   -EREMOTEIO    IPC_SERVICE_ERROR. The service reports its own error, or the error of a service
+ *                 behind it. A service may report any other errno as well, with the exceptions that
+ *                 enum ipc_origin lists.
  *   -ENOMSG       IPC_NO_REPLY. The server ended the call without a reply.
  *   -ETIMEDOUT    IPC_DEADLINE_EXCEEDED. The time limit expired.
  *   -ECANCELED    IPC_CANCELED. The call or stream was canceled, or its connection was closed.
@@ -247,9 +250,9 @@ int ipc_open_sized(struct ipc **ret_ipc, const char *device, size_t region_size)
 /*
  * Take or drop a reference. The last ipc_unref() closes the connection: its objects die,
  * its async calls complete with -ECANCELED inside ipc_unref(). Objects and proxies hold no
- * reference of their connection: unref them first. Slots that the program has, streams, kept
- * calls and replies of bytes (raw.h) hold one. To close a connection with streams that have
- * callbacks, end or cancel them, call ipc_process() until it returns 0, and drop the references.
+ * reference of their connection: unref them first. Slots, streams, kept calls and replies of bytes
+ * (raw.h) hold a reference. To close a connection with streams that have callbacks, end or cancel
+ * the streams, call ipc_process() until it returns 0, and drop the references.
  */
 struct ipc *ipc_ref(struct ipc *ipc);
 struct ipc *ipc_unref(struct ipc *ipc);
@@ -265,30 +268,29 @@ int ipc_set_clear(struct ipc *ipc, int clear);
 
 /*
  * Slots: the end of registered callbacks. Every function that registers a callback has an output
- * ret_slot. If it is not NULL, the caller gets a slot, which is a handle of the registration, and
- * has to pass it to one of ipc_slot_end(), ipc_slot_end_async() and ipc_slot_detach() once.
- * *ret_slot is written before the callback can run. With NULL, the registration lasts until it
- * ends by itself: when its one callback has run, when the object, call or name that it is about
- * ends, or when the connection closes. A slot stays valid after such an end too. It holds a
- * reference of the connection.
+ * ret_slot. If ret_slot is not NULL, the caller gets a slot, which is a handle of the registration.
+ * The caller must pass the slot exactly once to ipc_slot_end(), ipc_slot_end_async() or
+ * ipc_slot_detach(). *ret_slot is written before the callback can run. With NULL, the registration
+ * lasts until it ends by itself: after the only run of its callback, at the end of the watched
+ * object, call or name, or when the connection closes. The slot stays valid after the registration
+ * has ended by itself. A slot holds a reference of the connection.
  *
  * Ending a slot ends the registration. It guarantees, in this order:
  *   1. The callback does not begin any more.
  *   2. It does not run any more.
- *   3. destroy runs once, if ipc_slot_set_destroy() set it. Nothing of the library uses userdata
- *      after that.
+ *   3. destroy runs once, if ipc_slot_set_destroy() set it. The library does not use userdata after
+ *      that.
  *
- * ipc_slot_end() returns when all of this has happened. It blocks until the callback and destroy
- * have returned on other threads. So do not hold a lock that the callback takes. If the callback
- * calls it for its own slot, the function does not wait for its own thread, and destroy runs when
- * the callback returns.
- * ipc_slot_end_async() does not wait. If the callback is running, destroy runs on the last
- * thread that leaves the callback; else it runs before the function returns. Use this one in
- * callbacks, and under locks that callbacks take.
- * Both call the service manager if the slot is one of <ipc/name.h>, and block for that.
+ * ipc_slot_end() blocks until the callback and destroy have returned on other threads. The caller
+ * must not hold a lock that the callback takes. If the callback ends its own slot, the function
+ * does not wait for its own thread, and destroy runs when the callback returns.
+ * ipc_slot_end_async() does not wait. If the callback is running, destroy runs on the last thread
+ * that leaves the callback; else it runs before the function returns. Use ipc_slot_end_async() in
+ * callbacks, and under locks that callbacks take. If a function of <ipc/name.h> made the slot, both
+ * functions call the service manager and block for that call.
  *
- * ipc_slot_detach() frees the slot, and the registration goes on. All three accept and
- * return NULL, and free what belongs to the slot in a forked child too.
+ * ipc_slot_detach() frees the slot, and the registration goes on. All three accept NULL, return
+ * NULL, and free the memory of the slot in a forked child too.
  *
  * ipc_slot_set_destroy() makes destroy(userdata) run once, when the registration has ended and its
  * callback does not run any more. If this is the case already, destroy runs at once. A later
@@ -309,9 +311,10 @@ void ipc_slot_set_destroy(struct ipc_slot *slot, void (*destroy)(void *userdata)
 /* --- Threads and event loops --------------------------------------------- */
 
 /*
- * Set how many threads may serve, including those that call ipc_run(): 1 (the default) to
- * 1024. ipc_run() starts a thread when all others are busy, and ends it before it returns. If the
- * program itself calls ipc_run() on more threads than this, all of them serve.
+ * Set how many threads may serve, including the threads that call ipc_run(): 1 (the default) to
+ * 1024. If all serving threads are busy, ipc_run() starts another. It ends that thread before it
+ * returns.
+ * If the program calls ipc_run() on more threads than this, all of them serve.
  *
  *   -EINVAL   threads is 0 or more than 1024.
  */
@@ -319,28 +322,27 @@ int ipc_set_threads(struct ipc *ipc, unsigned int threads);
 
 /*
  * Serve on the calling thread. Blocks until ipc_stop() and returns 0 then, or -errno if a
- * thread cannot serve any more, as after the end of the bus. Several threads may call it. The
- * last one to return joins the threads that were started.
+ * thread cannot serve any more, as after the end of the bus. Several threads may call it. The last
+ * thread to return joins the threads that ipc_run() started.
  *
- *   -EDEADLK  The calling thread waits for a reply: it is in a handler that was called
- *             back.
+ *   -EDEADLK  The calling thread waits for a reply: it is in a nested handler.
  *   -EDQUOT   Too many threads use this connection.
  */
 int ipc_run(struct ipc *ipc);
 
 /*
- * Make ipc_run() return on all threads as soon as their handlers have returned. If no
- * thread is in ipc_run(), the next call of it returns at once. Handlers are not interrupted. A
- * thread that calls ipc_run() after all others have returned serves again, also if it was to start
- * with them. Async-signal-safe.
+ * Make ipc_run() return on all threads as soon as their handlers have returned. Handlers are not
+ * interrupted. ipc_stop() affects only threads that are in ipc_run() now, or the next caller if
+ * there is none. A thread that enters later, when all have returned, serves normally.
+ * Async-signal-safe.
  */
 void ipc_stop(struct ipc *ipc);
 
 /*
- * Serve in an event loop. ipc_get_fd() returns a file descriptor that is readable (EPOLLIN) when
- * there is something to serve. The connection owns it. ipc_process() handles one event and
- * the next callbacks of one stream, without sleeping, and returns 1; it returns 0 if there is
- * nothing to serve. Call it until it returns 0. A handler that it runs may block.
+ * Serve in an event loop. ipc_get_fd() returns a file descriptor that is readable (EPOLLIN) when an
+ * event is pending. The connection owns it. ipc_process() handles one event and the next callbacks
+ * of one stream, without sleeping, and returns 1. It returns 0 if no event is pending. Call it
+ * until it returns 0. A handler that it runs may block.
  *
  *   -EMFILE   ipc_get_fd(): the first call cannot create the file descriptor.
  *   -EDEADLK, -EDQUOT  ipc_process(): as ipc_run().
@@ -366,9 +368,9 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec);
 
 /*
  * Watch for space: call cb once, on a serving thread, when a oneway that failed with -EAGAIN
- * may be tried again. If the oneway fails again, call this function again. Each call registers one
- * more callback. Streams have their own, ipc_stream_set_ops(). Space may become available just
- * before this call, so if other threads send too, try once more after it.
+ * may be tried again. If the oneway fails again, call this function again. Each call registers
+ * another callback. For streams, use on_writable of ipc_stream_set_ops(). Space may become
+ * available just before this call: if other threads send too, retry the oneway once after it.
  *
  *   -EMFILE   This process cannot open more files.
  */
@@ -382,10 +384,11 @@ int ipc_on_writable(struct ipc *ipc, ipc_writable_cb cb, void *userdata,
  * Create an object. Generated code calls this (echo_object_new(), echo_register()). The
  * caller owns *ret_object and releases it with ipc_object_unref().
  *
- * The object lives as long as this process has references or others have proxies, or until the
- * connection closes. Then destroy(userdata) runs, which may be NULL. If another process dropped the
- * last reference, it runs on a thread that serves, beside handlers of others; else inside the
- * function that dropped it, so hold no lock that it takes. interface and ops stay valid until then.
+ * The object lives while this process has references or other processes have proxies, at most until
+ * the connection closes. Then destroy(userdata) runs, unless destroy is NULL. If another process
+ * dropped the last reference, destroy runs on a serving thread, concurrently with handlers of other
+ * objects. Otherwise it runs inside the function that dropped the last reference, whose caller must
+ * not hold a lock that destroy takes. interface and ops must stay valid until then.
  */
 int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface,
 		   const void *ops, void *userdata,
@@ -396,10 +399,9 @@ struct ipc_object *ipc_object_ref(struct ipc_object *object);
 struct ipc_object *ipc_object_unref(struct ipc_object *object);
 
 /*
- * End the object, whoever has proxies of it, as the end of its process would: calls that wait for
- * it fail with -EOWNERDEAD, oneways that wait are dropped, and death watches run. Calls that
- * handlers have may still be replied to. The caller keeps its reference. Sending the object fails
- * afterwards. Does not block.
+ * End the object, even if other processes have proxies of it: queued calls fail with -EOWNERDEAD,
+ * queued oneways are dropped, and death watches run. Handlers may still reply to calls that they
+ * serve. The caller keeps its reference. Sending the object fails afterwards. Does not block.
  *
  *   -ENOENT   The object was never sent or registered, or has ended.
  */
@@ -407,8 +409,8 @@ int ipc_object_end(struct ipc_object *object);
 
 /*
  * Request features for the object, before it is registered, sent, or its id is read.
- * Set-up only. flags replace those of an earlier call: IPC_OBJECT_LABEL makes ipc_call_label() and
- * ipc_stream_label() work in its handlers. IPC_OBJECT_PIDFD makes ipc_stream_pidfd() work; each
+ * Set-up only. flags replace the flags of an earlier call: IPC_OBJECT_LABEL makes ipc_call_label()
+ * and ipc_stream_label() work in its handlers. IPC_OBJECT_PIDFD makes ipc_stream_pidfd() work; each
  * stream holds a file descriptor then, so set a limit of streams too.
  *
  * ipc_object_set_priority() sets the minimum priority with which calls of the object are
@@ -427,7 +429,7 @@ int ipc_object_set_priority(struct ipc_object *object, int policy, int priority)
 /*
  * Let the object write its internal state as text, for people: see ipc_proxy_dump(). cb
  * writes to fd and returns 0 or -errno. fd stays open only during cb. args are the words
- * of the request. Only root and the user of this process may request a dump; others get
+ * of the request. Only root and the user of this process may request a dump; other users get
  * -EPERM. The write blocks the serving thread if fd does. Set-up only.
  */
 typedef int (*ipc_dump_cb)(struct ipc_call *call, int fd, char *const *args,
@@ -453,9 +455,9 @@ void *ipc_object_userdata(const struct ipc_object *object);
  */
 struct ipc_object_info {
 	size_t size;		/* sizeof(struct ipc_object_info) */
-	unsigned int refs;	/* proxies of others, messages in flight that contain it */
+	unsigned int refs;	/* proxies in other processes, and messages in flight with it */
 	unsigned int pending;	/* messages to it that are not finished */
-	unsigned int oneways;	/* of those, oneways that wait for an earlier one */
+	unsigned int oneways;	/* oneways among pending that wait for an earlier oneway */
 	unsigned int watches;	/* death watches */
 };
 
@@ -463,7 +465,8 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 
 /* --- Proxies ------------------------------------------------------------- */
 
-/* Take or drop a reference. A connection has one proxy for each object: compare pointers. */
+/* Take or drop a reference. A connection has at most one proxy of an object, so compare
+ * pointers. */
 struct ipc_proxy *ipc_proxy_ref(struct ipc_proxy *proxy);
 struct ipc_proxy *ipc_proxy_unref(struct ipc_proxy *proxy);
 
@@ -474,8 +477,8 @@ uint64_t ipc_proxy_id(const struct ipc_proxy *proxy);
 struct ipc *ipc_proxy_ipc(const struct ipc_proxy *proxy);
 
 /*
- * Requests that every object serves, whatever its interface. Both block like any call and
- * fail like one. error may be NULL.
+ * Requests that every object serves, with any interface. Both block and fail like any call. error
+ * may be NULL.
  *
  * ipc_proxy_ping() returns 0 when a thread of the object's process has served it.
  *
@@ -516,14 +519,13 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
 
 /*
  * Take an object or a file descriptor out of a received message. The field becomes empty.
- * What is not taken is released with the message.
+ * Objects and files that are not taken are released with the message.
  *
- * id points to the id of an Ipc__Object. ipc_take_proxy() is for objects of others,
- * ipc_take_object() for own objects that were sent back. The caller gets a reference and
- * releases it with ipc_proxy_unref() or ipc_object_unref().
- * fd must point to the fd of an Ipc__Fd in a received message. ipc_take_fd() returns the file
- * descriptor, which is O_CLOEXEC and belongs to the caller then. One thread at a time for
- * each message.
+ * id points to the id of an Ipc__Object. ipc_take_proxy() is for objects of other processes,
+ * ipc_take_object() for own objects that were sent back. The caller gets a reference and releases
+ * it with ipc_proxy_unref() or ipc_object_unref(). fd must point to the fd of an Ipc__Fd in a
+ * received message. ipc_take_fd() returns the file descriptor, which is O_CLOEXEC and belongs to
+ * the caller then. One thread at a time for each message.
  *
  *   -ENOENT   The field is empty, or the own object in it has ended.
  *   -EXDEV    ipc_take_proxy(): the object belongs to this connection.
@@ -560,8 +562,8 @@ int ipc_take_fd(int32_t *fd);
  */
 
 /*
- * Set the time limit for calls that start afterwards, in microseconds. The limit of a call
- * is the first of these that is set:
+ * Set the time limit for calls that start afterwards, in microseconds. The limit of a call is the
+ * first of these settings:
  *   1. timeout_usec in its struct ipc_options
  *   2. ipc_proxy_set_timeout()
  *   3. the option timeout_ms of its method in the .proto file
@@ -574,22 +576,22 @@ int ipc_take_fd(int32_t *fd);
  * stream (options.parent_stream) has no later deadline than the stream, and is canceled with it.
  * IPC_DETACHED makes a call in a handler independent of the call that the handler serves.
  *
- * 1 and 3 limit a whole stream (see ipc_stream_remaining()), 2 and 4 only its opening.
+ * For a stream, settings 1 and 3 limit the whole stream (see ipc_stream_remaining()), 2 and 4 only
+ * its opening.
  */
 int ipc_set_timeout(struct ipc *ipc, uint64_t timeout_usec);
 int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec);
 
 /*
- * Options of one call, oneway or opened stream. Zeroes are the defaults:
- * struct ipc_options options = { .timeout_usec = 50000 };
- * It does not grow: what is new becomes a flag, or takes the place of reserved members. If these
- * are not 0, the function fails with -EINVAL.
+ * Options of a call, oneway or opened stream. Zeroes are the defaults: struct ipc_options options =
+ * { .timeout_usec = 50000 }; The structure does not grow: new options become flags or replace
+ * reserved members. If a reserved member is not 0, the function fails with -EINVAL.
  */
 struct ipc_options {
 	uint64_t timeout_usec;		/* Call, and a stream from opening to end: the time
-					 * limit; 0: that of ipc_set_timeout(). Oneway: how
-					 * long to wait for space (IPC_NEVER: no limit); 0: the
-					 * default, which is not to wait */
+					 * limit; 0: see ipc_set_timeout(). Oneway: how long to wait
+					 * for space (IPC_NEVER: no limit); 0: the default, which is
+					 * not to wait */
 	struct ipc_cancellation *cancellation;	/* Call or stream: ends it early, see
 					 * ipc_cancellation_new(); or NULL */
 	struct ipc_call *parent;	/* Call or stream: make it for this call, which may
@@ -612,8 +614,8 @@ struct ipc_options {
 	uint32_t reserved[5];		/* 0 */
 };
 
-/* A oneway replaces an older one that is still queued and has this flag too, from this
- * process to the same method of the same object. */
+/* If an older oneway from this process to the same method of the same object is still queued and
+ * has this flag too, the new oneway replaces it. */
 #define IPC_REPLACE	(1U << 0)
 
 /* Make the call or stream for no call and no stream: only its own deadline applies, and it is not
@@ -632,12 +634,12 @@ struct ipc_options {
  * -ECANCELED and are not sent. A call whose reply has arrived keeps it. Async calls complete
  * with -ECANCELED on a serving thread. A stream that was opened with it, and is not over, breaks
  * off with -ECANCELED as if ipc_stream_cancel() was called; its on_end runs on a serving thread.
- * ipc_cancel() does not wait for any of that. ipc_cancellation_is_canceled() returns 1 once it was
- * called, and 0 before and for NULL.
+ * ipc_cancel() does not block. ipc_cancellation_is_canceled() returns 1 after ipc_cancel(), and 0
+ * before and for NULL.
  *
- * A function uses the cancellation in its options until it returns, so its thread needs a
- * reference for that long. After the last reference is gone, async calls and streams go on, and
- * nothing cancels them.
+ * A function uses the cancellation in its options until it returns, so its thread must hold a
+ * reference until then. After the last reference is dropped, async calls and streams go on and can
+ * no longer be canceled this way.
  */
 int ipc_cancellation_new(struct ipc *ipc, struct ipc_cancellation **ret_cancellation);
 struct ipc_cancellation *ipc_cancellation_ref(struct ipc_cancellation *cancellation);
@@ -661,12 +663,12 @@ int ipc_cancellation_is_canceled(const struct ipc_cancellation *cancellation);
  * size. A field that has 4 KB or more may lie in the region of this process, which is read-only: a
  * program that writes to it gets SIGSEGV. A child after fork() does not have the region. The
  * address has no alignment. If the method has option (ipc.copy), the program may write to such
- * fields. Fields of messages of streams are copies, and so are those of replies that would occupy
+ * fields. Fields of messages of streams are copies, and so are fields of replies that would occupy
  * more than a quarter of the region together.
  *
- * If the handler returns 0 without a reply, or the last reference goes without one, the
- * caller gets -ENOMSG. A oneway has no reply: its handler's result is dropped. A oneway that
- * is kept holds up later oneways to the same object until it is released.
+ * If the handler returns 0 without a reply, or the last reference goes without one, the caller gets
+ * -ENOMSG. A oneway has no reply: its handler's result is dropped. A kept oneway delays later
+ * oneways to the same object until it is released.
  *
  * A reply from the handler is sent when the handler returns or calls something else. If
  * that fails, the caller gets the errno. A reply that contains objects, files or large fields
@@ -692,18 +694,15 @@ int ipc_cancellation_is_canceled(const struct ipc_cancellation *cancellation);
  *		r = ipc_run(ipc);
  */
 
-/*
- * Take or drop a reference of a call. The last ipc_call_unref() of a call without a reply ends it:
- * the caller gets -ENOMSG.
- */
+/* Take or drop a reference of a call. */
 struct ipc_call *ipc_call_ref(struct ipc_call *call);
 struct ipc_call *ipc_call_unref(struct ipc_call *call);
 
 /*
- * Fail a call: end it with an error in place of a reply. The caller gets code, which is an errno of
- * either sign; 0 is -EREMOTEIO, the error of a service that has a name. name is the service's own
- * name for the error, such as "echo.Empty", or NULL. The text for people is formatted like
- * printf(); format may be NULL.
+ * Fail a call: end it with an error instead of a reply. The caller gets code, which is an errno of
+ * either sign; 0 is -EREMOTEIO, the code of errors with a name. name is the service's own name for
+ * the error, such as "echo.Empty", or NULL. The text for people is formatted like printf(); format
+ * may be NULL.
  *
  *	return ipc_call_fail(call, 0, "echo.Empty", "nothing to say");
  *	return ipc_call_fail(call, ENOENT, NULL, "%s: no such file", path);
@@ -714,7 +713,7 @@ struct ipc_call *ipc_call_unref(struct ipc_call *call);
  *
  *   -EINVAL    The call is a oneway, code is no errno, or both code and name are missing.
  *   -EALREADY  The call already has a reply.
- *   Others     As for a message that is sent, if it is sent at once.
+ *   Others     As for sending a message, if the error is sent at once.
  */
 int ipc_call_fail(struct ipc_call *call, int code, const char *name, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -732,9 +731,9 @@ pid_t ipc_call_pid(const struct ipc_call *call);
 pid_t ipc_call_tid(const struct ipc_call *call);
 
 /*
- * Return a new pidfd of the caller's process, O_CLOEXEC, that the caller of this function
- * closes. It never refers to a process that reuses the number. The process may run another
- * program by now. Works until the call has a reply, or the oneway is released.
+ * Return a new pidfd of the caller's process, O_CLOEXEC, which the caller of this function must
+ * close. It never refers to a process that reuses the number. The process may run another program
+ * by now. Works until the call has a reply, or the oneway is released.
  *
  *   -ESRCH    The process is gone.
  *   -ENOENT   The process is not visible from here.
@@ -765,13 +764,13 @@ uint64_t ipc_call_remaining(const struct ipc_call *call);
 int ipc_call_is_canceled(const struct ipc_call *call);
 
 /*
- * Watch for cancellation: call cb once, on a serving thread, when nobody waits for the reply any
- * more. cb may use the call and reply to it. The registration ends with the call, and holds no
- * reference of it. cb may still run while the program drops its last reference: release userdata
- * in the function of ipc_slot_set_destroy(). Calls that were made for this call are canceled in
- * any case.
+ * Watch for cancellation: call cb once, on a serving thread, when the caller has stopped waiting
+ * for the reply (see ipc_call_is_canceled()). cb may use the call and reply to it. The registration
+ * ends with the call, and holds no reference of it. cb may still run while the program drops its
+ * last reference: release userdata in the function of ipc_slot_set_destroy(). Calls made on behalf
+ * of this call are canceled even without a watch.
  *
- *   -ECANCELED  Nobody waits already; cb is not called.
+ *   -ECANCELED  The caller has already stopped waiting; cb is not called.
  *   -EINVAL     The call is a oneway or already has a reply.
  */
 typedef void (*ipc_cancel_cb)(struct ipc_call *call, void *userdata);

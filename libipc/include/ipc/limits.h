@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits on what peers send and hold; <ipc/ipc.h> includes this. Its
- * rules and its error list apply. The region of a connection, ipc_open_sized(), limits the bytes of
- * all messages that wait there.
+ * Limits on messages and resources of peers. Included by <ipc/ipc.h>; its rules and error list
+ * apply. The size of the region, see ipc_open_sized(), limits the bytes of all messages that are
+ * waiting.
  */
 #ifndef IPC_LIMITS_H
 #define IPC_LIMITS_H
@@ -18,31 +18,32 @@ struct ipc;
 struct ipc_object;
 
 /*
- * Limit what the processes of one user may hold of an object, all of them together. 0 leaves a
- * limit as it is. Set-up only.
+ * Limit the resources of an object that all processes of a user may hold together. 0 leaves a limit
+ * unchanged. Set-up only.
  *
- *   streams       Streams that are open, or of which a client still holds something: 1024
- *                 without a setting. Each costs this process two kernel objects. Opening
- *                 another one fails with -EDQUOT.
+ *   streams       Streams that are open or still referenced by a client: 1024 without a setting.
+ *                 Each stream costs this process two kernel objects. Beyond the limit, opening
+ *                 fails with -EDQUOT.
  *   calls         Calls and oneways that handlers have or keep: without a setting, only the kernel
  *                 limits them. Another call fails with -EDQUOT; a oneway is dropped.
  *   objects       Objects that replies of this object contained and that other processes still
- *                 hold: 16,384 without a setting. A reply with another one fails with -EDQUOT in
- *                 the handler, which may reply with that error. An object that several users
- *                 hold counts for the first of them.
+ *                 hold: 16,384 without a setting. Beyond the limit, a reply with objects fails with
+ *                 -EDQUOT in the handler, which may reply with that error. An object that several
+ *                 users hold is charged to the first user.
  *   message_size  Bytes of a request, or of a message of a stream. A larger
  *                 request fails with -EMSGSIZE before it is unpacked; a larger oneway is dropped; a
  *                 larger message ends its stream. A message with many small fields can take thirty
  *                 times its size in memory while it is handled. Without a setting, only
  *                 ipc_set_message_max() limits it.
- *   waiting_bytes Bytes of memory that messages of streams take which have arrived and which the
- *                 program has not received: 64 MiB without a setting. Each message counts with
+ *   waiting_bytes Bytes of memory of stream messages that have arrived and that the program has not
+ *   received: 64 MiB without a setting. Each message counts with
  *                 its unpacked size and about 3 KiB. A message beyond it ends its stream with
- *                 -EDQUOT on both sides. A message always fits if no other one of the user waits.
+ *                 -EDQUOT on both sides. If no other message of the user is waiting, a message
+ *                 always fits.
  *   waiting_entries  Files and objects of these messages: 256 without a setting. A message beyond
  *                 it ends its stream in the same way.
  *
- * A user is the effective uid of a client, which ipc_call_uid() returns.
+ * A user is the effective uid of a client, see ipc_call_uid().
  *
  *   -EBUSY    The object is already in use.
  *   -EINVAL   limits->size is too small.
@@ -65,18 +66,18 @@ int ipc_object_set_limits(struct ipc_object *object, const struct ipc_object_lim
 
 /*
  * Limit the bytes of messages that this connection receives: replies to generated functions,
- * messages of streams that it opened, and requests that arrive as files, which are those that do
- * not fit into the region. Also limit the bytes of the files of shared memory in one message.
- * Without a call, the limit is IPC_MESSAGE_MAX. A larger message is not unpacked, and its handler
- * does not run: the call fails with -EMSGSIZE, and a stream ends with -EMSGSIZE. The limit does not
- * apply to replies of bytes (raw.h) that fit into the region.
+ * messages of streams that it opened, and requests that arrive as files because they do not fit
+ * into the region. Also limit the bytes of the files of shared memory in one message. Without a
+ * call, the limit is IPC_MESSAGE_MAX. A larger message is not unpacked, and its handler does not
+ * run: the call fails with -EMSGSIZE, and a stream ends with -EMSGSIZE. The limit does not apply to
+ * replies of bytes (raw.h) that fit into the region.
  *
  * Unpacking takes at most 64 times the size of a message in memory; for the part of a message
  * beyond 4 MiB, at most its size. If the deadline of the call passes in the meantime, the call
- * fails with -ETIMEDOUT. Messages of one stream that have arrived and that the program has not
+ * fails with -ETIMEDOUT. Messages of a stream that have arrived and that the program has not
  * received take at most 16 * (size + 4096) bytes of memory, and at most 64 MiB, and contain at most
- * 64 files and objects. A message beyond that ends its stream with -EDQUOT; one message alone
- * always fits. Of messages of bytes, 16 may wait in a stream, whatever their size.
+ * 64 files and objects. A message beyond that ends its stream with -EDQUOT, but a single message
+ * always fits. At most 16 messages of bytes may wait in a stream, of any size.
  *
  *   -EINVAL  size is 0 or more than IPC_MESSAGE_MAX.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared memory: a struct ipc_memory is a memory file that two processes map at once. What one
- * writes, the other sees. Its size never changes. To stream frames, send a few of them once; then
+ * Shared memory: a struct ipc_memory is a memory file that several processes map at once. Each sees
+ * the writes of the others. Its size never changes. To stream frames, send a few of them once; then
  * send only the number of the memory that holds the next frame.
  *
  * In messages of generated code, shared memory is a field of the type ipc.Memory, which contains an
@@ -45,7 +45,7 @@ struct ipc_memory;
  */
 int ipc_memory_new(size_t size, unsigned int flags, struct ipc_memory **ret_memory);
 
-/* Take or drop a reference. The last one unmaps the memory here. */
+/* Take or drop a reference. The last ipc_memory_unref() unmaps the memory in this process. */
 struct ipc_memory *ipc_memory_ref(struct ipc_memory *memory);
 struct ipc_memory *ipc_memory_unref(struct ipc_memory *memory);
 
@@ -54,11 +54,11 @@ void *ipc_memory_data(const struct ipc_memory *memory);
 size_t ipc_memory_size(const struct ipc_memory *memory);
 
 /*
- * Seal the memory: nobody can write to it any more, not here either. Sealing sealed memory
- * succeeds. Waits up to a second while the kernel holds pages of the memory.
+ * Seal the memory: from now on no process can write to it, including this process. Sealing sealed
+ * memory succeeds. Waits up to a second while the kernel holds pages of the memory.
  *
  *   -EBUSY    Another process has it mapped for writing, or the kernel held some of its pages for
- *             a second. It is read-only here all the same.
+ *             a second. The mapping in this process is read-only nevertheless.
  */
 int ipc_memory_seal(struct ipc_memory *memory);
 

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of services: registering, finding, watching. Included by <ipc/ipc.h>, whose rules
- * and error list apply.
+ * Names of services: registering, finding, watching. Included by <ipc/ipc.h>; its rules and error
+ * list apply.
  *
  * A name has 1 to 127 characters of [A-Za-z0-9_./-]. It consists of parts with '/' between
  * them, and each part begins with a letter, a digit or '_'; any other name fails with
- * -EINVAL. What follows the first '/' distinguishes instances of one service:
+ * -EINVAL. The part after the first '/' distinguishes instances of a service:
  * "camera.Provider/front".
  *
  * The service manager maps names to objects. All functions that take a name call it, so
  * they block until it replies. The connection's time limit, ipc_set_timeout(), applies,
- * except to the functions that wait for a name: those have a time limit of their own or none.
- * In a handler they belong to the served call, as calls do. If that has ended before, they do not
- * depend on it, so that a handler can clean up.
- * They may fail with any error of a call, and with these:
+ * except to functions that wait for a name, which have their own time limit or none. In a handler,
+ * the functions inherit deadline and cancellation of the served call, as calls do. If that call has
+ * already ended, they do not, so that a handler can clean up. They may fail with any error of a
+ * call, and with these:
  *
- *   -ENOENT       Nobody has the name, or the policy hides it from this process.
+ *   -ENOENT       No object has the name, or the policy hides it from this process.
  *   -EACCES       The policy forbids it; see ipcbus-policy(5).
  *   -EHOSTUNREACH  Finding: the activation of the name's service failed.
  *   -ENOTCONN     No service manager is running.
@@ -23,9 +23,9 @@
  *   -EDQUOT       This user has too many names, waits or watches.
  *
  * Replay. When a new service manager starts, the library registers all names and watches of a
- * connection again, on a serving thread. Of the servers of one user, the server that got the name
- * last before the restart has it again. If a replay fails (-EEXIST: another user has the name by
- * now; -EACCES, -ENOMEM), the callback of ipc_on_registration() is called. The library does not try
+ * connection again, on a serving thread. Among servers of the same user, the last owner before the
+ * restart gets the name again. If a replay fails (-EEXIST: another user has the name by now;
+ * -EACCES, -ENOMEM), the callback of ipc_on_registration() is called. The library does not try
  * again before the next service manager starts, but the program may: it calls ipc_register_name()
  * again, or ends the slot of the watch and watches again.
  */
@@ -47,18 +47,17 @@ struct ipc_slot;
 
 /* --- Registering ----------------------------------------------------------- */
 
-/* Flags of ipc_register_name_with(): what to do if an object of this user has the name. */
+/* Flags of ipc_register_name_with(), for a name that another object of this user has. */
 enum ipc_register_flags {
 	IPC_NAME_REPLACE = 1,	/* take the name from it */
 	IPC_NAME_QUEUE = 2,		/* wait in the queue of the name until it ends */
 };
 
 /*
- * Register an object under a name. A name has one owner: if a living object has the name, the
- * registration fails with -EEXIST. A name is free as soon as its object or its process has ended.
- * The connection keeps a reference of the object until ipc_unregister_name() or its end. Ending the
- * slot unregisters the name; if the service manager cannot be informed of that, the name ends with
- * the object.
+ * Register an object under a name. If a living object has the name, the registration fails with
+ * -EEXIST. A name is free as soon as its object or its process has ended. The connection keeps a
+ * reference of the object until ipc_unregister_name() or its end. Ending the slot unregisters the
+ * name; if the service manager cannot be informed of that, the name ends with the object.
  *
  * ipc_register_name_with() takes flags of enum ipc_register_flags; 0 is ipc_register_name(). They
  * concern only objects of this user: a name of another user always fails with -EEXIST.
@@ -66,8 +65,8 @@ enum ipc_register_flags {
  * With IPC_NAME_REPLACE, clients that ask for the name from now on get the new object. Clients
  * that have the old object keep it. The process of the old object is notified
  * (IPC_REGISTRATION_LOST) and should finish its work and exit.
- * With IPC_NAME_QUEUE, the function returns 1 if it has to wait for the name. The first object in
- * the queue gets the name when the owner's registration ends (IPC_REGISTRATION_ACQUIRED).
+ * With IPC_NAME_QUEUE, the function returns 1 if it must wait for the name. The first object in the
+ * queue gets the name when the owner's registration ends (IPC_REGISTRATION_ACQUIRED).
  *
  * In the first half second after the start of a service manager, a name that was registered
  * without IPC_NAME_REPLACE may be lost to an earlier owner of this user that registers it again,
@@ -76,8 +75,8 @@ enum ipc_register_flags {
  * If it fails with -ETIMEDOUT or -ENOMEM, the service manager may know the name all the same, until
  * the object ends; the connection does not keep it.
  *
- *   -EEXIST   A living object has the name, or the name is reserved for another user, whose object
- *             ended a short time ago.
+ *   -EEXIST   A living object has the name, or the name is reserved for another user because that
+ *             user's object ended a short time ago.
  *   -EINVAL   The name is malformed, the object belongs to another connection, or flags has both
  *             flags or an unknown flag.
  */
@@ -121,21 +120,20 @@ int ipc_on_registration(struct ipc *ipc, ipc_registration_cb cb, void *userdata,
 			struct ipc_slot **ret_slot);
 
 /*
- * Register an object of a service that exits when nobody uses it. Like ipc_register_name(),
- * but the service manager holds no reference of the object. idle is called on a serving
- * thread each time that the last other user drops the object, and once after registration
- * if nobody is waiting for the name. It may call ipc_idle_exit(). It may run on several
- * threads at once. The registration ends when its slot is ended, which unregisters the name, or
- * when the name is unregistered, given up or replaced here.
+ * Register an object of a service that exits when no client uses it. Like ipc_register_name(), but
+ * the service manager holds no reference of the object. idle is called on a serving thread each
+ * time that the last other user drops the object, and once after registration if no client is
+ * waiting for the name. It may call ipc_idle_exit(). It may run on several threads at once. The
+ * registration ends when its slot is ended, which unregisters the name, or when the name is
+ * unregistered, given up or replaced here.
  *
- * ipc_idle_exit() gives up the name. It blocks. On success nobody has the object or can get
- * it any more, and the process may exit: clients that ask for the name from now on wait
- * for the next process that registers it. References of this process do not count. Without a
- * service manager it succeeds. After a failure the name stays registered: continue to serve. If
- * the service manager cannot be informed of that, the callback of ipc_on_registration() is
- * called.
+ * ipc_idle_exit() gives up the name. It blocks. On success, no other process has the object or can
+ * still get it, and the process may exit. Clients that ask for the name from now on wait for the
+ * next process that registers it. References of this process do not count. Without a service
+ * manager it succeeds. After a failure the name stays registered: continue to serve. If the service
+ * manager cannot be informed of that, the callback of ipc_on_registration() is called.
  *
- *   -EBUSY    Somebody uses the object or is about to. idle will be called again.
+ *   -EBUSY    A client uses the object or is about to. idle will be called again.
  *   -ENOENT   ipc_idle_exit(): this connection has not registered the name in this way.
  *   -EEXIST   ipc_register_idle_exit(): as ipc_register_name().
  */
@@ -154,12 +152,11 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
  * any. An object that was registered without an interface is accepted. The service manager compares
  * the interface in the same request, so the name cannot get another owner between the two.
  *
- * ipc_proxy_get() fails with -ENOENT if nobody has the name; within half a second after
- * the start of a service manager it waits for replays first. If the name's service can be
- * activated, it waits until that has started.
- * ipc_proxy_wait() waits until somebody registers the name, and for a service manager too, for at
- * most timeout_usec microseconds. With 0 it waits like ipc_proxy_get(), and fails with -ETIMEDOUT
- * where that fails with -ENOENT or -ENOTCONN.
+ * If no object has the name, ipc_proxy_get() fails with -ENOENT; within half a second after the
+ * start of a service manager it first waits for replays. If the name's service can be activated, it
+ * waits until the service has started. ipc_proxy_wait() waits until the name is registered, and for
+ * a service manager too, for at most timeout_usec microseconds. With 0 it waits like
+ * ipc_proxy_get(), and fails with -ETIMEDOUT instead of -ENOENT or -ENOTCONN.
  *
  *   -EPROTOTYPE  The object has another interface.
  *   -EXDEV       The object belongs to this connection.
@@ -179,11 +176,11 @@ struct ipc_name_info {
 	uid_t uid;		/* of its user */
 };
 
-/* Return 0 if somebody has the name. ret_info may be NULL. */
+/* Return 0 if the name is registered. ret_info may be NULL. */
 int ipc_check_name(struct ipc *ipc, const char *name, struct ipc_name_info *ret_info);
 
 /* List the names that start with prefix (NULL: all), sorted. Returns how many. *ret_infos is an
- * array of pointers, which the caller frees with one free(). */
+ * array of pointers. The caller must free the array, and not its elements, with free(). */
 int ipc_list_names(struct ipc *ipc, const char *prefix, struct ipc_name_info ***ret_infos);
 
 /* --- Watching -------------------------------------------------------------- */
@@ -197,8 +194,8 @@ enum ipc_name_change {
 /*
  * Watch names: call cb on a serving thread for each name that matches pattern, first once for each
  * matching name that exists, then with IPC_NAME_SETTLED, then once for each later change.
- * pattern is a name, or a prefix followed by '*'. Callbacks of one watch run one after
- * another. Works without a service manager too: cb is called when one starts.
+ * pattern is a name, or a prefix followed by '*'. Callbacks of a watch never run concurrently.
+ * Works without a service manager too: cb is called when a manager starts.
  *
  * info and proxy belong to the library and are valid during cb; ipc_proxy_ref() keeps the
  * proxy. proxy is NULL if the name is gone, if the policy forbids calling the object, or if

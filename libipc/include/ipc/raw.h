@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages of bytes: libipc without protobuf. Gateways, other languages and tools use these
- * functions in place of generated code. Connections, names, proxies, calls, streams and
- * errors are those of <ipc/ipc.h>, whose rules and error list apply. Raw and generated code
- * work with each other.
+ * functions instead of generated code. The rules and the error list of <ipc/ipc.h> apply. Raw and
+ * generated code can call each other.
  *
  * A message is a code, bytes and entries. An entry is an object, a proxy or a file descriptor
- * that travels beside the bytes under a tag. Sender and receiver agree on the meaning of
- * bytes and tags; neither libipc nor the kernel reads them.
+ * that travels beside the bytes under a tag. Sender and receiver must agree on the meaning of bytes
+ * and tags, which neither libipc nor the kernel reads.
  *
  *	struct ipc_raw_message request = { .code = 1, .data = "ping", .size = 4 };
  *	struct ipc_raw_message *reply;
@@ -22,7 +21,7 @@
  * protobuf. Metadata may follow them, see ipc_payload_message(). A field of the type ipc.Object or
  * ipc.Fd contains the tag of its entry.
  *
- * One message belongs to one thread at a time.
+ * Only one thread at a time may use a message.
  */
 #ifndef IPC_RAW_H
 #define IPC_RAW_H
@@ -36,7 +35,8 @@ extern "C" {
 
 /* --- Messages ---------------------------------------------------------------- */
 
-/* Maximum of entries and of parts in one message; with more, sending fails with -E2BIG. */
+/* Maximum of entries and of parts in a message. If a message has more, sending fails with
+ * -E2BIG. */
 #define IPC_RAW_ENTRIES_MAX	64
 #define IPC_RAW_PARTS_MAX	64
 
@@ -49,7 +49,7 @@ enum ipc_raw_type {
 /*
  * An entry of a message. An object of the sender arrives as a proxy. A proxy arrives as a
  * proxy, or as the object in the process that owns it. A message has an array of entries, so this
- * structure does not grow: what is new gets a type of its own.
+ * structure never grows.
  */
 struct ipc_raw_entry {
 	uint64_t tag;			/* arrives unchanged */
@@ -64,31 +64,30 @@ struct ipc_raw_entry {
 /*
  * A message of bytes. If all is 0, it is empty.
  *
- * If it is sent, everything in it stays the caller's and must not change until the sending
+ * A message to send stays the caller's, with its contents, and must not change until the sending
  * function returns. The kernel copies the bytes and takes its own reference for each entry.
  *
- * If it was received, everything in it belongs to the message and ends with it. The bytes are
+ * The contents of a received message belong to the message and are freed with it. The bytes are
  * read-only and 8-byte aligned. To keep an object or proxy, take a reference. To keep a file
  * descriptor, call ipc_take_fd(&entry->fd).
  *
- * It has no size. A member is added at the end, and a flag says of each message whether it is
- * there. The library reads no member whose flag is not set. A message with a flag that the library
- * does not know fails with -EINVAL.
+ * The structure has no size member. New members come at the end, each with a flag. The library
+ * reads a new member only if its flag is set. A message with an unknown flag fails with -EINVAL.
  */
 struct ipc_raw_message {
 	uint32_t code;			/* request: the number of the method; else 0 */
 	uint32_t flags;			/* request: IPC_RAW_ACCEPT_FDS or 0; else 0 */
 	const void *data;
 	size_t size;			/* bytes of data */
-	const struct iovec *parts;	/* sent: n_parts pieces, one behind the other, in place of
-					 * data (both: -EINVAL) */
+	const struct iovec *parts;	/* sent: n_parts consecutive pieces instead of data (both:
+	                          	 * -EINVAL) */
 	size_t n_parts;			/* received: 0 */
 	struct ipc_raw_entry *entries;
 	size_t n_entries;
 };
 
-/* Request: the reply may contain file descriptors. Object: its requests may. Otherwise the
- * sender gets -EPERM. */
+/* In a request: the reply may contain file descriptors. In an object's flags: its requests may.
+ * Without the flag, the sender gets -EPERM. */
 #define IPC_RAW_ACCEPT_FDS	(1U << 0)
 
 /*
@@ -109,7 +108,7 @@ struct ipc_raw_message {
  * points into payload. Needs no connection.
  *
  *   -EBADMSG  The payload is malformed.
- *   -EMSGSIZE  Its metadata is larger than 64 KiB.
+ *   -EMSGSIZE  The metadata is larger than 64 KiB.
  */
 int ipc_payload_message(const void *payload, size_t size, const void **ret_message,
 			size_t *ret_size);
@@ -118,32 +117,31 @@ int ipc_payload_message(const void *payload, size_t size, const void **ret_messa
 #define IPC_RAW_FRAME	7
 
 /*
- * Walk the metadata that came with a call, or with the call that opened a stream. Return the name
- * that follows name, which this function returned before, or the first one for NULL. NULL: there
- * are no more. *ret_value is the value of the name that is returned. A name may come twice. Names
- * and values have any bytes but 0, and are valid as long as the call or stream.
+ * Walk the metadata that came with a call, or with the call that opened a stream. Returns the name
+ * after name, which must be a pointer that this function returned, or the first name if name is
+ * NULL. Returns NULL after the last name. *ret_value is the value of the returned name. A name may
+ * occur twice. Names and values may have any bytes but 0, and are valid as long as the call or
+ * stream.
  */
 const char *ipc_raw_next_metadata(const struct ipc_call *call, const char *name,
 				  const char **ret_value);
 const char *ipc_raw_stream_next_metadata(const struct ipc_stream *stream, const char *name,
 					 const char **ret_value);
 
-/* The tag of the file of a message that does not fit into the receiver's region. libipc adds such a
- * file and takes it away. Programs must not use this tag for files. */
+/* The tag of the file of a message that does not fit into the receiver's region. libipc adds and
+ * removes such a file. Programs must not use this tag for files. */
 #define IPC_RAW_FILE_TAG	(UINT64_C(1) << 62)
 
-/* Free the reply of a call, with everything that was not taken out of it. NULL is
- * allowed. */
+/* Free the reply of a call, with the objects and files that were not taken. NULL is allowed. */
 void ipc_raw_free(struct ipc_raw_message *reply);
 
 /* --- Calls -------------------------------------------------------------------- */
 
 /*
  * Call the object and block until its reply. The caller frees *ret_reply with ipc_raw_free().
- * ret_reply may be NULL: then the reply is not parsed. options and error may be NULL. The time
- * limit is that of options, the proxy, or the connection, see ipc_set_timeout(). While the function
- * waits, calls of the same chain that come back to this process run on this thread: see "nested
- * handler" in <ipc/ipc.h>. Do not hold a lock that such a handler takes.
+ * ret_reply may be NULL: then the reply is not parsed. options and error may be NULL.
+ * ipc_set_timeout() describes the time limit. While the function waits, nested handlers (see
+ * <ipc/ipc.h>) may run on this thread. The caller must not hold a lock that such a handler takes.
  *
  *   -EINVAL   An argument is NULL, or a flag or the type of an entry is unknown.
  *   -E2BIG    The message has too many entries or parts.
@@ -155,11 +153,10 @@ int ipc_raw_call(struct ipc_proxy *proxy, const struct ipc_raw_message *request,
 		 struct ipc_error *error);
 
 /*
- * Call the object for a reply of bytes that the program only looks at. If the call succeeds, cb
- * runs once before the function returns, on this thread. data is valid until cb returns. Entries
- * of the reply are released. If cb returns a negative errno, the call fails with it. cb must not
- * leave by longjmp() or an exception. Costs less than ipc_raw_call(), because there is no reply to
- * free.
+ * Call the object, and pass the bytes of the reply to cb. If the call succeeds, cb runs once before
+ * the function returns, on this thread. data is valid until cb returns. Entries of the reply are
+ * released. If cb returns a negative errno, the call fails with it. cb must not leave by longjmp()
+ * or an exception. Costs less than ipc_raw_call(), which allocates a reply.
  *
  *   -EINVAL   cb is NULL.
  */
@@ -189,27 +186,26 @@ void ipc_raw_keep(struct ipc_raw_message *reply);
  *
  *   -EAGAIN     The receiver has no space; see ipc_on_writable().
  *   -ETIMEDOUT  The receiver had no space in time.
- *   -EMFILE     It waits, and this process cannot open more files.
+ *   -EMFILE     timeout_usec is set, and this process cannot open more files.
  */
 int ipc_raw_oneway(struct ipc_proxy *proxy, const struct ipc_raw_message *message,
 		   const struct ipc_options *options);
 
 /*
- * Let signals end waits. A wait goes on after a signal handler of the program has run; with a
- * function here, the library first calls that, on the thread that waits, outside of the signal
- * handler. So it may lock, allocate and print. If it returns 0, the wait goes on. If it returns a
- * negative errno, the wait fails with it, and the server is notified that its call is canceled. A
- * reply that has arrived by then is returned instead. The waits are those of
+ * Make signals end waits. Without cb, a wait continues after a signal handler of the program has
+ * run. With cb, the library first calls cb on the waiting thread, outside of the signal handler, so
+ * cb may lock, allocate and print. If cb returns 0, the wait continues. If cb returns a negative
+ * errno, the wait fails with it, and the server is notified that its call is canceled. If the reply
+ * has already arrived, it is returned instead. This applies to
  *
  *   - calls and openings of streams that have options, which may be all 0
  *   - oneways with a timeout_usec
  *   - ipc_proxy_get(), ipc_proxy_wait() and the like
  *
- * A signal whose handler has SA_RESTART counts too. One that comes before the wait has begun does
- * not. Streams have limits of time instead: see <ipc/stream.h>. cb runs on any thread of the
- * program that gets signals, on several at once too. Through ipcbusd it runs where no signal came
- * too, on a thread that waits for such a call, at most once a second. NULL removes it. Set it
- * before another thread uses the connection.
+ * SA_RESTART makes no difference. A signal that arrives before the wait has begun does not count.
+ * Streams have time limits instead: see <ipc/stream.h>. cb may run on several threads at once.
+ * Through ipcbusd, cb may also run without a signal, on a waiting thread, at most once a second.
+ * NULL removes cb. Set-up only.
  *
  *   -EINVAL   ipc is NULL.
  *   -ECHILD   This is a forked child.
@@ -218,25 +214,24 @@ typedef int (*ipc_raw_interrupt_cb)(void *userdata);
 int ipc_raw_set_interrupt(struct ipc *ipc, ipc_raw_interrupt_cb cb, void *userdata);
 
 /*
- * Make a cancellation end the functions of <ipc/name.h> that this thread calls, which take no
- * options: from now on, their calls to the service manager have it. If it is canceled, a function
- * fails with -ECANCELED, at the latest half a second later. But it still waits for another thread
- * of the connection that registers, unregisters or watches.
- * If ipc_register_name() was canceled, the service manager may know the name all the same, until
- * ipc_object_end(). Ending a slot of <ipc/name.h> succeeds, and the service manager is not
+ * Attach a cancellation to the functions of <ipc/name.h> that this thread calls from now on. If it
+ * is canceled, such a function fails with -ECANCELED within half a second, but first waits for
+ * other threads of the connection that are registering, unregistering or watching. If
+ * ipc_register_name() was canceled, the service manager may still have registered the name, until
+ * ipc_object_end(). Ending a slot of <ipc/name.h> succeeds, but the service manager is not
  * informed.
  *
- * The functions must be of the connection of the cancellation; those of others fail with -EINVAL.
- * The thread needs a reference of the cancellation until it calls this function with another one
- * or with NULL, which removes it, or ends. Returns the cancellation that the thread had before,
- * without a reference, or NULL.
+ * The functions must use the connection of the cancellation; on another connection they fail with
+ * -EINVAL. The caller must hold a reference of the cancellation until the thread ends or replaces
+ * it. NULL removes it. Returns the previous cancellation of the thread, without a reference, or
+ * NULL.
  */
 struct ipc_cancellation *ipc_raw_set_names_cancellation(struct ipc_cancellation *cancellation);
 
 /* --- Serving ------------------------------------------------------------------- */
 
-/* What an object does. Must stay valid as long as the object. It has no size: a member is added at
- * the end, and a flag says whether it is there. */
+/* The functions of an object. Must stay valid as long as the object. The structure has no size
+ * member: new members come at the end, each with a flag. */
 struct ipc_raw_ops {
 	/* The name of its interface, for ipc_register_name() and tools; or NULL. */
 	const char *interface;
@@ -244,8 +239,8 @@ struct ipc_raw_ops {
 	uint32_t reserved;		/* 0 */
 	/*
 	 * Serves a call or oneway, on a serving thread, by the rules of "Serving a call" in
-	 * <ipc/ipc.h>. Gets all codes but IPC_CODE_PING, to which the library replies, and
-	 * IPC_CODE_STREAM if stream is set. If the caller sent metadata, data is a frame
+	 * <ipc/ipc.h>. It is called for all codes except IPC_CODE_PING, and IPC_CODE_STREAM if
+	 * stream is set, which the library handles. If the caller sent metadata, data is a frame
 	 * around the bytes, and ipc_payload_message() finds them.
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipc_raw_message *request,
@@ -266,14 +261,14 @@ int ipc_raw_object_new(struct ipc *ipc, const struct ipc_raw_ops *ops, void *use
 		       struct ipc_object **ret_object);
 
 /*
- * Reply to a call, once, from any thread. A reply without entries that is made in the handler
- * is copied and sent when the handler returns or calls something else. Any other reply is
- * sent at once; if that fails, the call stays open.
+ * Reply to a call, once, from any thread. A reply without entries that the handler makes is copied,
+ * and sent when the handler returns or makes a call. Any other reply is sent at once; if that
+ * fails, the call stays open.
  *
  *   -EINVAL    The call is a oneway; or as ipc_raw_call().
- *   -EALREADY  The call already has a reply. If nobody waits any more, a reply returns 0 and
- *              is dropped.
- *   Others     As ipc_raw_call(); nothing was sent.
+ *   -EALREADY  The call already has a reply. If the caller no longer waits, the function returns 0
+ *              and drops the reply.
+ *   Others     As ipc_raw_call(); the reply was not sent.
  */
 int ipc_raw_reply(struct ipc_call *call, const struct ipc_raw_message *reply);
 
@@ -290,13 +285,14 @@ int ipc_raw_fail(struct ipc_call *call, int code, const void *data, size_t size)
  * Open a stream with the method code and block until the server has accepted it. The caller
  * releases *ret_stream with ipc_stream_unref(). All functions of <ipc/stream.h> work with it.
  * For a method with one request and a stream of replies, send the request and call
- * ipc_stream_end(). For one with a stream of requests and one reply, the reply is the one message
- * to receive. With IPC_RAW_REFUSE_FDS in the options' flags, messages to this end bring no
- * file descriptors: the server's sending fails with -EPERM. Errors as ipc_raw_call(), and:
+ * ipc_stream_end(). For a method with a stream of requests and one reply, the reply is the only
+ * message to receive. If IPC_RAW_REFUSE_FDS is in the options' flags, the server's messages must
+ * not contain file descriptors: sending fails with -EPERM. Errors as ipc_raw_call(), and:
  *
  *   -EINVAL      code is 0.
- *   -EOPNOTSUPP  A generated object has no such stream, or a raw one has no streams. A raw object
- *                that has streams accepts every code; its error arrives with the first receive.
+ *   -EOPNOTSUPP  A generated object has no such stream, or a raw object has no streams. A raw
+ *                object with streams accepts every code, and its error arrives with the first
+ *                receive.
  */
 #define IPC_RAW_REFUSE_FDS	(1U << 2)
 int ipc_raw_stream_open(struct ipc_proxy *proxy, uint32_t code,

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What generated code (protoc-gen-ipc) uses of libipc. Programs that introspect objects use
- * ipc_rpc_describe() and ipc_rpc_check() as well; nothing else is for programs. The rules
- * and the error list of <ipc/ipc.h> apply.
+ * Functions for generated code (protoc-gen-ipc). Of these, programs should call only
+ * ipc_rpc_describe() and ipc_rpc_check(). The rules and the error list of <ipc/ipc.h> apply.
  *
- * On the wire, a method is its number, and a message its protobuf bytes. Ipc__Object and
- * Ipc__Fd fields keep their value in the bytes. The driver's object table carries the
- * object or file itself, with that value as its tag: one entry for each field, in the order
- * of a walk over the message. An Ipc__Object of 0 has no entry. An error is its errno, with
- * an Ipc__Error as payload or none.
+ * On the wire, a method is its number, and a message its protobuf bytes. Ipc__Object and Ipc__Fd
+ * fields keep their value in the bytes. The driver's object table carries the object or file
+ * itself, with that value as its tag. It has an entry for each field, in the order of a walk over
+ * the message. An Ipc__Object of 0 has no entry. An error is its errno, with or without an
+ * Ipc__Error as payload.
  */
 #ifndef IPC_RPC_H
 #define IPC_RPC_H
@@ -34,58 +33,60 @@ extern "C" {
 /* The message can contain a field of type bytes, at any depth. */
 #define IPC_METHOD_REQUEST_BYTES	(1U << 7)
 #define IPC_METHOD_REPLY_BYTES		(1U << 8)
-/* Received bytes are copies, also large ones: option (ipc.copy). */
+/* Received bytes of any size are copies: option (ipc.copy). */
 #define IPC_METHOD_COPY			(1U << 9)
 
-/* The most bytes of a message that a codec packs or unpacks. */
+/* Maximum bytes of a message that a codec packs or unpacks. */
 #define IPC_CODEC_MAX			1024
 
 /*
- * Straight code for messages of one type, whose fields are single numbers, strings and bytes. It
- * makes the bytes and the messages that libipc makes by the descriptor, or nothing; then libipc
- * makes them. It does not grow: what is new gets a flag and a member of struct ipc_method.
+ * Straight-line code for messages of a type whose fields are single numbers, strings and bytes. Its
+ * output equals that of libipc's generic code. If a function returns NULL, libipc uses the generic
+ * code instead. The structure never grows: new functions become members of struct ipc_method, with
+ * a flag.
  */
 struct ipc_codec {
 	/*
 	 * Packs a message without unknown fields into to, which ends at end and has space for
-	 * IPC_CODEC_MAX bytes. Returns where its bytes end, or NULL: it has too many,
-	 * or text that is not ASCII.
+	 * IPC_CODEC_MAX bytes. Returns the end of its bytes, or NULL if it has too many bytes or
+	 * text that is not ASCII.
 	 */
 	uint8_t *(*pack)(const ProtobufCMessage *message, uint8_t *to, const uint8_t *end);
 	/*
-	 * Unpacks the bytes from at to end, at most IPC_CODEC_MAX of them, into the memory from
-	 * *memory, which is aligned to 8 bytes, to memory_end. Returns the message, which begins
-	 * where that memory does, and sets *memory behind all that it needs; or returns NULL.
+	 * Unpacks at most IPC_CODEC_MAX bytes, from at to end, into the memory from *memory to
+	 * memory_end. *memory must be aligned to 8 bytes. Returns the message, which begins at the
+	 * old *memory, and sets *memory to the end of the used memory; or returns NULL.
 	 */
 	ProtobufCMessage *(*unpack)(const uint8_t *at, const uint8_t *end, uint8_t **memory,
 				    const uint8_t *memory_end);
 };
 
-/* One method. Functions get methods of programs that are older, without a size. So a member is
- * added at the end, and a flag says of each method whether it is there. */
+/* A method. Older programs pass smaller structures. So new members come at the end, each with a
+ * flag in flags. */
 struct ipc_method {
 	uint32_t code;			/* its number */
 	uint32_t flags;			/* IPC_METHOD_* */
 	const char *name;
 	const ProtobufCMessageDescriptor *request;
 	const ProtobufCMessageDescriptor *reply;
-	/* Calls the handler in ops with the request in its own type. Returns what the
-	 * handler returns, or -EOPNOTSUPP if there is no handler. */
+	/* Calls the handler in ops with the request in its own type. Returns the handler's result,
+	 * or -EOPNOTSUPP if there is no handler. */
 	int (*invoke)(struct ipc_call *call, const ProtobufCMessage *request,
 		      const void *ops, void *userdata);
 	uint64_t timeout_usec;		/* option timeout_ms; 0: not set */
-	/* The same for a method with streams. request is NULL if that is a stream. */
+	/* Replaces invoke for a method with streams. request is NULL if the requests are a
+	 * stream. */
 	int (*open)(struct ipc_stream *stream, const ProtobufCMessage *request,
 		    const void *ops, void *userdata);
-	/* Of its messages, or NULL. */
+	/* Codecs of the messages, or NULL. */
 	const struct ipc_codec *request_codec;
 	const struct ipc_codec *reply_codec;
 };
 
 /*
- * One service. methods are sorted by code. descriptor is a serialized
+ * A service. methods must be sorted by code. descriptor is a serialized
  * google.protobuf.FileDescriptorSet of the service's file and its imports, without
- * descriptor.proto, which every implementation of protobuf has.
+ * descriptor.proto, which is part of every implementation of protobuf.
  */
 struct ipc_interface {
 	size_t size;			/* sizeof(struct ipc_interface) */
@@ -95,7 +96,8 @@ struct ipc_interface {
 	size_t method_size;		/* sizeof(struct ipc_method) */
 	const uint8_t *descriptor;
 	size_t descriptor_size;
-	uint64_t hash;			/* of all that both sides must agree on; 0: unknown */
+	uint64_t hash;			/* of the definitions that both sides must share; 0:
+	              			 * unknown */
 };
 
 /* --- Introspection --------------------------------------------------------------- */
@@ -109,11 +111,11 @@ int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description
 		     struct ipc_error *error);
 
 /*
- * Check that an object has this interface, in a compatible version. Methods and fields that
- * only one side has are compatible. Blocks like any call. error may be NULL.
+ * Check that an object has this interface, in a compatible version. Additional methods and fields
+ * on either side are compatible. Blocks like any call. error may be NULL.
  *
- *   -EPROTOTYPE  It has another interface, or an incompatible version; error->message says
- *                what differs.
+ *   -EPROTOTYPE  It has another interface, or an incompatible version; error->message describes the
+ *                difference.
  *   -EMSGSIZE    The object's descriptors are larger than 1 MiB.
  */
 int ipc_rpc_check(struct ipc_proxy *proxy, const struct ipc_interface *interface,
@@ -162,7 +164,7 @@ int ipc_rpc_call_async(struct ipc_proxy *proxy, const struct ipc_method *method,
 		       struct ipc_slot **ret_slot);
 void ipc_rpc_keep(ProtobufCMessage *reply);
 
-/* Free a reply and what was not taken out of it. NULL is allowed. */
+/* Free a reply, with the objects and files that were not taken. NULL is allowed. */
 void ipc_rpc_free(ProtobufCMessage *reply);
 
 /* --- Serving ----------------------------------------------------------------------- */
@@ -176,30 +178,29 @@ void ipc_rpc_free(ProtobufCMessage *reply);
 int ipc_rpc_reply(struct ipc_call *call, const struct ipc_method *method,
 		  const ProtobufCMessage *reply);
 
-/* The invoke of a method with streams: replies with -EPROTO, because such a method is
- * opened and not called. */
+/* The invoke of a method with streams, which must be opened instead of called: replies with
+ * -EPROTO. */
 int ipc_rpc_invoke_stream(struct ipc_call *call, const ProtobufCMessage *request,
 			  const void *ops, void *userdata);
 
 /* --- Streams -------------------------------------------------------------------------- */
 
 /*
- * Open a stream and block until the server has accepted it. request is NULL if that is a
- * stream. The caller unrefs *ret_stream. options and error may be NULL; the time limit is
- * that of the whole stream.
+ * Open a stream and block until the server has accepted it. request is NULL if the requests are a
+ * stream. The caller must unref *ret_stream. options and error may be NULL. The time limit covers
+ * the whole stream.
  */
 int ipc_rpc_stream_open(struct ipc_proxy *proxy, const struct ipc_method *method,
 			const struct ipc_options *options, const ProtobufCMessage *request,
 			struct ipc_stream **ret_stream, struct ipc_error *error);
 
 /*
- * Send and receive as <ipc/stream.h> describes. ipc_rpc_stream_finish() ends the sending
- * of a stream of requests and receives its one reply; it returns 0, or -ENOMSG if the
- * stream ended without one; ret_reply may be NULL. ipc_rpc_stream_reply() sends that reply
- * and ends the stream; it does not wait. Only one thread may receive or finish. error may be
- * NULL.
+ * Send and receive as <ipc/stream.h> describes. ipc_rpc_stream_finish() ends the sending of a
+ * stream of requests and receives its single reply. It returns 0, or -ENOMSG if the stream ended
+ * without a reply. ret_reply may be NULL. ipc_rpc_stream_reply() sends that reply and ends the
+ * stream, without blocking. Only one thread may receive or finish. error may be NULL.
  *
- *   -EINVAL   The stream is of another method, or the message is not what this end sends.
+ *   -EINVAL   The stream is of another method, or the message has another type than this end sends.
  */
 int ipc_rpc_stream_send(struct ipc_stream *stream, const struct ipc_method *method,
 			uint64_t timeout_usec, const ProtobufCMessage *message);

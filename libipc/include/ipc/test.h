@@ -11,12 +11,12 @@
  *
  * A bus is a child process, ipcbusd(8), which runs a service manager of its own. It needs no
  * privileges and no module, and serves the first client within some milliseconds. It ends with
- * ipc_test_bus_free(), or with the process that made it, however that ends. Nothing else is on it,
- * and nothing of /dev/ipcbus.
+ * ipc_test_bus_free(), or at any end of the process that made it. It is separate from /dev/ipcbus
+ * and all other buses.
  *
- * Programs are linked with what `pkg-config --libs libipc-test` prints. A test in another language
- * needs no library: it starts `ipcbusd -- COMMAND`, or reads the path that --print-path writes,
- * and sets IPCBUS_DEVICE to that path.
+ * Link programs with the flags of `pkg-config --libs libipc-test`. A test in another language needs
+ * no library: it starts `ipcbusd -- COMMAND`, or reads the path that --print-path writes, and sets
+ * IPCBUS_DEVICE to that path.
  */
 #ifndef IPC_TEST_H
 #define IPC_TEST_H
@@ -31,18 +31,18 @@ extern "C" {
 
 struct ipc_test_bus;
 
-/* Handle 0 belongs to nobody: the test plays the service manager, or starts one. */
+/* The bus has no service manager: the test must call ipc_set_manager(), or start a manager. */
 #define IPC_TEST_NO_MANAGER	1U
-/* Time stands still, and ipc_test_bus_advance() moves it. */
+/* Only ipc_test_bus_advance() advances the time of deadlines. */
 #define IPC_TEST_MANUAL_CLOCK	2U
 
 /*
- * How a bus is made. All members but size may be 0.
+ * Options of a bus. All members but size may be 0.
  *
  *   flags             IPC_TEST_*.
- *   ipcbusd           Path of the daemon. Without it, the first in $PATH counts, then that of the
- *                     installation.
- *   servicemanager    Likewise of the service manager.
+ *   ipcbusd           Path of the daemon. NULL: the first ipcbusd in $PATH, else the installed
+ *                     ipcbusd.
+ *   servicemanager    The same for the service manager.
  *   parameters        Parameters of the driver (ipcbus(4)), each "NAME=NUMBER". NULL ends them.
  *   manager_arguments More arguments for the service manager, as "--policy" and a folder. NULL
  *                     ends them.
@@ -57,23 +57,23 @@ struct ipc_test_options {
 };
 
 /*
- * Start a bus. options may be NULL. Blocks until clients can connect and, unless there is none,
- * until the service manager serves: some milliseconds, at most 30 s. The daemon is in a process
- * group of its own. What it and the service manager have to say goes to stderr.
+ * Start a bus. options may be NULL. Blocks until clients can connect and the service manager, if
+ * any, serves: some milliseconds, at most 30 s. The daemon has its own process group. The daemon
+ * and the service manager print to stderr.
  *
- * The process may have several buses. While it has one, it must not wait for the daemon, as
- * waitpid(-1) may. The caller frees the bus with ipc_test_bus_free().
+ * The process may have several buses. Until ipc_test_bus_free(), the process must not reap the
+ * daemon, as waitpid(-1) could. The caller frees the bus with ipc_test_bus_free().
  *
  *   -ENOENT     There is no ipcbusd, or no servicemanager.
- *   -EPIPE      A program ended at once. It said why on stderr.
+ *   -EPIPE      The daemon or the service manager ended at once. It printed the reason to stderr.
  *   -ETIMEDOUT  The bus was not ready within 30 s.
  */
 int ipc_test_bus_new(const struct ipc_test_options *options, struct ipc_test_bus **ret_bus);
 
 /*
  * End the bus and return NULL; bus may be NULL. Blocks until the daemon has ended, which takes some
- * milliseconds. Connections to it fail with -ECONNRESET from then on. No other thread may use the
- * bus any more. In a forked child, only the memory is freed: the bus belongs to the parent.
+ * milliseconds. Connections to it fail with -ECONNRESET from then on. Other threads must not use
+ * the bus any more. In a forked child, only the memory is freed: the bus belongs to the parent.
  */
 struct ipc_test_bus *ipc_test_bus_free(struct ipc_test_bus *bus);
 
@@ -85,25 +85,24 @@ pid_t ipc_test_bus_pid(const struct ipc_test_bus *bus);
 
 /*
  * Advance the time of a bus with IPC_TEST_MANUAL_CLOCK by that many nanoseconds. 0 is allowed.
- * Blocks until each call whose deadline has come has failed with -ETIMEDOUT; its thread may
- * still have to run. Any thread may call it, also in a forked child.
+ * Blocks until each call whose deadline has passed has failed with -ETIMEDOUT; the calling thread
+ * may not have returned yet. Any thread may call it, also in a forked child.
  *
- * What goes by this time: deadlines of calls. A call that has 5 s ends when the test has advanced
- * 5 s since it was made, however long the test takes. What a program asks of its own clock goes by
- * real time, as the deadlines that libipc watches itself: those of streams, of
- * ipc_stream_receive(), and of oneways that wait for space.
+ * Only deadlines of calls use this time: a call with a limit of 5 s ends when the test has advanced
+ * the clock by 5 s. Deadlines that libipc itself watches use real time: streams,
+ * ipc_stream_receive(), and oneways that wait for space.
  *
- *   -EOPNOTSUPP  The time of this bus goes by itself.
+ *   -EOPNOTSUPP  The bus does not have IPC_TEST_MANUAL_CLOCK.
  *   -ERANGE      The clock would pass 2^63 ns.
  *   -ECONNREFUSED, -ECONNRESET  The daemon has ended.
  */
 int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t nsec);
 
 /*
- * Let an allocation of the bus fail: the nth from now, counted from 1, that ioctls of the process
- * pid make, or with 0 those of any process. It fails once, and the ioctl with it: most calls with
- * -ENOMEM. nth 0: none fails. Returns 1 if the failure that was set before has not happened yet,
- * which then does not happen any more, and 0 otherwise. So this loop tries each place:
+ * Make an allocation of the bus fail: the nth from now, counted from 1, in ioctls of the process
+ * pid, or of any process if pid is 0. The allocation and its ioctl fail once, mostly with -ENOMEM.
+ * If nth is 0, no allocation fails. If a previously set failure has not happened yet, the function
+ * cancels it and returns 1; otherwise it returns 0. This loop tries each place:
  *
  *	for (n = 1; ; n++) {
  *		ipc_test_bus_fail_memory(bus, getpid(), n);
@@ -112,8 +111,8 @@ int ipc_test_bus_advance(struct ipc_test_bus *bus, uint64_t nsec);
  *			break;
  *	}
  *
- * Allocations in the program itself, and those of space in a region, are not counted. Any thread
- * may call it, also in a forked child. It blocks until the daemon replies.
+ * Allocations in the program itself, and of space in a region, are not counted. Any thread may call
+ * it, also in a forked child. It blocks until the daemon replies.
  *
  *   -ECONNREFUSED, -ECONNRESET  The daemon has ended.
  */
