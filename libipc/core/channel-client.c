@@ -3,9 +3,9 @@
  * The client's side of direct channels: see channel-client.h.
  *
  * A thread waits in the channel. After some milliseconds, and then less and less often, it asks the
- * bus whether the server is still alive. If the handler makes a call, the thread joins it: it calls
- * the server's door by the bus, which delivers that call to the thread of the handler. So the bus
- * knows the chain of calls, and everything that follows is as for a call by the bus.
+ * bus whether the server is still alive. If the handler makes a call, the waiting thread joins it:
+ * it calls the server's door through the bus, which delivers that call to the handler's thread.
+ * From then on the bus knows the chain of calls and treats it like any other chain.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,29 +20,30 @@
 #include "object.h"
 #include "raw.h"
 
-/* What a wake-up on another CPU takes. */
+/* Typical duration of a wake-up on another CPU. */
 #define SPIN_NS	       50000U
 /* A waiting thread asks whether the server is alive after an eighth of the time that it has waited,
  * between these limits. So a death is noticed within 50 ms, and within 5 ms of a short wait. */
 #define LOOK_MIN_NS    ((uint64_t)5000000)
 #define LOOK_MAX_NS    ((uint64_t)50000000)
-/* The number of no thread of the bus. */
+/* Not a valid thread number. */
 #define NO_THREAD      UINT64_MAX
 /* How long the set-up waits for the server. */
 #define OPEN_USEC      ((uint64_t)1000000)
-/* After a refusal the client asks again after so many calls. */
+/* Calls through the bus after a refusal, before the client asks for a channel again. */
 #define ASK_AGAIN      4096U
 
 struct channel {
 	struct channel_caller caller;
 	uint64_t id;			/* the server's */
-	atomic_bool ended;		/* later calls take the bus */
-	atomic_bool forgotten;		/* and the server has been told that none is left */
+	atomic_bool ended;		/* later calls go through the bus */
+	atomic_bool forgotten;		/* and the server was informed that the last call has
+	                      		 * ended */
 	struct ipc_proxy *door;
 	struct ipc_object *life;	/* dies with the channel */
 	pid_t owner;			/* the process that mapped it, not a child */
-	/* Oneways and async calls that were sent by the bus, and how many of them a call by
-	 * the bus has followed. */
+	/* Number of oneways and async calls sent through the bus, and the value of that number at
+	 * the last call through the bus. */
 	atomic_uint sent;
 	atomic_uint followed;
 };
@@ -67,7 +68,7 @@ void channel_close(struct channel *channel)
 		channel_memory_unmap(channel->caller.own);
 		channel_memory_unmap(channel->caller.peer);
 	}
-	/* The server hears of that. */
+	/* The server is notified of its end. */
 	if (channel->life && channel->life->ipc)
 		ipc_object_end(channel->life);
 	ipc_object_unref(channel->life);
@@ -90,7 +91,7 @@ static int find_door(struct ipc_proxy *proxy, struct ipc_proxy **ret_door)
 	else
 		r = -EPROTO;
 	ipc_raw_free(reply);
-	/* It gets no channel itself. */
+	/* The door never gets a channel. */
 	if (r == 0)
 		atomic_store(&(*ret_door)->calls, CHANNEL_AFTER);
 	return r;
@@ -167,7 +168,8 @@ static int channel_open(struct ipc_proxy *proxy, struct channel **ret_channel)
 	return 0;
 }
 
-/* Once in many calls. The thread whose call has the number asks; others take the bus meanwhile. */
+/* Only the thread whose call reaches the number asks the server; other threads use the bus
+ * meanwhile. */
 static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *proxy)
 {
 	struct channel *channel;
@@ -205,8 +207,8 @@ static bool is_ended(const struct channel *channel, const struct ipc *ipc)
 	       unlikely(is_monitored(ipc));
 }
 
-/* Once no call is in the channel that has ended, the server can forget it. A call that begins now
- * finds that it has ended: see channel_call(). */
+/* If an ended channel has no calls left, the server can forget it. A call that begins now sees that
+ * the channel has ended: see channel_call(). */
 static __attribute__((noinline)) void forget(struct channel *channel)
 {
 	atomic_store(&channel->ended, true);
@@ -236,7 +238,8 @@ static void fail(struct request *request, int error, uint32_t stage)
 	};
 }
 
-/* Calls the door about a call: as request_call(). thread: the only thread that may get it, or 0. */
+/* Calls the door on behalf of a call, like request_call(). thread: the only thread that may receive
+ * it, or 0. */
 static int call_door(struct channel *channel, struct request *request, uint32_t code,
 		     unsigned int slot, uint64_t thread, struct ipcbus_event *ret_event)
 {
@@ -268,7 +271,7 @@ static void give_up(struct channel *channel, unsigned int slot, bool ended)
 		atomic_store(&channel->ended, true);
 }
 
-/* The end of a call that joined and is not the reply. */
+/* Drops the end of a call to the door that is not the reply. */
 static void drop_joined(struct request *request)
 {
 	struct ipcbus_event *event = &request->x.event;
@@ -281,9 +284,9 @@ static void drop_joined(struct request *request)
 }
 
 /*
- * Joins the handler of the call, in that thread, until the call has ended. NO_THREAD: only looks
- * whether the server is alive. Returns 0: the reply is in the channel or will come there, or
- * -ECANCELED: the request has failed.
+ * Joins the handler of the call, in that thread, until the call has ended. NO_THREAD: only checks
+ * if the server is alive. Returns 0 if the reply is in the channel or will arrive there, or
+ * -ECANCELED if the request has failed.
  */
 static __attribute__((noinline)) int join_handler(struct channel *channel, struct request *request,
 						  unsigned int slot, uint64_t thread)
@@ -293,7 +296,7 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 
 	r = call_door(channel, request, CHANNEL_JOIN, slot, thread, &event);
 	if (r == 0 && event.kind != IPCBUS_EVENT_FAILED) {
-		/* It may be the reply: the channel says so. */
+		/* It may be the reply: the channel shows that. */
 		drop_joined(request);
 		request->x.event = event;
 		return 0;
@@ -310,7 +313,7 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 		fail(request, r, IPCBUS_STAGE_QUEUE);
 		return -ECANCELED;
 	}
-	/* Otherwise the handler does not listen, or no longer: it goes on without this thread. */
+	/* On other errors the handler does not wait for this thread, and continues without it. */
 	if (r != -EOWNERDEAD && r != -ENOTCONN && r != -ECONNRESET)
 		return 0;
 	drop_joined(request);
@@ -328,7 +331,8 @@ static void cancel(struct channel *channel, unsigned int slot)
 		.number = channel->caller.posted[slot],
 	};
 
-	/* First, so that a handler that the message does not find sees it. */
+	/* Before the message, so that a handler sees the cancellation even if the message cannot
+	 * find it. */
 	give_up(channel, slot, /* ended= */ false);
 	ipc_raw_oneway(channel->door,
 		       &(struct ipc_raw_message){
@@ -357,7 +361,7 @@ static uint64_t next_look(uint64_t waited, uint64_t deadline, uint64_t now)
 	return deadline > now ? deadline - now : 1;
 }
 
-/* A wait that did not end at once. As await(). */
+/* As await(), for a wait that did not end at once. */
 static __attribute__((noinline)) int await_longer(struct channel *channel, struct request *request,
 						  unsigned int slot, int r)
 {
@@ -389,8 +393,8 @@ static __attribute__((noinline)) int await_longer(struct channel *channel, struc
 	}
 }
 
-/* Until the reply is in the channel: 0. 1: the bus has to make the call. -ECANCELED: the request
- * has failed. */
+/* Waits for the reply. Returns 0 if it is in the channel, 1 if the bus must make the call, or
+ * -ECANCELED if the request has failed. */
 static int await(struct channel *channel, struct request *request, unsigned int slot)
 {
 	uint64_t deadline = request->x.send.deadline;
@@ -454,7 +458,7 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 			.error = end.error,
 		};
 		channel_buffer_event(request->t, buffer, end.size, &request->x.event);
-		/* The object ended: the bus says so from now on. */
+		/* The object ended: later calls get the error from the bus. */
 		if (end.error == -EOWNERDEAD)
 			atomic_store(&channel->ended, true);
 		return 0;
@@ -469,7 +473,7 @@ static int take_reply(struct channel *channel, struct request *request, unsigned
 	return 0;
 }
 
-/* Not eligible, or behind a oneway: by the bus, where a call follows what was sent before. */
+/* The call is not eligible, or follows a oneway: only the bus keeps the order. */
 static __attribute__((noinline)) int call_by_bus(struct channel *channel, struct request *request)
 {
 	unsigned int sent = atomic_load(&channel->sent);
@@ -501,7 +505,7 @@ int channel_call(struct channel *channel, struct request *request)
 	if (unlikely(atomic_load_explicit(&channel->sent, memory_order_relaxed) !=
 		     atomic_load_explicit(&channel->followed, memory_order_relaxed)))
 		return call_by_bus(channel, request);
-	/* Nothing else of this call would release buffers of the bus. */
+	/* A call through the channel has no exchange that would release buffers. */
 	if (unlikely(request->t->n_release))
 		thread_flush(request->t);
 	if (unlikely(send->deadline)) {

@@ -2,12 +2,12 @@
 /*
  * The client's side of direct channels: see channel-server.h for the protocol.
  *
- * A proxy gets a channel once it is called often. A call takes it if it is plain bytes that fit,
- * and has nothing that the bus has to know of: no objects or files in either direction, no parent,
- * no cancellation. Nor does a call from within a handler, because the bus follows chains of calls.
+ * A proxy gets a channel after CHANNEL_AFTER calls. A call uses it only if the bus need not know
+ * about it: plain bytes that fit, no objects or files in either direction, no parent, no
+ * cancellation, and not in a handler, because the bus tracks chains of calls.
  *
- * A oneway or an async call goes by the bus. The next call follows it there, or it could overtake
- * it: the *fence*.
+ * Oneways and async calls go through the bus. The next call must follow them there, or it could
+ * overtake them: the *fence*.
  */
 #ifndef IPC_CHANNEL_CLIENT_H
 #define IPC_CHANNEL_CLIENT_H
@@ -19,16 +19,18 @@
 /* Calls of a proxy before it gets a channel. */
 #define CHANNEL_AFTER 16U
 
-/* A call of the proxy is about to be made: returns its channel, which it opens if it is time, or
- * NULL. Not to be called while the thread's scratch buffer is in use. */
+/* Returns the channel for the next call of the proxy, or NULL. Opens the channel when it is due.
+ * Must not be called while the thread's scratch buffer is in use. */
 struct channel *channel_of_proxy(struct ipc_proxy *proxy);
 
-/* Makes the call by the channel. Returns 1 if the bus has to do it; otherwise as request_call(). */
+/* Makes the call through the channel. Returns 1 if the bus must make it; otherwise as
+ * request_call(). */
 int channel_call(struct channel *channel, struct request *request);
-/* A oneway or an async call is about to be sent by the bus. */
+/* Must be called before a oneway or an async call is sent through the bus. */
 void channel_fence(struct channel *channel);
 
-/* The last reference of the proxy is gone, or its connection is closed. channel may be NULL. */
+/* Closes the channel of a proxy that is freed or whose connection is closed. channel may be
+ * NULL. */
 void channel_close(struct channel *channel);
 
 #endif /* IPC_CHANNEL_CLIENT_H */

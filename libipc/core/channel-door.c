@@ -17,9 +17,9 @@
 #include "proxy.h"
 #include "raw.h"
 
-/* Channels of one user to one connection. */
+/* Maximum of channels of a user to a connection. */
 #define USER_MAX	16U
-/* An idle thread spins so long: what a wake-up on another CPU takes. */
+/* Spin time of an idle thread: the typical duration of a wake-up on another CPU. */
 #define SPIN_NS		50000U
 
 /* --- Set-up ------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 	return 0;
 }
 
-/* The connection's, made by the first that needs it. */
+/* Gets the connection's channels. The first caller allocates them. */
 static int channels_get(struct ipc *ipc, struct channels **ret_channels)
 {
 	struct channels *channels = atomic_load(&ipc->channels), *none = NULL;
@@ -78,7 +78,7 @@ static int channels_get(struct ipc *ipc, struct channels **ret_channels)
 	return 0;
 }
 
-/* Threads that poll, and programs with a loop of their own, do not hear of a channel's calls. */
+/* Threads that poll, and programs with their own event loop, do not notice a channel's calls. */
 static bool may_have_channels(struct ipc *ipc)
 {
 	return ipc->monitors && !is_monitored(ipc) && pool_serves(ipc) && ipc->device.poll_fd < 0 &&
@@ -111,7 +111,6 @@ int channel_serve(struct ipc_call *call, const struct ipcbus_event *event)
 	return ipc_raw_reply(call, &reply);
 }
 
-/* The client does not wait for the calls that handlers serve now. */
 static void cancel_calls(struct served *served)
 {
 	unsigned int open = atomic_load(&served->open);
@@ -154,7 +153,7 @@ static bool is_refused_locked(const struct channels *channels, uid_t uid)
 	return false;
 }
 
-/* A client of the user has delayed a handler. It must not do so again and again. */
+/* Refuses channels to a user whose client has delayed a handler. */
 static void refuse_user(struct channels *channels, uid_t uid)
 {
 	pthread_mutex_lock(&channels->lock);
@@ -178,7 +177,7 @@ static int served_add(struct channels *channels, struct served *served)
 			channels->last_id = served->id = id;
 			channels->table[id % CHANNEL_MAX_WAIT] = served;
 			refs_take(&served->refs);
-			/* Threads that wait in the bus are to wait for channels. */
+			/* Threads that wait in the bus must wait for channels from now on. */
 			if (!atomic_fetch_add(&channels->n, 1))
 				device_wake(&channels->ipc->device);
 			r = 0;
@@ -264,7 +263,8 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 
 /* --- Fetching and canceling ------------------------------------------------------------- */
 
-/* The channel of a call of the door, with a reference, if it is the caller's. */
+/* Returns the channel that a call of the door names, with a reference, or NULL unless it is the
+ * caller's. */
 static struct served *served_of(const struct ipc_call *call, struct channels *channels,
 				const struct ipc_raw_message *request,
 				struct channel_ref *ret_ref)
@@ -352,7 +352,7 @@ static int door_serve(struct ipc_call *call, const struct ipc_raw_message *reque
 
 /* --- Chains of calls ---------------------------------------------------------------------- */
 
-/* How long a handler waits for its client, and after which time it looks whether that is alive. */
+/* How long a handler waits for its client, and how often it checks if the client is alive. */
 #define JOIN_NS		((uint64_t)1000000000)
 #define JOIN_STEP_NS	((uint64_t)20000000)
 
@@ -370,8 +370,8 @@ static bool is_join(const struct thread *t, const struct served *served, uint64_
 	return ref.id == served->id && ref.slot == SLOT_OF(call) && ref.number == NUMBER_OF(call);
 }
 
-/* An event while the thread listens. Calls that are not expected were directed here by a program
- * that breaks the protocol. Returns whether the client has joined. */
+/* Handles an event while the thread waits for the join. Unexpected calls come from a program that
+ * violates the protocol. Returns whether the client has joined. */
 static bool take_join(struct thread *t, struct served *served, uint64_t call,
 		      struct ipcbus_event *event)
 {
@@ -398,8 +398,8 @@ static bool client_waits(struct served *served, uint64_t call)
 	       poll(&fd, 1, 0) == 0;
 }
 
-/* Until the client has joined. Without it the handler's calls are in no chain: then a callback to a
- * client whose only thread waits is not served. */
+/* Waits until the client has joined. If it does not, the handler's calls are in no chain, and a
+ * callback to a client whose only thread waits is not served. */
 static void wait_for_join(struct thread *t, struct served *served, uint64_t call,
 			  uint64_t deadline)
 {
@@ -429,7 +429,7 @@ uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uin
 	if (slot->nested == NUMBER_OF(call))
 		return atomic_load(&slot->join);
 	slot->nested = NUMBER_OF(call);
-	/* The first exchange of a thread gets its number. */
+	/* A thread gets its number from its first exchange. */
 	if (!t->number && thread_exchange_bus(t, &number) < 0)
 		return 0;
 	channel_ask_to_join(&served->callee, SLOT_OF(call), NUMBER_OF(call), t->number);
@@ -469,7 +469,7 @@ uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join)
 
 		if (!served || atomic_load(&served->slots[slot].join) != join)
 			continue;
-		/* Later questions of the handler get this reply as well. */
+		/* The handler's later checks must see the cancellation too. */
 		atomic_store(&served->canceled[slot], served->slots[slot].nested);
 		call = CALL_OF(served->id, slot, served->slots[slot].nested);
 	}

@@ -2,9 +2,8 @@
 /*
  * The files of a channel's parts: see channel-memory.h.
  *
- * The size is sealed and every page allocated, so reading never fails and allocates nothing at
- * the reader's expense. F_SEAL_FUTURE_WRITE leaves the owner the mapping that it has, and also
- * prevents holes.
+ * The size is sealed and every page allocated, so reading never fails and never charges the reader.
+ * F_SEAL_FUTURE_WRITE keeps the owner's mapping writable, and also prevents holes.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -31,7 +31,7 @@ static void view_free(struct thread *t)
 	t->channels = NULL;
 }
 
-/* Refreshes the thread's view. -ENOMEM. */
+/* Refreshes the thread's view. Returns 0 or -ENOMEM. */
 static int view_update(struct thread *t, struct channels *channels, uint32_t generation)
 {
 	struct channel_view *view = t->channels;
@@ -99,7 +99,7 @@ static void refuse(struct served *served, const struct channel_taken *taken)
 	channel_answer(&served->callee, taken->slot, taken->number, &end, NULL);
 }
 
-/* Takes a call of any channel. Returns whether there was one. */
+/* Takes a call of any channel. Returns false if there is none. */
 static bool take_call(struct thread *t, struct ipcbus_event *event)
 {
 	struct channel_view *view = t->channels;
@@ -115,7 +115,7 @@ static bool take_call(struct thread *t, struct ipcbus_event *event)
 		view->tails[at] = atomic_load(&served->callee.peer->tail);
 		if (!buffer)
 			buffer = channel_buffer_get(t);
-		/* Without memory the call waits, and its caller calls the door. */
+		/* Without memory the call stays in the channel, and its caller calls the door. */
 		r = buffer ? channel_take(&served->callee, buffer, &taken) : 0;
 		if (r < 0) {
 			served_end(served);
@@ -165,8 +165,8 @@ static size_t kept_bytes_locked(const struct served *served)
 	return bytes;
 }
 
-/* Keeps a reply that does not fit, until it is fetched by the bus. -EDQUOT: the channel has too
- * many of them, which a client need not fetch. */
+/* Keeps a reply that does not fit, until the client fetches it through the bus. Returns -EDQUOT if
+ * the channel keeps too many of them: a client need not fetch them. */
 static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
 		      const struct ipcbus_send *send, const struct channel_end *end)
 {
@@ -195,8 +195,8 @@ static int keep_reply(struct served *served, unsigned int slot, uint32_t number,
 	return 0;
 }
 
-/* Takes the call by which the client joined, or 0. Must precede channel_answer(), after which the
- * slot can belong to the next call. */
+/* Takes the call by which the client joined. Returns its id, or 0. Must precede channel_answer(),
+ * after which the slot may belong to the next call. */
 static uint64_t take_joined(struct served *served, unsigned int slot)
 {
 	_Atomic uint64_t *join = &served->slots[slot].join;
@@ -204,7 +204,7 @@ static uint64_t take_joined(struct served *served, unsigned int slot)
 	return unlikely(atomic_load(join)) ? atomic_exchange(join, 0) : 0;
 }
 
-/* Replies by the bus, to the client that joins for it. */
+/* Replies through the bus, for which the client must join. */
 static int join_and_reply(struct thread *t, struct served *served, const struct ipcbus_send *send)
 {
 	const struct channel_end end = { .kind = CHANNEL_BUS };
@@ -214,7 +214,7 @@ static int join_and_reply(struct thread *t, struct served *served, const struct 
 
 	x.send.call = served_join(t, served, send->call, /* deadline= */ 0);
 	if (!x.send.call) {
-		/* The client is stopped, or breaks the protocol. */
+		/* The client is stopped, or violates the protocol. */
 		served_end(served);
 		return -ETIMEDOUT;
 	}
@@ -272,13 +272,13 @@ static int answer(struct thread *t, struct served *served, const struct ipcbus_s
 		return -ESRCH;
 	join = take_joined(served, slot);
 	channel_answer(&served->callee, slot, number, &end, NULL);
-	/* The client no longer waits by the bus. */
+	/* Ends the client's call by which it joined. */
 	if (unlikely(join))
 		reply_by_bus(t, join);
 	return 0;
 }
 
-/* As by the bus, a reply to a canceled call is dropped. */
+/* Drops a reply to a canceled call, as the bus does. */
 static int reply(struct thread *t, struct ipcbus_exchange *x)
 {
 	struct served *served = served_by_id(t, ID_OF(x->send.call));
@@ -329,7 +329,7 @@ static int wait_for_call(struct thread *t, struct channels *channels)
 	};
 	int r;
 
-	/* As a thread that waits in the bus, look once a second whether the bus has ended. */
+	/* Check once a second if the bus has ended, like a thread that waits in the bus. */
 	r = channel_wait_call(&wait, time_now() + 1000000000);
 	if (r == -ETIMEDOUT)
 		r = device_has_ended(&t->ipc->device) ? -ECONNRESET : 0;
@@ -364,7 +364,7 @@ static int serve(struct thread *t, struct channels *channels, struct ipcbus_exch
 			if (r < 0 || x->event.kind)
 				return r;
 		}
-		/* Only now: the caller takes an event to mean that its reply was sent. */
+		/* Only after the reply was sent: the caller takes an event as proof of that. */
 		if (interrupted || view->wakes != wakes) {
 			view->wakes = wakes;
 			x->event = (struct ipcbus_event){ .kind = IPCBUS_EVENT_INTERRUPTED };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server's side of direct channels from inside: see channel-server.h.
+ * Internals of the server's side of direct channels: see channel-server.h.
  *
  *   channel-server.c   buffers, references and the end of channels
  *   channel-door.c     the door: set-up, fetching and canceling; chains of calls
@@ -8,13 +8,13 @@
  *
  * The connection has a table of channels. Each serving thread has a copy of the table, its
  * *view*, with a reference to each channel. If the generation of the table has changed, the thread
- * makes a new view. So a thread looks for calls without a lock. The lock protects the table
- * and what is rare about a call, such as a reply that is too large for the channel.
+ * makes a new view. So a thread looks for calls without a lock. The lock protects the table and the
+ * rare state of calls, such as a reply that is too large for the channel.
  *
- * A channel ends when the client's object dies, when the client breaks the protocol, when serving
- * threads have to poll, and when a handler of the object makes a call. Calls that were taken before
- * are still served, and their replies written. The others are refused, and the client makes them
- * again by the bus.
+ * A channel ends when the client's object dies, when the client violates the protocol, when serving
+ * threads must poll, and when a handler of the object makes a call. Calls that were already taken
+ * are still served and replied to. All other calls are refused, and the client repeats them through
+ * the bus.
  */
 #ifndef IPC_CHANNEL_SERVED_H
 #define IPC_CHANNEL_SERVED_H
@@ -23,7 +23,7 @@
 #include "channel-server.h"
 #include "object.h"
 
-/* A number of a call: of the channel, of the slot, and in the slot. */
+/* The id of a call consists of the channel's id, the slot, and the number in the slot. */
 #define ID_BITS		27
 #define CALL_OF(id, slot, number) \
 	(CHANNEL_CALL_BIT | (uint64_t)(id) << 36 | (uint64_t)(slot) << 32 | (number))
@@ -33,25 +33,25 @@
 
 #define REFUSED_MAX	16U
 
-/* What is rare about the calls of a slot. Under the lock. */
+/* Rare state of the calls of a slot. Under the lock. */
 struct served_slot {
-	_Atomic uint64_t join;		/* the bus's call of a client that joined, or 0 */
-	uint32_t nested;		/* the last call whose client was asked to join */
-	uint32_t later_number;		/* the call that ended with CHANNEL_LATER */
+	_Atomic uint64_t join;		/* id of the bus's call by which the client joined, or 0 */
+	uint32_t nested;		/* number of the last call whose client was asked to join */
+	uint32_t later_number;		/* number of the call that ended with CHANNEL_LATER */
 	struct channel_end later;
 	uint8_t *later_data;		/* or NULL */
 	size_t later_size;
 };
 
-/* A channel. */
 struct served {
 	atomic_uint refs;
 	struct channels *channels;
 	struct channel_callee callee;
 	pid_t owner;			/* the process that mapped it, not a child */
-	atomic_uint open;		/* a bit for each slot whose call is to be replied to */
-	atomic_uint canceled[CHANNEL_SLOTS]; /* the last that the bus reported as canceled */
-	uint32_t id;			/* its last bits are the place in the table */
+	atomic_uint open;		/* a bit for each slot whose call has no reply yet */
+	atomic_uint canceled[CHANNEL_SLOTS]; /* number of the last call that the bus reported as
+	                                      * canceled */
+	uint32_t id;			/* its low bits are the index in the table */
 	uint64_t cookie;		/* of the object */
 	uid_t uid;
 	gid_t gid;
@@ -71,29 +71,29 @@ struct channels {
 	const atomic_uint *event;	/* words of device_poll_words() */
 	const atomic_uint *wakes;
 	struct channel_spin spin;
-	atomic_bool asked;		/* for one more thread, which has not come yet */
+	atomic_bool asked;		/* for another thread, which has not arrived yet */
 	struct ipc_object *door;
-	/* Users who get no channels, because a client did not join. Under the lock. */
+	/* Users that get no channels, because a client did not join. Under the lock. */
 	uid_t refused[REFUSED_MAX];
-	unsigned int n_refused;		/* counts all; the latest replace the oldest */
+	unsigned int n_refused;		/* total; the latest replaces the oldest */
 };
 
-/* The table, as a thread sees it. */
+/* A thread's copy of the table. */
 struct channel_view {
 	uint32_t generation;
 	uint32_t wakes;
-	bool bus_next;			/* by turns, so that neither side starves */
+	bool bus_next;			/* take turns, so that neither side starves */
 	unsigned int n;
-	unsigned int next;		/* where to look first */
+	unsigned int next;		/* index of the channel to examine first */
 	struct served *served[CHANNEL_MAX_WAIT];
 	struct channel_callee *callees[CHANNEL_MAX_WAIT];
 	uint32_t tails[CHANNEL_MAX_WAIT];
-	struct served *last;		/* whose call was served last, or NULL */
+	struct served *last;		/* channel of the last served call, or NULL */
 	unsigned int last_slot;
 };
 
 void served_unref(struct served *served);
-/* Takes no more calls from the channel. It stays in the table until the client drops it, because
+/* Ends the channel: takes no more calls. It stays in the table until the client drops it, because
  * handlers may still reply to calls that were taken before. */
 void served_end(struct served *served);
 /* The client has dropped the channel, or died. */
@@ -102,8 +102,9 @@ void served_remove(struct served *served);
 struct served *served_find(struct channels *channels, uint32_t id);
 /* Makes serving threads look at the table again. */
 void channels_wake(struct channels *channels);
-/* Asks the client of the call to join by the bus, once, and waits until it has. Returns the bus's
- * call, or 0 if the client did not come in time. Uses neither the scratch buffer nor the stash. */
+/* Asks the client of the call to join through the bus, once, and blocks until it has. Returns the
+ * id of the bus's call, or 0 if the client did not join in time. Uses neither the scratch buffer
+ * nor the stash. */
 uint64_t served_join(struct thread *t, struct served *served, uint64_t call, uint64_t deadline);
 /* Replies to a call of the bus without a payload. If that fails, the caller has died. Uses neither
  * the scratch buffer nor the stash of the thread. */

@@ -130,8 +130,6 @@ struct served *served_find(struct channels *channels, uint32_t id)
 	return served;
 }
 
-/* Nobody waits for the replies to the calls that are being served. */
-
 /* --- About a call ---------------------------------------------------------------------- */
 
 int channel_call_canceled(struct ipc *ipc, uint64_t call)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server's side of direct channels: accepts them, takes their calls and replies to them. The
- * layers above see the same events as from the bus, with two differences below.
+ * The server's side of direct channels: accepts channels, takes their calls and replies to them.
+ * The layers above see the same events as from the bus.
  *
  * Set-up. A client that calls an object often calls its method IPC_CODE_CHANNEL, and gets the
  * server's *door*, an object that accepts files. Then it calls the door with the object, the file
@@ -9,25 +9,26 @@
  * server's part. uid, gid and pid of this call hold for all calls of the channel.
  *
  * Waiting. While there are channels, a serving thread does not wait in the bus. It waits for the
- * tails of all channels and for a word that says that the bus has an event, which it then takes
- * without waiting. So other events take one more exchange than without channels.
+ * tails of all channels and for a word that is set while the bus has an event. It then takes the
+ * event without waiting. So other events cost an additional exchange.
  *
  * A handler that makes a call. The bus must know the chain of calls, or a callback to a client
  * whose only thread waits would not be served. So the handler first asks its client to join: the
- * client calls the door with CHANNEL_JOIN, a call that only the handler's thread gets. The thread
- * then serves two calls, and chain, deadline, cancellation and priority are those of the bus. The
- * reply ends both. After that the object gets no channel: its calls go by the bus.
+ * client calls the door with CHANNEL_JOIN, a call that only the handler's thread receives. The
+ * thread then serves both calls, and the bus's call determines chain, deadline, cancellation and
+ * priority. The reply ends both. After that the object gets no channels: its calls go through the
+ * bus.
  *
- * What ends a channel: the death of either process, exec(), the end of the client's proxy, a
- * monitor of the bus, a handler that makes a call, serving threads that have to poll, and a peer
- * that breaks the protocol. Memory of channels is not mapped in a forked child. As for all calls
- * through ipcbusd, the ids of the caller are those of the moment when it opened the bus.
+ * A channel ends with the death of either process, exec(), the end of the client's proxy, a monitor
+ * of the bus, a handler that makes a call, serving threads that must poll, and a peer that violates
+ * the protocol. Memory of channels is not mapped in a forked child. As for all calls through
+ * ipcbusd, the caller's ids are those it had when it opened the bus.
  *
  * Limits:
- *   - Each proxy has a channel of its own, of 64 KB for each side: 64 for a connection, and 16 of
- *     them for each user. Each side allocates its own part.
- *   - Programs with a loop of their own, and servers that poll for timers, get no channels.
- *   - A proxy whose channel has ended goes by the bus from then on.
+ *   - Each proxy has its own channel, of 64 KB for each side. A connection has at most 64 channels,
+ *     and at most 16 for each user. Each side allocates its own part.
+ *   - Servers with their own event loop, and servers that poll for timers, get no channels.
+ *   - A proxy whose channel has ended uses the bus from then on.
  *   - A waiting client notices the death of the server after 5 to 50 ms.
  *   - A frozen process that still runs serves calls of its channels. If it is stopped, as frozen
  *     processes usually are, new calls fail with -EHOSTDOWN.
@@ -40,13 +41,13 @@
 #include "channel.h"
 #include "thread.h"
 
-/* A monitor has to see all calls. */
+/* A monitor must see all calls, so a monitored bus has no channels. */
 static inline bool is_monitored(const struct ipc *ipc)
 {
 	return __atomic_load_n(ipc->monitors, __ATOMIC_RELAXED);
 }
 
-/* Of the library's objects, beside <ipc/raw.h>: () -> the door. */
+/* A method of all objects, like those in <ipc/raw.h>: () -> the door. */
 #define IPC_CODE_CHANNEL (IPC_CODE_BUILTIN + 4)
 
 /* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. No program's object has
@@ -62,9 +63,9 @@ struct channel_ref {
 	uint32_t number;
 };
 
-/* In event.call: of a channel. The bus counts its calls. */
+/* Set in event.call if the call is of a channel. Ids of the bus never reach this bit. */
 #define CHANNEL_CALL_BIT (1ULL << 63)
-/* Likewise in event.buffer. The lower half of the bus's ids is the number of a buffer. */
+/* The same in event.buffer. In ids of the bus, the lower half is the number of a buffer. */
 #define CHANNEL_BUFFER_BIT (1ULL << 31)
 
 static inline bool is_channel_call(uint64_t call)
@@ -77,7 +78,7 @@ static inline bool is_channel_buffer(uint64_t buffer)
 	return buffer & CHANNEL_BUFFER_BIT;
 }
 
-/* A buffer for a message from a channel, CHANNEL_DATA_MAX bytes, or NULL. */
+/* Returns a buffer of CHANNEL_DATA_MAX bytes for a message from a channel, or NULL. */
 void *channel_buffer_get(struct thread *t);
 void channel_buffer_put(struct thread *t, void *buffer);
 /* Releases the buffer of an event. */
@@ -86,32 +87,30 @@ void channel_buffer_release(struct thread *t, uint64_t id);
 void channel_buffer_event(const struct thread *t, void *buffer, size_t size,
 			  struct ipcbus_event *event);
 
-/* Serves IPC_CODE_CHANNEL. Takes over what came with the call. */
+/* Serves IPC_CODE_CHANNEL. Takes ownership of the objects and files of the call. */
 int channel_serve(struct ipc_call *call, const struct ipcbus_event *event);
 
 /*
- * The part of an exchange that concerns channels: sends a reply to one of their calls, and waits
- * for calls and events. Returns 1 if the bus has to do the exchange, which then has no such reply
- * any more; otherwise the result of the exchange.
+ * Does an exchange for channels: sends a reply to a call of a channel, and waits for calls and
+ * events. Returns 1 if the bus must do the rest of the exchange, without that reply; otherwise the
+ * result of the exchange.
  */
 int channels_exchange(struct thread *t, struct ipcbus_exchange *x);
 
-/* The handler of a channel's call is about to make a call itself. Ends the channel, so that later
- * calls come by the bus, and at the first call waits for the client to join. Uses neither the
- * scratch buffer nor the stash of the thread. */
+/* Must be called before the handler of a channel's call makes a call. Ends the channel, so that
+ * later calls use the bus. At the first call of the handler, waits for the client to join. Uses
+ * neither the scratch buffer nor the stash of the thread. */
 void channel_nests(struct thread *t, uint64_t call, uint64_t deadline);
 
-/* As device_call_canceled(), and as ipc_call_pidfd(), of a channel's call. */
+/* device_call_canceled() and ipc_call_pidfd() for a channel's call. */
 int channel_call_canceled(struct ipc *ipc, uint64_t call);
 int channel_call_pidfd(struct ipc *ipc, uint64_t call);
-/* A call of the bus was canceled: returns the channel's call that it joined, or 0. */
+/* Returns the channel's call that a canceled call of the bus had joined, or 0. */
 uint64_t channel_join_canceled(struct ipc *ipc, uint64_t join);
 
-/* Ends all channels, which clients see at their next call: serving threads are to poll. */
+/* Ends all channels because serving threads must poll. Clients notice it at their next call. */
 void channels_end(struct ipc *ipc);
-/* A thread has ended. */
 void channels_thread_ends(struct thread *t);
-/* The connection is closed. */
 void channels_close(struct ipc *ipc);
 
 #endif /* IPC_CHANNEL_SERVER_H */

@@ -17,7 +17,7 @@
 
 /* --- Waiting ------------------------------------------------------------------------ */
 
-/* After so many failures in a row a wait spins once in MAX_SKIP times. */
+/* After many failures in a row, a wait spins only once in MAX_SKIP times. */
 #define MAX_SKIP 64U
 
 uint32_t channel_spin_begin(struct channel_spin *spin)
@@ -26,7 +26,7 @@ uint32_t channel_spin_begin(struct channel_spin *spin)
 
 	if (!skip)
 		return spin->budget_ns;
-	/* Not a decrement, which two threads could take below 0. */
+	/* Store instead of decrement: two threads could decrement below 0. */
 	atomic_store_explicit(&spin->skip, skip - 1, memory_order_relaxed);
 	return 0;
 }
@@ -40,7 +40,7 @@ void channel_spin_end(struct channel_spin *spin, bool paid)
 			atomic_store_explicit(&spin->failures, 0, memory_order_relaxed);
 		return;
 	}
-	/* Three budgets for nothing cost less than one that is missing. */
+	/* Three wasted budgets cost less than a missed chance to spin. */
 	if (++failures > 3) {
 		uint32_t skip = 1U << (failures - 3);
 
@@ -90,8 +90,8 @@ static uint32_t reply_number(const struct channel_caller *caller, unsigned int s
 				    memory_order_acquire);
 }
 
-/* Frees the slots of lost calls whose replies have come. A thread first takes the bit of lost, so
- * that no other thread frees the slot and posts in it in the meantime. */
+/* Frees the slots of lost calls whose replies have arrived. A thread must first clear the bit in
+ * lost, so that no other thread frees and reuses the slot in the meantime. */
 static void reclaim(struct channel_caller *caller)
 {
 	unsigned int lost = atomic_load(&caller->lost);
@@ -154,7 +154,7 @@ static inline uint32_t number_before(const struct channel_caller *caller, unsign
 	return unlikely(caller->nests[slot]) ? number ^ CHANNEL_NESTS : number - 1;
 }
 
-/* Whether the reply is there, or the peer wrote a number that ends the wait as well. */
+/* Whether the reply has arrived, or the peer wrote another number, which ends the wait too. */
 static inline bool is_there(const struct channel_caller *caller, unsigned int slot)
 {
 	return reply_number(caller, slot) != number_before(caller, slot);
@@ -237,7 +237,7 @@ int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *d
 	const struct channel_reply *reply = channel_reply_at(caller->peer, slot);
 	const volatile struct channel_reply *fields = reply;
 
-	/* On a wrong number the slot stays taken, as the channel ends. */
+	/* On a wrong number the channel ends, so the slot stays taken. */
 	if (reply_number(caller, slot) != caller->posted[slot])
 		return -EPROTO;
 	*ret_end = (struct channel_end){
@@ -276,7 +276,8 @@ bool channel_withdraw(struct channel_caller *caller, unsigned int slot)
 
 /* --- The server --------------------------------------------------------------------- */
 
-/* Takes the call of a slot, if no other thread does. Who sets the bit in busy has the slot. */
+/* Takes the call of a slot, unless another thread does. The thread that sets the bit in busy owns
+ * the slot. */
 static int take_slot(struct channel_callee *callee, unsigned int slot)
 {
 	const atomic_uint *posted = &callee->peer->posted[slot];
@@ -386,7 +387,7 @@ static bool has_call(const struct channel_wait *wait)
 	return false;
 }
 
-/* While the last caller runs on another CPU, which is where its next call comes from. */
+/* Spins while the last caller runs on another CPU, because its next call comes from there. */
 static bool spin_for_call(const struct channel_wait *wait)
 {
 	uint32_t budget = wait->last ? channel_spin_begin(wait->spin) : 0;

@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A direct channel: calls of one client connection to one object of another process, through memory
- * that both map. Here are the layout and both sides of it, as plain code without files, threads
- * or the bus, so that a test can play either side. channel-client.c and channel-server.c connect it
- * to the library.
+ * A direct channel: calls of a client connection to an object of another process, through memory
+ * that both map. This is the layout and the code of both sides, without files, threads or the bus,
+ * so that a test can play either side. channel-client.c and channel-server.c connect it to the
+ * library.
  *
- * Each side writes one part, which the other side maps read-only. So no page has two writers. A
+ * Each side writes its own part, which the other side maps read-only. So no page has two writers. A
  * part is a page of words and CHANNEL_SLOTS slots. A calling thread takes a free slot, writes the
- * request into the slot of its part, and posts it: it counts up posted[slot], and then tail. The
- * server writes the reply into the same slot of its own part and sets the slot's number to that of
- * the call. Slots are independent of each other, so threads of the client share no lock.
+ * request into the slot of its part, and posts it: it increments posted[slot], then tail. The
+ * server writes the reply into the same slot of its own part and sets the slot's number to the
+ * number of the call. Slots are independent of each other, so threads of the client share no lock.
  *
  *   client's part: tail, posted[]  ->  the server sees new calls; tail is a futex
  *                  slot.cpu        ->  where the calling thread runs, or slept
- *                  slot.canceled   ->  the number of a call that nobody waits for any more
+ *                  slot.canceled   -> the number of a call whose caller no longer waits
  *   server's part: waiting         ->  how many threads sleep until tail changes
  *                  cpu             ->  where a serving thread runs, or slept
- *                  taken[]         ->  the number of the last call of a slot that a thread took
+ *                  taken[]         -> the number of the last call that a thread took from a slot
  *                  slot.number     ->  the call that is replied to; a futex
  *
- * The other side is not trusted. Numbers are counted privately and a side never reads its own
- * part. Each field of the peer's part is read once. Payloads are copied out before anything looks
- * at them. A number that is not possible is -EPROTO, after which the caller must end the channel.
- * Words that only tell whether to spin or to wake can be wrong: that costs the peer's own wake-ups,
- * and this side a bounded time of spinning.
+ * The other side is not trusted. Each side counts privately and never reads its own part. It must
+ * read each field of the peer's part only once, and copy a payload before examining it. If a number
+ * is impossible, a function returns -EPROTO, and the caller must end the channel. Words that only
+ * control spinning and waking may be wrong: the peer then loses wake-ups, and this side spins for a
+ * bounded time.
  *
- * Sleeping. A thread says that it sleeps, then looks again at the word it waits for, then sleeps in
- * a futex with the value it saw. The peer changes that word first and looks then whether to wake.
- * All four accesses are sequentially consistent, so at least one side sees the other.
+ * Sleeping. A thread first announces its sleep, then reads the awaited word again, then sleeps in a
+ * futex with that value. The peer first changes the word, then reads the announcement. All four
+ * accesses must be sequentially consistent, so that at least one side sees the other.
  */
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
@@ -41,28 +41,29 @@
 #define CHANNEL_SLOT_SIZE ((size_t)4096)
 #define CHANNEL_PART_SIZE ((CHANNEL_SLOTS + 1) * CHANNEL_SLOT_SIZE)
 
-/* Flipped in slot.number: the handler makes a call itself, and the caller is to join it by the bus.
+/* Flipped in slot.number: the handler makes a call, and the caller must join it through the bus.
  * The reply follows. */
 #define CHANNEL_NESTS	(1U << 31)
 
 /* Kinds of a reply. */
 #define CHANNEL_REPLY	1U
 #define CHANNEL_ERROR	2U
-#define CHANNEL_REFUSED 3U	/* the call was not served: it may be sent by the bus */
-#define CHANNEL_LATER	4U	/* the reply does not fit: a call by the bus fetches it */
-#define CHANNEL_BUS	5U	/* the reply came by the bus, to the caller that had joined */
+#define CHANNEL_REFUSED 3U	/* not served: the caller may send the call through the bus */
+#define CHANNEL_LATER	4U	/* the reply does not fit: fetch it through the bus */
+#define CHANNEL_BUS	5U	/* the bus delivered the reply to the joined caller */
 
 struct channel_request {
 	_Alignas(64) atomic_int cpu;
 	atomic_uint canceled;
 	uint32_t code;
 	uint32_t size;
-	uint64_t time_ns;	/* until the caller stops waiting; 0: never */
+	uint64_t time_ns;	/* time limit of the caller; 0: none */
 	uint8_t data[];
 };
 
 struct channel_reply {
-	_Alignas(64) atomic_uint number;	/* or that with CHANNEL_NESTS flipped */
+	_Alignas(64) atomic_uint number;	/* of the call, perhaps with CHANNEL_NESTS
+	                                	 * flipped */
 	uint32_t thread;	/* for CHANNEL_NESTS: the bus's number of the serving thread */
 	uint32_t kind;
 	int32_t error;		/* ERROR: negative errno */
@@ -112,18 +113,18 @@ static inline struct channel_reply *channel_reply_at(const struct channel_server
 /* --- Waiting ------------------------------------------------------------------------ */
 
 /*
- * Whether spinning pays, for one kind of wait. Several threads may use it. An update that is lost
- * among them changes how long a thread spins.
+ * Whether spinning pays, for a kind of wait. Several threads may use it: a lost update only affects
+ * how long a thread spins.
  */
 struct channel_spin {
 	uint32_t budget_ns;	/* 0: never spin */
-	atomic_uint skip;	/* waits that are still to sleep at once */
-	atomic_uint failures;	/* budgets that ended in vain, in a row */
+	atomic_uint skip;	/* number of next waits that must not spin */
+	atomic_uint failures;	/* consecutive budgets spent in vain */
 };
 
-/* The time that a wait may spin: budget_ns, or 0 if it did not pay lately. */
+/* Returns how long a wait may spin: budget_ns, or 0 if spinning did not pay lately. */
 uint32_t channel_spin_begin(struct channel_spin *spin);
-/* Whether what it waited for came while it spun. */
+/* paid: the wait ended while the thread was spinning. */
 void channel_spin_end(struct channel_spin *spin, bool paid);
 
 static inline void channel_pause(void)
@@ -135,7 +136,7 @@ static inline void channel_pause(void)
 #endif
 }
 
-/* A word for where a thread runs, or for where it sleeps, which is where it may well run next. */
+/* Encodes the CPU on which a thread sleeps, as distinct from a running thread's. */
 static inline int channel_asleep(int cpu)
 {
 	return ~cpu;
@@ -150,8 +151,8 @@ static inline int channel_cpu_of(int word)
 uint64_t channel_now(void);
 int channel_cpu(void);
 
-/* Sleeps while *word has that value, at most until that time (0: for ever). Returns 0 if it may
- * have changed, -ETIMEDOUT, or -EINTR after a signal. */
+/* Sleeps while *word is value, at most until that time (0: no limit). Returns 0 if *word may have
+ * changed, -ETIMEDOUT, or -EINTR after a signal. */
 int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until);
 void channel_wake(const atomic_uint *word, unsigned int threads);
 
@@ -161,9 +162,9 @@ struct channel_caller {
 	struct channel_client_part *own;
 	const struct channel_server_part *peer;
 	atomic_uint taken;		 /* a bit for each slot that is not free */
-	atomic_uint lost;		 /* and for those whose caller did not wait for the end */
-	uint32_t posted[CHANNEL_SLOTS];	 /* of the thread that has the slot */
-	bool nests[CHANNEL_SLOTS];	 /* likewise: its call is joined to the handler's */
+	atomic_uint lost;		 /* a bit for each slot whose caller gave up early */
+	uint32_t posted[CHANNEL_SLOTS];	 /* only for the thread that has the slot */
+	bool nests[CHANNEL_SLOTS];	 /* likewise: the call is joined to the handler's */
 	struct channel_spin spin;
 };
 
@@ -182,45 +183,46 @@ struct channel_end {
 	uint32_t size;
 };
 
-/* A free slot, or -EBUSY. */
+/* Takes a free slot. Returns its index, or -EBUSY. */
 int channel_take_slot(struct channel_caller *caller);
-/* Before channel_post(): where the payload goes, for a caller that gathers it itself. */
+/* Returns the address of the request's payload, for a caller that writes it before
+ * channel_post(). */
 static inline uint8_t *channel_payload(struct channel_caller *caller, unsigned int slot)
 {
 	return channel_request_at(caller->own, slot)->data;
 }
 
-/* Posts a call and wakes a thread of the server. call->data may be NULL: then the payload is
- * there already. */
+/* Posts a call and wakes a thread of the server. If call->data is NULL, the payload is already in
+ * channel_payload(). */
 void channel_post(struct channel_caller *caller, unsigned int slot,
 		  const struct channel_call *call);
-/* Spins, then sleeps until the reply is there, for at most sleep_ns (0: for ever). 0: it is, or
- * channel_must_join(), or the number is not possible; -ETIMEDOUT; -EINTR after a signal;
- * -ESHUTDOWN: the channel has ended, and no thread took the call or ever will. It may be called
- * again. */
+/* Spins, then sleeps until the reply has arrived, for at most sleep_ns (0: no limit). Returns 0 if
+ * it has, if channel_must_join(), or if the number is impossible; -ETIMEDOUT; -EINTR after a
+ * signal; -ESHUTDOWN if the channel has ended and no thread took the call or ever will. May be
+ * called again. */
 int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns);
-/* Whether the reply is there. */
 static inline bool channel_has_reply(const struct channel_caller *caller, unsigned int slot)
 {
 	return atomic_load_explicit(&channel_reply_at(caller->peer, slot)->number,
 				    memory_order_relaxed) == caller->posted[slot];
 }
 
-/* After channel_await() returned 0: whether the handler asks the caller to join it by the bus, with
- * the number of its thread. True once for a call. The caller waits for the reply after that. */
+/* After channel_await() returned 0: returns whether the handler asks the caller to join it through
+ * the bus, and sets *ret_thread to the handler's thread. True once for a call. The caller must call
+ * channel_await() again afterwards. */
 bool channel_must_join(struct channel_caller *caller, unsigned int slot, uint32_t *ret_thread);
-/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. -EPROTO. A reply
- * of the kind CHANNEL_LATER leaves the slot to the caller, which frees it once it has fetched the
- * reply: the next call in the slot replaces the reply that the server keeps. */
+/* Copies the reply to data, which has CHANNEL_DATA_MAX bytes, and frees the slot. Returns 0 or
+ * -EPROTO. If the kind is CHANNEL_LATER, the caller keeps the slot and must free it after fetching
+ * the reply: the next call in the slot replaces the reply that the server keeps. */
 int channel_take_reply(struct channel_caller *caller, unsigned int slot, void *data,
 		       struct channel_end *ret_end);
-/* Frees a slot in which nothing was posted, or whose reply was fetched. */
+/* Frees a slot without a posted call, or whose reply was fetched. */
 void channel_put_slot(struct channel_caller *caller, unsigned int slot);
-/* The caller does not wait any more. The slot is free again when the reply is there. */
+/* Gives up a call. The slot is freed when the reply arrives. */
 void channel_abandon(struct channel_caller *caller, unsigned int slot);
 
-/* As channel_abandon(), unless a thread of the server has taken the call. Returns whether it will
- * never be served; otherwise the caller still waits. */
+/* Like channel_abandon(), unless a thread of the server has taken the call. Returns true if the
+ * call will never be served; otherwise the caller must still wait. */
 bool channel_withdraw(struct channel_caller *caller, unsigned int slot);
 
 static inline bool channel_is_ended(const struct channel_caller *caller)
@@ -233,8 +235,8 @@ static inline bool channel_is_ended(const struct channel_caller *caller)
 struct channel_callee {
 	const struct channel_client_part *peer;
 	struct channel_server_part *own;
-	atomic_uint seen[CHANNEL_SLOTS];	/* calls of the slot that were taken */
-	atomic_uint busy;			/* a bit for each slot that is not replied to */
+	atomic_uint seen[CHANNEL_SLOTS];	/* number of calls taken from the slot */
+	atomic_uint busy;			/* a bit for each slot without a reply */
 };
 
 struct channel_taken {
@@ -245,21 +247,21 @@ struct channel_taken {
 	uint64_t time_ns;
 };
 
-/* Takes one call and copies its payload to data, which has CHANNEL_DATA_MAX bytes. Refuses calls
- * that were canceled. 1: taken; 0: there is none; -EPROTO. Any number of threads may do so at a
- * time. */
+/* Takes a call and copies its payload to data, which has CHANNEL_DATA_MAX bytes. Refuses canceled
+ * calls. Returns 1, 0 if there is no call, or -EPROTO. Any number of threads may call it
+ * concurrently. */
 int channel_take(struct channel_callee *callee, void *data, struct channel_taken *ret_taken);
 /* Replies to a call that was taken, once, and wakes the caller. end->size is at most
- * CHANNEL_DATA_MAX. data may be NULL: then the payload is in channel_reply_at() already. */
+ * CHANNEL_DATA_MAX. If data is NULL, the payload is already in channel_reply_at(). */
 void channel_answer(struct channel_callee *callee, unsigned int slot, uint32_t number,
 		    const struct channel_end *end, const void *data);
-/* Asks the caller of a call that was taken to join the serving thread by the bus, once. */
+/* Asks the caller of a taken call to join the serving thread through the bus, once. */
 void channel_ask_to_join(struct channel_callee *callee, unsigned int slot, uint32_t number,
 			 uint32_t thread);
-/* Sets own->ended, and refuses the calls that no thread has taken. A thread that takes a call after
- * that must refuse it as well. */
+/* Sets own->ended, and refuses the calls that no thread has taken. A thread that takes a call
+ * afterwards must refuse it as well. */
 void channel_end(struct channel_callee *callee);
-/* Whether the caller does not wait any more. */
+/* Whether the caller has stopped waiting. */
 static inline bool channel_is_canceled(const struct channel_callee *callee, unsigned int slot,
 				       uint32_t number)
 {
@@ -267,25 +269,25 @@ static inline bool channel_is_canceled(const struct channel_callee *callee, unsi
 				    memory_order_relaxed) == number;
 }
 
-/* Whether a call may be there. Cheap, and for a thread that spins. */
+/* Whether a call may be pending. Cheap enough for a spin loop. */
 static inline bool channel_has_call(const struct channel_callee *callee, uint32_t tail)
 {
 	return atomic_load_explicit(&callee->peer->tail, memory_order_acquire) != tail;
 }
 
-/* The word for where the caller of a slot runs. */
+/* The CPU on which the caller of a slot runs. */
 static inline int channel_caller_cpu(const struct channel_callee *callee, unsigned int slot)
 {
 	return atomic_load_explicit(&channel_request_at(callee->peer, slot)->cpu,
 				    memory_order_relaxed);
 }
 
-/* A thread waits for as many channels at most, and for words beside them. */
+/* Maximum numbers of channels and of other words that a thread waits for. */
 #define CHANNEL_MAX_WAIT 64U
 #define CHANNEL_WORDS	 3U
 
-/* What a thread of the server waits for: that the tail of a channel, or a word, is not the
- * value that it saw before it looked for calls. */
+/* The words that a thread of the server waits for: tails of channels, and other words, each with
+ * the value that the thread read before it looked for calls. */
 struct channel_wait {
 	unsigned int n;
 	struct channel_callee *const *callees;
@@ -293,11 +295,13 @@ struct channel_wait {
 	const atomic_uint *words[CHANNEL_WORDS];
 	uint32_t values[CHANNEL_WORDS];
 	struct channel_spin *spin;
-	const struct channel_callee *last;	/* whose call this thread served last, or NULL */
+	const struct channel_callee *last;	/* channel of the last call of this thread, or
+	                                  	 * NULL */
 	unsigned int last_slot;
 };
 
-/* Spins, then sleeps. 0: something may have changed; -ETIMEDOUT; -EINTR after a signal. */
+/* Spins, then sleeps. Returns 0 if a word may have changed, -ETIMEDOUT, or -EINTR after a
+ * signal. */
 int channel_wait_call(const struct channel_wait *wait, uint64_t until);
 
 #endif /* IPC_CHANNEL_H */
