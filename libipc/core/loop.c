@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The serving threads: they wait for an event, hand it to dispatch.c, and wait again.
+ * The serving threads, which wait for events and hand them to dispatch.c.
  *
- * ipc_run() makes its caller such a thread. If all of them are busy, the driver asks for one
- * more. ipc_run() starts it if ipc_set_threads() allows, and joins it before it returns.
+ * ipc_run() makes its caller a serving thread. If all are busy, the driver asks for another.
+ * ipc_run() starts it if ipc_set_threads() allows, and joins it before it returns.
  *
  * ipc_stop() sets a flag and makes the driver interrupt all waits. A thread may have read the
  * flag just before, and wait now. The driver interrupts the next wait of a thread that does
@@ -12,8 +12,8 @@
  * If a sender waits for space, which only poll() reports, or a timer is set, the threads poll
  * before they wait.
  *
- * A handler may wait for a stream. Its thread serves nobody then and is *blocked*: another
- * one must serve, so at least one of the threads that ipc_set_threads() allows is not blocked.
+ * A handler may wait for a stream. Its thread does not serve then and is *blocked*. At least one of
+ * the threads that ipc_set_threads() allows must not be blocked.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -65,9 +65,9 @@ static int serve_polling(struct thread *t)
 }
 
 /*
- * The buffer of the end of an async call may wait for the thread's next exchange, as that of a
- * reply does for which a thread waited. Not if it brought objects, whose owners may wait until
- * nobody refers to them, nor anything else that is to be released or sent.
+ * Whether the buffer of an async call's reply may stay until the thread's next exchange, like the
+ * buffer of a blocking call's reply. It must not stay if the reply contained objects, whose owners
+ * may wait for their release, or if the thread has other buffers or a stash.
  */
 static bool may_keep(const struct thread *t, const struct ipcbus_event *event)
 {
@@ -105,7 +105,7 @@ static inline void oneway_came(struct thread *t)
 		t->more.ask = true;
 }
 
-/* For a failure that does not matter if the bus will be opened again. */
+/* Ignores a failure if the bus will be opened again. */
 static int unless_lost(const struct ipc *ipc, int r)
 {
 	return r == -ECONNRESET && ipc->reconnect.enabled ? 0 : r;
@@ -197,7 +197,7 @@ static int serving_thread(struct ipc *ipc, struct thread **ret_thread)
 	if (r < 0)
 		return r;
 
-	/* Calls wait for their replies on this thread: it must not take them here. */
+	/* The thread waits for replies, which it must not take here. */
 	return (*ret_thread)->waiting ? -EDEADLK : 0;
 }
 
@@ -209,7 +209,7 @@ int ipc_process(struct ipc *ipc)
 	r = serving_thread(ipc, &t);
 	if (r < 0)
 		return r;
-	/* Timers, events and the backlog do not wait for the end of one another. */
+	/* Timers, events and the backlog must not starve each other. */
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_TIMER))
 		timers_run(ipc);
 	if (unlikely(atomic_load(&ipc->attention) & ATTEND_BACKLOG))
@@ -253,7 +253,7 @@ int ipc_wait_event(struct ipc *ipc, uint64_t timeout_usec)
 		r = device_poll(&ipc->device, /* other= */ -1, ipc->backlog.fd, timeout_usec);
 	if (r == 0 && atomic_load(&ipc->attention) & ATTEND_BACKLOG)
 		r = 1;
-	/* ipc_process() is to complete what waits for events, once. */
+	/* ipc_process() must complete pending operations once. */
 	if (r == -ECONNRESET && !atomic_load(&ipc->bus_ended))
 		return 1;
 	return r > 0 ? 1 : r;
@@ -318,7 +318,7 @@ static void set_stop(struct ipc *ipc, bool stop)
 
 /* --- The pool ----------------------------------------------------------------- */
 
-/* A thread that cannot serve any more ends ipc_run(), which says why. */
+/* A thread that cannot serve any more ends ipc_run(), which returns the error. */
 static void pool_fail(struct ipc *ipc, int error)
 {
 	pthread_mutex_lock(&ipc->pool.lock);
@@ -379,9 +379,8 @@ static int pool_start_locked(struct ipc *ipc)
 }
 
 /*
- * That no thread can be started at the moment is not an error: those there are
- * go on serving. The driver asks once and then waits for the thread; setting
- * it the limit again makes it ask again.
+ * If a thread cannot be started, the existing threads go on serving. The driver asks once and then
+ * waits for the thread. Setting the limit again makes it ask again.
  */
 void pool_grow(struct ipc *ipc)
 {
@@ -407,7 +406,7 @@ bool pool_serves(struct ipc *ipc)
 	return serves;
 }
 
-/* A program with a loop of its own has as many threads as it said. */
+/* A program with its own event loop is trusted to have pool->limit threads. */
 static int block_locked(struct ipc *ipc)
 {
 	struct pool *pool = &ipc->pool;
@@ -479,14 +478,14 @@ void pool_remove_waiter(struct ipc *ipc, struct pool_waiter *waiter)
 /* From now on each of them serves its own stream. */
 static void wake_waiters_locked(struct pool *pool)
 {
-	/* It fails if the fd is readable already. */
+	/* Fails if the fd is already readable. */
 	for (struct pool_waiter *w = pool->waiters; w; w = w->next)
 		eventfd_write(w->fd, 1);
 }
 
 /* --- The last one ------------------------------------------------------------------- */
 
-/* A thread that is joined may have started others: until there is none. */
+/* Repeats until no thread is left: a joined thread may have started others. */
 static void pool_join(struct pool *pool)
 {
 	struct pool_thread *thread;
@@ -503,8 +502,8 @@ static void pool_join(struct pool *pool)
 }
 
 /*
- * The driver asks once. If an event that somebody else handled, by ipc_process(), was how it asked,
- * the pool would never grow: so the first one in makes it ask again.
+ * The driver asks for a thread only once. If ipc_process() has consumed that event, the pool would
+ * never grow. So the first thread in ipc_run() makes the driver ask again.
  */
 static int pool_enter(struct ipc *ipc)
 {
@@ -517,7 +516,7 @@ static int pool_enter(struct ipc *ipc)
 	return limit > 1 ? unless_lost(ipc, device_set_threads(&ipc->device, limit)) : 0;
 }
 
-/* The last one out waits for the others and makes the next ipc_run() possible. */
+/* The last thread to leave joins the started threads and resets the pool for the next ipc_run(). */
 static int pool_leave(struct ipc *ipc, int r)
 {
 	struct pool *pool = &ipc->pool;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads of ipc_run(), and what they do with an event (dispatch.c). */
+/* The threads of ipc_run(), and the dispatch of events (dispatch.c). */
 #ifndef IPC_LOOP_H
 #define IPC_LOOP_H
 
@@ -10,7 +10,7 @@ void pool_done(struct pool *pool);
 /* Makes the threads of ipc_run() poll instead of waiting in the driver. Returns 1 if the
  * caller must wake them for that, 0 if they poll already, or -errno. */
 int pool_poll_locked(struct ipc *ipc);
-/* Starts one more thread, for which the driver asked, if the limit of ipc_run() allows it. */
+/* Starts another thread, for which the driver asked, if the limit of ipc_run() allows it. */
 void pool_grow(struct ipc *ipc);
 
 /* Serves one event without sleeping: 1, 0 if there is none, or -errno. */
@@ -20,9 +20,10 @@ int loop_serve_one(struct thread *t);
 int pool_make_stop_fd(struct ipc *ipc);
 bool pool_serves(struct ipc *ipc);
 /*
- * This thread is in a handler or callback and is about to wait for a stream, so it does not
- * serve until the outermost one has returned. Another thread must be there, or is started:
- * -EDEADLK if there would be none, -ESHUTDOWN after ipc_stop(). Then pool.stop_fd is there.
+ * This thread is in a handler or callback and is about to wait for a stream, so it does not serve
+ * until its outermost handler has returned. Another thread must serve, and is started if needed.
+ * Returns -EDEADLK if no thread would serve, and -ESHUTDOWN after ipc_stop(). On success
+ * pool.stop_fd exists.
  */
 int pool_block(struct thread *t);
 /* Puts the waiter on the list if threads are in ipc_run(), else returns false. */
@@ -35,22 +36,21 @@ void pool_remove_waiter(struct ipc *ipc, struct pool_waiter *waiter);
  * reply may stay with the thread until its next exchange. */
 void dispatch(struct thread *t, const struct ipcbus_event *event);
 /*
- * The bus has ended: completes or notifies, with -ECONNRESET, all that waits for an event of this
- * connection. Any number of serving threads may call it; each callback runs once.
+ * The bus has ended: completes all pending operations of this connection with -ECONNRESET. Any
+ * number of serving threads may call it; each callback runs once.
  */
 void dispatch_bus_end(struct thread *t);
-/* What reconnect.c does with the tables of a bus that has ended: proxy.c, object.c. */
+/* Move the handles and nodes of a bus that has ended out of the tables: proxy.c, object.c. */
 void proxies_lost(struct ipc *ipc);
 void objects_lost(struct ipc *ipc);
 /* ipc.c: the device was opened again. Gives the connection a new generation. */
 void connection_renew(struct ipc *ipc);
-/* Whether what comes for the object with that cookie runs nothing of the program's. */
+/* Whether an event for the object with that cookie runs no code of the program. */
 bool dispatch_is_for_stream(struct ipc *ipc, uint64_t cookie);
 
 /*
- * For a thread that waits for a stream: does with the event what the library does alone, for
- * any stream. False: its handler or callback is the program's, so the event is for a thread
- * that serves.
+ * For a thread that waits for a stream: handles the event, of any stream, if that runs no code of
+ * the program. Returns false if it would, so that a serving thread must handle the event.
  */
 bool dispatch_waiting(struct thread *t, const struct ipcbus_event *event);
 

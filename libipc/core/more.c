@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Oneways that come together: see more.h. */
+/* Batches of oneways: see more.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -11,20 +11,20 @@
 #include "more.h"
 #include "object.h"
 
-/* Beside the first one. The driver allows more, and ipcbusd fewer. */
+/* Events of a batch after the first. The driver allows more, and ipcbusd fewer. */
 #define MORE_EVENTS	15
-/* So many oneways come at most before the thread asks again. */
+/* Maximum of more_state.wait. */
 #define WAIT_MAX	64
 
 struct more {
 	struct backlog_work base;	/* while it is in the backlog */
-	unsigned int depth;		/* of the thread, in the handlers of these */
+	unsigned int depth;		/* t->depth in the handlers of this batch */
 	unsigned int next;		/* of events */
 	unsigned int n;
 	struct ipcbus_event events[MORE_EVENTS];
 };
 
-/* Nothing came behind the first event. */
+/* The exchange returned only its first event. */
 static void came_alone(struct more_state *state)
 {
 	state->ask = false;
@@ -46,7 +46,7 @@ static void drop(struct ipc *ipc, struct backlog_work *work)
 {
 	struct more *more = (struct more *)work;
 
-	/* In a child of fork() they are the parent's. */
+	/* In a forked child they belong to the parent. */
 	while (more->next < more->n && !ipc->foreign)
 		event_refuse(ipc, &more->events[more->next++]);
 	free(more);
@@ -65,8 +65,8 @@ void more_keep(struct thread *t, struct ipc_call *call)
 {
 	struct more *more = t->more.serving;
 
-	/* A call within the handler of one of these has nothing to do with them. A stream keeps
-	 * messages, and the next one does not wait until they are received. */
+	/* Not for a nested call within a handler of the batch. A stream queues messages, and the
+	 * next message does not wait until they are received. */
 	if (more->depth != t->depth || more->next == more->n || call->detached ||
 	    object_is_passive(call->object))
 		return;
@@ -82,7 +82,7 @@ void more_release(struct ipc *ipc, struct more *more)
 		leave(ipc, more, /* wake= */ true);
 }
 
-/* A thread that ends in a handler never comes back to the rest. */
+/* A thread that ends in a handler never returns to the rest. */
 void more_thread_ends(struct thread *t, bool live)
 {
 	struct more *more = t->more.serving;
@@ -104,7 +104,7 @@ static uint64_t tick(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* What is for a stream is served to its end, and waits for no serving thread. */
+/* A batch for a stream is always served completely, because it runs no code of the program. */
 static bool must_stop(struct ipc *ipc, const struct more *more, uint64_t since)
 {
 	bool stop = atomic_load_explicit(&ipc->attention, memory_order_acquire) & ATTEND_STOP;
@@ -113,7 +113,8 @@ static bool must_stop(struct ipc *ipc, const struct more *more, uint64_t since)
 	       !dispatch_is_for_stream(ipc, more->events[more->next].cookie);
 }
 
-/* The driver drops what waits for an object that ends, so these are dropped as well. */
+/* The driver drops queued oneways of an object that ends, so the rest of the batch is dropped as
+ * well. */
 static bool drop_ended(struct thread *t, const struct ipcbus_event *event, uint64_t *seen)
 {
 	uint64_t ends = atomic_load(&t->ipc->forced_ends);
@@ -130,8 +131,9 @@ static bool drop_ended(struct thread *t, const struct ipcbus_event *event, uint6
 }
 
 /*
- * Serves those that are left, those but the first within a tick. False: other things of this thread
- * come first. A handler may keep its call, and then what follows is not the thread's any more.
+ * Serves the rest of the batch, after the first oneway only until the tick is over. Returns false
+ * if other events of this thread must come first. If a handler keeps its call, the rest no longer
+ * belongs to the thread.
  */
 static bool serve_rest(struct thread *t, bool first, uint64_t since)
 {
@@ -166,7 +168,8 @@ static bool serve_rest(struct thread *t, bool first, uint64_t since)
 	return true;
 }
 
-/* From the backlog: perhaps in a handler that serves, while others are served further out. */
+/* Runs a batch from the backlog. A handler that serves may call it while an outer batch is being
+ * served. */
 static void run(struct thread *t, struct backlog_work *work)
 {
 	struct more *more = (struct more *)work, *outer = t->more.serving;
@@ -208,6 +211,6 @@ int more_serve(struct thread *t)
 	state->serving = more;
 	since = tick();
 	dispatch(t, &x.event);
-	/* Its turn is over: what else there is has one first. */
+	/* The tick is over: serve another event first. */
 	return serve_rest(t, /* first= */ false, since) ? 0 : loop_serve_one(t);
 }

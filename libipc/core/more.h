@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Oneways that come together: several of one object, by one exchange (IPCBUS_MORE).
+ * Batches of oneways: several oneways of an object, received by a single exchange (IPCBUS_MORE).
  *
- * The driver hands out the next oneway of an object when the buffers of all before it are
- * released. So what is said here holds as if each had come by itself: they are served in their
- * order and one at a time, those behind a handler that blocks wait for it, and those behind a call
- * that a handler keeps (ipc_call_ref()) wait until that call is released. They are the call's then,
- * and after that work in the backlog, as a whole.
+ * The driver hands out the next oneway of an object when the buffers of all earlier oneways are
+ * released. So a batch must behave as if each oneway had arrived separately: its oneways are served
+ * in order, never concurrently. If a handler blocks, the rest waits. If a handler keeps its call
+ * (ipc_call_ref()), the rest belongs to that call until it is released, and then becomes work in
+ * the backlog, as a whole.
  *
- * A thread asks for several only outside of handlers, in ipc_run(), and only while that pays: see
- * struct more_state. They hold up what else this thread has to serve for a tick of the clock, some
+ * A thread requests batches only outside of handlers, in ipc_run(), and only while batches pay: see
+ * struct more_state. A batch may delay other events of this thread for a tick of the clock, some
  * milliseconds; then the rest goes to the backlog.
  *
  *   fetched by the thread that serves them -> its list (thread->more.serving)
@@ -30,26 +30,27 @@ struct more;
 struct thread;
 
 /*
- * Of a thread. An exchange that asks and gets nothing more costs its time for nothing. So the
- * thread asks if oneways have come, goes on while it gets several, and waits for twice as many
- * oneways after each time that it did not.
+ * State of a thread. A request for a batch that returns a single event only costs time. So the
+ * thread requests a batch after oneways have arrived, and continues while it gets several. After
+ * each failure it waits for twice as many oneways before the next request.
  */
 struct more_state {
-	struct more *serving;		/* what is being served here, and the rest; or NULL */
-	struct more *spare;		/* memory for the next ones */
-	bool ask;			/* by the next exchange */
-	unsigned int wait;		/* if not: so many oneways come before it asks again */
-	unsigned int last_wait;		/* how many it was last; 0: asking paid since */
+	struct more *serving;		/* the batch that is being served, or NULL */
+	struct more *spare;		/* memory for the next batch */
+	bool ask;			/* the next exchange requests a batch */
+	unsigned int wait;		/* if not: number of oneways before the next request */
+	unsigned int last_wait;		/* last initial value of wait; 0: a request has paid
+	                       		 * since */
 };
 
 /* Waits for events and serves them: 0 or -errno. */
 int more_serve(struct thread *t);
-/* A handler keeps this call, and returns: what came behind it waits for that. */
+/* A handler keeps this call, and returns: moves the rest of the batch to the call. */
 void more_keep(struct thread *t, struct ipc_call *call);
-/* A kept call is released: what waits for it goes to the backlog. It has its reference of the
- * connection still. */
+/* A kept call is released: moves its rest of the batch to the backlog. The call must still have its
+ * reference of the connection. */
 void more_release(struct ipc *ipc, struct more *more);
-/* The thread ends, perhaps in a handler. Its connection is open, or live is false. */
+/* The thread ends, perhaps in a handler. live: its connection is open. */
 void more_thread_ends(struct thread *t, bool live);
 
 #endif /* IPC_MORE_H */

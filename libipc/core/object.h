@@ -2,24 +2,24 @@
 /*
  * Objects of this process and their nodes in the driver.
  *
- * An object lives while this process has references or others refer to its node. Only the
- * driver knows about the others, and its IDLE event may be outdated when it arrives, because
- * another thread may be sending the object again. So dropping the last reference here does
- * not free the object. It *settles* the object by NODE_DESTROY with IF_IDLE, which ends the
- * node or fails with -EBUSY if somebody refers to it.
+ * An object lives while this process has references or other processes refer to its node. Only the
+ * driver knows the other processes' references, and its IDLE event may be stale on arrival, because
+ * another thread may be sending the object again. So dropping the last reference here does not free
+ * the object. It *settles* the object by NODE_DESTROY with IF_IDLE, which ends the node, or fails
+ * with -EBUSY if the node is in use.
  *
- * To settle at every last reference would cost a system call for each call of an object that
- * only others hold. maybe_idle says whether settling can succeed:
+ * Settling at every last reference would cost a system call for each call of an object that only
+ * other processes hold. maybe_idle tells if settling can succeed:
  *   set      at first; by the driver's IDLE event; if a message with the object could not be
- *            sent, because no IDLE event comes for that one
+ *            sent, because no IDLE event follows that failure
  *   cleared  before the object is sent; before settling
- * It is cleared *before* the system call. An IDLE event of this sending may be handled by
- * another thread before the call returns, and must not be overwritten. If it is set too
- * often, that costs one -EBUSY.
+ * It must be cleared *before* the system call: another thread may handle an IDLE event of this
+ * sending before the call returns, and that must not be overwritten. If it is set too often, the
+ * cost is an -EBUSY.
  *
  *   refs   node  maybe_idle
  *   > 0    any   any         in use here
- *   0      yes   no          held by others; IDLE will come
+ *   0      yes   no          held by other processes; IDLE will come
  *   0      yes   yes         settle: gone, or -EBUSY and back to the line above
  *   0      no    -           gone
  *
@@ -35,12 +35,12 @@ struct ipc_call;
 struct ipc_stream;
 struct ipcbus_event;
 
-/* Of a user, unless ipc_object_set_limits() says something else. */
+/* Default limits of a user, see ipc_object_set_limits(). */
 #define LIMIT_STREAMS	1024
 #define LIMIT_OBJECTS	16384
 #define LIMIT_WAITING_BYTES	((size_t)64 << 20)
 #define LIMIT_WAITING_ENTRIES	256
-/* Of a stream that this side opened: as many as one message has. */
+/* Default limit of a stream that this side opened: the maximum of a message. */
 #define LIMIT_STREAM_ENTRIES	64
 
 struct peers;
@@ -48,26 +48,26 @@ struct peers;
 enum peer_kind {
 	PEER_STREAMS,
 	PEER_CALLS,
-	PEER_OBJECTS,		/* that replies gave away */
+	PEER_OBJECTS,		/* that replies contained */
 	PEER_KINDS,
 };
 
-/* What messages of streams take that arrived and were not received yet. */
+/* Resources of stream messages that have arrived and were not received yet. */
 struct waiting {
 	atomic_size_t bytes;
 	atomic_uint entries;
 };
 
 /*
- * What each user's peers hold of an object. The counts of a user exist while one of them is not 0.
- * The peers of an object exist until both the object and the last of them are gone, because a
- * stream may outlive its object. All of it is under ipc->lock, except what waits.
+ * Resources of an object that the processes of a user hold. A struct peer exists while one of its
+ * counts is not 0. The peers of an object exist until both the object and the last peer are gone,
+ * because a stream may outlive its object. All members are under ipc->lock, except for waiting.
  */
 struct peer {
 	struct peers *peers;
 	uid_t uid;
 	unsigned int counts[PEER_KINDS];
-	/* Of all its streams. Without the lock: each of them keeps the peer. */
+	/* Of all streams of the peer. Without the lock: each stream keeps the peer. */
 	struct waiting waiting;
 };
 
@@ -75,20 +75,20 @@ struct peer {
  * (typed/serve.c). */
 struct object_type {
 	/*
-	 * A call or oneway of the object came. Takes over the entries that came with it.
-	 * Returns what its handler does: call_end() acts on that.
+	 * Serves a call or oneway. Takes ownership of its entries. Returns the handler's result,
+	 * for call_end().
 	 */
 	int (*serve)(struct ipc_call *call, const struct ipcbus_event *event);
 	/* A oneway was lost for lack of memory; or NULL. */
 	void (*lost)(struct ipc_object *object, int error);
-	/* NULL: it has no streams. Makes a server's end of the method with that code, or
-	 * refuses: -EOPNOTSUPP. */
+	/* Makes a server's end of a stream for the method code, or returns -EOPNOTSUPP. NULL: the
+	 * object has no streams. */
 	int (*new_stream)(struct ipc_call *call, uint32_t code, struct ipc_stream **ret_stream);
-	/* Whether what comes now runs nothing of the program's; NULL: it does. */
+	/* Returns true if an incoming message now runs no code of the program; NULL: false. */
 	bool (*is_passive)(const struct ipc_object *object);
 };
 
-/* The first member of each kind. */
+/* The first member of each type of object. */
 struct ipc_object {
 	atomic_uint refs;
 	struct ipc *ipc;	/* NULL: closed before the last reference went */
@@ -96,8 +96,8 @@ struct ipc_object {
 	const char *interface;	/* its name, or NULL */
 	void *userdata;
 	void (*destroy)(void *userdata);
-	/* Called when nobody else refers to the object; NULL mostly. Set once, before
-	 * the object is sent. */
+	/* Called when no other process refers to the object; usually NULL. Set once, before the
+	 * object is sent. */
 	void (*idle)(struct ipc_object *object);
 
 	bool limited;		/* calls are counted, or their size is limited */
@@ -109,18 +109,18 @@ struct ipc_object {
 	size_t max_waiting_bytes;	/* of a user's messages in streams */
 	unsigned int max_waiting_entries;
 	struct peers *peers;		/* under ipc->lock; or NULL */
-	struct peer *holder;		/* the user it was given to, under ipc->lock; or NULL */
+	struct peer *holder;		/* the user it is charged to, under ipc->lock; or NULL */
 
 	/* Written under ipc->lock. */
 	_Atomic uint64_t node;	/* 0: none yet */
-	struct ipcbus_node wants;	/* of the driver, for the node */
+	struct ipcbus_node wants;	/* parameters of the node for the driver */
 	bool maybe_idle;
-	bool forced_end;	/* while others may refer to it: what waits is dropped */
+	bool forced_end;	/* ended while in use: queued messages are dropped */
 	struct ipc_object *next;
 	struct ipc_object **link;
 };
 
-/* A new object in size bytes, of which those behind struct ipc_object are 0. flags:
+/* Creates an object of size bytes. The bytes behind struct ipc_object are 0. flags:
  * IPCBUS_NODE_*. */
 int object_new(struct ipc *ipc, const struct object_type *type, size_t size, unsigned int flags,
 	       void *userdata, struct ipc_object **ret_object);
@@ -146,29 +146,30 @@ static inline uint64_t id_node(uint64_t id)
 	return id >> 1;
 }
 
-/* The id must be one of a handle; ids from elsewhere may be out of range. */
+/* The id must be of a handle; untrusted ids may be out of range. */
 static inline uint64_t id_handle(uint64_t id)
 {
 	return (id >> 1) - 1;
 }
 
-/* Objects of streams keep what comes, and no more. */
+/* Objects of streams only queue incoming messages. */
 static inline bool object_is_passive(const struct ipc_object *object)
 {
 	return object && object->type->is_passive && object->type->is_passive(object);
 }
 
-/* The object with that cookie, with a reference; NULL if it is gone. */
+/* Returns the object with that cookie, with a reference, or NULL if it is gone. */
 struct ipc_object *object_from_cookie(struct ipc *ipc, uint64_t cookie);
 
-/* The same, for the thread that serves it, which remembers it for the next time. */
+/* The same for the thread that serves the object, which caches it for its next call. */
 struct ipc_object *object_find_served(struct thread *t, uint64_t cookie);
 
 /*
- * The object that the thread served last it finds without a lock. Whoever ends an object counts
- * that in object_ends first and looks at every thread's *looking* then; the thread writes
- * *looking* first and reads object_ends then. So one of the two sees the other. An object without
- * references here may be ending: that is for the lock.
+ * Returns the object with that cookie, with a reference, or NULL. Takes no lock if the thread
+ * served it last. A thread that ends an object first increments object_ends, then reads the
+ * *looking* of every thread. The serving thread first writes *looking*, then reads object_ends. So
+ * at least one of the two sees the other. An object without references may be ending, which only
+ * the lock can tell.
  */
 static inline struct ipc_object *object_served(struct thread *t, uint64_t cookie)
 {
@@ -184,40 +185,42 @@ static inline struct ipc_object *object_served(struct thread *t, uint64_t cookie
 	return likely(found) ? object : object_find_served(t, cookie);
 }
 
-/* ipc_object_id() for a thread that has the lock of names: it does not open the bus again. */
+/* ipc_object_id() for a thread that holds the lock of names: never opens the bus again. */
 int object_get_id(struct ipc_object *object, uint64_t *ret_id);
-/* The object with this node is about to be sent: -EBADF if there is none. */
+/* Must be called before the object with this node is sent. -EBADF: there is no such object. */
 int object_sending(struct ipc *ipc, uint64_t node);
-/* It was not sent after all. */
+/* Must be called if that sending failed. */
 void object_unsent(struct ipc *ipc, uint64_t node);
-/* A reply of an object gives another one, that with this node, to a user: counts it there until
- * nobody else refers to it. -EDQUOT: the user may not have as many. */
+/* Charges the object with this node, which a reply of the object by contains, to a user, until no
+ * other process refers to it. -EDQUOT: the user's limit is reached. */
 int object_given(struct ipc_object *by, uid_t uid, uint64_t node);
-/* An IDLE event came: nobody else refers to the node. */
+/* Handles an IDLE event: no other process refers to the node. */
 void object_idle(struct ipc *ipc, uint64_t cookie);
 
-/* Ends the object with that cookie, whoever refers to its node. What arrived before is served. */
+/* Ends the object with that cookie, even if its node is in use. Messages that arrived before are
+ * served. */
 void object_end(struct ipc *ipc, uint64_t cookie);
 
-/* Whether that was done, or there is no such object. */
+/* Returns true after object_end(), or if there is no such object. */
 bool object_has_ended(struct ipc *ipc, uint64_t cookie);
 
-/* Destroys the node if nobody refers to it. 0: the object may be sent anew; or -EBUSY. */
+/* Destroys the node unless it is in use. Returns 0, after which the object may be sent again, or
+ * -EBUSY. */
 int object_end_if_idle(struct ipc_object *object);
 
 /*
- * Counts n more of that kind for the user: -EDQUOT if it may not have as many, -ENOMEM. A peer
- * of which the caller has counted nothing may be gone afterwards.
+ * Charges n of that kind to the user. -EDQUOT: the limit is reached; -ENOMEM. *ret_peer stays valid
+ * only while the caller has a charge of it.
  */
 int peer_add(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
 	     struct peer **ret_peer);
 int peer_add_locked(struct ipc_object *object, uid_t uid, enum peer_kind kind, unsigned int n,
 		    struct peer **ret_peer);
-/* They are gone. ipc: NULL if the connection is closed. */
+/* Uncharges n of that kind. ipc: NULL if the connection is closed. */
 void peer_remove(struct ipc *ipc, struct peer *peer, enum peer_kind kind, unsigned int n);
 void peer_remove_locked(struct peer *peer, enum peer_kind kind, unsigned int n);
 
-/* The connection is closed: ends all objects, or cuts them off. */
+/* Ends or detaches all objects of a connection that is closed. */
 void objects_close(struct ipc *ipc);
 
 #endif /* IPC_OBJECT_H */

@@ -2,42 +2,42 @@
 /*
  * The connection from inside, and the library's locks.
  *
- * core/ moves bytes, objects and fds and knows no protobuf. In the order in which a
- * call passes through its files:
+ * core/ moves bytes, objects and fds, without protobuf. Its files, in the order in which a call
+ * passes through them:
  *   raw.c        calls, oneways and objects of bytes, for programs: <ipc/raw.h>
  *   request.c    target, time limit and parent of every request; sending and waiting; replies
- *   async.c      calls that nobody waits for
+ *   async.c      async calls
  *   entry.c      objects and fds <-> the driver's object table
  *   payload.c    messages that do not fit into the region, as files
  *   thread.c     the state of a thread for a connection; the exchange
  *   device.c     the driver; device-daemon.c, device-open.c and device-socket.c ipcbusd
- *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c
- *                oneways that come together
- *   reconnect.c  the bus ends and comes back
- *   channel*.c   calls through memory that two processes share: channel.h, channel-server.h
- *   dispatch.c   event -> object -> whoever serves its kind
- *   call.c       what a handler does: reply, keep, find out who calls
- *   cancel.c     cancellation: of served calls, and of what depends on them
- * Beside that path: ipc.c the connection; object.c objects and what a user may hold of them;
- * proxy.c proxies and their watches; slot.c registrations of callbacks; error.c; map.c; monitor.c;
- * stream.c, stream-*.c and raw-stream.c streams; memfd.c files of memory; wire.c the few messages
- * of the library itself; writable.c senders that wait for space; backlog.c what is left to serving
- * threads; timer.c what they do at a time; frame.c the parts of a message around its bytes.
+ *   loop.c       the serving threads: wait for events and hand them to dispatch.c; more.c batches
+ *                of oneways
+ *   reconnect.c  reconnection after the end of the bus
+ *   channel*.c   calls through shared memory: channel.h, channel-server.h
+ *   dispatch.c   event -> object -> serve function of its type
+ *   call.c       functions of handlers: reply, keep, identity of the caller
+ *   cancel.c     cancellation of served calls, and of calls and streams that depend on them
+ * Beside that path: ipc.c the connection; object.c objects and limits of users; proxy.c proxies and
+ * their watches; slot.c registrations of callbacks; error.c; map.c; monitor.c; stream.c, stream-*.c
+ * and raw-stream.c streams; memfd.c files of memory; wire.c the library's own messages; writable.c
+ * senders that wait for space; backlog.c deferred work for serving threads; timer.c timers of
+ * serving threads; frame.c the parts of a message around its bytes.
  *
- * typed/ adds messages: see typed/typed.h. It uses core/, which knows nothing of it.
+ * typed/ adds protobuf messages: see typed/typed.h. core/ never depends on typed/.
  *
- * Locks. No callback of the user's runs and nothing sleeps under any of them,
- * but for the driver's short ioctls on nodes, watches and calls. In this order:
+ * Locks. Never run a callback of the program under a lock, and never sleep, except in the driver's
+ * short ioctls on nodes, watches and calls. Take them in this order:
  *
- *   names lock (typed/)     registrations; held over calls of the manager, which calls
- *   |                       nobody while it serves
- *   connections lock (ipc.c)   all connections; each one's threads; which
- *   |                       connection a thread's state belongs to
+ *   names lock (typed/)     registrations; held during calls to the manager, which makes
+ *   |                       no calls while it serves
+ *   connections lock (ipc.c)   all connections; their threads; the connection to which
+ *   |                       a thread's state belongs
  *   +- ipc->lock            the tables of objects, proxies, watches and names
  *   ipc->pool.lock          the threads of ipc_run(); nothing is taken under it
  *
- * fork() takes all but the first, so that the child finds them free; there the
- * connection is *foreign*: nothing but freeing memory works.
+ * fork() takes all locks but the first, so that they are free in the child. In the child the
+ * connection is *foreign*: only freeing memory works.
  */
 #ifndef IPC_PRIVATE_H
 #define IPC_PRIVATE_H
@@ -47,7 +47,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* What the public headers declare is what the shared library exports. */
+/* The shared library exports only the declarations of the public headers. */
 #pragma GCC visibility push(default)
 #include <ipc/ipc.h>
 #include <ipc/monitor.h>
@@ -77,7 +77,7 @@ struct channels;
 struct thread;
 struct pool_thread;
 
-/* A thread that waits for a stream while others serve. */
+/* A thread that waits for a stream while other threads serve. */
 struct pool_waiter {
 	struct pool_waiter *next;
 	struct pool_waiter **link;
@@ -87,25 +87,25 @@ struct pool_waiter {
 /* The threads of ipc_run(). */
 struct pool {
 	pthread_mutex_t lock;
-	unsigned int limit;		/* threads that may serve, ours and the callers' */
-	unsigned int runners;		/* threads of the user's inside ipc_run() */
+	unsigned int limit;		/* threads that may serve, started here or by the program */
+	unsigned int runners;		/* threads of the program in ipc_run() */
 	unsigned int started;		/* threads that were started and not joined */
 	unsigned int blocked;		/* threads in handlers that wait for a stream */
-	struct pool_waiter *waiters;	/* to wake when nobody serves any more */
-	int error;			/* why one of them ended, if not by ipc_stop() */
+	struct pool_waiter *waiters;	/* to wake when no thread serves any more */
+	int error;			/* why a thread ended, if not by ipc_stop() */
 	struct pool_thread *threads;
 	atomic_int stop_fd;		/* an eventfd for threads that poll, or -1 */
 };
 
-/* What stands on a connection: the names of typed/. */
+/* The layer above the connection: names, in typed/. */
 struct upper {
-	/* There is a manager, perhaps a new one. */
+	/* The bus has a manager, perhaps a new manager. */
 	void (*manager_came)(struct upper *upper);
 	/* The bus has ended. */
 	void (*bus_ended)(struct upper *upper);
 	/* The connection was opened again. */
 	void (*bus_came_back)(struct upper *upper);
-	/* Finds the object of a name anew. */
+	/* Looks up a name again. */
 	int (*find)(struct upper *upper, const char *name, const char *interface,
 		    struct ipc_proxy **ret_proxy);
 	/* The connection is closed: releases the objects, then the memory. */
@@ -115,8 +115,8 @@ struct upper {
 struct ipc {
 	atomic_uint refs;
 	uint64_t id;			/* of all connections of this process, never twice */
-	_Atomic uint64_t generation;	/* the same at first; another one whenever the bus has
-					 * come back; GENERATION_LOST while it is away */
+	_Atomic uint64_t generation;	/* initially id; changes whenever the bus comes back;
+	                            	 * GENERATION_LOST while it is away */
 	struct device device;
 	char *path;			/* of the device */
 	struct upper *_Atomic upper;	/* or NULL */
@@ -127,13 +127,13 @@ struct ipc {
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	_Atomic size_t message_max;	/* bytes of a message that comes as a file, or a reply */
 	_Atomic size_t borrowed;	/* bytes of buffers into which replies point */
-	int (*on_interrupt)(void *userdata);	/* of a wait, or NULL; and its argument */
+	int (*on_interrupt)(void *userdata);	/* of a wait, or NULL; with its argument */
 	void *interrupt_userdata;
 	_Atomic uint64_t object_ends;	/* of nodes of our objects; written under ipc->lock */
-	_Atomic uint64_t forced_ends;	/* likewise, of those that others may refer to */
+	_Atomic uint64_t forced_ends;	/* likewise, of nodes in use */
 	struct pool pool;
-	const uint32_t *monitors;	/* of the bus, or NULL: no channels. From ipc_open() on */
-	struct channels *_Atomic channels;	/* that others opened, or NULL */
+	const uint32_t *monitors;	/* number of monitors of the bus; NULL: no channels */
+	struct channels *_Atomic channels;	/* that clients opened, or NULL */
 
 	/* Under the connections lock. */
 	struct ipc *next;
@@ -148,12 +148,12 @@ struct ipc {
 	struct map nodes;		/* node -> object */
 	struct map cookies;		/* cookie of a node -> object */
 	struct map proxies;		/* handle -> proxy */
-	struct ipc_proxy *lost_proxies;	/* those that survived their bus: proxy.c */
+	struct ipc_proxy *lost_proxies;	/* proxies that survived their bus: proxy.c */
 	struct map watches;		/* cookie of a watch -> proxy */
 	struct map calls;		/* number of a served call that is watched -> call */
 	struct map asyncs;		/* id of an async call of ours -> struct async */
-	struct ipc_object *manager;	/* what ipc_set_manager() keeps alive */
-	struct writable writable;		/* who waits for space */
+	struct ipc_object *manager;	/* kept alive by ipc_set_manager(), or NULL */
+	struct writable writable;		/* senders that wait for space */
 	struct backlog backlog;
 	struct timers timers;
 	struct reconnect reconnect;
@@ -213,7 +213,7 @@ static inline void refs_take(atomic_uint *refs)
 	atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
 }
 
-/* For somebody without a reference, who knows that the memory is still there. */
+/* For a caller without a reference that knows that the memory is still valid. */
 static inline bool refs_take_unless_none(atomic_uint *refs)
 {
 	unsigned int n = atomic_load_explicit(refs, memory_order_relaxed);
@@ -225,7 +225,7 @@ static inline bool refs_take_unless_none(atomic_uint *refs)
 	return false;
 }
 
-/* True if that was the last. */
+/* Returns true if that was the last reference. */
 static inline bool refs_drop(atomic_uint *refs)
 {
 	return atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;

@@ -14,7 +14,7 @@ struct proxy_name {
 	char name[];
 };
 
-/* Moves a proxy that is in no table to the lost ones. */
+/* Moves a proxy that is in no table to the list of lost proxies. */
 static void lose_locked(struct ipc_proxy *proxy)
 {
 	struct ipc *ipc = proxy->ipc;
@@ -208,7 +208,7 @@ int ipc_proxy_set_timeout(struct ipc_proxy *proxy, uint64_t timeout_usec)
 
 /* --- The end of the bus ---------------------------------------------------------------- */
 
-/* Takes the target of any lost proxy. NULL: none has one. */
+/* Takes the target of any lost proxy. Returns NULL if no lost proxy has a target. */
 static struct ipc_proxy *take_target_locked(struct ipc *ipc)
 {
 	for (struct ipc_proxy *proxy = ipc->lost_proxies; proxy; proxy = proxy->next_lost) {
@@ -234,7 +234,7 @@ void proxies_lost(struct ipc *ipc)
 		map_remove(&ipc->proxies, handle);
 		lose_locked(proxy);
 	}
-	/* There is space for it: it was there. */
+	/* Cannot fail: the map had space for this entry. */
 	if (manager)
 		map_add(&ipc->proxies, MANAGER_HANDLE, manager);
 	while ((target = take_target_locked(ipc))) {
@@ -298,13 +298,13 @@ int proxy_renew(struct ipc_proxy *proxy)
 
 /* --- Watches ------------------------------------------------------------------------- */
 
-/* Its slot is on proxy->watchers, and its place there has a reference of the proxy. */
+/* While it is on the list proxy->watchers, it holds a reference of proxy. */
 struct watcher {
 	struct ipc_slot slot;
-	struct ipc_proxy *proxy;	/* the program's, or its target */
-	struct ipc_proxy *shown;	/* the program's, with a reference */
+	struct ipc_proxy *proxy;	/* the program's proxy, or its target */
+	struct ipc_proxy *shown;	/* the program's proxy, with a reference */
 	uint64_t watch;		/* cookie of the driver's watch */
-	ipc_death_cb cb;	/* NULL: one for being frozen */
+	ipc_death_cb cb;	/* NULL: a watcher of freezing */
 	ipc_freeze_cb freeze_cb;
 };
 
@@ -325,7 +325,7 @@ static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
 	if (r < 0)
 		return r;
 
-	/* Should the event come at once, its thread finds us after this lock. */
+	/* If the event arrives at once, its thread waits for this lock and finds the watch. */
 	r = device_watch(&ipc->device, proxy->handle, cookie, frozen);
 	if (r < 0) {
 		map_remove(&ipc->watches, cookie);
@@ -340,8 +340,7 @@ static int watch_start_locked(struct ipc_proxy *proxy, bool frozen)
 static void watch_stop_locked(struct ipc_proxy *proxy)
 {
 	/*
-	 * -ENOENT: the event is on its way in another thread, and will find no
-	 * watch behind its cookie.
+	 * On -ENOENT another thread is handling the event, and will find no watch for its cookie.
 	 */
 	if (!proxy->ipc->foreign)
 		device_unwatch(&proxy->ipc->device, proxy->handle);
@@ -350,8 +349,8 @@ static void watch_stop_locked(struct ipc_proxy *proxy)
 }
 
 /*
- * Replaces the driver's watch by one that reports freezing too and takes over the watchers. If
- * the old one fires meanwhile, its cookie is in no table, and the new one fires at once.
+ * Replaces the driver's watch by a watch that reports freezing too, and moves the watchers. If the
+ * old watch fires in the meantime, its cookie is in no table, and the new watch fires at once.
  */
 static int watch_widen_locked(struct ipc_proxy *proxy)
 {
@@ -422,7 +421,7 @@ static int add_locked(struct watcher *watcher)
 	return 0;
 }
 
-/* With one of the two callbacks. */
+/* Exactly one of the callbacks must not be NULL. */
 static int watch_add(struct ipc_proxy *proxy, ipc_death_cb cb, ipc_freeze_cb freeze_cb,
 		     void *userdata, struct ipc_slot **ret_slot)
 {
@@ -470,7 +469,8 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
 
 /* --- Events -------------------------------------------------------------------------- */
 
-/* The first one after id, up to last, that gets changes of freezing, entered. */
+/* Returns the first watcher of freezing with an id after id, up to last, and enters its slot; or
+ * NULL. */
 static struct watcher *freeze_next_locked(const struct ipc_proxy *proxy, uint64_t id, uint64_t last,
 					  struct slot_frame *frame)
 {
@@ -487,7 +487,7 @@ static struct watcher *freeze_next_locked(const struct ipc_proxy *proxy, uint64_
 	return NULL;
 }
 
-/* Two threads may have two events of one watch: the newer one counts. */
+/* Two threads may handle two events of a watch concurrently: the newer event wins. */
 void watch_freeze_changed(struct ipc *ipc, uint64_t cookie, bool frozen, uint32_t count)
 {
 	struct slot_frame frame;
@@ -527,7 +527,7 @@ static struct watcher *watcher_take_locked(struct ipc_proxy *proxy, uint64_t wat
 	return watcher_of(slot);
 }
 
-/* One by one, because a callback may end slots that were not called yet. */
+/* Takes the watchers singly, because a callback may end slots that were not called yet. */
 void watch_died(struct ipc *ipc, uint64_t cookie)
 {
 	struct slot_frame frame;
@@ -557,7 +557,7 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 	ipc_proxy_unref(proxy);
 }
 
-/* Nobody adds one meanwhile: the driver would have to know it. */
+/* No thread adds a watch in the meantime, because the driver would have to accept it. */
 void watches_died(struct ipc *ipc)
 {
 	uint64_t cookie;

@@ -1,38 +1,39 @@
 // SPDX-License-Identifier: MIT
 /*
- * The bus ends and comes back.
+ * Reconnection after the end of the bus.
  *
  * Only the bus of an ipcbusd ends. If the program has called ipc_set_reconnect(), the connection
  * then goes through these steps, and struct ipc, its objects and its fds stay the same:
  *
  *   lost    An operation fails with -ECONNRESET, or a poll reports the end. The generation becomes
  *           GENERATION_LOST, so thread_get() fails on every thread, and ATTEND_LOST is set.
- *   end     One serving thread completes all that waits (dispatch_bus_end()). Proxies lose their
- *           handles, and objects their nodes.
+ *   end     A serving thread completes all pending operations (dispatch_bus_end()). Proxies lose
+ *           their handles, and objects their nodes.
  *   open    A serving thread connects to the socket at the same path, with growing pauses. The
  *           device keeps its fds and the addresses of both regions (device-open.c).
- *   back    The connection gets a new generation. What the driver has to know of the connection
- *           is set again: its threads, its polls, its manager, its names and watches of names.
+ *   back    The connection gets a new generation. The state that the driver keeps for the
+ *           connection is set again: its threads, its polls, its manager, its names and watches of
+ *           names.
  *
  * Numbers of the old bus must not reach the new one:
  *
- *   handles   A thread remembers its generation, compares it with that of the connection whenever
- *             it begins something (thread_get()), and only then reads the handle of a proxy. The
- *             device refuses an exchange of another generation. The other ioctls on handles and
- *             nodes happen under ipc->lock, under which the numbers are forgotten and the
- *             generation is set.
- *   buffers   The device marks the numbers of buffers and calls, and drops or refuses those of
- *   calls     another daemon.
- *   cookies   The library never uses one twice.
+ *   handles   A thread remembers its generation. At the start of each operation it compares it with
+ *             the connection's (thread_get()), and reads the handle of a proxy only afterwards. The
+ *             device refuses an exchange of another generation. All other ioctls on handles and
+ *             nodes must hold ipc->lock, which also protects the loss of the numbers and the change
+ *             of the generation.
+ *   buffers   The device marks the numbers of buffers and calls, and drops or refuses numbers
+ *   calls     of another daemon.
+ *   cookies   The library never reuses a cookie.
  *
- * A thread that is in a handler of a call of the old bus may call others on the new bus. Its reply
- * is dropped. A thread that waits for a reply and serves nested calls meanwhile looks at its
- * generation when each has returned (request.c).
+ * A handler of a call of the old bus may make calls on the new bus. Its reply is dropped. A thread
+ * that serves nested calls while it waits for a reply checks its generation after each nested call
+ * (request.c).
  *
- * A proxy that was obtained by name remembers it. Its next call finds the object anew and makes the
- * proxy stand for the new one (proxy.c). Other proxies stay dead.
+ * A proxy that was obtained by name remembers the name. Its next call looks the name up again and
+ * redirects the proxy to the new object (proxy.c). Other proxies stay dead.
  *
- * If no thread serves the connection, a thread that wants to make a call does all steps.
+ * If no thread serves the connection, a thread that makes a call does all steps.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -48,7 +49,7 @@
 
 #define FIRST_DELAY_MSEC	50
 #define LAST_DELAY_MSEC		1000
-/* How long a thread that serves sleeps while another one opens the bus. */
+/* How long a serving thread sleeps while another thread opens the bus. */
 #define BUSY_MSEC		10
 
 static bool is_lost(const struct ipc *ipc)
@@ -61,8 +62,8 @@ static void expired(struct timer *timer)
 	(void)timer;
 }
 
-/* Makes the fd of ipc_get_fd() readable when the next step is to be done. Without memory or fds for
- * that, the program's next call of ipc_process() does it. */
+/* Makes the fd of ipc_get_fd() readable when the next step is due. Best effort: without memory or
+ * fds, the next ipc_process() does the step. */
 static void wake_at_next_try(struct ipc *ipc)
 {
 	struct timer *timer = &ipc->reconnect.timer;
@@ -84,7 +85,7 @@ bool reconnect_lost(struct ipc *ipc)
 	if (!reconnect->enabled || ipc->foreign)
 		return false;
 	ipc_lock(ipc);
-	/* A thread of an earlier generation fails too, although the bus is there. */
+	/* An operation of an earlier generation fails too, although the bus is back. */
 	first = !is_lost(ipc) && device_has_ended(&ipc->device);
 	if (first) {
 		device_lose(&ipc->device);
@@ -183,12 +184,13 @@ static void end(struct thread *t)
 	dispatch_bus_end(t);
 	proxies_lost(ipc);
 	objects_lost(ipc);
-	/* Callbacks that ran meanwhile may have left some. */
+	/* Callbacks may have begun new operations in the meantime. */
 	dispatch_bus_end(t);
 }
 
-/* What the old bus knew of the connection. A failure means that the bus has ended again, or that
- * this process lacks the memory or the right: then the program learns of it as at first. */
+/* Sets the state of the connection again that the old bus had. A failure means that the bus has
+ * ended again, or that memory or permission is missing: the program notices both like at the first
+ * time. */
 static void set_again(struct ipc *ipc)
 {
 	struct upper *upper = atomic_load(&ipc->upper);
@@ -208,7 +210,7 @@ static int open_again(struct thread *t)
 	struct ipc *ipc = t->ipc;
 	int r, state;
 
-	/* A thread that is canceled here would leave the step to nobody. */
+	/* If this thread were canceled here, no thread would finish the step. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	r = device_reopen(&ipc->device, ipc->path);
 	pthread_setcancelstate(state, NULL);
@@ -220,7 +222,7 @@ static int open_again(struct thread *t)
 	return 0;
 }
 
-/* Takes the next step, if it is time for that and no other thread is at it. */
+/* Claims the next step, if it is due and no other thread does it. */
 static bool begin_step(struct reconnect *reconnect, struct ipc *ipc)
 {
 	bool begun;
@@ -232,7 +234,7 @@ static bool begin_step(struct reconnect *reconnect, struct ipc *ipc)
 	return begun;
 }
 
-/* The bus may have ended once more since it was opened. */
+/* Releases the step. The bus may have ended again since it was opened. */
 static void end_step(struct reconnect *reconnect, struct ipc *ipc, bool opened, int r)
 {
 	ipc_lock(ipc);
@@ -247,7 +249,7 @@ static void end_step(struct reconnect *reconnect, struct ipc *ipc, bool opened, 
 	ipc_unlock(ipc);
 }
 
-/* Does the next step. Returns false if it is not time for that. */
+/* Does the next step. Returns false if it is not due. */
 static bool step(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
@@ -257,7 +259,7 @@ static bool step(struct thread *t)
 
 	if (!begin_step(reconnect, ipc))
 		return false;
-	/* The thread that does the step is the only one that uses it. */
+	/* Only the thread that does the step uses it. */
 	open = reconnect->ended;
 	if (open)
 		r = open_again(t);
@@ -298,7 +300,7 @@ int reconnect_call(struct ipc *ipc)
 
 	if (!ipc->reconnect.enabled || ipc->foreign)
 		return 0;
-	/* Operations that are not exchanges do not report the end. */
+	/* Only exchanges report the end by themselves. */
 	if (device_has_ended(&ipc->device))
 		reconnect_lost(ipc);
 	if (!is_lost(ipc))
@@ -342,7 +344,8 @@ int ipc_set_reconnect(struct ipc *ipc, ipc_reconnect_cb cb, void *userdata,
 	if (r < 0)
 		return r;
 	ipc->reconnect.enabled = true;
-	/* Direct channels refer to the memory of one daemon, and name calls by bits of the tag. */
+	/* Direct channels depend on the memory of a single daemon, and use the bits of the tag in
+	 * ids of calls. */
 	ipc->monitors = NULL;
 	return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Requests: see request.h. A request without options and time limit pays for neither.
+ * Requests: see request.h.
  *
  * While a thread waits for its reply, calls of the same chain may come back to it. It serves
  * them here, on top of the call that waits.
@@ -82,8 +82,8 @@ static __attribute__((noinline)) int apply_options(struct ipcbus_send *send,
 	return 0;
 }
 
-/* The proxy's bus has ended, or thread_get() failed with r. Sets the request's handle. A thread that names are found on has
- * the lock of names, and does not open the bus. */
+/* Handles a proxy whose bus has ended, or a failure r of thread_get(). Sets the request's handle.
+ * A thread that holds the lock of names must not open the bus. */
 static __attribute__((noinline)) int find_again(struct ipc_proxy *proxy, int r,
 						struct request *request)
 {
@@ -108,7 +108,7 @@ static __attribute__((noinline)) void find_channel(struct request *request, uint
 {
 	struct channel *channel = atomic_load(&proxy->channel);
 
-	/* The call that sets one up. */
+	/* The call that sets up a channel. */
 	if (code == IPC_CODE_CHANNEL)
 		return;
 	if (kind == IPCBUS_SEND_CALL)
@@ -143,7 +143,7 @@ int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy
 		.handle = handle,
 		.code = code,
 	};
-	/* The first that is set: of the proxy, of the method, of the connection. */
+	/* The first setting wins: proxy, method, connection. */
 	if (kind == IPCBUS_SEND_CALL) {
 		usec = timeout_get(&proxy->timeout_usec);
 		if (!usec)
@@ -171,7 +171,7 @@ int request_interrupted(struct ipc *ipc)
 }
 
 /* Waits for the reply, and serves what arrives before it. A call with a cookie can be canceled
- * after a signal: then the program has said what error that is. */
+ * after a signal, with the error that the program chose. */
 static int wait_reply(struct thread *t, struct ipcbus_exchange *x, uint64_t cookie)
 {
 	uint64_t generation = t->generation;
@@ -212,7 +212,7 @@ static __attribute__((noinline)) int wait_longer(struct thread *t, struct ipcbus
 	t->waiting++;
 	r = wait_reply(t, x, x->send.cookie);
 	t->waiting--;
-	/* The rest of what was sent is of no use any more. */
+	/* The rest of the sent message is not needed any more. */
 	x->send.deadline = deadline;
 	return r;
 }
@@ -226,15 +226,14 @@ static int send_and_look(struct request *request, const struct owners *owners)
 	if (r < 0)
 		return r;
 	dependence_sent(request->t->ipc, owners, request->x.send.cookie);
-	/* The event says that nothing came yet. */
+	/* x.event is NONE now. */
 	return wait_longer(request->t, &request->x);
 }
 
 /*
- * A call for a parent, which another thread may serve, is canceled with the parent, also if
- * that is a stream. One with a cancellation is canceled with that. It is sent and waited for in
- * two steps. In between this thread looks whether one of them was canceled before the driver
- * knew the call. After that, whoever cancels finds the call.
+ * A call with a parent, a parent stream or a cancellation is canceled with these owners. Sending
+ * and waiting are two steps. In between, this thread checks if an owner was canceled before the
+ * driver knew the call. After that, a canceling thread finds the call.
  */
 static __attribute__((noinline)) int send_for(struct request *request,
 					      const struct ipc_options *options)
@@ -391,7 +390,7 @@ int request_oneway(struct request *request, struct payload_file *file)
 
 /* --- Replies and errors -------------------------------------------------------------- */
 
-/* What a thread keeps for its next reply: enough for a usual one, and not for more. */
+/* Maximum size of the memory that a thread keeps for its next reply. */
 #define SIZE_KEPT	((size_t)1280)
 
 struct reply *reply_alloc(struct thread *t, size_t size)
@@ -445,7 +444,8 @@ void reply_free(struct reply *reply)
 		free(reply);
 }
 
-/* A call that a service made for this one had the same deadline, and ended a moment before. */
+/* Whether the call's own deadline has passed. A call that the service made for this call had the
+ * same deadline, and ended a moment before. */
 static bool is_over(const struct thread *t, const struct ipcbus_event *event, uint64_t deadline)
 {
 	if (t->serving && !(event->flags & EVENT_DETACHED))

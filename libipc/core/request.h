@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Requests: target, time limit and parent; sending them and waiting for the reply. Replies and
- * errors: from the event that ends the call to what the program gets. raw.c and typed/rpc.c fill in
- * and take the messages.
+ * errors: from the event that ends the call to the program's result. raw.c and typed/rpc.c handle
+ * the messages.
  */
 #ifndef IPC_REQUEST_H
 #define IPC_REQUEST_H
@@ -14,13 +14,12 @@
 struct request {
 	struct thread *t;
 	struct channel *channel;	/* that may carry the call, or NULL */
-	struct ipcbus_exchange x;	/* send: the request. event: how it ended */
+	struct ipcbus_exchange x;	/* send: the request. event: the end of the call */
 };
 
 /*
  * Sets all but the message, and makes the thread's scratch buffer free for it. kind is CALL
- * or ONEWAY. timeout_usec is the method's, or 0. options may be NULL. There is nothing to
- * undo afterwards.
+ * or ONEWAY. timeout_usec is the method's, or 0. options may be NULL. The request needs no cleanup.
  *
  *   -EINVAL  the options are not valid, or the connection of the proxy is closed
  *   -ECHILD  this is a forked child
@@ -29,27 +28,28 @@ struct request {
 int request_init(struct request *request, uint32_t kind, struct ipc_proxy *proxy, uint32_t code,
 		 uint64_t timeout_usec, const struct ipc_options *options);
 
-/* Sends a call and blocks until it ends; request->x.event says how. Serves other requests
- * meanwhile. options are those of request_init(). On failure nothing was sent, and the caller
- * may send it again. */
+/* Sends a call and blocks until its end, which is in request->x.event. Serves other requests
+ * meanwhile. options are those of request_init(). On failure the call was not sent, and the caller
+ * may try again. */
 int request_call(struct request *request, const struct ipc_options *options);
-/* Returns who refused a call that request_call() could not send. */
+/* Returns the origin of a failure of request_call(). */
 static inline enum ipc_origin request_origin(const struct request *request)
 {
 	return request->x.event.stage ? IPC_ORIGIN_BUS : IPC_ORIGIN_HERE;
 }
 
-/* A signal handler has run on a thread that waits: 0, or the errno with which the wait ends. */
+/* Must be called when a signal handler has run on a waiting thread. Returns 0, or the errno with
+ * which the wait must end. */
 int request_interrupted(struct ipc *ipc);
 
 /* Sends a oneway. With a deadline, blocks until the receiver has space for it. file may be NULL. If
- * not, and the message travels as a file, the file stays in *file, for the next try of the same
- * message. The caller must close it. */
+ * file is not NULL and the message travels as a file, the file stays in *file for the next try of
+ * the same message. The caller must close it. */
 int request_oneway(struct request *request, struct payload_file *file);
 
 /* --- Replies and errors -------------------------------------------------------------- */
 
-/* A reply that the program has: the first member of raw and typed replies. */
+/* A reply in the program's hands: the first member of raw and typed replies. */
 struct reply {
 	size_t size;			/* bytes of memory, this included */
 	bool kept;			/* by the callback of an async call */
@@ -74,13 +74,13 @@ void reply_hold(struct reply *reply, struct ipc *ipc, struct ipcbus_event *event
 /* Frees the reply and releases its buffer. */
 void reply_free(struct reply *reply);
 
-/* In the flags of an event that ends a call: the call has no deadline but its own. The driver does
- * not set it. */
+/* Flag of an event that ends a call: only the call's own deadline applies. The driver never sets
+ * it. */
 #define EVENT_DETACHED	(1U << 31)
 
 /*
- * Handles the end of a call by ERROR or FAILED: releases what came with the event but for
- * the buffer, sets *error, and returns the code. deadline is the call's, or 0.
+ * Handles the end of a call by ERROR or FAILED: releases the objects of the event but not the
+ * buffer, sets *error, and returns the code. deadline is the call's, or 0.
  */
 int reply_failed(struct thread *t, const struct ipcbus_event *event, uint64_t deadline,
 		 struct ipc_error *error);

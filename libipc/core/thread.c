@@ -2,9 +2,9 @@
 /*
  * Threads and the exchange. See thread.h.
  *
- * A thread has a list of states, one for each connection that it used, and
- * ends them when it ends. A connection that closes only marks the states of
- * other threads; each thread frees its own when it next makes one, or ends.
+ * A thread has a list of states, for each connection that it used, and frees them when it ends. A
+ * connection that closes only marks the states of other threads; each thread frees its own when it
+ * next makes one, or ends.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -45,8 +45,8 @@ static void thread_unlink_locked(struct thread *t)
 }
 
 /*
- * The lock keeps an open connection open meanwhile. What the driver says does not
- * matter to a thread that is ending.
+ * The lock keeps an open connection open in the meantime. Errors of the driver do not matter to a
+ * thread that is ending.
  */
 static void thread_leave(struct thread *t)
 {
@@ -195,7 +195,7 @@ void threads_forget(void)
 	thread_last = NULL;
 }
 
-/* How far a failed exchange came with the buffers: a bad one is not tried again. */
+/* Removes the buffers that a failed exchange has handled. An invalid buffer is not retried. */
 static void release_done(struct thread *t, const struct ipcbus_event *event)
 {
 	unsigned int done = event->stage > IPCBUS_STAGE_RELEASE ? t->n_release : 0;
@@ -278,16 +278,15 @@ int thread_exchange(struct thread *t, struct ipcbus_exchange *x)
 }
 
 /*
- * The stash could not be sent, but the call is still open: make it something
- * that can, so that the caller does not wait for ever. First a reply becomes
- * an error without a payload; then there is nothing left to try. A call that
- * is not open any more needs nothing.
+ * The stash could not be sent, but its call is still open: replace the reply by an error without a
+ * payload, so that the caller does not wait forever. If that fails too, or if the call is no longer
+ * open, drop the stash.
  */
 static void stash_weaken(struct stash *stash, int error)
 {
 	if (error == -ESRCH || error == -ECONNRESET ||
 	    (stash->kind == IPCBUS_SEND_ERROR && !stash->size)) {
-		/* The driver takes no other fields without a message. */
+		/* Without a message, the driver requires all other fields to be 0. */
 		*stash = (struct stash){ .kind = IPCBUS_SEND_NONE };
 		return;
 	}
@@ -346,16 +345,16 @@ size_t thread_may_hold(const struct thread *t)
 
 static __attribute__((noinline)) void release_now(struct thread *t)
 {
-	/* The stash waits on, its handler may still run. */
+	/* Keep the stash: its handler may still be running. */
 	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_NONE } };
 
 	thread_exchange(t, &x);
-	/* Only a fork or a closed fd leaves it full; then all is lost. */
+	/* The list stays full only after a fork or a closed fd, when the buffers do not matter. */
 	if (t->n_release == THREAD_MAX_RELEASE)
 		t->n_release--;
 }
 
-/* Returns whether the bus is to release it. */
+/* Returns whether the bus must release the buffer. */
 static inline bool release(struct thread *t, uint64_t buffer)
 {
 	if (unlikely(is_channel_buffer(buffer))) {
@@ -384,7 +383,7 @@ void thread_release_later(struct thread *t, uint64_t buffer, size_t size)
 		thread_flush(t);
 }
 
-/* Nothing in the scratch is wanted any more: it is not copied. */
+/* Does not keep the contents of the scratch. */
 int scratch_resize(struct scratch *scratch, size_t size)
 {
 	size_t want = (size + 4096) & ~(size_t)4095;

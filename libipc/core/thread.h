@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of one thread for one connection, and the exchange with the driver.
+ * The state of a thread for a connection, and the exchange with the driver.
  *
  * A thread collects the buffers that it has to release, and its next exchange releases them.
  * That exchange also sends the reply of a handler that has returned (the *stash*). So a round
- * trip takes one system call on each side. The state belongs to its thread; only the link to
- * the connection is shared, under the connections lock.
+ * trip takes one system call on each side. Only the thread itself uses the state, except for the
+ * link to the connection, which is under the connections lock.
  */
 #ifndef IPC_THREAD_H
 #define IPC_THREAD_H
@@ -13,7 +13,7 @@
 #include "more.h"
 #include "private.h"
 
-/* As many buffers are released at once. */
+/* Maximum of buffers that an exchange releases. */
 #define THREAD_MAX_RELEASE		32
 /* Scratch memory above this is not kept for smaller messages. */
 #define THREAD_SCRATCH_KEPT	((size_t)256 << 10)
@@ -23,9 +23,9 @@ struct scratch {
 	size_t size;
 };
 
-/* A reply, packed in the scratch, that goes with the next exchange. */
+/* A reply, packed in the scratch, that the next exchange sends. */
 struct stash {
-	uint32_t kind;			/* REPLY, ERROR, or NONE: nothing stashed */
+	uint32_t kind;			/* REPLY, ERROR, or NONE: the stash is empty */
 	uint32_t code;
 	uint64_t call;
 	size_t size;
@@ -36,7 +36,8 @@ struct reply;
 struct thread {
 	struct ipc *ipc;		/* NULL: closed. Others clear it: connections lock */
 	uint64_t ipc_id;
-	uint64_t generation;		/* of the connection, to which the rest belongs; or 0 */
+	uint64_t generation;		/* generation of the connection at which the rest is valid;
+	                    		 * or 0 */
 	uint32_t number;		/* the driver's, or 0 */
 	unsigned int waiting;		/* calls whose reply this thread waits for */
 	struct ipc_call *serving;	/* innermost call whose handler runs here */
@@ -44,21 +45,21 @@ struct thread {
 	bool blocked;			/* counted in pool.blocked */
 	struct ipc_call *spare;		/* memory for the next call */
 	struct reply *spare_reply;	/* and for the next reply */
-	struct ipc_object *served;	/* the last one; no reference: see object.h */
+	struct ipc_object *served;	/* the object served last; no reference: see object.h */
 	uint64_t served_cookie;
-	uint64_t served_ends;		/* ipc->object_ends, when it was there */
+	uint64_t served_ends;		/* ipc->object_ends, when served was set */
 	struct ipc_object *_Atomic looking;	/* its memory must not be freed now; or NULL */
-	struct more_state more;		/* oneways that came together */
+	struct more_state more;		/* batches of oneways */
 	struct channel_view *channels;	/* that the thread serves, or NULL */
-	void *channel_buffer;		/* a spare one, or NULL */
+	void *channel_buffer;		/* a spare buffer, or NULL */
 	struct stash stash;
 	struct scratch scratch;
 	unsigned int n_release;
 	size_t release_bytes;
 	uint64_t release[THREAD_MAX_RELEASE];
 
-	struct thread *next;		/* the same thread's, other connections */
-	struct thread *ipc_next;	/* the same connection's, other threads: */
+	struct thread *next;		/* of the same thread, for other connections */
+	struct thread *ipc_next;	/* of the same connection, for other threads: */
 	struct thread **ipc_link;	/* connections lock */
 };
 
@@ -101,27 +102,28 @@ static inline void thread_leave_handler(struct thread *t)
 		pool_unblock(t);
 }
 
-/* Cuts all threads off a connection that closes. Under the connections lock. */
+/* Detaches all threads from a connection that closes. Under the connections lock. */
 void threads_detach(struct ipc *ipc);
-/* In the child of a fork: no thread there knows any connection. */
+/* In a forked child: forgets the state of all threads. */
 void threads_forget(void);
 
 /*
  * Sends x->send, waits for an event if x->flags contain IPCBUS_WAIT, and releases the collected
- * buffers. x->event is the event that arrived. On failure nothing was sent. There must be no stash.
+ * buffers. x->event is the event that arrived. On failure the message was not sent. The stash must
+ * be empty.
  */
 int thread_try(struct thread *t, struct ipcbus_exchange *x);
 /* Does the same, and sends the message as a file if it can never fit into the receiver's region
  * (payload.h). */
 int thread_exchange(struct thread *t, struct ipcbus_exchange *x);
-/* The same by the bus, whatever comes by channels. */
+/* The same through the bus only, without channels. */
 int thread_exchange_bus(struct thread *t, struct ipcbus_exchange *x);
-/* The same with the stash, if there is one, as what is sent. */
+/* The same, but sends the stash. */
 int thread_wait(struct thread *t, unsigned int flags, struct ipcbus_exchange *x);
-/* Sends the stash and releases buffers now, if there are any. */
+/* Sends the stash and releases buffers now, if needed. */
 int thread_flush(struct thread *t);
 
-/* The scratch is about to be used: what is stashed in it must go. */
+/* Must be called before the scratch is used: sends the stash, which lies in it. */
 static inline int thread_flush_stash(struct thread *t)
 {
 	return likely(t->stash.kind == IPCBUS_SEND_NONE) ? 0 : thread_flush(t);
@@ -132,9 +134,8 @@ void thread_stash(struct thread *t, uint32_t kind, uint32_t code, uint64_t call,
 		  size_t size);
 
 /*
- * Releases a buffer some time soon: _later() bounds what a thread may hold
- * when it does not come back for long, _next() relies on an exchange that
- * follows anyway. 0 is no buffer.
+ * Defers the release of a buffer. _later() limits the bytes that a thread holds back, in case its
+ * next exchange comes late. _next() may be used only if an exchange follows. buffer may be 0.
  */
 void thread_release_later(struct thread *t, uint64_t buffer, size_t size);
 void thread_release_next(struct thread *t, uint64_t buffer);
@@ -144,7 +145,7 @@ size_t thread_may_hold(const struct thread *t);
 
 int scratch_resize(struct scratch *scratch, size_t size);
 
-/* Makes space for so many bytes in the scratch, where nothing must be stashed: -ENOMEM. */
+/* Makes space for size bytes in the scratch. The stash must be empty. -ENOMEM. */
 static inline int thread_reserve(struct thread *t, size_t size)
 {
 	const struct scratch *scratch = &t->scratch;

@@ -9,15 +9,15 @@
  *
  * Terminology
  *
- *   connection struct ipc: an open device with its region of receive memory. It belongs to the
- *   process that opened it.
- *   object struct ipc_object: a target for calls in this process. It has an interface, a table of
- *   handlers and a userdata pointer.
+ *   connection  struct ipc: an open device with its region of receive memory. It
+ *               belongs to the process that opened it.
+ *   object      struct ipc_object: a target for calls in this process. It
+ *               has an interface, a table of handlers and a userdata pointer.
  *   proxy       struct ipc_proxy: an object of another process, as seen from here.
  *               Generated code wraps it in a type for each service (struct echo).
- *   call struct ipc_call: a request that this process serves. A oneway is a
+ *   call        struct ipc_call: a request that this process serves. A oneway is a
  *               request without a reply.
- *   stream struct ipc_stream: an end of a sequence of messages.
+ *   stream      struct ipc_stream: an end of a sequence of messages.
  *   slot        struct ipc_slot: a callback that is registered.
  *   cancellation  struct ipc_cancellation: a way to end calls and streams of this process early.
  *   chain       A call, with the calls that its handler makes on its own thread, and so on.
