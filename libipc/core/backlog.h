@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a thread found and must not do itself. Serving threads do it before they wait for
- * events (loop.c). There are two kinds:
+ * Work that a thread must leave to serving threads, which do it before they wait for events
+ * (loop.c). There are two kinds:
  *
  *   - the next callbacks of a stream (stream-ops.c), which run on serving threads only
- *   - events that a thread took while it waited for a stream (stream-wait.c), because it was
- *     the only one to take any. It serves nobody meanwhile.
+ *   - events that a thread took while it waited for a stream (stream-wait.c), because no other
+ *     thread took events. It does not serve in the meantime.
  *
- * ATTEND_BACKLOG says that there is some. Its length needs no limit of its own: a stream is in
- * it once, and an event keeps what the driver counts against its sender.
+ * ATTEND_BACKLOG is set while the backlog is not empty. Its length needs no limit: a stream is in
+ * it at most once, and an event stays charged to its sender.
  */
 #ifndef IPC_BACKLOG_H
 #define IPC_BACKLOG_H
@@ -20,11 +20,11 @@ struct ipc;
 struct ipcbus_event;
 struct thread;
 
-/* Work: in the memory of whoever adds it, who may add it again once it runs. */
+/* Work. The owner of the memory may add it again after it has begun to run. */
 struct backlog_work {
 	struct backlog_work *next;
 	void (*run)(struct thread *t, struct backlog_work *work);
-	/* The connection closes, and it will not run. */
+	/* Called instead of run if the connection closes. */
 	void (*drop)(struct ipc *ipc, struct backlog_work *work);
 };
 
@@ -32,23 +32,23 @@ struct backlog_work {
 struct backlog {
 	struct backlog_work *first;	/* oldest first */
 	struct backlog_work **last;
-	int fd;				/* an eventfd for those who poll, or -1 */
-	int all_fd;			/* ipc_get_fd(): that one and the device's, or -1 */
+	int fd;				/* an eventfd for threads that poll, or -1 */
+	int all_fd;			/* ipc_get_fd(): fd and the device's poll_fd, or -1 */
 };
 
 void backlog_init(struct ipc *ipc);
-/* Drops what is there. Before the device is closed. */
+/* Drops all work. Must be called before the device is closed. */
 void backlog_close(struct ipc *ipc);
 
-/* Adds work. wake: the caller does not come back to serve at once. */
+/* Adds work. wake: wake a serving thread, because the caller does not serve at once. */
 void backlog_add(struct ipc *ipc, struct backlog_work *work, bool wake);
-/* Memory for an event, so that none is taken which cannot be kept; or NULL. */
+/* Allocates memory for an event, before the event is taken. Returns NULL if out of memory. */
 struct backlog_event *backlog_event_new(void);
 void backlog_event_free(struct backlog_event *memory);
-/* Adds an event that was taken, to be dispatched. Takes over the memory. */
+/* Adds an event that was taken, to be dispatched. Takes ownership of the memory. */
 void backlog_add_event(struct ipc *ipc, struct backlog_event *memory,
 		       const struct ipcbus_event *event);
-/* Runs the oldest work. False: there is none. */
+/* Runs the oldest work. Returns false if the backlog is empty. */
 bool backlog_run(struct thread *t);
 
 /* Makes the eventfd, for a thread that is about to poll: 0 or -errno. */

@@ -2,9 +2,9 @@
 /*
  * A call that is being served here, from its event to its last reference.
  *
- * dispatch.c makes it and holds the first reference while the handler runs. If that is the
- * only one in the end, the thread keeps the memory for its next call. Each reference of the
- * program holds one of the connection too, because it may outlive the handler.
+ * dispatch.c makes it and holds the first reference while the handler runs. If no other reference
+ * is left then, the thread keeps the memory for its next call. Each reference of the program also
+ * holds a reference of the connection, because it may outlive the handler.
  */
 #ifndef IPC_CALL_H
 #define IPC_CALL_H
@@ -16,7 +16,7 @@
 #include "slot.h"
 #include "thread.h"
 
-/* Memory for whoever serves the call: a usual request is unpacked into it. */
+/* Memory into which a usual request is unpacked. */
 #define CALL_BLOCK	2304
 
 struct ipc_call {
@@ -24,18 +24,19 @@ struct ipc_call {
 	bool oneway;
 	atomic_bool replied;
 	bool watched;				/* in ipc->calls: cancel.c. Under ipc->lock, or by
-						 * who has the last reference */
+						 * the owner of the last reference */
 	bool detached;				/* the buffer is released after the handler */
 	struct ipc *ipc;
 	struct ipc_object *object;		/* NULL: it is gone */
 	const struct ipc_method *method;	/* of typed/; else NULL */
-	void (*done)(struct ipc_call *call);	/* releases what is in the block; or NULL */
-	struct peer *peer;			/* the user that this call counts for, or NULL */
-	struct more *more;			/* oneways that wait for this one, or NULL */
+	void (*done)(struct ipc_call *call);	/* releases the contents of the block; or NULL */
+	struct peer *peer;			/* the user to which this call is charged, or
+	                  			 * NULL */
+	struct more *more;			/* oneways that wait for this oneway, or NULL */
 	uint64_t number;			/* the driver's, to reply with */
 	uint64_t buffer;
 	const uint8_t *payload;			/* in the region, or in the file: */
-	struct mapping file;			/* if the payload came as one */
+	struct mapping file;			/* if the payload came as a file */
 	size_t size;
 	uint32_t code;
 	uid_t uid;
@@ -47,7 +48,7 @@ struct ipc_call {
 	uint64_t label;				/* in the region */
 
 	/* Under ipc->lock, once watched. */
-	struct dependents dependents;		/* canceled: the caller does not wait */
+	struct dependents dependents;		/* canceled: the caller no longer waits */
 	struct ipc_slot *on_cancel;		/* ipc_call_on_cancel() */
 
 	uint64_t block[CALL_BLOCK / sizeof(uint64_t)];
@@ -55,32 +56,33 @@ struct ipc_call {
 
 /*
  * For an object with limits: checks the size of the call and counts the call. On failure, with
- * -EMSGSIZE, -EDQUOT or -ENOMEM, releases the objects that came with the event, and replies.
+ * -EMSGSIZE, -EDQUOT or -ENOMEM, releases the objects of the event, and replies.
  */
 int call_limit(struct ipc_call *call, const struct ipcbus_event *event);
 
-/* Counts the objects that a reply gives to the caller's user. -EDQUOT: it may not have as many;
- * the reply must not be sent. */
+/* Charges the objects of a reply to the caller's user. -EDQUOT: the limit is reached, and the reply
+ * must not be sent. */
 int call_gives(struct ipc_call *call, const struct table *table);
 
 /*
  * Replies. call_prepare_reply() finds the thread to reply with, its scratch free:
  * -EINVAL: a oneway; -EALREADY. call_send() sends size bytes in that scratch, or
- * stashes them; call_send_now() sends what x->send says of the message. kind: REPLY, or
- * ERROR with the errno as code.
+ * stashes them; call_send_now() sends the message in x->send. kind: REPLY, or ERROR with the errno
+ * as code.
  */
 int call_prepare_reply(struct ipc_call *call, struct thread **ret_thread);
 int call_send(struct ipc_call *call, struct thread *t, uint32_t kind, uint32_t code, size_t size);
 int call_send_now(struct ipc_call *call, struct thread *t, struct ipcbus_exchange *x);
 
-/* As device_call_canceled(), wherever the call came from. */
+/* As device_call_canceled(), also for calls of channels. */
 int call_ask_canceled(const struct ipc_call *call);
 
-/* NULL: no memory. */
+/* Returns NULL if out of memory. */
 struct ipc_call *call_new(struct thread *t, const struct ipcbus_event *event);
 /*
- * The handler has returned r. Replies if nobody has replied and nobody will, and drops the
- * first reference. outer is the call that the thread returns to, or NULL.
+ * Ends the handler of a call, which has returned r. Replies if there is no reply and no other
+ * reference of the call, and drops the first reference. outer is the call that the thread returns
+ * to, or NULL.
  */
 void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *outer);
 

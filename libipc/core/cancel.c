@@ -4,9 +4,9 @@
  *
  * A served call is *watched* if it has a callback or dependents: calls and streams made for it.
  * Then it is in the table of calls, by the driver's number, from its first dependent or callback
- * until its last reference goes. The driver may report any call at any time; one that is not
- * in the table is ignored. A call whose last reference has just gone is still in the table
- * for a moment, so it is used only if a reference is left.
+ * until its last reference goes. The driver may report any call at any time; a call that is not in
+ * the table is ignored. A call whose last reference has just gone is still in the table for a
+ * moment, so it is used only if a reference is left.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ void dependents_release(struct ipc *ipc, struct dependents *list)
 }
 
 /* Takes a stream off the list, with a user's reference. A stream that is closing leaves by
- * itself. NULL: there is none. */
+ * itself. Returns NULL if the list is empty. */
 static struct ipc_stream *take_stream_locked(struct dependents *list)
 {
 	struct dependent *next;
@@ -120,7 +120,8 @@ void dependents_cancel(struct ipc *ipc, struct dependents *list)
 
 struct cancel_slot {
 	struct ipc_slot base;
-	struct ipc_call *call;		/* on whose list it is, without a reference; or NULL */
+	struct ipc_call *call;		/* the call on whose list it is, without a reference; or
+	                      		 * NULL */
 	ipc_cancel_cb cb;
 };
 
@@ -151,9 +152,9 @@ static const struct slot_type cancel_slot_type = {
 
 /*
  * Puts the call into the table, unless it is there, and returns whether it can still be canceled:
- * 0, -ENOMEM, or -ECANCELED, -ECONNRESET and -EINVAL as call_add_dependent(). What the
- * driver reported before the call was in the table found nothing, so the driver is asked. The lock
- * keeps a thread with a report that arrives now waiting.
+ * 0, -ENOMEM, or -ECANCELED, -ECONNRESET and -EINVAL as call_add_dependent(). A report before the
+ * call was in the table was ignored, so the driver is asked. A thread with a report that arrives
+ * now waits for the lock.
  */
 static int call_watch_locked(struct ipc_call *call)
 {

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * What went wrong: for people, by users alone, for the library prints nothing of its
- * own accord; and from one side to the other, errors.h.
- */
+/* Errors: texts for people, the log, and the transfer of errors between processes (errors.h). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
@@ -14,7 +11,7 @@
 #include "errors.h"
 #include "text.h"
 
-/* What a text that was cut ends with. */
+/* The end of a text that was cut. */
 #define CUT "..."
 
 void ipc_error_done(struct ipc_error *error)
@@ -42,11 +39,11 @@ int error_set(struct ipc_error *error, int code)
 	return error_from(error, IPC_ORIGIN_HERE, code);
 }
 
-/* --- From one side to the other ---------------------------------------------------- */
+/* --- Transfer ---------------------------------------------------------------------- */
 
 enum { ERROR_NAME = 1, ERROR_MESSAGE, ERROR_NUMBER, ERROR_DETAILS };
 
-/* Up to a 0 in it; an empty text is none. */
+/* A copy of the text up to a 0 byte; NULL if the text is empty. */
 static void set_text(char **text, struct wire bytes)
 {
 	size_t size = bytes.at < bytes.end ?
@@ -96,9 +93,9 @@ static int set_field(struct ipc_error *error, const struct wire_field *field)
 }
 
 /*
- * What only the bus or this side can know about a call: that the server died or is frozen,
- * that the call's time is over, that it was canceled, that there is no manager, or no bus any
- * more. A peer that reports one of these has it from a service behind it.
+ * Whether only the bus or this side can know the errno: the server died or is frozen, the deadline
+ * passed, the call was canceled, or manager or bus are gone. If a peer reports such an errno, it
+ * comes from a service behind the peer.
  */
 static bool is_from_behind(int code)
 {
@@ -193,7 +190,7 @@ char *error_format(const char *format, va_list args)
 
 /* --- For people --------------------------------------------------------------------- */
 
-/* The errnos to which this library gives a meaning of its own. */
+/* The errnos with a library-specific meaning. */
 static const struct {
 	int code;
 	const char *meaning;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The connection: find the bus, open, count, close, and what fork() does to it. A program that
- * gives no path finds the same bus as all others of its user: the environment's, the kernel's, or
- * a daemon's.
+ * The connection: find the bus, open, count references, close, and handle fork(). Without a path,
+ * all programs of a user find the same bus: the environment's, the kernel's, or a daemon's.
  *
- * All connections are in one list. Its lock comes before all others in core/ (private.h). It
- * is taken when a connection opens or closes, when a thread first uses one or ends, and
- * around fork().
+ * All connections are in a list. Its lock must be taken before all other locks of core/
+ * (private.h). It is taken when a connection opens or closes, when a thread first uses a connection
+ * or ends, and around fork().
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -195,8 +194,8 @@ void connection_renew(struct ipc *ipc)
 	generation = ++last_id;
 	connections_unlock();
 	ipc_lock(ipc);
-	/* On failure the fd of ipc_get_fd() reports no events. The next wait of ipc_wait_event() or
-	 * of a serving thread tries again. */
+	/* On failure the fd of ipc_get_fd() reports no events, until the next ipc_wait_event() or
+	 * the next wait of a serving thread tries again. */
 	device_resume(&ipc->device, generation);
 	atomic_store(&ipc->bus_ended, false);
 	atomic_fetch_and(&ipc->attention, ~ATTEND_LOST);
@@ -338,14 +337,14 @@ int ipc_open(struct ipc **ret_ipc, const char *device)
 /* --- Closing -------------------------------------------------------------------- */
 
 /*
- * First the device, which ends all that others have of this connection; then
- * nothing new can arrive, and what is left is memory. The completions of async calls
- * are the last to be called, and still find a connection, if a dead one.
+ * Closes the device first, which ends all objects and calls of this connection, so that no event
+ * can arrive any more. Then only memory is left to free. The completions of async calls run last,
+ * and may still use the closed connection.
  */
 static void ipc_close(struct ipc *ipc)
 {
 	backlog_close(ipc);
-	/* Threads that end do nothing with the device from here on. */
+	/* From here on, threads that end do not use the device. */
 	connections_lock();
 	ipc->closing = true;
 	connections_unlock();

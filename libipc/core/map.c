@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A map from 64-bit numbers to pointers. See map.h; used under the lock of a
- * connection, never by more than one thread at a time.
+ * connection.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -52,8 +52,8 @@ int map_add(struct map *map, uint64_t key, void *value)
 }
 
 /*
- * Empties slot i. What follows without a gap may have been pushed there past i
- * by a collision: move back each one whose own place is not behind the hole.
+ * Empties slot i. A collision may have pushed the entries after i past it: move back each entry
+ * whose own place is not behind the hole.
  */
 static void map_close_gap(struct map *map, size_t hole)
 {

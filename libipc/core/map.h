@@ -2,8 +2,8 @@
 /*
  * A map from 64-bit numbers to pointers: the tables of a connection.
  *
- * Open addressing in one array, at most half full. Knows no lock; the owner
- * has one. An empty map is all zeroes and needs no memory.
+ * Open addressing in one array, at most half full. The caller must hold the owner's lock. An empty
+ * map is all zeroes and needs no memory.
  */
 #ifndef IPC_MAP_H
 #define IPC_MAP_H
@@ -13,7 +13,7 @@
 
 struct map_slot {
 	uint64_t key;
-	void *value;		/* NULL: nothing here */
+	void *value;		/* NULL: the slot is free */
 };
 
 struct map {
@@ -28,7 +28,7 @@ static inline size_t map_hash(const struct map *map, uint64_t key)
 	return (key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (map->n_slots - 1);
 }
 
-/* NULL if there is none. */
+/* Returns the value of the key, or NULL. */
 static inline void *map_get(const struct map *map, uint64_t key)
 {
 	if (!map->count)
@@ -41,14 +41,14 @@ static inline void *map_get(const struct map *map, uint64_t key)
 	return NULL;
 }
 
-/* The key must not be there yet. 0 or -ENOMEM. */
+/* Adds a key, which must not be in the map. Returns 0 or -ENOMEM. */
 int map_add(struct map *map, uint64_t key, void *value);
-/* Returns what was there, or NULL. */
+/* Removes a key. Returns its value, or NULL. */
 void *map_remove(struct map *map, uint64_t key);
-/* Any one value, or NULL when the map is empty. */
+/* Returns any value, or NULL if the map is empty. */
 void *map_first(const struct map *map, uint64_t *ret_key);
-/* The next value from *place on, which begins as 0, or NULL. If the map has changed since the last
- * one, values may be missed or come again. */
+/* Returns the next value from *place on, which must be 0 at first; NULL at the end. If the map has
+ * changed since the previous call, values may be missed or repeated. */
 void *map_next(const struct map *map, size_t *place, uint64_t *ret_key);
 void map_done(struct map *map);
 

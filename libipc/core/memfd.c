@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files of memory: see memfd.h. Their size is sealed, so that nobody's access can fail because
- * another process made them shorter.
+ * Files of memory: see memfd.h. Their size is sealed, so that no access can fail because another
+ * process made them shorter.
  */
 #define _GNU_SOURCE
 #include <errno.h>

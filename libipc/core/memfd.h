@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sealed files of memory, which processes share. Whoever sends such a file is not trusted: check it
- * before it is mapped.
+ * Sealed files of memory, which processes share. The sender of such a file is not trusted: check
+ * the file before it is mapped.
  */
 #ifndef IPC_MEMFD_H
 #define IPC_MEMFD_H
@@ -19,12 +19,12 @@ int memory_seal(int fd, int seals);
  * file. -EBUSY: it still does, or the file is mapped for writing. -ETIMEDOUT: the deadline passed
  * (0: none). */
 int memory_seal_write(int fd, int seals, uint64_t deadline);
-/* Checks a received fd, which may be anything: fails with -EBADMSG if it is not a file of
- * memory whose size is sealed and that has these seals. */
+/* Checks a received fd, which may be any file. Fails with -EBADMSG unless it is a file of memory
+ * with a sealed size and these seals. */
 int memory_check(int fd, int seals, size_t *ret_size);
 /* Whether some of the first size bytes of such a file have no memory yet; true if it consists of
- * huge pages. Nobody can take memory out of one that is sealed. Takes time for each page of the
- * file up to its first hole, also behind size. */
+ * huge pages. If the file is sealed against writing, no process can punch holes later. Takes time
+ * for each page of the file up to its first hole, also behind size. */
 bool memory_has_holes(int fd, size_t size);
 
 #endif /* IPC_MEMFD_H */

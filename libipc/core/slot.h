@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slots: what every registration of a callback is made of. See "Slots" in <ipc/ipc.h>.
+ * Slots: the common part of all registrations of callbacks. See "Slots" in <ipc/ipc.h>.
  *
  * A registration embeds a slot. Its memory lives as long as the list that it is on, the
  * program's handle, and callbacks that run. The end takes these steps, in any thread:
  *
  *   ended      No callback begins any more. The registration leaves its list.
- *   finished   No callback runs any more: the type releases what the registration holds, and
- *              destroy runs. Whoever is the last to leave does it: the one who ended the slot,
- *              or the thread whose callback returns.
+ *   finished   No callback runs any more: the type releases the resources of the registration, and
+ *              destroy runs. Either the thread that ended the slot does it, or the last thread
+ *              whose callback returns.
  *
- * A handle of the program holds a reference of the connection. So nobody ends a slot while its
+ * A handle of the program holds a reference of the connection. So no slot is ended while its
  * connection closes.
  */
 #ifndef IPC_SLOT_H
@@ -23,8 +23,8 @@ struct ipc_slot;
 /* A kind of registration. All functions run without locks, and any may be NULL. */
 struct slot_type {
 	size_t size;	/* of a registration that slot_new() makes */
-	/* The program ends the slot: takes it off its list and drops it, unless somebody else
-	 * took it off. */
+	/* The program ends the slot: takes it off its list and drops it, unless another thread took
+	 * it off. */
 	void (*end)(struct ipc_slot *slot);
 	/* No callback runs any more. */
 	void (*release)(struct ipc_slot *slot);
@@ -60,13 +60,13 @@ int slot_new(struct ipc *ipc, const struct slot_type *type, void *userdata,
 /* The same for memory that the type frees. */
 int slot_init(struct ipc_slot *slot, struct ipc *ipc, const struct slot_type *type,
 	      void *userdata);
-/* Gives the program a handle, unless ret_slot is NULL. Before anybody else can find the slot,
- * or under ipc->lock. */
+/* Gives the program a handle, unless ret_slot is NULL. Must be called before other threads can find
+ * the slot, or under ipc->lock. */
 void slot_give(struct ipc_slot *slot, struct ipc_slot **ret_slot);
-/* It could not be registered, and nobody else has found it: frees it without destroy. given: a
- * handle was given. */
+/* Frees a slot without destroy if the registration failed, before other threads could find it.
+ * given: slot_give() was called. */
 void slot_abandon(struct ipc_slot *slot, bool given);
-/* A callback is about to run. False: it must not. */
+/* Must be called before a callback runs. Returns false if the callback must not run. */
 bool slot_enter_locked(struct ipc_slot *slot, struct slot_frame *frame);
 bool slot_enter(struct ipc_slot *slot, struct slot_frame *frame);
 void slot_leave(struct slot_frame *frame);
@@ -75,9 +75,9 @@ void slot_drop(struct ipc_slot *slot);
 
 /* Lists, under ipc->lock. */
 void slots_append_locked(struct ipc_slot **list, struct ipc_slot *slot);
-/* False: it is not there. */
+/* Returns false if the slot is not on the list. */
 bool slots_remove_locked(struct ipc_slot **list, struct ipc_slot *slot);
-/* The first one with a higher id that has not ended, or NULL. */
+/* Returns the first slot with a higher id that has not ended, or NULL. */
 struct ipc_slot *slots_next_locked(struct ipc_slot *list, uint64_t id);
 /* Drops all. */
 void slots_close(struct ipc_slot **list);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which characters a text of others loses before a terminal or a log gets it: for
- * ipc_printable(), and for ipcctl, which has texts of other forms as well.
+ * The characters that are removed from untrusted text before it reaches a terminal or a log: for
+ * ipc_printable() and for ipcctl.
  */
 #ifndef IPC_CORE_TEXT_H
 #define IPC_CORE_TEXT_H
@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Control characters; those that change the direction of text; those without width. */
+/* Control characters, characters that change the direction of text, and characters without
+ * width. */
 static inline bool text_is_hidden(uint32_t code)
 {
 	static const uint32_t ranges[][2] = {
@@ -25,7 +26,7 @@ static inline bool text_is_hidden(uint32_t code)
 	return false;
 }
 
-/* How many bytes of UTF-8 begin with this one, if any do. */
+/* Size of the UTF-8 character that begins with this byte, if it is valid. */
 static inline size_t text_size(unsigned char first)
 {
 	return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;

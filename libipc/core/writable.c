@@ -45,7 +45,7 @@ static void remove_locked(struct writable *writable, struct writable_waiter *wai
 	waiter->link = NULL;
 }
 
-/* In a forked child the fd is still the one of its parent. */
+/* In a forked child the fd still belongs to the parent. */
 void writable_stop_polling_locked(struct ipc *ipc)
 {
 	if (ipc->writable.first || ipc->foreign)
@@ -109,7 +109,7 @@ static void notify_all_locked(struct ipc *ipc)
 
 	for (waiter = ipc->writable.first; waiter; waiter = waiter->next)
 		n++;
-	/* Those that try and have to wait again come behind. */
+	/* Waiters that must wait again are appended. */
 	for (; n && (waiter = ipc->writable.first); n--) {
 		remove_locked(&ipc->writable, waiter);
 		ipc_unlock(ipc);
@@ -198,7 +198,7 @@ void writable_thread_end(struct writable_thread *thread)
 	close(thread->fd);
 }
 
-/* Whoever takes the waiter off the list has the list's reference of the slot. */
+/* The thread that takes the waiter off the list owns the list's reference of the slot. */
 struct writable_slot {
 	struct ipc_slot slot;
 	struct writable_waiter waiter;
@@ -216,7 +216,8 @@ static struct writable_slot *slot_of_work(struct backlog_work *work)
 	return (void *)((char *)work - offsetof(struct writable_slot, work));
 }
 
-/* A thread that waits for a stream may have seen it: the callback is for one that serves. */
+/* A thread that waits for a stream may have seen the report, but only a serving thread may run the
+ * callback. */
 static void is_writable(struct writable_waiter *waiter)
 {
 	struct writable_slot *writable = slot_of(waiter);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Oneways whose receiver has no space; mostly messages of streams. When there may be space
- * again, the driver reports it by poll(), once, and without saying at which receiver. So all
- * waiters of a connection are in one list, and the thread that sees the report makes all of
- * them try again. Whoever serves the connection polls: an event loop and ipc_wait_event() on
- * device->poll_fd, the threads of ipc_run() if there are waiters (ATTEND_POLL), and a thread
- * that waits in a stream function or for space for a oneway.
+ * Oneways whose receiver has no space; mostly messages of streams. When there may be space again,
+ * the driver reports it by poll(), once, without naming the receiver. So all waiters of a
+ * connection are in one list, and the thread that sees the report makes all waiters try again.
+ * These threads poll: an event loop and ipc_wait_event() on device->poll_fd, the threads of
+ * ipc_run() if there are waiters (ATTEND_POLL), and a thread that waits in a stream function or for
+ * space for a oneway.
  */
 #ifndef IPC_WRITABLE_H
 #define IPC_WRITABLE_H
@@ -40,14 +40,14 @@ struct writable_thread {
 
 void writable_init(struct ipc *ipc);
 
-/* Call this before device_poll(): it makes device->poll_fd, which reports space and what
- * polls says. 0 or -errno. */
+/* Must be called before device_poll(): creates device->poll_fd, which reports space and the
+ * conditions in polls. Returns 0 or -errno. */
 int writable_make_poll(struct ipc *ipc, unsigned int polls);
 
 /* Adds a waiter, which is notified once when to try again. Try once more after 1. 0: it
  * waited already; -errno. */
 int writable_want(struct ipc *ipc, struct writable_waiter *waiter);
-/* False: it did not wait (any more). */
+/* Returns false if it did not wait (any more). */
 bool writable_forget(struct ipc *ipc, struct writable_waiter *waiter);
 
 /*
@@ -63,7 +63,7 @@ void writable_thread_end(struct writable_thread *thread);
 
 /* Removes and notifies all waiters, if the driver reports space. */
 void writable_notify(struct ipc *ipc);
-/* The bus is another one: removes and notifies all waiters. */
+/* The bus was replaced: removes and notifies all waiters. */
 void writable_retry(struct ipc *ipc);
 /* Stops polling by the serving threads if no sender waits and no timer is set. */
 void writable_stop_polling_locked(struct ipc *ipc);

@@ -102,9 +102,9 @@
  *               opens the bus again.
  *   Structures  A structure whose first member is size can grow at its end. The program must set
  *               size to its sizeof, also where a function fills the structure. If size is smaller
- *               than the first version of the structure, the function fails with -EINVAL. If a
- *               member that this library does not know is not 0, it fails with -E2BIG. Structures
- *               that the library passes to the program grow too.
+ *               than this library requires, the function fails with -EINVAL. If a member that this
+ *               library does not know is not 0, it fails with -E2BIG. Structures that the library
+ *               passes to the program grow too.
  *   Side effects  The library never aborts and installs no signal handlers. It prints only in
  *               ipc_print_error() and ipc_print_open_error(), and errors of the log if
  *               ipc_set_log() set no callback. It starts threads only as far as ipc_set_threads()

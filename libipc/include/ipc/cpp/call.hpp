@@ -10,15 +10,15 @@
 IPC_CPP_BEGIN
 
 /*
- * A call or oneway that this process serves. It can be moved and not copied. Whoever has it
- * replies once, from any thread, with reply() or fail(); both need `std::move(call)` and leave it
+ * A call or oneway that this process serves. It can be moved and not copied. Its owner must reply
+ * at most once, from any thread, with reply() or fail(). Both need `std::move(call)` and leave it
  * empty. So a second reply does not compile, or is a use after move that tools report.
  *
  * A call that is destroyed without a reply fails at its caller with ENOMSG. A oneway has no reply:
- * reply() and fail() have the error EINVAL. It holds up later oneways to the same object until it
- * is destroyed.
+ * reply() and fail() have the error EINVAL. A oneway delays later oneways to the same object until
+ * it is destroyed.
  *
- * A moved-from call is empty: operator bool is false, and all other functions need one that is not.
+ * A moved-from call is empty: operator bool is false, and all other functions must not be called.
  */
 class call {
 public:
@@ -34,7 +34,7 @@ public:
 	}
 	~call()
 	{
-		/* Most are moved from. */
+		/* Most calls are moved from. */
 		if (raw)
 			c::ipc_call_unref(raw);
 	}
@@ -46,10 +46,10 @@ public:
 	bool is_oneway() const noexcept { return c::ipc_call_is_oneway(raw) == 1; }
 
 	/*
-	 * Ends the call with a reply. If the reply cannot be sent, the caller gets that error, and so
-	 * does this function: for example EMSGSIZE, ENOSPC or EMFILE. A reply without entries
-	 * that is made in the handler is sent when the handler returns; what fails then, the
-	 * caller alone gets. If nobody waits any more, the reply is dropped.
+	 * Ends the call with a reply. If the reply cannot be sent, both the caller and this
+	 * function get the error, for example EMSGSIZE, ENOSPC or EMFILE. A reply without entries
+	 * that the handler makes is sent when the handler returns; only the caller gets an error
+	 * then. If the caller no longer waits, the reply is dropped.
 	 */
 	outcome<void> reply(const message &m) && { return std::move(*this).reply_raw(*m.c_ptr()); }
 	outcome<void> reply(std::string_view bytes = {}) &&
@@ -101,8 +101,8 @@ public:
 	}
 
 	/*
-	 * Calls function() once, on a serving thread, when nobody waits for the reply any more. The
-	 * registration ends with the call. ECANCELED: nobody waits already.
+	 * Calls function() once, on a serving thread, when the caller has stopped waiting for the
+	 * reply. The registration ends with the call. ECANCELED: the caller has already stopped.
 	 */
 	template <typename F> [[nodiscard]] outcome<slot> on_cancel(F function)
 	{
@@ -169,13 +169,13 @@ inline options &options::parent(const call &parent)
 /* --- Objects ---------------------------------------------------------------------- */
 
 /*
- * What serves an object of bytes: derive from it.
+ * The base class for servers of objects of bytes.
  *
- * serve() runs on a serving thread, on several at once if several threads serve. It replies with
+ * serve() runs on a serving thread, concurrently if several threads serve. It replies with
  * `std::move(call).reply()`, or moves the call elsewhere and returns. If it throws an error, or
- * returns one with IPC_RESULTS, and the call has no reply, the caller gets that error;
+ * returns an error with IPC_RESULTS, and the call has no reply, the caller gets that error;
  * std::bad_alloc arrives as ENOMEM. Other exceptions arrive as the error "ipc.Unhandled", without
- * their text, which may be nobody else's business.
+ * their text, which may be confidential.
  */
 class service {
 public:
@@ -184,8 +184,8 @@ public:
 
 	/*
 	 * Serves a stream that a client opens with the number of a method. It uses the stream until
-	 * it returns, keeps a copy, or sets functions: see class stream. An error ends the stream. Only
-	 * a service whose has_streams() returns true gets any.
+	 * it returns, keeps a copy, or sets functions: see class stream. An error ends the stream.
+	 * It is called only if has_streams() returns true.
 	 */
 	virtual outcome<void> serve_stream(stream s, std::uint32_t)
 	{
@@ -198,9 +198,9 @@ public:
 };
 
 /*
- * An object that others may call. Copies are the same object. It lives as long as there are
- * copies here, or proxies in other processes; then its service is destroyed, on the thread
- * that dropped the last one. It ends with its connection.
+ * An object that other processes may call. Copies are the same object. It lives while there are
+ * copies here or proxies in other processes. Then its service is destroyed: on the thread that
+ * dropped the last copy, or on a serving thread. It ends with its connection.
  */
 class object : public detail::counted_object {
 public:
@@ -217,8 +217,8 @@ public:
 
 	explicit object(c::ipc_object *owned) noexcept : counted(owned) {}
 
-	/* Who uses it now: how many proxies of others and messages with it; messages to it that
-	 * are not finished; death watches. */
+	/* Counts its users: proxies in other processes and messages with it; unfinished messages to
+	 * it; death watches. */
 	struct usage {
 		unsigned int refs, pending, watches;
 	};

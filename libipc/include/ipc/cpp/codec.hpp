@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What generated code packs and unpacks small messages with, of <ipc/cpp/protobuf.hpp>; for C
- * <ipc/codec.h> is the same, which needs protobuf-c. Nothing here is for programs.
+ * Packing and unpacking of small messages in generated code, of <ipc/cpp/protobuf.hpp>. Programs
+ * must not use it. <ipc/codec.h> is the equivalent for C and protobuf-c.
  *
- * A message of single numbers, strings and bytes has a codec, which uses what protobuf's classes have
- * for programs. It reads and writes the fields one behind the other, in the order of their numbers,
- * as every implementation of protobuf writes them. The bytes are a stranger's. At whatever is not
- * expected it ends without a result, and protobuf decides about the message, errors included.
+ * A message of single numbers, strings and bytes has a codec, which uses only the public interface
+ * of protobuf's classes. It reads and writes the fields in the order of their numbers, as every
+ * implementation of protobuf writes them. The received bytes are not trusted. If they have an
+ * unexpected form, the codec fails, and protobuf parses the message and reports errors.
  */
 #ifndef IPC_CPP_CODEC_HPP
 #define IPC_CPP_CODEC_HPP
@@ -23,10 +23,10 @@ IPC_CPP_BEGIN
 
 namespace typed {
 
-/* The most bytes of a message that a codec packs or unpacks. */
+/* Maximum bytes of a message that a codec packs or unpacks. */
 inline constexpr std::size_t small = 1024;
 
-/* The most bytes of a field besides the contents of strings and bytes. */
+/* Maximum bytes of a field besides the contents of strings and bytes. */
 inline constexpr std::size_t field_max = 16;
 
 inline std::uint32_t little(std::uint32_t value)
@@ -99,7 +99,7 @@ inline std::size_t character_size(const unsigned char *c, std::size_t left) noex
 		return *c != 0;
 	if (*c < 0xe0)
 		return *c >= 0xc2 && follows(2) ? 2 : 0;
-	/* No longer forms, no surrogates, and nothing beyond U+10FFFF. */
+	/* Rejects overlong forms, surrogates, and characters beyond U+10FFFF. */
 	if (*c < 0xf0)
 		return !follows(3) || (*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ?
 			       0 : 3;
@@ -127,7 +127,7 @@ inline bool is_text(std::string_view text) noexcept
 
 /* --- Packing ----------------------------------------------------------------------- */
 
-/* Where the next field goes. There is space for all fields without their contents. */
+/* The address of the next field. There is space for all fields without their contents. */
 class packer {
 public:
 	packer(std::uint8_t *to, std::size_t size) noexcept : to(to), end(to + size) {}
@@ -144,10 +144,11 @@ public:
 		put(tag);
 		put_fixed(bits(value));
 	}
-	/* What proto3 does not send. Of a float it is one value alone, and not -0. */
+	/* The default value, which proto3 does not send. For a float it is +0 only, not -0. */
 	template <typename T> static bool is_zero(T value) noexcept { return !bits(value); }
 
-	/* False: they do not fit. fields is the number of this and of all later fields. */
+	/* Returns false if they do not fit. fields is the number of this and of all later
+	 * fields. */
 	bool bytes(std::size_t fields, std::uint32_t tag, std::string_view value) noexcept
 	{
 		std::size_t space = static_cast<std::size_t>(end - to) - fields * field_max;
@@ -159,7 +160,7 @@ public:
 		to += value.size();
 		return true;
 	}
-	/* Other text is looked at when the whole message is packed. */
+	/* Text that is not ASCII is checked when the whole message is packed. */
 	bool text(std::size_t fields, std::uint32_t tag, std::string_view value) noexcept
 	{
 		return is_ascii(value) && bytes(fields, tag, value);
@@ -193,7 +194,8 @@ private:
 
 /* --- Unpacking --------------------------------------------------------------------- */
 
-/* Where the next field is. Each function returns false if something else comes. */
+/* The address of the next field. Each function returns false if the field has an unexpected
+ * form. */
 class unpacker {
 public:
 	explicit unpacker(std::string_view from) noexcept
@@ -248,7 +250,8 @@ public:
 
 		if (!take_size(size))
 			return false;
-		/* Not assign(): mostly it has that size from the message before. */
+		/* Instead of assign(): the string usually has that size from the previous
+		 * message. */
 		value.resize(size);
 		std::memcpy(value.data(), at, size);
 		at += size;
@@ -293,9 +296,8 @@ private:
 };
 
 /*
- * The codec of a message; generated code has others, for the messages that have one. Each of these
- * ends with false where protobuf is to do it. take() sets all fields: m may be one that it made
- * before.
+ * The default codec of a message; generated code specializes it. Each function returns false if
+ * protobuf must do the work. take() sets all fields, so m may be reused from an earlier take().
  */
 template <typename T> struct codec {
 	static constexpr bool exists = false;

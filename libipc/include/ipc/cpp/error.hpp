@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Errors of <ipc/ipc.hpp>: class error, result<T>, and outcome<T>, which is one of the two.
- */
+/* Errors of <ipc/ipc.hpp>: class error, result<T>, and outcome<T>, which is T or result<T>. */
 #ifndef IPC_CPP_ERROR_HPP
 #define IPC_CPP_ERROR_HPP
 
@@ -22,9 +20,9 @@
 #include <ipc/cpp/c.hpp>
 
 /*
- * IPC_RESULTS: 1 if functions return result<T> in place of throwing. Without a setting, that is so
- * if the compiler has exceptions turned off. Sources of both kinds can be linked: the types
- * of each kind have names of their own.
+ * IPC_RESULTS: if 1, functions return result<T> instead of throwing. The default is 1 if the
+ * compiler has exceptions turned off. Sources of both kinds can be linked: the types of each kind
+ * have different symbol names.
  */
 #ifndef IPC_RESULTS
 #ifdef __cpp_exceptions
@@ -43,7 +41,7 @@
 
 IPC_CPP_BEGIN
 
-/* Who reports an error: see enum ipc_origin in <ipc/ipc.h>. */
+/* The origin of an error: see enum ipc_origin in <ipc/error.h>. */
 enum class origin {
 	here = c::IPC_ORIGIN_HERE,
 	bus = c::IPC_ORIGIN_BUS,
@@ -80,12 +78,12 @@ enum class errc {
  * An error, from this library or from a service. It is an exception, and a value that can be
  * stored and copied. Copies share their texts.
  *
- * code() is the errno: `e.code() == std::errc::timed_out`. <ipc/ipc.h> says what each errno means.
- * what() is for people, as ipc_error_text() writes it: a service can neither send commands to a
- * terminal nor fill a log. name(), message() and details() are what the service sent.
+ * code() is the errno: `e.code() == std::errc::timed_out`. <ipc/ipc.h> describes each errno. what()
+ * is for people, escaped by ipc_error_text(), so a service can neither send commands to a terminal
+ * nor fill a log. name(), message() and details() are unchanged from the service.
  *
- * A service makes one to report it: error("echo.Empty", "nothing to say") arrives with that
- * name and EREMOTEIO, error(ENOENT) with that errno.
+ * A service throws or returns an error to report it: error("echo.Empty", "no text") arrives with
+ * that name and EREMOTEIO, error(ENOENT) with that errno.
  */
 class error : public std::system_error {
 public:
@@ -118,7 +116,7 @@ public:
 	const std::string &details() const noexcept { return shared->details; }
 	int number() const noexcept { return shared->number; }
 
-	/* Who reports it; and with origin::behind, the errno behind it, positive, or 0. */
+	/* The origin; and with origin::behind, the underlying errno, positive, or 0. */
 	ipc::origin reported_by() const noexcept { return shared->from; }
 	int cause() const noexcept { return shared->cause; }
 
@@ -191,7 +189,7 @@ struct error_access {
 #if !IPC_RESULTS
 [[noreturn]] inline void raise(error e) { throw e; }
 #else
-/* What value() does without a value, where there are no exceptions. */
+/* Ends the program: value() without a value, if there are no exceptions. */
 [[noreturn]] inline void raise(const error &e)
 {
 	(void)e;
@@ -200,8 +198,8 @@ struct error_access {
 #endif
 
 /*
- * A value or an error. Callbacks and futures of IPC_RESULTS have it in any case; other functions
- * return outcome<T>.
+ * A value or an error. Callbacks and futures always get a result<T>; other functions return
+ * outcome<T>.
  *
  *	ipc::result<ipc::reply> r = ...;
  *	if (!r)
@@ -209,8 +207,8 @@ struct error_access {
  *	else
  *		use(r->data());
  *
- * operator bool and has_value() say whether it is a value. *, -> and error() need the matching
- * one. value() throws the error if it is one, and aborts where there are no exceptions.
+ * operator bool and has_value() are true for a value. * and -> require a value, and error() an
+ * error. If it is an error, value() throws it, or aborts if there are no exceptions.
  */
 template <typename T> class [[nodiscard]] result {
 public:
@@ -275,7 +273,7 @@ private:
 	std::shared_ptr<const ipc::error> failure;
 };
 
-/* What functions return that can fail: T, and failures throw an error; or with IPC_RESULTS,
+/* The return type of functions that can fail: T, and failures throw an error; or with IPC_RESULTS,
  * result<T>. */
 #if IPC_RESULTS
 template <typename T> using outcome = result<T>;
@@ -283,7 +281,6 @@ template <typename T> using outcome = result<T>;
 template <typename T> using outcome = T;
 #endif
 
-/* Programs need these only to write functions that work in both kinds of sources. */
 /* Pass errors that no caller sees to function, with a priority of syslog(3): see ipc_set_log(). Must
  * be called before the first connection is opened. */
 inline void set_log(std::function<void(int priority, const char *text)> function)
@@ -295,6 +292,7 @@ inline void set_log(std::function<void(int priority, const char *text)> function
 	c::ipc_set_log(kept ? log : nullptr, nullptr);
 }
 
+/* Programs need these only to write functions that work in both kinds of sources. */
 namespace detail {
 
 /* The end of a function that returns outcome<T>. */
@@ -362,7 +360,7 @@ __attribute__((cold, format(printf, 1, 2))) inline void log_exception(const char
 	print();
 }
 
-/* The same of a callback that is about a caller, or with pid 0 about nobody. */
+/* The same for a callback on behalf of a caller, or with pid 0 without a caller. */
 inline void log_callback(const char *callback, uid_t uid = 0, pid_t pid = 0) noexcept
 {
 	if (pid)
@@ -372,8 +370,8 @@ inline void log_callback(const char *callback, uid_t uid = 0, pid_t pid = 0) noe
 }
 
 /*
- * What a function returned or threw, as a result. log(), which calls log_exception(), runs for an
- * exception that is no ipc::error.
+ * Returns the value or exception of a function as a result. If the exception is no ipc::error,
+ * calls log(), which must call log_exception().
  */
 template <typename T, typename F, typename Log>
 result<T> catching(F &&function, Log log) noexcept
@@ -408,7 +406,7 @@ template <typename T, typename F> result<T> catching(F &&function) noexcept
 	return catching<T>(function, [] {});
 }
 
-/* Calls a callback below a frame of C. An exception is printed and goes no further. */
+/* Calls a callback below a frame of C. Logs an exception and does not propagate it. */
 template <typename F>
 void guarded(const char *callback, F &&function, uid_t uid = 0, pid_t pid = 0) noexcept
 {

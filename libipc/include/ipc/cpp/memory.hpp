@@ -10,8 +10,8 @@
 IPC_CPP_BEGIN
 
 /*
- * Memory that this process and others have mapped: what one writes, the others see. Its size never
- * changes. Copies are the same memory, which is unmapped here with the last of them. Any thread may
+ * Memory that several processes map. Each sees the writes of the others. Its size never changes.
+ * Copies are the same memory, which is unmapped in this process with the last copy. Any thread may
  * use it. Its users must synchronize access to the bytes themselves.
  *
  * It travels as a file descriptor: with_objects::put() and take_memory() send and receive a field of
@@ -19,7 +19,7 @@ IPC_CPP_BEGIN
  */
 class memory {
 public:
-	/* What others may do with it, and what is wanted of a received one. */
+	/* Access of receivers to created memory, and access that a receiver requests. */
 	enum access { read_only = 0, writable = IPC_MEMORY_WRITE };
 
 	/*
@@ -41,11 +41,11 @@ public:
 
 	/*
 	 * Maps memory that was received. A sender that may write can change the bytes at any time: copy
-	 * them before you check them, unless is_sealed(). Reading takes memory for pages that nobody
-	 * has touched before.
+	 * them before you check them, unless is_sealed(). The process that first touches a page
+	 * allocates it, even by reading.
 	 *
-	 *   EBADMSG  It is no memory file of fixed size.
-	 *   EPERM    writable is wanted, but the sender permits reading only.
+	 *   EBADMSG  The file is no memory file of fixed size.
+	 *   EPERM    Writing is requested, but the sender permits reading only.
 	 */
 	static outcome<memory> map(fd file, access wanted = read_only)
 	{
@@ -72,12 +72,13 @@ public:
 	std::size_t size() const noexcept { return c::ipc_memory_size(raw); }
 	std::string_view bytes() const noexcept { return { static_cast<const char *>(data()), size() }; }
 
-	/* Nobody can write to it any more, not here either. EBUSY: another process has it mapped for
-	 * writing; it is read-only here all the same. */
+	/* Seals the memory: from now on no process can write to it, including this process. EBUSY:
+	 * another process has it mapped for writing; in this process it is read-only
+	 * nevertheless. */
 	outcome<void> seal() const { return detail::check(c::ipc_memory_seal(raw)); }
 	bool is_sealed() const noexcept { return c::ipc_memory_is_sealed(raw) == 1; }
 
-	/* Another file descriptor of it, to be sent. */
+	/* A new file descriptor of the memory, for sending. */
 	outcome<fd> file() const
 	{
 		int copy = ::fcntl(c::ipc_memory_get_fd(raw), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of generated code, of <ipc/cpp/protobuf.hpp>: with objects, files and memory, and how they
- * become bytes.
+ * Messages of generated code, of <ipc/cpp/protobuf.hpp>: objects, files and memory in messages, and
+ * the conversion to bytes.
  */
 #ifndef IPC_CPP_OBJECTS_HPP
 #define IPC_CPP_OBJECTS_HPP
@@ -15,10 +15,10 @@
 
 IPC_CPP_BEGIN
 
-/* In the place of ipc.None. */
+/* Stands for ipc.None. */
 struct no_message {};
 
-/* A request of that type, which is not looked at. */
+/* A request of that type, which is not examined. */
 struct ignored {
 	bool ParseFromArray(const void *, int) { return true; }
 };
@@ -32,8 +32,9 @@ struct ignored {
  *	request->set_name("me");
  *	request.put(*request->mutable_member(), object);
  *
- * Received, take(), take_fd() and take_memory() give out what came in a field, once. What is not taken
- * is released with the message. put() and take() fail as received::take_proxy() does.
+ * In a received message, take(), take_fd() and take_memory() move the content of a field out, once.
+ * Objects and files that are not taken are released with the message. put() and take() fail as
+ * received::take_proxy() does.
  *
  * One thread at a time uses a message.
  */
@@ -65,7 +66,8 @@ public:
 		out.add(tags, std::move(file));
 	}
 
-	/* A field of type ipc.Memory gets a file descriptor of the memory: EMFILE, if there is none. */
+	/* Puts a file descriptor of the memory into a field of type ipc.Memory. EMFILE: this
+	 * process cannot open more files. */
 	template <typename Field> outcome<void> put(Field &field, const memory &m)
 	{
 		outcome<fd> copy = m.file();
@@ -114,7 +116,7 @@ public:
 	/*
 	 * The memory in a field of type ipc.Memory: see memory::map().
 	 *
-	 *   EMSGSIZE  The files of the message have more than 1 GiB.
+	 *   EMSGSIZE  The files of the message are larger than 1 GiB together.
 	 *   ENOENT    The field is empty, or it was taken.
 	 */
 	template <typename Field>
@@ -141,7 +143,7 @@ public:
 private:
 	friend struct typed_access;
 
-	/* Whether the message may have a file of so many bytes beside the others. */
+	/* Whether the message may have another file of that size. */
 	bool count(std::uint64_t size) const
 	{
 		if (size > left)
@@ -154,7 +156,7 @@ private:
 	message out;
 	std::uint64_t tags = 0;
 	mutable std::uint64_t left = IPC_MESSAGE_MAX;
-	/* Where the objects are: the request of a call, or what owned holds. */
+	/* The owner of the objects: the request of a call, or owned. */
 	const received *in = nullptr;
 	std::shared_ptr<const received> owned;
 };
@@ -203,7 +205,7 @@ struct typed_access {
 		{
 			if (!typed::codec<T>::exists || size > sizeof(block) || !put(m)) {
 				pack(m);
-				/* Mostly one look at all bytes suffices. */
+				/* Fast path: a single check of all bytes usually suffices. */
 				valid = typed::is_ascii(bytes()) || detail::has_valid_text(m);
 			}
 		}
@@ -220,7 +222,7 @@ struct typed_access {
 		bool is_valid() const noexcept { return __builtin_expect(valid, 1); }
 
 	private:
-		/* The size is another if there is more in the message than the codec knows. */
+		/* The size differs if the message has fields that the codec does not know. */
 		template <typename T> bool put(const T &m)
 		{
 			typed::packer out(block, sizeof(block));
@@ -242,7 +244,7 @@ struct typed_access {
 		std::uint8_t block[typed::small];
 	};
 
-	/* What function(message) would return, as a failure. */
+	/* An error with the return type of function(message). */
 	template <typename R, typename T> static __attribute__((noinline)) R invalid(const T &m)
 	{
 		error e(EINVAL, m.GetTypeName() + ": a string is not UTF-8, or has a NUL byte");
@@ -280,7 +282,7 @@ struct typed_access {
 		return function(std::move(copy));
 	}
 
-	/* False: protobuf is to do it. */
+	/* Returns false if protobuf must do it. */
 	template <typename T> static bool take(T &m, std::string_view bytes)
 	{
 		typed::unpacker in(bytes);
@@ -316,12 +318,12 @@ struct typed_access {
 		return send(0, m, [&](message out) { return std::move(c).reply(out); });
 	}
 
-	/* --- Calls of bytes alone, whose replies are parsed where they lie --- */
+	/* --- Calls without objects, whose replies are parsed in place --- */
 
 	template <typename T>
 	static constexpr bool is_bytes = std::is_base_of_v<google::protobuf::MessageLite, T>;
 
-	/* No exception goes through C. Protobuf has those of memory. */
+	/* Exceptions must not pass through C. Protobuf throws if memory is exhausted. */
 	template <typename T>
 	static int look(const void *data, std::size_t size, void *m) noexcept
 	{
@@ -355,7 +357,7 @@ struct typed_access {
 		out.data = bytes.bytes().data();
 		out.size = bytes.bytes().size();
 		r = c::ipc_raw_call_look(p.c_ptr(), &out, with.c_ptr(), look<Reply>, &got, &e);
-		/* Where this throws, got is what is returned: nothing moves it. */
+		/* If this throws, got is returned unchanged. */
 #if IPC_RESULTS
 		if (r < 0)
 			return detail::fail<Reply>(r, &e);

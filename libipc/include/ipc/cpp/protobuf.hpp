@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of protoc --ipc_out=lang=cpp use, and what their users see of it: call_for,
- * with_objects, typed_service. Messages are protobuf's C++ classes; the program links libprotobuf.
- * The other names in ipc::typed are for generated code alone.
+ * Support for the files of protoc --ipc_out=lang=cpp. Programs use only call_for, with_objects and
+ * typed_service; all other names in ipc::typed are for generated code. Messages are protobuf's C++
+ * classes, so the program must link libprotobuf.
  *
  * A received message that does not match its type, or nests deeper than 100, fails with EBADMSG. A
  * message to send with a string that is not UTF-8 or has a NUL byte fails with EINVAL; the lite
  * runtime of protobuf cannot tell. Unlike generated C, this code does not limit the memory that a message takes when it is parsed: for
  * objects, ipc_object_set_limits() limits the size of a request.
  *
- * Option timeout_ms of a method is the time limit where the call's options have none. It
- * goes before the one of proxy::set_timeout().
+ * If the options of a call have no time limit, option timeout_ms of the method applies. It precedes
+ * proxy::set_timeout().
  */
 #ifndef IPC_CPP_PROTOBUF_HPP
 #define IPC_CPP_PROTOBUF_HPP
@@ -40,9 +40,9 @@ struct method {
 /* --- Calls ---------------------------------------------------------------------------------- */
 
 /*
- * A call of a method, of which the reply is still to come. As class call: it moves, reply() and
- * fail() consume it, and without either the caller gets ENOMSG. -> has what a call says of its
- * caller, its time and its cancellation.
+ * A call of a method without a reply yet. Like class call, it can only be moved, reply() and fail()
+ * consume it, and without either the caller gets ENOMSG. -> gives access to the caller, the
+ * deadline and the cancellation.
  */
 template <typename Reply> class call_for {
 public:
@@ -52,7 +52,8 @@ public:
 	call *operator->() noexcept { return &held; }
 	explicit operator bool() const noexcept { return static_cast<bool>(held); }
 
-	/* Of type Reply; without an argument if the method has no reply. See call::reply(). */
+	/* The argument has the type Reply; no argument if the method has no reply. See
+	 * call::reply(). */
 	outcome<void> reply(const Reply &m) && { return typed_access::reply(std::move(held), m); }
 	outcome<void> fail(const error &e) && { return std::move(held).fail(e); }
 
@@ -89,10 +90,11 @@ public:
 	stream_handler(const stream_handler &) = delete;
 	~stream_handler() { innermost = outer; }
 
-	/* The last copy of the server's end went on the thread of the handler. */
+	/* The handler's thread dropped the last copy of the server's end. */
 	bool has_released() const noexcept { return is_released; }
 
-	/* The last copy of a server's end goes. False: its handler does not run on this thread. */
+	/* The last copy of a server's end is dropped. Returns false if its handler does not run on
+	 * this thread. */
 	static bool release(const stream &s) noexcept
 	{
 		stream_handler *h = innermost;
@@ -115,11 +117,12 @@ private:
 } // namespace typed
 
 /*
- * One end of a stream of a method: this end sends Out and receives In, of which one may be
- * no_message. Copies are the same end. -> has what every stream has, such as cancel().
+ * An end of a stream of a method: it sends Out and receives In, either of which may be no_message.
+ * Copies are the same end. -> gives access to the functions of all streams, such as cancel().
  *
- * A server's end that the handler does not give away ends when the handler returns or throws. Else
- * end(), reply() or fail() must end it: if the last copy goes without, the client gets ENOMSG.
+ * A server's end that the handler does not give away ends when the handler returns or throws.
+ * Otherwise end(), reply() or fail() must end it: if the last copy is dropped before, the client
+ * gets ENOMSG.
  */
 template <typename Out, typename In> class stream_of {
 public:
@@ -152,7 +155,7 @@ public:
 		});
 	}
 
-	/* The next message; nothing at the end. Objects in it are valid until the next receive().
+	/* The next message; empty at the end. Objects in it are valid until the next receive().
 	 * EBADMSG: it does not match its type. See stream::receive(). */
 	outcome<std::optional<In>> receive(time_limit wait = never) const
 	{
@@ -175,8 +178,8 @@ public:
 		return m;
 	}
 
-	/* For a client of a method with one reply: end the requests, and wait for the reply. ENOMSG:
-	 * the server ended the stream without one. */
+	/* For a client of a method with one reply: end the requests, and wait for the reply.
+	 * ENOMSG: the server ended the stream without a reply. */
 	outcome<In> finish(time_limit wait = never) const
 	{
 #if IPC_RESULTS
@@ -221,7 +224,7 @@ private:
 		end_of(const end_of &) = delete;
 		~end_of()
 		{
-			/* It may be over. */
+			/* The stream may have ended. */
 			if (is_served && !typed::stream_handler::release(s))
 				c::ipc_stream_fail(s.c_ptr(), -ENOMSG, nullptr, nullptr);
 		}
@@ -300,7 +303,7 @@ template <typename Reply> outcome<Reply> unserved(const char *path)
 	return detail::fail<Reply>(error(EOPNOTSUPP, std::string(path) + " is not served"));
 }
 
-/* Calls function(const call &), and replies with what it returns. */
+/* Calls function(const call &), and replies with its result. */
 template <typename Reply, typename F> outcome<void> reply_with(call_for<Reply> c, F function)
 {
 #if IPC_RESULTS
@@ -341,8 +344,8 @@ private:
 };
 
 /*
- * The same of a type that has a codec. The thread keeps one for its next call, whose strings then
- * have their memory already.
+ * The same for a type with a codec. The thread keeps a message for its next call, to reuse the
+ * memory of its strings.
  */
 template <typename T> class kept_request {
 public:
@@ -356,7 +359,8 @@ public:
 	{
 		static thread_local thread_end end;
 
-		/* What protobuf parsed may have unknown fields, which a codec would not clear. */
+		/* A message parsed by protobuf may have unknown fields, which a codec would not
+		 * clear. */
 		if (is_small && !spare && !is_ending)
 			spare = m.release();
 	}
@@ -378,7 +382,7 @@ private:
 		}
 	};
 
-	/* They are there after thread_end too: static destructors may serve calls. */
+	/* They outlive thread_end too: static destructors may serve calls. */
 	static inline thread_local T *spare = nullptr;
 	static inline thread_local bool is_ending = false;
 
@@ -398,7 +402,8 @@ outcome<void> serve(call &&c, const char *path, F function)
 	if constexpr (std::is_void_v<Request>) {
 		return function(call_for<Reply>(std::move(c)));
 	} else {
-		/* Its objects stay where they are while the handler runs, whoever has the call. */
+		/* The request's objects stay in place while the handler runs, even if it moves the
+		 * call away. */
 		const std::conditional_t<typed_access::is_bytes<Request>, const request &, request> from =
 			c.request();
 		request_of<Request> m;
@@ -426,7 +431,7 @@ outcome<void> serve_oneway(call c, const char *path, F function)
 	}
 }
 
-/* A method with streams is opened and not called. */
+/* A method with streams must be opened instead of called. */
 inline outcome<void> serve_called(call c, const char *path)
 {
 	return std::move(c).fail(error(EPROTO, std::string(path) + " has streams"));
@@ -439,7 +444,7 @@ outcome<void> serve_requests(stream s, F function)
 	return stream_of<Reply, Request>::serve(s, std::move(function));
 }
 
-/* One request, which comes as the first message, and a stream of replies. */
+/* A single request, as the first message, and a stream of replies. */
 template <typename Request, typename Reply, typename F>
 outcome<void> serve_replies(stream s, const char *path, F function)
 {
@@ -470,7 +475,7 @@ outcome<void> serve_replies(stream s, const char *path, F function)
 			detail::log_exception("ipc: %s (uid %u, pid %d)", path, from.uid(), from.pid());
 		});
 
-		/* If the stream is over, nobody wants to know. */
+		/* If the stream has ended, the error has no receiver. */
 		if (!r)
 			(void)detail::catching<void>([&] { return from.fail(r.error()); });
 	};
@@ -486,7 +491,7 @@ outcome<void> serve_replies(stream s, const char *path, F function)
 
 /* --- Calling -------------------------------------------------------------------------------- */
 
-/* With the time limit of the method, if they have none. */
+/* The options, with the time limit of the method unless they have their own. */
 inline options limited_by(const method &to, options with)
 {
 	if (to.timeout_ms && !with.has_timeout())
@@ -560,7 +565,7 @@ outcome<Reply> call(const proxy &p, const method &to, const M &m, const options 
 template <typename M>
 outcome<void> send(const proxy &p, const method &to, const M &m, const options &with)
 {
-	/* The time limit of a oneway is that for space, and no method's. */
+	/* The time limit of a oneway is for space only: the method's does not apply. */
 	return typed_access::send(to.code, m, [&](const message &out) { return p.oneway(out, with); });
 }
 
@@ -603,8 +608,8 @@ outcome<stream_of<Request, Reply>> open(const proxy &p, const method &to, const 
 #endif
 }
 
-/* The server may have ended the stream already. What it sent can be received; if it died, the first
- * receive says so. */
+/* The server may have ended the stream already. Its messages can still be received; if it died, the
+ * first receive fails. */
 inline int end_requests(const stream &s)
 {
 	int r = c::ipc_stream_end(s.c_ptr());
@@ -612,7 +617,7 @@ inline int end_requests(const stream &s)
 	return r == -EOWNERDEAD ? 0 : r;
 }
 
-/* The one request of a method with a stream of replies. */
+/* The single request of a method with a stream of replies. */
 template <typename Reply, typename M>
 outcome<void> send_only(const stream_of<no_message, Reply> &to, const M &m, time_limit wait)
 {
@@ -629,7 +634,8 @@ outcome<void> send_only(const stream_of<no_message, Reply> &to, const M &m, time
 	return detail::check(end_requests(*to.operator->()));
 }
 
-/* One request, and a stream of replies. The stream is canceled if the request cannot be sent. */
+/* A single request, and a stream of replies. The stream is canceled if the request cannot be
+ * sent. */
 template <typename Reply, typename M>
 outcome<stream_of<no_message, Reply>> open_with(const proxy &p, const method &to, const M &m,
 						const options &with)
@@ -666,7 +672,7 @@ outcome<void> open_async(const proxy &p, const method &to, F function, const opt
 		limited_by(to, with));
 }
 
-/* A thread that serves sends the request, so that does not wait for space: EAGAIN. */
+/* A serving thread sends the request, which must not wait for space: EAGAIN. */
 template <typename Reply, typename M, typename F>
 outcome<void> open_with_async(const proxy &p, const method &to, M m, F function, const options &with)
 {
