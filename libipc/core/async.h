@@ -9,7 +9,7 @@
 #include "call.h"
 #include "request.h"
 
-/* Of a call whose program has a handle. */
+/* The slot of a call, if the program has a handle. */
 struct async_slot {
 	struct ipc_slot base;
 	struct slot_frame frame;	/* while the program is called back */
@@ -38,7 +38,7 @@ struct async {
 /*
  * Sends a call whose end is handled by a copy of the model. The call is made for
  * options->parent, or if that is NULL for the call that this thread serves, if any. options may
- * be NULL. *ret_slot is set before the call can end. On failure nothing was sent, and the
+ * be NULL. *ret_slot is set before the call can end. On failure the call was not sent, and the
  * caller may send it again.
  */
 int request_async(struct request *request, const struct async *model,

@@ -72,7 +72,7 @@ bool backlog_run(struct thread *t)
 	ipc_unlock(ipc);
 	if (!work)
 		return false;
-	/* It may take long, and the rest is for others then. */
+	/* The work may take long, so another thread must do the rest. */
 	if (more && pool_serves(ipc))
 		device_wake(&ipc->device);
 	work->run(t, work);
@@ -140,8 +140,8 @@ int backlog_make_fd(struct ipc *ipc)
 	return r;
 }
 
-/* Both fds in one. A thread that waits for a stream polls the device's alone: it leaves the
- * backlog to others. */
+/* An epoll fd of both fds. A thread that waits for a stream polls only the device's fd, because it
+ * leaves the backlog to other threads. */
 static int make_all_locked(struct ipc *ipc)
 {
 	struct epoll_event event = { .events = EPOLLIN };

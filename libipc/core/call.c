@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a handler does with its call: reply, keep it, find out who calls. See call.h;
- * the functions for programs are in ipc.h.
+ * Functions of handlers: reply to the call, keep it, identify the caller. See call.h; the functions
+ * for programs are in ipc.h.
  *
  * A reply of the handler that is running stays with its thread (thread_stash()) and is sent
  * with the thread's next exchange. A reply from elsewhere is sent at once. So is a reply with
@@ -177,7 +177,7 @@ struct ipc_call *ipc_call_ref(struct ipc_call *call)
 	return call;
 }
 
-/* Nobody holds the call any more, so the library replies. */
+/* The last reference is gone, so the library replies. */
 static void call_reply_last(struct ipc_call *call, int code)
 {
 	/* This can only fail if the caller is gone, or in a forked child. */
@@ -264,7 +264,7 @@ void call_end(struct thread *t, struct ipc_call *call, int r, struct ipc_call *o
 {
 	bool last;
 
-	/* Others that have it may be beginning to watch it now. */
+	/* Other threads with references may be starting to watch it now. */
 	last = atomic_load_explicit(&call->refs, memory_order_acquire) == 1;
 	if (last && unlikely(call->watched))
 		last = call_unwatch_last(call);

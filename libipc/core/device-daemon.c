@@ -28,7 +28,7 @@ unsigned int daemon_forks;
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 static int forks_error;
 
-/* What the calling thread waits for may be ended by a signal. */
+/* A signal may end waits of the calling thread. */
 static __thread bool interruptible;
 
 static void count_fork(void)
@@ -125,7 +125,7 @@ static void set_bit(uint64_t *words, unsigned int bit)
 	__atomic_fetch_or(&words[bit / 64], 1ULL << bit % 64, __ATOMIC_SEQ_CST);
 }
 
-/* The daemon is to look at this client. */
+/* Makes the daemon examine this client. */
 static void ring(const struct daemon_link *link)
 {
 	struct ipcbusd_bell *bell = link->bell;
@@ -146,7 +146,8 @@ static void ring_slot(const struct daemon_link *link, unsigned int number)
 	ring(link);
 }
 
-/* Says to the daemon that a signal came, which ends the ioctl. False: it is this thread's turn. */
+/* Reports a signal to the daemon, which ends the ioctl. Returns false if the daemon
+ * has already returned the slot. */
 static bool pass_signal(struct daemon_link *link, unsigned int number)
 {
 	uint32_t *word = &slot_at(link, number)->state;
@@ -161,7 +162,7 @@ static bool pass_signal(struct daemon_link *link, unsigned int number)
 	return true;
 }
 
-/* The next time to look whether the daemon is gone: in a second. */
+/* Sets the time of the next check if the daemon is gone: in a second. */
 static void look_later(struct daemon_thread *thread)
 {
 	clock_gettime(CLOCK_MONOTONIC, &thread->look);
@@ -175,8 +176,8 @@ static bool waits_for_event(const struct ipcbusd_slot *slot)
 	return slot->cmd == IPCBUS_IOC_EXCHANGE && x->flags & IPCBUS_WAIT;
 }
 
-/* Until the daemon gives the slot back, or it is time to look whether it is gone. Returns -EINTR
- * for a signal, and where one may have come. */
+/* Sleeps until the daemon returns the slot, or until the next check if it is gone is due. Returns
+ * -EINTR after a signal, or if a signal may have been missed. */
 static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t state)
 {
 	struct daemon_thread *thread = &link->thread[number];
@@ -186,8 +187,8 @@ static int slot_sleep(struct daemon_link *link, unsigned int number, uint32_t st
 	if (state != sleeps && !__atomic_compare_exchange_n(word, &state, sleeps, false,
 							    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return 0;
-	/* With a time limit the kernel does not restart it after a signal. One that is absolute,
-	 * and the same for all waits of a second, costs least. */
+	/* With a time limit the kernel does not restart the wait after a signal. An absolute limit
+	 * that all waits of a second share costs least. */
 	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, sleeps, &thread->look, NULL,
 		     FUTEX_BITSET_MATCH_ANY))
 		return 0;
@@ -390,9 +391,9 @@ static int move_message(struct ipcbus_send *send, uint8_t *to)
 /* --- Numbers of an earlier daemon ---------------------------------------------------- */
 
 /*
- * Numbers of buffers and calls that the library has from an earlier daemon must mean nothing to a
- * later one. Each number carries the tag of its daemon, in bits that the driver does not use: a
- * buffer in those above its place in the region, a call in those above its count.
+ * Numbers of buffers and calls of an earlier daemon must be invalid for a later daemon. Each number
+ * carries the tag of its daemon, in bits that the driver does not use: in a buffer above its offset
+ * in the region, in a call above its count.
  */
 #define BUFFER_TAG_SHIFT	24
 #define CALL_TAG_SHIFT		56
@@ -448,8 +449,8 @@ static int untag_plain(const struct daemon_link *link, unsigned long request, vo
 /* --- Ioctls ------------------------------------------------------------------------ */
 
 /*
- * A thread that is inside sees one daemon. It says that it is inside before it looks at gone, and
- * daemon_reopen() sets gone before it looks who is inside.
+ * The daemon must not change while a thread is inside. The thread first sets inside, then reads
+ * gone. daemon_reopen() first sets gone, then reads inside of all threads.
  */
 static int enter(struct daemon_link *link, unsigned int number, uint64_t generation)
 {
@@ -493,7 +494,7 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	if (!x->release_count)
 		x->release = 0;
 	size = moved_size(&x->send) + ids;
-	/* Parts are to be moved even if all of them are empty. */
+	/* Parts must be moved even if all of them are empty. */
 	if (!size && !(x->send.flags & IPCBUS_SEND_IOV))
 		return 0;
 	to = reserve(link, thread, size);
@@ -509,7 +510,7 @@ static int exchange_in(struct daemon_link *link, struct daemon_thread *thread,
 	return move_message(&x->send, to + ids);
 }
 
-/* Events that follow the first one come into the rest of the slot, if there are not too many. */
+/* Maximum of further events, which the daemon writes into the rest of the slot. */
 #define MAX_MORE                                                                            \
 	((sizeof(((struct ipcbusd_slot *)0)->space) - sizeof(struct ipcbus_exchange)) /     \
 	 sizeof(struct ipcbus_event))
@@ -596,7 +597,7 @@ int daemon_ioctl_of(struct daemon_link *link, uint64_t generation, unsigned long
 	unsigned int number;
 	int r;
 
-	/* As the driver says to a child. */
+	/* The same error as the driver's in a forked child. */
 	if (link->forks != daemon_forks)
 		return -ECHILD;
 	if (__atomic_load_n(&link->gone, __ATOMIC_RELAXED))
@@ -666,7 +667,7 @@ bool daemon_is_gone(struct daemon_link *link)
 	return gone;
 }
 
-/* The lock is held during the ioctl, so that a later change does not overtake an earlier one. */
+/* The lock is held during the ioctl, to keep changes in order. */
 static int change_poll(struct daemon_link *link, unsigned int add, unsigned int remove)
 {
 	unsigned int old = __atomic_load_n(&link->polls, __ATOMIC_RELAXED), polls, number;

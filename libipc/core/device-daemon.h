@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus that ipcbusd runs: what device.c calls in the place of the kernel. The protocol is
- * in ipcbus-daemon.h.
+ * Access to ipcbusd, which device.c calls instead of the kernel. The protocol is in
+ * ipcbus-daemon.h.
  *
- * A link is one connection. All functions may be called by several threads at once.
+ * A link is a connection. Unless noted, any number of threads may call each function at once.
  */
 #ifndef IPC_DEVICE_DAEMON_H
 #define IPC_DEVICE_DAEMON_H
@@ -18,21 +18,23 @@ struct daemon_link;
 int daemon_open(const char *path, struct daemon_link **ret_link);
 /* Maps a region of that size for reading. Returns 0 or -errno. */
 int daemon_map(struct daemon_link *link, size_t size, const void **ret_region);
-/* An fd of the text of one of the driver's files in debugfs, or -errno. Needs no link. */
+/* Returns an fd with the text of a file that the driver has in debugfs, or -errno. Needs no
+ * link. */
 int daemon_open_state(const char *path, const char *name);
-/* A forked child has the memory of neither; it passes mapped as false. */
+/* A forked child, which does not inherit the mappings, must pass mapped as false. */
 void daemon_close(struct daemon_link *link, bool mapped);
 
 /* An ioctl of ipcbus.h. Returns its result, as 0 or -errno; waits as it does. */
 int daemon_ioctl(struct daemon_link *link, unsigned long request, void *arg);
-/* The same, if the link's generation is still this one, else -ECONNRESET. 0 is any. */
+/* The same, but fails with -ECONNRESET if the link has another generation. 0 matches all
+ * generations. */
 int daemon_ioctl_of(struct daemon_link *link, uint64_t generation, unsigned long request,
 		    void *arg);
 /* Ends the waits of all threads. Async-signal-safe. */
 void daemon_wake(struct daemon_link *link);
 
 /* The fd that is readable while an event is queued, or while a refused oneway may be sent
- * again; the link's. Only what daemon_set_poll() chose is reported. */
+ * again; the link's. Only conditions that daemon_set_poll() chose are reported. */
 int daemon_event_fd(const struct daemon_link *link);
 int daemon_writable_fd(const struct daemon_link *link);
 /* The fd that hangs up when the daemon is gone. */
@@ -42,10 +44,10 @@ bool daemon_is_gone(struct daemon_link *link);
 /* Reports events, and the end of a shortage of space if writable is true. */
 int daemon_set_poll(struct daemon_link *link, bool writable);
 /*
- * Connects a link whose daemon is gone to the daemon that listens at path now. The fds keep their
+ * Connects a link whose daemon is gone to the daemon that now listens at path. The fds keep their
  * numbers, and addresses in the old region stay valid. Waits until no thread is in an ioctl of the
- * old daemon. Ioctls fail with -ECONNRESET until daemon_resume(), which sets the generation, any
- * number that rises. One thread at a time.
+ * old daemon. Ioctls fail with -ECONNRESET until daemon_resume(), which sets the generation, an
+ * increasing number. Only one thread at a time may call it.
  */
 int daemon_reopen(struct daemon_link *link, const char *path);
 void daemon_resume(struct daemon_link *link, uint64_t generation);

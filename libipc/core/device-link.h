@@ -16,11 +16,11 @@
 #include "ipcbus.h"
 
 /* The send area: messages are sent from there, because the daemon has it mapped too. A thread takes
- * whole units of it. Memory that is not used costs nothing. */
+ * whole units of it. Unused memory is never allocated. */
 #define AREA_SIZE	(256UL << 20)
 #define UNIT		(64UL << 10)
 #define UNITS		(AREA_SIZE / UNIT)
-/* What a thread keeps for its next message. */
+/* Maximum bytes that a thread keeps for its next message. */
 #define KEEP		((4UL << 20) + UNIT)
 #define NO_SLOT		UINT_MAX
 
@@ -63,13 +63,14 @@ struct daemon_link {
 	bool gone;		/* the daemon is */
 	/* Since daemon_reopen(). They change only while gone is set and no thread is inside. */
 	uint64_t generation;	/* 0: the first daemon */
-	uint64_t tag;		/* of numbers of this daemon: 0 for the first one, else 1 to 255 */
+	uint64_t tag;		/* in numbers of this daemon: 0 for the first daemon, else 1 to
+	             		 * 255 */
 	uint64_t shift;		/* from offsets of this region to offsets of the first one */
 	void *first_region;
 	struct old_region *old_regions;
 };
 
-/* How often a process had forked before this one came of it, as a child of fork() counts. */
+/* Counts fork() along the ancestry of this process: incremented in each forked child. */
 extern unsigned int daemon_forks;
 /* Counts forks from now on. Returns 0 or -errno. */
 int daemon_count_forks(void);

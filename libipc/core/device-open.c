@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Links to ipcbusd begin and end, or continue with another daemon: see device-daemon.h.
+ * Opens and closes links to ipcbusd, and reconnects them to another daemon: see device-daemon.h.
  *
  * A link that continues keeps its fds and the addresses of its area and its bell. So a thread that
  * uses them at that moment, as daemon_wake() does in a signal handler, never finds them missing.
@@ -37,9 +37,9 @@ static void *map_growing(int fd, void *at, size_t size, int prot, int flags)
 }
 
 /*
- * Maps size bytes of a file, or of nothing if fd is -1, at an address or anywhere. Returns NULL
- * with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and allocates all pages
- * that may be accessed, or refuses the mapping (EAGAIN). So no page may be accessed until the
+ * Maps size bytes of a file, or anonymous memory if fd is -1, at an address or anywhere. Returns
+ * NULL with errno. After mlockall(MCL_FUTURE) the kernel locks each new mapping and allocates all
+ * pages that may be accessed, or refuses the mapping (EAGAIN). So no page may be accessed until the
  * mapping is unlocked.
  */
 static void *map(int fd, void *at, size_t size, int prot)
@@ -58,14 +58,14 @@ static void *map(int fd, void *at, size_t size, int prot)
 	}
 	if (memory == MAP_FAILED)
 		return NULL;
-	/* A child has no part in it. */
+	/* A forked child must not use it. */
 	madvise(memory, size, MADV_DONTFORK);
 	madvise(memory, size, MADV_DONTDUMP);
 	return memory;
 }
 
-/* Puts a mapping in the place of another one of the same size. Another thread that uses the place
- * meanwhile uses one of the two. */
+/* Replaces a mapping by another mapping of the same size. A concurrent access of another thread
+ * reaches either mapping. */
 static int move(void *memory, void *at, size_t size)
 {
 	if (!memory)
@@ -117,8 +117,8 @@ static int say_hello(struct daemon_link *link, const struct daemon_link *old)
 	r = map_shared(link, old);
 	if (r < 0)
 		return r;
-	/* The mapping of the area is what says to the daemon that this address space is there: a
-	 * child would have the file. */
+	/* Close the files, which a child would inherit: the daemon takes the mapping of the area as
+	 * proof that this address space exists. */
 	for (int i = 0; i < 2; i++) {
 		close(link->fds[i]);
 		link->fds[i] = -1;
@@ -152,7 +152,7 @@ static int open_link(const char *path, const struct daemon_link *old, struct dae
 		return r;
 	}
 	link->size = IPCBUSD_SEND_AREA + AREA_SIZE;
-	/* The daemon learns where it will be. */
+	/* Reserve the address, which the daemon must know. */
 	if (!old)
 		link->area = map(-1, NULL, link->size, PROT_NONE);
 	r = old || link->area ? say_hello(link, old) : -errno;
@@ -204,7 +204,7 @@ static bool is_inside(const struct daemon_link *link)
 	return false;
 }
 
-/* Threads that wait for the daemon look every second whether it is gone. */
+/* Threads that wait for the daemon check every second if it is gone. */
 static int wait_outside(const struct daemon_link *link)
 {
 	const struct timespec msec = { .tv_nsec = 1000000 };
@@ -217,7 +217,7 @@ static int wait_outside(const struct daemon_link *link)
 	return 0;
 }
 
-/* Gives the file an fd that may be in use. */
+/* Moves the file to the fd number to, which may be in use. */
 static int replace_fd(int *from, int to)
 {
 	while (dup3(*from, to, O_CLOEXEC) < 0)
@@ -239,7 +239,7 @@ static void take_slots(struct daemon_link *link)
 	pthread_mutex_unlock(&link->lock);
 }
 
-/* Takes over what the new link has. Its area and bell are in place already. */
+/* Moves the resources of the new link to link. Its area and bell are already in place. */
 static int take_over(struct daemon_link *link, struct daemon_link *new, struct old_region *old)
 {
 	int r;
@@ -309,7 +309,7 @@ bool daemon_is_old(const struct daemon_link *link, const void *at)
 	return false;
 }
 
-/* What the connection had is gone when this returns, as after close() of a device. */
+/* When this returns, the daemon has released the connection, as after close() of a device. */
 static void say_bye(struct daemon_link *link)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_BYE };

@@ -51,8 +51,8 @@ int socket_send(int socket, struct ipcbusd_message *message, const int *fd)
 }
 
 /*
- * A socket that connected has the address of the socket that listened, and the credentials of the
- * process that made that one.
+ * A connected socket has the address of the listening socket, and the credentials of the process
+ * that created the listening socket.
  */
 struct origin {
 	struct sockaddr_un address;
@@ -80,7 +80,7 @@ bool socket_is_of_bus(int fd, int socket)
 	       !memcmp(&origin, &bus, sizeof(bus));
 }
 
-/* What a message of n bytes says of itself. */
+/* Checks a message of n bytes. Returns its error, or 0. */
 static int judge(const struct ipcbusd_message *message, ssize_t n, const struct msghdr *msg)
 {
 	if (!n)

@@ -15,8 +15,8 @@ int socket_connect(const char *path);
 
 /* Sends a message, with the fd if that is not NULL. */
 int socket_send(int socket, struct ipcbusd_message *message, const int *fd);
-/* Waits for one message with up to four fds; those that did not come are -1. If it fails, none
- * is left open. An error that the message brings is the result. */
+/* Waits for a message with up to four fds; missing fds are set to -1. On failure no fd is left
+ * open. Returns the error in the message, if any. */
 int socket_receive(int socket, struct ipcbusd_message *message, int fds[4]);
 
 /*
@@ -25,8 +25,8 @@ int socket_receive(int socket, struct ipcbusd_message *message, int fds[4]);
  */
 bool socket_is_of_bus(int fd, int socket);
 
-/* Sends an administrator's message over a connection of its own, and puts the reply, with one fd
- * or none, in its place. */
+/* Sends an administrator's message over a new connection, and replaces it by the reply, which has
+ * at most one fd. */
 int socket_administer(const char *path, struct ipcbusd_message *message, int fds[4]);
 
 #endif /* IPC_DEVICE_SOCKET_H */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The one place that speaks to the driver: open, mmap, ioctl, poll. See device.h. Where the
- * bus is a daemon's, device-daemon.c does instead.
+ * Access to the driver: open, mmap, ioctl, poll. See device.h. On a bus of ipcbusd, calls
+ * device-daemon.c instead.
  *
- * What the driver writes into an event is trusted. A payload in the region is not,
- * and is not looked at here.
+ * The fields of an event are trusted, because the driver writes them. Payloads in the region are
+ * not, and are not read here.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,7 +35,7 @@ static int device_ioctl(const struct device *device, unsigned long request, void
 	return ioctl(device->fd, request, arg) < 0 ? -errno : 0;
 }
 
-/* The same for an operation that names a thing of one generation of the connection. */
+/* The same for an operation on a number that is valid only in this generation of the connection. */
 static int device_ioctl_of(const struct device *device, uint64_t generation, unsigned long request,
 			   void *arg)
 {
@@ -52,7 +52,7 @@ static int open_bus(struct device *device, const char *path)
 	device->fd = descriptor_move(open(path, O_RDWR | O_CLOEXEC));
 	if (device->fd >= 0)
 		return 0;
-	/* That is what open() says of a socket. */
+	/* open() of a socket fails with ENXIO. */
 	if (errno != ENXIO)
 		return -errno;
 	r = daemon_open(path, &device->link);
@@ -93,7 +93,7 @@ int device_open(struct device *device, const char *path, size_t region_size)
 		device->wake_fd = fcntl(device->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		r = device->wake_fd < 0 ? -errno : 0;
 	}
-	/* Anything but our device says ENOTTY here, before it is mapped. */
+	/* On any other device this fails with ENOTTY, before the region is mapped. */
 	if (r == 0)
 		r = device_ioctl(device, IPCBUS_IOC_INFO, &info);
 	if (r == 0)
@@ -134,7 +134,7 @@ int device_exchange(const struct device *device, uint64_t generation, struct ipc
 	x->size = sizeof(*x);
 	if (x->send.kind)
 		x->send.flags |= device->send_flags;
-	/* Left alone by the driver when it fails early. */
+	/* The driver does not set it if it fails early. */
 	x->event.stage = 0;
 	return device_ioctl_of(device, generation, IPCBUS_IOC_EXCHANGE, x);
 }
@@ -355,7 +355,7 @@ bool device_is_writable(const struct device *device)
 	return true;
 }
 
-/* The event need not be taken: the file is there for nothing else. */
+/* The event need not be taken, because the file is closed at once. */
 int device_wait_manager(const char *path, uint64_t timeout_usec)
 {
 	struct ipcbus_handle watch = { .size = sizeof(watch), .flags = IPCBUS_WATCH_MANAGER };
@@ -373,7 +373,7 @@ int device_wait_manager(const char *path, uint64_t timeout_usec)
 	return r;
 }
 
-/* The files of the default bus are in debugfs, those of a mounted one beside its "bus". */
+/* The files of the default bus are in debugfs, the files of a mounted bus beside its file "bus". */
 int device_open_state(const char *path, const char *name)
 {
 	char file[PATH_MAX];

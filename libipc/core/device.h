@@ -4,9 +4,10 @@
  * ipcbus.h.
  *
  * Only device.c calls the kernel for the device. Tests link fake-device.c instead. struct device
- * is all the state. A function takes no lock of the library; through ipcbusd it may take one of
- * the link (device-daemon.c). Unless a comment says otherwise, a function returns 0 or -errno and
- * does not wait for other processes. After the end of a daemon all fail with -ECONNRESET.
+ * has all of the state. A function takes no lock of the library; through ipcbusd it may take a lock
+ * of the link (device-daemon.c). Unless a comment says otherwise, a function returns 0 or -errno
+ * and does not wait for other processes. After the end of a daemon all functions fail with
+ * -ECONNRESET.
  */
 #ifndef IPC_DEVICE_H
 #define IPC_DEVICE_H
@@ -21,15 +22,16 @@
 
 struct daemon_link;
 
-/* One open device with its region. */
+/* An open device with its region. */
 struct device {
 	struct daemon_link *link; /* to ipcbusd, if that is the bus; NULL: the kernel's driver */
 	int fd;			/* readable when an event is queued */
 	int wake_fd;		/* a second fd of the same file, for device_wake() */
-	int poll_fd;		/* readable when one of polls is true; -1 until it is made */
+	int poll_fd;		/* readable if a condition of polls is true; -1 until it is
+	            		 * created */
 	unsigned int polls;	/* DEVICE_POLL_*, set by device_set_poll() */
 	atomic_bool is_lost;	/* between device_lose() and device_resume() */
-	const uint8_t *region;	/* the first one; offsets are from there */
+	const uint8_t *region;	/* the first region; base of all offsets */
 	size_t region_size;
 	uint32_t version;	/* IPCBUS_VERSION of the driver */
 	uint64_t features;	/* IPCBUS_FEATURE_* of the driver */
@@ -54,15 +56,16 @@ void device_close(struct device *device, bool mapped);
 
 /*
  * Releases buffers, sends, and waits for an event, in this order. Blocks as
- * IPCBUS_IOC_EXCHANGE does. The caller sets all fields of x but size. On failure nothing was sent;
- * x->event.stage says what was refused, and is 0 if the driver did not report it. Fails with
- * -ECONNRESET if generation is not that of device_resume().
+ * IPCBUS_IOC_EXCHANGE does. The caller sets all fields of x but size. On failure the message was
+ * not sent; x->event.stage is the stage of the failure, or 0 if the driver did not report it. Fails
+ * with -ECONNRESET if generation is not that of device_resume().
  */
 int device_exchange(const struct device *device, uint64_t generation, struct ipcbus_exchange *x);
 
-/* Of the calling thread, whether its waits for an event may miss no signal; also those of handlers
- * that run on it meanwhile, which do not have to. Through a daemon they then end where none came
- * too, at most once a second. Returns what it was. A forked child's is false. */
+/* Sets whether waits of the calling thread for an event must not miss a signal. This also affects
+ * waits of handlers that run on it in the meantime. Through a daemon, such waits may also end
+ * without a signal, at most once a second. Returns the previous value. It is false in a forked
+ * child. */
 bool device_set_interruptible(bool on);
 
 /*
@@ -77,11 +80,11 @@ int device_end_fd(const struct device *device);
 bool device_has_ended(const struct device *device);
 
 /*
- * Another daemon takes the place of one that has ended: reconnect.c. The first of these is called
- * under ipc->lock when the end is noticed, and from then on poll_fd is readable for timers alone.
- * device_reopen() connects and waits for the daemon, without locks. Ioctls work again after
- * device_resume(), under ipc->lock, which sets the generation: a number that rises. On failure
- * poll_fd does not report all that was chosen.
+ * Replaces a daemon that has ended: reconnect.c. device_lose() must be called under ipc->lock when
+ * the end is noticed. From then on poll_fd is readable only for timers. device_reopen() connects
+ * and waits for the daemon, without locks. Ioctls work again after device_resume(), under
+ * ipc->lock, which sets the generation: an increasing number. On failure poll_fd does not report
+ * all chosen conditions.
  */
 void device_lose(struct device *device);
 int device_reopen(struct device *device, const char *path);
@@ -89,15 +92,15 @@ int device_resume(struct device *device, uint64_t generation);
 /* Whether the address is in the region of an earlier daemon. Under ipc->lock. */
 bool device_is_old(const struct device *device, const void *at);
 
-/* What poll_fd can be readable for. */
+/* Conditions for which poll_fd can be readable. */
 #define DEVICE_POLL_EVENT	(1U << 0)	/* an event is queued */
 #define DEVICE_POLL_WRITABLE	(1U << 1)	/* a refused oneway may be sent again */
 /* device_poll_writable(): the other fd is readable. */
 #define DEVICE_POLL_OTHER	(1U << 2)
 
-/* Chooses what device->poll_fd is readable for, and makes that fd first if there is none.
- * The driver does no work for a connection whose polls are 0. The caller holds a lock
- * against other calls of this function. */
+/* Chooses the conditions for which device->poll_fd is readable, and creates the fd if needed. If
+ * polls is 0, the driver does no work for the connection. The caller must hold a lock against
+ * concurrent calls. */
 int device_set_poll(struct device *device, unsigned int polls);
 
 /* Whether the driver reports space since the last report or the last refused oneway. Each report of
@@ -105,7 +108,7 @@ int device_set_poll(struct device *device, unsigned int polls);
  * under the lock of device_set_poll(). */
 bool device_is_writable(const struct device *device);
 
-/* Blocks until an event is queued, poll_fd or one of two other fds (-1: none) is readable, or
+/* Blocks until an event is queued, poll_fd or either of two other fds (-1: none) is readable, or
  * the time is over. Returns the DEVICE_POLL_* that may be true, which may be none, or -EINTR. */
 int device_poll(const struct device *device, int other, int another, uint64_t timeout_usec);
 
@@ -126,17 +129,17 @@ int device_poll_writable(const struct device *device, int other, uint64_t timeou
 /* Blocks until the bus has a manager or the time is over. Opens the device at path for
  * that. Returns as device_poll(). */
 int device_wait_manager(const char *path, uint64_t timeout_usec);
-/* An fd of one of the driver's text files about the bus behind path, or -errno. */
+/* Returns an fd of a text file of the driver about the bus behind path, or -errno. */
 int device_open_state(const char *path, const char *name);
 
 /* Creates a node with the flags, cookie, policy and priority of *node; sets node->node. */
 int device_node_create(const struct device *device, struct ipcbus_node *node);
-/* Fails with -EBUSY if somebody refers to the node. */
+/* Fails with -EBUSY if the node is in use. */
 int device_node_destroy_idle(const struct device *device, uint64_t node);
-/* Whoever refers to it. */
+/* Destroys the node even if it is in use. */
 int device_node_destroy(const struct device *device, uint64_t node);
 int device_set_manager(const struct device *device, uint64_t node);
-/* Fills in who refers to info->node, a node of this connection. */
+/* Counts the users of info->node, a node of this connection. */
 int device_node_info(const struct device *device, struct ipcbus_node_info *info);
 
 /* Releases count references to a handle of that generation. */
@@ -146,8 +149,8 @@ int device_handle_put(const struct device *device, uint64_t generation, uint32_t
 int device_watch(const struct device *device, uint32_t handle, uint64_t cookie, bool frozen);
 int device_unwatch(const struct device *device, uint32_t handle);
 
-/* Requests an IPCBUS_EVENT_MANAGER whenever the bus gets a manager, and one now if it has
- * a manager. Fails with -EOPNOTSUPP if the driver is too old. */
+/* Requests an IPCBUS_EVENT_MANAGER whenever the bus gets a manager, and at once if it has a
+ * manager. Fails with -EOPNOTSUPP if the driver is too old. */
 int device_watch_manager(const struct device *device);
 
 /* Cancels the calls that this connection made with the cookie. Fails with -ENOENT if there
@@ -164,8 +167,8 @@ int device_freeze(const struct device *device, struct ipcbus_freeze *freeze);
 
 struct ipcbus_monitor;
 
-/* Requests records of what happens on the bus from now on, as RECORD events. Flags of 0 end
- * that. */
+/* Requests records of the traffic on the bus from now on, as RECORD events. Flags of 0 end the
+ * monitor. */
 int device_monitor(const struct device *device, struct ipcbus_monitor *monitor);
 
 /* Limits how many threads the driver asks for with SPAWN. */

@@ -18,9 +18,9 @@
 int error_from(struct ipc_error *error, enum ipc_origin origin, int code);
 int error_set(struct ipc_error *error, int code);
 /*
- * Sets *error from what the peer reports: a code and the bytes of an ipc.Error. Returns the
- * code for the program, which is -EREMOTEIO if the peer cannot know what its code says. If
- * the bytes are malformed, or there is no memory for them, *error has only the code.
+ * Sets *error from the peer's report: a code and the bytes of an ipc.Error. Returns the code for
+ * the program, which is -EREMOTEIO if the peer cannot know such a code. If the bytes are malformed,
+ * or there is no memory for them, *error has only the code.
  */
 int error_decode(struct ipc_error *error, int code, struct wire explained);
 /* Sets *error to a copy of another, without the texts for which there is no memory. Returns

@@ -23,7 +23,7 @@ struct monitor {
 	ipc_record_cb cb;
 };
 
-/* Makes a slot (NULL: none) the one that gets the records. The one before has ended. */
+/* Sets the slot that gets the records (NULL: none). The previous slot must have ended. */
 static void replace(struct ipc *ipc, struct ipc_slot *slot, struct ipc_slot **ret_slot)
 {
 	struct ipc_slot *before;
@@ -120,7 +120,7 @@ static bool is_whole(const struct ipcbus_monitor_record *head, size_t size)
 	       (!table || (head->objects <= size && table <= size - head->objects));
 }
 
-/* The head of a newer driver may be longer, and begins with the fields of this one. */
+/* The head of a newer driver may be longer, but begins with these fields. */
 static int read_head(const void *raw, size_t size, struct ipcbus_monitor_record *ret_head)
 {
 	if (size && !raw)

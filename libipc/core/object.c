@@ -154,8 +154,8 @@ static bool is_looked_at(const struct ipc *ipc, const struct ipc_object *object)
 	return false;
 }
 
-/* A thread that is just looking whether the object has references reads its memory. Then it is
- * kept until the next object ends. */
+/* If a thread is just reading the object's memory (object_served()), keeps the memory until the
+ * next object ends. */
 static void memory_free(struct ipc *ipc, struct ipc_object *object)
 {
 	struct ipc_object **link = &ipc->ended;
@@ -184,7 +184,7 @@ static void object_free(struct ipc_object *object)
 	if (object->holder)
 		peer_remove(object->ipc, object->holder, PEER_OBJECTS, 1);
 	peers_leave(object->ipc, object->peers);
-	/* Those that never had a node have no cookie. */
+	/* Objects that never had a node have no cookie. */
 	if (object->ipc && object->wants.cookie)
 		memory_free(object->ipc, object);
 	else
@@ -230,8 +230,8 @@ struct ipc_object *ipc_object_ref(struct ipc_object *object)
 }
 
 /*
- * True if an object without references is gone now. The lock is held over the
- * driver's reply, so that nobody meets an object whose node just ended.
+ * Returns true if an object without references is gone now. The lock is held during the ioctl, so
+ * that no thread finds an object whose node just ended.
  */
 static bool object_settle_locked(struct ipc_object *object)
 {
@@ -272,7 +272,7 @@ struct ipc_object *ipc_object_unref(struct ipc_object *object)
 	return NULL;
 }
 
-/* On failure nothing is left but perhaps an idle node, which is destroyed. */
+/* On failure no node is left. */
 static int object_make_node_locked(struct ipc_object *object)
 {
 	struct ipc *ipc = object->ipc;
@@ -447,7 +447,7 @@ int ipc_object_info(const struct ipc_object *object, struct ipc_object_info *ret
 	return sized_return(ret_info, sizeof(own), &own);
 }
 
-/* With a reference, also if others alone refer to it so far. */
+/* Returns the object with a reference, even if only other processes referred to it so far. */
 static struct ipc_object *object_find(struct ipc *ipc, const struct map *map, uint64_t key)
 {
 	struct ipc_object *object;
@@ -524,8 +524,8 @@ int object_given(struct ipc_object *by, uid_t uid, uint64_t node)
 	return r;
 }
 
-/* The driver's or the message's word that IDLE may be true. The object with a
- * reference, if it has somebody to be notified of that. */
+/* Handles an IDLE event or a message that was not sent. Returns the object, with a reference, if
+ * its idle function must be called. */
 static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, uint64_t key)
 {
 	struct ipc_object *object, *notified = NULL;
@@ -536,7 +536,7 @@ static struct ipc_object *object_check(struct ipc *ipc, const struct map *map, u
 	if (object) {
 		object->maybe_idle = true;
 		gone = !object->refs && object_settle_locked(object);
-		/* What the program holds itself is no burden of others. */
+		/* An object that only this process holds is not charged to another user. */
 		if (object->refs && object->holder) {
 			peer_remove_locked(object->holder, PEER_OBJECTS, 1);
 			object->holder = NULL;
@@ -651,7 +651,7 @@ static struct ipc_object *object_lost_locked(struct ipc_object *object)
 	return gone ? object : NULL;
 }
 
-/* The bus has ended, and with it all that others had of objects. */
+/* The bus has ended, and with it all references of other processes. */
 void objects_lost(struct ipc *ipc)
 {
 	struct ipc_object *object, *gone;
@@ -668,8 +668,8 @@ void objects_lost(struct ipc *ipc)
 }
 
 /*
- * Nobody else uses the connection any more. Objects that others held end now;
- * what the user still refers to, against the rules, ends with that reference.
+ * No other thread uses the connection any more. Objects that only other processes held end now. If
+ * the program still has references, against the rules, the object ends with the last reference.
  */
 void objects_close(struct ipc *ipc)
 {

@@ -3,9 +3,9 @@
  * Timers that expire on serving threads: the deadlines of streams that have callbacks (stream.c). A
  * thread that waits for a stream checks the deadline itself.
  *
- * The timers of a connection are a list, the earliest first. One timerfd, which is part of
- * device.poll_fd, expires with the earliest, so each thread that polls for events wakes up. While
- * a timer is set, the threads of ipc_run() poll, and ATTEND_TIMER is set.
+ * The timers of a connection are a list, the earliest first. A timerfd, which is part of
+ * device.poll_fd, expires with the earliest, so each thread that polls for events wakes up. While a
+ * timer is set, the threads of ipc_run() poll, and ATTEND_TIMER is set.
  */
 #ifndef IPC_TIMER_H
 #define IPC_TIMER_H
