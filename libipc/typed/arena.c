@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The arena of one unpacked message. See arena.h; used by one thread at a
- * time. Never gives single pieces back: it lives as long as its message.
+ * The arena of an unpacked message. See arena.h. Only one thread at a time may use it. Single
+ * pieces are never freed: the arena lives as long as its message.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ struct arena_chunk {
 	uint8_t data[] __attribute__((aligned(8)));
 };
 
-/* Each chunk twice the one before, and large enough for what is asked now. */
+/* Each chunk is twice the previous chunk, and large enough for this allocation. */
 static int arena_grow(struct arena *arena, size_t size)
 {
 	size_t want = arena->chunks ? arena->chunks->size * 2 : ARENA_CHUNK_MIN;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of one unpacked message, allocated piece by piece and freed at once.
+ * Memory of an unpacked message, allocated piece by piece and freed at once.
  *
  * The first bytes come from a block of the owner, so that a usual message needs no memory of its
  * own. Further bytes come from chunks of growing size.
- * A budget limits all of it, because the payload that causes the allocations is not trusted.
+ * A budget limits the total, because the payload that causes the allocations is not trusted.
  */
 #ifndef IPC_ARENA_H
 #define IPC_ARENA_H
@@ -22,7 +22,8 @@ struct arena {
 	int error;			/* why an allocation failed: -EMSGSIZE, -ENOMEM */
 };
 
-/* block stays the owner's. It is aligned to 8 bytes and lives as long as the arena. */
+/* The caller keeps ownership of block, which must be aligned to 8 bytes and live as long as the
+ * arena. */
 static inline void arena_init(struct arena *arena, void *block, size_t block_size, size_t budget)
 {
 	arena->next = (uint8_t *)block;

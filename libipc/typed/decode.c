@@ -22,7 +22,7 @@
 #include "core/wire.h"
 #include "message.h"
 
-/* Of groups, which protobuf-c does not know: they become unknown fields. */
+/* Wire types of groups, which protobuf-c does not know: they become unknown fields. */
 #define WIRE_GROUP	3
 #define WIRE_GROUP_END	4
 
@@ -65,7 +65,7 @@ static inline bool take_tag(struct wire *wire, uint32_t *ret_tag)
 	return *ret_tag >> 3;
 }
 
-/* A size, of up to five bytes, and what has it. */
+/* Takes a size, of up to five bytes, and the bytes of that size. */
 static inline bool take_sized(struct wire *wire, struct wire *ret_piece)
 {
 	const uint8_t *start = wire->at;
@@ -334,7 +334,7 @@ static bool take_element(struct decoder *d, struct wire *wire,
 	return true;
 }
 
-/* How many numbers these are; a last one without an end does not count. */
+/* Returns how many numbers these are, without an incomplete last number. */
 static size_t count_numbers(const struct wire *wire)
 {
 	size_t n = 0;
@@ -344,7 +344,7 @@ static size_t count_numbers(const struct wire *wire)
 	return n;
 }
 
-/* Several numbers behind each other, as one field. */
+/* Takes a packed field. */
 static bool take_packed(struct decoder *d, struct wire *wire,
 			const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
 {
@@ -431,7 +431,7 @@ static bool take_field(struct decoder *d, struct wire *wire, ProtobufCMessage *m
 
 /* --- Messages -------------------------------------------------------------------------- */
 
-/* Where one field has no label, no other is required. */
+/* If a field has no label, the file is proto3, which has no required fields. */
 static inline bool has_required(const ProtobufCMessageDescriptor *descriptor)
 {
 	for (unsigned int i = 0; i < descriptor->n_fields; i++) {
@@ -443,7 +443,7 @@ static inline bool has_required(const ProtobufCMessageDescriptor *descriptor)
 	return false;
 }
 
-/* What message_init() does, which protoc-c can leave out. */
+/* Replaces message_init(), which protoc-c can leave out. */
 static void init_by_descriptor(ProtobufCMessage *message,
 			       const ProtobufCMessageDescriptor *descriptor)
 {
@@ -508,7 +508,8 @@ static bool take_message(struct decoder *d, struct wire *wire,
 	return *member && take_fields(d, piece, *member, depth);
 }
 
-/* Only at the end: an occurrence may have what an earlier one of the same message lacked. */
+/* Checked only at the end: a later occurrence of a message may have the fields that an earlier one
+ * lacked. */
 static int check_required(struct visitor *visitor, const ProtobufCMessage *message)
 {
 	const ProtobufCMessageDescriptor *descriptor = message->descriptor;

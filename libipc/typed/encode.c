@@ -82,7 +82,7 @@ static inline bool is_packed(const ProtobufCFieldDescriptor *field)
 	return field->flags & PROTOBUF_C_FIELD_FLAG_PACKED;
 }
 
-/* A byte for each seven bits, at least one. */
+/* Returns the size of a number: a byte for each seven bits, at least 1. */
 static inline size_t number_size(uint64_t number)
 {
 	return ((size_t)(63 - __builtin_clzll(number | 1)) * 9 + 73) / 64;

@@ -4,8 +4,8 @@
  * implementation makes them. A field of proto3 without presence is left out if it is empty or 0,
  * but not if it is -0.
  *
- * A message is measured first, which also finds what cannot be sent. Then it is written from its
- * end to its beginning, so that the size of a message in it is known when it is needed.
+ * A message is measured first, which also finds errors. Then it is written from its end to its
+ * beginning, so that the size of a nested message is known when it is needed.
  */
 #ifndef IPC_ENCODE_H
 #define IPC_ENCODE_H
@@ -14,10 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The first so many large fields of a message are not copied; later ones are. */
+/* Maximum of large fields of a message that are not copied; later fields are. */
 #define ENCODE_LARGE	16
 
-/* What a message takes. A field of type bytes is large from large_min bytes on. */
+/* The space for a message. A field of type bytes is large from large_min bytes on. */
 struct measure {
 	size_t large_min;	/* set by the caller; SIZE_MAX: none is large */
 	size_t size;		/* of the encoded message */
@@ -28,13 +28,13 @@ struct measure {
 /* -EINVAL: a string is not UTF-8, or messages nest deeper than MESSAGE_MAX_DEPTH. */
 int encode_measure(const ProtobufCMessage *message, struct measure *measure);
 
-/* Where the message is written to, from at down. */
+/* The output. The message is written downwards from at. */
 struct encoder {
 	uint8_t *at;
-	/* Called in place of copying a large field; NULL: all are copied. */
+	/* Called instead of copying a large field; NULL: all fields are copied. */
 	void (*large)(struct encoder *encoder, const ProtobufCBinaryData *bytes);
 	size_t large_min;
-	size_t n_large;		/* still to come: of struct measure */
+	size_t n_large;		/* number of large fields still to write */
 	size_t left_out;	/* bytes of large fields that were not copied */
 };
 

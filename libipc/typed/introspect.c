@@ -194,7 +194,7 @@ static void described_done(struct described *d)
 	message_done(&d->message);
 }
 
-/* The first difference is reported, the others are counted. */
+/* Reports the first difference, and counts all further differences. */
 static void keep_first(void *userdata, const char *text)
 {
 	char **first = userdata;

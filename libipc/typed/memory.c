@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Shared memory: <ipc/memory.h>. A file of memory whose size is sealed, so that
- * nobody's access can fail because another made it shorter.
+ * Shared memory: <ipc/memory.h>. The size of the file is sealed, so that no access can fail because
+ * another process made it shorter.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +21,7 @@ struct ipc_memory {
 	size_t size;
 };
 
-/* Takes the fd over, also when it fails. */
+/* Takes ownership of the fd, also when it fails. */
 static int memory_map(int fd, size_t size, int protection, int sharing,
 		      struct ipc_memory **ret_memory)
 {
@@ -45,9 +45,7 @@ err:
 	return r;
 }
 
-/*
- * Mapped before writing is forbidden to those who map it later.
- */
+/* Maps the memory before a seal forbids new writable mappings. */
 int ipc_memory_new(size_t size, unsigned int flags, struct ipc_memory **ret_memory)
 {
 	struct ipc_memory *memory = NULL;
@@ -104,8 +102,8 @@ int ipc_memory_get_fd(const struct ipc_memory *memory)
 }
 
 /*
- * The kernel refuses the seal while a shared mapping is there, ours too: so ours
- * becomes a private one first, in the same place.
+ * The kernel refuses the seal while a shared mapping exists, including our own. So first replace
+ * our mapping by a private mapping at the same address.
  */
 int ipc_memory_seal(struct ipc_memory *memory)
 {
@@ -133,7 +131,7 @@ int ipc_memory_is_sealed(const struct ipc_memory *memory)
 	return atomic_load(&memory->sealed) || memory_check(memory->fd, F_SEAL_WRITE, &size) == 0;
 }
 
-/* Whether a received file is shared memory, and may be mapped like that. */
+/* Checks that a received file is shared memory and may be mapped with these flags. */
 static int look_at(int fd, unsigned int flags, size_t *ret_size, bool *ret_sealed)
 {
 	if (memory_check(fd, /* seals= */ 0, ret_size) < 0 || !*ret_size)
@@ -142,7 +140,7 @@ static int look_at(int fd, unsigned int flags, size_t *ret_size, bool *ret_seale
 	return *ret_sealed && flags & IPC_MEMORY_WRITE ? -EPERM : 0;
 }
 
-/* Takes the fd over, also when it fails. */
+/* Takes ownership of the fd, also when it fails. */
 static int map_received(int fd, unsigned int flags, size_t size, bool sealed,
 			struct ipc_memory **ret_memory)
 {

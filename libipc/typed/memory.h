@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared memory in messages: struct ipc_memory. Its files are those of core/memfd.h. */
+/* Shared memory in messages: struct ipc_memory. core/memfd.h makes its files. */
 #ifndef IPC_MEMORY_H
 #define IPC_MEMORY_H
 
@@ -12,7 +12,7 @@
 #include <ipc/memory.h>
 #pragma GCC visibility pop
 
-/* Adds size to the bytes of files of one message. Fails with -EMSGSIZE if they are more than
+/* Adds size to the bytes of files of a message. Fails with -EMSGSIZE if the sum is more than
  * ipc_set_message_max() allows. */
 static inline int memory_count(const struct ipc *ipc, size_t *file_bytes, size_t size)
 {

@@ -2,8 +2,8 @@
 /*
  * Received messages in memory.
  *
- * A message owns its memory (the arena) and the objects that came with it (the claims). Its
- * bytes are not trusted. Decoding limits the memory that they need, and how deep they nest.
+ * A message owns its memory (the arena) and its received objects (the claims). Its bytes are not
+ * trusted. Decoding limits the memory that they need, and how deep they nest.
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
@@ -24,9 +24,9 @@ struct claims;
 #define BORROW_SHARE	32
 
 /*
- * Returns the bytes of memory that a message of size bytes may need. One of many small fields, of
- * two bytes each, needs nearly 64 times its size. Beyond 4 MiB, a message needs its size mostly for
- * large fields, which need no more than that.
+ * Returns the bytes of memory that a message of size bytes may need. A message of many small
+ * fields, of two bytes each, needs nearly 64 times its size. Beyond 4 MiB, a message needs its size
+ * mostly for large fields, which need no more than that.
  */
 static inline size_t message_budget(size_t size)
 {
@@ -86,7 +86,7 @@ static inline void message_done(struct message *message)
 
 /* --- Walking over messages -------------------------------------------------------------- */
 
-/* The deepest that messages may lie in each other, here and on the wire. */
+/* Maximum depth of nested messages, in memory and on the wire. */
 #define MESSAGE_MAX_DEPTH	100
 
 static inline const void *field_at(const ProtobufCMessage *message, unsigned int offset)
@@ -110,7 +110,7 @@ struct visitor {
 	int (*fd)(struct visitor *visitor, int32_t *fd);
 	/* After the fd in it. */
 	int (*memory)(struct visitor *visitor, Ipc__Memory *memory);
-	/* Any other message, before those in it. */
+	/* Called for any other message, before the messages in it. */
 	int (*message)(struct visitor *visitor, const ProtobufCMessage *message);
 };
 

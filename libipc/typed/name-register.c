@@ -4,7 +4,7 @@
  *
  * The manager identifies a registration by the connection's Registrant, which it notifies of names
  * that are gained and lost, and by a cookie. Each registration keeps the number that the manager
- * gave it. The replay sends the number, so that of several owners the last one has the name.
+ * gave it. The replay sends the number, so that the last of several owners gets the name.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,7 +44,8 @@ static void slot_end(struct ipc_slot *slot)
 	struct name *name = name_of(slot);
 	bool listed;
 
-	/* In a forked child the lock may be another thread's for ever. */
+	/* In a forked child, another thread may have held the lock at the fork, and it is never
+	 * released. */
 	if (slot->ipc->foreign)
 		return;
 	pthread_mutex_lock(&name->names->lock);
@@ -215,7 +216,7 @@ int name_register(struct names *names, struct name *name, struct ipc_slot **ret_
 	r = registration_send_locked(names, &name->base);
 	queued = name->queued;
 	if (r == 0) {
-		/* The manager has replaced it, or it was of the same object. */
+		/* The manager has replaced the registration, or it was of the same object. */
 		if (!queued)
 			old = name_find_locked(names, name->base.text);
 		if (old)

@@ -12,10 +12,10 @@
  *   GONE                    The program is notified if the watch remembers the name.
  *   SETTLED                 Names that are still uncertain are gone.
  *
- * The driver delivers the messages to one object one after another, for any number of serving
- * threads. So callbacks of one watch never overlap. At the end of the bus, the thread that notices
- * it reports all names as gone, or the thread that is serving a change does when it has finished.
- * The list of names is under ipc->lock.
+ * The driver delivers the messages to an object in sequence, for any number of serving threads. So
+ * callbacks of a watch never overlap. At the end of the bus, the thread that notices it reports all
+ * names as gone, or the thread that is serving a change does when it has finished. The list of
+ * names is under ipc->lock.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -327,7 +327,8 @@ static void slot_end(struct ipc_slot *slot)
 	struct name_watch *watch = watch_of(slot);
 	bool listed;
 
-	/* In a forked child the lock may be another thread's for ever. */
+	/* In a forked child, another thread may have held the lock at the fork, and it is never
+	 * released. */
 	if (slot->ipc->foreign)
 		return;
 	pthread_mutex_lock(&watch->names->lock);
@@ -372,7 +373,7 @@ static const struct registration_type watch_type = {
 	.bus_came_back = bus_came_back,
 };
 
-/* Returns the next watch whose names have not ended, with a reference of its object. */
+/* Returns the next watch with all_ended unset, with a reference of its object. */
 static struct name_watch *next_watch(struct names *names)
 {
 	struct name_watch *watch = NULL;

@@ -3,8 +3,7 @@
  * Names of services: calls of the service manager behind handle 0, through the stub that
  * is generated from its .proto file. See name.h.
  *
- * A bad name is refused here, without a call. manager_result() translates what fails at
- * the manager.
+ * A malformed name fails here, without a call. manager_result() translates failures at the manager.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -135,7 +134,7 @@ static bool take_event(struct names *names, struct event *event)
 	return i;
 }
 
-/* Reports one event after another, because the callbacks run without the lock. */
+/* Reports the events singly, because the callbacks run without the lock. */
 void names_report(struct names *names)
 {
 	struct event event;
@@ -177,7 +176,7 @@ void registration_resend_locked(struct names *names, struct registration *regist
 {
 	int r = registration->type->send(names, registration);
 
-	/* If there is no manager, the next one gets all registrations. */
+	/* If there is no manager, the next manager gets all registrations. */
 	registration->failure = r == -ENOTCONN ? 0 : r;
 }
 
@@ -197,8 +196,8 @@ static void bus_ended(struct upper *upper)
 	name_watches_end((struct names *)upper);
 }
 
-/* The report of the manager that is there, or comes, starts the replay. If the bus does not take
- * the watch, the program is notified as of a failed replay. */
+/* The report of the current or next manager starts the replay. If the bus refuses the watch, the
+ * program is notified like of a failed replay. */
 static void bus_came_back(struct upper *upper)
 {
 	struct names *names = (struct names *)upper;
@@ -498,9 +497,9 @@ static int infos_take(const Ipc__Manager__ListReply *reply, struct ipc_name_info
 }
 
 /*
- * Returns one block of memory with n pointers and the structures that they point to, or NULL
- * without memory. The caller must free() it. Takes ownership of infos. Programs use the pointers,
- * because a program that was compiled earlier does not know the size of the structure.
+ * Returns a single block of memory with n pointers and their structures, or NULL if out of memory.
+ * The caller must free() it. Takes ownership of infos. Programs use the pointers, because a program
+ * that was compiled earlier does not know the size of the structure.
  */
 static struct ipc_name_info **infos_point(struct ipc_name_info *infos, int n)
 {

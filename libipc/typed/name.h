@@ -18,7 +18,7 @@
 #ifndef IPC_NAME_H
 #define IPC_NAME_H
 
-/* First: it says what is exported. */
+/* First, because it defines the exported functions. */
 #include "typed.h"
 
 #include "core/object.h"
@@ -55,7 +55,7 @@ struct name {
 	struct registration base;
 	struct ipc_slot slot;
 	struct ipc_object *object;
-	/* With idle exit: what the manager gets in place of the object, or NULL. */
+	/* With idle exit: the object that the manager gets instead, or NULL. */
 	struct ipc_object *provider;
 	ipc_idle_cb idle;
 	unsigned int flags;	/* IPC_NAME_REPLACE, IPC_NAME_QUEUE */

@@ -50,7 +50,7 @@ static uint8_t *put_metadata(uint8_t *at, size_t size, const char *const *metada
 	return at + fill + extra;
 }
 
-/* Makes what was written, and the parts, the content of *send. */
+/* Makes the written bytes and the parts the content of *send. */
 static void attach(struct gatherer *gatherer, uint8_t *start, struct packed *packed,
 		   struct ipcbus_send *send)
 {

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * A stub's way out and back: pack, send, wait, unpack. What generated code calls for
- * methods of others (<ipc/rpc.h>).
- */
+/* Calls of generated code to other processes (<ipc/rpc.h>): pack, send, wait, unpack. */
 #define _GNU_SOURCE
 #include <errno.h>
 
@@ -21,7 +18,8 @@ struct rpc {
 	struct packed packed;		/* table.n is 0 if it was packed by its codec */
 };
 
-/* A message without a codec, or one that its codec leaves; and calls with metadata. */
+/* The generic path: a message without a codec, a message that its codec cannot pack, and calls with
+ * metadata. */
 static __attribute__((noinline)) int pack_other(struct rpc *rpc, const struct ipc_method *method,
 						const struct ipc_options *options,
 						const ProtobufCMessage *message)
@@ -74,7 +72,7 @@ static struct typed_reply *reply_of(ProtobufCMessage *message)
 	return (struct typed_reply *)((char *)message - offsetof(struct typed_reply, block));
 }
 
-/* What came with the reply: held by its fields, or released. */
+/* Takes the objects of the event: binds them to fields of the reply, or releases them. */
 static int take_objects(struct typed_reply *reply, struct ipc *ipc,
 			const struct ipc_method *method, const struct ipcbus_event *event)
 {
@@ -86,7 +84,7 @@ static int take_objects(struct typed_reply *reply, struct ipc *ipc,
 	return claims_bind(ipc, &reply->message);
 }
 
-/* One block for all that a usual message of this size needs. */
+/* Allocates a reply with enough memory for a usual message of this size. */
 static struct typed_reply *reply_new(struct thread *t,
 				     const ProtobufCMessageDescriptor *descriptor,
 				     bool borrow, size_t size)
@@ -120,8 +118,8 @@ static inline int unpack(struct thread *t, const struct ipc_method *method, bool
 }
 
 /*
- * A program may keep replies for long, and one that points into the region occupies it for as
- * long. So all replies together borrow at most a quarter of it. The others are copies.
+ * A reply that points into the region occupies it as long as the program keeps the reply. So all
+ * replies together borrow at most a quarter of the region, and further replies are copied.
  */
 static bool borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_t size)
 {
@@ -134,7 +132,7 @@ static bool borrow_begin(struct ipc *ipc, const struct ipc_method *method, size_
 	return false;
 }
 
-/* One that may point into the buffer or the file. */
+/* A reply that may point into the buffer or the file. */
 static __attribute__((noinline)) int unpack_large(struct thread *t,
 						  const struct ipc_method *method,
 						  struct ipcbus_event *event, struct mapping *file,
@@ -169,7 +167,7 @@ static void free_reply(struct typed_reply *reply)
 	reply_free(&reply->base);
 }
 
-/* A usual one. False: take_other() is to do it. */
+/* Fast path for a usual reply. Returns false if take_other() must do it. */
 static inline bool take_small(struct thread *t, const struct ipc_method *method,
 			      const struct ipcbus_event *event, ProtobufCMessage **ret_reply)
 {
@@ -232,8 +230,8 @@ static __attribute__((noinline)) int take_other(struct thread *t, const struct i
 }
 
 /*
- * Takes everything that the event brought, and its buffer: 0 and, if ret_reply, the reply
- * in *ret_reply; or what went wrong, in error too.
+ * Takes ownership of the objects and the buffer of the event. Returns 0 and, unless ret_reply is
+ * NULL, the reply in *ret_reply; or the error, also in *error.
  */
 static int receive(struct thread *t, const struct ipc_method *method, struct ipcbus_event *event,
 		   uint64_t deadline, ProtobufCMessage **ret_reply, struct ipc_error *error)

@@ -2,8 +2,8 @@
 /*
  * Objects of generated code: method -> handler -> reply.
  *
- * The request is a stranger's. What cannot be given to a handler is refused
- * with an error that says why; a oneway is dropped instead:
+ * The request is not trusted. A request that cannot be passed to a handler is refused with an
+ * explained error; a oneway is dropped instead:
  *   -EOPNOTSUPP   the object's interface has no method with this number
  *   -EPROTO       called for a reply where the method is oneway, or the
  *                 reverse: the two sides were built from different files
@@ -103,7 +103,8 @@ __attribute__((noinline)) int typed_unpack_more(struct ipc_call *call,
 	r = message_unpack(request, method->request, borrow, call->payload, call->size);
 	if (r == 0 && method->flags & IPC_METHOD_REQUEST_OBJECTS)
 		r = claims_bind(call->ipc, request);
-	/* No field can take any: not to be held for as long as the call is kept. */
+	/* No field can take objects: release them instead of holding them while the call is
+	 * kept. */
 	else if (unlikely(request->claims))
 		claims_release(request);
 	*ret_message = request->root;
@@ -129,7 +130,7 @@ static const struct ipc_method *method_find(const struct ipc_interface *interfac
 	return method_at(interface, low);
 }
 
-/* Mostly it is the one of the call before. */
+/* Usually the method of the previous call. */
 static inline const struct ipc_method *method_called(struct typed_object *object, uint32_t code)
 {
 	const struct ipc_method *method =
@@ -142,7 +143,7 @@ static inline const struct ipc_method *method_called(struct typed_object *object
 	return method;
 }
 
-/* The same codes come from handlers too, so each says what it is about. */
+/* Handlers may return the same codes, so each error has a text. */
 static int refuse(struct ipc_call *call, int r)
 {
 	const char *interface = call->object->interface;
@@ -183,7 +184,7 @@ static int serve_stream(struct ipc_call *call, const struct ipcbus_event *event)
 	return r;
 }
 
-/* Without a method, or with one of another kind. */
+/* The interface has no such method, or a method of another kind. */
 static __attribute__((noinline)) int serve_other(struct ipc_call *call,
 						 const struct ipcbus_event *event)
 {
@@ -214,8 +215,9 @@ const struct object_type typed_type = {
 	.new_stream = typed_stream_new,
 };
 
-/* A reply without a codec, or one that its codec leaves. If it has objects, or large bytes, which
- * the handler may free, it is sent at once. Else it may wait as any. */
+/* The generic path, for a reply without a codec, or that its codec cannot pack. If the reply has
+ * objects, or large bytes that the handler may free, it is sent at once. Otherwise it may be
+ * stashed. */
 static __attribute__((noinline)) int reply_other(struct ipc_call *call, struct thread *t,
 						 const ProtobufCMessage *reply)
 {

@@ -88,7 +88,7 @@ static const struct stream_type typed = {
 };
 
 /* Sets the limits of a client's end: memory for as many messages of the greatest size as it grants
- * credit for, with their calls, but at most as much as a server has for one user. */
+ * credit for, with their calls, but at most the default limits of a server for a user. */
 static void limit_messages(struct ipc_stream *stream, size_t size)
 {
 	stream->max_message = size;

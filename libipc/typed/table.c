@@ -54,7 +54,7 @@ static int walk_single(const ProtobufCMessage *message, const ProtobufCFieldDesc
 {
 	const ProtobufCMessage *item;
 
-	/* Members of a oneof share their place: is it this one's? */
+	/* Members of a oneof share their memory: skip the members that are not set. */
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF &&
 	    *(const uint32_t *)field_at(message, field->quantifier_offset) != field->id)
 		return 0;

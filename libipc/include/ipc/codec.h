@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What generated code (protoc-gen-ipc) packs and unpacks small messages with: see struct
- * ipc_codec in <ipc/rpc.h>. Nothing here is for programs, into which all of it is compiled.
+ * Packing and unpacking of small messages in generated code (protoc-gen-ipc): see struct ipc_codec
+ * in <ipc/rpc.h>. Programs must not use it, although it is compiled into them.
  *
- * Generated functions read and write the fields one behind the other, in the order of their
- * numbers, as every implementation of protobuf writes them. Received bytes are not trusted. At
- * anything unexpected the functions end without a result, and libipc decides about the message,
- * errors included.
+ * Generated functions read and write the fields in the order of their numbers, as every
+ * implementation of protobuf writes them. Received bytes are not trusted. At anything unexpected
+ * the functions end without a result, and libipc decides about the message, errors included.
  */
 #ifndef IPC_CODEC_H
 #define IPC_CODEC_H
