@@ -3,8 +3,8 @@
  * Async calls: see async.h. dispatch.c has the events that end them.
  *
  * A struct async is in the connection's table before its call is sent, because the end may
- * arrive before the sending thread returns. Whoever takes it out of the table ends the call,
- * so that happens once.
+ * arrive before the sending thread returns. The thread that takes it out of the table ends the
+ * call, so that happens once.
  *
  * A call that is made in a handler is a child of the call that is served there, and is
  * canceled with it; see dependence_begin(). One that is made for a stream is a child of that

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Cancellation: calls and streams that this process makes end with the call that it serves, with a
- * stream, or with a cancellation of the program. Each of these owners has one list of dependents.
+ * stream, or with a cancellation of the program. Each of these owners has a list of dependents.
  *
  * A call is in a list from before it is sent until it ends, with the id that the driver finds it
  * by. The thread that sent the call looks at the list once more, because a cancel in between did
  * not find the call. A stream is in a list from its opening until it is closed. Dependents leave
- * by themselves. A list whose owner goes is emptied, and what was in it goes on.
+ * by themselves. When the owner is freed, its list is emptied, and the dependents go on.
  */
 #ifndef IPC_CANCEL_H
 #define IPC_CANCEL_H

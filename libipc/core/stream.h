@@ -25,9 +25,9 @@
  * A client's end that is closed waits for the server to release its objects. A connection keeps at
  * most STREAM_MAX_CLOSED such ends.
  *
- * Callbacks. A stream with callbacks holds a user of its own until destroy() has run. They run one
- * after the other, in the order of enum strand, on serving threads only. A thread that notices that
- * a callback is due puts the stream into the backlog. A handler counts as a callback.
+ * Callbacks. A stream with callbacks holds its own user until destroy() has run. Callbacks run
+ * on serving threads only, in the order of enum strand, never concurrently. A thread that notices
+ * that a callback is due puts the stream into the backlog. A handler counts as a callback.
  *
  * Ending a stream never waits. Without space for a cancel or an end, the stream keeps it (struct
  * stream_last) and sends it when there is space, also after it was closed.
@@ -81,7 +81,7 @@ struct stream_type {
 	 * over the entries of the message. */
 	int (*unpack)(struct ipc_stream *stream, struct ipc_call *call,
 		      const struct ipcbus_event *event, const void **ret_message);
-	/* Bytes of memory that an unpacked message takes, without those of the call. */
+	/* Bytes of memory of an unpacked message, without its call. */
 	size_t (*memory)(const struct ipc_call *call);
 	/* Sends a message, a oneway, to stream->peer_data. file is that of request_oneway(). */
 	int (*send)(struct ipc_stream *stream, const void *message,
@@ -199,7 +199,7 @@ struct ipc_stream {
 	struct writable_waiter space;	/* for any message to the other end; likewise */
 };
 
-/* Makes an end with one user. Memory behind struct ipc_stream is 0. */
+/* Makes an end with users 1. Memory behind struct ipc_stream is 0. */
 int stream_new(struct ipc *ipc, const struct stream_of *of, struct ipc_stream **ret_stream);
 /* Opens a client's end at an object. On failure the caller still unrefs it. */
 int stream_open(struct ipc_stream *stream, struct ipc_proxy *proxy,
@@ -219,7 +219,7 @@ int stream_receive(struct ipc_stream *stream, uint64_t timeout_usec, const void 
 		   struct ipc_error *error);
 
 int stream_watch(struct ipc_stream *stream);
-/* Frees a deferred end whose request will not come. For the thread that took it. */
+/* Frees a deferred end without a request. Only for the thread that took it. */
 void stream_abandon(struct ipc_stream *stream);
 /* The stream is over: cancels the calls and streams made for it. */
 void stream_cancel_children(struct ipc_stream *stream);
@@ -322,7 +322,7 @@ void stream_wake_sender_locked(struct ipc_stream *stream);
 /* Drops all messages that wait: for stream_free_items(), without the lock. */
 struct stream_item *stream_take_items_locked(struct ipc_stream *stream);
 void stream_free_items(struct ipc_stream *stream, struct stream_item *items);
-/* Count a message that waits. -EDQUOT: with others it would take too much. */
+/* Counts a waiting message. -EDQUOT: the waiting messages exceed a limit. */
 int stream_count_item(struct ipc_stream *stream, struct stream_item *item);
 void stream_uncount_item(struct ipc_stream *stream, struct stream_item *item);
 

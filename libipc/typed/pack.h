@@ -15,30 +15,29 @@
 #include "typed.h"
 
 /*
- * Bytes of a field that is not copied. A part of its own costs the driver and the library some
+ * Minimum size of a field that is not copied. A separate part costs the driver and the library some
  * 530 instructions, as much as copying 6 KB.
  */
 #define GATHER_MIN		((size_t)8 << 10)
-/* The same in the reply of a handler that is running: such a reply cannot wait for the thread's
- * next exchange, and costs one of its own. */
+/* The same in the reply of a handler that is running: such a reply must be sent at once, by a
+ * separate exchange. */
 #define GATHER_REPLY_MIN	((size_t)16 << 10)
 
 /* A part for each large field, and for the bytes before and behind it. */
 #define GATHER_PARTS		(2 * ENCODE_LARGE + 1)
 
-/* What a packed message consists of, beside the bytes in the thread's scratch buffer. */
+/* A packed message, except for the bytes in the thread's scratch buffer. */
 struct packed {
 	struct table table;
 	struct ipcbus_iovec parts[GATHER_PARTS];
 };
 
 /*
- * Packs a message and makes it the content of *send. flags say what its type can have:
- * IPC_METHOD_REQUEST_OBJECTS and _BYTES. If most of the message is in fields of type bytes
- * that have at least min bytes, these are not copied. *send refers to *packed, to the thread's
- * scratch buffer, which must not hold a stashed reply, and to the caller's large fields.
- * If the message is not sent, the caller must call table_unsent(). On failure there is nothing to
- * undo:
+ * Packs a message and makes it the content of *send. flags describe its type:
+ * IPC_METHOD_REQUEST_OBJECTS and _BYTES. If most of the message is in fields of type bytes that
+ * have at least min bytes, these are not copied. *send refers to *packed, to the thread's scratch
+ * buffer, which must not hold a stashed reply, and to the caller's large fields. If the message is
+ * not sent, the caller must call table_unsent(). On failure there is nothing to undo:
  *
  *   -EBADF     a field has a negative fd, or an object of another connection
  *   -EINVAL    a string is not UTF-8, or messages nest too deep

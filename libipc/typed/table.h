@@ -2,9 +2,9 @@
 /*
  * Objects and file descriptors in messages.
  *
- * In the payload, an Ipc__Object or Ipc__Fd is only a number. What it stands for travels in
- * the driver's object table: one entry for each such field, with that number as its tag, in
- * the order in which message_walk() visits the fields.
+ * In the payload, an Ipc__Object or Ipc__Fd is only a number. The object or fd travels in the
+ * driver's object table. It has an entry for each such field, with that number as its tag, in the
+ * order in which message_walk() visits the fields.
  *
  *   sender     makes an entry for each field (struct table)
  *   driver     replaces each entry by the receiver's own number
@@ -12,11 +12,10 @@
  *              each field to the first free claim of its kind and tag, and writes the
  *              receiver's own number into the field
  *
- * A claim that no field is bound to is released at once. The others are released with the
- * message, except a file descriptor that ipc_take_fd() took out of its field.
- * ipc_take_proxy() and ipc_take_object() take a reference of their own, so a program may
- * call them with any number. A field without a claim makes the message invalid, so no
- * sender can name what it did not send.
+ * A claim without a field is released at once. All other claims are released with the message,
+ * except a file descriptor that ipc_take_fd() took out of its field. ipc_take_proxy() and
+ * ipc_take_object() take their own reference, so a program may call them with any number. A field
+ * without a claim makes the message invalid, so no sender can name an object that it did not send.
  */
 #ifndef IPC_TABLE_H
 #define IPC_TABLE_H
@@ -34,8 +33,8 @@
 int table_build(struct table *table, struct ipc *ipc, const ProtobufCMessage *message);
 
 /*
- * Moves all objects that came with an event into claims of the message, which the caller
- * has initialized. On failure (-ENOMEM) they were released.
+ * Moves all objects of an event into claims of the message, which the caller must have initialized.
+ * On failure (-ENOMEM) they were released.
  */
 int claims_take_more(struct message *message, struct ipc *ipc, const struct ipcbus_event *event);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What typed/ adds to core/: protobuf messages in place of bytes, and all that generated
- * code calls. It uses core/ by its headers, as raw.c does.
+ * typed/: protobuf messages instead of bytes, and the functions that generated code calls. It uses
+ * core/ through its headers, as raw.c does.
  *
  *   rpc.c         a stub's call: pack, send, wait, unpack
  *   serve.c       objects of generated code: unpack, handler, reply
  *   streams.c     streams of messages
  *   decode.c      bytes -> message, by its descriptor; arena.c its memory
- *   pack.c        message -> bytes, large ones from where they are; encode.c by its descriptor
+ *   pack.c        message -> bytes, with large fields in place; encode.c by its descriptor
  *   memory.c      shared memory
  *   table.c       objects and fds in a message <-> entries; the walk that finds them
  *   introspect.c  the methods that every object has: ping, describe, dump
@@ -34,7 +34,7 @@ struct typed_object {
 	const struct ipc_interface *interface;
 	const void *ops;
 	ipc_dump_cb dump;	/* or NULL */
-	const struct ipc_method *_Atomic last;	/* that was called, or NULL */
+	const struct ipc_method *_Atomic last;	/* the method of the previous call, or NULL */
 };
 
 extern const struct object_type typed_type;
@@ -56,7 +56,7 @@ _Static_assert(IPC_METHOD_REPLY_OBJECTS == IPC_METHOD_REQUEST_OBJECTS << 1 &&
 		       IPC_METHOD_REPLY_BYTES == IPC_METHOD_REQUEST_BYTES << 1,
 	       "reply_flags()");
 
-/* The flags of a method's reply, as those of a request. */
+/* Maps the flags of a method's reply to the flags of a request. */
 static inline uint32_t reply_flags(const struct ipc_method *method)
 {
 	return method->flags >> 1;
@@ -65,7 +65,8 @@ static inline uint32_t reply_flags(const struct ipc_method *method)
 /* introspect.c: returns the method with this code that every object has, or NULL. */
 const struct ipc_method *builtin_find(uint32_t code);
 
-/* 0, or what sized_check() says, of an interface that a program passes; NULL is -EINVAL. */
+/* Checks an interface that a program passes. Returns the result of sized_check(), or -EINVAL for
+ * NULL. */
 int interface_check(const struct ipc_interface *interface);
 
 /* The request of a served call, in the memory of the call. */
@@ -84,8 +85,8 @@ int typed_stream_new(struct ipc_call *call, uint32_t code, struct ipc_stream **r
 
 /*
  * Packs a small message by its codec into the thread's scratch buffer, which must not hold a
- * stashed reply, and makes that the content of *send. False: message_pack() is to do it, because
- * there is no codec, or the message has what its codec leaves to others, or memory lacks.
+ * stashed reply, and makes that the content of *send. If there is no codec, if the codec cannot
+ * pack the message, or without memory, returns false: the caller must use message_pack().
  */
 static inline bool message_pack_small(struct thread *t, const struct ipc_codec *codec,
 				      const ProtobufCMessage *message, struct ipcbus_send *send)
@@ -104,15 +105,15 @@ static inline bool message_pack_small(struct thread *t, const struct ipc_codec *
 	return true;
 }
 
-/* The event brought a message that may be unpacked by its codec. */
+/* Whether a codec may unpack the message of the event. */
 static inline bool is_small(const struct ipcbus_event *event, const struct ipc_codec *codec)
 {
 	return likely(codec && event->data_size <= IPC_CODEC_MAX && !event->object_count);
 }
 
 /*
- * Unpacks a small message by its codec, in place of message_init() and message_unpack(), which are
- * to do it if this is false. A message that is true of has nothing outside the block.
+ * Unpacks a small message by its codec. On true, all of the message's memory is inside block. On
+ * false, the caller must use message_init() and message_unpack().
  */
 static inline bool message_unpack_small(struct message *message, const struct ipc_codec *codec,
 					void *block, size_t block_size, const uint8_t *data,
@@ -134,8 +135,8 @@ int typed_unpack_more(struct ipc_call *call, const struct ipcbus_event *event,
 
 /*
  * Unpacks the payload of the call as a request of the method, and binds objects to its
- * fields. The call owns what came with the event, also on failure, and releases it
- * at its end. Fails as message_unpack() and claims_bind() do.
+ * fields. The call owns the objects of the event, also on failure, and releases them at its end.
+ * Fails as message_unpack() and claims_bind() do.
  */
 static inline int typed_unpack(struct ipc_call *call, const struct ipcbus_event *event,
 			       const struct ipc_method *method, ProtobufCMessage **ret_message)

@@ -15,26 +15,26 @@
  *	bus.register_name("demo.notes", o);
  *	bus.run();
  *
- * What is here wraps <ipc/ipc.h>, <ipc/name.h> and <ipc/raw.h>, whose rules apply: which functions
- * block, what each errno means, when callbacks run. This page has only what differs.
+ * This API wraps <ipc/ipc.h>, <ipc/name.h> and <ipc/raw.h>. Their rules apply: which functions
+ * block, the meaning of each errno, when callbacks run. This page has only the differences.
  *
  *   Namespaces  ipc has this API, ipc::c the C functions. A source that includes this header must
  *               not include the C headers. Each class has c_ptr() for use with ipc::c.
  *   Errors      A function that fails throws ipc::error. If IPC_RESULTS is defined as 1 before
  *               this header is included, or the compiler has exceptions turned off, it returns
  *               ipc::result<T> instead. outcome<T> in the declarations stands for both. Errnos are
- *               positive. Memory that runs out in this header throws std::bad_alloc, or ends
- *               the program where there are no exceptions.
+ *               positive. If memory runs out in this header, it throws std::bad_alloc, or ends the
+ *               program if there are no exceptions.
  *   Ownership   connection, proxy, object and cancellation are counted references: a copy is
  *               the same thing. call, reply, slot, fd and message can only be moved.
- *   Callbacks   They are function objects, which the library owns. What a callback captures is
- *               destroyed when its registration is over.
- *   Exceptions  An exception that leaves a handler becomes the error of its call or stream. One that
- *               leaves another callback is printed to stderr, with the name of the callback, and
- *               serving goes on. An exception of a handler is printed too if it is no ipc::error,
- *               with the method and the caller.
- *   Threads     As in C: any thread may use what it has a reference of; one thread at a time
- *               uses a call, message, reply, slot or fd.
+ *   Callbacks   They are function objects, which the library owns. The captures of a callback are
+ *               destroyed when its registration has ended.
+ *   Exceptions  An exception that leaves a handler becomes the error of its call or stream. An
+ *               exception that leaves another callback is logged (ipc::set_log()) with the name of
+ *               the callback, and serving goes on. If an exception of a handler is no ipc::error,
+ *               it is logged too, with the method and the caller.
+ *   Threads     As in C: any thread may use an object of which it has a copy; only one thread at a
+ *               time may use a call, message, reply, slot or fd.
  *
  *   <ipc/cpp/error.hpp>       error, result, outcome
  *   <ipc/cpp/basic.hpp>       fd, slot, cancellation, options, durations

@@ -40,14 +40,14 @@ struct ipc_record_object {
 	uint64_t tag;		/* the number in the payload that stands for it */
 };
 
-/* One record. In a callback, the library owns all of it until the callback returns. */
+/* A record. In a callback, the library owns all of it until the callback returns. */
 struct ipc_record {
 	size_t size;		/* sizeof(struct ipc_record) */
 	enum ipc_record_kind kind;
 	uint64_t time;		/* nanoseconds, CLOCK_MONOTONIC */
 	uint64_t id;		/* of the message; a reply has the id of its call */
 	uint64_t parent;	/* CALL: the call that the sender was serving; or 0 */
-	uint64_t lost;		/* records lost before this one for lack of space */
+	uint64_t lost;		/* records lost before this record for lack of space */
 	uint32_t flags;		/* IPC_RECORD_* and other flags of the kernel */
 	uint32_t code;		/* number of the method; ERROR: the errno */
 	uint32_t node;		/* the target's number in its owner */
@@ -69,15 +69,15 @@ struct ipc_record {
 /*
  * Call cb on a serving thread for each record of the kinds in flags (IPC_MONITOR_*) that
  * concerns process pid (0: all), with up to max_data bytes of each payload.
- * ipc_payload_message() finds the message in a payload. A new call ends the registration
- * of an earlier one, also if it fails. Ending the slot stops the records.
+ * ipc_payload_message() finds the message in a payload. A new call ends the previous registration,
+ * also if it fails. Ending the slot stops the records.
  *
  * Senders do not wait for a monitor: records that do not fit into the region are lost. Use
  * a connection of its own with a large region.
  *
  *   -EPERM    The caller needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the
- *             user namespace in which the bus was mounted. On a bus of ipcbusd, root and the
- *             user who runs it may.
+ *             user namespace in which the bus was mounted. On a bus of ipcbusd, root and the user
+ *             that runs ipcbusd may.
  *   -EDQUOT   The bus has 8 monitors already.
  *   -ESRCH    There is no such process.
  */

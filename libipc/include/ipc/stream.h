@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Methods with streams. Included by <ipc/ipc.h>, whose rules and error list apply.
+ * Methods with streams. Included by <ipc/ipc.h>; its rules and error list apply.
  *
- * A client opens a method with `stream` in its .proto file. Client and server then have one end
- * each, a struct ipc_stream. Generated functions send and receive messages of the right type. All
- * of them follow the rules here.
+ * A client opens a method with `stream` in its .proto file. Client and server then have an end
+ * each, a struct ipc_stream. Generated functions send and receive messages of the right type, by
+ * the rules below.
  *
  * Sending: 0 if the message was sent. Messages arrive in order. The receiver grants credit for at
  * most 16 messages. Without credit, or without space in the receiver's region, a sender waits for
@@ -26,7 +26,7 @@
  *
  * Both:
  *
- *   -ECANCELED   One side canceled the stream, or its parent or its cancellation was canceled.
+ *   -ECANCELED   Either side canceled the stream, or its parent or its cancellation was canceled.
  *                The origin of the error is IPC_ORIGIN_PEER if the other side did.
  *   -ETIMEDOUT   The time limit of the stream expired. This is no limit of a single function.
  *   -EOWNERDEAD  The other side died.
@@ -50,7 +50,7 @@
  * the connection wait until a thread serves. If a handler or callback waits, its thread counts as
  * busy until the outermost handler or callback on it returns. At least one thread of
  * ipc_set_threads() must be left to serve: with N threads, N - 1 can be in handlers that wait. So a
- * connection with one thread must use callbacks.
+ * connection with a single thread must use callbacks.
  *
  *   -EDEADLK     In a handler or callback: no thread would be left to serve. If the handler
  *                returns this error, the client receives it.
@@ -105,8 +105,7 @@ struct ipc *ipc_stream_ipc(const struct ipc_stream *stream);
  * open and a thread serves it or waits for a stream.
  *
  * ipc_stream_fail() and ipc_stream_fail_with() end the sending with an error, which the other side
- * receives after all messages. Their arguments are those of ipc_call_fail() and
- * ipc_call_fail_with().
+ * receives after all messages. See ipc_call_fail() and ipc_call_fail_with() for their arguments.
  *
  *   -EALREADY   This side has already ended its sending.
  *   -EINVAL     code is no errno, or both code and name are missing.
@@ -122,7 +121,7 @@ int ipc_stream_fail_with(struct ipc_stream *stream, const struct ipc_error *erro
 void ipc_stream_cancel(struct ipc_stream *stream);
 
 /*
- * Callbacks of one stream. Each may be NULL.
+ * Callbacks of a stream. Each may be NULL.
  *
  *   on_message   A message can be received. Receive it with timeout 0. It is valid until
  *                on_message returns. The callback runs once for each message. If it does not
@@ -135,7 +134,7 @@ void ipc_stream_cancel(struct ipc_stream *stream);
  *                is 0 or its error. Or the stream has broken off: -ECANCELED, -ETIMEDOUT,
  *                -EOWNERDEAD, -EPROTO, -EBADMSG, -EMSGSIZE, -EDQUOT, -ENOMEM. error explains
  *                result and is valid during the callback. Runs at most once. Does not run after a
- *                server has ended the stream itself, nor with 0 for a client that sends one
+ *                server has ended the stream itself, nor with 0 for a client that sends a single
  *                request.
  *   destroy      The stream is over: no message can be received or sent. Runs exactly once,
  *                when no callback of the stream runs or will run. Must free userdata.
@@ -188,12 +187,12 @@ int ipc_stream_resume(struct ipc_stream *stream);
  * ipc_options, or timeout_ms of the method. Both ends know it and break off by themselves.
  * Messages that arrived before can still be received, also if no thread has served the connection
  * since. Every other function fails with -ETIMEDOUT. If a stream with a time limit has callbacks,
- * serving the connection takes one more system call for each event.
+ * serving the connection takes an additional system call for each event.
  */
 uint64_t ipc_stream_remaining(const struct ipc_stream *stream);
 
 /*
- * Return 1 if the stream has broken off: one side canceled it, the time limit expired, the other
+ * Return 1 if the stream has broken off: either side canceled it, the time limit expired, the other
  * side died or violates the protocol, or the bus has ended; also in a forked child. Return 0
  * otherwise, also after an end, and for NULL. Messages of the other side are known only after a
  * thread has served them. So a handler on the only thread notices only the time limit and the end

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What all parts of <ipc/ipc.hpp> use: file descriptors, times, slots, cancellations, options.
- */
+/* Common parts of <ipc/ipc.hpp>: file descriptors, times, slots, cancellations, options. */
 #ifndef IPC_CPP_BASIC_HPP
 #define IPC_CPP_BASIC_HPP
 
@@ -92,7 +90,7 @@ public:
 	int get() const noexcept { return number; }
 	explicit operator bool() const noexcept { return number >= 0; }
 
-	/* Gives the file descriptor up to the caller, who closes it. */
+	/* Gives up the file descriptor, which the caller must close. */
 	int release() noexcept { return std::exchange(number, -1); }
 	void reset(int other = -1) noexcept
 	{
@@ -119,12 +117,12 @@ private:
 
 /*
  * A callback that is registered. The destructor ends the registration: when it has returned,
- * the callback does not run any more and what it captured is destroyed. It blocks until
- * the callback has returned on other threads, so do not hold a lock that the callback takes.
- * A callback may destroy its own slot.
+ * the callback does not run any more, and its captures are destroyed. It blocks until the callback
+ * has returned on other threads, so do not hold a lock that the callback takes. A callback may
+ * destroy its own slot.
  *
- * release() lets the registration go on without a slot. Use it to have a callback for as
- * long as the connection, object or call that it is about.
+ * release() lets the registration go on without a slot. Use it to keep a callback for the lifetime
+ * of its connection, object or call.
  */
 class slot {
 public:
@@ -236,7 +234,7 @@ private:
 };
 
 /*
- * Options of one call, oneway or stream. Members that are not set have no effect.
+ * Options of a call, oneway or stream. Members that are not set have no effect.
  *
  *	proxy.call(request, ipc::options().timeout(100ms).metadata("trace", id));
  *
@@ -246,7 +244,7 @@ private:
  *   parent       Make the call for this call, which may be served on another thread. The
  *                parent must outlive the options.
  *   metadata     A name and a value for the server's call::metadata().
- *   replace      Oneway: replace an older one to the same method that is still queued.
+ *   replace      Oneway: replace an older oneway to the same method that is still queued.
  *   detached     Call or stream: make it for no call, also in a handler. A handler whose call was
  *                canceled cleans up with it. Not with parent: EINVAL.
  */
@@ -304,7 +302,7 @@ public:
 	}
 
 private:
-	/* What most calls do not have. */
+	/* Rarely used members. */
 	struct extra {
 		std::optional<ipc::cancellation> kept;
 		std::vector<std::string> pairs;

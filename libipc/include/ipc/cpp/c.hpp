@@ -3,7 +3,7 @@
  * The C library, in the namespace ipc::c: ipc::c::ipc_open() is the ipc_open() of <ipc/ipc.h>.
  *
  * Protobuf makes a namespace ipc from "ipc/ipc.proto", and C++ does not allow a type and a
- * namespace of one name. So a C++ source that includes <ipc/ipc.hpp> must not include the C
+ * namespace with the same name. So a C++ source that includes <ipc/ipc.hpp> must not include the C
  * headers, nor the C stubs of a .proto file. Another source of the same program may.
  */
 #ifndef IPC_CPP_C_HPP
@@ -13,7 +13,7 @@
 #error "<ipc/ipc.hpp> has the C functions in ipc::c; do not include <ipc/ipc.h> in the same source"
 #endif
 
-/* What the C headers include, so that they find it included. */
+/* The system headers of the C headers must be included outside of the namespace. */
 #include <cstddef>
 #include <cstdint>
 #include <errno.h>
@@ -27,7 +27,7 @@ namespace c {
 #include <ipc/memory.h>
 #include <ipc/raw.h>
 
-/* IPC_ERROR_INIT, which names what is in this namespace. */
+/* IPC_ERROR_INIT must be expanded in this namespace. */
 inline ipc_error no_error() { return IPC_ERROR_INIT; }
 } // namespace c
 } // namespace ipc

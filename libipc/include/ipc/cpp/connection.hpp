@@ -47,18 +47,17 @@ template <typename T, typename Start> std::future<outcome<T>> future_of(Start st
 /* --- Proxies --------------------------------------------------------------------------- */
 
 /*
- * An object of another process, as seen from here. Copies are the same proxy, and proxies of
- * one object are equal. Any thread may use it. A proxy does not keep its connection open: after
- * that is closed, calls fail with EINVAL.
+ * An object of another process, as seen from here. Copies are the same proxy, and proxies of the
+ * same object are equal. Any thread may use it. A proxy does not keep its connection open: after
+ * the connection is closed, calls fail with EINVAL.
  */
 class proxy : public detail::counted_proxy {
 public:
 	explicit proxy(c::ipc_proxy *owned) noexcept : counted(owned) {}
 
 	/*
-	 * Call the object and block until its reply. Fails with any error of a call in
-	 * <ipc/ipc.h>, or one of the service. A call back to this process that comes meanwhile is
-	 * served on this thread.
+	 * Call the object and block until its reply. Fails with any error of a call in <ipc/ipc.h>,
+	 * or an error of the service. Nested handlers (see <ipc/ipc.h>) run on this thread.
 	 */
 	outcome<reply> call(const message &request, const options &with) const
 	{
@@ -313,14 +312,14 @@ struct name_info {
 	uid_t uid;
 };
 
-/* What to do if a living object of this user has the name: see ipc_register_name_with(). */
+/* Policy if a living object of this user has the name: see ipc_register_name_with(). */
 enum class name_conflict {
 	fail = 0,			/* EEXIST */
 	replace = c::IPC_NAME_REPLACE,	/* the object loses the name */
 	queue = c::IPC_NAME_QUEUE,	/* wait until its registration ends */
 };
 
-/* What happened to a name or a watch of this connection: see ipc_on_registration(). */
+/* Events of a name or a watch of this connection: see ipc_on_registration(). */
 enum class registration_event {
 	acquired = c::IPC_REGISTRATION_ACQUIRED,	/* it was in the queue, and has the name now */
 	lost = c::IPC_REGISTRATION_LOST,		/* replaced, or unregistered elsewhere */
@@ -341,8 +340,8 @@ enum class bus_event {
 /*
  * An open bus. Copies are the same connection, which closes with the last of them; slots,
  * cancellations and calls keep it open too. When it closes, its objects end and its async calls
- * complete with ECANCELED. A handler or callback must not drop the last copy, nor may anybody while a
- * thread is in run(), so that has one of its own.
+ * complete with ECANCELED. A handler or callback must not drop the last copy. While a thread is in
+ * run(), the last copy must not be dropped, so that thread must hold a copy.
  *
  * Any thread may use it. It is unusable in a child process after fork(): functions fail with
  * ECHILD there.
@@ -374,7 +373,7 @@ public:
 
 	/* --- Serving --- */
 
-	/* How many threads may serve, 1 to 1024, including those that call run(). */
+	/* How many threads may serve, 1 to 1024, including the threads that call run(). */
 	outcome<void> set_threads(unsigned int threads) const
 	{
 		return detail::check(c::ipc_set_threads(raw, threads));
@@ -385,8 +384,8 @@ public:
 	/* Make run() return on all threads when their handlers have returned. */
 	void stop() const noexcept { c::ipc_stop(raw); }
 
-	/* Open the bus again after its end: see ipc_set_reconnect(), which says what goes on and what
-	 * has ended. Call it before other threads use the connection. */
+	/* Open the bus again after its end: see ipc_set_reconnect() for the effects. Must be called
+	 * before other threads use the connection. */
 	outcome<void> set_reconnect() const
 	{
 		return detail::check(c::ipc_set_reconnect(raw, nullptr, nullptr, nullptr));
@@ -459,7 +458,7 @@ public:
 
 	/* --- Names; <ipc/name.h> has the rules and errors. All of these block. --- */
 
-	/* Find the object with that name. ENOENT: nobody has it. */
+	/* Find the object with that name. ENOENT: the name is not registered. */
 	outcome<proxy> get(const std::string &name) const
 	{
 		c::ipc_proxy *found;

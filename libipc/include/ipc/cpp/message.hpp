@@ -125,8 +125,8 @@ public:
 		return *this;
 	}
 
-	/* Another message with the same bytes and entries, which stay this one's: it must outlive
-	 * the other, and add() is not for that. */
+	/* Returns a message with the same bytes and entries, which still belong to this message: it
+	 * must outlive the returned message, which must not be changed by add(). */
 	message copy() const
 	{
 		message m;
@@ -180,8 +180,8 @@ private:
 /* --- Received ------------------------------------------------------------------------ */
 
 /*
- * A message that was received. Whoever has it owns all of it: what is not taken is released
- * with it. One thread at a time.
+ * A received message. It owns its contents: objects and files that are not taken are released with
+ * it. Only one thread at a time may use it.
  */
 class received {
 public:
@@ -225,8 +225,9 @@ protected:
 			text = { static_cast<const char *>(m->data), m->size };
 	}
 
-	/* A file and an object may have the same tag: in C they are numbers of the sender. What is of
-	 * the other kind is found if there is nothing else. What was taken is skipped. */
+	/* A file and an object may have the same tag: in C they are numbers of the sender. Returns
+	 * the entry of the wanted kind, else the entry of the other kind.
+	 * Skips entries that were taken. */
 	c::ipc_raw_entry *find(std::uint64_t tag, bool is_file) const noexcept
 	{
 		c::ipc_raw_entry *other = nullptr;
