@@ -49,7 +49,7 @@ enum ipc_raw_type {
 /*
  * An entry of a message. An object of the sender arrives as a proxy. A proxy arrives as a
  * proxy, or as the object in the process that owns it. A message has an array of entries, so this
- * structure never grows.
+ * structure does not grow.
  */
 struct ipc_raw_entry {
 	uint64_t tag;			/* arrives unchanged */
@@ -71,8 +71,8 @@ struct ipc_raw_entry {
  * read-only and 8-byte aligned. To keep an object or proxy, take a reference. To keep a file
  * descriptor, call ipc_take_fd(&entry->fd).
  *
- * The structure has no size member. New members come at the end, each with a flag. The library
- * reads a new member only if its flag is set. A message with an unknown flag fails with -EINVAL.
+ * The structure has no size member. A new member is added at the end, with a flag. The library
+ * reads it only if its flag is set. A message with an unknown flag fails with -EINVAL.
  */
 struct ipc_raw_message {
 	uint32_t code;			/* request: the number of the method; else 0 */
@@ -231,7 +231,7 @@ struct ipc_cancellation *ipc_raw_set_names_cancellation(struct ipc_cancellation 
 /* --- Serving ------------------------------------------------------------------- */
 
 /* The functions of an object. Must stay valid as long as the object. The structure has no size
- * member: new members come at the end, each with a flag. */
+ * member: a new member is added at the end, with a flag. */
 struct ipc_raw_ops {
 	/* The name of its interface, for ipc_register_name() and tools; or NULL. */
 	const char *interface;

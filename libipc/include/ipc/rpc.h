@@ -42,8 +42,8 @@ extern "C" {
 /*
  * Straight-line code for messages of a type whose fields are single numbers, strings and bytes. Its
  * output equals that of libipc's generic code. If a function returns NULL, libipc uses the generic
- * code instead. The structure never grows: new functions become members of struct ipc_method, with
- * a flag.
+ * code instead. The structure does not grow: new functions become members of struct ipc_method,
+ * with a flag.
  */
 struct ipc_codec {
 	/*
@@ -61,7 +61,7 @@ struct ipc_codec {
 				    const uint8_t *memory_end);
 };
 
-/* A method. Older programs pass smaller structures. So new members come at the end, each with a
+/* A method. Older programs pass smaller structures. So a new member is added at the end, with a
  * flag in flags. */
 struct ipc_method {
 	uint32_t code;			/* its number */
