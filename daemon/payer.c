@@ -35,8 +35,8 @@ static size_t n_ranges;
 
 /* --- /etc/subuid ------------------------------------------------------------------- */
 
-/* Does not use NSS, which may ask another machine. A number that is no name is a uid. If the name is
- * unknown, the first uid of the range pays. */
+/* Does not use NSS, which may ask another machine. A number that is no name is a uid. If the name
+ * is unknown, the first uid of the range pays. */
 static uint32_t owner_of(const char *name, uint32_t first)
 {
 	FILE *file = fopen("/etc/passwd", "re");

@@ -58,7 +58,7 @@ class Streams:
     def watched(self, function):
         """Counts the handlers that run, and the calls whose client went away."""
         def begin(context):
-            self.left = context.remaining()
+            self.left = context.time_remaining()
             self.metadata = [tuple(entry) for entry in context.invocation_metadata()]
             with self.lock:
                 self.running += 1

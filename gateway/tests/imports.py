@@ -70,7 +70,7 @@ class Service:
 
     def keep(self, request, context):
         self.calls += 1
-        self.left = context.remaining()
+        self.left = context.time_remaining()
         gone = threading.Event()
         context.add_callback(gone.set)
         if gone.wait(10):

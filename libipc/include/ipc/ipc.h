@@ -541,7 +541,6 @@ int ipc_take_fd(int32_t *fd);
 /*
  * Generated functions make the calls: echo_say() blocks, echo_say_with() blocks and takes
  * options, echo_say_async() does not block.
- *
  *	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
  *	ipc_auto(echo_unref) struct echo *echo = NULL;
  *	ipc_auto(echo_say_reply_free) Echo__SayReply *reply = NULL;
