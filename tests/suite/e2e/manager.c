@@ -22,27 +22,32 @@
 
 #define ARGUMENTS_MAX 16
 
-#define POLICY "/run/ipcbus-e2e-policy"
-
-/* As the default, but any user registers any free name. */
-static void write_policy(void)
+/* As the default, but any user registers any free name. Programs that run at the same time use the
+ * same folder, so the file is replaced as a whole. */
+static void write_policy(char *folder, size_t size)
 {
-	FILE *file;
+	char new[64], file[64];
+	FILE *stream;
 
-	mkdir(POLICY, 0755);
-	file = fopen(POLICY "/policy.conf", "w");
-	if (!file)
+	snprintf(folder, size, "/tmp/ipcbus-e2e-policy.%u", geteuid());
+	mkdir(folder, 0755);
+	snprintf(new, sizeof(new), "%s/%d.new", folder, (int)getpid());
+	snprintf(file, sizeof(file), "%s/policy.conf", folder);
+	stream = fopen(new, "we");
+	if (!stream)
 		_exit(125);
 	fputs("allow anyone all *\nrefuse anyone register ipc.* system.* user/*\n"
 	      "allow user root register ipc.* system.*\nallow anyone register user/%u/*\n",
-	      file);
-	fclose(file);
+	      stream);
+	if (fclose(stream) || rename(new, file) < 0)
+		_exit(125);
 }
 
 static void run_manager(const char *const *arguments, int log)
 {
 	char self[PATH_MAX] = "", path[PATH_MAX + 64];
-	const char *argv[ARGUMENTS_MAX + 4] = { path, "--policy", POLICY };
+	char policy[48];
+	const char *argv[ARGUMENTS_MAX + 4] = { path, "--policy", policy };
 	bool own = false;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -52,7 +57,7 @@ static void run_manager(const char *const *arguments, int log)
 	for (int i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
 		own |= !strcmp(arguments[i], "--policy");
 	if (!own)
-		write_policy();
+		write_policy(policy, sizeof(policy));
 	for (int i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
 		argv[i + (own ? 1 : 3)] = arguments[i];
 	dup2(log, STDERR_FILENO);
