@@ -140,7 +140,7 @@ $(LIBIPC_PC) $(LIBIPC_CMAKE): $(B)/libipc/%: libipc/%.in FORCE
 # The manual pages, from the headers' comments. ipc.3 is written last. What only generated code
 # and other languages use (codec.h, rpc.h), and what is inline for one event loop, has none.
 LIBIPC_MAN := $(B)/libipc/man/ipc.3
-LIBIPC_MAN_HEADERS := $(patsubst %,libipc/include/ipc/%.h,admin error limits memory monitor name raw \
+LIBIPC_MAN_HEADERS := $(patsubst %,libipc/include/ipc/%.h,admin call error limits memory monitor name raw \
 	stream test ipc)
 
 $(LIBIPC_MAN): libipc/header-man $(LIBIPC_MAN_HEADERS)

@@ -36,6 +36,7 @@
  *   <ipc/name.h>    names of services; included here
  *   <ipc/stream.h>  methods with streams; included here
  *   <ipc/error.h>   error details, and texts for people; included here
+ *   <ipc/call.h>   serving calls: replying, the identity of callers; included here
  *   <ipc/limits.h>  limits on messages and resources of peers; included here
  *   <ipc/raw.h>     messages of bytes, without protobuf
  *   <ipc/memory.h>  shared memory
@@ -189,6 +190,7 @@
 #include <sys/types.h>
 
 #include <ipc/admin.h>
+#include <ipc/call.h>
 #include <ipc/error.h>
 #include <ipc/limits.h>
 #include <ipc/name.h>
@@ -541,6 +543,7 @@ int ipc_take_fd(int32_t *fd);
 /*
  * Generated functions make the calls: echo_say() blocks, echo_say_with() blocks and takes
  * options, echo_say_async() does not block.
+ *
  *	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
  *	ipc_auto(echo_unref) struct echo *echo = NULL;
  *	ipc_auto(echo_say_reply_free) Echo__SayReply *reply = NULL;
@@ -646,149 +649,11 @@ struct ipc_cancellation *ipc_cancellation_unref(struct ipc_cancellation *cancell
 int ipc_cancel(struct ipc_cancellation *cancellation);
 int ipc_cancellation_is_canceled(const struct ipc_cancellation *cancellation);
 
-/* --- Serving a call -------------------------------------------------------- */
-
-/*
- * A handler gets the call, the request and the object's userdata. Call and request belong
- * to the library and are valid until the handler returns. A handler has these choices:
- *
- *   - Reply once, with the generated echo_reply_say() or a function below, and return 0.
- *   - Return a negative errno without a reply: the caller gets that errno, also if there are
- *     references of the call. A negative errno after a reply is ignored.
- *   - Take a reference with ipc_call_ref() and return 0. Any thread may reply later. The request
- *     stays valid, and occupies the region, until the last ipc_call_unref(), also after the reply.
- *
- * A program must not write to a field of type bytes of a received request or reply, whatever its
- * size. A field that has 4 KB or more may lie in the region of this process, which is read-only: a
- * program that writes to it gets SIGSEGV. A child after fork() does not have the region. The
- * address has no alignment. If the method has option (ipc.copy), the program may write to such
- * fields. Fields of messages of streams are copies, and so are fields of replies that would occupy
- * more than a quarter of the region together.
- *
- * If the handler returns 0 without a reply, or the last reference goes without one, the caller gets
- * -ENOMSG. A oneway has no reply: its handler's result is dropped. A kept oneway delays later
- * oneways to the same object until it is released.
- *
- * A reply from the handler is sent when the handler returns or calls something else. If
- * that fails, the caller gets the errno. A reply that contains objects, files or large fields
- * of type bytes, or that does not come from the handler, is sent at once. If that fails,
- * the function returns the error and the call may still get another reply.
- *
- *	static int say(struct ipc_call *call, const Echo__SayRequest *request, void *userdata)
- *	{
- *		Echo__SayReply reply = ECHO__SAY_REPLY__INIT;
- *
- *		if (!request->text[0])
- *			return ipc_call_fail(call, 0, "echo.Empty", "nothing to say");
- *		reply.text = request->text;
- *		return echo_reply_say(call, &reply);
- *	}
- *
- *	static const struct echo_ops ops = { .say = say };
- *
- *	r = ipc_open(&ipc, NULL);
- *	if (r == 0)
- *		r = echo_register(ipc, "demo.echo", &ops, NULL);
- *	if (r == 0)
- *		r = ipc_run(ipc);
- */
-
-/* Take or drop a reference of a call. */
-struct ipc_call *ipc_call_ref(struct ipc_call *call);
-struct ipc_call *ipc_call_unref(struct ipc_call *call);
-
-/*
- * Fail a call: end it with an error instead of a reply. The caller gets code, which is an errno of
- * either sign; 0 is -EREMOTEIO, the code of errors with a name. name is the service's own name for
- * the error, such as "echo.Empty", or NULL. The text for people is formatted like printf(); format
- * may be NULL.
- *
- *	return ipc_call_fail(call, 0, "echo.Empty", "nothing to say");
- *	return ipc_call_fail(call, ENOENT, NULL, "%s: no such file", path);
- *
- * ipc_call_fail_with() sends all fields of a struct ipc_error that the caller can get: code, name,
- * message, number and details. A handler can also return a negative errno, which fails the call
- * without a text.
- *
- *   -EINVAL    The call is a oneway, code is no errno, or both code and name are missing.
- *   -EALREADY  The call already has a reply.
- *   Others     As for sending a message, if the error is sent at once.
- */
-int ipc_call_fail(struct ipc_call *call, int code, const char *name, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-int ipc_call_fail_with(struct ipc_call *call, const struct ipc_error *error);
-
-/*
- * Return the caller's identity, from the kernel: effective ids when it sent the request,
- * as seen in the namespaces of this process. Through ipcbusd, these are the ids that the caller had
- * when it opened the connection. pid and tid are 0 where they are not visible. tid is 0 for a call
- * through a channel.
- */
-uid_t ipc_call_uid(const struct ipc_call *call);
-gid_t ipc_call_gid(const struct ipc_call *call);
-pid_t ipc_call_pid(const struct ipc_call *call);
-pid_t ipc_call_tid(const struct ipc_call *call);
-
-/*
- * Return a new pidfd of the caller's process, O_CLOEXEC, which the caller of this function must
- * close. It never refers to a process that reuses the number. The process may run another program
- * by now. Works until the call has a reply, or the oneway is released.
- *
- *   -ESRCH    The process is gone.
- *   -ENOENT   The process is not visible from here.
- *   -EINVAL   The call already has a reply.
- *   -EMFILE   This process cannot open more files.
- */
-int ipc_call_pidfd(const struct ipc_call *call);
-
-/* Return 1 if the request is a oneway, which has no reply; 0 if it is a call. */
-int ipc_call_is_oneway(const struct ipc_call *call);
-
-/* Return the security module's label of the caller, or NULL if there is none or the object
- * does not have IPC_OBJECT_LABEL. Valid as long as the call. */
-const char *ipc_call_label(const struct ipc_call *call);
-
-/* Return the value of the caller's metadata with that name, or NULL. Valid as long as the
- * call. The caller chooses it freely; the kernel does not check it. */
-const char *ipc_call_metadata(const struct ipc_call *call, const char *name);
-
-/* Return the microseconds until the caller stops waiting, 0 if it has, IPC_NEVER if never. */
-uint64_t ipc_call_remaining(const struct ipc_call *call);
-
-/*
- * Return 1 if the caller has stopped waiting for the reply: the call was canceled, its time is
- * over, the caller died, or the bus has ended; also in a forked child. Return 0 otherwise, after a
- * reply, for a oneway, and for NULL. A canceled call must still be replied to or unref'ed.
- */
-int ipc_call_is_canceled(const struct ipc_call *call);
-
-/*
- * Watch for cancellation: call cb once, on a serving thread, when the caller has stopped waiting
- * for the reply (see ipc_call_is_canceled()). cb may use the call and reply to it. The registration
- * ends with the call, and holds no reference of it. cb may still run while the program drops its
- * last reference: release userdata in the function of ipc_slot_set_destroy(). Calls made on behalf
- * of this call are canceled even without a watch.
- *
- *   -ECANCELED  The caller has already stopped waiting; cb is not called.
- *   -EINVAL     The call is a oneway or already has a reply.
- */
-typedef void (*ipc_cancel_cb)(struct ipc_call *call, void *userdata);
-int ipc_call_on_cancel(struct ipc_call *call, ipc_cancel_cb cb, void *userdata,
-		       struct ipc_slot **ret_slot);
-
-/* Return the connection, without a reference. */
-struct ipc *ipc_call_ipc(const struct ipc_call *call);
-
-/* Return the bytes of the request in the region, for tests and tools. ret_size may be
- * NULL. */
-const void *ipc_call_payload(const struct ipc_call *call, size_t *ret_size);
-
 /* --- For ipc_auto() -------------------------------------------------------- */
 
 static inline void ipc_unrefp(struct ipc **p) { ipc_unref(*p); }
 static inline void ipc_object_unrefp(struct ipc_object **p) { ipc_object_unref(*p); }
 static inline void ipc_proxy_unrefp(struct ipc_proxy **p) { ipc_proxy_unref(*p); }
-static inline void ipc_call_unrefp(struct ipc_call **p) { ipc_call_unref(*p); }
 static inline void ipc_stream_unrefp(struct ipc_stream **p) { ipc_stream_unref(*p); }
 static inline void ipc_cancellation_unrefp(struct ipc_cancellation **p)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The functions of libipc that programs without protobuf-c use: those of `<ipc/ipc.h>`,
-//! `<ipc/name.h>`, `<ipc/limits.h>`, `<ipc/stream.h>` and `<ipc/raw.h>`. The headers have the
-//! rules. Programs use the crate `ipcbus`, which is safe.
+//! `<ipc/call.h>`, `<ipc/name.h>`, `<ipc/limits.h>`, `<ipc/stream.h>` and `<ipc/raw.h>`. The
+//! headers have the rules. Programs use the crate `ipcbus`, which is safe.
 //!
 //! A test compares each size, offset and constant with the headers, and the names of the
 //! functions too.
