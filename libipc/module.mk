@@ -102,7 +102,7 @@ LIBIPC_TESTS := $(patsubst libipc/%.c,$(B)/libipc/%,$(sort $(wildcard libipc/tes
 LIBIPC_TEST_OBJECTS := $(LIBIPC_LINKED) $(B)/libipc/tests/fake-device.o $(B)/libipc/tests/test.pb-c.o \
 	$(B)/libipc/tests/test.ipc.o
 
-$(LIBIPC_TESTS:%=%.o) $(B)/libipc/tests/fake-device.o: $(B)/libipc/%.o: libipc/%.c \
+$(LIBIPC_TESTS:%=%.o) $(addprefix $(B)/libipc/tests/,fake-device.o channel-run.o): $(B)/libipc/%.o: libipc/%.c \
 		| $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE) -I$(B)/libipc/tests
@@ -111,7 +111,8 @@ LIBIPC_TEST_CODECS := $(foreach name,codec codec2,$(addprefix $(B)/libipc/tests/
 $(B)/libipc/tests/test-codec.o: | $(addprefix $(B)/libipc/tests/,codec.ipc.h codec2.ipc.h)
 $(B)/libipc/tests/test-codec: $(LIBIPC_TEST_CODECS)
 
-LIBIPC_TEST_DAEMON := $(addprefix $(B)/libipc/tests/,test-bus-end test-channel-calls test-daemon \
+LIBIPC_TEST_CHANNELS := $(addprefix $(B)/libipc/tests/,test-channel-calls test-channel-hostile)
+LIBIPC_TEST_DAEMON := $(LIBIPC_TEST_CHANNELS) $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon \
 	test-poll test-reconnect)
 # Each case is a process that looks when it ends whether it left memory behind, and fails if so.
 LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
@@ -119,6 +120,8 @@ LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
 $(filter-out $(LIBIPC_TEST_DAEMON),$(LIBIPC_TESTS)): %: %.o $(LIBIPC_TEST_OBJECTS)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(LIBIPC_TEST_LEAKS) -o $@ $^ $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
+
+$(LIBIPC_TEST_CHANNELS): $(B)/libipc/tests/channel-run.o
 
 $(LIBIPC_TEST_DAEMON): %: %.o $(LIBIPC_OBJECTS) $(LIBIPC_KIT)
 	$(call msg,LD,$@)

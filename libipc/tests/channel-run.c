@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The server and the connection of tests of direct channels: see channel-run.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel-run.h"
+#include "core/call.h"
+#include "core/channel-client.h"
+#include "core/channel-server.h"
+#include "daemon-run.h"
+
+struct ipc_test_bus *bus;
+struct ipc *ipc;
+struct ipc_proxy *proxy;
+pid_t server;
+
+/* --- The server -------------------------------------------------------------------------- */
+
+static uint32_t added, cancels;
+
+static void on_cancel(struct ipc_call *call, void *userdata)
+{
+	(void)call;
+	atomic_store((atomic_bool *)userdata, true);
+}
+
+int reply_number(struct ipc_call *call, uint32_t number)
+{
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = &number, .size = 4 });
+}
+
+static int sleep_until_canceled(struct ipc_call *call)
+{
+	atomic_bool told = false;
+	struct ipc_slot *slot;
+
+	if (ipc_call_on_cancel(call, on_cancel, &told, &slot) < 0)
+		return -EINVAL;
+	for (int i = 0; i < 500 && !atomic_load(&told); i++)
+		usleep(1000);
+	ipc_slot_end(slot);
+	cancels += atomic_load(&told) && ipc_call_is_canceled(call) == 1;
+	return reply_number(call, 0);
+}
+
+static int reply_who(struct ipc_call *call)
+{
+	int fd = ipc_call_pidfd(call);
+	uint32_t who[] = { ipc_call_uid(call), ipc_call_gid(call), (uint32_t)ipc_call_pid(call),
+			   fd >= 0 };
+
+	if (fd >= 0)
+		close(fd);
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = who, .size = sizeof(who) });
+}
+
+/* The client's object. */
+static struct ipc_proxy *back;
+
+static int set_back(const struct ipc_raw_message *request)
+{
+	if (request->n_entries != 1 || request->entries[0].type != IPC_RAW_PROXY)
+		return -EINVAL;
+	back = ipc_proxy_ref(request->entries[0].proxy);
+	return 0;
+}
+
+/* Replies with what the client's object replies, and 1000 for a call of a channel. */
+static int call_back(struct ipc_call *call)
+{
+	const struct ipc_raw_message request = { .code = WHERE };
+	uint32_t number = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct ipc_raw_message *reply;
+		int r = ipc_raw_call(back, &request, NULL, &reply, NULL);
+
+		if (r < 0)
+			return r;
+		memcpy(&number, reply->data, 4);
+		ipc_raw_free(reply);
+	}
+	return reply_number(call, number + (is_channel_call(call->number) ? 1000 : 0));
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata);
+
+const struct ipc_raw_ops server_ops = { .serve = serve };
+
+static int give_object(struct ipc_call *call)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
+	int r = ipc_raw_object_new(ipc_call_ipc(call), &server_ops, NULL, &entry.object);
+
+	if (r == 0)
+		r = ipc_raw_reply(call, &(struct ipc_raw_message){ .data = "with", .size = 4,
+								   .entries = &entry,
+								   .n_entries = 1 });
+	ipc_object_unref(entry.object);
+	return r;
+}
+
+/* A file, which the caller does not accept. */
+static int give_file(struct ipc_call *call)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .fd = STDIN_FILENO };
+
+	return ipc_raw_reply(call, &(struct ipc_raw_message){ .entries = &entry, .n_entries = 1 });
+}
+
+static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
+{
+	static uint8_t large[LARGE];
+
+	(void)userdata;
+	switch (request->code) {
+	case WHERE:
+		return reply_number(call, is_channel_call(call->number));
+	case ECHO:
+		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = request->data,
+								      .size = request->size });
+	case REPLY_LARGE:
+		memset(large, 'x', sizeof(large));
+		return ipc_raw_reply(call, &(struct ipc_raw_message){ .data = large,
+								      .size = sizeof(large) });
+	case FAIL:
+		return ipc_call_fail(call, 0, "test.Failed", "as %s", "asked");
+	case FAIL_LARGE:
+		return ipc_raw_fail(call, EDOM, large, sizeof(large));
+	case SLEEP:
+		usleep(30000);
+		return reply_number(call, is_channel_call(call->number));
+	case CANCELS:
+		if (request->size)
+			return sleep_until_canceled(call);
+		return reply_number(call, cancels);
+	case ADD:
+		added++;
+		return 0;
+	case GET_ADDED:
+		return reply_number(call, added);
+	case WHO:
+		return reply_who(call);
+	case DIE:
+		_exit(0);
+	case STOP:
+		ipc_stop(call->ipc);
+		return reply_number(call, is_channel_call(call->number));
+	case GIVE_OBJECT:
+		return give_object(call);
+	case GIVE_FILE:
+		return give_file(call);
+	case SET_BACK:
+		return set_back(request) ?: reply_number(call, 0);
+	case CALL_BACK_LATE:
+		usleep(30000);
+		return call_back(call);
+	case CALL_BACK:
+		return call_back(call);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static void run_server(unsigned int threads)
+{
+	struct ipc_object *object;
+	struct ipc *own;
+
+	if (ipc_open(&own, ipc_test_bus_path(bus)) < 0 ||
+	    ipc_raw_object_new(own, &server_ops, NULL, &object) < 0 ||
+	    ipc_set_manager(own, object) < 0 || ipc_set_threads(own, threads) < 0)
+		_exit(1);
+	/* Each time that it is told to stop it serves again. */
+	while (ipc_run(own) == 0)
+		;
+	_exit(0);
+}
+
+static void connect_server(void)
+{
+	ck_assert_int_eq(ipc_open(&ipc, ipc_test_bus_path(bus)), 0);
+	ck_assert_int_eq(ipc_get_manager(ipc, &proxy), 0);
+}
+
+void connect_again(void)
+{
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	connect_server();
+}
+
+void begin_with(unsigned int threads, const char *channels)
+{
+	setenv("IPC_CHANNELS", channels, 1);
+	bus = bus_new();
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (!server)
+		run_server(threads);
+	ck_assert_int_eq(ipc_wait_manager(ipc_test_bus_path(bus), 10000000), 1);
+	connect_server();
+}
+
+void end(void)
+{
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	ipc_proxy_unref(proxy);
+	ipc_unref(ipc);
+	ipc_test_bus_free(bus);
+}
+
+/* --- The client --------------------------------------------------------------------------- */
+
+int call_for(uint32_t code, const void *data, size_t size, uint32_t *ret_number)
+{
+	const struct ipc_raw_message request = { .code = code, .data = data, .size = size };
+	struct ipc_raw_message *reply;
+	int r;
+
+	r = ipc_raw_call(proxy, &request, NULL, &reply, NULL);
+	if (r < 0)
+		return r;
+	ck_assert_uint_eq(reply->size, 4);
+	memcpy(ret_number, reply->data, 4);
+	ipc_raw_free(reply);
+	return 0;
+}
+
+uint32_t get(uint32_t code)
+{
+	uint32_t number;
+
+	ck_assert_int_eq(call_for(code, NULL, 0, &number), 0);
+	return number;
+}
+
+/* Calls until the channel is there. */
+void begin(unsigned int threads)
+{
+	begin_with(threads, "1");
+	for (unsigned int i = 0; i < CHANNEL_AFTER - 1; i++)
+		ck_assert_uint_eq(get(WHERE), 0);
+	ck_assert_uint_eq(get(WHERE), 1);
+}
+
+uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+int call_within(uint32_t code, uint64_t usec)
+{
+	const struct ipc_options options = { .timeout_usec = usec };
+
+	return ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = code, .data = "", .size = 1 },
+			    &options, NULL, NULL);
+}
