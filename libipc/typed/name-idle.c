@@ -32,7 +32,7 @@ static struct name *enter(struct names *names, const struct ipc_object *object,
 
 		if (i->type == &name_type && name->provider &&
 		    (name->object == object || name->provider == object) &&
-		    slot_enter(&name->slot, frame))
+		    slot_enter(&name->base.slot, frame))
 			found = name;
 	}
 	pthread_mutex_unlock(&names->lock);
@@ -41,7 +41,7 @@ static struct name *enter(struct names *names, const struct ipc_object *object,
 
 static void call_back(const struct name *name)
 {
-	name->idle(name->names->ipc, name->base.text, name->slot.userdata);
+	name->idle(name->base.names->ipc, name->base.text, name->base.slot.userdata);
 }
 
 static int provide(struct names *names, const struct name *name, uint64_t cookie)
@@ -113,10 +113,10 @@ int ipc_register_idle_exit(struct ipc *ipc, const char *name, struct ipc_object 
 	if (r < 0)
 		return r;
 	kept->idle = idle;
-	kept->slot.userdata = userdata;
+	kept->base.slot.userdata = userdata;
 	r = provider_object_new(ipc, &ops, names, /* destroy= */ NULL, &kept->provider);
 	if (r < 0) {
-		slot_abandon(&kept->slot, /* given= */ false);
+		slot_abandon(&kept->base.slot, /* given= */ false);
 		return r;
 	}
 

@@ -15,7 +15,7 @@
 
 static struct name *name_of(struct ipc_slot *slot)
 {
-	return (struct name *)((char *)slot - offsetof(struct name, slot));
+	return (struct name *)registration_of(slot);
 }
 
 int name_send_unregister(struct names *names, const char *text, const struct name *own,
@@ -39,23 +39,10 @@ int name_send_unregister(struct names *names, const char *text, const struct nam
 								   &request, /* error= */ NULL));
 }
 
-static void slot_end(struct ipc_slot *slot)
+static int withdraw(struct registration *registration)
 {
-	struct name *name = name_of(slot);
-	bool listed;
-
-	/* In a forked child, another thread may have held the lock at the fork, and it is never
-	 * released. */
-	if (slot->ipc->foreign)
-		return;
-	pthread_mutex_lock(&name->names->lock);
-	listed = registration_remove_locked(name->names, &name->base);
-	/* If this fails, the name ends with its object. */
-	if (listed)
-		name_send_unregister(name->names, name->base.text, name, /* idle_exit= */ false);
-	pthread_mutex_unlock(&name->names->lock);
-	if (listed)
-		slot_drop(slot);
+	return name_send_unregister(registration->names, registration->text,
+				    (struct name *)registration, /* idle_exit= */ false);
 }
 
 static void slot_release(struct ipc_slot *slot)
@@ -70,18 +57,13 @@ static void slot_free(struct ipc_slot *slot)
 }
 
 static const struct slot_type name_slot_type = {
-	.end = slot_end, .release = slot_release, .free = slot_free,
+	.end = registration_end, .release = slot_release, .free = slot_free,
 };
 
 void name_drop(struct name *name)
 {
 	if (name)
-		slot_drop(&name->slot);
-}
-
-static void drop(struct registration *registration)
-{
-	name_drop((struct name *)registration);
+		slot_drop(&name->base.slot);
 }
 
 /* --- Gaining and losing names ------------------------------------------------------ */
@@ -169,7 +151,7 @@ static int send(struct names *names, struct registration *registration)
 	return 0;
 }
 
-const struct registration_type name_type = { .send = send, .drop = drop };
+const struct registration_type name_type = { .send = send, .withdraw = withdraw };
 
 int name_new(struct names *names, const char *text, struct ipc_object *object,
 	     struct name **ret_name)
@@ -179,14 +161,14 @@ int name_new(struct names *names, const char *text, struct ipc_object *object,
 
 	if (!name)
 		return -ENOMEM;
-	r = slot_init(&name->slot, names->ipc, &name_slot_type, /* userdata= */ NULL);
+	r = slot_init(&name->base.slot, names->ipc, &name_slot_type, /* userdata= */ NULL);
 	if (r < 0) {
 		free(name);
 		return r;
 	}
 	name->base.type = &name_type;
 	strcpy(name->base.text, text);
-	name->names = names;
+	name->base.names = names;
 	name->object = ipc_object_ref(object);
 	*ret_name = name;
 	return 0;
@@ -210,7 +192,7 @@ int name_register(struct names *names, struct name *name, struct ipc_slot **ret_
 	int r;
 
 	/* Callbacks may come before the manager's reply. */
-	slot_give(&name->slot, ret_slot);
+	slot_give(&name->base.slot, ret_slot);
 	pthread_mutex_lock(&names->lock);
 	name->cookie = ++names->last_cookie;
 	r = registration_send_locked(names, &name->base);
@@ -229,7 +211,7 @@ int name_register(struct names *names, struct name *name, struct ipc_slot **ret_
 		return queued;
 	if (ret_slot)
 		*ret_slot = before;
-	slot_abandon(&name->slot, /* given= */ ret_slot);
+	slot_abandon(&name->base.slot, /* given= */ ret_slot);
 	return r;
 }
 

@@ -35,9 +35,7 @@ struct known {
 /* Belongs to its object (destroy). Its slot has a reference of the object. */
 struct name_watch {
 	struct registration base;	/* text: the pattern */
-	struct ipc_slot slot;
 	struct ipc_object *object;
-	struct names *names;
 	struct ipc *ipc;
 	uint64_t asked;			/* cookie of the newest Watch(); under names.lock */
 	bool all_ended;			/* with the bus; under names.lock */
@@ -86,11 +84,11 @@ static void notify(struct name_watch *watch, enum ipc_name_change change,
 {
 	struct slot_frame frame;
 
-	if (!slot_enter(&watch->slot, &frame))
+	if (!slot_enter(&watch->base.slot, &frame))
 		return;
 	watch->cb(watch->ipc, change, known ? &known->info : NULL,
 		  known && change == IPC_NAME_PRESENT ? known->proxy : NULL,
-		  watch->slot.userdata);
+		  watch->base.slot.userdata);
 	slot_leave(&frame);
 }
 
@@ -216,7 +214,7 @@ static bool begin_change(struct name_watch *watch, const Ipc__Manager__Change *c
 	bool current;
 
 	ipc_lock(watch->ipc);
-	current = !watch->slot.ended && !watch->busy && change->cookie >= watch->cookie;
+	current = !watch->base.slot.ended && !watch->busy && change->cookie >= watch->cookie;
 	if (current && (change->cookie > watch->cookie ||
 			change->kind == IPC__MANAGER__CHANGE_KIND__CHANGE_REPLAY))
 		doubt_all_locked(watch);
@@ -259,18 +257,18 @@ static int call_locked(struct name_watch *watch, watch_method method)
 	request.prefix = watch->base.text[size] == '*';
 	request.watcher = &object;
 	request.cookie = ++watch->asked;
-	options = names_options(watch->names);
-	return manager_result(method(names_manager(watch->names), &options, &request,
+	options = names_options(watch->base.names);
+	return manager_result(method(names_manager(watch->base.names), &options, &request,
 				     /* error= */ NULL));
 }
 
 /* The program misses a change. */
 static void change_lost(struct name_watch *watch, int r)
 {
-	pthread_mutex_lock(&watch->names->lock);
+	pthread_mutex_lock(&watch->base.names->lock);
 	watch->base.failure = r;
-	pthread_mutex_unlock(&watch->names->lock);
-	names_report(watch->names);
+	pthread_mutex_unlock(&watch->base.names->lock);
+	names_report(watch->base.names);
 }
 
 static int handle_changed(struct ipc_call *call, const Ipc__Manager__Change *change,
@@ -319,26 +317,7 @@ static void watch_free(void *userdata)
 
 static struct name_watch *watch_of(struct ipc_slot *slot)
 {
-	return (struct name_watch *)((char *)slot - offsetof(struct name_watch, slot));
-}
-
-static void slot_end(struct ipc_slot *slot)
-{
-	struct name_watch *watch = watch_of(slot);
-	bool listed;
-
-	/* In a forked child, another thread may have held the lock at the fork, and it is never
-	 * released. */
-	if (slot->ipc->foreign)
-		return;
-	pthread_mutex_lock(&watch->names->lock);
-	listed = registration_remove_locked(watch->names, &watch->base);
-	/* If this fails, the watch ends with its object. */
-	if (listed)
-		call_locked(watch, service_manager_unwatch_with);
-	pthread_mutex_unlock(&watch->names->lock);
-	if (listed)
-		slot_drop(slot);
+	return (struct name_watch *)registration_of(slot);
 }
 
 static void slot_free(struct ipc_slot *slot)
@@ -346,11 +325,11 @@ static void slot_free(struct ipc_slot *slot)
 	ipc_object_unref(watch_of(slot)->object);
 }
 
-static const struct slot_type watch_slot_type = { .end = slot_end, .free = slot_free };
+static const struct slot_type watch_slot_type = { .end = registration_end, .free = slot_free };
 
-static void drop(struct registration *registration)
+static int withdraw(struct registration *registration)
 {
-	slot_drop(&((struct name_watch *)registration)->slot);
+	return call_locked((struct name_watch *)registration, service_manager_unwatch_with);
 }
 
 static int send(struct names *names, struct registration *registration)
@@ -369,7 +348,7 @@ static void bus_came_back(struct registration *registration)
 
 static const struct registration_type watch_type = {
 	.send = send,
-	.drop = drop,
+	.withdraw = withdraw,
 	.bus_came_back = bus_came_back,
 };
 
@@ -417,9 +396,9 @@ static int watch_new(struct names *names, const char *pattern, void *userdata,
 		return -ENOMEM;
 	watch->base.type = &watch_type;
 	strcpy(watch->base.text, pattern);
-	watch->names = names;
+	watch->base.names = names;
 	watch->ipc = names->ipc;
-	r = slot_init(&watch->slot, names->ipc, &watch_slot_type, userdata);
+	r = slot_init(&watch->base.slot, names->ipc, &watch_slot_type, userdata);
 	if (r == 0)
 		r = watcher_object_new(names->ipc, &ops, watch, watch_free, &watch->object);
 	if (r < 0) {
@@ -449,7 +428,7 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 
 	/* Callbacks may come before this returns. */
 	watch->cb = cb;
-	slot_give(&watch->slot, ret_slot);
+	slot_give(&watch->base.slot, ret_slot);
 	if (ret_slot)
 		given = *ret_slot;
 	pthread_mutex_lock(&names->lock);
@@ -467,9 +446,9 @@ int ipc_watch_names(struct ipc *ipc, const char *pattern, ipc_name_cb cb, void *
 	if (ret_slot)
 		*ret_slot = before;
 	else
-		slot_give(&watch->slot, &given);
+		slot_give(&watch->base.slot, &given);
 	ipc_object_end(watch->object);
 	ipc_slot_end(given);
-	slot_drop(&watch->slot);
+	slot_drop(&watch->base.slot);
 	return r;
 }

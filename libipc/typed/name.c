@@ -141,7 +141,7 @@ void names_report(struct names *names)
 
 	while (take_event(names, &event)) {
 		if (event.lost)
-			event.lost->type->drop(event.lost);
+			slot_drop(&event.lost->slot);
 		if (event.error)
 			ipc_log(LOG_WARNING, "ipc: %s: %s%s", event.text,
 				event.lost ? "" : "cannot register again: ", ipc_strerror(event.error));
@@ -231,7 +231,7 @@ static void names_close(struct upper *upper)
 
 	while ((registration = names->list)) {
 		names->list = registration->next;
-		registration->type->drop(registration);
+		slot_drop(&registration->slot);
 	}
 	ipc_object_unref(names->registrant);
 	slots_close(&names->event_slots);
@@ -313,6 +313,25 @@ bool registration_remove_locked(struct names *names, struct registration *regist
 		return false;
 	*link = registration->next;
 	return true;
+}
+
+void registration_end(struct ipc_slot *slot)
+{
+	struct registration *registration = registration_of(slot);
+	struct names *names = registration->names;
+	bool listed;
+
+	/* In a forked child, another thread may have held the lock at the fork, and it is never
+	 * released. */
+	if (slot->ipc->foreign)
+		return;
+	pthread_mutex_lock(&names->lock);
+	listed = registration_remove_locked(names, registration);
+	if (listed)
+		registration->type->withdraw(registration);
+	pthread_mutex_unlock(&names->lock);
+	if (listed)
+		slot_drop(slot);
 }
 
 /* --- Finding -------------------------------------------------------------------- */

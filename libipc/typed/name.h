@@ -34,6 +34,8 @@ struct names;
 struct registration {
 	struct registration *next;
 	const struct registration_type *type;
+	struct ipc_slot slot;
+	struct names *names;
 	int failure;		/* -errno to report to the program; 0: none; -ESTALE: it is lost */
 	bool acquired;		/* to report: it left the queue of the name */
 	char text[NAME_PATTERN_SIZE];
@@ -42,8 +44,9 @@ struct registration {
 struct registration_type {
 	/* Sends it to the manager, under the lock. */
 	int (*send)(struct names *names, struct registration *registration);
-	/* It was taken off the list: ends its slot. */
-	void (*drop)(struct registration *registration);
+	/* Tells the manager that it has ended, under the lock. If that fails, it ends with its
+	 * object. */
+	int (*withdraw)(struct registration *registration);
 	/* The connection was opened again, under the lock; or NULL. */
 	void (*bus_came_back)(struct registration *registration);
 };
@@ -53,7 +56,6 @@ extern const struct registration_type name_type;
 /* Keeps an object alive while it has a name. */
 struct name {
 	struct registration base;
-	struct ipc_slot slot;
 	struct ipc_object *object;
 	/* With idle exit: the object that the manager gets instead, or NULL. */
 	struct ipc_object *provider;
@@ -63,7 +65,6 @@ struct name {
 	/* Under names.lock. */
 	uint64_t number;	/* from the manager; 0: it does not have the name yet */
 	bool queued;
-	struct names *names;
 };
 
 /* All registrations of a connection; made with the first of them. */
@@ -105,6 +106,13 @@ void registration_resend_locked(struct names *names, struct registration *regist
 void names_report(struct names *names);
 /* Returns false if the registration is no longer in the list. */
 bool registration_remove_locked(struct names *names, struct registration *registration);
+static inline struct registration *registration_of(struct ipc_slot *slot)
+{
+	return (struct registration *)((char *)slot - offsetof(struct registration, slot));
+}
+
+/* The end function of the types of slots of registrations. */
+void registration_end(struct ipc_slot *slot);
 
 int name_new(struct names *names, const char *text, struct ipc_object *object,
 	     struct name **ret_name);
