@@ -51,6 +51,42 @@ void channel_spin_end(struct channel_spin *spin, bool paid)
 	atomic_store_explicit(&spin->failures, failures, memory_order_relaxed);
 }
 
+/* A wait that spins. */
+struct spinning {
+	struct channel_spin *spin;
+	uint32_t budget_ns;
+	unsigned int turns;
+	uint64_t end;	/* of the budget, on the clock of channel_now(); 0: not known yet */
+	int cpu;
+};
+
+/* Returns false if the wait must not spin. */
+static inline bool spinning_begin(struct spinning *spinning, struct channel_spin *spin)
+{
+	*spinning = (struct spinning){ .spin = spin, .budget_ns = channel_spin_begin(spin) };
+	spinning->cpu = channel_cpu();
+	return spinning->budget_ns;
+}
+
+/* Pauses. Returns false if the wait must end: the peer, whose CPU word is given, runs on this CPU,
+ * or the budget is used up. Reads clock and CPU once in 32 turns. */
+static inline bool spinning_continue(struct spinning *spinning, int peer)
+{
+	if (channel_cpu_of(peer) == spinning->cpu)
+		return false;
+	channel_pause();
+	if (++spinning->turns % 32)
+		return true;
+	spinning->cpu = channel_cpu();
+	if (!spinning->end) {
+		spinning->end = channel_now() + spinning->budget_ns;
+	} else if (channel_now() >= spinning->end) {
+		channel_spin_end(spinning->spin, false);
+		return false;
+	}
+	return true;
+}
+
 uint64_t channel_now(void)
 {
 	struct timespec now;
@@ -170,27 +206,15 @@ static bool is_refused(const struct channel_caller *caller, unsigned int slot)
 /* Spins while the server runs on another CPU, or slept there and was woken. */
 static bool spin_for_reply(struct channel_caller *caller, unsigned int slot)
 {
-	uint32_t budget = channel_spin_begin(&caller->spin);
-	uint64_t end = 0;
-	int cpu = channel_cpu();
+	const atomic_int *cpu = &caller->peer->cpu;
+	struct spinning spinning;
 
-	if (!budget)
+	if (!spinning_begin(&spinning, &caller->spin))
 		return is_there(caller, slot);
-	for (unsigned int i = 1; !is_there(caller, slot); i++) {
-		if (channel_cpu_of(atomic_load_explicit(&caller->peer->cpu,
-							memory_order_relaxed)) == cpu)
+	while (!is_there(caller, slot))
+		if (!spinning_continue(&spinning,
+				       atomic_load_explicit(cpu, memory_order_relaxed)))
 			return false;
-		channel_pause();
-		if (i % 32)
-			continue;
-		cpu = channel_cpu();
-		if (!end) {
-			end = channel_now() + budget;
-		} else if (channel_now() >= end) {
-			channel_spin_end(&caller->spin, false);
-			return false;
-		}
-	}
 	channel_spin_end(&caller->spin, true);
 	return true;
 }
@@ -390,26 +414,14 @@ static bool has_call(const struct channel_wait *wait)
 /* Spins while the last caller runs on another CPU, because its next call comes from there. */
 static bool spin_for_call(const struct channel_wait *wait)
 {
-	uint32_t budget = wait->last ? channel_spin_begin(wait->spin) : 0;
-	uint64_t end = 0;
-	int cpu = channel_cpu();
+	struct spinning spinning;
 
-	if (!budget)
+	if (!wait->last || !spinning_begin(&spinning, wait->spin))
 		return false;
-	for (unsigned int i = 1; !has_call(wait); i++) {
-		if (channel_cpu_of(channel_caller_cpu(wait->last, wait->last_slot)) == cpu)
+	while (!has_call(wait))
+		if (!spinning_continue(&spinning,
+				       channel_caller_cpu(wait->last, wait->last_slot)))
 			return false;
-		channel_pause();
-		if (i % 32)
-			continue;
-		cpu = channel_cpu();
-		if (!end) {
-			end = channel_now() + budget;
-		} else if (channel_now() >= end) {
-			channel_spin_end(wait->spin, false);
-			return false;
-		}
-	}
 	channel_spin_end(wait->spin, true);
 	return true;
 }
