@@ -313,7 +313,7 @@ class Names(Case):
         with self.assertLogs("ipcbus", "WARNING") as logs:
             self.assertTrue(await self.client.register(name, Echo(), replace=True))
             self.assertEqual(await self.within(events.get()), (name, Registration.LOST, None))
-        self.assertIn(name, logs.output[0])
+        self.assertIn(f"{name}: the name was given to another object", logs.output[0])
         self.assertFalse(await self.server.register(name, Echo(), queue=True))
         await self.client.unregister_name(name)
         self.assertEqual(await self.within(events.get()), (name, Registration.ACQUIRED, None))
