@@ -38,7 +38,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 
 #include "deadline.h"
 #include "loop.h"
@@ -67,7 +66,6 @@ static void expired(struct timer *timer)
 static void wake_at_next_try(struct ipc *ipc)
 {
 	struct timer *timer = &ipc->reconnect.timer;
-
 	uint64_t next_try;
 
 	ipc_lock(ipc);
@@ -135,14 +133,7 @@ struct bus_slot {
 
 static void slot_end(struct ipc_slot *slot)
 {
-	struct ipc *ipc = slot->ipc;
-	bool listed;
-
-	ipc_lock(ipc);
-	listed = slots_remove_locked(&ipc->reconnect.slots, slot);
-	ipc_unlock(ipc);
-	if (listed)
-		slot_drop(slot);
+	slots_end(&slot->ipc->reconnect.slots, slot);
 }
 
 static const struct slot_type bus_slot_type = {
@@ -154,24 +145,16 @@ void reconnect_close(struct ipc *ipc)
 	slots_close(&ipc->reconnect.slots);
 }
 
+static void call_slot(struct ipc_slot *slot, const void *event)
+{
+	((struct bus_slot *)slot)->cb(slot->ipc, *(const enum ipc_bus_event *)event,
+				      slot->userdata);
+}
+
 static void call_back(struct thread *t, enum ipc_bus_event event)
 {
-	struct slot_frame frame;
-	struct ipc *ipc = t->ipc;
-	struct ipc_slot *slot;
-	uint64_t id = 0;
-
 	thread_enter(t);
-	ipc_lock(ipc);
-	while ((slot = slots_next_locked(ipc->reconnect.slots, id))) {
-		id = slot->id;
-		slot_enter_locked(slot, &frame);
-		ipc_unlock(ipc);
-		((struct bus_slot *)slot)->cb(ipc, event, slot->userdata);
-		slot_leave(&frame);
-		ipc_lock(ipc);
-	}
-	ipc_unlock(ipc);
+	slots_call(t->ipc, &t->ipc->reconnect.slots, call_slot, &event);
 	thread_leave_handler(t);
 }
 
@@ -208,12 +191,8 @@ static void set_again(struct ipc *ipc)
 static int open_again(struct thread *t)
 {
 	struct ipc *ipc = t->ipc;
-	int r, state;
+	int r = device_reopen(&ipc->device, ipc->path);
 
-	/* If this thread were canceled here, no thread would finish the step. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	r = device_reopen(&ipc->device, ipc->path);
-	pthread_setcancelstate(state, NULL);
 	if (r < 0)
 		return r;
 	connection_renew(ipc);

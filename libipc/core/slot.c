@@ -261,6 +261,37 @@ struct ipc_slot *slots_next_locked(struct ipc_slot *list, uint64_t id)
 	return list;
 }
 
+void slots_call(struct ipc *ipc, struct ipc_slot **list,
+		void (*call)(struct ipc_slot *slot, const void *event), const void *event)
+{
+	struct slot_frame frame;
+	struct ipc_slot *slot;
+	uint64_t id = 0, last;
+
+	ipc_lock(ipc);
+	last = ipc->last_cookie;
+	while ((slot = slots_next_locked(*list, id)) && slot->id <= last) {
+		id = slot->id;
+		slot_enter_locked(slot, &frame);
+		ipc_unlock(ipc);
+		call(slot, event);
+		slot_leave(&frame);
+		ipc_lock(ipc);
+	}
+	ipc_unlock(ipc);
+}
+
+void slots_end(struct ipc_slot **list, struct ipc_slot *slot)
+{
+	bool listed;
+
+	ipc_lock(slot->ipc);
+	listed = slots_remove_locked(list, slot);
+	ipc_unlock(slot->ipc);
+	if (listed)
+		slot_drop(slot);
+}
+
 void slots_close(struct ipc_slot **list)
 {
 	struct ipc_slot *slot;

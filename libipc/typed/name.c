@@ -62,14 +62,7 @@ struct event_slot {
 
 static void event_slot_end(struct ipc_slot *slot)
 {
-	struct names *names = (struct names *)atomic_load(&slot->ipc->upper);
-	bool listed;
-
-	ipc_lock(slot->ipc);
-	listed = slots_remove_locked(&names->event_slots, slot);
-	ipc_unlock(slot->ipc);
-	if (listed)
-		slot_drop(slot);
+	slots_end(&((struct names *)atomic_load(&slot->ipc->upper))->event_slots, slot);
 }
 
 static const struct slot_type event_slot_type = {
@@ -83,25 +76,12 @@ struct event {
 	struct registration *lost;
 };
 
-static void call_back(struct names *names, const char *text, enum ipc_registration_event event,
-		      int error)
+static void call_back(struct ipc_slot *slot, const void *data)
 {
-	struct slot_frame frame;
-	struct ipc_slot *slot;
-	uint64_t id = 0, last;
+	const struct event *event = data;
 
-	ipc_lock(names->ipc);
-	/* A callback that another callback adds is not called for this event. */
-	last = names->ipc->last_cookie;
-	while ((slot = slots_next_locked(names->event_slots, id)) && slot->id <= last) {
-		id = slot->id;
-		slot_enter_locked(slot, &frame);
-		ipc_unlock(names->ipc);
-		((struct event_slot *)slot)->cb(names->ipc, text, event, error, slot->userdata);
-		slot_leave(&frame);
-		ipc_lock(names->ipc);
-	}
-	ipc_unlock(names->ipc);
+	((struct event_slot *)slot)->cb(slot->ipc, event->text, event->kind, event->error,
+					slot->userdata);
 }
 
 /* Takes the next event off a registration, and a registration that has lost its name off the list.
@@ -145,7 +125,7 @@ void names_report(struct names *names)
 		if (event.error)
 			ipc_log(LOG_WARNING, "ipc: %s: %s%s", event.text,
 				event.lost ? "" : "cannot register again: ", ipc_strerror(event.error));
-		call_back(names, event.text, event.kind, event.error);
+		slots_call(names->ipc, &names->event_slots, call_back, &event);
 	}
 }
 
