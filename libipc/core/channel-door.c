@@ -47,8 +47,7 @@ static int channels_new(struct ipc *ipc, struct channels **ret_channels)
 	if (r == 0)
 		r = ipc_raw_object_new(ipc, &door_ops, NULL, &channels->door);
 	if (r < 0) {
-		pthread_mutex_destroy(&channels->lock);
-		free(channels);
+		channels_free(channels);
 		return r;
 	}
 	channels->event = (const atomic_uint *)event;
@@ -68,9 +67,7 @@ static int channels_get(struct ipc *ipc, struct channels **ret_channels)
 		if (r < 0)
 			return r;
 		if (!atomic_compare_exchange_strong(&ipc->channels, &none, channels)) {
-			ipc_object_unref(channels->door);
-			pthread_mutex_destroy(&channels->lock);
-			free(channels);
+			channels_free(channels);
 			channels = none;
 		}
 	}

@@ -100,6 +100,8 @@ void served_end(struct served *served);
 void served_remove(struct served *served);
 /* Returns the channel with a reference, or NULL. */
 struct served *served_find(struct channels *channels, uint32_t id);
+/* Frees channels that no thread uses, without those in the table. */
+void channels_free(struct channels *channels);
 /* Makes serving threads look at the table again. */
 void channels_wake(struct channels *channels);
 /* Asks the client of the call to join through the bus, once, and blocks until it has. Returns the

@@ -183,6 +183,13 @@ void channels_end(struct ipc *ipc)
 	}
 }
 
+void channels_free(struct channels *channels)
+{
+	ipc_object_unref(channels->door);
+	pthread_mutex_destroy(&channels->lock);
+	free(channels);
+}
+
 void channels_close(struct ipc *ipc)
 {
 	struct channels *channels = atomic_load(&ipc->channels);
@@ -192,8 +199,6 @@ void channels_close(struct ipc *ipc)
 	for (unsigned int i = 0; i < CHANNEL_MAX_WAIT; i++)
 		if (channels->table[i])
 			served_unref(channels->table[i]);
-	ipc_object_unref(channels->door);
-	pthread_mutex_destroy(&channels->lock);
-	free(channels);
+	channels_free(channels);
 	ipc->channels = NULL;
 }
