@@ -45,8 +45,8 @@
 #define MIN_FILES	64	/* fds of one message */
 #define MAX_FILES	16384
 
-/* WELCOME is the first message and has no fd. The reply to HELLO is the second and has four. All
- * others have one fd, or are counted as if they had. */
+/* WELCOME is the first message and has no fd. The reply to HELLO is the second and has four. Each
+ * other message has a single fd, or counts as if it had. */
 #define BEFORE_HELLO 1
 #define OTHERS_OF_HELLO 3
 /* Seconds that a sender waits until its user's files are closed. The first tick comes after less

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy alone: what its text may say, what is wrong with it and where, and what
- * it decides; and how its files are found.
+ * The policy alone: its syntax, the place and text of errors, its decisions, and its files.
  */
 #define _GNU_SOURCE
 #include <check.h>

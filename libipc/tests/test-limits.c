@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipc_object_set_limits(), on a fake device: what one user's calls and streams may hold, that
- * others do not pay for it, and that what is gone counts no more. What waits in streams is in
- * test-stream-waiting.c.
+ * ipc_object_set_limits(), on a fake device: the limits of a user's calls and streams apply to this
+ * user only, and calls and streams that have ended no longer count. test-stream-waiting.c tests the
+ * messages that wait in streams.
  */
 #include <errno.h>
 #include <ipc/rpc.h>

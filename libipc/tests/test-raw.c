@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of bytes, <ipc/raw.h>, on a fake device: what is sent, what is held, and what
- * becomes of failures.
+ * Messages of bytes, <ipc/raw.h>, on a fake device: their contents, their lifetimes, and failures.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -94,8 +94,8 @@ END_TEST
 
 /* --- Replies --------------------------------------------------------------------------- */
 
-/* How a call ends whose reply, or with a number whose error, is size bytes of fields that nobody
- * knows. */
+/* Returns the result of a call. The reply, or the error if number is not 0, consists of size bytes
+ * of unknown fields. */
 static int call_of_noise(size_t size, int number, struct ipc_error *error)
 {
 	ipc_auto(test_echo_reply_free) Ipc__Test__EchoReply *reply = NULL;

@@ -328,7 +328,7 @@ START_TEST(bad_names)
 	ck_assert_int_eq(ipc_proxy_get(ipc, name, NULL, &proxy), -ENOTCONN);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_FAILED, .error = -EOWNERDEAD }, NULL,
 		  0, NULL, 0);
-	/* Who waits asks the next one; one that replies with nothing has no name. */
+	/* A waiting caller asks the next manager. An empty reply: no service has the name. */
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "A-Z_a/z.0", NULL, IPC_NEVER, &proxy), -ENOENT);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY }, NULL, 0, NULL, 0);

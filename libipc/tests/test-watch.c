@@ -241,7 +241,7 @@ START_TEST(notified_of_freezing)
 	push_freeze(IPCBUS_EVENT_FROZEN, fake.watch_cookie, 4);
 	ck_assert_str_eq(frozen, "ABabB");
 
-	/* Death is reported to those who asked for that, and ends the others too. */
+	/* Only death watches report the death. Freeze watches end as well. */
 	watch_died(ipc, fake.watch_cookie);
 	ck_assert_str_eq(calls, "1");
 	ck_assert_str_eq(frozen, "ABabB");

@@ -598,7 +598,7 @@ static PyObject *object_close(PyObject *self, PyObject *nothing)
 	Py_RETURN_NONE;
 }
 
-/* end(): it ends here and elsewhere, whoever has it. Does nothing if nobody ever had it. */
+/* end(): ends the object for all processes. Does nothing if it was never sent or registered. */
 static PyObject *object_end(PyObject *self, PyObject *nothing)
 {
 	struct ipc_object *object = of(self)->object;

@@ -110,7 +110,7 @@ START_TEST(larger_than_the_region)
 }
 END_TEST
 
-/* Nobody notices but who looks for what was said. */
+/* Only a reader of the server's region can see a difference. */
 START_TEST(secrets)
 {
 	pid_t pid = start_server(&one_thread);

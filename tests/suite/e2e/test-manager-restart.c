@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * kill -9 of servicemanager, a hundred times, under traffic: no service is lost, no
- * call between others notices, who waits goes on waiting, and who watches is notified
- * nothing that he knows. IPCBUS_KILLS says how often. And what becomes of names that cannot
- * be added again.
+ * kill -9 of servicemanager, a hundred times (or IPCBUS_KILLS times), under traffic: no service is
+ * lost, calls between other processes succeed, waiting callers continue to wait, and watchers get
+ * no notification of a state that they know. Also names that cannot be registered again.
  */
 #define _GNU_SOURCE
 #include <errno.h>

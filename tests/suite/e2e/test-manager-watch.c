@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watching names, with the real servicemanager: who is notified of what, and that one who
- * is slow keeps nobody waiting and knows in the end what is there.
+ * Watching names, with the real servicemanager: the notifications of each watcher. A slow watcher
+ * must delay no other watcher, and must get the latest state in the end.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams against those who use them badly: who opens many and says nothing, who sends while
- * callbacks run, who leaves at any moment. The server goes on to serve others in its usual
- * time, and no callback runs twice at once or after destroy().
+ * Streams with hostile clients, which open many streams and send nothing, send while callbacks
+ * run, or exit at any moment. The server must serve other clients in its usual time. No callback
+ * may run twice at once or after destroy().
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -72,7 +72,7 @@ static u64 deadline_of(u8 how)
 	}
 }
 
-/* Deadline, and what a call has besides: whose it is, and by what it is cancelled. */
+/* The deadline of a call, its kind (async or of a thread), and its cookie for cancellation. */
 static void terms_build(struct message *m, struct ipcbus_send *send, u8 how)
 {
 	if (m->kind != IPCBUS_SEND_CALL)

@@ -19,7 +19,7 @@
 
 #define NOTES_MAX 1000
 
-/* What oneways left. Oneways to one object are served one at a time, calls beside them. */
+/* The contents of oneways. Oneways to an object are served one at a time, calls concurrently. */
 static int64_t notes[NOTES_MAX];
 static atomic_size_t n_notes;
 
