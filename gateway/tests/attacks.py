@@ -180,12 +180,12 @@ def varint(value):
 class Served:
     """A service under a name, on a connection of its own."""
 
-    def __init__(self, name, service):
-        self.name, self.service = name, service
+    def __init__(self, name, service, replace=False):
+        self.name, self.service, self.replace = name, service, replace
 
     def __enter__(self):
         self.bus = ipcbus.sync.Bus()
-        self.bus.register(self.name, self.service)
+        self.bus.register(self.name, self.service, replace=self.replace)
         self.thread = threading.Thread(target=self.bus.run)
         self.thread.start()
         return self.service
@@ -227,7 +227,7 @@ def a_service_takes_no_interface_of_another():
             state['server'].end(signal.SIGKILL)
             program.wait_for('test.interop is gone')
             fails(StatusCode.UNAVAILABLE, call, b'', timeout=10)
-            with Served('test.evil', small('interop')):
+            with Served('test.evil', small('interop'), replace=True):
                 wait_until('it is refused again', lambda: program.log().count(refusal) == 2)
                 fails(StatusCode.UNAVAILABLE, call, b'', timeout=10)
             state['server'] = server()

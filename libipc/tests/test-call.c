@@ -320,7 +320,7 @@ START_TEST(a_reply_that_is_none)
 		  &handle, 1);
 	ck_assert_int_eq(call_echo("", &reply, NULL), -EBADMSG);
 	ck_assert_ptr_eq(reply, (void *)1);
-	/* The handle of the reply is released, and so is a handle that no field of the reply has. */
+	/* The handle of the reply is released, as is one that no field of the reply has. */
 	ck_assert_uint_eq(fake.n_puts, 1);
 	fake_push((struct ipcbus_event){ .kind = IPCBUS_EVENT_REPLY, .buffer = 8 }, NULL, 0,
 		  &handle, 1);
