@@ -98,7 +98,8 @@ START_TEST(processes_have_stats)
 	ck_assert_ptr_nonnull(live_find(stats, "process", "servicemanager"));
 	ck_assert_ptr_nonnull(row);
 	ck_assert_int_eq(number(row, "pid"), echo);
-	ck_assert_int_eq(number(row, "nodes"), 1);
+	/* The service, and the object by which the manager reports the loss of its name. */
+	ck_assert_int_eq(number(row, "nodes"), 2);
 	ck_assert_int_eq(number(row, "threads"), 1);
 	ck_assert_int_eq(number(row, "size"), 16 << 20);
 	json_decref(stats);
