@@ -145,6 +145,33 @@ int kinds_of_url_on_death(struct kinds_of_url *kinds_of_url, ipc_death_cb cb,
  */
 
 /*
+ * Streams. _open() blocks until the server accepts the stream. The time limit
+ * in options is that of the whole stream. Each other function waits for at
+ * most timeout_usec microseconds; 0: not at all, IPC_NEVER: without limit.
+ *
+ *   - _send() returns 0 if the message is on its way. The message stays the
+ *     caller's.
+ *   - _receive() returns 1 and a message, or 0 at the end. The message belongs
+ *     to the stream and is valid until the next receive. Only one thread may
+ *     receive.
+ *   - _set_ops() sets callbacks in place of that. on_message runs once for
+ *     each message, on a serving thread; the message is valid until it
+ *     returns. ops has on_writable, on_end and destroy(userdata), which runs
+ *     last: see ipc_stream_set_ops(). Its on_message is NULL.
+ *   - ipc_stream_end(), ipc_stream_fail() and ipc_stream_cancel() end it: see
+ *     <ipc/stream.h>.
+ *
+ *   -EAGAIN        The time is over: no message arrived, or the receiver has
+ *                  no space.
+ *   -EPIPE         Sending has ended.
+ *   -ECANCELED     The stream was canceled.
+ *   -ETIMEDOUT     The time limit of the stream expired.
+ *   -EOWNERDEAD    The other side died.
+ *   -ENOMSG        The server released its end without ending the stream.
+ *                  _finish(): or it ended the stream without a reply.
+ */
+
+/*
  * Without a request.
  *
  * Call Stop and block until it is done. error may be NULL.
@@ -239,6 +266,29 @@ int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
 				  kinds_of_url_not_oneway_cb cb,
 				  void *userdata, struct ipc_slot **ret_slot);
 
+/*
+ * Messages in both directions.
+ *
+ * Open a stream of requests and one of replies. The caller releases
+ * *ret_stream with ipc_stream_unref(). options and error may be NULL.
+ */
+int kinds_of_url_chat_open(struct kinds_of_url *kinds_of_url,
+			   const struct ipc_options *options,
+			   struct ipc_stream **ret_stream,
+			   struct ipc_error *error);
+int kinds_of_url_chat_send(struct ipc_stream *stream, uint64_t timeout_usec,
+			   const MyApp__V2__Io__Chain *message);
+int kinds_of_url_chat_receive(struct ipc_stream *stream, uint64_t timeout_usec,
+			      const MyApp__V2__Io__Chain **ret_message,
+			      struct ipc_error *error);
+typedef void (*kinds_of_url_chat_receive_cb)(struct ipc_stream *stream,
+					     const MyApp__V2__Io__Chain *message,
+					     void *userdata);
+int kinds_of_url_chat_set_ops(struct ipc_stream *stream,
+			      kinds_of_url_chat_receive_cb on_message,
+			      const struct ipc_stream_ops *ops,
+			      void *userdata);
+
 /* --- Server --------------------------------------------------------------- */
 
 /*
@@ -256,6 +306,10 @@ int kinds_of_url_not_oneway_async(struct kinds_of_url *kinds_of_url,
  * A caller that gets no reply gets -ENOMSG. A oneway has no reply. If a
  * handler is NULL, callers get -EOPNOTSUPP. If several threads serve, handlers
  * run concurrently.
+ *
+ * A handler with a stream sets callbacks for it and returns, uses it until it
+ * returns, or keeps it with ipc_stream_ref(). A negative errno that it returns
+ * ends the stream with that error.
  */
 struct kinds_of_url_ops {
 	int (*stop)(struct ipc_call *call, void *userdata);
@@ -265,6 +319,7 @@ struct kinds_of_url_ops {
 		    void *userdata);
 	int (*not_oneway)(struct ipc_call *call,
 			  const MyApp__V2__Io__Chain *request, void *userdata);
+	int (*chat)(struct ipc_stream *stream, void *userdata);
 };
 
 /*
@@ -279,6 +334,27 @@ int kinds_of_url_reply_get_status(struct ipc_call *call,
 int kinds_of_url_reply_last(struct ipc_call *call,
 			    const MyApp__V2__Io__Chain *reply);
 int kinds_of_url_reply_not_oneway(struct ipc_call *call);
+
+/*
+ * The server's ends of streams: push sends, pull receives and set_ops sets
+ * callbacks, like _send(), _receive() and _set_ops() above. With one thread
+ * that serves, only callbacks may wait for a message. reply sends the one
+ * reply to a stream of requests and ends the stream, without waiting.
+ *
+ *   -EINVAL        The stream is of another method.
+ */
+int kinds_of_url_pull_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+			   const MyApp__V2__Io__Chain **ret_message,
+			   struct ipc_error *error);
+typedef void (*kinds_of_url_pull_chat_cb)(struct ipc_stream *stream,
+					  const MyApp__V2__Io__Chain *message,
+					  void *userdata);
+int kinds_of_url_set_ops_chat(struct ipc_stream *stream,
+			      kinds_of_url_pull_chat_cb on_message,
+			      const struct ipc_stream_ops *ops,
+			      void *userdata);
+int kinds_of_url_push_chat(struct ipc_stream *stream, uint64_t timeout_usec,
+			   const MyApp__V2__Io__Chain *message);
 
 /*
  * Create an object with this service. The caller releases *ret_object with

@@ -53,6 +53,13 @@ class KindsOfURL(_aio.Client):
         next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> None: ...
+    def Chat(
+        self,
+        *,
+        timeout: _Optional[float] = ...,
+        metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
+    ) -> _aio.Stream[_kinds__pb2.Chain, _kinds__pb2.Chain]: ...
 
 class KindsOfURLService(_aio.Service):
     INTERFACE: _stubs.Interface
@@ -83,6 +90,12 @@ class KindsOfURLService(_aio.Service):
         context: _aio.Context,
         /,
     ) -> None: ...
+    def Chat(
+        self,
+        requests: _AsyncIterator[_kinds__pb2.Chain],
+        context: _aio.Context,
+        /,
+    ) -> _AsyncIterator[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]]: ...
 
 class KindsOfURLSync(_sync.Client):
     INTERFACE: _stubs.Interface
@@ -129,6 +142,13 @@ class KindsOfURLSync(_sync.Client):
         next: _Optional[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]] = ...,
         value: _Optional[str] = ...,
     ) -> None: ...
+    def Chat(
+        self,
+        *,
+        timeout: _Optional[float] = ...,
+        metadata: _Optional[_Mapping[str, str]] = ...,
+        detached: bool = ...,
+    ) -> _sync.Stream[_kinds__pb2.Chain, _kinds__pb2.Chain]: ...
 
 class KindsOfURLSyncService(_sync.Service):
     INTERFACE: _stubs.Interface
@@ -159,3 +179,9 @@ class KindsOfURLSyncService(_sync.Service):
         context: _sync.Context,
         /,
     ) -> None: ...
+    def Chat(
+        self,
+        requests: _Iterator[_kinds__pb2.Chain],
+        context: _sync.Context,
+        /,
+    ) -> _Iterator[_Union[_kinds__pb2.Chain, _Mapping[str, _Any]]]: ...
