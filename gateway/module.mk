@@ -12,7 +12,7 @@ GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gatew
 # How a service's description is read: as ipcctl reads it. How a policy is read: as servicemanager
 # reads it.
 GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
-	$(B)/libipc/core/map.o $(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
+	$(addprefix $(B)/libipc/core/,map.o wire.o) $(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
 GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -Iservicemanager -pthread
 GATEWAY_LIBS := -lgrpc -lgpr -lcrypto $(LIBSYSTEMD_LIBS) $(PROTOBUF_C_LIBS)
 

@@ -235,7 +235,7 @@ static json_t *append(struct decoder *decoder, const struct schema_field *field,
 		return NULL;
 	}
 	while (array && from->bytes.at != from->bytes.end) {
-		json_t *value = wire_value(&from->bytes, field->wire, &from->value) ?
+		json_t *value = wire_take_value(&from->bytes, field->wire, &from->value) ?
 					value_to_json(decoder, field, from, depth) : NULL;
 
 		array = value_append(array, value);

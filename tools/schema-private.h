@@ -37,7 +37,7 @@ enum field_type {
 /**
  * struct field_kind - encoding of the fields of a type
  * @name: in a .proto file
- * @wire: enum wire_type
+ * @wire: WIRE_*
  * @min: smallest value of a number
  * @max: largest value of a number
  */
@@ -55,7 +55,7 @@ extern const struct field_kind field_kinds[N_FIELD_TYPES];
  * @name: its name
  * @number: its number
  * @type: enum field_type; a group is a FIELD_MESSAGE
- * @wire: enum wire_type, unless it is packed
+ * @wire: WIRE_*, unless it is packed
  * @repeated: the field is an array
  * @required: proto2: the field must be present
  * @packed: an array that is sent as one field

@@ -341,7 +341,7 @@ bool schema_option(const Google__Protobuf__MethodDescriptorProto *method, uint32
 		struct wire wire = wire_of(field->data, field->len);
 
 		if (field->tag == number && field->wire_type == PROTOBUF_C_WIRE_TYPE_VARINT)
-			return wire_value(&wire, WIRE_VARINT, ret_value);
+			return wire_take_value(&wire, WIRE_VARINT, ret_value);
 	}
 	return false;
 }

@@ -83,7 +83,7 @@ static int set_field(struct ipc_error *error, const struct wire_field *field)
 		set_text(&error->message, field->bytes);
 		break;
 	case ERROR_NUMBER:
-		error->number = wire_unzigzag(field->value);
+		error->number = (int32_t)wire_unzigzag((uint32_t)field->value);
 		break;
 	default: /* ERROR_DETAILS */
 		set_details(error, field->bytes.at, (size_t)(field->bytes.end - field->bytes.at));

@@ -156,7 +156,8 @@ static int take_end(struct ipc_stream *stream, struct ipc_call *call)
 
 	r = stream_payload_fields(call->payload, call->size, types, END_ERROR + 1, fields);
 	if (r == 0)
-		end_came(stream, wire_unzigzag(fields[END_CODE].value), fields[END_ERROR].bytes);
+		end_came(stream, (int)wire_unzigzag((uint32_t)fields[END_CODE].value),
+			 fields[END_ERROR].bytes);
 	return r;
 }
 

@@ -26,12 +26,6 @@ static inline bool text_is_hidden(uint32_t code)
 	return false;
 }
 
-/* Size of the UTF-8 character that begins with this byte, if it is valid. */
-static inline size_t text_size(unsigned char first)
-{
-	return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
 /* The character of size bytes in UTF-8 at c. */
 static inline uint32_t text_code(const unsigned char *c, size_t size)
 {

@@ -5,11 +5,14 @@
 
 #include "wire.h"
 
-static bool take_fixed(struct wire *wire, size_t size, uint64_t *ret_value)
+bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value)
 {
+	size_t size = type == WIRE_64BIT ? 8 : 4;
 	struct wire bytes;
 
-	if (!wire_take_piece(wire, size, &bytes))
+	if (type == WIRE_VARINT)
+		return wire_take_number(wire, ret_value);
+	if ((type != WIRE_64BIT && type != WIRE_32BIT) || !wire_take_piece(wire, size, &bytes))
 		return false;
 	*ret_value = 0;
 	for (size_t i = 0; i < size; i++)
@@ -17,34 +20,67 @@ static bool take_fixed(struct wire *wire, size_t size, uint64_t *ret_value)
 	return true;
 }
 
-static bool take_value(struct wire *wire, struct wire_field *field)
+/* No field has the number 0. */
+static bool take_tag(struct wire *wire, struct wire_field *field)
 {
-	switch (field->type) {
-	case WIRE_VARINT:
-		return wire_take_number(wire, &field->value);
-	case WIRE_64BIT:
-		return take_fixed(wire, 8, &field->value);
-	case WIRE_BYTES:
-		return wire_take_number(wire, &field->value) &&
-		       wire_take_piece(wire, field->value, &field->bytes);
-	case WIRE_32BIT:
-		return take_fixed(wire, 4, &field->value);
-	default:
+	uint64_t tag;
+
+	if (!wire_take_number(wire, &tag) || tag > UINT32_MAX || !(tag >> 3))
 		return false;
+	*field = (struct wire_field){ .number = (uint32_t)tag >> 3, .type = tag & 7, .n_read = 1 };
+	return true;
+}
+
+/* Reads the content of a field that is not a group. */
+static bool take_content(struct wire *wire, struct wire_field *field)
+{
+	if (field->type != WIRE_BYTES)
+		return wire_take_value(wire, field->type, &field->value);
+	return wire_take_number(wire, &field->value) &&
+	       wire_take_piece(wire, field->value, &field->bytes);
+}
+
+static bool take_group(struct wire *wire, struct wire_field *group)
+{
+	uint32_t open[WIRE_MAX_GROUPS];
+	struct wire_field field;
+	unsigned int n_open = 0;
+
+	open[n_open++] = group->number;
+	group->bytes.at = wire->at;
+	while (n_open) {
+		group->bytes.end = wire->at;
+		if (!take_tag(wire, &field))
+			return false;
+		if (field.type == WIRE_GROUP_END) {
+			if (field.number != open[--n_open])
+				return false;
+			continue;
+		}
+		group->n_read++;
+		if (field.type != WIRE_GROUP) {
+			if (!take_content(wire, &field))
+				return false;
+			continue;
+		}
+		if (n_open == WIRE_MAX_GROUPS)
+			return false;
+		open[n_open++] = field.number;
 	}
+	return true;
 }
 
 int wire_next(struct wire *wire, struct wire_field *ret_field)
 {
-	uint64_t tag;
+	bool valid;
 
 	if (wire->at == wire->end)
 		return 0;
-	if (!wire_take_number(wire, &tag) || tag > UINT32_MAX)
+	if (!take_tag(wire, ret_field))
 		return -EBADMSG;
-	ret_field->number = (uint32_t)tag >> 3;
-	ret_field->type = tag & 7;
-	return take_value(wire, ret_field) ? 1 : -EBADMSG;
+	valid = ret_field->type == WIRE_GROUP ? take_group(wire, ret_field) :
+						take_content(wire, ret_field);
+	return valid ? 1 : -EBADMSG;
 }
 
 static uint8_t *put_varint(uint8_t *to, uint64_t value)

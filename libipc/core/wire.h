@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of protobuf's wire format that the library's own messages need: ipc.Error and the
- * messages of streams (ipc.proto), so that core/ needs no protobuf library. Received bytes are not
- * trusted.
+ * Protobuf's wire format, field by field, so that core/ needs no protobuf library for ipc.Error and
+ * the messages of streams (ipc.proto). ipcctl, ipc-gateway and protoc-gen-ipc use it as well.
+ * Received bytes are not trusted.
  */
 #ifndef IPC_WIRE_H
 #define IPC_WIRE_H
@@ -14,7 +14,12 @@
 #define WIRE_VARINT	0
 #define WIRE_64BIT	1
 #define WIRE_BYTES	2
+#define WIRE_GROUP	3
+#define WIRE_GROUP_END	4
 #define WIRE_32BIT	5
+
+/* Maximum nesting of groups. */
+#define WIRE_MAX_GROUPS	100
 
 /* A position in the bytes of a message. */
 struct wire {
@@ -26,7 +31,8 @@ struct wire_field {
 	uint32_t number;
 	unsigned int type;	/* WIRE_* */
 	uint64_t value;		/* the number; of WIRE_BYTES the size */
-	struct wire bytes;	/* of WIRE_BYTES; else not set */
+	struct wire bytes;	/* the content of WIRE_BYTES, or the fields of a WIRE_GROUP */
+	size_t n_read;		/* 1, and of a WIRE_GROUP the number of fields in it more */
 };
 
 /* Takes a number. Bits above the 64th do not count. Returns false if the bytes end too early, or if
@@ -61,26 +67,30 @@ static inline bool wire_take_piece(struct wire *wire, uint64_t size, struct wire
 	return true;
 }
 
-/* Reads the next field. Returns 1, 0 at the end, or -EBADMSG. ret_field->bytes then lie in
- * the message. */
+/* Takes a value of type WIRE_VARINT, WIRE_64BIT or WIRE_32BIT. Returns false if it is damaged. */
+bool wire_take_value(struct wire *wire, unsigned int type, uint64_t *ret_value);
+
+/* Reads the next field. A group with its end is one field. Returns 1, 0 at the end, or -EBADMSG.
+ * ret_field->bytes then lie in the message. */
 int wire_next(struct wire *wire, struct wire_field *ret_field);
 
 static inline struct wire wire_of(const void *data, size_t size)
 {
 	const uint8_t *at = data;
 
-	return (struct wire){ .at = at, .end = at + size };
+	return (struct wire){ .at = at, .end = at ? at + size : at };
 }
 
-/* Encode and decode sint32, whose small negative numbers take a single byte. */
-static inline uint32_t wire_zigzag(int32_t value)
+/* Encode and decode sint32 and sint64, whose small negative numbers take a single byte. The caller
+ * must cut a received sint32 to 32 bits before it is decoded. */
+static inline uint64_t wire_zigzag(int64_t value)
 {
-	return (uint32_t)value << 1 ^ (uint32_t)(value >> 31);
+	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
 }
 
-static inline int32_t wire_unzigzag(uint64_t value)
+static inline int64_t wire_unzigzag(uint64_t value)
 {
-	return (int32_t)((uint32_t)value >> 1 ^ -((uint32_t)value & 1));
+	return (int64_t)(value >> 1 ^ -(value & 1));
 }
 
 /* Maximum bytes of a field besides its contents. */

@@ -713,7 +713,7 @@ START_TEST(fields_that_are_none)
 		{ "\x0a\x05" "abcd", 6 },			/* too short */
 		{ "\x09" "1234567", 8 },
 		{ "\x0d" "123", 4 },
-		{ "\x0b", 1 },					/* a group */
+		{ "\x0b", 1 },					/* a group without end */
 		{ "\xff\xff\xff\xff\xff\x01", 6 },		/* a number that is too large */
 	};
 	struct wire_field field;

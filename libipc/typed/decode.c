@@ -22,10 +22,6 @@
 #include "core/wire.h"
 #include "message.h"
 
-/* Wire types of groups, which protobuf-c does not know: they become unknown fields. */
-#define WIRE_GROUP	3
-#define WIRE_GROUP_END	4
-
 struct decoder {
 	struct arena *arena;
 	size_t borrow_min;	/* bytes of a field that stays in the payload; SIZE_MAX: none */
@@ -84,7 +80,8 @@ static inline size_t wire_size(const struct wire *wire)
 
 static bool skip_value(struct wire *wire, uint32_t tag, unsigned int depth);
 
-/* Up to the end of a group, which counts like a message. */
+/* Up to the end of a group, which counts like a message. protobuf-c does not know groups, so they
+ * become unknown fields. */
 static bool skip_group(struct wire *wire, uint32_t number, unsigned int depth)
 {
 	uint32_t tag;
@@ -254,7 +251,7 @@ static bool take_varint(struct wire *wire, ProtobufCType type, void *member)
 		*(uint64_t *)member = value >> 1 ^ -(value & 1);
 		break;
 	case PROTOBUF_C_TYPE_SINT32:
-		*(int32_t *)member = wire_unzigzag(value);
+		*(int32_t *)member = (int32_t)wire_unzigzag((uint32_t)value);
 		break;
 	case PROTOBUF_C_TYPE_BOOL:
 		*(protobuf_c_boolean *)member = value != 0;
