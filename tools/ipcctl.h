@@ -18,7 +18,6 @@
  *   schema*.c     the interface of a service; its messages from and to JSON
  *   names.c       names for the numbers in records: services, methods, processes
  *   monitor.c     receives the driver's records
- *   resend.c      resends the calls of a recording
  *   traffic.c     sums over records
  *   doctor-checks.c  judges the facts that verb-doctor.c collects
  */
@@ -43,7 +42,7 @@ enum status {
 	STATUS_TIMEOUT = 7,    /* not done within --timeout */
 	STATUS_REMOTE = 8,     /* the service replied with an error */
 	STATUS_GONE = 9,       /* the service died, or is frozen */
-	STATUS_DIFFERS = 10,   /* monitor --resend, mock: not all calls were as they should be */
+	STATUS_DIFFERS = 10,   /* mock: not all calls were as they should be */
 	N_STATUSES
 };
 

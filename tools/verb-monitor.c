@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl monitor: prints each message on the bus, records messages in a file, prints such a file,
- * and resends its messages. For each message the file has a line of JSON, as --json prints it, with
- * the bytes of the payload.
+ * ipcctl monitor: prints each message on the bus, records messages in a file, and prints such a
+ * file. For each message the file has a line of JSON, as --json prints it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,8 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <ipc/rpc.h>
-
 #include "bus.h"
 #include "deadline.h"
 #include "ipcctl.h"
@@ -22,7 +19,6 @@
 #include "names.h"
 #include "output.h"
 #include "process.h"
-#include "resend.h"
 #include "text.h"
 #include "verbs.h"
 
@@ -36,14 +32,12 @@
  * @failed: only errors and messages that failed
  * @write: file to write to, or NULL
  * @read: file to read from, or NULL
- * @resends: resend the messages of @read
  * @max_data: bytes of each payload
  * @count: number of rows after which the verb ends; 0: no limit
  * @names: names for the numbers in records
  * @calls: the latest calls by id, to find the call of a reply
  * @real_ns: CLOCK_REALTIME minus the clock of records, in ns
  * @file: @write or @read, open
- * @resend: its messages are resent
  */
 static struct session {
 	const char *name;
@@ -54,7 +48,6 @@ static struct session {
 	bool failed;
 	const char *write;
 	const char *read;
-	bool resends;
 	unsigned long max_data;
 	unsigned long count;
 	struct names *names;
@@ -68,7 +61,6 @@ static struct session {
 	} calls[4096];
 	int64_t real_ns;
 	FILE *file;
-	struct resend *resend;
 } session = { .max_data = 4096 };
 
 static const struct verb_option options[] = {
@@ -89,10 +81,6 @@ static const struct verb_option options[] = {
 	{ "write", "FILE", "record into FILE (JSON, a line each), and print nothing",
 	  .text = &session.write },
 	{ "read", "FILE", "print a recording", .text = &session.read },
-	{ "resend", NULL,
-	  "with --read: resend its calls and oneways, compare the replies\n"
-	  "                       (each call may take 10 s)",
-	  .flag = &session.resends },
 	{ 0 },
 };
 
@@ -182,47 +170,21 @@ static bool is_wanted(const json_t *row)
 	return !session.method || !strcmp(value_text(row, "method"), session.method);
 }
 
-/* Adds the payload as JSON. For a file, also adds the bytes of a message that can be resent: it
- * must be complete and not secret, and have no objects and no metadata. */
+/* Adds the payload as JSON, if it is complete and not secret. */
 static json_t *add_payload(json_t *row, const struct ipc_record *record,
 			   const struct shown *subject)
 {
-	json_t *payload = NULL;
-	const void *message;
-	size_t size;
+	json_t *payload;
 
-	if (record->data_kept < record->data_size || (record->flags & IPC_RECORD_CLEAR))
+	if (!record->data_size || record->data_kept < record->data_size ||
+	    record->flags & IPC_RECORD_CLEAR)
 		return row;
-	if (record->data_size)
-		payload = names_decode(session.names, subject->pid, subject->node, subject->code,
-				       record->kind, record->data, record->data_kept);
-	if (payload)
-		row = value_set(row, "payload", payload);
-	if (session.write && !record->n_objects &&
-	    ipc_payload_message(record->data, record->data_kept, &message, &size) == 0 &&
-	    size == record->data_kept)
-		row = value_set(row, "data", base64_encode(record->data, size));
-	return row;
+	payload = names_decode(session.names, subject->pid, subject->node, subject->code,
+			       record->kind, record->data, record->data_kept);
+	return payload ? value_set(row, "payload", payload) : row;
 }
 
 /* --- Printing -------------------------------------------------------------------- */
-
-/* Prints the outcome of a resent message. */
-static void put_result(const json_t *row)
-{
-	const char *result = value_text(row, "result"), *reason = value_text(row, "reason");
-	const json_t *recorded = json_object_get(row, "recorded");
-	char *now = recorded ? out_text(json_object_get(row, "reply")) : NULL;
-	char *then = recorded ? out_text(recorded) : NULL;
-
-	printf("  %s%s%s", out_color(*result == 'd' ? COLOR_RED : COLOR_GREEN), result, out_plain());
-	if (reason)
-		printf(": %s", reason);
-	if (now && then)
-		printf(": %s, was %s", now, then);
-	free(now);
-	free(then);
-}
 
 static void put_tail(const json_t *row)
 {
@@ -237,13 +199,9 @@ static void put_tail(const json_t *row)
 		printf(", %s%s%s", out_color(COLOR_RED), ipc_strerror((int)error), out_plain());
 	if (took)
 		printf(", %s%.1f us%s", out_color(COLOR_DIM), json_real_value(took), out_plain());
-	if (json_object_get(row, "waited_ms"))
-		printf(", waited %lld ms", (long long)value_number(row, "waited_ms"));
 	if (text)
 		printf("  %s", text);
 	free(text);
-	if (value_text(row, "result"))
-		put_result(row);
 }
 
 static void put_time(const json_t *row)
@@ -290,13 +248,8 @@ static int write_row(json_t *row)
 /* Takes ownership of the row. Returns an enum status, or MONITOR_STOP after --count rows. */
 static int show(json_t *row)
 {
-	int status = STATUS_OK;
+	int status = session.write ? write_row(row) : put_row(row);
 
-	if (session.resend)
-		status = resend_row(session.resend, row, &row);
-	if (status || !row)
-		return status;
-	status = session.write ? write_row(row) : put_row(row);
 	return !status && session.count && --session.count == 0 ? MONITOR_STOP : status;
 }
 
@@ -352,19 +305,17 @@ static int run_bus(void)
  * Returns the row, or NULL if a text is missing. */
 static json_t *check_row(json_t *row)
 {
-	static const char *const keys[] = { "kind", "from", "to", "target", "method", "service",
-					    "result", "reason" };
+	static const char *const keys[] = { "kind", "from", "to", "target", "method", "service" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
 		const char *text = value_text(row, keys[i]);
 
-		if (text && i < 6) {
+		if (text) {
 			row = value_set(row, keys[i], text_json(text));
-		} else if (i < 5) {
+		} else if (strcmp(keys[i], "service")) {
 			json_decref(row);
 			return NULL;
 		} else {
-			/* Not a text, or not part of a recording. */
 			json_object_del(row, keys[i]);
 		}
 	}
@@ -403,27 +354,6 @@ static int read_file(void)
 	return status == MONITOR_STOP ? STATUS_OK : status;
 }
 
-static int run_file(void)
-{
-	bool manager = session.name && !strcmp(session.name, "servicemanager");
-	json_t *row;
-	int status;
-
-	if (!session.resends)
-		return read_file();
-	status = resend_open(&session.resend, manager);
-	if (status)
-		return status;
-	signals_catch();
-	status = read_file();
-	while (!status && (row = resend_rest(session.resend)))
-		status = put_row(row);
-	if (!status)
-		status = resend_sum(session.resend);
-	resend_close(session.resend);
-	return status;
-}
-
 /* --- The verb --------------------------------------------------------------------- */
 
 static int run(int argc, char **argv)
@@ -437,14 +367,10 @@ static int run(int argc, char **argv)
 		return fail_with(STATUS_USAGE, NULL, "--read and --write exclude each other");
 	if (session.user && user_find(session.user, &session.uid) < 0)
 		return fail_with(STATUS_USAGE, NULL, "no such user: %s", session.user);
-	if (session.resends && !session.read)
-		return fail_with(STATUS_USAGE, NULL, "--resend needs --read FILE");
-	if (session.resends && session.failed)
-		return fail_with(STATUS_USAGE, NULL, "--resend and --failed exclude each other");
 	session.file = path ? fopen(path, session.read ? "re" : "we") : NULL;
 	if (path && !session.file)
 		return fail_with(STATUS_FAILED, NULL, "%s: %s", path, strerror(errno));
-	status = session.read ? run_file() : run_bus();
+	status = session.read ? read_file() : run_bus();
 	if (session.file && fclose(session.file) && session.write && !status)
 		status = fail_with(STATUS_FAILED, "is the disk full?", "cannot write %s: %s", path,
 				   strerror(errno));
@@ -455,7 +381,7 @@ static int run(int argc, char **argv)
 const struct verb verb_monitor = {
 	.name = "monitor",
 	.arguments = "",
-	.summary = "print each message; record messages and resend them",
+	.summary = "print each message; record messages",
 	.description =
 		"Prints each call, oneway, reply and failure on the bus: sender and receiver, service and\n"
 		"method, size, the time from call to reply, and the content if the service describes its\n"
@@ -463,20 +389,11 @@ const struct verb verb_monitor = {
 		"them. Messages never wait for a monitor. If records were lost, a line has their number.\n"
 		"Needs CAP_SYS_ADMIN; with the module's parameter userns_control, in the user namespace in\n"
 		"which the bus was mounted. On a bus of ipcbusd, needs root or the user of ipcbusd. With\n"
-		"--read it needs neither a bus nor a permission.\n"
-		"\n"
-		"With --resend, calls and oneways of the file go to the services that have the names now,\n"
-		"one after the other, with the permissions of the user of ipcctl. Each line ends with the\n"
-		"outcome:\n"
-		"\n"
-		"  equal        the reply or error is as recorded\n"
-		"  differs      it is not; both are printed\n"
-		"  sent         there is no reply to compare: a oneway, or the reply is not in the file\n"
-		"  skipped      it cannot be resent; the line has the reason\n",
+		"--read it needs neither a bus nor a permission.\n",
 	.example = "  sudo ipcctl monitor --name demo.echo --failed\n"
 		   "  sudo ipcctl monitor --write calls.json --max-data 65536\n"
-		   "  ipcctl monitor --read calls.json --resend\n",
-	.statuses = ON_BUS | MAY_END(NOT_FOUND) | MAY_END(DIFFERS),
+		   "  ipcctl monitor --read calls.json\n",
+	.statuses = ON_BUS | MAY_END(NOT_FOUND),
 	.options = options,
 	.run = run,
 };
