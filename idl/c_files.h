@@ -20,10 +20,4 @@
  */
 Google__Protobuf__FileDescriptorProto **c_files(const struct request *request, struct diag *diag);
 
-/* For messages=no: reports errors if protoc --c_out cannot generate the messages as the stubs need
- * them. copy is the copy of the file from c_files(). */
-void c_files_check(const Google__Protobuf__FileDescriptorProto *file,
-		   const Google__Protobuf__FileDescriptorProto *copy, struct arena *arena,
-		   struct diag *diag);
-
 #endif /* IDL_C_FILES_H */

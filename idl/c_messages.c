@@ -330,26 +330,6 @@ static void mend(const struct request *request, ResponseFile *file)
 
 /* --- protoc-gen-c --------------------------------------------------------------------- */
 
-bool c_generator_is_beside(void)
-{
-	static const char option[] = "--c_out";
-	char path[32], *argument = NULL;
-	bool found = false;
-	size_t size = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)getppid());
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	while (!found && getdelim(&argument, &size, '\0', file) > 0)
-		found = !strncmp(argument, option, strlen(option)) &&
-			(argument[strlen(option)] == '=' || !argument[strlen(option)]);
-	free(argument);
-	fclose(file);
-	return found;
-}
-
 static FILE *memory_file(void)
 {
 	int fd = memfd_create("protoc-gen-ipc", MFD_CLOEXEC);

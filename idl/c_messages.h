@@ -9,12 +9,6 @@
 #include "google/protobuf/compiler/plugin.pb-c.h"
 #include "request.h"
 
-/*
- * Returns true if protoc also runs protoc-gen-c itself, because its command line has --c_out.
- * protoc does not tell a plugin about other plugins, and fails if two of them write the same file.
- */
-bool c_generator_is_beside(void);
-
 /* Generates the messages of the named files. With parameter imports, also generates the messages of
  * the files that they need. The files of the request must come from c_files(). Returns NULL, or an
  * error message for the user. */

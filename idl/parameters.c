@@ -36,13 +36,6 @@ static const char *parse_switch(struct arena *arena, const char *word, const cha
 	return arena_printf(arena, "parameter \"%s\" must be yes or no", word);
 }
 
-static const char *parse_messages(struct arena *arena, const char *word, const char *value,
-				  struct parameters *ret)
-{
-	ret->messages_given = true;
-	return parse_switch(arena, word, value, &ret->no_messages);
-}
-
 static void choices_add(struct arena *arena, struct choices *choices, const char *full_name,
 			const char *value)
 {
@@ -92,8 +85,6 @@ static const char *parse_one(struct arena *arena, const char *word, struct param
 		return parse_language(arena, value, &ret->language);
 	else if (value && !strcmp(key, "prefix_package"))
 		return parse_switch(arena, word, value, &ret->short_prefix);
-	else if (value && !strcmp(key, "messages"))
-		return parse_messages(arena, word, value, ret);
 	else if (value && !strcmp(key, "services"))
 		parse_names(arena, value, &ret->services);
 	else if (value && !strcmp(key, "c_prefix"))
@@ -105,7 +96,7 @@ static const char *parse_one(struct arena *arena, const char *word, struct param
 			arena,
 			"unknown parameter \"%s\"; protoc-gen-ipc accepts lang=LANGUAGE, "
 			"services=SERVICE+SERVICE, name=METHOD=NAME, c_prefix=SERVICE=PREFIX, "
-			"prefix_package=no, messages=no, imports and no_comments",
+			"prefix_package=no, imports and no_comments",
 			word);
 	return NULL;
 }

@@ -36,8 +36,6 @@ struct parameters {
 	enum language language;	 /* lang=NAME */
 	bool no_comments;	 /* no_comments: leave the comments out of the descriptors */
 	bool short_prefix;	 /* prefix_package=no */
-	bool no_messages;	 /* messages=no: the user runs protoc --c_out */
-	bool messages_given;	 /* messages=yes or no */
 	bool imports;		 /* imports: messages of the imported files as well */
 	struct choices services; /* services=A+B: generate only these services; empty: all */
 	struct choices prefixes; /* c_prefix=SERVICE=PREFIX */

@@ -140,10 +140,6 @@ static const char *prepare(struct request *request, struct arena *arena, const R
 	copies = c_files(request, diag);
 	problem = request_init(request, arena, parameters, copies, asked->n_proto_file);
 	request->originals = originals;
-	for (size_t i = 0; parameters->no_messages && i < asked->n_proto_file; i++)
-		for (size_t j = 0; j < asked->n_file_to_generate; j++)
-			if (!strcmp(originals[i]->name, asked->file_to_generate[j]))
-				c_files_check(originals[i], copies[i], arena, diag);
 	return problem;
 }
 
@@ -155,7 +151,7 @@ static const char *add_messages(struct arena *arena, Response *response,
 	const char *error;
 	size_t n;
 
-	if (request->parameters->language != LANGUAGE_C || request->parameters->no_messages)
+	if (request->parameters->language != LANGUAGE_C)
 		return NULL;
 	error = c_messages(request, asked->file_to_generate, asked->n_file_to_generate, &files, &n);
 	if (error || !n)
@@ -226,8 +222,6 @@ const char *plugin_run(struct arena *arena, const uint8_t *data, size_t size,
 	response.supported_features =
 		GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
 	response.error = (char *)parameters_parse(arena, asked->parameter, &parameters);
-	if (!parameters.messages_given)
-		parameters.no_messages = c_generator_is_beside();
 	if (!response.error)
 		problem = generate(arena, asked, &parameters, &response);
 	if (problem)
