@@ -13,7 +13,7 @@
 #include "wire.h"
 
 /* Fields of ipc.Description. */
-enum { DESCRIPTION_INTERFACE = 1, DESCRIPTION_SET = 3 };
+enum { DESCRIPTION_INTERFACE = 1, DESCRIPTION_SET = 2 };
 
 /* --- Types that cannot leave the machine --------------------------------------------- */
 

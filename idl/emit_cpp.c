@@ -4,7 +4,6 @@
  * name in the namespace of its package. The class contains a class Proxy for clients and a class
  * Service to derive from. The messages come from protoc --cpp_out.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "emit.h"
@@ -109,8 +108,8 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	emit(e, "\t/* What libipc and tools know of the service. */\n");
 	emit(e, "\tstatic constexpr ::ipc::interface ipc_interface = {\n\t\t\"%s\",\n\t\t%s,\n",
 	     s->full_name, set_name(e));
-	emit(e, "\t\tsizeof(%s),\n\t\t0x%016" PRIx64 "ULL,\n\t\t%s,\n\t};\n\n", set_name(e),
-	     s->hash, takes_fds(s) ? "true" : "false");
+	emit(e, "\t\tsizeof(%s),\n\t\t%s,\n\t};\n\n", set_name(e),
+	     takes_fds(s) ? "true" : "false");
 }
 
 /* Returns a method's number, time limit and possible content of its reply. */

@@ -96,7 +96,7 @@ static void emit_type(struct emitter *e, const struct service *s)
 				 s->full_name, s->prefix));
 	emit(e, "struct %s;\n\n", s->prefix);
 
-	note(e, "The service's description, for ipc_object_new() and ipc_rpc_check().");
+	note(e, "The service's description, for ipc_object_new().");
 	emit(e, "extern const struct ipc_interface %s_interface;\n\n", s->prefix);
 }
 

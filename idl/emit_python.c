@@ -244,8 +244,8 @@ static void emit_entry(struct emitter *e, const struct method *m)
 
 static void emit_methods(struct emitter *e, const struct service *s)
 {
-	emit(e, "\n_%s = _stubs.Interface(\n    \"%s\",\n    0x%016" PRIx64 ",\n    _SET,\n    (\n",
-	     s->ident, s->full_name, s->hash);
+	emit(e, "\n_%s = _stubs.Interface(\n    \"%s\",\n    _SET,\n    (\n", s->ident,
+	     s->full_name);
 	for (size_t i = 0; i < s->n_methods; i++)
 		emit_entry(e, &s->methods[i]);
 	emit(e, "    ),\n)\n");

@@ -6,7 +6,6 @@
 #include "c_messages.h"
 #include "emit_rust.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "names.h"
@@ -103,8 +102,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 	     constant(e, s));
 	emit(e, "    name: \"%s\",\n    descriptor: &IPC_%s,\n", s->full_name,
 	     e->unit->identifier);
-	emit(e, "    hash: 0x%016" PRIx64 ",\n    accept_fds: %s,\n};\n\n", s->hash,
-	     accept_fds ? "true" : "false");
+	emit(e, "    accept_fds: %s,\n};\n\n", accept_fds ? "true" : "false");
 }
 
 static const char *method_of(struct emitter *e, const struct method *m)

@@ -106,8 +106,7 @@ static void emit_interface(struct emitter *e, const struct service *s)
 		     s->n_methods);
 	emit(e, "\t.method_size = sizeof(struct ipc_method),\n");
 	emit(e, "\t.descriptor = file_descriptor_set,\n");
-	emit(e, "\t.descriptor_size = sizeof(file_descriptor_set),\n");
-	emit(e, "\t.hash = 0x%016" PRIx64 ",\n};\n\n", s->hash);
+	emit(e, "\t.descriptor_size = sizeof(file_descriptor_set),\n};\n\n");
 }
 
 /* --- Functions --------------------------------------------------------------------- */

@@ -119,9 +119,8 @@ static struct shape *read_shape(struct arena *arena, const char *name)
 	return shape;
 }
 
-static void print_line(void *userdata, const char *text)
+static void print_line(const char *text)
 {
-	(void)userdata;
 	puts(text);
 }
 
@@ -133,7 +132,7 @@ static int check_files(const char *old_name, const char *new_name)
 	int r = -EINVAL;
 
 	if (new) {
-		r = shape_compare(old, new, NULL, SHAPE_EVOLVE, print_line, NULL);
+		r = shape_compare(old, new, print_line);
 		if (r < 0)
 			fprintf(stderr, "protoc-gen-ipc: cannot compare %s and %s: %s\n", old_name,
 				new_name, strerror(-r));

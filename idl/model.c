@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "model.h"
 #include "names.h"
 #include "options.h"
@@ -387,22 +386,6 @@ static void add_codecs(struct builder *b, struct unit *unit)
 	}
 }
 
-/* libipc compares the hashes first. If they are equal, it does not compare the descriptions. */
-static void hash_services(struct builder *b, struct unit *unit)
-{
-	struct shape *shape = shape_read(b->arena, unit->set, unit->set_size);
-
-	if (!shape) {
-		complain(b, (struct path){ 0 }, "a type in this file or its imports has no name");
-		return;
-	}
-	for (size_t i = 0; i < unit->n_services; i++)
-		if (shape_hash(shape, unit->services[i].full_name, &unit->services[i].hash) ==
-		    -ENOMEM)
-			out_of_memory();
-	shape_free(shape);
-}
-
 void unit_build(struct unit *unit, const struct request *request, const File *file,
 		struct diag *diag)
 {
@@ -430,5 +413,4 @@ void unit_build(struct unit *unit, const struct request *request, const File *fi
 	build_services(&b, unit);
 	add_codecs(&b, unit);
 	unit->set = request_file_set(request, file, &unit->set_size);
-	hash_services(&b, unit);
 }

@@ -50,7 +50,6 @@ struct service {
 	struct method *methods; /* in the order of the file */
 	size_t n_methods;
 	const struct method **by_code; /* sorted */
-	uint64_t hash; /* of its shape */
 	struct path place;
 };
 

@@ -49,9 +49,6 @@ $(B)/include/ipc/options.pb-c.h: idl/ipc/options.pb-c.h
 	$(call msg,COPY,$@)
 	$(Q)cp $< $@
 
-# What libipc and the plugin share besides: see idl/shape.h. Both compile it.
-IDL_SHAPE_SOURCES := idl/shape.c idl/shape_compare.c $(B)/idl/shape.pb-c.c
-
 $(B)/idl/shape.pb-c.c $(B)/idl/shape.pb-c.h &: idl/shape.proto
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I idl --c_out=$(B)/idl shape.proto
@@ -63,7 +60,7 @@ $(B)/idl/extensions.pb-c.c $(B)/idl/extensions.pb-c.h &: idl/extensions.proto
 # --- The plugin ----------------------------------------------------------------
 
 IDL_SOURCES := main.c plugin.c request.c model.c scope.c naming_c.c naming_cpp.c naming_python.c naming_rust.c types.c options.c source.c \
-	diag.c names.c wire.c text.c arena.c shape.c shape_compare.c check.c \
+	diag.c names.c wire.c text.c arena.c shape.c check.c \
 	parameters.c c_files.c c_messages.c codec.c emit_codec.c emit_header.c emit_source.c emit_server.c emit_client.c emit_stream.c \
 	emit_sign.c emit_cpp.c emit_cpp_codec.c emit_python.c emit_python_types.c \
 	emit_rust.c emit_rust_types.c rust_names.c rust_files.c

@@ -1,22 +1,50 @@
 // SPDX-License-Identifier: MIT
 /*
- * The types of a descriptor set by name, and the hash of a service. See shape.h.
+ * The types of a descriptor set by name, and the comparison of two shapes. See shape.h.
+ *
+ * Besides methods, it compares a list of pairs of types: the old and the new type in the same
+ * place. The list grows while fields are compared. Each pair is in the list only once, so the
+ * comparison of recursive types ends.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shape_private.h"
+#include "shape.h"
+#include "shape.pb-c.h"
+
+/* FieldDescriptorProto.Label and .Type */
+#define LABEL_REQUIRED	2
+#define LABEL_REPEATED	3
+#define TYPE_GROUP	10
+#define TYPE_MESSAGE	11
+#define TYPE_ENUM	14
+
+/* A message or an enum. */
+struct shape_type {
+	char *name; /* ".echo.SayRequest" */
+	const Shape__Message *message;
+	const Shape__Enum *enumeration;
+};
+
+struct shape {
+	const Shape__Set *set;
+	struct shape_type *types; /* sorted by name */
+	size_t n_types;
+	size_t capacity;
+};
 
 const ProtobufCMessageDescriptor *shape_descriptor(void)
 {
 	return &shape__set__descriptor;
 }
 
-char *shape_text(const char *format, ...)
+/* Like asprintf(). The caller must free the text. Returns NULL if memory is short. */
+static __attribute__((format(printf, 1, 2))) char *shape_text(const char *format, ...)
 {
 	va_list args;
 	char *text;
@@ -103,7 +131,7 @@ static int add_file(struct shape *shape, const Shape__File *file)
 	return r;
 }
 
-static int compare_types(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct shape_type *)a)->name, ((const struct shape_type *)b)->name);
 }
@@ -128,7 +156,7 @@ int shape_new(struct shape **ret_shape, const ProtobufCMessage *set)
 	}
 
 	if (shape->n_types)
-		qsort(shape->types, shape->n_types, sizeof(*shape->types), compare_types);
+		qsort(shape->types, shape->n_types, sizeof(*shape->types), by_name);
 	*ret_shape = shape;
 	return 0;
 }
@@ -144,13 +172,14 @@ struct shape *shape_free(struct shape *shape)
 	return NULL;
 }
 
-const struct shape_type *shape_type(const struct shape *shape, const char *name)
+/* Sets never include the types of descriptor.proto. */
+static const struct shape_type *find_type(const struct shape *shape, const char *name)
 {
 	struct shape_type key = { .name = (char *)name };
 
 	if (!name || !shape->n_types)
 		return NULL;
-	return bsearch(&key, shape->types, shape->n_types, sizeof(key), compare_types);
+	return bsearch(&key, shape->types, shape->n_types, sizeof(key), by_name);
 }
 
 /* Returns true if full is the full name of `name` in the package. */
@@ -166,7 +195,7 @@ static bool is_full_name(const char *full, const char *package, const char *name
 	       !strcmp(full + length + 1, name);
 }
 
-const Shape__Service *shape_service(const struct shape *shape, const char *name)
+static const Shape__Service *find_service(const struct shape *shape, const char *name)
 {
 	for (size_t i = 0; i < shape->set->n_file; i++) {
 		const Shape__File *file = shape->set->file[i];
@@ -178,188 +207,370 @@ const Shape__Service *shape_service(const struct shape *shape, const char *name)
 	return NULL;
 }
 
-uint32_t shape_method_code(const char *service, const Shape__Method *method)
+static bool is_oneway(const Shape__Method *method)
+{
+	return method->options && method->options->oneway;
+}
+
+/* Returns the number of option (ipc.id), or 0. */
+static uint32_t method_id(const Shape__Method *method)
+{
+	return method->options ? method->options->id : 0;
+}
+
+/* Returns the number on the wire: the option, or the number derived from the names. service is the
+ * full name. */
+static uint32_t method_code(const char *service, const Shape__Method *method)
 {
 	const char *const parts[] = { service, "/", method->name ?: "" };
 	uint32_t hash = 0x811c9dc5;
 
-	if (shape_method_id(method))
-		return shape_method_id(method);
+	if (method_id(method))
+		return method_id(method);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		for (const char *c = parts[i]; *c; c++)
 			hash = (hash ^ (unsigned char)*c) * 0x01000193;
 	return hash | 0x80000000;
 }
 
-/* --- The hash -------------------------------------------------------------------- */
+/* --- The comparison --------------------------------------------------------------- */
 
-/*
- * FNV-1a over numbers and names. The type of a field is hashed as the index at which it first
- * occurred, so its name does not matter. Types are then visited in that order.
- */
-struct hasher {
-	const struct shape *shape;
-	uint64_t value;
-	const struct shape_type **met; /* as many as the shape has types */
-	size_t n_met;
+/* Exceeds any real interface. */
+#define PAIRS_MAX 4096
+
+struct pair {
+	const struct shape_type *old;
+	const struct shape_type *new;
 };
 
-static void hash_bytes(struct hasher *h, const void *data, size_t size)
+struct comparison {
+	const struct shape *old;
+	const struct shape *new;
+	shape_report report;
+	struct pair *pairs; /* PAIRS_MAX */
+	size_t n_pairs;
+	int found;
+	int error;
+};
+
+static __attribute__((format(printf, 2, 3))) void breaks(struct comparison *c, const char *format,
+							 ...)
 {
-	const uint8_t *bytes = data;
+	va_list args;
+	char *text;
+	int n;
 
-	for (size_t i = 0; i < size; i++)
-		h->value = (h->value ^ bytes[i]) * 0x100000001b3;
-}
-
-static void hash_number(struct hasher *h, int64_t number)
-{
-	uint8_t bytes[8];
-
-	/* Independent of the byte order of the machine. */
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)((uint64_t)number >> 8 * i);
-	hash_bytes(h, bytes, sizeof(bytes));
-}
-
-static void hash_text(struct hasher *h, const char *text)
-{
-	hash_bytes(h, text ?: "", strlen(text ?: "") + 1);
-}
-
-static void hash_type(struct hasher *h, const char *name)
-{
-	const struct shape_type *type = shape_type(h->shape, name);
-	size_t i = 0;
-
-	/* libipc knows its own types by name. Types that are not in the set have only a name. */
-	if (!type || !strncmp(name, ".ipc.", strlen(".ipc."))) {
-		hash_text(h, name);
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	if (n < 0) {
+		c->error = -ENOMEM;
 		return;
 	}
-	while (i < h->n_met && h->met[i] != type)
-		i++;
-	if (i == h->n_met)
-		h->met[h->n_met++] = type;
-	hash_number(h, (int64_t)i);
+
+	c->found++;
+	c->report(text);
+	free(text);
 }
 
-static int compare_fields(const void *a, const void *b)
-{
-	const Shape__Field *x = *(Shape__Field *const *)a;
-	const Shape__Field *y = *(Shape__Field *const *)b;
+/* --- Types ----------------------------------------------------------------------- */
 
-	return (x->number > y->number) - (x->number < y->number);
+static void add_pair(struct comparison *c, const struct shape_type *old,
+		     const struct shape_type *new)
+{
+	for (size_t i = 0; i < c->n_pairs; i++)
+		if (c->pairs[i].old == old && c->pairs[i].new == new)
+			return;
+
+	if (c->n_pairs == PAIRS_MAX)
+		c->error = -E2BIG;
+	else
+		c->pairs[c->n_pairs++] = (struct pair){ old, new };
 }
 
-static int compare_values(const void *a, const void *b)
+static bool is_special(const char *name)
 {
-	const Shape__EnumValue *x = *(Shape__EnumValue *const *)a;
-	const Shape__EnumValue *y = *(Shape__EnumValue *const *)b;
-
-	return (x->number > y->number) - (x->number < y->number);
+	return !strncmp(name, ".ipc.", strlen(".ipc."));
 }
 
-static int compare_methods(const void *a, const void *b)
+/* Compares two types in the same place. Types of package ipc, and types that the set does not
+ * contain, are equal if their names are equal. */
+static void compare_types(struct comparison *c, const char *where, const char *old_name,
+			  const char *new_name)
 {
-	const Shape__Method *x = *(Shape__Method *const *)a;
-	const Shape__Method *y = *(Shape__Method *const *)b;
+	const struct shape_type *old = find_type(c->old, old_name);
+	const struct shape_type *new = find_type(c->new, new_name);
 
-	return strcmp(x->name ?: "", y->name ?: "");
-}
-
-/* Returns a sorted copy of an array of pointers, or NULL if memory is short. */
-static void *sorted(const void *array, size_t n, int (*compare)(const void *, const void *))
-{
-	void *copy = malloc((n + 1) * sizeof(void *));
-
-	if (copy && n) {
-		memcpy(copy, array, n * sizeof(void *));
-		qsort(copy, n, sizeof(void *), compare);
+	old_name = old_name ?: "?";
+	new_name = new_name ?: "?";
+	if (is_special(old_name) || is_special(new_name) || !old || !new) {
+		if (strcmp(old_name, new_name))
+			breaks(c, "%s: was %s, is %s", where, old_name + 1, new_name + 1);
+		return;
 	}
-	return copy;
+	if (!old->message != !new->message)
+		breaks(c, "%s: %s is a message and %s an enum, or the reverse", where,
+		       old_name + 1, new_name + 1);
+	else
+		add_pair(c, old, new);
 }
 
-static int hash_message(struct hasher *h, const Shape__Message *message)
+/* --- Fields ---------------------------------------------------------------------- */
+
+static const char *type_name(const Shape__Field *field)
 {
-	Shape__Field **fields = sorted(message->field, message->n_field, compare_fields);
+	static const char *const names[] = {
+		"?",      "double", "float",    "int64",   "uint64", "int32",  "fixed64",
+		"fixed32", "bool",   "string",   "group",   "message", "bytes", "uint32",
+		"enum",   "sfixed32", "sfixed64", "sint32", "sint64",
+	};
 
-	if (!fields)
-		return -ENOMEM;
-	hash_number(h, (int64_t)message->n_field);
-	for (size_t i = 0; i < message->n_field; i++) {
-		const Shape__Field *field = fields[i];
+	if (field->type < 0 || (size_t)field->type >= sizeof(names) / sizeof(names[0]))
+		return names[0];
+	return names[field->type];
+}
 
-		hash_number(h, field->number);
-		hash_number(h, field->type);
-		hash_number(h, field->label);
-		hash_number(h, field->has_oneof_index && !field->proto3_optional ?
-				       field->oneof_index :
-				       -1);
-		hash_text(h, field->default_value);
-		if (field->type_name)
-			hash_type(h, field->type_name);
+static const char *label_name(const Shape__Field *field)
+{
+	switch (field->label) {
+	case LABEL_REQUIRED:
+		return "required";
+	case LABEL_REPEATED:
+		return "repeated";
+	default:
+		return "optional";
 	}
-	free(fields);
-	return 0;
 }
 
-static int hash_enum(struct hasher *h, const Shape__Enum *enumeration)
+/* Returns the oneof that contains the field, or "". The oneof of a proto3 optional does not
+ * count. */
+static const char *oneof_name(const Shape__Message *message, const Shape__Field *field)
 {
-	Shape__EnumValue **values = sorted(enumeration->value, enumeration->n_value,
-					   compare_values);
+	if (!field->has_oneof_index || field->proto3_optional || field->oneof_index < 0 ||
+	    (size_t)field->oneof_index >= message->n_oneof_decl)
+		return "";
+	return message->oneof_decl[field->oneof_index]->name ?: "";
+}
 
-	if (!values)
-		return -ENOMEM;
-	hash_number(h, (int64_t)enumeration->n_value);
+static const Shape__Field *find_field(const Shape__Message *message, int32_t number)
+{
+	for (size_t i = 0; i < message->n_field; i++)
+		if (message->field[i]->number == number)
+			return message->field[i];
+	return NULL;
+}
+
+static bool is_reserved(Shape__Range *const *ranges, size_t n, int32_t number, int32_t inclusive)
+{
+	for (size_t i = 0; i < n; i++)
+		if (number >= ranges[i]->start && number < (int64_t)ranges[i]->end + inclusive)
+			return true;
+	return false;
+}
+
+static void compare_field(struct comparison *c, const struct pair *pair, const Shape__Field *old,
+			  const Shape__Field *new)
+{
+	const char *old_oneof = oneof_name(pair->old->message, old);
+	const char *new_oneof = oneof_name(pair->new->message, new);
+	char *where;
+
+	where = shape_text("%s.%s (%d)", pair->old->name + 1, old->name ?: "?", old->number);
+	if (!where) {
+		c->error = -ENOMEM;
+		return;
+	}
+
+	if (old->label != new->label)
+		breaks(c, "%s: was %s, is %s", where, label_name(old), label_name(new));
+	if (old->type != new->type)
+		breaks(c, "%s: was %s, is %s", where, type_name(old), type_name(new));
+	else if (old->type == TYPE_MESSAGE || old->type == TYPE_ENUM || old->type == TYPE_GROUP)
+		compare_types(c, where, old->type_name, new->type_name);
+	if (strcmp(old->default_value ?: "", new->default_value ?: ""))
+		breaks(c, "%s: its default was %s, is %s", where, old->default_value ?: "none",
+		       new->default_value ?: "none");
+	if (!*old_oneof != !*new_oneof)
+		breaks(c, "%s: %s oneof %s", where, *old_oneof ? "was in" : "is now in",
+		       *old_oneof ? old_oneof : new_oneof);
+	free(where);
+}
+
+static void compare_messages(struct comparison *c, const struct pair *pair)
+{
+	const Shape__Message *old = pair->old->message;
+	const Shape__Message *new = pair->new->message;
+
+	for (size_t i = 0; i < old->n_field && !c->error; i++) {
+		const Shape__Field *field = old->field[i];
+		const Shape__Field *other = find_field(new, field->number);
+
+		if (other)
+			compare_field(c, pair, field, other);
+		else if (field->label == LABEL_REQUIRED)
+			breaks(c, "%s.%s (%d): is gone, and old programs require it",
+			       pair->old->name + 1, field->name ?: "?", field->number);
+		else if (!is_reserved(new->reserved_range, new->n_reserved_range, field->number, 0))
+			breaks(c, "%s.%s (%d): is gone, and its number is not reserved",
+			       pair->old->name + 1, field->name ?: "?", field->number);
+	}
+
+	for (size_t i = 0; i < new->n_field; i++)
+		if (new->field[i]->label == LABEL_REQUIRED &&
+		    !find_field(old, new->field[i]->number))
+			breaks(c, "%s.%s (%d): is new and required, and old programs do not send it",
+			       pair->old->name + 1, new->field[i]->name ?: "?",
+			       new->field[i]->number);
+}
+
+/* --- Enums ------------------------------------------------------------------------ */
+
+static bool has_value(const Shape__Enum *enumeration, int32_t number)
+{
 	for (size_t i = 0; i < enumeration->n_value; i++)
-		hash_number(h, values[i]->number);
-	free(values);
-	return 0;
+		if (enumeration->value[i]->number == number)
+			return true;
+	return false;
 }
 
-static int hash_methods(struct hasher *h, const Shape__Service *service)
+static void compare_enums(struct comparison *c, const struct pair *pair)
 {
-	Shape__Method **methods = sorted(service->method, service->n_method, compare_methods);
+	const Shape__Enum *old = pair->old->enumeration;
+	const Shape__Enum *new = pair->new->enumeration;
 
-	if (!methods)
-		return -ENOMEM;
-	for (size_t i = 0; i < service->n_method; i++) {
-		const Shape__Method *method = methods[i];
+	for (size_t i = 0; i < old->n_value; i++) {
+		const Shape__EnumValue *value = old->value[i];
 
-		hash_text(h, method->name);
-		hash_number(h, shape_method_id(method));
-		hash_number(h, shape_is_oneway(method));
-		hash_number(h, method->client_streaming);
-		hash_number(h, method->server_streaming);
-		hash_type(h, method->input_type ?: "");
-		hash_type(h, method->output_type ?: "");
+		if (!has_value(new, value->number) &&
+		    !is_reserved(new->reserved_range, new->n_reserved_range, value->number, 1))
+			breaks(c, "%s.%s (%d): is gone, and its number is not reserved",
+			       pair->old->name + 1, value->name ?: "?", value->number);
 	}
-	free(methods);
-	return 0;
 }
 
-int shape_hash(const struct shape *shape, const char *name, uint64_t *ret_hash)
-{
-	struct hasher h = { .shape = shape, .value = 0xcbf29ce484222325 };
-	const Shape__Service *service = shape_service(shape, name);
-	int r;
+/* --- Services --------------------------------------------------------------------- */
 
-	if (!service)
-		return -ENOENT;
-	h.met = calloc(shape->n_types + 1, sizeof(*h.met));
-	if (!h.met)
+/* A method may be renamed, but its number must not change. */
+static const Shape__Method *find_method(const char *name, const Shape__Service *service,
+					const Shape__Method *like)
+{
+	uint32_t code = method_code(name, like);
+
+	for (size_t i = 0; i < service->n_method; i++)
+		if (method_code(name, service->method[i]) == code)
+			return service->method[i];
+	return NULL;
+}
+
+static bool has_method_named(const Shape__Service *service, const char *name)
+{
+	for (size_t i = 0; i < service->n_method; i++)
+		if (name && service->method[i]->name && !strcmp(service->method[i]->name, name))
+			return true;
+	return false;
+}
+
+static const char *kind_name(const Shape__Method *method)
+{
+	if (is_oneway(method))
+		return "a oneway";
+	if (method->client_streaming && method->server_streaming)
+		return "streaming both ways";
+	if (method->client_streaming)
+		return "streaming to the server";
+	if (method->server_streaming)
+		return "streaming to the client";
+	return "a call";
+}
+
+static void compare_method(struct comparison *c, const char *where, const Shape__Method *old,
+			   const Shape__Method *new)
+{
+	char *part;
+
+	if (strcmp(kind_name(old), kind_name(new)))
+		breaks(c, "%s: was %s, is %s", where, kind_name(old), kind_name(new));
+
+	part = shape_text("%s: the request", where);
+	if (!part) {
+		c->error = -ENOMEM;
+		return;
+	}
+	compare_types(c, part, old->input_type, new->input_type);
+	strcpy(part + strlen(where), ": the reply");
+	compare_types(c, part, old->output_type, new->output_type);
+	free(part);
+}
+
+static void compare_services(struct comparison *c, const char *name, const Shape__Service *old,
+			     const Shape__Service *new)
+{
+	for (size_t i = 0; i < old->n_method && !c->error; i++) {
+		const Shape__Method *method = old->method[i];
+		const Shape__Method *other = find_method(name, new, method);
+		char *where;
+
+		where = shape_text("%s/%s", name, method->name ?: "?");
+		if (!where) {
+			c->error = -ENOMEM;
+			return;
+		}
+		if (other)
+			compare_method(c, where, method, other);
+		else if (has_method_named(new, method->name))
+			breaks(c, "%s: has another number (ipc.id)", where);
+		else
+			breaks(c, "%s: is gone", where);
+		free(where);
+	}
+}
+
+static void compare_by_name(struct comparison *c, const char *name, const Shape__Service *old)
+{
+	const Shape__Service *new = find_service(c->new, name);
+
+	if (new)
+		compare_services(c, name, old, new);
+	else
+		breaks(c, "%s: is gone", name);
+}
+
+static void compare_all(struct comparison *c)
+{
+	for (size_t i = 0; i < c->old->set->n_file && !c->error; i++) {
+		const Shape__File *file = c->old->set->file[i];
+		const char *package = file->package ?: "";
+
+		for (size_t j = 0; j < file->n_service && !c->error; j++) {
+			char *name = shape_text("%s%s%s", package, *package ? "." : "",
+						file->service[j]->name ?: "?");
+
+			if (!name) {
+				c->error = -ENOMEM;
+				return;
+			}
+			compare_by_name(c, name, file->service[j]);
+			free(name);
+		}
+	}
+}
+
+int shape_compare(const struct shape *old, const struct shape *new, shape_report report)
+{
+	struct comparison c = { .old = old, .new = new, .report = report };
+
+	c.pairs = calloc(PAIRS_MAX, sizeof(*c.pairs));
+	if (!c.pairs)
 		return -ENOMEM;
 
-	hash_text(&h, name);
-	r = hash_methods(&h, service);
-	for (size_t i = 0; i < h.n_met && r == 0; i++)
-		r = h.met[i]->message ? hash_message(&h, h.met[i]->message) :
-					hash_enum(&h, h.met[i]->enumeration);
-	free(h.met);
-	if (r < 0)
-		return r;
+	compare_all(&c);
+	for (size_t i = 0; i < c.n_pairs && !c.error; i++) {
+		if (c.pairs[i].old->message)
+			compare_messages(&c, &c.pairs[i]);
+		else
+			compare_enums(&c, &c.pairs[i]);
+	}
 
-	*ret_hash = h.value ?: 1;
-	return 0;
+	free(c.pairs);
+	return c.error ?: c.found;
 }

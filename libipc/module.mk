@@ -22,10 +22,8 @@ LIBIPC_RPATH = $(if $(filter no,$(RPATH)),,-Wl,-rpath,'$$ORIGIN/$(1)')
 # calls, on top of it. device.c is what tests replace.
 LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device%.c,$(sort \
 	$(wildcard libipc/core/*.c libipc/typed/*.c))))
-LIBIPC_SHAPE := $(B)/libipc/shape.o $(B)/libipc/shape_compare.o $(B)/libipc/shape.pb-c.o
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
-	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o \
-	$(LIBIPC_SHAPE)
+	$(B)/libipc/servicemanager.ipc.o $(B)/libipc/servicemanager.pb-c.o
 LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-open.o device-socket.o)
 LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 
@@ -33,7 +31,7 @@ LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
 	-Idriver/uapi -Idaemon $(IPC_STUB_CFLAGS) -I$(B)/servicemanager
 LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MD -MP -c -o $@ $<
-# Of generated code, and of what the plugin has as well, the linker keeps what is called.
+# Of generated code, the linker keeps what is called.
 LIBIPC_IN_PARTS := -ffunction-sections
 LIBIPC_HEADERS := $(IPC_SHARED_HEADERS) $(B)/servicemanager/servicemanager.ipc.h
 
@@ -47,15 +45,6 @@ $(B)/libipc/ipc.pb-c.o: $(IPC_SHARED_SOURCE) | $(IPC_SHARED_HEADERS)
 	$(Q)$(LIBIPC_COMPILE) -fvisibility=default
 
 $(B)/libipc/servicemanager.%.o: $(B)/servicemanager/servicemanager.%.c | $(IPC_SHARED_HEADERS)
-	$(call msg,CC,$@)
-	$(Q)$(LIBIPC_COMPILE) $(LIBIPC_IN_PARTS)
-
-# What two interfaces must agree about, from the same sources as in the plugin.
-$(B)/libipc/shape.o $(B)/libipc/shape_compare.o: $(B)/libipc/%.o: idl/%.c | $(B)/idl/shape.pb-c.h
-	$(call msg,CC,$@)
-	$(Q)$(LIBIPC_COMPILE) $(LIBIPC_IN_PARTS) -I$(B)/idl
-
-$(B)/libipc/shape.pb-c.o: $(B)/idl/shape.pb-c.c
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE) $(LIBIPC_IN_PARTS)
 

@@ -2,21 +2,14 @@
 /*
  * The methods that every object of generated code serves: ping, describe and dump. First the
  * server's side. serve.c looks here if the object's own interface has no method with the code of a
- * request. Then the client's calls of these methods, and the comparison of two interfaces.
+ * request. Then the client's calls of these methods.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "../../idl/shape.h"
 #include "core/errors.h"
 #include "typed.h"
-
-/* A larger description from a peer is not compared. */
-#define SET_MAX		((size_t)1 << 20)
 
 static const Ipc__None none = IPC__NONE__INIT;
 
@@ -35,8 +28,6 @@ static int describe(struct ipc_call *call, const ProtobufCMessage *request, cons
 
 	(void)request, (void)ops, (void)userdata;
 	reply.interface = (char *)interface->name;
-	reply.has_hash = true;
-	reply.hash = interface->hash;
 	reply.has_descriptor_set = true;
 	reply.descriptor_set.data = (uint8_t *)interface->descriptor;
 	reply.descriptor_set.len = interface->descriptor_size;
@@ -151,100 +142,4 @@ int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description
 
 	*ret_description = (Ipc__Description *)reply;
 	return 0;
-}
-
-static __attribute__((format(printf, 2, 3))) int differs(struct ipc_error *error,
-							 const char *format, ...)
-{
-	va_list args;
-
-	error_set(error, -EPROTOTYPE);
-	if (!error)
-		return -EPROTOTYPE;
-	va_start(args, format);
-	error->message = error_format(format, args);
-	va_end(args);
-	return -EPROTOTYPE;
-}
-
-/* A shape and the message that it looks into. */
-struct described {
-	struct message message;
-	struct shape *shape;
-	uint64_t block[128];
-};
-
-static int described_init(struct described *d, const uint8_t *set, size_t size)
-{
-	int r;
-
-	d->shape = NULL;
-	message_init(&d->message, d->block, sizeof(d->block), size);
-	if (size > SET_MAX)
-		return -EMSGSIZE;
-	r = message_unpack(&d->message, shape_descriptor(), /* borrow= */ false, set, size);
-	if (r < 0)
-		return r;
-	return shape_new(&d->shape, d->message.root);
-}
-
-static void described_done(struct described *d)
-{
-	shape_free(d->shape);
-	message_done(&d->message);
-}
-
-/* Reports the first difference, and counts all further differences. */
-static void keep_first(void *userdata, const char *text)
-{
-	char **first = userdata;
-
-	if (!*first)
-		*first = strdup(text);
-}
-
-static int compare(const struct ipc_interface *mine, const Ipc__Description *theirs,
-		   struct ipc_error *error)
-{
-	struct described me, them;
-	char *first = NULL;
-	int r;
-
-	r = described_init(&me, mine->descriptor, mine->descriptor_size);
-	if (r == 0) {
-		r = described_init(&them, theirs->descriptor_set.data, theirs->descriptor_set.len);
-		if (r == 0)
-			r = shape_compare(me.shape, them.shape, mine->name, SHAPE_TALK, keep_first,
-					  &first);
-		described_done(&them);
-	}
-	described_done(&me);
-
-	if (r == 1)
-		r = differs(error, "%s", first ?: "it differs");
-	else if (r > 0)
-		r = differs(error, "%s; and %d more", first ?: "it differs", r - 1);
-	free(first);
-	return r;
-}
-
-int ipc_rpc_check(struct ipc_proxy *proxy, const struct ipc_interface *interface,
-		  struct ipc_error *error)
-{
-	Ipc__Description *theirs;
-	int r = interface_check(interface);
-
-	if (r < 0)
-		return r;
-	r = ipc_rpc_describe(proxy, &theirs, error);
-	if (r < 0)
-		return r;
-
-	if (!theirs->interface || strcmp(theirs->interface, interface->name))
-		r = differs(error, "it is %s, not %s", theirs->interface ?: "something nameless",
-			    interface->name);
-	else if (!interface->hash || theirs->hash != interface->hash)
-		r = compare(interface, theirs, error);
-	ipc_rpc_free(&theirs->base);
-	return r < 0 && r != -EPROTOTYPE ? error_set(error, r) : r;
 }

@@ -162,7 +162,7 @@ class Unimplemented(Error, NotImplementedError):
 
 
 class InterfaceMismatch(Error):
-    """The object has another interface, or an incompatible version of it."""
+    """The object has another interface."""
 
     default_code = errno.EPROTOTYPE
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-import struct
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Generic, Protocol, TypeVar, Union
@@ -101,11 +100,8 @@ class Method:
 class Interface:
     """A service of a .proto file: what both sides must agree on."""
 
-    def __init__(
-        self, name: str, hash: int, descriptor_set: bytes, methods: tuple[Method, ...]
-    ) -> None:
+    def __init__(self, name: str, descriptor_set: bytes, methods: tuple[Method, ...]) -> None:
         self.name = name
-        self.hash = hash
         self.descriptor_set = descriptor_set
         self.methods = methods
         self.streams = any(method.sends or method.pushes for method in methods)
@@ -122,8 +118,7 @@ class Interface:
         return b"".join(
             (
                 b"\x0a" + _varint(len(name)) + name,
-                b"\x11" + struct.pack("<Q", self.hash),
-                b"\x1a" + _varint(len(self.descriptor_set)) + self.descriptor_set,
+                b"\x12" + _varint(len(self.descriptor_set)) + self.descriptor_set,
             )
         )
 

@@ -156,8 +156,7 @@
  *   -EOPNOTSUPP   IPC_UNIMPLEMENTED. The object has no such method.
  *   -EPROTO       IPC_PROTOCOL_ERROR. Only one side treats the method as a oneway or stream; or a
  *                 peer violates the protocol of streams.
- *   -EPROTOTYPE   IPC_INTERFACE_MISMATCH. The object has another interface, or an incompatible
- *                 version of it.
+ *   -EPROTOTYPE   IPC_INTERFACE_MISMATCH. The object has another interface.
  *   -EBADMSG      IPC_BAD_MESSAGE. A message does not match its type, has a string that is no
  *                 UTF-8 or has a NUL, nests deeper than 100, or needs more memory than 64 times
  *                 its size + 64 KiB.

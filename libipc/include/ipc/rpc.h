@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Functions for generated code (protoc-gen-ipc). Of these, programs should call only
- * ipc_rpc_describe() and ipc_rpc_check(). The rules and the error list of <ipc/ipc.h> apply.
+ * ipc_rpc_describe(). The rules and the error list of <ipc/ipc.h> apply.
  *
  * On the wire, a method is its number, and a message its protobuf bytes. Ipc__Object and Ipc__Fd
  * fields keep their value in the bytes. The driver's object table carries the object or file
@@ -96,30 +96,17 @@ struct ipc_interface {
 	size_t method_size;		/* sizeof(struct ipc_method) */
 	const uint8_t *descriptor;
 	size_t descriptor_size;
-	uint64_t hash;			/* of the definitions that both sides must share; 0:
-	              			 * unknown */
 };
 
 /* --- Introspection --------------------------------------------------------------- */
 
 /*
- * Get an object's description: its interface, the interface's hash and descriptors. Blocks
+ * Get an object's description: its interface and descriptors. Blocks
  * like any call. The caller frees it with ipc_rpc_free(&(*ret_description)->base). error may
  * be NULL.
  */
 int ipc_rpc_describe(struct ipc_proxy *proxy, Ipc__Description **ret_description,
 		     struct ipc_error *error);
-
-/*
- * Check that an object has this interface, in a compatible version. Additional methods and fields
- * on either side are compatible. Blocks like any call. error may be NULL.
- *
- *   -EPROTOTYPE  It has another interface, or an incompatible version; error->message describes the
- *                difference.
- *   -EMSGSIZE    The object's descriptors are larger than 1 MiB.
- */
-int ipc_rpc_check(struct ipc_proxy *proxy, const struct ipc_interface *interface,
-		  struct ipc_error *error);
 
 /* --- Calling ----------------------------------------------------------------------- */
 

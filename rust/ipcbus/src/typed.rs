@@ -54,9 +54,7 @@ pub mod ipc {
     pub(super) struct Description {
         #[prost(string, optional, tag = "1")]
         pub interface: Option<String>,
-        #[prost(fixed64, optional, tag = "2")]
-        pub hash: Option<u64>,
-        #[prost(bytes = "vec", optional, tag = "3")]
+        #[prost(bytes = "vec", optional, tag = "2")]
         pub descriptor_set: Option<Vec<u8>>,
     }
 }
@@ -77,8 +75,6 @@ pub struct Interface {
     pub name: &'static str,
     /// A `FileDescriptorSet` of its file and all imports.
     pub descriptor: &'static [u8],
-    /// Of its shape.
-    pub hash: u64,
     /// Whether requests may have files.
     pub accept_fds: bool,
 }
@@ -561,7 +557,6 @@ pub fn unknown(call: Call, interface: &Interface) -> Result<()> {
     }
     let description = ipc::Description {
         interface: Some(interface.name.into()),
-        hash: Some(interface.hash),
         descriptor_set: Some(interface.descriptor.to_vec()),
     };
     call.reply(&Message::new(0).bytes(prost::Message::encode_to_vec(&description)))

@@ -53,7 +53,7 @@ $(E2E)/systemd.o: tests/suite/e2e/systemd.c
 	$(Q)$(CC) $(ALL_CFLAGS) $(CHECK_CFLAGS) -MD -MP -c -o $@ $<
 
 # Programs of different age in one.
-EVOLVE := $(foreach name,evolve-old evolve-new evolve-broken,$(E2E)/$(name).ipc.o \
+EVOLVE := $(foreach name,evolve-old evolve-new,$(E2E)/$(name).ipc.o \
 	$(E2E)/$(name).pb-c.o) $(E2E)/evolve-types.pb-c.o
 $(E2E)/test-evolve: $(EVOLVE)
 $(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)

@@ -54,7 +54,7 @@ FUZZ_activation := tests/suite/fuzz/activation.c servicemanager/activation-confi
 	servicemanager/log.c servicemanager/registry.c
 FUZZ_LIBRARY := tests/suite/fuzz/account.c libipc/tests/fake-device.c $(LIBIPC_SOURCES:%=libipc/%) \
 	$(B)/idl/ipc/ipc.pb-c.c $(B)/servicemanager/servicemanager.ipc.c \
-	$(IDL_SHAPE_SOURCES) $(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/tests/test.ipc.c $(B)/libipc/tests/test.pb-c.c
+	$(B)/servicemanager/servicemanager.pb-c.c $(B)/libipc/tests/test.ipc.c $(B)/libipc/tests/test.pb-c.c
 FUZZ_table := tests/suite/fuzz/table.c $(FUZZ_LIBRARY)
 FUZZ_skeleton := tests/suite/fuzz/skeleton.c $(FUZZ_LIBRARY)
 FUZZ_streams := tests/suite/fuzz/streams.c tests/suite/fuzz/service.c $(FUZZ_LIBRARY) \

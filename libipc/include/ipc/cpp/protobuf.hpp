@@ -26,7 +26,6 @@ struct interface {
 	const char *name;
 	const unsigned char *descriptor;
 	std::size_t descriptor_size;
-	std::uint64_t hash;
 	bool accept_fds;
 };
 
@@ -284,10 +283,7 @@ inline std::string describe(const interface &i)
 	std::size_t size = std::char_traits<char>::length(i.name);
 
 	append_varint(out, size);
-	out.append(i.name, size) += '\x11';
-	for (int shift = 0; shift < 64; shift += 8)
-		out += static_cast<char>(i.hash >> shift);
-	out += '\x1a';
+	out.append(i.name, size) += '\x12';
 	append_varint(out, i.descriptor_size);
 	return out.append(reinterpret_cast<const char *>(i.descriptor), i.descriptor_size);
 }

@@ -27,7 +27,7 @@ extern "C" {
  */
 struct kinds_of_url;
 
-/* The service's description, for ipc_object_new() and ipc_rpc_check(). */
+/* The service's description, for ipc_object_new(). */
 extern const struct ipc_interface kinds_of_url_interface;
 
 /* --- Client: finding an object -------------------------------------------- */
