@@ -44,8 +44,7 @@ from ._base import (
     to_wait,
 )
 from ._base import Slot as Slot
-from .errors import Canceled, DeadlineExceeded, Error, InterfaceMismatch, NoManager, NoReply
-from .errors import NotFound, WouldBlock
+from .errors import Canceled, DeadlineExceeded, Error, NoManager, NoReply, NotFound, WouldBlock
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -565,48 +564,41 @@ class Bus:
 
     # --- Names -------------------------------------------------------------------------------
 
-    async def _find(self, name: str, interface: stubs.Interface | None) -> _core.Proxy:
-        known = None if interface is None else interface.name
-        try:
-            return await self._in_thread(self._connection.get, name, None, known)
-        except InterfaceMismatch:
-            raise InterfaceMismatch(f"{name} has another interface than {known}") from None
+    async def _find(self, name: str, interface: str | None) -> _core.Proxy:
+        return await self._in_thread(self._connection.get, name, None, interface)
 
     async def _await(
-        self, name: str, timeout: float | None, interface: stubs.Interface | None
+        self, name: str, timeout: float | None, interface: str | None
     ) -> _core.Proxy:
         delay = to_delay(timeout)
         over = timeout is not None and timeout <= 0
         try:
             # A name that is registered is found also if the time is over.
             async with asyncio.timeout(None if over else delay):
-                try:
-                    return await self._find(name, interface)
-                except (NotFound, NoManager):
-                    if over:
-                        raise TimeoutError from None
-                found, info = await self._appears(name)
+                while True:
+                    try:
+                        return await self._find(name, interface)
+                    except (NotFound, NoManager):
+                        if over:
+                            raise TimeoutError from None
+                    await self._appears(name)
         except DeadlineExceeded:
             raise  # that of the bus
         except TimeoutError:
             raise DeadlineExceeded(f"nobody registered {name} in time") from None
-        if interface is not None:
-            interface.check(name, info.interface)
-        return found
 
-    async def _appears(self, name: str) -> tuple[_core.Proxy, NameInfo]:
-        found: asyncio.Future[tuple[_core.Proxy, NameInfo]] = self._future()
+    async def _appears(self, name: str) -> None:
+        """Returns when the name is registered."""
+        registered: asyncio.Future[None] = self._future()
 
-        def changed(
-            change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
-        ) -> None:
-            if proxy is not None and info is not None:
-                self._run(_settle, found, (proxy, NameInfo(*info)), None)
+        def changed(change: int, *_: object) -> None:
+            if change == NameChange.PRESENT:
+                self._run(_settle, registered, None, None)
 
         async with self._names:
             slot = await self._in_thread(self._connection.watch, name, changed, undo=_end_watch)
         try:
-            return await self._wait(found)
+            await self._wait(registered)
         finally:
             _end_watch(slot)
 
@@ -615,14 +607,14 @@ class Bus:
         ``NotFound`` if nobody has the name, and ``InterfaceMismatch`` if its object has another
         interface."""
         check_kind(kind, Client)
-        return kind(self, await self._find(name, kind.INTERFACE))
+        return kind(self, await self._find(name, kind.INTERFACE.name))
 
     async def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until somebody has the name, and gets the service. timeout is in seconds; None is
         no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if nobody has the name in time,
         and ``InterfaceMismatch`` as get() does."""
         check_kind(kind, Client)
-        return kind(self, await self._await(name, timeout, kind.INTERFACE))
+        return kind(self, await self._await(name, timeout, kind.INTERFACE.name))
 
     async def get_raw(self, name: str) -> Proxy:
         """Like get(), for an object of any interface."""

@@ -7,6 +7,7 @@ types ``ipc.Object`` and ``ipc.Fd`` can be set, as a keyword of a call or in a m
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib
 import os
@@ -16,8 +17,7 @@ from typing import IO, Any, Generic, Protocol, TypeVar, Union
 
 from . import _core
 from ._base import BaseContext, Entry
-from .errors import BadMessage, InterfaceMismatch, InvalidArgument, NotFound
-from .errors import ProtocolError, Unimplemented
+from .errors import BadMessage, Error, InvalidArgument, NotFound, ProtocolError, Unimplemented
 from .memory import Memory
 
 M = TypeVar("M")
@@ -106,11 +106,6 @@ class Interface:
         self.methods = methods
         self.streams = any(method.sends or method.pushes for method in methods)
         self.by_code = {method.code: method for method in methods}
-
-    def check(self, name: str, interface: str) -> None:
-        """Raises ``InterfaceMismatch`` if the name is registered with another interface."""
-        if interface and interface != self.name:
-            raise InterfaceMismatch(f"{name} has another interface than {self.name}")
 
     def describe(self) -> bytes:
         """An ipc.Description."""
@@ -474,7 +469,7 @@ class Attachments:
     def object(self, field: Any, kind: int, other: str) -> Any:
         indices = self._entries.get((False, field.id))
         if indices and self._raw.entries[indices[0]][1] != kind:
-            raise InvalidArgument(f"the object belongs to {other} process")
+            raise Error(f"the object belongs to {other} process", code=errno.EXDEV)
         return self._take(False, field.id)
 
 
@@ -523,13 +518,13 @@ class _Attached:
     def take_object(self, field: Any) -> Any:
         """Takes the object of this process out of a field of the type ipc.Object, and returns its
         service. Raises ``NotFound`` if the field is empty, or the object ended or was taken, and
-        ``InvalidArgument`` if it belongs to another process."""
+        an ``Error`` with the code ``EXDEV`` if it belongs to another process."""
         return self._attached().object(field, _core.OBJECT, "another").owner
 
     def take(self, field: Any, kind: Callable[[Any, _core.Proxy], C]) -> C:
         """Takes the object of another process out of a field of the type ipc.Object, as a client of
-        that kind. Raises ``NotFound`` if the field is empty or the object was taken, and
-        ``InvalidArgument`` if it belongs to this process."""
+        that kind. Raises ``NotFound`` if the field is empty or the object was taken, and an
+        ``Error`` with the code ``EXDEV`` if it belongs to this process."""
         return kind(self._bus, self._attached().object(field, _core.PROXY, "this"))
 
 

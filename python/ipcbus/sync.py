@@ -45,7 +45,7 @@ from ._base import (
     to_wait,
 )
 from ._base import Slot as Slot
-from .errors import InterfaceMismatch, NoReply, PeerDied
+from .errors import NoReply, PeerDied
 from .stubs import Context as Context
 from .stubs import Received as Received
 
@@ -485,33 +485,28 @@ class Bus:
 
     # --- Names -------------------------------------------------------------------------------
 
-    def _find(self, name: str, limit: int | None, interface: str | None) -> _core.Proxy:
-        try:
-            return self._connection.get(name, limit, interface)
-        except InterfaceMismatch:
-            raise InterfaceMismatch(f"{name} is no {interface}") from None
-
     def get(self, kind: type[C], name: str) -> C:
         """Gets the service of a name: ``echo = bus.get(EchoSync, "demo.echo")``. Raises
         ``NotFound`` if nobody has the name, and ``InterfaceMismatch`` if its object has another
         interface."""
         check_kind(kind, Client)
-        return kind(self, self._find(name, None, kind.INTERFACE.name))
+        return kind(self, self._connection.get(name, None, kind.INTERFACE.name))
 
     def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until somebody has the name, and gets the service. timeout is in seconds; None is
         no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if nobody has the name in time,
         and ``InterfaceMismatch`` as get() does."""
         check_kind(kind, Client)
-        return kind(self, self._find(name, to_name_wait(timeout), kind.INTERFACE.name))
+        limit = to_name_wait(timeout)
+        return kind(self, self._connection.get(name, limit, kind.INTERFACE.name))
 
     def get_raw(self, name: str) -> Proxy:
         """Like get(), for an object of any interface."""
-        return Proxy(self, self._find(name, None, None))
+        return Proxy(self, self._connection.get(name, None, None))
 
     def wait_raw(self, name: str, *, timeout: float | None = None) -> Proxy:
         """Like wait(), for an object of any interface."""
-        return Proxy(self, self._find(name, to_name_wait(timeout), None))
+        return Proxy(self, self._connection.get(name, to_name_wait(timeout), None))
 
     def check_name(self, name: str) -> NameInfo:
         """Says who has the name. Raises ``NotFound``."""

@@ -197,7 +197,7 @@ class Typed(Case):
         self.assertEqual(self.service.calls, 1)
 
     async def test_interface(self):
-        with self.assertRaisesRegex(ipcbus.InterfaceMismatch, f"{self.name} has another interface than echo.Echo"):
+        with self.assertRaisesRegex(ipcbus.InterfaceMismatch, f"{self.name}: the object has another"):
             await self.client.get(Echo, self.name)
         # One that was registered without an interface is accepted.
         name = new_name()
@@ -287,13 +287,15 @@ class Typed(Case):
 
         class Own(KindsService):
             async def Callback(self, request, context):
-                with self.test.assertRaises(ipcbus.InvalidArgument):
+                with self.test.assertRaises(ipcbus.Error) as caught:
                     context.take(request.to, Kinds)
+                self.test.assertEqual(caught.exception.code, errno.EXDEV)
                 self.own = context.take_object(request.to)
                 with self.test.assertRaises(ipcbus.NotFound):
                     context.take_object(request.to)
-                with self.test.assertRaises(ipcbus.InvalidArgument):
+                with self.test.assertRaises(ipcbus.Error) as caught:
                     context.take_object(request.more[0].object)
+                self.test.assertEqual(caught.exception.code, errno.EXDEV)
                 return {}
 
         own, name = Own(), new_name()

@@ -16,6 +16,7 @@ mod shared;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::os::unix::io::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{mpsc, Arc, Mutex};
 use std::time::Duration;
@@ -154,6 +155,8 @@ fn errors(bench: &Bench) {
     assert!(format!("{nobody:?}").contains("code: 2 (no such name or device)"));
     let other = VisitorClient::get(&bench.bus, &bench.name).unwrap_err();
     assert_eq!(other.code(), libc::EPROTOTYPE);
+    let text = "the object has another interface, or an incompatible version of it";
+    assert_eq!(other.to_string(), format!("{}: {text}", bench.name));
 }
 
 fn oneways(bench: &Bench) {
@@ -181,6 +184,7 @@ fn callbacks(bench: &Bench) {
     assert_eq!((reply.number, reply.left_ms), (42, 0));
     assert_eq!(reply.refused, "visitor.Busy: not now");
     // The server's object, and the own one, which came back.
+    assert_eq!(reply.take_object(reply.host).unwrap_err().code(), libc::EXDEV);
     let host: VisitorClient = reply.take(reply.host).unwrap();
     assert_eq!(host.ask(&Number { number: 7 }).unwrap().number, 8);
     assert!(reply.take_object(reply.back).unwrap() == guest);
@@ -200,6 +204,10 @@ fn fds(bench: &Bench) {
     let same = File::from(reply.take_fd(reply.same).unwrap());
     let other = File::from(reply.take_fd(reply.other).unwrap());
     assert_eq!((read_all(&same).as_str(), read_all(&other).as_str()), (text, text));
+    for file in [&same, &other] {
+        // SAFETY: the descriptor is open.
+        assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) }, libc::FD_CLOEXEC);
+    }
     // It is the same file, and the other is another one.
     file.write_all_at(b"BY", 0).unwrap();
     assert_eq!((read_all(&same).as_str(), read_all(&other).as_str()), ("BY the server", text));

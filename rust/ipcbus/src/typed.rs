@@ -286,19 +286,9 @@ fn from_reply<T: Incoming>(reply: &Reply) -> Result<T> {
 
 // --- Clients ---
 
-fn explain(error: Error, name: &str, interface: &Interface) -> Error {
-    match error.code() {
-        libc::EPROTOTYPE => {
-            error.with_message(format!("{name} has another interface than {}", interface.name))
-        }
-        _ => error,
-    }
-}
-
-/// For generated code: the object under a name. `EPROTOTYPE`: it was registered with another
-/// interface.
+/// For generated code: the object under a name. `EPROTOTYPE`: the object has another interface.
 pub fn get(connection: &Connection, name: &str, interface: &Interface) -> Result<Proxy> {
-    connection.get_as(name, interface.name).map_err(|error| explain(error, name, interface))
+    connection.get_as(name, interface.name)
 }
 
 /// For generated code: the same, when somebody has registered the name.
@@ -308,9 +298,7 @@ pub fn wait(
     timeout: Option<Duration>,
     interface: &Interface,
 ) -> Result<Proxy> {
-    connection
-        .wait_as(name, interface.name, timeout)
-        .map_err(|error| explain(error, name, interface))
+    connection.wait_as(name, interface.name, timeout)
 }
 
 fn limited<'a>(method: &Method, options: &Options<'a>) -> Options<'a> {

@@ -628,9 +628,6 @@ private:
 	{
 		using Proxy = typename Service::Proxy;
 
-		if (r == -EPROTOTYPE)
-			return detail::fail<Proxy>(error(EPROTOTYPE, name + " has another interface than " +
-								     Service::ipc_interface.name));
 		if (r < 0)
 			return fail<Proxy>(name, r);
 		return Proxy(proxy(found));

@@ -260,7 +260,8 @@ static int test_callbacks(struct bench *bench)
 	ipc_auto(peer_visit_reply_free) Conform__VisitReply *reply = NULL;
 	ipc_auto(visitor_ask_reply_free) Conform__AskReply *said = NULL;
 	ipc_auto(ipc_object_unref) struct ipc_object *back = NULL;
-	ipc_auto(visitor_unref) struct visitor *host = NULL;
+	ipc_auto(visitor_unref) struct visitor *host = NULL, *again = NULL;
+	struct ipc_object *none;
 	Conform__VisitRequest request = CONFORM__VISIT_REQUEST__INIT;
 	Conform__Number number = CONFORM__NUMBER__INIT;
 	Ipc__Object field = IPC__OBJECT__INIT;
@@ -274,11 +275,14 @@ static int test_callbacks(struct bench *bench)
 	CHECK(reply->number == 42 && reply->left_ms == 0);
 	CHECK(!strcmp(reply->refused, "visitor.Busy: not now"));
 	/* The server's object, and the own one, which came back. */
+	CHECK(ipc_take_object(bench->ipc, &reply->host->id, &back) == -EXDEV);
 	CHECK(visitor_take(bench->ipc, reply->host, &host) == 0);
+	CHECK(visitor_take(bench->ipc, reply->host, &again) == -ENOENT);
 	number.number = 7;
 	CHECK(visitor_ask(host, &number, &said, NULL) == 0 && said->number == 8);
 	CHECK(reply->back && ipc_take_object(bench->ipc, &reply->back->id, &back) == 0);
 	CHECK(back == guest.object);
+	CHECK(ipc_take_object(bench->ipc, &reply->back->id, &none) == -ENOENT);
 	/* Without an object in the field. */
 	request.visitor = NULL;
 	CHECK(peer_visit(bench->peer, &request, NULL, NULL) == -ENOENT);

@@ -2,6 +2,7 @@
 /*
  * The cases of conform.proto and versions.proto in C++: `client NAME CASE...`.
  */
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <google/protobuf/util/message_differencer.h>
@@ -221,8 +222,13 @@ void test_errors(const bench &b)
 	CHECK(fails(EBADMSG, [&] { raw.call(ipc::message(9, "\x0a\xff")); }));
 	CHECK(fails(EOPNOTSUPP, [&] { raw.call(ipc::message(0x80000001)); }));
 	CHECK(fails(EPROTO, [&] { raw.call(ipc::message(8)); }));
-	CHECK(fails(ENOENT, [&] { b.bus.get<conform::Peer>("conform.nobody"); }));
-	CHECK(fails(EPROTOTYPE, [&] { b.bus.get<conform::Visitor>(b.name); }));
+	ipc::error nobody = error_of([&] { b.bus.get<conform::Peer>("conform.nobody"); });
+	CHECK(nobody.number_of_errno() == ENOENT);
+	CHECK(std::string(nobody.what()) == "conform.nobody: no such name or device");
+	ipc::error other = error_of([&] { b.bus.get<conform::Visitor>(b.name); });
+	CHECK(other.number_of_errno() == EPROTOTYPE);
+	CHECK(std::string(other.what()) ==
+	      b.name + ": the object has another interface, or an incompatible version of it");
 }
 
 void test_oneways(const bench &b)
@@ -255,9 +261,12 @@ void test_callbacks(const bench &b)
 	CHECK(reply->number() == 42 && reply->left_ms() == 0);
 	CHECK(reply->refused() == "visitor.Busy: not now");
 	/* The server's object, and the own one, which came back. */
+	CHECK(fails(EXDEV, [&] { reply.take_object(reply->host()); }));
 	auto host = reply.take<conform::Visitor>(reply->host());
+	CHECK(fails(ENOENT, [&] { reply.take<conform::Visitor>(reply->host()); }));
 	CHECK(host.Ask(number(7)).number() == 8);
 	CHECK(reply.take_object(reply->back()) == own);
+	CHECK(fails(ENOENT, [&] { reply.take_object(reply->back()); }));
 	CHECK(fails(ENOENT, [&] { b.peer.Visit(ipc::with_objects<conform::VisitRequest>()); }));
 }
 
@@ -281,6 +290,8 @@ void test_fds(const bench &b)
 	CHECK(text_of(file) == "by the server");
 	ipc::fd same = reply.take_fd(reply->same()), other = reply.take_fd(reply->other());
 	CHECK(text_of(same) == "by the server" && text_of(other) == "by the server");
+	CHECK(::fcntl(same.get(), F_GETFD) == FD_CLOEXEC);
+	CHECK(::fcntl(other.get(), F_GETFD) == FD_CLOEXEC);
 	/* It is the same file, and the other is another one. */
 	CHECK(::pwrite(file.get(), "BY", 2, 0) == 2);
 	CHECK(text_of(same) == "BY the server" && text_of(other) == "by the server");

@@ -125,8 +125,12 @@ class Cases:
         await fails(peer.call(9, b"\x0a\xff"), ipcbus.BadMessage)
         await fails(peer.call(0x8000_0001), ipcbus.Unimplemented)
         await fails(peer.call(8), ipcbus.ProtocolError)
-        await fails(self.bus.get(Peer, "conform.nobody"), ipcbus.NotFound)
-        await fails(self.bus.get(Visitor, self.name), ipcbus.InterfaceMismatch)
+        nobody = await fails(self.bus.get(Peer, "conform.nobody"), ipcbus.NotFound)
+        check(str(nobody) == "conform.nobody: no such name or device", nobody)
+        for find in self.bus.get, self.bus.wait:
+            other = await fails(find(Visitor, self.name), ipcbus.InterfaceMismatch)
+            text = "the object has another interface, or an incompatible version of it"
+            check(str(other) == f"{self.name}: {text}", other)
 
     async def oneways(self):
         expected = [i * 1000 for i in range(50)]
@@ -147,9 +151,20 @@ class Cases:
         check((reply.number, reply.left_ms) == (42, 0), reply)
         check(reply.refused == "visitor.Busy: not now", reply.refused)
         # The server's object, and the own one, which came back.
-        host = reply.take(reply.host, Visitor)
-        check((await host.Ask(number=7)).number == 8)
-        check(reply.take_object(reply.back) is guest)
+        for take, field, code in (
+            (reply.take_object, reply.host, errno.EXDEV),
+            (reply.take_object, reply.back, 0),
+            (reply.take_object, reply.back, errno.ENOENT),
+            (lambda field: reply.take(field, Visitor), reply.host, 0),
+            (lambda field: reply.take(field, Visitor), reply.host, errno.ENOENT),
+        ):
+            try:
+                taken = take(field)
+                check(code == 0, code)
+            except ipcbus.Error as error:
+                check(error.code == code, error)
+                continue
+            check(taken is guest or (await taken.Ask(number=7)).number == 8)
         await fails(self.peer.Visit(), ipcbus.NotFound)
 
     async def fds(self):
@@ -161,6 +176,7 @@ class Cases:
         check(text(fd) == b"by the server")
         same, other = reply.take_fd(reply.same), reply.take_fd(reply.other)
         check(text(same) == text(other) == b"by the server")
+        check(not os.get_inheritable(same) and not os.get_inheritable(other))
         # It is the same file, and the other is another one.
         os.pwrite(fd, b"BY", 0)
         check(text(same) == b"BY the server" and text(other) == b"by the server")
