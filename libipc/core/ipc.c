@@ -130,17 +130,26 @@ static enum ipc_bus_kind kind_of(const char *path)
 				      IPC_BUS_UNKNOWN;
 }
 
-int ipc_print_open_error(const char *device, int code)
+char *ipc_open_error_text(char *to, size_t size, const char *device, int code)
 {
 	enum ipc_bus_reason reason;
-	char found[PATH_MAX], what[PATH_MAX + 64];
+	char found[PATH_MAX];
 	const char *path = bus_choose(device, found, sizeof(found), &reason);
 
-	snprintf(what, sizeof(what), "open %s%s", path,
+	snprintf(to, size, "cannot open the bus %s%s: %s; see ipcctl doctor", path,
 		 reason == IPC_BUS_BY_ENVIRONMENT ? ", which IPCBUS_DEVICE names" :
 		 reason == IPC_BUS_NOT_FOUND	  ? ", and no ipcbusd was found" :
-						    "");
-	return ipc_print_error(what, code, NULL);
+						    "",
+		 ipc_strerror(code));
+	return to;
+}
+
+int ipc_print_open_error(const char *device, int code)
+{
+	char text[IPC_ERROR_TEXT_MAX];
+
+	fprintf(stderr, "%s\n", ipc_open_error_text(text, sizeof(text), device, code));
+	return 1;
 }
 
 int ipc_find_bus(const char *device, char **ret_path, enum ipc_bus_kind *ret_kind,

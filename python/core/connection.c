@@ -115,20 +115,11 @@ static PyObject *fail_saying(int r, char *message)
 	return fail(r, &error);
 }
 
-/* Otherwise NotFound would say that a name is missing. */
-static PyObject *fail_to_open(const char *device, int r)
-{
-	char message[512];
-
-	snprintf(message, sizeof(message), "cannot open the bus%s%s: %s; see ipcctl doctor",
-		 device ? " " : "", device ? device : "", ipc_strerror(r));
-	return fail_saying(r, message);
-}
-
 static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	unsigned long long region = IPC_REGION_DEFAULT;
 	struct connection *connection;
+	char message[IPC_ERROR_TEXT_MAX];
 	const char *device = NULL;
 	struct ipc *ipc;
 	int r;
@@ -143,7 +134,7 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	r = ipc_open_sized(&ipc, device, (size_t)region);
 	Py_END_ALLOW_THREADS
 	if (r < 0)
-		return fail_to_open(device, r);
+		return fail_saying(r, ipc_open_error_text(message, sizeof(message), device, r));
 
 	connection = (struct connection *)PyType_GenericAlloc(type, 0);
 	if (!connection) {

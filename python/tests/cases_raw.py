@@ -424,6 +424,13 @@ class Entries(Case):
 
 
 class Sync(Case):
+    async def test_errors_of_opening_name_the_bus(self):
+        text = "cannot open the bus /nowhere: no such name or device; see ipcctl doctor"
+        for kind in aio.Bus, sync.Bus:
+            with self.assertRaises(ipcbus.NotFound) as caught:
+                kind("/nowhere")
+            self.assertEqual(str(caught.exception), text)
+
     async def test_names(self):
         name = new_name()
         changes: queue.Queue = queue.Queue()

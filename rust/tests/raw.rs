@@ -240,6 +240,12 @@ impl Drop for Foreign {
     }
 }
 
+fn errors_of_opening_name_the_bus() {
+    let error = Connection::builder().device("/nowhere").open().unwrap_err();
+    let text = "cannot open the bus /nowhere: no such name or device; see ipcctl doctor";
+    assert_eq!((error.code(), error.to_string().as_str()), (libc::ENOENT, text));
+}
+
 fn hostile_texts_are_printable() {
     let _server = Foreign::start();
     let bus = start();
@@ -886,6 +892,7 @@ fn main() {
     std::process::exit(case::run(&cases![
         calls_return_replies
         errors_have_all_fields
+        errors_of_opening_name_the_bus
         hostile_texts_are_printable
         a_dropped_call_fails
         panics_become_errors

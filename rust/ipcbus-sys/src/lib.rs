@@ -305,6 +305,12 @@ extern "C" {
         code: c_int,
         error: *const ipc_error,
     ) -> *mut c_char;
+    pub fn ipc_open_error_text(
+        to: *mut c_char,
+        size: size_t,
+        device: *const c_char,
+        code: c_int,
+    ) -> *mut c_char;
     pub fn ipc_printable(to: *mut c_char, size: size_t, text: *const c_char) -> *mut c_char;
 
     // <ipc/limits.h>

@@ -82,8 +82,14 @@ impl Builder {
                 None => sys::ipc_open(&mut raw, device),
             })
             .map_err(|error| {
-                let message = format!("cannot open the bus: {error}; see ipcctl doctor");
-                error.with_message(message)
+                let mut text = [0; sys::IPC_ERROR_TEXT_MAX];
+                let text = sys::ipc_open_error_text(
+                    text.as_mut_ptr(),
+                    text.len(),
+                    device,
+                    -error.code(),
+                );
+                error.with_message(CStr::from_ptr(text).to_string_lossy())
             })?;
             let connection = Connection(raw);
             if let Some(bytes) = self.message_max {

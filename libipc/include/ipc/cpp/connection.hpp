@@ -362,10 +362,12 @@ public:
 		c::ipc *raw;
 		int r = c::ipc_open_sized(&raw, device, region_size);
 
-		if (r < 0)
-			return detail::fail<connection>(
-				error(r, "cannot open the bus" + (device ? ' ' + std::string(device) : "") +
-						 ": " + c::ipc_strerror(r) + "; see ipcctl doctor"));
+		if (r < 0) {
+			char text[IPC_ERROR_TEXT_MAX];
+
+			c::ipc_open_error_text(text, sizeof(text), device, r);
+			return detail::fail<connection>(error(r, text));
+		}
 		return connection(raw);
 	}
 
