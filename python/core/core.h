@@ -116,6 +116,8 @@ bool get_u64(PyObject *value, uint64_t *ret);
 bool get_u32(PyObject *value, uint32_t *ret);
 /* The text of a str, or NULL for None if that is allowed. False: an exception. */
 bool get_text(PyObject *value, bool none, const char **ret);
+/* A str of a peer's text, which may contain any bytes; None for NULL. */
+PyObject *decode(const char *string);
 
 /* --- Messages -------------------------------------------------------------------- */
 

@@ -17,8 +17,7 @@ static atomic_bool ended;
 
 /* --- Errors ---------------------------------------------------------------------- */
 
-/* A peer's text may be anything. */
-static PyObject *text(const char *string)
+PyObject *decode(const char *string)
 {
 	if (!string)
 		Py_RETURN_NONE;
@@ -36,9 +35,9 @@ PyObject *make_error(int code, const struct ipc_error *error)
 		error = &none;
 	unnamed = *error;
 	unnamed.name = NULL;
-	name = text(error->name);
-	message = text(error->message ?:
-		       ipc_error_text(described, sizeof(described), code, &unnamed));
+	name = decode(error->name);
+	message = decode(error->message ?:
+			 ipc_error_text(described, sizeof(described), code, &unnamed));
 	details = PyBytes_FromStringAndSize(error->details, (Py_ssize_t)error->details_size);
 	if (name && message && details && error_factory)
 		exception = PyObject_CallFunction(error_factory, "iiOOOii", -code, error->number,
@@ -290,7 +289,8 @@ static int add_constants(PyObject *module)
 		{ "REGION_DEFAULT", IPC_REGION_DEFAULT }, { "CODE_PING", IPC_CODE_PING },
 		{ "CODE_DESCRIBE", IPC_CODE_DESCRIBE }, { "CODE_DUMP", IPC_CODE_DUMP },
 		{ "CODE_STREAM", IPC_CODE_STREAM }, { "REPLACE", IPC_REPLACE },
-		{ "DETACHED", IPC_DETACHED },
+		{ "DETACHED", IPC_DETACHED }, { "OBJECT_LABEL", IPC_OBJECT_LABEL },
+		{ "OBJECT_PIDFD", IPC_OBJECT_PIDFD },
 		{ "NAME_PRESENT", IPC_NAME_PRESENT }, { "NAME_GONE", IPC_NAME_GONE },
 		{ "NAME_SETTLED", IPC_NAME_SETTLED }, { "NAME_REPLACE", IPC_NAME_REPLACE },
 		{ "NAME_QUEUE", IPC_NAME_QUEUE },

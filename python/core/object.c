@@ -214,7 +214,7 @@ static PyObject *call_on_cancel(PyObject *self, PyObject *callback)
 
 /* --- What a call shows ----------------------------------------------------------- */
 
-enum { CALL_CODE, CALL_UID, CALL_GID, CALL_PID, CALL_TID, CALL_CANCELED };
+enum { CALL_CODE, CALL_UID, CALL_GID, CALL_PID, CALL_CANCELED };
 
 static PyObject *call_number(PyObject *self, void *closure)
 {
@@ -231,11 +231,29 @@ static PyObject *call_number(PyObject *self, void *closure)
 		return PyLong_FromUnsignedLong(ipc_call_uid(native));
 	case CALL_GID:
 		return PyLong_FromUnsignedLong(ipc_call_gid(native));
-	case CALL_PID:
-		return PyLong_FromLong(ipc_call_pid(native));
 	default:
-		return PyLong_FromLong(ipc_call_tid(native));
+		return PyLong_FromLong(ipc_call_pid(native));
 	}
+}
+
+static PyObject *call_label(PyObject *self, void *closure)
+{
+	const struct ipc_call *native = call_of(self)->call;
+
+	(void)closure;
+	return native ? decode(ipc_call_label(native)) : fail_released();
+}
+
+static PyObject *call_pidfd(PyObject *self, PyObject *nothing)
+{
+	const struct ipc_call *native = call_of(self)->call;
+	int r;
+
+	(void)nothing;
+	if (!native)
+		return fail_released();
+	r = ipc_call_pidfd(native);
+	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
 }
 
 static PyObject *call_remaining(PyObject *self, void *closure)
@@ -292,16 +310,11 @@ static PyObject *call_take(PyObject *self, PyObject *index)
 static PyObject *call_metadata(PyObject *self, PyObject *text)
 {
 	const struct ipc_call *native = call_of(self)->call;
-	const char *name, *value;
+	const char *name;
 
 	if (!get_text(text, false, &name))
 		return NULL;
-	if (!native)
-		return fail_released();
-	value = ipc_call_metadata(native, name);
-	if (!value)
-		Py_RETURN_NONE;
-	return PyUnicode_DecodeUTF8(value, (Py_ssize_t)strlen(value), "replace");
+	return native ? decode(ipc_call_metadata(native, name)) : fail_released();
 }
 
 static int call_get_buffer(PyObject *self, Py_buffer *view, int flags)
@@ -338,6 +351,7 @@ static PyMethodDef call_methods[] = {
 	{ "on_cancel", call_on_cancel, METH_O, NULL },
 	{ "take", call_take, METH_O, NULL },
 	{ "metadata", call_metadata, METH_O, NULL },
+	{ "pidfd", call_pidfd, METH_NOARGS, NULL },
 	{ "release", call_release_method, METH_NOARGS, NULL },
 	{ NULL, NULL, 0, NULL },
 };
@@ -347,8 +361,8 @@ static PyGetSetDef call_members[] = {
 	{ "uid", call_number, NULL, NULL, (void *)CALL_UID },
 	{ "gid", call_number, NULL, NULL, (void *)CALL_GID },
 	{ "pid", call_number, NULL, NULL, (void *)CALL_PID },
-	{ "tid", call_number, NULL, NULL, (void *)CALL_TID },
 	{ "is_canceled", call_number, NULL, NULL, (void *)CALL_CANCELED },
+	{ "label", call_label, NULL, NULL, NULL },
 	{ "remaining", call_remaining, NULL, NULL, NULL },
 	{ "oneway", call_oneway, NULL, NULL, NULL },
 	{ "replied", call_get_replied, NULL, NULL, NULL },
@@ -526,20 +540,20 @@ static struct object_state *state_new(struct connection *connection, const char 
 	return state;
 }
 
-/* object(interface or None, flags, serve, owner, stream or None) -> Object: serve(Call), and
- * stream(Stream, code) */
+/* object(interface or None, flags, serve, owner, stream or None, OBJECT_*) -> Object: serve(Call),
+ * and stream(Stream, code) */
 PyObject *object_create(struct connection *connection, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *native;
 	struct object_state *state;
 	const char *interface;
+	uint32_t flags, features;
 	PyObject *object;
-	uint32_t flags;
 	struct ipc *ipc;
 	int r;
 
-	if (!args_check("object", n, 5, 5) || !get_text(args[0], true, &interface) ||
-	    !get_u32(args[1], &flags))
+	if (!args_check("object", n, 6, 6) || !get_text(args[0], true, &interface) ||
+	    !get_u32(args[1], &flags) || !get_u32(args[5], &features))
 		return NULL;
 	if (!PyCallable_Check(args[2])) {
 		PyErr_Format(PyExc_TypeError, "%R is not callable", args[2]);
@@ -558,7 +572,11 @@ PyObject *object_create(struct connection *connection, PyObject *const *args, Py
 		state_free(state);
 		object = fail(r, NULL);
 	} else {
-		object = object_new(connection, native);
+		r = ipc_object_set_flags(native, features);
+		/* Without a reference, the object frees the state. */
+		if (r < 0)
+			ipc_object_unref(native);
+		object = r < 0 ? fail(r, NULL) : object_new(connection, native);
 	}
 	Py_BEGIN_ALLOW_THREADS
 	ipc_unref(ipc);

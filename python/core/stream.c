@@ -441,16 +441,30 @@ static PyObject *number(PyObject *self, void *closure)
 
 static PyObject *metadata(PyObject *self, PyObject *text)
 {
-	const char *name, *value;
+	const char *name;
 
 	if (!get_text(text, false, &name))
 		return NULL;
 	if (!of(self)->stream)
 		return fail_closed();
-	value = ipc_stream_metadata(of(self)->stream, name);
-	if (!value)
-		Py_RETURN_NONE;
-	return PyUnicode_DecodeUTF8(value, (Py_ssize_t)strlen(value), "replace");
+	return decode(ipc_stream_metadata(of(self)->stream, name));
+}
+
+static PyObject *get_label(PyObject *self, void *closure)
+{
+	(void)closure;
+	return of(self)->stream ? decode(ipc_stream_label(of(self)->stream)) : fail_closed();
+}
+
+static PyObject *pidfd(PyObject *self, PyObject *nothing)
+{
+	int r;
+
+	(void)nothing;
+	if (!of(self)->stream)
+		return fail_closed();
+	r = ipc_stream_pidfd(of(self)->stream);
+	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
 }
 
 static PyMethodDef methods[] = {
@@ -462,6 +476,7 @@ static PyMethodDef methods[] = {
 	{ "cancel", cancel, METH_NOARGS, NULL },
 	{ "release", release, METH_NOARGS, NULL },
 	{ "metadata", metadata, METH_O, NULL },
+	{ "pidfd", pidfd, METH_NOARGS, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 
@@ -469,6 +484,7 @@ static PyGetSetDef members[] = {
 	{ "uid", number, NULL, NULL, (void *)STREAM_UID },
 	{ "gid", number, NULL, NULL, (void *)STREAM_GID },
 	{ "pid", number, NULL, NULL, (void *)STREAM_PID },
+	{ "label", get_label, NULL, NULL, NULL },
 	{ "remaining", number, NULL, NULL, (void *)STREAM_REMAINING },
 	{ "is_canceled", number, NULL, NULL, (void *)STREAM_CANCELED },
 	{ NULL, NULL, NULL, NULL, NULL },

@@ -158,6 +158,18 @@ class BaseContext:
         """The caller's process, or 0 if it is not visible from here."""
         return self._call.pid
 
+    @property
+    def label(self) -> str | None:
+        """The security module's label of the caller; None if there is none, or the service does
+        not set ``LABEL``."""
+        return self._call.label
+
+    def pidfd(self) -> int:
+        """Returns a new pidfd of the caller's process, which the handler must close. Raises
+        ``InvalidArgument`` in a handler of a stream if the service does not set ``PIDFD``, and an
+        ``Error`` with the code ``ESRCH`` if the process is gone."""
+        return self._call.pidfd()
+
     def remaining(self) -> float | None:
         """Seconds until the caller stops waiting; None: there is no limit."""
         return to_seconds(self._call.remaining)
@@ -203,13 +215,26 @@ class Named(Protocol):
     def _method(self, code: int) -> str: ...
 
 
-class BaseRawService:
+class ServiceSettings:
+    """Settings of a service, for the objects that are made of it."""
+
+    #: Whether requests may contain files.
+    ACCEPT_FDS = False
+    #: Whether ``label`` of a context works.
+    LABEL = False
+    #: Whether ``pidfd()`` of a context works for streams. Each open stream then holds a file.
+    PIDFD = False
+
+    def _features(self) -> int:
+        label = _core.OBJECT_LABEL if self.LABEL else 0
+        return label | (_core.OBJECT_PIDFD if self.PIDFD else 0)
+
+
+class BaseRawService(ServiceSettings):
     """What the bases of services of bytes have alike."""
 
     #: The name of the interface, for tools; or None.
     INTERFACE: str | None = None
-    #: Whether requests may contain files.
-    ACCEPT_FDS = False
 
     def _interface(self) -> str | None:
         return self.INTERFACE

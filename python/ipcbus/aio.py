@@ -177,6 +177,12 @@ class Proxy(BaseProxy):
         ends the watch."""
         return Slot(self._proxy.on_death(lambda: self._bus._run(callback)))
 
+    def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
+        """Calls callback in the loop, with True when the object's process is frozen and with False
+        when it is thawed. If the process is frozen now, calls it soon. The watch ends with the
+        object, without a call."""
+        return Slot(self._proxy.on_freeze(lambda frozen: self._bus._run(callback, frozen)))
+
     async def wait_dead(self) -> None:
         """Returns when the object's process has died or destroyed the object, or when the bus has
         ended. Raises ``Canceled`` if the connection is closed."""
@@ -708,7 +714,9 @@ class Bus:
             self._run(self._start_stream, service, stream, code)
 
         streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
-        return self._connection.object(service._interface(), flags, serve, service, streams)
+        return self._connection.object(
+            service._interface(), flags, serve, service, streams, service._features()
+        )
 
     def _start(self, service: Service | RawService, call: _core.Call) -> None:
         if self._closing:

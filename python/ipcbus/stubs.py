@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Generic, Protocol, TypeVar, Union
 
 from . import _core
-from ._base import BaseContext, Entry
+from ._base import BaseContext, Entry, ServiceSettings
 from .errors import BadMessage, Error, InvalidArgument, NotFound, ProtocolError, Unimplemented
 from .memory import Memory
 
@@ -604,11 +604,10 @@ def receive_reply(bus: Any, method: Method, raw: _core.Message | Item) -> Any:
 # --- Serving ---------------------------------------------------------------------------------
 
 
-class BaseService:
+class BaseService(ServiceSettings):
     """What the bases of generated services have alike."""
 
     INTERFACE: Interface
-    ACCEPT_FDS = False
 
     def _interface(self) -> str | None:
         return self.INTERFACE.name

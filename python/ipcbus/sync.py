@@ -136,6 +136,12 @@ class Proxy(BaseProxy):
         destroyed the object, or when the bus has ended. Until then, ``end()`` ends the watch."""
         return Slot(self._proxy.on_death(callback))
 
+    def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
+        """Calls callback on a thread that serves, with True when the object's process is frozen
+        and with False when it is thawed. If the process is frozen now, calls it at once. The watch
+        ends with the object, without a call."""
+        return Slot(self._proxy.on_freeze(callback))
+
 
 class Client(Proxy):
     """The base of generated clients. A method takes a request, a mapping of its fields, or its
@@ -481,7 +487,9 @@ class Bus:
             threading.Thread(target=run, args=(stream, code), name="ipcbus", daemon=True).start()
 
         streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
-        return self._connection.object(service._interface(), flags, serve, service, streams)
+        return self._connection.object(
+            service._interface(), flags, serve, service, streams, service._features()
+        )
 
     # --- Names -------------------------------------------------------------------------------
 

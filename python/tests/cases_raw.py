@@ -15,7 +15,7 @@ import time
 
 import ipcbus
 from ipcbus import NameChange, Registration
-from common import Case, Echo, new_name
+from common import Case, Echo, new_name, pid_of, program
 from ipcbus import _core, aio, sync
 
 
@@ -212,6 +212,66 @@ class Calls(Case):
         self.assertTrue(4 < who.left <= 5)
         await proxy.call(9)
         self.assertIsNone(who.left)
+
+    async def test_pidfd_and_label_of_the_caller(self):
+        class Who(aio.RawService):
+            LABEL = True
+
+            async def serve(self, request):
+                fd = request.pidfd()
+                self.inheritable = os.get_inheritable(fd)
+                self.pid = pid_of(fd)
+                return (request.label or "").encode()
+
+        who = Who()
+        try:
+            with open("/proc/self/attr/current") as file:
+                label = file.read().rstrip("\n\0")
+        except OSError:  # no security module has labels
+            label = ""
+        self.assertEqual(bytes(await (await self.serve(who)).call(1)).decode(), label)
+        self.assertEqual((who.pid, who.inheritable), (os.getpid(), False))
+
+    async def test_freezing_is_reported(self):
+        server = program(
+            """
+            import sys
+            from ipcbus import sync
+            with sync.Bus() as bus:
+                bus.register(sys.argv[1], sync.RawService())
+                print("ready", flush=True)
+                bus.run()
+            """,
+            name := new_name(),
+        )
+        self.addCleanup(server.communicate)
+        self.addCleanup(server.kill)
+        await asyncio.to_thread(server.stdout.readline)
+        changes, threaded = asyncio.Queue(), queue.Queue()
+
+        async def change(verb):
+            tool = f"{os.environ['B']}/tools/ipcctl"
+            process = await asyncio.create_subprocess_exec(tool, verb, name)
+            self.assertEqual(await self.within(process.wait()), 0)
+
+        (await self.client.get_raw(name)).on_freeze(changes.put_nowait)
+        await change("freeze")
+        self.assertIs(await self.within(changes.get()), True)
+        with sync.Bus() as bus:
+            proxy = await asyncio.to_thread(bus.get_raw, name)
+            watch = proxy.on_freeze(threaded.put)
+            thread = threading.Thread(target=bus.run)
+            thread.start()
+            # It is frozen already.
+            self.assertIs(await asyncio.to_thread(threaded.get, timeout=10), True)
+            with self.assertRaises(ipcbus.PeerFrozen):
+                await asyncio.to_thread(proxy.ping)
+            await change("thaw")
+            self.assertIs(await self.within(changes.get()), False)
+            self.assertIs(await asyncio.to_thread(threaded.get, timeout=10), False)
+            watch.end()
+            bus.stop()
+            await asyncio.to_thread(thread.join)
 
     async def test_closed(self):
         service = Echo()

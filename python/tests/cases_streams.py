@@ -12,7 +12,7 @@ import threading
 
 import ipcbus
 import kinds_pb2
-from common import Case, new_name, program
+from common import Case, new_name, pid_of, program
 from ipcbus import aio, sync
 from kinds_ipc import Kinds, KindsService, KindsSync, KindsSyncService
 
@@ -110,6 +110,26 @@ class Streams(Case):
                 self.assertEqual((await chat.receive()).text, f"A{i}")
             await chat.end()
             self.assertIsNone(await chat.receive())
+
+    async def test_pidfd_of_the_client(self):
+        class Who(MyKinds):
+            async def Count(self, request, context):
+                self.label = context.label
+                try:
+                    yield {"text": str(pid_of(context.pidfd()))}
+                except ipcbus.InvalidArgument as error:
+                    yield {"text": str(error.code)}
+
+        class Known(Who):
+            PIDFD = True
+            LABEL = True
+
+        for service, text in (Known(), os.getpid()), (Who(), errno.EINVAL):
+            name = new_name()
+            await self.server.register(name, service)
+            async with (await self.client.get(Kinds, name)).Count(until=1) as stream:
+                self.assertEqual((await stream.receive()).text, str(text))
+        self.assertIsNone(service.label)
 
     async def test_credit(self):
         """A receiver that does not receive slows the sender down; nothing is lost."""

@@ -53,6 +53,14 @@ def program(text: str, *args: str, **options) -> subprocess.Popen:  # type: igno
     )
 
 
+def pid_of(pidfd: int) -> int:
+    """The process of a pidfd, which is closed."""
+    with open(f"/proc/self/fdinfo/{pidfd}") as info:
+        fields = dict(line.split(":", 1) for line in info)
+    os.close(pidfd)
+    return int(fields["Pid"])
+
+
 class PrivateBus:
     """A daemon and a service manager of a test's own, which it may stop and kill. They end with
     the test at the latest."""
