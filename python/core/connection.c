@@ -288,18 +288,10 @@ static PyObject *process(PyObject *self, PyObject *most)
 
 /* --- Names ----------------------------------------------------------------------- */
 
-static __thread bool names_have_own;
-
-void names_cancel_with(struct ipc_cancellation *cancellation)
-{
-	names_have_own = true;
-	ipc_raw_set_names_cancellation(cancellation);
-}
-
-/* What a function of names uses while it runs without the GIL. */
+/* References of a function of names, which runs without the GIL. */
 struct names_use {
 	struct ipc *ipc;
-	struct ipc_cancellation *closing, *before;
+	struct ipc_cancellation *cancellation, *before;
 };
 
 /* A callback may use the names of another connection in the middle of such a function. */
@@ -308,22 +300,20 @@ static bool names_begin(struct names_use *use, struct connection *connection)
 	use->ipc = connection_hold(connection);
 	if (!use->ipc)
 		return false;
-	use->closing = ipc_cancellation_ref(connection->closing);
-	if (!names_have_own)
-		use->before = ipc_raw_set_names_cancellation(use->closing);
+	use->cancellation = connection_cancellation(connection);
+	use->before = ipc_raw_set_names_cancellation(use->cancellation);
 	return true;
 }
 
 /* Without the GIL. */
 static void names_end(struct names_use *use)
 {
-	if (!names_have_own)
-		ipc_raw_set_names_cancellation(use->before);
-	ipc_cancellation_unref(use->closing);
+	ipc_raw_set_names_cancellation(use->before);
+	ipc_cancellation_unref(use->cancellation);
 	ipc_unref(use->ipc);
 }
 
-/* cancellation() -> Slot: see Slot.cancels_names() */
+/* cancellation() -> Slot: see set_cancellation() */
 static PyObject *cancellation(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;

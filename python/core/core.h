@@ -65,8 +65,11 @@ struct ipc *connection_hold(struct connection *connection);
 
 /* Raises the error of a function that close() may have canceled. Returns NULL. */
 PyObject *connection_fail(struct connection *connection, int r, const struct ipc_error *error);
-/* The calling thread has a cancellation of its own for functions of names, in place of closing. */
-void names_cancel_with(struct ipc_cancellation *cancellation);
+/* Returns a reference of the cancellation for functions that block: the cancellation that the
+ * calling thread has set, if it belongs to this connection, or closing. close() cancels both. */
+struct ipc_cancellation *connection_cancellation(struct connection *connection);
+/* set_cancellation(Slot or None) -> Slot or None: see _core.pyi */
+PyObject *set_cancellation(PyObject *module, PyObject *slot);
 
 /* A new part with a reference of the connection, not in its list yet; or NULL. */
 struct part *part_new(PyTypeObject *type, struct connection *connection,
@@ -213,7 +216,7 @@ typedef int (*slot_start)(struct ipc *ipc, struct slot *slot, void *data,
 			  struct ipc_slot **ret_slot);
 PyObject *slot_new(struct connection *connection, PyObject *callback, bool once, slot_start start,
 		   void *data);
-/* A Slot without a callback, which cancels functions of names. */
+/* A Slot without a callback: a cancellation. */
 PyObject *slot_new_cancellation(struct connection *connection);
 /* In a trampoline: calls the callback with args, a tuple, which it takes over. NULL: reports the
  * exception that is set. */

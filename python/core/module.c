@@ -253,6 +253,7 @@ static PyMethodDef functions[] = {
 	{ "close_all", close_all, METH_NOARGS, NULL },
 	{ "message_bytes", message_bytes, METH_O, NULL },
 	{ "set_log", set_log, METH_O, NULL },
+	{ "set_cancellation", set_cancellation, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },
 };
 

@@ -59,7 +59,7 @@ struct sending {
 	struct ipc_options options;
 	struct ipc_proxy *proxy;
 	struct ipc *ipc;
-	struct ipc_cancellation *closing;
+	struct ipc_cancellation *cancellation;
 	const char *metadata[METADATA_MAX + 1];
 };
 
@@ -112,7 +112,7 @@ static void sending_done(struct sending *s)
 	Py_BEGIN_ALLOW_THREADS
 	ipc_call_unref(s->options.parent);
 	ipc_stream_unref(s->options.parent_stream);
-	ipc_cancellation_unref(s->closing);
+	ipc_cancellation_unref(s->cancellation);
 	ipc_proxy_unref(s->proxy);
 	ipc_unref(s->ipc);
 	Py_END_ALLOW_THREADS
@@ -123,7 +123,7 @@ static bool sending_init(struct sending *s, struct proxy *proxy, PyObject *const
 	uint32_t code, flags;
 
 	s->options = (struct ipc_options){ 0 };
-	s->closing = NULL;
+	s->cancellation = NULL;
 	if (!get_u32(args[0], &code) || !get_u32(args[3], &flags) ||
 	    !get_u64(args[4], &s->options.timeout_usec))
 		return false;
@@ -144,11 +144,11 @@ static bool sending_init(struct sending *s, struct proxy *proxy, PyObject *const
 	return false;
 }
 
-/* What blocks ends with close() of another thread. */
-static void end_with_close(struct sending *s, struct proxy *proxy)
+/* Makes close() and cancel() of other threads end a call that blocks. */
+static void set_cancelable(struct sending *s, struct proxy *proxy)
 {
-	s->closing = ipc_cancellation_ref(proxy->part.connection->closing);
-	s->options.cancellation = s->closing;
+	s->cancellation = connection_cancellation(proxy->part.connection);
+	s->options.cancellation = s->cancellation;
 }
 
 /* --- Calls ----------------------------------------------------------------------- */
@@ -163,7 +163,7 @@ static PyObject *proxy_call(PyObject *self, PyObject *const *args, Py_ssize_t n)
 
 	if (!args_check("call", n, SEND_ARGS, SEND_ARGS) || !sending_init(&s, of(self), args))
 		return NULL;
-	end_with_close(&s, of(self));
+	set_cancelable(&s, of(self));
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_raw_call(s.proxy, &s.out.message, &s.options, &reply, &error);
 	Py_END_ALLOW_THREADS
@@ -263,7 +263,7 @@ static PyObject *open_stream(PyObject *self, PyObject *const *args, Py_ssize_t n
 
 	if (!args_check("open", n, OPEN_ARGS, OPEN_ARGS) || !opening_init(&s, of(self), args))
 		return NULL;
-	end_with_close(&s, of(self));
+	set_cancelable(&s, of(self));
 	Py_BEGIN_ALLOW_THREADS
 	r = ipc_raw_stream_open(s.proxy, s.out.message.code, &s.options, &stream, &error);
 	Py_END_ALLOW_THREADS

@@ -36,8 +36,8 @@ static void drop_cancellation(struct slot *slot)
 	Py_END_ALLOW_THREADS
 }
 
-/* A thread may use the cancellation of names until the Slot goes. Any other must not keep the
- * connection open. */
+/* A thread may use the cancellation of slot_new_cancellation() until the Slot is freed. The
+ * cancellation of a call must not keep the connection open. */
 static void end_native(struct slot *slot)
 {
 	/* slot_finish() may run meanwhile. */
@@ -184,13 +184,33 @@ PyObject *slot_new_cancellation(struct connection *connection)
 	return part_add(&slot->part) ? (PyObject *)slot : NULL;
 }
 
-/* cancels_names(): from here on end() cancels the functions of names that this thread calls. Keep
- * the Slot until the thread ends. */
-static PyObject *cancels_names(PyObject *self, PyObject *nothing)
+/* The Slot that this thread has set, with a reference, or NULL. */
+static __thread struct slot *current;
+
+struct ipc_cancellation *connection_cancellation(struct connection *connection)
 {
-	(void)nothing;
-	names_cancel_with(((struct slot *)self)->cancellation);
-	Py_RETURN_NONE;
+	return ipc_cancellation_ref(current && current->part.connection == connection ?
+					    current->cancellation : connection->closing);
+}
+
+PyObject *set_cancellation(PyObject *module, PyObject *slot)
+{
+	PyObject *before;
+
+	(void)module;
+	if (slot != Py_None && Py_TYPE(slot) != slot_type)
+		return PyErr_Format(PyExc_TypeError, "%R is no Slot", slot);
+	before = current ? (PyObject *)current : Py_NewRef(Py_None);
+	current = slot == Py_None ? NULL : (struct slot *)Py_NewRef(slot);
+	return before;
+}
+
+/* Whether the cancellation was canceled. */
+static PyObject *get_canceled(PyObject *self, void *closure)
+{
+	(void)closure;
+	return PyBool_FromLong(
+		ipc_cancellation_is_canceled(((struct slot *)self)->cancellation));
 }
 
 /* end() -> None: the callback does not begin any more. Ends a call whose reply did not arrive. */
@@ -220,13 +240,18 @@ static void dealloc(PyObject *self)
 
 static PyMethodDef methods[] = {
 	{ "end", slot_end, METH_NOARGS, NULL },
-	{ "cancels_names", cancels_names, METH_NOARGS, NULL },
 	{ NULL, NULL, 0, NULL },
+};
+
+static PyGetSetDef members[] = {
+	{ "canceled", get_canceled, NULL, NULL, NULL },
+	{ NULL, NULL, NULL, NULL, NULL },
 };
 
 static PyType_Slot slots[] = {
 	{ Py_tp_dealloc, dealloc },
 	{ Py_tp_methods, methods },
+	{ Py_tp_getset, members },
 	{ 0, NULL },
 };
 

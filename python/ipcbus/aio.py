@@ -529,11 +529,12 @@ class Bus:
             _settle(future, result, error)
 
         def run() -> None:
-            cancellation.cancels_names()
+            _core.set_cancellation(cancellation)
             try:
                 result, error = function(*args), None
             except BaseException as e:
                 result, error = None, e
+            _core.set_cancellation(None)
             self._run(settle, result, error)
 
         threading.Thread(target=run, name="ipcbus", daemon=True).start()

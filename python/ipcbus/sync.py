@@ -15,6 +15,7 @@ the stream.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import select
 import threading
@@ -53,27 +54,57 @@ Req = TypeVar("Req")
 Rep = TypeVar("Rep")
 
 _AT_ONCE = 64
+_parent: contextvars.ContextVar[_core.Call | _core.Stream | None] = contextvars.ContextVar(
+    "ipcbus parent", default=None
+)
 _local = threading.local()
-
-
-def _parent() -> _core.Call | _core.Stream | None:
-    call: _core.Call | _core.Stream | None = getattr(_local, "call", None)
-    return call
 
 
 @contextlib.contextmanager
 def _serving(call: _core.Call | _core.Stream) -> Iterator[None]:
-    before = _parent()
-    _local.call = call
+    before = _parent.set(call)
     try:
         yield
     finally:
-        _local.call = before
+        _parent.reset(before)
+
+
+class Cancellation:
+    """Ends calls, streams and functions of names early::
+
+        stop = Cancellation(bus)
+        with stop:
+            echo.Say(text="hello")
+
+    In this context, calls of the thread on this bus, streams that it opens and functions of names
+    end with ``cancel()`` and raise ``Canceled``. Any number of threads may use the context at the
+    same time, again, and within others. The innermost context counts."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._slot = bus._connection.cancellation()
+
+    def cancel(self) -> None:
+        """Cancels it, for good, and does not wait. Any thread may call it. Servers are notified. A
+        call whose reply has arrived keeps it. Calls that begin later raise ``Canceled``."""
+        self._slot.end()
+
+    def is_canceled(self) -> bool:
+        """Whether ``cancel()`` was called or the bus was closed."""
+        return self._slot.canceled
+
+    def __enter__(self) -> Cancellation:
+        contexts = _local.__dict__.setdefault("contexts", [])
+        contexts.append(_core.set_cancellation(self._slot))
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        _core.set_cancellation(_local.contexts.pop())
 
 
 class Proxy(BaseProxy):
     """An object of another process. Calls from a handler are made for the handler's call: they
-    end with it, and have no later deadline."""
+    end with it, and have no later deadline. For calls on another thread, run the function in a copy
+    of the handler's context: ``pool.submit(contextvars.copy_context().run, function)``."""
 
     _bus: Bus
 
@@ -103,7 +134,7 @@ class Proxy(BaseProxy):
             (_core.ACCEPT_FDS if accept_fds else 0) | (_core.DETACHED if detached else 0),
             to_usec(timeout),
             to_metadata(metadata),
-            None if detached else _parent(),
+            None if detached else _parent.get(),
         )
 
     def oneway(
@@ -229,7 +260,7 @@ class Stream(Generic[Req, Rep]):
             _core.DETACHED if detached else 0,
             limit,
             to_metadata(metadata),
-            None if detached else _parent(),
+            None if detached else _parent.get(),
         )
         if not method.sends:
             self._send(content)

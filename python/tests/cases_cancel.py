@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import errno
 import gc
 import os
@@ -326,6 +327,104 @@ class Closing(Case):
                 bus.close()
                 with self.assertRaises(ipcbus.Canceled):
                     await self.within(asyncio.wrap_future(wait))
+
+
+class Cancellations(Case):
+    """Cancellations and parents of ``ipcbus.sync``."""
+
+    async def test_what_a_cancellation_ends(self):
+        class Hanging(KindsService):
+            def __init__(self):
+                self.begun, self.canceled = asyncio.Event(), asyncio.Event()
+
+            async def hang(self):
+                self.begun.set()
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    self.canceled.set()
+
+            async def Nothing(self, context):
+                await self.hang()
+
+            async def Count(self, request, context):
+                await self.hang()
+                yield {}
+
+            async def Plain(self, request, context):
+                return {"text": request.text}
+
+        name, nobody = new_name(), new_name()
+        service = Hanging()
+        await self.server.register(name, service)
+        with sync.Bus() as bus, sync.Bus() as other:
+            kinds = await asyncio.to_thread(bus.get, KindsSync, name)
+
+            def receive():
+                with kinds.Count(until=1) as stream:
+                    stream.receive()
+
+            for wait in kinds.Nothing, receive, lambda: bus.wait_raw(nobody):
+                stop, outer = sync.Cancellation(bus), sync.Cancellation(bus)
+                inside = threading.Event()
+
+                def work():
+                    with outer:
+                        with stop:
+                            inside.set()
+                            with self.assertRaises(ipcbus.Canceled):
+                                wait()
+                            with self.assertRaises(ipcbus.Canceled):
+                                kinds.Plain(text="later")
+                            # Another bus, and what is not in the context.
+                            other.check_name(name)
+                        self.assertEqual(kinds.Plain(text="outer").text, "outer")
+                        outer.cancel()
+                        with self.assertRaises(ipcbus.Canceled):
+                            kinds.Plain(text="outer")
+                    self.assertEqual(kinds.Plain(text="outside").text, "outside")
+
+                service.begun.clear(), service.canceled.clear()
+                working = asyncio.create_task(asyncio.to_thread(work))
+                waits_for_name = wait not in (kinds.Nothing, receive)
+                await asyncio.to_thread(inside.wait)
+                if waits_for_name:
+                    await asyncio.sleep(0.1)
+                else:
+                    await self.within(service.begun.wait())
+                self.assertFalse(stop.is_canceled())
+                stop.cancel()
+                self.assertTrue(stop.is_canceled())
+                await self.within(working)
+                if not waits_for_name:
+                    await self.within(service.canceled.wait())
+            last = sync.Cancellation(bus)
+        self.assertTrue(last.is_canceled())
+
+    async def test_calls_in_a_copied_context_are_for_the_handlers_call(self):
+        class Front(KindsSyncService):
+            def Plain(self, request, context):
+                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    copied = contextvars.copy_context()
+                    waits = pool.submit(copied.run, back.Plain), pool.submit(back.Plain)
+                    return {"text": " ".join(wait.result().text for wait in waits)}
+
+        class Back(KindsService):
+            async def Plain(self, request, context):
+                return {"text": "none" if context.remaining() is None else "limited"}
+
+        front_name, back_name = new_name(), new_name()
+        await self.server.register(back_name, Back())
+        with sync.Bus() as bus:
+            back = await asyncio.to_thread(bus.get, KindsSync, back_name)
+            await asyncio.to_thread(bus.register, front_name, Front())
+            thread = threading.Thread(target=bus.run)
+            thread.start()
+            front = await self.client.get(Kinds, front_name)
+            reply = await self.within(front.Plain(timeout=20))
+            bus.stop()
+            await asyncio.to_thread(thread.join)
+        self.assertEqual(reply.text, "limited none")
 
 
 class Cleaner(KindsService):
