@@ -20,6 +20,7 @@ IPC_CPP_BEGIN
 
 class connection;
 class call;
+class stream;
 
 /* --- Times ------------------------------------------------------------------- */
 
@@ -243,10 +244,12 @@ private:
  *   cancellation The cancellation that ends it. The options keep a copy of it.
  *   parent       Make the call for this call, which may be served on another thread. The
  *                parent must outlive the options.
+ *   parent_stream  Make the call or stream for this stream, either end of one. Not with parent:
+ *                EINVAL. The parent must outlive the options.
  *   metadata     A name and a value for the server's call::metadata().
  *   replace      Oneway: replace an older oneway to the same method that is still queued.
  *   detached     Call or stream: make it for no call, also in a handler. A handler whose call was
- *                canceled cleans up with it. Not with parent: EINVAL.
+ *                canceled cleans up with it. Not with a parent: EINVAL.
  */
 class options {
 public:
@@ -276,6 +279,7 @@ public:
 		return *this;
 	}
 	inline options &parent(const call &parent);
+	inline options &parent_stream(const stream &parent);
 	options &metadata(std::string name, std::string value)
 	{
 		extras().pairs.push_back(std::move(name));
@@ -298,7 +302,8 @@ public:
 	{
 		if (more)
 			return with_more();
-		return raw.timeout_usec || raw.parent || raw.flags ? &raw : nullptr;
+		return raw.timeout_usec || raw.parent || raw.parent_stream || raw.flags ? &raw :
+											  nullptr;
 	}
 
 private:

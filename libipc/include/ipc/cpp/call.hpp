@@ -82,6 +82,10 @@ public:
 		return fd(r);
 	}
 
+	/* The label of the caller by the security module, or nullptr if there is none or the object
+	 * does not have IPC_OBJECT_LABEL: see object::set_flags(). Valid as long as the call. */
+	const char *label() const noexcept { return c::ipc_call_label(raw); }
+
 	/* The value that the caller set, or nullptr. Valid as long as the call. */
 	const char *metadata(const char *name) const noexcept
 	{
@@ -216,6 +220,13 @@ public:
 					     std::function<outcome<void>(call)> by);
 
 	explicit object(c::ipc_object *owned) noexcept : counted(owned) {}
+
+	/* Request features for its handlers, before it is registered or sent: IPC_OBJECT_LABEL,
+	 * IPC_OBJECT_PIDFD or both. See ipc_object_set_flags(). EBUSY: it is already in use. */
+	outcome<void> set_flags(unsigned int flags) const
+	{
+		return detail::check(c::ipc_object_set_flags(raw, flags));
+	}
 
 	/* Counts its users: proxies in other processes and messages with it; unfinished messages to
 	 * it; death watches. */

@@ -95,6 +95,53 @@ inline auto open_await(const proxy &p, std::uint32_t method, const options &with
 	return awaitable<stream, decltype(start)>(std::move(start));
 }
 
+/*
+ * Return when the object's process has died or destroyed the object: co_await ipc::wait_dead(proxy).
+ * See proxy::on_death(). While the coroutine waits, the connection stays open. The watch ends with a
+ * coroutine that is destroyed.
+ */
+class [[nodiscard]] wait_dead {
+public:
+	explicit wait_dead(proxy p) : watched(std::move(p)) {}
+	wait_dead(const wait_dead &) = delete;
+	wait_dead &operator=(const wait_dead &) = delete;
+
+	bool await_ready() const noexcept { return false; }
+
+	/* The callback may run before on_death() has returned. The later of both resumes. */
+	bool await_suspend(std::coroutine_handle<> waiting)
+	{
+		auto is_second = std::make_shared<std::atomic<bool>>(false);
+		result<slot> made = detail::catching<slot>([&] {
+			return watched.on_death([is_second, waiting] {
+				if (is_second->exchange(true))
+					waiting.resume();
+			});
+		});
+
+		if (!made) {
+			ended = made.error();
+			return false;
+		}
+		watch = *std::move(made);
+		return !is_second->exchange(true);
+	}
+
+	outcome<void> await_resume() const
+	{
+#if IPC_RESULTS
+		return ended;
+#else
+		ended.value();
+#endif
+	}
+
+private:
+	proxy watched;
+	slot watch;
+	result<void> ended;
+};
+
 IPC_CPP_END
 
 #endif /* __cpp_impl_coroutine */

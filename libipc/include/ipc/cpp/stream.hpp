@@ -76,14 +76,26 @@ public:
 	}
 
 	/* For the server: metadata, label and identity of the client's call. nullptr and 0 for a
-	 * client's end. */
+	 * client's end. The label needs IPC_OBJECT_LABEL: see object::set_flags(). */
 	const char *metadata(const char *name) const noexcept
 	{
 		return c::ipc_stream_metadata(raw, name);
 	}
+	const char *label() const noexcept { return c::ipc_stream_label(raw); }
 	uid_t uid() const noexcept { return c::ipc_stream_uid(raw); }
 	gid_t gid() const noexcept { return c::ipc_stream_gid(raw); }
 	pid_t pid() const noexcept { return c::ipc_stream_pid(raw); }
+
+	/* For the server: a new pidfd of the client's process. EINVAL: the object does not have
+	 * IPC_OBJECT_PIDFD. See ipc_stream_pidfd(). */
+	outcome<fd> pidfd() const
+	{
+		int r = c::ipc_stream_pidfd(raw);
+
+		if (r < 0)
+			return detail::fail<fd>(r);
+		return fd(r);
+	}
 
 	/*
 	 * Set functions instead of threads that wait: see ipc_stream_set_ops(). Each may be empty.
@@ -154,6 +166,12 @@ private:
 			from.cancel();
 	}
 };
+
+inline options &options::parent_stream(const stream &parent)
+{
+	raw.parent_stream = parent.c_ptr();
+	return *this;
+}
 
 IPC_CPP_END
 

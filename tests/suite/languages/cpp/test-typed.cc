@@ -5,6 +5,7 @@
  */
 #include <sys/mman.h>
 
+#include <fstream>
 #include <random>
 
 #include "fixture.hpp"
@@ -527,6 +528,70 @@ private:
 	std::vector<ipc::stream_of<desk_app::Sum, desk_app::Numbers>> ends;
 };
 
+/* Reports what it knows of its clients. */
+class witness : public clerk {
+public:
+	using clerk::clerk;
+
+	desk_app::Sum Add(const desk_app::Numbers &, const ipc::call &call) override
+	{
+		label = call.label() ? call.label() : "";
+		return sum_of(call.pidfd());
+	}
+	void Count(const desk_app::Numbers &,
+		   ipc::stream_of<desk_app::Sum, ipc::no_message> out) override
+	{
+		stream_label = out->label() ? out->label() : "";
+		out.send(sum_of(out->pidfd()));
+	}
+
+	std::string label = "none", stream_label = "none";
+
+private:
+	static desk_app::Sum sum_of(const ipc::fd &pidfd)
+	{
+		std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd.get()));
+		desk_app::Sum pid;
+
+		for (std::string line; std::getline(info, line);)
+			if (!line.compare(0, 4, "Pid:"))
+				pid.set_sum(std::stoi(line.substr(4)));
+		return pid;
+	}
+};
+
+CASE(a_server_gets_label_and_pidfd_of_its_clients)
+{
+	office o;
+	auto server = ipc::connection::open();
+	auto by = std::make_shared<witness>(server);
+	auto object = ipc::make_object(server, by);
+	std::ifstream attribute("/proc/self/attr/current");
+	std::string label;
+
+	std::getline(attribute, label);
+	object.set_flags(IPC_OBJECT_LABEL | IPC_OBJECT_PIDFD);
+	server.register_name("test.witness", object);
+	CHECK_FAILS(EBUSY, object.set_flags(0));
+	serving thread(server);
+	auto desk = o.client.get<desk_app::Desk>("test.witness");
+
+	CHECK(desk.Add(numbers({})).sum() == ::getpid());
+	CHECK(desk.Count(numbers({})).receive()->sum() == ::getpid());
+	CHECK(by->label == label.c_str() && by->stream_label == label.c_str());
+}
+
+CASE(a_call_ends_with_its_parent_stream)
+{
+	office o;
+	auto parent = o.desk.Total();
+	const auto with = ipc::options().parent_stream(*parent.operator->());
+
+	CHECK(o.desk.Add(numbers({ 1 }), with).sum() == 1);
+	parent->cancel();
+	CHECK_FAILS(ECANCELED, o.desk.Add(numbers({ 1 }), with));
+}
+
 #ifdef __cpp_impl_coroutine
 /* Runs at once, and to its end by itself. */
 struct running {
@@ -618,6 +683,33 @@ template <typename Await> static destroyed wait_for(Await await, std::atomic<boo
 {
 	co_await await();
 	went_on = true;
+}
+
+static running wait_for_deaths(const ipc::proxy &proxy, event &dead)
+{
+	co_await ipc::wait_dead(proxy);
+	dead.set();
+	/* It is dead already. */
+	co_await ipc::wait_dead(proxy);
+	dead.set();
+}
+
+CASE(a_coroutine_awaits_a_death)
+{
+	office o;
+	event dead;
+	auto server = std::make_unique<ipc::connection>(ipc::connection::open());
+	std::atomic<bool> went_on{ false };
+
+	server->register_name("test.mortal",
+			      ipc::object::create(*server, { "test.Mortal" }, [](ipc::call) {}));
+	ipc::proxy proxy = o.client.get("test.mortal");
+	auto destroyed = wait_for([&] { return ipc::wait_dead(proxy); }, went_on);
+	wait_for_deaths(proxy, dead);
+	CHECK(dead.times() == 0);
+	destroyed.handle.destroy();
+	server.reset();
+	CHECK(dead.wait(2) && !went_on);
 }
 
 CASE(a_coroutine_is_destroyed_while_its_call_is_under_way)
