@@ -151,7 +151,11 @@ fn errors(bench: &Bench) {
     assert_eq!(call(Message::new(8)).code(), libc::EPROTO);
     let nobody = PeerClient::get(&bench.bus, "conform.nobody").unwrap_err();
     assert!(matches!(nobody, Error::NotFound(_)));
-    assert_eq!(nobody.to_string(), "conform.nobody: no such name or device");
+    let unchecked = bench.bus.check_name("conform.nobody").unwrap_err();
+    let unregistered = bench.bus.unregister_name("conform.nobody").unwrap_err();
+    for error in [&nobody, &unchecked, &unregistered] {
+        assert_eq!(error.to_string(), "conform.nobody: no such name or device");
+    }
     assert!(format!("{nobody:?}").contains("code: 2 (no such name or device)"));
     let other = VisitorClient::get(&bench.bus, &bench.name).unwrap_err();
     assert_eq!(other.code(), libc::EPROTOTYPE);

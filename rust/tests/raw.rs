@@ -527,6 +527,46 @@ fn metadata_and_callers_are_known() {
     assert_eq!(bus.desk.open_stream(ADD, &large).unwrap_err().code(), libc::EMSGSIZE);
 }
 
+/// Replies with label and process of its clients.
+struct Witness;
+
+fn identity(label: Option<String>, pidfd: OwnedFd) -> Message<'static> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).unwrap().trim();
+    Message::new(0).bytes(format!("{} {pid}", label.unwrap_or_default()).into_bytes())
+}
+
+impl Service for Witness {
+    fn serve(&self, call: Call) -> Result<()> {
+        let identity = identity(call.label(), call.pidfd()?);
+        call.reply(&identity)
+    }
+
+    fn has_streams(&self) -> bool {
+        true
+    }
+
+    fn serve_stream(&self, stream: Stream, _: u32) -> Result<()> {
+        stream.send(&identity(stream.label(), stream.pidfd()?), LONG)
+    }
+}
+
+fn labels_and_pidfds_of_callers_are_known() {
+    let bus = start();
+    let witness = Object::builder(&bus.server).label().pidfd().create(Witness).unwrap();
+    bus.server.register_name("test.witness", &witness).unwrap();
+    // Without a security module, reading fails.
+    let label = std::fs::read_to_string("/proc/self/attr/current").unwrap_or_default();
+    let expected = format!("{} {}", label.trim_end_matches(['\n', '\0']), std::process::id());
+    let proxy = bus.client.get("test.witness").unwrap();
+    let reply = proxy.call(&Message::new(1), &Options::new()).unwrap();
+    assert_eq!(String::from_utf8_lossy(reply.bytes()), expected);
+    let mut stream = proxy.open_stream(1, &Options::new()).unwrap();
+    let item = stream.receive(LONG).unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(item.bytes()), expected);
+    bus.server.unregister_name("test.witness").unwrap();
+}
+
 fn death_is_reported() {
     let bus = start();
     let (dead, died) = channel();
@@ -905,6 +945,7 @@ fn main() {
         detached_calls_outlive_the_limit_of_their_handler
         a_limit_that_is_too_long_is_none
         metadata_and_callers_are_known
+        labels_and_pidfds_of_callers_are_known
         death_is_reported
         futures_complete_and_cancel
         a_connection_is_served_by_two_tasks

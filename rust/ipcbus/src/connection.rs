@@ -345,18 +345,21 @@ impl Connection {
 
     /// Unregisters a name.
     pub fn unregister_name(&self, name: &str) -> Result<()> {
-        let name = exact(name)?;
-        check(unsafe { sys::ipc_unregister_name(self.0, name.as_ptr()) }).map(drop)
+        let text = exact(name)?;
+        check(unsafe { sys::ipc_unregister_name(self.0, text.as_ptr()) })
+            .map(drop)
+            .map_err(|error| error.about(name))
     }
 
     /// Who has a name. `ENOENT`: nobody.
     pub fn check_name(&self, name: &str) -> Result<NameInfo> {
-        let name = exact(name)?;
+        let text = exact(name)?;
         // SAFETY: zeroes are valid, and the size is set.
         unsafe {
             let mut info: sys::ipc_name_info = std::mem::zeroed();
             info.size = std::mem::size_of::<sys::ipc_name_info>();
-            check(sys::ipc_check_name(self.0, name.as_ptr(), &mut info))?;
+            check(sys::ipc_check_name(self.0, text.as_ptr(), &mut info))
+                .map_err(|error| error.about(name))?;
             Ok(NameInfo::copy(&info))
         }
     }

@@ -355,6 +355,13 @@ impl Stream {
         unsafe { Ok(OwnedFd::from_raw_fd(check(sys::ipc_stream_pidfd(self.raw()))?)) }
     }
 
+    /// For the server: the security module's label of the client; see [`ObjectBuilder::label`].
+    ///
+    /// [`ObjectBuilder::label`]: crate::ObjectBuilder::label
+    pub fn label(&self) -> Option<String> {
+        unsafe { owned(sys::ipc_stream_label(self.raw())) }
+    }
+
     /// For the server: the string that the client set under this name.
     pub fn metadata(&self, name: &str) -> Option<String> {
         let name = exact(name).ok()?;

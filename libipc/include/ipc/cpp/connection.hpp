@@ -537,7 +537,9 @@ public:
 	}
 	outcome<void> unregister_name(const std::string &name) const
 	{
-		return detail::check(c::ipc_unregister_name(raw, name.c_str()));
+		int r = c::ipc_unregister_name(raw, name.c_str());
+
+		return r < 0 ? fail<void>(name, r) : detail::done();
 	}
 
 	/* Who has the name. ENOENT: nobody. */

@@ -223,8 +223,12 @@ void test_errors(const bench &b)
 	CHECK(fails(EOPNOTSUPP, [&] { raw.call(ipc::message(0x80000001)); }));
 	CHECK(fails(EPROTO, [&] { raw.call(ipc::message(8)); }));
 	ipc::error nobody = error_of([&] { b.bus.get<conform::Peer>("conform.nobody"); });
-	CHECK(nobody.number_of_errno() == ENOENT);
-	CHECK(std::string(nobody.what()) == "conform.nobody: no such name or device");
+	ipc::error unchecked = error_of([&] { b.bus.check_name("conform.nobody"); });
+	ipc::error unregistered = error_of([&] { b.bus.unregister_name("conform.nobody"); });
+	for (const ipc::error &e : { nobody, unchecked, unregistered }) {
+		CHECK(e.number_of_errno() == ENOENT);
+		CHECK(std::string(e.what()) == "conform.nobody: no such name or device");
+	}
 	ipc::error other = error_of([&] { b.bus.get<conform::Visitor>(b.name); });
 	CHECK(other.number_of_errno() == EPROTOTYPE);
 	CHECK(std::string(other.what()) ==
