@@ -226,7 +226,8 @@ void log_exception(PyObject *source)
 	PyErr_NormalizeException(&type, &value, &traceback);
 	if (traceback)
 		PyException_SetTraceback(value, traceback);
-	result = PyObject_CallFunction(log_callback, "isO", LOG_ERR, "a callback failed", value);
+	result = PyObject_CallFunction(log_callback, "isO", LOG_ERR, "ipc: callback: unhandled exception",
+				       value);
 	if (!result)
 		PyErr_WriteUnraisable(source);
 	Py_XDECREF(result);

@@ -241,7 +241,7 @@ class BaseRawService(ServiceSettings):
 
     def _method(self, code: int) -> str:
         """The method with that number, for a log."""
-        return f"{type(self).__name__} {code:#x}"
+        return f"{self.INTERFACE or type(self).__name__} method {code}"
 
 
 def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]] | None) -> None:
@@ -296,13 +296,17 @@ _NOBODY_WAITS = (errno.ECANCELED, errno.ETIMEDOUT, errno.EOWNERDEAD, errno.ECONN
 
 
 def _log(
-    call: _core.Call | _core.Stream, error: BaseException, method: str, what: str
+    call: _core.Call | _core.Stream,
+    error: BaseException,
+    method: str,
+    what: str = "unhandled exception",
 ) -> None:
+    """Logs an exception as the library does in C++ and Rust."""
     try:
-        caller = f"pid {call.pid}, uid {call.uid}"
+        caller = f"uid {call.uid}, pid {call.pid}"
     except (Error, ValueError):  # it is over
-        caller = "a caller that is gone"
-    log.error("%s: %s, called by %s", what, method, caller, exc_info=error)
+        caller = "the caller is gone"
+    log.error("ipc: %s (%s): %s", method, caller, what, exc_info=error)
 
 
 def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
@@ -313,7 +317,7 @@ def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
         method = type(service).__name__
     # What is no Exception ends the program, which says so itself.
     if isinstance(error, Exception) and not isinstance(error, _EXPECTED):
-        _log(call, error, method, "a handler failed")
+        _log(call, error, method)
     if call.replied or call.oneway:
         return
     try:
@@ -327,7 +331,7 @@ def end_stream(stream: _core.Stream, error: BaseException, service: Named, code:
     """The same for a stream. If all else fails, it is canceled: its end would be a success."""
     method = service._method(code)
     if not isinstance(error, _EXPECTED):
-        _log(stream, error, method, "a handler failed")
+        _log(stream, error, method)
     try:
         _report(stream, error, method)
     except Exception as failure:

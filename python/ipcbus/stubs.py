@@ -615,7 +615,7 @@ class BaseService(ServiceSettings):
     def _method(self, code: int) -> str:
         """The method with that number, for a log."""
         method = self.INTERFACE.by_code.get(code)
-        return f"{self.INTERFACE.name}.{method.name if method else hex(code)}"
+        return f"{self.INTERFACE.name}{f'/{method.name}' if method else f' method {code}'}"
 
     def _unimplemented(self, method: Method) -> Unimplemented:
         return Unimplemented(f"{self.INTERFACE.name}.{method.name} is not implemented")

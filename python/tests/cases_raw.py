@@ -312,7 +312,7 @@ class Calls(Case):
         with self.assertLogs("ipcbus", "ERROR") as logs:
             await self.server.close()
             await self.within(called.wait())
-        self.assertIn("a callback failed", logs.output[0])
+        self.assertIn("ipc: callback: unhandled exception", logs.output[0])
         self.assertIn("KeyError: 'of a callback'", logs.output[0])
 
 

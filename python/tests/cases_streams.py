@@ -401,7 +401,8 @@ class Errors(Case):
                     self.assertEqual(got.name, "ipc.Unhandled")
                     self.assertIn(type(error).__name__, got.message)
             for line, method in zip(logs.output, ("Unwritten", "Count", "Join"), strict=True):
-                self.assertIn(f"test.kinds.Kinds.{method}, called by pid {os.getpid()}, uid", line)
+                caller = f"(uid {os.geteuid()}, pid {os.getpid()})"
+                self.assertIn(f"ipc: test.kinds.Kinds/{method} {caller}: ", line)
 
     async def test_errors_arrive(self):
         failing, name = Failing(), new_name()
