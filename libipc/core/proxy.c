@@ -283,7 +283,7 @@ int proxy_renew(struct ipc_proxy *proxy)
 		return -EOWNERDEAD;
 	r = upper->find(upper, name->name, name->interface, &target);
 	if (r < 0)
-		return r == -ENOENT ? -ENOTCONN : r;
+		return r;
 
 	ipc_lock(ipc);
 	if (proxy->handle == LOST_HANDLE && target->handle != LOST_HANDLE) {

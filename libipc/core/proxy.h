@@ -74,8 +74,7 @@ static inline int proxy_arrived(struct ipc *ipc, uint32_t handle, struct ipc_pro
 int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interface);
 /*
  * For a proxy whose handle is LOST_HANDLE: looks up its name again, which blocks. Fails with
- * -EOWNERDEAD if the proxy has no name, with -ENOTCONN if the name is not registered, and with the
- * errors of ipc_proxy_get().
+ * -EOWNERDEAD if the proxy has no name, and with the errors of ipc_proxy_get().
  */
 int proxy_renew(struct ipc_proxy *proxy);
 

@@ -184,7 +184,7 @@ static void echo_again(struct ipc_proxy *proxy)
 	int r;
 
 	for (int i = 0; (r = echo(proxy, "again")) < 0; i++) {
-		ck_assert(r == -ECONNRESET || r == -ENOTCONN);
+		ck_assert(r == -ECONNRESET || r == -ENOTCONN || r == -ENOENT);
 		ck_assert_int_lt(i, LIMIT_MSEC);
 		usleep(1000);
 	}
@@ -495,6 +495,31 @@ START_TEST(a_proxy_without_a_name_stays_dead)
 }
 END_TEST
 
+START_TEST(a_name_that_is_missing_after_a_restart_is_enoent)
+{
+	struct ipc_error error = IPC_ERROR_INIT;
+	const struct ipc_raw_message request = { .code = ECHO };
+	struct ipc_raw_message *reply;
+	struct ipc_proxy *proxy;
+
+	begin();
+	ck_assert_int_eq(ipc_proxy_get(client, NAME, NULL, &proxy), 0);
+	ck_assert_int_eq(ipc_unregister_name(server, NAME), 0);
+	stop_bus();
+	start_bus();
+	ck_assert_int_eq(ipc_wait_manager(path, IPC_NEVER), 1);
+	until(&back, 1);
+	while (echo(proxy, "missing") == -ECONNRESET)
+		usleep(1000);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, &error), -ENOENT);
+	ck_assert_int_eq(error.origin, IPC_ORIGIN_HERE);
+	ipc_error_done(&error);
+	ck_assert_int_eq(ipc_proxy_on_death(proxy, on_death, proxy, NULL), -ENOENT);
+	ipc_proxy_unref(proxy);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	return RUN_TESTS("reconnect", a_client_that_only_calls_finds_the_name_again,
@@ -503,5 +528,6 @@ int main(void)
 			 a_connection_closes_while_the_bus_is_away,
 			 things_of_the_old_bus_mean_nothing_to_the_new_one,
 			 the_reply_of_a_handler_that_runs_meanwhile_is_dropped,
-			 a_proxy_without_a_name_stays_dead);
+			 a_proxy_without_a_name_stays_dead,
+			 a_name_that_is_missing_after_a_restart_is_enoent);
 }

@@ -147,9 +147,10 @@ enum ipc_bus_event {
  *     are reported like failures of a replay, see <ipc/name.h>. The object of ipc_set_manager() is
  *     the manager again.
  *   - If a proxy was obtained by name after ipc_set_reconnect(), its next call or watch looks up
- *     the same name and interface again. Even a oneway or an async call blocks for the lookup. If
- *     no service has the name, it fails with -ENOTCONN. From then on, a proxy of the same object
- *     that arrives in a message is a different pointer.
+ *     the same name and interface again. Even a oneway or an async call blocks for the lookup. It
+ *     fails with the errors of ipc_proxy_get(): -ENOTCONN until a service manager runs, then
+ *     -ENOENT until a service has the name. From then on, a proxy of the same object that arrives
+ *     in a message is a different pointer.
  *   - Other proxies stay dead: calls fail with -EOWNERDEAD, and so does watching them.
  *   - A reply to a call received before the end is dropped. The request stays valid as usual.
  *   - Death watches and monitors have ended with the bus. Watch again.

@@ -141,7 +141,7 @@ static void call_next(struct user *user, struct ipc_proxy *proxy)
 {
 	int r = call(proxy, user->n);
 
-	if (r == -ECONNRESET || r == -ENOTCONN) {
+	if (r == -ECONNRESET || r == -ENOTCONN || r == -ENOENT) {
 		usleep(PAUSE_USEC);
 		return;
 	}
