@@ -13,9 +13,19 @@
 #include "call.h"
 #include "channel-server.h"
 #include "entry.h"
+#include "errors.h"
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"
+
+/* A oneway to this object is dropped before its type serves it. */
+static void oneway_lost(struct ipc_object *object, int error)
+{
+	if (object->type->lost)
+		object->type->lost(object, error);
+	else
+		log_failure(object->ipc, FAILURE_ONEWAY, error, object->interface);
+}
 
 /* Without memory for a call; the caller gets a reply all the same. */
 static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
@@ -29,8 +39,8 @@ static void serve_nothing(struct thread *t, const struct ipcbus_event *event)
 		return;
 	}
 	object = object_from_cookie(t->ipc, event->cookie);
-	if (object && object->type->lost)
-		object->type->lost(object, -ENOMEM);
+	if (object)
+		oneway_lost(object, -ENOMEM);
 	ipc_object_unref(object);
 }
 
@@ -41,6 +51,8 @@ static inline int serve_by_type(struct ipc_call *call, const struct ipcbus_event
 	/* Before the request is unpacked: many small fields take thirty times their size. */
 	if (unlikely(call->object->limited)) {
 		r = call_limit(call, event);
+		if (r < 0 && call->oneway)
+			oneway_lost(call->object, r);
 		if (r < 0)
 			return r;
 	}
@@ -50,14 +62,13 @@ static inline int serve_by_type(struct ipc_call *call, const struct ipcbus_event
 static __attribute__((noinline)) int serve_file(struct ipc_call *call,
 						const struct ipcbus_event *event)
 {
-	const struct object_type *type = call->object->type;
 	struct ipcbus_event mapped = *event;
 	int r;
 
 	r = payload_open(call->ipc, &mapped, &call->file);
 	if (r < 0) {
-		if (call->oneway && type->lost)
-			type->lost(call->object, r);
+		if (call->oneway)
+			oneway_lost(call->object, r);
 		return r;
 	}
 	call->payload = call->file.data;

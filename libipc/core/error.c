@@ -360,3 +360,20 @@ void ipc_log(int priority, const char *format, ...)
 	else if (priority <= LOG_ERR)
 		fprintf(stderr, "%s\n", line);
 }
+
+void log_failure(struct ipc *ipc, enum failure_kind kind, int code, const char *name)
+{
+	static const int codes[] = {
+		ENOMEM, EBADMSG, EPROTO, EMSGSIZE, EDQUOT, EOPNOTSUPP, EMFILE,
+	};
+	unsigned int n = sizeof(codes) / sizeof(codes[0]), i = 0, bit;
+
+	while (i < n && codes[i] != -code)
+		i++;
+	bit = 1u << (i + (kind == FAILURE_STREAM ? n + 1 : 0));
+	if (atomic_fetch_or(&ipc->logged, bit) & bit)
+		return;
+	ipc_log(LOG_WARNING, "ipc: %s: %s: %s", name ?: "an object",
+		kind == FAILURE_STREAM ? "a stream broke off" : "a oneway was dropped",
+		ipc_strerror(code));
+}

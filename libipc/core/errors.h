@@ -41,6 +41,11 @@ static inline bool error_explains(const struct ipc_error *error)
 /* Sets *ret_code to the negative errno of an error with which a program fails a call or stream.
  * Fails with -EINVAL if it may not. */
 int error_check(const struct ipc_error *error, int *ret_code);
+/* Logs the failure of a oneway that a handler does not get, or of a stream: once for each kind,
+ * code and connection. name is the object's interface or the stream's method; NULL is allowed. */
+enum failure_kind { FAILURE_ONEWAY, FAILURE_STREAM };
+void log_failure(struct ipc *ipc, enum failure_kind kind, int code, const char *name);
+
 /* Returns the text for free(), or NULL without a format or memory. */
 char *error_format(const char *format, va_list args);
 

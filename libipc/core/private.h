@@ -159,6 +159,7 @@ struct ipc {
 	struct reconnect reconnect;
 	uint64_t (*closed_streams)[2];	/* cookies of the ends closed last: stream.c; or NULL */
 	unsigned int next_closed;
+	atomic_uint logged;		/* causes that log_failure() has logged */
 	struct ipc_slot *monitor;		/* where a monitor's records go, or NULL */
 };
 

@@ -8,6 +8,7 @@
 #include "async.h"
 #include "call.h"
 #include "entry.h"
+#include "errors.h"
 #include "frame.h"
 #include "object.h"
 #include "proxy.h"
@@ -491,6 +492,8 @@ static int serve(struct ipc_call *call, const struct ipcbus_event *event)
 	r = raw_receive(call, event, /* copy= */ false, &message);
 	if (r == 0 && is_stream)
 		return stream_serve(call, message);
+	if (r < 0 && call->oneway)
+		log_failure(call->ipc, FAILURE_ONEWAY, r, call->object->interface);
 	if (r < 0)
 		return r;
 	if (call->code == IPC_CODE_PING && !call->oneway)

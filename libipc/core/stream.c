@@ -599,6 +599,7 @@ void stream_refuse(struct ipc_stream *stream, int code)
 {
 	bool deferred = stream_take_deferred(stream);
 
+	log_failure(stream->ipc, FAILURE_STREAM, code, stream->of.name);
 	if (deferred || refs_take_unless_none(&stream->users)) {
 		struct ipc_error error = { .message = limit_text(stream, code) };
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <ipc/rpc.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/object.h"
@@ -221,6 +222,48 @@ static void pack_request(uint8_t *data, size_t size)
 	ck_assert_uint_eq(ipc__test__echo_request__pack(&request, data), size);
 }
 
+static char logged[256];
+static unsigned int n_logged;
+
+static void take_line(int priority, const char *text, void *userdata)
+{
+	(void)priority, (void)userdata;
+	snprintf(logged, sizeof(logged), "%s", text);
+	n_logged++;
+}
+
+/* Each cause is logged once for each connection. Calls are not logged: their callers get errors. */
+START_TEST(dropped_oneways_are_logged)
+{
+	static const struct ipc_object_limits limits = {
+		.size = sizeof(limits), .message_size = 100,
+	};
+	uint8_t data[128];
+
+	ipc_set_log(take_line, NULL);
+	for (int i = 0; i < 2; i++) {
+		n_logged = 0;
+		begin(&limits);
+		pack_request(data, 101);
+		arrive(IPCBUS_EVENT_CALL, "Echo", 1, data, 101);
+		arrive(IPCBUS_EVENT_CALL, "Echo", 1, "\x0d", 1);
+		ck_assert_uint_eq(n_logged, 0);
+		arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, data, 101);
+		ck_assert_uint_eq(n_logged, 1);
+		ck_assert_ptr_nonnull(strstr(logged, "ipc: ipc.test.Test: a oneway was dropped: the "
+						     "message is larger"));
+		for (int again = 0; again < 2; again++)
+			arrive(IPCBUS_EVENT_ONEWAY, "Log", 1, "\x0d", 1);
+		ck_assert_str_eq(logged, "ipc: ipc.test.Test: a oneway was dropped: the message does "
+					 "not match its type");
+		ck_assert_uint_eq(n_logged, 2);
+		ck_assert_uint_eq(n_kept, 0);
+		end();
+	}
+	ipc_set_log(NULL, NULL);
+}
+END_TEST
+
 START_TEST(sizes_of_requests)
 {
 	static const struct ipc_object_limits limits = {
@@ -331,7 +374,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, sizes_of_requests, defaults,
-			 objects_given_away, an_object_of_many,
-			 objects_without_a_setting);
+	return RUN_TESTS("limits", calls_at_a_time, streams_at_a_time, sizes_of_requests,
+			 dropped_oneways_are_logged, defaults, objects_given_away,
+			 an_object_of_many, objects_without_a_setting);
 }

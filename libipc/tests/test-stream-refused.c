@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <ipc/rpc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,6 +210,31 @@ START_TEST(callbacks_learn_why)
 			ck_assert_int_eq(reported.origin, IPC_ORIGIN_HERE);
 			end();
 		}
+}
+END_TEST
+
+static void take_line(int priority, const char *text, void *userdata)
+{
+	(void)priority;
+	snprintf(userdata, 200, "%s", text);
+}
+
+START_TEST(a_violation_is_logged_once)
+{
+	char line[200];
+
+	ipc_set_log(take_line, line);
+	for (int server = 0; server < 2; server++) {
+		begin(server);
+		*line = '\0';
+		wrong_arrives(3);
+		ck_assert_ptr_nonnull(strstr(line, ": a stream broke off: the two sides disagree"));
+		*line = '\0';
+		wrong_arrives(3);
+		ck_assert_str_eq(line, "");
+		end();
+	}
+	ipc_set_log(NULL, NULL);
 }
 END_TEST
 
@@ -419,8 +445,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("stream-refused", both_sides_learn_why, the_reason_comes_from_the_peer,
-			 callbacks_learn_why, nobody_takes_messages,
+	return RUN_TESTS("stream-refused", both_sides_learn_why, a_violation_is_logged_once,
+			 the_reason_comes_from_the_peer, callbacks_learn_why, nobody_takes_messages,
 			 what_comes_after_the_end_says_nothing,
 			 a_message_after_the_end_is_dropped,
 			 what_comes_after_a_cancellation_says_nothing,

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 
+#include "core/errors.h"
 #include "core/raw.h"
 #include "core/request.h"
 #include "core/sized.h"
@@ -148,8 +149,10 @@ static int refuse(struct ipc_call *call, int r)
 {
 	const char *interface = call->object->interface;
 
-	if (call->oneway)
+	if (call->oneway) {
+		log_failure(call->ipc, FAILURE_ONEWAY, r, interface);
 		return r;
+	}
 	switch (r) {
 	case -EOPNOTSUPP:
 		ipc_call_fail(call, r, NULL, "%s has no method with the number 0x%x", interface,
