@@ -97,7 +97,7 @@ int bus_manager(struct ipc **ret_ipc, struct service_manager **ret_manager)
 		r = ipc_get_manager(ipc, &proxy);
 	if (r < 0) {
 		ipc_unref(ipc);
-		return fail_errno(r, "the service manager");
+		return fail_manager(r, /* reported= */ NULL);
 	}
 	*ret_ipc = ipc;
 	*ret_manager = service_manager_from_proxy(proxy);
@@ -172,8 +172,7 @@ int bus_list(struct service_manager *manager, const char *prefix, bool activatab
 
 		if (r < 0) {
 			json_decref(rows);
-			return fail_call(r == -EOWNERDEAD ? -ENOTCONN : r, &error,
-					 "the service manager");
+			return fail_manager(r, &error);
 		}
 		for (size_t i = 0; rows && i < reply->n_entries; i++)
 			rows = value_append(rows, entry_row(&last, reply->entries[i]));

@@ -74,8 +74,8 @@ static void check_bus(const struct facts *facts, struct finding *finding)
 	} else if (facts->kind == IPC_BUS_DEVICE) {
 		find(finding, ok, "programs open the device %s, %s", facts->device, reason);
 	} else if (facts->kind == IPC_BUS_UNKNOWN) {
-		find(finding, unknown, "programs open %s, %s; it seems to be no bus", facts->device,
-		     reason);
+		find(finding, unknown, "programs open %s, %s; %s", facts->device, reason,
+		     facts->device_error == -EACCES ? "it cannot be examined" : "it is not a bus");
 	} else if (facts->reason == IPC_BUS_NOT_FOUND) {
 		find(finding, error, "there is no bus: no /dev/ipcbus, and no socket of ipcbusd");
 		fix(finding, "%s; or, without a module: ipcbusd & then servicemanager &",
@@ -231,6 +231,9 @@ static void check_permission(const struct facts *facts, struct finding *finding)
 	}
 }
 
+static const char upgrade_daemon[] =
+	"upgrade the packages ipcbus-tools and libipc0, and start ipcbusd again";
+
 /* --- The driver -------------------------------------------------------------------- */
 
 static void check_daemon_error(const struct facts *facts, struct finding *finding)
@@ -240,7 +243,7 @@ static void check_daemon_error(const struct facts *facts, struct finding *findin
 	} else if (facts->peer.version != IPCBUSD_VERSION) {
 		find(finding, error, "the daemon speaks version %u, these tools version %u",
 		     facts->peer.version, IPCBUSD_VERSION);
-		fix(finding, "upgrade the packages ipcbus-tools and libipc0, and start ipcbusd again");
+		fix(finding, upgrade_daemon);
 	} else if (facts->info_error == -EMFILE) {
 		find(finding, error, "cannot open the bus: %s", ipc_strerror(facts->info_error));
 		fix(finding, "ulimit -n 64");
@@ -257,7 +260,7 @@ static void check_version(const struct facts *facts, struct finding *finding)
 	bool is_socket = facts->kind == IPC_BUS_DAEMON;
 
 	if (facts->device_error || facts->open_error) {
-		find(finding, unknown, "no driver to ask");
+		find(finding, unknown, "no bus to ask");
 	} else if (is_socket && facts->info_error) {
 		check_daemon_error(facts, finding);
 	} else if (facts->info_error == -ENOTTY) {
@@ -269,13 +272,16 @@ static void check_version(const struct facts *facts, struct finding *finding)
 		     strerror(-facts->info_error));
 		fix(finding, "rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else if (facts->info.version != IPCBUS_VERSION) {
-		find(finding, error, "the driver has version %u, these tools are for version %u",
-		     facts->info.version, IPCBUS_VERSION);
-		fix(finding, "upgrade the packages ipcbus-dkms, ipcbus-tools and libipc0, then: "
-			     "rmmod ipcbus && modprobe ipcbus, or reboot");
+		find(finding, error, "the %s has version %u, these tools are for version %u",
+		     is_socket ? "daemon's driver" : "driver", facts->info.version, IPCBUS_VERSION);
+		if (is_socket)
+			fix(finding, upgrade_daemon);
+		else
+			fix(finding, "upgrade the packages ipcbus-dkms, ipcbus-tools and libipc0, "
+				     "then: rmmod ipcbus && modprobe ipcbus, or reboot");
 	} else {
-		find(finding, ok, "the driver has version %u, the same as these tools",
-		     facts->info.version);
+		find(finding, ok, "the %s has version %u, the same as these tools",
+		     is_socket ? "daemon's driver" : "driver", facts->info.version);
 	}
 }
 

@@ -220,6 +220,14 @@ int fail_call(int error, const struct ipc_error *reported, const char *what)
 			     ipc_error_text(text, sizeof(text), error, reported));
 }
 
+int fail_manager(int error, const struct ipc_error *reported)
+{
+	if (error == -EOWNERDEAD || error == -ENOTCONN)
+		return fail_reported(fail_status(-ENOTCONN), fail_hint(-ENOTCONN), reported, "%s",
+				     ipc_strerror(-ENOTCONN));
+	return fail_call(error, reported, "the service manager");
+}
+
 int fail_not_on_bus(int pid)
 {
 	return fail_with(STATUS_NOT_FOUND, "ipcctl stats lists the processes on the bus",

@@ -185,6 +185,8 @@ int fail_errno(int error, const char *what);
 
 /* Like fail_errno(), for a failed call, with the texts of reported, which may be NULL. */
 int fail_call(int error, const struct ipc_error *reported, const char *what);
+/* For a call of the service manager. */
+int fail_manager(int error, const struct ipc_error *reported);
 
 /* fail_with() for a process that has no connection to the bus. */
 int fail_not_on_bus(int pid);

@@ -53,13 +53,6 @@ static int find_user(Ipc__Manager__CheckPolicyRequest *request)
 	return STATUS_OK;
 }
 
-static int fail_manager(int r, const struct ipc_error *error)
-{
-	if (r == -EOWNERDEAD)
-		return fail_errno(-ENOTCONN, "the service manager");
-	return fail_call(r, error, "the service manager");
-}
-
 /* The texts of reply may be protobuf-c's constant empty string, so this cleans copies of them. */
 static json_t *verdict_json(const Ipc__Manager__CheckPolicyReply *reply, const char *right,
 			    const char *name)
@@ -259,7 +252,8 @@ static int run(int argc, char **argv)
 				 "unknown subcommand \"%s\"; policy knows check, show and reload",
 				 argv[0]);
 	if (argc != (checks ? 3 : 1))
-		return fail_with(STATUS_USAGE, NULL,
+		return fail_with(STATUS_USAGE,
+				 checks ? "as in ipcctl policy check call demo.echo" : NULL,
 				 checks ? "policy check takes a right and a name" :
 					  "policy %s takes no arguments", argv[0]);
 	status = bus_manager(&ipc, &manager);

@@ -78,7 +78,7 @@ START_TEST(mistakes_are_explained)
 	ck_assert_str_eq(ran->err, "ipcctl: echo.Echo has no method Shout; it has: Say\n");
 	ran = live_run("call demo.echo Say '{\"txt\": 1}'");
 	ck_assert_int_eq(ran->status, 2);
-	ck_assert_ptr_nonnull(strstr(ran->err, "echo.SayRequest has no field txt"));
+	ck_assert_ptr_nonnull(strstr(ran->err, "ipcctl: Say: echo.SayRequest has no field txt\n"));
 	ran = live_run("call demo.echo Say '{\"text\": 1}'");
 	ck_assert_int_eq(ran->status, 2);
 	ck_assert_ptr_nonnull(strstr(ran->err, "text: expected a string"));

@@ -137,7 +137,10 @@ START_TEST(no_bus)
 	is_defect("bus", "error", "/x/bus, because $IPCBUS_DEVICE names it; it does not exist",
 		  "ipcbusd --bus /x/bus");
 	facts.kind = IPC_BUS_UNKNOWN;
-	is_defect("bus", "unknown", "it seems to be no bus", "");
+	facts.device_error = -EACCES;
+	is_defect("bus", "unknown", "it cannot be examined", "");
+	facts.device_error = 0;
+	is_defect("bus", "unknown", "it is not a bus", "");
 }
 END_TEST
 
@@ -290,6 +293,9 @@ START_TEST(version_mismatch)
 	facts.info.version = IPCBUS_VERSION + 1;
 	is_defect("version", "error", "the driver has version 2, these tools are for version 1",
 		  "modprobe ipcbus");
+	facts.kind = IPC_BUS_DAEMON;
+	is_defect("version", "error", "the daemon's driver has version 2", "start ipcbusd again");
+	facts.kind = IPC_BUS_DEVICE;
 	facts.info.version = IPCBUS_VERSION;
 	facts.info_error = -ENOTTY;
 	is_defect("version", "error", "is not a bus", "ls -l");
