@@ -121,7 +121,8 @@ static void emit_finding(struct emitter *e, const struct service *s)
 	     "The same, but wait until somebody registers the name, and for a service manager, for "
 	     "at most timeout_usec microseconds (IPC_NEVER: no limit; 0: do not wait).\n"
 	     "\n"
-	     "-ETIMEDOUT The time is over.");
+	     "-ETIMEDOUT No service registered the name in time.\n"
+	     "-ENOTCONN The time is over, and no service manager is running.");
 	sign_wait(e, s, ";\n\n");
 
 	note(e,

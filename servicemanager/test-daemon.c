@@ -194,6 +194,7 @@ static void await_name(struct ipc *ipc, const char *name)
 START_TEST(it_comes_back_and_names_do)
 {
 	struct daemon daemon = daemon_start_ready("--verbose");
+	struct ipc_proxy *proxy;
 	char expected[128];
 	struct ipc *ipc;
 
@@ -206,6 +207,7 @@ START_TEST(it_comes_back_and_names_do)
 	kill(daemon.pid, SIGKILL);
 	ck_assert_int_eq(daemon_status(&daemon), -SIGKILL);
 	ck_assert_int_eq(ipc_check_name(ipc, "test.a", NULL), -ENOTCONN);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "test.a", NULL, 50000, &proxy), -ENOTCONN);
 	ck_assert_int_eq(ipc_unregister_name(ipc, "test.b"), 0);
 
 	daemon = daemon_start_ready("--verbose");

@@ -27,12 +27,14 @@ static int wait_name(struct ipc *ipc, const char *name)
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *proxy = NULL;
 	int r;
 
-	deadline_message(NULL, "service %s was not registered", name);
 	do {
-		int status = wait_manager();
+		int status;
 
+		deadline_message(NULL, "wait for %s: no service manager started", name);
+		status = wait_manager();
 		if (status)
 			return status;
+		deadline_message(NULL, "service %s was not registered", name);
 		r = ipc_proxy_wait(ipc, name, NULL, IPC_NEVER, &proxy);
 	} while (r == -ENOTCONN || r == -EINTR);
 

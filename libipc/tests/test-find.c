@@ -164,7 +164,7 @@ START_TEST(not_waited_for)
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), -ETIMEDOUT);
 	check_wanted("Get", "some.name", "");
 	push(IPCBUS_EVENT_FAILED, -EOWNERDEAD, NULL, NULL);
-	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), -ETIMEDOUT);
+	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), -ENOTCONN);
 	push(IPCBUS_EVENT_ERROR, -EACCES, NULL, NULL);
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "some.name", NULL, 0, &found), -EACCES);
 	push_found(12);

@@ -314,6 +314,20 @@ void registration_end(struct ipc_slot *slot)
 		slot_drop(slot);
 }
 
+const char *ipc_name_strerror(int code)
+{
+	switch (abs(code)) {
+	case ENOENT:
+		return "no service has registered the name";
+	case ETIMEDOUT:
+		return "no service registered the name within the time limit";
+	case EPROTOTYPE:
+		return "the name belongs to a service with another interface";
+	default:
+		return ipc_strerror(code);
+	}
+}
+
 /* --- Finding -------------------------------------------------------------------- */
 
 /* manager_result() of a call that the manager may keep. The manager reports -ENOTCONN when it
@@ -416,7 +430,7 @@ int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
 
 	if (!timeout_usec) {
 		r = ipc_proxy_get(ipc, name, interface, ret_proxy);
-		return r == -ENOENT || r == -ENOTCONN ? -ETIMEDOUT : r;
+		return r == -ENOENT ? -ETIMEDOUT : r;
 	}
 	if (!ret_proxy)
 		return -EINVAL;
@@ -427,7 +441,7 @@ int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
 	       -ENOTCONN) {
 		r = wait_for_manager(ipc, deadline);
 		if (r == 0)
-			return -ETIMEDOUT;
+			return -ENOTCONN;
 		if (r == -EINTR)
 			r = request_interrupted(ipc);
 		if (r < 0)

@@ -579,28 +579,44 @@ class Bus:
     ) -> _core.Proxy:
         delay = to_delay(timeout)
         over = timeout is not None and timeout <= 0
+        no_manager: NoManager | None = None
         try:
             # A name that is registered is found also if the time is over.
             async with asyncio.timeout(None if over else delay):
                 while True:
                     try:
                         return await self._find(name, interface)
-                    except (NotFound, NoManager):
+                    except NotFound:
                         if over:
                             raise TimeoutError from None
-                    await self._appears(name)
+                    except NoManager as error:
+                        if over:
+                            raise
+                        no_manager = error
+
+                    def settled() -> None:
+                        nonlocal no_manager
+                        no_manager = None
+
+                    await self._appears(name, settled)
         except DeadlineExceeded:
             raise  # that of the bus
         except TimeoutError:
-            raise DeadlineExceeded(f"nobody registered {name} in time") from None
+            if no_manager is not None:
+                raise no_manager from None
+            text = "no service registered the name within the time limit"
+            raise DeadlineExceeded(f"{name}: {text}") from None
 
-    async def _appears(self, name: str) -> None:
-        """Returns when the name is registered."""
+    async def _appears(self, name: str, settled: Callable[[], None]) -> None:
+        """Returns when the name is registered. settled is called when the service manager has
+        reported the names that exist."""
         registered: asyncio.Future[None] = self._future()
 
         def changed(change: int, *_: object) -> None:
             if change == NameChange.PRESENT:
                 self._run(_settle, registered, None, None)
+            elif change == NameChange.SETTLED:
+                self._run(settled)
 
         async with self._names:
             slot = await self._in_thread(self._connection.watch, name, changed, undo=_end_watch)
@@ -618,8 +634,9 @@ class Bus:
 
     async def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until somebody has the name, and gets the service. timeout is in seconds; None is
-        no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if nobody has the name in time,
-        and ``InterfaceMismatch`` as get() does."""
+        no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
+        time, ``NoManager`` if the time is over and no service manager is running, and
+        ``InterfaceMismatch`` as get() does."""
         check_kind(kind, Client)
         return kind(self, await self._await(name, timeout, kind.INTERFACE.name))
 

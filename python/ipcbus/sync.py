@@ -533,8 +533,9 @@ class Bus:
 
     def wait(self, kind: type[C], name: str, *, timeout: float | None = None) -> C:
         """Waits until somebody has the name, and gets the service. timeout is in seconds; None is
-        no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if nobody has the name in time,
-        and ``InterfaceMismatch`` as get() does."""
+        no limit, and 0 does not wait. Raises ``DeadlineExceeded`` if no service has the name in
+        time, ``NoManager`` if the time is over and no service manager is running, and
+        ``InterfaceMismatch`` as get() does."""
         check_kind(kind, Client)
         limit = to_name_wait(timeout)
         return kind(self, self._connection.get(name, limit, kind.INTERFACE.name))

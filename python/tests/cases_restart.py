@@ -10,7 +10,7 @@ import unittest
 
 from clock_ipc import Clock, ClockService, ClockSync, ClockSyncService
 from common import PrivateBus
-from ipcbus import Error, aio, sync
+from ipcbus import DeadlineExceeded, Error, NoManager, aio, sync
 
 RESTARTS = 20
 NAME = "test.clock"
@@ -91,3 +91,26 @@ class Sync(unittest.TestCase):
             server.stop()
             serving.join()
             self.assertEqual(events, [False, True] * RESTARTS)
+
+
+class Wait(unittest.TestCase):
+    """Both kinds of Bus report the name, and whether a service manager runs."""
+
+    def test_the_message_of_a_wait_that_is_over(self) -> None:
+        async def wait(path: str) -> None:
+            async with aio.Bus(path) as bus:
+                await bus.wait_raw("test.none", timeout=0.05)
+
+        with PrivateBus() as private, sync.Bus(private.path) as bus:
+            late = "test.none: no service registered the name within the time limit"
+            with self.assertRaisesRegex(DeadlineExceeded, f"^{late}$"):
+                bus.wait_raw("test.none", timeout=0.05)
+            with self.assertRaisesRegex(DeadlineExceeded, f"^{late}$"):
+                asyncio.run(wait(private.path))
+            private.manager.kill()
+            private.manager.wait()
+            away = "test.none: no servicemanager is running"
+            with self.assertRaisesRegex(NoManager, f"^{away}$"):
+                bus.wait_raw("test.none", timeout=0.05)
+            with self.assertRaisesRegex(NoManager, f"^{away}$"):
+                asyncio.run(wait(private.path))

@@ -83,6 +83,8 @@ START_TEST(waiting_for_a_manager)
 	ck_assert_int_eq(live_run("wait --timeout 20")->status, 0);
 	ck_assert_int_eq(system("mkdir /tmp/nobody && mount -t ipcbus none /tmp/nobody"), 0);
 	ck_assert_int_eq(live_run("--device /tmp/nobody/bus wait --timeout 0.3")->status, 7);
+	ck_assert_str_eq(live_run("--device /tmp/nobody/bus wait --timeout 0.3 no.body")->err,
+			 "ipcctl: wait for no.body: no service manager started within 0.300 s\n");
 	ck_assert_str_eq(live_run("--device /tmp/nobody/bus wait --timeout 0.3")->err,
 			 "ipcctl: no service manager started within 0.300 s\n");
 	ck_assert_int_eq(system("umount /tmp/nobody && rmdir /tmp/nobody"), 0);

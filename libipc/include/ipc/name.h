@@ -156,16 +156,21 @@ int ipc_idle_exit(struct ipc *ipc, const char *name);
  * start of a service manager it first waits for replays. If the name's service can be activated, it
  * waits until the service has started. ipc_proxy_wait() waits until the name is registered, and for
  * a service manager too, for at most timeout_usec microseconds. With 0 it waits like
- * ipc_proxy_get(), and fails with -ETIMEDOUT instead of -ENOENT or -ENOTCONN.
+ * ipc_proxy_get(), and fails with -ETIMEDOUT instead of -ENOENT.
  *
  *   -EPROTOTYPE  The object has another interface.
  *   -EXDEV       The object belongs to this connection.
- *   -ETIMEDOUT   ipc_proxy_wait(): the time is over.
+ *   -ETIMEDOUT   ipc_proxy_wait(): no service registered the name in time.
+ *   -ENOTCONN    ipc_proxy_wait(): the time is over, and no service manager is running.
  */
 int ipc_proxy_get(struct ipc *ipc, const char *name, const char *interface,
 		  struct ipc_proxy **ret_proxy);
 int ipc_proxy_wait(struct ipc *ipc, const char *name, const char *interface,
 		   uint64_t timeout_usec, struct ipc_proxy **ret_proxy);
+
+/* As ipc_strerror(), for the errors of functions of names: -ETIMEDOUT is "no service registered the
+ * name within the time limit". Print it after the name. */
+const char *ipc_name_strerror(int code);
 
 /* A registered name. */
 struct ipc_name_info {

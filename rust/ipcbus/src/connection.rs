@@ -231,7 +231,8 @@ impl Connection {
     }
 
     /// Waits until somebody registers the name (`None`: without a limit; 0: not at all).
-    /// `ETIMEDOUT`: nobody did in time.
+    /// `ETIMEDOUT`: no service did in time. `ENOTCONN`: the time is over, and no service manager is
+    /// running.
     pub fn wait(&self, name: &str, timeout: Option<Duration>) -> Result<Proxy> {
         self.wait_as(name, "", timeout)
     }
@@ -244,7 +245,7 @@ impl Connection {
         // SAFETY: the reference is new.
         unsafe {
             check(sys::ipc_proxy_get(self.0, text.as_ptr(), interface.as_ptr(), &mut proxy))
-                .map_err(|error| error.about(name))?;
+                .map_err(|error| error.about_name(name))?;
             Ok(Proxy::new(proxy, self.clone()))
         }
     }
@@ -266,7 +267,7 @@ impl Connection {
                 micros(timeout),
                 &mut proxy,
             ))
-            .map_err(|error| error.about(name))?;
+            .map_err(|error| error.about_name(name))?;
             Ok(Proxy::new(proxy, self.clone()))
         }
     }
@@ -301,7 +302,7 @@ impl Connection {
                 std::ptr::null_mut(),
             )
         })
-        .map_err(|error| error.about(name))
+        .map_err(|error| error.about_name(name))
     }
 
     /// Calls `function` on a serving thread when a name or a watch of this connection was gained,

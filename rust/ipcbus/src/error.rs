@@ -182,9 +182,10 @@ impl Error {
     }
 
     /// The same with a text that says what it is about.
-    pub(crate) fn about(self, what: &str) -> Error {
-        let message = format!("{what}: {self}");
-        self.with_message(message)
+    pub(crate) fn about_name(self, name: &str) -> Error {
+        // SAFETY: it returns a static string for each number.
+        let text = unsafe { CStr::from_ptr(sys::ipc_name_strerror(self.code())) };
+        self.with_message(format!("{name}: {}", text.to_string_lossy()))
     }
 
     /// The same with a number of the service's.

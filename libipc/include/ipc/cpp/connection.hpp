@@ -471,8 +471,9 @@ public:
 		return proxy(found);
 	}
 
-	/* The same, but wait until somebody registers it; with 0, do not wait. ETIMEDOUT: the time is
-	 * over. */
+	/* The same, but wait until somebody registers it; with 0, do not wait.
+	 *   ETIMEDOUT  No service registered it in time.
+	 *   ENOTCONN   The time is over, and no service manager is running. */
 	outcome<proxy> wait(const std::string &name, time_limit limit = never) const
 	{
 		c::ipc_proxy *found;
@@ -624,7 +625,7 @@ private:
 
 	template <typename T> static outcome<T> fail(const std::string &name, int r)
 	{
-		return detail::fail<T>(error(r, name + ": " + c::ipc_strerror(r)));
+		return detail::fail<T>(error(r, name + ": " + c::ipc_name_strerror(r)));
 	}
 
 	template <typename Service>

@@ -52,7 +52,8 @@ int kinds_of_url_get(struct ipc *ipc, const char *name,
  * manager, for at most timeout_usec microseconds (IPC_NEVER: no limit; 0: do
  * not wait).
  *
- *   -ETIMEDOUT     The time is over.
+ *   -ETIMEDOUT     No service registered the name in time.
+ *   -ENOTCONN      The time is over, and no service manager is running.
  */
 int kinds_of_url_wait(struct ipc *ipc, const char *name, uint64_t timeout_usec,
 		      struct kinds_of_url **ret_kinds_of_url);
