@@ -142,6 +142,31 @@ START_TEST(what_is_anothers_is_not_registered_any_more)
 }
 END_TEST
 
+/* The manager may have registered the name before the reply failed. */
+START_TEST(a_registration_without_a_reply_is_undone)
+{
+	static const int lost[] = { -ENOMEM, -ENOSPC };
+	static const int refused[] = { -EEXIST, -EACCES };
+	uint32_t code = method_of(&service_manager_interface, "UnregisterName")->code;
+
+	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+		begin();
+		push_reply(lost[i]);
+		push_reply(0);
+		ck_assert_int_eq(ipc_register_name(ipc, "name", object, NULL), lost[i]);
+		ck_assert_uint_eq(fake_last()->send.code, code);
+		push_reply(-ENOENT);
+		ck_assert_int_eq(ipc_unregister_name(ipc, "name"), -ENOENT);
+		end();
+		begin();
+		push_reply(refused[i]);
+		ck_assert_int_eq(ipc_register_name(ipc, "name", object, NULL), refused[i]);
+		ck_assert_uint_ne(fake_last()->send.code, code);
+		end();
+	}
+}
+END_TEST
+
 /* There is no manager that knows it, and the next one does not learn of it. */
 START_TEST(a_name_goes_without_a_manager)
 {
@@ -388,6 +413,7 @@ int main(void)
 			 what_does_not_pass_is_reported, failed_watches_are_reported_too,
 			 what_is_anothers_is_not_registered_any_more,
 			 a_name_goes_without_a_manager,
+			 a_registration_without_a_reply_is_undone,
 			 what_is_not_known_to_have_left_is_taken_back,
 			 what_cannot_be_taken_back_is_reported, nobody_is_idle_who_has_no_name,
 			 what_is_anothers_is_left_alone,

@@ -204,6 +204,12 @@ int name_register(struct names *names, struct name *name, struct ipc_slot **ret_
 		if (old)
 			registration_remove_locked(names, &old->base);
 		registration_add_locked(names, &name->base);
+	} else if ((r == -ENOMEM || r == -ENOSPC || r == -EINTR) &&
+		   !name_find_locked(names, name->base.text)) {
+		/* The manager may have registered it, and the reply did not arrive. If this
+		 * connection has the name already, the manager gave the new cookie to that
+		 * registration, which must stay. */
+		name_send_unregister(names, name->base.text, name, /* idle_exit= */ false);
 	}
 	pthread_mutex_unlock(&names->lock);
 	name_drop(old);

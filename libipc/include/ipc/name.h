@@ -72,8 +72,10 @@ enum ipc_register_flags {
  * without IPC_NAME_REPLACE may be lost to an earlier owner of this user that registers it again,
  * and with IPC_NAME_QUEUE the function returns 1 even if the name is free.
  *
- * If it fails with -ETIMEDOUT or -ENOMEM, the service manager may know the name all the same, until
- * the object ends; the connection does not keep it.
+ * If the reply of the service manager does not arrive (-ENOMEM, -ENOSPC, -EINTR), the function
+ * unregisters the name again, unless this connection had registered it before. After -ETIMEDOUT
+ * and -ECANCELED, the service manager may know the name until the object ends: unref the object.
+ * The connection does not keep the name.
  *
  *   -EEXIST   A living object has the name, or the name is reserved for another user because that
  *             user's object ended a short time ago.
