@@ -103,6 +103,7 @@ void sign_reply(struct emitter *e, const struct service *service, const struct m
 		const char *tail);
 void sign_object_new(struct emitter *e, const struct service *service, const char *tail);
 void sign_register(struct emitter *e, const struct service *service, const char *tail);
+void sign_register_with(struct emitter *e, const struct service *service, const char *tail);
 
 /* --- Expressions --------------------------------------------------------------- */
 

@@ -414,6 +414,11 @@ static void emit_objects(struct emitter *e, const struct service *s)
 	     "-EACCES The policy forbids it.\n"
 	     "-ENOTCONN No service manager is running.");
 	sign_register(e, s, ";\n\n");
+
+	note(e,
+	     "The same, with flags as of ipc_register_name_with(): IPC_NAME_REPLACE or "
+	     "IPC_NAME_QUEUE. Returns 1 if the object waits in the queue of the name.");
+	sign_register_with(e, s, ";\n\n");
 }
 
 /* --- The file -------------------------------------------------------------------- */

@@ -136,7 +136,14 @@ static void emit_object(struct emitter *e, const struct service *s)
 
 	sign_register(e, s, "\n{\n");
 	text_params(e->out, 1, "return ipc_rpc_register",
-		    (const char *const[]){ "ipc", "name", interface, "ops", "userdata", NULL },
+		    (const char *const[]){ "ipc", "name", interface, "ops", "userdata",
+					   "/* flags= */ 0", NULL },
+		    ";\n}\n\n");
+
+	sign_register_with(e, s, "\n{\n");
+	text_params(e->out, 1, "return ipc_rpc_register",
+		    (const char *const[]){ "ipc", "name", interface, "ops", "userdata", "flags",
+					   NULL },
 		    ";\n}\n\n");
 }
 

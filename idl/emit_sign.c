@@ -226,3 +226,10 @@ void sign_register(struct emitter *e, const struct service *service, const char 
 	     "const char *name", format(e, "const struct %s_ops *ops", service->prefix),
 	     "void *userdata", NULL);
 }
+
+void sign_register_with(struct emitter *e, const struct service *service, const char *tail)
+{
+	sign(e, tail, format(e, "int %s_register_with", service->prefix), "struct ipc *ipc",
+	     "const char *name", format(e, "const struct %s_ops *ops", service->prefix),
+	     "void *userdata", "unsigned int flags", NULL);
+}

@@ -52,7 +52,7 @@ static const struct {
 static const char *const service_forms[] = {
 	"*",	   "*_ops",	   "*_interface",  "*_get",	 "*_wait",
 	"*_take",  "*_from_proxy", "*_ref",	   "*_unref",	 "*_unrefp",
-	"*_proxy", "*_on_death",   "*_object_new", "*_register", "*_method_table",
+	"*_proxy", "*_on_death",   "*_object_new", "*_register", "*_register_with", "*_method_table",
 	NULL,
 };
 

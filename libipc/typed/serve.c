@@ -62,7 +62,7 @@ int ipc_object_new(struct ipc *ipc, const struct ipc_interface *interface, const
 }
 
 int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		     const void *ops, void *userdata)
+		     const void *ops, void *userdata, unsigned int flags)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
 	int r;
@@ -70,7 +70,7 @@ int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interfa
 	r = ipc_object_new(ipc, interface, ops, userdata, /* destroy= */ NULL, &object);
 	if (r < 0)
 		return r;
-	return ipc_register_name(ipc, name, object, /* ret_slot= */ NULL);
+	return ipc_register_name_with(ipc, name, object, flags, /* ret_slot= */ NULL);
 }
 
 static void release_request(struct ipc_call *call)

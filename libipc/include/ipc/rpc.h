@@ -215,9 +215,9 @@ int ipc_rpc_stream_set_ops(struct ipc_stream *stream, const struct ipc_method *m
 
 /* --- Names --------------------------------------------------------------------------- */
 
-/* ipc_object_new() and ipc_register_name(). The connection owns the object. */
+/* ipc_object_new() and ipc_register_name_with(). The connection owns the object. */
 int ipc_rpc_register(struct ipc *ipc, const char *name, const struct ipc_interface *interface,
-		     const void *ops, void *userdata);
+		     const void *ops, void *userdata, unsigned int flags);
 
 #ifdef __cplusplus
 }

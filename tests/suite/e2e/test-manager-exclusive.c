@@ -119,6 +119,24 @@ static void end(void)
 	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
 }
 
+START_TEST(generated_functions_take_flags)
+{
+	static const struct {
+		unsigned int flags;
+		int result;
+	} servers[] = { { 0, 0 }, { IPC_NAME_QUEUE, 1 }, { IPC_NAME_REPLACE, 0 } };
+	struct ipc *ipcs[3];
+
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(ipc_open(&ipcs[i], NULL), 0);
+		ck_assert_int_eq(server_register_with(ipcs[i], "exclusive.typed", &server_handlers,
+						      NULL, servers[i].flags), servers[i].result);
+	}
+	for (int i = 0; i < 3; i++)
+		ipc_unref(ipcs[i]);
+}
+END_TEST
+
 START_TEST(second_registration_fails)
 {
 	ck_assert_int_eq(add(&a, 0), 0);
@@ -301,6 +319,7 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, begin, end);
 	tcase_add_test(tcase, second_registration_fails);
+	tcase_add_test(tcase, generated_functions_take_flags);
 	tcase_add_test(tcase, replaced_server_is_notified_and_stays_replaced);
 	tcase_add_test(tcase, loser_does_not_unregister_the_new_owner);
 	tcase_add_test(tcase, queue_gets_the_name);

@@ -245,7 +245,15 @@ int kinds_of_url_register(struct ipc *ipc, const char *name,
 			  const struct kinds_of_url_ops *ops, void *userdata)
 {
 	return ipc_rpc_register(ipc, name, &kinds_of_url_interface, ops,
-				userdata);
+				userdata, /* flags= */ 0);
+}
+
+int kinds_of_url_register_with(struct ipc *ipc, const char *name,
+			       const struct kinds_of_url_ops *ops,
+			       void *userdata, unsigned int flags)
+{
+	return ipc_rpc_register(ipc, name, &kinds_of_url_interface, ops,
+				userdata, flags);
 }
 
 int kinds_of_url_get(struct ipc *ipc, const char *name,

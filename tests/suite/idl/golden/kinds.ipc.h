@@ -382,6 +382,14 @@ int kinds_of_url_object_new(struct ipc *ipc,
 int kinds_of_url_register(struct ipc *ipc, const char *name,
 			  const struct kinds_of_url_ops *ops, void *userdata);
 
+/*
+ * The same, with flags as of ipc_register_name_with(): IPC_NAME_REPLACE or
+ * IPC_NAME_QUEUE. Returns 1 if the object waits in the queue of the name.
+ */
+int kinds_of_url_register_with(struct ipc *ipc, const char *name,
+			       const struct kinds_of_url_ops *ops,
+			       void *userdata, unsigned int flags);
+
 #ifdef __cplusplus
 }
 #endif
