@@ -210,7 +210,8 @@ static int reply_taken(struct manager *manager, struct ipc_call *call, const cha
 				      old->pid, name);
 	if (r == -EBUSY)
 		return ipc_call_fail(call, EEXIST, NULL,
-				      "%s is reserved for another user, whose object died", name);
+				      "%s is reserved for another user, whose object had it until less "
+				      "than %d s ago", name, (int)(RESERVED_USEC / 1000000));
 	if (r != -EEXIST)
 		return reply_failure(call, r, "names");
 	if (!old || old->uid != ipc_call_uid(call))
@@ -344,14 +345,15 @@ static int find_registration(struct manager *manager,
 	return 0;
 }
 
+/* The owner is notified, unless the request came from its own connection. */
 static void end_registration(struct manager *manager, struct ipc_call *call, struct owner *owner,
-			     bool idle_exit)
+			     const Ipc__Manager__UnregisterNameRequest *request)
 {
 	log_verbose(manager, "unregistered %s: request of pid %d, uid %u", owner->entry.name,
 		    ipc_call_pid(call), ipc_call_uid(call));
 	/* A service that exits when idle comes back, so its name stays reserved for its user. */
-	unregister(manager, owner, idle_exit ? reservation_time(manager) : 0);
-	if (owner->entry.pid == ipc_call_pid(call)) {
+	unregister(manager, owner, request->idle_exit ? reservation_time(manager) : 0);
+	if (request->registrant && request->registrant->id) {
 		owner_free(owner);
 		return;
 	}
@@ -384,7 +386,7 @@ int handle_unregister_name(struct ipc_call *call,
 		return ipc_call_fail(call, EPERM, NULL, "%s belongs to uid %u", entry->name,
 				     entry->uid);
 
-	end_registration(manager, call, owner_of(entry), request->idle_exit);
+	end_registration(manager, call, owner_of(entry), request);
 	return service_manager_reply_unregister_name(call);
 }
 

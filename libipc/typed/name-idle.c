@@ -149,7 +149,7 @@ static int exit_locked(struct names *names, struct name *name)
 		r = object_end_if_idle(name->object);
 	if (r == 0) {
 		/* If this fails, the name ends when the provider does. */
-		name_send_unregister(names, name->base.text, name, /* idle_exit= */ true);
+		name_send_unregister(names, name, /* idle_exit= */ true);
 		registration_remove_locked(names, &name->base);
 	} else if (left != -EPERM) {
 		registration_resend_locked(names, &name->base);

@@ -18,31 +18,28 @@ static struct name *name_of(struct ipc_slot *slot)
 	return (struct name *)registration_of(slot);
 }
 
-int name_send_unregister(struct names *names, const char *text, const struct name *own,
-			 bool idle_exit)
+int name_send_unregister(struct names *names, const struct name *name, bool idle_exit)
 {
 	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct ipc_options options = names_options(names);
 	Ipc__Object id = IPC__OBJECT__INIT;
 	int r;
 
-	request.name = (char *)text;
+	r = ipc_object_id(names->registrant, &id.id);
+	if (r < 0)
+		return r;
+	request.name = (char *)name->base.text;
 	request.idle_exit = idle_exit;
-	if (own) {
-		r = ipc_object_id(names->registrant, &id.id);
-		if (r < 0)
-			return r;
-		request.registrant = &id;
-		request.cookie = own->cookie;
-	}
+	request.registrant = &id;
+	request.cookie = name->cookie;
 	return manager_result(service_manager_unregister_name_with(names_manager(names), &options,
 								   &request, /* error= */ NULL));
 }
 
 static int withdraw(struct registration *registration)
 {
-	return name_send_unregister(registration->names, registration->text,
-				    (struct name *)registration, /* idle_exit= */ false);
+	return name_send_unregister(registration->names, (struct name *)registration,
+				    /* idle_exit= */ false);
 }
 
 static void slot_release(struct ipc_slot *slot)
@@ -94,7 +91,7 @@ static int handle_changed(struct ipc_call *call, const Ipc__Manager__Registratio
 	} else if (name) {
 		name->base.failure = -ESTALE;
 		/* The name may have been registered at a new manager since. */
-		name_send_unregister(names, name->base.text, name, /* idle_exit= */ false);
+		name_send_unregister(names, name, /* idle_exit= */ false);
 	}
 	pthread_mutex_unlock(&names->lock);
 	names_report(names);
@@ -257,7 +254,7 @@ int ipc_unregister_name(struct ipc *ipc, const char *name)
 		return r;
 	pthread_mutex_lock(&names->lock);
 	kept = name_find_locked(names, name);
-	r = name_send_unregister(names, name, kept, /* idle_exit= */ false);
+	r = kept ? name_send_unregister(names, kept, /* idle_exit= */ false) : -ENOENT;
 	/* In these cases the manager no longer knows our registration, or does not know it yet. */
 	if (r != 0 && r != -ENOENT && r != -EPERM && r != -ENOTCONN && r != -ECONNRESET)
 		kept = NULL;

@@ -121,11 +121,9 @@ void name_drop(struct name *name);
 /* Registers the name. Returns 1 if it is in the queue of the name. Takes ownership of name, also on
  * failure. */
 int name_register(struct names *names, struct name *name, struct ipc_slot **ret_slot);
-/* Tells the manager that a name has ended: the registration own, or, if that is NULL, the
- * registration of the name's owner. With idle_exit, the manager starts the service again for
+/* Ends a registration at the manager. With idle_exit, the manager starts the service again for
  * clients that wait for the name. */
-int name_send_unregister(struct names *names, const char *text, const struct name *own,
-			 bool idle_exit);
+int name_send_unregister(struct names *names, const struct name *name, bool idle_exit);
 struct name *name_find_locked(struct names *names, const char *text);
 /* Returns -ENOTCONN if the manager died or is not running, else the result of the call. */
 int manager_result(int r);

@@ -713,7 +713,8 @@ class Bus:
         )
 
     async def unregister_name(self, name: str) -> None:
-        """Unregisters a name."""
+        """Ends this bus's own newest registration of a name, not a registration of another bus or
+        process. Fails with NotFound if there is none, or if it was lost."""
         async with self._names:
             await self._in_thread(self._connection.unregister, name)
 

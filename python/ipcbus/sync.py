@@ -603,7 +603,8 @@ class Bus:
         )
 
     def unregister_name(self, name: str) -> None:
-        """Unregisters a name."""
+        """Ends this bus's own newest registration of a name, not a registration of another bus or
+        process. Fails with NotFound if there is none, or if it was lost."""
         self._connection.unregister(name)
 
 

@@ -88,18 +88,17 @@ int ipc_register_name_with(struct ipc *ipc, const char *name, struct ipc_object 
 			   unsigned int flags, struct ipc_slot **ret_slot);
 
 /*
- * Unregister a name. If this connection registered the name, ends its own newest registration of
- * it, and succeeds even if no service manager is running or if another object has the name by
- * now. Otherwise ends the registration of another process of this user, which is notified
- * (IPC_REGISTRATION_LOST). After a failure the name stays registered and is replayed.
+ * Unregister a name: end this connection's own newest registration of it. Succeeds even if no
+ * service manager is running or if another object has the name by now. Never ends a registration of
+ * another connection. After a failure the name stays registered and is replayed.
  *
- *   -EPERM    The name belongs to another user, and this connection did not register it.
+ *   -ENOENT   This connection has not registered the name, or has lost it (IPC_REGISTRATION_LOST).
  */
 int ipc_unregister_name(struct ipc *ipc, const char *name);
 
 enum ipc_registration_event {
 	IPC_REGISTRATION_ACQUIRED = 1,	/* it was in the queue, and has the name now */
-	IPC_REGISTRATION_LOST = 2,	/* it has ended: replaced, or unregistered elsewhere */
+	IPC_REGISTRATION_LOST = 2,	/* it has ended: replaced, or ended by another process */
 	IPC_REGISTRATION_FAILED = 3,	/* it could not be replayed, or missed a change */
 };
 

@@ -344,7 +344,8 @@ impl Connection {
         enlist(self, Mutex::new(function))
     }
 
-    /// Unregisters a name.
+    /// Ends this connection's own newest registration of a name, never one of another connection.
+    /// Fails with `ENOENT` if there is none, or if it was lost.
     pub fn unregister_name(&self, name: &str) -> Result<()> {
         let text = exact(name)?;
         check(unsafe { sys::ipc_unregister_name(self.0, text.as_ptr()) })

@@ -40,7 +40,7 @@ $(E2E)/test-loop-sd-event: LDLIBS += $(shell $(PKG_CONFIG) --libs libsystemd)
 $(E2E)/test-loop-glib: LDLIBS += $(shell $(PKG_CONFIG) --libs glib-2.0)
 
 # Ask what has no function in the library.
-E2E_ASKING := $(addprefix $(E2E)/test-manager-,activation policy)
+E2E_ASKING := $(addprefix $(E2E)/test-manager-,activation exclusive policy)
 $(E2E_ASKING:%=%.o): E2E_CFLAGS += -I$(B)/servicemanager
 $(E2E_ASKING:%=%.o): | $(B)/servicemanager/servicemanager.ipc.h
 $(E2E_ASKING): $(MANAGER_STUBS)

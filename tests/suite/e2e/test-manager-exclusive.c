@@ -14,6 +14,7 @@
 
 #include "fixture.h"
 #include "manager.h"
+#include "servicemanager.ipc.h"
 
 #define NAME "exclusive.name"
 
@@ -195,10 +196,26 @@ START_TEST(loser_does_not_unregister_the_new_owner)
 	ck_assert_int_eq(add(&a, IPC_NAME_REPLACE), 0);
 	ck_assert_int_eq(ipc_unregister_name(b.ipc, NAME), 0);
 	ck_assert(has_name(&a, &b));
-	/* Without a registration of its own, it ends that of the other. */
+	/* Nor does it without a registration of its own, or twice. */
+	ck_assert_int_eq(ipc_unregister_name(b.ipc, NAME), -ENOENT);
+	ck_assert_int_eq(ipc_unregister_name(c.ipc, NAME), -ENOENT);
+	ck_assert(has_name(&a, &b));
 	await_events(&a, "");
-	ck_assert_int_eq(ipc_unregister_name(b.ipc, NAME), 0);
-	/* All connections here are of one process, which knows. */
+}
+END_TEST
+
+START_TEST(owner_is_notified_if_another_connection_ends_its_registration)
+{
+	Ipc__Manager__UnregisterNameRequest request = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
+	ipc_auto(service_manager_unref) struct service_manager *manager = NULL;
+	struct ipc_proxy *proxy;
+
+	ck_assert_int_eq(add(&a, 0), 0);
+	ck_assert_int_eq(ipc_get_manager(b.ipc, &proxy), 0);
+	manager = service_manager_from_proxy(proxy);
+	request.name = (char *)NAME;
+	ck_assert_int_eq(service_manager_unregister_name(manager, &request, NULL), 0);
+	await_events(&a, "-");
 	ck_assert_int_eq(add(&b, 0), 0);
 }
 END_TEST
@@ -322,6 +339,7 @@ int main(void)
 	tcase_add_test(tcase, generated_functions_take_flags);
 	tcase_add_test(tcase, replaced_server_is_notified_and_stays_replaced);
 	tcase_add_test(tcase, loser_does_not_unregister_the_new_owner);
+	tcase_add_test(tcase, owner_is_notified_if_another_connection_ends_its_registration);
 	tcase_add_test(tcase, queue_gets_the_name);
 	tcase_add_test(tcase, owner_keeps_the_name_over_a_restart);
 	tcase_add_test(tcase, new_server_loses_to_the_owner_before_the_restart);

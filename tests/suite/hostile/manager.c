@@ -222,19 +222,20 @@ static void others_names(unsigned int index)
 {
 	Ipc__Manager__ProvideRequest provide = IPC__MANAGER__PROVIDE_REQUEST__INIT;
 	struct ipc *ipc = connect_bus();
+	Ipc__Manager__UnregisterNameRequest unregister = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	struct ipc_object *object = some_object(ipc);
 	struct service_manager *manager = service_manager_from_proxy(find(ipc, NULL));
 	Ipc__Object id = IPC__OBJECT__INIT;
 
 	(void)index;
 	must(ipc_object_id(object, &id.id) == 0, "an object");
-	provide.name = (char *)SERVICE;
+	provide.name = unregister.name = (char *)SERVICE;
 	provide.object = &id;
 	for (uint64_t guess = 0;; guess++) {
 		provide.cookie = guess;
 		if (service_manager_provide(manager, &provide, NULL) == 0)
 			succeeded("another's object was provided");
-		if (ipc_unregister_name(ipc, SERVICE) == 0)
+		if (service_manager_unregister_name(manager, &unregister, NULL) == 0)
 			succeeded("another's name was unregistered");
 		if (ipc_idle_exit(ipc, SERVICE) == 0)
 			succeeded("another's service was made to exit");
@@ -295,6 +296,7 @@ static void own_the_secret(void)
 /* What each method says of a name. */
 static void ask_all(struct ipc *ipc, const char *name, int said[7])
 {
+	Ipc__Manager__UnregisterNameRequest unregister = IPC__MANAGER__UNREGISTER_NAME_REQUEST__INIT;
 	Ipc__Manager__CheckPolicyRequest request = IPC__MANAGER__CHECK_POLICY_REQUEST__INIT;
 	ipc_auto(service_manager_unref) struct service_manager *manager =
 		service_manager_from_proxy(find(ipc, NULL));
@@ -302,13 +304,13 @@ static void ask_all(struct ipc *ipc, const char *name, int said[7])
 	struct ipc_name_info info = { .size = sizeof(info) }, **infos = NULL;
 	struct ipc_proxy *proxy = NULL;
 
+	request.name = unregister.name = (char *)name;
 	said[0] = ipc_proxy_get(ipc, name, NULL, &proxy);
 	said[1] = ipc_check_name(ipc, name, &info);
-	said[2] = ipc_unregister_name(ipc, name);
+	said[2] = service_manager_unregister_name(manager, &unregister, NULL);
 	said[3] = ipc_idle_exit(ipc, name);
 	said[4] = ipc_list_names(ipc, name, &infos);
 	said[5] = ipc_proxy_wait(ipc, name, NULL, 100000, &proxy);
-	request.name = (char *)name;
 	request.right = (char *)"find";
 	request.self = 1;
 	said[6] = service_manager_check_policy(manager, &request, &reply, NULL);
