@@ -30,8 +30,10 @@
 #define NO_THREAD      UINT64_MAX
 /* How long the set-up waits for the server. */
 #define OPEN_USEC      ((uint64_t)1000000)
-/* Calls through the bus after a refusal, before the client asks for a channel again. */
+/* Calls through the bus after a refusal, before the client asks for a channel again. Each refusal
+ * quadruples it: a hostile server can refuse the channel and keep its memory, 128 KB. */
 #define ASK_AGAIN      4096U
+#define REFUSALS_MAX   9U
 
 struct channel {
 	struct channel_caller caller;
@@ -97,54 +99,63 @@ static int find_door(struct ipc_proxy *proxy, struct ipc_proxy **ret_door)
 	return r;
 }
 
-/* Maps the server's part. */
-static int join(struct channel *channel, const struct ipc_raw_message *reply)
-{
-	struct channel_ref ref;
-	const void *peer;
-	int r;
-
-	if (reply->size != sizeof(ref) || reply->n_entries != 1 ||
-	    reply->entries[0].type != IPC_RAW_FD)
-		return -EPROTO;
-	memcpy(&ref, reply->data, sizeof(ref));
-	r = channel_memory_map(reply->entries[0].fd, &peer);
-	if (r < 0)
-		return r;
-	channel->id = ref.id;
-	channel->caller.peer = peer;
-	return 0;
-}
-
-static int connect_door(struct channel *channel, struct ipc_proxy *proxy, int fd)
+static int connect_door(struct channel *channel, struct ipc_proxy *proxy, int own_fd, int peer_fd)
 {
 	struct ipc_raw_entry entries[] = {
-		{ .type = IPC_RAW_FD, .fd = fd },
+		{ .type = IPC_RAW_FD, .fd = own_fd },
+		{ .type = IPC_RAW_FD, .fd = peer_fd },
 		{ .type = IPC_RAW_PROXY, .proxy = proxy },
 		{ .type = IPC_RAW_OBJECT, .object = channel->life },
 	};
 	const struct ipc_raw_message request = {
-		.flags = IPC_RAW_ACCEPT_FDS,
 		.code = CHANNEL_OPEN,
 		.entries = entries,
-		.n_entries = 3,
+		.n_entries = 4,
 	};
 	struct ipc_raw_message *reply;
+	struct channel_ref ref;
 	int r;
 
 	r = ipc_raw_call(channel->door, &request, &open_options, &reply, NULL);
 	if (r < 0)
 		return r;
-	r = join(channel, reply);
+	if (reply->size == sizeof(ref)) {
+		memcpy(&ref, reply->data, sizeof(ref));
+		channel->id = ref.id;
+	} else {
+		r = -EPROTO;
+	}
 	ipc_raw_free(reply);
+	return r;
+}
+
+/* A server that has not sealed its part, or has punched holes before, gets no calls. */
+static int share_memory(struct channel *channel, struct ipc_proxy *proxy)
+{
+	int own_fd = channel_memory_new(), peer_fd = channel_memory_new(), r;
+	const void *peer;
+	void *own;
+
+	r = own_fd < 0 ? own_fd : peer_fd < 0 ? peer_fd : channel_memory_map_own(own_fd, &own);
+	if (r == 0) {
+		channel->caller.own = own;
+		r = connect_door(channel, proxy, own_fd, peer_fd);
+	}
+	if (r == 0)
+		r = channel_memory_map(peer_fd, &peer);
+	if (r == 0)
+		channel->caller.peer = peer;
+	if (own_fd >= 0)
+		close(own_fd);
+	if (peer_fd >= 0)
+		close(peer_fd);
 	return r;
 }
 
 static int channel_open(struct ipc_proxy *proxy, struct channel **ret_channel)
 {
 	struct channel *channel = calloc(1, sizeof(*channel));
-	void *own;
-	int fd, r;
+	int r;
 
 	if (!channel)
 		return -ENOMEM;
@@ -154,12 +165,7 @@ static int channel_open(struct ipc_proxy *proxy, struct channel **ret_channel)
 	if (r == 0)
 		r = ipc_raw_object_new(proxy->ipc, &life_ops, NULL, &channel->life);
 	if (r == 0)
-		r = channel_memory_new(&fd, &own);
-	if (r == 0) {
-		channel->caller.own = own;
-		r = connect_door(channel, proxy, fd);
-		close(fd);
-	}
+		r = share_memory(channel, proxy);
 	if (r < 0) {
 		channel_close(channel);
 		return r;
@@ -175,7 +181,11 @@ static __attribute__((noinline)) struct channel *try_open(struct ipc_proxy *prox
 	struct channel *channel;
 
 	if (channel_open(proxy, &channel) < 0) {
-		atomic_store(&proxy->calls, CHANNEL_AFTER - ASK_AGAIN);
+		unsigned int refusals = atomic_load(&proxy->refusals);
+
+		if (refusals < REFUSALS_MAX)
+			atomic_store(&proxy->refusals, refusals + 1);
+		atomic_store(&proxy->calls, CHANNEL_AFTER - (ASK_AGAIN << 2 * refusals));
 		return NULL;
 	}
 	atomic_store(&proxy->channel, channel);

@@ -185,8 +185,9 @@ static int served_add(struct channels *channels, struct served *served)
 	return r;
 }
 
-/* Maps both parts. On failure served_unref() undoes it. */
-static int served_map(struct served *served, int peer_fd, int *ret_fd)
+/* Maps both parts. On failure served_unref() undoes it. The client's part is sealed, and this
+ * server's part is not, so they are different files. */
+static int served_map(struct served *served, int peer_fd, int own_fd)
 {
 	const void *peer;
 	void *own;
@@ -196,7 +197,7 @@ static int served_map(struct served *served, int peer_fd, int *ret_fd)
 	if (r < 0)
 		return r;
 	served->callee.peer = peer;
-	r = channel_memory_new(ret_fd, &own);
+	r = channel_memory_map_own(own_fd, &own);
 	if (r == 0)
 		served->callee.own = own;
 	return r;
@@ -206,22 +207,17 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 			const struct ipc_raw_message *request)
 {
 	const struct ipc_raw_entry *entries = request->entries;
-	struct ipc_raw_entry entry = { .type = IPC_RAW_FD, .fd = -1 };
 	struct channel_ref ref = { 0 };
-	struct ipc_raw_message reply = {
-		.data = &ref,
-		.size = sizeof(ref),
-		.entries = &entry,
-		.n_entries = 1,
-	};
+	struct ipc_raw_message reply = { .data = &ref, .size = sizeof(ref) };
 	struct ipc_slot *death = NULL;
 	struct served *served;
 	bool added;
 	int r;
 
-	if (request->n_entries != 3 || entries[0].type != IPC_RAW_FD ||
-	    entries[1].type != IPC_RAW_OBJECT || !entries[1].object ||
-	    entries[2].type != IPC_RAW_PROXY || !may_have_channel(entries[1].object))
+	if (request->n_entries != 4 || entries[0].type != IPC_RAW_FD ||
+	    entries[1].type != IPC_RAW_FD || entries[2].type != IPC_RAW_OBJECT ||
+	    !entries[2].object || entries[3].type != IPC_RAW_PROXY ||
+	    !may_have_channel(entries[2].object))
 		return -EINVAL;
 	if (!may_have_channels(call->ipc))
 		return -EOPNOTSUPP;
@@ -231,17 +227,17 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 	atomic_init(&served->refs, 1);
 	served->channels = channels;
 	served->owner = getpid();
-	served->cookie = entries[1].object->wants.cookie;
+	served->cookie = entries[2].object->wants.cookie;
 	served->uid = call->uid;
 	served->gid = call->gid;
 	served->pid = call->pid;
 	served->pidfd = ipc_call_pidfd(call);
-	r = served->pidfd < 0 ? served->pidfd : served_map(served, entries[0].fd, &entry.fd);
+	r = served->pidfd < 0 ? served->pidfd : served_map(served, entries[0].fd, entries[1].fd);
 	if (r == 0)
 		r = served_add(channels, served);
 	added = r == 0;
 	if (r == 0)
-		r = ipc_proxy_on_death(entries[2].proxy, client_died,
+		r = ipc_proxy_on_death(entries[3].proxy, client_died,
 				       (void *)(uintptr_t)served->id, &death);
 	ref.id = served->id;
 	if (r == 0)
@@ -252,8 +248,6 @@ static int open_channel(struct ipc_call *call, struct channels *channels,
 		ipc_slot_detach(death);
 	if (r < 0 && added)
 		served_remove(served);
-	if (entry.fd >= 0)
-		close(entry.fd);
 	served_unref(served);
 	return r;
 }

@@ -2,8 +2,9 @@
 /*
  * The files of a channel's parts: see channel-memory.h.
  *
- * The size is sealed and every page allocated, so reading never fails and never charges the reader.
- * F_SEAL_FUTURE_WRITE keeps the owner's mapping writable, and also prevents holes.
+ * The size is sealed and every page allocated, so an access neither fails nor charges the process
+ * that makes it. F_SEAL_FUTURE_WRITE keeps the writer's mapping writable, and prevents holes in all
+ * mappings. Holes are looked for only after this seal.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,39 +31,77 @@ static void *map_part(int fd, int prot)
 	return part;
 }
 
-int channel_memory_new(int *ret_fd, void **ret_part)
+/* Pages that fallocate() makes still count as holes. */
+static int allocate_pages(int fd)
+{
+	static const uint8_t zeros[CHANNEL_SLOT_SIZE];
+
+	for (size_t at = 0; at < CHANNEL_PART_SIZE; at += sizeof(zeros))
+		if (pwrite(fd, zeros, sizeof(zeros), (off_t)at) != sizeof(zeros))
+			return -ENOMEM;
+	return 0;
+}
+
+int channel_memory_new(void)
 {
 	int fd = memory_file(CHANNEL_PART_SIZE), r;
-	void *part;
 
 	if (fd < 0)
 		return fd;
-	part = map_part(fd, PROT_READ | PROT_WRITE);
-	r = part ? memory_seal(fd, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) : -errno;
+	r = allocate_pages(fd);
+	if (r == 0)
+		r = memory_seal(fd, 0);
 	if (r < 0) {
-		channel_memory_unmap(part);
 		close(fd);
 		return r;
 	}
-	/* Pages that fallocate() makes still count as holes. */
-	memset(part, 0, CHANNEL_PART_SIZE);
-	*ret_fd = fd;
-	*ret_part = part;
-	return 0;
+	return fd;
+}
+
+static int check_file(int fd, int seals)
+{
+	size_t size;
+	int r = memory_check(fd, seals, &size);
+
+	return r == 0 && size != CHANNEL_PART_SIZE ? -EBADMSG : r;
+}
+
+int channel_memory_map_own(int fd, void **ret_part)
+{
+	void *part;
+	int r;
+
+	r = check_file(fd, /* seals= */ 0);
+	if (r < 0)
+		return r;
+	part = map_part(fd, PROT_READ | PROT_WRITE);
+	if (!part)
+		return -errno;
+	r = memory_seal(fd, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+	if (r == 0 && memory_has_holes(fd, CHANNEL_PART_SIZE))
+		r = -EBADMSG;
+	if (r < 0)
+		channel_memory_unmap(part);
+	else
+		*ret_part = part;
+	return r;
 }
 
 int channel_memory_map(int fd, const void **ret_part)
 {
-	size_t size;
+	const void *part;
 	int r;
 
-	r = memory_check(fd, F_SEAL_FUTURE_WRITE, &size);
+	r = check_file(fd, F_SEAL_FUTURE_WRITE);
 	if (r < 0)
 		return r;
-	if (size != CHANNEL_PART_SIZE || memory_has_holes(fd, size))
+	if (memory_has_holes(fd, CHANNEL_PART_SIZE))
 		return -EBADMSG;
-	*ret_part = map_part(fd, PROT_READ);
-	return *ret_part ? 0 : -errno;
+	part = map_part(fd, PROT_READ);
+	if (!part)
+		return -errno;
+	*ret_part = part;
+	return 0;
 }
 
 void channel_memory_unmap(const void *part)

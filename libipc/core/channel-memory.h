@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of a channel's two parts: each side creates its own file and maps the peer's. */
+/*
+ * The files of a channel's two parts. The client creates both and so pays for their memory. Each
+ * side maps the part that it writes, and the peer's part for reading. The other process is not
+ * trusted, so each side checks both files.
+ */
 #ifndef IPC_CHANNEL_MEMORY_H
 #define IPC_CHANNEL_MEMORY_H
 
@@ -7,10 +11,15 @@
 
 struct ipcbus_send;
 
-/* Creates and maps a zeroed part. *ret_fd is sealed against new writable mappings. */
-int channel_memory_new(int *ret_fd, void **ret_part);
-/* Maps another process's part for reading. -EBADMSG: the seals or size are wrong, so reading could
- * fail. */
+/* Creates the file of a part, with zeroed memory. Returns its fd, which the caller must close, or
+ * -errno. */
+int channel_memory_new(void);
+/* Maps the part that this process writes. After that, no process can map the file for writing, or
+ * punch holes; mappings that it already has stay writable. Fails if it was sealed before, with
+ * -EPERM, and for a file that could fail, with -EBADMSG. */
+int channel_memory_map_own(int fd, void **ret_part);
+/* Maps the part that the peer writes, for reading. -EBADMSG: the seals or the size are wrong, or
+ * pages are missing, so reading could fail. */
 int channel_memory_map(int fd, const void **ret_part);
 /* part may be NULL. Must not be called in a forked child, which does not inherit the mapping. */
 void channel_memory_unmap(const void *part);

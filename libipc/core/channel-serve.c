@@ -65,7 +65,7 @@ static bool must_ask(const struct thread *t, struct served *served)
 	struct channels *channels = served->channels;
 
 	return __atomic_load_n(&t->ipc->pool.limit, __ATOMIC_RELAXED) > 1 &&
-	       !atomic_load_explicit(&served->callee.own->waiting, memory_order_relaxed) &&
+	       !atomic_load_explicit(&served->callee.sleepers, memory_order_relaxed) &&
 	       !atomic_exchange(&channels->asked, true);
 }
 

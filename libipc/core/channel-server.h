@@ -4,9 +4,9 @@
  * The layers above see the same events as from the bus.
  *
  * Set-up. A client that calls an object often calls its method IPC_CODE_CHANNEL, and gets the
- * server's *door*, an object that accepts files. Then it calls the door with the object, the file
- * of its part, and an object of its own that dies with the client. The reply is the file of the
- * server's part. uid, gid and pid of this call hold for all calls of the channel.
+ * server's *door*, an object that accepts files. Then it calls the door with the files of both
+ * parts, the object, and an object of its own that dies with the client. uid, gid and pid of this
+ * call hold for all calls of the channel.
  *
  * Waiting. While there are channels, a serving thread does not wait in the bus. It waits for the
  * tails of all channels and for a word that is set while the bus has an event. It then takes the
@@ -25,8 +25,8 @@
  * ipcbusd, the caller's ids are those it had when it opened the bus.
  *
  * Limits:
- *   - Each proxy has its own channel, of 64 KB for each side. A connection has at most 64 channels,
- *     and at most 16 for each user. Each side allocates its own part.
+ *   - Each proxy has its own channel, of 128 KB, which the client allocates. A connection has at
+ *     most 64 channels, and at most 16 for each user.
  *   - Servers with their own event loop, and servers that poll for timers, get no channels.
  *   - A proxy whose channel has ended uses the bus from then on.
  *   - A waiting client notices the death of the server after 5 to 50 ms.
@@ -52,7 +52,8 @@ static inline bool is_monitored(const struct ipc *ipc)
 
 /* Methods of the door. All but CHANNEL_OPEN take a struct channel_ref. No program's object has
  * these codes: a hostile server may reply with the object of another one as its door. */
-#define CHANNEL_OPEN  (IPC_CODE_BUILTIN + 5)	/* file, object, client's object -> id, file */
+#define CHANNEL_OPEN  (IPC_CODE_BUILTIN + 5)	/* the client's part, the server's part,
+	                                	 * object, client's object -> id */
 #define CHANNEL_JOIN  (IPC_CODE_BUILTIN + 6)	/* -> nothing: after the end of the call */
 #define CHANNEL_FETCH (IPC_CODE_BUILTIN + 7)	/* -> the reply of a call that ended with LATER */
 #define CHANNEL_CANCEL (IPC_CODE_BUILTIN + 8)	/* a oneway: the caller does not wait any more */

@@ -429,6 +429,7 @@ static bool spin_for_call(const struct channel_wait *wait)
 static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu)
 {
 	for (unsigned int i = 0; i < wait->n; i++) {
+		atomic_fetch_add_explicit(&wait->callees[i]->sleepers, by, memory_order_relaxed);
 		atomic_fetch_add(&wait->callees[i]->own->waiting, by);
 		atomic_store_explicit(&wait->callees[i]->own->cpu, cpu, memory_order_relaxed);
 	}

@@ -19,11 +19,14 @@
  *                  taken[]         -> the number of the last call that a thread took from a slot
  *                  slot.number     ->  the call that is replied to; a futex
  *
- * The other side is not trusted. Each side counts privately and never reads its own part. It must
- * read each field of the peer's part only once, and copy a payload before examining it. If a number
- * is impossible, a function returns -EPROTO, and the caller must end the channel. Words that only
- * control spinning and waking may be wrong: the peer then loses wake-ups, and this side spins for a
- * bounded time.
+ * The other side is not trusted. Each side must read each field of the peer's part only once, and
+ * copy a payload before examining it. If a number is impossible, a function returns -EPROTO, and
+ * the caller must end the channel. Words that only control spinning and waking may be wrong: the
+ * peer then loses wake-ups, and this side spins for a bounded time.
+ *
+ * A side counts privately, and never uses a value that it reads from its own part. The client
+ * creates both files, so a hostile client can keep a writable mapping of the server's part. It can
+ * then change only its own replies and its own wake-ups.
  *
  * Sleeping. A thread first announces its sleep, then reads the awaited word again, then sleeps in a
  * futex with that value. The peer first changes the word, then reads the announcement. All four
@@ -82,7 +85,7 @@ struct channel_client_part {
 #define CHANNEL_SLEEPER	1U
 
 struct channel_server_part {
-	/* Always 0, so that no server finds calls in the part of another, or in its own. */
+	/* Never written: a server that sleeps must not find its own words as calls elsewhere. */
 	uint8_t no_calls[64];
 	_Alignas(64) atomic_uint waiting;
 	atomic_int cpu;
@@ -237,6 +240,7 @@ struct channel_callee {
 	struct channel_server_part *own;
 	atomic_uint seen[CHANNEL_SLOTS];	/* number of calls taken from the slot */
 	atomic_uint busy;			/* a bit for each slot without a reply */
+	atomic_uint sleepers;			/* private count of own->waiting */
 };
 
 struct channel_taken {

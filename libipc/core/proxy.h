@@ -44,6 +44,7 @@ struct ipc_proxy {
 	_Atomic uint64_t timeout_usec;	/* 0: none */
 	struct channel *_Atomic channel;	/* or NULL */
 	atomic_uint calls;		/* calls until it gets a channel */
+	atomic_uint refusals;		/* of a channel */
 	/* Under ipc->lock. */
 	struct proxy_name *name;	/* name under which it was found, or NULL. Set once */
 	struct ipc_proxy *next_lost;	/* in ipc->lost_proxies, and not in ipc->proxies */

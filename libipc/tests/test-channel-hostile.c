@@ -5,9 +5,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,62 +31,207 @@ static struct ipc_object *life_new(void)
 	return life;
 }
 
-/* Asks the server for a channel with that file in the place of the client's part. ret_fd: the
- * server's part, or NULL: then this client does not accept files. */
-static int open_with(int fd, struct ipc_object *life, int *ret_fd)
+/* Asks the server for a channel with these files as the parts of the client and the server. */
+static int open_with(int client, int server_part, struct ipc_object *life)
 {
 	struct ipc_raw_message *door, *reply;
-	struct ipc_raw_entry entries[3];
+	struct ipc_raw_entry entries[4];
 	int r;
 
 	ck_assert_int_eq(ipc_raw_call(proxy, &(struct ipc_raw_message){ .code = IPC_CODE_CHANNEL },
 				      NULL, &door, NULL), 0);
 	ck_assert_uint_eq(door->n_entries, 1);
-	entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = fd };
-	entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = proxy };
-	entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_OBJECT, .object = life };
+	entries[0] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = client };
+	entries[1] = (struct ipc_raw_entry){ .type = IPC_RAW_FD, .fd = server_part };
+	entries[2] = (struct ipc_raw_entry){ .type = IPC_RAW_PROXY, .proxy = proxy };
+	entries[3] = (struct ipc_raw_entry){ .type = IPC_RAW_OBJECT, .object = life };
 	r = ipc_raw_call(door->entries[0].proxy,
-			 &(struct ipc_raw_message){ .flags = ret_fd ? IPC_RAW_ACCEPT_FDS : 0,
-						    .code = CHANNEL_OPEN,
+			 &(struct ipc_raw_message){ .code = CHANNEL_OPEN,
 						    .entries = entries,
-						    .n_entries = 3 },
+						    .n_entries = 4 },
 			 NULL, &reply, NULL);
-	if (r == 0 && ret_fd) {
-		ck_assert_uint_eq(reply->n_entries, 1);
-		*ret_fd = fcntl(reply->entries[0].fd, F_DUPFD_CLOEXEC, 0);
-		ck_assert_int_ge(*ret_fd, 0);
-	}
 	if (r == 0)
 		ipc_raw_free(reply);
 	ipc_raw_free(door);
 	return r;
 }
 
-START_TEST(files_that_could_fail_are_refused)
+static int part_new(void)
 {
-	void *part;
+	int fd = channel_memory_new();
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+/* The file of a part that this process has mapped and sealed. */
+static int own_part_new(void **ret_part)
+{
+	int fd = part_new();
+
+	ck_assert_int_eq(channel_memory_map_own(fd, ret_part), 0);
+	return fd;
+}
+
+/* A sealed file of that size without memory. */
+static int holes_new(size_t size, int seals)
+{
+	int fd = memfd_create("holes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | seals), 0);
+	return fd;
+}
+
+static void close_all(const int *fds, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+START_TEST(client_parts_that_could_fail_are_refused)
+{
+	int own, peer, unsealed, holes, large;
 	struct ipc_object *life;
-	int fd, servers;
+	void *part;
 
 	begin(1);
 	life = life_new();
-	fd = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ck_assert_int_eq(ftruncate(fd, CHANNEL_PART_SIZE), 0);
-	ck_assert_int_eq(open_with(fd, life, &servers), -EBADMSG);
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS,
-			       F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE), 0);
-	/* With holes. */
-	ck_assert_int_eq(open_with(fd, life, &servers), -EBADMSG);
-	close(fd);
-	ck_assert_int_eq(open_with(STDIN_FILENO, life, &servers), -EBADMSG);
+	peer = part_new();
+	unsealed = part_new();
+	holes = holes_new(CHANNEL_PART_SIZE, F_SEAL_FUTURE_WRITE);
+	large = holes_new(2 * CHANNEL_PART_SIZE, F_SEAL_FUTURE_WRITE);
+	ck_assert_int_eq(open_with(unsealed, peer, life), -EBADMSG);
+	ck_assert_int_eq(open_with(holes, peer, life), -EBADMSG);
+	ck_assert_int_eq(open_with(large, peer, life), -EBADMSG);
+	ck_assert_int_eq(open_with(STDIN_FILENO, peer, life), -EBADMSG);
 
-	ck_assert_int_eq(channel_memory_new(&fd, &part), 0);
-	ck_assert_int_eq(open_with(fd, life, &servers), 0);
-	close(servers);
-	close(fd);
+	own = own_part_new(&part);
+	ck_assert_int_eq(open_with(own, peer, life), 0);
 	channel_memory_unmap(part);
 	ipc_object_unref(life);
+	close_all((int[]){ own, peer, unsealed, holes, large }, 5);
 	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+/* The server's part too is a file of the client. */
+START_TEST(server_parts_that_could_fail_are_refused)
+{
+	int own, peer, holes, large, unsealed, read_only;
+	struct ipc_object *life;
+	char path[64];
+	void *part;
+
+	begin(1);
+	life = life_new();
+	own = own_part_new(&part);
+	holes = holes_new(CHANNEL_PART_SIZE, 0);
+	large = holes_new(2 * CHANNEL_PART_SIZE, 0);
+	unsealed = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_eq(ftruncate(unsealed, CHANNEL_PART_SIZE), 0);
+	peer = part_new();
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", peer);
+	read_only = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(read_only, 0);
+	ck_assert_int_eq(open_with(own, holes, life), -EBADMSG);
+	ck_assert_int_eq(open_with(own, large, life), -EBADMSG);
+	ck_assert_int_eq(open_with(own, unsealed, life), -EBADMSG);
+	ck_assert_int_eq(open_with(own, STDIN_FILENO, life), -EBADMSG);
+	ck_assert_int_eq(open_with(own, read_only, life), -EACCES);
+	/* The client's part, and a part that a server has already. */
+	ck_assert_int_eq(open_with(own, own, life), -EPERM);
+	ck_assert_int_eq(open_with(own, peer, life), 0);
+	ck_assert_int_eq(open_with(own, peer, life), -EPERM);
+	channel_memory_unmap(part);
+	ipc_object_unref(life);
+	close_all((int[]){ own, peer, unsealed, holes, large, read_only }, 6);
+	ck_assert_uint_eq(get(WHERE), 1);
+	end();
+}
+END_TEST
+
+/* A client that has mapped both parts before it sent them. */
+START_TEST(older_mappings_can_punch_no_holes)
+{
+	int fds[] = { part_new(), part_new() };
+	struct ipc_object *life;
+	void *older[2], *own;
+
+	begin(1);
+	life = life_new();
+	for (int i = 0; i < 2; i++) {
+		older[i] = mmap(NULL, CHANNEL_PART_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+				fds[i], 0);
+		ck_assert(older[i] != MAP_FAILED);
+	}
+	ck_assert_int_eq(channel_memory_map_own(fds[0], &own), 0);
+	ck_assert_int_eq(open_with(fds[0], fds[1], life), 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(madvise(older[i], CHANNEL_PART_SIZE, MADV_REMOVE), -1);
+		ck_assert_int_eq(errno, EPERM);
+		ck_assert_int_eq(fallocate(fds[i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+					   CHANNEL_PART_SIZE), -1);
+		ck_assert_int_eq(errno, EPERM);
+		ck_assert_int_eq(ftruncate(fds[i], 0), -1);
+		ck_assert_int_eq(pwrite(fds[i], "", 1, 0), -1);
+		ck_assert(mmap(NULL, CHANNEL_PART_SIZE, PROT_WRITE, MAP_SHARED, fds[i], 0) ==
+			  MAP_FAILED);
+		munmap(older[i], CHANNEL_PART_SIZE);
+		close(fds[i]);
+	}
+	channel_memory_unmap(own);
+	ipc_object_unref(life);
+	end();
+}
+END_TEST
+
+static atomic_bool stop_scribbling;
+
+static void *scribble(void *part)
+{
+	unsigned int seed = 1;
+
+	for (int i = 0; i < 20000000 && !atomic_load(&stop_scribbling); i++)
+		((volatile uint32_t *)part)[(unsigned int)rand_r(&seed) %
+					    (CHANNEL_PART_SIZE / 4)] = (uint32_t)rand_r(&seed);
+	return NULL;
+}
+
+/* A client that writes the server's part through an older mapping harms its own calls only. */
+START_TEST(written_server_part_harms_no_other_channel)
+{
+	const struct channel_call call = { .code = ADD };
+	struct channel_caller caller = { 0 };
+	struct ipc_object *life;
+	int own, peer = part_new();
+	pthread_t thread;
+	void *part, *older;
+
+	begin(1);
+	life = life_new();
+	older = mmap(NULL, CHANNEL_PART_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, peer, 0);
+	ck_assert(older != MAP_FAILED);
+	own = own_part_new(&part);
+	ck_assert_int_eq(open_with(own, peer, life), 0);
+	caller.own = part;
+	caller.peer = older;
+	ck_assert_int_eq(pthread_create(&thread, NULL, scribble, older), 0);
+	for (unsigned int i = 0; i < 3000; i++) {
+		channel_post(&caller, i % CHANNEL_SLOTS, &call);
+		channel_wake(&caller.own->tail, 1);
+		ck_assert_uint_eq(get(WHERE), 1);
+	}
+	while (get(GET_ADDED) < 3000)
+		usleep(1000);
+	atomic_store(&stop_scribbling, true);
+	pthread_join(thread, NULL);
+	munmap(older, CHANNEL_PART_SIZE);
+	channel_memory_unmap(part);
+	ipc_object_unref(life);
+	close(own);
+	close(peer);
 	end();
 }
 END_TEST
@@ -182,7 +329,7 @@ static uint64_t cpu_usec(pid_t pid)
  * it would never sleep. On CPU 0, whose number is that of no call. */
 START_TEST(servers_own_part_brings_no_calls)
 {
-	int own, servers, again;
+	int own, servers, another = part_new();
 	struct ipc_object *life;
 	cpu_set_t cpus;
 	uint64_t before;
@@ -190,19 +337,20 @@ START_TEST(servers_own_part_brings_no_calls)
 
 	CPU_ZERO(&cpus);
 	CPU_SET(0, &cpus);
+	servers = part_new();
 	begin(1);
 	life = life_new();
 	sched_setaffinity(server, sizeof(cpus), &cpus);
-	ck_assert_int_eq(channel_memory_new(&own, &part), 0);
-	ck_assert_int_eq(open_with(own, life, &servers), 0);
-	ck_assert_int_eq(open_with(servers, life, &again), 0);
+	own = own_part_new(&part);
+	ck_assert_int_eq(open_with(own, servers, life), 0);
+	ck_assert_int_eq(open_with(servers, another, life), 0);
 	get(WHERE);
 	before = cpu_usec(server);
 	usleep(300000);
 	ck_assert_uint_lt(cpu_usec(server) - before, 100000);
 	channel_memory_unmap(part);
 	ipc_object_unref(life);
-	close(again);
+	close(another);
 	close(servers);
 	close(own);
 	end();
@@ -223,7 +371,7 @@ static long resident_kb(pid_t pid)
 	return resident * sysconf(_SC_PAGESIZE) / 1024;
 }
 
-/* The client does not accept the file of the reply. */
+/* The server has mapped the client's part when it sees that the other one is sealed. */
 START_TEST(failed_set_ups_leave_nothing)
 {
 	struct ipc_object *life;
@@ -233,11 +381,11 @@ START_TEST(failed_set_ups_leave_nothing)
 
 	begin(1);
 	life = life_new();
-	ck_assert_int_eq(channel_memory_new(&fd, &part), 0);
+	fd = own_part_new(&part);
 	for (int i = 0; i < 12000; i++) {
 		if (i == 2000)
 			before = resident_kb(server);
-		ck_assert_int_eq(open_with(fd, life, NULL), -EPERM);
+		ck_assert_int_eq(open_with(fd, fd, life), -EPERM);
 	}
 #ifndef __SANITIZE_ADDRESS__	/* it keeps memory that was freed */
 	ck_assert_int_lt(resident_kb(server), before + 500);
@@ -275,7 +423,10 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("channel-hostile", files_that_could_fail_are_refused,
+	return RUN_TESTS("channel-hostile", client_parts_that_could_fail_are_refused,
+			 server_parts_that_could_fail_are_refused,
+			 older_mappings_can_punch_no_holes,
+			 written_server_part_harms_no_other_channel,
 			 hostile_words_end_the_channel_and_no_other,
 			 client_that_does_not_join_gets_no_more_channels,
 			 channels_of_a_user_are_limited, servers_own_part_brings_no_calls,
