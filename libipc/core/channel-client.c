@@ -2,10 +2,14 @@
 /*
  * The client's side of direct channels: see channel-client.h.
  *
- * A thread waits in the channel. After some milliseconds, and then less and less often, it asks the
- * bus whether the server is still alive. If the handler makes a call, the waiting thread joins it:
- * it calls the server's door through the bus, which delivers that call to the handler's thread.
- * From then on the bus knows the chain of calls and treats it like any other chain.
+ * A thread waits in the channel. After some milliseconds it asks the bus whether the server is
+ * still alive, and requests the report of the death of the server's door. Then it also waits for
+ * this report, and for the word that is set while the bus has an event for this connection: the
+ * report is such an event, and perhaps no thread takes it. So it asks again if there is an event.
+ *
+ * If the handler makes a call, the waiting thread joins it: it calls the server's door through the
+ * bus, which delivers that call to the handler's thread. From then on the bus knows the chain of
+ * calls and treats it like any other chain.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,10 +26,12 @@
 
 /* Typical duration of a wake-up on another CPU. */
 #define SPIN_NS	       50000U
-/* A waiting thread asks whether the server is alive after an eighth of the time that it has waited,
- * between these limits. So a death is noticed within 50 ms, and within 5 ms of a short wait. */
+/* A waiting thread asks whether the server is alive, or tries to join, after an eighth of the time
+ * that it has waited, between these limits. */
 #define LOOK_MIN_NS    ((uint64_t)5000000)
-#define LOOK_MAX_NS    ((uint64_t)50000000)
+#define LOOK_MAX_NS    ((uint64_t)1000000000)
+/* While the bus has an event for the connection, the time between two questions. */
+#define ASK_NS	       ((uint64_t)10000000)
 /* Not a valid thread number. */
 #define NO_THREAD      UINT64_MAX
 /* How long the set-up waits for the server. */
@@ -42,6 +48,10 @@ struct channel {
 	atomic_bool forgotten;		/* and the server was informed that the last call has
 	                      		 * ended */
 	struct ipc_proxy *door;
+	/* A word of device_poll_words() once the death of the door is reported, before that
+	 * not_watched. */
+	const atomic_uint *_Atomic event;
+	_Atomic uint64_t asked;		/* time of the last channel_server_died() that asked */
 	struct ipc_object *life;	/* dies with the channel */
 	pid_t owner;			/* the process that mapped it, not a child */
 	/* Number of oneways and async calls sent through the bus, and the value of that number at
@@ -49,6 +59,8 @@ struct channel {
 	atomic_uint sent;
 	atomic_uint followed;
 };
+
+static const atomic_uint not_watched = 1;
 
 /* --- Set-up ------------------------------------------------------------------------- */
 
@@ -161,6 +173,7 @@ static int channel_open(struct ipc_proxy *proxy, struct channel **ret_channel)
 		return -ENOMEM;
 	channel->owner = getpid();
 	channel->caller.spin.budget_ns = SPIN_NS;
+	atomic_init(&channel->event, &not_watched);
 	r = find_door(proxy, &channel->door);
 	if (r == 0)
 		r = ipc_raw_object_new(proxy->ipc, &life_ops, NULL, &channel->life);
@@ -293,6 +306,12 @@ static void drop_joined(struct request *request)
 	event->kind = IPCBUS_EVENT_NONE;
 }
 
+/* The server has died, or the bus has ended. */
+static bool is_gone(int error)
+{
+	return error == -EOWNERDEAD || error == -ENOTCONN || error == -ECONNRESET;
+}
+
 /*
  * Joins the handler of the call, in that thread, until the call has ended. NO_THREAD: only checks
  * if the server is alive. Returns 0 if the reply is in the channel or will arrive there, or
@@ -324,10 +343,11 @@ static __attribute__((noinline)) int join_handler(struct channel *channel, struc
 		return -ECANCELED;
 	}
 	/* On other errors the handler does not wait for this thread, and continues without it. */
-	if (r != -EOWNERDEAD && r != -ENOTCONN && r != -ECONNRESET)
+	if (!is_gone(r))
 		return 0;
 	drop_joined(request);
 	give_up(channel, slot, /* ended= */ true);
+	proxy_set_died(channel->door);
 	fail(request, r == -ENOTCONN ? -EOWNERDEAD : r, IPCBUS_STAGE_REPLY);
 	return -ECANCELED;
 }
@@ -358,29 +378,104 @@ static bool is_late(const struct request *request)
 	return request->x.send.deadline && time_now() >= request->x.send.deadline;
 }
 
-static uint64_t next_look(uint64_t waited, uint64_t deadline, uint64_t now)
+/* Requests the report of the server's death, once. */
+static int watch_door(struct channel *channel, struct ipc *ipc)
 {
-	uint64_t ns = waited / 8;
+	const uint32_t *event, *wakes;
+	int r;
 
-	if (ns < LOOK_MIN_NS)
-		ns = LOOK_MIN_NS;
-	if (ns > LOOK_MAX_NS)
-		ns = LOOK_MAX_NS;
+	if (atomic_load(&channel->event) != &not_watched)
+		return 0;
+	r = device_poll_words(&ipc->device, &event, &wakes);
+	if (r == 0)
+		r = proxy_watch(channel->door);
+	if (r == 0)
+		atomic_store(&channel->event, (const atomic_uint *)event);
+	return r;
+}
+
+/* Calls the door in a thread that does not exist. A handler must not count as nesting. */
+static bool door_is_gone(struct channel *channel)
+{
+	struct request request;
+	int r;
+
+	r = request_init(&request, IPCBUS_SEND_CALL, channel->door, CHANNEL_JOIN,
+			 /* timeout_usec= */ 0, /* options= */ NULL);
+	if (r == 0) {
+		request.x.send.flags = IPCBUS_SEND_DETACHED;
+		request.x.send.call = NO_THREAD;
+		r = request_call(&request, /* options= */ NULL);
+	}
+	return is_gone(r);
+}
+
+static __attribute__((noinline)) bool ask_whether_died(struct channel *channel)
+{
+	uint64_t now = time_now(), asked = atomic_load(&channel->asked);
+
+	if (atomic_load(&channel->door->died))
+		return true;
+	watch_door(channel, channel->door->ipc);
+	if (now < asked + ASK_NS || !atomic_compare_exchange_strong(&channel->asked, &asked, now) ||
+	    !door_is_gone(channel))
+		return false;
+	proxy_set_died(channel->door);
+	return true;
+}
+
+bool channel_server_died(struct channel *channel)
+{
+	const atomic_uint *event = atomic_load_explicit(&channel->event, memory_order_acquire);
+
+	if (likely(!atomic_load_explicit(event, memory_order_relaxed)))
+		return atomic_load_explicit(&channel->door->died, memory_order_relaxed);
+	return ask_whether_died(channel);
+}
+
+/* Returns ns, or less if the deadline comes earlier. */
+static uint64_t until_deadline(const struct request *request, uint64_t ns)
+{
+	uint64_t deadline = request->x.send.deadline, now = deadline ? time_now() : 0;
+
 	if (!deadline || deadline > now + ns)
 		return ns;
 	return deadline > now ? deadline - now : 1;
+}
+
+static uint64_t next_look(uint64_t waited)
+{
+	uint64_t ns = waited / 8;
+
+	return ns < LOOK_MIN_NS ? LOOK_MIN_NS : ns > LOOK_MAX_NS ? LOOK_MAX_NS : ns;
+}
+
+/* Waits for a reason to ask whether the server is alive. Returns as channel_await(), or -EAGAIN. */
+static int await_again(struct channel *channel, struct request *request, unsigned int slot,
+		       uint64_t begin, uint64_t asked)
+{
+	int r = -EAGAIN;
+
+	if (watch_door(channel, request->t->ipc) == 0) {
+		const atomic_uint *alarms[] = { channel->event, &channel->door->died };
+
+		r = channel_await_alarms(&channel->caller, slot,
+					 until_deadline(request, next_look(asked - begin)), alarms);
+	}
+	/* Other events may stay for long, or come often. */
+	if (r == -EAGAIN && !atomic_load(&channel->door->died) && time_now() < asked + ASK_NS)
+		r = channel_await(&channel->caller, slot, until_deadline(request, ASK_NS));
+	return r;
 }
 
 /* As await(), for a wait that did not end at once. */
 static __attribute__((noinline)) int await_longer(struct channel *channel, struct request *request,
 						  unsigned int slot, int r)
 {
-	uint64_t begin = time_now(), thread = NO_THREAD;
+	uint64_t begin = time_now(), asked = begin, thread = NO_THREAD;
 	uint32_t number;
 
 	for (;;) {
-		uint64_t now = time_now();
-
 		if (r == 0) {
 			if (!channel_must_join(&channel->caller, slot, &number))
 				return 0;
@@ -396,10 +491,12 @@ static __attribute__((noinline)) int await_longer(struct channel *channel, struc
 			fail(request, -ETIMEDOUT, IPCBUS_STAGE_REPLY);
 			return -ECANCELED;
 		}
-		if (r != -EINTR && join_handler(channel, request, slot, thread) < 0)
-			return -ECANCELED;
-		r = channel_await(&channel->caller, slot,
-				  next_look(now - begin, request->x.send.deadline, now));
+		if (r != -EINTR) {
+			asked = time_now();
+			if (join_handler(channel, request, slot, thread) < 0)
+				return -ECANCELED;
+		}
+		r = await_again(channel, request, slot, begin, asked);
 	}
 }
 
@@ -407,11 +504,9 @@ static __attribute__((noinline)) int await_longer(struct channel *channel, struc
  * -ECANCELED if the request has failed. */
 static int await(struct channel *channel, struct request *request, unsigned int slot)
 {
-	uint64_t deadline = request->x.send.deadline;
 	int r;
 
-	r = channel_await(&channel->caller, slot,
-			  next_look(0, deadline, deadline ? time_now() : 0));
+	r = channel_await(&channel->caller, slot, until_deadline(request, LOOK_MIN_NS));
 	if (likely(r == 0 && channel_has_reply(&channel->caller, slot)))
 		return 0;
 	return await_longer(channel, request, slot, r);

@@ -29,6 +29,12 @@ int channel_call(struct channel *channel, struct request *request);
 /* Must be called before a oneway or an async call is sent through the bus. */
 void channel_fence(struct channel *channel);
 
+/* Whether the server of the channel has died. Cheap enough for each message: asks the bus only if
+ * it has an event for this connection, and then at most every 10 ms. So the death is noticed within
+ * about 10 ms, whether or not a thread of this connection takes events. The first call requests the
+ * report of the death. Does not use the thread's scratch buffer. */
+bool channel_server_died(struct channel *channel);
+
 /* Closes the channel of a proxy that is freed or whose connection is closed. channel may be
  * NULL. */
 void channel_close(struct channel *channel);

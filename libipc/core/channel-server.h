@@ -29,7 +29,8 @@
  *     most 64 channels, and at most 16 for each user.
  *   - Servers with their own event loop, and servers that poll for timers, get no channels.
  *   - A proxy whose channel has ended uses the bus from then on.
- *   - A waiting client notices the death of the server after 5 to 50 ms.
+ *   - A waiting client notices the death of the server after about 10 ms at most. It notices the
+ *     end of the bus after an eighth of the time that it has waited, at most a second.
  *   - A frozen process that still runs serves calls of its channels. If it is stopped, as frozen
  *     processes usually are, new calls fail with -EHOSTDOWN.
  *   - A client that does not join delays the handler by a second. Then its user gets no more

@@ -113,6 +113,24 @@ int channel_sleep(const atomic_uint *word, uint32_t value, uint64_t until)
 	return errno == EINTR || errno == ETIMEDOUT ? -errno : 0;
 }
 
+static struct futex_waitv wait_for(const atomic_uint *word, uint32_t value)
+{
+	return (struct futex_waitv){ .uaddr = (uintptr_t)word, .val = value, .flags = FUTEX_32 };
+}
+
+/* Sleeps while all words have these values. Returns as channel_sleep(). */
+static int sleep_for_words(struct futex_waitv *words, unsigned int n, uint64_t until)
+{
+	struct timespec time = {
+		.tv_sec = (time_t)(until / 1000000000),
+		.tv_nsec = (long)(until % 1000000000),
+	};
+
+	if (syscall(SYS_futex_waitv, words, n, 0, until ? &time : NULL, CLOCK_MONOTONIC) >= 0)
+		return 0;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
 void channel_wake(const atomic_uint *word, unsigned int threads)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, threads, NULL, NULL, 0);
@@ -236,6 +254,25 @@ int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sle
 		r = is_refused(caller, slot) ? -ESHUTDOWN :
 					       channel_sleep(&reply->number, before, until);
 	return is_there(caller, slot) ? 0 : r;
+}
+
+int channel_await_alarms(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns,
+			 const atomic_uint *const alarms[CHANNEL_ALARMS])
+{
+	struct channel_request *request = channel_request_at(caller->own, slot);
+	const atomic_uint *number = &channel_reply_at(caller->peer, slot)->number;
+	struct futex_waitv words[1 + CHANNEL_ALARMS];
+	uint64_t until = channel_now() + sleep_ns;
+	int r = 0;
+
+	words[0] = wait_for(number, number_before(caller, slot));
+	for (unsigned int i = 0; i < CHANNEL_ALARMS; i++)
+		words[1 + i] = wait_for(alarms[i], 0);
+	atomic_store(&request->cpu, channel_asleep(channel_cpu()));
+	if (atomic_load(number) == number_before(caller, slot))
+		r = is_refused(caller, slot) ? -ESHUTDOWN :
+					       sleep_for_words(words, 1 + CHANNEL_ALARMS, until);
+	return is_there(caller, slot) ? 0 : r < 0 ? r : -EAGAIN;
 }
 
 bool channel_must_join(struct channel_caller *caller, unsigned int slot, uint32_t *ret_thread)
@@ -438,27 +475,13 @@ static void change_waiting(const struct channel_wait *wait, uint32_t by, int cpu
 static int sleep_for_call(const struct channel_wait *wait, uint64_t until)
 {
 	struct futex_waitv words[CHANNEL_MAX_WAIT + CHANNEL_WORDS];
-	struct timespec time = {
-		.tv_sec = (time_t)(until / 1000000000),
-		.tv_nsec = (long)(until % 1000000000),
-	};
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < CHANNEL_WORDS; i++)
-		words[n++] = (struct futex_waitv){
-			.uaddr = (uintptr_t)wait->words[i],
-			.val = wait->values[i],
-			.flags = FUTEX_32,
-		};
+		words[n++] = wait_for(wait->words[i], wait->values[i]);
 	for (unsigned int i = 0; i < wait->n; i++)
-		words[n++] = (struct futex_waitv){
-			.uaddr = (uintptr_t)&wait->callees[i]->peer->tail,
-			.val = wait->tails[i],
-			.flags = FUTEX_32,
-		};
-	if (syscall(SYS_futex_waitv, words, n, 0, until ? &time : NULL, CLOCK_MONOTONIC) >= 0)
-		return 0;
-	return errno == EAGAIN ? 0 : -errno;
+		words[n++] = wait_for(&wait->callees[i]->peer->tail, wait->tails[i]);
+	return sleep_for_words(words, n, until);
 }
 
 int channel_wait_call(const struct channel_wait *wait, uint64_t until)

@@ -204,6 +204,11 @@ void channel_post(struct channel_caller *caller, unsigned int slot,
  * signal; -ESHUTDOWN if the channel has ended and no thread took the call or ever will. May be
  * called again. */
 int channel_await(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns);
+/* Like channel_await() without spinning, and also ends when one of these words of other memory is
+ * not 0. Returns -EAGAIN in this case. */
+#define CHANNEL_ALARMS 2U
+int channel_await_alarms(struct channel_caller *caller, unsigned int slot, uint64_t sleep_ns,
+			 const atomic_uint *const alarms[CHANNEL_ALARMS]);
 static inline bool channel_has_reply(const struct channel_caller *caller, unsigned int slot)
 {
 	return atomic_load_explicit(&channel_reply_at(caller->peer, slot)->number,

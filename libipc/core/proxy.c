@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Proxies and their watches: see proxy.h. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #include "loop.h"
 #include "object.h"
 #include "proxy.h"
+
+static void watch_stop_locked(struct ipc_proxy *proxy);
 
 struct proxy_name {
 	const char *interface;
@@ -166,6 +169,8 @@ static void proxy_unref_last(struct ipc_proxy *proxy)
 		unlink_lost_locked(proxy);
 	else if (gone)
 		map_remove(&ipc->proxies, proxy->handle);
+	if (gone && proxy->watch)
+		watch_stop_locked(proxy);
 	ipc_unlock(ipc);
 	if (!gone)
 		return;
@@ -467,6 +472,33 @@ int ipc_proxy_on_freeze(struct ipc_proxy *proxy, ipc_freeze_cb cb, void *userdat
 	return watch_add(proxy, /* cb= */ NULL, cb, userdata, ret_slot);
 }
 
+int proxy_watch(struct ipc_proxy *proxy)
+{
+	struct ipc *ipc = proxy->ipc;
+	int r = 0;
+
+	ipc_lock(ipc);
+	if (!proxy->watch && !atomic_load(&proxy->died))
+		r = watch_start_locked(proxy, /* frozen= */ false);
+	ipc_unlock(ipc);
+	return r;
+}
+
+static void set_died(struct ipc_proxy *proxy)
+{
+	atomic_store(&proxy->died, 1);
+	channel_wake(&proxy->died, INT_MAX);
+}
+
+void proxy_set_died(struct ipc_proxy *proxy)
+{
+	ipc_lock(proxy->ipc);
+	if (proxy->watch)
+		watch_stop_locked(proxy);
+	ipc_unlock(proxy->ipc);
+	set_died(proxy);
+}
+
 /* --- Events -------------------------------------------------------------------------- */
 
 /* Returns the first watcher of freezing with an id after id, up to last, and enters its slot; or
@@ -542,6 +574,7 @@ void watch_died(struct ipc *ipc, uint64_t cookie)
 	}
 	proxy->watch = 0;
 	refs_take(&proxy->refs);
+	set_died(proxy);
 	while ((watcher = watcher_take_locked(proxy, cookie))) {
 		bool entered = watcher->cb && slot_enter_locked(&watcher->slot, &frame);
 

@@ -45,6 +45,7 @@ struct ipc_proxy {
 	struct channel *_Atomic channel;	/* or NULL */
 	atomic_uint calls;		/* calls until it gets a channel */
 	atomic_uint refusals;		/* of a channel */
+	atomic_uint died;		/* a futex: proxy_watch() has reported the owner's death */
 	/* Under ipc->lock. */
 	struct proxy_name *name;	/* name under which it was found, or NULL. Set once */
 	struct ipc_proxy *next_lost;	/* in ipc->lost_proxies, and not in ipc->proxies */
@@ -78,6 +79,13 @@ int proxy_set_name(struct ipc_proxy *proxy, const char *name, const char *interf
  * -EOWNERDEAD if the proxy has no name, and with the errors of ipc_proxy_get().
  */
 int proxy_renew(struct ipc_proxy *proxy);
+
+/* Requests the report of the owner's death in proxy->died, once, until the proxy is freed. The bus
+ * reports it by an event, which any thread of the connection may take. */
+int proxy_watch(struct ipc_proxy *proxy);
+/* The calling thread has learned of the owner's death: wakes the waiters, and takes back an event
+ * that no thread has taken. */
+void proxy_set_died(struct ipc_proxy *proxy);
 
 void proxies_close(struct ipc *ipc);
 

@@ -166,6 +166,9 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 		return call_back(call);
 	case CALL_BACK:
 		return call_back(call);
+	case NUDGE:
+		return ipc_raw_oneway(back, &(struct ipc_raw_message){ .code = ADD }, NULL) ?:
+			       reply_number(call, 0);
 	default:
 		return -EOPNOTSUPP;
 	}

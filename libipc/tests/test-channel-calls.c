@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 
 #include "channel-run.h"
 #include "core/channel-client.h"
+#include "core/proxy.h"
 
 START_TEST(no_channel_unless_asked_for)
 {
@@ -181,6 +183,93 @@ START_TEST(killed_server_ends_calls_that_wait)
 	ck_assert_int_eq(call_for(WHERE, NULL, 0, &number), -EOWNERDEAD);
 	wait(NULL);
 	end();
+}
+END_TEST
+
+/* The client's only thread gets an event that it does not take. */
+static void leave_event(void)
+{
+	struct ipc_raw_entry entry = { .type = IPC_RAW_OBJECT };
+	struct ipc_raw_message request = { .code = SET_BACK, .entries = &entry, .n_entries = 1 };
+	struct ipc_raw_message *reply;
+
+	ck_assert_int_eq(ipc_raw_object_new(ipc, &server_ops, NULL, &entry.object), 0);
+	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
+	ipc_raw_free(reply);
+	ipc_object_unref(entry.object);
+	ck_assert_uint_eq(get(NUDGE), 0);
+}
+
+/* Kills the server while a call waits, and returns how long the call took to notice it. */
+static uint64_t kill_while_waiting(void)
+{
+	uint64_t *killed = mmap(NULL, sizeof(*killed), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t delay;
+
+	ck_assert(killed != MAP_FAILED);
+	kill(server, SIGSTOP);
+	if (!fork()) {
+		usleep(300000);
+		*killed = now_usec();
+		kill(server, SIGKILL);
+		_exit(0);
+	}
+	ck_assert_int_eq(call_within(WHERE, 10000000), -EOWNERDEAD);
+	delay = now_usec() - *killed;
+	wait(NULL);
+	munmap(killed, sizeof(*killed));
+	return delay;
+}
+
+/* Returns how long channel_server_died() took, in a client that does not wait. */
+static uint64_t kill_while_sending(void)
+{
+	struct channel *channel = atomic_load(&proxy->channel);
+	uint64_t killed;
+
+	for (int i = 0; i < 100; i++) {
+		ck_assert(!channel_server_died(channel));
+		usleep(300);
+	}
+	ck_assert_uint_eq(get(WHERE), 1);
+	killed = now_usec();
+	kill(server, SIGKILL);
+	while (!channel_server_died(channel))
+		ck_assert_uint_lt(now_usec() - killed, 10000000);
+	ck_assert(channel_server_died(channel));
+	killed = now_usec() - killed;
+	ck_assert_int_lt(call_within(WHERE, 1000000), 0);
+	return killed;
+}
+
+/* In three of six attempts, because the machine may be busy. With and without another event of the
+ * bus that the client does not take. */
+static void check_notice(uint64_t (*kill_server)(void))
+{
+	for (int with_event = 0; with_event < 2; with_event++) {
+		unsigned int soon = 0;
+
+		for (int i = 0; i < 6 && soon < 3; i++) {
+			begin(1);
+			if (with_event)
+				leave_event();
+			soon += kill_server() < 15000;
+			end();
+		}
+		ck_assert_uint_eq(soon, 3);
+	}
+}
+
+START_TEST(waiting_client_notices_the_death_soon)
+{
+	check_notice(kill_while_waiting);
+}
+END_TEST
+
+START_TEST(sending_client_notices_the_death_soon)
+{
+	check_notice(kill_while_sending);
 }
 END_TEST
 
@@ -390,6 +479,8 @@ int main(void)
 			 caller_is_that_of_the_set_up, long_call_is_waited_for,
 			 deadline_ends_the_call_and_reaches_the_handler,
 			 death_of_the_server_ends_its_calls, killed_server_ends_calls_that_wait,
+			 waiting_client_notices_the_death_soon,
+			 sending_client_notices_the_death_soon,
 			 call_does_not_overtake_a_oneway, stop_ends_channels_and_calls_go_on,
 			 threads_on_both_sides_share_a_channel,
 			 waiting_client_serves_the_handlers_calls,
