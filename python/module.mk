@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# Python: the package ipcbus, in $(B)/python/ipcbus, with its extension _core. PYTHON is
-# Debian's own, whatever PATH finds. The extension uses the stable interface of CPython 3.11, so
-# one build serves 3.11 and later.
+# Python: the package ipcbus, in $(B)/python/ipcbus, with its extension _core. PYTHON is Debian's
+# own interpreter, even if PATH has another one first. The extension uses the stable interface of
+# CPython 3.11, so that a single build works with 3.11 and later.
 
 PYTHON ?= /usr/bin/python3
 PYTHON_B := $(B)/python
@@ -35,8 +35,8 @@ $(B)/%_ipc.py $(B)/%_ipc.pyi $(B)/%_pb2.py $(B)/%_pb2.pyi: %.proto $(B)/idl/prot
 
 .PRECIOUS: $(B)/%_ipc.py $(B)/%_ipc.pyi $(B)/%_pb2.py $(B)/%_pb2.pyi
 
-# The messages that all services share: what generated modules import as ipc.ipc_pb2. A class
-# named None is no valid Python, so its types leave it out.
+# Messages that all services share. Generated modules import them as ipc.ipc_pb2. A class must not
+# be named None in Python, so the types leave it out.
 PYTHON_SHARED := $(foreach name,ipc options,$(PYTHON_B)/ipc/$(name)_pb2.py $(PYTHON_B)/ipc/$(name)_pb2.pyi)
 
 $(PYTHON_SHARED) &: idl/ipc/ipc.proto idl/ipc/options.proto
@@ -49,7 +49,8 @@ PYTHON_EXAMPLES := echo chat clock frames files
 PYTHON_TESTED := $(foreach name,$(PYTHON_EXAMPLES),$(B)/examples/$(name)/$(name)_ipc.py) \
 	$(B)/python/tests/kinds_ipc.py
 
-# Where Debian's Python looks: one folder for all versions below /usr, one for each elsewhere.
+# Debian's Python searches one folder for all versions below /usr, and a folder for each version
+# elsewhere.
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 pythondir ?= $(PREFIX)/lib/python$(if $(filter /usr,$(PREFIX)),3,$(PYTHON_VERSION))/dist-packages
 
@@ -59,7 +60,7 @@ install-python: $(PYTHON_PACKAGE)
 	$(Q)$(INSTALL) -m 644 $(filter $(PYTHON_B)/ipcbus/%,$^) $(DESTDIR)$(pythondir)/ipcbus
 	$(Q)$(INSTALL) -m 644 $(filter $(PYTHON_B)/ipc/%,$^) $(DESTDIR)$(pythondir)/ipc
 
-# Where there is no Python to build for, nothing of this is built or tested.
+# If there is no Python to build for, nothing of this is built or tested.
 ifneq ($(if $(ARM64),,$(wildcard $(PYTHON_INCLUDE)/Python.h)),)
 TEST_BUILDS += $(PYTHON_TESTED)
 PRODUCTS += $(PYTHON_PACKAGE)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What pyproject.toml cannot say: the extension, which is built with the installed libipc, and the
-messages that all services share, which protoc makes."""
+"""Builds what pyproject.toml cannot describe: the extension, which needs the installed libipc, and
+protobuf's modules of the messages that all services share."""
 
 import pathlib
 import re
@@ -26,7 +26,7 @@ class BuildMessages(build_py):
         subprocess.run(
             ["protoc", "-I", protos, f"--python_out={out}", f"--pyi_out={out}", *SHARED], check=True
         )
-        # A class named None is no valid Python.
+        # A class must not be named None in Python.
         types = pathlib.Path(out, "ipc", "ipc_pb2.pyi")
         types.write_text(re.sub(r"(?ms)^class None\(.*?^$\n", "", types.read_text()))
 

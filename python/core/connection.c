@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Connection: an open bus, its events, and names. And the list of its parts; see core.h.
+ * Connection: an open bus, its events and names, and the list of its parts. See core.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "core.h"
 
-/* All that are open, for the end of the interpreter. Under the GIL. */
+/* All open connections, to be closed when the interpreter exits. Protected by the GIL. */
 static struct connection *connections;
 
 static struct connection *of(PyObject *self)
@@ -26,7 +26,7 @@ struct ipc *connection_hold(struct connection *connection)
 	return NULL;
 }
 
-/* Of a reference that may be the last one. */
+/* Drops a reference that may be the last. */
 static void drop(struct ipc *ipc)
 {
 	Py_BEGIN_ALLOW_THREADS
@@ -34,7 +34,7 @@ static void drop(struct ipc *ipc)
 	Py_END_ALLOW_THREADS
 }
 
-/* Whether close() of another thread has ended a function that blocks. */
+/* Returns whether a blocking function ended because another thread called close(). */
 static bool is_closed(const struct connection *connection, int r)
 {
 	return (r == -ECANCELED || r == -EINTR) && !connection->ipc;
@@ -157,13 +157,13 @@ static PyObject *new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	return (PyObject *)connection;
 }
 
-/* Limits of the last events. */
+/* Limits for serving the remaining events at close(). */
 #define LAST_EVENTS	1000
 #define LAST_WAIT_USEC	100000
 
 /*
- * Streams with callbacks, and streams that are being opened, keep the connection open until
- * ipc_process() has served their end.
+ * Serves the remaining events. Streams with callbacks, and streams that are being opened, keep the
+ * connection open until ipc_process() has served their end.
  */
 static void serve_last(struct connection *connection, struct ipc *ipc)
 {
@@ -178,7 +178,7 @@ static void serve_last(struct connection *connection, struct ipc *ipc)
 	}
 }
 
-/* At the end of the interpreter calls of other threads are left alone: they would only print an
+/* At exit of the interpreter, does not cancel calls of other threads, because they would print an
  * exception. */
 static void close_connection(struct connection *connection, bool at_exit)
 {
@@ -234,7 +234,7 @@ static void dealloc(PyObject *self)
 {
 	PyTypeObject *type = Py_TYPE(self);
 
-	/* Parts hold references, so there are none. */
+	/* Each part holds a reference of the connection, so no part is left. */
 	close_connection(of(self), /* at_exit= */ false);
 	PyObject_Free(self);
 	Py_DECREF((PyObject *)type);
@@ -261,7 +261,7 @@ static PyObject *fileno_(PyObject *self, PyObject *nothing)
 	return r < 0 ? fail(r, NULL) : PyLong_FromLong(r);
 }
 
-/* process(most) -> bool: serves events until there are none, or as many; then True. */
+/* process(most) -> bool: serves at most that many events. Returns True if more may be pending. */
 static PyObject *process(PyObject *self, PyObject *most)
 {
 	struct ipc *ipc = connection_hold(of(self));
@@ -294,7 +294,8 @@ struct names_use {
 	struct ipc_cancellation *cancellation, *before;
 };
 
-/* A callback may use the names of another connection in the middle of such a function. */
+/* Saves the previous cancellation, because a callback may use names of another connection while
+ * such a function waits. */
 static bool names_begin(struct names_use *use, struct connection *connection)
 {
 	use->ipc = connection_hold(connection);
@@ -305,7 +306,7 @@ static bool names_begin(struct names_use *use, struct connection *connection)
 	return true;
 }
 
-/* Without the GIL. */
+/* Must be called without the GIL. */
 static void names_end(struct names_use *use)
 {
 	ipc_raw_set_names_cancellation(use->before);
@@ -320,7 +321,7 @@ static PyObject *cancellation(PyObject *self, PyObject *nothing)
 	return slot_new_cancellation(of(self));
 }
 
-/* A name of up to 255 bytes: longer ones are cut. */
+/* The message has the name, cut after 255 bytes. */
 static PyObject *fail_name(struct connection *connection, const char *name, int r)
 {
 	char message[512];
@@ -331,8 +332,8 @@ static PyObject *fail_name(struct connection *connection, const char *name, int 
 	return fail_saying(r, message);
 }
 
-/* register(name, Object, flags) -> whether the Object has the name, or is in the queue. If that
- * fails, the Object ends, because the manager may know it. */
+/* register(name, Object, flags) -> bool: returns False if the Object is in the queue of the name.
+ * If the function fails, it ends the Object, because the manager may know it already. */
 static PyObject *register_name(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_object *object;
@@ -380,8 +381,7 @@ static PyObject *unregister(PyObject *self, PyObject *text)
 }
 
 /*
- * get(name, timeout_usec or None, interface or None) -> Proxy: with a time it waits until somebody
- * registers the name.
+ * get(name, timeout_usec or None, interface or None) -> Proxy: with a timeout, waits for the name.
  */
 static PyObject *get(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
@@ -437,7 +437,7 @@ static PyObject *check(PyObject *self, PyObject *text)
 	return interrupt_raise(r < 0 ? fail_name(of(self), name, r) : info_tuple(&info));
 }
 
-/* list(prefix) -> list of the same */
+/* list(prefix) -> list of (name, interface, pid, uid) */
 static PyObject *list(PyObject *self, PyObject *text)
 {
 	struct ipc_name_info **infos = NULL;
@@ -572,8 +572,8 @@ static int start_reconnect(struct ipc *ipc, struct slot *slot, void *data,
 	return ipc_set_reconnect(ipc, bus_changed, slot, ret_slot);
 }
 
-/* set_reconnect(callback) -> Slot: callback(True) when the bus is back, callback(False) when it has
- * ended */
+/* set_reconnect(callback) -> Slot: callback(False) when the bus has ended, callback(True) when it
+ * is back */
 static PyObject *set_reconnect(PyObject *self, PyObject *callback)
 {
 	return slot_new(of(self), callback, /* once= */ false, start_reconnect, NULL);

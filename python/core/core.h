@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ipcbus._core: the byte layer of libipc for Python. The package `ipcbus` is made of it; its
- * __init__.pyi says what each method does.
+ * ipcbus._core: the byte layer of libipc for Python, on which the package `ipcbus` is built.
+ * ipcbus/_core.pyi describes each method.
  *
  *   connection.c  Connection: events, names
  *   proxy.c       Proxy: calls and oneways
@@ -10,21 +10,21 @@
  *   stream.c      Stream: one end of a sequence of messages
  *   slot.c        Slot: a registered callback, or a cancellation
  *   entry.c       objects and files in messages
- *   interrupt.c   KeyboardInterrupt and the like in waits and callbacks
+ *   interrupt.c   exceptions such as KeyboardInterrupt in waits and callbacks
  *   module.c      the module, errors
  *
- * The GIL. Whatever may block, or may run a callback, or may drop the last reference of a
- * connection, runs without the GIL. So each such function first takes references of all that it
- * uses: another thread may close the connection meanwhile.
+ * The GIL. A function must release the GIL around every call of the library that may block, run a
+ * callback or drop the last reference of a connection. Another thread may close the connection in
+ * the meantime, so the function must first take references of all library objects that it uses.
  *
- * Parts. A Slot, Proxy, Object, Call, Message and Stream is a *part* of its connection. close()
- * ends all parts before it drops the connection, because objects and proxies must not outlive that.
- * A part that was ended raises an error when it is used. Bytes that a memoryview still shows are
- * the exception: they stay, and keep the memory of the connection, until the last view is gone.
+ * Parts. A Slot, Proxy, Object, Call, Message and Stream is a *part* of its connection. Parts must
+ * not outlive the library's connection, so close() ends all parts before it drops the connection.
+ * Using an ended part raises an error. An exception are bytes with a memoryview: they stay valid,
+ * and keep the memory of the connection, until the last view is gone.
  *
- * References that the library has. A Slot and the state of an Object belong to the library as
- * well, until their destroy function has run. The garbage collector does not see these
- * references, so a connection that serves or waits ends with close() only.
+ * References of the library. The library holds a reference of each Slot and of the state of each
+ * Object until their destroy function has run. The garbage collector does not see these references,
+ * so a connection that serves or waits must be closed with close().
  */
 #ifndef PYTHON_CORE_H
 #define PYTHON_CORE_H
@@ -43,24 +43,24 @@ struct part;
 
 struct connection {
 	PyObject_HEAD
-	struct ipc *ipc;		/* NULL once it was closed */
+	struct ipc *ipc;		/* NULL after close() */
 	struct ipc *last;		/* the same, until close() has dropped it */
-	/* Of names and blocking calls; close() cancels it. */
+	/* For functions of names and blocking calls; close() cancels it. */
 	struct ipc_cancellation *closing;
 	atomic_bool closed;		/* ends interruptible waits */
 	struct part *parts;
 	atomic_uint openings;		/* streams that are being opened */
-	struct connection *next, **link;	/* all that are open */
+	struct connection *next, **link;	/* the list of open connections */
 };
 
 struct part {
 	PyObject_HEAD
 	struct connection *connection;
-	void (*end)(struct part *part);	/* with the GIL, which it may release */
-	struct part *next, **link;	/* link is NULL: it is not in the list */
+	void (*end)(struct part *part);	/* called with the GIL, may release it */
+	struct part *next, **link;	/* link is NULL if it is not in the list */
 };
 
-/* A reference of the open connection, or NULL and an exception. */
+/* Takes a reference of the open connection. Returns NULL with an exception if it is closed. */
 struct ipc *connection_hold(struct connection *connection);
 
 /* Raises the error of a function that close() may have canceled. Returns NULL. */
@@ -71,53 +71,56 @@ struct ipc_cancellation *connection_cancellation(struct connection *connection);
 /* set_cancellation(Slot or None) -> Slot or None: see _core.pyi */
 PyObject *set_cancellation(PyObject *module, PyObject *slot);
 
-/* A new part with a reference of the connection, not in its list yet; or NULL. */
+/* Creates a part with a reference of the connection, not yet in its list. Returns NULL on error. */
 struct part *part_new(PyTypeObject *type, struct connection *connection,
 		      void (*end)(struct part *part));
-/* Puts it into the list. False, with an exception: the connection is closed by now, the part is
- * ended, and the caller's reference is gone. */
+/* Adds the part to the list. If the connection has been closed, ends the part, drops the caller's
+ * reference, and returns false with an exception. */
 bool part_add(struct part *part);
 void part_remove(struct part *part);
-/* A reference of the connection, also while another thread closes it, or NULL: what ends a part
- * that is in no list any more needs it. */
+/* Returns a reference of the connection, even while another thread closes it, or NULL. Needed to
+ * end a part that is not in a list any more. */
 struct ipc *part_hold(struct part *part);
-/* The end of each dealloc. */
+/* Must be called at the end of each dealloc. */
 void part_free(struct part *part);
 
 /* --- Errors and callbacks -------------------------------------------------------- */
 
-/* Raises what the package made of a negative errno; error may be NULL. Returns NULL. */
+/* Raises the package's exception for a negative errno. error may be NULL. Returns NULL. */
 PyObject *fail(int code, const struct ipc_error *error);
-/* The exception itself, or NULL and another one. */
+/* Returns that exception, or NULL with another exception set. */
 PyObject *make_error(int code, const struct ipc_error *error);
 PyObject *fail_closed(void);
-/* A getter: a memoryview of the object itself. */
+/* A getter: returns a memoryview of the object itself. */
 PyObject *get_view(PyObject *self, void *closure);
 
-/* Between these, a callback of the library may use Python. False: the interpreter ends. */
+/* A callback of the library may use Python between these two. Returns false if the interpreter is
+ * exiting. */
 bool python_enter(PyGILState_STATE *ret_state);
 void python_leave(PyGILState_STATE state);
-/* From here on no callback enters. */
+/* After this call, python_enter() returns false. */
 void python_end(void);
 
-/* A callback has raised: what ends the program is kept for the thread, the rest is reported. */
+/* Handles the exception of a callback: keeps an exception that ends the program for the thread, and
+ * logs any other. */
 void callback_failed(PyObject *callback);
-/* Passes the exception that is set, which source raised, to the log of Python. */
+/* Passes the current exception, raised by source, to Python's log. */
 void log_exception(PyObject *source);
-/* At the end of a function in which signal handlers or callbacks may have run: result, or NULL and
- * the exception that was kept. */
+/* Must be called at the end of a function that may have run signal handlers or callbacks. Returns
+ * result, or NULL with the kept exception. */
 PyObject *interrupt_raise(PyObject *result);
 bool interrupt_is_kept(void);
-/* Lets signal handlers of Python run in waits of the connection, which outlives its waits. */
+/* Lets signal handlers of Python run in waits of the connection. The connection must outlive
+ * them. */
 int interrupt_set(struct connection *connection);
 
-/* Raises if there are fewer or more arguments. */
-/* A function of METH_FASTCALL in a table of methods. */
+/* For a function of METH_FASTCALL in a table of methods. */
 #define FAST(name) ((PyCFunction)(void (*)(void))(name))
 bool args_check(const char *function, Py_ssize_t n, Py_ssize_t least, Py_ssize_t most);
 bool get_u64(PyObject *value, uint64_t *ret);
 bool get_u32(PyObject *value, uint32_t *ret);
-/* The text of a str, or NULL for None if that is allowed. False: an exception. */
+/* Returns the text of a str in *ret, or NULL for None if none is true. Returns false with an
+ * exception on error. */
 bool get_text(PyObject *value, bool none, const char **ret);
 /* A str of a peer's text, which may contain any bytes; None for NULL. */
 PyObject *decode(const char *string);
@@ -126,21 +129,21 @@ PyObject *decode(const char *string);
 
 #define METADATA_MAX	64
 
-/* A message to be sent, with references of all that it names. */
+/* A message to send, with references of all objects in it. */
 struct outgoing {
 	struct ipc_raw_message message;
 	Py_buffer data;
 	struct ipc_raw_entry entries[IPC_RAW_ENTRIES_MAX];
 };
 
-/* data is a buffer or None; entries None or a tuple of (tag, Object | Proxy | int). */
+/* data is a buffer or None. entries is None or a tuple of (tag, Object | Proxy | int). */
 bool outgoing_init(struct outgoing *out, struct connection *connection, PyObject *data,
 		   PyObject *entries);
-/* With the GIL. */
+/* Must be called with the GIL held. */
 void outgoing_done(struct outgoing *out);
 
-/* A tuple of (tag, IPC_RAW_*), and one entry taken out. -ENOENT: it was taken before, or the own
- * object in it has ended. */
+/* entries_list() returns a tuple of (tag, IPC_RAW_*). entry_take() takes an entry, and fails with
+ * -ENOENT if it was taken before or is an own object that has ended. */
 PyObject *entries_list(const struct ipc_raw_entry *entries, size_t n);
 PyObject *entry_take(struct connection *connection, struct ipc_raw_entry *entry);
 
@@ -151,13 +154,13 @@ struct proxy {
 	struct ipc_proxy *proxy;	/* NULL: ended */
 };
 
-/* The library owns it together with each ipc_object. */
+/* Owned by the library together with each ipc_object. */
 struct object_state {
 	struct ipc_raw_ops ops;
 	struct connection *connection;
 	PyObject *serve;
-	PyObject *stream;		/* NULL: it has no streams */
-	PyObject *owner;		/* whatever the program keeps with it */
+	PyObject *stream;		/* NULL if it has no streams */
+	PyObject *owner;		/* a value of the program */
 	char *interface;
 };
 
@@ -176,7 +179,7 @@ struct call {
 	PyObject *on_cancel;
 	signed char oneway;		/* -1: not known yet */
 	bool replied;
-	bool released;			/* as soon as no buffer is exported */
+	bool released;			/* to be freed with the last buffer */
 };
 
 extern PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *message_type,
@@ -185,13 +188,13 @@ extern PyTypeObject *connection_type, *proxy_type, *object_type, *call_type, *me
 extern PyType_Spec connection_spec, proxy_spec, object_spec, call_spec, message_spec, slot_spec,
 	stream_spec;
 
-/* These take over the native reference, also if they fail. */
+/* These functions take over the native reference, even if they fail. */
 PyObject *proxy_new(struct connection *connection, struct ipc_proxy *proxy);
 PyObject *object_new(struct connection *connection, struct ipc_object *object);
 PyObject *message_new(struct connection *connection, struct ipc_raw_message *raw);
 
 PyObject *stream_new(struct connection *connection, struct ipc_stream *native);
-/* NULL if it is closed. */
+/* Takes a reference. Returns NULL if the stream is closed. */
 struct ipc_stream *stream_ref(PyObject *self);
 
 /* Makes an Object. */
@@ -200,15 +203,16 @@ PyObject *object_create(struct connection *connection, PyObject *const *args, Py
 void connections_close_all(void);
 
 /*
- * A Slot whose callback starts. start() registers with the slot as userdata; it runs without the
- * GIL. It sets *ret_slot, or slot->cancellation: then the callback calls slot_finish() at its end.
- * Returns the Slot, or NULL and an exception.
+ * A registered callback, or a cancellation. slot_new() calls start() without the GIL. start()
+ * registers with the slot as userdata, and sets either *ret_slot or slot->cancellation. If it sets
+ * a cancellation, the callback must call slot_finish() at its end. slot_new() returns the Slot, or
+ * NULL with an exception.
  */
 struct slot {
 	struct part part;
 	struct ipc_slot *slot;		/* NULL: ended, or there is a cancellation */
 	struct ipc_cancellation *cancellation;
-	PyObject *callback;		/* NULL: it has run for the last time */
+	PyObject *callback;		/* NULL after its last run, or after end() */
 	bool once;			/* a call: the callback runs once, also at close() */
 };
 
@@ -218,13 +222,13 @@ PyObject *slot_new(struct connection *connection, PyObject *callback, bool once,
 		   void *data);
 /* A Slot without a callback: a cancellation. */
 PyObject *slot_new_cancellation(struct connection *connection);
-/* In a trampoline: calls the callback with args, a tuple, which it takes over. NULL: reports the
- * exception that is set. */
+/* For a trampoline: calls the callback with args, a tuple, and takes ownership of args. If args is
+ * NULL, logs the current exception. */
 void slot_notify(struct slot *slot, PyObject *args);
-/* In the trampoline of a call: calls the callback with (value, None) or (None, exception), and
- * takes over both. Both NULL: the exception is the one that is set. */
+/* For the trampoline of a call: calls the callback with (value, None) or (None, exception). Takes
+ * ownership of both. If both are NULL, passes the current exception. */
 void slot_settle(struct slot *slot, PyObject *value, PyObject *exception);
-/* In a trampoline: drops the cancellation and the reference that the library has. */
+/* For a trampoline: drops the cancellation and the library's reference. */
 void slot_finish(struct slot *slot);
 
 #endif /* PYTHON_CORE_H */

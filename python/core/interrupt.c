@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exceptions that end a program, such as KeyboardInterrupt: signal handlers of Python raise them
- * in the middle of a wait, and in a callback. There the library is below on the stack. So the
- * exception is kept for the thread, and raised as soon as the function that the thread is in
- * returns.
+ * Exceptions that end a program, such as KeyboardInterrupt. Signal handlers of Python raise them in
+ * the middle of a wait or in a callback, with functions of the library on the stack. The exception
+ * is therefore kept for the thread, and raised when the function that the thread called returns.
  *
  * Python's own handler of a signal only sets a flag, and interrupts the wait. The library then
- * asks on_signal(), which runs the functions of signal.signal(), on the main thread. Through
- * ipcbusd the library also asks once a second, without a signal, and so learns of close() on
- * another thread.
+ * calls on_signal(), which runs the functions of signal.signal(), on the main thread. Through
+ * ipcbusd the library also calls it once a second without a signal, and so notices that another
+ * thread called close().
  */
 #include <errno.h>
 
@@ -20,7 +19,7 @@ struct kept {
 
 static __thread struct kept kept;
 
-/* The first one is raised. */
+/* Keeps the first exception and drops later exceptions. */
 static void keep(void)
 {
 	struct kept more;

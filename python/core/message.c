@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Message: a reply. It is a read-only buffer: a memoryview of it shows the region itself. The
- * memory goes back to the driver with release() or the last reference, but not as long as there
- * is such a view.
+ * Message: a reply, as a read-only buffer. A memoryview of it shows the region itself. The memory
+ * returns to the driver at release() or with the last reference, but not before the last memoryview
+ * is gone.
  */
 #include "core.h"
 
@@ -111,7 +111,7 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 static void release_buffer(PyObject *self, Py_buffer *view)
 {
 	(void)view;
-	/* After close() nobody else releases it. */
+	/* After close(), the last view must release the memory. */
 	if (!--of(self)->exports && !of(self)->part.link)
 		release(of(self));
 }

@@ -192,7 +192,7 @@ static PyObject *printable(PyObject *module, PyObject *value)
 	(void)module;
 	if (!PyUnicode_Check(value))
 		return PyErr_Format(PyExc_TypeError, "%R is no str", value);
-	/* Half of a surrogate pair, which no encoding has, becomes a question mark. */
+	/* A lone surrogate cannot be encoded and becomes a question mark. */
 	bytes = PyUnicode_AsEncodedString(value, "utf-8", "replace");
 	if (!bytes)
 		return NULL;
@@ -236,7 +236,7 @@ void log_exception(PyObject *source)
 	Py_XDECREF(traceback);
 }
 
-/* set_log(callback): callback(priority of syslog(3), text, perhaps an exception) */
+/* set_log(callback): callback(priority of syslog(3), text[, exception]) */
 static PyObject *set_log(PyObject *module, PyObject *callback)
 {
 	PyObject *before = log_callback;
@@ -309,7 +309,8 @@ static int add_constants(PyObject *module)
 	return r;
 }
 
-/* The interpreter that may have it: callbacks enter the main one, see PyGILState_Ensure(). */
+/* The first interpreter that imports the module. Callbacks enter the main interpreter only, see
+ * PyGILState_Ensure(). */
 static int exec(PyObject *module)
 {
 	if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
@@ -320,7 +321,7 @@ static int exec(PyObject *module)
 	return add_types(module) < 0 || add_constants(module) < 0 ? -1 : 0;
 }
 
-/* With phases, so that exec() runs in each interpreter. */
+/* Multi-phase initialization, so that exec() runs in each interpreter. */
 PyMODINIT_FUNC PyInit__core(void)
 {
 	static PyModuleDef_Slot slots[] = {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Object: something of this process that others may call. Call: one request that is served.
+ * Object: an object of this process that other processes can call. Call: a request that is served.
  *
- * serve(call) runs on a serving thread. Whoever serves a call ends with release(): as long as
- * that did not happen, a caller waits, and later oneways to the object do.
+ * serve(call) runs on a serving thread. The server must end each call with release(). Until then
+ * the caller waits, and later oneways to the object wait too.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static void call_release(struct call *call)
 		call_drop(call);
 }
 
-/* Whoever waits is not to wait for a connection that is closed. */
+/* If the connection is closed, fails the call so that the caller does not wait for it. */
 static void call_end(struct part *part)
 {
 	struct call *call = (struct call *)part;
@@ -69,7 +69,7 @@ static PyObject *fail_released(void)
 	return NULL;
 }
 
-/* close() has ended the call, or release(). */
+/* The call was ended by close() or release(). */
 static PyObject *fail_ended(const struct call *call)
 {
 	return call->part.connection->ipc ? fail_released() : fail_closed();
@@ -177,8 +177,8 @@ static void cancel_destroyed(void *userdata)
 }
 
 /*
- * on_cancel(callback) -> bool: the callback runs once, without arguments, on a serving thread,
- * when nobody waits any more. False: a oneway, which nobody waits for.
+ * on_cancel(callback) -> bool: the callback runs once, without arguments, on a serving thread, when
+ * the caller has stopped waiting. Returns False for a oneway, which has no waiting caller.
  */
 static PyObject *call_on_cancel(PyObject *self, PyObject *callback)
 {
@@ -607,7 +607,8 @@ static PyObject *get_id(PyObject *self, void *closure)
 	return r < 0 ? fail(r, NULL) : PyLong_FromUnsignedLongLong(id);
 }
 
-/* close(): this process needs it no more. It ends when others do not either. */
+/* close(): drops this process's reference. The object ends when no process refers to it any
+ * more. */
 static PyObject *object_close(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;

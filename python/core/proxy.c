@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proxy: an object of another process, and the calls to it. Two Proxies of one connection are
- * equal if they name one object.
+ * Proxy: an object of another process, and calls to it. Two Proxies of a connection are equal if
+ * they refer to the same object.
  */
 #include <errno.h>
 #include "core.h"
@@ -48,9 +48,9 @@ static void dealloc(PyObject *self)
 /* --- What a call takes ----------------------------------------------------------- */
 
 /*
- * The arguments of all that send: code, data, entries, flags, timeout_usec, metadata, parent.
- * flags are those of the message, and DETACHED. timeout_usec is 0 for the default; metadata None
- * or a tuple of str: name, value, ...; parent a Call, Stream or None.
+ * The arguments of all functions that send: code, data, entries, flags, timeout_usec, metadata,
+ * parent. flags are the flags of the message, and DETACHED. If timeout_usec is 0, the default
+ * applies. metadata is None or a tuple of str: name, value, ... parent is a Call, Stream or None.
  */
 #define SEND_ARGS	7
 
@@ -100,7 +100,7 @@ static bool set_parent(struct sending *s, PyObject *parent)
 		PyErr_Format(PyExc_TypeError, "%R is no Call or Stream", parent);
 		return false;
 	}
-	/* A reply does not end what the handler still does. */
+	/* After the reply, new calls of the handler do not depend on the served call. */
 	if (call->call && !call->replied)
 		s->options.parent = ipc_call_ref(call->call);
 	return true;
@@ -227,7 +227,7 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 
 	if (!args_check("oneway", n, SEND_ARGS, SEND_ARGS) || !sending_init(&s, of(self), args))
 		return NULL;
-	/* The flags of a oneway are those of its options. */
+	/* For a oneway, the library takes the flags from the options. */
 	s.options.flags |= s.out.message.flags;
 	s.out.message.flags = 0;
 	Py_BEGIN_ALLOW_THREADS
@@ -239,7 +239,7 @@ static PyObject *oneway(PyObject *self, PyObject *const *args, Py_ssize_t n)
 
 /* --- Streams --------------------------------------------------------------------- */
 
-/* The arguments of what opens a stream: code, flags, timeout_usec, metadata, parent. */
+/* The arguments of functions that open a stream: code, flags, timeout_usec, metadata, parent. */
 #define OPEN_ARGS	5
 
 static bool opening_init(struct sending *s, struct proxy *proxy, PyObject *const *args)
@@ -252,7 +252,7 @@ static bool opening_init(struct sending *s, struct proxy *proxy, PyObject *const
 	return sending_init(s, proxy, all);
 }
 
-/* open(...) -> Stream: blocks until the server has accepted */
+/* open(...) -> Stream: blocks until the server has accepted the stream */
 static PyObject *open_stream(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	struct ipc_error error = IPC_ERROR_INIT;
@@ -285,7 +285,7 @@ static void opened(int result, struct ipc_stream *native, const struct ipc_error
 		return;
 	atomic_fetch_sub(&slot->part.connection->openings, 1);
 	if (!slot->callback) {
-		/* Without callbacks this cancels it. */
+		/* A stream without callbacks is canceled by its last unref. */
 		Py_BEGIN_ALLOW_THREADS
 		ipc_stream_unref(native);
 		Py_END_ALLOW_THREADS
@@ -311,7 +311,7 @@ static int start_opening(struct ipc *ipc, struct slot *slot, void *data,
 	r = ipc_cancellation_new(ipc, &slot->cancellation);
 	if (r < 0)
 		return r;
-	/* opened() may run, and drop the slot's reference, before this returns. */
+	/* opened() may run, and drop the slot's reference, before the function returns. */
 	s->options.cancellation = ipc_cancellation_ref(slot->cancellation);
 	atomic_fetch_add(openings, 1);
 	r = ipc_raw_stream_open_async(s->proxy, s->out.message.code, &s->options, opened, slot);
@@ -422,7 +422,7 @@ static PyObject *compare(PyObject *self, PyObject *other, int operation)
 	return PyBool_FromLong(equal == (operation == Py_EQ));
 }
 
-/* Does not change at close(). */
+/* The hash must not change at close(). */
 static Py_hash_t hash(PyObject *self)
 {
 	return (Py_hash_t)((uintptr_t)of(self)->part.connection >> 4);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Slot: a registered callback, or a cancellation. The library has a reference of its own from
- * start() until destroyed() or slot_finish() has run, so a callback always finds its Slot. Once
- * end() has returned, the callback does not begin any more: it would need the GIL, and finds that
- * it is gone.
+ * Slot: a registered callback, or a cancellation. The library holds a reference from start() until
+ * destroyed() or slot_finish() has run, so the Slot of a callback always exists. After end() has
+ * returned, no callback begins: a callback must first take the GIL, and then finds slot->callback
+ * NULL.
  */
 #include <errno.h>
 
@@ -40,7 +40,7 @@ static void drop_cancellation(struct slot *slot)
  * cancellation of a call must not keep the connection open. */
 static void end_native(struct slot *slot)
 {
-	/* slot_finish() may run meanwhile. */
+	/* slot_finish() may run on another thread while the GIL is released. */
 	struct ipc_cancellation *cancellation = ipc_cancellation_ref(slot->cancellation);
 	struct ipc_slot *native = slot->slot;
 
@@ -64,7 +64,7 @@ static void end(struct part *part)
 	end_native(slot);
 	if (!callback)
 		return;
-	/* As the library does with calls that are left when a connection closes. */
+	/* The library does the same with open calls when a connection closes. */
 	if (slot->once) {
 		error = make_error(-ECANCELED, NULL);
 		result = error ? PyObject_CallFunctionObjArgs(callback, Py_None, error, NULL) :
@@ -213,7 +213,7 @@ static PyObject *get_canceled(PyObject *self, void *closure)
 		ipc_cancellation_is_canceled(((struct slot *)self)->cancellation));
 }
 
-/* end() -> None: the callback does not begin any more. Ends a call whose reply did not arrive. */
+/* end() -> None: the callback does not begin any more. Cancels a call without a reply. */
 static PyObject *slot_end(PyObject *self, PyObject *nothing)
 {
 	struct slot *slot = (struct slot *)self;
@@ -231,7 +231,8 @@ static void dealloc(PyObject *self)
 
 	part_remove(&slot->part);
 	Py_CLEAR(slot->callback);
-	/* The library's reference is gone, so the registration has ended: this only frees it. */
+	/* The library has dropped its reference, so the registration has ended and only memory is
+	 * freed. */
 	if (slot->slot)
 		end_native(slot);
 	drop_cancellation(slot);

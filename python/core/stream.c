@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Stream: an end of a sequence of messages. Either threads wait in send() and receive(), or
- * watch() sets a callback that runs when to try again without waiting. A received message is
- * copied out of the stream at once, with its files and objects.
+ * Stream: one end of a sequence of messages. Threads may wait in send() and receive(), or watch()
+ * sets a callback that runs when a send or receive without waiting may succeed. A received message
+ * is copied out of the stream at once, with its files and objects.
  *
- * With a callback the library keeps the stream until it is over. So the owner must call cancel()
- * before it drops the stream.
+ * If a callback is set, the library keeps the stream until it has ended. The owner must then call
+ * cancel() before it drops the stream.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,7 +41,7 @@ static void drop(struct stream *stream)
 static void end(struct part *part)
 {
 	struct stream *stream = (struct stream *)part;
-	/* Another thread may release it meanwhile. */
+	/* Another thread may release the stream while the GIL is released. */
 	struct ipc_stream *native = ipc_stream_ref(stream->stream);
 
 	Py_CLEAR(stream->notify);
@@ -69,7 +69,8 @@ struct ipc_stream *stream_ref(PyObject *self)
 	return ipc_stream_ref(of(self)->stream);
 }
 
-/* Takes a reference for code that runs without the GIL. NULL: an exception is set. */
+/* Takes a reference for code that runs without the GIL. Returns NULL with an exception if the
+ * stream is closed. */
 static struct ipc_stream *hold(PyObject *self)
 {
 	if (of(self)->stream)
@@ -120,7 +121,7 @@ static void on_end(struct ipc_stream *stream, int result, const struct ipc_error
 	notify(userdata);
 }
 
-/* A stream that breaks off after the other side has ended its sending has no other callback. */
+/* If a stream breaks off after the other side has ended its sending, only this callback runs. */
 static void destroyed(void *userdata)
 {
 	PyGILState_STATE state;
@@ -134,8 +135,8 @@ static void destroyed(void *userdata)
 }
 
 /*
- * watch(callback): it runs on a serving thread when receive(0) or send(…, 0) may have another
- * result than before, or the stream is over.
+ * watch(callback): sets a callback that runs on a serving thread when receive(0) or send(..., 0)
+ * may have a new result, or the stream has ended.
  */
 static PyObject *watch(PyObject *self, PyObject *callback)
 {
@@ -170,7 +171,7 @@ static PyObject *watch(PyObject *self, PyObject *callback)
 
 /*
  * A signal does not end a wait of the library, and Python runs signal handlers on the main thread
- * only. So the main thread waits in slices and looks for signals after each of them.
+ * only. The main thread therefore waits in slices, and checks for signals after each slice.
  */
 #define SLICE_USEC	100000
 
@@ -206,7 +207,8 @@ static uint64_t wait_slice(const struct wait *wait)
 	return wait->sliced && wait->left > SLICE_USEC ? SLICE_USEC : wait->left;
 }
 
-/* After a slice without success. 1: wait on; 0: the time is over; -1: a signal handler raised. */
+/* After a slice without success. Returns 1 to continue, 0 if the time has expired, or -1 if a
+ * signal handler raised an exception. */
 static int wait_next(struct wait *wait)
 {
 	uint64_t now;
@@ -262,7 +264,7 @@ static PyObject *send(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	Py_RETURN_NONE;
 }
 
-/* What is in an entry: None for an own object that ended. */
+/* Takes the value of an entry. Returns None for an own object that has ended. */
 static PyObject *take_one(struct connection *connection, struct ipc_raw_entry *entry)
 {
 	if (entry->type == IPC_RAW_OBJECT && !entry->object)
@@ -270,7 +272,7 @@ static PyObject *take_one(struct connection *connection, struct ipc_raw_entry *e
 	return entry_take(connection, entry);
 }
 
-/* Makes a tuple of (tag, kind, entry). On failure, closes the files that were taken. */
+/* Returns a tuple of (tag, kind, value). On failure, closes the files that were taken. */
 static PyObject *take_all(struct connection *connection, const struct ipc_raw_message *message)
 {
 	PyObject *all = PyTuple_New((Py_ssize_t)message->n_entries);
@@ -305,7 +307,8 @@ static PyObject *item(struct connection *connection, const struct ipc_raw_messag
 			     (Py_ssize_t)message->size, entries);
 }
 
-/* The library reports the end of the function's time as -EAGAIN without an error. */
+/* If only the time limit of the function has expired, the library returns -EAGAIN without an
+ * error. */
 static PyObject *received(PyObject *self, int r, bool waited, const struct ipc_raw_message *message,
 			  const struct ipc_error *error)
 {
@@ -396,7 +399,7 @@ static PyObject *stream_error(PyObject *self, PyObject *const *args, Py_ssize_t 
 	return result;
 }
 
-/* cancel(): ends both directions. The stream cannot be used any more. */
+/* cancel(): ends both directions. The stream cannot be used afterwards. */
 static PyObject *cancel(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;
@@ -405,7 +408,7 @@ static PyObject *cancel(PyObject *self, PyObject *nothing)
 	Py_RETURN_NONE;
 }
 
-/* release(): this end is no longer used. An end that it sent still reaches the other side. */
+/* release(): drops this end. The other side still receives an end that was sent before. */
 static PyObject *release(PyObject *self, PyObject *nothing)
 {
 	(void)nothing;

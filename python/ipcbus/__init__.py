@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Calls between processes through ipcbus.
 
-``ipcbus.aio`` is for asyncio, ``ipcbus.sync`` for threads that block. Both raise the errors
-that this module has. ``protoc --ipc_out=lang=python:DIR`` makes clients and services of a
-``.proto`` file.
+``ipcbus.aio`` is for asyncio, ``ipcbus.sync`` for threads that block. Both raise the exceptions of
+this module. ``protoc --ipc_out=lang=python:DIR`` generates clients and services from a ``.proto``
+file.
 """
 
 import atexit
@@ -68,5 +68,5 @@ __all__ = [
     "WouldBlock",
 ]
 
-# Connections that are open at the end are closed while Python still works.
+# Close open connections at exit, while the interpreter can still run callbacks.
 atexit.register(_core.close_all)

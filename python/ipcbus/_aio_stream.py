@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ends of streams of ``aio``."""
+"""Both ends of streams for ``aio``."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ class End:
         self._served = served
         self._changed = asyncio.Event()
         bus._ends.add(self)
-        # The library keeps the callback until the stream is over: it must not keep the client.
+        # The library keeps the callback until the stream has ended, so the callback must not hold a
+        # reference of the client.
         stream.watch(lambda: bus._run(self._change))
 
     def wake(self) -> None:
-        """Makes send() and receive() look at the stream again."""
+        """Wakes send() and receive(), which then check the stream again."""
         self._changed.set()
 
     def _change(self) -> None:
@@ -41,7 +42,7 @@ class End:
         try:
             broken = self._served is not None and self.stream.is_canceled
         except Error:
-            return  # it is over
+            return  # the stream has ended
         if broken and self._served is not None:
             self._served.cancel()
             self._served = None
@@ -73,8 +74,8 @@ class Stream(Generic[Req, Rep]):
             async for tick in ticks:
                 print(tick.number)
 
-    The stream is opened with the first use. At the end of the context, or when nobody refers to
-    it any more, a stream that is not over is canceled: the server's handler is, too.
+    The stream is opened on first use. At the end of the context, or when the last reference to the
+    Stream is gone, an open stream is canceled together with the server's handler.
     """
 
     def __init__(
@@ -125,7 +126,8 @@ class Stream(Generic[Req, Rep]):
                 try:
                     if not self._method.sends:
                         await self._send(end, self._content)
-                        # The server may have ended the stream already: receive() says how.
+                        # The server may have ended the stream already. receive() then reports the
+                        # error.
                         with contextlib.suppress(PeerDied):
                             stream.end()
                 except BaseException:
@@ -142,13 +144,13 @@ class Stream(Generic[Req, Rep]):
     async def send(
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
     ) -> None:
-        """Sends a request, a mapping of its fields, or its fields. Waits while the server is not
-        ready for another one. Raises the error with which the server ended the stream."""
+        """Sends a request, a mapping of its fields, or its fields. Waits while the server has no
+        space for another request. If the server ended the stream with an error, raises it."""
         content = stubs.choose(self._method, request, fields)
         await self._send(await self._opened(), content)
 
     async def end(self) -> None:
-        """Ends the requests: the server's iterator ends."""
+        """Ends the requests. The server's iterator of requests then stops."""
         (await self._opened()).stream.end()
 
     def __aiter__(self: S) -> S:
@@ -161,17 +163,17 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     async def receive(self, *, timeout: float | None = None) -> Rep | None:
-        """The next reply, or None at the end. Raises the error that ended the stream, or
-        ``DeadlineExceeded`` if no reply came within timeout seconds: the stream goes on, and the
-        next receive() may get it. With 0 the function returns what has arrived. The limit does
-        not hold for opening the stream."""
+        """Returns the next reply, or None at the end. If the stream ended with an error, raises it.
+        If no reply arrives within timeout seconds, raises ``DeadlineExceeded``; the stream stays
+        open, and a later receive() may get the reply. With 0 the function returns a reply only if
+        it has arrived. The time limit does not apply to opening the stream."""
         delay = to_delay(timeout)
         end = await self._opened()
         try:
             async with asyncio.timeout(delay):
                 item = await end.receive()
         except DeadlineExceeded:
-            raise  # that of the stream
+            raise  # the deadline of the stream itself
         except TimeoutError:
             raise DeadlineExceeded("no message came in time") from None
         if item is None:
@@ -180,8 +182,7 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     async def finish(self) -> Rep:
-        """Ends the requests and returns the one reply of a method without a stream of
-        replies."""
+        """Ends the requests and returns the only reply of a method without a stream of replies."""
         with contextlib.suppress(PeerDied):
             await self.end()
         reply = await self.receive()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``aio`` and ``sync`` share."""
+"""Types and functions that ``aio`` and ``sync`` share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("ipcbus")
 
 
 def _log_line(priority: int, text: str, error: BaseException | None = None) -> None:
-    """Errors that no caller sees, with a priority of syslog(3)."""
+    """Logs an error that no caller sees. priority is one of syslog(3)."""
     level = logging.ERROR if priority <= 3 else logging.WARNING if priority == 4 else logging.INFO
     log.log(level, "%s", text, exc_info=error)
 
@@ -24,8 +24,8 @@ def _log_line(priority: int, text: str, error: BaseException | None = None) -> N
 _core.set_log(_log_line)
 
 Buffer = Union[bytes, bytearray, memoryview, _core.Message, _core.Call]
-# What travels beside the bytes of a message under a tag: an object of this process, one of
-# another process, or a file descriptor, which stays the sender's.
+# An entry of a message: a tag, and an object of this process, an object of another process, or a
+# file descriptor. The sender still owns the file descriptor after sending.
 Entry = tuple[int, Union[_core.Object, _core.Proxy, int]]
 
 
@@ -39,7 +39,7 @@ class NameInfo(NamedTuple):
 
 
 class NameChange(enum.IntEnum):
-    """What ``watch_names()`` reports."""
+    """A change that ``watch_names()`` reports."""
 
     PRESENT = _core.NAME_PRESENT
     """The name was registered, or replaced by another object."""
@@ -50,27 +50,29 @@ class NameChange(enum.IntEnum):
 
 
 class Registration(enum.IntEnum):
-    """What ``on_registration()`` reports about a name or a watch of this bus."""
+    """A change of a name or a watch of this bus, reported by ``on_registration()``."""
 
     ACQUIRED = _core.REGISTRATION_ACQUIRED
-    """It was in the queue of the name, and has the name now."""
+    """The object was in the queue of the name, and has the name now."""
     LOST = _core.REGISTRATION_LOST
-    """It has ended: another object of this user replaced it, or another process unregistered
-    it."""
+    """The registration has ended: another object of this user replaced it, or another process
+    unregistered it."""
     FAILED = _core.REGISTRATION_FAILED
-    """It could not be registered at a new service manager, or a change of a name was lost."""
+    """The name or watch could not be registered at a new service manager, or a change of a name was
+    lost."""
 
 
 def to_register_flags(replace: bool, queue: bool) -> int:
     return (_core.NAME_REPLACE if replace else 0) | (_core.NAME_QUEUE if queue else 0)
 
 
-# Seconds. An int of any size may be compared with it.
+# Seconds. An int of any size can be compared with a float; conversion to float could overflow.
 FOREVER = 1e12
 
 
 def to_usec(seconds: float | None) -> int:
-    """A time limit for libipc: 0 is the default. A time that is over fails here."""
+    """Converts a time limit in seconds for libipc. None becomes 0, the default. Raises
+    ``DeadlineExceeded`` if the time is not positive."""
     if seconds is None:
         return 0
     if seconds != seconds:
@@ -83,7 +85,9 @@ def to_usec(seconds: float | None) -> int:
 
 
 def to_wait(seconds: float | None) -> int:
-    """How long to wait for a message of a stream. With 0 it is there already, or it is late."""
+    """Converts the time limit of a wait for a message of a stream. None is no limit. If the time is
+    0 or negative, the result is 1 microsecond: the function then returns a message only if it has
+    arrived."""
     if seconds is None:
         return _core.NEVER
     if seconds != seconds:
@@ -92,17 +96,18 @@ def to_wait(seconds: float | None) -> int:
 
 
 def to_name_wait(seconds: float | None) -> int:
-    """How long to wait for a name. With 0 the library does not wait."""
+    """Converts the time limit of a wait for a name. If the time is 0 or negative, the library does
+    not wait."""
     return 0 if seconds is not None and seconds <= 0 else to_wait(seconds)
 
 
 def to_delay(seconds: float | None) -> float | None:
-    """The same for asyncio."""
+    """Converts a time limit as to_wait() does, but to seconds for asyncio."""
     return None if seconds is None else to_wait(seconds) / 1e6
 
 
 def check_kind(kind: object, base: type) -> None:
-    """Of a class of clients: ipcbus.aio and ipcbus.sync have different ones."""
+    """Checks a class of clients. ``ipcbus.aio`` and ``ipcbus.sync`` have different classes."""
     if not (isinstance(kind, type) and issubclass(kind, base)):
         raise TypeError(f"{kind!r} is no class of clients of {base.__module__}")
 
@@ -113,7 +118,7 @@ def check_service(service: object, *bases: type) -> None:
 
 
 def to_changed(reconnect: bool | Callable[[bool], object]) -> Callable[[bool], object]:
-    """The function of a Bus that is called when its bus has ended or is back."""
+    """Returns the function that a Bus calls when its bus has ended or is back."""
     return reconnect if callable(reconnect) else lambda back: None
 
 
@@ -134,19 +139,21 @@ class Slot:
         self._slot = slot
 
     def end(self) -> None:
-        """The callback does not run any more."""
+        """Ends the registration. The callback does not begin any more, but may still be running on
+        another thread. Never blocks, except for a watch of names: then it blocks until the service
+        manager has replied."""
         self._slot.end()
 
 
 class BaseContext:
-    """A call that is served: who calls, and until when they wait."""
+    """A served call or stream: the caller's identity, time limit and metadata."""
 
     def __init__(self, call: _core.Call | _core.Stream) -> None:
         self._call = call
 
     @property
     def uid(self) -> int:
-        """The caller's effective user, from the kernel, as seen from here."""
+        """The caller's effective user id, from the kernel, in this process's user namespace."""
         return self._call.uid
 
     @property
@@ -155,7 +162,7 @@ class BaseContext:
 
     @property
     def pid(self) -> int:
-        """The caller's process, or 0 if it is not visible from here."""
+        """The caller's process id, or 0 if the process is not visible in this PID namespace."""
         return self._call.pid
 
     @property
@@ -171,22 +178,23 @@ class BaseContext:
         return self._call.pidfd()
 
     def remaining(self) -> float | None:
-        """Seconds until the caller stops waiting; None: there is no limit."""
+        """Seconds until the caller stops waiting, or None if there is no limit."""
         return to_seconds(self._call.remaining)
 
     def is_canceled(self) -> bool:
-        """Whether the caller has stopped waiting. A handler of ``ipcbus.sync`` that takes long asks
-        this; that of ``ipcbus.aio`` is canceled."""
+        """Returns whether the caller has stopped waiting. A long handler of ``ipcbus.sync`` should
+        check this. A handler of ``ipcbus.aio`` is canceled."""
         return self._call.is_canceled
 
     def metadata(self, name: str) -> str | None:
-        """What the caller set under the name. The kernel does not check it."""
+        """Returns the metadata that the caller set under the name, or None. The kernel does not
+        check it."""
         return self._call.metadata(name)
 
 
 class RawRequest(BaseContext):
-    """A request of bytes. It is a buffer: ``bytes(request.data)`` copies it, ``request.data``
-    shows the region itself and can be used until the handler returns."""
+    """A request of bytes. ``bytes(request.data)`` copies it. ``request.data`` shows the region
+    itself and is valid until the handler returns."""
 
     _call: _core.Call
 
@@ -200,17 +208,19 @@ class RawRequest(BaseContext):
 
     @property
     def entries(self) -> tuple[tuple[int, int], ...]:
-        """Tag and kind (``_core.OBJECT``, ``PROXY``, ``FD``) of what came beside the bytes."""
+        """Tag and kind (``_core.OBJECT``, ``PROXY``, ``FD``) of each object and file in the
+        request."""
         return self._call.entries
 
     def take(self, index: int) -> _core.Object | _core.Proxy | int:
-        """Takes one of the entries, once. The caller closes a file descriptor. Raises ``NotFound``
-        if it was taken, or if it is an object of this process that has ended."""
+        """Takes an entry. Each entry can be taken once. The caller must close a file descriptor.
+        Raises ``NotFound`` if the entry was taken before, or if it is an object of this process
+        that has ended."""
         return self._call.take(index)
 
 
 class Named(Protocol):
-    """A service, as far as a log needs it."""
+    """The part of a service that log messages need."""
 
     def _method(self, code: int) -> str: ...
 
@@ -245,7 +255,7 @@ class BaseRawService(ServiceSettings):
 
 
 def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]] | None) -> None:
-    """Sends what a handler of bytes returned."""
+    """Sends the result of a handler of bytes."""
     if call.oneway:
         return
     if isinstance(reply, tuple):
@@ -255,16 +265,17 @@ def reply_raw(call: _core.Call, reply: Buffer | tuple[Buffer, tuple[Entry, ...]]
 
 
 def _text(text: object) -> str | None:
-    """What can be sent of a text: a question mark replaces what no UTF-8 has, and a NUL."""
+    """Replaces characters that cannot be sent: lone surrogates and NUL become question marks."""
     if text is None or text == "":
         return None
     return str(text).encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def _describe(error: BaseException) -> tuple[int, int, str | None, str | None, bytes]:
-    """The arguments of ``Call.error()`` and ``Stream.error()``. Callers see an ``Error`` as it is.
-    Of any other exception they see ``ipc.Unhandled``, as of other languages' handlers, and its
-    class; its text stays in the log of this process."""
+    """Returns the arguments of ``Call.error()`` and ``Stream.error()``. The caller receives an
+    ``Error`` unchanged. TimeoutError becomes ETIMEDOUT, NotImplementedError EOPNOTSUPP. Any other
+    exception becomes ``ipc.Unhandled``, as in the other languages, with the name of its class; its
+    text appears only in the log of this process."""
     if isinstance(error, Error):
         number = min(max(error.number, -(1 << 31)), (1 << 31) - 1)
         details = error.details or b""
@@ -278,8 +289,8 @@ def _describe(error: BaseException) -> tuple[int, int, str | None, str | None, b
 
 
 def _report(call: _core.Call | _core.Stream, error: BaseException, method: str) -> None:
-    """Sends the error. If it cannot be sent, for what the handler put into it, at least the caller
-    learns that there was one."""
+    """Sends the error. If the error cannot be sent because of its contents, sends ``ipc.Unhandled``
+    instead."""
     try:
         call.error(*_describe(error))
     except Exception as failure:
@@ -290,7 +301,7 @@ def _report(call: _core.Call | _core.Stream, error: BaseException, method: str) 
         call.error(errno.EREMOTEIO, 0, "ipc.Unhandled", text, b"")
 
 
-# What a handler raises to report an error.
+# Exceptions with which a handler reports an error on purpose. They are not logged.
 _EXPECTED = (Error, TimeoutError, NotImplementedError)
 _NOBODY_WAITS = (errno.ECANCELED, errno.ETIMEDOUT, errno.EOWNERDEAD, errno.ECONNRESET)
 
@@ -310,12 +321,12 @@ def _log(
 
 
 def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
-    """Ends a call with what its handler raised. The call may be over."""
+    """Ends a call with the exception of its handler. The call may have ended already."""
     try:
         method = service._method(call.code)
     except ValueError:  # close() has ended the call
         method = type(service).__name__
-    # What is no Exception ends the program, which says so itself.
+    # SystemExit and KeyboardInterrupt end the program, which reports them itself.
     if isinstance(error, Exception) and not isinstance(error, _EXPECTED):
         _log(call, error, method)
     if call.replied or call.oneway:
@@ -328,7 +339,8 @@ def end_call(call: _core.Call, error: BaseException, service: Named) -> None:
 
 
 def end_stream(stream: _core.Stream, error: BaseException, service: Named, code: int) -> None:
-    """The same for a stream. If all else fails, it is canceled: its end would be a success."""
+    """Ends a stream with the exception of its handler. If no error can be sent, cancels the stream,
+    because a normal end would mean success."""
     method = service._method(code)
     if not isinstance(error, _EXPECTED):
         _log(stream, error, method)
@@ -340,7 +352,7 @@ def end_stream(stream: _core.Stream, error: BaseException, service: Named, code:
 
 
 class BaseProxy:
-    """An object of another process, on a bus of either kind."""
+    """An object of another process. Base class for ``aio`` and ``sync``."""
 
     def __init__(self, bus: Any, proxy: _core.Proxy) -> None:
         self._bus = bus

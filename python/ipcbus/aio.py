@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """ipcbus for asyncio.
 
-A ``Bus`` belongs to the event loop in which it was opened. Its methods and those of what comes
-from it are called in that loop, except where they say otherwise; in another one they raise
-RuntimeError. None of them blocks the loop.
+A ``Bus`` belongs to the event loop in which it was opened. Its methods, and those of its clients
+and streams, must be called in that loop unless they say otherwise. In another loop they raise
+RuntimeError. They do not block the loop, except for ``Slot.end()`` of a watch of names.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ from .stubs import Received as Received
 
 T = TypeVar("T")
 
-# So many events are served before other work of the loop has its turn.
+# Maximum number of events that are served before other tasks of the loop run.
 _AT_ONCE = 64
 
 
 class Served:
-    """A call or stream and the task that serves it. Once the task was canceled, because the caller
-    no longer waits, the calls that it makes to clean up are not for that call."""
+    """A call or stream and the task that serves it. If the task was canceled because the caller no
+    longer waits, calls that the task then makes to clean up do not depend on the served call."""
 
     def __init__(self, parent: _core.Call | _core.Stream) -> None:
         self.parent: _core.Call | _core.Stream | None = parent
@@ -79,9 +79,10 @@ def _parent() -> _core.Call | _core.Stream | None:
 
 
 class Proxy(BaseProxy):
-    """An object of another process. Calls from a handler's task are made for the handler's call:
-    they end with it, and have no later deadline. After the task was canceled because its caller no
-    longer waits, they do not depend on that call: the handler can clean up."""
+    """An object of another process. A call from a handler's task depends on the served call: it
+    ends with the served call and has no later deadline. If the task was canceled because its caller
+    no longer waits, new calls do not depend on the served call, so that the handler can clean up.
+    """
 
     _bus: Bus
 
@@ -103,7 +104,7 @@ class Proxy(BaseProxy):
         """Calls the method with this number and returns its reply.
 
         timeout is in seconds; None is the default of the bus. If the task is canceled, so is the
-        call: the server is notified. With accept_fds the reply may contain files. With detached
+        call, and the server is notified. With accept_fds the reply may contain files. With detached
         the call never depends on the call or stream that the task serves. Raises an ``Error``.
         """
         message: _core.Message = await self._bus._reply(
@@ -146,12 +147,12 @@ class Proxy(BaseProxy):
         replace: bool = False,
         detached: bool = False,
     ) -> None:
-        """Sends a message without a reply. Returns when it is queued.
+        """Sends a message without a reply. Returns when the message is queued.
 
-        timeout is how long to wait for space at the receiver; without it the function does not
-        wait and raises ``WouldBlock``. With replace it takes the place of an older one that is
-        still queued and has replace, too. detached changes nothing: a oneway never depends on the
-        call or stream that the task serves.
+        If the receiver has no space, waits for at most timeout seconds; without timeout raises
+        ``WouldBlock``. With replace the message replaces an earlier one to this object that was
+        also sent with replace and is still queued. detached has no effect: a oneway never depends
+        on the call or stream that the task serves.
         """
         self._bus._check_loop()
         flags = _core.REPLACE if replace else 0
@@ -173,8 +174,8 @@ class Proxy(BaseProxy):
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
         """Calls callback once, in the loop, when the object's process has died or destroyed the
-        object, or when the bus has ended; soon if that has already happened. Until then, ``end()``
-        ends the watch."""
+        object, or the bus has ended. If that has already happened, the callback runs soon.
+        ``Slot.end()`` ends the watch earlier."""
         return Slot(self._proxy.on_death(lambda: self._bus._run(callback)))
 
     def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
@@ -184,8 +185,8 @@ class Proxy(BaseProxy):
         return Slot(self._proxy.on_freeze(lambda frozen: self._bus._run(callback, frozen)))
 
     async def wait_dead(self) -> None:
-        """Returns when the object's process has died or destroyed the object, or when the bus has
-        ended. Raises ``Canceled`` if the connection is closed."""
+        """Returns when the object's process has died or destroyed the object, or the bus has ended.
+        Raises ``Canceled`` if the connection is closed."""
         gone: asyncio.Future[None] = self._bus._future()
         watch = self.on_death(lambda: _settle(gone, None, None))
         try:
@@ -211,7 +212,7 @@ class Client(Proxy):
         detached: bool = False,
     ) -> Any:
         data, entries = stubs.pack_request(self._bus, method, request, fields)
-        # The request is sent before the first wait.
+        # The request is sent before this coroutine first suspends.
         reply = await self.call(
             method.code,
             data,
@@ -263,7 +264,7 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
 
 
 def _end_watch(slot: _core.Slot) -> None:
-    """Informs the service manager, so it may wait for that."""
+    """Ends a watch on a thread, because that blocks until the service manager has replied."""
     threading.Thread(target=slot.end, name="ipcbus", daemon=True).start()
 
 
@@ -271,7 +272,7 @@ class RawService(BaseRawService):
     """A service of bytes. Derive from it and define ``serve``."""
 
     async def serve(self, request: RawRequest) -> Buffer | tuple[Buffer, tuple[Entry, ...]] | None:
-        """Serves a call or oneway and returns the bytes of the reply, perhaps with entries.
+        """Serves a call or oneway. Returns the bytes of the reply, or a tuple of bytes and entries.
 
         If the caller stops waiting, the task is canceled. An exception is reported to the caller.
         """
@@ -282,9 +283,9 @@ class RawService(BaseRawService):
 
 
 class Service(stubs.BaseService):
-    """The base of generated services. A handler gets the request and a ``Context``, and returns
-    the reply or a mapping of its fields. If the caller stops waiting, its task is canceled. An
-    exception is reported to the caller."""
+    """The base of generated services. A handler gets the request and a ``Context``, and returns the
+    reply or a mapping of its fields. If the caller stops waiting, the handler's task is canceled.
+    An exception is reported to the caller."""
 
     async def _serve(self, bus: Bus, call: _core.Call) -> None:
         if call.code == _core.CODE_DESCRIBE and not call.oneway:
@@ -362,13 +363,14 @@ class Bus:
     """A connection to a bus.
 
     ``async with Bus() as bus`` opens and closes it. device is the path of a bus; None is the
-    default, see <ipc/ipc.h>. region_size limits the messages that may wait here, in bytes.
-    timeout is the time limit of calls that have none, in seconds; None is no limit.
+    default bus, see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received
+    messages that may wait here. timeout is the time limit in seconds of calls without a limit of
+    their own; None is no limit.
 
-    With reconnect, the connection survives the end of an ipcbusd, and opens the bus again when
-    ipcbusd is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, names, and clients that
-    were found by name go on. Calls, streams and other proxies end. reconnect may be a function. It
-    is called in the loop, with False when the bus has ended and with True when it is back.
+    With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
+    is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, their names, and clients found by
+    name remain valid. Calls, streams and other proxies end. If reconnect is a function, the loop
+    calls it with False when the bus has ended, and with True when the bus is back.
     """
 
     def __init__(
@@ -390,7 +392,7 @@ class Bus:
         self._ends: weakref.WeakSet[End] = weakref.WeakSet()
         self._stopped = asyncio.Event()
         self._failure: Error | None = None
-        # One thread at a time registers or watches; see _in_thread().
+        # Only one thread at a time registers or watches names; see _in_thread().
         self._names = asyncio.Lock()
         if timeout is not None:
             self._connection.set_timeout(to_usec(timeout))
@@ -412,12 +414,14 @@ class Bus:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connection: handlers are canceled and calls fail with ``Canceled``. Objects
-        end, and their names with them.
+        """Closes the connection. Handlers are canceled, and calls fail with ``Canceled``. Objects
+        and their names end.
 
-        Waits until the canceled handlers have returned. If close() is canceled, it closes the
-        connection at once. Any task may call it again: it returns when the connection is closed.
-        In a child after fork() it closes what the child has, and leaves the parent's alone."""
+        Waits until the canceled handlers have returned. If close() itself is canceled, it closes
+        the connection at once. Any task may call it again: the second call returns when the
+        connection is closed. After fork(), close() in the child does not affect the parent's
+        connection.
+        """
         if os.getpid() != self._pid:
             self._closing = True
             self._connection.close()
@@ -463,7 +467,7 @@ class Bus:
             self._fail(error)
 
     def _fail(self, error: Error) -> None:
-        """Nothing can be served any more. serve_forever() says why, and so does what waits."""
+        """The connection cannot serve any more. serve_forever() and all waits raise the error."""
         self._failure = error
         self._loop.remove_reader(self._fd)
         self._end_waits(error)
@@ -478,7 +482,7 @@ class Bus:
             end.wake()
 
     async def _reply(self, start: Callable[..., _core.Slot], *args: Any) -> Any:
-        """Starts a call, and waits for its reply. If the task is canceled, so is the call."""
+        """Starts a call and waits for its reply. If the task is canceled, cancels the call."""
         future = self._future()
 
         def done(result: Any, error: Error | None) -> None:
@@ -492,7 +496,7 @@ class Bus:
             raise
 
     async def _wait(self, future: asyncio.Future[T]) -> T:
-        """Waits for something that the bus reports: its end ends the wait."""
+        """Waits for a notification from the bus. The end of the bus ends the wait with an error."""
         if self._failure is not None:
             raise copy.copy(self._failure)
         self._waits.add(future)
@@ -502,14 +506,14 @@ class Bus:
             self._waits.discard(future)
 
     def _run(self, function: Callable[..., object], *args: Any) -> None:
-        """Runs it in the loop: callbacks may come on a thread that waits for a name."""
+        """Runs a function in the loop. A callback may run on a thread that waits for a name."""
         if threading.get_ident() == self._thread:
             function(*args)
             return
         try:
             self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:
-            pass  # the loop is closed, and so is what the callback was for
+            pass  # the loop is closed: no task waits for the callback
 
     async def _in_thread(
         self,
@@ -517,9 +521,9 @@ class Bus:
         *args: Any,
         undo: Callable[[T], object] = lambda result: None,
     ) -> T:
-        """Calls a function of names, which waits for the service manager. If the task is canceled,
-        so is the function. If that comes too late, undo gets the result. The thread does not keep
-        the interpreter."""
+        """Calls a function of names on a thread, because it blocks until the service manager
+        replies. If the task is canceled, so is the function. If the function succeeds in spite of
+        that, undo gets its result. The thread does not delay the exit of the interpreter."""
         future: asyncio.Future[T] = self._future()
         cancellation = self._connection.cancellation()
 
@@ -547,7 +551,7 @@ class Bus:
             raise
 
     async def _writable(self, deadline: float | None) -> None:
-        """Returns when a oneway may be tried again: a receiver somewhere has space."""
+        """Returns when a oneway may be tried again, because some receiver has space."""
         writable: asyncio.Future[None] = self._future()
         slot = self._connection.on_writable(lambda: self._run(_settle, writable, None, None))
         try:
@@ -581,7 +585,7 @@ class Bus:
         over = timeout is not None and timeout <= 0
         no_manager: NoManager | None = None
         try:
-            # A name that is registered is found also if the time is over.
+            # If the name is registered, it is found even with a time limit of 0.
             async with asyncio.timeout(None if over else delay):
                 while True:
                     try:
@@ -600,7 +604,7 @@ class Bus:
 
                     await self._appears(name, settled)
         except DeadlineExceeded:
-            raise  # that of the bus
+            raise  # the default time limit of the bus
         except TimeoutError:
             if no_manager is not None:
                 raise no_manager from None
@@ -626,8 +630,8 @@ class Bus:
             _end_watch(slot)
 
     async def get(self, kind: type[C], name: str) -> C:
-        """Gets the service of a name: ``echo = await bus.get(Echo, "demo.echo")``. Raises
-        ``NotFound`` if nobody has the name, and ``InterfaceMismatch`` if its object has another
+        """Gets the service with a name: ``echo = await bus.get(Echo, "demo.echo")``. Raises
+        ``NotFound`` if no service has the name, and ``InterfaceMismatch`` if the object has another
         interface."""
         check_kind(kind, Client)
         return kind(self, await self._find(name, kind.INTERFACE.name))
@@ -641,15 +645,15 @@ class Bus:
         return kind(self, await self._await(name, timeout, kind.INTERFACE.name))
 
     async def get_raw(self, name: str) -> Proxy:
-        """Like get(), for an object of any interface."""
+        """As get(), for an object of any interface."""
         return Proxy(self, await self._find(name, None))
 
     async def wait_raw(self, name: str, *, timeout: float | None = None) -> Proxy:
-        """Like wait(), for an object of any interface."""
+        """As wait(), for an object of any interface."""
         return Proxy(self, await self._await(name, timeout, None))
 
     async def check_name(self, name: str) -> NameInfo:
-        """Says who has the name. Raises ``NotFound``."""
+        """Returns the interface and owner of a name. Raises ``NotFound`` if no service has it."""
         return NameInfo(*await self._in_thread(self._connection.check, name))
 
     async def list_names(self, prefix: str | None = None) -> list[NameInfo]:
@@ -661,9 +665,9 @@ class Bus:
     async def watch_names(
         self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
     ) -> Slot:
-        """Calls callback in the loop, for each name that matches pattern, a name or a prefix
-        followed by ``*``: for those that exist, then with ``SETTLED``, then for each change. The
-        proxy is None if the name is gone, may not be called, or is of this bus."""
+        """Watches names. pattern is a name, or a prefix followed by ``*``. Calls callback in the
+        loop: for each matching name that exists, once with ``SETTLED``, and then for each change.
+        The proxy is None if the name is gone, may not be called, or belongs to this bus."""
 
         def changed(
             change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
@@ -688,11 +692,11 @@ class Bus:
         replace: bool = False,
         queue: bool = False,
     ) -> bool:
-        """Registers a service under a name. Raises ``NameTaken`` if a living service has it,
-        ``PermissionDenied`` if the policy forbids it. If it fails or is canceled, the name is not
-        registered. If a service of this user has the name: with replace it loses the name; with
-        queue the function returns False, and the service gets the name when the other's
-        registration ends."""
+        """Registers a service under a name. If a service of this user has the name already: with
+        replace that service loses the name; with queue the function returns False, and this service
+        gets the name when the other registration ends. Raises ``NameTaken`` if the name belongs to
+        another running service, and ``PermissionDenied`` if the policy forbids the name. If
+        register() fails or is canceled, the name is not registered."""
         exported = self.make_object(service)
         flags = to_register_flags(replace, queue)
         async with self._names:
@@ -703,9 +707,9 @@ class Bus:
     def on_registration(
         self, callback: Callable[[str, Registration, Exception | None], object]
     ) -> Slot:
-        """Calls callback in the loop, when a name or a watch of this bus was acquired from the
-        queue, lost, or not registered at a new service manager. The exception is None unless that
-        failed."""
+        """Calls callback in the loop when a name or a watch of this bus was acquired from the
+        queue, was lost, or could not be registered at a new service manager. The exception is None
+        except in the last case."""
         return Slot(
             self._connection.on_registration(
                 lambda name, event, error: self._run(callback, name, Registration(event), error)
@@ -721,8 +725,8 @@ class Bus:
     # --- Serving -----------------------------------------------------------------------------
 
     def make_object(self, service: Service | RawService) -> _core.Object:
-        """Makes an object of a service, to be registered or sent as an entry. It lives as long as
-        this process refers to it or others have proxies."""
+        """Makes an object of a service, to be registered or sent as an entry. The object lives as
+        long as this process has references to it or other processes have proxies."""
         check_service(service, Service, RawService)
         flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
 

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Errors of calls, as exceptions.
 
-Every exception is an ``Error``. Its class says what happened. The classes have the names of ``enum
-ipc_errno`` in ``<ipc/error.h>``. Its attributes say more:
+Every exception is an ``Error``. Its class is the kind of the error. The classes have the names of
+``enum ipc_errno`` in ``<ipc/error.h>``. The attributes have the details:
 
 ``code``
     The errno, positive: ``errno.ENOENT``.
 ``name``, ``message``, ``number``, ``details``
-    What the service set: ``"echo.Empty"``, a text for people, an int, and bytes. ``name`` is
-    ``None`` and ``details`` empty if the service set none.
+    Set by the service: a name such as ``"echo.Empty"``, a text for people, an int, and bytes.
+    If the service did not set them, ``name`` is ``None`` and ``details`` is empty.
 ``origin``
-    Who reports it: ``Origin.HERE``, ``BUS``, ``PEER`` or ``BEHIND``.
+    The reporter of the error: ``Origin.HERE``, ``BUS``, ``PEER`` or ``BEHIND``.
 ``cause_code``
-    With ``Origin.BEHIND`` the errno behind ``code``; else 0.
+    With ``Origin.BEHIND``, the errno behind ``code``; else 0.
 
-``str()`` and ``repr()`` of it are for people: a terminal and a log can have them, whatever the
-service sent. Control characters and the like are question marks there, and what is longer than a
-kilobyte is cut. The attributes are what the service sent.
+``str()`` and ``repr()`` of an error are safe to print to a terminal or a log, whatever text the
+service sent. Control characters and characters that cannot be encoded become question marks, and
+text longer than a kilobyte is cut. The attributes have the unchanged text.
 
-A service defines errors of its own as classes with a name. A handler raises them, and a client
-that has the class gets an instance of it::
+A service defines its own errors as classes with a name. A handler raises them. If a client has
+imported the class, it gets an instance of it::
 
     class Empty(ServiceError, name="echo.Empty"):
         pass
@@ -37,7 +37,7 @@ from . import _core
 
 
 class Origin(enum.IntEnum):
-    """Who reports an error."""
+    """The reporter of an error: this library, the bus, the peer, or a service behind the peer."""
 
     HERE = 0
     BUS = 1
@@ -46,7 +46,7 @@ class Origin(enum.IntEnum):
 
 
 class Error(Exception):
-    """A call, or something else of this package, failed. See the module."""
+    """The base of all errors of this package. The module describes the attributes."""
 
     default_code: ClassVar[int] = errno.EIO
     default_name: ClassVar[str | None] = None
@@ -90,13 +90,13 @@ def _again(kind: type[Error], message: str, values: dict[str, Any]) -> Error:
 
 
 class InvalidArgument(Error, ValueError):
-    """An argument is malformed, or what it names is closed."""
+    """An argument is malformed, or refers to a closed object."""
 
     default_code = errno.EINVAL
 
 
 class Canceled(Error):
-    """The server, or the end of the connection, canceled the call."""
+    """The call or stream was canceled, or its connection was closed."""
 
     default_code = errno.ECANCELED
 
@@ -108,25 +108,25 @@ class DeadlineExceeded(Error, TimeoutError):
 
 
 class NotFound(Error):
-    """Nobody has the name."""
+    """The name, bus, object or file does not exist, or was taken out of a message before."""
 
     default_code = errno.ENOENT
 
 
 class PermissionDenied(Error, PermissionError):
-    """The policy, or the receiver, forbids it."""
+    """The policy of names or the receiver forbids it, or the bus may not be opened."""
 
     default_code = errno.EACCES
 
 
 class NameTaken(Error):
-    """A living service has the name, or it is reserved for another user."""
+    """A running service has the name, or the name is reserved for another user."""
 
     default_code = errno.EEXIST
 
 
 class ActivationFailed(Error):
-    """The service could not be started."""
+    """The service could not be started on demand."""
 
     default_code = errno.EHOSTUNREACH
 
@@ -138,7 +138,7 @@ class NoManager(Error):
 
 
 class BusEnded(Error):
-    """The daemon that ran the bus has ended."""
+    """The daemon ipcbusd that ran the bus has ended."""
 
     default_code = errno.ECONNRESET
 
@@ -180,7 +180,7 @@ class BadMessage(Error):
 
 
 class MessageTooLarge(Error):
-    """The message does not fit."""
+    """The message does not fit into the receiver's region, or exceeds the receiver's limit."""
 
     default_code = errno.EMSGSIZE
 
@@ -210,7 +210,7 @@ class Forked(Error):
 
 
 class ServiceError(Error):
-    """The service reports an error of its own. Subclasses have its name."""
+    """The service reports its own error. Define a subclass for each name of an error."""
 
     default_code = errno.EREMOTEIO
 
@@ -260,8 +260,8 @@ def make_error(
     origin: int,
     cause: int,
 ) -> Error:
-    """The exception for an error of libipc. A class that a program registered for the name comes
-    first."""
+    """Creates the exception for an error of libipc. A class that was registered for the name has
+    precedence over the class for the code."""
     kind: type[Error] = _by_code.get(code, Error)
     if name is not None:
         kind = _by_name.get(name, kind)

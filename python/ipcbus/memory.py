@@ -11,12 +11,13 @@ import stat
 from .errors import BadMessage, InvalidArgument, PermissionDenied
 
 _SIZE_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
-# Not in the module fcntl: only mappings that exist may write.
+# Missing in the module fcntl. The seal refuses new writable mappings and write(); existing mappings
+# remain writable.
 _F_SEAL_FUTURE_WRITE = 0x10
 
 
 def _seals(fd: int) -> int:
-    """The seals of a file, or 0: it is not a memory file."""
+    """Returns the seals of a file, or 0 if it is no memory file."""
     try:
         return fcntl.fcntl(fd, fcntl.F_GET_SEALS)
     except OSError:
@@ -24,11 +25,13 @@ def _seals(fd: int) -> int:
 
 
 class Memory:
-    """Memory that this process and others have mapped: what one writes, the others see. Its size
-    never changes. ``data`` is the mapping, a buffer, which can be read without a copy. A field of
-    the type ipc.Memory is set to a Memory; ``take_memory()`` of a request or reply takes it out.
+    """Memory that several processes map: each sees the writes of the others. The size never
+    changes. ``data`` is the mapping, a buffer that can be read without a copy. To send memory, set
+    a field of the type ipc.Memory to a Memory. ``take_memory()`` of a request or reply returns
+    received memory.
 
-    Memory(size) creates zeroed memory. With ``writable=True`` receivers may write to it too."""
+    Memory(size) creates zeroed memory. With ``writable=True`` receivers may write to it too.
+    """
 
     _fd = -1
 
@@ -47,11 +50,13 @@ class Memory:
 
     @classmethod
     def map(cls, fd: int, writable: bool = False) -> Memory:
-        """Maps a memory file that was received, for reading or for both. Closes fd if it fails. A
-        sender that may write can change the bytes at any time: copy them before you check them.
+        """Maps a received memory file, read-only unless ``writable`` is set. Takes ownership of fd,
+        and closes it if the function fails. If the sender can write, it can change the bytes at any
+        time: copy the bytes before you check them.
 
         Raises ``BadMessage`` if the file is no memory of fixed size, and ``PermissionDenied`` if
-        ``writable`` is set but the sender permits reading only."""
+        ``writable`` is set but the sender permits reading only.
+        """
         self = object.__new__(cls)
         self._fd = fd
         try:
@@ -89,7 +94,8 @@ class Memory:
         return len(self.data)
 
     def close(self) -> None:
-        """Unmaps the memory here. Raises ``BufferError`` if a memoryview of it is in use."""
+        """Unmaps the memory and closes its file. Raises ``BufferError`` if a memoryview of it is in
+        use."""
         self.data.close()
         self._close_file()
 

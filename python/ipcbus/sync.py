@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 """ipcbus for threads: each call blocks its thread until the reply.
 
-Any thread may call any method at any time. A blocking call runs without the GIL. Ctrl-C on the
-main thread ends it, and cancels it at the server. Ctrl-C ends a wait for a stream within 0.1 s, and
-the stream can be used afterwards. Other signal handlers run meanwhile, and the call goes on, unless
-the handler raises.
+Any thread may call any method at any time. Blocking calls run without the GIL. If Ctrl-C is pressed
+while the main thread waits in a call, the call ends and is canceled at the server. If it waits for
+a stream, the wait ends within 0.1 s and the stream can still be used. Other signal handlers run
+during the wait. If a handler raises, the wait ends with that exception; otherwise the wait
+continues.
 
-``Bus.run()`` serves. Handlers run on the thread that called it, one after the other; so do
-callbacks. KeyboardInterrupt and SystemExit in one of them end ``run()``. Several threads may serve
-at once. A handler of a method with streams has a thread of its own; each exception in it ends only
-the stream.
+``Bus.run()`` serves. Handlers and callbacks run on the thread that called it, one after another. If
+one raises KeyboardInterrupt or SystemExit, ``run()`` ends. Several threads may serve at the same
+time. Each handler of a method with streams runs on its own thread; its exceptions end only the
+stream.
 """
 
 from __future__ import annotations
@@ -123,10 +124,9 @@ class Proxy(BaseProxy):
         accept_fds: bool = False,
         detached: bool = False,
     ) -> _core.Message:
-        """Calls the method with this number and blocks until its reply. timeout is in seconds;
-        None is the default of the bus. With accept_fds the reply may contain files. With detached
-        the call does not depend on the call or stream that the thread serves. Raises an
-        ``Error``."""
+        """Calls the method with this number and blocks until the reply. timeout is in seconds; None
+        is the default of the bus. With accept_fds the reply may contain files. With detached the
+        call does not depend on the call or stream that the thread serves. Raises an ``Error``."""
         return self._proxy.call(
             code,
             data,
@@ -148,11 +148,11 @@ class Proxy(BaseProxy):
         replace: bool = False,
         detached: bool = False,
     ) -> None:
-        """Sends a message without a reply. Returns when it is queued. timeout is how long to
-        block for space at the receiver; without it the function raises ``WouldBlock``. With
-        replace it takes the place of an older one that is still queued and has replace, too.
-        detached changes nothing: a oneway never depends on the call or stream that the thread
-        serves."""
+        """Sends a message without a reply. Returns when the message is queued. If the receiver has
+        no space, blocks for at most timeout seconds; without timeout raises ``WouldBlock``. With
+        replace the message replaces an earlier one to this object that was also sent with replace
+        and is still queued. detached has no effect: a oneway never depends on the call or stream
+        that the thread serves."""
         flags = _core.REPLACE if replace else 0
         self._proxy.oneway(
             code, data, entries, flags, to_usec(timeout), to_metadata(metadata), None
@@ -163,8 +163,8 @@ class Proxy(BaseProxy):
         self.call(_core.CODE_PING, timeout=timeout).release()
 
     def on_death(self, callback: Callable[[], object]) -> Slot:
-        """Calls callback once, on a thread that serves, when the object's process has died or
-        destroyed the object, or when the bus has ended. Until then, ``end()`` ends the watch."""
+        """Calls callback once, on a serving thread, when the object's process has died or destroyed
+        the object, or the bus has ended. ``Slot.end()`` ends the watch earlier."""
         return Slot(self._proxy.on_death(callback))
 
     def on_freeze(self, callback: Callable[[bool], object]) -> Slot:
@@ -177,7 +177,7 @@ class Proxy(BaseProxy):
 class Client(Proxy):
     """The base of generated clients. A method takes a request, a mapping of its fields, or its
     fields as keywords. With detached=True its call or stream does not depend on the call or stream
-    that the thread serves: a handler cleans up with it after its own call has ended."""
+    that the thread serves. A handler uses that to clean up after its own call has ended."""
 
     INTERFACE: stubs.Interface
 
@@ -239,8 +239,8 @@ class Stream(Generic[Req, Rep]):
             for tick in ticks:
                 print(tick.number)
 
-    At the end of the context, or when nobody refers to it any more, a stream that is not over is
-    canceled: the server's handler is, too. One thread may send while another receives.
+    At the end of the context, or when the last reference to the Stream is gone, an open stream is
+    canceled together with the server's handler. A thread may send while another thread receives.
     """
 
     def __init__(
@@ -264,7 +264,7 @@ class Stream(Generic[Req, Rep]):
         )
         if not method.sends:
             self._send(content)
-            # The server may have ended the stream already: receive() says how.
+            # The server may have ended the stream already. receive() then reports the error.
             with contextlib.suppress(PeerDied):
                 self._stream.end()
 
@@ -291,12 +291,12 @@ class Stream(Generic[Req, Rep]):
     def send(
         self, request: Req | Mapping[str, Any] | None = None, /, **fields: Any
     ) -> None:
-        """Sends a request, a mapping of its fields, or its fields. Blocks while the server is not
-        ready for another one. Raises the error with which the server ended the stream."""
+        """Sends a request, a mapping of its fields, or its fields. Blocks while the server has no
+        space for another request. If the server ended the stream with an error, raises it."""
         self._send(stubs.choose(self._method, request, fields))
 
     def end(self) -> None:
-        """Ends the requests: the server's iterator ends."""
+        """Ends the requests. The server's iterator of requests then stops."""
         self._stream.end()
 
     def __iter__(self: S) -> S:
@@ -309,9 +309,10 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     def receive(self, *, timeout: float | None = None) -> Rep | None:
-        """Blocks until the next reply; None is the end. Raises the error that ended the stream,
-        or ``DeadlineExceeded`` if no reply came within timeout seconds: the stream goes on, and
-        the next receive() may get it. With 0 the function returns what has arrived."""
+        """Blocks until the next reply and returns it, or None at the end. If the stream ended with
+        an error, raises it. If no reply arrives within timeout seconds, raises
+        ``DeadlineExceeded``; the stream stays open, and a later receive() may get the reply. With 0
+        the function returns a reply only if it has arrived."""
         received = self._stream.receive(to_wait(timeout))
         if received is None:
             return None
@@ -320,8 +321,7 @@ class Stream(Generic[Req, Rep]):
         return reply
 
     def finish(self) -> Rep:
-        """Ends the requests and returns the one reply of a method without a stream of
-        replies."""
+        """Ends the requests and returns the only reply of a method without a stream of replies."""
         with contextlib.suppress(PeerDied):
             self.end()
         reply = self.receive()
@@ -337,8 +337,8 @@ class RawService(BaseRawService):
     """A service of bytes. Derive from it and define ``serve``."""
 
     def serve(self, request: RawRequest) -> Buffer | tuple[Buffer, tuple[Entry, ...]] | None:
-        """Serves a call or oneway and returns the bytes of the reply, perhaps with entries. An
-        exception is reported to the caller."""
+        """Serves a call or oneway. Returns the bytes of the reply, or a tuple of bytes and entries.
+        An exception is reported to the caller."""
         raise NotImplementedError
 
     def _serve(self, bus: Bus, call: _core.Call) -> None:
@@ -346,9 +346,8 @@ class RawService(BaseRawService):
 
 
 class Service(stubs.BaseService):
-    """The base of generated services. A handler gets the request and a ``Context``, and returns
-    the reply or a mapping of its fields. An exception is
-    reported to the caller."""
+    """The base of generated services. A handler gets the request and a ``Context``, and returns the
+    reply or a mapping of its fields. An exception is reported to the caller."""
 
     def _serve(self, bus: Bus, call: _core.Call) -> None:
         if call.code == _core.CODE_DESCRIBE and not call.oneway:
@@ -403,15 +402,15 @@ def _requests(stream: _core.Stream, method: stubs.Method, context: Context) -> I
 class Bus:
     """A connection to a bus.
 
-    ``with Bus() as bus`` opens and closes it. device is the path of a bus; None is the default,
-    see <ipc/ipc.h>. region_size limits the messages that may wait here, in bytes. timeout is the
-    time limit of calls that have none, in seconds; None is no limit.
+    ``with Bus() as bus`` opens and closes it. device is the path of a bus; None is the default bus,
+    see ipc_open() in <ipc/ipc.h>. region_size is the number of bytes of received messages that may
+    wait here. timeout is the time limit in seconds of calls without a limit of their own; None is
+    no limit.
 
-    With reconnect, the connection survives the end of an ipcbusd, and opens the bus again when
-    ipcbusd is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, names, and clients that
-    were found by name go on. Calls, streams and other proxies end. reconnect may be a function. It
-    is called on a thread that serves, with False when the bus has ended and with True when it is
-    back.
+    With reconnect, the connection survives the end of ipcbusd, and opens the bus again when ipcbusd
+    is back: see ipc_set_reconnect() in <ipc/admin.h>. Services, their names, and clients found by
+    name remain valid. Calls, streams and other proxies end. If reconnect is a function, a serving
+    thread calls it with False when the bus has ended, and with True when the bus is back.
     """
 
     def __init__(
@@ -448,27 +447,26 @@ class Bus:
             os.close(self._stop)
 
     def close(self) -> None:
-        """Closes the connection. ``run()`` returns, and whatever waits on other threads raises
-        ``Canceled``; a oneway that waits for space goes on until its time limit. Objects end, and
-        their names with them, after that. In a child after fork() it closes what the child has,
-        and leaves the parent's alone."""
+        """Closes the connection. ``run()`` returns. Waits on other threads raise ``Canceled``,
+        except for a oneway that waits for space until its time limit. Objects and their names then
+        end. After fork(), close() in the child does not affect the parent's connection."""
         self.stop()
         self._connection.close()
 
     # --- Serving -----------------------------------------------------------------------------
 
     def fileno(self) -> int:
-        """A file descriptor that is readable when there is something to serve. The bus keeps
+        """Returns a file descriptor that is readable when events are pending. The bus still owns
         it."""
         return self._connection.fileno()
 
     def process(self) -> None:
-        """Serves what there is, without waiting."""
+        """Serves all pending events without waiting."""
         while self._connection.process(_AT_ONCE):
             pass
 
     def run(self) -> None:
-        """Serves until ``stop()`` or ``close()``. Signal handlers of Python run meanwhile."""
+        """Serves until ``stop()`` or ``close()``. Signal handlers of Python run while it waits."""
         poll = select.poll()
         poll.register(self._stopped, select.POLLIN)
         poll.register(self.fileno(), select.POLLIN)
@@ -479,15 +477,16 @@ class Bus:
                 self.process()
 
     def stop(self) -> None:
-        """Makes ``run()`` return on all threads, now and later. May be called in a signal
-        handler. Does nothing in a child after fork(), which shares the pipe with its parent."""
+        """Makes ``run()`` return on all threads; a later ``run()`` returns at once. May be called
+        in a signal handler. Does nothing in a child after fork(), which shares the pipe with its
+        parent."""
         if os.getpid() == self._pid:
             with contextlib.suppress(BlockingIOError):
                 os.write(self._stop, b"\0")
 
     def make_object(self, service: Service | RawService) -> _core.Object:
-        """Makes an object of a service, to be registered or sent as an entry. It lives as long as
-        this process refers to it or others have proxies."""
+        """Makes an object of a service, to be registered or sent as an entry. The object lives as
+        long as this process has references to it or other processes have proxies."""
         check_service(service, Service, RawService)
         flags = _core.ACCEPT_FDS if service.ACCEPT_FDS else 0
 
@@ -497,7 +496,7 @@ class Bus:
                     service._serve(self, call)
             except BaseException as error:
                 end_call(call, error, service)
-                # Ctrl-C and sys.exit() go on to whoever serves.
+                # Ctrl-C and sys.exit() must also end the function that serves.
                 if not isinstance(error, Exception):
                     raise
             finally:
@@ -514,7 +513,8 @@ class Bus:
                 stream.release()
 
         def stream(stream: _core.Stream, code: int) -> None:
-            # A handler of a stream waits for it, and others are to be served meanwhile.
+            # The handler blocks on the stream, so run it on its own thread to keep serving other
+            # calls.
             threading.Thread(target=run, args=(stream, code), name="ipcbus", daemon=True).start()
 
         streams = stream if isinstance(service, Service) and service.INTERFACE.streams else None
@@ -525,8 +525,8 @@ class Bus:
     # --- Names -------------------------------------------------------------------------------
 
     def get(self, kind: type[C], name: str) -> C:
-        """Gets the service of a name: ``echo = bus.get(EchoSync, "demo.echo")``. Raises
-        ``NotFound`` if nobody has the name, and ``InterfaceMismatch`` if its object has another
+        """Gets the service with a name: ``echo = bus.get(EchoSync, "demo.echo")``. Raises
+        ``NotFound`` if no service has the name, and ``InterfaceMismatch`` if the object has another
         interface."""
         check_kind(kind, Client)
         return kind(self, self._connection.get(name, None, kind.INTERFACE.name))
@@ -549,7 +549,7 @@ class Bus:
         return Proxy(self, self._connection.get(name, to_name_wait(timeout), None))
 
     def check_name(self, name: str) -> NameInfo:
-        """Says who has the name. Raises ``NotFound``."""
+        """Returns the interface and owner of a name. Raises ``NotFound`` if no service has it."""
         return NameInfo(*self._connection.check(name))
 
     def list_names(self, prefix: str | None = None) -> list[NameInfo]:
@@ -559,10 +559,10 @@ class Bus:
     def watch_names(
         self, pattern: str, callback: Callable[[NameChange, NameInfo | None, Proxy | None], object]
     ) -> Slot:
-        """Calls callback on a thread that serves, for each name that matches pattern, a name or a
-        prefix followed by ``*``: for those that exist, then with ``SETTLED``, then for each change.
-        Its calls do not overlap. The proxy is None if the name is gone, may not be called, or is
-        of this bus."""
+        """Watches names. pattern is a name, or a prefix followed by ``*``. Calls callback on a
+        serving thread: for each matching name that exists, once with ``SETTLED``, and then for each
+        change. Calls do not overlap. The proxy is None if the name is gone, may not be called, or
+        belongs to this bus."""
 
         def changed(
             change: int, info: tuple[str, str, int, int] | None, proxy: _core.Proxy | None
@@ -583,19 +583,19 @@ class Bus:
         replace: bool = False,
         queue: bool = False,
     ) -> bool:
-        """Registers a service under a name. Raises ``NameTaken`` if a living service has it,
-        ``PermissionDenied`` if the policy forbids it. If a service of this user has it: with
-        replace it loses the name; with queue the function returns False, and the service gets the
-        name when the other's registration ends."""
+        """Registers a service under a name. If a service of this user has the name already: with
+        replace that service loses the name; with queue the function returns False, and this service
+        gets the name when the other registration ends. Raises ``NameTaken`` if the name belongs to
+        another running service, and ``PermissionDenied`` if the policy forbids the name."""
         flags = to_register_flags(replace, queue)
         return self._connection.register(name, self.make_object(service), flags)
 
     def on_registration(
         self, callback: Callable[[str, Registration, Exception | None], object]
     ) -> Slot:
-        """Calls callback on a thread that serves, when a name or a watch of this bus was acquired
-        from the queue, lost, or not registered at a new service manager. The exception is None
-        unless that failed."""
+        """Calls callback on a serving thread when a name or a watch of this bus was acquired from
+        the queue, was lost, or could not be registered at a new service manager. The exception is
+        None except in the last case."""
         return Slot(
             self._connection.on_registration(
                 lambda name, event, error: callback(name, Registration(event), error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ends before its time: canceled operations, closed connections, a bus whose daemon ends."""
+"""Operations that end early: canceled operations, closed connections, a bus whose daemon ends."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def count_fds() -> int:
 
 
 async def without_fds(fds: int) -> None:
-    """Returns when no more files are open than these. Threads that end close some."""
+    """Returns when no more than this number of files are open. Ending threads close some."""
     while count_fds() > fds:
         await asyncio.sleep(0.01)
 
 
 async def without_threads(threads: int) -> None:
-    """Returns when there are no more threads than these."""
+    """Returns when no more than this number of threads run."""
     while threading.active_count() > threads:
         await asyncio.sleep(0.01)
 
@@ -85,7 +85,7 @@ class Canceled(Case):
         os.kill(server.pid, signal.SIGCONT)
         await self.within(opening)
         closing.cancel()
-        # The server heard of this one only.
+        # The server received only this stream.
         await self.within(kinds.Nothing())
         self.assertEqual(server.stdout.readline(), "1\n")
         await self.within(without_fds(fds))
@@ -122,7 +122,7 @@ class Canceled(Case):
         await self.within(without_fds(fds))
 
     async def test_canceled_names_leave_nothing(self):
-        """The service manager hangs, and goes on later."""
+        """Operations on names while the service manager is stopped and then continued."""
         with PrivateBus() as private:
             async with aio.Bus(private.path) as bus, aio.Bus(private.path) as other:
                 await bus.register("test.before", Echo())
@@ -142,12 +142,12 @@ class Canceled(Case):
                 os.kill(private.manager.pid, signal.SIGCONT)
                 with self.assertRaises(ipcbus.NotFound):
                     await self.within(bus.check_name("test.name"))
-                # What was canceled does not disturb.
+                # The canceled operations have no effect on new operations.
                 await bus.register("test.name", Echo())
                 await (await other.get_raw("test.name")).ping()
 
     async def test_register_canceled_at_any_time_is_not_registered(self):
-        """It may be canceled before, while and after the service manager replies."""
+        """register() may be canceled before, while and after the service manager replies."""
         for turns in range(12):
             name = new_name()
             task = asyncio.create_task(self.server.register(name, Echo()))
@@ -160,7 +160,8 @@ class Canceled(Case):
                     await asyncio.sleep(0.01)
 
     async def test_failed_register_is_not_registered(self):
-        """Its time was over, but the service manager got it."""
+        """The time limit of the client expires, but the service manager handles the request later.
+        """
         with PrivateBus() as private, sync.Bus(private.path, timeout=0.2) as bus:
             os.kill(private.manager.pid, signal.SIGSTOP)
             with self.assertRaises(ipcbus.DeadlineExceeded):
@@ -179,7 +180,7 @@ class Canceled(Case):
 
 
 class Slow(aio.RawService):
-    """Takes its time when it is canceled."""
+    """A handler that takes time to clean up when it is canceled."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -224,7 +225,7 @@ class Closing(Case):
         await self.end()
 
     async def test_handlers_may_close(self):
-        """Each waits for the others, but not for itself."""
+        """Each close() waits for the handlers, except for a handler that called it."""
         bus, name = aio.Bus(), new_name()
 
         class Closer(aio.RawService):
@@ -428,7 +429,7 @@ class Cancellations(Case):
 
 
 class Cleaner(KindsService):
-    """Its handlers call another service after their own call has ended."""
+    """A service whose handlers call another service after their own call has ended."""
 
     def __init__(self) -> None:
         self.ended: asyncio.Queue[str] = asyncio.Queue()
@@ -437,7 +438,7 @@ class Cleaner(KindsService):
     async def cleans(self):
         texts = []
         for detached in False, True:
-            # A task of the handler's own as well.
+            # A task of the handler inherits the served call.
             reply = await asyncio.create_task(self.other.Plain(text="cleaned", detached=detached))
             await self.other.Kick(text="x", detached=detached)
             async with self.other.Count(until=1, detached=detached) as stream:
@@ -622,7 +623,7 @@ class HalfEnded(Case):
 
 
 class BusEnds(unittest.IsolatedAsyncioTestCase):
-    """The daemon ends: whatever waits ends with ECONNRESET, with and without serve_forever()."""
+    """When the daemon ends, all waits end with ECONNRESET, with and without serve_forever()."""
 
     async def stream(self, kinds):
         async with kinds.Count(until=1) as stream:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Each example with a server in C, C++, Python or Rust, and a client in one of these. They print
-the same."""
+"""Runs each example with a server in C, C++, Python or Rust and a client in another language, and
+compares the output."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def rust(example: str, side: str, *args: str) -> list[str]:
     return [f"{B}/rust/target/debug/{example}_{side}", *args]
 
 
-# The pair of C alone is tested with the examples in C.
+# test-examples of C tests the pair of C and C.
 PAIRS = [(c, python), (python, c), (python, python), (cpp, c), (c, cpp), (cpp, python), (cpp, cpp)]
-# Rust is not built everywhere.
+# Rust is not built on all systems.
 if pathlib.Path(B, "rust", "built").exists():
     PAIRS += [(c, rust), (rust, c), (rust, rust)]
 
@@ -79,12 +79,12 @@ class Examples(unittest.TestCase):
                     stdout=subprocess.PIPE,
                     text=True,
                 )
-                # If a step is missing, the pipe ends.
+                # If a message is missing, ends bob, which closes the pipe.
                 limit = threading.Timer(20, bob.kill)
                 limit.start()
                 self.addCleanup(limit.cancel)
                 alice = ""
-                # Who joins before bob does is alone.
+                # A client that joins before bob is alone, so try again.
                 while "bob is here" not in alice and limit.is_alive():
                     alice = self.run_client(client("chat", "client", "alice"), input="hello bob\n")
                 self.assertEqual(alice, "bob is here\n")

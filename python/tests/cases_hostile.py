@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What must not crash, hang or leak: bad peers, deaths, late views, fork, threads, the end."""
+"""Bad peers, deaths, late views, fork, threads and exit must not cause a crash, hang or leak."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ipcbus import aio, sync
 
 
 def frame(message_size: int, metadata_size: int) -> bytes:
-    """The head of a frame (libipc/core/frame.h), which surrounds bytes and metadata."""
+    """The head of a frame (libipc/core/frame.h). A frame contains bytes and metadata."""
     return struct.pack("<B3xIII", 7, message_size, metadata_size, 0)
 
 
 class Peers(Case):
     async def test_garbage(self):
-        """Frames that lie: a request does not reach the handler. A reply has no frame."""
+        """A request with a malformed frame does not reach the handler. A reply has no frame."""
         service = Echo()
         proxy = await self.serve(service)
         frames = [
@@ -49,14 +49,14 @@ class Peers(Case):
         self.assertEqual(bytes(await proxy.call(1, b"on")), b"on")
 
     async def test_texts_of_errors(self):
-        """What a service says is printable in str(), repr() and an uncaught exception."""
+        """The text of a service is printable in str(), repr() and an uncaught exception."""
         program = os.path.join(os.environ.get("B", "build"), "tests/suite/languages/foreign/server")
         server = subprocess.Popen([program])
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
         proxy = await self.client.wait_raw("test.foreign", timeout=30)
         long = "x" * (64 << 10)
-        # What is no UTF-8 cannot be in a str: there it is U+FFFD.
+        # A str cannot contain invalid UTF-8. Each invalid byte becomes U+FFFD.
         bad = "\ufffd\ufffd31m\ufffd|\ufffd\ufffd\ufffd"
         texts = [
             ("\x1b]2;owned\a\x1b[31mred\x7f\r\nroot# ", "?]2;owned??[31mred???root# "),
@@ -82,7 +82,7 @@ class Peers(Case):
         self.assertEqual(caught.exception.message, texts[0][0])
 
     async def test_texts_of_this_process(self):
-        """A program may put anything into a message of its own."""
+        """A program may use any text in a message of its own."""
         for text, shown in (("half \udcff", "half ?"), ("a\0b", "a"), ("\x1b", "?")):
             self.assertEqual(str(ipcbus.Error(text)), shown)
         self.assertEqual(repr(ipcbus.Error()), "Error('')")
@@ -138,7 +138,7 @@ class Peers(Case):
         await self.within(service.canceled.wait())
 
     async def test_handler_ignores_its_end(self):
-        """A handler that goes on after its call was canceled cannot reply any more."""
+        """A handler that continues after its call was canceled cannot reply."""
         done = asyncio.Event()
 
         class Stubborn(aio.RawService):
@@ -173,7 +173,7 @@ class Views(Case):
         del reply
         gc.collect()
         self.assertEqual(part[4_999], ord("x"))
-        # Also after the connection was closed.
+        # The view remains valid after the connection was closed.
         await self.client.close()
         self.assertEqual(part[0], ord("x"))
         part.release()
@@ -190,7 +190,7 @@ class Views(Case):
             reply.take(0)
 
     async def test_request(self):
-        """A view of a request shows it as long as the view is there; the call is over."""
+        """A view of a request stays valid after the call has ended."""
         kept = []
 
         class Keeper(aio.RawService):
@@ -223,7 +223,7 @@ class Ends(Case):
         return out, err
 
     async def test_exit_with_calls_open(self):
-        """The interpreter ends although threads wait, calls are open and handlers run."""
+        """The interpreter exits although threads wait, calls are open and handlers run."""
         name = new_name()
         service = Echo()
         await self.server.register(name, service)
@@ -265,7 +265,8 @@ class Ends(Case):
         await self.within(service.canceled.wait())
 
     async def test_exit_and_close_while_threads_call(self):
-        """Threads get and drop proxies as the connection closes, and as the interpreter ends."""
+        """Threads get and drop proxies while the connection closes and while the interpreter exits.
+        """
         name = new_name()
         await self.server.register(name, Echo())
         out, err = await asyncio.to_thread(
@@ -337,7 +338,7 @@ class Ends(Case):
         )
 
     async def test_other_interpreters_are_refused(self):
-        """The first one keeps its classes."""
+        """The first interpreter that imports the module keeps its classes."""
         out, err = await asyncio.to_thread(
             self.run_program,
             """
@@ -360,7 +361,7 @@ class Ends(Case):
         self.assertRegex(out, "ImportError.*main interpreter only\nthe first goes on\n")
 
     async def test_ctrl_c(self):
-        """A signal ends run(), and asyncio's."""
+        """A signal ends run() of sync.Bus and of asyncio."""
         for text in (
             """
             import sys
@@ -386,7 +387,7 @@ class Ends(Case):
             self.assertIn("KeyboardInterrupt", err)
 
     async def test_close_everywhere(self):
-        """Threads use a connection while others close it."""
+        """Threads use a connection while another thread closes it."""
         name = new_name()
         await self.server.register(name, Echo())
 
@@ -424,7 +425,7 @@ class Leaks(Case):
             return int(statm.read().split()[1]) * 4096
 
     async def constant(self, once, times: int, most: int = 1_000_000) -> None:
-        """Memory and objects stay what they are after so many rounds."""
+        """Memory and objects do not grow over many rounds."""
         for _ in range(max(200, times // 10)):
             await once()
         gc.collect()
@@ -498,7 +499,7 @@ class Leaks(Case):
 
 
 class Echo2(aio.RawService):
-    """Like Echo, but remembers nothing."""
+    """As Echo, but keeps no requests."""
 
     ACCEPT_FDS = True
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calls of bytes: what works, and what errors say."""
+"""Calls of bytes: results and errors."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Calls(Case):
         with self.assertRaises(PermissionError) as caught:
             await proxy.call(5)
         self.assertEqual(caught.exception.message, "not you")
-        # What only the bus may report is that of a service behind the server.
+        # An errno that only the bus may report becomes an error of a service behind the server.
         with self.assertRaises(ipcbus.ServiceError) as caught:
             await proxy.call(7)
         self.assertIs(caught.exception.origin, ipcbus.Origin.BEHIND)
@@ -148,7 +148,7 @@ class Calls(Case):
             await self.within(last.begun.wait())
             task.cancel()
             await self.within(last.canceled.wait())
-            # So does a deadline, if the call gets there before.
+            # The handler is also canceled if the deadline expires after it has begun.
             last.canceled.clear()
             last.begun.clear()
             limit = 0.1
@@ -422,7 +422,7 @@ class Entries(Case):
         r, w = os.pipe()
         await proxy.call(1, entries=((1, w), (2, w)))
         os.close(w)
-        # The copies of the server are closed with the request.
+        # The server's copies are closed with the request.
         self.assertEqual(await self.within(asyncio.to_thread(os.read, r, 1)), b"")
         os.close(r)
 
@@ -452,7 +452,8 @@ class Entries(Case):
         mine = self.client.make_object(callback)
         self.assertEqual(bytes(await proxy.call(1, entries=((1, mine),))), b"called back")
         self.assertEqual(callback.seen, [b"called back"])
-        # The server's object comes back as itself; the client's as its own.
+        # An object of the server comes back to it as its own object; so does an object of the
+        # client.
         theirs = await self.client.get_raw(
             (await self.server.list_names("test."))[-1].name
         )
@@ -460,7 +461,7 @@ class Entries(Case):
         self.assertIs(service.own.owner, service)
         self.assertEqual(aio.Proxy(self.client, reply.take(0)), proxy)
         del theirs
-        # Without references it ends, and the server sees that.
+        # Without references the object ends, and the server is notified.
         mine.close()
         del mine, callback
         gc.collect()

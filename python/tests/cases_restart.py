@@ -30,7 +30,7 @@ class SyncTicks(ClockSyncService):
 
 class Asyncio(unittest.IsolatedAsyncioTestCase):
     async def first(self, clock: Clock):  # type: ignore[no-untyped-def]
-        """Opens a stream, as soon as the service is back."""
+        """Opens a stream as soon as the service is back."""
         for _ in range(1000):
             ticks = clock.Watch(period_ms=1)
             try:

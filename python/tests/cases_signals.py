@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Signals in blocking functions of ``ipcbus.sync``: real ones, sent from outside while the function
-waits, or by a thread."""
+"""Signals in blocking functions of ``ipcbus.sync``, sent by another process or another thread while
+the function waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from echo_ipc import EchoSync
 from ipcbus import sync
 from kinds_ipc import KindsSyncService
 
-# begin() says that it waits, just before it does.
+# begin() prints a line just before it waits.
 COMMON = """
     import os, signal, sys, threading, time
     import ipcbus
@@ -110,7 +110,7 @@ SERVER = (
 """
 )
 
-# The server calls back while the main thread waits, and the signal comes in the callback.
+# The signal arrives in a callback that the server makes while the main thread waits.
 NESTED = (
     COMMON
     + """
@@ -184,7 +184,7 @@ class Signals(Case):
         self.assertEqual(await self.end(process), ("interrupted", 0))
 
     async def test_call(self) -> None:
-        """A call ends at once, the server is notified, and the connection goes on."""
+        """A signal ends a call at once, the server is notified, and the connection stays usable."""
         for case in ("call", "timeout"):
             self.service.begun.clear()
             self.service.canceled.clear()
@@ -195,8 +195,8 @@ class Signals(Case):
         await self.ctrl_c("name")
 
     async def test_deaf(self) -> None:
-        """So do the opening of a stream, and a oneway without space, at a server that does not
-        serve."""
+        """A signal ends the opening of a stream and a oneway without space, at a server that does
+        not serve."""
         with sync.Bus() as deaf:
             for case in ("stream", "space"):
                 name = new_name()
@@ -205,12 +205,12 @@ class Signals(Case):
                 await self.ctrl_c(case, name)
 
     async def test_handler_returns(self) -> None:
-        """A call goes on behind a handler that raises nothing, also with SA_RESTART."""
+        """If the signal handler returns, the call continues, also with SA_RESTART."""
         for case in ("returns", "restart", "calls"):
             self.assertEqual(await self.end(self.start(HANDLER, case)), ("replied", 0))
 
     async def test_run(self) -> None:
-        """Ctrl-C ends run() when it waits."""
+        """Ctrl-C ends run() while it waits."""
         process = self.start(SERVER, "", new_name())
         self.assertEqual(await self.line(process), "serves")
         await asyncio.sleep(0.2)
@@ -218,7 +218,7 @@ class Signals(Case):
         self.assertEqual(await self.end(process), ("interrupted", 0))
 
     async def test_run_in_handler(self) -> None:
-        """What ends the program in a handler ends run(). The caller gets an error."""
+        """An exception that ends the program in a handler ends run(). The caller gets an error."""
         for code, ends in ((3, ("interrupted", 0)), (2, ("", 3))):
             name = new_name()
             process = self.start(SERVER, "", name)
@@ -230,7 +230,7 @@ class Signals(Case):
             self.assertEqual(await self.end(process), ends)
 
     async def test_nested(self) -> None:
-        """Ctrl-C in a callback ends the call in which the thread waits."""
+        """Ctrl-C in a callback ends the call for which the thread waits."""
         name = new_name()
         with sync.Bus() as server:
             server.register(name, CallsBack())

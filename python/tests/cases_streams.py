@@ -132,14 +132,14 @@ class Streams(Case):
         self.assertIsNone(service.label)
 
     async def test_credit(self):
-        """A receiver that does not receive slows the sender down; nothing is lost."""
+        """A receiver that does not receive slows down the sender, and no message is lost."""
         async with self.kinds.Count(until=1000) as stream:
             await stream.receive()
             await asyncio.sleep(0.2)
             self.assertLess(self.service.sent, 40)
             rest = [reply.text async for reply in stream]
         self.assertEqual(rest, [str(i) for i in range(1, 1000)])
-        # The same from client to server: its handler waits for its own replies.
+        # The same from client to server. The handler waits while it sends its replies.
         async with self.kinds.Chat() as chat:
             sending = asyncio.create_task(self.send_many(chat, 300))
             await asyncio.sleep(0.2)
@@ -155,8 +155,8 @@ class Streams(Case):
         await chat.end()
 
     async def test_cancel(self):
-        """The handler's task ends with the context, with the last reference, with the client's
-        task, and with the client."""
+        """The handler's task ends when the context, the last reference, the client's task or the
+        client ends."""
         async with self.kinds.Count(until=10, wait=5) as stream:
             for _ in range(5):
                 await stream.receive()
@@ -201,7 +201,7 @@ class Streams(Case):
         await self.within(self.service.ended.wait())
 
     async def test_receive_timeout(self):
-        """It ends the wait, not the stream."""
+        """A timeout of receive() ends the wait and not the stream."""
         async with self.kinds.Chat() as chat:
             for timeout in (0, 0.05, -1):
                 with self.assertRaises(ipcbus.DeadlineExceeded):
@@ -214,7 +214,7 @@ class Streams(Case):
                 self.assertEqual(reply.text, f"A{i}")
             await chat.end()
             self.assertIsNone(await chat.receive(timeout=60))
-        # The stream's own limit is over for each receive.
+        # The time limit of the stream has expired for every receive().
         stream = self.kinds.Count(until=10, wait=1, timeout=0.2)
         await stream.receive()
         for _ in range(2):
@@ -222,7 +222,7 @@ class Streams(Case):
                 await self.within(stream.receive(timeout=60))
 
     async def test_receive_timeout_loses_nothing(self):
-        """However short the limit is, each reply arrives once and in order."""
+        """With any time limit, each reply arrives once and in order."""
         texts = []
         async with self.kinds.Count(until=200) as stream:
             while True:
@@ -255,7 +255,7 @@ class Streams(Case):
             self.assertEqual(os.read(read, 100), b"into the pipe")
             self.assertEqual(os.read(read, 100), b"")
             os.close(read)
-            # What nobody takes is closed.
+            # A file that is not taken is closed.
             read, write = os.pipe()
             await files.send(file=write, text="")
             os.close(write)
@@ -319,7 +319,7 @@ class Streams(Case):
 
 
 class Failing(KindsService):
-    """Raises what a case sets, in each kind of handler."""
+    """Each kind of handler raises the exception that a case sets."""
 
     async def Unwritten(self, context):
         raise self.error
@@ -345,7 +345,8 @@ class FailingSync(KindsSyncService):
 
 
 class Errors(Case):
-    """Whatever a handler raises, the client gets an error: no end of a stream, no NoReply."""
+    """If a handler raises anything, the client gets an error instead of the end of a stream or
+    NoReply."""
 
     async def fails(self, call) -> ipcbus.Error:
         with self.assertRaises(ipcbus.Error) as caught:
@@ -354,7 +355,7 @@ class Errors(Case):
         return caught.exception
 
     async def each(self, kinds):
-        """The errors of a call, of a stream of replies and of a stream of requests."""
+        """Yields the errors of a call, of a stream of replies and of a stream of requests."""
         yield await self.fails(kinds.Unwritten())
         async with kinds.Count(until=1) as stream:
             self.assertEqual((await self.within(stream.receive())).text, "first")
@@ -387,7 +388,7 @@ class Errors(Case):
 
             __repr__ = __str__
 
-        # An error that cannot be sent as it is, at least arrives.
+        # If an error cannot be sent as it is, the client still gets an error.
         for error in (
             Full("x", details="no bytes"),
             Full("x", number="no number"),
@@ -420,7 +421,7 @@ class Errors(Case):
             serving = threading.Thread(target=server.run)
             serving.start()
             await self.check(failing, name)
-            # In a stream's own thread nothing ends the program.
+            # An exception on the thread of a stream does not end the program.
             kinds = await self.client.get(Kinds, name)
             for failing.error in (SystemExit(3), KeyboardInterrupt(), GeneratorExit()):
                 with self.assertLogs("ipcbus", "ERROR"):
@@ -432,7 +433,7 @@ class Errors(Case):
             await asyncio.to_thread(serving.join)
 
     async def test_exit_in_a_stream_arrives(self):
-        """It ends the server, and the client sees an error."""
+        """The exception ends the server, and the client gets an error."""
         process = program(EXITS, name := new_name())
         self.addCleanup(process.kill)
         await asyncio.to_thread(process.stdout.readline)
@@ -464,7 +465,7 @@ EXITS = """
 
 class Threads(Case):
     async def test_sync(self):
-        """A client of threads, of both kinds of services."""
+        """A synchronous client with both kinds of services."""
         await self.server.register("test.async-streams", MyKinds())
         with sync.Bus() as server:
             await asyncio.to_thread(server.register, "test.sync-streams", MySync())
@@ -479,7 +480,7 @@ class Threads(Case):
             await asyncio.to_thread(serving.join)
 
     async def test_interrupt(self):
-        """Ctrl-C ends a wait of the main thread. Stream and connection go on."""
+        """Ctrl-C ends a wait of the main thread. Stream and connection stay usable."""
         await self.server.register("test.interrupt", MyKinds())
         for wait in ("receive", "iterate", "send"):
             process = program(INTERRUPTED, wait)
@@ -488,7 +489,7 @@ class Threads(Case):
             self.assertEqual((out, process.returncode), ("interrupted\ngoes on\n", 0), err)
 
     async def test_main_thread(self):
-        """Limits hold across the slices of the main thread, and signal handlers run."""
+        """Time limits hold across the slices of the main thread, and signal handlers run."""
         await self.server.register("test.main-thread", MyKinds())
         process = program(MAIN_THREAD)
         self.addCleanup(process.kill)
@@ -518,7 +519,7 @@ class Threads(Case):
                 self.assertIsNone(chat.receive())
 
 
-# A thread sends the signal, so that it arrives during the wait.
+# A thread sends the signal, so it arrives during the wait.
 INTERRUPTED = """
     import os, signal, sys, threading
     from ipcbus import sync

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Generated clients and services, between Python and C as well."""
+"""Generated clients and services, within Python and between Python and C."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Typed(Case):
             await self.kinds.Callback(nonsense=1)
 
     async def test_bus_belongs_to_its_loop(self):
-        """In another loop each function fails at once, and sends nothing."""
+        """In another loop each function fails at once and sends nothing."""
         kinds, stream = self.kinds, self.kinds.Files()
         await stream.send(text="x")
         await stream.receive()
@@ -187,7 +187,7 @@ class Typed(Case):
         self.assertIn("Kinds.Unwritten", caught.exception.message)
         with self.assertRaises(ipcbus.Unimplemented):
             await self.kinds.call(99)
-        # A call of a oneway, a oneway of a call, garbage.
+        # A call of a oneway, a oneway of a call, and an invalid message.
         with self.assertRaises(ipcbus.ProtocolError):
             await self.kinds.call(Kinds.INTERFACE.methods[2].code)
         await self.kinds.oneway(Kinds.INTERFACE.methods[0].code)
@@ -199,13 +199,13 @@ class Typed(Case):
     async def test_interface(self):
         with self.assertRaisesRegex(ipcbus.InterfaceMismatch, f"{self.name}: the object has another"):
             await self.client.get(Echo, self.name)
-        # One that was registered without an interface is accepted.
+        # A service that was registered without an interface is accepted.
         name = new_name()
         await self.server.register(name, Nameless())
         await self.client.wait(Echo, name, timeout=20)
 
     async def test_interface_in_one_request(self):
-        """A service that restarts behind the request for its name does not disturb."""
+        """A service may restart while the client gets its name."""
         gone = ipcbus.NotFound("it restarts")
         with (
             mock.patch.object(aio.Bus, "check_name", side_effect=gone),
@@ -214,7 +214,7 @@ class Typed(Case):
             await self.client.get(Kinds, self.name)
             await self.client.wait(Kinds, self.name)
             await self.within(asyncio.to_thread(self.find_sync, self.name))
-            # Somebody waits already when the name comes.
+            # A client waits already when the name is registered.
             for kind in (EchoService, KindsService):
                 name = new_name()
                 waits = [
@@ -250,7 +250,7 @@ class Typed(Case):
         with self.assertRaises(Empty) as caught:
             await echo.Say()
         self.assertEqual(caught.exception.message, "nothing to say")
-        # A client is an object too, here one of a third connection.
+        # A client can be sent as an object; this client belongs to a third connection.
         name = new_name()
         async with aio.Bus() as third:
             await third.register(name, MyEcho())
@@ -272,7 +272,7 @@ class Typed(Case):
         await self.within(ended.wait())
 
     async def test_nul(self):
-        """A string with a NUL byte is not sent, wherever it is; other bytes are."""
+        """A string with a NUL byte is not sent, at any depth. Bytes may contain NUL."""
         for fields in (
             {"text": "allowed\0../../etc"},
             {"counts": {"a\0": 1}},
@@ -283,7 +283,7 @@ class Typed(Case):
         await self.kinds.Plain(text="ä", numbers=[0], counts={"a": 0})
 
     async def test_own(self):
-        """What belongs to the receiver is its own service."""
+        """If an object belongs to the receiver, take_object() returns the receiver's service."""
 
         class Own(KindsService):
             async def Callback(self, request, context):
@@ -313,7 +313,7 @@ class Typed(Case):
         self.assertEqual(os.read(read, 100), b"")
         os.close(read)
         self.assertEqual(reply.text, "to the file")
-        # The field has the name of a method.
+        # A method can be called through the class too, in case a field hides it.
         with aio.Received.take_file(reply, reply.file) as file:
             self.assertEqual(file.read(), b"from the service")
         with self.assertRaises(ipcbus.NotFound):
@@ -321,7 +321,7 @@ class Typed(Case):
         self.assertEqual(reply.message.text, reply.text)
 
     async def test_copied_reply(self):
-        """A copy has the same objects. What came along cannot be copied deeply or pickled."""
+        """A copy has the same objects. Objects and files cannot be copied deeply or pickled."""
         new = await self.kinds.Make()
         again = copy.copy(new)
         echo = again.take(again.object, Echo)
@@ -352,7 +352,7 @@ class Typed(Case):
                         theirs.data[0] = 0
 
     async def test_memory_that_is_refused(self):
-        """A service that writes to memory that it may only read, and files that are no memory."""
+        """The service tries to write to read-only memory, and receives files that are no memory."""
         with ipcbus.Memory(4096) as memory:
             with self.assertRaises(ipcbus.PermissionDenied):
                 await self.kinds.Share(pages=memory)
@@ -378,7 +378,7 @@ class Typed(Case):
             signal.signal(signal.SIGXFSZ, handler)
 
     async def test_entries_that_did_not_come_along(self):
-        """A handler does not see the numbers of another process."""
+        """A handler does not see tags of another process."""
         codes = {method.name: method.code for method in Kinds.INTERFACE.methods}
         entry = ((1, self.client.make_object(MyEcho())),)
         target = kinds_pb2.CallbackRequest.Target(object={"id": 2})
@@ -386,7 +386,7 @@ class Typed(Case):
             kinds_pb2.CallbackRequest(to={"id": 2}),
             kinds_pb2.CallbackRequest(more=[{"object": {"id": 2}}]),
             kinds_pb2.CallbackRequest(named={"key": target}),
-            # Each field has an entry of its own.
+            # Each field must have its own entry.
             kinds_pb2.CallbackRequest(to={"id": 1}, more=[{"object": {"id": 1}}]),
         ]
         for wrong in targets:
@@ -407,7 +407,7 @@ class Typed(Case):
 
 
 class Interop(Case):
-    """C clients of Python servers, and the reverse."""
+    """C clients with Python servers, and the reverse."""
 
     def run_program(self, *args, status=0):
         result = subprocess.run(args, capture_output=True, text=True, timeout=20)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the cases share."""
+"""Functions and services that the cases share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def new_name() -> str:
 
 
 class Case(unittest.IsolatedAsyncioTestCase):
-    """A case with two connections: ``server`` and ``client``."""
+    """A case with two connections, ``server`` and ``client``."""
 
     async def asyncSetUp(self) -> None:
         self.server = aio.Bus()
@@ -43,7 +43,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
 
 
 def program(text: str, *args: str, **options) -> subprocess.Popen:  # type: ignore
-    """Starts Python with this program; its first line of output says that it is ready."""
+    """Starts Python with this program. It prints a line when it is ready."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(text), *args],
         stdout=subprocess.PIPE,
@@ -62,8 +62,8 @@ def pid_of(pidfd: int) -> int:
 
 
 class PrivateBus:
-    """A daemon and a service manager of a test's own, which it may stop and kill. They end with
-    the test at the latest."""
+    """A daemon and a service manager for one test, which may stop and kill them. They end with the
+    test at the latest."""
 
     def __enter__(self) -> PrivateBus:
         self.folder = tempfile.TemporaryDirectory()
@@ -103,7 +103,7 @@ class PrivateBus:
 
 
 class Echo(aio.RawService):
-    """Replies with the request. What it saw stays in attributes."""
+    """Replies with the request. Records all requests in attributes."""
 
     INTERFACE = "test.Echo"
     ACCEPT_FDS = True
@@ -122,7 +122,7 @@ class Echo(aio.RawService):
         return bytes(request.data)
 
     async def serve_2(self, request):  # type: ignore
-        """Until it is canceled."""
+        """Waits until it is canceled."""
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:

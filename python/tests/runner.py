@@ -37,7 +37,7 @@ class Result(unittest.TestResult):
 
 def main() -> int:
     names = sys.argv[1:]
-    # In its debug mode, which the cases use, asyncio reports each slow step.
+    # The cases use asyncio's debug mode, which logs each slow step.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     suite = unittest.defaultTestLoader.loadTestsFromNames(names)
     print(f"1..{suite.countTestCases()}", flush=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""For mypy --strict: what is right passes, and each line marked as wrong is."""
+"""For mypy --strict: correct lines pass, and each line marked as wrong is reported."""
 
 from __future__ import annotations
 
