@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# Rust: the crates ipcbus-sys and ipcbus, built by Debian's own compiler with the crates of its
-# librust-*-dev packages alone, whatever PATH finds. They are built from copies in $(B)/rust/w,
-# because cargo writes Cargo.lock beside its sources, and another release has other versions.
+# Rust: the crates ipcbus-sys and ipcbus. They are built with Debian's compiler and only with crates
+# of its librust-*-dev packages, whatever PATH contains. cargo writes Cargo.lock beside its sources,
+# and each Debian release has other versions, so they are built from copies in $(B)/rust/w.
 
 CARGO ?= /usr/bin/cargo
 RUSTC ?= /usr/bin/rustc
 RUSTDOC ?= /usr/bin/rustdoc
-# Where Debian's packages put crates.
+# The folder of Debian's packages of crates.
 CARGO_REGISTRY ?= /usr/share/cargo/registry
 
 RUST_B := $(B)/rust
@@ -15,7 +15,7 @@ RUST_W := $(RUST_B)/w
 RUST_FILES := $(sort $(shell find rust -name '*.rs' -o -name Cargo.toml))
 RUST_COPIES := $(RUST_FILES:rust/%=$(RUST_W)/%)
 
-# Cargo, in $(RUST_W). What it writes of its own goes to $(RUST_B) too.
+# Runs cargo in $(RUST_W). Its own files go to $(RUST_B) too.
 RUST_CARGO = cd $(RUST_W) && CARGO_HOME=$(abspath $(RUST_B)/home) RUSTC=$(RUSTC) \
 	RUSTDOC=$(RUSTDOC) CARGO_TARGET_DIR=$(abspath $(RUST_B)/target) \
 	IPCBUS_GENERATED=$(abspath $(RUST_B)/gen) EXAMPLES=$(abspath examples) IPC_PROTO_DIR=$(abspath idl) \
@@ -27,7 +27,7 @@ $(RUST_COPIES): $(RUST_W)/%: rust/%
 	$(Q)mkdir -p $(@D) && cp -p $< $@
 	$(Q)case $@ in */w/Cargo.toml) sed -i 's/"tests"]/"tests", "examples"]/' $@;; esac
 
-# The examples are a member of the workspace here, and a program of their own elsewhere.
+# The examples are a member of the workspace here. In an installation they are a separate program.
 RUST_EXAMPLES := $(sort $(shell find examples/rust -name '*.rs' -o -name Cargo.toml))
 RUST_COPIES += $(RUST_EXAMPLES:examples/rust/%=$(RUST_W)/examples/%)
 $(RUST_EXAMPLES:examples/rust/%=$(RUST_W)/examples/%): $(RUST_W)/examples/%: examples/rust/%
@@ -45,8 +45,8 @@ $(RUST_GENERATED): $(B)/idl/protoc-gen-ipc
 	$(Q)mkdir -p $(@D) && $(PROTOC) -I $(dir $(filter %.proto,$^)) -I idl \
 	  --plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc --ipc_out=lang=rust:$(@D) $(filter %.proto,$^)
 
-# Messages that every program shares, which are part of the crate. `make rust-google` writes them
-# again, from the files that protoc has, if what protoc-gen-ipc writes has changed.
+# Messages that every program shares are part of the crate. If the output of protoc-gen-ipc has
+# changed, `make rust-google` generates them again from protoc's .proto files.
 RUST_GOOGLE_PROTOS := any api duration empty field_mask source_context struct timestamp type wrappers
 RUST_GOOGLE := rust/ipcbus/src
 .PHONY: rust-google
@@ -65,16 +65,16 @@ $(RUST_B)/layout: rust/tests/layout.c | $(IPC_SHARED_HEADERS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ilibipc/include -MD -MP -MF $@.d -o $@ $<
 
-# Those of the examples.
+# The interfaces of the examples.
 RUST_PROTOS := $(foreach name,echo chat clock frames files,examples/$(name)/$(name).proto)
 
-# All programs at once: cargo knows what is old.
+# Builds all programs at once, because cargo itself determines which files are out of date.
 $(RUST_B)/built: $(RUST_COPIES) $(RUST_GENERATED) $(RUST_PROTOS) | $(LIBIPC)
 	$(call msg,CARGO,$@)
 	$(Q)$(RUST_CARGO) build -q --workspace
 	$(Q)touch $@
 
-# For test-rust: what the documentation shows.
+# For test-rust: runs the examples of the documentation.
 .PHONY: rust-doctest
 rust-doctest: $(RUST_B)/built
 	$(Q)$(RUST_CARGO) test --doc --workspace
@@ -82,10 +82,10 @@ rust-doctest: $(RUST_B)/built
 .PHONY: rust
 rust: $(RUST_B)/built
 
-# Where Debian's packages have crates.
+# The folder in which Debian's packages install crates.
 cratedir ?= $(datadir)/cargo/registry
 
-# A folder of Debian's registry: a manifest, sources, and checksums, of which it wants none.
+# Installs a folder of Debian's registry: a manifest, sources, and an empty list of checksums.
 .PHONY: install-rust
 install-rust:
 	$(Q)for crate in ipcbus-sys ipcbus; do \
@@ -96,11 +96,11 @@ install-rust:
 	  chmod 644 $$to/.cargo-checksum.json || exit; \
 	done
 
-# Where Debian's Rust is not installed, nothing of this is built or tested.
+# If Debian's Rust is not installed, nothing of this is built or tested.
 ifneq ($(if $(ARM64),,$(and $(wildcard $(CARGO)),$(wildcard $(CARGO_REGISTRY)/prost-derive-*),$(wildcard $(CARGO_REGISTRY)/tokio-*))),)
 MORE_BUILDS += $(RUST_B)/built $(RUST_B)/layout
 MORE_UNIT_TESTS += rust/tests/test-rust
 endif
 
-# Sources alone, which need no compiler.
+# The installed files are sources and need no compiler.
 INSTALLS += install-rust

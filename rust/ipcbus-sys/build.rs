@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Links libipc. IPCBUS_LIB_DIR is the folder that has it, if the linker does not look there by
-// itself.
+// Links libipc. IPCBUS_LIB_DIR is its folder, if the linker does not search that by default.
 fn main() {
     println!("cargo:rerun-if-env-changed=IPCBUS_LIB_DIR");
     if let Some(folder) = std::env::var_os("IPCBUS_LIB_DIR") {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-//! Cases of a program, as TAP: `PROGRAM [CASE...]`.
+//! Runs cases of a program and prints TAP: `PROGRAM [CASE...]`.
 
 use std::panic::catch_unwind;
 
-/// A case: its name and what it does.
+/// A case: its name and its function.
 pub type Case = (&'static str, fn());
 
-/// Runs those that the command line names, or all. Returns the exit status.
+/// Runs the cases that the command line names, or all. Returns the exit status.
 pub fn run(cases: &[Case]) -> i32 {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let chosen: Vec<&Case> = cases

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! What client and server of tests/suite/languages/conformance share. Each includes it with its own
-//! version of versions.proto.
+//! Functions that the client and server of tests/suite/languages/conformance share. Each includes
+//! this file with its own version of versions.proto.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -9,7 +9,7 @@ use std::os::unix::io::{FromRawFd, OwnedFd};
 use ipcbus::Call;
 
 pub fn memory_file() -> File {
-    // SAFETY: the descriptor is new, and ours.
+    // SAFETY: the descriptor is new and not owned elsewhere.
     let fd = unsafe {
         let fd = libc::memfd_create(b"file\0".as_ptr() as *const _, libc::MFD_CLOEXEC);
         assert!(fd >= 0);
@@ -24,7 +24,7 @@ pub fn read_all(file: &File) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The milliseconds that the caller leaves; 0 without a limit.
+/// The milliseconds until the caller stops waiting, or 0 if there is no limit.
 pub fn left_ms(call: &Call) -> u64 {
     call.remaining().map_or(0, |left| left.as_millis() as u64)
 }

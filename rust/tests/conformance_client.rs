@@ -27,7 +27,7 @@ use ipcbus::{Call, Cancellation, Connection, Error, Message, Object, Options, Or
 use shared::{left_ms, memory_file, read_all};
 use versions::{NewerClient, OlderClient, Question, Said, Tone};
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any operation on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 const WAIT: Option<Duration> = Some(LONG);
 
@@ -37,7 +37,7 @@ struct Bench {
     peer: PeerClient,
 }
 
-/// Reports when `stay()` begins and when nobody waits for it any more.
+/// Reports when `stay()` begins, and when its caller has stopped waiting.
 struct Guest(Mutex<mpsc::Sender<&'static str>>);
 
 impl Visitor for Guest {
@@ -138,7 +138,7 @@ fn errors(bench: &Bench) {
     assert_eq!((plain.code(), plain.origin()), (libc::ENOTEMPTY, Origin::Peer));
     assert_eq!((plain.name(), plain.message()), (None, Some(text)));
 
-    // No service can say that its own process is dead.
+    // A service cannot report that its own process is dead, so it becomes an error behind it.
     let failure = Failure { code: libc::EOWNERDEAD, ..Failure::default() };
     let behind = bench.peer.fail(&failure).unwrap_err();
     assert_eq!((behind.code(), behind.origin()), (libc::EREMOTEIO, Origin::Behind));
@@ -168,7 +168,7 @@ fn oneways(bench: &Bench) {
     for number in &expected {
         bench.peer.note(&Number { number: *number }).unwrap();
     }
-    // Another thread may serve the last of them.
+    // Another thread may serve the last oneway.
     for _ in 0..6000 {
         let numbers = bench.peer.notes().unwrap().numbers;
         assert_eq!(numbers, expected[..numbers.len()]);
@@ -219,7 +219,7 @@ fn fds(bench: &Bench) {
 }
 
 fn bytes(bench: &Bench) {
-    // The last one is larger than a region.
+    // The last chunk is larger than a region.
     let chunks: Vec<Vec<u8>> = [0, 5, 100_001, 5_000_000, 3, 17 << 20]
         .iter()
         .enumerate()
@@ -279,13 +279,13 @@ fn deadlines(bench: &Bench) {
     let patient = Options::new().timeout(LONG);
     assert_eq!(bench.peer.left().unwrap().number, 0);
     assert!(limit.contains(&(bench.peer.left_with(&patient).unwrap().number as u64)));
-    // What a handler calls has no later deadline.
+    // Calls of the handler have no later deadline.
     let (guest, _events) = bench.guest();
     let mut request = With::new(VisitRequest::default());
     request.visitor = Some(request.put_object(&guest));
     assert!(limit.contains(&bench.peer.visit_with(&request, &patient).unwrap().left_ms));
 
-    // On a busy machine the time may be over before the handler begins.
+    // On a busy machine the time may expire before the handler begins.
     let before = bench.calm();
     let mut brief = Duration::from_millis(100);
     loop {
@@ -324,7 +324,7 @@ fn cancellation(bench: &Bench) {
     assert!(matches!(both.receive(WAIT).unwrap_err(), Error::Canceled(_)));
     bench.hangs(0, canceled + 2);
 
-    // Dropping a future cancels its call; and what a handler calls is canceled with it.
+    // Dropping a future cancels its call, and the calls of its handler are canceled too.
     let (guest, events) = bench.guest();
     let mut request = With::new(VisitRequest::default());
     request.visitor = Some(request.put_object(&guest));

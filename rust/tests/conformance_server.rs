@@ -49,7 +49,7 @@ impl Server {
     fn hang(&self, call: CallFor<()>) -> Result<()> {
         let hangs = self.hangs.clone();
         hangs.waiting.fetch_add(1, Ordering::SeqCst);
-        // The call is kept until nobody waits for it.
+        // Keeps the call until its caller has stopped waiting.
         let kept = Arc::new(Mutex::new(None));
         let later = kept.clone();
         let mut place = kept.lock().unwrap();

@@ -7,7 +7,7 @@ mod generated {
     include!(concat!(env!("IPCBUS_GENERATED"), "/desk.ipc.rs"));
 }
 
-// What has all kinds of fields compiles.
+// Generated code with all kinds of fields must compile.
 #[allow(dead_code)]
 mod kinds {
     include!(concat!(env!("IPCBUS_GENERATED"), "/kinds.ipc.rs"));
@@ -25,7 +25,7 @@ use ipcbus::{Call, Connection, Error, Message, Object, Options, Result};
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
 
 fn memory_file(text: &[u8]) -> std::fs::File {
-    // SAFETY: the descriptor is new, and ours.
+    // SAFETY: the descriptor is new and not owned elsewhere.
     let mut file = unsafe {
         let fd = libc::memfd_create(b"note\0".as_ptr() as *const _, libc::MFD_CLOEXEC);
         assert!(fd >= 0);
@@ -75,7 +75,7 @@ impl Desk for Room {
     }
 
     fn nap_call(&self, call: CallFor<()>) -> Result<()> {
-        // Later, from another thread.
+        // Replies later, on another thread.
         std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(300));
             call.reply(&())
@@ -156,7 +156,7 @@ fn calls(desk: &DeskClient) {
     let error = desk.fail(&Failure { text: "a\0b".into(), ..Failure::default() }).unwrap_err();
     assert_eq!(error.code(), libc::EINVAL);
 
-    // The time limit is that of the method.
+    // The method's own time limit applies.
     assert!(matches!(desk.nap().unwrap_err(), Error::DeadlineExceeded(_)));
 
     desk.nap_with(&Options::new().timeout(Duration::from_secs(60))).unwrap();
@@ -170,7 +170,7 @@ fn calls(desk: &DeskClient) {
     }
     assert_eq!(desk.poked().unwrap().sum, before + 7);
 
-    // Bytes that are no message, and a method that is none.
+    // Bytes that are not a valid message, and a number without a method.
     let add = ipcbus_code("desk.app.Desk/Add");
     let bad = Message::new(add).bytes(&b"\x0a\xff"[..]);
     let error = desk.proxy().call(&bad, &Options::new()).unwrap_err();
@@ -197,7 +197,7 @@ fn visits(bus: &Connection, desk: &DeskClient) {
     let host: VisitorClient = reply.take(reply.host).unwrap();
     assert!(!host.name().unwrap().name.is_empty());
 
-    // A field without a descriptor, whose number is an open file of the server.
+    // The message has no descriptor for the field, whose number is an open file of the server.
     request = With::new(VisitRequest::default());
     request.visitor = Some(request.put_object(&visitor));
     request.note = Some(ipcbus::typed::ipc::Fd { fd: 0 });

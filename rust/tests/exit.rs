@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! Processes that end while something is open: each must end at once, with its own status.
-//! `exit --end HOW` is such a process.
+//! Processes that exit while a connection or call is open. Each must exit at once, with its own
+//! status. `exit --end HOW` is such a process.
 
 mod case;
 
@@ -57,11 +57,11 @@ fn open() -> (Bus, impl Fn()) {
 
 fn block(desk: &Proxy, method: u32) {
     let desk = desk.clone();
-    // Its call may fail when the connection closes, and the thread may not live that long.
+    // The call may fail when the connection closes, and the thread may end before that.
     std::thread::spawn(move || desk.call(&Message::new(method), &Options::new()).is_ok());
 }
 
-/// What this process does before main() returns with STATUS, or exits.
+/// The actions of this process before main() returns with STATUS, or exits.
 fn end(how: &str) {
     let (bus, wait) = open();
     match how {

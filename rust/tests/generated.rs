@@ -55,7 +55,7 @@ fn memory_is_shared() {
     let mut memory = Memory::create(8192, true).unwrap();
     let mut theirs = Memory::map(memory.file().unwrap(), true).unwrap();
     assert_eq!(theirs.size(), 8192);
-    // SAFETY: nobody else uses the bytes.
+    // SAFETY: no other thread uses the bytes.
     unsafe { theirs.as_ptr().write(7) };
     assert_eq!(unsafe { memory.as_ptr().read() }, 7);
     assert_eq!(memory.bytes().unwrap_err().code(), libc::EPERM);

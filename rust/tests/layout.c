@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Prints sizes, alignments, offsets and constants of the headers that ipcbus-sys declares:
- * layout.rs prints the same, and test-rust compares them.
+ * Prints sizes, alignments, offsets and constants of the headers that ipcbus-sys declares.
+ * layout.rs prints the same for ipcbus-sys, and test-rust compares the output.
  */
 #include <ipc/memory.h>
 #include <ipc/raw.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Prints what layout.c prints, of the declarations in ipcbus-sys.
+//! Prints the same lines as layout.c, for the declarations in ipcbus-sys.
 
 use ipcbus_sys as sys;
 use std::mem::{align_of, size_of, MaybeUninit};
@@ -11,7 +11,7 @@ macro_rules! structure {
         $({
             let place = MaybeUninit::<sys::$name>::uninit();
             let base = place.as_ptr();
-            // SAFETY: nothing is read, and the pointers are within the place.
+            // SAFETY: only addresses are computed, and they are within the place.
             let (offset, size) = unsafe {
                 let field = addr_of!((*base).$field);
                 (field as usize - base as usize, size_of_pointed(field))
@@ -37,7 +37,7 @@ fn main() {
     structure!(ipc_object_limits: size message_size streams calls objects waiting_bytes
         waiting_entries);
     structure!(ipc_name_info: size name interface pid uid);
-    // The members of a union without a name follow it.
+    // In C, the anonymous union follows the tag and type.
     structure!(ipc_raw_entry: tag type_);
     println!("ipc_raw_entry.object {}", {
         let place = MaybeUninit::<sys::ipc_raw_entry>::uninit();

@@ -31,10 +31,10 @@ const ADD: u32 = 12;
 const GIVE_AWAY: u32 = 13;
 const CLEAN_UP: u32 = 14;
 
-/// Long enough on any machine that is only slow.
+/// Longer than any operation on a slow machine.
 const LONG: Option<Duration> = Some(Duration::from_secs(60));
 
-/// What the handlers report, in order.
+/// The events that handlers report, in order.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
     Note(Vec<u8>),
@@ -50,7 +50,7 @@ struct Desk {
 
 impl Desk {
     fn tell(&self, event: Event) {
-        // Nobody may be left who listens.
+        // The receiver may be gone already.
         let _ = self.events.lock().unwrap().send(event);
     }
 }
@@ -156,7 +156,7 @@ impl Service for Desk {
     }
 }
 
-/// A server with a thread, and a client.
+/// A server with a serving thread, and a client.
 struct Bus {
     client: Connection,
     desk: Proxy,
@@ -254,7 +254,7 @@ fn hostile_texts_are_printable() {
     let long = "x".repeat(64 << 10);
     let kilobyte = "x".repeat(1020) + "...";
     let title = "\u{1b}]2;owned\u{7}\u{1b}[31mred\u{7f}\r\nroot# ";
-    // What is no UTF-8 cannot be in a string: there it is U+FFFD.
+    // A string cannot contain invalid UTF-8. Each invalid byte becomes U+FFFD.
     let texts = [
         (title, "?]2;owned??[31mred???root# "),
         ("\u{9b}31mred", "??31mred"),
@@ -286,10 +286,10 @@ fn a_dropped_call_fails() {
     assert_eq!(bus.call(DROP, b"").unwrap_err().code(), libc::ENOMSG);
 }
 
-/// What is printed to stderr while it runs.
+/// Returns the output to stderr while `run` runs.
 fn stderr_of(run: impl FnOnce()) -> String {
     let mut file = memory_file(b"");
-    // SAFETY: nobody closes 2, and the copy is ours.
+    // SAFETY: descriptor 2 stays open, and the copy is not owned elsewhere.
     let saved = unsafe {
         let saved = OwnedFd::from_raw_fd(libc::dup(2));
         libc::dup2(file.as_raw_fd(), 2);
@@ -335,7 +335,7 @@ fn panics_of_callbacks_are_logged_and_serving_goes_on() {
         mortal.register_name("test.mortal", &object).unwrap();
         let proxy = bus.client.get("test.mortal").unwrap();
         let on_writable = bus.client.on_writable(panicking("on_writable")).unwrap();
-        // Nobody serves it, so its region fills up.
+        // The server does not serve, so its region fills up.
         let bytes = vec![0; 100_000];
         let full = Message::new(NOTE).bytes(&bytes[..]);
         while proxy.oneway(&full, &Options::new()).is_ok() {}
@@ -344,7 +344,7 @@ fn panics_of_callbacks_are_logged_and_serving_goes_on() {
         let watch = bus.client.watch_names("test.mortal", move |_| watch()).unwrap();
         drop((object, mortal));
 
-        // Each of them comes, and the slots wait until it has returned.
+        // Each callback arrives, and the slots wait until it has returned.
         let mut missing = vec!["on_writable", "on_death", "watch_names"];
         while !missing.is_empty() {
             let name = runs.recv_timeout(LONG.unwrap()).unwrap();
@@ -386,7 +386,7 @@ fn objects_can_be_called() {
         bus.desk.call(&Message::new(VISIT).object(1, &visitor), &Options::new()).unwrap();
     assert_eq!(reply.bytes(), b"me");
     assert_eq!(calls.load(Ordering::SeqCst), 1);
-    // It came home.
+    // The visitor is an own object again.
     assert_eq!(reply.take_proxy(2).unwrap_err().code(), libc::EXDEV);
     assert_eq!(reply.take_object(2).unwrap(), visitor);
     assert_eq!(reply.take_object(2).unwrap_err().code(), libc::ENOENT);
@@ -426,7 +426,7 @@ fn files_travel() {
 
 fn deadlines_and_cancellation_reach_the_server() {
     let bus = start();
-    // On a slow machine the time may be over before the handler runs.
+    // On a slow machine the time may expire before the handler runs.
     let mut limit = Duration::from_millis(30);
     loop {
         let soon = Options::new().timeout(limit);
@@ -486,7 +486,7 @@ fn detached_calls_outlive_the_limit_of_their_handler() {
     let serving = bus.client.run_in_background().unwrap();
     let visitor = Object::new(&bus.client, |call: Call| call.reply(&Message::new(0))).unwrap();
     let request = Message::new(CLEAN_UP).object(1, &visitor);
-    // On a slow machine the time may be over before the handler runs.
+    // On a slow machine the time may expire before the handler runs.
     let mut limit = Duration::from_millis(50);
     loop {
         let error = bus.desk.call(&request, &Options::new().timeout(limit)).unwrap_err();
@@ -609,7 +609,7 @@ fn futures_complete_and_cancel() {
                 drop(never);
                 assert_eq!(bus.event(), Event::Canceled);
                 let soon = Options::new().timeout(Duration::from_millis(30));
-                // On a slow machine the time may be over before it is sent.
+                // On a slow machine the time may expire before the request is sent.
                 let late = match bus.desk.call_async(&Message::new(KEEP), &soon) {
                     Ok(future) => future.await.map(drop),
                     Err(error) => Err(error),
@@ -681,7 +681,7 @@ fn streams_carry_messages() {
     assert!(matches!(error, Error::Unimplemented(_)));
 }
 
-/// A bus of its own, with a service manager, that the test kills.
+/// A private bus with a service manager, which the test kills.
 struct Mortal {
     daemon: std::process::Child,
     path: std::path::PathBuf,
@@ -864,7 +864,7 @@ fn services_end_with_their_objects() {
     assert_eq!(dropped.load(Ordering::SeqCst), 0);
     drop(same);
     assert_eq!(dropped.load(Ordering::SeqCst), 1);
-    // What a failed creation got is dropped too.
+    // The service is dropped also if creating the object fails.
     let last = Last(dropped.clone());
     let failed = Object::builder(&bus.client).interface("a\0b").create(move |_: Call| {
         let _ = &last;
@@ -874,7 +874,7 @@ fn services_end_with_their_objects() {
     assert_eq!(dropped.load(Ordering::SeqCst), 2);
 }
 
-/// Tries until the bus, the service manager or the service is back.
+/// Repeats `function` until the bus, the service manager or the service is back.
 fn comes_back<T>(mut function: impl FnMut() -> Result<T>) -> T {
     for _ in 0..1000 {
         match function() {
@@ -913,7 +913,7 @@ fn a_connection_survives_its_bus() {
     comes_back(|| proxy.call(&Message::new(ECHO), &Options::new()));
 }
 
-/// Until the end of the program, so this is the last case.
+/// The setting lasts until the program ends, so this must be the last case.
 fn a_program_gets_the_log() {
     static LINES: Mutex<Vec<(i32, String)>> = Mutex::new(Vec::new());
     ipcbus::set_log(|priority, text| LINES.lock().unwrap().push((priority, text.into())));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-//! The functions of libipc that programs without protobuf-c use: those of `<ipc/ipc.h>`,
-//! `<ipc/call.h>`, `<ipc/name.h>`, `<ipc/limits.h>`, `<ipc/stream.h>` and `<ipc/raw.h>`. The
-//! headers have the rules. Programs use the crate `ipcbus`, which is safe.
+//! The functions of libipc for programs that do not use protobuf-c: those of `<ipc/ipc.h>`,
+//! `<ipc/call.h>`, `<ipc/name.h>`, `<ipc/limits.h>`, `<ipc/stream.h>`, `<ipc/memory.h>` and
+//! `<ipc/raw.h>`. The headers have the rules. Programs should use the safe crate `ipcbus`.
 //!
-//! A test compares each size, offset and constant with the headers, and the names of the
-//! functions too.
+//! A test compares each size, offset and constant, and the names of the functions, with the
+//! headers.
 #![no_std]
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 

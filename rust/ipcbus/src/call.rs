@@ -11,8 +11,8 @@ use crate::{from_micros, guarded, Connection, Error, Message, Object, Proxy, Res
 
 /// A call or oneway that this process serves.
 ///
-/// Whoever has it replies once, on any thread. [`Call::reply`] and [`Call::fail`] consume it, so a
-/// second reply does not compile:
+/// The owner must reply once, on any thread. [`Call::reply`] and [`Call::fail`] consume the call,
+/// so a second reply does not compile:
 ///
 /// ```compile_fail,E0382
 /// # use ipcbus::{Call, Message, Result};
@@ -22,7 +22,7 @@ use crate::{from_micros, guarded, Connection, Error, Message, Object, Proxy, Res
 /// }
 /// ```
 ///
-/// It cannot be cloned, and what it lends does not outlive it:
+/// A call cannot be cloned, and borrowed data must not outlive it:
 ///
 /// ```compile_fail,E0599
 /// # use ipcbus::Call;
@@ -41,22 +41,21 @@ use crate::{from_micros, guarded, Connection, Error, Message, Object, Proxy, Res
 /// }
 /// ```
 ///
-/// A call that is dropped without a reply fails at its caller with `ENOMSG`. A oneway has no reply:
-/// both functions fail with `EINVAL`. It holds up later oneways to the same object until it is
-/// dropped.
+/// If a call is dropped without a reply, its caller gets `ENOMSG`. A oneway has no reply, so both
+/// functions fail with `EINVAL`. Later oneways to the same object wait until the oneway is dropped.
 pub struct Call {
     raw: *mut sys::ipc_call,
     message: *const sys::ipc_raw_message,
 }
 
-// SAFETY: any thread may use what it has a reference of. Shared references only read; what
-// changes the call or its request needs it alone.
+// SAFETY: any thread may use a call that it holds a reference of. Functions that change the call or
+// its request need an exclusive reference.
 unsafe impl Send for Call {}
 unsafe impl Sync for Call {}
 
 impl Call {
     /// # Safety
-    /// Both are valid, and the message as long as the call.
+    /// Both must be valid, the message as long as the call.
     pub(crate) unsafe fn new(
         raw: *mut sys::ipc_call,
         message: *const sys::ipc_raw_message,
@@ -69,7 +68,7 @@ impl Call {
     }
 
     pub(crate) fn request(&self) -> Raw<'_> {
-        // SAFETY: the request lives until our reference goes.
+        // SAFETY: the request is valid as long as self holds its reference.
         unsafe { Raw::new(self.message) }
     }
 
@@ -78,41 +77,42 @@ impl Call {
         self.request().code()
     }
 
-    /// The bytes of the request, without the caller's metadata. What only looks like metadata is
-    /// part of the bytes.
+    /// The bytes of the request, without the caller's metadata. If the metadata is malformed,
+    /// returns all bytes.
     pub fn bytes(&self) -> &[u8] {
         self.request().payload().unwrap_or_else(|_| self.request().bytes())
     }
 
-    /// Takes the object of another process under a tag out. `ENOENT`: there is none, or it was taken.
-    /// `EXDEV`: it is an object of this process.
+    /// Takes the object of another process with a tag out of the request. `ENOENT`: there is none,
+    /// or it was taken before. `EXDEV`: it is an object of this process.
     pub fn take_proxy(&mut self, tag: u64) -> Result<Proxy> {
-        // SAFETY: self is borrowed by us alone.
+        // SAFETY: self is borrowed exclusively.
         unsafe { self.request().take_proxy(tag, &self.connection()) }
     }
 
-    /// Takes the object of this process under a tag out. `ENOENT`: there is none, it has ended, or it
-    /// was taken. `EXDEV`: it belongs to another process.
+    /// Takes the object of this process with a tag out of the request. `ENOENT`: there is none, it
+    /// has ended, or it was taken before. `EXDEV`: it belongs to another process.
     pub fn take_object(&mut self, tag: u64) -> Result<Object> {
-        // SAFETY: self is borrowed by us alone.
+        // SAFETY: self is borrowed exclusively.
         unsafe { self.request().take_object(tag, &self.connection()) }
     }
 
-    /// Takes the file under a tag out. `ENOENT`: there is none, or it was taken.
+    /// Takes the file with a tag out of the request. `ENOENT`: there is none, or it was taken
+    /// before.
     pub fn take_fd(&mut self, tag: u64) -> Result<OwnedFd> {
-        // SAFETY: self is borrowed by us alone.
+        // SAFETY: self is borrowed exclusively.
         unsafe { self.request().take_fd(tag) }
     }
 
-    /// Ends the call with a reply. If it cannot be sent, the caller gets that error, and so does
-    /// this function: for example `EMSGSIZE`, `ENOSPC` or `EMFILE`. A reply without entries
-    /// that is made in the handler is sent when the handler returns; what fails then, the caller
-    /// alone gets. If nobody waits any more, the reply is dropped.
+    /// Ends the call with a reply. If the reply cannot be sent, both the caller and this function
+    /// get the error, for example `EMSGSIZE`, `ENOSPC` or `EMFILE`. A reply without entries that
+    /// the handler makes is sent when the handler returns; if that fails, only the caller gets the
+    /// error. If the caller no longer waits, the reply is dropped.
     pub fn reply(self, message: &Message<'_>) -> Result<()> {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         let result = message.with_raw(|m| unsafe { sys::ipc_raw_reply(self.raw, m) });
         if result < 0 {
-            // SAFETY: as above. What fails here, the caller cannot be informed of.
+            // SAFETY: as above. If this fails too, the caller cannot be informed.
             unsafe { sys::ipc_call_fail(self.raw, result, std::ptr::null(), std::ptr::null()) };
         }
         check(result).map(drop)
@@ -120,70 +120,70 @@ impl Call {
 
     /// Ends the call with an error.
     pub fn fail(self, error: &Error) -> Result<()> {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         check(unsafe { fail(self.raw, error) }).map(drop)
     }
 
-    /// The caller's effective user, from the kernel, as seen in the namespaces of this process.
+    /// The caller's effective user id, from the kernel, as seen in this process's user namespace.
     pub fn uid(&self) -> u32 {
-        // SAFETY: we have a reference; so below.
+        // SAFETY: self holds a reference; the same below.
         unsafe { sys::ipc_call_uid(self.raw) }
     }
 
-    /// The caller's effective group.
+    /// The caller's effective group id.
     pub fn gid(&self) -> u32 {
         unsafe { sys::ipc_call_gid(self.raw) }
     }
 
-    /// The caller's process; 0 where it is not visible.
+    /// The caller's process id; 0 if it is not visible here.
     pub fn pid(&self) -> i32 {
         unsafe { sys::ipc_call_pid(self.raw) }
     }
 
-    /// The caller's thread; 0 where it is not visible.
+    /// The caller's thread id; 0 if it is not visible here.
     pub fn tid(&self) -> i32 {
         unsafe { sys::ipc_call_tid(self.raw) }
     }
 
-    /// A new pidfd of the caller's process: see `ipc_call_pidfd()`.
+    /// Returns a new pidfd of the caller's process: see `ipc_call_pidfd()`.
     pub fn pidfd(&self) -> Result<OwnedFd> {
-        // SAFETY: the descriptor is new, and ours.
+        // SAFETY: the descriptor is new and not owned elsewhere.
         unsafe {
             let fd = check(sys::ipc_call_pidfd(self.raw))?;
             Ok(OwnedFd::from_raw_fd(fd))
         }
     }
 
-    /// Whether it is a oneway, which has no reply.
+    /// Returns whether this is a oneway, which has no reply.
     pub fn is_oneway(&self) -> bool {
         unsafe { sys::ipc_call_is_oneway(self.raw) == 1 }
     }
 
-    /// The security module's label of the caller; see [`ObjectBuilder::label`].
+    /// The caller's label in the security module. Needs [`ObjectBuilder::label`].
     ///
     /// [`ObjectBuilder::label`]: crate::ObjectBuilder::label
     pub fn label(&self) -> Option<String> {
         unsafe { owned(sys::ipc_call_label(self.raw)) }
     }
 
-    /// The string that the caller set under this name. The caller chooses it freely.
+    /// The string that the caller set under this name. The kernel does not check it.
     pub fn metadata(&self, name: &str) -> Option<String> {
         let name = exact(name).ok()?;
         unsafe { owned(sys::ipc_call_metadata(self.raw, name.as_ptr())) }
     }
 
-    /// The time until the caller stops waiting; `None`: it has no limit.
+    /// The time until the caller stops waiting, or `None` if there is no limit.
     pub fn remaining(&self) -> Option<Duration> {
         from_micros(unsafe { sys::ipc_call_remaining(self.raw) })
     }
 
-    /// Whether the caller has stopped waiting for the reply. See `ipc_call_is_canceled()`.
+    /// Returns whether the caller has stopped waiting for the reply. See `ipc_call_is_canceled()`.
     pub fn is_canceled(&self) -> bool {
         unsafe { sys::ipc_call_is_canceled(self.raw) != 0 }
     }
 
-    /// Calls `function` once, on a serving thread, when nobody waits for the reply any more. The
-    /// registration ends with the call. `ECANCELED`: nobody waits already.
+    /// Calls `function` once, on a serving thread, when the caller has stopped waiting. The
+    /// registration ends with the call. `ECANCELED`: the caller has already stopped waiting.
     pub fn on_cancel(&self, function: impl FnOnce() + Send + 'static) -> Result<Slot> {
         unsafe extern "C" fn run<F: FnOnce()>(
             raw: *mut sys::ipc_call,
@@ -204,7 +204,7 @@ impl Call {
         enlist(self, function)
     }
 
-    /// The connection that serves it.
+    /// The connection that serves the call.
     pub fn connection(&self) -> Connection {
         // SAFETY: the call holds a reference of its connection.
         unsafe { Connection::from_raw(sys::ipc_ref(sys::ipc_call_ipc(self.raw))) }
@@ -213,7 +213,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours.
+        // SAFETY: self owns the reference.
         unsafe { sys::ipc_call_unref(self.raw) };
     }
 }
@@ -225,7 +225,7 @@ impl fmt::Debug for Call {
 }
 
 /// # Safety
-/// The call is valid.
+/// The call must be valid.
 pub(crate) unsafe fn fail(call: *mut sys::ipc_call, error: &Error) -> i32 {
     pass(error, |e| sys::ipc_call_fail_with(call, e))
 }

@@ -12,15 +12,15 @@ use ipcbus_sys as sys;
 use crate::error::{check, exact, Error};
 use crate::{guarded, micros, Object, Proxy, Result, Slot};
 
-/// A connection to a bus. Clones are the same connection, which closes with the last of them, when
-/// no proxy, object, slot, stream, kept call or reply of it is left either. Its objects die then.
+/// A connection to a bus. Clones refer to the same connection. It closes, and its objects die, when
+/// the last clone is gone and no proxy, object, slot, stream, kept call or reply of it is left.
 pub struct Connection(*mut sys::ipc);
 
-// SAFETY: any thread may call any function. What other threads may not race with is in Builder.
+// SAFETY: any thread may call any function. Builder calls the functions that are set-up only.
 unsafe impl Send for Connection {}
 unsafe impl Sync for Connection {}
 
-/// How to open a connection.
+/// Settings of a connection to open.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Builder {
@@ -33,39 +33,39 @@ pub struct Builder {
 
 impl Builder {
     /// The path of a bus: `/dev/ipcbus`, the file `bus` of a mounted bus, or the socket of an
-    /// ipcbusd. Without it, the bus is the one that `ipc_find_bus()` finds.
+    /// ipcbusd. Without it, `ipc_find_bus()` finds the bus.
     pub fn device(mut self, path: impl AsRef<Path>) -> Self {
         self.device = Some(path.as_ref().to_owned());
         self
     }
 
-    /// How many bytes of messages may wait here: a multiple of the page size, at most 1 GiB. This
-    /// limits the largest message that can be received. 16 MiB without it.
+    /// The number of bytes of received messages that may wait here: a multiple of the page size, at
+    /// most 1 GiB. It limits the largest message that can be received. The default is 16 MiB.
     pub fn region(mut self, bytes: usize) -> Self {
         self.region = Some(bytes);
         self
     }
 
-    /// The maximum of bytes of an error's details and text, and of other replies that libipc
+    /// The maximum number of bytes of an error's details and text, and of other replies that libipc
     /// unpacks: see `ipc_set_message_max()`.
     pub fn message_max(mut self, bytes: usize) -> Self {
         self.message_max = Some(bytes);
         self
     }
 
-    /// How many threads may serve: see [`Connection::set_threads`].
+    /// The number of threads that may serve: see [`Connection::set_threads`].
     pub fn threads(mut self, threads: u32) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// All requests and replies that this connection sends are secret: see `ipc_set_clear()`.
+    /// Marks all requests and replies that this connection sends as secret: see `ipc_set_clear()`.
     pub fn clear(mut self) -> Self {
         self.clear = true;
         self
     }
 
-    /// Opens the connection. Errors as `ipc_open()`.
+    /// Opens the connection. Fails with the errors of `ipc_open()`.
     pub fn open(self) -> Result<Connection> {
         let device = match &self.device {
             None => None,
@@ -75,7 +75,7 @@ impl Builder {
         };
         let device = device.as_ref().map_or(std::ptr::null(), |d| d.as_ptr());
         let mut raw = std::ptr::null_mut();
-        // SAFETY: the reference is new, and nobody else has the connection before we return.
+        // SAFETY: the reference is new, and no other thread has the connection yet.
         unsafe {
             check(match self.region {
                 Some(region) => sys::ipc_open_sized(&mut raw, device, region),
@@ -112,13 +112,13 @@ impl Connection {
         Builder::default().open()
     }
 
-    /// How to open one with settings.
+    /// Returns the settings of a connection to open.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
     /// # Safety
-    /// `raw` is a reference that we own.
+    /// `raw` must be a reference that the caller owns.
     pub(crate) unsafe fn from_raw(raw: *mut sys::ipc) -> Connection {
         Connection(raw)
     }
@@ -129,25 +129,25 @@ impl Connection {
 
     // --- Serving ---
 
-    /// How many threads may serve, including those that call [`Connection::run`]: 1 (the default) to
-    /// 1024. `EINVAL`: others.
+    /// Sets the number of threads that may serve, including threads that call [`Connection::run`]:
+    /// 1 (the default) to 1024. `EINVAL`: another number.
     pub fn set_threads(&self, threads: u32) -> Result<()> {
-        // SAFETY: we have a reference; so below.
+        // SAFETY: self holds a reference; the same below.
         check(unsafe { sys::ipc_set_threads(self.0, threads) }).map(drop)
     }
 
-    /// Serves on this thread, until [`Connection::stop`].
+    /// Serves on this thread until [`Connection::stop`].
     pub fn run(&self) -> Result<()> {
         check(unsafe { sys::ipc_run(self.0) }).map(drop)
     }
 
     /// Makes [`Connection::run`] return on all threads as soon as their handlers have returned. If
-    /// none is in it, the next call of it returns at once.
+    /// no thread is in it, the next call returns at once.
     pub fn stop(&self) {
         unsafe { sys::ipc_stop(self.0) }
     }
 
-    /// Serves on a thread of its own, until the guard is dropped or [`Connection::stop`] is called.
+    /// Serves on a new thread, until the guard is dropped or [`Connection::stop`] is called.
     pub fn run_in_background(&self) -> Result<Background> {
         let connection = self.clone();
         let thread = std::thread::Builder::new()
@@ -156,27 +156,27 @@ impl Connection {
         Ok(Background { connection: self.clone(), thread: Some(thread) })
     }
 
-    /// Handles one event without sleeping. False: there is nothing to serve.
+    /// Handles one event without sleeping. Returns false if no event is pending.
     pub fn process(&self) -> Result<bool> {
         Ok(check(unsafe { sys::ipc_process(self.0) })? > 0)
     }
 
-    /// Blocks until there is an event to process, or until the time is over (`None`: never). False:
-    /// it is over. `EINTR`: a signal arrived.
+    /// Blocks until an event is pending, for at most `timeout`; `None` is no limit. Returns false
+    /// if the time has expired. `EINTR`: a signal arrived.
     pub fn wait_event(&self, timeout: Option<Duration>) -> Result<bool> {
         Ok(check(unsafe { sys::ipc_wait_event(self.0, micros(timeout)) })? > 0)
     }
 
-    /// A file descriptor that is readable when there is something to serve, for event loops. Then
+    /// Returns a file descriptor that is readable when events are pending, for event loops. Then
     /// call [`Connection::process`] until it returns false.
     pub fn fd(&self) -> Result<BorrowedFd<'_>> {
-        // SAFETY: the descriptor lives as long as the connection.
+        // SAFETY: the descriptor is valid as long as the connection.
         unsafe { Ok(BorrowedFd::borrow_raw(check(sys::ipc_get_fd(self.0))?)) }
     }
 
-    /// Opens the bus again after its end, and calls `function` on a serving thread each time that the
-    /// bus ends or is back: see `ipc_set_reconnect()`. The connection goes on to do so when the slot
-    /// has ended. Call this before other threads use the connection.
+    /// Opens the bus again after its end, and calls `function` on a serving thread each time the
+    /// bus has ended or is back: see `ipc_set_reconnect()`. The end of the slot ends only the calls
+    /// of `function`. Must be called before other threads use the connection.
     pub fn set_reconnect(&self, function: impl FnMut(BusEvent) + Send + 'static) -> Result<Slot> {
         fn enlist<F: FnMut(BusEvent) + Send + 'static>(c: &Connection, function: F) -> Result<Slot> {
             unsafe extern "C" fn changed<F: FnMut(BusEvent)>(
@@ -193,7 +193,7 @@ impl Connection {
                     })
                 });
             }
-            // SAFETY: the slot keeps the function.
+            // SAFETY: the slot owns the function.
             Slot::register(function, |held, slot| unsafe {
                 sys::ipc_set_reconnect(c.0, Some(changed::<F>), held, slot)
             })
@@ -209,7 +209,7 @@ impl Connection {
                 let held = &mut *(held as *mut Option<F>);
                 guarded("on_writable", || held.take().map(|function| function()));
             }
-            // SAFETY: the slot keeps the function.
+            // SAFETY: the slot owns the function.
             Slot::register(Some(function), |held, slot| unsafe {
                 sys::ipc_on_writable(c.0, run::<F>, held, slot)
             })
@@ -217,7 +217,7 @@ impl Connection {
         enlist(self, function)
     }
 
-    /// The time limit of calls that start afterwards and have none of their own; `None`: no limit.
+    /// Sets the time limit of later calls that have no limit of their own; `None` is no limit.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         check(unsafe { sys::ipc_set_timeout(self.0, micros(timeout).max(1)) }).map(drop)
     }
@@ -225,7 +225,7 @@ impl Connection {
     // --- Names ---
 
     /// Finds the object that is registered under a name. Blocks until the service manager has
-    /// replied. `ENOENT`: nobody has the name. `EXDEV`: the object belongs to this connection.
+    /// replied. `ENOENT`: no service has the name. `EXDEV`: the object belongs to this connection.
     pub fn get(&self, name: &str) -> Result<Proxy> {
         self.get_as(name, "")
     }
@@ -237,8 +237,8 @@ impl Connection {
         self.wait_as(name, "", timeout)
     }
 
-    /// The same for an object of an interface, which the service manager compares in the same
-    /// request. `EPROTOTYPE`: it has another one.
+    /// Finds an object with an interface. The service manager compares the interface in the same
+    /// request. `EPROTOTYPE`: the object has another interface.
     pub(crate) fn get_as(&self, name: &str, interface: &str) -> Result<Proxy> {
         let (text, interface) = (exact(name)?, exact(interface)?);
         let mut proxy = std::ptr::null_mut();
@@ -278,21 +278,21 @@ impl Connection {
         self.register_with_flags(name, object, 0).map(drop)
     }
 
-    /// As [`Connection::register_name`]. If a living object of this user has the name, it loses the
-    /// name, and its process is notified of [`Registration::Lost`].
+    /// As [`Connection::register_name`]. If a living object of this user has the name, that object
+    /// loses the name, and its process is notified of [`Registration::Lost`].
     pub fn replace_name(&self, name: &str, object: &Object) -> Result<()> {
         self.register_with_flags(name, object, sys::IPC_NAME_REPLACE).map(drop)
     }
 
     /// As [`Connection::register_name`]. If a living object of this user has the name, returns
-    /// `false` and waits in the queue of the name until [`Registration::Acquired`].
+    /// `false`, and this object waits in the queue of the name until [`Registration::Acquired`].
     pub fn queue_name(&self, name: &str, object: &Object) -> Result<bool> {
         Ok(self.register_with_flags(name, object, sys::IPC_NAME_QUEUE)? == 0)
     }
 
     fn register_with_flags(&self, name: &str, object: &Object, flags: u32) -> Result<i32> {
         let text = exact(name)?;
-        // SAFETY: both have references.
+        // SAFETY: both pointers are references.
         check(unsafe {
             sys::ipc_register_name_with(
                 self.0,
@@ -305,8 +305,9 @@ impl Connection {
         .map_err(|error| error.about_name(name))
     }
 
-    /// Calls `function` on a serving thread when a name or a watch of this connection was gained,
-    /// lost or not replayed, with the name or the pattern: see `ipc_on_registration()`.
+    /// Calls `function` on a serving thread, with the name or the pattern, when a name or a watch
+    /// of this connection was acquired, was lost, or could not be registered at a new service
+    /// manager: see `ipc_on_registration()`.
     pub fn on_registration(
         &self,
         function: impl FnMut(&str, Registration) + Send + 'static,
@@ -315,7 +316,7 @@ impl Connection {
             connection: &Connection,
             function: Mutex<F>,
         ) -> Result<Slot> {
-            // SAFETY: the slot keeps the function.
+            // SAFETY: the slot owns the function.
             Slot::register(function, |held, slot| unsafe {
                 sys::ipc_on_registration(connection.0, changed::<F>, held, slot)
             })
@@ -340,7 +341,7 @@ impl Connection {
                 function.lock().unwrap_or_else(PoisonError::into_inner)(&name, event)
             });
         }
-        // Two threads may report at once.
+        // Two threads may report at the same time.
         enlist(self, Mutex::new(function))
     }
 
@@ -353,7 +354,7 @@ impl Connection {
             .map_err(|error| error.about(name))
     }
 
-    /// Who has a name. `ENOENT`: nobody.
+    /// Returns the interface and owner of a name. `ENOENT`: no service has the name.
     pub fn check_name(&self, name: &str) -> Result<NameInfo> {
         let text = exact(name)?;
         // SAFETY: zeroes are valid, and the size is set.
@@ -366,11 +367,11 @@ impl Connection {
         }
     }
 
-    /// The names that begin with `prefix`, sorted.
+    /// Returns the names that begin with `prefix`, sorted.
     pub fn list_names(&self, prefix: &str) -> Result<Vec<NameInfo>> {
         let prefix = exact(prefix)?;
         let mut infos = std::ptr::null_mut();
-        // SAFETY: it is an array of so many pointers, which one free() frees.
+        // SAFETY: infos is an array of `count` pointers, and a single free() frees all of it.
         unsafe {
             let count = check(sys::ipc_list_names(self.0, prefix.as_ptr(), &mut infos))?;
             let names = (0..count as usize).map(|i| NameInfo::copy(&**infos.add(i))).collect();
@@ -379,8 +380,8 @@ impl Connection {
         }
     }
 
-    /// Calls `function` on a serving thread for each name that matches `pattern`, a name or a prefix
-    /// followed by `*`: see `ipc_watch_names()`. Its calls do not overlap.
+    /// Calls `function` on a serving thread for each name that matches `pattern`, which is a name
+    /// or a prefix followed by `*`: see `ipc_watch_names()`. Calls do not overlap.
     pub fn watch_names(
         &self,
         pattern: &str,
@@ -391,7 +392,7 @@ impl Connection {
             pattern: &CStr,
             function: F,
         ) -> Result<Slot> {
-            // SAFETY: the slot keeps the function.
+            // SAFETY: the slot owns the function.
             Slot::register(function, |held, slot| unsafe {
                 sys::ipc_watch_names(connection.0, pattern.as_ptr(), changed::<F>, held, slot)
             })
@@ -428,7 +429,7 @@ impl Connection {
 
 impl Clone for Connection {
     fn clone(&self) -> Connection {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         Connection(unsafe { sys::ipc_ref(self.0) })
     }
 }
@@ -443,8 +444,9 @@ impl Eq for Connection {}
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours. It is not the last one in a callback: whatever serves
-        // borrows the connection, or a proxy or stream, which has a reference too.
+        // SAFETY: the reference is ours. It is not the last reference in a callback, because the
+        // serving function borrows the connection, or a proxy or stream, which holds a reference
+        // too.
         unsafe { sys::ipc_unref(self.0) };
     }
 }
@@ -465,8 +467,8 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// A thread that serves a connection, of [`Connection::run_in_background`]. Dropping it stops all
-/// threads that serve the connection, and waits for this one, except on that thread itself.
+/// A thread that serves a connection, from [`Connection::run_in_background`]. Dropping it stops all
+/// threads that serve the connection, and waits for its own thread unless called on that thread.
 #[derive(Debug)]
 #[must_use = "the thread ends with it"]
 pub struct Background {
@@ -475,7 +477,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// Stops the thread, and returns what [`Connection::run`] returned there.
+    /// Stops the thread, and returns the result of [`Connection::run`] on it.
     pub fn stop(mut self) -> Result<()> {
         self.join()
     }
@@ -485,7 +487,7 @@ impl Background {
             Some(thread) => thread,
             None => return Ok(()),
         };
-        // If it has ended, the next thread that serves shall not stop for it.
+        // If the thread has ended already, stop() would stop the next thread that serves.
         if !thread.is_finished() {
             self.connection.stop();
         }
@@ -508,17 +510,17 @@ impl Drop for Background {
 pub struct NameInfo {
     /// The name.
     pub name: String,
-    /// The interface of its object; empty if unknown.
+    /// The interface of the object; empty if unknown.
     pub interface: String,
-    /// The process that registered it; 0 if it is not visible.
+    /// The process that registered the name; 0 if it is not visible.
     pub pid: i32,
-    /// Its user.
+    /// The user id of that process.
     pub uid: u32,
 }
 
 impl NameInfo {
     fn copy(info: &sys::ipc_name_info) -> NameInfo {
-        // SAFETY: both are strings.
+        // SAFETY: both arrays contain strings.
         unsafe {
             NameInfo {
                 name: CStr::from_ptr(info.name.as_ptr()).to_string_lossy().into_owned(),
@@ -530,18 +532,20 @@ impl NameInfo {
     }
 }
 
-/// What happened to a name or a watch of this connection: [`Connection::on_registration`].
+/// A change of a name or a watch of this connection: see [`Connection::on_registration`].
 #[derive(Debug)]
 pub enum Registration {
-    /// It was in the queue of the name, and has the name now.
+    /// The object was in the queue of the name, and has the name now.
     Acquired,
-    /// It has ended: another object of this user replaced it, or another process unregistered it.
+    /// The registration has ended: another object of this user replaced it, or another process
+    /// unregistered it.
     Lost,
-    /// It could not be replayed at a new service manager, or a change of a watched name was lost.
+    /// The name or watch could not be registered at a new service manager, or a change of a watched
+    /// name was lost.
     Failed(Error),
 }
 
-/// What happens to the bus of a connection with [`Connection::set_reconnect`].
+/// An event of the bus of a connection with [`Connection::set_reconnect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusEvent {
     /// The bus has ended.
@@ -550,7 +554,7 @@ pub enum BusEvent {
     Back,
 }
 
-/// What [`Connection::watch_names`] reports.
+/// A change that [`Connection::watch_names`] reports.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum NameChange {
@@ -563,16 +567,16 @@ pub enum NameChange {
     Settled,
 }
 
-/// A way to end calls and streams of this process early. Clones are the same. See
+/// Ends calls and streams of this process early. Clones are the same cancellation. See
 /// `ipc_cancellation_new()`.
 pub struct Cancellation(*mut sys::ipc_cancellation);
 
-// SAFETY: any thread may use what it has a reference of.
+// SAFETY: any thread may use a cancellation that it holds a reference of.
 unsafe impl Send for Cancellation {}
 unsafe impl Sync for Cancellation {}
 
 impl Cancellation {
-    /// Creates one for calls and streams of this connection.
+    /// Creates a cancellation for calls and streams of this connection.
     pub fn new(connection: &Connection) -> Result<Cancellation> {
         let mut raw = std::ptr::null_mut();
         // SAFETY: the reference is new.
@@ -584,30 +588,31 @@ impl Cancellation {
         self.0
     }
 
-    /// Cancels what has it in its options, for good. Any thread may do that, and it does not wait.
+    /// Cancels all calls and streams that have this cancellation in their options, now and later.
+    /// Any thread may call it. It does not block.
     pub fn cancel(&self) {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         unsafe { sys::ipc_cancel(self.0) };
     }
 
-    /// Whether it was canceled.
+    /// Returns whether it was canceled.
     pub fn is_canceled(&self) -> bool {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         unsafe { sys::ipc_cancellation_is_canceled(self.0) != 0 }
     }
 
-    /// Calls `function`. The functions of names that it calls on this thread, such as
-    /// [`Connection::wait`], have no options: they end with this cancellation and fail with
-    /// `ECANCELED`. See `ipc_raw_set_names_cancellation()`.
+    /// Calls `function`. Functions of names that `function` calls on this thread, such as
+    /// [`Connection::wait`], end with this cancellation and fail with `ECANCELED`, because they
+    /// take no options. See `ipc_raw_set_names_cancellation()`.
     pub fn names<T>(&self, function: impl FnOnce() -> T) -> T {
         struct Scope(*mut sys::ipc_cancellation);
         impl Drop for Scope {
             fn drop(&mut self) {
-                // SAFETY: that before is of a scope around this one, which has a reference.
+                // SAFETY: the previous cancellation belongs to an outer scope, which holds a reference.
                 unsafe { sys::ipc_raw_set_names_cancellation(self.0) };
             }
         }
-        // SAFETY: we have a reference until the scope ends.
+        // SAFETY: self holds a reference until the scope ends.
         let _scope = Scope(unsafe { sys::ipc_raw_set_names_cancellation(self.0) });
         function()
     }
@@ -615,7 +620,7 @@ impl Cancellation {
 
 impl Clone for Cancellation {
     fn clone(&self) -> Cancellation {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         Cancellation(unsafe { sys::ipc_cancellation_ref(self.0) })
     }
 }

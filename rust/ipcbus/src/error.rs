@@ -5,38 +5,38 @@ use std::os::raw::{c_char, c_int, c_uint};
 
 use ipcbus_sys as sys;
 
-/// What functions of this crate return.
+/// The result of functions of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Who reports an error. See `enum ipc_origin` of `<ipc/ipc.h>`.
+/// The reporter of an error. See `enum ipc_origin` of `<ipc/error.h>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
     /// This process, before the call was sent or after its end.
     Here,
-    /// The kernel, which refused or ended the call.
+    /// The bus, which refused or ended the call.
     Bus,
     /// The server's process.
     Peer,
-    /// A service behind the server, says the server.
+    /// A service behind the server, according to the server.
     Behind,
 }
 
-/// All that is known of an error, as it was sent: `name`, `message` and `details` may be
-/// anything. `Display` and `Debug` are for people. They have no control characters and the like,
-/// and at most a kilobyte of each text, so a terminal and a log can have them.
+/// All details of an error, as sent. `name`, `message` and `details` may contain anything.
+/// `Display` and `Debug` are safe to print to a terminal or a log: control characters are replaced,
+/// and each text is cut after a kilobyte.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The errno, positive. `<ipc/ipc.h>` says what each of them means.
+    /// The errno, positive. `<ipc/ipc.h>` defines the meaning of each.
     pub code: i32,
-    /// Who reports it.
+    /// The reporter of the error.
     pub origin: Origin,
-    /// The name that the service gave it, such as `echo.Empty`.
+    /// The name that the service set, such as `echo.Empty`.
     pub name: Option<String>,
-    /// Text for people, by the service.
+    /// A text for people, set by the service.
     pub message: Option<String>,
-    /// A number that the service defines; 0 if it set none.
+    /// A number that the service defines; 0 if not set.
     pub number: i32,
     /// Bytes that the service defines.
     pub details: Vec<u8>,
@@ -44,12 +44,11 @@ pub struct Failure {
     pub cause: i32,
 }
 
-/// Makes `Error` of its variants, each with its errno.
+/// Defines `Error` with these variants, each with its errno.
 macro_rules! errors {
     ($($(#[$text:meta])* $kind:ident = $code:ident,)*) => {
-        /// Why something failed. Each variant has the whole [`Failure`], which [`Error::failure`]
-        /// returns for all of them. The variants have the names of `enum ipc_errno` in
-        /// `<ipc/error.h>`.
+        /// An error. Each variant has all details as a [`Failure`], which [`Error::failure`]
+        /// returns. The variants have the names of `enum ipc_errno` in `<ipc/error.h>`.
         ///
         /// ```
         /// # use ipcbus::Error;
@@ -65,7 +64,7 @@ macro_rules! errors {
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Error {
-            /// The service reports an error of its own: one with a name, or `EREMOTEIO`.
+            /// The service reports its own error: an error with a name, or `EREMOTEIO`.
             ServiceError(Box<Failure>),
             $($(#[$text])* $kind(Box<Failure>),)*
             /// Any other errno.
@@ -84,7 +83,7 @@ macro_rules! errors {
                 }
             }
 
-            /// All that is known of it.
+            /// Returns all details.
             pub fn failure(&self) -> &Failure {
                 match self {
                     Error::ServiceError(f) | Error::Other(f) $(| Error::$kind(f))* => f,
@@ -97,7 +96,7 @@ macro_rules! errors {
                 }
             }
 
-            /// All that is known of it, without a copy.
+            /// Returns all details without a copy.
             pub fn into_failure(self) -> Failure {
                 match self {
                     Error::ServiceError(f) | Error::Other(f) $(| Error::$kind(f))* => *f,
@@ -108,13 +107,13 @@ macro_rules! errors {
 }
 
 errors! {
-    /// `EINVAL`: an argument is malformed, or what it names is closed.
+    /// `EINVAL`: an argument is malformed, or refers to a closed object.
     InvalidArgument = EINVAL,
     /// `ECANCELED`: the call or stream was canceled, or its connection was closed.
     Canceled = ECANCELED,
     /// `ETIMEDOUT`: the time limit expired.
     DeadlineExceeded = ETIMEDOUT,
-    /// `ENOENT`: no service has the name, or the field is empty.
+    /// `ENOENT`: no service has the name, or there is no such object, file or device.
     NotFound = ENOENT,
     /// `EACCES`: the policy or the receiver forbids it; also `EPERM`.
     PermissionDenied = EACCES,
@@ -151,7 +150,7 @@ errors! {
 }
 
 impl Error {
-    /// An errno, positive or negative, without a name. 0 is taken as `EIO`.
+    /// An errno, positive or negative, without a name. 0 becomes `EIO`.
     pub fn errno(code: i32) -> Error {
         Error::of(Failure {
             code: match code.checked_abs() {
@@ -167,7 +166,7 @@ impl Error {
         })
     }
 
-    /// An error of a service, for its callers: `name` is such as `echo.Empty`.
+    /// An error of a service, to return to its callers. `name` is a name such as `echo.Empty`.
     pub fn service(name: impl Into<String>, message: impl Into<String>) -> Error {
         let mut error = Error::errno(libc::EREMOTEIO);
         error.failure_mut().name = Some(name.into());
@@ -175,7 +174,7 @@ impl Error {
         Error::of(error.into_failure())
     }
 
-    /// The same with a text.
+    /// Sets the text.
     pub fn with_message(mut self, message: impl Into<String>) -> Error {
         self.failure_mut().message = Some(message.into());
         self
@@ -188,13 +187,13 @@ impl Error {
         self.with_message(format!("{name}: {}", text.to_string_lossy()))
     }
 
-    /// The same with a number of the service's.
+    /// Sets the number.
     pub fn with_number(mut self, number: i32) -> Error {
         self.failure_mut().number = number;
         self
     }
 
-    /// The same with bytes of the service's.
+    /// Sets the bytes that the service defines.
     pub fn with_details(mut self, details: impl Into<Vec<u8>>) -> Error {
         self.failure_mut().details = details.into();
         self
@@ -205,28 +204,28 @@ impl Error {
         self.failure().code
     }
 
-    /// Who reports it.
+    /// The reporter of the error.
     pub fn origin(&self) -> Origin {
         self.failure().origin
     }
 
-    /// The name that the service gave it.
+    /// The name that the service set.
     pub fn name(&self) -> Option<&str> {
         self.failure().name.as_deref()
     }
 
-    /// The text for people that the service gave it.
+    /// The text for people that the service set.
     pub fn message(&self) -> Option<&str> {
         self.failure().message.as_deref()
     }
 
-    /// Bytes that the service defines; mostly none.
+    /// Bytes that the service defines; empty if not set.
     pub fn details(&self) -> &[u8] {
         &self.failure().details
     }
 }
 
-/// How many bytes of `details` are shown.
+/// The maximum number of bytes of `details` that `Debug` shows.
 const DETAILS_SHOWN: usize = 64;
 
 impl fmt::Debug for Failure {
@@ -265,7 +264,7 @@ impl fmt::Display for Error {
             cause: -failure.cause,
         };
         let mut to = [0; sys::IPC_ERROR_TEXT_MAX];
-        // SAFETY: the buffer has the size, and what the function writes ends with a zero.
+        // SAFETY: the buffer has the size, and the function writes a terminated string.
         let shown = unsafe {
             CStr::from_ptr(sys::ipc_error_text(to.as_mut_ptr(), to.len(), failure.code, &error))
         };
@@ -273,11 +272,11 @@ impl fmt::Display for Error {
     }
 }
 
-/// The text as `ipc_printable()` of C makes it.
+/// Returns the text in the form of `ipc_printable()` of C.
 pub(crate) fn printable(text: &str) -> String {
     let text = lossy(text);
     let mut to = [0; sys::IPC_PRINTABLE_MAX];
-    // SAFETY: the buffer has the size, and what the function writes ends with a zero.
+    // SAFETY: the buffer has the size, and the function writes a terminated string.
     let shown = unsafe { CStr::from_ptr(sys::ipc_printable(to.as_mut_ptr(), to.len(), text.as_ptr())) };
     shown.to_string_lossy().into_owned()
 }
@@ -302,17 +301,17 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// A string for C, without what C cannot have in one.
+/// Makes a string for C. NUL bytes become blanks.
 pub(crate) fn lossy(text: &str) -> CString {
     CString::new(text.replace('\0', " ")).expect("no zero is left")
 }
 
-/// A string for C that must be what the caller says. EINVAL: it contains a zero.
+/// Makes a string for C. `EINVAL`: it contains a NUL byte.
 pub(crate) fn exact(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::errno(libc::EINVAL))
 }
 
-/// The result of a function of C: 0 or a count, or a negative errno.
+/// Converts the result of a function of C: 0 or a count, or a negative errno.
 pub(crate) fn check(result: c_int) -> Result<c_int> {
     if result < 0 {
         Err(Error::errno(result))
@@ -324,12 +323,12 @@ pub(crate) fn check(result: c_int) -> Result<c_int> {
 /// Copies a string of C.
 ///
 /// # Safety
-/// `text` is NULL or a string.
+/// `text` must be NULL or a string.
 pub(crate) unsafe fn owned(text: *const c_char) -> Option<String> {
     (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
 }
 
-/// An error that a function of C may fill.
+/// An error structure that a function of C may fill.
 pub(crate) struct Filled(pub sys::ipc_error);
 
 impl Filled {
@@ -347,25 +346,25 @@ impl Filled {
         })
     }
 
-    /// What the function returned, with what it filled in.
+    /// Returns the result of the function, with the details that it filled in.
     pub fn check(&self, result: c_int) -> Result<c_int> {
         if result >= 0 {
             return Ok(result);
         }
-        // SAFETY: the function has filled it, or it is as we made it.
+        // SAFETY: the function has filled it, or it is as initialized.
         Err(unsafe { from_c(result, &self.0) })
     }
 }
 
 impl Drop for Filled {
     fn drop(&mut self) {
-        // SAFETY: its members are those that C allocated, or NULL.
+        // SAFETY: C allocated its members, or they are NULL.
         unsafe { sys::ipc_error_done(&mut self.0) }
     }
 }
 
 /// # Safety
-/// `error` is NULL, or its members are valid.
+/// `error` must be NULL, or its members must be valid.
 pub(crate) unsafe fn from_c(result: c_int, error: *const sys::ipc_error) -> Error {
     let plain = Error::errno(result);
     let error = match error.as_ref() {
@@ -392,8 +391,7 @@ pub(crate) unsafe fn from_c(result: c_int, error: *const sys::ipc_error) -> Erro
     })
 }
 
-/// Hands an error to one of the functions of C that end something with it: `named` if it has a
-/// name, `plain` with its errno and its text otherwise.
+/// Passes an error to a function of C that ends a call or stream.
 pub(crate) fn pass(
     error: &Error,
     fail: impl FnOnce(*const sys::ipc_error) -> c_int,

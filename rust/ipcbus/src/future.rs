@@ -10,7 +10,7 @@ use ipcbus_sys as sys;
 use crate::error::from_c;
 use crate::{guarded, Connection, Message, Options, Proxy, Reply, Result, Slot};
 
-/// What a callback leaves for a future, and whom it wakes.
+/// The value that a callback sets for a future, and the waker of the future.
 struct Shared<T>(Mutex<State<T>>);
 
 struct State<T> {
@@ -24,7 +24,7 @@ impl<T> Shared<T> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State<T>> {
-        // What is inside is whole at any time.
+        // The state is consistent at any time, so a panic of another thread does not matter.
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -51,8 +51,8 @@ impl<T> Shared<T> {
     }
 }
 
-/// The reply of a call that is under way, of [`Proxy::call_async`]. Dropping it cancels the call,
-/// and the server is notified. After it was ready it must not be polled again: it never is.
+/// The reply of a pending call, from [`Proxy::call_async`]. Dropping it cancels the call, and the
+/// server is notified. It must not be polled again after it was ready: it stays pending then.
 #[derive(Debug)]
 #[must_use = "dropping it cancels the call"]
 pub struct CallFuture {
@@ -77,7 +77,7 @@ impl CallFuture {
         let slot = Slot::register(pending, |held, slot| {
             request.with_raw(|m| {
                 options.with_raw(|o| {
-                    // SAFETY: the slot keeps what the callback gets.
+                    // SAFETY: the slot owns the value that the callback gets.
                     unsafe {
                         sys::ipc_raw_call_async(proxy.raw(), m, o, completed, held, slot)
                     }
@@ -113,7 +113,7 @@ impl Future for CallFuture {
     }
 }
 
-/// The death of an object, of [`Proxy::died`].
+/// The death of an object, from [`Proxy::wait_dead`].
 #[derive(Debug)]
 #[must_use = "dropping it ends the watch"]
 pub struct DeathFuture {

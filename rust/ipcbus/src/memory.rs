@@ -6,12 +6,12 @@ use ipcbus_sys as sys;
 use crate::error::check;
 use crate::{Error, Result};
 
-/// Memory that this process and others have mapped: what one writes, the others see. Its size
-/// never changes. Its users must synchronize access to the bytes themselves.
+/// Memory that several processes map: each sees the writes of the others. The size never changes.
+/// The processes must synchronize access to the bytes themselves.
 ///
-/// To send it in a field of type `ipc.Memory`, set that to
-/// `Memory { fd: message.put_fd(memory.file()?) }`. The receiver maps what
-/// [`With::take_fd`](crate::typed::With::take_fd) returns.
+/// To send memory in a field of type `ipc.Memory`, set the field to `Memory { fd:
+/// message.put_fd(memory.file()?) }`. The receiver passes the result of
+/// [`With::take_fd`](crate::typed::With::take_fd) to [`Memory::map`].
 #[derive(Debug)]
 pub struct Memory(*mut sys::ipc_memory);
 
@@ -28,8 +28,8 @@ fn flags(writable: bool) -> u32 {
 }
 
 impl Memory {
-    /// Creates zeroed memory, which this process may read and write, and receivers may read; if
-    /// `writable`, write too. `EINVAL`: the size is 0.
+    /// Creates zeroed memory. This process may read and write it. Receivers may read it and, if
+    /// `writable`, write it. `EINVAL`: the size is 0.
     pub fn create(size: usize, writable: bool) -> Result<Memory> {
         let mut memory = std::ptr::null_mut();
         // SAFETY: the memory is new.
@@ -37,19 +37,19 @@ impl Memory {
         Ok(Memory(memory))
     }
 
-    /// Maps a memory file that was received, for reading; if `writable`, for writing too.
-    /// `EBADMSG`: the file is no memory of fixed size. `EPERM`: the sender permits reading only.
+    /// Maps a received memory file, for reading and, if `writable`, for writing. `EBADMSG`: the
+    /// file is no memory of fixed size. `EPERM`: the sender permits reading only.
     pub fn map(file: OwnedFd, writable: bool) -> Result<Memory> {
         let mut memory = std::ptr::null_mut();
-        // SAFETY: C takes the file over, also if it fails.
+        // SAFETY: C takes ownership of the file, even if it fails.
         check(unsafe { sys::ipc_memory_map(file.into_raw_fd(), flags(writable), &mut memory) })?;
         Ok(Memory(memory))
     }
 
-    /// The address. Other processes may change the bytes at any time. Writing to memory that was
-    /// mapped for reading, or sealed, ends the program with SIGSEGV.
+    /// The address. Other processes may change the bytes at any time. Writing to memory that is
+    /// sealed, or mapped only for reading, ends the program with SIGSEGV.
     pub fn as_ptr(&self) -> *mut u8 {
-        // SAFETY: the memory is mapped as long as this exists.
+        // SAFETY: the memory is mapped as long as self exists.
         unsafe { sys::ipc_memory_data(self.0) as *mut u8 }
     }
 
@@ -59,14 +59,15 @@ impl Memory {
         unsafe { sys::ipc_memory_size(self.0) }
     }
 
-    /// Seals the memory: nobody can write to it any more, not here either. `EBUSY`: another process
-    /// has it mapped for writing. It is read-only here all the same.
+    /// Seals the memory: no process, including this one, can write to it afterwards. `EBUSY`:
+    /// another process has it mapped for writing; the memory is then read-only in this process
+    /// only.
     pub fn seal(&mut self) -> Result<()> {
         // SAFETY: as above.
         check(unsafe { sys::ipc_memory_seal(self.0) }).map(drop)
     }
 
-    /// The bytes of sealed memory, which nobody can change. `EPERM`: it is not sealed.
+    /// The bytes of sealed memory, which no process can change. `EPERM`: the memory is not sealed.
     pub fn bytes(&self) -> Result<&[u8]> {
         // SAFETY: as above; sealed bytes are constant.
         unsafe {
@@ -77,7 +78,7 @@ impl Memory {
         }
     }
 
-    /// Another file descriptor of the memory, to be sent.
+    /// Returns a new file descriptor of the memory, to be sent.
     pub fn file(&self) -> Result<OwnedFd> {
         // SAFETY: the memory owns its file as long as it exists.
         let file = unsafe { BorrowedFd::borrow_raw(sys::ipc_memory_get_fd(self.0)) };
@@ -89,7 +90,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: this is the reference of this structure.
+        // SAFETY: self owns the reference.
         unsafe { sys::ipc_memory_unref(self.0) };
     }
 }

@@ -11,7 +11,8 @@ use ipcbus_sys as sys;
 use crate::error::exact;
 use crate::{micros, Call, Cancellation, Connection, Error, Object, Proxy, Result, Stream};
 
-/// What travels beside the bytes of a message that is sent. The sender keeps its own.
+/// An entry of a message to send: an object or file beside its bytes. The sender still owns it
+/// after sending.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Entry<'a> {
@@ -23,8 +24,8 @@ pub enum Entry<'a> {
     Fd(BorrowedFd<'a>),
 }
 
-/// A message to be sent: the number of a method, bytes, and up to 64 entries, each under a tag
-/// that arrives unchanged. In a reply, and in a message of a stream, the number is 0.
+/// A message to send: the number of a method, bytes, and up to 64 entries. Each entry has a tag
+/// that arrives unchanged. In a reply or a message of a stream, the number must be 0.
 ///
 /// ```no_run
 /// # use ipcbus::Message;
@@ -48,41 +49,41 @@ impl<'a> Message<'a> {
         Message { code, ..Message::default() }
     }
 
-    /// The same with these bytes, in place of others.
+    /// Replaces the bytes of the message.
     pub fn bytes(mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
         self.bytes = bytes.into();
         self
     }
 
-    /// The same with an object of this process.
+    /// Adds an object of this process.
     pub fn object(self, tag: u64, object: &'a Object) -> Self {
         self.entry(tag, Entry::Object(object))
     }
 
-    /// The same with an object of another process.
+    /// Adds an object of another process.
     pub fn proxy(self, tag: u64, proxy: &'a Proxy) -> Self {
         self.entry(tag, Entry::Proxy(proxy))
     }
 
-    /// The same with an open file.
+    /// Adds an open file.
     pub fn fd(self, tag: u64, fd: BorrowedFd<'a>) -> Self {
         self.entry(tag, Entry::Fd(fd))
     }
 
-    /// The same with an entry.
+    /// Adds an entry.
     pub fn entry(mut self, tag: u64, entry: Entry<'a>) -> Self {
         self.entries.push((tag, entry));
         self
     }
 
-    /// For a request: the reply may contain files. Without this, the server that sends one gets
+    /// For a request: accepts files in the reply. Without this, a server that sends a file gets
     /// `EPERM`.
     pub fn accept_fds(mut self) -> Self {
         self.accept_fds = true;
         self
     }
 
-    /// Calls `run` with the message as C has it, which is valid until `run` returns.
+    /// Calls `run` with the message in C's form, which is valid until `run` returns.
     pub(crate) fn with_raw<T>(&self, run: impl FnOnce(*const sys::ipc_raw_message) -> T) -> T {
         let mut entries: Vec<sys::ipc_raw_entry> = self
             .entries
@@ -115,7 +116,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Options of one call, oneway or opened stream. See `struct ipc_options` of `<ipc/ipc.h>`.
+/// Options of a call, oneway or opened stream. See `struct ipc_options` of `<ipc/ipc.h>`.
 ///
 /// ```
 /// # use ipcbus::Options;
@@ -139,53 +140,54 @@ impl<'a> Options<'a> {
         Options::default()
     }
 
-    /// The time limit of a call, or of a stream from opening to end. For a oneway, how long to
-    /// wait for space.
+    /// The time limit of a call, or of a stream from opening to end. For a oneway, the maximum wait
+    /// for space.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// What ends the call or stream early.
+    /// Ends the call or stream early when it is canceled.
     pub fn cancellation(mut self, cancellation: &'a Cancellation) -> Self {
         self.cancellation = Some(cancellation);
         self
     }
 
-    /// Makes the call or stream for this call, which may be served on another thread: it has no
-    /// later deadline, and is canceled with it.
+    /// Makes the call or stream depend on this served call, which may be served on another thread:
+    /// it has no later deadline, and is canceled with it.
     pub fn parent(mut self, parent: &'a Call) -> Self {
         self.parent = Some(parent);
         self
     }
 
-    /// Makes the call or stream for this stream. Not with [`Options::parent`].
+    /// Makes the call or stream depend on this stream. Not together with [`Options::parent`].
     pub fn parent_stream(mut self, parent: &'a Stream) -> Self {
         self.parent_stream = Some(parent);
         self
     }
 
-    /// A string for the server, see [`Call::metadata`]. `EINVAL`: one of them contains a zero.
+    /// A string for the server, see [`Call::metadata`]. `EINVAL`: a string contains a NUL byte.
     pub fn metadata(mut self, name: &str, value: &str) -> Result<Self> {
         self.metadata.push((exact(name)?, exact(value)?));
         Ok(self)
     }
 
-    /// A oneway replaces an older one that is still queued and has this option too, from this
-    /// process to the same method of the same object.
+    /// Replaces an earlier oneway that is still queued, from this process to the same method of the
+    /// same object, and also sent with this option.
     pub fn replace(mut self) -> Self {
         self.flags |= sys::IPC_REPLACE;
         self
     }
 
-    /// Makes the call or stream for no call, also in a handler: only its own deadline applies. A handler
-    /// whose call was canceled cleans up with it. Not with a parent: `EINVAL`.
+    /// Makes the call or stream independent of the served call, also in a handler: only its own
+    /// deadline applies. A handler whose call was canceled can clean up with it. `EINVAL`: together
+    /// with a parent.
     pub fn detached(mut self) -> Self {
         self.flags |= sys::IPC_DETACHED;
         self
     }
 
-    /// The same, with this time limit if there is none and it is not 0.
+    /// Sets this time limit if there is none and it is not 0.
     #[cfg(feature = "prost")]
     pub(crate) fn or_timeout(&self, timeout: Duration) -> Self {
         let mut options = self.clone();
@@ -193,7 +195,7 @@ impl<'a> Options<'a> {
         options
     }
 
-    /// Calls `run` with the options as C has them, valid until `run` returns.
+    /// Calls `run` with the options in C's form, which is valid until `run` returns.
     pub(crate) fn with_raw<T>(&self, run: impl FnOnce(*const sys::ipc_options) -> T) -> T {
         let mut metadata: Vec<*const c_char> = Vec::new();
         for (name, value) in &self.metadata {
@@ -201,7 +203,7 @@ impl<'a> Options<'a> {
         }
         metadata.push(std::ptr::null());
         run(&sys::ipc_options {
-            // 0 is the default there, and as short as can be here.
+            // In C, 0 is the default, so use the shortest time instead.
             timeout_usec: self.timeout.map_or(0, |t| micros(Some(t)).max(1)),
             cancellation: self.cancellation.map_or(std::ptr::null_mut(), Cancellation::raw),
             parent: self.parent.map_or(std::ptr::null_mut(), Call::raw),
@@ -223,9 +225,9 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
-/// Whether the entry was taken, or is an own object that has ended.
+/// Returns whether the entry was taken, or is an own object that has ended.
 fn is_taken(entry: &sys::ipc_raw_entry) -> bool {
-    // SAFETY: the type says what the value is.
+    // SAFETY: the type determines the member of the union.
     unsafe {
         match entry.type_ {
             sys::IPC_RAW_PROXY => entry.value.proxy.is_null(),
@@ -235,13 +237,13 @@ fn is_taken(entry: &sys::ipc_raw_entry) -> bool {
     }
 }
 
-/// A received message, which something else owns.
+/// A received message, borrowed from its owner.
 #[derive(Clone, Copy)]
 pub(crate) struct Raw<'a>(&'a sys::ipc_raw_message);
 
 impl<'a> Raw<'a> {
     /// # Safety
-    /// The message is valid as long as this is used.
+    /// The message must be valid as long as the result is used.
     pub unsafe fn new(message: *const sys::ipc_raw_message) -> Raw<'a> {
         Raw(&*message)
     }
@@ -255,21 +257,21 @@ impl<'a> Raw<'a> {
         if message.size == 0 {
             return &[];
         }
-        // SAFETY: received bytes do not change as long as the message lives.
+        // SAFETY: received bytes do not change during the life of the message.
         unsafe { std::slice::from_raw_parts(message.data as *const u8, message.size) }
     }
 
-    /// An entry that was not taken, as a pointer: taking changes it.
+    /// Finds an entry that was not taken. Returns a pointer, because taking changes the entry.
     fn find(self, tag: u64, type_: u32) -> Option<*mut sys::ipc_raw_entry> {
         let message = self.0;
-        // SAFETY: the message has so many entries.
+        // SAFETY: the array has n_entries entries.
         (0..message.n_entries).map(|i| unsafe { message.entries.add(i) }).find(|&entry| unsafe {
             (*entry).tag == tag && (*entry).type_ == type_ && !is_taken(&*entry)
         })
     }
 
     /// # Safety
-    /// Nobody else uses the message meanwhile.
+    /// No other thread may use the message in the meantime.
     pub unsafe fn take_proxy(self, tag: u64, connection: &Connection) -> Result<Proxy> {
         let entry = match self.find(tag, sys::IPC_RAW_PROXY) {
             Some(entry) => entry,
@@ -283,7 +285,7 @@ impl<'a> Raw<'a> {
     }
 
     /// # Safety
-    /// Nobody else uses the message meanwhile.
+    /// No other thread may use the message in the meantime.
     pub unsafe fn take_object(self, tag: u64, connection: &Connection) -> Result<Object> {
         let entry = match self.find(tag, sys::IPC_RAW_OBJECT) {
             Some(entry) => entry,
@@ -297,7 +299,7 @@ impl<'a> Raw<'a> {
     }
 
     /// # Safety
-    /// Nobody else uses the message meanwhile.
+    /// No other thread may use the message in the meantime.
     pub unsafe fn take_fd(self, tag: u64) -> Result<OwnedFd> {
         let entry = self.find(tag, sys::IPC_RAW_FD).ok_or_else(|| Error::errno(libc::ENOENT))?;
         let fd = sys::ipc_take_fd(std::ptr::addr_of_mut!((*entry).value.fd));
@@ -305,7 +307,7 @@ impl<'a> Raw<'a> {
         Ok(OwnedFd::from_raw_fd(fd))
     }
 
-    /// The bytes of a request of generated code, without metadata.
+    /// Returns the bytes of a request of generated code, without metadata.
     pub fn payload(self) -> Result<&'a [u8]> {
         let bytes = self.bytes();
         if bytes.is_empty() {
@@ -313,7 +315,7 @@ impl<'a> Raw<'a> {
         }
         let mut data = std::ptr::null();
         let mut size = 0;
-        // SAFETY: what it finds lies in bytes.
+        // SAFETY: the result lies within bytes.
         unsafe {
             crate::error::check(sys::ipc_payload_message(
                 bytes.as_ptr() as *const c_void,
@@ -325,37 +327,36 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Takes what travels beside the bytes out.
+    /// Takes the files and objects of the message.
     ///
-    /// # Safety
-    /// Nobody else uses the message meanwhile.
+    /// # Safety No other thread may use the message in the meantime.
     #[cfg(feature = "prost")]
     pub unsafe fn entries(self, connection: &Connection) -> crate::Item {
         crate::Item::take(self.0, connection)
     }
 }
 
-/// The reply of a call. Its bytes lie in the region of this process, and objects and files that
-/// were not taken are released with it.
+/// The reply of a call. Its bytes are in the region of this process. Objects and files that were
+/// not taken are released with it.
 pub struct Reply {
     raw: *mut sys::ipc_raw_message,
     connection: Connection,
 }
 
-// SAFETY: a message belongs to one thread at a time. Shared references only read, or count
-// references, which any thread may do.
+// SAFETY: functions that change a message need an exclusive reference. Shared references only read,
+// or count references, which any thread may do.
 unsafe impl Send for Reply {}
 unsafe impl Sync for Reply {}
 
 impl Reply {
     /// # Safety
-    /// `raw` is a reply that we own, of that connection.
+    /// `raw` must be a reply that the caller owns, of that connection.
     pub(crate) unsafe fn from_raw(raw: *mut sys::ipc_raw_message, connection: Connection) -> Reply {
         Reply { raw, connection }
     }
 
     pub(crate) fn message(&self) -> Raw<'_> {
-        // SAFETY: it lives as long as we do.
+        // SAFETY: the message lives as long as self.
         unsafe { Raw::new(self.raw) }
     }
 
@@ -364,35 +365,35 @@ impl Reply {
         &self.connection
     }
 
-    /// The bytes, which begin at a multiple of 8.
+    /// The bytes, aligned to 8.
     pub fn bytes(&self) -> &[u8] {
         self.message().bytes()
     }
 
-    /// Takes the object of another process under a tag out. `ENOENT`: there is none, or it was taken.
-    /// `EXDEV`: it is an object of this process.
+    /// Takes the object of another process with a tag out of the reply. `ENOENT`: there is none, or
+    /// it was taken before. `EXDEV`: it is an object of this process.
     pub fn take_proxy(&mut self, tag: u64) -> Result<Proxy> {
-        // SAFETY: self is borrowed by us alone.
+        // SAFETY: self is borrowed exclusively.
         unsafe { self.message().take_proxy(tag, &self.connection) }
     }
 
-    /// Takes the object of this process under a tag out. `ENOENT`: there is none, it has ended, or it
-    /// was taken. `EXDEV`: it belongs to another process.
+    /// Takes the object of this process with a tag out of the reply. `ENOENT`: there is none, it
+    /// has ended, or it was taken before. `EXDEV`: it belongs to another process.
     pub fn take_object(&mut self, tag: u64) -> Result<Object> {
-        // SAFETY: self is borrowed by us alone.
+        // SAFETY: self is borrowed exclusively.
         unsafe { self.message().take_object(tag, &self.connection) }
     }
 
-    /// Takes the file under a tag out. `ENOENT`: there is none, or it was taken.
+    /// Takes the file with a tag out of the reply. `ENOENT`: there is none, or it was taken before.
     pub fn take_fd(&mut self, tag: u64) -> Result<OwnedFd> {
-        // SAFETY: self is borrowed by us alone.
+        // SAFETY: self is borrowed exclusively.
         unsafe { self.message().take_fd(tag) }
     }
 }
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        // SAFETY: it is ours.
+        // SAFETY: self owns the message.
         unsafe { sys::ipc_raw_free(self.raw) }
     }
 }

@@ -10,29 +10,30 @@ use crate::error::{check, exact};
 use crate::stream::Serving;
 use crate::{guarded, Call, Connection, Error, Result, Stream};
 
-/// What serves an object of bytes. A function `Fn(Call) -> Result<()>` is one too.
+/// The implementation of an object of bytes. A function `Fn(Call) -> Result<()>` is a service too.
 pub trait Service: Send + Sync + 'static {
-    /// Serves a call or oneway, on a serving thread, on several at once if several threads serve.
+    /// Serves a call or oneway, on a serving thread. If several threads serve, it is called
+    /// concurrently.
     ///
     /// It ends the call with [`Call::reply`] or [`Call::fail`], or moves it elsewhere, and returns
     /// `Ok`. If it returns an error and the call has no reply, the caller gets that error.
     fn serve(&self, call: Call) -> Result<()>;
 
-    /// Serves a stream that a client opens with the number of a method: it uses the stream until it
-    /// returns, or moves it elsewhere. If it returns `Ok` and has not moved the stream elsewhere, the
-    /// stream ends well. An error ends the stream with that error. Only a service whose
-    /// [`Service::has_streams`] returns true gets any.
+    /// Serves a stream that a client opens with the number of a method. The stream lasts until this
+    /// function returns, unless it moves the stream elsewhere. If it returns `Ok` and has not moved
+    /// the stream, the stream ends without an error. If it returns an error, the stream ends with
+    /// that error. Only called if [`Service::has_streams`] returns true.
     fn serve_stream(&self, stream: Stream, method: u32) -> Result<()> {
         let _ = (stream, method);
         Err(Error::errno(libc::EOPNOTSUPP))
     }
 
-    /// Whether it serves streams.
+    /// Returns whether the service has methods with streams.
     fn has_streams(&self) -> bool {
         false
     }
 
-    /// The name of a method, for the log. Generated services have it.
+    /// Returns the name of a method for the log. Generated services implement it.
     fn method_name(&self, method: u32) -> Option<&'static str> {
         let _ = method;
         None
@@ -45,52 +46,52 @@ impl<F: Fn(Call) -> Result<()> + Send + Sync + 'static> Service for F {
     }
 }
 
-/// Limits on what the processes of one user may hold of an object: `struct ipc_object_limits` of
-/// `<ipc/limits.h>`. 0 leaves a limit as it is.
+/// Limits on the resources of an object that the processes of one user may hold: `struct
+/// ipc_object_limits` of `<ipc/limits.h>`. If a member is 0, its limit does not change.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
     /// Bytes of a request, or of a message of a stream.
     pub message_size: usize,
-    /// Streams that are open.
+    /// Open streams.
     pub streams: u32,
-    /// Calls and oneways that handlers have or keep.
+    /// Calls and oneways that handlers are serving or have kept.
     pub calls: u32,
-    /// Objects that replies of this object contained and that other processes still hold.
+    /// Objects contained in replies of this object and still held by other processes.
     pub objects: u32,
     /// Bytes of messages of streams that wait to be received.
     pub waiting_bytes: u32,
-    /// Files and objects of these messages.
+    /// Files and objects of those messages.
     pub waiting_entries: u32,
 }
 
-/// Who uses an object now.
+/// The current use of an object by other processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Proxies of others, and messages on their way that contain it.
+    /// Proxies in other processes, and messages in flight that contain the object.
     pub refs: u32,
-    /// Messages to it that are not finished.
+    /// Unfinished messages to the object.
     pub pending: u32,
-    /// Of those, oneways that wait for an earlier one.
+    /// The number of `pending` messages that are oneways waiting for an earlier oneway.
     pub oneways: u32,
     /// Death watches.
     pub watches: u32,
 }
 
-/// An object that others may call. Clones are the same object. It lives as long as there are clones
-/// here, or proxies in other processes; then its service is dropped, on the thread that dropped the
-/// last one.
+/// An object that other processes may call. Clones are the same object. It lives as long as it has
+/// clones here or proxies in other processes. Then its service is dropped, on the thread that
+/// dropped the last reference.
 pub struct Object {
     raw: *mut sys::ipc_object,
     connection: Connection,
 }
 
-// SAFETY: any thread may use what it has a reference of.
+// SAFETY: any thread may use an object that it holds a reference of.
 unsafe impl Send for Object {}
 unsafe impl Sync for Object {}
 
 struct Holder {
     ops: sys::ipc_raw_ops,
-    /// What ops points to.
+    /// ops points to it.
     interface: Option<CString>,
     service: Box<dyn Service>,
 }
@@ -114,7 +115,7 @@ impl Object {
     }
 
     /// # Safety
-    /// `raw` is a reference that we own, of that connection.
+    /// `raw` must be a reference that the caller owns, of that connection.
     pub(crate) unsafe fn from_raw(raw: *mut sys::ipc_object, connection: Connection) -> Object {
         Object { raw, connection }
     }
@@ -123,12 +124,12 @@ impl Object {
         self.raw
     }
 
-    /// The connection that it belongs to.
+    /// The connection that the object belongs to.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Who uses it now.
+    /// Returns the current use by other processes.
     pub fn usage(&self) -> Result<Usage> {
         let mut info = sys::ipc_object_info {
             size: std::mem::size_of::<sys::ipc_object_info>(),
@@ -137,7 +138,7 @@ impl Object {
             oneways: 0,
             watches: 0,
         };
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         check(unsafe { sys::ipc_object_info(self.raw, &mut info) })?;
         Ok(Usage {
             refs: info.refs,
@@ -150,7 +151,7 @@ impl Object {
 
 impl Clone for Object {
     fn clone(&self) -> Object {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         unsafe {
             Object::from_raw(sys::ipc_object_ref(self.raw), self.connection.clone())
         }
@@ -167,7 +168,7 @@ impl Eq for Object {}
 
 impl Drop for Object {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours.
+        // SAFETY: self owns the reference.
         unsafe { sys::ipc_object_unref(self.raw) };
     }
 }
@@ -178,7 +179,7 @@ impl fmt::Debug for Object {
     }
 }
 
-/// Settings of an object that is to be created.
+/// Settings of an object to create.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ObjectBuilder<'a> {
@@ -191,37 +192,38 @@ pub struct ObjectBuilder<'a> {
 }
 
 impl ObjectBuilder<'_> {
-    /// The name of its interface, for names and tools: `notes.Notes`.
+    /// The name of the interface, for the service manager and for tools: `notes.Notes`.
     pub fn interface(mut self, interface: impl Into<String>) -> Self {
         self.interface = Some(interface.into());
         self
     }
 
-    /// Its requests may contain files. Without this, their senders get `EPERM`.
+    /// Accepts files in requests. Without this, a sender gets `EPERM`.
     pub fn accept_fds(mut self) -> Self {
         self.accept_fds = true;
         self
     }
 
-    /// [`Call::label`] works in its handlers.
+    /// Makes [`Call::label`] available to handlers.
     pub fn label(mut self) -> Self {
         self.flags |= sys::IPC_OBJECT_LABEL;
         self
     }
 
-    /// [`Stream::pidfd`] works in its handlers. Each stream holds a file descriptor then.
+    /// Makes [`Stream::pidfd`] available to handlers. Each stream then holds a file descriptor.
     pub fn pidfd(mut self) -> Self {
         self.flags |= sys::IPC_OBJECT_PIDFD;
         self
     }
 
-    /// The minimum priority with which its calls are served: see `ipc_object_set_priority()`.
+    /// The minimum priority of threads that serve calls of the object: see
+    /// `ipc_object_set_priority()`.
     pub fn priority(mut self, policy: i32, priority: i32) -> Self {
         self.priority = Some((policy, priority));
         self
     }
 
-    /// Limits on what peers send and hold.
+    /// Limits on the resources that each user may hold.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
         self
@@ -253,7 +255,7 @@ impl ObjectBuilder<'_> {
             )
         });
         if let Err(error) = result {
-            // SAFETY: nobody else got it.
+            // SAFETY: the library does not have the pointer.
             drop(unsafe { Box::from_raw(holder) });
             return Err(error);
         }
@@ -264,7 +266,7 @@ impl ObjectBuilder<'_> {
     }
 
     fn set_up(&self, object: &Object) -> Result<()> {
-        // SAFETY: nobody else has the object yet.
+        // SAFETY: no other thread has the object yet.
         unsafe {
             if self.flags != 0 {
                 check(sys::ipc_object_set_flags(object.raw, self.flags))?;
@@ -291,11 +293,11 @@ impl ObjectBuilder<'_> {
     }
 }
 
-/// A handler, in the log.
+/// Describes a handler in the log.
 struct Handler<'a> {
     holder: &'a Holder,
     method: u32,
-    /// The user and process.
+    /// Returns the user and process id of the caller.
     caller: &'a dyn Fn() -> (u32, i32),
 }
 
@@ -313,7 +315,7 @@ impl fmt::Display for Handler<'_> {
     }
 }
 
-/// The error of a handler that panicked. Its text is nobody else's business.
+/// The error of a handler that panicked. The text of the panic must not reach the caller.
 fn unhandled() -> Error {
     Error::service("ipc.Unhandled", "the handler failed")
 }
@@ -333,7 +335,7 @@ unsafe extern "C" fn serve(
     match ended.unwrap_or_else(|| Err(unhandled())) {
         Ok(()) => 0,
         Err(error) => {
-            // If it has a reply, that stays.
+            // If the call has a reply already, this has no effect.
             fail(raw, &error);
             -error.code()
         }
@@ -355,7 +357,7 @@ unsafe extern "C" fn open(raw: *mut sys::ipc_stream, method: u32, held: *mut c_v
     match ended.unwrap_or_else(|| Err(unhandled())) {
         Ok(()) => {
             if serving.has_dropped() {
-                // It may be over.
+                // The stream may have ended already.
                 sys::ipc_stream_end(raw);
             }
             0

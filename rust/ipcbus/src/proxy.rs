@@ -9,20 +9,20 @@ use crate::error::{check, Filled};
 use crate::future::{CallFuture, DeathFuture};
 use crate::{guarded, micros, Connection, Message, Options, Reply, Result, Slot, Stream};
 
-/// An object of another process. Clones are the same object, and so are all proxies of one object
-/// in a connection: they compare equal.
+/// An object of another process. Clones are the same object. All proxies of an object in a
+/// connection are equal.
 pub struct Proxy {
     raw: *mut sys::ipc_proxy,
     connection: Connection,
 }
 
-// SAFETY: any thread may use what it has a reference of.
+// SAFETY: any thread may use a proxy that it holds a reference of.
 unsafe impl Send for Proxy {}
 unsafe impl Sync for Proxy {}
 
 impl Proxy {
     /// # Safety
-    /// `raw` is a reference that we own, of that connection.
+    /// `raw` must be a reference that the caller owns, of that connection.
     pub(crate) unsafe fn new(raw: *mut sys::ipc_proxy, connection: Connection) -> Proxy {
         Proxy { raw, connection }
     }
@@ -31,19 +31,19 @@ impl Proxy {
         self.raw
     }
 
-    /// The connection that it belongs to.
+    /// The connection that the proxy belongs to.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Calls the object and blocks until its reply. Calls of the same chain that come back meanwhile
-    /// are served on this thread. Errors as `ipc_raw_call()`.
+    /// Calls the object and blocks until its reply. In the meantime, this thread serves calls of
+    /// the same chain that come back to this process. Fails with the errors of `ipc_raw_call()`.
     pub fn call(&self, request: &Message<'_>, options: &Options<'_>) -> Result<Reply> {
         let mut reply = std::ptr::null_mut();
         let mut error = Filled::new();
         let result = request.with_raw(|m| {
             options.with_raw(|o| {
-                // SAFETY: we have a reference; the rest lives until it returns.
+                // SAFETY: self holds a reference; the arguments are valid until the call returns.
                 unsafe { sys::ipc_raw_call(self.raw, m, o, &mut reply, &mut error.0) }
             })
         });
@@ -52,15 +52,15 @@ impl Proxy {
         Ok(unsafe { Reply::from_raw(reply, self.connection.clone()) })
     }
 
-    /// Starts a call and returns a future of its reply. The future does not need a certain runtime:
-    /// some thread has to serve the connection. Dropping it cancels the call.
+    /// Starts a call and returns a future of its reply. The future works with any runtime, but a
+    /// thread must serve the connection. Dropping the future cancels the call.
     pub fn call_async(&self, request: &Message<'_>, options: &Options<'_>) -> Result<CallFuture> {
         CallFuture::start(self, request, options)
     }
 
-    /// Sends a message without a reply, and returns when it is queued. It blocks only for space at
-    /// the receiver, and only with [`Options::timeout`]. `EAGAIN`: the receiver has no space; see
-    /// [`Connection::on_writable`].
+    /// Sends a message without a reply, and returns when it is queued. If the receiver has no
+    /// space, blocks for at most [`Options::timeout`]; without a timeout fails at once with
+    /// `EAGAIN`. See [`Connection::on_writable`].
     pub fn oneway(&self, message: &Message<'_>, options: &Options<'_>) -> Result<()> {
         // SAFETY: as above.
         check(message.with_raw(|m| {
@@ -82,29 +82,29 @@ impl Proxy {
         Ok(unsafe { Stream::from_raw(stream, false) })
     }
 
-    /// Returns when a thread of the object's process has served it.
+    /// Returns when the object's process has served the ping.
     pub fn ping(&self) -> Result<()> {
         let mut error = Filled::new();
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         let result = unsafe { sys::ipc_proxy_ping(self.raw, &mut error.0) };
         error.check(result).map(drop)
     }
 
-    /// The time limit of calls that start afterwards and have none of their own; `None`: no limit.
+    /// Sets the time limit of later calls that have no limit of their own; `None` is no limit.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> Result<()> {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         check(unsafe { sys::ipc_proxy_set_timeout(self.raw, micros(timeout).max(1)) }).map(drop)
     }
 
-    /// Calls `function` once, on a serving thread, when the object's process died or destroyed the
-    /// object, or soon if that has already happened. `EDQUOT`: this user has too many watches.
+    /// Calls `function` once, on a serving thread, when the object's process has died or destroyed
+    /// the object, or soon if that has already happened. `EDQUOT`: this user has too many watches.
     pub fn on_death(&self, function: impl FnOnce() + Send + 'static) -> Result<Slot> {
         fn enlist<F: FnOnce() + Send + 'static>(proxy: &Proxy, function: F) -> Result<Slot> {
             unsafe extern "C" fn run<F: FnOnce()>(_: *mut sys::ipc_proxy, held: *mut c_void) {
                 let held = &mut *(held as *mut Option<F>);
                 guarded("on_death", || held.take().map(|function| function()));
             }
-            // SAFETY: we have a reference, and the slot keeps the function.
+            // SAFETY: self holds a reference, and the slot owns the function.
             Slot::register(Some(function), |held, slot| unsafe {
                 sys::ipc_proxy_on_death(proxy.raw, run::<F>, held, slot)
             })
@@ -112,13 +112,13 @@ impl Proxy {
         enlist(self, function)
     }
 
-    /// A future that is ready when the object is dead, as [`Proxy::on_death`].
+    /// Returns a future that is ready when the object is dead, as [`Proxy::on_death`].
     pub fn wait_dead(&self) -> Result<DeathFuture> {
         DeathFuture::start(self)
     }
 
     /// Calls `function` on a serving thread with true when the object's process is frozen, and with
-    /// false when it is thawed. If it is frozen now, that is at once.
+    /// false when it is thawed. If the process is frozen already, calls it soon.
     pub fn on_freeze(&self, function: impl Fn(bool) + Send + Sync + 'static) -> Result<Slot> {
         fn enlist<F: Fn(bool) + Send + Sync + 'static>(
             proxy: &Proxy,
@@ -143,7 +143,7 @@ impl Proxy {
 
 impl Clone for Proxy {
     fn clone(&self) -> Proxy {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         unsafe { Proxy::new(sys::ipc_proxy_ref(self.raw), self.connection.clone()) }
     }
 }
@@ -158,7 +158,7 @@ impl Eq for Proxy {}
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours.
+        // SAFETY: self owns the reference.
         unsafe { sys::ipc_proxy_unref(self.raw) };
     }
 }

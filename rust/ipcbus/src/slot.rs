@@ -7,32 +7,33 @@ use ipcbus_sys as sys;
 use crate::error::check;
 use crate::{guarded, Result};
 
-/// A callback that is registered. Dropping it ends the registration without waiting: the callback
-/// does not begin any more, and may still be running on another thread. Both this and
-/// [`Slot::end`] call the service manager if the slot is of a name, and block for that.
+/// A registered callback. Dropping the slot ends the registration without waiting: the callback
+/// does not begin any more, but may still be running on another thread. If the slot belongs to a
+/// name or a watch of names, both dropping and [`Slot::end`] call the service manager and block for
+/// that.
 #[must_use = "the registration ends with its slot"]
 pub struct Slot(*mut sys::ipc_slot);
 
-// SAFETY: a slot belongs to one thread at a time, and functions that need it take it.
+// SAFETY: a slot is used by one thread at a time, and functions that use it take it by value.
 unsafe impl Send for Slot {}
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    /// Ends the registration, and waits until the callback has returned on other threads. Do not
-    /// hold a lock that the callback takes.
+    /// Ends the registration, and waits until the callback has returned on other threads. The
+    /// caller must not hold a lock that the callback takes.
     pub fn end(mut self) {
-        // SAFETY: the slot is ours, and used up here.
+        // SAFETY: self owns the slot, and the call consumes it.
         self.0 = unsafe { sys::ipc_slot_end(self.0) };
     }
 
-    /// Gives up the slot. The registration goes on until it ends by itself.
+    /// Drops the slot without ending the registration, which lasts until it ends by itself.
     pub fn detach(mut self) {
         // SAFETY: as above.
         self.0 = unsafe { sys::ipc_slot_detach(self.0) };
     }
 
-    /// Registers `held` for a callback of C: `enlist` gets the pointer to it and where the slot
-    /// goes. Once it has succeeded, C drops `held`, when the callback can no longer run.
+    /// Registers `held` for a callback of C. `enlist` gets a pointer to `held` and a place for the
+    /// slot. If `enlist` succeeds, C drops `held` as soon as the callback cannot run any more.
     pub(crate) fn register<T>(
         held: T,
         enlist: impl FnOnce(*mut c_void, *mut *mut sys::ipc_slot) -> i32,
@@ -44,11 +45,11 @@ impl Slot {
         let held = Box::into_raw(Box::new(held));
         let mut slot = std::ptr::null_mut();
         if let Err(error) = check(enlist(held as *mut c_void, &mut slot)) {
-            // SAFETY: nobody else got it.
+            // SAFETY: the library does not have the pointer.
             drop(unsafe { Box::from_raw(held) });
             return Err(error);
         }
-        // SAFETY: the slot is new, and destroy gets what enlist got.
+        // SAFETY: the slot is new, and destroy gets the pointer that enlist got.
         unsafe { sys::ipc_slot_set_destroy(slot, Some(destroy::<T>)) };
         Ok(Slot(slot))
     }
@@ -56,7 +57,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        // SAFETY: the slot is ours, or NULL.
+        // SAFETY: self owns the slot, or it is NULL.
         unsafe { sys::ipc_slot_end_async(self.0) };
     }
 }

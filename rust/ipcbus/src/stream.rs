@@ -24,7 +24,7 @@ thread_local! {
 }
 
 impl Serving {
-    /// The caller holds a reference of the stream as long as this.
+    /// The caller must hold a reference of the stream as long as this exists.
     pub fn new(stream: *mut sys::ipc_stream) -> Box<Serving> {
         INNERMOST.with(|innermost| {
             let serving = Box::new(Serving {
@@ -37,15 +37,16 @@ impl Serving {
         })
     }
 
-    /// Both halves of the server's end were dropped on the thread of the handler.
+    /// Returns whether both halves of the server's end were dropped on the handler's thread.
     pub fn has_dropped(&self) -> bool {
         self.has_dropped.get()
     }
 
-    /// Both halves of a server's end are dropped. False: its handler does not run on this thread.
+    /// Called when both halves of a server's end are dropped. Returns false if its handler does not
+    /// run on this thread.
     fn dropped(stream: *mut sys::ipc_stream) -> bool {
         let mut at = INNERMOST.with(Cell::get);
-        // SAFETY: each of them is in the list of its thread until it is dropped.
+        // SAFETY: each element stays in the list of its thread until it is dropped.
         while let Some(serving) = unsafe { at.as_ref() } {
             if serving.stream == stream {
                 serving.has_dropped.set(true);
@@ -69,17 +70,17 @@ pub(crate) struct Handle {
     is_served: bool,
 }
 
-// SAFETY: any thread may use a stream of which it has a reference. Sender and Receiver make sure
-// that at most one thread sends and one receives.
+// SAFETY: any thread may use a stream that it holds a reference of. Sender and Receiver make sure
+// that at most one thread sends and one thread receives.
 unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours.
+        // SAFETY: self owns the reference.
         unsafe {
             if self.is_served && !Serving::dropped(self.raw) {
-                // It may be over.
+                // The stream may have ended already.
                 let null = std::ptr::null();
                 sys::ipc_stream_fail(self.raw, -libc::ENOMSG, null, null);
             }
@@ -90,17 +91,17 @@ impl Drop for Handle {
 
 impl Handle {
     pub fn connection(&self) -> Connection {
-        // SAFETY: the stream has a reference of its connection.
+        // SAFETY: the stream holds a reference of its connection.
         unsafe { Connection::from_raw(sys::ipc_ref(sys::ipc_stream_ipc(self.raw))) }
     }
 
     pub fn send(&self, message: &Message<'_>, wait: u64) -> Result<()> {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         check(message.with_raw(|m| unsafe { sys::ipc_raw_stream_send(self.raw, m, wait) }))
             .map(drop)
     }
 
-    /// Only one thread at a time may call it.
+    /// Must be called by one thread at a time.
     pub fn receive<T>(
         &self,
         wait: u64,
@@ -108,7 +109,7 @@ impl Handle {
     ) -> Result<Option<T>> {
         let mut message = std::ptr::null();
         let mut error = Filled::new();
-        // SAFETY: as above; the message lives until the next receive.
+        // SAFETY: as above; the message is valid until the next receive.
         unsafe {
             let result = sys::ipc_raw_stream_receive(self.raw, wait, &mut message, &mut error.0);
             if error.check(result)? == 0 {
@@ -129,20 +130,18 @@ pub struct Item {
 }
 
 impl Item {
-    /// Takes everything out of a message.
+    /// Copies a message, and takes its files and objects.
     ///
-    /// # Safety
-    /// The message must be valid, and no other thread may use it in the meantime.
+    /// # Safety The message must be valid, and no other thread may use it in the meantime.
     unsafe fn copy(message: &sys::ipc_raw_message, connection: &Connection) -> Item {
         let mut item = Item::take(message, connection);
         item.bytes = Raw::new(message).bytes().to_vec();
         item
     }
 
-    /// Takes everything but the bytes out of a message.
+    /// Takes the files and objects of a message, without its bytes.
     ///
-    /// # Safety
-    /// As above.
+    /// # Safety The message must be valid, and no other thread may use it in the meantime.
     pub(crate) unsafe fn take(message: &sys::ipc_raw_message, connection: &Connection) -> Item {
         let raw = Raw::new(message);
         let mut item = Item {
@@ -157,7 +156,7 @@ impl Item {
                 sys::IPC_RAW_PROXY => {
                     item.proxies.extend(raw.take_proxy(tag, connection).map(|p| (tag, p)))
                 }
-                // An object that has ended is as if it had not come.
+                // An own object that has ended is skipped.
                 sys::IPC_RAW_OBJECT => {
                     item.objects.extend(raw.take_object(tag, connection).map(|o| (tag, o)))
                 }
@@ -173,8 +172,8 @@ impl Item {
         &self.bytes
     }
 
-    /// Takes the object of another process under a tag out. `ENOENT`: there is none, or it was taken.
-    /// `EXDEV`: it is an object of this process.
+    /// Takes the object of another process with a tag out of the message. `ENOENT`: there is none,
+    /// or it was taken before. `EXDEV`: it is an object of this process.
     pub fn take_proxy(&mut self, tag: u64) -> Result<Proxy> {
         if let Some(place) = self.proxies.iter().position(|(t, _)| *t == tag) {
             return Ok(self.proxies.remove(place).1);
@@ -183,8 +182,8 @@ impl Item {
         Err(Error::errno(if other { libc::EXDEV } else { libc::ENOENT }))
     }
 
-    /// Takes the object of this process under a tag out. `ENOENT`: there is none, it has ended, or it
-    /// was taken. `EXDEV`: it belongs to another process.
+    /// Takes the object of this process with a tag out of the message. `ENOENT`: there is none, it
+    /// has ended, or it was taken before. `EXDEV`: it belongs to another process.
     pub fn take_object(&mut self, tag: u64) -> Result<Object> {
         if let Some(place) = self.objects.iter().position(|(t, _)| *t == tag) {
             return Ok(self.objects.remove(place).1);
@@ -193,7 +192,8 @@ impl Item {
         Err(Error::errno(if other { libc::EXDEV } else { libc::ENOENT }))
     }
 
-    /// Takes the file under a tag out. `ENOENT`: there is none, or it was taken.
+    /// Takes the file with a tag out of the message. `ENOENT`: there is none, or it was taken
+    /// before.
     pub fn take_fd(&mut self, tag: u64) -> Result<OwnedFd> {
         match self.fds.iter().position(|(t, _)| *t == tag) {
             Some(place) => Ok(self.fds.remove(place).1),
@@ -205,9 +205,9 @@ impl Item {
 /// One end of a stream. Threads wait in [`Stream::send`] and [`Stream::receive`]. See
 /// `<ipc/stream.h>` for credit, limits and errors.
 ///
-/// When both halves are dropped, a client's stream that is not over is canceled. A server's stream ends
-/// with `ENOMSG`, unless the halves are dropped by its handler, on the thread that runs it: then the
-/// result of the handler decides.
+/// If both halves of a client's end are dropped, an open stream is canceled. If both halves of a
+/// server's end are dropped, the stream ends with `ENOMSG`. If its handler dropped them on the
+/// thread that runs the handler, the result of the handler ends the stream instead.
 ///
 /// A thread may send while another thread receives: [`Stream::split`] makes a half for each.
 ///
@@ -233,30 +233,31 @@ pub struct Receiver {
 }
 
 impl Sender {
-    /// Sends a message, whose number of a method is 0. Waits at most so long for credit and space;
-    /// `None`: without a limit. `EAGAIN`: the time is over. `EPIPE`: this side has ended its sending,
-    /// or the server has ended the stream.
+    /// Sends a message; the number of its method must be 0. Waits for credit and space for at most
+    /// `wait`; `None` is no limit. `EAGAIN`: the time has expired. `EPIPE`: this side has ended its
+    /// sending, or the server has ended the stream.
     pub fn send(&self, message: &Message<'_>, wait: Option<Duration>) -> Result<()> {
         self.handle.send(message, micros(wait))
     }
 
-    /// Ends the sending of this side. A server's end ends the whole stream; a client may still
-    /// receive. `EALREADY`: it has ended.
+    /// Ends the sending of this side. If the server does this, the whole stream ends; a client may
+    /// still receive. `EALREADY`: it has ended before.
     pub fn end(&self) -> Result<()> {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         check(unsafe { sys::ipc_stream_end(self.handle.raw) }).map(drop)
     }
 
     /// Ends the sending with an error, which the other side receives after all messages.
     pub fn fail(&self, error: &Error) -> Result<()> {
-        // SAFETY: we have a reference.
+        // SAFETY: self holds a reference.
         check(unsafe { fail(self.handle.raw, error) }).map(drop)
     }
 }
 
 impl Receiver {
-    /// The next message; `None` at the end. Waits at most so long; `None`: without a limit. `EAGAIN`:
-    /// no message arrived in time. Others: the error with which the other side ended its sending.
+    /// Returns the next message, or `None` at the end. Waits for at most `wait`; `None` is no
+    /// limit. `EAGAIN`: no message arrived in time. Any other error: the other side ended its
+    /// sending with it.
     pub fn receive(&mut self, wait: Option<Duration>) -> Result<Option<Item>> {
         // SAFETY: no other thread uses the message, which belongs to the stream.
         self.handle.receive(micros(wait), |m, connection| unsafe {
@@ -267,7 +268,7 @@ impl Receiver {
 
 impl Stream {
     /// # Safety
-    /// `raw` is a reference that we own.
+    /// `raw` must be a reference that the caller owns.
     pub(crate) unsafe fn from_raw(raw: *mut sys::ipc_stream, is_served: bool) -> Stream {
         let handle = Arc::new(Handle { raw, is_served });
         Stream {
@@ -280,7 +281,7 @@ impl Stream {
         self.sender.handle.raw
     }
 
-    /// The two halves.
+    /// Returns the two halves.
     pub fn split(self) -> (Sender, Receiver) {
         (self.sender, self.receiver)
     }
@@ -295,7 +296,7 @@ impl Stream {
         self.receiver.receive(wait)
     }
 
-    /// Receives, and calls `take` with the message, before the next receive frees it.
+    /// Receives a message, and calls `take` with it before the next receive frees it.
     #[cfg(feature = "prost")]
     pub(crate) fn receive_with<T>(
         &mut self,
@@ -320,38 +321,39 @@ impl Stream {
 
     /// Ends both directions on both sides at once. Messages that were not received are dropped.
     pub fn cancel(&self) {
-        // SAFETY: we have a reference; so below.
+        // SAFETY: self holds a reference; the same below.
         unsafe { sys::ipc_stream_cancel(self.raw()) }
     }
 
-    /// Whether it has broken off: canceled, out of time, or the other side died.
+    /// Returns whether the stream has broken off: it was canceled, its time limit expired, or the
+    /// other side died.
     pub fn is_canceled(&self) -> bool {
         unsafe { sys::ipc_stream_is_canceled(self.raw()) != 0 }
     }
 
-    /// The time until its limit; `None`: it has none.
+    /// The time until the limit of the stream, or `None` if it has no limit.
     pub fn remaining(&self) -> Option<Duration> {
         from_micros(unsafe { sys::ipc_stream_remaining(self.raw()) })
     }
 
-    /// For the server: the client's effective user. 0 for a client's end.
+    /// For a server's end: the client's effective user id. 0 for a client's end.
     pub fn uid(&self) -> u32 {
         unsafe { sys::ipc_stream_uid(self.raw()) }
     }
 
-    /// For the server: the client's effective group. 0 for a client's end.
+    /// For a server's end: the client's effective group id. 0 for a client's end.
     pub fn gid(&self) -> u32 {
         unsafe { sys::ipc_stream_gid(self.raw()) }
     }
 
-    /// For the server: the client's process; 0 where it is not visible.
+    /// For a server's end: the client's process id; 0 if it is not visible.
     pub fn pid(&self) -> i32 {
         unsafe { sys::ipc_stream_pid(self.raw()) }
     }
 
-    /// For the server: a new pidfd of the client's process: see `ipc_stream_pidfd()`.
+    /// For a server's end: returns a new pidfd of the client's process: see `ipc_stream_pidfd()`.
     pub fn pidfd(&self) -> Result<OwnedFd> {
-        // SAFETY: the descriptor is new, and ours.
+        // SAFETY: the descriptor is new and not owned elsewhere.
         unsafe { Ok(OwnedFd::from_raw_fd(check(sys::ipc_stream_pidfd(self.raw()))?)) }
     }
 
@@ -375,7 +377,7 @@ impl Stream {
 }
 
 /// # Safety
-/// The stream is valid.
+/// The stream must be valid.
 pub(crate) unsafe fn fail(stream: *mut sys::ipc_stream, error: &Error) -> i32 {
     pass(error, |e| sys::ipc_stream_fail_with(stream, e))
 }

@@ -6,13 +6,13 @@ use ::tokio::io::Interest;
 
 use crate::{Connection, Result};
 
-/// So many events are handled before other tasks of the thread get their turn.
+/// Maximum number of events that are handled before other tasks of the thread run.
 const AT_ONCE: usize = 64;
 
 impl Connection {
-    /// Serves the connection in tokio's event loop, until something fails or the future is dropped:
-    /// handlers and callbacks run where it is polled, so they must not block. Several tasks may serve
-    /// one connection. Spawn it beside the tasks that await calls:
+    /// Serves the connection in tokio's event loop, until an error occurs or the future is dropped.
+    /// Handlers and callbacks run where the future is polled, so they must not block. Several tasks
+    /// may serve a connection. Spawn it beside the tasks that await calls:
     ///
     /// ```no_run
     /// # async fn example() -> ipcbus::Result<()> {
@@ -26,10 +26,10 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub async fn serve(&self) -> Result<()> {
-        // A loop takes each descriptor once. Another serve() may be in it.
+        // A loop accepts each descriptor only once, and another serve() may use this one.
         let fd = self.fd()?.try_clone_to_owned()?;
         let ready = AsyncFd::with_interest(fd, Interest::READABLE)?;
-        // What arrived before the loop knew of the descriptor is there already.
+        // Events that arrived before the loop knew the descriptor are already pending.
         loop {
             let mut handled = 0;
             while self.process()? {
