@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-#
-# The examples, built with the tree, and story with the demo. Each also has a
-# Makefile of its own that builds it against an installed libipc, as a user would;
-# tests/suite/install does that. test-examples runs them in the guest.
+# The examples, built with the tree, and the story, built with the demo. Each folder also has its
+# own Makefile, which builds the example against an installed libipc. tests/suite/install tests
+# these. test-examples runs the examples in the guest.
 
 EXAMPLES := $(B)/examples
 STORY_STUBS := $(EXAMPLES)/story/story.ipc.o $(EXAMPLES)/story/story.pb-c.o
@@ -10,7 +9,7 @@ STORY_SERVER := server log where
 STORY_CLIENT := client names call oneway callback fd pages death
 STORY_PROGRAMS := $(addprefix $(EXAMPLES)/story/,server client newer)
 
-# A server, a client and a .proto file, all called like the folder but for cpp.
+# A server, a client and a .proto file with the name of the folder.
 EXAMPLE_NAMES := echo chat files frames fanout clock journal
 EXAMPLE_HEADERS := $(foreach name,$(EXAMPLE_NAMES),$(EXAMPLES)/$(name)/$(name).ipc.h) \
 	$(EXAMPLES)/testing/shop.ipc.h
@@ -20,7 +19,7 @@ $(EXAMPLES)/%.o: examples/%.c | $(IPC_SHARED_HEADERS) $(EXAMPLE_HEADERS) \
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MD -MP -c -o $@ $<
 
-# In C++: greet, and those of C of which Python and Rust have examples too.
+# C++ examples: greet, and the examples that Python and Rust also have.
 CPP_EXAMPLES := chat clock frames files
 CPP_EXAMPLE_COMPILE = $(CXX) -std=c++17 -O2 -g -Wall -Wextra -Werror $(IPC_CPP_CFLAGS) \
 	-I$(EXAMPLES)/cpp $(CPP_EXAMPLES:%=-I$(EXAMPLES)/%) -MD -MP -c -o $@ $<
@@ -62,14 +61,14 @@ $(EXAMPLES)/story/server: $(STORY_SERVER:%=$(EXAMPLES)/story/%.o) $(STORY_STUBS)
 $(EXAMPLES)/story/client: $(STORY_CLIENT:%=$(EXAMPLES)/story/%.o) $(STORY_STUBS)
 $(EXAMPLES)/story/newer: $(addprefix $(EXAMPLES)/story/newer,.o .ipc.o .pb-c.o)
 
-# Bytes: no .proto file.
+# raw uses bytes and has no .proto file.
 $(EXAMPLES)/raw/server: $(EXAMPLES)/raw/server.o
 $(EXAMPLES)/raw/client: $(EXAMPLES)/raw/client.o
 
 EXAMPLE_PROGRAMS := $(foreach name,$(EXAMPLE_NAMES) raw,$(EXAMPLES)/$(name)/server \
 	$(EXAMPLES)/$(name)/client) $(CPP_EXAMPLE_PROGRAMS) $(EXAMPLES)/journal/reader $(STORY_PROGRAMS)
 
-# The guest has no C++ library, and no protobuf for C++.
+# The guest has neither a C++ library nor protobuf for C++, so link both statically.
 $(CPP_EXAMPLE_PROGRAMS): EXAMPLE_LIBS := $(IPC_CPP_LIBS) -lstdc++ -lm
 $(EXAMPLES)/cpp/server $(EXAMPLES)/cpp/client: EXAMPLE_LIBS := -static-libgcc -Wl,-Bstatic \
 	-lprotobuf -lstdc++ -Wl,-Bdynamic -lm -pthread
@@ -86,7 +85,7 @@ $(EXAMPLES)/testing/test-shop: $(addprefix $(EXAMPLES)/testing/,test-shop.o shop
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $^ $(LIBIPC) \
 	  $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
-# What `make demo` needs, and no more.
+# The programs that `make demo` needs.
 .PHONY: demo-daemon demo-guest demo-native
 DEMO_PROGRAMS := $(STORY_PROGRAMS) $(B)/servicemanager/servicemanager $(B)/bench/bench
 demo-daemon: $(DEMO_PROGRAMS) $(IPCBUSD)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * client NAME: sends the lines of its standard input, and prints those of the others, until
- * the input ends. One epoll loop handles both.
+ * client NAME: sends the lines of its standard input, and prints the lines of other members, until
+ * the input ends. A single epoll loop handles both.
  */
 #include <stdio.h>
 #include <string.h>
@@ -48,12 +48,12 @@ static int join(struct ipc *ipc, const char *name, struct chat_seat **ret_seat)
 	for (size_t i = 0; i < reply->n_others; i++)
 		printf("%s is here\n", reply->others[i]);
 	fflush(stdout);
-	/* From now on the server holds a reference of the listener. */
+	/* The reply has arrived, so the server now holds a reference of the listener. */
 	r = chat_seat_take(ipc, reply->seat, ret_seat);
 	return r < 0 ? ipc_print_error("take the seat", r, NULL) : 0;
 }
 
-/* Returns 1 at the end of the input. */
+/* Sends a line. Returns 1 at the end of the input. */
 static int say_line(struct chat_seat *seat)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;

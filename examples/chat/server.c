@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The chat server, demo.chat. For each member it has an object (the seat, which the client
- * holds) and a proxy (of the client's listener). A member leaves by releasing its seat or by
- * dying. Both end in the destroy function of the seat.
+ * The chat server, demo.chat. For each member it has an object (the seat, which the client holds)
+ * and a proxy (of the client's listener). If a member releases its seat or dies, the destroy
+ * function of the seat runs.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct member {
 	char *name;
 };
 
-/* One thread serves, so no lock is needed. */
+/* Only one thread serves, so no lock is needed. */
 static struct member *members;
 
 static void send_to_others(const struct member *from, const char *text)
@@ -46,7 +46,7 @@ static void member_free(struct member *member)
 	free(member);
 }
 
-/* The last reference of the seat is gone. */
+/* Runs when the last reference of the seat is gone. */
 static void leave(void *userdata)
 {
 	struct member *member = userdata;
@@ -85,7 +85,8 @@ static int add_member(struct ipc_call *call, struct member *member)
 	member->next = members;
 	members = member;
 	send_to_others(member, "(joins)");
-	/* If this fails, ours is the last reference of the seat, and the member leaves again. */
+	/* If the reply fails, the server's reference of the seat is the last, and the member leaves
+	 * again. */
 	return chat_reply_join(call, &reply);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * client COUNT [PERIOD_MS]: prints COUNT ticks, then compares as many clocks.
+ * client COUNT [PERIOD_MS]: prints COUNT ticks, then sends COUNT times for comparison.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +29,7 @@ static int watch(struct tower *tower, int count, int period_ms)
 		if (r > 0)
 			printf("tick %" PRIu64 "\n", tick->number);
 	}
-	/* The last unref cancels the stream: the server stops sending. */
+	/* The last unref cancels the stream, and the server stops sending. */
 	return r < 0 ? ipc_print_error("watch", r, &error) : 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * demo.clock: one timer for each listener, all in one epoll loop. A slow listener misses
- * ticks, and the next tick says how many. It never delays the clock.
+ * demo.clock: a timer for each listener, all in one epoll loop. A slow listener misses ticks, and
+ * the next tick contains their number. It never delays the clock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static uint64_t now_usec(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* The stream is over: the listener has gone. */
+/* Runs when the stream has ended because the listener has gone. */
 static void listener_destroy(void *userdata)
 {
 	struct listener *listener = userdata;
@@ -77,7 +77,7 @@ static int watch(struct ipc_stream *stream, const Clocks__WatchRequest *request,
 		listener_destroy(listener);
 		return r;
 	}
-	/* If that fails, the stream ends and destroys the listener. */
+	/* If start_timer() fails, the stream ends, which destroys the listener. */
 	return start_timer(listener, request->period_ms);
 }
 
@@ -97,7 +97,7 @@ static void tick(struct listener *listener)
 		listener->missed++;
 }
 
-/* A stream of clocks to compare. The one thread waits for none of them. */
+/* A clock to compare, from a stream of them. A callback receives it, so the thread never blocks. */
 static void compare_message(struct ipc_stream *stream, const Clocks__Tick *other, void *userdata)
 {
 	int64_t off = (int64_t)(other->usec - now_usec());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * chat_client NAME: sends the lines of its standard input, and prints those of the others, until
- * the input ends.
+ * chat_client NAME: sends the lines of its standard input, and prints the lines of other members,
+ * until the input ends.
  */
 #include <iostream>
 #include <string>
@@ -17,7 +17,7 @@ public:
 	}
 };
 
-/* What others say is heard on a thread of its own. */
+/* Serves on its own thread, which receives the lines of other members. */
 class Hearing {
 public:
 	explicit Hearing(ipc::connection bus) : bus(bus), thread([bus] { bus.run(); }) {}

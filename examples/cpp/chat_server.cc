@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Registers demo.chat: each member receives what the others say. A member leaves by releasing its
- * listener or by dying.
+ * Registers demo.chat: each member receives the lines of the other members. A member leaves by
+ * releasing its listener or by dying.
  */
 #include <iostream>
 #include <map>
@@ -13,7 +13,7 @@
 
 class Members {
 public:
-	/* Returns the names of the others. */
+	/* Returns the names of the other members. */
 	std::vector<std::string> enter(const std::string &name, const chat::Listener::Proxy &listener)
 	{
 		std::lock_guard lock(mutex);
@@ -53,7 +53,7 @@ public:
 			try {
 				listener.Hear(line);
 			} catch (const ipc::error &) {
-				/* One that is gone, or does not listen, misses a line. */
+				/* A member that has gone, or does not serve, misses the line. */
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * clock_client COUNT [PERIOD_MS]: prints COUNT ticks, then compares as many clocks.
+ * clock_client COUNT [PERIOD_MS]: prints COUNT ticks, then sends COUNT times for comparison.
  */
 #include <iostream>
 #include <string>
@@ -22,7 +22,7 @@ static void watch(const clocks::Clock::Proxy &clock, int count, unsigned int per
 			throw ipc::error(ENODATA, "the clock stands still");
 		std::cout << "tick " << tick->number() << std::endl;
 	}
-	/* The end of the last copy cancels the stream: the server stops sending. */
+	/* The last copy of the stream is gone, which cancels it, and the server stops sending. */
 }
 
 static void compare(const clocks::Clock::Proxy &clock, int count)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Registers demo.clock, which sends ticks to whoever watches it.
+ * Registers demo.clock, which sends ticks to its clients.
  */
 #include <cstdlib>
 #include <iostream>
@@ -29,7 +29,7 @@ public:
 			std::this_thread::sleep_for(milliseconds(request.period_ms()));
 			tick.set_number(number);
 			tick.set_usec(static_cast<std::uint64_t>(now_usec()));
-			/* Waits for a client that is slow, and fails when that is gone. */
+			/* If the client is slow, waits for it. If the client has gone, throws. */
 			out.send(tick);
 		}
 	}
@@ -53,7 +53,7 @@ int main()
 try {
 	auto bus = ipc::connection::open();
 
-	/* A handler of a stream waits on its thread. */
+	/* The handler of a stream occupies a thread. */
 	bus.set_threads(64);
 	bus.register_name("demo.clock", std::make_shared<Clock>());
 	bus.run();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * files_client [NAME [TEXT]]: lists the files of demo.files, prints one, or writes the text to it.
+ * files_client [NAME [TEXT]]: lists the files of demo.files, prints a file, or writes TEXT to it.
  */
 #include <iostream>
 #include <string>
@@ -47,7 +47,7 @@ try {
 	request.set_name(argv[1]);
 	request.set_create(argc > 2);
 	auto reply = folder.Open(request);
-	/* From here on the server has no part in it. */
+	/* From now on, the client uses the file without the server. */
 	auto file = reply.take_fd(reply->fd());
 	if (argc > 2)
 		write_all(file, argv[2]);

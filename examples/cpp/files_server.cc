@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * files_server FOLDER: registers demo.files, which opens the files of a folder for others. A name
+ * files_server FOLDER: registers demo.files, which opens the files of a folder for clients. A name
  * cannot lead out of the folder.
  */
 #include <filesystem>
@@ -38,7 +38,7 @@ public:
 
 		if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos)
 			throw ipc::error("files.BadName", '"' + name + "\" is not the name of a file");
-		/* O_NONBLOCK: it may be a pipe without a writer. */
+		/* O_NONBLOCK, because the file may be a pipe without a writer. */
 		ipc::fd file(openat(folder.get(), name.c_str(),
 				    (request.create() ? O_RDWR | O_CREAT : O_RDONLY) | O_NOFOLLOW |
 					    O_NONBLOCK | O_CLOEXEC,

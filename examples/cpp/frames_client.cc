@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * frames_client COUNT WIDTH HEIGHT: checks so many pictures of demo.camera.
+ * frames_client COUNT WIDTH HEIGHT: receives COUNT pictures of demo.camera and checks each pixel.
  */
 #include <iostream>
 #include <string>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * client COUNT MILLISECONDS WORKER...: sends COUNT jobs to the workers without waiting, and
- * adds up the replies. It has one thread and one epoll loop. A timer in the loop shows that
- * calls do not block it.
+ * client COUNT MILLISECONDS WORKER...: sends COUNT jobs to the workers without waiting, and adds up
+ * the replies. It has a single thread with an epoll loop. A timer in the loop shows that calls do
+ * not block it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,8 @@ static int send_jobs(struct ipc *ipc, unsigned int count, unsigned int milliseco
 		Fanout__Job job = FANOUT__JOB__INIT;
 		int r;
 
-		/* The proxy may be released before the reply arrives. */
+		/* The proxy is released at the end of the block, before the reply arrives. The call
+		 * goes on. */
 		r = fanout_worker_wait(ipc, names[i % n_names], IPC_NEVER, &worker);
 		if (r < 0)
 			return ipc_print_error(names[i % n_names], r, NULL);

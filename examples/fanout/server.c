@@ -15,7 +15,7 @@ static int square(struct ipc_call *call, const Fanout__Job *request, void *userd
 	(void)userdata;
 	for (uint32_t i = 0; i < request->milliseconds; i++) {
 		usleep(1000);
-		/* The caller has canceled or died: stop. */
+		/* If the caller has canceled the call or died, stop. */
 		if (ipc_call_is_canceled(call) > 0)
 			return -ECANCELED;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * client: lists the files. client NAME: prints one. client NAME TEXT: writes one.
+ * client: lists the files. client NAME: prints a file. client NAME TEXT: writes TEXT to a file.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static int list(struct files *files)
 	return 0;
 }
 
-/* Returns the open file. -1: the reason is on standard error. */
+/* Returns the open file, or -1 after printing the reason. */
 static int open_file(struct files *files, const char *name, bool create)
 {
 	ipc_auto(files_open_reply_free) Files__OpenReply *reply = NULL;
@@ -35,7 +35,7 @@ static int open_file(struct files *files, const char *name, bool create)
 	request.create = create;
 	r = files_open(files, &request, &reply, &error);
 	if (r == 0)
-		/* Without this, the fd is closed with the reply. */
+		/* Take the fd, or it is closed with the reply. */
 		r = reply->fd ? ipc_take_fd(&reply->fd->fd) : -1;
 	if (r < 0)
 		ipc_print_error("open", r, &error);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * server FOLDER: registers demo.files, which opens the files of a folder. A name cannot lead
- * out of the folder: it has no slash, and links are not followed.
+ * server FOLDER: registers demo.files, which opens the files of a folder. A name cannot lead out of
+ * the folder, because it must not contain a slash and links are not followed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -51,7 +51,7 @@ static int open_in(const char *folder, const char *name, bool create)
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
-	/* O_NONBLOCK: it may be a pipe without a writer. */
+	/* O_NONBLOCK, because the file may be a pipe without a writer. */
 	fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
 	if (fd < 0)
 		fd = -errno;
@@ -73,7 +73,7 @@ static int open_file(struct ipc_call *call, const Files__OpenRequest *request, v
 		return ipc_call_fail(call, file.fd, NULL, "%s: %s", request->name,
 				     strerror(-file.fd));
 
-	/* The reply carries a copy for the client; we close ours. */
+	/* The client receives a copy of the fd. The server must close its own. */
 	reply.fd = &file;
 	r = files_reply_open(call, &reply);
 	close(file.fd);

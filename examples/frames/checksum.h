@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A quick checksum of n pixels. It depends on their order. Bytes in a received message are not
- * aligned, so each pixel is copied out.
+ * A quick checksum of n pixels, which depends on their order. Bytes in a received message may not
+ * be aligned, so each pixel is copied out.
  */
 #ifndef CHECKSUM_H
 #define CHECKSUM_H

@@ -10,7 +10,7 @@
 #include "frames.ipc.h"
 
 #define SIDE_MAX	8192
-/* The stream of a viewer that receives nothing for so long ends. */
+/* If a viewer receives nothing for this time, its stream ends. */
 #define SEND_TIMEOUT_USEC 10000000
 
 static void take_picture(uint32_t *pixels, size_t n, uint32_t number)
@@ -33,7 +33,7 @@ static int send_frames(struct ipc_stream *stream, const Frames__WatchRequest *re
 	while (frame.number < request->count && r == 0) {
 		take_picture(pixels, n, ++frame.number);
 		frame.checksum = checksum(pixels, n);
-		/* The pixels must not change before this returns. */
+		/* The pixels must not change until the function returns. */
 		r = frames_camera_push_watch(stream, SEND_TIMEOUT_USEC, &frame);
 	}
 	return r;
@@ -67,7 +67,8 @@ int main(void)
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)
 		return ipc_print_open_error(/* device= */ NULL, r);
-	/* A thread waits for each viewer, and one serves: an eighth viewer gets -EDEADLK. */
+	/* Each viewer occupies a thread, and the last thread must serve: an eighth viewer gets
+	 * -EDEADLK. */
 	r = ipc_set_threads(ipc, 8);
 	if (r < 0)
 		return ipc_print_error("set threads", r, NULL);

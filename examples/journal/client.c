@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * client WRITER COUNT: writes COUNT lines and ends when all are safe, even if the server is
- * killed and started again meanwhile. A client must keep the lines that are not safe yet;
- * this one can make them again.
+ * client WRITER COUNT: writes COUNT lines. Ends when all lines are safe, even if the server is
+ * killed and started again in the meantime. A client must keep lines until they are safe. This
+ * client does not need to, because it can generate them again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 
 #define LINES_AT_ONCE 64
 
-/* The last safe number, or -errno. */
+/* Returns the last safe number, or -errno. */
 static int64_t ask_safe(struct journal *journal, uint32_t writer)
 {
 	ipc_auto(journal_safe_reply_free) Journal__SafeReply *reply = NULL;
@@ -27,7 +27,7 @@ static int64_t ask_safe(struct journal *journal, uint32_t writer)
 
 static int write_lines(struct journal *journal, uint32_t writer, uint64_t from, uint64_t to)
 {
-	/* If the server is behind, wait for space, with a limit. */
+	/* If the server is behind, waits for space for at most this time. */
 	static const struct ipc_options options = { .timeout_usec = 1000000 };
 	Journal__Line line = JOURNAL__LINE__INIT;
 	char text[64];
@@ -42,7 +42,8 @@ static int write_lines(struct journal *journal, uint32_t writer, uint64_t from, 
 	return r;
 }
 
-/* Writes until the server dies (-errno) or all lines are safe (0). *safe only grows. */
+/* Writes until all lines are safe (returns 0) or the server dies (returns -errno). *safe never
+ * decreases. */
 static int write_all(struct journal *journal, uint32_t writer, uint64_t count, uint64_t *safe)
 {
 	for (;;) {

@@ -60,7 +60,7 @@ int file_append(struct file *file, uint32_t writer, uint64_t number, const char 
 	record->writer = writer;
 	record->number = number;
 	memcpy(record->text, text, size);
-	/* Release: the record is complete before the end moves. */
+	/* Release order: the record must be complete before the end moves. */
 	atomic_store_explicit(&file->end, end + record_size((uint32_t)size), memory_order_release);
 	return 0;
 }

@@ -2,9 +2,9 @@
 /*
  * The file of the journal, mapped by the server and the reader.
  *
- * A line is written behind the end. Then one store moves the end behind the line. If the
- * server is killed in between, the line does not count. The pages belong to the kernel and
- * outlive the process. To survive a power failure, msync() would be needed, too.
+ * A line is written behind the end. Then a single store moves the end behind the line. If the
+ * server is killed in between, the line does not count. The pages belong to the kernel and outlive
+ * the process. To survive a power failure, the server would also have to call msync().
  */
 #ifndef JOURNAL_FILE_H
 #define JOURNAL_FILE_H
@@ -17,22 +17,23 @@
 
 struct file {
 	uint64_t magic;
-	_Atomic uint64_t end;	/* bytes of records that count */
+	_Atomic uint64_t end;	/* size of all complete records, in bytes */
 	uint8_t records[];
 };
 
 struct record {
-	uint32_t size;		/* of the text */
+	uint32_t size;		/* of the text, in bytes */
 	uint32_t writer;
 	uint64_t number;
 	char text[];
 };
 
-/* Maps the file; to write, it creates it if needed. NULL: see errno. */
+/* Maps the file. If writable is not 0, creates it if necessary. Returns NULL and sets errno on
+ * error. */
 struct file *file_open(const char *path, int writable);
-/* The record after this one; of NULL the first. NULL: there is none. */
+/* Returns the record after `record`, or the first if it is NULL. Returns NULL at the end. */
 const struct record *file_next(const struct file *file, const struct record *record);
-/* 0, or -ENOSPC. */
+/* Returns 0, or -ENOSPC. */
 int file_append(struct file *file, uint32_t writer, uint64_t number, const char *text);
 
 #endif /* JOURNAL_FILE_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * reader FILE: prints the lines. Fails if a line of a writer is missing or doubled.
+ * reader FILE: prints the lines. Fails if a line of a writer is missing or duplicated.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * server FILE: writes lines to the file, and says which are safe. It may be killed with
- * SIGKILL at any time. The next one continues with the same file.
+ * server FILE: writes lines to the file, and reports which lines are safe. It may be killed with
+ * SIGKILL at any time. The next server continues with the same file.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,8 @@ static struct {
 	uint64_t last;
 } writers[WRITERS_MAX];
 
-/* The last number of a writer, 0 at first; NULL: there are too many. */
+/* Returns the last number of a writer, which is 0 at first, or NULL if there are too many
+ * writers. */
 static uint64_t *last_of(uint32_t writer)
 {
 	for (size_t i = 0; i < WRITERS_MAX; i++) {
@@ -34,7 +35,8 @@ static int write_line(struct ipc_call *call, const Journal__Line *request, void 
 	uint64_t *last = last_of(request->writer);
 
 	(void)call, (void)userdata;
-	/* A oneway has no reply for an error. The writer sees it in the reply of Safe(). */
+	/* A oneway has no reply for an error. The writer notices the error in the reply of
+	 * Safe(). */
 	if (last && request->number == *last + 1 &&
 	    file_append(file, request->writer, request->number, request->text) == 0)
 		*last = request->number;

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""chat_client.py NAME: sends the lines of its standard input, and prints those of the others,
-until the input ends."""
+"""chat_client.py NAME: sends the lines of its standard input, and prints the lines of other
+members, until the input ends."""
 
 import asyncio
 import sys

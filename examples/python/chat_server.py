@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Registers demo.chat: each member receives what the others say. A member leaves by releasing
-its listener or by dying."""
+"""Registers demo.chat: each member receives the lines of the other members. A member leaves by
+releasing its listener or by dying."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from ipcbus.aio import Bus
 
 
 class Taken(ipcbus.ServiceError, name="chat.Taken"):
-    """Somebody has the name."""
+    """Another member has the name."""
 
 
 class Seat(SeatService):
@@ -50,7 +50,7 @@ class Chat(ChatService):
             try:
                 await listener.Hear(**{"from": name, "text": text})
             except ipcbus.Error:
-                pass  # it is gone, or does not listen: it misses a line
+                pass  # the member has gone or does not serve: it misses the line
 
 
 async def main():

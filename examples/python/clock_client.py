@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""clock_client.py COUNT [PERIOD_MS]: prints COUNT ticks, then compares as many clocks."""
+"""clock_client.py COUNT [PERIOD_MS]: prints COUNT ticks, then sends COUNT times for comparison."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ async def main():
     period_ms = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     async with Bus() as bus:
         clock = await bus.wait(Clock, "demo.clock", timeout=10)
-        # The end of the context cancels the stream: the server stops sending.
+        # The end of the context cancels the stream, and the server stops sending.
         async with clock.Watch(period_ms=period_ms) as ticks:
             for _ in range(count):
                 print(f"tick {(await anext(ticks)).number}")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Registers demo.clock, which sends ticks to whoever watches it."""
+"""Registers demo.clock, which sends ticks to its clients."""
 
 import asyncio
 import itertools

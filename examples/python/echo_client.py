@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""echo_client.py TEXT: prints the text as demo.echo returns it."""
+"""echo_client.py TEXT: sends the text to demo.echo and prints the reply."""
 
 import asyncio
 import sys

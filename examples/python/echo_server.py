@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Registers demo.echo, which replies with what it is sent."""
+"""Registers demo.echo, which replies with the text of the request."""
 
 import asyncio
 

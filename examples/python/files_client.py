@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""files_client.py [NAME [TEXT]]: lists the files, prints one, or writes the text to it.
+"""files_client.py [NAME [TEXT]]: lists the files, prints a file, or writes TEXT to it.
 
-For threads: each call blocks."""
+Uses ipcbus.sync: each call blocks the thread.
+"""
 
 import sys
 

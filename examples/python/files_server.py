@@ -15,7 +15,7 @@ from ipcbus.aio import Bus
 
 
 class BadName(ipcbus.ServiceError, name="files.BadName"):
-    """The name is that of no file of the folder."""
+    """The name is not the name of a file in the folder."""
 
 
 class Files(FilesService):
@@ -34,7 +34,7 @@ class Files(FilesService):
         except OSError as error:
             text = f"{request.name}: {os.strerror(error.errno)}"
             raise ipcbus.Error(text, code=error.errno or errno.EIO) from None
-        # The reply gets a descriptor of its own when it is sent. This one is closed then.
+        # The reply contains a copy of the descriptor. The context closes this one after sending.
         context.close_later(fd)
         return {"fd": fd}
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""frames_client.py COUNT WIDTH HEIGHT: checks so many pictures of demo.camera."""
+"""frames_client.py COUNT WIDTH HEIGHT: receives COUNT pictures of demo.camera and checks each
+pixel."""
 
 import asyncio
 import sys

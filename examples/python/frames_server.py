@@ -12,7 +12,7 @@ from ipcbus.aio import Bus
 
 
 class BadSize(ipcbus.ServiceError, name="camera.BadSize"):
-    """No such picture can be made."""
+    """The size is not valid."""
 
 
 class Camera(CameraService):

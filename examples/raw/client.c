@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * client: lists all notes; client N: shows one; client N TEXT: writes one.
+ * client: lists all notes. client N: prints note N. client N TEXT: writes note N.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two sides agree on: a name, codes, and what the bytes mean. */
+/* The interface: a name, the numbers of the methods, and the format of their bytes. */
 #ifndef NOTES_H
 #define NOTES_H
 
@@ -10,7 +10,7 @@
 #define NOTE_SIZE	256
 
 enum {
-	NOTES_PUT = 1,	/* number (a byte), text -> nothing */
+	NOTES_PUT = 1,	/* number (a byte), text -> no bytes */
 	NOTES_GET = 2,	/* number -> text */
 	NOTES_LIST = 3,	/* a stream of texts */
 };

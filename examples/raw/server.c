@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bytes instead of messages: a service that keeps texts under numbers, and lists them as a
+ * A service of bytes instead of messages. It stores texts under numbers, and lists them as a
  * stream. It needs neither protobuf nor generated code.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 static char notes[NOTES_MAX][NOTE_SIZE];
 
-/* The first byte says which note, what follows is its text. */
+/* The first byte is the number of the note, and the rest is its text. */
 static int put(struct ipc_call *call, const struct ipc_raw_message *request)
 {
 	const struct ipc_raw_message done = { .size = 0 };
@@ -57,7 +57,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	}
 }
 
-/* Each note that is not empty is a message. *next is the note to send next. */
+/* Sends each note that is not empty as a message. *next is the note to send next. */
 static void list_more(struct ipc_stream *stream, void *userdata)
 {
 	int *next = userdata;
@@ -69,7 +69,7 @@ static void list_more(struct ipc_stream *stream, void *userdata)
 		};
 		int r = note.size ? ipc_raw_stream_send(stream, &note, /* timeout_usec= */ 0) : 0;
 
-		/* This comes again when there is space, or the stream is over. */
+		/* The function runs again when there is space, or the stream has ended. */
 		if (r < 0)
 			return;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! Makes OUT_DIR/ipc.rs of the interfaces of all examples. EXAMPLES is the folder of all
-//! examples, if it is not `..`; IPC_PROTO_DIR that of ipc/ipc.proto, if pkg-config is not to say it;
-//! PROTOC_GEN_IPC is the plugin, if it is not in PATH.
+//! Generates OUT_DIR/ipc.rs from the interfaces of all examples. Environment: EXAMPLES is the
+//! folder of all examples (default: `..`). IPC_PROTO_DIR is the folder of ipc/ipc.proto (default:
+//! from pkg-config). PROTOC_GEN_IPC is the plugin (default: from PATH).
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A callback: the client passes an object, and the server calls it before it replies. Both
- * have one thread. Each nested call runs on the thread that waits in the same chain.
+ * A callback: the client passes an object, and the server calls it before it replies. Both have a
+ * single thread. Each nested call runs on the thread that waits in the same chain.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,7 +27,7 @@ struct listener_state {
 	pid_t own_tid;
 };
 
-/* Calls the server while it waits for us: one level deeper. */
+/* Calls the server while the server waits for this client: one level deeper. */
 static int meet_again(struct listener_state *state)
 {
 	ipc_auto(story_meet_reply_free) Story__MeetReply *reply = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The client of the demo: runs one step, by name, with the server that is registered as
- * demo.story. The script demo runs the steps in order.
+ * The client of the demo. Runs the step named by its argument, with the server that is registered
+ * as demo.story. The script demo runs the steps in order.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "client.h"
 
-/* A step that takes longer hangs. */
+/* A step that takes longer is killed. */
 #define STEP_SECONDS	30
 
 static const struct {
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 	}
 
 	alarm(STEP_SECONDS);
-	/* Print line by line, also into a pipe. */
+	/* Print line by line, even into a pipe. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	r = ipc_open(&ipc, /* device= */ NULL);
 	if (r < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The clock that client and server share.
+ * The clock of client and server.
  */
 #ifndef STORY_CLOCK_H
 #define STORY_CLOCK_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Death: the client watches the server, kills it, receives the notification, and calls it
- * once more.
+ * Death: the client watches the server, kills it, receives the notification, and calls the dead
+ * server.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@ static void on_death(struct ipc_proxy *proxy, void *userdata)
 	*died_usec = now_usec();
 }
 
-/* Handles events until the notification comes: 0, or -ETIMEDOUT. */
+/* Handles events until the notification arrives. Returns 0, or -ETIMEDOUT. */
 static int wait_for_death(struct ipc *ipc, const uint64_t *died_usec)
 {
 	uint64_t deadline = now_usec() + NOTIFY_TIMEOUT_USEC, now;

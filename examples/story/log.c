@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two handlers that do not reply at once: Log() is a oneway and never replies; Read() keeps
- * its call, and Log() replies to it when there are enough lines. And the output of "ipcctl
- * dump demo.story".
+ * Two handlers that do not reply at once: Log() is a oneway and never replies. Read() keeps its
+ * call, and Log() replies to it when there are enough lines. Also the output of "ipcctl dump
+ * demo.story".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -44,7 +44,7 @@ static int log_add(struct log *log, const struct log_line *line)
 	return 0;
 }
 
-/* Returns all lines to the reader. protobuf-c needs an array of pointers. */
+/* Sends all lines to the reader. protobuf-c needs an array of pointers. */
 static int reply_lines(struct ipc_call *call, struct log *log)
 {
 	Story__ReadReply reply = STORY__READ_REPLY__INIT;
@@ -87,7 +87,7 @@ static int is_selected(const char *line, char *const *args, size_t n_args)
 	return n_args == 0;
 }
 
-/* Prints the log; with arguments, the lines that contain one of them. */
+/* Prints the log. With arguments, prints only lines that contain an argument. */
 int dump_log(struct ipc_call *call, int fd, char *const *args, size_t n_args, void *userdata)
 {
 	const struct log *log = &((const struct server *)userdata)->log;

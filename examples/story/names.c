@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finds a service by name: at once if it is registered, else by waiting for it. The time at
- * which the server registered shows which of both happened.
+ * Finds a service by name. If the name is not registered yet, waits for it. The time at which the
+ * server registered shows which case happened.
  */
 #include <errno.h>
 #include <unistd.h>

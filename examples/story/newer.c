@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A client that was built with a later version of the interface. The method of both versions
- * works; the method that only the later one has fails with a clear error.
+ * A client that was built with a later version of the interface. A method of both versions works. A
+ * method that only the later version has fails with a clear error.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways: the driver queues them in order, and the server handles them slowly. Times are
- * relative to the first call; both sides use the same clock.
+ * Oneways: the driver queues them in order, and the server handles them slowly. Times are relative
+ * to the first call, because both sides use the same clock.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #define LINES		5
 #define BUSY_MSEC	40
 
-/* Sends the lines. *ret_sent: when the last call had returned. */
+/* Sends the lines. *ret_sent is the time at which the last call had returned. */
 static int send_lines(struct story *story, uint64_t start, uint64_t *ret_sent)
 {
 	Story__LogRequest request = STORY__LOG_REQUEST__INIT;

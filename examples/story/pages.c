@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One copy: the server returns where a request is, by its page table and by the driver's list
- * of pages (where.c). The driver copies from the memory of the client into its pages. If the
- * server reads the same pages, there was no second copy.
+ * One copy: the server returns the page frames of a request, from its page table and from the
+ * driver's list of pages (where.c). The driver copies from the memory of the client into its pages.
+ * If the server reads the same pages, there was no second copy.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 #define DATA_SIZE	((size_t)64 << 10)
 #define SHOWN		3
 
-/* Random bytes, which no other memory has. */
+/* Random bytes, which do not occur elsewhere in memory. */
 static int fill(uint8_t *data, size_t size, uint64_t *ret_sum)
 {
 	uint64_t sum = 0;

@@ -25,7 +25,7 @@ static int meet(struct ipc_call *call, void *userdata)
 	return story_reply_meet(call, &reply);
 }
 
-/* Returns a reply, or an error: with a name of its own, or an errno with a text. */
+/* Returns a reply, or an error: with a name, or with an errno and a text. */
 static int say(struct ipc_call *call, const Story__SayRequest *request, void *userdata)
 {
 	Story__SayReply reply = STORY__SAY_REPLY__INIT;
@@ -46,8 +46,8 @@ static int say(struct ipc_call *call, const Story__SayRequest *request, void *us
 	return story_reply_say(call, &reply);
 }
 
-/* The object in the request is called like any other. Its process waits in Count()
- * meanwhile. */
+/* The object in the request is called like any other object. Its process waits in Count() in the
+ * meantime. */
 static int count(struct ipc_call *call, const Story__CountRequest *request, void *userdata)
 {
 	ipc_auto(story_listener_unref) struct story_listener *listener = NULL;
@@ -72,7 +72,7 @@ static int count(struct ipc_call *call, const Story__CountRequest *request, void
 	return story_reply_count(call, &reply);
 }
 
-/* The fd belongs to the request and is closed with it, unless ipc_take_fd() takes it. */
+/* The fd belongs to the request and is closed with it unless ipc_take_fd() takes it. */
 static int share(struct ipc_call *call, const Story__ShareRequest *request, void *userdata)
 {
 	Story__ShareReply reply = STORY__SHARE_REPLY__INIT;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of the server: server.c registers the object and has the short handlers, log.c
- * those that reply later or never, where.c the one that examines its own memory.
+ * The parts of the server. server.c registers the object and has the short handlers. log.c has the
+ * handlers that reply later or never. where.c has the handler that examines its own memory.
  */
 #ifndef STORY_SERVER_H
 #define STORY_SERVER_H

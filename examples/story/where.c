@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where a received request is in physical memory, from two independent sources: the page
- * table of this process (/proc/self/pagemap), which says what it reads, and the driver's list
- * of the pages it writes to (debugfs). Both need root.
+ * Finds the physical pages of a received request, from two independent sources: the page table of
+ * this process (/proc/self/pagemap), from which it reads, and the driver's list of the pages that
+ * it writes (debugfs). Both need root.
  *
- * No service needs this. It shows that a message is copied once.
+ * A service does not need this. It shows that a message is copied once.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +23,7 @@
 #define PAGEMAP_PRESENT	(UINT64_C(1) << 63)
 #define PAGEMAP_FRAME	((UINT64_C(1) << 55) - 1)
 
-/* The start of the mapping that holds an address, or 0. */
+/* Returns the start of the mapping that contains an address, or 0. */
 static uintptr_t mapping_start(uintptr_t address)
 {
 	uintptr_t start, end, found = 0;
@@ -40,13 +40,13 @@ static uintptr_t mapping_start(uintptr_t address)
 	return found;
 }
 
-/* The page frame of an address in this process; 0: unknown. */
+/* Returns the page frame of an address in this process, or 0 if it is unknown. */
 static uint64_t mapped_frame(uintptr_t address)
 {
 	uint64_t entry = 0;
 	int fd;
 
-	/* A page is mapped when it is first read. */
+	/* A page is mapped by the first read of it. */
 	*(const volatile char *)address;
 
 	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -58,8 +58,8 @@ static uint64_t mapped_frame(uintptr_t address)
 	return entry & PAGEMAP_PRESENT ? entry & PAGEMAP_FRAME : 0;
 }
 
-/* The page frame that the driver has at an offset of this process's region, or
- * 0. A line is "PID OFFSET PFN". */
+/* Returns the page frame that the driver has at an offset of this process's region, or 0. A line of
+ * the file is "PID OFFSET PFN". */
 static uint64_t written_frame(uint64_t offset)
 {
 	uint64_t at, frame, found = 0;
@@ -84,7 +84,7 @@ static void look_at(Story__Page *page, uintptr_t address, uintptr_t region)
 	page->written = written_frame(page->offset);
 }
 
-/* The sum over the request in the region, not over the unpacked copy. */
+/* Adds up the bytes of the request in the region, not of the unpacked copy. */
 static uint64_t sum_in_place(const void *payload, size_t size, const ProtobufCBinaryData *data)
 {
 	const uint8_t *at = memmem(payload, size, data->data, data->len);

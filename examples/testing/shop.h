@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program that is tested: what a shop says to its customers.
+ * The program under test: answers customers of a shop.
  */
 #ifndef SHOP_H
 #define SHOP_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tests of shop.c with Check. Each has a bus of its own, on which it plays the warehouse.
+ * Tests of shop.c with Check. Each test has a private bus, on which it plays the warehouse.
  */
 #include <check.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@ static struct ipc *ipc;
 static struct ipc_call *kept;
 static pthread_t thread;
 
-/* Of screws there are 12, of nails none, and who asks for glue waits for ever. */
+/* There are 12 screws and no nails. A request for glue never gets a reply. */
 static int count(struct ipc_call *call, const Shop__CountRequest *request, void *userdata)
 {
 	Shop__CountReply reply = SHOP__COUNT_REPLY__INIT;
@@ -26,7 +26,7 @@ static int count(struct ipc_call *call, const Shop__CountRequest *request, void 
 	(void)userdata;
 	if (strcmp(request->article, "glue") == 0) {
 		kept = ipc_call_ref(call);
-		/* Two seconds pass, in no time. */
+		/* Advances the clock of the bus by two seconds without waiting. */
 		return ipc_test_bus_advance(bus, 2000000000);
 	}
 	if (strcmp(request->article, "screws") == 0)

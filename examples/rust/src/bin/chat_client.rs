@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! The client of examples/chat, in Rust. `chat_client NAME` sends the lines of its standard input,
-//! and prints those of the others, until the input ends.
+//! and prints the lines of other members, until the input ends.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
@@ -22,7 +22,7 @@ impl Listener for Ear {
 fn run() -> Result<()> {
     let bus = Connection::open()?;
     let chat = ChatClient::wait(&bus, "demo.chat", Some(Duration::from_secs(10)))?;
-    // What others say is heard on a thread of its own.
+    // Serves on its own thread, which receives the lines of other members.
     let _hearing = bus.run_in_background()?;
     let ear = ListenerServer::object(&bus, Ear)?;
 

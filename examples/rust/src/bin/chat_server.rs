@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! The server of examples/chat, in Rust: each member receives what the others say. A member leaves
-//! by releasing its listener or by dying.
+//! The server of examples/chat, in Rust: each member receives the lines of the other members. A
+//! member leaves by releasing its listener or by dying.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
@@ -19,7 +19,7 @@ impl Members {
         let line = Line { from: from.into(), text: text.into() };
         let members = self.0.lock().unwrap().clone();
         for (_, listener) in members.iter().filter(|(name, _)| *name != from) {
-            // One that is gone, or does not listen, misses a line.
+            // A member that has gone, or does not serve, misses the line.
             let _ = listener.hear(&line);
         }
     }
@@ -43,7 +43,7 @@ struct Room {
 }
 
 impl Room {
-    /// The names of the others.
+    /// Returns the names of the other members.
     fn enter(&self, name: &str, listener: &ListenerClient) -> Result<Vec<String>> {
         let mut members = self.members.0.lock().unwrap();
         if members.contains_key(name) {

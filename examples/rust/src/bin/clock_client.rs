@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! The client of examples/clock, in Rust. `clock_client COUNT [PERIOD_MS]` prints COUNT ticks, then
-//! compares as many clocks.
+//! sends COUNT times for comparison.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
         let tick = ticks.receive(LONG)?.ok_or_else(|| Error::errno(libc::ENOMSG))?;
         println!("tick {}", tick.number);
     }
-    // This cancels the stream: the server stops sending.
+    // This cancels the stream, and the server stops sending.
     drop(ticks);
 
     let clocks = clock.compare(&options)?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The server of examples/clock, in Rust: it sends ticks to whoever watches it.
+//! The server of examples/clock, in Rust: it sends ticks to its clients.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
@@ -22,7 +22,7 @@ impl Clock for Tower {
         }
         for number in 1.. {
             std::thread::sleep(Duration::from_millis(request.period_ms.into()));
-            // It waits for a client that is slow, and fails when that is gone.
+            // If the client is slow, waits for it. If the client has gone, returns an error.
             stream.send(&Tick { number, usec: now_usec(), missed: 0 }, None)?;
         }
         Ok(())
@@ -42,7 +42,7 @@ impl Clock for Tower {
 }
 
 fn main() -> Result<()> {
-    // A handler of a stream waits on its thread.
+    // The handler of a stream occupies a thread.
     let bus = Connection::builder().threads(64).open()?;
     let _clock = ClockServer::register(&bus, "demo.clock", Tower)?;
     bus.run()

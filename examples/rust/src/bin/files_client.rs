@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! The client of examples/files, in Rust. `files_client [NAME [TEXT]]` lists the files, prints one,
-//! or writes the text to it.
+//! The client of examples/files, in Rust. `files_client [NAME [TEXT]]` lists the files, prints a
+//! file, or writes TEXT to it.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! The server of examples/files, in Rust: `files_server FOLDER` opens the files of a folder for
-//! others. A name cannot lead out of the folder.
+//! clients. A name cannot lead out of the folder.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 
@@ -15,7 +15,7 @@ use ipcbus::{Call, Connection, Error, Result};
 
 struct Folder(PathBuf);
 
-/// What the system says of it, without the number that Rust appends.
+/// An error with the text of the system, without the number that Rust appends.
 fn error_of(name: &str, error: &io::Error) -> Error {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! The client of examples/frames, in Rust: `frames_client COUNT WIDTH HEIGHT` checks so many
-//! pictures.
+//! The client of examples/frames, in Rust: `frames_client COUNT WIDTH HEIGHT` receives COUNT
+//! pictures and checks each pixel.
 
 include!(concat!(env!("OUT_DIR"), "/ipc.rs"));
 #[path = "../checksum.rs"]

@@ -11,7 +11,7 @@ use frames::*;
 use ipcbus::typed::StreamOf;
 use ipcbus::{Connection, Error, Result};
 
-/// The stream of a viewer that receives nothing for so long ends.
+/// If a viewer receives nothing for this time, its stream ends.
 const LONG: Option<Duration> = Some(Duration::from_secs(10));
 
 fn picture(pixels: u32, number: u32) -> Vec<u8> {
