@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a transport is to the benchmark: how two processes, a client and a
- * server of one thread each, reach each other and make one round trip.
+ * The interface of a transport to the benchmark: how a client and a server, two processes of one
+ * thread each, reach each other and make a round trip.
  *
- * pair.c forks the two; main.c lets the client run the rounds and reads the clock;
- * a transport (futex.c, pipe.c, socket.c, binder.c, ipcbus.c, typed.c and others) never
- * measures, never prints but for bench_fail(), never allocates in a round.
+ * pair.c forks the two. main.c lets the client run the rounds and reads the clock. A transport
+ * (futex.c, pipe.c, socket.c, binder.c, ipcbus.c, typed.c and others) must not measure, must not
+ * print except by bench_fail(), and must not allocate memory in a round.
  *
- * A case is one of two shapes:
+ * A case has one of two shapes:
  *
  *   call    a round is a request of `size` bytes and a reply of 4. The request
- *           was written before the first round, and who receives it does not
- *           look into it, unless the transport itself has to copy it out.
+ *           was written before the first round. The receiver does not read it,
+ *           unless the transport itself must copy it out.
  *   oneway  a round is `batch` messages of `size` bytes there, and then as many
- *           back: each message is sent, woken up for, received and released,
- *           and nothing else is paid for.
+ *           back. The figure covers sending, wake-up, receiving and releasing
+ *           each message.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -29,19 +29,18 @@
 #define BENCH_REPLY_SIZE	4
 #define BENCH_MAX_SIZE		((size_t)1 << 20)
 #define BENCH_MAX_BATCH		16
-/* For transports with space for so many. */
-/* Processes beside the client and the server. */
+/* The maximum number of processes beside the client and the server. */
 #define BENCH_MAX_BESIDE	16
 
 /**
- * struct bench_beside - what else happens while calls are measured
+ * struct bench_beside - other work while calls are measured
  * @name: of the case in the table
- * @calls: how many calls the mean is of; 0: 2,000
- * @hog: a process beside the two computes all the time
- * @clients: so many more clients call the server all the time
- * @nap: the client sleeps so many nanoseconds before each call
- * @think: the client computes so much before each call (see bench_spin())
- * @work: the server computes so much before each reply
+ * @calls: the number of calls that are averaged; 0: 2,000
+ * @hog: a separate process computes all the time
+ * @clients: the number of further clients that call the server all the time
+ * @nap: nanoseconds that the client sleeps before each call
+ * @think: work of the client before each call (see bench_spin())
+ * @work: work of the server before each reply
  */
 struct bench_beside {
 	const char *name;
@@ -54,22 +53,22 @@ struct bench_beside {
 };
 
 /**
- * struct bench_case - one figure to find out, as seen by one of the two
- * @transport: how
+ * struct bench_case - a figure to measure, as seen by the client or the server
+ * @transport: the transport
  * @size: bytes of a request or of a oneway message
  * @batch: messages in a row; 0: calls
- * @beside: what else happens; NULL: nothing does, and the figure is a median
- * @work: the server's to compute before each reply
+ * @beside: other work; NULL: none, and the figure is a median
+ * @work: work of the server before each reply
  * @request: @size bytes to send
- * @client: which of several this is; 0: the one that is measured
+ * @client: the number of the client; 0: the client that is measured
  * @server: the process of the server; set in the client
- * @daemon: between the two, if create started one
- * @pids_beside: the processes that @beside asks for; 0: no more
- * @calls_beside: further clients add their calls to this; NULL: these are not counted
+ * @daemon: the daemon between the two, if create started one
+ * @pids_beside: the processes that @beside needs, terminated by 0
+ * @calls_beside: further clients add their calls to this; NULL: they are not counted
  * @client_cpu: the only CPU of the client, not of the daemon; -1: any
  * @server_cpu: the only CPU of the server; -1: any
- * @ready_fd: the server's to report that it can be reached, see bench_ready()
- * @state: the transport's own, state_size bytes, zero at first
+ * @ready_fd: with which the server reports that it is ready, see bench_ready()
+ * @state: state_size bytes for the transport, zero at first
  */
 struct bench_case {
 	const struct bench_transport *transport;
@@ -90,22 +89,23 @@ struct bench_case {
 };
 
 /**
- * struct bench_transport - how messages travel
+ * struct bench_transport - a way to send messages
  * @name: the name in the table
  * @call: the name of its call case: "call", or "typed" through stubs, or "raw" without libipc;
- *	NULL: it has none
+ * 	NULL: it has none
  * @state_size: bytes of bench_case.state
  * @max_size: the largest request; 0: any. A futex moves no payload.
- * @has_oneway: @turn exists
+ * @has_oneway: @round also does oneways
  * @has_beside: its server does bench_case.work
  * @many: its server has many clients
  * @spins: each side takes a CPU all the time
- * @exists: whether it can be measured here; NULL: always. Who asks for it by name hears why not.
- * @create: makes what the two share, before the fork; may be NULL
- * @serve: the server: gets ready, says so by bench_ready(), then replies until
- *	it is killed; returns only to fail
+ * @exists: whether it can be measured here; NULL: always. If the user asked for it by name, prints
+ * 	the reason.
+ * @create: makes the memory, files or sockets of both sides, before the fork; may be NULL
+ * @serve: the server: gets ready, calls bench_ready(), then replies until
+ * 	it is killed; returns only on failure
  * @connect: the client, when the server is ready; may be NULL
- * @round: the client's part of one round, of the case's shape
+ * @round: the client's part of a round, of the case's shape
  *
  * All return 0 or -errno.
  */
@@ -147,28 +147,29 @@ extern const struct bench_transport bench_cpp;
 extern const struct bench_transport bench_spin_ring;
 extern const struct bench_transport bench_zeromq;
 
-/* What this program measures, in the order of its lines; NULL at the end. */
+/* The transports that this program measures, in the order of its lines; NULL at the end. */
 extern const struct bench_transport *const bench_transports[];
-/* Of bench-native: what was not built, and the package that it takes; NULL at the end. */
+/* For bench-native: the transports that were not built, with the missing package; NULL at the
+ * end. */
 extern const char *const bench_not_built[];
 
-/* For create: libipc's bus is ipcbusd's, which is started first. Each case is a process. */
+/* For create: starts ipcbusd and makes it libipc's bus. Each case is a process. */
 int bench_daemon_start(struct bench_case *c);
-/* Also lets client and server use direct channels. */
+/* As bench_daemon_start(), and lets client and server use direct channels. */
 int bench_channels_start(struct bench_case *c);
 bool bench_daemon_exists(void);
 /* Whether libipc's bus is the driver's and has no service manager. */
 bool bench_driver_exists(void);
 
-/* Computes for so many turns of a loop. */
+/* Computes for this number of turns of a loop. */
 static inline void bench_spin(unsigned long turns)
 {
 	for (unsigned long i = 0; i < turns; i++)
 		__asm__ volatile("" : : "r"(i));
 }
 
-/* The path of a program of the build, such as "daemon/ipcbusd": beside the folder of this one. Stays
- * until the next call; "": it is not known. */
+/* Returns the path of a program of the build, such as "daemon/ipcbusd", relative to this program's
+ * folder. Valid until the next call. Empty if it is not known. */
 const char *bench_program(const char *name);
 
 /* Lets the client connect. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The kernel's own binder by raw ioctl, as libbinder does at best: the server
- * is the context manager, a buffer is released in the same write that sends
- * the next command, a batch of oneways is one write, and no object travels in
- * a round. (For oneways, the client's object is passed once, before.)
+ * The kernel's own binder by raw ioctl, used as libbinder does at best. The server is the context
+ * manager. A buffer is released in the same write that sends the next command. A batch of oneways
+ * is a single write. No object travels in a round. (For oneways, the client's object is passed
+ * before the first round.)
  */
 #include "bench.h"
 
@@ -19,14 +19,14 @@
 #define CLIENT_COOKIE	1
 
 /**
- * struct binder_state - one process's end
+ * struct binder_state - the end of a process
  * @fd: /dev/binder
  * @peer: the other side's handle
  * @out: commands for the next write
- * @out_size: bytes of them
- * @received: transactions and replies that the last read brought
+ * @out_size: bytes of @out in use
+ * @received: number of transactions and replies in the last read
  * @last: the latest of them; its buffer is not released yet
- * @reply: what is sent as a reply
+ * @reply: the bytes of a reply
  */
 struct binder_state {
 	int fd;
@@ -67,7 +67,7 @@ static void put_message(struct binder_state *s, uint32_t command, uint32_t flags
 	put_command(s, command, &t, sizeof(t));
 }
 
-/* One of what a read brought. */
+/* Handles a command of a read. */
 static int take_return(struct binder_state *s, uint32_t command, const void *data)
 {
 	switch (command) {
@@ -94,7 +94,7 @@ static int take_return(struct binder_state *s, uint32_t command, const void *dat
 	}
 }
 
-/* Writes what was put, then sleeps for what there is to read. */
+/* Writes the pending commands, then sleeps until a read returns commands. */
 static int write_read(struct binder_state *s)
 {
 	unsigned char in[512];
@@ -118,7 +118,7 @@ static int write_read(struct binder_state *s)
 	return r;
 }
 
-/* Sends what was put and waits for a transaction or a reply. */
+/* Writes the pending commands and waits for a transaction or a reply. */
 static int exchange(struct binder_state *s)
 {
 	int r = 0;
@@ -136,7 +136,7 @@ static void put_batch(struct bench_case *c)
 		put_message(s, BC_TRANSACTION, TF_ONE_WAY, c->request, c->size);
 }
 
-/* The next of a batch comes when the one before was released. */
+/* The next message of a batch arrives after the previous message was released. */
 static int receive_batch(struct bench_case *c)
 {
 	struct binder_state *s = c->state;
@@ -159,7 +159,7 @@ static int open_device(struct binder_state *s)
 	return 0;
 }
 
-/* The context manager of the case before may still be on its way out. */
+/* The context manager of the previous case may still be exiting. */
 static int become_manager(struct binder_state *s)
 {
 	const struct timespec nap = { .tv_nsec = 10000000 };

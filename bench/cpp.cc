@@ -19,7 +19,7 @@ public:
 	}
 };
 
-/* One process's end. */
+/* The end of a process. */
 struct cpp_state {
 	ipc::connection *bus;
 	bench::Sink::Proxy *sink;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls of the raw transport beside much of what a bus can have. Each must cost what a call costs
- * on an empty bus: bench/test-flat compares. They have 4 and 1,024 bytes in turn, so that none
- * gets the buffer that the one before had.
+ * Calls of the raw transport on a bus with many objects. A call must cost the same as on an empty
+ * bus; bench/test-flat compares. The calls have 4 and 1,024 bytes in turn, so that no call gets the
+ * buffer of the previous call.
  *
- *   alone       nothing
- *   handles     the client has 10,000, and the server the nodes; it calls by the last of them
- *   procs       1,000 more have the bus open
- *   queued      100,000 oneways wait at others
+ *   alone       no load
+ *   handles     the client has 10,000 handles, the server their nodes; the last of them is called
+ *   procs       1,000 more processes have the bus open
+ *   queued      100,000 oneways are queued in other regions
  *   fragmented  the server's region has 2,000 holes between buffers in use
  */
 #include "ipcbus-raw.h"
@@ -22,7 +22,7 @@
 #define HANDLES	  10000
 #define PROCS	  1000
 #define QUEUED	  100000
-/* A proc has a limit of oneways. */
+/* Several, because a proc has a limit of oneways. */
 #define RECEIVERS 13
 #define HOLES	  2000
 #define HOLE_SIZE 512
@@ -37,8 +37,8 @@ static int open_proc(void)
 	return fd;
 }
 
-/* A call that nobody waits for, from a proc of the same process, with a node if it is one, and
- * size bytes. The manager takes it, and replies with its next exchange. */
+/* Sends a call of size bytes without waiting for it, from a proc of the same process, with a node
+ * unless node is 0. The manager receives the call, and replies in its next exchange. */
 static int take_call(struct ipcbus_state *s, int fd, uint64_t node, size_t size)
 {
 	static const char data[HOLE_SIZE];
@@ -66,7 +66,7 @@ static int take_call(struct ipcbus_state *s, int fd, uint64_t node, size_t size)
 
 /* --- Handles ----------------------------------------------------------------------------- */
 
-/* Replies to the first calls have as many new nodes as fit. */
+/* Replies to the first calls contain as many new nodes as fit. */
 static int hand_out(struct ipcbus_state *s, struct ipcbus_object *objects)
 {
 	uint64_t node = 0;
@@ -148,7 +148,7 @@ static int serve_plainly(struct bench_case *c)
 
 /* --- Oneways ----------------------------------------------------------------------------- */
 
-/* More than one user may have queued. */
+/* Raises the limit of calls and oneways that a user may have queued. */
 static int raise_limit(void)
 {
 	FILE *limit = fopen("/sys/module/ipcbus/parameters/user_calls", "we");
@@ -174,7 +174,7 @@ static int send_oneways(int fd, uint32_t handle, unsigned int n)
 	return 0;
 }
 
-/* The manager gets a handle of a new proc's node. */
+/* Passes a handle of a new proc's node to the manager. */
 static int meet_receiver(struct ipcbus_state *s, uint32_t *ret_handle)
 {
 	struct ipcbus_node node = { .size = sizeof(node) };
@@ -215,7 +215,7 @@ static int serve_queued(struct bench_case *c)
 
 /* --- A fragmented region ----------------------------------------------------------------- */
 
-/* Every second buffer is released by the exchange that follows, the others never. */
+/* Releases every second buffer, with the next exchange. */
 static int make_holes(struct ipcbus_state *s)
 {
 	int fd = open_proc(), r = fd < 0 ? fd : 0;

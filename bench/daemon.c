@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcbus without a module: the bus is ipcbusd's, which is beside this program or in $IPCBUSD.
- * Raw calls go through libipc's byte layer, as programs have no other way to a daemon; stubs are
+ * ipcbus without a module: the bus belongs to ipcbusd, which is beside this program or in $IPCBUSD.
+ * Raw calls use libipc's byte layer, because programs have no other way to a daemon. Stubs are
  * those of typed.c.
  */
 #define _GNU_SOURCE
@@ -21,9 +21,9 @@
 #define CODE 1
 
 /**
- * struct daemon_state - one process's end
+ * struct daemon_state - the end of a process
  * @ipc: the connection
- * @proxy: the client's
+ * @proxy: the client's proxy
  */
 struct daemon_state {
 	struct ipc *ipc;
@@ -141,7 +141,7 @@ const struct bench_transport bench_daemon = {
 	.round = daemon_round,
 };
 
-/* The same through direct channels. */
+/* As bench_ipcbusd, through direct channels. */
 const struct bench_transport bench_channels = {
 	.name = "channels",
 	.call = "call",

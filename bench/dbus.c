@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * D-Bus by systemd's sd-bus: the two processes connected directly, and through dbus-broker. The
- * request is an array of bytes, the reply a number. Signatures of headers and matches are what
- * the library makes of them; credentials are not asked for.
+ * D-Bus by systemd's sd-bus, with the two processes connected directly and through dbus-broker. The
+ * request is an array of bytes, the reply a number. The library chooses the signatures in headers
+ * and matches. Credentials are not requested.
  */
 #include "bench.h"
 
@@ -22,11 +22,11 @@
 #define NAME_SIZE 32
 
 /**
- * struct dbus_state - one process's end
+ * struct dbus_state - the end of a process
  * @bus: the connection
  * @fd: of a direct connection: [0] the client's end, [1] the server's
  * @controller: the connection that controls dbus-broker, which ends with it
- * @name: of dbus-broker's socket, which is in no folder
+ * @name: of dbus-broker's socket, which is abstract
  */
 struct dbus_state {
 	sd_bus *bus;
@@ -90,7 +90,7 @@ static int dbus_round(struct bench_case *c, const char *destination)
 	return number == c->size ? 0 : -EPROTO;
 }
 
-/* sd-bus has success above 0, too. */
+/* Some functions of sd-bus return a positive number on success. */
 static int start(sd_bus *bus)
 {
 	int r = sd_bus_start(bus);
@@ -170,7 +170,7 @@ static int listen_as(char *name)
 	return fd;
 }
 
-/* Its command line has an fd to control it by. */
+/* Starts dbus-broker. Its command line has an fd for its controller. */
 static int broker_start(struct bench_case *c, int *ret_controller)
 {
 	const char *program = broker_program();
@@ -196,7 +196,7 @@ static int broker_start(struct bench_case *c, int *ret_controller)
 	return 0;
 }
 
-/* Gives it its socket, and a policy that allows everything. */
+/* Passes the listening socket to it, and a policy that allows everything. */
 static int broker_listen(sd_bus *controller, int listener)
 {
 	static const uint64_t first = 1, no_fds = 0, most = UINT64_MAX;

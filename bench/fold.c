@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads what tracer.c wrote and says where the instructions of one round went:
- * of all rounds, the one of median length. Started by bench/profile.
+ * Reads the output of tracer.c, selects the round of median length, and prints where its
+ * instructions went. Started by bench/profile.
  *
- * Calls are not recorded, they are guessed: an instruction at a function's very
- * start was called from the function before it, anything else in another
- * function is a return to it. At a context switch the stack of callers is put
- * aside for the other process's. The rounds before the one that counts fill
- * both stacks in. A guess can be wrong about who called; it cannot be wrong
- * about how many instructions a function ran itself.
+ * The trace has no calls, so they are derived: an instruction at the start of a function was called
+ * from the previous function. An instruction elsewhere in another function is a return to it. At a
+ * context switch the stacks of callers of the two processes are exchanged. The rounds before the
+ * selected round fill in both stacks. The caller of a function may be wrong. The number of
+ * instructions of a function itself is always right.
  */
 #include "symbols.h"
 
@@ -22,12 +21,12 @@
 #define MAX_DEPTH	64
 
 /**
- * struct figure - what one function cost
+ * struct figure - the cost of a function
  * @symbol: the function
  * @own: instructions of its own
  * @total: with those of the functions that it called
- * @times: how often it was entered at its start
- * @seen: the last instruction counted into @total, for each only once
+ * @times: number of entries at its start
+ * @seen: the last instruction counted in @total, so that each counts once
  */
 struct figure {
 	const struct symbol *symbol;
@@ -40,14 +39,14 @@ struct figure {
 /**
  * struct fold - the state of the walk through a trace
  * @symbols: names
- * @figures: one for each of them, in the same order, and one for no name
- * @stacks: callers, outermost first, of the process that runs and of the other
- * @depths: how many
- * @counting: this is the round that counts
+ * @figures: a figure for each name, in the same order, and a figure for unknown names
+ * @stacks: callers, outermost first, of the running process and of the other process
+ * @depths: the numbers of callers
+ * @counting: this is the selected round
  * @flow: print each step of it
  * @object: print its instructions instead of figures, or NULL
- * @step: instructions in the function that runs, since it was entered
- * @instructions: of the round that counts
+ * @step: instructions in the running function since it was entered
+ * @instructions: of the selected round
  */
 struct fold {
 	struct symbols symbols;
@@ -65,10 +64,10 @@ struct fold {
  * struct options - the command line
  * @trace: the tracer's file
  * @kallsyms: the guest's symbols
- * @maps: what was mapped where
- * @nm_folder: symbols of what was mapped
- * @flow: print the way through the round as well
- * @object: print instead which instructions of this one ran how often
+ * @maps: the mappings of the processes
+ * @nm_folder: symbols of the mapped files
+ * @flow: print the steps of the round as well
+ * @object: print instead the counts of this object's instructions
  */
 struct options {
 	const char *trace;
@@ -89,7 +88,8 @@ static struct figure *figure_of(struct fold *f, uint64_t address)
 	return &f->figures[index];
 }
 
-/* Only passes control on; whoever it jumps to was called by its caller. */
+/* A thunk only passes control on, so the function to which it jumps belongs to the thunk's
+ * caller. */
 static bool is_thunk(const struct figure *figure)
 {
 	return strncmp(figure->symbol->name, "__x86_indirect_thunk", 20) == 0;
@@ -119,7 +119,7 @@ static void push(struct fold *f, struct figure *figure)
 	f->stacks[0][f->depths[0]++] = figure;
 }
 
-/* Back to a caller; to nobody known, it is the outermost from now on. */
+/* Returns to a caller. If the caller is not in the stack, it becomes the outermost. */
 static void pop_to(struct fold *f, struct figure *figure)
 {
 	while (f->depths[0] && top(f) != figure)
@@ -175,7 +175,7 @@ static bool is_switch(const struct figure *figure)
 	return strcmp(figure->symbol->name, "__switch_to_asm") == 0;
 }
 
-/* The function that switches was called by one and returns to the other. */
+/* The function that switches was called by one process and returns to the other. */
 static void switch_stacks(struct fold *f, struct figure *figure)
 {
 	end_step(f);
@@ -196,7 +196,7 @@ static void walk_round(struct fold *f, const uint64_t *addresses, size_t n)
 		f->step++;
 		if (f->counting)
 			count(f, figure);
-		/* Behind this instruction the other process's stack is in use. */
+		/* After this instruction, the other process's stack is in use. */
 		if (is_switch(figure) && i + 1 < n && figure_of(f, addresses[i + 1]) != figure)
 			switch_stacks(f, figure);
 	}
@@ -212,7 +212,7 @@ static int compare_figures(const void *a, const void *b)
 	return 0;
 }
 
-/* Sorts; the stacks are no good any more then. How many ran at all. */
+/* Sorts the figures, which makes the stacks invalid. Returns the number of functions that ran. */
 static size_t sort_figures(struct fold *f)
 {
 	size_t n = 0;
@@ -228,7 +228,7 @@ static double percent(const struct fold *f, unsigned long instructions)
 	return 100.0 * instructions / f->instructions;
 }
 
-/* The sum of an object, when called with the first of its figures. */
+/* Prints the sum of an object, if called with the first of its figures. */
 static void print_object(const struct fold *f, size_t first, size_t n)
 {
 	const char *object = f->figures[first].symbol->object;
@@ -262,8 +262,8 @@ static void print_figures(struct fold *f)
 
 /**
  * struct round - a part of the trace
- * @addresses: where its instructions were
- * @n: how many
+ * @addresses: the addresses of its instructions
+ * @n: their number
  */
 struct round {
 	const uint64_t *addresses;
@@ -277,7 +277,7 @@ static int compare_rounds(const void *a, const void *b)
 	return x->n < y->n ? -1 : x->n > y->n;
 }
 
-/* Rounds begin behind a 0; one more ends the last. */
+/* A round begins after a 0; a final 0 ends the last round. */
 static size_t find_rounds(const uint64_t *words, size_t n_words, struct round *rounds)
 {
 	size_t n = 0, start = 0;
@@ -307,7 +307,7 @@ static void print_address(const struct fold *f, uint64_t address, size_t times)
 		       (unsigned long long)(address - symbol->start), times);
 }
 
-/* For addr2line: FUNCTION, OFFSET in it (hex), TIMES. */
+/* Prints lines for addr2line: FUNCTION, OFFSET in it (hex), TIMES. */
 static int print_addresses(const struct fold *f, const struct round *round)
 {
 	uint64_t *sorted;
@@ -354,7 +354,7 @@ static int fold_rounds(struct fold *f, const struct round *rounds, size_t n)
 	if (f->object)
 		return print_addresses(f, &median);
 	printf("%zu instructions in the median of %zu rounds\n", median.n, n);
-	/* The last one of that length: the stacks are known best by then. */
+	/* Use the last round of that length, because the stacks are most complete then. */
 	for (last = n - 1; rounds[last].n != median.n; last--)
 		;
 	for (size_t i = 0; i <= last; i++) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two futexes in memory that both share: each side counts up its own word, wakes the
- * other and sleeps on the other's word.
+ * Two futexes in shared memory: each side increments its own word, wakes the other side and sleeps
+ * on the other side's word.
  *
- *   futex        no payload moves; this is what two wake-ups and two sleeps by system call cost,
- *                the least that any transport without a system call of its own can cost on one CPU
+ *   futex        no payload moves; this costs two wake-ups and two sleeps by system call, the
+ *                minimum on one CPU for any transport that has no system call of its own
  *   shared, file the client copies the request into the memory, and the server four bytes back. The
- *                memory is anonymous or a file's. Nothing keeps one from changing what the other
- *                reads, and nobody hears when one dies.
+ *                memory is anonymous or a file's. Each side can change bytes while the other reads
+ *                them, and is not notified of the other's death.
  */
 #include "bench.h"
 
@@ -23,11 +23,11 @@
 #define PAGE 4096
 
 /**
- * struct futex_state - what both share
+ * struct futex_state - memory of both sides
  * @words: [0] the client's count, [1] the server's
  * @request: of a transport with a payload: the request
  * @reply: and the reply
- * @rounds: so many
+ * @rounds: number of rounds
  */
 struct futex_state {
 	_Atomic uint32_t *words;
@@ -36,7 +36,7 @@ struct futex_state {
 	uint32_t rounds;
 };
 
-/* fd: the file's, or -1. Its pages are there before the first round. */
+/* fd is the file's, or -1. Allocates the pages before the first round. */
 static int share(struct bench_case *c, int fd, size_t size)
 {
 	struct futex_state *s = c->state;

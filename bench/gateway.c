@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls through ipc-gateway: of grpc.c's client, and of a program on the bus over a link of two
- * gateways, which are on the same bus. The server is typed.c's handler under a name, so a service
- * manager must run. The gateway is beside this program's folder, as in the build.
+ * Calls through ipc-gateway, from grpc.c's client and from a program on the bus over a link of two
+ * gateways on the same bus. The server is typed.c's handler under a name, so a service manager must
+ * run. The gateway is found relative to this program's folder, as in the build.
  */
 #include "bench.h"
 #include "grpc.h"
@@ -61,7 +61,8 @@ static int gateway_serve(struct bench_case *c)
 
 /* --- Clients -------------------------------------------------------------------------------- */
 
-/* It ends with this process. Its log, on standard error, is of use only if it fails. */
+/* Starts a gateway, which ends with this process. Its log on standard error matters only if it
+ * fails. */
 static int start(const char *option, const char *what, const char *listen)
 {
 	const pid_t parent = getpid();
@@ -80,7 +81,7 @@ static int start(const char *option, const char *what, const char *listen)
 	return 0;
 }
 
-/* A gateway listens before it is ready; the first calls wait for it. */
+/* A gateway listens before it is ready, and the first calls wait for that. */
 static int wait_socket(void)
 {
 	for (int i = 0; i < WAIT_USEC / 1000; i++) {
@@ -151,7 +152,7 @@ static const struct bench_transport bench_link = {
 	.round = link_round,
 };
 
-/* All that bench-gateway measures. */
+/* The transports of bench-gateway. */
 const struct bench_transport *const bench_transports[] = {
 	&bench_grpc,
 	&bench_gateway,

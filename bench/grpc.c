@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * gRPC's C core over a Unix socket, without TLS, with messages of protobuf-c: the least that a
- * gRPC program in any language pays. The method is registered on both sides, the server gets the
- * request with the call, and each side waits in a completion queue of its own.
+ * gRPC's C core over a Unix socket, without TLS, with messages of protobuf-c. This is the minimum
+ * cost of a gRPC program in any language. The method is registered on both sides, the server gets
+ * the request with the call, and each side waits in its own completion queue.
  */
 #include "grpc.h"
 
@@ -38,7 +38,7 @@ static grpc_byte_buffer *pack(const ProtobufCMessage *message)
 	return buffer;
 }
 
-/* Takes the buffer over; NULL: it is no such message. */
+/* Takes ownership of the buffer. Returns NULL if it is not a message of this type. */
 static void *unpack(const ProtobufCMessageDescriptor *descriptor, grpc_byte_buffer *buffer)
 {
 	grpc_byte_buffer_reader reader;
@@ -60,7 +60,7 @@ static void *unpack(const ProtobufCMessageDescriptor *descriptor, grpc_byte_buff
 
 /* --- The server --------------------------------------------------------------------------- */
 
-/* Waits for the one operation that is under way. */
+/* Waits for the only pending operation. */
 static int await(struct grpc_state *s)
 {
 	grpc_event event;
@@ -89,7 +89,7 @@ static int reply(struct grpc_state *s, grpc_call *call, grpc_byte_buffer *payloa
 		  .data.recv_close_on_server.cancelled = &canceled },
 	};
 	r = grpc_call_start_batch(call, ops, ARRAY_SIZE(ops), s, NULL) == GRPC_CALL_OK ? 0 : -EIO;
-	/* It also ends if the client is gone. */
+	/* The operation also completes if the client is gone. */
 	if (r == 0)
 		grpc_completion_queue_next(s->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 	grpc_byte_buffer_destroy(ops[1].data.send_message.send_message);
@@ -114,10 +114,10 @@ static int serve_calls(struct grpc_state *s, grpc_server *server, void *method)
 		r = await(s);
 		if (r < 0)
 			break;
-		/* Without a request, its client is gone. */
+		/* If there is no request, the client is gone. */
 		r = payload ? reply(s, call, payload) : 0;
 		grpc_call_unref(call);
-		/* The call owned what is in it. */
+		/* The call owned the elements of the metadata. */
 		metadata.count = 0;
 	}
 	return r;

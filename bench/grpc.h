@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The gRPC client of grpc.c, for servers of others: see bench.h for what the functions do.
+ * The gRPC client of grpc.c, for other servers. bench.h describes the functions.
  */
 #ifndef BENCH_GRPC_H
 #define BENCH_GRPC_H
@@ -10,9 +10,9 @@
 #include <grpc/grpc.h>
 
 /**
- * struct grpc_state - one process's end
+ * struct grpc_state - the end of a process
  * @address: of the socket
- * @queue: where operations end
+ * @queue: receives the completions of operations
  * @channel: the client's
  * @method: of @channel
  */

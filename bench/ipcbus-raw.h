@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the raw transport has for crowd.c, which measures it beside others.
+ * Functions of the raw transport for crowd.c, which measures it on a bus with a load.
  */
 #ifndef BENCH_IPCBUS_RAW_H
 #define BENCH_IPCBUS_RAW_H
@@ -12,16 +12,16 @@
 struct daemon_link;
 
 /**
- * struct ipcbus_state - one process's end
+ * struct ipcbus_state - the end of a process
  * @fd: /dev/ipcbus
- * @link: to ipcbusd, in its place
- * @region: its map
+ * @link: to ipcbusd, instead of @fd
+ * @region: the mapping of the region
  * @peer: the other side's handle
  * @x: the exchange, filled in for the next ioctl
  * @sends: a batch
- * @more: what came with the last event
+ * @more: further events that arrived with the last event
  * @release: the buffers of all of them
- * @reply: what is sent as a reply
+ * @reply: the bytes of a reply
  */
 struct ipcbus_state {
 	int fd;
@@ -35,7 +35,7 @@ struct ipcbus_state {
 	char reply[BENCH_REPLY_SIZE];
 };
 
-/* Releases the last event's buffer, sends x.send, and waits for an event of that kind. */
+/* Releases the last event's buffer, sends x.send, and waits for an event of the expected kind. */
 int ipcbus_exchange(struct ipcbus_state *s, uint32_t expected);
 /* Makes x.send the reply to the last event. */
 void ipcbus_put_reply(struct ipcbus_state *s);

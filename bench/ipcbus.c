@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcbus by raw ioctl: one IPCBUS_IOC_EXCHANGE a side and round gives the last
- * buffer back, sends and waits. The server's node is the bus's handle 0, so no
- * servicemanager may run meanwhile. Of a batch of oneways, the last one rides on
- * the exchange that waits, and as many as are there are received at once
- * (IPCBUS_MORE).
+ * ipcbus by raw ioctl: each side makes a single IPCBUS_IOC_EXCHANGE in a round, which releases the
+ * last buffer, sends and waits. The server's node is handle 0 of the bus, so no servicemanager may
+ * run. The last message of a batch of oneways is sent by the exchange that waits. All messages that
+ * have arrived are received together (IPCBUS_MORE).
  *
- * The same through ipcbusd: by the part of libipc that hands ioctls to a daemon.
+ * The same through ipcbusd uses the part of libipc that passes ioctls to a daemon.
  */
 #include "ipcbus-raw.h"
 
@@ -32,7 +31,7 @@ static void clear_send(struct ipcbus_state *s)
 	s->x.send = (struct ipcbus_send){ .kind = IPCBUS_SEND_NONE };
 }
 
-/* What the last exchange got. */
+/* Releases all buffers of the last exchange. */
 static void release_all(struct ipcbus_state *s)
 {
 	struct ipcbus_exchange *x = &s->x;
@@ -79,7 +78,7 @@ void ipcbus_put_reply(struct ipcbus_state *s)
 	};
 }
 
-/* The last message waits for the exchange that comes next anyway. */
+/* The last message of the batch is sent by the next exchange. */
 static int send_batch(struct bench_case *c)
 {
 	struct ipcbus_state *s = c->state;
@@ -96,7 +95,7 @@ static int send_batch(struct bench_case *c)
 	return r;
 }
 
-/* Looks at each event, as whoever serves them does. */
+/* Examines each event, as a server must. */
 static int check_more(const struct ipcbus_state *s)
 {
 	for (uint32_t i = 0; i < s->x.event.more; i++)
@@ -266,7 +265,7 @@ static int ipcbus_serve(struct bench_case *c)
 	return c->batch ? serve_batches(c) : ipcbus_serve_calls(c);
 }
 
-/* Passes a node to the server, for it to send oneways back to. */
+/* Passes a node to the server, which sends oneways back to it. */
 static int meet_server(struct bench_case *c)
 {
 	struct ipcbus_state *s = c->state;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The benchmark's guest program: runs every case in two processes of its own
- * and prints a line per figure, tab-separated:
+ * The benchmark's program for the guest. Runs each case in two new processes and prints a line per
+ * figure, tab-separated:
  *
  *   kernel  case  transport  bytes  instructions
  *
- * and after that, if option -e asks for it, interrupts, context switches and sleeps of a call.
+ * With option -e, interrupts, context switches and sleeps per call follow.
  *
- * bench/run starts it in the deterministic guest, where a nanosecond is
- * an instruction, and makes the table. Elsewhere the last column is time.
+ * bench/run starts it in the deterministic guest, where a nanosecond is an instruction, and prints
+ * the table. Elsewhere the last column is time.
  */
 #include "bench.h"
 #include "measure.h"
@@ -25,7 +25,7 @@
 static const size_t sizes[] = { 4, 4096, 65536, 262144, 1048576 };
 static const unsigned int batches[] = { 1, BENCH_MAX_BATCH };
 
-/* Some 100 microseconds of the deterministic guest: 10 calls and more. */
+/* About 100 microseconds in the deterministic guest, which is 10 calls or more. */
 #define SPIN 30000
 
 static const struct bench_beside besides[] = {
@@ -40,21 +40,21 @@ static const struct bench_beside besides[] = {
 };
 
 #define ONEWAY_SIZE    64
-/* The guest's idle seconds before the first round: what booting left to be
- * done in the background is then done. */
+/* Seconds that the guest is idle before the first round, so that background work of booting is
+ * done. */
 #define SETTLE_SECONDS 3
 
 /**
  * struct options - the command line
- * @transport: only the cases of this one, or NULL
+ * @transport: only the cases of this transport, or NULL
  * @name: only this case ("call", "typed", "raw", "oneway", "oneway16",
- *	 "mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
- * @size: only this many bytes, or 0
- * @trace: instead of measuring, mark so many rounds for the tracer
+ * 	 "mean" and the others of besides[], "alone" and the others of crowd.c), or NULL
+ * @size: only this number of bytes, or 0
+ * @trace: instead of measuring, mark this number of rounds for the tracer
  * @events: also print interrupts, context switches and sleeps
- * @now: do not wait until what has booted is idle
- * @any: it is no mistake if this program has none of these cases
- * @check: measure nothing: see whether there are such cases
+ * @now: do not wait until the guest is idle after booting
+ * @any: succeed even if this program has none of these cases
+ * @check: measure nothing; only check whether there are such cases
  */
 struct options {
 	const char *transport;
@@ -88,7 +88,7 @@ static void print_figure(const struct bench_case *c, uint64_t nsec, const char *
 	fflush(stdout);
 }
 
-/* Where code of a process lies, for whoever reads the trace. */
+/* Prints the mappings of a process's code, for the reader of the trace. */
 static int print_maps(pid_t pid)
 {
 	char line[512];
@@ -130,7 +130,7 @@ static int run_client(struct bench_case *c, const void *userdata)
 	int r;
 
 	if (o->trace > 0) {
-		/* The server is a fork of this one. */
+		/* The server is a fork of this process. */
 		r = print_maps(getpid());
 		if (r == 0 && c->daemon)
 			r = print_maps(c->daemon);
@@ -175,7 +175,7 @@ static bool wanted(const struct bench_case *c, const struct options *o)
 	       bench_listed(o->name, case_name(c));
 }
 
-/* How many cases of a transport ran, or -errno. */
+/* Returns the number of cases of a transport that ran, or -errno. */
 static int run_transport(const struct bench_transport *transport, const struct options *o)
 {
 	struct bench_case c = {

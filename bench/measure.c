@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A figure is found in three steps. Rounds are timed in groups, so that reading
- * the clock costs little beside them, and its own cost is taken off. Of many
- * groups the median is taken, since some of them hold a timer tick or a
- * background thread's turn. All that is done several times, and the smallest
- * median counts.
+ * A figure is measured in three steps. Rounds are timed in groups, so that reading the clock costs
+ * little, and the cost of reading it is subtracted. The median of many groups excludes groups with
+ * a timer tick or a turn of a background thread. This is repeated several times, and the smallest
+ * median is the figure.
  */
 #include "measure.h"
 
@@ -34,7 +33,7 @@ uint64_t bench_clock_cost(void)
 	return best;
 }
 
-/* Groups of long rounds are short, or each of them would hold a tick. */
+/* Groups of long rounds are short, because otherwise each group would contain a tick. */
 static unsigned int rounds_of(const struct bench_case *c)
 {
 	if (c->batch > 1 || c->size > 4096)
@@ -79,7 +78,7 @@ static int median_of_groups(struct bench_case *c, unsigned int rounds, uint64_t 
 int bench_measure(struct bench_case *c, uint64_t *ret_nsec)
 {
 	unsigned int rounds = rounds_of(c);
-	/* Oneways go there and back, each its own figure. */
+	/* Oneways go in both directions, and each has its own figure. */
 	unsigned int messages = rounds * (c->batch ? 2 * c->batch : 1);
 	uint64_t best = UINT64_MAX, nsec;
 	int r;
@@ -100,13 +99,13 @@ int bench_measure(struct bench_case *c, uint64_t *ret_nsec)
 
 /* --- The mean of calls in a row -------------------------------------------------- */
 
-/* Long enough for timer ticks; beside a hog, for slices. */
+/* Enough calls to include timer ticks and, with a hog, time slices. */
 static unsigned int count_calls(const struct bench_case *c)
 {
 	return c->beside->calls ? c->beside->calls : 2000;
 }
 
-/* The second word of the line of that name, or the sum of the numbers of its line. */
+/* Returns the second word of the line with that name, or the sum of all numbers in the line. */
 static uint64_t read_counter(const char *path, const char *name)
 {
 	char line[4096], *word, *end;
@@ -149,7 +148,7 @@ uint64_t bench_read_counters(const char *pattern, const char *name)
 	return sum;
 }
 
-/* How often tasks slept: each process has one thread. */
+/* Counts how often tasks slept. Each process has a single thread. */
 static uint64_t sleeps(void)
 {
 	return bench_read_counters("/proc/[0-9]*/status", "voluntary_ctxt_switches:");
@@ -182,12 +181,13 @@ int bench_measure_mean(struct bench_case *c, bool count_sleeps, struct bench_mea
 	int r;
 
 	r = run(c, 64);
-	/* What they compute themselves, without a hog: nobody else runs before it is forked. */
+	/* Without a hog or further clients, measures the own work of client and server, to subtract
+	 * it. */
 	if (r == 0 && !c->beside->hog && !c->beside->clients)
 		r = call_again_and_again(c, false, &own);
 	if (r < 0)
 		return r;
-	/* To count them changes how the scheduler begins, and so the figure. */
+	/* Counting changes how the scheduler begins, and therefore the figure. */
 	slept = count_sleeps ? sleeps() : 0;
 	sent = interrupts();
 	switched = read_counter("/proc/stat", "ctxt");
@@ -201,7 +201,7 @@ int bench_measure_mean(struct bench_case *c, bool count_sleeps, struct bench_mea
 	return 0;
 }
 
-/* Fills the page with returns: a call into it does nothing but be seen. */
+/* Fills the page with return instructions: a call into it only makes its address visible. */
 static int map_marks(void)
 {
 	void *page;
@@ -224,7 +224,8 @@ int bench_trace(struct bench_case *c, unsigned int rounds)
 	int r;
 
 	r = map_marks();
-	/* As many as bench_measure() has before its middle: by then the scheduler has settled. */
+	/* As many rounds as bench_measure() has before its middle, so that the scheduler has
+	 * settled. */
 	if (r == 0)
 		r = run(c, rounds_of(c) * GROUPS);
 	if (r < 0)

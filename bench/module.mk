@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-#
-# The benchmark: a guest program, another one for peers with large libraries (bench-peers), and for
-# bench/profile a QEMU plugin (tracer.so) with the program that reads what it wrote (fold). One more
+# The benchmark: a guest program, another program for peers with large libraries (bench-peers), and
+# for bench/profile a QEMU plugin (tracer.so) with a program that reads its output (fold). A further
 # program measures time on the running machine (bench-native).
 
 BENCH := $(B)/bench
@@ -14,12 +13,12 @@ BENCH_PEERS_OBJECTS := $(BENCH_PEERS_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.pb-c.o
 	$(addprefix $(BENCH)/,cpp.o bench.pb.o ipc.pb.o options.pb.o)
 BENCH_GATEWAY_NAMES := main pair measure gateway grpc typed daemon
 BENCH_GATEWAY_OBJECTS := $(BENCH_GATEWAY_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
-# Named after the peers in it: installing another one makes another object.
+# The name contains the available peers, so installing another peer builds another object.
 BENCH_NATIVES := natives$(HAVE_GRPC:yes=-grpc)$(HAVE_ZEROMQ:yes=-zeromq)
 BENCH_NATIVE_NAMES := native spread $(BENCH_NATIVES) pair measure spin futex pipe socket stream protobuf ipcbus typed \
 	daemon dbus $(if $(HAVE_GRPC),grpc) $(if $(HAVE_ZEROMQ),zeromq)
 BENCH_NATIVE_OBJECTS := $(BENCH_NATIVE_NAMES:%=$(BENCH)/%.o) $(BENCH)/bench.ipc.o $(BENCH)/bench.pb-c.o
-# Of the gateway: without gRPC's C core there are no such peers.
+# Without gRPC's C core, there is neither bench-peers nor bench-gateway.
 BENCH_PEERS = $(if $(HAVE_GRPC),$(BENCH)/bench-peers)
 BENCH_GATEWAY = $(if $(HAVE_GRPC),$(BENCH)/bench-gateway)
 
@@ -29,20 +28,21 @@ MORE_BUILDS += $(BENCH)/bench-native $(BENCH_PEERS) $(BENCH_GATEWAY) $(BENCH)/fo
 MORE_UNIT_TESTS += bench/test-flat bench/test-plots bench/test-run bench/test-native
 LONG_UNIT_TESTS += bench/test-guard
 
-# What `make bench` needs, and no more: it is also run while the rest changes.
+# The programs that `make bench` needs. They are built alone, so that other work in the tree may be
+# unfinished.
 .PHONY: bench-programs
 bench-programs: $(BENCH)/bench $(BENCH_PEERS) $(BENCH)/fold $(BENCH)/tracer.so $(DRIVER_KO) $(IPCBUSD) $(B)/tests.list
 
-# Takes what the demo takes; peers whose libraries are not installed are left out.
+# Needs the same packages as the demo. Peers with missing libraries are left out.
 .PHONY: bench-native bench-native-programs
 bench-native-programs: $(BENCH)/bench-native $(IPCBUSD)
 
-# With FORMAT=tsv nothing but figures may come to stdout.
+# With FORMAT=tsv, only figures may be printed to stdout.
 bench-native: $(B)/setup-demo.done
 	+@$(MAKE) bench-native-programs >&2
 	@bench/native $(if $(FORMAT),--format $(FORMAT))
 
-# What a call costs through ipc-gateway, and 1,000 streams at a time.
+# Measures the cost of a call through ipc-gateway, and 1,000 streams at the same time.
 .PHONY: bench-gateway bench-gateway-programs
 bench-gateway-programs: $(BENCH)/bench-gateway $(DRIVER_KO) $(B)/tests.list
 
@@ -54,7 +54,7 @@ $(addprefix $(BENCH)/,typed.o daemon.o streams.o oneways.o protobuf.o grpc.o gat
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(BENCH) -MD -MP -c -o $@ $<
 
-# Optimized, as what it is measured beside.
+# Optimized, as the code with which it is compared.
 BENCH_CXX = $(CXX) -std=c++17 -O2 -g -Wall -Wextra -Werror $(IPC_CPP_CFLAGS) -Ibench -I$(BENCH) -MD -MP \
 	-c -o $@ $<
 $(BENCH)/cpp.o: bench/cpp.cc | $(BENCH)/bench.ipc.hpp $(IPC_CPP_SHARED)
@@ -67,7 +67,7 @@ $(BENCH)/ipc.pb.o $(BENCH)/options.pb.o: $(BENCH)/%.o: $(IPC_CPP_B)/ipc/%.cc | $
 	$(call msg,CXX,$@)
 	$(Q)$(BENCH_CXX)
 
-# Raw ioctls of ipcbusd, which the library keeps to itself.
+# Raw ioctls of ipcbusd need private functions of the library.
 $(BENCH)/ipcbus.o: ALL_CFLAGS += -Ilibipc
 BENCH_DEVICE := $(addprefix $(B)/libipc/core/,device-daemon.o device-open.o device-socket.o)
 $(BENCH)/bench: $(BENCH_OBJECTS) $(BENCH_DEVICE) $(LIBIPC)
@@ -96,8 +96,8 @@ $(BENCH)/fold: $(BENCH)/fold.o $(BENCH)/symbols.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-# QEMU 9 wants version 2 of its plugin interface and older ones version 1; what
-# is used of it is the same.
+# QEMU 9 requires version 2 of its plugin interface, older releases version 1. The declarations used
+# here are the same in both.
 $(BENCH)/tracer.so: bench/tracer.c bench/trace.h
 	$(call msg,LD,$@)
 	$(Q)version=$$(qemu-system-x86_64 --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\).*/\1/p'); \

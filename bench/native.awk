@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-#
-# Merges the rounds of bench-native: medians of its figures, and of the ratios of p50 to those of the
-# futex pair and of seqpacket in the same round. Prints tables for people, or with -v format=tsv a
-# line for each figure. bench/native starts it.
+# Merges the rounds of bench-native: medians of its figures, and of the ratios of p50 to the p50 of
+# the futex pair and of seqpacket in the same round. Prints tables, or with -v format=tsv a line for
+# each figure. bench/native starts it.
 
 BEGIN {
 	FS = "\t"
@@ -25,7 +24,7 @@ BEGIN {
 		most = $1 + 0
 }
 
-# Of list[1] to list[n]; "-": there is none
+# The median of list[1] to list[n]; "-" if the list is empty
 function median(list, n,  i, j, x) {
 	for (i = 2; i <= n; i++) {
 		x = list[i]
@@ -38,7 +37,7 @@ function median(list, n,  i, j, x) {
 	return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
 }
 
-# A percentile of 0 had too few calls, and then there is none of this cell.
+# If a round had too few calls for a percentile (0), the cell has none.
 function figure(cell, field,  i, list) {
 	for (i = 1; i <= rounds[cell]; i++) {
 		list[i] = value[cell, field, i] + 0
@@ -75,7 +74,7 @@ function print_tsv(cell,  key) {
 		rounded("%.2f", ratio(cell, "shared call")), rounded("%.2f", ratio(cell, "seqpacket call"))
 }
 
-# A table with all figures of one condition.
+# A table with all figures of a condition.
 function print_condition(title, key,  i, cell, any) {
 	for (i = 1; i <= rows; i++) {
 		cell = key " " row[i]
@@ -93,7 +92,7 @@ function print_condition(title, key,  i, cell, any) {
 		print ""
 }
 
-# A table of one figure of several conditions.
+# A table with a single figure of several conditions.
 function print_figures(title, field, keys, titles,  i, j, n, key, name, line, any, all) {
 	n = split(keys, key, "|")
 	split(titles, name, "|")

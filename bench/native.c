@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * The benchmark in time: runs every condition with every transport, all of it several times in
- * rounds, and prints a line for each, tab-separated:
+ * The benchmark in time: runs each condition with each transport in several rounds, and prints a
+ * line for each, tab-separated:
  *
  *   round  cpus  bytes  clients  work  transport  case  calls  p50  p99  p99.9  cpu  switches
  *
- * cpus is `one`, `two`, `any`, or `busy`, one CPU with a process that computes. work is the
- * microseconds of other work before each call. bench/native starts this and makes the table.
+ * cpus is `one`, `two`, `any`, or `busy`, which is one CPU with a process that computes. work is
+ * the microseconds of other work before each call. bench/native starts this and prints the table.
  *
- * The time of the whole run is fixed. Each line gets its part of the time that is left. So slow
- * set-ups make measurements shorter, and if they take all of the time, there are fewer rounds.
- * Transports follow each other within a condition: a ratio is of times that were measured within
- * a few seconds.
+ * The time of the whole run is fixed, and each line gets a part of the time that is left. If
+ * set-ups are slow, measurements get shorter. If set-ups take all of the time, there are fewer
+ * rounds. Transports follow each other within a condition, so a ratio compares times that were
+ * measured within a few seconds.
  */
 #define _GNU_SOURCE
 #include "measure.h"
@@ -34,12 +34,12 @@
 enum placement { ONE, TWO, ANY };
 
 /**
- * struct condition - one column of figures
+ * struct condition - a column of figures
  * @name: of its table, for option -c
- * @placement: which CPUs client, server and daemon have
+ * @placement: the CPUs of client, server and daemon
  * @size: bytes of a request
  * @work: nanoseconds that the client computes before each call
- * @beside: what else happens
+ * @beside: other work
  * @weight: its part of the time
  */
 struct condition {
@@ -97,11 +97,11 @@ struct plan {
 };
 
 /**
- * struct line - a measurement of one transport under one condition
+ * struct line - a measurement of a transport under a condition
  * @condition: the condition
  * @round: the number of the round, from 1
  * @part: nanoseconds for set-up and calls
- * @end: when this time is over, of bench_now()
+ * @end: the time at which these have passed, of bench_now()
  */
 struct line {
 	const struct condition *condition;
@@ -121,7 +121,7 @@ static int print_line(struct bench_case *c, const void *userdata)
 	uint64_t end;
 	int r;
 
-	/* A slow set-up leaves at least a quarter of the time. */
+	/* After a slow set-up, at least a quarter of the time remains. */
 	end = bench_now() + line->part / 4;
 	r = bench_measure_spread(c, end > line->end ? end : line->end, &s);
 	if (r < 0)
@@ -158,7 +158,7 @@ static bool same_core(int a, int b)
 	       topology(a, "physical_package_id") == topology(b, "physical_package_id");
 }
 
-/* The first CPU, and the first one of another core, if there is any. */
+/* Chooses the first CPU, and the first CPU of another core, if there is one. */
 static void choose_cpus(struct plan *p)
 {
 	int *cpus = p->cpus;
@@ -179,7 +179,7 @@ static void choose_cpus(struct plan *p)
 			cpus[0], cpus[1], same_core(cpus[0], cpus[1]) ? ", of the same core" : "");
 }
 
-/* For this process, and so for all that it starts. */
+/* Sets the CPUs of this process, which its child processes inherit. */
 static int place(const struct plan *p, const struct condition *condition, struct bench_case *c)
 {
 	cpu_set_t cpus;
@@ -197,7 +197,7 @@ static int place(const struct plan *p, const struct condition *condition, struct
 	return sched_setaffinity(0, sizeof(cpus), &cpus) < 0 ? -errno : 0;
 }
 
-/* --- What there is to measure -------------------------------------------------------------- */
+/* --- Selection -------------------------------------------------------------- */
 
 static bool possible(const struct plan *p, const struct condition *condition,
 		     const struct bench_transport *t)
@@ -229,7 +229,7 @@ static void leave_out(struct plan *p)
 		fprintf(stderr, "bench: built without %s, which is left out\n", *name);
 }
 
-/* Returns the weight of a round's lines from this condition and transport on. */
+/* Returns the weight of the remaining lines of a round, from this condition and transport on. */
 static unsigned int weight_from(const struct plan *p, size_t condition, size_t transport)
 {
 	unsigned int weight = 0;
@@ -284,7 +284,7 @@ static void run_line(struct plan *p, size_t condition, size_t transport, const s
 		fail(p, condition, transport, r);
 }
 
-/* All transports under one condition. */
+/* Measures all transports under a condition. */
 static void run_condition(struct plan *p, unsigned int round, size_t condition, uint64_t end)
 {
 	struct line line = { .round = round, .condition = &conditions[condition] };
@@ -308,7 +308,7 @@ static void run_rounds(struct plan *p)
 	bool terminal = isatty(STDERR_FILENO);
 
 	for (unsigned int round = 1; round <= p->rounds; round++) {
-		/* Set-ups may take longer than their parts, so rounds do. */
+		/* Set-ups may take longer than their parts of the time, so rounds may too. */
 		if (round > 1 && now + (now - start) / (round - 1) > end + (end - start) / 10) {
 			fprintf(stderr, "bench: this machine has no time for round %u\n", round);
 			break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What bench-native measures, raw before typed: ours, and the peers. Some peers take a library that
- * need not be installed.
+ * The transports of bench-native, raw before typed: ipcbus, then its peers. Some peers need a
+ * library that may not be installed.
  */
 #include "bench.h"
 

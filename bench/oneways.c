@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways to a handler, and calls that do not wait for one another, as programs have them: through
- * the stubs generated from bench.proto. The server serves by ipc_run() on one thread. Its object is
- * handle 0, as in ipcbus.c.
+ * Oneways to a handler, and async calls, as in programs: through the stubs generated from
+ * bench.proto. The server runs ipc_run() on one thread. Its object is handle 0, as in ipcbus.c.
  *
- * Nothing comes back on the bus for a oneway. So a round has twice as many there, and after each
- * half the handler wakes the client by an eventfd, which is paid for too. The client of calls is an
- * event loop: it sends all, and then waits and runs completions until the last one.
+ * A oneway has no reply on the bus. A round therefore has twice as many messages to the server.
+ * After each half the handler wakes the client by an eventfd, which is part of the cost. The client
+ * of calls is an event loop. It sends all calls, and then waits and runs completions until the
+ * last.
  */
 #include "bench.h"
 
@@ -16,13 +16,13 @@
 #include "bench.ipc.h"
 
 /**
- * struct oneways_state - one process's end
+ * struct oneways_state - the end of a process
  * @ipc: the connection
  * @sink: the client's proxy
  * @done: an eventfd of both
- * @batch: messages after which the server's handler writes there
- * @n: messages that the handler had, or completions of the client, since then
- * @error: of one of these completions
+ * @batch: the number of messages after which the server's handler writes to @done
+ * @n: messages that the handler received, or completions of the client, since then
+ * @error: of a completion
  */
 struct oneways_state {
 	struct ipc *ipc;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A case has a process of its own, the client, and that one's children: the server, the daemon,
+ * Each case has a process of its own, the client. Its children are the server, the daemon,
  * computing processes and further clients. The kernel kills the children when the client ends.
  */
 #define _GNU_SOURCE
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A case whose two sides wait for each other is ended by this. */
+/* A case is ended after this time, in case its two sides wait for each other. */
 #define CASE_SECONDS 60
 
 int bench_fail(const char *what, int code)
@@ -69,14 +69,14 @@ static int wait_ready(int fd)
 	return n == 1 ? 0 : -ENOTCONN;
 }
 
-/* Computes until the case's end; never returns. */
+/* Computes until the case ends. Never returns. */
 static void compute(void)
 {
 	for (;;)
 		bench_spin(ULONG_MAX);
 }
 
-/* Calls until the case's end; never returns. */
+/* Calls until the case ends. Never returns. */
 static void call(struct bench_case *c)
 {
 	int r;
@@ -131,7 +131,7 @@ static int use_cpu(int cpu)
 	return sched_setaffinity(0, sizeof(cpus), &cpus) < 0 ? -errno : 0;
 }
 
-/* Returns in the client only. */
+/* Returns only in the client. */
 static int fork_server(struct bench_case *c, int *ret_ready)
 {
 	int ready[2], r;
@@ -178,10 +178,10 @@ static int run_client(struct bench_case *c, bench_client *client, const void *us
 		r = c->transport->connect(c);
 	if (r == 0)
 		r = client(c, userdata);
-	/* Clients end first: they would report the end of the server. */
+	/* End the clients first, because they would report the end of the server. */
 	for (size_t i = 0; i < BENCH_MAX_BESIDE; i++)
 		end_process(c->pids_beside[i]);
-	/* The next case's server and daemon must find these gone. */
+	/* The server and daemon of the next case must not meet these. */
 	end_process(c->server);
 	end_process(c->daemon);
 	return r;

@@ -8,7 +8,7 @@
 
 #include "bench.h"
 
-/* The client, once it has connected: measures and prints. Returns 0 or -errno. */
+/* Called in the client after it has connected: measures and prints. Returns 0 or -errno. */
 typedef int bench_client(struct bench_case *c, const void *userdata);
 
 /*
@@ -19,7 +19,7 @@ typedef int bench_client(struct bench_case *c, const void *userdata);
  */
 int bench_pair_run(struct bench_case *c, bench_client *client, const void *userdata);
 
-/* Whether list, names with commas between them, has name. NULL has all names. */
+/* Returns whether list, names separated by commas, contains name. NULL contains all names. */
 bool bench_listed(const char *list, const char *name);
 
 #endif /* BENCH_PAIR_H */

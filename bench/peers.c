@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What bench-peers measures: ours in C++, and the peers whose libraries are large. They are a
- * program of their own, so that what they link with changes nothing of what `bench` measures.
+ * The transports of bench-peers: ipcbus in C++, and peers with large libraries. They are in a
+ * separate program, so that their libraries do not change the figures of `bench`.
  */
 #include "bench.h"
 

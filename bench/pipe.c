@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two pipes, one a direction, as large as a message: with the default 64 KB
- * the two sides would take turns within a round. pipe-each writes and reads the messages of a
- * batch one by one, as programs do that have them one by one.
+ * Two pipes, one for each direction, as large as a message. With the default of 64 KB the two sides
+ * would alternate within a round. pipe-each writes and reads the messages of a batch with separate
+ * system calls, as programs do that produce single messages.
  */
 #define _GNU_SOURCE
 #include "stream.h"

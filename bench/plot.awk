@@ -67,7 +67,8 @@ function commas(n,  words) {
 	return words
 }
 
-# Where n lies between least and most, from bottom to top: by logarithms, but from 0 on.
+# The height of n between least and most, from bottom to top, on a logarithmic scale, or on a linear
+# scale if least is 0.
 function y_of(n) {
 	return top + height - height * (least ? log(n / least) / log(most / least) : n / most)
 }
@@ -80,7 +81,7 @@ function y_axis(ticks,  tick, i, count) {
 	}
 }
 
-# Labels of lines at their right end, apart from each other: sorted by height, pushed down.
+# Labels of lines at their right end, sorted by height and moved down until they do not overlap.
 function labels(count,  i, j, t, order, at) {
 	for (i = 1; i <= count; i++)
 		order[i] = i
@@ -167,7 +168,7 @@ function clients(  i, j, n, points, count, lines, calls, x) {
 	labels(lines)
 }
 
-# A bar for each column; what it is made of are the rows.
+# A bar for each column, divided by the rows.
 function breakdown(  i, j, x, y, scale, sum, wide, high) {
 	begin("Where the instructions of a call go", "client and server together")
 	for (j = 3; j <= last_column; j++) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a program without any IPC library does: messages of protobuf-c, packed by hand into
- * packets of a Unix socket. Each side packs into a buffer that it keeps, as a careful programmer
- * would, and nothing says which method is meant: there is one.
+ * A program without an IPC library: messages of protobuf-c, packed by hand into packets of a Unix
+ * socket. Each side reuses its buffer, as a careful programmer would. A packet does not name its
+ * method, because there is only one.
  */
 #include "stream.h"
 

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A packet must fit into the sender's buffer as a whole; so that no writer
- * sleeps half way, streams get as much. An ordinary user gets what the system allows, and
+/* A packet must fit into the sender's buffer as a whole. Streams get as much, so that a writer does
+ * not sleep in the middle of a message. An ordinary user gets the maximum of the system, and
  * sending a larger packet fails. */
 static int widen(int fd)
 {
@@ -90,7 +90,7 @@ static int seqpacket_connect(struct bench_case *c)
 	return 0;
 }
 
-/* Each client whose request poll() found. */
+/* Replies to each client that has sent a request, according to poll(). */
 static int reply_ready(struct bench_case *c)
 {
 	struct stream_state *s = c->state;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * A ring of one slot in each direction, in memory that both sides may write. The receiver spins
- * until the count of the slot changes: no system call, and a CPU for each side all the time. The
- * client copies the request into its slot, and the server four bytes into the other. This is the
- * least that any transport can cost between two CPUs. Nobody checks what is in the memory.
+ * until the count of the slot changes. This needs no system call, but occupies a CPU for each side
+ * all the time. The client copies the request into its slot, and the server four bytes into the
+ * other slot. This is the minimum for any transport between two CPUs. Neither side checks the
+ * contents of the memory.
  */
 #include "bench.h"
 
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Two lines of a cache, because processors fetch lines in pairs. The data begins in the first. */
+/* Two cache lines, because processors fetch lines in pairs. The data begins in the first line. */
 struct slot {
 	_Alignas(128) _Atomic uint32_t count;
 	_Alignas(16) char data[];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each call is timed. The CPU time and the context switches are those of the processes' own
- * accounts, read before and after, so that other programs of the machine do not count.
+ * Each call is timed. CPU time and context switches come from the accounting of the processes, read
+ * before and after, so that other programs on the machine do not count.
  */
 #include "spread.h"
 
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define MAX_CALLS 100000
-/* Repetitions of the client's other work by itself, whose costs are taken off. */
+/* Repetitions of the client's other work alone. Its cost is subtracted. */
 #define MAX_TURNS 64
 
 struct usage {
@@ -79,7 +79,8 @@ static struct usage usage_of_work(const struct bench_case *c, uint64_t end)
 	return (struct usage){ cpu / n, switches / n };
 }
 
-/* Until memory, connection and scheduler have settled; at most a quarter of the time until end. */
+/* Runs until memory, connection and scheduler have settled, for at most a quarter of the time until
+ * end. */
 static int warm_up(struct bench_case *c, uint64_t end)
 {
 	uint64_t now = bench_now(), stop = now < end ? now + (end - now) / 4 : now;
@@ -97,7 +98,7 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Of p99 and p99.9 at least one call must have taken longer. */
+/* For p99 and p99.9, at least one call must have taken longer. */
 static uint64_t percentile(const uint32_t *times, unsigned int n, unsigned int of_1000)
 {
 	unsigned int longer = n * (1000 - of_1000) / 1000;
@@ -133,7 +134,7 @@ int bench_measure_spread(struct bench_case *c, uint64_t end, struct bench_spread
 	struct usage own;
 	int r;
 
-	/* The pages are there before the first call. */
+	/* Allocates the pages before the first call. */
 	for (unsigned int i = 0; i < MAX_CALLS; i++)
 		times[i] = UINT32_MAX;
 	r = warm_up(c, end);
@@ -142,7 +143,7 @@ int bench_measure_spread(struct bench_case *c, uint64_t end, struct bench_spread
 	own = usage_of_work(c, end);
 	if (c->calls_beside)
 		__atomic_store_n(c->calls_beside, 0, __ATOMIC_RELAXED);
-	/* Reading the switches takes CPU time. */
+	/* Read the switches first, because that takes CPU time. */
 	switches = sum(c, switches_of);
 	cpu = sum(c, cpu_of);
 	r = time_calls(c, end, times, &n);

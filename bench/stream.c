@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The rounds of every transport that is a pair of fds: pipe.c and socket.c fill
- * in the fds and call nothing here but stream_init().
+ * The rounds of each transport that is a pair of fds. pipe.c and socket.c provide the fds.
  */
 #define _GNU_SOURCE
 #include "stream.h"
@@ -15,7 +14,7 @@
 
 enum { CLIENT, SERVER };
 
-/* The messages of a batch, and their headers if they are packets. */
+/* Sets up the messages of a batch, and their headers if they are packets. */
 static int init_batch(struct bench_case *c)
 {
 	struct stream_state *s = c->state;
@@ -45,7 +44,7 @@ int stream_init(struct bench_case *c)
 	s->buffer = malloc(STREAM_BUFFER_SIZE);
 	if (!s->buffer)
 		return -ENOMEM;
-	/* Its pages are there before the first round. */
+	/* Allocates the pages before the first round. */
 	memset(s->buffer, 0, STREAM_BUFFER_SIZE);
 	return c->batch ? init_batch(c) : 0;
 }
@@ -106,7 +105,7 @@ static int send_batch(struct bench_case *c, int side)
 			 writev(s->out[side], s->batch, (int)c->batch);
 	if (n < 0)
 		return -errno;
-	/* There is space for all, as for calls. */
+	/* As for calls, the buffer has space for the whole batch. */
 	return (size_t)n == all ? 0 : -EIO;
 }
 

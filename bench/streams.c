@@ -66,7 +66,7 @@ static int play(struct ipc_stream *stream, void *userdata)
 	return 0;
 }
 
-/* Waits for messages itself, once the client has opened its stream. */
+/* Waits on this thread until the client opens its stream, and then for its messages. */
 static int streams_serve(struct bench_case *c)
 {
 	static const struct feed_ops ops = { .play = play };

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads the tables as they are printed, keeps what is code, and finds names by
- * bisection. A table that is not there is no error where names are a comfort:
- * a library without symbols gets one name for all of it.
+ * Reads the printed tables, keeps symbols of code, and finds names by bisection. A missing table is
+ * not an error: a library without symbols gets a single name.
  */
 #include "symbols.h"
 
@@ -56,7 +55,7 @@ int symbols_add_kallsyms(struct symbols *s, const char *path)
 		strcpy(module, "kernel");
 		if (sscanf(line, "%" SCNx64 " %c %255s [%127[^]]", &start, &type, name, module) < 3)
 			continue;
-		/* Prefixes of padding that no instruction is ever run in. */
+		/* Symbols of padding, in which no instruction is ever executed. */
 		if (is_code(type) && strncmp(name, "__pfx_", 6) != 0)
 			r = add(s, start, 0, name, module);
 	}
@@ -118,7 +117,7 @@ int symbols_add_maps(struct symbols *s, const char *path, const char *nm_folder)
 	return r;
 }
 
-/* What encloses others comes first, so that the last that fits is the best. */
+/* An enclosing symbol comes first, so the last symbol that contains an address is the innermost. */
 static int compare(const void *a, const void *b)
 {
 	const struct symbol *x = a, *y = b;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names for code addresses: the kernel's from /proc/kallsyms, a program's and
- * its libraries' from nm and from where /proc/PID/maps says they are. Used by
- * fold.c only.
+ * Names for code addresses: of the kernel from /proc/kallsyms, and of a program and its libraries
+ * from nm and /proc/PID/maps. Used only by fold.c.
  */
 #ifndef BENCH_SYMBOLS_H
 #define BENCH_SYMBOLS_H
@@ -15,7 +14,7 @@
  * @start: its address
  * @end: the first address behind it; 0: the next function's start
  * @name: as in the source
- * @object: the module or file that holds it
+ * @object: the module or file that contains it
  */
 struct symbol {
 	uint64_t start;
@@ -25,10 +24,10 @@ struct symbol {
 };
 
 /**
- * struct symbols - all that are known; zero at first
- * @items: in the order of addresses once symbols_sort() was called
- * @n: how many
- * @space: for how many there is memory
+ * struct symbols - all known symbols; zero at first
+ * @items: sorted by address after symbols_sort()
+ * @n: their number
+ * @space: the number for which memory is allocated
  */
 struct symbols {
 	struct symbol *items;
@@ -36,20 +35,19 @@ struct symbols {
 	size_t space;
 };
 
-/* Adds the functions among the lines of /proc/kallsyms; others are skipped. */
+/* Adds the functions among the lines of /proc/kallsyms, and skips other lines. */
 int symbols_add_kallsyms(struct symbols *s, const char *path);
 
 /*
- * Adds the functions of every file that is mapped as code, by the lines of
- * /proc/PID/maps in a file; others are skipped. `nm -S` has been run already:
- * its output lies in nm_folder under the file's last name. What has none gets
- * one name for all.
+ * Adds the functions of each file that is mapped as code, from a file with the lines of
+ * /proc/PID/maps. The output of `nm -S` must already be in nm_folder, under the file's last name. A
+ * file without symbols gets a single name.
  */
 int symbols_add_maps(struct symbols *s, const char *path, const char *nm_folder);
 
 void symbols_sort(struct symbols *s);
 
-/* NULL if there is none at that address. */
+/* Returns NULL if there is no symbol at that address. */
 const struct symbol *symbols_find(const struct symbols *s, uint64_t address);
 
 void symbols_done(struct symbols *s);

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-#
-# The figures of bench as a table for people. bench/run starts it.
+# Prints the figures of bench as a table. bench/run starts it.
 
 BEGIN {
 	FS = "\t"
@@ -65,8 +64,8 @@ function print_row(name,  cells, i, any) {
 	line(name, cells, columns)
 }
 
-# Ours beside the smallest of the others' of the same kind. Memory that both may write is no
-# other: nobody checks what is in it.
+# The ratio of ipcbus to the cheapest peer of the same kind. Memory that both sides may write does
+# not count as a peer, because its contents are not checked.
 function print_ratio(label, ours, typed,  cells, i, j, best, n, any) {
 	for (i = 1; i <= columns; i++) {
 		best = 0

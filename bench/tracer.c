@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * A QEMU plugin that writes down the address of every instruction that the
- * guest executes between marks (trace.h): 64-bit words, a 0 before each round.
- * bench/profile loads it, fold.c reads what it wrote.
+ * A QEMU plugin that records the address of each instruction that the guest executes between marks
+ * (trace.h): 64-bit words, with a 0 before each round. bench/profile loads it, and fold.c reads its
+ * output.
  *
- * Looking at every instruction is slow, so none is looked at before the guest
- * program says TRACE_ARM: then everything is translated anew, with a callback.
+ * Recording each instruction is slow, so recording begins only when the guest program executes
+ * TRACE_ARM. All code is then translated again, with a callback.
  *
- * The few declarations of QEMU's plugin interface that are needed stand here
- * because Debian's packages have no header for it. They are the same in all
- * versions of the interface; which one QEMU wants is the build's to say.
+ * Debian's packages have no header for QEMU's plugin interface, so the necessary declarations are
+ * here. They are the same in all versions of the interface. The build determines the version that
+ * QEMU needs.
  */
 #include "trace.h"
 

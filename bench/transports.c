@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What bench measures: ours, and the peers that take no library of their own. */
+/* The transports of bench: ipcbus, and the peers that need no library. */
 #include "bench.h"
 
 const struct bench_transport *const bench_transports[] = {

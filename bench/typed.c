@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcbus as programs use it: through the stubs generated from bench.proto and
- * the shared libipc. The request carries its bytes in a protobuf field, packed
- * by the client and unpacked by the server, as any other message.
- * The server's object is handle 0, as in ipcbus.c.
+ * ipcbus as programs use it: through the stubs generated from bench.proto and the shared libipc.
+ * The request has its bytes in a protobuf field. The client packs it and the server unpacks it, as
+ * with any other message. The server's object is handle 0, as in ipcbus.c.
  */
 #include "typed.h"
 
@@ -13,7 +12,7 @@
 #include <string.h>
 
 /**
- * struct typed_state - one process's end
+ * struct typed_state - the end of a process
  * @ipc: the connection
  * @sink: the client's proxy
  */
@@ -53,7 +52,7 @@ bool bench_driver_exists(void)
 	if (ipc_find_bus(NULL, &path, &kind, NULL) < 0)
 		return false;
 	free(path);
-	/* The file of a mounted bus is a regular one. */
+	/* The file of a mounted bus is a regular file. */
 	return kind != IPC_BUS_DAEMON && ipc_open(&ipc, NULL) == 0 && become_manager(ipc) == 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The object and the call of typed.c, for transports on which they are reached in another way.
+ * The object and the call of typed.c, for transports that reach the object in another way.
  */
 #ifndef BENCH_TYPED_H
 #define BENCH_TYPED_H
@@ -12,7 +12,7 @@
 /* Replies with the size of the payload. */
 extern const struct sink_ops bench_sink_ops;
 
-/* A round of a call case: 0 or -errno. */
+/* Makes a round of a call case. Returns 0 or -errno. */
 int bench_sink_round(struct sink *sink, const struct bench_case *c);
 
 #endif /* BENCH_TYPED_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ZeroMQ: a REQ and a REP socket on a Unix socket, which a thread of the library serves in each
- * process. The server gets the request where the library received it; the reply is copied out.
+ * ZeroMQ: a REQ and a REP socket on a Unix socket. In each process a thread of the library serves
+ * it. The server reads the request in the library's buffer; the client copies the reply out.
  */
 #include "bench.h"
 
