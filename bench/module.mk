@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+#
 # The benchmark: a guest program, another program for peers with large libraries (bench-peers), and
 # for bench/profile a QEMU plugin (tracer.so) with a program that reads its output (fold). A further
 # program measures time on the running machine (bench-native).

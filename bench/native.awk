@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+#
 # Merges the rounds of bench-native: medians of its figures, and of the ratios of p50 to the p50 of
 # the futex pair and of seqpacket in the same round. Prints tables, or with -v format=tsv a line for
 # each figure. bench/native starts it.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+#
 # Prints the figures of bench as a table. bench/run starts it.
 
 BEGIN {

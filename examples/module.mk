@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+#
 # The examples, built with the tree, and the story, built with the demo. Each folder also has its
 # own Makefile, which builds the example against an installed libipc. tests/suite/install tests
 # these. test-examples runs the examples in the guest.
