@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: MIT
 #
-# The one makefile: variables, the public targets, and the fragments of the
-# folders (FOLDER/module.mk), each of which appends to
+# The only makefile: variables, the public targets, and the fragments of the folders
+# (FOLDER/module.mk). Each fragment writes its own rules and appends to
 #
-#   PRODUCTS     what is installed: `make` builds it
+#   PRODUCTS     files to install: `make` builds them
 #   INSTALLS     names of targets that `make install` runs
-#   TEST_BUILDS  what `make test` needs as well
-#   MORE_BUILDS  what `make test-more` needs as well; `make tests` builds all three
+#   TEST_BUILDS  further files that `make test` needs
+#   MORE_BUILDS  further files that `make test-more` needs; `make tests` builds all three
 #   UNIT_TESTS   executables that tests/run starts on the host
 #   GUEST_TESTS  executables that tests/run starts in the guest
-#   GUEST_RAW_TESTS  the same, but without a servicemanager: handle 0 is theirs
-#   DEBUG_TESTS  raw tests for the kernels of tests/env/debug alone
+#   GUEST_RAW_TESTS  as GUEST_TESTS, but without a servicemanager, so that they can use handle 0
+#   DEBUG_TESTS  raw tests only for the kernels of tests/env/debug
 #   GUEST_FILES  further files that the guest needs
 #
-# and writes its own rules. `make test` runs these tests. The same lists with MORE_ before their
-# names are for `make test-more`, with LONG_ for `make test-all` alone. A recipe begins with $(call msg,WHAT,$@), which
-# also makes the target's folder; commands take $(Q) in front, so that V=1
-# shows them. Compilers get -MD -MP: what has a .d file beside it is compiled anew
-# when a header or a flag changes. Outputs go under $(B), in sub-folders named like
-# the sources'.
+# `make test` runs these tests. The same lists with the prefix MORE_ are for `make test-more`, with
+# LONG_ only for `make test-all`. A recipe must begin with $(call msg,WHAT,$@), which also makes the
+# target's folder. Its commands must begin with $(Q), so that V=1 shows them. Compilers get -MD -MP:
+# if a target has a .d file, it is compiled again when a header or a flag changes. Outputs are below
+# $(B), in folders with the names of the source folders.
 
 B ?= build
 V ?=
 
-# Of driver, libipc, the generator, servicemanager and ipcctl together.
+# The version of driver, libipc, the generator, servicemanager and ipcctl.
 VERSION ?= 0.9.0
 
 CC ?= gcc
@@ -36,8 +35,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-# Compilers remember what they compiled before, in whichever clone (ccache; its own
-# CCACHE_DISABLE=1 does without).
+# ccache avoids repeated compilations, even in different clones. CCACHE_DISABLE=1 turns it off.
 ifneq ($(wildcard /usr/lib/ccache/gcc),)
 ifeq ($(filter /usr/lib/ccache:%,$(PATH)),)
 export PATH := /usr/lib/ccache:$(PATH)
@@ -53,8 +51,8 @@ CFLAGS ?= -O2 -g
 CXXFLAGS ?= -O2 -g
 LDFLAGS ?=
 
-# What runs while we build (the plugin) is compiled by these. Set them where CC, AR,
-# OBJCOPY and PKG_CONFIG are for another architecture than this machine's.
+# Compilers for programs that run during the build (the plugin). Set them if CC, AR, OBJCOPY and
+# PKG_CONFIG are for another architecture than this machine's.
 CC_FOR_BUILD ?= $(CC)
 CFLAGS_FOR_BUILD ?= $(CFLAGS)
 LDFLAGS_FOR_BUILD ?= $(LDFLAGS)
@@ -69,9 +67,9 @@ includedir ?= $(PREFIX)/include
 datadir ?= $(PREFIX)/share
 mandir ?= $(datadir)/man
 
-# The guest's kernel: a name of tests/env/vm/kernels.sh (6.1, 6.12, ...), or `native`
-# for the one that runs here. Empty: the stock kernel of this Debian release, and
-# `make test` then takes its guest tests to the other releases' kernels too.
+# The guest's kernel: a name of tests/env/vm/kernels.sh (6.1, 6.12, ...), or `native` for the
+# running kernel. Empty: the stock kernel of this Debian release; `make test` then also runs its
+# guest tests on the kernels of the other releases.
 KERNEL ?=
 NATIVE ?=
 MORE_KERNELS ?=
@@ -83,7 +81,7 @@ KERNEL := $(shell . tests/env/vm/kernels.sh && kernel_default)
 MORE_KERNELS := $(filter-out $(KERNEL),$(shell . tests/env/vm/kernels.sh && echo $$kernel_stock))
 endif
 
-# Not empty where the guest is an ARM: another build folder and other compilers.
+# Not empty if the guest is ARM, which needs another build folder and other compilers.
 ARM64 := $(filter arm64-%,$(KERNEL))
 ifneq ($(ARM64),)
 include tests/env/vm/arm64.mk
@@ -114,7 +112,8 @@ $(foreach list,UNIT_TESTS GUEST_TESTS GUEST_RAW_TESTS,\
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-# In this order: each uses variables of those before it, and in recipes of all.
+# The order matters: a fragment uses variables of previous fragments, and in recipes of all
+# fragments.
 FRAGMENTS := driver shim daemon idl libipc servicemanager python rust tests/env/host tools gateway examples packaging scripts bench \
 	tests/env/debug tests/env/coverage tests/suite/kernel tests/suite/abi tests/suite/cost \
 	tests/suite/budget tests/suite/crash tests/suite/daemon tests/suite/channels tests/suite/e2e tests/suite/hostile tests/suite/fault \
@@ -173,8 +172,8 @@ help:
 	  'KERNEL=6.1       which kernel the guest runs; see tests/env/vm/README.md' \
 	  'NATIVE=1         demo: with the driver in this very kernel (needs root)'
 
-# Programs that a person starts by hand (tests/run, tests/env/vm/run) find here
-# what there is to run, one "KIND PATH" a line.
+# Lists the tests for programs that a person starts (tests/run, tests/env/vm/run), one "KIND PATH" a
+# line.
 listed = printf '$(2)unit %s\n' $($(1)UNIT_TESTS); printf '$(2)raw %s\n' $($(1)GUEST_RAW_TESTS); \
 	printf '$(2)guest %s\n' $($(1)GUEST_TESTS);
 
@@ -185,19 +184,19 @@ $(B)/tests.list: FORCE
 	 } | grep ' .' >$@.new || :
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# Packages come first, for the fragments ask pkg-config; hence a second make.
-# SETUP=no leaves the machine as it is, on what is not Debian for one.
+# Install the packages before the fragments ask pkg-config, which needs a second make. SETUP=no
+# installs nothing, for systems other than Debian.
 SETUP ?= yes
 
 setup: $(B)/setup.done
 	@:
 
-# `make setup all`: make reads everything anew once it has made a file that it includes.
+# For `make setup all`: if make creates an included file, it reads all makefiles again.
 ifeq ($(if $(DRY),,$(filter setup,$(MAKECMDGOALS))),setup)
 include $(B)/setup.done
 endif
 
-# Without the packages, compilers would name headers, and make files of build/.
+# If packages are missing, compilers would report headers, and make would report files of build/.
 PACKAGES := libprotobuf-c libsystemd $(TOOLS_PACKAGES)
 PLUGIN_PROTO := $(PROTO_INCLUDE)/google/protobuf/compiler/plugin.proto
 GOALS := $(filter all tests install,$(or $(MAKECMDGOALS),all))
@@ -220,27 +219,27 @@ ifneq ($(SETUP),no)
 endif
 	@touch $@
 
-# As many jobs as there are CPUs, unless somebody said how many.
+# As many jobs as CPUs, unless the user has set a number.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 test: setup $(if $(ARM64),arm64-setup)
 	+@$(MAKE) $(JOBS) run-test
 
-# Where the driver of the demo is: in ipcbusd (`daemon`), in a guest or in this kernel.
+# The place of the driver in the demo: ipcbusd (`daemon`), a guest, or this kernel.
 GUEST ?=
 SETUP_daemon := demo
 SETUP_guest := build
 SETUP_native := native
 DEMO := $(if $(NATIVE),native,$(if $(GUEST),guest,daemon))
 
-# Whether it can be done natively is better known before anything is installed.
+# Check for a native demo before anything is installed.
 demo:
 	$(if $(NATIVE),@examples/story/native --check)
 	+@$(MAKE) $(B)/setup-$(SETUP_$(DEMO)).done
 	+@$(MAKE) $(JOBS) demo-$(DEMO)
 	@examples/story/$(DEMO)
 
-# With FORMAT=tsv nothing but figures may come to stdout.
+# With FORMAT=tsv, only figures may be printed to stdout.
 bench: $(B)/setup-build.done
 	+@$(MAKE) bench-programs >&2
 	@bench/run $(if $(FORMAT),--format $(FORMAT))
@@ -250,7 +249,7 @@ export B KERNEL MORE_KERNELS
 test-more: setup
 	+@$(MAKE) $(JOBS) run-test-more
 
-# A part that fails does not keep the others from running.
+# If a part fails, the other parts still run.
 test-all: setup
 	+@status=0; for part in run-test run-test-more run-test-long run-test-debug-all; do \
 	  $(MAKE) $(JOBS) $$part || status=1; done; exit $$status
@@ -269,7 +268,8 @@ run-test-long: tests
 install: $(PRODUCTS)
 	+$(Q)for t in $(INSTALLS); do $(MAKE) $$t || exit 1; done
 
-# What was installed is what would be installed: do it aside and look.
+# The installed files are those that `make install` would install, so install them elsewhere and
+# list them.
 uninstall: $(PRODUCTS)
 	$(Q)rm -rf $(B)/uninstall
 	$(Q)$(MAKE) -s install DESTDIR='$(CURDIR)/$(B)/uninstall'
@@ -285,12 +285,12 @@ clean:
 style:
 	$(Q)scripts/style
 
-# What was compiled before, but for other builds inside this one.
+# The compiled files, without those of other builds inside this build folder.
 COMPILED := $(basename $(shell find $(B) \( $(foreach part,static coverage mutants arm64 deb driver debug vm uninstall, \
 	-path $(B)/$(part) -o) -false \) -prune -o -name '*.d' -print 2>/dev/null))
 -include $(COMPILED:=.d)
 
-# All of it is compiled anew when one of these has another value than the last time.
+# If a value changes, everything is compiled again.
 FLAGS := $(strip $(foreach name,CC CXX AR CC_FOR_BUILD CFLAGS_FOR_BUILD ALL_CFLAGS CXXFLAGS LDFLAGS VERSION PROTOBUF_C_CFLAGS, \
 	$(name)=$($(name))))
 $(COMPILED:=.o): $(B)/flags

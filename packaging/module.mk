@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# What the system must know of servicemanager: its unit, its user, who may open the device,
-# and which units it may start. Installed with it. And units of ipcbusd, for all users and for
-# one (user/), which nothing starts by itself.
+# Files that integrate servicemanager into the system: its unit, its user, the permissions of the
+# device, and the units that it may start. Also the units of ipcbusd, for all users and for a single
+# user (user/). Nothing enables these by default.
 
 unitdir ?= $(PREFIX)/lib/systemd/system
 userunitdir ?= $(PREFIX)/lib/systemd/user
@@ -33,7 +33,7 @@ install-packaging: $(UNITS) $(USER_UNITS)
 	$(Q)$(INSTALL) -D -m 644 packaging/ipcbus-units.rules \
 	  $(DESTDIR)$(polkitdir)/60-ipcbus-units.rules
 
-# For security modules: nothing loads these by itself. docs/guide/mac.md says how to.
+# Files for security modules, which are not loaded by default. See docs/guide/mac.md.
 macdir ?= $(datadir)/ipcbus
 
 .PHONY: install-mac
@@ -47,7 +47,7 @@ install-mac:
 
 TEST_BUILDS += $(UNITS) $(USER_UNITS)
 UNIT_TESTS += packaging/test-unit packaging/test-polkit packaging/test-mac
-# They build everything twice.
+# These tests build everything twice.
 LONG_UNIT_TESTS += packaging/test-recipes packaging/test-deb
 
 .PHONY: deb

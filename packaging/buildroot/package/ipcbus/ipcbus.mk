@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# Of the tree that this file is in, for a Buildroot with BR2_EXTERNAL=THIS_TREE/packaging/buildroot.
-# packaging/README.md says how far it was tried.
+# Builds the tree that contains this file, for a Buildroot with
+# BR2_EXTERNAL=THIS_TREE/packaging/buildroot. packaging/README.md describes the tests of this
+# recipe.
 
 IPCBUS_VERSION = local
 IPCBUS_SITE = $(realpath $(BR2_EXTERNAL_IPCBUS_PATH)/../..)
 IPCBUS_SITE_METHOD = local
-# What was built in this tree by hand is for another machine.
+# Files that were built in this tree by hand are for another machine.
 IPCBUS_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude build
 IPCBUS_LICENSE = MIT, GPL-2.0 (driver), GPL-2.0 with Linux-syscall-note (UAPI headers)
 IPCBUS_LICENSE_FILES = LICENSES/MIT.txt LICENSES/GPL-2.0-only.txt LICENSES/Linux-syscall-note.txt
@@ -14,8 +15,8 @@ IPCBUS_INSTALL_STAGING = YES
 IPCBUS_DEPENDENCIES = host-ipcbus host-pkgconf host-protobuf host-protobuf-c jansson protobuf-c systemd
 HOST_IPCBUS_DEPENDENCIES = host-pkgconf host-protobuf host-protobuf-c
 
-# PYTHON: the package for Python is for that of the build machine, or for none.
-# HAVE_GRPC: ipc-gateway is left out.
+# PYTHON=false, because the Python package would be built for the build machine. HAVE_GRPC= leaves
+# out ipc-gateway.
 IPCBUS_BUILD_OPTS = SETUP=no B=build RPATH=no WERROR=0 PYTHON=false HAVE_GRPC= PREFIX=/usr \
 	PROTOC="$(HOST_DIR)/bin/protoc" PROTO_INCLUDE="$(HOST_DIR)/include" \
 	CC_FOR_BUILD="$(HOSTCC)" CFLAGS_FOR_BUILD="$(HOST_CFLAGS)" LDFLAGS_FOR_BUILD="$(HOST_LDFLAGS)" \
@@ -25,7 +26,7 @@ IPCBUS_MAKE_OPTS = $(IPCBUS_BUILD_OPTS) \
 	CC="$(TARGET_CC)" AR="$(TARGET_AR)" OBJCOPY="$(TARGET_OBJCOPY)" \
 	CFLAGS="$(TARGET_CFLAGS)" LDFLAGS="$(TARGET_LDFLAGS)" PKG_CONFIG="$(PKG_CONFIG_HOST_BINARY)"
 
-# The plugin runs where programs are built. The target gets all else.
+# The plugin runs on the build machine. The target gets everything else.
 IPCBUS_TARGET_INSTALLS = install-libipc install-driver install-servicemanager install-daemon \
 	install-tools install-packaging
 IPCBUS_STAGING_INSTALLS = install-libipc install-driver install-shared

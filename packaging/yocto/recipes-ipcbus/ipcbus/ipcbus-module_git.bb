@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# The kernel module. The kernel takes CONFIG_MMU_NOTIFIER, which CONFIG_KVM and some other
-# options select.
+# The kernel module. The kernel needs CONFIG_MMU_NOTIFIER, which CONFIG_KVM and some other options
+# select.
 
 SUMMARY = "Calls between processes with kernel-checked objects (kernel module)"
 require ipcbus-tree.inc

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# libipc, servicemanager, ipcbusd and ipcctl; with -native, protoc-gen-ipc.
-# packaging/README.md says how far it was tried.
+# libipc, servicemanager, ipcbusd and ipcctl; with -native, protoc-gen-ipc. packaging/README.md
+# describes the tests of this recipe.
 
 SUMMARY = "Calls between processes with kernel-checked objects"
 require ipcbus-tree.inc
@@ -13,8 +13,8 @@ RRECOMMENDS:${PN}:class-target = "kernel-module-ipcbus"
 inherit pkgconfig features_check systemd useradd
 REQUIRED_DISTRO_FEATURES:class-target = "systemd"
 
-# PYTHON: the package for Python is for that of the build machine, or for none.
-# HAVE_GRPC: ipc-gateway is left out.
+# PYTHON=false, because the Python package would be built for the build machine. HAVE_GRPC= leaves
+# out ipc-gateway.
 EXTRA_OEMAKE = "SETUP=no B=build RPATH=no WERROR=0 PYTHON=false HAVE_GRPC= PREFIX=${prefix} \
 	bindir=${bindir} libdir=${libdir} includedir=${includedir} datadir=${datadir} mandir=${mandir} \
 	unitdir=${systemd_system_unitdir} userunitdir=${systemd_user_unitdir} \
@@ -23,7 +23,7 @@ EXTRA_OEMAKE = "SETUP=no B=build RPATH=no WERROR=0 PYTHON=false HAVE_GRPC= PREFI
 	'CC_FOR_BUILD=${BUILD_CC}' 'CFLAGS_FOR_BUILD=${BUILD_CFLAGS}' 'LDFLAGS_FOR_BUILD=${BUILD_LDFLAGS}' \
 	PKG_CONFIG=pkg-config PKG_CONFIG_FOR_BUILD=pkg-config-native"
 
-# The plugin runs where programs are built. The target gets all else.
+# The plugin runs on the build machine. The target gets everything else.
 IPCBUS_INSTALLS = "install-libipc install-driver install-shared install-servicemanager \
 	install-daemon install-tools install-packaging"
 
