@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# complete.zsh FOLDER LINE: prints what zsh completes at the end of LINE with _ipcctl, one
-# word a line. For test-completion. Completion needs a terminal, so an interactive zsh runs on
-# a pseudo terminal and writes what it offers to a file in FOLDER.
+# complete.zsh FOLDER LINE: prints the completions that zsh offers at the end of LINE with _ipcctl,
+# one word per line. For test-completion. Completion needs a terminal, so an interactive zsh runs on
+# a pseudo terminal and writes its offers to a file in FOLDER.
 setopt err_exit no_unset
 zmodload zsh/zpty
 
@@ -18,7 +18,7 @@ compinit -u -d $1/dump
 zstyle ':completion:*' insert-tab false
 bindkey '^I' complete-word
 
-# Notes the matching words of what is offered; queries only pass through.
+# Records the matching words that are offered. Calls that only query pass through.
 compadd() {
 	local -a hits
 	if (( ! \${@[(I)-(O|A|D)*]} )); then

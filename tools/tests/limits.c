@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A service for test-limits, under the name "test.limits": its streams say how many milliseconds
- * each call and stream has left. Under "test.large" it replies with more than a region contains.
+ * A service for test-limits. Under the name "test.limits", its streams report the milliseconds that
+ * each call and stream has left. Under "test.large" it replies with more than a region can contain.
  * Under "test.stuck" it never opens a stream.
  */
 #include <errno.h>
@@ -29,7 +29,7 @@ static int look(struct ipc_call *call, void *userdata)
 	return streams_reply_look(call, &reply);
 }
 
-/* In a field that the type of the reply does not have. */
+/* Replies with a large field that the type of the reply does not have. */
 static int look_at_much(struct ipc_call *call, void *userdata)
 {
 	static const uint8_t field[] = { 15 << 3 | 2, 0x80, 0x80, 0x80, 9 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl describe, call, ping and dump: in the guest, with the servicemanager up and
- * services that were not written for it.
+ * ipcctl describe, call, ping and dump, in the guest, with the servicemanager and with services
+ * that were not written for these tests.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -66,7 +66,7 @@ START_TEST(mistakes_are_explained)
 {
 	const struct ran *ran = live_run("call demo.echo Say");
 
-	/* The service itself does not like an empty text. */
+	/* The service itself refuses an empty text. */
 	ck_assert_int_eq(ran->status, 8);
 	ck_assert_str_eq(ran->err, "ipcctl: Say: echo.Empty: nothing to say\n");
 	ran = live_run("call --json demo.echo Say");
@@ -94,7 +94,7 @@ START_TEST(mistakes_are_explained)
 }
 END_TEST
 
-/* The size of the request that the monitor sees. */
+/* Returns the size of the request that the monitor sees. */
 static json_int_t size_of(const char *options)
 {
 	json_t *row;
@@ -128,7 +128,7 @@ START_TEST(a_stopped_service_is_given_up)
 	ck_assert_int_eq(live_run("call --timeout 0.5 demo.echo Say '{\"text\": \"x\"}'")->status,
 			 7);
 	ck_assert_int_eq(live_run("ping --timeout 0.5 demo.echo")->status, 7);
-	/* Whoever blocked the signal of the limit before. */
+	/* The parent may have blocked the signal of the time limit. */
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_BLOCK, &alarm, NULL);
@@ -209,7 +209,7 @@ START_TEST(files_go_in_and_out)
 }
 END_TEST
 
-START_TEST(dumping_is_the_services_matter)
+START_TEST(services_write_their_dumps)
 {
 	pid_t story = live_start("/t/examples/story/server", NULL);
 	const struct ran *ran;
@@ -254,7 +254,7 @@ START_TEST(a_report_has_everything)
 	ck_assert_ptr_nonnull(strstr(ran->out, "\n=== dump demo.story ===\n0 lines wait"));
 	ck_assert_ptr_nonnull(strstr(ran->out, "service demo.echo has no dump"));
 
-	/* One that is stopped costs its own part only. */
+	/* A stopped service affects only its own part of the output. */
 	kill(story, SIGSTOP);
 	ran = live_run("dump --all --timeout 5");
 	kill(story, SIGCONT);
@@ -276,6 +276,6 @@ int main(void)
 	return LIVE_TESTS("ipcctl call", a_service_describes_itself, a_method_is_called,
 			  mistakes_are_explained, metadata_is_sent,
 			  a_stopped_service_is_given_up, replies_stream_line_by_line,
-			  bytes_are_base64, files_go_in_and_out, dumping_is_the_services_matter,
+			  bytes_are_base64, files_go_in_and_out, services_write_their_dumps,
 			  a_report_has_everything);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl list, wait, stats, freeze and thaw, and how the tool fails: in the guest,
- * with the servicemanager up.
+ * ipcctl list, wait, stats, freeze and thaw, and errors of the tool, in the guest with the
+ * servicemanager.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -117,7 +117,7 @@ START_TEST(a_process_has_a_status)
 	char holder[32];
 	const struct ran *ran;
 
-	/* Holds the object of the service until that replies. */
+	/* Holds the object of the service until the service replies. */
 	kill(echo, SIGSTOP);
 	pinger = live_start("/t/tools/ipcctl", "--timeout", "60", "ping", "demo.echo", NULL);
 	snprintf(holder, sizeof(holder), "ipcctl(%d)", pinger);
@@ -151,7 +151,7 @@ START_TEST(a_process_has_a_status)
 	json_decref(status);
 	ck_assert_int_eq(live_run("tree 1")->status, 3);
 
-	/* Others see who it is. */
+	/* Other users see the process. */
 	ran = live_run("--version >/dev/null; su user -c 'ipcctl status demo.echo'");
 	ck_assert_int_eq(ran->status, 0);
 	ck_assert_ptr_nonnull(strstr(ran->out, "demo.echo, interface echo.Echo\n"));
@@ -195,7 +195,7 @@ START_TEST(many_services_are_asked)
 }
 END_TEST
 
-/* Its name is the bytes ff, an escape sequence, and a character in UTF-8. */
+/* The name of the process is the byte ff, an escape sequence, and a character in UTF-8. */
 START_TEST(names_of_processes_are_cleaned)
 {
 	pid_t odd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl policy and list --activatable: in the guest, on a bus of its own, whose
- * servicemanager reads files that the test writes.
+ * ipcctl policy and list --activatable, in the guest, on a private bus whose servicemanager reads
+ * files that the test writes.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ static void begin(void)
 			     " --services " SERVICES " 2>/dev/null",
 			     NULL);
 	ck_assert_int_eq(live_run(ON "wait --timeout 20")->status, 0);
-	/* It replies when it has read its files. */
+	/* The servicemanager replies after it has read its files. */
 	ck_assert_int_eq(live_run(ON "list --timeout 20")->status, 0);
 }
 
@@ -85,7 +85,7 @@ START_TEST(rules_are_shown)
 }
 END_TEST
 
-/* More than one reply has. */
+/* More rules than a reply can contain. */
 START_TEST(many_rules_are_shown)
 {
 	json_t *policy;
@@ -155,7 +155,7 @@ START_TEST(only_administrators_may)
 }
 END_TEST
 
-START_TEST(what_is_activatable_is_listed)
+START_TEST(activatable_services_are_listed)
 {
 	json_t *list = live_json(ON "list --activatable --json"), *row;
 	const struct ran *ran;
@@ -191,7 +191,7 @@ START_TEST(what_is_activatable_is_listed)
 }
 END_TEST
 
-/* What a user may not list is not there either. */
+/* Names that a user may not list are not shown. */
 START_TEST(hidden_names_stay_hidden)
 {
 	ck_assert_int_eq(system("chmod 666 " BUS " && chmod 755 /tmp/managed"), 0);
@@ -210,5 +210,5 @@ int main(void)
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl manager", rules_are_shown, many_rules_are_shown,
 			  files_are_read_again, only_administrators_may,
-			  what_is_activatable_is_listed, hidden_names_stay_hidden);
+			  activatable_services_are_listed, hidden_names_stay_hidden);
 }

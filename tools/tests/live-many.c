@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager and ipcctl with thousands of names, in the guest. What is compared is the
- * time with ten times the names. A busy machine may stop the guest for seconds, but hardly in
- * each of some tries.
+ * servicemanager and ipcctl with thousands of names, in the guest. The test compares the time with
+ * ten times the names. A busy machine may stop the guest for seconds, but probably not in each of
+ * several tries.
  */
 #include <math.h>
 #include <signal.h>
@@ -14,18 +14,19 @@
 #include "live.h"
 
 #define FEW  200
-#define MANY 2000 /* of two users, who may have 1024 each */
+#define MANY 2000 /* of two users, each of which may have 1024 */
 
-/* The second user's first. For some time names stay their user's, also after other tests. */
+/* The number of the second user's first name. A name stays reserved for its user for some time,
+ * also after other tests. */
 #define SECOND 5000
 
-/* Of ten times the names. What is quadratic takes a hundred times as long. */
+/* Limit for ten times the names. Quadratic work would take a hundred times as long. */
 #define AT_MOST_TIMES 30
 #define TRIES	      3
 
 static const struct verb {
 	const char *arguments;
-	bool shows_all; /* a line or more for each name */
+	bool shows_all; /* prints a line or more for each name */
 } verbs[] = {
 	{ "list --timeout 100", true },
 	{ "list --json --timeout 100", true },
@@ -37,7 +38,7 @@ static const struct verb {
 
 #define VERBS (sizeof(verbs) / sizeof(*verbs))
 
-/* How long all that takes, and before that the registrations. */
+/* The duration of each verb, and of the registrations before. */
 struct times {
 	double registrations, verbs[VERBS];
 };
@@ -130,7 +131,7 @@ START_TEST(time_follows_the_number_of_names)
 	struct times few, many, again;
 	pid_t servers[2];
 
-	/* This may have to wait until those of other tests are given up. */
+	/* This may have to wait until the reservations of other tests have expired. */
 	start(servers, MANY);
 	stop(servers);
 	times_of(FEW, &few);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl top and monitor, while an echo server is called: in the guest,
- * with the servicemanager up.
+ * ipcctl top and monitor while an echo server is called, in the guest with the servicemanager.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -43,7 +42,7 @@ static const char *text(const json_t *object, const char *key)
 	return value ? value : "";
 }
 
-/* A stream's lines. */
+/* Parses the lines of a stream. */
 static json_t *lines(const char *out)
 {
 	json_t *array = json_array();
@@ -117,7 +116,7 @@ START_TEST(users_and_failures_are_selected)
 }
 END_TEST
 
-START_TEST(people_get_lines)
+START_TEST(lines_are_printed_without_json)
 {
 	const struct ran *ran = live_run("monitor --pid %d --method Say --count 2", echo);
 
@@ -156,8 +155,8 @@ START_TEST(a_recording_is_shown_again)
 }
 END_TEST
 
-/* The clients of this file live for some milliseconds; they have names all the same. */
-START_TEST(who_is_gone_has_a_name)
+/* The clients of this file live for some milliseconds, but have names. */
+START_TEST(clients_that_ended_have_names)
 {
 	const struct ran *ran;
 	json_t *top, *pairs, *pair;
@@ -209,8 +208,8 @@ START_TEST(top_counts)
 }
 END_TEST
 
-/* Before, each of them waited for the service. */
-START_TEST(a_stopped_service_holds_up_nobody)
+/* Once, each of them waited for the service. */
+START_TEST(a_stopped_service_delays_no_output)
 {
 	pid_t story = live_start("/t/examples/story/server", NULL);
 
@@ -227,7 +226,7 @@ int main(void)
 {
 	live_fixture(begin, end);
 	return LIVE_TESTS("ipcctl traffic", calls_and_replies_are_printed,
-			  users_and_failures_are_selected, people_get_lines,
-			  a_recording_is_shown_again, who_is_gone_has_a_name, users_may_not,
-			  top_counts, a_stopped_service_holds_up_nobody);
+			  users_and_failures_are_selected, lines_are_printed_without_json,
+			  a_recording_is_shown_again, clients_that_ended_have_names, users_may_not,
+			  top_counts, a_stopped_service_delays_no_output);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ipcctl watch and policy: in the guest, with the servicemanager up.
+ * ipcctl watch and policy, in the guest with the servicemanager.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -14,7 +14,7 @@
 
 #define OUTPUT "/tmp/live-watch"
 
-/* Whether the watcher's output has the text, within five seconds. */
+/* Returns whether the watcher prints the text within five seconds. */
 static bool was_printed(const char *text)
 {
 	static char out[4096];

@@ -29,7 +29,7 @@ static void slurp(const char *path, char *text, size_t size)
 	unlink(path);
 }
 
-/* As comments: the runner takes other lines for what the test says. */
+/* Prints lines as comments, because the runner would take them for results of the test. */
 static void print_lines(const char *text)
 {
 	for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
@@ -54,7 +54,7 @@ static void run(const char *format, va_list args)
 	print_lines(ran.out);
 	print_lines(ran.err);
 	fflush(stdout);
-	/* Also of those that ipcctl started. */
+	/* The output of processes that ipcctl started, too. */
 	ck_assert(!strstr(ran.out, "Sanitizer") && !strstr(ran.err, "Sanitizer"));
 	free(arguments);
 	free(line);
@@ -151,8 +151,8 @@ void live_fixture(void (*begin)(void), void (*end)(void))
 	after = end;
 }
 
-/* PATH begins with the folder above that of the test, where its ipcctl is. If a sanitizer
- * finds a defect in it, the status is one that no test expects. */
+/* PATH begins with the folder above the test, which has its ipcctl. If a sanitizer finds a defect
+ * in it, the exit status is a value that no test expects. */
 static int choose_ipcctl(void)
 {
 	char path[512], *slash = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the tests that run ipcctl in the guest (live-*.c): runs it and services.
+ * Runs ipcctl and services for the tests in the guest (live-*.c).
  */
 #ifndef IPCCTL_LIVE_H
 #define IPCCTL_LIVE_H
@@ -27,10 +27,11 @@ struct ran {
 /* Runs "ipcctl ARGUMENTS", a line for the shell. The result is valid until the next run. */
 const struct ran *live_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same; the status must be 0. Returns the output as JSON; the caller releases it. */
+/* As live_run(), but the status must be 0. Returns the output as JSON; the caller must release
+ * it. */
 json_t *live_json(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The object of an array whose key has this text, or NULL. */
+/* Returns the object of an array whose key has this text, or NULL. */
 json_t *live_find(json_t *array, const char *key, const char *text);
 
 /* Starts a program in the background. It is killed when the test case ends. */

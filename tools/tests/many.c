@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * many N [FIRST]: registers N names from many.FIRST (0) on, each for an object of its own,
- * which describes nothing.
+ * many N [FIRST]: registers N names from many.FIRST (0) on, each for a new object that does not
+ * describe itself.
  *
- * many 3 0 flood: asked for a dump, the first writes three MiB, the second writes until nobody
- * reads, and the third says "last".
+ * many 3 0 flood: when asked for a dump, the first service writes three MiB, the second writes
+ * until its reader is gone, and the third writes "last".
  */
 #include <errno.h>
 #include <signal.h>
@@ -42,7 +42,7 @@ static int flood(struct ipc_call *call, const struct ipc_raw_message *request, v
 	return ipc_raw_reply(call, &done);
 }
 
-/* For ten seconds the names of a test before count as this user's. */
+/* For ten seconds, the names of the previous test count as this user's. */
 static int register_name(struct ipc *ipc, const char *name, struct ipc_object *object)
 {
 	static int left = 150;
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 		r = ipc_raw_object_new(ipc, &ops, (void *)(intptr_t)i, &object);
 		if (r == 0)
 			r = register_name(ipc, name, object);
-		ipc_object_unref(object); /* the registration holds it */
+		ipc_object_unref(object); /* the registration holds a reference */
 	}
 	if (r == 0)
 		r = ipc_run(ipc);

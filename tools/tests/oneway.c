@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * oneway NAME CODE: sends the object of that name a oneway without content.
+ * oneway NAME CODE: sends an empty oneway to the object of that name.
  */
 #include <stdio.h>
 #include <stdlib.h>

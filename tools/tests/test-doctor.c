@@ -15,7 +15,7 @@
 static struct facts facts;
 static json_t *findings;
 
-/* A system on which all is well. */
+/* A system without defects. */
 static void be_well(void)
 {
 	static const struct facts well = {
@@ -59,7 +59,8 @@ static const char *finding_of(const char *check, const char *key)
 	return "";
 }
 
-/* Each check but this is well or unknown; this one is so, and names such a command. */
+/* Asserts that only this check fails, with this state and text, and names a fix with these
+ * words. */
 static void is_defect(const char *check, const char *state, const char *text, const char *fix)
 {
 	be_examined();
@@ -155,7 +156,7 @@ static bool has_check(const char *check)
 	return false;
 }
 
-/* Nothing there can load a module or build one. */
+/* In a container, a module can be neither loaded nor built. */
 START_TEST(container_gets_no_advice_about_modules)
 {
 	be_well();
@@ -170,7 +171,7 @@ START_TEST(container_gets_no_advice_about_modules)
 	ck_assert_ptr_nonnull(strstr(finding_of("bus", "fix"), "ipcbusd &"));
 	ck_assert_ptr_nonnull(strstr(finding_of("bus", "fix"), "on the host"));
 
-	/* The bus was that of a daemon. */
+	/* The bus was a daemon's. */
 	facts.device = "/run/user/7/ipcbus/bus";
 	facts.reason = IPC_BUS_BY_ENVIRONMENT;
 	be_examined();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Schemas with groups, of test-groups.proto, and messages with groups that no schema has.
+ * Schemas with groups, from test-groups.proto, and messages with groups that are in no schema.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -112,7 +112,7 @@ START_TEST(parts_of_a_group_are_joined)
 }
 END_TEST
 
-/* Whether a message with these bytes has plain.n = 1, which follows them. */
+/* Returns whether a message with these bytes, followed by plain.n = 1, has that field. */
 static bool is_skipped(const void *bytes, size_t size)
 {
 	static const unsigned char plain[] = { 0x2a, 2, 8, 1 };
@@ -161,8 +161,8 @@ START_TEST(groups_and_messages_are_no_substitutes)
 }
 END_TEST
 
-/* All has five fields and Result has two: only with those in the group, the fields of All take more
- * steps than a message may. */
+/* All has five fields and Result has two. Only if the fields in the group count too, the fields of
+ * All take more steps than a message may. */
 START_TEST(fields_in_groups_count)
 {
 	const size_t n = ((1 << 26) / 6 + 1) * 2, whole = n + 5;
@@ -176,7 +176,7 @@ START_TEST(fields_in_groups_count)
 		memcpy(bytes + 4 + i, (unsigned char[]){ 9 << 3, 1 }, 2);
 	bytes[whole - 1] = END(1);
 	ck_assert_ptr_null(schema_decode(all, bytes, whole));
-	/* Half of them are not too many. */
+	/* Half of the groups are not too many. */
 	half = 4 + n / 4 * 2;
 	bytes[half] = END(1);
 	json = schema_decode(all, bytes, half + 1);
@@ -194,7 +194,7 @@ START_TEST(damaged_messages_do_no_harm)
 	for (int i = 0; i < 50000; i++) {
 		size_t size = rand_r(&seed) % sizeof(bytes);
 
-		/* A quarter of these are begins and ends of groups. */
+		/* A quarter of these bytes are begins and ends of groups. */
 		for (size_t j = 0; j < size; j++)
 			bytes[j] = rand_r(&seed) % 48;
 		json_decref(schema_decode(all, bytes, size));
@@ -227,7 +227,8 @@ START_TEST(the_file_comes_back)
 }
 END_TEST
 
-/* Applies a change to All and returns what schema_new() and, on success, schema_print() return. */
+/* Applies a change to All. Returns the result of schema_new() and, on success, of
+ * schema_print(). */
 static int changed(void (*change)(message_proto *all))
 {
 	Google__Protobuf__FileDescriptorSet *unpacked =
@@ -283,14 +284,14 @@ static void type_is_missing(message_proto *message)
 	rename_to(&message->field[0]->type_name, ".test.groups.All.Nothing");
 }
 
-/* Printed with each of its fields, types that are in each other would be without an end. */
+/* If types contain each other and each is printed with its fields, the output never ends. */
 static void two_fields_have_one_type(message_proto *message)
 {
 	rename_to(&message->field[1]->name, message->field[0]->name);
 	rename_to(&message->field[1]->type_name, message->field[0]->type_name);
 }
 
-/* As a custom option with number 50900. protobuf-c writes its unknown fields as they are. */
+/* A custom option with number 50900. protobuf-c writes its unknown fields unchanged. */
 static void option_is_a_group(message_proto *message)
 {
 	static const uint8_t rest[] = { 8, 1, 0xa4, 0xed, 0x18 };

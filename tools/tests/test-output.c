@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The pieces that need no bus: tables, the driver's lines, units in cgroups, numbers
- * on the command line.
+ * The parts that need no bus: tables, the driver's lines, units in cgroups, and numbers on the
+ * command line.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -68,7 +68,7 @@ START_TEST(colors_only_when_wanted)
 }
 END_TEST
 
-START_TEST(nothing_odd_gets_to_the_terminal)
+START_TEST(control_characters_are_replaced)
 {
 	char *text =
 		table(json_pack("[{s:s, s:s}]", "name", "\033]0;title\007", "what", "a\nb\177"));
@@ -145,8 +145,8 @@ START_TEST(units_are_found)
 }
 END_TEST
 
-/* ipcctl's own look at a character says the same as libipc, of each code and of each two bytes.
- * (Check writes to a file for each assertion, so there are not a million of them.) */
+/* ipcctl's own check of a character agrees with libipc, for each code and for each pair of bytes.
+ * (Check writes to a file for each assertion, so there must not be a million of them.) */
 START_TEST(each_character_is_printable_or_not)
 {
 	char cleaned[8], text[8];
@@ -187,13 +187,13 @@ START_TEST(foreign_texts_are_cleaned)
 		  "plain gr\303\274\303\237 \342\202\254 \360\237\230\200" },
 		{ "\033[2Ja\nb\tc\177", "?[2Ja?b?c?" },
 		{ "\302\233m", "??m" },		/* CSI in ISO 8859 */
-		{ "\377\303[", "??[" },		/* no UTF-8 */
-		{ "\355\240\200", "???" },	/* half of a pair */
+		{ "\377\303[", "??[" },		/* not UTF-8 */
+		{ "\355\240\200", "???" },	/* a lone surrogate */
 		{ "\300\257 \340\200\257", "?? ???" }, /* '/', too long */
 		{ "\364\220\200\200", "????" },	/* above U+10FFFF */
-		{ "\342\202", "??" },		/* cut off */
-		{ "a\342\200\256b", "a???b" },	/* backwards from here */
-		{ "\342\200\213\357\273\277", "??????" }, /* without width */
+		{ "\342\202", "??" },		/* truncated */
+		{ "a\342\200\256b", "a???b" },	/* right to left */
+		{ "\342\200\213\357\273\277", "??????" }, /* zero width */
 		{ "\330\234\363\240\201\201", "??????" }, /* a mark, a tag */
 		{ "\342\200\246 \342\201\200", "\342\200\246 \342\201\200" },
 	};
@@ -289,7 +289,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, columns_line_up);
 	tcase_add_test(tcase, colors_only_when_wanted);
-	tcase_add_test(tcase, nothing_odd_gets_to_the_terminal);
+	tcase_add_test(tcase, control_characters_are_replaced);
 	tcase_add_test(tcase, values_have_texts);
 	tcase_add_test(tcase, state_is_read);
 	tcase_add_test(tcase, units_are_found);

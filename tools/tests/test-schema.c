@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Schemas: of a file that has every kind of field (test-schema.proto), which is
- * compiled at build time, and of damaged ones.
+ * Schemas of a file that has every kind of field (test-schema.proto), which is compiled at build
+ * time, and damaged schemas.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -102,7 +102,7 @@ END_TEST
 
 /* --- JSON ----------------------------------------------------------------------- */
 
-/* To bytes and back. */
+/* Converts JSON to bytes and back. */
 static char *there_and_back(const struct schema_type *type, const char *text)
 {
 	json_t *json = json_loads(text, 0, NULL), *back;
@@ -119,7 +119,7 @@ static char *there_and_back(const struct schema_type *type, const char *text)
 	return out;
 }
 
-/* The fields that were given come back as they were. */
+/* The fields of the text must be unchanged after encoding and decoding. */
 static void survives(const char *method, const char *text)
 {
 	json_t *given = json_loads(text, 0, NULL), *back, *value;
@@ -134,7 +134,7 @@ static void survives(const char *method, const char *text)
 	free(out);
 }
 
-START_TEST(every_kind_goes_there_and_back)
+START_TEST(each_kind_survives_encoding)
 {
 	survives("Echo", "{\"a_int32\": -1, \"a_sint32\": -2147483648, \"a_sfixed32\": -3,"
 			 "\"a_uint32\": 4294967295, \"a_fixed32\": 5}");
@@ -154,7 +154,7 @@ START_TEST(every_kind_goes_there_and_back)
 }
 END_TEST
 
-START_TEST(what_is_not_set_is_not_there)
+START_TEST(unset_fields_are_omitted)
 {
 	char *out = there_and_back(request_of("Choose"), "{\"number\": 5, \"text\": null}");
 
@@ -245,7 +245,7 @@ static json_t *decode(const char *method, const void *bytes, size_t size)
 	return schema_decode(request_of(method), bytes, size);
 }
 
-/* Number 5 of Choice is "after", 4 is "all", 2 and 3 are of the same oneof. */
+/* Number 5 of Choice is "after", 4 is "all", and 2 and 3 belong to the same oneof. */
 START_TEST(fields_that_come_twice)
 {
 	static const unsigned char twice[] = { 0x2a, 1, 'a', 0x2a, 1, 'b' };
@@ -274,7 +274,7 @@ START_TEST(fields_of_another_type)
 	static const unsigned char separate[] = { 0xf0, 1, 1, 0xf2, 1, 2, 2, 3 };
 	json_t *json = decode("Echo", separate, sizeof(separate));
 
-	/* Packed or not is the sender's choice. */
+	/* The sender may choose whether the field is packed. */
 	ck_assert_uint_eq(json_array_size(json_object_get(json, "numbers")), 3);
 	json_decref(json);
 	ck_assert_ptr_null(decode("Choose", text_as_number, sizeof(text_as_number)));
@@ -284,7 +284,7 @@ START_TEST(fields_of_another_type)
 }
 END_TEST
 
-/* A field of Echo that contains a field 1 with this value as zigzag. */
+/* Receives a field of Echo that contains a field 1 with this value as zigzag. */
 static json_t *receive(unsigned int number, uint8_t value, struct ipc_raw_entry *entry)
 {
 	const unsigned char bytes[] = { ((number << 3 | 2) & 0x7f) | 0x80, number >> 4, 2,
@@ -303,7 +303,7 @@ START_TEST(files_are_bound_to_their_fields)
 	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json, "file"), "fd")),
 			 42);
 	json_decref(json);
-	/* Another file, none at all, and none that could be. */
+	/* The number of another file, no file, and an impossible number. */
 	ck_assert_ptr_null(receive(50, 12, &entry));
 	ck_assert_ptr_null(receive(50, 10, NULL));
 	ck_assert_ptr_null(receive(50, 9, &entry));
@@ -338,8 +338,7 @@ END_TEST
 
 /* --- Damage --------------------------------------------------------------------- */
 
-/* Whatever a service says of itself, it is taken or refused. */
-/* The set with comments above what has these paths; the caller frees it. */
+/* Returns the set with comments on the elements with these paths. The caller must free it. */
 static uint8_t *with_comments(char *const *comments, int32_t (*paths)[4], const size_t *lengths,
 			      size_t n, size_t *ret_size)
 {
@@ -375,7 +374,7 @@ START_TEST(comments_are_printed)
 {
 	char *comments[] = { " A field.\n And a second\tline.\n", " A service\n",
 			     " A method \033[2J\n", " A value\n", " Nothing\n" };
-	/* All.a_int32, Kinds, its second method, Color.GREEN, what is not there. */
+	/* All.a_int32, Kinds, its second method, Color.GREEN, and a missing element. */
 	int32_t paths[][4] = {
 		{ 4, 0, 2, 0 }, { 6, 0 }, { 6, 0, 2, 1 }, { 5, 0, 2, 1 }, { 4, 99 }
 	};
@@ -442,7 +441,7 @@ START_TEST(damaged_payloads_do_no_harm)
 }
 END_TEST
 
-/* One field after the other around what is there, or this many bytes in front of it. */
+/* Wraps the bytes in a field with this number. Returns the new size. */
 static size_t wrap(unsigned char *bytes, size_t size, unsigned int number)
 {
 	unsigned char head[8] = { number << 3 | 2 };
@@ -456,7 +455,8 @@ static size_t wrap(unsigned char *bytes, size_t size, unsigned int number)
 	return n + size;
 }
 
-/* Message types within message types: nested_type is 3, and message_type of a file 4. */
+/* Message types within message types: nested_type is field 3, and message_type of a file is field
+ * 4. */
 START_TEST(deep_descriptions_are_refused)
 {
 	static unsigned char deep[1 << 18];
@@ -470,7 +470,7 @@ START_TEST(deep_descriptions_are_refused)
 }
 END_TEST
 
-/* Appends a field of bytes to a message that has size bytes. Returns its new size. */
+/* Appends a field of bytes to a message of size bytes. Returns its new size. */
 static size_t append(unsigned char *message, size_t size, unsigned int number, const void *bytes,
 		     size_t n)
 {
@@ -478,8 +478,8 @@ static size_t append(unsigned char *message, size_t size, unsigned int number, c
 	return size + wrap(message + size, n, number);
 }
 
-/* A type of 20,000 fields, each in a oneof of its own, and the service "L.S". Each field went
- * through all others. */
+/* A type of 20,000 fields, each in its own oneof, and the service "L.S". Once, each field searched
+ * all other fields. */
 START_TEST(large_descriptions_take_no_time)
 {
 	static unsigned char file[1 << 20], type[1 << 20];
@@ -520,7 +520,7 @@ START_TEST(large_descriptions_take_no_time)
 }
 END_TEST
 
-/* "all" of Choice is 4; "a_inner" of All is 21, and "again" of that is 2. */
+/* "all" of Choice is field 4; "a_inner" of All is 21, and "again" of that is 2. */
 START_TEST(deep_payloads_are_refused)
 {
 	static unsigned char deep[1 << 16];
@@ -529,7 +529,7 @@ START_TEST(deep_payloads_are_refused)
 	for (int i = 0; i < 2000; i++) {
 		size = wrap(deep, size, 2);
 		size = wrap(deep, size, 5);
-		/* 21 takes two bytes. */
+		/* Field 21 needs two bytes. */
 		memmove(deep + 1, deep, size++);
 		deep[0] = 0xaa;
 		deep[1] = 1;
@@ -550,7 +550,7 @@ START_TEST(deep_json_is_refused)
 }
 END_TEST
 
-/* The last place of the text becomes another of the same length. */
+/* Changes the last occurrence of the text into another of the same length. */
 static int renamed(const char *from, const char *to)
 {
 	unsigned char *at = set + set_size - strlen(from);
@@ -569,7 +569,7 @@ static int renamed(const char *from, const char *to)
 	return r;
 }
 
-/* What is printed, or completed by a shell, is a word. */
+/* A name that is printed, or completed by a shell, must be a word. */
 START_TEST(names_are_words)
 {
 	ck_assert_int_eq(renamed("Pour", "Fill"), 0);
@@ -581,12 +581,12 @@ START_TEST(names_are_words)
 	ck_assert_int_eq(renamed("what", "wh{t"), -EBADMSG);
 	ck_assert_int_eq(renamed("test.schema", "test;schema"), -EBADMSG);
 	ck_assert_int_eq(renamed("ipc/options.proto", "ipc/\"ptions.proto"), -EBADMSG);
-	/* Types that are not there. */
+	/* Types that do not exist. */
 	ck_assert_int_eq(renamed(".test.schema.Choice", ".test.schema.Chaise"), -EBADMSG);
 }
 END_TEST
 
-/* The description twice, one behind the other. */
+/* The same description twice in a row. */
 START_TEST(types_are_unique)
 {
 	unsigned char *twice = malloc(2 * set_size);
@@ -612,8 +612,8 @@ int main(void)
 	tcase_add_checked_fixture(tcase, load, unload);
 	tcase_add_test(tcase, methods_are_known);
 	tcase_add_test(tcase, other_services_have_their_own);
-	tcase_add_test(tcase, every_kind_goes_there_and_back);
-	tcase_add_test(tcase, what_is_not_set_is_not_there);
+	tcase_add_test(tcase, each_kind_survives_encoding);
+	tcase_add_test(tcase, unset_fields_are_omitted);
 	tcase_add_test(tcase, mistakes_are_named);
 	tcase_add_test(tcase, files_are_opened);
 	tcase_add_test(tcase, bytes_as_text);

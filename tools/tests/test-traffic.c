@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Records without a bus, and sums over them.
+ * Records without a bus, and sums of them.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -79,7 +79,7 @@ START_TEST(traffic_is_summed)
 }
 END_TEST
 
-/* Each record went through all pairs. What there is no space for is counted together. */
+/* Once, each record searched all pairs. Pairs for which there is no space are counted together. */
 START_TEST(many_pairs_take_no_time)
 {
 	struct traffic *traffic = traffic_new();
@@ -107,7 +107,7 @@ END_TEST
 
 /* --- Records -------------------------------------------------------------------- */
 
-/* A record as the driver writes it: head, payload, table. */
+/* Makes a record in the driver's format: head, payload, table. */
 static size_t make(unsigned char *raw, const char *payload)
 {
 	struct ipcbus_monitor_record head = {
