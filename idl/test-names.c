@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names: as protoc-c mangles them, and ours.
+ * Names: compared with protoc-c's, and names of this generator.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -75,7 +75,7 @@ START_TEST(ours_are_valid_whatever_they_are_made_of)
 	static const char letters[] = "aA1_";
 	char name[7] = "";
 
-	/* Every name of six of those characters. */
+	/* All names of six of these characters. */
 	for (int i = 0; i < 4 * 4 * 4 * 4 * 4 * 4; i++) {
 		const char *snake;
 
@@ -93,7 +93,7 @@ START_TEST(numbers_are_fnv_with_the_top_bit)
 	ck_assert_uint_eq(name_code(""), 0x811c9dc5 | 0x80000000);
 	ck_assert_uint_eq(name_code("a"), 0xe40c292c);
 	ck_assert_uint_eq(name_code("foobar"), 0xbf9cf968);
-	/* Found by search: what a clash looks like. */
+	/* A pair with equal numbers, found by search. */
 	ck_assert_uint_eq(name_code("fail.S/GetLastSizeSlow"), 0x99e83685);
 	ck_assert_uint_eq(name_code("fail.S/OpenOldPortTwice"), 0x99e83685);
 }
@@ -135,7 +135,7 @@ START_TEST(checks_return_truth)
 }
 END_TEST
 
-/* Found by bsearch(): the lists have to be in order. */
+/* bsearch() finds reserved words only if the lists are sorted. */
 START_TEST(reserved_words_are_found)
 {
 	static const char *const words[] = { "alignas", "int", "class", "xor_eq", "errno", "assert",

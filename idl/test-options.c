@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Options as protobuf-c hands them over: as unknown fields, with bytes that nobody checked.
+ * Options as protobuf-c returns them: as unknown fields, with unchecked bytes.
  */
 #include <check.h>
 #include <stdbool.h>
@@ -14,7 +14,7 @@ typedef Google__Protobuf__FileDescriptorProto File;
 static struct arena arena;
 static struct bad_option bad;
 
-/* A file of the package that has one option for methods. */
+/* Parses a file of the package with an option for methods. */
 static const Extensions__Method *read_one(const char *package, uint32_t number,
 					  ProtobufCWireType type, const char *bytes, size_t size)
 {

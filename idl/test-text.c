@@ -44,7 +44,7 @@ START_TEST(comments_are_filled)
 }
 END_TEST
 
-/* A word that is longer than a line stands alone. */
+/* A word that is longer than a line is on its own line. */
 START_TEST(long_words_stay_whole)
 {
 	char word[200], want[300];
@@ -110,7 +110,7 @@ START_TEST(parameters_are_broken_under_their_parenthesis)
 }
 END_TEST
 
-/* The last column that is used is the one before the margin. */
+/* The last column in use is the column before the margin. */
 START_TEST(lines_end_before_the_margin)
 {
 	char a[128], want[200];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Types: what holds objects, what can hold itself, and groups, in graphs of
- * message types that are drawn here as text.
+ * Types that contain objects or themselves, and groups, in graphs of message types that are written
+ * here as text.
  */
 #include <check.h>
 #include <stdbool.h>
@@ -31,7 +31,7 @@ static void teardown(void)
 	arena_done(&arena);
 }
 
-/* "B" is a field of that type, "string" one of that, "group B" a group. */
+/* "B" is a field of that type, "string" a field of type string, "group B" a group. */
 static Field *field(const char *word)
 {
 	Field *f = arena_alloc(&arena, sizeof(*f));
@@ -48,7 +48,7 @@ static Field *field(const char *word)
 	return f;
 }
 
-/* "A: B, string": message ipc.A with two fields. */
+/* "A: B, string" is message ipc.A with two fields. */
 static Descriptor *message(const char *line)
 {
 	Descriptor *m = arena_alloc(&arena, sizeof(*m));
@@ -70,7 +70,7 @@ static Descriptor *message(const char *line)
 	return m;
 }
 
-/* All of them in one file of package ipc, where Object and Fd are the real ones. */
+/* Puts all messages into a file of package ipc, with the real Object and Fd. */
 static const char *collect(const char *const *lines)
 {
 	File *file = arena_alloc(&arena, sizeof(*file));
@@ -167,7 +167,7 @@ START_TEST(names_need_a_dot)
 }
 END_TEST
 
-/* Longer than any stack could follow by recursion. */
+/* Longer than any stack would allow for recursion. */
 START_TEST(long_chains_are_no_trouble)
 {
 	const size_t count = 200000;

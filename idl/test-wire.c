@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The wire format: soundness, depth, and options out of unknown fields.
+ * The wire format: soundness, depth, and options in unknown fields.
  */
 #include <check.h>
 #include <stdbool.h>
@@ -30,12 +30,12 @@ START_TEST(well_formed_bytes_are_sound)
 {
 	ck_assert(sound("", 0));
 	ck_assert(sound("\x0a\x00", 2));	       /* an empty file */
-	ck_assert(sound("\x0a\x03\x0a\x01x", 5));      /* one with a name */
+	ck_assert(sound("\x0a\x03\x0a\x01x", 5));      /* a file with a name */
 	ck_assert(sound("\x78\x96\x01", 3));	       /* unknown varint */
 	ck_assert(sound("\x7d\1\2\3\4", 5));	       /* unknown 32 bits */
 	ck_assert(sound("\x79\1\2\3\4\5\6\7\10", 9)); /* unknown 64 bits */
 	ck_assert(sound("\x0b\x0c", 2));	       /* a group */
-	ck_assert(sound("\x7b\x0a\1\x7c\x7b\x7c\x7c", 7)); /* one with a field and a group */
+	ck_assert(sound("\x7b\x0a\1\x7c\x7b\x7c\x7c", 7)); /* a group with a field and a group */
 }
 END_TEST
 
@@ -43,23 +43,23 @@ START_TEST(malformed_bytes_are_not)
 {
 	ck_assert(!sound("\x0a", 1));			 /* no length */
 	ck_assert(!sound("\x0a\x05xx", 4));		 /* too short */
-	ck_assert(!sound("\x0a\x02\x0a\x05", 4));	 /* inside, too */
+	ck_assert(!sound("\x0a\x02\x0a\x05", 4));	 /* too short inside */
 	ck_assert(!sound("\x78", 1));			 /* no value */
 	ck_assert(!sound("\x78\x80\x80", 3));		 /* no end of a value */
 	ck_assert(!sound("\x7d\1\2\3", 4));		 /* cut 32 bits */
 	ck_assert(!sound("\x79\1\2\3\4\5\6\7", 8));	 /* cut 64 bits */
-	ck_assert(!sound("\x08\x01", 2));		 /* known, another kind */
+	ck_assert(!sound("\x08\x01", 2));		 /* known field, another wire type */
 	ck_assert(!sound("\x0b", 1));			 /* no end of a group */
-	ck_assert(!sound("\x0b\x14", 2));		 /* the end of another */
-	ck_assert(!sound("\x0c", 1));			 /* only the end */
-	ck_assert(!sound("\x0e", 1));			 /* no such kind */
+	ck_assert(!sound("\x0b\x14", 2));		 /* the end of another group */
+	ck_assert(!sound("\x0c", 1));			 /* an end without a begin */
+	ck_assert(!sound("\x0e", 1));			 /* no such wire type */
 	ck_assert(!sound("\x02\x00", 2));		 /* field 0 */
 	ck_assert(!sound("\x78\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12));
 	ck_assert(!sound("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11));
 }
 END_TEST
 
-/* So many messages in one another, in the only field that nests: nested_type. */
+/* Nests messages to this depth, in nested_type, the only field that nests. */
 static size_t nest(uint8_t *out, size_t depth)
 {
 	size_t size = 0;
@@ -98,7 +98,8 @@ END_TEST
 
 START_TEST(groups_are_left_out)
 {
-	/* A file with a name, options.java_package "j", a group in them and another behind them. */
+	/* A file with a name and options.java_package "j", with a group in both, and another group
+	 * at the end. */
 	static const uint8_t bytes[] = "\x0a\x0e\x0a\1n\x42\x07\x7b\x08\1\x7c\x0a\1j\x7b\x7c";
 	struct arena arena = { 0 };
 	const Google__Protobuf__FileDescriptorSet *set =

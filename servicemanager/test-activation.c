@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of services that are activated: what they may say, and what is wrong with them
- * and where.
+ * The files of activated services: valid contents, and the place and text of errors.
  */
 #define _GNU_SOURCE
 #include <check.h>

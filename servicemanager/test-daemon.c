@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager as a process: arguments, being the only one, ending, coming
- * back. A guest test on a bus without a manager; the daemon lies beside this
- * program.
+ * servicemanager as a process: arguments, a second instance, ending, restarting. A guest test on a
+ * bus without a manager. The daemon is beside this program.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -123,7 +122,7 @@ START_TEST(wrong_arguments_are_refused)
 }
 END_TEST
 
-/* What came of ipc_proxy_wait() in a process of its own, started for it. */
+/* Starts a process that returns the result of ipc_proxy_wait(). */
 static pid_t wait_elsewhere(void)
 {
 	pid_t pid = fork();
@@ -145,7 +144,7 @@ static void expect_waiter(const struct daemon *daemon, pid_t pid)
 	ck_assert_str_eq(daemon_line(daemon), expected);
 }
 
-/* Of something whose methods are of no interest. */
+/* Serves an object whose methods do not matter. */
 static void serve_something(struct ipc *ipc, const char *name)
 {
 	static const struct service_manager_ops nothing;
@@ -180,7 +179,7 @@ START_TEST(those_who_wait_go_on_waiting)
 }
 END_TEST
 
-/* Serves what there is to serve until the name is there: owners serve. */
+/* Serves until the name is registered, because owners must serve. */
 static void await_name(struct ipc *ipc, const char *name)
 {
 	int r;
@@ -229,7 +228,8 @@ START_TEST(after_a_start_a_missing_name_is_waited_for)
 	struct ipc *ipc;
 
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	/* Nobody adds it: after half a second that is known. Then it is at once. */
+	/* For half a second after its start, the manager waits for names to be replayed. Afterwards
+	 * it replies at once. */
 	ck_assert_int_eq(ipc_proxy_get(ipc, "test.none", NULL, &proxy), -ENOENT);
 	ck_assert_int_eq(ipc_proxy_get(ipc, "test.none", NULL, &proxy), -ENOENT);
 	ipc_unref(ipc);
@@ -238,7 +238,7 @@ START_TEST(after_a_start_a_missing_name_is_waited_for)
 }
 END_TEST
 
-/* What came of ipc_wait_manager() in a process of its own. */
+/* Starts a process that returns the result of ipc_wait_manager(). */
 static pid_t wait_for_manager_elsewhere(void)
 {
 	pid_t pid = fork();
@@ -277,7 +277,7 @@ END_TEST
 
 #define ORDINARY 1002
 
-/* On a bus of its own, whose first manager it is. */
+/* Runs on a private bus, whose first manager it becomes. */
 static void run_as_ordinary(const char *bus)
 {
 	ck_assert_int_eq(setgroups(0, NULL), 0);
@@ -328,7 +328,7 @@ static int listen_as_systemd(void)
 	return fd;
 }
 
-/* The next one that is not the watchdog's begins so. */
+/* The next notice, except for the watchdog's, begins with this text. */
 static void expect_notice(int fd, const char *text)
 {
 	char notice[256];
@@ -363,7 +363,7 @@ START_TEST(systemd_is_notified)
 	expect_notice(fd, "RELOADING=1");
 	expect_notice(fd, "READY=1");
 
-	/* One that does not go round says nothing. */
+	/* While the daemon is stopped, it sends no watchdog notices. */
 	kill(daemon.pid, SIGSTOP);
 	while (recv(fd, notice, sizeof(notice), MSG_DONTWAIT) > 0)
 		;

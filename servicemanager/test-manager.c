@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * servicemanager as its users see it: a guest test, against the running daemon.
- * Run as root, because it becomes other users. Every case is a process of its
- * own, and so is everybody else who takes part.
+ * servicemanager from the view of its users: a guest test with the running daemon. Must run as
+ * root, because it becomes other users. Each case is a process, and so is every other participant.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -27,7 +26,7 @@
 static struct ipc *ipc;
 static struct service_manager *manager;
 
-/* --- Taking part ------------------------------------------------------------------- */
+/* --- Participants ------------------------------------------------------------------- */
 
 static void connect_bus(void)
 {
@@ -64,7 +63,7 @@ static void begin(void)
 	ck_assert_int_eq(ipc_unregister_name(ipc, "test.a"), 0);
 }
 
-/* Something to register: what it does is of no interest. */
+/* An object to register, whose methods do not matter. */
 static struct ipc_object *object_new(void)
 {
 	static const struct service_manager_ops ops;
@@ -93,11 +92,11 @@ static void become(uid_t uid)
 
 struct peer {
 	pid_t pid;
-	int done; /* a byte comes when it did its part */
+	int done; /* receives a byte when its part is done */
 };
 
-/* Another process of that user, which connects, does its part, says so, and
- * lives until it is killed. */
+/* Starts another process of that user. It connects, does its part, reports that, and lives until it
+ * is killed. */
 static struct peer peer_start(uid_t uid, void (*part)(void))
 {
 	struct peer peer;
@@ -133,7 +132,8 @@ static void peer_kill(struct peer *peer)
 	close(peer->done);
 }
 
-/* Does it become so within two seconds? Death is noticed a moment later. */
+/* Returns whether the condition becomes true within two seconds. A death is noticed with a
+ * delay. */
 static bool soon(bool (*condition)(void))
 {
 	for (int i = 0; i < 200; i++) {
@@ -145,7 +145,7 @@ static bool soon(bool (*condition)(void))
 	return false;
 }
 
-/* root takes a reserved name over, once its object is dead. */
+/* root takes over a reserved name after its object has died. */
 static bool is_ours(void)
 {
 	struct ipc_object *object = object_new();
@@ -232,7 +232,7 @@ START_TEST(a_name_of_ones_own_is_replaced_on_request)
 	ck_assert_int_eq(ipc_proxy_get(ipc, "test.a", NULL, &after), 0);
 	ck_assert_ptr_ne(before, after);
 
-	/* The death of the first takes nothing away from the second. */
+	/* The death of the first peer does not affect the second peer's name. */
 	peer_kill(&first);
 	usleep(100000);
 	ck_assert_int_eq(get("test.a"), 0);
@@ -386,7 +386,7 @@ START_TEST(large_requests_are_refused)
 	unknown.len = size;
 	unknown.data = malloc(size);
 	ck_assert_ptr_nonnull(unknown.data);
-	/* It is not looked at. */
+	/* The manager ignores the field. */
 	memset(unknown.data, 0x7f, size);
 	request.name = (char *)"test.a";
 	request.base.unknown_fields = &unknown;
@@ -485,7 +485,7 @@ static void *wait_for_never(void *data)
 {
 	struct ipc_proxy *proxy;
 
-	/* The place that is_refused() got too early is taken again. */
+	/* The place that is_refused() took too early is taken again. */
 	(void)data;
 	while (ipc_proxy_wait(ipc, "test.never", NULL, IPC_NEVER, &proxy) == -EDQUOT)
 		usleep(10000);
@@ -511,8 +511,8 @@ static void wait_too_often(void)
 	ck_assert_int_eq(ipc_proxy_wait(ipc, "test.never", NULL, IPC_NEVER, &proxy), -EDQUOT);
 }
 
-/* While not all of the crowd are waiting yet, it is kept waiting itself: then the
- * crowd gets the time to take its place, and it is tried again. */
+/* If the crowd is not complete yet, the peer waits itself, and so occupies a place. It is then
+ * killed, so that the crowd can take the place. */
 static bool is_refused(void)
 {
 	struct peer peer = peer_start(1001, wait_too_often);
@@ -540,7 +540,7 @@ START_TEST(waiters_are_limited_and_forgotten_when_they_die)
 	for (int i = 0; i < 2; i++)
 		peer_kill(&crowds[i]);
 
-	/* Now another one may wait. */
+	/* Another process may wait now. */
 	usleep(500000);
 	late = peer_start(1001, wait_for_a);
 	usleep(200000);

@@ -65,7 +65,7 @@ static enum policy_verdict decide(const struct policy *policy, uid_t uid, enum p
 	return policy_decide(policy, &subject, right, name).verdict;
 }
 
-/* --- What is right -------------------------------------------------------------------- */
+/* --- Valid policies -------------------------------------------------------------------- */
 
 START_TEST(without_rules_all_is_refused)
 {
@@ -192,7 +192,7 @@ START_TEST(patterns_are_names_beginnings_and_users)
 }
 END_TEST
 
-/* --- What is wrong --------------------------------------------------------------------- */
+/* --- Errors --------------------------------------------------------------------- */
 
 START_TEST(what_is_wrong_is_said)
 {
@@ -218,7 +218,7 @@ START_TEST(what_is_wrong_is_said)
 		{ "allow anyone find a*b",
 		  "\"a*b\" is neither a name nor the beginning of names and a *" },
 		{ "allow anyone find %x", "\"%x\" is neither a name nor the beginning of names and a *" },
-		/* Without that rule there would be more rights than it says. */
+		/* Without these rules, users would have more rights than the policy intends. */
 		{ "refuse user mallory find *", "unknown user \"mallory\"" },
 		{ "hide group none,audio find *", "unknown group \"none\"" },
 		{ "allow anyone register user-%u*",
@@ -258,7 +258,7 @@ static int try_network(struct policy *policy, const char *text)
 	return policy_read(policy, "test", text, strlen(text), &names, warn, &problem);
 }
 
-/* The names in the certificate of who asks: two, or one and NULL, or none. */
+/* The names in the certificate of the peer: two, or one and NULL, or none. */
 static enum policy_verdict decide_for(const char *rule, const char *first, const char *second)
 {
 	char *certificates[] = { (char *)first, (char *)second, NULL };

@@ -56,7 +56,7 @@ START_TEST(names_have_rules)
 	ck_assert(!registry_name_is_valid("a b"));
 	ck_assert(!registry_name_is_valid("a\n"));
 	ck_assert(!registry_name_is_valid("\xc3\xa4"));
-	/* Neither options nor paths that lead elsewhere. */
+	/* Neither options nor paths out of the folder. */
 	ck_assert(!registry_name_is_valid("-rf"));
 	ck_assert(!registry_name_is_valid("/etc"));
 	ck_assert(!registry_name_is_valid("user/1000/"));
@@ -162,7 +162,7 @@ START_TEST(newest_owner_wins_a_replay)
 	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY, &replaced), 0);
 	ck_assert_int_eq(registry_register(registry, &newer, REGISTRY_REPLAY, &replaced), 0);
 	ck_assert_ptr_eq(replaced, &older);
-	/* Flags of the first registration change nothing. */
+	/* The flags of the first registration have no effect. */
 	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY | REGISTRY_REPLACE,
 					   &replaced), -ESTALE);
 	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY | REGISTRY_QUEUE,
@@ -170,7 +170,7 @@ START_TEST(newest_owner_wins_a_replay)
 	ck_assert_int_eq(registry_register(registry, &other, REGISTRY_REPLAY, &replaced), -EEXIST);
 	registry_unregister(registry, &newer, 0);
 
-	/* A new server that came before the owner's replay. */
+	/* A new server that registered before the owner's replay. */
 	fresh.number = 1;
 	ck_assert_int_eq(registry_register(registry, &fresh, 0, &replaced), 0);
 	ck_assert_int_eq(registry_register(registry, &older, REGISTRY_REPLAY, &replaced), 0);
@@ -217,14 +217,14 @@ START_TEST(a_reserved_name_is_its_users)
 	ck_assert_ptr_null(registry_find(registry, "x"));
 	ck_assert_int_eq(registry_register(registry, &b, 0, &replaced), -EBUSY);
 
-	/* Its user takes it back, and root takes it over. */
+	/* Its user can register it again, and root can take it over. */
 	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
 	ck_assert_ptr_null(replaced);
 	registry_unregister(registry, &a, 50);
 	ck_assert_int_eq(registry_register(registry, &root, 0, &replaced), 0);
 	registry_unregister(registry, &root, 0);
 
-	/* It ends. */
+	/* The registration ends. */
 	ck_assert_int_eq(registry_register(registry, &a, 0, &replaced), 0);
 	registry_unregister(registry, &a, 50);
 	ck_assert_int_eq(registry_register(registry, &y, 0, &replaced), 0);
@@ -256,7 +256,7 @@ START_TEST(a_reserved_name_counts)
 }
 END_TEST
 
-/* Every name that the prefix lists, with blanks between. */
+/* All names with the prefix, separated by blanks. */
 static const char *list(const char *prefix)
 {
 	static char text[256];
@@ -341,7 +341,7 @@ START_TEST(a_user_has_so_many_names)
 				 i < REGISTRY_USER_NAMES ? 0 : -EDQUOT);
 	}
 
-	/* Replacing counts nothing, and others are unaffected. */
+	/* Replacing does not count as a name, and other users are not affected. */
 	ck_assert_int_eq(registry_register(registry, &entries[REGISTRY_USER_NAMES], 0, &replaced),
 			 -EDQUOT);
 	strcpy(replacement.name, entries[3].name);
@@ -401,7 +401,7 @@ START_TEST(all_together_have_so_many)
 	ck_assert_int_eq(registry_register(registry, &late, 0, &replaced), -EDQUOT);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), -EDQUOT);
 
-	/* Users cannot be made so many that root's services have no names. */
+	/* The number of users must not prevent root's services from having names. */
 	late.uid = late_waiter.uid = 0;
 	ck_assert_int_eq(registry_register(registry, &late, 0, &replaced), 0);
 	ck_assert_int_eq(registry_wait(registry, &late_waiter), 0);
@@ -455,7 +455,7 @@ START_TEST(all_watches_are_found)
 		n++;
 	}
 	ck_assert_uint_eq(n, 2);
-	/* The newest comes first, until it has had its turn. */
+	/* The newest watch is first until it has had its turn. */
 	ck_assert_ptr_eq(registry_next_watch(registry, NULL), &watches[2]);
 	registry_watch_last(registry, &watches[2]);
 	ck_assert_ptr_eq(registry_next_watch(registry, NULL), &watches[0]);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The programs of tests/suite/e2e across a link, unchanged: clients on one bus, servers on another.
-
-Each of their cases passes, but for those in DIFFERENT, and each of these fails, and those in RACES:
-docs/gateway.md says what differs from one bus. All programs run while the first case waits for its own."""
+"""Runs the programs of tests/suite/e2e across a link, unchanged: clients on one bus, servers on
+another. Each of their cases must pass, except for those in DIFFERENT, which must fail, and those in
+RACES. docs/gateway.md describes the differences from a single bus. All programs run while the first
+case waits for its own."""
 
 import concurrent.futures
 import os
@@ -12,11 +12,11 @@ import subprocess
 from harness import B, Program, case, socket_path
 from links import Bus
 
-# Programs at a time. They mostly wait.
+# Number of programs at a time. They mostly wait.
 WORKERS = 4
 
-# What a program wants that has nothing to do with links: its server is the manager of its bus.
-# Here it has a name.
+# The end of a case that expects its server to be the manager of its bus. Here the server has a
+# name, which has nothing to do with links.
 NAME = 'a name ends otherwise than the manager'
 
 DIFFERENT = {
@@ -55,7 +55,7 @@ DIFFERENT = {
     'loop-sd-event': {},
 }
 
-# These may fail, the more the busier the machine is.
+# These cases may fail, more often on a busy machine.
 RACES = {
     'objects_of_a_dead_server': 'a call overtakes the death of its object',
     'a_server_with_epoll': 'a call overtakes oneways',
@@ -64,7 +64,7 @@ RACES = {
 
 
 def run(program):
-    """The cases of a program that failed, and how."""
+    """Returns the failed cases of a program, and the reasons."""
     bus = Bus()
     name = f'e2e.{program}'
     address = socket_path()
@@ -74,7 +74,7 @@ def run(program):
     near = Program(f'{B}/gateway/ipc-gateway', '--link', f'{name}@{address}', *size, ready='linked')
     environment = {**os.environ, 'LINK_NAME': name, 'LINK_BUS': bus.device,
                    'LD_PRELOAD': f'{B}/gateway/tests/two-buses.so'}
-    # In tests/run's file its cases would be taken for those of this program.
+    # Its cases must not count as cases of this program.
     environment.pop('CK_TAP_LOG_FILE_NAME', None)
     done = subprocess.run(f'{B}/tests/suite/e2e/test-{program}', timeout=300, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -84,7 +84,7 @@ def run(program):
     assert counts, done.stdout
     total, *bad = (int(count) for count in counts.groups())
     assert sum(bad) == len(failed) < total, done.stdout
-    # The program did cross, and what it left is taken apart, on both sides.
+    # The program did cross the link, and its objects were released on both sides.
     assert f'{name} is {name} of' in near.log(), near.log()
     assert near.end() == 0 and far.end() == 0, near.log() + far.log()
     bus.end()

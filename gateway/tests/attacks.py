@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What somebody proved that the gateway let them do. None of it works any more."""
+"""Attacks on the gateway that once worked. They must fail now."""
 
 import resource
 import signal
@@ -28,8 +28,8 @@ def bytes_field(number, data):
 
 @case
 def empty_frames_hide_no_beginning():
-    """The byte 7 at the beginning of a payload marks a frame with metadata. An empty DATA frame before
-    it once hid it, so that a client chose its name."""
+    """The byte 7 at the beginning of a payload marks a frame with metadata. Once, an empty DATA
+    frame before it hid it, so a client could choose its own name."""
     text = bytes_field(1, b'ipc-peer')
     forged = b'ipc-peer\0the administrator\0'
     payload = struct.pack('<BBBBIII', 7, 0, 0, 0, len(text), len(forged), 0) + text
@@ -46,14 +46,14 @@ def empty_frames_hide_no_beginning():
             client.write(frame(DATA, END_STREAM, stream))
             got = client.wait(stream)
             assert b'the administrator' not in b''.join(entry[3] for entry in got), got
-            # The status is text in its trailers: 3, INVALID_ARGUMENT.
+            # The status is text in the trailers: 3, INVALID_ARGUMENT.
             assert any(kind == HEADERS and b'not a valid message' in data for kind, _, _, data in got), got
     assert program.end() == 0
 
 
 @case
 def links_that_are_reset_at_once():
-    """They once stayed, with a thread and a connection each, and the gateway never ended."""
+    """Once, such links stayed, with a thread and a connection each, and the gateway never ended."""
     program = gateway('--share', 'test.interop', exports=())
     files = len(program.files())
     reset = lambda stream: frame(RESET, 0, stream, struct.pack('>I', 8))  # noqa: E731
@@ -70,7 +70,7 @@ def links_that_are_reset_at_once():
 
 @case
 def compressed_messages():
-    """The core inflates before it looks at the size: a mebibyte once took a gibibyte."""
+    """gRPC's core decompresses before it checks the size. Once, a mebibyte became a gibibyte."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = b''.join(deflate.compress(bytes(1 << 20)) for _ in range(256)) + deflate.flush()
     assert len(bomb) < 1 << 20
@@ -83,7 +83,7 @@ def compressed_messages():
     assert program.peak_memory() - memory < 64 << 20, program.peak_memory() >> 20
     with connect(program.address) as channel:
         assert method('Empty', channel=channel)(EMPTY, timeout=10) == EMPTY
-        # Clients learn why.
+        # The client gets the reason.
         error = fails(StatusCode.UNIMPLEMENTED, channel.unary_unary('/interop.Test/Unary'), bytes(10000),
                       compression=grpc.Compression.Gzip, timeout=10)
         assert 'gzip' in error.details(), error
@@ -91,7 +91,8 @@ def compressed_messages():
 
 
 def is_closed(client):
-    """By the other end, without a word. A server that takes it says its settings."""
+    """Returns whether the server has closed the connection without a message. A server that accepts
+    it sends its settings."""
     client.settimeout(5)
     try:
         return not client.recv(1)
@@ -108,17 +109,17 @@ def knock(port, host='127.0.0.1', count=1):
 
 @case
 def connections_are_limited():
-    """Clients once could take all files that the gateway may have, without a certificate."""
+    """Once, clients without a certificate could use up all files of the gateway."""
     program = gateway('--insecure', '--max-connections', '10', listen='0.0.0.0:0')
     port = int(program.log().split('listening on 0.0.0.0:')[1].split()[0])
     clients = knock(port, count=14)
     closed = [is_closed(client) for client in clients]
     refused = sum(closed)
-    # Each connection has one file, and the core opens a few others when the first ones come.
+    # Each connection has a file, and the core opens a few other files for the first connections.
     assert 4 <= refused <= 8 and closed == [False] * (14 - refused) + [True] * refused, closed
     assert program.log().count('refused a connection: there are too many') == refused
     files = len(program.files())
-    # Those that end make space.
+    # Connections that end free their places.
     for client in clients[:2]:
             client.close()
     wait_until('they are closed', lambda: len(program.files()) == files - 2)
@@ -128,7 +129,7 @@ def connections_are_limited():
 
 @case
 def too_many_files():
-    """When accept4() failed once, the core did not listen any more, and the gateway ended."""
+    """Once, after a failed accept4(), the core stopped listening and the gateway ended."""
     program = gateway()
     resource.prlimit(program.process.pid, resource.RLIMIT_NOFILE, (40, 40))
     with connect(program.address) as channel:
@@ -139,7 +140,7 @@ def too_many_files():
             client.connect(program.address[len('unix:'):])
         assert is_closed(clients[-1])
         program.wait_for('refused a connection: the gateway can have no more files')
-        # Calls that are open go on.
+        # Open calls continue.
         assert call.result() is not None
         assert method('Empty', channel=channel)(EMPTY, timeout=10) == EMPTY
     for client in clients:
@@ -153,7 +154,8 @@ def too_many_files():
 # --- Services that lie about their interface ------------------------------------------------------
 
 class Service(ipcbus.sync.RawService):
-    """Describes itself by a set of files, and replies with the same bytes to every call."""
+    """A service that describes itself by a set of files, and replies with the same bytes to every
+    call."""
 
     def __init__(self, interface, files, reply=b''):
         self.description = bytes_field(1, interface.encode())
@@ -178,7 +180,7 @@ def varint(value):
 
 
 class Served:
-    """A service under a name, on a connection of its own."""
+    """A service under a name, on its own connection."""
 
     def __init__(self, name, service, replace=False):
         self.name, self.service, self.replace = name, service, replace
@@ -223,7 +225,7 @@ def a_service_takes_no_interface_of_another():
         with Served('test.evil', small('interop')) as evil:
             program.wait_for(refusal)
             assert call(b'', timeout=10) == b''
-            # Also while nobody serves the other one.
+            # Even if the other service has died.
             state['server'].end(signal.SIGKILL)
             program.wait_for('test.interop is gone')
             fails(StatusCode.UNAVAILABLE, call, b'', timeout=10)
@@ -238,7 +240,7 @@ def a_service_takes_no_interface_of_another():
 
 
 def others_wait(program, most):
-    """How long a call of another service takes."""
+    """Measures a call of another service."""
     with connect(program.address) as channel:
         begin = time.monotonic()
         method('Empty', channel=channel)(EMPTY, timeout=60)
@@ -247,7 +249,7 @@ def others_wait(program, most):
 
 @case
 def types_in_a_long_row():
-    """A description of a mebibyte once took six seconds, in which nobody else was served."""
+    """Once, a description of a mebibyte took six seconds, in which no other client was served."""
     count = 900
     names = [f'T{i:05}' for i in range(20000)]
     types = [{'name': name, 'field': [
@@ -271,7 +273,7 @@ def field(number, value):
 
 
 def fields_of(data):
-    """The last value of each field; those of 4 and 8 bytes as bytes."""
+    """Returns the last value of each field. Values of 4 and 8 bytes are bytes."""
     found, at = {}, 0
 
     def number():
@@ -296,7 +298,7 @@ def fields_of(data):
 
 
 class Peer:
-    """The other side of a link, by frames of gateway/link.proto."""
+    """The other side of a link, in frames of gateway/link.proto."""
 
     HELLO, FIND, NAME, CALL, ONEWAY, RELEASE = 1, 2, 3, 4, 7, 9
 
@@ -307,14 +309,14 @@ class Peer:
         self.send(field(1, self.HELLO) + field(11, size) + field(12, 1) + field(13, 1) + field(14, 1))
 
     def send(self, *frames):
-        """False: the gateway takes no more."""
+        """Sends a frame. Returns False if the gateway no longer accepts frames."""
         try:
             return self.client.send(self.stream, b''.join(message(each) for each in frames))
         except OSError:
             return False
 
     def find(self, ident, name):
-        """The number of the object that has the name; None: the link is over."""
+        """Returns the number of the object with the name, or None if the link has ended."""
         if not self.send(field(1, self.FIND) + field(2, ident) + bytes_field(8, name)):
             return None
         while True:
@@ -334,7 +336,7 @@ class Peer:
 
 @case
 def peers_of_a_link_that_do_not_read():
-    """Calls beyond the limit are refused with a frame each, which once piled up."""
+    """Calls beyond the limit are refused with a frame each. Once, these frames accumulated."""
     program = gateway('--share', 'test.interop', '--max-calls', '1', '--max-message', '64K', exports=())
     memory = program.memory()
     with Connection(program.address) as client:
@@ -353,8 +355,8 @@ def peers_of_a_link_that_do_not_read():
 
 @case
 def oneways_to_a_service_that_is_stopped():
-    """They wait in the gateway. Once any number of them did, if their object was released and found
-    again."""
+    """Oneways wait in the gateway. Once, their number had no limit if their object was released and
+    found again."""
     program = gateway('--share', 'test.interop', exports=())
     memory = program.memory()
     note = b'\x25' + struct.pack('<I', code_of('interop.Test/Note'))
@@ -368,7 +370,8 @@ def oneways_to_a_service_that_is_stopped():
                 target = peer.find(ident, b'test.interop')
                 if target is None:
                     break
-                # So many that others have for one object on their way: some wait.
+                # So many that some oneways must wait, because other oneways to the object are in
+                # flight.
                 head = field(1, peer.ONEWAY) + field(3, target) + note
                 for _ in range(2):
                     peer.send(head + data)
@@ -383,7 +386,7 @@ def oneways_to_a_service_that_is_stopped():
 
 
 def code_of(method):
-    """Of a method without a number: FNV-1a with the top bit set."""
+    """Returns the number of a method without the option: FNV-1a with the top bit set."""
     code = 2166136261
     for byte in method.encode():
         code = ((code ^ byte) * 16777619) & 0xffffffff

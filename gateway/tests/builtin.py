@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Health and reflection, as a client sees them that has their public definitions."""
+"""Health and reflection, for a client that has the public definitions."""
 
 import grpc
 from google.protobuf import descriptor_pb2
@@ -14,13 +14,13 @@ SERVING, NOT_SERVING = b'\x08\x01', b'\x08\x02'
 
 
 def field(number, data):
-    """A field of bytes; all that these cases write is short."""
+    """Encodes a field of bytes. The fields of these cases are short."""
     assert len(data) < 128
     return bytes([number << 3 | 2, len(data)]) + data
 
 
 def fields(data):
-    """The fields of a message, by number: a list of values of each."""
+    """Returns the fields of a message by number: a list of values for each."""
     def varint():
         nonlocal at
         value = shift = 0
@@ -68,7 +68,7 @@ def health_changes_with_the_service():
     wait_until('it is gone', lambda: check(b'interop.Test') == NOT_SERVING)
     state['server'] = server()
     wait_until('it is back', lambda: check(b'interop.Test') == SERVING)
-    # A client that gets this status takes the service for healthy.
+    # A client that gets this status considers the service healthy.
     watch = state['channel'].unary_stream(HEALTH + 'Watch')(field(1, b'interop.Test'))
     fails(StatusCode.UNIMPLEMENTED, next, watch)
 
@@ -117,7 +117,7 @@ def reflection_finds_files():
 
 @case
 def reflection_describes_what_can_be_called():
-    """A client that knows nothing but the name of the service calls it."""
+    """A client that only knows the name of the service calls it."""
     from google.protobuf import descriptor_pool, message_factory  # pylint: disable=C0415
     pool = descriptor_pool.DescriptorPool()
     files = {file.name: file for file in names_of(ask(field(4, b'interop.Test'))[0])[1]}

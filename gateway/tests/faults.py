@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What goes wrong between two machines: the other gateway is killed, the cable is cut or loses frames,
-a connection is half open. No call may be executed twice, none may outlast its deadline, and nothing
-may be left of it. A program on the bus calls the server through two gateways, once as an imported
-service that the other gateway exports, and once over a link."""
+"""Failures between two machines: the other gateway is killed, the cable is cut or loses frames, or
+a connection is half open. No call may be executed twice or outlast its deadline, and nothing of it
+may be left. A program on the bus calls the server through two gateways, as an imported service that
+the other gateway exports, and over a link."""
 
 import errno
 import itertools
@@ -22,7 +22,7 @@ from metrics import metrics
 IMPORTED, LINKED = 'imported.interop', 'linked.interop'
 NEAR, FAR, PORT = '10.77.0.1', '10.77.0.2', 50051
 WIRE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'wire.py')
-# How much later than its deadline a call may end on a machine that has much to do.
+# On a busy machine, a call may end this much later than its deadline, in seconds.
 SLACK = 10
 numbers = itertools.count(1)
 
@@ -54,7 +54,7 @@ class Machine:
 
 
 class Wire:
-    """Two machines, and a third one between them that is their cable."""
+    """Two machines, and a third machine between them that plays the cable."""
 
     def __init__(self):
         if os.geteuid() != 0:
@@ -77,7 +77,7 @@ class Wire:
         assert line == 'ready\n', line
 
     def connect(self, machine, address, name):
-        """An interface "eth" there, whose other end is in the middle."""
+        """Creates an interface "eth" there, whose other end is in the machine in the middle."""
         done = subprocess.run(
             ('ip', 'link', 'add', 'name', 'eth', 'netns', str(machine.process.pid), 'type', 'veth',
              'peer', 'name', name, 'netns', str(self.middle.process.pid)),
@@ -90,7 +90,7 @@ class Wire:
         self.middle.run('ip', 'link', 'set', name, 'up')
 
     def lose(self, percent):
-        """From here on. Returns how many were lost before."""
+        """Sets the loss. Returns the number of frames lost so far."""
         self.process.stdin.write(f'{percent}\n')
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
@@ -110,7 +110,8 @@ class Wire:
 
 
 class Gateways:
-    """The server's gateway, and the one of its clients. inside: how a program starts there."""
+    """The gateways of the server and of the clients. inside: the command prefix that starts a
+    program there."""
 
     def __init__(self, address, near=(), far=()):
         self.address, self.inside, self.metrics = address, far, {}
@@ -123,12 +124,13 @@ class Gateways:
         for name in IMPORTED, LINKED:
             self.stubs[name] = Client.bus().wait(interop_ipc.TestSync, name, timeout=20)
             assert self.mark(name, timeout=20) is None
-        # Of both gateways, with a connection each for what is imported and what is linked.
+        # The number of files of both gateways, with a connection each for the import and for the
+        # link.
         self.files = [len(program.files()) for program in (self.near, self.far)]
 
     def start(self, name, inside, *arguments):
         self.metrics[name] = socket_path()[len('unix:'):]
-        # Without channels, the number of files does not depend on how often clients called.
+        # Without channels, the number of files does not depend on the number of calls.
         return Program(*inside, '/usr/bin/env', 'IPC_CHANNELS=0', os.path.join(B, 'gateway/ipc-gateway'),
                        '--insecure', '--drain', '1', '--metrics', self.metrics[name], *arguments,
                        ready='ready')
@@ -141,7 +143,7 @@ class Gateways:
         self.far.end(signal.SIGKILL)
 
     def mark(self, name, timeout=None, sleep=0, number=None):
-        """One call, or its error."""
+        """Makes a call. Returns its error, if any."""
         try:
             self.stubs[name].Mark(number=number or next(numbers), sleep_msec=sleep, body=bytes(3000),
                                   timeout=timeout)
@@ -150,7 +152,7 @@ class Gateways:
             return error
 
     def again(self, name):
-        """Calls succeed again, over a new link for a new object."""
+        """Calls succeed again, over a new link to a new object."""
         def works():
             try:
                 self.stubs[name] = Client.bus().wait(interop_ipc.TestSync, name, timeout=1)
@@ -170,7 +172,7 @@ class Gateways:
                 state['programs'].remove(program)
 
     def has_nothing_left(self):
-        """Neither calls nor files of what broke."""
+        """No calls and files of the broken connection are left."""
         def left():
             counts = [metrics(where) for where in self.metrics.values()]
             calls = {key: value for count in counts for key, value in count.items()
@@ -182,7 +184,8 @@ class Gateways:
 
 
 class Load:
-    """Threads that make calls with a deadline, by turns both ways, and what became of each."""
+    """Threads that make calls with a deadline, alternately over both ways, and record the results.
+    """
 
     def __init__(self, gateways, threads, each, timeout, sleep=0):
         self.gateways, self.timeout, self.sleep = gateways, timeout, sleep
@@ -204,7 +207,7 @@ class Load:
                 self.results.append((number, name, error, took))
 
     def check(self):
-        """Returns how many succeeded, both ways."""
+        """Returns the number of successful calls, over both ways."""
         for thread in self.threads:
             thread.join()
         good = {IMPORTED: 0, LINKED: 0}
@@ -222,7 +225,7 @@ class Load:
 
 @case
 def frames_are_lost():
-    """One of ten, in each direction: calls take longer, and that is all."""
+    """One of ten frames is lost in each direction. Calls only take longer."""
     with Wire() as wire, Gateways(f'{FAR}:{PORT}', wire.near.inside, wire.far.inside) as gateways:
         wire.lose(10)
         load = Load(gateways, 6, 40, timeout=20)
@@ -236,7 +239,8 @@ def frames_are_lost():
 
 @case
 def cable_is_cut():
-    """Calls end by their deadlines, and those that have none when the connection is found broken."""
+    """Calls with a deadline end by then. Other calls end when the connection is found to be broken.
+    """
     with Wire() as wire, Gateways(f'{FAR}:{PORT}', wire.near.inside, wire.far.inside) as gateways:
         errors, broken, canceled = [], [], look().canceled
         waits = [threading.Thread(target=lambda name=name: broken.append(keep(gateways, name, None)))
@@ -247,7 +251,7 @@ def cable_is_cut():
                 for name in (IMPORTED, LINKED)]
         for thread in late:
             thread.start()
-        # The two with a deadline may be over again.
+        # The two calls with a deadline may have ended again.
         wait_until('they are there', lambda: look().kept + look().canceled >= canceled + 4)
         wire.lose(100)
         begin = time.monotonic()
@@ -257,7 +261,7 @@ def cable_is_cut():
         assert time.monotonic() - begin < 2 + SLACK
         assert [error.code for error in errors] == [errno.ETIMEDOUT] * 2, errors
         assert not any(load.check().values())
-        # Either side finds out by itself: it asks after 10 s, and waits for 10 s.
+        # Each side notices by itself: it sends a ping after 10 s, and waits for 10 s.
         for thread in waits:
             thread.join(60)
         assert [error.code for error in broken] == [errno.EHOSTUNREACH] * 2, broken
@@ -269,7 +273,7 @@ def cable_is_cut():
 
 
 def keep(gateways, name, timeout):
-    """The error of a call that the server keeps."""
+    """Returns the error of a call that the server keeps."""
     try:
         gateways.stubs[name].Keep(timeout=timeout)
     except ipcbus.Error as error:
@@ -279,7 +283,7 @@ def keep(gateways, name, timeout):
 
 @case
 def connection_is_half_open():
-    """The other side dies while the cable is cut, so nobody says so."""
+    """The other side dies while the cable is cut, so this side is not notified."""
     with Wire() as wire, Gateways(f'{FAR}:{PORT}', wire.near.inside, wire.far.inside) as gateways:
         errors = []
         waits = [threading.Thread(target=lambda name=name: errors.append(keep(gateways, name, None)))
@@ -309,7 +313,7 @@ def gateway_of_the_server_is_killed():
             gateways.far = gateways.start_far()
             good = load.check()
             failed = [error for _, _, error, _ in load.results if error]
-            # At once, and not by their deadlines.
+            # The calls end at once, and not by their deadlines.
             assert all(took < SLACK for _, _, _, took in load.results), load.results
             assert all(error.code != errno.ETIMEDOUT for error in failed), failed
             gateways.again(LINKED)
@@ -320,7 +324,7 @@ def gateway_of_the_server_is_killed():
 
 @case
 def server_is_killed():
-    """Behind the gateways, whose connections stay."""
+    """The server dies behind the gateways, whose connections stay."""
     with Gateways(socket_path()) as gateways:
         load = Load(gateways, 8, 20, timeout=20, sleep=20)
         time.sleep(0.1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""gRPC of other languages: the interop cases with clients of exported services. What a language takes
-comes from the network when it is first wanted; without it, the case is skipped."""
+"""gRPC in other languages: the interop cases with clients of exported services. The libraries of a
+language are downloaded when first needed. If that fails, the case is skipped."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import subprocess
 from harness import Skip, case, state
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'foreign')
-# gRPC's own interop cases, as far as they are none of authentication and compression.
+# gRPC's own interop cases, without authentication and compression.
 CASES = {'empty_unary', 'large_unary', 'client_streaming', 'server_streaming', 'ping_pong', 'empty_stream',
          'cancel_after_begin', 'cancel_after_first_response', 'timeout_on_sleeping_server',
          'status_code_and_message', 'special_status_message', 'unimplemented_method', 'unimplemented_service',
@@ -16,7 +16,7 @@ CASES = {'empty_unary', 'large_unary', 'client_streaming', 'server_streaming', '
 
 
 def fetch(language):
-    """The last line that the language's script prints, or a Skip with its reason."""
+    """Returns the last line of output of the language's script, or raises Skip with the reason."""
     done = subprocess.run(os.path.join(FOLDER, language), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, check=False)
     if done.returncode:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Services of gRPC servers in other languages, and programs on the bus that call them: all kinds of
-methods, how either side ends a call, deadlines, metadata, and statuses. Each case is there for each
-language."""
+methods, the end of a call by either side, deadlines, metadata, and statuses. Each case runs for
+each language."""
 
 import base64
 import os
@@ -43,7 +43,7 @@ class Foreign:
 
 
 def in_each_language(function):
-    """The function with a Foreign, as a case of each language."""
+    """Makes a case for each language of a function with a Foreign."""
     for language in COMMANDS:
         def run(language=language):
             with Foreign(language) as there:
@@ -62,7 +62,7 @@ def calls(there):
     fails_with('grpc.UNIMPLEMENTED', 'Numbered')
     fails_with('', 'Keep', timeout=0.5)
     there.says('canceled')
-    # A client that dies cancels too.
+    # If a client dies, its call is canceled too.
     client = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call', NAME, 'Keep')
     wait_until('the call is there', lambda: there.server.log().count('left ') == 2)
     client.end(signal.SIGKILL)
@@ -96,12 +96,12 @@ def streams_end_early(there):
     client.reply()
     client.cancel()
     there.says('canceled')
-    # While the server sends.
+    # The client cancels while the server sends.
     client = Client('Output', {'replies': 100000, 'size': 1000})
     client.reply()
     client.cancel()
     there.says('canceled', 2)
-    # A client that is gone has not ended its requests well.
+    # The end of a killed client must not look like a normal end of its requests.
     program = subprocess.Popen((f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call', NAME,
                                 'Input'), stdin=subprocess.PIPE)
     program.stdin.write(b'{"size": 1}\n')
@@ -115,7 +115,7 @@ def streams_end_early(there):
     left = [int(line.split()[1]) for line in there.server.lines if line.startswith('left ')]
     assert len(left) == 1 and 0 < left[0] <= 1100, left
     there.says('canceled', 4)
-    # While it sends, the deadline passes too.
+    # The deadline expires while the server sends.
     _, text = Client('Output', {'replies': 1000, 'sleep_msec': 20}, timeout=0.5).result()
     assert text.startswith('DeadlineExceeded'), text
     there.says('canceled', 5)
@@ -135,7 +135,8 @@ def streams_that_fail(there):
                                       'message': 'too far'}).result()
     assert 'OUT_OF_RANGE' in text and 'too far' in text, text
     assert [reply.request_size for reply in replies] == list(range(len(replies)))
-    # Before the client has ended its requests: a status, a cancellation, and an error with details.
+    # The server ends the call before the client has ended its requests: with a status, a
+    # cancellation, and an error with details.
     _, text = Client('Input', {'code': -16, 'message': 'busy'}, more=True).result()
     assert 'FAILED_PRECONDITION' in text and 'busy' in text, text
     _, text = Client('Duplex', {'code': -125, 'message': 'enough'}, more=True).result()
@@ -179,7 +180,8 @@ def oneways(there):
 
 @in_each_language
 def streams_are_bounded(there):
-    """Who does not receive stops the sender, across both hops, with little memory between them."""
+    """A client that does not receive stops the sender, across both hops, with little memory in
+    between."""
     size, most = 20000, 32 << 20
     memory = there.gateway.memory()
     client = Client('Output', {'replies': 5000, 'size': size}, timeout=120)

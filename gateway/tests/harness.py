@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the cases share: programs that are started and ended, channels, and the report."""
+"""Shared by all cases: starts and ends programs, opens channels, and prints the report."""
 
 import itertools
 import os
@@ -10,8 +10,8 @@ import threading
 import time
 import traceback
 
-# What is started here executes another program at once. For children that use gRPC themselves, gRPC
-# would let every start of a program wait until none of its threads is at work.
+# Child processes here execute another program at once. For children that use gRPC themselves, gRPC
+# would delay each start of a program until its threads are idle.
 os.environ['GRPC_ENABLE_FORK_SUPPORT'] = '0'
 B = os.environ['B']
 sys.path.insert(0, os.path.join(B, 'gateway/tests/python'))
@@ -20,17 +20,17 @@ import grpc  # noqa: E402
 import interop_pb2 as pb  # noqa: E402
 
 SERVICE = '/interop.Test/'
-# The programs that all cases share, in the order they start in.
+# The programs that all cases share, in the order of their start.
 SHARED = ('manager', 'server', 'gateway')
 state = {'programs': [], 'folder': None, 'channel': None, 'numbers': itertools.count(1)}
 
 
 class Skip(Exception):
-    """A case that this machine cannot run, and why."""
+    """A case that this machine cannot run, with the reason."""
 
 
 def wait_until(what, condition, seconds=10):
-    """Waits for a condition. Fails with what was waited for."""
+    """Waits for a condition. If it does not occur in time, fails with its description."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f'in {seconds} s not: {what}'
@@ -38,7 +38,8 @@ def wait_until(what, condition, seconds=10):
 
 
 class Program:
-    """A program, and the lines that it has printed. ready: what its log has to say first."""
+    """A program, and the lines that it has printed. If ready is set, waits until the log has this
+    text."""
 
     def __init__(self, *command, ready=None):
         self.name = os.path.basename(command[0])
@@ -86,7 +87,7 @@ class Program:
         return status
 
     def memory(self, what='VmRSS:'):
-        """Bytes of resident memory."""
+        """Returns the resident memory in bytes."""
         with open(f'/proc/{self.process.pid}/status') as file:
             for line in file:
                 if line.startswith(what):
@@ -97,7 +98,7 @@ class Program:
         return self.memory('VmHWM:')
 
     def cpu(self):
-        """Seconds of a processor that it has had."""
+        """Returns the processor time in seconds."""
         with open(f'/proc/{self.process.pid}/stat') as file:
             fields = file.read().rsplit(')', 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
@@ -115,7 +116,7 @@ def socket_path():
 
 
 def gateway(*arguments, exports=('test.interop',), listen=None, ready='ready'):
-    """A gateway of its own. Its address is in .address."""
+    """Starts a separate gateway. Its address is in .address."""
     address = listen or socket_path()
     names = [argument for name in exports for argument in ('--export', name)]
     program = Program(os.path.join(B, 'gateway/ipc-gateway'), *names, '--listen', address,
@@ -125,7 +126,7 @@ def gateway(*arguments, exports=('test.interop',), listen=None, ready='ready'):
 
 
 def connect(address, options=()):
-    """A channel of its own: grpcio would share connections otherwise."""
+    """Opens a separate channel, because grpcio would share connections otherwise."""
     return grpc.insecure_channel(address, (('grpc.use_local_subchannel_pool', 1), *options))
 
 
@@ -140,7 +141,7 @@ def look():
 
 
 def fails(code, call, *arguments, **options):
-    """The error of a call that fails with the code."""
+    """Returns the error of a call that must fail with the code."""
     try:
         call(*arguments, **options)
     except grpc.RpcError as error:
@@ -182,8 +183,8 @@ def case(function):
 
 
 def revive():
-    """Starts those of the shared programs that have ended, so that the next case has them, and says
-    which, with their last words."""
+    """Starts shared programs that have ended again, for the next case. Returns their names, with
+    the end of their logs."""
     ended = []
     for name in SHARED:
         program = state[name]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Clients that mean harm. During each attack and afterwards, others are served, and the gateway's
-memory stays within bounds."""
+"""Hostile clients. During each attack and afterwards, other clients are served, and the gateway's
+memory stays bounded."""
 
 import random
 import signal
@@ -17,7 +17,7 @@ EMPTY = pb.EmptyMessage()
 
 
 class Bounded:
-    """A gateway that is attacked."""
+    """The attacked gateway."""
 
     def __init__(self, *arguments, megabytes=64):
         self.arguments = arguments
@@ -92,7 +92,7 @@ def silent_connections():
 
 @case
 def flood_of_calls():
-    """Far more calls at once than may be open, of several connections."""
+    """Far more calls at once than the limit, from several connections."""
     with Bounded('--max-calls', '50') as gate:
         channels = [connect(gate.program.address) for _ in range(4)]
         futures = [method('Keep', channel=channels[i % 4]).future(EMPTY) for i in range(600)]
@@ -137,7 +137,7 @@ def storm_of_resets():
 
 @case
 def slow_readers():
-    """Clients that ask for much and read nothing."""
+    """Clients that request large replies and read nothing."""
     with Bounded(megabytes=96) as gate:
         channels = [connect(gate.program.address, (('grpc.http2.lookahead_bytes', 1024),
                                                    ('grpc.http2.bdp_probe', 0)))
@@ -169,10 +169,10 @@ def large_metadata():
 
 @case
 def kept_connection_dies():
-    """Clients that are killed amid a call."""
+    """Clients that are killed during a call."""
     with Bounded() as gate:
         for _ in range(5):
-            # Not os.fork(): before that, gRPC may wait for its threads to be idle.
+            # os.fork() cannot be used, because gRPC may wait before it until its threads are idle.
             client = Program('/usr/bin/python3', '-c', f'''
 import grpc
 channel = grpc.insecure_channel({gate.program.address!r})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A client that says frames of HTTP/2 as no gRPC library does (RFC 9113), and gRPC on top of it. And a
-server that does nothing but take frames."""
+"""A client that sends frames of HTTP/2 as no gRPC library does (RFC 9113), and gRPC on top of it.
+Also a server that only receives frames."""
 
 import socket
 import struct
@@ -19,14 +19,15 @@ def frame(kind, flags, stream, payload=b''):
 
 
 def string(text):
-    """Of HPACK, without compression."""
+    """Encodes a string for HPACK, without compression."""
     data = text.encode()
     assert len(data) < 127
     return bytes((len(data),)) + data
 
 
 def headers(path, more=()):
-    """Of a gRPC call. :method POST and :scheme http have numbers of their own."""
+    """Returns the headers of a gRPC call. :method POST and :scheme http have numbers of their own.
+    """
     fields = ((':path', path), (':authority', 'x'), ('te', 'trailers'),
               ('content-type', 'application/grpc'), *more)
     return b'\x83\x86' + b''.join(b'\0' + string(name) + string(value) for name, value in fields)
@@ -37,8 +38,8 @@ def message(data, compressed=0):
 
 
 class Connection:
-    """It obeys flow control when it sends, and never lets the other side send more than the first
-    65,535 bytes."""
+    """A connection. It obeys flow control when it sends, and never lets the other side send more
+    than the first 65,535 bytes."""
 
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -52,7 +53,7 @@ class Connection:
         self.next = 1
         self.window, self.initial = WINDOW_SIZE, WINDOW_SIZE
         self.windows = {}
-        self.got = []   # frames that no other method has dealt with
+        self.got = []   # frames that no other method has handled
 
     def __enter__(self):
         return self
@@ -64,7 +65,7 @@ class Connection:
         self.socket.sendall(data)
 
     def open(self, path, more=(), behind=b''):
-        """Begins a call, in one piece with what stands behind it. %d of behind is its stream."""
+        """Begins a call, and sends behind in the same piece. %d in behind stands for its stream."""
         stream = self.next
         self.next += 2
         self.windows[stream] = self.initial
@@ -73,7 +74,8 @@ class Connection:
         return stream
 
     def read_frame(self, timeout):
-        """The next frame: kind, flags, stream, payload; None: no more, or not in time."""
+        """Returns the next frame (kind, flags, stream, payload), or None at the end or after the
+        timeout."""
         self.socket.settimeout(timeout)
         while True:
             size = int.from_bytes(self.buffer[:3], 'big')
@@ -92,7 +94,7 @@ class Connection:
             self.buffer += data
 
     def step(self, timeout=10):
-        """Deals with one frame; False: there is none."""
+        """Handles a frame. Returns False if there is none."""
         found = self.read_frame(timeout)
         if not found:
             return False
@@ -119,7 +121,7 @@ class Connection:
         return True
 
     def send(self, stream, data, end=False):
-        """False: the other side takes no more."""
+        """Sends data. Returns False if the other side no longer accepts it."""
         while data:
             size = min(self.window, self.windows[stream], 16384, len(data))
             if size <= 0:
@@ -140,7 +142,7 @@ class Connection:
                    for kind, flags, of, _ in self.got)
 
     def wait(self, stream):
-        """Until the call is over: all that came."""
+        """Returns everything received until the call has ended."""
         while not self.is_over(stream) and self.step():
             pass
         assert self.is_over(stream), self.got
@@ -148,7 +150,7 @@ class Connection:
 
 
 class Server(Connection):
-    """The other end of a connection of a client, which it takes from a socket that listens."""
+    """The other end of a client's connection, accepted from a listening socket."""
 
     def __init__(self, listener):
         self.socket = listener.accept()[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Streams and oneways of imported services: a server of grpcio, and clients on the bus."""
+"""Streams and oneways of imported services: a server with grpcio, and clients on the bus."""
 
 import concurrent.futures
 import os
@@ -25,7 +25,7 @@ buses, buses_lock = [], threading.Lock()
 
 
 class Streams:
-    """A gRPC server with the streams of interop.Test, and what it has seen."""
+    """A gRPC server with the streams of interop.Test, and a record of its calls."""
 
     def __init__(self):
         self.address = socket_path()
@@ -56,7 +56,7 @@ class Streams:
         return reply if isinstance(reply, bytes) else reply.SerializeToString()
 
     def watched(self, function):
-        """Counts the handlers that run, and the calls whose client went away."""
+        """Counts the running handlers, and the calls whose client went away."""
         def begin(context):
             self.left = context.time_remaining()
             self.metadata = [tuple(entry) for entry in context.invocation_metadata()]
@@ -65,7 +65,7 @@ class Streams:
             context.add_callback(lambda: over(context))
 
         def over(context):
-            # To its iterator of requests, grpcio reports a cancellation now and then as their end.
+            # grpcio sometimes reports a cancellation to the iterator of requests as their end.
             with self.lock:
                 self.running -= 1
                 self.canceled += context._state.client == 'cancelled'
@@ -121,7 +121,7 @@ class Streams:
         yield from ()
 
     def broken(self, requests, context):
-        """What no server of interop.Test sends: a frame with metadata."""
+        """Sends a frame with metadata, which no server of interop.Test does."""
         del context
         next(requests)
         yield b'\x07\0\0\0' + bytes(12)
@@ -169,7 +169,8 @@ class Imported:
 
 
 class Client:
-    """A stream of a program on the bus. more: requests will follow, or the client goes away."""
+    """A stream of a program on the bus. more: further requests will follow, or the client goes
+    away."""
 
     def __init__(self, method, *requests, more=False, timeout=30):
         self.error = ''
@@ -202,7 +203,7 @@ class Client:
         return reply
 
     def result(self):
-        """All replies that are left, and what is said of an error."""
+        """Returns all remaining replies, and the text of an error."""
         replies, text = [], ''
         try:
             replies.extend(iter(self.stream.receive, None))
@@ -237,7 +238,7 @@ def imported_streams_of_all_kinds():
 
 
 def metadata_of(there):
-    """Those that the server got, without the protocol's own."""
+    """Returns the metadata that the server received, without the protocol's own."""
     return [entry for entry in there.server.metadata if entry[0] != 'user-agent']
 
 
@@ -260,7 +261,7 @@ def imported_metadata():
         stub.Note(text='noted', metadata={'trace': '1'})
         wait_until('it is noted', lambda: there.server.notes == ['noted'])
         assert metadata_of(there) == [('trace', '1')]
-        # What gRPC cannot carry. The server does not learn of these calls.
+        # gRPC cannot carry these. The server does not learn of the calls.
         there.server.metadata = None
         for name, value in (('Trace', 'x'), ('trace', 'a\nb'), ('trace', '\u00e4'), ('', 'x'), ('a b', 'x'),
                             ('data-bin', 'AP8'[:1]), ('data-bin', '===='), ('data-bin', 'A P8B'),
@@ -286,16 +287,16 @@ def imported_streams_that_fail():
         replies, text = Client('Output', {'replies': 5, 'sleep_msec': 20, 'code': 1,
                                           'message': 'too far'}).result()
         assert 'OUT_OF_RANGE' in text and 'too far' in text, text
-        # gRPC may drop messages before an error. They are in order.
+        # gRPC may drop messages before an error. The remaining messages are in order.
         assert [reply.request_size for reply in replies] == list(range(len(replies)))
-        # Before the client has ended its requests.
+        # The server ends the call before the client has ended its requests.
         _, text = Client('Input', {'code': -16, 'message': 'busy'}, more=True).result()
         assert 'FAILED_PRECONDITION' in text and 'busy' in text, text
         _, text = Client('MissingStream', {}).result()
         assert 'UNIMPLEMENTED' in text, text
         _, text = Client('Broken', {'size': 1}, more=True).result()
         assert 'is not a valid message' in text, text
-        # As the reply of a call, such a frame would bring metadata of its own.
+        # In the reply of a call, such a frame would add metadata.
         out, status = call('Empty')
         assert status and 'is not a valid message' in out, out
         there.server.idle()
@@ -309,7 +310,7 @@ def imported_streams_end_early():
         client.reply()
         client.cancel()
         wait_until('the server sees that', lambda: server.canceled == 1)
-        # A client that is gone has not ended its requests well.
+        # The end of a killed client must not look like a normal end of its requests.
         program = subprocess.Popen((f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'],
                                     'call', NAME, 'Input'), stdin=subprocess.PIPE)
         program.stdin.write(b'{"size": 1}\n')
@@ -335,7 +336,8 @@ def imported_streams_end_early():
 
 @case
 def imported_streams_are_bounded():
-    """Who does not receive stops the sender, across both hops, with little memory between them."""
+    """A client that does not receive stops the sender, across both hops, with little memory in
+    between."""
     size = 20000
     with Imported() as there:
         memory = there.program.memory()
@@ -345,7 +347,7 @@ def imported_streams_are_bounded():
         while counts[-1] != counts[-2]:
             time.sleep(0.5)
             counts.append(there.server.made)
-        # What gRPC offers as its window, and 16 messages on the bus.
+        # The maximum window of gRPC, and 16 messages on the bus.
         assert counts[-1] * size < 32 << 20, counts
         assert there.program.memory() - memory < 32 << 20
         assert len(client.result()[0]) == 4999
@@ -383,11 +385,13 @@ def imported_streams_are_limited():
 
 @case
 def imported_streams_that_nobody_reads_are_counted():
-    """Also when the server has ended them: the gateway still holds a message of each."""
+    """The limit also counts streams that the server has ended, because the gateway still holds a
+    message of each."""
     server = Streams()
     program = importer(server.address, '--import', f'other.interop={server.address}/interop.Test',
                        '--max-calls', '2', '--user-calls', '2')
-    # The limit of a name's own object is the same, so it takes another name to see the gateway's.
+    # The limit of a name's own object has the same size, so a second name is necessary to reach the
+    # gateway's limit.
     other = Client.bus().wait(interop_ipc.TestSync, 'other.interop', timeout=10)
 
     def one():
@@ -423,7 +427,7 @@ def imported_streams_race():
                     one.reply()
                     one.cancel()
                 elif way == 2:
-                    # On a busy machine it may expire before the stream has begun.
+                    # On a busy machine the deadline may expire before the stream has begun.
                     try:
                         _, text = Client('Output', {'replies': 1000, 'sleep_msec': 20},
                                          timeout=0.3).result()
@@ -448,7 +452,7 @@ def imported_oneways():
             assert call('Note', {'text': str(i)}) == ('', 0)
         wait_until('all are there', lambda: len(there.server.notes) == 20)
         assert there.server.notes == [str(i) for i in range(20)]
-        # A sender does not learn that the server refused one; the log says it, once.
+        # A sender is not notified of a refused message. The log reports it once.
         for _ in range(3):
             assert call('Note', {'text': 'refused'}) == ('', 0)
         wait_until('they are there', lambda: len(there.server.notes) == 23)
@@ -456,7 +460,7 @@ def imported_oneways():
         assert 'dropping oneways to there.interop: PERMISSION_DENIED: not ?[31mthis' in \
             there.program.log()
         assert there.program.log().count('dropping') == 1
-        # One at a time, in order. The others wait in their senders' queue.
+        # The server handles one message at a time, in order. Others wait in their senders' queue.
         there.server.gate.clear()
         for i in range(10):
             assert call('Note', {'text': f'held {i}'}) == ('', 0)
@@ -472,7 +476,7 @@ def drain_with_an_imported_stream():
     with Imported('--drain', '1') as there:
         client = Client('Duplex', {'size': 1}, more=True)
         client.reply()
-        # It goes on while the gateway drains, and not for longer.
+        # The stream continues while the gateway drains, and no longer.
         there.program.send(signal.SIGTERM)
         there.program.wait_for('stopping')
         assert there.program.status() == 0, there.program.log()

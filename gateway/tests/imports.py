@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""gRPC services that programs on the bus call: a server of grpcio, and ipcctl as the client."""
+"""gRPC services that programs on the bus call: a server with grpcio, and ipcctl as the client."""
 
 import concurrent.futures
 import json
@@ -23,7 +23,7 @@ StatusCode = grpc.StatusCode
 
 
 class Service:
-    """A gRPC server with the methods of interop.Test, and what it has seen."""
+    """A gRPC server with the methods of interop.Test, and a record of its calls."""
 
     def __init__(self, address=None):
         self.calls = 0
@@ -84,7 +84,7 @@ def importer(address, *arguments, name='there.interop'):
 
 
 def call(method, request=None, timeout=10, name='there.interop'):
-    """What ipcctl prints, and its exit status."""
+    """Returns the output of ipcctl and its exit status."""
     done = subprocess.run((f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
                            '--timeout', str(timeout), name, method, json.dumps(request or {})),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -161,7 +161,7 @@ def imported_deadline_and_cancellation():
     fails_with('', 'Keep', timeout=0.5)
     assert time.monotonic() - begin < 5
     assert service.canceled.wait(5)
-    # A client that dies cancels too. Without --timeout, the call itself has a deadline.
+    # If a client dies, its call is canceled too. Without --timeout, the call itself has a deadline.
     service.canceled.clear()
     client = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call',
                      'there.interop', 'Keep')
@@ -185,14 +185,15 @@ def server_that_is_not_there():
     calls = service.calls
     service.start()
     wait_until('the gateway has connected again', lambda: call('Empty')[1] == 0, 20)
-    # Each that succeeded was executed once, and none of the others.
+    # Each successful call was executed once, and each failed call not at all.
     assert service.calls == calls + 1
     assert program.end() == 0
     service.stop()
 
 
 def silent_server(*arguments):
-    """A server that has the only call of a gateway, and says nothing. The call is a program."""
+    """A server that has received the only call of a gateway and does not respond. The call is a
+    program."""
     address = socket_path()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address[len('unix:'):])
@@ -207,7 +208,7 @@ def silent_server(*arguments):
 
 @case
 def silent_servers_are_asked():
-    """As often as they allow, which is seldom."""
+    """As often as servers allow, which is rarely."""
     program, client, server = silent_server()
     with server:
         server.serve(4)
@@ -220,7 +221,7 @@ def silent_servers_are_asked():
         server.serve(4)
         assert 2 <= server.pings <= 4, server.pings
         assert not client.ended()
-        # It is not there any more, and nobody says so.
+        # The server has gone without closing the connection.
         wait_until('the call ends', client.ended, 20)
         assert 'grpc.UNAVAILABLE' in client.log(), client.log()
     program.end()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a peer of a link, or a program behind one, could once do to others."""
+"""Attacks of a peer of a link, or of a program behind it, that once worked."""
 
 import concurrent.futures
 import os
@@ -27,8 +27,8 @@ def code(method):
 
 @case
 def other_sides_do_not_speak_for_the_gateway():
-    """ipc-peer is the name in a certificate that the gateway has seen. A program on another bus once
-    could set it, for a service behind --share."""
+    """ipc-peer is the name in a certificate that the gateway has verified. Once, a program on
+    another bus could set it for a service behind --share."""
     sent = {'ipc-peer': 'administrator', 'trace': '1', 'ipc-': 'x'}
     with Joined('--export', 'test.interop') as joined:
         stub = Client.bus().wait(interop_ipc.TestSync, FAR, timeout=10)
@@ -44,7 +44,7 @@ def other_sides_do_not_speak_for_the_gateway():
 
 @case
 def links_that_say_nothing():
-    """One peer once could take the place of all others for ever."""
+    """Once, a peer could occupy the places of all other peers for ever."""
     path_ = socket_path()
     program = gateway('--share', 'test.interop', '--insecure', '--listen', path_, exports=(),
                       listen='127.0.0.1:0')
@@ -68,7 +68,7 @@ def links_that_say_nothing():
         late = Program(f'{B}/gateway/ipc-gateway', '--link', f'late=test.interop@{path_}',
                        ready='cannot link with')
         late.wait_for('no more links')
-        # Another peer has its place.
+        # Another peer still has its place.
         near = Program(f'{B}/gateway/ipc-gateway', '--link', f'near=test.interop@127.0.0.1:{port}',
                        ready='near is test.interop of')
         program.wait_for('it sent no hello within 10 s', 20)
@@ -81,14 +81,14 @@ def links_that_say_nothing():
 
 
 def objects(first, count):
-    """So many new ones, for a frame."""
+    """Returns this number of new objects, for a frame."""
     return b''.join(bytes_field(OBJECTS, b'\x09' + struct.pack('<Q', i) + field(2, first + i))
                     for i in range(count))
 
 
 @case
 def objects_that_a_peer_makes():
-    """One link once took a third of what all of them may have, with 46,000 objects."""
+    """Once, a link could use a third of the total for all links, with 46,000 objects."""
     program = gateway('--share', 'test.interop', '--export', 'test.interop', exports=())
     with Connection(program.address) as client:
         peer = Peer(client, 4 << 20)
@@ -105,7 +105,7 @@ def objects_that_a_peer_makes():
 
 
 class Hostile:
-    """A side that accepts links, and does with each frame what reply says."""
+    """A side that accepts links, and replies to each frame with the result of reply."""
 
     def __init__(self, reply):
         self.reply = reply
@@ -130,7 +130,7 @@ class Hostile:
 
 
 def offers(got):
-    """Whatever name the other side wants, it is object 1."""
+    """For any name that the other side requests, returns object 1."""
     if got[KIND] == FIND:
         yield (field(KIND, NAME) + field(ID, got[ID]) + bytes_field(TEXT, b'interop.Test') +
                bytes_field(OBJECTS, field(2, 1)))
@@ -143,7 +143,8 @@ class Nothing(ipcbus.sync.RawService):
 
 @case
 def objects_that_a_peer_keeps():
-    """A service on another bus that never releases what it gets once had as many as all may have."""
+    """A service on another bus that never releases objects. Once, it could have as many as the
+    limit for all links."""
     def keeps(got):
         yield from offers(got)
         if got[KIND] == CALL:
@@ -160,9 +161,9 @@ def objects_that_a_peer_keeps():
                 kept += 64
         except ipcbus.QuotaExceeded:
             pass
-        # The name's own object is none of them.
+        # The name's own object is not counted.
         assert kept == OBJECTS_MAX, kept
-        # What has no new objects goes.
+        # A message without new objects still passes.
         proxy.call(1, b'').release()
         proxy.call(1, b'', entries=entries[:0]).release()
         bus.close()
@@ -170,7 +171,7 @@ def objects_that_a_peer_keeps():
 
 
 def replies_of(server, stream):
-    """The frames of a link that have come to a Server, but for a beginning of one."""
+    """Returns the frames of a link that a Server has received, without an incomplete last frame."""
     data = b''.join(data for kind, _, of, data in server.got if (kind, of) == (DATA, stream))
     at = 0
     while at + 5 <= len(data):
@@ -183,8 +184,8 @@ def replies_of(server, stream):
 
 @case
 def callers_of_a_peer_that_does_not_read():
-    """A call that came back as a part of theirs waited until the peer read its reply, with their place
-    among the calls of their user, for ever."""
+    """Once, a caller waited for ever if the peer made a nested call for it and then did not read
+    replies. The caller occupied a place among the calls of its user."""
     address = socket_path()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address[len('unix:'):])
@@ -217,7 +218,7 @@ def callers_of_a_peer_that_does_not_read():
         caller = Program(f'{B}/tools/ipcctl', '--device', os.environ['IPCBUS_DEVICE'], 'call', '--timeout',
                          '3', 'x.y', 'Empty', '{}')
         chain = wait_for(CALL)[ID]
-        # Large replies, which it does not read, and one that is a part of the call.
+        # Large replies, which the peer does not read, and a reply that is a part of the call.
         unary = field(KIND, CALL) + field(TARGET, 1) + code('Unary') + bytes_field(15, field(1, 1000000))
         for i in range(8):
             say(unary + field(ID, i + 1))

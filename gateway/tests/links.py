@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two buses that two gateways join: services of the far one, called on the near one."""
+"""Two buses joined by two gateways: services of the far bus, called on the near bus."""
 
 import json
 import os
@@ -43,7 +43,7 @@ class Bus:
 
 
 class Joined:
-    """The far bus has a server, and its name there is on the near bus too."""
+    """The far bus has a server, and its name is on the near bus too."""
 
     def __init__(self, *arguments, listen=None, target=None, link=()):
         self.bus = Bus()
@@ -144,7 +144,7 @@ def linked_errors():
             out, status = call('Unary', {'code': -code, 'message': 'the reason'})
             assert status != 0 and 'the reason' in out, out
         fails_with('no such method', 'Missing')
-        # Too large for the far gateway's limit.
+        # Larger than the far gateway's limit.
         fails_with('larger', 'Unary', {'size': 5 << 20})
 
 
@@ -170,11 +170,11 @@ def link_that_has_all_its_calls():
                    for _ in range(3)]
         for thread in threads:
             thread.start()
-        # Asked on the far bus: a call across the link would take the place of one of them.
+        # Asked on the far bus, because a call across the link would take a place itself.
         wait_until('they are there', lambda: json.loads(
             ipcctl('call', 'test.interop', 'Look', device=joined.bus.device)[0]).get('kept') == 3)
         fails_with('quota', 'Empty')
-        # Those that it has end by their deadlines, and others have their place.
+        # The open calls end by their deadlines, and new calls take their places.
         for thread in threads:
             thread.join(20)
         assert len(done) == 3 and all(status for _, status in done), done
@@ -206,7 +206,7 @@ def link_that_breaks():
         assert 'lost the link with' in joined.near.log()
         joined.share()
         joined.wait()
-        # The one that broke was canceled, and not sent again.
+        # The call that broke was canceled, and not sent again.
         assert (looked('canceled'), looked('kept')) == (1, 0)
 
 
@@ -241,7 +241,8 @@ def link_with_certificates():
 
 @case
 def policy_of_links():
-    """Only sides that the policy allows may use a name, and a new policy breaks links of others."""
+    """Only sides that the policy allows may use a name, and a new policy breaks the links of other
+    sides."""
     certificates()
     rules = path('links.conf')
 
@@ -260,7 +261,7 @@ def policy_of_links():
                 '--tls-client-ca', path('ca.pem'), listen='tls:localhost:0',
                 target='tls:dns:///localhost', link=own) as joined:
         assert succeeds('Empty') == {}
-        # What the policy still allows stays: the link is not a new one.
+        # A side that the policy still allows stays, and its link is not a new link.
         reload('allow certificate alice.example find,call test.*\n')
         joined.far.wait_for('reloaded the policy')
         assert succeeds('Empty') == {}
@@ -271,7 +272,7 @@ def policy_of_links():
         joined.near.wait_for('cannot use test.interop of')
         joined.far.wait_for('the policy does not let a linked gateway use test.interop')
         assert not is_there()
-        # Who was refused waits for a policy that does not.
+        # A refused side waits for a policy that allows it.
         reload('allow certificate alice.example all *\n')
         joined.wait()
         assert succeeds('Empty') == {}
@@ -309,7 +310,8 @@ class Kept:
 
 @case
 def calls_of_a_link_are_those_of_a_peer():
-    """--peer-calls 3: the link, and two calls over it. Clients at the same path are the same peer."""
+    """--peer-calls 3: the link, and two calls over it. Clients at the same path are the same peer.
+    """
     with Joined('--peer-calls', '3', '--export', 'test.interop') as joined:
         kept = Kept(joined)
         kept.add()
@@ -326,7 +328,7 @@ def calls_of_a_link_are_those_of_a_peer():
 
 @case
 def links_have_so_many_calls_together():
-    # Each of the two links is a call as well.
+    # Each of the two links counts as a call as well.
     with Joined('--max-calls', '4') as joined:
         other = Program(f'{B}/gateway/ipc-gateway', '--link', f'other=test.interop@{joined.address}',
                         ready='other is test.interop of')
@@ -362,7 +364,7 @@ def varint(number):
 
 
 def frame(**fields):
-    """The bytes of a frame with numbers and bytes."""
+    """Returns the bytes of a frame with numbers and bytes."""
     numbers = {'kind': 1, 'id': 2, 'target': 3, 'chain': 5, 'text': 8, 'objects': 9, 'count': 10,
                'size': 11, 'low': 12, 'high': 13, 'flags': 14, 'data': 15}
     out = b''
@@ -379,7 +381,8 @@ FIND = frame(kind=2, id=1, text=b'test.interop')
 
 
 def talk(channel, *frames, replies=None):
-    """Sends frames. Ends when the other side ends it, with its reason, or after so many replies."""
+    """Sends frames. Ends when the other side ends the link, with its reason, or after this number
+    of replies."""
     over = threading.Event()
 
     def requests():
@@ -421,7 +424,7 @@ def peers_of_a_link_that_mean_harm():
                 ('too many names', (HELLO,) + (FIND,) * 50)):
             text = talk(channel, *frames)
             assert text.startswith('ABORTED') and reason in text, (reason, text)
-        # What nobody waits for does no harm, and others are served all the time.
+        # A reply without a call does no harm, and other clients are served all the time.
         assert len(talk(channel, HELLO, frame(kind=5, id=9), frame(kind=6, id=9),
                         frame(kind=10, target=9), FIND, replies=2)) == 2
         assert succeeds('Empty') == {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the gateway counts: OpenMetrics text on a Unix socket."""
+"""The gateway's counters: OpenMetrics text on a Unix socket."""
 
 import os
 import re
@@ -23,7 +23,7 @@ SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})?
 
 
 def ask(where, request=b'GET /metrics HTTP/1.0\r\n\r\n'):
-    """The head and the body of the reply."""
+    """Returns the head and the body of the reply."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(20)
         client.connect(where)
@@ -93,7 +93,7 @@ class Counted:
 
 @case
 def no_call_stays_open():
-    """A reply and the close of its call end together, on any of two threads."""
+    """A reply and the close of its call end together, on either of two threads."""
     with Counted() as gate:
         call = method('Unary', pb.Reply, gate.channel)
         for _ in range(3000):
@@ -183,7 +183,8 @@ def readers_of_metrics_that_mean_harm():
     with Counted() as gate:
         assert ask(gate.where, b'GET / HTTP/1.0\r\n\r\n')[0].startswith('HTTP/1.0 404')
         assert ask(gate.where, b'\xff' * 4095) == ('', '')
-        # Those that say nothing or read nothing have two seconds each, and calls do not wait.
+        # Clients that send nothing or read nothing have two seconds each, and calls do not wait for
+        # them.
         silent = []
         for request in (b'', b'', b'GET /metrics HTTP/1.0\r\n\r\n'):
             silent.append(socket.socket(socket.AF_UNIX))
@@ -200,7 +201,7 @@ def readers_of_metrics_that_mean_harm():
             thread.start()
         for thread in threads:
             thread.join()
-    # The path of a gateway that was killed, and paths that are taken.
+    # The path of a killed gateway is reused, and paths in use are refused.
     with Counted() as gate:
         gate.program.end(9)
         gate.program = gateway('--metrics', gate.where)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What one peer may have. Clients at a Unix socket are one peer, and those at 127.0.0.1 another."""
+"""Limits of a peer. All clients at a Unix socket are one peer, and all clients at 127.0.0.1
+another."""
 
 import socket
 
@@ -53,7 +54,7 @@ def peers_have_so_many_calls():
             refused(one, 'has 2 open calls')
             refused(again, 'has 2 open calls')
             assert empty(other) == EMPTY
-        # One that ends makes space for one, however it ends.
+        # A call that ends, in any way, makes space for a new call.
         calls[0].cancel()
         wait_until('it is canceled', lambda: look().kept == 1)
         wait_until('there is space', lambda: succeeds(again))
@@ -79,7 +80,7 @@ def peers_are_known_by_their_names():
     with tls_channel(program, 'client') as one:
         kept = method('Keep', channel=one).future(EMPTY)
         wait_until('it is there', lambda: look().kept == 1)
-        # Another connection of the same name, and the same address with another name.
+        # Another connection with the same name, and the same address with another name.
         with tls_channel(program, 'client') as again:
             refused(again, 'has 1 open calls')
         with tls_channel(program, 'bob') as other:
@@ -114,7 +115,7 @@ def peers_of_a_path_are_one():
         kept = method('Keep', channel=one).future(EMPTY)
         wait_until('it is there', lambda: look().kept == 1)
         refused(again, 'has 1 open calls')
-        # The service dies: its calls are over.
+        # The service dies, which ends its calls.
         state['server'].end(9)
         fails(StatusCode.UNAVAILABLE, kept.result)
         state['server'] = server()
@@ -126,8 +127,8 @@ def peers_of_a_path_are_one():
 
 @case
 def a_reply_makes_space_for_the_next_call():
-    """A call once counted until the gateway saw that its reply had left, so clients that stayed within
-    their limits were refused now and then."""
+    """Once, a call counted until the gateway noticed that its reply had left. Clients within their
+    limits were then sometimes refused."""
     program = gateway('--peer-calls', '1', '--max-calls', '1')
     with connect(program.address) as channel:
         for _ in range(3000):
@@ -137,7 +138,7 @@ def a_reply_makes_space_for_the_next_call():
         stub = Client.bus().wait(interop_ipc.TestSync, NAME, timeout=10)
         for i in range(1000):
             assert stub.Metadata(text=str(i)).text == str(i)
-    # The link is a call of the peer too.
+    # The link counts as a call of the peer too.
     with Joined('--peer-calls', '2', link=('--user-calls', '1')):
         stub = Client.bus().wait(interop_ipc.TestSync, FAR, timeout=10)
         for _ in range(3000):
@@ -146,7 +147,7 @@ def a_reply_makes_space_for_the_next_call():
 
 @case
 def replies_that_a_peer_does_not_read():
-    """They are no open calls any more, and limited all the same."""
+    """Replies that wait are no longer open calls, but are limited as well."""
     program = gateway('--peer-calls', '2')
     request = message(pb.Request(size=50000).SerializeToString())
     with Connection(program.address) as client, connect(program.address) as other:
@@ -155,7 +156,7 @@ def replies_that_a_peer_does_not_read():
             while client.step(0.05):
                 pass
         refused_ones = [data for kind, _, _, data in client.got if kind == HEADERS and b'open calls' in data]
-        # One reply has left, and 18 wait.
+        # One reply has left, and 18 are waiting.
         assert len(refused_ones) == 60 - 1 - 18, len(refused_ones)
         refused(other, 'has 2 open calls')
     with connect(program.address) as other:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""--policy: which peers may do what with which names, and new rules while the gateway runs."""
+"""--policy: the rights of peers on names, and new rules while the gateway runs."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def guarded(text, *arguments):
 
 
 def reload(program, text, says='reloaded the policy'):
-    """The gateway's last words, after new rules."""
+    """Returns the end of the gateway's log after new rules."""
     before = len(program.lines)
     write(text)
     program.send(signal.SIGHUP)
@@ -44,7 +44,7 @@ def reload(program, text, says='reloaded the policy'):
 
 
 def listed(to):
-    """The names of the services that reflection shows."""
+    """Returns the names of the services that reflection shows."""
     reply, = to.stream_stream(REFLECTION)(iter((field(7, b'*'),)))
     return [fields(service)[1][0] for service in fields(fields(reply)[6][0])[1]]
 
@@ -58,11 +58,11 @@ def only_what_the_policy_allows():
     error = fails(DENIED, call, program, client='bob')
     assert error.details() == 'the policy of the gateway refuses this'
     assert program.end() == 0
-    # No rule is about it.
+    # No rule matches the name.
     program = guarded('allow anyone all other.*\n')
     fails(DENIED, call, program, client='client')
     program.end()
-    # A call takes both rights, as on the bus.
+    # As on the bus, a call needs both rights.
     for rights in 'find', 'call', 'list':
         program = guarded(f'allow anyone {rights} *\n')
         fails(DENIED, call, program, client='client')
@@ -93,7 +93,8 @@ def policy_of_streams():
 
 @case
 def policy_of_clients_without_certificates():
-    """Rules about certificates are not about them, whatever the name."""
+    """Rules about certificates do not apply to clients without a certificate, even with the name *.
+    """
     rules = write('allow certificate * all *\n')
     program = gateway('--policy', rules)
     with connect(program.address) as to:
@@ -118,7 +119,7 @@ def names_in_certificates_are_all_asked():
         else:
             fails(DENIED, call, program, client='two')
         program.end()
-    # One of them is enough to be refused.
+    # A single refused name is enough.
     program = guarded('allow anyone all *\nrefuse certificate second.example all *\n')
     fails(DENIED, call, program, client='two')
     program.end()
@@ -144,10 +145,10 @@ def policy_is_reloaded():
         assert method('Empty', channel=alice)(EMPTY) == EMPTY
         fails(DENIED, method('Empty', channel=bob), EMPTY)
         reload(program, 'allow certificate bob.example find,call *\n')
-        # On connections that were there before.
+        # On existing connections.
         fails(DENIED, method('Empty', channel=alice), EMPTY)
         assert method('Empty', channel=bob)(EMPTY) == EMPTY
-        # What is wrong changes nothing.
+        # Invalid rules change nothing.
         said = reload(program, '# This\nallow certificate alice.example,bob.example find,call *\n'
                       'allow user root all *\n', 'kept the old policy')
         assert f'{path("rules.conf")}:3: clients on the network have no user, but certificates' in said
@@ -196,7 +197,7 @@ def wrong_policies():
     program = gateway('--policy', path('nothing.conf'), ready=None)
     assert program.status() == 1
     assert 'cannot read ' + path('nothing.conf') in program.log()
-    # And servicemanager takes none of the gateway's.
+    # servicemanager does not accept the gateway's rules.
     write('allow certificate a all *\n', 'rules.d/10-all.conf')
     program = Program(os.path.join(B, 'servicemanager/servicemanager'), '--check-policy',
                       '--policy', path('rules.d'))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The service that gRPC clients call in the tests: interop.proto. Registers "test.interop", or
- * with an argument "files" or "objects" a service that cannot be exported.
+ * The service that gRPC clients call in the tests: interop.proto. Registers "test.interop", or with
+ * an argument "files" or "objects" a service that cannot be exported.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The streams of the service in the tests: see streams.h. Each handler waits on a thread of its
- * own.
+ * The streams of the service in the tests: see streams.h. Each handler waits on its own thread.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,7 +52,7 @@ int streams_input(struct ipc_stream *stream, void *userdata)
 	return r;
 }
 
-/* Replies that are sent without a thread that waits. */
+/* Replies that are sent without a waiting thread. */
 struct feed {
 	Interop__Reply reply;
 	uint32_t replies;

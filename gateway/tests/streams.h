@@ -13,7 +13,7 @@ int streams_duplex(struct ipc_stream *stream, void *userdata);
 int streams_deaf(struct ipc_stream *stream, void *userdata);
 int streams_broken(struct ipc_stream *stream, void *userdata);
 
-/* What is known of them. The text is valid until the next call. */
+/* Fills in the state of the streams. The text is valid until the next call. */
 void streams_look(Interop__LookReply *reply);
 
 #endif /* GATEWAY_TESTS_STREAMS_H */

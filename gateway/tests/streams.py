@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Methods with streams: the four kinds, credit, and how each side ends them."""
+"""Methods with streams: the four kinds, credit, and the end of a stream by each side."""
 
 import os
 import queue
@@ -190,7 +190,7 @@ def cancel_after_first_response():
 
 @case
 def half_of_an_upload_is_none():
-    """A client that breaks off must not look like one that is done."""
+    """If a client breaks off, this must not look like a normal end."""
     for _ in range(20):
         channel = connect(state['gateway'].address)
         requests = Requests(*[pb.Request(body=bytes(100))] * 3)
@@ -240,7 +240,7 @@ def service_dies_during_a_stream():
 
 @case
 def slow_client_stops_the_service():
-    """What the service sends and nobody reads stays with the service."""
+    """Messages that the client does not read stay with the service."""
     size = 20000
     before, memory = look().sent, state['gateway'].memory()
     replies = server_stream()(pb.Plan(replies=5000, size=size))
@@ -249,17 +249,17 @@ def slow_client_stops_the_service():
     while counts[-1] != counts[-2]:
         time.sleep(0.3)
         counts.append(look().sent - before)
-    # Most of it waits in the client, which offers a large window.
+    # Most of them wait in the client, which offers a large window.
     assert counts[-1] * size < 32 << 20, counts
     assert state['gateway'].memory() - memory < 16 << 20
-    # It goes on as soon as somebody reads.
+    # The service continues as soon as the client reads.
     assert len(list(replies)) == 4999
     nothing_runs()
 
 
 @case
 def slow_service_stops_the_client():
-    """What the client sends and the service does not take stays with the client."""
+    """Messages that the service does not receive stay with the client."""
     made = []
     memory = state['gateway'].memory()
     stop = threading.Event()
@@ -274,7 +274,7 @@ def slow_service_stops_the_client():
     while counts[-1] != counts[-2]:
         time.sleep(0.5)
         counts.append(len(made))
-    # Some of it waits on the way, in windows that grow on a busy machine.
+    # Some of them wait on the way, in windows that grow on a busy machine.
     assert 0 < counts[-1] < 4000, counts
     assert state['gateway'].memory() - memory < 16 << 20
     stop.set()
@@ -284,7 +284,8 @@ def slow_service_stops_the_client():
 
 @case
 def many_streams():
-    """Open at the same time, all with something to send: bounded memory. STREAMS: how many."""
+    """Many streams at the same time, all with messages to send, need bounded memory. STREAMS is
+    their number."""
     count = int(os.environ.get('STREAMS', 200))
     program = gateway('--max-calls', '2000')
     channels = [connect(program.address) for _ in range(10)]
@@ -308,7 +309,7 @@ def many_streams():
 
 @case
 def streams_race():
-    """Streams of many threads that end in every way at any moment."""
+    """Streams of many threads that end in all ways at random times."""
     def client(seed):
         for i in range(15):
             way = (seed + i) % 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What peers say and the log prints: each line stays one printable line of a bounded length."""
+"""Texts of peers in the log: each line stays a single printable line of bounded length."""
 
 import concurrent.futures
 import os
@@ -18,7 +18,7 @@ StatusCode = grpc.StatusCode
 PREFIX = b'ipc-gateway: '
 LINE_MAX = 1023
 
-# All that a terminal or the reader of a log may take for something else.
+# Sequences that a terminal or the reader of a log may misinterpret.
 EVIL = (b'\x1b[2J\x1b]0;root\x07', b'one\nipc-gateway: ready\r\ntwo', b'\xff\xfe\xc3(\xed\xa0\x80\xc0\xaf',
         '\u202eetouq\u2066 \u2028\u200b\u009b31m'.encode(), b'nul\0tab\tdel\x7f', b'%s%n%1000000d',
         b'\x1b[31m' * 600)
@@ -44,7 +44,7 @@ class Logged:
         assert self.log().count(text) >= times, self.log()
 
     def end(self):
-        """The lines, each of which is as it should be."""
+        """Returns the lines, each of which must be printable and short."""
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(30) == 0
         lines = self.log().split(b'\n')
@@ -58,7 +58,7 @@ class Logged:
 
 
 class Liar(grpc.GenericRpcHandler):
-    """A gateway to link with, which ends each link with the next of its texts."""
+    """A gateway that accepts links, and ends each link with the next of its texts."""
 
     def __init__(self, texts):
         self.texts = iter(texts)
@@ -84,7 +84,7 @@ class Liar(grpc.GenericRpcHandler):
 
 @case
 def statuses_of_a_hostile_peer():
-    # What is larger than the headers that gRPC accepts, it refuses itself.
+    # gRPC itself refuses texts that are larger than its limit for headers.
     liar = Liar((*EVIL, b'\x1b' * 100000))
     program = Logged('--link', f'x=test.interop@{liar.address}')
     program.wait_for(b'lost the link', len(EVIL) + 2)
@@ -95,7 +95,7 @@ def statuses_of_a_hostile_peer():
     assert b'one?ipc-gateway: ready??two' in said[1], said
     assert not any(line == PREFIX + b'ready' for line in lines[lines.index(PREFIX + b'ready') + 1:])
     assert b'%s%n%1000000d' in said[5], said
-    # It was cut, and says so.
+    # The text was cut, and is marked as cut.
     assert said[6].endswith(b'...') and len(said[6]) > LINE_MAX // 2, said[6]
 
 
@@ -113,7 +113,7 @@ def names_of_a_hostile_peer():
 
 @case
 def reports_of_the_core():
-    """At its most talkative, gRPC prints paths and metadata as peers sent them."""
+    """At its most verbose level, gRPC prints paths and metadata as peers sent them."""
     program = Logged('--export', 'test.interop', '--listen', address := socket_path(),
                      GRPC_VERBOSITY='DEBUG', GRPC_TRACE='http,call_error,api')
     with connect(address) as channel:

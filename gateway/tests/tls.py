@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TLS: certificates of both sides, and new ones while the gateway runs."""
+"""TLS: certificates of both sides, and new certificates while the gateway runs."""
 
 import os
 import signal
@@ -34,14 +34,14 @@ def authority(name):
 
 
 def length(data):
-    """How DER says how long data are."""
+    """Encodes a length in DER."""
     size = len(data)
     return bytes((size,)) if size < 128 else b'\x82' + size.to_bytes(2, 'big')
 
 
 def certificate(name, by, common_name='localhost', alternative=None, more=()):
-    """alternative: the bytes of the name that the certificate is for, if common_name cannot be it.
-    more: further names."""
+    """Makes a certificate. alternative: the bytes of its name, if common_name cannot be used. more:
+    further names."""
     alternative = common_name.encode() if alternative is None else alternative
     entry = b''.join(b'\x82' + length(each) + each
                      for each in (alternative, *(text.encode() for text in more)))
@@ -72,7 +72,7 @@ def tls_gateway(*arguments):
 
 
 def channel(program, client=None, roots='ca'):
-    """A channel of its own, with the certificate of a client, or none."""
+    """Opens a separate channel, with the certificate of a client, or without a certificate."""
     credentials = grpc.ssl_channel_credentials(
         read(roots + '.pem'), client and read(client + '.key'), client and read(client + '.pem'))
     return grpc.secure_channel(f'localhost:{program.port}', credentials,
@@ -89,9 +89,9 @@ def call(program, roots='ca', client=None, name='Empty', request=EMPTY, reply=pb
 def tls():
     program = tls_gateway('--insecure')
     assert call(program) == EMPTY
-    # gRPC complains of this on standard error.
+    # gRPC prints a complaint about this on standard error.
     fails(StatusCode.UNAVAILABLE, call, program, 'other')
-    # Not without.
+    # Clear text is refused.
     with grpc.insecure_channel(f'localhost:{program.port}') as channel:
         fails(StatusCode.UNAVAILABLE, method('Empty', channel=channel), EMPTY, timeout=5)
     assert program.end() == 0
@@ -124,14 +124,14 @@ def new_certificates():
     program.wait_for('reloaded the certificates')
     fails(StatusCode.UNAVAILABLE, call, program)
     assert call(program, 'other') == EMPTY
-    # A file that is not there changes nothing.
+    # A missing file changes nothing.
     os.rename(path('server.key'), path('moved.key'))
     program.send(signal.SIGHUP)
     program.wait_for('kept the old certificates')
     assert 'cannot read ' + path('server.key') in program.log()
     assert call(program, 'other') == EMPTY
     os.rename(path('moved.key'), path('server.key'))
-    # Nor one that has no certificate.
+    # A file without a certificate changes nothing.
     with open(path('server.pem'), 'w') as file:
         file.write('rubbish')
     program.send(signal.SIGHUP)
@@ -150,7 +150,7 @@ def wrong_certificates():
                       '--insecure', listen='tls:localhost:0', ready=None)
     assert program.status() == 1
     assert path('rubbish.pem') + ' has no certificate, or a malformed certificate' in program.log()
-    # A key of somebody else is gRPC's to find.
+    # gRPC itself notices a key that does not match.
     program = gateway('--tls-cert', path('server.pem'), '--tls-key', path('client.key'),
                       '--insecure', listen='tls:localhost:0', ready=None)
     assert program.status() == 1

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Preloaded into a program of tests/suite/e2e, which then runs across a link, unchanged: its
- * servers open the bus $LINK_BUS, and what they would be as manager they register there as
+ * Preloaded into a program of tests/suite/e2e, which then runs across a link, unchanged. Its
+ * servers open the bus $LINK_BUS, and instead of becoming the manager they register there as
  * $LINK_NAME. Its clients find that name on their own bus.
  *
- * A server is a process that asks for a signal at its parent's death. A case that has started no
- * process has its server in its own process: that is the first connection that it opens.
+ * A server is a process that requests a signal at its parent's death. If a case has started no
+ * process, its server is in its own process, on the first connection that it opens.
  *
- * Nothing here calls the object of the server. Some servers take any message for one of their
- * client's, and some are not served before their client sends something.
+ * This file does not call the object of the server. Some servers expect every message to come from
+ * their client, and some do not serve before their client sends a message.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -28,7 +28,7 @@
 
 static bool is_server;
 
-/* The runner is 0, its cases are 1, what they start is 2. */
+/* The runner is 0, its cases are 1, and their child processes are 2. */
 static int depth;
 
 static bool has_forked, has_opened;
@@ -71,7 +71,7 @@ pid_t fork(void)
 	return pid;
 }
 
-/* Whether the connection that is opened now is a server's. */
+/* Returns whether the connection that is being opened is a server's. */
 static bool opens_server(void)
 {
 	bool first = depth == 1 && !has_forked && !has_opened;
@@ -93,7 +93,7 @@ int ipc_open(struct ipc **ret_ipc, const char *device)
 	return ipc_open_sized(ret_ipc, device, IPC_REGION_DEFAULT);
 }
 
-/* Until the client's bus has the name, or has lost it. */
+/* Waits until the client's bus has the name, or no longer has it. */
 static int await_name(struct ipc *near, bool is_there)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_NSEC };
@@ -110,7 +110,7 @@ static int await_name(struct ipc *near, bool is_there)
 	return -ETIMEDOUT;
 }
 
-/* Returns when clients find it: not what the server of an earlier case has left, but this one. */
+/* Returns when clients can find this server instead of the server of an earlier case. */
 int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 {
 	int (*real)(struct ipc **, const char *, size_t) = next("ipc_open_sized");
@@ -126,7 +126,7 @@ int ipc_set_manager(struct ipc *ipc, struct ipc_object *object)
 	if (r == 0)
 		r = await_name(near, /* is_there= */ true);
 	ipc_unref(near);
-	/* What the registration has caused is no event of the case's. */
+	/* Events that the registration has caused do not belong to the case. */
 	while (r == 0 && (r = ipc_process(ipc)) > 0)
 		r = 0;
 	return r;

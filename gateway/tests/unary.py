@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calls with one request and one reply, and what an export is."""
+"""Calls with a single request and a single reply, and rules for exports."""
 
 import base64
 import signal
@@ -19,7 +19,7 @@ EMPTY = pb.EmptyMessage()
 
 
 def google_rpc():
-    """Status and ErrorInfo of google.rpc, as their public definitions say."""
+    """Status and ErrorInfo of google.rpc, according to their public definitions."""
     file = descriptor_pb2.FileDescriptorProto(name='rpc.proto', package='google.rpc',
                                               syntax='proto3',
                                               dependency=['google/protobuf/any.proto'])
@@ -50,7 +50,7 @@ assert any_pb2.Any
 
 
 def details_of(error):
-    """The google.rpc.Status of an error, its ErrorInfo and its ipc.Error."""
+    """Returns the google.rpc.Status of an error, its ErrorInfo and its ipc.Error."""
     trailers = dict(error.trailing_metadata())
     status = Status.FromString(trailers['grpc-status-details-bin'])
     info, ipc_error = ErrorInfo(), ipc_pb2.Error()
@@ -200,7 +200,7 @@ def payload_that_is_no_message():
 
 @case
 def clients_make_no_frames():
-    # On the bus, 7 at the beginning marks a frame with metadata. This one would say who calls.
+    # On the bus, 7 at the beginning marks a frame with metadata. This frame would set the caller.
     words = b'ipc-peer\0root\0'
     frame = (b'\x07\0\0\0' + (0).to_bytes(4, 'little') + len(words).to_bytes(4, 'little') +
              bytes(4) + words)
@@ -455,13 +455,13 @@ def drain_lets_calls_end():
 
 @case
 def drain_waits_for_no_silent_client():
-    """Connections without calls, and clients that say nothing, end it as little as those that have
-    closed their connections."""
+    """Connections without calls, and clients that send nothing, delay the end no more than closed
+    connections."""
     program = gateway('--drain', '60')
     silent = [socket.socket(socket.AF_UNIX) for _ in range(3)]
     for client in silent:
         client.connect(program.address[len('unix:'):])
-    # One has begun, and stays without a word.
+    # This client has begun the protocol, and then sends nothing.
     silent[0].sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + b'\0\0\0\x04\0\0\0\0\0')
     channel = connect(program.address)
     assert method('Empty', channel=channel)(EMPTY) == EMPTY
@@ -489,7 +489,7 @@ def drain_has_an_end():
 
 @case
 def clients_race():
-    """Calls of many threads, some canceled at any moment: each ends once."""
+    """Calls of many threads, some canceled at random times. Each ends once."""
     call = method('Unary', pb.Reply)
     wrong = []
 

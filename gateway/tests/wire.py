@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A cable between two network namespaces, which loses as many frames as you say.
+"""A cable between two network namespaces, which loses a given part of the frames.
 
 wire.py plain INTERFACE     make the kernel send whole packets there, with their checksums
-wire.py join ONE OTHER      carry frames between two interfaces. Standard input has a line for each
-                            change: how many of 100 frames are lost. 100: the cable is cut. The reply
-                            is how many were lost before
+wire.py join ONE OTHER      carry frames between two interfaces. Each line of standard input sets the
+                            number of lost frames of each 100; 100 cuts the cable. The reply is the
+                            number of frames lost before
 
-tc-netem(8) can lose frames too, but few kernels of small machines have it. The frames that are lost
-are those of a generator of random numbers with a fixed seed.
+tc-netem(8) can lose frames too, but few kernels of small machines have it. A random number
+generator with a fixed seed chooses the lost frames.
 """
 
 import array

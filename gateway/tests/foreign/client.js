@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A client with @grpc/grpc-js: client.js ADDRESS. A line for each of gRPC's interop cases: "ok NAME",
-// or "not ok NAME: why". What the service does: interop.proto.
+// A client with @grpc/grpc-js: client.js ADDRESS. Prints a line for each of gRPC's interop cases:
+// "ok NAME", or "not ok NAME: reason". interop.proto describes the service.
 'use strict';
 
 const assert = require('node:assert');
@@ -23,7 +23,7 @@ async function fails(code, promise) {
   return error;
 }
 
-// All replies of a stream, or its error.
+// Collects all replies of a stream, or its error.
 function collect(stream) {
   return new Promise((resolve, reject) => {
     const replies = [];
@@ -132,7 +132,7 @@ async function main() {
     }
   }
   client.close();
-  // The library keeps timers for connections.
+  // Timers of the library would keep the process alive.
   process.exit();
 }
 

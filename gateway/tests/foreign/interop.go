@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A client and a server with grpc-go: interop client ADDRESS | interop server ADDRESS. The client prints a
-// line for each of gRPC's interop cases: "ok NAME", or "not ok NAME: why". The server is in server.go.
+// A client and a server with grpc-go: interop client ADDRESS | interop server ADDRESS. The client
+// prints a line for each of gRPC's interop cases: "ok NAME", or "not ok NAME: reason". server.go
+// has the server.
 package main
 
 import (

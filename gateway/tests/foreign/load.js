@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What client.js and server.js share: the library, and interop.proto as it makes of it. The library is
-// where NODE_PATH says.
+// Shared by client.js and server.js: loads the library, from NODE_PATH, and interop.proto.
 'use strict';
 
 const path = require('node:path');

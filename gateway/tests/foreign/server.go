@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The server of interop.go: most of interop.Test, which interop.proto describes. It says "ready" when it
-// listens. A line for what a case wants to know of calls: "taken", "note TEXT", "left MSEC" (of the
+// The server of interop.go: most of interop.Test, which interop.proto describes. It prints "ready"
+// when it listens, and lines about calls for the cases: "taken", "note TEXT", "left MSEC" (of the
 // deadline), "metadata NAME BASE64" and "canceled".
 package main
 
@@ -25,7 +25,7 @@ import (
 var errnos = map[int32]codes.Code{-2: codes.NotFound, -13: codes.PermissionDenied, -16: codes.FailedPrecondition,
 	-22: codes.InvalidArgument, -34: codes.OutOfRange, -125: codes.Canceled}
 
-// With a name, the status has an ipc.Error.
+// If the error has a name, the status contains an ipc.Error.
 func failure(request *Request) error {
 	if request.Name == "" {
 		return status.Error(errnos[request.Code], request.Message)
@@ -49,7 +49,7 @@ func unary(stream grpc.ServerStream) error {
 	return stream.SendMsg(&Reply{Body: make([]byte, request.Size), RequestSize: uint32(len(request.Body))})
 }
 
-// The value of the caller's metadata with that name.
+// Returns the caller's metadata with that name.
 func metadataOf(stream grpc.ServerStream) error {
 	var text Text
 	if err := stream.RecvMsg(&text); err != nil {

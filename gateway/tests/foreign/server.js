@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // A server with @grpc/grpc-js: server.js ADDRESS. It has most of interop.Test, which interop.proto
-// describes, and says "ready" when it listens. A line for what a case wants to know of calls: "taken",
-// "note TEXT", "left MSEC" (of the deadline), "metadata NAME BASE64" and "canceled".
+// describes. It prints "ready" when it listens, and lines about calls for the cases: "taken", "note
+// TEXT", "left MSEC" (of the deadline), "metadata NAME BASE64" and "canceled".
 'use strict';
 
 const { grpc, load } = require('./load.js');
 
-// Of the errors that the cases want.
+// The errors that the cases use.
 const CODES = {
   '-2': grpc.status.NOT_FOUND,
   '-13': grpc.status.PERMISSION_DENIED,
@@ -49,14 +49,15 @@ function sayMetadata(call) {
     console.log('metadata', name, Buffer.from(value).toString('base64')));
 }
 
-// The library says of every call in the end that it is canceled, also of one that has ended well.
+// The library reports each call as canceled at its end, even if it has ended successfully.
 const ended = new WeakSet();
 
 function watched(call) {
   call.on('cancelled', () => ended.has(call) || console.log('canceled'));
 }
 
-// Of requests. The library also says so of a call that is about to be canceled.
+// Runs at the end of the requests. The library also reports an end if a call is about to be
+// canceled.
 function atEnd(call, then) {
   call.on('end', () => setImmediate(() => call.cancelled || then()));
 }
@@ -74,7 +75,7 @@ function deaf(call) {
   if (Number.isFinite(Number(until))) console.log('left', Number(until) - Date.now());
 }
 
-// Obeys back-pressure: the next message goes when the last one has left.
+// Respects back-pressure: sends the next message after the previous one has left.
 function output(call) {
   const { replies, size, sleepMsec } = call.request;
   let i = 0;
