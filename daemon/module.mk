@@ -13,7 +13,7 @@ IPCBUSD_OWN := $(filter-out $(IPCBUSD_POSIX),$(patsubst daemon/%.c,%,$(wildcard 
 IPCBUSD_INCLUDES := $(SHIM_INCLUDES) -Idaemon
 IPCBUSD_FLAGS := -flto=auto -fno-strict-aliasing -fwrapv -DSHIM_LEAN -DMAX_TASKS=65536 -pthread \
 	-DIPC_VERSION='"$(VERSION)"'
-# DAEMON_FLAGS: of another build, as a pattern-specific variable of its folder.
+# Flags of another build, as a pattern-specific variable of its folder.
 DAEMON_FLAGS :=
 IPCBUSD_OBJECT = $(IPCBUSD_FLAGS) $(DAEMON_FLAGS) -MD -MP -c -o $@ $<
 

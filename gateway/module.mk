@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: MIT
 #
 # ipc-gateway, and its tests: real gRPC clients in Python, on a bus of ipcbusd. Without gRPC's C
-# core none of it is built. gRPC has no header for a single function of its libraries: what the
-# gateway calls is in libgrpc and libgpr.
+# core, none of it is built. The gateway calls functions of libgrpc and libgpr.
 
 GATEWAY := $(B)/gateway
 GATEWAY_PACKAGES := grpc libcrypto libsystemd
 HAVE_GRPC := $(shell $(PKG_CONFIG) --exists $(GATEWAY_PACKAGES) 2>/dev/null && echo yes)
 
 GATEWAY_OBJECTS := $(patsubst gateway/%.c,$(GATEWAY)/%.o,$(sort $(wildcard gateway/*.c)))
-# How a service's description is read: as ipcctl reads it. How a policy is read: as servicemanager
-# reads it.
+# ipc-gateway reads descriptions of services with ipcctl's code, and policies with servicemanager's.
 GATEWAY_LINKED := $(TOOLS)/schema.o $(TOOLS)/wire.o $(IDL_DESCRIPTOR) \
 	$(addprefix $(B)/libipc/core/,map.o wire.o) $(addprefix $(B)/servicemanager/,policy.o policy-parse.o config.o)
 GATEWAY_CFLAGS := $(TOOLS_CFLAGS) -Igateway -Iservicemanager -pthread
@@ -20,7 +18,7 @@ $(GATEWAY)/%.o: gateway/%.c | $(TOOLS_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(GATEWAY_CFLAGS) -DIPC_VERSION='"$(VERSION)"' -MD -MP -c -o $@ $<
 
-# What services leave out of the descriptions of themselves, for reflection.
+# Descriptors that services leave out of their descriptions, for reflection.
 $(GATEWAY)/descriptor.inc:
 	$(call msg,PROTOC,$@)
 	$(Q)$(PROTOC) -I $(PROTO_INCLUDE) --descriptor_set_out=$@.set google/protobuf/descriptor.proto
@@ -67,7 +65,7 @@ $(GATEWAY_TESTS)/two-buses.so: gateway/tests/two-buses.c $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Ilibipc/include -shared -fPIC -o $@ $<
 
-# What crosses a link unchanged.
+# Programs that work across a link without changes.
 GATEWAY_ACROSS := $(addprefix $(B)/tests/suite/e2e/test-,call object async death bytes stream \
 	stream-space stream-parent raw serve loop-epoll loop-glib loop-sd-event)
 

@@ -1,31 +1,30 @@
 # SPDX-License-Identifier: MIT
 #
-# The plugin protoc-gen-ipc, the messages that all services share, and how
-# every other folder turns a .proto file into C.
+# The plugin protoc-gen-ipc, the messages that all services share, and the rules for turning .proto
+# files of other folders into C.
 #
-# Nothing to declare: name the outputs as prerequisites and pattern rules make
-# them. For FOLDER/X.proto
+# Other folders declare nothing. They name the outputs as prerequisites, and pattern rules make
+# them. For FOLDER/X.proto:
 #
 #   $(B)/FOLDER/X.pb-c.c  $(B)/FOLDER/X.pb-c.h   the messages
 #   $(B)/FOLDER/X.ipc.c   $(B)/FOLDER/X.ipc.h    the stubs, if X has services
 #   $(B)/FOLDER/X.pb-c.o  $(B)/FOLDER/X.ipc.o    both compiled
 #   $(B)/FOLDER/X.pb-c.pic.o  .ipc.pic.o         both compiled with -fPIC
 #
-# X.proto may import "ipc/ipc.proto", "ipc/options.proto" and files beside it.
-# A program that uses the stubs looks like this:
+# X.proto may import "ipc/ipc.proto", "ipc/options.proto" and files in its own folder. A program
+# that uses the stubs has rules such as these:
 #
 #   $(B)/demo/server.o: demo/server.c | $(B)/demo/echo.ipc.h
 #   	$(call msg,CC,$@)
 #   	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MD -MP -c -o $@ $<
 #   $(B)/demo/server: $(B)/demo/server.o $(B)/demo/echo.ipc.o $(B)/demo/echo.pb-c.o
 #
-# IPC_STUB_CFLAGS names the public headers (<ipc/...>) and protobuf-c's; what
-# needs <ipc/ipc.pb-c.h> alone has $(IPC_SHARED_HEADERS) as an order-only
-# prerequisite. $(IPC_SHARED_SOURCE) is compiled into libipc and nowhere else.
+# IPC_STUB_CFLAGS has the folders of the public headers (<ipc/...>) and of protobuf-c's headers. A
+# source that needs only <ipc/ipc.pb-c.h> must have $(IPC_SHARED_HEADERS) as an order-only
+# prerequisite. $(IPC_SHARED_SOURCE) is compiled only into libipc.
 
 PROTOC ?= protoc
-# Where descriptor.proto and compiler/plugin.proto lie, if not where protoc
-# looks by itself.
+# The folder of descriptor.proto and compiler/plugin.proto, if protoc does not search it by default.
 PROTO_INCLUDE ?= /usr/include
 
 PROTOBUF_C_CFLAGS := $(shell $(PKG_CONFIG) --cflags libprotobuf-c 2>/dev/null)
@@ -35,7 +34,7 @@ IPC_STUB_CFLAGS := -I$(B)/include -Ilibipc/include $(PROTOBUF_C_CFLAGS)
 IPC_SHARED_SOURCE := $(B)/idl/ipc/ipc.pb-c.c
 IPC_SHARED_HEADERS := $(B)/include/ipc/ipc.pb-c.h $(B)/include/ipc/options.pb-c.h
 
-# --- What all services share ---------------------------------------------------
+# --- Messages of all services ---------------------------------------------------
 
 $(B)/idl/ipc/ipc.pb-c.c $(B)/idl/ipc/ipc.pb-c.h &: idl/ipc/ipc.proto
 	$(call msg,PROTOC,$@)
@@ -97,7 +96,7 @@ $(B)/idl/protoc-gen-ipc: $(IDL_OBJECTS)
 	$(call msg,LD,$@)
 	$(Q)$(CC_FOR_BUILD) $(LDFLAGS_FOR_BUILD) -o $@ $^ $(IDL_LIBS)
 
-# Of these the programs that we build have one as well.
+# Programs of this tree, beside the plugin, link this object too.
 IDL_DESCRIPTOR := $(B)/idl/descriptor.pb-c.o
 $(IDL_DESCRIPTOR): $(B)/idl/google/protobuf/descriptor.pb-c.c
 	$(call msg,CC,$@)
@@ -105,7 +104,7 @@ $(IDL_DESCRIPTOR): $(B)/idl/google/protobuf/descriptor.pb-c.c
 
 # --- Stubs of any folder ---------------------------------------------------------
 
-# The first rule makes the stubs as well, if the .proto has services. It does not list them,
+# The first rule also makes the stubs, if the .proto file has services. It does not list them,
 # because a pattern rule must make all of its targets.
 $(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto $(B)/idl/protoc-gen-ipc
 	$(call msg,PROTOC,$@)
@@ -115,7 +114,7 @@ $(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto $(B)/idl/protoc-gen-ipc
 $(B)/%.ipc.c $(B)/%.ipc.h: $(B)/%.pb-c.h
 	$(Q)touch -c $(B)/$*.ipc.c $(B)/$*.ipc.h
 
-# They may be nobody's explicit goal; make would delete them after use.
+# If these are only intermediate files, make would delete them after use.
 .PRECIOUS: $(B)/%.pb-c.c $(B)/%.pb-c.h $(B)/%.ipc.c $(B)/%.ipc.h
 
 IPC_STUB_COMPILE = $(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) -MD -MP -c -o $@ $<
@@ -140,7 +139,7 @@ $(B)/%.ipc.pic.o: $(B)/%.ipc.c | $(IPC_SHARED_HEADERS)
 
 protodir ?= $(datadir)/ipcbus/proto
 
-# The plugin is for the machine that builds programs, the rest for their target.
+# The plugin is for the machine that builds programs. The other files are for the target.
 .PHONY: install-shared
 install-idl: $(B)/idl/protoc-gen-ipc install-shared
 	$(Q)$(INSTALL) -D -m 755 $(B)/idl/protoc-gen-ipc $(DESTDIR)$(bindir)/protoc-gen-ipc
@@ -173,8 +172,8 @@ UNIT_TESTS += $(IDL_TESTS)
 
 # --- C++ --------------------------------------------------------------------------------
 
-# $(B)/FOLDER/X.pb.cc, X.pb.h and X.ipc.hpp, of FOLDER/X.proto. What a program that imports
-# ipc/ipc.proto or ipc/options.proto needs is in $(IPC_CPP_SHARED), for its own compiler.
+# $(B)/FOLDER/X.pb.cc, X.pb.h and X.ipc.hpp from FOLDER/X.proto. A program that imports
+# ipc/ipc.proto or ipc/options.proto also needs $(IPC_CPP_SHARED), compiled by its own compiler.
 IPC_CPP_B := $(B)/idl/cpp
 IPC_CPP_SHARED := $(IPC_CPP_B)/ipc/ipc.pb.cc $(IPC_CPP_B)/ipc/options.pb.cc
 IPC_CPP_CFLAGS := -Ilibipc/include -I$(IPC_CPP_B)

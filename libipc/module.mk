@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: MIT
 #
-# The library: $(B)/libipc/libipc.so (a link to the soname) and libipc.a, from
-# the same objects. Programs of this tree link with $(LIBIPC), which others
-# have as a prerequisite, and find it again at run time through $(LIBIPC_RPATH),
-# relative to the program: $(call LIBIPC_RPATH,../libipc). RPATH=no leaves that out, for
-# programs that a package carries away.
+# The library: $(B)/libipc/libipc.so (a link to the soname) and libipc.a, from the same objects.
+# Programs of this tree link with $(LIBIPC), which must be a prerequisite. At run time they find it
+# through $(LIBIPC_RPATH), relative to the program: $(call LIBIPC_RPATH,../libipc). RPATH=no leaves
+# that out, for programs in packages.
 #
-# Unit tests are tests/test-*.c. They link the library's objects themselves, hidden
-# symbols and all, with tests/fake-device.c in the place of core/device.c. test-bus-end,
-# test-daemon, test-poll and test-reconnect have the real one, and a daemon.
+# Unit tests are tests/test-*.c. They link the library's objects, so that they can use hidden
+# symbols, with tests/fake-device.c instead of core/device.c. test-bus-end, test-daemon, test-poll
+# and test-reconnect use the real device.c and a daemon.
 
 LIBIPC_SONAME := libipc.so.0
-# What is installed has its version in the name: libipc.so.0.9.
+# The installed file has its version in its name: libipc.so.0.9.
 LIBIPC_FILE := libipc.so.$(basename $(VERSION))
 LIBIPC_SO := $(B)/libipc/libipc.so
 LIBIPC_A := $(B)/libipc/libipc.a
 LIBIPC := $(LIBIPC_SO)
 LIBIPC_RPATH = $(if $(filter no,$(RPATH)),,-Wl,-rpath,'$$ORIGIN/$(1)')
 
-# core/ carries bytes, objects and fds; typed/ has messages, names and what generated code
-# calls, on top of it. device.c is what tests replace.
+# core/ has bytes, objects and fds. typed/ is above it and has messages, names, and functions for
+# generated code. Tests replace device.c.
 LIBIPC_SOURCES := $(patsubst libipc/%,%,$(filter-out libipc/core/device%.c,$(sort \
 	$(wildcard libipc/core/*.c libipc/typed/*.c))))
 LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
@@ -27,7 +26,7 @@ LIBIPC_LINKED := $(LIBIPC_SOURCES:%.c=$(B)/libipc/%.o) $(B)/libipc/ipc.pb-c.o \
 LIBIPC_DEVICE := $(addprefix $(B)/libipc/core/,device.o device-daemon.o device-open.o device-socket.o)
 LIBIPC_OBJECTS := $(LIBIPC_LINKED) $(LIBIPC_DEVICE)
 
-# initial-exec: one instruction instead of a call for what a thread keeps.
+# initial-exec: one instruction instead of a call for thread-local variables.
 LIBIPC_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Ilibipc \
 	-Idriver/uapi -Idaemon $(IPC_STUB_CFLAGS) -I$(B)/servicemanager
 LIBIPC_COMPILE = $(CC) $(ALL_CFLAGS) $(LIBIPC_CFLAGS) -MD -MP -c -o $@ $<
@@ -59,7 +58,7 @@ $(LIBIPC_SO): $(B)/libipc/$(LIBIPC_SONAME)
 	$(call msg,LINK,$@)
 	$(Q)ln -sf $(LIBIPC_SONAME) $@
 
-# One object, so that what is hidden stays out of the way of programs' names.
+# A single object, so that hidden symbols do not conflict with names of programs.
 $(LIBIPC_A): $(LIBIPC_OBJECTS)
 	$(call msg,AR,$@)
 	$(Q)$(CC) -r -nostdlib -o $(@:.a=.static.o) $^
@@ -75,7 +74,7 @@ $(LIBIPC_KIT): $(B)/libipc/kit/%.o: libipc/kit/%.c | $(LIBIPC_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(LIBIPC_COMPILE) -DINSTALLED_PROGRAMS='"$(bindir)"'
 
-# Only what the header declares has a name outside.
+# Only names that the header declares are global.
 $(LIBIPC_TEST_A): $(LIBIPC_KIT) $(B)/libipc/core/device-socket.o
 	$(call msg,AR,$@)
 	$(Q)$(CC) -r -nostdlib -o $(@:.a=.static.o) $^
@@ -103,7 +102,7 @@ $(B)/libipc/tests/test-codec: $(LIBIPC_TEST_CODECS)
 LIBIPC_TEST_CHANNELS := $(addprefix $(B)/libipc/tests/,test-channel-calls test-channel-hostile)
 LIBIPC_TEST_DAEMON := $(LIBIPC_TEST_CHANNELS) $(addprefix $(B)/libipc/tests/,test-bus-end test-daemon \
 	test-poll test-reconnect)
-# Each case is a process that looks when it ends whether it left memory behind, and fails if so.
+# Each case is a process that checks at its end for leaked memory, and fails if there is any.
 LIBIPC_TEST_LEAKS := $(if $(ARM64),,-fsanitize=leak)
 
 $(filter-out $(LIBIPC_TEST_DAEMON),$(LIBIPC_TESTS)): %: %.o $(LIBIPC_TEST_OBJECTS)
@@ -129,8 +128,9 @@ $(LIBIPC_PC) $(LIBIPC_CMAKE): $(B)/libipc/%: libipc/%.in FORCE
 	  -e 's|@includedir@|$(includedir)|' -e 's|@protodir@|$(protodir)|' \
 	  -e 's|@VERSION@|$(VERSION)|' $< >$@
 
-# The manual pages, from the headers' comments. ipc.3 is written last. What only generated code
-# and other languages use (codec.h, rpc.h), and what is inline for one event loop, has none.
+# The manual pages, generated from the headers' comments. ipc.3 is written last. Headers for
+# generated code and other languages (codec.h, rpc.h), and inline functions for an event loop, have
+# no pages.
 LIBIPC_MAN := $(B)/libipc/man/ipc.3
 LIBIPC_MAN_HEADERS := $(patsubst %,libipc/include/ipc/%.h,admin call error limits memory monitor name raw \
 	stream test ipc)

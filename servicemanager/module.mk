@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# The daemon that gives names to objects, and its tests: the pure parts on the host, the
-# methods and the daemon in the guest.
+# The daemon that maps names to objects, and its tests: the pure parts on the host, the methods and
+# the daemon in the guest.
 
 MANAGER := $(B)/servicemanager/servicemanager
 MANAGER_STUBS := $(B)/servicemanager/servicemanager.ipc.o $(B)/servicemanager/servicemanager.pb-c.o
@@ -16,7 +16,7 @@ $(MANAGER_SOURCES:%.c=$(B)/servicemanager/%.o): $(B)/servicemanager/%.o: service
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -I$(@D) $(CHECK_CFLAGS) \
 	  -DIPC_VERSION='"$(VERSION)"' -DIPC_DATADIR='"$(datadir)"' -MD -MP -c -o $@ $<
 
-# The programs that are installed look where PREFIX says.
+# Installed programs search the folder that PREFIX determines.
 $(B)/servicemanager/main.o: $(B)/servicemanager/datadir
 ifneq ($(file <$(B)/servicemanager/datadir),$(datadir))
 $(B)/servicemanager/datadir: FORCE
@@ -24,7 +24,8 @@ $(B)/servicemanager/datadir: FORCE
 	$(Q)echo '$(datadir)' >$@
 endif
 
-# From below to above. Tests build the core, which installs no signal handlers and runs no loop.
+# In the order of layers, lowest first. Tests build this core, which installs no signal handlers and
+# runs no loop.
 MANAGER_CORE := log loop config registry policy policy-parse activation-config reply access waiter \
 	unit activation idle-exit lookup watch registrant registration manager
 MANAGER_PARTS := $(MANAGER_CORE) policy-load main
@@ -33,7 +34,7 @@ $(MANAGER): $(MANAGER_PARTS:%=$(B)/servicemanager/%.o) $(MANAGER_STUBS) | $(LIBI
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../libipc) -o $@ $^ \
 	  $(LIBIPC) $(PROTOBUF_C_LIBS) $(LIBSYSTEMD_LIBS)
 
-# The rules that hold without any file are those of the file that is installed.
+# Without any file, the rules of the installed file apply.
 $(B)/servicemanager/default-policy.inc: servicemanager/default-policy.conf
 	$(call msg,GEN,$@)
 	$(Q)sed -e 's/["\\]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' $< >$@

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# ipcctl. Unit tests are tests/test-*.c; they run on the host and link everything but main.o.
-# tests/live-* run the program itself in the guest, with a servicemanager or, live-doctor,
-# without. asan/ has all of it once more, with the sanitizers of tests/env/host. The live tests
-# under these take six minutes in the guest, and are for `make test-all`.
+# ipcctl. Unit tests are tests/test-*.c. They run on the host and link everything except main.o.
+# tests/live-* run the program itself in the guest, with a servicemanager or, for live-doctor,
+# without. asan/ has everything again, with the sanitizers of tests/env/host. With these the live
+# tests take six minutes in the guest, so they are for `make test-all`.
 
 TOOLS := $(B)/tools
 IPCCTL := $(TOOLS)/ipcctl
@@ -62,12 +62,13 @@ $(TOOLS_LIVE_TESTS): %: %.o $(TOOLS)/tests/live.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(CHECK_LIBS)
 
-# A service with many names, for live-list and live-many. A oneway without content, for test-mock.
+# A service with many names, for live-list and live-many; a client that sends an empty oneway, for
+# test-mock.
 $(TOOLS)/tests/many $(TOOLS)/tests/oneway: %: %.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../libipc) -o $@ $< $(LIBIPC)
 
-# A service that says how much time it has, for test-limits.
+# A service that reports its remaining time, for test-limits.
 $(TOOLS)/tests/limits.o: TOOLS_CFLAGS += -I$(B)/tests/suite/e2e
 $(TOOLS)/tests/limits.o: | $(B)/tests/suite/e2e/stream.ipc.h
 $(TOOLS)/tests/limits: %: %.o $(addprefix $(B)/tests/suite/e2e/,stream.ipc.o stream.pb-c.o) | $(LIBIPC)

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 #
-# make coverage: which lines and branches of the driver and of libipc the tests
-# reach. On this machine those are the tests of the kernel's contract on the host
-# build, the failure points, the explored interleavings, the fuzzers' corpora and
-# the unit tests; in user-mode Linux the tests of the contract and whole programs.
-# HTML in $(B)/coverage/html. All is built once more, by gcc for gcov, in
-# $(B)/coverage, where the host build's one way is no sanitizer but gcov, and
-# programs have the library's objects in them, so that these are counted.
+# make coverage: the lines and branches of the driver and of libipc that tests execute. On this
+# machine, these are the tests of the kernel's contract in the host build, the failure points, the
+# explored interleavings, the fuzzers' corpora and the unit tests; in user-mode Linux, the tests of
+# the contract and whole programs. HTML is in $(B)/coverage/html. Everything is built again in
+# $(B)/coverage, by gcc for gcov. There the host build has gcov instead of sanitizers, and programs
+# link the library's objects, so that these are counted.
 
 COVERAGE_B := $(B)/tests/env/coverage
 # Threads count too.
@@ -38,7 +37,7 @@ $(COVERAGE_B)/exit.o: tests/env/coverage/exit.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# Known only when all fragments were read, so made by the recipe.
+# Known only after all fragments are read, so expanded in the recipe.
 COVERAGE_GUEST = $(filter $(addprefix $(B)/,tests/suite/e2e/% tests/suite/kernel/% servicemanager/%), \
 	$(GUEST_TESTS) $(GUEST_RAW_TESTS) $(GUEST_FILES)) $(DRIVER_KO) $(B)/tests.list
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
-# Kernels with checkers: what is built for them, and `make test-debug`, `make
-# test-debug-more` and `make test-debug-all`.
+# Builds for kernels with checkers, and `make test-debug`, `make test-debug-more` and `make
+# test-debug-all`.
 
 .PHONY: test-debug test-debug-more test-debug-all run-test-debug run-test-debug-more \
 	run-test-debug-all debug-modules
 
-# For one kernel at a time: make KERNEL=kasan debug-modules
+# For a single kernel: make KERNEL=kasan debug-modules
 debug-modules: $(DRIVER_KO)
 
 test-debug test-debug-more test-debug-all: setup $(B)/setup-debug.done

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 #
-# The driver in user space: its sources, unchanged, on the kernel of
-# shim/ in the top folder and of shim/ here, which checks its use. Built once for each way of looking at it, in $(B)/tests/env/host/WAY:
+# The driver in user space: its unchanged sources on the kernel of shim/ in the top folder and of
+# shim/ here, which checks the use of kernel functions. It is built once for each way, in
+# $(B)/tests/env/host/WAY:
 #
 #   asan   address, leak and undefined-behaviour sanitizers
 #   tsan   thread sanitizer
-#
 #   cov    gcov's counters, by HOST_WAYS=cov: for make coverage
 #
-# make test-host builds and runs all that is here; make test does too.
+# make test-host builds and runs all of these, and so does make test.
 
 HOST_WAYS ?= asan tsan
 HOST_B := $(B)/tests/env/host
@@ -22,14 +22,13 @@ HOST_ONLY_DRIVER := $(patsubst driver/%.c,driver/%.o,$(wildcard driver/*.c drive
 HOST_SHIM := $(patsubst tests/env/host/%,%,$(SHIM_CHECKED:.c=.o))
 HOST_EXPLORE := $(patsubst tests/suite/explore/%.c,%,$(wildcard tests/suite/explore/*.c))
 HOST_LIBIPC := $(patsubst %.c,%.o,$(wildcard libipc/core/*.c libipc/typed/*.c))
-# Generated code is not looked at with sanitizers: it calls nothing of the device's.
+# Generated code has no sanitizers, because it calls nothing of the device's.
 HOST_STUBS := $(addprefix $(B)/libipc/,ipc.pb-c.o servicemanager.ipc.o servicemanager.pb-c.o) \
 	$(LIBIPC_SHAPE)
-# test-trace needs tracefs. test-wake needs a scheduler.
-# test-memcg needs memory cgroups.
+# test-trace needs tracefs, test-wake a scheduler, and test-memcg memory cgroups.
 HOST_KTESTS := $(filter-out test-trace test-memcg test-wake, \
 	$(patsubst tests/suite/kernel/%.c,%,$(sort $(wildcard tests/suite/kernel/test-*.c))))
-# Programs of tests/suite/e2e that play their servers on threads as well as in processes.
+# Programs of tests/suite/e2e that can run their servers on threads as well as in processes.
 HOST_E2E := async bytes call memory object oneways raw serve stream stream-hostile stream-parent stream-space threads watch
 HOST_E2E_SHARED := posix fixture server streams stream-client e2e.ipc e2e.pb-c stream.ipc stream.pb-c
 HOST_POSIX_SYMS := tests/env/host/posix/posix.syms
@@ -38,23 +37,23 @@ HOST_E2E_SYMS := $(HOST_TEST_SYMS) tests/env/host/posix/e2e.syms
 HOST_E2E_HEADERS = $(B)/tests/suite/e2e/e2e.ipc.h $(B)/tests/suite/e2e/stream.ipc.h $(IPC_SHARED_HEADERS)
 HOST_MANAGER := $(MANAGER_CORE)
 
-# A target's way is the folder that it is in.
+# The folder of a target determines its way.
 HOST_FLAGS = $(HOST_$(firstword $(subst /, ,$(patsubst $(HOST_B)/%,%,$@))))
 HOST_COMPILE = $(CC) $(HOST_CFLAGS) $(HOST_FLAGS)
 HOST_OBJECT = -MD -MP -c -o $@ $<
-# Names of the C library become those of posix/, by the lists among the prerequisites.
+# Renames names of the C library to names of posix/, by the lists in the prerequisites.
 HOST_RENAME = cat $(filter %.syms,$^) | $(OBJCOPY) --redefine-syms=/dev/stdin $@
 HOST_LINK = $(CC) $(HOST_FLAGS) -pthread -o $@ $^
 
 HOST_TESTS :=
 $(foreach WAY,$(HOST_WAYS),$(eval HOST_WAY := $(HOST_B)/$(WAY))$(eval include tests/env/host/way.mk))
 
-# The explorer tries a number of interleavings of each race; mutants show that it would see
-# them.
+# The explorer tries a number of interleavings of each race. Mutants show that it detects such
+# races.
 HOST_EXPLORER := $(patsubst %,$(HOST_B)/%/explore,$(filter-out tsan,$(HOST_WAYS)))
 HOST_TESTS += $(HOST_EXPLORER)
 
-# `make test` has one way of looking.
+# `make test` uses a single way.
 TEST_BUILDS += $(filter-out $(HOST_B)/tsan/%,$(HOST_TESTS))
 UNIT_TESTS += $(filter-out $(HOST_B)/tsan/%,$(HOST_TESTS))
 MORE_BUILDS += $(filter $(HOST_B)/tsan/%,$(HOST_TESTS))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 #
-# The host build in one way, in $(HOST_WAY). Read once for each way, so recipes must not
-# use what changes from one to the next: they have $(HOST_FLAGS).
+# The host build in a way, in $(HOST_WAY). Read once for each way, so recipes must not use variables
+# that differ between ways. They use $(HOST_FLAGS).
 
 HOST_KERNEL := $(addprefix $(HOST_WAY)/,$(HOST_ONLY_DRIVER) $(HOST_SHIM))
-# What test programs are linked with beside their own objects.
+# Objects that test programs link beside their own.
 HOST_POSIX := $(addprefix $(HOST_WAY)/,kernel/raw.o kernel/fixture.o posix/peer.o) $(HOST_KERNEL) \
 	$(addprefix $(HOST_WAY)/posix/,posix.o poll.o priority.o files.o)
 HOST_WITH_LIBIPC := $(HOST_LIBIPC:%=$(HOST_WAY)/%) $(HOST_POSIX) $(HOST_STUBS)
@@ -71,7 +71,7 @@ $(HOST_WAY)/test-lifetimes: $(HOST_WAY)/library/test-lifetimes.o $(HOST_WITH_LIB
 	$(call msg,LD,$@)
 	$(Q)$(HOST_LINK) $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
-# --- tests/suite/e2e, with generated code: what threads share is looked at in all of it
+# --- tests/suite/e2e, with generated code: checks data shared by threads in all of it
 
 $(HOST_WAY)/e2e/%.o: tests/suite/e2e/%.c $(HOST_E2E_SYMS) | $(HOST_E2E_HEADERS)
 	$(call msg,CC,$@)
@@ -92,7 +92,7 @@ $(HOST_E2E:%=$(HOST_WAY)/e2e-%): $(HOST_WAY)/e2e-%: $(HOST_E2E_SHARED:%=$(HOST_W
 	$(call msg,LD,$@)
 	$(Q)$(HOST_LINK) $(PROTOBUF_C_LIBS) $(CHECK_LIBS)
 
-# --- servicemanager but for its loop and files, and what uses names of it ----------
+# --- servicemanager but for its loop and files, and programs that use its names ----------
 
 $(HOST_WAY)/servicemanager/%.o: servicemanager/%.c $(HOST_POSIX_SYMS) | $(LIBIPC_HEADERS)
 	$(call msg,CC,$@)

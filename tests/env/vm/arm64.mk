@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# KERNEL=arm64-*: programs for an ARM guest, in a build folder of their own, $(B)/arm64, by
-# the compiler that came with the kernel and with libraries of this Debian release, which
-# tests/env/vm/sysroot brings. Read by the Makefile before all fragments. Of what they
-# declare only the tests of driver, libipc and servicemanager are for that guest.
+# KERNEL=arm64-*: programs for an ARM guest, in a separate build folder, $(B)/arm64. The compiler
+# comes with the kernel. tests/env/vm/sysroot provides libraries of this Debian release. The
+# Makefile reads this before all fragments. Of the tests that the fragments declare, only those of
+# driver, libipc and servicemanager run in that guest.
 
 override B := $(patsubst %/arm64,%,$(B))/arm64
 
@@ -19,7 +19,7 @@ AR := $(ARM64_PREFIX)ar
 OBJCOPY := $(ARM64_PREFIX)objcopy
 PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) PKG_CONFIG_LIBDIR=$(ARM64_LIBRARIES)/pkgconfig pkg-config
 
-# What fragments ask pkg-config for has to be there before they are read.
+# Packages that the fragments ask pkg-config for must exist before the fragments are read.
 .PHONY: arm64-setup
 arm64-setup: $(B)/setup-arm64.done
 	@tests/env/vm/fetch $(KERNEL) >/dev/null
@@ -27,7 +27,7 @@ arm64-setup: $(B)/setup-arm64.done
 
 ARM64_TESTED := $(addprefix $(B)/,tests/suite/kernel/% tests/suite/abi/% tests/suite/e2e/% servicemanager/%)
 
-# After all fragments.
+# Evaluated after all fragments.
 define arm64_only
 GUEST_TESTS := $(filter $(ARM64_TESTED),$(GUEST_TESTS))
 GUEST_RAW_TESTS := $(filter $(ARM64_TESTED),$(GUEST_RAW_TESTS))

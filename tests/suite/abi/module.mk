@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# i386/test-*: the programs of tests/suite/kernel as 32-bit programs, on today's driver in the
-# guest. They are linked with the libraries of this Debian release for i386, which
-# tests/env/vm/sysroot brings. What does not depend on the size of a pointer, and takes long, is
-# left out.
+# i386/test-*: the programs of tests/suite/kernel as 32-bit programs, with the current driver in the
+# guest. They link libraries of this Debian release for i386, which tests/env/vm/sysroot provides.
+# Slow programs that do not depend on the size of a pointer are left out.
 
 ABI := $(B)/tests/suite/abi
 I386_ROOT := $(shell . tests/env/vm/kernels.sh && kernel_sysroot i386)
@@ -24,13 +23,14 @@ $(I386_TESTS): %: %.o $(ABI)/i386/raw.o $(ABI)/i386/fixture.o
 	$(call msg,LD,$@)
 	$(Q)$(I386_CC) -static -pthread -o $@ $^ -lcheck_pic -lsubunit -lrt -lm
 
-# `make test-more` fetches the libraries. Once they are there, `make tests` builds these too.
+# `make test-more` fetches the libraries. If they are present, `make tests` builds these programs
+# too.
 ifeq ($(ARM64),)
 MORE_GUEST_RAW_TESTS += $(I386_TESTS)
 MORE_BUILDS += $(if $(wildcard $(I386_ROOT)/layout),$(I386_TESTS))
 endif
 
-# What cannot be built leaves nothing: tests/run counts it as a failure.
+# If a program cannot be built, its file must not exist: tests/run counts that as a failure.
 .PHONY: i386-tests
 i386-tests:
 	+@$(MAKE) $(I386_TESTS) || rm -f $(I386_TESTS)

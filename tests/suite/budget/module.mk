@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# What one unprivileged user can make the kernel hold, against the bounds of
+# The resources that an unprivileged user can make the kernel hold, compared with the bounds of
 # docs/security.md. `make test-budget` tries all ways, `make test` some of them.
 
 BUDGET := $(B)/tests/suite/budget/test-budget

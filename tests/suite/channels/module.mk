@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 #
-# Direct channels: libipc/core/channel.c, unchanged, with hostile peers (hostile.c) and in the
-# explorer's way (model.h, ../explore/policy.h).
+# Direct channels: libipc/core/channel.c, unchanged, with hostile peers (hostile.c) and under the
+# explorer (model.h, ../explore/policy.h).
 #
 #   make fuzz-channels TIME=60            hostile peers; CHANNELS_SEED=, also a part of make fuzz
 #   make test-kills KILLS=10000           processes that are killed in calls, on a bus of ipcbusd
-#   make model-channels MODEL_COUNT=10000000 FROM=1   so many interleavings of the wait protocol
+#   make model-channels MODEL_COUNT=10000000 FROM=1   interleavings of the wait protocol
 
 CHANNELS_S := tests/suite/channels
 CHANNELS_B := $(B)/tests/suite/channels
-# No sanitizers: they do not know the model's memory, and cost most of the interleavings.
+# No sanitizers: they do not know the model's memory, and reduce the number of interleavings.
 CHANNELS_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -fno-strict-aliasing -I$(CHANNELS_S) -Ilibipc
 CHANNELS_MODEL := $(addprefix $(CHANNELS_B)/,channel.o fibers.o memory.o model.o policy.o \
 	scenarios.o)

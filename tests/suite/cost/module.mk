@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# What each operation costs while others have created n of a thing, up to the limits.
+# The cost of each operation if other processes have created n objects of a kind, up to the limits.
 
 COST_PROG := $(B)/tests/suite/cost/cost
 COST_OBJECTS := $(patsubst %,$(B)/tests/suite/cost/%.o,main ops world clock)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# Processes that die in the midst of work, in the guest, and that have hardly any
-# memory. Short runs are part of `make test`; `make crash TIME=600 SEED=N` is a long
-# one of both, in KERNEL if given, and then of hostile peers (tests/suite/hostile), three
-# attacks at once.
+# Processes that die during work, in the guest, also with little memory. Short runs are part of
+# `make test`. `make crash TIME=600 SEED=N` is a long run of both, in KERNEL if given, followed by a
+# run of hostile peers (tests/suite/hostile), three attacks at a time.
 
 CRASH := $(B)/tests/suite/crash
 CRASH_TESTS := $(CRASH)/test-crash $(CRASH)/test-memory

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# ipcbusd with real processes, and what attacks it. asan/ipcbusd and tsan/ipcbusd are the same with
+# ipcbusd with real processes, and attacks on it. asan/ipcbusd and tsan/ipcbusd are built with
 # sanitizers.
 
 DAEMON_B := $(B)/tests/suite/daemon
@@ -32,11 +32,12 @@ $(DAEMON_B)/newcomers: $(DAEMON_B)/newcomers.o $(addprefix $(B)/libipc/core/,dev
 $(DAEMON_B)/asan/%: DAEMON_FLAGS = $(HOST_asan) -fno-lto
 $(eval $(call ipcbusd_in,$(DAEMON_B)/asan))
 
-# Without optimization, which takes away calls that lead nowhere, all the same has to be linked.
+# Without optimization, because the optimizer would remove unreachable calls that must still be
+# linked.
 $(DAEMON_B)/tsan/%: DAEMON_FLAGS = $(HOST_tsan) -O0 -fno-lto
 $(eval $(call ipcbusd_in,$(DAEMON_B)/tsan))
 
-# The programs of tests/suite/kernel, unchanged, with a device of another make.
+# The programs of tests/suite/kernel, unchanged, with another device.
 DAEMON_KERNEL := $(KTEST_NAMES:%=$(DAEMON_B)/kernel/%)
 DAEMON_WRAPPED := open close ioctl mmap poll epoll_ctl epoll_wait select fork sendmsg syscall stat chmod dev_set_param wait_asleep \
 	peer_kill peer_end pthread_kill kernel_memory _ck_assert_failed _tcase_add_test
@@ -47,7 +48,7 @@ $(DAEMON_KERNEL): $(DAEMON_B)/kernel/%: $(B)/tests/suite/kernel/%.o $(KTEST_COMM
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(DAEMON_WRAPPED:%=-Wl,--wrap=%) -o $@ $^ \
 	  $(shell $(PKG_CONFIG) --libs check)
 
-# A program as a user writes one.
+# A program as a user would write it.
 $(DAEMON_B)/comeback.o: tests/suite/daemon/comeback.c | $(IPC_SHARED_HEADERS)
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(IPC_STUB_CFLAGS) -MD -MP -c -o $@ $<
@@ -56,7 +57,7 @@ $(DAEMON_B)/comeback: $(DAEMON_B)/comeback.o | $(LIBIPC)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -o $@ $< $(LIBIPC)
 
-# The fuzzer of the slot protocol: fuzz/main.c. Two of its programs are as a user writes them.
+# The fuzzer of the slot protocol: fuzz/main.c. Two of its programs are written as a user would.
 DAEMON_FUZZ := $(patsubst tests/suite/daemon/fuzz/%.c,$(DAEMON_B)/fuzz/%.o,$(wildcard tests/suite/daemon/fuzz/*.c))
 
 $(DAEMON_FUZZ): $(DAEMON_B)/fuzz/%.o: tests/suite/daemon/fuzz/%.c | $(IPC_SHARED_HEADERS)
@@ -67,7 +68,7 @@ $(DAEMON_B)/fuzz/slots: $(DAEMON_FUZZ) $(DAEMON_B)/messages.o $(DAEMON_B)/peer.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(call LIBIPC_RPATH,../../../../libipc) -o $@ $^ $(LIBIPC)
 
-# Clients and daemons that are killed, so often.
+# The number of clients and of daemons that are killed.
 KILLS ?= 10000
 DAEMON_KILLS ?= 100
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# Whole programs on the real driver, in the guest. Each test-*.c is one program
-# with the server of server.c as a second process; those named test-manager-*.c
-# want a servicemanager, but for some that start one of their own; the others are
-# the bus's manager themselves.
+# Whole programs on the real driver, in the guest. Each test-*.c is a program with the server of
+# server.c as a second process. Programs named test-manager-*.c need a servicemanager, except for
+# some that start their own. All other programs are the bus's manager themselves.
 
 E2E := $(B)/tests/suite/e2e
 E2E_TESTS := $(patsubst tests/suite/e2e/%.c,$(E2E)/%,$(sort $(wildcard tests/suite/e2e/test-*.c)))
@@ -28,7 +27,7 @@ $(E2E_TESTS): %: %.o $(E2E_COMMON) $(LIBIPC)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(call LIBIPC_RPATH,../../../libipc) -pthread -o $@ $^ \
 	  $(PROTOBUF_C_LIBS) $(CHECK_LIBS) $(LDLIBS)
 
-# Other people's event loops, with their libraries.
+# Existing event loops, with their libraries.
 E2E_LOOPS := $(addprefix $(E2E)/test-loop-,epoll glib sd-event)
 $(E2E_LOOPS): $(E2E)/loops.o $(LIBIPC_TEST_A)
 $(E2E)/loops.o: tests/suite/e2e/loops.c | $(E2E)/e2e.ipc.h $(IPC_SHARED_HEADERS)
@@ -58,7 +57,7 @@ EVOLVE := $(foreach name,evolve-old evolve-new,$(E2E)/$(name).ipc.o \
 $(E2E)/test-evolve: $(EVOLVE)
 $(E2E)/test-evolve.o: | $(EVOLVE:.o=.h)
 
-# Streams, and a server of them.
+# Streams, and a server for them.
 E2E_STREAMS := $(addprefix $(E2E)/,streams.o stream.ipc.o stream.pb-c.o)
 E2E_STREAMING := $(addprefix $(E2E)/test-,stream stream-hostile stream-space threads)
 $(E2E_STREAMING): $(E2E_STREAMS)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Every failure point: the driver's on the host build of tests/env/host, whose
-# objects these programs share, and in kernels that can be made to fail; the library's
-# on its fake device.
+# Every failure point: of the driver in the host build of tests/env/host, whose objects these
+# programs share, and in kernels with fault injection; of the library with its fake device.
 
 FAIL_B := $(B)/tests/suite/fault
 FAIL_HOST := $(B)/tests/env/host/asan
@@ -33,7 +32,7 @@ $(FAIL_IN_KERNEL): $(FAIL_B)/kernel/%.o: tests/suite/fault/%.c
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Idriver/uapi -MD -MP -c -o $@ $<
 
-# Symbols are bound at the start: looking one up must not be what fails.
+# Bind symbols at the start, so that failures do not hit the lookup of a symbol.
 $(FAIL_B)/kernel/test-driver: $(FAIL_IN_KERNEL) $(B)/tests/suite/kernel/raw.o
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,now -pthread -o $@ $^
@@ -42,7 +41,7 @@ MORE_BUILDS += $(FAIL_B)/test-driver $(FAIL_B)/kernel/test-driver
 MORE_UNIT_TESTS += $(FAIL_B)/test-driver
 DEBUG_TESTS += $(FAIL_B)/kernel/test-driver
 
-# The library's objects again, under the sanitizers.
+# The library's objects again, with sanitizers.
 FAIL_LIBIPC := $(LIBIPC_SOURCES:.c=) tests/fake-device
 FAIL_STUBS := $(FAIL_B)/libipc/ipc.pb-c.o $(FAIL_B)/libipc/servicemanager.ipc.o \
 	$(FAIL_B)/libipc/servicemanager.pb-c.o $(FAIL_B)/libipc/tests/test.ipc.o \

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 #
-# The fuzzers: NAME.c here (or NAME/*.c) and what it fuzzes, compiled by clang
-# with libFuzzer and the sanitizers into $(B)/tests/suite/fuzz/NAME. Sources of the
-# tree are compiled once for all of them, into $(B)/tests/suite/fuzz/of/.
+# The fuzzers: NAME.c here (or NAME/*.c) and the code under test, compiled by clang with libFuzzer
+# and sanitizers into $(B)/tests/suite/fuzz/NAME. Sources of the tree are compiled once for all
+# fuzzers, into $(B)/tests/suite/fuzz/of/.
 #
 #   make fuzz TIME=60            all of them, that many seconds together
 #   make fuzz FUZZERS=driver     some
 #   make fuzz-driver-fast        the driver's, without sanitizers; SEQUENCES= FAST_SEED=
 #   make fuzz-slots TIME=60      ipcbusd, by hostile processes (tests/suite/daemon/fuzz); SLOTS_SEED=
 #
-# NAME/corpus holds inputs that reach what others do not, NAME/crashes those
-# that once found a mistake. tests/suite/fuzz/replay, a part of make test, tries all
-# of them and then goes on for some seconds. Without clang nothing is built.
+# NAME/corpus has inputs that reach code no other input reaches, and NAME/crashes has inputs that
+# once found a defect. tests/suite/fuzz/replay, a part of make test, tries all of them and then
+# continues for some seconds. Without clang, nothing is built.
 
 FUZZ_CC ?= clang
 FUZZ_B := $(B)/tests/suite/fuzz
@@ -23,8 +23,8 @@ FUZZ_CFLAGS := -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 FUZZ_COMPILE = $(FUZZ_CC) -std=gnu11 $(WARNINGS) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) \
 	$(FUZZ_INCLUDES) -MD -MP -c -o $@ $<
 
-# What is fuzzed reports to libFuzzer where it went; parsers also what they compare
-# with, which costs too much for the driver. The fuzzers themselves do not.
+# The code under test reports its control flow to libFuzzer. Parsers also report comparisons, which
+# costs too much for the driver. The fuzzers themselves report nothing.
 FUZZ_COVERAGE = -fsanitize=fuzzer-no-link
 $(FUZZ_B)/of/driver/%.o: FUZZ_COVERAGE := -fsanitize-coverage=inline-8bit-counters,pc-table
 $(FUZZ_B)/of/shim/%.o $(FUZZ_B)/of/tests/%.o: FUZZ_COVERAGE :=
@@ -44,7 +44,7 @@ $(FUZZ_B)/of/%.o: %.c
 
 fuzz_of = $(patsubst %.c,$(FUZZ_B)/of/%.o,$(1))
 
-# --- What each is made of -------------------------------------------------------
+# --- Sources of each fuzzer -------------------------------------------------------
 
 FUZZ_range := tests/suite/fuzz/range.c driver/mem/range.c shim/report.c
 FUZZ_registry := tests/suite/fuzz/registry.c servicemanager/registry.c
@@ -75,7 +75,7 @@ $(addprefix $(FUZZ_B)/of/tests/suite/fuzz/,account.o table.o skeleton.o service.
 
 $(FUZZ_B)/of/tests/suite/fuzz/schema.o $(FUZZ_B)/of/tools/%.o: FUZZ_INCLUDES := $(TOOLS_CFLAGS)
 
-# Generated headers come first.
+# Generated headers must exist first.
 $(call fuzz_of,$(filter tools/%,$(FUZZ_schema)) tests/suite/fuzz/schema.c): | $(TOOLS_HEADERS)
 $(call fuzz_of,$(FUZZ_LIBRARY) tests/suite/fuzz/table.c tests/suite/fuzz/skeleton.c $(FUZZ_streams) $(FUZZ_codec)): \
 	| $(JUDGE_B)/judge.ipc.h $(LIBIPC_HEADERS) $(B)/libipc/tests/test.ipc.h $(B)/tests/suite/e2e/stream.ipc.h
@@ -97,10 +97,10 @@ $(FUZZ_B)/$(1): $(call fuzz_of,$(FUZZ_$(1)))
 endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call fuzz_program,$(name))))
 
-# --- The driver's, many times a second: no sanitizers, and nothing leads (fast.c) --------
+# --- The driver's, with many runs per second: no sanitizers and no guidance (fast.c) --------
 
 FUZZ_FAST := $(patsubst %.c,$(FUZZ_B)/without/%.o,tests/suite/fuzz/fast.c tests/suite/fuzz/heap.c $(FUZZ_driver))
-# The compiler would make calls of calloc() of what is in it.
+# heap.c implements calloc(). The compiler would replace its code by a call of calloc().
 FUZZ_HEAP_CFLAGS := -fno-builtin-malloc -fno-builtin-calloc
 FUZZ_FAST_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g \
 	-fno-omit-frame-pointer $(FUZZ_HEAP_CFLAGS)
@@ -153,7 +153,7 @@ run-fuzz-slots: $(DAEMON_B)/fuzz/slots $(IPCBUSD_ASAN)
 	@ASAN_OPTIONS=detect_leaks=1 $< --daemon $(IPCBUSD_ASAN) --seconds $(TIME) \
 	  --seed $(SLOTS_SEED) --found $(DAEMON_B)/fuzz/found
 
-# The daemon's and that of channels take as long as one of the others does.
+# The fuzzers of the daemon and of channels take as long as each of the others.
 fuzz: setup
 	+@$(MAKE) run-fuzz
 ifeq ($(FUZZERS),)

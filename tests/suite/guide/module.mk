@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
-# The guide (docs/). Its programs are pieces of its pages, extracted and built here as a
-# reader would build them; test-here runs what the pages run where there is a compiler, and
-# test-guide in the guest what needs a bus. tests/suite/static/guide checks links, anchors and
-# that no block is left out. `make guide` writes HTML, with Sphinx.
+# The guide (docs/). Its programs are blocks of its pages, extracted and built as a reader would
+# build them. test-here runs the blocks that only need a compiler, and test-guide in the guest runs
+# the blocks that need a bus. tests/suite/static/guide checks links, anchors, and that no block is
+# left out. `make guide` writes HTML with Sphinx.
 
 GUIDE := $(B)/docs/guide
-# PAGE:PROTO of the pages that have a server and a client.
+# PAGE:PROTO of the pages with a server and a client.
 GUIDE_BUILT := deadlines:slow oneways:meter errors:shelf
 GUIDE_PAGES := $(wildcard docs/*.md docs/guide/*.md)
 

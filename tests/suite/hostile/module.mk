@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Hostile peers: attacks by an ordinary user, in the guest. `make test-hostile` runs them
-# alone; its last line is "hostile: N attacks, N succeeded".
+# Hostile peers: attacks by an ordinary user, in the guest. `make test-hostile` runs only these. Its
+# last line is "hostile: N attacks, N succeeded".
 
 HOSTILE := $(B)/tests/suite/hostile
 HOSTILE_ATTACKS := $(HOSTILE)/attacks

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# What users get by `make install`: test-install on the host, test-echo in the guest
-# with what that one has built, and test-tutorial, which starts a guest of its own.
-# `make test-releases` does what the README says on each Debian release, from nothing.
+# The result of `make install`: test-install on the host, test-echo in the guest with the files that
+# test-install has built, and test-tutorial, which starts its own guest. `make test-releases`
+# follows the README on each Debian release, from scratch.
 
 INSTALL_ECHO := $(addprefix $(B)/tests/suite/install/echo/,server client libipc.so.0)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# The driver's contract, tested through the raw UAPI inside the guest. Each
-# test-*.c here is one program of Check cases; raw.c and fixture.c are in all.
+# The driver's contract, tested through the raw UAPI in the guest. Each test-*.c is a program of
+# Check cases. All of them link raw.c and fixture.c.
 
 KTEST_NAMES := $(patsubst tests/suite/kernel/%.c,%,$(sort $(wildcard tests/suite/kernel/test-*.c)))
 KTEST_PROGS := $(KTEST_NAMES:%=$(B)/tests/suite/kernel/%)

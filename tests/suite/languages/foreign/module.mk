@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# A hostile server for the cases of C++, Python and Rust about texts of others.
+# A hostile server, for the cases of C++, Python and Rust about texts of peers.
 
 FOREIGN := $(B)/tests/suite/languages/foreign/server
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 #
-# test-judge: messages in all languages, compared with protobuf by a peer in each language.
+# test-judge: compares messages in all languages with protobuf, with a peer in each language.
 
 JUDGE_S := tests/suite/languages/judge
 JUDGE_B := $(B)/$(JUDGE_S)
 
-# protoc-c refuses a proto3 optional; the plugin makes C's messages.
+# protoc-c refuses a proto3 optional, so the plugin makes the messages for C.
 JUDGE_C := $(addprefix $(JUDGE_B)/,judge.pb-c.c judge2.pb-c.c judge.ipc.c)
 $(JUDGE_C) $(JUDGE_C:.c=.h) &: $(JUDGE_S)/judge.proto $(JUDGE_S)/judge2.proto $(B)/idl/protoc-gen-ipc
 	$(call msg,PROTOC,$(JUDGE_B)/judge.ipc.c)

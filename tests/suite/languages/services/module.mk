@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# test-services: five typical services in C, two of them in the other languages as well. Everything
-# of a program is generated into a folder of its own, and compiled as a user does it.
+# test-services: five typical services in C, two of them in the other languages as well. Each
+# program is generated into a separate folder, and compiled as a user would.
 
 SERVICES_S := tests/suite/languages/services
 SERVICES_B := $(B)/$(SERVICES_S)
@@ -11,7 +11,7 @@ SERVICES_LANGUAGES := c cpp
 SERVICES_PROTOS := $(shell find $(SERVICES_S) -name '*.proto')
 SERVICES_PROTOC = rm -rf $@.gen && mkdir -p $@.gen && $(PROTOC) -I $(SERVICES_S) -I idl \
 	--plugin=protoc-gen-ipc=$(B)/idl/protoc-gen-ipc
-# The files of a service, imported ones too.
+# The files of a service, including imported files.
 SERVICES_NAMES_health := health.proto
 SERVICES_NAMES_etcd := etcd.proto mvccpb/kv.proto
 
