@@ -2,9 +2,9 @@
 /*
  * Procs, processes, threads and counters for the tests; see fixture.h.
  *
- * The counters are taken once, before the first test, and compared after each:
- * a test that leaves something behind fails by itself, not the next one. The
- * files of a killed process go a moment after it, so comparing waits a little.
+ * The counters are read once, before the first test, and compared after each test. A test that
+ * leaks an object therefore fails itself, and not the next test. The files of a killed process
+ * are closed a moment after its death, so the comparison waits a little.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -65,7 +65,7 @@ static void read_counters(struct counters *ret)
 	ck_assert_msg(!e, "the driver's counters: %s", errname(e));
 }
 
-/* The first counter that is not what it was at the start, or -1. */
+/* Returns the first counter that differs from its value at the start, or -1. */
 static int first_difference(const struct counters *now)
 {
 	for (size_t i = 0; i < now->n; i++)
@@ -144,7 +144,7 @@ static void peer_main(struct peer *self, int (*fn)(struct peer *, void *), void 
 	_exit(fn(self, arg));
 }
 
-/* Check reads what each process wrote into this file, which is deleted. */
+/* Check reads each process's results from this deleted file. */
 static bool is_checks_file(const char *fd)
 {
 	char path[32], target[64] = "";
@@ -167,7 +167,7 @@ void peer_report_nothing(void)
 		heard = dup2(nowhere, atoi(entry->d_name)) < 0;
 		break;
 	}
-	/* Not by an assertion: that would write. */
+	/* Do not assert here: an assertion writes to Check's file. */
 	if (heard)
 		_exit(EXIT_FAILURE);
 	closedir(folder);
@@ -265,7 +265,7 @@ static void *helper_main(void *arg)
 	return h->fn(h->arg);
 }
 
-/* Of hundreds, the usual stacks of 8 MiB would not fit into 32 bits. */
+/* With the default stack of 8 MiB, hundreds of threads would not fit into 32 bits. */
 enum { HELPER_STACK = 1 << 20 };
 
 void helper_start(struct helper *h, void *(*fn)(void *), void *arg)
@@ -306,7 +306,7 @@ static char thread_state(pid_t tid)
 	return end && end[1] ? end[2] : 'X';
 }
 
-/* Twice in a row, so that a short sleep on a lock on the way is not taken for it. */
+/* Requires two observations in a row: the thread may sleep briefly on a lock first. */
 void wait_asleep(pid_t tid)
 {
 	for (int seen = 0; seen < 3; sleep_ms(3)) {
@@ -501,7 +501,7 @@ void send_fd(int socket, int fd)
 	ck_assert_int_eq(sendmsg(socket, &m, 0), 1);
 }
 
-/* What a program before this one left may still be on its way out. */
+/* Objects of a previous program may still be in the process of being freed. */
 static int take_counters_at_rest(void)
 {
 	struct counters again;
@@ -529,7 +529,7 @@ int suite_main(Suite *suite)
 
 	fd = dev_open(O_RDWR);
 	if (fd < 0) {
-		fprintf(stderr, "no device, nothing tested: %s\n", errname(fd));
+		fprintf(stderr, "no device, no tests run: %s\n", errname(fd));
 		return 77;
 	}
 	dev_close(fd);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each test of this folder stands on: procs to talk with, processes and
- * threads to talk from, and the proof that nothing was left behind.
+ * The fixture of each test in this folder: procs, processes, threads, and the check that no
+ * object is left.
  *
- * Most tests play all sides of a conversation in one thread: a thread may use
- * any number of procs, and sending does not wait. That makes the order of
- * things exact. Processes are for what needs them: death, fork, identity.
+ * Most tests play all sides of a conversation in one thread: a thread may use any number of
+ * procs, and sending does not wait. The order of events is then exact. Processes are only for
+ * cases that need them: death, fork, identity.
  */
 #ifndef TESTS_KERNEL_FIXTURE_H
 #define TESTS_KERNEL_FIXTURE_H
@@ -18,29 +18,29 @@
 #define SRV_COOKIE 0x5e57e4ULL
 
 /*
- * setup_bus(): srv is the bus's manager by srv_node, which takes fds; cli and
- * oth are others. setup_bare(): none of them is open.
+ * setup_bus(): srv is the bus's manager with node srv_node, which accepts fds; cli and oth are
+ * clients. setup_bare(): all three are closed.
  */
 extern struct raw srv, cli, oth;
 extern uint64_t srv_node;
 
 void setup_bus(void);
 void setup_bare(void);
-/* Closes what is open and asserts that all live counters are as before. */
+/* Closes all procs and asserts that all live counters have their former values. */
 void teardown(void);
 
-/* Give @to a handle for a node of @from's, by way of srv; nothing may be queued. */
+/* Gives @to a handle for node @node of @from, by way of srv. No events may be queued. */
 uint32_t give_handle(const struct raw *to, const struct raw *from, uint64_t node);
 
-/* What a live counter of the driver says now; fails if there is none. */
+/* Returns the value of a live counter of the driver; fails if there is no such counter. */
 long live(const char *name);
-/* Wait, up to 2 s, until all live counters are what they were at the start. */
+/* Waits up to 2 s until all live counters have their values from the start. */
 void expect_nothing_left(void);
 
-/* Another process. Its function's result is its exit status. */
+/* Another process. The result of its function is its exit status. */
 struct peer {
 	pid_t pid;
-	int notify; /* a byte a step, both ways */
+	int notify; /* one byte per step, in both directions */
 	int hear;
 };
 
@@ -48,16 +48,19 @@ void peer_start(struct peer *p, int (*fn)(struct peer *self, void *arg), void *a
 void peer_notify(struct peer *p, uint64_t what);
 uint64_t peer_hear(struct peer *p);
 void peer_kill(struct peer *p);
-/* For a peer that is killed wherever it is: from now on Check does not hear of what it does,
- * for half a message would be read as the beginning of the next. Assertions still end it. */
+/*
+ * For a peer that is killed at any moment: stops reporting to Check from now on, because Check
+ * would read half a message as the beginning of the next. Failed assertions still end the
+ * peer.
+ */
 void peer_report_nothing(void);
-/* must: ended by itself, with 0 */
+/* must: the peer ends by itself, with status 0 */
 void peer_end(struct peer *p);
 
-/* Memory that parent and peers share. */
+/* Returns memory that parent and peers share. */
 void *shared_memory(size_t size);
 
-/* A field of 4 or 8 bytes, in this machine's order of bytes. */
+/* Sets a field of 4 or 8 bytes in native byte order. */
 void set_field(void *at, size_t width, uint64_t value);
 
 /* Another thread. */
@@ -70,16 +73,16 @@ struct helper {
 
 void helper_start(struct helper *h, void *(*fn)(void *), void *arg);
 void *helper_end(struct helper *h);
-/* Until that thread of this process sleeps in the kernel. */
+/* Waits until that thread of this process sleeps in the kernel. */
 void wait_asleep(pid_t tid);
 
-/* Reply calls with their own payload until one with code QUIT. */
+/* Replies to calls with their own payload, until a call with code QUIT. */
 #define QUIT 0xffffffffU
 void serve_echo(const struct raw *r);
 
 /*
- * Looks at a region as the kernel does for a process: what cannot be read is an
- * error, not a signal. One thread at a time.
+ * Reads a region in the same way as the kernel does for a process: an unreadable page is an
+ * error, not a signal. Use it from one thread at a time.
  */
 struct peep {
 	const struct raw *raw;
@@ -87,43 +90,45 @@ struct peep {
 };
 
 void peep_open(struct peep *p, const struct raw *r);
-/* Copies up to a page; false if not all of it is there. */
+/* Copies up to a page. Returns false if a part of it is unreadable. */
 bool peep(struct peep *p, size_t offset, void *to, size_t size);
 void peep_close(struct peep *p);
 
-/* The calling thread runs on CPU 0 alone; by that policy and priority. */
+/* Bind the calling thread to CPU 0; the second also sets policy and priority. */
 void use_first_cpu(void);
 void run_on_first_cpu(int policy, int priority);
 
 uint64_t now_ms(void);
-/* The time that many ms from now, as the driver takes deadlines. */
+/* deadline_in(): the time in @ms milliseconds, as the driver's deadlines count it. */
 uint64_t deadline_in(int ms);
 int count_fds(void);
-/* Bytes that the kernel has for itself: small objects, and tables. */
+/* Returns the bytes that the kernel uses for itself: slabs and page tables. */
 long kernel_memory(void);
-/* No more than so many fds besides those that are open, which may leave gaps. */
+/* Limits the process to @more fds beyond the highest open fd; gaps below it stay usable. */
 void limit_fds(int more);
 /* Sends a copy of the fd through a Unix socket. */
 void send_fd(int socket, int fd);
-/* A number that a person may set for a run. */
+/* Returns a number from the environment that a person may set for a run. */
 unsigned int from_environment(const char *name, unsigned int otherwise);
-/* So many rounds, or IPCBUS_FEWER_ROUNDS times fewer: for kernels that are slow. */
+/* Returns @n rounds, divided by IPCBUS_FEWER_ROUNDS for slow kernels. */
 unsigned int rounds(unsigned int n);
-/* xorshift: the same numbers for the same seed everywhere */
+/* xorshift: the same seed gives the same numbers on every machine */
 uint32_t next_random(uint32_t *state);
 
-/* raw_none() for one whose calls ended by their deadlines: one may be taken just as it
- * ends; then the server learns so, and replies nobody. */
+/*
+ * raw_none() for a server whose calls ended by their deadlines. If the server took a call just
+ * as it ended, the server gets an event about that, and its reply has no receiver.
+ */
 void none_but_ended(const struct raw *server);
 
 /*
- * The running case cannot show here what it is for: tests/each counts it as skipped. The
- * case returns after that.
+ * For a case that cannot run here: tests/each counts it as skipped. The case must return
+ * afterwards.
  */
 #define case_skip(why) skip_case(__func__, why)
 void skip_case(const char *name, const char *why);
 
-/* Both run each case in a process of its own. */
+/* add_case() and suite_main() run each case in a process of its own. */
 TCase *add_case(Suite *suite, const char *name, void (*setup)(void));
 int suite_main(Suite *suite);
 

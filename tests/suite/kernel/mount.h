@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounted buses for the tests: where they are, who talks there, how many are
- * alive. Used by test-mount.c, test-unmount.c and test-account.c.
+ * Mounted buses: their paths, a pair of procs on each, and the number of live buses. Used by
+ * test-mount.c, test-unmount.c and test-account.c.
  */
 #ifndef TESTS_KERNEL_MOUNT_H
 #define TESTS_KERNEL_MOUNT_H
@@ -16,7 +16,7 @@
 
 #include "fixture.h"
 
-/* A folder to mount on, and the file in it that opens the bus. */
+/* A mount point, and the file in it that opens the bus. */
 struct place {
 	char dir[64];
 	char bus[80];
@@ -56,7 +56,7 @@ static inline void umount_bus(const struct place *p)
 	place_remove(p);
 }
 
-/* Who serves a bus, and who calls there. */
+/* A server and a client of a bus. */
 struct pair {
 	struct raw server, client;
 	uint64_t node;
@@ -76,13 +76,13 @@ static inline void pair_close(struct pair *pair)
 	raw_close(&pair->server);
 }
 
-/* The client calls, the server and nobody else hears it. */
+/* The client calls. Only its own server gets the call. */
 static inline void pair_talk(const struct pair *pair)
 {
 	raw_round_trip(&pair->client, 0, &pair->server, "hello", 5);
 }
 
-/* That many mounted buses are alive; what was killed takes a moment. */
+/* Waits until @n mounted buses are alive: a killed bus is freed a moment later. */
 static inline void expect_buses(long n)
 {
 	for (uint64_t end = now_ms() + 2000; live("buses") != n && now_ms() < end;)
@@ -90,7 +90,7 @@ static inline void expect_buses(long n)
 	ck_assert_int_eq(live("buses"), n);
 }
 
-/* A file of the mount, as text. */
+/* Reads a file of the mount as text. */
 static inline int read_file(const struct place *p, const char *name, char *text, size_t size)
 {
 	char path[128];

@@ -13,7 +13,10 @@
 
 #include "fixture.h"
 
-/* Of a peer: until give_users() has given it some. False: this kernel has no user namespaces. */
+/*
+ * Called by a peer: enters namespaces, then waits for give_users(). Returns false if this
+ * kernel has no user namespaces.
+ */
 static inline bool enter_namespace(struct peer *self, int flags)
 {
 	if (unshare(CLONE_NEWUSER | flags) < 0) {
@@ -37,7 +40,10 @@ static inline void write_map(pid_t pid, const char *name, const char *text)
 	close(fd);
 }
 
-/* Lines of first number there, first number here, how many. False: it entered none. */
+/*
+ * @users, @groups: lines of first id inside, first id outside, count. Returns false if the
+ * peer entered no namespace.
+ */
 static inline bool give_users(struct peer *p, const char *users, const char *groups)
 {
 	if (!peer_hear(p))

@@ -2,8 +2,8 @@
 /*
  * The device and the UAPI structures, one function each; see raw.h.
  *
- * The first part is all that knows how to reach the driver. The second fills
- * in structures. The third asserts.
+ * The first part contains all code that accesses the driver. The second part fills in
+ * structures. The third part asserts.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "ipcbus-monitor.h"
 #include "raw.h"
 
-/* Here the functions are meant, not the macros that note the caller's line. */
+/* This file defines the functions behind the macros that record the caller's line. */
 #undef raw_open
 #undef raw_open_at
 #undef raw_node
@@ -140,7 +140,7 @@ int dev_read_text(const char *path, char *text, size_t size)
 		used += n;
 	text[used] = 0;
 	close(fd);
-	/* All of it is lines, unless some of it found no place. */
+	/* If the text fit into the buffer, it must end with a newline. */
 	return n < 0 ? -EIO : used && used < size - 1 && text[used - 1] != '\n' ? -EBADMSG : 0;
 }
 
@@ -183,8 +183,8 @@ int dev_reclaim(void)
 }
 
 /*
- * The open files of this process. A forked child must drop its copies, or
- * closing in the parent would not be the death of the proc.
+ * The open files of this process. A forked child must close its copies. Otherwise a close in
+ * the parent would not end the proc.
  */
 static pthread_mutex_t fds_lock = PTHREAD_MUTEX_INITIALIZER;
 static int open_fds[256];
@@ -209,7 +209,7 @@ static void forget(int fd)
 	pthread_mutex_unlock(&fds_lock);
 }
 
-/* The lock may have been copied while another thread of the parent had it. */
+/* The lock may have been held by another thread of the parent during the fork. */
 void raw_drop_inherited(void)
 {
 	pthread_mutex_init(&fds_lock, NULL);
@@ -242,7 +242,7 @@ void raw_close(struct raw *r)
 {
 	if (r->fd < 0)
 		return;
-	/* Without memory, where that is made to fail once. */
+	/* Unmapping may fail once for lack of memory, under fault injection. */
 	if (r->map && dev_unmap((void *)(uintptr_t)r->map, r->size) == -ENOMEM)
 		dev_unmap((void *)(uintptr_t)r->map, r->size);
 	forget(r->fd);
@@ -275,7 +275,7 @@ static bool is_freeze(uint32_t kind)
 	return kind == IPCBUS_EVENT_FROZEN || kind == IPCBUS_EVENT_THAWED;
 }
 
-/* Of a node of one's own, or a watch. */
+/* Event kinds about the receiver's own node, or a watch. */
 static bool has_only_cookie(uint32_t kind)
 {
 	return kind == IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_DEAD ||
@@ -287,7 +287,7 @@ static bool is_known(uint32_t kind)
 	return kind <= IPCBUS_EVENT_IDLE || kind == IPCBUS_EVENT_RECORD || has_only_cookie(kind);
 }
 
-/* What is meaningless for a kind of event must be 0. */
+/* Fields without meaning for a kind of event must be 0. */
 static void check_unused_fields(const struct ipcbus_event *e)
 {
 	uint32_t k = e->kind;
@@ -334,7 +334,7 @@ static void check_message_fields(const struct ipcbus_event *e)
 	raw_assert(e->object_count <= IPCBUS_MAX_OBJECTS, "%u objects", e->object_count);
 }
 
-/* A failed ioctl says where, unless it failed before it looked at anything. */
+/* A failed ioctl must report a stage, unless it failed before it read its input. */
 static void check_failed_ioctl(const struct ipcbus_event *e, int r)
 {
 	if (e->kind == POISON * 0x01010101U)
@@ -565,7 +565,7 @@ void raw_take(const struct raw *r, uint32_t kind, struct ipcbus_event *ev)
 {
 	int e;
 
-	/* A copy of the fd that was closed, in a child say, interrupts once. */
+	/* If another process, such as a child, closes its copy of the fd, that interrupts once. */
 	do
 		e = raw_next(r, IPCBUS_SERVE | IPCBUS_NONBLOCK, ev);
 	while (!e && ev->kind == IPCBUS_EVENT_INTERRUPTED);
@@ -688,7 +688,7 @@ void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *t
 	raw_release(from, &reply);
 }
 
-/* @by gets a handle for @from's node: it comes with a oneway. */
+/* Sends @by a handle for @from's node in a oneway. */
 static uint32_t show_to_manager(const struct raw *by, const struct raw *from, uint64_t node)
 {
 	struct ipcbus_object o = object_node(node);
@@ -706,7 +706,7 @@ static uint32_t show_to_manager(const struct raw *by, const struct raw *from, ui
 	return handle;
 }
 
-/* @to asks, @by replies with the object. */
+/* @to calls, and @by replies with the object. */
 static uint32_t hand_out(const struct raw *by, const struct raw *to, struct ipcbus_object o)
 {
 	struct ipcbus_send send = {
@@ -766,7 +766,7 @@ void raw_call_wait(const struct raw *r, uint32_t handle, uint32_t code, const vo
 	*ev = x.event;
 }
 
-/* A 32-bit mixing step (one round of a well-known integer hash). */
+/* A 32-bit mixing step: one round of a well-known integer hash. */
 static uint8_t pattern_byte(size_t i, uint32_t seed)
 {
 	uint32_t v = (uint32_t)(i / 4) * 2654435761U + seed;

@@ -2,13 +2,12 @@
 /*
  * The driver's contract as functions, for the tests in this folder.
  *
- * Three layers: dev_*() are the only functions that touch the device (a build
- * of the driver in user space replaces these and nothing else); raw_*() fill in
- * one UAPI structure each and return what the ioctl said; those marked "must"
- * fail the running test when the driver does something else than they ask for,
- * and name the test's line, not their own.
+ * Three layers: only the dev_*() functions touch the device, and a build of the driver in user
+ * space replaces only these. Each raw_*() function fills in one UAPI structure and returns the
+ * result of the ioctl. Functions marked "must" fail the running test if the driver behaves
+ * differently, and report the test's line, not their own.
  *
- * Nothing here retries, hides an error or knows a test.
+ * The functions do not retry or hide errors, and do not depend on a particular test.
  */
 #ifndef TESTS_KERNEL_RAW_H
 #define TESTS_KERNEL_RAW_H
@@ -21,7 +20,7 @@
 
 #include "ipcbus.h"
 
-/* Where the files of the bus behind the device are. */
+/* The debugfs folder of the default bus. */
 #define DEBUGFS "/sys/kernel/debug/ipcbus"
 
 /* One proc: an open device and, usually, its mapped region. */
@@ -31,7 +30,7 @@ struct raw {
 	size_t size;
 };
 
-/* Where in a test a "must" function was called. */
+/* The line of a test that called a "must" function. */
 struct raw_place {
 	const char *file;
 	int line;
@@ -39,7 +38,7 @@ struct raw_place {
 
 extern __thread struct raw_place raw_place;
 
-/* A function, so that two places in one expression have an order. */
+/* A function, so that two calls in one expression are ordered. */
 static inline void raw_here(const char *file, int line)
 {
 	raw_place = (struct raw_place){ file, line };
@@ -54,7 +53,7 @@ static inline void raw_here(const char *file, int line)
 					  __VA_ARGS__);                           \
 	} while (0)
 
-/* "EBADF" for -EBADF; numbers that are no errors as such. */
+/* Returns "EBADF" for -EBADF, and the decimal number for an unknown error. */
 const char *errname(int r);
 
 #define assert_result(expr, want)                                                 \
@@ -72,9 +71,9 @@ const char *errname(int r);
 
 /* The device. All return a result or -errno. */
 int dev_open(int flags);
-/* The same of another bus than the default one. */
+/* The same for another bus than the default bus. */
 int dev_open_at(const char *path, int flags);
-/* A bus on that folder; with flags as of mount(2) and umount2(2). */
+/* Mount a bus on a folder, and unmount it; flags as for mount(2) and umount2(2). */
 int dev_mount(const char *where, unsigned long flags, const char *options);
 int dev_umount(const char *where, int flags);
 int dev_map(int fd, size_t size, int prot, int flags, off_t offset, void **ret);
@@ -83,31 +82,34 @@ int dev_unmap(void *map, size_t size);
 int dev_ioctl(int fd, unsigned int cmd, void *arg);
 int dev_poll(int fd, int timeout_ms);
 int dev_close(int fd);
-/* Who may open it, like chmod(); the mode before. */
+/* Sets the file mode of the device, like chmod(); returns the previous mode. */
 int dev_set_mode(unsigned int mode);
-/* All of a file that fits, ended by a 0; dev_debug(): of a debugfs file of the driver. */
+/*
+ * Read as much of a file as fits, terminated by a 0; dev_debug() reads a debugfs file of the
+ * driver.
+ */
 int dev_read_text(const char *path, char *text, size_t size);
 int dev_debug(const char *name, char *text, size_t size);
-/* Sets a parameter of the driver's; what it was before, or -errno. */
+/* Sets a parameter of the driver. Returns the previous value, or -errno. */
 int dev_set_param(const char *name, unsigned int value);
-/* The kernel asks everybody for memory that they can spare. */
+/* Makes the kernel reclaim memory from all shrinkers. */
 int dev_reclaim(void);
 
 /* Open and map, must; close. A region of 0 bytes is not mapped. */
 void raw_open(struct raw *r, size_t region);
 void raw_open_at(struct raw *r, const char *path, size_t region);
 void raw_close(struct raw *r);
-/* After fork: drop the parent's files so that they die with the parent. */
+/* After fork: closes the parent's files, so that they die with the parent. */
 void raw_drop_inherited(void);
 
-/* One exchange; sets the size, poisons the event, checks the event's form. */
+/* One exchange. Sets the size, poisons the event, and checks the form of the returned event. */
 int raw_exchange(const struct raw *r, struct ipcbus_exchange *x);
 
-/* Send only; the event on failure into @ev if that is not NULL. */
+/* Sends only. On failure, the event is stored in @ev unless that is NULL. */
 int raw_send(const struct raw *r, const struct ipcbus_send *send, struct ipcbus_event *ev);
-/* Wait only, with these flags beside IPCBUS_WAIT. */
+/* Waits only, with @flags in addition to IPCBUS_WAIT. */
 int raw_next(const struct raw *r, uint32_t flags, struct ipcbus_event *ev);
-/* Give one buffer back. */
+/* Releases one buffer. */
 int raw_free(const struct raw *r, uint64_t id);
 
 int raw_node_ioctl(const struct raw *r, unsigned int cmd, struct ipcbus_node *n);
@@ -118,7 +120,7 @@ int raw_destroy(const struct raw *r, uint64_t node, uint32_t flags);
 int raw_put(const struct raw *r, uint32_t handle, uint32_t count);
 int raw_watch(const struct raw *r, uint32_t handle, uint64_t cookie);
 int raw_unwatch(const struct raw *r, uint32_t handle);
-/* The same with IPCBUS_WATCH_*. */
+/* The same with IPCBUS_WATCH_* flags. */
 int raw_watch_for(const struct raw *r, uint32_t handle, uint32_t flags, uint64_t cookie);
 int raw_unwatch_for(const struct raw *r, uint32_t handle, uint32_t flags);
 int raw_cancel(const struct raw *r, uint64_t cookie);
@@ -128,31 +130,31 @@ int raw_freeze(const struct raw *r, uint32_t flags, pid_t pid, uint32_t timeout_
 	       struct ipcbus_freeze *ret);
 int raw_set_threads(const struct raw *r, uint32_t max);
 int raw_node_info(const struct raw *r, uint64_t node, struct ipcbus_node_info *ret);
-/* Who sent a call that is open, or a oneway by its buffer; the other is 0. */
+/* Returns the sender of an open call, or of a oneway by its buffer; the other argument is 0. */
 int raw_caller(const struct raw *r, uint64_t call, uint64_t buffer, struct ipcbus_sender_info *ret);
 
-/* An object table entry. */
+/* Entries of an object table. */
 struct ipcbus_object object_node(uint64_t node);
 struct ipcbus_object object_handle(uint32_t handle);
 struct ipcbus_object object_fd(int fd);
 
-/* must: a new node, its id */
+/* must: a new node; returns its id */
 uint64_t raw_node(const struct raw *r, uint32_t flags, uint64_t cookie);
-/* must: what INFO says */
+/* must: returns the driver's INFO */
 struct ipcbus_info raw_info(const struct raw *r);
 
-/* must: sent, and no wait */
+/* must: the message is sent; does not wait */
 void raw_call(const struct raw *r, uint32_t handle, uint32_t code, const void *data, size_t size);
 void raw_oneway(const struct raw *r, uint32_t handle, uint32_t code, const void *data, size_t size);
 void raw_reply(const struct raw *r, uint64_t call, const void *data, size_t size);
 void raw_error(const struct raw *r, uint64_t call, uint32_t code, const void *data, size_t size);
 
-/* must: an event of this kind is there now; comes within time */
+/* must: an event of this kind is there now (raw_take), or arrives in time (raw_wait) */
 void raw_take(const struct raw *r, uint32_t kind, struct ipcbus_event *ev);
 void raw_wait(const struct raw *r, uint32_t kind, struct ipcbus_event *ev);
-/* must: nothing is there for this thread */
+/* must: there is no event for this thread */
 void raw_none(const struct raw *r);
-/* must: the send fails with this, found there */
+/* must: the send fails with this error, stage and index */
 void raw_fails(const struct raw *r, const struct ipcbus_send *send, int err, uint32_t stage,
 	       uint32_t index);
 /* must: the call failed in the driver; takes that event */
@@ -161,22 +163,25 @@ void raw_failed(const struct raw *r, int err, uint32_t stage, uint32_t index);
 /* must: payload and object table of a message lie in the region */
 const void *raw_payload(const struct raw *r, const struct ipcbus_event *ev);
 const struct ipcbus_object *raw_objects(const struct raw *r, const struct ipcbus_event *ev);
-/* must: the payload is this */
+/* must: the payload equals @data */
 void raw_holds(const struct raw *r, const struct ipcbus_event *ev, const void *data, size_t size);
-/* must: give the event's buffer back, if it has one */
+/* must: releases the event's buffer, if it has one */
 void raw_release(const struct raw *r, const struct ipcbus_event *ev);
 
-/* must: the whole of a call between two procs of this thread */
+/* must: a whole call between two procs of this thread */
 void raw_round_trip(const struct raw *from, uint32_t handle, const struct raw *to,
 		    const void *data, size_t size);
-/* must: a handle for @from's node becomes @to's, by way of @by, the manager */
+/* must: gives @to a handle for @from's node, by way of the manager @by */
 uint32_t raw_hand(const struct raw *by, const struct raw *to, const struct raw *from,
 		  uint64_t node);
-/* must: call and wait, for a server that runs elsewhere; leaves the reply held */
+/*
+ * must: calls and waits, for a server in another thread or process; the caller must release
+ * the reply
+ */
 void raw_call_wait(const struct raw *r, uint32_t handle, uint32_t code, const void *data,
 		   size_t size, struct ipcbus_event *ev);
 
-/* Bytes that say where they belong. */
+/* Fill and check bytes that depend on their position and on @seed. */
 void pattern_fill(void *data, size_t size, uint32_t seed);
 bool pattern_is(const void *data, size_t size, uint32_t seed);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests of all kinds that work, for those who damage them or make them at the
- * wrong time: the three test-bad-*.c, which are the only ones to include this. Each
- * stands alone on what make_there() has made.
+ * A working request of each kind, for the three test-bad-*.c, which damage them or send them
+ * in a wrong state. Only these tests include this file. Each request depends only on the
+ * objects from make_there().
  */
 #ifndef TESTS_KERNEL_REQUESTS_H
 #define TESTS_KERNEL_REQUESTS_H
@@ -18,18 +18,18 @@
 #define COOKIE 7
 #define NOT_THERE 4242
 
-/* What requests refer to; rows damage some of it for a moment. */
+/* The objects that requests refer to. Table rows damage some of them temporarily. */
 static struct {
-	uint64_t call;		/* open in srv; oth's */
-	uint64_t async_call;	/* likewise; cli's, with COOKIE */
-	uint64_t buffers[2];	/* of oneways that srv holds */
-	uint64_t node;		/* cli's own */
-	uint64_t reply_node;	/* srv's */
-	uint64_t oth_node;	/* oth's */
-	uint32_t handle;	/* cli's, for that */
-	uint32_t watched;	/* likewise, and watched */
-	uint32_t back;		/* srv's, for oth_node */
-	uint32_t target;	/* of what is sent; 0: the manager */
+	uint64_t call;		/* open in srv, from oth */
+	uint64_t async_call;	/* open in srv, from cli, with COOKIE */
+	uint64_t buffers[2];	/* oneways that srv holds */
+	uint64_t node;		/* of cli */
+	uint64_t reply_node;	/* of srv */
+	uint64_t oth_node;	/* of oth */
+	uint32_t handle;	/* in cli, for reply_node */
+	uint32_t watched;	/* in cli, for reply_node, and watched */
+	uint32_t back;		/* in srv, for oth_node */
+	uint32_t target;	/* the target of messages; 0: the manager */
 	struct ipcbus_object objects[4];
 	struct ipcbus_object in_reply;
 	struct ipcbus_iovec parts[3];
@@ -45,7 +45,7 @@ static uint64_t hold_a_oneway(void)
 	return ev.buffer;
 }
 
-/* On a bus of srv's. */
+/* Creates the objects on a bus whose manager is srv. */
 static void make_there(void)
 {
 	struct ipcbus_send async = {
@@ -68,7 +68,7 @@ static void make_there(void)
 	assert_ok(raw_send(&cli, &async, NULL));
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	there.async_call = ev.call;
-	/* The next to a node comes when the one before was released. */
+	/* A node gets the next oneway only after the previous buffer is released. */
 	there.buffers[0] = hold_a_oneway();
 	there.buffers[1] = ev.buffer;
 	there.objects[0] = object_node(there.node);
@@ -86,7 +86,7 @@ static inline void setup_there(void)
 	make_there();
 }
 
-/* --- Requests that work --------------------------------------------------------- */
+/* --- Working requests ----------------------------------------------------------- */
 
 union any {
 	struct ipcbus_info info;
@@ -243,8 +243,10 @@ static void make_nothing(union any *a)
 	(void)a;
 }
 
-/* What only asks comes first, what ends what others ask about last. A call is replied to once,
- * and a buffer released once: the last two stand for themselves. */
+/*
+ * Pure queries come first; requests that end other objects come last. A call can be replied to
+ * once, and a buffer released once, so the last two requests have objects of their own.
+ */
 enum request {
 	WAIT, INFO, CALL_INFO, NODE_INFO, CALLER, SENDER, QUERY, SET_THREADS, MONITOR, NODE_CREATE,
 	NODE_PRIORITY, NODE_REALTIME, CALL, ONEWAY, PARTS, WATCH, UNWATCH, HANDLE_PUT,
@@ -292,7 +294,7 @@ static void make(enum request which, union any *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	requests[which].make(ret);
-	ret->exchange.size = requests[which].size; /* the first field of each */
+	ret->exchange.size = requests[which].size; /* the first field of each structure */
 }
 
 static const struct raw *maker(enum request which)
@@ -305,7 +307,7 @@ static int issue(enum request which, void *args)
 	return dev_ioctl(maker(which)->fd, requests[which].cmd, args);
 }
 
-/* --- What there is ------------------------------------------------------------------ */
+/* --- The state between requests ------------------------------------------------- */
 
 static const char *const counted[] = {
 	"nodes", "handles", "watches", "transactions", "buffers", "files", "threads",
@@ -313,7 +315,7 @@ static const char *const counted[] = {
 
 static long counts[ARRAY_SIZE(counted)];
 
-/* Nothing but that a node was not sent after all. */
+/* Allows only the IDLE event of a node that was not sent after all. */
 static inline void none_but_idle(const struct raw *r)
 {
 	struct ipcbus_event ev;
@@ -337,7 +339,7 @@ static void count_all(void)
 		counts[i] = live(counted[i]);
 }
 
-/* Nobody got anything, nothing is left of it. */
+/* The failed request delivered no event and left no object. */
 static void expect_untouched(const char *what)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(counted); i++)

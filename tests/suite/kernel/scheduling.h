@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The priority of a thread: set the own one, look at any. */
+/* Set the calling thread's priority; read that of any thread. */
 #ifndef SCHEDULING_H
 #define SCHEDULING_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The form of the contract as a whole: what INFO says, numbers of ioctls, exchanges and
- * procs that lack something. test-bad-input.c has what each request may not say.
+ * The ABI as a whole: the contents of INFO, ioctl numbers and sizes, and exchanges and procs
+ * with missing parts. Invalid fields of each request are in test-bad-input.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #define FEATURES (IPCBUS_FEATURE_LABEL | IPCBUS_FEATURE_PRIORITY | IPCBUS_FEATURE_MOUNT)
 
-START_TEST(info_says_what_there_is)
+START_TEST(info_describes_the_driver)
 {
 	struct ipcbus_info info = raw_info(&cli);
 
@@ -45,7 +45,7 @@ START_TEST(unknown_ioctls)
 }
 END_TEST
 
-/* As of a program that was built with a shorter or longer structure. */
+/* As sent by a program that was built with a shorter or longer structure. */
 START_TEST(size_in_the_number_does_not_count)
 {
 	struct ipcbus_exchange x = { .size = sizeof(x) };
@@ -81,7 +81,7 @@ START_TEST(empty_exchange_does_nothing)
 }
 END_TEST
 
-/* A newer program sends a larger structure: the event is where it always was. */
+/* A newer program sends a larger structure: the event keeps its offset. */
 START_TEST(longer_exchange_works)
 {
 	struct {
@@ -152,7 +152,7 @@ int main(void)
 	Suite *s = suite_create("abi");
 	TCase *tc = add_case(s, "structures", setup_bus);
 
-	tcase_add_test(tc, info_says_what_there_is);
+	tcase_add_test(tc, info_describes_the_driver);
 	tcase_add_test(tc, unknown_ioctls);
 	tcase_add_test(tc, size_in_the_number_does_not_count);
 

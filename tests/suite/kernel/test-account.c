@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What one user has on all buses together: threads, memory, files, and all that
- * test-quota.c limits on one bus. Who is seen to hold the memory. One thread opens the
- * device under several names.
+ * The limits of a user over all buses: threads, memory, files, and everything that
+ * test-quota.c limits on one bus. Also the user that the kernel charges for memory. One thread
+ * opens the device under several user ids.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -85,7 +85,10 @@ START_TEST(files_of_all_buses_count_together)
 }
 END_TEST
 
-/* Who holds what is left of them pays, by handles; their own user opens others. */
+/*
+ * A dead proc's remaining nodes are charged to the holders of the handles. The user of the
+ * dead proc may create new objects.
+ */
 START_TEST(dead_procs_are_not_charged)
 {
 	uint32_t handle[5];
@@ -106,12 +109,12 @@ START_TEST(dead_procs_are_not_charged)
 	}
 	for (int i = 0; i < 5; i++)
 		assert_ok(raw_put(&oth, handle[i], 1));
-	/* That of the manager. */
+	/* The manager's handle. */
 	ck_assert_int_eq(account(1001, HANDLES), 1);
 }
 END_TEST
 
-/* However much they had. */
+/* Regardless of the size of the region. */
 START_TEST(dead_procs_have_no_memory)
 {
 	long procs = account(1000, PROCS), memory = account(1000, MEMORY);
@@ -122,7 +125,7 @@ START_TEST(dead_procs_have_no_memory)
 	ck_assert_int_eq(account(1000, PROCS), procs + 1);
 	ck_assert_int_gt(account(1000, MEMORY), memory);
 	handle = raw_hand(&srv, &oth, &dead, raw_node(&dead, 0, 1));
-	/* That of the manager. */
+	/* The manager's handle. */
 	ck_assert_int_eq(account(1000, HANDLES), 1);
 	raw_close(&dead);
 	ck_assert_int_eq(account(1000, PROCS), procs);
@@ -151,7 +154,7 @@ static void take_oneways(int n)
 	}
 }
 
-/* What a user keeps for its next messages: little, and while it has a file. */
+/* The spare calls cached for a user's next messages are few, and exist only while it has a file. */
 START_TEST(spare_calls_are_few)
 {
 	long most = raw_info(&cli).user_calls / 1024;
@@ -165,7 +168,7 @@ START_TEST(spare_calls_are_few)
 	ck_assert_int_eq(account(1000, CALLS), 100);
 	take_oneways(90);
 	ck_assert_int_eq(account(1000, CALLS), 10 + most);
-	/* They are used before there are others, whatever file needs them. */
+	/* Spare calls are used before new ones are allocated, whichever file needs them. */
 	for (int i = 0; i < most; i++)
 		raw_oneway(&second, 0, 0, NULL, 0);
 	ck_assert_int_eq(account(1000, CALLS), 10 + most);
@@ -212,7 +215,7 @@ static int send_fds(const struct raw *r, int n)
 	return raw_send(r, &send, NULL);
 }
 
-/* As many as it could have open itself, as in Unix sockets. */
+/* A user may have as many fds in flight as it could have open, as with Unix sockets. */
 START_TEST(files_on_their_way)
 {
 	struct rlimit before, few = { 24, 24 };
@@ -229,13 +232,15 @@ START_TEST(files_on_their_way)
 	ck_assert_int_eq(e, -EDQUOT);
 	ck_assert_int_eq(n, 24);
 	ck_assert_int_eq(account(1000, FILES), 24);
-	/* Root may more. */
+	/* Root may exceed this limit. */
 	assert_ok(send_fds(&oth, 8));
 }
 END_TEST
 
-/* A caller that does not take its replies gets no more of what counts by that limit, and costs
- * other callers nothing. */
+/*
+ * If a caller does not take its replies, further replies to it fail at that limit. Other
+ * callers are not affected.
+ */
 static void replies_count_for_their_caller(const char *limit, unsigned int value, uint32_t kind,
 					   struct ipcbus_object o[2])
 {
@@ -265,7 +270,7 @@ static void replies_count_for_their_caller(const char *limit, unsigned int value
 	assert_ok(raw_send(&srv, &reply, NULL));
 	raw_take(&oth, ends_as, &ev);
 	raw_release(&oth, &ev);
-	/* Nothing of it is counted once it is taken. */
+	/* Objects are no longer counted after they are taken. */
 	raw_take(&cli, ends_as, &ev);
 	raw_release(&cli, &ev);
 	assert_ok(raw_send(&cli, &send, NULL));
@@ -280,7 +285,7 @@ START_TEST(objects_of_replies)
 		object_node(raw_node(&srv, 0, 1)), object_node(raw_node(&srv, 0, 2)),
 	};
 
-	/* Two that arrive, and handle 0. */
+	/* Two handles that arrive, and handle 0. */
 	replies_count_for_their_caller("user_handles", 3, IPCBUS_SEND_REPLY, o);
 }
 END_TEST
@@ -301,7 +306,7 @@ START_TEST(files_of_errors)
 }
 END_TEST
 
-/* They do not count until they are closed, which may take long. */
+/* Dropped files do not count, even if they are closed much later. */
 START_TEST(dropped_files_count_no_more)
 {
 	struct ipcbus_object o = object_fd(0);
@@ -337,7 +342,7 @@ static int try_oneway(const struct raw *r, uint32_t handle, size_t size)
 	return e;
 }
 
-/* Whoever sends, the receiver's user pays, in all its regions together. */
+/* Messages are charged to the receiver's user, summed over its regions. */
 START_TEST(memory)
 {
 	uint32_t to_cli, to_more, to_oth;
@@ -357,13 +362,16 @@ START_TEST(memory)
 	assert_result(try_oneway(&srv, to_cli, 200 * KIB), -ENOMEM);
 	assert_ok(try_oneway(&srv, to_cli, 50 * KIB));
 	assert_ok(try_oneway(&srv, to_oth, 200 * KIB));
-	/* Its own idle pages serve a region again, whatever the others hold. */
+	/*
+	 * The receiver's idle pages may be used again, regardless of the memory of the other
+	 * regions.
+	 */
 	raw_take(&more, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_release(&more, &ev);
 	assert_ok(try_oneway(&srv, to_more, 200 * KIB));
 	raw_take(&more, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_release(&more, &ev);
-	/* What is reclaimed is free for all. */
+	/* Reclaimed memory is available to all regions of the user. */
 	assert_ok(dev_reclaim());
 	assert_ok(try_oneway(&srv, to_cli, 150 * KIB));
 	raw_close(&more);
@@ -417,7 +425,7 @@ static int be_many_users(struct peer *self, void *arg)
 	return 0;
 }
 
-/* cli is one of 1000's three files. */
+/* cli is one of the three files of user 1000. */
 START_TEST(owner_of_a_namespace_pays)
 {
 	struct peer peer;
@@ -444,7 +452,7 @@ START_TEST(info_says_them)
 	ck_assert_uint_gt(info.user_threads, 0);
 	ck_assert_uint_gt(info.user_memory, 0);
 	ck_assert_int_eq(sysinfo(&machine), 0);
-	/* At least of 64 MiB. The host build and ipcbusd see another machine. */
+	/* The machine has at least 64 MiB. The host build and ipcbusd run on another machine. */
 	if (!access("/sys/module/ipcbus", F_OK))
 		ck_assert_uint_le(info.user_memory,
 				  machine.totalram * machine.mem_unit / 1024 / 4);
@@ -453,7 +461,7 @@ START_TEST(info_says_them)
 }
 END_TEST
 
-/* A table of handles stays large when its handles go, so it is paid for by itself. */
+/* A handle table keeps its size when its handles are put, so the table itself is charged. */
 START_TEST(memory_of_a_table_of_handles)
 {
 	struct ipcbus_object o[IPCBUS_MAX_OBJECTS];
@@ -465,7 +473,7 @@ START_TEST(memory_of_a_table_of_handles)
 	uint32_t handles[256];
 	long before, table;
 
-	/* That much of the region is there from here on. */
+	/* From here on, these pages of the region are allocated. */
 	raw_oneway(&oth, send.handle, 1, data, sizeof(o));
 	raw_take(&cli, IPCBUS_EVENT_ONEWAY, &ev);
 	raw_release(&cli, &ev);
@@ -480,7 +488,7 @@ START_TEST(memory_of_a_table_of_handles)
 			handles[i - j] = raw_objects(&cli, &ev)[j].value;
 		raw_release(&cli, &ev);
 	}
-	/* 1,024 of the kernel's pointers, which may be longer than the program's. */
+	/* 1,024 pointers of the kernel, which may be larger than pointers of the program. */
 	table = account(1000, MEMORY) - before;
 	ck_assert_msg(table == 4 || table == 8, "a table has %ld KiB", table);
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
@@ -489,7 +497,7 @@ START_TEST(memory_of_a_table_of_handles)
 	ck_assert_int_eq(account(1000, HANDLES), 1);
 	ck_assert_int_eq(account(1000, MEMORY), before + table);
 
-	/* Who may have no more memory gets no more handles, and others do. */
+	/* If a user has reached its memory limit, it gets no more handles. Other users do. */
 	set_limit("user_memory", before + table);
 	for (size_t i = 0; i < 1024 / 2 - 2; i++)
 		give_handle(&cli, &oth, raw_node(&oth, 0, i));
@@ -500,10 +508,10 @@ START_TEST(memory_of_a_table_of_handles)
 }
 END_TEST
 
-/* A oneway that is refused leaves a watch behind, by which poll notices space. */
+/* A refused oneway leaves a watch behind, through which poll reports space. */
 START_TEST(full_regions_count_as_watches)
 {
-	/* Half of what others may have in the half of oneways. */
+	/* Half of the share of another user in the half for oneways. */
 	struct ipcbus_send send = {
 		.kind = IPCBUS_SEND_ONEWAY, .data = PTR64(data), .data_size = 4096 / 2 / 8 * 7 / 2,
 	};
@@ -515,18 +523,18 @@ START_TEST(full_regions_count_as_watches)
 		open_at_as(&full[i], NULL, 1001, 4096);
 		handles[i] = give_handle(&cli, &full[i], raw_node(&full[i], 0, i));
 	}
-	/* As many as handles, of which there are more already. */
+	/* Watches share the limit of handles, which is already exceeded. */
 	set_limit("user_handles", 3);
 	for (int i = 0; i < 4; i++) {
 		send.handle = handles[i];
 		assert_ok(raw_send(&cli, &send, NULL));
-		/* Without a watch there is nothing to wait for. */
+		/* EAGAIN would promise a wakeup, which needs a watch. */
 		assert_result(raw_send(&cli, &send, NULL), i < 3 ? -EAGAIN : -EDQUOT);
 		assert_result(raw_send(&cli, &send, NULL), i < 3 ? -EAGAIN : -EDQUOT);
 		ck_assert_int_eq(account(1000, WATCHES), i < 3 ? i + 1 : 3);
 		ck_assert_int_eq(!(dev_poll(cli.fd, 0) & POLLOUT), i < 3);
 	}
-	/* One that has fired is used again, or goes. */
+	/* A watch that fired is reused or freed. */
 	raw_take(&full[0], IPCBUS_EVENT_ONEWAY, &ev);
 	raw_release(&full[0], &ev);
 	ck_assert(dev_poll(cli.fd, 0) & POLLOUT);
@@ -548,7 +556,7 @@ int main(void)
 	TCase *tc;
 
 	if (geteuid()) {
-		fprintf(stderr, "not root, nothing tested\n");
+		fprintf(stderr, "not root, no tests run\n");
 		return 77;
 	}
 	tc = add_user_case(s, "users");

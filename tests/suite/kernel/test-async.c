@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Async calls: thousands from one thread, each ended by exactly one event, in
- * whatever way it ends.
+ * Async calls: thousands from one thread, each of which ends with exactly one event.
  */
 #include <errno.h>
 #include <poll.h>
@@ -61,8 +60,11 @@ START_TEST(error_comes_as_an_event)
 }
 END_TEST
 
-/* Only who serves gets it: a thread in a call of its own waits for that. */
-START_TEST(not_for_a_thread_that_waits_for_something_else)
+/*
+ * Only a serving thread gets the event. A thread that waits in a call receives only that
+ * call's reply.
+ */
+START_TEST(thread_waiting_in_a_call_does_not_get_it)
 {
 	struct ipcbus_event first, second, ev;
 
@@ -90,7 +92,7 @@ static void *call_and_wait(void *arg)
 	return NULL;
 }
 
-/* Sent and waited for in one system call: by a thread that serves, like any other. */
+/* Sends and waits in one system call. Any serving thread gets the event. */
 START_TEST(sends_and_waits_at_once)
 {
 	struct ipcbus_event ev, got;
@@ -106,7 +108,7 @@ START_TEST(sends_and_waits_at_once)
 }
 END_TEST
 
-/* What was there before it is found by it as well. */
+/* The same call also takes an event that was queued before it. */
 START_TEST(waits_where_something_is_there)
 {
 	struct ipcbus_event ev, got;
@@ -134,8 +136,8 @@ static void *send_node_and_wait(void *arg)
 	return NULL;
 }
 
-/* It finds an IDLE that is not true any more, and must not leave it at that. */
-START_TEST(waits_after_what_came_to_nothing)
+/* The wait finds a stale IDLE event, discards it, and must continue to wait. */
+START_TEST(waits_after_a_stale_event)
 {
 	uint64_t node = raw_node(&cli, 0, 5);
 	struct ipcbus_event ev;
@@ -181,10 +183,10 @@ START_TEST(limit)
 		n++;
 	ck_assert_uint_ge(n, 10000);
 	assert_result(r, -EDQUOT);
-	/* One less waits for the server, but there are as many as before. */
+	/* One call fewer waits for the server, but the number of open calls is unchanged. */
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	assert_result(send_async(&cli, 0, 7, 0), -EDQUOT);
-	/* Others, and waiting for a reply, are not touched by it. */
+	/* Other callers, and the wait for a reply, are not affected. */
 	assert_ok(send_async(&oth, 0, 7, 0));
 	assert_ok(raw_cancel(&oth, 7));
 	take_ended(&oth, 7, -ECANCELED);
@@ -257,7 +259,7 @@ START_TEST(target_dies)
 }
 END_TEST
 
-/* Queued, taken, cancelled, replied to and not taken: all at the caller's end. */
+/* The caller closes while calls are queued, taken, canceled, or replied to and not yet taken. */
 START_TEST(caller_closes)
 {
 	struct ipcbus_event ev;
@@ -292,7 +294,7 @@ START_TEST(caller_dies)
 }
 END_TEST
 
-/* A send that fails leaves nothing to come. */
+/* A failed send produces no event later. */
 START_TEST(failed_send)
 {
 	struct ipcbus_send send = {
@@ -327,7 +329,7 @@ START_TEST(reply_that_cannot_be_delivered)
 }
 END_TEST
 
-/* In one loop with serving: a reply and a request both come to whoever waits. */
+/* A thread that serves receives both replies and requests. */
 START_TEST(between_two_that_serve)
 {
 	uint32_t to_cli = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
@@ -351,10 +353,10 @@ int main(void)
 
 	tcase_add_test(tc, reply_comes_as_an_event);
 	tcase_add_test(tc, error_comes_as_an_event);
-	tcase_add_test(tc, not_for_a_thread_that_waits_for_something_else);
+	tcase_add_test(tc, thread_waiting_in_a_call_does_not_get_it);
 	tcase_add_test(tc, sends_and_waits_at_once);
 	tcase_add_test(tc, waits_where_something_is_there);
-	tcase_add_test(tc, waits_after_what_came_to_nothing);
+	tcase_add_test(tc, waits_after_a_stale_event);
 	tcase_add_test(tc, thousands_get_replies_backwards);
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, failed_send);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bad input, one row a case: a request that works, one field of it out of range,
- * and the error that the contract names. After each row nothing has been sent,
- * nothing is left, and the request itself works. The size of a structure is tried of all.
+ * Invalid input, one row per case: a working request, one field of it out of range, and the
+ * error that the contract names. After each row, no message was sent, no object was left, and
+ * the unmodified request works. Wrong structure sizes are tried with all requests.
  */
 #define _GNU_SOURCE
 #include "requests.h"
@@ -11,7 +11,7 @@
 
 /* --- Fields out of range -------------------------------------------------------- */
 
-/* base: what the field is in; NULL: the request's own structure */
+/* base: the structure that contains the field; NULL: the request's own structure */
 static const struct row {
 	enum request request;
 	const char *field;
@@ -35,7 +35,7 @@ static const struct row {
 	AT(CALL, &there.objects[i], object, f, value, error, IPCBUS_STAGE_OBJECT, i) \
 	AT(ONEWAY, &there.objects[i], object, f, value, error, IPCBUS_STAGE_OBJECT, i)
 
-	/* An exchange, whatever it sends */
+	/* An exchange with any kind of message */
 #define EXCHANGE(request) \
 	ROW(request, exchange, flags, IPCBUS_SERVE, EINVAL) \
 	ROW(request, exchange, flags, IPCBUS_NONBLOCK, EINVAL) \
@@ -52,7 +52,7 @@ static const struct row {
 	SEND(request, flags, 1U << 31, EINVAL) \
 	SEND(request, object_count, IPCBUS_MAX_OBJECTS + 1, E2BIG) \
 	SEND(request, object_count, 0xffffffff, E2BIG) \
-	SEND(request, object_count, 0x08000001, E2BIG) /* times 32 is 32 in 32 bits */
+	SEND(request, object_count, 0x08000001, E2BIG) /* times 32 overflows to 32 in 32 bits */
 	EXCHANGE(CALL)
 	EXCHANGE(ONEWAY)
 	EXCHANGE(PARTS)
@@ -64,14 +64,14 @@ static const struct row {
 	SEND(CALL, kind, IPCBUS_SEND_ONEWAY, EINVAL) /* with a cookie */
 	SEND(CALL, kind, IPCBUS_SEND_REPLY, EINVAL)
 	SEND(CALL, flags, IPCBUS_SEND_REPLACE, EINVAL)
-	LATE(CALL, send.flags, IPCBUS_SEND_IOV, EINVAL, COPY) /* of no parts */
+	LATE(CALL, send.flags, IPCBUS_SEND_IOV, EINVAL, COPY) /* without parts */
 	LATE(CALL, send.call, NOT_THERE, ESRCH, QUEUE)
 	LATE(CALL, send.call, ~0ULL, ESRCH, QUEUE)
 	SEND(CALL, iov_count, 1, EINVAL)
 	LATE(CALL, send.handle, NOT_THERE, EBADF, TARGET)
 	LATE(CALL, send.handle, 0x80000000, EBADF, TARGET)
 	LATE(CALL, send.handle, 0xffffffff, EBADF, TARGET)
-	LATE(CALL, send.data_size, REGION, EMSGSIZE, BUFFER) /* and its objects */
+	LATE(CALL, send.data_size, REGION, EMSGSIZE, BUFFER) /* the limit includes the objects */
 	LATE(CALL, send.data_size, REGION + 1, EMSGSIZE, BUFFER)
 	LATE(CALL, send.data_size, IPCBUS_MAX_REGION, EMSGSIZE, BUFFER)
 	LATE(CALL, send.data_size, 1ULL << 32, EMSGSIZE, BUFFER)
@@ -153,7 +153,7 @@ static const struct row {
 	AT(request, &there.in_reply, object, value, NOT_THERE, EBADF, IPCBUS_STAGE_OBJECT, 0)
 	FINISH(REPLY)
 	FINISH(ERROR)
-	SEND(REPLY, kind, IPCBUS_SEND_ERROR, EINVAL) /* of no errno */
+	SEND(REPLY, kind, IPCBUS_SEND_ERROR, EINVAL) /* 0 is not an errno */
 	SEND(REPLY, code, 1, EINVAL)
 	SEND(ERROR, kind, IPCBUS_SEND_REPLY, EINVAL)
 	SEND(ERROR, code, 0, EINVAL)
@@ -165,8 +165,8 @@ static const struct row {
 	LATE(GIVE_ONE, release, NOT_THERE, ENOENT, RELEASE)
 	LATE(GIVE_ONE, release, ~0ULL, ENOENT, RELEASE)
 	ROW(GIVE_ONE, exchange, release_count, 0, EINVAL)
-	LATE(GIVE_ONE, release_count, 2, EFAULT, RELEASE) /* an id is no address */
-	SEND(GIVE_ONE, data_size, 1, EINVAL) /* of nothing */
+	LATE(GIVE_ONE, release_count, 2, EFAULT, RELEASE) /* an id is not an address */
+	SEND(GIVE_ONE, data_size, 1, EINVAL) /* with kind NONE */
 	SEND(WAIT, flags, IPCBUS_SEND_CLEAR, EINVAL)
 	SEND(WAIT, flags, IPCBUS_SEND_REPLACE, EINVAL)
 	SEND(WAIT, handle, 1, EINVAL)
@@ -230,14 +230,14 @@ static const struct row {
 	ROW(HANDLE_PUT, handle, handle, NOT_THERE, EBADF)
 	ROW(HANDLE_PUT, handle, handle, 0xffffffff, EBADF)
 	ROW(HANDLE_PUT, handle, count, 0, EINVAL)
-	ROW(HANDLE_PUT, handle, count, 2, EBADF) /* more than it has */
+	ROW(HANDLE_PUT, handle, count, 2, EBADF) /* more references than it has */
 	ROW(HANDLE_PUT, handle, count, 0xffffffff, EBADF)
 	ROW(HANDLE_PUT, handle, flags, IPCBUS_WATCH_FROZEN, EINVAL)
 	ROW(HANDLE_PUT, handle, cookie, 1, EINVAL)
 	ROW(WATCH, handle, handle, NOT_THERE, EBADF)
 	ROW(WATCH, handle, handle, 0xffffffff, EBADF)
 	ROW(WATCH, handle, count, 1, EINVAL)
-	ROW(WATCH, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL) /* of another than 0 */
+	ROW(WATCH, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL) /* for a handle other than 0 */
 	ROW(WATCH, handle, flags, IPCBUS_WATCH_FROZEN | IPCBUS_WATCH_MANAGER, EINVAL)
 	ROW(WATCH, handle, flags, 1U << 31, EINVAL)
 	ROW(UNWATCH, handle, handle, NOT_THERE, EBADF)
@@ -247,7 +247,7 @@ static const struct row {
 	ROW(UNWATCH, handle, flags, IPCBUS_WATCH_MANAGER, EINVAL)
 	ROW(UNWATCH, handle, cookie, 1, EINVAL)
 
-	/* Threads, calls, senders, others */
+	/* Threads, calls, senders, monitors */
 	ROW(SET_THREADS, threads, max, 1U << 16, EINVAL)
 	ROW(SET_THREADS, threads, max, 0xffffffff, EINVAL)
 	ROW(CANCEL, cancel, flags, 1, EINVAL)
@@ -264,11 +264,11 @@ static const struct row {
 	ROW(CALLER, sender_info, reserved, 1, EINVAL)
 	ROW(CALLER, sender_info, call, 0, EINVAL)
 	ROW(CALLER, sender_info, call, NOT_THERE, ESRCH)
-	ROW(CALLER, sender_info, buffer, 1, EINVAL) /* one of both */
+	ROW(CALLER, sender_info, buffer, 1, EINVAL) /* both are set */
 	ROW(SENDER, sender_info, buffer, 0, EINVAL)
 	ROW(SENDER, sender_info, buffer, NOT_THERE, ENOENT)
 	ROW(SENDER, sender_info, buffer, ~0ULL, ENOENT)
-	ROW(MONITOR, monitor, flags, 0, EINVAL) /* none, and how much of it */
+	ROW(MONITOR, monitor, flags, 0, EINVAL) /* no flags, and no buffer size */
 	ROW(MONITOR, monitor, flags, 1U << 31, EINVAL)
 	ROW(MONITOR, monitor, pid, 0x7fffffff, ESRCH)
 	ROW(MONITOR, monitor, pid, 0xffffffff, ESRCH)
@@ -315,13 +315,13 @@ static void try_row(const struct row *row)
 	expect_untouched(row->field);
 }
 
-/* All rows of one request, and then the request as it should be: that works. */
+/* All rows of one request. Afterwards the unmodified request works. */
 START_TEST(fields_out_of_range)
 {
 	int fds = count_fds();
 	union any a;
 
-	/* Who sends is known to the driver as a thread from then on. */
+	/* From now on the driver knows the sender as a thread. */
 	none_for_anybody();
 	count_all();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -345,7 +345,7 @@ static void try_size(enum request which, uint32_t size, int error)
 	expect_untouched(requests[which].name);
 }
 
-/* A program that was built with a longer structure works as long as the rest is zero. */
+/* A structure from a newer header works if the additional bytes are zero. */
 START_TEST(other_sizes)
 {
 	uint32_t size = requests[_i].size;
@@ -375,7 +375,7 @@ START_TEST(other_sizes)
 }
 END_TEST
 
-/* Random structures with a right size: whatever comes back, nothing breaks. */
+/* Random structures with a correct size: any result is allowed, but no damage. */
 START_TEST(random_structures)
 {
 	static uint64_t words[512];
@@ -393,7 +393,7 @@ START_TEST(random_structures)
 			words[i] = how < 4 ? 0 : how < 6 ? next_random(&seed) % 4 :
 				   how < 7 ? PTR64(words) : (uint64_t)next_random(&seed) << 32;
 		}
-		/* the size, and no sleep: the first two fields of an exchange */
+		/* Keep the size and forbid sleeping: the first two fields of an exchange. */
 		words[0] = (words[0] & ~0xffffffffULL) | requests[which].size;
 		if (requests[which].cmd == IPCBUS_IOC_EXCHANGE)
 			words[0] |= (uint64_t)IPCBUS_NONBLOCK << 32;

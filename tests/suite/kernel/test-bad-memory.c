@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bad memory, one row a case: each pointer of each request, to nowhere, to memory
- * that ends half-way, and to memory that another thread changes or takes away
- * while the driver reads it. What has failed has not happened.
+ * Bad memory, one row per case: each pointer of each request points to unmapped memory, to
+ * memory that ends half-way, or to memory that another thread changes or unmaps while the
+ * driver reads it. A failed request must have no effect.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -11,14 +11,14 @@
 
 #define PAGE 4096
 
-/* --- Pointers to nowhere, and to what ends half-way ------------------------------ */
+/* --- Pointers to unmapped memory, and to memory that ends half-way ----------------- */
 
 #define SENT_OBJECTS (3 * sizeof(struct ipcbus_object))
 #define NOWHERE 8
 #define KERNEL_ADDRESS 0xffff888000000000ULL
 #define WRAPS (~0ULL - 7)
 
-/* A copy of which only the first @keep bytes are there. */
+/* Returns a copy of which only the first @keep bytes are mapped. */
 static uint64_t half(const void *content, size_t keep)
 {
 	static char *pages;
@@ -36,9 +36,9 @@ static uint64_t half(const void *content, size_t keep)
 static const struct pointer {
 	enum request request;
 	const char *field;
-	void *base;		/* what the pointer is in; NULL: the request */
+	void *base;		/* the structure that contains the pointer; NULL: the request */
 	size_t offset;
-	const void *content;	/* what it points to */
+	const void *content;	/* the content it points to */
 	size_t size;
 	uint32_t stage;
 	uint32_t index;
@@ -64,12 +64,12 @@ static const struct pointer {
 };
 
 /*
- * The request with another pointer, in itself or in what it points to: it fails
- * there, and nothing has come of it.
+ * Sets the pointer, in the request or in a structure it points to. The request must fail there
+ * and have no effect.
  */
 static void try_pointer(const struct pointer *p, uint64_t address, size_t keep)
 {
-	/* The parts are looked at one by one. */
+	/* The parts are checked one after the other. */
 	uint32_t index = p->content == there.parts ? keep / sizeof(there.parts[0]) : p->index;
 	const struct ipcbus_event *ev;
 	uint64_t was, *field;
@@ -105,7 +105,7 @@ START_TEST(bad_pointers)
 }
 END_TEST
 
-/* What is before the hole is done. */
+/* Entries before the hole are processed. */
 START_TEST(ids_that_end_half_way)
 {
 	union any a;
@@ -120,7 +120,7 @@ START_TEST(ids_that_end_half_way)
 }
 END_TEST
 
-/* The structure itself. What comes behind an exchange's message is output only. */
+/* The structure itself. The part of an exchange after the message is output only. */
 static void end_half_way(enum request which)
 {
 	bool exchange = requests[which].cmd == IPCBUS_IOC_EXCHANGE;
@@ -148,7 +148,7 @@ START_TEST(structures_that_end_half_way)
 }
 END_TEST
 
-/* Of each request with outputs. Messages have gone then. */
+/* For each request with outputs. Messages were sent nevertheless. */
 START_TEST(replies_without_a_place)
 {
 	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -168,15 +168,15 @@ START_TEST(replies_without_a_place)
 }
 END_TEST
 
-/* --- Memory that changes, or goes, while it is read ------------------------------ */
+/* --- Memory that changes, or is unmapped, while the driver reads it ------------------ */
 
 enum { ARGS, TEXT, OBJECTS, PARTS_PAGE, IDS, PAGES };
 
 enum how { FLIP, PROTECT, UNMAP };
 
 /*
- * The same memory twice: the driver is given what another thread takes away. What is
- * put there is whole before the driver is asked, and changes afterwards.
+ * Two mappings of the same memory: the driver reads through the mapping that another thread
+ * unmaps. The content is complete before the request, and changes during it.
  */
 static char *safe, *shaky;
 static pthread_mutex_t content = PTHREAD_MUTEX_INITIALIZER;
@@ -186,7 +186,7 @@ struct shaker {
 	struct helper h;
 	enum how how;
 	unsigned int page;
-	size_t first, size;	/* FLIP: these bytes of it */
+	size_t first, size;	/* FLIP: the range of its bytes to change */
 	bool stop;
 	int fd;
 };
@@ -261,7 +261,7 @@ static uint64_t put_page(unsigned int page, const void *content, size_t size)
 	return PTR64(shaky + page * PAGE);
 }
 
-/* The request with everything that it points to in those pages. */
+/* Puts the request, and all memory that it points to, into those pages. */
 static void put_request_locked(enum request which, const struct raw *by)
 {
 	struct ipcbus_iovec parts[ARRAY_SIZE(there.parts)];
@@ -303,7 +303,7 @@ static void drop_objects(const struct raw *r, const struct ipcbus_event *ev)
 			ck_assert_int_eq(close(o[i].value), 0);
 }
 
-/* Takes and ends all that is there; how many messages that were. */
+/* Takes and ends all events. Returns the number of messages among them. */
 static unsigned int drain(const struct raw *r)
 {
 	struct ipcbus_event ev;
@@ -322,17 +322,17 @@ static unsigned int drain(const struct raw *r)
 	}
 }
 
-/* What requests and replies of everybody amount to. */
+/* Returns the number of requests and replies that all procs got. */
 static unsigned int drain_all(bool replies)
 {
 	unsigned int n = drain(&srv) + drain(&oth), m = drain(&cli);
 
-	/* What a call's reply leaves behind. */
+	/* The events that the call's reply produces. */
 	drain(&srv);
 	return replies ? n + m : n;
 }
 
-/* What a row of changed bytes may lead to; anything else would be notice. */
+/* The errors that a row of changed bytes may lead to. Any other error is a bug. */
 static bool is_for_bad_input(int r)
 {
 	static const int errors[] = {
@@ -351,7 +351,7 @@ static const struct shaky {
 	unsigned int page;
 	size_t first, size;
 } shakies[] = {
-	/* but not the size, nor the flags: a wait would last */
+	/* Never the size or the flags: the flags could make the exchange wait. */
 #define FIELDS 8, offsetof(struct ipcbus_exchange, event) - 8
 	{ CALL, ARGS, FIELDS },
 	{ CALL, TEXT, 0, sizeof(there.text) },
@@ -365,7 +365,7 @@ static const struct shaky {
 	{ GIVE_ARRAY, IDS, 0, sizeof(there.buffers) },
 };
 
-/* Calls to reply and buffers to release, where they have gone. */
+/* Creates calls to reply to and buffers to release again, if they are used up. */
 static void renew(enum request which)
 {
 	struct ipcbus_event ev;
@@ -386,7 +386,7 @@ static void renew(enum request which)
 	}
 }
 
-/* The call of this round is over in any case. */
+/* Ends the call of this round in any case. */
 static void end_round(enum request which)
 {
 	struct ipcbus_send send = {
@@ -409,14 +409,17 @@ static unsigned int try_shaky(const struct shaky *s, enum how how)
 	r = issue(s->request, shaky + ARGS * PAGE);
 	ck_assert_msg(how == FLIP ? is_for_bad_input(r) : !r || r == -EFAULT, "%s", errname(r));
 	n = drain_all(s->request == REPLY);
-	/* Without its event an exchange may have been done; others were, or were not. */
+	/*
+	 * If its event is not readable, an exchange may have run or not. Other requests must
+	 * match.
+	 */
 	if (how != FLIP && s->page != ARGS && s->request != GIVE_ARRAY)
 		ck_assert_msg(n == !r, "%s, but %u came", errname(r), n);
 	end_round(s->request);
 	return r != 0;
 }
 
-/* Ends of what setup_there() began. */
+/* Closes and frees the objects of setup_there(). */
 static void end_what_is_there(void)
 {
 	struct ipcbus_event ev;
@@ -438,7 +441,7 @@ static void shake_one(const struct shaky *sh, enum how how)
 	shaker_end(&s);
 }
 
-/* Who used handle 0 once keeps it; an object of other bytes may be just that. */
+/* A proc keeps handle 0 after its first use, and an object with flipped bytes may be handle 0. */
 static void use_handle_0(void)
 {
 	struct ipcbus_object manager = object_handle(0);

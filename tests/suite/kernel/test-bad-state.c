@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Requests at the wrong time, one row a case: those of requests.h, which work, from
- * and to procs in all the states in which some of them cannot, and the error that
- * the contract names. What is in no row works in that state, too.
+ * Requests in a wrong state, one row per case: the working requests of requests.h, from and to
+ * procs in states in which they fail, and the error that the contract names. A request without
+ * a row for a state must work in that state.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 /* --- States --------------------------------------------------------------------- */
 
-/* cli has a file and no region, so that nothing was ever given to it. */
+/* cli has a file and no region, and never received anything. */
 static void enter_no_region(void)
 {
 	raw_close(&cli);
@@ -21,7 +21,7 @@ static void enter_no_region(void)
 	there.node = raw_node(&cli, 0, 1);
 	there.objects[0] = object_node(there.node);
 	there.objects[1] = object_handle(0);
-	/* not of the manager, which would be watched by this */
+	/* These must not refer to the manager, which the request would watch. */
 	there.handle = there.watched = NOT_THERE;
 }
 
@@ -37,7 +37,7 @@ static void enter_no_manager(void)
 	assert_ok(raw_destroy(&srv, srv_node, 0));
 }
 
-/* Messages go to a node that was there, or carry a handle for it. */
+/* Messages go to a destroyed node, or carry a handle for it. */
 static void enter_node_destroyed(void)
 {
 	there.target = there.handle;
@@ -50,13 +50,13 @@ static void enter_owner_closed(void)
 	raw_close(&oth);
 }
 
-/* So are all the others: they are one process. */
+/* All procs are frozen, because they belong to one process. */
 static void enter_frozen(void)
 {
 	struct ipcbus_freeze f;
 	int r = raw_freeze(&srv, 0, getpid(), 0, &f);
 
-	/* Calls that came before are waited for. */
+	/* Calls taken before the freeze are waited for. */
 	assert_result(r, -EAGAIN);
 	ck_assert_uint_eq(f.pending, 2);
 	raw_error(&srv, there.call, EIO, NULL, 0);
@@ -64,7 +64,7 @@ static void enter_frozen(void)
 	assert_ok(raw_freeze(&srv, 0, getpid(), 0, &f));
 }
 
-/* Their threads wait for replies, one of them while it serves. */
+/* The threads of these procs wait for replies, one of them while it serves. */
 static void enter_in_a_call(void)
 {
 	struct ipcbus_event ev;
@@ -92,7 +92,7 @@ static void enter_full(void)
 	assert_result(r, -ENOSPC);
 }
 
-/* Their threads said that they had gone, and come back. */
+/* The threads announced their end and came back. */
 static void enter_threads_gone(void)
 {
 	const struct raw *all[] = { &srv, &cli, &oth };
@@ -101,7 +101,7 @@ static void enter_threads_gone(void)
 		assert_ok(dev_ioctl(all[i]->fd, IPCBUS_IOC_THREAD_EXIT, NULL));
 }
 
-/* The file system is gone, the bus is there for those who have it open. */
+/* The file system is unmounted, but the bus lives for those procs that have it open. */
 static void enter_unmounted(void)
 {
 	struct place place;
@@ -130,10 +130,10 @@ static const struct {
 	void (*enter)(void);
 } states[STATES] = {
 	[NO_REGION] = { "without a region", enter_no_region },
-	[RECEIVER_WITHOUT_REGION] = { "to one without a region", enter_receiver_without_region },
+	[RECEIVER_WITHOUT_REGION] = { "to a proc without a region", enter_receiver_without_region },
 	[NO_MANAGER] = { "without a manager", enter_no_manager },
 	[NODE_DESTROYED] = { "to a dead node", enter_node_destroyed },
-	[OWNER_CLOSED] = { "to one who is gone", enter_owner_closed },
+	[OWNER_CLOSED] = { "to a closed proc", enter_owner_closed },
 	[FROZEN] = { "while all are frozen", enter_frozen },
 	[IN_A_CALL] = { "by a thread in a call", enter_in_a_call },
 	[FULL] = { "to a full region", enter_full },
@@ -141,7 +141,7 @@ static const struct {
 	[UNMOUNTED] = { "on an unmounted bus", enter_unmounted },
 };
 
-/* --- What does not work then ----------------------------------------------------- */
+/* --- Requests that fail in a state ------------------------------------------------ */
 
 static const struct row {
 	enum state state;
@@ -153,7 +153,7 @@ static const struct row {
 	{ state, CALL, -(error), IPCBUS_STAGE_##stage }, \
 	{ state, PARTS, -(error), IPCBUS_STAGE_##stage }, \
 	{ state, ONEWAY, -(error), IPCBUS_STAGE_##stage }
-/* The call that srv had taken is over. */
+/* The call that srv had taken has ended. */
 #define NO_CALL(state) \
 	{ state, REPLY, -ESRCH, IPCBUS_STAGE_TARGET }, \
 	{ state, ERROR, -ESRCH, IPCBUS_STAGE_TARGET }, \
@@ -178,12 +178,12 @@ static const struct row {
 	SENT_TO(NO_MANAGER, ENOTCONN, TARGET),
 	{ NO_MANAGER, SET_MANAGER, 0, 0 },
 
-	/* Handles for it are handles like any. */
+	/* Handles for a destroyed node stay valid handles. */
 	SENT_TO(NODE_DESTROYED, EOWNERDEAD, TARGET),
 	SENT_TO(OWNER_CLOSED, EOWNERDEAD, TARGET),
-	{ OWNER_CLOSED, MONITOR, -EBADF, 0 }, /* its own, by a file that is closed */
+	{ OWNER_CLOSED, MONITOR, -EBADF, 0 }, /* the proc's own handle, through a closed file */
 
-	/* They may still send what nobody waits for, reply and release. */
+	/* A frozen proc may still send oneways and replies, and release. */
 	{ FROZEN, CALL, -EHOSTDOWN, IPCBUS_STAGE_QUEUE },
 	{ FROZEN, PARTS, -EHOSTDOWN, IPCBUS_STAGE_QUEUE },
 	NO_CALL(FROZEN),
@@ -229,7 +229,7 @@ static bool is_refused(enum state state, enum request request)
 	return row && row->result;
 }
 
-/* What came with the state. Who sends is known as a thread from then on. */
+/* Events of the state change. From now on the driver knows the sender as a thread. */
 static void skip_events(const struct raw *r)
 {
 	struct ipcbus_event ev;
@@ -241,7 +241,7 @@ static void skip_events(const struct raw *r)
 	while (ev.kind != IPCBUS_EVENT_NONE);
 }
 
-/* Those that fail one after the other: they change nothing. */
+/* Runs the failing requests one after the other. They change no state. */
 static void refused_in(enum state state)
 {
 	setup_there();
@@ -264,7 +264,7 @@ START_TEST(refused)
 }
 END_TEST
 
-/* Those that work, one after the other, without the last two and those alone. */
+/* Runs the working requests one after the other, and then the last two each on a fresh setup. */
 START_TEST(accepted)
 {
 	enum state state = _i / 2;
@@ -311,7 +311,7 @@ START_TEST(requests_after_fork)
 	ck_assert_msg(!WEXITSTATUS(status), "request %d (100: exit, map, poll)",
 		      WEXITSTATUS(status) - 1);
 	expect_untouched("a child");
-	/* Nothing of it was done to the opener either. */
+	/* The refused requests had no effect on the opener either. */
 	for (size_t i = 0; i < ERROR; i++) {
 		union any a;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Boosts: none exceeds what the server's thread may take for itself, and each ends with what the
- * thread owned before. test-priority has what a call passes on.
+ * Boosts: a boost never exceeds the limits of the server's thread, and its end restores the
+ * thread's former priority. How calls pass on priorities is in test-priority.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,10 @@
 #include "fixture.h"
 #include "scheduling.h"
 
-/* By cli, with a priority that the calling thread, which is also the server's, has meanwhile. */
+/*
+ * cli calls. The calling thread, which is also the server's thread, has that priority during
+ * the call.
+ */
 static void call_with(int policy, int priority, uint32_t handle)
 {
 	struct ipcbus_send send = {
@@ -43,7 +46,7 @@ static void set_limit(int which, rlim_t limit)
 	ck_assert_int_eq(setrlimit(which, &l), 0);
 }
 
-/* --- What the thread may take ------------------------------------------------------ */
+/* --- Limits of the thread ------------------------------------------------------- */
 
 static const struct {
 	rlim_t limit_nice;
@@ -81,7 +84,7 @@ START_TEST(boost_ends_at_the_servers_limits)
 	} else {
 		expect_policy_of(0, limits[_i].want_policy, limits[_i].want_priority);
 	}
-	/* Its own comes back, which it need not be able to take. */
+	/* The thread gets its own priority back, even if it would not be allowed to set it. */
 	raw_reply(&srv, ev.call, NULL, 0);
 	expect_own(0);
 	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
@@ -90,7 +93,7 @@ START_TEST(boost_ends_at_the_servers_limits)
 }
 END_TEST
 
-START_TEST(limit_below_what_it_has_changes_nothing)
+START_TEST(limit_below_the_current_priority_changes_nothing)
 {
 	struct ipcbus_event ev;
 
@@ -115,7 +118,7 @@ START_TEST(limits_hold_for_a_nodes_priority)
 	};
 	struct ipcbus_event ev;
 
-	/* Whatever its limits are, it may ask. */
+	/* A node may request any priority, regardless of the thread's limits. */
 	ck_assert_int_eq(setresuid(-1, 1000, -1), 0);
 	assert_ok(raw_node_ioctl(&srv, IPCBUS_IOC_NODE_CREATE, &n));
 	ck_assert_int_eq(setresuid(-1, 0, -1), 0);
@@ -131,9 +134,9 @@ START_TEST(limits_hold_for_a_nodes_priority)
 }
 END_TEST
 
-/* --- What it owned ----------------------------------------------------------------- */
+/* --- The thread's own priority ---------------------------------------------------- */
 
-START_TEST(what_is_set_during_a_boost_stays)
+START_TEST(priority_set_during_a_boost_stays)
 {
 	struct ipcbus_event ev;
 
@@ -162,7 +165,10 @@ START_TEST(thread_that_resets_on_fork_is_not_boosted)
 }
 END_TEST
 
-/* The first file's boost ends first, or that of the second one, which gives none meanwhile. */
+/*
+ * The boost by the first file ends first, or the second file, which does not boost in the
+ * meantime, is closed first.
+ */
 START_TEST(one_file_at_a_time_boosts_a_thread)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
@@ -186,7 +192,7 @@ START_TEST(one_file_at_a_time_boosts_a_thread)
 }
 END_TEST
 
-/* The thread that does so is not the boosted one, which goes on as it is. */
+/* Another thread closes the file. The boosted thread keeps its boost. */
 static void *close_srv(void *arg)
 {
 	raw_close(&srv);
@@ -209,7 +215,7 @@ START_TEST(boost_outlasts_a_file_that_another_thread_closes)
 }
 END_TEST
 
-/* --- Passing it on ----------------------------------------------------------------- */
+/* --- Nested calls ----------------------------------------------------------------- */
 
 static void send_by(const struct raw *raw, uint32_t handle, bool oneway)
 {
@@ -235,7 +241,7 @@ START_TEST(async_call_keeps_the_boost_of_its_sender)
 	raw_take(&oth, IPCBUS_EVENT_CALL, &passed);
 	ck_assert_int_eq(nice_of(0), -5);
 	raw_reply(&oth, passed.call, NULL, 0);
-	/* A oneway boosts nobody, whoever sent it. */
+	/* A oneway never boosts its receiver. */
 	raw_take(&oth, IPCBUS_EVENT_ONEWAY, &passed);
 	expect_own(0);
 }
@@ -252,7 +258,7 @@ static void *serve_unboosted(void *arg)
 	return NULL;
 }
 
-/* Its outer caller waits for the inner call. */
+/* The outer caller waits for the inner call. */
 START_TEST(worse_call_that_comes_back_keeps_the_boost)
 {
 	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -285,11 +291,11 @@ int main(void)
 		return 77;
 	}
 	tcase_add_loop_test(tc, boost_ends_at_the_servers_limits, 0, ARRAY_SIZE(limits));
-	tcase_add_test(tc, limit_below_what_it_has_changes_nothing);
+	tcase_add_test(tc, limit_below_the_current_priority_changes_nothing);
 	tcase_add_test(tc, limits_hold_for_a_nodes_priority);
 
 	tc = add_case(s, "owned", setup_bus);
-	tcase_add_test(tc, what_is_set_during_a_boost_stays);
+	tcase_add_test(tc, priority_set_during_a_boost_stays);
 	tcase_add_test(tc, thread_that_resets_on_fork_is_not_boosted);
 	tcase_add_loop_test(tc, one_file_at_a_time_boosts_a_thread, 0, 2);
 	tcase_add_test(tc, boost_outlasts_a_file_that_another_thread_closes);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Everything at once: threads that do anything to a few procs that all share,
- * with numbers that are often right. Nothing is checked but that it ends, that
- * the kernel lives, and that nothing is left; the place to be for a kernel that
- * checks itself.
+ * Stress test: threads run random operations on a few shared procs, with ids that are often
+ * valid. The test checks only that it ends, that the kernel survives, and that no object is
+ * left. It is most useful on a kernel with checkers.
  *
- * IPCBUS_BRAWL_SECONDS sets how long (default 5), IPCBUS_BRAWL_SEED the order.
+ * IPCBUS_BRAWL_SECONDS sets the duration (default 5), IPCBUS_BRAWL_SEED the order.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +19,7 @@ enum { BRAWLERS = 6, PROCS = 4 };
 static struct raw ring[PROCS];
 static uint64_t brawl_end;
 
-/* Nodes and calls that some thread has seen, to be used by any other. */
+/* Ids of nodes and calls that some thread has seen. Every thread may use them. */
 static uint64_t seen_nodes[8], seen_calls[8];
 
 static void saw(uint64_t *list, uint64_t id)
@@ -38,7 +37,7 @@ static uint32_t some_handle(uint32_t *seed)
 	return next_random(seed) % 8 ? next_random(seed) % 12 : next_random(seed);
 }
 
-/* Mostly does what one should with an event. */
+/* Usually handles an event correctly. */
 static void brawl_event(const struct raw *r, const struct ipcbus_event *ev, uint32_t *seed)
 {
 	for (uint32_t i = 0; i < ev->object_count; i++)

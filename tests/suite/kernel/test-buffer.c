@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Buffers: releasing by id, several at once, wrong ids; a region that is full
- * and recovers; and a model that is compared with the driver step by step.
+ * Buffers: release by id, several at once, wrong ids; a region that is full and recovers; and
+ * a model that is compared with the driver step by step.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #define SMALL_REGION 65536
 
-/* A call from @from that is taken and replied to at once: only its buffer stays. */
+/* A call from @from that is taken and replied to at once: only its buffer remains. */
 static void hold(const struct raw *from, const void *data, size_t size, struct ipcbus_event *ev)
 {
 	struct ipcbus_event reply;
@@ -44,7 +44,7 @@ START_TEST(released_twice)
 	assert_result(raw_free(&srv, ev.buffer), -ESTALE);
 	assert_result(raw_free(&srv, ev.buffer), -ESTALE);
 
-	/* Its place is used again: the old id must not hit the new message. */
+	/* The space is reused. The old id must not match the new message. */
 	hold(&cli, "y", 1, &ev);
 	raw_release(&srv, &ev);
 }
@@ -81,7 +81,7 @@ START_TEST(id_before_delivery)
 	struct ipcbus_event ev;
 	uint64_t next;
 
-	/* What the next id would be, if ids were counted up in place. */
+	/* The next id, if ids were counted up in place. */
 	hold(&cli, "x", 1, &ev);
 	next = ev.buffer + (1ULL << 32);
 	raw_release(&srv, &ev);
@@ -134,8 +134,11 @@ START_TEST(many_at_once)
 }
 END_TEST
 
-/* With a bad one in the middle: those before it are free, those behind not. */
-START_TEST(bad_one_among_many)
+/*
+ * If an id in the middle is wrong, the buffers before it are released and those after it are
+ * not.
+ */
+START_TEST(bad_id_among_many)
 {
 	struct ipcbus_event ev[6], failure;
 	uint64_t ids[6];
@@ -153,7 +156,7 @@ START_TEST(bad_one_among_many)
 }
 END_TEST
 
-START_TEST(same_one_twice_at_once)
+START_TEST(same_id_twice_at_once)
 {
 	struct ipcbus_event ev, failure;
 	uint64_t ids[2];
@@ -182,7 +185,7 @@ START_TEST(ids_from_nowhere)
 }
 END_TEST
 
-/* When releasing fails, nothing is sent. */
+/* If the release fails, the message is not sent. */
 START_TEST(bad_free_sends_nothing)
 {
 	struct ipcbus_exchange x = {
@@ -207,7 +210,7 @@ START_TEST(random_ids)
 		uint64_t id = ev[next_random(&seed) % ARRAY_SIZE(ev)].buffer;
 		int r;
 
-		/* near misses and plain noise */
+		/* ids with one wrong bit, and random numbers */
 		id ^= 1ULL << next_random(&seed) % 64;
 		if (next_random(&seed) % 4 == 0)
 			id = (uint64_t)next_random(&seed) << 32 | next_random(&seed) % 64;
@@ -261,7 +264,7 @@ START_TEST(full_region_recovers)
 		raw_fails(&cli, &send, -ENOSPC, IPCBUS_STAGE_BUFFER, 0);
 		while (n--)
 			raw_release(&srv, &held[n]);
-		/* All in one piece again. */
+		/* All space is contiguous again. */
 		hold(&cli, data, SMALL_REGION, &held[0]);
 		raw_release(&srv, &held[0]);
 	}
@@ -282,7 +285,7 @@ START_TEST(undelivered_messages_fill_the_region)
 	for (int i = 0; i < 3; i++)
 		assert_ok(raw_send(&callers[i], &send, NULL));
 	raw_fails(&callers[3], &send, -ENOSPC, IPCBUS_STAGE_BUFFER, 0);
-	/* One that is called back by its sender's death makes space, once it is off. */
+	/* A call canceled by its sender's death frees its space when it leaves the queue. */
 	for (int i = 0; i < 3; i++) {
 		raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 		raw_release(&srv, &ev);
@@ -294,7 +297,7 @@ START_TEST(undelivered_messages_fill_the_region)
 }
 END_TEST
 
-/* The caller's region is full: the server is notified, and may reply with less. */
+/* The caller's region is full: the server gets an error, and may send a smaller reply. */
 START_TEST(full_region_of_the_caller)
 {
 	static char data[3000];
@@ -364,9 +367,9 @@ START_TEST(limit_on_buffers)
 END_TEST
 
 /*
- * The model: which messages lie where. Each step sends one of a random size or
- * gives one back; what lies there must never change or overlap, and the driver
- * may say that it is full only if no gap is clearly large enough.
+ * The model: the offset and size of each message. Each step sends a message of random size or
+ * releases one. Held messages must never change or overlap. The driver may report a full
+ * region only if no gap is clearly large enough.
  */
 
 #define MODEL_MAX 400
@@ -403,7 +406,7 @@ static void check_no_overlap(const struct model *m, const struct ipcbus_event *e
 			      (unsigned long long)m->held[i].ev.data_size);
 }
 
-/* The largest piece between two messages, from one's end to the next one's start. */
+/* Returns the largest gap between the end of a message and the start of the next. */
 static uint64_t largest_gap(const struct model *m)
 {
 	uint64_t largest = 0, at = 0;
@@ -471,7 +474,7 @@ START_TEST(model)
 
 	m->seed = 1000 + _i;
 	for (unsigned int step = 0; step < rounds(3000); step++) {
-		/* Seasons of filling and of emptying. */
+		/* Phases of filling alternate with phases of emptying. */
 		if (next_random(&m->seed) % 100 < (step / rounds(300) % 2 ? 35 : 70))
 			model_send(m);
 		else
@@ -481,7 +484,7 @@ START_TEST(model)
 		model_free(m);
 	free(m);
 
-	/* All of it is one piece again. */
+	/* All space is contiguous again. */
 	static char whole[REGION];
 	struct ipcbus_event ev;
 
@@ -527,8 +530,8 @@ int main(void)
 	tcase_add_test(tc, id_of_another_proc);
 	tcase_add_test(tc, id_without_a_region);
 	tcase_add_test(tc, many_at_once);
-	tcase_add_loop_test(tc, bad_one_among_many, 0, 6);
-	tcase_add_test(tc, same_one_twice_at_once);
+	tcase_add_loop_test(tc, bad_id_among_many, 0, 6);
+	tcase_add_test(tc, same_id_twice_at_once);
 	tcase_add_test(tc, ids_from_nowhere);
 	tcase_add_test(tc, bad_free_sends_nothing);
 	tcase_add_loop_test(tc, random_ids, 0, 2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls and replies: contents of every size, messages in parts, error replies,
- * who may reply to what and how often. Chains of calls are in test-nested.c.
+ * Calls and replies: payloads of every size, messages in parts, error replies, and which proc
+ * may reply, how often. Chains of calls are in test-nested.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -201,7 +201,7 @@ START_TEST(most_parts)
 }
 END_TEST
 
-/* There is no page behind it, nor what would notify of one. */
+/* The page behind it is unmapped. Reading it must not be attempted. */
 START_TEST(empty_part_where_the_region_ends)
 {
 	static char data[REGION];
@@ -215,7 +215,7 @@ START_TEST(empty_part_where_the_region_ends)
 }
 END_TEST
 
-START_TEST(one_part_is_like_none)
+START_TEST(one_part_equals_a_plain_message)
 {
 	struct ipcbus_iovec part = { PTR64("alone"), 5 };
 	struct ipcbus_event ev;
@@ -313,7 +313,7 @@ START_TEST(payload_from_nowhere)
 }
 END_TEST
 
-/* A message may be sent on from where it was received. */
+/* A message may be forwarded directly from the region where it was received. */
 START_TEST(payload_from_the_own_region)
 {
 	char data[5000];
@@ -367,7 +367,7 @@ START_TEST(error_reply_needs_an_errno)
 }
 END_TEST
 
-/* Who replies */
+/* Permission to reply */
 
 static void reply_fails(const struct raw *r, uint64_t call, uint32_t kind)
 {
@@ -391,7 +391,7 @@ START_TEST(second_reply_fails)
 }
 END_TEST
 
-START_TEST(reply_to_what_was_never_asked)
+START_TEST(reply_to_a_nonexistent_call)
 {
 	struct ipcbus_event ev;
 
@@ -399,7 +399,7 @@ START_TEST(reply_to_what_was_never_asked)
 	reply_fails(&srv, 1, IPCBUS_SEND_REPLY);
 	reply_fails(&srv, ~0ULL, IPCBUS_SEND_REPLY);
 
-	/* Neither the caller nor a third proc may reply, nor srv before it took it. */
+	/* Neither the caller nor a third proc may reply. srv may not before it took the call. */
 	raw_call(&cli, 0, 1, NULL, 0);
 	for (uint64_t guess = 1; guess < 64; guess++)
 		reply_fails(&srv, guess, IPCBUS_SEND_REPLY);
@@ -431,7 +431,7 @@ START_TEST(failed_reply_leaves_the_call_open)
 }
 END_TEST
 
-/* Of its own calls alone: what others do is not to be seen in it. */
+/* Ids count only the proc's own calls: they do not reveal the activity of other procs. */
 START_TEST(each_proc_counts_the_calls_that_it_takes)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -569,8 +569,8 @@ START_TEST(ping_pong_between_processes)
 }
 END_TEST
 
-/* Free, send and wait in one exchange, in this order. */
-START_TEST(one_exchange_does_all_three)
+/* Releases, sends and waits in one exchange, in this order. */
+START_TEST(one_exchange_releases_sends_and_waits)
 {
 	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK };
 	struct ipcbus_event first;
@@ -603,7 +603,7 @@ int main(void)
 	TCase *tc = add_case(s, "basics", setup_bus);
 
 	tcase_add_test(tc, call_carries_its_fields);
-	tcase_add_test(tc, one_exchange_does_all_three);
+	tcase_add_test(tc, one_exchange_releases_sends_and_waits);
 	tcase_add_test(tc, reply_of_zero_bytes_has_no_content);
 	tcase_add_test(tc, message_as_large_as_the_region);
 	tcase_add_test(tc, message_larger_than_the_region);
@@ -619,7 +619,7 @@ int main(void)
 	tcase_add_test(tc, parts_are_joined);
 	tcase_add_test(tc, most_parts);
 	tcase_add_test(tc, empty_part_where_the_region_ends);
-	tcase_add_test(tc, one_part_is_like_none);
+	tcase_add_test(tc, one_part_equals_a_plain_message);
 	tcase_add_test(tc, no_part_is_an_empty_message);
 	tcase_add_test(tc, parts_must_add_up);
 	tcase_add_test(tc, bad_part_names_its_index);
@@ -628,7 +628,7 @@ int main(void)
 	tcase_add_loop_test(tc, error_reply_carries_code_and_payload, 0, ARRAY_SIZE(error_codes));
 	tcase_add_loop_test(tc, error_reply_needs_an_errno, 0, ARRAY_SIZE(no_error_codes));
 	tcase_add_test(tc, second_reply_fails);
-	tcase_add_test(tc, reply_to_what_was_never_asked);
+	tcase_add_test(tc, reply_to_a_nonexistent_call);
 	tcase_add_test(tc, failed_reply_leaves_the_call_open);
 	tcase_add_test(tc, each_proc_counts_the_calls_that_it_takes);
 	tcase_add_test(tc, replies_out_of_order);

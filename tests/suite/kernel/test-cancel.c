@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Cancelling: by another thread, by the caller's end, down a chain of calls, and
- * against a reply that comes at the same time.
+ * Canceling: by another thread, by the caller's death, down a chain of calls, and against a
+ * reply at the same time.
  */
 #include <errno.h>
 #include <sched.h>
@@ -27,7 +27,7 @@ static void take_canceled(const struct raw *r, uint64_t call)
 	ck_assert_uint_eq(ev.call, call);
 }
 
-START_TEST(request_that_nobody_took)
+START_TEST(queued_request)
 {
 	send_call(&cli, 0, 5);
 	assert_ok(raw_cancel(&cli, 5));
@@ -71,7 +71,7 @@ START_TEST(reply_was_there_first)
 }
 END_TEST
 
-START_TEST(only_those_with_the_cookie)
+START_TEST(only_calls_with_the_cookie)
 {
 	struct ipcbus_event ev[3];
 
@@ -90,7 +90,7 @@ START_TEST(only_those_with_the_cookie)
 }
 END_TEST
 
-/* An reply that was refused leaves the call open; the server still learns it. */
+/* A refused reply leaves the call open. The server still gets the cancel event. */
 START_TEST(after_a_reply_that_failed)
 {
 	struct ipcbus_send bad = { .kind = IPCBUS_SEND_REPLY, .data = 8, .data_size = 8 };
@@ -102,7 +102,7 @@ START_TEST(after_a_reply_that_failed)
 	raw_fails(&srv, &bad, -EFAULT, IPCBUS_STAGE_COPY, 0);
 	assert_ok(raw_cancel(&cli, 5));
 	take_canceled(&srv, ev.call);
-	/* Nobody waits: a bad reply is as good as any. */
+	/* The call has no caller any more: an invalid reply succeeds like any other. */
 	assert_ok(raw_send(&srv, &bad, NULL));
 	raw_failed(&cli, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 }
@@ -118,8 +118,11 @@ static void reply_with_a_node(uint64_t call, uint64_t node)
 	assert_ok(raw_send(&srv, &reply, NULL));
 }
 
-/* The server does not hear that its reply was dropped: else it would keep the node for ever. */
-START_TEST(node_in_a_reply_for_nobody_is_idle)
+/*
+ * If the reply has no receiver, its node becomes idle. Otherwise the server would keep the
+ * node forever.
+ */
+START_TEST(node_in_a_reply_without_receiver_becomes_idle)
 {
 	uint64_t node = raw_node(&srv, 0, 77);
 	struct ipcbus_event ev;
@@ -137,7 +140,7 @@ START_TEST(node_in_a_reply_for_nobody_is_idle)
 }
 END_TEST
 
-START_TEST(node_in_a_reply_for_nobody_that_others_have)
+START_TEST(node_in_a_reply_without_receiver_with_other_handles)
 {
 	uint64_t node = raw_node(&srv, 0, 77);
 	struct ipcbus_event ev;
@@ -173,7 +176,7 @@ START_TEST(goes_down_the_chain)
 }
 END_TEST
 
-/* Neither does a call that its target's thread made in the meantime, back in the same chain. */
+/* Nor is a call affected that its target's thread made in the meantime, back in the same chain. */
 START_TEST(detached_nested_call_goes_on)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -202,7 +205,7 @@ START_TEST(detached_nested_call_goes_on)
 	raw_take(&oth, IPCBUS_EVENT_REPLY, &ev);
 	raw_reply(&oth, nested.call, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
-	/* The served call is canceled all the same, and a call that is made now goes through. */
+	/* The served call is canceled nevertheless. A call made from now on is sent. */
 	take_canceled(&srv, first.call);
 	assert_ok(raw_send(&srv, &send, NULL));
 	raw_take(&oth, IPCBUS_EVENT_CALL, &nested);
@@ -214,7 +217,7 @@ START_TEST(detached_nested_call_goes_on)
 }
 END_TEST
 
-/* Only calls that have not ended: a nested one that was replied to keeps its reply. */
+/* Only open calls are canceled: a nested call that was replied to keeps its reply. */
 START_TEST(nested_reply_was_there_first)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -237,7 +240,7 @@ START_TEST(nested_reply_was_there_first)
 }
 END_TEST
 
-/* What the same server does for others goes on. */
+/* Calls of the same server for other callers go on. */
 START_TEST(does_not_reach_other_calls_of_the_server)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -254,7 +257,7 @@ START_TEST(does_not_reach_other_calls_of_the_server)
 }
 END_TEST
 
-/* Who makes a call, and dies, or leaves, over it. */
+/* Makes a call, and dies or exits during the call. */
 static int call_and_wait(struct peer *self, void *arg)
 {
 	struct raw r;
@@ -314,7 +317,7 @@ START_TEST(calling_thread_exits)
 	peer_start(&p, call_and_wait, "");
 	peer_hear(&p);
 	peer_end(&p);
-	/* It left before anybody took the call. */
+	/* The caller left before a thread took the call. */
 	raw_none(&srv);
 	raw_call(&cli, 0, 1, NULL, 0);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
@@ -324,7 +327,7 @@ START_TEST(calling_thread_exits)
 }
 END_TEST
 
-/* The server goes with the event unread. */
+/* The server closes and never reads the event. */
 START_TEST(server_closes_over_it)
 {
 	struct ipcbus_event ev;
@@ -402,13 +405,13 @@ int main(void)
 	Suite *s = suite_create("cancel");
 	TCase *tc = add_case(s, "bus", setup_bus);
 
-	tcase_add_test(tc, request_that_nobody_took);
+	tcase_add_test(tc, queued_request);
 	tcase_add_test(tc, call_that_was_taken);
 	tcase_add_test(tc, reply_was_there_first);
-	tcase_add_test(tc, only_those_with_the_cookie);
+	tcase_add_test(tc, only_calls_with_the_cookie);
 	tcase_add_test(tc, after_a_reply_that_failed);
-	tcase_add_loop_test(tc, node_in_a_reply_for_nobody_is_idle, 0, 2);
-	tcase_add_test(tc, node_in_a_reply_for_nobody_that_others_have);
+	tcase_add_loop_test(tc, node_in_a_reply_without_receiver_becomes_idle, 0, 2);
+	tcase_add_test(tc, node_in_a_reply_without_receiver_with_other_handles);
 	tcase_add_test(tc, goes_down_the_chain);
 	tcase_add_test(tc, detached_nested_call_goes_on);
 	tcase_add_test(tc, nested_reply_was_there_first);

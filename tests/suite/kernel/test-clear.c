@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Secrets: a message sent with IPCBUS_SEND_CLEAR is nowhere in its receiver's
- * region once its buffer is released or the message is dropped.
+ * Secrets: after the buffer of a message with IPCBUS_SEND_CLEAR is released, or the message is
+ * dropped, the receiver's region contains no byte of it.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void setup_secret(void)
 	setup_bus();
 }
 
-/* Bytes of the secret in what can be seen of r's region. */
+/* Counts the secret's bytes in the visible pages of @r's region. */
 static size_t seen_by(const struct raw *r)
 {
 	uint8_t page[PAGE];
@@ -39,7 +39,7 @@ static size_t seen_by(const struct raw *r)
 	return n;
 }
 
-/* Has every page of r that a message of that size lies on looked at once. */
+/* Makes the receiver read, once, every page of @to that a message of that size occupies. */
 static void look_at_all(const struct raw *from, const struct raw *to, size_t size)
 {
 	struct ipcbus_event ev;
@@ -77,7 +77,7 @@ START_TEST(request)
 	raw_release(&srv, &ev);
 	ck_assert_uint_eq(seen_by(&srv), 0);
 	assert_result(raw_free(&srv, ev.buffer), -ESTALE);
-	/* The space is as good as any. */
+	/* The space is usable again. */
 	raw_round_trip(&oth, 0, &srv, secret, size);
 }
 END_TEST
@@ -103,7 +103,7 @@ START_TEST(reply)
 }
 END_TEST
 
-/* That the others do see something. */
+/* Control: without the flag, other readers can see the bytes. */
 START_TEST(without_the_flag_it_stays)
 {
 	struct ipcbus_event ev;
@@ -177,7 +177,7 @@ START_TEST(parts)
 }
 END_TEST
 
-/* --- Dropped before anybody saw it ----------------------------------------- */
+/* --- Dropped before it was taken ------------------------------------------------ */
 
 START_TEST(copy_that_fails)
 {
@@ -209,7 +209,7 @@ START_TEST(node_that_is_destroyed)
 	assert_ok(raw_send(&cli, &send, NULL));
 	ck_assert_uint_eq(seen_by(&srv), 3 * PAGE);
 	assert_ok(raw_destroy(&srv, srv_node, 0));
-	/* What is queued is found to have no node when it is taken. */
+	/* When the queued message is taken, its node is found to be destroyed. */
 	raw_none(&srv);
 	ck_assert_uint_eq(seen_by(&srv), 0);
 }
@@ -247,7 +247,7 @@ START_TEST(caller_that_does_not_take_the_reply)
 }
 END_TEST
 
-/* Only whoever began to wipe it ends it. */
+/* If several threads release the buffer, only the first clears it and completes the release. */
 static int results[2];
 static uint64_t shared_buffer;
 

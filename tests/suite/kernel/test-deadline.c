@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Deadlines: the caller gets its time-out at the time and not before, the server
- * learns it, its late reply is dropped, and calls made meanwhile inherit. In a time
- * namespace a deadline is a time of the clock there.
+ * Deadlines: the caller times out at the deadline and not before, the server gets an event,
+ * its late reply is dropped, and nested calls inherit the deadline. In a time namespace,
+ * deadlines use the clock of that namespace.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,13 +22,13 @@ static struct ipcbus_send call_by(uint64_t deadline)
 	};
 }
 
-/* Sends, waits, and must time out no earlier than asked. */
+/* Sends and waits. Must not time out earlier than requested. */
 static void expires(const struct raw *r, int ms)
 {
 	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT };
 	int ret;
 
-	/* On a slow machine the time may be over before it is sent. */
+	/* On a slow machine the deadline may pass before the call is sent. */
 	do {
 		x.send = call_by(deadline_in(ms));
 		ret = raw_exchange(r, &x);
@@ -42,10 +42,10 @@ static void expires(const struct raw *r, int ms)
 	ck_assert_uint_eq(x.event.cookie, 77);
 }
 
-START_TEST(nobody_takes_it)
+START_TEST(call_that_is_never_taken)
 {
 	expires(&cli, 20);
-	/* It was taken back: the server never hears of it. */
+	/* The call was taken back: the server never receives it. */
 	raw_none(&srv);
 	raw_none(&cli);
 	raw_round_trip(&cli, 0, &srv, "x", 1);
@@ -97,7 +97,7 @@ START_TEST(server_learns_it_and_replies_in_vain)
 }
 END_TEST
 
-/* Replied to before the server takes the event: then it is of no use. */
+/* If the server replies before it takes the event, the event is dropped. */
 START_TEST(event_of_a_finished_call_does_not_come)
 {
 	struct ipcbus_event ev;
@@ -126,7 +126,7 @@ START_TEST(reply_in_time)
 }
 END_TEST
 
-/* A wait that does not block notifies it too, and poll wakes up for it. */
+/* A nonblocking wait returns the event too, and poll wakes up for it. */
 START_TEST(thread_that_does_not_sleep_on_it)
 {
 	struct ipcbus_send send = call_by(deadline_in(1000));
@@ -189,7 +189,7 @@ START_TEST(sleeps_until_the_end_of_time)
 }
 END_TEST
 
-/* The smaller of the two holds for what is called while serving. */
+/* A call made while serving gets the smaller of both deadlines. */
 START_TEST(nested_call_inherits)
 {
 	const uint64_t outer = deadline_in(60000), later = deadline_in(90000),
@@ -218,7 +218,7 @@ START_TEST(nested_call_inherits)
 		raw_take(&oth, IPCBUS_EVENT_CALL, &second);
 		ck_assert_uint_eq(second.deadline, cases[i / 2].effective);
 		raw_reply(&oth, second.call, NULL, 0);
-		/* An async one's reply is for a thread that serves nothing else. */
+		/* The reply of an async call is for a thread that serves no other call. */
 		if (i % 2)
 			raw_reply(&srv, first.call, NULL, 0);
 		raw_take(&srv, IPCBUS_EVENT_REPLY, &ev);
@@ -229,7 +229,7 @@ START_TEST(nested_call_inherits)
 }
 END_TEST
 
-/* The thread has something to serve and polls meanwhile. */
+/* The thread serves a call and polls in the meantime. */
 START_TEST(expires_below_a_nested_call)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
@@ -253,7 +253,10 @@ START_TEST(expires_below_a_nested_call)
 }
 END_TEST
 
-/* Only what it serves limits a thread, not what it waits for by the way. */
+/*
+ * A thread inherits deadlines only from the call that it serves, not from other calls that it
+ * waits for.
+ */
 START_TEST(second_call_does_not_inherit)
 {
 	const uint64_t deadline = deadline_in(60000);
@@ -274,7 +277,10 @@ START_TEST(second_call_does_not_inherit)
 }
 END_TEST
 
-/* With its inherited deadline it ends by itself, and so does the next one. */
+/*
+ * Because of the inherited deadline, the nested call ends by itself, and so does the call
+ * below it.
+ */
 START_TEST(whole_chain_expires)
 {
 	uint32_t to_oth = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -301,7 +307,7 @@ START_TEST(whole_chain_expires)
 }
 END_TEST
 
-/* An reply and the deadline at the same time: one of them, and never both. */
+/* A reply and the deadline at the same time: the caller gets exactly one of them. */
 static void *hasty_client(void *arg)
 {
 	unsigned int *timed_out = arg;
@@ -317,7 +323,7 @@ static void *hasty_client(void *arg)
 			raw_release(&cli, &x.event);
 			continue;
 		}
-		/* Maybe it had passed before it was sent. */
+		/* The deadline may have passed before the call was sent. */
 		ck_assert(!r || r == -ETIMEDOUT);
 		ck_assert_int_eq(x.event.error, -ETIMEDOUT);
 		++*timed_out;
@@ -359,14 +365,14 @@ END_TEST
 #define HOUR_MS 3600000
 #define SECOND 1000000000LL
 
-/* The namespace that there is, and one whose clock is ahead by so many seconds. */
+/* The current time namespace, and one whose clock is ahead by some seconds. */
 struct clocks {
 	int here;
 	int there;
 	int64_t ahead;
 };
 
-/* false: this kernel has none. */
+/* Returns false if this kernel has no time namespaces. */
 static bool clocks_make(struct clocks *c, int64_t ahead)
 {
 	char text[64];
@@ -393,7 +399,7 @@ static void clocks_end(const struct clocks *c)
 	close(c->there);
 }
 
-/* The clock there may be behind, but not before its beginning. */
+/* The clock of the namespace may be behind, but not before its start. */
 static int64_t some_seconds(bool ahead)
 {
 	if (ahead)
@@ -408,7 +414,7 @@ static void enter(int ns)
 	ck_assert_int_eq(setns(ns, CLONE_NEWTIME), 0);
 }
 
-/* The server is here, the client there. */
+/* The server is in the current namespace, the client in the other. */
 START_TEST(clock_of_a_time_namespace)
 {
 	struct ipcbus_call_info info;
@@ -452,13 +458,13 @@ START_TEST(expires_in_a_time_namespace)
 	x.send = call_by(deadline_in(50));
 	r = raw_exchange(&cli, &x);
 	ck_assert_uint_ge(deadline_in(0), x.send.deadline);
-	/* Maybe it had passed before it was sent. */
+	/* The deadline may have passed before the call was sent. */
 	ck_assert(!r || r == -ETIMEDOUT);
 	ck_assert_int_eq(x.event.error, -ETIMEDOUT);
 	none_but_ended(&srv);
 	send = call_by(deadline_in(-1));
 	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_QUEUE, 0);
-	/* Before the beginning of the clock of one of them, and at the end of all time. */
+	/* Times before the start of one of the clocks, and the largest time. */
 	send.deadline = 1;
 	raw_fails(&cli, &send, -ETIMEDOUT, IPCBUS_STAGE_QUEUE, 0);
 	send.deadline = ~0ULL;
@@ -475,7 +481,7 @@ int main(void)
 	Suite *suite = suite_create("deadline");
 	TCase *bus = add_case(suite, "bus", setup_bus);
 
-	tcase_add_test(bus, nobody_takes_it);
+	tcase_add_test(bus, call_that_is_never_taken);
 	tcase_add_test(bus, passed_before_it_was_sent);
 	tcase_add_test(bus, server_learns_it_and_replies_in_vain);
 	tcase_add_test(bus, event_of_a_finished_call_does_not_come);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Death: of servers over a call, of callers, of processes by kill -9; and the
- * watches that notify about it. Death under random load is in tests/suite/crash.
+ * Death: of servers during a call, of callers, of processes by kill -9; and death watches.
+ * Death under random load is in tests/suite/crash.
  */
 #include <errno.h>
 #include <signal.h>
@@ -73,7 +73,7 @@ START_TEST(reply_to_a_closed_caller_is_dropped)
 }
 END_TEST
 
-/* What of the closed caller's is still queued: a call that nobody waits for. */
+/* The closed caller's queue still contains a call for which no thread waits. */
 START_TEST(caller_closes_before_the_call_is_taken)
 {
 	struct ipcbus_event ev;
@@ -163,8 +163,8 @@ START_TEST(server_is_killed_while_the_caller_waits)
 END_TEST
 
 /*
- * A child of the server's keeps the file open, but nobody can serve any more. With
- * an arg the server has closed its own fd before it dies.
+ * A child of the server keeps the file open, but no thread can serve any more. With an arg,
+ * the server closes its own fd before it dies.
  */
 static int serve_and_fork(struct peer *self, void *arg)
 {
@@ -323,21 +323,21 @@ START_TEST(watch_fires_on_kill)
 }
 END_TEST
 
-START_TEST(watch_of_what_is_dead_fires_at_once)
+START_TEST(watch_of_a_dead_node_fires_at_once)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 
 	raw_close(&oth);
 	assert_ok(raw_watch(&cli, handle, COOKIE));
 	expect_dead(&cli, COOKIE);
-	/* The watch is gone; the next fires as well. */
+	/* The watch is removed; the next watch fires as well. */
 	assert_ok(raw_watch(&cli, handle, COOKIE + 1));
 	expect_dead(&cli, COOKIE + 1);
 	raw_none(&cli);
 }
 END_TEST
 
-START_TEST(one_watch_a_handle)
+START_TEST(second_watch_of_a_handle_fails)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
 
@@ -363,7 +363,10 @@ START_TEST(unwatch_before_the_death)
 }
 END_TEST
 
-/* Fired but not taken: 0 promises that it will not come. */
+/*
+ * The watch fired, but its event was not taken. A result of 0 promises that the event never
+ * arrives.
+ */
 START_TEST(unwatch_after_the_death)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
@@ -424,7 +427,7 @@ START_TEST(watching_the_manager)
 }
 END_TEST
 
-START_TEST(watching_one_manager_after_the_other)
+START_TEST(watching_successive_managers)
 {
 	for (int i = 0; i < 3; i++) {
 		assert_ok(raw_watch(&cli, 0, COOKIE + i));
@@ -440,7 +443,7 @@ START_TEST(watching_one_manager_after_the_other)
 }
 END_TEST
 
-/* The next manager is used before the notice of the first one's death is taken. */
+/* The next manager is used before the event for the first manager's death is taken. */
 START_TEST(fired_watch_survives_a_new_manager)
 {
 	assert_ok(raw_watch(&cli, 0, COOKIE));
@@ -500,7 +503,7 @@ START_TEST(many_nodes_of_one_owner)
 }
 END_TEST
 
-/* What the dead had sent before comes before the notice of its death. */
+/* Messages that the dead proc sent are delivered before the death event. */
 START_TEST(death_comes_after_the_last_oneway)
 {
 	uint32_t handle = give_handle(&srv, &oth, raw_node(&oth, 0, 1));
@@ -558,7 +561,7 @@ START_TEST(death_wakes_a_serving_thread)
 }
 END_TEST
 
-/* A thread that waits for its reply is not for notice; they wait for one that serves. */
+/* A thread that waits for a reply gets no death events. Those wait for a thread that serves. */
 START_TEST(death_does_not_disturb_a_caller)
 {
 	uint32_t handle = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
@@ -594,15 +597,15 @@ int main(void)
 	tcase_add_test(tc, watch_fires_on_close);
 	tcase_add_test(tc, watch_fires_on_destroy);
 	tcase_add_test(tc, watch_fires_on_kill);
-	tcase_add_test(tc, watch_of_what_is_dead_fires_at_once);
-	tcase_add_test(tc, one_watch_a_handle);
+	tcase_add_test(tc, watch_of_a_dead_node_fires_at_once);
+	tcase_add_test(tc, second_watch_of_a_handle_fails);
 	tcase_add_test(tc, unwatch_before_the_death);
 	tcase_add_test(tc, unwatch_after_the_death);
 	tcase_add_test(tc, putting_the_handle_ends_the_watch);
 	tcase_add_test(tc, putting_the_handle_ends_a_fired_watch);
 	tcase_add_test(tc, unwatch_unknown_handle);
 	tcase_add_test(tc, watching_the_manager);
-	tcase_add_test(tc, watching_one_manager_after_the_other);
+	tcase_add_test(tc, watching_successive_managers);
 	tcase_add_test(tc, fired_watch_survives_a_new_manager);
 	tcase_add_test(tc, many_watchers_of_one_node);
 	tcase_add_test(tc, many_nodes_of_one_owner);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * File descriptors of all kinds and numbers in messages, and what becomes of them
- * on the way: closed, replaced, canceled, replied to to nobody. See test-fd.c for
- * who may send them and what a receiver without space for them does.
+ * File descriptors of all kinds and numbers in messages, and their fate on the way: closed,
+ * replaced, canceled, or in a reply without a receiver. Permissions, and receivers without
+ * space for fds, are in test-fd.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +30,7 @@ static struct ipcbus_send fd_send(uint32_t kind, uint32_t n)
 	return (struct ipcbus_send){ .kind = kind, .objects = PTR64(objects), .object_count = n };
 }
 
-/* Where there is no kcmp, what fstat says has to do. */
+/* If the kernel has no kcmp, compare the results of fstat. */
 static void assert_same_file(int a, int b)
 {
 	long r = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a, b);
@@ -46,7 +46,7 @@ static void assert_same_file(int a, int b)
 	ck_assert_int_eq(fcntl(a, F_GETFL), fcntl(b, F_GETFL));
 }
 
-/* cli sends it in a oneway, srv takes it: the new number. */
+/* cli sends it in a oneway, srv takes it. Returns the new number. */
 static int pass(int fd)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_ONEWAY, 1);
@@ -62,7 +62,7 @@ static int pass(int fd)
 	return got;
 }
 
-/* --- How many ---------------------------------------------------------------------- */
+/* --- Numbers of fds ----------------------------------------------------------------- */
 
 static int sent[IPCBUS_MAX_OBJECTS + 1];
 
@@ -97,7 +97,7 @@ static void expect_files(const struct raw *r, const struct ipcbus_event *ev, int
 
 static const int numbers[] = { 0, 1, 2, IPCBUS_MAX_OBJECTS - 1, IPCBUS_MAX_OBJECTS };
 
-/* There and back, each an open file of its own. */
+/* There and back, each a separate open file. */
 START_TEST(any_number)
 {
 	int n = numbers[_i], before = count_fds();
@@ -133,7 +133,7 @@ START_TEST(one_too_many)
 }
 END_TEST
 
-/* The receiver's limit is reached at each place of the table. */
+/* The receiver's fd limit is reached at each entry of the table. */
 START_TEST(limit_in_the_middle)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_CALL, 6);
@@ -159,7 +159,7 @@ START_TEST(limit_in_the_middle)
 }
 END_TEST
 
-/* --- Of what kind ------------------------------------------------------------------ */
+/* --- Kinds of fds --------------------------------------------------------------------- */
 
 static int make_directory(void)
 {
@@ -220,7 +220,7 @@ static int make_listener(void)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr name = { .sa_family = AF_UNIX };
 
-	/* An abstract name of the kernel's choice. */
+	/* An abstract name that the kernel chooses. */
 	if (fd < 0 || bind(fd, &name, sizeof(name.sa_family)) || listen(fd, 1))
 		return -1;
 	return fd;
@@ -250,7 +250,7 @@ START_TEST(any_kind)
 }
 END_TEST
 
-/* A file that only the receiver has left is what it was. */
+/* A file keeps its state if only the receiver still has it. */
 START_TEST(eventfd_counts_on)
 {
 	int fd = eventfd(3, EFD_CLOEXEC | EFD_NONBLOCK), got = pass(fd);
@@ -281,7 +281,7 @@ START_TEST(seals_are_kept)
 }
 END_TEST
 
-/* It can do with it what the sender could, and no more. */
+/* The receiver has exactly the sender's access mode. */
 START_TEST(modes_are_kept)
 {
 	int p[2], reader, writer;
@@ -303,7 +303,7 @@ START_TEST(modes_are_kept)
 }
 END_TEST
 
-/* Locks, offsets and O_NONBLOCK are the open file's, whoever sets them. */
+/* Locks, offsets and O_NONBLOCK belong to the open file, regardless of who sets them. */
 START_TEST(flags_are_shared)
 {
 	int p[2], got;
@@ -319,7 +319,7 @@ START_TEST(flags_are_shared)
 }
 END_TEST
 
-/* --- On the way -------------------------------------------------------------------- */
+/* --- In flight --------------------------------------------------------------------- */
 
 static int pipe_is_closed(int fd)
 {
@@ -337,7 +337,7 @@ static void expect_closed(int read_end)
 	close(read_end);
 }
 
-/* The writing end goes into objects[0], and nowhere else once the send is done. */
+/* Puts the writing end into objects[0]. After the send, no other fd for it exists. */
 static int send_pipe_end(const struct raw *r, const struct ipcbus_send *send)
 {
 	int p[2];
@@ -350,7 +350,7 @@ static int send_pipe_end(const struct raw *r, const struct ipcbus_send *send)
 	return p[0];
 }
 
-/* What was sent is the file, not the number. */
+/* The message carries the file, not the number. */
 START_TEST(number_is_taken_again)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_ONEWAY, 1);
@@ -417,8 +417,8 @@ START_TEST(replaced_oneway)
 }
 END_TEST
 
-/* Taken by nobody: the caller left before. */
-START_TEST(reply_to_nobody)
+/* The caller left before it took the reply. */
+START_TEST(reply_without_a_receiver)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_REPLY, 1);
 	struct ipcbus_event ev;
@@ -439,7 +439,7 @@ START_TEST(reply_to_nobody)
 }
 END_TEST
 
-/* Each brings its own, however many wait. */
+/* Each oneway carries its own fds, even if many are queued. */
 START_TEST(queued_oneways)
 {
 	enum { QUEUED = 12 };
@@ -500,7 +500,7 @@ START_TEST(sender_that_is_killed)
 }
 END_TEST
 
-/* --- Closed by others meanwhile ------------------------------------------------------ */
+/* --- Closed by another thread at the same time ------------------------------------------ */
 
 static struct {
 	int number;
@@ -520,7 +520,7 @@ static void *come_and_go(void *unused)
 	return unused;
 }
 
-/* There or not, and if it is, it is this file. */
+/* Either the fd is bad, or it is this file. */
 START_TEST(number_that_comes_and_goes)
 {
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_ONEWAY, 1);
@@ -540,7 +540,7 @@ START_TEST(number_that_comes_and_goes)
 		if (r)
 			continue;
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
-		/* The lowest number that is free is never 200. */
+		/* The lowest free number is never 200. */
 		ck_assert_int_eq(fstat(raw_objects(&srv, &ev)[0].value, &st), 0);
 		ck_assert(S_ISCHR(st.st_mode));
 		close(raw_objects(&srv, &ev)[0].value);
@@ -573,7 +573,7 @@ int main(void)
 	tcase_add_test(tc, canceled_call);
 	tcase_add_test(tc, expired_call);
 	tcase_add_test(tc, replaced_oneway);
-	tcase_add_loop_test(tc, reply_to_nobody, 0, 2);
+	tcase_add_loop_test(tc, reply_without_a_receiver, 0, 2);
 	tcase_add_test(tc, queued_oneways);
 	tcase_add_test(tc, number_that_comes_and_goes);
 

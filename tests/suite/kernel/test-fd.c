@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * File descriptors in the object table: they arrive as open files of the
- * receiver's own, only where they are wanted, all or none, and never leak.
+ * File descriptors in the object table: they arrive as new fds of the receiver, only if the
+ * node accepts them, all or none, and never leak.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@ static struct ipcbus_send fd_send(uint32_t kind, struct ipcbus_object *o, uint32
 	return (struct ipcbus_send){ .kind = kind, .objects = PTR64(o), .object_count = n };
 }
 
-/* cli sends the fd in a oneway, srv takes it: the new number. */
+/* cli sends the fd in a oneway, srv takes it. Returns the new number. */
 static int pass(int fd)
 {
 	struct ipcbus_object o = object_fd(fd);
@@ -39,7 +39,7 @@ static int pass(int fd)
 	return o.value;
 }
 
-/* Two fds of the same open file share the offset. */
+/* Checks by the shared offset that both fds are of the same open file. */
 static void assert_same_file(int a, int b)
 {
 	struct stat sa, sb;
@@ -80,7 +80,7 @@ START_TEST(pipe_arrives)
 	ck_assert_int_eq(write(got, "p", 1), 1);
 	ck_assert_int_eq(read(p[0], &c, 1), 1);
 	close(got);
-	ck_assert_int_eq(read(p[0], &c, 1), 0); /* nobody holds the other end any more */
+	ck_assert_int_eq(read(p[0], &c, 1), 0); /* all fds of the other end are closed */
 	close(p[0]);
 }
 END_TEST
@@ -138,7 +138,7 @@ START_TEST(sender_may_close_at_once)
 }
 END_TEST
 
-/* Objects and payload, fds between other things, order and tags kept. */
+/* Payload and fds between other objects; order and tags are kept. */
 START_TEST(fds_among_other_objects)
 {
 	int fds[10], before = count_fds();
@@ -193,7 +193,7 @@ START_TEST(full_table_of_fds)
 }
 END_TEST
 
-/* Giving the buffer back does not close what came in it. */
+/* Releasing the buffer does not close its fds. */
 START_TEST(fd_outlives_its_buffer)
 {
 	int got = pass(1);
@@ -289,7 +289,7 @@ START_TEST(path_only_fd)
 }
 END_TEST
 
-/* A bus's own fd in a message to itself could keep itself alive for ever. */
+/* A bus fd in a message on the same bus could keep itself alive forever. */
 START_TEST(own_device_is_refused)
 {
 	struct ipcbus_object o[2] = { object_fd(1), object_fd(-1) };
@@ -328,7 +328,7 @@ START_TEST(receiver_without_space_for_a_calls_fds)
 }
 END_TEST
 
-/* A call that could not be delivered refers to its node no longer. */
+/* A call that could not be delivered no longer refers to its node. */
 START_TEST(refused_call_leaves_its_node_idle)
 {
 	struct ipcbus_object o = object_fd(1);
@@ -362,7 +362,8 @@ START_TEST(receiver_without_space_for_a_oneways_fds)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_oneway(&cli, 0, 55, "next", 4);
 	limit_fds(0);
-	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev); /* the bad one is gone, the next is not stuck */
+	/* the failed message is gone, and the next is delivered */
+	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_uint_eq(ev.code, 55);
 	raw_release(&srv, &ev);
 	limit_fds(50);
@@ -398,7 +399,7 @@ static int pipe_is_closed(int fd)
 	return read(fd, &c, 1) == 0;
 }
 
-/* The device closes files a moment later, and ipcbusd on another thread. */
+/* The driver closes files a moment later, ipcbusd on another thread. */
 static void is_closed_soon(int fd)
 {
 	for (int i = 0; i < 2000 && !pipe_is_closed(fd); i++)
@@ -406,7 +407,7 @@ static void is_closed_soon(int fd)
 	ck_assert_int_eq(pipe_is_closed(fd), 1);
 }
 
-/* The only writing end is in a message that nobody took. */
+/* The only writing end is in a queued message. */
 static void send_pipe_end(int *ret_read_end)
 {
 	struct ipcbus_object o;
@@ -456,7 +457,7 @@ START_TEST(failed_send_holds_no_fd)
 }
 END_TEST
 
-START_TEST(thousand_rounds_leak_nothing)
+START_TEST(thousand_rounds_do_not_leak)
 {
 	int before = count_fds();
 
@@ -466,7 +467,7 @@ START_TEST(thousand_rounds_leak_nothing)
 }
 END_TEST
 
-START_TEST(thousand_failures_leak_nothing)
+START_TEST(thousand_failures_do_not_leak)
 {
 	struct ipcbus_object o[3] = { object_fd(1), object_fd(1), object_fd(999) };
 	struct ipcbus_send send = fd_send(IPCBUS_SEND_ONEWAY, o, 3);
@@ -548,8 +549,8 @@ int main(void)
 	tcase_add_test(tc, undelivered_fd_is_closed_with_the_receiver);
 	tcase_add_test(tc, undelivered_fd_is_closed_with_the_node);
 	tcase_add_test(tc, failed_send_holds_no_fd);
-	tcase_add_test(tc, thousand_rounds_leak_nothing);
-	tcase_add_test(tc, thousand_failures_leak_nothing);
+	tcase_add_test(tc, thousand_rounds_do_not_leak);
+	tcase_add_test(tc, thousand_failures_do_not_leak);
 
 	tc = add_case(s, "processes", setup_bare);
 	tcase_add_test(tc, fd_crosses_processes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files that show a bus (docs/tracing.md): what is said in them is what was
- * made here, line by line, and nothing of the kernel's.
+ * The debugfs files of a bus (docs/tracing.md): their lines match the objects of this test,
+ * and contain no kernel addresses.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,7 +24,7 @@ static void read_file(const char *name)
 	ck_assert_msg(!strstr(text, "0xffff"), "a kernel pointer");
 }
 
-/* The first line from *at on that begins with kind and has these words, or NULL. */
+/* Returns the first line from *at that begins with @kind and contains @words, or NULL. */
 static const char *find_line(const char *at, const char *kind, const char *words)
 {
 	static char line[512];
@@ -56,7 +56,7 @@ static int count_lines(const char *kind)
 	return n;
 }
 
-/* must: there is one */
+/* must: there is such a line */
 __attribute__((format(printf, 2, 3))) static const char *line(const char *kind, const char *words,
 							      ...)
 {
@@ -85,7 +85,7 @@ static uint64_t number(const char *of, const char *name)
 	return strtoull(at + strlen(look), NULL, 0);
 }
 
-/* The numbers of srv, cli and oth: they were opened last, in this order. */
+/* The ids of srv, cli and oth: they were opened last, in this order. */
 static uint64_t last_proc(int before_it)
 {
 	uint64_t numbers[64];
@@ -150,7 +150,7 @@ END_TEST
 
 #define MANY 200
 
-/* There is a line of this kind for each of the numbers, in this order. */
+/* Checks that there is a line of this kind for each of the numbers, in this order. */
 static void in_order(const char *kind, const char *key, const uint64_t *numbers)
 {
 	int n = 0;
@@ -162,7 +162,7 @@ static void in_order(const char *kind, const char *key, const uint64_t *numbers)
 	ck_assert_int_eq(n, MANY);
 }
 
-/* More than are looked at in one piece. */
+/* More objects than the driver prints in one step. */
 START_TEST(many)
 {
 	uint64_t nodes[MANY], handles[MANY];
@@ -177,7 +177,7 @@ START_TEST(many)
 	}
 	read_file("state");
 	ck_assert_int_eq(count_lines("node"), before + MANY);
-	/* The other one is handle 0 of cli, which was not used before. */
+	/* The other handle is handle 0 of cli, used here for the first time. */
 	ck_assert_int_eq(count_lines("handle"), handles_before + MANY + 1);
 	in_order("node", "node", nodes);
 	in_order("handle", "handle", handles);
@@ -188,7 +188,7 @@ START_TEST(many)
 }
 END_TEST
 
-/* And calls. */
+/* The same for calls. */
 START_TEST(many_open_calls)
 {
 	struct ipcbus_send call = {
@@ -212,7 +212,7 @@ START_TEST(many_open_calls)
 }
 END_TEST
 
-/* As much of a file as there is; 7 bytes at a time. */
+/* Reads the rest of a file, 7 bytes at a time. */
 static void read_rest(int fd, size_t have)
 {
 	ssize_t n;
@@ -223,8 +223,8 @@ static void read_rest(int fd, size_t have)
 	text[have] = 0;
 }
 
-/* Whoever reads slowly sees procs begin and end meanwhile. */
-START_TEST(procs_end_while_somebody_reads)
+/* While a slow reader reads, procs are opened and closed. */
+START_TEST(procs_end_during_a_read)
 {
 	int fd = open(DEBUGFS "/state", O_RDONLY | O_CLOEXEC);
 	struct raw others[8];
@@ -243,7 +243,7 @@ START_TEST(procs_end_while_somebody_reads)
 	ck_assert_int_eq(text[strlen(text) - 1], '\n');
 	ck_assert_int_eq(strncmp(text, "proc ", 5), 0);
 
-	/* Again from the beginning, and all is there. */
+	/* After a seek to the beginning, the whole file can be read. */
 	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
 	read_rest(fd, 0);
 	lines = count_lines("proc");
@@ -281,7 +281,7 @@ START_TEST(buffers)
 	read_file("state");
 	l = line("region", "proc=%" PRIu64, SRV);
 	ck_assert_uint_eq(number(l, "held"), 1);
-	ck_assert_uint_eq(number(l, "quick"), 1); /* kept whole for the next of its size */
+	ck_assert_uint_eq(number(l, "quick"), 1); /* kept whole for the next message of that size */
 	ck_assert_uint_eq(number(l, "oldest"), call.buffer);
 	raw_release(&srv, &call);
 	raw_reply(&srv, call.call, NULL, 0);
@@ -289,7 +289,7 @@ START_TEST(buffers)
 }
 END_TEST
 
-/* A oneway that is not released holds up those behind it, and that is seen. */
+/* A oneway that is not released delays the oneways behind it, and the file shows that. */
 START_TEST(stalled_node)
 {
 	struct ipcbus_event ev;
@@ -392,7 +392,7 @@ START_TEST(transactions)
 }
 END_TEST
 
-/* A queue is notified as far as a piece goes. */
+/* A queue is printed only as far as one step allows. */
 START_TEST(long_queue)
 {
 	for (int i = 0; i < 300; i++)
@@ -415,7 +415,7 @@ int main(void)
 	tcase_add_test(tc, handles);
 	tcase_add_test(tc, many);
 	tcase_add_test(tc, many_open_calls);
-	tcase_add_test(tc, procs_end_while_somebody_reads);
+	tcase_add_test(tc, procs_end_during_a_read);
 	tcase_add_test(tc, buffers);
 	tcase_add_test(tc, stalled_node);
 	tcase_add_test(tc, waiting_work);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A user who has many messages in the queue of another user's proc delays others by one
- * message for each of theirs, whatever waits. Its own messages keep their order. One thread
- * opens the device under several names and sends more than anybody takes.
+ * If a user has many messages in the queue of another user's proc, each message of other users
+ * waits for at most one of them. The flood keeps its own order. One thread opens the device
+ * under several user ids and sends more than the receiver takes.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -11,10 +11,10 @@
 #include "scheduling.h"
 #include "users.h"
 
-/* From so many on it is a flood: IPCBUS_FLOOD of the driver. */
+/* The number of messages that makes a flood: IPCBUS_FLOOD of the driver. */
 #define FLOOD 16
 
-/* Codes of messages: who sent it, and its number. */
+/* A message's code: its sender plus its number. */
 #define CLI 1000U
 #define OTH 2000U
 
@@ -32,7 +32,7 @@ static void teardown_flood(void)
 	teardown_users();
 }
 
-/* An async call; one of nothing has no buffer. */
+/* An async call. An empty call has no buffer. */
 static void send_call_to(const struct raw *r, uint32_t handle, uint32_t code, bool empty)
 {
 	struct ipcbus_send send = {
@@ -79,7 +79,10 @@ static void expect_all(uint32_t code, unsigned int n)
 		expect(code + i);
 }
 
-/* Serves all, each user's in order. Returns how many came before the last of oth's. */
+/*
+ * Serves all messages and checks each user's order. Returns the number of messages before the
+ * last of oth's.
+ */
 static unsigned int serve_all(unsigned int of_cli, unsigned int of_oth)
 {
 	uint32_t cli_next = CLI, oth_next = OTH;
@@ -107,8 +110,8 @@ START_TEST(it_has_every_second_turn)
 }
 END_TEST
 
-/* What it sent before it was a flood goes first. */
-START_TEST(what_came_before_goes_before)
+/* Messages sent before the flood began are delivered first. */
+START_TEST(earlier_messages_go_first)
 {
 	send_calls(&cli, CLI, FLOOD, _i);
 	send_calls(&oth, OTH, 10, _i);
@@ -117,7 +120,7 @@ START_TEST(what_came_before_goes_before)
 }
 END_TEST
 
-/* Others who never leave the queue empty do not starve it. */
+/* Other users who never let the queue become empty do not starve the flood. */
 START_TEST(it_has_no_less)
 {
 	unsigned int of_cli = 0;
@@ -136,7 +139,7 @@ START_TEST(it_has_no_less)
 }
 END_TEST
 
-START_TEST(two_floods_delay_others_like_one)
+START_TEST(two_floods_delay_others_no_more_than_one)
 {
 	struct raw third;
 	unsigned int before;
@@ -152,18 +155,18 @@ START_TEST(two_floods_delay_others_like_one)
 }
 END_TEST
 
-/* Until nothing of it is there. */
+/* A flood lasts until none of its messages is queued. */
 START_TEST(it_ends)
 {
 	send_calls(&cli, CLI, 50, _i);
 	expect_all(CLI, 49);
-	/* One is left: it still is. */
+	/* One message of the flood is left: it is still a flood. */
 	send_call(&cli, CLI + 50, _i);
 	send_call(&oth, OTH, _i);
 	expect(CLI + 49);
 	expect(OTH);
 	expect(CLI + 50);
-	/* None was. */
+	/* No message of the flood is left. */
 	send_calls(&cli, CLI, FLOOD, _i);
 	send_call(&oth, OTH, _i);
 	expect_all(CLI, FLOOD);
@@ -171,7 +174,7 @@ START_TEST(it_ends)
 }
 END_TEST
 
-/* What is taken back, and what is for a node that goes, is not there any more. */
+/* Canceled messages, and messages for a destroyed node, no longer count. */
 START_TEST(it_ends_by_cancel)
 {
 	send_calls(&cli, CLI, 50, _i);
@@ -201,7 +204,7 @@ START_TEST(it_ends_with_the_node)
 }
 END_TEST
 
-/* Its own user's calls are as they came. */
+/* Calls of the region's own user are served in their order. */
 START_TEST(the_owner_may)
 {
 	send_calls(&root, CLI, 100, _i);
@@ -210,7 +213,7 @@ START_TEST(the_owner_may)
 }
 END_TEST
 
-/* Better ones go first and worse ones last, except for each 65th. */
+/* Higher priorities go first and lower priorities last, except for each 65th message. */
 START_TEST(priorities_stay)
 {
 	send_calls(&cli, CLI, 40, _i);
@@ -225,7 +228,7 @@ START_TEST(priorities_stay)
 }
 END_TEST
 
-/* Realtime work is not held up by its number: by default nobody may be realtime. */
+/* The number of realtime messages does not matter: by default no user may be realtime. */
 START_TEST(realtime_stays)
 {
 	set_policy(SCHED_FIFO, 3);
@@ -237,7 +240,7 @@ START_TEST(realtime_stays)
 }
 END_TEST
 
-/* Oneways of one node come one after the other, and a death comes after all of them. */
+/* Oneways of a node stay in order, and a death event comes after all of them. */
 START_TEST(events_and_oneways_keep_their_order)
 {
 	uint32_t handles[2 * FLOOD], watched, next = 0, others = 0;
@@ -277,16 +280,16 @@ int main(void)
 	TCase *tc;
 
 	if (geteuid()) {
-		fprintf(stderr, "not root, nothing tested\n");
+		fprintf(stderr, "not root, no tests run\n");
 		return 77;
 	}
-	/* Of calls with a payload, and of nothing. */
+	/* Each case runs with payloads and with empty calls. */
 	tc = add_case(s, "floods", setup_flood);
 	tcase_add_checked_fixture(tc, NULL, teardown_flood);
 	tcase_add_loop_test(tc, it_has_every_second_turn, 0, 2);
-	tcase_add_loop_test(tc, what_came_before_goes_before, 0, 2);
+	tcase_add_loop_test(tc, earlier_messages_go_first, 0, 2);
 	tcase_add_loop_test(tc, it_has_no_less, 0, 2);
-	tcase_add_loop_test(tc, two_floods_delay_others_like_one, 0, 2);
+	tcase_add_loop_test(tc, two_floods_delay_others_no_more_than_one, 0, 2);
 	tcase_add_loop_test(tc, it_ends, 0, 2);
 	tcase_add_loop_test(tc, it_ends_by_cancel, 0, 2);
 	tcase_add_loop_test(tc, it_ends_with_the_node, 0, 2);

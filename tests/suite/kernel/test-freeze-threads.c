@@ -14,7 +14,7 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
-/* More than are stopped at once. */
+/* More than the driver stops in one step. */
 #define THREADS 70
 
 static void *serve_in_vain(void *arg)
@@ -28,7 +28,7 @@ static void *serve_in_vain(void *arg)
 	return NULL;
 }
 
-/* None of them has anything when it leaves. */
+/* No thread has any work left when it leaves. */
 START_TEST(all_threads_are_stopped)
 {
 	struct sigaction act = { .sa_handler = on_signal };
@@ -53,7 +53,7 @@ START_TEST(all_threads_are_stopped)
 }
 END_TEST
 
-/* A copy of the fd is closed, which is how libipc wakes its threads: also frozen ones. */
+/* Closing a copy of the fd, by which libipc wakes its threads, also wakes frozen threads. */
 START_TEST(frozen_threads_are_interrupted)
 {
 	struct helper h[2];

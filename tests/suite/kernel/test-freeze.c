@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Freezing and thawing a process, and watches that notify of it.
+ * Freezing and thawing a process, and watches for both.
  *
- * The process is a peer that does what it is notified, step by step. It serves one
- * node, of which srv, the manager, has a handle.
+ * The target is a peer that follows commands, step by step. It serves one node, for which srv,
+ * the manager, has a handle.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,11 +19,11 @@
 #define COOKIE 0xf203e7ULL
 
 enum step {
-	TAKE = 1,	/* what is there now; says what kind of event it was */
-	WAIT,		/* the same, but waits for it */
-	FINISH,		/* the call that was taken last */
-	CALL,		/* the manager */
-	POLL,		/* says 1 if there is something */
+	TAKE = 1,	/* an event that is there now; reports its kind */
+	WAIT,		/* the same, but waits for the event */
+	FINISH,		/* replies to the call that was taken last */
+	CALL,		/* calls the manager */
+	POLL,		/* reports 1 if the file is readable */
 	LEAVE,
 };
 
@@ -190,7 +190,7 @@ START_TEST(calls_fail_and_oneways_wait)
 }
 END_TEST
 
-START_TEST(what_came_is_forgotten_at_the_next_time)
+START_TEST(the_next_freeze_resets_the_reported_messages)
 {
 	freeze();
 	call_is_refused();
@@ -230,7 +230,7 @@ START_TEST(oneways_that_waited_before_are_kept)
 }
 END_TEST
 
-/* One that waits is not woken by what comes, but by the thaw. */
+/* A waiting thread is not woken by messages, but by the thaw. */
 START_TEST(a_thread_that_waits_gets_nothing)
 {
 	struct pollfd pfd = { .fd = target.hear, .events = POLLIN };
@@ -264,7 +264,7 @@ START_TEST(the_reply_to_its_own_call_is_kept)
 }
 END_TEST
 
-/* Back into the chain that it is in itself: refused like any other call. */
+/* A call back into the target's own chain is refused like any other call. */
 START_TEST(a_call_that_comes_back_is_refused)
 {
 	struct ipcbus_event ev;
@@ -320,7 +320,7 @@ START_TEST(stopped_while_it_is_frozen)
 }
 END_TEST
 
-/* All files of a process, its caller's own too. */
+/* Freezes all files of a process, including the caller's own. */
 START_TEST(a_process_may_freeze_itself)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL };
@@ -336,7 +336,7 @@ START_TEST(a_process_may_freeze_itself)
 }
 END_TEST
 
-/* Getting there */
+/* Waiting for open calls */
 
 START_TEST(a_call_that_was_taken)
 {
@@ -373,7 +373,7 @@ START_TEST(the_time_is_over)
 	assert_result(raw_freeze(&cli, 0, target.pid, 60, &f), -EAGAIN);
 	getrusage(RUSAGE_THREAD, &after);
 	ck_assert_uint_ge(now_ms() - begin, 59);
-	/* It looks every 2 ms, and sleeps in between. */
+	/* It checks every 2 ms, and sleeps in between. */
 	ck_assert_int_lt(after.ru_nvcsw - before.ru_nvcsw, 45);
 	ck_assert_uint_eq(f.pending, 1);
 	step(FINISH);
@@ -392,12 +392,12 @@ static void *try_to_freeze(void *arg)
 {
 	struct attempt *a = arg;
 
-	/* For longer than a test may take. */
+	/* Longer than a test may take. */
 	a->result = raw_freeze(&oth, 0, target.pid, 600000, &a->f);
 	return NULL;
 }
 
-/* A thread that waits for a call that the target took. */
+/* Starts a thread that waits until the target has ended the call that it took. */
 static void begin_to_freeze(struct helper *h, struct attempt *a)
 {
 	raw_call(&srv, handle, 1, NULL, 0);
@@ -412,7 +412,7 @@ static void reply_last_call(void)
 	raw_take(&srv, IPCBUS_EVENT_REPLY, &(struct ipcbus_event){ 0 });
 }
 
-/* cli gets a handle for the target's node from srv, which has one. */
+/* Returns cli's handle for the target's node, which srv passes on. */
 static uint32_t pass_handle_on(void)
 {
 	struct ipcbus_object o = object_handle(handle);
@@ -437,7 +437,7 @@ START_TEST(it_waits_for_the_reply)
 	struct helper h;
 
 	begin_to_freeze(&h, &a);
-	/* No new call meanwhile, and it is not frozen yet. */
+	/* In the meantime new calls are refused, although the target is not frozen yet. */
 	raw_fails(&cli, &send, -EHOSTDOWN, IPCBUS_STAGE_QUEUE, 0);
 	expect_state(IPCBUS_FROZEN_CALL, 1);
 	raw_oneway(&srv, handle, 1, NULL, 0);
@@ -520,7 +520,7 @@ START_TEST(a_signal_gives_it_up)
 }
 END_TEST
 
-/* Who may */
+/* Permissions */
 
 struct try {
 	uid_t uid;
@@ -633,7 +633,7 @@ START_TEST(notified_of_each_change)
 }
 END_TEST
 
-START_TEST(notified_first_of_what_is)
+START_TEST(first_event_reports_the_current_state)
 {
 	freeze();
 	watch_frozen(COOKIE);
@@ -669,12 +669,12 @@ START_TEST(notified_of_the_last_only)
 }
 END_TEST
 
-START_TEST(not_notified_of_what_failed)
+START_TEST(failed_freeze_does_not_notify)
 {
 	struct ipcbus_freeze f;
 
 	watch_frozen(COOKIE);
-	raw_call(&cli, 0, 1, NULL, 0); /* anything: it goes to srv, not to the target */
+	raw_call(&cli, 0, 1, NULL, 0); /* any call: it goes to srv, not to the target */
 	raw_take(&srv, IPCBUS_EVENT_CALL, &(struct ipcbus_event){ 0 });
 	raw_call(&srv, handle, 1, NULL, 0);
 	assert_result(act(0, &f), -EAGAIN);
@@ -685,7 +685,7 @@ START_TEST(not_notified_of_what_failed)
 }
 END_TEST
 
-START_TEST(ended_watches_notify_nothing)
+START_TEST(ended_watches_do_not_notify)
 {
 	watch_frozen(COOKIE);
 	freeze();
@@ -718,7 +718,7 @@ START_TEST(death_ends_them)
 }
 END_TEST
 
-START_TEST(closed_with_one_untaken)
+START_TEST(closed_with_an_untaken_event)
 {
 	watch_frozen(COOKIE);
 	freeze();
@@ -734,7 +734,7 @@ int main(void)
 	TCase *tc = add_case(s, "frozen", setup_target);
 
 	tcase_add_test(tc, calls_fail_and_oneways_wait);
-	tcase_add_test(tc, what_came_is_forgotten_at_the_next_time);
+	tcase_add_test(tc, the_next_freeze_resets_the_reported_messages);
 	tcase_add_test(tc, again_changes_nothing);
 	tcase_add_test(tc, oneways_that_waited_before_are_kept);
 	tcase_add_test(tc, a_thread_that_waits_gets_nothing);
@@ -754,12 +754,12 @@ int main(void)
 
 	tc = add_case(s, "watches", setup_target);
 	tcase_add_test(tc, notified_of_each_change);
-	tcase_add_test(tc, notified_first_of_what_is);
+	tcase_add_test(tc, first_event_reports_the_current_state);
 	tcase_add_test(tc, notified_of_the_last_only);
-	tcase_add_test(tc, not_notified_of_what_failed);
-	tcase_add_test(tc, ended_watches_notify_nothing);
+	tcase_add_test(tc, failed_freeze_does_not_notify);
+	tcase_add_test(tc, ended_watches_do_not_notify);
 	tcase_add_test(tc, death_ends_them);
-	tcase_add_test(tc, closed_with_one_untaken);
+	tcase_add_test(tc, closed_with_an_untaken_event);
 
 	tc = add_case(s, "who", setup_bus);
 	tcase_add_test(tc, other_users_may_not);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Servers in a group of tasks that has no realtime runtime (CONFIG_RT_GROUP_SCHED), where a
- * realtime task never runs: they inherit the best nice value in place of a realtime class. Needs
- * root, cgroup v2 and a kernel with such groups: Debian's have none, user-mode Linux has them. So
- * has the host build, which ends the program if a task in such a group becomes realtime.
+ * Servers in a cgroup without realtime runtime (CONFIG_RT_GROUP_SCHED), where a realtime task
+ * never runs: they inherit the best nice value instead of a realtime class. Needs root, cgroup
+ * v2 and a kernel with such groups: Debian's kernels lack them, user-mode Linux has them. The
+ * host build also has them, and ends the program if a task in such a group becomes realtime.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,7 +47,7 @@ static void make_group(void)
 		return;
 	if (mount("none", ROOT, "cgroup2", 0, NULL) && errno != EBUSY)
 		return;
-	/* If it is not there, another hierarchy may have it. */
+	/* If the cpu controller is missing, another hierarchy may have it. */
 	if (!write_file(ROOT "/cgroup.subtree_control", "+cpu"))
 		mkdir(GROUP, 0755);
 }
@@ -57,7 +57,7 @@ static int set_policy(int policy, int priority)
 	return sched_setscheduler(0, policy, &(struct sched_param){ priority }) ? -errno : 0;
 }
 
-/* This process; false if there is no group that keeps it from being realtime. */
+/* Moves this process. Returns false if no group prevents realtime scheduling. */
 static bool enter_group(void)
 {
 	int e = move_to(GROUP TASKS);
@@ -89,7 +89,7 @@ static void leave_group(void)
 
 /* --- The client ------------------------------------------------------------------- */
 
-/* A realtime process that calls handle 0 as often as it hears 1. */
+/* A realtime process that calls handle 0 each time it receives 1. */
 static int call_as_realtime(struct peer *self, void *arg)
 {
 	struct raw r;
@@ -124,11 +124,11 @@ static void call_async(const struct raw *r, uint32_t handle)
 	assert_ok(raw_send(r, &send, NULL));
 }
 
-/* --- The server, which is this process ----------------------------------------------- */
+/* --- The server: this process ----------------------------------------------------- */
 
 static void assert_runs_by(int nice, bool inherited)
 {
-	/* It is not realtime, and if it has its own priority its children have that, too. */
+	/* The server is not realtime. If it inherited a priority, its children do not. */
 	ck_assert_int_eq(sched_getscheduler(0), inherited ? SCHED_RESET_ON_FORK : SCHED_OTHER);
 	ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), nice);
 }
@@ -157,7 +157,7 @@ START_TEST(realtime_caller_gives_a_nice_value)
 }
 END_TEST
 
-/* Root may create it there, whoever serves it. */
+/* Root may create the node in such a group, regardless of the thread that serves it. */
 START_TEST(realtime_node_gives_a_nice_value)
 {
 	struct ipcbus_node n = {
@@ -180,7 +180,7 @@ START_TEST(realtime_node_gives_a_nice_value)
 }
 END_TEST
 
-/* The kernel moves no realtime task into such a group, whatever it is realtime by. */
+/* The kernel does not move a realtime task into such a group, even if a boost made it realtime. */
 START_TEST(boosted_server_stays_where_it_may_run)
 {
 	struct ipcbus_event ev;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who sent a message, as its receiver sees it, across users and namespaces; and
- * that a message is copied once: the page that the receiver reads is the page
- * that the driver wrote.
+ * The sender of a message as its receiver sees it, across users and namespaces. Also that a
+ * message is copied once: the receiver reads the very page that the driver wrote.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +20,7 @@
 #include "fixture.h"
 #include "namespace.h"
 
-/* Sends one call of each uid and gid that it goes through, then ends. */
+/* Sends a call under each of several uids and gids, then ends. */
 static int call_as_many(struct peer *self, void *arg)
 {
 	struct raw r;
@@ -46,7 +45,7 @@ static void expect_sender(const struct ipcbus_event *ev, pid_t pid, uid_t uid, g
 	ck_assert_uint_eq(ev->gid, gid);
 }
 
-/* The effective ids, at the moment of sending. */
+/* The effective ids at the moment of sending. */
 START_TEST(ids_are_those_of_the_moment)
 {
 	static const uid_t uids[] = { 0, 1000, 1002 };
@@ -87,7 +86,7 @@ START_TEST(thread_id_is_the_threads)
 }
 END_TEST
 
-/* The reply names the server. */
+/* The reply carries the server's ids. */
 static int serve_as_user(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
@@ -122,7 +121,7 @@ START_TEST(reply_names_the_server)
 }
 END_TEST
 
-/* What a message says of its sender stays, whatever becomes of that. */
+/* The sender information in a message never changes, even after the sender's end. */
 
 static int send_as_user(struct peer *self, void *arg)
 {
@@ -201,7 +200,7 @@ static int call_for_ever(struct peer *self, void *arg)
 	return 93;
 }
 
-/* A call whose caller is gone is still to be replied to, and says so. */
+/* A call without a caller can still be replied to, and its state says that. */
 START_TEST(sender_of_a_call_is_there_or_gone)
 {
 	struct ipcbus_sender_info caller;
@@ -219,7 +218,7 @@ START_TEST(sender_of_a_call_is_there_or_gone)
 }
 END_TEST
 
-/* The process is meant, not the thread that sent. */
+/* The pid identifies the process, not the sending thread, which may end. */
 START_TEST(sender_thread_may_end)
 {
 	struct ipcbus_event ev;
@@ -262,7 +261,7 @@ START_TEST(sender_of_no_message)
 	assert_result(raw_caller(&srv, 0, 0, &caller), -EINVAL);
 	assert_result(raw_caller(&srv, ev.call + 1, 0, &caller), -ESRCH);
 	assert_result(raw_caller(&srv, ~0ULL, 0, &caller), -ESRCH);
-	/* A call is asked for by its number alone. */
+	/* An open call is looked up by its number alone. */
 	assert_result(raw_caller(&srv, 0, ev.buffer, &caller), -EINVAL);
 	assert_result(raw_caller(&srv, 0, ev.buffer + 1, &caller), -ENOENT);
 	assert_result(raw_caller(&srv, 0, ~0ULL, &caller), -ENOENT);
@@ -274,7 +273,7 @@ START_TEST(sender_of_no_message)
 }
 END_TEST
 
-/* A program that runs as another user than who started it: argv[1] is --send. */
+/* A set-user-ID program, which runs as another user than its parent: argv[1] is --send. */
 static int send_one(void)
 {
 	struct ipcbus_exchange x = { .size = sizeof(x), .send = { .kind = IPCBUS_SEND_ONEWAY } };
@@ -297,7 +296,7 @@ static int copy_myself(const char *path)
 	while ((n = read(from, buffer, sizeof(buffer))) > 0)
 		ck_assert_int_eq(write(to, buffer, n), n);
 	close(from);
-	/* Nobody may have it open for writing when it is executed. */
+	/* A file that is open for writing cannot be executed. */
 	ck_assert_int_eq(fchown(to, 1000, 2000), 0);
 	ck_assert_int_eq(fchmod(to, 06755), 0);
 	close(to);
@@ -351,7 +350,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 96;
 }
 
-/* Pid 1 of a new namespace: calls out, where it is seen by the outer number. */
+/* Pid 1 of a new namespace calls out. The receiver sees its outer pid. */
 static int call_from_inside(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
@@ -371,7 +370,7 @@ static int call_from_inside(struct peer *self, void *arg)
 	raw_open(&r, 65536);
 	raw_oneway(&r, 0, 2, NULL, 0);
 	raw_call_wait(&r, 0, 1, NULL, 0, &ev);
-	/* The server is outside: no number for it here. */
+	/* The server is outside, so it has no pid here. */
 	_exit(ev.kind == IPCBUS_EVENT_REPLY && !ev.pid && !ev.tid ? 0 : 94);
 }
 
@@ -397,7 +396,7 @@ START_TEST(sender_in_an_inner_namespace)
 }
 END_TEST
 
-/* The receiver is inside, the sender outside: 0, not somebody else's number. */
+/* If the receiver is inside and the sender outside, the pid is 0, not that of another process. */
 static int serve_inside(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
@@ -440,7 +439,7 @@ START_TEST(sender_outside_the_receivers_namespace)
 }
 END_TEST
 
-/* Both are pid 1, each in a namespace of its own: neither has a number there. */
+/* Both are pid 1 in separate namespaces. Neither has a pid in the other's namespace. */
 static int call_from_a_sibling(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
@@ -470,8 +469,7 @@ START_TEST(sender_in_a_sibling_namespace)
 }
 END_TEST
 
-/* A receiver in a user namespace of its own sees users that it cannot name as
- * the overflow user. */
+/* A receiver in a user namespace sees users without an id there as the overflow user. */
 static int serve_in_user_namespace(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
@@ -505,7 +503,7 @@ START_TEST(user_namespace_of_the_receiver)
 }
 END_TEST
 
-/* Where user 1000 is root and nobody else is anybody. */
+/* In this namespace, user 1000 is root, and no other user has an id. */
 static int serve_as_root_of_few(struct peer *self, void *arg)
 {
 	struct ipcbus_event ev;
@@ -545,7 +543,7 @@ END_TEST
 
 /* One copy */
 
-/* The page frame behind an address of this process, 0 if it cannot be seen. */
+/* The page frame behind an address of this process, or 0 if it cannot be read. */
 static uint64_t frame_of(const void *at)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -558,7 +556,7 @@ static uint64_t frame_of(const void *at)
 	return entry & ((1ULL << 55) - 1);
 }
 
-/* What the driver says that it wrote to, among all procs of this process. */
+/* Checks whether the driver reports a write to this frame, among all procs of this process. */
 static bool driver_wrote(uint64_t offset, uint64_t frame)
 {
 	static char text[1 << 20];

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What an owner is notified about its node: who refers to it, what is on its way to
- * it, who watches it.
+ * Information about a node for its owner: references, messages on their way to it, watches.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +23,7 @@ static void expect_info(uint64_t node, uint32_t refs, uint32_t pending, uint32_t
 	ck_assert_uint_eq(info.watches, watches);
 }
 
-/* Who refers to a node: each handle, each object on its way, being the manager. */
+/* References to a node: each handle, each object in flight, and the role of manager. */
 START_TEST(info_counts_references)
 {
 	uint64_t node = raw_node(&cli, 0, 7);
@@ -90,7 +89,7 @@ START_TEST(info_counts_messages_and_watches)
 }
 END_TEST
 
-START_TEST(info_of_what_is_not_mine)
+START_TEST(info_of_a_foreign_node)
 {
 	struct ipcbus_node_info info;
 	uint64_t node = raw_node(&cli, 0, 1);
@@ -103,7 +102,7 @@ START_TEST(info_of_what_is_not_mine)
 }
 END_TEST
 
-/* One field each of an otherwise good question. */
+/* One invalid field each in an otherwise valid request. */
 static const struct ipcbus_node_info bad_questions[] = {
 	{ .flags = 1 }, { .flags = 1U << 31 }, { .cookie = 1 }, { .refs = 1 },
 	{ .pending = 1 }, { .oneways = 1 }, { .watches = 1 },
@@ -132,7 +131,7 @@ END_TEST
 
 /* --- /proc/PID/fdinfo/FD ------------------------------------------------------- */
 
-/* The value of a line "ipcbus-NAME:", of the file r->fd. */
+/* Returns the value of the line "ipcbus-NAME:" for the file r->fd. */
 static unsigned long fdinfo(const struct raw *r, const char *name)
 {
 	char path[64], text[1024], key[64];
@@ -171,7 +170,7 @@ START_TEST(fdinfo_counts_threads)
 	helper_start(&h, look, &cli);
 	helper_end(&h);
 	ck_assert_uint_eq(fdinfo(&cli, "threads"), threads + 1);
-	/* The place of one that ended is for the next. */
+	/* The place of an ended thread is reused. */
 	helper_start(&h, look, &cli);
 	helper_end(&h);
 	ck_assert_uint_le(fdinfo(&cli, "threads"), threads + 2);
@@ -227,7 +226,7 @@ int main(void)
 
 	tcase_add_test(tc, info_counts_references);
 	tcase_add_test(tc, info_counts_messages_and_watches);
-	tcase_add_test(tc, info_of_what_is_not_mine);
+	tcase_add_test(tc, info_of_a_foreign_node);
 	tcase_add_test(tc, info_of_no_node);
 	tcase_add_loop_test(tc, bad_question, 0, ARRAY_SIZE(bad_questions));
 	tc = add_case(s, "fdinfo", setup_bus);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The sender's security label: comes with what is sent to a node that wants it, and
- * is what the security module says of the sender.
+ * The sender's security label: the driver adds it to messages for a node that requests it. It
+ * is the security module's label of the sender.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "fixture.h"
 
-/* What the security module says of this process; empty: nothing. */
+/* The security module's label of this process, or empty. */
 static char mine[4096];
 static uint32_t handle;
 
@@ -42,7 +42,7 @@ static void expect_label(const struct ipcbus_event *ev)
 		return;
 	ck_assert_uint_lt(ev->label + ev->label_size, srv.size);
 	ck_assert_str_eq((const char *)srv.map + ev->label, mine);
-	/* Behind the rest. */
+	/* The label is behind payload and objects. */
 	ck_assert_uint_ge(ev->label, ev->offset + ev->data_size);
 	ck_assert_uint_ge(ev->label, ev->objects + 32 * ev->object_count);
 }
@@ -63,13 +63,13 @@ START_TEST(call_brings_a_label)
 	expect_label(&ev);
 	raw_release(&srv, &ev);
 	raw_reply(&srv, ev.call, "yes", 3);
-	/* raw_take() asserts that there is none in other events. */
+	/* raw_take() asserts that other events have no label. */
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	raw_release(&cli, &ev);
 }
 END_TEST
 
-/* Then there is a buffer all the same, if there is a label. */
+/* If there is a label, even an empty message has a buffer. */
 START_TEST(empty_call_brings_a_label)
 {
 	struct ipcbus_event ev;
@@ -100,7 +100,7 @@ START_TEST(oneways_bring_labels)
 }
 END_TEST
 
-START_TEST(nothing_unasked)
+START_TEST(no_label_without_a_request)
 {
 	struct ipcbus_event ev;
 
@@ -114,7 +114,7 @@ START_TEST(nothing_unasked)
 }
 END_TEST
 
-/* Payload, objects and label of each size side by side, none over another. */
+/* Payload, objects and label of each size, side by side without overlap. */
 START_TEST(label_beside_the_rest)
 {
 	struct ipcbus_object o[3] = { object_fd(1), object_handle(0), object_fd(2) };
@@ -151,7 +151,7 @@ START_TEST(label_beside_the_rest)
 }
 END_TEST
 
-/* It takes space, and a failure releases it. */
+/* The label needs space, and a failure frees it. */
 START_TEST(label_needs_space)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .handle = handle };
@@ -194,7 +194,7 @@ int main(void)
 	tcase_add_test(tc, call_brings_a_label);
 	tcase_add_test(tc, empty_call_brings_a_label);
 	tcase_add_test(tc, oneways_bring_labels);
-	tcase_add_test(tc, nothing_unasked);
+	tcase_add_test(tc, no_label_without_a_request);
 	tcase_add_test(tc, label_beside_the_rest);
 	tcase_add_test(tc, label_needs_space);
 	tcase_add_test(tc, only_new_nodes_are_asked);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Handle 0: who may be the bus's manager, and for how long.
+ * Handle 0: which process may be the bus's manager, and for how long.
  *
- * With --claim UID the program only tries to be the manager, and says what came of it:
- * for manager-uid.
+ * With --claim UID, the program only tries to become the manager and prints the result, for
+ * manager-uid.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,7 +76,7 @@ START_TEST(managing_refers_to_the_node)
 }
 END_TEST
 
-START_TEST(managers_one_after_the_other)
+START_TEST(successive_managers)
 {
 	raw_open(&cli, REGION);
 	for (int i = 0; i < 50; i++) {
@@ -148,7 +148,7 @@ static int claim_as(struct peer *self, void *arg)
 	return raw_claim(&r, raw_node(&r, 0, 1)) != a->want;
 }
 
-/* The effective user counts, and it counts at the time of the claim. */
+/* The effective user at the time of the claim counts. */
 static int claim_after_open_as(struct peer *self, void *arg)
 {
 	const struct attempt *a = arg;
@@ -181,7 +181,7 @@ START_TEST(other_users_may_not_claim)
 	}
 	mode = dev_set_mode(0666);
 	ck_assert_int_ge(mode, 0);
-	/* Nor before there was any. */
+	/* The same user may not claim before there was a manager. */
 	expect_claim(1000, -EPERM, claim_as);
 	expect_claim(0, 0, claim_as);
 	expect_claim(1001, -EPERM, claim_as);
@@ -208,7 +208,7 @@ START_TEST(administrator_names_the_user)
 	expect_claim(1001, -EPERM, claim_after_open_as);
 	expect_claim(1000, 0, claim_after_open_as);
 	expect_claim(0, 0, claim_as);
-	/* Whoever was it before is not asked. */
+	/* The uid of the previous manager has no effect. */
 	dev_set_param("manager_uid", 1001);
 	expect_claim(1000, -EPERM, claim_as);
 	expect_claim(1001, 0, claim_as);
@@ -218,8 +218,8 @@ START_TEST(administrator_names_the_user)
 }
 END_TEST
 
-/* Whoever may not hears nothing else. */
-START_TEST(strangers_learn_nothing)
+/* A process without permission gets EPERM, whether or not there is a manager. */
+START_TEST(strangers_get_only_EPERM)
 {
 	struct attempt a = { 1000, -EPERM };
 	struct peer p;
@@ -268,11 +268,11 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, destroying_the_node_makes_space);
 	tcase_add_test(tc, managing_refers_to_the_node);
 	tcase_add_test(tc, queued_call_stays_with_the_old_manager);
-	tcase_add_test(tc, strangers_learn_nothing);
+	tcase_add_test(tc, strangers_get_only_EPERM);
 
 	tc = add_case(s, "none", setup_bare);
 	tcase_add_test(tc, no_manager);
-	tcase_add_test(tc, managers_one_after_the_other);
+	tcase_add_test(tc, successive_managers);
 	tcase_add_test(tc, killing_makes_space);
 	tcase_add_test(tc, other_users_may_not_claim);
 	tcase_add_test(tc, administrator_names_the_user);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The region and who may use the file: mapped once, read-only, by the address
- * space that opened it, and showing nothing but messages.
+ * The region, and access to the file: mapped once, read-only, in the address space that opened
+ * it, and containing only messages.
  *
- * Run with --after-exec FD by itself: reports what an inherited fd is good for.
+ * With --after-exec FD, the program reports what an inherited fd permits.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -58,7 +58,7 @@ START_TEST(second_mapping)
 {
 	assert_result(map(&cli, REGION, PROT_READ, MAP_SHARED, 0), -EBUSY);
 	assert_result(map(&cli, 4096, PROT_READ, MAP_SHARED, 0), -EBUSY);
-	/* Nor instead of one that is gone. */
+	/* Nor after the first mapping was unmapped. */
 	assert_ok(dev_unmap((void *)(uintptr_t)oth.map, oth.size));
 	oth.map = NULL;
 	assert_result(map(&oth, REGION, PROT_READ, MAP_SHARED, 0), -EBUSY);
@@ -66,7 +66,7 @@ START_TEST(second_mapping)
 }
 END_TEST
 
-/* Refused, and a right one afterwards is not. */
+/* Each is refused, and a correct mapping works afterwards. */
 static const struct {
 	size_t size;
 	int prot, flags;
@@ -112,7 +112,7 @@ START_TEST(region_of_any_size)
 }
 END_TEST
 
-/* Whoever may only read or only write a bus's file may not use it at all. */
+/* A bus's file that was opened only for reading or only for writing is useless. */
 START_TEST(file_opened_for_less_than_both)
 {
 	static const int flags[] = { O_RDONLY, O_WRONLY, O_ACCMODE };
@@ -135,7 +135,7 @@ START_TEST(protection_cannot_be_raised)
 }
 END_TEST
 
-/* Not by those who may write to what they may only read, either. */
+/* The protection cannot be changed from read-only to writable either. */
 START_TEST(no_way_around_the_protection)
 {
 	struct ipcbus_event ev;
@@ -154,7 +154,7 @@ START_TEST(no_way_around_the_protection)
 }
 END_TEST
 
-/* A second view by another way than mmap of the fd. */
+/* A second mapping made by other means than mmap of the fd. */
 START_TEST(mapping_is_not_duplicated)
 {
 	void *at = (void *)(uintptr_t)cli.map;
@@ -166,7 +166,7 @@ START_TEST(mapping_is_not_duplicated)
 }
 END_TEST
 
-/* Wherever the mapping was moved to, messages are there. */
+/* Messages are readable wherever the mapping was moved to. */
 START_TEST(mapping_may_move)
 {
 	uint8_t *to = mmap(NULL, REGION, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -177,7 +177,7 @@ START_TEST(mapping_may_move)
 	raw_round_trip(&cli, 0, &srv, "before", 6);
 	m = mremap((void *)(uintptr_t)cli.map, REGION, REGION, MREMAP_MAYMOVE | MREMAP_FIXED, to);
 	if (m == MAP_FAILED)
-		return; /* refusing is as sound */
+		return; /* refusing to move it is also correct */
 	moved.map = cli.map = m;
 	raw_call(&moved, 0, 1, "x", 1);
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
@@ -210,7 +210,7 @@ START_TEST(advice_does_no_harm)
 }
 END_TEST
 
-/* As real-time programs do: all that is mapped is wanted in memory at once. */
+/* As in realtime programs, which lock all mappings into memory at once. */
 static int receive_locked(struct peer *self, void *arg)
 {
 	char data[20000];
@@ -235,7 +235,7 @@ START_TEST(locked_memory)
 }
 END_TEST
 
-/* Pages of the region may go on living in a pipe; they are this proc's own. */
+/* Pages of the region may stay in a pipe. They belong to this proc only. */
 START_TEST(pages_in_a_pipe)
 {
 	struct ipcbus_event ev;
@@ -269,7 +269,7 @@ START_TEST(no_other_file_operations)
 }
 END_TEST
 
-START_TEST(reading_what_never_held_a_message)
+START_TEST(reading_pages_without_messages)
 {
 	struct ipcbus_event ev;
 	int seen = 0;
@@ -286,8 +286,8 @@ START_TEST(reading_what_never_held_a_message)
 }
 END_TEST
 
-/* Around the payload: zero, or what this proc had received before. */
-START_TEST(nothing_foreign_beside_a_message)
+/* The bytes around the payload are zero, or from earlier messages to this proc. */
+START_TEST(no_foreign_bytes_beside_a_message)
 {
 	struct ipcbus_event ev;
 	uintptr_t page, at;
@@ -304,8 +304,8 @@ START_TEST(nothing_foreign_beside_a_message)
 }
 END_TEST
 
-/* Fill one proc's pages, let it go, look at those that the next one gets. */
-START_TEST(nothing_of_the_former_owner)
+/* Fills one proc's pages, closes it, and examines the pages that the next proc gets. */
+START_TEST(no_bytes_of_the_former_owner)
 {
 	static char secret[200000];
 	struct ipcbus_event ev;
@@ -367,7 +367,7 @@ START_TEST(half_unmapped_region)
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	raw_release(&cli, &ev);
-	/* Not with the hole, which may be another's by now. */
+	/* Unmap around the hole: the hole may already belong to another mapping. */
 	assert_ok(dev_unmap((void *)(uintptr_t)srv.map, REGION / 4));
 	assert_ok(dev_unmap((void *)(uintptr_t)(srv.map + REGION / 4 * 3), REGION / 4));
 	srv.map = NULL;
@@ -376,7 +376,7 @@ END_TEST
 
 /* Other address spaces */
 
-/* All that one can ask of an fd replies ECHILD. */
+/* Every request on the fd fails with ECHILD. */
 static int everything_is_echild(int fd)
 {
 	struct ipcbus_exchange x = { .size = sizeof(x), .flags = IPCBUS_WAIT | IPCBUS_SERVE };
@@ -450,7 +450,7 @@ START_TEST(mapping_is_not_inherited)
 }
 END_TEST
 
-/* The advice that undoes "not inherited" is refused, or at least shows nothing. */
+/* madvise() that undoes "not inherited" is refused, or at least the child cannot read messages. */
 START_TEST(mapping_is_not_inherited_on_request)
 {
 	pid_t pid;
@@ -484,7 +484,7 @@ START_TEST(use_after_exec)
 }
 END_TEST
 
-/* Exec without fork: the very process that opened the file, in a new space. */
+/* exec without fork: the process that opened the file, in a new address space. */
 static int exec_myself(struct peer *self, void *arg)
 {
 	char number[16];
@@ -546,7 +546,7 @@ START_TEST(use_through_a_passed_fd)
 }
 END_TEST
 
-/* A dup is the same file, hence the same proc. */
+/* A dup refers to the same file, and thus to the same proc. */
 START_TEST(use_through_a_dup)
 {
 	struct raw twin = cli;
@@ -559,7 +559,7 @@ START_TEST(use_through_a_dup)
 }
 END_TEST
 
-/* The mapping keeps the memory, not the proc: what happens then is up to it. */
+/* The mapping keeps the memory, not the proc. The process decides when to unmap it. */
 START_TEST(closed_while_mapped)
 {
 	struct ipcbus_event ev;
@@ -608,9 +608,9 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, locked_memory);
 
 	tc = add_case(s, "content", setup_bus);
-	tcase_add_test(tc, reading_what_never_held_a_message);
-	tcase_add_test(tc, nothing_foreign_beside_a_message);
-	tcase_add_test(tc, nothing_of_the_former_owner);
+	tcase_add_test(tc, reading_pages_without_messages);
+	tcase_add_test(tc, no_foreign_bytes_beside_a_message);
+	tcase_add_test(tc, no_bytes_of_the_former_owner);
 
 	tc = add_case(s, "address space", setup_bus);
 	tcase_add_test(tc, use_after_fork);

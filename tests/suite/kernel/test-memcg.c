@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who pays for a region: the memory cgroup of its owner, whoever sends; and what
- * happens when that has no more to give. Needs cgroup v2 and root.
+ * A region is charged to the memory cgroup of its owner, regardless of the sender. Also the
+ * effects of that group's limit. Needs cgroup v2 and root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ static int write_file(const char *group, const char *name, const char *text)
 	return e;
 }
 
-/* The number in the file, behind word if it has one. */
+/* Reads the number in the file, or the number behind @word if that is not NULL. */
 static long read_number(const char *group, const char *name, const char *word)
 {
 	char path[128], text[1024] = "";
@@ -77,7 +77,7 @@ static void group_done(const char *group)
 	char path[128];
 
 	path_of(path, group, "");
-	/* Its last process may still be on its way out. */
+	/* The group's last process may still be exiting. */
 	for (uint64_t end = now_ms() + 2000; rmdir(path) && now_ms() < end;)
 		usleep(1000);
 }
@@ -87,7 +87,7 @@ static void enter(const char *group)
 	assert_ok(write_file(group, "cgroup.procs", "0"));
 }
 
-/* A server in the group "receiver" that releases, and replies, what it gets. */
+/* A server in the group "receiver" that releases and replies to each call. */
 static int serve_in_group(struct peer *self, void *arg)
 {
 	struct raw me;
@@ -102,7 +102,7 @@ static int serve_in_group(struct peer *self, void *arg)
 		struct ipcbus_event ev;
 
 		raw_wait(&me, IPCBUS_EVENT_CALL, &ev);
-		/* In this order: whoever has the reply counts on the space. */
+		/* In this order: a client that has the reply relies on the space. */
 		raw_release(&me, &ev);
 		raw_reply(&me, ev.call, NULL, 0);
 		if (ev.code == QUIT)
@@ -112,7 +112,7 @@ static int serve_in_group(struct peer *self, void *arg)
 	return 0;
 }
 
-/* A call with that many bytes, of a few that are there, over and over. */
+/* Sends a call of @size bytes, all parts of which point to a few bytes. */
 static int send_large(const struct raw *r, size_t size)
 {
 	static uint8_t part[PART];
@@ -174,14 +174,14 @@ START_TEST(owner_pays)
 	assert_ok(send_large(&cli, 32 * MIB));
 	ck_assert_int_ge(used_by("receiver") - receiver, 31 * MIB);
 	ck_assert_int_lt(used_by("sender") - sender, MIB);
-	/* And is released to. */
+	/* Reclaim credits the owner's group too. */
 	assert_ok(dev_reclaim());
 	ck_assert_int_lt(used_by("receiver") - receiver, MIB);
 	end(&server);
 }
 END_TEST
 
-START_TEST(small_sender_sends_what_is_large)
+START_TEST(small_sender_sends_large_messages)
 {
 	struct peer server;
 
@@ -192,7 +192,7 @@ START_TEST(small_sender_sends_what_is_large)
 }
 END_TEST
 
-/* The sender is notified; nobody is killed; what fits goes through as before. */
+/* The sender gets an error, no process is killed, and messages that fit still succeed. */
 START_TEST(small_receiver_is_left_alone)
 {
 	struct peer server;
@@ -206,7 +206,7 @@ START_TEST(small_receiver_is_left_alone)
 }
 END_TEST
 
-/* Its own idle pages are enough for the next message, wherever that lies. */
+/* Idle pages of the region suffice for the next message, at any offset. */
 START_TEST(idle_pages_make_space)
 {
 	struct peer server;
@@ -234,12 +234,12 @@ int main(void)
 	int failed;
 
 	if (geteuid() || !have_groups()) {
-		fprintf(stderr, "no memory cgroups, nothing tested\n");
+		fprintf(stderr, "no memory cgroups, no tests run\n");
 		return 77;
 	}
 	tc = add_case(s, "groups", setup_bare);
 	tcase_add_test(tc, owner_pays);
-	tcase_add_test(tc, small_sender_sends_what_is_large);
+	tcase_add_test(tc, small_sender_sends_large_messages);
 	tcase_add_test(tc, small_receiver_is_left_alone);
 	tcase_add_test(tc, idle_pages_make_space);
 	failed = suite_main(s);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A monitor sees what it asked for, all of it, with payloads and objects, and
- * is never in the way: what finds no space is counted and lost.
+ * A monitor gets every message that it requested, with payload and objects, and never blocks
+ * traffic. Records that find no space are dropped and counted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,10 +18,10 @@
 
 #define MESSAGES (IPCBUS_MONITOR_MESSAGES | IPCBUS_MONITOR_FAILURES)
 
-/* Monitors do not see their own process; this one does nothing but look. */
+/* Monitors do not see their own process. This process only monitors. */
 static struct raw mon = { .fd = -1 };
 
-/* A record and the event that brought it. */
+/* A record, and the event that carried it. */
 struct record {
 	struct ipcbus_event ev;
 	const struct ipcbus_monitor_record *head;
@@ -144,7 +144,7 @@ START_TEST(error_reply)
 }
 END_TEST
 
-/* Over many pages, cut, and with an object table behind. */
+/* A payload of many pages, cut off, followed by an object table. */
 START_TEST(payload_and_objects)
 {
 	static uint8_t data[20000];
@@ -238,7 +238,7 @@ START_TEST(nested_calls_name_their_parent)
 }
 END_TEST
 
-/* errno, stage and place, of what was not sent and of what failed later. */
+/* errno, stage and index, for refused sends and for later failures. */
 START_TEST(failures)
 {
 	struct ipcbus_object bad = object_handle(999);
@@ -337,8 +337,8 @@ static int do_nothing(struct peer *self, void *arg)
 	return 0;
 }
 
-/* What the flags do not ask for does not come, nor what pid does not mean. */
-START_TEST(wishes)
+/* The monitor gets no records outside of its flags and pid. */
+START_TEST(flags_and_pid_select_records)
 {
 	struct ipcbus_send nowhere = { .kind = IPCBUS_SEND_CALL, .handle = 99 };
 	struct ipcbus_event ev;
@@ -358,7 +358,7 @@ START_TEST(wishes)
 	raw_fails(&cli, &nowhere, -EBADF, IPCBUS_STAGE_TARGET, 0);
 	raw_none(&mon);
 
-	/* No more: what was queued still comes. */
+	/* After the flags are cleared, queued records still arrive. */
 	assert_ok(raw_monitor(&mon, MESSAGES, 0, 0));
 	raw_oneway(&cli, 0, 1, NULL, 0);
 	assert_ok(raw_monitor(&mon, 0, 0, 0));
@@ -383,7 +383,7 @@ START_TEST(own_traffic_is_not_seen)
 }
 END_TEST
 
-/* Traffic goes on, and the next record says how many are missing. */
+/* Traffic continues, and the next record contains the number of lost records. */
 START_TEST(lost)
 {
 	struct ipcbus_event ev;
@@ -417,7 +417,7 @@ START_TEST(lost)
 }
 END_TEST
 
-/* More than the region can ever hold. */
+/* Larger than the region. */
 START_TEST(too_large)
 {
 	static uint8_t data[60000];
@@ -439,7 +439,7 @@ START_TEST(too_large)
 }
 END_TEST
 
-/* A monitor that goes while records wait leaves nothing. */
+/* If a monitor closes while records are queued, they are freed. */
 START_TEST(monitor_closes)
 {
 	struct ipcbus_event ev;
@@ -528,7 +528,7 @@ static int send_one(struct peer *self, void *arg)
 	return 0;
 }
 
-/* Makes the number the next one to be given, where root may. */
+/* Makes @pid the next pid to be assigned. Returns false without root's permission. */
 static bool next_pid(pid_t pid)
 {
 	FILE *file = fopen("/proc/sys/kernel/ns_last_pid", "w");
@@ -539,7 +539,7 @@ static bool next_pid(pid_t pid)
 	return !fclose(file);
 }
 
-/* A oneway may outlive its sender. Then another process may have the number of the sender. */
+/* A oneway may outlive its sender. Then another process may have the pid of the sender. */
 START_TEST(sender_is_gone)
 {
 	struct record record;
@@ -580,7 +580,7 @@ int main(void)
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, canceled_calls_are_failures);
 	tcase_add_test(tc, failed_reply_names_the_caller);
-	tcase_add_test(tc, wishes);
+	tcase_add_test(tc, flags_and_pid_select_records);
 	tcase_add_test(tc, own_traffic_is_not_seen);
 	tcase_add_test(tc, lost);
 	tcase_add_test(tc, too_large);

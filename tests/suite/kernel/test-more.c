@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * IPCBUS_MORE: oneways that come together with the one before them, and what never does.
+ * IPCBUS_MORE: oneways that are delivered together with the oneway before them, and events
+ * that never are.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #define PAGE 4096
 #define SERVE_NOW (IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK)
 
-/* What one exchange got: first.more says how many of more there are. */
+/* The result of one exchange: first.more is the number of additional events. */
 struct taken {
 	struct ipcbus_event first;
 	struct ipcbus_event more[IPCBUS_MAX_MORE];
@@ -30,7 +31,7 @@ static int try_to_take(const struct raw *r, uint32_t flags, unsigned int want, s
 	return e;
 }
 
-/* must: a oneway with this code, and so many more with the codes after it */
+/* must: a oneway with this code, and @more oneways with the following codes */
 static void take(const struct raw *r, unsigned int want, uint32_t code, unsigned int more,
 		 struct taken *t)
 {
@@ -47,7 +48,7 @@ static void take(const struct raw *r, unsigned int want, uint32_t code, unsigned
 		ck_assert_uint_eq(t->more[i].pid, t->first.pid);
 		ck_assert_uint_eq(t->more[i].more, 0);
 	}
-	/* No event is written behind them. */
+	/* The entry behind the last event is not written. */
 	if (more < IPCBUS_MAX_MORE)
 		ck_assert_uint_eq(t->more[more].code, 0xeeeeeeee);
 }
@@ -59,14 +60,14 @@ static void release_all(const struct raw *r, const struct taken *t)
 	raw_release(r, &t->first);
 }
 
-/* Codes from 0. */
+/* Codes count from 0. */
 static void send_oneways(uint32_t handle, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		raw_oneway(i % 2 ? &cli : &oth, handle, i, &i, sizeof(i));
 }
 
-/* --- What comes -------------------------------------------------------------------- */
+/* --- Events delivered together ------------------------------------------------------ */
 
 START_TEST(oneways_of_a_node_come_together)
 {
@@ -83,8 +84,8 @@ START_TEST(oneways_of_a_node_come_together)
 }
 END_TEST
 
-/* The node is busy until the last of them is released, whichever that is. */
-START_TEST(next_one_waits_for_all_of_them)
+/* The node is busy until all of them are released, in any order. */
+START_TEST(next_oneway_waits_for_all_of_them)
 {
 	struct ipcbus_node_info info;
 	struct taken t, next;
@@ -177,9 +178,9 @@ START_TEST(thread_that_sleeps_gets_them)
 }
 END_TEST
 
-/* --- What does not come ------------------------------------------------------------ */
+/* --- Events delivered alone --------------------------------------------------------- */
 
-START_TEST(what_waits_has_its_turn_first)
+START_TEST(queued_work_goes_first)
 {
 	struct ipcbus_event call;
 	struct taken t;
@@ -230,7 +231,7 @@ START_TEST(other_nodes_do_not_follow)
 }
 END_TEST
 
-START_TEST(what_may_be_replaced_waits)
+START_TEST(replaceable_oneway_comes_alone)
 {
 	struct ipcbus_send send = {
 		.kind = IPCBUS_SEND_ONEWAY, .flags = IPCBUS_SEND_REPLACE, .code = 2,
@@ -241,7 +242,7 @@ START_TEST(what_may_be_replaced_waits)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_oneway(&cli, 0, 3, NULL, 0);
 	take(&srv, IPCBUS_MAX_MORE, 0, 1, &t);
-	/* It is replaced, and the new one is behind the fourth. */
+	/* The older oneway is replaced, and the new one is behind the fourth. */
 	assert_ok(raw_send(&cli, &send, NULL));
 	release_all(&srv, &t);
 	take(&srv, IPCBUS_MAX_MORE, 3, 0, &t);
@@ -252,8 +253,8 @@ START_TEST(what_may_be_replaced_waits)
 }
 END_TEST
 
-/* Its priority is that of the thread for one oneway. */
-START_TEST(those_of_a_node_with_a_priority_come_alone)
+/* The thread has the node's priority for one oneway. */
+START_TEST(oneways_of_a_node_with_a_priority_come_alone)
 {
 	struct ipcbus_node node = { .cookie = 1, .flags = IPCBUS_NODE_PRIORITY, .priority = -5 };
 	struct taken t;
@@ -270,7 +271,7 @@ START_TEST(those_of_a_node_with_a_priority_come_alone)
 }
 END_TEST
 
-START_TEST(nothing_comes_to_the_frozen)
+START_TEST(frozen_process_gets_no_oneways)
 {
 	struct ipcbus_freeze freeze;
 	struct taken t;
@@ -301,10 +302,10 @@ START_TEST(dead_node_has_no_more)
 }
 END_TEST
 
-/* --- What cannot be delivered ------------------------------------------------------- */
+/* --- Oneways that cannot be delivered ------------------------------------------------- */
 
-/* Whichever of three it is: the others come all the same. */
-START_TEST(one_that_is_lost_holds_nobody_back)
+/* Any one of the three is lost; the other two are delivered nevertheless. */
+START_TEST(lost_oneway_does_not_delay_others)
 {
 	struct ipcbus_object o = object_fd(1);
 	struct ipcbus_send send = {
@@ -331,7 +332,7 @@ START_TEST(one_that_is_lost_holds_nobody_back)
 }
 END_TEST
 
-START_TEST(all_that_are_lost_come_to_nothing)
+START_TEST(lost_oneways_produce_no_event)
 {
 	struct ipcbus_object o = object_fd(1);
 	struct ipcbus_send send = {
@@ -352,7 +353,7 @@ START_TEST(all_that_are_lost_come_to_nothing)
 }
 END_TEST
 
-/* An array whose entries from that one on are behind the end of what can be written. */
+/* Returns an array whose entries from @entries on are not writable. */
 static struct ipcbus_event *short_array(char **ret_pages, unsigned int entries)
 {
 	char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -364,7 +365,7 @@ static struct ipcbus_event *short_array(char **ret_pages, unsigned int entries)
 	return (void *)(pages + PAGE - entries * sizeof(struct ipcbus_event));
 }
 
-START_TEST(array_that_cannot_be_written_takes_nothing)
+START_TEST(unwritable_array_takes_no_oneways)
 {
 	struct ipcbus_exchange x = { .flags = SERVE_NOW | IPCBUS_MORE, .more_count = 5 };
 	struct taken t;
@@ -410,8 +411,8 @@ START_TEST(fields_are_checked)
 }
 END_TEST
 
-/* Without the flag the driver does not look at the fields. */
-START_TEST(fields_mean_nothing_without_the_flag)
+/* Without the flag the driver ignores the fields. */
+START_TEST(fields_are_ignored_without_the_flag)
 {
 	struct ipcbus_exchange x = {
 		.flags = SERVE_NOW, .more = 8, .more_count = 5, .reserved = 1,
@@ -431,24 +432,24 @@ int main(void)
 
 	tc = add_case(s, "comes", setup_bus);
 	tcase_add_test(tc, oneways_of_a_node_come_together);
-	tcase_add_loop_test(tc, next_one_waits_for_all_of_them, 0, 3);
+	tcase_add_loop_test(tc, next_oneway_waits_for_all_of_them, 0, 3);
 	tcase_add_test(tc, no_more_than_are_wanted);
 	tcase_add_test(tc, objects_come_with_each);
 	tcase_add_test(tc, thread_that_sleeps_gets_them);
 	tc = add_case(s, "does not come", setup_bus);
-	tcase_add_test(tc, what_waits_has_its_turn_first);
+	tcase_add_test(tc, queued_work_goes_first);
 	tcase_add_test(tc, nothing_follows_a_call);
 	tcase_add_test(tc, other_nodes_do_not_follow);
-	tcase_add_test(tc, what_may_be_replaced_waits);
-	tcase_add_test(tc, those_of_a_node_with_a_priority_come_alone);
-	tcase_add_test(tc, nothing_comes_to_the_frozen);
+	tcase_add_test(tc, replaceable_oneway_comes_alone);
+	tcase_add_test(tc, oneways_of_a_node_with_a_priority_come_alone);
+	tcase_add_test(tc, frozen_process_gets_no_oneways);
 	tcase_add_test(tc, dead_node_has_no_more);
 	tc = add_case(s, "is not delivered", setup_bus);
-	tcase_add_loop_test(tc, one_that_is_lost_holds_nobody_back, 0, 3);
-	tcase_add_test(tc, all_that_are_lost_come_to_nothing);
-	tcase_add_loop_test(tc, array_that_cannot_be_written_takes_nothing, 0, 4);
+	tcase_add_loop_test(tc, lost_oneway_does_not_delay_others, 0, 3);
+	tcase_add_test(tc, lost_oneways_produce_no_event);
+	tcase_add_loop_test(tc, unwritable_array_takes_no_oneways, 0, 4);
 	tc = add_case(s, "structure", setup_bus);
 	tcase_add_test(tc, fields_are_checked);
-	tcase_add_test(tc, fields_mean_nothing_without_the_flag);
+	tcase_add_test(tc, fields_are_ignored_without_the_flag);
 	return suite_main(s);
 }

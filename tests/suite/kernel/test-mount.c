@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Buses by mount: each its own, with nothing that crosses over; what a mount may
- * set and limit, and what is in it.
+ * Mounted buses: each is isolated from the others. Also mount options, limits, and the files
+ * of a mount.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -14,7 +14,7 @@
 #include "mount.h"
 #include "namespace.h"
 
-/* --- Each its own --------------------------------------------------------- */
+/* --- Isolation -------------------------------------------------------------------- */
 
 START_TEST(mount_is_a_bus_of_its_own)
 {
@@ -24,7 +24,7 @@ START_TEST(mount_is_a_bus_of_its_own)
 	struct raw early;
 
 	mount_bus(&p, NULL);
-	/* The default bus has a manager, this one has none. */
+	/* The default bus has a manager, this bus has none. */
 	raw_open_at(&early, p.bus, 65536);
 	raw_fails(&early, &call, -ENOTCONN, IPCBUS_STAGE_TARGET, 0);
 	pair_open(&pair, p.bus);
@@ -61,7 +61,7 @@ START_TEST(two_mounts_are_two_buses)
 }
 END_TEST
 
-/* A number means something to the proc that has it, and that is on one bus. */
+/* An id is valid only in its own proc, which is on one bus. */
 START_TEST(numbers_do_not_cross)
 {
 	struct ipcbus_send call = { .kind = IPCBUS_SEND_CALL, .handle = 1 };
@@ -93,7 +93,7 @@ START_TEST(numbers_do_not_cross)
 }
 END_TEST
 
-/* A call of one bus is nothing that can be replied to on another. */
+/* The id of a call on one bus is invalid on another. */
 START_TEST(calls_do_not_cross)
 {
 	struct ipcbus_send reply = { .kind = IPCBUS_SEND_REPLY };
@@ -107,7 +107,7 @@ START_TEST(calls_do_not_cross)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	reply.call = ev.call;
 	raw_fails(&pair.server, &reply, -ESRCH, IPCBUS_STAGE_TARGET, 0);
-	/* While this thread serves a call here it may call there. */
+	/* While this thread serves a call on one bus, it may call on another. */
 	pair_talk(&pair);
 	raw_reply(&srv, ev.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
@@ -137,7 +137,7 @@ START_TEST(fds_of_a_bus_do_not_travel)
 }
 END_TEST
 
-static bool *permitted;	/* to monitor, by the administrator */
+static bool *permitted;	/* whether the administrator permitted monitors */
 
 static int try_claim_as(const struct raw *r, uid_t uid)
 {
@@ -152,7 +152,7 @@ static int try_claim_as(const struct raw *r, uid_t uid)
 	return e;
 }
 
-/* By default who mounted, on this bus; a remount names another one. */
+/* By default the mounter may be manager on this bus. A remount may name another user. */
 START_TEST(mount_names_the_manager)
 {
 	struct raw user;
@@ -197,7 +197,7 @@ static int claim_in_a_namespace(struct peer *self, void *arg)
 	return 0;
 }
 
-/* As root of a namespace that has users 1000 to 1009. */
+/* As root of a namespace with users 1000 to 1009. */
 static void run_in_a_namespace(int (*fn)(struct peer *self, void *arg))
 {
 	struct peer peer;
@@ -235,7 +235,7 @@ static int mount_without_permission(struct peer *self, void *arg)
 	return 0;
 }
 
-/* The limit is 64, and less on a machine with little memory. */
+/* The limit is 64, and lower on a machine with little memory. */
 static int mount_too_often(struct peer *self, void *arg)
 {
 	int mounts = 0;
@@ -266,7 +266,7 @@ static int try_to_monitor(struct peer *self, void *arg)
 	return 0;
 }
 
-/* Another user of the namespace, with a file of the bus. */
+/* Another user of the namespace, with an open file of the bus. */
 static int be_another_user(struct peer *self, void *arg)
 {
 	const struct place *p = arg;
@@ -357,7 +357,7 @@ START_TEST(bad_options_are_refused)
 }
 END_TEST
 
-/* At its limit, a proc goes on with a manager that replaces a dead one. */
+/* At its limit, a proc can still use a new manager after the old one died. */
 START_TEST(handle_0_keeps_its_place)
 {
 	int before = dev_set_param("user_handles", 1);
@@ -385,7 +385,7 @@ START_TEST(handle_0_keeps_its_place)
 }
 END_TEST
 
-/* What /proc/self/mounts says of it. */
+/* Reads the mount's options from /proc/self/mounts. */
 static void shown_options(const struct place *p, char *ret, size_t size)
 {
 	char line[512], dir[256];
@@ -418,7 +418,7 @@ START_TEST(options_are_shown)
 	ck_assert_uint_eq(st.st_gid, 900);
 	ck_assert_int_eq(chmod(p.bus, 0600), 0);
 	ck_assert_int_eq(chown(p.bus, 1001, -1), 0);
-	/* As a remount tool does: all that is shown is said again. */
+	/* Remount tools repeat all options that are shown. */
 	shown_options(&p, text, sizeof(text));
 	ck_assert_str_eq(text, "rw,relatime,mode=600,uid=1001,gid=900,manager_uid=0");
 	assert_ok(try_mount(&p, MS_REMOUNT, strstr(text, "mode")));
@@ -426,7 +426,7 @@ START_TEST(options_are_shown)
 }
 END_TEST
 
-START_TEST(mode_decides_who_opens)
+START_TEST(mode_limits_open)
 {
 	struct place p;
 	int fd;
@@ -464,7 +464,7 @@ START_TEST(procs_are_listed)
 	snprintf(want, sizeof(want), "proc proc=2 pid=%d nodes=0 handles=1", getpid());
 	ck_assert_ptr_nonnull(strstr(text, want));
 	ck_assert_ptr_nonnull(strstr(text, " size=65536 "));
-	/* Of the default bus only its own. */
+	/* The default bus shows only its own procs. */
 	assert_ok(dev_debug("state", text, sizeof(text)));
 	ck_assert_ptr_null(strstr(text, " size=65536 "));
 	pair_close(&pair);
@@ -472,7 +472,7 @@ START_TEST(procs_are_listed)
 }
 END_TEST
 
-START_TEST(nothing_can_be_changed)
+START_TEST(files_cannot_be_changed)
 {
 	struct place p;
 	char path[128];
@@ -491,7 +491,7 @@ START_TEST(nothing_can_be_changed)
 	ck_assert_int_lt(rename(p.bus, path), 0);
 	ck_assert_int_lt(unlink(p.bus), 0);
 	ck_assert_int_eq(errno, EPERM);
-	/* It has no size, and does not get one. */
+	/* The file has no size, and truncating it has no effect. */
 	ck_assert_int_eq(truncate(p.bus, 12345), 0);
 	fd = open(p.bus, O_RDWR | O_TRUNC | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
@@ -557,11 +557,11 @@ int main(void)
 	tcase_add_loop_test(tc, bad_options_are_refused, 0, ARRAY_SIZE(bad_options));
 	tcase_add_test(tc, handle_0_keeps_its_place);
 	tcase_add_test(tc, options_are_shown);
-	tcase_add_test(tc, mode_decides_who_opens);
+	tcase_add_test(tc, mode_limits_open);
 
 	tc = add_case(s, "files", setup_bus);
 	tcase_add_test(tc, procs_are_listed);
-	tcase_add_test(tc, nothing_can_be_changed);
+	tcase_add_test(tc, files_cannot_be_changed);
 	tcase_add_test(tc, region_survives_truncation);
 	return suite_main(s);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Chains of calls: calls that come back to a proc that waits, through two and
- * three parties, up to the depth limit; and who of a proc's threads gets them.
+ * Chains of calls: calls back to a waiting proc, through two and three parties, up to the
+ * depth limit. Also which of a proc's threads receives such a call.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -29,7 +29,7 @@ static uint64_t take_call(const struct raw *r, uint32_t code)
 	return ev.call;
 }
 
-/* What a thread in a call may take without saying that it serves. */
+/* Takes a call as a thread in a call may, without offering to serve. */
 static uint64_t take_nested(const struct raw *r, uint32_t code)
 {
 	struct ipcbus_event ev;
@@ -78,7 +78,7 @@ START_TEST(comes_back_through_a_third_party)
 }
 END_TEST
 
-/* Not of this chain: it waits for a thread that serves. */
+/* A call of another chain waits for a thread that serves. */
 START_TEST(strange_call_does_not_disturb_a_caller)
 {
 	uint32_t to_cli = give_handle(&oth, &cli, raw_node(&cli, 0, 1));
@@ -98,7 +98,7 @@ START_TEST(strange_call_does_not_disturb_a_caller)
 }
 END_TEST
 
-/* An oneway never goes to a waiting caller either. */
+/* A oneway never goes to a waiting caller either. */
 START_TEST(oneway_back_waits_its_turn)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
@@ -123,7 +123,7 @@ struct chain {
 	uint64_t calls[IPCBUS_MAX_DEPTH];
 };
 
-/* One call after the other between two, each inside the one before. */
+/* Two procs call each other, each call inside the previous one. */
 static void go_down(struct chain *c, unsigned int depth)
 {
 	for (unsigned int i = 0; i < depth; i++) {
@@ -168,7 +168,7 @@ START_TEST(too_deep)
 	send.data = PTR64("x");
 	send.data_size = 1;
 	assert_result(raw_send(&cli, &send, &ev), -ELOOP);
-	/* A oneway is not a call of the chain. */
+	/* A oneway is not part of the chain. */
 	raw_oneway(&cli, 0, 1, "x", 1);
 	come_up(&c, IPCBUS_MAX_DEPTH);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
@@ -225,7 +225,7 @@ START_TEST(chain_ends_with_its_start)
 	second = take_call(&oth, 2);
 	raw_call(&oth, oth_to_cli, 3, NULL, 0);
 	raw_close(&cli);
-	/* Nobody wants any of it any more. */
+	/* All these calls are canceled: their replies have no receiver. */
 	raw_failed(&oth, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 	raw_reply(&oth, second, NULL, 0);
 	raw_failed(&srv, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
@@ -235,7 +235,7 @@ START_TEST(chain_ends_with_its_start)
 }
 END_TEST
 
-/* A call that was put aside is no part of what its taker does later. */
+/* A deferred call is not the parent of calls that its thread makes later. */
 START_TEST(deferred_call_leaves_the_chain)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
@@ -256,7 +256,7 @@ START_TEST(deferred_call_leaves_the_chain)
 }
 END_TEST
 
-/* The reply is there, and so is a call of the chain: the call first. */
+/* If both the reply and a call of the chain are queued, the call comes first. */
 START_TEST(nested_call_left_open_under_a_reply)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
@@ -284,7 +284,7 @@ START_TEST(thread_exit_in_the_middle_of_a_call)
 	raw_reply(&srv, call, "late", 4);
 	raw_none(&cli);
 
-	/* One that nobody took yet may be taken back, or come all the same. */
+	/* A nested call that was not taken yet may be canceled or delivered. */
 	raw_call(&cli, 0, 2, "x", 1);
 	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
 	assert_ok(raw_next(&srv, IPCBUS_SERVE | IPCBUS_NONBLOCK, &ev));
@@ -332,7 +332,7 @@ START_TEST(thread_exit_with_a_nested_call_queued)
 	outer = take_call(&srv, 1);
 	raw_call(&srv, back, 2, NULL, 0);
 	assert_ok(dev_ioctl(cli.fd, IPCBUS_IOC_THREAD_EXIT, NULL));
-	/* What was called for the sake of a call that nobody waits for. */
+	/* The nested call below a canceled call is canceled too. */
 	raw_failed(&srv, -ECANCELED, IPCBUS_STAGE_REPLY, 0);
 	raw_reply(&srv, outer, NULL, 0);
 	raw_none(&cli);
@@ -340,7 +340,7 @@ START_TEST(thread_exit_with_a_nested_call_queued)
 }
 END_TEST
 
-/* With real threads: A's waiting thread, not its idle one, gets what comes back. */
+/* With real threads: a call back goes to A's waiting thread, not to its idle thread. */
 
 struct who {
 	const struct raw *r;
@@ -372,7 +372,7 @@ static void *serve_one(void *arg)
 	return NULL;
 }
 
-START_TEST(waiting_thread_gets_what_comes_back)
+START_TEST(waiting_thread_gets_the_call_back)
 {
 	uint64_t node = raw_node(&cli, 0, 1);
 	uint32_t back = give_handle(&srv, &cli, node), other = give_handle(&oth, &cli, node);
@@ -395,7 +395,7 @@ START_TEST(waiting_thread_gets_what_comes_back)
 	ck_assert_int_ne(w.nested, 0);
 	ck_assert_uint_eq(w.reply.kind, IPCBUS_EVENT_REPLY);
 
-	/* The idle one is still there for others. */
+	/* The idle thread is still available for others. */
 	raw_call_wait(&oth, other, 3, NULL, 0, &ev);
 	ck_assert_uint_eq(ev.tid, idle.tid);
 	helper_end(&idle);
@@ -409,8 +409,8 @@ static void *call_and_end(void *arg)
 	return arg;
 }
 
-/* The caller is no more, so what comes back to it is anybody's. */
-START_TEST(ended_thread_gets_nothing)
+/* The calling thread ended, so any thread may take a call back. */
+START_TEST(ended_thread_gets_no_calls)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
 	struct helper caller;
@@ -474,11 +474,11 @@ START_TEST(directed_call_makes_the_chain_of_its_thread)
 
 	l.back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
 	begin_listening(&helper, &l);
-	/* Calls that are not directed wait for a thread that serves. */
+	/* Undirected calls wait for a thread that serves. */
 	assert_ok(raw_send(&oth, &(struct ipcbus_send){ .kind = IPCBUS_SEND_CALL }, NULL));
 	send.call = l.number;
 	assert_ok(raw_send(&cli, &send, NULL));
-	/* This thread waits in the chain, and so gets the call that comes back. */
+	/* This thread waits in the chain, so it gets the call back. */
 	assert_ok(raw_next(&cli, 0, &ev));
 	ck_assert_uint_eq(ev.kind, IPCBUS_EVENT_CALL);
 	ck_assert_uint_eq(ev.code, 2);
@@ -499,7 +499,7 @@ START_TEST(directed_call_fails_unless_its_thread_listens)
 	struct ipcbus_event ev;
 	struct helper idle;
 
-	/* A thread that works, threads that do not exist, and a thread that serves. */
+	/* A working thread, threads that do not exist, and a serving thread. */
 	assert_ok(raw_next(&srv, IPCBUS_NONBLOCK, &ev));
 	send.call = ev.thread;
 	raw_fails(&cli, &send, -ESRCH, IPCBUS_STAGE_QUEUE, 0);
@@ -537,7 +537,7 @@ END_TEST
 
 static void serve_down(const struct raw *r, uint32_t handle, struct ipcbus_event *ev);
 
-/* Calls with the depth left as the code, serves what comes back. */
+/* Calls with the remaining depth as code, and serves calls back. */
 static void call_down(const struct raw *r, uint32_t handle, uint32_t depth)
 {
 	struct ipcbus_event ev;
@@ -632,8 +632,8 @@ int main(void)
 	tcase_add_test(tc, thread_exit_with_a_nested_call_queued);
 
 	tc = add_case(s, "threads", setup_bus);
-	tcase_add_test(tc, waiting_thread_gets_what_comes_back);
-	tcase_add_test(tc, ended_thread_gets_nothing);
+	tcase_add_test(tc, waiting_thread_gets_the_call_back);
+	tcase_add_test(tc, ended_thread_gets_no_calls);
 	tcase_add_test(tc, directed_call_makes_the_chain_of_its_thread);
 	tcase_add_test(tc, directed_call_fails_unless_its_thread_listens);
 	tcase_add_test(tc, listening_ends_at_its_deadline);

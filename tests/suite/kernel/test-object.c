@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Nodes and handles: what a node becomes on its way, how handles are counted,
- * when an owner hears that nobody refers to a node, and what destroying does.
- * File descriptors are in test-fd.c.
+ * Nodes and handles: how the driver translates nodes in messages and counts handles, when an
+ * owner is notified that a node is idle, and the effects of destroying. File descriptors are
+ * in test-fd.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #define COOKIE 0xc00c1eULL
 
-/* cli sends a oneway with these to srv, which takes it. */
+/* cli sends a oneway with these objects to srv, which takes it. */
 static void show(const struct raw *from, struct ipcbus_object *o, uint32_t n,
 		 struct ipcbus_event *ev)
 {
@@ -62,7 +62,7 @@ START_TEST(node_becomes_a_handle_that_can_be_called)
 	ck_assert_uint_ne(handle, 0);
 	raw_release(&srv, &ev);
 
-	/* The handle outlives the buffer it came in. */
+	/* The handle outlives the buffer of its message. */
 	raw_call(&srv, handle, 5, "hello", 5);
 	raw_take(&cli, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_uint_eq(ev.cookie, COOKIE);
@@ -129,7 +129,7 @@ START_TEST(same_node_same_handle_counted)
 	ck_assert_uint_eq(raw_objects(&srv, &ev)[1].value, handle);
 	raw_release(&srv, &ev);
 
-	/* Four came; after three it must still work. */
+	/* Four references arrived; after three puts the handle must still work. */
 	assert_ok(raw_put(&srv, handle, 1));
 	assert_ok(raw_put(&srv, handle, 2));
 	raw_none(&cli);
@@ -178,7 +178,7 @@ START_TEST(unknown_handles)
 }
 END_TEST
 
-/* However many there are, the next number and all behind it are unknown. */
+/* However many handles there are, the next numbers are unknown. */
 START_TEST(numbers_at_the_end_of_the_table)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL };
@@ -194,7 +194,7 @@ START_TEST(numbers_at_the_end_of_the_table)
 }
 END_TEST
 
-/* A handle's number means something in its own proc only. */
+/* A handle's number is valid only in its own proc. */
 START_TEST(handle_of_another_proc)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -238,7 +238,7 @@ START_TEST(handle_values_are_not_cut_to_32_bits)
 }
 END_TEST
 
-/* The first bad entry is named, and the good ones before it are undone. */
+/* The first invalid entry is reported, and valid entries before it are undone. */
 START_TEST(bad_entry_names_its_index)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -315,7 +315,7 @@ START_TEST(manager_handle_can_be_passed)
 	uint64_t node = raw_node(&cli, 0, COOKIE);
 	uint32_t to_cli = give_handle(&oth, &cli, node);
 
-	/* oth passes its handle 0 to cli: a counted handle or the number 0, it must call srv */
+	/* oth passes its handle 0 to cli, as a counted handle or the number 0. It must call srv. */
 	assert_ok(raw_send(&oth, &(struct ipcbus_send){ .kind = IPCBUS_SEND_ONEWAY,
 							.handle = to_cli, .objects = PTR64(&o),
 							.object_count = 1 }, NULL));
@@ -368,7 +368,7 @@ START_TEST(queued_objects_go_with_the_sender)
 			   NULL));
 	raw_close(&cli);
 
-	/* The message still comes; its handle is for a dead node. */
+	/* The message is still delivered; its handle is for a dead node. */
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	handle = raw_objects(&srv, &ev)[0].value;
 	raw_release(&srv, &ev);
@@ -453,7 +453,7 @@ START_TEST(message_in_flight_refers_to_the_node)
 }
 END_TEST
 
-/* No handle is left, but messages to the node are still on their way. */
+/* No handle is left, but messages to the node are in flight. */
 START_TEST(messages_on_their_way_keep_the_node)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -490,7 +490,7 @@ START_TEST(open_call_keeps_the_node)
 	raw_none(&cli);
 	assert_result(raw_destroy(&cli, node, IPCBUS_NODE_IF_IDLE), -EBUSY);
 
-	/* A reply that fails leaves all as it was. */
+	/* A failed reply changes nothing. */
 	raw_fails(&cli, &(struct ipcbus_send){ .kind = IPCBUS_SEND_REPLY, .call = ev.call,
 					       .data = 8, .data_size = 8 },
 		  -EFAULT, IPCBUS_STAGE_COPY, 0);
@@ -503,7 +503,7 @@ START_TEST(open_call_keeps_the_node)
 }
 END_TEST
 
-/* A caller that goes before its call was taken leaves nothing on the way. */
+/* If a caller closes before its call was taken, the node becomes idle. */
 START_TEST(call_taken_back_frees_the_node)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -523,7 +523,7 @@ START_TEST(call_taken_back_frees_the_node)
 }
 END_TEST
 
-/* The owner can look up what came home until it gives the message back. */
+/* The owner can look up its own returned node until it releases the message. */
 START_TEST(home_coming_keeps_the_node)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -546,7 +546,7 @@ START_TEST(home_coming_keeps_the_node)
 }
 END_TEST
 
-/* Held by nobody but a message that its receiver never releases. */
+/* The only reference is a message that its receiver never releases. */
 START_TEST(home_coming_goes_with_the_proc)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -580,7 +580,7 @@ START_TEST(destroyed_node_is_dead_for_all)
 }
 END_TEST
 
-/* Its id may be another node's by now, its cookie nobody's. */
+/* Its id may belong to another node by now, and its cookie is invalid. */
 START_TEST(dead_node_does_not_come_home)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);
@@ -640,7 +640,7 @@ START_TEST(destroying_fails_queued_calls)
 }
 END_TEST
 
-/* What a thread of the owner took already is replied to as if nothing had been. */
+/* Calls that a thread of the owner already took can be replied to as usual. */
 START_TEST(destroying_leaves_taken_calls_open)
 {
 	uint64_t node = raw_node(&cli, 0, COOKIE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways: order and one at a time per node, the quota of the region that they
- * may fill, and several in one system call.
+ * Oneways: their order, one at a time per node, the quota of the region for them, and several
+ * in one system call.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -80,7 +80,7 @@ START_TEST(nodes_do_not_wait_for_each_other)
 	}
 	raw_none(&srv);
 
-	/* Releasing the second node's lets the second node go on, no other. */
+	/* Releasing the second node's buffer delivers only the second node's next oneway. */
 	raw_release(&srv, &held[1]);
 	ck_assert_uint_eq(take_oneway(&srv, &ev), 1);
 	ck_assert_uint_eq(ev.cookie, 2);
@@ -162,7 +162,7 @@ START_TEST(sender_with_an_open_call_may_send_oneways)
 }
 END_TEST
 
-/* The share */
+/* The quota for oneways */
 
 static int flood(const struct raw *from, const void *data, size_t size, unsigned int *ret_sent)
 {
@@ -204,7 +204,7 @@ START_TEST(full_quota_pushes_back)
 	ck_assert_uint_lt((uint64_t)sent * size, REGION);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 
-	/* Calls still find space, those of the flood's sender too. */
+	/* Calls still find space, even from the flood's sender. */
 	for (int i = 0; i < 3; i++) {
 		raw_round_trip(&oth, 0, &srv, data, size);
 		raw_round_trip(&cli, 0, &srv, data, size);
@@ -228,8 +228,8 @@ START_TEST(quota_comes_back)
 }
 END_TEST
 
-/* Many small ones use up descriptors before bytes. */
-START_TEST(tiny_ones_leave_space_for_calls)
+/* Many small oneways use up descriptors before bytes. */
+START_TEST(tiny_oneways_leave_space_for_calls)
 {
 	unsigned int sent;
 
@@ -292,7 +292,7 @@ int main(void)
 	tc = add_case(s, "share", setup_bus);
 	tcase_add_loop_test(tc, full_quota_pushes_back, 0, ARRAY_SIZE(flood_sizes));
 	tcase_add_loop_test(tc, quota_comes_back, 0, ARRAY_SIZE(flood_sizes));
-	tcase_add_test(tc, tiny_ones_leave_space_for_calls);
+	tcase_add_test(tc, tiny_oneways_leave_space_for_calls);
 	tcase_add_test(tc, oneway_larger_than_the_region);
 	tcase_add_test(tc, flood_goes_with_its_receiver);
 	tcase_add_test(tc, flood_outlives_its_sender);

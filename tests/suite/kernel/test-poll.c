@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * poll notifies the truth: readable exactly when a wait that does not block would
- * return an event, whoever queued it, from the same thread too.
+ * poll: a file is readable exactly if a nonblocking wait would return an event, including
+ * events that the same thread queued.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "fixture.h"
 
-/* A worker may wake those who wait. */
+/* A worker may wake the pollers, later. */
 #define SOON_MS 5000
 
 static bool readable(const struct raw *r)
@@ -27,7 +27,7 @@ static bool readable(const struct raw *r)
 	return revents & POLLIN;
 }
 
-/* Readable, still readable (it is a level, not an edge), and then the event. */
+/* Readable, still readable (level-triggered), and then the event. */
 static void expect_event(const struct raw *r, uint32_t kind, struct ipcbus_event *ev)
 {
 	ck_assert_msg(readable(r), "not readable, event %u was expected", kind);
@@ -37,12 +37,12 @@ static void expect_event(const struct raw *r, uint32_t kind, struct ipcbus_event
 
 static void expect_quiet(const struct raw *r)
 {
-	ck_assert_msg(!readable(r), "readable for nothing");
+	ck_assert_msg(!readable(r), "readable without an event");
 	raw_none(r);
-	ck_assert_msg(!readable(r), "readable after nothing");
+	ck_assert_msg(!readable(r), "readable after a wait found no event");
 }
 
-START_TEST(nothing_to_read)
+START_TEST(not_readable_without_events)
 {
 	expect_quiet(&srv);
 	expect_quiet(&cli);
@@ -88,7 +88,7 @@ START_TEST(failed_call)
 }
 END_TEST
 
-/* The next oneway of a node is there when the one before was released. */
+/* The next oneway of a node is readable after the previous one was released. */
 START_TEST(oneways)
 {
 	struct ipcbus_event ev;
@@ -122,7 +122,7 @@ START_TEST(nested_call)
 }
 END_TEST
 
-/* Work for the proc is none for a thread that waits for its reply. */
+/* Work for the proc does not make the file readable for a thread that waits for its reply. */
 START_TEST(work_while_in_a_call)
 {
 	uint32_t handle = give_handle(&oth, &cli, raw_node(&cli, 0, 1));
@@ -284,7 +284,7 @@ START_TEST(epoll_is_woken)
 }
 END_TEST
 
-/* Work that the very thread queued for itself, by another proc of its own. */
+/* Work that the same thread queued through another of its procs. */
 START_TEST(epoll_sees_own_work)
 {
 	int e = epoll_on(&srv, EPOLLIN), edge = epoll_on(&srv, EPOLLIN | EPOLLET);
@@ -336,8 +336,8 @@ START_TEST(select_is_woken)
 }
 END_TEST
 
-/* The wait queue lives as long as whoever is on it, whatever order things go. */
-/* A wait leaves what is served and finds the reply below it; so does poll. */
+/* The wait queue outlives all its waiters, in whatever order files are closed. */
+/* A wait abandons the served call and finds the reply below it; so does poll. */
 START_TEST(reply_below_a_nested_call)
 {
 	uint32_t back = give_handle(&srv, &cli, raw_node(&cli, 0, 1));
@@ -391,7 +391,7 @@ START_TEST(closed_while_polled)
 }
 END_TEST
 
-/* One thread in the ioctl, one in poll: one of them gets it, nothing is lost. */
+/* One thread in the ioctl and one in poll: exactly one gets each event. */
 static void *serve_few(void *arg)
 {
 	struct ipcbus_event ev;
@@ -420,7 +420,7 @@ START_TEST(pollers_and_waiters_together)
 }
 END_TEST
 
-/* An event loop as both sides of 300 calls, all in one thread, epoll between. */
+/* An event loop plays both sides of 300 calls in one thread, with epoll in between. */
 START_TEST(one_thread_runs_all)
 {
 	struct raw callers[10];
@@ -468,7 +468,7 @@ int main(void)
 	Suite *s = suite_create("poll");
 	TCase *tc = add_case(s, "level", setup_bus);
 
-	tcase_add_test(tc, nothing_to_read);
+	tcase_add_test(tc, not_readable_without_events);
 	tcase_add_test(tc, call_and_reply);
 	tcase_add_test(tc, error_reply);
 	tcase_add_test(tc, failed_call);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Priorities: a caller passes on its own to the thread that serves its call, for as
- * long as it waits; a node can ask for a least one; and what waits for a thread
- * waits in the order of priorities.
+ * Priorities: while a caller waits, the thread that serves its call inherits the caller's
+ * priority. A node can request a minimum. Queued work is ordered by priority.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +14,7 @@
 #include "fixture.h"
 #include "scheduling.h"
 
-/* As a thread of so much: calls handle @arg->handle of cli's. */
+/* Calls handle @arg->handle of cli from a thread with this priority. */
 struct caller {
 	int policy;
 	int priority;
@@ -39,7 +38,7 @@ static void *call_as(void *arg)
 	return NULL;
 }
 
-/* The call is queued when this returns, its reply is lost. Its thread has ended. */
+/* The call is queued when this returns. Its thread has ended, so the reply is dropped. */
 static void queue(struct caller c)
 {
 	struct helper h;
@@ -84,7 +83,7 @@ START_TEST(nice_is_inherited_until_the_reply)
 
 	helper_start(&h, call_and_wait_as, &c);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
-	/* A thread is never lowered. */
+	/* A thread's priority is never lowered. */
 	ck_assert_int_eq(nice_of(0), c.nice < 0 ? c.nice : 0);
 	raw_reply(&srv, ev.call, NULL, 0);
 	ck_assert_int_eq(nice_of(0), 0);
@@ -102,7 +101,7 @@ START_TEST(realtime_is_inherited_until_the_reply)
 	helper_start(&h, call_and_wait_as, &c);
 	raw_wait(&srv, IPCBUS_EVENT_CALL, &ev);
 	expect_policy_of(0, c.policy, 33);
-	/* Children are not inherited anything. */
+	/* Children do not inherit the boost. */
 	ck_assert(sched_getscheduler(0) & SCHED_RESET_ON_FORK);
 	raw_error(&srv, ev.call, EIO, NULL, 0);
 	expect_policy_of(0, SCHED_OTHER, 0);
@@ -136,7 +135,7 @@ START_TEST(realtime_server_is_never_lowered)
 }
 END_TEST
 
-START_TEST(reply_and_wait_in_one)
+START_TEST(reply_and_wait_in_one_exchange)
 {
 	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK };
 	struct ipcbus_event ev;
@@ -157,7 +156,7 @@ START_TEST(reply_and_wait_in_one)
 }
 END_TEST
 
-/* Who waits again without having replied to serves nobody. */
+/* A thread that waits again without a reply no longer serves the call. */
 START_TEST(waiting_ends_the_boost)
 {
 	struct ipcbus_event ev;
@@ -232,7 +231,7 @@ START_TEST(another_thread_replies)
 	helper_start(&other, reply_to, &ev.call);
 	helper_end(&other);
 	helper_end(&h);
-	/* Until it comes back. */
+	/* Until the thread waits again. */
 	ck_assert_int_eq(nice_of(0), -5);
 	raw_none(&srv);
 	ck_assert_int_eq(nice_of(0), 0);
@@ -332,7 +331,7 @@ static void *serve_from_oth(void *arg)
 
 	raw_wait(&oth, IPCBUS_EVENT_CALL, &ev);
 	ck_assert_int_eq(nice_of(0), -5);
-	/* Back to the thread that waits, with more than it inherited before. */
+	/* A call back to the waiting thread, with a higher priority than it inherited before. */
 	if (*handle)
 		raw_call_wait(&oth, *handle, 77, NULL, 0, &back);
 	raw_reply(&oth, ev.call, NULL, 0);
@@ -340,7 +339,7 @@ static void *serve_from_oth(void *arg)
 	return NULL;
 }
 
-/* srv serves a call of nice -5 and calls oth, which runs by that as well. */
+/* srv serves a call of nice -5 and calls oth, which inherits that too. */
 START_TEST(nested_calls_inherit)
 {
 	struct caller c = { .nice = -5 };
@@ -540,7 +539,7 @@ START_TEST(node_lifts_in_the_queue)
 }
 END_TEST
 
-/* One at a time to a node, whoever sends. */
+/* A node gets one oneway at a time, from any sender. */
 START_TEST(oneways_of_a_node_keep_their_order)
 {
 	queue((struct caller){ .code = 'b', .nice = 5, .oneway = true });
@@ -551,8 +550,8 @@ START_TEST(oneways_of_a_node_keep_their_order)
 }
 END_TEST
 
-/* After 64 better ones the oldest has its turn; realtime goes first all the same. */
-START_TEST(nobody_waits_for_ever)
+/* After 64 messages of higher priority, the oldest message is served. Realtime still goes first. */
+START_TEST(lowest_priority_is_not_starved)
 {
 	struct ipcbus_event ev;
 
@@ -571,8 +570,8 @@ START_TEST(nobody_waits_for_ever)
 }
 END_TEST
 
-/* Many low ones take one turn of 65: those that are better need not wait for them all. */
-START_TEST(a_flood_of_low_ones_hardly_counts)
+/* Many low messages take one of 65 turns. Higher priorities need not wait for all of them. */
+START_TEST(flood_of_low_priority_hardly_delays)
 {
 	struct ipcbus_event ev;
 	uint32_t low = 0;
@@ -593,7 +592,7 @@ START_TEST(a_flood_of_low_ones_hardly_counts)
 }
 END_TEST
 
-/* The order stays when the first or the last of a priority is taken back. */
+/* Canceling the first or the last message of a priority keeps the order. */
 START_TEST(taken_back_from_the_middle)
 {
 	static const int nices[] = { 5, 5, 0, 10, 0, 10, 5, 0 };
@@ -612,7 +611,7 @@ START_TEST(taken_back_from_the_middle)
 		assert_ok(raw_send(&cli, &s, NULL));
 	}
 	set_nice(0);
-	/* The first of all, the last of its priority, the only one left of it. */
+	/* The first of all, the last of its priority, and the only one of its priority. */
 	assert_ok(raw_cancel(&cli, 3));
 	assert_ok(raw_cancel(&cli, 7));
 	assert_ok(raw_cancel(&cli, 4));
@@ -623,7 +622,7 @@ START_TEST(taken_back_from_the_middle)
 }
 END_TEST
 
-/* A death comes after all that the dead sent, however low. */
+/* A death event comes after all messages of the dead proc, at any priority. */
 START_TEST(events_do_not_overtake)
 {
 	struct caller low = { .nice = 10, .code = 1 };
@@ -656,7 +655,7 @@ int main(void)
 	tcase_add_loop_test(tc, nice_is_inherited_until_the_reply, 0, 5);
 	tcase_add_loop_test(tc, realtime_is_inherited_until_the_reply, 0, 2);
 	tcase_add_test(tc, realtime_server_is_never_lowered);
-	tcase_add_test(tc, reply_and_wait_in_one);
+	tcase_add_test(tc, reply_and_wait_in_one_exchange);
 	tcase_add_test(tc, waiting_ends_the_boost);
 	tcase_add_test(tc, sleeping_ends_the_boost);
 	tcase_add_test(tc, failed_reply_keeps_the_boost);
@@ -680,8 +679,8 @@ int main(void)
 	tcase_add_test(tc, better_work_overtakes);
 	tcase_add_test(tc, node_lifts_in_the_queue);
 	tcase_add_test(tc, oneways_of_a_node_keep_their_order);
-	tcase_add_test(tc, nobody_waits_for_ever);
-	tcase_add_test(tc, a_flood_of_low_ones_hardly_counts);
+	tcase_add_test(tc, lowest_priority_is_not_starved);
+	tcase_add_test(tc, flood_of_low_priority_hardly_delays);
 	tcase_add_test(tc, taken_back_from_the_middle);
 	tcase_add_test(tc, events_do_not_overtake);
 	return suite_main(s);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What one user can take from others: limits on what its procs have together,
- * and its quota of other users' regions. Who takes too much is notified; the others
- * notice nothing. One thread opens the device under several names.
+ * Limits on the resources that a user can take from others: on all procs of the user together,
+ * and its quota in regions of other users. The user that exceeds a limit gets an error, and
+ * other users are not affected. One thread opens the device under several user ids.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -52,7 +52,7 @@ START_TEST(nodes)
 }
 END_TEST
 
-/* A reply with one of srv's nodes. */
+/* A reply with a node of srv. */
 static void reply_node(const struct raw *to)
 {
 	struct ipcbus_object o = object_node(raw_node(&srv, 0, 1));
@@ -84,7 +84,7 @@ START_TEST(handles)
 	struct ipcbus_event ev;
 	uint32_t handle;
 
-	/* With handle 0, which takes a place like any other. */
+	/* Handle 0 counts like any other handle. */
 	set_limit("user_handles", 4);
 	for (int i = 0; i < 3; i++)
 		handle = get_handle(&cli);
@@ -102,7 +102,7 @@ START_TEST(watches)
 {
 	uint32_t a = get_handle(&cli), b = get_handle(&cli);
 
-	/* As many as handles. */
+	/* The limit of watches is that of handles. */
 	set_limit("user_handles", 1);
 	assert_ok(raw_watch(&cli, a, 1));
 	assert_result(raw_watch(&cli, b, 2), -EDQUOT);
@@ -144,7 +144,7 @@ START_TEST(files)
 	assert_ok(raw_send(&cli, &send, NULL));
 	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_OBJECT, 0);
 	assert_ok(raw_send(&oth, &send, NULL));
-	/* Who takes them has them, and they are on no way any more. */
+	/* Once received, the fds are no longer in flight. */
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	close(raw_objects(&srv, &ev)[0].value);
 	close(raw_objects(&srv, &ev)[1].value);
@@ -153,7 +153,7 @@ START_TEST(files)
 }
 END_TEST
 
-/* On their way they may be all that is left of nodes. */
+/* Objects in flight may hold the last references to nodes. */
 START_TEST(objects)
 {
 	struct ipcbus_object o[3] = {
@@ -173,7 +173,7 @@ START_TEST(objects)
 	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_OBJECT, 0);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 	ck_assert_uint_eq(raw_objects(&srv, &ev)[1].type, IPCBUS_OBJECT_NODE);
-	/* srv's node came home, so it is srv's business. */
+	/* srv's node returned home, so it is charged to srv. */
 	send.object_count = 3;
 	raw_fails(&cli, &send, -EDQUOT, IPCBUS_STAGE_OBJECT, 2);
 	send.object_count = 2;
@@ -184,7 +184,7 @@ START_TEST(objects)
 }
 END_TEST
 
-/* A receiver that keeps messages with its own nodes pays for these. */
+/* A receiver that keeps messages with its own nodes is charged for them. */
 START_TEST(objects_at_home)
 {
 	struct ipcbus_object o = object_handle(0);
@@ -228,7 +228,7 @@ START_TEST(procs)
 }
 END_TEST
 
-START_TEST(debugfs_says_who_has_what)
+START_TEST(debugfs_shows_each_users_share)
 {
 	char text[4096];
 
@@ -265,7 +265,7 @@ static int try_oneway(const struct raw *r, size_t size)
 	return try_send(r, IPCBUS_SEND_ONEWAY, size);
 }
 
-/* Calls until it may not: how many bytes that were. */
+/* Sends calls until one fails. Returns the number of bytes sent. */
 static size_t flood(const struct raw *r, int err)
 {
 	size_t n = 0;
@@ -277,7 +277,7 @@ static size_t flood(const struct raw *r, int err)
 	return n * PIECE;
 }
 
-/* What others may have together, of a region or of its half for oneways. */
+/* The part of a region, or of its half for oneways, that other users may fill together. */
 #define PART(all) ((all) / 8 * 7)
 
 START_TEST(flood_of_calls)
@@ -287,7 +287,7 @@ START_TEST(flood_of_calls)
 
 	ck_assert_uint_le(n, PART(REGION) / 2);
 	ck_assert_uint_gt(n, PART(REGION) / 2 - 3 * PIECE);
-	/* The next one gets half of the rest. */
+	/* The next user gets half of the rest. */
 	n = flood(&oth, -EDQUOT);
 	ck_assert_uint_le(n, PART(REGION) / 4 + PIECE);
 	ck_assert_uint_gt(n, PART(REGION) / 4 - 3 * PIECE);
@@ -299,7 +299,7 @@ START_TEST(flood_of_calls)
 		raw_release(&srv, &ev);
 		raw_error(&srv, ev.call, EIO, NULL, 0);
 	}
-	/* It is the buffers that count. */
+	/* The number of buffers is the limit here. */
 	assert_ok(try_oneway(&cli, 100));
 }
 END_TEST
@@ -313,7 +313,7 @@ static size_t flood_with_both(const struct raw *r)
 	return bytes;
 }
 
-/* Calls and oneways of one user together, whichever come first. */
+/* Calls and oneways of a user count together, in either order. */
 START_TEST(flood_of_both)
 {
 	size_t n = 0;
@@ -326,7 +326,7 @@ START_TEST(flood_of_both)
 }
 END_TEST
 
-/* However many users flood it, they leave a part to the region's own. */
+/* However many users flood a region, its owner keeps a part of it. */
 START_TEST(strangers_leave_a_part)
 {
 	struct raw own, more[10];
@@ -348,7 +348,7 @@ START_TEST(strangers_leave_a_part)
 }
 END_TEST
 
-/* A call that its thread does not wait for, so that it is nested in no other. */
+/* Sends a call for which its thread does not wait, so that it is not nested in another call. */
 static int try_async(const struct raw *r)
 {
 	struct ipcbus_send send = {
@@ -359,7 +359,7 @@ static int try_async(const struct raw *r)
 	return raw_send(r, &send, NULL);
 }
 
-/* Tiny ones, of which there may be only so many. */
+/* Tiny messages, whose number is limited. */
 START_TEST(strangers_leave_buffers)
 {
 	size_t n = 0, all = PART((size_t)raw_info(&srv).max_buffers);
@@ -382,7 +382,7 @@ START_TEST(strangers_leave_buffers)
 }
 END_TEST
 
-/* Async calls of nothing at all, until it may not: how many. */
+/* Sends empty async calls until one fails. Returns their number. */
 static size_t flood_empty(const struct raw *r, uint32_t handle)
 {
 	struct ipcbus_send send = {
@@ -399,7 +399,7 @@ static size_t flood_empty(const struct raw *r, uint32_t handle)
 	return n;
 }
 
-/* They take no space, but places in a queue: each counts until it is delivered or ends. */
+/* Empty calls take no space, but places in a queue. Each counts until it is delivered or ends. */
 START_TEST(empty_calls_count)
 {
 	size_t all = raw_info(&srv).max_buffers, fair = PART(all) / 2;
@@ -411,11 +411,11 @@ START_TEST(empty_calls_count)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_error(&srv, ev.call, EIO, NULL, 0);
 	ck_assert_uint_eq(flood_empty(&cli, handle), 1);
-	/* Others have half of the rest, and full ones count beside them. */
+	/* Other users have half of the rest. Calls with a payload count as well. */
 	ck_assert_uint_eq(flood_empty(&oth, 0), (PART(all) - fair) / 2);
 	assert_result(try_async(&cli), -EDQUOT);
 
-	/* All end: discarded, canceled, with their sender. */
+	/* All calls end: discarded, canceled, or with their sender. */
 	assert_ok(raw_destroy(&srv, node, 0));
 	ck_assert_uint_ge(flood_empty(&cli, 0), fair / 2);
 	assert_ok(raw_cancel(&cli, 5));
@@ -426,7 +426,7 @@ START_TEST(empty_calls_count)
 }
 END_TEST
 
-/* The region's own user may fill it with them, and no more. */
+/* The region's own user may fill the whole region with them. */
 START_TEST(empty_calls_of_the_owner_count)
 {
 	struct raw own[2];
@@ -443,7 +443,7 @@ START_TEST(empty_calls_of_the_owner_count)
 }
 END_TEST
 
-/* However few buffers the owner leaves, a stranger gets half of them. */
+/* Another user gets half of the buffers that the owner leaves, however few. */
 START_TEST(the_owner_leaves_few_buffers)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .flags = IPCBUS_SEND_ASYNC };
@@ -510,7 +510,7 @@ START_TEST(flood_of_oneways)
 		assert_ok(try_oneway(&oth, 4000));
 	ck_assert(dev_poll(oth.fd, 0) & POLLOUT);
 
-	/* Half of what the other one took is not left for this one. */
+	/* This user has no claim to half of the buffers that the other user took. */
 	for (int i = 0; i < 2; i++) {
 		raw_take(&srv, IPCBUS_EVENT_ONEWAY, &ev);
 		raw_release(&srv, &ev);
@@ -532,7 +532,7 @@ static void send_when_writable(void)
 	assert_ok(e);
 }
 
-/* Its quota is full of calls: one that is released makes space. */
+/* Its quota is full of calls: one released call makes space. */
 static void *give_a_call_back(void *unused)
 {
 	struct ipcbus_event ev;
@@ -582,7 +582,7 @@ START_TEST(oneway_waits_for_its_quota)
 }
 END_TEST
 
-/* Failing for another reason costs nothing of it. */
+/* A send that fails for another reason is not charged. */
 START_TEST(failures_are_not_charged)
 {
 	struct ipcbus_object o = object_handle(4711);
@@ -610,7 +610,7 @@ static void oneway_as(uid_t uid)
 	raw_close(&r);
 }
 
-/* Quotas that nobody needs go. One that has something there stays. */
+/* Unused quotas are freed. A quota with messages in the region stays. */
 START_TEST(many_users)
 {
 	struct ipcbus_event ev, kept;
@@ -630,7 +630,7 @@ START_TEST(many_users)
 }
 END_TEST
 
-/* Each has a quota of its own as long as it has something there. */
+/* Each user has a quota as long as it has messages in the region. */
 START_TEST(many_users_at_once)
 {
 	struct ipcbus_event ev;
@@ -643,12 +643,12 @@ START_TEST(many_users_at_once)
 		ck_assert_uint_eq(ev.code, uid);
 		raw_release(&srv, &ev);
 	}
-	/* Some stay, for users who send again. */
+	/* Some quotas stay cached for users who send again. */
 	ck_assert_int_le(live("quotas"), 64);
 }
 END_TEST
 
-/* One floods from all its threads; the other's calls go through. */
+/* One user floods from all its threads; the other user's calls succeed. */
 static bool stop;
 
 static int flood_as_peer(struct peer *self, void *arg)
@@ -712,7 +712,7 @@ int main(void)
 	TCase *tc;
 
 	if (geteuid()) {
-		fprintf(stderr, "not root, nothing tested\n");
+		fprintf(stderr, "not root, no tests run\n");
 		return 77;
 	}
 	tc = add_user_case(s, "limits");
@@ -724,7 +724,7 @@ int main(void)
 	tcase_add_test(tc, objects);
 	tcase_add_test(tc, objects_at_home);
 	tcase_add_test(tc, procs);
-	tcase_add_test(tc, debugfs_says_who_has_what);
+	tcase_add_test(tc, debugfs_shows_each_users_share);
 
 	tc = add_user_case(s, "quotas");
 	tcase_add_test(tc, flood_of_calls);

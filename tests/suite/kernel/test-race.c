@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two CPUs, two threads, one object: each case does two things at the same
- * moment, many times, and checks what must be true whichever came first.
+ * Races: two CPUs, two threads, one object. Each case runs two operations at the same moment,
+ * many times, and checks an invariant that holds in either order.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,18 +17,17 @@
 #define ROUNDS 150
 
 /*
- * Two functions at once: both spin until the other is there, one then lags by
- * a number of steps that changes from round to round. The results are those of
- * the last round.
+ * Runs two functions at once: both spin until the other is ready, then one lags by a number of
+ * steps that changes every round. The results are those of the last round.
  */
 struct duel {
 	int (*a)(void *), (*b)(void *);
 	void *arg;
-	unsigned int at_start; /* of both threads, all rounds together */
+	unsigned int at_start; /* threads of all rounds that are ready */
 	unsigned int round;
 	int result_b;
 	bool over;
-	struct helper helper; /* plays b */
+	struct helper helper; /* runs b */
 };
 
 static void both_ready(struct duel *d, unsigned int round)
@@ -83,7 +82,7 @@ static int duel_fight(struct duel *d)
 	return result;
 }
 
-/* One of the two must succeed, and the other fail with that. */
+/* One of the two must succeed, and the other must fail with @error. */
 static void duel_for_one(struct duel *d, int error)
 {
 	int a = duel_fight(d);
@@ -92,7 +91,7 @@ static void duel_for_one(struct duel *d, int error)
 		      "%s and %s", errname(a), errname(d->result_b));
 }
 
-/* Whether there is one more of so many rounds; after the last it ends the helper. */
+/* Returns whether another round follows. After the last round it ends the helper. */
 static bool duel_goes_on(struct duel *d, unsigned int rounds)
 {
 	if (d->round < rounds)
@@ -102,14 +101,14 @@ static bool duel_goes_on(struct duel *d, unsigned int rounds)
 	return false;
 }
 
-/* One buffer released, one call replied to, one handle put: by two at once. */
+/* Two threads release one buffer, reply to one call, or put one handle. */
 
 static int release_it(void *arg)
 {
 	return raw_free(&srv, *(uint64_t *)arg);
 }
 
-START_TEST(one_buffer_released_by_two)
+START_TEST(two_threads_release_one_buffer)
 {
 	uint64_t id;
 	struct duel d = { .a = release_it, .b = release_it, .arg = &id };
@@ -178,7 +177,7 @@ START_TEST(one_call_with_a_good_and_a_bad_reply)
 		int a = duel_fight(&d);
 
 		ck_assert(d.result_b == -EFAULT || d.result_b == -ESRCH);
-		if (a == -ESRCH) /* the bad one had it in its hands just then */
+		if (a == -ESRCH) /* the failing reply held the call at that moment */
 			raw_reply(&srv, call, "yes", 3);
 		else
 			assert_ok(a);
@@ -194,7 +193,7 @@ static int put_it(void *arg)
 	return raw_put(&cli, *(uint32_t *)arg, 1);
 }
 
-START_TEST(one_handle_put_by_two)
+START_TEST(two_threads_put_one_handle)
 {
 	uint64_t node = raw_node(&srv, 0, 5);
 	uint32_t handle;
@@ -246,7 +245,7 @@ START_TEST(handle_put_while_used)
 }
 END_TEST
 
-/* The last handle is put while the node is sent again: who settles it? */
+/* The last handle is put while the node is sent again: one of the two must report IDLE. */
 
 struct settle {
 	uint64_t node;
@@ -284,7 +283,7 @@ START_TEST(node_destroyed_if_idle_while_it_becomes_so)
 }
 END_TEST
 
-/* A node is destroyed while somebody calls it. */
+/* A node is destroyed while it is called. */
 
 static int destroy_it(void *arg)
 {
@@ -321,7 +320,7 @@ START_TEST(node_destroyed_while_called)
 }
 END_TEST
 
-/* A proc is closed while it is called, sent to, watched, replied to. */
+/* A proc is closed while another proc calls it, sends to it, watches it or replies to it. */
 
 static int close_oth(void *arg)
 {
@@ -356,7 +355,7 @@ static int oneway_and_put(void *arg)
 	return e ? e : raw_put(&cli, s->handle, 1);
 }
 
-/* The sender's own reference goes right behind the message. */
+/* The sender drops its own reference immediately after the message. */
 START_TEST(proc_closed_while_sent_to)
 {
 	struct settle s;
@@ -402,7 +401,10 @@ static int unwatch_it(void *arg)
 	return raw_unwatch(&cli, ((struct settle *)arg)->handle);
 }
 
-/* 0 promises silence; ENOENT means that it came, and nobody but us could take it. */
+/*
+ * 0 promises that no event follows. ENOENT means that the event was queued, and only this
+ * thread could take it.
+ */
 START_TEST(proc_closed_while_unwatched)
 {
 	struct settle s;
@@ -436,7 +438,7 @@ START_TEST(proc_closed_while_its_handle_is_put)
 }
 END_TEST
 
-/* The caller closes while it is replied to, with objects and fds in the reply. */
+/* The caller closes during the reply, which carries objects and fds. */
 
 static int reply_with_everything(void *arg)
 {
@@ -469,7 +471,7 @@ START_TEST(caller_closed_during_the_reply)
 }
 END_TEST
 
-/* The caller's call is taken while the caller goes. */
+/* The caller's call is taken while the caller closes. */
 
 static int take_whatever(void *arg)
 {
@@ -500,7 +502,7 @@ START_TEST(caller_closed_while_its_call_is_taken)
 }
 END_TEST
 
-/* A thread leaves while its reply comes. */
+/* A thread exits while its reply arrives. */
 
 static int exit_cli(void *arg)
 {
@@ -577,7 +579,7 @@ START_TEST(two_map_the_region)
 }
 END_TEST
 
-/* The receiver touches pages that a sender is just filling. */
+/* The receiver touches pages that a sender is filling. */
 
 static int send_large(void *arg)
 {
@@ -594,7 +596,7 @@ static int read_all(void *arg)
 	unsigned int sum = 0;
 
 	(void)arg;
-	/* Only what is there for sure: a fault elsewhere is SIGBUS. */
+	/* Reads only pages that are certainly mapped: a fault elsewhere is SIGBUS. */
 	for (size_t i = 0; i < 8192; i += 64)
 		sum += map[i];
 	return sum ? 0 : 1;
@@ -612,7 +614,7 @@ START_TEST(region_read_while_written)
 	raw_take(&srv, IPCBUS_EVENT_CALL, &ev);
 	raw_release(&srv, &ev);
 	if (ev.offset)
-		goto out; /* the allocator begins elsewhere: nothing to read for sure */
+		goto out; /* the allocator starts elsewhere, so no page is certainly mapped */
 	for (duel_start(&d); duel_goes_on(&d, 60);) {
 		pattern_fill(data, 300000, d.round);
 		madvise((void *)(uintptr_t)srv.map, REGION, MADV_DONTNEED);
@@ -631,10 +633,10 @@ int main(void)
 	Suite *s = suite_create("race");
 	TCase *tc = add_case(s, "duels", setup_bus);
 
-	tcase_add_test(tc, one_buffer_released_by_two);
+	tcase_add_test(tc, two_threads_release_one_buffer);
 	tcase_add_test(tc, one_call_with_two_replies);
 	tcase_add_test(tc, one_call_with_a_good_and_a_bad_reply);
-	tcase_add_test(tc, one_handle_put_by_two);
+	tcase_add_test(tc, two_threads_put_one_handle);
 	tcase_add_test(tc, handle_put_while_used);
 	tcase_add_test(tc, node_destroyed_if_idle_while_it_becomes_so);
 	tcase_add_test(tc, node_destroyed_while_called);

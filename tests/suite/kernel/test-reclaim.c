@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory pressure: pages that hold no message go back to the kernel, messages
- * in use stay what they are, and nobody who talks meanwhile notices.
+ * Memory pressure: pages without messages return to the kernel, held messages keep their
+ * content, and concurrent traffic is not disturbed.
  */
 #include <errno.h>
 #include <sched.h>
@@ -24,7 +24,7 @@ static void reclaim(void)
 	assert_ok(dev_reclaim());
 }
 
-/* A call that is replied to and stays in srv's region. */
+/* A call that is replied to; its buffer stays in srv's region. */
 static void hold(uint32_t seed, size_t size, struct ipcbus_event *ev)
 {
 	struct ipcbus_event reply;
@@ -42,7 +42,7 @@ static void still_holds(const struct ipcbus_event *ev)
 	ck_assert(pattern_is(raw_payload(&srv, ev), ev->data_size, ev->code));
 }
 
-/* Whether the page at offset can be read, without a signal if not. */
+/* Returns whether the page at @offset can be read, without raising a signal. */
 static bool readable(const struct raw *r, size_t offset)
 {
 	struct peep p;
@@ -66,7 +66,7 @@ START_TEST(idle_regions_give_all_back)
 	ck_assert_int_ge(live("pages"), LARGE / PAGE);
 	reclaim();
 	ck_assert_int_eq(live("pages"), 0);
-	/* And again: there is nothing left to find. */
+	/* A second reclaim finds no page. */
 	reclaim();
 	ck_assert_int_eq(live("pages"), 0);
 }
@@ -90,7 +90,7 @@ START_TEST(used_as_before_afterwards)
 }
 END_TEST
 
-/* How many pages of srv's region the messages lie on. */
+/* Returns the number of pages of srv's region that the messages occupy. */
 static long pages_under(const struct ipcbus_event *events, size_t n)
 {
 	bool under[PAGES] = { false };
@@ -105,7 +105,7 @@ static long pages_under(const struct ipcbus_event *events, size_t n)
 	return count;
 }
 
-/* Sizes that share pages with their neighbours. */
+/* Sizes that share pages with their neighbors. */
 static size_t some_size(uint32_t i)
 {
 	static const size_t sizes[] = { 64, 1000, 4096, 5000, 20000, 1, 65536, 4000 };
@@ -120,7 +120,7 @@ START_TEST(messages_in_use_stay)
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(held); i++)
 		hold(i, some_size(i), &held[i]);
-	/* Every other one goes, in an order of its own. */
+	/* Releases every other message, in a scattered order. */
 	for (uint32_t i = 0; i < ARRAY_SIZE(held); i++) {
 		uint32_t which = i * 7 % ARRAY_SIZE(held);
 
@@ -160,8 +160,8 @@ START_TEST(messages_on_their_way_stay)
 }
 END_TEST
 
-/* The receiver has the page mapped: it must not go on reading the old one. */
-START_TEST(what_went_is_not_mapped)
+/* The receiver has the page mapped: it must no longer read the old page. */
+START_TEST(reclaimed_page_is_unmapped)
 {
 	struct ipcbus_event first, second;
 
@@ -179,7 +179,7 @@ START_TEST(what_went_is_not_mapped)
 }
 END_TEST
 
-/* A page that comes again has nothing on it but the message. */
+/* A page that returns contains only zeroes and the message. */
 START_TEST(new_pages_are_empty)
 {
 	struct ipcbus_event ev;
@@ -197,8 +197,8 @@ START_TEST(new_pages_are_empty)
 END_TEST
 
 /*
- * Pages go from region to region by way of the kernel; what was on them does
- * not: each receiver sees zeroes and what was sent to it.
+ * Pages move from region to region by way of the kernel, but their content does not: each
+ * receiver sees only zeroes and its own messages.
  */
 static void only_own(const struct raw *r, uint8_t own)
 {
@@ -209,7 +209,7 @@ static void only_own(const struct raw *r, uint8_t own)
 	for (size_t at = 0; at < REGION; at += PAGE) {
 		if (!peep(&p, at, page, PAGE))
 			continue;
-		/* Each assertion is a message to check's parent. */
+		/* Not an assertion per byte: each is a message to Check's parent. */
 		for (size_t i = 0; i < PAGE; i++)
 			if (page[i] && page[i] != own)
 				ck_abort_msg("byte %zu is %#x", at + i, page[i]);
@@ -242,7 +242,7 @@ START_TEST(pages_that_change_hands)
 }
 END_TEST
 
-/* The file of debugfs notifies the same. */
+/* The debugfs file shows the same number. */
 START_TEST(pages_file_agrees)
 {
 	static char text[64 * 1024];
@@ -275,7 +275,7 @@ START_TEST(dead_owner_with_messages_on_their_way)
 }
 END_TEST
 
-/* --- While everybody talks ------------------------------------------------- */
+/* --- During traffic --------------------------------------------------------------- */
 
 static bool stop;
 
@@ -289,7 +289,7 @@ static void *reclaim_for_ever(void *unused)
 	return e ? (void *)1 : NULL;
 }
 
-/* Faults pages in all the time, whether something is there or not. */
+/* Faults in pages all the time, whether or not they are mapped. */
 static void *read_for_ever(void *arg)
 {
 	struct peep p;
@@ -322,7 +322,7 @@ static int serve_peer(struct peer *self, void *arg)
 	return 0;
 }
 
-/* For so long, and until there were some round trips. */
+/* For @ms milliseconds, and for at least a few round trips. */
 static void talk(const struct raw *me, uint32_t seed, unsigned int ms)
 {
 	uint8_t *mine = malloc(LARGE);
@@ -344,7 +344,7 @@ static void talk(const struct raw *me, uint32_t seed, unsigned int ms)
 	free(mine);
 }
 
-/* The server copies what it got; both its region and the client's lose pages. */
+/* The server copies each request. Both its region and the client's lose pages. */
 START_TEST(traffic_under_pressure)
 {
 	struct helper reclaimer, reader;
@@ -365,7 +365,7 @@ START_TEST(traffic_under_pressure)
 }
 END_TEST
 
-/* Messages as large as the region: there is space, or there will be at once. */
+/* Messages as large as the region: there is space, or there will be in a moment. */
 START_TEST(reclaim_is_not_lack_of_space)
 {
 	struct helper reclaimer;
@@ -392,7 +392,7 @@ int main(void)
 	TCase *tc;
 
 	if (geteuid()) {
-		fprintf(stderr, "not root, nothing tested\n");
+		fprintf(stderr, "not root, no tests run\n");
 		return 77;
 	}
 	tc = add_case(s, "alone", setup_bus);
@@ -400,7 +400,7 @@ int main(void)
 	tcase_add_test(tc, used_as_before_afterwards);
 	tcase_add_test(tc, messages_in_use_stay);
 	tcase_add_test(tc, messages_on_their_way_stay);
-	tcase_add_test(tc, what_went_is_not_mapped);
+	tcase_add_test(tc, reclaimed_page_is_unmapped);
 	tcase_add_test(tc, new_pages_are_empty);
 	tcase_add_test(tc, pages_that_change_hands);
 	tcase_add_test(tc, pages_file_agrees);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What dead threads and procs leave behind, as long as others refer to them: next to
- * nothing. That all goes once nobody does is checked after each case, here and elsewhere.
+ * Memory that dead threads and procs occupy while others still refer to them: almost none.
+ * That everything is freed after the last reference is checked after each case of every test.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,7 +37,10 @@ static void touch_by_turns(unsigned int n)
 	}
 }
 
-/* Threads that end without a word go when others come, before they are many. */
+/*
+ * Threads that end without announcing it are removed when new threads arrive, before there are
+ * many.
+ */
 START_TEST(ended_threads_are_removed)
 {
 	long before = live("threads");
@@ -47,7 +50,7 @@ START_TEST(ended_threads_are_removed)
 }
 END_TEST
 
-/* A kernel with KASAN keeps freed memory for a while, and counts it. */
+/* A kernel with KASAN delays the freeing of memory, and still counts it. */
 static bool keeps_freed_memory(void)
 {
 	char line[512];
@@ -67,7 +70,7 @@ static long count_tasks(void)
 	long n = -1;
 	FILE *f = fopen("/proc/slabinfo", "re");
 
-	/* Without it, none at any time. */
+	/* Without KASAN it is never delayed. */
 	while (f && n < 0 && fgets(line, sizeof(line), f))
 		sscanf(line, "task_struct %ld", &n);
 	if (f)
@@ -84,7 +87,7 @@ static void *touch_with_all(void *arg)
 	return NULL;
 }
 
-/* However many they were, and if no other ever comes. */
+/* However many there were, and even if no further thread arrives. */
 START_TEST(ended_threads_keep_no_task)
 {
 	static struct helper h[400];
@@ -107,15 +110,15 @@ START_TEST(ended_threads_keep_no_task)
 END_TEST
 
 /*
- * Procs: a server ends that has closed and unmapped its file, and somebody who cannot use
- * it holds it.
+ * Procs: a server that has closed and unmapped its file ends while another holder keeps the
+ * file. The holder cannot use it.
  */
 
 enum holder {
-	CHILD,	  /* a forked child, by a copy of the fd */
+	CHILD,	  /* a forked child holds a copy of the fd */
 	IMAGE,	  /* the program that the server executes */
-	SOCKET,	  /* a message to nobody in a socket */
-	IO_URING, /* a child, by a ring in which the file is registered */
+	SOCKET,	  /* a message in a socket that is never received */
+	IO_URING, /* a child, through a ring in which the file is registered */
 };
 
 struct server {
@@ -123,7 +126,7 @@ struct server {
 	int socket[2];
 };
 
-/* -1: this kernel has none. */
+/* -1: this kernel has no io_uring. */
 static int ring_with(int fd)
 {
 	struct io_uring_params params = { 0 };
@@ -145,7 +148,7 @@ static pid_t fork_holder(void)
 	return child;
 }
 
-/* Returns the process that holds the file then, if another one does; -1: impossible. */
+/* Returns the process that then holds the file, if another process does; -1: impossible. */
 static pid_t hand_over(const struct server *server)
 {
 	pid_t child = 0;
@@ -193,7 +196,7 @@ static int serve_and_end(struct peer *self, void *arg)
 	return 0;
 }
 
-/* The caller hears of the end although the file stays, and of the proc not much stays. */
+/* The caller is notified of the end although the file stays, and most of the proc is freed. */
 static void expect_end(const char *what)
 {
 	struct ipcbus_event ev = { 0 };
@@ -209,12 +212,15 @@ static void expect_end(const char *what)
 	for (; now_ms() < end && live("pages"); usleep(2000))
 		;
 	ck_assert_msg(!live("pages") && !live("buffers"), "%s: memory stays", what);
-	/* Its own thread; that of the dead is gone. The dead proc stays with its file at most. */
+	/*
+	 * The caller's own thread is left, the dead proc's thread is freed. At most the dead
+	 * proc itself stays with its file.
+	 */
 	ck_assert_int_eq(live("threads"), 1);
 	ck_assert_int_le(live("procs"), 2);
 }
 
-START_TEST(server_ends_and_others_hold_its_file)
+START_TEST(server_ends_while_others_hold_its_file)
 {
 	static const char *const names[] = { "child", "image", "socket", "io_uring" };
 	struct server server = { .holder = _i };
@@ -233,7 +239,7 @@ START_TEST(server_ends_and_others_hold_its_file)
 		peer_kill(&p);
 		return;
 	}
-	/* Alive, whatever it has closed. */
+	/* The server lives, so the proc lives, whatever the server has closed. */
 	raw_none(&cli);
 	peer_notify(&p, 0);
 	if (server.holder != IMAGE)
@@ -248,12 +254,12 @@ START_TEST(server_ends_and_others_hold_its_file)
 }
 END_TEST
 
-/* The node and the handle. The rest of the machine has its noise. */
+/* Bytes per proc: the node and the handle, plus noise of the rest of the machine. */
 #define PROC_REMAINS 512
 #define DEAD_PROCS 2000
 #define NOISE (2L << 20)
 
-/* However large their regions and tables were. */
+/* Regardless of the size of their regions and tables. */
 START_TEST(dead_procs_keep_next_to_nothing)
 {
 	long before, holds, bound = DEAD_PROCS * PROC_REMAINS + NOISE;
@@ -298,6 +304,6 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, dead_procs_keep_next_to_nothing);
 
 	tc = add_case(s, "procs", setup_bare);
-	tcase_add_loop_test(tc, server_ends_and_others_hold_its_file, CHILD, IO_URING + 1);
+	tcase_add_loop_test(tc, server_ends_while_others_hold_its_file, CHILD, IO_URING + 1);
 	return suite_main(s);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * IPCBUS_SEND_REPLACE: oneways that take the place of an older one which nobody
- * took yet.
+ * IPCBUS_SEND_REPLACE: a oneway that replaces an older, queued oneway.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +29,7 @@ static void send_newest(const struct raw *r, uint32_t handle, uint32_t code, con
 	assert_ok(raw_send(r, &send, NULL));
 }
 
-/* Takes the next oneway and releases it, so that the one behind it may come. */
+/* Takes the next oneway and releases it, so that the one behind it is delivered. */
 static void expect(uint32_t code, const char *text)
 {
 	struct ipcbus_event ev;
@@ -41,14 +40,14 @@ static void expect(uint32_t code, const char *text)
 	raw_release(&srv, &ev);
 }
 
-/* One that srv took and keeps: the next ones wait behind it. */
+/* A oneway that srv took and keeps: the next oneways wait behind it. */
 static void block(struct ipcbus_event *ev)
 {
 	raw_oneway(&cli, 0, 0, "block", 5);
 	raw_take(&srv, IPCBUS_EVENT_ONEWAY, ev);
 }
 
-START_TEST(one_that_waits_is_replaced)
+START_TEST(queued_oneway_is_replaced)
 {
 	struct ipcbus_event ev;
 
@@ -104,7 +103,7 @@ START_TEST(the_next_becomes_the_first)
 }
 END_TEST
 
-START_TEST(one_that_was_taken_stays)
+START_TEST(taken_oneway_stays)
 {
 	struct ipcbus_event ev;
 
@@ -119,7 +118,7 @@ START_TEST(one_that_was_taken_stays)
 }
 END_TEST
 
-START_TEST(only_what_is_alike_is_replaced)
+START_TEST(only_a_matching_oneway_is_replaced)
 {
 	struct ipcbus_event ev;
 
@@ -153,7 +152,7 @@ START_TEST(nodes_have_their_own)
 }
 END_TEST
 
-/* Of another file of the same process, and of one that was closed. */
+/* A new proc of the same process, and a proc opened after the sender was closed. */
 START_TEST(a_proc_that_came_later_is_another)
 {
 	send_newest(&oth, 0, NEWEST, "closed");
@@ -165,7 +164,7 @@ START_TEST(a_proc_that_came_later_is_another)
 }
 END_TEST
 
-/* Of many, so that finding one is not by chance. */
+/* Many oneways, so that a match is not by chance. */
 START_TEST(many_codes)
 {
 	enum { CODES = 300 };
@@ -210,7 +209,7 @@ START_TEST(objects_come_back)
 	assert_ok(raw_send(&cli, &send, NULL));
 	close(fds[1]);
 	send_newest(&cli, send.handle, NEWEST, "without");
-	/* The other end is closed with the message that held it. */
+	/* The other end is closed together with the message that held it. */
 	ck_assert_int_eq(read(fds[0], &byte, 1), 0);
 	close(fds[0]);
 	raw_take(&cli, IPCBUS_EVENT_IDLE, &ev);
@@ -222,7 +221,7 @@ START_TEST(objects_come_back)
 }
 END_TEST
 
-/* The newer one needs space beside the older one, which stays if there is none. */
+/* The newer oneway needs space in addition to the older. If there is none, the older stays. */
 START_TEST(the_quota_is_full)
 {
 	static char data[REGION / 8];
@@ -258,8 +257,8 @@ START_TEST(the_quota_is_full)
 }
 END_TEST
 
-/* What cannot be sent replaces nothing. */
-START_TEST(a_failed_one_replaces_nothing)
+/* A failed send replaces nothing. */
+START_TEST(failed_send_replaces_nothing)
 {
 	static char data[REGION / 2];
 	struct ipcbus_send send = newest(0, NEWEST, "");
@@ -327,7 +326,10 @@ START_TEST(closed_under_them)
 }
 END_TEST
 
-/* Many senders of a number that grows: each is seen to grow, and to its end. */
+/*
+ * Many senders of an increasing number: the receiver sees each number increase to its final
+ * value.
+ */
 
 enum { SENDERS = 4, ROUNDS = 3000 };
 
@@ -348,7 +350,7 @@ static void *send_numbers(void *arg)
 	return NULL;
 }
 
-START_TEST(what_is_newest_arrives)
+START_TEST(newest_value_arrives)
 {
 	uint32_t last[SENDERS] = { 0 }, ended = 0, number;
 	struct helper h[SENDERS];
@@ -379,21 +381,21 @@ int main(void)
 	Suite *s = suite_create("replace");
 	TCase *tc = add_case(s, "queue", setup_bus);
 
-	tcase_add_test(tc, one_that_waits_is_replaced);
+	tcase_add_test(tc, queued_oneway_is_replaced);
 	tcase_add_test(tc, the_first_of_the_queue_is_replaced);
 	tcase_add_test(tc, it_goes_to_the_end);
 	tcase_add_test(tc, the_next_becomes_the_first);
-	tcase_add_test(tc, one_that_was_taken_stays);
-	tcase_add_test(tc, only_what_is_alike_is_replaced);
+	tcase_add_test(tc, taken_oneway_stays);
+	tcase_add_test(tc, only_a_matching_oneway_is_replaced);
 	tcase_add_test(tc, nodes_have_their_own);
 	tcase_add_test(tc, a_proc_that_came_later_is_another);
 	tcase_add_test(tc, many_codes);
-	tcase_add_test(tc, what_is_newest_arrives);
+	tcase_add_test(tc, newest_value_arrives);
 
-	tc = add_case(s, "what it held", setup_bus);
+	tc = add_case(s, "its fd", setup_bus);
 	tcase_add_test(tc, objects_come_back);
 	tcase_add_test(tc, the_quota_is_full);
-	tcase_add_test(tc, a_failed_one_replaces_nothing);
+	tcase_add_test(tc, failed_send_replaces_nothing);
 	tcase_add_test(tc, none_is_lost);
 	tcase_add_test(tc, destroyed_with_their_node);
 	tcase_add_test(tc, closed_under_them);

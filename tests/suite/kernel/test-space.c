@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Back-pressure: a sender of oneways whose quota of the receiver's region is full polls, and
+ * Back-pressure: if its quota of the receiver's region is full, a sender of oneways polls, and
  * tries again when there may be space.
  */
 #define _GNU_SOURCE
@@ -22,7 +22,7 @@ static struct ipcbus_send chunk(void)
 	};
 }
 
-/* Until no more goes; how many went. */
+/* Sends until the region is full. Returns the number of messages. */
 static unsigned int fill(const struct raw *r, uint32_t handle)
 {
 	struct ipcbus_send send = chunk();
@@ -59,7 +59,7 @@ START_TEST(poll_notifies_when_to_try_again)
 	fill(&cli, 0);
 	ck_assert(!writable(&cli, 0));
 	ck_assert(!writable(&cli, 20));
-	/* Others have not been refused anything. */
+	/* Senders that were not refused stay writable. */
 	ck_assert(writable(&oth, 0));
 	take_one(&srv);
 	ck_assert(writable(&cli, 0));
@@ -106,7 +106,7 @@ START_TEST(any_of_two_targets)
 }
 END_TEST
 
-/* Space at one must not be forgotten over a refusal by the other. */
+/* Space at one target must not be forgotten after a refusal by the other. */
 START_TEST(space_before_the_other_refused)
 {
 	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
@@ -123,7 +123,7 @@ START_TEST(space_before_the_other_refused)
 	assert_result(raw_send(&cli, &send, NULL), -EAGAIN);
 	ck_assert(!writable(&cli, 0));
 	take_one(&oth);
-	/* Who asks for something else has not heard. */
+	/* poll for other events does not consume the report. */
 	ck_assert_int_eq(poll(&reader, 1, 0), 0);
 	fill(&cli, 0);
 	ck_assert(writable(&cli, 0));
@@ -144,7 +144,7 @@ START_TEST(target_goes)
 }
 END_TEST
 
-/* Who was refused and has not asked again does not keep it. */
+/* A sender that was refused and never polled does not keep the target alive. */
 START_TEST(target_goes_for_good)
 {
 	uint32_t to_oth = give_handle(&cli, &oth, raw_node(&oth, 0, 1));
@@ -169,7 +169,7 @@ START_TEST(sender_goes)
 }
 END_TEST
 
-/* One release, or the end of the node or the target, and each of them may try again. */
+/* One release, or the end of the node or target, lets every sender try again. */
 START_TEST(many_poll)
 {
 	static struct raw sender[40];

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What can happen while a message is half way in: the sender's memory is made so
- * that the driver's copy from it sleeps (userfaultfd) until the test has changed
- * the world around it.
+ * Changes while a message is half copied: the driver's copy from the sender's memory sleeps
+ * (userfaultfd) until the test has changed other state.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,7 +21,7 @@
 
 #define PAGE 4096
 
-/* Two pages: the first is plain memory, reading the second sleeps. */
+/* Two pages: the first is ordinary memory, reading the second sleeps. */
 struct trap {
 	int uffd;
 	char *page;
@@ -55,7 +54,7 @@ static void setup_trap(void)
 	trap_set();
 }
 
-/* Until somebody sleeps in it. */
+/* Waits until a thread sleeps in it. */
 static void trap_wait(void)
 {
 	struct pollfd p = { .fd = trap.uffd, .events = POLLIN };
@@ -66,7 +65,7 @@ static void trap_wait(void)
 	ck_assert_uint_eq(msg.event, UFFD_EVENT_PAGEFAULT);
 }
 
-/* The sleeper goes on and finds this content. */
+/* Wakes the sleeper, which reads this content. */
 static void trap_open(const void *content)
 {
 	static char full[PAGE] __attribute__((aligned(PAGE)));
@@ -78,7 +77,7 @@ static void trap_open(const void *content)
 	ck_assert_int_eq(ioctl(trap.uffd, UFFDIO_COPY, &copy), 0);
 }
 
-/* The sleeper goes on and finds nothing. */
+/* Wakes the sleeper, which finds the page unmapped. */
 static void trap_remove(void)
 {
 	struct uffdio_range range = { .start = PTR64(trap.sleepy), .len = PAGE };
@@ -110,7 +109,7 @@ static void *send_it(void *arg)
 	return NULL;
 }
 
-/* The payload's first half is there, its second sleeps; an object goes with it. */
+/* The payload's first half is readable, the second half sleeps. The message has an object. */
 static void sender_start(struct sender *s, const struct raw *r, uint32_t kind, uint64_t call)
 {
 	*s = (struct sender){
@@ -181,8 +180,8 @@ START_TEST(receiver_unmaps)
 }
 END_TEST
 
-/* Nobody else waits for the one that sleeps. */
-START_TEST(others_go_on)
+/* Other threads do not wait for the sleeping sender. */
+START_TEST(others_are_not_delayed)
 {
 	struct ipcbus_event ev;
 	struct sender s;
@@ -202,7 +201,7 @@ START_TEST(others_go_on)
 }
 END_TEST
 
-/* What the receiver can see of the space that is being filled: no other's data. */
+/* In the space that is being filled, the receiver never sees data of other procs. */
 START_TEST(memory_goes_away)
 {
 	struct sender s;
@@ -276,7 +275,7 @@ START_TEST(reply_fails)
 }
 END_TEST
 
-/* While a thread replies, its node is destroyed: what it took stays its own. */
+/* While a thread replies, its node is destroyed: the call it took stays its own. */
 START_TEST(node_destroyed_under_the_reply)
 {
 	uint64_t call = open_call(&cli);
@@ -292,7 +291,10 @@ START_TEST(node_destroyed_under_the_reply)
 }
 END_TEST
 
-/* Idle or not: a call whose reply is half-way is not replied to yet. */
+/*
+ * A call whose reply is half-way still counts as not replied to, whether the node is idle or
+ * not.
+ */
 START_TEST(node_settled_under_a_failing_reply)
 {
 	uint64_t node = raw_node(&srv, 0, 77), call;
@@ -315,7 +317,7 @@ START_TEST(node_settled_under_a_failing_reply)
 }
 END_TEST
 
-/* The object table sleeps, its payload is there; then the receiver goes. */
+/* The object table sleeps after the payload was copied. Then the receiver closes. */
 START_TEST(table_of_a_message_to_a_dead)
 {
 	struct sender s = {
@@ -336,7 +338,7 @@ START_TEST(table_of_a_message_to_a_dead)
 }
 END_TEST
 
-/* The handle goes while the message to it is on its way in. */
+/* The handle is put while the message to it is half copied. */
 START_TEST(handle_put_under_the_message)
 {
 	uint32_t handle = give_handle(&cli, &srv, raw_node(&srv, 0, 7));
@@ -402,7 +404,7 @@ int main(void)
 	tcase_add_loop_test(tc, receiver_closes, 0, 2);
 	tcase_add_loop_test(tc, receiver_destroys_the_node, 0, 2);
 	tcase_add_test(tc, receiver_unmaps);
-	tcase_add_test(tc, others_go_on);
+	tcase_add_test(tc, others_are_not_delayed);
 	tcase_add_loop_test(tc, memory_goes_away, 0, 2);
 	tcase_add_loop_test(tc, table_of_a_message_to_a_dead, 0, 2);
 	tcase_add_test(tc, handle_put_under_the_message);

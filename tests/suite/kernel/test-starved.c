@@ -9,7 +9,7 @@
 
 #include "fixture.h"
 
-/* How often this ever happened. */
+/* Reads a counter since the driver was loaded. */
 static long total(const char *name)
 {
 	static char text[16384];
@@ -43,7 +43,7 @@ START_TEST(message_that_waits_long_is_counted)
 }
 END_TEST
 
-/* A oneway that waits for the one before it waits for no thread. */
+/* A oneway behind another of its node does not count as waiting for a thread. */
 START_TEST(oneways_in_order_do_not_starve)
 {
 	long before = total("starved");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads: when the driver asks for one more, who is chosen, what signals and
- * closing do to one that waits, and many of them at once on two CPUs.
+ * Threads: when the driver requests another, which thread is chosen, the effect of signals and
+ * close on a waiting thread, and many threads on two CPUs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #include "fixture.h"
 
-/* A thread of srv's that replies to calls with code 0 by its own tid, ends by QUIT. */
+/* A thread of srv's. It replies to code 0 with its tid, and ends with QUIT. */
 struct server {
 	struct helper h;
 	unsigned int served;
@@ -48,7 +48,7 @@ static void start_server(struct server *s)
 	wait_asleep(s->h.tid);
 }
 
-/* Who replied to. */
+/* Returns the tid of the thread that replied. */
 static pid_t ask(const struct raw *r, uint32_t code)
 {
 	struct ipcbus_event ev;
@@ -70,7 +70,7 @@ START_TEST(latest_idle_first)
 
 	for (int i = 0; i < 3; i++)
 		start_server(&s[i]);
-	/* The last to go idle is asked, again and again. */
+	/* The last thread to become idle is chosen, again and again. */
 	last = s[2].h.tid;
 	for (int i = 0; i < 10; i++) {
 		ck_assert_int_eq(ask(&cli, 0), last);
@@ -124,15 +124,15 @@ START_TEST(thread_asked_for_once)
 	raw_call(&cli, 0, 0, NULL, 0);
 	raw_call(&oth, 0, 0, NULL, 0);
 	ck_assert_uint_eq(take_call_flags(&call), IPCBUS_EVENT_SPAWN);
-	/* It was asked for and has not come yet. */
+	/* The requested thread has not arrived yet. */
 	ck_assert_uint_eq(take_call_flags(&second), 0);
 	finish(&cli, call);
 	finish(&oth, second);
 }
 END_TEST
 
-/* The thread could not be started: saying the limit again asks again. */
-START_TEST(thread_that_did_not_come_is_asked_for_again)
+/* The thread could not be started: setting the limit again makes the driver request it again. */
+START_TEST(missing_thread_is_requested_again)
 {
 	uint64_t call;
 
@@ -159,8 +159,8 @@ START_TEST(no_thread_asked_for_at_the_limit)
 }
 END_TEST
 
-/* The first takes a call while the second waits. */
-START_TEST(no_thread_asked_for_while_one_waits)
+/* The first thread takes a call while the second waits. */
+START_TEST(no_thread_requested_while_one_waits)
 {
 	struct server s[2];
 
@@ -175,7 +175,7 @@ START_TEST(no_thread_asked_for_while_one_waits)
 		wait_asleep(s[1].h.tid);
 	}
 	ck_assert_uint_eq(s[0].asked + s[1].asked, 0);
-	/* Now the one that is left takes the last call, and none waits. */
+	/* Now the remaining thread takes the last call, and none waits. */
 	ask(&cli, QUIT);
 	helper_end(&s[0].h);
 	helper_end(&s[1].h);
@@ -183,7 +183,7 @@ START_TEST(no_thread_asked_for_while_one_waits)
 }
 END_TEST
 
-/* The limit counts threads, not how often they say that they serve. */
+/* The limit counts threads, not how often they start to serve. */
 START_TEST(serving_again_counts_once)
 {
 	uint64_t call;
@@ -199,7 +199,7 @@ START_TEST(serving_again_counts_once)
 }
 END_TEST
 
-/* Neither by a number out of range, nor by saying it again. */
+/* Neither by an invalid number, nor by setting it again. */
 START_TEST(limit_is_kept)
 {
 	static const uint32_t bad[] = { 1025, 0x7fffffff, 0x80000000, 0xffffffff };
@@ -217,7 +217,7 @@ START_TEST(limit_is_kept)
 }
 END_TEST
 
-/* With more serving than the limit allows none is asked for, and all go on. */
+/* If more threads serve than the limit allows, none is requested, and all continue. */
 START_TEST(lower_limit_than_threads)
 {
 	struct server s[3];
@@ -234,8 +234,8 @@ START_TEST(lower_limit_than_threads)
 }
 END_TEST
 
-/* One that leaves makes space for another. */
-START_TEST(thread_that_left_is_asked_for_again)
+/* A thread that exits makes space for another. */
+START_TEST(thread_is_requested_again_after_exit)
 {
 	struct server s;
 	uint64_t call;
@@ -253,7 +253,7 @@ START_TEST(thread_that_left_is_asked_for_again)
 }
 END_TEST
 
-/* A pool as a library keeps it: it grows to the limit and not beyond. */
+/* A pool as in libraries: it grows up to the limit. */
 
 struct pool {
 	pthread_mutex_t lock;
@@ -314,7 +314,7 @@ START_TEST(pool_grows_to_its_limit)
 		raw_open(&callers[i], 4096);
 		raw_call(&callers[i], 0, 0, NULL, 0);
 	}
-	/* Each takes a call and stays with it. */
+	/* Each takes a call and keeps it open. */
 	pthread_mutex_lock(&pool.lock);
 	while (pool.busy < LIMIT)
 		pthread_cond_wait(&pool.change, &pool.lock);
@@ -338,7 +338,7 @@ START_TEST(pool_grows_to_its_limit)
 }
 END_TEST
 
-/* All threads but one wait for what only the last call brings: it gets through. */
+/* All threads but one wait for an effect of the last call, which must be served. */
 
 static void *pool_call(void *arg)
 {
@@ -399,7 +399,7 @@ START_TEST(last_thread_frees_the_others)
 		helper_end(&blocked[i]);
 		raw_close(&callers[i]);
 	}
-	/* It was needed, and no more than that. */
+	/* The last thread was needed, and no more. */
 	ck_assert_int_eq(pool.n, LIMIT);
 	for (int i = 0; i < LIMIT; i++)
 		raw_call_wait(&cli, 0, QUIT, NULL, 0, &ev);
@@ -434,7 +434,7 @@ START_TEST(wrong_hints_do_no_harm)
 		ck_assert_uint_eq(x.event.thread, mine);
 		raw_release(&cli, &x.event);
 	}
-	/* Another thread's number is no way into its calls. */
+	/* Another thread's number does not give access to its calls. */
 	struct ipcbus_exchange x = {
 		.flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK, .thread = 1,
 	};
@@ -480,7 +480,7 @@ static void *touch(void *arg)
 	return NULL;
 }
 
-/* Threads that end without a word make space when it is needed. */
+/* Threads that end without announcing it make space when it is needed. */
 START_TEST(ended_threads_do_not_use_up_the_limit)
 {
 	uint32_t max = raw_info(&cli).max_threads;
@@ -516,7 +516,7 @@ struct waiter {
 	struct ipcbus_event first, second;
 };
 
-/* Waits; if that is interrupted, once more, without sending again. */
+/* Waits. If interrupted, waits once more without sending again. */
 static void *wait_twice(void *arg)
 {
 	struct waiter *w = arg;
@@ -631,7 +631,10 @@ START_TEST(closing_a_dup_wakes_waiters)
 }
 END_TEST
 
-/* The last fd goes while a thread waits: it is woken, and all goes when it left. */
+/*
+ * The last fd is closed while a thread waits: the thread wakes, and the proc is freed when it
+ * has left.
+ */
 START_TEST(closing_the_last_fd_under_a_waiter)
 {
 	struct waiter w = { .r = &oth, .x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE } };
@@ -647,7 +650,7 @@ END_TEST
 
 /* Many */
 
-/* Where time stands still while a thread runs, the number of calls is the end. */
+/* On a machine whose clock stands still while a thread runs, the number of calls ends the test. */
 enum { SERVERS = 8, CLIENTS = 6, MOST_CALLS = 10000 };
 
 static uint64_t stress_end;
@@ -707,7 +710,7 @@ START_TEST(many_threads_many_clients)
 }
 END_TEST
 
-/* One proc on both sides of many calls: its threads call while others serve. */
+/* A proc on both sides of many calls: some of its threads call, others serve. */
 static void *own_threads_call(void *arg)
 {
 	struct ipcbus_event ev;
@@ -748,15 +751,15 @@ int main(void)
 	tcase_add_test(tc, latest_idle_first);
 	tcase_add_test(tc, no_thread_asked_for_by_default);
 	tcase_add_test(tc, thread_asked_for_once);
-	tcase_add_test(tc, thread_that_did_not_come_is_asked_for_again);
+	tcase_add_test(tc, missing_thread_is_requested_again);
 	tcase_add_test(tc, no_thread_asked_for_at_the_limit);
-	tcase_add_test(tc, no_thread_asked_for_while_one_waits);
+	tcase_add_test(tc, no_thread_requested_while_one_waits);
 	tcase_add_test(tc, pool_grows_to_its_limit);
 	tcase_add_test(tc, last_thread_frees_the_others);
 	tcase_add_test(tc, serving_again_counts_once);
 	tcase_add_test(tc, limit_is_kept);
 	tcase_add_test(tc, lower_limit_than_threads);
-	tcase_add_test(tc, thread_that_left_is_asked_for_again);
+	tcase_add_test(tc, thread_is_requested_again_after_exit);
 
 	tc = add_case(s, "records", setup_bus);
 	tcase_add_test(tc, wrong_hints_do_no_harm);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tracepoints report what docs/tracing.md says: each stage of a message once, in
- * order, joined by ids; failures with errno and stage; no kernel pointers.
+ * Tracepoints match docs/tracing.md: each stage of a message once, in order, joined by ids;
+ * failures with errno and stage; no kernel pointers.
  *
- * Each case has an instance of tracefs of its own.
+ * Each case has its own instance of tracefs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,7 +47,7 @@ static void setup_trace(void)
 	put(INSTANCE "/events/ipcbus/enable", "1");
 }
 
-/* Stops tracing; all lines of it are in trace[] then, without the header. */
+/* Stops tracing and reads all lines into trace[], without the header. */
 static void take_trace(void)
 {
 	put(INSTANCE "/events/ipcbus/enable", "0");
@@ -56,7 +56,7 @@ static void take_trace(void)
 	ck_assert_msg(!strstr(trace, "0xffff"), "a kernel pointer:\n%s", trace);
 }
 
-/* The nth line of this event from its fields on, or NULL. */
+/* Returns the @nth line of this event, starting at its fields, or NULL. */
 static const char *event(const char *name, int n)
 {
 	const char *at = trace;
@@ -71,7 +71,7 @@ static const char *event(const char *name, int n)
 	return NULL;
 }
 
-/* A field of a line, as it stands there, must. */
+/* must: returns the text of a line's field. */
 static const char *field(const char *line, const char *name)
 {
 	static char value[64];
@@ -102,7 +102,7 @@ static int count(const char *name)
 	return n;
 }
 
-/* "PID:TID" of this thread: it plays all sides. */
+/* "PID:TID" of this thread, which plays all sides. */
 static const char *self(void)
 {
 	static char text[32];
@@ -200,7 +200,7 @@ START_TEST(oneway)
 }
 END_TEST
 
-/* A call made while serving another names it: calls form a tree. */
+/* A call made while serving another names that call as its parent. */
 START_TEST(nested)
 {
 	struct ipcbus_event outer, inner, ev;
@@ -216,7 +216,7 @@ START_TEST(nested)
 	raw_reply(&srv, outer.call, NULL, 0);
 	raw_take(&cli, IPCBUS_EVENT_REPLY, &ev);
 	take_trace();
-	/* give_handle() sent some as well. */
+	/* Skips the messages of give_handle(). */
 	while (number(event("ipcbus_send", first), "code") != 101)
 		first++;
 	while (number(event("ipcbus_send", outermost), "code") != 100)
@@ -263,7 +263,7 @@ START_TEST(failures)
 }
 END_TEST
 
-/* No thread waits for a oneway: only the process of the sender is known. */
+/* A oneway has no waiting thread, so only its sender's process is known. */
 START_TEST(lost_oneway)
 {
 	char process[32];

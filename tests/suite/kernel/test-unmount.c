@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A bus lives as long as somebody is on it, however and wherever it is mounted
- * and unmounted meanwhile.
+ * A bus lives until its last user closes it, however and wherever it is mounted and unmounted
+ * in the meantime.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -26,7 +26,7 @@ START_TEST(busy_while_somebody_is_there)
 }
 END_TEST
 
-/* Lazily: who is on the bus stays on it, nobody else comes. */
+/* A lazy unmount: existing users stay on the bus, and no new users can open it. */
 START_TEST(bus_outlives_its_mount)
 {
 	struct pair pair;
@@ -38,7 +38,7 @@ START_TEST(bus_outlives_its_mount)
 	assert_result(dev_open_at(p.bus, O_RDWR), -ENOENT);
 	pair_talk(&pair);
 	expect_buses(1);
-	/* Another one in its place is another one. */
+	/* A new mount in the same place is a new bus. */
 	assert_ok(try_mount(&p, 0, NULL));
 	expect_buses(2);
 	pair_talk(&pair);
@@ -67,7 +67,7 @@ START_TEST(bus_lives_while_mapped)
 }
 END_TEST
 
-/* The server of a bus that is unmounted already; dies with calls open. */
+/* The server of an already unmounted bus. Dies with open calls. */
 static int serve_forever(struct peer *self, void *arg)
 {
 	const struct place *p = arg;
@@ -120,10 +120,10 @@ START_TEST(bind_mounts_are_the_same_bus)
 	pair_close(&pair);
 	raw_close(&r);
 	umount_bus(&p);
-	/* The bus is still there, and still claimed by this user only. */
+	/* The bus still exists, and only this user may still claim it. */
 	pair_open(&pair, q.bus);
 	pair_talk(&pair);
-	/* Of one that is mounted for reading only nobody opens it for writing. */
+	/* A read-only mount refuses to open the bus for writing. */
 	ck_assert_int_eq(mount(NULL, q.dir, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), -1);
 	pair_close(&pair);
 	ck_assert_int_eq(mount(NULL, q.dir, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
@@ -132,7 +132,7 @@ START_TEST(bind_mounts_are_the_same_bus)
 }
 END_TEST
 
-/* The file alone, over another: how a container is given somebody's bus. */
+/* Bind-mounts the file alone over another: how a container gets a bus. */
 START_TEST(bus_file_may_be_bound)
 {
 	struct place p, q;
@@ -158,7 +158,7 @@ START_TEST(bus_file_may_be_bound)
 }
 END_TEST
 
-/* A namespace of mounts copied, and left, with the bus in use. */
+/* A mount namespace is copied and left while the bus is in use. */
 static int open_in_a_copy(struct peer *self, void *arg)
 {
 	const struct place *p = arg;
@@ -181,7 +181,7 @@ START_TEST(mounts_propagate)
 	struct peer peer;
 	struct ipcbus_event ev;
 
-	/* Something shared to mount in. */
+	/* A shared mount to mount in. */
 	place_make(&p);
 	ck_assert_int_eq(mount("none", "/tmp", NULL, MS_SHARED, NULL), 0);
 	peer_start(&peer, open_in_a_copy, &p);
@@ -218,7 +218,7 @@ START_TEST(module_stays_while_mounted)
 }
 END_TEST
 
-/* --- Coming and going ----------------------------------------------------- */
+/* --- Concurrent mounts and unmounts ------------------------------------------------ */
 
 #define STRESS_MS 1500
 #define STRESS_DIRS 2

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Events that cannot be written: an exchange fails with EFAULT before it does anything if the end
- * of its event cannot be written. Else what it took is lost.
+ * Unwritable events: if the end of its event is not writable, an exchange fails with EFAULT
+ * before it does anything. If the memory becomes unwritable later, the taken event is lost.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,14 +17,14 @@
 
 static const struct {
 	int protection;	/* of the page with the event, or with its end */
-	size_t there;	/* so many bytes of the event can be written */
+	size_t there;	/* the number of writable bytes of the event */
 } places[] = {
 	{ PROT_NONE, 0 },
 	{ PROT_READ, 0 },
 	{ PROT_NONE, 64 },
 };
 
-/* The exchange, with its event in such a place. */
+/* Runs the exchange with its event in such a place. */
 static int exchange_into(int place, const struct raw *r, struct ipcbus_exchange *x)
 {
 	char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -49,9 +49,9 @@ static void *exchange_later(void *pages)
 	return NULL;
 }
 
-/* --- Found before ----------------------------------------------------------------- */
+/* --- Detected before the exchange -------------------------------------------------- */
 
-START_TEST(exchange_that_cannot_write_takes_nothing)
+START_TEST(exchange_that_cannot_write_takes_no_event)
 {
 	struct ipcbus_exchange x = { .flags = IPCBUS_WAIT | IPCBUS_SERVE | IPCBUS_NONBLOCK };
 	struct ipcbus_event ev;
@@ -65,7 +65,7 @@ START_TEST(exchange_that_cannot_write_takes_nothing)
 }
 END_TEST
 
-START_TEST(exchange_that_cannot_write_sends_nothing)
+START_TEST(exchange_that_cannot_write_does_not_send)
 {
 	struct ipcbus_exchange x = { .send = { .kind = IPCBUS_SEND_ONEWAY, .code = 3 } };
 
@@ -75,9 +75,9 @@ START_TEST(exchange_that_cannot_write_sends_nothing)
 }
 END_TEST
 
-/* --- Found afterwards ------------------------------------------------------------- */
+/* --- Detected afterwards ----------------------------------------------------------- */
 
-/* As with read(2). The buffer stays until the file is closed. */
+/* As with read(2). The buffer stays allocated until the file is closed. */
 START_TEST(event_is_lost_if_its_memory_goes_away)
 {
 	char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -125,8 +125,8 @@ int main(void)
 	Suite *s = suite_create("unwritten");
 	TCase *tc = add_case(s, "bus", setup_bus);
 
-	tcase_add_loop_test(tc, exchange_that_cannot_write_takes_nothing, 0, ARRAY_SIZE(places));
-	tcase_add_loop_test(tc, exchange_that_cannot_write_sends_nothing, 0, ARRAY_SIZE(places));
+	tcase_add_loop_test(tc, exchange_that_cannot_write_takes_no_event, 0, ARRAY_SIZE(places));
+	tcase_add_loop_test(tc, exchange_that_cannot_write_does_not_send, 0, ARRAY_SIZE(places));
 	tcase_add_test(tc, event_is_lost_if_its_memory_goes_away);
 	tcase_add_loop_test(tc, exchange_in_read_only_memory_sends, 0, 2);
 	return suite_main(s);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A call and its reply wake the other side on the CPU that they come from, which is about to be
- * free, so no other CPU has to be interrupted. Before Linux 6.6 a module cannot say so.
+ * A call and its reply wake the other side on the current CPU, which is about to be idle, so
+ * no other CPU is interrupted. Before Linux 6.6, modules cannot request that.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -15,7 +15,7 @@
 
 #define ROUNDS 2000
 
-/* "RES: A B …": interrupts that CPUs sent each other so that they look for work, of all CPUs. */
+/* Sums "RES: A B …" over all CPUs: interrupts that make another CPU reschedule. */
 static unsigned long rescheduling_interrupts(void)
 {
 	FILE *file = fopen("/proc/interrupts", "re");
@@ -46,7 +46,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* Without the driver's hint it is two a call. */
+/* Without the driver's hint there are two interrupts per call. */
 START_TEST(call_interrupts_no_other_cpu)
 {
 	struct ipcbus_event ev;

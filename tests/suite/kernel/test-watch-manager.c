@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Watches for managers that come: IPCBUS_WATCH_MANAGER.
+ * Watches for new managers: IPCBUS_WATCH_MANAGER.
  */
 #include <errno.h>
 #include <poll.h>
@@ -35,7 +35,7 @@ static void claim_anew(const struct raw *r)
 	assert_ok(raw_claim(r, raw_node(r, 0, SRV_COOKIE)));
 }
 
-START_TEST(notified_at_once_where_there_is_one)
+START_TEST(notified_at_once_if_there_is_a_manager)
 {
 	assert_ok(watch_manager_watch(&cli, COOKIE));
 	expect_manager(&cli);
@@ -61,7 +61,7 @@ START_TEST(notified_of_each_that_comes)
 }
 END_TEST
 
-START_TEST(several_are_one_event)
+START_TEST(several_managers_are_one_event)
 {
 	raw_open(&cli, REGION);
 	assert_ok(watch_manager_watch(&cli, COOKIE));
@@ -76,7 +76,7 @@ START_TEST(several_are_one_event)
 }
 END_TEST
 
-START_TEST(a_new_node_of_the_old_manager_is_a_new_one)
+START_TEST(new_node_of_the_old_manager_counts_as_new)
 {
 	assert_ok(watch_manager_watch(&cli, COOKIE));
 	expect_manager(&cli);
@@ -107,7 +107,7 @@ START_TEST(the_manager_is_notified_of_itself)
 }
 END_TEST
 
-START_TEST(one_a_proc)
+START_TEST(one_watch_per_proc)
 {
 	assert_ok(watch_manager_watch(&cli, COOKIE));
 	assert_result(watch_manager_watch(&cli, COOKIE + 1), -EBUSY);
@@ -134,7 +134,7 @@ START_TEST(ended_before_it_was_taken)
 }
 END_TEST
 
-/* It and the death watch of handle 0 know nothing of each other. */
+/* This watch and the death watch of handle 0 are independent. */
 START_TEST(beside_the_death_watch)
 {
 	struct ipcbus_event ev;
@@ -200,7 +200,7 @@ static void *wait_for_manager(void *arg)
 	return NULL;
 }
 
-START_TEST(wakes_who_waits)
+START_TEST(wakes_waiting_threads)
 {
 	struct ipcbus_event ev;
 	struct helper h;
@@ -226,7 +226,7 @@ static int be_manager(struct peer *self, void *arg)
 	return 1;
 }
 
-/* As the owner of a name lives through restarts of the manager. */
+/* As the owner of a name survives restarts of the manager. */
 START_TEST(managers_are_killed_and_come_again)
 {
 	struct ipcbus_event ev;
@@ -252,10 +252,10 @@ int main(void)
 	Suite *s = suite_create("manager watch");
 	TCase *tc = add_case(s, "watch", setup_bus);
 
-	tcase_add_test(tc, notified_at_once_where_there_is_one);
-	tcase_add_test(tc, a_new_node_of_the_old_manager_is_a_new_one);
+	tcase_add_test(tc, notified_at_once_if_there_is_a_manager);
+	tcase_add_test(tc, new_node_of_the_old_manager_counts_as_new);
 	tcase_add_test(tc, a_refused_claim_is_none);
-	tcase_add_test(tc, one_a_proc);
+	tcase_add_test(tc, one_watch_per_proc);
 	tcase_add_test(tc, ended_before_it_was_taken);
 	tcase_add_test(tc, beside_the_death_watch);
 	tcase_add_test(tc, not_for_a_thread_in_a_call);
@@ -263,10 +263,10 @@ int main(void)
 
 	tc = add_case(s, "managers", setup_bare);
 	tcase_add_test(tc, notified_of_each_that_comes);
-	tcase_add_test(tc, several_are_one_event);
+	tcase_add_test(tc, several_managers_are_one_event);
 	tcase_add_test(tc, the_manager_is_notified_of_itself);
 	tcase_add_test(tc, poll_notifies);
-	tcase_add_test(tc, wakes_who_waits);
+	tcase_add_test(tc, wakes_waiting_threads);
 	tcase_add_test(tc, managers_are_killed_and_come_again);
 	return suite_main(s);
 }

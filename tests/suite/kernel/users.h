@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several users for the tests: files that they opened, and limits on what each of them may
- * have. Used by test-account.c and test-quota.c.
+ * Several users for the tests: their files, and limits on each of them. Used by test-account.c
+ * and test-quota.c.
  */
 #ifndef TESTS_KERNEL_USERS_H
 #define TESTS_KERNEL_USERS_H
@@ -16,7 +16,7 @@ static unsigned int mode_before;
 static const char *limited;
 static unsigned int limit_before;
 
-/* Opened by that user; what it does later is done as root and does not matter. */
+/* Opens the file as that user. Later operations run as root, which makes no difference. */
 static inline void open_at_as(struct raw *r, const char *path, uid_t uid, size_t size)
 {
 	ck_assert_int_eq(setresuid(-1, uid, -1), 0);
@@ -32,8 +32,10 @@ static inline void open_as(struct raw *r, uid_t uid)
 	open_at_as(r, NULL, uid, REGION);
 }
 
-/* A limit, for as long as one case: each runs in a process of its own, but the driver is
- * one for all. */
+/*
+ * Sets a limit for the current case. Each case runs in its own process, but the driver is
+ * shared.
+ */
 static inline void set_limit(const char *name, unsigned int value)
 {
 	int before = dev_set_param(name, value);
@@ -45,7 +47,7 @@ static inline void set_limit(const char *name, unsigned int value)
 
 enum { PROCS, NODES, HANDLES, WATCHES, CALLS, FILES, THREADS, MEMORY };
 
-/* What the user has of the use in that column, on all buses. */
+/* Returns the usage in that column of the users file, over all buses. */
 static inline long account(uid_t uid, int column)
 {
 	char text[8192], *line, *save;
@@ -61,7 +63,7 @@ static inline long account(uid_t uid, int column)
 	return 0;
 }
 
-/* srv is root's, cli and oth are two others'. */
+/* srv belongs to root, cli and oth to two other users. */
 static inline void setup_users(void)
 {
 	setup_bare();
@@ -85,7 +87,7 @@ static inline TCase *add_user_case(Suite *suite, const char *name)
 {
 	TCase *tc = add_case(suite, name, setup_users);
 
-	/* Before the files are closed and all is counted. */
+	/* Runs before the files are closed and the counters are compared. */
 	tcase_add_checked_fixture(tc, NULL, teardown_users);
 	return tc;
 }
