@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Priorities that are inherited: CLI runs by a better one than the others, and its calls
- * end in all ways while SRV, and OTH behind it, serve them. A thread that has replied, waited
- * again or left its file runs by its own, whatever the others do to the call.
+ * Inherited priorities: CLI has a higher priority than the others. Its calls end in all possible
+ * ways while SRV, and OTH behind it, serve them. A thread that has replied, waited again or left
+ * its file has its own priority again, whatever happens to the call.
  */
 #include <linux/sched/prio.h>
 
@@ -14,9 +14,10 @@
 #define THE_END 0xe4d
 #define BEST (MAX_RT_PRIO - 1 - 20) /* a realtime priority of 20 */
 
-static u64 taken;			/* a call that was taken before */
+static u64 taken;			/* a call that SRV took before the run */
 static u32 next;			/* SRV's handle for OTH */
-static u32 lifted;			/* CLI's handle for a node of SRV's that has a minimum */
+/* CLI's handle for a node of SRV's with a minimum priority */
+static u32 lifted;
 static u64 lifted_node;
 
 static int runs_by(const struct task_struct *task)
@@ -29,7 +30,7 @@ static void runs_by_its_own(void)
 	CHECK(runs_by(current) == DEFAULT_PRIO);
 }
 
-/* The call may have ended since, but nothing else can be inherited. */
+/* The call may have ended already, but no other priority can be inherited. */
 static void runs_by_own_or(int prio)
 {
 	CHECK(runs_by(current) == DEFAULT_PRIO || runs_by(current) == prio);
@@ -49,7 +50,7 @@ static void prepare_callers(void)
 	next = hand_over(SRV, OTH, sides[OTH].node);
 }
 
-/* SRV's thread has a call of CLI's, and what that passes on. */
+/* SRV's thread takes a call of CLI's and inherits its priority. */
 static void take_one(void)
 {
 	struct ipcbus_send send = { .kind = IPCBUS_SEND_CALL, .code = 1, .cookie = COOKIE };
@@ -132,7 +133,10 @@ static void two_lifted(void *unused)
 
 /* --- SRV --------------------------------------------------------------------- */
 
-/* Takes it and replies; false: the file was closed, and what comes of that may last. */
+/*
+ * Takes a call and replies. Returns false if the file was closed: the inherited priority may then
+ * last.
+ */
 static bool serve(const struct ipcbus_event *event)
 {
 	int r = 0;
@@ -149,7 +153,7 @@ static bool serve(const struct ipcbus_event *event)
 	return !r;
 }
 
-/* What is there, with nobody to be waited for. */
+/* Serves the events that are queued now, without waiting. */
 static void serve_all(void *unused)
 {
 	struct ipcbus_event event;
@@ -162,7 +166,7 @@ static void serve_all(void *unused)
 	} while (event.kind != IPCBUS_EVENT_NONE && serve(&event));
 }
 
-/* Until the caller has said its last word, or the file is closed. */
+/* Serves until the caller's last message, or until the file is closed. */
 static void serve_to_the_end(void *unused)
 {
 	struct ipcbus_event event;
@@ -173,7 +177,7 @@ static void serve_to_the_end(void *unused)
 	while (event.kind != IPCBUS_EVENT_NONE && serve(&event) && event.code != THE_END);
 }
 
-/* Another thread than the one that took it. */
+/* A thread replies to a call that another thread took. */
 static void reply_for_another(void *unused)
 {
 	int r = reply(taken);
@@ -194,7 +198,7 @@ static void reply_own(void *unused)
 	serve_all(unused);
 }
 
-/* Without an reply: that is somebody else's business from then on. */
+/* Waits again without a reply. From then on, another thread must reply. */
 static void wait_again(void *unused)
 {
 	CHECK(runs_by(current) == BETTER);
@@ -208,7 +212,7 @@ static void thread_exit(void *unused)
 	runs_by_its_own();
 }
 
-/* Calls on before it replies, as who it calls for. */
+/* Makes a call with the caller's priority before it replies. */
 static void serve_by_another(void *unused)
 {
 	struct ipcbus_event event;
@@ -221,7 +225,7 @@ static void serve_by_another(void *unused)
 	} while (event.kind != IPCBUS_EVENT_NONE && serve(&event) && event.code != THE_END);
 }
 
-/* OTH: as long as there is something. */
+/* OTH: serves as long as events are queued. */
 static void serve_the_next(void *unused)
 {
 	serve_all(unused);
@@ -235,28 +239,28 @@ static void destroy_lifted(void *unused)
 }
 
 const struct scenario boost_scenarios[] = {
-	{ "boost_cancel", "a call is cancelled while its server is to borrow", prepare_callers,
+	{ "boost_cancel", "a call is canceled while its server is to inherit its priority", prepare_callers,
 	  { { "serve", SRV, serve_to_the_end }, { "call", CLI, call_with_cookie },
 	    { "cancel", CLI, cancel } }, 0 },
-	{ "boost_replies", "who borrowed replies, another thread too, and a cancel comes",
+	{ "boost_replies", "the boosted thread replies during another reply and a cancel",
 	  prepare_taken,
 	  { { "borrower", SRV, reply_own }, { "call", CLI, leave },
 	    { "another", SRV, reply_for_another }, { "cancel", CLI, cancel } }, 0 },
-	{ "boost_waits", "who borrowed waits again while others end the call", prepare_taken,
+	{ "boost_waits", "the boosted thread waits again while the call ends", prepare_taken,
 	  { { "borrower", SRV, wait_again }, { "call", CLI, leave },
 	    { "another", SRV, reply_for_another }, { "cancel", CLI, cancel } }, 0 },
-	{ "boost_exit", "who borrowed leaves while others end the call", prepare_taken,
+	{ "boost_exit", "the boosted thread exits while the call ends", prepare_taken,
 	  { { "borrower", SRV, thread_exit }, { "call", CLI, leave },
 	    { "another", SRV, reply_for_another }, { "cancel", CLI, cancel } }, 0 },
-	{ "boost_caller_dies", "a caller dies while who borrowed replies", prepare_taken,
+	{ "boost_caller_dies", "a caller dies while the boosted thread replies", prepare_taken,
 	  { { "borrower", SRV, reply_own }, { "die", CLI, leave } }, 1U << CLI },
-	{ "boost_chain", "borrowed through two servers, and cancelled", prepare_callers,
+	{ "boost_chain", "a priority is inherited through two servers, and the call is canceled", prepare_callers,
 	  { { "serve", SRV, serve_by_another }, { "call", CLI, call_with_cookie },
 	    { "next", OTH, serve_the_next }, { "cancel", CLI, cancel } }, 1U << OTH },
-	{ "boost_chain_dies", "the same, and the one in the middle closes", prepare_callers,
+	{ "boost_chain_dies", "the same, and the middle server closes", prepare_callers,
 	  { { "serve", SRV, serve_by_another }, { "call", CLI, call_with_cookie },
 	    { "next", OTH, serve_the_next }, { "close", SRV, close_file } }, 1U << OTH },
-	{ "boost_oneways", "a node's minimum is borrowed while the node goes", prepare_lifted,
+	{ "boost_oneways", "a thread gets a node's minimum while the node is destroyed", prepare_lifted,
 	  { { "serve", SRV, serve_all }, { "send", CLI, two_lifted },
 	    { "destroy", SRV, destroy_lifted } }, 0 },
 };

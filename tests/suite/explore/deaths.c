@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What dead threads and procs leave behind, while others still look at it.
+ * The remains of dead threads and procs, while other processes still use them.
  */
 #include <stdlib.h>
 
@@ -17,7 +17,7 @@ static void read_all(void *unused)
 
 /* --- Threads ----------------------------------------------------------------- */
 
-/* The second thread has used the file, and ends without a word. */
+/* The second thread has used the file, and ends without announcing it. */
 static void prepare_second(void)
 {
 	struct ipcbus_event event;
@@ -29,7 +29,7 @@ static void prepare_second(void)
 
 /* --- Procs --------------------------------------------------------------------- */
 
-/* SRV has its file nowhere any more but in OTH, which cannot use it. */
+/* OTH holds the only copy of SRV's file, and cannot use it. */
 static int elsewhere;
 
 static void prepare_elsewhere(void)
@@ -40,14 +40,14 @@ static void prepare_elsewhere(void)
 	CHECK(!shim_close(sides[SRV].fd));
 }
 
-/* And its region has idle pages. */
+/* In addition, SRV's region has idle pages. */
 static void prepare_filled(void)
 {
 	memory_prepare_idle();
 	prepare_elsewhere();
 }
 
-/* CLI is to die while SRV replies to its call. */
+/* CLI is waiting for a reply, and will die while SRV replies. */
 static struct ipcbus_event waiting;
 
 static void prepare_waiting(void)
@@ -66,7 +66,7 @@ static void reply_to_waiting(void *unused)
 	CHECK(!release(waiting.buffer));
 }
 
-/* CLI and OTH have a handle for a node of SRV's, and OTH one for a node of CLI's. */
+/* CLI and OTH have a handle for a node of SRV's, and OTH has a handle for a node of CLI's. */
 static u32 of_dead[SIDES], to_client;
 
 static void prepare_handles(void)
@@ -89,7 +89,7 @@ static void watch_and_put(void *unused)
 	CHECK(!ioctl_handle(IPCBUS_IOC_HANDLE_PUT, of_dead[CLI], 1, 0));
 }
 
-/* Dead or not, a handle can be handed on. */
+/* A handle can be passed on whether or not its node is dead. */
 static void hand_on(void *unused)
 {
 	struct ipcbus_object object = { .type = IPCBUS_OBJECT_HANDLE, .value = of_dead[OTH] };
@@ -139,7 +139,7 @@ static void execute(void *unused)
 	CHECK(shim_ioctl(sides[SRV].fd, IPCBUS_IOC_INFO, &info) == -ECHILD);
 }
 
-/* However it ends, its callers and watchers hear of it; else this never ends. */
+/* In every outcome, callers and watchers must be notified. Otherwise this loop does not end. */
 static void call_and_hear(void *unused)
 {
 	struct ipcbus_event event;
@@ -151,7 +151,7 @@ static void call_and_hear(void *unused)
 	(void)unused;
 }
 
-/* A second file, as the address space of the first goes. */
+/* Opens a second file while the address space of the first ends. */
 static void open_and_die(void *unused)
 {
 	int fd = shim_open(O_RDWR);
@@ -162,31 +162,31 @@ static void open_and_die(void *unused)
 }
 
 const struct scenario death_scenarios[] = {
-	{ "state_close", "state is read while a proc with a dead thread closes", prepare_second,
+	{ "state_close", "debugfs state is read while a proc with a dead thread closes", prepare_second,
 	  { { "close", SRV, close_file }, { "die", SRV, leave }, { "read", OTH, read_all } }, 0 },
-	{ "death_elsewhere", "a process dies whose file others hold", prepare_elsewhere,
+	{ "death_elsewhere", "a process dies while another process holds its file", prepare_elsewhere,
 	  { { "die", SRV, leave }, { "call", CLI, call_manager },
 	    { "use", OTH, use_copy } }, 1U << SRV },
-	{ "death_copy", "the same, while it and the others close", prepare_watched_copy,
+	{ "death_copy", "the same, while both close it", prepare_watched_copy,
 	  { { "die", SRV, leave }, { "call", CLI, call_and_hear },
 	    { "close", OTH, close_copy } }, 1U << SRV },
 	{ "death_exec", "a process executes another program with its file", prepare_watched_copy,
 	  { { "exec", SRV, execute }, { "call", CLI, call_and_hear },
 	    { "close", OTH, close_copy } }, 1U << SRV },
-	{ "death_open", "two threads of a process open, and it ends", NULL,
+	{ "death_open", "two threads of a process open the bus while the process ends", NULL,
 	  { { "open", SRV, open_and_die }, { "open2", SRV, open_and_die },
 	    { "call", CLI, call_manager } }, 1U << SRV },
-	{ "death_fill", "a process dies while others fill its region, and pages go", prepare_filled,
+	{ "death_fill", "a process dies while its region is filled and reclaimed", prepare_filled,
 	  { { "die", SRV, leave }, { "send", CLI, memory_send }, { "send2", OTH, memory_send },
 	    { "reclaim", CLI, memory_reclaim } }, 1U << SRV },
 	{ "death_reply", "a caller dies while its reply is written", prepare_waiting,
 	  { { "die", CLI, leave }, { "reply", SRV, reply_to_waiting },
 	    { "reclaim", OTH, memory_reclaim } }, 1U << CLI },
-	{ "death_handles", "a process dies whose nodes others watch, hand on and put",
+	{ "death_handles", "a process dies while its nodes are watched, passed on and put",
 	  prepare_handles,
 	  { { "die", SRV, leave }, { "watch", CLI, watch_and_put }, { "hand on", OTH, hand_on },
 	    { "read", OTH, read_all } }, 1U << SRV },
-	{ "death_state", "state is read while a process dies whose file others hold",
+	{ "death_state", "state is read while a process dies while another process holds its file",
 	  prepare_elsewhere,
 	  { { "die", SRV, leave }, { "send", CLI, two_oneways },
 	    { "read", OTH, read_all } }, 1U << SRV },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that are directed to one thread, which listens for a time: the thread takes the first call,
- * or the call fails. It never waits for a thread that no longer listens.
+ * Calls directed to a thread that listens for a time: the thread takes the first call, or the call
+ * fails. A call never waits for a thread that no longer listens.
  */
 #include <linux/ktime.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that end early, by whoever is first: the reply, a cancel, the deadline,
- * the death of either side. Each ends once, with what its end was notified to who;
- * and nobody serves on a call without having been notified. The caller's last word
- * is a oneway, so that servers can wait for all that may come.
+ * Calls that end early: by the reply, a cancel, the deadline, or the death of either side,
+ * whichever is first. Each call ends exactly once, and the caller gets the matching event. No
+ * server serves an ended call without an event about its end. The caller's last message is a
+ * oneway, so that servers know when to stop.
  */
 #include <string.h>
 
@@ -16,9 +16,9 @@
 #define THE_END 0xe4d
 
 static u32 next;	/* SRV's handle for OTH */
-static u64 taken;	/* a call that SRV took before */
-static int canceled;	/* how many calls CANCEL said it ended */
-static int ended;	/* how many ended so */
+static u64 taken;	/* a call that SRV took before the run */
+static int canceled;	/* the number of calls that CANCEL ended, by its result */
+static int ended;	/* the number of calls that ended as canceled */
 static bool heard_the_end[SIDES];
 
 /* --- Callers ---------------------------------------------------------------- */
@@ -114,7 +114,7 @@ void ends_call_async_by_deadline(void *unused)
 	call_until_it_ends(IPCBUS_SEND_ASYNC, soon(), false);
 }
 
-/* A thread that does not sleep in its call, but where it can hear of its end. */
+/* The thread does not sleep in its call, but in poll, where the call's end must wake it. */
 void ends_call_and_poll(void *unused)
 {
 	u64 deadline = soon();
@@ -133,7 +133,7 @@ void ends_call_and_poll(void *unused)
 	say_the_end(0);
 }
 
-/* Only of calls that are there, each once. Both numbers only grow. */
+/* CANCEL ends only existing calls, each once. Both counters only increase. */
 void ends_cancel(void *unused)
 {
 	struct ipcbus_cancel args = { .size = sizeof(args), .cookie = COOKIE };
@@ -163,7 +163,7 @@ static int ask(u64 id, u32 *ret_flags)
 	return r;
 }
 
-/* The call is open here: how does it stand? */
+/* The call is open in this proc: returns whether it is canceled. */
 static bool is_canceled(u64 id)
 {
 	u32 flags;
@@ -172,7 +172,7 @@ static bool is_canceled(u64 id)
 	return flags & IPCBUS_CALL_CANCELED;
 }
 
-/* Once it was replied to nothing more is heard of it. */
+/* After the reply, no further event about the call may arrive. */
 static void reply_finally(u64 id)
 {
 	u32 flags;
@@ -189,7 +189,7 @@ static void hear_the_end(const struct ipcbus_event *event)
 	CHECK(!release(event->buffer));
 }
 
-/* Is it notified meanwhile that nobody waits? If so that is so. */
+/* If an event about the call's end arrives in the meantime, the call must be canceled. */
 static void look_up_from(u64 id)
 {
 	struct ipcbus_event event;
@@ -233,12 +233,12 @@ void ends_serve(void *unused)
 	serve_until_the_end(serve_slowly);
 }
 
-/* Its first reply fails: the call is open again, and is called off like another. */
+/* The first reply fails: the call is open again, and can be canceled like any other. */
 static void serve_badly(u64 id)
 {
 	int r = reply_object(id, IPCBUS_OBJECT_HANDLE, 99);
 
-	/* Nobody looks at what nobody waits for. */
+	/* The reply of a canceled call is dropped without being checked. */
 	if (r) {
 		CHECK(r == -EBADF);
 		look_up_from(id);
@@ -252,7 +252,7 @@ void ends_serve_badly(void *unused)
 	serve_until_the_end(serve_badly);
 }
 
-/* Calls on; what became of that must fit to what became of its own call. */
+/* Makes a nested call. Its result must be consistent with the state of the outer call. */
 static void serve_by_calling(u64 id)
 {
 	struct ipcbus_send send = call_to(next, 0, 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios of calls that end early, and of oneways that find no space: see ends.c. */
+/* Scenarios of calls that end early, and of oneways that find no space; see ends.c and space.c. */
 #pragma once
 
-/* Threads: each side's part in calls that may end before their reply. */
+/* Thread functions: each side of calls that may end before their reply. */
 void ends_serve(void *unused);
 void ends_serve_by_chain(void *unused);
 void ends_serve_badly(void *unused);
@@ -20,7 +20,7 @@ void ends_prepare(void);
 void ends_prepare_chain(void);
 void ends_prepare_async(void);
 
-/* Threads: senders that find no space, and who makes it. */
+/* Thread functions: senders that find no space, and threads that free it. */
 void space_poll(void *unused);
 void space_poll_either(void *unused);
 void space_poll_other(void *unused);
@@ -29,10 +29,10 @@ void space_try(void *unused);
 void space_try_or_closed(void *unused);
 void space_make(void *unused);
 void space_make_and_serve(void *unused);
-/* One that replaces another; serve until that was taken. */
+/* Sends a oneway that replaces another; serves until it was taken. */
 void space_replace_poll(void *unused);
 void space_serve_newer(void *unused);
-/* Another that waits as well. */
+/* Another thread that waits as well. */
 
 void space_prepare(void);
 void space_prepare_replace(void);

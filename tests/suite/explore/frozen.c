@@ -4,7 +4,7 @@
  */
 #include "scenarios.h"
 
-/* Who freezes SRV holds a handle of it that notifies; it hears of each state it made. */
+/* The freezing process holds a watch of SRV, and must be notified of each state. */
 static void prepare_freeze(void)
 {
 	struct ipcbus_handle watch = {
@@ -21,7 +21,7 @@ static void prepare_freeze_taken(void)
 	take_a_call(1);
 }
 
-/* The owner may die meanwhile. */
+/* The owner may die in the meantime. */
 static void freeze_and_thaw(void *unused)
 {
 	struct ipcbus_freeze f;
@@ -50,7 +50,7 @@ static void freeze_or_thaw(void *unused)
 		CHECK(!ioctl_freeze(SRV, IPCBUS_FREEZE_THAW, &f));
 }
 
-/* Looks some times. A process that is gone, or was thawed, is not frozen. */
+/* Tries a few times. A process that closed, or was thawed, is not frozen. */
 static void freeze_wait(void *unused)
 {
 	struct ipcbus_freeze f = {
@@ -65,8 +65,7 @@ static void freeze_wait(void *unused)
 static u64 own_node;
 static u32 other;		/* CLI's handle for it */
 
-/* A call, of the scenario's second thread, that nobody took, to a node that SRV may
- * destroy. */
+/* The scenario's second thread made a call that is still queued. SRV may destroy its node. */
 static void prepare_freeze_queued(void)
 {
 	be_side(SRV);
@@ -111,7 +110,7 @@ static void call_while_freezing(void *unused)
 	call_through(0, -EHOSTDOWN);
 }
 
-/* As many as the callers that got through need; the others were refused. */
+/* Serves as many calls as were sent; the others were refused. */
 static void serve_while_freezing(void *unused)
 {
 	struct ipcbus_event event;
@@ -132,12 +131,12 @@ static void call_and_two_oneways(void *unused)
 	CHECK(!oneway(0, 2));
 }
 
-/* FREEZE stops so many threads before it releases the lock. */
+/* FREEZE stops this many threads before it releases the lock. */
 #define AT_ONCE 64
 
 static struct task_struct *behind;
 
-/* The first thread's number is behind those of AT_ONCE others, which have ended. */
+/* Behind the numbers of AT_ONCE threads, which have ended, comes the first thread's number. */
 static void prepare_freeze_crowd(void)
 {
 	struct task_struct *crowd[AT_ONCE];
@@ -157,7 +156,7 @@ static void prepare_freeze_crowd(void)
 	}
 }
 
-/* A oneway is for whoever asks next, once the wait was interrupted. */
+/* Once the wait was interrupted, a oneway is for the next thread that asks. */
 static void wait_then_poll(void *unused)
 {
 	struct ipcbus_event event;
@@ -190,7 +189,7 @@ static void interrupt_and_thaw(void *unused)
 	CHECK(!oneway(0, 1));
 }
 
-/* It is frozen for good: what it sends is no matter. */
+/* The process stays frozen: messages it sends do not matter. */
 static void prepare_frozen(void)
 {
 	struct ipcbus_freeze f;
@@ -220,7 +219,7 @@ static void poll_and_take(void *unused)
 	reply_to(&event);
 }
 
-/* The process has replied to all calls, or is not frozen. */
+/* FREEZE succeeds only if the process has replied to all calls; otherwise it is not frozen. */
 static void freeze_without_calls(void *unused)
 {
 	struct ipcbus_freeze f;
@@ -256,33 +255,33 @@ const struct scenario frozen_scenarios[] = {
 	{ "freeze_die", "the same, while it dies over a call", prepare_freeze_taken,
 	  { { "die", SRV, leave }, { "wait", CLI, wait_for_failure },
 	    { "freeze", OTH, freeze_and_thaw } }, 1U << SRV },
-	{ "freeze_freeze", "two freeze and thaw a process", prepare_freeze,
+	{ "freeze_freeze", "two threads freeze and thaw a process", prepare_freeze,
 	  { { "freeze", OTH, freeze_and_thaw }, { "freeze2", CLI, freeze_or_thaw },
 	    { "serve", SRV, serve_what_is_there } }, 0 },
 	{ "freeze_wait", "a process is frozen after its reply", prepare_freeze_taken,
 	  { { "reply", SRV, reply_and_free }, { "wait", CLI, wait_for_reply },
 	    { "freeze", OTH, freeze_wait } }, 0 },
-	{ "freeze_wait_close", "the same, by the end of the process", prepare_freeze_taken,
+	{ "freeze_wait_close", "the same, while the process closes", prepare_freeze_taken,
 	  { { "close", SRV, close_file }, { "wait", CLI, wait_for_failure },
 	    { "freeze", OTH, freeze_wait } }, 0 },
-	{ "freeze_wait_destroy", "the same, by that of the node", prepare_freeze_queued,
+	{ "freeze_wait_destroy", "the same, while the node is destroyed", prepare_freeze_queued,
 	  { { "destroy", SRV, freeze_destroy }, { "wait", CLI, wait_for_failure },
 	    { "freeze", OTH, freeze_wait } }, 0 },
-	{ "freeze_wait_cancel", "the same, as nobody waits for the call", prepare_freeze_queued,
+	{ "freeze_wait_cancel", "the same, while the caller exits", prepare_freeze_queued,
 	  { { "freeze", OTH, freeze_wait }, { "leave", CLI, freeze_caller_leaves } }, 0 },
-	{ "freeze_wait_thaw", "the same, by a thaw", prepare_freeze_queued,
+	{ "freeze_wait_thaw", "the same, while it is thawed", prepare_freeze_queued,
 	  { { "freeze", OTH, freeze_wait }, { "thaw", CLI, freeze_thaw },
 	    { "serve", SRV, serve_one } }, 0 },
-	{ "freeze_crowd", "a thread is interrupted before FREEZE comes to it", prepare_freeze_crowd,
+	{ "freeze_crowd", "a thread is interrupted before FREEZE reaches it", prepare_freeze_crowd,
 	  { { "serve", SRV, wait_then_poll }, { "freeze", OTH, freeze_then_thaw },
 	    { "thaw", CLI, interrupt_and_thaw } }, 0 },
-	{ "freeze_watcher", "who is to be notified closes", prepare_freeze,
+	{ "freeze_watcher", "the watcher of a freeze closes", prepare_freeze,
 	  { { "freeze", CLI, freeze_or_thaw }, { "close", OTH, close_file } }, 0 },
-	{ "thaw_wait", "who waits is thawed", prepare_frozen,
+	{ "thaw_wait", "a waiting thread is thawed", prepare_frozen,
 	  { { "serve", SRV, serve_one }, { "thaw", OTH, thaw_it } }, 0 },
-	{ "thaw_poll", "who polls is thawed", prepare_frozen,
+	{ "thaw_poll", "a polling thread is thawed", prepare_frozen,
 	  { { "poll", SRV, poll_and_take }, { "thaw", OTH, thaw_it } }, 0 },
-	{ "freeze_reply_again", "a process is frozen while a reply of it fails", prepare_freeze_taken,
+	{ "freeze_reply_again", "a process is frozen while its reply fails", prepare_freeze_taken,
 	  { { "reply", SRV, reply_twice }, { "wait", CLI, wait_for_reply },
 	    { "freeze", OTH, freeze_without_calls } }, 0 },
 	{ "freeze_replies", "the same, with replies of two threads", prepare_freeze_taken,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ids count up, so a thread can name what another one is still making: a node
- * that is being created, a call that is being delivered.
+ * Ids count up, so a thread can guess the id of an object that another thread is still creating: a
+ * node, or a call that is being delivered.
  */
 #include "guess.h"
 #include "scenarios.h"
@@ -20,7 +20,7 @@ void guess_destroy(void *unused)
 	CHECK(!r || r == -ENOENT);
 }
 
-static u64 last; /* the call before the one that is guessed */
+static u64 last; /* the call before the guessed call */
 
 void guess_prepare(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios of numbers that are known before they are notified: see guess.c. */
+/* Scenarios with guessed ids; see guess.c. */
 #pragma once
 
 void guess_create_node(void *unused);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * explore: run the driver's races under the deterministic scheduler; see usage.
- * The first thing that goes wrong ends the program, with the command that shows
- * it again.
+ * explore: run the driver's races under the deterministic scheduler; see usage. The first failure
+ * ends the program and prints the command that repeats it.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -24,7 +23,7 @@ static const char usage[] =
 	"\n"
 	"Without --seed or --schedule: for each scenario first all schedules with at\n"
 	"most N preemptions (2), then random ones from SEED (1) on: N together (600), or\n"
-	"in equal quotas of the seconds. What goes wrong is shown with the command that\n"
+	"in equal parts of the seconds. A failure is printed with the command that\n"
 	"repeats it.\n";
 
 static struct {
@@ -36,7 +35,7 @@ static struct {
 	int seconds, preemptions;
 } options = { .from = 1, .count = 600, .preemptions = 2 };
 
-/* What is being run, for who has to say how to repeat it. */
+/* The current run, for the message about how to repeat it. */
 static const struct scenario *current_scenario;
 static u64 current_seed;
 
@@ -66,7 +65,7 @@ static void say_how(void)
 	}
 }
 
-/* The undefined-behaviour sanitizer knows no callback. */
+/* The undefined behavior sanitizer has no callback for failures. */
 static void aborted(int sig)
 {
 	(void)sig;
@@ -89,13 +88,13 @@ static void panicked(const char *text)
 
 /* --- One scenario --------------------------------------------------------- */
 
-/* After n of one kind; @most and @until are the quota of that kind. */
+/* Returns whether @n runs of a kind, or its time, are enough. A limit of 0 does not apply. */
 static bool is_enough(unsigned long n, unsigned long most, double until)
 {
 	return options.seconds ? n % 64 == 0 && now() >= until : n >= most;
 }
 
-/* Returns how many schedules there were, 0 if the quota did not suffice for all. */
+/* Returns the number of schedules, or 0 if the limits were reached before all had run. */
 static unsigned long search(const struct scenario *scenario, double until)
 {
 	unsigned long n = 0;
@@ -112,7 +111,10 @@ static unsigned long search(const struct scenario *scenario, double until)
 	return more ? 0 : n;
 }
 
-/* About how long a run is; the same whenever it is asked, or no seed repeats. */
+/*
+ * Returns the approximate number of steps of a run. It must be deterministic, or seeds could not be
+ * repeated.
+ */
 static unsigned long measure(const struct scenario *scenario)
 {
 	world_run(scenario, policy_random(4, 1));
@@ -161,7 +163,7 @@ static void run_one(const struct scenario *scenario)
 		policy_trace = trace;
 		world_run(scenario, policy_random(options.seed, length));
 	}
-	printf("%s: %lu steps, nothing wrong\n", scenario->name, shim_steps());
+	printf("%s: %lu steps, no failure\n", scenario->name, shim_steps());
 }
 
 /* --- The program ---------------------------------------------------------- */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reclaim against all that may happen to a region at the same time. Messages
- * differ from each other and from what a page holds before, so that a page that
- * went too early, or a mapping that stayed too long, is seen by its reader.
+ * Reclaim against all operations on a region at the same time. The payload of each message differs
+ * from other messages and from the former content of the page. The reader thus detects a page that
+ * was freed too early, or a mapping that stayed too long.
  */
 #include <string.h>
 
@@ -90,7 +90,7 @@ void memory_call_full(void *unused)
 	struct ipcbus_event event;
 
 	(void)unused;
-	/* However little is there while it is looked through. */
+	/* The send must succeed, although reclaim makes space unavailable for a moment. */
 	CHECK(!send_bytes(IPCBUS_SEND_CALL, 'b', REGION));
 	wait_event(&event);
 	CHECK(event.kind == IPCBUS_EVENT_REPLY);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Oneways that come several at a time (IPCBUS_MORE), to two threads of SRV: in their order, and
- * to one thread until it has released all.
+ * Several oneways at a time (IPCBUS_MORE) to two threads of SRV: they arrive in order, and only one
+ * thread gets any until it has released all.
  */
 #include "scenarios.h"
 
@@ -26,7 +26,7 @@ static void more_send(void *unused)
 	}
 }
 
-/* Calls pass oneways, so they may end the two threads before all is served. */
+/* Calls overtake oneways, so these calls may end both threads before all oneways are served. */
 static void more_send_and_end(void *unused)
 {
 	more_send(unused);
@@ -47,7 +47,7 @@ static void release_oneway(const struct ipcbus_event *event)
 	reply_to(event);
 }
 
-/* False: there was nothing, or something else than oneways. */
+/* Returns false if there was no oneway. */
 static bool take(u32 flags)
 {
 	struct ipcbus_event more[2];
@@ -113,16 +113,16 @@ const struct scenario more_scenarios[] = {
 	{ "more_take", "two threads take several oneways at once", more_prepare,
 	  { { "serve", SRV, more_serve }, { "serve2", SRV, more_serve },
 	    { "send", CLI, more_send_and_end } }, 0 },
-	{ "more_destroy", "the node goes while several are taken", more_prepare,
+	{ "more_destroy", "the node is destroyed while several oneways are taken", more_prepare,
 	  { { "serve", SRV, more_serve_what_is_there }, { "destroy", SRV, more_destroy },
 	    { "send", CLI, more_send } }, 0 },
-	{ "more_close", "the file closes while several are taken", more_prepare,
+	{ "more_close", "the file closes while several oneways are taken", more_prepare,
 	  { { "serve", SRV, more_serve_what_is_there }, { "close", SRV, close_file },
 	    { "send", CLI, more_send } }, 0 },
-	{ "more_freeze", "the process is frozen while several are taken", more_prepare,
+	{ "more_freeze", "the process is frozen while several oneways are taken", more_prepare,
 	  { { "serve", SRV, more_serve_what_is_there }, { "freeze", OTH, more_freeze },
 	    { "send", CLI, more_send } }, 0 },
-	{ "more_spare", "transactions come back to their user as it closes", more_prepare,
+	{ "more_spare", "transactions return to their user's cache while its file closes", more_prepare,
 	  { { "serve", SRV, more_serve_what_is_there }, { "close", CLI, close_file },
 	    { "send", OTH, more_send } }, 0 },
 };

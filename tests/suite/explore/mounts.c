@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A mounted bus that goes while others come to it, use it and leave: who is the
- * last to hold it differs from run to run.
+ * A mounted bus is unmounted while other threads open, use and close it. The last holder differs
+ * from run to run.
  */
 #include <stdlib.h>
 
@@ -68,10 +68,10 @@ static void mounts_remount(void *unused)
 }
 
 const struct scenario mount_scenarios[] = {
-	{ "mount_users", "a mounted bus goes while two come to it", mounts_prepare,
+	{ "mount_users", "a bus is unmounted while two processes open it", mounts_prepare,
 	  { { "use1", CLI, mounts_use }, { "use2", SRV, mounts_use },
 	    { "unmount", OTH, mounts_unmount } }, 0 },
-	{ "mount_reader", "a mounted bus goes while it is read and changed", mounts_prepare,
+	{ "mount_reader", "a bus is unmounted while its files are read and changed", mounts_prepare,
 	  { { "use", CLI, mounts_use }, { "read", SRV, mounts_read },
 	    { "remount", SRV, mounts_remount }, { "unmount", OTH, mounts_unmount } }, 0 },
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Random, exhaustive and repeated choices; see policy.h. Unless notified otherwise
- * a thread runs on until it cannot, and then the first that can.
+ * Random, exhaustive and repeated choices; see policy.h. By default a thread runs until it cannot
+ * continue, and then the first runnable thread runs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,19 +77,19 @@ const struct shim_policy *policy_random(u64 seed, unsigned long length)
 struct step {
 	signed char n;
 	signed char ids[SHIM_MAX_FIBERS];
-	signed char pick;		/* index into ids; 0 is what would be */
-	signed char preempts;		/* whether others than ids[0] cost one */
+	signed char pick;		/* index into ids; 0 is the default choice */
+	signed char preempts;		/* whether any choice other than ids[0] is a preemption */
 };
 
 static struct {
 	int preemptions;
 	int used;
-	unsigned long known;		/* steps that are given */
+	unsigned long known;		/* number of predetermined steps */
 	unsigned long length;
 	struct step step[MAX_STEPS];
 } search;
 
-/* The one that would run comes first. */
+/* The thread of the default choice comes first. */
 static void note_choice(struct step *step, const struct shim_choice *choice)
 {
 	*step = (struct step){ .preempts = choice->running >= 0 };
@@ -130,7 +130,7 @@ const struct shim_policy *policy_search(void)
 	return &policy;
 }
 
-/* Changes the last step that can be anything else. */
+/* Changes the last step that has another choice left. */
 bool policy_search_next(void)
 {
 	for (unsigned long i = search.length; i--; ) {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages from other users' procs: quotas that come, go and are waited for, floods, and
- * users whose last proc goes while the next one comes.
+ * Messages from procs of other users: quotas that are created, freed and waited for; floods; and
+ * users whose last proc closes while a new one opens.
  */
 #include "scenarios.h"
 
-#define PIECE (7 * PAGE_SIZE / 4)	/* two are all that a stranger's oneways may have */
+/* two of these use up the quota of another user's oneways */
+#define PIECE (7 * PAGE_SIZE / 4)
 
 static char bytes[PIECE] = { 'p' };
-static u64 held;		/* the first one of those that fill a share */
+static u64 held;		/* the first of the oneways that fill a quota */
 
 #define FLOOD	16		/* IPCBUS_FLOOD of the driver */
-#define LATE	99		/* the code of what comes behind a flood */
+#define LATE	99		/* the code of the message after a flood */
 
 static int send_piece(int fd)
 {
@@ -28,7 +29,7 @@ static int send_piece(int fd)
 
 /* --- Threads ---------------------------------------------------------------- */
 
-/* Each is the user's first, and finds or makes the share. */
+/* Each is the user's first message, and finds or creates the quota. */
 static void quotas_send(void *unused)
 {
 	(void)unused;
@@ -56,7 +57,10 @@ static void quotas_wait(void *unused)
 	CHECK(!r);
 }
 
-/* Releases all: what another one took in between must not keep who waits. */
+/*
+ * Releases all buffers: space that the other sender took in between must not block the waiting
+ * sender.
+ */
 static void quotas_make_space(void *unused)
 {
 	struct ipcbus_event event;
@@ -70,7 +74,7 @@ static void quotas_make_space(void *unused)
 	}
 }
 
-/* One more proc of CLI's user, which may have gone, and may be gone again. */
+/* Another proc of CLI's user, whose other procs may all be closed before or after. */
 static void quotas_open_and_send(void *unused)
 {
 	int fd, r;
@@ -93,7 +97,7 @@ static int send_empty(u64 cookie, u32 code)
 	return exchange(0, &send, 0, NULL);
 }
 
-/* One ends here, and another one is sent, which counts alone then. */
+/* One call ends here, and a new call is sent, which is then the only one charged. */
 static void quotas_cancel_and_send(void *unused)
 {
 	struct ipcbus_cancel args = { .size = sizeof(args), .cookie = 5 };
@@ -112,7 +116,7 @@ static void quotas_destroy(void *unused)
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, sides[SRV].node, 0));
 }
 
-/* The flood ends at both sides of the queue, and what is behind it has its turn in time. */
+/* The flood ends at both ends of the queue. Messages behind it must be served in time. */
 static void quotas_serve_flood(void *unused)
 {
 	struct ipcbus_event event;
@@ -164,7 +168,7 @@ static void quotas_prepare_full(void)
 	held = event.buffer;
 }
 
-/* OTH is one of the same user. */
+/* OTH belongs to the same user. */
 static void quotas_prepare_sent(void)
 {
 	world_estrange(CLI, 1000);
@@ -173,7 +177,7 @@ static void quotas_prepare_sent(void)
 	CHECK(!send_piece(sides[CLI].fd));
 }
 
-/* A call of nothing is charged until it is delivered or ends. */
+/* An empty call is charged until it is delivered or ends. */
 static void quotas_prepare_empty(void)
 {
 	quotas_prepare();
@@ -192,21 +196,21 @@ static void quotas_prepare_flood(void)
 }
 
 const struct scenario quota_scenarios[] = {
-	{ "quota_first", "two of a user send for the first time", quotas_prepare,
+	{ "quota_first", "two threads of a user send for the first time", quotas_prepare,
 	  { { "send", CLI, quotas_send }, { "send2", CLI, quotas_send },
 	    { "serve", SRV, quotas_serve_two } }, 0 },
 	{ "quota_close", "the same, while the receiver closes", quotas_prepare,
 	  { { "send", CLI, two_oneways }, { "send2", OTH, two_oneways },
 	    { "close", SRV, close_file }, { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "quota_space", "who waits for its share is not kept by others", quotas_prepare_full,
+	{ "quota_space", "a sender waiting for its quota is not blocked by others", quotas_prepare_full,
 	  { { "wait", CLI, quotas_wait }, { "other", OTH, quotas_wait },
 	    { "free", SRV, quotas_make_space } }, 0 },
-	{ "quota_empty", "an empty call of a stranger ends in all ways", quotas_prepare_empty,
+	{ "quota_empty", "an empty call of another user ends in all ways", quotas_prepare_empty,
 	  { { "cancel", CLI, quotas_cancel_and_send }, { "serve", SRV, serve_what_is_there },
 	    { "destroy", SRV, quotas_destroy } }, 0 },
-	{ "quota_flood", "a flood is taken back while it is served", quotas_prepare_flood,
+	{ "quota_flood", "a flood is canceled while it is served", quotas_prepare_flood,
 	  { { "cancel", CLI, quotas_cancel_flood }, { "serve", SRV, quotas_serve_flood } }, 0 },
-	{ "user_last", "the last of a user goes as the next one comes", quotas_prepare_sent,
+	{ "user_last", "a user's last proc closes while a new one opens", quotas_prepare_sent,
 	  { { "close", CLI, close_file }, { "close2", OTH, close_file },
 	    { "open", OTH, quotas_open_and_send }, { "serve", SRV, serve_what_is_there } }, 0 },
 };

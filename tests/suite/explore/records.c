@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A monitor, OTH, that comes, changes its mind, closes and dies under traffic of the
- * others, who must not notice.
+ * OTH is a monitor that starts, changes its flags, closes and dies during traffic between the other
+ * sides, which must not be affected.
  */
 #include "ipcbus-monitor.h"
 #include "scenarios.h"
@@ -23,7 +23,7 @@ static void prepare_monitor(void)
 	CHECK(!monitor(EVERYTHING, 0, 100));
 }
 
-/* Two records wait for it, one is in its hands. */
+/* The monitor holds one record, and two more are queued. */
 static void prepare_records(void)
 {
 	struct ipcbus_event event;
@@ -53,7 +53,7 @@ static void fail(void *unused)
 	CHECK(!oneway(0, 1));
 }
 
-/* Oneways until the call came. */
+/* Takes oneways until the call arrives. */
 static void serve_the_call(void *unused)
 {
 	struct ipcbus_event event;
@@ -72,7 +72,7 @@ static void check_record(const struct ipcbus_event *event)
 	const struct ipcbus_monitor_record *record = shim_touch(sides[OTH].map, event->offset);
 	int r;
 
-	/* Closed meanwhile by another thread. */
+	/* The file was closed by another thread in the meantime. */
 	if (record) {
 		CHECK(record->size == sizeof(*record) && !record->reserved);
 		CHECK(record->kind >= IPCBUS_RECORD_CALL && record->kind <= IPCBUS_RECORD_FAILED);
@@ -137,10 +137,10 @@ const struct scenario record_scenarios[] = {
 	{ "record_die", "a monitor dies under traffic", prepare_monitor,
 	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
 	    { "take", OTH, take_records } }, 1U << OTH },
-	{ "record_change", "a monitor changes its mind under traffic", prepare_monitor,
+	{ "record_change", "a monitor changes its flags under traffic", prepare_monitor,
 	  { { "serve", SRV, serve_the_call }, { "call", CLI, call_and_oneway },
 	    { "change", OTH, change_its_mind } }, 0 },
-	{ "record_come", "a monitor comes and goes while it closes", NULL,
+	{ "record_come", "a monitor starts and stops while its file closes", NULL,
 	  { { "fail", CLI, fail }, { "come", OTH, come_and_go },
 	    { "close", OTH, close_monitor } }, 0 },
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the scenarios of replaced oneways are made of: CLI sends, SRV takes.
+ * Thread functions for replaced oneways: CLI sends, SRV takes.
  */
 #include "replace.h"
 #include "scenarios.h"
@@ -32,7 +32,7 @@ void replace_both(void *unused)
 	}
 }
 
-/* Of each code the last that was sent arrives, whatever others do. */
+/* The last oneway of each code arrives, whatever other threads do. */
 void serve_until_both(void *unused)
 {
 	struct ipcbus_event event;

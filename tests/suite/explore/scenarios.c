@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The races that matter, each in two to four threads. A thread asserts only
- * what must be true however they interleave; that nothing leaks, is used after
- * it was freed, deadlocks or breaks the lock tree is checked for all of them.
+ * The important races, each in two to four threads. A thread asserts only conditions that hold in
+ * every interleaving. For all scenarios the explorer also checks leaks, use after free, deadlocks
+ * and the lock tree.
  */
 #include "ends.h"
 #include "guess.h"
@@ -10,8 +10,8 @@
 #include "replace.h"
 #include "scenarios.h"
 
-static u64 id;		/* a call that was prepared */
-static u64 buffer;	/* a delivered one */
+static u64 id;		/* a call that was made in prepare() */
+static u64 buffer;	/* a delivered message */
 static u32 handle;
 static u64 node;
 
@@ -28,7 +28,7 @@ void reply_to(const struct ipcbus_event *event)
 	}
 	if (event->buffer) {
 		r = release(event->buffer);
-		/* Closed; its number may be that of a file that arrived since. */
+		/* The file was closed. Its number may belong to a file that arrived since. */
 		CHECK(!r || r == -EBADF || r == -ENOTTY);
 	}
 }
@@ -53,7 +53,7 @@ void serve_what_is_there(void *unused)
 	} while (event.kind != IPCBUS_EVENT_NONE);
 }
 
-/* Calls and waits until it knows what became of it; error: how else it may fail. */
+/* Calls and waits for the result; @error: another acceptable failure. */
 void call_through(u32 target, int error)
 {
 	struct ipcbus_event event;
@@ -104,7 +104,7 @@ void leave(void *unused)
 	(void)unused;
 }
 
-/* A call of CLI's that SRV has taken, by its keeper. */
+/* SRV's keeper takes a call of CLI's. */
 void take_a_call(int caller)
 {
 	struct ipcbus_event event;
@@ -118,7 +118,7 @@ void take_a_call(int caller)
 	buffer = event.buffer;
 }
 
-/* With an object that there is not. Another reply may be on its way. */
+/* A reply with a nonexistent object fails. Another reply may be in progress. */
 void reply_in_vain(void *unused)
 {
 	int r = reply_object(id, IPCBUS_OBJECT_HANDLE, 4242);
@@ -211,7 +211,7 @@ static void unwatch(void *unused)
 	(void)unused;
 	CHECK(!r || r == -ENOENT);
 	next_event(&event);
-	/* It said that the event will not come any more. */
+	/* A successful unwatch promises that the event does not arrive. */
 	CHECK(r || event.kind != IPCBUS_EVENT_DEAD);
 }
 
@@ -314,7 +314,7 @@ static void call_back(void *unused)
 	reply_to(&event);
 }
 
-/* The call may be gone before it is taken, or while it is served. */
+/* The call may have ended before it is taken, or while it is served. */
 static void call_back_if_called(void *unused)
 {
 	struct ipcbus_event event;
@@ -419,7 +419,7 @@ static void claim(void *unused)
 	CHECK(!ioctl_node(IPCBUS_IOC_SET_MANAGER, sides[OTH].node, 0));
 }
 
-/* Whoever comes first: it hears of it, once. */
+/* Whether the watch or the manager is first: exactly one event arrives. */
 static void watch_for_manager(void *unused)
 {
 	struct ipcbus_event event;
@@ -556,9 +556,9 @@ static const struct scenario scenarios[] = {
 	{ "round_trip", "a call, its reply, two threads that serve", NULL,
 	  { { "serve1", SRV, serve_one }, { "call1", CLI, call_manager },
 	    { "serve2", SRV, serve_one }, { "call2", OTH, call_manager } }, 0 },
-	{ "free_deliver", "oneways wait for the buffer of the one before", NULL,
+	{ "free_deliver", "a oneway waits for the previous buffer", NULL,
 	  { { "serve", SRV, serve_two }, { "send", CLI, two_oneways } }, 0 },
-	{ "free_deliver2", "the same, with two that serve", NULL,
+	{ "free_deliver2", "the same, with two serving threads", NULL,
 	  { { "serve1", SRV, serve_one }, { "serve2", SRV, serve_one },
 	    { "send", CLI, two_oneways } }, 0 },
 	{ "close_call", "the server closes while it is called", NULL,
@@ -574,7 +574,7 @@ static const struct scenario scenarios[] = {
 	{ "munmap_fault", "unmap and close against faults and senders", deliver_a_oneway,
 	  { { "touch", SRV, touch_all }, { "unmap", SRV, close_and_unmap },
 	    { "send", CLI, two_oneways } }, 0 },
-	{ "watch_fire", "a watch fires, is taken back, its event is taken", prepare_watch,
+	{ "watch_fire", "a watch fires, is removed, and its event is taken", prepare_watch,
 	  { { "close", OTH, close_file }, { "unwatch", CLI, unwatch },
 	    { "take", CLI, take_dead } }, 0 },
 	{ "watch_put", "a watch fires while its handle is put and watched", prepare_watch,
@@ -582,7 +582,7 @@ static const struct scenario scenarios[] = {
 	    { "watch", CLI, watch_again } }, 0 },
 	{ "watch_close", "a watch fires while the watcher closes", prepare_watch,
 	  { { "close1", OTH, close_file }, { "close2", CLI, close_file } }, 0 },
-	{ "watch_wait", "who waits for a death hears of it", prepare_watch,
+	{ "watch_wait", "a waiting thread gets a death event", prepare_watch,
 	  { { "wait", CLI, wait_for_dead }, { "die", OTH, leave } }, 1U << OTH },
 	{ "put_deliver", "a handle is put while its node arrives again", prepare_object_reply,
 	  { { "reply", SRV, reply_with_node }, { "receive", CLI, receive_and_put },
@@ -596,29 +596,29 @@ static const struct scenario scenarios[] = {
 	{ "oneway_close", "a oneway is released while its receiver closes", deliver_a_oneway,
 	  { { "free", SRV, release_it }, { "close", SRV, close_file },
 	    { "send", CLI, two_oneways } }, 0 },
-	{ "nested", "a call that comes back", prepare_nested,
+	{ "nested", "a call back into the caller", prepare_nested,
 	  { { "serve", SRV, call_back }, { "call", CLI, call_manager } }, 0 },
-	{ "exit_nested", "a call comes back to a thread that leaves", prepare_nested,
+	{ "exit_nested", "a call back into a thread that exits", prepare_nested,
 	  { { "serve", SRV, call_back_if_called }, { "leave", CLI, call_and_leave },
 	    { "serve2", CLI, serve_and_close } }, 0 },
-	{ "die_nested", "a call comes back to a process that dies", prepare_nested,
+	{ "die_nested", "a call back into a process that dies", prepare_nested,
 	  { { "serve", SRV, call_back_if_called }, { "die", CLI, try_call_manager } },
 	  1U << CLI | 1U << SRV },
-	{ "flush_wait", "who waits looks up when an fd is closed", NULL,
+	{ "flush_wait", "closing an fd wakes a waiting thread", NULL,
 	  { { "wait", SRV, wait_interrupted }, { "close", SRV, dup_and_close } }, 0 },
-	{ "two_repliers", "two reply one call", prepare_two_repliers,
+	{ "two_repliers", "two threads reply to one call", prepare_two_repliers,
 	  { { "reply1", SRV, reply_too }, { "reply2", SRV, reply_too },
 	    { "wait", CLI, wait_for_reply } }, 0 },
 	{ "replace_manager", "handle 0 while the manager changes", NULL,
 	  { { "destroy", SRV, destroy_manager }, { "claim", OTH, become_manager },
 	    { "call", CLI, try_call_manager } }, 0 },
-	{ "manager watch", "a manager comes while it is asked for", prepare_no_manager,
+	{ "manager watch", "a manager starts while a watch for it is set", prepare_no_manager,
 	  { { "claim", OTH, claim }, { "watch", CLI, watch_for_manager },
 	    { "close", SRV, close_file } }, 0 },
-	{ "manager_watch_unwatch", "a manager comes while it is not asked for any more", prepare_manager_watch,
+	{ "manager_watch_unwatch", "a manager starts while a watch for it is removed", prepare_manager_watch,
 	  { { "claim", OTH, claim }, { "unwatch", CLI, unwatch_manager },
 	    { "take", CLI, take_manager } }, 0 },
-	{ "manager_watch_close", "a manager comes while who waits for it closes", prepare_manager_watch,
+	{ "manager_watch_close", "a manager starts while its watcher closes", prepare_manager_watch,
 	  { { "claim", OTH, claim }, { "close", CLI, close_file } }, 0 },
 	{ "replace_take", "oneways are replaced while they are taken", prepare_replace,
 	  { { "serve", SRV, serve_until_both }, { "send", CLI, replace_both },
@@ -631,53 +631,53 @@ static const struct scenario scenarios[] = {
 	    { "serve", SRV, serve_what_is_there } }, 0 },
 	{ "idle_destroy", "the last message and the last handle of a node", prepare_idle,
 	  { { "serve", SRV, serve_until_idle }, { "send", CLI, oneway_and_put } }, 0 },
-	{ "guessed_call", "a call is replied to as it is delivered", guess_prepare,
+	{ "guessed_call", "a call is replied to by a guessed id while it is delivered", guess_prepare,
 	  { { "serve", SRV, guess_serve }, { "call", CLI, guess_call_and_close },
 	    { "guess", SRV, guess_reply } }, 0 },
-	{ "guessed_node", "a node is destroyed as it is created", NULL,
+	{ "guessed_node", "a node is destroyed by a guessed id while it is created", NULL,
 	  { { "create", SRV, guess_create_node }, { "destroy", SRV, guess_destroy } }, 0 },
 	{ "files", "a file arrives while the receiver closes", NULL,
 	  { { "send", CLI, send_file }, { "serve", SRV, serve_what_is_there },
 	    { "close", SRV, close_file } }, 0 },
-	{ "poll_wake", "who polls is woken", NULL,
+	{ "poll_wake", "a polling thread is woken", NULL,
 	  { { "poll", SRV, poll_and_serve }, { "call", CLI, call_manager } }, 0 },
 	{ "signal_wait", "a signal against a call that arrives", prepare_signal,
 	  { { "wait", SRV, wait_signalled }, { "signal", SRV, send_signal },
 	    { "send", CLI, two_oneways } }, 0 },
-	{ "reclaim_fault", "pages go while the receiver faults them in", memory_prepare_idle,
+	{ "reclaim_fault", "pages are reclaimed while the receiver faults them in", memory_prepare_idle,
 	  { { "touch", SRV, memory_touch }, { "reclaim", OTH, memory_reclaim },
 	    { "send", CLI, memory_send }, { "serve", SRV, memory_serve } }, 0 },
-	{ "reclaim_free", "pages go while buffers come and go", memory_prepare_held,
+	{ "reclaim_free", "pages are reclaimed while buffers are used and released", memory_prepare_held,
 	  { { "free", SRV, memory_look_and_free }, { "reclaim", OTH, memory_reclaim },
 	    { "send", CLI, memory_send }, { "serve", SRV, memory_serve } }, 0 },
-	{ "reclaim_space", "who finds no space but for reclaim waits", memory_prepare_full,
+	{ "reclaim_space", "a sender waits for space that reclaim holds", memory_prepare_full,
 	  { { "call", CLI, memory_call_full }, { "reclaim", OTH, memory_reclaim },
 	    { "serve", SRV, memory_serve_full } }, 0 },
-	{ "reclaim_close", "pages go while the receiver does", memory_prepare_idle,
+	{ "reclaim_close", "pages are reclaimed while the receiver closes", memory_prepare_idle,
 	  { { "close", SRV, close_file }, { "reclaim1", OTH, memory_reclaim },
 	    { "reclaim2", OTH, memory_reclaim }, { "send", CLI, memory_send } }, 0 },
-	{ "cancel_reply", "a call is replied to and cancelled", ends_prepare,
+	{ "cancel_reply", "a call is replied to and canceled", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call },
 	    { "cancel", CLI, ends_cancel } }, 0 },
 	{ "deadline_reply", "a call is replied to as its deadline passes", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_by_deadline },
 	    { "cancel", CLI, ends_cancel } }, 0 },
-	{ "deadline_poll", "the same, of a thread that polls", ends_prepare,
+	{ "deadline_poll", "the same, with a polling thread", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_and_poll },
 	    { "time", OTH, ends_time }, { "cancel", CLI, ends_cancel } }, 0 },
-	{ "cancel_unclaim", "an reply fails while its call is cancelled", ends_prepare,
+	{ "cancel_unclaim", "a reply fails while its call is canceled", ends_prepare,
 	  { { "serve", SRV, ends_serve_badly }, { "call", CLI, ends_call },
 	    { "cancel", CLI, ends_cancel } }, 0 },
-	{ "cancel_chain", "a call is cancelled while its server calls on", ends_prepare_chain,
+	{ "cancel_chain", "a call is canceled while its server makes a nested call", ends_prepare_chain,
 	  { { "serve", SRV, ends_serve_by_chain }, { "call", CLI, ends_call },
 	    { "cancel", CLI, ends_cancel }, { "next", OTH, ends_serve } }, 0 },
-	{ "deadline_chain", "a deadline passes while the server calls on", ends_prepare_chain,
+	{ "deadline_chain", "a deadline passes while the server makes a nested call", ends_prepare_chain,
 	  { { "serve", SRV, ends_serve_by_chain }, { "call", CLI, ends_call_by_deadline },
 	    { "next", OTH, ends_serve } }, 0 },
-	{ "async_wait", "an async call that its thread waits for at once", ends_prepare,
+	{ "async_wait", "an async call for which its own thread waits", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_async_and_wait },
 	    { "cancel", CLI, ends_cancel } }, 0 },
-	{ "async_ends", "an async call is replied to, cancelled and expires", ends_prepare,
+	{ "async_ends", "an async call is replied to, canceled and expires", ends_prepare,
 	  { { "serve", SRV, ends_serve }, { "call", CLI, ends_call_async_by_deadline },
 	    { "cancel", CLI, ends_cancel }, { "time", OTH, ends_time } }, 0 },
 	{ "async_close", "the caller of an async call closes as that ends", ends_prepare_async,
@@ -686,24 +686,24 @@ static const struct scenario scenarios[] = {
 	{ "async_die", "the server of async calls closes as they end", ends_prepare,
 	  { { "close", SRV, close_file }, { "call", CLI, ends_call_async },
 	    { "cancel", CLI, ends_cancel }, { "serve", SRV, serve_what_is_there } }, 0 },
-	{ "cancel_die", "the server dies with a call that is cancelled", ends_prepare,
+	{ "cancel_die", "the server dies with a canceled call", ends_prepare,
 	  { { "serve", SRV, serve_what_is_there }, { "call", CLI, ends_call },
 	    { "cancel", CLI, ends_cancel } }, 1U << SRV },
-	{ "space_poll", "who polls for space is woken, whoever else was refused", space_prepare,
+	{ "space_poll", "a sender that polls for space is woken, although others were refused", space_prepare,
 	  { { "poll", CLI, space_poll }, { "try", CLI, space_try },
 	    { "free", SRV, space_make } }, 0 },
 	{ "space_poll_two", "two procs poll for the same space", space_prepare,
 	  { { "poll", CLI, space_poll }, { "free", SRV, space_make_and_serve },
 	    { "poll2", OTH, space_poll } }, 0 },
-	{ "space_poll_close", "who polls hears that the receiver closes", space_prepare,
+	{ "space_poll_close", "a polling sender is woken when the receiver closes", space_prepare,
 	  { { "poll", CLI, space_poll }, { "close", SRV, close_file } }, 0 },
-	{ "space_poll_destroy", "the same, of the node", space_prepare_other,
+	{ "space_poll_destroy", "the same, when the node is destroyed", space_prepare_other,
 	  { { "poll", CLI, space_poll_other }, { "destroy", SRV, space_destroy_other } }, 0 },
-	{ "space_poll_either", "space at one of two that refused", space_prepare_two,
+	{ "space_poll_either", "space at one of two full receivers", space_prepare_two,
 	  { { "poll", CLI, space_poll_either }, { "free", SRV, space_make } }, 0 },
-	{ "space_replace", "who replaces what is taken meanwhile polls", space_prepare_replace,
+	{ "space_replace", "a replacing sender polls while the old oneway is taken", space_prepare_replace,
 	  { { "poll", CLI, space_replace_poll }, { "serve", SRV, space_serve_newer } }, 0 },
-	{ "space_poll_leave", "who was refused closes while space is made", space_prepare,
+	{ "space_poll_leave", "a refused sender closes while space is freed", space_prepare,
 	  { { "try", CLI, space_try_or_closed }, { "close", CLI, close_file },
 	    { "free", SRV, space_make } }, 0 },
 };

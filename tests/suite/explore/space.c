@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Senders of oneways that find no space, and poll for it. SRV holds two messages which are all
- * that it may hold, and releases the smaller one. No wake-up may be lost: then the scheduler
- * finds nobody who can run.
+ * Senders of oneways find no space and poll for it. SRV holds two messages, which fill the quota,
+ * and releases the smaller. If a wakeup is lost, the scheduler finds no runnable thread and reports
+ * a deadlock.
  */
 #include "ends.h"
 #include "world.h"
@@ -11,8 +11,8 @@
 #define LARGE (REGION / 2 - SMALL)
 
 static char bytes[REGION];
-static u64 held;		/* the small one */
-static u32 other;		/* CLI's handle for OTH, or for another node of SRV: */
+static u64 held;		/* the smaller message */
+static u32 other;		/* CLI's handle for OTH, or for another node of SRV's */
 static u64 other_node;
 
 static int send_bytes(u32 handle, size_t size)
@@ -47,7 +47,7 @@ void space_poll(void *unused)
 		poll_for_space();
 }
 
-/* A node whose end releases no space. */
+/* A node whose destruction frees no space. */
 void space_poll_other(void *unused)
 {
 	(void)unused;
@@ -61,7 +61,7 @@ void space_destroy_other(void *unused)
 	CHECK(!ioctl_node(IPCBUS_IOC_NODE_DESTROY, other_node, 0));
 }
 
-/* Of two that refused, one makes space, whenever, and the other does not. */
+/* Two receivers refused. One frees space at some time, the other never. */
 void space_poll_either(void *unused)
 {
 	bool refused = is_refused(send_bytes(0, SMALL));
@@ -74,7 +74,7 @@ void space_poll_either(void *unused)
 	}
 }
 
-/* For more than there will be. */
+/* Requests more space than is ever freed. */
 void space_try(void *unused)
 {
 	(void)unused;
@@ -96,7 +96,7 @@ void space_make(void *unused)
 	CHECK(!release(held));
 }
 
-/* Until all have arrived: the large one, and that of each sender. */
+/* Until all have arrived: the large message, and one from each sender. */
 void space_make_and_serve(void *unused)
 {
 	struct ipcbus_event event;
@@ -111,7 +111,7 @@ void space_make_and_serve(void *unused)
 
 /* --- Replacing ---------------------------------------------------------------- */
 
-/* The newer one is a little smaller, so that it is known. */
+/* The newer oneway is a little smaller, which identifies it. */
 #define NEWER (SMALL - 64)
 
 static int send_replacing(size_t size)
@@ -159,7 +159,7 @@ static u64 fill(u32 handle, enum side side, u64 node, size_t size)
 	return event.buffer;
 }
 
-/* What is not taken yet counts as well. */
+/* Messages not taken yet count as well. */
 void space_prepare(void)
 {
 	held = fill(0, SRV, sides[SRV].node, SMALL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sets the stage for each run of a scenario and clears it; see world.h.
+ * Sets up each run of a scenario and tears it down; see world.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static struct task_struct *outside;
 
 static const char payload[100] = { 'p' };
 
-/* --- The threads' verbs --------------------------------------------------- */
+/* --- Functions for threads ----------------------------------------------------- */
 
 enum side own_side(void)
 {
@@ -138,7 +138,7 @@ void wait_event(struct ipcbus_event *ret)
 		r = exchange(IPCBUS_WAIT | IPCBUS_SERVE, NULL, 0, ret);
 	while (!r && ret->kind == IPCBUS_EVENT_INTERRUPTED);
 	if (r == -EBADF)
-		*ret = (struct ipcbus_event){};	/* closed by another thread */
+		*ret = (struct ipcbus_event){};	/* another thread closed the file */
 	else
 		CHECK(!r);
 }
@@ -212,7 +212,7 @@ static void side_new(enum side side)
 		s->keeper = shim_task_new(s->process, 0);
 }
 
-/* Objects travel by way of SRV, as in life; queues are empty before and after. */
+/* Objects go through SRV, as in real use. Queues are empty before and after. */
 static u32 show_to_manager(enum side from, u64 node)
 {
 	struct ipcbus_object object = { .type = IPCBUS_OBJECT_NODE, .value = node };
@@ -294,7 +294,7 @@ static void tear_down(void)
 		shim_process_put(sides[side].process);
 	}
 	shim_task = outside;
-	/* Some of it holds what it is about. */
+	/* Pending timers hold references to objects. */
 	while (shim_time_passes())
 		;
 	rcu_barrier();
