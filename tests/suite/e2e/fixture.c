@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The server and the client of the whole-program tests: see fixture.h. Processes
- * are process.c's, the server's handlers server.c's.
+ * The server and the client of the whole-program tests; see fixture.h. Processes are in process.c,
+ * the server's handlers in server.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 /* --- The server ---------------------------------------------------------------- */
 
-/* As a program with its own loop would do it. */
+/* As in a program with its own event loop. */
 static int serve_epoll(struct ipc *ipc)
 {
 	struct epoll_event event = { .events = EPOLLIN };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the whole-program tests share: a server in a process of its own, which
- * is the bus's manager, and a client's connection to it. No servicemanager is
- * needed; handle 0 is the server.
+ * The fixture of the whole-program tests: a server in its own process, which is the bus's manager,
+ * and a client's connection to it. No servicemanager is needed: handle 0 is the server.
  */
 #ifndef E2E_FIXTURE_H
 #define E2E_FIXTURE_H
@@ -16,35 +15,35 @@
 
 /* How the server serves. */
 struct server_options {
-	unsigned int threads;	/* of ipc_run(); 0: an epoll loop of its own */
+	unsigned int threads;	/* of ipc_run(); 0: its own epoll loop */
 	size_t region_size;	/* 0: the default */
-	uid_t uid;		/* not 0: drops its rights to this user first */
+	uid_t uid;		/* not 0: switches to this user first */
 	int (*prepare)(struct ipc *ipc); /* not NULL: instead of the usual object */
 	int (*loop)(struct ipc *ipc); /* not NULL: instead of ipc_run() */
 };
 
-/* Starts the server and waits until it is there. */
+/* Starts the server and waits until it is ready. */
 pid_t start_server(const struct server_options *options);
-/* The same with a server that prepare makes of a connection, on one thread. */
+/* The same with one thread and a server that @prepare adds to a connection. */
 pid_t start_serving(int (*prepare)(struct ipc *ipc));
-/* Kills it and waits for its end. */
+/* Kills the server and waits for its end. */
 void kill_server(pid_t pid);
-/* Waits for its end: what waitpid() says. */
+/* Waits for the server's end. Returns the status from waitpid(). */
 int wait_server(pid_t pid);
 
-/* What its process does: opens, and serves until it is stopped. */
+/* The main functions of the server's process: open, and serve until it is stopped. */
 int open_server(const struct server_options *options, struct ipc **ret_ipc);
 int serve_until_stop(const struct server_options *options, struct ipc *ipc);
 
-/* The handlers of the server; object_new with them makes another one. */
+/* The handlers of the server, for further objects by object_new. */
 extern const struct server_ops server_handlers;
 
-/* How many calls of Hang the handlers hold on this connection. */
+/* Returns the number of Hang calls that the handlers hold on this connection. */
 unsigned int local_hanging(struct ipc *ipc);
-/* How many calls of Hung they have served. */
+/* Returns the number of Hung calls that the handlers have served. */
 unsigned int local_asked(struct ipc *ipc);
 
-/* A connection, and the server seen from it. */
+/* A connection, and its proxy for the server. */
 struct client {
 	struct ipc *ipc;
 	struct server *server;
@@ -53,7 +52,7 @@ struct client {
 void client_open(struct client *client);
 void client_close(struct client *client);
 
-/* The number of an object, for messages. */
+/* Returns the number by which messages identify an object. */
 static inline uint64_t object_id(struct ipc_object *object)
 {
 	uint64_t id;
@@ -62,7 +61,7 @@ static inline uint64_t object_id(struct ipc_object *object)
 	return id;
 }
 
-/* A process that runs fn and must return 0. */
+/* Runs @fn in a child process. It must return 0. */
 void run_child(int (*fn)(void *data), void *data);
 
 /* Milliseconds of the monotonic clock. */

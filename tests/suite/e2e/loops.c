@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Event loops that are not ours: see loops.h.
+ * Tests of third-party event loops; see loops.h.
  */
 #include <errno.h>
 #include <ipc/rpc.h>
@@ -101,7 +101,7 @@ START_TEST(a_client_in_the_loop)
 }
 END_TEST
 
-/* False in the guest, which has no daemon. */
+/* Returns false in the guest, which has no daemon. */
 static bool find_daemon(char *path, size_t size)
 {
 	const char *build = getenv("B");
@@ -110,7 +110,7 @@ static bool find_daemon(char *path, size_t size)
 	return access(path, X_OK) == 0;
 }
 
-/* A bus of ipcbusd, whatever the others are. */
+/* Starts an ipcbusd for this test, whatever bus the other tests use. */
 static struct ipc_test_bus *new_bus(void)
 {
 	char daemon[256];

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same test for every event loop that there is glue for: a server in the loop
- * of another process, and a client in one of its own with async calls. A
- * test-loop-*.c gives the loop.
+ * The common test for every supported event loop: a server runs in the loop in another process, and
+ * a client with async calls runs in a loop of its own. Each test-loop-*.c provides a loop.
  */
 #ifndef E2E_LOOPS_H
 #define E2E_LOOPS_H
@@ -11,13 +10,13 @@
 
 #include "fixture.h"
 
-/* Runs a loop with the connection in it: until done says so, or for ever. */
+/* Runs a loop with the connection, until @done returns true, or forever if that is NULL. */
 typedef int (*run_loop_fn)(struct ipc *ipc, bool (*done)(void *userdata), void *userdata);
 
-/* Runs a loop with the connection in it until the loop ends by itself. Returns its error. */
+/* Runs a loop with the connection until the loop ends by itself. Returns its error. */
 typedef int (*run_to_end_fn)(struct ipc *ipc);
 
-/* The cases; returns an exit status. */
+/* Runs the cases. Returns an exit status. */
 int test_loop(const char *name, run_loop_fn run, run_to_end_fn run_to_end);
 
 #endif /* E2E_LOOPS_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A servicemanager of the test's own: see manager.h. The daemon is the one that
- * was built, two folders up from here.
+ * A servicemanager for a single test; see manager.h. The binary is the one in the build tree, two
+ * folders up from here.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -22,8 +22,10 @@
 
 #define ARGUMENTS_MAX 16
 
-/* As the default, but any user registers any free name. Programs that run at the same time use the
- * same folder, so the file is replaced as a whole. */
+/*
+ * The default policy, except that every user may register every free name. Concurrent tests use the
+ * same folder, so the file is replaced atomically.
+ */
 static void write_policy(char *folder, size_t size)
 {
 	char new[64], file[64];
@@ -61,7 +63,7 @@ static void run_manager(const char *const *arguments, int log)
 	for (int i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
 		argv[i + (own ? 1 : 3)] = arguments[i];
 	dup2(log, STDERR_FILENO);
-	/* Whoever starts a manager may do so, and it passes on to the manager. */
+	/* The caller may ignore SIGCHLD, and the manager inherits that. */
 	signal(SIGCHLD, SIG_IGN);
 	execv(path, (char *const *)argv);
 	_exit(127);

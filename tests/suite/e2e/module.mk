@@ -44,7 +44,7 @@ $(E2E_ASKING:%=%.o): E2E_CFLAGS += -I$(B)/servicemanager
 $(E2E_ASKING:%=%.o): | $(B)/servicemanager/servicemanager.ipc.h
 $(E2E_ASKING): $(MANAGER_STUBS)
 
-# Has a stand-in for systemd.
+# Uses a stand-in for systemd.
 $(E2E)/test-manager-activation: $(E2E)/systemd.o
 $(E2E)/test-manager-activation: LDLIBS += $(LIBSYSTEMD_LIBS)
 $(E2E)/systemd.o: tests/suite/e2e/systemd.c

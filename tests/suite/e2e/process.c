@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes of the whole-program tests, and their runner: see fixture.h. The host
- * build has others (tests/env/host/posix/e2e.c).
+ * Processes of the whole-program tests, and their runner; see fixture.h. The host build replaces
+ * this file by tests/env/host/posix/e2e.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "fixture.h"
 
-/* Says on the pipe how it began; the exit status says how it ended. */
+/* Reports the start on the pipe; the exit status reports the end. */
 static void run_server(const struct server_options *options, int ready)
 {
 	struct ipc *ipc = NULL;
@@ -75,7 +75,7 @@ void run_child(int (*fn)(void *data), void *data)
 	ck_assert_int_eq(wait_server(pid), 0);
 }
 
-/* Those in $LEFT_OUT, with blanks between and around them, do not run. */
+/* Tests listed in $LEFT_OUT do not run. Blanks separate and surround the names. */
 static bool is_left_out(const char *name)
 {
 	const char *left_out = getenv("LEFT_OUT");

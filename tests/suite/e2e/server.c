@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The handlers of the server that the whole-program tests call: written as a
- * user of the library would, one per method, on any number of threads.
+ * The handlers of the server that the whole-program tests call: as a user of the library would
+ * write them, one per method, for any number of threads.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -183,7 +183,7 @@ static void counter_destroy(void *userdata)
 	atomic_fetch_sub(&alive, 1);
 }
 
-/* The reply holds the object once it is sent; our own reference goes. */
+/* The sent reply holds a reference to the object, so ours is dropped. */
 static int new_counter(struct ipc_call *call, void *userdata)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
@@ -234,7 +234,7 @@ static int shared_counter(struct ipc_call *call, void *userdata)
 	return server_reply_shared_counter(call, &reply);
 }
 
-/* Straight from the request: the reply goes before the request's things do. */
+/* Replies with objects of the request. The reply is sent before the request is freed. */
 static int bounce(struct ipc_call *call, const E2e__BounceRequest *request, void *userdata)
 {
 	E2e__BounceReply reply = E2E__BOUNCE_REPLY__INIT;
@@ -273,9 +273,9 @@ static int count_alive(struct ipc_call *call, void *userdata)
 	return server_reply_alive(call, &reply);
 }
 
-/* --- Replies from elsewhere ------------------------------------------------------- */
+/* --- Replies from another thread or later -------------------------------------------- */
 
-/* The request stays valid as long as the call is held. */
+/* The request stays valid until the call is released. */
 struct late {
 	struct ipc_call *call;
 	const E2e__LaterRequest *request;
@@ -317,7 +317,7 @@ static int later(struct ipc_call *call, const E2e__LaterRequest *request, void *
 	return 0;
 }
 
-/* Blocks its thread: only a pool can bring several together. */
+/* Blocks its thread: several calls can meet only if a pool serves them. */
 static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *userdata)
 {
 	static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -340,9 +340,9 @@ static int meet(struct ipc_call *call, const E2e__MeetRequest *request, void *us
 	return server_reply_meet(call, &reply);
 }
 
-/* --- Calls that nobody replies to ------------------------------------------------------ */
+/* --- Calls without a reply ------------------------------------------------------------ */
 
-/* Of each connection, for where both sides are in one process (tests/env/host). */
+/* One per connection, because in tests/env/host both sides are in one process. */
 static struct hanging {
 	_Atomic(struct ipc *) ipc;
 	atomic_uint open, notified, had_ms, asked;
@@ -401,7 +401,7 @@ static const struct ipc_method *method_hang(void)
 	return NULL;
 }
 
-/* The end of the call below, which is this one's own. */
+/* The end of the nested call also ends this call. */
 static void hung(int result, ProtobufCMessage *reply, const struct ipc_error *error,
 		 ipc_rpc_cb cb, void *userdata)
 {
@@ -448,7 +448,7 @@ static int hang_elsewhere(struct ipc_call *call, struct server *target)
 	return -pthread_detach(thread);
 }
 
-/* Its call has ended, so only a detached call reaches the target. */
+/* The outer call has ended, so only a detached call reaches the target. */
 static int hang_and_clean_up(struct server *target)
 {
 	const struct ipc_options options = { .flags = IPC_DETACHED };
@@ -527,9 +527,9 @@ static int get_hung(struct ipc_call *call, void *userdata)
 	return server_reply_hung(call, &reply);
 }
 
-/* --- The rest --------------------------------------------------------------------- */
+/* --- Other methods -------------------------------------------------------------------- */
 
-/* The process that a pidfd is of. */
+/* Returns the process that a pidfd refers to. */
 static int pid_of(int fd)
 {
 	char path[64], line[128];
@@ -561,7 +561,7 @@ static int who(struct ipc_call *call, void *userdata)
 	return server_reply_who(call, &reply);
 }
 
-/* The child goes back into ipc_run(), which is not its own any more. */
+/* The child returns into ipc_run(), which is no longer valid there. */
 static int fork_inside(struct ipc_call *call, void *userdata)
 {
 	E2e__ForkReply reply = E2E__FORK_REPLY__INIT;

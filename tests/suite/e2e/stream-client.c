@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A client of stream.proto, and its server: see stream-client.h.
+ * A client of stream.proto, and its server; see stream-client.h.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -11,7 +11,7 @@ struct ipc *ipc;
 struct streams *streams;
 pid_t server;
 
-/* By waiting, and by nothing else. */
+/* Serves only with ipc_wait_event(). */
 static int serve_by_wait(struct ipc *ipc)
 {
 	int r;
@@ -60,7 +60,7 @@ struct ipc_stream *open_count(uint32_t n, uint32_t usec, int32_t code, const cha
 	return stream;
 }
 
-/* All numbers to the end: what receive says there. */
+/* Receives all numbers to the end. Returns the final result of receive. */
 int count_all(struct ipc_stream *stream, uint64_t want, struct ipc_error *error)
 {
 	const Stream__Number *number;
@@ -90,7 +90,7 @@ void look_until(uint32_t n_handlers, int error)
 	ck_abort_msg("the server does not come to %u handlers and error %d", n_handlers, error);
 }
 
-/* So that space is what lacks, and not credit. */
+/* The small region makes space the limit instead of credit. */
 void with_small_region(void)
 {
 	struct ipc_proxy *proxy;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A server of streams of every kind: see streams.h.
+ * A server with streams of every kind; see streams.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,12 +76,12 @@ static int wait_sum(struct ipc_stream *stream, void *userdata)
 	handlers++;
 	while ((r = streams_pull_sum(stream, SECONDS(10), &number, &error)) > 0) {
 		total.value += number->value;
-		/* It is not to be read as fast as it is sent. */
+		/* Receives more slowly than the client sends. */
 		if (number->ballast.len)
 			usleep(2000);
 	}
 	last_error = r;
-	/* What is more than an errno goes back as it came. */
+	/* An error with name and text is returned to the client unchanged. */
 	if (r < 0 && error.number)
 		ipc_stream_fail_with(stream, &error);
 	if (r == 0)
@@ -147,7 +147,7 @@ static int later(struct ipc_stream *stream, const Stream__CountRequest *request,
 
 /* --- With callbacks ------------------------------------------------------------------- */
 
-/* One stream of numbers that is fed whenever there is space. */
+/* A stream of numbers that is fed whenever it is writable. */
 struct feed {
 	Stream__Number number;
 	uint64_t count;
@@ -192,7 +192,7 @@ static void feed_more(struct ipc_stream *stream, void *userdata)
 	if (r == -EAGAIN)
 		return;
 	last_error = r;
-	/* If it has broken off, the end comes anyway. */
+	/* After an error, on_end is called anyway. */
 	end_feed(stream, feed);
 }
 
@@ -301,7 +301,10 @@ static int sum(struct ipc_stream *stream, void *userdata)
 	return streams_set_ops_sum(stream, sum_message, &ops, total);
 }
 
-/* A number that was received and could not be sent, or 0. It receives no more meanwhile. */
+/*
+ * A number that was received and could not be sent yet, or 0. In the meantime the stream receives
+ * no more.
+ */
 struct twice {
 	uint64_t value;
 	uint8_t *ballast;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server of stream.proto for the whole-program tests that use streams. What it
- * reports by Look is of the stream that it last dealt with.
+ * The server of stream.proto for the whole-program tests of streams. Look reports on the last
+ * stream that changed.
  */
 #ifndef E2E_STREAMS_H
 #define E2E_STREAMS_H
@@ -11,10 +11,10 @@
 
 #define SECONDS(n) ((uint64_t)(n)*1000000)
 
-/* With callbacks; and with handlers that wait, for a pool. */
+/* Handlers with callbacks, and handlers that wait, for a pool. */
 extern const struct streams_ops streams_handlers, waiting_streams_handlers;
 
-/* Serves an object with them as the bus's manager: server_options.prepare. */
+/* For server_options.prepare: serve an object with these handlers as the bus's manager. */
 int prepare_streams(struct ipc *ipc);
 int prepare_waiting_streams(struct ipc *ipc);
 

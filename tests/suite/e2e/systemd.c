@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A stand-in for systemd and the system bus: see systemd.h. Each connection is served by a
- * process of its own, which is the bus as well: it greets, and lets matches be added.
+ * A stand-in for systemd and the system bus; see systemd.h. Each connection is served by a separate
+ * process, which also plays the bus: it replies to Hello and AddMatch.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -21,7 +21,7 @@
 #include "systemd.h"
 
 #define SYSTEMD ":1.0"		/* its name on the bus */
-#define STRANGER ":1.7"		/* another one's */
+#define STRANGER ":1.7"		/* another process's name */
 #define JOB "/org/freedesktop/systemd1/job/7"
 
 static atomic_uint *starts;

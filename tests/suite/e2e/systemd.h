@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stand-in for systemd and the system bus, for a servicemanager whose services are
- * units: a process that counts StartUnit() and does what the unit's name says:
+ * A stand-in for systemd and the system bus, for a servicemanager whose services are units. It is a
+ * process that counts StartUnit() and reacts by the name of the unit:
  *
- *   good.service       runs the program; its job is done
- *   mended.service     its first job fails, then as good.service
- *   failing.service    its job fails, after somebody else said that it was done
- *   silent.service     its job is done, and nothing runs
- *   denied.service     is refused by polkit
- *   rude.service       the bus goes away
- *   any other          is not there
+ *  good.service       runs the program; its job is done
+ *  mended.service     its first job fails, later jobs run the program
+ *  failing.service    its job fails, after another process claimed success
+ *  silent.service     its job is done, but it runs no program
+ *  denied.service     is refused by polkit
+ *  rude.service       the bus closes the connection
+ *  any other          does not exist
  */
 #ifndef E2E_SYSTEMD_H
 #define E2E_SYSTEMD_H
 
 #include <sys/types.h>
 
-/* argv: what good.service runs, which ends with NULL. DBUS_SYSTEM_BUS_ADDRESS is set for
- * this process and those that it starts. */
+/*
+ * argv: the program of good.service, which ends with NULL. Sets DBUS_SYSTEM_BUS_ADDRESS for this
+ * process and its children.
+ */
 void systemd_start(char *const *argv);
 void systemd_stop(void);
-/* How many units it was asked to start. */
+/* Returns the number of StartUnit() requests. */
 unsigned int systemd_starts(void);
 
 #endif /* E2E_SYSTEMD_H */

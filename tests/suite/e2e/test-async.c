@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls that nobody waits for, time limits, and the end of calls before their
- * reply: through the driver, and through a process in the middle.
+ * Async calls, time limits, and calls that end before their reply: directly through the driver, and
+ * through a process in the middle.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -67,7 +67,7 @@ static int hang_async(struct client *client, const struct ipc_options *options,
 				  &request.base, count_end, NULL, ends, NULL);
 }
 
-/* One thread, one loop: until so many have ended. */
+/* Runs one loop in one thread until @count calls have ended. */
 static void loop_until(struct client *client, const struct ends *ends, unsigned int count)
 {
 	while (ends->count < count) {
@@ -78,7 +78,7 @@ static void loop_until(struct client *client, const struct ends *ends, unsigned 
 	ck_assert_uint_eq(ends->count, count);
 }
 
-START_TEST(many_at_once_from_one_thread)
+START_TEST(many_concurrent_calls_from_one_thread)
 {
 	pid_t pid = start_server(&one_thread);
 	struct ends ends = { 0 };
@@ -91,7 +91,7 @@ START_TEST(many_at_once_from_one_thread)
 		ck_assert_int_eq(later_async(&client, NULL, 300, &ends), 0);
 	loop_until(&client, &ends, 200);
 	ck_assert_uint_eq(ends.good, 200);
-	/* Not one after the other. */
+	/* The calls ran concurrently. */
 	ck_assert_uint_lt(now_ms() - before, 200 * 300 / 2);
 	client_close(&client);
 	kill_server(pid);
@@ -130,9 +130,9 @@ START_TEST(closing_over_them)
 }
 END_TEST
 
-/* --- Being notified ---------------------------------------------------------------------- */
+/* --- Cancel notifications of the server ----------------------------------------------- */
 
-/* What the server counts, once that is as many. */
+/* Waits until the server has counted that many calls and notifications. */
 static void await_hung(struct client *client, uint32_t open, uint32_t notified,
 		       uint32_t *ret_had_ms)
 {
@@ -167,7 +167,7 @@ START_TEST(canceled_from_another_thread)
 	loop_until(&client, &ends, 2);
 	ck_assert_int_eq(ends.last, -ECANCELED);
 	await_hung(&client, 0, 2, NULL);
-	/* For good: the server hears of no later one. */
+	/* A canceled object stays canceled: later calls with it never reach the server. */
 	ck_assert_int_eq(hang_async(&client, &options, &ends), -ECANCELED);
 	ck_assert_int_eq(server_hang_with(client.server, &options, &request, NULL), -ECANCELED);
 	await_hung(&client, 0, 2, NULL);
@@ -259,7 +259,7 @@ END_TEST
 START_TEST(time_runs_out)
 {
 	pid_t pid = start_server(&one_thread);
-	/* The server has to have it before that, also on a busy machine. */
+	/* Long enough that the server gets the call before the limit, even on a busy machine. */
 	struct ipc_options options = { .timeout_usec = 1000000 };
 	E2e__HangRequest request = E2E__HANG_REQUEST__INIT;
 	struct ends ends = { 0 };
@@ -273,7 +273,7 @@ START_TEST(time_runs_out)
 	await_hung(&client, 0, 1, &had_ms);
 	ck_assert_uint_le(had_ms, 1000);
 
-	/* The same by the proxy and by the connection. */
+	/* The same limit, set on the proxy and on the connection. */
 	ck_assert_int_eq(ipc_proxy_set_timeout(server_proxy(client.server), 1000000), 0);
 	ck_assert_int_eq(server_hang(client.server, &request, NULL), -ETIMEDOUT);
 	ck_assert_int_eq(ipc_proxy_set_timeout(server_proxy(client.server), IPC_INHERIT), 0);
@@ -286,7 +286,7 @@ START_TEST(time_runs_out)
 }
 END_TEST
 
-/* Client -> server in the middle -> this process, whose calls nobody replies to. */
+/* Client -> server in the middle -> this process, which never replies. */
 static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 {
 	pid_t pid = start_server(&pool);
@@ -315,7 +315,7 @@ static void through_the_middle(E2e__HangRequest__How how, bool timeout)
 	loop_until(&client, &ends, 1);
 	ipc_cancellation_unref(options.cancellation);
 	ck_assert_int_eq(ends.last, timeout ? -ETIMEDOUT : -ECANCELED);
-	/* Notification goes all the way down. */
+	/* The cancellation is passed on through both calls. */
 	while (local_hanging(client.ipc) ||
 	       (how == E2E__HANG_REQUEST__HOW__CLEANING_UP && !local_asked(client.ipc))) {
 		ck_assert_int_eq(ipc_wait_event(client.ipc, 20000000), 1);
@@ -423,7 +423,7 @@ static void *send_patiently(void *arg)
 	return NULL;
 }
 
-/* Two connections, and several threads on each: no thread misses space. */
+/* Two connections with several threads each: every thread notices free space. */
 START_TEST(many_threads_wait_for_space)
 {
 	struct server_options small = { .threads = 1, .region_size = 1 << 20 };
@@ -462,7 +462,10 @@ START_TEST(a_oneway_takes_anothers_place)
 						     &replace, &request.base), 0);
 	sleep_ms(700);
 	ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
-	/* The first was taken at once; the last is there; hardly any between. */
+	/*
+	 * The first oneway was taken at once, the last is present, and most of those between were
+	 * replaced.
+	 */
 	ck_assert_uint_lt(reply->n_numbers, 10);
 	ck_assert_uint_eq(reply->numbers[reply->n_numbers - 1], 49);
 	client_close(&client);
@@ -472,7 +475,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("async", many_at_once_from_one_thread, the_server_dies_over_them,
+	return RUN_TESTS("async", many_concurrent_calls_from_one_thread, the_server_dies_over_them,
 			 closing_over_them, canceled_from_another_thread,
 			 a_blocked_call_is_canceled, a_handler_asks, the_caller_dies,
 			 time_runs_out,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fields of type bytes between processes, from nothing to much: they arrive as they were sent,
- * large ones in read-only memory, unless the method has copies.
+ * Fields of type bytes between processes, empty to large: they arrive unchanged, and large fields
+ * are in read-only memory, unless the method requests copies.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -92,7 +92,7 @@ static void check_bytes(ProtobufCBinaryData got, ProtobufCBinaryData want)
 		ck_assert_mem_eq(got.data, want.data, want.len);
 }
 
-/* Around the sizes at which something changes: 4, 8 and 16 KB. */
+/* Around the sizes at which the transport changes: 4, 8 and 16 KB. */
 static const size_t sizes[] = { 0,    1,     4000,  4095,  4096,   8191,
 				8192, 16380, 16384, 65536, 262144, 1000000 };
 #define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
@@ -115,7 +115,7 @@ START_TEST(every_size)
 }
 END_TEST
 
-/* They travel as files, in both directions, with and without ipc.copy. */
+/* Large fields travel as files, in both directions, with and without ipc.copy. */
 static void send_larger(size_t ours, size_t theirs, size_t size)
 {
 	ipc_auto(depot_copy_reply_free) E2e__Pile *back = NULL;
@@ -225,7 +225,10 @@ START_TEST(only_copies_can_be_written_to)
 }
 END_TEST
 
-/* They are many times the region; calls go on, and each reply stays what it was. */
+/*
+ * The kept replies exceed the region many times. Calls still succeed, and each reply keeps its
+ * content.
+ */
 START_TEST(replies_that_are_kept)
 {
 	E2e__Pile *replies[60];
@@ -242,7 +245,7 @@ START_TEST(replies_that_are_kept)
 		ProtobufCBinaryData want = { 60000, pattern(60000, i) };
 
 		check_bytes(replies[i]->data, want);
-		/* The first lie in the region. The last are copies. */
+		/* The first replies lie in the region. The last are copies. */
 		if (i == 0 || i == 59)
 			ck_assert(is_writable(replies[i]->data.data) == (i == 59));
 		free(want.data);
@@ -252,7 +255,7 @@ START_TEST(replies_that_are_kept)
 }
 END_TEST
 
-/* What arrived is sent again from where it lies. */
+/* Received bytes are sent again directly from where they lie. */
 START_TEST(passed_on)
 {
 	ipc_auto(depot_copy_reply_free) E2e__Pile *first = NULL;
@@ -290,7 +293,7 @@ static void set_huge_pages(unsigned int n)
 	ck_assert(f && fprintf(f, "%u\n", n) > 0 && !fclose(f));
 }
 
-/* A file of which the first huge page is a hole, and all huge pages are behind the end. */
+/* A file whose first huge page is a hole. All huge pages reach beyond its end. */
 static int huge_file(off_t size)
 {
 	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
@@ -305,8 +308,10 @@ static int huge_file(off_t size)
 	return fd;
 }
 
-/* Only as root, and where no other program uses huge pages, as in the guest. If the server read the
- * hole, SIGBUS would end it. */
+/*
+ * Only as root, and if no other program uses huge pages, as in the guest. If the server read the
+ * hole, SIGBUS would kill it.
+ */
 START_TEST(payload_of_huge_pages_is_refused)
 {
 	const struct {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls: what a client gets back, and what it does not wait for.
+ * Calls: their results, and calls that do not wait.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,7 +36,7 @@ START_TEST(a_reply_comes_back)
 	ck_assert_int_eq(say(&client, "", &reply), 0);
 	ck_assert_str_eq(reply->text, "");
 	server_say_reply_free(reply);
-	ck_assert_int_eq(say(&client, "nobody looks", NULL), 0);
+	ck_assert_int_eq(say(&client, "not visible", NULL), 0);
 	client_close(&client);
 	kill_server(pid);
 }
@@ -84,7 +84,7 @@ START_TEST(larger_than_the_region)
 	char *text;
 
 	client_open(&client);
-	/* The object takes files, and so does the call, because its reply can contain some. */
+	/* The object accepts files. So does the call, because its reply can contain files. */
 	text = long_text(100000);
 	ck_assert_int_eq(say(&client, text, &reply), 0);
 	server_say_reply_free(reply);
@@ -93,7 +93,7 @@ START_TEST(larger_than_the_region)
 	server_say_reply_free(reply);
 	client_close(&client);
 
-	/* And of the caller. */
+	/* The same limit applies to the caller's region. */
 	ck_assert_int_eq(ipc_open_sized(&client.ipc, NULL, 32 << 10), 0);
 	{
 		struct ipc_proxy *proxy;
@@ -110,7 +110,7 @@ START_TEST(larger_than_the_region)
 }
 END_TEST
 
-/* Only a reader of the server's region can see a difference. */
+/* Only a process that reads the server's region can see a difference. */
 START_TEST(secrets)
 {
 	pid_t pid = start_server(&one_thread);
@@ -173,7 +173,7 @@ START_TEST(handlers_that_do_not_reply)
 }
 END_TEST
 
-/* The server's object is taken for one of another service. */
+/* The server's object is used with the stubs of another service. */
 START_TEST(methods_that_it_does_not_have)
 {
 	pid_t pid = start_server(&one_thread);
@@ -208,7 +208,7 @@ START_TEST(a_oneway_does_not_wait)
 		ck_assert_int_eq(server_log(client.server, &request), 0);
 	}
 	ck_assert_uint_lt(now_ms() - begin, 1900);
-	/* A call waits its turn, and finds them all, in order. */
+	/* A call is handled after all these oneways, and finds them in order. */
 	do {
 		ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
 		if (reply->n_numbers == 20)
@@ -246,7 +246,7 @@ START_TEST(too_many_oneways)
 	}
 	ck_assert_int_eq(r, -EAGAIN);
 	ck_assert_uint_gt(sent, 3);
-	/* There is space for a call all the same, and for more when it is done. */
+	/* There is still space for a call, and for more oneways after it. */
 	ck_assert_int_eq(say(&client, "still there?", &reply), 0);
 	server_say_reply_free(reply);
 	for (uint64_t begin = now_ms(); r == -EAGAIN && now_ms() - begin < 10000; sleep_ms(10))
@@ -280,7 +280,7 @@ START_TEST(replies_from_another_thread)
 }
 END_TEST
 
-/* The server's only thread is free while a call waits for its reply. */
+/* The server's only thread is free while a deferred call waits for its reply. */
 static int ask_later(void *data)
 {
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
@@ -296,7 +296,7 @@ static int ask_later(void *data)
 	return r < 0;
 }
 
-START_TEST(others_are_served_meanwhile)
+START_TEST(deferred_call_blocks_no_others)
 {
 	pid_t pid = start_server(&one_thread);
 	struct client client;
@@ -308,7 +308,7 @@ START_TEST(others_are_served_meanwhile)
 	client_open(&client);
 	sleep_ms(50);
 	ck_assert_int_eq(say(&client, "quick", NULL), 0);
-	/* The other one still waits. */
+	/* The other caller still waits. */
 	ck_assert_int_eq(waitpid(child, NULL, WNOHANG), 0);
 	ck_assert_int_eq(wait_server(child), 0);
 	client_close(&client);
@@ -337,7 +337,7 @@ static int check_identity(void *data)
 	return 0;
 }
 
-START_TEST(who_calls)
+START_TEST(caller_identity)
 {
 	pid_t pid = start_server(&one_thread);
 	uid_t uid;
@@ -367,6 +367,7 @@ int main(void)
 	return RUN_TESTS("call", a_reply_comes_back, messages_of_every_size, larger_than_the_region,
 			 secrets, errors_that_the_server_raises, handlers_that_do_not_reply,
 			 methods_that_it_does_not_have, a_oneway_does_not_wait, too_many_oneways,
-			 replies_from_another_thread, others_are_served_meanwhile, who_calls,
+			 replies_from_another_thread, deferred_call_blocks_no_others,
+			 caller_identity,
 			 without_a_server);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is left when somebody dies, or forks.
+ * The effects of a process that dies or forks.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,7 +27,7 @@ static int say(struct client *client)
 	return server_say(client->server, &request, NULL, NULL);
 }
 
-/* Handles events until the number of deaths is reached, or some time has gone. */
+/* Handles events until @count deaths were reported, or a time limit. */
 static void wait_deaths(struct client *client, int count)
 {
 	uint64_t begin = now_ms();
@@ -57,10 +57,10 @@ START_TEST(a_killed_server)
 	kill_server(pid);
 	wait_deaths(&client, 1);
 	ipc_slot_end(slot);
-	/* Handle 0 is free for the next one. */
+	/* Handle 0 is free for the next manager. */
 	ck_assert_int_eq(say(&client), -ENOTCONN);
 
-	/* A watch on what is dead fires as well: there is no manager now. */
+	/* A watch on a dead object fires as well: there is no manager now. */
 	pid = start_server(&one_thread);
 	ck_assert_int_eq(say(&client), 0);
 	client_close(&client);
@@ -132,7 +132,10 @@ START_TEST(objects_of_a_dead_server)
 	ck_assert_int_eq(counter_add(watched, &request, NULL, NULL), -EOWNERDEAD);
 	ck_assert_int_eq(counter_add(later, &request, NULL, NULL), -EOWNERDEAD);
 
-	/* On a dead one at once, and on one that reported its death again. */
+	/*
+	 * A watch fires at once on a dead object, and on an object whose death was already
+	 * reported.
+	 */
 	ck_assert_int_eq(counter_on_death(later, note_death, counter_proxy(later), NULL), 0);
 	wait_deaths(&client, 3);
 	ck_assert_int_eq(counter_on_death(watched, note_death, counter_proxy(watched), NULL), 0);
@@ -162,7 +165,7 @@ START_TEST(a_watch_that_is_taken_back)
 	kill_server(pid);
 	ck_assert_int_eq(ipc_wait_event(client.ipc, 200000), 0);
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
-	/* It is taken back when it has fired, but was not handled yet. */
+	/* The watch is removed after it fired, but before its event was handled. */
 	ck_assert_int_eq(counter_on_death(counter, note_death, NULL, &slot), 0);
 	ipc_slot_end(slot);
 	ck_assert_int_eq(ipc_process(client.ipc), 0);
@@ -179,12 +182,12 @@ static int call_and_die(void *data)
 
 	(void)data;
 	client_open(&client);
-	request.text = "for nobody";
+	request.text = "without a caller";
 	request.delay_ms = 100;
 	alarm(0);
 	signal(SIGALRM, SIG_DFL);
 	if (fork() == 0) {
-		/* Kills the caller in the middle of its call. */
+		/* Kills the caller during its call. */
 		sleep_ms(30);
 		kill(getppid(), SIGKILL);
 		_exit(0);

@@ -18,7 +18,7 @@
 #include "evolve-old.ipc.h"
 #include "fixture.h"
 
-/* --- Servers of each age ----------------------------------------------------------- */
+/* --- Servers of each version ------------------------------------------------------------ */
 
 static int old_put(struct ipc_call *call, const Old__Item *request, void *userdata)
 {
@@ -146,7 +146,7 @@ START_TEST(old_client_and_new_server)
 	ck_assert_str_eq(stored->name, "notes");
 	ck_assert_uint_eq(stored->size, 12);
 	ck_assert_int_eq(stored->kind, OLD__KIND__FOLDER);
-	/* The tags that the server added are kept, though nobody here knows of tags. */
+	/* The tags that the server added are kept as unknown fields. */
 	ck_assert_uint_eq(stored->base.n_unknown_fields, 2);
 	old_store_put_reply_free(stored);
 
@@ -159,7 +159,7 @@ START_TEST(old_client_and_new_server)
 }
 END_TEST
 
-/* Everything that an item can hold nowadays. */
+/* Sets all fields of the new version. */
 static void fill(New__Thing *thing)
 {
 	static New__Thing__Owner owner = NEW__THING__OWNER__INIT;
@@ -225,7 +225,7 @@ START_TEST(new_client_and_old_server)
 	New__Query query = NEW__QUERY__INIT;
 	New__Total *total;
 
-	/* The old server does not know most of it, and brings it all back. */
+	/* The old server does not know most fields, and returns all of them. */
 	fill(&thing);
 	ck_assert_int_eq(new_store_put(store, &thing, &stored, NULL), 0);
 	check_filled(stored);
@@ -310,7 +310,7 @@ START_TEST(dump_writes_to_a_file)
 	close(fds[1]);
 	ck_assert_int_gt(read(fds[0], text, sizeof(text) - 1), 0);
 	ck_assert_str_eq(text, "two things stored, -v, now");
-	/* The server has closed its own. */
+	/* The server has closed its copy. */
 	ck_assert_int_eq(read(fds[0], text, sizeof(text)), 0);
 	close(fds[0]);
 	ck_assert_int_eq(ipc_proxy_dump(proxy, -1, NULL, 0, NULL), -EBADF);

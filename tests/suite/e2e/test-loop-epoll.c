@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A loop of one's own, around epoll: all that the glue for others does.
+ * A custom loop around epoll, which does the same as the integrations of other loops.
  */
 #include <errno.h>
 #include <sys/epoll.h>

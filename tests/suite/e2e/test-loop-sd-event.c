@@ -6,7 +6,7 @@
 
 #include "loops.h"
 
-/* A source that is the loop's ends with it, and keeps the connection until then. */
+/* The loop owns a floating source, which keeps the connection until the loop ends. */
 static int attach_and_forget(struct ipc *ipc)
 {
 	sd_event *event;

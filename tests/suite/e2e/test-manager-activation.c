@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Services that are started when somebody wants them, and exit when nobody does. The
- * services are this program, started with --serve by a servicemanager of the test's
- * own, or by a stand-in for systemd that it asks; each start leaves a line in a file.
+ * Services that are started on request, and exit when they are idle. The services are this program,
+ * started with --serve by the test's own servicemanager, or by a stand-in for systemd. Each start
+ * adds a line to a file.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,7 +24,7 @@
 
 /* --- The service --------------------------------------------------------------------- */
 
-/* Descriptors, ignored and blocked signals that this process has inherited. */
+/* Counts descriptors, and ignored and blocked signals, that this process has inherited. */
 static unsigned int inherited(void)
 {
 	struct sigaction action;
@@ -41,7 +41,7 @@ static unsigned int inherited(void)
 	return n;
 }
 
-/* The file is another user's, perhaps: it is not to be made. */
+/* Must not create the file: the service may run as another user. */
 static void leave_a_line(const char *starts)
 {
 	unsigned int foreign = inherited();
@@ -62,7 +62,7 @@ static void leave_a_line(const char *starts)
 		fclose(file);
 }
 
-/* Exits as soon as nobody has the object, if that is still so. */
+/* Exits if the object has no users and that is still true at the manager. */
 static void exit_when_idle(struct ipc *ipc, const char *name, void *userdata)
 {
 	(void)userdata;
@@ -228,7 +228,7 @@ START_TEST(it_is_started_once)
 }
 END_TEST
 
-/* So often got, called and dropped, by so many at a time. */
+/* The number of times that each of the concurrent clients gets, calls and drops the object. */
 #define ROUNDS 40
 
 static int come_and_go(void *data)
@@ -273,7 +273,7 @@ START_TEST(it_exits_when_idle_and_no_call_is_lost)
 }
 END_TEST
 
-START_TEST(who_has_the_object_keeps_it)
+START_TEST(client_with_the_object_keeps_the_service)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -284,7 +284,7 @@ START_TEST(who_has_the_object_keeps_it)
 	put("activation.good", "good", "");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	/* To ask is not to start. */
+	/* A query does not start the service. */
 	ck_assert_int_eq(ipc_check_name(ipc, "activation.good", &info), -ENOENT);
 	ck_assert_int_eq(server_get(ipc, "activation.good", &server), 0);
 	ck_assert_int_eq(ipc_check_name(ipc, "activation.good", &info), 0);
@@ -301,7 +301,7 @@ START_TEST(who_has_the_object_keeps_it)
 }
 END_TEST
 
-START_TEST(what_crashes_is_damped)
+START_TEST(crashing_service_is_started_less_often)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	uint64_t since;
@@ -318,13 +318,13 @@ START_TEST(what_crashes_is_damped)
 	sleep_ms(600);
 	ck_assert_int_eq(get(ipc, "activation.crash"), -EHOSTUNREACH);
 	manager_expect(&manager, "2 in a row, next try in 1.0 s");
-	/* Another one, of which nothing is known. */
+	/* An unknown name is not activated. */
 	ck_assert_int_eq(get(ipc, "activation.none"), -ENOENT);
 	end();
 }
 END_TEST
 
-START_TEST(who_waits_gets_it_once_it_is_mended)
+START_TEST(waiting_client_gets_the_service_once_it_works)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	struct server *server;
@@ -345,7 +345,7 @@ START_TEST(who_waits_gets_it_once_it_is_mended)
 }
 END_TEST
 
-START_TEST(what_hangs_is_killed)
+START_TEST(hanging_service_is_killed)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
@@ -354,8 +354,10 @@ START_TEST(what_hangs_is_killed)
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 	ck_assert_int_eq(get(ipc, "activation.hang"), -EHOSTUNREACH);
-	/* The timeout and the end of the program count as one failure. On a busy machine the
-	 * program may be killed before it has written that it started. */
+	/*
+	 * The timeout and the end of the program count as one failure. On a busy machine the
+	 * program may be killed before it has written that it started.
+	 */
 	manager_expect(&manager, "names not registered within 1 s; 1 in a row");
 	ck_assert_int_le(starts(), 1);
 	sleep_ms(600);
@@ -366,7 +368,7 @@ START_TEST(what_hangs_is_killed)
 }
 END_TEST
 
-/* The manager of the test has what a service must not inherit. */
+/* The test's manager has attributes that a service must not inherit. */
 static void started_with(const char *more, const char *expected)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -384,7 +386,7 @@ static void started_with(const char *more, const char *expected)
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", manager.pid);
 	file = fopen(path, "w");
 	ck_assert_ptr_nonnull(file);
-	/* A negative one takes CAP_SYS_RESOURCE. */
+	/* A negative value would require CAP_SYS_RESOURCE. */
 	fputs("500", file);
 	ck_assert_int_eq(fclose(file), 0);
 
@@ -397,7 +399,7 @@ static void started_with(const char *more, const char *expected)
 	end();
 }
 
-START_TEST(it_inherits_nothing)
+START_TEST(service_inherits_no_state)
 {
 	started_with("user root\n", "uid 0, files 1024, oom 0, home /root, user root, secret none, foreign 0\n");
 }
@@ -413,7 +415,7 @@ START_TEST(it_outlives_the_manager)
 	put("activation.good", "good", "");
 	begin();
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
-	/* Whoever has the object keeps its service from exiting. */
+	/* A client that holds the object keeps its service from exiting. */
 	ck_assert_int_eq(ipc_proxy_get(ipc, "activation.good", NULL, &proxy), 0);
 	ck_assert_int_eq(starts(), 1);
 	manager_end(&manager, SIGKILL);
@@ -425,7 +427,7 @@ START_TEST(it_outlives_the_manager)
 }
 END_TEST
 
-START_TEST(what_is_wrong_changes_nothing)
+START_TEST(invalid_configuration_changes_nothing)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 
@@ -464,7 +466,7 @@ static void end_with_systemd(void)
 	systemd_stop();
 }
 
-/* Getting the name fails, and the text says which unit failed and why. */
+/* Getting the name fails, and the text contains the unit and the reason. */
 static void fails_with(struct ipc *ipc, const char *text)
 {
 	Ipc__Manager__GetRequest request = IPC__MANAGER__GET_REQUEST__INIT;
@@ -513,7 +515,9 @@ START_TEST(a_unit_that_fails_is_named)
 		ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
 		fails_with(ipc, failures[i].text);
 		manager_expect(&manager, failures[i].unit);
-		/* And who comes soon after, without another try. */
+		/*
+		 * A client that tries soon afterwards gets the same failure, without another start.
+		 */
 		fails_with(ipc, failures[i].text);
 		ck_assert_uint_eq(systemd_starts(), 1);
 		end_with_systemd();
@@ -535,8 +539,8 @@ START_TEST(without_a_bus_there_are_no_units)
 }
 END_TEST
 
-/* The caller does not notice that the first try failed. */
-START_TEST(who_waits_for_a_unit_gets_it_at_last)
+/* The caller does not notice that the first start failed. */
+START_TEST(waiting_client_gets_the_unit_after_a_failure)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
 	struct server *server;
@@ -556,11 +560,12 @@ int main(int argc, char **argv)
 		return be_service(argv + 2);
 
 	return RUN_TESTS("activation", it_is_started_once, it_exits_when_idle_and_no_call_is_lost,
-			 who_has_the_object_keeps_it, what_crashes_is_damped,
-			 who_waits_gets_it_once_it_is_mended, what_hangs_is_killed,
-			 it_inherits_nothing,
-			 it_outlives_the_manager, what_is_wrong_changes_nothing,
+			 client_with_the_object_keeps_the_service,
+			 crashing_service_is_started_less_often,
+			 waiting_client_gets_the_service_once_it_works, hanging_service_is_killed,
+			 service_inherits_no_state,
+			 it_outlives_the_manager, invalid_configuration_changes_nothing,
 			 a_unit_is_asked_for_once, a_unit_that_fails_is_named,
 			 without_a_bus_there_are_no_units,
-			 who_waits_for_a_unit_gets_it_at_last);
+			 waiting_client_gets_the_unit_after_a_failure);
 }

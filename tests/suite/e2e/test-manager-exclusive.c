@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One owner for each name: a second registration, replacing, the queue, and restarts of
- * servicemanager. Each server is a connection of this process, which handles its messages when the
- * test lets it.
+ * One owner for each name: a second registration, replacement, the queue, and restarts of
+ * servicemanager. Each server is a connection of this process, and handles its messages only when
+ * the test calls for it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -58,7 +58,7 @@ static int add(struct side *side, unsigned int flags)
 	return ipc_register_name_with(side->ipc, NAME, side->object, flags, NULL);
 }
 
-/* Handles the side's messages until its events are these. */
+/* Handles the side's messages until its list of events equals @events. */
 static void await_events(struct side *side, const char *events)
 {
 	for (uint64_t since = now_ms(); strcmp(side->events, events);) {
@@ -69,7 +69,7 @@ static void await_events(struct side *side, const char *events)
 	}
 }
 
-/* Handles all messages that have come. */
+/* Handles all messages that are queued. */
 static void handle_all(struct side *side)
 {
 	while (ipc_wait_event(side->ipc, 100000) == 1)
@@ -84,7 +84,7 @@ static bool has_name(const struct side *side, struct side *other)
 	r = ipc_proxy_wait(side->ipc, NAME, NULL, 10000000, &proxy);
 	if (r == 0)
 		ipc_proxy_unref(proxy);
-	/* Its own object is no proxy. */
+	/* A proxy for an own object cannot be made: -EXDEV. */
 	ck_assert_msg(r == 0 || r == -EXDEV, "%s", ipc_strerror(r));
 	if (r == 0) {
 		r = ipc_proxy_wait(other->ipc, NAME, NULL, 10000000, &proxy);
@@ -143,13 +143,13 @@ START_TEST(second_registration_fails)
 	ck_assert_int_eq(add(&a, 0), 0);
 	ck_assert_int_eq(add(&b, 0), -EEXIST);
 	ck_assert(has_name(&a, &b));
-	/* Repeating one's own registration changes nothing. */
+	/* Repeating a registration changes nothing. */
 	ck_assert_int_eq(add(&a, 0), 0);
 	ck_assert_int_eq(server_register(a.ipc, NAME, &server_handlers, NULL), -EEXIST);
 	ck_assert_int_eq(add(&a, IPC_NAME_REPLACE | IPC_NAME_QUEUE), -EINVAL);
 	ck_assert_int_eq(add(&a, 4), -EINVAL);
 
-	/* It is free as soon as the owner has ended. */
+	/* The name is free as soon as its owner has ended. */
 	side_close(&a);
 	for (uint64_t since = now_ms(); add(&b, 0) < 0; sleep_ms(1))
 		ck_assert_uint_lt(now_ms() - since, 5000);
@@ -167,7 +167,7 @@ START_TEST(replaced_server_is_notified_and_stays_replaced)
 	ck_assert(has_name(&b, &a));
 	await_events(&a, "-");
 
-	/* What it does with the name does not concern the new owner. */
+	/* The former owner's unregister must not affect the new owner. */
 	ck_assert_int_eq(ipc_unregister_name(b.ipc, "exclusive.other"), -ENOENT);
 	manager_restart();
 	handle_all(&a);
@@ -187,7 +187,7 @@ START_TEST(loser_does_not_unregister_the_new_owner)
 
 	ck_assert_int_eq(ipc_register_name(a.ipc, NAME, a.object, &slot), 0);
 	ck_assert_int_eq(add(&b, IPC_NAME_REPLACE), 0);
-	/* It has not heard of its loss yet. */
+	/* It has not been notified of its loss yet. */
 	ipc_slot_end(slot);
 	ck_assert(has_name(&b, &a));
 	handle_all(&a);
@@ -223,7 +223,7 @@ END_TEST
 START_TEST(queue_gets_the_name)
 {
 	ck_assert_int_eq(add(&a, 0), 0);
-	sleep_ms(600); /* after servicemanager has settled */
+	sleep_ms(600); /* the queue exists only after servicemanager has settled */
 	ck_assert_int_eq(add(&b, IPC_NAME_QUEUE), 1);
 	ck_assert_int_eq(add(&c, IPC_NAME_QUEUE), 1);
 	handle_all(&b);
@@ -236,10 +236,10 @@ START_TEST(queue_gets_the_name)
 	await_events(&c, "+");
 	side_open(&b);
 	ck_assert(has_name(&c, &b));
-	/* Without an owner, the queue does not wait. */
+	/* If the name has no owner, a queued registration succeeds at once. */
 	ck_assert_int_eq(ipc_unregister_name(c.ipc, NAME), 0);
 	ck_assert_int_eq(add(&b, IPC_NAME_QUEUE), 0);
-	/* Who leaves the queue does not get the name. */
+	/* A server that left the queue does not get the name. */
 	ck_assert_int_eq(add(&a, IPC_NAME_QUEUE), 1);
 	ck_assert_int_eq(ipc_unregister_name(a.ipc, NAME), 0);
 	ck_assert_int_eq(ipc_unregister_name(b.ipc, NAME), 0);
@@ -252,7 +252,7 @@ START_TEST(owner_keeps_the_name_over_a_restart)
 	ck_assert_int_eq(add(&a, 0), 0);
 	ck_assert_int_eq(add(&c, IPC_NAME_QUEUE), 1);
 	manager_restart();
-	/* Both are faster than the owner. */
+	/* Both are faster than the former owner. */
 	handle_all(&c);
 	ck_assert_int_eq(add(&b, 0), -EEXIST);
 	handle_all(&a);
@@ -275,7 +275,7 @@ START_TEST(new_server_loses_to_the_owner_before_the_restart)
 	await_events(&b, "-");
 	ck_assert(has_name(&a, &b));
 
-	/* Unless it replaces. */
+	/* The reservation does not apply to a replacement. */
 	manager_restart();
 	ck_assert_int_eq(add(&b, IPC_NAME_REPLACE), 0);
 	await_events(&a, "-");
@@ -297,7 +297,7 @@ START_TEST(queue_gets_a_name_that_did_not_come_back)
 }
 END_TEST
 
-/* Registers the name as soon as the process before has ended. */
+/* Registers the name as soon as the previous process has ended. */
 static void register_and_die(int unused)
 {
 	struct ipc *ipc;

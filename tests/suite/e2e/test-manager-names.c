@@ -18,7 +18,7 @@ static void *run(void *data)
 	return (void *)(intptr_t)ipc_run(data);
 }
 
-/* A connection that serves on a thread of its own. */
+/* A connection that is served by its own thread. */
 struct service {
 	struct ipc *ipc;
 	pthread_t thread;
@@ -64,10 +64,13 @@ START_TEST(added_found_and_removed)
 	ck_assert_int_eq(server_get(ipc, "e2e.server", &again), 0);
 	ck_assert_ptr_eq(again, server);
 	server_unref(again);
-	/* One's own object is no proxy. */
+	/* A proxy for an own object cannot be made. */
 	ck_assert_int_eq(server_get(service.ipc, "e2e.server", &again), -EXDEV);
 
-	/* Another object must ask to replace it; a proxy of the object before keeps that. */
+	/*
+	 * Another object must request a replacement. A proxy of the old object keeps the old
+	 * object.
+	 */
 	ck_assert_int_eq(server_register(service.ipc, "e2e.server", &server_handlers, NULL), -EEXIST);
 	ck_assert_int_eq(server_object_new(service.ipc, &server_handlers, NULL, NULL, &object), 0);
 	ck_assert_int_eq(ipc_register_name_with(service.ipc, "e2e.server", object, IPC_NAME_REPLACE,

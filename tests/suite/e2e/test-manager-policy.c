@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The policy, as its users meet it: a servicemanager with files of the
- * test's own, and processes of several users.
+ * The effects of the policy: a servicemanager with the test's own files, and processes of several
+ * users.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -139,7 +139,7 @@ static int find_some(void *data)
 	(void)data;
 	become(USER, 0);
 	expect(get("p.open") == 0);
-	/* Hidden is as if nobody had it. */
+	/* A hidden name looks like a name without an owner. */
 	expect(get("p.hidden") == -ENOENT);
 	expect(get("p.none") == -ENOENT);
 	expect(ipc_check_name(ipc, "p.hidden", &info) == -ENOENT);
@@ -151,10 +151,10 @@ static int find_some(void *data)
 	expect(unregister_any("p.refused") == -EACCES);
 	expect(get("p.refused") == -EACCES);
 	expect(ipc_check_name(ipc, "p.refused", &info) == -EACCES);
-	/* To be found is not to be called. */
+	/* Permission to see a name does not include permission to call. */
 	expect(ipc_check_name(ipc, "p.seen", &info) == 0);
 	expect(get("p.seen") == -EACCES);
-	/* What is not listed can be there. */
+	/* A name may be available without being listed. */
 	expect(get("p.unlisted") == 0);
 	n = ipc_list_names(ipc, "p.", &infos);
 	expect(n == 4);
@@ -194,7 +194,7 @@ START_TEST(added_or_not)
 }
 END_TEST
 
-/* The groups of a process are its own affair: not only the first counts. */
+/* All groups of a process count, not only the first. */
 static int be_in_the_club(void *data)
 {
 	become(USER, *(gid_t *)data);
@@ -216,7 +216,7 @@ END_TEST
 
 /* --- Labels ------------------------------------------------------------------------- */
 
-/* What the security module calls us, or nothing. */
+/* Reads this process's label from the security module, or an empty text. */
 static void own_label(char *label, size_t size)
 {
 	FILE *file = fopen("/proc/self/attr/current", "r");
@@ -269,7 +269,7 @@ static void reload(const char *text, const char *expected)
 	manager_expect(&manager, expected);
 }
 
-START_TEST(what_is_wrong_changes_nothing)
+START_TEST(invalid_policy_changes_nothing)
 {
 	begin();
 	reload("allow anyone all *\nallow nonsense\n", "50-test.conf:2: ");
@@ -290,7 +290,7 @@ static int find_nothing(void *data)
 	return 0;
 }
 
-START_TEST(what_is_wrong_at_the_start_refuses_all)
+START_TEST(invalid_policy_at_the_start_refuses_all)
 {
 	const char *arguments[] = { "--verbose", "--policy", directory, NULL };
 
@@ -302,7 +302,7 @@ START_TEST(what_is_wrong_at_the_start_refuses_all)
 	ck_assert_int_eq(ipc_open(&owner, NULL), 0);
 	ck_assert_int_eq(server_register(owner, "p.open", &server_handlers, NULL), 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, run, owner), 0);
-	/* Now there is an old policy to keep. */
+	/* From now on there is an old policy to keep. */
 	reload("refuse user mallroy all p.*\n", "50-test.conf:1: unknown user");
 	manager_expect(&manager, "kept the old policy");
 	end();
@@ -331,7 +331,7 @@ static bool becomes(atomic_int *value, int wanted)
 	return false;
 }
 
-/* Watches what is hidden, and says what is to be done next by ending a line. */
+/* Watches a hidden name. A closed pipe end tells the test when to go on. */
 static int watch_what_is_hidden(void *data)
 {
 	FILE *said = fdopen(*(int *)data, "w");
@@ -372,7 +372,7 @@ static pid_t start_child(int (*fn)(void *data), void *data)
 	return pid;
 }
 
-START_TEST(who_watches_or_waits_sees_the_new_policy)
+START_TEST(watching_and_waiting_clients_follow_the_new_policy)
 {
 	pid_t watcher, waiter;
 	char line[32];
@@ -404,8 +404,8 @@ static void stay(struct ipc *from, const char *name, void *userdata)
 	(void)from, (void)name, (void)userdata;
 }
 
-/* The object is asked for, which it was not before. */
-START_TEST(who_waits_for_an_idle_exit_name_does_too)
+/* The object is requested, unlike before. */
+START_TEST(waiting_clients_of_idle_exit_names_follow_too)
 {
 	struct ipc_object *object;
 	pid_t waiter;
@@ -462,7 +462,7 @@ static int ask_about(void *data)
 		expect(strstr(reply->file, "/50-test.conf") && reply->line == 2);
 		expect(!strcmp(reply->rule, "hide user 1000 find p.hidden*"));
 	} else {
-		/* As of a name that nobody has. */
+		/* The same verdict as for a name without an owner. */
 		expect(!strcmp(reply->verdict, "allowed"));
 		expect(!*reply->file && !reply->line && !*reply->rule);
 		service_manager_check_policy_reply_free(reply);
@@ -500,8 +500,8 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("policy", found_hidden_and_refused, added_or_not, further_groups_count, labels_count,
-			 what_is_wrong_changes_nothing, what_is_wrong_at_the_start_refuses_all,
-			 who_watches_or_waits_sees_the_new_policy,
-			 who_waits_for_an_idle_exit_name_does_too,
+			 invalid_policy_changes_nothing, invalid_policy_at_the_start_refuses_all,
+			 watching_and_waiting_clients_follow_the_new_policy,
+			 waiting_clients_of_idle_exit_names_follow_too,
 			 the_policy_can_be_asked);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A name without an owner is reserved for a user: while a service restarts, and before a
+ * A name without an owner is reserved for a user: while its service restarts, and before a
  * configured service ran for the first time.
  */
 #define _GNU_SOURCE
@@ -52,7 +52,7 @@ static struct ipc *open_as(uid_t uid)
 	return ipc;
 }
 
-/* A service of that user; returns once it has the name. */
+/* Starts a service as that user. Returns once it has the name. */
 static pid_t start_service(uid_t uid, const char *name)
 {
 	int fds[2];
@@ -88,7 +88,7 @@ struct attempt {
 	int expected;
 };
 
-/* Tries for a second, or until it ends otherwise than it is to. */
+/* Retries for a second, or until the result differs from the expected failure. */
 static int take(void *data)
 {
 	const struct attempt *attempt = data;
@@ -132,7 +132,7 @@ static int register_and_give_up(void *data)
 	return 0;
 }
 
-START_TEST(who_gives_a_name_up_has_no_more_right_to_it)
+START_TEST(unregistered_name_is_not_reserved)
 {
 	struct attempt other = { THIEF, "reserve.b", 0 };
 
@@ -167,6 +167,6 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("reserve", a_dead_name_stays_its_users,
-			 who_gives_a_name_up_has_no_more_right_to_it,
+			 unregistered_name_is_not_reserved,
 			 names_of_services_are_their_users);
 }

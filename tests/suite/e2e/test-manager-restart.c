@@ -20,17 +20,17 @@
 #include "manager.h"
 
 #define SERVICES 3
-#define NAMES 4		/* of each */
+#define NAMES 4		/* per service */
 #define CLIENTS 2
 #define WAITERS 2
 
-/* What the processes share. */
+/* State that the processes share. */
 static struct shared {
-	atomic_uint ready;		/* processes that did what comes first */
-	atomic_uint calls, failed;	/* of the clients */
-	atomic_uint gets, away, missed;	/* of names: found, no manager, none */
+	atomic_uint ready;		/* processes that finished their setup */
+	atomic_uint calls, failed;	/* by the clients */
+	atomic_uint gets, away, missed;	/* lookups of names: found, no manager, not found */
 	atomic_uint present, gone, settled;
-	atomic_int failure;		/* the last failure of on_failure() */
+	atomic_int failure;		/* the last failure passed to on_failure() */
 } *shared;
 
 static pid_t children[SERVICES + CLIENTS + WAITERS + 2];
@@ -60,7 +60,7 @@ static void name_of(char name[32], int service, int number)
 	sprintf(name, "restart.%d/%d", service, number);
 }
 
-/* --- The others --------------------------------------------------------------------- */
+/* --- Other processes ----------------------------------------------------------------- */
 
 static int be_service(int number)
 {
@@ -78,7 +78,7 @@ static int be_service(int number)
 	return ipc_run(ipc) < 0;
 }
 
-/* Calls a service that it got before, again and again. */
+/* Calls a service in a loop, through a proxy it got before. */
 static int be_client(int number)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -99,7 +99,7 @@ static int be_client(int number)
 	}
 }
 
-/* Gets all names in turn: each is there, or there is no manager. */
+/* Looks up all names in turn: each must be found, unless there is no manager. */
 static int be_finder(int unused)
 {
 	struct server *server;
@@ -184,7 +184,7 @@ static void begin(void)
 	await_ready(SERVICES + CLIENTS + WAITERS + 2);
 }
 
-/* So many more of them, or the test fails. */
+/* Waits until the counter has increased by @more; otherwise fails the test. */
 static void await_more(const atomic_uint *count, unsigned int more)
 {
 	unsigned int before = atomic_load(count);
@@ -231,11 +231,11 @@ START_TEST(a_hundred_times)
 	begin();
 	for (int i = 0; i < n; i++) {
 		manager_end(&manager, SIGKILL);
-		/* Calls go on without it, in each of these times. */
+		/* Calls continue without the manager, in each of these phases. */
 		await_more(&shared->calls, 3);
 		manager_start(&manager, arguments);
 		took = now_ms();
-		/* Each name is got again; one after the other, so all are there. */
+		/* All names are looked up again, one after the other, so all are registered. */
 		await_more(&shared->gets, SERVICES * NAMES);
 		took = now_ms() - took;
 		longest = took > longest ? took : longest;
@@ -251,7 +251,7 @@ START_TEST(a_hundred_times)
 	ck_assert_uint_eq(shared->failed, 0);
 	ck_assert_uint_eq(shared->missed, 0);
 	ck_assert_uint_eq(shared->settled, 1);
-	/* Those that were there, once each; the late one may have come and gone. */
+	/* Each registered name exactly once; the late service may have come and gone. */
 	ck_assert_uint_ge(shared->present, SERVICES * NAMES);
 	ck_assert_uint_le(shared->present, SERVICES * NAMES + 1);
 	ck_assert_uint_le(shared->gone, 1);
@@ -260,10 +260,10 @@ START_TEST(a_hundred_times)
 }
 END_TEST
 
-/* --- What cannot be added again -------------------------------------------------------- */
+/* --- Names that cannot be registered again ------------------------------------------- */
 
 #define USER 1000
-#define USER_NAMES 1024 /* that one may have: servicemanager(8), LIMITS */
+#define USER_NAMES 1024 /* limit per user: servicemanager(8), LIMITS */
 
 static void on_failure(struct ipc *ipc, const char *name, enum ipc_registration_event event,
 		       int error, void *userdata)
@@ -292,7 +292,7 @@ static int be_named(int uid)
 	return ipc_run(ipc) < 0;
 }
 
-/* Has all names that its user may have. */
+/* Registers all names that its user may have. */
 static int be_greedy(int uid)
 {
 	struct ipc *ipc;
@@ -316,7 +316,7 @@ static void end_one(pid_t pid)
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
-/* While restart.name's owner does not run, servicemanager comes again, and another one. */
+/* Restarts servicemanager and lets another process act while restart.name's owner does not run. */
 static pid_t begin_with_other(struct manager *manager, uid_t uid, int (*other)(int))
 {
 	const char *arguments[] = { NULL };
@@ -353,7 +353,7 @@ static void await_failure(int error)
 	ck_assert_int_eq(atomic_load(&shared->failure), error);
 }
 
-START_TEST(who_lost_the_name_is_notified)
+START_TEST(loser_of_the_name_is_notified)
 {
 	const char *arguments[] = { NULL };
 	struct manager manager;
@@ -363,7 +363,7 @@ START_TEST(who_lost_the_name_is_notified)
 	await_failure(-EEXIST);
 	end_one(thief);
 
-	/* The next servicemanager hears of it. */
+	/* The next servicemanager gets the registration. */
 	manager_end(&manager, SIGKILL);
 	manager_start(&manager, arguments);
 	ck_assert_int_eq(ipc_open(&ipc, NULL), 0);
@@ -386,11 +386,11 @@ START_TEST(name_without_quota_is_reported)
 }
 END_TEST
 
-/* --- What went meanwhile ------------------------------------------------------------- */
+/* --- Names that were unregistered in the meantime ----------------------------------- */
 
 enum { REMOVED, STAYS, DIES, REPLACED, WATCHED };
 
-/* The changes of each: a '+' or a '-' each time. */
+/* The changes of each name: a '+' or a '-' per change. */
 static char changes[WATCHED][64];
 static bool settled;
 
@@ -420,7 +420,7 @@ static int be_watched(int number)
 	return ipc_run(ipc) < 0;
 }
 
-/* Names come and go without end, of which nobody is notified. */
+/* Registers and unregisters other names all the time, which must cause no notifications. */
 static int be_restless(int unused)
 {
 	ipc_auto(ipc_unref) struct ipc *ipc = NULL;
@@ -451,7 +451,7 @@ static bool all_names_came(void)
 	return settled;
 }
 
-/* In milliseconds. */
+/* Returns the time in milliseconds. */
 static uint64_t process_until(struct ipc *ipc, bool (*done)(void))
 {
 	uint64_t since = now_ms();
@@ -491,14 +491,14 @@ static void go_and_come(bool restless)
 	end_one(replaced);
 	end_one(dies);
 	ck_assert_int_eq(ipc_unregister_name(own, "restart.9/0"), 0);
-	/* One that ends before it could know changes nothing. */
+	/* A manager that ends before it could learn the names has no effect. */
 	manager_start(&manager, arguments);
 	manager_end(&manager, SIGKILL);
 	manager_start(&manager, arguments);
 	start(be_watched, REPLACED);
 	took = process_until(ipc, all_changes_came);
-	printf("# what went meanwhile is reported after %u ms%s\n", (unsigned int)took,
-	       restless ? ", while others come and go" : "");
+	printf("# lost names are reported after %u ms%s\n", (unsigned int)took,
+	       restless ? ", while other names change" : "");
 
 	ipc_unref(own);
 	ipc_unref(ipc);
@@ -506,13 +506,13 @@ static void go_and_come(bool restless)
 	ck_assert_int_eq(manager_end(&manager, SIGTERM), 0);
 }
 
-START_TEST(what_went_meanwhile_is_reported)
+START_TEST(lost_name_is_reported)
 {
 	go_and_come(false);
 }
 END_TEST
 
-START_TEST(it_is_reported_even_if_others_come_and_go)
+START_TEST(lost_name_is_reported_while_others_change)
 {
 	go_and_come(true);
 }
@@ -520,8 +520,8 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("restart", a_hundred_times, who_lost_the_name_is_notified,
+	return RUN_TESTS("restart", a_hundred_times, loser_of_the_name_is_notified,
 			 name_without_quota_is_reported,
-			 what_went_meanwhile_is_reported,
-			 it_is_reported_even_if_others_come_and_go);
+			 lost_name_is_reported,
+			 lost_name_is_reported_while_others_change);
 }

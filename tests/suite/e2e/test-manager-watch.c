@@ -42,7 +42,7 @@ static void on_change(struct ipc *ipc, enum ipc_name_change change,
 	pthread_mutex_unlock(&seen->lock);
 }
 
-/* Waits until that was seen, and forgets it. */
+/* Waits until the watch has seen exactly that text, and clears it. */
 static void expect(struct seen *seen, const char *text)
 {
 	uint64_t begin = now_ms();
@@ -66,7 +66,7 @@ static void *run(void *data)
 	return (void *)(intptr_t)ipc_run(data);
 }
 
-/* A connection that serves on a thread of its own. */
+/* A connection that is served by its own thread. */
 struct party {
 	struct ipc *ipc;
 	pthread_t thread;
@@ -116,7 +116,7 @@ static void replace(const char *name)
 						/* ret_slot= */ NULL), 0);
 }
 
-START_TEST(what_is_there_what_comes_and_what_goes)
+START_TEST(watch_reports_present_new_and_removed_names)
 {
 	struct seen one = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct seen many = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -137,7 +137,7 @@ START_TEST(what_is_there_what_comes_and_what_goes)
 	expect(&many, "-e2e.w.2 ");
 	add("e2e.w.2");
 	expect(&one, "+e2e.w.2 ");
-	/* Another object. */
+	/* A replacement by another object. */
 	replace("e2e.w.2");
 	expect(&one, "+e2e.w.2 ");
 	expect(&many, "+e2e.w.2 +e2e.w.2 ");
@@ -153,7 +153,7 @@ START_TEST(what_is_there_what_comes_and_what_goes)
 }
 END_TEST
 
-START_TEST(ones_own_names_have_no_proxy)
+START_TEST(own_names_have_no_proxy)
 {
 	struct seen own = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	begin();
@@ -192,7 +192,7 @@ START_TEST(patterns_have_rules)
 }
 END_TEST
 
-/* Ends its own watch from the callback, which is then not called any more. */
+/* Ends its own watch in the callback, which must not be called again. */
 static struct ipc_slot *only_slot;
 static atomic_uint only_calls;
 
@@ -223,10 +223,10 @@ START_TEST(a_callback_may_end_its_watch)
 }
 END_TEST
 
-/* More changes than a small region has space for, and than anybody remembers. */
+/* More changes than fit into a small region, and than the manager keeps. */
 #define MANY 700
 
-/* For ten seconds the names of a test before count as this user's. */
+/* The names of an earlier test count toward this user's limit for ten seconds. */
 static void add_many(void)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *object = NULL;
@@ -244,7 +244,7 @@ static void add_many(void)
 	}
 }
 
-/* What one watch believes to be there. */
+/* The names that exist according to one watch. */
 static bool believed[MANY];
 static atomic_int wrong = MANY / 2;
 
@@ -262,7 +262,7 @@ static void believe(struct ipc *ipc, enum ipc_name_change change,
 	atomic_fetch_add(&wrong, believed[i] == i % 2 ? -1 : 1);
 }
 
-START_TEST(who_is_slow_gets_a_replay)
+START_TEST(slow_watcher_gets_a_replay)
 {
 	struct ipc_name_info **infos;
 	struct ipc_slot *slot;
@@ -280,11 +280,11 @@ START_TEST(who_is_slow_gets_a_replay)
 		ck_assert_int_eq(ipc_unregister_name(owner.ipc, name), 0);
 	}
 
-	/* Others get their replies meanwhile. */
+	/* Other clients get their replies in the meantime. */
 	ck_assert_int_eq(ipc_list_names(owner.ipc, "e2e.slow.", &infos), MANY / 2);
 	free(infos);
 
-	/* In the end it knows, and heard nothing twice. */
+	/* In the end the watcher has the right state, and got no notification twice. */
 	party_serve(&watcher);
 	for (since = now_ms(); now_ms() - since < 20000 && wrong; sleep_ms(10))
 		;
@@ -297,7 +297,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("watch", what_is_there_what_comes_and_what_goes,
-			 ones_own_names_have_no_proxy, patterns_have_rules,
-			 a_callback_may_end_its_watch, who_is_slow_gets_a_replay);
+	return RUN_TESTS("watch", watch_reports_present_new_and_removed_names,
+			 own_names_have_no_proxy, patterns_have_rules,
+			 a_callback_may_end_its_watch, slow_watcher_gets_a_replay);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Shared memory between processes: the server keeps the memory that it received once, and sees what
- * the client writes later.
+ * Shared memory between processes: the server keeps memory that it received once, and sees later
+ * writes of the client.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 /* --- The server ------------------------------------------------------------------- */
 
-/* Frames are distinguished by their first byte. */
+/* The first byte of each frame identifies it. */
 static struct ipc_memory *kept;
 
 static uint32_t sum(const uint8_t *data, size_t size)

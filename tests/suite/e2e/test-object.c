@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Objects and files that travel in messages, callbacks, and how long things
- * live on the other side.
+ * Objects and files in messages, callbacks, and the lifetime of objects on the other side.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,7 +35,7 @@ static int call_visit(struct client *client, uint64_t visitor, uint32_t depth,
 	return server_visit(client->server, &request, ret_reply, error);
 }
 
-/* Our own object comes home with each visit, and goes out again. */
+/* Our own object returns with each visit, and is sent out again. */
 static int visited(struct ipc_call *call, const E2e__VisitRequest *request, void *userdata)
 {
 	ipc_auto(ipc_object_unref) struct ipc_object *self = NULL;
@@ -94,11 +93,11 @@ START_TEST(callbacks_come_on_the_thread_that_waits)
 				 0);
 		ck_assert_uint_eq(reply->depth, depth + 1);
 		ck_assert_uint_eq(visits.count, (depth + 1) / 2);
-		/* The server's only thread is in all of them, too. */
+		/* The server's only thread serves all nested calls, too. */
 		ck_assert_uint_eq(reply->tid, depth % 2 ? (uint32_t)gettid() : (uint32_t)pid);
 		server_visit_reply_free(reply);
 	}
-	/* Deeper than the kernel allows: a clear error, and all is well again. */
+	/* Deeper than the driver allows: the call fails with -ELOOP, and later calls succeed. */
 	ck_assert_int_eq(call_visit(&client, object_id(object), 100, &reply, NULL), -ELOOP);
 	ck_assert_int_eq(call_visit(&client, object_id(object), 3, &reply, NULL), 0);
 	server_visit_reply_free(reply);
@@ -121,11 +120,11 @@ START_TEST(a_missing_visitor)
 	ck_assert_int_eq(server_visit(client.server, &request, NULL, &error), -EINVAL);
 	ck_assert_str_eq(error.message, "no visitor: no such name or device");
 	ck_assert_int_eq(call_visit(&client, 0, 1, NULL, NULL), -EINVAL);
-	/* Ids of nothing. */
+	/* Ids without an object. */
 	ck_assert_int_eq(call_visit(&client, 1000001, 1, NULL, NULL), -EBADF);
 	ck_assert_int_eq(call_visit(&client, 1000000, 1, NULL, NULL), -EBADF);
 	ck_assert_int_eq(call_visit(&client, UINT64_MAX - 1, 1, NULL, NULL), -EBADF);
-	/* Of an object that ended. */
+	/* The id of a destroyed object. */
 	ck_assert_int_eq(visitor_object_new(client.ipc, &visitor_handlers, NULL, NULL, &object), 0);
 	id = object_id(object);
 	ipc_object_unref(object);
@@ -135,7 +134,7 @@ START_TEST(a_missing_visitor)
 }
 END_TEST
 
-/* --- Objects of the server's ------------------------------------------------------ */
+/* --- Objects of the server --------------------------------------------------------- */
 
 static struct counter *new_counter(struct client *client)
 {
@@ -199,7 +198,7 @@ START_TEST(objects_live_while_somebody_holds_them)
 }
 END_TEST
 
-START_TEST(objects_that_nobody_takes)
+START_TEST(objects_in_untaken_messages)
 {
 	pid_t pid = start_server(&one_thread);
 	E2e__NewCounterReply *reply;
@@ -217,7 +216,7 @@ START_TEST(objects_that_nobody_takes)
 }
 END_TEST
 
-/* What was sent before the last reference went is done before the end. */
+/* Messages sent before the last reference was dropped are handled before the object ends. */
 static void no_counter(int result, E2e__NewCounterReply *reply, const struct ipc_error *error,
 		       void *userdata)
 {
@@ -232,8 +231,8 @@ static void *serve_client(void *arg)
 	return NULL;
 }
 
-/* Canceled at any moment of the call: some replies go to nobody. */
-START_TEST(objects_for_who_has_canceled)
+/* Canceled at any moment of the call: some replies have no receiver. */
+START_TEST(objects_for_a_canceled_caller)
 {
 	pid_t pid = start_server(&one_thread);
 	struct client client;
@@ -293,7 +292,7 @@ static int take_and_exit(void *data)
 	return count_alive(&client) != 10;
 }
 
-START_TEST(objects_of_those_who_died)
+START_TEST(objects_of_dead_processes)
 {
 	pid_t pid = start_server(&one_thread);
 	struct client client;
@@ -414,14 +413,14 @@ START_TEST(a_file_for_the_server)
 		ck_assert_int_eq(server_read(client.server, &request, &reply, NULL), 0);
 		ck_assert_str_eq(reply->text, "notice");
 		server_read_reply_free(reply);
-		/* The sender's own stays open. */
+		/* The sender's own fd stays open. */
 		ck_assert_int_eq(close(ends[0]), 0);
 	}
 	fd.fd = -1;
 	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -EBADF);
 	fd.fd = 250;
 	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -EBADF);
-	/* The bus itself. */
+	/* A file of the bus itself. */
 	fd.fd = open(getenv("IPCBUS_DEVICE") ?: "/dev/ipcbus", O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(server_read(client.server, &request, NULL, NULL), -ELOOP);
 	close(fd.fd);
@@ -435,9 +434,9 @@ END_TEST
 int main(void)
 {
 	return RUN_TESTS("object", callbacks_come_on_the_thread_that_waits, a_missing_visitor,
-			 objects_live_while_somebody_holds_them, objects_that_nobody_takes,
-			 objects_for_who_has_canceled,
-			 oneways_to_an_object_that_is_let_go, objects_of_those_who_died,
+			 objects_live_while_somebody_holds_them, objects_in_untaken_messages,
+			 objects_for_a_canceled_caller,
+			 oneways_to_an_object_that_is_let_go, objects_of_dead_processes,
 			 objects_that_come_home, equal_objects_have_equal_proxies,
 			 a_file_from_the_server, a_file_for_the_server);
 }

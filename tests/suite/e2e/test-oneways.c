@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many oneways to the same objects, which come together: each object is served by one thread at a
- * time and in each sender's order, whatever handlers do. They keep oneways and release them on
- * another thread, serve in between, sleep, and stop the loop.
+ * Many oneways to the same objects, delivered several at a time: each object is served by one
+ * thread at a time and in each sender's order, whatever handlers do. Handlers keep oneways and
+ * release them on another thread, serve recursively, sleep, and stop the loop.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,22 +16,22 @@
 
 #define LANES	3
 #define SENDERS	2
-#define EACH	200	/* oneways of a sender to a lane */
+#define EACH	200	/* oneways per sender and lane */
 #define KEPT	64
 
-/* Methods of the manager's object; those of lanes have one oneway. */
+/* Methods of the manager's object. Lanes have a single oneway method. */
 enum { GIVE = 1, REPORT, QUIT };
 enum action { RETURN, KEEP, HOLD, SLEEP, SERVE, LEAVE };
 
 struct oneway {
 	uint32_t sender;
-	uint32_t number;	/* from 0, of this sender to this lane */
+	uint32_t number;	/* counts from 0, per sender and lane */
 	uint32_t action;
 };
 
 struct report {
 	uint32_t served;
-	uint32_t wrong;		/* out of order, or at the same time as another one */
+	uint32_t wrong;		/* oneways out of order, or concurrent with another */
 };
 
 /* --- The server -------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ static struct lane *kept_lanes[KEPT];
 static unsigned int n_kept;
 static bool no_more;
 
-/* Each may be the last reference. */
+/* Each call may be the last reference. */
 static void *release_kept(void *unused)
 {
 	struct ipc_call *call;
@@ -84,7 +84,7 @@ static void keep(struct lane *lane, struct ipc_call *call)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Whether the lane is still this handler's. */
+/* Returns whether this handler may still use the lane. */
 static bool act(struct lane *lane, struct ipc_call *call, enum action action)
 {
 	switch (action) {
@@ -302,7 +302,7 @@ static void check(unsigned int threads, const enum action *actions, unsigned int
 	check(threads, (const enum action[]){ __VA_ARGS__ },                                       \
 	      sizeof((const enum action[]){ __VA_ARGS__ }) / sizeof(enum action))
 
-START_TEST(one_thread_serves)
+START_TEST(single_thread_serves)
 {
 	CHECK(1, RETURN);
 }
@@ -347,7 +347,7 @@ START_TEST(the_loop_is_stopped_in_between)
 }
 END_TEST
 
-/* With one thread, a call waits for a handler or two and not for all oneways that came before. */
+/* With one thread, a call waits for a handler or two, not for all earlier oneways. */
 START_TEST(a_call_does_not_wait_for_all)
 {
 	static const struct server_options options = {
@@ -360,7 +360,7 @@ START_TEST(a_call_does_not_wait_for_all)
 	pid_t pid = start_server(&options);
 
 	open_sender(&sender);
-	/* Now the thread asks for several. */
+	/* From now on the thread requests several oneways at once. */
 	for (; oneway.number < 4; oneway.number++)
 		send(&sender, sender.lanes[0], &oneway);
 	while (ask(&sender, REPORT).served < 4)
@@ -380,7 +380,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("oneways", one_thread_serves, several_threads_serve, handlers_keep_some,
+	return RUN_TESTS("oneways", single_thread_serves, several_threads_serve, handlers_keep_some,
 			 handlers_serve_in_between, handlers_take_long,
 			 the_loop_is_stopped_in_between, a_call_does_not_wait_for_all);
 }

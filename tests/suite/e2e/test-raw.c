@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of bytes, <ipc/raw.h>, between two processes: calls, oneways, objects, files,
- * errors and streams, neither side with generated code.
+ * Messages of bytes, <ipc/raw.h>, between two processes: calls, oneways, objects, files, errors and
+ * streams, without generated code on either side.
  */
 #include <errno.h>
 #include <ipc/raw.h>
@@ -17,16 +17,16 @@
 
 /* --- The server ------------------------------------------------------------------ */
 
-/* Its methods. */
+/* Methods of the server. */
 enum {
 	ECHO = 1,
 	BACK,	/* calls the object in entry 0, and replies with its reply */
 	FILL,	/* writes "filled" into the file in entry 0 */
-	OPEN,	/* replies with a file that has the request's bytes in it */
-	GIVE,	/* replies with the objects that came */
+	OPEN,	/* replies with a file that contains the request's bytes */
+	GIVE,	/* replies with the received objects */
 	STOP,
-	BOUNCE,	/* stream: what comes goes back */
-	ONCE,	/* stream: only the first message goes back */
+	BOUNCE,	/* stream: sends all messages back */
+	ONCE,	/* stream: sends only the first message back */
 	BREAK,	/* stream: an error after the first message */
 	DROP_EARLY, /* stream: another thread drops it before the handler returns */
 	DROP,	/* stream: is kept; call: sends a message, and releases the stream without an end */
@@ -95,7 +95,7 @@ static int serve(struct ipc_call *call, const struct ipc_raw_message *request, v
 	case GIVE:
 		return ipc_raw_reply(call, &same);
 	case DROP:
-		/* Another thread may still be on its way into the handler of the stream. */
+		/* Another thread may still be entering the handler of the stream. */
 		while (!atomic_load(&kept))
 			usleep(1000);
 		ipc_raw_stream_send(kept, &same, 0);
@@ -168,7 +168,7 @@ static pid_t pid;
 
 static void begin(void)
 {
-	/* Handlers of streams wait, one at a time. */
+	/* Stream handlers wait, one at a time. */
 	static const struct server_options options = { .threads = 2, .prepare = prepare };
 
 	pid = start_server(&options);
@@ -220,7 +220,7 @@ START_TEST(parts_that_are_empty)
 
 	begin();
 	for (request.n_parts = 1; request.n_parts <= 2; request.n_parts++) {
-		/* With a buffer to release and without. */
+		/* With a buffer to release, and without. */
 		for (int i = 0; i < 2; i++) {
 			ck_assert_int_eq(ipc_raw_oneway(proxy, &request, NULL), 0);
 			ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
@@ -266,13 +266,13 @@ START_TEST(objects)
 	ck_assert_int_eq(ipc_raw_object_new(ipc, &back_ops, &called_back, &own), 0);
 	entries[0].object = entries[2].object = own;
 	entries[1].proxy = proxy;
-	/* Served by the thread that waits. */
+	/* Served by the thread that waits in the call. */
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
 	ck_assert_mem_eq(reply->data, "there", 5);
 	ipc_raw_free(reply);
 	ck_assert_uint_eq(called_back, 1);
 
-	/* There and back they are what they were. */
+	/* After the round trip they are the same objects. */
 	request.code = GIVE;
 	request.n_entries = 3;
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), 0);
@@ -285,7 +285,10 @@ START_TEST(objects)
 	ck_assert_int_eq(reply->entries[1].type, IPC_RAW_PROXY);
 	ipc_raw_free(reply);
 
-	/* Nobody else has it: it goes with the last reference here, or soon. */
+	/*
+	 * There is no other reference: the object is destroyed with the last reference here, or
+	 * soon after.
+	 */
 	ipc_object_unref(own);
 	for (int i = 0; i < 1000 && !destroyed; i++) {
 		ipc_process(ipc);
@@ -314,7 +317,7 @@ START_TEST(files)
 	close(ends[1]);
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, NULL, NULL), -EBADF);
 
-	/* One in a reply is to be accepted. */
+	/* A file in a reply must be accepted explicitly. */
 	request = (struct ipc_raw_message){ .code = OPEN, .data = "inside", .size = 6 };
 	ck_assert_int_eq(ipc_raw_call(proxy, &request, NULL, &reply, NULL), -EPERM);
 	request.flags = IPC_RAW_ACCEPT_FDS;
@@ -360,7 +363,7 @@ START_TEST(streams)
 }
 END_TEST
 
-/* The server's sending of a file fails, and other messages come. */
+/* The server fails to send a file, and other messages arrive. */
 START_TEST(streams_without_files)
 {
 	const struct ipc_options options = { .flags = IPC_RAW_REFUSE_FDS };
@@ -402,7 +405,7 @@ START_TEST(streams_that_fail)
 	ipc_error_done(&error);
 	ipc_stream_unref(stream);
 
-	/* One that is let go of in the middle. */
+	/* A stream that is released half-way. */
 	ck_assert_int_eq(ipc_raw_stream_open(proxy, BOUNCE, NULL, &stream, NULL), 0);
 	ck_assert_int_eq(ipc_raw_stream_send(stream, &out, SECONDS(10)), 0);
 	ipc_stream_unref(stream);
@@ -443,7 +446,7 @@ START_TEST(a_stream_that_another_thread_drops_in_the_handler_is_no_good_end)
 }
 END_TEST
 
-/* The server ends the stream and releases its end while a message is left. */
+/* The server ends the stream and releases its end while a message is queued. */
 START_TEST(a_stream_that_ended_well_does_not_break_off)
 {
 	const struct ipc_raw_message out = { .data = "12345", .size = 5 };
@@ -478,7 +481,9 @@ START_TEST(a_stream_that_ended_well_does_not_break_off)
 }
 END_TEST
 
-/* Opens a stream, and lets its time pass without serving. Three messages have arrived. */
+/*
+ * Opens a stream and does not serve until its time limit has passed. Three messages have arrived.
+ */
 static struct ipc_stream *open_late(void)
 {
 	const struct ipc_options options = { .timeout_usec = SECONDS(2) };
@@ -532,7 +537,7 @@ static void on_stream_end(struct ipc_stream *stream, int r, const struct ipc_err
 	end_result = r;
 }
 
-START_TEST(callbacks_get_what_arrived_before_the_time_limit)
+START_TEST(callbacks_get_messages_from_before_the_time_limit)
 {
 	static const struct ipc_stream_ops callbacks = {
 		.size = sizeof(callbacks), .on_message = on_message, .on_end = on_stream_end,
@@ -564,5 +569,5 @@ int main(void)
 			 a_stream_that_another_thread_drops_in_the_handler_is_no_good_end,
 			 a_stream_that_ended_well_does_not_break_off,
 			 messages_that_arrived_outlive_the_time_limit,
-			 callbacks_get_what_arrived_before_the_time_limit);
+			 callbacks_get_messages_from_before_the_time_limit);
 }

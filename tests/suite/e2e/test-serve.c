@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Serving: the pool of threads, its end, and an event loop of one's own.
+ * Serving: the pool of threads, its end, and custom event loops.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,7 +41,7 @@ static void *meet(void *data)
 	return (void *)(uintptr_t)reply->tid;
 }
 
-/* Calls that wait for each other only end if each has a thread to itself. */
+/* Calls that wait for each other can only end if each has its own thread. */
 START_TEST(the_pool_grows)
 {
 	struct server_options pool = { .threads = CALLERS };
@@ -68,7 +68,7 @@ START_TEST(the_pool_grows)
 }
 END_TEST
 
-/* The pool's threads are not there in the child: it must not wait for them. */
+/* The pool's threads do not exist in the child, which must not wait for them. */
 START_TEST(a_handler_that_forks)
 {
 	struct server_options pool = { .threads = CALLERS };
@@ -84,7 +84,7 @@ START_TEST(a_handler_that_forks)
 		pthread_join(threads[i], NULL);
 	ck_assert_int_eq(server_fork(client.server, &reply, NULL), 0);
 	ck_assert(WIFEXITED(reply->status));
-	/* Its ipc_run() failed, or it had a pool thread, which ends alone. */
+	/* The child's ipc_run() failed, or the child was a pool thread, which ends alone. */
 	ck_assert_int_le(WEXITSTATUS(reply->status), 1);
 	ck_assert_int_eq(say(client.server), 0);
 	client_close(&client);
@@ -142,7 +142,7 @@ static void join_soon(pthread_t thread)
 	ck_assert_ptr_null(result);
 }
 
-/* However the stop meets the run: before it, at its beginning, in its waits. */
+/* Whenever the stop arrives: before the run, at its start, or during its waits. */
 START_TEST(stop_is_never_missed)
 {
 	struct ipc *ipc;
@@ -180,7 +180,7 @@ static void *be_called(void *data)
 	return (void *)(intptr_t)visitor_visited(data, &request, NULL, NULL);
 }
 
-/* One stop ends all that run, and they reply to what they serve. */
+/* One stop ends all ipc_run() calls, after they reply to the calls they serve. */
 START_TEST(stop_ends_all_that_run)
 {
 	static const struct visitor_ops handlers = { .visited = be_there };
@@ -226,7 +226,7 @@ static int ignore(struct ipc_call *call, const E2e__SayRequest *request, void *u
 
 static struct visitor *visited;
 
-/* Says in the end that they have met. */
+/* Both threads meet before the stop. */
 static void *meet_and_stop(void *data)
 {
 	pthread_t threads[MEETING];
@@ -239,7 +239,7 @@ static void *meet_and_stop(void *data)
 	return NULL;
 }
 
-/* The event that asks for a thread is handled before there is a pool, on the same thread. */
+/* The event that requests a thread is handled before there is a pool, on the same thread. */
 START_TEST(the_pool_grows_after_ipc_process)
 {
 	static const struct visitor_ops handlers = { .visited = be_there, .notify = ignore };
@@ -289,7 +289,7 @@ static void serve_until_signal(void)
 
 START_TEST(stop_from_a_signal_handler)
 {
-	/* Not the handler of the test's own runner. */
+	/* Replaces the handler of the test runner. */
 	signal(SIGTERM, SIG_DFL);
 	for (unsigned int i = 0; i < 20; i++) {
 		int status;
@@ -298,7 +298,10 @@ START_TEST(stop_from_a_signal_handler)
 		if (!pid)
 			serve_until_signal();
 		usleep(3000 + i * 500);
-		/* Before the handler is there the default kills it: try the next. */
+		/*
+		 * Until the handler is installed, SIGTERM kills the child: retry with the next
+		 * child.
+		 */
 		kill(pid, SIGTERM);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert(status == 0 || WTERMSIG(status) == SIGTERM);
@@ -360,7 +363,7 @@ static int notify(struct ipc_call *call, const E2e__SayRequest *request, void *u
 
 static const struct visitor_ops visitor_handlers = { .notify = notify };
 
-/* Two connections in one thread: one notifies the other, which polls. */
+/* Two connections in one thread: one sends to the other, which polls. */
 START_TEST(the_fd_says_when_there_is_work)
 {
 	struct ipc_object *object;
@@ -408,7 +411,7 @@ static void on_writable(struct ipc *ipc, void *userdata)
 	n_space++;
 }
 
-/* Until no more goes. */
+/* Sends until there is no space. */
 static void notify_all(struct visitor *visitor)
 {
 	E2e__SayRequest request = E2E__SAY_REQUEST__INIT;
@@ -441,14 +444,14 @@ START_TEST(notified_of_space)
 		ck_assert_int_eq(ipc_on_writable(client, on_writable, client,
 				/* ret_slot= */ NULL), 0);
 		ck_assert_int_eq(ipc_wait_event(client, 20000), 0);
-		/* An event loop may call this at any time. */
+		/* An event loop may call ipc_process() at any time. */
 		ck_assert_int_eq(ipc_process(client), 0);
 		ck_assert_uint_eq(n_space, i - 1);
 		ck_assert_int_eq(ipc_process(server), 1);
 		ck_assert_int_eq(ipc_wait_event(client, UINT64_MAX), 1);
 		ck_assert_int_eq(ipc_process(client), 0);
 		ck_assert_uint_eq(n_space, i);
-		/* Once. */
+		/* The callback runs exactly once. */
 		ck_assert_int_eq(ipc_wait_event(client, 0), 0);
 	}
 	notify_all(visitor);

@@ -17,7 +17,7 @@
 #define IDLE_STREAMS	1000
 #define THREADS		4
 
-/* Others are served. */
+/* Other clients must be served. */
 static void expect_service(void)
 {
 	uint64_t before = now_ms();
@@ -28,7 +28,7 @@ static void expect_service(void)
 	ck_assert_uint_lt(now_ms() - before, 10000);
 }
 
-/* --- Many that say nothing ---------------------------------------------------------- */
+/* --- Many silent streams ------------------------------------------------------------- */
 
 static void idle_streams_of(unsigned int threads)
 {
@@ -40,7 +40,7 @@ static void idle_streams_of(unsigned int threads)
 	for (int i = 0; i < IDLE_STREAMS; i++)
 		ck_assert_int_eq(streams_sum_open(streams, NULL, &idle[i], NULL), 0);
 	expect_service();
-	/* Each of them still works, in another order than that of opening. */
+	/* All streams still work, in another order than they were opened. */
 	number.value = 7;
 	for (int i = 0; i < IDLE_STREAMS; i += 100) {
 		ck_assert_int_eq(streams_sum_send(idle[i], SECONDS(10), &number), 0);
@@ -53,7 +53,7 @@ static void idle_streams_of(unsigned int threads)
 	end();
 }
 
-START_TEST(idle_streams_of_one_thread)
+START_TEST(idle_streams_of_a_single_thread)
 {
 	idle_streams_of(1);
 }
@@ -77,7 +77,7 @@ static void until_ended(struct ipc_stream *stream)
 	ck_assert_int_eq(r, -EDEADLK);
 }
 
-/* There is a thread again: not when its handler says that it ends, but soon after. */
+/* A thread is free again: not at the moment when its handler reports its end, but soon after. */
 static void expect_a_sum(void)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
@@ -98,7 +98,7 @@ static void expect_a_sum(void)
 	ck_assert_int_eq(r, 0);
 }
 
-/* Handlers that wait leave one thread to serve. */
+/* Waiting handlers leave one thread free to serve. */
 START_TEST(idle_streams_of_a_pool)
 {
 	struct ipc_stream *idle[THREADS + 2];
@@ -175,9 +175,9 @@ START_TEST(an_idle_stream_does_not_keep_a_server)
 }
 END_TEST
 
-/* --- One at a time -------------------------------------------------------------------- */
+/* --- One callback at a time ---------------------------------------------------------- */
 
-/* What the server's callbacks saw, all streams together. */
+/* Counters of the server's callbacks, over all streams. */
 static atomic_uint overlaps, late, destroyed, messages;
 
 struct strand {
@@ -232,7 +232,7 @@ static void strand_end(struct ipc_stream *stream, int result, const struct ipc_e
 	leave(userdata);
 }
 
-/* The memory stays, so that a late callback is seen and not fatal. */
+/* The memory is kept, so that a late callback is counted instead of crashing. */
 static void strand_destroy(void *userdata)
 {
 	struct strand *strand = userdata;
@@ -260,7 +260,7 @@ static int strand_open(struct ipc_stream *stream, void *userdata)
 	(void)userdata;
 	enter(strand);
 	r = ipc_stream_set_ops(stream, &ops, strand);
-	/* What arrives now waits for the handler. */
+	/* Messages that arrive now wait for the handler. */
 	sched_yield();
 	leave(strand);
 	return r;
@@ -289,7 +289,7 @@ static int prepare_strands(struct ipc *ipc)
 
 #define ROUNDS	40
 
-/* Some end well, some cancel, some just go, with messages in flight. */
+/* Some streams end normally, some are canceled, some are only released, with messages in flight. */
 static void *disturb(void *unused)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
@@ -327,13 +327,13 @@ START_TEST(callbacks_do_not_overlap)
 		ck_assert_int_eq(pthread_create(&clients[i], NULL, disturb, NULL), 0);
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_join(clients[i], NULL), 0);
-	/* One destroy for each stream; neither overlaps nor late callbacks. */
+	/* One destroy per stream, no overlaps, no late callbacks. */
 	look_until(THREADS * ROUNDS, 0);
 	end();
 }
 END_TEST
 
-/* --- Threads of ipc_run() that go -------------------------------------------------------- */
+/* --- Threads that leave ipc_run() -------------------------------------------------------- */
 
 static void *run_until_stopped(void *data)
 {
@@ -352,7 +352,7 @@ static void *sleep_for_a_message(void *data)
 	return NULL;
 }
 
-/* A thread that waits for a message goes on without them, and sleeps. */
+/* After the other threads left, a thread that waits for a message must sleep. */
 START_TEST(a_receiver_sleeps_when_the_last_run_returned)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -379,7 +379,7 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("stream-hostile", idle_streams_of_one_thread,
+	return RUN_TESTS("stream-hostile", idle_streams_of_a_single_thread,
 			 idle_streams_of_an_event_loop, idle_streams_of_a_pool,
 			 an_idle_stream_does_not_keep_a_server, callbacks_do_not_overlap,
 			 a_receiver_sleeps_when_the_last_run_returned);

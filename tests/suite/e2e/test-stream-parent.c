@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is made for a stream ends with it, over three connections: a client opens a stream at the
- * relay, whose handler calls the sleeper for its stream, or opens a stream there. The sleeper
- * never replies, and notices that nobody waits any more.
+ * Calls and streams made for a stream end with it. There are three connections: a client opens a
+ * stream at the relay, whose handler calls the sleeper on behalf of its stream, or opens a stream
+ * there. The sleeper never replies, and gets the cancellation.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,21 +12,21 @@
 
 #include "fixture.h"
 
-/* What the relay does for its stream. */
+/* The relay's action for its stream. */
 enum { CALLS = 1, OPENS, WAITS };
 #define USEC_LIMIT UINT64_C(2000000)
 
-/* A connection that a thread serves. */
+/* A connection that is served by a thread. */
 struct station {
 	struct ipc *ipc;
 	pthread_t thread;
 };
 
 static struct station relay, sleeper;
-static struct ipc_proxy *sleeping;	/* the sleeper, as the relay sees it */
+static struct ipc_proxy *sleeping;	/* the relay's proxy for the sleeper */
 static struct ipc_stream *_Atomic relayed;
 
-/* What was seen, of the last stream. */
+/* Observations of the last stream. */
 static atomic_uint arrived, noticed, finished, over;
 static atomic_int result;
 
@@ -123,7 +123,7 @@ static int open_inner(const struct ipc_options *options)
 
 	r = ipc_raw_stream_open(sleeping, 1, options, &inner, NULL);
 	if (r < 0) {
-		/* The sleeper was faster than the reply. */
+		/* The sleeper noticed before the reply. */
 		on_reply(r, NULL, NULL, NULL);
 		return r;
 	}
@@ -159,7 +159,7 @@ static int relay_stream(struct ipc_stream *stream, uint32_t code, void *userdata
 	return r;
 }
 
-/* The client says where the sleeper is. */
+/* The client passes the sleeper's object. */
 static int relay_call(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	const struct ipc_raw_message reply = { .size = 0 };
@@ -208,7 +208,7 @@ static void end(void)
 	station_end(&sleeper);
 }
 
-/* A client with a connection of its own, which nobody serves. */
+/* A client with its own connection, which no thread serves. */
 static struct ipc_stream *open_stream(uint32_t code, uint64_t timeout_usec)
 {
 	const struct ipc_options options = { .timeout_usec = timeout_usec };
@@ -229,7 +229,7 @@ static struct ipc_stream *open_stream(uint32_t code, uint64_t timeout_usec)
 	return stream;
 }
 
-/* The relay learns the error, and the sleeper that nobody waits. */
+/* The relay gets the error, and the sleeper gets the cancellation. */
 static void expect_end(int error)
 {
 	until(&noticed);
@@ -256,8 +256,8 @@ START_TEST(a_client_that_cancels)
 }
 END_TEST
 
-/* With it goes its connection. */
-START_TEST(a_client_that_goes)
+/* The client's connection is closed too. */
+START_TEST(a_client_that_closes)
 {
 	begin();
 	for (uint32_t code = CALLS; code <= WAITS; code++) {
@@ -289,7 +289,7 @@ START_TEST(time_that_is_over)
 
 	begin();
 	for (uint32_t code = CALLS; code <= WAITS; code++) {
-		/* The opening counts too. */
+		/* The time limit includes the opening. */
 		stream = open_stream(code, USEC_LIMIT);
 		ck_assert_uint_le(ipc_stream_remaining(stream), USEC_LIMIT);
 		expect_end(-ETIMEDOUT);
@@ -302,6 +302,6 @@ END_TEST
 
 int main(void)
 {
-	return RUN_TESTS("stream-parent", a_client_that_cancels, a_client_that_goes,
+	return RUN_TESTS("stream-parent", a_client_that_cancels, a_client_that_closes,
 			 a_relay_that_ends_its_stream, time_that_is_over);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams whose receiver gives credit but has no space for more: the sender is called
- * back when it has, however it serves, and nobody waits for ever.
+ * Streams whose receiver grants credit but has no space left: the sender is called back as soon as
+ * there is space, in every way of serving, and never waits forever.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "stream-client.h"
 
-/* What callbacks of a stream of requests were called, and the reply. */
+/* The number of callbacks of a stream of requests, and the reply. */
 struct sums {
 	unsigned int writable;
 	uint64_t total;
@@ -68,7 +68,7 @@ static void offered_to(unsigned int threads)
 	request.count = 60;
 	request.ballast = 50000;
 	ck_assert_int_eq(streams_offer_open(streams, NULL, &request, &stream, NULL), 0);
-	/* Until it has found out that there is space for two of them. */
+	/* Until the sender has noticed that there is space for two messages. */
 	usleep(50000);
 	while ((r = streams_offer_receive(stream, SECONDS(10), &number, NULL)) > 0)
 		ck_assert_uint_eq(number->value, ++got);
@@ -103,7 +103,7 @@ START_TEST(called_back_by_an_event_loop)
 }
 END_TEST
 
-/* As much as there is space for is on its way, and only the callback says when more. */
+/* The sender fills the space, and from then on only the callback reports more space. */
 START_TEST(an_event_loop_sends_much)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -145,7 +145,7 @@ START_TEST(an_event_loop_sends_much)
 }
 END_TEST
 
-/* Each has filled the other's region: each takes something out while it waits. */
+/* Each side has filled the other's region, and receives messages while it waits. */
 START_TEST(both_send_more_than_there_is_space_for)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
@@ -171,7 +171,7 @@ START_TEST(both_send_more_than_there_is_space_for)
 }
 END_TEST
 
-/* A sender that waits for space does not outlive its stream, nor keep stop waiting. */
+/* A sender that waits for space ends with its stream, and does not delay ipc_stop(). */
 static void *stop_later(void *unused)
 {
 	usleep(50000);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Streams: order, back-pressure, ends, errors and canceling from either side, and
- * deaths, with servers of one thread, of several, and of an event loop.
+ * Streams: order, back-pressure, ends, errors, canceling from either side, and deaths. Servers have
+ * one thread, several threads, or an event loop.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -102,7 +102,7 @@ START_TEST(large_messages_go_through_a_small_region)
 }
 END_TEST
 
-/* The server has ended it, and is done with it, while messages still wait for space. */
+/* The server has ended and released the stream, while messages still wait for space. */
 START_TEST(a_late_receiver_with_a_small_region)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -141,7 +141,7 @@ START_TEST(an_error_ends_it_after_the_messages)
 	ck_assert_int_eq(count_all(stream, 20, &error), -EREMOTEIO);
 	ck_assert_str_eq(error.name, "stream.Bad");
 	ck_assert_str_eq(error.message, "no more numbers");
-	/* It says so as often as it is asked. */
+	/* Each further receive returns the same error. */
 	ck_assert_int_eq(count_all(stream, 0, NULL), -EREMOTEIO);
 	ipc_stream_unref(stream);
 	end();
@@ -158,7 +158,7 @@ static void expect_worse(const struct ipc_error *error, int code)
 	ck_assert_mem_eq(error->details, "a\0b\0c", 5);
 }
 
-START_TEST(an_error_with_all_that_one_can_have)
+START_TEST(an_error_with_all_fields)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -190,7 +190,7 @@ START_TEST(an_error_with_all_that_one_can_have)
 		ipc_stream_unref(stream);
 	}
 
-	/* And the other way. */
+	/* In the other direction. */
 	ck_assert_int_eq(streams_sum_open(streams, NULL, &stream, NULL), 0);
 	ck_assert_int_eq(ipc_stream_fail_with(stream, &worse), 0);
 	ck_assert_int_eq(ipc_stream_fail_with(stream, &worse), -EALREADY);
@@ -210,7 +210,7 @@ START_TEST(an_error_with_all_that_one_can_have)
 }
 END_TEST
 
-START_TEST(nothing_within_the_time)
+START_TEST(no_message_within_the_time)
 {
 	Stream__Number number = STREAM__NUMBER__INIT;
 	const Stream__Number *reply;
@@ -233,7 +233,7 @@ START_TEST(nothing_within_the_time)
 }
 END_TEST
 
-/* --- Streams of requests, and both ------------------------------------------------------------ */
+/* --- Streams of requests, and of both ------------------------------------------------ */
 
 static void sum_with(unsigned int threads)
 {
@@ -327,7 +327,7 @@ START_TEST(the_client_fails)
 }
 END_TEST
 
-/* --- The other ends ------------------------------------------------------------------------- */
+/* --- Other ends of streams --------------------------------------------------------- */
 
 static void cancel_with(unsigned int threads)
 {
@@ -343,7 +343,7 @@ static void cancel_with(unsigned int threads)
 	ipc_stream_cancel(stream);
 	ipc_stream_unref(stream);
 
-	/* So does whoever just goes. */
+	/* Releasing the stream has the same effect. */
 	stream = open_count(1000000, 0, 0, "");
 	ipc_stream_unref(stream);
 	look_until(0, -ECANCELED);
@@ -356,14 +356,14 @@ START_TEST(a_cancel_stops_the_server)
 }
 END_TEST
 
-/* The client has ended its sending after its one request, which is not what on_end is for. */
+/* The client has ended its sending after its single request, for which on_end is not called. */
 START_TEST(callbacks_learn_of_a_cancel)
 {
 	cancel_with(1);
 }
 END_TEST
 
-/* All that was sent is on its way here, its end too. */
+/* All messages, including the end, are already on their way here. */
 START_TEST(a_cancel_is_no_good_end)
 {
 	const Stream__Number *number;
@@ -374,7 +374,7 @@ START_TEST(a_cancel_is_no_good_end)
 	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), 1);
 	look_until(0, 0);
 	ipc_stream_cancel(stream);
-	/* What was received stays until more is wanted. */
+	/* Received messages stay valid until the next receive. */
 	ck_assert_uint_eq(number->value, 1);
 	while (ipc_wait_event(ipc, 20000) > 0)
 		while (ipc_process(ipc) > 0)
@@ -382,7 +382,7 @@ START_TEST(a_cancel_is_no_good_end)
 	ck_assert_int_eq(streams_count_receive(stream, SECONDS(10), &number, NULL), -ECANCELED);
 	ipc_stream_unref(stream);
 
-	/* But after the end there is nothing left to cancel. */
+	/* After the end, cancel has no effect. */
 	stream = open_count(5, 0, 0, "");
 	ck_assert_int_eq(count_all(stream, 5, NULL), 0);
 	ipc_stream_cancel(stream);
@@ -464,7 +464,7 @@ START_TEST(the_call_that_opens_it)
 }
 END_TEST
 
-/* The first limit within which opening succeeds here. */
+/* Opens a stream with the shortest time limit that suffices on this machine. */
 static struct ipc_stream *open_limited(void)
 {
 	struct ipc_options options = { .timeout_usec = 250000 };
@@ -478,7 +478,7 @@ static struct ipc_stream *open_limited(void)
 	return stream;
 }
 
-/* The handlers of a pool wait. The others have callbacks, with threads of ipc_run() and without. */
+/* The handlers of a pool wait. Other servers have callbacks, with and without ipc_run(). */
 START_TEST(its_time_limit_ends_both_sides)
 {
 	static const unsigned int threads[] = { 4, 1, 0 };
@@ -500,7 +500,7 @@ END_TEST
 
 /* --- Misuse ------------------------------------------------------------------------ */
 
-START_TEST(what_is_no_stream)
+START_TEST(object_without_a_stream)
 {
 	ipc_auto(ipc_error_done) struct ipc_error error = IPC_ERROR_INIT;
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -521,7 +521,7 @@ START_TEST(what_is_no_stream)
 
 	ck_assert_int_eq(streams_missing_open(streams, NULL, &request, &stream, &error), 0);
 	ck_assert_int_eq(streams_missing_receive(stream, SECONDS(10), &got, NULL), -EOPNOTSUPP);
-	/* Another method's functions are for another method's streams. */
+	/* The functions of another method must refuse the stream. */
 	ck_assert_int_eq(streams_count_receive(stream, 0, &got, NULL), -EINVAL);
 	ck_assert_int_eq(streams_sum_send(stream, 0, &number), -EINVAL);
 	ck_assert_int_eq(streams_sum_send(NULL, 0, &number), -EINVAL);
@@ -531,7 +531,7 @@ START_TEST(what_is_no_stream)
 }
 END_TEST
 
-/* Opens streams as a stranger would, who keeps to no rule. */
+/* Opens streams as a hostile client, which ignores the protocol. */
 static int open_granting(uint32_t window, uint32_t code, uint64_t data, uint64_t control,
 			 Ipc__StreamOpen **ret)
 {
@@ -562,7 +562,7 @@ static int open_raw(uint32_t code, uint64_t data, uint64_t control, Ipc__StreamO
 	return open_granting(0, code, data, control, ret);
 }
 
-/* The stream's objects as the server named them: the caller's. */
+/* The objects of the stream from the server's reply. The caller owns them. */
 static void take_ends(Ipc__StreamOpen *open, struct ipc_proxy **ret_data,
 		      struct ipc_proxy **ret_control)
 {
@@ -619,18 +619,18 @@ START_TEST(strangers_do_not_disturb)
 	ck_assert_int_eq(open_raw(code_of("Sum"), id, 0, &open), -EBADMSG);
 	ck_assert_int_eq(open_granting(17, code_of("Sum"), id, id, &open), -EPROTO);
 
-	/* More messages than it takes. */
+	/* Sends more messages than the server accepts. */
 	ck_assert_int_eq(open_raw(code_of("Twice"), id, id, &open), 0);
 	take_ends(open, &data, &control);
 	number.value = 1;
 	for (int i = 0; i < 40; i++)
 		ck_assert_int_eq(notify(data, 1, &number.base), 0);
-	/* It sent what credit there was, which was none, and then gave up. */
+	/* The server had no credit to send, and gave up. */
 	look_until(0, -EPROTO);
 	ipc_proxy_unref(data);
 	ipc_proxy_unref(control);
 
-	/* More credit than there can be, an end twice, a number that is no error. */
+	/* Too much credit, a second end, a number that is not an errno. */
 	ck_assert_int_eq(open_raw(code_of("Sum"), id, id, &open), 0);
 	take_ends(open, &data, &control);
 	credit.has_messages = true;
@@ -645,7 +645,7 @@ START_TEST(strangers_do_not_disturb)
 	ipc_proxy_unref(data);
 	ipc_proxy_unref(control);
 
-	/* Opened, and ended before it said what for; and let go of. */
+	/* Opens a stream, and ends or releases it before the request. */
 	ck_assert_int_eq(open_raw(code_of("Count"), id, id, &open), 0);
 	take_ends(open, &data, &control);
 	ck_assert_int_eq(notify(data, 2, &over.base), 0);
@@ -669,12 +669,12 @@ int main(void)
 			 replies_from_an_event_loop, the_server_waits_for_the_client,
 			 large_messages_go_through_a_small_region,
 			 a_late_receiver_with_a_small_region, an_error_ends_it_after_the_messages,
-			 an_error_with_all_that_one_can_have, nothing_within_the_time,
+			 an_error_with_all_fields, no_message_within_the_time,
 			 requests_are_summed, requests_to_an_event_loop, both_ways_at_once,
 			 the_server_fails_while_the_client_sends, the_client_fails,
 			 a_cancel_stops_the_server, callbacks_learn_of_a_cancel,
 			 a_cancel_is_no_good_end, the_server_dies,
 			 the_client_dies, the_call_that_opens_it,
-			 its_time_limit_ends_both_sides, what_is_no_stream,
+			 its_time_limit_ends_both_sides, object_without_a_stream,
 			 strangers_do_not_disturb);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Surroundings that a program may be started in, and small limits: closed standard streams, locked
- * memory, small files, callers that go on as another program.
+ * Unusual process environments and small limits: closed standard streams, locked memory, limited
+ * file sizes, callers that execute another program.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -134,7 +134,7 @@ static int take_file(void)
 	return r;
 }
 
-/* Everything for which the library makes a descriptor that stays open. */
+/* Uses every function of the library that creates a lasting descriptor. */
 static int use_all(void)
 {
 	struct ipc_memory *memory;
@@ -146,7 +146,7 @@ static int use_all(void)
 		return 3;
 	if (!streams_are_closed() || ipc_get_fd(ipc) <= STDERR_FILENO)
 		return 4;
-	/* What a program prints does not reach the bus. */
+	/* Output of the program must not go to the bus. */
 	if (write(STDOUT_FILENO, "x", 1) >= 0 || write(STDERR_FILENO, "x", 1) >= 0)
 		return 5;
 	r = echo_with(NULL) < 0 ? 6 : 0;
@@ -198,7 +198,7 @@ static int open_locked(void *data)
 	before = resident_kib();
 	connect_client();
 	ck_assert_int_eq(echo_with(NULL), 0);
-	/* The region alone has 16 MiB. */
+	/* The region alone has 16 MiB, which must not be resident. */
 	ck_assert_int_lt(resident_kib() - before, 4096);
 	ipc_proxy_unref(proxy);
 	ipc_unref(ipc);
@@ -222,7 +222,7 @@ static void limit_files(rlim_t size)
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* The bytes are all zero, and take no memory. */
+/* All bytes are zero and not resident. */
 static int send_bytes(size_t size, const struct ipc_options *options)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -237,10 +237,10 @@ static int send_bytes(size_t size, const struct ipc_options *options)
 	return r;
 }
 
-/* Larger than a region, so it goes as a file. */
+/* Larger than a region, so it is sent as a file. */
 #define LARGE ((size_t)20 << 20)
 
-/* SIGXFSZ would end the test. */
+/* SIGXFSZ would kill the test. */
 START_TEST(a_file_beyond_the_limit_of_sizes_fails)
 {
 	struct ipc_memory *memory;
@@ -255,8 +255,8 @@ START_TEST(a_file_beyond_the_limit_of_sizes_fails)
 }
 END_TEST
 
-/* A file would be refused with -EFBIG. */
-START_TEST(bytes_that_nobody_takes_are_refused_before_they_are_copied)
+/* A file would fail with -EFBIG. */
+START_TEST(bytes_without_a_receiver_are_refused_before_copying)
 {
 	begin(prepare_counter);
 	limit_files(LARGE);
@@ -301,7 +301,7 @@ END_TEST
 
 /* --- Callers ------------------------------------------------------------------------- */
 
-/* Its end is closed by exec(). */
+/* Its other end is closed by exec(). */
 static int leave[2];
 
 static void ignore(int result, struct ipc_raw_message *reply, const struct ipc_error *error,
@@ -310,7 +310,7 @@ static void ignore(int result, struct ipc_raw_message *reply, const struct ipc_e
 	(void)result, (void)reply, (void)error, (void)userdata;
 }
 
-/* Calls, and goes on as another program, which waits to be killed. */
+/* Makes a call, and executes another program, which waits to be killed. */
 static void call_and_execute(void)
 {
 	char byte;
@@ -381,7 +381,7 @@ int main(void)
 	return RUN_TESTS("surroundings", descriptors_of_the_library_stay_above_closed_streams,
 			 a_connection_is_not_locked_into_memory,
 			 a_file_beyond_the_limit_of_sizes_fails,
-			 bytes_that_nobody_takes_are_refused_before_they_are_copied,
+			 bytes_without_a_receiver_are_refused_before_copying,
 			 the_time_limit_ends_the_copy_of_bytes,
 			 metadata_beyond_its_limit_is_refused,
 			 a_caller_exists_after_exec_and_as_a_zombie);

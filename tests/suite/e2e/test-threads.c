@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whatever one connection can do, from many threads at once, against a server with a
- * pool: calls that wait, that do not, that are canceled from elsewhere; replies by
- * other threads, streams, callbacks, watches and metadata. In the guest
- * with two processes, in the host build under the sanitizers (tests/env/host/module.mk).
+ * All operations on one connection from many threads at once, against a server with a pool:
+ * blocking calls, async calls, calls canceled by other threads, replies by other threads, streams,
+ * callbacks, watches and metadata. In the guest with two processes, in the host build under the
+ * sanitizers (tests/env/host/module.mk).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,7 +38,7 @@ static int show_streams(struct ipc_call *call, const E2e__BounceRequest *request
 static void on_unwanted(struct ipc_call *call, void *userdata)
 {
 	(void)userdata;
-	ipc_call_fail(call, ECANCELED, NULL, "%s", "nobody waits");
+	ipc_call_fail(call, ECANCELED, NULL, "%s", "the call is canceled");
 }
 
 static void *reply_elsewhere(void *data)
@@ -51,8 +51,10 @@ static void *reply_elsewhere(void *data)
 	return NULL;
 }
 
-/* The handler's thread leaves the call while one replies to it, and one may be notified that
- * nobody waits any more and replies too. */
+/*
+ * The handler's thread returns while another thread replies to the call. A third thread may reply
+ * too, if the call is canceled.
+ */
 static int finish_elsewhere(struct ipc_call *call, const E2e__FinishRequest *request,
 			    void *userdata)
 {
@@ -69,8 +71,10 @@ static int finish_elsewhere(struct ipc_call *call, const E2e__FinishRequest *req
 	return r;
 }
 
-/* The usual server, but that Bounce gives an object with streams, and Finish is
- * replied to in more than one place. */
+/*
+ * The usual server, except that Bounce returns an object with streams, and several threads reply to
+ * Finish.
+ */
 static int prepare(struct ipc *ipc)
 {
 	static struct server_ops handlers;
@@ -171,7 +175,7 @@ static int visit(unsigned int round)
 	return r < 0 ? r : reply->depth == 1 ? 0 : -EBADMSG;
 }
 
-/* --- Calls that are canceled, by time or by the canceller ----------------------------- */
+/* --- Calls that are canceled, by time or by another thread -------------------------- */
 
 static struct ipc_cancellation *_Atomic slots[SLOTS];
 
@@ -213,7 +217,7 @@ static void *cancel_often(void *unused)
 	return unused;
 }
 
-/* The canceller may come before the call does. */
+/* The cancellation may come before the call. */
 static int hang(unsigned int round)
 {
 	ipc_auto(ipc_cancellation_unref) struct ipc_cancellation *cancellation = new_cancellation();
@@ -222,7 +226,7 @@ static int hang(unsigned int round)
 	int r;
 
 	request.how = round % 2 ? E2E__HANG_REQUEST__HOW__KEPT : E2E__HANG_REQUEST__HOW__ASKING;
-	/* Not all are canceled, but those that are end by that. */
+	/* Some calls are canceled, and then end with that error. */
 	if (round % 4 < 2)
 		publish(cancellation);
 	else
@@ -244,11 +248,11 @@ static int finish(unsigned int round)
 	return r == -EDOM || r == -ECANCELED ? 0 : r == 0 ? -EBADMSG : r;
 }
 
-/* --- Calls without waiting ------------------------------------------------------------ */
+/* --- Async calls --------------------------------------------------------------------- */
 
 static atomic_uint pending;
 
-/* Each of these ends once: it is freed then. */
+/* Each call ends exactly once, and is freed then. */
 struct awaited {
 	char text[16];
 	bool keep;
@@ -284,7 +288,7 @@ static void on_hang(int result, const struct ipc_error *error, void *data)
 	atomic_fetch_sub(&pending, 1);
 }
 
-/* Replied to by a thread of the server's while it is canceled, or never replied to. */
+/* A thread of the server replies while the call is canceled, or never replies. */
 static int call_async(unsigned int round)
 {
 	E2e__LaterRequest request = E2E__LATER_REQUEST__INIT;
@@ -329,7 +333,7 @@ static int log_number(unsigned int round)
 
 /* --- Streams ---------------------------------------------------------------------------- */
 
-/* To its end, or canceled or let go in the middle. */
+/* Reads to the end, or cancels or releases the stream half-way. */
 static int count_stream(unsigned int round)
 {
 	Stream__CountRequest request = STREAM__COUNT_REQUEST__INIT;
@@ -391,7 +395,7 @@ static int talk_both_ways(unsigned int round)
 	return r < 0 ? r : got == 40 ? 0 : -EBADMSG;
 }
 
-/* --- Things ------------------------------------------------------------------------------- */
+/* --- Objects -------------------------------------------------------------------------- */
 
 static atomic_uint watching;
 
@@ -408,7 +412,7 @@ static void on_freeze(struct ipc_proxy *proxy, int frozen, void *userdata)
 	(void)userdata;
 }
 
-/* Whether it was called or not. */
+/* Called whether or not the watch fired. */
 static void watch_ended(void *unused)
 {
 	(void)unused;
@@ -450,7 +454,7 @@ static void on_space(struct ipc *ipc, void *userdata)
 	(void)userdata;
 }
 
-/* What may be changed and asked at any time. */
+/* Metadata that may be changed and read at any time. */
 static int look_around(unsigned int round)
 {
 	ipc_auto(ipc_proxy_unref) struct ipc_proxy *manager = NULL;
@@ -477,7 +481,7 @@ static int look_around(unsigned int round)
 	return r;
 }
 
-/* --- All of it ------------------------------------------------------------------------------ */
+/* --- The whole test --------------------------------------------------------------------- */
 
 static int (*const acts[])(unsigned int round) = {
 	say,	      visit,	     hang,  finish,	call_async, log_number,
@@ -488,10 +492,10 @@ static int (*const acts[])(unsigned int round) = {
 
 static atomic_bool dying;
 
-/* What may come of it when the server goes in the middle. */
+/* Results that are possible if the server dies during the test. */
 static bool is_gone(int r)
 {
-	/* Who sends on a stream learns no more than that it is over. */
+	/* A sender on a stream only gets -ECANCELED or -EPIPE. */
 	return r == -EOWNERDEAD || r == -ENOTCONN ||
 	       (atomic_load(&dying) && (r == -ECANCELED || r == -EPIPE));
 }
@@ -514,7 +518,7 @@ static void *run(void *unused)
 	return unused;
 }
 
-/* Two threads serve the client's connection, one cancels, each act has two. */
+/* Two threads serve the client's connection, one cancels, and each activity has two threads. */
 struct crowd {
 	pthread_t workers[WORKERS], others[3];
 };
@@ -547,7 +551,7 @@ static void join_crowd(struct crowd *crowd)
 	while (atomic_load(&watching))
 		sleep_ms(1);
 	atomic_store(&finished, true);
-	/* Who comes to ipc_run() after the other one has returned serves anew. */
+	/* A thread that calls ipc_run() after the others have returned serves again. */
 	while (atomic_load(&stopped) < 2) {
 		ipc_stop(client.ipc);
 		sleep_ms(1);

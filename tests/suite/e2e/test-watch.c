@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel counts and notifies: references, deaths, freezing, and to a monitor
- * all that happens.
+ * Counters and notifications of the driver: references, deaths, freezing, and all messages for a
+ * monitor.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -65,7 +65,7 @@ START_TEST(counts_are_exact)
 	for (int i = 0; i < ROUNDS; i++)
 		bounce(&client, object);
 
-	/* A call releases the buffer of the last reply. */
+	/* A call releases the buffer of the previous reply. */
 	ck_assert_int_eq(server_logged(client.server, &reply, NULL), 0);
 	server_logged_reply_free(reply);
 	for (int i = 0; info_of(object).refs && i < 500; i++)
@@ -197,7 +197,7 @@ struct seen {
 	int parsed;
 };
 
-/* What is kept of a record is the same record, but not if it is cut off. */
+/* The kept bytes of a record parse to the same record, unless they are cut off. */
 static void parse_again(const struct ipc_record *record, struct seen *seen)
 {
 	struct ipc_record again = { .size = sizeof(again) };

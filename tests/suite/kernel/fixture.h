@@ -50,8 +50,7 @@ uint64_t peer_hear(struct peer *p);
 void peer_kill(struct peer *p);
 /*
  * For a peer that is killed at any moment: stops reporting to Check from now on, because Check
- * would read half a message as the beginning of the next. Failed assertions still end the
- * peer.
+ * would read half a message as the beginning of the next. Failed assertions still end the peer.
  */
 void peer_report_nothing(void);
 /* must: the peer ends by itself, with status 0 */

@@ -410,8 +410,7 @@ static unsigned int try_shaky(const struct shaky *s, enum how how)
 	ck_assert_msg(how == FLIP ? is_for_bad_input(r) : !r || r == -EFAULT, "%s", errname(r));
 	n = drain_all(s->request == REPLY);
 	/*
-	 * If its event is not readable, an exchange may have run or not. Other requests must
-	 * match.
+	 * If its event is not readable, an exchange may have run or not. Other requests must match.
 	 */
 	if (how != FLIP && s->page != ARGS && s->request != GIVE_ARRAY)
 		ck_assert_msg(n == !r, "%s, but %u came", errname(r), n);

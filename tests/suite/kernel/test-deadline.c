@@ -278,8 +278,7 @@ START_TEST(second_call_does_not_inherit)
 END_TEST
 
 /*
- * Because of the inherited deadline, the nested call ends by itself, and so does the call
- * below it.
+ * Because of the inherited deadline, the nested call ends by itself, and so does the call below it.
  */
 START_TEST(whole_chain_expires)
 {

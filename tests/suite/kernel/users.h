@@ -33,8 +33,7 @@ static inline void open_as(struct raw *r, uid_t uid)
 }
 
 /*
- * Sets a limit for the current case. Each case runs in its own process, but the driver is
- * shared.
+ * Sets a limit for the current case. Each case runs in its own process, but the driver is shared.
  */
 static inline void set_limit(const char *name, unsigned int value)
 {
