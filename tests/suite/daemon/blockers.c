@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Clients of ipcbusd that would block its threads: by files whose close() waits, where the daemon
- * has to close them, and by locks of files that the daemon shares with them. The daemon must serve
- * on, and close what others send.
+ * Clients that try to block ipcbusd's threads: by files whose close() blocks, which the daemon must
+ * close, and by locks of files that they share with the daemon. The daemon must continue to serve,
+ * and must close the files that other clients send.
  *
  *   ipcbusd --bus PATH --mode 666 -- blockers CASE
  *   blockers --old ipcbusd ...
  *   blockers --no-fallocate ipcbusd ... -- files messages 100
  *
- * In the case in-turns they only come first.
+ * In the case in-turns, the attackers only connect first.
  *
  * CASE: one of cases[]. --old: without SO_PASSRIGHTS, as before Linux 6.16. With that option the
  * kernel does not let a client send files before its HELLO. --no-fallocate: fallocate() fails. The
- * daemon must not need it, for it waits for the lock of a region's inode, which clients can hold.
+ * daemon must not use it, because it waits for the lock of a region's inode, which clients can
+ * hold.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,11 +42,11 @@
 #define SEND_SIZE (1UL << 20)
 #define OTHER_UID 65534
 #define SKIPPED	  77
-/* No case takes so many seconds: the daemon hangs. */
+/* If a case takes this many seconds, the daemon hangs. */
 #define MOST_TIME 100
-/* More than the daemon has descriptors for, or lets a user have. */
+/* More than the daemon has descriptors for, and more than a user may have. */
 #define CROWD	  70
-/* More than ipcbusd ever had threads to close files. */
+/* More than ipcbusd ever had threads that close files. */
 #define ATTACKS	  700
 #define REFUSED	  5
 #define PASSRIGHTS 83
@@ -88,8 +89,10 @@ static void hold_daemon(bool hold)
 	}
 }
 
-/* So many messages, the last of which has a socket whose close blocks. The daemon is to be the last
- * that has it. If the kernel does not let it be sent, this process keeps it. */
+/*
+ * Sends @messages messages, the last with a socket whose close blocks. The daemon must be its last
+ * holder. If the kernel refuses to send it, this process keeps it.
+ */
 static int send_blocker(int socket, int messages)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
@@ -107,9 +110,9 @@ static int send_blocker(int socket, int messages)
 	return r && r != -EPERM && r != -EPIPE ? fails("cannot send a socket") : 0;
 }
 
-/* --- Where closes block ------------------------------------------------------------------- */
+/* --- Closes that block ----------------------------------------------------------------- */
 
-/* Another user connects, and its pipe is closed in time. */
+/* Another user connects. The daemon must close its pipe in time. */
 static int is_another_served(void)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
@@ -136,7 +139,9 @@ static int is_another_served(void)
 	_exit(fails("another user's file is not closed"));
 }
 
-/* For a slot that nobody has; after other messages; and in a queue that is not read any more. */
+/*
+ * Files for an unused slot, after other messages, and in a queue that the daemon no longer reads.
+ */
 static int after_hello(void)
 {
 	struct peer peers[3];
@@ -154,8 +159,10 @@ static int after_hello(void)
 	return failed || try_open(&peers[0]) || is_another_served();
 }
 
-/* A message that ends the connection, and at once another one that is still in the queue then. Ends
- * with its parent: if it is the last that has the file, its own close() blocks. */
+/*
+ * Sends a message that ends the connection, and another that is still queued then. The process ends
+ * with its parent: if it were the last holder of the file, its own close() would block.
+ */
 static void __attribute__((noreturn)) attack_early(void)
 {
 	union {
@@ -188,9 +195,9 @@ static int before_hello(void)
 	for (int i = 0; i < ATTACKS; i++)
 		if (!fork())
 			attack_early();
-	/* As many have been accepted, or are before this one in the queue. */
+	/* All of them have been accepted, or are ahead of this connection in the queue. */
 	usleep(500000);
-	/* The user who blocks is served until it has too many connections. */
+	/* The attacking user is served until it has too many connections. */
 	return (getuid() && try_open(&peer)) || is_another_served();
 }
 
@@ -203,7 +210,7 @@ static void *connect_crowd(void)
 	return crowd;
 }
 
-/* Waits until the last of them is refused. */
+/* Waits until the last connection is refused. */
 static int wait_for_refusal(int socket)
 {
 	struct ipcbusd_message message;
@@ -232,7 +239,7 @@ static int refused(void)
 		close(crowd[i]);
 	if (failed)
 		return 1;
-	/* The daemon hears of their ends one by one. */
+	/* The daemon notices the ends of connections one by one. */
 	while (peer_open(&peer, bus, SEND_SIZE)) {
 		peer_close(&peer);
 		usleep(10000);
@@ -242,7 +249,7 @@ static int refused(void)
 
 /* --- Locks ---------------------------------------------------------------------------------- */
 
-/* A thread holds the lock of an epoll file that watches a file of the daemon's. */
+/* A thread holds the lock of an epoll file that watches one of the daemon's files. */
 static int polled(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -267,12 +274,12 @@ static int polled(void)
 	return is_another_served();
 }
 
-/* --- Turns ---------------------------------------------------------------------------------- */
+/* --- Order of connections -------------------------------------------------------------- */
 
-/* As many as the daemon's queue has space for. */
+/* The number of connections that fit into the daemon's queue. */
 #define QUEUED 12
 
-/* A connection of another user, who lives on. */
+/* A connection of another user, which stays open. */
 static int connect_another(void)
 {
 	struct ipcbusd_message message;
@@ -291,8 +298,10 @@ static int connect_another(void)
 	return receive_message(pair[0], &message, fds) ? -1 : fds[0];
 }
 
-/* How many of the connections had their WELCOME before the last one. The epoll file, which is asked
- * once, keeps the order in which they became readable. */
+/*
+ * Counts the connections that got WELCOME before the last one. The epoll file is read once, and
+ * keeps the order in which they became readable.
+ */
 static int count_before(int epoll, struct pollfd *sockets)
 {
 	struct epoll_event events[QUEUED + 1];
@@ -306,7 +315,7 @@ static int count_before(int epoll, struct pollfd *sockets)
 	return n;
 }
 
-/* Another user does not wait for all that came before. */
+/* Another user must not wait for all earlier connections. */
 static int in_turns(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -340,7 +349,7 @@ static int run_filtered(char **argv, struct sock_filter *filter, unsigned short 
 	return fails("cannot filter system calls");
 }
 
-/* All setsockopt(SO_PASSRIGHTS) fail. */
+/* Makes setsockopt(SO_PASSRIGHTS) fail. */
 static int be_old(char **argv)
 {
 	struct sock_filter filter[] = {
@@ -364,7 +373,7 @@ static int refuse_fallocate(char **argv)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 
-	/* Before Linux 5.14 the daemon has no other call. */
+	/* Before Linux 5.14, fallocate() is the daemon's only choice. */
 	if (madvise(NULL, 0, MADV_POPULATE_WRITE))
 		filter[1] = filter[3];
 	return run_filtered(argv, filter, sizeof(filter) / sizeof(*filter));

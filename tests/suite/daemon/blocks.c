@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files with which a client would block the daemon: see blocks.h.
+ * Files with which a client would block the daemon; see blocks.h.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -27,7 +27,7 @@ int tcp_connection(void)
 	socklen_t size = sizeof(address);
 	static const int little = 4096;
 
-	/* The listener stays open: nobody accepts, and nobody reads. */
+	/* The listener stays open, but never accepts or reads. */
 	if (listener < 0 || fd < 0 ||
 	    setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)) ||
@@ -51,7 +51,7 @@ int lingering_socket(void)
 	return fd;
 }
 
-/* A page whose first use, by the kernel, never ends. */
+/* Returns a page on which a page fault by the kernel never ends. */
 static void *page_without_end(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -85,7 +85,7 @@ static void *use_page(void *arg)
 	return arg;
 }
 
-/* Waits until the thread sleeps in the page. */
+/* Waits until the thread sleeps on the page. */
 static bool holds(const struct holder *holder)
 {
 	char path[64], text[64] = "", state = 0;

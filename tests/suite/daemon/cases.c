@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the cases of tests/suite/kernel do otherwise where the bus is ipcbusd's, in the place of
- * functions of raw.c, fixture.c and Check (--wrap): some do not run, and some wait a moment, as
- * the daemon is another process.
+ * Changes to the cases of tests/suite/kernel for a bus of ipcbusd. These functions replace some of
+ * raw.c, fixture.c and Check (--wrap): some cases do not run, and others wait a moment, because the
+ * daemon is another process.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -33,13 +33,16 @@ void __wrap__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_v
 void __attribute__((noreturn)) __wrap__ck_assert_failed(const char *file, int line,
 							const char *expr, const char *msg, ...);
 
-/* Of posix.c. */
+/* Defined in posix.c. */
 int set_parameter(const char *name, unsigned int value);
 pid_t daemon_pid(void);
 
 /* --- Parameters ------------------------------------------------------------------------- */
 
-/* What the running case has changed, and what it was: a case that fails leaves in a hurry. */
+/*
+ * Parameters that the running case has changed, with their old values. A failing case does not
+ * restore them itself.
+ */
 static struct {
 	char name[32];
 	unsigned int before;
@@ -77,7 +80,7 @@ void __wrap__ck_assert_failed(const char *file, int line, const char *expr, cons
 
 /* --- Cases ------------------------------------------------------------------------------ */
 
-/* Those in $LEFT_OUT, with blanks between and around them, do not run. */
+/* Cases listed in $LEFT_OUT do not run. Blanks separate and surround the names. */
 void __wrap__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_value, int start,
 			    int end)
 {
@@ -93,8 +96,10 @@ void __wrap__tcase_add_test(TCase *tc, const TTest *test, int signal, int exit_v
 
 /* --- Deaths ----------------------------------------------------------------------------- */
 
-/* The daemon hears of a death a moment later: its main thread before it replies to this, its
- * workers soon after. */
+/*
+ * The daemon notices a death a moment later: its main thread before it replies to this request, its
+ * workers soon after.
+ */
 static void hear_of_deaths(void)
 {
 	int fd = open(DEBUGFS "/state", O_RDONLY | O_CLOEXEC);
@@ -118,8 +123,10 @@ void __wrap_peer_end(struct peer *p)
 
 /* --- Threads ---------------------------------------------------------------------------- */
 
-/* A thread sleeps as soon as the daemon has its ioctl, or hears of its signal. The daemon may be
- * at work for it then. */
+/*
+ * A thread appears asleep as soon as the daemon has its ioctl or its signal, although the daemon
+ * may still be working for it.
+ */
 void __wrap_wait_asleep(pid_t tid)
 {
 	__real_wait_asleep(tid);
@@ -127,7 +134,10 @@ void __wrap_wait_asleep(pid_t tid)
 	__real_wait_asleep(tid);
 }
 
-/* A handler that runs between the start of an ioctl and the wait has run before the ioctl. */
+/*
+ * If a signal handler runs between the start of an ioctl and the wait, the signal was before the
+ * ioctl.
+ */
 int __wrap_pthread_kill(pthread_t thread, int signal)
 {
 	usleep(5000);

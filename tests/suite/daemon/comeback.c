@@ -3,7 +3,7 @@
  * comeback server | comeback client: programs that outlive their bus, with ipc_set_reconnect(). The
  * client checks that the end of the bus is reported once. test-comeback kills the daemon.
  *
- * A client prints "ready N" when 100 calls have succeeded on its Nth bus, and goes on calling.
+ * A client prints "ready N" when 100 calls have succeeded on its Nth bus, and continues to call.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,7 +26,7 @@ static void give_up(const char *what, int r)
 	exit(ipc_print_error(what, r, NULL));
 }
 
-/* The first daemon may not listen yet. */
+/* The first daemon may not be listening yet. */
 static struct ipc *open_first(ipc_reconnect_cb cb, void *userdata)
 {
 	struct ipc *ipc;
@@ -43,7 +43,7 @@ static struct ipc *open_first(ipc_reconnect_cb cb, void *userdata)
 
 /* --- Server ------------------------------------------------------------------------ */
 
-/* The number that came, and one more. */
+/* Replies with the received number plus one. */
 static int serve(struct ipc_call *call, const struct ipc_raw_message *request, void *userdata)
 {
 	struct ipc_raw_message reply = { .size = sizeof(uint64_t) };
@@ -106,18 +106,18 @@ static int call(struct ipc_proxy *proxy, uint64_t number)
 		return r;
 	memcpy(&result, reply->data, sizeof(result));
 	if (reply->size != sizeof(result) || result != number + 1)
-		give_up("the reply is another one's", -EPROTO);
+		give_up("the reply belongs to another call", -EPROTO);
 	return 0;
 }
 
 struct user {
-	unsigned int bus;		/* which one, from 1 */
+	unsigned int bus;		/* number of the bus, from 1 */
 	unsigned int ends;
 	int deaths;			/* on this bus */
 	uint64_t n;			/* calls on this bus */
 };
 
-/* The client has no thread that serves, so this runs inside its calls. */
+/* The client has no serving thread, so this runs inside its calls. */
 static void on_bus(struct ipc *ipc, enum ipc_bus_event event, void *userdata)
 {
 	struct user *user = userdata;
@@ -145,7 +145,7 @@ static void call_next(struct user *user, struct ipc_proxy *proxy)
 		usleep(PAUSE_USEC);
 		return;
 	}
-	/* The watch ends with its bus. */
+	/* A watch ends with its bus, so each bus needs a new one. */
 	if (r == 0 && user->n == 0)
 		r = ipc_proxy_on_death(proxy, on_death, &user->deaths, /* ret_slot= */ NULL);
 	if (r < 0 && r != -ECONNRESET)

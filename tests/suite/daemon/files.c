@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files that nobody takes: clients of ipcbusd that fill messages, slots and the queues of their
- * sockets with them. And pages of areas, which the daemon would allocate for them. Each is refused
- * in time with the right error, other users have theirs all the while, and in the end the daemon
- * has as many as before.
+ * Files that are never received: clients of ipcbusd that put files into messages, slots and the
+ * queues of their sockets, and areas whose pages the daemon would allocate. Each attack must be
+ * refused in time with the right error. In the meantime other users must be served, and in the end
+ * the daemon must have as many files as before.
  *
  *   ipcbusd --bus PATH --mode 666 -- files CASE QUOTA
  *
- * CASE: one of cases[]. QUOTA: how many files of each kind a user may have in that daemon, or so
- * many times 64 KiB of memory (user_memory).
+ * CASE: one of cases[]. QUOTA: the number of files of each kind that the daemon allows a user, or
+ * of 64 KiB units of memory (user_memory).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -49,14 +49,14 @@ static void give_up(const char *what, int r)
 	_exit(1);
 }
 
-/* --- Exchanges by hand -------------------------------------------------------------------- */
+/* --- Manual exchanges -------------------------------------------------------------------- */
 
-/* What a client does of what the daemon asks it. */
+/* The client's reaction to the daemon's requests. */
 enum manners {
 	HONEST,
-	LEAVES,	/* says that it received the file, which stays in its queue */
-	CLOSES,	/* receives it and closes it at once */
-	FAILS,	/* says that it could not send it */
+	LEAVES,	/* claims to have received the file, which stays in its queue */
+	CLOSES,	/* receives the file and closes it at once */
+	FAILS,	/* claims that it could not send the file */
 };
 
 static int do_ask(const struct peer *peer, unsigned int number, enum manners manners)
@@ -126,7 +126,7 @@ static void open_peer(struct peer *peer)
 		give_up("cannot connect", r);
 }
 
-/* Becomes the manager, at handle 0. */
+/* Becomes the manager at handle 0. */
 static void claim(const struct peer *peer)
 {
 	struct ipcbus_node *node = (void *)peer_slot(peer, 0)->space;
@@ -141,7 +141,7 @@ static void claim(const struct peer *peer)
 		give_up("cannot become the manager", r);
 }
 
-/* A message to the manager with so many copies of an fd. */
+/* Sends the manager a message with @n copies of an fd. */
 static int send_files(const struct peer *peer, unsigned int n, int fd, uint32_t kind,
 		      enum manners manners)
 {
@@ -181,7 +181,7 @@ static int take_files(const struct peer *peer, enum manners manners)
 	return run(peer, 0, IPCBUS_IOC_EXCHANGE, manners);
 }
 
-/* --- What the daemon has ------------------------------------------------------------------ */
+/* --- The daemon's files and other users ------------------------------------------------- */
 
 static unsigned int daemon_files(void)
 {
@@ -215,8 +215,10 @@ static int is_as_before(unsigned int before)
 	return 1;
 }
 
-/* Another user connects, which takes files of the daemon and a place in its queue, and sends as
- * many as a message may have. */
+/*
+ * Another user connects, which needs files and a place in the daemon's queue, and sends as many
+ * files as a message may have.
+ */
 static void be_another_user(bool sends)
 {
 	struct peer peer;
@@ -248,7 +250,7 @@ static int is_another_served(bool sends)
 
 /* --- The attacks -------------------------------------------------------------------------- */
 
-/* In messages that nobody takes. */
+/* Files in messages that the server does not take. */
 static int in_messages(struct peer *server, struct peer *client)
 {
 	unsigned int n = 0;
@@ -264,7 +266,7 @@ static int in_messages(struct peer *server, struct peer *client)
 	return 0;
 }
 
-/* Both at once, many times: files that were received no longer count, though closed later. */
+/* Sends and receives many times: received files no longer count, even if they are closed later. */
 static int in_a_loop(struct peer *server, struct peer *client)
 {
 	unsigned int n = 0;
@@ -279,7 +281,7 @@ static int in_a_loop(struct peer *server, struct peer *client)
 	return r != 0;
 }
 
-/* A call without files; the server takes it, and replies with one. */
+/* A call without files. The server takes it and replies with a file. */
 static int reply_with_file(struct peer *server, struct peer *client)
 {
 	struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
@@ -311,7 +313,7 @@ static int reply_with_file(struct peer *server, struct peer *client)
 	return run(server, 0, IPCBUS_IOC_EXCHANGE, HONEST);
 }
 
-/* In replies that a client of another user does not take: they count for that user. */
+/* Files in replies that a client of another user does not take: they are charged to that user. */
 static int in_replies(struct peer *server, struct peer *client)
 {
 	struct peer other;
@@ -339,7 +341,7 @@ static int in_replies(struct peer *server, struct peer *client)
 		pause();
 	}
 	status = read(ready[0], &byte, 1) != 1 || byte;
-	/* Their connection is there, and the server serves others. */
+	/* The client's connection is still alive, and the server serves others. */
 	r = reply_with_file(server, client);
 	if (r)
 		fprintf(stderr, "a file in a reply to another user: %s\n", strerror(-r));
@@ -350,7 +352,7 @@ static int in_replies(struct peer *server, struct peer *client)
 	return status || r;
 }
 
-/* What the caller hears of a call whose file the server does not get. */
+/* Returns the error of a call whose file the server does not get. */
 static int error_of_call(struct peer *server, struct peer *client)
 {
 	struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
@@ -363,7 +365,7 @@ static int error_of_call(struct peer *server, struct peer *client)
 	return r ? r : x->event.error;
 }
 
-/* In a queue whose owner says that it took them. */
+/* Files in a queue whose owner falsely claims to have received them. */
 static int in_queue(struct peer *server, struct peer *client)
 {
 	unsigned int n = 0;
@@ -381,7 +383,7 @@ static int in_queue(struct peer *server, struct peer *client)
 	return 0;
 }
 
-/* In queues whose owners have ended their connections, but not closed them. */
+/* Files in queues whose owners have ended their connections without closing them. */
 static int in_old_queues(struct peer *server, struct peer *client)
 {
 	struct ipcbusd_message bye = { .kind = IPCBUSD_BYE };
@@ -400,7 +402,7 @@ static int in_old_queues(struct peer *server, struct peer *client)
 		if (!r && (send_message(socket, &hello, -1) || send_message(socket, &bye, -1)))
 			r = -EPIPE;
 	}
-	/* Each has four in its queue. Those above come before the daemon has heard BYE. */
+	/* Each queue has four files. More may be sent before the daemon has read BYE. */
 	if (r != -EDQUOT || n < quota / 4 || n > quota / 4 + 300) {
 		fprintf(stderr, "%u connections with files that are left, then %s\n", n,
 			strerror(-r));
@@ -409,7 +411,7 @@ static int in_old_queues(struct peer *server, struct peer *client)
 	return 0;
 }
 
-/* Which nobody asked for. */
+/* Files that the daemon did not request. */
 static int unasked(struct peer *server, struct peer *client)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = 5 };
@@ -418,7 +420,7 @@ static int unasked(struct peer *server, struct peer *client)
 	(void)server;
 	while (n < MANY && !send_message(client->socket, &message, STDIN_FILENO))
 		n++;
-	/* Its connection ends at the first, or some later if the daemon is slow. */
+	/* The connection ends at the first file, or a few later if the daemon is slow. */
 	return n == MANY;
 }
 
@@ -437,7 +439,7 @@ static unsigned int daemon_kib(void)
 	return kib;
 }
 
-/* The daemon allocates pages that it reads, here QUOTA of 64 KiB, by arguments of ioctls. */
+/* The daemon allocates pages for ioctl arguments that it reads, here QUOTA times 64 KiB. */
 static int in_areas(struct peer *server, struct peer *client)
 {
 	static struct peer more[16];
@@ -457,7 +459,7 @@ static int in_areas(struct peer *server, struct peer *client)
 		fprintf(stderr, "%u pages of areas, %u KiB, then %s\n", n, grown, strerror(-r));
 		return 1;
 	}
-	/* A slot that would be one more ends the connection, as nothing else can say so. */
+	/* One slot more must end the connection: there is no other way to report the error. */
 	for (unsigned int i = 1; i < IPCBUSD_SLOTS && !ended.revents; i++) {
 		peer_ring(client, i);
 		poll(&ended, 1, 10);
@@ -467,7 +469,7 @@ static int in_areas(struct peer *server, struct peer *client)
 	return !(ended.revents & POLLHUP);
 }
 
-/* Errors of the client's own arrive as they are. */
+/* Errors of the client itself are returned unchanged. */
 static int refused(struct peer *server, struct peer *client)
 {
 	const struct ipcbus_exchange *x = (void *)peer_slot(client, 0)->space;
@@ -486,7 +488,9 @@ static int refused(struct peer *server, struct peer *client)
 	return r != 0;
 }
 
-/* Connections as files, which libipc refuses: they end with their processes all the same. */
+/*
+ * Connections sent as files, which libipc refuses: they must end with their processes nevertheless.
+ */
 static int connections(struct peer *server, struct peer *client)
 {
 	int r = send_files(client, 1, server->socket, IPCBUS_SEND_ONEWAY, HONEST);
@@ -498,9 +502,9 @@ static int connections(struct peer *server, struct peer *client)
 	return r != 0;
 }
 
-/* --- A lock that never ends ---------------------------------------------------------------- */
+/* --- A lock that is never released ----------------------------------------------------------- */
 
-/* The file is a socket, and a thread that sends holds its lock for ever. */
+/* The file is a socket whose lock a sending thread holds forever. */
 static int locked_socket(struct peer *server, struct peer *client)
 {
 	int fd = tcp_connection(), r;
@@ -525,7 +529,7 @@ static const struct {
 	{ "connections", connections },  { "locked", locked_socket },
 };
 
-/* How the attackers end. */
+/* How the attacking processes end. */
 enum end { LEAVE, KILLED, STOPPED };
 
 static int attack(unsigned int which, enum end end, unsigned int before)
@@ -582,7 +586,7 @@ int main(int argc, char **argv)
 	}
 	quota = (unsigned int)atoi(argv[2]);
 	signal(SIGPIPE, SIG_IGN);
-	/* What a user has for good: a bell. */
+	/* A user's permanent files: its bell. */
 	open_peer(&first);
 	peer_close(&first);
 	is_another_served(/* sends= */ false);

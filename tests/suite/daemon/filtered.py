@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Docker's default profile for seccomp, without Docker and without privileges.
+"""Docker's default seccomp profile, without Docker and without privileges.
 
-    filtered.py COMMAND...   runs COMMAND under it: calls in docker-calls are allowed, those below
-                             by their arguments; clone3() is ENOSYS, all others are EPERM
-    filtered.py --probe      makes calls that it refuses, and prints what comes of each
+    filtered.py COMMAND...   runs COMMAND under the profile: calls in docker-calls are allowed,
+                             those below by their arguments; clone3() gives ENOSYS, others EPERM
+    filtered.py --probe      makes refused calls, and prints the result of each
 
-Ends with 77 and says why if there can be no filter here.
+Exits with 77 and the reason if no filter can be installed here.
 """
 import ctypes
 import errno
@@ -15,11 +15,11 @@ import platform
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NAMESPACES = 0x7E020000  # the flags of clone() that make one
+NAMESPACES = 0x7E020000  # flags of clone() that create namespaces
 NEWUSER_AND_FS = 0x10000200  # EINVAL where it is allowed
 AF_ALG, AF_VSOCK = 38, 40
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
-# Where they are allowed, these change nothing else and are not EPERM for an ordinary user.
+# If these are allowed, they have no effect and do not give EPERM to an ordinary user.
 PROBES = {
     "unshare": (0,),
     "setns": (-1, 0),
@@ -33,7 +33,7 @@ PROBES = {
 
 
 def install():
-    """From here on, for this process and those that it starts."""
+    """Installs the filter for this process and its children."""
     allowed = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     with open(os.path.join(HERE, "docker-calls"), encoding="ascii") as lines:
         names = [name for line in lines if not line.startswith("#") for name in line.split()]

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Clients of ipcbusd that take all that they can get. An honest client, of another user or of
- * the same, must get what it asks for. What anybody can write into slots and send over the socket
- * is tried by fuzz/main.c.
+ * Clients of ipcbusd that take as many resources as they can get. In the meantime an honest client,
+ * of the same or another user, must be served. Arbitrary contents of slots and the socket are
+ * tested by fuzz/main.c.
  *
  *   ipcbusd -- hostile crowd ERRNO
  *   ipcbusd -- hostile threads
  *   ipcbusd -- hostile nobody
  *   ipcbusd -- hostile deaf
  *
- * A crowd connects and says nothing. Those above the quota are to be refused with
- * ERRNO, the daemon is to sleep, and to serve again once the crowd has gone.
+ * A crowd connects and sends nothing. Connections above the quota must be refused with ERRNO. The
+ * daemon must sleep in the meantime, and must serve again once the crowd has exited.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,7 +51,7 @@ static int connect_to_bus(void)
 	return fd;
 }
 
-/* Says so and ends if a memory is not sealed. */
+/* Opens a connection. Prints an error and exits if its memory is not sealed. */
 static int open_sealed(struct peer *peer)
 {
 	int r = peer_open(peer, getenv("IPCBUS_DEVICE"), SEND_SIZE);
@@ -77,7 +77,7 @@ static long seconds_since(const struct timespec *begin)
 	return now.tv_sec - begin->tv_sec;
 }
 
-/* One ioctl by a slot. Returns its result, or INT_MIN if there is none in time. */
+/* Runs one ioctl in a slot. Returns its result, or INT_MIN after a timeout. */
 static int run_by(struct peer *peer, unsigned int number, unsigned long cmd)
 {
 	struct ipcbusd_slot *slot = peer_slot(peer, number);
@@ -125,7 +125,7 @@ static int honest(void)
 	return 0;
 }
 
-/* Once, as another user. */
+/* Connects once, as another user. */
 static int visit(uid_t uid)
 {
 	if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid)) {
@@ -142,7 +142,7 @@ static bool in_time(const struct timespec *begin)
 	return seconds_since(begin) < 100;
 }
 
-/* Waits until enough of the crowd are refused. Counts those with that error. */
+/* Waits until enough connections of the crowd are refused. Counts those with that error. */
 static int are_refused(const int *sockets, int error, int *ret_by_error)
 {
 	struct ipcbusd_message message;
@@ -160,11 +160,11 @@ static int are_refused(const int *sockets, int error, int *ret_by_error)
 				continue;
 			r = receive_message(fds[i].fd, &message, none);
 			if (r == 0) {
-				/* WELCOME. */
+				/* This was WELCOME. */
 				fds[i].fd = -1;
 				continue;
 			}
-			/* Above the quota of the user, or without a descriptor. */
+			/* Above the quota of the user, or the daemon has no descriptor left. */
 			if (r != -error && r != -EDQUOT) {
 				fprintf(stderr, "refused with %d, not %d\n", r, -error);
 				return 1;
@@ -181,7 +181,10 @@ static int are_refused(const int *sockets, int error, int *ret_by_error)
 	return refused < REFUSED;
 }
 
-/* Ticks of processor time that the daemon, whose child this is, has used. */
+/*
+ * Returns the processor time, in ticks, that the daemon has used. The daemon is this process's
+ * parent.
+ */
 static unsigned long daemon_time(void)
 {
 	unsigned long user = 0, system = 0;
@@ -198,13 +201,13 @@ static unsigned long daemon_time(void)
 	at = strrchr(text, ')');
 	if (!at || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
 			  &system) != 2) {
-		fprintf(stderr, "%s says nothing of the daemon\n", path);
+		fprintf(stderr, "%s has no line for the daemon\n", path);
 		exit(5);
 	}
 	return user + system;
 }
 
-/* Within a second it may do a little for what came before. */
+/* For up to a second the daemon may still work on earlier requests. */
 static int is_at_rest(void)
 {
 	unsigned long begin = daemon_time(), used;
@@ -217,7 +220,7 @@ static int is_at_rest(void)
 	return 1;
 }
 
-/* The daemon notices one by one that the crowd has gone. */
+/* The daemon notices the ends of the connections one by one. */
 static int is_served_again(void)
 {
 	struct timespec begin;
@@ -232,11 +235,11 @@ static int is_served_again(void)
 		peer_close(&peer);
 		sched_yield();
 	}
-	fprintf(stderr, "nobody is served after the crowd: %s\n", strerror(-r));
+	fprintf(stderr, "another client is not served after the crowd: %s\n", strerror(-r));
 	return 1;
 }
 
-/* Returns 0, 1 if something is wrong, or 2 if none was refused with that error. */
+/* Returns 0, 1 on failure, or 2 if no connection was refused with that error. */
 static int crowd_once(int error)
 {
 	int sockets[CROWD], by_error, failed;
@@ -250,8 +253,10 @@ static int crowd_once(int error)
 	return failed ? 1 : by_error ? 0 : 2;
 }
 
-/* In a round, the quota of the user may refuse all before the descriptors are used up. Each round
- * is a process, which leaves no descriptors behind. */
+/*
+ * In a round, the quota of the user may refuse all before the descriptors are used up. Each round
+ * is a process, so that no descriptors are left.
+ */
 static int crowd(int error)
 {
 	int status = 2;
@@ -268,7 +273,7 @@ static int crowd(int error)
 
 /* --- Threads --------------------------------------------------------------------------- */
 
-/* Root looks as another user, too. */
+/* Root also connects as another user. */
 static int is_another_served(void)
 {
 	int status;
@@ -284,7 +289,7 @@ static int is_another_served(void)
 	return status;
 }
 
-/* One thread says in every slot that it is one of it, until a user may have no more. */
+/* A thread claims every slot, until its user may have no more. */
 static int threads(void)
 {
 	struct peer peers[5];
@@ -301,12 +306,12 @@ static int threads(void)
 	return failed;
 }
 
-/* --- Threads that there are not -------------------------------------------------------- */
+/* --- Nonexistent threads -------------------------------------------------------------- */
 
-#define NOBODYS 3 /* seconds, or until there were so many nodes */
+#define NOBODYS 3 /* seconds, or until there were that many nodes */
 #define NODES	2000
 #define SOMEBODYS 300
-/* What the daemon may have more. What is not freed of a node has 2,300 bytes. */
+/* The daemon's memory may grow by this. A leaked node has 2,300 bytes. */
 #define MORE_KB 2000
 
 static long daemon_memory_kb(void)
@@ -322,7 +327,7 @@ static long daemon_memory_kb(void)
 	if (file)
 		fclose(file);
 	if (!kb) {
-		fprintf(stderr, "%s says nothing of the daemon's memory\n", path);
+		fprintf(stderr, "%s has no line for the daemon's memory\n", path);
 		exit(5);
 	}
 	return kb;
@@ -334,7 +339,7 @@ static void *sleep_for_ever(void *unused)
 	return unused;
 }
 
-/* In each slot a thread of a PID namespace that there is not, again and again. */
+/* Uses each slot in turn with a thread id that does not exist in the PID namespace. */
 static void use_nobodys_slots(void)
 {
 	struct ipcbusd_slot *slot;
@@ -356,7 +361,7 @@ static void use_nobodys_slots(void)
 	}
 }
 
-/* How many nodes of this user come and go; -1: one did not. */
+/* Creates and destroys nodes. Returns their number, or -1 after a failure. */
 static long use_nodes(struct peer *peer)
 {
 	struct ipcbus_node *node = (void *)peer_slot(peer, 0)->space;
@@ -375,7 +380,7 @@ static long use_nodes(struct peer *peer)
 	return n;
 }
 
-/* Meanwhile another user's nodes come and go, and what they were in the daemon goes with them. */
+/* In the meantime another user creates and destroys nodes, and the daemon must free them. */
 static int nobody(void)
 {
 	struct peer peer;
@@ -400,7 +405,7 @@ static int nobody(void)
 	grown = -daemon_memory_kb();
 	n = use_nodes(&peer);
 	grown += daemon_memory_kb();
-	/* It is at it to the end. */
+	/* The attack must continue until the end. */
 	r = waitpid(pid, NULL, WNOHANG);
 	if (!r) {
 		kill(pid, SIGKILL);
@@ -412,9 +417,9 @@ static int nobody(void)
 	return r;
 }
 
-/* --- Replies that nobody reads ------------------------------------------------------------- */
+/* --- Replies that are never read ------------------------------------------------------- */
 
-/* Waits until that many bytes of replies are there, unread. false: it is disconnected. */
+/* Waits until that many bytes of replies are unread. Returns false if it was disconnected. */
 static bool has_replied(int socket, size_t bytes)
 {
 	struct pollfd end = { .fd = socket };
@@ -426,7 +431,7 @@ static bool has_replied(int socket, size_t bytes)
 	return true;
 }
 
-/* Asks for a region again and again, and never reads that it has one. */
+/* Requests a region again and again, and never reads the replies. */
 static int deaf(void)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_MAP, .size = PEER_REGION };
@@ -437,12 +442,12 @@ static int deaf(void)
 		perror("hostile: cannot begin");
 		return 1;
 	}
-	/* One at a time, or that would be what ends it. */
+	/* One at a time. Otherwise the number of requests would end the connection. */
 	while (n < 3000 && !send_message(peer.socket, &message, -1) &&
 	       has_replied(peer.socket, (n + 1) * sizeof(message)))
 		n++;
 	failed = n < 100 || n == 3000 || honest();
-	printf("%s - whoever does not read is disconnected: %d replies\n", failed ? "not ok" : "ok", n);
+	printf("%s - a client that does not read is disconnected: %d replies\n", failed ? "not ok" : "ok", n);
 	return failed;
 }
 

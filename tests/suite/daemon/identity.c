@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who connected: a process connects, passes the socket on and ends. Another process has its
- * number by the time the daemon looks. The one that has the socket must not get a bus in that
+ * The identity of a connection: a process connects, passes the socket on and exits. Another process
+ * has its pid by the time the daemon checks. The holder of the socket must not get a bus in that
  * process's name.
  *
  *   identity IPCBUSD
  *
- * The first process of a pid namespace of its own does all this, for it may choose numbers.
+ * The first process of a new pid namespace does all this, because it may choose pids.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,13 +53,13 @@ static void skip(const char *what)
 	exit(SKIP);
 }
 
-/* As before Linux 6.5: nobody can have the pidfd of who connected. */
+/* As before Linux 6.5: no process can get the pidfd of a connection's peer. */
 static void be_older(void)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 3),
-		/* The lower half: both kinds of processor that there are have it first. */
+		/* The lower half, which comes first on both supported processors. */
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SO_PEERPIDFD, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
@@ -92,7 +92,7 @@ static pid_t start_daemon(const char *ipcbusd)
 	return pid;
 }
 
-/* Returns once it has stopped. */
+/* Returns once the process has stopped. */
 static void stop(pid_t pid)
 {
 	int status;
@@ -101,7 +101,7 @@ static void stop(pid_t pid)
 	waitpid(pid, &status, WUNTRACED);
 }
 
-/* A process with that number, which does nothing. */
+/* Starts an idle process with that pid. */
 static bool start_victim(pid_t pid)
 {
 	struct clone_args args = {
@@ -130,7 +130,9 @@ static int say_hello(int socket, uint64_t nonce)
 	return send_message(socket, &message, -1);
 }
 
-/* Says HELLO when it may. Returns whether the daemon opens the bus for who has the socket. */
+/*
+ * Sends HELLO when allowed. Returns whether the daemon opens the bus for the holder of the socket.
+ */
 static bool is_let_in(int socket)
 {
 	struct ipcbusd_message message;
@@ -148,8 +150,10 @@ static bool is_let_in(int socket)
 	return false;
 }
 
-/* Whether one gets in who has the socket of a process that is gone. early: that one said HELLO
- * already. */
+/*
+ * Returns whether the holder of an ended process's socket can open the bus. @early: the ended
+ * process had already sent HELLO.
+ */
 static bool heir_is_let_in(pid_t daemon, bool early)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), status;
@@ -182,10 +186,10 @@ static int look(const char *ipcbusd)
 		skip("cannot mount /proc");
 	daemon = start_daemon(ipcbusd);
 	fd = bus_connect(path);
-	report(is_let_in(fd), "who connected gets a bus");
+	report(is_let_in(fd), "a process that connects gets a bus");
 	close(fd);
-	report(!heir_is_let_in(daemon, /* early= */ false), "an heir gets none");
-	report(!heir_is_let_in(daemon, /* early= */ true), "nor by what was said before");
+	report(!heir_is_let_in(daemon, /* early= */ false), "the heir of a socket gets no bus");
+	report(!heir_is_let_in(daemon, /* early= */ true), "nor by an earlier HELLO");
 	kill(daemon, SIGTERM);
 	waitpid(daemon, NULL, 0);
 	printf("1..%d\n", cases);
@@ -204,7 +208,7 @@ static void write_file(const char *file, const char *format, ...)
 	close(fd);
 }
 
-/* Namespaces of its own, in which this user is root. */
+/* Enters new namespaces, in which this user is root. */
 static void enter(void)
 {
 	unsigned int uid = getuid(), gid = getgid();

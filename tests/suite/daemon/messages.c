@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Messages of the daemon's socket, by hand: see messages.h.
+ * Messages on the daemon's socket, without libipc; see messages.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many threads use the bus for the first time at once, and it has each of them served, though none
- * does anything after that. Then threads begin, use it once, and end, all the time: no thread's
- * first ioctl waits for good while others come after it. In a PID namespace below the daemon's,
- * where it begins one thread at a time.
+ * Many threads use the bus for the first time at once. All of them must be served, although they do
+ * nothing afterwards. Then threads start, use the bus once, and end, all the time: a thread's first
+ * ioctl must not be starved by later threads. In a PID namespace below the daemon's, the daemon
+ * accepts one thread at a time.
  *
  *   newcomers      with $IPCBUS_DEVICE
  */
@@ -25,7 +25,7 @@
 #define PLACES	 16
 #define SECONDS	 4
 #define PATIENCE 30
-#define LONGEST	 1500 /* ms: all wait for the ones before them, in turn */
+#define LONGEST	 1500 /* ms: each waits for all earlier threads in turn */
 #define MS(nsec) ((nsec) / 1000000)
 
 static struct daemon_link *bus;
@@ -57,7 +57,7 @@ static void *come_at_once(void *unused)
 	return unused;
 }
 
-/* Whether all of them were served. */
+/* Returns whether all threads were served. */
 static bool come_together(void)
 {
 	long long begin = now();

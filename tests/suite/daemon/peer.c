@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A connection to the daemon by hand: see peer.h.
+ * A connection to the daemon without libipc; see peer.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection to the daemon by hand, without libipc: for programs that do with it what no
- * library does.
+ * A connection to the daemon without libipc, for programs that use it in ways that no library does.
  */
 #ifndef DAEMON_PEER_H
 #define DAEMON_PEER_H
@@ -21,9 +20,9 @@
  * @size: of the area
  * @region: mapped for reading
  * @bell: of the user
- * @number: at the bell
+ * @number: index in the bell
  * @fds: area, bell, and the two to poll
- * @region_fd: the region's
+ * @region_fd: of the region
  */
 struct peer {
 	int socket;
@@ -36,17 +35,19 @@ struct peer {
 	int region_fd;
 };
 
-/* Connects, says HELLO, and maps a region of PEER_REGION bytes. send_size: of the send area. 0;
- * -ENXIO: nobody listens; or another -errno, with which the daemon refused. After an error the
- * socket, or -1, is all that there is. */
+/*
+ * Connects, sends HELLO, and maps a region of PEER_REGION bytes. send_size: of the send area.
+ * Returns 0, -ENXIO if no daemon listens, or another -errno with which the daemon refused. After an
+ * error only the socket is valid, or -1.
+ */
 int peer_open(struct peer *peer, const char *path, size_t send_size);
-/* Ends all that peer_open() made. */
+/* Closes everything that peer_open() opened. */
 void peer_close(struct peer *peer);
-/* Whether nobody but the daemon can write or resize its memory. */
+/* Returns whether only the daemon can write or resize its memory. */
 bool peer_is_sealed(const struct peer *peer);
 
 struct ipcbusd_slot *peer_slot(const struct peer *peer, unsigned int number);
-/* The daemon is to look at the slot. */
+/* Tells the daemon to check the slot. */
 void peer_ring(const struct peer *peer, unsigned int slot);
 
 #endif

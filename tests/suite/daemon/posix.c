@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device of the programs of tests/suite/kernel where the bus is ipcbusd's: they are linked
- * with these functions in the place of the C library's (--wrap), and are otherwise the same.
- * cases.c is what differs of the cases.
+ * The device of the programs of tests/suite/kernel on a bus of ipcbusd: they are linked with these
+ * functions instead of the C library's (--wrap), and are otherwise unchanged. Differences between
+ * cases are in cases.c.
  *
- * An open device is a link of libipc, known by the fd of its socket, of which there may be copies.
- * What an ioctl points to is copied into the send area. If it can be read in part, that part is at
- * the end of the area. If nothing can be read, the daemon gets the pointer as it is, which it must
- * refuse.
+ * An open device is a link of libipc, identified by the fd of its socket, which may have copies.
+ * The memory of an ioctl's pointers is copied into the send area. If only a part of it is readable,
+ * that part is placed at the end of the area. If none of it is readable, the daemon gets the
+ * pointer unchanged, and must refuse it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -43,7 +43,7 @@ ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
 int __real_stat(const char *path, struct stat *st);
 int __real_chmod(const char *path, mode_t mode);
 
-/* Slots and the send area are the library's own business, and its sockets no device. */
+/* Slots and the send area are internal to the library, and its sockets are not devices. */
 #define poll  __real_poll
 #define close __real_close
 #include "../../../libipc/core/device-daemon.c"
@@ -63,12 +63,14 @@ pid_t __wrap_fork(void);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
 int __wrap_stat(const char *path, struct stat *st);
 int __wrap_chmod(const char *path, mode_t mode);
-/* For cases.c: what it was, or -errno; and the daemon's pid. */
+/* For cases.c: returns the previous value or -errno; returns the daemon's pid. */
 int set_parameter(const char *name, unsigned int value);
 pid_t daemon_pid(void);
 
 static struct daemon_link *links[MAX_FDS];
-/* Of each: ioctls that run, how many children there were before, and whether it was sent away. */
+/*
+ * Per device: the ioctls that run, the number of children at its open, and whether it was closed.
+ */
 static struct {
 	unsigned int running;
 	unsigned int children;
@@ -80,7 +82,7 @@ static struct daemon_link *link_at(int fd)
 	return fd >= 0 && fd < MAX_FDS ? __atomic_load_n(&links[fd], __ATOMIC_ACQUIRE) : NULL;
 }
 
-/* Also of a copy of its fd. */
+/* Also accepts a copy of the fd. */
 static struct daemon_link *link_of(int fd)
 {
 	struct daemon_link *link = link_at(fd);
@@ -109,7 +111,7 @@ static const char *bus_path(const char *path)
 	return strcmp(path, DEVICE) ? path : getenv("IPCBUS_DEVICE");
 }
 
-/* --- Memory that may not be there --------------------------------------------------- */
+/* --- Memory that may be unmapped ----------------------------------------------------- */
 
 static bool can_read(void *to, uint64_t from, size_t size)
 {
@@ -125,7 +127,7 @@ static bool can_write(uint64_t to, const void *from, size_t size)
 	return process_vm_writev(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
 }
 
-/* Until the end of the page. */
+/* Returns the bytes up to the end of the page, at most @size. */
 static size_t in_page(uint64_t at, size_t size)
 {
 	size_t left = PAGE - at % PAGE;
@@ -133,7 +135,7 @@ static size_t in_page(uint64_t at, size_t size)
 	return size < left ? size : left;
 }
 
-/* How much of it can be read, page by page. */
+/* Copies readable memory, page by page. Returns the number of bytes. */
 static size_t read_some(uint8_t *to, uint64_t from, size_t size)
 {
 	size_t done = 0, n;
@@ -146,7 +148,7 @@ static size_t read_some(uint8_t *to, uint64_t from, size_t size)
 	return done;
 }
 
-/* How much could be written. Nothing is. */
+/* Returns the number of writable bytes, without writing. */
 static size_t writable(uint64_t to, size_t size)
 {
 	size_t done = 0, n;
@@ -161,8 +163,8 @@ static size_t writable(uint64_t to, size_t size)
 }
 
 /*
- * What one ioctl has in the send area. What ends before its end lies at the end of the area, where
- * the daemon finds no more of it than there is: one thing of one ioctl at a time.
+ * The send area of one ioctl. Memory that ends early is placed at the end of the area, where the
+ * daemon finds only the existing part. Only one such block fits per ioctl.
  */
 struct staged {
 	struct daemon_link *link;
@@ -175,7 +177,7 @@ struct staged {
 
 static pthread_mutex_t edge_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* So many bytes before the end of the area. */
+/* Returns the address @size bytes before the end of the area. */
 static uint8_t *edge(struct staged *staged, size_t size)
 {
 	pthread_mutex_lock(&edge_lock);
@@ -183,8 +185,10 @@ static uint8_t *edge(struct staged *staged, size_t size)
 	return staged->link->area + staged->link->size - size;
 }
 
-/* What lies at *address, copied there: how much of it there is. Left as it is if that is nothing,
- * or there is no space. */
+/*
+ * Copies the memory at *address into the area. Returns the number of bytes. If there are none, or
+ * there is no space, *address stays unchanged.
+ */
 static size_t stage(struct staged *staged, __u64 *address, size_t size)
 {
 	uint8_t *to = staged->at + staged->used;
@@ -202,7 +206,7 @@ static size_t stage(struct staged *staged, __u64 *address, size_t size)
 	return there;
 }
 
-/* The parts become parts in the send area, so that the driver adds them up. */
+/* The parts become parts in the send area, so that the driver joins them. */
 static void stage_parts(struct staged *staged, struct ipcbus_send *send)
 {
 	struct ipcbus_iovec *parts;
@@ -228,7 +232,7 @@ static void stage_send(struct staged *staged, struct ipcbus_send *send)
 
 /* --- Ioctls --------------------------------------------------------------------------- */
 
-/* What a message may need there, with the ends rounded up. */
+/* Returns the space that a message may need in the area, rounded up. */
 static size_t space_for(const struct ipcbus_send *send)
 {
 	size_t size = send->data_size + 8;
@@ -255,8 +259,10 @@ static void end(struct staged *staged)
 		free_piece(staged->link, staged->thread);
 }
 
-/* Events that follow the first one, to where the program wants them: into the send area, or its end
- * if not all of them could be written. */
+/*
+ * Chooses the place for events after the first: in the send area, or at its end if not all of them
+ * are writable.
+ */
 static uint64_t place_for_more(struct staged *staged, uint64_t to, size_t size)
 {
 	size_t there = writable(to, size);
@@ -277,8 +283,10 @@ static int write_more(const struct ipcbus_exchange *x, uint64_t to)
 	return can_write(to, more, x->event.more * sizeof(struct ipcbus_event)) ? 0 : -EFAULT;
 }
 
-/* x is in the slot. to: what the program has in its place. An event that could not be written there
- * is one for which the area ends too early. */
+/*
+ * x is in the slot; to: its address in the program. If the event is not writable there, it is
+ * placed so that the area ends too early.
+ */
 static int run_exchange(struct staged *staged, unsigned int number, struct ipcbus_exchange *x,
 			uint64_t to)
 {
@@ -317,7 +325,7 @@ static int do_send(struct daemon_link *link, unsigned int number, struct ipcbus_
 	return r;
 }
 
-/* size: what of the argument is in the slot. */
+/* size: the part of the argument that is in the slot. */
 static int run(struct daemon_link *link, unsigned int number, unsigned long request, uint64_t arg,
 	       uint32_t size)
 {
@@ -353,11 +361,11 @@ static int forward_ioctl(struct daemon_link *link, unsigned long request, uint64
 		return slot_run(link, number, request, (void *)(uintptr_t)arg);
 	if (size < sizeof(size))
 		size = sizeof(size);
-	/* The driver refuses such a size before it looks. */
+	/* The driver refuses such a size before it reads the argument. */
 	if (size > sizeof(slot->space))
 		size = _IOC_SIZE(request);
 	there = read_some(slot->space, arg, size);
-	/* What follows the inputs of an exchange is output. */
+	/* In an exchange, everything after the inputs is output. */
 	if (there < size && (request != IPCBUS_IOC_EXCHANGE ||
 			     there < offsetof(struct ipcbus_exchange, event)))
 		return slot_run(link, number, request, (void *)(uintptr_t)arg);
@@ -386,7 +394,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 /* --- Files ---------------------------------------------------------------------------- */
 
-/* Those that this process made, each of which may have copies of what was open then. */
+/* Children of this process. Each may have copies of the files that were open at the fork. */
 static pid_t child[MAX_FDS];
 static unsigned int children;
 
@@ -408,7 +416,7 @@ static bool lives(pid_t pid)
 	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
 }
 
-/* Whether somebody else has a copy of the fd. */
+/* Returns whether another process has a copy of the fd. */
 static bool is_held(int fd)
 {
 	for (unsigned int i = more_of[fd].children; i < children; i++)
@@ -430,7 +438,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 	return __real_sendmsg(fd, msg, flags);
 }
 
-/* As much of syscall() as the programs need: a ring keeps files. */
+/* Supports only the system calls that the programs use: an io_uring keeps files. */
 long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
 
@@ -454,11 +462,13 @@ static int open_bus(void)
 		daemon_close(link, /* mapped= */ true);
 		return -EMFILE;
 	}
-	/* A signal that comes as a thread looks whether the daemon is gone ends no wait. The cases
-	 * count on each, and the daemon is there for as long as they run. */
+	/*
+	 * A signal that arrives during the daemon liveness check does not end a wait. The cases
+	 * rely on every signal, and the daemon lives as long as they run, so the check is disabled.
+	 */
 	for (size_t i = 0; i < IPCBUSD_SLOTS; i++)
 		link->thread[i].look.tv_sec = INT_MAX;
-	/* The edge's. */
+	/* This unit is reserved for edge(). */
 	link->taken[UNITS - 1] = 1;
 	more_of[fd].running = 0;
 	more_of[fd].children = children;
@@ -492,13 +502,13 @@ int __wrap_close(int fd)
 
 	if (!link) {
 		r = __real_close(fd);
-		/* As any close() of a copy does. */
+		/* As closing any copy of an fd does. */
 		if (twin)
 			daemon_wake(twin);
 		return r;
 	}
 	__atomic_store_n(&links[fd], NULL, __ATOMIC_RELEASE);
-	/* The file goes once nobody has it, or the process ends. */
+	/* The file closes when no process has it any more, or at the end of the process. */
 	if (link->forks == daemon_forks && is_held(fd)) {
 		daemon_wake(link);
 		return __real_close(fd);
@@ -508,13 +518,13 @@ int __wrap_close(int fd)
 		daemon_wake(link);
 		usleep(1000);
 	}
-	/* What a test has mapped stays mapped. */
+	/* A mapping made by a test stays mapped. */
 	link->region = NULL;
 	daemon_close(link, /* mapped= */ link->forks == daemon_forks);
 	return 0;
 }
 
-/* The memfd of the region, mapped as the test asks for. */
+/* Maps the memfd of the region as the test requests. */
 static void *map_region(struct daemon_link *link, void *at, size_t size, int prot, int flags,
 			off_t offset)
 {
@@ -585,11 +595,13 @@ pid_t daemon_pid(void)
 /* --- Poll ----------------------------------------------------------------------------- */
 
 #define MAX_POLLED 16
-/* In ms: the daemon sets the fds a moment after what they are set for. */
+/* In ms: the daemon sets the fds a moment after the event. */
 #define MOMENT	   20
 
-/* Two fds in the place of one: that for events, and that for space, which is readable when the
- * device would be writable. */
+/*
+ * Two fds replace one: that for events, and that for space, which is readable when the device would
+ * be writable.
+ */
 static int polled_as(const struct pollfd *fd, struct pollfd *as)
 {
 	struct daemon_link *link = link_of(fd->fd);
@@ -603,7 +615,7 @@ static int polled_as(const struct pollfd *fd, struct pollfd *as)
 	as[0].events &= (short)~(POLLOUT | POLLWRNORM);
 	as[1].fd = writable ? daemon_writable_fd(link) : -1;
 	as[1].events = POLLIN;
-	/* Who asks for something else has not heard of space. */
+	/* poll() for other events does not consume a report of space. */
 	return daemon_set_poll(link, writable || link->polls & IPCBUSD_POLL_WRITABLE);
 }
 
@@ -635,7 +647,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 	return ready;
 }
 
-/* Of the device there is the fd that says what its poll says. */
+/* Returns the device's fd that is readable when the device is. */
 static int event_fd_of(int fd)
 {
 	struct daemon_link *link = link_of(fd);

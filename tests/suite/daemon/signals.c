@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A signal ends a wait, also one that comes as the thread looks whether the daemon is gone. The
- * library's clock is behind here, so that threads look 3,000 times a second and not once.
+ * A signal must end a wait, even if it arrives while the thread checks whether the daemon is alive.
+ * The library's clock is behind in this program, so that threads check 3,000 times a second instead
+ * of once.
  *
  *   signals        with $IPCBUS_DEVICE
  */
@@ -17,7 +18,7 @@
 
 #define LOOK_NSEC 300000
 
-/* A second before it is time to look. */
+/* One second before the next check is due. */
 static void read_clock(struct timespec *ts)
 {
 	clock_gettime(CLOCK_MONOTONIC, ts);
@@ -48,7 +49,7 @@ static void on_signal(int signal)
 	signalled = 1;
 }
 
-/* Until the wait ends for the signal. */
+/* Waits until the signal ends the wait. */
 static void *wait_for_signal(void *unused)
 {
 	struct ipcbus_exchange x;
@@ -64,7 +65,7 @@ static void *wait_for_signal(void *unused)
 	return r || x.event.kind != IPCBUS_EVENT_INTERRUPTED ? unused : NULL;
 }
 
-/* Returns how many of them do not end. */
+/* Returns the number of threads that do not end. */
 static int play_round(void)
 {
 	struct timespec until;

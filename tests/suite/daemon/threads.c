@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The daemon finds each thread of a process in a PID namespace while others begin and end there
- * thousands of times a second: daemon/pidns.c. It is asked of a thread that has just begun,
- * which is where the kernel's list leaves one out.
+ * The daemon must find each thread of a process in a PID namespace while other threads of it start
+ * and end thousands of times a second (daemon/pidns.c). It is queried about a thread that has just
+ * started, which the kernel's list may leave out.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 #define ROUNDS	2000
 #define SKIP	77
-/* Beside the one that is looked for. */
+/* In addition to the thread that is searched. */
 #define OTHERS	16
 
 static int asks[2], found[2];
@@ -52,7 +52,7 @@ static void begin_and_end(void)
 	    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED))
 		_exit(1);
 	for (int round = 0; round < ROUNDS; round++) {
-		/* How long they run is not the same: some end while the list is read. */
+		/* Their durations differ, so that some end while the list is read. */
 		for (uintptr_t i = 0; i < OTHERS; i++)
 			if (pthread_create(&thread, &attr, end_soon, (void *)(i * 1000)))
 				sched_yield();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Well-behaved programs on the bus that is attacked, by libipc: a server, which also hands
- * objects from one hostile process to another, and a caller, who measures.
+ * Well-behaved programs on the attacked bus, with libipc: a server, which also passes objects from
+ * one hostile process to another, and a caller, which measures.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -103,9 +103,9 @@ void honest_server(void)
 	_exit(1);
 }
 
-/* --- Who is killed ------------------------------------------------------------------------ */
+/* --- The victim of kills -------------------------------------------------------------- */
 
-/* All that a message can have, one way or the other. */
+/* A call with everything that a message can contain, depending on @n. */
 static void call_with_all(struct ipc_proxy *manager, struct ipc_object *object, unsigned int n)
 {
 	static uint8_t data[LARGE];
@@ -145,8 +145,8 @@ void honest_victim(unsigned int n)
 		if (r == 0)
 			r = ipc_raw_object_new(ipc, &ops, NULL, &object);
 		if (r < 0)
-			give_up("who is to be killed", r);
-		/* It opens and closes as well. */
+			give_up("the victim", r);
+		/* Also opens and closes connections. */
 		for (unsigned int i = 0; i < 20; i++)
 			call_with_all(manager, object, n++);
 		ipc_object_unref(object);
@@ -185,7 +185,7 @@ _Noreturn static void fail(struct report *report, const char *what, int r)
 	_exit(1);
 }
 
-/* A hostile process of the same user may have all of its quota for a while. */
+/* A hostile process of the same user may use up the user's quota for a while. */
 static bool may_pass(int r)
 {
 	return r == -EDQUOT || r == -EAGAIN || r == -ENOSPC || r == -ENOBUFS || r == -ENOMEM;

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * A fuzzer of the slot protocol of ipcbusd: see ipcbus-daemon.h. The daemon is real, and so are its
- * clients. In each round some hostile processes play an input each, at the same time. Beside them a
- * server and a caller do what is usual.
+ * A fuzzer for the slot protocol of ipcbusd (ipcbus-daemon.h), with a real daemon and real clients.
+ * In each round, several hostile processes each play an input at the same time, while a
+ * well-behaved server and caller run.
  *
  *   slots [--daemon PATH] [--count ROUNDS] [--seconds S] [--seed N] [--found PREFIX]
  *         [--limit SECONDS]
  *   slots [--daemon PATH] [--count ROUNDS] FILE...       these inputs together, in each round
- *   slots [--daemon PATH] [--seed N] --kills N           so many well-behaved clients are killed
+ *   slots [--daemon PATH] [--seed N] --kills N           kills N well-behaved clients
  *
- * What must hold:
- *   - the daemon lives, and says nothing
+ * Requirements:
+ *   - the daemon survives, and prints no messages
  *   - each call of the caller succeeds, in time
- *   - after a round, when the hostile processes are gone, the driver counts no more than before,
- *     and the daemon has as many fds and maps as before
- *   - the daemon ends at SIGTERM, and has lost no memory (LeakSanitizer)
+ *   - after a round, when the hostile processes have exited, the driver's counters, and the
+ *     daemon's fds and maps, are as before
+ *   - the daemon ends at SIGTERM, without leaks (LeakSanitizer)
  *
- * As root the hostile processes are another user's, with a bell of their own, which they write.
- * What was found is written to PREFIX.0, PREFIX.1 and so on, as text.
+ * As root, the hostile processes run as another user with its own bell, into which they write.
+ * Inputs that fail are written as text to PREFIX.0, PREFIX.1 and so on.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -42,13 +42,13 @@
 
 #define HOSTILE	  4
 #define NOBODY	  65534
-#define PLAY_NSEC 2000000000ULL /* after that they are killed */
+#define PLAY_NSEC 2000000000ULL /* then they are killed */
 #define TICK_USEC 1000
-#define KILL_USEC 4000 /* a client lives for so long on the average */
+#define KILL_USEC 4000 /* average lifetime of a client */
 
 /**
- * struct counts - what is to be as before
- * @text: of the driver's stats, only what is there now
+ * struct counts - values that must be equal before and after
+ * @text: the driver's counters of live objects
  * @fds: of the daemon
  * @maps: memfds that the daemon maps
  */
@@ -152,7 +152,7 @@ static void start_daemon(void)
 	}
 	close(log);
 	setenv("IPCBUS_DEVICE", bus, 1);
-	/* The honest client and server use the daemon only. */
+	/* The well-behaved client and server use only the daemon. */
 	setenv("IPC_CHANNELS", "0", 1);
 	for (int i = 0, fd; (fd = bus_connect(bus)) < 0 || close(fd); i++) {
 		if (waitpid(daemon_pid, NULL, WNOHANG) == daemon_pid || i == 30000)
@@ -176,7 +176,7 @@ static void start_honest(void)
 		honest_caller(report);
 }
 
-/* What has to hold at any time. */
+/* Conditions that must hold at any time. */
 static void check_alive(void)
 {
 	int status;
@@ -221,7 +221,7 @@ static unsigned int count_maps(void)
 	return n;
 }
 
-/* The text of the driver's stats. */
+/* Reads the text of the driver's stats. */
 static void read_stats(char *text, size_t size)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_READ, .name = "stats" }, welcome;
@@ -242,7 +242,7 @@ static void read_stats(char *text, size_t size)
 	text[n] = 0;
 }
 
-/* How often the driver made what: how far the inputs got. */
+/* Prints the driver's totals, which show how deep the inputs reached. */
 static void print_totals(void)
 {
 	char text[1000], *line, *rest = text, name[40];
@@ -256,7 +256,7 @@ static void print_totals(void)
 	putchar('\n');
 }
 
-/* Of what can leak. Regions keep their pages, and libipc's threads come and go. */
+/* Counts resources that can leak, but not pages of regions and libipc's threads. */
 static void count(struct counts *counts)
 {
 	static const char *const names = " procs nodes handles watches transactions files users ";
@@ -291,7 +291,7 @@ static bool is_time_over(uint64_t begin)
 	return now() - begin > report->limit * 1000000000;
 }
 
-/* The caller has ended a call that it began after this. */
+/* Waits until the caller has finished a call that it began after this. */
 static void wait_for_call(void)
 {
 	uint64_t calls = __atomic_load_n(&report->calls, __ATOMIC_ACQUIRE);
@@ -302,7 +302,7 @@ static void wait_for_call(void)
 	}
 }
 
-/* A connection that ends, such as that of who asks, may count too. */
+/* A connection that is ending, such as that of this request, may be counted as well. */
 static void keep_least(struct counts *least, const struct counts *counts)
 {
 	if (counts->fds < least->fds)
@@ -326,7 +326,7 @@ static void wait_for_counts(struct counts *before)
 			found("something is left: %s, %u fds, %u maps; before: %s, %u fds, %u maps",
 			      counts.text, counts.fds, counts.maps, before->text, before->fds,
 			      before->maps);
-		/* A oneway of a dead process may bring the server one more object to keep. */
+		/* The server may keep another object, from a oneway of a dead process. */
 		__atomic_store_n(&report->forget, 1, __ATOMIC_RELEASE);
 		usleep(TICK_USEC);
 	}
@@ -353,7 +353,7 @@ static pid_t start_hostile(const struct input *input)
 	play(&stage, input);
 }
 
-/* Whether any process of the group is left, zombies aside. */
+/* Returns whether a process of the group is left, apart from zombies. */
 static bool reap(pid_t group)
 {
 	int status;
@@ -385,7 +385,7 @@ static void play_round(void)
 	}
 }
 
-/* Each is killed at a moment of its own. */
+/* Kills each client at a different moment. */
 static void kill_round(void)
 {
 	pid_t pids[HOSTILE] = { 0 };
@@ -428,7 +428,7 @@ static void end_daemon(void)
 	end_all();
 }
 
-/* How long most calls took, from the powers of two. */
+/* Returns the median duration of calls, from the powers of two. */
 static unsigned long median_us(void)
 {
 	uint64_t n = 0;
@@ -439,8 +439,10 @@ static unsigned long median_us(void)
 	return 1UL << i;
 }
 
-/* Before there is anything hostile. A user has a bell from the first connection on, so one of the
- * hostile processes has connected. */
+/*
+ * Counts before there are hostile processes. A user has a bell from its first connection on, so one
+ * of the hostile processes has connected already.
+ */
 static void count_first(struct counts *ret_counts)
 {
 	static const struct input nothing;
@@ -484,7 +486,7 @@ static void next_inputs(uint64_t seed)
 	}
 }
 
-/* Whether there is one more round. */
+/* Returns whether there is another round. */
 static bool goes_on(unsigned long count_rounds, uint64_t end)
 {
 	if (kills)

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inputs of the fuzzer: what a client does that is almost right, in pieces, with anything in
- * between. See slots.h.
+ * Inputs of the fuzzer: almost valid sequences of operations, mixed with random ones. See slots.h.
  */
 #include <string.h>
 
 #include "ipcbus.h"
 #include "slots.h"
 
-/* Bits of a and b of EXCHANGE: play.c. */
+/* Bits of a and b of EXCHANGE; see play.c. */
 #define WAIT	 8
 #define SERVE	 16
 #define OBJECTS	 64
@@ -33,11 +32,13 @@ static uint32_t below(uint32_t n)
 
 /* --- Pieces ------------------------------------------------------------------------------- */
 
-/* value 0: any; 1: a small one. */
+/* value 0: any value; 1: a small value. */
 static const struct op hand_over[] = {
 	{ OPEN, SECOND, 0, 0, 0 },
-	/* A node of the first, with files, goes to the second by way of the server. OBJECTS of
-	 * 0x1800 are node 1. */
+	/*
+	 * A node of the first, with files, goes to the second through the server. OBJECTS of 0x1800
+	 * are node 1.
+	 */
 	{ IOCTL, FIRST, 4, 0, 0x21 },
 	{ WAIT_DONE, FIRST, 0, 0, 0 },
 	{ EXCHANGE, FIRST, IPCBUS_SEND_CALL | WAIT | OBJECTS, CODE(SERVER_KEEP), 0x1800 },
@@ -93,7 +94,7 @@ static const struct op gone[] = {
 	{ OPEN, FIRST, 0, 0, 0 },
 };
 
-/* A file, whose fd never comes: OBJECTS of value 0x800 are one fd. */
+/* A file whose fd is never sent: OBJECTS of value 0x800 are one fd. */
 static const struct op promised[] = {
 	{ EXCHANGE, FIRST, IPCBUS_SEND_CALL | WAIT | OBJECTS, 0, 0x810 },
 	{ WAIT_DONE, FIRST, 0, 0, 0 },
@@ -120,7 +121,7 @@ static const struct {
 
 /* --- Inputs ------------------------------------------------------------------------------- */
 
-/* Most operations are about slots; what costs time or ends the process is rare. */
+/* Most operations are about slots. Slow operations, and those that end the process, are rare. */
 static uint8_t any_what(void)
 {
 	static const uint8_t often[] = { EXCHANGE, EXCHANGE, EXCHANGE, IOCTL, IOCTL, STATE, FLAG,

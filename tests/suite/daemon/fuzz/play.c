@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A hostile process: does what an input says. See slots.h.
+ * A hostile process, which plays an input. See slots.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@
 static const struct stage *stage;
 static struct peer peers[PEERS];
 
-/* --- Where ------------------------------------------------------------------------------- */
+/* --- Addresses -------------------------------------------------------------------------- */
 
 static struct peer *peer_of(const struct op *op)
 {
@@ -49,7 +49,7 @@ static unsigned int slot_of(const struct op *op)
 	return n < 56 ? n % 4 : far[n % 4];
 }
 
-/* An address at one of the edges, or in the area. The lower bits of value are the offset. */
+/* Returns an address near a boundary, or in the area. The lower bits of value are the offset. */
 static uint64_t wild_address(const struct peer *peer, uint8_t kind, uint32_t value)
 {
 	uint64_t base = (uintptr_t)peer->area;
@@ -72,7 +72,9 @@ static uint64_t wild_address(const struct peer *peer, uint8_t kind, uint32_t val
 	}
 }
 
-/* A word that matters: of the first page, of a slot's header or argument, or of the send area. */
+/*
+ * Returns a word with a meaning: in the first page, a slot's header or argument, or the send area.
+ */
 static uint32_t *word_of(const struct peer *peer, const struct op *op)
 {
 	/* submitted, summary, interrupt */
@@ -110,7 +112,7 @@ static void connect_peer(struct peer *peer)
 	*peer = (struct peer){ .socket = bus_connect(stage->path) };
 }
 
-/* All that an area could have, if there is one. */
+/* Uses every part of an area, if there is one. */
 static void use_slots(const struct peer *peer)
 {
 	struct ipcbusd_message message;
@@ -169,7 +171,7 @@ static void say_hello(struct peer *peer, const struct op *op)
 		break;
 	}
 	send_message(peer->socket, &message, op->a & 8 ? STDIN_FILENO : -1);
-	/* Twice, or with another message behind it. */
+	/* Sends it twice, or with another message behind it. */
 	if (op->a & 16)
 		send_message(peer->socket, &message, -1);
 	use_slots(peer);
@@ -198,7 +200,7 @@ static int new_fd(const struct peer *peer, unsigned int kind)
 	case 6:
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 			return -1;
-		/* A socket in its own queue, which only the kernel's collector frees. */
+		/* A socket in its own queue, which only the kernel's garbage collector frees. */
 		fd = pair[0];
 		(void)!write(pair[1], "", 1);
 		close(pair[1]);
@@ -208,7 +210,7 @@ static int new_fd(const struct peer *peer, unsigned int kind)
 	}
 }
 
-/* With so many fds; size: of its bytes. */
+/* Sends @size bytes of the message, with @n_fds fds. */
 static int send_with(const struct peer *peer, const struct ipcbusd_message *message, size_t size,
 		     unsigned int n_fds, unsigned int kind)
 {
@@ -239,7 +241,7 @@ static int send_with(const struct peer *peer, const struct ipcbusd_message *mess
 static void send_any(const struct peer *peer, const struct op *op)
 {
 	static const unsigned int counts[] = { 0, 1, 2, 5, MANY_FDS };
-	/* Twice as long as it should be, at most. */
+	/* At most twice as long as a valid message. */
 	struct ipcbusd_message message[2] = { {
 		.magic = op->value >> 28 == 15 ? op->value : IPCBUSD_MAGIC,
 		.version = op->value >> 28 == 14 ? op->value : IPCBUSD_VERSION,
@@ -285,7 +287,7 @@ static void hang_up(struct peer *peer, const struct op *op)
 	default:
 		close(peer->socket);
 		peer->socket = -1;
-		/* The area stays, and what was submitted there. */
+		/* The area and its submitted ioctls stay. */
 	}
 }
 
@@ -310,7 +312,7 @@ static void submit(const struct peer *peer, const struct op *op)
 	peer_ring(peer, slot_of(op));
 }
 
-/* Up to four, of kinds that value chooses, in the send area. */
+/* Creates up to four objects, of kinds that value selects, in the send area. */
 static void make_objects(const struct peer *peer, struct ipcbus_send *send, uint32_t value)
 {
 	struct ipcbus_object *object = (void *)(peer->area + IPCBUSD_SEND_AREA);
@@ -376,7 +378,7 @@ static void exchange(const struct peer *peer, const struct op *op)
 {
 	struct ipcbusd_slot *slot = peer_slot(peer, slot_of(op));
 	struct ipcbus_exchange *x = (void *)slot->space;
-	/* What the one before took. */
+	/* The event that the previous exchange returned. */
 	struct ipcbus_event event = x->event;
 	bool had_event = x->size == sizeof(*x) && event.kind;
 
@@ -434,7 +436,7 @@ static void any_ioctl(const struct peer *peer, const struct op *op)
 	submit(peer, op);
 }
 
-/* As libipc does it. */
+/* Handles the request as libipc does. */
 static int32_t do_ask(const struct peer *peer, unsigned int number, uint32_t ask)
 {
 	struct ipcbusd_message message = { .kind = IPCBUSD_SEND_FD, .number = number };
@@ -443,7 +445,7 @@ static int32_t do_ask(const struct peer *peer, unsigned int number, uint32_t ask
 
 	if (ask == IPCBUSD_ASK_SEND_FD)
 		return send_message(peer->socket, &message, STDIN_FILENO);
-	/* Unless this process asked itself. */
+	/* Unless this process requested the fd itself. */
 	if (ask == IPCBUSD_ASK_RECEIVE_FD && poll(&socket, 1, 0) == 1)
 		return receive_message(peer->socket, &message, fds) ?: fds[0];
 	return 0;
@@ -490,9 +492,9 @@ static void reply(const struct peer *peer, const struct op *op)
 /* --- Memory -------------------------------------------------------------------------------- */
 
 /**
- * struct race - what the other thread writes, in turn
- * @word: NULL: nothing
- * @values: the word's own, and another
+ * struct race - values that the other thread writes in turn
+ * @word: NULL: none
+ * @values: the original value, and another
  */
 static struct race {
 	uint32_t *word;
@@ -546,7 +548,7 @@ static void set_bits(const struct peer *peer, const struct op *op)
 	peer_ring(peer, slot_of(op));
 }
 
-/* The daemon has the same open file: its flags and what is in it are this process's, too. */
+/* The daemon has the same open file, so this process can change its flags and its content. */
 static void change_poll_fd(const struct peer *peer, const struct op *op)
 {
 	int fd = peer->fds[2 + (op->b & 1)];
@@ -605,7 +607,7 @@ static void do_fork(const struct op *op)
 {
 	pid_t pid = fork();
 
-	/* A stopped parent, or one that ends, leaves the connection to its child. */
+	/* A parent that stops or exits leaves the connection to its child. */
 	if (pid > 0 && op->b & 1)
 		_exit(0);
 }

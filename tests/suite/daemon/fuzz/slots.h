@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fuzzer of ipcbusd: see main.c. An input is what one hostile process does: operations of
- * eight bytes each, one after the other.
+ * The fuzzer of ipcbusd; see main.c. An input is the program of a hostile process: a sequence of
+ * operations of eight bytes each.
  */
 #ifndef DAEMON_FUZZ_SLOTS_H
 #define DAEMON_FUZZ_SLOTS_H
@@ -16,7 +16,7 @@
 /**
  * struct op - one operation
  * @what: enum what, modulo WHAT_COUNT
- * @where: the upper two bits: which connection; the others: which slot
+ * @where: upper two bits: the connection; other bits: the slot
  * @a: see enum what
  * @b: likewise
  * @value: likewise
@@ -35,28 +35,28 @@ struct input {
 };
 
 /**
- * enum what - what an operation does. Those after OPEN do nothing on a connection that is not open.
- * @OPEN: connects as an honest client does, and closes what was there
- * @CONNECT: connects and says nothing
- * @HELLO: says HELLO with one field wrong
- * @MESSAGE: kind a, with b fds of kinds that value chooses, of another size if value says so
+ * enum what - the kinds of operations. Those after OPEN do nothing if the connection is not open.
+ * @OPEN: connects as an honest client, after closing the old connection
+ * @CONNECT: connects and sends nothing
+ * @HELLO: sends HELLO with an invalid field
+ * @MESSAGE: kind a, with b fds of kinds that value selects, possibly of another size
  * @FLOOD: sends messages until the daemon does not read, and reads no reply
  * @CLOSE: closes or shuts down the socket
  * @EXCHANGE: fills the slot with an exchange and submits it
  * @IOCTL: likewise with ioctl number a
- * @SERVE_ASKS: for a few ms does what the daemon asks of the slot's thread
+ * @SERVE_ASKS: for a few ms handles the daemon's requests to the slot's thread
  * @WAIT_DONE: waits a few ms for the end of the slot's ioctl
  * @STATE: stores value as the slot's state
  * @FLAG: adds a flag to the state
- * @REPLY: replies, without having done what was asked
+ * @REPLY: replies without having handled the request
  * @TID: gives the slot another thread
  * @POKE: writes a word of the area
- * @RACE: from here on another thread changes a word of the area without end
+ * @RACE: from here on another thread keeps changing a word of the area
  * @BITS: writes words of bits: all slots, all clients
- * @POLL_FD: changes, fills or drains what is polled
+ * @POLL_FD: changes, fills or drains a polled fd
  * @HOLE: punches holes into memory, resizes, seals
- * @FORK: a child goes on with the same connections; b: and the parent ends
- * @STOP: stops, until the fuzzer lets it go on
+ * @FORK: a child continues with the same connections; b: the parent exits
+ * @STOP: stops until the fuzzer continues the process
  * @DIE: ends by SIGKILL
  */
 enum what {
@@ -87,22 +87,22 @@ enum what {
 
 /* --- make.c: inputs -------------------------------------------------------------------- */
 
-/* The same seed makes the same input. */
+/* Creates an input. The same seed creates the same input. */
 void input_make(struct input *input, uint64_t seed);
-/* Changes some of its operations. */
+/* Changes some of the input's operations. */
 void input_change(struct input *input, uint64_t seed);
 
 /* --- text.c: inputs as text ---------------------------------------------------------- */
 
-/* A line for each operation: its name, where, a, b and value. "#" begins a comment. */
+/* One line per operation: its name, where, a, b and value. "#" begins a comment. */
 void input_write(const struct input *input, FILE *file);
-/* False: a line is none, or there are too many. */
+/* Returns false for an invalid line or too many lines. */
 bool input_read(struct input *input, FILE *file);
 
 /* --- play.c: a hostile process --------------------------------------------------------- */
 
 /**
- * struct stage - where it plays
+ * struct stage - the target of an input
  * @path: the daemon's socket
  * @owns_bell: only hostile processes have this user's bell
  */
@@ -111,26 +111,26 @@ struct stage {
 	bool owns_bell;
 };
 
-/* Does all of it, and exits. */
+/* Plays the whole input, and exits. */
 _Noreturn void play(const struct stage *stage, const struct input *input);
 
-/* --- honest.c: programs beside it ------------------------------------------------------- */
+/* --- honest.c: well-behaved programs ------------------------------------------------- */
 
-/* Codes of the server, which is the service manager of the bus. Others: an echo. */
+/* Codes of the server, which is the service manager of the bus. Other codes are echoed. */
 enum {
 	SERVER_KEEP = 1,	/* keeps the objects of the message */
-	SERVER_GIVE = 2,	/* replies with those and a file */
-	SERVER_FORGET = 3,	/* drops them */
+	SERVER_GIVE = 2,	/* replies with these objects and a file */
+	SERVER_FORGET = 3,	/* drops these objects */
 };
 
 /**
- * struct report - shared memory of the caller and the fuzzer
- * @limit: of one call, in seconds; constant
- * @calls: that were right
- * @failed: text says why; the caller has ended
- * @forget: the fuzzer asks that the server drops what it keeps
- * @longest: the call that took longest, in ns
- * @times: how many calls took less than so many powers of two of a microsecond
+ * struct report - memory shared by the caller and the fuzzer
+ * @limit: for one call, in seconds; constant
+ * @calls: number of correct calls
+ * @failed: text has the reason, and the caller has exited
+ * @forget: the fuzzer requests that the server drops its objects
+ * @longest: the longest call, in ns
+ * @times: for each power of two of a microsecond, the number of shorter calls
  */
 struct report {
 	uint64_t limit;
@@ -142,10 +142,13 @@ struct report {
 	char text[200];
 };
 
-/* Serve and call for ever. The caller ends once a call fails, or takes longer than the limit. */
+/* Serve and call forever. The caller exits if a call fails or takes longer than the limit. */
 _Noreturn void honest_server(void);
 _Noreturn void honest_caller(struct report *report);
-/* Opens, calls with objects and files, and closes, until it is killed. n: where to begin. */
+/*
+ * Opens, calls with objects and files, and closes, until it is killed. @n: number of the first
+ * call.
+ */
 _Noreturn void honest_victim(unsigned int n);
 
 #endif

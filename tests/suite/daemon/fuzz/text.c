@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Inputs as text, which people can write and read: see slots.h.
+ * Inputs as text, which people can read and write; see slots.h.
  */
 #include <string.h>
 
